@@ -1,0 +1,1 @@
+//! Step 3: a staged disc onto a medium.

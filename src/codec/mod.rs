@@ -1,0 +1,1 @@
+//! tar members, frames, OpenPGP.

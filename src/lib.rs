@@ -1,0 +1,23 @@
+//! coldcut puts directories on optical discs for cold storage, and gets them back.
+//!
+//! The house has floors, and each knows only those below it; `docs/architecture.md` is the map.
+
+pub mod model;
+
+pub mod port;
+
+pub mod catalog;
+pub mod codec;
+pub mod drive;
+pub mod format;
+
+pub mod burn;
+pub mod pack;
+pub mod restore;
+pub mod scan;
+pub mod verify;
+
+pub mod flow;
+
+pub mod cli;
+pub mod ui;

@@ -1,0 +1,146 @@
+//! Numbers and identities of sets, snapshots, archives and discs.
+
+use std::fmt;
+use uuid::Uuid;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number! {
+    /// A disc's number in its set, from 1.
+    DiscNo(u32)
+}
+number! {
+    /// An archive's number in its set, from 1.
+    ArchiveNo(u32)
+}
+number! {
+    /// A snapshot's place in its set's history, from 1. Order is by this, never by a clock.
+    SnapshotSeq(u32)
+}
+number! {
+    /// Who a set is, whatever it is called.
+    SetUuid(Uuid)
+}
+number! {
+    /// Who a disc is. All copies of a disc bear the same.
+    DiscUuid(Uuid)
+}
+
+/// How the files of a set are closed to strangers; one way for the whole set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    None,
+    Passphrase,
+    Recipients,
+}
+
+impl Encryption {
+    /// The word in `DISC.txt` and in the catalog.
+    pub fn word(self) -> &'static str {
+        match self {
+            Encryption::None => "none",
+            Encryption::Passphrase => "passphrase",
+            Encryption::Recipients => "recipients",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Encryption> {
+        [Encryption::None, Encryption::Passphrase, Encryption::Recipients]
+            .into_iter()
+            .find(|e| e.word() == word)
+    }
+
+    pub fn is_on(self) -> bool {
+        self != Encryption::None
+    }
+}
+
+/// How the frames of an archive are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compression {
+    None,
+    Bzip2,
+    Zstd,
+}
+
+impl Compression {
+    pub fn word(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Bzip2 => "bzip2",
+            Compression::Zstd => "zstd",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Compression> {
+        [Compression::None, Compression::Bzip2, Compression::Zstd]
+            .into_iter()
+            .find(|c| c.word() == word)
+    }
+
+    /// What stands behind `.tar` in an archive's name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Compression::None => "",
+            Compression::Bzip2 => ".bz2",
+            Compression::Zstd => ".zst",
+        }
+    }
+}
+
+/// The path of an archive on its disc, without a leading slash.
+pub fn archive_path(number: ArchiveNo, compression: Compression, encrypted: bool) -> String {
+    let gpg = if encrypted { ".gpg" } else { "" };
+    format!("archives/{:08}.tar{}{gpg}", number.0, compression.suffix())
+}
+
+/// How an archive's name says that it was made; `None` for a name that is not an archive's.
+pub fn parse_archive_path(path: &str) -> Option<(ArchiveNo, Compression, bool)> {
+    let name = path.strip_prefix("archives/")?;
+    let (number, suffix) = name.split_once(".tar")?;
+    if number.len() < 8 || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (suffix, encrypted) = match suffix.strip_suffix(".gpg") {
+        Some(inner) => (inner, true),
+        None => (suffix, false),
+    };
+    let compression = [Compression::None, Compression::Bzip2, Compression::Zstd]
+        .into_iter()
+        .find(|c| c.suffix() == suffix)?;
+    Some((ArchiveNo(number.parse().ok()?), compression, encrypted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archives_name_tells_how_it_was_made() {
+        for compression in [Compression::None, Compression::Bzip2, Compression::Zstd] {
+            for encrypted in [false, true] {
+                let path = archive_path(ArchiveNo(42), compression, encrypted);
+                assert_eq!(
+                    parse_archive_path(&path),
+                    Some((ArchiveNo(42), compression, encrypted))
+                );
+            }
+        }
+        assert_eq!(parse_archive_path("archives/1.tar"), None);
+        assert_eq!(parse_archive_path("archives/0000000x.tar"), None);
+        assert_eq!(parse_archive_path("archives/00000001.tar.lz"), None);
+        assert_eq!(parse_archive_path("INDEX.tsv.bz2"), None);
+    }
+}

@@ -1,0 +1,16 @@
+//! The nouns: values that every floor above may hold. Nothing here does IO.
+
+pub mod digest;
+pub mod disc;
+pub mod entry;
+pub mod name;
+pub mod path;
+pub mod rows;
+pub mod size;
+
+pub use digest::Digest;
+pub use disc::{ArchiveNo, DiscNo, DiscUuid, SetUuid, SnapshotSeq};
+pub use entry::{Entry, Kind, Meta, Mtime, Xattr};
+pub use name::SetName;
+pub use path::RelPath;
+pub use size::{Bytes, Sectors};

@@ -1,0 +1,34 @@
+//! The clock. Dates are for people; order is by sequence numbers.
+
+use jiff::Timestamp;
+
+/// Seconds since 1970, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl Moment {
+    pub fn now() -> Moment {
+        Moment(Timestamp::now().as_second())
+    }
+}
+
+/// `2026-11-22T23:05:33Z`, as in `DISC.txt`. A moment outside of years -9999..9999 shows as seconds.
+impl std::fmt::Display for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match Timestamp::from_second(self.0) {
+            Ok(time) => write!(f, "{time:.0}"),
+            Err(_) => write!(f, "@{}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_show_as_utc_to_the_second() {
+        assert_eq!(Moment(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Moment(1_795_388_733).to_string(), "2026-11-22T23:05:33Z");
+    }
+}

@@ -1,0 +1,8 @@
+//! The outside world: programs, the clock, people, files. All that is above asks through here.
+
+pub mod clock;
+pub mod command;
+pub mod files;
+pub mod monitor;
+pub mod operator;
+pub mod stop;

@@ -1,0 +1,72 @@
+//! How the engine tells what it does. It never prints; `ui` shows, counts nothing, decides nothing.
+
+use std::fmt;
+use std::sync::Mutex;
+
+/// A stretch of work with a bar of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// "scanning", "packing", "writing", "verifying", "restoring".
+    pub what: &'static str,
+    /// The disc in work, if it is about one.
+    pub disc: Option<u32>,
+    /// Bytes (or entries, when scanning) to do, if known.
+    pub total: Option<u64>,
+}
+
+/// How far the phase in work has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the source, or of the medium, done so far.
+    pub done: u64,
+    /// Bytes that came out, when packing: `written / done` is the ratio.
+    pub written: Option<u64>,
+}
+
+/// Something went wrong with one thing, and the work goes on without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The path, disc or file concerned, fit for a terminal.
+    pub thing: String,
+    /// What happened, in words.
+    pub what: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.thing, self.what)
+    }
+}
+
+/// Where the engine reports to. Called from several threads.
+pub trait Monitor: Send + Sync {
+    /// A new phase begins; the one before has ended.
+    fn phase(&self, phase: &Phase);
+    fn progress(&self, progress: Progress);
+    /// A sentence that a person wants to read even when all goes well.
+    fn note(&self, text: &str);
+    /// A non-fatal failure. The engine counts it itself: it reaches the exit code without the monitor.
+    fn trouble(&self, trouble: &Trouble);
+}
+
+/// Keeps all that is said, for tests and for callers that print nothing.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    pub notes: Mutex<Vec<String>>,
+    pub troubles: Mutex<Vec<Trouble>>,
+}
+
+impl Monitor for Recorder {
+    fn phase(&self, _: &Phase) {}
+    fn progress(&self, _: Progress) {}
+    fn note(&self, text: &str) {
+        if let Ok(mut notes) = self.notes.lock() {
+            notes.push(text.to_owned());
+        }
+    }
+    fn trouble(&self, trouble: &Trouble) {
+        if let Ok(mut troubles) = self.troubles.lock() {
+            troubles.push(trouble.clone());
+        }
+    }
+}

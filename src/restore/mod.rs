@@ -1,0 +1,1 @@
+//! Step 5: from discs back to files.

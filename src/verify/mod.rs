@@ -1,0 +1,1 @@
+//! Step 4: a medium against what is known of it.
