@@ -1,1 +1,173 @@
-//! The order of the steps.
+//! The order of the steps. The only floor that opens and writes the catalog; it hands the catalog's
+//! values to the steps, and the steps' products from one to the next.
+
+pub mod backup;
+pub mod burning;
+pub mod compare;
+pub mod keys;
+pub mod ledger;
+pub mod piles;
+pub mod query;
+pub mod restoring;
+pub mod staging;
+pub mod verifying;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use crate::catalog::{CatalogError, KnownSet};
+use crate::codec::openpgp::{LockError, OpenError, SealError};
+use crate::drive::DriveError;
+use crate::model::{Bytes, DiscNo, SetName};
+use crate::pack::PackError;
+use crate::port::monitor::Monitor;
+use crate::port::operator::Operator;
+use crate::port::stop::{Stop, Stopped};
+use crate::restore::index::ListingError;
+use crate::restore::place::PlaceError;
+use crate::scan::filter::FilterError;
+use crate::scan::walk::ScanError;
+
+/// Those whom every step speaks to.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    pub monitor: &'a dyn Monitor,
+    pub operator: &'a dyn Operator,
+    pub stop: &'a Stop,
+}
+
+/// Why a command could not do its work. `ui::exit` gives each its code.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error(transparent)]
+    Drive(DriveError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("cannot encrypt")]
+    Seal(#[from] SealError),
+    #[error("cannot decrypt")]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+    #[error(transparent)]
+    Pack(PackError),
+    #[error("{0}")]
+    Key(#[source] Box<dyn Error + Send + Sync>, String),
+    #[error("this is not the passphrase of set {0}")]
+    WrongPassphrase(SetName),
+    #[error("set {0} is not encrypted, from its first disc to its last; choose another --name")]
+    NotEncrypted(SetName),
+    #[error("set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last")]
+    OtherRecipients(SetName),
+    #[error("set {0} is encrypted for recipients: name the secret key with --secret-key")]
+    NeedsSecretKey(SetName),
+    #[error("the catalog has lost the keys of set {0}")]
+    NoKeys(SetName),
+    #[error("set {name} is the directory {}; another one needs another --name, or --move-source if it moved", .known.display())]
+    OtherSource { name: SetName, known: PathBuf },
+    #[error("{place} has discs of a set {name} that the catalog does not know; choose another --name, or use the catalog that knows them (--catalog)")]
+    ForeignDiscs { place: String, name: SetName },
+    #[error("the catalog knows no set; make one with `coldcut backup`")]
+    NoSets,
+    #[error("there is no set {wanted}; known are: {known}")]
+    NoSuchSet { wanted: SetName, known: String },
+    #[error("there are several sets: {known}; choose one with --name")]
+    SeveralSets { known: String },
+    #[error("set {set} has no snapshot {wanted}; `coldcut snapshots` lists them")]
+    NoSuchSnapshot { set: SetName, wanted: String },
+    #[error("the staging area {} needs {need} and {free} are free; free some space, or name another place with --staging", .dir.display())]
+    StagingFull { dir: PathBuf, need: Bytes, free: Bytes },
+    #[error("the target {} needs {need} and {free} are free (--yes tries all the same: files with holes may need less)", .dir.display())]
+    TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
+    #[error("{} : {what}", .path.display())]
+    Staging { path: PathBuf, what: &'static str, source: std::io::Error },
+    #[error("nothing is staged{0}")]
+    NothingStaged(String),
+    #[error("{0} is not a shelf (a directory); drives are not supported by this version: burn to a shelf, then the images with xorriso (see README.md)")]
+    NoDrive(PathBuf),
+    #[error("no disc of coldcut's is in {0}")]
+    NoDiscs(PathBuf),
+    #[error("{drive} has no blank disc for disc {disc}; everything is staged: `coldcut burn` goes on")]
+    NoBlank { drive: String, disc: DiscNo },
+    #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
+    BurnFailed { disc: DiscNo, tries: u32 },
+    #[error("disc {disc} proved damaged when it was read back, {tries} times; it is still staged")]
+    ReadBackFailed { disc: DiscNo, tries: u32 },
+    #[error("disc {disc} needs {need} and the blank in {drive} takes {free}; insert a larger one")]
+    BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
+    #[error("disc {disc} cannot be burned as it is staged; remove its staging directory and run the backup again")]
+    Unburnable { disc: DiscNo, source: crate::burn::BurnError },
+    #[error("no listing of set {0} can be read from these discs")]
+    NoListing(SetName),
+    #[error("{0}")]
+    Pattern(#[source] crate::model::glob::GlobError, String),
+}
+
+impl FlowError {
+    fn no_keys(name: &SetName) -> FlowError {
+        FlowError::NoKeys(name.clone())
+    }
+}
+
+impl From<DriveError> for FlowError {
+    fn from(error: DriveError) -> Self {
+        match error {
+            DriveError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Drive(error),
+        }
+    }
+}
+
+/// The ledger is the catalog: its errors come back as what they are.
+impl From<PackError> for FlowError {
+    fn from(error: PackError) -> Self {
+        match error {
+            PackError::Stopped(stopped) => FlowError::Stopped(stopped),
+            PackError::Ledger(inner) => match inner.downcast::<FlowError>() {
+                Ok(own) => *own,
+                Err(inner) => FlowError::Pack(PackError::Ledger(inner)),
+            },
+            error => FlowError::Pack(error),
+        }
+    }
+}
+
+/// An error and what it came from, on one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = inner.source();
+    }
+    text
+}
+
+/// The set that a command is about: the named one, or the only one.
+pub fn choose_set(sets: Vec<KnownSet>, name: Option<&SetName>) -> Result<KnownSet, FlowError> {
+    let known = || sets.iter().map(|s| s.facts.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (name, sets.len()) {
+        (_, 0) => Err(FlowError::NoSets),
+        (Some(wanted), _) => {
+            let known = known();
+            let found = sets.into_iter().find(|set| set.facts.name == *wanted);
+            found.ok_or(FlowError::NoSuchSet { wanted: wanted.clone(), known })
+        }
+        (None, 1) => sets.into_iter().next().ok_or(FlowError::NoSets),
+        (None, _) => Err(FlowError::SeveralSets { known: known() }),
+    }
+}

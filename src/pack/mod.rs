@@ -1,1 +1,90 @@
-//! Step 2: from files to archives and discs.
+//! Step 2: from files of the source to archives in staging, and from archives to full discs.
+//!
+//! The order inside: [`queue`] says what is to be stored, [`reader`] reads one file once,
+//! [`archive`] makes members into frames and frames into a sealed archive, [`room`] knows how much
+//! the disc still takes, [`filler`] decides what goes where and where it is cut, and [`closing`]
+//! writes what else a disc carries. What is known already, and what must be remembered, is asked of
+//! and told to a [`Ledger`]: the catalog is not touched from here.
+
+pub mod archive;
+pub mod closing;
+pub mod estimate;
+pub mod filler;
+pub mod queue;
+pub mod reader;
+pub mod room;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::codec::openpgp::SealError;
+use crate::codec::spool::SpoolError;
+use crate::model::rows::{IndexRow, Note, SnapshotRow};
+use crate::model::{ArchiveNo, Digest, Entry};
+use crate::port::stop::Stopped;
+
+pub use archive::SealedArchive;
+pub use filler::{Fill, Filler};
+pub use queue::Work;
+
+/// Any error of whoever keeps the ledger.
+pub type LedgerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the packer asks and tells about what is stored. Calls come from one thread, in order.
+pub trait Ledger {
+    /// Whether a content of this many bytes may be stored already.
+    fn knows_size(&self, size: u64) -> bool;
+    /// Whether this very content is stored already, in this run or before.
+    fn knows(&mut self, digest: &Digest, size: u64) -> Result<bool, LedgerError>;
+    /// The entry's content is known under this digest: only its row is to be kept.
+    fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<(), LedgerError>;
+    /// The number of the next archive; each is given out once.
+    fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError>;
+    /// An archive is durable in staging: archive, contents and rows become one transaction.
+    fn sealed(&mut self, archive: SealedArchive) -> Result<(), LedgerError>;
+    /// The entry could not be read; what was stored of it before (if anything) stays in the snapshot.
+    fn unreadable(&mut self, entry: &Entry, why: &str) -> Result<(), LedgerError>;
+    /// Every row of the snapshot in work, in walk order, as known now.
+    fn snapshot_rows(
+        &mut self,
+        sink: &mut dyn FnMut(&SnapshotRow) -> io::Result<()>,
+    ) -> Result<(), LedgerError>;
+    /// Writes the set's own catalog as it goes onto a disc into a new file.
+    fn export_catalog(&mut self, to: &std::path::Path) -> Result<(), LedgerError>;
+}
+
+/// A row of INDEX together with what only the catalog wants to know.
+#[derive(Clone, Debug)]
+pub struct PackedMember {
+    pub row: IndexRow,
+    /// The entry as the walk found it, for its fingerprint.
+    pub entry: Entry,
+    /// The random id of a file in parts.
+    pub parts_id: Option<u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    #[error("cannot write {} in the staging area", .path.display())]
+    Staging { path: PathBuf, source: io::Error },
+    #[error("cannot use the staging area's scratch file")]
+    Spool(#[from] SpoolError),
+    #[error("cannot encrypt {what}")]
+    Seal { what: String, source: SealError },
+    #[error("cannot record what was packed")]
+    Ledger(#[source] LedgerError),
+    #[error(
+        "discs of {size} are too small: nothing fits beside the listings of this set. \
+         Choose a larger --disc-size"
+    )]
+    DiscTooSmall { size: crate::model::Bytes },
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl PackError {
+    pub(crate) fn staging(path: &std::path::Path) -> impl FnOnce(io::Error) -> PackError {
+        let path = path.to_owned();
+        move |source| PackError::Staging { path, source }
+    }
+}

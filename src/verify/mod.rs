@@ -1,1 +1,149 @@
-//! Step 4: a medium against what is known of it.
+//! Step 4: a medium is read back and held against what is known of it.
+//!
+//! It knows nothing of how the medium was made: proof shares no memory with the writer. The only
+//! way to a [`Proof`], and so to a disc that counts as safe, is through [`verify`].
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::drive::{DiscFile, DiscReader};
+use crate::model::{Digest, DiscUuid, Sectors};
+use crate::port::monitor::{Monitor, Progress};
+use crate::port::stop::{Stop, Stopped};
+
+/// Read at once: many clusters, so that a drive keeps streaming.
+const BLOCK: usize = 1 << 20;
+
+/// A file as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub path: String,
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+/// A file of the disc that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub path: String,
+    pub what: String,
+}
+
+/// What the medium turned out to be.
+#[derive(Debug)]
+pub enum Verdict {
+    Sound(Proof),
+    Damaged(Vec<Fault>),
+}
+
+/// Every file of this disc was read and its hash agreed. Made in this module only.
+#[derive(Debug)]
+pub struct Proof {
+    disc: DiscUuid,
+    files: usize,
+    bytes: u64,
+}
+
+impl Proof {
+    pub fn disc(&self) -> DiscUuid {
+        self.disc
+    }
+
+    pub fn files(&self) -> usize {
+        self.files
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// Reads every file of the medium in the order in which it lies there, and compares.
+/// `image` is the size that the medium must have, where it is known.
+pub fn verify(
+    reader: &dyn DiscReader,
+    disc: DiscUuid,
+    expected: &[Expected],
+    image: Option<Sectors>,
+    monitor: &dyn Monitor,
+    stop: &Stop,
+) -> Result<Verdict, Stopped> {
+    let mut wanted: BTreeMap<&str, &Expected> =
+        expected.iter().map(|file| (file.path.as_str(), file)).collect();
+    let mut faults = Vec::new();
+    let mut done = 0;
+    for file in reader.files() {
+        let Some(expected) = wanted.remove(file.path.as_str()) else {
+            faults.push(fault(&file.path, "does not belong on this disc".to_owned()));
+            continue;
+        };
+        let found = read_file(reader, file, &mut done, monitor, stop)?;
+        if let Some(what) = disagreement(expected, file, found) {
+            faults.push(fault(&file.path, what));
+        }
+    }
+    faults.extend(wanted.keys().map(|path| fault(path, "is missing".to_owned())));
+    faults.extend(size_fault(reader, image));
+    if faults.is_empty() && !expected.is_empty() {
+        return Ok(Verdict::Sound(Proof { disc, files: expected.len(), bytes: done }));
+    }
+    if expected.is_empty() {
+        faults.push(fault("this disc", "nothing is known that it could be held against".to_owned()));
+    }
+    Ok(Verdict::Damaged(faults))
+}
+
+fn fault(path: &str, what: String) -> Fault {
+    Fault { path: path.to_owned(), what }
+}
+
+fn size_fault(reader: &dyn DiscReader, image: Option<Sectors>) -> Option<Fault> {
+    let (found, wanted) = (reader.image_sectors()?, image?);
+    let what = format!("is {found:?} long and must be {wanted:?}");
+    (found < wanted).then(|| fault("the image", what))
+}
+
+fn disagreement(
+    expected: &Expected,
+    file: &DiscFile,
+    found: Result<Digest, String>,
+) -> Option<String> {
+    match found {
+        Err(what) => Some(what),
+        Ok(_) if file.size != expected.size => {
+            Some(format!("has {} bytes and must have {}", file.size, expected.size))
+        }
+        Ok(digest) if digest != expected.sha256 => Some("has another content (sha256)".to_owned()),
+        Ok(_) => None,
+    }
+}
+
+/// The digest of a file, or why it cannot be read. After an unreadable place nothing more of this
+/// file is needed: it is damaged.
+fn read_file(
+    reader: &dyn DiscReader,
+    file: &DiscFile,
+    done: &mut u64,
+    monitor: &dyn Monitor,
+    stop: &Stop,
+) -> Result<Result<Digest, String>, Stopped> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; BLOCK];
+    let mut at = 0;
+    while at < file.size {
+        stop.check()?;
+        let take = (file.size - at).min(BLOCK as u64) as usize;
+        match reader.read_at(file, at, &mut buffer[..take]) {
+            Err(error) => return Ok(Err(error.to_string())),
+            Ok(0) => return Ok(Err(format!("ends after {at} of {} bytes", file.size))),
+            Ok(got) => {
+                hasher.update(&buffer[..got]);
+                at += got as u64;
+                *done += got as u64;
+            }
+        }
+        monitor.progress(Progress { done: *done, written: None });
+    }
+    Ok(Ok(Digest(hasher.finalize().into())))
+}

@@ -1,0 +1,506 @@
+//! The main job: scan, compare, pack, burn, verify, record; disc by disc until all is stored.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use crate::catalog::{
+    Access, Catalog, CatalogError, Counts, DiscInfo, DiscState, KnownSet, NewDisc, SetFacts, SetId,
+};
+use crate::codec::openpgp::Sealer;
+use crate::drive::{Drive, Label};
+use crate::format::disc_txt::Listings;
+use crate::model::disc::Compression;
+use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
+use crate::pack::closing::{Closing, close};
+use crate::pack::estimate::{Estimate, estimate};
+use crate::pack::filler::{Config, DiscInWork};
+use crate::pack::queue::Queue;
+use crate::pack::{Fill, Filler};
+use crate::port::clock::Moment;
+use crate::port::monitor::Phase;
+use crate::scan::content::Source;
+use crate::scan::filter::{Filter, FilterOptions};
+use crate::scan::walk::walk;
+
+use super::burning::{Station, waiting};
+use super::compare::{Compared, Comparer, Known};
+use super::keys::{KeyRing, NewKeys};
+use super::ledger::{CatalogLedger, choose_compression};
+use super::staging::{SetTexts, Staging, archive_file, source_bytes};
+use super::{Desk, FlowError};
+
+/// Paths longer than this cannot be extracted by stock tar (PATH_MAX, limits.h).
+const LONG_PATH: usize = 4096;
+
+/// What a backup is asked to do.
+pub struct BackupRequest<'a> {
+    /// Absolute, without symbolic links.
+    pub source: PathBuf,
+    pub name: SetName,
+    pub catalog: PathBuf,
+    pub staging: PathBuf,
+    pub capacity: Sectors,
+    pub archive_size: Bytes,
+    pub compression: Option<Compression>,
+    pub keys: KeyRing<'a>,
+    pub filter: FilterOptions,
+    pub rehash: bool,
+    pub move_source: bool,
+    /// A last disc less full than this many percent is held back.
+    pub min_fill: u8,
+    pub flush: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct BackupReport {
+    pub snapshot: Option<SnapshotSeq>,
+    pub stored_files: u64,
+    pub stored_bytes: u64,
+    pub reused: u64,
+    pub rows: u64,
+    pub removed: u64,
+    pub unchanged: u64,
+    pub excluded: BTreeMap<String, u64>,
+    pub failed: u64,
+    /// Read while they changed, or suspected of rot: stored, and worth a look.
+    pub suspicious: u64,
+    /// Discs that this run finished, with the sizes of their images.
+    pub discs: Vec<(DiscNo, Bytes)>,
+    pub waiting_files: u64,
+    pub waiting_bytes: Bytes,
+    pub rows_waiting: bool,
+    /// A part-filled disc waits for more.
+    pub held: Option<DiscNo>,
+    pub first_encrypted: bool,
+}
+
+impl BackupReport {
+    pub fn is_complete(&self) -> bool {
+        self.failed == 0 && self.suspicious == 0
+    }
+}
+
+/// Says what a backup would do, and writes nothing.
+pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimate), FlowError> {
+    let mut catalog = match Catalog::open(&request.catalog, Access::Read) {
+        Ok(catalog) => Some(catalog),
+        Err(CatalogError::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let set = match &catalog {
+        Some(catalog) => catalog.set_by_name(&request.name)?,
+        None => None,
+    };
+    if let Some(set) = &set {
+        check_source(request, set)?;
+    }
+    let known = Known {
+        catalog: catalog.as_mut(),
+        set: set.map(|set| set.id),
+        seq: None,
+        dates: HashMap::new(),
+    };
+    let compared = scan(request, known, desk)?;
+    let list = estimate(&compared.load, request.capacity, request.archive_size.0);
+    Ok((compared, list))
+}
+
+/// The whole run. Without a drive it ends with what is staged.
+pub fn backup(
+    request: &BackupRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<BackupReport, FlowError> {
+    // What needs no catalog is looked at before one is made.
+    Source::open(&request.source)?;
+    let staging = Staging::open(&request.staging)?;
+    let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let mut drive = drive;
+    if let Some(drive) = drive.as_deref_mut() {
+        refuse_foreign_discs(request, &catalog, drive, desk)?;
+    }
+    let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
+    let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
+    run.report.first_encrypted = is_new && run.sealer.is_some();
+    run.forget_lost_staging(&mut catalog)?;
+    if let Some(drive) = drive.as_deref_mut() {
+        run.station(&mut catalog, drive).burn_waiting(&[])?;
+    }
+    run.all(&mut catalog, drive)
+}
+
+/// A place that bears discs of this name which the catalog does not know is not written to.
+fn refuse_foreign_discs(
+    request: &BackupRequest,
+    catalog: &Catalog,
+    drive: &mut dyn Drive,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    let set = catalog.set_by_name(&request.name)?;
+    let known = match &set {
+        Some(set) => catalog.discs(set.id)?,
+        None => Vec::new(),
+    };
+    let found = drive.discs()?;
+    for problem in &found.problems {
+        desk.monitor.note(&super::chain(problem));
+    }
+    for reader in &found.discs {
+        let Ok(Some(label)) = Label::read(&**reader) else { continue };
+        let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
+        let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid);
+        if label.set == request.name && !(same_set && same_disc) {
+            let place = drive.title();
+            return Err(FlowError::ForeignDiscs { place, name: request.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The set, made if it is new, and what seals its discs. A wrong passphrase ends the run here.
+fn open_set(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    desk: Desk,
+) -> Result<(KnownSet, Option<Sealer>, bool), FlowError> {
+    if let Some(set) = catalog.set_by_name(&request.name)? {
+        check_source(request, &set)?;
+        let sealer = request.keys.sealer_for(&set)?;
+        let compression = choose_compression(request.compression, Some(set.facts.compression));
+        catalog.set_source(set.id, &request.source)?;
+        catalog.set_compression(set.id, compression)?;
+        return Ok((known_set(catalog, &request.name)?, sealer, false));
+    }
+    let keys = request.keys.for_new_set(&request.name)?;
+    if !keys.encryption.is_on() && request.keys.passphrase_named {
+        desk.monitor.note(&format!(
+            "the new set {} is NOT encrypted, though a passphrase was named: --encrypt was not given",
+            request.name
+        ));
+    }
+    let sealer = create_set(request, catalog, keys)?;
+    Ok((known_set(catalog, &request.name)?, sealer, true))
+}
+
+fn create_set(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    keys: NewKeys,
+) -> Result<Option<Sealer>, FlowError> {
+    catalog.create_set(&SetFacts {
+        name: request.name.clone(),
+        uuid: SetUuid(Uuid::new_v4()),
+        source: request.source.clone(),
+        encryption: keys.encryption,
+        certs: keys.certs,
+        token: keys.token,
+        hidden: request.keys.hidden,
+        compression: choose_compression(request.compression, None),
+        created: Moment::now(),
+    })?;
+    Ok(keys.sealer)
+}
+
+fn known_set(catalog: &Catalog, name: &SetName) -> Result<KnownSet, FlowError> {
+    catalog.set_by_name(name)?.ok_or(FlowError::NoSets)
+}
+
+/// Another directory under the same name is refused: its files would replace the first one's in
+/// every listing.
+fn check_source(request: &BackupRequest, set: &KnownSet) -> Result<(), FlowError> {
+    let known = &set.facts.source;
+    if *known == request.source || request.move_source {
+        return Ok(());
+    }
+    Err(FlowError::OtherSource { name: request.name.clone(), known: known.clone() })
+}
+
+fn scan(request: &BackupRequest, known: Known, desk: Desk) -> Result<Compared, FlowError> {
+    let filter = Filter::new(&request.filter)?;
+    desk.monitor.phase(&Phase { what: "scanning", disc: None, total: None });
+    let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
+    walk(&request.source, &filter, desk.stop, desk.monitor, &mut |found| comparer.take(found))?;
+    comparer.finish()
+}
+
+/// One run over one set.
+struct Run<'a> {
+    request: &'a BackupRequest<'a>,
+    staging: Staging,
+    set: KnownSet,
+    sealer: Option<Sealer>,
+    desk: Desk<'a>,
+    report: BackupReport,
+}
+
+impl Run<'_> {
+    fn station<'s>(
+        &'s self,
+        catalog: &'s mut Catalog,
+        drive: &'s mut (dyn Drive + 'static),
+    ) -> Station<'s> {
+        Station { catalog, staging: &self.staging, set: &self.set, drive, desk: self.desk }
+    }
+
+    /// Discs whose staging was deleted by hand count as never packed: their files are stored again.
+    fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        for disc in catalog.discs(self.set.id)? {
+            let files: Vec<(String, u64)> = match disc.state {
+                DiscState::Verified => continue,
+                DiscState::Open => catalog
+                    .archives_of_disc(self.set.id, disc.number)?
+                    .iter()
+                    .map(|archive| (archive_file(archive).path, archive.size.0))
+                    .collect(),
+                DiscState::Staged | DiscState::Failed => catalog
+                    .disc_files(self.set.id, disc.number)?
+                    .into_iter()
+                    .map(|file| (file.path, file.size.0))
+                    .collect(),
+            };
+            if !self.staging.holds(&self.set, disc.number, &files) {
+                self.desk.monitor.note(&format!(
+                    "disc {} is not whole in the staging area any more; its files are stored again",
+                    disc.number
+                ));
+                catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
+                self.staging.remove(&self.set, disc.number)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn all(
+        mut self,
+        catalog: &mut Catalog,
+        drive: Option<&mut (dyn Drive + 'static)>,
+    ) -> Result<BackupReport, FlowError> {
+        let set = self.set.id;
+        let dates = dates(catalog, set)?;
+        let first = catalog.newest_listing(set)?.is_none();
+        let seq = catalog.begin_snapshot(set, Moment::now())?;
+        self.report.snapshot = Some(seq);
+        let known = Known {
+            catalog: Some(&mut *catalog),
+            set: Some(set),
+            seq: Some(seq),
+            dates: dates.clone(),
+        };
+        let mut compared = scan(self.request, known, self.desk)?;
+        let queue = std::mem::take(&mut compared.queue);
+        let list = estimate(&compared.load, self.request.capacity, self.request.archive_size.0);
+        self.staging.check_space(list.staging)?;
+        let rehashed = std::mem::take(&mut compared.rehashed);
+        self.note_compared(&compared);
+        let must = first && (compared.differs() || !queue.is_empty()) || self.request.flush;
+        let work = PackWork { seq, queue, dates, rehashed, must, load: compared.load.bytes };
+        self.pack(catalog, drive, work)?;
+        self.finish_report(catalog)?;
+        Ok(self.report)
+    }
+
+    fn note_compared(&mut self, compared: &Compared) {
+        self.report.unchanged = compared.unchanged;
+        self.report.rows = compared.rows;
+        self.report.removed = compared.removed;
+        self.report.excluded = compared.excluded.clone();
+        self.report.failed = compared.failed;
+    }
+
+    fn texts(&self, catalog: &Catalog, seq: SnapshotSeq, queue: &Queue) -> Result<SetTexts<'_>, FlowError> {
+        let snapshots = catalog.snapshots(self.set.id)?;
+        let long = |work: &crate::pack::Work| match work {
+            crate::pack::Work::File { entry, .. } | crate::pack::Work::Plain(entry) => {
+                entry.path.as_bytes().len() > LONG_PATH
+            }
+        };
+        let locks = self.sealer.as_ref().map(Sealer::locks);
+        let key_ids = match locks {
+            Some(locks) if !self.set.facts.hidden => locks.key_ids(),
+            _ => Vec::new(),
+        };
+        Ok(SetTexts {
+            set: &self.set,
+            seq,
+            key_ids,
+            snapshots: snapshots
+                .into_iter()
+                .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
+                .collect(),
+            long_paths: queue.iter().any(long),
+        })
+    }
+
+    /// The disc that is filled next: the one that a former run left, or a new one.
+    fn next_disc(
+        &self,
+        catalog: &Catalog,
+        texts: &SetTexts,
+        first_of_run: bool,
+    ) -> Result<(DiscInWork, NewDisc, bool), FlowError> {
+        let open = catalog.open_disc(self.set.id)?;
+        let known = open.is_some();
+        let disc = match open {
+            Some(DiscInfo { number, uuid, capacity, .. }) => NewDisc { number, uuid, capacity },
+            None => NewDisc {
+                number: catalog.next_disc(self.set.id)?,
+                uuid: DiscUuid(Uuid::new_v4()),
+                capacity: self.request.capacity,
+            },
+        };
+        let archives = catalog.archives_of_disc(self.set.id, disc.number)?;
+        let place = (disc.number, disc.uuid, disc.capacity);
+        let work = texts.disc_in_work(&self.staging, place, &archives, first_of_run);
+        self.staging.clear_strangers(&self.set, disc.number, &archives)?;
+        Ok((work, disc, known))
+    }
+
+    fn pack(
+        &mut self,
+        catalog: &mut Catalog,
+        mut drive: Option<&mut (dyn Drive + 'static)>,
+        work: PackWork,
+    ) -> Result<(), FlowError> {
+        let PackWork { seq, mut queue, dates, rehashed, must, load } = work;
+        let mut source = Source::open(&self.request.source)?;
+        let texts = self.texts(catalog, seq, &queue)?;
+        let (disc, new_disc, known) = self.next_disc(catalog, &texts, true)?;
+        let monitor = self.desk.monitor;
+        let phase = |disc: DiscNo| monitor.phase(&Phase { what: "packing", disc: Some(disc.0), total: Some(load) });
+        let place = (new_disc, known);
+        let mut ledger =
+            CatalogLedger::new(catalog, self.set.id, seq, monitor, place, dates, rehashed)?;
+        let config = Config {
+            source: &mut source,
+            snapshot: seq,
+            compression: self.set.facts.compression,
+            archive_size: self.request.archive_size.0,
+            sealer: self.sealer.as_ref(),
+            scratch: self.staging.scratch(),
+            monitor,
+            stop: self.desk.stop,
+        };
+        let mut filler = Filler::new(config, disc, must);
+        let mut discs = Vec::new();
+        loop {
+            phase(filler.disc().number);
+            let more = filler.fill(&mut queue, &mut ledger)? == Fill::Full;
+            if !more {
+                let counts = counts(&self.report, &filler, &ledger);
+                ledger.catalog().finish_snapshot(self.set.id, seq, Moment::now(), &counts)?;
+            }
+            let flush = must || self.request.flush || !filler.disc().carried_by_all();
+            if !more && !self.is_worth_closing(&filler, flush) {
+                self.report.held = filler.disc().has_archives().then_some(filler.disc().number);
+                break;
+            }
+            let closed = self.close_disc(&texts, &filler, &mut ledger)?;
+            discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
+            if let Some(drive) = drive.as_deref_mut() {
+                self.station(ledger.catalog(), drive).make_safe(&closed)?;
+            }
+            if !more && closed.listings.snapshot {
+                break;
+            }
+            let (disc, new_disc, known) = self.next_disc(ledger.catalog(), &texts, false)?;
+            ledger.next_disc(new_disc, known);
+            filler.next_disc(disc);
+        }
+        let packed = filler.packed;
+        let (failed, rotten) = (ledger.failed, ledger.rotten);
+        self.report.discs = discs;
+        self.report.stored_files = packed.files;
+        self.report.stored_bytes = packed.bytes;
+        self.report.reused = packed.reused;
+        self.report.failed += failed;
+        self.report.suspicious = packed.changed_while_read + rotten;
+        Ok(())
+    }
+
+    /// A disc without anything new is not made; a last one that is too empty may wait for more.
+    fn is_worth_closing(&self, filler: &Filler, flush: bool) -> bool {
+        let disc = filler.disc();
+        if !disc.has_archives() {
+            return flush;
+        }
+        flush || disc.room.used_percent() >= u64::from(self.request.min_fill)
+    }
+
+    fn close_disc(
+        &self,
+        texts: &SetTexts,
+        filler: &Filler,
+        ledger: &mut CatalogLedger,
+    ) -> Result<DiscInfo, FlowError> {
+        ledger.begin_disc()?;
+        let number = filler.disc().number;
+        let now = Moment::now();
+        let info = self.disc_info(ledger.catalog(), number)?;
+        let archives = ledger.catalog().archives_of_disc(self.set.id, number)?;
+        let date = now.to_string();
+        let closing = Closing {
+            facts: texts.facts(number, info.uuid, &date),
+            disc_txt: texts.disc_txt(number, info.uuid, &date),
+            sealer: self.sealer.as_ref(),
+            scratch: &self.staging.scratch(),
+            archives: archives.iter().map(archive_file).collect(),
+        };
+        let closed = close(filler.disc(), closing, ledger)?;
+        let closed = texts.closed(closed, now);
+        ledger.catalog().close_disc(self.set.id, number, &closed)?;
+        self.disc_info(ledger.catalog(), number)
+    }
+
+    fn disc_info(&self, catalog: &Catalog, number: DiscNo) -> Result<DiscInfo, FlowError> {
+        let discs = catalog.discs(self.set.id)?;
+        let found = discs.into_iter().find(|disc| disc.number == number);
+        found.ok_or(FlowError::NothingStaged(format!(" as disc {number}")))
+    }
+
+    fn finish_report(&mut self, catalog: &Catalog) -> Result<(), FlowError> {
+        let status = catalog.status(self.set.id)?;
+        self.report.waiting_files = status.staged.files + status.not_yet.files;
+        self.report.waiting_bytes = status.staged.bytes + status.not_yet.bytes;
+        self.report.rows_waiting = status.rows_pending;
+        Ok(())
+    }
+}
+
+/// What the scan left to do.
+struct PackWork {
+    seq: SnapshotSeq,
+    queue: Queue,
+    dates: HashMap<SnapshotSeq, String>,
+    rehashed: HashMap<crate::model::RelPath, crate::model::Digest>,
+    /// A disc is made even if nothing but rows differs.
+    must: bool,
+    load: u64,
+}
+
+fn counts(report: &BackupReport, filler: &Filler, ledger: &CatalogLedger) -> Counts {
+    Counts {
+        stored: filler.packed.files + filler.packed.reused + report.rows,
+        unchanged: report.unchanged,
+        excluded: report.excluded.values().sum(),
+        failed: report.failed + ledger.failed,
+        bytes: Bytes(filler.packed.bytes),
+    }
+}
+
+fn dates(catalog: &Catalog, set: SetId) -> Result<HashMap<SnapshotSeq, String>, FlowError> {
+    let snapshots = catalog.snapshots(set)?;
+    Ok(snapshots.into_iter().map(|s| (s.seq, s.started.to_string())).collect())
+}
+
+/// Whether anything waits to be burned, for `burn` without names.
+pub fn anything_waits(catalog: &Catalog, set: &KnownSet) -> Result<bool, FlowError> {
+    Ok(!waiting(catalog, set)?.is_empty())
+}
+
+/// The listings that a closed disc carries, for tests of the rules.
+pub fn carried(listings: Listings) -> (bool, bool) {
+    (listings.snapshot, listings.catalog)
+}

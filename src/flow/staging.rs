@@ -1,0 +1,229 @@
+//! The staging area: where discs wait, packed, until a verified copy of each exists.
+//!
+//! ```text
+//! STAGING/                        0700
+//!   scratch/                      unlinked spools, the catalog's export
+//!   SET-UUID8/NNNN/               one disc, as it will be burned
+//!   SET-UUID8/NNNN/.rows/         the rows of INDEX until the disc is closed; never burned
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{ArchiveRecord, ClosedDisc, DiscInfo, KnownSet, Listings};
+use crate::drive::{BurnJob, Label};
+use crate::format::by_hand::Facts;
+use crate::format::disc_txt::{self, DiscTxt};
+use crate::format::{index, listing, volume};
+use crate::model::disc::archive_path;
+use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
+use crate::pack::closing::{self, StagedFile};
+use crate::pack::filler::DiscInWork;
+use crate::pack::room::Room;
+use crate::port::clock::Moment;
+use crate::port::files::{free_space, make_private_dir};
+
+use super::FlowError;
+
+/// The directory, made when first used.
+#[derive(Clone, Debug)]
+pub struct Staging {
+    root: PathBuf,
+}
+
+/// What the texts of a set's discs have in common in one run.
+pub struct SetTexts<'a> {
+    pub set: &'a KnownSet,
+    pub seq: SnapshotSeq,
+    pub key_ids: Vec<String>,
+    /// Sequence, date and source of every snapshot so far.
+    pub snapshots: Vec<(SnapshotSeq, String, Vec<u8>)>,
+    pub long_paths: bool,
+}
+
+impl Staging {
+    pub fn open(root: &Path) -> Result<Staging, FlowError> {
+        let staging = Staging { root: root.to_owned() };
+        let scratch = staging.scratch();
+        make_private_dir(&scratch)
+            .map_err(|source| FlowError::Staging { path: scratch, what: "cannot be made", source })?;
+        Ok(staging)
+    }
+
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("scratch")
+    }
+
+    pub fn disc_dir(&self, set: &KnownSet, disc: DiscNo) -> PathBuf {
+        let uuid = set.facts.uuid.to_string();
+        let short = uuid.get(..8).unwrap_or(&uuid);
+        self.root.join(format!("{}-{short}", set.facts.name)).join(format!("{:04}", disc.0))
+    }
+
+    /// Space is asked for before work begins, in numbers.
+    pub fn check_space(&self, need: Bytes) -> Result<(), FlowError> {
+        let what = "cannot be asked for its free space";
+        let free = free_space(&self.root).map_err(|source| FlowError::Staging {
+            path: self.root.clone(),
+            what,
+            source,
+        })?;
+        if need.0 > free {
+            let dir = self.root.clone();
+            return Err(FlowError::StagingFull { dir, need, free: Bytes(free) });
+        }
+        Ok(())
+    }
+
+    /// A verified disc needs its staging no more.
+    pub fn remove(&self, set: &KnownSet, disc: DiscNo) -> Result<(), FlowError> {
+        let dir = self.disc_dir(set, disc);
+        match fs::remove_dir_all(&dir) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(FlowError::Staging { path: dir, what: "cannot be removed", source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether every one of these files is there at its size.
+    pub fn holds(&self, set: &KnownSet, disc: DiscNo, files: &[(String, u64)]) -> bool {
+        let dir = self.disc_dir(set, disc);
+        files.iter().all(|(path, size)| {
+            fs::metadata(dir.join(path)).is_ok_and(|found| found.len() == *size)
+        })
+    }
+}
+
+/// An archive's path and size on its disc.
+pub fn archive_file(archive: &ArchiveRecord) -> StagedFile {
+    StagedFile {
+        path: archive_path(archive.number, archive.compression, archive.encrypted),
+        size: archive.size.0,
+        sha256: archive.sha256,
+    }
+}
+
+impl SetTexts<'_> {
+    pub fn facts(&self, disc: DiscNo, uuid: DiscUuid, date: &str) -> Facts {
+        let facts = &self.set.facts;
+        Facts {
+            set: facts.name.clone(),
+            set_uuid: facts.uuid,
+            disc,
+            disc_uuid: uuid,
+            snapshot: self.seq,
+            date: date.to_owned(),
+            source: source_bytes(&facts.source),
+            encryption: facts.encryption,
+            key_ids: self.key_ids.clone(),
+            keys_since: None,
+            zstd: facts.compression == crate::model::disc::Compression::Zstd,
+            long_paths: self.long_paths && !facts.encryption.is_on(),
+            has_snapshot: true,
+            signed: false,
+        }
+    }
+
+    pub fn disc_txt(&self, disc: DiscNo, uuid: DiscUuid, date: &str) -> DiscTxt {
+        let facts = &self.set.facts;
+        DiscTxt {
+            set: facts.name.clone(),
+            set_uuid: facts.uuid,
+            disc,
+            disc_uuid: uuid,
+            snapshot: self.seq,
+            date: date.to_owned(),
+            coldcut: env!("CARGO_PKG_VERSION").to_owned(),
+            encryption: facts.encryption,
+            compression: facts.compression,
+            listings: disc_txt::Listings { index: true, snapshot: true, catalog: true },
+        }
+    }
+
+    /// A disc to fill: its room already holds the texts and what a former run packed.
+    pub fn disc_in_work(
+        &self,
+        staging: &Staging,
+        disc: (DiscNo, DiscUuid, Sectors),
+        archives: &[ArchiveRecord],
+        first_of_run: bool,
+    ) -> DiscInWork {
+        let (number, uuid, capacity) = disc;
+        let date = Moment::now().to_string();
+        let mut room = Room::new(capacity);
+        for (path, size) in
+            closing::text_sizes(&self.facts(number, uuid, &date), &self.disc_txt(number, uuid, &date))
+        {
+            room.put(&path, size);
+        }
+        for file in archives.iter().map(archive_file) {
+            room.put(&file.path, file.size);
+        }
+        let dir = staging.disc_dir(self.set, number);
+        let mut work = DiscInWork::new(number, dir, room, first_of_run);
+        let facts = &self.set.facts;
+        work.index_header =
+            index::header_lines(&facts.name, facts.uuid, number, uuid, &self.snapshots);
+        if let Some((seq, date, source)) = self.snapshots.iter().find(|s| s.0 == self.seq) {
+            work.snapshot_header =
+                listing::header_lines(&facts.name, facts.uuid, *seq, date, source);
+        }
+        work
+    }
+
+    /// Packed discs as the catalog keeps them.
+    pub fn closed(&self, closed: closing::ClosedDisc, at: Moment) -> ClosedDisc {
+        let listings = Listings {
+            index: closed.listings.index,
+            snapshot: closed.listings.snapshot,
+            catalog: closed.listings.catalog,
+        };
+        ClosedDisc {
+            image: closed.sectors,
+            closed: at,
+            snapshot: self.seq,
+            listings,
+            listing: listings.snapshot.then_some(self.seq),
+            files: closed
+                .files
+                .into_iter()
+                .map(|f| crate::catalog::DiscFile { path: f.path, size: Bytes(f.size), sha256: f.sha256 })
+                .collect(),
+        }
+    }
+}
+
+pub fn source_bytes(path: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().to_vec()
+}
+
+pub fn label(set: &KnownSet, disc: &DiscInfo) -> Label {
+    Label {
+        set: set.facts.name.clone(),
+        set_uuid: set.facts.uuid,
+        number: disc.number,
+        uuid: disc.uuid,
+    }
+}
+
+/// Everything that decides the disc's bytes: catalog and INDEX at the disc's beginning, archives in
+/// their order behind them.
+pub fn burn_job(
+    staging: &Staging,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    files: &[crate::catalog::DiscFile],
+) -> BurnJob {
+    let dir = staging.disc_dir(set, disc.number);
+    let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    paths.sort_by_key(|path| (path.starts_with("archives/"), path.clone()));
+    BurnJob {
+        label: label(set, disc),
+        volume_id: volume::volume_id(disc.number, &set.facts.name),
+        volume_date: volume::volume_date(disc.uuid),
+        files: paths.into_iter().map(|path| (path.clone(), dir.join(path))).collect(),
+        sectors: disc.image.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,312 @@
+//! What a disc carries beside its archives: INDEX, SNAPSHOT, catalog, texts and sums; written last,
+//! and measured before, so that their room is known while the disc is filled.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use crate::codec::frames::{FRAME_BYTES, LineFrames, compress};
+use crate::codec::openpgp::Sealer;
+use crate::codec::spool::Spool;
+use crate::format::by_hand::{self, Facts};
+use crate::format::disc_txt::{DiscTxt, Listings};
+use crate::format::sums::write_sums;
+use crate::format::{index_line, snapshot_line};
+use crate::model::disc::Compression;
+use crate::model::{Digest, RelPath, Sectors};
+use crate::port::files::write_atomic;
+
+use super::archive::{SealedArchive, write_sealed};
+use super::filler::DiscInWork;
+use super::{Ledger, PackError};
+
+/// Where the rows of INDEX wait until their disc is closed, one file an archive.
+const ROWS: &str = ".rows";
+
+/// Sizes of the listings before encryption.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListingSizes {
+    pub index: u64,
+    pub snapshot: u64,
+    pub catalog: u64,
+}
+
+/// A file of the disc that is durable in staging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedFile {
+    pub path: String,
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+/// A disc that is packed: everything that will be burned, and the size of its image.
+#[derive(Debug)]
+pub struct ClosedDisc {
+    pub files: Vec<StagedFile>,
+    pub sectors: Sectors,
+    pub listings: Listings,
+}
+
+/// What closing needs to know beside the disc itself.
+pub struct Closing<'a> {
+    pub facts: Facts,
+    pub disc_txt: DiscTxt,
+    pub sealer: Option<&'a Sealer>,
+    pub scratch: &'a Path,
+    /// The archives that are on the disc already.
+    pub archives: Vec<StagedFile>,
+}
+
+/// Keeps an archive's rows of INDEX beside it, durable before the archive counts.
+pub fn keep_rows(dir: &Path, archive: &SealedArchive) -> Result<(), PackError> {
+    let path = rows_file(dir, archive.number.0);
+    let mut text = Vec::new();
+    for member in &archive.members {
+        index_line(&member.row, &mut text);
+    }
+    let written = crate::port::files::make_private_dir(&dir.join(ROWS))
+        .and_then(|()| write_atomic(&path, &text, 0o600));
+    written.map_err(PackError::staging(&path))
+}
+
+fn rows_file(dir: &Path, archive: u32) -> PathBuf {
+    dir.join(ROWS).join(format!("{archive:08}.tsv"))
+}
+
+/// Compresses the listings as they would be now and keeps only their sizes.
+pub fn measure(
+    disc: &DiscInWork,
+    scratch: &Path,
+    ledger: &mut dyn Ledger,
+) -> Result<ListingSizes, PackError> {
+    let index = write_index(disc, io::sink())?.1;
+    let mut sizes = ListingSizes { index, ..ListingSizes::default() };
+    if disc.carries_listings {
+        sizes.snapshot = write_snapshot(disc, ledger, io::sink())?.1;
+        sizes.catalog = write_catalog(scratch, ledger, &mut Counter(0))?;
+    }
+    Ok(sizes)
+}
+
+/// Writes INDEX from the rows that were kept, in the order of archives.
+fn write_index<W: Write>(disc: &DiscInWork, out: W) -> Result<(W, u64), PackError> {
+    let dir = disc.dir.join(ROWS);
+    let failed = PackError::staging(&dir);
+    let write = || -> io::Result<(W, u64)> {
+        let mut lines = LineFrames::new(out);
+        put_lines(&mut lines, &disc.index_header)?;
+        for path in rows_files(&dir)? {
+            let mut rows = BufReader::new(File::open(path)?);
+            let mut line = Vec::new();
+            while rows.read_until(b'\n', &mut line)? > 0 {
+                lines.line(&line)?;
+                line.clear();
+            }
+        }
+        lines.finish()
+    };
+    write().map_err(failed)
+}
+
+fn rows_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>()?;
+    files.retain(|path| path.extension().is_some_and(|e| e == "tsv"));
+    files.sort();
+    Ok(files)
+}
+
+fn put_lines<W: Write>(lines: &mut LineFrames<W>, text: &[u8]) -> io::Result<()> {
+    text.split_inclusive(|&b| b == b'\n').try_for_each(|line| lines.line(line))
+}
+
+fn write_snapshot<W: Write>(
+    disc: &DiscInWork,
+    ledger: &mut dyn Ledger,
+    out: W,
+) -> Result<(W, u64), PackError> {
+    let failed = || PackError::staging(&disc.dir);
+    let mut lines = LineFrames::new(out);
+    put_lines(&mut lines, &disc.snapshot_header).map_err(failed())?;
+    let mut line = Vec::new();
+    ledger
+        .snapshot_rows(&mut |row| {
+            line.clear();
+            snapshot_line(row, &mut line);
+            lines.line(&line)
+        })
+        .map_err(PackError::Ledger)?;
+    lines.finish().map_err(failed())
+}
+
+/// Exports the catalog and compresses it in frames, so that both are parallel and bounded.
+fn write_catalog(
+    scratch: &Path,
+    ledger: &mut dyn Ledger,
+    out: &mut dyn Write,
+) -> Result<u64, PackError> {
+    let export = scratch.join("catalog.export");
+    let remove = || match fs::remove_file(&export) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    remove().map_err(PackError::staging(&export))?;
+    ledger.export_catalog(&export).map_err(PackError::Ledger)?;
+    let written = File::open(&export).and_then(|file| compress_frames(file, out));
+    let written = written.map_err(PackError::staging(&export))?;
+    remove().map_err(PackError::staging(&export))?;
+    Ok(written)
+}
+
+fn compress_frames(mut from: File, out: &mut dyn Write) -> io::Result<u64> {
+    let mut written = 0;
+    loop {
+        let mut batch = Vec::new();
+        (&mut from)
+            .take((FRAME_BYTES * rayon::current_num_threads()) as u64)
+            .read_to_end(&mut batch)?;
+        let frames: Vec<Vec<u8>> = batch
+            .par_chunks(FRAME_BYTES)
+            .map(|raw| compress(Compression::Bzip2, raw))
+            .collect();
+        if frames.is_empty() {
+            return Ok(written);
+        }
+        for frame in frames {
+            out.write_all(&frame)?;
+            written += frame.len() as u64;
+        }
+    }
+}
+
+struct Counter(u64);
+
+impl Write for Counter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0 += data.len() as u64;
+        Ok(data.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A spool as a sink; its error keeps the staging directory's name.
+struct SpoolWriter(Spool);
+
+impl Write for SpoolWriter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.append(data).map_err(io::Error::other)?;
+        Ok(data.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Sizes of the texts at most, for the room that is kept for them.
+pub fn text_sizes(facts: &Facts, disc_txt: &DiscTxt) -> Vec<(String, u64)> {
+    let most = Facts { zstd: true, long_paths: true, has_snapshot: true, ..facts.clone() };
+    let least = Facts { has_snapshot: false, ..most.clone() };
+    texts(&most, disc_txt)
+        .into_iter()
+        .zip(texts(&least, disc_txt))
+        .map(|((path, one), (_, other))| {
+            // Numbers may grow by some digits until the disc is closed.
+            (path, one.len().max(other.len()) as u64 + 64)
+        })
+        .collect()
+}
+
+fn texts(facts: &Facts, disc_txt: &DiscTxt) -> Vec<(String, String)> {
+    [
+        ("DISC.txt", disc_txt.to_text()),
+        ("FORMAT.txt", by_hand::format_txt().to_owned()),
+        ("README.txt", by_hand::readme(facts)),
+        ("restore.sh", by_hand::restore_sh(facts)),
+    ]
+    .into_iter()
+    .map(|(path, text)| (path.to_owned(), text))
+    .collect()
+}
+
+/// Writes everything that the disc still lacks. The disc is whole, durable and of known size then.
+pub fn close(
+    disc: &DiscInWork,
+    mut closing: Closing<'_>,
+    ledger: &mut dyn Ledger,
+) -> Result<ClosedDisc, PackError> {
+    let mut files = std::mem::take(&mut closing.archives);
+    let mut listings = Listings { index: true, snapshot: false, catalog: false };
+    files.push(listing(disc, &closing, "INDEX.tsv.bz2", |out| Ok(write_index(disc, out)?.0))?);
+    if disc.carries_listings {
+        let snapshot = listing(disc, &closing, "SNAPSHOT.tsv.bz2", |out| {
+            Ok(write_snapshot(disc, ledger, out)?.0)
+        })?;
+        let catalog = listing(disc, &closing, "catalog.sqlite.bz2", |mut out| {
+            write_catalog(closing.scratch, ledger, &mut out)?;
+            Ok(out)
+        })?;
+        listings.snapshot = keep_if_fits(disc, &mut files, snapshot);
+        listings.catalog = keep_if_fits(disc, &mut files, catalog);
+    }
+    closing.disc_txt.listings = listings;
+    closing.facts.has_snapshot = listings.snapshot;
+    for (path, text) in texts(&closing.facts, &closing.disc_txt) {
+        files.push(text_file(disc, &path, text.as_bytes())?);
+    }
+    files.push(text_file(disc, "SHA256SUMS", &sums(&files))?);
+    let sizes: Vec<(String, u64)> = files.iter().map(|f| (f.path.clone(), f.size)).collect();
+    Ok(ClosedDisc { sectors: crate::drive::image_sectors(&sizes), files, listings })
+}
+
+/// The listings' room was reckoned as an upper bound. Should it ever be exceeded, the disc stays
+/// within its capacity and the listing goes onto the next one.
+fn keep_if_fits(disc: &DiscInWork, files: &mut Vec<StagedFile>, listing: StagedFile) -> bool {
+    let mut room = disc.room.clone();
+    for file in files.iter().chain([&listing]) {
+        room.put(&file.path, file.size);
+    }
+    let sums = [("SHA256SUMS".to_owned(), super::room::sums_size(room.files()))];
+    let fits = room.left_with(&sums).is_some();
+    if fits {
+        files.push(listing);
+    }
+    fits
+}
+
+fn sums(files: &[StagedFile]) -> Vec<u8> {
+    let rows: Vec<(RelPath, Digest)> = files
+        .iter()
+        .filter_map(|file| Some((RelPath::new(file.path.as_bytes())?, file.sha256)))
+        .collect();
+    write_sums(&rows)
+}
+
+fn listing(
+    disc: &DiscInWork,
+    closing: &Closing<'_>,
+    name: &str,
+    write: impl FnOnce(SpoolWriter) -> Result<SpoolWriter, PackError>,
+) -> Result<StagedFile, PackError> {
+    let spool = Spool::new(closing.scratch, closing.sealer.is_some())?;
+    let spool = write(SpoolWriter(spool))?.0;
+    let gpg = if closing.sealer.is_some() { ".gpg" } else { "" };
+    let path = format!("{name}{gpg}");
+    let (size, sha256) =
+        write_sealed(&disc.dir.join(&path), &mut spool.reader(), spool.len(), closing.sealer)?;
+    Ok(StagedFile { path, size, sha256 })
+}
+
+fn text_file(disc: &DiscInWork, path: &str, text: &[u8]) -> Result<StagedFile, PackError> {
+    let file = disc.dir.join(path);
+    write_atomic(&file, text, 0o600).map_err(PackError::staging(&file))?;
+    let sha256 = Digest(Sha256::digest(text).into());
+    Ok(StagedFile { path: path.to_owned(), size: text.len() as u64, sha256 })
+}

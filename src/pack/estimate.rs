@@ -1,0 +1,87 @@
+//! What a run will take, before it takes it: discs, hours, staging. A shopping list from sizes alone.
+
+use crate::model::size::CLUSTER;
+use crate::model::{Bytes, Sectors};
+
+/// What is to be stored, as the walk counted it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub files: u64,
+    /// Bytes of content, holes not counted.
+    pub bytes: u64,
+    /// Paths in the whole snapshot: they are listed, changed or not.
+    pub paths: u64,
+}
+
+/// The shopping list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Discs if nothing compresses: there will not be more.
+    pub discs: u64,
+    /// Bytes on them, at most.
+    pub on_discs: Bytes,
+    /// Room needed in staging: a disc, an archive's scratch file, the listings.
+    pub staging: Bytes,
+}
+
+/// A tar header, its pax header and records, and padding; more than most members need.
+const MEMBER: u64 = 2048;
+/// Listings of all kinds for one path, compressed.
+const LISTED: u64 = 400;
+/// File system, texts and the like.
+const DISC_OVERHEAD: u64 = 512 << 10;
+
+/// Upper bounds for `load` on discs of this capacity.
+pub fn estimate(load: &Load, capacity: Sectors, archive_size: u64) -> Estimate {
+    if load.files == 0 {
+        return Estimate { discs: 0, on_discs: Bytes(0), staging: Bytes(0) };
+    }
+    let listings = load.paths * LISTED / 2;
+    let content = load.bytes + load.bytes / 64 + load.files * (MEMBER + LISTED / 2);
+    let capacity = capacity.whole_clusters().max(CLUSTER).bytes().0;
+    let usable = capacity.saturating_sub(DISC_OVERHEAD).max(capacity / 2);
+    let total = content + 2 * listings;
+    let discs = total.div_ceil(usable).max(1);
+    let on_discs = total + discs * DISC_OVERHEAD;
+    let disc = on_discs.min(capacity);
+    let staging = disc + archive_size.min(load.bytes + MEMBER * load.files).min(capacity) + listings;
+    Estimate { discs, on_discs: Bytes(on_discs), staging: Bytes(staging) }
+}
+
+/// Bytes a second at 1x on Blu-ray: 4,495,625 (optical disc speeds are multiples of it).
+pub const BD_1X: u64 = 4_495_625;
+
+/// Minutes to write so many bytes at a speed, without reading back.
+pub fn minutes(bytes: Bytes, speed: u64) -> u64 {
+    bytes.0.div_ceil(BD_1X * speed * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BD25: Sectors = Sectors(12_219_392);
+
+    #[test]
+    fn nothing_to_store_needs_nothing() {
+        let none = estimate(&Load::default(), BD25, 1 << 30);
+        assert_eq!((none.discs, none.staging), (0, Bytes(0)));
+    }
+
+    #[test]
+    fn a_terabyte_needs_forty_one_discs_of_25_gb_and_staging_for_one() {
+        let load = Load { files: 200_000, bytes: 1_000_000_000_000, paths: 200_000 };
+        let list = estimate(&load, BD25, 1 << 30);
+        assert!((40..=42).contains(&list.discs), "{list:?}");
+        assert!(list.staging < Bytes(27_000_000_000), "{list:?}");
+        assert_eq!(minutes(Bytes(25_025_314_816), 4), 24);
+    }
+
+    #[test]
+    fn a_small_load_needs_little_staging() {
+        let load = Load { files: 10, bytes: 1_000_000, paths: 10 };
+        let list = estimate(&load, BD25, 1 << 30);
+        assert_eq!(list.discs, 1);
+        assert!(list.staging < Bytes(4_000_000), "{list:?}");
+    }
+}

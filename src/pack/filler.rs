@@ -1,0 +1,396 @@
+//! Fills one disc after the other to the edge: which archive a file goes into, when an archive is
+//! closed, where a file is cut because the archive or the disc ends.
+//!
+//! Until the edge is near, room is reckoned by upper bounds, which cost nothing. When a bound says
+//! "full", the true sizes are taken: frames on their way are waited for, then the open archives are
+//! sealed and the listings compressed for real, and packing goes on with what that set free.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+
+use crate::codec::openpgp::Sealer;
+use crate::model::disc::Compression;
+use crate::model::rows::Note;
+use crate::model::{Digest, DiscNo, Entry, SnapshotSeq};
+use crate::port::monitor::{Monitor, Progress};
+use crate::port::stop::Stop;
+use crate::scan::content::Source;
+
+use super::archive::ArchiveBuilder;
+use super::closing::ListingSizes;
+use super::queue::{Queue, Work};
+use super::reader::Reading;
+use super::room::Room;
+use super::{Ledger, PackError};
+
+/// How often a file that changed under the reader is tried again, at the end of the queue.
+const TRIES: u32 = 2;
+
+/// What holds for the whole run.
+pub struct Config<'a> {
+    pub source: &'a Source,
+    pub snapshot: SnapshotSeq,
+    /// For files that compress; the others are stored as they are.
+    pub compression: Compression,
+    pub archive_size: u64,
+    pub sealer: Option<&'a Sealer>,
+    /// Where scratch files are made.
+    pub scratch: PathBuf,
+    pub monitor: &'a dyn Monitor,
+    pub stop: &'a Stop,
+}
+
+/// The disc that is being filled.
+pub struct DiscInWork {
+    pub number: DiscNo,
+    /// Its directory in staging.
+    pub dir: PathBuf,
+    /// Capacity, and the files that are certain: texts, archives sealed before.
+    pub room: Room,
+    /// The first disc of a run carries SNAPSHOT and catalog whatever they take.
+    pub first_of_run: bool,
+    /// Whether room is kept for SNAPSHOT and catalog.
+    pub carries_listings: bool,
+    /// The `#` lines of INDEX and of SNAPSHOT.
+    pub index_header: Vec<u8>,
+    pub snapshot_header: Vec<u8>,
+    /// As measured last.
+    pub(super) sizes: Option<ListingSizes>,
+    /// What INDEX, and SNAPSHOT and catalog, may have grown since.
+    pub(super) index_growth: u64,
+    pub(super) members_since: u64,
+}
+
+impl DiscInWork {
+    pub fn new(number: DiscNo, dir: PathBuf, room: Room, first_of_run: bool) -> DiscInWork {
+        DiscInWork {
+            number,
+            dir,
+            room,
+            first_of_run,
+            carries_listings: true,
+            index_header: Vec::new(),
+            snapshot_header: Vec::new(),
+            sizes: None,
+            index_growth: 0,
+            members_since: 0,
+        }
+    }
+
+    /// Whether anything of the source is on it.
+    pub fn has_archives(&self) -> bool {
+        self.room.files().iter().any(|(path, _)| path.starts_with("archives/"))
+    }
+}
+
+/// Why [`Filler::fill`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// The queue is empty.
+    Done,
+    /// The disc is full and something is left.
+    Full,
+}
+
+/// What became of one attempt to place something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    In,
+    /// A piece went in, more is left.
+    Piece,
+    /// Nothing more goes onto this disc.
+    Edge,
+}
+
+/// Which of the two open archives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Compressed = 0,
+    AsIs = 1,
+}
+
+/// A file on its way, maybe over several archives and discs.
+pub(super) struct Current {
+    pub reading: Reading,
+    pub links: Vec<Entry>,
+    pub tries: u32,
+    pub lane: Lane,
+    /// Content before this offset is in archives.
+    pub at: u64,
+    pub parts: u32,
+    pub id: u64,
+}
+
+/// Counts for the summary.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Packed {
+    pub files: u64,
+    pub bytes: u64,
+    /// Files whose content was stored already: moved, copied, renamed.
+    pub reused: u64,
+    pub changed_while_read: u64,
+    pub unreadable: u64,
+}
+
+pub struct Filler<'a> {
+    pub(super) config: Config<'a>,
+    pub(super) disc: DiscInWork,
+    pub(super) builders: [Option<ArchiveBuilder>; 2],
+    current: Option<Current>,
+    /// Entries without content: they go along with the first content that is stored.
+    waiting: VecDeque<Entry>,
+    /// Whether an archive is made in any case.
+    pub(super) stores: bool,
+    /// Same content as something in an archive that is not sealed yet.
+    pub(super) twins: Vec<(Entry, Digest, Note)>,
+    pub(super) unsealed: HashSet<Digest>,
+    sizes_now: HashSet<u64>,
+    again: Vec<Work>,
+    /// Bytes that fit for certain, without reckoning anew.
+    pub(super) slack: u64,
+    pub packed: Packed,
+    pub(super) done: u64,
+    pub(super) written: u64,
+}
+
+impl<'a> Filler<'a> {
+    /// `stores`: an archive is made even for entries without content alone.
+    pub fn new(config: Config<'a>, disc: DiscInWork, stores: bool) -> Filler<'a> {
+        Filler {
+            config,
+            disc,
+            builders: [None, None],
+            current: None,
+            waiting: VecDeque::new(),
+            stores,
+            twins: Vec::new(),
+            unsealed: HashSet::new(),
+            sizes_now: HashSet::new(),
+            again: Vec::new(),
+            slack: 0,
+            packed: Packed::default(),
+            done: 0,
+            written: 0,
+        }
+    }
+
+    /// The disc before is closed: go on with this one.
+    pub fn next_disc(&mut self, disc: DiscInWork) -> DiscInWork {
+        self.slack = 0;
+        std::mem::replace(&mut self.disc, disc)
+    }
+
+    pub fn disc(&self) -> &DiscInWork {
+        &self.disc
+    }
+
+    /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded then.
+    pub fn fill(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
+        let outcome = self.fill_open(queue, ledger)?;
+        self.seal_all(ledger)?;
+        if outcome == Fill::Full && !self.disc.has_archives() {
+            return Err(PackError::DiscTooSmall { size: self.disc.room.capacity().bytes() });
+        }
+        Ok(outcome)
+    }
+
+    fn fill_open(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
+        loop {
+            self.config.stop.check()?;
+            if let Some(current) = self.current.take() {
+                let last = queue.is_empty() && self.again.is_empty();
+                if self.go_on(current, last, ledger)? == Fill::Full {
+                    return Ok(Fill::Full);
+                }
+                continue;
+            }
+            match queue.pop_front().or_else(|| self.again.pop()) {
+                None => return Ok(Fill::Done),
+                Some(Work::Plain(entry)) => {
+                    if self.plain(&entry, ledger)? == Put::Edge {
+                        queue.push_front(Work::Plain(entry));
+                        return Ok(Fill::Full);
+                    }
+                }
+                Some(Work::File { entry, links, tries }) => {
+                    self.begin(*entry, links, tries, ledger)?;
+                }
+            }
+        }
+    }
+
+    /// An entry without content: kept back until an archive is made anyway.
+    fn plain(&mut self, entry: &Entry, ledger: &mut dyn Ledger) -> Result<Put, PackError> {
+        if !self.stores {
+            self.waiting.push_back(entry.clone());
+            return Ok(Put::In);
+        }
+        self.put_plain(entry, ledger)
+    }
+
+    /// Opens a file and finds out whether its content is stored already.
+    fn begin(
+        &mut self,
+        entry: Entry,
+        links: Vec<Entry>,
+        tries: u32,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        let walked = entry.clone();
+        let opened = Reading::open(self.config.source, entry);
+        let reading = match opened {
+            Ok(reading) => reading,
+            Err(error) => return self.unreadable(&walked, &error.to_string(), ledger),
+        };
+        if reading.whole().is_some() && !self.is_settled(&reading, tries) {
+            self.again.push(Work::File { entry: Box::new(walked), links, tries: tries + 1 });
+            return Ok(());
+        }
+        match self.stored_already(&reading, ledger) {
+            Err(Known::Failed(error)) => return self.unreadable(&walked, &error, ledger),
+            Err(Known::Stop(error)) => return Err(error),
+            Ok(Some(digest)) => return self.reuse(reading, links, digest, ledger),
+            Ok(None) => {}
+        }
+        let lane = match reading.is_compressible() {
+            Ok(true) if self.config.compression != Compression::None => Lane::Compressed,
+            Ok(_) => Lane::AsIs,
+            Err(error) => return self.unreadable(&walked, &error.to_string(), ledger),
+        };
+        self.sizes_now.insert(reading.size());
+        self.stores = true;
+        self.current =
+            Some(Current { reading, links, tries, lane, at: 0, parts: 0, id: new_id() });
+        Ok(())
+    }
+
+    /// A small file is in memory already: was it still while it was read, or is this the last try?
+    fn is_settled(&mut self, reading: &Reading, tries: u32) -> bool {
+        reading.is_unchanged().unwrap_or(false) || tries >= TRIES
+    }
+
+    /// The digest, if this content is stored. Files are hashed ahead only where one of the same
+    /// size is known.
+    fn stored_already(
+        &mut self,
+        reading: &Reading,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Option<Digest>, Known> {
+        let size = reading.size();
+        if !ledger.knows_size(size) && !self.sizes_now.contains(&size) {
+            return Ok(None);
+        }
+        let stop = self.config.stop;
+        let digest = reading
+            .digest_ahead(|| stop.check().is_ok())
+            .map_err(|error| Known::Failed(error.to_string()))?;
+        stop.check().map_err(|stopped| Known::Stop(stopped.into()))?;
+        let Some(digest) = digest else { return Ok(None) };
+        let known = self.unsealed.contains(&digest)
+            || ledger.knows(&digest, size).map_err(|e| Known::Stop(PackError::Ledger(e)))?;
+        Ok(known.then_some(digest))
+    }
+
+    fn reuse(
+        &mut self,
+        reading: Reading,
+        links: Vec<Entry>,
+        digest: Digest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        self.packed.reused += 1;
+        self.count(reading.size());
+        let entry = reading.entry;
+        if self.unsealed.contains(&digest) {
+            self.twins.push((entry, digest, Note::None));
+        } else {
+            ledger.reuse(&entry, &digest, Note::None).map_err(PackError::Ledger)?;
+        }
+        // Other names are rows already; they point at this one.
+        drop(links);
+        Ok(())
+    }
+
+    pub(super) fn unreadable(
+        &mut self,
+        entry: &Entry,
+        why: &str,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        self.packed.unreadable += 1;
+        ledger.unreadable(entry, why).map_err(PackError::Ledger)
+    }
+
+    /// Places (more of) the current file; what is waiting goes before it.
+    fn go_on(
+        &mut self,
+        mut current: Current,
+        last: bool,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Fill, PackError> {
+        while let Some(entry) = self.waiting.pop_front() {
+            if self.put_plain(&entry, ledger)? == Put::Edge {
+                self.waiting.push_front(entry);
+                self.current = Some(current);
+                return Ok(Fill::Full);
+            }
+        }
+        match self.put_file(&mut current, last, ledger)? {
+            Put::In => {}
+            Put::Piece => self.current = Some(current),
+            Put::Edge => {
+                self.current = Some(current);
+                return Ok(Fill::Full);
+            }
+        }
+        Ok(Fill::Done)
+    }
+
+    /// Takes a file that changed under the reader to the end of the queue, unless it was there
+    /// too often already.
+    pub(super) fn try_again(&mut self, current: &Current) -> bool {
+        if current.tries >= TRIES {
+            return false;
+        }
+        self.again.push(Work::File {
+            entry: Box::new(current.reading.entry.clone()),
+            links: current.links.clone(),
+            tries: current.tries + 1,
+        });
+        true
+    }
+
+    pub(super) fn count(&mut self, bytes: u64) {
+        self.done += bytes;
+        self.report();
+    }
+
+    pub(super) fn report(&self) {
+        let open: u64 = self.builders.iter().flatten().map(ArchiveBuilder::bound).sum();
+        self.config
+            .monitor
+            .progress(Progress { done: self.done, written: Some(self.written + open) });
+    }
+
+    /// Entries without content that found no archive to go into: they stay rows.
+    pub fn left_waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+/// Why it could not be told whether a content is stored.
+enum Known {
+    Failed(String),
+    Stop(PackError),
+}
+
+/// A file's id for its parts. Random, so that it says nothing of the file.
+fn new_id() -> u64 {
+    let mut bytes = [0; 8];
+    // Without randomness an id from the address space's layout would do: it only has to be unique
+    // within a set, and the catalog refuses a second one.
+    if getrandom::fill(&mut bytes).is_err() {
+        return std::ptr::from_ref(&bytes) as u64;
+    }
+    u64::from_le_bytes(bytes)
+}

@@ -1,0 +1,401 @@
+//! Puts one thing into an archive: an entry without content, a whole file, or the part of a file
+//! that still fits.
+
+use crate::codec::frames::FRAME_BYTES;
+use crate::codec::member::{MemberHead, padding};
+use crate::codec::sparse::SparseMap;
+use crate::format::{member_name, part_name};
+use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
+use crate::model::{ArchiveNo, Digest, Entry, Kind, RelPath};
+
+use super::filler::{Current, Filler, Lane, Put};
+use super::{Ledger, PackError, PackedMember};
+
+/// A part is not made smaller than this, except where archives themselves are.
+const SMALLEST_PART: u64 = 32 << 10;
+
+impl Filler<'_> {
+    /// A directory, link, device, or empty file.
+    pub(super) fn put_plain(
+        &mut self,
+        entry: &Entry,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Put, PackError> {
+        let lane = self.lane_of_plain();
+        let name = member_name(&entry.path);
+        let mut meta = entry.meta.clone();
+        if entry.kind == Kind::Hardlink {
+            meta.link = link_member(&entry.meta.link);
+        }
+        let head = MemberHead { name: &name, kind: entry.kind, size: 0, meta: &meta, sparse: None };
+        let tar = head.head_bytes();
+        let member = self.member(entry, name.clone(), PartSpan::whole(0), Some(Digest::EMPTY));
+        self.put_small(lane, &tar, 0, member, ledger)
+    }
+
+    /// Headers compress well: they go beside the files that do, if such an archive is made at all.
+    fn lane_of_plain(&self) -> Lane {
+        match self.config.compression {
+            crate::model::disc::Compression::None => Lane::AsIs,
+            _ => Lane::Compressed,
+        }
+    }
+
+    /// As much of the file as goes into the open archive.
+    pub(super) fn put_file(
+        &mut self,
+        current: &mut Current,
+        last: bool,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Put, PackError> {
+        let data = current.reading.data_bytes();
+        if current.at == 0 && data <= self.config.archive_size {
+            self.make_way(current.lane, data, ledger)?;
+            if !(last && self.must_leave_something()) {
+                let put = match current.reading.whole() {
+                    Some(_) => self.put_held(current, ledger)?,
+                    None => self.put_long(current, ledger)?,
+                };
+                if put != Put::Edge {
+                    return Ok(put);
+                }
+            }
+        }
+        self.put_part(current, last, ledger)
+    }
+
+    /// Where the listings were left out because this is not the last disc, it must not become it.
+    fn must_leave_something(&self) -> bool {
+        !self.disc.carries_listings
+    }
+
+    /// A small file, held in memory and hashed.
+    fn put_held(
+        &mut self,
+        current: &mut Current,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Put, PackError> {
+        let (Some(content), Some(digest)) = (current.reading.whole(), current.reading.digest())
+        else {
+            return Ok(Put::Edge);
+        };
+        let name = member_name(&current.reading.entry.path);
+        let map = sparse_map(current);
+        let mut tar = file_head(&name, current, current.reading.size(), map.as_ref()).head_bytes();
+        for &(offset, length) in current.reading.map().regions() {
+            tar.extend_from_slice(&content[offset as usize..(offset + length) as usize]);
+        }
+        tar.resize(tar.len() + padding(current.reading.data_bytes()), 0);
+        if tar.len() > FRAME_BYTES {
+            return self.put_long(current, ledger);
+        }
+        let mut member = self.member(
+            &current.reading.entry,
+            name,
+            PartSpan::whole(current.reading.size()),
+            Some(digest),
+        );
+        member.row.file_sha256 = Some(digest);
+        member.row.note = self.note(current);
+        let data = current.reading.data_bytes();
+        let put = self.put_small(current.lane, &tar, data, member, ledger)?;
+        if put == Put::In {
+            self.finished(current, digest, ledger)?;
+        }
+        Ok(put)
+    }
+
+    /// A whole file with frames of its own.
+    fn put_long(
+        &mut self,
+        current: &mut Current,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Put, PackError> {
+        let size = current.reading.size();
+        let name = member_name(&current.reading.entry.path);
+        self.put_frames(current, name, size, PartSpan::whole(size), ledger)
+    }
+
+    /// The next part of a file that does not fit whole.
+    fn put_part(
+        &mut self,
+        current: &mut Current,
+        last: bool,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Put, PackError> {
+        let rest = current.reading.size() - current.at;
+        if current.at > 0 || current.reading.data_bytes() > self.config.archive_size {
+            self.make_way(current.lane, self.config.archive_size.min(rest), ledger)?;
+        }
+        let name = part_name(current.id, current.parts + 1);
+        let Some(room) = self.room_for_part(current, &name, ledger)? else {
+            return Ok(Put::Edge);
+        };
+        let mut len = span_of(current, room);
+        if last && self.must_leave_something() {
+            len = len.min(rest.saturating_sub(512) / 512 * 512);
+        }
+        let smallest = SMALLEST_PART.min(self.config.archive_size).min(rest);
+        if len < smallest || len == 0 {
+            return Ok(Put::Edge);
+        }
+        let part = current.parts + 1;
+        let ends = len == rest;
+        let span = PartSpan {
+            part,
+            parts: ends.then_some(part),
+            file_offset: current.at,
+            file_size: current.reading.size(),
+        };
+        self.put_frames(current, name, len, span, ledger)
+    }
+
+    /// Streams `len` bytes of the file from where it stands into frames of their own.
+    fn put_frames(
+        &mut self,
+        current: &mut Current,
+        name: RelPath,
+        len: u64,
+        span: PartSpan,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Put, PackError> {
+        let slice = current.reading.slice(current.at, len);
+        let data = slice.data_len();
+        let map = (data < len).then_some(&slice);
+        let head = file_head(&name, current, len, map).head_bytes();
+        let mut member = self.member(&current.reading.entry, name, span, None);
+        member.parts_id = (span.part > 0).then_some(current.id);
+        member.row.size = len;
+        let growth = self.growth_of(&member);
+        let tar = head.len() as u64 + data + padding(data) as u64;
+        if !self.ensure(current.lane, tar, growth, ledger)? {
+            return Ok(Put::Edge);
+        }
+        let at = current.at;
+        let mark = self.builder(current.lane, ledger)?.begin_long()?;
+        let read = self.stream(current, &head, at, len, data, ledger)?;
+        let digest = match read {
+            Ok(digest) => digest,
+            Err(error) => {
+                self.builder(current.lane, ledger)?.cut_back(mark)?;
+                let entry = current.reading.entry.clone();
+                self.unreadable(&entry, &error.to_string(), ledger)?;
+                return Ok(Put::In);
+            }
+        };
+        let ends = at + len == current.reading.size();
+        let changed = ends && !current.reading.is_unchanged().unwrap_or(false);
+        if changed && span.part <= 1 && self.try_again(current) {
+            self.builder(current.lane, ledger)?.cut_back(mark)?;
+            return Ok(Put::In);
+        }
+        member.row.sha256 = Some(digest);
+        if ends {
+            member.row.file_sha256 = current.reading.digest();
+            self.unsealed.extend(current.reading.digest());
+            member.row.note = if changed { Note::Changed } else { Note::None };
+        }
+        member.row.archive = self.builder(current.lane, ledger)?.number();
+        self.builder(current.lane, ledger)?.end_long(mark, data, member)?;
+        self.spend(current.lane, tar, growth, ledger)?;
+        if span.part == 0 {
+            self.finished(current, current.reading.digest().unwrap_or(digest), ledger)?;
+            return Ok(Put::In);
+        }
+        current.at += len;
+        current.parts += 1;
+        if !ends {
+            return Ok(Put::Piece);
+        }
+        self.end_split(current);
+        Ok(Put::In)
+    }
+
+    fn stream(
+        &mut self,
+        current: &mut Current,
+        head: &[u8],
+        at: u64,
+        len: u64,
+        data: u64,
+        ledger: &mut dyn Ledger,
+    ) -> Result<std::io::Result<Digest>, PackError> {
+        self.builder(current.lane, ledger)?;
+        let Some(builder) = self.builders[current.lane as usize].as_mut() else {
+            return Ok(Err(std::io::Error::other("no open archive")));
+        };
+        builder.write_long(head)?;
+        let (monitor, stop) = (self.config.monitor, self.config.stop);
+        let (done, written) = (&mut self.done, self.written);
+        let read = current.reading.read_slice(at, len, &mut |block| {
+            stop.check()?;
+            *done += block.len() as u64;
+            monitor.progress(crate::port::monitor::Progress {
+                done: *done,
+                written: Some(written + builder.bound()),
+            });
+            builder.write_long(block)
+        })?;
+        if read.is_ok() {
+            builder.write_long(&vec![0; padding(data)])?;
+        }
+        Ok(read)
+    }
+
+    /// A whole file is in: its other names follow it, where they fit.
+    fn finished(
+        &mut self,
+        current: &mut Current,
+        digest: Digest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        self.unsealed.insert(digest);
+        self.end_split(current);
+        if current.reading.whole().is_some() {
+            self.count(current.reading.data_bytes());
+        }
+        for link in std::mem::take(&mut current.links) {
+            // A link that meets the edge stays a row: SNAPSHOT has it.
+            if self.put_plain(&link, ledger)? == Put::Edge {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_split(&mut self, current: &Current) {
+        self.packed.files += 1;
+        self.packed.bytes += current.reading.size();
+        if self.note(current) == Note::Changed {
+            self.packed.changed_while_read += 1;
+        }
+    }
+
+    fn note(&self, current: &Current) -> Note {
+        match current.reading.is_unchanged() {
+            Ok(true) => Note::None,
+            _ => Note::Changed,
+        }
+    }
+
+    /// A member of at most one frame.
+    fn put_small(
+        &mut self,
+        lane: Lane,
+        tar: &[u8],
+        content: u64,
+        mut member: PackedMember,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Put, PackError> {
+        let growth = self.growth_of(&member);
+        let fits = self.ensure(lane, tar.len() as u64, growth, ledger)?;
+        let Some(room) = self.room_in(lane, growth, ledger)? else { return Ok(Put::Edge) };
+        let builder = self.builder(lane, ledger)?;
+        member.row.archive = builder.number();
+        if fits {
+            builder.put_small(tar, content, member)?;
+        } else if builder.put_if_fits(tar, content, member, room)?.is_some() {
+            return Ok(Put::Edge);
+        }
+        self.spend(lane, tar.len() as u64, growth, ledger)?;
+        Ok(Put::In)
+    }
+
+    /// The largest sum of data that a part of this name may have here, or `None` at the edge.
+    fn room_for_part(
+        &mut self,
+        current: &Current,
+        name: &RelPath,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Option<u64>, PackError> {
+        let span = PartSpan { part: current.parts + 1, ..PartSpan::whole(current.reading.size()) };
+        let member = self.member(&current.reading.entry, name.clone(), span, None);
+        let growth = self.growth_of(&member);
+        // Asking for a whole cluster takes the true sizes first, if the bounds say "full".
+        self.ensure(current.lane, SMALLEST_PART * 2, growth, ledger)?;
+        let Some(room) = self.room_in(current.lane, growth, ledger)? else { return Ok(None) };
+        let limit = self.archive_room(current.lane);
+        let head = file_head(name, current, 0, None).stored_len() + 1024;
+        let fits = |data: u64| self.cost(current.lane, head + data + 512) <= room;
+        let mut data = room.min(limit);
+        while data > 0 && !fits(data) {
+            data = data.saturating_sub((data / 200).max(512));
+        }
+        Ok(Some(data.min(limit)))
+    }
+
+    /// What the row says before the member's place is known.
+    fn member(
+        &self,
+        entry: &Entry,
+        name: RelPath,
+        span: PartSpan,
+        digest: Option<Digest>,
+    ) -> PackedMember {
+        let has_content = entry.kind == Kind::File;
+        let digest = digest.filter(|_| has_content);
+        let row = IndexRow {
+            snapshot: self.config.snapshot,
+            kind: entry.kind,
+            path: entry.path.clone(),
+            member: name,
+            size: if has_content { entry.size } else { 0 },
+            sha256: digest,
+            archive: ArchiveNo(0),
+            frames: FrameSpan { offset: 0, length: 0, tar_offset: 0 },
+            span,
+            file_sha256: digest,
+            meta: entry.meta.clone(),
+            note: Note::None,
+        };
+        PackedMember { row, entry: entry.clone(), parts_id: None }
+    }
+}
+
+impl PartSpan {
+    /// All of a file of this size.
+    pub fn whole(size: u64) -> PartSpan {
+        PartSpan { part: 0, parts: None, file_offset: 0, file_size: size }
+    }
+}
+
+fn link_member(target: &[u8]) -> Vec<u8> {
+    match RelPath::new(target) {
+        Some(path) => member_name(&path).as_bytes().to_vec(),
+        None => target.to_vec(),
+    }
+}
+
+fn file_head<'a>(
+    name: &'a RelPath,
+    current: &'a Current,
+    size: u64,
+    sparse: Option<&'a SparseMap>,
+) -> MemberHead<'a> {
+    MemberHead { name, kind: Kind::File, size, meta: &current.reading.entry.meta, sparse }
+}
+
+fn sparse_map(current: &Current) -> Option<SparseMap> {
+    current.reading.is_sparse().then(|| current.reading.map().clone())
+}
+
+/// How far a part reaches that may hold `data` bytes which are not holes.
+fn span_of(current: &Current, data: u64) -> u64 {
+    let rest = current.reading.size() - current.at;
+    let mut left = data;
+    let mut end = 0;
+    for &(offset, length) in current.reading.slice(current.at, rest).regions() {
+        if length > left {
+            end = if left > 0 { offset + left } else { end };
+            return cut(end, rest);
+        }
+        left -= length;
+        end = offset + length;
+    }
+    rest
+}
+
+/// Parts end at tar blocks, so that no part needs padding but the last.
+fn cut(end: u64, rest: u64) -> u64 {
+    if end >= rest { rest } else { end / 512 * 512 }
+}

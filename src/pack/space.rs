@@ -1,0 +1,256 @@
+//! Reckons whether something still fits, and takes the true sizes when the bounds say "full".
+
+use crate::codec::frames::worst_case;
+use crate::codec::spool::Spool;
+use crate::format::index::index_line;
+use crate::model::disc::{Compression, archive_path};
+
+use super::archive::ArchiveBuilder;
+use super::closing::{self, ListingSizes};
+use super::filler::{DiscInWork, Filler, Lane};
+use super::room::sums_size;
+use super::{Ledger, PackError, PackedMember};
+
+/// Learning the true sizes is worth the work from this much reckoned growth on.
+const WORTH_SETTLING: u64 = 48 << 10;
+/// What a stored file may add to SNAPSHOT and to the catalog: digests do not compress; its place,
+/// a row of `contents` and one of `parts` do a little.
+const SNAPSHOT_GROWTH: u64 = 90;
+const CATALOG_GROWTH: u64 = 140;
+/// Listings over a fiftieth (2 %) of a disc are left out between a run's first and last disc.
+const LISTING_SHARE: u64 = 50;
+/// Four files may each begin another sector: two archives aside, INDEX, SNAPSHOT, catalog, sums.
+const SECTOR_DOUBT: u64 = 6 * crate::model::size::SECTOR;
+
+impl Filler<'_> {
+    pub(super) fn growth_of(&self, member: &PackedMember) -> u64 {
+        let mut line = Vec::new();
+        index_line(&member.row, &mut line);
+        // Numbers that are not known yet take more digits than the zeros in their places.
+        line.len() as u64 + 100
+    }
+
+    /// The open archive of a lane; opens one if there is none.
+    pub(super) fn builder(
+        &mut self,
+        lane: Lane,
+        ledger: &mut dyn Ledger,
+    ) -> Result<&mut ArchiveBuilder, PackError> {
+        let slot = lane as usize;
+        if self.builders[slot].is_none() {
+            let number = ledger.next_archive().map_err(PackError::Ledger)?;
+            let spool = Spool::new(&self.config.scratch, self.config.sealer.is_some())?;
+            let compression = self.compression(lane);
+            self.builders[slot] = Some(ArchiveBuilder::new(number, compression, spool));
+            self.slack = 0;
+        }
+        // It was made just now if it was missing.
+        self.builders[slot].as_mut().ok_or_else(|| PackError::Ledger("no open archive".into()))
+    }
+
+    fn compression(&self, lane: Lane) -> Compression {
+        match lane {
+            Lane::Compressed => self.config.compression,
+            Lane::AsIs => Compression::None,
+        }
+    }
+
+    /// Closes the lane's archive if `content` more bytes would take it past its size.
+    pub(super) fn make_way(
+        &mut self,
+        lane: Lane,
+        content: u64,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        let full = self.builders[lane as usize]
+            .as_ref()
+            .is_some_and(|b| b.content() > 0 && b.content() + content > self.config.archive_size);
+        if full { self.seal(lane, ledger) } else { Ok(()) }
+    }
+
+    /// Bytes of content that the lane's archive still takes.
+    pub(super) fn archive_room(&self, lane: Lane) -> u64 {
+        let used = self.builders[lane as usize].as_ref().map_or(0, ArchiveBuilder::content);
+        self.config.archive_size.saturating_sub(used)
+    }
+
+    pub(super) fn cost(&self, lane: Lane, tar: u64) -> u64 {
+        let frame = crate::codec::frames::FRAME_BYTES as u64;
+        let compression = self.compression(lane);
+        tar / frame * worst_case(compression, frame) + worst_case(compression, tar % frame)
+    }
+
+    /// Whether a member of `tar` bytes, with `growth` bytes of INDEX, fits for certain.
+    pub(super) fn ensure(
+        &mut self,
+        lane: Lane,
+        tar: u64,
+        growth: u64,
+        ledger: &mut dyn Ledger,
+    ) -> Result<bool, PackError> {
+        let need = self.cost(lane, tar) + growth + SNAPSHOT_GROWTH + CATALOG_GROWTH;
+        if self.slack >= need + SECTOR_DOUBT && self.builders[lane as usize].is_some() {
+            return Ok(true);
+        }
+        if self.disc.sizes.is_none() {
+            self.measure(ledger)?;
+        }
+        if self.fits(lane, tar, growth, ledger)? {
+            return Ok(true);
+        }
+        for builder in self.builders.iter_mut().flatten() {
+            builder.settle()?;
+        }
+        if self.fits(lane, tar, growth, ledger)? {
+            return Ok(true);
+        }
+        if self.reckoned_growth() > WORTH_SETTLING {
+            self.seal_all(ledger)?;
+            self.measure(ledger)?;
+            if self.fits(lane, tar, growth, ledger)? {
+                return Ok(true);
+            }
+        }
+        self.drop_listings();
+        self.fits(lane, tar, growth, ledger)
+    }
+
+    fn fits(
+        &mut self,
+        lane: Lane,
+        tar: u64,
+        growth: u64,
+        ledger: &mut dyn Ledger,
+    ) -> Result<bool, PackError> {
+        let cost = self.cost(lane, tar);
+        let room = self.room_in(lane, growth, ledger)?;
+        self.slack = room.unwrap_or(0);
+        Ok(room.is_some_and(|room| room >= cost))
+    }
+
+    /// Bytes by which the lane's archive may grow, with one more row of `growth` bytes in INDEX.
+    pub(super) fn room_in(
+        &mut self,
+        lane: Lane,
+        growth: u64,
+        ledger: &mut dyn Ledger,
+    ) -> Result<Option<u64>, PackError> {
+        self.builder(lane, ledger)?;
+        Ok(self.disc.room.left_with(&self.open_files(growth, 1)))
+    }
+
+    /// A member went in: what its bounds said is used up.
+    pub(super) fn spend(
+        &mut self,
+        lane: Lane,
+        tar: u64,
+        growth: u64,
+        _ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        self.disc.index_growth += growth;
+        self.disc.members_since += 1;
+        let used = self.cost(lane, tar) + growth + SNAPSHOT_GROWTH + CATALOG_GROWTH;
+        self.slack = self.slack.saturating_sub(used);
+        Ok(())
+    }
+
+    /// The files whose sizes are not certain yet, as large as they can become.
+    fn open_files(&self, growth: u64, members: u64) -> Vec<(String, u64)> {
+        let sizes = self.disc.sizes.unwrap_or_default();
+        let members = self.disc.members_since + members;
+        let encrypted = self.config.sealer.is_some();
+        let mut files: Vec<(String, u64)> = self
+            .builders
+            .iter()
+            .flatten()
+            .map(|b| {
+                let path = archive_path(b.number(), b.compression(), encrypted);
+                (path, self.sealed_size(b.bound()))
+            })
+            .collect();
+        let gpg = if encrypted { ".gpg" } else { "" };
+        let index = sizes.index + self.disc.index_growth + growth;
+        files.push((format!("INDEX.tsv.bz2{gpg}"), self.sealed_size(index)));
+        if self.disc.carries_listings {
+            let snapshot = sizes.snapshot + members * SNAPSHOT_GROWTH;
+            let catalog = sizes.catalog + members * CATALOG_GROWTH;
+            files.push((format!("SNAPSHOT.tsv.bz2{gpg}"), self.sealed_size(snapshot)));
+            files.push((format!("catalog.sqlite.bz2{gpg}"), self.sealed_size(catalog)));
+        }
+        let sums = sums_size(self.disc.room.files()) + sums_size(&files);
+        files.push(("SHA256SUMS".to_owned(), sums));
+        files
+    }
+
+    fn sealed_size(&self, plain: u64) -> u64 {
+        self.config.sealer.map_or(plain, |sealer| sealer.sealed_size(plain))
+    }
+
+    fn reckoned_growth(&self) -> u64 {
+        let listed = match self.disc.carries_listings {
+            true => self.disc.members_since * (SNAPSHOT_GROWTH + CATALOG_GROWTH),
+            false => 0,
+        };
+        self.disc.index_growth + listed
+    }
+
+    /// Compresses the listings as they would be now. Archives that are open are not in them.
+    pub(super) fn measure(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        self.disc.sizes = Some(closing::measure(&self.disc, &self.config.scratch, ledger)?);
+        self.disc.index_growth = 0;
+        self.disc.members_since = 0;
+        Ok(())
+    }
+
+    /// Between the first and the last disc of a run, listings over 2 % are left out.
+    fn drop_listings(&mut self) {
+        let sizes = self.disc.sizes.unwrap_or_default();
+        let share = (sizes.snapshot + sizes.catalog) * LISTING_SHARE;
+        if !self.disc.first_of_run && share > self.disc.room.capacity().bytes().0 {
+            self.disc.carries_listings = false;
+        }
+    }
+
+    pub(super) fn seal_all(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        self.seal(Lane::Compressed, ledger)?;
+        self.seal(Lane::AsIs, ledger)
+    }
+
+    fn seal(&mut self, lane: Lane, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        let Some(builder) = self.builders[lane as usize].take() else { return Ok(()) };
+        self.slack = 0;
+        if builder.is_empty() {
+            return Ok(());
+        }
+        let archive = builder.seal(&self.disc.dir, self.config.sealer)?;
+        closing::keep_rows(&self.disc.dir, &archive)?;
+        self.disc.room.put(&archive.path, archive.size);
+        self.written += archive.size;
+        for member in &archive.members {
+            if let Some(digest) = member.row.file_sha256 {
+                self.unsealed.remove(&digest);
+            }
+        }
+        ledger.sealed(archive).map_err(PackError::Ledger)?;
+        self.report();
+        self.settle_twins(ledger)
+    }
+
+    /// Files that equal one in an archive that is sealed now.
+    fn settle_twins(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        let twins = std::mem::take(&mut self.twins);
+        for (entry, digest, note) in twins {
+            if self.unsealed.contains(&digest) {
+                self.twins.push((entry, digest, note));
+            } else {
+                ledger.reuse(&entry, &digest, note).map_err(PackError::Ledger)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a disc's listings have been measured: tests look at this.
+pub fn measured(disc: &DiscInWork) -> Option<ListingSizes> {
+    disc.sizes
+}
