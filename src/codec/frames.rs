@@ -172,3 +172,162 @@ impl<W: Write> LineFrames<W> {
         Ok((self.out, self.written))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    const ALL: [Compression; 3] = [Compression::None, Compression::Bzip2, Compression::Zstd];
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        getrandom::fill(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// What makes bzip2's run-length coding grow (a fifth byte behind each four), what makes it
+    /// spill into a second block, and what cannot shrink.
+    fn adversaries() -> Vec<Vec<u8>> {
+        let fours = |len: usize| noise(len).into_iter().flat_map(|b| [b; 4]).collect::<Vec<u8>>();
+        let fives = |len: usize| noise(len).into_iter().flat_map(|b| [b; 5]).collect::<Vec<u8>>();
+        let de_bruijn = (0..900_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8);
+        let mut all = vec![noise(900_000), fours(225_000), fives(180_000), de_bruijn.collect()];
+        all.extend([0, 1, 2, 3, 4, 5, 100, 1000, 65_536, 131_071, 131_072, 131_073].map(noise));
+        all.extend([vec![0; 900_000], b"ab".repeat(450_000)]);
+        all
+    }
+
+    fn piped(program: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let output = Command::new(program).args(args).stdin(file).stderr(Stdio::inherit()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{program}");
+        output.stdout
+    }
+
+    #[test]
+    fn no_frame_is_longer_than_its_worst_case() {
+        for compression in ALL {
+            for raw in adversaries() {
+                let frame = compress(compression, &raw);
+                let most = worst_case(compression, raw.len() as u64);
+                assert!(frame.len() as u64 <= most, "{compression:?}: {} of {most}", frame.len());
+                assert!(expand(compression, &frame, raw.len()).unwrap() == raw);
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_case_is_near_the_truth() {
+        let raw = noise(FRAME_BYTES);
+        for compression in ALL {
+            let most = worst_case(compression, raw.len() as u64);
+            assert!(most - (compress(compression, &raw).len() as u64) < 10_000, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_frames_is_one_file_to_bzip2_and_to_us() {
+        let parts = [noise(10), b"text ".repeat(10_000), Vec::new(), noise(900_000), vec![7; 1024]];
+        for compression in ALL {
+            let row: Vec<u8> = parts.iter().flat_map(|raw| compress(compression, raw)).collect();
+            let mut raw = Vec::new();
+            expander(compression, &row[..]).unwrap().read_to_end(&mut raw).unwrap();
+            assert!(raw == parts.concat(), "{compression:?}");
+            if compression == Compression::Bzip2 {
+                assert!(piped("bzip2", &["-dc"], &row) == raw);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_cut_or_damaged_is_an_error() {
+        for compression in [Compression::Bzip2, Compression::Zstd] {
+            let frame = compress(compression, &b"some text ".repeat(1000));
+            assert!(expand(compression, &frame[..frame.len() - 1], 10_000).is_err());
+            let mut damaged = frame.clone();
+            damaged[frame.len() / 2] ^= 0x10;
+            assert!(expand(compression, &damaged, 10_000).is_err());
+            assert!(expand(compression, b"this is not a frame", 10_000).is_err());
+        }
+    }
+
+    #[test]
+    fn a_frame_that_expands_beyond_measure_is_an_error() {
+        for compression in ALL {
+            let frame = compress(compression, &vec![0; 900_000]);
+            assert!(expand(compression, &frame, 899_999).is_err());
+            assert!(expand(compression, &frame, 900_000).is_ok());
+        }
+    }
+
+    #[test]
+    fn one_sample_that_shrinks_makes_compressing_worth_it() {
+        let (random, text) = (noise(65_536), b"once upon a time ".repeat(1000));
+        assert!(!is_worth_compressing(&[&random, &random]));
+        assert!(is_worth_compressing(&[&random, &text, &random]));
+        assert!(!is_worth_compressing(&[]));
+        assert!(!is_worth_compressing(&[b""]));
+    }
+
+    /// Lengths of the text in each bzip2 stream of a row.
+    fn stream_lengths(mut row: &[u8]) -> Vec<usize> {
+        let mut lengths = Vec::new();
+        while !row.is_empty() {
+            let mut decoder = bzip2::bufread::BzDecoder::new(row);
+            let mut text = Vec::new();
+            decoder.read_to_end(&mut text).unwrap();
+            assert!(text.is_empty() || text.ends_with(b"\n"), "cut inside of a line");
+            lengths.push(text.len());
+            row = decoder.into_inner();
+        }
+        lengths
+    }
+
+    #[test]
+    fn a_listing_is_cut_at_line_ends_and_its_size_is_known_before() {
+        let mut listing = LineFrames::new(Vec::new());
+        let mut text = Vec::new();
+        for i in 0..60_000 {
+            let line = format!("{i}\tf\tphotos/{i:08}.jpg\t{}\n", i * 7919 % 1_000_003);
+            listing.line(line.as_bytes()).unwrap();
+            text.extend_from_slice(line.as_bytes());
+        }
+        assert!(listing.closed_size().unwrap() <= listing.most());
+        let long = [&b"x".repeat(1_000_000)[..], b"\n"].concat();
+        for line in [&long[..], b"last\n"] {
+            listing.line(line).unwrap();
+            text.extend_from_slice(line);
+        }
+        let (most, closed) = (listing.most(), listing.closed_size().unwrap());
+        let (row, written) = listing.finish().unwrap();
+        assert_eq!((written, closed), (row.len() as u64, row.len() as u64));
+        assert!(most >= written);
+        assert!(piped("bzip2", &["-dc"], &row) == text);
+        let lengths = stream_lengths(&row);
+        assert_eq!(lengths[lengths.len() - 2..], [1_000_001, 5]);
+        assert!(lengths[..lengths.len() - 2].iter().all(|&len| len <= FRAME_BYTES));
+        assert!(lengths[0] > FRAME_BYTES - 100, "{lengths:?}");
+    }
+
+    #[test]
+    fn an_empty_listing_is_a_file_that_bzip2_takes() {
+        let mut listing = LineFrames::new(Vec::new());
+        let closed = listing.closed_size().unwrap();
+        let (row, written) = listing.finish().unwrap();
+        assert_eq!((closed, written), (14, 14));
+        assert_eq!(piped("bzip2", &["-dc"], &row), b"");
+    }
+
+    #[test]
+    fn a_listing_that_ends_with_a_full_frame_has_no_empty_one_behind_it() {
+        let mut listing = LineFrames::new(Vec::new());
+        let line = [&b"x".repeat(FRAME_BYTES - 1)[..], b"\n"].concat();
+        listing.line(&line).unwrap();
+        listing.line(b"y\n").unwrap();
+        assert_eq!(stream_lengths(&listing.finish().unwrap().0), [FRAME_BYTES, 2]);
+    }
+}

@@ -5,7 +5,7 @@ use super::{acl, pax, sparse::BLOCK};
 use crate::model::{Kind, Meta, RelPath};
 use tar::{EntryType, Header};
 
-pub use super::sparse::SparseMap;
+use super::sparse::SparseMap;
 
 /// The two zero blocks that end a tar file (POSIX.1-2001, pax, "ustar Interchange Format").
 pub const END_OF_ARCHIVE: [u8; 1024] = [0; 1024];

@@ -1,7 +1,8 @@
 //! Reading a member back (format 3.2). It stands apart from writing because it trusts nothing:
 //! discs age, and archives may come from strangers.
 
-use super::member::{SparseMap, padding};
+use super::member::padding;
+use super::sparse::SparseMap;
 use super::{acl, pax};
 use crate::model::path::shown;
 use crate::model::{Kind, Meta, Mtime, RelPath, Xattr};

@@ -12,10 +12,12 @@ use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::serialize::MarshalInto;
 use sequoia_openpgp::types::{RevocationStatus, SymmetricAlgorithm};
-use sequoia_openpgp::{Cert, Result as PgpResult};
+use sequoia_openpgp::{Cert, Error, Result as PgpResult};
 use std::time::{Duration, SystemTime};
 
 const AES: SymmetricAlgorithm = SymmetricAlgorithm::AES256;
+/// Only a modulus that was made to annoy needs more.
+const MAX_TRIES: usize = 1000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -133,28 +135,28 @@ fn passphrase_packet(session_key: &SessionKey, password: &Password) -> PgpResult
 
 /// RFC 4880 5.1, version 3, with the key's id or, hidden, with zeros.
 ///
-/// An RSA ciphertext is a number, and leading zeros are not written. It is made again until there
-/// are none, so that a file's size is known before it is sealed.
+/// An RSA ciphertext is a number, and its leading zeros are not written. It is made again until
+/// there are none (one in 256 has), so that a file's size is known before it is sealed.
 fn recipient_packet(
     session_key: &SessionKey,
     key: &RecipientKey,
     hidden: bool,
 ) -> PgpResult<Vec<u8>> {
-    loop {
+    for _ in 0..MAX_TRIES {
         let mut pkesk = PKESK3::for_recipient(AES, session_key, key)?;
-        if !is_full_length(pkesk.esk(), key.mpis()) {
-            continue;
+        if is_full_length(pkesk.esk(), key.mpis()) {
+            if hidden {
+                pkesk.set_recipient(None);
+            }
+            return Packet::from(pkesk).to_vec();
         }
-        if hidden {
-            pkesk.set_recipient(None);
-        }
-        return Packet::from(pkesk).to_vec();
     }
+    let id = key.fingerprint();
+    Err(Error::InvalidOperation(format!("the modulus of key {id} is hardly ever filled")).into())
 }
 
 fn is_full_length(ciphertext: &Ciphertext, key: &PublicKey) -> bool {
     match (ciphertext, key) {
-        // A modulus whose first byte is 1 allows few full ciphertexts: one byte less is enough.
         (Ciphertext::RSA { c }, PublicKey::RSA { n, .. }) => c.value().len() == n.value().len(),
         // Those of elliptic curves are of one length (RFC 6637 6, RFC 9580 5.1.6).
         _ => true,

@@ -1,6 +1,6 @@
 //! The content of a message, deciphered as it is read, and the check at its end.
 
-use super::cfb::{BLOCK, Cfb};
+use super::cfb::Cfb;
 use super::opener::{Envelope, OpenError};
 use super::packet::{self, Body, Length};
 use super::{LITERAL_HEAD, MDC, MDC_HEAD, OVERHEAD, PREFIX, literal_head};
@@ -128,6 +128,14 @@ fn foreign_literal<T: Read>(mut plain: T) -> Result<Body<T>, OpenError> {
     }
 }
 
+/// How the input of a packet ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Reached,
+    /// The input ended before the packet.
+    Missing,
+}
+
 /// The plaintext of an encrypted packet without prefix and code.
 #[derive(Debug)]
 struct Plain<R: Read> {
@@ -139,7 +147,7 @@ struct Plain<R: Read> {
     at: usize,
     /// Ciphertext that was read already.
     start: Vec<u8>,
-    ended: bool,
+    end: Option<End>,
 }
 
 impl<R: Read> Plain<R> {
@@ -151,7 +159,7 @@ impl<R: Read> Plain<R> {
             buffer: Vec::with_capacity(CHUNK + MDC),
             at: 0,
             start: envelope.prefix.to_vec(),
-            ended: false,
+            end: None,
         }
     }
 
@@ -160,19 +168,29 @@ impl<R: Read> Plain<R> {
     }
 
     fn refill(&mut self) -> io::Result<()> {
-        let first = !self.start.is_empty();
         self.buffer.drain(..self.at);
-        self.at = 0;
         let old = self.buffer.len();
+        let first = !self.start.is_empty();
         self.buffer.append(&mut self.start);
-        let want = (CHUNK - (self.buffer.len() - old)) as u64;
-        let read = (&mut self.body).take(want).read_to_end(&mut self.buffer)?;
-        self.ended = (read as u64) < want;
-        debug_assert!(self.ended || (self.buffer.len() - old) % BLOCK == 0);
+        self.read_chunk(CHUNK - (self.buffer.len() - old))?;
         self.cfb.decrypt(&mut self.buffer[old..]);
         self.hash.update(&self.buffer[..self.ready()]);
-        if first {
-            self.at = PREFIX.min(self.ready());
+        self.at = if first { PREFIX.min(self.ready()) } else { 0 };
+        Ok(())
+    }
+
+    /// Reads so much ciphertext, less at the end. What was read before a failure is kept.
+    fn read_chunk(&mut self, want: usize) -> io::Result<()> {
+        match (&mut self.body).take(want as u64).read_to_end(&mut self.buffer) {
+            Ok(read) => self.end = (read < want).then_some(End::Reached),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => self.end = Some(End::Missing),
+            Err(e) => {
+                // Where the next byte stands is not known any more.
+                self.end = Some(End::Missing);
+                self.buffer.clear();
+                self.at = 0;
+                return Err(e);
+            }
         }
         Ok(())
     }
@@ -181,16 +199,19 @@ impl<R: Read> Plain<R> {
         let mut hash = self.hash.clone();
         hash.update(MDC_HEAD);
         let code = &self.buffer[self.ready()..];
-        self.ended && code.strip_prefix(&MDC_HEAD) == Some(&hash.finalize()[..])
+        self.end == Some(End::Reached) && code.strip_prefix(&MDC_HEAD) == Some(&hash.finalize()[..])
     }
 }
 
 impl<R: Read> Read for Plain<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.ready() && !self.ended {
+        while self.at == self.ready() && self.end.is_none() {
             self.refill()?;
         }
         let len = buf.len().min(self.ready().saturating_sub(self.at));
+        if len == 0 && !buf.is_empty() && self.end == Some(End::Missing) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         buf[..len].copy_from_slice(&self.buffer[self.at..self.at + len]);
         self.at += len;
         Ok(len)

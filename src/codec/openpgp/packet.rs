@@ -82,10 +82,6 @@ impl<R: Read> Body<R> {
     pub(super) fn get_mut(&mut self) -> &mut R {
         &mut self.input
     }
-
-    pub(super) fn get_ref(&self) -> &R {
-        &self.input
-    }
 }
 
 impl<R: Read> Read for Body<R> {
