@@ -1,1 +1,11 @@
-//! tar members, frames, OpenPGP.
+//! The three layers of an archive: tar members, compressed frames, OpenPGP. And the spool, in
+//! which frames wait until their length is known.
+
+pub mod acl;
+pub mod frames;
+pub mod member;
+pub mod openpgp;
+mod pax;
+pub mod read_member;
+pub mod sparse;
+pub mod spool;

@@ -1,0 +1,333 @@
+//! Frames: pieces of at most 900,000 bytes that are compressed each for itself (format 3.1).
+//! A damaged place costs its frame and no more, and frames go through all processors at once.
+
+use crate::model::disc::Compression;
+use bzip2::read::MultiBzDecoder;
+use bzip2::write::BzEncoder;
+use rayon::prelude::*;
+use std::io::{self, BufReader, Read, Write};
+
+/// The most tar data or listing text in a frame: the block of `bzip2 -9`.
+pub const FRAME_BYTES: usize = 900_000;
+
+/// Level of zstd: the density of `bzip2 -9` on source text, 20 times as fast.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Compresses one frame. The frames of a row are independent; they follow each other without a gap.
+pub fn compress(compression: Compression, raw: &[u8]) -> Vec<u8> {
+    match compression {
+        Compression::None => raw.to_vec(),
+        Compression::Bzip2 => bzip2_stream(raw),
+        Compression::Zstd => zstd_frame(raw),
+    }
+}
+
+fn bzip2_stream(raw: &[u8]) -> Vec<u8> {
+    let out = Vec::with_capacity(raw.len() / 2 + 64);
+    let mut encoder = BzEncoder::new(out, bzip2::Compression::best());
+    let written = encoder.write_all(raw).and_then(|()| encoder.finish());
+    // The sink is memory, which takes all, and bzip2 has no input that it refuses.
+    written.expect("bzip2 compresses any bytes into memory")
+}
+
+fn zstd_frame(raw: &[u8]) -> Vec<u8> {
+    let frame = zstd::bulk::Compressor::new(ZSTD_LEVEL).and_then(|mut compressor| {
+        compressor.include_checksum(true)?;
+        compressor.compress(raw)
+    });
+    // The level is a valid one and the sink is memory of `compress_bound` bytes.
+    frame.expect("zstd compresses any bytes into memory")
+}
+
+/// The most bytes that [`compress`] makes of `raw_len` bytes.
+///
+/// bzip2: "the output buffer should be 1% larger than the uncompressed data, plus six hundred
+/// bytes" (bzip2 manual 3.5.1). zstd: the library's own bound.
+pub fn worst_case(compression: Compression, raw_len: u64) -> u64 {
+    match compression {
+        Compression::None => raw_len,
+        Compression::Bzip2 => raw_len.saturating_add(raw_len / 100 + 1 + 600),
+        // The margin of ZSTD_COMPRESSBOUND shrinks to nothing at 128 KiB, the share of 1/256 stays.
+        Compression::Zstd => raw_len.saturating_add(raw_len / 256 + 64),
+    }
+}
+
+/// Expands a row of frames into the data that they hold.
+pub enum Expander<R: Read> {
+    None(R),
+    Bzip2(MultiBzDecoder<R>),
+    Zstd(zstd::stream::read::Decoder<'static, BufReader<R>>),
+}
+
+/// A reader over the data in a row of frames. It ends where `row` ends at a frame's border;
+/// a row that ends inside of a frame is an error of kind `UnexpectedEof`.
+pub fn expander<R: Read>(compression: Compression, row: R) -> io::Result<Expander<R>> {
+    Ok(match compression {
+        Compression::None => Expander::None(row),
+        Compression::Bzip2 => Expander::Bzip2(MultiBzDecoder::new(row)),
+        Compression::Zstd => Expander::Zstd(zstd::stream::read::Decoder::new(row)?),
+    })
+}
+
+impl<R: Read> Read for Expander<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Expander::None(row) => row.read(buf),
+            Expander::Bzip2(row) => row.read(buf),
+            Expander::Zstd(row) => row.read(buf),
+        }
+    }
+}
+
+/// Expands frames that lie in memory. More than `at_most` bytes are an error, so that a damaged or
+/// hostile frame cannot fill the memory.
+pub fn expand(compression: Compression, row: &[u8], at_most: usize) -> io::Result<Vec<u8>> {
+    let mut raw = Vec::with_capacity(at_most.min(FRAME_BYTES));
+    expander(compression, row)?.take(at_most as u64 + 1).read_to_end(&mut raw)?;
+    if raw.len() > at_most {
+        let text = format!("a frame expands to more than the {at_most} bytes that it should hold");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(raw)
+}
+
+/// Whether compressing is worth the time, judged by samples from the head, the middle and the end
+/// of a file. It is not if none of them shrinks by more than 2 % under the fastest compressor.
+pub fn is_worth_compressing(samples: &[&[u8]]) -> bool {
+    samples.iter().any(|sample| {
+        let shrunk = lz4_flex::block::compress(sample).len();
+        !sample.is_empty() && shrunk as f64 <= 0.98 * sample.len() as f64
+    })
+}
+
+/// Writes a listing (format 5): whole lines, in bzip2 streams of at most [`FRAME_BYTES`] of text.
+/// Holds a few frames in memory, however long the listing.
+pub struct LineFrames<W: Write> {
+    out: W,
+    written: u64,
+    open: Vec<u8>,
+    /// Full frames that wait until there is one for each thread.
+    full: Vec<Vec<u8>>,
+    batch: usize,
+}
+
+impl<W: Write> LineFrames<W> {
+    pub fn new(out: W) -> LineFrames<W> {
+        let batch = rayon::current_num_threads();
+        LineFrames { out, written: 0, open: Vec::new(), full: Vec::new(), batch }
+    }
+
+    /// Adds a line, which ends with its LF. A line is never cut: one longer than a frame, as many
+    /// extended attributes can make it, is a stream by itself.
+    pub fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        debug_assert!(line.ends_with(b"\n"));
+        if !self.open.is_empty() && self.open.len() + line.len() > FRAME_BYTES {
+            self.full.push(std::mem::take(&mut self.open));
+            if self.full.len() >= self.batch {
+                self.write_full()?;
+            }
+        }
+        self.open.extend_from_slice(line);
+        Ok(())
+    }
+
+    fn write_full(&mut self) -> io::Result<()> {
+        let frames: Vec<Vec<u8>> =
+            self.full.par_iter().map(|raw| compress(Compression::Bzip2, raw)).collect();
+        self.full.clear();
+        for frame in frames {
+            self.out.write_all(&frame)?;
+            self.written += frame.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// How long the listing would be, to the byte, if it were finished now.
+    /// Costs a compression of the open frame: about 65 ms.
+    pub fn closed_size(&mut self) -> io::Result<u64> {
+        self.write_full()?;
+        let open = if self.has_tail() { bzip2_stream(&self.open).len() } else { 0 };
+        Ok(self.written + open as u64)
+    }
+
+    /// An upper bound of the listing's length if it were finished now; costs nothing.
+    pub fn most(&self) -> u64 {
+        let waiting = self.full.iter().chain([&self.open]);
+        let most = waiting.map(|raw| worst_case(Compression::Bzip2, raw.len() as u64));
+        self.written + most.sum::<u64>()
+    }
+
+    /// An empty listing is one empty stream, since `bzip2 -d` refuses a file of no bytes.
+    fn has_tail(&self) -> bool {
+        !self.open.is_empty() || self.written == 0
+    }
+
+    /// Writes what is left and gives the sink and the listing's length. Without it, the end of the
+    /// listing is missing.
+    pub fn finish(mut self) -> io::Result<(W, u64)> {
+        if self.has_tail() {
+            self.full.push(std::mem::take(&mut self.open));
+        }
+        self.write_full()?;
+        Ok((self.out, self.written))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    const ALL: [Compression; 3] = [Compression::None, Compression::Bzip2, Compression::Zstd];
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        getrandom::fill(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// What makes bzip2's run-length coding grow (a fifth byte behind each four), what makes it
+    /// spill into a second block, and what cannot shrink.
+    fn adversaries() -> Vec<Vec<u8>> {
+        let fours = |len: usize| noise(len).into_iter().flat_map(|b| [b; 4]).collect::<Vec<u8>>();
+        let fives = |len: usize| noise(len).into_iter().flat_map(|b| [b; 5]).collect::<Vec<u8>>();
+        let de_bruijn = (0..900_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8);
+        let mut all = vec![noise(900_000), fours(225_000), fives(180_000), de_bruijn.collect()];
+        all.extend([0, 1, 2, 3, 4, 5, 100, 1000, 65_536, 131_071, 131_072, 131_073].map(noise));
+        all.extend([vec![0; 900_000], b"ab".repeat(450_000)]);
+        all
+    }
+
+    fn piped(program: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let output = Command::new(program).args(args).stdin(file).stderr(Stdio::inherit()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{program}");
+        output.stdout
+    }
+
+    #[test]
+    fn no_frame_is_longer_than_its_worst_case() {
+        for compression in ALL {
+            for raw in adversaries() {
+                let frame = compress(compression, &raw);
+                let most = worst_case(compression, raw.len() as u64);
+                assert!(frame.len() as u64 <= most, "{compression:?}: {} of {most}", frame.len());
+                assert!(expand(compression, &frame, raw.len()).unwrap() == raw);
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_case_is_near_the_truth() {
+        let raw = noise(FRAME_BYTES);
+        for compression in ALL {
+            let most = worst_case(compression, raw.len() as u64);
+            assert!(most - (compress(compression, &raw).len() as u64) < 10_000, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_frames_is_one_file_to_bzip2_and_to_us() {
+        let parts = [noise(10), b"text ".repeat(10_000), Vec::new(), noise(900_000), vec![7; 1024]];
+        for compression in ALL {
+            let row: Vec<u8> = parts.iter().flat_map(|raw| compress(compression, raw)).collect();
+            let mut raw = Vec::new();
+            expander(compression, &row[..]).unwrap().read_to_end(&mut raw).unwrap();
+            assert!(raw == parts.concat(), "{compression:?}");
+            if compression == Compression::Bzip2 {
+                assert!(piped("bzip2", &["-dc"], &row) == raw);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_cut_or_damaged_is_an_error() {
+        for compression in [Compression::Bzip2, Compression::Zstd] {
+            let frame = compress(compression, &b"some text ".repeat(1000));
+            assert!(expand(compression, &frame[..frame.len() - 1], 10_000).is_err());
+            let mut damaged = frame.clone();
+            damaged[frame.len() / 2] ^= 0x10;
+            assert!(expand(compression, &damaged, 10_000).is_err());
+            assert!(expand(compression, b"this is not a frame", 10_000).is_err());
+        }
+    }
+
+    #[test]
+    fn a_frame_that_expands_beyond_measure_is_an_error() {
+        for compression in ALL {
+            let frame = compress(compression, &vec![0; 900_000]);
+            assert!(expand(compression, &frame, 899_999).is_err());
+            assert!(expand(compression, &frame, 900_000).is_ok());
+        }
+    }
+
+    #[test]
+    fn one_sample_that_shrinks_makes_compressing_worth_it() {
+        let (random, text) = (noise(65_536), b"once upon a time ".repeat(1000));
+        assert!(!is_worth_compressing(&[&random, &random]));
+        assert!(is_worth_compressing(&[&random, &text, &random]));
+        assert!(!is_worth_compressing(&[]));
+        assert!(!is_worth_compressing(&[b""]));
+    }
+
+    /// Lengths of the text in each bzip2 stream of a row.
+    fn stream_lengths(mut row: &[u8]) -> Vec<usize> {
+        let mut lengths = Vec::new();
+        while !row.is_empty() {
+            let mut decoder = bzip2::bufread::BzDecoder::new(row);
+            let mut text = Vec::new();
+            decoder.read_to_end(&mut text).unwrap();
+            assert!(text.is_empty() || text.ends_with(b"\n"), "cut inside of a line");
+            lengths.push(text.len());
+            row = decoder.into_inner();
+        }
+        lengths
+    }
+
+    #[test]
+    fn a_listing_is_cut_at_line_ends_and_its_size_is_known_before() {
+        let mut listing = LineFrames::new(Vec::new());
+        let mut text = Vec::new();
+        for i in 0..60_000 {
+            let line = format!("{i}\tf\tphotos/{i:08}.jpg\t{}\n", i * 7919 % 1_000_003);
+            listing.line(line.as_bytes()).unwrap();
+            text.extend_from_slice(line.as_bytes());
+        }
+        assert!(listing.closed_size().unwrap() <= listing.most());
+        let long = [&b"x".repeat(1_000_000)[..], b"\n"].concat();
+        for line in [&long[..], b"last\n"] {
+            listing.line(line).unwrap();
+            text.extend_from_slice(line);
+        }
+        let (most, closed) = (listing.most(), listing.closed_size().unwrap());
+        let (row, written) = listing.finish().unwrap();
+        assert_eq!((written, closed), (row.len() as u64, row.len() as u64));
+        assert!(most >= written);
+        assert!(piped("bzip2", &["-dc"], &row) == text);
+        let lengths = stream_lengths(&row);
+        assert_eq!(lengths[lengths.len() - 2..], [1_000_001, 5]);
+        assert!(lengths[..lengths.len() - 2].iter().all(|&len| len <= FRAME_BYTES));
+        assert!(lengths[0] > FRAME_BYTES - 100, "{lengths:?}");
+    }
+
+    #[test]
+    fn an_empty_listing_is_a_file_that_bzip2_takes() {
+        let mut listing = LineFrames::new(Vec::new());
+        let closed = listing.closed_size().unwrap();
+        let (row, written) = listing.finish().unwrap();
+        assert_eq!((closed, written), (14, 14));
+        assert_eq!(piped("bzip2", &["-dc"], &row), b"");
+    }
+
+    #[test]
+    fn a_listing_that_ends_with_a_full_frame_has_no_empty_one_behind_it() {
+        let mut listing = LineFrames::new(Vec::new());
+        let line = [&b"x".repeat(FRAME_BYTES - 1)[..], b"\n"].concat();
+        listing.line(&line).unwrap();
+        listing.line(b"y\n").unwrap();
+        assert_eq!(stream_lengths(&listing.finish().unwrap().0), [FRAME_BYTES, 2]);
+    }
+}

@@ -1,0 +1,142 @@
+//! Reading from the middle of a message: one member out of an archive, or what is left of a
+//! damaged one. CFB begins at any block, with the ciphertext of the block before.
+
+use super::cfb::{BLOCK, Cfb};
+use super::opened::expected_length;
+use super::opener::{Envelope, OpenError};
+use super::{LITERAL_HEAD, PREFIX};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+
+const CHUNK: usize = 1 << 16;
+
+/// Something that can be read at any place without moving anything.
+pub trait ReadAt {
+    /// Fills the front of `buf` with what stands at `offset`; 0 at the end.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
+}
+
+impl ReadAt for File {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        FileExt::read_at(self, buf, offset)
+    }
+}
+
+impl ReadAt for [u8] {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
+        (&self[start..]).read(buf)
+    }
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, buf)
+    }
+}
+
+/// A plain reader over a source.
+#[derive(Debug)]
+pub(super) struct AtReader<S> {
+    pub(super) source: S,
+    pub(super) at: u64,
+}
+
+impl<S: ReadAt> Read for AtReader<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read_at(self.at, buf)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// A message of ours whose session key is known.
+#[derive(Clone, Debug)]
+pub struct Unlocked {
+    cfb: Cfb,
+    /// Where in the message the ciphertext begins.
+    ciphertext: u64,
+    length: u64,
+}
+
+impl Unlocked {
+    pub(super) fn new(ciphertext: u64, envelope: &Envelope) -> Result<Unlocked, OpenError> {
+        let length = expected_length(envelope.length)
+            .ok_or(OpenError::Unsupported("length that is not known beforehand"))?;
+        Ok(Unlocked { cfb: envelope.cfb.clone(), ciphertext, length: length.into() })
+    }
+
+    /// Bytes of content.
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The content from `offset`, at most `len` bytes of it. `source` is the whole message.
+    pub fn range<S: ReadAt>(&self, source: S, offset: u64, len: u64) -> RangeReader<S> {
+        let offset = offset.min(self.length);
+        let place = (PREFIX + LITERAL_HEAD) as u64 + offset;
+        RangeReader {
+            unlocked: self.clone(),
+            source,
+            block: place / BLOCK as u64,
+            skip: (place % BLOCK as u64) as usize,
+            left: len.min(self.length - offset),
+            buffer: Vec::new(),
+            at: 0,
+        }
+    }
+}
+
+/// A reader over a piece of a message's content.
+#[derive(Debug)]
+pub struct RangeReader<S> {
+    unlocked: Unlocked,
+    source: S,
+    /// The next cipher block to read.
+    block: u64,
+    /// Bytes of it that stand before the piece.
+    skip: usize,
+    left: u64,
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+impl<S: ReadAt> RangeReader<S> {
+    /// Reads the next blocks together with the one before them, which is their IV. The content
+    /// begins behind the first block, so there is always one.
+    fn refill(&mut self) -> io::Result<()> {
+        let want = (self.skip as u64 + self.left).min(CHUNK as u64) as usize;
+        let mut bytes = vec![0; BLOCK + want];
+        let start = self.unlocked.ciphertext + (self.block - 1) * BLOCK as u64;
+        AtReader { source: &self.source, at: start }.read_exact(&mut bytes)?;
+        let mut iv = [0; BLOCK];
+        iv.copy_from_slice(&bytes[..BLOCK]);
+        self.unlocked.cfb.behind(iv).decrypt(&mut bytes[BLOCK..]);
+        self.at = BLOCK + self.skip;
+        self.skip = 0;
+        self.block += (CHUNK / BLOCK) as u64;
+        self.buffer = bytes;
+        Ok(())
+    }
+}
+
+impl<S: ReadAt> Read for RangeReader<S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 || buf.is_empty() {
+            return Ok(0);
+        }
+        if self.at == self.buffer.len() {
+            self.refill()?;
+        }
+        let len = buf.len().min(self.buffer.len() - self.at);
+        buf[..len].copy_from_slice(&self.buffer[self.at..self.at + len]);
+        self.at += len;
+        self.left -= len as u64;
+        Ok(len)
+    }
+}

@@ -1,0 +1,189 @@
+//! Sealing: content of a length known beforehand becomes one OpenPGP message.
+
+use super::cfb::{BLOCK, Cfb};
+use super::{Cause, Locks, MDC_HEAD, OVERHEAD, PREFIX, literal_head, packet};
+use sequoia_openpgp::crypto::SessionKey;
+use sha1::{Digest as _, Sha1};
+use std::io::{self, Write};
+use zeroize::{Zeroize, Zeroizing};
+
+/// No file on a disc is longer (ISO 9660), and no five-octet length says more.
+pub const MAX_SEALED: u64 = u32::MAX as u64;
+
+const CHUNK: usize = 1 << 16;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error("{0} bytes are too many for one encrypted file: 4 GiB - 1 is the most")]
+    TooLong(u64),
+    #[error("an encrypted file got {written} bytes where {promised} were promised")]
+    Length { promised: u64, written: u64 },
+    #[error("cannot encrypt a session key")]
+    SessionKey(#[source] Cause),
+    #[error("cannot get random bytes")]
+    Random(#[source] io::Error),
+    #[error("cannot write encrypted data")]
+    Write(#[from] io::Error),
+}
+
+/// Seals the files of one set.
+pub struct Sealer {
+    locks: Locks,
+    packets_len: u64,
+}
+
+impl Sealer {
+    pub fn new(locks: Locks) -> Result<Sealer, SealError> {
+        let key = random_key()?;
+        let probe = session_key_packets(&locks, &key)?;
+        Ok(Sealer { locks, packets_len: probe.len() as u64 })
+    }
+
+    pub fn locks(&self) -> &Locks {
+        &self.locks
+    }
+
+    /// How long the sealed file will be for so much content, to the byte.
+    pub fn sealed_size(&self, length: u64) -> u64 {
+        // 6: the header of the encrypted packet.
+        length.saturating_add(self.packets_len + 6 + OVERHEAD)
+    }
+
+    /// The most content that a sealed file of at most `size` bytes holds.
+    pub fn room_in(&self, size: u64) -> u64 {
+        size.min(MAX_SEALED).saturating_sub(self.sealed_size(0))
+    }
+
+    /// Begins a message of exactly `length` bytes of content under a new session key.
+    pub fn seal<W: Write>(&self, length: u64, mut out: W) -> Result<SealedWriter<W>, SealError> {
+        if self.sealed_size(length) > MAX_SEALED {
+            return Err(SealError::TooLong(length));
+        }
+        let length = u32::try_from(length).map_err(|_| SealError::TooLong(length))?;
+        let key = random_key()?;
+        out.write_all(&session_key_packets(&self.locks, &key)?)?;
+        out.write_all(&packet::header(packet::SEIP, length + OVERHEAD as u32))?;
+        // Version 1 of the packet.
+        out.write_all(&[1])?;
+        let mut writer = SealedWriter {
+            out,
+            cfb: Cfb::new(&key),
+            hash: Sha1::new(),
+            buffer: Vec::with_capacity(CHUNK),
+            key,
+            promised: length.into(),
+            written: 0,
+        };
+        writer.push(&random_prefix()?)?;
+        writer.push(&literal_head(length))?;
+        Ok(writer)
+    }
+}
+
+fn random_key() -> Result<Zeroizing<[u8; 32]>, SealError> {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut key[..]).map_err(|e| SealError::Random(e.into()))?;
+    Ok(key)
+}
+
+/// A random block and its last two bytes once more (RFC 4880 5.13).
+fn random_prefix() -> Result<[u8; PREFIX], SealError> {
+    let mut prefix = [0; PREFIX];
+    getrandom::fill(&mut prefix[..BLOCK]).map_err(|e| SealError::Random(e.into()))?;
+    prefix.copy_within(BLOCK - 2..BLOCK, BLOCK);
+    Ok(prefix)
+}
+
+fn session_key_packets(locks: &Locks, key: &[u8; 32]) -> Result<Vec<u8>, SealError> {
+    let session_key = SessionKey::from(&key[..]);
+    locks.session_key_packets(&session_key).map_err(|e| SealError::SessionKey(e.into()))
+}
+
+/// Takes the content of a sealed file. [`SealedWriter::finish`] must end it: without, gpg refuses
+/// the file as tampered with.
+pub struct SealedWriter<W: Write> {
+    out: W,
+    cfb: Cfb,
+    hash: Sha1,
+    buffer: Vec<u8>,
+    key: Zeroizing<[u8; 32]>,
+    promised: u64,
+    written: u64,
+}
+
+impl<W: Write> SealedWriter<W> {
+    /// The session key as `gpg --override-session-key` takes it: 9 is AES-256 (RFC 4880 9.2).
+    /// It opens this one file and no other.
+    pub fn session_key_for_gpg(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(2 + 64));
+        text.push_str("9:");
+        for byte in self.key.iter() {
+            text.extend(
+                [byte >> 4, byte & 15].map(|digit| b"0123456789ABCDEF"[digit as usize] as char),
+            );
+        }
+        text
+    }
+
+    /// Writes what is left and the modification detection code (RFC 4880 5.14). An error if the
+    /// content was not as long as promised.
+    pub fn finish(mut self) -> Result<W, SealError> {
+        if self.written != self.promised {
+            return Err(SealError::Length { promised: self.promised, written: self.written });
+        }
+        // The code covers its own packet's header.
+        self.push(&MDC_HEAD)?;
+        self.hash_buffer_from(0);
+        let digest = std::mem::take(&mut self.hash).finalize();
+        self.buffer.extend_from_slice(&digest);
+        self.cfb.encrypt(&mut self.buffer);
+        self.out.write_all(&self.buffer)?;
+        Ok(self.out)
+    }
+
+    /// Plaintext, which leaves in chunks of whole cipher blocks.
+    fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (now, rest) = bytes.split_at(bytes.len().min(CHUNK - self.buffer.len()));
+            self.buffer.extend_from_slice(now);
+            bytes = rest;
+            if self.buffer.len() == CHUNK {
+                self.hash_buffer_from(0);
+                self.cfb.encrypt(&mut self.buffer);
+                self.out.write_all(&self.buffer)?;
+                self.buffer.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn hash_buffer_from(&mut self, at: usize) {
+        self.hash.update(&self.buffer[at..]);
+    }
+}
+
+impl<W: Write> Write for SealedWriter<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if buf.len() as u64 > self.promised - self.written {
+            let text = "more content than was promised for an encrypted file";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        self.push(buf)?;
+        self.written += buf.len() as u64;
+        Ok(buf.len())
+    }
+
+    /// What is not a whole chunk stays until there is one.
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// 32 random bytes, sealed: whoever opens them has the right passphrase or key.
+pub fn make_token(sealer: &Sealer) -> Result<Vec<u8>, SealError> {
+    let mut secret = random_key()?;
+    let mut writer = sealer.seal(secret.len() as u64, Vec::new())?;
+    writer.write_all(&secret[..])?;
+    secret.zeroize();
+    writer.finish()
+}
