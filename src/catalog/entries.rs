@@ -68,8 +68,10 @@ impl Catalog {
     }
 
     fn rows_in(&self, conn: &Connection, id: i64, dir: &RelPath) -> Result<Vec<KnownEntry>, Fault> {
-        let mut query = conn
-            .prepare_cached(&format!("{} {LIVE} AND e.name<>X'' ORDER BY e.name", rows::SELECT))?;
+        let mut query = conn.prepare_cached(&format!(
+            "{} {LIVE} AND e.name<>X'' ORDER BY e.name",
+            rows::SELECT_UNPLACED
+        ))?;
         let owners = &mut *self.owners.borrow_mut();
         query
             .query_and_then([id], |row| rows::read(row, conn, owners))?
@@ -82,7 +84,7 @@ impl Catalog {
         self.read("looking for a path", |conn| {
             let (dir, name) = super::dirs::place(path);
             let Some(dir) = self.dirs.borrow_mut().find(conn, set, &dir)? else { return Ok(None) };
-            let sql = format!("{} {LIVE} AND e.name=?2", rows::SELECT);
+            let sql = format!("{} {LIVE} AND e.name=?2", rows::SELECT_UNPLACED);
             let owners = &mut *self.owners.borrow_mut();
             let mut query = conn.prepare_cached(&sql)?;
             let mut found =

@@ -11,6 +11,18 @@ use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 
+macro_rules! columns {
+    ($archive:literal) => {
+        concat!(
+            "SELECT e.name, e.first_seq, e.last_seq, e.kind, COALESCE(c.size, e.size, 0), e.mtime,
+             e.ctime, e.inode, e.owner, e.content, e.moved IS NOT NULL, e.extra, e.note, c.id,
+             c.sha256, c.parts_id, ",
+            $archive,
+            " FROM entries e LEFT JOIN contents c ON c.id = e.content "
+        )
+    };
+}
+
 /// Writes rows of one snapshot within one transaction. Its memory of directories and owners dies
 /// with it: after a rollback they would be of rows that never were.
 pub(super) struct RowWriter<'a> {
@@ -187,13 +199,12 @@ fn former(conn: &Connection, dir: DirId, name: &[u8]) -> Result<Option<Former>, 
     Ok(conn.prepare_cached(sql)?.query_row(params![dir, name], read).optional()?)
 }
 
-/// What [`read`] expects in front: a row with its content and the place of an unsplit one.
-pub(super) const SELECT: &str = "
-SELECT e.name, e.first_seq, e.last_seq, e.kind, COALESCE(c.size, e.size, 0), e.mtime, e.ctime,
-       e.inode, e.owner, e.content, e.moved IS NOT NULL, e.extra, e.note, c.id, c.sha256,
-       c.parts_id, p.archive
-FROM entries e LEFT JOIN contents c ON c.id = e.content
-     LEFT JOIN parts p ON p.content = e.content AND p.part = 0 ";
+/// What [`read`] reads: a row with its content and the archive of an unsplit one.
+pub(super) const SELECT: &str =
+    concat!(columns!("p.archive"), "LEFT JOIN parts p ON p.content = e.content AND p.part = 0 ");
+
+/// The same without the archive, which costs another search for each row.
+pub(super) const SELECT_UNPLACED: &str = columns!("NULL");
 
 /// A row as it stands in the table.
 #[derive(Clone, Debug)]
