@@ -1,1 +1,92 @@
-//! What we know: the SQLite catalog.
+//! What we know: the SQLite catalog of sets, snapshots, paths, contents, archives and discs.
+//!
+//! It stands apart because it is the memory between runs, and the only thing that speaks SQL.
+//! Everything that a run has achieved is one transaction per archive and one per disc, so a kill
+//! costs at most the archive in work. Nothing here touches sources or discs.
+
+mod archives;
+mod contents;
+mod dirs;
+mod discs;
+mod entries;
+mod error;
+mod export;
+mod forget;
+mod listing;
+mod lock;
+mod open;
+mod places;
+mod rows;
+mod schema;
+mod sets;
+mod snapshots;
+mod status;
+mod value;
+
+#[cfg(test)]
+mod history_tests;
+#[cfg(test)]
+mod testing;
+
+pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
+pub use contents::{ContentId, FilePlaces, StoredContent, StoredPart};
+pub use discs::{
+    ClosedDisc, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, Listings, NewDisc,
+    Verification,
+};
+pub use entries::{KnownContent, KnownEntry, RowChange};
+pub use error::CatalogError;
+pub use listing::{Found, Listed};
+pub use open::Access;
+pub use sets::{KnownSet, SetFacts, SetId};
+pub use snapshots::{Counts, SnapshotInfo};
+pub use status::{SetStatus, Tally};
+
+use error::{Fault, explain};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+type Result<T, E = CatalogError> = std::result::Result<T, E>;
+
+/// An open catalog. With [`Access::Write`] no other process writes it until this is dropped.
+pub struct Catalog {
+    // Dropped in this order: the database is closed before others are let in.
+    conn: Connection,
+    path: PathBuf,
+    _lock: Option<lock::Lock>,
+    /// Both caches hold committed rows only: these are never changed and never removed.
+    owners: RefCell<value::Owners>,
+    dirs: RefCell<dirs::DirStack>,
+}
+
+impl Catalog {
+    /// The file, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn read<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, Fault>,
+    ) -> Result<T> {
+        work(&self.conn).map_err(|fault| explain(&self.path, doing, fault))
+    }
+
+    /// All of `work`, or none of it.
+    fn write<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction) -> Result<T, Fault>,
+    ) -> Result<T> {
+        let path = &self.path;
+        let run = || {
+            let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        };
+        run().map_err(|fault| explain(path, doing, fault))
+    }
+}

@@ -1,0 +1,468 @@
+//! Discs, their copies, and what was seen when they were read back. A disc is verified only
+//! through a verification that found every byte right.
+
+use super::error::{Fault, Refused};
+use super::value::{digest, number, stored, uuid, word};
+use super::{Catalog, Result, SetId};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Sectors, SnapshotSeq};
+use crate::port::clock::Moment;
+use rusqlite::{Connection, Row, params};
+
+/// How far a disc has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DiscState {
+    /// Being filled; may wait part-filled for the next run.
+    Open,
+    /// Closed, hashed, never cut again; waits in the staging area.
+    Staged,
+    /// A burn or its verification failed; staging is kept.
+    Failed,
+    /// A copy of it was read back and every byte was right.
+    Verified,
+}
+
+/// What was seen when a copy was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Finding {
+    Ok,
+    /// Bytes differ or sectors cannot be read.
+    Damaged,
+    /// Nothing can be read.
+    Unreadable,
+}
+
+/// What is known of one medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CopyState {
+    /// Written, not read back yet.
+    Burned,
+    /// As its newest verification found it.
+    Found(Finding),
+}
+
+/// A copy of a disc, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CopyNo(pub u32);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDisc {
+    pub number: DiscNo,
+    pub uuid: DiscUuid,
+    /// Of the media that it is planned for.
+    pub capacity: Sectors,
+}
+
+/// Which listings a disc carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listings {
+    pub index: bool,
+    pub snapshot: bool,
+    pub catalog: bool,
+}
+
+/// A file of a disc, as it must be found there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscFile {
+    /// From the disc's root, without a leading slash.
+    pub path: String,
+    pub size: Bytes,
+    pub sha256: Digest,
+}
+
+/// What is known of a disc once nothing more goes on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedDisc {
+    pub image: Sectors,
+    pub closed: Moment,
+    /// The newest snapshot that has a member here.
+    pub snapshot: SnapshotSeq,
+    pub listings: Listings,
+    /// Of which snapshot the SNAPSHOT listing is, if it has one.
+    pub listing: Option<SnapshotSeq>,
+    /// All of them: archives, listings, README and the rest.
+    pub files: Vec<DiscFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscInfo {
+    pub number: DiscNo,
+    pub uuid: DiscUuid,
+    pub capacity: Sectors,
+    pub state: DiscState,
+    /// The rest is `None` until the disc is closed.
+    pub image: Option<Sectors>,
+    pub closed: Option<Moment>,
+    pub snapshot: Option<SnapshotSeq>,
+    pub listings: Listings,
+    pub listing: Option<SnapshotSeq>,
+    /// Copies whose newest verification found every byte right.
+    pub good_copies: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    pub number: CopyNo,
+    /// The medium as the drive names it (maker, kind), or the shelf's file.
+    pub medium: String,
+    /// Where a person keeps it; empty if they did not say.
+    pub place: String,
+    pub burned: Moment,
+    pub state: CopyState,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    pub disc: DiscNo,
+    pub copy: CopyNo,
+    pub at: Moment,
+    /// The drive that read it.
+    pub drive: String,
+    pub finding: Finding,
+    /// Bad files and sectors, slow places: for people.
+    pub details: String,
+}
+
+impl DiscState {
+    fn word(self) -> &'static str {
+        match self {
+            DiscState::Open => "open",
+            DiscState::Staged => "staged",
+            DiscState::Failed => "failed",
+            DiscState::Verified => "verified",
+        }
+    }
+
+    pub(super) fn from_word(word: &str) -> Option<DiscState> {
+        use DiscState::*;
+        [Open, Staged, Failed, Verified].into_iter().find(|state| state.word() == word)
+    }
+}
+
+impl Finding {
+    pub fn word(self) -> &'static str {
+        match self {
+            Finding::Ok => "ok",
+            Finding::Damaged => "damaged",
+            Finding::Unreadable => "unreadable",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Finding> {
+        [Finding::Ok, Finding::Damaged, Finding::Unreadable].into_iter().find(|f| f.word() == word)
+    }
+}
+
+const BURNED: &str = "burned";
+
+impl CopyState {
+    fn from_word(word: &str) -> Option<CopyState> {
+        match word {
+            BURNED => Some(CopyState::Burned),
+            _ => Finding::from_word(word).map(CopyState::Found),
+        }
+    }
+}
+
+impl Listings {
+    /// As `DISC.txt` has it.
+    pub fn words(self) -> String {
+        let all = [(self.index, "INDEX"), (self.snapshot, "SNAPSHOT"), (self.catalog, "catalog")];
+        let there: Vec<&str> =
+            all.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect();
+        there.join(" ")
+    }
+
+    pub fn from_words(words: &str) -> Option<Listings> {
+        let mut listings = Listings::default();
+        for word in words.split(' ').filter(|word| !word.is_empty()) {
+            match word {
+                "INDEX" => listings.index = true,
+                "SNAPSHOT" => listings.snapshot = true,
+                "catalog" => listings.catalog = true,
+                _ => return None,
+            }
+        }
+        Some(listings)
+    }
+}
+
+impl Catalog {
+    /// One more than the highest known.
+    pub fn next_disc(&self, set: SetId) -> Result<DiscNo> {
+        self.read("numbering a disc", |conn| {
+            let sql = "SELECT COALESCE(max(number), 0) FROM discs WHERE set_id=?";
+            let last: u32 = conn.query_row(sql, [set.0], |row| row.get(0))?;
+            let next = last.checked_add(1);
+            next.map(DiscNo).ok_or_else(|| super::error::odd("no disc number is left"))
+        })
+    }
+
+    pub fn begin_disc(&mut self, set: SetId, disc: &NewDisc) -> Result<()> {
+        self.write("beginning a disc", |tx| {
+            if state(tx, set, disc.number)?.is_some() {
+                return Err(Refused::DiscTaken(disc.number).into());
+            }
+            let sql = "INSERT INTO discs(set_id, number, uuid, capacity, state)
+                       VALUES(?,?,?,?,'open')";
+            let capacity = stored(disc.capacity.0);
+            tx.execute(sql, params![set.0, disc.number.0, disc.uuid.0.as_bytes(), capacity])?;
+            Ok(())
+        })
+    }
+
+    /// The disc that a former run left part-filled; the lowest, should there be several.
+    pub fn open_disc(&self, set: SetId) -> Result<Option<DiscInfo>> {
+        Ok(self.discs(set)?.into_iter().find(|disc| disc.state == DiscState::Open))
+    }
+
+    /// All discs by number.
+    pub fn discs(&self, set: SetId) -> Result<Vec<DiscInfo>> {
+        self.read("listing the discs", |conn| {
+            let sql = "SELECT number, uuid, capacity, state, image, closed, last_seq, listings,
+                       listing_seq, (SELECT count(*) FROM copies c WHERE c.set_id=d.set_id
+                           AND c.disc=d.number AND c.state='ok')
+                       FROM discs d WHERE set_id=? ORDER BY number";
+            conn.prepare(sql)?.query_and_then([set.0], read_disc)?.collect()
+        })
+    }
+
+    /// Nothing more goes on this disc: it is staged, with the hash of every file.
+    pub fn close_disc(&mut self, set: SetId, disc: DiscNo, closed: &ClosedDisc) -> Result<()> {
+        self.write("closing a disc", |tx| {
+            check_open(tx, set, disc)?;
+            let sql = "UPDATE discs SET state='staged', image=?3, closed=?4, last_seq=?5,
+                       listings=?6, listing_seq=?7 WHERE set_id=?1 AND number=?2";
+            tx.execute(
+                sql,
+                params![
+                    set.0,
+                    disc.0,
+                    stored(closed.image.0),
+                    closed.closed.0,
+                    closed.snapshot.0,
+                    closed.listings.words(),
+                    closed.listing.map(|seq| seq.0),
+                ],
+            )?;
+            closed.files.iter().try_for_each(|file| insert_file(tx, set, disc, file))
+        })
+    }
+
+    /// What must be found on a disc, sorted by path.
+    pub fn disc_files(&self, set: SetId, disc: DiscNo) -> Result<Vec<DiscFile>> {
+        self.read("listing a disc's files", |conn| {
+            let sql = "SELECT path, size, sha256 FROM disc_files WHERE set_id=? AND disc=?
+                       ORDER BY path";
+            conn.prepare(sql)?
+                .query_and_then(params![set.0, disc.0], |row| {
+                    let (size, sha256) = (Bytes(number(row, 1)?), digest(row, 2)?);
+                    Ok(DiscFile { path: row.get(0)?, size, sha256 })
+                })?
+                .collect()
+        })
+    }
+
+    /// A medium was written; it counts for nothing until it is verified.
+    pub fn record_copy(
+        &mut self,
+        set: SetId,
+        disc: DiscNo,
+        medium: &str,
+        place: &str,
+        burned: Moment,
+    ) -> Result<CopyNo> {
+        self.write("recording a copy", |tx| {
+            check_closed(tx, set, disc)?;
+            let sql = "SELECT COALESCE(max(copy), 0) + 1 FROM copies WHERE set_id=? AND disc=?";
+            let next: u32 = tx.query_row(sql, params![set.0, disc.0], |row| row.get(0))?;
+            let sql = "INSERT INTO copies(set_id, disc, copy, medium, place, burned, state)
+                       VALUES(?,?,?,?,?,?,?)";
+            tx.execute(sql, params![set.0, disc.0, next, medium, place, burned.0, BURNED])?;
+            Ok(CopyNo(next))
+        })
+    }
+
+    /// Where a person keeps a copy.
+    pub fn set_place(&mut self, set: SetId, disc: DiscNo, copy: CopyNo, place: &str) -> Result<()> {
+        self.write("recording a place", |tx| {
+            let sql = "UPDATE copies SET place=?4 WHERE set_id=?1 AND disc=?2 AND copy=?3";
+            one_copy(tx.execute(sql, params![set.0, disc.0, copy.0, place])?, disc, copy)
+        })
+    }
+
+    pub fn copies(&self, set: SetId, disc: DiscNo) -> Result<Vec<Copy>> {
+        self.read("listing copies", |conn| {
+            let sql = "SELECT copy, medium, place, burned, state FROM copies
+                       WHERE set_id=? AND disc=? ORDER BY copy";
+            conn.prepare(sql)?.query_and_then(params![set.0, disc.0], read_copy)?.collect()
+        })
+    }
+
+    /// A burn failed before anything could be verified.
+    pub fn record_failure(&mut self, set: SetId, disc: DiscNo) -> Result<()> {
+        self.write("recording a failed burn", |tx| {
+            check_closed(tx, set, disc)?;
+            mark_failed(tx, set, disc)
+        })
+    }
+
+    /// What reading a copy found. The first copy that is right makes the disc verified; a disc
+    /// that never had a right one is failed; a verified one stays so, with a copy less.
+    pub fn record_verification(&mut self, set: SetId, seen: &Verification) -> Result<()> {
+        self.write("recording a verification", |tx| {
+            check_closed(tx, set, seen.disc)?;
+            let word = seen.finding.word();
+            let sql = "UPDATE copies SET state=?4 WHERE set_id=?1 AND disc=?2 AND copy=?3";
+            let changed = tx.execute(sql, params![set.0, seen.disc.0, seen.copy.0, word])?;
+            one_copy(changed, seen.disc, seen.copy)?;
+            insert_verification(tx, set, seen)?;
+            match seen.finding {
+                Finding::Ok => mark_verified(tx, set, seen.disc),
+                Finding::Damaged | Finding::Unreadable => mark_failed(tx, set, seen.disc),
+            }
+        })
+    }
+
+    /// Every verification of a disc, the oldest first.
+    pub fn verifications(&self, set: SetId, disc: DiscNo) -> Result<Vec<Verification>> {
+        self.read("listing verifications", |conn| {
+            let sql = "SELECT disc, copy, at, drive, finding, details FROM verifications
+                       WHERE set_id=? AND disc=? ORDER BY id";
+            conn.prepare(sql)?.query_and_then(params![set.0, disc.0], read_verification)?.collect()
+        })
+    }
+
+    /// The newest snapshot whose whole listing is on a closed disc.
+    pub fn newest_listing(&self, set: SetId) -> Result<Option<SnapshotSeq>> {
+        self.read("looking for the newest listing", |conn| {
+            let sql = "SELECT max(listing_seq) FROM discs WHERE set_id=? AND state<>'open'";
+            let seq: Option<u32> = conn.query_row(sql, [set.0], |row| row.get(0))?;
+            Ok(seq.map(SnapshotSeq))
+        })
+    }
+
+    /// Whether the newest finished snapshot is on no disc yet: its rows wait for `--flush`, or
+    /// for the next disc.
+    pub fn rows_pending(&self, set: SetId) -> Result<bool> {
+        Ok(self.newest_snapshot(set)? > self.newest_listing(set)?)
+    }
+}
+
+fn one_copy(changed: usize, disc: DiscNo, copy: CopyNo) -> Result<(), Fault> {
+    if changed == 1 { Ok(()) } else { Err(Refused::NoCopy(disc, copy.0).into()) }
+}
+
+pub(super) fn state(
+    conn: &Connection,
+    set: SetId,
+    disc: DiscNo,
+) -> Result<Option<DiscState>, Fault> {
+    let sql = "SELECT state FROM discs WHERE set_id=? AND number=?";
+    let mut query = conn.prepare_cached(sql)?;
+    query
+        .query_and_then(params![set.0, disc.0], |row| word(row, 0, DiscState::from_word))?
+        .next()
+        .transpose()
+}
+
+pub(super) fn check_open(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
+    match state(conn, set, disc)? {
+        Some(DiscState::Open) => Ok(()),
+        _ => Err(Refused::DiscState(disc, "filled").into()),
+    }
+}
+
+fn check_closed(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
+    match state(conn, set, disc)? {
+        None | Some(DiscState::Open) => Err(Refused::DiscState(disc, "burned").into()),
+        Some(_) => Ok(()),
+    }
+}
+
+fn mark_verified(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
+    let sql = "UPDATE discs SET state='verified' WHERE set_id=? AND number=?";
+    conn.execute(sql, params![set.0, disc.0])?;
+    Ok(())
+}
+
+fn mark_failed(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
+    let sql = "UPDATE discs SET state='failed' WHERE set_id=? AND number=? AND state='staged'";
+    conn.execute(sql, params![set.0, disc.0])?;
+    Ok(())
+}
+
+fn insert_file(conn: &Connection, set: SetId, disc: DiscNo, file: &DiscFile) -> Result<(), Fault> {
+    let sql = "INSERT INTO disc_files(set_id, disc, path, size, sha256) VALUES(?,?,?,?,?)";
+    let size = stored(file.size.0);
+    conn.prepare_cached(sql)?.execute(params![set.0, disc.0, file.path, size, file.sha256.0])?;
+    Ok(())
+}
+
+fn insert_verification(conn: &Connection, set: SetId, seen: &Verification) -> Result<(), Fault> {
+    let sql = "INSERT INTO verifications(set_id, disc, copy, at, drive, finding, details)
+               VALUES(?,?,?,?,?,?,?)";
+    conn.execute(
+        sql,
+        params![
+            set.0,
+            seen.disc.0,
+            seen.copy.0,
+            seen.at.0,
+            seen.drive,
+            seen.finding.word(),
+            seen.details
+        ],
+    )?;
+    Ok(())
+}
+
+fn read_disc(row: &Row) -> Result<DiscInfo, Fault> {
+    let image = super::value::optional_number(row, 4)?;
+    let listings = match row.get_ref(7)? {
+        rusqlite::types::ValueRef::Null => Listings::default(),
+        _ => word(row, 7, Listings::from_words)?,
+    };
+    Ok(DiscInfo {
+        number: DiscNo(row.get(0)?),
+        uuid: DiscUuid(uuid(row, 1)?),
+        capacity: Sectors(number(row, 2)?),
+        state: word(row, 3, DiscState::from_word)?,
+        image: image.map(Sectors),
+        closed: row.get::<_, Option<i64>>(5)?.map(Moment),
+        snapshot: row.get::<_, Option<u32>>(6)?.map(SnapshotSeq),
+        listings,
+        listing: row.get::<_, Option<u32>>(8)?.map(SnapshotSeq),
+        good_copies: row.get(9)?,
+    })
+}
+
+fn read_copy(row: &Row) -> Result<Copy, Fault> {
+    Ok(Copy {
+        number: CopyNo(row.get(0)?),
+        medium: row.get(1)?,
+        place: row.get(2)?,
+        burned: Moment(row.get(3)?),
+        state: word(row, 4, CopyState::from_word)?,
+    })
+}
+
+fn read_verification(row: &Row) -> Result<Verification, Fault> {
+    Ok(Verification {
+        disc: DiscNo(row.get(0)?),
+        copy: CopyNo(row.get(1)?),
+        at: Moment(row.get(2)?),
+        drive: row.get(3)?,
+        finding: word(row, 4, Finding::from_word)?,
+        details: row.get(5)?,
+    })
+}
+
+/// Whether a medium was written that may yet turn out, or once was, good.
+pub(super) fn has_unsettled_copy(
+    conn: &Connection,
+    set: SetId,
+    disc: DiscNo,
+) -> Result<bool, Fault> {
+    let sql = "SELECT 1 FROM copies WHERE set_id=? AND disc=? AND state IN ('ok', 'burned')";
+    Ok(conn.prepare_cached(sql)?.exists(params![set.0, disc.0])?)
+}

@@ -1,0 +1,243 @@
+//! Listings: the rows of a snapshot, or of all, in walk order, without holding them all.
+
+use super::contents::ContentId;
+use super::dirs::DirId;
+use super::error::{Fault, explain};
+use super::places::{Places, Tree, entry_path};
+use super::rows::{self, Raw};
+use super::{Catalog, CatalogError, Result, SetId, snapshots};
+use crate::model::rows::{SnapshotRow, Where};
+use crate::model::{Digest, Kind, Mtime, RelPath, SnapshotSeq};
+use rusqlite::{Connection, params};
+use std::collections::{HashMap, VecDeque};
+
+/// A row of a snapshot, with its content for [`Catalog::parts_of`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub row: SnapshotRow,
+    pub content: Option<ContentId>,
+}
+
+/// A path in one or several snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub path: RelPath,
+    pub kind: Kind,
+    pub size: u64,
+    pub mtime: Mtime,
+    pub digest: Option<Digest>,
+    pub place: Where,
+    /// The first snapshot that has it so.
+    pub first: SnapshotSeq,
+    /// The last one; `None`: it still is so.
+    pub last: Option<SnapshotSeq>,
+}
+
+/// Rows read at once: bounds the memory for a directory of any size.
+const PAGE: usize = 500;
+
+/// Which rows a listing is of.
+#[derive(Clone, Copy)]
+enum Rows {
+    At(SnapshotSeq),
+    All,
+}
+
+impl Rows {
+    fn sql(self) -> String {
+        let valid = match self {
+            Rows::At(SnapshotSeq(n)) => {
+                format!("AND e.first_seq<={n} AND (e.last_seq IS NULL OR e.last_seq>={n})")
+            }
+            Rows::All => String::new(),
+        };
+        format!(
+            "{} WHERE e.dir=?1 AND (e.name, e.first_seq) > (?2, ?3) {valid}
+             ORDER BY e.name, e.first_seq LIMIT {PAGE}",
+            rows::SELECT
+        )
+    }
+}
+
+impl Catalog {
+    /// Gives each path of a snapshot to `each`, in walk order: the source itself first, a
+    /// directory before its content. Archives that are committed count as known places, for they
+    /// belong to a disc's number. An error of `each` ends the listing.
+    pub fn snapshot_rows<E: From<CatalogError>>(
+        &self,
+        set: SetId,
+        seq: SnapshotSeq,
+        mut each: impl FnMut(Listed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.read("looking for a snapshot", |conn| snapshots::check_known(conn, set, seq))?;
+        self.walk(set, Rows::At(seq), |places, path, raw| {
+            let place = places.of(&self.conn, &path, &raw);
+            let place = place.map_err(|fault| self.in_listing(fault))?;
+            each(listed(path, raw, place))
+        })
+    }
+
+    /// All paths that `wanted` likes: of one snapshot, or (`None`) of all, a row for each state
+    /// that a path was in.
+    pub fn find(
+        &self,
+        set: SetId,
+        seq: Option<SnapshotSeq>,
+        wanted: impl Fn(&RelPath) -> bool,
+    ) -> Result<Vec<Found>> {
+        let mut all = Vec::new();
+        self.walk(set, seq.map_or(Rows::All, Rows::At), |places, path, raw| {
+            if wanted(&path) {
+                let place = places.of(&self.conn, &path, &raw);
+                let place = place.map_err(|fault| self.in_listing(fault))?;
+                all.push(found(path, raw, place));
+            }
+            Ok::<(), CatalogError>(())
+        })?;
+        Ok(all)
+    }
+
+    fn in_listing(&self, fault: Fault) -> CatalogError {
+        explain(&self.path, "listing paths", fault)
+    }
+
+    fn walk<E: From<CatalogError>>(
+        &self,
+        set: SetId,
+        which: Rows,
+        mut each: impl FnMut(&Places, RelPath, Raw) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let begin = || {
+            let tree = Tree::load(&self.conn, set)?;
+            Ok((Places::load(&self.conn, set, &tree)?, Walker::new(&tree, which)))
+        };
+        let (places, mut walker) = begin().map_err(|fault| self.in_listing(fault))?;
+        loop {
+            let next = walker.next(self).map_err(|fault| self.in_listing(fault))?;
+            match next {
+                Some((path, raw)) => each(&places, path, raw)?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+fn listed(path: RelPath, raw: Raw, place: Where) -> Listed {
+    let content = raw.content.as_ref().map(|content| ContentId(content.id));
+    let sha256 = digest(&raw);
+    let Raw { kind, size, meta, note, .. } = raw;
+    Listed { row: SnapshotRow { kind, path, size, sha256, place, meta, note }, content }
+}
+
+fn found(path: RelPath, raw: Raw, place: Where) -> Found {
+    Found {
+        path,
+        kind: raw.kind,
+        size: raw.size,
+        mtime: raw.meta.mtime,
+        digest: digest(&raw),
+        place,
+        first: SnapshotSeq(raw.first),
+        last: raw.last.map(SnapshotSeq),
+    }
+}
+
+/// An empty file has no content in the tables, and a digest all the same.
+fn digest(raw: &Raw) -> Option<Digest> {
+    match &raw.content {
+        Some(content) => content.sha256,
+        None => (raw.kind == Kind::File && raw.size == 0).then_some(Digest::EMPTY),
+    }
+}
+
+/// Goes down the directories with a stack of its own: no depth is too deep. Every directory that
+/// ever was is entered, so a row is listed even if the row of its directory is missing.
+struct Walker {
+    sql: String,
+    below: HashMap<DirId, Vec<(Vec<u8>, DirId)>>,
+    stack: Vec<Level>,
+}
+
+/// A directory half way through.
+struct Level {
+    id: DirId,
+    path: RelPath,
+    children: VecDeque<(Vec<u8>, DirId)>,
+    page: VecDeque<Raw>,
+    /// The last row read; rows come after it. No row is of snapshot 0.
+    after: (Vec<u8>, u32),
+    exhausted: bool,
+}
+
+/// What comes next in a directory.
+enum Step {
+    Row(Raw),
+    Down(Vec<u8>, DirId),
+    Up,
+}
+
+impl Walker {
+    fn new(tree: &Tree, which: Rows) -> Walker {
+        let mut walker = Walker { sql: which.sql(), below: tree.children(), stack: Vec::new() };
+        if let Some(root) = tree.root() {
+            walker.enter(root, RelPath::root());
+        }
+        walker
+    }
+
+    fn enter(&mut self, id: DirId, path: RelPath) {
+        let children = self.below.remove(&id).unwrap_or_default().into();
+        let (page, after) = (VecDeque::new(), (Vec::new(), 0));
+        self.stack.push(Level { id, path, children, page, after, exhausted: false });
+    }
+
+    fn next(&mut self, catalog: &Catalog) -> Result<Option<(RelPath, Raw)>, Fault> {
+        while let Some(level) = self.stack.last_mut() {
+            level.fill(&catalog.conn, &self.sql, catalog)?;
+            match level.step() {
+                Step::Row(raw) => return Ok(Some((entry_path(&level.path, &raw.name)?, raw))),
+                Step::Down(name, id) => {
+                    let path = super::value::join(&level.path, &name)?;
+                    self.enter(id, path);
+                }
+                Step::Up => drop(self.stack.pop()),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Level {
+    fn fill(&mut self, conn: &Connection, sql: &str, catalog: &Catalog) -> Result<(), Fault> {
+        if !self.page.is_empty() || self.exhausted {
+            return Ok(());
+        }
+        let owners = &mut *catalog.owners.borrow_mut();
+        let mut query = conn.prepare_cached(sql)?;
+        let rows = query.query_and_then(params![self.id, self.after.0, self.after.1], |row| {
+            rows::read(row, conn, owners)
+        })?;
+        self.page = rows.collect::<Result<_, Fault>>()?;
+        self.exhausted = self.page.len() < PAGE;
+        if let Some(last) = self.page.back() {
+            self.after = (last.name.clone(), last.first);
+        }
+        Ok(())
+    }
+
+    /// A directory's own row comes before its content.
+    fn step(&mut self) -> Step {
+        let child_first = match (self.page.front(), self.children.front()) {
+            (Some(row), Some((name, _))) => *name < row.name,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        match if child_first { None } else { self.page.pop_front() } {
+            Some(raw) => Step::Row(raw),
+            None => match self.children.pop_front() {
+                Some((name, id)) => Step::Down(name, id),
+                None => Step::Up,
+            },
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! One writer at a time: a lock file beside the catalog. SQLite's own locks last for one
+//! transaction; a backup needs its view to hold from the scan to the last disc.
+
+use super::CatalogError;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Held until dropped; the kernel lets go of it if the process dies. The file itself stays:
+/// removing it could take it from under a process that has just opened it.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(catalog: &Path) -> Result<Lock, CatalogError> {
+        let failed = |source| CatalogError::NotWritable { path: catalog.to_owned(), source };
+        let mut file = open(&beside(catalog)).map_err(failed)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                return Err(CatalogError::Locked { path: catalog.to_owned(), pid: holder(file) });
+            }
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        write_pid(&mut file).map_err(failed)?;
+        Ok(Lock { _file: file })
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// `None` in the moment between taking the lock and writing the number.
+fn holder(mut file: File) -> Option<u32> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn beside(catalog: &Path) -> PathBuf {
+    let mut name = catalog.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    catalog.with_file_name(name)
+}

@@ -1,0 +1,158 @@
+//! Opening: making what is missing, refusing what is damaged, newer, foreign or in use.
+
+use super::error::{Fault, explain, odd};
+use super::lock::Lock;
+use super::{Catalog, CatalogError, Result, schema};
+use crate::port::files::make_private_dir;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Alone: others may read, none may write. Makes the catalog if there is none.
+    Write,
+    /// While another may write.
+    Read,
+}
+
+/// How long a reader waits for a writer's moment of commit.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Catalog {
+    /// Opens the catalog. For writing, every page is looked at first: a backup that went on with a
+    /// damaged catalog would call files safe that are not.
+    pub fn open(path: &Path, access: Access) -> Result<Catalog> {
+        match access {
+            Access::Write => open_for_writing(path),
+            Access::Read => open_for_reading(path),
+        }
+    }
+
+    /// Opens a catalog that was unpacked from a disc. The file is the caller's scratch copy: its
+    /// tables are brought up to date and indexed in place. Foreign bytes, so all is checked first.
+    pub fn open_exported(path: &Path) -> Result<Catalog> {
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let prepare = || {
+            // So that a schema made by a stranger runs no functions of its choice.
+            conn.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
+            check_pages(&conn)
+        };
+        prepare().map_err(|fault| explain(path, "checking it", fault))?;
+        check_version(path, &conn)?;
+        check_shape(path, &conn)?;
+        check_begun(path, &conn)?;
+        // The copy can be made again: no need to wait for the disk.
+        conn.execute_batch("PRAGMA synchronous=OFF")
+            .and_then(|()| schema::migrate(&conn))
+            .and_then(|()| schema::make_indexes(&conn))
+            .map_err(|error| explain(path, "preparing it", error.into()))?;
+        Ok(assemble(conn, path, None))
+    }
+}
+
+fn open_for_writing(path: &Path) -> Result<Catalog> {
+    let not_writable = |source| CatalogError::NotWritable { path: path.to_owned(), source };
+    make_private_file(path).map_err(not_writable)?;
+    let lock = Lock::take(path)?;
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    check_version(path, &conn)?;
+    check_shape(path, &conn)?;
+    let prepare = || {
+        check_pages(&conn)?;
+        conn.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        )?;
+        schema::migrate(&conn)?;
+        Ok(schema::make_indexes(&conn)?)
+    };
+    prepare().map_err(|fault| explain(path, "opening it", fault))?;
+    Ok(assemble(conn, path, Some(lock)))
+}
+
+fn open_for_reading(path: &Path) -> Result<Catalog> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check_version(path, &conn)?;
+    check_shape(path, &conn)?;
+    check_begun(path, &conn)?;
+    Ok(assemble(conn, path, None))
+}
+
+fn assemble(conn: Connection, path: &Path, lock: Option<Lock>) -> Catalog {
+    conn.set_prepared_statement_cache_capacity(64);
+    Catalog {
+        conn,
+        path: path.to_owned(),
+        _lock: lock,
+        owners: Default::default(),
+        dirs: Default::default(),
+    }
+}
+
+/// SQLite would make the file readable for all.
+fn make_private_file(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => make_private_dir(dir)?,
+        _ => {}
+    }
+    let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
+    options.open(path).map(drop)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    // The system says better than SQLite ("unable to open database file") why a file is no use.
+    std::fs::File::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => CatalogError::Missing { path: path.to_owned() },
+        _ => CatalogError::Open { path: path.to_owned(), source },
+    })?;
+    Connection::open_with_flags(plain(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .and_then(|conn| conn.busy_timeout(PATIENCE).map(|()| conn))
+        .map_err(|error| explain(path, "opening it", error.into()))
+}
+
+/// A path that SQLite takes as a file: `:memory:` and the empty name mean something else to it.
+fn plain(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn check_version(path: &Path, conn: &Connection) -> Result<()> {
+    let found =
+        schema::version(conn).map_err(|e| explain(path, "reading its version", e.into()))?;
+    if found > schema::VERSION {
+        return Err(CatalogError::Newer { path: path.to_owned(), found, known: schema::VERSION });
+    }
+    Ok(())
+}
+
+fn check_shape(path: &Path, conn: &Connection) -> Result<()> {
+    match schema::has_our_shape(conn)
+        .map_err(|fault| explain(path, "looking at its tables", fault))?
+    {
+        true => Ok(()),
+        false => Err(CatalogError::NotOurs {
+            path: path.to_owned(),
+            what: "its tables are not those of coldcut".to_owned(),
+        }),
+    }
+}
+
+/// A file without tables is a catalog to be, which only a writer can make of it. (An empty file
+/// passes all checks of SQLite.)
+fn check_begun(path: &Path, conn: &Connection) -> Result<()> {
+    match schema::version(conn).map_err(|e| explain(path, "reading its version", e.into()))? {
+        0 => Err(CatalogError::NotOurs {
+            path: path.to_owned(),
+            what: "it has no tables".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// `quick_check` reads every page of every table: about a second for a million files.
+fn check_pages(conn: &Connection) -> Result<(), Fault> {
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" { Ok(()) } else { Err(odd(verdict)) }
+}

@@ -1,0 +1,147 @@
+//! The tables, as numbered migrations that are only ever appended to, and the indexes.
+//!
+//! Indexes stand apart from tables: the copy of the catalog on a disc has none, and whoever opens
+//! it makes them anew. So no table has a UNIQUE constraint, which would hide an index in it.
+
+use super::error::Fault;
+use rusqlite::Connection;
+
+/// `user_version` counts how many of these a catalog has been through.
+///
+/// Names and paths are BLOBs: a file system promises no character set. A directory is a row of
+/// `dirs` as soon as something was in it; the root of a set has parent 0. The source's own row in
+/// `entries` is in the root directory, under the empty name.
+///
+/// `entries`: valid at snapshot N if `first_seq <= N` and `last_seq` is NULL or `>= N`. `size` is
+/// NULL where there is content, whose size it is. `mtime`, `ctime`: nanoseconds since 1970, or 12
+/// bytes where these do not fit; `ctime` is NULL where it equals `mtime`. `moved` is 1 where the
+/// content was stored under another name than this row's. No foreign key on `content`: without an
+/// index (40 bytes a file) each deleted content would search the whole table.
+///
+/// `contents`: `sha256` is NULL as long as parts are missing. `parts.part` is 0 for a whole file.
+/// `members`: names of contents that no row of `entries` has any more, or that never were paths.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE sets(
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, uuid BLOB NOT NULL, source BLOB NOT NULL,
+    encryption TEXT NOT NULL, certs BLOB, token BLOB, hidden INTEGER NOT NULL,
+    compression TEXT NOT NULL, created INTEGER NOT NULL, last_archive INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE snapshots(
+    set_id INTEGER NOT NULL REFERENCES sets(id), seq INTEGER NOT NULL,
+    started INTEGER NOT NULL, finished INTEGER, source BLOB NOT NULL,
+    stored INTEGER NOT NULL DEFAULT 0, unchanged INTEGER NOT NULL DEFAULT 0,
+    excluded INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY(set_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE dirs(
+    id INTEGER PRIMARY KEY, set_id INTEGER NOT NULL REFERENCES sets(id),
+    parent INTEGER NOT NULL, name BLOB NOT NULL
+) STRICT;
+CREATE TABLE owners(
+    id INTEGER PRIMARY KEY, mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,
+    user BLOB NOT NULL, grp BLOB NOT NULL
+) STRICT;
+CREATE TABLE contents(
+    id INTEGER PRIMARY KEY, set_id INTEGER NOT NULL REFERENCES sets(id),
+    sha256 BLOB, size INTEGER NOT NULL, parts_id INTEGER
+) STRICT;
+CREATE TABLE entries(
+    dir INTEGER NOT NULL REFERENCES dirs(id), name BLOB NOT NULL, first_seq INTEGER NOT NULL,
+    last_seq INTEGER, kind TEXT NOT NULL, size INTEGER, mtime ANY NOT NULL, ctime ANY,
+    inode INTEGER NOT NULL, owner INTEGER NOT NULL REFERENCES owners(id), content INTEGER,
+    moved INTEGER, extra BLOB, note TEXT,
+    PRIMARY KEY(dir, name, first_seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE discs(
+    set_id INTEGER NOT NULL REFERENCES sets(id), number INTEGER NOT NULL, uuid BLOB NOT NULL,
+    capacity INTEGER NOT NULL, state TEXT NOT NULL, image INTEGER, closed INTEGER,
+    last_seq INTEGER, listings TEXT, listing_seq INTEGER,
+    PRIMARY KEY(set_id, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE archives(
+    set_id INTEGER NOT NULL, number INTEGER NOT NULL, disc INTEGER NOT NULL,
+    compression TEXT NOT NULL, encrypted INTEGER NOT NULL, size INTEGER NOT NULL,
+    plain INTEGER NOT NULL, sha256 BLOB NOT NULL, bytes INTEGER NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY(set_id, number),
+    FOREIGN KEY(set_id, disc) REFERENCES discs(set_id, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE parts(
+    content INTEGER NOT NULL REFERENCES contents(id), part INTEGER NOT NULL,
+    archive INTEGER NOT NULL, frame_offset INTEGER NOT NULL, frame_length INTEGER NOT NULL,
+    tar_offset INTEGER NOT NULL, file_offset INTEGER, length INTEGER,
+    PRIMARY KEY(content, part)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE members(
+    content INTEGER PRIMARY KEY REFERENCES contents(id), path BLOB NOT NULL
+) STRICT;
+CREATE TABLE disc_files(
+    set_id INTEGER NOT NULL, disc INTEGER NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY(set_id, disc, path),
+    FOREIGN KEY(set_id, disc) REFERENCES discs(set_id, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE copies(
+    set_id INTEGER NOT NULL, disc INTEGER NOT NULL, copy INTEGER NOT NULL,
+    medium TEXT NOT NULL, place TEXT NOT NULL, burned INTEGER NOT NULL, state TEXT NOT NULL,
+    PRIMARY KEY(set_id, disc, copy),
+    FOREIGN KEY(set_id, disc) REFERENCES discs(set_id, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE verifications(
+    id INTEGER PRIMARY KEY, set_id INTEGER NOT NULL, disc INTEGER NOT NULL,
+    copy INTEGER NOT NULL, at INTEGER NOT NULL, drive TEXT NOT NULL, finding TEXT NOT NULL,
+    details TEXT NOT NULL,
+    FOREIGN KEY(set_id, disc, copy) REFERENCES copies(set_id, disc, copy)
+) STRICT;
+"];
+
+/// The digest's first 8 bytes tell contents apart well enough to look at a row or two.
+const INDEXES: &str = "
+CREATE UNIQUE INDEX IF NOT EXISTS sets_by_name ON sets(name);
+CREATE UNIQUE INDEX IF NOT EXISTS dirs_by_name ON dirs(parent, name, set_id);
+CREATE UNIQUE INDEX IF NOT EXISTS owners_by_value ON owners(mode, uid, gid, user, grp);
+CREATE INDEX IF NOT EXISTS contents_by_digest ON contents(substr(sha256, 1, 8));
+CREATE UNIQUE INDEX IF NOT EXISTS contents_by_parts ON contents(parts_id, set_id)
+    WHERE parts_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS archives_by_disc ON archives(set_id, disc);
+";
+
+/// The version of the tables that this program writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Brings the tables from whatever version to ours. The caller knows that they are not newer.
+pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
+    let from = usize::try_from(version(conn)?).unwrap_or(usize::MAX);
+    for (done, step) in MIGRATIONS.iter().enumerate().skip(from) {
+        let number = done + 1;
+        conn.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step} PRAGMA user_version={number}; COMMIT;"
+        ))?;
+    }
+    Ok(())
+}
+
+pub(super) fn make_indexes(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(INDEXES)
+}
+
+/// Whether the tables are to the letter those of the version that the file claims. A file from a
+/// disc is a stranger's: views, triggers or loose columns under our names are not ours to run.
+pub(super) fn has_our_shape(conn: &Connection) -> Result<bool, Fault> {
+    let ours = Connection::open_in_memory()?;
+    let steps = usize::try_from(version(conn)?).unwrap_or(0);
+    for step in MIGRATIONS.iter().take(steps) {
+        ours.execute_batch(step)?;
+    }
+    Ok(shape(conn)? == shape(&ours)?)
+}
+
+fn shape(conn: &Connection) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
+    conn.prepare("SELECT type, name, sql FROM sqlite_schema WHERE type <> 'index' ORDER BY 1, 2")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect()
+}

@@ -1,0 +1,143 @@
+//! Sets: one source each, with all that must outlive a run.
+
+use super::error::{Fault, Refused, odd};
+use super::value::{path_bytes, path_from, uuid, word};
+use super::{Catalog, Result};
+use crate::model::disc::{Compression, Encryption};
+use crate::model::{ArchiveNo, SetName, SetUuid};
+use crate::port::clock::Moment;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::path::{Path, PathBuf};
+
+/// A set in this catalog; not stable over a rebuild, and never on a disc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SetId(pub(super) i64);
+
+/// What is decided when a set begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetFacts {
+    pub name: SetName,
+    pub uuid: SetUuid,
+    /// Absolute, as it was at the last run.
+    pub source: PathBuf,
+    pub encryption: Encryption,
+    /// The recipients' certificates, as codec wrote them.
+    pub certs: Option<Vec<u8>>,
+    /// Proves that a passphrase is the set's, as codec wrote it.
+    pub token: Option<Vec<u8>>,
+    /// Recipients' key ids are left out of the messages.
+    pub hidden: bool,
+    /// Of the last run.
+    pub compression: Compression,
+    pub created: Moment,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownSet {
+    pub id: SetId,
+    pub facts: SetFacts,
+}
+
+const COLUMNS: &str =
+    "id, name, uuid, source, encryption, certs, token, hidden, compression, created";
+
+impl Catalog {
+    pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {
+        self.write("making a set", |tx| {
+            if find(tx, &facts.name)?.is_some() {
+                return Err(Refused::NameTaken(facts.name.clone()).into());
+            }
+            insert(tx, facts)
+        })
+    }
+
+    pub fn set_by_name(&self, name: &SetName) -> Result<Option<KnownSet>> {
+        self.read("looking for a set", |conn| find(conn, name))
+    }
+
+    /// All sets, by name.
+    pub fn sets(&self) -> Result<Vec<KnownSet>> {
+        self.read("listing the sets", |conn| {
+            let mut query = conn.prepare(&format!("SELECT {COLUMNS} FROM sets ORDER BY name"))?;
+            query.query_and_then([], read_set)?.collect()
+        })
+    }
+
+    /// The source is at another place now (`--move-source`, or a mount point that moved).
+    pub fn set_source(&mut self, set: SetId, source: &Path) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET source=?2 WHERE id=?1", path_bytes(source))
+    }
+
+    pub fn set_compression(&mut self, set: SetId, compression: Compression) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET compression=?2 WHERE id=?1", compression.word())
+    }
+
+    /// New keys for the discs to come (`rekey`).
+    pub fn set_keys(
+        &mut self,
+        set: SetId,
+        certs: Option<&[u8]>,
+        token: Option<&[u8]>,
+    ) -> Result<()> {
+        self.write("changing a set's keys", |tx| {
+            let sql = "UPDATE sets SET certs=?2, token=?3 WHERE id=?1";
+            one_row(tx.execute(sql, params![set.0, certs, token])?)
+        })
+    }
+
+    /// The number for the next archive: one more than any that was ever committed, even if it was
+    /// forgotten since.
+    pub fn next_archive(&self, set: SetId) -> Result<ArchiveNo> {
+        self.read("numbering an archive", |conn| {
+            let sql = "SELECT last_archive FROM sets WHERE id=?";
+            let last: Option<u32> = conn.query_row(sql, [set.0], |row| row.get(0)).optional()?;
+            let next = last.ok_or(Refused::NoSet)?.checked_add(1);
+            next.map(ArchiveNo).ok_or_else(|| odd("no archive number is left"))
+        })
+    }
+
+    fn change_set(&mut self, set: SetId, sql: &str, value: impl rusqlite::ToSql) -> Result<()> {
+        self.write("changing a set", |tx| one_row(tx.execute(sql, params![set.0, value])?))
+    }
+}
+
+fn one_row(changed: usize) -> Result<(), Fault> {
+    if changed == 1 { Ok(()) } else { Err(Refused::NoSet.into()) }
+}
+
+fn insert(conn: &Connection, facts: &SetFacts) -> Result<SetId, Fault> {
+    let sql = "INSERT INTO sets(name, uuid, source, encryption, certs, token, hidden,
+               compression, created) VALUES(?,?,?,?,?,?,?,?,?)";
+    conn.prepare(sql)?.execute(params![
+        facts.name.as_str(),
+        facts.uuid.0.as_bytes(),
+        path_bytes(&facts.source),
+        facts.encryption.word(),
+        facts.certs,
+        facts.token,
+        facts.hidden,
+        facts.compression.word(),
+        facts.created.0,
+    ])?;
+    Ok(SetId(conn.last_insert_rowid()))
+}
+
+fn find(conn: &Connection, name: &SetName) -> Result<Option<KnownSet>, Fault> {
+    let mut query = conn.prepare(&format!("SELECT {COLUMNS} FROM sets WHERE name=?"))?;
+    query.query_and_then([name.as_str()], read_set)?.next().transpose()
+}
+
+fn read_set(row: &Row) -> Result<KnownSet, Fault> {
+    let facts = SetFacts {
+        name: word(row, 1, SetName::new)?,
+        uuid: SetUuid(uuid(row, 2)?),
+        source: path_from(row.get(3)?),
+        encryption: word(row, 4, Encryption::from_word)?,
+        certs: row.get(5)?,
+        token: row.get(6)?,
+        hidden: row.get(7)?,
+        compression: word(row, 8, Compression::from_word)?,
+        created: Moment(row.get(9)?),
+    };
+    Ok(KnownSet { id: SetId(row.get(0)?), facts })
+}

@@ -1,0 +1,137 @@
+//! Snapshots: the runs of a set, in the order of their numbers.
+
+use super::error::{Fault, Refused, odd};
+use super::value::{number, path_from, stored};
+use super::{Catalog, Result, SetId};
+use crate::model::{Bytes, SnapshotSeq};
+use crate::port::clock::Moment;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::path::PathBuf;
+
+/// Where the walked paths went; their sum is what was walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub stored: u64,
+    pub unchanged: u64,
+    pub excluded: u64,
+    pub failed: u64,
+    /// Content of the stored files.
+    pub bytes: Bytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotInfo {
+    pub seq: SnapshotSeq,
+    pub started: Moment,
+    /// `None`: the run was killed, or is under way. Such a snapshot is never offered for restore.
+    pub finished: Option<Moment>,
+    /// Where the source was.
+    pub source: PathBuf,
+    pub counts: Counts,
+}
+
+impl Catalog {
+    /// Begins the next snapshot. One that a killed run left unfinished stays so for ever; what it
+    /// stored is found again, for its rows are the live ones.
+    pub fn begin_snapshot(&mut self, set: SetId, now: Moment) -> Result<SnapshotSeq> {
+        self.write("beginning a snapshot", |tx| {
+            let next = newest(tx, set)?.map_or(Some(1), |seq| seq.0.checked_add(1));
+            let next = next.ok_or_else(|| odd("no snapshot number is left"))?;
+            let sql = "INSERT INTO snapshots(set_id, seq, started, source)
+                       SELECT id, ?2, ?3, source FROM sets WHERE id=?1";
+            match tx.execute(sql, params![set.0, next, now.0])? {
+                1 => Ok(SnapshotSeq(next)),
+                _ => Err(Refused::NoSet.into()),
+            }
+        })
+    }
+
+    /// All paths are accounted for and all removals are in: the snapshot may be restored.
+    pub fn finish_snapshot(
+        &mut self,
+        set: SetId,
+        seq: SnapshotSeq,
+        now: Moment,
+        counts: &Counts,
+    ) -> Result<()> {
+        self.write("finishing a snapshot", |tx| {
+            check_in_work(tx, set, seq)?;
+            let sql = "UPDATE snapshots SET finished=?3, stored=?4, unchanged=?5, excluded=?6,
+                       failed=?7, bytes=?8 WHERE set_id=?1 AND seq=?2";
+            tx.execute(
+                sql,
+                params![
+                    set.0,
+                    seq.0,
+                    now.0,
+                    stored(counts.stored),
+                    stored(counts.unchanged),
+                    stored(counts.excluded),
+                    stored(counts.failed),
+                    stored(counts.bytes.0),
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// All snapshots, the oldest first; the unfinished ones, too.
+    pub fn snapshots(&self, set: SetId) -> Result<Vec<SnapshotInfo>> {
+        self.read("listing the snapshots", |conn| {
+            let sql = "SELECT seq, started, finished, source, stored, unchanged, excluded, failed,
+                       bytes FROM snapshots WHERE set_id=? ORDER BY seq";
+            conn.prepare(sql)?.query_and_then([set.0], read_snapshot)?.collect()
+        })
+    }
+
+    /// The newest snapshot that is finished.
+    pub fn newest_snapshot(&self, set: SetId) -> Result<Option<SnapshotSeq>> {
+        self.read("looking for the newest snapshot", |conn| {
+            let sql = "SELECT max(seq) FROM snapshots WHERE set_id=? AND finished IS NOT NULL";
+            let seq: Option<u32> = conn.query_row(sql, [set.0], |row| row.get(0))?;
+            Ok(seq.map(SnapshotSeq))
+        })
+    }
+}
+
+fn newest(conn: &Connection, set: SetId) -> Result<Option<SnapshotSeq>, Fault> {
+    let sql = "SELECT max(seq) FROM snapshots WHERE set_id=?";
+    let seq: Option<u32> = conn.prepare_cached(sql)?.query_row([set.0], |row| row.get(0))?;
+    Ok(seq.map(SnapshotSeq))
+}
+
+/// Only the newest snapshot takes rows, and only until it is finished: history never changes.
+pub(super) fn check_in_work(conn: &Connection, set: SetId, seq: SnapshotSeq) -> Result<(), Fault> {
+    let sql = "SELECT finished IS NULL FROM snapshots WHERE set_id=? AND seq=?";
+    let open: Option<bool> =
+        conn.prepare_cached(sql)?.query_row(params![set.0, seq.0], |row| row.get(0)).optional()?;
+    match open {
+        Some(true) if newest(conn, set)? == Some(seq) => Ok(()),
+        _ => Err(Refused::NotInWork(seq).into()),
+    }
+}
+
+pub(super) fn check_known(conn: &Connection, set: SetId, seq: SnapshotSeq) -> Result<(), Fault> {
+    let sql = "SELECT 1 FROM snapshots WHERE set_id=? AND seq=?";
+    match conn.prepare_cached(sql)?.exists(params![set.0, seq.0])? {
+        true => Ok(()),
+        false => Err(Refused::NoSnapshot(seq).into()),
+    }
+}
+
+fn read_snapshot(row: &Row) -> Result<SnapshotInfo, Fault> {
+    let finished: Option<i64> = row.get(2)?;
+    Ok(SnapshotInfo {
+        seq: SnapshotSeq(row.get(0)?),
+        started: Moment(row.get(1)?),
+        finished: finished.map(Moment),
+        source: path_from(row.get(3)?),
+        counts: Counts {
+            stored: number(row, 4)?,
+            unchanged: number(row, 5)?,
+            excluded: number(row, 6)?,
+            failed: number(row, 7)?,
+            bytes: Bytes(number(row, 8)?),
+        },
+    })
+}
