@@ -1,1 +1,549 @@
-//! Running other programs.
+//! Running another program: the only place where coldcut starts one.
+//!
+//! Each child has a process group of its own, so that Ctrl-C reaches us alone and we decide what
+//! becomes of it; `LC_ALL=C` and `TZ=UTC`, so that its words are those that our parsers know;
+//! no input; and a thread for each of its outputs, so that it never waits for us to read one
+//! while we wait for the other. Callbacks run in the caller's thread.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::stop::{Stop, Stopped};
+
+/// How often a silent child is looked at, and a wish to stop is noticed.
+const TICK: Duration = Duration::from_millis(50);
+/// A child that ended may have left its outputs open in a grandchild: no longer than this is
+/// waited for their end.
+const DRAIN: Duration = Duration::from_millis(500);
+/// How long a child may tidy up after a timeout's SIGTERM before SIGKILL.
+const GRACE: Duration = Duration::from_secs(10);
+/// Longer lines are cut into pieces.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// A program with its arguments, not yet running.
+#[derive(Clone, Debug)]
+pub struct Program {
+    argv: Vec<OsString>,
+    install: &'static str,
+    env: Vec<(OsString, OsString)>,
+    timeout: Option<Duration>,
+    grace: Duration,
+    dies_with_us: bool,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+impl Exit {
+    pub fn is_success(self) -> bool {
+        self == Exit::Code(0)
+    }
+
+    fn of(status: ExitStatus) -> Exit {
+        match status.code() {
+            Some(code) => Exit::Code(code),
+            None => Exit::Signal(status.signal().unwrap_or(0)),
+        }
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exit code {code}"),
+            Exit::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// A program could not be run to its own end. What it did to the world is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error("{program} is not installed; get it with: {install}")]
+    Missing { program: String, install: &'static str },
+    #[error("{program} could not be started")]
+    Start { program: String, source: io::Error },
+    #[error("the output of {program} could not be read")]
+    Output { program: String, source: io::Error },
+    #[error("{program} wrote more than {limit} bytes where a short answer was expected")]
+    TooMuchOutput { program: String, limit: usize },
+    #[error("{program} did not end within {} seconds and was ended", .after.as_secs())]
+    TimedOut { program: String, after: Duration },
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Takes one line, without its end.
+pub type LineSink<'a> = dyn FnMut(&[u8]) + 'a;
+
+impl Program {
+    /// `argv[0]` is looked up in PATH; `install` says how a person gets it (`apt install xorriso`).
+    pub fn new<A: Into<OsString>>(
+        install: &'static str,
+        argv: impl IntoIterator<Item = A>,
+    ) -> Program {
+        let env = [("LC_ALL", "C"), ("TZ", "UTC")].map(|(k, v)| (k.into(), v.into()));
+        Program {
+            argv: argv.into_iter().map(Into::into).collect(),
+            install,
+            env: env.into(),
+            timeout: None,
+            grace: GRACE,
+            dies_with_us: false,
+        }
+    }
+
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Program {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Ends the program with SIGTERM after so long, and with SIGKILL if that does not help.
+    pub fn timeout(mut self, after: Duration) -> Program {
+        self.timeout = Some(after);
+        self
+    }
+
+    /// The program is killed when we end, however that happens. For work that a later run begins
+    /// anew; never for a burner, which must be left to close the disc.
+    pub fn dies_with_us(mut self) -> Program {
+        self.dies_with_us = true;
+        self
+    }
+
+    /// Runs it and hands over each line of its outputs.
+    ///
+    /// A wish to stop is passed on as one SIGTERM; then the program's own end is awaited, however
+    /// long that takes (closing a disc takes minutes).
+    pub fn run(
+        &self,
+        stop: &Stop,
+        out: &mut LineSink,
+        err: &mut LineSink,
+    ) -> Result<Exit, CommandError> {
+        stop.check()?;
+        let mut out_lines = Lines::default();
+        let mut err_lines = Lines::default();
+        let exit = self.feed(stop, &mut |stream, piece| {
+            match stream {
+                Stream::Out => out_lines.feed(piece, out),
+                Stream::Err => err_lines.feed(piece, err),
+            }
+            Ok(())
+        })?;
+        out_lines.finish(out);
+        err_lines.finish(err);
+        Ok(exit)
+    }
+
+    /// Runs it and returns its standard output, which may be `limit` bytes at most.
+    pub fn capture(
+        &self,
+        stop: &Stop,
+        limit: usize,
+        err: &mut LineSink,
+    ) -> Result<(Exit, Vec<u8>), CommandError> {
+        stop.check()?;
+        let mut kept = Vec::new();
+        let mut err_lines = Lines::default();
+        let exit = self.feed(stop, &mut |stream, piece| match stream {
+            Stream::Out if kept.len() + piece.len() > limit => {
+                Err(CommandError::TooMuchOutput { program: self.name(), limit })
+            }
+            Stream::Out => {
+                kept.extend_from_slice(piece);
+                Ok(())
+            }
+            Stream::Err => {
+                err_lines.feed(piece, err);
+                Ok(())
+            }
+        })?;
+        err_lines.finish(err);
+        Ok((exit, kept))
+    }
+
+    fn feed(&self, stop: &Stop, sink: &mut Sink) -> Result<Exit, CommandError> {
+        let mut child = self.spawn()?;
+        let pieces = match drain(&mut child) {
+            Ok(pieces) => pieces,
+            Err(source) => {
+                end_now(&mut child);
+                return Err(CommandError::Output { program: self.name(), source });
+            }
+        };
+        let mut running = Running {
+            child,
+            started: Instant::now(),
+            asked_to_end: None,
+            why: None,
+            outputs_ended: false,
+            ended: None,
+        };
+        running.watch(self, &pieces, stop, sink)
+    }
+
+    fn spawn(&self) -> Result<Child, CommandError> {
+        let mut command = std::process::Command::new(self.program());
+        command
+            .args(self.argv.iter().skip(1))
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if self.dies_with_us {
+            end_with_parent(&mut command);
+        }
+        command.spawn().map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => {
+                CommandError::Missing { program: self.name(), install: self.install }
+            }
+            _ => CommandError::Start { program: self.name(), source },
+        })
+    }
+
+    fn program(&self) -> &OsStr {
+        self.argv.first().map_or(OsStr::new(""), OsString::as_os_str)
+    }
+
+    fn name(&self) -> String {
+        self.program().to_string_lossy().into_owned()
+    }
+}
+
+/// Asks the kernel to kill the child when the thread that starts it ends: that thread waits for it.
+fn end_with_parent(command: &mut std::process::Command) {
+    let parent = rustix::process::getpid();
+    let bind = move || {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+        // The parent may have ended before the request: then nobody would end this child.
+        match rustix::process::getppid() {
+            Some(now) if now == parent => Ok(()),
+            _ => Err(io::Error::from(io::ErrorKind::Interrupted)),
+        }
+    };
+    // SAFETY: between fork and exec only two system calls are made, no memory is allocated and no
+    // lock is taken, so the closure may run in a copy of a process that has other threads.
+    unsafe { command.pre_exec(bind) };
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Out,
+    Err,
+}
+
+type Piece = (Stream, io::Result<Vec<u8>>);
+type Sink<'a> = dyn FnMut(Stream, &[u8]) -> Result<(), CommandError> + 'a;
+
+/// Starts the threads that read both outputs; the channel closes when both have ended.
+fn drain(child: &mut Child) -> io::Result<Receiver<Piece>> {
+    let (send, receive) = sync_channel(16);
+    if let Some(out) = child.stdout.take() {
+        reader(Stream::Out, out, send.clone())?;
+    }
+    if let Some(err) = child.stderr.take() {
+        reader(Stream::Err, err, send)?;
+    }
+    Ok(receive)
+}
+
+fn reader(
+    stream: Stream,
+    mut from: impl Read + Send + 'static,
+    to: SyncSender<Piece>,
+) -> io::Result<()> {
+    let read_on = move || {
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            let piece = match from.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(n) => Ok(buffer[..n].to_vec()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => Err(e),
+            };
+            let failed = piece.is_err();
+            // Where nobody listens any more the run is over.
+            if to.send((stream, piece)).is_err() || failed {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("output of a program".into()).spawn(read_on).map(drop)
+}
+
+/// A child at work, and why it was asked to end if it was.
+struct Running {
+    child: Child,
+    started: Instant,
+    asked_to_end: Option<Instant>,
+    why: Option<CommandError>,
+    outputs_ended: bool,
+    ended: Option<(Instant, Exit)>,
+}
+
+impl Running {
+    fn watch(
+        &mut self,
+        program: &Program,
+        pieces: &Receiver<Piece>,
+        stop: &Stop,
+        sink: &mut Sink,
+    ) -> Result<Exit, CommandError> {
+        loop {
+            self.take(program, pieces, sink);
+            if let Some(exit) = self.over(program)? {
+                return self.why.take().map_or(Ok(exit), Err);
+            }
+            self.heed(program, stop);
+        }
+    }
+
+    /// Waits a tick for output, and hands it over unless the run has failed already.
+    fn take(&mut self, program: &Program, pieces: &Receiver<Piece>, sink: &mut Sink) {
+        let failure = match pieces.recv_timeout(TICK) {
+            Ok((stream, Ok(piece))) if self.why.is_none() => sink(stream, &piece).err(),
+            Ok((_, Err(source))) => Some(CommandError::Output { program: program.name(), source }),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                // The channel answers at once from now on; the pause keeps the loop from spinning.
+                if self.outputs_ended {
+                    std::thread::sleep(TICK / 10);
+                }
+                self.outputs_ended = true;
+                None
+            }
+        };
+        if let Some(failure) = failure {
+            self.end_because(failure);
+        }
+    }
+
+    /// The exit, once the child has ended and all that it wrote was handed over.
+    fn over(&mut self, program: &Program) -> Result<Option<Exit>, CommandError> {
+        if self.ended.is_none() {
+            let status = self
+                .child
+                .try_wait()
+                .map_err(|source| CommandError::Output { program: program.name(), source })?;
+            self.ended = status.map(|status| (Instant::now(), Exit::of(status)));
+        }
+        let drained = |since: Instant| self.outputs_ended || since.elapsed() > DRAIN;
+        Ok(self.ended.filter(|&(since, _)| drained(since)).map(|(_, exit)| exit))
+    }
+
+    fn heed(&mut self, program: &Program, stop: &Stop) {
+        if self.ended.is_some() {
+            return;
+        }
+        if let (None, Err(stopped)) = (&self.why, stop.check()) {
+            self.end_because(stopped.into());
+        }
+        if let Some(after) = program.timeout {
+            if self.why.is_none() && self.started.elapsed() > after {
+                self.end_because(CommandError::TimedOut { program: program.name(), after });
+            }
+        }
+        let patience_ends = matches!(self.why, Some(CommandError::TimedOut { .. }))
+            && self.asked_to_end.is_some_and(|asked| asked.elapsed() > program.grace);
+        if patience_ends {
+            self.signal(Signal::SIGKILL);
+        }
+    }
+
+    /// Asks the child to end, once. The first reason stands.
+    fn end_because(&mut self, why: CommandError) {
+        if self.why.is_none() {
+            self.why = Some(why);
+            self.asked_to_end = Some(Instant::now());
+            self.signal(Signal::SIGTERM);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if self.ended.is_none() {
+            signal_group(&self.child, signal);
+        }
+    }
+}
+
+/// A caller's callback that panics must not leave a program behind that nobody watches.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            end_now(&mut self.child);
+        }
+    }
+}
+
+fn end_now(child: &mut Child) {
+    signal_group(child, Signal::SIGKILL);
+    // Nothing can be done about a child that cannot be waited for.
+    let _ = child.wait();
+}
+
+/// Only for a child that was not waited for yet: its number is not given to another one so long.
+fn signal_group(child: &Child, signal: Signal) {
+    if let Ok(group) = i32::try_from(child.id()) {
+        // The group may have ended by itself in this moment: that is what was wanted.
+        let _ = killpg(Pid::from_raw(group), signal);
+    }
+}
+
+/// Puts pieces of output together to lines. A carriage return ends a line, too: progress is
+/// written so.
+#[derive(Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    fn feed(&mut self, piece: &[u8], sink: &mut LineSink) {
+        for part in piece.split_inclusive(|b| matches!(b, b'\n' | b'\r')) {
+            let ended = part.ends_with(b"\n") || part.ends_with(b"\r");
+            self.0.extend_from_slice(&part[..part.len() - usize::from(ended)]);
+            if ended || self.0.len() >= LONGEST_LINE {
+                self.finish(sink);
+            }
+        }
+    }
+
+    /// Hands over what was not ended by a line end. Empty lines say nothing and are left out.
+    fn finish(&mut self, sink: &mut LineSink) {
+        if !self.0.is_empty() {
+            sink(&self.0);
+            self.0.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bash(script: &str) -> Program {
+        Program::new("apt install bash", ["bash", "-c", script])
+    }
+
+    fn lines(program: &Program) -> (Result<Exit, CommandError>, Vec<String>, Vec<String>) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let text = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
+        let exit = program
+            .run(&Stop::new(), &mut |line| out.push(text(line)), &mut |line| err.push(text(line)));
+        (exit, out, err)
+    }
+
+    #[test]
+    fn lines_come_from_both_outputs_and_carriage_returns_end_lines() {
+        let program = bash("printf 'a\\nb'; printf '1%%\\r2%%\\r\\nend' >&2; exit 7");
+        let (exit, out, err) = lines(&program);
+        assert_eq!(exit.unwrap(), Exit::Code(7));
+        assert_eq!(out, ["a", "b"]);
+        assert_eq!(err, ["1%", "2%", "end"]);
+    }
+
+    #[test]
+    fn much_output_on_both_sides_blocks_nobody() {
+        let script = "for i in {1..4000}; do printf '%050d\\n' $i; printf '%050d\\n' $i >&2; done";
+        let (exit, out, err) = lines(&bash(script));
+        assert!(exit.unwrap().is_success());
+        assert_eq!((out.len(), err.len()), (4000, 4000));
+    }
+
+    #[test]
+    fn a_missing_program_says_how_to_get_it() {
+        let program = Program::new("apt install xorriso", ["coldcut-no-such-program"]);
+        let error = lines(&program).0.unwrap_err();
+        assert!(matches!(error, CommandError::Missing { .. }));
+        assert!(error.to_string().ends_with("apt install xorriso"), "{error}");
+    }
+
+    #[test]
+    fn a_killed_program_tells_its_signal() {
+        assert_eq!(lines(&bash("kill -9 $$")).0.unwrap(), Exit::Signal(9));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended_even_if_it_ignores_the_first_signal() {
+        let mut program = bash("trap '' TERM; sleep 100; sleep 100");
+        program = program.timeout(Duration::from_millis(200));
+        program.grace = Duration::from_millis(100);
+        let error = lines(&program).0.unwrap_err();
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_wish_to_stop_is_passed_on_and_the_programs_own_end_awaited() {
+        let dir = tempfile::tempdir().unwrap();
+        let tidied = dir.path().join("tidied");
+        let script = format!(
+            "trap 'touch {}; exit 1' TERM; echo ready; for i in {{1..1000}}; do sleep 0.1; done",
+            tidied.display()
+        );
+        let stop = Stop::new();
+        let error = bash(&script).run(&stop, &mut |_| stop.ask(15), &mut |_| ()).unwrap_err();
+        assert!(matches!(error, CommandError::Stopped(Stopped(15))), "{error}");
+        assert!(tidied.exists());
+    }
+
+    #[test]
+    fn nothing_is_started_after_a_wish_to_stop() {
+        let stop = Stop::new();
+        stop.ask(2);
+        let missing = Program::new("", ["coldcut-no-such-program"]);
+        let error = missing.run(&stop, &mut |_| (), &mut |_| ()).unwrap_err();
+        assert!(matches!(error, CommandError::Stopped(Stopped(2))));
+    }
+
+    #[test]
+    fn a_capture_is_exact_and_bounded() {
+        let (exit, out) =
+            bash("printf 'a\\r\\n\\n\\xff'").capture(&Stop::new(), 5, &mut |_| ()).unwrap();
+        assert!(exit.is_success());
+        assert_eq!(out, b"a\r\n\n\xff");
+        let error = bash("yes").capture(&Stop::new(), 100_000, &mut |_| ()).unwrap_err();
+        assert!(matches!(error, CommandError::TooMuchOutput { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_language_and_the_time_zone_are_fixed() {
+        let (_, out, _) = lines(&bash("echo $LC_ALL $TZ $MORE").env("MORE", "x"));
+        assert_eq!(out, ["C UTC x"]);
+    }
+
+    #[test]
+    fn a_child_left_in_the_background_does_not_hold_us_up() {
+        let started = Instant::now();
+        let (exit, out, _) = lines(&bash("sleep 20 & echo $!"));
+        assert!(exit.unwrap().is_success());
+        assert!(started.elapsed() < Duration::from_secs(10));
+        lines(&Program::new("", ["kill", &out[0]])).0.unwrap();
+    }
+
+    /// For the kernel the thread that starts a child is its parent.
+    #[test]
+    fn a_bound_child_ends_with_the_thread_that_started_it() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let starter = std::thread::spawn(move || {
+            let mut child = bash("echo; exec sleep 100").dies_with_us().spawn().unwrap();
+            send.send(child.id()).unwrap();
+            let mut first = [0];
+            child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+            child
+        });
+        receive.recv().unwrap();
+        let mut child = starter.join().unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(Exit::of(status), Exit::Signal(9));
+    }
+}

@@ -1,0 +1,132 @@
+//! `.shelf.toml`: what a shelf is told to do wrong, so that a person can see what coldcut does
+//! when discs fail, and tests can prove it. `docs/shelf.md` shows each line.
+//!
+//! Whatever is not understood is an error: a fault that is misspelt would seem to be survived.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::DriveError;
+use crate::model::{DiscNo, Sectors};
+
+/// The file's name in the shelf.
+pub(super) const FILE: &str = ".shelf.toml";
+
+/// All keys may be missing; a shelf without the file has no faults.
+///
+/// `write_error_at` and `read_error` are in the first medium that a disc is burned on. Once that
+/// was put away as `SET-NNNN.failed-1.iso`, the disc is burned and read without them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Faults {
+    /// So many blanks there are, spoiled ones counted.
+    pub full_after: Option<u32>,
+    /// `[disc, sector]`: writing this disc fails at this sector.
+    write_error_at: Option<(u32, u64)>,
+    /// `[disc, sector, count]`: these sectors of this disc cannot be read.
+    read_error: Option<(u32, u64, u64)>,
+    /// Only these discs are on the shelf; others are elsewhere.
+    present: Option<Vec<u32>>,
+    /// `{2 = "other-0001.iso"}`: who asks for disc 2 finds this image instead.
+    #[serde(default)]
+    wrong: BTreeMap<String, PathBuf>,
+}
+
+impl Faults {
+    /// Read anew each time, so that a line can be changed while coldcut waits.
+    pub fn read(shelf: &Path) -> Result<Faults, DriveError> {
+        let file = shelf.join(FILE);
+        match fs::read_to_string(&file) {
+            Ok(text) => Faults::parse(&text).map_err(|words| DriveError::Settings { file, words }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Faults::default()),
+            Err(e) => Err(DriveError::io("read", file)(e)),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Faults, String> {
+        let faults: Faults = toml::from_str(text).map_err(|e| {
+            let line = e.span().map(|span| text[..span.start].lines().count().max(1));
+            let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            format!("{place}{}", e.message().trim_end())
+        })?;
+        match faults.wrong.keys().find(|key| key.parse::<u32>().is_err()) {
+            Some(key) => Err(format!("wrong: `{key}` is not the number of a disc")),
+            None => Ok(faults),
+        }
+    }
+
+    pub fn is_present(&self, disc: DiscNo) -> bool {
+        self.present.as_ref().is_none_or(|discs| discs.contains(&disc.0))
+    }
+
+    /// What lies there instead of this disc: a file in the shelf.
+    pub fn instead_of(&self, disc: DiscNo) -> Option<&Path> {
+        let meant = |key: &str| key.parse() == Ok(disc.0);
+        self.wrong.iter().find(|(key, _)| meant(key)).map(|(_, path)| path.as_path())
+    }
+
+    pub fn write_error(&self, disc: DiscNo) -> Option<Sectors> {
+        self.write_error_at.filter(|&(number, _)| number == disc.0).map(|(_, at)| Sectors(at))
+    }
+
+    /// An empty range where all can be read.
+    pub fn bad_sectors(&self, disc: DiscNo) -> Range<u64> {
+        match self.read_error {
+            Some((number, start, count)) if number == disc.0 => start..start.saturating_add(count),
+            _ => 0..0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_read() {
+        let faults = Faults::parse(
+            "full_after = 2\nwrite_error_at = [1, 50]\nread_error = [3, 40, 2]\n\
+             present = [1, 3]\nwrong = {2 = \"x-0001.iso\"}\n",
+        )
+        .unwrap();
+        assert_eq!(faults.full_after, Some(2));
+        assert_eq!(faults.write_error(DiscNo(1)), Some(Sectors(50)));
+        assert_eq!(faults.write_error(DiscNo(2)), None);
+        assert_eq!(faults.bad_sectors(DiscNo(3)), 40..42);
+        assert!(faults.bad_sectors(DiscNo(1)).is_empty());
+        assert_eq!([1, 2, 3].map(|n| faults.is_present(DiscNo(n))), [true, false, true]);
+        assert_eq!(faults.instead_of(DiscNo(2)), Some(Path::new("x-0001.iso")));
+        assert_eq!(faults.instead_of(DiscNo(1)), None);
+    }
+
+    #[test]
+    fn an_empty_file_is_no_fault() {
+        let faults = Faults::parse("").unwrap();
+        assert!(faults.is_present(DiscNo(7)) && faults.full_after.is_none());
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_with_its_line() {
+        let words = Faults::parse("full_after = 2\nfull_afer = 3\n").unwrap_err();
+        assert!(words.contains("full_afer") && words.contains("line 2"), "{words}");
+        for bad in
+            ["read_error = [1, 2]", "present = 1", "wrong = {x = \"y\"}", "full_after = -1", "="]
+        {
+            assert!(Faults::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_named_in_the_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Faults::read(dir.path()).is_ok());
+        fs::write(dir.path().join(FILE), "nonsense = 1").unwrap();
+        let words = Faults::read(dir.path()).unwrap_err().to_string();
+        assert!(words.contains(".shelf.toml") && words.contains("nonsense"), "{words}");
+    }
+}

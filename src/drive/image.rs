@@ -1,0 +1,133 @@
+//! A disc that is an image file: read by the places that its directory names.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::reader::{DiscFile, DiscReader, ReadError};
+use super::{DriveError, xorriso};
+use crate::model::Sectors;
+use crate::model::size::SECTOR;
+
+/// An open image. What is in it is read from the medium, not from the system's memory.
+#[derive(Debug)]
+pub struct Image {
+    path: PathBuf,
+    file: File,
+    files: Vec<DiscFile>,
+    sectors: Sectors,
+    present: Sectors,
+    /// Sectors that a shelf pretends to be unreadable.
+    bad: Range<u64>,
+}
+
+impl Image {
+    /// An image that is cut short opens, too: what is there can be read.
+    pub fn open(path: &Path) -> Result<Image, DriveError> {
+        let file = File::open(path).map_err(DriveError::io("open", path))?;
+        let metadata = file.metadata().map_err(DriveError::io("look at", path))?;
+        forget_cached(&file);
+        let sectors = xorriso::volume_size(&file)
+            .map_err(DriveError::io("read", path))?
+            .ok_or_else(|| DriveError::NotAnImage(path.to_owned()))?;
+        let files = xorriso::list(path)?;
+        let present = Sectors(metadata.len() / SECTOR);
+        Ok(Image { path: path.to_owned(), file, files, sectors, present, bad: 0..0 })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The complaint about an image of which a piece is missing at the end.
+    pub fn shortfall(&self) -> Option<DriveError> {
+        (self.present < self.sectors).then(|| DriveError::CutShort {
+            path: self.path.clone(),
+            is: self.present,
+            wanted: self.sectors,
+        })
+    }
+
+    pub(super) fn with_bad_sectors(mut self, bad: Range<u64>) -> Image {
+        self.bad = bad;
+        self
+    }
+
+    /// How much of a read at this place of the image lies before the sectors that are bad;
+    /// `None` if it begins in one.
+    fn sound(&self, position: u64, length: u64) -> Option<u64> {
+        let bad = self.bad.start * SECTOR..self.bad.end.saturating_mul(SECTOR);
+        if bad.contains(&position) {
+            return None;
+        }
+        Some(if position < bad.start { length.min(bad.start - position) } else { length })
+    }
+
+    fn unreadable(&self, file: &DiscFile, position: u64, source: Option<io::Error>) -> ReadError {
+        ReadError::Unreadable {
+            disc: self.title(),
+            path: file.path.clone(),
+            sector: Sectors(position / SECTOR),
+            source,
+        }
+    }
+}
+
+impl DiscReader for Image {
+    fn title(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn files(&self) -> &[DiscFile] {
+        &self.files
+    }
+
+    fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
+        if buf.is_empty() || offset >= file.size.0 {
+            return Ok(0);
+        }
+        // A directory that gives a file fewer sectors than its size is damaged at this place.
+        let (position, row) = file.locate(offset).ok_or_else(|| self.unreadable(file, 0, None))?;
+        let wanted = row.min(buf.len() as u64);
+        let sound =
+            self.sound(position, wanted).ok_or_else(|| self.unreadable(file, position, None))?;
+        match read_up_to_damage(&self.file, position, &mut buf[..sound as usize]) {
+            Ok(0) => Err(self.unreadable(file, position, None)),
+            Ok(n) => Ok(n),
+            Err(e) => Err(self.unreadable(file, position, Some(e))),
+        }
+    }
+
+    fn image_sectors(&self) -> Option<Sectors> {
+        Some(self.sectors)
+    }
+}
+
+/// Pages that were written out are dropped, so that the next read goes to the medium.
+/// It is advice: a system that does not take it reads what it has.
+pub(super) fn forget_cached(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+/// After an error, reads the piece up to the next sector's border alone: the bad place may be
+/// further on. Interruptions are not errors.
+pub(super) fn read_up_to_damage(file: &File, position: u64, buf: &mut [u8]) -> io::Result<usize> {
+    let to_border = SECTOR - position % SECTOR;
+    match retry(|| file.read_at(buf, position)) {
+        Err(_) if buf.len() as u64 > to_border => {
+            retry(|| file.read_at(&mut buf[..to_border as usize], position))
+        }
+        other => other,
+    }
+}
+
+fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Who a disc is: what `DISC.txt` says of it, and no more than a drive needs to tell discs apart.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::reader::{DiscReader, ReadError};
+use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
+
+/// Longer files of this name are not ours.
+const LONGEST: usize = 64 << 10;
+
+/// The identity of a disc; all copies bear the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub set: SetName,
+    pub set_uuid: SetUuid,
+    pub number: DiscNo,
+    pub uuid: DiscUuid,
+}
+
+impl Label {
+    /// Reads `DISC.txt` (format 2); `None` if it does not name a disc. Other keys are ignored.
+    pub fn parse(disc_txt: &[u8]) -> Option<Label> {
+        let text = std::str::from_utf8(disc_txt).ok()?;
+        let value =
+            |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        Some(Label {
+            set: SetName::new(value("set")?)?,
+            set_uuid: SetUuid(Uuid::try_parse(value("set_uuid")?).ok()?),
+            number: DiscNo(value("disc")?.parse().ok()?),
+            uuid: DiscUuid(Uuid::try_parse(value("disc_uuid")?).ok()?),
+        })
+    }
+
+    /// Reads who a disc is; `Ok(None)` if it is not one of coldcut's.
+    pub fn read(disc: &dyn DiscReader) -> Result<Option<Label>, ReadError> {
+        let Some(file) = disc.file("DISC.txt") else { return Ok(None) };
+        let mut text = vec![0; LONGEST];
+        let mut filled = 0;
+        loop {
+            match disc.read_at(file, filled as u64, &mut text[filled..])? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        Ok(Label::parse(&text[..filled]))
+    }
+}
+
+/// `disc 2 of holidays`.
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "disc {} of {}", self.number, self.set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "format=1\nkind=data\nset=holidays\n\
+        set_uuid=6ba7b810-9dad-11d1-80b4-00c04fd430c8\ndisc=2\n\
+        disc_uuid=6ba7b811-9dad-11d1-80b4-00c04fd430c8\nnews=x\n";
+
+    #[test]
+    fn a_disc_says_who_it_is_and_unknown_keys_do_not_matter() {
+        let label = Label::parse(TEXT.as_bytes()).unwrap();
+        assert_eq!(label.to_string(), "disc 2 of holidays");
+        assert_eq!(label.uuid.to_string(), "6ba7b811-9dad-11d1-80b4-00c04fd430c8");
+    }
+
+    #[test]
+    fn a_text_that_names_no_disc_is_none() {
+        for spoil in ["set=", "set_uuid=6", "disc=", "disc_uuid=6"] {
+            let text = TEXT.replacen(spoil, "other=/", 1);
+            assert_eq!(Label::parse(text.as_bytes()), None, "{spoil}");
+        }
+        assert_eq!(Label::parse(b"\xff\xfe"), None);
+    }
+}

@@ -1,0 +1,350 @@
+//! The shelf: a directory that behaves like a drive with an endless stack of blank discs.
+//!
+//! Each disc is a real ISO image `SET-NNNN.iso`, written by the program that burns real ones. An
+//! image appears under its name only when it is whole and on the disk, and is never overwritten.
+//! `.shelf.toml` (see `faults`) makes the shelf fail like a drive.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, FlockOperation, RenameFlags};
+
+use super::faults::Faults;
+use super::image::{Image, forget_cached};
+use super::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, ReadError, xorriso};
+use crate::model::{Bytes, DiscNo, Sectors, SetName};
+use crate::port::files;
+use crate::port::stop::Stop;
+
+/// What a disc in work is called: hidden, and no image for anybody.
+const PART: &str = ".iso.part";
+
+/// A directory with images.
+#[derive(Debug)]
+pub struct Shelf {
+    dir: PathBuf,
+}
+
+impl Shelf {
+    /// Any directory is a shelf; it is looked into when it is used.
+    pub fn open(dir: &Path) -> Result<Shelf, DriveError> {
+        match fs::metadata(dir) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(DriveError::NotADirectory(dir.to_owned())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(DriveError::Missing(dir.to_owned()));
+            }
+            Err(e) => return Err(DriveError::io("look at", dir)(e)),
+        }
+        Faults::read(dir)?;
+        Ok(Shelf { dir: dir.to_owned() })
+    }
+
+    fn image_path(&self, label: &Label) -> PathBuf {
+        self.dir.join(image_name(label))
+    }
+
+    /// The first free name for a medium of this disc that is of no use.
+    fn failed_path(&self, label: &Label) -> PathBuf {
+        let name = |n: u32| self.dir.join(failed_name(label, n));
+        (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX))
+    }
+
+    /// Whether the next medium of this disc is its first: only that one has faults.
+    fn is_first_medium(&self, set: &SetName, number: DiscNo) -> bool {
+        !self.dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
+    }
+
+    /// Takes the shelf for one writer; whoever comes second would clean up the first one's work.
+    fn lock(&self) -> Result<File, DriveError> {
+        let dir = File::open(&self.dir).map_err(DriveError::io("open", &self.dir))?;
+        match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(dir),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(DriveError::Busy(self.dir.clone())),
+            Err(e) => Err(DriveError::io("lock", &self.dir)(e.into())),
+        }
+    }
+
+    /// Removes what a run left behind that was killed while it wrote.
+    fn remove_left_overs(&self) -> Result<(), DriveError> {
+        for path in self.listed()? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with('.') && name.ends_with(PART) {
+                fs::remove_file(&path).map_err(DriveError::io("remove", path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_writable(&self) -> Result<(), DriveError> {
+        rustix::fs::access(&self.dir, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|e| DriveError::NotWritable { dir: self.dir.clone(), source: e.into() })
+    }
+
+    fn check_space(&self, needed: Bytes) -> Result<(), DriveError> {
+        let free = files::free_space(&self.dir).map_err(DriveError::io("look at", &self.dir))?;
+        let free = Bytes(free);
+        match free < needed {
+            true => Err(DriveError::NoSpace { dir: self.dir.clone(), needed, free }),
+            false => Ok(()),
+        }
+    }
+
+    fn listed(&self) -> Result<Vec<PathBuf>, DriveError> {
+        let entries = fs::read_dir(&self.dir).map_err(DriveError::io("list", &self.dir))?;
+        let mut paths = entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(DriveError::io("list", &self.dir))?;
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Opens an image of this shelf; `disc` is what its name says that it is.
+    fn open_image(
+        &self,
+        path: &Path,
+        disc: Option<(SetName, DiscNo)>,
+        faults: &Faults,
+    ) -> Result<Image, DriveError> {
+        let image = Image::open(path)?;
+        Ok(match disc {
+            Some((set, number)) if self.is_first_medium(&set, number) => {
+                image.with_bad_sectors(faults.bad_sectors(number))
+            }
+            _ => image,
+        })
+    }
+
+    /// Writes the image under its temporary name, and makes it durable.
+    fn write_part(
+        &self,
+        job: &BurnJob,
+        part: &Path,
+        watch: &dyn Fn(Bytes),
+        stop: &Stop,
+    ) -> Result<File, DriveError> {
+        xorriso::write(job, part, watch, stop).map_err(|error| self.write_error(job, error))?;
+        let file =
+            OpenOptions::new().write(true).open(part).map_err(DriveError::io("open", part))?;
+        let length = file.metadata().map_err(DriveError::io("look at", part))?.len();
+        if length != job.sectors.bytes().0 {
+            let is = Bytes(length).sectors();
+            return Err(DriveError::Size { label: job.label.clone(), is, wanted: job.sectors });
+        }
+        file.sync_all().map_err(DriveError::io("write", part))?;
+        forget_cached(&file);
+        Ok(file)
+    }
+
+    fn write_error(&self, job: &BurnJob, error: DriveError) -> DriveError {
+        match error {
+            DriveError::Program { words, .. } => self.failed_write(&job.label, None, words),
+            other => other,
+        }
+    }
+
+    fn failed_write(&self, label: &Label, sector: Option<Sectors>, words: String) -> DriveError {
+        DriveError::Write { drive: self.title(), label: label.clone(), sector, words }
+    }
+
+    /// What a fault makes of a medium: cut where the error is, and of no use.
+    fn spoil(&self, job: &BurnJob, file: &File, part: &Path, at: Sectors) -> DriveError {
+        let path = self.failed_path(&job.label);
+        let spoilt = file.set_len(at.bytes().0).and_then(|()| files::rename_durably(part, &path));
+        match spoilt {
+            Err(e) => DriveError::io("rename", part)(e),
+            Ok(()) => {
+                let words = format!("asked for in {}", super::faults::FILE);
+                self.failed_write(&job.label, Some(at), words)
+            }
+        }
+    }
+
+    /// The error of this burn that `.shelf.toml` asks for, if it is to come and within the image.
+    fn fault(&self, job: &BurnJob, faults: &Faults) -> Option<Sectors> {
+        let Label { set, number, .. } = &job.label;
+        faults
+            .write_error(*number)
+            .filter(|&at| at < job.sectors && self.is_first_medium(set, *number))
+    }
+
+    fn burn_part(
+        &self,
+        job: &BurnJob,
+        part: &Path,
+        watch: &dyn Fn(Bytes),
+        stop: &Stop,
+    ) -> Result<(), DriveError> {
+        let faults = Faults::read(&self.dir)?;
+        let file = self.write_part(job, part, watch, stop)?;
+        match self.fault(job, &faults) {
+            Some(at) => Err(self.spoil(job, &file, part, at)),
+            None => publish(part, &self.image_path(&job.label)),
+        }
+    }
+}
+
+impl Drive for Shelf {
+    fn title(&self) -> String {
+        format!("shelf {}", self.dir.display())
+    }
+
+    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
+        Ok(None)
+    }
+
+    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+        self.check_writable()?;
+        let path = self.image_path(label);
+        if path.exists() {
+            return Err(DriveError::AlreadyThere { path });
+        }
+        if let Some(blanks) = Faults::read(&self.dir)?.full_after {
+            let used = self.listed()?.iter().filter(|path| is_image(path)).count();
+            if used >= blanks as usize {
+                return Err(DriveError::NoMoreBlanks { drive: self.title() });
+            }
+        }
+        Ok(Blank { capacity: None })
+    }
+
+    fn burn(
+        &mut self,
+        job: &BurnJob,
+        watch: &dyn Fn(Bytes),
+        stop: &Stop,
+    ) -> Result<(), DriveError> {
+        self.take_blank(&job.label)?;
+        let _lock = self.lock()?;
+        self.remove_left_overs()?;
+        self.check_space(job.sectors.bytes())?;
+        let part = self.dir.join(format!(".{}{PART}", stem(&job.label.set, job.label.number)));
+        let burned = self.burn_part(job, &part, watch, stop);
+        if burned.is_err() {
+            // Half an image is of no use; where it cannot be removed, the next burn tries again.
+            let _ = fs::remove_file(&part);
+        }
+        burned
+    }
+
+    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+        let faults = Faults::read(&self.dir)?;
+        let not_there = || DriveError::NotThere { drive: self.title(), label: wanted.clone() };
+        let path = match faults.instead_of(wanted.number) {
+            Some(other) => self.dir.join(other),
+            None if !faults.is_present(wanted.number) => return Err(not_there()),
+            None => self.image_path(wanted),
+        };
+        if !path.exists() {
+            return Err(not_there());
+        }
+        let image = self.open_image(&path, parse_name(&path), &faults)?;
+        check_label(&image, wanted)?;
+        Ok(Box::new(image))
+    }
+
+    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
+        let path = self.image_path(label);
+        files::rename_durably(&path, &self.failed_path(label))
+            .map_err(DriveError::io("rename", path))
+    }
+
+    fn discs(&mut self) -> Result<Discs, DriveError> {
+        let faults = Faults::read(&self.dir)?;
+        let mut found = Discs::default();
+        for path in self.listed()?.into_iter().filter(|path| is_image(path) && !is_failed(path)) {
+            let disc = parse_name(&path);
+            if disc.as_ref().is_some_and(|&(_, number)| !faults.is_present(number)) {
+                continue;
+            }
+            match self.open_image(&path, disc, &faults) {
+                Ok(image) => found.add(image),
+                Err(problem) => found.problems.push(problem),
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Discs {
+    /// An image that is cut short is both a disc and a problem; one that is not ours, a problem.
+    pub(super) fn add(&mut self, image: Image) {
+        if let Ok(None) = Label::read(&image) {
+            self.problems.push(DriveError::Foreign(image.path().to_owned()));
+            return;
+        }
+        self.problems.extend(image.shortfall());
+        self.discs.push(Box::new(image));
+    }
+}
+
+/// The disc in hand is the one that is wanted. One whose `DISC.txt` is unreadable passes: its name
+/// is right, and what is read from it will be checked byte by byte.
+fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
+    let wrong = |found| Err(DriveError::WrongDisc { wanted: wanted.clone(), found });
+    match Label::read(image) {
+        Ok(Some(label)) if label == *wanted => Ok(()),
+        Ok(Some(label)) if label.set == wanted.set && label.number == wanted.number => {
+            wrong(format!("{label} with another identity ({})", image.title()))
+        }
+        Ok(Some(label)) => wrong(format!("{label} ({})", image.title())),
+        Ok(None) => wrong(format!("a disc that is not coldcut's ({})", image.title())),
+        Err(ReadError::Unreadable { .. })
+            if parse_name(image.path()) == Some((wanted.set.clone(), wanted.number)) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Gives a whole image its name, and never another image's.
+fn publish(part: &Path, path: &Path) -> Result<(), DriveError> {
+    let cwd = rustix::fs::CWD;
+    match rustix::fs::renameat_with(cwd, part, cwd, path, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::EXIST) => {
+            return Err(DriveError::AlreadyThere { path: path.to_owned() });
+        }
+        // A file system without this kind of renaming: the lock on the shelf must do.
+        Err(rustix::io::Errno::INVAL) if !path.exists() => {
+            fs::rename(part, path).map_err(DriveError::io("rename", part))?;
+        }
+        Err(e) => return Err(DriveError::io("rename", part)(e.into())),
+    }
+    let dir = path.parent().unwrap_or(Path::new("."));
+    files::sync_dir(dir).map_err(DriveError::io("write", dir))
+}
+
+/// `holidays-0007`.
+fn stem(set: &SetName, number: DiscNo) -> String {
+    format!("{set}-{:04}", number.0)
+}
+
+fn image_name(label: &Label) -> String {
+    format!("{}.iso", stem(&label.set, label.number))
+}
+
+fn failed_name(label: &Label, attempt: u32) -> String {
+    format!("{}.failed-{attempt}.iso", stem(&label.set, label.number))
+}
+
+/// Which disc an image's name says that it is.
+fn parse_name(path: &Path) -> Option<(SetName, DiscNo)> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".iso")?;
+    let (set, number) = stem.rsplit_once('-')?;
+    let digits = number.len() >= 4 && number.bytes().all(|b| b.is_ascii_digit());
+    Some((SetName::new(set)?, DiscNo(digits.then(|| number.parse().ok())??)))
+}
+
+/// By name: other files in a shelf are none of its business.
+pub(super) fn is_image(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.to_ascii_lowercase().ends_with(".iso") && !name.starts_with('.')
+}
+
+fn is_failed(path: &Path) -> bool {
+    path.file_name().unwrap_or_default().to_string_lossy().contains(".failed-")
+}

@@ -1,0 +1,332 @@
+//! The program xorriso (1.5.4 and later): how it is called and what its answers mean.
+//!
+//! Arguments and parsers are pure functions, so that they are tested without it, on what it once
+//! said. Images come out byte for byte alike because nothing is left to the day, the user or the
+//! staging area: dates, owners, modes and the order of the content are all given.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::Path;
+
+use super::layout::LONGEST_NAME;
+use super::reader::{DiscFile, Extent};
+use super::{BurnJob, DriveError};
+use crate::model::size::SECTOR;
+use crate::model::{Bytes, Sectors};
+use crate::port::command::{Exit, Program};
+use crate::port::stop::Stop;
+
+const INSTALL: &str = "apt install xorriso";
+/// A listing of a million files; ours have some hundred.
+const LONGEST_ANSWER: usize = 256 << 20;
+/// How many of the last complaints are shown to a person.
+const COMPLAINTS: usize = 4;
+
+/// Writes the job's image to `target`, which must not exist.
+pub(super) fn write(
+    job: &BurnJob,
+    target: &Path,
+    watch: &dyn Fn(Bytes),
+    stop: &Stop,
+) -> Result<(), DriveError> {
+    let mut argv = job_args(job, target)?;
+    argv.extend(["-commit_eject", "none"].map(OsString::from));
+    let mut complaints = Complaints::default();
+    let exit =
+        program(argv).dies_with_us().run(stop, &mut |_| (), &mut |line| match progress(line) {
+            Some(written) => watch(written),
+            None => complaints.hear(line),
+        })?;
+    complaints.judge(exit)
+}
+
+/// What xorriso itself says that the image's size will be; nothing is written.
+pub fn predicted_sectors(job: &BurnJob, stop: &Stop) -> Result<Sectors, DriveError> {
+    let mut argv = job_args(job, Path::new("/dev/null"))?;
+    argv.extend(["-print_size", "-rollback_end"].map(OsString::from));
+    let mut complaints = Complaints::default();
+    let (exit, out) =
+        program(argv).capture(stop, LONGEST_ANSWER, &mut |line| complaints.hear(line))?;
+    complaints.judge(exit)?;
+    size(&out).ok_or_else(|| unknown(&out))
+}
+
+/// The files of an image, in the order in which they lie on it.
+pub(super) fn list(image: &Path) -> Result<Vec<DiscFile>, DriveError> {
+    let mut complaints = Complaints::default();
+    let argv = list_args(&absolute(image)?);
+    // Listing takes milliseconds and changes nothing: it needs no way to stop it.
+    let (exit, out) =
+        program(argv).capture(&Stop::new(), LONGEST_ANSWER, &mut |line| complaints.hear(line))?;
+    if complaints.no_image {
+        return Err(DriveError::NotAnImage(image.to_owned()));
+    }
+    if complaints.judge(exit).is_err() {
+        return Err(DriveError::Damaged { path: image.to_owned(), words: complaints.words() });
+    }
+    listing(&out).map_err(|rest| unknown(&rest))
+}
+
+fn program(argv: Vec<OsString>) -> Program {
+    // xorriso's own dates come from this variable if it is set, and from the clock if not.
+    Program::new(INSTALL, argv).env("SOURCE_DATE_EPOCH", "0")
+}
+
+/// xorriso resolves paths itself, and takes one that does not begin with a slash for options or
+/// devices.
+fn absolute(path: &Path) -> Result<std::path::PathBuf, DriveError> {
+    std::path::absolute(path).map_err(DriveError::io("find", path))
+}
+
+/// All that describes the image; what is to be done with it follows.
+fn job_args(job: &BurnJob, target: &Path) -> Result<Vec<OsString>, DriveError> {
+    job.files.iter().try_for_each(|(path, _)| check_name(path))?;
+    let mut argv = head(&job.volume_id, &job.volume_date, &absolute(target)?);
+    for (path, source) in &job.files {
+        argv.extend(["-map".into(), absolute(source)?.into(), format!("/{path}").into()]);
+    }
+    argv.extend(order_args(job.files.iter().map(|(path, _)| path.as_str())));
+    argv.extend(owner_args(job.files.iter().any(|(path, _)| path == "restore.sh")));
+    Ok(argv)
+}
+
+fn head(volume_id: &str, date: &str, target: &Path) -> Vec<OsString> {
+    let mut argv: Vec<OsString> = [
+        "xorriso",
+        "-no_rc",
+        "-abort_on",
+        "FAILURE",
+        "-return_with",
+        "SORRY",
+        "32",
+        "-report_about",
+        "UPDATE",
+        "-pacifier",
+        "interval=1",
+        "-md5",
+        "off",
+        "-padding",
+        "0",
+        "-rockridge",
+        "on",
+        "-joliet",
+        "on",
+        // No second superblock at sector 32: multi-session is refused, and the size is ours.
+        "-compliance",
+        "no_emul_toc:iso_9660_level=3",
+    ]
+    .map(OsString::from)
+    .into();
+    argv.extend(["-outdev".into(), on_stdio(target)]);
+    argv.extend(["-volid", volume_id, "-volume_date", "uuid", date].map(OsString::from));
+    argv.extend(["-volume_date", "all_file_dates", date].map(OsString::from));
+    argv
+}
+
+/// The prefix keeps the name of a file from being taken for a burner's.
+fn on_stdio(path: &Path) -> OsString {
+    let mut address = OsString::from("stdio:");
+    address.push(path);
+    address
+}
+
+/// libisofs would lay the content in the order of the staging area's inodes, another one each
+/// time. The file with the highest weight comes first.
+fn order_args<'a>(paths: impl ExactSizeIterator<Item = &'a str>) -> Vec<OsString> {
+    let count = paths.len();
+    let one = |(i, path): (usize, &str)| {
+        let weight = (count - i).to_string();
+        [
+            "-find".into(),
+            format!("/{path}"),
+            "-exec".into(),
+            "sort_weight".into(),
+            weight,
+            "--".into(),
+        ]
+    };
+    paths.enumerate().flat_map(one).map(OsString::from).collect()
+}
+
+/// Anybody can read a disc anywhere (format 1).
+fn owner_args(has_script: bool) -> Vec<OsString> {
+    let mut words = vec!["-chown_r", "0", "/", "--", "-chgrp_r", "0", "/", "--"];
+    words.extend(["-chmod_r", "0444", "/", "--"]);
+    words.extend(["-find", "/", "-type", "d", "-exec", "chmod", "0555", "--"]);
+    if has_script {
+        words.extend(["-chmod", "0555", "/restore.sh", "--"]);
+    }
+    words.into_iter().map(OsString::from).collect()
+}
+
+fn list_args(image: &Path) -> Vec<OsString> {
+    let mut argv: Vec<OsString> =
+        ["xorriso", "-no_rc", "-abort_on", "FAILURE", "-return_with", "SORRY", "32"]
+            .map(OsString::from)
+            .into();
+    argv.extend(["-report_about", "WARNING", "-indev"].map(OsString::from));
+    argv.push(on_stdio(image));
+    argv.extend(["-find", "/", "-type", "f", "-exec", "report_lba", "--"].map(OsString::from));
+    argv
+}
+
+/// Only names that both directory trees keep whole, and that mean nothing to xorriso's patterns.
+fn check_name(path: &str) -> Result<(), DriveError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let fits = |name: &str| {
+        (1..=LONGEST_NAME).contains(&name.len())
+            && !name.starts_with('.')
+            && name.bytes().all(plain)
+    };
+    match path.split('/').all(fits) {
+        true => Ok(()),
+        false => Err(DriveError::BadName { path: path.to_owned() }),
+    }
+}
+
+/// The bytes written so far, out of `xorriso : UPDATE : Writing:   1280s   8.7%   fifo 100% …`.
+fn progress(line: &[u8]) -> Option<Bytes> {
+    let text = std::str::from_utf8(line).ok()?;
+    let (_, rest) = text.split_once(" UPDATE : Writing:")?;
+    let sectors: u64 = rest.split_whitespace().next()?.strip_suffix('s')?.parse().ok()?;
+    Some(Sectors(sectors).bytes())
+}
+
+/// The answer to `-print_size`: `Image size   : 42s`.
+fn size(out: &[u8]) -> Option<Sectors> {
+    let text = std::str::from_utf8(out).ok()?;
+    let answer = text.lines().find_map(|line| line.strip_prefix("Image size"))?;
+    answer.trim_start().strip_prefix(':')?.trim().strip_suffix('s')?.parse().ok().map(Sectors)
+}
+
+fn unknown(words: &[u8]) -> DriveError {
+    let start: String = String::from_utf8_lossy(words).chars().take(200).collect();
+    DriveError::UnknownWords(start.escape_debug().to_string())
+}
+
+/// What xorriso complained of. Lines read `module : SEVERITY : text`.
+#[derive(Default)]
+struct Complaints {
+    lines: VecDeque<String>,
+    no_image: bool,
+}
+
+impl Complaints {
+    fn hear(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let Some((severity, words)) = message(&text) else { return };
+        // A warning at most: xorriso would go on with an empty image.
+        self.no_image |= words.starts_with("No ISO 9660 image");
+        if ["SORRY", "MISHAP", "FAILURE", "FATAL", "ABORT"].contains(&severity) {
+            self.lines.push_back(words.to_owned());
+            if self.lines.len() > COMPLAINTS {
+                self.lines.pop_front();
+            }
+        }
+    }
+
+    fn words(&self) -> String {
+        match self.lines.is_empty() {
+            true => "it gave no reason".to_owned(),
+            false => self.lines.iter().map(String::as_str).collect::<Vec<_>>().join("; "),
+        }
+    }
+
+    fn judge(&self, exit: Exit) -> Result<(), DriveError> {
+        match exit.is_success() {
+            true => Ok(()),
+            false => Err(DriveError::Program { exit, words: self.words() }),
+        }
+    }
+}
+
+/// Severity and text of a message; `None` for xorriso's other lines (its banner, the state of the
+/// drive), which say nothing that the exit code does not.
+fn message(line: &str) -> Option<(&str, &str)> {
+    let (_, rest) = line.split_once(':')?;
+    let (severity, words) = rest.split_once(':')?;
+    Some((severity.trim(), words.trim()))
+}
+
+/// Reads the answer to `report_lba`. Fails with the first words that are not part of one.
+fn listing(out: &[u8]) -> Result<Vec<DiscFile>, Vec<u8>> {
+    let mut files: Vec<DiscFile> = Vec::new();
+    let mut rest = out;
+    while !rest.is_empty() {
+        if rest.starts_with(b"Report layout:") {
+            rest = after_line(rest);
+            continue;
+        }
+        let (extent, after) = extent(rest).ok_or_else(|| rest.to_vec())?;
+        add(&mut files, extent);
+        rest = after;
+    }
+    files.sort_by_key(|file| file.extents.first().map(|extent| extent.start));
+    Ok(files)
+}
+
+struct Listed {
+    start: Sectors,
+    blocks: u64,
+    size: Bytes,
+    path: String,
+}
+
+/// A file that has several extents is listed once for each, with its whole size each time.
+fn add(files: &mut Vec<DiscFile>, listed: Listed) {
+    let known = files.last().is_some_and(|file| file.path == listed.path);
+    if !known {
+        files.push(DiscFile { path: listed.path, size: listed.size, extents: Vec::new() });
+    }
+    if let Some(file) = files.last_mut() {
+        let before: u64 = file.extents.iter().map(|extent| extent.length.0).sum();
+        let length = listed.blocks.saturating_mul(SECTOR).min(file.size.0.saturating_sub(before));
+        file.extents.push(Extent { start: listed.start, length: Bytes(length) });
+    }
+}
+
+/// `File data lba:  0 ,       36 ,        3 ,     5000 , '/FORMAT.txt'` and what follows it.
+fn extent(text: &[u8]) -> Option<(Listed, &[u8])> {
+    let rest = text.strip_prefix(b"File data lba:")?;
+    let mut fields = rest.splitn(5, |&b| b == b',');
+    let mut number =
+        || -> Option<u64> { std::str::from_utf8(fields.next()?).ok()?.trim().parse().ok() };
+    let (_extent, start, blocks, size) = (number()?, number()?, number()?, number()?);
+    let (path, after) = shell_word(fields.next()?.strip_prefix(b" ")?)?;
+    let path = String::from_utf8_lossy(path.strip_prefix(b"/")?).into_owned();
+    Some((Listed { start: Sectors(start), blocks, size: Bytes(size), path }, after))
+}
+
+/// A word in the shell's quotes, as xorriso writes paths, up to the line's end. Line feeds inside
+/// of quotes are part of it.
+fn shell_word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut word = Vec::new();
+    let mut quote = None;
+    for (i, &byte) in text.iter().enumerate() {
+        match (byte, quote) {
+            (b'\n', None) => return Some((word, &text[i + 1..])),
+            (b'\'' | b'"', None) => quote = Some(byte),
+            (_, Some(q)) if q == byte => quote = None,
+            _ => word.push(byte),
+        }
+    }
+    None
+}
+
+fn after_line(text: &[u8]) -> &[u8] {
+    text.iter().position(|&b| b == b'\n').map_or(&[], |end| &text[end + 1..])
+}
+
+/// The size that an image says it has: the volume space size of its primary volume descriptor,
+/// both-endian at sector 16, byte 80 (ECMA-119 8.4.8). `None` if that is no such descriptor.
+pub(super) fn volume_size(image: &File) -> std::io::Result<Option<Sectors>> {
+    let mut descriptor = [0; 88];
+    match std::os::unix::fs::FileExt::read_exact_at(image, &mut descriptor, 16 * SECTOR) {
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let genuine = descriptor.starts_with(b"\x01CD001");
+    let size = u32::from_le_bytes([80, 81, 82, 83].map(|i| descriptor[i]));
+    Ok(genuine.then_some(Sectors(size.into())))
+}
