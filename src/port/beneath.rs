@@ -102,12 +102,6 @@ impl Beneath {
         Ok(fd)
     }
 
-    /// Forgets what is open: something on the way was replaced.
-    pub fn forget(&mut self) {
-        self.kept.clear();
-        self.last = None;
-    }
-
     /// How many components of the path are open already, and the last of them.
     fn nearest(&mut self, path: &RelPath, names: &[&[u8]]) -> (usize, Arc<OwnedFd>) {
         if let Some((parent, (last, fd))) = path.parent().zip(self.last.as_ref()) {
@@ -202,8 +196,8 @@ mod tests {
         let below = deep.join(b"x");
         beneath.dir(&below, Missing::Make).unwrap();
         assert_eq!(beneath.kept.len(), KEPT_LEVELS);
-        beneath.forget();
-        assert_eq!(inode(&beneath.dir(&deep, Missing::Fail).unwrap()), made);
+        let mut again = Beneath::new(open_root(temp.path()).unwrap());
+        assert_eq!(inode(&again.dir(&deep, Missing::Fail).unwrap()), made);
     }
 
     #[test]

@@ -1,1 +1,3 @@
 //! Step 5: from discs back to files.
+
+pub mod place;
