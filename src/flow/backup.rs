@@ -10,7 +10,6 @@ use crate::catalog::{
 };
 use crate::codec::openpgp::Sealer;
 use crate::drive::{Drive, Label};
-use crate::format::disc_txt::Listings;
 use crate::model::disc::Compression;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
 use crate::pack::closing::{Closing, close};
@@ -24,7 +23,7 @@ use crate::scan::content::Source;
 use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::walk;
 
-use super::burning::{Station, waiting};
+use super::burning::Station;
 use super::compare::{Compared, Comparer, Known};
 use super::keys::{KeyRing, NewKeys};
 use super::ledger::{CatalogLedger, choose_compression};
@@ -385,6 +384,8 @@ impl Run<'_> {
         };
         let mut filler = Filler::new(config, disc, must);
         let mut discs = Vec::new();
+        // Whether the disc before had no room for the listings that the last one must carry.
+        let mut owes_listings = false;
         loop {
             phase(filler.disc().number);
             let more = filler.fill(&mut queue, &mut ledger)? == Fill::Full;
@@ -392,8 +393,7 @@ impl Run<'_> {
                 let counts = counts(&self.report, &filler, &ledger);
                 ledger.catalog().finish_snapshot(self.set.id, seq, Moment::now(), &counts)?;
             }
-            let flush = must || self.request.flush || !filler.disc().carried_by_all();
-            if !more && !self.is_worth_closing(&filler, flush) {
+            if !more && !self.is_worth_closing(&filler, must || owes_listings) {
                 self.report.held = filler.disc().has_archives().then_some(filler.disc().number);
                 break;
             }
@@ -402,8 +402,13 @@ impl Run<'_> {
             if let Some(drive) = drive.as_deref_mut() {
                 self.station(ledger.catalog(), drive).make_safe(&closed)?;
             }
-            if !more && closed.listings.snapshot {
+            owes_listings = !closed.listings.snapshot;
+            if !more && !owes_listings {
                 break;
+            }
+            if !more && !filler.disc().has_archives() {
+                let size = self.request.capacity.bytes();
+                return Err(crate::pack::PackError::DiscTooSmall { size }.into());
             }
             let (disc, new_disc, known) = self.next_disc(ledger.catalog(), &texts, false)?;
             ledger.next_disc(new_disc, known);
@@ -493,14 +498,4 @@ fn counts(report: &BackupReport, filler: &Filler, ledger: &CatalogLedger) -> Cou
 fn dates(catalog: &Catalog, set: SetId) -> Result<HashMap<SnapshotSeq, String>, FlowError> {
     let snapshots = catalog.snapshots(set)?;
     Ok(snapshots.into_iter().map(|s| (s.seq, s.started.to_string())).collect())
-}
-
-/// Whether anything waits to be burned, for `burn` without names.
-pub fn anything_waits(catalog: &Catalog, set: &KnownSet) -> Result<bool, FlowError> {
-    Ok(!waiting(catalog, set)?.is_empty())
-}
-
-/// The listings that a closed disc carries, for tests of the rules.
-pub fn carried(listings: Listings) -> (bool, bool) {
-    (listings.snapshot, listings.catalog)
 }

@@ -86,6 +86,24 @@ impl Staging {
         }
     }
 
+    /// Removes what a killed run left in the disc's directory without recording it.
+    pub fn clear_strangers(
+        &self,
+        set: &KnownSet,
+        disc: DiscNo,
+        archives: &[ArchiveRecord],
+    ) -> Result<(), FlowError> {
+        let dir = self.disc_dir(set, disc);
+        let mut known: Vec<PathBuf> =
+            archives.iter().map(|archive| dir.join(archive_file(archive).path)).collect();
+        known.extend(archives.iter().map(|a| closing::rows_file(&dir, a.number.0)));
+        remove_others(&dir, &known).map_err(|source| FlowError::Staging {
+            path: dir,
+            what: "cannot be cleared",
+            source,
+        })
+    }
+
     /// Whether every one of these files is there at its size.
     pub fn holds(&self, set: &KnownSet, disc: DiscNo, files: &[(String, u64)]) -> bool {
         let dir = self.disc_dir(set, disc);
@@ -93,6 +111,24 @@ impl Staging {
             fs::metadata(dir.join(path)).is_ok_and(|found| found.len() == *size)
         })
     }
+}
+
+/// Removes every file below `dir` that is not among the known ones.
+fn remove_others(dir: &Path, known: &[PathBuf]) -> std::io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            remove_others(&path, known)?;
+        } else if !known.contains(&path) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// An archive's path and size on its disc.

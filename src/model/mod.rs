@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod disc;
 pub mod entry;
+pub mod glob;
 pub mod name;
 pub mod path;
 pub mod rows;

@@ -16,7 +16,7 @@ use crate::format::disc_txt::{DiscTxt, Listings};
 use crate::format::sums::write_sums;
 use crate::format::{index_line, snapshot_line};
 use crate::model::disc::Compression;
-use crate::model::{Digest, RelPath, Sectors};
+use crate::model::{Bytes, Digest, RelPath, Sectors};
 use crate::port::files::write_atomic;
 
 use super::archive::{SealedArchive, write_sealed};
@@ -72,7 +72,8 @@ pub fn keep_rows(dir: &Path, archive: &SealedArchive) -> Result<(), PackError> {
     written.map_err(PackError::staging(&path))
 }
 
-fn rows_file(dir: &Path, archive: u32) -> PathBuf {
+/// The rows of one archive of the disc in `dir`.
+pub fn rows_file(dir: &Path, archive: u32) -> PathBuf {
     dir.join(ROWS).join(format!("{archive:08}.tsv"))
 }
 
@@ -262,7 +263,8 @@ pub fn close(
         files.push(text_file(disc, &path, text.as_bytes())?);
     }
     files.push(text_file(disc, "SHA256SUMS", &sums(&files))?);
-    let sizes: Vec<(String, u64)> = files.iter().map(|f| (f.path.clone(), f.size)).collect();
+    let sizes: Vec<(&str, Bytes)> =
+        files.iter().map(|file| (file.path.as_str(), Bytes(file.size))).collect();
     Ok(ClosedDisc { sectors: crate::drive::image_sectors(&sizes), files, listings })
 }
 

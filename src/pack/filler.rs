@@ -28,7 +28,7 @@ const TRIES: u32 = 2;
 
 /// What holds for the whole run.
 pub struct Config<'a> {
-    pub source: &'a Source,
+    pub source: &'a mut Source,
     pub snapshot: SnapshotSeq,
     /// For files that compress; the others are stored as they are.
     pub compression: Compression,
@@ -240,14 +240,14 @@ impl<'a> Filler<'a> {
         let opened = Reading::open(self.config.source, entry);
         let reading = match opened {
             Ok(reading) => reading,
-            Err(error) => return self.unreadable(&walked, &error.to_string(), ledger),
+            Err(error) => return self.unreadable(&walked, &links, &words(&error), ledger),
         };
         if reading.whole().is_some() && !self.is_settled(&reading, tries) {
             self.again.push(Work::File { entry: Box::new(walked), links, tries: tries + 1 });
             return Ok(());
         }
         match self.stored_already(&reading, ledger) {
-            Err(Known::Failed(error)) => return self.unreadable(&walked, &error, ledger),
+            Err(Known::Failed(error)) => return self.unreadable(&walked, &links, &error, ledger),
             Err(Known::Stop(error)) => return Err(error),
             Ok(Some(digest)) => return self.reuse(reading, links, digest, ledger),
             Ok(None) => {}
@@ -255,7 +255,7 @@ impl<'a> Filler<'a> {
         let lane = match reading.is_compressible() {
             Ok(true) if self.config.compression != Compression::None => Lane::Compressed,
             Ok(_) => Lane::AsIs,
-            Err(error) => return self.unreadable(&walked, &error.to_string(), ledger),
+            Err(error) => return self.unreadable(&walked, &links, &words(&error), ledger),
         };
         self.sizes_now.insert(reading.size());
         self.stores = true;
@@ -283,7 +283,7 @@ impl<'a> Filler<'a> {
         let stop = self.config.stop;
         let digest = reading
             .digest_ahead(|| stop.check().is_ok())
-            .map_err(|error| Known::Failed(error.to_string()))?;
+            .map_err(|error| Known::Failed(words(&error)))?;
         stop.check().map_err(|stopped| Known::Stop(stopped.into()))?;
         let Some(digest) = digest else { return Ok(None) };
         let known = self.unsealed.contains(&digest)
@@ -311,14 +311,19 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
+    /// Other names of a file that cannot be read cannot be had either.
     pub(super) fn unreadable(
         &mut self,
         entry: &Entry,
+        links: &[Entry],
         why: &str,
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
-        self.packed.unreadable += 1;
-        ledger.unreadable(entry, why).map_err(PackError::Ledger)
+        for entry in [entry].into_iter().chain(links) {
+            self.packed.unreadable += 1;
+            ledger.unreadable(entry, why).map_err(PackError::Ledger)?;
+        }
+        Ok(())
     }
 
     /// Places (more of) the current file; what is waiting goes before it.
@@ -376,6 +381,12 @@ impl<'a> Filler<'a> {
     pub fn left_waiting(&self) -> usize {
         self.waiting.len()
     }
+}
+
+/// An error with all that it came from.
+pub(super) fn words(error: &dyn std::error::Error) -> String {
+    let more = std::iter::successors(error.source(), |inner| inner.source());
+    more.fold(error.to_string(), |text, inner| format!("{text}: {inner}"))
 }
 
 /// Why it could not be told whether a content is stored.

@@ -179,7 +179,8 @@ impl Filler<'_> {
             Err(error) => {
                 self.builder(current.lane, ledger)?.cut_back(mark)?;
                 let entry = current.reading.entry.clone();
-                self.unreadable(&entry, &error.to_string(), ledger)?;
+                let links = std::mem::take(&mut current.links);
+                self.unreadable(&entry, &links, &error.to_string(), ledger)?;
                 return Ok(Put::In);
             }
         };

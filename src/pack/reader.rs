@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::codec::frames::{FRAME_BYTES, is_worth_compressing};
 use crate::codec::sparse::SparseMap;
 use crate::model::{Digest, Entry};
-use crate::scan::content::{OpenFile, Source};
+use crate::scan::content::{OpenFile, ReadError, Source};
 
 /// How much is read at once.
 const BLOCK: usize = 256 << 10;
@@ -27,14 +27,14 @@ pub struct Reading {
 
 impl Reading {
     /// Opens the file and takes its size and times afresh: they may have changed since the walk.
-    pub fn open(source: &Source, mut entry: Entry) -> io::Result<Reading> {
-        let file = source.open_file(&entry.path)?;
-        let stat = file.stat()?;
+    pub fn open(source: &mut Source, mut entry: Entry) -> Result<Reading, ReadError> {
+        let file = source.open_file(&entry.path, &entry.print)?;
+        let stat = file.stat().map_err(ReadError::Open)?;
         entry.size = stat.size;
         entry.meta.mtime = stat.mtime;
         entry.print.ctime = stat.ctime;
         entry.print.inode = stat.inode;
-        let map = regions(&file, &entry)?;
+        let map = regions(&file, &entry).map_err(ReadError::Open)?;
         let mut reading = Reading {
             entry,
             file,
@@ -45,7 +45,7 @@ impl Reading {
             short: false,
         };
         if reading.entry.size <= FRAME_BYTES as u64 {
-            reading.hold_whole()?;
+            reading.hold_whole().map_err(ReadError::Open)?;
         }
         Ok(reading)
     }
@@ -233,7 +233,7 @@ fn regions(file: &OpenFile, entry: &Entry) -> io::Result<SparseMap> {
 
 /// No holes. One region that is the whole can always be made.
 fn full(size: u64) -> SparseMap {
-    SparseMap::new(size, &[(0, size)]).unwrap_or_default()
+    SparseMap::new(size, &[(0, size)]).expect("one region from the start to the end is in order")
 }
 
 /// Head, middle and tail of a file in memory.

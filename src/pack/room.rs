@@ -2,7 +2,6 @@
 //! and the only margin is the rounding down to a whole cluster.
 
 use crate::drive::image_sectors;
-use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 
 /// A disc's capacity and the files that are certain to be on it.
@@ -32,7 +31,9 @@ impl Room {
     pub fn image_with(&self, more: &[(String, u64)]) -> Sectors {
         let mut files = self.files.clone();
         files.extend_from_slice(more);
-        image_sectors(&files)
+        let sized: Vec<(String, Bytes)> =
+            files.into_iter().map(|(path, size)| (path, Bytes(size))).collect();
+        image_sectors(&sized)
     }
 
     /// Bytes by which one of the files `more` may still grow, whichever it is.
@@ -45,10 +46,9 @@ impl Room {
         Some((self.capacity - used).bytes().0)
     }
 
-    /// What is left unused, in parts of the whole, if the disc is closed like this.
-    pub fn unused_permille(&self) -> u64 {
-        let used = self.image_with(&[]);
-        self.capacity.saturating_sub(used).0 * 1000 / self.capacity.0.max(1)
+    /// How full the disc would be if it were closed like this.
+    pub fn used_percent(&self) -> u64 {
+        self.image_with(&[]).0 * 100 / self.capacity.0.max(1)
     }
 
     pub fn files(&self) -> &[(String, u64)] {
@@ -59,9 +59,4 @@ impl Room {
 /// The size of `SHA256SUMS` over these files: 64 digits, two blanks, the path and a line end each.
 pub fn sums_size(files: &[(String, u64)]) -> u64 {
     files.iter().filter(|(path, _)| path != "SHA256SUMS").map(|(path, _)| 67 + path.len() as u64).sum()
-}
-
-/// Bytes in whole sectors: what a file of this size really takes.
-pub fn rounded_up(size: u64) -> Bytes {
-    Bytes(size.div_ceil(SECTOR) * SECTOR)
 }

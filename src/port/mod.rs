@@ -1,5 +1,6 @@
 //! The outside world: programs, the clock, people, files. All that is above asks through here.
 
+pub mod beneath;
 pub mod clock;
 pub mod command;
 pub mod files;

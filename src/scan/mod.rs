@@ -1,1 +1,14 @@
 //! Step 1: what is in the source.
+
+pub mod content;
+pub mod filter;
+mod look;
+mod owners;
+mod pseudo;
+pub mod walk;
+mod xattrs;
+
+pub use content::{OpenFile, ReadError, Source};
+pub use filter::{Filter, FilterError, FilterOptions, Rule};
+pub use look::LookError;
+pub use walk::{Found, ScanError, Tally, walk};

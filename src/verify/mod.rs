@@ -111,8 +111,8 @@ fn disagreement(
 ) -> Option<String> {
     match found {
         Err(what) => Some(what),
-        Ok(_) if file.size != expected.size => {
-            Some(format!("has {} bytes and must have {}", file.size, expected.size))
+        Ok(_) if file.size.0 != expected.size => {
+            Some(format!("has {} bytes and must have {}", file.size.0, expected.size))
         }
         Ok(digest) if digest != expected.sha256 => Some("has another content (sha256)".to_owned()),
         Ok(_) => None,
@@ -131,12 +131,12 @@ fn read_file(
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; BLOCK];
     let mut at = 0;
-    while at < file.size {
+    while at < file.size.0 {
         stop.check()?;
-        let take = (file.size - at).min(BLOCK as u64) as usize;
+        let take = (file.size.0 - at).min(BLOCK as u64) as usize;
         match reader.read_at(file, at, &mut buffer[..take]) {
             Err(error) => return Ok(Err(error.to_string())),
-            Ok(0) => return Ok(Err(format!("ends after {at} of {} bytes", file.size))),
+            Ok(0) => return Ok(Err(format!("ends after {at} of {} bytes", file.size.0))),
             Ok(got) => {
                 hasher.update(&buffer[..got]);
                 at += got as u64;

@@ -1,0 +1,105 @@
+//! Extended attributes of what the walk finds, through its directory's descriptor.
+//!
+//! Kept are `user.*`, `trusted.*` (readable by root), `security.capability` and the POSIX ACLs: they
+//! belong to the file. All else belongs to the system the file lies on, which sets it anew:
+//! `security.selinux` comes from the policy, `security.ima` and `.evm` from keys, others from the
+//! file system's driver.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::fs::{lgetxattr, llistxattr};
+use rustix::io::Errno;
+
+use crate::model::Xattr;
+use crate::port::beneath::{proc_path, proc_path_in};
+
+/// Most bytes in a list of names or in a value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX` of
+/// linux/limits.h): a buffer of this size is never too small.
+const LARGEST: usize = 65536;
+
+/// Reads attributes; keeps its buffer from one file to the next.
+pub(super) struct XattrReader {
+    buffer: Vec<u8>,
+}
+
+impl XattrReader {
+    pub fn new() -> XattrReader {
+        XattrReader { buffer: vec![0; LARGEST] }
+    }
+
+    /// Of an entry of a directory; a symbolic link's own. Sorted by name.
+    pub fn of_name(&mut self, dir: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Vec<Xattr>> {
+        self.of_path(&proc_path_in(dir, name))
+    }
+
+    /// Of an open directory.
+    pub fn of_dir(&mut self, dir: &OwnedFd) -> rustix::io::Result<Vec<Xattr>> {
+        use std::os::fd::AsFd;
+        let mut path = proc_path(dir.as_fd());
+        // The entry in /proc is a link itself: the dot makes the kernel look behind it.
+        path.extend_from_slice(b"/.");
+        self.of_path(&path)
+    }
+
+    fn of_path(&mut self, path: &[u8]) -> rustix::io::Result<Vec<Xattr>> {
+        let names = match llistxattr(path, &mut self.buffer[..]) {
+            Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+            Ok(length) => self.buffer[..length].to_vec(),
+            Err(errno) => return Err(errno),
+        };
+        let mut found = Vec::new();
+        for name in names.split(|&b| b == 0).filter(|name| is_kept(name)) {
+            match lgetxattr(path, name, &mut self.buffer[..]) {
+                Ok(length) => {
+                    found.push(Xattr { name: name.to_vec(), value: self.buffer[..length].to_vec() })
+                }
+                // Removed since it was listed, or listed without being there, as ACLs on some.
+                Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+fn is_kept(name: &[u8]) -> bool {
+    let families: [&[u8]; 2] = [b"user.", b"trusted."];
+    let single: [&[u8]; 3] =
+        [b"security.capability", b"system.posix_acl_access", b"system.posix_acl_default"];
+    families.iter().any(|family| name.starts_with(family)) || single.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::fd::AsFd;
+
+    fn set(path: &std::path::Path, name: &str, value: &[u8]) {
+        rustix::fs::lsetxattr(path, name, value, rustix::fs::XattrFlags::empty()).unwrap();
+    }
+
+    #[test]
+    fn what_belongs_to_the_file_is_kept_sorted_and_the_systems_own_is_not() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("a\nb");
+        fs::write(&file, b"").unwrap();
+        set(&file, "user.z", b"\0\xff");
+        set(&file, "user.a", b"");
+        let dir = OwnedFd::from(fs::File::open(temp.path()).unwrap());
+        let found = XattrReader::new().of_name(dir.as_fd(), b"a\nb").unwrap();
+        let plain: Vec<_> = found.iter().map(|x| (&x.name[..], &x.value[..])).collect();
+        assert_eq!(plain, [(&b"user.a"[..], &b""[..]), (b"user.z", b"\0\xff")]);
+        assert!(!is_kept(b"security.selinux") && !is_kept(b"") && !is_kept(b"system.nfs4_acl"));
+    }
+
+    #[test]
+    fn an_open_directory_tells_its_own() {
+        let temp = tempfile::tempdir().unwrap();
+        set(temp.path(), "user.dir", b"v");
+        let dir = OwnedFd::from(fs::File::open(temp.path()).unwrap());
+        let found = XattrReader::new().of_dir(&dir).unwrap();
+        assert_eq!(found, [Xattr { name: b"user.dir".to_vec(), value: b"v".to_vec() }]);
+    }
+}
