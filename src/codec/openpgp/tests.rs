@@ -307,7 +307,7 @@ fn certificates_that_cannot_serve_are_named() {
         .unwrap();
     use pgp::serialize::SerializeInto;
     let bytes = cert.to_vec().unwrap();
-    assert!(Locks::recipients(&[bytes.clone()], false, now()).is_ok());
+    assert!(Locks::recipients(std::slice::from_ref(&bytes), false, now()).is_ok());
     let later = Moment(now().0 + 4000);
     assert!(
         matches!(error(&[bytes], later), LockError::Expired(name) if name.contains("gone@test"))
