@@ -196,7 +196,10 @@ fn gpg_sequoia_and_we_read_what_was_sealed_by_a_passphrase() {
     let sealer = passphrase_sealer(phrase);
     let gpg = Gpg::new();
     let opener = Opener::passphrase(&secret(phrase));
-    for len in [0, 1, 2, 3, 15, 16, 17, 65_505, 65_506, 65_507, 65_536, 300_001] {
+    for len in [
+        0, 1, 2, 3, 15, 16, 17, 65_483, 65_484, 65_503, 65_504, 65_505, 65_506, 65_507, 65_536,
+        300_001,
+    ] {
         let content = noise(len);
         let message = sealed(&sealer, &content);
         assert_eq!(message.len() as u64, sealer.sealed_size(len as u64));
@@ -489,6 +492,16 @@ fn any_piece_is_read_without_the_rest() {
             assert!(read_all(unlocked.range(&file, offset, len)) == wanted, "{offset} {len}");
         }
     }
+}
+
+#[test]
+fn threads_share_sealers_and_openers() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Sealer>();
+    shared::<Opener>();
+    shared::<Unlocked>();
+    let shown = format!("{:?}", Opener::passphrase(&secret(b"hush")));
+    assert!(!shown.contains("hush"), "{shown}");
 }
 
 #[test]
