@@ -230,15 +230,17 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_frames_is_one_file_to_bzip2_and_to_us() {
+    fn a_row_of_frames_is_one_file_to_bzip2_to_zstd_and_to_us() {
         let parts = [noise(10), b"text ".repeat(10_000), Vec::new(), noise(900_000), vec![7; 1024]];
         for compression in ALL {
             let row: Vec<u8> = parts.iter().flat_map(|raw| compress(compression, raw)).collect();
             let mut raw = Vec::new();
             expander(compression, &row[..]).unwrap().read_to_end(&mut raw).unwrap();
             assert!(raw == parts.concat(), "{compression:?}");
-            if compression == Compression::Bzip2 {
-                assert!(piped("bzip2", &["-dc"], &row) == raw);
+            match compression {
+                Compression::None => assert!(row == raw),
+                Compression::Bzip2 => assert!(piped("bzip2", &["-dc"], &row) == raw),
+                Compression::Zstd => assert!(piped("zstd", &["-dc"], &row) == raw),
             }
         }
     }

@@ -231,3 +231,6 @@ fn copy_cut(field: &mut [u8], text: &[u8]) {
     let len = text.len().min(field.len());
     field[..len].copy_from_slice(&text[..len]);
 }
+
+#[cfg(test)]
+mod tests;

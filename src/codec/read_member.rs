@@ -140,17 +140,18 @@ impl Overrides {
             b"GNU.sparse.minor" => self.sparse_format.1 = Some(number(value)?),
             b"GNU.sparse.name" => self.sparse_name = text(),
             b"GNU.sparse.realsize" => self.real_size = Some(number(value)?),
-            b"SCHILY.acl.access" => self.take_acl(b"system.posix_acl_access", value)?,
-            b"SCHILY.acl.default" => self.take_acl(b"system.posix_acl_default", value)?,
+            b"SCHILY.acl.access" => self.take_acl(b"system.posix_acl_access", value),
+            b"SCHILY.acl.default" => self.take_acl(b"system.posix_acl_default", value),
             _ => self.take_xattr(key, value),
         }
         Ok(())
     }
 
-    fn take_acl(&mut self, name: &[u8], text: &[u8]) -> Result<(), MemberError> {
-        let value = acl::from_text(text).ok_or(MemberError::Malformed("an ACL"))?;
-        self.xattrs.push(Xattr { name: name.to_vec(), value });
-        Ok(())
+    /// An ACL that is not as we write it (with names for numbers) is passed over: it must not cost
+    /// the content, and the listings have it in the kernel's form.
+    fn take_acl(&mut self, name: &[u8], text: &[u8]) {
+        let value = acl::from_text(text);
+        self.xattrs.extend(value.map(|value| Xattr { name: name.to_vec(), value }));
     }
 
     /// Keywords that are not known are passed over, as POSIX wants it.

@@ -125,6 +125,16 @@ impl Locks {
     }
 }
 
+/// No secret is shown.
+impl std::fmt::Debug for Locks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Kind::Passphrase(_) => f.write_str("Locks(passphrase)"),
+            Kind::Recipients { .. } => write!(f, "Locks({})", self.fingerprints().join(", ")),
+        }
+    }
+}
+
 /// RFC 4880 5.3. The salt is new each time: the session key is enciphered with an IV of zeros, so
 /// that a key used twice would give away how two session keys differ.
 fn passphrase_packet(session_key: &SessionKey, password: &Password) -> PgpResult<Vec<u8>> {

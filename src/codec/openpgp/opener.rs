@@ -242,6 +242,13 @@ impl Opener {
     }
 }
 
+/// No secret is shown.
+impl std::fmt::Debug for Opener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opener(…)")
+    }
+}
+
 /// The session key behind the derived one: enciphered, its first byte names the cipher (RFC 4880
 /// 5.3); or, without any, the derived key itself.
 fn session_key(derived: &[u8; 32], esk: Option<&[u8]>) -> Option<Candidate> {

@@ -26,7 +26,8 @@ pub enum SealError {
     Write(#[from] io::Error),
 }
 
-/// Seals the files of one set.
+/// Seals the files of one set, several at a time if need be.
+#[derive(Debug)]
 pub struct Sealer {
     locks: Locks,
     packets_len: u64,
@@ -133,7 +134,7 @@ impl<W: Write> SealedWriter<W> {
         }
         // The code covers its own packet's header.
         self.push(&MDC_HEAD)?;
-        self.hash_buffer_from(0);
+        self.hash.update(&self.buffer);
         let digest = std::mem::take(&mut self.hash).finalize();
         self.buffer.extend_from_slice(&digest);
         self.cfb.encrypt(&mut self.buffer);
@@ -148,7 +149,7 @@ impl<W: Write> SealedWriter<W> {
             self.buffer.extend_from_slice(now);
             bytes = rest;
             if self.buffer.len() == CHUNK {
-                self.hash_buffer_from(0);
+                self.hash.update(&self.buffer);
                 self.cfb.encrypt(&mut self.buffer);
                 self.out.write_all(&self.buffer)?;
                 self.buffer.clear();
@@ -156,9 +157,11 @@ impl<W: Write> SealedWriter<W> {
         }
         Ok(())
     }
+}
 
-    fn hash_buffer_from(&mut self, at: usize) {
-        self.hash.update(&self.buffer[at..]);
+impl<W: Write> std::fmt::Debug for SealedWriter<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedWriter({} of {})", self.written, self.promised)
     }
 }
 

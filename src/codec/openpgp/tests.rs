@@ -196,7 +196,10 @@ fn gpg_sequoia_and_we_read_what_was_sealed_by_a_passphrase() {
     let sealer = passphrase_sealer(phrase);
     let gpg = Gpg::new();
     let opener = Opener::passphrase(&secret(phrase));
-    for len in [0, 1, 2, 3, 15, 16, 17, 65_505, 65_506, 65_507, 65_536, 300_001] {
+    for len in [
+        0, 1, 2, 3, 15, 16, 17, 65_483, 65_484, 65_503, 65_504, 65_505, 65_506, 65_507, 65_536,
+        300_001,
+    ] {
         let content = noise(len);
         let message = sealed(&sealer, &content);
         assert_eq!(message.len() as u64, sealer.sealed_size(len as u64));
@@ -307,7 +310,7 @@ fn certificates_that_cannot_serve_are_named() {
         .unwrap();
     use pgp::serialize::SerializeInto;
     let bytes = cert.to_vec().unwrap();
-    assert!(Locks::recipients(&[bytes.clone()], false, now()).is_ok());
+    assert!(Locks::recipients(std::slice::from_ref(&bytes), false, now()).is_ok());
     let later = Moment(now().0 + 4000);
     assert!(
         matches!(error(&[bytes], later), LockError::Expired(name) if name.contains("gone@test"))
@@ -489,6 +492,16 @@ fn any_piece_is_read_without_the_rest() {
             assert!(read_all(unlocked.range(&file, offset, len)) == wanted, "{offset} {len}");
         }
     }
+}
+
+#[test]
+fn threads_share_sealers_and_openers() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Sealer>();
+    shared::<Opener>();
+    shared::<Unlocked>();
+    let shown = format!("{:?}", Opener::passphrase(&secret(b"hush")));
+    assert!(!shown.contains("hush"), "{shown}");
 }
 
 #[test]
