@@ -1,0 +1,52 @@
+//! What a disc says to people who have no coldcut: the texts that are written on it, for its set.
+
+use crate::model::disc::Encryption;
+use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
+
+mod readme;
+
+/// What the texts of a disc depend on. They are in clear on every disc: nothing that an encrypted
+/// set hides may be told by them.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub set: SetName,
+    pub set_uuid: SetUuid,
+    pub disc: DiscNo,
+    pub disc_uuid: DiscUuid,
+    /// The newest snapshot that has a member on the disc.
+    pub snapshot: SnapshotSeq,
+    /// When the disc was closed, `YYYY-MM-DDThh:mm:ssZ`.
+    pub date: String,
+    /// The source's absolute path; not shown for an encrypted set.
+    pub source: Vec<u8>,
+    pub encryption: Encryption,
+    /// Ids of the keys that open this disc, as `gpg` shows them; none for hidden recipients.
+    pub key_ids: Vec<String>,
+    /// The first disc that the present keys open, where the set's keys were changed.
+    pub keys_since: Option<DiscNo>,
+    /// The set has, or may get, archives that need zstd.
+    pub zstd: bool,
+    /// Paths over 4,096 bytes are in the set. A set's own matter: never told of an encrypted one.
+    pub long_paths: bool,
+    /// SNAPSHOT is on this disc.
+    pub has_snapshot: bool,
+    /// SHA256SUMS.sig is on this disc.
+    pub signed: bool,
+}
+
+/// README.txt for this disc.
+pub fn readme(facts: &Facts) -> String {
+    readme::text(facts)
+}
+
+/// restore.sh for this set.
+pub fn restore_sh(facts: &Facts) -> String {
+    include_str!("restore.sh")
+        .replace("@SET@", facts.set.as_str())
+        .replace("@SET_UUID@", &facts.set_uuid.to_string())
+}
+
+/// FORMAT.txt: the description of this format version.
+pub fn format_txt() -> &'static str {
+    include_str!("../../../docs/format.md")
+}

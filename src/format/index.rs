@@ -1,0 +1,325 @@
+//! INDEX (format 5): a row for each member of one disc's archives.
+
+use super::FormatError;
+use super::escape::escape_into;
+use super::lines::{
+    HeaderFields, Lines, SnapshotLine, first_lines, next_row, snapshot_header_into,
+};
+use super::meta_fields::{self, Fields, decimal, optional, plain, plain_or_absent};
+use crate::model::rows::{FrameSpan, IndexRow, PartSpan};
+use crate::model::{ArchiveNo, Digest, DiscNo, DiscUuid, RelPath, SetName, SetUuid, SnapshotSeq};
+use std::io::BufRead;
+
+const FIELDS: usize = 15 + meta_fields::COUNT;
+const WHAT: &str = "index";
+
+/// What the first lines of an INDEX say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexHeader {
+    pub set: SetName,
+    pub set_uuid: SetUuid,
+    pub disc: DiscNo,
+    pub disc_uuid: DiscUuid,
+    /// Each snapshot that has members on the disc.
+    pub snapshots: Vec<SnapshotLine>,
+}
+
+/// The `#` lines that open an INDEX; `snapshots` are sequence, date and absolute source path.
+pub fn header_lines(
+    set: &SetName,
+    set_uuid: SetUuid,
+    disc: DiscNo,
+    disc_uuid: DiscUuid,
+    snapshots: &[(SnapshotSeq, String, Vec<u8>)],
+) -> Vec<u8> {
+    let mut out = first_lines(WHAT, set, set_uuid);
+    out.extend_from_slice(format!("#disc\t{disc}\t{disc_uuid}\n").as_bytes());
+    for (seq, date, source) in snapshots {
+        snapshot_header_into(*seq, date, source, &mut out);
+    }
+    out
+}
+
+/// Appends the row's line with its LF.
+pub fn index_line(row: &IndexRow, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{}\t{}\t", row.snapshot, row.kind.letter()).as_bytes());
+    escape_into(row.path.as_bytes(), out);
+    meta_fields::member(Some(&row.member), &row.path, out);
+    plain(row.size, out);
+    plain_or_absent(row.sha256, out);
+    let FrameSpan { offset, length, tar_offset } = row.frames;
+    plain(format_args!("{}\t{offset}\t{length}\t{tar_offset}", row.archive), out);
+    plain(row.span.part, out);
+    plain_or_absent(row.span.parts, out);
+    plain(format_args!("{}\t{}", row.span.file_offset, row.span.file_size), out);
+    match row.file_sha256 {
+        Some(digest) if row.sha256 == Some(digest) => plain("=", out),
+        other => plain_or_absent(other, out),
+    }
+    meta_fields::meta(&row.meta, &row.note, out);
+    out.push(b'\n');
+}
+
+/// Reads a line that [`index_line`] wrote, without its LF.
+pub fn parse_index_line(line: &[u8]) -> Result<IndexRow, FormatError> {
+    let mut fields = Fields::new(line, FIELDS)?;
+    let snapshot = SnapshotSeq(fields.number("snapshot")?);
+    let kind = fields.kind()?;
+    let path = fields.path("path")?;
+    let member = parse_member(&path, &mut fields)?;
+    let size = fields.number("size")?;
+    let sha256 = fields.digest()?;
+    let archive = ArchiveNo(fields.number("archive")?);
+    let frames = parse_frames(&mut fields)?;
+    let span = parse_span(&mut fields)?;
+    let file_sha256 = parse_file_digest(sha256, &mut fields)?;
+    let (meta, note) = meta_fields::parse_meta(kind, &mut fields)?;
+    Ok(IndexRow {
+        snapshot,
+        kind,
+        path,
+        member,
+        size,
+        sha256,
+        archive,
+        frames,
+        span,
+        file_sha256,
+        meta,
+        note,
+    })
+}
+
+fn parse_member(path: &RelPath, fields: &mut Fields) -> Result<RelPath, FormatError> {
+    let mut rest = fields.clone();
+    if rest.raw() == b"=" {
+        *fields = rest;
+        return Ok(path.clone());
+    }
+    fields.path("member")
+}
+
+fn parse_frames(fields: &mut Fields) -> Result<FrameSpan, FormatError> {
+    Ok(FrameSpan {
+        offset: fields.number("frame offset")?,
+        length: fields.number("frame length")?,
+        tar_offset: fields.number("tar offset")?,
+    })
+}
+
+fn parse_span(fields: &mut Fields) -> Result<PartSpan, FormatError> {
+    Ok(PartSpan {
+        part: fields.number("part")?,
+        parts: fields.read("parts", |field| optional(field, decimal))?,
+        file_offset: fields.number("file offset")?,
+        file_size: fields.number("file size")?,
+    })
+}
+
+fn parse_file_digest(
+    member: Option<Digest>,
+    fields: &mut Fields,
+) -> Result<Option<Digest>, FormatError> {
+    fields.read("file sha256", |field| match field {
+        b"=" => member.map(Some),
+        _ => optional(field, Digest::from_hex),
+    })
+}
+
+/// Reads an INDEX (expanded, decrypted) row by row.
+pub struct IndexReader<R> {
+    lines: Lines<R>,
+    header: IndexHeader,
+    ended: bool,
+}
+
+impl<R: BufRead> IndexReader<R> {
+    /// Reads the first lines.
+    pub fn new(input: R) -> Result<IndexReader<R>, FormatError> {
+        let mut lines = Lines::new(input, "INDEX");
+        let fields = HeaderFields::read(&mut lines, WHAT)?;
+        let absent = || FormatError::Header { what: WHAT };
+        let (set, set_uuid) = fields.set.ok_or_else(absent)?;
+        let (disc, disc_uuid) = fields.disc.ok_or_else(absent)?;
+        let header = IndexHeader {
+            set,
+            set_uuid,
+            disc: DiscNo(disc),
+            disc_uuid: DiscUuid(disc_uuid),
+            snapshots: fields.snapshots,
+        };
+        Ok(IndexReader { lines, header, ended: false })
+    }
+
+    pub fn header(&self) -> &IndexHeader {
+        &self.header
+    }
+}
+
+/// A damaged row is an error, and the rows behind it follow.
+impl<R: BufRead> Iterator for IndexReader<R> {
+    type Item = Result<IndexRow, FormatError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        next_row(&mut self.lines, &mut self.ended, parse_index_line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::rows::Note;
+    use crate::model::{Kind, Meta};
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn path(bytes: &[u8]) -> RelPath {
+        RelPath::new(bytes).unwrap()
+    }
+
+    fn row() -> IndexRow {
+        IndexRow {
+            snapshot: SnapshotSeq(3),
+            kind: Kind::File,
+            path: path(b"a/b\tc"),
+            member: path(b".coldcut-parts/00000000000000ab/0002"),
+            size: 10,
+            sha256: Some(Digest([7; 32])),
+            archive: ArchiveNo(12),
+            frames: FrameSpan { offset: 100, length: 200, tar_offset: 512 },
+            span: PartSpan { part: 2, parts: Some(2), file_offset: 5, file_size: 15 },
+            file_sha256: Some(Digest::EMPTY),
+            meta: Meta::default(),
+            note: Note::Changed,
+        }
+    }
+
+    fn line(row: &IndexRow) -> Vec<u8> {
+        let mut out = Vec::new();
+        index_line(row, &mut out);
+        assert_eq!(out.pop(), Some(b'\n'));
+        out
+    }
+
+    #[test]
+    fn rows_go_out_and_come_back() {
+        let whole = IndexRow {
+            path: path(b"="),
+            member: path(b"="),
+            file_sha256: Some(Digest([7; 32])),
+            span: PartSpan { part: 0, parts: None, file_offset: 0, file_size: 10 },
+            ..row()
+        };
+        let dir = IndexRow {
+            kind: Kind::Dir,
+            path: RelPath::root(),
+            member: RelPath::root(),
+            sha256: None,
+            file_sha256: None,
+            ..whole.clone()
+        };
+        for row in [row(), whole, dir] {
+            assert_eq!(parse_index_line(&line(&row)).unwrap(), row);
+        }
+    }
+
+    #[test]
+    fn a_whole_file_reads_as_documented() {
+        let row = IndexRow {
+            path: path(b"x"),
+            member: path(b"x"),
+            file_sha256: Some(Digest([7; 32])),
+            span: PartSpan { part: 0, parts: None, file_offset: 0, file_size: 10 },
+            note: Note::None,
+            ..row()
+        };
+        let expected = format!(
+            "3\tf\tx\t=\t10\t{}\t12\t100\t200\t512\t0\t-\t0\t10\t=\t0000\t0\t0\t-\t-\t0.000000000\t-\t-\t-\t-",
+            Digest([7; 32])
+        );
+        assert_eq!(String::from_utf8(line(&row)).unwrap(), expected);
+    }
+
+    fn listing(rows: &[IndexRow]) -> Vec<u8> {
+        let set = SetName::new("s").unwrap();
+        let snapshots = [
+            (SnapshotSeq(1), "2026-01-01T00:00:00Z".to_owned(), b"/a\nb".to_vec()),
+            (SnapshotSeq(2), "2026-01-02T00:00:00Z".to_owned(), b"/\xff".to_vec()),
+        ];
+        let (set_uuid, disc_uuid) = (SetUuid(Uuid::from_u128(1)), DiscUuid(Uuid::from_u128(2)));
+        let mut text = header_lines(&set, set_uuid, DiscNo(4), disc_uuid, &snapshots);
+        rows.iter().for_each(|row| index_line(row, &mut text));
+        text
+    }
+
+    #[test]
+    fn a_listing_gives_its_header_and_then_its_rows() {
+        let text = listing(&[row(), row()]);
+        let mut reader = IndexReader::new(&text[..]).unwrap();
+        assert_eq!(reader.header().disc, DiscNo(4));
+        assert_eq!(reader.header().snapshots[0].source, b"/a\nb");
+        assert_eq!(reader.header().snapshots[1].seq, SnapshotSeq(2));
+        assert_eq!(reader.next().unwrap().unwrap(), row());
+        assert_eq!(reader.next().unwrap().unwrap(), row());
+        assert!(reader.next().is_none());
+        let empty = listing(&[]);
+        assert!(IndexReader::new(&empty[..]).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn a_damaged_row_does_not_hide_the_rows_behind_it() {
+        let mut text = listing(&[]);
+        text.extend_from_slice(b"nonsense\n");
+        index_line(&row(), &mut text);
+        let mut reader = IndexReader::new(&text[..]).unwrap();
+        let error = reader.next().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "line 6 of INDEX is damaged");
+        assert_eq!(reader.next().unwrap().unwrap(), row());
+        text.pop();
+        let last = IndexReader::new(&text[..]).unwrap().last().unwrap();
+        assert!(matches!(last, Err(FormatError::Line { number: 7, .. })));
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused_before_it_fills_the_memory() {
+        let mut text = listing(&[]);
+        text.resize(text.len() + (9 << 20), b'x');
+        let mut reader = IndexReader::new(&text[..]).unwrap();
+        assert!(reader.next().unwrap().is_err());
+        assert!(reader.next().is_none());
+    }
+
+    #[test]
+    fn other_texts_are_not_taken_for_an_index() {
+        for bad in
+            [&b""[..], b"x", b"#coldcut-snapshot\t1\n", b"#coldcut-index\n", b"#coldcut-index\t1\n"]
+        {
+            assert!(IndexReader::new(bad).is_err(), "{bad:?}");
+        }
+        let newer = IndexReader::new(&b"#coldcut-index\t2\n"[..]).err().unwrap();
+        assert!(matches!(newer, FormatError::Newer { .. }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, field in 0..FIELDS, cut: prop::sample::Index) {
+            let _ = parse_index_line(&bytes);
+            let good = line(&row());
+            let mut fields: Vec<&[u8]> = good.split(|&b| b == b'\t').collect();
+            fields[field] = &bytes;
+            let _ = parse_index_line(&fields.join(&b'\t'));
+            let text = listing(&[row()]);
+            if let Ok(reader) = IndexReader::new(&text[..cut.index(text.len())]) {
+                reader.for_each(drop);
+            }
+        }
+
+        #[test]
+        fn any_path_comes_back(names in prop::collection::vec("[^/\0]{1,20}", 1..4)) {
+            let text = names.join("/");
+            prop_assume!(RelPath::new(text.as_bytes()).is_some());
+            let row = IndexRow { path: path(text.as_bytes()), ..row() };
+            prop_assert_eq!(parse_index_line(&line(&row)).unwrap(), row);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What INDEX and SNAPSHOT have in common: lines of bounded length, read one after another,
+//! the `#` lines first, fields between TABs.
+
+use super::FormatError;
+use super::escape::{escape_into, unescape};
+use crate::model::path::shown;
+use crate::model::{SetName, SetUuid, SnapshotSeq};
+use std::io::{BufRead, Read};
+
+/// The longest line that is taken for one: two paths, a link and 64 KiB of attributes, escaped,
+/// fit many times over. What is longer is damage and must not fill the memory.
+pub(super) const LINE_MAX: usize = 4 << 20;
+
+/// A `#snapshot` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotLine {
+    pub seq: SnapshotSeq,
+    pub date: String,
+    /// The source's absolute path, as bytes.
+    pub source: Vec<u8>,
+}
+
+/// Lines of a listing, counted.
+pub(super) struct Lines<R> {
+    input: R,
+    what: &'static str,
+    number: u64,
+    line: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(super) fn new(input: R, what: &'static str) -> Lines<R> {
+        Lines { input, what, number: 0, line: Vec::new() }
+    }
+
+    /// The next line without its LF, `None` at the end.
+    pub(super) fn next_line(&mut self) -> Result<Option<&[u8]>, FormatError> {
+        Ok(self.fill()?.then_some(&self.line))
+    }
+
+    /// The next line if it is one of the `#` lines at the beginning.
+    pub(super) fn next_header(&mut self) -> Result<Option<&[u8]>, FormatError> {
+        let (what, number) = (self.what, self.number);
+        let ahead =
+            self.input.fill_buf().map_err(|source| FormatError::Read { what, number, source })?;
+        if ahead.first() == Some(&b'#') { self.next_line() } else { Ok(None) }
+    }
+
+    /// Names the place of an error that a line's content gave.
+    pub(super) fn here(&self, source: FormatError) -> FormatError {
+        FormatError::Line { what: self.what, number: self.number, source: Box::new(source) }
+    }
+
+    fn fill(&mut self) -> Result<bool, FormatError> {
+        self.line.clear();
+        let mut bounded = (&mut self.input).take(LINE_MAX as u64 + 1);
+        let (what, number) = (self.what, self.number);
+        bounded.read_until(b'\n', &mut self.line).map_err(|source| FormatError::Read {
+            what,
+            number,
+            source,
+        })?;
+        if self.line.is_empty() {
+            return Ok(false);
+        }
+        self.number += 1;
+        match self.line.pop() {
+            Some(b'\n') => Ok(true),
+            _ if self.line.len() >= LINE_MAX => {
+                Err(self.here(FormatError::LineTooLong { max: LINE_MAX }))
+            }
+            _ => Err(self.here(FormatError::CutOff)),
+        }
+    }
+}
+
+/// Rows until the end or until reading itself fails; a row that is damaged is an error and the
+/// next one follows.
+pub(super) fn next_row<R: BufRead, T>(
+    lines: &mut Lines<R>,
+    ended: &mut bool,
+    parse: impl Fn(&[u8]) -> Result<T, FormatError>,
+) -> Option<Result<T, FormatError>> {
+    if *ended {
+        return None;
+    }
+    let row = match lines.next_line() {
+        Ok(Some(line)) => parse(line),
+        Ok(None) => {
+            *ended = true;
+            return None;
+        }
+        Err(error) => {
+            *ended = true;
+            return Some(Err(error));
+        }
+    };
+    Some(row.map_err(|error| lines.here(error)))
+}
+
+/// `#coldcut-index<TAB>1` and `#set<TAB>NAME<TAB>UUID`, with which all listings begin.
+pub(super) fn first_lines(what: &str, set: &SetName, uuid: SetUuid) -> Vec<u8> {
+    format!("#coldcut-{what}\t1\n#set\t{set}\t{uuid}\n").into_bytes()
+}
+
+/// Appends `#snapshot<TAB>SEQUENCE<TAB>DATE<TAB>SOURCE`.
+pub(super) fn snapshot_header_into(seq: SnapshotSeq, date: &str, source: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("#snapshot\t{seq}\t{date}\t").as_bytes());
+    escape_into(source, out);
+    out.push(b'\n');
+}
+
+/// The `#` lines of a listing as they are collected; what a reader does not know is passed over.
+#[derive(Default)]
+pub(super) struct HeaderFields {
+    pub(super) set: Option<(SetName, SetUuid)>,
+    pub(super) disc: Option<(u32, uuid::Uuid)>,
+    pub(super) snapshots: Vec<SnapshotLine>,
+}
+
+impl HeaderFields {
+    /// Reads all `#` lines; `what` is the word behind `#coldcut-` in the first.
+    pub(super) fn read<R: BufRead>(
+        lines: &mut Lines<R>,
+        what: &'static str,
+    ) -> Result<HeaderFields, FormatError> {
+        let first = lines.next_header()?.ok_or(FormatError::Header { what })?;
+        check_first(first, what)?;
+        let mut fields = HeaderFields::default();
+        while let Some(line) = lines.next_header()? {
+            fields.take(line).ok_or(FormatError::Header { what })?;
+        }
+        Ok(fields)
+    }
+
+    fn take(&mut self, line: &[u8]) -> Option<()> {
+        let parts: Vec<&[u8]> = line.split(|&b| b == b'\t').collect();
+        match parts[..] {
+            [b"#set", name, uuid] => self.set = Some((SetName::new(text(name)?)?, id(uuid)?)),
+            [b"#disc", number, uuid] => {
+                self.disc = Some((text(number)?.parse().ok()?, id(uuid)?.0))
+            }
+            [b"#snapshot", seq, date, source] => self.snapshots.push(SnapshotLine {
+                seq: SnapshotSeq(text(seq)?.parse().ok()?),
+                date: text(date)?.to_owned(),
+                source: unescape(source)?,
+            }),
+            _ => (),
+        }
+        Some(())
+    }
+}
+
+fn text(field: &[u8]) -> Option<&str> {
+    std::str::from_utf8(field).ok()
+}
+
+fn id(field: &[u8]) -> Option<SetUuid> {
+    text(field)?.parse().ok().map(SetUuid)
+}
+
+/// The first line says which listing it is, and in which format.
+fn check_first(line: &[u8], what: &'static str) -> Result<(), FormatError> {
+    let format = line
+        .strip_prefix(b"#coldcut-")
+        .and_then(|rest| rest.strip_prefix(what.as_bytes()))
+        .and_then(|rest| rest.strip_prefix(b"\t"))
+        .ok_or(FormatError::Header { what })?;
+    match format {
+        b"1" => Ok(()),
+        other => Err(FormatError::Newer { found: shown(&other[..other.len().min(20)]) }),
+    }
+}

@@ -1,0 +1,69 @@
+//! Names and dates of the volume that a disc is (format 1 and 9).
+
+use crate::model::{DiscNo, DiscUuid, SetName};
+
+/// ECMA-119 8.4.8: the volume identifier has 32 characters.
+const VOLUME_ID_MAX: usize = 32;
+
+/// The volume id: `0007_HOLIDAYS`. A hint for people; identity is DISC.txt's UUID.
+pub fn volume_id(disc: DiscNo, set: &SetName) -> String {
+    let d_character =
+        |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let name = set.as_str().chars().map(d_character);
+    format!("{:04}_", disc.0).chars().chain(name).take(VOLUME_ID_MAX).collect()
+}
+
+/// The volume's date `YYYYMMDDhhmmsscc` (ECMA-119 8.4.26.1), made from the disc's UUID so that two
+/// burns of one disc are alike byte for byte.
+pub fn volume_date(disc: DiscUuid) -> String {
+    let number = disc.0.as_u128();
+    let digit = |place: u128, base: u128| number / place % base;
+    format!(
+        "{:04}{:02}{:02}{:02}{:02}{:02}{:02}",
+        1980 + digit(1, 100),
+        1 + digit(100, 12),
+        1 + digit(1_200, 28),
+        digit(33_600, 24),
+        digit(806_400, 60),
+        digit(48_384_000, 60),
+        digit(2_903_040_000, 100),
+    )
+}
+
+/// The name of a disc's image on a shelf: `holidays-0007.iso`.
+pub fn image_name(set: &SetName, disc: DiscNo) -> String {
+    format!("{set}-{:04}.iso", disc.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn set(name: &str) -> SetName {
+        SetName::new(name).unwrap()
+    }
+
+    #[test]
+    fn the_volume_id_has_the_number_first_and_fits() {
+        assert_eq!(volume_id(DiscNo(7), &set("holidays-26_x")), "0007_HOLIDAYS_26_X");
+        assert_eq!(volume_id(DiscNo(12345), &set("a")), "12345_A");
+        let longest = volume_id(DiscNo(u32::MAX), &set("abcdefghijklmnopqrstuvwxyz"));
+        assert_eq!(longest, "4294967295_ABCDEFGHIJKLMNOPQRSTU");
+    }
+
+    #[test]
+    fn the_date_is_a_date_whatever_the_uuid() {
+        let date = |number| volume_date(DiscUuid(Uuid::from_u128(number)));
+        assert_eq!(date(0), "1980010100000000");
+        assert_eq!(date(99 + 100 * 11 + 1_200 * 27), "2079122800000000");
+        assert_eq!(date(33_600 * 23 + 806_400 * 59 + 48_384_000 * 58), "1980010123595800");
+        assert_eq!(date(2_903_040_000 * 99), "1980010100000099");
+        assert_eq!(date(u128::MAX).len(), 16);
+    }
+
+    #[test]
+    fn an_image_is_called_after_set_and_number() {
+        assert_eq!(image_name(&set("Photos"), DiscNo(7)), "Photos-0007.iso");
+    }
+}
