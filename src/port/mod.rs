@@ -5,4 +5,5 @@ pub mod command;
 pub mod files;
 pub mod monitor;
 pub mod operator;
+pub mod shell;
 pub mod stop;
