@@ -1,6 +1,9 @@
 //! Holds the floors of the house: who may know whom, and who may touch the world. What is built
 //! for tests (`#[cfg(test)]`) is free.
 
+// Helpers of tests may panic.
+#![allow(clippy::unwrap_used)]
+
 #[path = "architecture/rules.rs"]
 mod rules;
 #[path = "architecture/tokens.rs"]
