@@ -1,5 +1,8 @@
 //! The harness itself: a comparison that overlooks something would pass every restore.
 
+// Helpers of tests may panic.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fs::{self, Permissions};

@@ -175,7 +175,7 @@ pub struct Burn {
 
 #[derive(Args, Debug)]
 pub struct Restore {
-    /// The shelf, a directory with discs or images, or one image
+    /// The shelf: a directory that holds disc images
     pub from: PathBuf,
     /// The directory to restore into; made if it is missing
     pub target: PathBuf,
@@ -210,7 +210,7 @@ pub enum Overwrite {
 
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// The shelf, a directory with discs or images, or one image
+    /// The shelf: a directory that holds disc images
     pub from: PathBuf,
     #[command(flatten)]
     behind: Common,
