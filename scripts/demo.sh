@@ -112,7 +112,8 @@ step "Restoring without coldcut: bash, tar, bzip2, gpg, coreutils and awk"
 discs=()
 for image in "$work"/shelf/*.iso; do
   disc=$work/mnt/$(basename "$image" .iso)
-  xorriso -report_about WARNING -osirrox on -indev "$image" -extract / "$disc"
+  xorriso -osirrox on -indev "$image" -extract / "$disc" 2>"$work/xorriso.log" ||
+    die "xorriso cannot read $image: $(cat "$work/xorriso.log")"
   discs+=("$disc")
 done
 say "The discs' contents are in $work/mnt, as if they were mounted there."

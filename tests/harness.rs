@@ -29,7 +29,8 @@ fn after(change: impl Fn(&Path)) -> Vec<String> {
 
 #[test]
 fn every_kind_of_difference_is_seen() {
-    let changes: [(&str, fn(&Path)); 10] = [
+    type Change = (&'static str, fn(&Path));
+    let changes: [Change; 10] = [
         ("content", |dir| {
             let meta = fs::metadata(dir.join("file")).unwrap();
             fs::write(dir.join("file"), "CONTENT").unwrap();
