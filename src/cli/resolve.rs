@@ -47,7 +47,7 @@ pub const PASSPHRASE: &str = "COLDCUT_PASSPHRASE";
 const LONGEST: usize = 64 << 10;
 
 /// What the environment says, read once. The passphrase stays in the environment, because taking
-/// it out is unsound once threads run; [`shell`] and every other program get one without it.
+/// it out is unsound once threads run: `port` must start programs without it, as [`shell`] does.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     pub home: Option<PathBuf>,
