@@ -1,1 +1,5 @@
-//! The command line: as typed, then resolved.
+//! The command line: first as typed (`args`), then resolved against the world (`resolve`).
+
+pub mod args;
+pub mod resolve;
+mod values;

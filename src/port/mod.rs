@@ -6,4 +6,5 @@ pub mod command;
 pub mod files;
 pub mod monitor;
 pub mod operator;
+pub mod shell;
 pub mod stop;

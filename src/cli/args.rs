@@ -1,0 +1,383 @@
+//! The command line as typed. Nothing here looks at the world: what is wrong here is exit 2, and
+//! `--help` works on a machine without a home.
+
+use super::values;
+use crate::model::disc::{Compression, Encryption};
+use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What was typed: one verb, and the options that every verb takes.
+#[derive(Debug)]
+pub struct Cli {
+    pub common: Common,
+    pub verb: Verb,
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "coldcut",
+    version,
+    about = "Puts directories on Blu-ray discs for cold storage, and gets them back",
+    after_help = "DEST and FROM are a shelf: a directory that holds disc images.\n\
+        Exit codes: 0 done, 1 could not, 2 bad command line, 3 some files were not done, \
+        4 a disc is missing, 5 damage found.",
+    subcommand_required = true,
+    disable_help_subcommand = true
+)]
+struct Typed {
+    #[command(flatten)]
+    before: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Put a directory on discs
+    Backup(Backup),
+    /// Burn discs that wait in the staging area
+    Burn(Burn),
+    /// Get files back from discs
+    Restore(Restore),
+    /// Read discs and compare every byte with its checksum
+    Verify(Verify),
+    /// List the snapshots of a set, oldest first
+    Snapshots(Snapshots),
+    /// List the discs of a set by number
+    Discs(Discs),
+    /// List what is in a directory of a snapshot
+    Ls(Ls),
+    /// List the paths of a snapshot that match a pattern
+    Find(Find),
+    /// Show the sets, what is not on a disc yet, and where the catalog is
+    Status(Status),
+}
+
+/// Options that every command takes, before its name or behind it.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Common {
+    /// The catalog to use [env: COLDCUT_CATALOG] [default: $XDG_DATA_HOME/coldcut/catalog.sqlite]
+    #[arg(long, value_name = "FILE", help_heading = "Options of every command")]
+    pub catalog: Option<PathBuf>,
+    /// The set's name [default: the last name in SOURCE, or the only set there is]
+    #[arg(long, value_name = "SET", value_parser = values::set_name)]
+    #[arg(help_heading = "Options of every command")]
+    pub name: Option<SetName>,
+    /// Where packed discs wait [env: COLDCUT_STAGING] [default: $XDG_STATE_HOME/coldcut/staging]
+    #[arg(long, value_name = "DIR", help_heading = "Options of every command")]
+    pub staging: Option<PathBuf>,
+    /// Print one JSON object a line on stdout
+    #[arg(long, help_heading = "Options of every command")]
+    pub json: bool,
+    /// Answer every confirmation with yes
+    #[arg(long, help_heading = "Options of every command")]
+    pub yes: bool,
+    /// Say only what goes wrong
+    #[arg(long, help_heading = "Options of every command")]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub keys: Keys,
+}
+
+/// How the set is closed to strangers. A passphrase is never an argument's value: every user of
+/// the machine could read it there.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Encrypt a new set, with a passphrase if no --recipient is named
+    #[arg(long, help_heading = "Encryption")]
+    pub encrypt: bool,
+    /// Take the passphrase from the first line of FILE
+    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
+    #[arg(conflicts_with = "passphrase_command")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Take it from the first line that `sh -c CMD` prints; else from COLDCUT_PASSPHRASE, else ask
+    #[arg(long, value_name = "CMD", help_heading = "Encryption")]
+    pub passphrase_command: Option<OsString>,
+    /// Encrypt a new set for this OpenPGP certificate (may be repeated)
+    #[arg(long, value_name = "CERTFILE", help_heading = "Encryption")]
+    pub recipient: Vec<PathBuf>,
+    /// Do not name the recipients' keys on the discs
+    #[arg(long, help_heading = "Encryption")]
+    pub hidden_recipients: bool,
+    /// Decrypt with this OpenPGP secret key (may be repeated)
+    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
+    pub secret_key: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The directory to back up [default: where the set's source was last]
+    pub source: Option<PathBuf>,
+    /// The shelf to put discs on [default: where they went last]
+    pub dest: Option<PathBuf>,
+    /// Pack discs and leave them in the staging area; takes SOURCE only
+    #[arg(long)]
+    pub stage: bool,
+    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M [default: bd25]
+    #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]
+    pub disc_size: Option<Sectors>,
+    /// Source data in an archive, from 1K to 3900M
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
+    pub archive_size: Bytes,
+    /// How archives are compressed [default: bzip2, or what the set uses]
+    #[arg(long, value_name = "HOW", value_parser = values::compression())]
+    pub compress: Option<Compression>,
+    /// Leave out what matches (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<OsString>,
+    /// Leave out what matches a line of FILE (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub exclude_from: Vec<PathBuf>,
+    /// Leave out what is in directories marked by a CACHEDIR.TAG
+    #[arg(long)]
+    pub exclude_caches: bool,
+    /// Leave out directories that hold a file of this name (may be repeated)
+    #[arg(long, value_name = "NAME", value_parser = values::file_name())]
+    pub exclude_if_present: Vec<OsString>,
+    /// Do not enter other file systems
+    #[arg(long)]
+    pub one_file_system: bool,
+    /// Read every file again, even if its size and times are unchanged
+    #[arg(long)]
+    pub rehash: bool,
+    /// The set's source is another directory from now on
+    #[arg(long)]
+    pub move_source: bool,
+    /// Hold back a last disc that is less full than P percent [default: 0]
+    #[arg(long, value_name = "P", value_parser = values::percent)]
+    pub min_fill: Option<u8>,
+    /// Make a disc even if only deletions, moves or modes are new
+    #[arg(long)]
+    pub flush: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+#[command(override_usage = "coldcut burn [OPTIONS] [DISC]... <DEST>")]
+pub struct Burn {
+    /// Numbers of the discs to burn [default: all that wait], and behind them the shelf
+    #[arg(value_name = "DISC|DEST", required = true)]
+    words: Vec<OsString>,
+    #[arg(skip)]
+    pub discs: Vec<DiscNo>,
+    #[arg(skip)]
+    pub dest: PathBuf,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The shelf: a directory that holds disc images
+    pub from: PathBuf,
+    /// The directory to restore into; made if it is missing
+    pub target: PathBuf,
+    /// The snapshot to restore [default: the newest]
+    #[arg(long, value_name = "ID", value_parser = values::snapshot)]
+    pub snapshot: Option<SnapshotSeq>,
+    /// Restore only what matches (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub path: Vec<OsString>,
+    /// What becomes of files that are there already
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "never")]
+    pub overwrite: Overwrite,
+    /// Leave owners as they come
+    #[arg(long)]
+    pub no_owner: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Overwrite {
+    /// Keep what is there
+    Never,
+    /// Replace what differs in size or time
+    Changed,
+    /// Replace it
+    Always,
+}
+
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// The shelf: a directory that holds disc images
+    pub from: PathBuf,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Snapshots {
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Discs {
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Ls {
+    /// The directory to list, relative to the source [default: the source]
+    pub path: Option<OsString>,
+    /// The snapshot to look in [default: the newest]
+    #[arg(long, value_name = "ID", value_parser = values::snapshot)]
+    pub snapshot: Option<SnapshotSeq>,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Find {
+    /// A glob; without a slash it is held against the last name of each path
+    pub pattern: OsString,
+    /// The snapshot to look in [default: the newest]
+    #[arg(long, value_name = "ID", value_parser = values::snapshot)]
+    pub snapshot: Option<SnapshotSeq>,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Status {
+    #[command(flatten)]
+    behind: Common,
+}
+
+/// Reads a command line, the program's name first. An error prints itself and ends the program by
+/// its `exit()`: 0 for `--help` and `--version`, 2 for all else.
+pub fn parse<I, T>(words: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let mut typed = Typed::try_parse_from(words)?;
+    let behind = std::mem::take(typed.verb.behind());
+    let mut cli = Cli { common: typed.before.and(behind), verb: typed.verb };
+    cli.finish().map_err(|(kind, text)| Typed::command().error(kind, text))?;
+    Ok(cli)
+}
+
+type Slip = (ErrorKind, String);
+
+fn slip<T>(kind: ErrorKind, text: &str) -> Result<T, Slip> {
+    Err((kind, text.to_owned()))
+}
+
+impl Cli {
+    /// What clap cannot say about arguments that depend on each other.
+    fn finish(&mut self) -> Result<(), Slip> {
+        let keys = &self.common.keys;
+        if keys.passphrase_file.is_some() && keys.passphrase_command.is_some() {
+            return slip(
+                ErrorKind::ArgumentConflict,
+                "--passphrase-file and --passphrase-command cannot be used together",
+            );
+        }
+        match &mut self.verb {
+            Verb::Backup(backup) => backup.check(),
+            Verb::Burn(burn) => burn.split(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Backup {
+    fn check(&self) -> Result<(), Slip> {
+        use ErrorKind::{ArgumentConflict, MissingRequiredArgument};
+        match (self.stage, &self.source, &self.dest) {
+            (true, None, _) => slip(MissingRequiredArgument, "backup --stage needs SOURCE"),
+            (true, _, Some(_)) => {
+                slip(ArgumentConflict, "backup --stage takes SOURCE only; DEST is for burn")
+            }
+            (false, Some(_), None) => {
+                slip(MissingRequiredArgument, "backup needs DEST behind SOURCE, or --stage")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Burn {
+    /// The last word is the place, all before it are numbers; clap wants optional words last.
+    fn split(&mut self) -> Result<(), Slip> {
+        self.dest = self.words.pop().unwrap_or_default().into();
+        let number = |word: &OsString| {
+            values::disc_number(&word.to_string_lossy()).map_err(|allowed| {
+                (ErrorKind::ValueValidation, format!("{:?} is no disc: {allowed}", word))
+            })
+        };
+        self.discs = self.words.drain(..).map(|word| number(&word)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
+
+impl Verb {
+    fn behind(&mut self) -> &mut Common {
+        match self {
+            Verb::Backup(verb) => &mut verb.behind,
+            Verb::Burn(verb) => &mut verb.behind,
+            Verb::Restore(verb) => &mut verb.behind,
+            Verb::Verify(verb) => &mut verb.behind,
+            Verb::Snapshots(verb) => &mut verb.behind,
+            Verb::Discs(verb) => &mut verb.behind,
+            Verb::Ls(verb) => &mut verb.behind,
+            Verb::Find(verb) => &mut verb.behind,
+            Verb::Status(verb) => &mut verb.behind,
+        }
+    }
+}
+
+impl Common {
+    /// What stood before the verb and what stood behind it. clap's own global arguments would
+    /// forget a `--recipient` before the verb once another one stands behind it.
+    fn and(self, behind: Common) -> Common {
+        Common {
+            catalog: behind.catalog.or(self.catalog),
+            name: behind.name.or(self.name),
+            staging: behind.staging.or(self.staging),
+            json: self.json || behind.json,
+            yes: self.yes || behind.yes,
+            quiet: self.quiet || behind.quiet,
+            keys: self.keys.and(behind.keys),
+        }
+    }
+}
+
+impl Keys {
+    fn and(mut self, behind: Keys) -> Keys {
+        self.recipient.extend(behind.recipient);
+        self.secret_key.extend(behind.secret_key);
+        Keys {
+            encrypt: self.encrypt || behind.encrypt,
+            passphrase_file: behind.passphrase_file.or(self.passphrase_file),
+            passphrase_command: behind.passphrase_command.or(self.passphrase_command),
+            hidden_recipients: self.hidden_recipients || behind.hidden_recipients,
+            ..self
+        }
+    }
+
+    /// The encryption that was asked for; `None` if nothing was said.
+    pub fn encryption(&self) -> Option<Encryption> {
+        if !self.recipient.is_empty() {
+            Some(Encryption::Recipients)
+        } else {
+            self.encrypt.then_some(Encryption::Passphrase)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

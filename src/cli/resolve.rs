@@ -1,0 +1,337 @@
+//! What was typed, held against the world: where files are, what a set is called, where a
+//! passphrase comes from. Its failures are exit 1, unlike those of `args`.
+
+use super::args::{Common, Keys};
+use crate::model::SetName;
+use crate::model::path::shown;
+use crate::port::operator::{Operator, Secret};
+use crate::port::shell::{self, ShellError};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    #[error("no place for the {what}: neither {variable} nor HOME is set; name one with {option}")]
+    NoHome { what: &'static str, variable: &'static str, option: &'static str },
+    #[error("cannot find the directory {}", shown(path.as_os_str().as_bytes()))]
+    NoSource { path: PathBuf, source: io::Error },
+    #[error("no name for a set can be made from {}; name it with --name", shown(path.as_os_str().as_bytes()))]
+    NoName { path: PathBuf },
+    #[error("cannot read the passphrase file {}", shown(path.as_os_str().as_bytes()))]
+    File { path: PathBuf, source: io::Error },
+    #[error("no passphrase from {whence}: its first line is empty")]
+    Empty { whence: String },
+    #[error("no passphrase from {whence}: its first line is longer than {LONGEST} bytes")]
+    TooLong { whence: String },
+    #[error("no passphrase from {whence}: its first line holds a NUL byte, where gpg would stop")]
+    Nul { whence: String },
+    #[error("no passphrase from the command of --passphrase-command")]
+    Command(#[from] ShellError),
+    #[error(
+        "a passphrase is needed and nobody is there to ask: use --passphrase-file, \
+         --passphrase-command or the variable {PASSPHRASE}"
+    )]
+    NobodyThere,
+}
+
+const CATALOG: &str = "COLDCUT_CATALOG";
+const STAGING: &str = "COLDCUT_STAGING";
+pub const PASSPHRASE: &str = "COLDCUT_PASSPHRASE";
+
+/// GnuPG reads a passphrase's line into 255 bytes where it is cached; no honest line is longer
+/// than this, and a device without an end must not fill the memory.
+const LONGEST: usize = 64 << 10;
+
+/// What the environment says, read once. The passphrase stays in the environment, because taking
+/// it out is unsound once threads run: `port` must start programs without it, as [`shell`] does.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    pub home: Option<PathBuf>,
+    pub data_home: Option<PathBuf>,
+    pub state_home: Option<PathBuf>,
+    pub catalog: Option<PathBuf>,
+    pub staging: Option<PathBuf>,
+    pub passphrase: Option<Secret>,
+}
+
+impl Surroundings {
+    pub fn read() -> Surroundings {
+        Surroundings::from_vars(|name| std::env::var_os(name))
+    }
+
+    /// An empty variable counts as unset; so does a relative XDG one (XDG Base Directory 0.8).
+    pub fn from_vars(var: impl Fn(&str) -> Option<OsString>) -> Surroundings {
+        let full = |name: &str| var(name).filter(|value| !value.is_empty());
+        let path = |name: &str| full(name).map(PathBuf::from);
+        let absolute = |name: &str| path(name).filter(|path| path.is_absolute());
+        Surroundings {
+            home: absolute("HOME"),
+            data_home: absolute("XDG_DATA_HOME"),
+            state_home: absolute("XDG_STATE_HOME"),
+            catalog: path(CATALOG),
+            staging: path(STAGING),
+            passphrase: full(PASSPHRASE).map(|value| Secret::new(value.into_vec())),
+        }
+    }
+
+    /// The catalog's file: `--catalog`, COLDCUT_CATALOG, or coldcut/catalog.sqlite among data.
+    pub fn catalog(&self, common: &Common) -> Result<PathBuf, ResolveError> {
+        let chosen = common.catalog.clone().or_else(|| self.catalog.clone());
+        let default = || Some(self.data()?.join("coldcut/catalog.sqlite"));
+        chosen.or_else(default).ok_or(ResolveError::NoHome {
+            what: "catalog",
+            variable: CATALOG,
+            option: "--catalog",
+        })
+    }
+
+    /// The staging area: `--staging`, COLDCUT_STAGING, or coldcut/staging among state.
+    pub fn staging(&self, common: &Common) -> Result<PathBuf, ResolveError> {
+        let chosen = common.staging.clone().or_else(|| self.staging.clone());
+        let default = || Some(self.state()?.join("coldcut/staging"));
+        chosen.or_else(default).ok_or(ResolveError::NoHome {
+            what: "staging area",
+            variable: STAGING,
+            option: "--staging",
+        })
+    }
+
+    fn data(&self) -> Option<PathBuf> {
+        self.data_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/share")))
+    }
+
+    fn state(&self) -> Option<PathBuf> {
+        self.state_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")))
+    }
+}
+
+/// The source as an absolute path without symbolic links: one directory, one spelling.
+pub fn source(path: &Path) -> Result<PathBuf, ResolveError> {
+    path.canonicalize().map_err(|source| ResolveError::NoSource { path: path.to_owned(), source })
+}
+
+/// What a new set over this source is called, if nobody names it.
+pub fn default_name(canonical_source: &Path) -> Result<SetName, ResolveError> {
+    canonical_source
+        .file_name()
+        .and_then(|name| SetName::from_dir_name(name.as_bytes()))
+        .ok_or_else(|| ResolveError::NoName { path: canonical_source.to_owned() })
+}
+
+/// Where a passphrase comes from.
+#[derive(Clone, Debug)]
+pub enum PassphraseSource {
+    File(PathBuf),
+    Command(OsString),
+    Env(Secret),
+    Ask,
+}
+
+impl PassphraseSource {
+    /// The command line goes before the environment, and both before a question.
+    pub fn choose(keys: &Keys, surroundings: &Surroundings) -> PassphraseSource {
+        if let Some(path) = &keys.passphrase_file {
+            PassphraseSource::File(path.clone())
+        } else if let Some(command) = &keys.passphrase_command {
+            PassphraseSource::Command(command.clone())
+        } else if let Some(secret) = &surroundings.passphrase {
+            PassphraseSource::Env(secret.clone())
+        } else {
+            PassphraseSource::Ask
+        }
+    }
+
+    /// The passphrase. `twice` is for a new one: whoever mistypes it loses all that it closes.
+    pub fn read(
+        &self,
+        operator: &dyn Operator,
+        prompt: &str,
+        twice: bool,
+    ) -> Result<Secret, ResolveError> {
+        match self {
+            PassphraseSource::File(path) => from_file(path),
+            PassphraseSource::Command(line) => from_command(line),
+            PassphraseSource::Env(secret) => {
+                first_line(secret.bytes(), || format!("the variable {PASSPHRASE}"))
+            }
+            PassphraseSource::Ask => {
+                operator.passphrase(prompt, twice).ok_or(ResolveError::NobodyThere)
+            }
+        }
+    }
+}
+
+fn from_file(path: &Path) -> Result<Secret, ResolveError> {
+    let failed = |source| ResolveError::File { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+    let limit = LONGEST as u64 + 1;
+    BufReader::new(file).take(limit).read_until(b'\n', &mut line).map_err(failed)?;
+    first_line(&line, || shown(path.as_os_str().as_bytes()))
+}
+
+fn from_command(line: &OsStr) -> Result<Secret, ResolveError> {
+    let output = Zeroizing::new(shell::run_shell_line(line, &[PASSPHRASE])?);
+    first_line(&output, || "the command of --passphrase-command".to_owned())
+}
+
+/// All bytes before the first newline, as `gpg --passphrase-file` takes them: a carriage return
+/// or a blank at the end belongs to the passphrase.
+fn first_line(bytes: &[u8], whence: impl Fn() -> String) -> Result<Secret, ResolveError> {
+    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    if line.contains(&0) {
+        return Err(ResolveError::Nul { whence: whence() });
+    }
+    match line.len() {
+        0 => Err(ResolveError::Empty { whence: whence() }),
+        1..=LONGEST => Ok(Secret::new(line.to_vec())),
+        _ => Err(ResolveError::TooLong { whence: whence() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::operator::Nobody;
+
+    fn surroundings(vars: &[(&str, &str)]) -> Surroundings {
+        Surroundings::from_vars(|name| {
+            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn places_come_from_the_option_then_the_variable_then_xdg_then_home() {
+        let mut common = Common::default();
+        let home = ("HOME", "/h");
+        let catalog = |common: &Common, vars: &[(&str, &str)]| {
+            surroundings(vars).catalog(common).unwrap().display().to_string()
+        };
+        assert_eq!(catalog(&common, &[home]), "/h/.local/share/coldcut/catalog.sqlite");
+        let data = ("XDG_DATA_HOME", "/d");
+        assert_eq!(catalog(&common, &[home, data]), "/d/coldcut/catalog.sqlite");
+        let variable = (CATALOG, "rel.sqlite");
+        assert_eq!(catalog(&common, &[home, data, variable]), "rel.sqlite");
+        common.catalog = Some("/opt".into());
+        assert_eq!(catalog(&common, &[home, data, variable]), "/opt");
+        let state = surroundings(&[home, ("XDG_STATE_HOME", "/s")]);
+        assert_eq!(state.staging(&common).unwrap(), Path::new("/s/coldcut/staging"));
+        let state = surroundings(&[home]).staging(&common).unwrap();
+        assert_eq!(state, Path::new("/h/.local/state/coldcut/staging"));
+    }
+
+    #[test]
+    fn empty_variables_and_relative_homes_count_for_nothing() {
+        let empty = surroundings(&[("HOME", ""), ("XDG_DATA_HOME", "rel"), (CATALOG, "")]);
+        let error = empty.catalog(&Common::default()).unwrap_err().to_string();
+        assert!(error.contains("--catalog"), "{error}");
+        let error = empty.staging(&Common::default()).unwrap_err().to_string();
+        assert!(error.contains("--staging"), "{error}");
+        assert!(surroundings(&[(PASSPHRASE, "")]).passphrase.is_none());
+    }
+
+    #[test]
+    fn a_set_is_named_after_the_directory_and_not_after_the_way_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("My Photos");
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, dir.path().join("link")).unwrap();
+        let canonical = source(&dir.path().join("link/.")).unwrap();
+        assert_eq!(default_name(&canonical).unwrap().as_str(), "My_Photos");
+        assert!(default_name(Path::new("/")).unwrap_err().to_string().contains("--name"));
+        let missing = source(&dir.path().join("no\x1b")).unwrap_err().to_string();
+        assert!(missing.ends_with("no\\u{1b}"), "{missing}");
+    }
+
+    fn passphrase_of_file(content: &[u8]) -> Result<Vec<u8>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p");
+        std::fs::write(&path, content).unwrap();
+        PassphraseSource::File(path)
+            .read(&Nobody, "", false)
+            .map(|secret| secret.bytes().to_vec())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_passphrase_file_gives_its_first_line_byte_for_byte() {
+        for (content, secret) in [
+            (&b"open sesame\n"[..], &b"open sesame"[..]),
+            (b"no newline", b"no newline"),
+            (b"  blanks \r\nmore\n", b"  blanks \r"),
+            (b"\xff\x01\xfe\n", b"\xff\x01\xfe"),
+        ] {
+            assert_eq!(passphrase_of_file(content).unwrap(), secret);
+        }
+        for empty in [&b""[..], b"\n", b"\nsecond"] {
+            assert!(passphrase_of_file(empty).unwrap_err().contains("empty"));
+        }
+        assert!(passphrase_of_file(b"a\0b\n").unwrap_err().contains("NUL"));
+        assert_eq!(passphrase_of_file(&[b'x'; LONGEST]).unwrap().len(), LONGEST);
+        assert!(passphrase_of_file(&[b'x'; LONGEST + 1]).unwrap_err().contains("longer"));
+        let missing = PassphraseSource::File("/nonexistent/p".into());
+        let error = missing.read(&Nobody, "", false).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/p"), "{error}");
+    }
+
+    #[test]
+    fn the_first_line_is_the_one_that_gpg_takes() {
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let dir = tempfile::Builder::new().permissions(private).tempdir().unwrap();
+        let path = dir.path().join("p");
+        std::fs::write(&path, b" odd \r\nsecond\n").unwrap();
+        let secret = PassphraseSource::File(path.clone()).read(&Nobody, "", false).unwrap();
+        let gpg = |passphrase: &Path, verb: &str, data: &[u8]| {
+            std::fs::write(dir.path().join("in"), data).unwrap();
+            let line = format!(
+                "cd {0} && gpg --homedir {0} --batch -q --pinentry-mode loopback \
+                 --passphrase-file {1} {verb} < in",
+                dir.path().display(),
+                passphrase.display()
+            );
+            shell::run_shell_line(OsStr::new(&line), &[]).unwrap()
+        };
+        let closed = gpg(&path, "-c", b"treasure");
+        let exact = dir.path().join("exact");
+        std::fs::write(&exact, secret.bytes()).unwrap();
+        assert_eq!(gpg(&exact, "-d", &closed), b"treasure");
+        let _ = shell::run_shell_line(
+            OsStr::new(&format!("gpgconf --homedir {} --kill all", dir.path().display())),
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_command_gives_its_first_line_and_its_failure_is_told() {
+        let read = |line: &str| {
+            PassphraseSource::Command(line.into())
+                .read(&Nobody, "", false)
+                .map(|secret| secret.bytes().to_vec())
+        };
+        assert_eq!(read("printf 'a b\\nc'").unwrap(), b"a b");
+        assert!(matches!(read("true"), Err(ResolveError::Empty { .. })));
+        assert!(matches!(read("echo x; exit 3"), Err(ResolveError::Command(_))));
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_environment_and_asking_comes_last() {
+        let env = surroundings(&[(PASSPHRASE, "e")]);
+        let mut keys = Keys::default();
+        let choose = |keys: &Keys, env: &Surroundings| PassphraseSource::choose(keys, env);
+        let nothing = Surroundings::default();
+        assert!(matches!(choose(&keys, &nothing), PassphraseSource::Ask));
+        let asked = PassphraseSource::Ask.read(&Nobody, "", true);
+        assert!(matches!(asked, Err(ResolveError::NobodyThere)));
+        let secret = choose(&keys, &env).read(&Nobody, "", false).unwrap();
+        assert_eq!(secret.bytes(), b"e");
+        keys.passphrase_command = Some("c".into());
+        assert!(matches!(choose(&keys, &env), PassphraseSource::Command(_)));
+        keys.passphrase_command = None;
+        keys.passphrase_file = Some("f".into());
+        assert!(matches!(choose(&keys, &env), PassphraseSource::File(_)));
+    }
+}

@@ -1,0 +1,74 @@
+//! Values of options: each parser's error says what is allowed, because clap shows just that.
+
+use crate::model::disc::Compression;
+use crate::model::size::{SMALLEST_DISC, parse_disc_size};
+use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+/// Below this, headers outweigh what they describe.
+pub const SMALLEST_ARCHIVE: Bytes = Bytes(1 << 10);
+/// An archive is a file on an ISO 9660 volume, which holds none over 4 GiB - 1; headers and what
+/// data that resists adds to it must fit beside.
+pub const LARGEST_ARCHIVE: Bytes = Bytes(3900 << 20);
+
+type Parsed<T> = Result<T, String>;
+
+pub fn set_name(text: &str) -> Parsed<SetName> {
+    SetName::new(text)
+        .ok_or_else(|| format!("a set's name is 1 to {} of A-Z a-z 0-9 - _", SetName::MAX))
+}
+
+pub fn disc_size(text: &str) -> Parsed<Sectors> {
+    parse_disc_size(text)
+        .filter(|sectors| sectors.bytes() >= SMALLEST_DISC)
+        .ok_or_else(|| "allowed: bd25, bd50, bd100, bd128, dvd, or a size from 2M".to_owned())
+}
+
+pub fn archive_size(text: &str) -> Parsed<Bytes> {
+    Bytes::parse(text)
+        .filter(|size| (SMALLEST_ARCHIVE..=LARGEST_ARCHIVE).contains(size))
+        .ok_or_else(|| "allowed: a size from 1K to 3900M, such as 512M".to_owned())
+}
+
+pub fn percent(text: &str) -> Parsed<u8> {
+    whole_number(text.strip_suffix('%').unwrap_or(text))
+        .and_then(|number| u8::try_from(number).ok())
+        .filter(|&number| number <= 100)
+        .ok_or_else(|| "allowed: a whole number from 0 to 100".to_owned())
+}
+
+pub fn disc_number(text: &str) -> Parsed<DiscNo> {
+    positive(text).map(DiscNo).ok_or_else(|| "a disc is named by its number, from 1".to_owned())
+}
+
+pub fn snapshot(text: &str) -> Parsed<SnapshotSeq> {
+    positive(text)
+        .map(SnapshotSeq)
+        .ok_or_else(|| "a snapshot is named by its number, from 1; `snapshots` lists them".into())
+}
+
+/// Digits only: `+7` is a number to Rust and a slip of the finger here.
+fn whole_number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
+}
+
+fn positive(text: &str) -> Option<u32> {
+    whole_number(text).filter(|&number| number > 0)
+}
+
+pub fn compression() -> impl TypedValueParser<Value = Compression> {
+    PossibleValuesParser::new(["bzip2", "zstd", "none"])
+        .try_map(|word| Compression::from_word(&word).ok_or("allowed: bzip2, zstd, none"))
+}
+
+/// One name, not a path: it is looked for in every directory.
+pub fn file_name() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|name| {
+        let bytes = name.as_bytes();
+        let plain = !bytes.is_empty() && !bytes.contains(&b'/') && bytes != b"." && bytes != b"..";
+        if plain { Ok(name) } else { Err("allowed: the name of a file, without a slash") }
+    })
+}

@@ -1,0 +1,483 @@
+//! What the rows of `snapshots`, `discs`, `ls`, `find` and `status` are. `docs/json.md` describes
+//! the objects: their keys are a promise.
+
+use super::screen::Screen;
+use super::table::{self, Object, Row};
+use crate::model::disc::Encryption;
+use crate::model::path::shown;
+use crate::model::rows::{Note, SnapshotRow};
+use crate::model::{Bytes, DiscNo, DiscUuid, Kind, Mtime, SetName, SetUuid, SnapshotSeq};
+use crate::port::clock::Moment;
+use serde_json::{Map, Value, json};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// A snapshot of a set.
+#[derive(Clone, Debug)]
+pub struct SnapshotLine {
+    pub set: SetName,
+    pub id: SnapshotSeq,
+    pub date: Moment,
+    /// The source's absolute path at that run.
+    pub source: Vec<u8>,
+    /// All paths that are in it.
+    pub paths: u64,
+    /// Content of its files.
+    pub size: Bytes,
+    /// Files of it whose content is not (wholly) on a disc yet.
+    pub waiting: u64,
+}
+
+/// A disc of a set.
+#[derive(Clone, Debug)]
+pub struct DiscLine {
+    pub set: SetName,
+    pub id: DiscNo,
+    pub uuid: DiscUuid,
+    /// The word of the catalog: how far this disc has come.
+    pub state: String,
+    pub date: Moment,
+    pub used: Bytes,
+    pub capacity: Bytes,
+    /// The newest snapshot that has a member on it.
+    pub snapshot: SnapshotSeq,
+    pub copies: u32,
+    /// When a copy was last read back without a fault.
+    pub verified: Option<Moment>,
+}
+
+/// What there is to say of a set at a glance.
+#[derive(Clone, Debug)]
+pub struct StatusLine {
+    pub set: SetName,
+    pub uuid: SetUuid,
+    pub source: Vec<u8>,
+    pub encryption: Encryption,
+    pub snapshots: u64,
+    /// The newest snapshot.
+    pub newest: Option<(SnapshotSeq, Moment)>,
+    /// Discs that were read back and found right.
+    pub safe: u64,
+    /// Discs that wait in the staging area.
+    pub staged: u64,
+    /// Files of the newest snapshot that are not on a verified disc yet, and their content.
+    pub waiting: u64,
+    pub waiting_size: Bytes,
+    /// Differences without content (deletions, moves, modes) that go out with the next disc.
+    pub rows_waiting: u64,
+}
+
+/// Which places are in use; `status` says so before it names the sets.
+#[derive(Clone, Debug)]
+pub struct Places {
+    pub catalog: PathBuf,
+    /// False: no such file yet.
+    pub catalog_exists: bool,
+    pub staging: PathBuf,
+}
+
+impl Row for SnapshotLine {
+    const HEADINGS: &'static [&'static str] =
+        &["ID", "DATE", "PATHS", "SIZE", "NOT ON A DISC", "SET", "SOURCE"];
+    const NUMBERS: &'static [usize] = &[0, 2, 3, 4];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.date.to_string(),
+            self.paths.to_string(),
+            self.size.to_string(),
+            self.waiting.to_string(),
+            self.set.to_string(),
+            shown(&self.source),
+        ]
+    }
+}
+
+impl Object for SnapshotLine {
+    fn object(&self) -> Value {
+        let mut object = object(json!({
+            "set": self.set.as_str(),
+            "id": self.id.0,
+            "date": self.date.to_string(),
+            "paths": self.paths,
+            "size": self.size.0,
+            "waiting": self.waiting,
+        }));
+        put_bytes(&mut object, "source", &self.source);
+        Value::Object(object)
+    }
+}
+
+impl Row for DiscLine {
+    const HEADINGS: &'static [&'static str] =
+        &["DISC", "STATE", "DATE", "USED", "OF", "SNAPSHOT", "COPIES", "VERIFIED", "SET"];
+    const NUMBERS: &'static [usize] = &[0, 3, 4, 5, 6];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.state.clone(),
+            self.date.to_string(),
+            self.used.to_string(),
+            self.capacity.to_string(),
+            self.snapshot.to_string(),
+            self.copies.to_string(),
+            self.verified.map_or("-".to_owned(), |moment| moment.to_string()),
+            self.set.to_string(),
+        ]
+    }
+}
+
+impl Object for DiscLine {
+    fn object(&self) -> Value {
+        json!({
+            "set": self.set.as_str(),
+            "id": self.id.0,
+            "uuid": self.uuid.to_string(),
+            "state": self.state,
+            "date": self.date.to_string(),
+            "used": self.used.0,
+            "capacity": self.capacity.0,
+            "snapshot": self.snapshot.0,
+            "copies": self.copies,
+            "verified": self.verified.map(|moment| moment.to_string()),
+        })
+    }
+}
+
+impl Row for StatusLine {
+    const HEADINGS: &'static [&'static str] = &[
+        "SET",
+        "SNAPSHOTS",
+        "NEWEST",
+        "SAFE DISCS",
+        "STAGED",
+        "NOT ON A DISC",
+        "SIZE",
+        "ROWS",
+        "ENCRYPTION",
+        "SOURCE",
+    ];
+    const NUMBERS: &'static [usize] = &[1, 3, 4, 5, 6, 7];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.set.to_string(),
+            self.snapshots.to_string(),
+            self.newest.map_or("-".to_owned(), |(_, date)| date.to_string()),
+            self.safe.to_string(),
+            self.staged.to_string(),
+            self.waiting.to_string(),
+            self.waiting_size.to_string(),
+            self.rows_waiting.to_string(),
+            self.encryption.word().to_owned(),
+            shown(&self.source),
+        ]
+    }
+}
+
+impl Object for StatusLine {
+    fn object(&self) -> Value {
+        let mut object = object(json!({
+            "set": self.set.as_str(),
+            "id": self.set.as_str(),
+            "uuid": self.uuid.to_string(),
+            "encryption": self.encryption.word(),
+            "snapshots": self.snapshots,
+            "newest": self.newest.map(|(id, _)| id.0),
+            "date": self.newest.map(|(_, date)| date.to_string()),
+            "safe": self.safe,
+            "staged": self.staged,
+            "waiting": self.waiting,
+            "waiting_size": self.waiting_size.0,
+            "rows_waiting": self.rows_waiting,
+        }));
+        put_bytes(&mut object, "source", &self.source);
+        Value::Object(object)
+    }
+}
+
+/// A path of a snapshot, for `ls` and `find`.
+impl Object for SnapshotRow {
+    fn object(&self) -> Value {
+        let mut object = object(json!({
+            "kind": self.kind.letter().to_string(),
+            "size": self.size,
+            "sha256": self.sha256.map(|digest| digest.to_string()),
+            "mode": format!("{:04o}", self.meta.mode),
+            "uid": self.meta.uid,
+            "gid": self.meta.gid,
+            "mtime": self.meta.mtime.to_decimal(),
+            "discs": disc_numbers(self).iter().map(|disc| disc.0).collect::<Vec<_>>(),
+            "waiting": !self.place.complete,
+            "note": note_word(&self.note),
+        }));
+        put_bytes(&mut object, "path", self.path.as_bytes());
+        if !self.meta.link.is_empty() {
+            put_bytes(&mut object, "link", &self.meta.link);
+        }
+        Value::Object(object)
+    }
+}
+
+/// Prints the rows of `ls` and `find` one by one: there may be millions.
+pub fn print_paths(screen: &Screen, rows: impl IntoIterator<Item = SnapshotRow>) -> io::Result<()> {
+    table::print_each(screen, rows, path_line)
+}
+
+/// Prints what `status` says: the places, then the sets.
+pub fn print_status(screen: &Screen, places: &Places, sets: &[StatusLine]) -> io::Result<()> {
+    match screen.json() {
+        true => screen.object(&places.object())?,
+        false => screen.result(&places.lines())?,
+    }
+    table::print(screen, sets)
+}
+
+impl Places {
+    fn lines(&self) -> String {
+        format!(
+            "catalog  {}{}\nstaging  {}\n",
+            shown(self.catalog.as_os_str().as_bytes()),
+            if self.catalog_exists { "" } else { " (none yet)" },
+            shown(self.staging.as_os_str().as_bytes()),
+        )
+    }
+}
+
+impl Object for Places {
+    fn object(&self) -> Value {
+        let mut object = object(json!({"catalog_exists": self.catalog_exists}));
+        put_bytes(&mut object, "catalog", self.catalog.as_os_str().as_bytes());
+        put_bytes(&mut object, "staging", self.staging.as_os_str().as_bytes());
+        Value::Object(object)
+    }
+}
+
+/// `-rw-r--r--   12.3 MB  2026-11-22T23:05:33Z  1,2     photos/a.jpg`
+fn path_line(row: &SnapshotRow) -> String {
+    let mut line = format!(
+        "{}  {:>7}  {:<20}  {:<6}  {}",
+        mode_text(row.kind, row.meta.mode),
+        size_text(row),
+        whole_seconds(row.meta.mtime),
+        discs_text(row),
+        row.path,
+    );
+    match (row.kind, row.meta.link.as_slice()) {
+        (Kind::Symlink, target) => line += &format!(" -> {}", shown(target)),
+        (Kind::Hardlink, first) => line += &format!(" = {}", shown(first)),
+        _ => {}
+    }
+    match &row.note {
+        Note::None => {}
+        Note::Changed => line += "  (changed while it was read)",
+        Note::Stale(date) => {
+            line += &format!("  (could not be read; as of {})", shown(date.as_bytes()))
+        }
+    }
+    line + "\n"
+}
+
+fn size_text(row: &SnapshotRow) -> String {
+    match row.kind {
+        Kind::File | Kind::Hardlink => Bytes(row.size).to_string(),
+        _ => "-".to_owned(),
+    }
+}
+
+fn whole_seconds(mtime: Mtime) -> String {
+    Moment(mtime.sec).to_string()
+}
+
+/// `1,2`; `1,?` where the rest is not on a disc yet; `-` where there is no content.
+fn discs_text(row: &SnapshotRow) -> String {
+    let mut words: Vec<String> = disc_numbers(row).iter().map(DiscNo::to_string).collect();
+    if !row.place.complete {
+        words.push("?".to_owned());
+    }
+    if words.is_empty() { "-".to_owned() } else { words.join(",") }
+}
+
+/// The discs that hold the file, each once, in the order of its parts.
+fn disc_numbers(row: &SnapshotRow) -> Vec<DiscNo> {
+    let mut discs: Vec<DiscNo> = row.place.places.iter().map(|place| place.disc).collect();
+    discs.dedup();
+    discs
+}
+
+/// As `ls -l` shows it: kind, then three letters each for owner, group and others.
+fn mode_text(kind: Kind, mode: u32) -> String {
+    let kind = match kind {
+        Kind::File | Kind::Hardlink => '-',
+        other => other.letter(),
+    };
+    let triple = |shift: u32, special: bool, letter: char| {
+        let bit = |bit: u32, letter: char| if mode >> shift & bit != 0 { letter } else { '-' };
+        let execute = match (mode >> shift & 1 != 0, special) {
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+            (true, false) => 'x',
+            (false, false) => '-',
+        };
+        [bit(4, 'r'), bit(2, 'w'), execute]
+    };
+    std::iter::once(kind)
+        .chain(triple(6, mode & 0o4000 != 0, 's'))
+        .chain(triple(3, mode & 0o2000 != 0, 's'))
+        .chain(triple(0, mode & 0o1000 != 0, 't'))
+        .collect()
+}
+
+fn note_word(note: &Note) -> Option<String> {
+    match note {
+        Note::None => None,
+        Note::Changed => Some("changed".to_owned()),
+        Note::Stale(date) => Some(format!("stale:{date}")),
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// JSON has no bytes: `key` holds the text, with U+FFFD for what is not UTF-8, and then
+/// `key_bytes` holds all bytes in hexadecimal.
+pub(super) fn put_bytes(object: &mut Map<String, Value>, key: &str, bytes: &[u8]) {
+    object.insert(key.to_owned(), String::from_utf8_lossy(bytes).into());
+    if std::str::from_utf8(bytes).is_err() {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        object.insert(format!("{key}_bytes"), hex.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::screen::testing::screen;
+    use super::*;
+    use crate::model::rows::{Place, Where};
+    use crate::model::{ArchiveNo, Digest, Meta, RelPath};
+    use uuid::Uuid;
+
+    fn set() -> SetName {
+        SetName::new("photos").unwrap()
+    }
+
+    fn row(path: &[u8], kind: Kind) -> SnapshotRow {
+        let meta = Meta { mode: 0o644, mtime: Mtime { sec: 0, nsec: 5 }, ..Meta::default() };
+        let path = RelPath::new(path).unwrap();
+        let place = Where::nothing();
+        SnapshotRow { kind, path, size: 0, sha256: None, place, meta, note: Note::None }
+    }
+
+    fn file_on(discs: &[u32], complete: bool) -> SnapshotRow {
+        let mut file = row(b"a/b", Kind::File);
+        let place = |&disc: &u32| Place { disc: DiscNo(disc), archive: ArchiveNo(1) };
+        file.place = Where { places: discs.iter().map(place).collect(), complete, member: None };
+        file.size = 12_300_000;
+        file.sha256 = Some(Digest::EMPTY);
+        file
+    }
+
+    #[test]
+    fn a_file_is_shown_with_its_discs() {
+        let line = |discs: &[u32], complete| path_line(&file_on(discs, complete));
+        assert_eq!(
+            line(&[1, 1, 2], true),
+            "-rw-r--r--  12.3 MB  1970-01-01T00:00:00Z  1,2     a/b\n"
+        );
+        assert!(line(&[1], false).contains("  1,?  "));
+        assert!(line(&[], false).contains("  ?  "));
+    }
+
+    #[test]
+    fn links_and_notes_stand_behind_the_path() {
+        let mut link = row(b"l", Kind::Symlink);
+        link.meta.link = b"to\n".to_vec();
+        assert!(path_line(&link).ends_with("  l -> to\\n\n"));
+        let mut file = file_on(&[1], true);
+        file.note = Note::Stale("2026-01-01T00:00:00Z".to_owned());
+        assert!(path_line(&file).contains("as of 2026-01-01"));
+    }
+
+    #[test]
+    fn modes_look_as_ls_shows_them() {
+        assert_eq!(mode_text(Kind::Dir, 0o1777), "drwxrwxrwt");
+        assert_eq!(mode_text(Kind::Hardlink, 0o4755), "-rwsr-xr-x");
+        assert_eq!(mode_text(Kind::Fifo, 0o2600), "prw---S---");
+    }
+
+    #[test]
+    fn a_path_that_is_no_text_keeps_its_bytes_for_programs() {
+        let (screen, _, results) = screen(true);
+        print_paths(&screen, [row(b"a\xff", Kind::Dir), file_on(&[1, 2], true)]).unwrap();
+        let objects: Vec<Value> =
+            results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(objects[0]["path"], "a\u{fffd}");
+        assert_eq!(objects[0]["path_bytes"], "61ff");
+        assert_eq!(objects[1]["path"], "a/b");
+        assert!(objects[1].get("path_bytes").is_none());
+        assert_eq!(objects[1]["discs"], json!([1, 2]));
+        assert_eq!(objects[1]["mtime"], "0.000000005");
+    }
+
+    #[test]
+    fn snapshots_and_discs_have_ids() {
+        let snapshot = SnapshotLine {
+            set: set(),
+            id: SnapshotSeq(3),
+            date: Moment(0),
+            source: b"/srv/photos".to_vec(),
+            paths: 10,
+            size: Bytes(1000),
+            waiting: 0,
+        };
+        assert_eq!(snapshot.object()["id"], 3);
+        let disc = DiscLine {
+            set: set(),
+            id: DiscNo(7),
+            uuid: DiscUuid(Uuid::nil()),
+            state: "verified".to_owned(),
+            date: Moment(0),
+            used: Bytes(1),
+            capacity: Bytes(2),
+            snapshot: SnapshotSeq(3),
+            copies: 1,
+            verified: None,
+        };
+        assert_eq!(disc.object()["id"], 7);
+        assert_eq!(disc.cells().len(), DiscLine::HEADINGS.len());
+        assert_eq!(snapshot.cells().len(), SnapshotLine::HEADINGS.len());
+    }
+
+    #[test]
+    fn status_names_its_places_and_every_set() {
+        let places = Places { catalog: "/c".into(), catalog_exists: false, staging: "/s".into() };
+        let status = StatusLine {
+            set: set(),
+            uuid: SetUuid(Uuid::nil()),
+            source: b"/srv".to_vec(),
+            encryption: Encryption::None,
+            snapshots: 0,
+            newest: None,
+            safe: 0,
+            staged: 1,
+            waiting: 2,
+            waiting_size: Bytes(3),
+            rows_waiting: 4,
+        };
+        let (people_screen, _, results) = screen(false);
+        print_status(&people_screen, &places, std::slice::from_ref(&status)).unwrap();
+        assert!(results.text().starts_with("catalog  /c (none yet)\nstaging  /s\nSET"));
+        let (json_screen, _, results) = screen(true);
+        print_status(&json_screen, &places, &[status]).unwrap();
+        let text = results.text();
+        assert!(text.starts_with("{\"catalog\":\"/c\",\"catalog_exists\":false,"), "{text}");
+        assert_eq!(text.lines().count(), 2);
+    }
+}

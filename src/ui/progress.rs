@@ -1,0 +1,368 @@
+//! How far the work has come: a bar on a terminal, a line now and then in a log, events for
+//! programs. The engine reports to [`Monitor`] and does not know which of these listens.
+
+use super::screen::{Screen, locked};
+use crate::model::Bytes;
+use crate::port::clock::Moment;
+use crate::port::monitor::{Monitor, Phase, Progress, Trouble};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// Seconds between two lines in a log: an hour of burning makes 120 of them.
+const LINES_APART: i64 = 30;
+/// Seconds between two events for programs, and between two texts beside a bar.
+const EVENTS_APART: i64 = 1;
+
+/// How progress is shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    Bar,
+    Lines,
+    /// `--quiet`: troubles only.
+    Nothing,
+}
+
+impl Show {
+    /// What fits `--quiet` and the stream that people read.
+    pub fn choose(quiet: bool) -> Show {
+        match quiet {
+            true => Show::Nothing,
+            false if Screen::can_draw() => Show::Bar,
+            false => Show::Lines,
+        }
+    }
+}
+
+type Clock = Box<dyn Fn() -> Moment + Send + Sync>;
+
+pub struct Reporter {
+    screen: Arc<Screen>,
+    show: Show,
+    clock: Clock,
+    state: Mutex<Option<Running>>,
+}
+
+/// The phase in work.
+struct Running {
+    phase: Phase,
+    progress: Progress,
+    began: Moment,
+    lined: Moment,
+    told: Moment,
+    /// Something came in since the last event.
+    news: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Reporter {
+    pub fn new(screen: Arc<Screen>, show: Show) -> Reporter {
+        Reporter::with_clock(screen, show, Box::new(Moment::now))
+    }
+
+    pub fn with_clock(screen: Arc<Screen>, show: Show, clock: Clock) -> Reporter {
+        Reporter { screen, show, clock, state: Mutex::new(None) }
+    }
+
+    /// Ends the phase in work and wipes its bar. Without it the bar stays behind the last words.
+    pub fn finish(&self) {
+        if let Some(ended) = locked(&self.state).take() {
+            self.close(&ended);
+        }
+    }
+
+    fn close(&self, ended: &Running) {
+        self.screen.set_bar(None);
+        if ended.news {
+            self.event(progress_event(&ended.phase, ended.progress));
+        }
+    }
+
+    /// Events are a courtesy: the run does not fail because nobody reads them any more.
+    fn event(&self, event: Value) {
+        if self.show != Show::Nothing {
+            let _ = self.screen.object(&event);
+        }
+    }
+
+    fn begin(&self, phase: &Phase, now: Moment) -> Running {
+        let bar = (self.show == Show::Bar).then(|| new_bar(phase));
+        self.screen.set_bar(bar.clone());
+        Running {
+            phase: phase.clone(),
+            progress: Progress::default(),
+            began: now,
+            lined: now,
+            told: now,
+            news: false,
+            bar,
+        }
+    }
+
+    fn advance(&self, running: &mut Running, progress: Progress, now: Moment) {
+        running.progress = progress;
+        running.news = true;
+        if let Some(bar) = &running.bar {
+            bar.set_position(progress.done);
+        }
+        if now.0 - running.told.0 >= EVENTS_APART {
+            running.told = now;
+            running.news = false;
+            self.event(progress_event(&running.phase, progress));
+            if let Some(bar) = &running.bar {
+                bar.set_message(running.line(now));
+            }
+        }
+        if self.show == Show::Lines && now.0 - running.lined.0 >= LINES_APART {
+            running.lined = now;
+            self.screen.say(&running.line(now));
+        }
+    }
+}
+
+impl Running {
+    fn line(&self, now: Moment) -> String {
+        let seconds = u64::try_from(now.0 - self.began.0).unwrap_or(0);
+        progress_line(&self.phase, self.progress, seconds)
+    }
+}
+
+impl Monitor for Reporter {
+    fn phase(&self, phase: &Phase) {
+        let mut state = locked(&self.state);
+        if let Some(ended) = state.take() {
+            self.close(&ended);
+        }
+        if self.show == Show::Lines {
+            self.screen.say(&phase_line(phase));
+        }
+        self.event(phase_event(phase));
+        *state = Some(self.begin(phase, (self.clock)()));
+    }
+
+    fn progress(&self, progress: Progress) {
+        if self.show == Show::Nothing {
+            return;
+        }
+        if let Some(running) = &mut *locked(&self.state) {
+            self.advance(running, progress, (self.clock)());
+        }
+    }
+
+    fn note(&self, text: &str) {
+        if self.show != Show::Nothing {
+            self.screen.say(text);
+            self.event(json!({"event": "note", "text": text}));
+        }
+    }
+
+    fn trouble(&self, trouble: &Trouble) {
+        self.screen.say(&trouble.to_string());
+        let event = json!({"event": "trouble", "thing": trouble.thing, "what": trouble.what});
+        let _ = self.screen.object(&event);
+    }
+}
+
+fn new_bar(phase: &Phase) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(phase.total, ProgressDrawTarget::stderr());
+    let template = match phase.total {
+        Some(_) => "[{bar:24}] {wide_msg}",
+        None => "{spinner} {wide_msg}",
+    };
+    // The templates above are fixed and a test reads them; the plain style is no loss.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.with_message(phase_line(phase))
+}
+
+/// `packing disc 3, 25.0 GB`
+fn phase_line(phase: &Phase) -> String {
+    let total = phase.total.map(|total| format!(", {}", amount(phase, total)));
+    format!("{}{}", heading(phase), total.unwrap_or_default())
+}
+
+fn heading(phase: &Phase) -> String {
+    match phase.disc {
+        Some(disc) => format!("{} disc {disc}", phase.what),
+        None => phase.what.to_owned(),
+    }
+}
+
+/// A scan counts entries, everything else counts bytes.
+fn amount(phase: &Phase, number: u64) -> String {
+    match phase.what {
+        "scanning" => format!("{number} entries"),
+        _ => Bytes(number).to_string(),
+    }
+}
+
+/// `packing disc 3: 12.5 GB of 25.0 GB (50 %), ratio 0.80, 40.0 MB/s, 5 min left`
+fn progress_line(phase: &Phase, progress: Progress, seconds: u64) -> String {
+    let mut line = format!("{}: {}", heading(phase), amount(phase, progress.done));
+    if let Some(total) = phase.total {
+        line += &format!(" of {} ({} %)", amount(phase, total), percent(progress.done, total));
+    }
+    if let (Some(written), true) = (progress.written, progress.done > 0) {
+        line += &format!(", ratio {:.2}", written as f64 / progress.done as f64);
+    }
+    if let Some(rate) = progress.done.checked_div(seconds).filter(|&rate| rate > 0) {
+        line += &format!(", {}/s", amount(phase, rate));
+        if let Some(rest) = phase.total.and_then(|total| total.checked_sub(progress.done)) {
+            line += &format!(", {} left", duration(rest / rate));
+        }
+    }
+    line
+}
+
+/// Rounded down: 100 % is only what is finished.
+fn percent(done: u64, total: u64) -> u64 {
+    let percent = u128::from(done) * 100 / u128::from(total.max(1));
+    if total == 0 { 100 } else { percent.min(100) as u64 }
+}
+
+/// `45 s`, `12 min`, `3 h 05 min`
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds.div_ceil(60)),
+        _ => {
+            let minutes = seconds.div_ceil(60);
+            format!("{} h {:02} min", minutes / 60, minutes % 60)
+        }
+    }
+}
+
+fn phase_event(phase: &Phase) -> Value {
+    json!({"event": "phase", "phase": phase.what, "disc": phase.disc, "total": phase.total})
+}
+
+fn progress_event(phase: &Phase, progress: Progress) -> Value {
+    json!({
+        "event": "progress",
+        "phase": phase.what,
+        "disc": phase.disc,
+        "total": phase.total,
+        "done": progress.done,
+        "written": progress.written,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::screen::testing::{Paper, screen};
+    use super::*;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    /// A reporter whose clock stands until it is moved.
+    fn reporter(show: Show, json: bool) -> (Reporter, Arc<AtomicI64>, Paper, Paper) {
+        let (screen, people, results) = screen(json);
+        let time = Arc::new(AtomicI64::new(1000));
+        let hand = time.clone();
+        let clock = Box::new(move || Moment(hand.load(Ordering::SeqCst)));
+        (Reporter::with_clock(screen, show, clock), time, people, results)
+    }
+
+    fn packing() -> Phase {
+        Phase { what: "packing", disc: Some(3), total: Some(25_000_000_000) }
+    }
+
+    fn done(done: u64) -> Progress {
+        Progress { done, written: Some(done * 4 / 5) }
+    }
+
+    #[test]
+    fn a_log_gets_a_line_at_the_start_and_then_every_half_minute() {
+        let (reporter, time, people, results) = reporter(Show::Lines, false);
+        reporter.phase(&packing());
+        for second in 1..=65 {
+            time.fetch_add(1, Ordering::SeqCst);
+            reporter.progress(done(second * 100_000_000));
+        }
+        reporter.finish();
+        let expected = "packing disc 3, 25.0 GB\n\
+            packing disc 3: 3.00 GB of 25.0 GB (12 %), ratio 0.80, 100 MB/s, 4 min left\n\
+            packing disc 3: 6.00 GB of 25.0 GB (24 %), ratio 0.80, 100 MB/s, 4 min left\n";
+        assert_eq!(people.text(), expected);
+        assert_eq!(results.text(), "");
+    }
+
+    #[test]
+    fn programs_get_an_event_a_second_and_the_last_one() {
+        let (reporter, time, _, results) = reporter(Show::Lines, true);
+        reporter.phase(&packing());
+        for step in 1..=10 {
+            reporter.progress(done(step));
+        }
+        time.fetch_add(1, Ordering::SeqCst);
+        reporter.progress(done(11));
+        reporter.progress(done(12));
+        reporter.finish();
+        let events: Vec<Value> =
+            results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events.len(), 3, "{events:?}");
+        assert_eq!(events[0]["event"], "phase");
+        assert_eq!((&events[1]["done"], &events[1]["disc"]), (&json!(11), &json!(3)));
+        assert_eq!(events[2]["done"], 12);
+    }
+
+    #[test]
+    fn quiet_says_troubles_and_nothing_else() {
+        let (reporter, _, people, results) = reporter(Show::Nothing, true);
+        reporter.phase(&packing());
+        reporter.progress(done(1));
+        reporter.note("all is well");
+        reporter.trouble(&Trouble { thing: "a\nb".into(), what: "cannot be read".into() });
+        reporter.finish();
+        assert_eq!(people.text(), "a\\nb: cannot be read\n");
+        assert_eq!(
+            results.text(),
+            "{\"event\":\"trouble\",\"thing\":\"a\\nb\",\"what\":\"cannot be read\"}\n"
+        );
+    }
+
+    #[test]
+    fn notes_reach_people_and_programs() {
+        let (reporter, _, people, results) = reporter(Show::Lines, true);
+        reporter.note("disc 3 is full");
+        assert_eq!(people.text(), "disc 3 is full\n");
+        assert_eq!(results.text(), "{\"event\":\"note\",\"text\":\"disc 3 is full\"}\n");
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_do_no_harm() {
+        let phase = |total| Phase { what: "writing", disc: None, total };
+        let line = |total, done, seconds| {
+            progress_line(&phase(total), Progress { done, written: None }, seconds)
+        };
+        assert_eq!(line(None, 0, 0), "writing: 0 B");
+        assert_eq!(line(Some(0), 0, 5), "writing: 0 B of 0 B (100 %)");
+        assert_eq!(line(Some(10), 20, 1), "writing: 20 B of 10 B (100 %), 20 B/s");
+        assert_eq!(line(Some(1000), 999, 0), "writing: 999 B of 1.00 kB (99 %)");
+        assert!(line(Some(u64::MAX), u64::MAX - 1, 1).contains("(99 %)"));
+        let scan = Phase { what: "scanning", disc: None, total: None };
+        assert_eq!(
+            progress_line(&scan, done(10), 5),
+            "scanning: 10 entries, ratio 0.80, 2 entries/s"
+        );
+    }
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(duration(45), "45 s");
+        assert_eq!(duration(61), "2 min");
+        assert_eq!(duration(3599), "60 min");
+        assert_eq!(duration(11_070), "3 h 05 min");
+    }
+
+    #[test]
+    fn the_bars_templates_are_sound() {
+        for total in [None, Some(1)] {
+            let bar = new_bar(&Phase { what: "writing", disc: None, total });
+            assert!(bar.message().starts_with("writing"));
+        }
+        for template in ["[{bar:24}] {wide_msg}", "{spinner} {wide_msg}"] {
+            assert!(ProgressStyle::with_template(template).is_ok());
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The last words of a run: what became of every path. Pure texts; who counts is the engine.
+
+use crate::model::path::shown;
+use crate::model::{Bytes, DiscNo, SnapshotSeq};
+use serde_json::{Value, json};
+
+/// A number of paths, and the content of those that have any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub count: u64,
+    pub size: Bytes,
+}
+
+/// What a backup did. Every path that was walked is in exactly one of `stored`, `unchanged`,
+/// `excluded`, `failed`.
+#[derive(Clone, Debug, Default)]
+pub struct BackupSummary {
+    /// The new snapshot; `None` if there was no difference, or nothing was done (`--dry-run`).
+    pub snapshot: Option<SnapshotSeq>,
+    pub stored: Tally,
+    pub unchanged: Tally,
+    /// By the rule's own words, in the order of the rules.
+    pub excluded: Vec<(String, Tally)>,
+    pub failed: Tally,
+    /// Paths of the snapshot whose content is not on a verified disc yet.
+    pub waiting: Tally,
+    /// Differences without content that go out with the next disc.
+    pub rows_waiting: u64,
+    /// Discs made by this run, with what they hold.
+    pub discs: Vec<(DiscNo, Bytes)>,
+    /// Nothing was done, only planned.
+    pub dry_run: bool,
+}
+
+/// What a restore did.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreSummary {
+    pub snapshot: Option<SnapshotSeq>,
+    pub restored: Tally,
+    /// There already, and kept (`--overwrite`).
+    pub kept: Tally,
+    /// Could not be restored; each was named when it happened.
+    pub failed: Tally,
+    /// Discs that were needed and never came.
+    pub missing_discs: Vec<DiscNo>,
+    pub dry_run: bool,
+}
+
+/// What a look at discs found.
+#[derive(Clone, Debug, Default)]
+pub struct VerifySummary {
+    pub discs: Vec<VerifiedDisc>,
+    /// Discs that were to be read and were not there.
+    pub missing_discs: Vec<DiscNo>,
+}
+
+#[derive(Clone, Debug)]
+pub struct VerifiedDisc {
+    pub disc: DiscNo,
+    pub files: Tally,
+    /// What was wrong, a line each; none: every byte is right.
+    pub damage: Vec<String>,
+}
+
+impl BackupSummary {
+    /// All paths that the walk met.
+    pub fn walked(&self) -> u64 {
+        let excluded: u64 = self.excluded.iter().map(|(_, tally)| tally.count).sum();
+        self.stored.count + self.unchanged.count + excluded + self.failed.count
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = match (self.dry_run, self.snapshot) {
+            (true, _) => "Planned only, nothing was done:\n".to_owned(),
+            (false, Some(id)) => format!("Snapshot {id}, {}:\n", paths(self.walked())),
+            (false, None) => format!("No new snapshot, {}:\n", paths(self.walked())),
+        };
+        text += &tally_line("stored", self.stored);
+        text += &tally_line("unchanged", self.unchanged);
+        for (rule, tally) in &self.excluded {
+            text += &tally_line(&format!("excluded by {}", shown(rule.as_bytes())), *tally);
+        }
+        text += &shout("FAILED", self.failed);
+        text += &shout("not on a disc yet", self.waiting);
+        if self.rows_waiting > 0 {
+            text += &format!(
+                "  {} without content: on the next disc, or with --flush\n",
+                plural(self.rows_waiting, "difference", "differences")
+            );
+        }
+        for (disc, size) in &self.discs {
+            text += &format!("  disc {disc}: {size}\n");
+        }
+        text
+    }
+
+    pub fn object(&self) -> Value {
+        let excluded: Vec<Value> = self
+            .excluded
+            .iter()
+            .map(|(rule, tally)| json!({"rule": rule, "count": tally.count, "size": tally.size.0}))
+            .collect();
+        json!({
+            "event": "summary",
+            "command": "backup",
+            "dry_run": self.dry_run,
+            "snapshot": self.snapshot.map(|id| id.0),
+            "stored": self.stored.object(),
+            "unchanged": self.unchanged.object(),
+            "excluded": excluded,
+            "failed": self.failed.object(),
+            "waiting": self.waiting.object(),
+            "rows_waiting": self.rows_waiting,
+            "discs": self.discs.iter().map(|(disc, _)| disc.0).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl RestoreSummary {
+    pub fn text(&self) -> String {
+        let mut text = match (self.dry_run, self.snapshot) {
+            (true, _) => "Planned only, nothing was done:\n".to_owned(),
+            (false, Some(id)) => format!("From snapshot {id}:\n"),
+            (false, None) => String::new(),
+        };
+        text += &tally_line("restored", self.restored);
+        if self.kept.count > 0 {
+            text += &tally_line("kept as they were", self.kept);
+        }
+        text += &shout("NOT restored", self.failed);
+        text + &missing_line(&self.missing_discs)
+    }
+
+    pub fn object(&self) -> Value {
+        json!({
+            "event": "summary",
+            "command": "restore",
+            "dry_run": self.dry_run,
+            "snapshot": self.snapshot.map(|id| id.0),
+            "restored": self.restored.object(),
+            "kept": self.kept.object(),
+            "failed": self.failed.object(),
+            "missing_discs": numbers(&self.missing_discs),
+        })
+    }
+}
+
+impl VerifySummary {
+    pub fn is_clean(&self) -> bool {
+        self.missing_discs.is_empty() && self.discs.iter().all(|disc| disc.damage.is_empty())
+    }
+
+    pub fn text(&self) -> String {
+        let discs: String = self.discs.iter().map(VerifiedDisc::text).collect();
+        discs + &missing_line(&self.missing_discs)
+    }
+
+    pub fn object(&self) -> Value {
+        json!({
+            "event": "summary",
+            "command": "verify",
+            "discs": self.discs.iter().map(VerifiedDisc::object).collect::<Vec<_>>(),
+            "missing_discs": numbers(&self.missing_discs),
+        })
+    }
+}
+
+impl VerifiedDisc {
+    fn text(&self) -> String {
+        let Tally { count, size } = self.files;
+        let files = plural(count, "file", "files");
+        if self.damage.is_empty() {
+            return format!("Disc {}: {files}, {size}, every byte is right\n", self.disc);
+        }
+        let mut text = format!("Disc {}: {files}, {size}, DAMAGED:\n", self.disc);
+        for line in &self.damage {
+            text += &format!("  {}\n", shown(line.as_bytes()));
+        }
+        text
+    }
+
+    fn object(&self) -> Value {
+        json!({"id": self.disc.0, "files": self.files.object(), "damage": self.damage})
+    }
+}
+
+impl Tally {
+    pub fn add(&mut self, size: u64) {
+        self.count += 1;
+        self.size += Bytes(size);
+    }
+
+    fn object(self) -> Value {
+        json!({"count": self.count, "size": self.size.0})
+    }
+}
+
+fn numbers(discs: &[DiscNo]) -> Vec<u32> {
+    discs.iter().map(|disc| disc.0).collect()
+}
+
+fn paths(count: u64) -> String {
+    plural(count, "path", "paths")
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn tally_line(what: &str, tally: Tally) -> String {
+    format!("  {what}: {}, {}\n", paths(tally.count), tally.size)
+}
+
+/// A line that is there only where there is something to worry about.
+fn shout(what: &str, tally: Tally) -> String {
+    if tally.count == 0 { String::new() } else { tally_line(what, tally) }
+}
+
+fn missing_line(discs: &[DiscNo]) -> String {
+    if discs.is_empty() {
+        return String::new();
+    }
+    let list: Vec<String> = discs.iter().map(DiscNo::to_string).collect();
+    let word = if discs.len() == 1 { "disc" } else { "discs" };
+    format!("  MISSING: {word} {}\n", list.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(count: u64, size: u64) -> Tally {
+        Tally { count, size: Bytes(size) }
+    }
+
+    #[test]
+    fn a_backup_accounts_for_every_path() {
+        let summary = BackupSummary {
+            snapshot: Some(SnapshotSeq(2)),
+            stored: tally(3, 3_000_000),
+            unchanged: tally(1, 500),
+            excluded: vec![("--exclude *.o\x1b".to_owned(), tally(2, 10))],
+            failed: tally(1, 7),
+            waiting: tally(1, 7),
+            rows_waiting: 1,
+            discs: vec![(DiscNo(4), Bytes(3_100_000))],
+            dry_run: false,
+        };
+        assert_eq!(
+            summary.text(),
+            "Snapshot 2, 7 paths:\n\
+             \x20 stored: 3 paths, 3.00 MB\n\
+             \x20 unchanged: 1 path, 500 B\n\
+             \x20 excluded by --exclude *.o\\u{1b}: 2 paths, 10 B\n\
+             \x20 FAILED: 1 path, 7 B\n\
+             \x20 not on a disc yet: 1 path, 7 B\n\
+             \x20 1 difference without content: on the next disc, or with --flush\n\
+             \x20 disc 4: 3.10 MB\n"
+        );
+        let object = summary.object();
+        assert_eq!(object["excluded"][0]["count"], 2);
+        assert_eq!(object["failed"]["size"], 7);
+    }
+
+    #[test]
+    fn nothing_to_worry_about_is_not_mentioned() {
+        let text = BackupSummary { unchanged: tally(2, 0), ..Default::default() }.text();
+        assert_eq!(
+            text,
+            "No new snapshot, 2 paths:\n  stored: 0 paths, 0 B\n  unchanged: 2 paths, 0 B\n"
+        );
+    }
+
+    #[test]
+    fn a_restore_names_what_is_missing() {
+        let summary = RestoreSummary {
+            snapshot: Some(SnapshotSeq(1)),
+            restored: tally(5, 100),
+            failed: tally(2, 50),
+            missing_discs: vec![DiscNo(2), DiscNo(3)],
+            ..Default::default()
+        };
+        assert_eq!(
+            summary.text(),
+            "From snapshot 1:\n  restored: 5 paths, 100 B\n  NOT restored: 2 paths, 50 B\n  \
+             MISSING: discs 2, 3\n"
+        );
+        assert_eq!(summary.object()["missing_discs"], json!([2, 3]));
+    }
+
+    #[test]
+    fn a_verified_disc_is_right_in_every_byte_or_damaged() {
+        let disc = |damage: &[&str]| VerifiedDisc {
+            disc: DiscNo(1),
+            files: tally(9, 1000),
+            damage: damage.iter().map(|line| (*line).to_owned()).collect(),
+        };
+        let clean = VerifySummary { discs: vec![disc(&[])], missing_discs: vec![] };
+        assert!(clean.is_clean());
+        assert_eq!(clean.text(), "Disc 1: 9 files, 1.00 kB, every byte is right\n");
+        let damaged = VerifySummary { discs: vec![disc(&["x: other"])], missing_discs: vec![] };
+        assert!(!damaged.is_clean());
+        assert_eq!(damaged.text(), "Disc 1: 9 files, 1.00 kB, DAMAGED:\n  x: other\n");
+        let missing = VerifySummary { discs: vec![], missing_discs: vec![DiscNo(1)] };
+        assert!(!missing.is_clean());
+    }
+}

@@ -1,0 +1,78 @@
+//! Holds the floors of the house: who may know whom, and who may touch the world. What is built
+//! for tests (`#[cfg(test)]`) is free.
+
+// Helpers of tests may panic.
+#![allow(clippy::unwrap_used)]
+
+#[path = "architecture/rules.rs"]
+mod rules;
+#[path = "architecture/tokens.rs"]
+mod tokens;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Rust files of `src/`, relative to the project, with their text.
+fn sources() -> Vec<(String, String)> {
+    let mut dirs = vec![root().join("src")];
+    let mut files = Vec::new();
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                files.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() > 20, "the search for sources is broken: {files:?}");
+    files
+}
+
+#[test]
+fn nobody_knows_a_higher_floor_or_touches_what_is_not_his() {
+    let sources = sources();
+    let for_tests = rules::files_for_tests(&sources);
+    let offences: Vec<String> = sources
+        .iter()
+        .filter(|(file, _)| !for_tests.contains(file))
+        .flat_map(|(file, text)| rules::offences(file, text))
+        .collect();
+    assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is() {
+    let silent: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(silent.is_empty(), "no `//!` at the top of {silent:?}");
+}
+
+#[test]
+fn main_is_wiring_only() {
+    let main = fs::read_to_string(root().join("src/main.rs")).unwrap();
+    assert!(main.lines().count() < 60, "main.rs has {} lines", main.lines().count());
+}
+
+#[test]
+fn the_map_lists_every_file_and_nothing_else() {
+    let page = root().join("docs/architecture.md");
+    let map = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{page:?}: {error}"));
+    let listed = rules::listed_files(&map);
+    let there: BTreeSet<String> = sources().into_iter().map(|(file, _)| file).collect();
+    let missing: Vec<_> = there.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&there).collect();
+    assert!(missing.is_empty(), "docs/architecture.md has no line for {missing:?}");
+    assert!(gone.is_empty(), "docs/architecture.md lists what is not there: {gone:?}");
+}

@@ -1,0 +1,13 @@
+//! What tests of the real binary stand on: a sandbox to run it in, trees to back up, and a
+//! comparison that sees everything that a restore must bring back.
+
+// Each test binary uses its own part of this, and helpers of tests may panic.
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
+
+pub mod compare;
+pub mod sandbox;
+pub mod trees;
+
+pub use compare::{assert_same_tree, differences};
+pub use sandbox::{Run, Sandbox};
+pub use trees::{hostile_tree, mutate_tree, random_tree};

@@ -1,0 +1,173 @@
+//! A folder of its own for each test, and the program run in it as if the machine were new.
+
+use serde_json::Value;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// `source`, `shelf`, `target` (not made yet), catalog, staging and home below one folder, which
+/// is removed at the end unless the test failed.
+pub struct Sandbox {
+    dir: TempDir,
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Sandbox {
+    pub fn new() -> Sandbox {
+        let dir = tempfile::Builder::new().prefix("coldcut-test.").tempdir().unwrap();
+        let mut sandbox = Sandbox { dir, environment: Vec::new() };
+        for name in ["source", "shelf", "home"] {
+            std::fs::create_dir(sandbox.path(name)).unwrap();
+        }
+        sandbox.set("PATH", std::env::var_os("PATH").unwrap_or_default());
+        sandbox.set("HOME", sandbox.path("home"));
+        sandbox.set("LC_ALL", "C.UTF-8");
+        sandbox.set("COLDCUT_CATALOG", sandbox.catalog());
+        sandbox.set("COLDCUT_STAGING", sandbox.staging());
+        sandbox
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn source(&self) -> PathBuf {
+        self.path("source")
+    }
+
+    pub fn shelf(&self) -> PathBuf {
+        self.path("shelf")
+    }
+
+    pub fn target(&self) -> PathBuf {
+        self.path("target")
+    }
+
+    pub fn catalog(&self) -> PathBuf {
+        self.path("catalog.sqlite")
+    }
+
+    pub fn staging(&self) -> PathBuf {
+        self.path("staging")
+    }
+
+    /// A passphrase as a file.
+    pub fn passphrase_file(&self, passphrase: &[u8]) -> PathBuf {
+        let path = self.path("passphrase");
+        std::fs::write(&path, [passphrase, b"\n"].concat()).unwrap();
+        path
+    }
+
+    /// Sets a variable for all runs from now on.
+    pub fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
+        self.environment.push((name.into(), value.as_ref().to_owned()));
+    }
+
+    /// The images on the shelf, by name.
+    pub fn images(&self) -> Vec<PathBuf> {
+        let mut images: Vec<PathBuf> = std::fs::read_dir(self.shelf())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "iso"))
+            .collect();
+        images.sort();
+        images
+    }
+
+    /// Runs coldcut to its end, without a terminal.
+    pub fn run<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) -> Run {
+        let mut command = self.command(env!("CARGO_BIN_EXE_coldcut"));
+        command.args(words);
+        self.finish(command)
+    }
+
+    /// Runs a line of bash in the sandbox's folder, for what is done by hand.
+    pub fn bash(&self, line: &str) -> Run {
+        let mut command = self.command("bash");
+        command.args(["-euo", "pipefail", "-c", line]);
+        self.finish(command)
+    }
+
+    /// A program with the sandbox's environment and nothing else of ours.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.dir.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn finish(&self, mut command: Command) -> Run {
+        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Run { line: format!("{command:?}"), dir: self.dir.path().to_owned(), output }
+    }
+}
+
+/// What a failed test was about must still be there to look at.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.dir.disable_cleanup(true);
+            eprintln!("kept: {}", self.dir.path().display());
+        }
+    }
+}
+
+/// One run, ended.
+pub struct Run {
+    line: String,
+    dir: PathBuf,
+    pub output: Output,
+}
+
+impl Run {
+    #[track_caller]
+    pub fn ok(&self) -> &Run {
+        self.code(0)
+    }
+
+    #[track_caller]
+    pub fn code(&self, expected: i32) -> &Run {
+        let is = self.output.status.code();
+        assert!(is == Some(expected), "exit {is:?} instead of {expected}\n{}", self.story());
+        self
+    }
+
+    /// stderr holds this text.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> &Run {
+        assert!(self.stderr().contains(text), "stderr does not say {text:?}\n{}", self.story());
+        self
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    /// The objects on stdout: every line must be one.
+    #[track_caller]
+    pub fn objects(&self) -> Vec<Value> {
+        let read = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}\n{}", self.story()))
+        };
+        self.stdout().lines().map(read).collect()
+    }
+
+    /// The objects on stdout that are results, not events.
+    #[track_caller]
+    pub fn results(&self) -> Vec<Value> {
+        self.objects().into_iter().filter(|object| object.get("event").is_none()).collect()
+    }
+
+    /// Command, both streams and the folder.
+    pub fn story(&self) -> String {
+        let (status, dir) = (self.output.status, Path::display(&self.dir));
+        let (stdout, stderr) = (self.stdout(), self.stderr());
+        let line = &self.line;
+        format!("$ {line}\n{status}, in {dir}\n--- stdout\n{stdout}\n--- stderr\n{stderr}\n---")
+    }
+}
