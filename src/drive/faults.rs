@@ -50,7 +50,7 @@ impl Faults {
 
     fn parse(text: &str) -> Result<Faults, String> {
         let faults: Faults = toml::from_str(text).map_err(|e| {
-            let line = e.span().map(|span| text[..span.start].lines().count().max(1));
+            let line = e.span().map(|span| text[..span.start].matches('\n').count() + 1);
             let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
             format!("{place}{}", e.message().trim_end())
         })?;

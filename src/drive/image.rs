@@ -65,6 +65,12 @@ impl Image {
         Some(if position < bad.start { length.min(bad.start - position) } else { length })
     }
 
+    /// The directory gives the file fewer sectors than its size needs.
+    fn misdescribed(&self, file: &DiscFile) -> ReadError {
+        let source = io::Error::new(io::ErrorKind::InvalidData, "the disc's directory is damaged");
+        ReadError::Io { disc: self.title(), path: file.path.clone(), source }
+    }
+
     fn unreadable(&self, file: &DiscFile, position: u64, source: Option<io::Error>) -> ReadError {
         ReadError::Unreadable {
             disc: self.title(),
@@ -88,8 +94,7 @@ impl DiscReader for Image {
         if buf.is_empty() || offset >= file.size.0 {
             return Ok(0);
         }
-        // A directory that gives a file fewer sectors than its size is damaged at this place.
-        let (position, row) = file.locate(offset).ok_or_else(|| self.unreadable(file, 0, None))?;
+        let (position, row) = file.locate(offset).ok_or_else(|| self.misdescribed(file))?;
         let wanted = row.min(buf.len() as u64);
         let sound =
             self.sound(position, wanted).ok_or_else(|| self.unreadable(file, position, None))?;

@@ -155,3 +155,108 @@ fn capital(byte: u8) -> u8 {
         _ => b'_',
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::{BurnJob, contract, predicted_sectors};
+    use crate::port::stop::Stop;
+
+    /// The sizes need sources, the sources no content.
+    struct Sources(tempfile::TempDir);
+
+    impl Sources {
+        fn job(&self, files: &[(String, Bytes)]) -> BurnJob {
+            let source = |(path, size): &(String, Bytes)| {
+                let source = self.0.path().join(path.replace('/', "-"));
+                std::fs::File::create(&source).unwrap().set_len(size.0).unwrap();
+                (path.clone(), source)
+            };
+            BurnJob {
+                label: contract::label(1),
+                volume_id: "0001_HOLIDAYS".into(),
+                volume_date: "1987020304050607".into(),
+                files: files.iter().map(source).collect(),
+                sectors: image_sectors(files),
+            }
+        }
+    }
+
+    fn sources() -> Sources {
+        Sources(tempfile::tempdir().unwrap())
+    }
+
+    fn disc(archives: usize, suffix: &str, gpg: &str) -> Vec<(String, Bytes)> {
+        let root = ["README.txt", "restore.sh", "FORMAT.txt", "DISC.txt", "SHA256SUMS"];
+        let listings = ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "catalog.sqlite.bz2"];
+        let listings = listings.iter().map(|name| format!("{name}{gpg}"));
+        let archives = (1..=archives).map(|n| format!("archives/{n:08}.tar{suffix}{gpg}"));
+        root.map(String::from)
+            .into_iter()
+            .chain(listings)
+            .chain(archives)
+            .enumerate()
+            .map(|(i, path)| (path, Bytes(i as u64 * 1000 % 7001)))
+            .collect()
+    }
+
+    fn agrees(sources: &Sources, files: &[(String, Bytes)]) {
+        let job = sources.job(files);
+        let theirs = predicted_sectors(&job, &Stop::new()).unwrap();
+        assert_eq!(job.sectors, theirs, "{} files: {:?}", files.len(), files.last());
+    }
+
+    #[test]
+    fn the_size_is_what_xorriso_says_for_few_archives() {
+        let sources = sources();
+        for archives in 0..=40 {
+            agrees(&sources, &disc(archives, ".bz2", ".gpg"));
+        }
+    }
+
+    #[test]
+    fn the_size_is_what_xorriso_says_for_many_archives_and_all_kinds_of_names() {
+        let sources = sources();
+        for archives in [26, 27, 30, 53, 54, 60, 61, 62, 63, 100, 130, 200, 400] {
+            for (suffix, gpg) in [("", ""), (".bz2", ""), (".zst", ".gpg")] {
+                agrees(&sources, &disc(archives, suffix, gpg));
+            }
+        }
+    }
+
+    #[test]
+    fn the_size_is_what_xorriso_says_for_odd_discs() {
+        let sources = sources();
+        let file = |path: &str, size| (path.to_owned(), Bytes(size));
+        agrees(&sources, &[file("DISC.txt", 0)]);
+        agrees(&sources, &[file("a/b/c", 1), file("a/d", 2049), file("e", 0)]);
+        agrees(&sources, &[file("archives/1000000001.tar.bz2.gpg", 3 << 29)]);
+        let most = disc(7, ".bz2", "");
+        let mixed: Vec<_> = most
+            .into_iter()
+            .chain([file("SHA256SUMS.sig", 566), file("parity/vol000_plus_01.par2", 99)])
+            .chain([file("archives/00000008.tar", 12)])
+            .collect();
+        agrees(&sources, &mixed);
+    }
+
+    #[test]
+    fn the_size_is_what_xorriso_says_at_the_limit_of_a_files_size() {
+        let sources = sources();
+        for size in [(1 << 32) - 4097, (1 << 32) - 2048, (1 << 32) - 2047, (1 << 32) - 1, 9 << 30] {
+            agrees(&sources, &[("archives/00000001.tar".into(), Bytes(size))]);
+        }
+    }
+
+    #[test]
+    fn the_image_is_as_large_as_was_said() {
+        let sources = sources();
+        for archives in [0, 1, 29, 61, 130] {
+            let job = sources.job(&disc(archives, ".bz2", ""));
+            let target = sources.0.path().join(format!("{archives}.iso"));
+            super::super::xorriso::write(&job, &target, &|_| (), &Stop::new()).unwrap();
+            let written = std::fs::metadata(&target).unwrap().len();
+            assert_eq!(Bytes(written), job.sectors.bytes(), "{archives}");
+        }
+    }
+}
