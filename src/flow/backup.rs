@@ -309,22 +309,23 @@ impl Run<'_> {
         self.report.failed = compared.failed;
     }
 
-    fn texts(&self, catalog: &Catalog, seq: SnapshotSeq, queue: &Queue) -> Result<SetTexts<'_>, FlowError> {
+    fn texts(
+        &self,
+        catalog: &Catalog,
+        seq: SnapshotSeq,
+        queue: &Queue,
+    ) -> Result<SetTexts<'_>, FlowError> {
         let snapshots = catalog.snapshots(self.set.id)?;
         let long = |work: &crate::pack::Work| match work {
             crate::pack::Work::File { entry, .. } | crate::pack::Work::Plain(entry) => {
                 entry.path.as_bytes().len() > LONG_PATH
             }
         };
-        let locks = self.sealer.as_ref().map(Sealer::locks);
-        let key_ids = match locks {
-            Some(locks) if !self.set.facts.hidden => locks.key_ids(),
-            _ => Vec::new(),
-        };
+        let key_ids = self.sealer.as_ref().map(|sealer| sealer.locks().key_ids());
         Ok(SetTexts {
             set: &self.set,
             seq,
-            key_ids,
+            key_ids: key_ids.unwrap_or_default(),
             snapshots: snapshots
                 .into_iter()
                 .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
@@ -368,7 +369,9 @@ impl Run<'_> {
         let texts = self.texts(catalog, seq, &queue)?;
         let (disc, new_disc, known) = self.next_disc(catalog, &texts, true)?;
         let monitor = self.desk.monitor;
-        let phase = |disc: DiscNo| monitor.phase(&Phase { what: "packing", disc: Some(disc.0), total: Some(load) });
+        let phase = |disc: DiscNo| {
+            monitor.phase(&Phase { what: "packing", disc: Some(disc.0), total: Some(load) })
+        };
         let place = (new_disc, known);
         let mut ledger =
             CatalogLedger::new(catalog, self.set.id, seq, monitor, place, dates, rehashed)?;

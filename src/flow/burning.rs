@@ -1,9 +1,7 @@
 //! From staged to safe: burn, read back, record; a disc that fails goes onto the next blank.
 
 use crate::burn::{BurnError, Burned, burn};
-use crate::catalog::{
-    Catalog, CopyState, DiscInfo, DiscState, Finding, KnownSet, Verification,
-};
+use crate::catalog::{Catalog, CopyState, DiscInfo, DiscState, Finding, KnownSet, Verification};
 use crate::drive::{Drive, DriveError};
 use crate::model::DiscNo;
 use crate::port::clock::Moment;

@@ -146,8 +146,8 @@ impl<'a> Comparer<'a> {
         self.result.load.paths += 1;
         let known = self.meet(&entry.path)?;
         // Something else stands where a directory was: what was below it is gone.
-        self.gone_dirs |= known.as_ref().is_some_and(|row| row.kind == Kind::Dir)
-            && entry.kind != Kind::Dir;
+        self.gone_dirs |=
+            known.as_ref().is_some_and(|row| row.kind == Kind::Dir) && entry.kind != Kind::Dir;
         if entry.kind == Kind::Dir {
             self.visited.insert(entry.path.clone());
             let rows = self.known.dir(&entry.path)?;
@@ -221,7 +221,8 @@ impl<'a> Comparer<'a> {
         entry.kind = Kind::Hardlink;
         entry.size = 0;
         entry.meta.link = first.as_bytes().to_vec();
-        if let Some(Work::File { links, .. }) = queued.and_then(|at| self.result.queue.get_mut(at)) {
+        if let Some(Work::File { links, .. }) = queued.and_then(|at| self.result.queue.get_mut(at))
+        {
             links.push(entry.clone());
         }
         self.keep_or_put(entry, known, None)
@@ -358,6 +359,7 @@ pub fn entry_of(row: KnownEntry) -> Entry {
 }
 
 fn is_below(path: &RelPath, dir: &RelPath) -> bool {
-    path == dir || dir.components().zip(path.components()).all(|(a, b)| a == b)
-        && dir.components().count() <= path.components().count()
+    path == dir
+        || dir.components().zip(path.components()).all(|(a, b)| a == b)
+            && dir.components().count() <= path.components().count()
 }

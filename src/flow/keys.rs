@@ -107,7 +107,8 @@ impl KeyRing<'_> {
 
     /// A secret key that is protected by a password of its own takes the passphrase for it.
     fn key_opener(&self, name: &SetName) -> Result<Opener, FlowError> {
-        let key = self.secret_key.as_ref().ok_or_else(|| FlowError::NeedsSecretKey(name.clone()))?;
+        let key =
+            self.secret_key.as_ref().ok_or_else(|| FlowError::NeedsSecretKey(name.clone()))?;
         match Opener::secret_key(key, None) {
             Err(crate::codec::openpgp::OpenError::KeyPassword) => {
                 let password = (self.passphrase)("Password of the secret key", false)?;

@@ -100,11 +100,16 @@ impl<'a> CatalogLedger<'a> {
             size: Bytes(archive.size),
             plain: Bytes(archive.decrypted),
             sha256: archive.sha256,
-            bytes: Bytes(archive.content),
+            content: Bytes(archive.content),
         }
     }
 
-    fn put(&mut self, entry: Entry, content: Option<crate::catalog::ContentId>, note: Note) -> Result<(), FlowError> {
+    fn put(
+        &mut self,
+        entry: Entry,
+        content: Option<crate::catalog::ContentId>,
+        note: Note,
+    ) -> Result<(), FlowError> {
         let change = RowChange::Put { entry, content, note };
         Ok(self.catalog.put_rows(self.set, self.seq, &[change])?)
     }
@@ -143,25 +148,26 @@ impl Ledger for CatalogLedger<'_> {
                 self.check_rot(&member.row.path, digest);
             }
         }
-        let members: Vec<StoredMember> =
-            archive.members.into_iter().map(stored_member).collect();
-        self.catalog
-            .commit_archive(self.set, &record, &members)
-            .map_err(FlowError::from)?;
+        let members: Vec<StoredMember> = archive.members.into_iter().map(stored_member).collect();
+        self.catalog.commit_archive(self.set, &record, &members).map_err(FlowError::from)?;
         Ok(())
     }
 
     /// What was stored before stays, marked with its date; what never was is not in the snapshot.
     fn unreadable(&mut self, entry: &Entry, why: &str) -> Result<(), LedgerError> {
         self.failed += 1;
-        let trouble = Trouble { thing: entry.path.to_string(), what: format!("cannot be read: {why}") };
+        let trouble =
+            Trouble { thing: entry.path.to_string(), what: format!("cannot be read: {why}") };
         self.monitor.trouble(&trouble);
         let known = self.catalog.known(self.set, &entry.path).map_err(FlowError::from)?;
         let Some(row) = known else { return Ok(()) };
         let kept = row.content.as_ref().filter(|content| content.complete()).map(|c| c.id);
         if kept.is_none() && row.kind == Kind::File && row.size > 0 || row.kind == Kind::Hardlink {
             let remove = [RowChange::Remove(entry.path.clone())];
-            return Ok(self.catalog.put_rows(self.set, self.seq, &remove).map_err(FlowError::from)?);
+            return Ok(self
+                .catalog
+                .put_rows(self.set, self.seq, &remove)
+                .map_err(FlowError::from)?);
         }
         let note = stale(&row, &self.dates);
         Ok(self.put(entry_of(row), kept, note)?)
@@ -171,7 +177,11 @@ impl Ledger for CatalogLedger<'_> {
         &mut self,
         sink: &mut dyn FnMut(&SnapshotRow) -> io::Result<()>,
     ) -> Result<(), LedgerError> {
-        let staging = |source| FlowError::Staging { path: "SNAPSHOT".into(), what: "cannot be written", source };
+        let staging = |source| FlowError::Staging {
+            path: "SNAPSHOT".into(),
+            what: "cannot be written",
+            source,
+        };
         self.catalog
             .snapshot_rows(self.set, self.seq, |listed| sink(&listed.row).map_err(staging))
             .map_err(LedgerError::from)

@@ -6,11 +6,7 @@ pub mod burning;
 pub mod compare;
 pub mod keys;
 pub mod ledger;
-pub mod piles;
-pub mod query;
-pub mod restoring;
 pub mod staging;
-pub mod verifying;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -67,7 +63,9 @@ pub enum FlowError {
     WrongPassphrase(SetName),
     #[error("set {0} is not encrypted, from its first disc to its last; choose another --name")]
     NotEncrypted(SetName),
-    #[error("set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last")]
+    #[error(
+        "set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last"
+    )]
     OtherRecipients(SetName),
     #[error("set {0} is encrypted for recipients: name the secret key with --secret-key")]
     NeedsSecretKey(SetName),
@@ -75,7 +73,9 @@ pub enum FlowError {
     NoKeys(SetName),
     #[error("set {name} is the directory {}; another one needs another --name, or --move-source if it moved", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
-    #[error("{place} has discs of a set {name} that the catalog does not know; choose another --name, or use the catalog that knows them (--catalog)")]
+    #[error(
+        "{place} has discs of a set {name} that the catalog does not know; choose another --name, or use the catalog that knows them (--catalog)"
+    )]
     ForeignDiscs { place: String, name: SetName },
     #[error("the catalog knows no set; make one with `coldcut backup`")]
     NoSets,
@@ -93,11 +93,15 @@ pub enum FlowError {
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
     #[error("nothing is staged{0}")]
     NothingStaged(String),
-    #[error("{0} is not a shelf (a directory); drives are not supported by this version: burn to a shelf, then the images with xorriso (see README.md)")]
+    #[error(
+        "{0} is not a shelf (a directory); drives are not supported by this version: burn to a shelf, then the images with xorriso (see README.md)"
+    )]
     NoDrive(PathBuf),
     #[error("no disc of coldcut's is in {0}")]
     NoDiscs(PathBuf),
-    #[error("{drive} has no blank disc for disc {disc}; everything is staged: `coldcut burn` goes on")]
+    #[error(
+        "{drive} has no blank disc for disc {disc}; everything is staged: `coldcut burn` goes on"
+    )]
     NoBlank { drive: String, disc: DiscNo },
     #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
     BurnFailed { disc: DiscNo, tries: u32 },
@@ -105,7 +109,9 @@ pub enum FlowError {
     ReadBackFailed { disc: DiscNo, tries: u32 },
     #[error("disc {disc} needs {need} and the blank in {drive} takes {free}; insert a larger one")]
     BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
-    #[error("disc {disc} cannot be burned as it is staged; remove its staging directory and run the backup again")]
+    #[error(
+        "disc {disc} cannot be burned as it is staged; remove its staging directory and run the backup again"
+    )]
     Unburnable { disc: DiscNo, source: crate::burn::BurnError },
     #[error("no listing of set {0} can be read from these discs")]
     NoListing(SetName),

@@ -45,8 +45,11 @@ impl Staging {
     pub fn open(root: &Path) -> Result<Staging, FlowError> {
         let staging = Staging { root: root.to_owned() };
         let scratch = staging.scratch();
-        make_private_dir(&scratch)
-            .map_err(|source| FlowError::Staging { path: scratch, what: "cannot be made", source })?;
+        make_private_dir(&scratch).map_err(|source| FlowError::Staging {
+            path: scratch,
+            what: "cannot be made",
+            source,
+        })?;
         Ok(staging)
     }
 
@@ -188,9 +191,10 @@ impl SetTexts<'_> {
         let (number, uuid, capacity) = disc;
         let date = Moment::now().to_string();
         let mut room = Room::new(capacity);
-        for (path, size) in
-            closing::text_sizes(&self.facts(number, uuid, &date), &self.disc_txt(number, uuid, &date))
-        {
+        for (path, size) in closing::text_sizes(
+            &self.facts(number, uuid, &date),
+            &self.disc_txt(number, uuid, &date),
+        ) {
             room.put(&path, size);
         }
         for file in archives.iter().map(archive_file) {
@@ -224,7 +228,11 @@ impl SetTexts<'_> {
             files: closed
                 .files
                 .into_iter()
-                .map(|f| crate::catalog::DiscFile { path: f.path, size: Bytes(f.size), sha256: f.sha256 })
+                .map(|f| crate::catalog::DiscFile {
+                    path: f.path,
+                    size: Bytes(f.size),
+                    sha256: f.sha256,
+                })
                 .collect(),
         }
     }

@@ -315,7 +315,8 @@ impl ArchiveBuilder {
         let path = archive_path(self.number, self.compression(), encrypted);
         let decrypted = self.frames.spool.len();
         let file = dir.join(&path);
-        let (size, sha256) = write_sealed(&file, &mut self.frames.spool.reader(), decrypted, sealer)?;
+        let (size, sha256) =
+            write_sealed(&file, &mut self.frames.spool.reader(), decrypted, sealer)?;
         Ok(SealedArchive {
             number: self.number,
             compression: self.compression(),

@@ -172,10 +172,8 @@ fn compress_frames(mut from: File, out: &mut dyn Write) -> io::Result<u64> {
         (&mut from)
             .take((FRAME_BYTES * rayon::current_num_threads()) as u64)
             .read_to_end(&mut batch)?;
-        let frames: Vec<Vec<u8>> = batch
-            .par_chunks(FRAME_BYTES)
-            .map(|raw| compress(Compression::Bzip2, raw))
-            .collect();
+        let frames: Vec<Vec<u8>> =
+            batch.par_chunks(FRAME_BYTES).map(|raw| compress(Compression::Bzip2, raw)).collect();
         if frames.is_empty() {
             return Ok(written);
         }

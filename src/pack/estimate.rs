@@ -44,7 +44,8 @@ pub fn estimate(load: &Load, capacity: Sectors, archive_size: u64) -> Estimate {
     let discs = total.div_ceil(usable).max(1);
     let on_discs = total + discs * DISC_OVERHEAD;
     let disc = on_discs.min(capacity);
-    let staging = disc + archive_size.min(load.bytes + MEMBER * load.files).min(capacity) + listings;
+    let staging =
+        disc + archive_size.min(load.bytes + MEMBER * load.files).min(capacity) + listings;
     Estimate { discs, on_discs: Bytes(on_discs), staging: Bytes(staging) }
 }
 

@@ -259,8 +259,7 @@ impl<'a> Filler<'a> {
         };
         self.sizes_now.insert(reading.size());
         self.stores = true;
-        self.current =
-            Some(Current { reading, links, tries, lane, at: 0, parts: 0, id: new_id() });
+        self.current = Some(Current { reading, links, tries, lane, at: 0, parts: 0, id: new_id() });
         Ok(())
     }
 

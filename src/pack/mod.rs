@@ -10,9 +10,11 @@ pub mod archive;
 pub mod closing;
 pub mod estimate;
 pub mod filler;
+mod placing;
 pub mod queue;
 pub mod reader;
 pub mod room;
+mod space;
 
 use std::io;
 use std::path::PathBuf;

@@ -127,10 +127,11 @@ impl Reading {
         len: u64,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), super::PackError>,
     ) -> Result<io::Result<Digest>, super::PackError> {
+        let map = self.slice(from, len);
         let mut slice = SliceHasher { all: &mut self.hasher, own: Sha256::new(), at: from };
         let count = self.whole.is_none();
         let mut buffer = vec![0; BLOCK];
-        for &(offset, length) in self.slice(from, len).regions() {
+        for &(offset, length) in map.regions() {
             slice.zeros(from + offset, count);
             let (mut at, end) = (from + offset, from + offset + length);
             while at < end {

@@ -58,5 +58,9 @@ impl Room {
 
 /// The size of `SHA256SUMS` over these files: 64 digits, two blanks, the path and a line end each.
 pub fn sums_size(files: &[(String, u64)]) -> u64 {
-    files.iter().filter(|(path, _)| path != "SHA256SUMS").map(|(path, _)| 67 + path.len() as u64).sum()
+    files
+        .iter()
+        .filter(|(path, _)| path != "SHA256SUMS")
+        .map(|(path, _)| 67 + path.len() as u64)
+        .sum()
 }

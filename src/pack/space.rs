@@ -6,8 +6,8 @@ use crate::format::index::index_line;
 use crate::model::disc::{Compression, archive_path};
 
 use super::archive::ArchiveBuilder;
-use super::closing::{self, ListingSizes};
-use super::filler::{DiscInWork, Filler, Lane};
+use super::closing;
+use super::filler::{Filler, Lane};
 use super::room::sums_size;
 use super::{Ledger, PackError, PackedMember};
 
@@ -248,9 +248,4 @@ impl Filler<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a disc's listings have been measured: tests look at this.
-pub fn measured(disc: &DiscInWork) -> Option<ListingSizes> {
-    disc.sizes
 }

@@ -89,7 +89,8 @@ pub fn verify(
         return Ok(Verdict::Sound(Proof { disc, files: expected.len(), bytes: done }));
     }
     if expected.is_empty() {
-        faults.push(fault("this disc", "nothing is known that it could be held against".to_owned()));
+        faults
+            .push(fault("this disc", "nothing is known that it could be held against".to_owned()));
     }
     Ok(Verdict::Damaged(faults))
 }

@@ -92,6 +92,17 @@ impl Locks {
         self.certs().iter().map(|cert| cert.fingerprint().to_hex()).collect()
     }
 
+    /// Ids of the keys that open the files, as `gpg` shows them; none for a passphrase or hidden
+    /// recipients.
+    pub fn key_ids(&self) -> Vec<String> {
+        match &self.0 {
+            Kind::Recipients { keys, hidden: false, .. } => {
+                keys.iter().map(|key| key.keyid().to_hex()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The certificates in binary, one behind the other, as [`Locks::recipients`] reads them;
     /// empty for a passphrase. No secret is in them.
     pub fn to_bytes(&self) -> Result<Vec<u8>, LockError> {
