@@ -6,7 +6,11 @@ pub mod burning;
 pub mod compare;
 pub mod keys;
 pub mod ledger;
+pub mod piles;
+pub mod restoring;
+mod rows;
 pub mod staging;
+pub mod verifying;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -14,7 +18,7 @@ use std::path::PathBuf;
 use crate::catalog::{CatalogError, KnownSet};
 use crate::codec::openpgp::{LockError, OpenError, SealError};
 use crate::drive::DriveError;
-use crate::model::{Bytes, DiscNo, SetName};
+use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::pack::PackError;
 use crate::port::monitor::Monitor;
 use crate::port::operator::Operator;
@@ -113,6 +117,12 @@ pub enum FlowError {
         "disc {disc} cannot be burned as it is staged; remove its staging directory and run the backup again"
     )]
     Unburnable { disc: DiscNo, source: crate::burn::BurnError },
+    #[error("the discs in {} cannot be used: {what}", .from.display())]
+    UnusableDiscs { from: PathBuf, what: String },
+    #[error(
+        "nothing in snapshot {seq} of set {set} is called {patterns}; paths are relative to the source, and `coldcut find` finds them"
+    )]
+    NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
     #[error("no listing of set {0} can be read from these discs")]
     NoListing(SetName),
     #[error("{0}")]

@@ -9,8 +9,13 @@ use crate::codec::openpgp::{OpenError, Opener};
 use crate::drive::{DiscFile, DiscReader, FileReader};
 use crate::format::{FormatError, IndexReader};
 use crate::model::disc::Compression;
-use crate::model::rows::IndexRow;
-use crate::model::{ArchiveNo, Kind, RelPath};
+use crate::model::rows::{FrameSpan, IndexRow};
+use crate::model::{ArchiveNo, Digest, Kind, RelPath};
+
+/// What the listings are called, encrypted ones with `.gpg` behind it.
+pub const INDEX: &str = "INDEX.tsv.bz2";
+pub const SNAPSHOT: &str = "SNAPSHOT.tsv.bz2";
+pub const CATALOG: &str = "catalog.sqlite.bz2";
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListingError {
@@ -27,11 +32,25 @@ pub enum ListingError {
 }
 
 /// A member that is wanted, and the content that it belongs to.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
-    pub row: IndexRow,
+    /// In [`super::Plan::contents`].
     pub content: usize,
+    pub archive: ArchiveNo,
+    pub frames: FrameSpan,
+    /// Bytes of content in the member.
+    pub size: u64,
+    /// Of those bytes, where known.
+    pub sha256: Option<Digest>,
+    /// 0: the whole file; else counted from 1.
+    pub part: u32,
+    /// Where in the file its content belongs.
+    pub file_offset: u64,
 }
+
+/// What is wanted of a disc: by archive and member, the content. Parts are found by their
+/// directory, which is the name that listings give.
+pub type Wanted = HashMap<(ArchiveNo, RelPath), usize>;
 
 /// Opens a listing of the disc: decrypted and expanded.
 pub fn open_listing<'a>(
@@ -40,12 +59,12 @@ pub fn open_listing<'a>(
     opener: Option<&Opener>,
 ) -> Result<Box<dyn Read + 'a>, ListingError> {
     let failed = |source| ListingError::Read { name: name.to_owned(), source };
-    if let Some(file) = find(reader, name) {
+    if let Some(file) = reader.file(name) {
         let plain = FileReader::new(reader, file);
         return Ok(Box::new(expander(Compression::Bzip2, plain).map_err(failed)?));
     }
     let sealed = format!("{name}.gpg");
-    let file = find(reader, &sealed).ok_or_else(|| ListingError::Missing(name.to_owned()))?;
+    let file = reader.file(&sealed).ok_or_else(|| ListingError::Missing(name.to_owned()))?;
     let opener = opener.ok_or_else(|| ListingError::NoKey(sealed.clone()))?;
     let opened = opener
         .open(FileReader::new(reader, file))
@@ -53,44 +72,57 @@ pub fn open_listing<'a>(
     Ok(Box::new(expander(Compression::Bzip2, opened).map_err(failed)?))
 }
 
-pub fn find<'a>(reader: &'a dyn DiscReader, name: &str) -> Option<&'a DiscFile> {
-    reader.files().iter().find(|file| file.path == name)
+/// A listing of the disc as the file that it is, encrypted or not.
+pub fn listing_file<'a>(reader: &'a dyn DiscReader, name: &str) -> Option<&'a DiscFile> {
+    reader.file(name).or_else(|| reader.file(&format!("{name}.gpg")))
 }
 
-/// The wanted members of this disc, sorted by place. Damaged rows are counted, not fatal: each
-/// costs the member that it told of.
+/// Gives each row of the INDEX to `each`. A damaged row costs the member that it told of; the
+/// first such error is in the answer.
+pub fn each_index_row(
+    reader: &dyn DiscReader,
+    opener: Option<&Opener>,
+    mut each: impl FnMut(IndexRow),
+) -> Result<Option<ListingError>, ListingError> {
+    let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
+    let text = BufReader::with_capacity(256 << 10, open_listing(reader, INDEX, opener)?);
+    let mut trouble = None;
+    for row in IndexReader::new(text).map_err(damaged)? {
+        match row {
+            Ok(row) => each(row),
+            Err(error) => trouble = trouble.or_else(|| Some(damaged(error))),
+        }
+    }
+    Ok(trouble)
+}
+
+/// The wanted members of this disc.
 pub fn fetches(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
-    wanted: &HashMap<(ArchiveNo, RelPath), usize>,
+    wanted: &Wanted,
 ) -> Result<(Vec<Fetch>, Option<ListingError>), ListingError> {
-    let name = "INDEX.tsv.bz2";
-    let damaged = |source| ListingError::Damaged { name: name.to_owned(), source };
-    let text = BufReader::with_capacity(256 << 10, open_listing(reader, name, opener)?);
-    let rows = IndexReader::new(text).map_err(damaged)?;
     let mut fetches = Vec::new();
-    let mut trouble = None;
-    for row in rows {
-        match row {
-            Err(error) => trouble = Some(damaged(error)),
-            Ok(row) => {
-                if let Some(content) = content_of(&row, wanted) {
-                    fetches.push(Fetch { row, content });
-                }
-            }
-        }
-    }
-    fetches.sort_by_key(|f| (f.row.archive, f.row.frames.offset, f.row.frames.tar_offset));
+    let trouble = each_index_row(reader, opener, |row| fetches.extend(fetch(row, wanted)))?;
     Ok((fetches, trouble))
 }
 
-fn content_of(row: &IndexRow, wanted: &HashMap<(ArchiveNo, RelPath), usize>) -> Option<usize> {
+fn fetch(row: IndexRow, wanted: &Wanted) -> Option<Fetch> {
     if row.kind != Kind::File || row.size == 0 {
         return None;
     }
     let member = match row.span.part {
-        0 => row.member.clone(),
+        0 => row.member,
         _ => row.member.parent()?,
     };
-    wanted.get(&(row.archive, member)).copied()
+    let content = *wanted.get(&(row.archive, member))?;
+    Some(Fetch {
+        content,
+        archive: row.archive,
+        frames: row.frames,
+        size: row.size,
+        sha256: row.sha256,
+        part: row.span.part,
+        file_offset: row.span.file_offset,
+    })
 }

@@ -1,8 +1,15 @@
 //! Step 5: from discs back to files. Works from discs alone: a listing says what belongs where,
 //! each disc's INDEX says where its bytes are. What archives say of paths is never looked at.
 
+mod archive;
+mod assembly;
+pub mod extract;
 pub mod index;
+pub mod nodes;
 pub mod place;
 pub mod plan;
+pub mod select;
+pub mod survey;
+mod unpack;
 
 pub use plan::{Lost, Plan, plan};

@@ -8,6 +8,7 @@
 mod meta;
 mod temporary;
 
+use std::error::Error as _;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -102,6 +103,17 @@ impl PlaceError {
             Errno::NOSPC | Errno::DQUOT => PlaceError::Full { path },
             errno => PlaceError::Failed { path, doing, source: errno.into() },
         }
+    }
+
+    /// The error and what it came from, on one line.
+    pub fn in_words(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(inner) = source {
+            text.push_str(&format!(": {inner}"));
+            source = inner.source();
+        }
+        text
     }
 
     fn way(path: &RelPath, source: BeneathError) -> PlaceError {

@@ -1,9 +1,42 @@
 //! What a restore needs: which content from which disc, in order, each disc once. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::select::Selection;
 use crate::model::rows::{Place, SnapshotRow};
 use crate::model::{ArchiveNo, Digest, DiscNo, Kind, RelPath};
+
+/// How the target stands to one path, before anything is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is in the way.
+    Free,
+    /// Something is, and gives way.
+    Replace,
+    /// It is there already, as far as kind, size and time can tell.
+    There,
+    /// Something else is there, and stays.
+    Kept,
+    /// The way to it is barred.
+    Barred(String),
+}
+
+impl Standing {
+    fn is_to_be_made(&self) -> bool {
+        matches!(self, Standing::Free | Standing::Replace)
+    }
+}
+
+/// A path of the plan.
+#[derive(Debug)]
+pub struct Item {
+    pub row: SnapshotRow,
+    /// What is there gives way.
+    pub replace: bool,
+    /// False: a directory that is needed only because of what is below it, or a file that is there
+    /// already.
+    pub chosen: bool,
+}
 
 /// A content, and every path that it goes to.
 #[derive(Debug)]
@@ -13,7 +46,7 @@ pub struct Content {
     /// Its parts' places in order; one if it was not split.
     pub places: Vec<Place>,
     pub member: RelPath,
-    /// Rows of [`Plan::rows`] that have this content.
+    /// [`Plan::items`] that have this content.
     pub targets: Vec<usize>,
 }
 
@@ -22,87 +55,252 @@ impl Content {
     pub fn is_split(&self) -> bool {
         crate::format::members::part_id(&self.member).is_some()
     }
+
+    /// The number of its last part on this disc or on one before it.
+    pub fn last_part_until(&self, disc: DiscNo) -> u32 {
+        self.places.iter().take_while(|place| place.disc <= disc).count() as u32
+    }
 }
 
-/// A file that cannot be had, and why.
+/// Another name for a file that is in the target by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub item: usize,
+    pub first: usize,
+}
+
+/// A path that will not be restored, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
     pub path: RelPath,
-    pub why: String,
+    pub why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Something else is in its place and stays.
+    Kept,
+    Barred(String),
+    /// No disc that is known has it: it went onto a later one, or onto none.
+    NotOnADisc,
+    /// A hard link to something that the listing does not have.
+    NoFirst,
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Why::Kept => "something else stands there and is kept (see --overwrite)",
+            Why::Barred(why) => why,
+            Why::NotOnADisc => "its content was not on a disc yet when this listing was written",
+            Why::NoFirst => "it is another name of a file that this listing does not have",
+        })
+    }
 }
 
 #[derive(Debug, Default)]
 pub struct Plan {
-    pub rows: Vec<SnapshotRow>,
+    pub items: Vec<Item>,
     pub contents: Vec<Content>,
     /// Which contents need something from each disc.
     pub discs: BTreeMap<DiscNo, Vec<usize>>,
-    /// Rows without content: directories, links, devices, empty files.
+    /// Directories, those above others first.
+    pub dirs: Vec<usize>,
+    /// Symbolic links, FIFOs, devices, empty files.
     pub plain: Vec<usize>,
+    pub links: Vec<Link>,
     pub lost: Vec<Lost>,
-    /// Bytes of files that will be written.
+    /// Files with content that will be written, and their bytes.
+    pub files: u64,
     pub bytes: u64,
+    /// Things other than directories that are in the target already.
+    pub there: u64,
 }
 
-/// Plans the restore of these rows.
-pub fn plan(rows: Vec<SnapshotRow>) -> Plan {
-    let mut plan = Plan::default();
-    let mut known: HashMap<(Digest, Vec<Place>, Vec<u8>), usize> = HashMap::new();
-    for (number, row) in rows.iter().enumerate() {
-        if row.kind != Kind::File || row.size == 0 {
-            plan.plain.push(number);
-            continue;
-        }
-        match (&row.sha256, &row.place.member) {
-            (Some(digest), Some(member)) if row.place.complete && !row.place.places.is_empty() => {
-                let key = (*digest, row.place.places.clone(), member.as_bytes().to_vec());
-                let content = *known.entry(key).or_insert(plan.contents.len());
-                if content == plan.contents.len() {
-                    plan.contents.push(Content {
-                        size: row.size,
-                        sha256: *digest,
-                        places: row.place.places.clone(),
-                        member: member.clone(),
-                        targets: Vec::new(),
-                    });
-                }
-                plan.contents[content].targets.push(number);
-                plan.bytes += row.size;
-            }
-            _ => plan.lost.push(Lost {
-                path: row.path.clone(),
-                why: "its content was not on a disc yet when this listing was written".to_owned(),
-            }),
+/// Plans the restore of what was chosen; `standing` looks at the target.
+pub fn plan(selection: Selection, standing: impl Fn(&SnapshotRow) -> Standing) -> Plan {
+    let linked = first_names(&selection.rows);
+    let mut planner = Planner { plan: Plan::default(), linked, firsts: HashMap::new(), standing };
+    let mut links = Vec::new();
+    for row in selection.above {
+        planner.take(row, false);
+    }
+    for row in selection.rows {
+        match row.kind {
+            Kind::Hardlink => links.push(row),
+            _ => planner.take(row, true),
         }
     }
-    for (number, content) in plan.contents.iter().enumerate() {
-        let mut discs: Vec<DiscNo> = content.places.iter().map(|place| place.disc).collect();
-        discs.dedup();
-        for disc in discs {
-            plan.discs.entry(disc).or_default().push(number);
-        }
+    for row in links {
+        planner.take_link(row, &selection.firsts);
     }
-    plan.rows = rows;
+    let mut plan = planner.plan;
+    plan.gather_contents();
+    let Plan { items, dirs, .. } = &mut plan;
+    dirs.sort_by(|&a, &b| items[a].row.path.cmp(&items[b].row.path));
     plan
 }
 
-impl Plan {
-    /// What is wanted from one disc: by archive and member, the content that it belongs to.
-    /// Parts are found by their directory.
-    pub fn wanted_from(&self, disc: DiscNo) -> HashMap<(ArchiveNo, RelPath), usize> {
-        let mut wanted = HashMap::new();
-        for &number in self.discs.get(&disc).into_iter().flatten() {
-            let content = &self.contents[number];
-            for place in content.places.iter().filter(|place| place.disc == disc) {
-                wanted.insert((place.archive, content.member.clone()), number);
+/// Paths that hard links name.
+fn first_names(rows: &[SnapshotRow]) -> HashSet<RelPath> {
+    let links = rows.iter().filter(|row| row.kind == Kind::Hardlink);
+    links.filter_map(|row| RelPath::new(&row.meta.link)).collect()
+}
+
+struct Planner<F> {
+    plan: Plan,
+    linked: HashSet<RelPath>,
+    /// The file of the target that further names of a file are to be linked to.
+    firsts: HashMap<RelPath, First>,
+    standing: F,
+}
+
+/// What is known of a file that may have several names.
+enum First {
+    /// An item that is or will be in the target.
+    Item(usize),
+    /// The file is in the plan, but not to be had under this name.
+    Row(Box<SnapshotRow>),
+    NotOnADisc,
+}
+
+impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
+    fn take(&mut self, row: SnapshotRow, chosen: bool) {
+        let standing = (self.standing)(&row);
+        let is_dir = row.kind == Kind::Dir;
+        if row.kind == Kind::File {
+            let name = self.linked.contains(&row.path).then(|| row.path.clone());
+            let first = self.take_file(row, standing);
+            self.firsts.extend(name.map(|name| (name, first)));
+        } else if standing.is_to_be_made() || is_dir && standing == Standing::There {
+            let list = if is_dir { &mut self.plan.dirs } else { &mut self.plan.plain };
+            list.push(self.plan.items.len());
+            let replace = standing == Standing::Replace;
+            self.plan.items.push(Item { row, replace, chosen });
+        } else {
+            self.pass_over(row.path, standing);
+        }
+    }
+
+    fn take_file(&mut self, row: SnapshotRow, standing: Standing) -> First {
+        if !is_stored(&row) && standing != Standing::There {
+            self.plan.lost.push(Lost { path: row.path, why: Why::NotOnADisc });
+            First::NotOnADisc
+        } else if matches!(standing, Standing::Kept | Standing::Barred(_)) {
+            self.pass_over(row.path.clone(), standing);
+            First::Row(Box::new(row))
+        } else {
+            First::Item(self.add_file(row, standing))
+        }
+    }
+
+    fn add_file(&mut self, row: SnapshotRow, standing: Standing) -> usize {
+        let number = self.plan.items.len();
+        match standing {
+            Standing::There => self.plan.there += 1,
+            _ if row.size == 0 => self.plan.plain.push(number),
+            _ => {
+                self.plan.files += 1;
+                self.plan.bytes += row.size;
             }
         }
-        wanted
+        let there = standing == Standing::There;
+        let replace = standing == Standing::Replace;
+        self.plan.items.push(Item { row, replace, chosen: !there });
+        number
+    }
+
+    fn pass_over(&mut self, path: RelPath, standing: Standing) {
+        let why = match standing {
+            Standing::There => return self.plan.there += 1,
+            Standing::Barred(why) => Why::Barred(why),
+            _ => Why::Kept,
+        };
+        self.plan.lost.push(Lost { path, why });
+    }
+
+    /// The first name that can be restored gets the content, the others become links to it.
+    fn take_link(&mut self, row: SnapshotRow, spare: &HashMap<RelPath, SnapshotRow>) {
+        let lost = |plan: &mut Plan, path, why| plan.lost.push(Lost { path, why });
+        let Some(first_path) = RelPath::new(&row.meta.link) else {
+            return lost(&mut self.plan, row.path, Why::NoFirst);
+        };
+        let (file, item) = match (self.firsts.get(&first_path), spare.get(&first_path)) {
+            (Some(First::Item(item)), _) => (&self.plan.items[*item].row, Some(*item)),
+            (Some(First::Row(file)), _) => (&**file, None),
+            (Some(First::NotOnADisc), _) => {
+                return lost(&mut self.plan, row.path, Why::NotOnADisc);
+            }
+            (None, Some(file)) => (file, None),
+            (None, None) => return lost(&mut self.plan, row.path, Why::NoFirst),
+        };
+        let as_file = SnapshotRow { path: row.path, ..file.clone() };
+        let standing = (self.standing)(&as_file);
+        match item {
+            Some(first) if standing.is_to_be_made() => {
+                let item = self.plan.items.len();
+                let replace = standing == Standing::Replace;
+                self.plan.items.push(Item { row: as_file, replace, chosen: true });
+                self.plan.links.push(Link { item, first });
+            }
+            Some(_) => self.pass_over(as_file.path, standing),
+            // It stands in for its first name; those that follow are linked to it.
+            None => {
+                let known = self.take_file(as_file, standing);
+                if let First::Item(_) = known {
+                    self.firsts.insert(first_path, known);
+                }
+            }
+        }
+    }
+}
+
+/// Whether all of a file's bytes are on discs.
+fn is_stored(row: &SnapshotRow) -> bool {
+    let place = &row.place;
+    let found = place.complete && !place.places.is_empty() && place.member.is_some();
+    row.size == 0 || found && row.sha256.is_some()
+}
+
+impl Plan {
+    fn gather_contents(&mut self) {
+        let linked: Vec<usize> = self.links.iter().map(|link| link.item).collect();
+        let mut known: HashMap<(Digest, ArchiveNo, &[u8]), usize> = HashMap::new();
+        for (number, Item { row, chosen, .. }) in self.items.iter().enumerate() {
+            let is_file = row.kind == Kind::File && row.size > 0 && *chosen;
+            if !is_file || linked.binary_search(&number).is_ok() {
+                continue;
+            }
+            let (Some(sha256), Some(member)) = (row.sha256, &row.place.member) else { continue };
+            let Some(place) = row.place.places.first() else { continue };
+            let key = (sha256, place.archive, member.as_bytes());
+            let content = *known.entry(key).or_insert_with(|| {
+                let (places, member) = (row.place.places.clone(), member.clone());
+                let targets = Vec::new();
+                self.contents.push(Content { size: row.size, sha256, places, member, targets });
+                self.contents.len() - 1
+            });
+            self.contents[content].targets.push(number);
+        }
+        for (number, content) in self.contents.iter().enumerate() {
+            for place in &content.places {
+                let needed = self.discs.entry(place.disc).or_default();
+                if needed.last() != Some(&number) {
+                    needed.push(number);
+                }
+            }
+        }
     }
 
     /// Every path that a content goes to.
-    pub fn paths(&self, content: &Content) -> impl Iterator<Item = &RelPath> {
-        content.targets.iter().map(|&row| &self.rows[row].path)
+    pub fn paths(&self, content: usize) -> impl Iterator<Item = &RelPath> {
+        self.contents[content].targets.iter().map(|&item| &self.items[item].row.path)
+    }
+
+    /// Bytes of members to be read from a disc; where a file is split, at most.
+    pub fn bytes_from(&self, disc: DiscNo) -> u64 {
+        let needed = self.discs.get(&disc).into_iter().flatten();
+        needed.map(|&content| self.contents[content].size).sum()
     }
 }
 
@@ -112,47 +310,137 @@ mod tests {
     use crate::model::Meta;
     use crate::model::rows::{Note, Where};
 
-    fn file(path: &str, digest: u8, places: &[(u32, u32)], complete: bool) -> SnapshotRow {
-        let place = |&(disc, archive): &(u32, u32)| Place {
-            disc: DiscNo(disc),
-            archive: ArchiveNo(archive),
-        };
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    fn row(kind: Kind, text: &str) -> SnapshotRow {
         SnapshotRow {
-            kind: Kind::File,
-            path: RelPath::new(path.as_bytes()).unwrap(),
-            size: 10,
-            sha256: Some(Digest([digest; 32])),
-            place: Where {
-                places: places.iter().map(place).collect(),
-                complete,
-                member: RelPath::new(b"a"),
-            },
+            kind,
+            path: path(text),
+            size: 0,
+            sha256: None,
+            place: Where::nothing(),
             meta: Meta::default(),
             note: Note::None,
         }
     }
 
+    fn file(text: &str, digest: u8, places: &[(u32, u32)], complete: bool) -> SnapshotRow {
+        let place = |&(disc, archive): &(u32, u32)| Place {
+            disc: DiscNo(disc),
+            archive: ArchiveNo(archive),
+        };
+        let places = places.iter().map(place).collect();
+        SnapshotRow {
+            size: 10,
+            sha256: Some(Digest([digest; 32])),
+            place: Where { places, complete, member: RelPath::new(b"a") },
+            ..row(Kind::File, text)
+        }
+    }
+
+    fn link(text: &str, first: &str) -> SnapshotRow {
+        let mut row = row(Kind::Hardlink, text);
+        row.meta.link = first.as_bytes().to_vec();
+        row
+    }
+
+    fn planned(rows: Vec<SnapshotRow>) -> Plan {
+        plan_with(rows, &[])
+    }
+
+    fn plan_with(rows: Vec<SnapshotRow>, standings: &[(&str, Standing)]) -> Plan {
+        plan(Selection { rows, ..Selection::default() }, |row| standing(row, standings))
+    }
+
+    fn standing(row: &SnapshotRow, standings: &[(&str, Standing)]) -> Standing {
+        let known = standings.iter().find(|(text, _)| path(text) == row.path);
+        known.map_or(Standing::Free, |(_, standing)| standing.clone())
+    }
+
     #[test]
     fn a_content_with_two_paths_is_read_once() {
-        let plan = plan(vec![file("a", 1, &[(1, 1)], true), file("b", 1, &[(1, 1)], true)]);
+        let plan = planned(vec![file("a", 1, &[(1, 1)], true), file("b", 1, &[(1, 1)], true)]);
         assert_eq!(plan.contents.len(), 1);
         assert_eq!(plan.contents[0].targets, vec![0, 1]);
-        assert_eq!(plan.bytes, 20);
+        assert_eq!((plan.files, plan.bytes), (2, 20));
     }
 
     #[test]
     fn a_split_file_needs_each_disc_once() {
-        let plan = plan(vec![file("a", 1, &[(1, 1), (1, 2), (2, 3)], true)]);
+        let plan = planned(vec![file("a", 1, &[(1, 1), (1, 2), (2, 3)], true)]);
         let discs: Vec<u32> = plan.discs.keys().map(|disc| disc.0).collect();
         assert_eq!(discs, vec![1, 2]);
         assert_eq!(plan.discs[&DiscNo(1)], vec![0]);
-        assert_eq!(plan.wanted_from(DiscNo(1)).len(), 2);
+        let until = |disc| plan.contents[0].last_part_until(DiscNo(disc));
+        assert_eq!([0, 1, 2].map(until), [0, 2, 3]);
     }
 
     #[test]
     fn what_was_not_stored_is_named_as_lost() {
-        let plan = plan(vec![file("a", 1, &[(1, 1)], false), file("b", 1, &[], true)]);
+        let plan = planned(vec![file("a", 1, &[(1, 1)], false), file("b", 1, &[], true)]);
         assert!(plan.contents.is_empty());
         assert_eq!(plan.lost.len(), 2);
+    }
+
+    #[test]
+    fn what_is_there_needs_no_disc_and_what_is_kept_is_named() {
+        let rows = vec![
+            file("a", 1, &[(1, 1)], true),
+            file("b", 2, &[(2, 2)], true),
+            file("c", 3, &[(3, 3)], true),
+        ];
+        let plan = plan_with(rows, &[("a", Standing::There), ("b", Standing::Kept)]);
+        assert_eq!(plan.discs.keys().collect::<Vec<_>>(), [&DiscNo(3)]);
+        assert_eq!(plan.there, 1);
+        assert_eq!(plan.lost, [Lost { path: path("b"), why: Why::Kept }]);
+    }
+
+    #[test]
+    fn a_link_follows_its_first_name() {
+        let plan = planned(vec![link("0", "a"), file("a", 1, &[(1, 1)], true)]);
+        let named = |item: usize| plan.items[item].row.path.to_string();
+        let Link { item, first } = plan.links[0];
+        assert_eq!((named(item), named(first)), ("0".into(), "a".into()));
+        assert_eq!(plan.contents[0].targets.len(), 1);
+    }
+
+    #[test]
+    fn a_link_takes_the_content_where_its_first_name_is_not_restored() {
+        let rows = vec![file("a", 1, &[(1, 1)], true), link("b", "a"), link("c", "a")];
+        for (chosen, standings) in [(0, vec![("a", Standing::Kept)]), (1, vec![])] {
+            let firsts = HashMap::from([(path("a"), rows[0].clone())]);
+            let rows = rows[chosen..].to_vec();
+            let selection = Selection { rows, firsts, ..Selection::default() };
+            let plan = plan(selection, |row| standing(row, &standings));
+            assert_eq!(plan.paths(0).collect::<Vec<_>>(), [&path("b")]);
+            assert_eq!(plan.links.len(), 1);
+            assert_eq!(plan.items[plan.links[0].first].row.path, path("b"));
+        }
+    }
+
+    #[test]
+    fn a_link_to_what_is_there_needs_no_content() {
+        let rows = vec![file("a", 1, &[(1, 1)], true), link("b", "a")];
+        let plan = plan_with(rows, &[("a", Standing::There)]);
+        assert!(plan.contents.is_empty());
+        assert_eq!(plan.links.len(), 1);
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_lost() {
+        let plan = planned(vec![link("b", "a"), link("c", "../x")]);
+        assert!(plan.lost.iter().all(|lost| lost.why == Why::NoFirst));
+        assert_eq!(plan.lost.len(), 2);
+    }
+
+    #[test]
+    fn directories_are_sorted_whatever_the_listing() {
+        let dirs = ["b/c", "a", ".", "b"].map(|text| row(Kind::Dir, text));
+        let plan = plan_with(dirs.to_vec(), &[("b", Standing::There)]);
+        let paths: Vec<String> =
+            plan.dirs.iter().map(|&item| plan.items[item].row.path.to_string()).collect();
+        assert_eq!(paths, [".", "a", "b", "b/c"]);
     }
 }

@@ -1,0 +1,527 @@
+//! From discs back to files: choose the snapshot and the paths, look at the target, plan, say the
+//! plan, then disc by disc. The discs alone are always enough; our own catalog only saves time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Access, Catalog, CatalogError};
+use crate::codec::openpgp::{OpenError, Opener};
+use crate::drive::{DiscReader, FileReader, Label};
+use crate::model::glob::PathGlobs;
+use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
+use crate::port::files::free_space;
+use crate::port::monitor::{Phase, Trouble};
+use crate::port::operator::Answer;
+use crate::port::stop::Stopped;
+use crate::restore::extract::{Restorer, Tally};
+use crate::restore::index::{CATALOG, Fetch, INDEX, SNAPSHOT};
+use crate::restore::nodes::DirPolicy;
+use crate::restore::place::{Overwrite, PlaceError, Target};
+use crate::restore::plan::{Plan, Why, plan};
+use crate::restore::survey::standing;
+
+use super::keys::KeyRing;
+use super::piles::{InHand, Pile, Problem, look, reach_for};
+use super::rows::{Chosen, FromDiscs, KnownIn};
+use super::{Desk, FlowError, chain};
+
+/// So many listings are tried before a passphrase counts as wrong: the first bytes of some may be
+/// damaged, and each try takes a twentieth of a second.
+const LISTINGS_TRIED: usize = 8;
+
+/// So often a person may say that a disc is there now, and it is not.
+const PATIENCE: usize = 20;
+
+/// What a restore is asked to do.
+pub struct RestoreRequest<'a> {
+    pub from: PathBuf,
+    pub target: PathBuf,
+    /// Need not exist.
+    pub catalog: PathBuf,
+    pub name: Option<SetName>,
+    /// Without it, the newest that is finished.
+    pub snapshot: Option<SnapshotSeq>,
+    pub paths: PathGlobs,
+    pub overwrite: Overwrite,
+    /// Owners are wanted; they come back only if root restores.
+    pub owners: bool,
+    pub keys: KeyRing<'a>,
+    pub dry_run: bool,
+    /// A directory for a catalog that was unpacked from a disc.
+    pub scratch: PathBuf,
+}
+
+/// What became of it, or (dry run) what would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreReport {
+    pub set: SetName,
+    pub snapshot: SnapshotSeq,
+    /// Discs that are needed, in order.
+    pub discs: Vec<DiscNo>,
+    /// Files with content to restore, and their bytes.
+    pub files_planned: u64,
+    pub bytes_planned: u64,
+    /// Paths put in place, directories apart.
+    pub restored: u64,
+    pub bytes: u64,
+    /// There already, as far as kind, size and time can tell.
+    pub there: u64,
+    /// Something else is there and was kept.
+    pub kept: u64,
+    /// Could not be restored.
+    pub failed: u64,
+    /// On a disc that never came.
+    pub missing: u64,
+    pub missing_discs: Vec<DiscNo>,
+    /// Files of the listing went onto discs after the last one at hand.
+    pub later_discs: bool,
+    /// Restored, but some of their metadata.
+    pub complaints: u64,
+    /// No whole listing was found: paths may be missing that nobody knows of.
+    pub listing_damaged: bool,
+}
+
+impl RestoreReport {
+    /// A disc that is needed never came.
+    pub fn lacks_discs(&self) -> bool {
+        !self.missing_discs.is_empty() || self.later_discs
+    }
+
+    /// All is as the snapshot says.
+    pub fn is_complete(&self) -> bool {
+        let short = self.kept + self.failed + self.missing + self.complaints;
+        short == 0 && !self.listing_damaged && !self.lacks_discs()
+    }
+
+    fn take(&mut self, tally: &Tally) {
+        self.restored = tally.restored;
+        self.bytes = tally.bytes;
+        self.failed += tally.failed;
+        self.missing += tally.missing;
+        self.complaints = tally.complaints;
+    }
+}
+
+/// Restores, or (dry run) says what it would do.
+pub fn restore(request: &RestoreRequest, desk: Desk) -> Result<RestoreReport, FlowError> {
+    let piles = look(&request.from)?;
+    note_problems(&piles.problems, desk);
+    let pile = piles.choose(request.name.as_ref())?;
+    let known = local_catalog(request, &pile, desk)?;
+    let needs_key = !(request.dry_run && known.is_some());
+    let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
+    let mut session = Session { request, desk, pile, opener, known: None };
+    let (chosen, known) = session.choose(known)?;
+    session.known = known;
+    session.run(chosen)
+}
+
+pub(super) fn note_problems(problems: &[Problem], desk: Desk) {
+    problems.iter().for_each(|problem| desk.monitor.note(&problem.what));
+}
+
+/// Our own catalog and the snapshot that is meant, if it knows the set, and no less than the discs
+/// do. One that is damaged or newer than this program is no hindrance.
+fn local_catalog(
+    request: &RestoreRequest,
+    pile: &Pile,
+    desk: Desk,
+) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
+    let found = match find_set(&request.catalog, pile) {
+        Ok(found) => found,
+        Err(FlowError::Catalog(CatalogError::Missing { .. })) => None,
+        Err(error) => {
+            desk.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
+            None
+        }
+    };
+    let Some(known) = found else { return Ok(None) };
+    let on_discs = pile.discs.values().map(|found| found.txt.snapshot).max();
+    let in_catalog = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
+    if on_discs > in_catalog {
+        desk.monitor.note("the discs are newer than the catalog; their own listings are used");
+        return Ok(None);
+    }
+    match (known.finished(request.snapshot)?, request.snapshot) {
+        (Some(seq), _) => Ok(Some((known, seq))),
+        (None, Some(wanted)) => {
+            let (set, wanted) = (pile.name.clone(), wanted.to_string());
+            Err(FlowError::NoSuchSnapshot { set, wanted })
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn find_set(catalog: &Path, pile: &Pile) -> Result<Option<KnownIn>, FlowError> {
+    let catalog = Catalog::open(catalog, Access::Read)?;
+    let set = catalog.sets()?.into_iter().find(|set| set.facts.uuid == pile.uuid);
+    Ok(set.map(|set| KnownIn { catalog, set: set.id }))
+}
+
+/// What opens the set's files; a wrong passphrase is told before any work.
+fn open_set(
+    request: &RestoreRequest,
+    pile: &Pile,
+    known: Option<&(KnownIn, SnapshotSeq)>,
+) -> Result<Option<Opener>, FlowError> {
+    let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
+    let Some(encryption) = encryption else { return Ok(None) };
+    let opener = request.keys.opener(&pile.name, encryption)?;
+    if let Some(opener) = &opener {
+        check_token(opener, known, &pile.name)?;
+        check_listings(opener, pile)?;
+    }
+    Ok(opener)
+}
+
+fn check_token(
+    opener: &Opener,
+    known: Option<&(KnownIn, SnapshotSeq)>,
+    name: &SetName,
+) -> Result<(), FlowError> {
+    let Some((known, _)) = known else { return Ok(()) };
+    let sets = known.catalog.sets()?;
+    let token = sets.iter().find(|set| set.id == known.set).and_then(|s| s.facts.token.as_deref());
+    match token.map(|token| opener.opens(token)) {
+        Some(Ok(false)) => Err(FlowError::WrongPassphrase(name.clone())),
+        // A damaged token proves nothing.
+        _ => Ok(()),
+    }
+}
+
+/// Opens the smallest listings until one opens.
+fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
+    let mut listings: Vec<(u64, &dyn DiscReader, &crate::drive::DiscFile)> = Vec::new();
+    for copy in pile.discs.values().flat_map(|found| &found.copies) {
+        for name in [INDEX, SNAPSHOT, CATALOG] {
+            if let Some(file) = copy.file(&format!("{name}.gpg")) {
+                listings.push((file.size.0, &**copy, file));
+            }
+        }
+    }
+    listings.sort_by_key(|&(size, ..)| size);
+    let mut refused = None;
+    for (_, reader, file) in listings.into_iter().take(LISTINGS_TRIED) {
+        match opener.open(FileReader::new(reader, file)) {
+            Ok(_) => return Ok(()),
+            Err(error @ (OpenError::Damaged(_) | OpenError::Read(_) | OpenError::NotOpenPgp)) => {
+                drop(error);
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    match refused {
+        None => Ok(()),
+        Some(OpenError::WrongPassphrase) => Err(FlowError::WrongPassphrase(pile.name.clone())),
+        Some(error) => Err(error.into()),
+    }
+}
+
+/// One restore under way.
+struct Session<'a> {
+    request: &'a RestoreRequest<'a>,
+    desk: Desk<'a>,
+    pile: Pile,
+    opener: Option<Opener>,
+    /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
+    known: Option<KnownIn>,
+}
+
+/// How the target stood before anything was done.
+struct Before {
+    target: Option<Target>,
+    policy: DirPolicy,
+}
+
+impl Session<'_> {
+    fn from_discs(&self) -> FromDiscs<'_> {
+        let Session { pile, opener, desk, request, .. } = self;
+        FromDiscs { pile, opener: opener.as_ref(), scratch: &request.scratch, desk: *desk }
+    }
+
+    fn choose(
+        &self,
+        known: Option<(KnownIn, SnapshotSeq)>,
+    ) -> Result<(Chosen, Option<KnownIn>), FlowError> {
+        let globs = &self.request.paths;
+        if let Some((known, seq)) = known {
+            match known.select(seq, globs) {
+                Ok(chosen) => return self.checked(chosen).map(|chosen| (chosen, Some(known))),
+                Err(FlowError::Catalog(error)) if !self.request.dry_run => {
+                    let why = chain(&error);
+                    self.desk.monitor.note(&format!("{why}; the discs' own listings are used"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let chosen = self.from_discs().select(self.request.snapshot, globs)?;
+        self.checked(chosen).map(|chosen| (chosen, None))
+    }
+
+    fn checked(&self, chosen: Chosen) -> Result<Chosen, FlowError> {
+        let unmatched = &chosen.selection.unmatched;
+        if unmatched.is_empty() {
+            return Ok(chosen);
+        }
+        let (set, patterns) = (self.pile.name.clone(), unmatched.join(", "));
+        Err(FlowError::NothingMatches { set, seq: chosen.seq, patterns })
+    }
+
+    fn run(mut self, chosen: Chosen) -> Result<RestoreReport, FlowError> {
+        let Chosen { seq, selection, is_damaged } = chosen;
+        let before = self.look_at_target()?;
+        let overwrite = self.request.overwrite;
+        let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
+        let mut report = self.report(&plan, seq, is_damaged);
+        self.say_plan(&plan, &report);
+        if self.request.dry_run {
+            report.missing_discs = self.absent(&plan);
+            return Ok(report);
+        }
+        self.tell_lost(&plan, &mut report);
+        self.check_space(&plan)?;
+        let target = match before.target {
+            Some(target) => target,
+            None => self.open_target()?,
+        };
+        self.restore(&plan, &target, before.policy, &mut report)?;
+        target.sync().map_err(|source| PlaceError::Target {
+            path: self.request.target.display().to_string(),
+            source,
+        })?;
+        Ok(report)
+    }
+
+    fn open_target(&self) -> Result<Target, FlowError> {
+        let is_root = rustix::process::geteuid().is_root();
+        Ok(Target::open(&self.request.target, self.request.owners && is_root)?)
+    }
+
+    fn look_at_target(&self) -> Result<Before, FlowError> {
+        let dir = &self.request.target;
+        let exists = fs::metadata(dir).is_ok();
+        let target = if exists { Some(self.open_target()?) } else { None };
+        let is_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+        let policy = DirPolicy {
+            overwrite: self.request.overwrite,
+            target_is_new: !exists,
+            target_was_empty: exists && is_empty,
+        };
+        Ok(Before { target, policy })
+    }
+
+    fn report(&self, plan: &Plan, seq: SnapshotSeq, listing_damaged: bool) -> RestoreReport {
+        let lost = |why: fn(&Why) -> bool| plan.lost.iter().filter(|l| why(&l.why)).count() as u64;
+        let not_on_a_disc = lost(|why| *why == Why::NotOnADisc);
+        // Our own catalog knows all discs; a listing on a disc none after its own.
+        let later_discs = not_on_a_disc > 0 && self.known.is_none();
+        RestoreReport {
+            set: self.pile.name.clone(),
+            snapshot: seq,
+            discs: plan.discs.keys().copied().collect(),
+            files_planned: plan.files,
+            bytes_planned: plan.bytes,
+            restored: 0,
+            bytes: 0,
+            there: plan.there,
+            kept: lost(|why| *why == Why::Kept),
+            failed: lost(|why| matches!(why, Why::Barred(_) | Why::NoFirst))
+                + if later_discs { 0 } else { not_on_a_disc },
+            missing: if later_discs { not_on_a_disc } else { 0 },
+            missing_discs: Vec::new(),
+            later_discs,
+            complaints: 0,
+            listing_damaged,
+        }
+    }
+
+    fn say_plan(&self, plan: &Plan, report: &RestoreReport) {
+        let note = |text: String| self.desk.monitor.note(&text);
+        let from = match &report.discs[..] {
+            [] => "no disc is needed".to_owned(),
+            discs => format!("from {}", named(discs)),
+        };
+        note(format!(
+            "set {}, snapshot {}: {} files, {}, {from}",
+            report.set,
+            report.snapshot,
+            plan.files,
+            Bytes(plan.bytes)
+        ));
+        let absent = self.absent(plan);
+        if !absent.is_empty() {
+            note(format!("not in {}: {}", self.request.from.display(), named(&absent)));
+        }
+        if plan.there > 0 {
+            note(format!("{} are in the target already", plan.there));
+        }
+        if report.listing_damaged {
+            note("the listing is damaged: there may be paths that it does not tell".to_owned());
+        }
+        if self.request.dry_run && !plan.lost.is_empty() {
+            note(format!("{} cannot be restored", plan.lost.len()));
+        }
+    }
+
+    fn absent(&self, plan: &Plan) -> Vec<DiscNo> {
+        let discs = plan.discs.keys().copied();
+        discs.filter(|number| !self.pile.discs.contains_key(number)).collect()
+    }
+
+    fn tell_lost(&self, plan: &Plan, _: &mut RestoreReport) {
+        for lost in &plan.lost {
+            let (thing, what) = (lost.path.to_string(), lost.why.to_string());
+            self.desk.monitor.trouble(&Trouble { thing, what });
+        }
+    }
+
+    fn check_space(&self, plan: &Plan) -> Result<(), FlowError> {
+        let dir = &self.request.target;
+        let free = free_space(dir)
+            .map_err(|source| PlaceError::Target { path: dir.display().to_string(), source })?;
+        let (need, free) = (Bytes(plan.bytes), Bytes(free));
+        let question = format!(
+            "{} needs {need} and {free} are free; files with holes may need less. Go on?",
+            dir.display()
+        );
+        if need <= free || self.desk.operator.confirm(&question) == Answer::Yes {
+            return Ok(());
+        }
+        Err(FlowError::TargetFull { dir: dir.clone(), need, free })
+    }
+
+    fn restore(
+        &mut self,
+        plan: &Plan,
+        target: &Target,
+        policy: DirPolicy,
+        report: &mut RestoreReport,
+    ) -> Result<(), FlowError> {
+        let mut restorer = Restorer::new(plan, target, self.desk.monitor, self.desk.stop);
+        let dirs = restorer.make_dirs(policy)?;
+        let worked =
+            self.all_discs(plan, &mut restorer, report).and_then(|()| Ok(restorer.make_nodes()?));
+        restorer.finish_dirs(dirs);
+        report.take(&restorer.tally());
+        worked
+    }
+
+    fn all_discs(
+        &mut self,
+        plan: &Plan,
+        restorer: &mut Restorer,
+        report: &mut RestoreReport,
+    ) -> Result<(), FlowError> {
+        for &number in plan.discs.keys() {
+            if !restorer.needs(number) {
+                continue;
+            }
+            if self.obtain(number)? {
+                self.disc(plan, number, restorer, report.snapshot)?;
+            } else {
+                restorer.missing(number);
+                report.missing_discs.push(number);
+            }
+        }
+        Ok(())
+    }
+
+    fn disc(
+        &self,
+        plan: &Plan,
+        number: DiscNo,
+        restorer: &mut Restorer,
+        seq: SnapshotSeq,
+    ) -> Result<(), Stopped> {
+        let total = Some(plan.bytes_from(number));
+        self.desk.monitor.phase(&Phase { what: "restoring", disc: Some(number.0), total });
+        let Some(found) = self.pile.discs.get(&number) else { return Ok(()) };
+        let copies: Vec<&dyn DiscReader> = found.copies.iter().map(|copy| &**copy).collect();
+        let elsewhere = std::cell::OnceCell::new();
+        let locate = |disc: DiscNo, content: usize| {
+            let known = self
+                .known
+                .as_ref()
+                .or_else(|| elsewhere.get_or_init(|| self.from_discs().catalogs().next()).as_ref());
+            known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
+        };
+        restorer.disc(number, &copies, self.opener.as_ref(), &locate)
+    }
+
+    /// Whether the disc is at hand, now or after a person was asked for it.
+    fn obtain(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        for _ in 0..PATIENCE {
+            if self.is_at_hand(number) {
+                return Ok(true);
+            }
+            self.desk.stop.check()?;
+            let (name, from) = (&self.pile.name, self.request.from.display());
+            let request = format!("disc {number} of {name} is needed in {from}");
+            if self.desk.operator.hands(&request) != Answer::Yes {
+                return Ok(false);
+            }
+            self.look_again()?;
+        }
+        Ok(false)
+    }
+
+    fn is_at_hand(&self, number: DiscNo) -> bool {
+        let label = match self.pile.discs.get(&number) {
+            Some(found) => Some(found.label()),
+            None => self.label_in_catalog(number),
+        };
+        match label.map(|label| reach_for(&self.request.from, &label)) {
+            Some(InHand::Wrong(words)) => {
+                self.desk.monitor.note(&words);
+                false
+            }
+            _ => self.pile.discs.contains_key(&number),
+        }
+    }
+
+    fn label_in_catalog(&self, number: DiscNo) -> Option<Label> {
+        let known = self.known.as_ref()?;
+        let discs = known.catalog.discs(known.set).ok()?;
+        let disc = discs.into_iter().find(|disc| disc.number == number)?;
+        let (set, set_uuid) = (self.pile.name.clone(), self.pile.uuid);
+        Some(Label { set, set_uuid, number, uuid: disc.uuid })
+    }
+
+    fn look_again(&mut self) -> Result<(), FlowError> {
+        let piles = look(&self.request.from)?;
+        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
+        // What is there now counts: the person may have taken a disc out for another one.
+        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+        Ok(())
+    }
+}
+
+/// Where a catalog says that the parts of a content on this disc are.
+fn places_in(
+    known: &KnownIn,
+    seq: SnapshotSeq,
+    plan: &Plan,
+    disc: DiscNo,
+    content: usize,
+) -> Vec<Fetch> {
+    let Some(path) = plan.paths(content).next() else { return Vec::new() };
+    let Ok(Some(file)) = known.catalog.resolve(known.set, seq, path) else { return Vec::new() };
+    let here = file.parts.iter().filter(|part| part.place.disc == disc);
+    here.map(|part| Fetch {
+        content,
+        archive: part.place.archive,
+        frames: part.frames,
+        size: part.length,
+        sha256: None,
+        part: part.part,
+        file_offset: part.file_offset,
+    })
+    .collect()
+}
+
+/// `disc 1`, `discs 1, 2, 3`.
+fn named(discs: &[DiscNo]) -> String {
+    let numbers: Vec<String> = discs.iter().map(DiscNo::to_string).collect();
+    let word = if discs.len() == 1 { "disc" } else { "discs" };
+    format!("{word} {}", numbers.join(", "))
+}

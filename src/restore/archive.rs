@@ -1,0 +1,124 @@
+//! An archive on a disc, read from any place: in clear, or decrypted from the middle.
+
+use std::cell::RefCell;
+use std::io::{self, Read};
+
+use crate::codec::openpgp::{OpenError, Opener, ReadAt, Unlocked};
+use crate::drive::{DiscFile, DiscReader};
+use crate::model::ArchiveNo;
+use crate::model::disc::{Compression, parse_archive_path};
+use crate::model::size::SECTOR;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    #[error("archive {0} is not on the disc")]
+    Missing(ArchiveNo),
+    #[error("archive {0} is encrypted and no key is given")]
+    NoKey(ArchiveNo),
+    #[error("archive {number} cannot be decrypted")]
+    Locked { number: ArchiveNo, source: OpenError },
+}
+
+/// One archive file of a disc.
+pub struct Archive<'a> {
+    pub compression: Compression,
+    disc: &'a dyn DiscReader,
+    file: &'a DiscFile,
+    unlocked: Option<Unlocked>,
+}
+
+impl<'a> Archive<'a> {
+    pub fn open(
+        disc: &'a dyn DiscReader,
+        number: ArchiveNo,
+        opener: Option<&Opener>,
+    ) -> Result<Archive<'a>, ArchiveError> {
+        let named = disc.files().iter().find_map(|file| {
+            let (found, compression, encrypted) = parse_archive_path(&file.path)?;
+            (found == number).then_some((file, compression, encrypted))
+        });
+        let (file, compression, encrypted) = named.ok_or(ArchiveError::Missing(number))?;
+        let mut archive = Archive { compression, disc, file, unlocked: None };
+        if encrypted {
+            let opener = opener.ok_or(ArchiveError::NoKey(number))?;
+            let unlocked = opener.unlock(&archive.bytes(Holes::Fail));
+            archive.unlocked =
+                Some(unlocked.map_err(|source| ArchiveError::Locked { number, source })?);
+        }
+        Ok(archive)
+    }
+
+    /// A stretch of the decrypted archive. It ends early where the archive does.
+    pub fn range<'b>(
+        &'b self,
+        bytes: &'b Bytes<'a>,
+        offset: u64,
+        length: u64,
+    ) -> Box<dyn Read + 'b> {
+        match &self.unlocked {
+            Some(unlocked) => Box::new(unlocked.range(bytes, offset, length)),
+            None => Box::new(Stretch { bytes, at: offset, end: offset.saturating_add(length) }),
+        }
+    }
+
+    /// The file as it is on the disc.
+    pub fn bytes(&self, holes: Holes) -> Bytes<'a> {
+        Bytes { disc: self.disc, file: self.file, holes, fault: RefCell::default() }
+    }
+}
+
+/// What to do about sectors that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holes {
+    Fail,
+    /// Zeros stand for them: what lies behind is read, and hashes tell what is whole.
+    Zeros,
+}
+
+/// The bytes of a file on a disc.
+pub struct Bytes<'a> {
+    disc: &'a dyn DiscReader,
+    file: &'a DiscFile,
+    holes: Holes,
+    fault: RefCell<Option<String>>,
+}
+
+impl Bytes<'_> {
+    /// Why zeros stand for what should have been read; `None` if all was read.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.borrow().clone()
+    }
+}
+
+impl ReadAt for Bytes<'_> {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        match self.disc.read_at(self.file, offset, buf) {
+            Ok(read) => Ok(read),
+            Err(error) if self.holes == Holes::Fail => Err(io::Error::other(error)),
+            Err(error) => {
+                self.fault.borrow_mut().get_or_insert(error.to_string());
+                let sound_again = (SECTOR - offset % SECTOR).min(self.file.size.0 - offset);
+                let zeros = buf.len().min(sound_again as usize);
+                buf[..zeros].fill(0);
+                Ok(zeros)
+            }
+        }
+    }
+}
+
+/// A reader over a stretch of a plain archive.
+struct Stretch<'a, 'b> {
+    bytes: &'b Bytes<'a>,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Stretch<'_, '_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let wanted = left.min(buf.len());
+        let read = self.bytes.read_at(self.at, &mut buf[..wanted])?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

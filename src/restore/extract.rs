@@ -1,0 +1,478 @@
+//! Contents from discs into the target, disc by disc: short stretches are expanded and put in
+//! place by several threads while one reads; files in parts stay open from disc to disc.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::archive::{Archive, Holes};
+use super::assembly::{Assembly, Failure, Landed, in_words};
+use super::index::{Fetch, Wanted, fetches};
+use super::place::{Complaint, PlaceError, Target};
+use super::plan::{Content, Link, Plan};
+use super::unpack::unpack;
+use crate::codec::frames::expander;
+use crate::codec::openpgp::Opener;
+use crate::codec::read_member::ReadMember;
+use crate::drive::DiscReader;
+use crate::model::disc::Compression;
+use crate::model::{ArchiveNo, DiscNo};
+use crate::port::monitor::{Monitor, Progress, Trouble};
+use crate::port::stop::{Stop, Stopped};
+
+/// Rows of frames up to this length are read whole and handed to another thread; longer ones, of
+/// which each is one member, are expanded as they are read.
+const SHORT: u64 = 4 << 20;
+
+/// What was done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Paths that were put in place, directories apart, and the bytes of the files among them.
+    pub restored: u64,
+    pub bytes: u64,
+    /// Paths that could not be restored though their disc was there.
+    pub failed: u64,
+    /// Paths that a missing disc has.
+    pub missing: u64,
+    /// Things about restored paths that are not as they were.
+    pub complaints: u64,
+}
+
+/// Where members are, for a disc whose INDEX cannot be read: by content, from another source.
+pub type Locate<'a> = dyn Fn(DiscNo, usize) -> Vec<Fetch> + 'a;
+
+/// How the contents stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Waiting,
+    /// In place, or told to be lost.
+    Settled,
+}
+
+/// What all threads share.
+pub(super) struct Shared<'a> {
+    pub plan: &'a Plan,
+    pub target: &'a Target,
+    pub monitor: &'a dyn Monitor,
+    pub stop: &'a Stop,
+    state: Mutex<State>,
+    /// Bytes of members that were read, of the disc in work.
+    done: AtomicU64,
+}
+
+struct State {
+    fates: Vec<Fate>,
+    /// Why the last attempt at a content failed.
+    reasons: HashMap<usize, String>,
+    /// Items that are not in place: no link is made to what may stand there instead.
+    lost: HashSet<usize>,
+    tally: Tally,
+}
+
+pub struct Restorer<'a> {
+    pub(super) shared: Shared<'a>,
+    /// Files in parts that are begun.
+    open: HashMap<usize, Assembly>,
+}
+
+/// One way to read a disc.
+struct Pass<'p> {
+    disc: &'p dyn DiscReader,
+    opener: Option<&'p Opener>,
+    fetches: Vec<Fetch>,
+}
+
+/// A short row of frames that was read, and what is wanted of it.
+struct Job {
+    compression: Compression,
+    frames: Vec<u8>,
+    fetches: Vec<Fetch>,
+    /// Why zeros stand for some of the bytes.
+    fault: Option<String>,
+}
+
+impl<'a> Restorer<'a> {
+    pub fn new(
+        plan: &'a Plan,
+        target: &'a Target,
+        monitor: &'a dyn Monitor,
+        stop: &'a Stop,
+    ) -> Restorer<'a> {
+        let fates = vec![Fate::Waiting; plan.contents.len()];
+        let (reasons, lost, tally) = (HashMap::new(), HashSet::new(), Tally::default());
+        let state = State { fates, reasons, lost, tally };
+        let (state, done) = (Mutex::new(state), AtomicU64::new(0));
+        let shared = Shared { plan, target, monitor, stop, state, done };
+        Restorer { shared, open: HashMap::new() }
+    }
+
+    /// Restores all that this disc has, from the first of its copies that has it sound. Discs are
+    /// to be given in the order of their numbers.
+    pub fn disc(
+        &mut self,
+        number: DiscNo,
+        copies: &[&dyn DiscReader],
+        opener: Option<&Opener>,
+        locate: &Locate,
+    ) -> Result<(), Stopped> {
+        self.shared.done.store(0, Ordering::Relaxed);
+        for disc in copies {
+            let wanted = self.wanted_from(number);
+            if !wanted.is_empty() {
+                let fetches = self.find_members(number, *disc, opener, &wanted, locate);
+                self.pass(Pass { disc: *disc, opener, fetches })?;
+            }
+        }
+        self.shared.stop.check()?;
+        for content in self.unsettled(number) {
+            self.shared.lose(content, "the disc's listing does not have it");
+            self.open.remove(&content);
+        }
+        Ok(())
+    }
+
+    /// The disc is not to be had: all that needs it is lost.
+    pub fn missing(&mut self, number: DiscNo) {
+        for content in self.unsettled(number) {
+            self.open.remove(&content);
+            let paths = self.shared.plan.contents[content].targets.len() as u64;
+            self.shared.settle(content, &format!("disc {number} is missing"));
+            self.shared.state().tally.missing += paths;
+        }
+    }
+
+    pub fn tally(&self) -> Tally {
+        self.shared.state().tally.clone()
+    }
+
+    /// Whether anything still needs this disc: what was lost on the way may not.
+    pub fn needs(&self, number: DiscNo) -> bool {
+        !self.unsettled(number).is_empty()
+    }
+
+    /// Contents that should have come from this disc and have not.
+    fn unsettled(&self, number: DiscNo) -> Vec<usize> {
+        let needed = self.shared.plan.discs.get(&number).into_iter().flatten().copied();
+        let state = self.shared.state();
+        needed
+            .filter(|&content| state.fates[content] == Fate::Waiting && self.lacks(content, number))
+            .collect()
+    }
+
+    /// Whether parts of a content up to this disc were not taken yet.
+    fn lacks(&self, content: usize, number: DiscNo) -> bool {
+        let last = self.shared.plan.contents[content].last_part_until(number);
+        self.open.get(&content).is_none_or(|assembly| assembly.next_part <= last)
+    }
+
+    fn wanted_from(&self, number: DiscNo) -> Wanted {
+        let mut wanted = Wanted::new();
+        for content in self.unsettled(number) {
+            let Content { places, member, .. } = &self.shared.plan.contents[content];
+            for place in places.iter().filter(|place| place.disc == number) {
+                wanted.insert((place.archive, member.clone()), content);
+            }
+        }
+        wanted
+    }
+
+    /// The members' places, from the disc's INDEX, or from elsewhere where that is damaged.
+    fn find_members(
+        &self,
+        number: DiscNo,
+        disc: &dyn DiscReader,
+        opener: Option<&Opener>,
+        wanted: &Wanted,
+        locate: &Locate,
+    ) -> Vec<Fetch> {
+        let (mut found, trouble) = match fetches(disc, opener, wanted) {
+            Ok((found, trouble)) => (found, trouble),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        if let Some(error) = trouble {
+            let why = in_words(&error);
+            self.shared.monitor.note(&format!("{}: {why}", disc.title()));
+            let known: BTreeSet<usize> = found.iter().map(|fetch| fetch.content).collect();
+            let unknown: BTreeSet<usize> =
+                wanted.values().copied().filter(|content| !known.contains(content)).collect();
+            for content in unknown {
+                let elsewhere = locate(number, content);
+                if elsewhere.is_empty() {
+                    self.shared.remember(content, why.clone());
+                }
+                found.extend(elsewhere);
+            }
+        }
+        found.sort_by_key(|f| (f.archive, f.frames.offset, f.frames.tar_offset, f.part));
+        found
+    }
+
+    fn pass(&mut self, pass: Pass) -> Result<(), Stopped> {
+        let Restorer { shared, open } = self;
+        let shared = &*shared;
+        let threads = rayon::current_num_threads().max(1);
+        let (sender, receiver) = bounded::<Job>(threads);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                let jobs = receiver.clone();
+                scope.spawn(move || jobs.iter().for_each(|job| shared.do_job(&job)));
+            }
+            // Else a sender would wait for ever, should all threads have ended.
+            drop(receiver);
+            Reading { shared, open, pass: &pass, jobs: sender }.all()
+        })
+    }
+}
+
+/// The thread that reads the disc.
+struct Reading<'r, 's, 'a> {
+    shared: &'s Shared<'a>,
+    open: &'r mut HashMap<usize, Assembly>,
+    pass: &'r Pass<'r>,
+    jobs: Sender<Job>,
+}
+
+impl Reading<'_, '_, '_> {
+    fn all(mut self) -> Result<(), Stopped> {
+        let pass = self.pass;
+        for of_archive in pass.fetches.chunk_by(|a, b| a.archive == b.archive) {
+            let number: ArchiveNo = of_archive[0].archive;
+            match Archive::open(pass.disc, number, pass.opener) {
+                Err(error) => self.shared.fail_all(of_archive, &in_words(&error)),
+                Ok(archive) => self.archive(&archive, of_archive)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn archive(&mut self, archive: &Archive, fetches: &[Fetch]) -> Result<(), Stopped> {
+        let same_frames = |a: &Fetch, b: &Fetch| {
+            (a.frames.offset, a.frames.length) == (b.frames.offset, b.frames.length)
+        };
+        for group in fetches.chunk_by(same_frames) {
+            self.shared.stop.check()?;
+            // Parts must come in order, so they stay in this thread.
+            let has_parts = group.iter().any(|fetch| fetch.part != 0);
+            match group[0].frames.length {
+                length if length > SHORT || has_parts => self.stream(archive, group),
+                _ => self.hand_on(archive, group),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a short row of frames for another thread. Around unreadable places in data that is
+    /// not compressed the rest may be sound.
+    fn hand_on(&self, archive: &Archive, group: &[Fetch]) {
+        let compression = archive.compression;
+        let plain = compression == Compression::None;
+        let bytes = archive.bytes(if plain { Holes::Zeros } else { Holes::Fail });
+        let frames = group[0].frames;
+        let mut row = Vec::with_capacity(frames.length as usize);
+        match archive.range(&bytes, frames.offset, frames.length).read_to_end(&mut row) {
+            Err(error) => self.shared.fail_all(group, &in_words(&error)),
+            Ok(_) => {
+                let fault = bytes.fault();
+                let job = Job { compression, frames: row, fetches: group.to_vec(), fault };
+                // It fails only if all threads have panicked, and then the scope does, too.
+                let _ = self.jobs.send(job);
+            }
+        }
+    }
+
+    /// Expands a row of frames while it is read.
+    fn stream(&mut self, archive: &Archive, group: &[Fetch]) {
+        let (shared, open) = (self.shared, &mut *self.open);
+        let bytes = archive.bytes(Holes::Fail);
+        let frames = group[0].frames;
+        let row = archive.range(&bytes, frames.offset, frames.length);
+        match expander(archive.compression, row) {
+            Err(error) => shared.fail_all(group, &in_words(&error)),
+            Ok(expanded) => {
+                let take = &mut |fetch: &Fetch, member: &ReadMember, input: &mut dyn Read| {
+                    shared.take(open, fetch, member, input)
+                };
+                unpack(expanded, group, take, |fetch, failure| shared.fail(fetch, failure, None));
+            }
+        }
+    }
+}
+
+impl Shared<'_> {
+    /// A thread that panicked takes the whole restore with it; the state is whole all the same.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn do_job(&self, job: &Job) {
+        if self.stop.check().is_err() {
+            return;
+        }
+        match expander(job.compression, &job.frames[..]) {
+            Err(error) => self.fail_all(&job.fetches, &in_words(&error)),
+            Ok(expanded) => {
+                let take = &mut |fetch: &Fetch, member: &ReadMember, input: &mut dyn Read| {
+                    self.take(&mut HashMap::new(), fetch, member, input)
+                };
+                let fault = job.fault.as_deref();
+                unpack(expanded, &job.fetches, take, |fetch, failure| {
+                    self.fail(fetch, failure, fault);
+                });
+            }
+        }
+    }
+
+    /// Takes a member into the content that it belongs to; the last one completes it.
+    fn take(
+        &self,
+        open: &mut HashMap<usize, Assembly>,
+        fetch: &Fetch,
+        member: &ReadMember,
+        input: &mut dyn Read,
+    ) -> Result<(), Failure> {
+        let content = fetch.content;
+        if self.state().fates[content] == Fate::Settled {
+            return Ok(());
+        }
+        let mut assembly = match open.remove(&content) {
+            Some(assembly) => assembly,
+            None => {
+                let (begun, barred) = Assembly::begin(self.plan, content, self.target);
+                self.land(barred);
+                match begun {
+                    Some(assembly) => assembly,
+                    None => return Ok(self.state().fates[content] = Fate::Settled),
+                }
+            }
+        };
+        let taken = assembly.take(fetch, member, input, self.stop);
+        let parts = self.plan.contents[content].places.len() as u32;
+        match taken {
+            Ok(()) if fetch.part == 0 || fetch.part == parts => {
+                self.read(fetch.size);
+                let landed = assembly.finish(self.plan, content, self.target, self.stop)?;
+                self.land(landed);
+                self.state().fates[content] = Fate::Settled;
+            }
+            taken => {
+                if fetch.part != 0 {
+                    open.insert(content, assembly);
+                }
+                taken?;
+                self.read(fetch.size);
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.monitor.progress(Progress { done, written: None });
+    }
+
+    fn fail_all(&self, fetches: &[Fetch], why: &str) {
+        fetches.iter().for_each(|fetch| self.remember(fetch.content, why.to_owned()));
+    }
+
+    /// The disc may have a sound copy; what the target does not take, no copy helps.
+    fn fail(&self, fetch: &Fetch, failure: Failure, fault: Option<&str>) {
+        match failure {
+            Failure::Stopped => {}
+            Failure::Disc(why) => {
+                let why = fault.map_or(why, str::to_owned);
+                self.remember(fetch.content, why);
+            }
+            Failure::Target(error) => {
+                self.lose(fetch.content, &error.in_words());
+            }
+        }
+    }
+
+    /// The first reason is the cause, those that follow come of it.
+    fn remember(&self, content: usize, why: String) {
+        self.state().reasons.entry(content).or_insert(why);
+    }
+
+    fn lose(&self, content: usize, otherwise: &str) {
+        let known = self.state().reasons.remove(&content);
+        let paths = self.plan.contents[content].targets.len() as u64;
+        self.settle(content, known.as_deref().unwrap_or(otherwise));
+        self.state().tally.failed += paths;
+    }
+
+    fn settle(&self, content: usize, why: &str) {
+        {
+            let mut state = self.state();
+            state.fates[content] = Fate::Settled;
+            state.lost.extend(&self.plan.contents[content].targets);
+        }
+        for path in self.plan.paths(content) {
+            self.trouble(path.to_string(), why.to_owned());
+        }
+    }
+
+    pub(super) fn trouble(&self, thing: String, what: String) {
+        self.monitor.trouble(&Trouble { thing, what });
+    }
+
+    fn land(&self, landed: Vec<Landed>) {
+        for (item, result) in landed {
+            self.count(item, result);
+        }
+    }
+
+    /// Counts what became of a path and tells what is wrong with it.
+    pub(super) fn count(&self, item: usize, result: Result<Vec<Complaint>, PlaceError>) {
+        let row = &self.plan.items[item].row;
+        match result {
+            Ok(complaints) => {
+                {
+                    let tally = &mut self.state().tally;
+                    tally.restored += 1;
+                    tally.bytes += row.size;
+                }
+                self.complain(complaints);
+            }
+            Err(error) => {
+                self.count_lost(item);
+                self.trouble(row.path.to_string(), error.in_words());
+            }
+        }
+    }
+
+    fn count_lost(&self, item: usize) {
+        let mut state = self.state();
+        state.tally.failed += 1;
+        state.lost.insert(item);
+    }
+
+    /// Gives a file a further name, which takes no bytes. Whatever stands in the place of a first
+    /// name that was not restored is not linked to.
+    pub(super) fn link(&self, Link { item, first }: Link) {
+        let name = &self.plan.items[item];
+        let first_path = &self.plan.items[first].row.path;
+        if self.state().lost.contains(&first) {
+            self.count_lost(item);
+            let what = format!("it is another name of {first_path}, which could not be restored");
+            return self.trouble(name.row.path.to_string(), what);
+        }
+        match self.target.hardlink(&name.row.path, first_path, name.replace) {
+            Ok(()) => self.state().tally.restored += 1,
+            Err(error) => self.count(item, Err(error)),
+        }
+    }
+
+    pub(super) fn complain(&self, complaints: Vec<Complaint>) {
+        self.state().tally.complaints += complaints.len() as u64;
+        for complaint in complaints {
+            let source = complaint.source.as_ref().map(|error| format!(": {error}"));
+            let what =
+                format!("{} could not be restored{}", complaint.what, source.unwrap_or_default());
+            self.trouble(complaint.path.to_string(), what);
+        }
+    }
+}

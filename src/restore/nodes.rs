@@ -1,0 +1,96 @@
+//! All that has no content on a disc: directories first, links and devices behind the files, and
+//! the directories' own metadata at the very end.
+
+use super::extract::{Restorer, Shared};
+use super::place::{Complaint, Made, Overwrite, PlaceError};
+use crate::model::{Kind, Meta, RelPath};
+use crate::port::stop::Stopped;
+
+/// How the directories of the plan came about; without it, none gets its metadata.
+#[derive(Debug)]
+pub struct Dirs {
+    /// Items whose directory gets the metadata of the listing.
+    to_finish: Vec<usize>,
+}
+
+/// What decides which directories get their metadata.
+#[derive(Clone, Copy, Debug)]
+pub struct DirPolicy {
+    pub overwrite: Overwrite,
+    /// The target was made by this run.
+    pub target_is_new: bool,
+    /// The target was there, and nothing was in it.
+    pub target_was_empty: bool,
+}
+
+impl DirPolicy {
+    /// A directory that was there keeps its metadata, unless it was chosen and may be overwritten.
+    fn finishes(self, path: &RelPath, made: Made, chosen: bool) -> bool {
+        let new = made == Made::New || path.is_root() && self.target_is_new;
+        let empty_target = path.is_root() && self.target_was_empty;
+        new || chosen && (empty_target || self.overwrite != Overwrite::Never)
+    }
+}
+
+impl Restorer<'_> {
+    /// Makes the directories, those above others first.
+    pub fn make_dirs(&mut self, policy: DirPolicy) -> Result<Dirs, Stopped> {
+        let shared = &self.shared;
+        let mut to_finish = Vec::new();
+        for &number in &shared.plan.dirs {
+            shared.stop.check()?;
+            let item = &shared.plan.items[number];
+            let path = &item.row.path;
+            match shared.target.make_dir(path, policy.overwrite != Overwrite::Never) {
+                Ok(made) if policy.finishes(path, made, item.chosen) => to_finish.push(number),
+                Ok(_) => {}
+                Err(error) => shared.count(number, Err(error)),
+            }
+        }
+        Ok(Dirs { to_finish })
+    }
+
+    /// Makes empty files, symbolic links, FIFOs and devices, then hard links.
+    pub fn make_nodes(&mut self) -> Result<(), Stopped> {
+        let shared = &self.shared;
+        for &number in &shared.plan.plain {
+            shared.stop.check()?;
+            shared.count(number, make_node(shared, number));
+        }
+        for &link in &shared.plan.links {
+            shared.stop.check()?;
+            shared.link(link);
+        }
+        Ok(())
+    }
+
+    /// Gives directories their metadata, the deepest first. Done even when the restore was asked to
+    /// stop: what is there shall be usable.
+    pub fn finish_dirs(&mut self, dirs: Dirs) {
+        let shared = &self.shared;
+        for &number in dirs.to_finish.iter().rev() {
+            let row = &shared.plan.items[number].row;
+            match shared.target.finish_dir(&row.path, &row.meta) {
+                Ok(complaints) => shared.complain(complaints),
+                Err(error) => shared.count(number, Err(error)),
+            }
+        }
+    }
+}
+
+fn make_node(shared: &Shared, number: usize) -> Result<Vec<Complaint>, PlaceError> {
+    let item = &shared.plan.items[number];
+    let (path, meta, replace): (&RelPath, &Meta, bool) =
+        (&item.row.path, &item.row.meta, item.replace);
+    match item.row.kind {
+        Kind::Symlink => shared.target.symlink(path, &meta.link, meta, replace),
+        Kind::Fifo => shared.target.fifo(path, meta, replace),
+        Kind::CharDevice | Kind::BlockDevice => {
+            shared.target.device(path, item.row.kind, meta, replace)
+        }
+        // Neither directories nor hard links are among them.
+        Kind::File | Kind::Dir | Kind::Hardlink => {
+            shared.target.begin_file(path)?.commit(meta, replace)
+        }
+    }
+}
