@@ -39,7 +39,7 @@ pub use error::CatalogError;
 pub use listing::{Found, Listed};
 pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
-pub use snapshots::{Counts, SnapshotInfo};
+pub use snapshots::{Counts, Extent, SnapshotInfo};
 pub use status::{SetStatus, Tally};
 
 use error::{Fault, explain};

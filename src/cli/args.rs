@@ -109,9 +109,9 @@ pub struct Keys {
 
 #[derive(Args, Debug)]
 pub struct Backup {
-    /// The directory to back up [default: where the set's source was last]
-    pub source: Option<PathBuf>,
-    /// The shelf to put discs on [default: where they went last]
+    /// The directory to back up
+    pub source: PathBuf,
+    /// The shelf to put discs on; made if it is missing
     pub dest: Option<PathBuf>,
     /// Pack discs and leave them in the staging area; takes SOURCE only
     #[arg(long)]

@@ -6,6 +6,7 @@ pub mod burning;
 pub mod compare;
 pub mod keys;
 pub mod ledger;
+pub mod query;
 pub mod staging;
 
 use std::error::Error;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use crate::catalog::{CatalogError, KnownSet};
 use crate::codec::openpgp::{LockError, OpenError, SealError};
 use crate::drive::DriveError;
-use crate::model::{Bytes, DiscNo, SetName};
+use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::pack::PackError;
 use crate::port::monitor::Monitor;
 use crate::port::operator::Operator;
@@ -115,6 +116,8 @@ pub enum FlowError {
     Unburnable { disc: DiscNo, source: crate::burn::BurnError },
     #[error("no listing of set {0} can be read from these discs")]
     NoListing(SetName),
+    #[error("there is no {path} in snapshot {seq}")]
+    NoSuchPath { path: String, seq: SnapshotSeq },
     #[error("{0}")]
     Pattern(#[source] crate::model::glob::GlobError, String),
 }
