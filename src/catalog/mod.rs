@@ -35,7 +35,7 @@ pub use discs::{
     Verification,
 };
 pub use entries::{KnownContent, KnownEntry, RowChange};
-pub use error::CatalogError;
+pub use error::{CatalogError, Refused};
 pub use listing::{Found, Listed};
 pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
