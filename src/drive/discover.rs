@@ -74,10 +74,8 @@ mod tests {
     }
 
     fn numbers(found: &Discs) -> Vec<u32> {
-        let number = |disc: &Box<dyn DiscReader>| {
-            Label::read(&**disc).unwrap().map_or(0, |label| label.number.0)
-        };
-        found.discs.iter().map(number).collect()
+        let number = |disc: &dyn DiscReader| Label::read(disc).unwrap().map_or(0, |l| l.number.0);
+        found.discs.iter().map(|disc| number(&**disc)).collect()
     }
 
     fn copy_out(number: u32, dir: &Path) {
