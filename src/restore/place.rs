@@ -370,3 +370,6 @@ fn existing_of(stat: &Stat) -> Existing {
         mtime: Mtime { sec: stat.st_mtime as i64, nsec: stat.st_mtime_nsec as u32 },
     }
 }
+
+#[cfg(test)]
+mod tests;

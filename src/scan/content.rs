@@ -214,3 +214,6 @@ impl Read for OpenFile {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -443,3 +443,6 @@ fn is_cache_tag(dir: &OwnedFd) -> bool {
         .is_ok_and(|mut file| io::Read::read_exact(&mut file, &mut start).is_ok())
         && start == CACHE_SIGNATURE
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,11 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{lgetxattr, llistxattr};
+use rustix::fs::{fgetxattr, flistxattr, lgetxattr, llistxattr};
 use rustix::io::Errno;
 
 use crate::model::Xattr;
-use crate::port::beneath::{proc_path, proc_path_in};
+use crate::port::beneath::proc_path_in;
 
 /// Most bytes in a list of names or in a value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX` of
 /// linux/limits.h): a buffer of this size is never too small.
@@ -29,27 +29,28 @@ impl XattrReader {
 
     /// Of an entry of a directory; a symbolic link's own. Sorted by name.
     pub fn of_name(&mut self, dir: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Vec<Xattr>> {
-        self.of_path(&proc_path_in(dir, name))
+        let path = &proc_path_in(dir, name);
+        self.read(|list| llistxattr(path, list), |name, value| lgetxattr(path, name, value))
     }
 
     /// Of an open directory.
     pub fn of_dir(&mut self, dir: &OwnedFd) -> rustix::io::Result<Vec<Xattr>> {
-        use std::os::fd::AsFd;
-        let mut path = proc_path(dir.as_fd());
-        // The entry in /proc is a link itself: the dot makes the kernel look behind it.
-        path.extend_from_slice(b"/.");
-        self.of_path(&path)
+        self.read(|list| flistxattr(dir, list), |name, value| fgetxattr(dir, name, value))
     }
 
-    fn of_path(&mut self, path: &[u8]) -> rustix::io::Result<Vec<Xattr>> {
-        let names = match llistxattr(path, &mut self.buffer[..]) {
+    fn read(
+        &mut self,
+        list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+        get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
+    ) -> rustix::io::Result<Vec<Xattr>> {
+        let names = match list(&mut self.buffer) {
             Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
             Ok(length) => self.buffer[..length].to_vec(),
             Err(errno) => return Err(errno),
         };
         let mut found = Vec::new();
         for name in names.split(|&b| b == 0).filter(|name| is_kept(name)) {
-            match lgetxattr(path, name, &mut self.buffer[..]) {
+            match get(name, &mut self.buffer) {
                 Ok(length) => {
                     found.push(Xattr { name: name.to_vec(), value: self.buffer[..length].to_vec() })
                 }
