@@ -17,6 +17,9 @@ use crate::port::beneath::proc_path_in;
 /// linux/limits.h): a buffer of this size is never too small.
 const LARGEST: usize = 65536;
 
+/// Bytes of a buffer that is enough for most, as most have none.
+const USUAL: usize = 256;
+
 /// Reads attributes; keeps its buffer from one file to the next.
 pub(super) struct XattrReader {
     buffer: Vec<u8>,
@@ -24,7 +27,7 @@ pub(super) struct XattrReader {
 
 impl XattrReader {
     pub fn new() -> XattrReader {
-        XattrReader { buffer: vec![0; LARGEST] }
+        XattrReader { buffer: vec![0; USUAL] }
     }
 
     /// Of an entry of a directory; a symbolic link's own. Sorted by name.
@@ -43,9 +46,9 @@ impl XattrReader {
         list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
         get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
     ) -> rustix::io::Result<Vec<Xattr>> {
-        let names = match list(&mut self.buffer) {
-            Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-            Ok(length) => self.buffer[..length].to_vec(),
+        let names = match self.fill(list) {
+            Ok([]) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+            Ok(names) => names.to_vec(),
             Err(errno) => return Err(errno),
         };
         let mut found = Vec::new();
@@ -61,6 +64,21 @@ impl XattrReader {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// One call for nearly all; two for the first that is long.
+    fn fill(
+        &mut self,
+        call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+    ) -> rustix::io::Result<&[u8]> {
+        let length = match call(&mut self.buffer) {
+            Err(Errno::RANGE) => {
+                self.buffer.resize(LARGEST, 0);
+                call(&mut self.buffer)?
+            }
+            other => other?,
+        };
+        Ok(&self.buffer[..length])
     }
 }
 
@@ -93,6 +111,20 @@ mod tests {
         let plain: Vec<_> = found.iter().map(|x| (&x.name[..], &x.value[..])).collect();
         assert_eq!(plain, [(&b"user.a"[..], &b""[..]), (b"user.z", b"\0\xff")]);
         assert!(!is_kept(b"security.selinux") && !is_kept(b"") && !is_kept(b"system.nfs4_acl"));
+    }
+
+    #[test]
+    fn long_names_and_values_are_read_whole() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("f");
+        fs::write(&file, b"").unwrap();
+        let name = format!("user.{}", "n".repeat(250));
+        set(&file, &name, &[7; 2000]);
+        set(&file, "user.a", b"x");
+        let dir = OwnedFd::from(fs::File::open(temp.path()).unwrap());
+        let found = XattrReader::new().of_name(dir.as_fd(), b"f").unwrap();
+        assert_eq!((found.len(), &found[1].name[..]), (2, name.as_bytes()));
+        assert_eq!(found[1].value, [7; 2000]);
     }
 
     #[test]

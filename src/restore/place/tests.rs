@@ -85,7 +85,7 @@ fn a_file_comes_with_all_that_belongs_to_it() {
     assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o6510, 1234, 5678));
     assert_eq!((stat.mtime(), stat.mtime_nsec()), (-2, 1));
     for xattr in &wanted.xattrs {
-        let mut value = vec![0; 64];
+        let mut value = [0; 64];
         let name = &xattr.name[..];
         let length = rustix::fs::getxattr(place.at("a/b/f"), name, &mut value[..]).unwrap();
         assert_eq!(value[..length], xattr.value[..]);
@@ -121,7 +121,7 @@ fn acls_come_back_and_those_of_the_target_do_not_creep_in() {
         String::from_utf8(out.stdout).unwrap()
     };
     let acl = |at: &str, name: &[u8]| {
-        let mut value = vec![0; 1024];
+        let mut value = [0; 1024];
         let length = rustix::fs::getxattr(place.at(at), name, &mut value[..]).unwrap();
         Xattr { name: name.to_vec(), value: value[..length].to_vec() }
     };

@@ -295,7 +295,8 @@ fn what_vanishes_under_the_walk_is_named_and_costs_nothing_else() {
     let gone = |at: &str| format!("failed {at} it vanished while the source was scanned");
     assert_eq!(
         lines(&all),
-        ["d .".into(), "d a".into(), gone("b"), gone("b2"), gone("b3"), "d c".into()]
+        ["d .".into(), "d a".into(), gone("b"), "f b2".into(), gone("b3"), "d c".into()],
+        "a file was looked at with its neighbours; that it is gone shows when it is read"
     );
 }
 
@@ -484,4 +485,23 @@ fn what_may_not_be_read_is_named_and_costs_nothing_else() {
     let closed = at("closed");
     let refused = as_nobody(move || walk_error(&closed));
     assert!(matches!(refused, ScanError::Unreadable { .. }));
+}
+
+#[test]
+fn a_directory_with_many_names_is_in_order_and_complete_with_its_attributes() {
+    let temp = TempDir::new().unwrap();
+    let count = 20 * NAMES_A_THREAD;
+    for number in 0..count {
+        let file = temp.path().join(format!("{number:04}"));
+        fs::write(&file, vec![0; number]).unwrap();
+        set_xattr(&file, "user.number", number.to_string().as_bytes());
+    }
+    let all = scan(temp.path());
+    assert_eq!(all.len(), 1 + count);
+    for (number, found) in all[1..].iter().enumerate() {
+        let Found::Entry(entry) = found else { panic!("{found:?}") };
+        assert_eq!(*entry.path.as_bytes(), *format!("{number:04}").as_bytes());
+        assert_eq!(entry.size, number as u64);
+        assert_eq!(entry.meta.xattrs[0].value, number.to_string().as_bytes());
+    }
 }
