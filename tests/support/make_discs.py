@@ -249,8 +249,8 @@ class DiscSet:
             if place is not None:
                 where = b",".join(p.encode() if p == "?" else b"%d:%d" % p for p in place[0])
                 member = b"=" if place[1] == entry.path else escape(place[1])
-                if member == b"=" and place[1] != entry.path:
-                    member = b"\\075"
+                if place[1] != entry.path:
+                    member = {b"=": b"\\075", b"-": b"\\055"}.get(member, member)
             elif entry.kind == "f" and entry.data:
                 where = b"?"
             lines.append(b"\t".join([
