@@ -297,12 +297,11 @@ impl Cli {
 impl Backup {
     fn check(&self) -> Result<(), Slip> {
         use ErrorKind::{ArgumentConflict, MissingRequiredArgument};
-        match (self.stage, &self.source, &self.dest) {
-            (true, None, _) => slip(MissingRequiredArgument, "backup --stage needs SOURCE"),
-            (true, _, Some(_)) => {
+        match (self.stage, &self.dest) {
+            (true, Some(_)) => {
                 slip(ArgumentConflict, "backup --stage takes SOURCE only; DEST is for burn")
             }
-            (false, Some(_), None) => {
+            (false, None) if !self.dry_run => {
                 slip(MissingRequiredArgument, "backup needs DEST behind SOURCE, or --stage")
             }
             _ => Ok(()),

@@ -93,7 +93,8 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
             };
             room.screen.say(&format!("coldcut: {}", chain(&error)));
             if let Exit::Interrupted(_) = exit {
-                room.screen.say("coldcut: what was finished is kept; the next run goes on from there");
+                room.screen
+                    .say("coldcut: what was finished is kept; the next run goes on from there");
             }
             exit
         }

@@ -18,7 +18,11 @@ use super::run::RunError;
 pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {
     let read = |path: &PathBuf| {
         fs::read(path).map_err(|source| {
-            RunError::Flow(FlowError::Staging { path: path.clone(), what: "cannot be read", source })
+            RunError::Flow(FlowError::Staging {
+                path: path.clone(),
+                what: "cannot be read",
+                source,
+            })
         })
     };
     paths.iter().map(read).collect()

@@ -135,10 +135,7 @@ fn speeds(list: &Estimate) -> Vec<(u64, u64)> {
 }
 
 fn excluded(rules: &std::collections::BTreeMap<String, u64>) -> Vec<(String, Tally)> {
-    rules
-        .iter()
-        .map(|(rule, &count)| (rule.clone(), Tally { count, size: Bytes(0) }))
-        .collect()
+    rules.iter().map(|(rule, &count)| (rule.clone(), Tally { count, size: Bytes(0) })).collect()
 }
 
 fn tell(room: &Room, report: &BackupReport) -> Result<Exit, RunError> {

@@ -19,7 +19,8 @@ pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
         if !room.common.quiet {
             room.screen.say(&format!("disc {}: {size}, burned and verified", disc.number));
         }
-        let object = serde_json::json!({"event": "burned", "disc": disc.number.0, "size": size.bytes().0});
+        let object =
+            serde_json::json!({"event": "burned", "disc": disc.number.0, "size": size.bytes().0});
         room.screen.object(&object)?;
     }
     Ok(Exit::Done)

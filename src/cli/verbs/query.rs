@@ -10,7 +10,7 @@ use crate::flow::query::{KnownDisc, Query, SetGlance, glance};
 use crate::flow::staging::source_bytes;
 use crate::model::glob::Pattern;
 use crate::model::path::shown;
-use crate::model::{DiscNo, RelPath, SnapshotSeq};
+use crate::model::{RelPath, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
 use crate::ui::lines::{DiscLine, Places, SnapshotLine, StatusLine, print_paths, print_status};
@@ -23,8 +23,8 @@ fn open(room: &Room) -> Result<Query, RunError> {
 
 pub fn snapshots(room: &Room) -> Result<Exit, RunError> {
     let query = open(room)?;
-    let line = |(snapshot, extent): (crate::catalog::SnapshotInfo, crate::catalog::Extent)| {
-        SnapshotLine {
+    let line =
+        |(snapshot, extent): (crate::catalog::SnapshotInfo, crate::catalog::Extent)| SnapshotLine {
             set: query.name().clone(),
             id: snapshot.seq,
             date: snapshot.started,
@@ -32,8 +32,7 @@ pub fn snapshots(room: &Room) -> Result<Exit, RunError> {
             paths: extent.paths,
             size: extent.bytes,
             waiting: extent.waiting,
-        }
-    };
+        };
     let lines: Vec<SnapshotLine> = query.snapshots()?.into_iter().map(line).collect();
     table::print(&room.screen, &lines)?;
     Ok(Exit::Done)
@@ -123,9 +122,4 @@ fn status_line(glance: SetGlance) -> StatusLine {
         waiting_size: glance.status.staged.bytes + glance.status.not_yet.bytes,
         rows_waiting: u64::from(glance.status.rows_pending),
     }
-}
-
-/// Discs by number, for people.
-pub fn numbers(discs: &[DiscNo]) -> String {
-    discs.iter().map(DiscNo::to_string).collect::<Vec<_>>().join(", ")
 }
