@@ -126,7 +126,7 @@ make_notes() {
     local name
     ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)) || BASH_COMPAT=5.0
     TMPDIR=$PWD
-    for name in LISTING INDEX PLAN CHECK FIX THERE OTHER GOOD REFUSED; do
+    for name in LISTING INDEX PLAN CHECK FIX THERE OTHER GOOD REFUSED SCRATCH; do
         note "$name"
     done
 }
@@ -669,23 +669,30 @@ check_file() { # SHA256 FIELD PATH WRONG
     ((check_bytes < BATCH)) || check_batch "$4"
 }
 
+# Notes, not pipes, are read line by line: bash reads a pipe byte by byte.
 check_batch() { # WRONG
-    local line at=0
+    local found at line good=()
     ((${#paths[@]})) || return 0
-    while IFS= read -r -d '' line; do
-        while [[ ${line:66} != "${paths[at]}" ]]; do
-            "$1" "${fields[at]}"
-            at=$((at + 1))
-        done
-        if [[ ${line:0:64} == "${sums[at]}" ]]; then
-            printf '%s\n' "${fields[at]}" >&"$good_fd"
-        else
-            "$1" "${fields[at]}"
-        fi
-        at=$((at + 1))
-    done < <(sha256sum -z -- "${paths[@]}")
-    for ((; at < ${#paths[@]}; at++)); do "$1" "${fields[at]}"; done
+    sha256sum -- "${paths[@]}" >"$SCRATCH"
+    mapfile -t found <"$SCRATCH"
+    if ((${#found[@]} < ${#paths[@]})); then
+        check_singly
+    fi
+    for at in "${!paths[@]}"; do
+        # A backslash comes first where the name behind the sum is escaped.
+        line=${found[at]#\\}
+        if [[ ${line:0:64} == "${sums[at]}" ]]; then good+=("${fields[at]}"); else "$1" "${fields[at]}"; fi
+    done
+    ((${#good[@]} == 0)) || printf '%s\n' "${good[@]}" >&"$good_fd"
     sums=() fields=() paths=() check_bytes=0
+}
+
+# For a batch in which a file cannot be read.
+check_singly() {
+    local at
+    for at in "${!paths[@]}"; do
+        found[at]=$(sha256sum -- "${paths[at]}") || found[at]=unreadable
+    done
 }
 
 # Checks what the plan for a disc was to bring; what is wrong leaves its place.
@@ -1004,16 +1011,18 @@ mend_metadata() {
         $1 == "f" && ($2 in mend) { entry(0, plain($2), "") }
     ' phase=1 "$GOOD" phase=2 "$FIX" phase=3 "$LISTING" | "${untar[@]}" "${attributes[@]}" -C "$lend"
     local field dir last=''
+    awk -F '\t' '
+        phase == 1 { good[$1] = 1; next }
+        phase == 2 { if ($1 in good) mend[$1] = 1; next }
+        $2 in mend { print $2 }
+    ' phase=1 "$GOOD" phase=2 "$FIX" phase=3 "$LISTING" >"$SCRATCH"
     while IFS= read -r field; do
         dir=.
         [[ $field != */* ]] || dir=${field%/*}
         [[ $dir == "$last" ]] || { run_batch mend_files "$last"; last=$dir; }
         printf -v field %b "${field##*/}"
         add_to_batch "$field" mend_files "$last"
-    done < <(awk -F '\t' '
-        phase == 1 { good[$1] = 1; next }
-        phase == 2 { if ($1 in good) mend[$1] = 1; next }
-        $2 in mend { print $2 }' phase=1 "$GOOD" phase=2 "$FIX" phase=3 "$LISTING")
+    done <"$SCRATCH"
     run_batch mend_files "$last"
 }
 
@@ -1050,21 +1059,18 @@ finish_directories() {
 
 report() {
     local count=0 kind field where line path
+    list_missing >"$SCRATCH"
     while IFS=$TAB read -r field where; do
         printf 'missing: %s (%s)\n' "$(shown "$field")" "$(reason "$where")"
         count=$((count + 1))
-    done < <(awk -F '\t' '
-        phase == 1 { good[$1] = 1; next }
-        $1 == "f" && $5 != "-" && !($2 in good) { print $2 "\t" $5 }
-        $1 == "h" && !($13 in good) && !($13 in empty) { print $2 "\t" "link" }
-        $1 == "f" && $5 == "-" { empty[$2] = 1 }
-        ' phase=1 "$GOOD" "$OTHER" phase=2 "$LISTING")
+    done <"$SCRATCH"
+    awk -F '\t' '$1 ~ /[lpcbd]/ || $1 == "f" && $5 == "-"' "$LISTING" >"$SCRATCH"
     while IFS=$TAB read -r kind field line; do
         printf -v path ./%b "$field"
         same_kind "$kind" "$path" && continue
         printf 'missing: %s (could not be made)\n' "$(shown "$field")"
         count=$((count + 1))
-    done < <(awk -F '\t' '$1 ~ /[lpcbd]/ || $1 == "f" && $5 == "-"' "$LISTING")
+    done <"$SCRATCH"
     while IFS= read -r line; do
         printf 'not changed: %s (was there, and is not as in the snapshot)\n' "$(shown "$line")"
         count=$((count + 1))
@@ -1081,6 +1087,16 @@ report() {
     return 3
 }
 
+# Files with content, and their other names, that did not come.
+list_missing() {
+    awk -F '\t' '
+        phase == 1 { good[$1] = 1; next }
+        $1 == "f" && $5 != "-" && !($2 in good) { print $2 "\t" $5 }
+        $1 == "h" && !($13 in good) && !($13 in empty) { print $2 "\t" "link" }
+        $1 == "f" && $5 == "-" { empty[$2] = 1 }
+    ' phase=1 "$GOOD" "$OTHER" phase=2 "$LISTING"
+}
+
 # Why a file is missing, from the place in its row.
 reason() { # WHERE
     local place no gone=''
@@ -1092,7 +1108,7 @@ reason() { # WHERE
     if [[ -n $gone ]]; then
         printf 'on disc %s, which was not there' "${gone// /, }"
     elif [[ $1 == *'?' ]]; then
-        printf 'was not yet on a disc when the listing was written'
+        printf 'its disc was not known when the listing was written, and is not among those given'
     else
         printf 'damaged on disc %s' "${1%%:*}"
     fi
