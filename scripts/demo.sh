@@ -119,7 +119,7 @@ done
 say "The discs' contents are in $work/mnt, as if they were mounted there."
 # By the last disc's script, which knows the newest snapshot; nothing of coldcut is within reach.
 show env -i PATH=/usr/bin:/bin HOME="$work" GNUPGHOME="$GNUPGHOME" \
-  bash "${discs[-1]}/restore.sh" "${secret[@]}" "$work/by-hand" "${discs[@]}"
+  bash "${discs[-1]}/restore.sh" -p "$work/passphrase" "$work/by-hand" "${discs[@]}"
 
 step "Comparing"
 listing "$folder" >"$work/listing"

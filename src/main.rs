@@ -1,1 +1,21 @@
-fn main() {}
+//! The program: reads the command line, listens for signals, runs.
+
+use std::process::ExitCode;
+
+use coldcut::cli::args;
+use coldcut::cli::run::run;
+use coldcut::port::{process, stop::Stop};
+
+fn main() -> ExitCode {
+    let cli = match args::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    process::keep_secrets_out_of_core_dumps();
+    let stop = Stop::new();
+    if let Err(error) = process::stop_on_signals(&stop) {
+        eprintln!("coldcut: cannot listen for signals: {error}");
+        return ExitCode::FAILURE;
+    }
+    run(cli, stop).into()
+}

@@ -7,7 +7,7 @@ use crate::model::RelPath;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The parent of a set's root.
-const ABOVE_ROOT: i64 = 0;
+pub(super) const ABOVE_ROOT: DirId = 0;
 
 /// The row number of a directory.
 pub(super) type DirId = i64;

@@ -341,10 +341,16 @@ impl Catalog {
         })
     }
 
-    /// Whether the newest finished snapshot is on no disc yet: its rows wait for `--flush`, or
-    /// for the next disc.
+    /// Whether something differs from the newest listing on a disc: it waits for `--flush`, or for
+    /// the next disc.
     pub fn rows_pending(&self, set: SetId) -> Result<bool> {
-        Ok(self.newest_snapshot(set)? > self.newest_listing(set)?)
+        let listed = self.newest_listing(set)?.map_or(0, |seq| seq.0);
+        self.read("comparing with the discs", |conn| {
+            let sql = "SELECT EXISTS(SELECT 1 FROM entries e JOIN dirs d ON d.id=e.dir
+                       WHERE d.set_id=?1 AND (e.first_seq>?2 OR e.last_seq>=?2))";
+            let pending: bool = conn.query_row(sql, params![set.0, listed], |row| row.get(0))?;
+            Ok(pending)
+        })
     }
 }
 

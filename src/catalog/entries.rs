@@ -46,7 +46,7 @@ impl KnownContent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowChange {
     Put {
-        entry: Entry,
+        entry: Box<Entry>,
         /// Of a file that is not empty; stored before, under this name or another.
         content: Option<ContentId>,
         note: Note,

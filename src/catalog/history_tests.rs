@@ -377,7 +377,7 @@ fn change_something(dice: &mut Dice, bench: &mut Bench, world: &mut World) {
             let mode = dice.roll(0o7777) as u32;
             let mut dir = entry(&path, Kind::Dir, 0);
             dir.meta.mode = mode;
-            bench.put(&[RowChange::Put { entry: dir, content: None, note: Note::None }]);
+            bench.put(&[RowChange::Put { entry: Box::new(dir), content: None, note: Note::None }]);
             world.insert(path, Thing::Dir(mode));
         }
         _ => copy_some_file(dice, bench, world, path),
@@ -405,7 +405,7 @@ fn copy_some_file(dice: &mut Dice, bench: &mut Bench, world: &mut World, to: Rel
     let mut file = entry(&to, Kind::File, size);
     file.meta.mode = mode;
     let mut changes =
-        vec![RowChange::Put { entry: file, content: Some(content.id), note: Note::None }];
+        vec![RowChange::Put { entry: Box::new(file), content: Some(content.id), note: Note::None }];
     if dice.roll(2) == 0 && from != to {
         changes.insert(0, RowChange::Remove(from.clone()));
         world.remove(&from);

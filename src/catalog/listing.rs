@@ -1,8 +1,8 @@
 //! Listings: the rows of a snapshot, or of all, in walk order, without holding them all.
 
 use super::contents::ContentId;
-use super::dirs::DirId;
-use super::error::{Fault, explain};
+use super::dirs::{ABOVE_ROOT, DirId};
+use super::error::{Fault, explain, odd};
 use super::places::{Places, Tree, entry_path};
 use super::rows::{self, Raw};
 use super::{Catalog, CatalogError, Result, SetId, snapshots};
@@ -171,7 +171,7 @@ struct Level {
 
 /// What comes next in a directory.
 enum Step {
-    Row(Raw),
+    Row(Box<Raw>),
     Down(Vec<u8>, DirId),
     Up,
 }
@@ -195,7 +195,7 @@ impl Walker {
         while let Some(level) = self.stack.last_mut() {
             level.fill(&catalog.conn, &self.sql, catalog)?;
             match level.step() {
-                Step::Row(raw) => return Ok(Some((entry_path(&level.path, &raw.name)?, raw))),
+                Step::Row(raw) => return Ok(Some((entry_path(&level.path, &raw.name)?, *raw))),
                 Step::Down(name, id) => {
                     let path = super::value::join(&level.path, &name)?;
                     self.enter(id, path);
@@ -203,7 +203,15 @@ impl Walker {
                 Step::Up => drop(self.stack.pop()),
             }
         }
-        Ok(None)
+        self.check_all_seen()
+    }
+
+    /// A directory that no way leads to would take its rows out of the listing without a word.
+    fn check_all_seen(&self) -> Result<Option<(RelPath, Raw)>, Fault> {
+        match self.below.keys().all(|&id| id == ABOVE_ROOT) {
+            true => Ok(None),
+            false => Err(odd("a directory that is not below the source")),
+        }
     }
 }
 
@@ -233,7 +241,7 @@ impl Level {
             (_, None) => false,
         };
         match if child_first { None } else { self.page.pop_front() } {
-            Some(raw) => Step::Row(raw),
+            Some(raw) => Step::Row(Box::new(raw)),
             None => match self.children.pop_front() {
                 Some((name, id)) => Step::Down(name, id),
                 None => Step::Up,

@@ -35,11 +35,11 @@ pub use discs::{
     Verification,
 };
 pub use entries::{KnownContent, KnownEntry, RowChange};
-pub use error::CatalogError;
+pub use error::{CatalogError, Refused};
 pub use listing::{Found, Listed};
 pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
-pub use snapshots::{Counts, SnapshotInfo};
+pub use snapshots::{Counts, Extent, SnapshotInfo};
 pub use status::{SetStatus, Tally};
 
 use error::{Fault, explain};

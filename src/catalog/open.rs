@@ -156,3 +156,148 @@ fn check_pages(conn: &Connection) -> Result<(), Fault> {
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict == "ok" { Ok(()) } else { Err(odd(verdict)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::super::*;
+    use crate::model::SnapshotSeq;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn catalog_in(dir: &Path) -> PathBuf {
+        dir.join("new/deep/catalog.sqlite")
+    }
+
+    #[test]
+    fn a_new_catalog_and_its_directory_are_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = catalog_in(dir.path());
+        let _catalog = Catalog::open(&path, Access::Write).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        let files: Vec<_> = fs::read_dir(path.parent().unwrap())
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        assert!(files.len() >= 3, "{files:?}");
+        assert!(files.iter().all(|file| mode(file) == 0o600), "{files:?}");
+    }
+
+    #[test]
+    fn a_write_is_durable_when_it_returns() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(&catalog_in(dir.path()), Access::Write).unwrap();
+        let pragma = |name: &str| -> String {
+            let sql = format!("SELECT CAST(\"{name}\" AS TEXT) FROM pragma_{name}");
+            catalog.conn.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(pragma("synchronous"), "2", "FULL");
+        assert_eq!(pragma("journal_mode"), "wal");
+        assert_eq!(pragma("foreign_keys"), "1");
+    }
+
+    #[test]
+    fn a_second_writer_is_told_who_the_first_is_and_a_reader_is_let_in() {
+        let mut bench = Bench::new();
+        bench.store(&[whole("a", 1, 1)]);
+        match Catalog::open(&bench.file(), Access::Write) {
+            Err(error @ CatalogError::Locked { .. }) => {
+                let text = error.to_string();
+                assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
+            }
+            other => panic!("{:?}", other.err()),
+        }
+        let writer = bench.catalog.as_ref().unwrap();
+        let tx = writer.conn.unchecked_transaction().unwrap();
+        tx.execute_batch("DELETE FROM entries").unwrap();
+        let reader = Catalog::open(&bench.file(), Access::Read).unwrap();
+        assert_eq!(rows(&reader, bench.set, SnapshotSeq(1)).len(), 1);
+        drop(tx);
+        bench.catalog = None;
+        Catalog::open(&bench.file(), Access::Write).unwrap();
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let mut bench = Bench::new();
+        let mut reader = Catalog::open(&bench.file(), Access::Read).unwrap();
+        let refused = reader.create_set(&facts("other", "/"));
+        assert!(matches!(refused, Err(CatalogError::NotWritable { .. })), "{refused:?}");
+        bench.cat();
+    }
+
+    #[test]
+    fn a_newer_catalog_is_left_alone() {
+        let mut bench = Bench::new();
+        bench.cat().conn.execute_batch("PRAGMA user_version=99; CREATE TABLE future(x)").unwrap();
+        bench.catalog = None;
+        for access in [Access::Read, Access::Write] {
+            match Catalog::open(&bench.file(), access).err() {
+                Some(CatalogError::Newer { found: 99, known, .. }) => {
+                    assert_eq!(known, schema::VERSION);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn garbage_a_cut_file_and_a_stranger_are_told_apart() {
+        let mut bench = Bench::new();
+        let members: Vec<_> = (0..500).map(|n| whole(&format!("{n}"), 1, n)).collect();
+        bench.store(&members);
+        bench.catalog = None;
+        let whole = fs::read(bench.file()).unwrap();
+        let half = whole[..whole.len() / 2 / 4096 * 4096].to_vec();
+        let path = bench.dir.path().join("x.sqlite");
+        for (bytes, damaged) in [(vec![b'x'; 9000], true), (half, true), (stranger(), false)] {
+            for access in [Access::Write, Access::Read] {
+                fs::write(&path, &bytes).unwrap();
+                let opened =
+                    Catalog::open(&path, access).and_then(|c| c.find(SetId(1), None, |_| true));
+                let error = opened.unwrap_err();
+                let as_told = match &error {
+                    CatalogError::Damaged { .. } => damaged,
+                    CatalogError::NotOurs { .. } => !damaged,
+                    _ => false,
+                };
+                assert!(as_told, "{error:?}");
+                assert!(error.to_string().contains("x.sqlite"), "{error}");
+                assert_eq!(fs::read(&path).unwrap(), bytes, "it is left as it was");
+            }
+        }
+    }
+
+    /// A database of another program.
+    fn stranger() -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.execute_batch("CREATE TABLE bookmarks(url)").unwrap();
+        drop(conn);
+        fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_made_by_reading() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = catalog_in(dir.path());
+        let missing = Catalog::open(&path, Access::Read).err();
+        assert!(matches!(missing, Some(CatalogError::Missing { .. })), "{missing:?}");
+        assert!(!path.exists());
+        let empty = dir.path().join("empty");
+        fs::write(&empty, b"").unwrap();
+        let error = Catalog::open(&empty, Access::Read).err();
+        assert!(matches!(error, Some(CatalogError::NotOurs { .. })), "{error:?}");
+        assert!(Catalog::open(&empty, Access::Write).is_ok());
+    }
+
+    #[test]
+    fn a_place_where_nothing_can_be_written_is_named() {
+        let path = Path::new("/proc/coldcut/catalog.sqlite");
+        let error = Catalog::open(path, Access::Write).err().unwrap();
+        assert!(matches!(error, CatalogError::NotWritable { .. }), "{error:?}");
+        assert!(error.to_string().contains("/proc/coldcut"), "{error}");
+    }
+}

@@ -2,7 +2,7 @@
 //! of its rows, read once.
 
 use super::SetId;
-use super::dirs::DirId;
+use super::dirs::{ABOVE_ROOT, DirId};
 use super::error::{Fault, odd};
 use super::rows::{Raw, RawContent};
 use super::value;
@@ -25,7 +25,11 @@ impl Tree {
         let mut query = conn.prepare("SELECT id, parent, name FROM dirs WHERE set_id=?")?;
         let rows = query.query_map([set.0], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
         let nodes = rows.collect::<rusqlite::Result<HashMap<DirId, (DirId, Vec<u8>)>>>()?;
-        let root = nodes.iter().find(|(_, (parent, _))| *parent == 0).map(|(&id, _)| id);
+        let mut roots = nodes.iter().filter(|(_, (parent, _))| *parent == ABOVE_ROOT);
+        let root = roots.next().map(|(&id, _)| id);
+        if roots.next().is_some() {
+            return Err(odd("two roots in one set"));
+        }
         Ok(Tree { nodes, root })
     }
 

@@ -30,6 +30,16 @@ pub struct SnapshotInfo {
     pub counts: Counts,
 }
 
+/// What a snapshot amounts to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    pub paths: u64,
+    /// Content of its files.
+    pub bytes: Bytes,
+    /// Files whose content is not wholly in archives.
+    pub waiting: u64,
+}
+
 impl Catalog {
     /// Begins the next snapshot. One that a killed run left unfinished stays so for ever; what it
     /// stored is found again, for its rows are the live ones.
@@ -81,6 +91,26 @@ impl Catalog {
             let sql = "SELECT seq, started, finished, source, stored, unchanged, excluded, failed,
                        bytes FROM snapshots WHERE set_id=? ORDER BY seq";
             conn.prepare(sql)?.query_and_then([set.0], read_snapshot)?.collect()
+        })
+    }
+
+    /// How much a snapshot holds.
+    pub fn extent(&self, set: SetId, seq: SnapshotSeq) -> Result<Extent> {
+        self.read("measuring a snapshot", |conn| {
+            let sql = "SELECT count(*), COALESCE(sum(COALESCE(c.size, e.size, 0)), 0),
+                       COALESCE(sum(e.kind='f' AND c.sha256 IS NULL AND COALESCE(c.size, e.size) > 0), 0)
+                       FROM entries e JOIN dirs d ON d.id=e.dir LEFT JOIN contents c ON c.id=e.content
+                       WHERE d.set_id=?1 AND e.first_seq<=?2
+                       AND (e.last_seq IS NULL OR e.last_seq>=?2)";
+            let values = params![set.0, seq.0];
+            let mut found = conn.prepare(sql)?.query_and_then(values, |row| {
+                Ok(Extent {
+                    paths: number(row, 0)?,
+                    bytes: Bytes(number(row, 1)?),
+                    waiting: number(row, 2)?,
+                })
+            })?.collect::<Result<Vec<_>, Fault>>()?;
+            Ok(found.pop().unwrap_or_default())
         })
     }
 

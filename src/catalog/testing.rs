@@ -201,5 +201,5 @@ pub(super) fn slice(path: &str, size: u64, part: u32, end: Option<u64>) -> Store
 }
 
 pub(super) fn put(path: &str, kind: Kind, size: u64, content: Option<ContentId>) -> RowChange {
-    RowChange::Put { entry: entry(&p(path), kind, size), content, note: Note::None }
+    RowChange::Put { entry: Box::new(entry(&p(path), kind, size)), content, note: Note::None }
 }

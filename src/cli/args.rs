@@ -109,9 +109,9 @@ pub struct Keys {
 
 #[derive(Args, Debug)]
 pub struct Backup {
-    /// The directory to back up [default: where the set's source was last]
-    pub source: Option<PathBuf>,
-    /// The shelf to put discs on [default: where they went last]
+    /// The directory to back up
+    pub source: PathBuf,
+    /// The shelf to put discs on; made if it is missing
     pub dest: Option<PathBuf>,
     /// Pack discs and leave them in the staging area; takes SOURCE only
     #[arg(long)]
@@ -297,12 +297,11 @@ impl Cli {
 impl Backup {
     fn check(&self) -> Result<(), Slip> {
         use ErrorKind::{ArgumentConflict, MissingRequiredArgument};
-        match (self.stage, &self.source, &self.dest) {
-            (true, None, _) => slip(MissingRequiredArgument, "backup --stage needs SOURCE"),
-            (true, _, Some(_)) => {
+        match (self.stage, &self.dest) {
+            (true, Some(_)) => {
                 slip(ArgumentConflict, "backup --stage takes SOURCE only; DEST is for burn")
             }
-            (false, Some(_), None) => {
+            (false, None) if !self.dry_run => {
                 slip(MissingRequiredArgument, "backup needs DEST behind SOURCE, or --stage")
             }
             _ => Ok(()),

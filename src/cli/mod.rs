@@ -1,5 +1,7 @@
-//! The command line: first as typed (`args`), then resolved against the world (`resolve`).
+//! The command line: as typed, then resolved against the world, then handed to the flows.
 
 pub mod args;
 pub mod resolve;
+pub mod run;
 mod values;
+mod verbs;

@@ -40,7 +40,7 @@ pub enum ResolveError {
 
 const CATALOG: &str = "COLDCUT_CATALOG";
 const STAGING: &str = "COLDCUT_STAGING";
-pub const PASSPHRASE: &str = "COLDCUT_PASSPHRASE";
+pub use crate::port::shell::PASSPHRASE;
 
 /// GnuPG reads a passphrase's line into 255 bytes where it is cached; no honest line is longer
 /// than this, and a device without an end must not fill the memory.

@@ -58,3 +58,119 @@ fn directories(dir: &Path) -> Result<Vec<PathBuf>, DriveError> {
     below.sort();
     Ok(below)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::contract::{burn, contents, label, staged, wanted};
+    use crate::drive::{DiscReader, Label, ReadError};
+    use std::os::unix::ffi::OsStrExt;
+
+    fn shelf(dir: &Path, numbers: &[u32]) {
+        fs::create_dir_all(dir).unwrap();
+        for &number in numbers {
+            burn(&mut Shelf::open(dir).unwrap(), &staged(number).job).unwrap();
+        }
+    }
+
+    fn numbers(found: &Discs) -> Vec<u32> {
+        let number = |disc: &dyn DiscReader| Label::read(disc).unwrap().map_or(0, |l| l.number.0);
+        found.discs.iter().map(|disc| number(&**disc)).collect()
+    }
+
+    fn copy_out(number: u32, dir: &Path) {
+        for (path, content) in wanted(&staged(number).job) {
+            let target = dir.join(path);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::write(target, content).unwrap();
+        }
+    }
+
+    #[test]
+    fn discs_are_found_on_shelves_in_folders_and_as_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(std::ffi::OsStr::from_bytes(b"odd \xff 'name'\n"));
+        shelf(&root.join("one"), &[1, 2]);
+        shelf(&root.join("more/two"), &[3]);
+        copy_out(4, &root.join("copied"));
+        let found = discover(&root).unwrap();
+        assert_eq!(numbers(&found), [4, 3, 1, 2]);
+        assert!(found.problems.is_empty());
+        assert_eq!(numbers(&discover(&root.join("one")).unwrap()), [1, 2]);
+        assert_eq!(numbers(&discover(&root.join("one/holidays-0002.iso")).unwrap()), [2]);
+        let copied = discover(&root.join("copied")).unwrap();
+        assert_eq!(numbers(&copied), [4]);
+        let (mut is, mut should) = (contents(&*copied.discs[0]), wanted(&staged(4).job));
+        is.sort();
+        should.sort();
+        assert!(is == should);
+    }
+
+    #[test]
+    fn what_is_no_disc_is_named_and_the_rest_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        shelf(dir.path(), &[1]);
+        fs::write(dir.path().join("empty.iso"), "").unwrap();
+        fs::write(dir.path().join("noise.iso"), vec![7; 100_000]).unwrap();
+        fs::write(dir.path().join("holidays-0009.failed-1.iso"), "").unwrap();
+        let mut foreign = staged(2);
+        foreign.job.files.retain(|(path, _)| path != "DISC.txt");
+        crate::drive::xorriso::write(
+            &foreign.job,
+            &dir.path().join("foreign.iso"),
+            &|_| (),
+            &crate::port::stop::Stop::new(),
+        )
+        .unwrap();
+        let found = discover(dir.path()).unwrap();
+        assert_eq!(numbers(&found), [1]);
+        let words: Vec<_> = found.problems.iter().map(|p| p.to_string()).collect();
+        assert_eq!(words.len(), 3, "{words:?}");
+        assert!(words[0].ends_with("empty.iso is not a disc image"), "{words:?}");
+        assert!(words[1].ends_with("foreign.iso is not one of coldcut's discs"), "{words:?}");
+        assert!(words[2].ends_with("noise.iso is not a disc image"), "{words:?}");
+    }
+
+    #[test]
+    fn an_image_that_is_cut_short_is_named_and_gives_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        shelf(dir.path(), &[1]);
+        let image = dir.path().join("holidays-0001.iso");
+        let full = fs::metadata(&image).unwrap().len();
+        fs::File::options().write(true).open(&image).unwrap().set_len(full - 5000).unwrap();
+        let found = discover(dir.path()).unwrap();
+        assert_eq!(numbers(&found), [1]);
+        assert!(matches!(found.problems[..], [DriveError::CutShort { .. }]));
+        let disc = &found.discs[0];
+        let last = disc.file("SHA256SUMS").unwrap();
+        let error = disc.read_at(last, 0, &mut [0; 10]).unwrap_err();
+        assert!(matches!(error, ReadError::Unreadable { .. }), "{error}");
+        assert_eq!(disc.read_at(disc.file("DISC.txt").unwrap(), 0, &mut [0; 10]).unwrap(), 10);
+        // So much is gone that the directory is, too.
+        fs::File::options().write(true).open(&image).unwrap().set_len(20 * 2048).unwrap();
+        let found = discover(dir.path()).unwrap();
+        assert!(found.discs.is_empty());
+        assert!(matches!(found.problems[..], [DriveError::Damaged { .. }]));
+    }
+
+    #[test]
+    fn a_disc_whose_own_name_is_unreadable_is_still_found() {
+        let dir = tempfile::tempdir().unwrap();
+        shelf(dir.path(), &[1]);
+        let mut shelf = Shelf::open(dir.path()).unwrap();
+        let disc = shelf.find(&label(1)).unwrap();
+        let sector = disc.file("DISC.txt").unwrap().sector_at(0).unwrap().0;
+        let fault = format!("read_error = [1, {sector}, 1]\n");
+        fs::write(dir.path().join(".shelf.toml"), fault).unwrap();
+        assert!(shelf.find(&label(1)).is_ok());
+        assert_eq!(discover(dir.path()).unwrap().discs.len(), 1);
+    }
+
+    #[test]
+    fn a_place_that_does_not_exist_is_an_error_and_an_empty_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(discover(dir.path()).unwrap().discs.is_empty());
+        let gone = discover(&dir.path().join("gone")).err().unwrap();
+        assert!(matches!(gone, DriveError::Missing(_)), "{gone}");
+    }
+}

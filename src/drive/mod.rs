@@ -94,15 +94,15 @@ pub enum DriveError {
     #[error("{drive} has no more blank discs")]
     NoMoreBlanks { drive: String },
     #[error("{label} is not in {drive}")]
-    NotThere { drive: String, label: Label },
+    NotThere { drive: String, label: Box<Label> },
     #[error("this is not {wanted} but {found}")]
-    WrongDisc { wanted: Label, found: String },
+    WrongDisc { wanted: Box<Label>, found: String },
     #[error("{} exists already and is never overwritten", .path.display())]
     AlreadyThere { path: PathBuf },
     #[error("{drive}: writing {label} failed{}{words}", at(.sector))]
-    Write { drive: String, label: Label, sector: Option<Sectors>, words: String },
+    Write { drive: String, label: Box<Label>, sector: Option<Sectors>, words: String },
     #[error("{label} would be {is} sectors long and must be {wanted}; a staged file has changed", is = .is.0, wanted = .wanted.0)]
-    Size { label: Label, is: Sectors, wanted: Sectors },
+    Size { label: Box<Label>, is: Sectors, wanted: Sectors },
     #[error("{path} cannot be the name of a file on a disc")]
     BadName { path: String },
     #[error("{} is full: {needed} are needed and {free} are free", .dir.display())]

@@ -131,7 +131,11 @@ impl Shelf {
         let length = file.metadata().map_err(DriveError::io("look at", part))?.len();
         if length != job.sectors.bytes().0 {
             let is = Bytes(length).sectors();
-            return Err(DriveError::Size { label: job.label.clone(), is, wanted: job.sectors });
+            return Err(DriveError::Size {
+                label: Box::new(job.label.clone()),
+                is,
+                wanted: job.sectors,
+            });
         }
         file.sync_all().map_err(DriveError::io("write", part))?;
         forget_cached(&file);
@@ -146,7 +150,7 @@ impl Shelf {
     }
 
     fn failed_write(&self, label: &Label, sector: Option<Sectors>, words: String) -> DriveError {
-        DriveError::Write { drive: self.title(), label: label.clone(), sector, words }
+        DriveError::Write { drive: self.title(), label: Box::new(label.clone()), sector, words }
     }
 
     /// What a fault makes of a medium: cut where the error is, and of no use.
@@ -231,7 +235,8 @@ impl Drive for Shelf {
 
     fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
         let faults = Faults::read(&self.dir)?;
-        let not_there = || DriveError::NotThere { drive: self.title(), label: wanted.clone() };
+        let not_there =
+            || DriveError::NotThere { drive: self.title(), label: Box::new(wanted.clone()) };
         let path = match faults.instead_of(wanted.number) {
             Some(other) => self.dir.join(other),
             None if !faults.is_present(wanted.number) => return Err(not_there()),
@@ -283,7 +288,7 @@ impl Discs {
 /// The disc in hand is the one that is wanted. One whose `DISC.txt` is unreadable passes: its name
 /// is right, and what is read from it will be checked byte by byte.
 fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
-    let wrong = |found| Err(DriveError::WrongDisc { wanted: wanted.clone(), found });
+    let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
     match Label::read(image) {
         Ok(Some(label)) if label == *wanted => Ok(()),
         Ok(Some(label)) if label.set == wanted.set && label.number == wanted.number => {
@@ -443,9 +448,9 @@ mod tests {
     #[test]
     fn a_shelf_without_room_says_how_much_is_missing() {
         let bench = bench();
-        let mut job = staged(1).job;
-        job.sectors = Sectors(1 << 50);
-        let error = burn(&mut *bench.drive(), &job).unwrap_err();
+        let mut staged = staged(1);
+        staged.job.sectors = Sectors(1 << 50);
+        let error = burn(&mut *bench.drive(), &staged.job).unwrap_err();
         assert!(matches!(error, DriveError::NoSpace { .. }), "{error}");
         assert!(error.to_string().contains("are needed and"), "{error}");
     }

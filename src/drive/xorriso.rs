@@ -330,3 +330,179 @@ pub(super) fn volume_size(image: &File) -> std::io::Result<Option<Sectors>> {
     let size = u32::from_le_bytes([80, 81, 82, 83].map(|i| descriptor[i]));
     Ok(genuine.then_some(Sectors(size.into())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::contract;
+
+    fn text(argv: Vec<OsString>) -> String {
+        argv.into_iter().map(|a| a.into_string().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_job_becomes_these_arguments() {
+        let job = BurnJob {
+            label: contract::label(7),
+            volume_id: "0007_HOLIDAYS".into(),
+            volume_date: "1987020304050607".into(),
+            files: vec![
+                ("restore.sh".into(), "/st/a".into()),
+                ("archives/1.tar".into(), "/st/b".into()),
+            ],
+            sectors: Sectors(0),
+        };
+        assert_eq!(
+            text(job_args(&job, Path::new("/d/x.part")).unwrap()),
+            "xorriso -no_rc -abort_on FAILURE -return_with SORRY 32 -report_about UPDATE \
+             -pacifier interval=1 -md5 off -padding 0 -rockridge on -joliet on \
+             -compliance no_emul_toc:iso_9660_level=3 -outdev stdio:/d/x.part \
+             -volid 0007_HOLIDAYS -volume_date uuid 1987020304050607 \
+             -volume_date all_file_dates 1987020304050607 \
+             -map /st/a /restore.sh -map /st/b /archives/1.tar \
+             -find /restore.sh -exec sort_weight 2 -- -find /archives/1.tar -exec sort_weight 1 -- \
+             -chown_r 0 / -- -chgrp_r 0 / -- -chmod_r 0444 / -- \
+             -find / -type d -exec chmod 0555 -- -chmod 0555 /restore.sh --"
+        );
+    }
+
+    #[test]
+    fn names_that_would_not_come_through_whole_are_refused() {
+        let long = "x".repeat(31);
+        for bad in ["", "/x", "a//b", "a/", ".x", "..", "a b", "a*", "ä", "a\n", "-é", &long] {
+            assert!(matches!(check_name(bad), Err(DriveError::BadName { .. })), "{bad:?}");
+        }
+        check_name("archives/00000001.tar.bz2.gpg").unwrap();
+    }
+
+    #[test]
+    fn progress_is_read_from_lines_with_and_without_a_speed() {
+        let first = b"xorriso : UPDATE : Writing:          4s    0.0%   fifo   1%  buf  50%";
+        let later =
+            b"xorriso : UPDATE : Writing:      38128s    0.9%   fifo  58%  buf  50%  136.8xD ";
+        assert_eq!(progress(first), Some(Bytes(4 * 2048)));
+        assert_eq!(progress(later), Some(Bytes(38128 * 2048)));
+        for other in [
+            &b"xorriso : UPDATE :       1 files added in 1 seconds"[..],
+            b"xorriso : UPDATE : Closing track/session. Working since 11 seconds",
+            b"xorriso : UPDATE : Writing:   many",
+            b"\xff",
+        ] {
+            assert_eq!(progress(other), None);
+        }
+    }
+
+    #[test]
+    fn the_predicted_size_is_read() {
+        assert_eq!(size(b"Image size   : 4348904s\n"), Some(Sectors(4_348_904)));
+        assert_eq!(size(b"Image size   : ?\n"), None);
+        assert_eq!(size(b""), None);
+    }
+
+    const LISTING: &[u8] = b"Report layout: xt , Startlba ,   Blocks , Filesize , ISO image path\n\
+        File data lba:  0 ,  4348757 ,      147 ,   300000 , '/DISC.txt'\n\
+        File data lba:  0 ,       33 ,  2097151 , 4718592000 , '/archives/00000001.tar'\n\
+        File data lba:  1 ,  2097184 ,   206849 , 4718592000 , '/archives/00000001.tar'\n\
+        File data lba:  0 ,       32 ,        0 ,        0 , '/empty'\n";
+
+    #[test]
+    fn a_listing_is_read_in_the_mediums_order_and_with_all_extents() {
+        let files = listing(LISTING).unwrap();
+        let paths: Vec<_> = files.iter().map(|f| f.path.as_str()).collect();
+        assert_eq!(paths, ["empty", "archives/00000001.tar", "DISC.txt"]);
+        let extent = |start, length| Extent { start: Sectors(start), length: Bytes(length) };
+        assert_eq!(
+            files[1].extents,
+            [extent(33, 2_097_151 * 2048), extent(2_097_184, 4_718_592_000 - 2_097_151 * 2048)]
+        );
+        assert_eq!(files[2].extents, [extent(4_348_757, 300_000)]);
+    }
+
+    #[test]
+    fn quoted_names_are_read_with_quotes_and_line_feeds_in_them() {
+        let out = b"File data lba:  0 , 56 , 1 , 1 , '/t/it'\"'\"'s\nnew \\ line'\n\
+            File data lba:  0 , 57 , 1 , 1 , '/t/\xff'\n";
+        let paths: Vec<_> = listing(out).unwrap().into_iter().map(|f| f.path).collect();
+        assert_eq!(paths, ["t/it's\nnew \\ line", "t/\u{fffd}"]);
+    }
+
+    #[test]
+    fn words_that_are_no_listing_are_returned() {
+        for bad in [
+            &b"something new\n"[..],
+            b"File data lba:  0 , 56 , 1 , '/x'\n",
+            b"File data lba:  0 , 56 , 1 , 1 , '/x\n",
+            b"File data lba:  0 , -1 , 1 , 1 , '/x'\n",
+        ] {
+            assert_eq!(listing(bad).unwrap_err(), bad);
+        }
+        assert!(listing(b"").unwrap().is_empty());
+    }
+
+    #[test]
+    fn complaints_are_kept_and_the_rest_is_not() {
+        let mut complaints = Complaints::default();
+        for line in [
+            "Media summary: 0 sessions, 0 data blocks, 0 data, 64.3g free",
+            "xorriso : NOTE : Loading ISO image tree from LBA 0",
+            "libisofs: SORRY : Damaged RR/SUSP information.",
+            "xorriso : FAILURE : Cannot read ISO image tree",
+            "xorriso : aborting : -abort_on 'FAILURE' encountered 'FAILURE'",
+        ] {
+            complaints.hear(line.as_bytes());
+        }
+        assert_eq!(complaints.words(), "Damaged RR/SUSP information.; Cannot read ISO image tree");
+        assert!(complaints.judge(Exit::Code(5)).is_err());
+        assert!(complaints.judge(Exit::Code(0)).is_ok());
+    }
+
+    #[test]
+    fn owner_and_modes_on_the_disc_are_those_of_the_format() {
+        let staged = contract::staged(1);
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("x.iso");
+        write(&staged.job, &image, &|_| (), &Stop::new()).unwrap();
+        let argv = [
+            "xorriso",
+            "-no_rc",
+            "-indev",
+            image.to_str().unwrap(),
+            "-find",
+            "/",
+            "-exec",
+            "lsdl",
+            "--",
+        ];
+        let (_, out) =
+            Program::new(INSTALL, argv).capture(&Stop::new(), 1 << 20, &mut |_| ()).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.lines().count(), 2 + staged.job.files.len());
+        for line in out.lines() {
+            let mut fields = line.split_whitespace();
+            let mode = fields.next().unwrap();
+            let right = match line {
+                _ if line.ends_with("'/'") || line.ends_with("'/archives'") => "dr-xr-xr-x",
+                _ if line.ends_with("'/restore.sh'") => "-r-xr-xr-x",
+                _ => "-r--r--r--",
+            };
+            assert_eq!(mode, right, "{line}");
+            assert_eq!((fields.nth(1), fields.next()), (Some("0"), Some("0")), "{line}");
+            assert!(line.contains("Feb  3  1987"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_volume_bears_name_and_date() {
+        let staged = contract::staged(1);
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("x.iso");
+        write(&staged.job, &image, &|_| (), &Stop::new()).unwrap();
+        let bytes = std::fs::read(&image).unwrap();
+        let descriptor = &bytes[16 * 2048..17 * 2048];
+        // ECMA-119 8.4.7, 8.4.26, 8.4.27
+        assert!(descriptor[40..72].starts_with(b"0001_HOLIDAYS   "));
+        assert_eq!(&descriptor[813..829], b"1987020304050607");
+        assert_eq!(&descriptor[830..846], b"1987020304050607");
+        assert_eq!(volume_size(&File::open(&image).unwrap()).unwrap(), Some(staged.job.sectors));
+    }
+}

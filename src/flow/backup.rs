@@ -1,7 +1,7 @@
 //! The main job: scan, compare, pack, burn, verify, record; disc by disc until all is stored.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
@@ -23,12 +23,12 @@ use crate::scan::content::Source;
 use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::walk;
 
-use super::burning::Station;
+use super::burning::{Station, waiting};
 use super::compare::{Compared, Comparer, Known};
 use super::keys::{KeyRing, NewKeys};
 use super::ledger::{CatalogLedger, choose_compression};
 use super::staging::{SetTexts, Staging, archive_file, source_bytes};
-use super::{Desk, FlowError};
+use super::{Desk, FlowError, choose_set};
 
 /// Paths longer than this cannot be extracted by stock tar (PATH_MAX, limits.h).
 const LONG_PATH: usize = 4096;
@@ -129,6 +129,28 @@ pub fn backup(
         run.station(&mut catalog, drive).burn_waiting(&[])?;
     }
     run.all(&mut catalog, drive)
+}
+
+/// Burns what is staged, without looking at the source: `coldcut burn`.
+pub fn burn_staged(
+    catalog: &Path,
+    staging: &Path,
+    name: Option<&SetName>,
+    discs: &[DiscNo],
+    drive: &mut (dyn Drive + 'static),
+    desk: Desk,
+) -> Result<Vec<DiscInfo>, FlowError> {
+    let mut catalog = Catalog::open(catalog, Access::Write)?;
+    let set = choose_set(catalog.sets()?, name)?;
+    let staging = Staging::open(staging)?;
+    let waits = waiting(&catalog, &set)?;
+    if let Some(lost) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
+        return Err(FlowError::NothingStaged(format!(" as disc {lost}")));
+    }
+    if waits.is_empty() {
+        return Err(FlowError::NothingStaged(String::new()));
+    }
+    Station { catalog: &mut catalog, staging: &staging, set: &set, drive, desk }.burn_waiting(discs)
 }
 
 /// A place that bears discs of this name which the catalog does not know is not written to.

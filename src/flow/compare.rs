@@ -195,7 +195,11 @@ impl<'a> Comparer<'a> {
         self.note_name(&entry, Some(self.result.queue.len()));
         self.result.load.files += 1;
         if is_new {
-            self.change(RowChange::Put { entry: entry.clone(), content: None, note: Note::None })?;
+            self.change(RowChange::Put {
+                entry: Box::new(entry.clone()),
+                content: None,
+                note: Note::None,
+            })?;
         }
         let work = Work::File { entry: Box::new(entry), links: Vec::new(), tries: 0 };
         self.result.load.bytes += work.content_bytes();
@@ -255,7 +259,7 @@ impl<'a> Comparer<'a> {
             return Ok(());
         }
         self.result.rows += 1;
-        self.change(RowChange::Put { entry, content, note: Note::None })
+        self.change(RowChange::Put { entry: Box::new(entry), content, note: Note::None })
     }
 
     /// Keeps what is known of something that cannot be read.
@@ -268,7 +272,7 @@ impl<'a> Comparer<'a> {
         }
         let note = stale(&row, &self.known.dates);
         let content = row.content.as_ref().map(|content| content.id);
-        self.change(RowChange::Put { entry: entry_of(row), content, note })
+        self.change(RowChange::Put { entry: Box::new(entry_of(row)), content, note })
     }
 
     fn gone(&mut self, rows: HashMap<RelPath, KnownEntry>) -> Result<(), FlowError> {

@@ -110,7 +110,7 @@ impl<'a> CatalogLedger<'a> {
         content: Option<crate::catalog::ContentId>,
         note: Note,
     ) -> Result<(), FlowError> {
-        let change = RowChange::Put { entry, content, note };
+        let change = RowChange::Put { entry: Box::new(entry), content, note };
         Ok(self.catalog.put_rows(self.set, self.seq, &[change])?)
     }
 }

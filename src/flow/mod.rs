@@ -7,6 +7,7 @@ pub mod compare;
 pub mod keys;
 pub mod ledger;
 pub mod piles;
+pub mod query;
 pub mod restoring;
 mod rows;
 pub mod staging;
@@ -125,6 +126,8 @@ pub enum FlowError {
     NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
     #[error("no listing of set {0} can be read from these discs")]
     NoListing(SetName),
+    #[error("there is no {path} in snapshot {seq}")]
+    NoSuchPath { path: String, seq: SnapshotSeq },
     #[error("{0}")]
     Pattern(#[source] crate::model::glob::GlobError, String),
 }

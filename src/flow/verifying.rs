@@ -1,1 +1,418 @@
-//! stub
+//! Discs that lie somewhere, read back and held against what is known of them: our own catalog,
+//! else the newest catalog among the discs, else what each disc says of itself.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::catalog::{
+    Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, Verification,
+};
+use crate::drive::DiscReader;
+use crate::format::sums::parse_sums;
+use crate::model::disc::{Encryption, archive_path};
+use crate::model::{Digest, DiscNo, Sectors, SetName};
+use crate::port::clock::Moment;
+use crate::port::monitor::{Phase, Trouble};
+use crate::verify::{Expected, Fault, Verdict, verify};
+
+use super::burning::expected;
+use super::piles::{FoundDisc, InHand, Pile, Piles, ProblemKind, look, reach_for, read_small};
+use super::rows::{FromDiscs, KnownIn};
+use super::{Desk, FlowError, chain};
+
+/// A disc of a few million archives has no longer list.
+const LONGEST_SUMS: usize = 256 << 20;
+const SUMS: &str = "SHA256SUMS";
+
+/// What a verification is asked to do.
+pub struct VerifyRequest {
+    pub from: PathBuf,
+    /// Need not exist.
+    pub catalog: PathBuf,
+    /// Only the discs of this set.
+    pub name: Option<SetName>,
+    /// A directory for a catalog that was unpacked from a disc.
+    pub scratch: PathBuf,
+}
+
+/// What a disc was held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Against {
+    /// Its own SHA256SUMS: it cannot tell that somebody changed both.
+    OwnList,
+    /// A catalog on one of the discs, and its own list for what that does not know.
+    DiscCatalog,
+    /// Our own catalog.
+    Catalog,
+}
+
+/// One medium or image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedDisc {
+    pub set: SetName,
+    pub number: DiscNo,
+    /// Where it is.
+    pub title: String,
+    pub against: Against,
+    pub finding: Finding,
+    pub faults: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    pub discs: Vec<CheckedDisc>,
+    /// Things that should be discs and cannot be read as such.
+    pub unreadable: u64,
+    /// Verified once, and not at this place now.
+    pub absent: Vec<(SetName, DiscNo)>,
+}
+
+impl VerifyReport {
+    /// Nothing that was looked at is damaged.
+    pub fn is_sound(&self) -> bool {
+        self.unreadable == 0 && self.discs.iter().all(|disc| disc.finding == Finding::Ok)
+    }
+}
+
+/// Verifies all discs at a place. Damage is in the report, not an error.
+pub fn verify_from(request: &VerifyRequest, desk: Desk) -> Result<VerifyReport, FlowError> {
+    let mut piles = look(&request.from)?;
+    let mut report = VerifyReport::default();
+    tell_problems(&piles, desk, &mut report);
+    choose(&mut piles, request.name.as_ref())?;
+    if piles.sets.is_empty() && report.unreadable == 0 {
+        return Err(piles.nothing());
+    }
+    let catalog = local_catalog(request, desk);
+    let mut seen = Vec::new();
+    let mut ended = Ok(());
+    for pile in &piles.sets {
+        let known = catalog.as_ref().and_then(|catalog| KnownPile::find(catalog, pile));
+        ended = verify_pile(request, pile, known.as_ref(), desk, &mut report, &mut seen);
+        if ended.is_err() {
+            break;
+        }
+        note_absent(pile, known.as_ref(), desk, &mut report)?;
+    }
+    drop(catalog);
+    // What was found counts even if the rest was not looked at any more.
+    record(request, &seen, desk);
+    ended.map(|()| report)
+}
+
+fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
+    let Some(wanted) = name else { return Ok(()) };
+    let known: Vec<String> = piles.sets.iter().map(|pile| pile.name.to_string()).collect();
+    piles.sets.retain(|pile| pile.name == *wanted);
+    if piles.sets.is_empty() && !known.is_empty() {
+        return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
+    }
+    Ok(())
+}
+
+fn tell_problems(piles: &Piles, desk: Desk, report: &mut VerifyReport) {
+    for problem in &piles.problems {
+        if problem.kind == ProblemKind::Damage {
+            report.unreadable += 1;
+            let thing = piles.from.display().to_string();
+            desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
+        } else {
+            desk.monitor.note(&problem.what);
+        }
+    }
+}
+
+fn local_catalog(request: &VerifyRequest, desk: Desk) -> Option<Catalog> {
+    match Catalog::open(&request.catalog, Access::Read) {
+        Ok(catalog) => Some(catalog),
+        Err(CatalogError::Missing { .. }) => None,
+        Err(error) => {
+            let why = chain(&error);
+            desk.monitor.note(&format!("{why}; the discs are held against their own lists"));
+            None
+        }
+    }
+}
+
+/// A set as our own catalog knows it.
+struct KnownPile<'a> {
+    catalog: &'a Catalog,
+    set: KnownSet,
+    discs: Vec<DiscInfo>,
+}
+
+impl<'a> KnownPile<'a> {
+    fn find(catalog: &'a Catalog, pile: &Pile) -> Option<KnownPile<'a>> {
+        let set = catalog.sets().ok()?.into_iter().find(|set| set.facts.uuid == pile.uuid)?;
+        let discs = catalog.discs(set.id).ok()?;
+        Some(KnownPile { catalog, set, discs })
+    }
+
+    fn disc(&self, found: &FoundDisc) -> Option<&DiscInfo> {
+        let same =
+            |disc: &&DiscInfo| disc.uuid == found.txt.disc_uuid && disc.number == found.txt.disc;
+        self.discs.iter().find(same).filter(|disc| disc.state != DiscState::Open)
+    }
+}
+
+/// What a medium must hold.
+struct Wanted {
+    files: Vec<Expected>,
+    image: Option<Sectors>,
+    against: Against,
+}
+
+/// What was seen of one medium, to be recorded.
+struct Seen {
+    set: KnownSet,
+    disc: DiscNo,
+    title: String,
+    finding: Finding,
+    details: String,
+}
+
+fn verify_pile(
+    request: &VerifyRequest,
+    pile: &Pile,
+    known: Option<&KnownPile>,
+    desk: Desk,
+    report: &mut VerifyReport,
+    seen: &mut Vec<Seen>,
+) -> Result<(), FlowError> {
+    let on_disc = std::cell::OnceCell::new();
+    for found in pile.discs.values() {
+        if let InHand::Wrong(words) = reach_for(&request.from, &found.label()) {
+            let thing = found.label().to_string();
+            desk.monitor.trouble(&Trouble { thing, what: words });
+            report.unreadable += 1;
+            continue;
+        }
+        for copy in &found.copies {
+            let from_catalog = known.and_then(|known| wanted_by_catalog(known, found));
+            let wanted = match from_catalog {
+                Some(wanted) => Ok(wanted),
+                None => {
+                    let newest = on_disc.get_or_init(|| newest_catalog(request, pile, desk));
+                    wanted_by_discs(&**copy, found, newest.as_ref())
+                }
+            };
+            let (checked, faults) = verify_copy(&**copy, found, wanted, desk)?;
+            if let Some(known) = known.filter(|known| known.disc(found).is_some()) {
+                seen.push(Seen {
+                    set: known.set.clone(),
+                    disc: found.txt.disc,
+                    title: copy.title(),
+                    finding: checked.finding,
+                    details: details(&checked, &faults),
+                });
+            }
+            report.discs.push(checked);
+        }
+    }
+    Ok(())
+}
+
+fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
+    if checked.finding == Finding::Ok {
+        return "all files".to_owned();
+    }
+    let lines: Vec<String> =
+        faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
+    lines.join("\n")
+}
+
+fn verify_copy(
+    reader: &dyn DiscReader,
+    found: &FoundDisc,
+    wanted: Result<Wanted, String>,
+    desk: Desk,
+) -> Result<(CheckedDisc, Vec<Fault>), FlowError> {
+    let title = reader.title();
+    let total = reader.files().iter().map(|file| file.size.0).sum();
+    let disc = Some(found.txt.disc.0);
+    desk.monitor.phase(&Phase { what: "verifying", disc, total: Some(total) });
+    let (against, faults) = match wanted {
+        Err(what) => (Against::OwnList, vec![Fault { path: SUMS.to_owned(), what }]),
+        Ok(wanted) => {
+            note_against(&title, wanted.against, desk);
+            let uuid = found.txt.disc_uuid;
+            let Wanted { files, image, against } = wanted;
+            match verify(reader, uuid, &files, image, desk.monitor, desk.stop)? {
+                Verdict::Sound(_) => (against, Vec::new()),
+                Verdict::Damaged(faults) => (against, faults),
+            }
+        }
+    };
+    for fault in &faults {
+        let thing = format!("{}: {}", found.label(), fault.path);
+        let what = format!("{} ({title})", fault.what);
+        desk.monitor.trouble(&Trouble { thing, what });
+    }
+    let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
+    let (set, number) = (found.txt.set.clone(), found.txt.disc);
+    Ok((CheckedDisc { set, number, title, against, finding, faults: faults.len() }, faults))
+}
+
+fn note_against(title: &str, against: Against, desk: Desk) {
+    match against {
+        Against::Catalog => {}
+        Against::DiscCatalog => desk.monitor.note(&format!(
+            "{title}: held against the newest catalog on these discs, and its own list ({SUMS})"
+        )),
+        Against::OwnList => {
+            desk.monitor.note(&format!("{title}: held against its own list only ({SUMS})"));
+        }
+    }
+}
+
+fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<Wanted> {
+    let disc = known.disc(found)?;
+    let files = known.catalog.disc_files(known.set.id, disc.number).ok()?;
+    let files: Vec<Expected> = files.iter().map(expected).collect();
+    let image = disc.image;
+    (!files.is_empty()).then_some(Wanted { files, image, against: Against::Catalog })
+}
+
+/// The newest catalog that can be read without a passphrase, which is not asked for.
+fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<KnownIn> {
+    let is_plain = |found: &FoundDisc| found.txt.encryption == Encryption::None;
+    if !pile.discs.values().all(is_plain) {
+        return None;
+    }
+    let discs = FromDiscs { pile, opener: None, scratch: &request.scratch, desk };
+    discs.catalogs().next()
+}
+
+/// The disc's own list, corrected by what a catalog on the discs knows.
+fn wanted_by_discs(
+    reader: &dyn DiscReader,
+    found: &FoundDisc,
+    newest: Option<&KnownIn>,
+) -> Result<Wanted, String> {
+    let (mut files, sums_fault) = match own_list(reader) {
+        Ok(files) => (files, None),
+        Err(fault) => (BTreeMap::new(), Some(fault)),
+    };
+    let known = newest.map(|newest| known_files(newest, found)).unwrap_or_default();
+    let against = if known.is_empty() { Against::OwnList } else { Against::DiscCatalog };
+    files.extend(known.into_iter().map(|file| (file.path.clone(), file)));
+    match sums_fault {
+        // A catalog that was written after this disc knows its list, too.
+        Some(fault) if !files.contains_key(SUMS) => Err(fault),
+        _ => Ok(Wanted {
+            files: files.into_values().collect(),
+            image: reader.image_sectors(),
+            against,
+        }),
+    }
+}
+
+/// What the disc says of itself. Nothing is known of the list itself: it is what it is.
+fn own_list(reader: &dyn DiscReader) -> Result<BTreeMap<String, Expected>, String> {
+    let text = read_small(reader, SUMS, LONGEST_SUMS)?;
+    let mut files = BTreeMap::new();
+    for (path, sha256) in parse_sums(&text).map_err(|error| chain(&error))? {
+        let path = path.to_string();
+        let size = reader.file(&path).map_or(0, |file| file.size.0);
+        files.insert(path.clone(), Expected { path, size, sha256 });
+    }
+    let (path, size) = (SUMS.to_owned(), text.len() as u64);
+    let sha256 = Digest(Sha256::digest(&text).into());
+    files.insert(path.clone(), Expected { path, size, sha256 });
+    Ok(files)
+}
+
+/// What a catalog from a disc knows of a disc: all of one before its own, the archives of its own.
+fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<Expected> {
+    let KnownIn { catalog, set } = newest;
+    let number = found.txt.disc;
+    let discs = catalog.discs(*set).unwrap_or_default();
+    if !discs.iter().any(|disc| disc.number == number && disc.uuid == found.txt.disc_uuid) {
+        return Vec::new();
+    }
+    let files = catalog.disc_files(*set, number).unwrap_or_default();
+    if !files.is_empty() {
+        return files.iter().map(expected).collect();
+    }
+    let archives = catalog.archives_of_disc(*set, number).unwrap_or_default();
+    let as_expected = |archive: &crate::catalog::ArchiveRecord| Expected {
+        path: archive_path(archive.number, archive.compression, archive.encrypted),
+        size: archive.size.0,
+        sha256: archive.sha256,
+    };
+    archives.iter().map(as_expected).collect()
+}
+
+/// Discs that were good once and do not lie here: for the person to know, no fault.
+fn note_absent(
+    pile: &Pile,
+    known: Option<&KnownPile>,
+    desk: Desk,
+    report: &mut VerifyReport,
+) -> Result<(), FlowError> {
+    let Some(known) = known else { return Ok(()) };
+    let here: HashSet<DiscNo> = pile.discs.keys().copied().collect();
+    for disc in &known.discs {
+        if disc.state == DiscState::Verified && !here.contains(&disc.number) {
+            desk.monitor.note(&format!(
+                "disc {} of {} is not here and was not read",
+                disc.number, pile.name
+            ));
+            report.absent.push((pile.name.clone(), disc.number));
+        }
+    }
+    Ok(())
+}
+
+/// Records what was seen; a catalog that cannot be written now changes no finding.
+fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
+    if seen.is_empty() {
+        return;
+    }
+    let recorded = Catalog::open(&request.catalog, Access::Write)
+        .and_then(|mut catalog| record_all(&mut catalog, seen));
+    if let Err(error) = recorded {
+        desk.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));
+    }
+}
+
+fn record_all(catalog: &mut Catalog, seen: &[Seen]) -> Result<(), CatalogError> {
+    let mut used = HashSet::new();
+    for seen in seen {
+        let copy = copy_of(catalog, seen, &used)?;
+        used.insert((seen.set.id, seen.disc, copy));
+        let verification = Verification {
+            disc: seen.disc,
+            copy,
+            at: Moment::now(),
+            drive: seen.title.clone(),
+            finding: seen.finding,
+            details: seen.details.clone(),
+        };
+        catalog.record_verification(seen.set.id, &verification)?;
+    }
+    Ok(())
+}
+
+/// The copy that this medium is: the one that was burned at this place, else the newest that is
+/// not taken yet, else a new one.
+fn copy_of(
+    catalog: &mut Catalog,
+    seen: &Seen,
+    used: &HashSet<(crate::catalog::SetId, DiscNo, CopyNo)>,
+) -> Result<CopyNo, CatalogError> {
+    let mut copies = catalog.copies(seen.set.id, seen.disc)?;
+    copies.retain(|copy| !used.contains(&(seen.set.id, seen.disc, copy.number)));
+    let place = std::path::Path::new(&seen.title).parent();
+    let here = |medium: &str| {
+        let dir = medium.strip_prefix("shelf ").unwrap_or(medium);
+        place.is_some_and(|place| place == std::path::Path::new(dir))
+    };
+    let known = copies.iter().rev().find(|copy| here(&copy.medium)).or(copies.last());
+    match known {
+        Some(copy) => Ok(copy.number),
+        None => catalog.record_copy(seen.set.id, seen.disc, &seen.title, "", Moment::now()),
+    }
+}

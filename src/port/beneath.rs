@@ -191,7 +191,7 @@ mod tests {
     fn deep_paths_are_made_and_found_again_with_few_descriptors() {
         let temp = tempfile::tempdir().unwrap();
         let mut beneath = Beneath::new(open_root(temp.path()).unwrap());
-        let deep = (0..3000).fold(RelPath::root(), |path, _| path.join(b"ddd"));
+        let deep = (0..10 * KEPT_LEVELS).fold(RelPath::root(), |path, _| path.join(b"ddd"));
         let made = inode(&beneath.dir(&deep, Missing::Make).unwrap());
         let below = deep.join(b"x");
         beneath.dir(&below, Missing::Make).unwrap();

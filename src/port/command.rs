@@ -199,6 +199,7 @@ impl Program {
         command
             .args(self.argv.iter().skip(1))
             .envs(self.env.iter().map(|(key, value)| (key, value)))
+            .env_remove(super::shell::PASSPHRASE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

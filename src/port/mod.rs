@@ -6,5 +6,6 @@ pub mod command;
 pub mod files;
 pub mod monitor;
 pub mod operator;
+pub mod process;
 pub mod shell;
 pub mod stop;

@@ -5,6 +5,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
 
+/// The variable that may hold a passphrase; no program that we start gets it.
+pub const PASSPHRASE: &str = "COLDCUT_PASSPHRASE";
+
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
     #[error("cannot start sh")]

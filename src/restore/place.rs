@@ -366,6 +366,7 @@ fn is_dir(dir: &OwnedFd, name: &[u8]) -> bool {
 }
 
 /// The widths of `stat`'s fields differ between machines; their values fit ours on all.
+#[allow(clippy::unnecessary_cast)]
 fn existing_of(stat: &Stat) -> Existing {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Some(Kind::File),
@@ -382,3 +383,6 @@ fn existing_of(stat: &Stat) -> Existing {
         mtime: Mtime { sec: stat.st_mtime as i64, nsec: stat.st_mtime_nsec as u32 },
     }
 }
+
+#[cfg(test)]
+mod tests;

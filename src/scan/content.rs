@@ -77,6 +77,7 @@ impl Source {
     }
 
     /// What stands at `path` now, with fresh metadata: for a file that changed while it was read.
+    /// A directory or a socket in its place is an error.
     pub fn look_again(&mut self, path: &RelPath) -> Result<Entry, ReadError> {
         let (parent, name) = path.split_last().ok_or(ReadError::Replaced)?;
         let dir = self.dir(&parent)?;
@@ -214,3 +215,6 @@ impl Read for OpenFile {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,7 +87,7 @@ impl Filter {
             globs.append(&mut read_list(file)?);
         }
         for name in &options.exclude_if_present {
-            if !RelPath::new(name).is_some_and(|name| name.components().count() == 1) {
+            if RelPath::new(name).is_none_or(|name| name.components().count() != 1) {
                 return Err(FilterError::Name(shown(name)));
             }
         }

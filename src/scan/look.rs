@@ -2,7 +2,7 @@
 //! again at the few that changed meanwhile.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, readlinkat, statx};
 use rustix::io::Errno;
@@ -111,6 +111,26 @@ fn time(stamp: StatxTimestamp) -> Mtime {
     Mtime { sec: stamp.tv_sec, nsec: stamp.tv_nsec }
 }
 
+/// What the kernel says of a name in a directory. Needs nothing but the descriptor, so that several
+/// threads can look at the names of a large directory.
+pub(super) struct Seen {
+    pub stat: Stat,
+    /// Not asked for directories: theirs are read when they are open.
+    pub xattrs: rustix::io::Result<Vec<Xattr>>,
+}
+
+impl Seen {
+    pub fn at(
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        reader: &mut XattrReader,
+    ) -> rustix::io::Result<Seen> {
+        let stat = Stat::at(dir, name)?;
+        let xattrs = if stat.is_dir() { Ok(Vec::new()) } else { reader.of_name(dir, name) };
+        Ok(Seen { stat, xattrs })
+    }
+}
+
 /// Makes entries of what the kernel says; remembers names and its buffer between them.
 pub(super) struct Looker {
     owners: Owners,
@@ -122,17 +142,17 @@ impl Looker {
         Looker { owners: Owners::default(), xattrs: XattrReader::new() }
     }
 
-    /// Anything but a directory.
+    /// Of all that was seen of a name and its symbolic link's target.
     pub fn entry(
         &mut self,
         dir: BorrowedFd<'_>,
         name: &[u8],
         path: RelPath,
         kind: Kind,
-        stat: &Stat,
+        seen: Seen,
     ) -> Result<Entry, LookError> {
-        let xattrs = self.xattrs.of_name(dir, name);
-        let xattrs = xattrs.map_err(|errno| LookError::from(errno, LookError::Xattrs))?;
+        let stat = &seen.stat;
+        let xattrs = seen.xattrs.map_err(|errno| LookError::from(errno, LookError::Xattrs))?;
         let mut entry = self.assemble(path, kind, stat, xattrs);
         if kind == Kind::Symlink {
             entry.meta.link = readlinkat(dir, name, Vec::new())
@@ -170,15 +190,16 @@ impl Looker {
         }
     }
 
-    /// Looks at one name, whatever it is. `None` for a socket.
+    /// Looks at one name. `None` for a directory and for a socket.
     pub fn look(
         &mut self,
         dir: BorrowedFd<'_>,
         name: &[u8],
         path: RelPath,
     ) -> Result<Option<Entry>, LookError> {
-        let stat = Stat::at(dir.as_fd(), name);
-        let stat = stat.map_err(|errno| LookError::from(errno, LookError::Stat))?;
-        stat.kind().map(|kind| self.entry(dir, name, path, kind, &stat)).transpose()
+        let seen = Seen::at(dir, name, &mut self.xattrs);
+        let seen = seen.map_err(|errno| LookError::from(errno, LookError::Stat))?;
+        let kind = seen.stat.kind().filter(|kind| *kind != Kind::Dir);
+        kind.map(|kind| self.entry(dir, name, path, kind, seen)).transpose()
     }
 }

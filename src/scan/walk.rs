@@ -12,12 +12,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rustix::fs::{Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
 
 use super::filter::{CACHE_SIGNATURE, CACHE_TAG, Filter, Rule};
-use super::look::{LookError, Looker, Stat};
+use super::look::{LookError, Looker, Seen, Stat};
 use super::pseudo;
+use super::xattrs::XattrReader;
 use crate::model::path::shown;
 use crate::model::{Entry, RelPath};
 use crate::port::beneath::{open_dir_at, open_root, proc_path};
@@ -29,6 +31,9 @@ const OPEN_LEVELS: usize = 64;
 
 /// The buffer of getdents64(2): some 1,000 names at a time.
 const NAMES_BUFFER: usize = 64 << 10;
+
+/// Fewer names than this are not worth another thread: some 4 us each, and a handover costs 20.
+const NAMES_A_THREAD: usize = 32;
 
 /// The monitor hears of every so many paths.
 const TELL_EVERY: u64 = 1024;
@@ -167,7 +172,7 @@ fn pseudo_name(source: &Path, root: &OwnedFd) -> Result<Option<&'static str>, Sc
 /// A name in a directory, and what the kernel said of it.
 struct Child {
     name: Vec<u8>,
-    stat: rustix::io::Result<Stat>,
+    seen: rustix::io::Result<Seen>,
 }
 
 /// The way into a directory whose turn it is, or was, or will be again.
@@ -221,7 +226,7 @@ impl<E: From<ScanError>> Walker<'_, E> {
         let Some(level) = self.levels.last() else { return Ok(()) };
         let path = level.path.join(&child.name);
         let parent = level.identity.0;
-        let is_dir = child.stat.as_ref().is_ok_and(Stat::is_dir);
+        let is_dir = child.seen.as_ref().is_ok_and(|seen| seen.stat.is_dir());
         if let Some(rule) = self.filter.excludes(&path, is_dir) {
             return self.emit(Found::Excluded { path, rule });
         }
@@ -237,16 +242,16 @@ impl<E: From<ScanError>> Walker<'_, E> {
 
     /// Anything but a directory.
     fn look(&mut self, dir: BorrowedFd<'_>, child: Child, path: RelPath) -> Found {
-        let stat = match child.stat {
-            Ok(stat) => stat,
+        let seen = match child.seen {
+            Ok(seen) => seen,
             Err(errno) => {
                 return Found::Failed { path, error: LookError::from(errno, LookError::Stat) };
             }
         };
-        let Some(kind) = stat.kind() else {
+        let Some(kind) = seen.stat.kind() else {
             return Found::Excluded { path, rule: Rule::Socket };
         };
-        match self.looker.entry(dir, &child.name, path.clone(), kind, &stat) {
+        match self.looker.entry(dir, &child.name, path.clone(), kind, seen) {
             Ok(entry) => Found::Entry(entry),
             Err(error) => Found::Failed { path, error },
         }
@@ -332,7 +337,7 @@ impl<E: From<ScanError>> Walker<'_, E> {
         if let Some((tag, _)) = &tag {
             names.retain(|(_, name)| name == tag);
         }
-        Ok((stat_all(opened.fd.as_fd(), names), tag.map(|(_, rule)| rule)))
+        Ok((look_at_all(opened.fd.as_fd(), names), tag.map(|(_, rule)| rule)))
     }
 
     /// The name that says that only it is wanted of its directory.
@@ -424,12 +429,21 @@ fn read_names(dir: &OwnedFd) -> rustix::io::Result<Vec<(u64, Vec<u8>)>> {
     Ok(names)
 }
 
-/// Looks at all names in the order of their inodes, which is near to their order on a hard disk,
-/// and returns them in walk order.
-fn stat_all(dir: BorrowedFd<'_>, mut names: Vec<(u64, Vec<u8>)>) -> Vec<Child> {
+/// Looks at all names in the order of their inodes, which is near to their order on a hard disk, on
+/// several threads where there are many, and returns them in walk order.
+fn look_at_all(dir: BorrowedFd<'_>, mut names: Vec<(u64, Vec<u8>)>) -> Vec<Child> {
     names.sort_unstable();
-    let look = |(_, name): (u64, Vec<u8>)| Child { stat: Stat::at(dir, &name), name };
-    let mut children: Vec<Child> = names.into_iter().map(look).collect();
+    let look = |reader: &mut XattrReader, (_, name): (u64, Vec<u8>)| Child {
+        seen: Seen::at(dir, &name, reader),
+        name,
+    };
+    let mut children: Vec<Child> = if names.len() < 2 * NAMES_A_THREAD {
+        let mut reader = XattrReader::new();
+        names.into_iter().map(|name| look(&mut reader, name)).collect()
+    } else {
+        let names = names.into_par_iter().with_min_len(NAMES_A_THREAD);
+        names.map_init(XattrReader::new, look).collect()
+    };
     children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     children
 }
@@ -443,3 +457,6 @@ fn is_cache_tag(dir: &OwnedFd) -> bool {
         .is_ok_and(|mut file| io::Read::read_exact(&mut file, &mut start).is_ok())
         && start == CACHE_SIGNATURE
 }
+
+#[cfg(test)]
+mod tests;

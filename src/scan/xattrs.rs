@@ -7,15 +7,18 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{lgetxattr, llistxattr};
+use rustix::fs::{fgetxattr, flistxattr, lgetxattr, llistxattr};
 use rustix::io::Errno;
 
 use crate::model::Xattr;
-use crate::port::beneath::{proc_path, proc_path_in};
+use crate::port::beneath::proc_path_in;
 
 /// Most bytes in a list of names or in a value (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX` of
 /// linux/limits.h): a buffer of this size is never too small.
 const LARGEST: usize = 65536;
+
+/// Bytes of a buffer that is enough for most, as most have none.
+const USUAL: usize = 256;
 
 /// Reads attributes; keeps its buffer from one file to the next.
 pub(super) struct XattrReader {
@@ -24,32 +27,33 @@ pub(super) struct XattrReader {
 
 impl XattrReader {
     pub fn new() -> XattrReader {
-        XattrReader { buffer: vec![0; LARGEST] }
+        XattrReader { buffer: vec![0; USUAL] }
     }
 
     /// Of an entry of a directory; a symbolic link's own. Sorted by name.
     pub fn of_name(&mut self, dir: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Vec<Xattr>> {
-        self.of_path(&proc_path_in(dir, name))
+        let path = &proc_path_in(dir, name);
+        self.read(|list| llistxattr(path, list), |name, value| lgetxattr(path, name, value))
     }
 
     /// Of an open directory.
     pub fn of_dir(&mut self, dir: &OwnedFd) -> rustix::io::Result<Vec<Xattr>> {
-        use std::os::fd::AsFd;
-        let mut path = proc_path(dir.as_fd());
-        // The entry in /proc is a link itself: the dot makes the kernel look behind it.
-        path.extend_from_slice(b"/.");
-        self.of_path(&path)
+        self.read(|list| flistxattr(dir, list), |name, value| fgetxattr(dir, name, value))
     }
 
-    fn of_path(&mut self, path: &[u8]) -> rustix::io::Result<Vec<Xattr>> {
-        let names = match llistxattr(path, &mut self.buffer[..]) {
-            Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-            Ok(length) => self.buffer[..length].to_vec(),
+    fn read(
+        &mut self,
+        list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+        get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
+    ) -> rustix::io::Result<Vec<Xattr>> {
+        let names = match self.fill(list) {
+            Ok([]) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+            Ok(names) => names.to_vec(),
             Err(errno) => return Err(errno),
         };
         let mut found = Vec::new();
         for name in names.split(|&b| b == 0).filter(|name| is_kept(name)) {
-            match lgetxattr(path, name, &mut self.buffer[..]) {
+            match get(name, &mut self.buffer) {
                 Ok(length) => {
                     found.push(Xattr { name: name.to_vec(), value: self.buffer[..length].to_vec() })
                 }
@@ -60,6 +64,21 @@ impl XattrReader {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// One call for nearly all; two for the first that is long.
+    fn fill(
+        &mut self,
+        call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+    ) -> rustix::io::Result<&[u8]> {
+        let length = match call(&mut self.buffer) {
+            Err(Errno::RANGE) => {
+                self.buffer.resize(LARGEST, 0);
+                call(&mut self.buffer)?
+            }
+            other => other?,
+        };
+        Ok(&self.buffer[..length])
     }
 }
 
@@ -92,6 +111,20 @@ mod tests {
         let plain: Vec<_> = found.iter().map(|x| (&x.name[..], &x.value[..])).collect();
         assert_eq!(plain, [(&b"user.a"[..], &b""[..]), (b"user.z", b"\0\xff")]);
         assert!(!is_kept(b"security.selinux") && !is_kept(b"") && !is_kept(b"system.nfs4_acl"));
+    }
+
+    #[test]
+    fn long_names_and_values_are_read_whole() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("f");
+        fs::write(&file, b"").unwrap();
+        let name = format!("user.{}", "n".repeat(250));
+        set(&file, &name, &[7; 2000]);
+        set(&file, "user.a", b"x");
+        let dir = OwnedFd::from(fs::File::open(temp.path()).unwrap());
+        let found = XattrReader::new().of_name(dir.as_fd(), b"f").unwrap();
+        assert_eq!((found.len(), &found[1].name[..]), (2, name.as_bytes()));
+        assert_eq!(found[1].value, [7; 2000]);
     }
 
     #[test]

@@ -155,11 +155,11 @@ class DiscSet:
         self.contents, self.rows, self.stored_dirs, self.ids = {}, {}, {}, 0
         self.index, self.archives, self.archive = [], [], None
 
-    def backup(self, source, breaks=(), parts=None, archives=(), own=False):
+    def backup(self, source, breaks=(), parts=None, archives=()):
         """One run. A disc ends before each path of `breaks`, an archive before each of `archives`;
         `parts` cuts a file into slices and closes the disc after each but the last."""
         self.snapshot += 1
-        self.source, self.rows, first_disc = source, {}, True
+        self.source, self.rows = source, {}
         entries, links = [], {}
         for path in walk(source):
             entry = Entry(os.fsencode(source), path)
@@ -178,7 +178,6 @@ class DiscSet:
                 self.end_archive()
             self.store(entry, (parts or {}).get(entry.path))
         if self.archives or self.archive:
-            self.last = True
             self.close_disc(last=True)
 
     def open_archive(self):
@@ -249,8 +248,8 @@ class DiscSet:
             if place is not None:
                 where = b",".join(p.encode() if p == "?" else b"%d:%d" % p for p in place[0])
                 member = b"=" if place[1] == entry.path else escape(place[1])
-                if member == b"=" and place[1] != entry.path:
-                    member = b"\\075"
+                if place[1] != entry.path:
+                    member = {b"=": b"\\075", b"-": b"\\055"}.get(member, member)
             elif entry.kind == "f" and entry.data:
                 where = b"?"
             lines.append(b"\t".join([
@@ -346,11 +345,8 @@ def put(root, path, data=b"", mode=0o644, mtime=1_700_000_000_123_456_789):
 
 
 def noise(size, seed=0):
-    out, n = b"", 0
-    while len(out) < size:
-        out += hashlib.sha256(b"%d %d" % (seed, n)).digest()
-        n += 1
-    return out[:size]
+    blocks = (hashlib.sha256(b"%d %d" % (seed, n)).digest() for n in range(size // 32 + 1))
+    return b"".join(blocks)[:size]
 
 
 def settle(root, mtime=1_600_000_000_987_654_321):

@@ -50,3 +50,105 @@ pub fn restore_sh(facts: &Facts) -> String {
 pub fn format_txt() -> &'static str {
     include_str!("../../../docs/format.md")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    use uuid::Uuid;
+
+    fn facts(encryption: Encryption) -> Facts {
+        Facts {
+            set: SetName::new("demo").unwrap(),
+            set_uuid: SetUuid(Uuid::from_u128(1)),
+            disc: DiscNo(7),
+            disc_uuid: DiscUuid(Uuid::from_u128(2)),
+            snapshot: SnapshotSeq(3),
+            date: "2026-01-02T03:04:05Z".to_owned(),
+            source: b"/home/ann/photos".to_vec(),
+            encryption,
+            key_ids: vec!["0123456789ABCDEF".to_owned()],
+            keys_since: None,
+            zstd: false,
+            long_paths: true,
+            has_snapshot: true,
+            signed: false,
+        }
+    }
+
+    #[test]
+    fn a_plain_sets_readme_says_nothing_of_gpg_or_zstd() {
+        let text = readme(&facts(Encryption::None));
+        assert!(text.contains("/home/ann/photos"));
+        for word in ["gpg", "zstd", "zst", "PASSPHRASE"] {
+            assert!(!text.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn an_encrypted_sets_texts_do_not_tell_where_it_came_from() {
+        for encryption in [Encryption::Passphrase, Encryption::Recipients] {
+            let facts = facts(encryption);
+            let texts = readme(&facts) + &restore_sh(&facts);
+            assert!(!texts.contains("ann") || !texts.contains("/home/ann"));
+            assert!(!texts.contains("photos"));
+            assert!(readme(&facts).contains("gpg -d"));
+            assert!(!readme(&facts).contains("This set has such paths"));
+        }
+        assert!(readme(&facts(Encryption::Recipients)).contains("0123456789ABCDEF"));
+    }
+
+    #[test]
+    fn a_set_that_needs_zstd_says_so_in_its_first_lines() {
+        let text = readme(&Facts { zstd: true, ..facts(Encryption::None) });
+        assert!(text.lines().take(4).any(|line| line.contains("zstd")), "{text}");
+    }
+
+    #[test]
+    fn lines_fit_a_terminal_and_a_page() {
+        let text = readme(&facts(Encryption::Recipients));
+        let long = text.lines().find(|line| line.len() > 100 && !line.contains("awk"));
+        assert_eq!(long, None);
+    }
+
+    #[test]
+    fn the_script_is_written_for_its_set_and_removes_nothing() {
+        let script = restore_sh(&facts(Encryption::None));
+        assert!(script.contains("SET='demo'"));
+        assert!(script.contains(&format!("SET_UUID='{}'", Uuid::from_u128(1))));
+        assert!(!script.contains('@') || !script.contains("@SET"));
+        let words = |line: &str| {
+            line.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        for forbidden in ["rm", "unlink", "find", "sed", "grep", "xargs", "python3", "perl"] {
+            let used = script.lines().find(|line| {
+                let code = line.split(" #").next().unwrap_or_default();
+                !line.trim_start().starts_with('#')
+                    && words(code).iter().any(|word| word == forbidden)
+            });
+            assert_eq!(used, None, "{forbidden}");
+        }
+    }
+
+    #[test]
+    fn the_awk_line_of_the_readme_names_what_to_rename_copy_and_join() {
+        let text = readme(&facts(Encryption::None));
+        let line = text.lines().find(|line| line.contains("| awk")).unwrap();
+        let awk = line.split_once("| ").unwrap().1;
+        let rows = "#coldcut-snapshot\t1\nd\t.\t0\t-\t-\t-\nf\tsame\t1\tx\t1:1\t=\nf\tnew\t1\tx\t1:1\told\n\
+                    f\ttwin\t1\tx\t1:1\tsame\nf\tfilm\t1\tx\t1:1,2:2\t.coldcut-parts/0a\n";
+        let mut child = Command::new("sh")
+            .args(["-c", awk])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(rows.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap().stdout;
+        let expected = "rename\told\tnew\ncopy\tsame\ttwin\njoin\t.coldcut-parts/0a\tfilm\n";
+        assert_eq!(String::from_utf8(output).unwrap(), expected);
+    }
+}

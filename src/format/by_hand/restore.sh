@@ -119,14 +119,14 @@ note() { # VARIABLE: gets the path under which it can be written and read
     local fd
     exec {fd}<<<'' || die 1 "no room for notes in $PWD"
     printf -v "$1" /proc/self/fd/%d "$fd"
-    [[ -f ${!1} ]] && : >"${!1}" || die 1 "notes cannot be kept in $PWD"
+    [[ -f ${!1} ]] && chmod u+w "${!1}" && : >"${!1}" || die 1 "notes cannot be kept in $PWD"
 }
 
 make_notes() {
     local name
     ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)) || BASH_COMPAT=5.0
     TMPDIR=$PWD
-    for name in LISTING INDEX PLAN CHECK FIX THERE OTHER GOOD REFUSED; do
+    for name in LISTING INDEX PLAN CHECK FIX THERE OTHER GOOD REFUSED SCRATCH; do
         note "$name"
     done
 }
@@ -313,7 +313,7 @@ phase == 2 && $1 != "f" { other[$2] = $1 "\t" meta(7); next }
 phase == 2 && $5 == "-" { other[$2] = "f\t" meta(7); next }
 phase == 2 {
     if ($2 in there) { other[$2] = "f"; next }
-    member = $6 == "=" ? $2 : $6
+    member = $6 == "=" ? $2 : $6 == "\\075" ? "=" : $6 == "\\055" ? "-" : $6
     if (member ~ /^\.coldcut-parts\//) want_parts(member)
     else if ($5 == "?") unplaced[$2] = 1
     else if (split($5, place, ":") && place[1] == disc) want(place[2] "/" member)
@@ -343,7 +343,7 @@ $11 > 0 { take_part(); next }
 }
 END { end_archive() }
 
-function want(key) { wanted[key] = key in wanted ? wanted[key] "\t" $2 : $2 }
+function want(key) { if (key in wanted) wanted[key] = wanted[key] "\t" $2; else wanted[key] = $2 }
 # Files in parts only where all their discs are at hand: a piece of a file is of no use.
 function want_parts(id,   n, i, place, at) {
     n = split($5, place, ",")
@@ -351,7 +351,7 @@ function want_parts(id,   n, i, place, at) {
         split(place[i], at, ":")
         if (!asking && place[i] != "?" && index(at_hand, " " at[1] " ") == 0) return
     }
-    parts_of[id] = id in parts_of ? parts_of[id] "\t" $2 : $2
+    if (id in parts_of) parts_of[id] = parts_of[id] "\t" $2; else parts_of[id] = $2
 }
 function whole_sha() { return $15 == "=" ? $6 : $15 }
 
@@ -384,7 +384,7 @@ function put(rank, from, to) {
 }
 function join(i,   n, dest, k) {
     n = split(dests[i], dest, "\t")
-    joins[++join_count] = "J\t" part[i] "\t" members[i] "\t" dest[1]
+    joins[++join_count] = "J\t" part[i] "\t" members[i] "\t" dest[1] "\t" parts[i]
     if (parts[i] == "-") return
     for (k = 1; k <= n; k++) {
         if (k > 1) joins[++join_count] = "C\t" dest[1] "\t" dest[k]
@@ -669,23 +669,30 @@ check_file() { # SHA256 FIELD PATH WRONG
     ((check_bytes < BATCH)) || check_batch "$4"
 }
 
+# Notes, not pipes, are read line by line: bash reads a pipe byte by byte.
 check_batch() { # WRONG
-    local line at=0
+    local found at line good=()
     ((${#paths[@]})) || return 0
-    while IFS= read -r -d '' line; do
-        while [[ ${line:66} != "${paths[at]}" ]]; do
-            "$1" "${fields[at]}"
-            at=$((at + 1))
-        done
-        if [[ ${line:0:64} == "${sums[at]}" ]]; then
-            printf '%s\n' "${fields[at]}" >&"$good_fd"
-        else
-            "$1" "${fields[at]}"
-        fi
-        at=$((at + 1))
-    done < <(sha256sum -z -- "${paths[@]}")
-    for ((; at < ${#paths[@]}; at++)); do "$1" "${fields[at]}"; done
+    sha256sum -- "${paths[@]}" >"$SCRATCH"
+    mapfile -t found <"$SCRATCH"
+    if ((${#found[@]} < ${#paths[@]})); then
+        check_singly
+    fi
+    for at in "${!paths[@]}"; do
+        # A backslash comes first where the name behind the sum is escaped.
+        line=${found[at]#\\}
+        if [[ ${line:0:64} == "${sums[at]}" ]]; then good+=("${fields[at]}"); else "$1" "${fields[at]}"; fi
+    done
+    ((${#good[@]} == 0)) || printf '%s\n' "${good[@]}" >&"$good_fd"
     sums=() fields=() paths=() check_bytes=0
+}
+
+# For a batch in which a file cannot be read.
+check_singly() {
+    local at
+    for at in "${!paths[@]}"; do
+        found[at]=$(sha256sum -- "${paths[at]}") || found[at]=unreadable
+    done
 }
 
 # Checks what the plan for a disc was to bring; what is wrong leaves its place.
@@ -756,6 +763,7 @@ close_archive() {
 
 # Some bytes of the open archive. Where it only goes forward, go_to has gone there.
 piece() { # OFFSET LENGTH
+    set +o pipefail # whoever reads a piece stops where it ends
     if [[ -n $archive_fd ]]; then
         head -c "$2" <&"$archive_fd"
     elif ((ignore_damage)); then
@@ -796,9 +804,9 @@ unpack() { # OFFSET LENGTH TAR_WORDS...
 }
 
 run_plan() {
-    local op a b c plan_fd
+    local op a b c d plan_fd
     exec {plan_fd}<"$PLAN"
-    while IFS=$TAB read -r op a b c <&"$plan_fd"; do
+    while IFS=$TAB read -r op a b c d <&"$plan_fd"; do
         [[ $op == P ]] || flush_places
         case $op in
             A) open_archive "$a" ;;
@@ -806,7 +814,7 @@ run_plan() {
             W) make_work; unpack "$a" "$b" -C "$work" ;;
             S) make_work; read_names "$c" "$plan_fd"; unpack_names "$a" "$b" ;;
             P) place "$a" "$b" "$c" ;;
-            J) join_part "$a" "$b" "$c" ;;
+            J) join_part "$a" "$b" "$c" "$d" ;;
             C) copy_joined "$a" "$b" ;;
         esac
     done
@@ -865,7 +873,7 @@ declare -A joined=()
 
 # Appends a part to its file. The part's own file then vanishes under the whole one's name, which
 # goes there and back: nothing has to be removed.
-join_part() { # PART MEMBER FIELD
+join_part() { # PART MEMBER FIELD PARTS
     local part member path
     printf -v part %b "$work/$2"
     printf -v path ./%b "$3"
@@ -879,6 +887,14 @@ join_part() { # PART MEMBER FIELD
         return
     fi
     joined[$3]=$1
+    [[ $1 != "$4" ]] || unset "joined[\$3]"
+}
+
+# What has only its first parts is no file.
+set_pieces_aside() {
+    local field
+    for field in "${!joined[@]}"; do set_aside "$field"; done
+    joined=()
 }
 
 copy_joined() { # FIELD FIELD
@@ -919,11 +935,11 @@ restore_discs() { # COPY: which copy of each disc to read
     mapfile -t needed < <(needed_discs)
     # What the listing does not place may be on any disc.
     [[ ${needed[0]-} != '?' ]] || mapfile -t needed < <(printf '%s\n' "${needed[@]:1}" "${discs[@]}" | sort -nu)
-    joined=()
     for no in "${needed[@]}"; do
         [[ -n $no ]] || continue
         if bring_disc "$no" "$1"; then restore_disc; else absent[$no]=1; fi
     done
+    set_pieces_aside
 }
 
 # Makes the disc the current one, asking for it if that is the way.
@@ -950,12 +966,12 @@ ask_directory() { # WHAT -> dir
 
 # With another copy of a disc, what the first copy lost is tried again.
 restore_all_copies() {
-    local no most=1 pass
+    local no most=1 round
     for no in "${discs[@]}"; do ((copies[$no] <= most)) || most=${copies[$no]}; done
-    for ((pass = 0; pass < most; pass++)); do
+    for ((round = 0; round < most; round++)); do
         [[ -n $(needed_discs) ]] || return 0
-        ((pass == 0)) || say "trying the other copies for what is still missing"
-        restore_discs "$pass"
+        ((round == 0)) || say "trying the other copies for what is still missing"
+        restore_discs "$round"
     done
 }
 
@@ -995,16 +1011,18 @@ mend_metadata() {
         $1 == "f" && ($2 in mend) { entry(0, plain($2), "") }
     ' phase=1 "$GOOD" phase=2 "$FIX" phase=3 "$LISTING" | "${untar[@]}" "${attributes[@]}" -C "$lend"
     local field dir last=''
+    awk -F '\t' '
+        phase == 1 { good[$1] = 1; next }
+        phase == 2 { if ($1 in good) mend[$1] = 1; next }
+        $2 in mend { print $2 }
+    ' phase=1 "$GOOD" phase=2 "$FIX" phase=3 "$LISTING" >"$SCRATCH"
     while IFS= read -r field; do
         dir=.
         [[ $field != */* ]] || dir=${field%/*}
         [[ $dir == "$last" ]] || { run_batch mend_files "$last"; last=$dir; }
         printf -v field %b "${field##*/}"
         add_to_batch "$field" mend_files "$last"
-    done < <(awk -F '\t' '
-        phase == 1 { good[$1] = 1; next }
-        phase == 2 { if ($1 in good) mend[$1] = 1; next }
-        $2 in mend { print $2 }' phase=1 "$GOOD" phase=2 "$FIX" phase=3 "$LISTING")
+    done <"$SCRATCH"
     run_batch mend_files "$last"
 }
 
@@ -1041,21 +1059,18 @@ finish_directories() {
 
 report() {
     local count=0 kind field where line path
+    list_missing >"$SCRATCH"
     while IFS=$TAB read -r field where; do
         printf 'missing: %s (%s)\n' "$(shown "$field")" "$(reason "$where")"
         count=$((count + 1))
-    done < <(awk -F '\t' '
-        phase == 1 { good[$1] = 1; next }
-        $1 == "f" && $5 != "-" && !($2 in good) { print $2 "\t" $5 }
-        $1 == "h" && !($13 in good) && !($13 in empty) { print $2 "\t" "link" }
-        $1 == "f" && $5 == "-" { empty[$2] = 1 }
-        ' phase=1 "$GOOD" "$OTHER" phase=2 "$LISTING")
+    done <"$SCRATCH"
+    awk -F '\t' '$1 ~ /[lpcbd]/ || $1 == "f" && $5 == "-"' "$LISTING" >"$SCRATCH"
     while IFS=$TAB read -r kind field line; do
         printf -v path ./%b "$field"
         same_kind "$kind" "$path" && continue
         printf 'missing: %s (could not be made)\n' "$(shown "$field")"
         count=$((count + 1))
-    done < <(awk -F '\t' '$1 ~ /[lpcbd]/ || $1 == "f" && $5 == "-"' "$LISTING")
+    done <"$SCRATCH"
     while IFS= read -r line; do
         printf 'not changed: %s (was there, and is not as in the snapshot)\n' "$(shown "$line")"
         count=$((count + 1))
@@ -1072,6 +1087,16 @@ report() {
     return 3
 }
 
+# Files with content, and their other names, that did not come.
+list_missing() {
+    awk -F '\t' '
+        phase == 1 { good[$1] = 1; next }
+        $1 == "f" && $5 != "-" && !($2 in good) { print $2 "\t" $5 }
+        $1 == "h" && !($13 in good) && !($13 in empty) { print $2 "\t" "link" }
+        $1 == "f" && $5 == "-" { empty[$2] = 1 }
+    ' phase=1 "$GOOD" "$OTHER" phase=2 "$LISTING"
+}
+
 # Why a file is missing, from the place in its row.
 reason() { # WHERE
     local place no gone=''
@@ -1083,7 +1108,7 @@ reason() { # WHERE
     if [[ -n $gone ]]; then
         printf 'on disc %s, which was not there' "${gone// /, }"
     elif [[ $1 == *'?' ]]; then
-        printf 'was not yet on a disc when the listing was written'
+        printf 'its disc was not known when the listing was written, and is not among those given'
     else
         printf 'damaged on disc %s' "${1%%:*}"
     fi

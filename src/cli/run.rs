@@ -1,0 +1,127 @@
+//! From what was typed to an exit code: the wiring of everything.
+
+use std::sync::Arc;
+
+use crate::cli::args::{Cli, Common, Verb};
+use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
+use crate::cli::verbs;
+use crate::flow::keys::KeyRing;
+use crate::flow::{Desk, FlowError, chain};
+use crate::port::stop::Stop;
+use crate::ui::ask::Person;
+use crate::ui::exit::Exit;
+use crate::ui::progress::{Reporter, Show};
+use crate::ui::screen::Screen;
+
+/// What every verb works with.
+pub struct Room {
+    pub common: Common,
+    pub around: Surroundings,
+    pub screen: Arc<Screen>,
+    pub reporter: Reporter,
+    pub person: Person,
+    pub stop: Stop,
+}
+
+/// Why a verb ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    #[error("cannot write to standard output")]
+    Output(#[from] std::io::Error),
+    /// Something on the command line that only its use can show to be wrong.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Room {
+    pub fn desk(&self) -> Desk<'_> {
+        Desk { monitor: &self.reporter, operator: &self.person, stop: &self.stop }
+    }
+
+    /// Keys as they were named; nothing is asked before it is needed.
+    pub fn with_keys<T>(
+        &self,
+        work: impl FnOnce(KeyRing<'_>) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        let keys = &self.common.keys;
+        let source = PassphraseSource::choose(keys, &self.around);
+        let ask = |prompt: &str, twice: bool| {
+            source.read(&self.person, prompt, twice).map_err(|error| {
+                let words = error.to_string();
+                FlowError::Key(Box::new(error), words)
+            })
+        };
+        work(KeyRing {
+            passphrase: &ask,
+            encrypt: keys.encrypt,
+            passphrase_named: keys.passphrase_file.is_some() || keys.passphrase_command.is_some(),
+            recipients: verbs::read_files(&keys.recipient)?,
+            hidden: keys.hidden_recipients,
+            secret_key: match keys.secret_key.is_empty() {
+                true => None,
+                false => Some(verbs::read_files(&keys.secret_key)?.concat()),
+            },
+        })
+    }
+}
+
+/// Runs the verb; every word that is owed to the person has been said when this returns.
+pub fn run(cli: Cli, stop: Stop) -> Exit {
+    let Cli { common, verb } = cli;
+    let screen = Arc::new(Screen::standard(common.json));
+    let room = Room {
+        around: Surroundings::read(),
+        reporter: Reporter::new(screen.clone(), Show::choose(common.quiet)),
+        person: Person::new(screen.clone(), common.yes, stop.clone()),
+        screen,
+        common,
+        stop,
+    };
+    let done = dispatch(&room, verb);
+    room.reporter.finish();
+    match done {
+        Ok(exit) => exit,
+        Err(error) => {
+            // A signal ends every wait: what failed because of it is not what went wrong.
+            let exit = match room.stop.check() {
+                Err(stopped) => Exit::Interrupted(stopped.0),
+                Ok(()) => exit_of(&error),
+            };
+            room.screen.say(&format!("coldcut: {}", chain(&error)));
+            if let Exit::Interrupted(_) = exit {
+                room.screen
+                    .say("coldcut: what was finished is kept; the next run goes on from there");
+            }
+            exit
+        }
+    }
+}
+
+fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
+    match verb {
+        Verb::Backup(args) => verbs::backup::run(room, args),
+        Verb::Burn(args) => verbs::burn::run(room, args),
+        Verb::Restore(args) => verbs::restore::run(room, args),
+        Verb::Verify(args) => verbs::verify::run(room, args),
+        Verb::Snapshots(_) => verbs::query::snapshots(room),
+        Verb::Discs(_) => verbs::query::discs(room),
+        Verb::Ls(args) => verbs::query::ls(room, args),
+        Verb::Find(args) => verbs::query::find(room, args),
+        Verb::Status(_) => verbs::query::status(room),
+    }
+}
+
+/// The code of a command that could not do its work; `docs/exit-codes.md` is the promise.
+fn exit_of(error: &RunError) -> Exit {
+    match error {
+        RunError::Usage(_) => Exit::Usage,
+        RunError::Flow(FlowError::Stopped(stopped)) => Exit::Interrupted(stopped.0),
+        RunError::Flow(FlowError::NoBlank { .. } | FlowError::NoDiscs(_)) => Exit::DiscMissing,
+        RunError::Flow(FlowError::ReadBackFailed { .. }) => Exit::Damage,
+        _ => Exit::Failed,
+    }
+}

@@ -1,0 +1,173 @@
+//! `coldcut backup`.
+
+use crate::cli::args::Backup;
+use crate::cli::resolve;
+use crate::cli::run::{Room, RunError};
+use crate::flow::backup::{BackupReport, BackupRequest, backup, dry_run};
+use crate::flow::compare::Compared;
+use crate::flow::keys::KeyRing;
+use crate::model::size::NAMED_SIZES;
+use crate::model::{Bytes, Sectors};
+use crate::pack::estimate::{Estimate, minutes};
+use crate::scan::filter::FilterOptions;
+use crate::ui::exit::Exit;
+use crate::ui::summary::{BackupSummary, Tally};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use super::open_shelf;
+
+pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
+    room.with_keys(|keys| {
+        let request = request(room, &args, keys)?;
+        if args.dry_run {
+            let (compared, list) = dry_run(&request, room.desk())?;
+            return plan(room, &request, &compared, &list);
+        }
+        let mut drive = args.dest.as_deref().map(open_shelf).transpose()?;
+        let report = backup(&request, drive.as_deref_mut(), room.desk())?;
+        tell(room, &report)
+    })
+}
+
+fn request<'a>(
+    room: &Room,
+    args: &Backup,
+    keys: KeyRing<'a>,
+) -> Result<BackupRequest<'a>, RunError> {
+    let source = resolve::source(&args.source)?;
+    let name = match &room.common.name {
+        Some(name) => name.clone(),
+        None => resolve::default_name(&source)?,
+    };
+    Ok(BackupRequest {
+        name,
+        catalog: room.around.catalog(&room.common)?,
+        staging: room.around.staging(&room.common)?,
+        // A shelf's discs are as large as they are told; bd25 is what most people buy.
+        capacity: args.disc_size.unwrap_or(NAMED_SIZES[0].1),
+        archive_size: args.archive_size,
+        compression: args.compress,
+        keys,
+        filter: filter(args)?,
+        rehash: args.rehash,
+        move_source: args.move_source,
+        min_fill: args.min_fill.unwrap_or(0),
+        flush: args.flush,
+        source,
+    })
+}
+
+fn filter(args: &Backup) -> Result<FilterOptions, RunError> {
+    let text = |glob: &OsString| {
+        let bad = || RunError::Usage(format!("--exclude {} is not UTF-8", glob.display()));
+        glob.clone().into_string().map_err(|_| bad())
+    };
+    Ok(FilterOptions {
+        exclude: args.exclude.iter().map(text).collect::<Result<_, _>>()?,
+        exclude_from: args.exclude_from.clone(),
+        exclude_caches: args.exclude_caches,
+        exclude_if_present: args
+            .exclude_if_present
+            .iter()
+            .map(|name| name.clone().into_vec())
+            .collect(),
+        one_file_system: args.one_file_system,
+    })
+}
+
+/// The shopping list of a dry run.
+fn plan(
+    room: &Room,
+    request: &BackupRequest,
+    compared: &Compared,
+    list: &Estimate,
+) -> Result<Exit, RunError> {
+    let summary = BackupSummary {
+        stored: Tally {
+            count: compared.load.files + compared.rows,
+            size: Bytes(compared.load.bytes),
+        },
+        unchanged: Tally { count: compared.unchanged, size: Bytes(0) },
+        excluded: excluded(&compared.excluded),
+        failed: Tally { count: compared.failed, size: Bytes(0) },
+        dry_run: true,
+        ..BackupSummary::default()
+    };
+    room.reporter.finish();
+    room.screen.say_lines(&summary.text());
+    room.screen.say_lines(&shopping_list(request.capacity, list));
+    let mut object = summary.object();
+    object["plan"] = serde_json::json!({
+        "discs": list.discs,
+        "capacity": request.capacity.bytes().0,
+        "on_discs": list.on_discs.0,
+        "staging": list.staging.0,
+        "minutes": speeds(list).into_iter().map(|(speed, minutes)| (format!("{speed}x"), minutes))
+            .collect::<std::collections::BTreeMap<_, _>>(),
+    });
+    room.screen.object(&object)?;
+    Ok(if compared.failed > 0 { Exit::Incomplete } else { Exit::Done })
+}
+
+fn shopping_list(capacity: Sectors, list: &Estimate) -> String {
+    if list.discs == 0 {
+        return "No disc is needed.\n".to_owned();
+    }
+    let times: Vec<String> = speeds(list)
+        .into_iter()
+        .map(|(speed, minutes)| format!("{minutes} min at {speed}x"))
+        .collect();
+    format!(
+        "At most {} disc(s) of {capacity}, {} in all; fewer if the files compress.\n\
+         Writing takes at most {}, and reading back as long again.\n\
+         {} of free space are needed in the staging area.\n",
+        list.discs,
+        list.on_discs,
+        times.join(", "),
+        list.staging
+    )
+}
+
+/// Speeds that BD-R media are sold for, and the minutes that writing takes.
+fn speeds(list: &Estimate) -> Vec<(u64, u64)> {
+    [4, 6, 12].into_iter().map(|speed| (speed, minutes(list.on_discs, speed))).collect()
+}
+
+fn excluded(rules: &std::collections::BTreeMap<String, u64>) -> Vec<(String, Tally)> {
+    rules.iter().map(|(rule, &count)| (rule.clone(), Tally { count, size: Bytes(0) })).collect()
+}
+
+fn tell(room: &Room, report: &BackupReport) -> Result<Exit, RunError> {
+    let summary = BackupSummary {
+        snapshot: report.snapshot,
+        stored: Tally {
+            count: report.stored_files + report.reused + report.rows,
+            size: Bytes(report.stored_bytes),
+        },
+        unchanged: Tally { count: report.unchanged, size: Bytes(0) },
+        excluded: excluded(&report.excluded),
+        failed: Tally { count: report.failed, size: Bytes(0) },
+        waiting: Tally { count: report.waiting_files, size: report.waiting_bytes },
+        rows_waiting: u64::from(report.rows_waiting),
+        discs: report.discs.clone(),
+        dry_run: false,
+    };
+    room.reporter.finish();
+    if !room.common.quiet {
+        room.screen.say_lines(&summary.text());
+        if let Some(disc) = report.held {
+            room.screen.say(&format!(
+                "disc {disc} is not full enough and waits in the staging area; --flush burns it"
+            ));
+        }
+        if report.first_encrypted {
+            room.screen.say(
+                "These discs are encrypted: without the passphrase or key nobody can read them, \
+                 and nobody can help.",
+            );
+        }
+    }
+    room.screen.object(&summary.object())?;
+    Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
+}

@@ -1,0 +1,27 @@
+//! `coldcut burn`: what is staged goes onto discs.
+
+use crate::cli::args::Burn;
+use crate::cli::run::{Room, RunError};
+use crate::flow::backup::burn_staged;
+use crate::ui::exit::Exit;
+
+use super::open_shelf;
+
+pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
+    let catalog = room.around.catalog(&room.common)?;
+    let staging = room.around.staging(&room.common)?;
+    let mut drive = open_shelf(&args.dest)?;
+    let name = room.common.name.as_ref();
+    let burned = burn_staged(&catalog, &staging, name, &args.discs, &mut *drive, room.desk())?;
+    room.reporter.finish();
+    for disc in &burned {
+        let size = disc.image.unwrap_or_default();
+        if !room.common.quiet {
+            room.screen.say(&format!("disc {}: {size}, burned and verified", disc.number));
+        }
+        let object =
+            serde_json::json!({"event": "burned", "disc": disc.number.0, "size": size.bytes().0});
+        room.screen.object(&object)?;
+    }
+    Ok(Exit::Done)
+}

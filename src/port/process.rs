@@ -1,0 +1,29 @@
+//! This process itself: its signals and its core dumps.
+
+use std::io;
+use std::thread;
+
+use nix::sys::resource::{Resource, setrlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::stop::Stop;
+
+/// A passphrase in memory must not end up in a file.
+pub fn keep_secrets_out_of_core_dumps() {
+    // Lowering a limit is always allowed; should it fail all the same, a dump is not worse than
+    // no backup.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+}
+
+/// Asks the run to stop on Ctrl-C, SIGTERM or a lost terminal.
+pub fn stop_on_signals(stop: &Stop) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let stop = stop.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            stop.ask(signal);
+        }
+    })?;
+    Ok(())
+}
