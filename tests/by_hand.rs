@@ -1,6 +1,8 @@
 //! restore.sh against discs that do not come from coldcut: `support/make_discs.py` makes them from
 //! docs/format.md alone. The script sees nothing but the promised programs.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
 use coldcut::format::by_hand::{Facts, readme, restore_sh};
 use coldcut::model::disc::Encryption;
 use coldcut::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
@@ -241,6 +243,49 @@ fn nothing_is_written_through_a_link_out_of_the_target() {
 #[test]
 fn twenty_thousand_small_files_moved_and_copied_come_back() {
     Scenario::new("many").comes_back(2, &[], &["disc1", "disc2"]);
+}
+
+#[test]
+fn without_any_whole_listing_the_indexes_serve() {
+    let scenario = Scenario::new("split");
+    let output = scenario.restore(true, &["open/t", "disc2", "disc3"]);
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("missing: film (") && text.contains("missing: hole ("), "{text}");
+    let left: Vec<_> =
+        fs::read_dir(scenario.path("open/t")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("work")), "{left:?}");
+}
+
+#[test]
+fn a_listing_that_is_damaged_gives_way_to_the_next_and_says_so() {
+    let scenario = Scenario::new("two-snapshots");
+    let listing = scenario.path("disc3/SNAPSHOT.tsv.bz2");
+    let mut bytes = fs::read(&listing).unwrap();
+    bytes[500..800].fill(0);
+    fs::write(&listing, bytes).unwrap();
+    let output = scenario.restore(true, &["open/t", "disc1", "disc2", "disc3"]);
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    assert!(shown(&output).contains("the listing on disc 3 is damaged"), "{}", shown(&output));
+    scenario.is_like(1, "open/t");
+}
+
+#[test]
+fn a_listing_that_leads_outside_is_refused() {
+    let scenario = Scenario::new("damage");
+    let steps = r"cd disc1 && bzip2 -dc SNAPSHOT.tsv.bz2 > s && rest='0\t-\t-\t-\t0755\t0\t0\t-\t-\t1.0' &&
+        printf 'd\t../outside\t%b\t-\t-\t-\t-\nd\td/../../outside\t%b\t-\t-\t-\t-\n' $rest $rest >> s &&
+        printf 'l\td/link\t%b\t/tmp\t-\t-\t-\nd\td/link/outside\t%b\t-\t-\t-\t-\n' $rest $rest >> s &&
+        printf 'd\t/tmp/outside\t%b\t-\t-\t-\t-\n' $rest >> s && bzip2 -c s > SNAPSHOT.tsv.bz2"
+        .replace("\\\\", "\\");
+    let status =
+        Command::new("bash").args(["-c", &steps]).current_dir(scenario.dir.path()).status();
+    assert!(status.unwrap().success());
+    let output = scenario.restore(true, &["open/t", "disc1"]);
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    assert_eq!(shown(&output).matches("refused: ").count(), 4, "{}", shown(&output));
+    assert!(!scenario.path("open/outside").exists());
+    assert!(!Path::new("/tmp/outside").exists());
 }
 
 #[test]

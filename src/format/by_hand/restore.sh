@@ -281,11 +281,12 @@ NF != 26 || $2 > newest { next }
 { p = $4; place = $1 ":" $8; m = meta(17); note = $26 }
 $3 == "f" && $12 > 0 {
     id = parent($5)
-    if (!(p in id_of) || id_of[p] != id) places[p] = place
-    else places[p] = places[p] "," place
+    if (!(p in id_of) || id_of[p] != id) { places[p] = ""; last_part[p] = 0 }
+    if ($12 != last_part[p] + 1) places[p] = places[p] "?,"
+    places[p] = places[p] place (whole_file($13) ? "" : ",")
     id_of[p] = id
-    whole = $13 != "-" ? "" : ",?"
-    row[p] = "f\t" p "\t" $15 "\t" ($16 == "=" ? $7 : $16) "\t" places[p] whole "\t" id "\t" m "\t" note
+    last_part[p] = $12
+    row[p] = "f\t" p "\t" $15 "\t" ($16 == "=" ? $7 : $16) "\t" places[p] (whole_file($13) ? "" : "?") "\t" id "\t" m "\t" note
     next
 }
 {
@@ -293,6 +294,7 @@ $3 == "f" && $12 > 0 {
     has = $3 == "f" && $6 > 0
     row[p] = $3 "\t" p "\t" $6 "\t" $7 "\t" (has ? place : "-") "\t" (has ? $5 : "-") "\t" m "\t" note
 }
+function whole_file(parts) { return parts != "-" }
 END {
     for (p in row) {
         out(p, row[p])
@@ -344,11 +346,13 @@ $11 > 0 { take_part(); next }
 END { end_archive() }
 
 function want(key) { if (key in wanted) wanted[key] = wanted[key] "\t" $2; else wanted[key] = $2 }
-# Files in parts only where all their discs are at hand: a piece of a file is of no use.
+# Files in parts only where all their discs are at hand: a piece of a file is of no use. A ? at
+# the end of the places may be found; one before others is a part that no INDEX names.
 function want_parts(id,   n, i, place, at) {
     n = split($5, place, ",")
     for (i = 1; i <= n; i++) {
         split(place[i], at, ":")
+        if (place[i] == "?" && i < n) return
         if (!asking && place[i] != "?" && index(at_hand, " " at[1] " ") == 0) return
     }
     if (id in parts_of) parts_of[id] = parts_of[id] "\t" $2; else parts_of[id] = $2
@@ -554,7 +558,8 @@ open_listing() {
             check_listing <"$INDEX"
             return
         fi
-        say "the listing on disc $no is damaged; trying the next"
+        say "the listing on disc $no is damaged; trying the next, which may be older"
+        incomplete=1
     done
     [[ -z $snapshot ]] || ((tried)) || die 1 "no disc given lists snapshot $snapshot; listed: ${known:-none}"
     listing_of_indexes
@@ -713,7 +718,7 @@ set_aside() { # FIELD
     printf -v path %b "$1"
     if [[ -z $damaged ]]; then
         damaged=.coldcut-damaged
-        mkdir -- "$damaged" 2>/dev/null || damaged=$(mktemp -d ./.coldcut-damaged.XXXXXXXX) || die 1 "no room in $target"
+        mkdir -- "$damaged" 2>/dev/null || damaged=$(mktemp -d .coldcut-damaged.XXXXXXXX) || die 1 "no room in $target"
     fi
     [[ $path != */* ]] || up=${path%/*}
     mkdir -p -- "$damaged/$up" && mv --backup=numbered -T -- "./$path" "$damaged/$path"
@@ -725,7 +730,7 @@ work=''
 
 make_work() {
     [[ -z $work ]] || return 0
-    work=$(mktemp -d ./.coldcut-work.XXXXXXXX) || die 1 "no room in $target"
+    work=$(mktemp -d .coldcut-work.XXXXXXXX) || die 1 "no room in $target"
 }
 
 # Writes the plan for the disc in d_*.
@@ -1107,7 +1112,7 @@ reason() { # WHERE
     done
     if [[ -n $gone ]]; then
         printf 'on disc %s, which was not there' "${gone// /, }"
-    elif [[ $1 == *'?' ]]; then
+    elif [[ $1 == *'?'* ]]; then
         printf 'its disc was not known when the listing was written, and is not among those given'
     else
         printf 'damaged on disc %s' "${1%%:*}"
