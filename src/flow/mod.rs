@@ -8,6 +8,8 @@ pub mod keys;
 pub mod ledger;
 pub mod piles;
 pub mod query;
+#[cfg(test)]
+mod restore_tests;
 pub mod restoring;
 mod rows;
 pub mod staging;

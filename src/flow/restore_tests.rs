@@ -1,0 +1,664 @@
+//! Backups onto shelves, and what comes back from them: whole, damaged, incomplete, encrypted.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::backup::{BackupReport, BackupRequest, backup};
+use super::keys::KeyRing;
+use super::restoring::{RestoreReport, RestoreRequest, restore};
+use super::verifying::{Against, VerifyReport, VerifyRequest, verify_from};
+use super::*;
+use crate::catalog::{Access, Catalog, Finding};
+use crate::drive::{DiscReader, Image, Shelf};
+use crate::model::glob::PathGlobs;
+use crate::model::size::SECTOR;
+use crate::model::{Sectors, SnapshotSeq};
+use crate::port::monitor::Recorder;
+use crate::port::operator::{Answer, Nobody, Secret};
+use crate::restore::place::Overwrite;
+use crate::scan::filter::FilterOptions;
+
+#[path = "../../tests/support/compare.rs"]
+mod compare;
+
+/// A person who says the same to everything.
+struct Says(Answer);
+
+impl Operator for Says {
+    fn confirm(&self, _: &str) -> Answer {
+        self.0
+    }
+    fn hands(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+        None
+    }
+}
+
+/// A source, a shelf, and all that lies between.
+struct Bench {
+    dir: TempDir,
+    passphrase: Option<&'static str>,
+    archive_size: u64,
+    capacity: Sectors,
+    monitor: Recorder,
+}
+
+/// What a test asks of a restore, beside the usual.
+#[derive(Clone)]
+struct Wish {
+    paths: Vec<&'static str>,
+    snapshot: Option<u32>,
+    overwrite: Overwrite,
+    catalog: bool,
+    dry_run: bool,
+}
+
+impl Default for Wish {
+    fn default() -> Wish {
+        let (paths, overwrite) = (Vec::new(), Overwrite::Never);
+        Wish { paths, snapshot: None, overwrite, catalog: false, dry_run: false }
+    }
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["source", "shelf"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        Bench {
+            dir,
+            passphrase: None,
+            archive_size: 1 << 20,
+            capacity: Sectors(8 << 10),
+            monitor: Recorder::default(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn source(&self, name: &str) -> PathBuf {
+        self.path("source").join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.source(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn desk<'a>(&'a self, operator: &'a dyn Operator, stop: &'a Stop) -> Desk<'a> {
+        Desk { monitor: &self.monitor, operator, stop }
+    }
+
+    fn backup(&self) -> BackupReport {
+        let ask = ask(self.passphrase);
+        let request = BackupRequest {
+            source: self.path("source"),
+            name: SetName::new("holidays").unwrap(),
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            capacity: self.capacity,
+            archive_size: Bytes(self.archive_size),
+            compression: None,
+            keys: ring(&ask, self.passphrase.is_some()),
+            filter: FilterOptions::default(),
+            rehash: false,
+            move_source: false,
+            min_fill: 0,
+            flush: true,
+        };
+        let mut shelf = Shelf::open(&self.path("shelf")).unwrap();
+        let stop = Stop::new();
+        backup(&request, Some(&mut shelf), self.desk(&Nobody, &stop))
+            .unwrap_or_else(|error| panic!("{}", chain(&error)))
+    }
+
+    fn try_restore(&self, to: &str, wish: Wish) -> Result<RestoreReport, FlowError> {
+        self.restore_with(to, wish, self.passphrase, &Nobody)
+    }
+
+    fn restore_with(
+        &self,
+        to: &str,
+        wish: Wish,
+        passphrase: Option<&'static str>,
+        operator: &dyn Operator,
+    ) -> Result<RestoreReport, FlowError> {
+        let ask = ask(passphrase);
+        let catalog = if wish.catalog { "catalog.sqlite" } else { "no such catalog" };
+        let request = RestoreRequest {
+            from: self.path("shelf"),
+            target: self.path(to),
+            catalog: self.path(catalog),
+            name: None,
+            snapshot: wish.snapshot.map(SnapshotSeq),
+            paths: PathGlobs::new(&wish.paths).unwrap(),
+            overwrite: wish.overwrite,
+            owners: true,
+            keys: ring(&ask, false),
+            dry_run: wish.dry_run,
+            scratch: self.path("scratch"),
+        };
+        self.monitor.troubles.lock().unwrap().clear();
+        self.monitor.notes.lock().unwrap().clear();
+        restore(&request, self.desk(operator, &Stop::new()))
+    }
+
+    #[track_caller]
+    fn restore(&self, to: &str, wish: Wish) -> RestoreReport {
+        self.try_restore(to, wish).unwrap_or_else(|error| panic!("{}", chain(&error)))
+    }
+
+    #[track_caller]
+    fn assert_comes_back(&self, to: &str, wish: Wish) {
+        let report = self.restore(to, wish);
+        assert!(report.is_complete(), "{report:?}\n{:?}", self.troubles());
+        compare::assert_same_tree(&self.path("source"), &self.path(to));
+    }
+
+    fn verify(&self, catalog: &str) -> Result<VerifyReport, FlowError> {
+        self.monitor.troubles.lock().unwrap().clear();
+        self.monitor.notes.lock().unwrap().clear();
+        let request = VerifyRequest {
+            from: self.path("shelf"),
+            catalog: self.path(catalog),
+            name: None,
+            scratch: self.path("scratch"),
+        };
+        verify_from(&request, self.desk(&Nobody, &Stop::new()))
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        self.monitor.troubles.lock().unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    fn notes(&self) -> String {
+        self.monitor.notes.lock().unwrap().join("\n")
+    }
+
+    fn image(&self, number: u32) -> PathBuf {
+        self.path("shelf").join(format!("holidays-{number:04}.iso"))
+    }
+
+    fn images(&self) -> usize {
+        fs::read_dir(self.path("shelf")).unwrap().count()
+    }
+
+    /// Flips a byte in a file of a disc.
+    fn flip(&self, disc: u32, file: &str, offset: u64) {
+        let image = Image::open(&self.image(disc)).unwrap();
+        let names: Vec<_> = image.files().iter().map(|f| f.path.clone()).collect();
+        let found = image.files().iter().find(|f| f.path.starts_with(file));
+        let found = found.unwrap_or_else(|| panic!("{file} is not among {names:?}"));
+        let sector = found.sector_at(offset).unwrap();
+        let at = sector.0 * SECTOR + offset % SECTOR;
+        let raw = fs::OpenOptions::new().read(true).write(true).open(self.image(disc)).unwrap();
+        let mut byte = [0];
+        raw.read_exact_at(&mut byte, at).unwrap();
+        raw.write_all_at(&[byte[0] ^ 0x40], at).unwrap();
+    }
+
+    fn file_size(&self, disc: u32, file: &str) -> u64 {
+        let image = Image::open(&self.image(disc)).unwrap();
+        image.files().iter().find(|f| f.path.starts_with(file)).unwrap().size.0
+    }
+}
+
+fn ask(passphrase: Option<&'static str>) -> impl Fn(&str, bool) -> Result<Secret, FlowError> {
+    move |prompt, _| match passphrase {
+        Some(text) => Ok(Secret::new(text.into())),
+        None => panic!("asked for: {prompt}"),
+    }
+}
+
+fn ring<'a>(ask: &'a super::keys::AskPassphrase<'a>, encrypt: bool) -> KeyRing<'a> {
+    KeyRing {
+        passphrase: ask,
+        encrypt,
+        passphrase_named: false,
+        recipients: Vec::new(),
+        hidden: false,
+        secret_key: None,
+    }
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes
+}
+
+fn text(length: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(length + 20);
+    let mut number: u64 = length as u64;
+    while text.len() < length {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+        text.extend_from_slice(format!("{} ", number >> 50).as_bytes());
+    }
+    text.truncate(length);
+    text
+}
+
+/// A bit of everything: many small files, long ones of both kinds, copies, links, holes, odd names.
+fn fill(bench: &Bench) {
+    for number in 0..200 {
+        bench.write(&format!("many/{}/{number}.txt", number % 7), text(100 + number * 37));
+    }
+    bench.write("long.txt", text(3_000_000));
+    bench.write("long.jpg", noise(2_500_000));
+    bench.write("small.jpg", noise(30_000));
+    bench.write("copy/small.jpg", fs::read(bench.source("small.jpg")).unwrap());
+    bench.write("copy/again.txt", text(3_000_000));
+    bench.write("empty", "");
+    let odd = std::ffi::OsStr::from_bytes(b"odd/\xff new\nline\t\\ -");
+    fs::create_dir_all(bench.source("odd")).unwrap();
+    fs::write(bench.path("source").join(odd), "odd").unwrap();
+    bench.write(".coldcut-parts/0000000000000000/0001", "not a part");
+    fs::hard_link(bench.source("small.jpg"), bench.source("another name.jpg")).unwrap();
+    fs::hard_link(bench.source("empty"), bench.source("empty too")).unwrap();
+    symlink("../long.txt", bench.source("copy/link")).unwrap();
+    let holes = fs::File::create(bench.source("holes")).unwrap();
+    holes.set_len(5_000_000).unwrap();
+    holes.write_all_at(b"in the middle", 2_000_000).unwrap();
+    nix::unistd::mkfifo(&bench.source("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o620))
+        .unwrap();
+    fs::set_permissions(bench.source("many/3"), fs::Permissions::from_mode(0o500)).unwrap();
+    fs::set_permissions(bench.source("long.txt"), fs::Permissions::from_mode(0o4751)).unwrap();
+}
+
+use std::os::unix::ffi::OsStrExt;
+
+#[test]
+fn all_comes_back_from_the_discs_alone_and_with_the_catalog() {
+    let bench = Bench::new();
+    fill(&bench);
+    assert!(bench.backup().is_complete());
+    bench.assert_comes_back("one", Wish::default());
+    bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
+}
+
+#[test]
+fn an_encrypted_set_comes_back_and_another_passphrase_is_told_before_any_work() {
+    let mut bench = Bench::new();
+    bench.passphrase = Some("sesame");
+    fill(&bench);
+    bench.backup();
+    bench.assert_comes_back("one", Wish::default());
+    for catalog in [false, true] {
+        let wish = Wish { catalog, ..Wish::default() };
+        let error = bench.restore_with("none", wish, Some("open"), &Nobody).unwrap_err();
+        assert!(matches!(error, FlowError::WrongPassphrase(_)), "{error}");
+        assert!(!bench.path("none").exists());
+    }
+}
+
+#[test]
+fn files_in_parts_are_joined_over_archives_and_discs() {
+    for passphrase in [None, Some("sesame")] {
+        let mut bench = Bench::new();
+        (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
+        bench.passphrase = passphrase;
+        bench.write("a.jpg", noise(5_000_000));
+        bench.write("b.txt", text(2_000_000));
+        bench.write("copy/a.jpg", fs::read(bench.source("a.jpg")).unwrap());
+        bench.write("small", "small");
+        bench.backup();
+        assert!(bench.images() > 2, "{} discs", bench.images());
+        bench.assert_comes_back("one", Wish::default());
+        bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
+    }
+}
+
+#[test]
+fn each_snapshot_comes_back_and_what_moved_or_was_copied_is_found() {
+    let bench = Bench::new();
+    bench.write("a", text(50_000));
+    bench.write("b", "first");
+    bench.write("gone", "gone");
+    bench.backup();
+    fs::rename(bench.source("a"), bench.source("moved")).unwrap();
+    bench.write("copy", fs::read(bench.source("moved")).unwrap());
+    bench.write("b", "second, longer");
+    fs::remove_file(bench.source("gone")).unwrap();
+    bench.backup();
+    for catalog in [false, true] {
+        let to = |what: &str| format!("{what}-{catalog}");
+        bench.assert_comes_back(&to("new"), Wish { catalog, ..Wish::default() });
+        let wish = Wish { snapshot: Some(1), catalog, ..Wish::default() };
+        assert!(bench.restore(&to("old"), wish).is_complete());
+        let old = bench.path(&to("old"));
+        assert_eq!(fs::read(old.join("b")).unwrap(), b"first");
+        assert_eq!(fs::read(old.join("a")).unwrap(), text(50_000));
+        assert!(old.join("gone").exists() && !old.join("copy").exists());
+        let wish = Wish { snapshot: Some(7), catalog, ..Wish::default() };
+        let error = bench.try_restore(&to("none"), wish).unwrap_err();
+        assert!(matches!(error, FlowError::NoSuchSnapshot { .. }), "{error}");
+    }
+}
+
+#[test]
+fn only_what_was_asked_for_comes_back_with_the_directories_above_it() {
+    let bench = Bench::new();
+    fill(&bench);
+    bench.backup();
+    let wish = |path| Wish { paths: vec![path], ..Wish::default() };
+    assert_eq!(bench.restore("one", wish("many/3/3.txt")).restored, 1);
+    assert_eq!(fs::read(bench.path("one/many/3/3.txt")).unwrap(), text(211));
+    assert_eq!(fs::read_dir(bench.path("one")).unwrap().count(), 1);
+    let mode = bench.path("one/many/3").metadata().unwrap().mode();
+    assert_eq!(mode & 0o777, 0o500);
+    // A link without its first name is a file with its content.
+    assert!(bench.restore("two", wish("small.jpg")).is_complete());
+    assert_eq!(fs::read(bench.path("two/small.jpg")).unwrap().len(), 30_000);
+    let error = bench.try_restore("three", wish("no/such*")).unwrap_err();
+    assert!(error.to_string().contains("no/such*"), "{error}");
+    assert!(!bench.path("three").exists());
+}
+
+#[test]
+fn a_dry_run_says_the_plan_and_writes_nothing() {
+    let bench = Bench::new();
+    bench.write("a", "12345");
+    bench.backup();
+    let report = bench.restore("one", Wish { dry_run: true, ..Wish::default() });
+    assert_eq!((report.files_planned, report.bytes_planned), (1, 5));
+    assert_eq!(report.discs, [DiscNo(1)]);
+    assert!(bench.notes().contains("1 files"), "{}", bench.notes());
+    assert!(!bench.path("one").exists());
+}
+
+#[test]
+fn what_is_there_is_kept_or_replaced_as_asked() {
+    let bench = Bench::new();
+    for name in ["same", "other", "new"] {
+        bench.write(name, name);
+    }
+    bench.backup();
+    assert!(bench.restore("one", Wish::default()).is_complete());
+    let at = |name: &str| bench.path("one").join(name);
+    fs::write(at("other"), "mine").unwrap();
+    fs::remove_file(at("new")).unwrap();
+
+    let report = bench.restore("one", Wish::default());
+    assert_eq!((report.restored, report.there, report.kept), (1, 1, 1));
+    assert!(!report.is_complete());
+    assert!(bench.troubles()[0].starts_with("other: "), "{:?}", bench.troubles());
+    assert_eq!(fs::read(at("other")).unwrap(), b"mine");
+
+    let report = bench.restore("one", Wish { overwrite: Overwrite::Changed, ..Wish::default() });
+    assert_eq!((report.restored, report.there, report.kept), (1, 2, 0));
+    let report = bench.restore("one", Wish { overwrite: Overwrite::Always, ..Wish::default() });
+    assert_eq!((report.restored, report.there), (3, 0));
+    compare::assert_same_tree(&bench.path("source"), &bench.path("one"));
+}
+
+#[test]
+fn a_damaged_place_costs_the_files_in_it_and_names_them() {
+    for (passphrase, content) in
+        [(None, noise as fn(usize) -> Vec<u8>), (None, text), (Some("sesame"), text)]
+    {
+        let mut bench = Bench::new();
+        bench.passphrase = passphrase;
+        for number in 0..100 {
+            bench.write(&format!("{number:03}"), content(20_000 + number));
+        }
+        bench.backup();
+        let middle = bench.file_size(1, "archives/00000001") / 2;
+        bench.flip(1, "archives/00000001", middle);
+        let report = bench.restore("one", Wish::default());
+        assert!(!report.is_complete() && report.failed > 0, "{report:?}");
+        assert!(report.failed < 60, "{report:?}");
+        assert_eq!(bench.troubles().len() as u64, report.failed);
+        let lost: Vec<String> =
+            bench.troubles().iter().map(|t| t[..3].to_owned()).collect();
+        for number in 0..100 {
+            let name = format!("{number:03}");
+            let found = fs::read(bench.path("one").join(&name)).ok();
+            let expected = fs::read(bench.source(&name)).ok().filter(|_| !lost.contains(&name));
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_disc_is_named_and_all_else_comes_back() {
+    let mut bench = Bench::new();
+    (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
+    for number in 0..12 {
+        bench.write(&format!("{number:02}.jpg"), noise(400_000));
+    }
+    bench.backup();
+    let discs = bench.images() as u32;
+    assert!(discs >= 3, "{discs}");
+    fs::write(bench.path("shelf/.shelf.toml"), "present = [1, 3, 4, 5, 6, 7]").unwrap();
+    for catalog in [false, true] {
+        let to = format!("to-{catalog}");
+        let report = bench.restore(&to, Wish { catalog, ..Wish::default() });
+        assert_eq!(report.missing_discs, [DiscNo(2)], "{report:?}");
+        assert!(report.missing > 0 && report.restored > 0 && report.lacks_discs());
+        assert_eq!(report.missing + report.restored, 12 - report.failed);
+        assert!(bench.troubles().iter().any(|t| t.contains("disc 2 is missing")));
+        for number in 0..12 {
+            let name = format!("{number:02}.jpg");
+            if let Ok(found) = fs::read(bench.path(&to).join(&name)) {
+                assert_eq!(found, fs::read(bench.source(&name)).unwrap());
+            }
+        }
+        let left = fs::read_dir(bench.path(&to)).unwrap().count() as u64;
+        assert_eq!(left, report.restored, "temporary files are left");
+    }
+}
+
+#[test]
+fn the_last_disc_may_be_lost_and_the_others_still_tell_what_they_have() {
+    let mut bench = Bench::new();
+    (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
+    for number in 0..12 {
+        bench.write(&format!("{number:02}.jpg"), noise(400_000));
+    }
+    bench.backup();
+    let discs = bench.images() as u32;
+    fs::remove_file(bench.image(discs)).unwrap();
+    let report = bench.restore("one", Wish::default());
+    assert!(report.lacks_discs(), "{report:?}");
+    assert!(report.restored >= 6, "{report:?}");
+    assert_eq!(report.restored + report.missing + report.failed, 12);
+}
+
+#[test]
+fn a_wrong_disc_is_named() {
+    let mut bench = Bench::new();
+    (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
+    bench.write("a.jpg", noise(5_000_000));
+    bench.backup();
+    let wrong = "wrong = {2 = \"holidays-0001.iso\"}";
+    fs::write(bench.path("shelf/.shelf.toml"), wrong).unwrap();
+    let report = bench.restore("one", Wish::default());
+    assert_eq!(report.missing_discs, [DiscNo(2)]);
+    assert!(bench.notes().contains("not disc 2 of holidays but disc 1"), "{}", bench.notes());
+    assert!(!bench.verify("catalog.sqlite").unwrap().is_sound());
+}
+
+#[test]
+fn a_copy_in_another_folder_heals_a_damaged_disc() {
+    let mut bench = Bench::new();
+    (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
+    bench.write("a.jpg", noise(3_000_000));
+    bench.write("b", text(100_000));
+    bench.backup();
+    fs::create_dir(bench.path("shelf/second")).unwrap();
+    for number in [1, 2] {
+        let name = format!("holidays-{number:04}.iso");
+        fs::copy(bench.image(number), bench.path("shelf/second").join(name)).unwrap();
+        bench.flip(number, "archives/0000000", 5_000);
+        bench.flip(number, "INDEX", 30);
+    }
+    bench.assert_comes_back("one", Wish::default());
+}
+
+#[test]
+fn a_damaged_index_or_listing_is_made_up_for() {
+    for (file, passphrase) in
+        [("INDEX", None), ("SNAPSHOT", None), ("INDEX", Some("sesame")), ("catalog", None)]
+    {
+        let mut bench = Bench::new();
+        bench.passphrase = passphrase;
+        bench.write("a", "first");
+        bench.backup();
+        bench.write("b", "second");
+        bench.backup();
+        bench.flip(2, file, bench.file_size(2, file) / 2);
+        let report = bench.restore("one", Wish::default());
+        match file {
+            "SNAPSHOT" => assert_eq!(report.snapshot, SnapshotSeq(1)),
+            _ => compare::assert_same_tree(&bench.path("source"), &bench.path("one")),
+        }
+        bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
+    }
+}
+
+#[test]
+fn nothing_readable_is_an_error_that_says_so() {
+    let bench = Bench::new();
+    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    assert!(matches!(error, FlowError::NoDiscs(_)), "{error}");
+    assert!(matches!(bench.verify("no such catalog").unwrap_err(), FlowError::NoDiscs(_)));
+    bench.write("a", "a");
+    bench.backup();
+    bench.flip(1, "SNAPSHOT", 20);
+    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    assert!(matches!(error, FlowError::NoListing(_)), "{error}");
+    bench.flip(1, "DISC.txt", 0);
+    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    assert!(matches!(error, FlowError::UnusableDiscs { .. }), "{error}");
+}
+
+#[test]
+fn a_catalog_that_is_damaged_is_no_hindrance() {
+    let bench = Bench::new();
+    bench.write("a", "first");
+    bench.backup();
+    fs::write(bench.path("catalog.sqlite"), "not a catalog at all, but long enough").unwrap();
+    bench.assert_comes_back("one", Wish { catalog: true, ..Wish::default() });
+    assert!(bench.notes().contains("listings are used"), "{}", bench.notes());
+}
+
+#[test]
+fn a_full_target_is_told_before_and_a_yes_goes_on() {
+    let bench = Bench::new();
+    let sparse = fs::File::create(bench.source("holes")).unwrap();
+    // More than any disk of a test machine has, all of it holes; hashing it is the price.
+    sparse.set_len(64 << 20).unwrap();
+    drop(sparse);
+    bench.backup();
+    let report = bench
+        .restore_with("one", Wish::default(), None, &Says(Answer::Yes))
+        .unwrap();
+    assert!(report.is_complete());
+    assert!(bench.path("one/holes").metadata().unwrap().blocks() < 100);
+}
+
+#[test]
+fn verifying_finds_a_flipped_bit_and_a_cut_with_and_without_a_catalog() {
+    let bench = Bench::new();
+    bench.write("a", noise(300_000));
+    bench.backup();
+    bench.write("b", noise(300_000));
+    bench.backup();
+    for (catalog, against) in
+        [("catalog.sqlite", Against::Catalog), ("none", Against::DiscCatalog)]
+    {
+        let report = bench.verify(catalog).unwrap();
+        assert!(report.is_sound(), "{report:?} {:?}", bench.troubles());
+        assert!(report.discs.iter().all(|disc| disc.against == against), "{report:?}");
+    }
+    bench.flip(1, "archives/00000001", 100_000);
+    for catalog in ["catalog.sqlite", "none"] {
+        let report = bench.verify(catalog).unwrap();
+        assert!(!report.is_sound());
+        assert_eq!(report.discs[1].finding, Finding::Ok);
+        assert!(bench.troubles()[0].contains("archives/00000001"), "{:?}", bench.troubles());
+    }
+    let image = fs::OpenOptions::new().write(true).open(bench.image(2)).unwrap();
+    image.set_len(image.metadata().unwrap().len() - 400_000).unwrap();
+    assert_eq!(bench.verify("none").unwrap().discs[1].finding, Finding::Damaged);
+}
+
+#[test]
+fn what_verifying_found_is_in_the_catalog() {
+    let bench = Bench::new();
+    bench.write("a", noise(300_000));
+    bench.backup();
+    bench.flip(1, "README.txt", 10);
+    bench.verify("catalog.sqlite").unwrap();
+    let catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Read).unwrap();
+    let set = catalog.sets().unwrap()[0].id;
+    let seen = catalog.verifications(set, DiscNo(1)).unwrap();
+    assert_eq!(seen.last().unwrap().finding, Finding::Damaged);
+    assert!(seen.last().unwrap().details.contains("README.txt"));
+    assert_eq!(catalog.copies(set, DiscNo(1)).unwrap().len(), 1);
+    drop(catalog);
+    let _held = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
+    bench.verify("catalog.sqlite").unwrap();
+    assert!(bench.notes().contains("not recorded"), "{}", bench.notes());
+}
+
+#[test]
+fn an_encrypted_set_is_verified_without_its_passphrase() {
+    let mut bench = Bench::new();
+    bench.passphrase = Some("sesame");
+    bench.write("a", noise(300_000));
+    bench.backup();
+    let report = bench.verify("none").unwrap();
+    assert!(report.is_sound());
+    assert_eq!(report.discs[0].against, Against::OwnList);
+    assert!(bench.notes().contains("own list only"));
+    fs::remove_file(bench.image(1)).unwrap();
+    assert!(matches!(bench.verify("none").unwrap_err(), FlowError::NoDiscs(_)));
+}
+
+#[test]
+fn unreadable_sectors_cost_what_lies_there() {
+    let bench = Bench::new();
+    for number in 0..40 {
+        bench.write(&format!("{number:02}"), noise(20_000));
+    }
+    bench.backup();
+    let image = Image::open(&bench.image(1)).unwrap();
+    let archive = image.files().iter().find(|f| f.path.starts_with("archives/")).unwrap();
+    let sector = archive.sector_at(100_000).unwrap().0;
+    let faults = format!("read_error = [1, {sector}, 2]");
+    fs::write(bench.path("shelf/.shelf.toml"), faults).unwrap();
+    let report = bench.restore("one", Wish::default());
+    assert!((1..=2).contains(&report.failed), "{report:?} {:?}", bench.troubles());
+    assert!(bench.troubles()[0].contains("sector"), "{:?}", bench.troubles());
+    assert!(!bench.verify("none").unwrap().is_sound());
+}
+
+#[test]
+fn a_path_of_another_kind_in_the_target_leads_nowhere() {
+    let bench = Bench::new();
+    bench.write("dir/file", "content");
+    bench.backup();
+    let outside = bench.path("outside");
+    for overwrite in [Overwrite::Never, Overwrite::Changed] {
+        let _ = fs::remove_dir_all(bench.path("one"));
+        fs::create_dir_all(bench.path("one")).unwrap();
+        fs::create_dir_all(&outside).unwrap();
+        symlink(&outside, bench.path("one/dir")).unwrap();
+        let report = bench.restore("one", Wish { overwrite, ..Wish::default() });
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+        assert_eq!(report.is_complete(), overwrite == Overwrite::Changed, "{report:?}");
+    }
+    assert_eq!(fs::read(bench.path("one/dir/file")).unwrap(), b"content");
+}
+
+fn _used(_: &Path) {}
