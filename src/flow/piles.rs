@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::drive::{DiscReader, Drive, DriveError, Folder, Label, Shelf, discover};
+use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::{DiscNo, SetName, SetUuid};
 
@@ -175,23 +176,23 @@ impl Piles {
     }
 }
 
-/// What a shelf puts into the hand that reaches for a disc.
-pub enum InHand {
-    Disc(Box<dyn DiscReader>),
-    /// Another disc than the wanted one, in words.
-    Wrong(String),
-    /// Not a shelf, or the disc is not on it under its name.
-    Nothing,
-}
-
-/// Reaches for a disc where it should lie.
-pub fn reach_for(from: &Path, label: &Label) -> InHand {
+/// Reaches for a disc where it should lie, and says what lies there if it is another one.
+pub fn wrong_disc(from: &Path, label: &Label) -> Option<String> {
     if !from.is_dir() || Folder::is_one(from) {
-        return InHand::Nothing;
+        return None;
     }
     match Shelf::open(from).and_then(|mut shelf| shelf.find(label)) {
-        Ok(reader) => InHand::Disc(reader),
-        Err(error @ DriveError::WrongDisc { .. }) => InHand::Wrong(chain(&error)),
-        Err(_) => InHand::Nothing,
+        Err(error @ DriveError::WrongDisc { .. }) => Some(chain(&error)),
+        _ => None,
+    }
+}
+
+impl FoundDisc {
+    /// A shelf may be told to give another disc than the one that lies in its place; a disc that
+    /// lies elsewhere, as one of two sets of one name must, was found already.
+    pub fn swapped_for(&self, from: &Path) -> Option<String> {
+        let place = from.join(image_name(&self.txt.set, self.txt.disc)).display().to_string();
+        let in_place = self.copies.iter().any(|copy| copy.title() == place);
+        in_place.then(|| wrong_disc(from, &self.label()))?
     }
 }

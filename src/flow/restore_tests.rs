@@ -1,8 +1,9 @@
 //! Backups onto shelves, and what comes back from them: whole, damaged, incomplete, encrypted.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
@@ -12,7 +13,7 @@ use super::restoring::{RestoreReport, RestoreRequest, restore};
 use super::verifying::{Against, VerifyReport, VerifyRequest, verify_from};
 use super::*;
 use crate::catalog::{Access, Catalog, Finding};
-use crate::drive::{DiscReader, Image, Shelf};
+use crate::drive::{DiscFile, DiscReader, Image, Shelf};
 use crate::model::glob::PathGlobs;
 use crate::model::size::SECTOR;
 use crate::model::{Sectors, SnapshotSeq};
@@ -23,6 +24,9 @@ use crate::scan::filter::FilterOptions;
 
 #[path = "../../tests/support/compare.rs"]
 mod compare;
+#[path = "../../tests/support/trees.rs"]
+#[allow(dead_code)]
+mod trees;
 
 /// A person who says the same to everything.
 struct Says(Answer);
@@ -192,12 +196,10 @@ impl Bench {
         fs::read_dir(self.path("shelf")).unwrap().count()
     }
 
-    /// Flips a byte in a file of a disc.
+    /// Flips a byte in the largest file of a disc whose name begins so.
     fn flip(&self, disc: u32, file: &str, offset: u64) {
         let image = Image::open(&self.image(disc)).unwrap();
-        let names: Vec<_> = image.files().iter().map(|f| f.path.clone()).collect();
-        let found = image.files().iter().find(|f| f.path.starts_with(file));
-        let found = found.unwrap_or_else(|| panic!("{file} is not among {names:?}"));
+        let found = largest(&image, file);
         let sector = found.sector_at(offset).unwrap();
         let at = sector.0 * SECTOR + offset % SECTOR;
         let raw = fs::OpenOptions::new().read(true).write(true).open(self.image(disc)).unwrap();
@@ -208,8 +210,13 @@ impl Bench {
 
     fn file_size(&self, disc: u32, file: &str) -> u64 {
         let image = Image::open(&self.image(disc)).unwrap();
-        image.files().iter().find(|f| f.path.starts_with(file)).unwrap().size.0
+        largest(&image, file).size.0
     }
+}
+
+fn largest<'a>(image: &'a Image, name: &str) -> &'a DiscFile {
+    let named = image.files().iter().filter(|file| file.path.starts_with(name));
+    named.max_by_key(|file| file.size).unwrap_or_else(|| panic!("{name} is not there"))
 }
 
 fn ask(passphrase: Option<&'static str>) -> impl Fn(&str, bool) -> Result<Secret, FlowError> {
@@ -273,8 +280,6 @@ fn fill(bench: &Bench) {
     fs::set_permissions(bench.source("many/3"), fs::Permissions::from_mode(0o500)).unwrap();
     fs::set_permissions(bench.source("long.txt"), fs::Permissions::from_mode(0o4751)).unwrap();
 }
-
-use std::os::unix::ffi::OsStrExt;
 
 #[test]
 fn all_comes_back_from_the_discs_alone_and_with_the_catalog() {
@@ -411,14 +416,13 @@ fn a_damaged_place_costs_the_files_in_it_and_names_them() {
             bench.write(&format!("{number:03}"), content(20_000 + number));
         }
         bench.backup();
-        let middle = bench.file_size(1, "archives/00000001") / 2;
-        bench.flip(1, "archives/00000001", middle);
+        let middle = bench.file_size(1, "archives/") / 2;
+        bench.flip(1, "archives/", middle);
         let report = bench.restore("one", Wish::default());
         assert!(!report.is_complete() && report.failed > 0, "{report:?}");
         assert!(report.failed < 60, "{report:?}");
         assert_eq!(bench.troubles().len() as u64, report.failed);
-        let lost: Vec<String> =
-            bench.troubles().iter().map(|t| t[..3].to_owned()).collect();
+        let lost: Vec<String> = bench.troubles().iter().map(|t| t[..3].to_owned()).collect();
         for number in 0..100 {
             let name = format!("{number:03}");
             let found = fs::read(bench.path("one").join(&name)).ok();
@@ -498,7 +502,7 @@ fn a_copy_in_another_folder_heals_a_damaged_disc() {
     for number in [1, 2] {
         let name = format!("holidays-{number:04}.iso");
         fs::copy(bench.image(number), bench.path("shelf/second").join(name)).unwrap();
-        bench.flip(number, "archives/0000000", 5_000);
+        bench.flip(number, "archives/", 5_000);
         bench.flip(number, "INDEX", 30);
     }
     bench.assert_comes_back("one", Wish::default());
@@ -559,9 +563,7 @@ fn a_full_target_is_told_before_and_a_yes_goes_on() {
     sparse.set_len(64 << 20).unwrap();
     drop(sparse);
     bench.backup();
-    let report = bench
-        .restore_with("one", Wish::default(), None, &Says(Answer::Yes))
-        .unwrap();
+    let report = bench.restore_with("one", Wish::default(), None, &Says(Answer::Yes)).unwrap();
     assert!(report.is_complete());
     assert!(bench.path("one/holes").metadata().unwrap().blocks() < 100);
 }
@@ -573,22 +575,21 @@ fn verifying_finds_a_flipped_bit_and_a_cut_with_and_without_a_catalog() {
     bench.backup();
     bench.write("b", noise(300_000));
     bench.backup();
-    for (catalog, against) in
-        [("catalog.sqlite", Against::Catalog), ("none", Against::DiscCatalog)]
+    for (catalog, against) in [("catalog.sqlite", Against::Catalog), ("none", Against::DiscCatalog)]
     {
         let report = bench.verify(catalog).unwrap();
         assert!(report.is_sound(), "{report:?} {:?}", bench.troubles());
         assert!(report.discs.iter().all(|disc| disc.against == against), "{report:?}");
     }
-    bench.flip(1, "archives/00000001", 100_000);
+    bench.flip(1, "archives/", 100_000);
     for catalog in ["catalog.sqlite", "none"] {
         let report = bench.verify(catalog).unwrap();
         assert!(!report.is_sound());
         assert_eq!(report.discs[1].finding, Finding::Ok);
-        assert!(bench.troubles()[0].contains("archives/00000001"), "{:?}", bench.troubles());
+        assert!(bench.troubles()[0].contains("archives/000"), "{:?}", bench.troubles());
     }
     let image = fs::OpenOptions::new().write(true).open(bench.image(2)).unwrap();
-    image.set_len(image.metadata().unwrap().len() - 400_000).unwrap();
+    image.set_len(image.metadata().unwrap().len() - 100_000).unwrap();
     assert_eq!(bench.verify("none").unwrap().discs[1].finding, Finding::Damaged);
 }
 
@@ -633,8 +634,7 @@ fn unreadable_sectors_cost_what_lies_there() {
     }
     bench.backup();
     let image = Image::open(&bench.image(1)).unwrap();
-    let archive = image.files().iter().find(|f| f.path.starts_with("archives/")).unwrap();
-    let sector = archive.sector_at(100_000).unwrap().0;
+    let sector = largest(&image, "archives/").sector_at(100_000).unwrap().0;
     let faults = format!("read_error = [1, {sector}, 2]");
     fs::write(bench.path("shelf/.shelf.toml"), faults).unwrap();
     let report = bench.restore("one", Wish::default());
@@ -661,4 +661,141 @@ fn a_path_of_another_kind_in_the_target_leads_nowhere() {
     assert_eq!(fs::read(bench.path("one/dir/file")).unwrap(), b"content");
 }
 
-fn _used(_: &Path) {}
+#[test]
+fn everything_that_a_file_system_allows_comes_back() {
+    let bench = Bench::new();
+    trees::hostile_tree(&bench.path("source"));
+    bench.backup();
+    bench.assert_comes_back("one", Wish::default());
+    trees::mutate_tree(&bench.path("source"), 7, 30);
+    bench.backup();
+    bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
+    bench.assert_comes_back("three", Wish::default());
+}
+
+#[test]
+fn restoring_twice_changes_nothing_and_needs_no_disc() {
+    let bench = Bench::new();
+    fill(&bench);
+    bench.backup();
+    bench.assert_comes_back("one", Wish::default());
+    let report = bench.restore("one", Wish::default());
+    assert!(report.is_complete(), "{report:?} {:?}", bench.troubles());
+    assert_eq!((report.restored, report.discs.len()), (0, 0), "{report:?}");
+    compare::assert_same_tree(&bench.path("source"), &bench.path("one"));
+}
+
+/// A disc that counts what is read from it.
+struct Counting(Image, std::sync::Arc<std::sync::atomic::AtomicU64>);
+
+impl DiscReader for Counting {
+    fn title(&self) -> String {
+        self.0.title()
+    }
+    fn files(&self) -> &[DiscFile] {
+        self.0.files()
+    }
+    fn read_at(
+        &self,
+        file: &DiscFile,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<usize, crate::drive::ReadError> {
+        let read = self.0.read_at(file, offset, buf)?;
+        self.1.fetch_add(read as u64, std::sync::atomic::Ordering::Relaxed);
+        Ok(read)
+    }
+    fn image_sectors(&self) -> Option<Sectors> {
+        self.0.image_sectors()
+    }
+}
+
+#[test]
+fn one_file_costs_its_own_frames_and_not_the_archive() {
+    use super::rows::FromDiscs;
+    use crate::restore::{extract::Restorer, place::Target, plan, plan::Standing};
+
+    for passphrase in [None, Some("sesame")] {
+        let mut bench = Bench::new();
+        (bench.passphrase, bench.archive_size) = (passphrase, 64 << 20);
+        bench.write("a", noise(12 << 20));
+        bench.write("small", noise(10_000));
+        bench.write("z", text(6 << 20));
+        bench.backup();
+        let mut pile = super::piles::look(&bench.path("shelf")).unwrap().choose(None).unwrap();
+        let read = std::sync::Arc::<std::sync::atomic::AtomicU64>::default();
+        let image = Image::open(&bench.image(1)).unwrap();
+        let found = pile.discs.get_mut(&DiscNo(1)).unwrap();
+        found.copies = vec![Box::new(Counting(image, read.clone()))];
+        let secret = passphrase.map(|text| Secret::new(text.into()));
+        let opener = secret.as_ref().map(crate::codec::openpgp::Opener::passphrase);
+        let stop = Stop::new();
+        let (desk, scratch) = (bench.desk(&Nobody, &stop), bench.path("scratch"));
+        let discs = FromDiscs { pile: &pile, opener: opener.as_ref(), scratch: &scratch, desk };
+        let chosen = discs.select(None, &PathGlobs::new(&["small"]).unwrap()).unwrap();
+        let plan = plan(chosen.selection, |_| Standing::Free);
+        let target = Target::open(&bench.path("one"), true).unwrap();
+        let mut restorer = Restorer::new(&plan, &target, &bench.monitor, &stop);
+        let disc = &*pile.discs[&DiscNo(1)].copies[0];
+        restorer.disc(DiscNo(1), &[disc], opener.as_ref(), &|_, _| Vec::new()).unwrap();
+        assert_eq!(restorer.tally().restored, 1);
+        let read = read.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(read < 2 << 20, "{read} bytes were read");
+    }
+}
+
+#[test]
+fn several_sets_in_one_place_are_told_apart_by_name() {
+    let (one, two) = (Bench::new(), Bench::new());
+    for bench in [&one, &two] {
+        bench.write("a", "a");
+        bench.backup();
+    }
+    fs::create_dir(one.path("shelf/two")).unwrap();
+    fs::copy(two.image(1), one.path("shelf/two/other.iso")).unwrap();
+    let look = || super::piles::look(&one.path("shelf")).unwrap();
+    let error = look().choose(None).err().unwrap();
+    assert!(matches!(&error, FlowError::SeveralSets { known } if known.contains("holidays (")));
+    let other = SetName::new("other").unwrap();
+    let error = look().choose(Some(&other)).err().unwrap();
+    assert!(matches!(error, FlowError::NoSuchSet { .. }), "{error}");
+    assert_eq!(one.verify("none").unwrap().discs.len(), 2);
+}
+
+#[test]
+fn discs_of_a_newer_coldcut_are_named_and_are_no_damage() {
+    let bench = Bench::new();
+    fs::write(bench.path("shelf/DISC.txt"), "format=2\nkind=data\n").unwrap();
+    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    assert!(error.to_string().contains("newer coldcut"), "{error}");
+    fs::remove_file(bench.path("shelf/DISC.txt")).unwrap();
+    fs::write(bench.path("shelf/debian-12.iso"), noise(100_000)).unwrap();
+    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    assert!(matches!(error, FlowError::NoDiscs(_)), "{error}");
+    fs::write(bench.path("shelf/holidays-0001.iso"), noise(100_000)).unwrap();
+    assert_eq!(bench.verify("none").unwrap().unreadable, 1);
+}
+
+#[test]
+fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
+    let bench = Bench::new();
+    fill(&bench);
+    bench.backup();
+    let (ask, stop) = (ask(None), Stop::new());
+    stop.ask(2);
+    let request = RestoreRequest {
+        from: bench.path("shelf"),
+        target: bench.path("one"),
+        catalog: bench.path("none"),
+        name: None,
+        snapshot: None,
+        paths: PathGlobs::default(),
+        overwrite: Overwrite::Never,
+        owners: true,
+        keys: ring(&ask, false),
+        dry_run: false,
+        scratch: bench.path("scratch"),
+    };
+    let error = restore(&request, bench.desk(&Nobody, &stop)).unwrap_err();
+    assert!(matches!(error, FlowError::Stopped(Stopped(2))), "{error}");
+}

@@ -21,7 +21,7 @@ use crate::restore::plan::{Plan, Why, plan};
 use crate::restore::survey::standing;
 
 use super::keys::KeyRing;
-use super::piles::{InHand, Pile, Problem, look, reach_for};
+use super::piles::{Pile, Problem, look, wrong_disc};
 use super::rows::{Chosen, FromDiscs, KnownIn};
 use super::{Desk, FlowError, chain};
 
@@ -234,7 +234,7 @@ struct Before {
 }
 
 impl Session<'_> {
-    fn from_discs(&self) -> FromDiscs<'_> {
+    fn discs(&self) -> FromDiscs<'_> {
         let Session { pile, opener, desk, request, .. } = self;
         FromDiscs { pile, opener: opener.as_ref(), scratch: &request.scratch, desk: *desk }
     }
@@ -254,7 +254,7 @@ impl Session<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let chosen = self.from_discs().select(self.request.snapshot, globs)?;
+        let chosen = self.discs().select(self.request.snapshot, globs)?;
         self.checked(chosen).map(|chosen| (chosen, None))
     }
 
@@ -278,7 +278,7 @@ impl Session<'_> {
             report.missing_discs = self.absent(&plan);
             return Ok(report);
         }
-        self.tell_lost(&plan, &mut report);
+        self.tell_lost(&plan);
         self.check_space(&plan)?;
         let target = match before.target {
             Some(target) => target,
@@ -368,7 +368,7 @@ impl Session<'_> {
         discs.filter(|number| !self.pile.discs.contains_key(number)).collect()
     }
 
-    fn tell_lost(&self, plan: &Plan, _: &mut RestoreReport) {
+    fn tell_lost(&self, plan: &Plan) {
         for lost in &plan.lost {
             let (thing, what) = (lost.path.to_string(), lost.why.to_string());
             self.desk.monitor.trouble(&Trouble { thing, what });
@@ -442,7 +442,7 @@ impl Session<'_> {
             let known = self
                 .known
                 .as_ref()
-                .or_else(|| elsewhere.get_or_init(|| self.from_discs().catalogs().next()).as_ref());
+                .or_else(|| elsewhere.get_or_init(|| self.discs().catalogs().next()).as_ref());
             known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
         };
         restorer.disc(number, &copies, self.opener.as_ref(), &locate)
@@ -466,17 +466,16 @@ impl Session<'_> {
     }
 
     fn is_at_hand(&self, number: DiscNo) -> bool {
-        let label = match self.pile.discs.get(&number) {
-            Some(found) => Some(found.label()),
-            None => self.label_in_catalog(number),
+        let from = &self.request.from;
+        let found = self.pile.discs.get(&number);
+        let wrong = match found {
+            Some(found) => found.swapped_for(from),
+            None => self.label_in_catalog(number).and_then(|label| wrong_disc(from, &label)),
         };
-        match label.map(|label| reach_for(&self.request.from, &label)) {
-            Some(InHand::Wrong(words)) => {
-                self.desk.monitor.note(&words);
-                false
-            }
-            _ => self.pile.discs.contains_key(&number),
+        if let Some(words) = &wrong {
+            self.desk.monitor.note(words);
         }
+        found.is_some() && wrong.is_none()
     }
 
     fn label_in_catalog(&self, number: DiscNo) -> Option<Label> {

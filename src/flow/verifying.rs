@@ -18,7 +18,7 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Verdict, verify};
 
 use super::burning::expected;
-use super::piles::{FoundDisc, InHand, Pile, Piles, ProblemKind, look, reach_for, read_small};
+use super::piles::{FoundDisc, Pile, Piles, ProblemKind, look, read_small};
 use super::rows::{FromDiscs, KnownIn};
 use super::{Desk, FlowError, chain};
 
@@ -183,7 +183,7 @@ fn verify_pile(
 ) -> Result<(), FlowError> {
     let on_disc = std::cell::OnceCell::new();
     for found in pile.discs.values() {
-        if let InHand::Wrong(words) = reach_for(&request.from, &found.label()) {
+        if let Some(words) = found.swapped_for(&request.from) {
             let thing = found.label().to_string();
             desk.monitor.trouble(&Trouble { thing, what: words });
             report.unreadable += 1;

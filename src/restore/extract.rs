@@ -120,12 +120,12 @@ impl<'a> Restorer<'a> {
         locate: &Locate,
     ) -> Result<(), Stopped> {
         self.shared.done.store(0, Ordering::Relaxed);
+        let members = self.find_members(number, copies, opener, locate);
         for disc in copies {
-            let wanted = self.wanted_from(number);
-            if !wanted.is_empty() {
-                let fetches = self.find_members(number, *disc, opener, &wanted, locate);
-                self.pass(Pass { disc: *disc, opener, fetches })?;
-            }
+            let wanted: HashSet<usize> = self.unsettled(number).into_iter().collect();
+            let mut fetches = members.clone();
+            fetches.retain(|fetch| wanted.contains(&fetch.content));
+            self.pass(Pass { disc: *disc, opener, fetches })?;
         }
         self.shared.stop.check()?;
         for content in self.unsettled(number) {
@@ -180,35 +180,64 @@ impl<'a> Restorer<'a> {
         wanted
     }
 
-    /// The members' places, from the disc's INDEX, or from elsewhere where that is damaged.
+    /// The members' places: from the disc's INDEX on any of its copies, which are alike; what all
+    /// of them have damaged, from elsewhere.
     fn find_members(
         &self,
         number: DiscNo,
-        disc: &dyn DiscReader,
+        copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
-        wanted: &Wanted,
         locate: &Locate,
     ) -> Vec<Fetch> {
-        let (mut found, trouble) = match fetches(disc, opener, wanted) {
-            Ok((found, trouble)) => (found, trouble),
-            Err(error) => (Vec::new(), Some(error)),
-        };
-        if let Some(error) = trouble {
-            let why = in_words(&error);
-            self.shared.monitor.note(&format!("{}: {why}", disc.title()));
-            let known: BTreeSet<usize> = found.iter().map(|fetch| fetch.content).collect();
-            let unknown: BTreeSet<usize> =
-                wanted.values().copied().filter(|content| !known.contains(content)).collect();
-            for content in unknown {
-                let elsewhere = locate(number, content);
-                if elsewhere.is_empty() {
-                    self.shared.remember(content, why.clone());
-                }
-                found.extend(elsewhere);
+        let wanted = self.wanted_from(number);
+        let mut found = Vec::new();
+        let mut why = None;
+        for disc in copies {
+            let (members, trouble) = match fetches(*disc, opener, &wanted) {
+                Ok((members, trouble)) => (members, trouble),
+                Err(error) => (Vec::new(), Some(error)),
+            };
+            if members.len() >= found.len() {
+                found = members;
             }
+            why = trouble.map(|error| in_words(&error));
+            match &why {
+                Some(why) => self.shared.monitor.note(&format!("{}: {why}", disc.title())),
+                None => break,
+            }
+        }
+        if let Some(why) = why {
+            self.find_elsewhere(number, &wanted, &mut found, locate, &why);
         }
         found.sort_by_key(|f| (f.archive, f.frames.offset, f.frames.tar_offset, f.part));
         found
+    }
+
+    fn find_elsewhere(
+        &self,
+        number: DiscNo,
+        wanted: &Wanted,
+        found: &mut Vec<Fetch>,
+        locate: &Locate,
+        why: &str,
+    ) {
+        let mut known: HashMap<usize, usize> = HashMap::new();
+        found.iter().for_each(|fetch| *known.entry(fetch.content).or_default() += 1);
+        let unknown: BTreeSet<usize> = wanted.values().copied().collect();
+        for content in unknown {
+            let places = &self.shared.plan.contents[content].places;
+            let members = places.iter().filter(|place| place.disc == number).count();
+            if known.get(&content).is_some_and(|&known| known >= members) {
+                continue;
+            }
+            let elsewhere = locate(number, content);
+            if elsewhere.is_empty() {
+                self.shared.remember(content, why.to_owned());
+            } else {
+                found.retain(|fetch| fetch.content != content);
+                found.extend(elsewhere);
+            }
+        }
     }
 
     fn pass(&mut self, pass: Pass) -> Result<(), Stopped> {
@@ -338,16 +367,8 @@ impl Shared<'_> {
         if self.state().fates[content] == Fate::Settled {
             return Ok(());
         }
-        let mut assembly = match open.remove(&content) {
-            Some(assembly) => assembly,
-            None => {
-                let (begun, barred) = Assembly::begin(self.plan, content, self.target);
-                self.land(barred);
-                match begun {
-                    Some(assembly) => assembly,
-                    None => return Ok(self.state().fates[content] = Fate::Settled),
-                }
-            }
+        let Some(mut assembly) = open.remove(&content).or_else(|| self.begin(content)) else {
+            return Ok(());
         };
         let taken = assembly.take(fetch, member, input, self.stop);
         let parts = self.plan.contents[content].places.len() as u32;
@@ -367,6 +388,16 @@ impl Shared<'_> {
             }
         }
         Ok(())
+    }
+
+    /// `None`: the target takes it nowhere, which is told then.
+    fn begin(&self, content: usize) -> Option<Assembly> {
+        let (begun, barred) = Assembly::begin(self.plan, content, self.target);
+        self.land(barred);
+        if begun.is_none() {
+            self.state().fates[content] = Fate::Settled;
+        }
+        begun
     }
 
     fn read(&self, bytes: u64) {
