@@ -11,7 +11,7 @@ use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::port::files::free_space;
 use crate::port::monitor::{Phase, Trouble};
-use crate::port::operator::Answer;
+use crate::port::operator::{Answer, Operator};
 use crate::port::stop::Stopped;
 use crate::restore::extract::{Restorer, Tally};
 use crate::restore::index::{CATALOG, Fetch, INDEX, SNAPSHOT};
@@ -379,15 +379,7 @@ impl Session<'_> {
         let dir = &self.request.target;
         let free = free_space(dir)
             .map_err(|source| PlaceError::Target { path: dir.display().to_string(), source })?;
-        let (need, free) = (Bytes(plan.bytes), Bytes(free));
-        let question = format!(
-            "{} needs {need} and {free} are free; files with holes may need less. Go on?",
-            dir.display()
-        );
-        if need <= free || self.desk.operator.confirm(&question) == Answer::Yes {
-            return Ok(());
-        }
-        Err(FlowError::TargetFull { dir: dir.clone(), need, free })
+        enough_space(dir, Bytes(plan.bytes), Bytes(free), self.desk.operator)
     }
 
     fn restore(
@@ -398,7 +390,7 @@ impl Session<'_> {
         report: &mut RestoreReport,
     ) -> Result<(), FlowError> {
         let mut restorer = Restorer::new(plan, target, self.desk.monitor, self.desk.stop);
-        let dirs = restorer.make_dirs(policy)?;
+        let dirs = restorer.make_dirs(policy);
         let worked =
             self.all_discs(plan, &mut restorer, report).and_then(|()| Ok(restorer.make_nodes()?));
         restorer.finish_dirs(dirs);
@@ -495,6 +487,23 @@ impl Session<'_> {
     }
 }
 
+/// A person may know better: holes take no space.
+fn enough_space(
+    dir: &Path,
+    need: Bytes,
+    free: Bytes,
+    operator: &dyn Operator,
+) -> Result<(), FlowError> {
+    let question = format!(
+        "{} needs {need} and {free} are free; files with holes may need less. Go on?",
+        dir.display()
+    );
+    if need <= free || operator.confirm(&question) == Answer::Yes {
+        return Ok(());
+    }
+    Err(FlowError::TargetFull { dir: dir.to_owned(), need, free })
+}
+
 /// Where a catalog says that the parts of a content on this disc are.
 fn places_in(
     known: &KnownIn,
@@ -523,4 +532,39 @@ fn named(discs: &[DiscNo]) -> String {
     let numbers: Vec<String> = discs.iter().map(DiscNo::to_string).collect();
     let word = if discs.len() == 1 { "disc" } else { "discs" };
     format!("{word} {}", numbers.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::operator::{Nobody, Secret};
+
+    struct Yes;
+
+    impl Operator for Yes {
+        fn confirm(&self, _: &str) -> Answer {
+            Answer::Yes
+        }
+        fn hands(&self, _: &str) -> Answer {
+            Answer::NobodyThere
+        }
+        fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+            None
+        }
+    }
+
+    #[test]
+    fn too_little_space_is_an_error_unless_a_person_says_yes() {
+        let dir = Path::new("/to");
+        let asked = |free, who: &dyn Operator| enough_space(dir, Bytes(10), Bytes(free), who);
+        assert!(asked(10, &Nobody).is_ok());
+        assert!(matches!(asked(9, &Nobody), Err(FlowError::TargetFull { .. })));
+        assert!(asked(9, &Yes).is_ok());
+    }
+
+    #[test]
+    fn discs_are_named_in_a_row() {
+        assert_eq!(named(&[DiscNo(3)]), "disc 3");
+        assert_eq!(named(&[DiscNo(1), DiscNo(4)]), "discs 1, 4");
+    }
 }

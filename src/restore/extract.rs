@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -60,6 +60,8 @@ pub(super) struct Shared<'a> {
     pub monitor: &'a dyn Monitor,
     pub stop: &'a Stop,
     state: Mutex<State>,
+    /// The disc in work.
+    disc: AtomicU32,
     /// Bytes of members that were read, of the disc in work.
     done: AtomicU64,
 }
@@ -105,8 +107,8 @@ impl<'a> Restorer<'a> {
         let fates = vec![Fate::Waiting; plan.contents.len()];
         let (reasons, lost, tally) = (HashMap::new(), HashSet::new(), Tally::default());
         let state = State { fates, reasons, lost, tally };
-        let (state, done) = (Mutex::new(state), AtomicU64::new(0));
-        let shared = Shared { plan, target, monitor, stop, state, done };
+        let (state, disc, done) = (Mutex::new(state), AtomicU32::new(0), AtomicU64::new(0));
+        let shared = Shared { plan, target, monitor, stop, state, disc, done };
         Restorer { shared, open: HashMap::new() }
     }
 
@@ -119,6 +121,7 @@ impl<'a> Restorer<'a> {
         opener: Option<&Opener>,
         locate: &Locate,
     ) -> Result<(), Stopped> {
+        self.shared.disc.store(number.0, Ordering::Relaxed);
         self.shared.done.store(0, Ordering::Relaxed);
         let members = self.find_members(number, copies, opener, locate);
         for disc in copies {
@@ -406,7 +409,12 @@ impl Shared<'_> {
     }
 
     fn fail_all(&self, fetches: &[Fetch], why: &str) {
-        fetches.iter().for_each(|fetch| self.remember(fetch.content, why.to_owned()));
+        fetches.iter().for_each(|fetch| self.remember(fetch.content, self.placed(fetch, why)));
+    }
+
+    fn placed(&self, fetch: &Fetch, why: &str) -> String {
+        let disc = self.disc.load(Ordering::Relaxed);
+        format!("disc {disc}, archive {}: {why}", fetch.archive)
     }
 
     /// The disc may have a sound copy; what the target does not take, no copy helps.
@@ -414,8 +422,8 @@ impl Shared<'_> {
         match failure {
             Failure::Stopped => {}
             Failure::Disc(why) => {
-                let why = fault.map_or(why, str::to_owned);
-                self.remember(fetch.content, why);
+                let why = fault.unwrap_or(&why);
+                self.remember(fetch.content, self.placed(fetch, why));
             }
             Failure::Target(error) => {
                 self.lose(fetch.content, &error.in_words());

@@ -33,12 +33,15 @@ impl DirPolicy {
 }
 
 impl Restorer<'_> {
-    /// Makes the directories, those above others first.
-    pub fn make_dirs(&mut self, policy: DirPolicy) -> Result<Dirs, Stopped> {
+    /// Makes the directories, those above others first. After a wish to stop, no more: the steps
+    /// that follow end for it, and those that were made still get their metadata.
+    pub fn make_dirs(&mut self, policy: DirPolicy) -> Dirs {
         let shared = &self.shared;
         let mut to_finish = Vec::new();
         for &number in &shared.plan.dirs {
-            shared.stop.check()?;
+            if shared.stop.check().is_err() {
+                break;
+            }
             let item = &shared.plan.items[number];
             let path = &item.row.path;
             match shared.target.make_dir(path, policy.overwrite != Overwrite::Never) {
@@ -47,12 +50,13 @@ impl Restorer<'_> {
                 Err(error) => shared.count(number, Err(error)),
             }
         }
-        Ok(Dirs { to_finish })
+        Dirs { to_finish }
     }
 
     /// Makes empty files, symbolic links, FIFOs and devices, then hard links.
     pub fn make_nodes(&mut self) -> Result<(), Stopped> {
         let shared = &self.shared;
+        shared.stop.check()?;
         for &number in &shared.plan.plain {
             shared.stop.check()?;
             shared.count(number, make_node(shared, number));
