@@ -402,7 +402,7 @@ fn a_damaged_place_costs_the_files_in_it_and_names_them() {
         bench.backup();
         let middle = bench.file_size(1, "archives/") / 2;
         // Some are in the content of a file, wherever headers and padding lie.
-        (0..4).for_each(|step| bench.flip(1, "archives/", middle + step * 7_000));
+        (0..4).for_each(|step| bench.flip(1, "archives/", middle + step * 30_000));
         let report = bench.restore("one", Wish::default());
         assert!(!report.is_complete() && report.failed > 0, "{report:?}");
         assert!(report.failed < 60, "{report:?}");
@@ -413,7 +413,7 @@ fn a_damaged_place_costs_the_files_in_it_and_names_them() {
             let name = format!("{number:03}");
             let found = fs::read(bench.path("one").join(&name)).ok();
             let expected = fs::read(bench.source(&name)).ok().filter(|_| !lost.contains(&name));
-            assert_eq!(found, expected, "{name}");
+            assert!(found == expected, "{name}");
         }
     }
 }
