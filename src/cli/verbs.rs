@@ -8,10 +8,12 @@ pub mod verify;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::drive::{Drive, DriveError, Shelf};
 use crate::flow::FlowError;
+use crate::model::path::shown;
 
 use super::run::{Room, RunError};
 
@@ -31,7 +33,7 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {
 
 /// A glob or another text that must be UTF-8.
 pub fn text(option: &str, typed: &OsStr) -> Result<String, RunError> {
-    let bad = || RunError::Usage(format!("{option} {} is not UTF-8", typed.display()));
+    let bad = || RunError::Usage(format!("{option} {} is not UTF-8", shown(typed.as_bytes())));
     typed.to_str().map(str::to_owned).ok_or_else(bad)
 }
 

@@ -345,7 +345,10 @@ impl Shared<'_> {
                 self.land(barred);
                 match begun {
                     Some(assembly) => assembly,
-                    None => return Ok(self.state().fates[content] = Fate::Settled),
+                    None => {
+                        self.state().fates[content] = Fate::Settled;
+                        return Ok(());
+                    }
                 }
             }
         };
