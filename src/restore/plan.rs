@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn a_link_takes_the_content_where_its_first_name_is_not_restored() {
-        let rows = vec![file("a", 1, &[(1, 1)], true), link("b", "a"), link("c", "a")];
+        let rows = [file("a", 1, &[(1, 1)], true), link("b", "a"), link("c", "a")];
         for (chosen, standings) in [(0, vec![("a", Standing::Kept)]), (1, vec![])] {
             let firsts = HashMap::from([(path("a"), rows[0].clone())]);
             let rows = rows[chosen..].to_vec();

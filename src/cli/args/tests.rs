@@ -100,7 +100,7 @@ fn every_verb_takes_every_common_option() {
     let options = "--catalog c --name n --staging s --json --yes --quiet --encrypt \
         --passphrase-file p --recipient r --hidden-recipients --secret-key k";
     for verb in
-        ["backup", "burn d", "restore f t", "verify f", "snapshots", "discs", "ls", "find x"]
+        ["backup s d", "burn d", "restore f t", "verify f", "snapshots", "discs", "ls", "find x"]
     {
         let keys = typed(&format!("{verb} {options}")).common.keys;
         assert_eq!(keys.passphrase_file, Some("p".into()));

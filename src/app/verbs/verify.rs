@@ -1,8 +1,8 @@
 //! `coldcut verify`.
 
+use crate::app::{Room, RunError};
 use crate::catalog::Finding;
 use crate::cli::args::Verify;
-use crate::cli::run::{Room, RunError};
 use crate::flow::verifying::{Against, CheckedDisc, VerifyReport, VerifyRequest, verify_from};
 use crate::ui::exit::Exit;
 

@@ -1,8 +1,8 @@
 //! `coldcut backup`.
 
+use crate::app::{Room, RunError};
 use crate::cli::args::Backup;
 use crate::cli::resolve;
-use crate::cli::run::{Room, RunError};
 use crate::flow::backup::{BackupReport, BackupRequest, backup, dry_run};
 use crate::flow::compare::Compared;
 use crate::flow::keys::KeyRing;

@@ -15,7 +15,7 @@ use crate::drive::{Drive, DriveError, Shelf};
 use crate::flow::FlowError;
 use crate::model::path::shown;
 
-use super::run::{Room, RunError};
+use super::{Room, RunError};
 
 /// The contents of files that were named on the command line.
 pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {

@@ -1,7 +1,7 @@
 //! `coldcut restore`.
 
+use crate::app::{Room, RunError};
 use crate::cli::args::{Overwrite, Restore};
-use crate::cli::run::{Room, RunError};
 use crate::flow::FlowError;
 use crate::flow::restoring::{RestoreReport, RestoreRequest, restore};
 use crate::model::Bytes;
