@@ -21,3 +21,5 @@ pub mod flow;
 
 pub mod cli;
 pub mod ui;
+
+pub mod app;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use coldcut::app::run;
 use coldcut::cli::args;
-use coldcut::cli::run::run;
 use coldcut::port::{process, stop::Stop};
 
 fn main() -> ExitCode {

@@ -1,7 +1,5 @@
-//! The command line: as typed, then resolved against the world, then handed to the flows.
+//! The command line: first as typed (`args`), then resolved against the world (`resolve`).
 
 pub mod args;
 pub mod resolve;
-pub mod run;
 mod values;
-mod verbs;

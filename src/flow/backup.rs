@@ -241,7 +241,6 @@ fn check_source(request: &BackupRequest, set: &KnownSet) -> Result<(), FlowError
 
 fn scan(request: &BackupRequest, known: Known, desk: Desk) -> Result<Compared, FlowError> {
     let filter = Filter::new(&request.filter)?;
-    desk.monitor.phase(&Phase { what: "scanning", disc: None, total: None });
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
     walk(&request.source, &filter, desk.stop, desk.monitor, &mut |found| comparer.take(found))?;
     comparer.finish()

@@ -234,7 +234,7 @@ struct Before {
 }
 
 impl Session<'_> {
-    fn discs(&self) -> FromDiscs<'_> {
+    fn discs_at_hand(&self) -> FromDiscs<'_> {
         let Session { pile, opener, desk, request, .. } = self;
         FromDiscs { pile, opener: opener.as_ref(), scratch: &request.scratch, desk: *desk }
     }
@@ -254,7 +254,7 @@ impl Session<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let chosen = self.discs().select(self.request.snapshot, globs)?;
+        let chosen = self.discs_at_hand().select(self.request.snapshot, globs)?;
         self.checked(chosen).map(|chosen| (chosen, None))
     }
 
@@ -431,10 +431,9 @@ impl Session<'_> {
         let copies: Vec<&dyn DiscReader> = found.copies.iter().map(|copy| &**copy).collect();
         let elsewhere = std::cell::OnceCell::new();
         let locate = |disc: DiscNo, content: usize| {
-            let known = self
-                .known
-                .as_ref()
-                .or_else(|| elsewhere.get_or_init(|| self.discs().catalogs().next()).as_ref());
+            let known = self.known.as_ref().or_else(|| {
+                elsewhere.get_or_init(|| self.discs_at_hand().catalogs().next()).as_ref()
+            });
             known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
         };
         restorer.disc(number, &copies, self.opener.as_ref(), &locate)

@@ -38,6 +38,9 @@ pub struct SealedArchive {
     pub members: Vec<PackedMember>,
 }
 
+/// A frame's number, and what it was compressed to.
+type Done = (usize, Vec<u8>);
+
 /// Frames of one archive that are being compressed, and those that are done.
 struct Frames {
     compression: Compression,
@@ -48,7 +51,7 @@ struct Frames {
     under_way: BTreeMap<usize, usize>,
     /// Results that came before their turn.
     early: BTreeMap<usize, Vec<u8>>,
-    results: (Sender<(usize, Vec<u8>)>, Receiver<(usize, Vec<u8>)>),
+    results: (Sender<Done>, Receiver<Done>),
 }
 
 impl Frames {

@@ -1,3 +1,5 @@
+//! Attacks on the target, and everything that can be put in place.
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};

@@ -1,3 +1,5 @@
+//! Reading files that change, vanish or are replaced while they are read.
+
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 

@@ -1,3 +1,5 @@
+//! Walks over hostile trees.
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};

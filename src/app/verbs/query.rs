@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use crate::app::{Room, RunError};
 use crate::cli::args::{Find, Ls};
-use crate::cli::run::{Room, RunError};
 use crate::flow::FlowError;
 use crate::flow::query::{KnownDisc, Query, SetGlance, glance};
 use crate::flow::staging::source_bytes;

@@ -1,8 +1,8 @@
 //! `coldcut backup`.
 
+use crate::app::{Room, RunError};
 use crate::cli::args::Backup;
 use crate::cli::resolve;
-use crate::cli::run::{Room, RunError};
 use crate::flow::backup::{BackupReport, BackupRequest, backup, dry_run};
 use crate::flow::compare::Compared;
 use crate::flow::keys::KeyRing;
@@ -12,10 +12,9 @@ use crate::pack::estimate::{Estimate, minutes};
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{BackupSummary, Tally};
-use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use super::open_shelf;
+use super::{open_shelf, text};
 
 pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
@@ -59,12 +58,12 @@ fn request<'a>(
 }
 
 fn filter(args: &Backup) -> Result<FilterOptions, RunError> {
-    let text = |glob: &OsString| {
-        let bad = || RunError::Usage(format!("--exclude {} is not UTF-8", glob.display()));
-        glob.clone().into_string().map_err(|_| bad())
-    };
     Ok(FilterOptions {
-        exclude: args.exclude.iter().map(text).collect::<Result<_, _>>()?,
+        exclude: args
+            .exclude
+            .iter()
+            .map(|glob| text("--exclude", glob))
+            .collect::<Result<_, _>>()?,
         exclude_from: args.exclude_from.clone(),
         exclude_caches: args.exclude_caches,
         exclude_if_present: args

@@ -1,10 +1,12 @@
-//! From what was typed to an exit code: the wiring of everything.
+//! From what was typed to an exit code: the wiring of everything. The only place that knows both
+//! the command line and the words with the human.
+
+pub mod verbs;
 
 use std::sync::Arc;
 
 use crate::cli::args::{Cli, Common, Verb};
 use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
-use crate::cli::verbs;
 use crate::flow::keys::KeyRing;
 use crate::flow::{Desk, FlowError, chain};
 use crate::port::stop::Stop;

@@ -1,7 +1,7 @@
 //! `coldcut burn`: what is staged goes onto discs.
 
+use crate::app::{Room, RunError};
 use crate::cli::args::Burn;
-use crate::cli::run::{Room, RunError};
 use crate::flow::backup::burn_staged;
 use crate::ui::exit::Exit;
 

@@ -1,0 +1,73 @@
+//! `coldcut restore`.
+
+use crate::app::{Room, RunError};
+use crate::cli::args::{Overwrite, Restore};
+use crate::flow::FlowError;
+use crate::flow::restoring::{RestoreReport, RestoreRequest, restore};
+use crate::model::Bytes;
+use crate::model::glob::PathGlobs;
+use crate::restore::place;
+use crate::ui::exit::Exit;
+use crate::ui::summary::{RestoreSummary, Tally};
+
+use super::{refuse_device, scratch, text};
+
+pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
+    refuse_device(&args.from)?;
+    let patterns = args.path.iter().map(|glob| text("--path", glob));
+    let patterns = patterns.collect::<Result<Vec<String>, RunError>>()?;
+    let paths = PathGlobs::new(&patterns).map_err(|error| {
+        let words = error.to_string();
+        FlowError::Pattern(error, words)
+    })?;
+    room.with_keys(|keys| {
+        let request = RestoreRequest {
+            from: args.from.clone(),
+            target: args.target.clone(),
+            catalog: room.around.catalog(&room.common)?,
+            name: room.common.name.clone(),
+            snapshot: args.snapshot,
+            paths,
+            overwrite: overwrite(args.overwrite),
+            owners: !args.no_owner,
+            keys,
+            dry_run: args.dry_run,
+            scratch: scratch(room),
+        };
+        let report = restore(&request, room.desk())?;
+        tell(room, &report, args.dry_run)
+    })
+}
+
+fn overwrite(typed: Overwrite) -> place::Overwrite {
+    match typed {
+        Overwrite::Never => place::Overwrite::Never,
+        Overwrite::Changed => place::Overwrite::Changed,
+        Overwrite::Always => place::Overwrite::Always,
+    }
+}
+
+fn tell(room: &Room, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunError> {
+    let (count, size) = match dry_run {
+        true => (report.files_planned, report.bytes_planned),
+        false => (report.restored, report.bytes),
+    };
+    let summary = RestoreSummary {
+        snapshot: Some(report.snapshot),
+        restored: Tally { count, size: Bytes(size) },
+        kept: Tally { count: report.kept + report.there, size: Bytes(0) },
+        failed: Tally { count: report.failed + report.missing, size: Bytes(0) },
+        missing_discs: report.missing_discs.clone(),
+        dry_run,
+    };
+    room.reporter.finish();
+    if !room.common.quiet {
+        room.screen.say_lines(&summary.text());
+    }
+    room.screen.object(&summary.object())?;
+    Ok(match (report.lacks_discs(), report.is_complete()) {
+        (true, _) => Exit::DiscMissing,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Incomplete,
+    })
+}

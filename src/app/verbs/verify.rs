@@ -1,0 +1,75 @@
+//! `coldcut verify`.
+
+use crate::app::{Room, RunError};
+use crate::catalog::Finding;
+use crate::cli::args::Verify;
+use crate::flow::verifying::{Against, CheckedDisc, VerifyReport, VerifyRequest, verify_from};
+use crate::ui::exit::Exit;
+
+use super::{refuse_device, scratch};
+
+pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
+    refuse_device(&args.from)?;
+    let request = VerifyRequest {
+        from: args.from,
+        catalog: room.around.catalog(&room.common)?,
+        name: room.common.name.clone(),
+        scratch: scratch(room),
+    };
+    let report = verify_from(&request, room.desk())?;
+    tell(room, &report)?;
+    Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
+}
+
+fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
+    room.reporter.finish();
+    for disc in &report.discs {
+        if !room.common.quiet || disc.finding != Finding::Ok {
+            room.screen.say(&words(disc));
+        }
+    }
+    if report.unreadable > 0 {
+        room.screen.say(&format!("{} image(s) CANNOT BE READ as discs", report.unreadable));
+    }
+    let discs: Vec<serde_json::Value> = report.discs.iter().map(object).collect();
+    let absent: Vec<u32> = report.absent.iter().map(|(_, disc)| disc.0).collect();
+    room.screen.object(&serde_json::json!({
+        "event": "summary",
+        "command": "verify",
+        "discs": discs,
+        "missing_discs": absent,
+        "unreadable": report.unreadable,
+    }))?;
+    Ok(())
+}
+
+fn words(disc: &CheckedDisc) -> String {
+    let finding = match (disc.finding, disc.faults) {
+        (Finding::Ok, _) => "every byte is right".to_owned(),
+        (Finding::Damaged, faults) => format!("DAMAGED, {faults} fault(s)"),
+        (Finding::Unreadable, _) => "CANNOT BE READ".to_owned(),
+    };
+    format!("disc {} of {}: {finding}, {}", disc.number, disc.set, against(disc.against))
+}
+
+fn against(list: Against) -> &'static str {
+    match list {
+        Against::Catalog => "held against the catalog",
+        Against::DiscCatalog => "held against a catalog on the discs",
+        Against::OwnList => "held against its own list only",
+    }
+}
+
+fn object(disc: &CheckedDisc) -> serde_json::Value {
+    serde_json::json!({
+        "set": disc.set.as_str(),
+        "disc": disc.number.0,
+        "finding": disc.finding.word(),
+        "faults": disc.faults,
+        "against": match disc.against {
+            Against::Catalog => "catalog",
+            Against::DiscCatalog => "disc catalog",
+            Against::OwnList => "own list",
+        },
+    })
+}
