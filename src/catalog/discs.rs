@@ -341,16 +341,21 @@ impl Catalog {
         })
     }
 
-    /// Whether something differs from the newest listing on a disc: it waits for `--flush`, or for
-    /// the next disc.
-    pub fn rows_pending(&self, set: SetId) -> Result<bool> {
+    /// Paths that differ from the newest listing on a disc: they wait for `--flush`, or for the
+    /// next disc.
+    pub fn pending_rows(&self, set: SetId) -> Result<u64> {
         let listed = self.newest_listing(set)?.map_or(0, |seq| seq.0);
         self.read("comparing with the discs", |conn| {
-            let sql = "SELECT EXISTS(SELECT 1 FROM entries e JOIN dirs d ON d.id=e.dir
-                       WHERE d.set_id=?1 AND (e.first_seq>?2 OR e.last_seq>=?2))";
-            let pending: bool = conn.query_row(sql, params![set.0, listed], |row| row.get(0))?;
-            Ok(pending)
+            let sql = "SELECT count(DISTINCT e.name || CAST(e.dir AS BLOB)) FROM entries e
+                       JOIN dirs d ON d.id=e.dir
+                       WHERE d.set_id=?1 AND (e.first_seq>?2 OR e.last_seq>=?2)";
+            let pending: i64 = conn.query_row(sql, params![set.0, listed], |row| row.get(0))?;
+            Ok(pending.unsigned_abs())
         })
+    }
+
+    pub fn rows_pending(&self, set: SetId) -> Result<bool> {
+        Ok(self.pending_rows(set)? > 0)
     }
 }
 

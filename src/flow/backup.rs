@@ -40,6 +40,8 @@ pub struct BackupRequest<'a> {
     pub name: SetName,
     pub catalog: PathBuf,
     pub staging: PathBuf,
+    /// Where discs go, if that is a directory.
+    pub shelf: Option<PathBuf>,
     pub capacity: Sectors,
     pub archive_size: Bytes,
     pub compression: Option<Compression>,
@@ -70,7 +72,7 @@ pub struct BackupReport {
     pub discs: Vec<(DiscNo, Bytes)>,
     pub waiting_files: u64,
     pub waiting_bytes: Bytes,
-    pub rows_waiting: bool,
+    pub rows_waiting: u64,
     /// A part-filled disc waits for more.
     pub held: Option<DiscNo>,
     pub first_encrypted: bool,
@@ -96,12 +98,12 @@ pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimat
     if let Some(set) = &set {
         check_source(request, set)?;
     }
-    let known = Known {
-        catalog: catalog.as_mut(),
-        set: set.map(|set| set.id),
-        seq: None,
-        dates: HashMap::new(),
+    let begun = match (&catalog, &set) {
+        (Some(catalog), Some(set)) => begun(catalog, set.id)?,
+        _ => HashMap::new(),
     };
+    let set = set.map(|set| set.id);
+    let known = Known { catalog: catalog.as_mut(), set, seq: None, begun };
     let compared = scan(request, known, desk)?;
     let list = estimate(&compared.load, request.capacity, request.archive_size.0);
     Ok((compared, list))
@@ -240,10 +242,40 @@ fn check_source(request: &BackupRequest, set: &KnownSet) -> Result<(), FlowError
 }
 
 fn scan(request: &BackupRequest, known: Known, desk: Desk) -> Result<Compared, FlowError> {
-    let filter = Filter::new(&request.filter)?;
+    let mut options = request.filter.clone();
+    options.exclude.extend(own_places(request)?);
+    let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
     walk(&request.source, &filter, desk.stop, desk.monitor, &mut |found| comparer.take(found))?;
     comparer.finish()
+}
+
+/// Patterns for what is coldcut's own inside of the source: a shelf, staging area or catalog would
+/// be different after every run, and a shelf would hold itself.
+fn own_places(request: &BackupRequest) -> Result<Vec<String>, FlowError> {
+    let places = [
+        (request.shelf.as_ref(), ""),
+        (Some(&request.staging), ""),
+        // With -wal, -shm and .lock beside it.
+        (Some(&request.catalog), "*"),
+    ];
+    let mut patterns = Vec::new();
+    for (place, more) in places {
+        let Some(place) = place.and_then(|place| absolute(place)) else { continue };
+        let Ok(inside) = place.strip_prefix(&request.source) else { continue };
+        let text = inside.to_str().filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| FlowError::OwnPlace(place.clone()))?;
+        patterns.push(format!("/{}{more}", globset::escape(text)));
+    }
+    Ok(patterns)
+}
+
+/// The path without symbolic links, as far as it exists.
+fn absolute(path: &Path) -> Option<PathBuf> {
+    let full = std::path::absolute(path).ok()?;
+    let existing = full.ancestors().find(|above| above.exists())?;
+    let rest = full.strip_prefix(existing).ok()?;
+    Some(existing.canonicalize().ok()?.join(rest))
 }
 
 /// One run over one set.
@@ -299,7 +331,7 @@ impl Run<'_> {
         drive: Option<&mut (dyn Drive + 'static)>,
     ) -> Result<BackupReport, FlowError> {
         let set = self.set.id;
-        let dates = dates(catalog, set)?;
+        let begun = begun(catalog, set)?;
         let first = catalog.newest_listing(set)?.is_none();
         let seq = catalog.begin_snapshot(set, Moment::now())?;
         self.report.snapshot = Some(seq);
@@ -307,7 +339,7 @@ impl Run<'_> {
             catalog: Some(&mut *catalog),
             set: Some(set),
             seq: Some(seq),
-            dates: dates.clone(),
+            begun: begun.clone(),
         };
         let mut compared = scan(self.request, known, self.desk)?;
         let queue = std::mem::take(&mut compared.queue);
@@ -316,7 +348,7 @@ impl Run<'_> {
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);
         let must = first && (compared.differs() || !queue.is_empty()) || self.request.flush;
-        let work = PackWork { seq, queue, dates, rehashed, must, load: compared.load.bytes };
+        let work = PackWork { seq, queue, begun, rehashed, must, load: compared.load.bytes };
         self.pack(catalog, drive, work)?;
         self.finish_report(catalog)?;
         Ok(self.report)
@@ -385,7 +417,7 @@ impl Run<'_> {
         mut drive: Option<&mut (dyn Drive + 'static)>,
         work: PackWork,
     ) -> Result<(), FlowError> {
-        let PackWork { seq, mut queue, dates, rehashed, must, load } = work;
+        let PackWork { seq, mut queue, begun, rehashed, must, load } = work;
         let mut source = Source::open(&self.request.source)?;
         let texts = self.texts(catalog, seq, &queue)?;
         let (disc, new_disc, known) = self.next_disc(catalog, &texts, true)?;
@@ -395,7 +427,7 @@ impl Run<'_> {
         };
         let place = (new_disc, known);
         let mut ledger =
-            CatalogLedger::new(catalog, self.set.id, seq, monitor, place, dates, rehashed)?;
+            CatalogLedger::new(catalog, self.set.id, seq, monitor, place, begun, rehashed)?;
         let config = Config {
             source: &mut source,
             snapshot: seq,
@@ -411,7 +443,9 @@ impl Run<'_> {
         // Whether the disc before had no room for the listings that the last one must carry.
         let mut owes_listings = false;
         loop {
-            phase(filler.disc().number);
+            if !queue.is_empty() {
+                phase(filler.disc().number);
+            }
             let more = filler.fill(&mut queue, &mut ledger)? == Fill::Full;
             if !more {
                 let counts = counts(&self.report, &filler, &ledger);
@@ -444,6 +478,7 @@ impl Run<'_> {
         self.report.stored_files = packed.files;
         self.report.stored_bytes = packed.bytes;
         self.report.reused = packed.reused;
+        self.report.unchanged += packed.unchanged;
         self.report.failed += failed;
         self.report.suspicious = packed.changed_while_read + rotten;
         Ok(())
@@ -493,7 +528,7 @@ impl Run<'_> {
         let status = catalog.status(self.set.id)?;
         self.report.waiting_files = status.staged.files + status.not_yet.files;
         self.report.waiting_bytes = status.staged.bytes + status.not_yet.bytes;
-        self.report.rows_waiting = status.rows_pending;
+        self.report.rows_waiting = catalog.pending_rows(self.set.id)?;
         Ok(())
     }
 }
@@ -502,7 +537,7 @@ impl Run<'_> {
 struct PackWork {
     seq: SnapshotSeq,
     queue: Queue,
-    dates: HashMap<SnapshotSeq, String>,
+    begun: HashMap<SnapshotSeq, Moment>,
     rehashed: HashMap<crate::model::RelPath, crate::model::Digest>,
     /// A disc is made even if nothing but rows differs.
     must: bool,
@@ -512,14 +547,13 @@ struct PackWork {
 fn counts(report: &BackupReport, filler: &Filler, ledger: &CatalogLedger) -> Counts {
     Counts {
         stored: filler.packed.files + filler.packed.reused + report.rows,
-        unchanged: report.unchanged,
+        unchanged: report.unchanged + filler.packed.unchanged,
         excluded: report.excluded.values().sum(),
         failed: report.failed + ledger.failed,
         bytes: Bytes(filler.packed.bytes),
     }
 }
 
-fn dates(catalog: &Catalog, set: SetId) -> Result<HashMap<SnapshotSeq, String>, FlowError> {
-    let snapshots = catalog.snapshots(set)?;
-    Ok(snapshots.into_iter().map(|s| (s.seq, s.started.to_string())).collect())
+fn begun(catalog: &Catalog, set: SetId) -> Result<HashMap<SnapshotSeq, Moment>, FlowError> {
+    Ok(catalog.snapshots(set)?.into_iter().map(|s| (s.seq, s.started)).collect())
 }

@@ -10,6 +10,7 @@ use crate::model::{Entry, Kind, RelPath, SnapshotSeq};
 use crate::pack::Work;
 use crate::pack::estimate::Load;
 use crate::pack::queue::Queue;
+use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Trouble};
 use crate::scan::walk::Found;
 
@@ -49,8 +50,8 @@ pub struct Known<'a> {
     pub set: Option<SetId>,
     /// `None`: nothing is recorded.
     pub seq: Option<SnapshotSeq>,
-    /// When each snapshot was taken, for stale notes.
-    pub dates: HashMap<SnapshotSeq, String>,
+    /// When each snapshot was begun.
+    pub begun: HashMap<SnapshotSeq, Moment>,
 }
 
 impl Known<'_> {
@@ -178,7 +179,9 @@ impl<'a> Comparer<'a> {
     }
 
     fn file(&mut self, entry: Entry, known: Option<KnownEntry>) -> Result<(), FlowError> {
-        let same = known.as_ref().is_some_and(|row| is_unread(row, &entry));
+        let same = known
+            .as_ref()
+            .is_some_and(|row| is_unread(row, &entry) && !is_fresh(row, &self.known.begun));
         if !same || self.rehash {
             if let (true, Some(digest)) = (same, digest_of(&known)) {
                 self.result.rehashed.insert(entry.path.clone(), digest);
@@ -270,7 +273,7 @@ impl<'a> Comparer<'a> {
         if row.kind == Kind::Dir {
             self.failed_dirs.push(path);
         }
-        let note = stale(&row, &self.known.dates);
+        let note = stale(&row, &self.known.begun);
         let content = row.content.as_ref().map(|content| content.id);
         self.change(RowChange::Put { entry: Box::new(entry_of(row)), content, note })
     }
@@ -325,6 +328,15 @@ fn is_unread(row: &KnownEntry, entry: &Entry) -> bool {
         && digest_of(&Some(row.clone())).is_some()
 }
 
+/// The coarsest clock of a file system that people still use counts in two seconds (FAT).
+const TICK: i64 = 2;
+
+/// The file changed so shortly before it was stored that it could have changed once more within the
+/// same tick of the file system's clock, unseen: its times prove nothing.
+fn is_fresh(row: &KnownEntry, begun: &HashMap<SnapshotSeq, Moment>) -> bool {
+    begun.get(&row.since).is_none_or(|moment| row.ctime.sec >= moment.0 - TICK)
+}
+
 fn digest_of(row: &Option<KnownEntry>) -> Option<crate::model::Digest> {
     row.as_ref()?.content.as_ref()?.digest
 }
@@ -338,10 +350,10 @@ fn is_same_thing(row: &KnownEntry, entry: &Entry) -> bool {
 }
 
 /// The note of something that stands as it was stored before.
-pub fn stale(row: &KnownEntry, dates: &HashMap<SnapshotSeq, String>) -> Note {
+pub fn stale(row: &KnownEntry, begun: &HashMap<SnapshotSeq, Moment>) -> Note {
     match &row.note {
         Note::Stale(since) => Note::Stale(since.clone()),
-        _ => Note::Stale(dates.get(&row.since).cloned().unwrap_or_else(|| "unknown".to_owned())),
+        _ => Note::Stale(begun.get(&row.since).map_or("unknown".to_owned(), Moment::to_string)),
     }
 }
 

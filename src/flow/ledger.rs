@@ -5,12 +5,14 @@ use std::io;
 use std::path::Path;
 
 use crate::catalog::{
-    ArchiveRecord, Catalog, FileEnd, NewDisc, PartsId, RowChange, SetId, Stored, StoredMember,
+    ArchiveRecord, Catalog, FileEnd, KnownEntry, NewDisc, PartsId, RowChange, SetId, Stored,
+    StoredMember,
 };
 use crate::model::disc::Compression;
 use crate::model::rows::{Note, SnapshotRow};
 use crate::model::{ArchiveNo, Bytes, Digest, Entry, Kind, RelPath, SnapshotSeq};
 use crate::pack::{Ledger, LedgerError, PackedMember, SealedArchive};
+use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Trouble};
 
 use super::FlowError;
@@ -23,10 +25,10 @@ pub struct CatalogLedger<'a> {
     monitor: &'a dyn Monitor,
     /// The disc that archives go onto; the catalog hears of it with the first.
     disc: NewDisc,
-    begun: bool,
+    has_disc: bool,
     next_archive: u32,
     sizes: HashSet<u64>,
-    dates: HashMap<SnapshotSeq, String>,
+    begun: HashMap<SnapshotSeq, Moment>,
     /// Digests that files had whose times say that they did not change.
     rehashed: HashMap<RelPath, Digest>,
     pub failed: u64,
@@ -40,7 +42,7 @@ impl<'a> CatalogLedger<'a> {
         seq: SnapshotSeq,
         monitor: &'a dyn Monitor,
         disc: (NewDisc, bool),
-        dates: HashMap<SnapshotSeq, String>,
+        begun: HashMap<SnapshotSeq, Moment>,
         rehashed: HashMap<RelPath, Digest>,
     ) -> Result<CatalogLedger<'a>, FlowError> {
         let next_archive = catalog.next_archive(set)?.0;
@@ -51,10 +53,10 @@ impl<'a> CatalogLedger<'a> {
             seq,
             monitor,
             disc: disc.0,
-            begun: disc.1,
+            has_disc: disc.1,
             next_archive,
             sizes,
-            dates,
+            begun,
             rehashed,
             failed: 0,
             rotten: 0,
@@ -68,14 +70,14 @@ impl<'a> CatalogLedger<'a> {
     /// Archives go onto this disc from now on; `known`: the catalog has it already.
     pub fn next_disc(&mut self, disc: NewDisc, known: bool) {
         self.disc = disc;
-        self.begun = known;
+        self.has_disc = known;
     }
 
     /// Makes sure that the catalog has the disc in work.
     pub fn begin_disc(&mut self) -> Result<(), FlowError> {
-        if !self.begun {
+        if !self.has_disc {
             self.catalog.begin_disc(self.set, &self.disc)?;
-            self.begun = true;
+            self.has_disc = true;
         }
         Ok(())
     }
@@ -125,12 +127,17 @@ impl Ledger for CatalogLedger<'_> {
         Ok(known.map_err(FlowError::from)?.is_some())
     }
 
-    fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<(), LedgerError> {
+    fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<bool, LedgerError> {
         self.check_rot(&entry.path, digest);
+        let row = self.catalog.known(self.set, &entry.path).map_err(FlowError::from)?;
+        if row.is_some_and(|row| stands_already(&row, entry, digest, &note)) {
+            return Ok(false);
+        }
         let known = self.catalog.content_by_digest(self.set, digest, entry.size);
         let known = known.map_err(FlowError::from)?;
         let content = known.ok_or("a content that was just known is gone")?;
-        Ok(self.put(entry.clone(), Some(content.id), note)?)
+        self.put(entry.clone(), Some(content.id), note)?;
+        Ok(true)
     }
 
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError> {
@@ -169,7 +176,7 @@ impl Ledger for CatalogLedger<'_> {
                 .put_rows(self.set, self.seq, &remove)
                 .map_err(FlowError::from)?);
         }
-        let note = stale(&row, &self.dates);
+        let note = stale(&row, &self.begun);
         Ok(self.put(entry_of(row), kept, note)?)
     }
 
@@ -190,6 +197,16 @@ impl Ledger for CatalogLedger<'_> {
     fn export_catalog(&mut self, to: &Path) -> Result<(), LedgerError> {
         Ok(self.catalog.export_set(self.set, to).map_err(FlowError::from)?)
     }
+}
+
+/// The row says all of this already.
+fn stands_already(row: &KnownEntry, entry: &Entry, digest: &Digest, note: &Note) -> bool {
+    row.kind == entry.kind
+        && row.meta == entry.meta
+        && row.ctime == entry.print.ctime
+        && row.inode == entry.print.inode
+        && row.note == *note
+        && row.content.as_ref().is_some_and(|content| content.digest == Some(*digest))
 }
 
 fn stored_member(member: PackedMember) -> StoredMember {

@@ -104,6 +104,8 @@ pub enum FlowError {
         "{0} is not a shelf (a directory); drives are not supported by this version: burn to a shelf, then the images with xorriso (see README.md)"
     )]
     NoDrive(PathBuf),
+    #[error("{} cannot be told apart from the source's own files; put it elsewhere", .0.display())]
+    OwnPlace(PathBuf),
     #[error("no disc of coldcut's is in {0}")]
     NoDiscs(PathBuf),
     #[error(

@@ -30,6 +30,8 @@ pub struct SetGlance {
     pub snapshots: Vec<SnapshotInfo>,
     pub discs: Vec<DiscInfo>,
     pub status: SetStatus,
+    /// Differences without content that are on no disc yet.
+    pub pending_rows: u64,
 }
 
 /// All sets; none if there is no catalog yet.
@@ -47,6 +49,7 @@ pub fn glance(catalog: &Path, name: Option<&SetName>) -> Result<Vec<SetGlance>, 
             snapshots: finished(&catalog, &set)?,
             discs: catalog.discs(set.id)?,
             status: catalog.status(set.id)?,
+            pending_rows: catalog.pending_rows(set.id)?,
             set,
         })
     };

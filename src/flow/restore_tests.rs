@@ -90,6 +90,7 @@ impl Bench {
     fn backup(&self) -> BackupReport {
         let ask = ask(self.passphrase);
         let request = BackupRequest {
+            shelf: None,
             source: self.path("source"),
             name: SetName::new("holidays").unwrap(),
             catalog: self.path("catalog.sqlite"),

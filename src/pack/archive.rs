@@ -185,13 +185,14 @@ impl ArchiveBuilder {
         self.placed.is_empty()
     }
 
+    /// How many members it has.
+    pub fn len(&self) -> usize {
+        self.placed.len()
+    }
+
     /// Bytes of source content so far, holes not counted.
     pub fn content(&self) -> u64 {
         self.content
-    }
-
-    pub fn members(&self) -> impl Iterator<Item = &PackedMember> {
-        self.placed.iter().map(|placed| &placed.member)
     }
 
     /// Bytes that the archive will have before encryption if it were ended now, at most.

@@ -128,6 +128,8 @@ pub struct Packed {
     pub bytes: u64,
     /// Files whose content was stored already: moved, copied, renamed.
     pub reused: u64,
+    /// Files that were read again and turned out to be as they were.
+    pub unchanged: u64,
     pub changed_while_read: u64,
     pub unreadable: u64,
 }
@@ -208,6 +210,11 @@ impl<'a> Filler<'a> {
                 None => return Ok(Fill::Done),
                 Some(Work::Plain(entry)) => {
                     if self.plain(&entry, ledger)? == Put::Edge {
+                        if self.disc.has_archives() && !self.has_content(queue) {
+                            // SNAPSHOT has their rows: no disc is made for these alone.
+                            queue.clear();
+                            return Ok(Fill::Done);
+                        }
                         queue.push_front(Work::Plain(entry));
                         return Ok(Fill::Full);
                     }
@@ -217,6 +224,10 @@ impl<'a> Filler<'a> {
                 }
             }
         }
+    }
+
+    fn has_content(&self, queue: &Queue) -> bool {
+        !self.again.is_empty() || queue.iter().any(|work| matches!(work, Work::File { .. }))
     }
 
     /// An entry without content: kept back until an archive is made anyway.
@@ -297,13 +308,15 @@ impl<'a> Filler<'a> {
         digest: Digest,
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
-        self.packed.reused += 1;
         self.count(reading.size());
         let entry = reading.entry;
         if self.unsealed.contains(&digest) {
+            self.packed.reused += 1;
             self.twins.push((entry, digest, Note::None));
+        } else if ledger.reuse(&entry, &digest, Note::None).map_err(PackError::Ledger)? {
+            self.packed.reused += 1;
         } else {
-            ledger.reuse(&entry, &digest, Note::None).map_err(PackError::Ledger)?;
+            self.packed.unchanged += 1;
         }
         // Other names are rows already; they point at this one.
         drop(links);

@@ -38,8 +38,9 @@ pub trait Ledger {
     fn knows_size(&self, size: u64) -> bool;
     /// Whether this very content is stored already, in this run or before.
     fn knows(&mut self, digest: &Digest, size: u64) -> Result<bool, LedgerError>;
-    /// The entry's content is known under this digest: only its row is to be kept.
-    fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<(), LedgerError>;
+    /// The entry's content is known under this digest: only its row is to be kept. False: the row
+    /// is as it was.
+    fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<bool, LedgerError>;
     /// The number of the next archive; each is given out once.
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError>;
     /// An archive is durable in staging: archive, contents and rows become one transaction.

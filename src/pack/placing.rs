@@ -288,6 +288,9 @@ impl Filler<'_> {
         mut member: PackedMember,
         ledger: &mut dyn Ledger,
     ) -> Result<Put, PackError> {
+        if content == 0 {
+            self.make_way(lane, 0, ledger)?;
+        }
         let growth = self.growth_of(&member);
         let fits = self.ensure(lane, tar.len() as u64, growth, ledger)?;
         let Some(room) = self.room_in(lane, growth, ledger)? else { return Ok(Put::Edge) };

@@ -11,6 +11,10 @@ use super::filler::{Filler, Lane};
 use super::room::sums_size;
 use super::{Ledger, PackError, PackedMember};
 
+/// No file on a disc is 4 GiB or more, and no OpenPGP packet: an archive ends a frame or two before.
+const LARGEST_ARCHIVE: u64 = u32::MAX as u64 - (4 << 20);
+/// Members of one archive at most: what is known of each is held in memory until it is sealed.
+const MOST_MEMBERS: usize = 50_000;
 /// Learning the true sizes is worth the work from this much reckoned growth on.
 const WORTH_SETTLING: u64 = 48 << 10;
 /// What a stored file may add to SNAPSHOT and to the catalog: digests do not compress; its place,
@@ -62,9 +66,10 @@ impl Filler<'_> {
         content: u64,
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
-        let full = self.builders[lane as usize]
-            .as_ref()
-            .is_some_and(|b| b.content() > 0 && b.content() + content > self.config.archive_size);
+        let full = self.builders[lane as usize].as_ref().is_some_and(|b| {
+            let passed = b.content() > 0 && b.content() + content > self.config.archive_size;
+            passed || b.len() >= MOST_MEMBERS || b.bound() + b.cost(content) > LARGEST_ARCHIVE
+        });
         if full { self.seal(lane, ledger) } else { Ok(()) }
     }
 

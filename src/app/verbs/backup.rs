@@ -43,6 +43,7 @@ fn request<'a>(
         name,
         catalog: room.around.catalog(&room.common)?,
         staging: room.around.staging(&room.common)?,
+        shelf: args.dest.clone(),
         // A shelf's discs are as large as they are told; bd25 is what most people buy.
         capacity: args.disc_size.unwrap_or(NAMED_SIZES[0].1),
         archive_size: args.archive_size,
@@ -148,7 +149,7 @@ fn tell(room: &Room, report: &BackupReport) -> Result<Exit, RunError> {
         excluded: excluded(&report.excluded),
         failed: Tally { count: report.failed, size: Bytes(0) },
         waiting: Tally { count: report.waiting_files, size: report.waiting_bytes },
-        rows_waiting: u64::from(report.rows_waiting),
+        rows_waiting: report.rows_waiting,
         discs: report.discs.clone(),
         dry_run: false,
     };

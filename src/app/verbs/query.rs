@@ -120,6 +120,6 @@ fn status_line(glance: SetGlance) -> StatusLine {
         staged: count(&[Open, Staged, Failed]),
         waiting: glance.status.staged.files + glance.status.not_yet.files,
         waiting_size: glance.status.staged.bytes + glance.status.not_yet.bytes,
-        rows_waiting: u64::from(glance.status.rows_pending),
+        rows_waiting: glance.pending_rows,
     }
 }
