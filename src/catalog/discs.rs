@@ -346,7 +346,7 @@ impl Catalog {
     pub fn pending_rows(&self, set: SetId) -> Result<u64> {
         let listed = self.newest_listing(set)?.map_or(0, |seq| seq.0);
         self.read("comparing with the discs", |conn| {
-            let sql = "SELECT count(DISTINCT e.name || CAST(e.dir AS BLOB)) FROM entries e
+            let sql = "SELECT count(DISTINCT e.dir || '/' || hex(e.name)) FROM entries e
                        JOIN dirs d ON d.id=e.dir
                        WHERE d.set_id=?1 AND (e.first_seq>?2 OR e.last_seq>=?2)";
             let pending: i64 = conn.query_row(sql, params![set.0, listed], |row| row.get(0))?;

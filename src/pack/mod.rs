@@ -15,6 +15,8 @@ pub mod queue;
 pub mod reader;
 pub mod room;
 mod space;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::PathBuf;
