@@ -4,6 +4,8 @@
 pub mod backup;
 pub mod burning;
 pub mod compare;
+#[cfg(test)]
+mod compare_tests;
 pub mod keys;
 pub mod ledger;
 pub mod piles;
