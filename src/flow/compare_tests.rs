@@ -19,8 +19,8 @@ use crate::model::{ArchiveNo, Digest, DiscUuid, Kind, RelPath, Sectors, SetUuid}
 use crate::pack::Work;
 use crate::port::clock::Moment;
 use crate::port::monitor::Recorder;
-use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::LookError;
+use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::{Found, walk};
 
 struct Bench {
