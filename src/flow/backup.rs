@@ -451,7 +451,8 @@ impl Run<'_> {
                 let counts = counts(&self.report, &filler, &ledger);
                 ledger.catalog().finish_snapshot(self.set.id, seq, Moment::now(), &counts)?;
             }
-            if !more && !self.is_worth_closing(&filler, must || owes_listings) {
+            let flush = self.request.flush || owes_listings;
+            if !more && !self.is_worth_closing(&filler, flush) {
                 self.report.held = filler.disc().has_archives().then_some(filler.disc().number);
                 break;
             }
