@@ -170,10 +170,21 @@ fn what_is_left_out_names_its_rule_and_the_sums_match() {
         ],
     );
     let told = summary(&run);
-    let rules: Vec<String> = told["excluded"]
+    let counts =
+        ["stored", "unchanged", "failed"].map(|word| told[word]["count"].as_u64().unwrap());
+    let excluded: u64 = told["excluded"]
         .as_array()
         .unwrap()
         .iter()
+        .map(|rule| rule["count"].as_u64().unwrap())
+        .sum();
+    // What is in a directory that is stored without its content is not walked, but for its mark.
+    let walked =
+        9 + ["core.tmp", "cache", "CACHEDIR.TAG", "private", ".nobackup", "socket"].len() as u64;
+    assert_eq!(counts.iter().sum::<u64>() + excluded, walked, "{told}");
+    let rules: Vec<String> = ["excluded", "hollow"]
+        .iter()
+        .flat_map(|word| told[word].as_array().unwrap())
         .map(|rule| rule["rule"].as_str().unwrap().to_owned())
         .collect();
     for word in ["*.tmp", "4.jpg", "CACHEDIR.TAG", ".nobackup", "socket"] {

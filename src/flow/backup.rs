@@ -65,6 +65,7 @@ pub struct BackupReport {
     pub removed: u64,
     pub unchanged: u64,
     pub excluded: BTreeMap<String, u64>,
+    pub hollow: BTreeMap<String, u64>,
     pub failed: u64,
     /// Read while they changed, or suspected of rot: stored, and worth a look.
     pub suspicious: u64,
@@ -359,6 +360,7 @@ impl Run<'_> {
         self.report.rows = compared.rows;
         self.report.removed = compared.removed;
         self.report.excluded = compared.excluded.clone();
+        self.report.hollow = compared.hollow.clone();
         self.report.failed = compared.failed;
     }
 

@@ -31,6 +31,8 @@ pub struct Compared {
     pub removed: u64,
     /// How many paths each rule left out.
     pub excluded: BTreeMap<String, u64>,
+    /// How many directories each rule left without their content; they are stored themselves.
+    pub hollow: BTreeMap<String, u64>,
     pub failed: u64,
     /// Files that are read again although nothing tells that they changed (`--rehash`), and the
     /// digest that they had.
@@ -116,7 +118,7 @@ impl<'a> Comparer<'a> {
         match found {
             Found::Entry(entry) => self.entry(entry),
             Found::Hollow { entry, rule } => {
-                *self.result.excluded.entry(format!("content {rule}")).or_default() += 1;
+                *self.result.hollow.entry(rule.to_string()).or_default() += 1;
                 self.entry(entry)
             }
             // Its row, if it has one, is not met: so it leaves the snapshot.

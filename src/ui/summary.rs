@@ -21,6 +21,8 @@ pub struct BackupSummary {
     pub unchanged: Tally,
     /// By the rule's own words, in the order of the rules.
     pub excluded: Vec<(String, Tally)>,
+    /// Directories that are stored without their content, by the rule's words; counted above.
+    pub hollow: Vec<(String, u64)>,
     pub failed: Tally,
     /// Paths of the snapshot whose content is not on a verified disc yet.
     pub waiting: Tally,
@@ -80,6 +82,10 @@ impl BackupSummary {
         for (rule, tally) in &self.excluded {
             text += &tally_line(&format!("excluded by {}", shown(rule.as_bytes())), *tally);
         }
+        for (rule, count) in &self.hollow {
+            let dirs = plural(*count, "directory", "directories");
+            text += &format!("  {dirs} stored without content: {}\n", shown(rule.as_bytes()));
+        }
         text += &shout("FAILED", self.failed);
         text += &shout("not on a disc yet", self.waiting);
         if self.rows_waiting > 0 {
@@ -108,6 +114,9 @@ impl BackupSummary {
             "stored": self.stored.object(),
             "unchanged": self.unchanged.object(),
             "excluded": excluded,
+            "hollow": self.hollow.iter()
+                .map(|(rule, count)| json!({"rule": rule, "count": count}))
+                .collect::<Vec<_>>(),
             "failed": self.failed.object(),
             "waiting": self.waiting.object(),
             "rows_waiting": self.rows_waiting,
@@ -240,6 +249,7 @@ mod tests {
             stored: tally(3, 3_000_000),
             unchanged: tally(1, 500),
             excluded: vec![("--exclude *.o\x1b".to_owned(), tally(2, 10))],
+            hollow: vec![("holds .nobackup".to_owned(), 1)],
             failed: tally(1, 7),
             waiting: tally(1, 7),
             rows_waiting: 1,
@@ -252,6 +262,7 @@ mod tests {
              \x20 stored: 3 paths, 3.00 MB\n\
              \x20 unchanged: 1 path, 500 B\n\
              \x20 excluded by --exclude *.o\\u{1b}: 2 paths, 10 B\n\
+             \x20 1 directory stored without content: holds .nobackup\n\
              \x20 FAILED: 1 path, 7 B\n\
              \x20 not on a disc yet: 1 path, 7 B\n\
              \x20 1 difference without content: on the next disc, or with --flush\n\

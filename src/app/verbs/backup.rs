@@ -90,6 +90,7 @@ fn plan(
         },
         unchanged: Tally { count: compared.unchanged, size: Bytes(0) },
         excluded: excluded(&compared.excluded),
+        hollow: compared.hollow.clone().into_iter().collect(),
         failed: Tally { count: compared.failed, size: Bytes(0) },
         dry_run: true,
         ..BackupSummary::default()
@@ -147,6 +148,7 @@ fn tell(room: &Room, report: &BackupReport) -> Result<Exit, RunError> {
         },
         unchanged: Tally { count: report.unchanged, size: Bytes(0) },
         excluded: excluded(&report.excluded),
+        hollow: report.hollow.clone().into_iter().collect(),
         failed: Tally { count: report.failed, size: Bytes(0) },
         waiting: Tally { count: report.waiting_files, size: report.waiting_bytes },
         rows_waiting: report.rows_waiting,
