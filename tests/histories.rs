@@ -2,6 +2,8 @@
 //! snapshot, and all of them must come back. `HISTORIES=N` plays N more histories, and
 //! `HISTORY=SEED` one alone. A failure names its seed and keeps its folder.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
 mod support;
 
 use std::collections::HashMap;

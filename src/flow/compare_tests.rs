@@ -265,7 +265,6 @@ fn names_of_one_file_travel_together_and_survive_the_first_ones_end() {
         .map(|name| RelPath::new(name.as_bytes()).unwrap())
         .iter()
         .map(|path| bench.catalog.known(bench.set, path).unwrap().unwrap().kind)
-        .into_iter()
         .collect();
     assert_eq!(kinds, [Kind::File, Kind::Hardlink]);
 }
