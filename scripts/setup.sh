@@ -4,10 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# What discs are made and read with, then what the build needs: sequoia's cryptography is nettle's,
+# What discs are made and read with, and what tests look at them with; then what the build needs: sequoia's cryptography is nettle's,
 # bound at build time by bindgen (clang), and SQLite and zstd are compiled here (gcc).
 packages=(
-  xorriso bzip2 gnupg tar coreutils mawk acl attr
+  xorriso bzip2 gnupg tar coreutils mawk zstd acl attr python3 util-linux
   nettle-dev clang libclang-dev pkg-config gcc libc6-dev
 )
 # Debian 12's compiler for programs that need a newer one than rustc, with its companions.
