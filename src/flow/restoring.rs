@@ -342,10 +342,11 @@ impl Session<'_> {
             discs => format!("from {}", named(discs)),
         };
         note(format!(
-            "set {}, snapshot {}: {} files, {}, {from}",
+            "set {}, snapshot {}: {} file{}, {}, {from}",
             report.set,
             report.snapshot,
             plan.files,
+            if plan.files == 1 { "" } else { "s" },
             Bytes(plan.bytes)
         ));
         let absent = self.absent(plan);
