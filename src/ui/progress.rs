@@ -7,6 +7,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Phase, Progress, Trouble};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Seconds between two lines in a log: an hour of burning makes 120 of them.
@@ -41,13 +42,20 @@ pub struct Reporter {
     show: Show,
     clock: Clock,
     state: Mutex<Option<Running>>,
+    /// What the packing of the discs before has done: its count goes on from disc to disc.
+    packed: AtomicU64,
 }
+
+/// The phase whose count goes on.
+const PACKING: &str = "packing";
 
 /// The phase in work.
 struct Running {
     phase: Phase,
     progress: Progress,
     began: Moment,
+    /// Done before this phase began.
+    before: u64,
     lined: Moment,
     told: Moment,
     /// Something came in since the last event.
@@ -61,7 +69,7 @@ impl Reporter {
     }
 
     pub fn with_clock(screen: Arc<Screen>, show: Show, clock: Clock) -> Reporter {
-        Reporter { screen, show, clock, state: Mutex::new(None) }
+        Reporter { screen, show, clock, state: Mutex::new(None), packed: AtomicU64::new(0) }
     }
 
     /// Ends the phase in work and wipes its bar. Without it the bar stays behind the last words.
@@ -73,6 +81,9 @@ impl Reporter {
 
     fn close(&self, ended: &Running) {
         self.screen.set_bar(None);
+        if ended.phase.what == PACKING {
+            self.packed.store(ended.progress.done, Ordering::Relaxed);
+        }
         if ended.news {
             self.event(progress_event(&ended.phase, ended.progress));
         }
@@ -92,6 +103,7 @@ impl Reporter {
             phase: phase.clone(),
             progress: Progress::default(),
             began: now,
+            before: if phase.what == PACKING { self.packed.load(Ordering::Relaxed) } else { 0 },
             lined: now,
             told: now,
             news: false,
@@ -123,7 +135,8 @@ impl Reporter {
 impl Running {
     fn line(&self, now: Moment) -> String {
         let seconds = u64::try_from(now.0 - self.began.0).unwrap_or(0);
-        progress_line(&self.phase, self.progress, seconds)
+        let rate = self.progress.done.saturating_sub(self.before).checked_div(seconds);
+        progress_line(&self.phase, self.progress, rate, self.bar.is_none())
     }
 }
 
@@ -166,7 +179,7 @@ impl Monitor for Reporter {
 fn new_bar(phase: &Phase) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(phase.total, ProgressDrawTarget::stderr());
     let template = match phase.total {
-        Some(_) => "[{bar:24}] {wide_msg}",
+        Some(_) => "[{bar:8}] {wide_msg}",
         None => "{spinner} {wide_msg}",
     };
     // The templates above are fixed and a test reads them; the plain style is no loss.
@@ -197,16 +210,20 @@ fn amount(phase: &Phase, number: u64) -> String {
     }
 }
 
-/// `packing disc 3: 12.5 GB of 25.0 GB (50 %), ratio 0.80, 40.0 MB/s, 5 min left`
-fn progress_line(phase: &Phase, progress: Progress, seconds: u64) -> String {
+/// `packing disc 3: 12.5 GB of 25.0 GB (50 %), ratio 0.80, 40.0 MB/s, 5 min left`; a bar shows the
+/// percent by itself, and needs the room.
+fn progress_line(phase: &Phase, progress: Progress, rate: Option<u64>, percents: bool) -> String {
     let mut line = format!("{}: {}", heading(phase), amount(phase, progress.done));
     if let Some(total) = phase.total {
-        line += &format!(" of {} ({} %)", amount(phase, total), percent(progress.done, total));
+        line += &format!(" of {}", amount(phase, total));
+        if percents {
+            line += &format!(" ({} %)", percent(progress.done, total));
+        }
     }
     if let (Some(written), true) = (progress.written, progress.done > 0) {
         line += &format!(", ratio {:.2}", written as f64 / progress.done as f64);
     }
-    if let Some(rate) = progress.done.checked_div(seconds).filter(|&rate| rate > 0) {
+    if let Some(rate) = rate.filter(|&rate| rate > 0) {
         line += &format!(", {}/s", amount(phase, rate));
         if let Some(rest) = phase.total.and_then(|total| total.checked_sub(progress.done)) {
             line += &format!(", {} left", duration(rest / rate));
@@ -333,7 +350,12 @@ mod tests {
     fn numbers_that_make_no_sense_do_no_harm() {
         let phase = |total| Phase { what: "writing", disc: None, total };
         let line = |total, done, seconds| {
-            progress_line(&phase(total), Progress { done, written: None }, seconds)
+            progress_line(
+                &phase(total),
+                Progress { done, written: None },
+                done.checked_div(seconds),
+                true,
+            )
         };
         assert_eq!(line(None, 0, 0), "writing: 0 B");
         assert_eq!(line(Some(0), 0, 5), "writing: 0 B of 0 B (100 %)");
@@ -342,7 +364,7 @@ mod tests {
         assert!(line(Some(u64::MAX), u64::MAX - 1, 1).contains("(99 %)"));
         let scan = Phase { what: "scanning", disc: None, total: None };
         assert_eq!(
-            progress_line(&scan, done(10), 5),
+            progress_line(&scan, done(10), Some(2), true),
             "scanning: 10 entries, ratio 0.80, 2 entries/s"
         );
     }
@@ -361,7 +383,7 @@ mod tests {
             let bar = new_bar(&Phase { what: "writing", disc: None, total });
             assert!(bar.message().starts_with("writing"));
         }
-        for template in ["[{bar:24}] {wide_msg}", "{spinner} {wide_msg}"] {
+        for template in ["[{bar:8}] {wide_msg}", "{spinner} {wide_msg}"] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }
