@@ -361,7 +361,7 @@ fn a_dry_run_says_the_plan_and_writes_nothing() {
     let report = bench.restore("one", Wish { dry_run: true, ..Wish::default() });
     assert_eq!((report.files_planned, report.bytes_planned), (1, 5));
     assert_eq!(report.discs, [DiscNo(1)]);
-    assert!(bench.notes().contains("1 files"), "{}", bench.notes());
+    assert!(bench.notes().contains("1 file,"), "{}", bench.notes());
     assert!(!bench.path("one").exists());
 }
 
