@@ -159,28 +159,38 @@ fn a_hostile_tree_comes_back_from_zstd_and_from_plain_tar() {
     goes_all_ways(&["--compress", "none", "--archive-size", "300K"], false);
 }
 
-#[test]
-fn nobody_in_particular_restores_by_hand_with_the_promised_tools() {
+/// What nobody cannot have: other owners, set-id bits of files that are not his, attributes that only
+/// root may set. Everything else must be as it was.
+fn only_root_could(line: &str) -> bool {
+    if let Some((_, modes)) = line.split_once(": mode is ") {
+        let octal = |text: &str| u32::from_str_radix(text.trim(), 8).unwrap();
+        let (is, was) = modes.split_once(", was ").unwrap();
+        return octal(is) & 0o1777 == octal(was) & 0o1777;
+    }
+    line.contains(": owner is ")
+}
+
+fn nobody_restores(options: &[&str], words: &str) {
     let sandbox = Sandbox::new();
     let passphrase = text(&sandbox.passphrase_file(PASSPHRASE));
     fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o644)).unwrap();
     hostile_tree(&sandbox.source());
-    backup(&sandbox, &["--disc-size", "4M", "--passphrase-file", &passphrase, "--encrypt"]);
-    let discs = extract(&sandbox);
     // Devices only root can make: without them the script ends with 3, so they stay at home.
     for device in ["special/null", "special/loop"] {
         let _ = fs::remove_file(sandbox.source().join(device));
     }
-    backup(&sandbox, &["--passphrase-file", &passphrase, "--flush"]);
-    drop(discs);
-    fs::remove_dir_all(sandbox.path("discs")).unwrap();
+    let mut all = vec!["--disc-size", "3M", "--passphrase-file", passphrase.as_str()];
+    all.extend(options);
+    backup(&sandbox, &all);
     let discs = extract(&sandbox);
-    let back = by_hand(&sandbox, true, &discs, &format!("-p '{passphrase}'"));
-    assert_by_hand(&sandbox.source(), &back, |line| {
-        // Nobody can give files away, or keep set-id bits and capabilities of others.
-        ["owner is", "xattrs is", "mode is"].iter().any(|word| line.contains(word))
-            && !line.contains("mode is 0000")
-    });
+    let back = by_hand(&sandbox, true, &discs, &words.replace("FILE", &passphrase));
+    assert_by_hand(&sandbox.source(), &back, only_root_could);
+}
+
+#[test]
+fn nobody_in_particular_restores_by_hand_with_the_promised_tools() {
+    nobody_restores(&["--encrypt"], "-p 'FILE'");
+    nobody_restores(&[], "");
 }
 
 #[test]
@@ -206,7 +216,14 @@ fn recipients_open_their_set_with_coldcut_and_with_their_own_key_ring() {
         }
         backup(&sandbox, &options);
         fs::write(sandbox.source().join("second"), "no secret is needed for this\n").unwrap();
+        // No secret is within reach of this run.
+        for (from, to) in [("ring", "ring.away"), ("secret.asc", "secret.away")] {
+            fs::rename(sandbox.path(from), sandbox.path(to)).unwrap();
+        }
         backup(&sandbox, &["--disc-size", "3M"]);
+        for (from, to) in [("ring", "ring.away"), ("secret.asc", "secret.away")] {
+            fs::rename(sandbox.path(to), sandbox.path(from)).unwrap();
+        }
         let secret = text(&sandbox.path("secret.asc"));
         let back = restore(&sandbox, &["--secret-key", &secret], &sandbox.shelf(), "back");
         assert_same_tree(&sandbox.source(), &back);
@@ -442,7 +459,91 @@ fn the_passphrase_is_seen_by_nobody() {
     burned.ok();
     let seen = fs::read(&dump).unwrap();
     assert!(holds(&seen, "LC_ALL"), "the wrapper was not used");
-    for text in [seen, run.output.stdout, run.output.stderr, burned.output.stderr] {
-        assert!(!holds(&text, "quittenmus"));
+    assert!(!holds(&seen, "COLDCUT_PASSPHRASE"), "not even its name reaches a child");
+    let back = text(&sandbox.path("back"));
+    let others = [
+        vec!["restore", shelf.as_str(), back.as_str()],
+        vec!["verify", shelf.as_str()],
+        vec!["status"],
+    ]
+    .map(|words| sandbox.run(words));
+    let mut said = vec![seen];
+    for run in [run, burned].into_iter().chain(others) {
+        run.ok();
+        said.extend([run.output.stdout, run.output.stderr]);
     }
+    assert!(said.iter().all(|text| !holds(text, "quittenmus")));
+}
+
+/// A command of README.txt: the lines of the block that begins with this text.
+fn block(readme: &str, begins: &str) -> String {
+    let lines: Vec<&str> = readme
+        .lines()
+        .skip_while(|line| !line.trim_start().starts_with(begins))
+        .take_while(|line| line.starts_with("  "))
+        .collect();
+    assert!(!lines.is_empty(), "README.txt has no {begins}:\n{readme}");
+    lines.join("\n")
+}
+
+/// The commands of a real disc's README.txt, as they stand there, but for the mount point and the
+/// archive's number.
+fn readme_commands(options: &[&str], is_closed: bool) {
+    let mut sandbox = Sandbox::new();
+    let passphrase = text(&sandbox.passphrase_file(b"geheim"));
+    let source = sandbox.source();
+    fs::create_dir(source.join("d")).unwrap();
+    fs::write(source.join("d/text"), "words\n".repeat(10_000)).unwrap();
+    fs::write(source.join("noise"), Random::new(8).bytes(200_000)).unwrap();
+    fs::write(source.join("old name"), "renamed later\n").unwrap();
+    let mut all = vec!["--disc-size", "3M", "--passphrase-file", passphrase.as_str()];
+    all.extend(options);
+    backup(&sandbox, &all);
+    fs::rename(source.join("old name"), source.join("new name")).unwrap();
+    backup(&sandbox, &["--disc-size", "3M", "--passphrase-file", &passphrase, "--flush"]);
+    let discs = extract(&sandbox);
+    // A person types the passphrase; here gpg's own configuration names it.
+    let ring = sandbox.path("ring");
+    fs::create_dir(&ring).unwrap();
+    fs::set_permissions(&ring, fs::Permissions::from_mode(0o700)).unwrap();
+    let answer = format!("batch\npinentry-mode loopback\npassphrase-file {passphrase}\n");
+    fs::write(ring.join("gpg.conf"), answer).unwrap();
+    sandbox.set("GNUPGHOME", &ring);
+    let readme = fs::read_to_string(discs[0].join("README.txt")).unwrap();
+    let run = |name: &str, commands: &str| {
+        let dir = sandbox.path(name);
+        fs::create_dir_all(&dir).unwrap();
+        sandbox.bash(&format!("cd '{}'; {commands}", dir.display())).ok().stdout()
+    };
+    let one = block(&readme, if is_closed { "gpg -o" } else { "bzip2 -dc archives" });
+    let one = one
+        .replace(" archives/", &format!(" '{}'/archives/", discs[0].display()))
+        .replace("NNNNNNNN", "00000001");
+    run("one", &one);
+    assert_eq!(
+        fs::read(sandbox.path("one/d/text")).unwrap(),
+        fs::read(source.join("d/text")).unwrap()
+    );
+    let all = block(&readme, "for a in");
+    // The second disc holds nothing but the new name: README.txt says that it has listings only.
+    for disc in discs.iter().filter(|disc| disc.join("archives").exists()) {
+        run("all", &all.replace("/media/cdrom", &text(disc)));
+    }
+    for name in ["d/text", "noise"] {
+        let found = fs::read(sandbox.path("all").join(name)).unwrap();
+        assert_eq!(found, fs::read(source.join(name)).unwrap(), "{name}");
+    }
+    assert!(sandbox.path("all/old name").exists(), "stored under the name that it had then");
+    let last = discs.last().unwrap();
+    let readme = fs::read_to_string(last.join("README.txt")).unwrap();
+    let names = block(&readme, if is_closed { "gpg -d SNAPSHOT" } else { "bzip2 -dc SNAPSHOT" });
+    let names = run("all", &names.replace("SNAPSHOT", &format!("'{}'/SNAPSHOT", last.display())));
+    assert_eq!(names, "rename\told name\tnew name\n");
+    sandbox.bash("gpgconf --kill all").ok();
+}
+
+#[test]
+fn the_commands_of_readme_txt_work_as_they_stand_there() {
+    readme_commands(&[], false);
+    readme_commands(&["--encrypt"], true);
 }

@@ -159,10 +159,10 @@ fn all_archives(facts: &Facts) -> String {
       tar -x -p --acls --xattrs --xattrs-include='*' -f -
   done
 
-Do this for all discs, the lowest number first. It yields every stored file under the path that it
-had when it was stored. So files that were deleted later are there, too, and files that were moved
-or copied later have their old names only; see 3. The options behind -p bring ACLs and extended
-attributes.
+Do this for all discs, the lowest number first; one without a directory archives has listings only.
+It yields every stored file under the path that it had when it was stored. So files that were
+deleted later are there, too, and files that were moved or copied later have their old names only;
+see 3. The options behind -p bring ACLs and extended attributes.
 
 "
     )
