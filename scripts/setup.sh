@@ -4,11 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# What discs are made and read with, and what tests look at them with; then what the build needs: sequoia's cryptography is nettle's,
-# bound at build time by bindgen (clang), and SQLite and zstd are compiled here (gcc).
+# What discs are made and read with, and what tests look at them with; then what the build needs:
+# sequoia's cryptography is nettle's, bound at build time by bindgen (clang); libudev tells of
+# inserted discs; SQLite and zstd are compiled here (gcc).
 packages=(
   xorriso bzip2 gnupg tar coreutils mawk zstd acl attr python3 util-linux
-  nettle-dev clang libclang-dev pkg-config gcc libc6-dev
+  nettle-dev libudev-dev clang libclang-dev pkg-config gcc libc6-dev
 )
 # Debian 12's compiler for programs that need a newer one than rustc, with its companions.
 rust_packages=(rustc-web cargo-web rustfmt-web rust-web-clippy)
