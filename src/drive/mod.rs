@@ -1,16 +1,16 @@
 //! Drives: what a disc is burned with and read from. One trait for the shelf and for optical
 //! drives, so that the steps above never ask which of them it is.
 
-use std::io;
 use std::path::PathBuf;
 
 use crate::model::{Bytes, Sectors};
-use crate::port::command::CommandError;
-use crate::port::stop::{Stop, Stopped};
+use crate::port::clock::Deadline;
+use crate::port::stop::Stop;
 
 #[cfg(test)]
 mod contract;
 mod discover;
+mod error;
 mod faults;
 mod folder;
 mod image;
@@ -21,6 +21,7 @@ mod shelf;
 mod xorriso;
 
 pub use discover::discover;
+pub use error::DriveError;
 pub use folder::Folder;
 pub use image::Image;
 pub use label::Label;
@@ -86,79 +87,29 @@ pub trait Drive: Send {
 
     /// Every disc that can be had without a person.
     fn discs(&mut self) -> Result<Discs, DriveError>;
+
+    /// What the catalog notes of the medium that was just burned: its kind and maker, and the
+    /// drive.
+    fn medium(&mut self) -> String;
+
+    /// Waits for the burn of a former run that still goes on here, and says so.
+    fn settle(&mut self, say: &dyn Fn(&str), stop: &Stop) -> Result<(), DriveError>;
+
+    /// Where people change media; `None` where nobody inserts anything.
+    fn slot(&mut self) -> Option<&mut dyn Slot>;
 }
 
-/// What a drive could not do.
-#[derive(Debug, thiserror::Error)]
-pub enum DriveError {
-    #[error("{drive} has no more blank discs")]
-    NoMoreBlanks { drive: String },
-    #[error("{label} is not in {drive}")]
-    NotThere { drive: String, label: Box<Label> },
-    #[error("this is not {wanted} but {found}")]
-    WrongDisc { wanted: Box<Label>, found: String },
-    #[error("{} exists already and is never overwritten", .path.display())]
-    AlreadyThere { path: PathBuf },
-    #[error("{drive}: writing {label} failed{}{words}", at(.sector))]
-    Write { drive: String, label: Box<Label>, sector: Option<Sectors>, words: String },
-    #[error("{label} would be {is} sectors long and must be {wanted}; a staged file has changed", is = .is.0, wanted = .wanted.0)]
-    Size { label: Box<Label>, is: Sectors, wanted: Sectors },
-    #[error("{path} cannot be the name of a file on a disc")]
-    BadName { path: String },
-    #[error("{} is full: {needed} are needed and {free} are free", .dir.display())]
-    NoSpace { dir: PathBuf, needed: Bytes, free: Bytes },
-    #[error("{} does not exist", .0.display())]
-    Missing(PathBuf),
-    #[error("{} is not a directory", .0.display())]
-    NotADirectory(PathBuf),
-    #[error("{} cannot be written to", .dir.display())]
-    NotWritable { dir: PathBuf, source: io::Error },
-    #[error("another coldcut is writing to {}", .0.display())]
-    Busy(PathBuf),
-    #[error("{} is not a disc image", .0.display())]
-    NotAnImage(PathBuf),
-    #[error("{} is cut short: {is} of {wanted} sectors are there", .path.display(), is = .is.0, wanted = .wanted.0)]
-    CutShort { path: PathBuf, is: Sectors, wanted: Sectors },
-    #[error("{} is damaged: its directory cannot be read ({words})", .path.display())]
-    Damaged { path: PathBuf, words: String },
-    #[error("{} is not one of coldcut's discs", .0.display())]
-    Foreign(PathBuf),
-    #[error("{}: {words}", .file.display())]
-    Settings { file: PathBuf, words: String },
-    #[error("xorriso failed with {exit}: {words}")]
-    Program { exit: crate::port::command::Exit, words: String },
-    #[error("xorriso said something that coldcut does not know: {0}")]
-    UnknownWords(String),
-    #[error("could not {what} {}", .path.display())]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Command(CommandError),
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-}
+/// The side of a drive that hands reach.
+pub trait Slot {
+    /// What lies in the drive, for people: `a blank BD-R`, `disc 3 of holidays`; `None`: nothing.
+    fn content(&mut self) -> Result<Option<String>, DriveError>;
 
-impl DriveError {
-    fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> DriveError {
-        let path = path.into();
-        move |source| DriveError::Io { what, path, source }
-    }
-}
+    /// Hands the medium out; an empty drive opens its tray.
+    fn eject(&mut self) -> Result<(), DriveError>;
 
-/// A wish to stop is one thing, wherever it was noticed.
-impl From<CommandError> for DriveError {
-    fn from(error: CommandError) -> DriveError {
-        match error {
-            CommandError::Stopped(stopped) => DriveError::Stopped(stopped),
-            other => DriveError::Command(other),
-        }
-    }
-}
+    /// Waits until a medium is inserted; `false` if the time is over before.
+    fn await_medium(&mut self, deadline: &Deadline, stop: &Stop) -> Result<bool, DriveError>;
 
-fn at(sector: &Option<Sectors>) -> String {
-    match sector {
-        Some(sector) => format!(" at sector {}: ", sector.0),
-        None => ": ".to_owned(),
-    }
+    /// The medium that lies in the drive now, and no other, may be overwritten.
+    fn sacrifice(&mut self) -> Result<(), DriveError>;
 }

@@ -12,7 +12,9 @@ use rustix::fs::{Access, FlockOperation, RenameFlags};
 
 use super::faults::Faults;
 use super::image::{Image, forget_cached};
-use super::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, ReadError, xorriso};
+use super::{
+    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, ReadError, Slot, xorriso,
+};
 use crate::model::{Bytes, DiscNo, Sectors, SetName};
 use crate::port::files;
 use crate::port::stop::Stop;
@@ -270,6 +272,18 @@ impl Drive for Shelf {
             }
         }
         Ok(found)
+    }
+
+    fn medium(&mut self) -> String {
+        self.title()
+    }
+
+    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
+        Ok(()) // What writes an image ends with the run that started it.
+    }
+
+    fn slot(&mut self) -> Option<&mut dyn Slot> {
+        None
     }
 }
 

@@ -1,6 +1,10 @@
 //! The clock. Dates are for people; order is by sequence numbers.
 
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
+
+use super::stop::{Stop, Stopped};
 
 /// Seconds since 1970, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +24,40 @@ impl std::fmt::Display for Moment {
             Err(_) => write!(f, "@{}", self.0),
         }
     }
+}
+
+/// When to give up waiting, by a clock that nobody sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub fn never() -> Deadline {
+        Deadline(None)
+    }
+
+    pub fn after(time: Duration) -> Deadline {
+        Deadline(Instant::now().checked_add(time))
+    }
+
+    /// `None`: for ever.
+    pub fn left(&self) -> Option<Duration> {
+        self.0.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.left() == Some(Duration::ZERO)
+    }
+}
+
+/// Sleeps, but not through a wish to stop.
+pub fn pause(time: Duration, stop: &Stop) -> Result<(), Stopped> {
+    const SLICE: Duration = Duration::from_millis(100);
+    let end = Deadline::after(time);
+    while let Some(left) = end.left().filter(|left| !left.is_zero()) {
+        stop.check()?;
+        std::thread::sleep(left.min(SLICE));
+    }
+    stop.check()
 }
 
 #[cfg(test)]

@@ -1,0 +1,108 @@
+//! What a drive could not do, in words that name the drive, the disc and what happened.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::{Label, ReadError};
+use crate::model::{Bytes, Sectors};
+use crate::port::command::{CommandError, Exit};
+use crate::port::stop::Stopped;
+
+/// What a drive could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    #[error("{drive} has no more blank discs")]
+    NoMoreBlanks { drive: String },
+    #[error("{label} is not in {drive}")]
+    NotThere { drive: String, label: Box<Label> },
+    #[error("{drive} holds {found}; a blank disc is needed")]
+    NotBlank { drive: String, found: String },
+    #[error("{drive} holds {found}, which can be overwritten")]
+    WouldOverwrite { drive: String, found: String },
+    #[error("the disc in {drive} cannot be used: {words}")]
+    Unusable { drive: String, words: String },
+    #[error("this is not {wanted} but {found}")]
+    WrongDisc { wanted: Box<Label>, found: String },
+    #[error("{} exists already and is never overwritten", .path.display())]
+    AlreadyThere { path: PathBuf },
+    #[error("{drive}: writing {label} failed{}{words}", at(.sector))]
+    Write { drive: String, label: Box<Label>, sector: Option<Sectors>, words: String },
+    #[error("{label} would be {is} sectors long and must be {wanted}; a staged file has changed", is = .is.0, wanted = .wanted.0)]
+    Size { label: Box<Label>, is: Sectors, wanted: Sectors },
+    #[error("{path} cannot be the name of a file on a disc")]
+    BadName { path: String },
+    #[error("{} is full: {needed} are needed and {free} are free", .dir.display())]
+    NoSpace { dir: PathBuf, needed: Bytes, free: Bytes },
+    #[error("{} does not exist", .0.display())]
+    Missing(PathBuf),
+    #[error("{} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
+    #[error("{} cannot be written to", .dir.display())]
+    NotWritable { dir: PathBuf, source: io::Error },
+    #[error("another coldcut is writing to {}", .0.display())]
+    Busy(PathBuf),
+    #[error("{} is not a disc image", .0.display())]
+    NotAnImage(PathBuf),
+    #[error("{} is cut short: {is} of {wanted} sectors are there", .path.display(), is = .is.0, wanted = .wanted.0)]
+    CutShort { path: PathBuf, is: Sectors, wanted: Sectors },
+    #[error("{} is damaged: its directory cannot be read ({words})", .path.display())]
+    Damaged { path: PathBuf, words: String },
+    #[error("{} is not one of coldcut's discs", .0.display())]
+    Foreign(PathBuf),
+    #[error("{}: {words}", .file.display())]
+    Settings { file: PathBuf, words: String },
+    #[error("xorriso failed with {exit}: {words}")]
+    Program { exit: Exit, words: String },
+    #[error("xorriso said something that coldcut does not know: {0}")]
+    UnknownWords(String),
+    #[error("could not {what} {}", .path.display())]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Command(CommandError),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl DriveError {
+    /// Another medium, or the same one inserted again, may help.
+    pub fn is_about_the_medium(&self) -> bool {
+        use DriveError::*;
+        matches!(
+            self,
+            NoMoreBlanks { .. }
+                | NotThere { .. }
+                | NotBlank { .. }
+                | WouldOverwrite { .. }
+                | Unusable { .. }
+                | WrongDisc { .. }
+                | Foreign(_)
+        )
+    }
+
+    pub(super) fn io(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> DriveError {
+        let path = path.into();
+        move |source| DriveError::Io { what, path, source }
+    }
+}
+
+/// A wish to stop is one thing, wherever it was noticed.
+impl From<CommandError> for DriveError {
+    fn from(error: CommandError) -> DriveError {
+        match error {
+            CommandError::Stopped(stopped) => DriveError::Stopped(stopped),
+            other => DriveError::Command(other),
+        }
+    }
+}
+
+fn at(sector: &Option<Sectors>) -> String {
+    match sector {
+        Some(sector) => format!(" at sector {}: ", sector.0),
+        None => ": ".to_owned(),
+    }
+}
