@@ -140,7 +140,11 @@ fn a_destination_that_is_a_file_or_a_device_is_refused() {
     fs::write(sandbox.path("file"), "").unwrap();
     let source = text(&sandbox.source());
     sandbox.run(["backup", &source, "file"]).code(1).says("not a directory");
-    sandbox.run(["backup", &source, "/dev/null"]).code(1).says("/dev/null").says("shelf");
+    sandbox
+        .run(["backup", &source, "/dev/null"])
+        .code(1)
+        .says("/dev/null")
+        .says("is not an optical drive");
     sandbox.run(["backup", &source, "/dev/sr7"]).code(1).says("/dev/sr7");
     sandbox.run(["restore", "/dev/sr7", "back"]).code(1).says("/dev/sr7");
 }

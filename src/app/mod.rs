@@ -4,9 +4,11 @@
 pub mod verbs;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::cli::args::{Cli, Common, Verb};
+use crate::cli::args::{Burning, Cli, Common, Verb};
 use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
+use crate::flow::insertion::Patience;
 use crate::flow::keys::KeyRing;
 use crate::flow::{Desk, FlowError, chain};
 use crate::port::stop::Stop;
@@ -41,7 +43,25 @@ pub enum RunError {
 
 impl Room {
     pub fn desk(&self) -> Desk<'_> {
-        Desk { monitor: &self.reporter, operator: &self.person, stop: &self.stop }
+        Desk {
+            monitor: &self.reporter,
+            operator: &self.person,
+            stop: &self.stop,
+            patience: self.common.wait.unwrap_or_else(|| self.default_patience()),
+            overwrite: false,
+        }
+    }
+
+    pub fn desk_for(&self, burning: &Burning) -> Desk<'_> {
+        Desk { overwrite: burning.overwrite, ..self.desk() }
+    }
+
+    /// A person at a terminal inserts discs when they come to it, and a service has all the time.
+    fn default_patience(&self) -> Patience {
+        match self.person.is_there() || self.around.is_service {
+            true => Patience::Endless,
+            false => Patience::AtMost(Duration::ZERO),
+        }
     }
 
     /// Keys as they were named; nothing is asked before it is needed.
@@ -109,6 +129,9 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Burn(args) => verbs::burn::run(room, args),
         Verb::Restore(args) => verbs::restore::run(room, args),
         Verb::Verify(args) => verbs::verify::run(room, args),
+        Verb::Flush(_) => verbs::flush::run(room),
+        Verb::Watch(args) => verbs::watch::run(room, args),
+        Verb::Drives(_) => verbs::drives::run(room),
         Verb::Snapshots(_) => verbs::query::snapshots(room),
         Verb::Discs(_) => verbs::query::discs(room),
         Verb::Ls(args) => verbs::query::ls(room, args),
@@ -122,7 +145,9 @@ fn exit_of(error: &RunError) -> Exit {
     match error {
         RunError::Usage(_) => Exit::Usage,
         RunError::Flow(FlowError::Stopped(stopped)) => Exit::Interrupted(stopped.0),
-        RunError::Flow(FlowError::NoBlank { .. } | FlowError::NoDiscs(_)) => Exit::DiscMissing,
+        RunError::Flow(
+            FlowError::NoBlank { .. } | FlowError::NeverCame { .. } | FlowError::NoDiscs(_),
+        ) => Exit::DiscMissing,
         RunError::Flow(FlowError::ReadBackFailed { .. }) => Exit::Damage,
         _ => Exit::Failed,
     }

@@ -2,17 +2,22 @@
 
 pub mod backup;
 pub mod burn;
+pub mod drives;
+pub mod flush;
 pub mod query;
 pub mod restore;
 pub mod verify;
+pub mod watch;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::drive::{Drive, DriveError, Shelf};
+use crate::cli::args::Burning;
+use crate::drive::{Choices, Drive, DriveError, Optical, Settings, Shelf};
 use crate::flow::FlowError;
+use crate::flow::burning::Drives;
 use crate::model::path::shown;
 
 use super::{Room, RunError};
@@ -46,19 +51,51 @@ pub fn scratch(room: &Room) -> PathBuf {
     }
 }
 
-/// Drives cannot be used by this version.
-pub fn refuse_device(path: &Path) -> Result<(), RunError> {
+/// Whether this names a device, there or not.
+pub fn is_device(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
-    let is_device = match fs::metadata(path) {
+    match fs::metadata(path) {
         Ok(found) => found.file_type().is_block_device() || found.file_type().is_char_device(),
         Err(_) => path.starts_with("/dev"),
-    };
-    if is_device { Err(FlowError::NoDrive(path.to_owned()).into()) } else { Ok(()) }
+    }
 }
 
-/// The shelf at `dest`, made if it is missing.
-pub fn open_shelf(dest: &Path) -> Result<Box<dyn Drive>, RunError> {
-    refuse_device(dest)?;
+/// Where discs go: a drive, or the shelf at `dest`, made if it is missing.
+pub fn open_dest(room: &Room, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
+    let burner = match is_device(dest) {
+        true => open_drive(room, dest, burning)?,
+        false => open_shelf(dest)?,
+    };
+    let reader = burning.verify_drive.as_deref();
+    let reader = reader.map(|device| open_drive(room, device, burning)).transpose()?;
+    Ok(Drives { burner, reader })
+}
+
+/// The drive that discs are read from, if FROM is one.
+pub fn open_source(room: &Room, from: &Path) -> Result<Option<Box<dyn Drive>>, RunError> {
+    let open = || open_drive(room, from, &Burning::default());
+    is_device(from).then(open).transpose()
+}
+
+pub fn open_drive(
+    room: &Room,
+    device: &Path,
+    burning: &Burning,
+) -> Result<Box<dyn Drive>, RunError> {
+    let choices = Choices {
+        settings: Settings {
+            engine: burning.engine.unwrap_or_default(),
+            speed: burning.speed,
+            stream_recording: burning.stream_recording,
+            defect_management: burning.defect_management.unwrap_or(false),
+        },
+        image_first: burning.image_first,
+        scratch: scratch(room),
+    };
+    Ok(Box::new(Optical::open(device, choices).map_err(FlowError::from)?))
+}
+
+fn open_shelf(dest: &Path) -> Result<Box<dyn Drive>, RunError> {
     if !dest.exists() {
         fs::create_dir_all(dest).map_err(|source| {
             let dir = dest.to_owned();

@@ -1,8 +1,8 @@
 //! Step 3: a staged disc onto a blank. It checks that the disc fits, writes it, and blesses nothing:
 //! whether the disc is good is for the read-back to say.
 
-use crate::drive::{BurnJob, Drive, DriveError, predicted_sectors};
-use crate::model::{Bytes, Sectors};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, News, predicted_sectors};
+use crate::model::Sectors;
 use crate::port::monitor::{Monitor, Phase, Progress};
 use crate::port::stop::Stop;
 
@@ -28,24 +28,53 @@ pub enum BurnError {
     Drive(#[from] DriveError),
 }
 
-/// Burns the job onto the next blank.
+/// The size that the burning program itself expects is the one that the disc was packed for.
+pub fn check_size(job: &BurnJob, stop: &Stop) -> Result<(), BurnError> {
+    let predicted = predicted_sectors(job, stop)?;
+    match predicted == job.sectors {
+        true => Ok(()),
+        false => Err(BurnError::Prediction { predicted, planned: job.sectors }),
+    }
+}
+
+/// Makes sure that the blank in the drive takes the job; a staged disc is never cut again.
+pub fn take_blank(job: &BurnJob, drive: &mut dyn Drive) -> Result<Blank, BurnError> {
+    let blank = drive.take_blank(&job.label)?;
+    match blank.capacity.filter(|&free| free < job.sectors) {
+        Some(free) => Err(BurnError::TooSmall { need: job.sectors, free }),
+        None => Ok(blank),
+    }
+}
+
+/// Burns the job onto the blank that was taken for it.
 pub fn burn(
     job: BurnJob,
+    _: Blank,
     drive: &mut dyn Drive,
     monitor: &dyn Monitor,
     stop: &Stop,
 ) -> Result<Burned, BurnError> {
-    let predicted = predicted_sectors(&job, stop)?;
-    if predicted != job.sectors {
-        return Err(BurnError::Prediction { predicted, planned: job.sectors });
-    }
-    let blank = drive.take_blank(&job.label)?;
-    if let Some(free) = blank.capacity.filter(|&free| free < job.sectors) {
-        return Err(BurnError::TooSmall { need: job.sectors, free });
-    }
     let total = Some(job.sectors.bytes().0);
     monitor.phase(&Phase { what: "writing", disc: Some(job.label.number.0), total });
-    let watch = |done: Bytes| monitor.progress(Progress { done: done.0, written: None });
-    drive.burn(&job, &watch, stop)?;
+    drive.burn(&job, &|news| tell(monitor, news), stop)?;
     Ok(Burned { job })
+}
+
+/// The image that the drive wants to burn from, if it wants one.
+pub fn prepare(
+    job: &BurnJob,
+    drive: &mut dyn Drive,
+    monitor: &dyn Monitor,
+    stop: &Stop,
+) -> Result<Option<Box<dyn DiscReader>>, BurnError> {
+    let total = Some(job.sectors.bytes().0);
+    monitor.phase(&Phase { what: "imaging", disc: Some(job.label.number.0), total });
+    Ok(drive.prepare(job, &|news| tell(monitor, news), stop)?)
+}
+
+fn tell(monitor: &dyn Monitor, news: News) {
+    match news {
+        News::Written(bytes) => monitor.progress(Progress { done: bytes.0, written: None }),
+        News::Note(words) => monitor.note(words),
+    }
 }

@@ -2,6 +2,8 @@
 //! `--help` works on a machine without a home.
 
 use super::values;
+use crate::drive::{Engine, Speed};
+use crate::flow::insertion::Patience;
 use crate::model::disc::{Compression, Encryption};
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use clap::error::ErrorKind;
@@ -21,7 +23,7 @@ pub struct Cli {
     name = "coldcut",
     version,
     about = "Puts directories on Blu-ray discs for cold storage, and gets them back",
-    after_help = "DEST and FROM are a shelf: a directory that holds disc images.\n\
+    after_help = "DEST and FROM are a drive (/dev/sr0), or a shelf: a directory that holds disc images.\n\
         Exit codes: 0 done, 1 could not, 2 bad command line, 3 some files were not done, \
         4 a disc is missing, 5 damage found.",
     subcommand_required = true,
@@ -44,6 +46,12 @@ pub enum Verb {
     Restore(Restore),
     /// Read discs and compare every byte with its checksum
     Verify(Verify),
+    /// Finish a disc that is held back for more, so that it can be burned
+    Flush(Flush),
+    /// Stay, burn staged discs when blanks are inserted, and verify discs of ours
+    Watch(Watch),
+    /// List the optical drives and what is in them
+    Drives(Drives),
     /// List the snapshots of a set, oldest first
     Snapshots(Snapshots),
     /// List the discs of a set by number
@@ -78,6 +86,11 @@ pub struct Common {
     /// Say only what goes wrong
     #[arg(long, help_heading = "Options of every command")]
     pub quiet: bool,
+    /// Wait so long for a disc to be inserted: 90s, 10m, 2h, or `forever` [default: forever at a
+    /// terminal and as a service, else 0s]
+    #[arg(long, value_name = "TIME", value_parser = values::patience)]
+    #[arg(help_heading = "Options of every command")]
+    pub wait: Option<Patience>,
     #[command(flatten)]
     pub keys: Keys,
 }
@@ -107,11 +120,37 @@ pub struct Keys {
     pub secret_key: Vec<PathBuf>,
 }
 
+/// How discs are burned in a drive. A shelf needs none of it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Burning {
+    /// The program that burns: xorriso or growisofs [default: xorriso]
+    #[arg(long, value_name = "NAME", value_parser = values::engine, help_heading = "Drives")]
+    pub engine: Option<Engine>,
+    /// Write at this speed: 4 for 4x [default: what the drive chooses]
+    #[arg(long, value_name = "N", value_parser = values::speed, help_heading = "Drives")]
+    pub speed: Option<Speed>,
+    /// Make and check a whole image in the staging area first, and burn that
+    #[arg(long, help_heading = "Drives")]
+    pub image_first: bool,
+    /// Write without the drive's own checks, where the medium is formatted
+    #[arg(long, help_heading = "Drives")]
+    pub stream_recording: bool,
+    /// Let the drive replace bad places while it writes, at half the speed [default: off]
+    #[arg(long, value_name = "on|off", value_parser = values::on_off, help_heading = "Drives")]
+    pub defect_management: Option<bool>,
+    /// Read discs back in this drive instead of the burner
+    #[arg(long, value_name = "DEVICE", help_heading = "Drives")]
+    pub verify_drive: Option<PathBuf>,
+    /// Allow to overwrite a rewritable disc (BD-RE), after a question that names it
+    #[arg(long, help_heading = "Drives")]
+    pub overwrite: bool,
+}
+
 #[derive(Args, Debug)]
 pub struct Backup {
     /// The directory to back up
     pub source: PathBuf,
-    /// The shelf to put discs on; made if it is missing
+    /// The drive (/dev/sr0), or the shelf to put discs on; a shelf is made if it is missing
     pub dest: Option<PathBuf>,
     /// Pack discs and leave them in the staging area; takes SOURCE only
     #[arg(long)]
@@ -156,13 +195,15 @@ pub struct Backup {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
+    pub burning: Burning,
+    #[command(flatten)]
     behind: Common,
 }
 
 #[derive(Args, Debug)]
 #[command(override_usage = "coldcut burn [OPTIONS] [DISC]... <DEST>")]
 pub struct Burn {
-    /// Numbers of the discs to burn [default: all that wait], and behind them the shelf
+    /// Numbers of the discs to burn [default: all that wait], and behind them the drive or shelf
     #[arg(value_name = "DISC|DEST", required = true)]
     words: Vec<OsString>,
     #[arg(skip)]
@@ -170,12 +211,14 @@ pub struct Burn {
     #[arg(skip)]
     pub dest: PathBuf,
     #[command(flatten)]
+    pub burning: Burning,
+    #[command(flatten)]
     behind: Common,
 }
 
 #[derive(Args, Debug)]
 pub struct Restore {
-    /// The shelf: a directory that holds disc images
+    /// The drive (/dev/sr0), or the shelf: a directory that holds disc images
     pub from: PathBuf,
     /// The directory to restore into; made if it is missing
     pub target: PathBuf,
@@ -210,8 +253,33 @@ pub enum Overwrite {
 
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// The shelf: a directory that holds disc images
+    /// The drive (/dev/sr0), or the shelf: a directory that holds disc images
     pub from: PathBuf,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Flush {
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Watch {
+    /// The drive to watch
+    pub drive: PathBuf,
+    /// End when nothing is left to burn
+    #[arg(long)]
+    pub until_done: bool,
+    #[command(flatten)]
+    pub burning: Burning,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Drives {
     #[command(flatten)]
     behind: Common,
 }
@@ -330,6 +398,9 @@ impl Verb {
             Verb::Burn(verb) => &mut verb.behind,
             Verb::Restore(verb) => &mut verb.behind,
             Verb::Verify(verb) => &mut verb.behind,
+            Verb::Flush(verb) => &mut verb.behind,
+            Verb::Watch(verb) => &mut verb.behind,
+            Verb::Drives(verb) => &mut verb.behind,
             Verb::Snapshots(verb) => &mut verb.behind,
             Verb::Discs(verb) => &mut verb.behind,
             Verb::Ls(verb) => &mut verb.behind,
@@ -350,6 +421,7 @@ impl Common {
             json: self.json || behind.json,
             yes: self.yes || behind.yes,
             quiet: self.quiet || behind.quiet,
+            wait: behind.wait.or(self.wait),
             keys: self.keys.and(behind.keys),
         }
     }

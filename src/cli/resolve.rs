@@ -56,6 +56,9 @@ pub struct Surroundings {
     pub catalog: Option<PathBuf>,
     pub staging: Option<PathBuf>,
     pub passphrase: Option<Secret>,
+    /// systemd runs us as a service (systemd.exec(5), INVOCATION_ID and JOURNAL_STREAM; a terminal
+    /// inherits the first from its own scope, but not the second).
+    pub is_service: bool,
 }
 
 impl Surroundings {
@@ -74,6 +77,7 @@ impl Surroundings {
             state_home: absolute("XDG_STATE_HOME"),
             catalog: path(CATALOG),
             staging: path(STAGING),
+            is_service: full("INVOCATION_ID").is_some() && full("JOURNAL_STREAM").is_some(),
             passphrase: full(PASSPHRASE).map(|value| Secret::new(value.into_vec())),
         }
     }

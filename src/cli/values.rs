@@ -1,11 +1,14 @@
 //! Values of options: each parser's error says what is allowed, because clap shows just that.
 
+use crate::drive::{Engine, Speed};
+use crate::flow::insertion::Patience;
 use crate::model::disc::Compression;
 use crate::model::size::{SMALLEST_DISC, parse_disc_size};
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// Below this, headers outweigh what they describe.
 pub const SMALLEST_ARCHIVE: Bytes = Bytes(1 << 10);
@@ -47,6 +50,38 @@ pub fn snapshot(text: &str) -> Parsed<SnapshotSeq> {
     positive(text)
         .map(SnapshotSeq)
         .ok_or_else(|| "a snapshot is named by its number, from 1; `snapshots` lists them".into())
+}
+
+pub fn engine(text: &str) -> Parsed<Engine> {
+    Engine::parse(text).ok_or_else(|| format!("allowed: {}", Engine::NAMES.join(", ")))
+}
+
+pub fn speed(text: &str) -> Parsed<Speed> {
+    Speed::parse(text).ok_or_else(|| "allowed: a speed such as 4, 4x or 2.4x".to_owned())
+}
+
+pub fn on_off(text: &str) -> Parsed<bool> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("allowed: on, off".to_owned()),
+    }
+}
+
+pub fn patience(text: &str) -> Parsed<Patience> {
+    let wrong = || "allowed: a time such as 90s, 10m, 2h, or forever".to_owned();
+    if text == "forever" {
+        return Ok(Patience::Endless);
+    }
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(wrong()),
+    };
+    let number = whole_number(text.strip_suffix(unit).unwrap_or_default()).ok_or_else(wrong)?;
+    Ok(Patience::AtMost(Duration::from_secs(u64::from(number) * seconds)))
 }
 
 /// Digits only: `+7` is a number to Rust and a slip of the finger here.

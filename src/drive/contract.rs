@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
+use crate::port::stop::Stopped;
 
 /// What shall go wrong from now on.
 pub(crate) enum Trouble {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Label, ReadError};
+use super::{DeviceError, Label, ReadError};
 use crate::model::{Bytes, Sectors};
 use crate::port::command::{CommandError, Exit};
 use crate::port::stop::Stopped;
@@ -15,6 +15,8 @@ pub enum DriveError {
     NoMoreBlanks { drive: String },
     #[error("{label} is not in {drive}")]
     NotThere { drive: String, label: Box<Label> },
+    #[error("{drive} is empty")]
+    Empty { drive: String },
     #[error("{drive} holds {found}; a blank disc is needed")]
     NotBlank { drive: String, found: String },
     #[error("{drive} holds {found}, which can be overwritten")]
@@ -25,6 +27,8 @@ pub enum DriveError {
     WrongDisc { wanted: Box<Label>, found: String },
     #[error("{} exists already and is never overwritten", .path.display())]
     AlreadyThere { path: PathBuf },
+    #[error("{drive}: burning did not begin, and the disc is as it was: {words}")]
+    NotBegun { drive: String, words: String },
     #[error("{drive}: writing {label} failed{}{words}", at(.sector))]
     Write { drive: String, label: Box<Label>, sector: Option<Sectors>, words: String },
     #[error("{label} would be {is} sectors long and must be {wanted}; a staged file has changed", is = .is.0, wanted = .wanted.0)]
@@ -58,6 +62,8 @@ pub enum DriveError {
     #[error("could not {what} {}", .path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
     #[error(transparent)]
+    Device(DeviceError),
+    #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
     Command(CommandError),
@@ -72,6 +78,7 @@ impl DriveError {
         matches!(
             self,
             NoMoreBlanks { .. }
+                | Empty { .. }
                 | NotThere { .. }
                 | NotBlank { .. }
                 | WouldOverwrite { .. }
@@ -96,6 +103,15 @@ impl From<CommandError> for DriveError {
         match error {
             CommandError::Stopped(stopped) => DriveError::Stopped(stopped),
             other => DriveError::Command(other),
+        }
+    }
+}
+
+impl From<DeviceError> for DriveError {
+    fn from(error: DeviceError) -> DriveError {
+        match error {
+            DeviceError::Stopped(stopped) => DriveError::Stopped(stopped),
+            other => DriveError::Device(other),
         }
     }
 }

@@ -10,22 +10,29 @@ use crate::port::stop::Stop;
 #[cfg(test)]
 mod contract;
 mod discover;
+mod engine;
 mod error;
 mod faults;
 mod folder;
 mod image;
 mod label;
 mod layout;
+mod optical;
 mod reader;
 mod shelf;
 mod xorriso;
 
 pub use discover::discover;
+pub use engine::{Engine, Settings, Speed};
 pub use error::DriveError;
 pub use folder::Folder;
 pub use image::Image;
 pub use label::Label;
 pub use layout::{LONGEST_NAME, image_sectors};
+pub use optical::{
+    Choices, Device, DeviceError, Identity, KiloBytesPerSecond, Medium, MediumState, Optical,
+    Profile, Readiness, drives, volume_name,
+};
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError};
 pub use shelf::Shelf;
 pub use xorriso::predicted_sectors;
@@ -52,6 +59,15 @@ pub struct Blank {
     pub capacity: Option<Sectors>,
 }
 
+/// What a drive tells while it burns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News<'a> {
+    /// So far.
+    Written(Bytes),
+    /// A sentence for people.
+    Note(&'a str),
+}
+
 /// The discs that were found, and what looked like one and is not readable.
 #[derive(Default)]
 pub struct Discs {
@@ -72,10 +88,18 @@ pub trait Drive: Send {
     /// none, [`DriveError::AlreadyThere`] if this disc is in the way.
     fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError>;
 
-    /// Burns the blank. `watch` is told the bytes written so far. After an error no medium passes
-    /// for this disc, and the next attempt takes another blank.
-    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(Bytes), stop: &Stop)
-    -> Result<(), DriveError>;
+    /// Makes what must stand between the staged files and the medium, if anything: a whole image,
+    /// which is to be verified like a disc before a blank is spent on it.
+    fn prepare(
+        &mut self,
+        job: &BurnJob,
+        watch: &dyn Fn(News),
+        stop: &Stop,
+    ) -> Result<Option<Box<dyn DiscReader>>, DriveError>;
+
+    /// Burns the blank. After an error no medium passes for this disc, and the next attempt takes
+    /// another blank.
+    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError>;
 
     /// The disc, read anew: nothing that the writer left in memory is used.
     /// [`DriveError::NotThere`] or [`DriveError::WrongDisc`] otherwise.

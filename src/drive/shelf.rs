@@ -13,7 +13,7 @@ use rustix::fs::{Access, FlockOperation, RenameFlags};
 use super::faults::Faults;
 use super::image::{Image, forget_cached};
 use super::{
-    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, ReadError, Slot, xorriso,
+    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, ReadError, Slot, xorriso,
 };
 use crate::model::{Bytes, DiscNo, Sectors, SetName};
 use crate::port::files;
@@ -124,10 +124,11 @@ impl Shelf {
         &self,
         job: &BurnJob,
         part: &Path,
-        watch: &dyn Fn(Bytes),
+        watch: &dyn Fn(News),
         stop: &Stop,
     ) -> Result<File, DriveError> {
-        xorriso::write(job, part, watch, stop).map_err(|error| self.write_error(job, error))?;
+        xorriso::write(job, part, &|bytes| watch(News::Written(bytes)), stop)
+            .map_err(|error| self.write_error(job, error))?;
         let file =
             OpenOptions::new().write(true).open(part).map_err(DriveError::io("open", part))?;
         let length = file.metadata().map_err(DriveError::io("look at", part))?.len();
@@ -180,7 +181,7 @@ impl Shelf {
         &self,
         job: &BurnJob,
         part: &Path,
-        watch: &dyn Fn(Bytes),
+        watch: &dyn Fn(News),
         stop: &Stop,
     ) -> Result<(), DriveError> {
         let faults = Faults::read(&self.dir)?;
@@ -216,12 +217,17 @@ impl Drive for Shelf {
         Ok(Blank { capacity: None })
     }
 
-    fn burn(
+    /// A shelf's disc is an image, and is read back as one.
+    fn prepare(
         &mut self,
-        job: &BurnJob,
-        watch: &dyn Fn(Bytes),
-        stop: &Stop,
-    ) -> Result<(), DriveError> {
+        _: &BurnJob,
+        _: &dyn Fn(News),
+        _: &Stop,
+    ) -> Result<Option<Box<dyn DiscReader>>, DriveError> {
+        Ok(None)
+    }
+
+    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
         self.take_blank(&job.label)?;
         let _lock = self.lock()?;
         self.remove_left_overs()?;

@@ -30,7 +30,7 @@ pub(super) fn write(
     watch: &dyn Fn(Bytes),
     stop: &Stop,
 ) -> Result<(), DriveError> {
-    let mut argv = job_args(job, target)?;
+    let mut argv = job_args(job, on_stdio(target)?, &[])?;
     argv.extend(["-commit_eject", "none"].map(OsString::from));
     let mut complaints = Complaints::default();
     let exit =
@@ -43,7 +43,7 @@ pub(super) fn write(
 
 /// What xorriso itself says that the image's size will be; nothing is written.
 pub fn predicted_sectors(job: &BurnJob, stop: &Stop) -> Result<Sectors, DriveError> {
-    let mut argv = job_args(job, Path::new("/dev/null"))?;
+    let mut argv = job_args(job, on_stdio(Path::new("/dev/null"))?, &[])?;
     argv.extend(["-print_size", "-rollback_end"].map(OsString::from));
     let mut complaints = Complaints::default();
     let (exit, out) =
@@ -54,8 +54,17 @@ pub fn predicted_sectors(job: &BurnJob, stop: &Stop) -> Result<Sectors, DriveErr
 
 /// The files of an image, in the order in which they lie on it.
 pub(super) fn list(image: &Path) -> Result<Vec<DiscFile>, DriveError> {
+    list_at(on_stdio(image)?, image)
+}
+
+/// The files of the disc that lies in a drive.
+pub(super) fn list_disc(device: &Path) -> Result<Vec<DiscFile>, DriveError> {
+    list_at(in_drive(device)?, device)
+}
+
+fn list_at(address: OsString, image: &Path) -> Result<Vec<DiscFile>, DriveError> {
     let mut complaints = Complaints::default();
-    let argv = list_args(&absolute(image)?);
+    let argv = list_args(address);
     // Listing takes milliseconds and changes nothing: it needs no way to stop it.
     let (exit, out) =
         program(argv).capture(&Stop::new(), LONGEST_ANSWER, &mut |line| complaints.hear(line))?;
@@ -68,7 +77,7 @@ pub(super) fn list(image: &Path) -> Result<Vec<DiscFile>, DriveError> {
     listing(&out).map_err(|rest| unknown(&rest))
 }
 
-fn program(argv: Vec<OsString>) -> Program {
+pub(super) fn program(argv: Vec<OsString>) -> Program {
     // xorriso's own dates come from this variable if it is set, and from the clock if not.
     Program::new(INSTALL, argv).env("SOURCE_DATE_EPOCH", "0")
 }
@@ -79,10 +88,17 @@ fn absolute(path: &Path) -> Result<std::path::PathBuf, DriveError> {
     std::path::absolute(path).map_err(DriveError::io("find", path))
 }
 
-/// All that describes the image; what is to be done with it follows.
-fn job_args(job: &BurnJob, target: &Path) -> Result<Vec<OsString>, DriveError> {
+/// All that describes the image at `address`; what is to be done with it follows. `prepare` readies
+/// a blank: it goes before the first change to the image, because xorriso refuses it afterwards.
+pub(super) fn job_args(
+    job: &BurnJob,
+    address: OsString,
+    prepare: &[OsString],
+) -> Result<Vec<OsString>, DriveError> {
     job.files.iter().try_for_each(|(path, _)| check_name(path))?;
-    let mut argv = head(&job.volume_id, &job.volume_date, &absolute(target)?);
+    let mut argv = head(address);
+    argv.extend_from_slice(prepare);
+    argv.extend(volume_args(&job.volume_id, &job.volume_date));
     for (path, source) in &job.files {
         argv.extend(["-map".into(), absolute(source)?.into(), format!("/{path}").into()]);
     }
@@ -91,7 +107,7 @@ fn job_args(job: &BurnJob, target: &Path) -> Result<Vec<OsString>, DriveError> {
     Ok(argv)
 }
 
-fn head(volume_id: &str, date: &str, target: &Path) -> Vec<OsString> {
+fn head(address: OsString) -> Vec<OsString> {
     let mut argv: Vec<OsString> = [
         "xorriso",
         "-no_rc",
@@ -118,17 +134,31 @@ fn head(volume_id: &str, date: &str, target: &Path) -> Vec<OsString> {
     ]
     .map(OsString::from)
     .into();
-    argv.extend(["-outdev".into(), on_stdio(target)]);
-    argv.extend(["-volid", volume_id, "-volume_date", "uuid", date].map(OsString::from));
-    argv.extend(["-volume_date", "all_file_dates", date].map(OsString::from));
+    argv.extend(["-outdev".into(), address]);
     argv
 }
 
+fn volume_args(volume_id: &str, date: &str) -> [OsString; 8] {
+    let dates = ["-volume_date", "uuid", date, "-volume_date", "all_file_dates", date];
+    let [a, b, c, d, e, f] = dates;
+    ["-volid", volume_id, a, b, c, d, e, f].map(OsString::from)
+}
+
 /// The prefix keeps the name of a file from being taken for a burner's.
-fn on_stdio(path: &Path) -> OsString {
-    let mut address = OsString::from("stdio:");
-    address.push(path);
-    address
+pub(super) fn on_stdio(path: &Path) -> Result<OsString, DriveError> {
+    addressed("stdio:", path)
+}
+
+/// With this prefix xorriso takes nothing but an optical drive: a path that is something else is
+/// refused, and never written to.
+pub(super) fn in_drive(device: &Path) -> Result<OsString, DriveError> {
+    addressed("mmc:", device)
+}
+
+fn addressed(kind: &str, path: &Path) -> Result<OsString, DriveError> {
+    let mut address = OsString::from(kind);
+    address.push(absolute(path)?);
+    Ok(address)
 }
 
 /// libisofs would lay the content in the order of the staging area's inodes, another one each
@@ -160,13 +190,13 @@ fn owner_args(has_script: bool) -> Vec<OsString> {
     words.into_iter().map(OsString::from).collect()
 }
 
-fn list_args(image: &Path) -> Vec<OsString> {
+fn list_args(address: OsString) -> Vec<OsString> {
     let mut argv: Vec<OsString> =
         ["xorriso", "-no_rc", "-abort_on", "FAILURE", "-return_with", "SORRY", "32"]
             .map(OsString::from)
             .into();
     argv.extend(["-report_about", "WARNING", "-indev"].map(OsString::from));
-    argv.push(on_stdio(image));
+    argv.push(address);
     argv.extend(["-find", "/", "-type", "f", "-exec", "report_lba", "--"].map(OsString::from));
     argv
 }
@@ -186,7 +216,7 @@ fn check_name(path: &str) -> Result<(), DriveError> {
 }
 
 /// The bytes written so far, out of `xorriso : UPDATE : Writing:   1280s   8.7%   fifo 100% …`.
-fn progress(line: &[u8]) -> Option<Bytes> {
+pub(super) fn progress(line: &[u8]) -> Option<Bytes> {
     let text = std::str::from_utf8(line).ok()?;
     let (_, rest) = text.split_once(" UPDATE : Writing:")?;
     let sectors: u64 = rest.split_whitespace().next()?.strip_suffix('s')?.parse().ok()?;
@@ -243,7 +273,7 @@ impl Complaints {
 
 /// Severity and text of a message; `None` for xorriso's other lines (its banner, the state of the
 /// drive), which say nothing that the exit code does not.
-fn message(line: &str) -> Option<(&str, &str)> {
+pub(super) fn message(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once(':')?;
     let (severity, words) = rest.split_once(':')?;
     Some((severity.trim(), words.trim()))
@@ -326,9 +356,21 @@ pub(super) fn volume_size(image: &File) -> std::io::Result<Option<Sectors>> {
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
-    let genuine = descriptor.starts_with(b"\x01CD001");
-    let size = u32::from_le_bytes([80, 81, 82, 83].map(|i| descriptor[i]));
-    Ok(genuine.then_some(Sectors(size.into())))
+    Ok(size_in(&descriptor))
+}
+
+/// The same out of the first 88 bytes of sector 16, or more.
+pub(super) fn size_in(descriptor: &[u8]) -> Option<Sectors> {
+    let size = descriptor.get(80..84).filter(|_| descriptor.starts_with(b"\x01CD001"))?;
+    Some(Sectors(u32::from_le_bytes(size.try_into().ok()?).into()))
+}
+
+/// The volume's name out of sector 16 (ECMA-119 8.4.7).
+pub(super) fn volume_id_in(descriptor: &[u8]) -> Option<String> {
+    let name = descriptor.get(40..72).filter(|_| descriptor.starts_with(b"\x01CD001"))?;
+    let name = String::from_utf8_lossy(name);
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -353,7 +395,7 @@ mod tests {
             sectors: Sectors(0),
         };
         assert_eq!(
-            text(job_args(&job, Path::new("/d/x.part")).unwrap()),
+            text(job_args(&job, on_stdio(Path::new("/d/x.part")).unwrap(), &[]).unwrap()),
             "xorriso -no_rc -abort_on FAILURE -return_with SORRY 32 -report_about UPDATE \
              -pacifier interval=1 -md5 off -padding 0 -rockridge on -joliet on \
              -compliance no_emul_toc:iso_9660_level=3 -outdev stdio:/d/x.part \

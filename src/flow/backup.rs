@@ -19,11 +19,12 @@ use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler};
 use crate::port::clock::Moment;
 use crate::port::monitor::Phase;
+use crate::port::operator::Answer;
 use crate::scan::content::Source;
 use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::walk;
 
-use super::burning::{Station, waiting};
+use super::burning::{Drives, Station, waiting};
 use super::compare::{Compared, Comparer, Known};
 use super::keys::{KeyRing, NewKeys};
 use super::ledger::{CatalogLedger, choose_compression};
@@ -32,6 +33,9 @@ use super::{Desk, FlowError, choose_set};
 
 /// Paths longer than this cannot be extracted by stock tar (PATH_MAX, limits.h).
 const LONG_PATH: usize = 4096;
+
+/// A disc as full as this is burned without a question.
+const WELL_FILLED: u64 = 95;
 
 /// What a backup is asked to do.
 pub struct BackupRequest<'a> {
@@ -49,8 +53,9 @@ pub struct BackupRequest<'a> {
     pub filter: FilterOptions,
     pub rehash: bool,
     pub move_source: bool,
-    /// A last disc less full than this many percent is held back.
-    pub min_fill: u8,
+    /// A last disc less full than this many percent is held back. Without it a shelf takes any
+    /// disc, and for a real one a person is asked.
+    pub min_fill: Option<u8>,
     pub flush: bool,
 }
 
@@ -113,25 +118,26 @@ pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimat
 /// The whole run. Without a drive it ends with what is staged.
 pub fn backup(
     request: &BackupRequest,
-    drive: Option<&mut (dyn Drive + 'static)>,
+    drives: Option<&mut Drives>,
     desk: Desk,
 ) -> Result<BackupReport, FlowError> {
     // What needs no catalog is looked at before one is made.
     Source::open(&request.source)?;
     let staging = Staging::open(&request.staging)?;
     let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
-    let mut drive = drive;
-    if let Some(drive) = drive.as_deref_mut() {
-        refuse_foreign_discs(request, &catalog, drive, desk)?;
+    let mut drives = drives;
+    if let Some(drives) = drives.as_deref_mut() {
+        drives.burner.settle(&|words| desk.monitor.note(words), desk.stop)?;
+        refuse_foreign_discs(request, &catalog, &mut *drives.burner, desk)?;
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
     run.forget_lost_staging(&mut catalog)?;
-    if let Some(drive) = drive.as_deref_mut() {
-        run.station(&mut catalog, drive).burn_waiting(&[])?;
+    if let Some(drives) = drives.as_deref_mut() {
+        run.station(&mut catalog, drives).burn_waiting(&[])?;
     }
-    run.all(&mut catalog, drive)
+    run.all(&mut catalog, drives)
 }
 
 /// Burns what is staged, without looking at the source: `coldcut burn`.
@@ -140,7 +146,7 @@ pub fn burn_staged(
     staging: &Path,
     name: Option<&SetName>,
     discs: &[DiscNo],
-    drive: &mut (dyn Drive + 'static),
+    drives: &mut Drives,
     desk: Desk,
 ) -> Result<Vec<DiscInfo>, FlowError> {
     let mut catalog = Catalog::open(catalog, Access::Write)?;
@@ -153,7 +159,8 @@ pub fn burn_staged(
     if waits.is_empty() {
         return Err(FlowError::NothingStaged(String::new()));
     }
-    Station { catalog: &mut catalog, staging: &staging, set: &set, drive, desk }.burn_waiting(discs)
+    Station { catalog: &mut catalog, staging: &staging, set: &set, drives, desk }
+        .burn_waiting(discs)
 }
 
 /// A place that bears discs of this name which the catalog does not know is not written to.
@@ -280,26 +287,22 @@ fn absolute(path: &Path) -> Option<PathBuf> {
 }
 
 /// One run over one set.
-struct Run<'a> {
-    request: &'a BackupRequest<'a>,
-    staging: Staging,
-    set: KnownSet,
-    sealer: Option<Sealer>,
-    desk: Desk<'a>,
-    report: BackupReport,
+pub(super) struct Run<'a> {
+    pub request: &'a BackupRequest<'a>,
+    pub staging: Staging,
+    pub set: KnownSet,
+    pub sealer: Option<Sealer>,
+    pub desk: Desk<'a>,
+    pub report: BackupReport,
 }
 
 impl Run<'_> {
-    fn station<'s>(
-        &'s self,
-        catalog: &'s mut Catalog,
-        drive: &'s mut (dyn Drive + 'static),
-    ) -> Station<'s> {
-        Station { catalog, staging: &self.staging, set: &self.set, drive, desk: self.desk }
+    fn station<'s>(&'s self, catalog: &'s mut Catalog, drives: &'s mut Drives) -> Station<'s> {
+        Station { catalog, staging: &self.staging, set: &self.set, drives, desk: self.desk }
     }
 
     /// Discs whose staging was deleted by hand count as never packed: their files are stored again.
-    fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
+    pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in catalog.discs(self.set.id)? {
             let files: Vec<(String, u64)> = match disc.state {
                 DiscState::Verified => continue,
@@ -329,7 +332,7 @@ impl Run<'_> {
     fn all(
         mut self,
         catalog: &mut Catalog,
-        drive: Option<&mut (dyn Drive + 'static)>,
+        drives: Option<&mut Drives>,
     ) -> Result<BackupReport, FlowError> {
         let set = self.set.id;
         let begun = begun(catalog, set)?;
@@ -350,7 +353,7 @@ impl Run<'_> {
         self.note_compared(&compared);
         let must = first && (compared.differs() || !queue.is_empty()) || self.request.flush;
         let work = PackWork { seq, queue, begun, rehashed, must, load: compared.load.bytes };
-        self.pack(catalog, drive, work)?;
+        self.pack(catalog, drives, work)?;
         self.finish_report(catalog)?;
         Ok(self.report)
     }
@@ -364,7 +367,7 @@ impl Run<'_> {
         self.report.failed = compared.failed;
     }
 
-    fn texts(
+    pub fn texts(
         &self,
         catalog: &Catalog,
         seq: SnapshotSeq,
@@ -390,7 +393,7 @@ impl Run<'_> {
     }
 
     /// The disc that is filled next: the one that a former run left, or a new one.
-    fn next_disc(
+    pub fn next_disc(
         &self,
         catalog: &Catalog,
         texts: &SetTexts,
@@ -416,7 +419,7 @@ impl Run<'_> {
     fn pack(
         &mut self,
         catalog: &mut Catalog,
-        mut drive: Option<&mut (dyn Drive + 'static)>,
+        mut drives: Option<&mut Drives>,
         work: PackWork,
     ) -> Result<(), FlowError> {
         let PackWork { seq, mut queue, begun, rehashed, must, load } = work;
@@ -454,14 +457,15 @@ impl Run<'_> {
                 ledger.catalog().finish_snapshot(self.set.id, seq, Moment::now(), &counts)?;
             }
             let flush = self.request.flush || owes_listings;
-            if !more && !self.is_worth_closing(&filler, flush) {
+            let hands = drives.as_deref_mut().is_some_and(Drives::have_hands);
+            if !more && !self.is_worth_closing(&filler, flush, hands) {
                 self.report.held = filler.disc().has_archives().then_some(filler.disc().number);
                 break;
             }
-            let closed = self.close_disc(&texts, &filler, &mut ledger)?;
+            let closed = self.close_disc(&texts, filler.disc(), &mut ledger)?;
             discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
-            if let Some(drive) = drive.as_deref_mut() {
-                self.station(ledger.catalog(), drive).make_safe(&closed)?;
+            if let Some(drives) = drives.as_deref_mut() {
+                self.station(ledger.catalog(), drives).make_safe(&closed)?;
             }
             owes_listings = !closed.listings.snapshot;
             if !more && !owes_listings {
@@ -488,22 +492,34 @@ impl Run<'_> {
     }
 
     /// A disc without anything new is not made; a last one that is too empty may wait for more.
-    fn is_worth_closing(&self, filler: &Filler, flush: bool) -> bool {
+    /// `hands`: a real medium would be spent on it.
+    fn is_worth_closing(&self, filler: &Filler, flush: bool, hands: bool) -> bool {
         let disc = filler.disc();
-        if !disc.has_archives() {
+        if flush || !disc.has_archives() {
             return flush;
         }
-        flush || disc.room.used_percent() >= u64::from(self.request.min_fill)
+        let used = disc.room.used_percent();
+        match self.request.min_fill {
+            Some(least) => used >= u64::from(least),
+            None if hands && used < WELL_FILLED => {
+                let question = format!(
+                    "disc {} is {used} % full. Burn it now? Otherwise it waits for more",
+                    disc.number
+                );
+                self.desk.operator.confirm(&question) == Answer::Yes
+            }
+            None => true,
+        }
     }
 
-    fn close_disc(
+    pub fn close_disc(
         &self,
         texts: &SetTexts,
-        filler: &Filler,
+        disc: &DiscInWork,
         ledger: &mut CatalogLedger,
     ) -> Result<DiscInfo, FlowError> {
         ledger.begin_disc()?;
-        let number = filler.disc().number;
+        let number = disc.number;
         let now = Moment::now();
         let info = self.disc_info(ledger.catalog(), number)?;
         let archives = ledger.catalog().archives_of_disc(self.set.id, number)?;
@@ -515,7 +531,7 @@ impl Run<'_> {
             scratch: &self.staging.scratch(),
             archives: archives.iter().map(archive_file).collect(),
         };
-        let closed = close(filler.disc(), closing, ledger)?;
+        let closed = close(disc, closing, ledger)?;
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;
         self.disc_info(ledger.catalog(), number)

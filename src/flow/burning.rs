@@ -1,25 +1,54 @@
 //! From staged to safe: burn, read back, record; a disc that fails goes onto the next blank.
 
-use crate::burn::{BurnError, Burned, burn};
-use crate::catalog::{Catalog, CopyState, DiscInfo, DiscState, Finding, KnownSet, Verification};
-use crate::drive::{Drive, DriveError};
+use crate::burn::{BurnError, Burned, burn, check_size, prepare, take_blank};
+use crate::catalog::{
+    Catalog, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, Verification,
+};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
+use crate::format::volume::volume_id;
 use crate::model::DiscNo;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
+use super::insertion::{blank_words, with_medium};
 use super::staging::{Staging, burn_job, label};
 use super::{Desk, FlowError, chain};
 
 /// Blanks that one disc may cost in one run.
 const TRIES: u32 = 3;
 
-/// A disc and the drive that is to bear it.
+/// What burns, and what reads back, if that is another drive.
+pub struct Drives {
+    pub burner: Box<dyn Drive>,
+    pub reader: Option<Box<dyn Drive>>,
+}
+
+impl Drives {
+    pub fn one(burner: Box<dyn Drive>) -> Drives {
+        Drives { burner, reader: None }
+    }
+
+    /// Whether people change the media.
+    pub fn have_hands(&mut self) -> bool {
+        self.burner.slot().is_some()
+    }
+
+    /// The drive that discs are read back in.
+    fn reader(&mut self) -> &mut dyn Drive {
+        match &mut self.reader {
+            Some(reader) => &mut **reader,
+            None => &mut *self.burner,
+        }
+    }
+}
+
+/// A disc and the drives that are to bear it.
 pub struct Station<'a> {
     pub catalog: &'a mut Catalog,
     pub staging: &'a Staging,
     pub set: &'a KnownSet,
-    pub drive: &'a mut dyn Drive,
+    pub drives: &'a mut Drives,
     pub desk: Desk<'a>,
 }
 
@@ -64,52 +93,91 @@ impl Station<'_> {
         })
     }
 
-    /// A run that was killed may have burned the disc and not said so.
+    /// A run that was killed may have burned the disc and not said so, or may have left the burner
+    /// at work.
     fn is_burned_already(&mut self, disc: &DiscInfo) -> Result<bool, FlowError> {
-        match self.drive.find(&label(self.set, disc)) {
-            Ok(_) => {
-                self.desk.monitor.note(&format!(
-                    "disc {} is in {} already; it is read back",
-                    disc.number,
-                    self.drive.title()
-                ));
-                let copies = self.catalog.copies(self.set.id, disc.number)?;
-                if copies.last().is_none_or(|copy| copy.state != CopyState::Burned) {
-                    self.record_burned(disc)?;
-                }
-                Ok(true)
-            }
-            Err(_) => Ok(false),
+        let monitor = self.desk.monitor;
+        self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
+        if self.drives.burner.find(&label(self.set, disc)).is_err() {
+            return Ok(false);
         }
+        monitor.note(&format!(
+            "disc {} is in {} already; it is read back",
+            disc.number,
+            self.drives.burner.title()
+        ));
+        let copies = self.catalog.copies(self.set.id, disc.number)?;
+        if copies.last().is_none_or(|copy| copy.state != CopyState::Burned) {
+            self.record_burned(disc)?;
+        }
+        Ok(true)
     }
 
     fn attempt(&mut self, disc: &DiscInfo) -> Result<Result<(), Failed>, FlowError> {
         let files = self.catalog.disc_files(self.set.id, disc.number)?;
         let job = burn_job(self.staging, self.set, disc, &files);
-        match burn(job, self.drive, self.desk.monitor, self.desk.stop) {
+        check_size(&job, self.desk.stop).map_err(|error| burn_error(error, disc, ""))?;
+        self.prove_image(&job, disc, &files)?;
+        let blank = self.blank_for(&job, disc)?;
+        match burn(job, blank, &mut *self.drives.burner, self.desk.monitor, self.desk.stop) {
             Ok(Burned { .. }) => {
                 self.record_burned(disc)?;
                 self.read_back(disc)
             }
-            Err(BurnError::Drive(DriveError::NoMoreBlanks { drive })) => {
-                Err(FlowError::NoBlank { drive, disc: disc.number })
-            }
-            Err(BurnError::TooSmall { need, free }) => Err(FlowError::BlankTooSmall {
-                drive: self.drive.title(),
-                disc: disc.number,
-                need: need.bytes(),
-                free: free.bytes(),
-            }),
-            Err(BurnError::Drive(error @ DriveError::Write { .. })) => {
-                self.catalog.record_failure(self.set.id, disc.number)?;
-                self.say_failed(disc, &chain(&error));
-                Ok(Err(Failed::Burn))
-            }
-            Err(BurnError::Drive(error)) => Err(error.into()),
-            Err(error @ BurnError::Prediction { .. }) => {
-                Err(FlowError::Unburnable { disc: disc.number, source: error })
+            Err(BurnError::Drive(error @ DriveError::Write { .. })) => self.doubt(disc, &error),
+            Err(error) => Err(burn_error(error, disc, &self.drives.burner.title())),
+        }
+    }
+
+    /// Where a whole image is burned, it is verified before a blank is spent on it: what is wrong
+    /// then is the staged disc, not the medium.
+    fn prove_image(
+        &mut self,
+        job: &BurnJob,
+        disc: &DiscInfo,
+        files: &[DiscFile],
+    ) -> Result<(), FlowError> {
+        let Desk { monitor, stop, .. } = self.desk;
+        let image = prepare(job, &mut *self.drives.burner, monitor, stop)
+            .map_err(|error| burn_error(error, disc, ""))?;
+        let Some(image) = image else { return Ok(()) };
+        let expected: Vec<Expected> = files.iter().map(expected).collect();
+        match verify(&*image, disc.uuid, &expected, disc.image, monitor, stop)? {
+            Verdict::Sound(_) => Ok(()),
+            Verdict::Damaged(faults) => {
+                let words: Vec<String> =
+                    faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect();
+                Err(FlowError::StagedDamaged { disc: disc.number, words: words.join("; ") })
             }
         }
+    }
+
+    fn blank_for(&mut self, job: &BurnJob, disc: &DiscInfo) -> Result<Blank, FlowError> {
+        let wanted = blank_words(&self.set.facts.name, disc);
+        with_medium(&mut *self.drives.burner, self.desk, &wanted, |drive| {
+            take_blank(job, drive).map_err(|error| burn_error(error, disc, &drive.title()))
+        })
+    }
+
+    /// The burning program says that it failed. It neither blesses nor condemns: if the disc can be
+    /// read, what is on it decides.
+    fn doubt(
+        &mut self,
+        disc: &DiscInfo,
+        error: &DriveError,
+    ) -> Result<Result<(), Failed>, FlowError> {
+        let label = label(self.set, disc);
+        if self.drives.burner.find(&label).is_ok() {
+            self.desk.monitor.note(&format!("{}; what is on the disc decides", chain(error)));
+            self.record_burned(disc)?;
+            return self.read_back(disc);
+        }
+        self.catalog.record_failure(self.set.id, disc.number)?;
+        self.say_failed(disc, &chain(error));
+        if let Some(slot) = self.drives.burner.slot() {
+            slot.eject()?;
+        }
+        Ok(Err(Failed::Burn))
     }
 
     fn say_failed(&self, disc: &DiscInfo, why: &str) {
@@ -119,14 +187,14 @@ impl Station<'_> {
     }
 
     fn record_burned(&mut self, disc: &DiscInfo) -> Result<(), FlowError> {
-        let medium = self.drive.title();
+        let medium = self.drives.burner.medium();
         self.catalog.record_copy(self.set.id, disc.number, &medium, "", Moment::now())?;
         Ok(())
     }
 
     /// Reads the newest copy back. Only what comes out of this counts.
     fn read_back(&mut self, disc: &DiscInfo) -> Result<Result<(), Failed>, FlowError> {
-        let found = self.drive.find(&label(self.set, disc));
+        let found = self.obtain(disc)?;
         let files = self.catalog.disc_files(self.set.id, disc.number)?;
         let faults = match found {
             Ok(reader) => {
@@ -137,9 +205,12 @@ impl Station<'_> {
                 };
                 self.desk.monitor.phase(&phase);
                 let expected: Vec<Expected> = files.iter().map(expected).collect();
-                let desk = self.desk;
-                match verify(&*reader, disc.uuid, &expected, disc.image, desk.monitor, desk.stop)? {
-                    Verdict::Sound(proof) => return self.bless(disc, &proof).map(Ok),
+                let Desk { monitor, stop, .. } = self.desk;
+                match verify(&*reader, disc.uuid, &expected, disc.image, monitor, stop)? {
+                    Verdict::Sound(proof) => {
+                        drop(reader);
+                        return self.bless(disc, &proof).map(Ok);
+                    }
                     Verdict::Damaged(faults) => faults,
                 }
             }
@@ -149,12 +220,44 @@ impl Station<'_> {
         Ok(Err(Failed::ReadBack))
     }
 
+    /// The disc that was just burned, in the drive that reads it back; or why it cannot be read.
+    /// A medium that is not there can be inserted again; one that cannot be read is judged.
+    fn obtain(
+        &mut self,
+        disc: &DiscInfo,
+    ) -> Result<Result<Box<dyn DiscReader>, DriveError>, FlowError> {
+        if self.drives.reader.is_some() {
+            if let Some(slot) = self.drives.burner.slot() {
+                slot.eject()?;
+            }
+        }
+        let label = label(self.set, disc);
+        let wanted = format!("{label}, which was just burned and is to be read back");
+        with_medium(self.drives.reader(), self.desk, &wanted, |drive| match drive.find(&label) {
+            Ok(reader) => Ok(Ok(reader)),
+            Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
+            Err(
+                error @ (DriveError::NotThere { .. }
+                | DriveError::WrongDisc { .. }
+                | DriveError::Foreign(_)),
+            ) if drive.slot().is_some() => Err(error.into()),
+            Err(error) => Ok(Err(error)),
+        })
+    }
+
     /// The only place where a disc becomes safe: it takes a proof, and only `verify` makes those.
     fn bless(&mut self, disc: &DiscInfo, proof: &Proof) -> Result<(), FlowError> {
         debug_assert_eq!(proof.disc(), disc.uuid);
         let details = format!("{} files, {} bytes", proof.files(), proof.bytes());
         self.record_finding(disc, Finding::Ok, details)?;
-        self.staging.remove(self.set, disc.number)
+        self.staging.remove(self.set, disc.number)?;
+        let Some(slot) = self.drives.reader().slot() else { return Ok(()) };
+        slot.eject()?;
+        let name = volume_id(disc.number, &self.set.facts.name);
+        self.desk
+            .monitor
+            .note(&format!("disc {} is verified and handed out: write {name} on it", disc.number));
+        Ok(())
     }
 
     fn condemn(&mut self, disc: &DiscInfo, faults: &[Fault]) -> Result<(), FlowError> {
@@ -165,7 +268,7 @@ impl Station<'_> {
         let details: Vec<String> =
             faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
         self.record_finding(disc, Finding::Damaged, details.join("\n"))?;
-        self.drive.reject(&label(self.set, disc))?;
+        self.drives.reader().reject(&label(self.set, disc))?;
         self.say_failed(disc, "reading it back found damage");
         Ok(())
     }
@@ -182,7 +285,7 @@ impl Station<'_> {
             disc: disc.number,
             copy: copy.number,
             at: Moment::now(),
-            drive: self.drive.title(),
+            drive: self.drives.reader().title(),
             finding,
             details,
         };
@@ -190,8 +293,26 @@ impl Station<'_> {
     }
 }
 
+fn burn_error(error: BurnError, disc: &DiscInfo, drive: &str) -> FlowError {
+    match error {
+        BurnError::Drive(DriveError::NoMoreBlanks { drive }) => {
+            FlowError::NoBlank { drive, disc: disc.number }
+        }
+        BurnError::TooSmall { need, free } => FlowError::BlankTooSmall {
+            drive: drive.to_owned(),
+            disc: disc.number,
+            need: need.bytes(),
+            free: free.bytes(),
+        },
+        BurnError::Drive(error) => error.into(),
+        error @ BurnError::Prediction { .. } => {
+            FlowError::Unburnable { disc: disc.number, source: error }
+        }
+    }
+}
+
 /// A file as the catalog wants it to be.
-pub fn expected(file: &crate::catalog::DiscFile) -> Expected {
+pub fn expected(file: &DiscFile) -> Expected {
     Expected { path: file.path.clone(), size: file.size.0, sha256: file.sha256 }
 }
 

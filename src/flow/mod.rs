@@ -6,6 +6,8 @@ pub mod burning;
 pub mod compare;
 #[cfg(test)]
 mod compare_tests;
+pub mod flushing;
+pub mod insertion;
 pub mod keys;
 pub mod ledger;
 pub mod piles;
@@ -16,6 +18,7 @@ pub mod restoring;
 mod rows;
 pub mod staging;
 pub mod verifying;
+pub mod watching;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -33,12 +36,18 @@ use crate::restore::place::PlaceError;
 use crate::scan::filter::FilterError;
 use crate::scan::walk::ScanError;
 
+use insertion::Patience;
+
 /// Those whom every step speaks to.
 #[derive(Clone, Copy)]
 pub struct Desk<'a> {
     pub monitor: &'a dyn Monitor,
     pub operator: &'a dyn Operator,
     pub stop: &'a Stop,
+    /// How long they wait for a medium to be inserted.
+    pub patience: Patience,
+    /// A rewritable medium that bears something may be asked for.
+    pub overwrite: bool,
 }
 
 /// Why a command could not do its work. `ui::exit` gives each its code.
@@ -102,10 +111,6 @@ pub enum FlowError {
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
     #[error("nothing is staged{0}")]
     NothingStaged(String),
-    #[error(
-        "{0} is not a shelf (a directory); drives are not supported by this version: burn to a shelf, then the images with xorriso (see README.md)"
-    )]
-    NoDrive(PathBuf),
     #[error("{} cannot be told apart from the source's own files; put it elsewhere", .0.display())]
     OwnPlace(PathBuf),
     #[error("no disc of coldcut's is in {0}")]
@@ -114,6 +119,14 @@ pub enum FlowError {
         "{drive} has no blank disc for disc {disc}; everything is staged: `coldcut burn` goes on"
     )]
     NoBlank { drive: String, disc: DiscNo },
+    #[error("{drive} holds {found}, not {wanted}")]
+    OtherDisc { drive: String, found: String, wanted: String },
+    #[error("{0} is no drive that discs are inserted into")]
+    NoSlot(String),
+    #[error("the last backup of {0} did not end: run it again, then flush")]
+    UnfinishedRun(SetName),
+    #[error("nobody inserted {wanted}, into {drive}")]
+    NeverCame { drive: String, wanted: String, source: Box<FlowError> },
     #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
     BurnFailed { disc: DiscNo, tries: u32 },
     #[error("disc {disc} proved damaged when it was read back, {tries} times; it is still staged")]
@@ -124,6 +137,10 @@ pub enum FlowError {
         "disc {disc} cannot be burned as it is staged; remove its staging directory and run the backup again"
     )]
     Unburnable { disc: DiscNo, source: crate::burn::BurnError },
+    #[error(
+        "disc {disc} is damaged in the staging area ({words}); remove its staging directory and run the backup again"
+    )]
+    StagedDamaged { disc: DiscNo, words: String },
     #[error("the discs in {} cannot be used: {what}", .from.display())]
     UnusableDiscs { from: PathBuf, what: String },
     #[error(
@@ -139,6 +156,17 @@ pub enum FlowError {
 }
 
 impl FlowError {
+    /// Another medium in the drive would help.
+    pub fn is_about_the_medium(&self) -> bool {
+        match self {
+            FlowError::Drive(error) => error.is_about_the_medium(),
+            FlowError::BlankTooSmall { .. }
+            | FlowError::NoBlank { .. }
+            | FlowError::OtherDisc { .. } => true,
+            _ => false,
+        }
+    }
+
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::drive::{DiscReader, Drive, DriveError, Folder, Label, Shelf, discover};
+use crate::drive::{DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
 use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::{DiscNo, SetName, SetUuid};
 
-use super::{FlowError, chain};
+use super::insertion::with_medium;
+use super::{Desk, FlowError, chain};
 
 /// Longer files of this name are not ours.
 const LONGEST_DISC_TXT: usize = 64 << 10;
@@ -59,16 +60,33 @@ pub struct Piles {
 
 /// Looks at a directory of images, a shelf, a mounted disc, or one image.
 pub fn look(from: &Path) -> Result<Piles, FlowError> {
-    let found = discover(from)?;
-    let mut piles = Piles { from: from.to_owned(), sets: Vec::new(), problems: Vec::new() };
-    piles.problems.extend(found.problems.iter().map(drive_problem));
-    for reader in found.discs {
-        match read_disc_txt(&*reader) {
-            Ok(txt) => piles.add(txt, reader),
-            Err(problem) => piles.problems.push(problem),
+    Ok(Piles::sorted(from, discover(from)?))
+}
+
+/// Looks at the disc in a drive, and asks for one that `wanted` describes until it is of use.
+pub fn look_in(
+    drive: &mut dyn Drive,
+    from: &Path,
+    wanted: &str,
+    desk: Desk,
+    fits: impl Fn(&Piles) -> bool,
+) -> Result<Piles, FlowError> {
+    with_medium(drive, desk, wanted, |drive| {
+        let found = drive.discs()?;
+        if found.discs.is_empty() {
+            let empty = DriveError::Empty { drive: drive.title() };
+            return Err(found.problems.into_iter().next().unwrap_or(empty).into());
         }
-    }
-    Ok(piles)
+        let piles = Piles::sorted(from, found);
+        if fits(&piles) {
+            return Ok(piles);
+        }
+        Err(FlowError::OtherDisc {
+            drive: drive.title(),
+            found: piles.words(),
+            wanted: wanted.to_owned(),
+        })
+    })
 }
 
 fn drive_problem(error: &DriveError) -> Problem {
@@ -121,6 +139,26 @@ pub fn read_small(reader: &dyn DiscReader, name: &str, most: usize) -> Result<Ve
 }
 
 impl Piles {
+    fn sorted(from: &Path, found: Discs) -> Piles {
+        let mut piles = Piles { from: from.to_owned(), sets: Vec::new(), problems: Vec::new() };
+        piles.problems.extend(found.problems.iter().map(drive_problem));
+        for reader in found.discs {
+            match read_disc_txt(&*reader) {
+                Ok(txt) => piles.add(txt, reader),
+                Err(problem) => piles.problems.push(problem),
+            }
+        }
+        piles
+    }
+
+    /// What was found, for people.
+    fn words(&self) -> String {
+        let discs = self.sets.iter().flat_map(|pile| pile.discs.values());
+        let mut words: Vec<String> = discs.map(|found| found.label().to_string()).collect();
+        words.extend(self.problems.iter().map(|problem| problem.what.clone()));
+        words.join(", ")
+    }
+
     fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
         let at = self.sets.iter().position(|pile| pile.uuid == txt.set_uuid).unwrap_or_else(|| {
             let (name, uuid) = (txt.set.clone(), txt.set_uuid);

@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::backup::{BackupReport, BackupRequest, backup};
+use super::burning::Drives;
+use super::insertion::Patience;
 use super::keys::KeyRing;
 use super::restoring::{RestoreReport, RestoreRequest, restore};
 use super::verifying::{Against, VerifyReport, VerifyRequest, verify_from};
@@ -84,7 +87,13 @@ impl Bench {
     }
 
     fn desk<'a>(&'a self, operator: &'a dyn Operator, stop: &'a Stop) -> Desk<'a> {
-        Desk { monitor: &self.monitor, operator, stop }
+        Desk {
+            monitor: &self.monitor,
+            operator,
+            stop,
+            patience: Patience::AtMost(Duration::ZERO),
+            overwrite: false,
+        }
     }
 
     fn backup(&self) -> BackupReport {
@@ -102,12 +111,13 @@ impl Bench {
             filter: FilterOptions::default(),
             rehash: false,
             move_source: false,
-            min_fill: 0,
+            min_fill: None,
             flush: true,
         };
-        let mut shelf = Shelf::open(&self.path("shelf")).unwrap();
+        let shelf = Shelf::open(&self.path("shelf")).unwrap();
+        let mut drives = Drives::one(Box::new(shelf));
         let stop = Stop::new();
-        backup(&request, Some(&mut shelf), self.desk(&Nobody, &stop))
+        backup(&request, Some(&mut drives), self.desk(&Nobody, &stop))
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
@@ -138,7 +148,7 @@ impl Bench {
         };
         self.monitor.troubles.lock().unwrap().clear();
         self.monitor.notes.lock().unwrap().clear();
-        restore(&request, self.desk(&Nobody, &Stop::new()))
+        restore(&request, None, self.desk(&Nobody, &Stop::new()))
     }
 
     #[track_caller]
@@ -162,7 +172,7 @@ impl Bench {
             name: None,
             scratch: self.path("scratch"),
         };
-        verify_from(&request, self.desk(&Nobody, &Stop::new()))
+        verify_from(&request, None, self.desk(&Nobody, &Stop::new()))
     }
 
     fn troubles(&self) -> Vec<String> {
@@ -785,6 +795,6 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
         dry_run: false,
         scratch: bench.path("scratch"),
     };
-    let error = restore(&request, bench.desk(&Nobody, &stop)).unwrap_err();
+    let error = restore(&request, None, bench.desk(&Nobody, &stop)).unwrap_err();
     assert!(matches!(error, FlowError::Stopped(Stopped(2))), "{error}");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::codec::openpgp::{OpenError, Opener};
-use crate::drive::{DiscReader, FileReader, Label};
+use crate::drive::{DiscReader, Drive, FileReader, Label};
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::port::files::free_space;
@@ -21,7 +21,7 @@ use crate::restore::plan::{Plan, Why, plan};
 use crate::restore::survey::standing;
 
 use super::keys::KeyRing;
-use super::piles::{Pile, Problem, look, wrong_disc};
+use super::piles::{Pile, Piles, Problem, look, look_in, wrong_disc};
 use super::rows::{Chosen, FromDiscs, KnownIn};
 use super::{Desk, FlowError, chain};
 
@@ -102,18 +102,41 @@ impl RestoreReport {
     }
 }
 
-/// Restores, or (dry run) says what it would do.
-pub fn restore(request: &RestoreRequest, desk: Desk) -> Result<RestoreReport, FlowError> {
-    let piles = look(&request.from)?;
+/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other.
+pub fn restore(
+    request: &RestoreRequest,
+    mut drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    let piles = match drive.as_deref_mut() {
+        Some(drive) => first_disc(request, drive, desk)?,
+        None => look(&request.from)?,
+    };
     note_problems(&piles.problems, desk);
     let pile = piles.choose(request.name.as_ref())?;
     let known = local_catalog(request, &pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
-    let mut session = Session { request, desk, pile, opener, known: None };
+    let mut session = Session { request, desk, pile, drive, opener, known: None };
     let (chosen, known) = session.choose(known)?;
     session.known = known;
     session.run(chosen)
+}
+
+/// Any disc of the set tells what is needed; without our own catalog the newest tells most.
+fn first_disc(
+    request: &RestoreRequest,
+    drive: &mut dyn Drive,
+    desk: Desk,
+) -> Result<Piles, FlowError> {
+    let set = request.name.as_ref().map_or("the set".to_owned(), |name| format!("set {name}"));
+    let wanted = match request.catalog.exists() {
+        true => format!("any disc of {set}"),
+        false => format!("the disc of {set} with the highest number"),
+    };
+    look_in(drive, &request.from, &wanted, desk, |piles| {
+        piles.sets.iter().any(|pile| request.name.as_ref().is_none_or(|name| pile.name == *name))
+    })
 }
 
 pub(super) fn note_problems(problems: &[Problem], desk: Desk) {
@@ -222,6 +245,8 @@ struct Session<'a> {
     request: &'a RestoreRequest<'a>,
     desk: Desk<'a>,
     pile: Pile,
+    /// Discs come through it, one after the other.
+    drive: Option<&'a mut (dyn Drive + 'static)>,
     opener: Option<Opener>,
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     known: Option<KnownIn>,
@@ -350,7 +375,7 @@ impl Session<'_> {
             Bytes(plan.bytes)
         ));
         let absent = self.absent(plan);
-        if !absent.is_empty() {
+        if !absent.is_empty() && self.drive.is_none() {
             note(format!("not in {}: {}", self.request.from.display(), named(&absent)));
         }
         if plan.there > 0 {
@@ -442,6 +467,9 @@ impl Session<'_> {
 
     /// Whether the disc is at hand, now or after a person was asked for it.
     fn obtain(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        if self.drive.is_some() {
+            return self.obtain_in_drive(number);
+        }
         for _ in 0..PATIENCE {
             if self.is_at_hand(number) {
                 return Ok(true);
@@ -455,6 +483,37 @@ impl Session<'_> {
             self.look_again()?;
         }
         Ok(false)
+    }
+
+    /// Each disc is inserted once; the one before is handed out.
+    fn obtain_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        if self.pile.discs.contains_key(&number) {
+            return Ok(true);
+        }
+        let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
+        // Nothing may hold a disc that is to be handed out.
+        self.pile.discs.clear();
+        if let Some(slot) = drive.slot() {
+            slot.eject()?;
+        }
+        let uuid = self.pile.uuid;
+        let wanted = format!("disc {number} of {}", self.pile.name);
+        let is_it = |pile: &Pile| pile.uuid == uuid && pile.discs.contains_key(&number);
+        let found = look_in(drive, &self.request.from, &wanted, self.desk, |piles| {
+            piles.sets.iter().any(is_it)
+        });
+        match found {
+            Ok(piles) => {
+                let same = piles.sets.into_iter().find(is_it);
+                self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+                Ok(true)
+            }
+            Err(error @ FlowError::NeverCame { .. }) => {
+                self.desk.monitor.note(&chain(&error));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn is_at_hand(&self, number: DiscNo) -> bool {
@@ -537,7 +596,7 @@ fn named(discs: &[DiscNo]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::operator::{Nobody, Secret};
+    use crate::port::operator::{Nobody, Secret, Summons};
 
     struct Yes;
 
@@ -548,6 +607,7 @@ mod tests {
         fn hands(&self, _: &str) -> Answer {
             Answer::NobodyThere
         }
+        fn summon(&self, _: &Summons) {}
         fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
             None
         }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{
     Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, Verification,
 };
-use crate::drive::DiscReader;
+use crate::drive::{DiscReader, Drive};
 use crate::format::sums::parse_sums;
 use crate::model::disc::{Encryption, archive_path};
 use crate::model::{Digest, DiscNo, Sectors, SetName};
@@ -18,7 +18,7 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Verdict, verify};
 
 use super::burning::expected;
-use super::piles::{FoundDisc, Pile, Piles, ProblemKind, look, read_small};
+use super::piles::{FoundDisc, Pile, Piles, ProblemKind, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
 use super::{Desk, FlowError, chain};
 
@@ -77,8 +77,16 @@ impl VerifyReport {
 }
 
 /// Verifies all discs at a place. Damage is in the report, not an error.
-pub fn verify_from(request: &VerifyRequest, desk: Desk) -> Result<VerifyReport, FlowError> {
-    let mut piles = look(&request.from)?;
+/// With a drive, the disc that is in it.
+pub fn verify_from(
+    request: &VerifyRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<VerifyReport, FlowError> {
+    let mut piles = match drive {
+        Some(drive) => look_in(drive, &request.from, "the disc to verify", desk, |_| true)?,
+        None => look(&request.from)?,
+    };
     let mut report = VerifyReport::default();
     tell_problems(&piles, desk, &mut report);
     choose(&mut piles, request.name.as_ref())?;

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use super::stop::{Stop, Stopped};
 
 /// How often a silent child is looked at, and a wish to stop is noticed.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 /// A child that ended may have left its outputs open in a grandchild: no longer than this is
 /// waited for their end.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -33,6 +33,7 @@ pub struct Program {
     argv: Vec<OsString>,
     install: &'static str,
     env: Vec<(OsString, OsString)>,
+    hidden: Vec<&'static str>,
     timeout: Option<Duration>,
     grace: Duration,
     dies_with_us: bool,
@@ -50,7 +51,7 @@ impl Exit {
         self == Exit::Code(0)
     }
 
-    fn of(status: ExitStatus) -> Exit {
+    pub(super) fn of(status: ExitStatus) -> Exit {
         match status.code() {
             Some(code) => Exit::Code(code),
             None => Exit::Signal(status.signal().unwrap_or(0)),
@@ -76,6 +77,8 @@ pub enum CommandError {
     Start { program: String, source: io::Error },
     #[error("the output of {program} could not be read")]
     Output { program: String, source: io::Error },
+    #[error("the output of a program in {} cannot be kept or read", .log.display())]
+    Log { log: std::path::PathBuf, source: io::Error },
     #[error("{program} wrote more than {limit} bytes where a short answer was expected")]
     TooMuchOutput { program: String, limit: usize },
     #[error("{program} did not end within {} seconds and was ended", .after.as_secs())]
@@ -98,6 +101,7 @@ impl Program {
             argv: argv.into_iter().map(Into::into).collect(),
             install,
             env: env.into(),
+            hidden: Vec::new(),
             timeout: None,
             grace: GRACE,
             dies_with_us: false,
@@ -106,6 +110,12 @@ impl Program {
 
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Program {
         self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// A variable of our own environment that the program does not get.
+    pub fn without_env(mut self, key: &'static str) -> Program {
+        self.hidden.push(key);
         self
     }
 
@@ -195,15 +205,22 @@ impl Program {
     }
 
     fn spawn(&self) -> Result<Child, CommandError> {
+        self.spawn_into(Stdio::piped(), Stdio::piped())
+    }
+
+    pub(super) fn spawn_into(&self, out: Stdio, err: Stdio) -> Result<Child, CommandError> {
         let mut command = std::process::Command::new(self.program());
         command
             .args(self.argv.iter().skip(1))
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .env_remove(super::shell::PASSPHRASE)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(out)
+            .stderr(err)
             .process_group(0);
+        for variable in &self.hidden {
+            command.env_remove(variable);
+        }
         if self.dies_with_us {
             end_with_parent(&mut command);
         }
@@ -219,7 +236,7 @@ impl Program {
         self.argv.first().map_or(OsStr::new(""), OsString::as_os_str)
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.program().to_string_lossy().into_owned()
     }
 }
@@ -396,7 +413,7 @@ fn end_now(child: &mut Child) {
 }
 
 /// Only for a child that was not waited for yet: its number is not given to another one so long.
-fn signal_group(child: &Child, signal: Signal) {
+pub(super) fn signal_group(child: &Child, signal: Signal) {
     if let Ok(group) = i32::try_from(child.id()) {
         // The group may have ended by itself in this moment: that is what was wanted.
         let _ = killpg(Pid::from_raw(group), signal);
@@ -406,10 +423,10 @@ fn signal_group(child: &Child, signal: Signal) {
 /// Puts pieces of output together to lines. A carriage return ends a line, too: progress is
 /// written so.
 #[derive(Default)]
-struct Lines(Vec<u8>);
+pub(super) struct Lines(Vec<u8>);
 
 impl Lines {
-    fn feed(&mut self, piece: &[u8], sink: &mut LineSink) {
+    pub(super) fn feed(&mut self, piece: &[u8], sink: &mut LineSink) {
         for part in piece.split_inclusive(|b| matches!(b, b'\n' | b'\r')) {
             let ended = part.ends_with(b"\n") || part.ends_with(b"\r");
             self.0.extend_from_slice(&part[..part.len() - usize::from(ended)]);
@@ -420,7 +437,7 @@ impl Lines {
     }
 
     /// Hands over what was not ended by a line end. Empty lines say nothing and are left out.
-    fn finish(&mut self, sink: &mut LineSink) {
+    pub(super) fn finish(&mut self, sink: &mut LineSink) {
         if !self.0.is_empty() {
             sink(&self.0);
             self.0.clear();

@@ -29,6 +29,15 @@ pub enum Answer {
     NobodyThere,
 }
 
+/// A medium is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summons {
+    /// `/dev/sr0 (HL-DT-ST BD-RE WH16NS60)`.
+    pub drive: String,
+    /// `a blank disc for disc 3 of holidays, 25.0 GB or more`.
+    pub wanted: String,
+}
+
 /// The person, or the lack of one.
 pub trait Operator: Send + Sync {
     /// A question that `--yes` answers with yes.
@@ -37,6 +46,10 @@ pub trait Operator: Send + Sync {
     /// Something only hands can do ("insert disc 3"): `Yes` once done, `No` to give up.
     /// `--yes` does not answer this.
     fn hands(&self, request: &str) -> Answer;
+
+    /// Says what only hands can do and waits for no answer: the drive sees it being done. Said even
+    /// where only troubles are.
+    fn summon(&self, call: &Summons);
 
     /// Asks for a passphrase without showing it; `None` if nobody is there.
     /// With `twice`, until two inputs agree.
@@ -53,6 +66,7 @@ impl Operator for Nobody {
     fn hands(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
+    fn summon(&self, _: &Summons) {}
     fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
         None
     }

@@ -2,7 +2,7 @@
 //! must never be asked where nobody can answer: a service would wait for ever.
 
 use super::screen::Screen;
-use crate::port::operator::{Answer, Operator, Secret};
+use crate::port::operator::{Answer, Operator, Secret, Summons};
 use crate::port::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -31,6 +31,10 @@ impl Person {
         let there = io::stdin().is_terminal() && io::stderr().is_terminal();
         let keyboard = there.then(|| Box::new(Terminal { stop }) as Box<dyn Keyboard>);
         Person { screen, yes, keyboard }
+    }
+
+    pub fn is_there(&self) -> bool {
+        self.keyboard.is_some()
     }
 
     /// Asks, and judges the line by `judge`.
@@ -75,6 +79,14 @@ impl Operator for Person {
             "q" | "Q" => Answer::No,
             _ => Answer::Yes,
         })
+    }
+
+    fn summon(&self, call: &Summons) {
+        let Summons { drive, wanted } = call;
+        self.screen.say(&format!("Insert {wanted}, into {drive}."));
+        // Events are a courtesy: the run does not fail because nobody reads them any more.
+        let event = serde_json::json!({"event": "insert", "drive": drive, "wanted": wanted});
+        let _ = self.screen.object(&event);
     }
 
     fn passphrase(&self, prompt: &str, twice: bool) -> Option<Secret> {
@@ -175,6 +187,14 @@ mod tests {
         assert_eq!(person.hands("Insert disc 1."), Answer::Yes);
         assert_eq!(person.hands("Insert disc 1."), Answer::No);
         assert_eq!(person.hands("Insert disc 1."), Answer::NobodyThere);
+    }
+
+    #[test]
+    fn a_summons_names_disc_and_drive_and_asks_for_no_answer() {
+        let (person, people) = person(false, &[]);
+        let call = Summons { drive: "/dev/sr0".into(), wanted: "disc 3 of holidays".into() };
+        person.summon(&call);
+        assert_eq!(people.text(), "Insert disc 3 of holidays, into /dev/sr0.\n");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! stdout, all else to stderr.
 
 pub mod ask;
+pub mod drives;
 pub mod exit;
 pub mod lines;
 pub mod progress;

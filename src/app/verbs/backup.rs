@@ -3,6 +3,7 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::Backup;
 use crate::cli::resolve;
+use crate::flow::FlowError;
 use crate::flow::backup::{BackupReport, BackupRequest, backup, dry_run};
 use crate::flow::compare::Compared;
 use crate::flow::keys::KeyRing;
@@ -14,17 +15,23 @@ use crate::ui::exit::Exit;
 use crate::ui::summary::{BackupSummary, Tally};
 use std::os::unix::ffi::OsStringExt;
 
-use super::{open_shelf, text};
+use super::{is_device, open_dest, text};
 
 pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
-        let request = request(room, &args, keys)?;
+        let mut request = request(room, &args, keys)?;
         if args.dry_run {
             let (compared, list) = dry_run(&request, room.desk())?;
             return plan(room, &request, &compared, &list);
         }
-        let mut drive = args.dest.as_deref().map(open_shelf).transpose()?;
-        let report = backup(&request, drive.as_deref_mut(), room.desk())?;
+        let dest = args.dest.as_deref();
+        let mut drives = dest.map(|dest| open_dest(room, dest, &args.burning)).transpose()?;
+        if let (None, Some(drives)) = (args.disc_size, &mut drives) {
+            // Discs are planned for the blank that lies ready.
+            let blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
+            request.capacity = blank.unwrap_or(request.capacity);
+        }
+        let report = backup(&request, drives.as_mut(), room.desk_for(&args.burning))?;
         tell(room, &report)
     })
 }
@@ -43,7 +50,7 @@ fn request<'a>(
         name,
         catalog: room.around.catalog(&room.common)?,
         staging: room.around.staging(&room.common)?,
-        shelf: args.dest.clone(),
+        shelf: args.dest.clone().filter(|dest| !is_device(dest)),
         // A shelf's discs are as large as they are told; bd25 is what most people buy.
         capacity: args.disc_size.unwrap_or(NAMED_SIZES[0].1),
         archive_size: args.archive_size,
@@ -52,7 +59,7 @@ fn request<'a>(
         filter: filter(args)?,
         rehash: args.rehash,
         move_source: args.move_source,
-        min_fill: args.min_fill.unwrap_or(0),
+        min_fill: args.min_fill,
         flush: args.flush,
         source,
     })

@@ -5,14 +5,15 @@ use crate::cli::args::Burn;
 use crate::flow::backup::burn_staged;
 use crate::ui::exit::Exit;
 
-use super::open_shelf;
+use super::open_dest;
 
 pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
-    let mut drive = open_shelf(&args.dest)?;
+    let mut drives = open_dest(room, &args.dest, &args.burning)?;
     let name = room.common.name.as_ref();
-    let burned = burn_staged(&catalog, &staging, name, &args.discs, &mut *drive, room.desk())?;
+    let desk = room.desk_for(&args.burning);
+    let burned = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, desk)?;
     room.reporter.finish();
     for disc in &burned {
         let size = disc.image.unwrap_or_default();

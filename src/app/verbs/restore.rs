@@ -10,10 +10,10 @@ use crate::restore::place;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{RestoreSummary, Tally};
 
-use super::{refuse_device, scratch, text};
+use super::{open_source, scratch, text};
 
 pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
-    refuse_device(&args.from)?;
+    let mut drive = open_source(room, &args.from)?;
     let patterns = args.path.iter().map(|glob| text("--path", glob));
     let patterns = patterns.collect::<Result<Vec<String>, RunError>>()?;
     let paths = PathGlobs::new(&patterns).map_err(|error| {
@@ -34,7 +34,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
             dry_run: args.dry_run,
             scratch: scratch(room),
         };
-        let report = restore(&request, room.desk())?;
+        let report = restore(&request, drive.as_deref_mut(), room.desk())?;
         tell(room, &report, args.dry_run)
     })
 }

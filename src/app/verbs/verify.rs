@@ -6,17 +6,17 @@ use crate::cli::args::Verify;
 use crate::flow::verifying::{Against, CheckedDisc, VerifyReport, VerifyRequest, verify_from};
 use crate::ui::exit::Exit;
 
-use super::{refuse_device, scratch};
+use super::{open_source, scratch};
 
 pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
-    refuse_device(&args.from)?;
+    let mut drive = open_source(room, &args.from)?;
     let request = VerifyRequest {
         from: args.from,
         catalog: room.around.catalog(&room.common)?,
         name: room.common.name.clone(),
         scratch: scratch(room),
     };
-    let report = verify_from(&request, room.desk())?;
+    let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;
     tell(room, &report)?;
     Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
 }

@@ -1,0 +1,69 @@
+//! `coldcut drives`: the drives and what is in them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::app::{Room, RunError};
+use crate::drive::{Device, DeviceError, MediumState, Readiness, drives, volume_name};
+use crate::flow::FlowError;
+use crate::port::stop::Stop;
+use crate::ui::drives::{Content, DriveLine};
+use crate::ui::exit::Exit;
+use crate::ui::table;
+
+/// A disc that was just inserted spins up.
+const SPIN_UP: Duration = Duration::from_secs(30);
+
+pub fn run(room: &Room) -> Result<Exit, RunError> {
+    let mut lines = Vec::new();
+    for path in drives()? {
+        lines.push(look(path, &room.stop)?);
+    }
+    if lines.is_empty() && !room.common.quiet {
+        room.screen.say("This system has no optical drive.");
+    }
+    table::print(&room.screen, &lines)?;
+    Ok(Exit::Done)
+}
+
+/// A drive that cannot be asked is a row with the reason, beside those that can.
+fn look(path: PathBuf, stop: &Stop) -> Result<DriveLine, RunError> {
+    let device = match Device::open(&path) {
+        Ok(device) => device,
+        Err(DeviceError::Stopped(stopped)) => return Err(FlowError::from(stopped).into()),
+        Err(error) => {
+            return Ok(DriveLine {
+                device: path,
+                identity: Default::default(),
+                can_close_tray: false,
+                content: Content::Unusable(error.to_string()),
+            });
+        }
+    };
+    Ok(DriveLine {
+        content: content(&device, stop).unwrap_or_else(|e| Content::Unusable(e.to_string())),
+        identity: device.identity().clone(),
+        can_close_tray: device.can_close_tray(),
+        device: path,
+    })
+}
+
+fn content(device: &Device, stop: &Stop) -> Result<Content, DeviceError> {
+    Ok(match device.await_ready(SPIN_UP, stop)? {
+        Readiness::NoMedium => Content::Empty,
+        Readiness::TrayOpen => Content::TrayOpen,
+        Readiness::Unusable(sense) | Readiness::StillBusy(sense) => {
+            Content::Unusable(sense.to_string())
+        }
+        Readiness::Ready => match device.medium()? {
+            None => Content::Empty,
+            Some(medium) => {
+                let volume = match medium.state {
+                    MediumState::Appendable | MediumState::Complete => volume_name(device.path()),
+                    MediumState::Blank | MediumState::Unusable(_) => None,
+                };
+                Content::Medium { medium: Box::new(medium), volume }
+            }
+        },
+    })
+}

@@ -1,0 +1,45 @@
+//! `coldcut watch`: stays with a drive and burns what is staged.
+
+use crate::app::{Room, RunError};
+use crate::cli::args::Watch;
+use crate::flow::watching::{WatchReport, WatchRequest, watch};
+use crate::ui::exit::Exit;
+
+use super::{open_dest, scratch};
+
+pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
+    let request = WatchRequest {
+        device: args.drive.clone(),
+        catalog: room.around.catalog(&room.common)?,
+        staging: room.around.staging(&room.common)?,
+        scratch: scratch(room),
+        until_done: args.until_done,
+    };
+    let mut drives = open_dest(room, &args.drive, &args.burning)?;
+    let report = watch(&request, &mut drives, room.desk_for(&args.burning))?;
+    room.reporter.finish();
+    tell(room, &report)
+}
+
+fn tell(room: &Room, report: &WatchReport) -> Result<Exit, RunError> {
+    let burned: Vec<_> = report
+        .burned
+        .iter()
+        .map(|(set, disc)| serde_json::json!({"set": set, "disc": disc}))
+        .collect();
+    if !room.common.quiet {
+        room.screen.say(&format!("{} disc(s) burned and verified", burned.len()));
+    }
+    room.screen.object(&serde_json::json!({
+        "event": "summary",
+        "command": "watch",
+        "burned": burned,
+        "failures": report.failures,
+        "damaged": report.damaged,
+    }))?;
+    Ok(match (report.damaged, report.failures) {
+        (1.., _) => Exit::Damage,
+        (0, 1..) => Exit::Incomplete,
+        (0, 0) => Exit::Done,
+    })
+}

@@ -1,0 +1,335 @@
+//! The optical drive as a [`Drive`]: what lies in it, burning it, reading it anew.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::device::{Device, Readiness, Tray};
+use super::disc::{OpticalDisc, volume_name};
+use super::insertion::Watcher;
+use super::medium::{Medium, MediumState};
+use super::profile::Profile;
+use crate::drive::engine::{self, Settings, What};
+use crate::drive::{
+    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Image, Label, News, Slot, xorriso,
+};
+use crate::model::{Bytes, Sectors};
+use crate::port::clock::Deadline;
+use crate::port::stop::Stop;
+
+/// A drive may spin up so long before it says what it holds.
+const SPIN_UP: Duration = Duration::from_secs(120);
+
+/// What the person chose for burning.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    pub settings: Settings,
+    /// A whole image first, which is verified, and that is burned.
+    pub image_first: bool,
+    /// A private directory for the burner's log and for images.
+    pub scratch: PathBuf,
+}
+
+/// An optical drive.
+pub struct Optical {
+    device: Device,
+    choices: Choices,
+    /// Written in this run: what the system believes of the medium is out of date.
+    stale: bool,
+    /// The insertion (by the kernel's count) whose medium may be overwritten.
+    sacrificed: Option<u64>,
+}
+
+impl Optical {
+    pub fn open(path: &Path, choices: Choices) -> Result<Optical, DriveError> {
+        let device = Device::open(path)?;
+        Ok(Optical { device, choices, stale: false, sacrificed: None })
+    }
+
+    /// The medium, once the drive knows what it is; `None` if there is none.
+    fn ready_medium(&self) -> Result<Option<Medium>, DriveError> {
+        match self.device.await_ready(SPIN_UP, &Stop::new())? {
+            Readiness::NoMedium | Readiness::TrayOpen => Ok(None),
+            Readiness::Ready => Ok(self.device.medium()?),
+            Readiness::Unusable(sense) | Readiness::StillBusy(sense) => {
+                Err(self.unusable(sense.to_string()))
+            }
+        }
+    }
+
+    fn unusable(&self, words: String) -> DriveError {
+        DriveError::Unusable { drive: self.title(), words }
+    }
+
+    /// For people, as in "/dev/sr0 holds …".
+    fn describe(&self, medium: &Medium) -> String {
+        let kind = medium.profile;
+        match &medium.state {
+            MediumState::Blank => format!("a blank {kind}"),
+            MediumState::Unusable(words) => format!("a {kind} that cannot be used ({words})"),
+            MediumState::Appendable | MediumState::Complete => match self.label_inside() {
+                Some(label) => label.to_string(),
+                None => match volume_name(self.device.path()) {
+                    Some(name) => format!("a {kind} with the volume {name}"),
+                    None => format!("a {kind} that is not blank"),
+                },
+            },
+        }
+    }
+
+    fn label_inside(&self) -> Option<Label> {
+        let disc = OpticalDisc::open(self.device.path(), &self.title()).ok()?;
+        Label::read(&disc).ok()?
+    }
+
+    /// What is written is forgotten by nobody but the kernel's cache: the medium is loaded anew.
+    /// A tray that cannot close stays open, and a person is asked.
+    fn reload(&mut self) -> Result<(), DriveError> {
+        if !std::mem::take(&mut self.stale) {
+            return Ok(());
+        }
+        if self.device.can_close_tray() {
+            self.device.eject()?;
+            self.device.close_tray()?;
+        } else if self.device.rescan().is_err() {
+            self.device.eject()?;
+        }
+        Ok(())
+    }
+
+    /// The disc in the drive; the error says what is there instead.
+    fn disc(&self) -> Result<Option<OpticalDisc>, DriveError> {
+        let Some(medium) = self.ready_medium()? else { return Ok(None) };
+        match &medium.state {
+            MediumState::Blank => Ok(None),
+            MediumState::Unusable(words) => Err(self.unusable(words.clone())),
+            MediumState::Appendable | MediumState::Complete => {
+                OpticalDisc::open(self.device.path(), &self.title()).map(Some)
+            }
+        }
+    }
+
+    fn file(&self, ending: &str) -> PathBuf {
+        let name = self.device.path().file_name().unwrap_or_default().to_string_lossy();
+        self.choices.scratch.join(format!("burning-{name}.{ending}"))
+    }
+
+    /// The whole image in staging, checked to be as long as it must be.
+    fn make_image(
+        &self,
+        job: &BurnJob,
+        watch: &dyn Fn(News),
+        stop: &Stop,
+    ) -> Result<PathBuf, DriveError> {
+        let path = self.image();
+        self.drop_image()?;
+        std::fs::create_dir_all(&self.choices.scratch)
+            .map_err(DriveError::io("make", &self.choices.scratch))?;
+        xorriso::write(job, &path, &|bytes| watch(News::Written(bytes)), stop)?;
+        let length = std::fs::metadata(&path).map_err(DriveError::io("look at", &path))?.len();
+        if length != job.sectors.bytes().0 {
+            let label = Box::new(job.label.clone());
+            let is = Bytes(length).sectors();
+            return Err(DriveError::Size { label, is, wanted: job.sectors });
+        }
+        Ok(path)
+    }
+
+    /// It can be made again from what is staged.
+    fn drop_image(&self) -> Result<(), DriveError> {
+        let path = self.image();
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(DriveError::io("remove", &path)(e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn image(&self) -> PathBuf {
+        self.file("iso")
+    }
+
+    fn makes_images(&self) -> bool {
+        self.choices.image_first || self.choices.settings.engine.needs_image()
+    }
+
+    fn place(&self, medium: Option<&Medium>) -> engine::Place {
+        engine::Place {
+            device: self.device.path().to_owned(),
+            drive: self.title(),
+            profile: medium.map_or(Profile::NONE, |medium| medium.profile),
+            is_formatted: medium.is_some_and(|medium| medium.formatted == Some(true)),
+            log: self.file("log"),
+        }
+    }
+
+    fn run_burner(
+        &self,
+        job: &BurnJob,
+        watch: &dyn Fn(News),
+        stop: &Stop,
+    ) -> Result<(), DriveError> {
+        let path = self.image();
+        let what = match self.makes_images() {
+            true => What::Image { path: &path, sectors: job.sectors },
+            false => What::Tree,
+        };
+        let place = self.place(self.ready_medium()?.as_ref());
+        // Both burning programs lock the tray themselves; this one holds until they do.
+        let _ = self.device.lock(true);
+        let burned = engine::burn(job, what, &place, &self.choices.settings, watch, stop);
+        let _ = self.device.lock(false);
+        burned
+    }
+}
+
+impl Drive for Optical {
+    fn title(&self) -> String {
+        let id = self.device.identity();
+        format!("{} ({} {})", self.device.path().display(), id.vendor, id.model)
+    }
+
+    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
+        let medium = self.ready_medium()?;
+        Ok(medium.filter(|medium| medium.state == MediumState::Blank).map(|blank| blank.free))
+    }
+
+    fn take_blank(&mut self, _: &Label) -> Result<Blank, DriveError> {
+        let drive = self.title();
+        self.device.check_free()?;
+        let Some(medium) = self.ready_medium()? else {
+            return Err(DriveError::NoMoreBlanks { drive });
+        };
+        let found = || self.describe(&medium);
+        let blank = Blank { capacity: Some(medium.writable_whole()) };
+        match &medium.state {
+            _ if !medium.profile.can_be_written() => {
+                Err(DriveError::NotBlank { drive, found: found() })
+            }
+            MediumState::Blank => Ok(blank),
+            MediumState::Unusable(words) => Err(self.unusable(words.clone())),
+            _ if !medium.is_overwritable() => Err(DriveError::NotBlank { drive, found: found() }),
+            _ if self.sacrificed.is_some() && self.sacrificed == self.device.disk_sequence() => {
+                Ok(blank)
+            }
+            _ => Err(DriveError::WouldOverwrite { drive, found: found() }),
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        job: &BurnJob,
+        watch: &dyn Fn(News),
+        stop: &Stop,
+    ) -> Result<Option<Box<dyn DiscReader>>, DriveError> {
+        if !self.makes_images() {
+            return Ok(None);
+        }
+        let path = self.make_image(job, watch, stop)?;
+        Ok(Some(Box::new(Image::open(&path)?)))
+    }
+
+    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
+        self.take_blank(&job.label)?;
+        self.stale = true;
+        let burned = self.run_burner(job, watch, stop);
+        self.sacrificed = None;
+        self.drop_image()?;
+        burned
+    }
+
+    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+        self.reload()?;
+        let Some(disc) = self.disc()? else {
+            let label = Box::new(wanted.clone());
+            return Err(DriveError::NotThere { drive: self.title(), label });
+        };
+        let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
+        match Label::read(&disc)? {
+            Some(label) if label == *wanted => Ok(Box::new(disc)),
+            Some(label) if label.set == wanted.set && label.number == wanted.number => {
+                wrong(format!("{label} with another identity"))
+            }
+            Some(label) => wrong(label.to_string()),
+            None => wrong("a disc that is not coldcut's".to_owned()),
+        }
+    }
+
+    fn reject(&mut self, _: &Label) -> Result<(), DriveError> {
+        Ok(self.device.eject()?)
+    }
+
+    fn discs(&mut self) -> Result<Discs, DriveError> {
+        self.reload()?;
+        let mut found = Discs::default();
+        match self.disc() {
+            Ok(None) => {}
+            Ok(Some(disc)) if matches!(Label::read(&disc), Ok(None)) => {
+                found.problems.push(self.unusable("it is not one of coldcut's".to_owned()));
+            }
+            Ok(Some(disc)) => found.discs.push(Box::new(disc)),
+            Err(problem) => found.problems.push(problem),
+        }
+        Ok(found)
+    }
+
+    fn medium(&mut self) -> String {
+        let medium = self.device.medium().ok().flatten();
+        let kind = medium.map_or("a medium".to_owned(), |medium| match medium.maker {
+            Some(maker) => format!("{} {maker}", medium.profile),
+            None => medium.profile.to_string(),
+        });
+        let id = self.device.identity();
+        format!("{kind}, burned in {} {} {}", id.vendor, id.model, id.firmware)
+    }
+
+    fn settle(&mut self, say: &dyn Fn(&str), stop: &Stop) -> Result<(), DriveError> {
+        let ended = engine::settle(&self.place(None), say, stop)?;
+        self.stale |= ended;
+        Ok(())
+    }
+
+    fn slot(&mut self) -> Option<&mut dyn Slot> {
+        Some(self)
+    }
+}
+
+impl Slot for Optical {
+    fn content(&mut self) -> Result<Option<String>, DriveError> {
+        match self.ready_medium() {
+            Ok(None) => Ok(None),
+            Ok(Some(medium)) => Ok(Some(self.describe(&medium))),
+            Err(DriveError::Unusable { words, .. }) => {
+                Ok(Some(format!("a disc that cannot be used: {words}")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn eject(&mut self) -> Result<(), DriveError> {
+        self.stale = false;
+        Ok(self.device.eject()?)
+    }
+
+    /// A medium that the drive knows to be there, whatever it thinks of it.
+    fn await_medium(&mut self, deadline: &Deadline, stop: &Stop) -> Result<bool, DriveError> {
+        // It listens before the first look: what happens in between is not missed.
+        let mut watcher = Watcher::new(self.device.path());
+        loop {
+            stop.check()?;
+            if matches!(self.device.tray()?, Tray::Loaded | Tray::NotReady) {
+                return Ok(true);
+            }
+            if deadline.is_over() {
+                return Ok(false);
+            }
+            let device = self.device.path().to_owned();
+            watcher.wait(deadline.left(), stop).map_err(DriveError::io("watch", device))?;
+        }
+    }
+
+    fn sacrifice(&mut self) -> Result<(), DriveError> {
+        self.sacrificed = self.device.disk_sequence();
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! A drive that is a script: each command has its answers, the last of which stays.
+
+use super::*;
+use crate::drive::optical::medium::MediumState;
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+type Answers = Vec<Result<Vec<u8>, Refusal>>;
+
+#[derive(Default)]
+struct Script {
+    answers: Mutex<HashMap<u8, Answers>>,
+    no_motor: bool,
+    eject: Option<bool>,
+}
+
+impl Script {
+    fn with(self, opcode: u8, answers: Answers) -> Script {
+        self.answers.lock().unwrap().insert(opcode, answers.into_iter().rev().collect());
+        self
+    }
+}
+
+impl Link for Script {
+    fn command(&self, cdb: &[u8], transfer: Transfer, _: Duration) -> Result<usize, Refusal> {
+        let mut answers = self.answers.lock().unwrap();
+        let unknown = sense(5, 0x20, 0);
+        let Some(left) = answers.get_mut(&cdb[0]) else { return Err(unknown) };
+        let answer = if left.len() > 1 { left.pop().unwrap() } else { left[0].clone() };
+        let answer = answer?;
+        let Transfer::FromDrive(room) = transfer else { return Ok(0) };
+        let length = answer.len().min(room.len());
+        room[..length].copy_from_slice(&answer[..length]);
+        Ok(length)
+    }
+    fn tray(&self) -> Result<Tray, Errno> {
+        Err(Errno::ENODEV)
+    }
+    fn eject(&self) -> Result<bool, Errno> {
+        Ok(self.eject.unwrap_or(true))
+    }
+    fn close_tray(&self) -> Result<bool, Errno> {
+        Ok(true)
+    }
+    fn lock(&self, _: bool) -> Result<(), Errno> {
+        Err(Errno::EACCES)
+    }
+    fn can_close_tray(&self) -> bool {
+        !self.no_motor
+    }
+    fn size(&self) -> Result<u64, Errno> {
+        Err(Errno::EBUSY)
+    }
+    fn disk_sequence(&self) -> Option<u64> {
+        None
+    }
+}
+
+fn sense(key: u8, asc: u8, ascq: u8) -> Refusal {
+    Refusal::Sense(Sense { key, asc, ascq, progress: None })
+}
+
+fn inquiry(kind: u8) -> Result<Vec<u8>, Refusal> {
+    let mut reply = vec![kind, 0x80, 5, 0x32, 0x5b, 0, 0, 0];
+    reply.extend(b"HL-DT-STBD-RE WH16NS60  1.02");
+    Ok(reply)
+}
+
+fn device(script: Script) -> Device {
+    let script = script.with(0x12, vec![inquiry(5)]);
+    Device::over("/dev/sr9".into(), Box::new(script)).unwrap()
+}
+
+#[test]
+fn only_optical_drives_are_taken() {
+    let disk = Script::default().with(0x12, vec![inquiry(0)]);
+    let error = Device::over("/dev/sr9".into(), Box::new(disk)).err().unwrap();
+    assert!(matches!(error, DeviceError::NotOptical(_)), "{error}");
+    for path in ["/dev/null", "/dev/shm", "/etc/passwd"] {
+        let error = Device::open(Path::new(path)).err().unwrap();
+        assert!(matches!(error, DeviceError::NotOptical(_)), "{path}: {error}");
+    }
+    let error = Device::open(Path::new("/dev/sr987")).err().unwrap();
+    assert!(error.to_string().contains("coldcut drives"), "{error}");
+}
+
+#[test]
+fn news_before_an_answer_are_passed_over() {
+    let changed = || Err(sense(6, 0x28, 0));
+    let drive = device(Script::default().with(0x00, vec![changed(), changed(), Ok(vec![])]));
+    let ready = drive.await_ready(Duration::ZERO, &Stop::new()).unwrap();
+    assert_eq!(ready, Readiness::Ready);
+    // News without an end are an answer, too.
+    let drive = device(Script::default().with(0x00, vec![changed()]));
+    let ready = drive.await_ready(Duration::ZERO, &Stop::new()).unwrap();
+    assert!(matches!(ready, Readiness::Unusable(_)), "{ready:?}");
+}
+
+#[test]
+fn a_drive_that_spins_up_is_waited_for() {
+    let starting = || Err(sense(2, 4, 1));
+    let drive = device(Script::default().with(0x00, vec![starting(), starting(), Ok(vec![])]));
+    let ready = drive.await_ready(Duration::from_secs(60), &Stop::new()).unwrap();
+    assert_eq!(ready, Readiness::Ready);
+    let drive = device(Script::default().with(0x00, vec![starting()]));
+    let ready = drive.await_ready(Duration::ZERO, &Stop::new()).unwrap();
+    assert!(matches!(ready, Readiness::StillBusy(_)), "{ready:?}");
+}
+
+#[test]
+fn an_empty_drive_and_a_disc_upside_down_are_told_apart() {
+    let of = |answer| {
+        let drive = device(Script::default().with(0x00, vec![Err(answer)]));
+        drive.await_ready(Duration::from_secs(60), &Stop::new()).unwrap()
+    };
+    assert_eq!(of(sense(2, 0x3a, 1)), Readiness::NoMedium);
+    assert_eq!(of(sense(2, 0x3a, 2)), Readiness::TrayOpen);
+    let Readiness::Unusable(why) = of(sense(2, 6, 0)) else { panic!() };
+    assert!(why.to_string().contains("upside down"), "{why}");
+}
+
+#[test]
+fn waiting_ends_with_a_wish_to_stop() {
+    let drive = device(Script::default().with(0x00, vec![Err(sense(2, 4, 1))]));
+    let stop = Stop::new();
+    stop.ask(2);
+    let error = drive.await_ready(Duration::from_secs(60), &stop).unwrap_err();
+    assert!(matches!(error, DeviceError::Stopped(_)), "{error}");
+}
+
+#[test]
+fn a_drive_that_answers_little_still_says_what_it_holds() {
+    let bd_r = vec![0, 0, 0, 4, 0, 0, 0, 0x41];
+    let medium =
+        |script: Script| device(script.with(0x46, vec![Ok(bd_r.clone())])).medium().unwrap();
+    let bare = medium(Script::default()).unwrap();
+    assert_eq!((bare.profile, &bare.state), (Profile::BD_R, &MediumState::Complete));
+    let mut disc = vec![0; 34];
+    (disc[1], disc[4], disc[6]) = (32, 1, 1);
+    let mut track = vec![0; 36];
+    track[7] = 1;
+    track[16..20].copy_from_slice(&32_768_u32.to_be_bytes());
+    let blank = Script::default().with(0x51, vec![Ok(disc)]).with(0x52, vec![Ok(track)]);
+    let blank = medium(blank).unwrap();
+    assert_eq!((blank.state, blank.free), (MediumState::Blank, Sectors(32_768)));
+    let none = device(Script::default().with(0x46, vec![Ok(vec![0; 8])]));
+    assert_eq!(none.medium().unwrap(), None);
+}
+
+#[test]
+fn a_tray_without_a_motor_and_one_that_is_locked_say_so() {
+    let drive = device(Script { no_motor: true, ..Script::default() });
+    assert!(matches!(drive.close_tray().unwrap_err(), DeviceError::NoMotor(_)));
+    // A slot: page 2Ah tells what the kernel does not.
+    let mut page = vec![0; 8];
+    page.extend([0x2a, 0x20, 0, 0, 0, 0, 0, 0]);
+    assert!(!device(Script::default().with(0x5a, vec![Ok(page.clone())])).can_close_tray());
+    page[14] = 1 << 5;
+    assert!(device(Script::default().with(0x5a, vec![Ok(page)])).can_close_tray());
+    let locked = Script { eject: Some(false), ..Script::default() };
+    let error = device(locked.with(0x00, vec![Err(sense(5, 0x53, 2))])).eject().unwrap_err();
+    assert!(error.to_string().contains("open the tray: the tray is locked"), "{error}");
+}
+
+#[test]
+fn errors_of_the_system_are_named() {
+    let drive = device(Script::default());
+    assert!(matches!(drive.tray().unwrap_err(), DeviceError::Gone(_)));
+    assert!(matches!(drive.lock(true).unwrap_err(), DeviceError::Denied(_)));
+    assert!(matches!(drive.size().unwrap_err(), DeviceError::Busy(_)));
+}
+
+#[test]
+fn the_host_of_a_drive_is_found_in_its_place() {
+    let path = Path::new("/sys/devices/pci0/ata2/host6/target6:0:1/6:0:1:0");
+    assert_eq!(scsi_host(path), Some("host6".into()));
+    assert_eq!(scsi_host(Path::new("/sys/devices/hosting/x")), None);
+}

@@ -1,0 +1,20 @@
+//! Optical drives: what the kernel and the drive itself say (ioctls, MMC commands), what lies in
+//! them, and how that makes a [`super::Drive`].
+
+mod burner;
+mod cdrom;
+mod device;
+mod disc;
+mod insertion;
+mod medium;
+mod mmc;
+mod profile;
+mod sense;
+mod sg;
+
+pub use burner::{Choices, Optical};
+pub use device::{Device, DeviceError, Identity, Readiness, drives};
+pub use disc::volume_name;
+pub use medium::{Medium, MediumState};
+pub use profile::{KiloBytesPerSecond, Profile};
+pub use sense::Sense;
