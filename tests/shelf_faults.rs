@@ -86,6 +86,16 @@ fn a_disc_that_cannot_be_read_back_is_never_called_safe() {
     assert_same_tree(&sandbox.source(), &sandbox.path("back"));
 }
 
+/// The error correction of a disc covers 32 sectors: reading goes on behind those, and the whole
+/// damage is told.
+#[test]
+fn reading_goes_on_behind_what_cannot_be_read() {
+    let sandbox = three_discs();
+    tell(&sandbox, "read_error = [1, 600, 70]\n");
+    let run = backup(&sandbox);
+    run.ok().says("in 3 places, the first at sector 600: 147456 of ");
+}
+
 #[test]
 fn discs_that_are_elsewhere_are_named_and_the_others_are_restored() {
     let sandbox = three_discs();

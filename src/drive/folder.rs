@@ -103,7 +103,7 @@ fn collect(
         let path = format!("{below}{name}");
         let metadata = entry.metadata().map_err(DriveError::io("look at", entry.path()))?;
         if metadata.is_file() {
-            files.push(DiscFile { path, size: Bytes(metadata.len()), extents: Vec::new() });
+            files.push(DiscFile::without_place(&path, Bytes(metadata.len())));
         } else if metadata.is_dir() && depth > 0 {
             collect(&entry.path(), &format!("{path}/"), depth - 1, files)?;
         }

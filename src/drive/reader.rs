@@ -25,6 +25,11 @@ pub struct DiscFile {
 }
 
 impl DiscFile {
+    /// A file of a disc whose layout is not known.
+    pub fn without_place(path: &str, size: Bytes) -> DiscFile {
+        DiscFile { path: path.to_owned(), size, extents: Vec::new() }
+    }
+
     /// Where on the medium the byte at `offset` lies, and how many bytes follow it in one row.
     pub(super) fn locate(&self, offset: u64) -> Option<(u64, u64)> {
         let mut passed = 0;

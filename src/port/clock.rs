@@ -49,6 +49,20 @@ impl Deadline {
     }
 }
 
+/// Measures how long something takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Sleeps, but not through a wish to stop.
 pub fn pause(time: Duration, stop: &Stop) -> Result<(), Stopped> {
     const SLICE: Duration = Duration::from_millis(100);

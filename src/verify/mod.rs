@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::drive::{DiscFile, DiscReader};
 use crate::model::{Digest, DiscUuid, Sectors};
-use crate::port::monitor::{Monitor, Progress};
+use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 
-/// Read at once: many clusters, so that a drive keeps streaming.
-const BLOCK: usize = 1 << 20;
+mod pace;
+mod reading;
+
+use pace::Pace;
+use reading::Reading;
 
 /// A file as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,19 +73,23 @@ pub fn verify(
     let mut wanted: BTreeMap<&str, &Expected> =
         expected.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut faults = Vec::new();
-    let mut done = 0;
+    let mut reading = Reading { reader, monitor, stop, done: 0, pace: Pace::default() };
     for file in reader.files() {
         let Some(expected) = wanted.remove(file.path.as_str()) else {
             faults.push(fault(&file.path, "does not belong on this disc".to_owned()));
             continue;
         };
-        let found = read_file(reader, file, &mut done, monitor, stop)?;
+        let found = reading.digest(file)?;
         if let Some(what) = disagreement(expected, file, found) {
             faults.push(fault(&file.path, what));
         }
     }
     faults.extend(wanted.keys().map(|path| fault(path, "is missing".to_owned())));
     faults.extend(size_fault(reader, image));
+    let Reading { done, pace, .. } = reading;
+    if let Some(words) = pace.words() {
+        monitor.note(&words);
+    }
     if faults.is_empty() && !expected.is_empty() {
         return Ok(Verdict::Sound(Proof { disc, files: expected.len(), bytes: done }));
     }
@@ -118,33 +123,4 @@ fn disagreement(
         Ok(digest) if digest != expected.sha256 => Some("has another content (sha256)".to_owned()),
         Ok(_) => None,
     }
-}
-
-/// The digest of a file, or why it cannot be read. After an unreadable place nothing more of this
-/// file is needed: it is damaged.
-fn read_file(
-    reader: &dyn DiscReader,
-    file: &DiscFile,
-    done: &mut u64,
-    monitor: &dyn Monitor,
-    stop: &Stop,
-) -> Result<Result<Digest, String>, Stopped> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; BLOCK];
-    let mut at = 0;
-    while at < file.size.0 {
-        stop.check()?;
-        let take = (file.size.0 - at).min(BLOCK as u64) as usize;
-        match reader.read_at(file, at, &mut buffer[..take]) {
-            Err(error) => return Ok(Err(error.to_string())),
-            Ok(0) => return Ok(Err(format!("ends after {at} of {} bytes", file.size.0))),
-            Ok(got) => {
-                hasher.update(&buffer[..got]);
-                at += got as u64;
-                *done += got as u64;
-            }
-        }
-        monitor.progress(Progress { done: *done, written: None });
-    }
-    Ok(Ok(Digest(hasher.finalize().into())))
 }
