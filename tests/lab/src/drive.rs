@@ -1,0 +1,235 @@
+//! The drive: tray, lock, what the host is told unasked, and which command goes where.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::commands::{about, ask, io};
+use crate::disc::Disc;
+use crate::sense::{self, Sense};
+
+/// A disc that several may know: the drive that it lies in, and whoever keeps it.
+pub type SharedDisc = Arc<Mutex<Disc>>;
+
+pub fn locked(disc: &SharedDisc) -> MutexGuard<'_, Disc> {
+    disc.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a person can make go wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// The laser cannot be calibrated: SEND OPC, and the first write to a blank.
+    pub calibration: bool,
+    /// Closing track or session fails.
+    pub close: bool,
+    /// READ CAPACITY keeps its answer until the disc is loaded anew.
+    pub stale: bool,
+    /// A slot or a laptop's tray: no motor closes it.
+    pub no_motor: bool,
+    /// A new-medium event after a burn, as some drives give.
+    pub event_after_burn: bool,
+    /// Until ready after loading.
+    pub slow_ready: Duration,
+    /// The drive does not answer any more.
+    pub hang: bool,
+}
+
+pub struct Drive {
+    pub serial: String,
+    pub disc: Option<SharedDisc>,
+    pub tray_open: bool,
+    pub locked: bool,
+    pub faults: Faults,
+    /// Bytes a second; 0: as fast as it goes.
+    pub write_rate: u64,
+    pub read_rate: u64,
+    /// How long closing takes.
+    pub closing: Duration,
+    /// Event codes for GET EVENT STATUS NOTIFICATION (MMC-6 table 336), the oldest first.
+    events: Vec<u8>,
+    attention: Option<Sense>,
+    ready_at: Instant,
+    busy_until: Instant,
+    stale_capacity: Option<u32>,
+}
+
+/// What comes back, and how long it takes.
+pub struct Outcome {
+    pub result: Result<Vec<u8>, Sense>,
+    pub takes: Duration,
+}
+
+/// Media events.
+pub const EJECT_REQUEST: u8 = 1;
+pub const NEW_MEDIUM: u8 = 2;
+pub const REMOVAL: u8 = 3;
+
+impl Drive {
+    pub fn new(serial: &str) -> Drive {
+        let now = Instant::now();
+        Drive {
+            serial: serial.to_owned(),
+            disc: None,
+            tray_open: false,
+            locked: false,
+            faults: Faults::default(),
+            write_rate: 0,
+            read_rate: 0,
+            closing: Duration::from_secs(1),
+            events: Vec::new(),
+            attention: Some(sense::RESET),
+            ready_at: now,
+            busy_until: now,
+            stale_capacity: None,
+        }
+    }
+
+    /// The disc that the drive can work with.
+    pub fn medium(&self) -> Result<MutexGuard<'_, Disc>, Sense> {
+        match &self.disc {
+            _ if self.tray_open => Err(sense::TRAY_OPEN),
+            None => Err(sense::NO_MEDIUM),
+            Some(_) if Instant::now() < self.ready_at => Err(sense::BECOMING_READY),
+            Some(disc) => Ok(locked(disc)),
+        }
+    }
+
+    /// TEST UNIT READY (SPC-4 6.37).
+    pub fn ready(&self) -> Result<(), Sense> {
+        drop(self.medium()?);
+        match Instant::now() < self.busy_until {
+            true => Err(sense::LONG_WRITE),
+            false => Ok(()),
+        }
+    }
+
+    pub fn profile(&self) -> u16 {
+        self.medium().map_or(0, |disc| disc.kind.profile())
+    }
+
+    pub fn event(&mut self, code: u8) {
+        self.events.push(code);
+    }
+
+    pub fn next_event(&mut self) -> u8 {
+        if self.events.is_empty() { 0 } else { self.events.remove(0) }
+    }
+
+    pub fn open_tray(&mut self) -> Result<(), Sense> {
+        if self.locked {
+            return Err(sense::LOCKED);
+        }
+        if !self.tray_open {
+            self.tray_open = true;
+            self.event(REMOVAL);
+            self.attention = Some(sense::MEDIUM_CHANGED);
+        }
+        Ok(())
+    }
+
+    pub fn close_tray(&mut self) {
+        if !std::mem::replace(&mut self.tray_open, false) {
+            return;
+        }
+        self.stale_capacity = None;
+        if self.disc.is_some() {
+            self.ready_at = Instant::now() + self.faults.slow_ready;
+            self.event(NEW_MEDIUM);
+            self.attention = Some(sense::MEDIUM_CHANGED);
+        }
+    }
+
+    /// The button at the front.
+    pub fn press_button(&mut self) {
+        if self.tray_open {
+            self.close_tray();
+        } else if self.open_tray().is_err() {
+            self.event(EJECT_REQUEST);
+        }
+    }
+
+    /// A disc was closed: the drive is busy for a while, and the host is told nothing.
+    pub fn closed(&mut self) {
+        self.busy_until = Instant::now() + self.closing;
+        if self.faults.event_after_burn {
+            self.event(NEW_MEDIUM);
+        }
+    }
+
+    /// Sectors, as READ CAPACITY tells them.
+    pub fn capacity(&mut self) -> Result<u32, Sense> {
+        let now = self.medium()?.readable();
+        if !self.faults.stale {
+            return Ok(now);
+        }
+        Ok(*self.stale_capacity.get_or_insert(now))
+    }
+
+    pub fn execute(&mut self, cdb: &[u8], data: &[u8]) -> Outcome {
+        let op = cdb.first().copied().unwrap_or(0);
+        // SPC-4 5.14: these are answered whatever waits to be told.
+        let told = !matches!(op, 0x12 | 0x03 | 0x4a | 0x46 | 0xa0);
+        if told {
+            if let Some(news) = self.attention.take() {
+                return Outcome { result: Err(news), takes: Duration::ZERO };
+            }
+        }
+        let takes = self.duration(op, cdb, data);
+        Outcome { result: self.dispatch(op, cdb, data), takes }
+    }
+
+    fn duration(&self, op: u8, cdb: &[u8], data: &[u8]) -> Duration {
+        let over = |bytes: u64, rate: u64| match rate {
+            0 => Duration::ZERO,
+            rate => Duration::from_secs_f64(bytes as f64 / rate as f64),
+        };
+        match op {
+            0x2a | 0xaa => over(data.len() as u64, self.write_rate),
+            0x28 | 0xa8 => {
+                let (start, count) = io::range(cdb);
+                let slow = self.medium().map_or(0, |disc| disc.slowness(start, count));
+                over(u64::from(count) * 2048, self.read_rate) + Duration::from_millis(slow)
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn dispatch(&mut self, op: u8, cdb: &[u8], data: &[u8]) -> Result<Vec<u8>, Sense> {
+        let cdb: &[u8; 16] = &{
+            let mut whole = [0; 16];
+            let length = cdb.len().min(16);
+            whole[..length].copy_from_slice(&cdb[..length]);
+            whole
+        };
+        match op {
+            0x00 => self.ready().map(|()| Vec::new()),
+            0x03 => Ok(Sense::new(0, 0, 0).bytes().to_vec()),
+            0x12 => ask::inquiry(self, cdb),
+            0x1a => ask::mode_sense_6(self, cdb),
+            0x5a => ask::mode_sense_10(self, cdb),
+            0x55 => ask::mode_select(cdb, data),
+            0x46 => ask::configuration(self, cdb),
+            0x4a => ask::event_status(self, cdb),
+            0xac => ask::performance(self, cdb),
+            0xbd => Ok(vec![0; 8]),
+            0x5c => ask::buffer_capacity(self),
+            0x1b => io::start_stop(self, cdb),
+            0x1e => io::prevent(self, cdb),
+            0x25 => about::capacity(self),
+            0x23 => about::format_capacities(self),
+            0x43 => about::table_of_contents(self, cdb),
+            0x51 => about::disc_information(self, cdb),
+            0x52 => about::track_information(self, cdb),
+            0xad => about::structure(self, cdb),
+            0x28 | 0xa8 => io::read(self, cdb),
+            0x2a | 0xaa => io::write(self, cdb, data),
+            0x35 => io::synchronize(self),
+            0x54 => io::calibrate(self),
+            0x53 => io::reserve_track(self, cdb),
+            0x5b => io::close(self, cdb),
+            0x04 => io::format(self, data),
+            // SET STREAMING, SET CD SPEED: the drive goes on at its own rate.
+            0xb6 | 0xbb => Ok(Vec::new()),
+            _ => Err(sense::UNKNOWN_COMMAND),
+        }
+    }
+}
