@@ -60,16 +60,19 @@ pub fn burn(
     Ok(Burned { job })
 }
 
-/// The image that the drive wants to burn from, if it wants one.
-pub fn prepare(
+/// The image that the drive burns from, if it wants one.
+pub fn make_image(
     job: &BurnJob,
     drive: &mut dyn Drive,
     monitor: &dyn Monitor,
     stop: &Stop,
 ) -> Result<Option<Box<dyn DiscReader>>, BurnError> {
+    if !drive.wants_image() {
+        return Ok(None);
+    }
     let total = Some(job.sectors.bytes().0);
     monitor.phase(&Phase { what: "imaging", disc: Some(job.label.number.0), total });
-    Ok(drive.prepare(job, &|news| tell(monitor, news), stop)?)
+    Ok(Some(drive.make_image(job, &|news| tell(monitor, news), stop)?))
 }
 
 fn tell(monitor: &dyn Monitor, news: News) {

@@ -88,14 +88,16 @@ pub trait Drive: Send {
     /// none, [`DriveError::AlreadyThere`] if this disc is in the way.
     fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError>;
 
-    /// Makes what must stand between the staged files and the medium, if anything: a whole image,
-    /// which is to be verified like a disc before a blank is spent on it.
-    fn prepare(
+    /// Whether a whole image must be made before [`Drive::burn`].
+    fn wants_image(&self) -> bool;
+
+    /// Makes the image. It is verified like a disc before a blank is spent on it.
+    fn make_image(
         &mut self,
         job: &BurnJob,
         watch: &dyn Fn(News),
         stop: &Stop,
-    ) -> Result<Option<Box<dyn DiscReader>>, DriveError>;
+    ) -> Result<Box<dyn DiscReader>, DriveError>;
 
     /// Burns the blank. After an error no medium passes for this disc, and the next attempt takes
     /// another blank.

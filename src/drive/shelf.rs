@@ -217,14 +217,18 @@ impl Drive for Shelf {
         Ok(Blank { capacity: None })
     }
 
-    /// A shelf's disc is an image, and is read back as one.
-    fn prepare(
+    fn wants_image(&self) -> bool {
+        false
+    }
+
+    /// A shelf's disc is an image itself.
+    fn make_image(
         &mut self,
-        _: &BurnJob,
+        job: &BurnJob,
         _: &dyn Fn(News),
         _: &Stop,
-    ) -> Result<Option<Box<dyn DiscReader>>, DriveError> {
-        Ok(None)
+    ) -> Result<Box<dyn DiscReader>, DriveError> {
+        Err(DriveError::Missing(self.image_path(&job.label)))
     }
 
     fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {

@@ -1,6 +1,6 @@
 //! From staged to safe: burn, read back, record; a disc that fails goes onto the next blank.
 
-use crate::burn::{BurnError, Burned, burn, check_size, prepare, take_blank};
+use crate::burn::{BurnError, Burned, burn, check_size, make_image, take_blank};
 use crate::catalog::{
     Catalog, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, Verification,
 };
@@ -138,7 +138,7 @@ impl Station<'_> {
         files: &[DiscFile],
     ) -> Result<(), FlowError> {
         let Desk { monitor, stop, .. } = self.desk;
-        let image = prepare(job, &mut *self.drives.burner, monitor, stop)
+        let image = make_image(job, &mut *self.drives.burner, monitor, stop)
             .map_err(|error| burn_error(error, disc, ""))?;
         let Some(image) = image else { return Ok(()) };
         let expected: Vec<Expected> = files.iter().map(expected).collect();

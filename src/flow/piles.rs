@@ -72,10 +72,11 @@ pub fn look_in(
     fits: impl Fn(&Piles) -> bool,
 ) -> Result<Piles, FlowError> {
     with_medium(drive, desk, wanted, |drive| {
-        let found = drive.discs()?;
-        if found.discs.is_empty() {
-            let empty = DriveError::Empty { drive: drive.title() };
-            return Err(found.problems.into_iter().next().unwrap_or(empty).into());
+        let mut found = drive.discs()?;
+        if let (true, Some(problem)) = (found.discs.is_empty(), found.problems.pop()) {
+            return Err(problem.into());
+        } else if found.discs.is_empty() {
+            return Err(other_disc(drive, wanted)?);
         }
         let piles = Piles::sorted(from, found);
         if fits(&piles) {
@@ -86,6 +87,16 @@ pub fn look_in(
             found: piles.words(),
             wanted: wanted.to_owned(),
         })
+    })
+}
+
+/// What is in the drive instead: nothing, or a blank.
+fn other_disc(drive: &mut dyn Drive, wanted: &str) -> Result<FlowError, FlowError> {
+    let content = drive.slot().map(|slot| slot.content()).transpose()?.flatten();
+    let (drive, wanted) = (drive.title(), wanted.to_owned());
+    Ok(match content {
+        Some(found) => FlowError::OtherDisc { drive, found, wanted },
+        None => DriveError::Empty { drive }.into(),
     })
 }
 

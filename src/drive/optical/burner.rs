@@ -114,7 +114,7 @@ impl Optical {
     }
 
     /// The whole image in staging, checked to be as long as it must be.
-    fn make_image(
+    fn write_image(
         &self,
         job: &BurnJob,
         watch: &dyn Fn(News),
@@ -149,10 +149,6 @@ impl Optical {
         self.file("iso")
     }
 
-    fn makes_images(&self) -> bool {
-        self.choices.image_first || self.choices.settings.engine.needs_image()
-    }
-
     fn place(&self, medium: Option<&Medium>) -> engine::Place {
         engine::Place {
             device: self.device.path().to_owned(),
@@ -170,7 +166,7 @@ impl Optical {
         stop: &Stop,
     ) -> Result<(), DriveError> {
         let path = self.image();
-        let what = match self.makes_images() {
+        let what = match self.wants_image() {
             true => What::Image { path: &path, sectors: job.sectors },
             false => What::Tree,
         };
@@ -216,17 +212,17 @@ impl Drive for Optical {
         }
     }
 
-    fn prepare(
+    fn wants_image(&self) -> bool {
+        self.choices.image_first || self.choices.settings.engine.needs_image()
+    }
+
+    fn make_image(
         &mut self,
         job: &BurnJob,
         watch: &dyn Fn(News),
         stop: &Stop,
-    ) -> Result<Option<Box<dyn DiscReader>>, DriveError> {
-        if !self.makes_images() {
-            return Ok(None);
-        }
-        let path = self.make_image(job, watch, stop)?;
-        Ok(Some(Box::new(Image::open(&path)?)))
+    ) -> Result<Box<dyn DiscReader>, DriveError> {
+        Ok(Box::new(Image::open(&self.write_image(job, watch, stop)?)?))
     }
 
     fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
@@ -240,11 +236,14 @@ impl Drive for Optical {
 
     fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
         self.reload()?;
+        let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
         let Some(disc) = self.disc()? else {
             let label = Box::new(wanted.clone());
-            return Err(DriveError::NotThere { drive: self.title(), label });
+            return match self.content()? {
+                Some(found) => wrong(found),
+                None => Err(DriveError::NotThere { drive: self.title(), label }),
+            };
         };
-        let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
         match Label::read(&disc)? {
             Some(label) if label == *wanted => Ok(Box::new(disc)),
             Some(label) if label.set == wanted.set && label.number == wanted.number => {

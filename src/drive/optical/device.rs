@@ -183,6 +183,7 @@ impl Device {
     /// Hands the medium out, or opens the tray.
     pub fn eject(&self) -> Result<(), DeviceError> {
         let what = "open the tray";
+        self.hear_news();
         // Somebody may have left it locked; a refusal shows in the next line.
         let _ = self.link.lock(false);
         match self.link.eject() {
@@ -196,12 +197,19 @@ impl Device {
         if !self.has_tray {
             return Err(DeviceError::NoMotor(self.path.clone()));
         }
+        self.hear_news();
         let what = "close the tray";
         match self.link.close_tray() {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.reason(what)),
             Err(e) => Err(self.errno(what, e)),
         }
+    }
+
+    /// The kernel takes a drive's news for success of the command that they came instead of
+    /// (ioctl_internal_command in scsi_ioctl.c): they are fetched before.
+    fn hear_news(&self) {
+        let _ = self.command(&mmc::TEST_UNIT_READY, Transfer::Nothing);
     }
 
     /// Fails if another program burns with the drive, or has its disc mounted: both claim it for

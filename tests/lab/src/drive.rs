@@ -121,7 +121,6 @@ impl Drive {
         if !self.tray_open {
             self.tray_open = true;
             self.event(REMOVAL);
-            self.attention = Some(sense::MEDIUM_CHANGED);
         }
         Ok(())
     }

@@ -262,7 +262,10 @@ impl Ring {
             .collect();
         let cdb = self.bytes(cdb, 16);
         let data = match sends_data(&cdb) {
-            true => pieces.iter().flat_map(|&(at, length)| self.bytes(at, length)).collect(),
+            true => {
+                let pieces = pieces.iter().map(|&(at, length)| self.bytes(at, length));
+                pieces.collect::<Vec<_>>().concat()
+            }
             false => Vec::new(),
         };
         Command { entry, length, cdb, data, pieces }
