@@ -26,11 +26,7 @@ pub struct Workshop {
 pub fn serve(socket: &Path, dir: &Path) -> io::Result<()> {
     let _ = std::fs::remove_file(socket);
     let listener = UnixListener::bind(socket)?;
-    let workshop = Workshop {
-        dir: dir.to_owned(),
-        drives: HashMap::new(),
-        discs: HashMap::new(),
-    };
+    let workshop = Workshop { dir: dir.to_owned(), drives: HashMap::new(), discs: HashMap::new() };
     let workshop = Arc::new(Mutex::new(workshop));
     for stream in listener.incoming() {
         let (stream, workshop) = (stream?, workshop.clone());
@@ -172,7 +168,10 @@ impl Workshop {
     }
 
     fn drive(&self, name: &str) -> Result<std::sync::MutexGuard<'_, Drive>, String> {
-        self.drives.get(name).map(|(drive, _)| lock(drive)).ok_or_else(|| format!("no drive {name}"))
+        self.drives
+            .get(name)
+            .map(|(drive, _)| lock(drive))
+            .ok_or_else(|| format!("no drive {name}"))
     }
 
     fn disc(&self, id: &str) -> Result<&SharedDisc, String> {

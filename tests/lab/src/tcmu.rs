@@ -92,7 +92,10 @@ impl Plugged {
             }
             thread::sleep(Duration::from_millis(100));
         }
-        Err(io::Error::other(format!("the kernel made no node for drive {} ({address})", self.name)))
+        Err(io::Error::other(format!(
+            "the kernel made no node for drive {} ({address})",
+            self.name
+        )))
     }
 }
 
@@ -119,7 +122,12 @@ fn settle() {
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let named = |e: io::Error| io::Error::other(format!("{} <- {text}: {e}", path.display()));
-    OpenOptions::new().write(true).open(path).map_err(named)?.write_all(text.as_bytes()).map_err(named)
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(named)?
+        .write_all(text.as_bytes())
+        .map_err(named)
 }
 
 fn log_file(name: &str) -> io::Result<File> {

@@ -1,0 +1,294 @@
+//! What tests of the suite work with: drives and discs of the laboratory, hands that change discs,
+//! and coldcut at work.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use coldcut_lab::control;
+use sha2::{Digest, Sha256};
+
+const SOCKET: &str = "/run/lab-burner";
+const DISCS: &str = "/lab/discs";
+/// A guest without KVM is slow; what takes longer than this does not come any more.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The drives, which all tests share; a test has them for itself.
+pub struct Lab {
+    pub one: PathBuf,
+    pub two: PathBuf,
+    /// A fresh directory for this test.
+    pub dir: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+fn nodes() -> &'static (PathBuf, PathBuf) {
+    static NODES: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
+    NODES.get_or_init(|| {
+        fs::create_dir_all(DISCS).unwrap();
+        let mut serve = Command::new("lab-burner");
+        serve.args(["serve", SOCKET, DISCS]).env("LAB_DIR", "/lab");
+        serve.stdin(Stdio::null()).spawn().unwrap();
+        until("the drives' socket", || Path::new(SOCKET).exists());
+        let add = |name: &str| {
+            PathBuf::from(control::ask(Path::new(SOCKET), &format!("drive add {name}")).unwrap())
+        };
+        (add("one"), add("two"))
+    })
+}
+
+/// Waits for something that must come.
+pub fn until(what: &str, mut come: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !come() {
+        assert!(Instant::now() < end, "{what} did not come");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+impl Lab {
+    /// Two drives, empty and closed, without faults.
+    pub fn new() -> Lab {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let (one, two) = nodes().clone();
+        let dir = tempfile::Builder::new().prefix("test").tempdir_in("/lab").unwrap();
+        let lab = Lab { one, two, dir, _turn: turn };
+        lab.ctl("reset one");
+        lab.ctl("reset two");
+        lab.udev_settles();
+        lab
+    }
+
+    /// A command to the drives, as in docs/lab.md.
+    #[track_caller]
+    pub fn ctl(&self, command: &str) -> String {
+        match control::ask(Path::new(SOCKET), command) {
+            Ok(answer) => answer,
+            Err(words) => panic!("{words}"),
+        }
+    }
+
+    pub fn try_ctl(&self, command: &str) -> Result<String, String> {
+        control::ask(Path::new(SOCKET), command)
+    }
+
+    /// Blank discs of this many sectors.
+    pub fn blanks(&self, kind: &str, sectors: u32, ids: &[&str]) {
+        for id in ids {
+            self.ctl(&format!("disc new {id} {kind} {sectors}"));
+        }
+    }
+
+    /// Hands put a disc into a drive, and udev has looked at it.
+    #[track_caller]
+    pub fn insert(&self, drive: &str, disc: &str) {
+        self.ctl(&format!("insert {drive} {disc}"));
+    }
+
+    pub fn udev_settles(&self) {
+        // The kernel asks drives for news every two seconds.
+        thread::sleep(Duration::from_millis(2500));
+        tool(&["udevadm", "settle", "--timeout=60"]);
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A directory of files of this many bytes, which do not compress.
+    pub fn source(&self, files: usize, bytes: usize) -> PathBuf {
+        let source = self.path("source");
+        fs::create_dir_all(&source).unwrap();
+        for i in 0..files {
+            fs::write(source.join(format!("file{i}")), noise(i as u64 + 1, bytes)).unwrap();
+        }
+        source
+    }
+
+    /// Starts coldcut with a catalog and a staging area of this test's own.
+    pub fn start<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Run {
+        let mut command = Command::new("coldcut");
+        command.args(words).current_dir(self.dir.path());
+        command.env("COLDCUT_CATALOG", self.path("catalog.sqlite"));
+        command.env("COLDCUT_STAGING", self.path("staging"));
+        Run::new(command)
+    }
+
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Done {
+        self.start(words).ends()
+    }
+
+    /// `backup` of the source, in archives small enough for discs of 8 MB.
+    pub fn backup(&self, drive: &Path, more: &[&str]) -> Run {
+        let source = self.path("source");
+        let mut words = vec!["backup", source.to_str().unwrap(), drive.to_str().unwrap()];
+        words.extend(["--disc-size", "8M", "--archive-size", "1M", "--compress", "none"]);
+        words.extend(["--wait", "120s", "--flush"]);
+        words.extend(more);
+        self.start(words)
+    }
+
+    /// State, copies and the rest of each disc, as `discs --json` tells.
+    pub fn discs(&self) -> Vec<serde_json::Value> {
+        let done = self.run(["discs", "--json"]).code(0);
+        done.lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    #[track_caller]
+    pub fn states(&self, wanted: &[&str]) {
+        let discs = self.discs();
+        let states: Vec<&str> = discs.iter().filter_map(|disc| disc["state"].as_str()).collect();
+        assert_eq!(states, wanted, "{discs:?}");
+    }
+
+    /// What lies below a directory: names and digests.
+    pub fn tree(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
+        let dir = self.path(name);
+        let entries = fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+        let digest = |path: PathBuf| Sha256::digest(fs::read(path).unwrap()).to_vec();
+        entries
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name().into_string().unwrap(), digest(entry.path())))
+            .collect()
+    }
+
+    #[track_caller]
+    pub fn same_trees(&self, one: &str, other: &str) {
+        assert_eq!(self.tree(one), self.tree(other));
+    }
+}
+
+/// Bytes that look like noise and are the same each time.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(&mut next).flatten().take(length).collect()
+}
+
+/// A program at work, and what it said so far.
+pub struct Run {
+    pub child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    /// Lines before this one were waited for already.
+    seen: usize,
+    readers: Vec<thread::JoinHandle<()>>,
+}
+
+/// A program that ended.
+pub struct Done {
+    pub code: Option<i32>,
+    pub lines: Vec<String>,
+}
+
+impl Run {
+    pub fn new(mut command: Command) -> Run {
+        println!("$ {command:?}");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let out: Box<dyn Read + Send> = Box::new(child.stdout.take().unwrap());
+        let err: Box<dyn Read + Send> = Box::new(child.stderr.take().unwrap());
+        let readers = [out, err].map(|stream| {
+            let lines = lines.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                    let line = String::from_utf8_lossy(&line).into_owned();
+                    println!("  | {line}");
+                    lines.lock().unwrap().push(line);
+                }
+            })
+        });
+        Run { child, lines, seen: 0, readers: readers.into() }
+    }
+
+    pub fn said(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for a line with these words, behind those that were waited for before.
+    #[track_caller]
+    pub fn says(&mut self, words: &str) -> &mut Run {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let lines = self.said();
+            let behind = lines.iter().enumerate().skip(self.seen);
+            if let Some((at, _)) = behind.into_iter().find(|(_, line)| line.contains(words)) {
+                self.seen = at + 1;
+                return self;
+            }
+            let ended = self.readers.iter().all(thread::JoinHandle::is_finished);
+            assert!(
+                !ended && Instant::now() < end,
+                "it never said {words:?}:\n{}",
+                lines.join("\n")
+            );
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn signal(&self, signal: &str) {
+        tool(&["kill", signal, &self.child.id().to_string()]);
+    }
+
+    /// Waits for its end; the readers may outlive it where a burner does.
+    pub fn ends(mut self) -> Done {
+        let end = Instant::now() + PATIENCE + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < end, "it does not end:\n{}", self.said().join("\n"));
+            thread::sleep(Duration::from_millis(50));
+        };
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        let lines = self.lines.lock().unwrap().clone();
+        Done { code, lines }
+    }
+}
+
+impl Done {
+    #[track_caller]
+    pub fn code(self, wanted: i32) -> Done {
+        assert_eq!(self.code, Some(wanted), "{}", self.lines.join("\n"));
+        self
+    }
+
+    #[track_caller]
+    pub fn said(self, words: &str) -> Done {
+        assert!(self.has(words), "it did not say {words:?}:\n{}", self.lines.join("\n"));
+        self
+    }
+
+    #[track_caller]
+    pub fn never_said(self, words: &str) -> Done {
+        assert!(!self.has(words), "it said {words:?}:\n{}", self.lines.join("\n"));
+        self
+    }
+
+    pub fn has(&self, words: &str) -> bool {
+        self.lines.iter().any(|line| line.contains(words))
+    }
+}
+
+/// Runs a tool of the system.
+#[track_caller]
+pub fn tool(words: &[&str]) -> Done {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    Run::new(command).ends()
+}
