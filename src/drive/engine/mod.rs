@@ -1,7 +1,6 @@
 //! The programs that burn in a drive, behind one face: what they are told, what they say while
 //! they work, and what their end means for the disc.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,8 +15,8 @@ use crate::port::stop::Stop;
 mod growisofs;
 mod xorriso;
 
-/// How many of the last complaints are shown to a person.
-const COMPLAINTS: usize = 3;
+/// How many complaints are shown to a person: the first ones, for what follows is consequence.
+const COMPLAINTS: usize = 2;
 const FIRST_ASK: &str = "the burn goes on, so that the disc is not lost; ask once more (Ctrl-C) \
     to abort it, which spoils the disc";
 
@@ -225,7 +224,7 @@ struct Heard {
     /// The first byte went to the medium, or may have.
     began: bool,
     closing: bool,
-    complaints: VecDeque<String>,
+    complaints: Vec<String>,
     sense: Option<Sense>,
     at: Option<Sectors>,
 }
@@ -250,13 +249,11 @@ impl Heard {
     }
 
     fn complain(&mut self, words: String) {
-        // The first failure is the cause; what follows is its consequence.
         self.sense = self.sense.or_else(|| Sense::find(&words));
         self.at = self.at.or_else(|| failed_address(&words));
-        if self.complaints.len() == COMPLAINTS {
-            self.complaints.pop_front();
+        if self.complaints.len() < COMPLAINTS {
+            self.complaints.push(words);
         }
-        self.complaints.push_back(words);
     }
 
     /// The drive's reason as a sentence, and the program's own words.

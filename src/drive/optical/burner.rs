@@ -60,6 +60,15 @@ impl Optical {
         DriveError::Unusable { drive: self.title(), words }
     }
 
+    /// What fits on a blank, once it is formatted as it was wished.
+    fn room_on(&self, medium: &Medium) -> Sectors {
+        let unformatted = medium.state == MediumState::Blank && medium.spare.is_none();
+        match medium.with_spares {
+            Some(left) if unformatted && self.choices.settings.defect_management => left,
+            _ => medium.writable_whole(),
+        }
+    }
+
     /// For people, as in "/dev/sr0 holds …".
     fn describe(&self, medium: &Medium) -> String {
         let kind = medium.profile;
@@ -197,7 +206,7 @@ impl Drive for Optical {
             return Err(DriveError::NoMoreBlanks { drive });
         };
         let found = || self.describe(&medium);
-        let blank = Blank { capacity: Some(medium.writable_whole()) };
+        let blank = Blank { capacity: Some(self.room_on(&medium)) };
         match &medium.state {
             _ if !medium.profile.can_be_written() => {
                 Err(DriveError::NotBlank { drive, found: found() })

@@ -2,7 +2,7 @@
 //! goes through [`Link`], so that waiting and retrying are tested without a drive.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -106,6 +106,36 @@ impl Link for Node {
     }
     fn disk_sequence(&self) -> Option<u64> {
         cdrom::disk_sequence(self.0.as_fd())
+    }
+}
+
+/// No drive.
+struct Unplugged;
+
+impl Link for Unplugged {
+    fn command(&self, _: &[u8], _: Transfer, _: Duration) -> Result<usize, Refusal> {
+        Err(Refusal::Errno(Errno::ENODEV))
+    }
+    fn tray(&self) -> Result<Tray, Errno> {
+        Err(Errno::ENODEV)
+    }
+    fn eject(&self) -> Result<bool, Errno> {
+        Err(Errno::ENODEV)
+    }
+    fn close_tray(&self) -> Result<bool, Errno> {
+        Err(Errno::ENODEV)
+    }
+    fn lock(&self, _: bool) -> Result<(), Errno> {
+        Err(Errno::ENODEV)
+    }
+    fn can_close_tray(&self) -> bool {
+        false
+    }
+    fn size(&self) -> Result<u64, Errno> {
+        Err(Errno::ENODEV)
+    }
+    fn disk_sequence(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -310,7 +340,7 @@ impl Device {
     }
 
     /// Lets the kernel forget the drive and find it again, so that it looks at the medium anew: the
-    /// only way where no motor closes the tray. For root.
+    /// only way where no motor closes the tray. For root. The drive may get another node.
     pub fn rescan(&mut self) -> Result<(), DeviceError> {
         let node = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let sys = Path::new("/sys/class/block").join(&node).join("device");
@@ -318,16 +348,25 @@ impl Device {
         let io = |source| DeviceError::Io { path: path.clone(), what: "rescan", source };
         let target = sys.canonicalize().map_err(io)?;
         let host = scsi_host(&target).ok_or_else(|| DeviceError::Gone(self.path.clone()))?;
-        fs::write(sys.join("delete"), "1").map_err(io)?;
         let scan = Path::new("/sys/class/scsi_host").join(host).join("scan");
-        fs::write(scan, "- - -").map_err(io)?;
-        self.reopen()
+        let delete = OpenOptions::new().write(true).open(sys.join("delete")).map_err(io)?;
+        let scan = OpenOptions::new().write(true).open(scan).map_err(io)?;
+        // A node that somebody holds open keeps its name from the drive that comes back.
+        self.link = Box::new(Unplugged);
+        (&delete).write_all(b"1").map_err(io)?;
+        (&scan).write_all(b"- - -").map_err(io)?;
+        self.reopen(&target)
     }
 
-    fn reopen(&mut self) -> Result<(), DeviceError> {
+    /// `target` is the place of the SCSI device, `/sys/devices/…/6:0:1:0`, which stays the same.
+    fn reopen(&mut self, target: &Path) -> Result<(), DeviceError> {
         let deadline = Deadline::after(RETURN);
         loop {
-            match Device::open(&self.path) {
+            let opened = match node_at(target) {
+                Some(node) => Device::open(&node),
+                None => Err(DeviceError::Gone(self.path.clone())),
+            };
+            match opened {
                 Ok(device) => {
                     *self = device;
                     return Ok(());
@@ -423,6 +462,13 @@ fn open_error(path: &Path, error: io::Error) -> DeviceError {
 fn is_scsi_optical(node: &str) -> bool {
     let kind = Path::new("/sys/class/block").join(node).join("device/type");
     fs::read_to_string(kind).is_ok_and(|text| text.trim() == OPTICAL.to_string())
+}
+
+/// The node of the drive at this place, if the kernel has made one.
+fn node_at(target: &Path) -> Option<PathBuf> {
+    let entry = fs::read_dir(target.join("block")).ok()?.next()?.ok()?;
+    let node = Path::new("/dev").join(entry.file_name());
+    node.exists().then_some(node)
 }
 
 /// `host6` out of `/sys/devices/…/host6/target6:0:1/6:0:1:0`.

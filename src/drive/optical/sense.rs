@@ -100,7 +100,8 @@ impl Sense {
     /// Sense in the words of burning programs: libburn's `[3 0C 02]`, growisofs'
     /// `SK=3h/ASC=0Ch/ACQ=00h`.
     pub fn find(text: &str) -> Option<Sense> {
-        in_brackets(text).or_else(|| named(text))
+        // Key 0 is no error: the program tells of one that the drive did not report.
+        in_brackets(text).or_else(|| named(text)).filter(|sense| sense.key != 0)
     }
 
     pub fn is_no_medium(self) -> bool {
@@ -209,7 +210,9 @@ mod tests {
         let by_name =
             ":-[ CLOSE SESSION failed with SK=5h/INVALID FIELD IN CDB]: Input/output error";
         assert_eq!(Sense::find(by_name), Some(sense(5, 0, 0)));
-        for other in ["", "[", "[a]", "[3 0C]", "[1 2 3 4]", "SK=", "SK=zzh", "Track [01]"] {
+        for other in
+            ["", "[", "[a]", "[3 0C]", "[1 2 3 4]", "SK=", "SK=zzh", "Track [01]", "[0 00 00]"]
+        {
             assert_eq!(Sense::find(other), None, "{other}");
         }
     }

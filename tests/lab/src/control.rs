@@ -149,6 +149,7 @@ impl Workshop {
         let fresh = || (Arc::new(Mutex::new(Drive::new(&format!("LAB-{name}")))), None);
         let (drive, plugged) = self.drives.entry(name.to_owned()).or_insert_with(fresh);
         if plugged.is_none() {
+            lock(drive).power_on();
             let new = Plugged::new(name, number, drive.clone()).map_err(|e| e.to_string())?;
             *plugged = Some(new);
         }

@@ -83,6 +83,13 @@ impl Drive {
         }
     }
 
+    /// What a drive forgets without power: the lock, and what it had to tell.
+    pub fn power_on(&mut self) {
+        self.locked = false;
+        self.events.clear();
+        self.attention = Some(sense::RESET);
+    }
+
     /// The disc that the drive can work with.
     pub fn medium(&self) -> Result<MutexGuard<'_, Disc>, Sense> {
         match &self.disc {

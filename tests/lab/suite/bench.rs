@@ -28,19 +28,21 @@ pub struct Lab {
     _turn: MutexGuard<'static, ()>,
 }
 
-fn nodes() -> &'static (PathBuf, PathBuf) {
-    static NODES: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
-    NODES.get_or_init(|| {
+/// Starts the drives' program once; gives the nodes, which a drive may change.
+fn nodes() -> (PathBuf, PathBuf) {
+    static SERVED: OnceLock<()> = OnceLock::new();
+    SERVED.get_or_init(|| {
         fs::create_dir_all(DISCS).unwrap();
         let mut serve = Command::new("lab-burner");
         serve.args(["serve", SOCKET, DISCS]).env("LAB_DIR", "/lab");
         serve.stdin(Stdio::null()).spawn().unwrap();
         until("the drives' socket", || Path::new(SOCKET).exists());
-        let add = |name: &str| {
-            PathBuf::from(control::ask(Path::new(SOCKET), &format!("drive add {name}")).unwrap())
-        };
-        (add("one"), add("two"))
-    })
+    });
+    let add = |name: &str| {
+        control::ask(Path::new(SOCKET), &format!("drive add {name}"))
+            .unwrap_or_else(|e| panic!("{e}"))
+    };
+    (add("one").into(), add("two").into())
 }
 
 /// Waits for something that must come.
@@ -57,7 +59,7 @@ impl Lab {
     pub fn new() -> Lab {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let (one, two) = nodes().clone();
+        let (one, two) = nodes();
         let dir = tempfile::Builder::new().prefix("test").tempdir_in("/lab").unwrap();
         let lab = Lab { one, two, dir, _turn: turn };
         lab.ctl("reset one");

@@ -2,5 +2,8 @@
 //! growisofs. Runs in the guest that scripts/lab.sh boots.
 
 mod bench;
+mod broken;
 mod burning;
+mod cut_off;
 mod drive_itself;
+mod media;

@@ -1,0 +1,84 @@
+//! Burns that are cut off: by Ctrl-C, by kill -9, by nobody coming.
+
+use crate::bench::{Lab, Run, until};
+
+const SECTORS: u32 = 4096;
+
+/// A burn that takes some ten seconds, in the middle of it.
+fn in_the_middle(lab: &Lab) -> Run {
+    lab.blanks("bd-r", SECTORS, &["a", "b"]);
+    lab.source(5, 1_000_000);
+    lab.ctl("rate one write 500000");
+    lab.insert("one", "a");
+    let mut run = lab.backup(&lab.one.clone(), &[]);
+    run.says("writing disc 1");
+    until("the first sectors", || lab.ctl("disc state a").starts_with("open"));
+    run
+}
+
+#[test]
+fn a_kill_9_leaves_the_burn_going_and_the_next_run_waits_and_reads_back() {
+    let lab = Lab::new();
+    let run = in_the_middle(&lab);
+    run.signal("-KILL");
+    drop(run);
+    let mut run = lab.backup(&lab.one.clone(), &[]);
+    run.says("a former run still burns in");
+    run.says("disc 1 is in").says("disc 1 is verified");
+    run.ends().code(0);
+    lab.states(&["verified"]);
+    assert!(lab.ctl("disc state a").starts_with("finalised sessions=1"));
+    assert!(lab.ctl("disc state b").starts_with("blank"));
+}
+
+#[test]
+fn the_first_ctrl_c_lets_the_burn_end() {
+    let lab = Lab::new();
+    let mut run = in_the_middle(&lab);
+    run.signal("-INT");
+    run.says("the burn goes on, so that the disc is not lost");
+    run.ends().code(130);
+    assert!(lab.ctl("disc state a").starts_with("finalised"));
+    lab.backup(&lab.one.clone(), &[])
+        .ends()
+        .code(0)
+        .said("it is read back")
+        .said("disc 1 is verified");
+}
+
+#[test]
+fn the_second_ctrl_c_aborts_it_and_says_what_is_lost() {
+    let lab = Lab::new();
+    let mut run = in_the_middle(&lab);
+    run.signal("-INT");
+    run.says("the burn goes on");
+    run.signal("-INT");
+    run.says("the burn was aborted; the disc in the drive is lost");
+    run.ends().code(130);
+    assert!(!lab.ctl("disc state a").starts_with("blank"));
+    let mut run = lab.backup(&lab.one.clone(), &[]);
+    run.says("it is handed out").says("Insert a blank disc for disc 1");
+    lab.insert("one", "b");
+    run.says("disc 1 is verified");
+    run.ends().code(0);
+}
+
+#[test]
+fn ctrl_c_at_a_prompt_leaves_everything_staged() {
+    let lab = Lab::new();
+    lab.source(5, 1_000_000);
+    let mut run = lab.backup(&lab.one.clone(), &[]);
+    run.says("Insert a blank disc");
+    run.signal("-INT");
+    run.ends().code(130);
+    lab.states(&["staged"]);
+}
+
+#[test]
+fn nobody_comes_and_the_exit_code_says_so() {
+    let lab = Lab::new();
+    lab.source(1, 1_000_000);
+    let done = lab.backup(&lab.one.clone(), &["--wait", "2s"]).ends();
+    done.code(4).said("nobody inserted a blank disc for disc 1 of source");
+    lab.states(&["staged"]);
+}
