@@ -459,9 +459,10 @@ impl Burn {
                 (ErrorKind::ValueValidation, format!("{:?} is no disc: {allowed}", word))
             })
         };
-        let is_place = |word: &mut OsString| configured.is_none() || number(word).is_err();
-        let typed = self.words.pop_if(is_place).map(PathBuf::from);
-        self.dest = or_configured("burn [DISC]... <DEST>", typed, configured.clone())?;
+        let is_place = |word: &OsString| configured.is_none() || number(word).is_err();
+        let typed = self.words.last().is_some_and(is_place).then(|| self.words.pop()).flatten();
+        self.dest =
+            or_configured("burn [DISC]... <DEST>", typed.map(PathBuf::from), configured.clone())?;
         self.discs = self.words.drain(..).map(|word| number(&word)).collect::<Result<_, _>>()?;
         Ok(())
     }
