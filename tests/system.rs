@@ -188,7 +188,7 @@ fn the_button_opens_a_drive_that_nobody_uses_and_no_other() {
     // A shell that holds the node stands for a burning program, another between for udev.
     let mut sandbox = sandbox;
     sandbox.set("LINE", &command);
-    let held = sandbox.bash("exec 9<node; bash -c 'exec 9<&-; eval \"$LINE\"; true'");
+    let held = sandbox.bash("exec 9<node; bash -c 'exec 9<&-; eval \"$LINE\"; true'; true");
     assert_eq!(held.ok().stdout(), "", "{}", held.story());
     // udev's worker locks the node while its programs run: the parent does not count.
     let worker =
