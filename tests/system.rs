@@ -156,9 +156,12 @@ fn udev_understands_the_rules() {
             .replace("ENV{DISK_EJECT_REQUEST}==", "ENV{DEVNAME}==");
         fs::write(sandbox.path("rules").join(name), text).unwrap();
     }
-    // In a namespace of its own, so that this machine's udev never sees them.
+    // In a namespace of its own, with a copy of the node, so that this machine's stays as it is.
     let line = format!(
-        "unshare -m bash -c 'mkdir -p /etc/udev/rules.d; mount --bind rules /etc/udev/rules.d
+        "as_root=$([ $(id -u) = 0 ] || echo -r)
+         unshare $as_root -m bash -euc 'mount --bind rules /etc/udev/rules.d
+         mount -t tmpfs none /run; mkdir /run/dev; cp -a /dev/{device} /dev/null /run/dev
+         mount --bind /run/dev /dev
          udevadm test --action=change /sys/class/block/{device} 2>&1'"
     );
     let run = sandbox.bash(&line);
