@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 # inserted discs; SQLite and zstd are compiled here (gcc).
 packages=(
   xorriso bzip2 gnupg tar coreutils mawk zstd acl attr python3 util-linux
+  udev systemd shellcheck
   nettle-dev libudev-dev clang libclang-dev pkg-config gcc libc6-dev
 )
 # Debian 12's compiler for programs that need a newer one than rustc, with its companions.

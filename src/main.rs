@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use coldcut::app::run;
 use coldcut::cli::args;
+use coldcut::cli::config::ConfigFiles;
 use coldcut::port::{process, stop::Stop};
 
 fn main() -> ExitCode {
-    let cli = match args::parse(std::env::args_os()) {
+    let cli = match args::parse(std::env::args_os(), &ConfigFiles::read()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };

@@ -1,13 +1,16 @@
 //! The command line as typed. Nothing here looks at the world: what is wrong here is exit 2, and
 //! `--help` works on a machine without a home.
 
+mod finish;
+
+use super::config::{Config, ConfigFiles};
 use super::values;
 use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
 use crate::model::disc::{Compression, Encryption};
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -18,14 +21,16 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+const AFTER_HELP: &str = "\
+DEST and FROM are a drive (/dev/sr0), or a shelf: a directory that holds disc images.
+Exit codes: 0 done, 1 could not, 2 bad command line, 3 some files were not done, \
+4 a disc is missing, 5 damage found.";
+
 #[derive(Debug, Parser)]
 #[command(
     name = "coldcut",
     version,
     about = "Puts directories on Blu-ray discs for cold storage, and gets them back",
-    after_help = "DEST and FROM are a drive (/dev/sr0), or a shelf: a directory that holds disc images.\n\
-        Exit codes: 0 done, 1 could not, 2 bad command line, 3 some files were not done, \
-        4 a disc is missing, 5 damage found.",
     subcommand_required = true,
     disable_help_subcommand = true
 )]
@@ -148,7 +153,7 @@ pub struct Burning {
 
 #[derive(Args, Debug)]
 pub struct Backup {
-    /// The directory to back up
+    /// The directory to back up, or the name of a set of the configuration files
     pub source: PathBuf,
     /// The drive (/dev/sr0), or the shelf to put discs on; a shelf is made if it is missing
     pub dest: Option<PathBuf>,
@@ -204,7 +209,7 @@ pub struct Backup {
 #[command(override_usage = "coldcut burn [OPTIONS] [DISC]... <DEST>")]
 pub struct Burn {
     /// Numbers of the discs to burn [default: all that wait], and behind them the drive or shelf
-    #[arg(value_name = "DISC|DEST", required = true)]
+    #[arg(value_name = "DISC|DEST")]
     words: Vec<OsString>,
     #[arg(skip)]
     pub discs: Vec<DiscNo>,
@@ -217,8 +222,12 @@ pub struct Burn {
 }
 
 #[derive(Args, Debug)]
+#[command(allow_missing_positional = true)]
 pub struct Restore {
     /// The drive (/dev/sr0), or the shelf: a directory that holds disc images
+    #[arg(value_name = "FROM")]
+    typed: Option<PathBuf>,
+    #[arg(skip)]
     pub from: PathBuf,
     /// The directory to restore into; made if it is missing
     pub target: PathBuf,
@@ -254,6 +263,9 @@ pub enum Overwrite {
 #[derive(Args, Debug)]
 pub struct Verify {
     /// The drive (/dev/sr0), or the shelf: a directory that holds disc images
+    #[arg(value_name = "FROM")]
+    typed: Option<PathBuf>,
+    #[arg(skip)]
     pub from: PathBuf,
     #[command(flatten)]
     behind: Common,
@@ -268,6 +280,9 @@ pub struct Flush {
 #[derive(Args, Debug)]
 pub struct Watch {
     /// The drive to watch
+    #[arg(value_name = "DRIVE")]
+    typed: Option<PathBuf>,
+    #[arg(skip)]
     pub drive: PathBuf,
     /// End when nothing is left to burn
     #[arg(long)]
@@ -324,70 +339,35 @@ pub struct Status {
     behind: Common,
 }
 
-/// Reads a command line, the program's name first. An error prints itself and ends the program by
-/// its `exit()`: 0 for `--help` and `--version`, 2 for all else.
-pub fn parse<I, T>(words: I) -> Result<Cli, clap::Error>
+/// Reads a command line, the program's name first, and what the files say for it. An error prints
+/// itself and ends the program by its `exit()`: 0 for `--help` and `--version`, 2 for all else.
+pub fn parse<I, T>(words: I, files: &ConfigFiles) -> Result<Cli, clap::Error>
 where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    let mut typed = Typed::try_parse_from(words)?;
-    let behind = std::mem::take(typed.verb.behind());
-    let mut cli = Cli { common: typed.before.and(behind), verb: typed.verb };
-    cli.finish().map_err(|(kind, text)| Typed::command().error(kind, text))?;
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let command = || Typed::command().after_help(format!("{AFTER_HELP}\n{}", files.line()));
+    // First what was typed alone: a slip there is not the files' fault, and tells what to look up.
+    let typed = command().try_get_matches_from(&words)?;
+    let first = Cli::from(&typed)?;
+    let definition = Typed::command();
+    let refused = |(kind, text): finish::Slip| command().error(kind, text);
+    let chosen = Config::new(files, &definition)
+        .and_then(|config| config.choose(&first, &definition))
+        .map_err(|error| refused((ErrorKind::InvalidValue, error.to_string())))?;
+    let words = chosen.weave(&words, &typed, &definition);
+    let all = command().args_override_self(true).try_get_matches_from(words)?;
+    let mut cli = Cli::from(&all)?;
+    cli.finish(chosen).map_err(refused)?;
     Ok(cli)
 }
 
-type Slip = (ErrorKind, String);
-
-fn slip<T>(kind: ErrorKind, text: &str) -> Result<T, Slip> {
-    Err((kind, text.to_owned()))
-}
-
 impl Cli {
-    /// What clap cannot say about arguments that depend on each other.
-    fn finish(&mut self) -> Result<(), Slip> {
-        let keys = &self.common.keys;
-        if keys.passphrase_file.is_some() && keys.passphrase_command.is_some() {
-            return slip(
-                ErrorKind::ArgumentConflict,
-                "--passphrase-file and --passphrase-command cannot be used together",
-            );
-        }
-        match &mut self.verb {
-            Verb::Backup(backup) => backup.check(),
-            Verb::Burn(burn) => burn.split(),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Backup {
-    fn check(&self) -> Result<(), Slip> {
-        use ErrorKind::{ArgumentConflict, MissingRequiredArgument};
-        match (self.stage, &self.dest) {
-            (true, Some(_)) => {
-                slip(ArgumentConflict, "backup --stage takes SOURCE only; DEST is for burn")
-            }
-            (false, None) if !self.dry_run => {
-                slip(MissingRequiredArgument, "backup needs DEST behind SOURCE, or --stage")
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Burn {
-    /// The last word is the place, all before it are numbers; clap wants optional words last.
-    fn split(&mut self) -> Result<(), Slip> {
-        self.dest = self.words.pop().unwrap_or_default().into();
-        let number = |word: &OsString| {
-            values::disc_number(&word.to_string_lossy()).map_err(|allowed| {
-                (ErrorKind::ValueValidation, format!("{:?} is no disc: {allowed}", word))
-            })
-        };
-        self.discs = self.words.drain(..).map(|word| number(&word)).collect::<Result<_, _>>()?;
-        Ok(())
+    fn from(matches: &ArgMatches) -> Result<Cli, clap::Error> {
+        let mut typed = Typed::from_arg_matches(matches)?;
+        let behind = std::mem::take(typed.verb.behind());
+        Ok(Cli { common: typed.before.and(behind), verb: typed.verb })
     }
 }
 

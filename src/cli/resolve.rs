@@ -38,8 +38,8 @@ pub enum ResolveError {
     NobodyThere,
 }
 
-const CATALOG: &str = "COLDCUT_CATALOG";
-const STAGING: &str = "COLDCUT_STAGING";
+pub const CATALOG: &str = "COLDCUT_CATALOG";
+pub const STAGING: &str = "COLDCUT_STAGING";
 pub use crate::port::shell::PASSPHRASE;
 
 /// GnuPG reads a passphrase's line into 255 bytes where it is cached; no honest line is longer

@@ -23,6 +23,8 @@ impl Sandbox {
         sandbox.set("PATH", std::env::var_os("PATH").unwrap_or_default());
         sandbox.set("HOME", sandbox.path("home"));
         sandbox.set("LC_ALL", "C.UTF-8");
+        // This machine's own files are not what is tested.
+        sandbox.set("COLDCUT_CONFIG", "/dev/null");
         sandbox.set("COLDCUT_CATALOG", sandbox.catalog());
         sandbox.set("COLDCUT_STAGING", sandbox.staging());
         sandbox

@@ -4,13 +4,13 @@ use super::*;
 
 fn typed(line: &str) -> Cli {
     let words = std::iter::once("coldcut").chain(line.split_whitespace());
-    parse(words).unwrap_or_else(|error| panic!("{line}: {error}"))
+    parse(words, &ConfigFiles::default()).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
 /// The exit code and the text of a command line that cannot be understood.
 fn refused(line: &str) -> (i32, String) {
     let words = std::iter::once("coldcut").chain(line.split_whitespace());
-    let error = parse(words).expect_err(line);
+    let error = parse(words, &ConfigFiles::default()).expect_err(line);
     (error.exit_code(), error.to_string())
 }
 
@@ -172,7 +172,10 @@ fn help_and_version_are_no_failure() {
 fn paths_and_globs_need_not_be_utf8() {
     use std::os::unix::ffi::OsStringExt;
     let word = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-    let cli = parse([word(b"coldcut"), word(b"find"), word(b"\xff*"), word(b"--catalog=\xfe")]);
+    let cli = parse(
+        [word(b"coldcut"), word(b"find"), word(b"\xff*"), word(b"--catalog=\xfe")],
+        &ConfigFiles::default(),
+    );
     let cli = cli.unwrap();
     assert_eq!(cli.common.catalog, Some(PathBuf::from(word(b"\xfe"))));
     match cli.verb {

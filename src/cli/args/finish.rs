@@ -1,0 +1,111 @@
+//! What clap cannot say about arguments that depend on each other, or on the configuration files,
+//! which name places where none was typed.
+
+use super::{Backup, Burn, Cli, Verb};
+use crate::cli::config::Chosen;
+use crate::cli::values;
+use clap::error::ErrorKind;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What is wrong with a command line, for clap to print.
+pub type Slip = (ErrorKind, String);
+
+fn slip<T>(kind: ErrorKind, text: &str) -> Result<T, Slip> {
+    Err((kind, text.to_owned()))
+}
+
+impl Cli {
+    /// What clap cannot say about arguments that depend on each other, and places from the files
+    /// where none was typed.
+    pub(super) fn finish(&mut self, chosen: Chosen) -> Result<(), Slip> {
+        let keys = &self.common.keys;
+        if keys.passphrase_file.is_some() && keys.passphrase_command.is_some() {
+            return slip(
+                ErrorKind::ArgumentConflict,
+                "--passphrase-file and --passphrase-command cannot be used together",
+            );
+        }
+        let place = chosen.place.clone();
+        match &mut self.verb {
+            Verb::Backup(backup) => {
+                self.common.name = self.common.name.take().or(chosen.backup.clone());
+                backup.fill(chosen);
+                backup.check()
+            }
+            Verb::Burn(burn) => burn.split(place),
+            Verb::Restore(restore) => {
+                restore.from =
+                    or_configured("restore <FROM> <TARGET>", restore.typed.take(), place)?;
+                Ok(())
+            }
+            Verb::Verify(verify) => {
+                verify.from = or_configured("verify <FROM>", verify.typed.take(), place)?;
+                Ok(())
+            }
+            Verb::Watch(watch) => {
+                watch.drive = or_configured("watch <DRIVE>", watch.typed.take(), chosen.drive)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The place that was typed, or that of the files.
+fn or_configured(
+    usage: &str,
+    typed: Option<PathBuf>,
+    configured: Option<PathBuf>,
+) -> Result<PathBuf, Slip> {
+    let missing = || {
+        let text = format!(
+            "the place is missing in `coldcut {usage}`, and no configuration file names it"
+        );
+        (ErrorKind::MissingRequiredArgument, text)
+    };
+    typed.or(configured).ok_or_else(missing)
+}
+
+impl Backup {
+    fn fill(&mut self, chosen: Chosen) {
+        if let (Some(_), Some(source)) = (chosen.backup, chosen.source) {
+            self.source = source;
+        }
+        if !self.stage && self.dest.is_none() {
+            self.dest = chosen.place;
+        }
+    }
+
+    fn check(&self) -> Result<(), Slip> {
+        use ErrorKind::{ArgumentConflict, MissingRequiredArgument};
+        match (self.stage, &self.dest) {
+            (true, Some(_)) => {
+                slip(ArgumentConflict, "backup --stage takes SOURCE only; DEST is for burn")
+            }
+            (false, None) if !self.dry_run => slip(
+                MissingRequiredArgument,
+                "backup needs DEST behind SOURCE, or --stage; no configuration file names a place",
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Burn {
+    /// The last word is the place, all before it are numbers; clap wants optional words last.
+    /// Where the files name a place, a number at the end is a disc, too.
+    fn split(&mut self, configured: Option<PathBuf>) -> Result<(), Slip> {
+        let number = |word: &OsString| {
+            values::disc_number(&word.to_string_lossy()).map_err(|allowed| {
+                (ErrorKind::ValueValidation, format!("{:?} is no disc: {allowed}", word))
+            })
+        };
+        let is_place = |word: &OsString| configured.is_none() || number(word).is_err();
+        let typed = self.words.last().is_some_and(is_place).then(|| self.words.pop()).flatten();
+        self.dest =
+            or_configured("burn [DISC]... <DEST>", typed.map(PathBuf::from), configured.clone())?;
+        self.discs = self.words.drain(..).map(|word| number(&word)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! Configuration files: options of the command line, written down once, by set. They stand apart
+//! because they know no option: a table becomes words like `--disc-size=bd25` that go before the
+//! typed ones, and the command line's own definition judges them.
+
+mod files;
+mod known;
+
+pub use files::{ConfigFile, ConfigFiles};
+
+use super::args::{Cli, Verb};
+use crate::model::SetName;
+use crate::model::path::shown;
+use clap::{ArgMatches, Command};
+use known::Known;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// What is wrong with a file, by its name, table and key. Its exit code is that of a bad command
+/// line, of which the files are a part.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {}: {reason}", shown(path.as_os_str().as_bytes()))]
+    Unreadable { path: PathBuf, reason: String },
+    #[error("{} is no TOML: {reason}", shown(path.as_os_str().as_bytes()))]
+    NotToml { path: PathBuf, reason: String },
+    #[error("{}, {table}, {key}: {reason}", shown(path.as_os_str().as_bytes()))]
+    Key { path: PathBuf, table: String, key: String, reason: String },
+    #[error("[set.{0}] of the configuration files has no source: add `source = \"/…\"`")]
+    NoSource(SetName),
+}
+
+/// Words of a table that are no options: what stands for SOURCE, DEST and FROM.
+const SOURCE: &str = "source";
+const DEST: &str = "dest";
+const DRIVE: &str = "drive";
+const PLACES: [&str; 3] = [SOURCE, DEST, DRIVE];
+
+/// One table: options by their long names, and places.
+type Section = BTreeMap<String, Value>;
+
+/// All files, checked and laid upon each other.
+#[derive(Debug, Default)]
+pub struct Config {
+    top: Section,
+    sets: BTreeMap<SetName, Section>,
+}
+
+/// What the files say for the command in hand.
+#[derive(Debug, Default)]
+pub struct Chosen {
+    /// The set, where the typed SOURCE is its name or its directory.
+    pub backup: Option<SetName>,
+    pub source: Option<PathBuf>,
+    /// The set's destination, or the drive: what is meant where none was typed.
+    pub place: Option<PathBuf>,
+    pub drive: Option<PathBuf>,
+    options: Section,
+}
+
+impl Config {
+    /// Reads all tables of all files, also those that the command in hand does not use: a slip of
+    /// the finger must not wait for the night in which it counts.
+    pub fn new(files: &ConfigFiles, command: &Command) -> Result<Config, ConfigError> {
+        let known = Known::new(command);
+        let mut config = Config::default();
+        for file in files.iter() {
+            if let Some(table) = file.table()? {
+                config.lay(&known, file.path(), table)?;
+            }
+        }
+        for variable in files.answered() {
+            config.forget(variable);
+        }
+        Ok(config)
+    }
+
+    fn lay(&mut self, known: &Known, path: &Path, table: Table) -> Result<(), ConfigError> {
+        let told = |table: &str, key: &str, reason: String| ConfigError::Key {
+            path: path.to_owned(),
+            table: table.to_owned(),
+            key: key.to_owned(),
+            reason,
+        };
+        for (key, value) in table {
+            if key != "set" {
+                top_key(known, &key, &value).map_err(|why| told("top level", &key, why))?;
+                known.lay(&mut self.top, key, value);
+                continue;
+            }
+            for (name, section) in sets(value).map_err(|why| told("top level", "set", why))? {
+                let heading = format!("[set.{name}]");
+                for (key, value) in section {
+                    set_key(known, &key, &value).map_err(|why| told(&heading, &key, why))?;
+                    known.lay(self.sets.entry(name.clone()).or_default(), key, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, key: &str) {
+        self.top.remove(key);
+        self.sets.values_mut().for_each(|section| drop(section.remove(key)));
+    }
+
+    /// The table that is meant: the named set's, that of a backup's SOURCE, or the only one.
+    pub fn choose(&self, cli: &Cli, command: &Command) -> Result<Chosen, ConfigError> {
+        let backup = self.backed_up(cli);
+        let section = self.meant(cli, backup.as_ref()).and_then(|name| self.sets.get(&name));
+        let place = |key: &str, section: &Section| {
+            section.get(key).and_then(Value::as_str).map(PathBuf::from)
+        };
+        let mut options = self.top.clone();
+        let known = Known::new(command);
+        for (key, value) in section.into_iter().flatten() {
+            known.lay(&mut options, key.clone(), value.clone());
+        }
+        let drive = place(DRIVE, &self.top);
+        let source = section.and_then(|section| place(SOURCE, section));
+        if let (Some(name), None) = (&backup, &source) {
+            return Err(ConfigError::NoSource(name.clone()));
+        }
+        Ok(Chosen {
+            place: section.and_then(|section| place(DEST, section)).or(drive.clone()),
+            source,
+            drive,
+            backup,
+            options,
+        })
+    }
+
+    /// The set that `backup SOURCE` speaks of: SOURCE is its name, or its directory as written
+    /// in its table. A directory of that name is meant by `./NAME`.
+    fn backed_up(&self, cli: &Cli) -> Option<SetName> {
+        let Verb::Backup(backup) = &cli.verb else { return None };
+        let typed = |name: &SetName| cli.common.name.as_ref().is_none_or(|typed| typed == name);
+        let is = |(name, section): &(&SetName, &Section)| {
+            let source = section.get(SOURCE).and_then(Value::as_str).map(Path::new);
+            backup.source.as_os_str() == name.as_str() || source == Some(&backup.source)
+        };
+        self.sets.iter().filter(|(name, _)| typed(name)).find(is).map(|(name, _)| name.clone())
+    }
+
+    fn meant(&self, cli: &Cli, backup: Option<&SetName>) -> Option<SetName> {
+        let named = || SetName::new(self.top.get("name")?.as_str()?);
+        let only = || match (&cli.verb, self.sets.len()) {
+            (Verb::Backup(_), _) => None,
+            (_, 1) => self.sets.keys().next().cloned(),
+            _ => None,
+        };
+        cli.common.name.clone().or_else(|| backup.cloned()).or_else(named).or_else(only)
+    }
+}
+
+impl Chosen {
+    /// The typed words with those of the files before them, so that the typed ones win: options
+    /// of every command before the verb, its own ones right behind it.
+    pub fn weave(
+        &self,
+        words: &[OsString],
+        typed: &ArgMatches,
+        command: &Command,
+    ) -> Vec<OsString> {
+        let known = Known::new(command);
+        let verb = typed.subcommand_name().unwrap_or_default();
+        let typed = known.typed(typed);
+        let (mut before, mut behind) = (Vec::new(), Vec::new());
+        for (key, value) in self.options.iter().filter(|(key, _)| !known.is_beaten(key, &typed)) {
+            before.extend(known.words_of_all(key, value));
+            behind.extend(known.words_of(verb, key, value));
+        }
+        let at = known.verb_at(words);
+        let (head, tail) = words.split_at((at + 1).min(words.len()));
+        let [program, head @ .., verb] = head else { return words.to_vec() };
+        let one = std::slice::from_ref;
+        [one(program), &before, head, one(verb), &behind, tail].concat()
+    }
+}
+
+fn top_key(known: &Known, key: &str, value: &Value) -> Result<(), String> {
+    match key {
+        DRIVE => place(value),
+        SOURCE | DEST => {
+            Err(format!("belongs to a set: write it below [set.NAME]; `{DRIVE}` is for all"))
+        }
+        _ => known.check(key, value),
+    }
+}
+
+fn set_key(known: &Known, key: &str, value: &Value) -> Result<(), String> {
+    match key {
+        SOURCE | DEST => place(value),
+        DRIVE => Err(format!("belongs to the top level; a set has `{DEST}`")),
+        "name" => Err("the table's name is the set's name".to_owned()),
+        _ => known.check(key, value),
+    }
+}
+
+fn sets(value: Value) -> Result<Vec<(SetName, Table)>, String> {
+    let Value::Table(tables) = value else { return Err("write tables: [set.NAME]".to_owned()) };
+    let named = |(name, value): (String, Value)| {
+        let set = super::values::set_name(&name).map_err(|why| format!("{name:?}: {why}"))?;
+        match value {
+            Value::Table(table) => Ok((set, table)),
+            _ => Err(format!("write a table: [set.{name}]")),
+        }
+    };
+    tables.into_iter().map(named).collect()
+}
+
+fn place(value: &Value) -> Result<(), String> {
+    match value.as_str() {
+        Some(path) => absolute(path),
+        None => Err("write a path in quotation marks".to_owned()),
+    }
+}
+
+/// A relative path would mean another place for each directory that a command is typed in.
+fn absolute(path: &str) -> Result<(), String> {
+    match Path::new(path).is_absolute() {
+        true => Ok(()),
+        false => Err(format!("write the whole path, from /, instead of {path:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

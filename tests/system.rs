@@ -1,0 +1,200 @@
+//! What coldcut is to the system around it: configuration files, rules, units, installation.
+
+// Helpers of tests may panic.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use support::{Sandbox, assert_same_tree};
+
+fn repository(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// A configuration of a set on the sandbox's shelf, and a file to back up.
+fn configured(more: &str) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), "content").unwrap();
+    fs::write(sandbox.source().join("file.tmp"), "left out").unwrap();
+    let dir = sandbox.path("");
+    let dir = dir.display().to_string();
+    let text = format!(
+        "[set.photos]\nsource = \"{dir}source\"\ndest = \"{dir}shelf\"\ndisc-size = \"4M\"\n\
+         exclude = [\"*.tmp\"]\n{more}"
+    );
+    let path = sandbox.path("coldcut.toml");
+    fs::write(&path, text).unwrap();
+    sandbox.set("COLDCUT_CONFIG", path);
+    sandbox
+}
+
+#[test]
+fn a_set_of_the_file_is_backed_up_verified_and_restored_by_its_name() {
+    let sandbox = configured("");
+    sandbox.run(["backup", "photos"]).ok();
+    assert_eq!(sandbox.images().len(), 1);
+    sandbox.run(["verify"]).ok();
+    sandbox.run(["restore", "target"]).ok();
+    fs::remove_file(sandbox.source().join("file.tmp")).unwrap();
+    sandbox.bash("touch -r target source").ok();
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
+#[test]
+fn a_slip_in_the_file_ends_every_command_but_help() {
+    let sandbox = configured("disc-sise = \"bd25\"\n");
+    let told = sandbox.run(["status"]);
+    told.code(2).says("coldcut.toml, [set.photos], disc-sise");
+    let help = sandbox.run(["--help"]);
+    assert!(help.ok().stdout().contains("coldcut.toml (read)"), "{}", help.story());
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("COLDCUT_CONFIG", sandbox.path("absent.toml"));
+    sandbox.run(["status"]).code(2).says("absent.toml");
+    sandbox.run(["--version"]).ok();
+}
+
+#[test]
+fn the_commented_example_is_a_whole_configuration() {
+    let mut sandbox = Sandbox::new();
+    let example = fs::read_to_string(repository("udev-rules/coldcut.toml")).unwrap();
+    let spoken = |line: &str| match line.strip_prefix('#') {
+        Some(text) if !text.starts_with(' ') => format!("{text}\n"),
+        _ => String::new(),
+    };
+    let text: String = example.lines().map(spoken).collect();
+    assert!(text.contains("[set.photos]"), "{text}");
+    fs::write(sandbox.path("c.toml"), text).unwrap();
+    sandbox.set("COLDCUT_CONFIG", sandbox.path("c.toml"));
+    sandbox.run(["status"]).ok();
+}
+
+fn install(sandbox: &Sandbox, words: &str) -> String {
+    let script = repository("scripts/install.sh");
+    let run = sandbox.bash(&format!("{} --root \"$PWD/root\" {words}", script.display()));
+    run.ok();
+    run.stdout()
+}
+
+fn files(sandbox: &Sandbox) -> String {
+    sandbox.bash("find root ! -type d | sort").stdout()
+}
+
+#[test]
+fn installing_twice_changes_nothing_and_uninstalling_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let binary = env!("CARGO_BIN_EXE_coldcut");
+    install(&sandbox, &format!("--watch {binary}"));
+    let first = files(&sandbox);
+    assert_eq!(first.lines().count(), 7, "{first}");
+    let again = install(&sandbox, &format!("--watch {binary}"));
+    assert!(!again.contains("installed"), "{again}");
+    assert_eq!(files(&sandbox), first);
+    install(&sandbox, "--uninstall");
+    assert_eq!(files(&sandbox), "");
+}
+
+#[test]
+fn uninstalling_keeps_an_edited_configuration_and_the_catalog() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, &format!("--prefix /usr {}", env!("CARGO_BIN_EXE_coldcut")));
+    let line = "echo 'quiet = true' >> root/etc/coldcut.toml
+        mkdir -p root/var/lib/coldcut; touch root/var/lib/coldcut/catalog.sqlite";
+    sandbox.bash(line).ok();
+    install(&sandbox, "--prefix /usr --uninstall");
+    assert_eq!(files(&sandbox), "root/etc/coldcut.toml\nroot/var/lib/coldcut/catalog.sqlite\n");
+}
+
+#[test]
+fn the_script_is_clean_for_shellcheck() {
+    let sandbox = Sandbox::new();
+    sandbox.bash(&format!("shellcheck {}", repository("scripts/install.sh").display())).ok();
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    let sandbox = Sandbox::new();
+    let binary = env!("CARGO_BIN_EXE_coldcut");
+    install(&sandbox, &format!("--prefix {} {binary}", sandbox.path("usr").display()));
+    // The program is below root; systemd looks for it where the unit says.
+    sandbox
+        .bash(
+            "cp -r \"root$PWD/usr\" usr; cd root/etc/systemd/system; for u in *.service; do
+        cp \"$u\" \"${u%@*}@sr0.service\"; done; cp coldcut-backup@.timer coldcut-backup@sr0.timer",
+        )
+        .ok();
+    let run = sandbox.bash(
+        "cd root/etc/systemd/system
+         systemd-analyze verify --man=no --recursive-errors=no ./*@sr0.* 2>&1 | grep coldcut || true",
+    );
+    assert_eq!(run.ok().stdout(), "", "{}", run.story());
+    let line = "cd root/etc/systemd/system
+        systemd-analyze security --offline=yes --threshold=30 --no-pager ./coldcut-*@sr0.service";
+    sandbox.bash(line).ok();
+}
+
+fn rule(name: &str) -> String {
+    fs::read_to_string(repository("udev-rules").join(name)).unwrap()
+}
+
+/// The rules as udev reads them, on a block device that every machine has instead of a drive.
+#[test]
+fn udev_understands_the_rules() {
+    let sandbox = Sandbox::new();
+    let device = sandbox.bash("basename \"$(ls -d /sys/class/block/* | head -n 1)\"").stdout();
+    let device = device.trim();
+    fs::create_dir(sandbox.path("rules")).unwrap();
+    for name in ["61-coldcut.rules", "62-coldcut-watch.rules"] {
+        let text = rule(name)
+            .replace("sr[0-9]*", device)
+            .replace("ENV{ID_CDROM_MEDIA}==\"1\"", "ENV{DEVNAME}==\"?*\"")
+            .replace("ENV{DISK_EJECT_REQUEST}==", "ENV{DEVNAME}==");
+        fs::write(sandbox.path("rules").join(name), text).unwrap();
+    }
+    // In a namespace of its own, with a copy of the node, so that this machine's stays as it is.
+    let line = format!(
+        "as_root=$([ $(id -u) = 0 ] || echo -r)
+         unshare $as_root -m bash -euc 'mount --bind rules /etc/udev/rules.d
+         mount -t tmpfs none /run; mkdir /run/dev; cp -a /dev/{device} /dev/null /run/dev
+         mount --bind /run/dev /dev
+         udevadm test --action=change /sys/class/block/{device} 2>&1'"
+    );
+    let run = sandbox.bash(&line);
+    let said = run.stdout();
+    assert!(said.contains("UDISKS_IGNORE=1"), "{}", run.story());
+    assert!(said.contains(&format!("coldcut-watch@{device}.service")), "{}", run.story());
+    assert!(said.contains("cdrom_id --eject-media /dev/"), "{}", run.story());
+    let complaint = |line: &&str| line.contains("coldcut") && line.contains("rules:");
+    let wrong = ["Invalid", "Unknown", "unknown", "error", "ignoring"];
+    let bad =
+        said.lines().filter(complaint).find(|line| wrong.iter().any(|word| line.contains(word)));
+    assert_eq!(bad, None, "{}", run.story());
+}
+
+#[test]
+fn the_button_opens_a_drive_that_nobody_uses_and_no_other() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("node"), "").unwrap();
+    let text = rule("61-coldcut.rules");
+    let line = text.lines().find(|line| line.contains("RUN=")).unwrap();
+    let command = line.split("RUN=\"").nth(1).unwrap().trim_end_matches('"');
+    let command = command
+        .replace("$devnode", &sandbox.path("node").display().to_string())
+        .replace("$$", "$")
+        .replace("/usr/lib/udev/cdrom_id", "echo");
+    assert!(sandbox.bash(&command).ok().stdout().contains("--eject-media"));
+    // A shell that holds the node stands for a burning program, another between for udev.
+    let mut sandbox = sandbox;
+    sandbox.set("LINE", &command);
+    let held = sandbox.bash("exec 9<node; bash -c 'exec 9<&-; eval \"$LINE\"; true'; true");
+    assert_eq!(held.ok().stdout(), "", "{}", held.story());
+    // udev's worker locks the node while its programs run: the parent does not count.
+    let worker =
+        sandbox.bash("exec 9<node; sh=${LINE#*\\\'}; /bin/sh -c \"${sh%\\\'}\" 9<&-; true");
+    assert!(worker.ok().stdout().contains("--eject-media"), "{}", worker.story());
+}
