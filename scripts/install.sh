@@ -76,13 +76,30 @@ place_program() {
   say "$program installed"
 }
 
+# The configuration as it is installed, with --watch or without: an administrator's coldcut works
+# with the service's catalog.
+config_text() {
+  case $1 in
+    yes) sed 's/^#\(catalog\|staging\) /\1 /' udev-rules/coldcut.toml ;;
+    no) cat udev-rules/coldcut.toml ;;
+  esac
+}
+
 place_config() {
   if [ -e "$root$config" ]; then
     say "$config is there and stays"
     return
   fi
-  install -D -m 0644 udev-rules/coldcut.toml "$root$config"
+  config_text $watch | install -D -m 0644 /dev/stdin "$root$config"
   say "$config installed, with examples"
+}
+
+place_state() {
+  if [ -n "$root" ] || [ -e /var/lib/coldcut ]; then
+    return
+  fi
+  install -d -m 0700 -o coldcut -g coldcut /var/lib/coldcut
+  say "/var/lib/coldcut made for the user coldcut"
 }
 
 make_user() {
@@ -123,7 +140,7 @@ uninstall_all() {
     remove "$dir/$name"
   done < <(text_files)
   remove "$program"
-  if cmp -s udev-rules/coldcut.toml "$root$config"; then
+  if config_text yes | cmp -s - "$root$config" || config_text no | cmp -s - "$root$config"; then
     remove "$config"
   elif [ -e "$root$config" ]; then
     say "$config was edited and stays"
@@ -140,6 +157,7 @@ install_all() {
   done < <(text_files)
   place_config
   [ -n "$root" ] || make_user
+  place_state
   reload
 }
 

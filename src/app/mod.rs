@@ -3,6 +3,7 @@
 
 pub mod verbs;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
 use crate::flow::insertion::Patience;
 use crate::flow::keys::KeyRing;
 use crate::flow::{Desk, FlowError, chain};
+use crate::port::files::give_to_owner_of_place;
 use crate::port::stop::Stop;
 use crate::ui::ask::Person;
 use crate::ui::exit::Exit;
@@ -64,6 +66,25 @@ impl Room {
         }
     }
 
+    /// An administrator who works with a service's catalog leaves it to the service.
+    fn leave_to_owner(&self) {
+        let catalog = self.around.catalog(&self.common).ok();
+        let beside = |catalog: PathBuf| {
+            let ending = |end: &str| {
+                let mut name = catalog.clone().into_os_string();
+                name.push(end);
+                PathBuf::from(name)
+            };
+            ["", "-wal", "-shm", ".lock"].map(ending)
+        };
+        let places = catalog.map(beside).into_iter().flatten();
+        for path in places.chain(self.around.staging(&self.common).ok()) {
+            if let Err(error) = give_to_owner_of_place(&path) {
+                self.screen.say(&format!("coldcut: {} keeps its owner: {error}", path.display()));
+            }
+        }
+    }
+
     /// Keys as they were named; nothing is asked before it is needed.
     pub fn with_keys<T>(
         &self,
@@ -105,6 +126,7 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
     };
     let done = dispatch(&room, verb);
     room.reporter.finish();
+    room.leave_to_owner();
     match done {
         Ok(exit) => exit,
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Writes a whole file so that a reader sees the old content or the new, never a piece,
@@ -49,6 +49,33 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// What root made at `path` becomes the property of whoever owns the directory that it is in, with
+/// all below it: a service without rights goes on with what an administrator began. For anybody
+/// else, and in root's own directories, nothing happens.
+pub fn give_to_owner_of_place(path: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() || !path.exists() {
+        return Ok(());
+    }
+    let place = fs::metadata(path.parent().unwrap_or(path))?;
+    match place.uid() {
+        0 => Ok(()),
+        user => give(path, user, place.gid()),
+    }
+}
+
+fn give(path: &Path, user: u32, group: u32) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    if (found.uid(), found.gid()) != (user, group) {
+        std::os::unix::fs::lchown(path, Some(user), Some(group))?;
+    }
+    if found.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give(&entry?.path(), user, group)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +95,21 @@ mod tests {
     #[test]
     fn space_is_asked_of_the_nearest_directory_that_exists() {
         assert!(free_space(Path::new("/tmp/does/not/exist/yet")).unwrap() > 0);
+    }
+
+    /// Needs root, as the thing itself does.
+    #[test]
+    fn what_root_makes_in_somebodys_directory_is_theirs() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("var");
+        fs::create_dir_all(place.join("staging/disc")).unwrap();
+        fs::write(place.join("staging/disc/file"), "").unwrap();
+        let owner = |name: &str| fs::metadata(place.join(name)).unwrap().uid();
+        give_to_owner_of_place(&place.join("staging")).unwrap();
+        assert_eq!(owner("staging/disc/file"), 0);
+        std::os::unix::fs::chown(&place, Some(65534), Some(65534)).unwrap();
+        give_to_owner_of_place(&place.join("staging")).unwrap();
+        assert_eq!([owner("staging"), owner("staging/disc/file")], [65534; 2]);
+        give_to_owner_of_place(&place.join("nothing")).unwrap();
     }
 }

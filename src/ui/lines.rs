@@ -37,7 +37,8 @@ pub struct DiscLine {
     pub uuid: DiscUuid,
     /// The word of the catalog: how far this disc has come.
     pub state: String,
-    pub date: Moment,
+    /// When it was packed full.
+    pub date: Option<Moment>,
     pub used: Bytes,
     pub capacity: Bytes,
     /// The newest snapshot that has a member on it.
@@ -66,6 +67,8 @@ pub struct StatusLine {
     pub waiting_size: Bytes,
     /// Differences without content (deletions, moves, modes) that go out with the next disc.
     pub rows_waiting: u64,
+    /// What to insert into a drive next.
+    pub wanted: Option<String>,
 }
 
 /// Which places are in use; `status` says so before it names the sets.
@@ -119,7 +122,7 @@ impl Row for DiscLine {
         vec![
             self.id.to_string(),
             self.state.clone(),
-            self.date.to_string(),
+            self.date.map_or("-".to_owned(), |date| date.to_string()),
             self.used.to_string(),
             self.capacity.to_string(),
             self.snapshot.to_string(),
@@ -137,7 +140,7 @@ impl Object for DiscLine {
             "id": self.id.0,
             "uuid": self.uuid.to_string(),
             "state": self.state,
-            "date": self.date.to_string(),
+            "date": self.date.map(|date| date.to_string()),
             "used": self.used.0,
             "capacity": self.capacity.0,
             "snapshot": self.snapshot.0,
@@ -193,6 +196,7 @@ impl Object for StatusLine {
             "waiting": self.waiting,
             "waiting_size": self.waiting_size.0,
             "rows_waiting": self.rows_waiting,
+            "wanted": self.wanted,
         }));
         put_bytes(&mut object, "source", &self.source);
         Value::Object(object)
@@ -233,7 +237,13 @@ pub fn print_status(screen: &Screen, places: &Places, sets: &[StatusLine]) -> io
         true => screen.object(&places.object())?,
         false => screen.result(&places.lines())?,
     }
-    table::print(screen, sets)
+    table::print(screen, sets)?;
+    if !screen.json() {
+        let wanted = sets.iter().filter_map(|set| set.wanted.as_ref());
+        screen
+            .result(&wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>())?;
+    }
+    Ok(())
 }
 
 impl Places {
@@ -443,7 +453,7 @@ mod tests {
             id: DiscNo(7),
             uuid: DiscUuid(Uuid::nil()),
             state: "verified".to_owned(),
-            date: Moment(0),
+            date: Some(Moment(0)),
             used: Bytes(1),
             capacity: Bytes(2),
             snapshot: SnapshotSeq(3),
@@ -470,6 +480,7 @@ mod tests {
             waiting: 2,
             waiting_size: Bytes(3),
             rows_waiting: 4,
+            wanted: None,
         };
         let (people_screen, _, results) = screen(false);
         print_status(&people_screen, &places, std::slice::from_ref(&status)).unwrap();

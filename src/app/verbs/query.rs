@@ -6,12 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use crate::app::{Room, RunError};
 use crate::cli::args::{Find, Ls};
 use crate::flow::FlowError;
+use crate::flow::insertion::blank_words;
 use crate::flow::query::{KnownDisc, Query, SetGlance, glance};
 use crate::flow::staging::source_bytes;
 use crate::model::glob::Pattern;
 use crate::model::path::shown;
 use crate::model::{RelPath, SnapshotSeq};
-use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
 use crate::ui::lines::{DiscLine, Places, SnapshotLine, StatusLine, print_paths, print_status};
 use crate::ui::table;
@@ -45,7 +45,7 @@ pub fn discs(room: &Room) -> Result<Exit, RunError> {
         id: disc.info.number,
         uuid: disc.info.uuid,
         state: format!("{:?}", disc.info.state).to_lowercase(),
-        date: disc.info.closed.unwrap_or(Moment(0)),
+        date: disc.info.closed,
         used: disc.info.image.unwrap_or_default().bytes(),
         capacity: disc.info.capacity.bytes(),
         snapshot: disc.info.snapshot.unwrap_or(SnapshotSeq(0)),
@@ -103,6 +103,13 @@ pub fn status(room: &Room) -> Result<Exit, RunError> {
     Ok(Exit::Done)
 }
 
+/// The blank for the first disc that waits.
+fn wanted(glance: &SetGlance) -> Option<String> {
+    use crate::catalog::DiscState::{Failed, Staged};
+    let first = glance.discs.iter().find(|disc| matches!(disc.state, Staged | Failed))?;
+    Some(blank_words(&glance.set.facts.name, first))
+}
+
 fn status_line(glance: SetGlance) -> StatusLine {
     use crate::catalog::DiscState::{Failed, Open, Staged, Verified};
     let count = |states: &[crate::catalog::DiscState]| {
@@ -121,5 +128,6 @@ fn status_line(glance: SetGlance) -> StatusLine {
         waiting: glance.status.staged.files + glance.status.not_yet.files,
         waiting_size: glance.status.staged.bytes + glance.status.not_yet.bytes,
         rows_waiting: glance.pending_rows,
+        wanted: wanted(&glance),
     }
 }

@@ -89,6 +89,8 @@ pub(super) fn hear(line: &str) -> Report {
         return Report::Written(bytes);
     }
     match xorriso::message(line) {
+        // The command that failed, in hexadecimal: it stands in the log.
+        Some((_, words)) if words.starts_with("CDB=") => Report::Other,
         Some(("UPDATE", words)) if words.starts_with("Closing track/session") => Report::Closing,
         Some(("UPDATE", words)) if words.starts_with("Formatting") => Report::Formatting,
         Some(("UPDATE", words)) if words.starts_with("Blanking") => Report::Formatting,

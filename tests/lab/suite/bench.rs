@@ -33,6 +33,8 @@ fn nodes() -> (PathBuf, PathBuf) {
     static SERVED: OnceLock<()> = OnceLock::new();
     SERVED.get_or_init(|| {
         fs::create_dir_all(DISCS).unwrap();
+        // One that a killed suite left would be taken for ours.
+        let _ = fs::remove_file(SOCKET);
         let mut serve = Command::new("lab-burner");
         serve.args(["serve", SOCKET, DISCS]).env("LAB_DIR", "/lab");
         serve.stdin(Stdio::null()).spawn().unwrap();

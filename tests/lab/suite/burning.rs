@@ -72,7 +72,7 @@ fn one_drive_burns_and_the_other_one_verifies() {
     lab.insert("one", "a");
     let two = lab.two.to_str().unwrap();
     let mut run = lab.backup(&lab.one.clone(), &["--verify-drive", two]);
-    run.says("Insert disc 1 of source, which was just burned and is to be read back").says("");
+    run.says("Insert disc 1 of source, which was just burned and is to be read back");
     assert!(lab.ctl("state one").starts_with("open"));
     lab.ctl("take one");
     lab.insert("two", "a");
@@ -144,7 +144,7 @@ fn progress_tells_the_rate_and_the_time_left() {
     let mut script = std::process::Command::new("script");
     script.args(["-qefc", &command, "/dev/null"]).current_dir(lab.dir.path());
     script.env("COLDCUT_CATALOG", lab.path("catalog.sqlite"));
-    script.env("COLDCUT_STAGING", lab.path("staging"));
+    script.env("COLDCUT_STAGING", lab.path("staging")).env("TERM", "xterm");
     let done = crate::bench::Run::new(script).ends().code(0);
     let text = done.lines.join("\n");
     let bars: Vec<&str> = text.split('\r').filter(|bar| bar.contains("writing")).collect();

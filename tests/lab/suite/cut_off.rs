@@ -16,13 +16,18 @@ fn in_the_middle(lab: &Lab) -> Run {
     run
 }
 
+/// What a person does next.
+fn go_on(lab: &Lab) -> Run {
+    lab.start(["burn", lab.one.to_str().unwrap(), "--wait", "120s"])
+}
+
 #[test]
 fn a_kill_9_leaves_the_burn_going_and_the_next_run_waits_and_reads_back() {
     let lab = Lab::new();
     let run = in_the_middle(&lab);
     run.signal("-KILL");
     drop(run);
-    let mut run = lab.backup(&lab.one.clone(), &[]);
+    let mut run = go_on(&lab);
     run.says("a former run still burns in");
     run.says("disc 1 is in").says("disc 1 is verified");
     run.ends().code(0);
@@ -56,7 +61,7 @@ fn the_second_ctrl_c_aborts_it_and_says_what_is_lost() {
     run.says("the burn was aborted; the disc in the drive is lost");
     run.ends().code(130);
     assert!(!lab.ctl("disc state a").starts_with("blank"));
-    let mut run = lab.backup(&lab.one.clone(), &[]);
+    let mut run = go_on(&lab);
     run.says("it is handed out").says("Insert a blank disc for disc 1");
     lab.insert("one", "b");
     run.says("disc 1 is verified");

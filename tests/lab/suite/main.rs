@@ -7,3 +7,4 @@ mod burning;
 mod cut_off;
 mod drive_itself;
 mod media;
+mod service;
