@@ -96,6 +96,12 @@ impl Lab {
         self.ctl(&format!("insert {drive} {disc}"));
     }
 
+    /// Hands press the button, which udev has locked where a disc is in.
+    pub fn opens(&self, drive: &str) {
+        self.ctl(&format!("button {drive}"));
+        until("the open tray", || self.ctl(&format!("state {drive}")).starts_with("open"));
+    }
+
     pub fn udev_settles(&self) {
         // The kernel asks drives for news every two seconds.
         thread::sleep(Duration::from_millis(2500));
@@ -134,7 +140,10 @@ impl Lab {
         let source = self.path("source");
         let mut words = vec!["backup", source.to_str().unwrap(), drive.to_str().unwrap()];
         words.extend(["--disc-size", "8M", "--archive-size", "1M", "--compress", "none"]);
-        words.extend(["--wait", "120s", "--flush"]);
+        words.push("--flush");
+        if !more.contains(&"--wait") {
+            words.extend(["--wait", "120s"]);
+        }
         words.extend(more);
         self.start(words)
     }

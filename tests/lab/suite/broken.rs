@@ -126,6 +126,7 @@ fn a_drive_that_is_unplugged_during_a_burn_is_gone_and_the_disc_staged() {
     let done = run.ends();
     let node = lab.ctl("drive add one");
     done.code(1).said("is gone; look at its cable and power");
+    lab.opens("one");
     lab.insert("one", "good");
     lab.run(["burn", &node, "--wait", "30s"]).code(0).said("disc 1 is verified");
     lab.states(&["verified"]);
