@@ -168,6 +168,12 @@ impl Optical {
         }
     }
 
+    /// Whether the drive answers, and its medium could be burned now.
+    fn is_writable_still(&self) -> bool {
+        let medium = self.ready_medium().ok().flatten();
+        medium.is_some_and(|medium| medium.state == MediumState::Blank || medium.is_overwritable())
+    }
+
     fn run_burner(
         &self,
         job: &BurnJob,
@@ -240,7 +246,14 @@ impl Drive for Optical {
         let burned = self.run_burner(job, watch, stop);
         self.sacrificed = None;
         self.drop_image()?;
-        burned
+        match burned {
+            // Silent progress is no proof of an untouched disc: the drive knows.
+            Err(DriveError::NotBegun { drive, words }) if !self.is_writable_still() => {
+                let label = Box::new(job.label.clone());
+                Err(DriveError::Write { drive, label, sector: None, words })
+            }
+            burned => burned,
+        }
     }
 
     fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {

@@ -107,3 +107,65 @@ fn change(property: impl Fn(&str) -> Option<String>) -> Change {
         eject_request: is_set("DISK_EJECT_REQUEST"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env;
+    use std::process::Command;
+
+    const MOCKED: &str = "COLDCUT_TEST_UNDER_UMOCKDEV";
+    const NAME: &str = "drive::optical::insertion::tests::what_udev_tells_is_heard";
+
+    /// Asks for the next events of `udev_events.py`, and hears them.
+    fn next(watcher: &mut Watcher) -> Option<Change> {
+        println!("listening");
+        watcher.wait(Some(Duration::from_secs(2)), &Stop::default()).unwrap()
+    }
+
+    fn listener() {
+        let device = PathBuf::from("/dev/sr0");
+        let mut watcher = Watcher { device, monitor: Some(listen().unwrap()) };
+        let change = |state: Option<&str>| Change {
+            medium: true,
+            state: state.map(str::to_owned),
+            media_change: true,
+            ..Change::default()
+        };
+        assert_eq!(next(&mut watcher), Some(change(Some("blank"))));
+        let button = Change { eject_request: true, ..Change::default() };
+        assert_eq!(next(&mut watcher), Some(button));
+        println!("listening");
+        std::thread::sleep(Duration::from_secs(2));
+        let heard = watcher.wait(None, &Stop::default()).unwrap();
+        let label = Some("0001_PHOTOS".to_owned());
+        assert_eq!(heard, Some(Change { label, ..change(Some("complete")) }));
+        assert_eq!(next(&mut watcher), None);
+    }
+
+    /// umockdev gives a program a `/dev` and a udev of its own; hence this test starts itself again.
+    #[test]
+    fn what_udev_tells_is_heard() {
+        if env::var_os(MOCKED).is_some() {
+            return listener();
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/udev_events.py");
+        let output = Command::new("umockdev-wrapper")
+            .args(["/usr/bin/python3", script])
+            .arg(env::current_exe().unwrap())
+            .args([NAME, "--exact", "--nocapture"])
+            .env(MOCKED, "1")
+            .output()
+            .expect("umockdev, which scripts/setup.sh installs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
+    }
+
+    #[test]
+    fn without_udev_a_look_is_due_soon() {
+        let mut watcher = Watcher { device: "/dev/sr0".into(), monitor: None };
+        let heard = watcher.wait(Some(Duration::from_millis(1)), &Stop::default()).unwrap();
+        assert_eq!(heard, None);
+    }
+}

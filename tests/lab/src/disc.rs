@@ -70,6 +70,8 @@ pub struct Disc {
     /// Sectors that formatting set aside.
     pub spare: u32,
     pub formatted: bool,
+    /// BD-R only: sectors seem to be writable twice (Pseudo Overwrite).
+    pub pseudo_overwrite: bool,
     /// Closed sessions: first sector and the one behind the last.
     pub sessions: Vec<(u32, u32)>,
     /// Where the open track begins, and where the next write must go.
@@ -100,6 +102,7 @@ impl Disc {
             sectors,
             spare: 0,
             formatted: false,
+            pseudo_overwrite: false,
             sessions: Vec::new(),
             track: 0,
             next: 0,
@@ -267,13 +270,14 @@ impl Disc {
     }
 
     /// FORMAT UNIT.
-    pub fn format(&mut self, spare: u32) -> Result<(), Sense> {
+    pub fn format(&mut self, spare: u32, pseudo_overwrite: bool) -> Result<(), Sense> {
         match self.kind {
             Kind::BdRe => {}
             Kind::BdR if self.is_blank() => {}
             _ => return Err(sense::WRONG_MEDIUM),
         }
         (self.formatted, self.spare) = (true, spare);
+        self.pseudo_overwrite = pseudo_overwrite;
         Ok(())
     }
 }
@@ -320,7 +324,7 @@ mod tests {
     fn a_rewritable_disc_is_formatted_first_and_written_anywhere() {
         let (_dir, mut disc) = disc(Kind::BdRe);
         assert_eq!(disc.write(0, &ONE), Err(sense::NOT_FORMATTED));
-        disc.format(32).unwrap();
+        disc.format(32, false).unwrap();
         disc.write(90, &ONE).unwrap();
         assert_eq!(disc.read(90, 1).unwrap(), ONE);
         assert_eq!(disc.write(96, &ONE), Err(sense::OUT_OF_RANGE));

@@ -78,10 +78,14 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
     lab.ctl("button one");
     tool(&["systemctl", "stop", &unit]).code(0);
     assert!(lab.ctl("disc state c").starts_with("finalised sessions=1"));
-    assert!(!is_active(&unit));
+    assert!(tool(&["systemctl", "is-failed", &unit]).has("inactive"), "{}", journal(&unit));
 
     // The next run, an administrator's, reads it back.
     let device = lab.one.to_str().unwrap();
+    // The kernel heard the button when the burner had let go of the drive.
+    if lab.ctl("state one").starts_with("open") {
+        lab.insert("one", "c");
+    }
     let done = administrator(&["burn", device, "--wait", "60s"]).ends();
     done.code(0).said("it is read back").said("disc 3 is verified");
     install(&["--uninstall"]);

@@ -154,7 +154,7 @@ fn features_of(drive: &Drive, profile: u16) -> Vec<(u16, bool, Vec<u8>)> {
     let blu_ray = (0x40..=0x43).contains(&profile);
     let blocking = if blu_ray { 32 } else { 16 };
     let tray = if drive.faults.no_motor { 0 } else { 1 << 5 };
-    let formatted = drive.medium().is_ok_and(|disc| disc.formatted);
+    let pseudo_overwrite = drive.medium().is_ok_and(|disc| disc.pseudo_overwrite);
     let last = drive.medium().map_or(0, |disc| disc.capacity().saturating_sub(1));
     let [l3, l2, l1, l0] = last.to_be_bytes();
     // BD: version and classes that can be read and written.
@@ -175,7 +175,7 @@ fn features_of(drive: &Drive, profile: u16) -> Vec<(u16, bool, Vec<u8>)> {
         (0x0021, matches!(profile, 0x41 | 0x1b), vec![0, 1, 1, 0]),
         (0x0023, blu_ray, vec![0x0f, 0, 0, 0, 1, 0, 0, 0]),
         (0x002b, profile == 0x1b, vec![1, 0, 0, 0]),
-        (0x0038, profile == 0x41 && formatted, vec![0, 0, 0, 0]),
+        (0x0038, pseudo_overwrite, vec![0, 0, 0, 0]),
         (0x0040, blu_ray, blu_ray_classes(false)),
         (0x0041, blu_ray, blu_ray_classes(true)),
         (0x0100, true, Vec::new()),

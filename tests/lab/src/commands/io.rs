@@ -117,7 +117,9 @@ pub fn format(drive: &mut Drive, data: &[u8]) -> Answer {
         }
         _ => return Err(sense::BAD_PARAMETER),
     };
-    disc.format(spare)?;
+    // The subtype of a BD-R: 0 is sequential with Pseudo Overwrite, 1 without (MMC-6 6.5.4.2.14).
+    let pseudo_overwrite = disc.kind == Kind::BdR && descriptor[4] & 3 == 0;
+    disc.format(spare, pseudo_overwrite)?;
     drop(disc);
     drive.closed();
     DONE
