@@ -63,6 +63,8 @@ fn a_run_that_finds_no_difference_makes_no_disc() {
     assert_eq!(second["discs"], serde_json::json!([]));
     assert_eq!((&second["stored"]["count"], &second["unchanged"]["count"]), (&0.into(), &9.into()));
     assert_eq!(status(&sandbox)["rows_waiting"], 0);
+    let flushed = summary(&backup(&sandbox, &["--flush"]));
+    assert_eq!(flushed["discs"], serde_json::json!([]));
     assert_eq!(sandbox.images().len(), 1);
 }
 

@@ -456,7 +456,7 @@ impl Run<'_> {
                 let counts = counts(&self.report, &filler, &ledger);
                 ledger.catalog().finish_snapshot(self.set.id, seq, Moment::now(), &counts)?;
             }
-            let flush = self.request.flush || owes_listings;
+            let flush = owes_listings || self.is_to_be_flushed(&filler, ledger.catalog())?;
             let hands = drives.as_deref_mut().is_some_and(Drives::have_hands);
             if !more && !self.is_worth_closing(&filler, flush, hands) {
                 self.report.held = filler.disc().has_archives().then_some(filler.disc().number);
@@ -489,6 +489,12 @@ impl Run<'_> {
         self.report.failed += failed;
         self.report.suspicious = packed.changed_while_read + rotten;
         Ok(())
+    }
+
+    /// Asked for, and there is something that is on no disc yet: archives, or rows alone.
+    fn is_to_be_flushed(&self, filler: &Filler, catalog: &Catalog) -> Result<bool, FlowError> {
+        let asked = self.request.flush;
+        Ok(asked && (filler.disc().has_archives() || catalog.rows_pending(self.set.id)?))
     }
 
     /// A disc without anything new is not made; a last one that is too empty may wait for more.

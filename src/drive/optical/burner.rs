@@ -90,12 +90,25 @@ impl Optical {
         Label::read(&disc).ok()?
     }
 
+    /// Whether the system knows less of the medium than is on it: written in this run, or in one
+    /// that ended before it loaded the medium anew. The kernel may know more than the drive says
+    /// (`sr` takes the larger of two answers), never less.
+    fn is_stale(&self) -> bool {
+        let knows_less = || {
+            let medium = self.device.medium().ok()??;
+            let size = self.device.size().ok()?;
+            Some(medium.state != MediumState::Blank && size < medium.used.bytes())
+        };
+        self.stale || knows_less().unwrap_or(false)
+    }
+
     /// What is written is forgotten by nobody but the kernel's cache: the medium is loaded anew.
     /// A tray that cannot close stays open, and a person is asked.
     fn reload(&mut self) -> Result<(), DriveError> {
-        if !std::mem::take(&mut self.stale) {
+        if !self.is_stale() {
             return Ok(());
         }
+        self.stale = false;
         if self.device.can_close_tray() {
             self.device.eject()?;
             self.device.close_tray()?;
