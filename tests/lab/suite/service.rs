@@ -82,7 +82,8 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
 
     // The next run, an administrator's, reads it back.
     let device = lab.one.to_str().unwrap();
-    // The kernel heard the button when the burner had let go of the drive.
+    // The kernel hears the button when the burner has let go of the drive, and then udev opens it.
+    lab.udev_settles();
     if lab.ctl("state one").starts_with("open") {
         lab.insert("one", "c");
     }

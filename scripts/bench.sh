@@ -1,0 +1,369 @@
+#!/bin/bash
+# Measures coldcut beside what people would use instead: each row in one run, command against
+# command in turn, medians. Writes the table into docs/performance.md.
+#
+#   scripts/bench.sh [ROW...]         all rows, or those with these numbers: scripts/bench.sh 1 2 6
+#   PAIRS=5                           so many runs of each command
+#   BENCH_DIR=/var/tmp/coldcut-bench  data and results: 20 GB are needed, a local disk
+#
+# Needs root where Debian packages are missing. Takes about an hour; results of rows that are not
+# asked for stay as they were measured last.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly pairs=${PAIRS:-5}
+readonly bench=${BENCH_DIR:-/var/tmp/coldcut-bench}
+readonly work=$bench/work results=$bench/results page=docs/performance.md
+readonly peers=(tar lbzip2 bzip2 gnupg coreutils restic borgbackup dar par2 xorriso strace time zstd)
+
+say() { printf 'bench: %s\n' "$*" >&2; }
+
+install_peers() {
+  local package missing=()
+  for package in "${peers[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  say "installing ${missing[*]}"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
+}
+
+# --- data -------------------------------------------------------------------------------------
+
+# Bytes that do not compress, the same each time.
+noise() { # SEED BYTES
+  openssl enc -aes-128-ctr -nosalt -pbkdf2 -iter 1 -pass "pass:noise $1" </dev/zero 2>/dev/null | head -c "$2" || true
+}
+
+# 580 MB in at most 22,000 files of sources, texts and binaries, as a Debian with Rust has them.
+make_text() {
+  local roots=() root
+  for root in "${CARGO_HOME:-$HOME/.cargo}"/registry/src /usr/include /usr/share /usr/bin /usr/lib; do
+    [ -d "$root" ] && roots+=("$root")
+  done
+  # Shares of each root, so that no kind of file crowds out the others.
+  for root in "${roots[@]}"; do
+    find "$root" -xdev -type f -size -20M ! -name '*.gz' ! -name '*.xz' ! -name '*.png' ! -name '*.jar' \
+      -printf '%s\t%p\n' | LC_ALL=C sort -k 2 |
+      awk -F '\t' '{ size += $1; if (size > 116000000 || ++files > 4400) exit; print $2 }'
+  done | tar cf - --no-recursion -T - 2>/dev/null | tar xf - -C "$1"
+}
+
+make_photos() {
+  local i
+  mkdir -p "$1"/{photos,films}
+  for i in $(seq 1 80); do noise "photo $i" $((3000000 + i * 50000)) >"$1/photos/$i.jpg"; done
+  for i in 1 2 3; do noise "film $i" 133000000 >"$1/films/$i.mp4"; done
+}
+
+# Files of 20 to 400 bytes, 30 in a directory.
+make_small() { # DIR COUNT
+  python3 - "$1" "$2" <<'PY'
+import os, sys
+top, count = sys.argv[1], int(sys.argv[2])
+for first in range(0, count, 30):
+    folder = f"{top}/{first // 3000:04}/{first // 30:06}"
+    os.makedirs(folder)
+    for i in range(first, min(first + 30, count)):
+        text = f"file {i} of {count}\n" * (1 + i * 7919 % 20)
+        with open(f"{folder}/note {i:07}.txt", "w") as out:
+            out.write(text)
+PY
+}
+
+data() { # NAME: makes it once, gives its directory
+  local name=$1 dir=$bench/data/$1
+  if [ ! -e "$dir.made" ]; then
+    say "making $name"
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    case $name in
+      text) make_text "$dir" ;;
+      photos) make_photos "$dir" ;;
+      small-*) make_small "$dir" "${name#small-}" ;;
+      sparse) truncate -s 20G "$dir/disk.img"; noise sparse 50000000 | dd of="$dir/disk.img" bs=1M seek=9000 conv=notrunc status=none ;;
+    esac
+    sync
+    touch "$dir.made"
+    sleep 3 # a file that is younger than two seconds would be read twice
+  fi
+  printf '%s\n' "$dir"
+}
+
+warm() { find "$1" -type f -print0 | xargs -0 -r cat >/dev/null; }
+
+# --- commands ----------------------------------------------------------------------------------
+
+export COLDCUT_CATALOG=$work/catalog.sqlite COLDCUT_STAGING=$work/staging COLDCUT_CONFIG=/dev/null
+export RESTIC_REPOSITORY=$work/restic RESTIC_PASSWORD=bench RESTIC_CACHE_DIR=$work/restic-cache
+export BORG_REPO=$work/borg BORG_PASSPHRASE=bench BORG_BASE_DIR=$work/borg-base GNUPGHOME=$work/gnupg
+
+fresh() {
+  gpgconf --kill all 2>/dev/null || true
+  rm -rf "$work"
+  mkdir -p "$work/out" "$work/gnupg"
+  chmod 700 "$work/gnupg"
+  echo bench >"$work/pass"
+  chmod 600 "$work/pass"
+}
+
+coldcut() { "$built" "$@"; }
+stage() { coldcut backup "$1" --stage --encrypt --passphrase-file "$work/pass" --quiet --yes "${@:2}"; }
+to_shelf() { coldcut backup "$1" "$work/shelf" --encrypt --passphrase-file "$work/pass" --quiet --yes "${@:2}"; }
+encrypt() { gpg --batch --quiet --pinentry-mode loopback --passphrase-file "$work/pass" --cipher-algo AES256 --compress-algo none -c -o "$1"; }
+decrypt() { gpg --batch --quiet --pinentry-mode loopback --passphrase-file "$work/pass" -d "$1"; }
+by_tools() {
+  (cd "$1" && find . -type f -print0 | xargs -0 sha256sum) >"$work/out/SHA256SUMS"
+  tar cf - -C "$1" . | lbzip2 -n2 | encrypt "$work/out/all.tar.bz2.gpg"
+}
+by_restic() { restic init -q && restic backup -q "$1"; }
+by_borg() { borg init -e repokey-blake2 && borg create --compression zstd,3 ::one "$1"; }
+by_dar() { dar -Q -q -c "$work/out/dar" -R "$1" -z"${2:-bzip2}" -K aes:bench -w; }
+
+# Seconds that a command takes.
+seconds() {
+  local from to
+  from=$(date +%s.%N)
+  "$@" >"$bench/last.log" 2>&1 || { say "failed: $*"; tail -5 "$bench/last.log" >&2; exit 1; }
+  to=$(date +%s.%N)
+  awk -v a="$from" -v b="$to" 'BEGIN { printf "%.3f\n", b - a }'
+}
+
+# Peak memory of a command in MB (10^6).
+memory() {
+  /usr/bin/time -f %M -o "$bench/memory" "$@" >"$bench/last.log" 2>&1
+  awk '{ printf "%.0f\n", $1 * 1024 / 1e6 }' "$bench/memory"
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+# Runs commands in turn, each on a fresh directory, and gives each one's median.
+in_turn() { # COMMAND... (each one word: a function or a quoted line)
+  local i command n=0
+  rm -f "$bench"/times.*
+  for i in $(seq 1 "$pairs"); do
+    n=0
+    for command in "$@"; do
+      ${before:-fresh}
+      # shellcheck disable=SC2086 # a line is several words
+      seconds $command >>"$bench/times.$n"
+      n=$((n + 1))
+    done
+  done
+  for n in $(seq 0 $(($# - 1))); do median <"$bench/times.$n"; done
+}
+
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
+least() { printf '%s\n' "$@" | sort -n | head -1; }
+
+# A row of the table: number, what, ours, the other, what is compared, the target's bound.
+row() { # NUMBER WHAT OURS PEER VALUE BOUND UNIT
+  local met
+  met=$(awk -v v="$5" -v b="$6" 'BEGIN { print (v <= b) ? "yes" : "**no**" }')
+  printf '| %s | %s | %s | %s | %s | <= %s%s | %s |\n' "$1" "$2" "$3" "$4" "$5$7" "$6" "$7" "$met" >>"$results/$row_of"
+  say "row $1: $2: $3 against $4: $5$7 (<= $6$7) $met"
+}
+
+note() { printf '| %s | %s | %s | %s | %s | | |\n' "$1" "$2" "$3" "$4" "$5" >>"$results/$row_of"; }
+
+# --- rows --------------------------------------------------------------------------------------
+
+row_1() {
+  local src times
+  src=$(data text); warm "$src"
+  mapfile -t times < <(in_turn "stage $src" "by_tools $src")
+  row 1 "staged, bzip2, compressible" "${times[0]} s" "sha256sum, tar, lbzip2, gpg: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 1.15 " x"
+}
+
+row_2() {
+  local src times
+  src=$(data photos); warm "$src"
+  mapfile -t times < <(in_turn "stage $src" "by_tools $src" "by_borg $src" "by_restic $src")
+  row 2 "staged, does not compress" "${times[0]} s" "sha256sum, tar, lbzip2, gpg: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 0.08 " x"
+  row 3 "the same" "${times[0]} s" "borg: ${times[2]} s" "$(ratio "${times[0]}" "${times[2]}")" 1.1 " x"
+  note "" "the same" "${times[0]} s" "restic: ${times[3]} s" "$(ratio "${times[0]}" "${times[3]}") x"
+}
+
+row_4() {
+  local src times best
+  src=$(data text); warm "$src"
+  mapfile -t times < <(in_turn "stage $src --compress zstd" "by_restic $src" "by_borg $src" "by_dar $src zstd")
+  best=$(least "${times[1]}" "${times[2]}")
+  row 4 "staged, zstd, compressible" "${times[0]} s" "restic ${times[1]} s, borg ${times[2]} s" "$(ratio "${times[0]}" "$best")" 1.0 " x"
+  note "" "the same" "${times[0]} s" "dar, zstd: ${times[3]} s" "$(ratio "${times[0]}" "${times[3]}") x"
+}
+
+row_5() {
+  local src ours theirs
+  src=$(data text); fresh
+  coldcut backup "$src" --stage --quiet --yes
+  ours=$(find "$work/staging" -path '*/archives/*' -type f -printf '%s\n' | awk '{ s += $1 } END { print s }')
+  theirs=$(tar cf - -C "$src" . | bzip2 -9 | wc -c)
+  row 5 "archives' size, bzip2" "$ours bytes" "tar, bzip2 -9 in one stream: $theirs bytes" "$(ratio "$ours" "$theirs")" 1.015 " x"
+}
+
+# The whole command to a shelf: image and read-back are in it.
+row_whole() {
+  local src times
+  src=$(data text); warm "$src"
+  mapfile -t times < <(in_turn "to_shelf $src" "by_tools $src" "by_restic $src" "by_borg $src" "by_dar $src bzip2")
+  note "" "whole run to a shelf, bzip2, compressible" "${times[0]} s" "tools ${times[1]} s, restic ${times[2]} s, borg ${times[3]} s, dar ${times[4]} s" "$(ratio "${times[0]}" "${times[1]}") x tools"
+  src=$(data photos); warm "$src"
+  mapfile -t times < <(in_turn "to_shelf $src" "by_tools $src" "by_restic $src" "by_borg $src")
+  note "" "whole run to a shelf, does not compress" "${times[0]} s" "tools ${times[1]} s, restic ${times[2]} s, borg ${times[3]} s" "$(ratio "${times[0]}" "${times[1]}") x tools"
+}
+
+find_all() { find "$1" -printf '%p %s %T@ %i\n' >/dev/null; }
+row_6() {
+  local src times
+  src=$(data small-300000); fresh
+  stage "$src"; by_restic "$src"
+  find_all "$src"
+  mapfile -t times < <(before=true in_turn "stage $src" "restic backup -q $src" "find_all $src")
+  row 6 "nothing changed, 300,000 files" "${times[0]} s" "restic: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 0.3 " x"
+  row 6 "the same" "${times[0]} s" "find -printf: ${times[2]} s" "$(ratio "${times[0]}" "${times[2]}")" 3 " x"
+}
+
+catalog_bytes() { stat -c %s "$COLDCUT_CATALOG"; }
+row_7() {
+  local src first second
+  src=$(data small-1000000); fresh
+  say "a first run over 1,000,000 files"
+  stage "$src"; first=$(catalog_bytes)
+  # 1 % of the files, one in each hundred, with new content.
+  find "$src" -name '*00.txt' -print0 | while IFS= read -r -d '' file; do echo "changed $RANDOM" >>"$file"; done
+  stage "$src"; second=$(catalog_bytes)
+  rm -f "$src.made" # it is made anew for others
+  row 7 "catalog, 1,000,000 files" "$first bytes" "" "$((first / 1000000))" 190 " bytes a file"
+  row 7 "one more snapshot, 1 % changed" "$((second - first)) bytes" "" "$(((second - first) / 1000000))" 30 " bytes a file"
+}
+
+row_8() {
+  local src
+  src=$(data small-1000000); fresh
+  row 8 "peak memory, 1,000,000 files" "" "" "$(memory "$built" backup "$src" --stage --quiet --yes)" 300 " MB"
+  src=$(data sparse); fresh
+  row 8 "peak memory, a sparse file of 20 GB" "" "" "$(memory "$built" backup "$src" --stage --quiet --yes)" 300 " MB"
+}
+
+# The archives of a shelf's first image, as the tools take them.
+archives_of() {
+  mkdir -p "$work/disc"
+  xorriso -no_rc -osirrox on -indev "stdio:$1" -extract / "$work/disc" 2>/dev/null >/dev/null
+  chmod -R u+w "$work/disc"
+}
+clear_out() { rm -rf "$work/out"; mkdir -p "$work/out"; }
+restored() { coldcut restore "$work/shelf" "$work/out" --passphrase-file "$work/pass" --quiet --yes; }
+restored_by_tools() {
+  local archive
+  for archive in "$work"/disc/archives/*.tar.bz2.gpg; do decrypt "$archive" | lbzip2 -d | tar xf - -C "$work/out"; done
+  for archive in "$work"/disc/archives/*.tar.gpg; do [ -e "$archive" ] && decrypt "$archive" | tar xf - -C "$work/out"; done
+  return 0
+}
+row_9() {
+  local src times
+  src=$(data text); fresh
+  to_shelf "$src"; archives_of "$(echo "$work"/shelf/*.iso)"
+  mapfile -t times < <(before=clear_out in_turn restored restored_by_tools)
+  row 9 "restore, everything, from a shelf" "${times[0]} s" "gpg -d, lbzip2 -d, tar x: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 1.0 " x"
+}
+
+row_10() {
+  local src image read
+  src=$bench/data/one-gib
+  [ -e "$src.made" ] || { rm -rf "$src"; mkdir -p "$src"; for i in $(seq 1 200); do noise "part $i" 5368709 >"$src/$i"; done; echo small >"$src/small"; touch "$src.made"; }
+  fresh
+  coldcut backup "$src" "$work/shelf" --quiet --yes
+  image=$(echo "$work"/shelf/*.iso)
+  strace -f -y -e trace=read,pread64,preadv -o "$bench/reads" "$built" restore "$work/shelf" "$work/out" --path small --quiet --yes >/dev/null
+  read=$(awk -v image="$image" 'index($0, "<" image ">") && $NF ~ /^[0-9]+$/ { s += $NF } END { printf "%.2f", s / 1048576 }' "$bench/reads")
+  cmp -s "$src/small" "$work/out/small" || { say "the file did not come back"; exit 1; }
+  row 10 "one file out of a 1 GiB archive, read of the disc" "$read MiB" "" "$read" 4 " MiB"
+}
+
+verified() { coldcut verify "$1" --quiet; }
+row_11() {
+  local src image times
+  src=$(data photos); fresh
+  to_shelf "$src"
+  image=$(echo "$work"/shelf/*.iso)
+  cat "$image" >/dev/null
+  mapfile -t times < <(before=true in_turn "verified $work/shelf" "sha256sum $image")
+  row 11 "verify a disc image" "${times[0]} s" "sha256sum: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 1.0 " x"
+}
+
+# What was planned (the catalog), what xorriso expects and what was written; the burn compares too.
+row_12() {
+  local src image planned written off
+  src=$(data photos); fresh
+  to_shelf "$src" --disc-size 300M
+  off=0
+  for image in "$work"/shelf/*.iso; do
+    written=$(stat -c %s "$image")
+    planned=$(coldcut discs --json | python3 -c '
+import json, sys
+for line in sys.stdin:
+    row = json.loads(line)
+    if row.get("id") == int(sys.argv[1]): print(row["used"])' "$(basename "$image" .iso | sed 's/.*-0*//')")
+    off=$((off + (planned > written ? planned - written : written - planned)))
+  done
+  row 12 "image size predicted against written" "$(find "$work/shelf" -name '*.iso' | wc -l) discs" "" "$off" 0 " bytes off"
+}
+
+row_13() {
+  local n src times=() slowest
+  for n in 10000 100000 1000000; do
+    src=$(data "small-$n"); warm "$src"; fresh
+    times+=("$(ratio "$(seconds stage "$src")" "$(awk -v n="$n" 'BEGIN { print n / 1e6 }')")")
+  done
+  slowest=$(printf '%s\n' "${times[@]}" | sort -n | tail -1)
+  row 13 "first run, 10,000, 100,000, 1,000,000 files" "${times[0]}, ${times[1]}, ${times[2]} µs a file" "" "$(ratio "$slowest" "${times[0]}")" 1.2 " x"
+}
+
+restored_plain() { coldcut restore "$work/shelf" "$work/out" --quiet --yes; }
+by_script() { bash "$work/disc/restore.sh" "$work/out" "$work/disc"; }
+row_14() {
+  local src times
+  src=$(data small-100000); fresh
+  coldcut backup "$src" "$work/shelf" --quiet --yes
+  archives_of "$(echo "$work"/shelf/*.iso)"
+  mapfile -t times < <(before=clear_out in_turn by_script restored_plain)
+  row 14 "restore.sh, 100,000 small files" "${times[0]} s" "coldcut's own restore: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 3 " x"
+}
+
+# --- the page ----------------------------------------------------------------------------------
+
+machine() {
+  printf '%s, %s processors, %s, Linux %s, %s' \
+    "$(date +%Y-%m-%d)" "$(nproc)" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)" "$(uname -r)" \
+    "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
+}
+
+write_page() {
+  local table
+  table=$(mktemp)
+  {
+    printf 'Measured on %s; medians of %s pairs.\n\n' "$(machine)" "$pairs"
+    echo '| row | what | coldcut | beside it | compared | target | met |'
+    echo '|---|---|---|---|---|---|---|'
+    for name in "${all[@]}"; do cat "$results/$name" 2>/dev/null || true; done
+  } >"$table"
+  sed -i -e '/^<!-- table -->$/,/^<!-- end -->$/{//!d}' -e "/^<!-- table -->\$/r $table" "$page"
+  rm "$table"
+  say "written into $page"
+}
+
+readonly all=(1 2 4 5 whole 6 7 8 9 10 11 12 13 14)
+install_peers
+say "building"
+cargo build --release --locked
+built=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/coldcut
+readonly built
+mkdir -p "$bench/data" "$results"
+[ $# -gt 0 ] || set -- "${all[@]}"
+for row_of in "$@"; do
+  [ "$row_of" = 3 ] && row_of=2
+  rm -f "$results/$row_of"
+  "row_$row_of"
+done
+write_page
