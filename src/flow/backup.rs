@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, Counts, DiscInfo, DiscState, KnownSet, NewDisc, SetFacts, SetId,
+    Access, Catalog, CatalogError, DiscInfo, DiscState, KnownSet, NewDisc, SetFacts, SetId,
 };
 use crate::codec::openpgp::Sealer;
 use crate::drive::{Drive, Label};
@@ -14,28 +14,24 @@ use crate::model::disc::Compression;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
 use crate::pack::closing::{Closing, close};
 use crate::pack::estimate::{Estimate, estimate};
-use crate::pack::filler::{Config, DiscInWork};
+use crate::pack::filler::DiscInWork;
 use crate::pack::queue::Queue;
-use crate::pack::{Fill, Filler};
 use crate::port::clock::Moment;
-use crate::port::monitor::Phase;
-use crate::port::operator::Answer;
 use crate::scan::content::Source;
 use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::walk;
 
-use super::burning::{Drives, Station, waiting};
+use super::burning::{Drives, Station};
 use super::compare::{Compared, Comparer, Known};
 use super::keys::{KeyRing, NewKeys};
 use super::ledger::{CatalogLedger, choose_compression};
+use super::packing::PackWork;
+use super::records::waiting;
 use super::staging::{SetTexts, Staging, archive_file, source_bytes};
 use super::{Desk, FlowError, choose_set};
 
 /// Paths longer than this cannot be extracted by stock tar (PATH_MAX, limits.h).
 const LONG_PATH: usize = 4096;
-
-/// A disc as full as this is burned without a question.
-const WELL_FILLED: u64 = 95;
 
 /// What a backup is asked to do.
 pub struct BackupRequest<'a> {
@@ -135,7 +131,8 @@ pub fn backup(
     run.report.first_encrypted = is_new && run.sealer.is_some();
     run.forget_lost_staging(&mut catalog)?;
     if let Some(drives) = drives.as_deref_mut() {
-        run.station(&mut catalog, drives).burn_waiting(&[])?;
+        Station { staging: &run.staging, set: &run.set, drives, desk }
+            .burn_waiting(&mut catalog, &[])?;
     }
     run.all(&mut catalog, drives)
 }
@@ -159,8 +156,7 @@ pub fn burn_staged(
     if waits.is_empty() {
         return Err(FlowError::NothingStaged(String::new()));
     }
-    Station { catalog: &mut catalog, staging: &staging, set: &set, drives, desk }
-        .burn_waiting(discs)
+    Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, discs)
 }
 
 /// A place that bears discs of this name which the catalog does not know is not written to.
@@ -297,10 +293,6 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn station<'s>(&'s self, catalog: &'s mut Catalog, drives: &'s mut Drives) -> Station<'s> {
-        Station { catalog, staging: &self.staging, set: &self.set, drives, desk: self.desk }
-    }
-
     /// Discs whose staging was deleted by hand count as never packed: their files are stored again.
     pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in catalog.discs(self.set.id)? {
@@ -416,108 +408,6 @@ impl Run<'_> {
         Ok((work, disc, known))
     }
 
-    fn pack(
-        &mut self,
-        catalog: &mut Catalog,
-        mut drives: Option<&mut Drives>,
-        work: PackWork,
-    ) -> Result<(), FlowError> {
-        let PackWork { seq, mut queue, begun, rehashed, must, load } = work;
-        let mut source = Source::open(&self.request.source)?;
-        let texts = self.texts(catalog, seq, &queue)?;
-        let (disc, new_disc, known) = self.next_disc(catalog, &texts, true)?;
-        let monitor = self.desk.monitor;
-        let phase = |disc: DiscNo| {
-            monitor.phase(&Phase { what: "packing", disc: Some(disc.0), total: Some(load) })
-        };
-        let place = (new_disc, known);
-        let mut ledger =
-            CatalogLedger::new(catalog, self.set.id, seq, monitor, place, begun, rehashed)?;
-        let config = Config {
-            source: &mut source,
-            snapshot: seq,
-            compression: self.set.facts.compression,
-            archive_size: self.request.archive_size.0,
-            sealer: self.sealer.as_ref(),
-            scratch: self.staging.scratch(),
-            monitor,
-            stop: self.desk.stop,
-        };
-        let mut filler = Filler::new(config, disc, must);
-        let mut discs = Vec::new();
-        // Whether the disc before had no room for the listings that the last one must carry.
-        let mut owes_listings = false;
-        loop {
-            if !queue.is_empty() {
-                phase(filler.disc().number);
-            }
-            let more = filler.fill(&mut queue, &mut ledger)? == Fill::Full;
-            if !more {
-                let counts = counts(&self.report, &filler, &ledger);
-                ledger.catalog().finish_snapshot(self.set.id, seq, Moment::now(), &counts)?;
-            }
-            let flush = owes_listings || self.is_to_be_flushed(&filler, ledger.catalog())?;
-            let hands = drives.as_deref_mut().is_some_and(Drives::have_hands);
-            if !more && !self.is_worth_closing(&filler, flush, hands) {
-                self.report.held = filler.disc().has_archives().then_some(filler.disc().number);
-                break;
-            }
-            let closed = self.close_disc(&texts, filler.disc(), &mut ledger)?;
-            discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
-            if let Some(drives) = drives.as_deref_mut() {
-                self.station(ledger.catalog(), drives).make_safe(&closed)?;
-            }
-            owes_listings = !closed.listings.snapshot;
-            if !more && !owes_listings {
-                break;
-            }
-            if !more && !filler.disc().has_archives() {
-                let size = self.request.capacity.bytes();
-                return Err(crate::pack::PackError::DiscTooSmall { size }.into());
-            }
-            let (disc, new_disc, known) = self.next_disc(ledger.catalog(), &texts, false)?;
-            ledger.next_disc(new_disc, known);
-            filler.next_disc(disc);
-        }
-        let packed = filler.packed;
-        let (failed, rotten) = (ledger.failed, ledger.rotten);
-        self.report.discs = discs;
-        self.report.stored_files = packed.files;
-        self.report.stored_bytes = packed.bytes;
-        self.report.reused = packed.reused;
-        self.report.unchanged += packed.unchanged;
-        self.report.failed += failed;
-        self.report.suspicious = packed.changed_while_read + rotten;
-        Ok(())
-    }
-
-    /// Asked for, and there is something that is on no disc yet: archives, or rows alone.
-    fn is_to_be_flushed(&self, filler: &Filler, catalog: &Catalog) -> Result<bool, FlowError> {
-        let asked = self.request.flush;
-        Ok(asked && (filler.disc().has_archives() || catalog.rows_pending(self.set.id)?))
-    }
-
-    /// A disc without anything new is not made; a last one that is too empty may wait for more.
-    /// `hands`: a real medium would be spent on it.
-    fn is_worth_closing(&self, filler: &Filler, flush: bool, hands: bool) -> bool {
-        let disc = filler.disc();
-        if flush || !disc.has_archives() {
-            return flush;
-        }
-        let used = disc.room.used_percent();
-        match self.request.min_fill {
-            Some(least) => used >= u64::from(least),
-            None if hands && used < WELL_FILLED => {
-                let question = format!(
-                    "disc {} is {used} % full. Burn it now? Otherwise it waits for more",
-                    disc.number
-                );
-                self.desk.operator.confirm(&question) == Answer::Yes
-            }
-            None => true,
-        }
-    }
-
     pub fn close_disc(
         &self,
         texts: &SetTexts,
@@ -555,27 +445,6 @@ impl Run<'_> {
         self.report.waiting_bytes = status.staged.bytes + status.not_yet.bytes;
         self.report.rows_waiting = catalog.pending_rows(self.set.id)?;
         Ok(())
-    }
-}
-
-/// What the scan left to do.
-struct PackWork {
-    seq: SnapshotSeq,
-    queue: Queue,
-    begun: HashMap<SnapshotSeq, Moment>,
-    rehashed: HashMap<crate::model::RelPath, crate::model::Digest>,
-    /// A disc is made even if nothing but rows differs.
-    must: bool,
-    load: u64,
-}
-
-fn counts(report: &BackupReport, filler: &Filler, ledger: &CatalogLedger) -> Counts {
-    Counts {
-        stored: filler.packed.files + filler.packed.reused + report.rows,
-        unchanged: report.unchanged + filler.packed.unchanged,
-        excluded: report.excluded.values().sum(),
-        failed: report.failed + ledger.failed,
-        bytes: Bytes(filler.packed.bytes),
     }
 }
 

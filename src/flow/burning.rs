@@ -1,10 +1,8 @@
 //! From staged to safe: burn, read back, record; a disc that fails goes onto the next blank.
 
 use crate::burn::{BurnError, Burned, burn, check_size, make_image, take_blank};
-use crate::catalog::{
-    Catalog, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, Verification,
-};
-use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
+use crate::catalog::{Catalog, DiscFile, DiscInfo, Finding, KnownSet};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::volume_id;
 use crate::model::DiscNo;
 use crate::port::clock::Moment;
@@ -12,6 +10,7 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
 use super::insertion::{blank_words, with_medium};
+use super::records::{Order, OwnCatalog, Record, Records, Step, waiting};
 use super::staging::{Staging, burn_job, label};
 use super::{Desk, FlowError, chain};
 
@@ -43,13 +42,42 @@ impl Drives {
     }
 }
 
-/// A disc and the drives that are to bear it.
+/// Drives that make discs safe. It knows no catalog: what becomes of a disc is told to [`Records`].
 pub struct Station<'a> {
-    pub catalog: &'a mut Catalog,
     pub staging: &'a Staging,
     pub set: &'a KnownSet,
     pub drives: &'a mut Drives,
     pub desk: Desk<'a>,
+}
+
+impl Station<'_> {
+    /// Burns every disc that waits, the lowest number first, or only the named ones; one after the
+    /// other, in this thread.
+    pub fn burn_waiting(
+        &mut self,
+        catalog: &mut Catalog,
+        only: &[DiscNo],
+    ) -> Result<Vec<DiscInfo>, FlowError> {
+        let mut discs = waiting(catalog, self.set)?;
+        discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
+        discs.iter().try_for_each(|disc| self.burn_one(catalog, disc))?;
+        Ok(discs)
+    }
+
+    pub fn burn_one(&mut self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+        let order = Order::of(catalog, self.set.id, disc.clone())?;
+        let mut records = OwnCatalog { catalog, set: self.set.id };
+        self.make_safe(&order, &mut records)
+    }
+
+    /// Burns and verifies one disc until it is safe. Each step is recorded before the next one is
+    /// taken, so that a run that is killed anywhere is gone on with by the next.
+    pub fn make_safe(&mut self, order: &Order, records: &mut dyn Records) -> Result<(), FlowError> {
+        let (disc, files) = (&order.disc, &*order.files);
+        let Station { staging, set, drives, desk } = self;
+        let mut turn = Turn { disc, files, staging, set, drives, desk: *desk, records };
+        turn.run(order.has_unread_copy)
+    }
 }
 
 /// Why an attempt did not make a safe disc, though another may.
@@ -58,35 +86,33 @@ enum Failed {
     ReadBack,
 }
 
-impl Station<'_> {
-    /// Burns every disc that waits, the lowest number first, or only the named ones.
-    pub fn burn_waiting(&mut self, only: &[DiscNo]) -> Result<Vec<DiscInfo>, FlowError> {
-        let mut burned = Vec::new();
-        for disc in waiting(self.catalog, self.set)? {
-            if only.is_empty() || only.contains(&disc.number) {
-                self.make_safe(&disc)?;
-                burned.push(disc);
-            }
-        }
-        Ok(burned)
-    }
+/// One disc's turn in the drives.
+struct Turn<'a> {
+    disc: &'a DiscInfo,
+    files: &'a [DiscFile],
+    staging: &'a Staging,
+    set: &'a KnownSet,
+    drives: &'a mut Drives,
+    desk: Desk<'a>,
+    records: &'a mut dyn Records,
+}
 
-    /// Burns and verifies one disc until it is safe.
-    pub fn make_safe(&mut self, disc: &DiscInfo) -> Result<(), FlowError> {
+impl Turn<'_> {
+    fn run(&mut self, has_unread_copy: bool) -> Result<(), FlowError> {
         let mut failed = Failed::Burn;
-        if self.is_burned_already(disc)? {
-            match self.read_back(disc)? {
-                Ok(()) => return Ok(()),
+        if self.is_burned_already(has_unread_copy)? {
+            match self.read_back()? {
+                Ok(()) => return self.end(),
                 Err(why) => failed = why,
             }
         }
         for _ in 0..TRIES {
-            match self.attempt(disc)? {
-                Ok(()) => return Ok(()),
+            match self.attempt()? {
+                Ok(()) => return self.end(),
                 Err(why) => failed = why,
             }
         }
-        let (disc, tries) = (disc.number, TRIES);
+        let (disc, tries) = (self.disc.number, TRIES);
         Err(match failed {
             Failed::Burn => FlowError::BurnFailed { disc, tries },
             Failed::ReadBack => FlowError::ReadBackFailed { disc, tries },
@@ -95,143 +121,135 @@ impl Station<'_> {
 
     /// A run that was killed may have burned the disc and not said so, or may have left the burner
     /// at work.
-    fn is_burned_already(&mut self, disc: &DiscInfo) -> Result<bool, FlowError> {
+    fn is_burned_already(&mut self, has_unread_copy: bool) -> Result<bool, FlowError> {
         let monitor = self.desk.monitor;
         self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
-        if self.drives.burner.find(&label(self.set, disc)).is_err() {
+        if self.drives.burner.find(&self.label()).is_err() {
             return Ok(false);
         }
         monitor.note(&format!(
             "disc {} is in {} already; it is read back",
-            disc.number,
+            self.disc.number,
             self.drives.burner.title()
         ));
-        let copies = self.catalog.copies(self.set.id, disc.number)?;
-        if copies.last().is_none_or(|copy| copy.state != CopyState::Burned) {
-            self.record_burned(disc)?;
+        if !has_unread_copy {
+            self.record_burned()?;
         }
         Ok(true)
     }
 
-    fn attempt(&mut self, disc: &DiscInfo) -> Result<Result<(), Failed>, FlowError> {
-        let files = self.catalog.disc_files(self.set.id, disc.number)?;
-        let job = burn_job(self.staging, self.set, disc, &files);
-        check_size(&job, self.desk.stop).map_err(|error| burn_error(error, disc, ""))?;
-        self.prove_image(&job, disc, &files)?;
-        let blank = self.blank_for(&job, disc)?;
+    fn attempt(&mut self) -> Result<Result<(), Failed>, FlowError> {
+        let job = burn_job(self.staging, self.set, self.disc, self.files);
+        check_size(&job, self.desk.stop).map_err(|error| burn_error(error, self.disc, ""))?;
+        self.prove_image(&job)?;
+        let blank = self.blank_for(&job)?;
         match burn(job, blank, &mut *self.drives.burner, self.desk.monitor, self.desk.stop) {
             Ok(Burned { .. }) => {
-                self.record_burned(disc)?;
-                self.read_back(disc)
+                self.record_burned()?;
+                self.read_back()
             }
-            Err(BurnError::Drive(error @ DriveError::Write { .. })) => self.doubt(disc, &error),
-            Err(error) => Err(burn_error(error, disc, &self.drives.burner.title())),
+            Err(BurnError::Drive(error @ DriveError::Write { .. })) => self.doubt(&error),
+            Err(error) => Err(burn_error(error, self.disc, &self.drives.burner.title())),
         }
     }
 
     /// Where a whole image is burned, it is verified before a blank is spent on it: what is wrong
     /// then is the staged disc, not the medium.
-    fn prove_image(
-        &mut self,
-        job: &BurnJob,
-        disc: &DiscInfo,
-        files: &[DiscFile],
-    ) -> Result<(), FlowError> {
+    fn prove_image(&mut self, job: &BurnJob) -> Result<(), FlowError> {
         let Desk { monitor, stop, .. } = self.desk;
         let image = make_image(job, &mut *self.drives.burner, monitor, stop)
-            .map_err(|error| burn_error(error, disc, ""))?;
+            .map_err(|error| burn_error(error, self.disc, ""))?;
         let Some(image) = image else { return Ok(()) };
-        let expected: Vec<Expected> = files.iter().map(expected).collect();
-        match verify(&*image, disc.uuid, &expected, disc.image, monitor, stop)? {
+        match self.verify(&*image)? {
             Verdict::Sound(_) => Ok(()),
             Verdict::Damaged(faults) => {
                 let words: Vec<String> =
                     faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect();
-                Err(FlowError::StagedDamaged { disc: disc.number, words: words.join("; ") })
+                Err(FlowError::StagedDamaged { disc: self.disc.number, words: words.join("; ") })
             }
         }
     }
 
-    fn blank_for(&mut self, job: &BurnJob, disc: &DiscInfo) -> Result<Blank, FlowError> {
-        let wanted = blank_words(&self.set.facts.name, disc);
+    fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
+        let expected: Vec<Expected> = self.files.iter().map(expected).collect();
+        let Desk { monitor, stop, .. } = self.desk;
+        Ok(verify(reader, self.disc.uuid, &expected, self.disc.image, monitor, stop)?)
+    }
+
+    fn blank_for(&mut self, job: &BurnJob) -> Result<Blank, FlowError> {
+        let wanted = blank_words(&self.set.facts.name, self.disc);
         with_medium(&mut *self.drives.burner, self.desk, &wanted, |drive| {
-            take_blank(job, drive).map_err(|error| burn_error(error, disc, &drive.title()))
+            take_blank(job, drive).map_err(|error| burn_error(error, self.disc, &drive.title()))
         })
     }
 
     /// The burning program says that it failed. It neither blesses nor condemns: if the disc can be
     /// read, what is on it decides.
-    fn doubt(
-        &mut self,
-        disc: &DiscInfo,
-        error: &DriveError,
-    ) -> Result<Result<(), Failed>, FlowError> {
-        let label = label(self.set, disc);
-        if self.drives.burner.find(&label).is_ok() {
+    fn doubt(&mut self, error: &DriveError) -> Result<Result<(), Failed>, FlowError> {
+        if self.drives.burner.find(&self.label()).is_ok() {
             self.desk.monitor.note(&format!("{}; what is on the disc decides", chain(error)));
-            self.record_burned(disc)?;
-            return self.read_back(disc);
+            self.record_burned()?;
+            return self.read_back();
         }
-        self.catalog.record_failure(self.set.id, disc.number)?;
-        self.say_failed(disc, &chain(error));
+        self.record(Step::Failed)?;
+        self.say_failed(&chain(error));
         if let Some(slot) = self.drives.burner.slot() {
             slot.eject()?;
         }
         Ok(Err(Failed::Burn))
     }
 
-    fn say_failed(&self, disc: &DiscInfo, why: &str) {
+    fn say_failed(&self, why: &str) {
         self.desk
             .monitor
-            .note(&format!("disc {}: {why}; it goes onto the next blank", disc.number));
+            .note(&format!("disc {}: {why}; it goes onto the next blank", self.disc.number));
     }
 
-    fn record_burned(&mut self, disc: &DiscInfo) -> Result<(), FlowError> {
+    fn label(&self) -> Label {
+        label(self.set, self.disc)
+    }
+
+    fn record(&mut self, step: Step) -> Result<(), FlowError> {
+        self.records.keep(Record { disc: self.disc.number, at: Moment::now(), step })
+    }
+
+    fn record_burned(&mut self) -> Result<(), FlowError> {
         let medium = self.drives.burner.medium();
-        self.catalog.record_copy(self.set.id, disc.number, &medium, "", Moment::now())?;
-        Ok(())
+        self.record(Step::Burned { medium })
     }
 
     /// Reads the newest copy back. Only what comes out of this counts.
-    fn read_back(&mut self, disc: &DiscInfo) -> Result<Result<(), Failed>, FlowError> {
-        let found = self.obtain(disc)?;
-        let files = self.catalog.disc_files(self.set.id, disc.number)?;
-        let faults = match found {
+    fn read_back(&mut self) -> Result<Result<(), Failed>, FlowError> {
+        let faults = match self.obtain()? {
             Ok(reader) => {
-                let phase = Phase {
+                self.desk.monitor.phase(&Phase {
                     what: "verifying",
-                    disc: Some(disc.number.0),
-                    total: Some(files.iter().map(|file| file.size.0).sum()),
-                };
-                self.desk.monitor.phase(&phase);
-                let expected: Vec<Expected> = files.iter().map(expected).collect();
-                let Desk { monitor, stop, .. } = self.desk;
-                match verify(&*reader, disc.uuid, &expected, disc.image, monitor, stop)? {
+                    disc: Some(self.disc.number.0),
+                    total: Some(self.files.iter().map(|file| file.size.0).sum()),
+                });
+                match self.verify(&*reader)? {
                     Verdict::Sound(proof) => {
                         drop(reader);
-                        return self.bless(disc, &proof).map(Ok);
+                        return self.bless(&proof).map(Ok);
                     }
                     Verdict::Damaged(faults) => faults,
                 }
             }
             Err(error) => vec![Fault { path: "the disc".to_owned(), what: chain(&error) }],
         };
-        self.condemn(disc, &faults)?;
+        self.condemn(&faults)?;
         Ok(Err(Failed::ReadBack))
     }
 
     /// The disc that was just burned, in the drive that reads it back; or why it cannot be read.
     /// A medium that is not there can be inserted again; one that cannot be read is judged.
-    fn obtain(
-        &mut self,
-        disc: &DiscInfo,
-    ) -> Result<Result<Box<dyn DiscReader>, DriveError>, FlowError> {
+    fn obtain(&mut self) -> Result<Result<Box<dyn DiscReader>, DriveError>, FlowError> {
         if self.drives.reader.is_some() {
             if let Some(slot) = self.drives.burner.slot() {
                 slot.eject()?;
             }
         }
-        let label = label(self.set, disc);
+        let label = self.label();
         let wanted = format!("{label}, which was just burned and is to be read back");
         with_medium(self.drives.reader(), self.desk, &wanted, |drive| match drive.find(&label) {
             Ok(reader) => Ok(Ok(reader)),
@@ -246,50 +264,42 @@ impl Station<'_> {
     }
 
     /// The only place where a disc becomes safe: it takes a proof, and only `verify` makes those.
-    fn bless(&mut self, disc: &DiscInfo, proof: &Proof) -> Result<(), FlowError> {
-        debug_assert_eq!(proof.disc(), disc.uuid);
+    fn bless(&mut self, proof: &Proof) -> Result<(), FlowError> {
+        debug_assert_eq!(proof.disc(), self.disc.uuid);
         let details = format!("{} files, {} bytes", proof.files(), proof.bytes());
-        self.record_finding(disc, Finding::Ok, details)?;
-        self.staging.remove(self.set, disc.number)?;
-        let Some(slot) = self.drives.reader().slot() else { return Ok(()) };
-        slot.eject()?;
-        let name = volume_id(disc.number, &self.set.facts.name);
-        self.desk
-            .monitor
-            .note(&format!("disc {} is verified and handed out: write {name} on it", disc.number));
-        Ok(())
+        self.record_read_back(Finding::Ok, details)
     }
 
-    fn condemn(&mut self, disc: &DiscInfo, faults: &[Fault]) -> Result<(), FlowError> {
+    fn condemn(&mut self, faults: &[Fault]) -> Result<(), FlowError> {
         for fault in faults {
-            let thing = format!("disc {}: {}", disc.number, fault.path);
+            let thing = format!("disc {}: {}", self.disc.number, fault.path);
             self.desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
         }
         let details: Vec<String> =
             faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
-        self.record_finding(disc, Finding::Damaged, details.join("\n"))?;
-        self.drives.reader().reject(&label(self.set, disc))?;
-        self.say_failed(disc, "reading it back found damage");
+        self.record_read_back(Finding::Damaged, details.join("\n"))?;
+        let label = self.label();
+        self.drives.reader().reject(&label)?;
+        self.say_failed("reading it back found damage");
         Ok(())
     }
 
-    fn record_finding(
-        &mut self,
-        disc: &DiscInfo,
-        finding: Finding,
-        details: String,
-    ) -> Result<(), FlowError> {
-        let copies = self.catalog.copies(self.set.id, disc.number)?;
-        let Some(copy) = copies.last() else { return Ok(()) };
-        let seen = Verification {
-            disc: disc.number,
-            copy: copy.number,
-            at: Moment::now(),
-            drive: self.drives.reader().title(),
-            finding,
-            details,
-        };
-        Ok(self.catalog.record_verification(self.set.id, &seen)?)
+    fn record_read_back(&mut self, finding: Finding, details: String) -> Result<(), FlowError> {
+        let drive = self.drives.reader().title();
+        self.record(Step::ReadBack { drive, finding, details })
+    }
+
+    /// There is a verified copy: what waited in staging is needed no more.
+    fn end(&mut self) -> Result<(), FlowError> {
+        self.staging.remove(self.set, self.disc.number)?;
+        let Some(slot) = self.drives.reader().slot() else { return Ok(()) };
+        slot.eject()?;
+        let name = volume_id(self.disc.number, &self.set.facts.name);
+        self.desk.monitor.note(&format!(
+            "disc {} is verified and handed out: write {name} on it",
+            self.disc.number
+        ));
+        Ok(())
     }
 }
 
@@ -314,11 +324,4 @@ fn burn_error(error: BurnError, disc: &DiscInfo, drive: &str) -> FlowError {
 /// A file as the catalog wants it to be.
 pub fn expected(file: &DiscFile) -> Expected {
     Expected { path: file.path.clone(), size: file.size.0, sha256: file.sha256 }
-}
-
-/// Discs that are packed and not safe yet.
-pub fn waiting(catalog: &Catalog, set: &KnownSet) -> Result<Vec<DiscInfo>, FlowError> {
-    let mut discs = catalog.discs(set.id)?;
-    discs.retain(|disc| matches!(disc.state, DiscState::Staged | DiscState::Failed));
-    Ok(discs)
 }

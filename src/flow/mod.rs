@@ -10,8 +10,10 @@ pub mod flushing;
 pub mod insertion;
 pub mod keys;
 pub mod ledger;
+mod packing;
 pub mod piles;
 pub mod query;
+pub mod records;
 #[cfg(test)]
 mod restore_tests;
 pub mod restoring;

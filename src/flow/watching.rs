@@ -10,8 +10,9 @@ use crate::drive::{Drive, DriveError};
 use crate::port::clock::{Deadline, pause};
 use crate::port::operator::Summons;
 
-use super::burning::{Drives, Station, waiting};
+use super::burning::{Drives, Station};
 use super::insertion::{Patience, blank_words};
+use super::records::waiting;
 use super::staging::Staging;
 use super::verifying::{VerifyRequest, verify_from};
 use super::{Desk, FlowError, chain};
@@ -156,9 +157,8 @@ impl Watch<'_> {
             }
             opened => opened?,
         };
-        let made =
-            Station { catalog: &mut catalog, staging: &staging, set, drives, desk: self.desk }
-                .make_safe(disc);
+        let made = Station { staging: &staging, set, drives, desk: self.desk }
+            .burn_one(&mut catalog, disc);
         match made {
             Ok(()) => self.report.burned.push((set.facts.name.to_string(), disc.number.0)),
             Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
