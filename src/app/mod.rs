@@ -13,6 +13,7 @@ use crate::flow::insertion::Patience;
 use crate::flow::keys::KeyRing;
 use crate::flow::{Desk, FlowError, chain};
 use crate::port::files::give_to_owner_of_place;
+use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::ui::ask::Person;
 use crate::ui::exit::Exit;
@@ -125,7 +126,7 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         stop,
     };
     let done = dispatch(&room, verb);
-    room.reporter.finish();
+    room.reporter.rest();
     room.leave_to_owner();
     match done {
         Ok(exit) => exit,

@@ -56,7 +56,7 @@ pub fn burn(
 ) -> Result<Burned, BurnError> {
     let total = Some(job.sectors.bytes().0);
     monitor.phase(&Phase { what: "writing", disc: Some(job.label.number.0), total });
-    drive.burn(&job, &|news| tell(monitor, news), stop)?;
+    drive.burn(&job, &|news| tell(monitor, &job, news), stop)?;
     Ok(Burned { job })
 }
 
@@ -72,12 +72,13 @@ pub fn make_image(
     }
     let total = Some(job.sectors.bytes().0);
     monitor.phase(&Phase { what: "imaging", disc: Some(job.label.number.0), total });
-    Ok(Some(drive.make_image(job, &|news| tell(monitor, news), stop)?))
+    Ok(Some(drive.make_image(job, &|news| tell(monitor, job, news), stop)?))
 }
 
-fn tell(monitor: &dyn Monitor, news: News) {
+/// Another disc may be in work beside this one: words name theirs.
+fn tell(monitor: &dyn Monitor, job: &BurnJob, news: News) {
     match news {
         News::Written(bytes) => monitor.progress(Progress { done: bytes.0, written: None }),
-        News::Note(words) => monitor.note(words),
+        News::Note(words) => monitor.note(&format!("disc {}: {words}", job.label.number)),
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Mutex;
 
+use crate::model::DiscNo;
+
 /// A stretch of work with a bar of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -23,6 +25,19 @@ pub struct Progress {
     pub written: Option<u64>,
 }
 
+/// How far a disc has come. Each step is told when it is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// Packed: all of it waits in the staging area.
+    Staged,
+    /// Written, and good for nothing yet.
+    Burned,
+    /// Read back, and every byte was right.
+    Verified,
+    /// A burn or its read-back failed; another blank is to take it.
+    Failed,
+}
+
 /// Something went wrong with one thing, and the work goes on without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -38,15 +53,45 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Where the engine reports to. Called from several threads.
+/// Where the engine reports to. Called from several threads; what goes on beside other work has a
+/// monitor of its own, so that one's phases do not end the other's.
 pub trait Monitor: Send + Sync {
+    /// For work that goes on beside this monitor's. Its last phase ends when it is dropped.
+    fn beside(&self) -> Box<dyn Monitor + '_>;
     /// A new phase begins; the one before has ended.
     fn phase(&self, phase: &Phase);
     fn progress(&self, progress: Progress);
+    /// The phase has ended, and none follows yet.
+    fn rest(&self);
+    fn disc(&self, number: DiscNo, reached: Reached);
     /// A sentence that a person wants to read even when all goes well.
     fn note(&self, text: &str);
     /// A non-fatal failure. The engine counts it itself: it reaches the exit code without the monitor.
     fn trouble(&self, trouble: &Trouble);
+}
+
+impl<M: Monitor + ?Sized> Monitor for &M {
+    fn beside(&self) -> Box<dyn Monitor + '_> {
+        (**self).beside()
+    }
+    fn phase(&self, phase: &Phase) {
+        (**self).phase(phase);
+    }
+    fn progress(&self, progress: Progress) {
+        (**self).progress(progress);
+    }
+    fn rest(&self) {
+        (**self).rest();
+    }
+    fn disc(&self, number: DiscNo, reached: Reached) {
+        (**self).disc(number, reached);
+    }
+    fn note(&self, text: &str) {
+        (**self).note(text);
+    }
+    fn trouble(&self, trouble: &Trouble) {
+        (**self).trouble(trouble);
+    }
 }
 
 /// Keeps all that is said, for tests and for callers that print nothing.
@@ -57,8 +102,13 @@ pub struct Recorder {
 }
 
 impl Monitor for Recorder {
+    fn beside(&self) -> Box<dyn Monitor + '_> {
+        Box::new(self)
+    }
     fn phase(&self, _: &Phase) {}
     fn progress(&self, _: Progress) {}
+    fn rest(&self) {}
+    fn disc(&self, _: DiscNo, _: Reached) {}
     fn note(&self, text: &str) {
         if let Ok(mut notes) = self.notes.lock() {
             notes.push(text.to_owned());

@@ -38,7 +38,7 @@ pub struct Summons {
     pub wanted: String,
 }
 
-/// The person, or the lack of one.
+/// The person, or the lack of one. Asked from several threads; nobody gets two questions at once.
 pub trait Operator: Send + Sync {
     /// A question that `--yes` answers with yes.
     fn confirm(&self, question: &str) -> Answer;

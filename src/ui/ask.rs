@@ -40,10 +40,7 @@ impl Person {
     /// Asks, and judges the line by `judge`.
     fn ask(&self, question: &str, judge: impl Fn(&str) -> Answer) -> Answer {
         let Some(keyboard) = &self.keyboard else { return Answer::NobodyThere };
-        let line = self.screen.aside(|| {
-            self.screen.ask(question);
-            keyboard.line()
-        });
+        let line = self.screen.ask(question, || keyboard.line());
         line.map_or(Answer::NobodyThere, |line| judge(line.trim()))
     }
 

@@ -1,10 +1,11 @@
-//! How far the work has come: a bar on a terminal, a line now and then in a log, events for
-//! programs. The engine reports to [`Monitor`] and does not know which of these listens.
+//! How far the work has come: bars on a terminal, a line now and then in a log, events for programs.
+//! The engine reports to [`Monitor`] and does not know which of these listens. Works that go on
+//! side by side have a reporter each, and share the screen.
 
 use super::screen::{Screen, locked};
-use crate::model::Bytes;
+use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
-use crate::port::monitor::{Monitor, Phase, Progress, Trouble};
+use crate::port::monitor::{Monitor, Phase, Progress, Reached, Trouble};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +36,7 @@ impl Show {
     }
 }
 
-type Clock = Box<dyn Fn() -> Moment + Send + Sync>;
+type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
 
 pub struct Reporter {
     screen: Arc<Screen>,
@@ -65,22 +66,17 @@ struct Running {
 
 impl Reporter {
     pub fn new(screen: Arc<Screen>, show: Show) -> Reporter {
-        Reporter::with_clock(screen, show, Box::new(Moment::now))
+        Reporter::with_clock(screen, show, Arc::new(Moment::now))
     }
 
     pub fn with_clock(screen: Arc<Screen>, show: Show, clock: Clock) -> Reporter {
         Reporter { screen, show, clock, state: Mutex::new(None), packed: AtomicU64::new(0) }
     }
 
-    /// Ends the phase in work and wipes its bar. Without it the bar stays behind the last words.
-    pub fn finish(&self) {
-        if let Some(ended) = locked(&self.state).take() {
-            self.close(&ended);
-        }
-    }
-
     fn close(&self, ended: &Running) {
-        self.screen.set_bar(None);
+        if let Some(bar) = &ended.bar {
+            self.screen.remove_bar(bar);
+        }
         if ended.phase.what == PACKING {
             self.packed.store(ended.progress.done, Ordering::Relaxed);
         }
@@ -97,8 +93,7 @@ impl Reporter {
     }
 
     fn begin(&self, phase: &Phase, now: Moment) -> Running {
-        let bar = (self.show == Show::Bar).then(|| new_bar(phase));
-        self.screen.set_bar(bar.clone());
+        let bar = (self.show == Show::Bar).then(|| self.screen.add_bar(new_bar(phase)));
         Running {
             phase: phase.clone(),
             progress: Progress::default(),
@@ -140,7 +135,17 @@ impl Running {
     }
 }
 
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.rest();
+    }
+}
+
 impl Monitor for Reporter {
+    fn beside(&self) -> Box<dyn Monitor + '_> {
+        Box::new(Reporter::with_clock(self.screen.clone(), self.show, self.clock.clone()))
+    }
+
     fn phase(&self, phase: &Phase) {
         let mut state = locked(&self.state);
         if let Some(ended) = state.take() {
@@ -162,6 +167,17 @@ impl Monitor for Reporter {
         }
     }
 
+    /// Without it a bar stays behind the last words.
+    fn rest(&self) {
+        if let Some(ended) = locked(&self.state).take() {
+            self.close(&ended);
+        }
+    }
+
+    fn disc(&self, number: DiscNo, reached: Reached) {
+        self.event(json!({"event": "disc", "disc": number.0, "state": word(reached)}));
+    }
+
     fn note(&self, text: &str) {
         if self.show != Show::Nothing {
             self.screen.say(text);
@@ -173,6 +189,16 @@ impl Monitor for Reporter {
         self.screen.say(&trouble.to_string());
         let event = json!({"event": "trouble", "thing": trouble.thing, "what": trouble.what});
         let _ = self.screen.object(&event);
+    }
+}
+
+/// As `discs` names the states of a disc.
+fn word(reached: Reached) -> &'static str {
+    match reached {
+        Reached::Staged => "staged",
+        Reached::Burned => "burned",
+        Reached::Verified => "verified",
+        Reached::Failed => "failed",
     }
 }
 
@@ -276,7 +302,7 @@ mod tests {
         let (screen, people, results) = screen(json);
         let time = Arc::new(AtomicI64::new(1000));
         let hand = time.clone();
-        let clock = Box::new(move || Moment(hand.load(Ordering::SeqCst)));
+        let clock = Arc::new(move || Moment(hand.load(Ordering::SeqCst)));
         (Reporter::with_clock(screen, show, clock), time, people, results)
     }
 
@@ -296,7 +322,7 @@ mod tests {
             time.fetch_add(1, Ordering::SeqCst);
             reporter.progress(done(second * 100_000_000));
         }
-        reporter.finish();
+        reporter.rest();
         let expected = "packing disc 3, 25.0 GB\n\
             packing disc 3: 3.00 GB of 25.0 GB (12 %), ratio 0.80, 100 MB/s, 4 min left\n\
             packing disc 3: 6.00 GB of 25.0 GB (24 %), ratio 0.80, 100 MB/s, 4 min left\n";
@@ -314,7 +340,7 @@ mod tests {
         time.fetch_add(1, Ordering::SeqCst);
         reporter.progress(done(11));
         reporter.progress(done(12));
-        reporter.finish();
+        reporter.rest();
         let events: Vec<Value> =
             results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(events.len(), 3, "{events:?}");
@@ -324,13 +350,41 @@ mod tests {
     }
 
     #[test]
+    fn two_works_side_by_side_do_not_end_each_others_phases() {
+        let (reporter, time, people, results) = reporter(Show::Lines, true);
+        reporter.phase(&packing());
+        let beside = reporter.beside();
+        beside.phase(&Phase { what: "writing", disc: Some(2), total: Some(1000) });
+        beside.disc(DiscNo(2), Reached::Burned);
+        time.fetch_add(LINES_APART, Ordering::SeqCst);
+        reporter.progress(done(2_500_000_000));
+        beside.progress(Progress { done: 300, written: None });
+        drop(beside);
+        reporter.rest();
+        assert_eq!(
+            people.text(),
+            "packing disc 3, 25.0 GB\nwriting disc 2, 1.00 kB\n\
+             packing disc 3: 2.50 GB of 25.0 GB (10 %), ratio 0.80, 83.3 MB/s, 5 min left\n\
+             writing disc 2: 300 B of 1.00 kB (30 %), 10 B/s, 2 min left\n"
+        );
+        let events: Vec<Value> =
+            results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let phases: Vec<String> = events[3..]
+            .iter()
+            .map(|event| format!("{} {}", event["phase"].as_str().unwrap(), event["disc"]))
+            .collect();
+        assert_eq!(phases, ["packing 3", "writing 2"]);
+        assert_eq!(events[2], json!({"event": "disc", "disc": 2, "state": "burned"}));
+    }
+
+    #[test]
     fn quiet_says_troubles_and_nothing_else() {
         let (reporter, _, people, results) = reporter(Show::Nothing, true);
         reporter.phase(&packing());
         reporter.progress(done(1));
         reporter.note("all is well");
         reporter.trouble(&Trouble { thing: "a\nb".into(), what: "cannot be read".into() });
-        reporter.finish();
+        reporter.rest();
         assert_eq!(people.text(), "a\\nb: cannot be read\n");
         assert_eq!(
             results.text(),

@@ -1,8 +1,10 @@
-//! The two streams. A progress bar, a question and a note share one terminal: whoever writes asks
-//! here, and the bar steps aside. No bytes of a path reach the terminal unescaped.
+//! The two streams. Progress bars, a question and notes share one terminal: whoever writes asks
+//! here, and the bars step aside. No bytes of a path reach the terminal unescaped.
+//!
+//! A question may stay open for hours while a disc burns: nobody who reports waits for its answer.
 
 use crate::model::path::shown;
-use indicatif::ProgressBar;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,10 +12,35 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 type Stream = Box<dyn Write + Send>;
 
 pub struct Screen {
-    people: Mutex<Stream>,
+    people: Mutex<People>,
     results: Mutex<Stream>,
     json: bool,
-    bar: Mutex<Option<ProgressBar>>,
+    bars: MultiProgress,
+    /// Held by whoever asks.
+    asking: Mutex<()>,
+}
+
+/// The stream that people read.
+struct People {
+    stream: Stream,
+    /// A question stands there, and the cursor behind it.
+    question: Option<String>,
+}
+
+impl People {
+    /// A question that is open is said again behind the line. A lost terminal must not stop a
+    /// backup.
+    fn put(&mut self, line: &str) {
+        let open = self.question.is_some();
+        let _ = writeln!(self.stream, "{}{line}", if open { "\n" } else { "" });
+        self.repeat();
+    }
+
+    fn repeat(&mut self) {
+        if let Some(question) = &self.question {
+            let _ = write!(self.stream, "{question} ").and_then(|()| self.stream.flush());
+        }
+    }
 }
 
 impl Screen {
@@ -23,7 +50,9 @@ impl Screen {
     }
 
     pub fn over(people: Stream, results: Stream, json: bool) -> Screen {
-        Screen { people: people.into(), results: results.into(), json, bar: Mutex::new(None) }
+        let people = Mutex::new(People { stream: people, question: None });
+        let bars = MultiProgress::new();
+        Screen { people, results: results.into(), json, bars, asking: Mutex::new(()) }
     }
 
     /// Whether a bar can be drawn: stderr is a terminal that can move its cursor.
@@ -43,8 +72,7 @@ impl Screen {
 
     /// The same within `aside`, which does not nest.
     pub(super) fn put(&self, line: &str) {
-        // A lost terminal must not stop a backup.
-        let _ = writeln!(locked(&self.people), "{}", shown(line.as_bytes()));
+        locked(&self.people).put(&shown(line.as_bytes()).to_string());
     }
 
     /// Several lines for people, made by `ui` itself.
@@ -52,10 +80,24 @@ impl Screen {
         text.lines().for_each(|line| self.say(line));
     }
 
-    /// A question, within `aside`: no line end, the cursor waits behind it.
-    pub(super) fn ask(&self, question: &str) {
+    /// A question, and what waits for its answer. The cursor stands behind it, and no bar is drawn;
+    /// lines that others say meanwhile appear, and the question again below them. Who asks second
+    /// waits for the first answer.
+    pub(super) fn ask<T>(&self, question: &str, answer: impl FnOnce() -> T) -> T {
+        let _asking = locked(&self.asking);
+        let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        self.open(Some(shown(question.as_bytes()).to_string()));
+        let answer = answer();
+        self.open(None);
+        self.bars.set_draw_target(ProgressDrawTarget::stderr());
+        answer
+    }
+
+    fn open(&self, question: Option<String>) {
         let mut people = locked(&self.people);
-        let _ = write!(people, "{} ", shown(question.as_bytes())).and_then(|()| people.flush());
+        people.question = question;
+        people.repeat();
     }
 
     /// A result for people: lines on stdout.
@@ -77,19 +119,18 @@ impl Screen {
     /// Does something while no bar is drawn. Threads that report meanwhile wait until it is done.
     /// It does not nest.
     pub fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
-        let bar = locked(&self.bar).clone();
-        match bar {
-            Some(bar) => bar.suspend(work),
-            None => work(),
-        }
+        self.bars.suspend(work)
     }
 
-    /// The bar that steps aside from now on; the one before is wiped.
-    pub fn set_bar(&self, bar: Option<ProgressBar>) {
-        let before = std::mem::replace(&mut *locked(&self.bar), bar);
-        if let Some(before) = before {
-            before.finish_and_clear();
-        }
+    /// Draws this bar below the others, from now on.
+    pub fn add_bar(&self, bar: ProgressBar) -> ProgressBar {
+        self.bars.add(bar)
+    }
+
+    /// Wipes a bar.
+    pub fn remove_bar(&self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        self.bars.remove(bar);
     }
 }
 
@@ -143,6 +184,19 @@ mod tests {
         screen.object(&json!({"id": 1})).unwrap();
         assert_eq!(people.text(), "a note\n");
         assert_eq!(results.text(), "a row\n{\"id\":1}\n");
+    }
+
+    /// Whoever burns a disc reports to the screen: it must not wait for a person.
+    #[test]
+    fn lines_that_come_while_a_question_is_open_appear_and_the_question_again() {
+        let (screen, people, _) = screen(true);
+        let other = screen.clone();
+        screen.ask("Burn it now? [y/N]", move || {
+            std::thread::spawn(move || other.say("Insert a blank disc.")).join().unwrap();
+        });
+        screen.say("done");
+        let expected = "Burn it now? [y/N] \nInsert a blank disc.\nBurn it now? [y/N] done\n";
+        assert_eq!(people.text(), expected);
     }
 
     #[test]

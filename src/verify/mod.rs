@@ -88,7 +88,7 @@ pub fn verify(
     faults.extend(size_fault(reader, image));
     let Reading { done, pace, .. } = reading;
     if let Some(words) = pace.words() {
-        monitor.note(&words);
+        monitor.note(&format!("{}: {words}", reader.title()));
     }
     if faults.is_empty() && !expected.is_empty() {
         return Ok(Verdict::Sound(Proof { disc, files: expected.len(), bytes: done }));

@@ -10,6 +10,7 @@ use crate::flow::keys::KeyRing;
 use crate::model::size::NAMED_SIZES;
 use crate::model::{Bytes, Sectors};
 use crate::pack::estimate::{Estimate, minutes};
+use crate::port::monitor::Monitor;
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{BackupSummary, Tally};
@@ -102,7 +103,7 @@ fn plan(
         dry_run: true,
         ..BackupSummary::default()
     };
-    room.reporter.finish();
+    room.reporter.rest();
     room.screen.say_lines(&summary.text());
     room.screen.say_lines(&shopping_list(request.capacity, list));
     let mut object = summary.object();
@@ -162,7 +163,7 @@ fn tell(room: &Room, report: &BackupReport) -> Result<Exit, RunError> {
         discs: report.discs.clone(),
         dry_run: false,
     };
-    room.reporter.finish();
+    room.reporter.rest();
     if !room.common.quiet {
         room.screen.say_lines(&summary.text());
         if let Some(disc) = report.held {

@@ -3,6 +3,7 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::Burn;
 use crate::flow::backup::burn_staged;
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::open_dest;
@@ -14,7 +15,7 @@ pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
     let name = room.common.name.as_ref();
     let desk = room.desk_for(&args.burning);
     let burned = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, desk)?;
-    room.reporter.finish();
+    room.reporter.rest();
     for disc in &burned {
         let size = disc.image.unwrap_or_default();
         if !room.common.quiet {

@@ -2,6 +2,7 @@
 
 use crate::app::{Room, RunError};
 use crate::flow::flushing::{FlushRequest, flush};
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 pub fn run(room: &Room) -> Result<Exit, RunError> {
@@ -14,7 +15,7 @@ pub fn run(room: &Room) -> Result<Exit, RunError> {
         };
         Ok(flush(request, room.desk())?)
     })?;
-    room.reporter.finish();
+    room.reporter.rest();
     let words = match &closed {
         None => "Nothing is held back.".to_owned(),
         Some(disc) => format!(

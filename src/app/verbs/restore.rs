@@ -6,6 +6,7 @@ use crate::flow::FlowError;
 use crate::flow::restoring::{RestoreReport, RestoreRequest, restore};
 use crate::model::Bytes;
 use crate::model::glob::PathGlobs;
+use crate::port::monitor::Monitor;
 use crate::restore::place;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{RestoreSummary, Tally};
@@ -60,7 +61,7 @@ fn tell(room: &Room, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunE
         missing_discs: report.missing_discs.clone(),
         dry_run,
     };
-    room.reporter.finish();
+    room.reporter.rest();
     if !room.common.quiet {
         room.screen.say_lines(&summary.text());
     }

@@ -4,6 +4,7 @@ use crate::app::{Room, RunError};
 use crate::catalog::Finding;
 use crate::cli::args::Verify;
 use crate::flow::verifying::{Against, CheckedDisc, VerifyReport, VerifyRequest, verify_from};
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{open_source, scratch};
@@ -22,7 +23,7 @@ pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
 }
 
 fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
-    room.reporter.finish();
+    room.reporter.rest();
     for disc in &report.discs {
         if !room.common.quiet || disc.finding != Finding::Ok {
             room.screen.say(&words(disc));

@@ -3,6 +3,7 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::Watch;
 use crate::flow::watching::{WatchReport, WatchRequest, watch};
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{open_dest, scratch};
@@ -17,7 +18,7 @@ pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
     };
     let mut drives = open_dest(room, &args.drive, &args.burning)?;
     let report = watch(&request, &mut drives, room.desk_for(&args.burning))?;
-    room.reporter.finish();
+    room.reporter.rest();
     tell(room, &report)
 }
 
