@@ -52,10 +52,13 @@ fn when_the_blanks_run_out_everything_stays_staged_and_burn_goes_on() {
     let sandbox = three_discs();
     tell(&sandbox, "full_after = 1\n");
     backup(&sandbox).code(4).says("no blank disc").says("disc 2");
-    assert_eq!(states(&sandbox), ["verified", "staged"]);
+    // How far the third disc was packed meanwhile depends on who was faster.
+    let found = states(&sandbox);
+    assert_eq!(found[..2], ["verified", "staged"]);
+    assert!(found[2..].iter().all(|state| state == "staged" || state == "open"), "{found:?}");
     tell(&sandbox, "");
     sandbox.run(["burn", "2", &text(&sandbox.shelf())]).ok();
-    assert_eq!(states(&sandbox), ["verified", "verified"]);
+    assert_eq!(states(&sandbox)[..2], ["verified", "verified"]);
     backup(&sandbox).ok();
     assert_eq!(states(&sandbox), ["verified"; 3]);
     restore(&sandbox, "back").ok();

@@ -17,10 +17,12 @@ use crate::pack::estimate::{Estimate, estimate};
 use crate::pack::filler::DiscInWork;
 use crate::pack::queue::Queue;
 use crate::port::clock::Moment;
+use crate::port::monitor::Reached;
 use crate::scan::content::Source;
 use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::walk;
 
+use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
 use super::compare::{Compared, Comparer, Known};
 use super::keys::{KeyRing, NewKeys};
@@ -127,14 +129,14 @@ pub fn backup(
         refuse_foreign_discs(request, &catalog, &mut *drives.burner, desk)?;
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
+    let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
     run.forget_lost_staging(&mut catalog)?;
-    if let Some(drives) = drives.as_deref_mut() {
-        Station { staging: &run.staging, set: &run.set, drives, desk }
-            .burn_waiting(&mut catalog, &[])?;
-    }
-    run.all(&mut catalog, drives)
+    let Some(drives) = drives else { return run.all(&mut catalog, None) };
+    let mut station = Station { staging, set, drives, desk };
+    station.burn_waiting(&mut catalog, &[])?;
+    beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))
 }
 
 /// Burns what is staged, without looking at the source: `coldcut burn`.
@@ -285,8 +287,8 @@ fn absolute(path: &Path) -> Option<PathBuf> {
 /// One run over one set.
 pub(super) struct Run<'a> {
     pub request: &'a BackupRequest<'a>,
-    pub staging: Staging,
-    pub set: KnownSet,
+    pub staging: &'a Staging,
+    pub set: &'a KnownSet,
     pub sealer: Option<Sealer>,
     pub desk: Desk<'a>,
     pub report: BackupReport,
@@ -309,13 +311,13 @@ impl Run<'_> {
                     .map(|file| (file.path, file.size.0))
                     .collect(),
             };
-            if !self.staging.holds(&self.set, disc.number, &files) {
+            if !self.staging.holds(self.set, disc.number, &files) {
                 self.desk.monitor.note(&format!(
                     "disc {} is not whole in the staging area any more; its files are stored again",
                     disc.number
                 ));
                 catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
-                self.staging.remove(&self.set, disc.number)?;
+                self.staging.remove(self.set, disc.number)?;
             }
         }
         Ok(())
@@ -324,7 +326,7 @@ impl Run<'_> {
     fn all(
         mut self,
         catalog: &mut Catalog,
-        drives: Option<&mut Drives>,
+        drives: Option<&Beside>,
     ) -> Result<BackupReport, FlowError> {
         let set = self.set.id;
         let begun = begun(catalog, set)?;
@@ -340,14 +342,34 @@ impl Run<'_> {
         let mut compared = scan(self.request, known, self.desk)?;
         let queue = std::mem::take(&mut compared.queue);
         let list = estimate(&compared.load, self.request.capacity, self.request.archive_size.0);
-        self.staging.check_space(list.staging)?;
+        let ahead = self.check_space(&list, drives)?;
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);
         let must = first && (compared.differs() || !queue.is_empty()) || self.request.flush;
-        let work = PackWork { seq, queue, begun, rehashed, must, load: compared.load.bytes };
+        let work = PackWork { seq, queue, begun, rehashed, must, load: compared.load.bytes, ahead };
         self.pack(catalog, drives, work)?;
         self.finish_report(catalog)?;
         Ok(self.report)
+    }
+
+    /// Whether staging has room for a disc that is burned and for the next one, too.
+    fn check_space(&self, list: &Estimate, drives: Option<&Beside>) -> Result<bool, FlowError> {
+        let disc = self.request.capacity.bytes();
+        let image = drives.is_some_and(|drives| drives.wants_image).then_some(disc);
+        let need = Bytes(list.staging.0 + image.unwrap_or_default().0.min(list.on_discs.0));
+        let second = Bytes(list.on_discs.0.saturating_sub(disc.0).min(disc.0));
+        // A shelf's images fill the same file system.
+        let images = self.request.shelf.as_deref().filter(|shelf| self.staging.shares_with(shelf));
+        let more = second.0 + images.map_or(0, |_| list.on_discs.0);
+        let ahead = self.staging.check_space(need, Bytes(need.0 + more))?;
+        if !ahead && second.0 > 0 && drives.is_some() {
+            self.desk.monitor.note(&format!(
+                "the staging area has no room for two discs ({} would do): each disc is safe \
+                 before the next one is packed",
+                Bytes(need.0 + more)
+            ));
+        }
+        Ok(ahead)
     }
 
     fn note_compared(&mut self, compared: &Compared) {
@@ -373,7 +395,7 @@ impl Run<'_> {
         };
         let key_ids = self.sealer.as_ref().map(|sealer| sealer.locks().key_ids());
         Ok(SetTexts {
-            set: &self.set,
+            set: self.set,
             seq,
             key_ids: key_ids.unwrap_or_default(),
             snapshots: snapshots
@@ -403,8 +425,8 @@ impl Run<'_> {
         };
         let archives = catalog.archives_of_disc(self.set.id, disc.number)?;
         let place = (disc.number, disc.uuid, disc.capacity);
-        let work = texts.disc_in_work(&self.staging, place, &archives, first_of_run);
-        self.staging.clear_strangers(&self.set, disc.number, &archives)?;
+        let work = texts.disc_in_work(self.staging, place, &archives, first_of_run);
+        self.staging.clear_strangers(self.set, disc.number, &archives)?;
         Ok((work, disc, known))
     }
 
@@ -430,6 +452,7 @@ impl Run<'_> {
         let closed = close(disc, closing, ledger)?;
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;
+        self.desk.monitor.disc(number, Reached::Staged);
         self.disc_info(ledger.catalog(), number)
     }
 

@@ -210,7 +210,10 @@ impl Turn<'_> {
     }
 
     fn record(&mut self, step: Step) -> Result<(), FlowError> {
-        self.records.keep(Record { disc: self.disc.number, at: Moment::now(), step })
+        let (disc, reached) = (self.disc.number, step.reached());
+        self.records.keep(Record { disc, at: Moment::now(), step })?;
+        self.desk.monitor.disc(disc, reached);
+        Ok(())
     }
 
     fn record_burned(&mut self) -> Result<(), FlowError> {

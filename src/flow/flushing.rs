@@ -52,6 +52,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         flush: true,
     };
     let report = BackupReport::default();
+    let (staging, set) = (&staging, &set);
     let run = Run { request: &backup, staging, set, sealer, desk, report };
     run.forget_lost_staging(&mut catalog)?;
     let texts = run.texts(&catalog, last.seq, &Queue::default())?;

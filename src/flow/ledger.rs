@@ -18,11 +18,16 @@ use crate::port::monitor::{Monitor, Trouble};
 use super::FlowError;
 use super::compare::{entry_of, stale};
 
+/// Something that needs the catalog now and then, while it is the packer's.
+pub type Between<'a> = &'a dyn Fn(&mut Catalog) -> Result<(), FlowError>;
+
 pub struct CatalogLedger<'a> {
     catalog: &'a mut Catalog,
     set: SetId,
     seq: SnapshotSeq,
     monitor: &'a dyn Monitor,
+    /// What is seen to between two pieces of work.
+    between: Option<Between<'a>>,
     /// The disc that archives go onto; the catalog hears of it with the first.
     disc: NewDisc,
     has_disc: bool,
@@ -52,6 +57,7 @@ impl<'a> CatalogLedger<'a> {
             set,
             seq,
             monitor,
+            between: None,
             disc: disc.0,
             has_disc: disc.1,
             next_archive,
@@ -61,6 +67,10 @@ impl<'a> CatalogLedger<'a> {
             failed: 0,
             rotten: 0,
         })
+    }
+
+    pub fn attending(self, between: Between<'a>) -> CatalogLedger<'a> {
+        CatalogLedger { between: Some(between), ..self }
     }
 
     pub fn catalog(&mut self) -> &mut Catalog {
@@ -192,6 +202,13 @@ impl Ledger for CatalogLedger<'_> {
         self.catalog
             .snapshot_rows(self.set, self.seq, |listed| sink(&listed.row).map_err(staging))
             .map_err(LedgerError::from)
+    }
+
+    fn breathe(&mut self) -> Result<(), LedgerError> {
+        match self.between {
+            Some(between) => Ok(between(self.catalog)?),
+            None => Ok(()),
+        }
     }
 
     fn export_catalog(&mut self, to: &Path) -> Result<(), LedgerError> {

@@ -2,6 +2,7 @@
 //! values to the steps, and the steps' products from one to the next.
 
 pub mod backup;
+mod beside;
 pub mod burning;
 pub mod compare;
 #[cfg(test)]
@@ -133,6 +134,9 @@ pub enum FlowError {
     BurnFailed { disc: DiscNo, tries: u32 },
     #[error("disc {disc} proved damaged when it was read back, {tries} times; it is still staged")]
     ReadBackFailed { disc: DiscNo, tries: u32 },
+    /// The other thread is gone, which nothing but a defect of ours does.
+    #[error("the work on disc {0} broke off; what is staged is kept: run the backup again")]
+    DrivesAlone(DiscNo),
     #[error("disc {disc} needs {need} and the blank in {drive} takes {free}; insert a larger one")]
     BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
     #[error(

@@ -7,124 +7,20 @@ use crate::catalog::{Catalog, Counts};
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
 use crate::pack::filler::Config;
 use crate::pack::queue::Queue;
-use crate::pack::{Fill, Filler};
+use crate::pack::{Fill, Filler, PackError};
 use crate::port::clock::Moment;
 use crate::port::monitor::Phase;
 use crate::port::operator::Answer;
 use crate::scan::content::Source;
 
-use super::FlowError;
 use super::backup::{BackupReport, Run};
-use super::burning::{Drives, Station};
+use super::beside::Beside;
 use super::ledger::CatalogLedger;
+use super::staging::SetTexts;
+use super::{Desk, FlowError};
 
 /// A disc as full as this is burned without a question.
 const WELL_FILLED: u64 = 95;
-
-impl Run<'_> {
-    pub(super) fn pack(
-        &mut self,
-        catalog: &mut Catalog,
-        mut drives: Option<&mut Drives>,
-        work: PackWork,
-    ) -> Result<(), FlowError> {
-        let PackWork { seq, mut queue, begun, rehashed, must, load } = work;
-        let mut source = Source::open(&self.request.source)?;
-        let texts = self.texts(catalog, seq, &queue)?;
-        let (disc, new_disc, known) = self.next_disc(catalog, &texts, true)?;
-        let monitor = self.desk.monitor;
-        let phase = |disc: DiscNo| {
-            monitor.phase(&Phase { what: "packing", disc: Some(disc.0), total: Some(load) })
-        };
-        let place = (new_disc, known);
-        let mut ledger =
-            CatalogLedger::new(catalog, self.set.id, seq, monitor, place, begun, rehashed)?;
-        let config = Config {
-            source: &mut source,
-            snapshot: seq,
-            compression: self.set.facts.compression,
-            archive_size: self.request.archive_size.0,
-            sealer: self.sealer.as_ref(),
-            scratch: self.staging.scratch(),
-            monitor,
-            stop: self.desk.stop,
-        };
-        let mut filler = Filler::new(config, disc, must);
-        let mut discs = Vec::new();
-        // Whether the disc before had no room for the listings that the last one must carry.
-        let mut owes_listings = false;
-        loop {
-            if !queue.is_empty() {
-                phase(filler.disc().number);
-            }
-            let more = filler.fill(&mut queue, &mut ledger)? == Fill::Full;
-            if !more {
-                let counts = counts(&self.report, &filler, &ledger);
-                ledger.catalog().finish_snapshot(self.set.id, seq, Moment::now(), &counts)?;
-            }
-            let flush = owes_listings || self.is_to_be_flushed(&filler, ledger.catalog())?;
-            let hands = drives.as_deref_mut().is_some_and(Drives::have_hands);
-            if !more && !self.is_worth_closing(&filler, flush, hands) {
-                self.report.held = filler.disc().has_archives().then_some(filler.disc().number);
-                break;
-            }
-            let closed = self.close_disc(&texts, filler.disc(), &mut ledger)?;
-            discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
-            if let Some(drives) = drives.as_deref_mut() {
-                Station { staging: &self.staging, set: &self.set, drives, desk: self.desk }
-                    .burn_one(ledger.catalog(), &closed)?;
-            }
-            owes_listings = !closed.listings.snapshot;
-            if !more && !owes_listings {
-                break;
-            }
-            if !more && !filler.disc().has_archives() {
-                let size = self.request.capacity.bytes();
-                return Err(crate::pack::PackError::DiscTooSmall { size }.into());
-            }
-            let (disc, new_disc, known) = self.next_disc(ledger.catalog(), &texts, false)?;
-            ledger.next_disc(new_disc, known);
-            filler.next_disc(disc);
-        }
-        let packed = filler.packed;
-        let (failed, rotten) = (ledger.failed, ledger.rotten);
-        self.report.discs = discs;
-        self.report.stored_files = packed.files;
-        self.report.stored_bytes = packed.bytes;
-        self.report.reused = packed.reused;
-        self.report.unchanged += packed.unchanged;
-        self.report.failed += failed;
-        self.report.suspicious = packed.changed_while_read + rotten;
-        Ok(())
-    }
-
-    /// Asked for, and there is something that is on no disc yet: archives, or rows alone.
-    fn is_to_be_flushed(&self, filler: &Filler, catalog: &Catalog) -> Result<bool, FlowError> {
-        let asked = self.request.flush;
-        Ok(asked && (filler.disc().has_archives() || catalog.rows_pending(self.set.id)?))
-    }
-
-    /// A disc without anything new is not made; a last one that is too empty may wait for more.
-    /// `hands`: a real medium would be spent on it.
-    fn is_worth_closing(&self, filler: &Filler, flush: bool, hands: bool) -> bool {
-        let disc = filler.disc();
-        if flush || !disc.has_archives() {
-            return flush;
-        }
-        let used = disc.room.used_percent();
-        match self.request.min_fill {
-            Some(least) => used >= u64::from(least),
-            None if hands && used < WELL_FILLED => {
-                let question = format!(
-                    "disc {} is {used} % full. Burn it now? Otherwise it waits for more",
-                    disc.number
-                );
-                self.desk.operator.confirm(&question) == Answer::Yes
-            }
-            None => true,
-        }
-    }
-}
 
 /// What the scan left to do.
 pub(super) struct PackWork {
@@ -135,6 +31,173 @@ pub(super) struct PackWork {
     /// A disc is made even if nothing but rows differs.
     pub must: bool,
     pub load: u64,
+    /// The next disc is packed while one is burned.
+    pub ahead: bool,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Made {
+    /// Discs that were closed, with the sizes of their images.
+    discs: Vec<(DiscNo, Bytes)>,
+    /// The one that waits for more.
+    held: Option<DiscNo>,
+}
+
+/// A run's discs in work.
+struct Packing<'a> {
+    run: &'a Run<'a>,
+    seq: SnapshotSeq,
+    texts: &'a SetTexts<'a>,
+    queue: Queue,
+    filler: Filler<'a>,
+    ledger: CatalogLedger<'a>,
+    drives: Option<&'a Beside<'a>>,
+    ahead: bool,
+    load: u64,
+}
+
+impl Run<'_> {
+    /// Packs all of it, disc by disc, and comes back when each disc that was closed is safe.
+    pub(super) fn pack(
+        &mut self,
+        catalog: &mut Catalog,
+        drives: Option<&Beside>,
+        work: PackWork,
+    ) -> Result<(), FlowError> {
+        let PackWork { seq, queue, begun, rehashed, must, load, ahead } = work;
+        let run = &*self;
+        let Desk { monitor, stop, .. } = run.desk;
+        let mut source = Source::open(&run.request.source)?;
+        let texts = &run.texts(catalog, seq, &queue)?;
+        let (disc, new_disc, known) = run.next_disc(catalog, texts, true)?;
+        let attend = |catalog: &mut Catalog| drives.map_or(Ok(()), |drives| drives.attend(catalog));
+        let (set, place) = (run.set.id, (new_disc, known));
+        let ledger = CatalogLedger::new(catalog, set, seq, monitor, place, begun, rehashed)?
+            .attending(&attend);
+        let config = Config {
+            source: &mut source,
+            snapshot: seq,
+            compression: run.set.facts.compression,
+            archive_size: run.request.archive_size.0,
+            sealer: run.sealer.as_ref(),
+            scratch: run.staging.scratch(),
+            monitor,
+            stop,
+        };
+        let filler = Filler::new(config, disc, must);
+        let mut packing = Packing { run, seq, texts, queue, filler, ledger, drives, ahead, load };
+        let made = packing.run()?;
+        packing.settle()?;
+        let Packing { filler, ledger, .. } = packing;
+        let (packed, failed, rotten) = (filler.packed, ledger.failed, ledger.rotten);
+        let report = &mut self.report;
+        report.discs = made.discs;
+        report.held = made.held;
+        report.stored_files = packed.files;
+        report.stored_bytes = packed.bytes;
+        report.reused = packed.reused;
+        report.unchanged += packed.unchanged;
+        report.failed += failed;
+        report.suspicious = packed.changed_while_read + rotten;
+        Ok(())
+    }
+}
+
+impl Packing<'_> {
+    /// Until nothing is left that is worth a disc.
+    fn run(&mut self) -> Result<Made, FlowError> {
+        let mut made = Made::default();
+        // Whether the disc before had no room for the listings that the last one must carry.
+        let mut owes_listings = false;
+        loop {
+            let more = self.fill()? == Fill::Full;
+            let flush = owes_listings || self.is_to_be_flushed()?;
+            if !more && !self.is_worth_closing(flush)? {
+                let disc = self.filler.disc();
+                made.held = disc.has_archives().then_some(disc.number);
+                return Ok(made);
+            }
+            let closed = self.run.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
+            made.discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
+            if let Some(drives) = self.drives {
+                drives.give(self.ledger.catalog(), &closed)?;
+            }
+            if !self.ahead {
+                self.settle()?;
+            }
+            owes_listings = !closed.listings.snapshot;
+            if !more && !owes_listings {
+                return Ok(made);
+            }
+            if !more && !self.filler.disc().has_archives() {
+                return Err(
+                    PackError::DiscTooSmall { size: self.run.request.capacity.bytes() }.into()
+                );
+            }
+            self.next_disc()?;
+        }
+    }
+
+    fn fill(&mut self) -> Result<Fill, FlowError> {
+        let Packing { run, seq, filler, ledger, .. } = self;
+        if !self.queue.is_empty() {
+            let (disc, total) = (Some(filler.disc().number.0), Some(self.load));
+            run.desk.monitor.phase(&Phase { what: "packing", disc, total });
+        }
+        let fill = filler.fill(&mut self.queue, ledger)?;
+        if fill == Fill::Done {
+            let counts = counts(&run.report, filler, ledger);
+            ledger.catalog().finish_snapshot(run.set.id, *seq, Moment::now(), &counts)?;
+        }
+        Ok(fill)
+    }
+
+    fn next_disc(&mut self) -> Result<(), FlowError> {
+        let (disc, new_disc, known) =
+            self.run.next_disc(self.ledger.catalog(), self.texts, false)?;
+        self.ledger.next_disc(new_disc, known);
+        self.filler.next_disc(disc);
+        Ok(())
+    }
+
+    /// Until the disc in the drives is safe.
+    fn settle(&mut self) -> Result<(), FlowError> {
+        self.run.desk.monitor.rest();
+        match self.drives {
+            Some(drives) => drives.settle(self.ledger.catalog()),
+            None => Ok(()),
+        }
+    }
+
+    /// Asked for, and there is something that is on no disc yet: archives, or rows alone.
+    fn is_to_be_flushed(&mut self) -> Result<bool, FlowError> {
+        let set = self.run.set.id;
+        let has_archives = self.filler.disc().has_archives();
+        Ok(self.run.request.flush && (has_archives || self.ledger.catalog().rows_pending(set)?))
+    }
+
+    /// A disc without anything new is not made; a last one that is too empty may wait for more.
+    /// Before a person is asked, the disc before is safe: whoever answers stands at the drive then,
+    /// and nothing burns unattended behind an open question.
+    fn is_worth_closing(&mut self, flush: bool) -> Result<bool, FlowError> {
+        let disc = self.filler.disc();
+        if flush || !disc.has_archives() {
+            return Ok(flush);
+        }
+        let (number, used) = (disc.number, disc.room.used_percent());
+        match self.run.request.min_fill {
+            Some(least) => Ok(used >= u64::from(least)),
+            None if used < WELL_FILLED && self.drives.is_some_and(|drives| drives.has_hands) => {
+                self.settle()?;
+                let question = format!(
+                    "disc {number} is {used} % full. Burn it now? Otherwise it waits for more"
+                );
+                Ok(self.run.desk.operator.confirm(&question) == Answer::Yes)
+            }
+            None => Ok(true),
+        }
+    }
 }
 
 fn counts(report: &BackupReport, filler: &Filler, ledger: &CatalogLedger) -> Counts {

@@ -6,6 +6,7 @@ use crate::catalog::{
 };
 use crate::model::DiscNo;
 use crate::port::clock::Moment;
+use crate::port::monitor::Reached;
 
 use super::FlowError;
 
@@ -44,6 +45,16 @@ pub enum Step {
     Failed,
     /// The newest copy was read back, in this drive.
     ReadBack { drive: String, finding: Finding, details: String },
+}
+
+impl Step {
+    pub fn reached(&self) -> Reached {
+        match self {
+            Step::Burned { .. } => Reached::Burned,
+            Step::ReadBack { finding: Finding::Ok, .. } => Reached::Verified,
+            Step::Failed | Step::ReadBack { .. } => Reached::Failed,
+        }
+    }
 }
 
 /// Where records are kept. When `keep` returns, the step survives a power cut.

@@ -8,6 +8,7 @@
 //! ```
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{ArchiveRecord, ClosedDisc, DiscInfo, KnownSet, Listings};
@@ -63,8 +64,9 @@ impl Staging {
         self.root.join(format!("{}-{short}", set.facts.name)).join(format!("{:04}", disc.0))
     }
 
-    /// Space is asked for before work begins, in numbers.
-    pub fn check_space(&self, need: Bytes) -> Result<(), FlowError> {
+    /// Space is asked for before work begins, in numbers: less than `need` is an error, and the
+    /// answer is whether there is room for `wish`.
+    pub fn check_space(&self, need: Bytes, wish: Bytes) -> Result<bool, FlowError> {
         let what = "cannot be asked for its free space";
         let free = free_space(&self.root).map_err(|source| FlowError::Staging {
             path: self.root.clone(),
@@ -75,7 +77,13 @@ impl Staging {
             let dir = self.root.clone();
             return Err(FlowError::StagingFull { dir, need, free: Bytes(free) });
         }
-        Ok(())
+        Ok(wish.0 <= free)
+    }
+
+    /// Whether what is written to this directory takes staging's free space.
+    pub fn shares_with(&self, dir: &Path) -> bool {
+        let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+        device(dir).is_some_and(|one| device(&self.root) == Some(one))
     }
 
     /// A verified disc needs its staging no more.

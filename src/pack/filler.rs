@@ -199,6 +199,7 @@ impl<'a> Filler<'a> {
     fn fill_open(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
         loop {
             self.config.stop.check()?;
+            ledger.breathe().map_err(PackError::Ledger)?;
             if let Some(current) = self.current.take() {
                 let last = queue.is_empty() && self.again.is_empty();
                 if self.go_on(current, last, ledger)? == Fill::Full {

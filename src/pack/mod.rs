@@ -54,6 +54,9 @@ pub trait Ledger {
         &mut self,
         sink: &mut dyn FnMut(&SnapshotRow) -> io::Result<()>,
     ) -> Result<(), LedgerError>;
+    /// A moment between two pieces of work, at most a block apart: whoever keeps the ledger may see
+    /// to something else, or end the packing.
+    fn breathe(&mut self) -> Result<(), LedgerError>;
     /// Writes the set's own catalog as it goes onto a disc into a new file.
     fn export_catalog(&mut self, to: &std::path::Path) -> Result<(), LedgerError>;
 }

@@ -230,6 +230,7 @@ impl Filler<'_> {
         let (done, written) = (&mut self.done, self.written);
         let read = current.reading.read_slice(at, len, &mut |block| {
             stop.check()?;
+            ledger.breathe().map_err(PackError::Ledger)?;
             *done += block.len() as u64;
             monitor.progress(crate::port::monitor::Progress {
                 done: *done,

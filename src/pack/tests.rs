@@ -86,6 +86,9 @@ impl Ledger for Memory {
         }
         Ok(())
     }
+    fn breathe(&mut self) -> Result<(), LedgerError> {
+        Ok(())
+    }
     fn export_catalog(&mut self, to: &Path) -> Result<(), LedgerError> {
         Ok(fs::write(to, vec![7; 4096])?)
     }
