@@ -29,7 +29,7 @@ use super::keys::{KeyRing, NewKeys};
 use super::ledger::{CatalogLedger, choose_compression};
 use super::packing::PackWork;
 use super::records::waiting;
-use super::staging::{SetTexts, Staging, archive_file, source_bytes};
+use super::staging::{SetTexts, Staging, archive_file, need, source_bytes};
 use super::{Desk, FlowError, choose_set};
 
 /// Paths longer than this cannot be extracted by stock tar (PATH_MAX, limits.h).
@@ -328,6 +328,18 @@ impl Run<'_> {
         catalog: &mut Catalog,
         drives: Option<&Beside>,
     ) -> Result<BackupReport, FlowError> {
+        let work = self.scan(catalog, drives)?;
+        self.pack(catalog, drives, work)?;
+        self.finish_report(catalog)?;
+        Ok(self.report)
+    }
+
+    /// What is new, and whether there is room to pack it.
+    pub(super) fn scan(
+        &mut self,
+        catalog: &mut Catalog,
+        drives: Option<&Beside>,
+    ) -> Result<PackWork, FlowError> {
         let set = self.set.id;
         let begun = begun(catalog, set)?;
         let first = catalog.newest_listing(set)?.is_none();
@@ -346,27 +358,28 @@ impl Run<'_> {
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);
         let must = first && (compared.differs() || !queue.is_empty()) || self.request.flush;
-        let work = PackWork { seq, queue, begun, rehashed, must, load: compared.load.bytes, ahead };
-        self.pack(catalog, drives, work)?;
-        self.finish_report(catalog)?;
-        Ok(self.report)
+        Ok(PackWork { seq, queue, begun, rehashed, must, load: compared.load.bytes, ahead })
     }
 
-    /// Whether staging has room for a disc that is burned and for the next one, too.
-    fn check_space(&self, list: &Estimate, drives: Option<&Beside>) -> Result<bool, FlowError> {
-        let disc = self.request.capacity.bytes();
-        let image = drives.is_some_and(|drives| drives.wants_image).then_some(disc);
-        let need = Bytes(list.staging.0 + image.unwrap_or_default().0.min(list.on_discs.0));
-        let second = Bytes(list.on_discs.0.saturating_sub(disc.0).min(disc.0));
-        // A shelf's images fill the same file system.
-        let images = self.request.shelf.as_deref().filter(|shelf| self.staging.shares_with(shelf));
-        let more = second.0 + images.map_or(0, |_| list.on_discs.0);
-        let ahead = self.staging.check_space(need, Bytes(need.0 + more))?;
-        if !ahead && second.0 > 0 && drives.is_some() {
+    /// Whether staging has room for the disc that is burned and for the next one, too.
+    pub(super) fn check_space(
+        &self,
+        list: &Estimate,
+        drives: Option<&Beside>,
+    ) -> Result<bool, FlowError> {
+        let shelf = self.request.shelf.as_deref();
+        let need = need(
+            list,
+            self.request.capacity,
+            drives.is_some_and(|drives| drives.wants_image),
+            shelf.is_some_and(|shelf| self.staging.shares_with(shelf)),
+        );
+        let ahead = self.staging.check_space(need.least, need.ahead)?;
+        if !ahead && list.discs > 1 && drives.is_some() {
             self.desk.monitor.note(&format!(
-                "the staging area has no room for two discs ({} would do): each disc is safe \
-                 before the next one is packed",
-                Bytes(need.0 + more)
+                "the staging area has no room to pack a disc while one is burned (that takes {}): \
+                 each disc is safe before the next one is packed",
+                need.ahead
             ));
         }
         Ok(ahead)

@@ -17,7 +17,7 @@ use super::records::{Order, OwnCatalog, Record, Records};
 use super::{Desk, FlowError, chain};
 
 /// What the drives' thread has to say.
-enum Call {
+pub(super) enum Call {
     /// The drives go on when this is kept.
     Keep(Record, Sender<Result<(), FlowError>>),
     /// The disc is safe, or cannot become so in this run.
@@ -65,16 +65,17 @@ pub fn beside<T>(
 fn serve(mut station: Station, orders: &Receiver<Order>, calls: &Sender<Call>) {
     for order in orders {
         let done = station.make_safe(&order, &mut Messenger { calls });
+        let heard = calls.send(Call::Done(done));
         station.desk.monitor.rest();
-        if calls.send(Call::Done(done)).is_err() {
+        if heard.is_err() {
             return;
         }
     }
 }
 
 /// Records are kept by the thread that has the catalog.
-struct Messenger<'a> {
-    calls: &'a Sender<Call>,
+pub(super) struct Messenger<'a> {
+    pub calls: &'a Sender<Call>,
 }
 
 impl Records for Messenger<'_> {

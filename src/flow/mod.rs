@@ -3,6 +3,8 @@
 
 pub mod backup;
 mod beside;
+#[cfg(test)]
+mod beside_tests;
 pub mod burning;
 pub mod compare;
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::format::{index, listing, volume};
 use crate::model::disc::archive_path;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::pack::closing::{self, StagedFile};
+use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
 use crate::pack::room::Room;
 use crate::port::clock::Moment;
@@ -40,6 +41,26 @@ pub struct SetTexts<'a> {
     /// Sequence, date and source of every snapshot so far.
     pub snapshots: Vec<(SnapshotSeq, String, Vec<u8>)>,
     pub long_paths: bool,
+}
+
+/// What a run needs in the staging area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// With less it does not begin.
+    pub least: Bytes,
+    /// With this a disc is packed while the one before still waits to become safe.
+    pub ahead: Bytes,
+}
+
+/// `image`: a whole image of the disc that is burned is made in staging. `shared`: the shelf's
+/// images fill the same file system, and one disc more must not take the last one's room.
+pub fn need(list: &Estimate, capacity: Sectors, image: bool, shared: bool) -> Need {
+    let disc = capacity.bytes().0;
+    let when = |yes: bool, bytes: u64| if yes { bytes } else { 0 };
+    let least = list.staging.0 + when(image, disc.min(list.on_discs.0));
+    let second = list.on_discs.0.saturating_sub(disc).min(disc);
+    let ahead = least + second + when(shared, list.on_discs.0);
+    Need { least: Bytes(least), ahead: Bytes(ahead) }
 }
 
 impl Staging {
@@ -277,5 +298,50 @@ pub fn burn_job(
         volume_date: volume::volume_date(disc.uuid),
         files: paths.into_iter().map(|path| (path.clone(), dir.join(path))).collect(),
         sectors: disc.image.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GB: u64 = 1_000_000_000;
+
+    /// Discs of 25 GB, 1 GB for scratch.
+    fn list(on_discs: u64) -> Estimate {
+        let staging = Bytes(on_discs.min(25 * GB) + GB);
+        Estimate { discs: on_discs.div_ceil(25 * GB), on_discs: Bytes(on_discs), staging }
+    }
+
+    fn gigabytes(on_discs: u64, image: bool, shared: bool) -> (u64, u64) {
+        let need = need(&list(on_discs * GB), Bytes(25 * GB).sectors(), image, shared);
+        ((need.least.0 + GB / 2) / GB, (need.ahead.0 + GB / 2) / GB)
+    }
+
+    #[test]
+    fn packing_ahead_takes_room_for_one_disc_more_and_no_more_than_there_is_to_pack() {
+        assert_eq!(gigabytes(100, false, false), (26, 51));
+        assert_eq!(gigabytes(35, false, false), (26, 36));
+        assert_eq!(gigabytes(20, false, false), (21, 21));
+    }
+
+    #[test]
+    fn images_that_are_made_in_staging_or_beside_it_are_reckoned_with() {
+        assert_eq!(gigabytes(100, true, false), (51, 76));
+        assert_eq!(gigabytes(20, true, false), (41, 41));
+        assert_eq!(gigabytes(100, false, true), (26, 151));
+    }
+
+    #[test]
+    fn too_little_space_is_an_error_and_space_for_one_disc_is_an_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let staging = Staging::open(dir.path()).unwrap();
+        let (none, all) = (Bytes(0), Bytes(u64::MAX));
+        assert!(staging.check_space(none, none).unwrap());
+        assert!(!staging.check_space(none, all).unwrap());
+        let words = staging.check_space(all, all).unwrap_err().to_string();
+        assert!(words.contains("are free"), "{words}");
+        assert!(staging.shares_with(&dir.path().join("scratch")));
+        assert!(!staging.shares_with(Path::new("/proc")));
     }
 }
