@@ -1,4 +1,4 @@
-//! `.shelf.toml`: what a shelf is told to do wrong, so that a person can see what coldcut does
+//! `.shelf.toml`: what a shelf is told to do wrong, and how slowly, so that a person can see what coldcut does
 //! when discs fail, and tests can prove it. `docs/shelf.md` shows each line.
 //!
 //! Whatever is not understood is an error: a fault that is misspelt would seem to be survived.
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::DriveError;
+use super::rate::Rate;
 use crate::model::{DiscNo, Sectors};
 
 /// The file's name in the shelf.
@@ -32,6 +33,9 @@ pub(super) struct Faults {
     read_error: Option<(u32, u64, u64)>,
     /// Only these discs are on the shelf; others are elsewhere.
     present: Option<Vec<u32>>,
+    /// Bytes a second that a burn takes, and that reading takes.
+    pub write_rate: Option<Rate>,
+    pub read_rate: Option<Rate>,
     /// `{2 = "other-0001.iso"}`: who asks for disc 2 finds this image instead.
     #[serde(default)]
     wrong: BTreeMap<String, PathBuf>,
@@ -91,10 +95,13 @@ mod tests {
     fn each_fault_is_read() {
         let faults = Faults::parse(
             "full_after = 2\nwrite_error_at = [1, 50]\nread_error = [3, 40, 2]\n\
-             present = [1, 3]\nwrong = {2 = \"x-0001.iso\"}\n",
+             present = [1, 3]\nwrite_rate = 72_000_000\nread_rate = 36_000_000\n\
+             wrong = {2 = \"x-0001.iso\"}\n",
         )
         .unwrap();
         assert_eq!(faults.full_after, Some(2));
+        assert_eq!(faults.write_rate, Rate::new(72_000_000));
+        assert_eq!(faults.read_rate, Rate::new(36_000_000));
         assert_eq!(faults.write_error(DiscNo(1)), Some(Sectors(50)));
         assert_eq!(faults.write_error(DiscNo(2)), None);
         assert_eq!(faults.bad_sectors(DiscNo(3)), 40..42);
@@ -114,9 +121,14 @@ mod tests {
     fn what_is_not_understood_is_named_with_its_line() {
         let words = Faults::parse("full_after = 2\nfull_afer = 3\n").unwrap_err();
         assert!(words.contains("full_afer") && words.contains("line 2"), "{words}");
-        for bad in
-            ["read_error = [1, 2]", "present = 1", "wrong = {x = \"y\"}", "full_after = -1", "="]
-        {
+        for bad in [
+            "read_error = [1, 2]",
+            "present = 1",
+            "wrong = {x = \"y\"}",
+            "full_after = -1",
+            "=",
+            "write_rate = 0",
+        ] {
             assert!(Faults::parse(bad).is_err(), "{bad}");
         }
     }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::rate::{Rate, SlowReading};
 use super::reader::{DiscFile, DiscReader, ReadError};
 use super::{DriveError, xorriso};
 use crate::model::Sectors;
@@ -21,6 +22,8 @@ pub struct Image {
     present: Sectors,
     /// Sectors that a shelf pretends to be unreadable.
     bad: Range<u64>,
+    /// A shelf pretends that reading takes its time.
+    slow: Option<SlowReading>,
 }
 
 impl Image {
@@ -34,7 +37,7 @@ impl Image {
             .ok_or_else(|| DriveError::NotAnImage(path.to_owned()))?;
         let files = xorriso::list(path)?;
         let present = Sectors(metadata.len() / SECTOR);
-        Ok(Image { path: path.to_owned(), file, files, sectors, present, bad: 0..0 })
+        Ok(Image { path: path.to_owned(), file, files, sectors, present, bad: 0..0, slow: None })
     }
 
     pub fn path(&self) -> &Path {
@@ -53,6 +56,19 @@ impl Image {
     pub(super) fn with_bad_sectors(mut self, bad: Range<u64>) -> Image {
         self.bad = bad;
         self
+    }
+
+    pub(super) fn at_rate(mut self, rate: Option<Rate>) -> Image {
+        self.slow = rate.map(SlowReading::new);
+        self
+    }
+
+    fn read_sound(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(slow) = &self.slow else { return read_up_to_damage(&self.file, position, buf) };
+        slow.begin();
+        let got = read_up_to_damage(&self.file, position, buf)?;
+        slow.end(got);
+        Ok(got)
     }
 
     /// How much of a read at this place of the image lies before the sectors that are bad;
@@ -98,7 +114,7 @@ impl DiscReader for Image {
         let wanted = row.min(buf.len() as u64);
         let sound =
             self.sound(position, wanted).ok_or_else(|| self.unreadable(file, position, None))?;
-        match read_up_to_damage(&self.file, position, &mut buf[..sound as usize]) {
+        match self.read_sound(position, &mut buf[..sound as usize]) {
             Ok(0) => Err(self.unreadable(file, position, None)),
             Ok(n) => Ok(n),
             Err(e) => Err(self.unreadable(file, position, Some(e))),

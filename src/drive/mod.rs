@@ -18,6 +18,7 @@ mod image;
 mod label;
 mod layout;
 mod optical;
+mod rate;
 mod reader;
 mod shelf;
 mod xorriso;

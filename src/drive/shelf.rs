@@ -12,15 +12,28 @@ use rustix::fs::{Access, FlockOperation, RenameFlags};
 
 use super::faults::Faults;
 use super::image::{Image, forget_cached};
+use super::rate::last_as_long;
 use super::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, ReadError, Slot, xorriso,
 };
 use crate::model::{Bytes, DiscNo, Sectors, SetName};
+use crate::port::clock::Stopwatch;
 use crate::port::files;
 use crate::port::stop::Stop;
 
 /// What a disc in work is called: hidden, and no image for anybody.
 const PART: &str = ".iso.part";
+
+/// The shelf is this writer's. Given up by name: a program that another thread is just starting
+/// holds the directory open, too, until it is what it is to become (flock(2)).
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 /// A directory with images.
 #[derive(Debug)]
@@ -59,10 +72,10 @@ impl Shelf {
     }
 
     /// Takes the shelf for one writer; whoever comes second would clean up the first one's work.
-    fn lock(&self) -> Result<File, DriveError> {
+    fn lock(&self) -> Result<Lock, DriveError> {
         let dir = File::open(&self.dir).map_err(DriveError::io("open", &self.dir))?;
         match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(dir),
+            Ok(()) => Ok(Lock(dir)),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DriveError::Busy(self.dir.clone())),
             Err(e) => Err(DriveError::io("lock", &self.dir)(e.into())),
         }
@@ -110,7 +123,7 @@ impl Shelf {
         disc: Option<(SetName, DiscNo)>,
         faults: &Faults,
     ) -> Result<Image, DriveError> {
-        let image = Image::open(path)?;
+        let image = Image::open(path)?.at_rate(faults.read_rate);
         Ok(match disc {
             Some((set, number)) if self.is_first_medium(&set, number) => {
                 image.with_bad_sectors(faults.bad_sectors(number))
@@ -185,8 +198,18 @@ impl Shelf {
         stop: &Stop,
     ) -> Result<(), DriveError> {
         let faults = Faults::read(&self.dir)?;
-        let file = self.write_part(job, part, watch, stop)?;
-        match self.fault(job, &faults) {
+        let fault = self.fault(job, &faults);
+        let file = match faults.write_rate {
+            None => self.write_part(job, part, watch, stop)?,
+            Some(rate) => {
+                let began = Stopwatch::start();
+                let file = self.write_part(job, part, &|_| (), stop)?;
+                let end = fault.unwrap_or(job.sectors).bytes();
+                last_as_long(end, rate, &began, &|done| watch(News::Written(done)), stop)?;
+                file
+            }
+        };
+        match fault {
             Some(at) => Err(self.spoil(job, &file, part, at)),
             None => publish(part, &self.image_path(&job.label)),
         }
@@ -448,6 +471,33 @@ mod tests {
         burn(&mut *bench.drive(), &staged(1).job).unwrap();
         let error = bench.drive().take_blank(&label(2)).unwrap_err();
         assert!(matches!(error, DriveError::NoMoreBlanks { .. }), "{error}");
+    }
+
+    /// How long it takes is not looked at.
+    #[test]
+    fn a_shelf_that_takes_its_time_tells_how_far_it_is_and_holds_the_same_disc() {
+        use std::cell::Cell;
+        let (slow, plain) = (bench(), bench());
+        let rates = "write_rate = 20_000_000\nread_rate = 50_000_000\n";
+        fs::write(slow.0.path().join(faults::FILE), rates).unwrap();
+        let staged = staged(1);
+        let (told, tellings) = (Cell::new(0), Cell::new(0));
+        let watch = |news: News| {
+            if let News::Written(bytes) = news {
+                assert!(bytes.0 >= told.get());
+                told.set(bytes.0);
+                tellings.set(tellings.get() + 1);
+            }
+        };
+        slow.drive().burn(&staged.job, &watch, &Stop::new()).unwrap();
+        assert_eq!(told.get(), staged.job.sectors.bytes().0);
+        assert!(tellings.get() >= 1);
+        burn(&mut *plain.drive(), &staged.job).unwrap();
+        assert_eq!(slow.medium(&label(1)), plain.medium(&label(1)));
+        let reader = slow.drive().find(&label(1)).unwrap();
+        let file = reader.file("archives/00000002.tar.bz2").unwrap();
+        let mut content = vec![0; file.size.0 as usize];
+        assert_eq!(reader.read_at(file, 0, &mut content).unwrap(), content.len());
     }
 
     #[test]
