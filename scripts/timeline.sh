@@ -1,17 +1,18 @@
 #!/bin/bash
 # Draws when each disc of a backup was packed, burned and read back, with a shelf that is as slow as
-# a drive. What it prints stands in docs/performance.md.
+# a drive; then reckons what the packer's speed means for discs of 25 GB in drives of several speeds.
+# What it prints stands in docs/performance.md.
 #
 #   scripts/timeline.sh [--rate BYTES] [--disc MB] [--discs N] [--kind films|text] [--coldcut PROGRAM]
 #
 #   --rate   bytes a second of the drive, writing and reading (72000000: 16x Blu-ray)
-#   --disc   size of a disc in MB (300)
+#   --disc   size of a disc in MB (100)
 #   --discs  how many discs the source fills (3)
 #   --kind   films do not compress; text does, and costs bzip2 its time (films)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-rate=72000000 disc=300 discs=3 kind=films coldcut=target/release/coldcut
+rate=72000000 disc=100 discs=3 kind=films coldcut=target/release/coldcut
 while (($# > 0)); do
   case $1 in
     --rate) rate=$2 ;; --disc) disc=$2 ;; --discs) discs=$2 ;; --kind) kind=$2 ;;
@@ -28,16 +29,19 @@ trap 'rm -r "$work"' EXIT
 mkdir "$work/source" "$work/shelf"
 printf 'write_rate = %s\nread_rate = %s\n' "$rate" "$rate" >"$work/shelf/.shelf.toml"
 
-# Content for a bit less than these discs. Text is base64: bzip2 makes three quarters of it.
+# Content for a bit less than these discs. Text is lines of a log, of which bzip2 leaves 37 %; only
+# the first lines of its files differ, for what is the same is stored once.
 make_source() {
   local files=$((discs * 10)) bytes n
-  bytes=$((disc * 1000000 / 10 * 97 / 100))
-  for ((n = 0; n < files; n++)); do
-    case $kind in
-      films) head -c "$bytes" /dev/urandom ;;
-      text) head -c "$bytes" /dev/urandom | base64 ;;
-    esac >"$work/source/$n"
-  done
+  bytes=$((disc * 95000))
+  case $kind in
+    films) for ((n = 0; n < files; n++)); do head -c "$bytes" /dev/urandom >"$work/source/$n"; done ;;
+    text)
+      head -c "$((disc * 90000))" /dev/urandom | od -An -v -tx1 -w16 | tr -d ' ' |
+        sed 's/$/ request served/' >"$work/text"
+      for ((n = 0; n < files; n++)); do { echo "$n"; cat "$work/text"; } >"$work/source/$n"; done ;;
+    *) echo "timeline: --kind films or text" >&2; exit 2 ;;
+  esac
 }
 
 # Each event with the time at which it came.
@@ -88,11 +92,28 @@ draw() {
           a = from[phase[i], n] - first; b = to[state[i], n] - first
           printf "disc %d %-9s %s %5.1f to %5.1f s\n", n, phase[i], bar(a, b), a, b
           busy[i] += b - a
+          if (i == 1 && n < last) { full += disc; seconds += b - a }
         }
       printf "\npacking %.1f s, writing %.1f s, verifying %.1f s: ", busy[1], busy[2], busy[3]
       printf "%.1f s one after the other, %.1f s side by side\n", \
         busy[1] + busy[2] + busy[3], end - first
-    }' "$1"
+      if (seconds > 0) reckon(full / seconds)
+    }
+    # Minutes for each disc of a long row: packing, and burning and reading back at this speed.
+    function reckon(packer,    i, n, speed, pack, drive) {
+      pack = 25025 / packer / 60
+      printf "\nThe packer made %.1f MB/s of discs: 25 GB in %.1f min. Minutes for each disc:\n\n", \
+        packer, pack
+      print "| drive | burn and read back | one after the other | side by side | two drives side by side |"
+      print "|---|---|---|---|---|"
+      n = split("4 6 12 16", speed, " ")
+      for (i = 1; i <= n; i++) {
+        drive = 2 * 25025 / (speed[i] * 4.495625) / 60
+        printf "| %dx | %.1f | %.1f | %.1f | %.1f |\n", \
+          speed[i], drive, pack + drive, larger(pack, drive), larger(pack, drive / 2)
+      }
+    }
+    function larger(a, b) { return a > b ? a : b }' "$1"
 }
 
 make_source

@@ -191,8 +191,13 @@ mod tests {
     fn lines_that_come_while_a_question_is_open_appear_and_the_question_again() {
         let (screen, people, _) = screen(true);
         let other = screen.clone();
-        screen.ask("Burn it now? [y/N]", move || {
-            std::thread::spawn(move || other.say("Insert a blank disc.")).join().unwrap();
+        let (said, heard) = std::sync::mpsc::channel();
+        screen.ask("Burn it now? [y/N]", || {
+            std::thread::spawn(move || {
+                other.say("Insert a blank disc.");
+                said.send(()).unwrap();
+            });
+            heard.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
         });
         screen.say("done");
         let expected = "Burn it now? [y/N] \nInsert a blank disc.\nBurn it now? [y/N] done\n";
