@@ -135,6 +135,38 @@ fn a_shelf_or_staging_area_that_is_full_says_how_much_is_needed() {
 }
 
 #[test]
+fn a_staging_area_with_room_for_one_disc_makes_one_after_the_other_and_says_so() {
+    let sandbox = Sandbox::new();
+    for n in 0..7 {
+        let film = support::trees::Random::new(n).bytes(1_000_000);
+        fs::write(sandbox.source().join(format!("film{n}")), film).unwrap();
+    }
+    let staging = sandbox.path("small");
+    let _small = SmallDisk::mount(&sandbox, staging.clone(), "8m");
+    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
+    let run = sandbox.run([
+        "backup",
+        "--json",
+        "--disc-size",
+        "3M",
+        "--staging",
+        &text(&staging),
+        &source,
+        &shelf,
+    ]);
+    run.ok().says("no room to pack a disc while one is burned");
+    // The next disc is begun when the one before is safe.
+    let events = run.stdout();
+    let at = |event: &str| events.find(event).unwrap_or_else(|| panic!("{event}: {events}"));
+    for disc in 1..=2 {
+        let safe = at(&format!("{{\"disc\":{disc},\"event\":\"disc\",\"state\":\"verified\"}}"));
+        let next = disc + 1;
+        assert!(safe < at(&format!("{{\"disc\":{next},\"event\":\"phase\"")), "{events}");
+    }
+    comes_back(&sandbox);
+}
+
+#[test]
 fn a_destination_that_is_a_file_or_a_device_is_refused() {
     let sandbox = with_a_file();
     fs::write(sandbox.path("file"), "").unwrap();

@@ -7,6 +7,7 @@ use crate::flow::FlowError;
 use crate::flow::backup::{BackupReport, BackupRequest, backup, dry_run};
 use crate::flow::compare::Compared;
 use crate::flow::keys::KeyRing;
+use crate::flow::staging::need;
 use crate::model::size::NAMED_SIZES;
 use crate::model::{Bytes, Sectors};
 use crate::pack::estimate::{Estimate, minutes};
@@ -127,10 +128,17 @@ fn shopping_list(capacity: Sectors, list: &Estimate) -> String {
         .into_iter()
         .map(|(speed, minutes)| format!("{minutes} min at {speed}x"))
         .collect();
+    let ahead = match list.discs {
+        ..2 => String::new(),
+        _ => format!(
+            "; with {} a disc is packed while one is burned",
+            need(list, capacity, false, false).ahead
+        ),
+    };
     format!(
         "At most {} disc(s) of {capacity}, {} in all; fewer if the files compress.\n\
          Writing takes at most {}, and reading back as long again.\n\
-         {} of free space are needed in the staging area.\n",
+         {} of free space are needed in the staging area{ahead}.\n",
         list.discs,
         list.on_discs,
         times.join(", "),

@@ -40,6 +40,24 @@ fn three_discs_are_burned_verified_and_restored_by_inserting_them() {
 }
 
 #[test]
+fn the_next_disc_is_packed_while_one_is_burned() {
+    let lab = Lab::new();
+    lab.blanks("bd-r", SECTORS, &["a", "b"]);
+    lab.source(10, 1_000_000);
+    lab.ctl("rate one write 500000");
+    lab.insert("one", "a");
+    let mut run = lab.backup(&lab.one.clone(), &[]);
+    run.says("disc 2 is packed; it is burned when disc 1 is safe");
+    run.says("disc 1 is verified and handed out");
+    run.says("Insert a blank disc for disc 2");
+    lab.ctl("rate one write 0");
+    lab.insert("one", "b");
+    run.says("disc 2 is verified");
+    run.ends().code(0);
+    lab.states(&["verified"; 2]);
+}
+
+#[test]
 fn growisofs_burns_what_xorriso_does() {
     let lab = Lab::new();
     lab.blanks("bd-r", SECTORS, &["a", "b"]);
