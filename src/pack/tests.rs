@@ -33,6 +33,9 @@ struct Memory {
     unreadable: Vec<RelPath>,
     /// Rows of every listing, so that it has a weight.
     listed: usize,
+    /// How often it could see to something else, and at which time it ends the packing.
+    breaths: u32,
+    last_breath: Option<u32>,
     /// Done when the size of this file is asked for: it is being read then.
     meddle: Option<Box<dyn Fn()>>,
 }
@@ -87,7 +90,11 @@ impl Ledger for Memory {
         Ok(())
     }
     fn breathe(&mut self) -> Result<(), LedgerError> {
-        Ok(())
+        self.breaths += 1;
+        match self.last_breath == Some(self.breaths) {
+            true => Err("something else went wrong".into()),
+            false => Ok(()),
+        }
     }
     fn export_catalog(&mut self, to: &Path) -> Result<(), LedgerError> {
         Ok(fs::write(to, vec![7; 4096])?)
@@ -503,4 +510,30 @@ fn fingerprints_of_the_walk_reach_the_ledger() {
     let (_, member) = bench.members().find(|(_, m)| m.row.kind == Kind::File).unwrap();
     assert_ne!(member.entry.print, Fingerprint::default());
     assert_ne!(member.entry.meta.mtime, Mtime::default());
+}
+
+/// Who keeps the ledger has to record what a drive tells: not a whole film later.
+#[test]
+fn the_ledger_breathes_within_a_long_file_and_may_end_the_packing_there() {
+    let mut bench = Bench::new(Compression::None, 64 << 20, 64);
+    bench.write("film", &vec![1; 20 << 20]);
+    bench.pack();
+    assert!(bench.memory.breaths > 10, "{}", bench.memory.breaths);
+    bench.memory = Memory { last_breath: Some(5), ..Memory::default() };
+    let mut source = Source::open(&bench.dir.path().join("src")).unwrap();
+    let (monitor, stop) = (&Recorder::default(), &Stop::new());
+    let config = Config {
+        source: &mut source,
+        snapshot: SnapshotSeq(1),
+        compression: bench.compression,
+        archive_size: bench.archive_size,
+        sealer: None,
+        scratch: bench.dir.path().join("scratch"),
+        monitor,
+        stop,
+    };
+    let mut filler = Filler::new(config, bench.disc(2), false);
+    let ended = filler.fill(&mut bench.queue(), &mut bench.memory);
+    assert!(matches!(ended, Err(PackError::Ledger(_))), "{ended:?}");
+    assert!(bench.memory.archives.is_empty());
 }
