@@ -2,10 +2,15 @@
 
 pub mod backup;
 pub mod burn;
+//pub mod check;
 pub mod drives;
 pub mod flush;
+pub mod give_up;
+pub mod keysheet;
+pub mod locate;
 pub mod query;
 pub mod restore;
+pub mod status;
 pub mod verify;
 pub mod watch;
 

@@ -4,7 +4,7 @@ use super::contents::{self, ContentId, NewContent};
 use super::error::{Fault, Refused};
 use super::rows::{Content, RowWriter};
 use super::value::{digest, number, stored, word};
-use super::{Catalog, Result, SetId, discs};
+use super::{Catalog, Result, SetId, discs, gone};
 use crate::model::disc::Compression;
 use crate::model::rows::{FrameSpan, Note};
 use crate::model::{ArchiveNo, Bytes, Digest, DiscNo, Entry, RelPath, SnapshotSeq};
@@ -160,7 +160,10 @@ fn store_whole(
 ) -> Result<Content, Fault> {
     let size = member.entry.size;
     let new = NewContent { set, sha256: Some(sha256), size, parts_id: None };
-    let id = contents::insert(conn, &new)?;
+    let id = match gone::regain(conn, set, sha256, size)? {
+        Some(id) => id,
+        None => contents::insert(conn, &new)?,
+    };
     insert_part(conn, id, &NewPart { archive, part: 0, frames, file_offset: None, length: None })?;
     if member.member == member.entry.path {
         return Ok(Content::Own(id));
@@ -193,6 +196,7 @@ fn store_part(
     contents::set_size(conn, content, size)?;
     if let Some(end) = end {
         contents::complete(conn, content, &end.sha256)?;
+        return gone::regain_in_parts(conn, set, content, &end.sha256, size);
     }
     Ok(content)
 }

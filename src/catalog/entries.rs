@@ -31,7 +31,8 @@ pub struct KnownEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownContent {
     pub id: ContentId,
-    /// `None` as long as parts are missing. A run that finds this begins the file again.
+    /// `None` as long as parts are missing, and where no copy of a disc with any is left. A run
+    /// that finds this begins the file again.
     pub digest: Option<Digest>,
 }
 
@@ -153,7 +154,9 @@ fn known_entry(path: RelPath, raw: Raw) -> Result<KnownEntry, Fault> {
         ctime: raw.ctime,
         inode: raw.inode,
         meta: raw.meta,
-        content: raw.content.map(|c| KnownContent { id: ContentId(c.id), digest: c.sha256 }),
+        content: raw
+            .content
+            .map(|c| KnownContent { id: ContentId(c.id), digest: c.sha256.filter(|_| !c.gone) }),
         note: raw.note,
         since: SnapshotSeq(raw.first),
     })

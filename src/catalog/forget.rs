@@ -1,7 +1,7 @@
 //! Taking back what was stored on a disc that never was: its staging is gone.
 
 use super::error::{Fault, Refused};
-use super::{Catalog, DiscState, Result, SetId, discs};
+use super::{Catalog, DiscState, Result, SetId, copies, discs};
 use crate::model::{DiscNo, DiscUuid};
 use rusqlite::{Connection, params};
 
@@ -24,8 +24,10 @@ impl Catalog {
 fn check_forgettable(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
     match discs::state(conn, set, disc)? {
         None => Err(Refused::DiscState(disc, "forgotten").into()),
-        Some(DiscState::Verified) => Err(Refused::Burned(disc).into()),
-        Some(_) if discs::has_unsettled_copy(conn, set, disc)? => Err(Refused::Burned(disc).into()),
+        Some(DiscState::Verified | DiscState::Gone) => Err(Refused::Burned(disc).into()),
+        Some(_) if copies::has_unsettled_copy(conn, set, disc)? => {
+            Err(Refused::Burned(disc).into())
+        }
         Some(_) => Ok(()),
     }
 }

@@ -278,6 +278,7 @@ fn verify(bench: &mut Bench, copy: CopyNo, finding: Finding) {
         at: NOW,
         drive: "ASUS BW-16D1HT".to_owned(),
         finding,
+        strain: crate::model::Strain::default(),
         details: "sector 17".to_owned(),
     };
     let set = bench.set;
@@ -304,7 +305,7 @@ fn only_a_right_copy_makes_a_disc_safe() {
     assert_eq!((bad, good), (CopyNo(1), CopyNo(2)));
     verify(&mut bench, good, Finding::Ok);
     let status = bench.cat().status(set).unwrap();
-    assert_eq!(files(status), (2, 0, 0, 2));
+    assert_eq!(files(status.clone()), (2, 0, 0, 2));
     assert_eq!(status.verified.bytes, crate::model::Bytes(5));
     verify(&mut bench, good, Finding::Unreadable);
     let disc = bench.cat().discs(set).unwrap().remove(0);

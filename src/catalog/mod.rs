@@ -6,12 +6,14 @@
 
 mod archives;
 mod contents;
+mod copies;
 mod dirs;
 mod discs;
 mod entries;
 mod error;
 mod export;
 mod forget;
+mod gone;
 mod listing;
 mod lock;
 mod open;
@@ -30,12 +32,11 @@ mod testing;
 
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
 pub use contents::{ContentId, FilePlaces, StoredContent, StoredPart};
-pub use discs::{
-    ClosedDisc, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, Listings, NewDisc,
-    Verification,
-};
+pub use copies::{Copy, CopyNo, CopyState, Fate, Finding, Verification};
+pub use discs::{ClosedDisc, DiscFile, DiscInfo, DiscState, Listings, NewDisc};
 pub use entries::{KnownContent, KnownEntry, RowChange};
 pub use error::{CatalogError, Refused};
+pub use gone::{Loss, LossAt};
 pub use listing::{Found, Listed};
 pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};

@@ -16,7 +16,7 @@ macro_rules! columns {
         concat!(
             "SELECT e.name, e.first_seq, e.last_seq, e.kind, COALESCE(c.size, e.size, 0), e.mtime,
              e.ctime, e.inode, e.owner, e.content, e.moved IS NOT NULL, e.extra, e.note, c.id,
-             c.sha256, c.parts_id, ",
+             c.sha256, c.parts_id, c.gone IS NOT NULL, ",
             $archive,
             " FROM entries e LEFT JOIN contents c ON c.id = e.content "
         )
@@ -229,6 +229,8 @@ pub(super) struct RawContent {
     /// The archive of a content that is not in parts.
     pub archive: Option<u32>,
     pub moved: bool,
+    /// It was on a disc of which no copy is left.
+    pub gone: bool,
 }
 
 pub(super) fn read(row: &Row, conn: &Connection, owners: &mut Owners) -> Result<Raw, Fault> {
@@ -261,7 +263,8 @@ fn read_content(row: &Row) -> Result<Option<RawContent>, Fault> {
         id,
         sha256: value::optional_digest(row, 14)?,
         parts_id: parts_id.map(value::from_bits),
-        archive: row.get(16)?,
+        gone: row.get(16)?,
+        archive: row.get(17)?,
         moved: row.get(10)?,
     }))
 }

@@ -20,7 +20,14 @@ use rusqlite::Connection;
 ///
 /// `contents`: `sha256` is NULL as long as parts are missing. `parts.part` is 0 for a whole file.
 /// `members`: names of contents that no row of `entries` has any more, or that never were paths.
-const MIGRATIONS: &[&str] = &["
+///
+/// Version 2: `sets.hint` reminds a person of the passphrase, `sets.copies` is how many verified
+/// copies each disc shall have. `contents.gone` is 1 where a part is on a disc of which no copy is
+/// left: where it was stays known, and whoever looks for the content does not find it.
+/// `verifications`: places that were slow, the milliseconds of the slowest, and places that could
+/// not be read; all 0 where nobody looked.
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE sets(
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, uuid BLOB NOT NULL, source BLOB NOT NULL,
     encryption TEXT NOT NULL, certs BLOB, token BLOB, hidden INTEGER NOT NULL,
@@ -93,7 +100,16 @@ CREATE TABLE verifications(
     details TEXT NOT NULL,
     FOREIGN KEY(set_id, disc, copy) REFERENCES copies(set_id, disc, copy)
 ) STRICT;
-"];
+",
+    "
+ALTER TABLE sets ADD COLUMN hint TEXT;
+ALTER TABLE sets ADD COLUMN copies INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE contents ADD COLUMN gone INTEGER;
+ALTER TABLE verifications ADD COLUMN slow INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE verifications ADD COLUMN slowest INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE verifications ADD COLUMN unreadable INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.
 const INDEXES: &str = "
@@ -103,6 +119,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS owners_by_value ON owners(mode, uid, gid, user
 CREATE INDEX IF NOT EXISTS contents_by_digest ON contents(substr(sha256, 1, 8));
 CREATE UNIQUE INDEX IF NOT EXISTS contents_by_parts ON contents(parts_id, set_id)
     WHERE parts_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS contents_gone ON contents(substr(sha256, 1, 8)) WHERE gone=1;
 CREATE INDEX IF NOT EXISTS archives_by_disc ON archives(set_id, disc);
 ";
 
@@ -115,8 +132,13 @@ pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
 
 /// Brings the tables from whatever version to ours. The caller knows that they are not newer.
 pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
+    migrate_to(conn, MIGRATIONS.len())
+}
+
+/// As far as a former version went.
+pub(super) fn migrate_to(conn: &Connection, version_wanted: usize) -> rusqlite::Result<()> {
     let from = usize::try_from(version(conn)?).unwrap_or(usize::MAX);
-    for (done, step) in MIGRATIONS.iter().enumerate().skip(from) {
+    for (done, step) in MIGRATIONS.iter().enumerate().take(version_wanted).skip(from) {
         let number = done + 1;
         conn.execute_batch(&format!(
             "BEGIN IMMEDIATE; {step} PRAGMA user_version={number}; COMMIT;"

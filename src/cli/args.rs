@@ -2,6 +2,9 @@
 //! `--help` works on a machine without a home.
 
 mod finish;
+mod media;
+
+pub use media::{Check, GiveUp, Keysheet, Locate, Status};
 
 use super::config::{Config, ConfigFiles};
 use super::values;
@@ -65,8 +68,18 @@ pub enum Verb {
     Ls(Ls),
     /// List the paths of a snapshot that match a pattern
     Find(Find),
-    /// Show the sets, what is not on a disc yet, and where the catalog is
+    /// Say whether the data is safe: what is not, which discs may be lost, what to do
     Status(Status),
+    /// Remember where copies of a disc are kept
+    Locate(Locate),
+    /// A disc is lost: show what that means, and store again what is then missing
+    Lost(GiveUp),
+    /// A disc is given up for good: the same as `lost`, but reading it does not bring it back
+    Retire(GiveUp),
+    /// Read copies that were not read for long, or of a suspect maker, and follow how they age
+    Check(Check),
+    /// Print a page for the drawer: the set, its discs, where they are, how to restore
+    Keysheet(Keysheet),
 }
 
 /// Options that every command takes, before its name or behind it.
@@ -333,12 +346,6 @@ pub struct Find {
     behind: Common,
 }
 
-#[derive(Args, Debug)]
-pub struct Status {
-    #[command(flatten)]
-    behind: Common,
-}
-
 /// Reads a command line, the program's name first, and what the files say for it. An error prints
 /// itself and ends the program by its `exit()`: 0 for `--help` and `--version`, 2 for all else.
 pub fn parse<I, T>(words: I, files: &ConfigFiles) -> Result<Cli, clap::Error>
@@ -386,6 +393,10 @@ impl Verb {
             Verb::Ls(verb) => &mut verb.behind,
             Verb::Find(verb) => &mut verb.behind,
             Verb::Status(verb) => &mut verb.behind,
+            Verb::Locate(verb) => &mut verb.behind,
+            Verb::Lost(verb) | Verb::Retire(verb) => &mut verb.behind,
+            Verb::Check(verb) => &mut verb.behind,
+            Verb::Keysheet(verb) => &mut verb.behind,
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::restore::survey::standing;
 use super::keys::KeyRing;
 use super::piles::{Pile, Piles, Problem, look, look_in, wrong_disc};
 use super::rows::{Chosen, FromDiscs, KnownIn};
+use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, chain};
 
 /// So many listings are tried before a passphrase counts as wrong: the first bytes of some may be
@@ -377,6 +378,12 @@ impl Session<'_> {
         let absent = self.absent(plan);
         if !absent.is_empty() && self.drive.is_none() {
             note(format!("not in {}: {}", self.request.from.display(), named(&absent)));
+            for disc in absent {
+                let kept = self.kept(disc);
+                if !kept.is_empty() {
+                    note(format!("disc {disc}{kept}"));
+                }
+            }
         }
         if plan.there > 0 {
             note(format!("{} are in the target already", plan.there));
@@ -387,6 +394,12 @@ impl Session<'_> {
         if self.request.dry_run && !plan.lost.is_empty() {
             note(format!("{} cannot be restored", plan.lost.len()));
         }
+    }
+
+    /// Where a person keeps the disc, if the catalog knows.
+    fn kept(&self, disc: DiscNo) -> String {
+        let known = self.known.as_ref();
+        known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
     }
 
     fn absent(&self, plan: &Plan) -> Vec<DiscNo> {
@@ -476,7 +489,8 @@ impl Session<'_> {
             }
             self.desk.stop.check()?;
             let (name, from) = (&self.pile.name, self.request.from.display());
-            let request = format!("disc {number} of {name} is needed in {from}");
+            let kept = self.kept(number);
+            let request = format!("disc {number} of {name}{kept} is needed in {from}");
             if self.desk.operator.hands(&request) != Answer::Yes {
                 return Ok(false);
             }
@@ -490,6 +504,7 @@ impl Session<'_> {
         if self.pile.discs.contains_key(&number) {
             return Ok(true);
         }
+        let kept = self.kept(number);
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
         self.pile.discs.clear();
@@ -497,7 +512,7 @@ impl Session<'_> {
             slot.eject()?;
         }
         let uuid = self.pile.uuid;
-        let wanted = format!("disc {number} of {}", self.pile.name);
+        let wanted = format!("disc {number} of {}{kept}", self.pile.name);
         let is_it = |pile: &Pile| pile.uuid == uuid && pile.discs.contains_key(&number);
         let found = look_in(drive, &self.request.from, &wanted, self.desk, |piles| {
             piles.sets.iter().any(is_it)

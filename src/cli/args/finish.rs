@@ -43,6 +43,10 @@ impl Cli {
                 verify.from = or_configured("verify <FROM>", verify.typed.take(), place)?;
                 Ok(())
             }
+            Verb::Check(check) => {
+                check.from = or_configured("check <FROM>", check.typed.take(), place)?;
+                Ok(())
+            }
             Verb::Watch(watch) => {
                 watch.drive = or_configured("watch <DRIVE>", watch.typed.take(), chosen.drive)?;
                 Ok(())

@@ -1,0 +1,285 @@
+//! Where copies are kept, what is safe, what the loss of a disc means, and that what is lost is
+//! stored again.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use support::trees::Random;
+use support::{Run, Sandbox, assert_same_tree};
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A source for three discs of 3 MB.
+fn three_discs() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for n in 0..7 {
+        write(&sandbox, &format!("film{n}"), n);
+    }
+    sandbox
+}
+
+fn write(sandbox: &Sandbox, name: &str, seed: u64) {
+    fs::write(sandbox.source().join(name), Random::new(seed).bytes(1_000_000)).unwrap();
+}
+
+fn backup(sandbox: &Sandbox, options: &[&str]) -> Run {
+    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
+    let places: &[&str] =
+        if options.contains(&"--stage") { &[&source] } else { &[&source, &shelf] };
+    let words = ["backup", "--disc-size", "3M", "--name", "films"];
+    sandbox.run(words.iter().chain(options).chain(places))
+}
+
+fn discs(sandbox: &Sandbox) -> Vec<Value> {
+    sandbox.run(["discs", "--json"]).ok().results()
+}
+
+fn states(sandbox: &Sandbox) -> Vec<String> {
+    discs(sandbox).iter().map(|disc| disc["state"].as_str().unwrap().to_owned()).collect()
+}
+
+fn status(sandbox: &Sandbox, code: i32) -> Value {
+    let sets = sandbox.run(["status", "--json"]).code(code).results();
+    sets.into_iter().find(|object| object["set"] == "films").unwrap()
+}
+
+/// Restores a snapshot from the shelf and compares it.
+fn comes_back(sandbox: &Sandbox, snapshot: &str, expected: &Path) {
+    let target = sandbox.path("back");
+    sandbox.run(["restore", "--snapshot", snapshot, &text(&sandbox.shelf()), &text(&target)]).ok();
+    assert_same_tree(expected, &target);
+    fs::remove_dir_all(target).unwrap();
+}
+
+#[test]
+fn a_place_is_remembered_shown_and_said_when_the_disc_is_wanted() {
+    let sandbox = three_discs();
+    backup(&sandbox, &[]).ok();
+    sandbox.run(["locate", "1-3", "shelf B"]).ok();
+    sandbox.run(["locate", "2", "  the office "]).ok().says("kept in the office");
+    let places: Vec<Value> =
+        discs(&sandbox).iter().map(|d| d["media"][0]["place"].clone()).collect();
+    assert_eq!(places, ["shelf B", "the office", "shelf B"]);
+    assert!(sandbox.run(["discs"]).stdout().contains("the office"));
+    fs::remove_file(sandbox.shelf().join("films-0002.iso")).unwrap();
+    let shelf = text(&sandbox.shelf());
+    let run = sandbox.run(["restore", &shelf, &text(&sandbox.target())]);
+    run.code(4).says("disc 2, kept in the office");
+    sandbox.run(["verify", &shelf]).ok().says("disc 2 of films is not here and was not read; it is kept in the office");
+}
+
+#[test]
+fn a_place_is_for_a_copy_that_is_there() {
+    let sandbox = three_discs();
+    backup(&sandbox, &["--stage"]).ok();
+    sandbox.run(["locate", "1", "x"]).code(1).says("not burned yet");
+    sandbox.run(["burn", &text(&sandbox.shelf())]).ok();
+    sandbox.run(["locate", "9", "x"]).code(1).says("no disc 9");
+    sandbox.run(["locate", "1", "x", "--copy", "2"]).code(1).says("no copy 2; there are: 1");
+    // A range of which one is missing leaves all as they were.
+    sandbox.run(["locate", "1-9", "x"]).code(1);
+    assert_eq!(discs(&sandbox)[0]["media"][0]["place"], "");
+    sandbox.run(["locate", "0", "x"]).code(2);
+    sandbox.run(["locate", "3-1", "x"]).code(2);
+}
+
+#[test]
+fn status_says_what_is_not_safe_and_monitoring_sees_it() {
+    let sandbox = three_discs();
+    backup(&sandbox, &["--stage"]).ok();
+    let run = sandbox.run(["status"]);
+    run.code(3);
+    assert!(run.stdout().starts_with("NOT SAFE  films\n"), "{}", run.story());
+    let set = status(&sandbox, 3);
+    assert_eq!((&set["is_safe"], &set["files_by_copies"]), (&json!(false), &json!({"0": 7})));
+    sandbox.run(["burn", &text(&sandbox.shelf())]).ok();
+    let set = status(&sandbox, 0);
+    assert_eq!((&set["is_safe"], &set["files_by_copies"]), (&json!(true), &json!({"1": 7})));
+    assert_eq!((&set["only_copy"], &set["may_lose"]), (&json!([1, 2, 3]), &json!([])));
+    assert_eq!(set["dangers"], json!([]));
+    let run = sandbox.run(["status"]);
+    assert!(run.ok().stdout().starts_with("safe      films: every file has"), "{}", run.story());
+    assert!(run.stdout().contains("found right today"), "{}", run.story());
+}
+
+#[test]
+fn a_damaged_disc_is_not_safe_until_its_files_are_stored_again() {
+    let sandbox = three_discs();
+    backup(&sandbox, &[]).ok();
+    spoil(&sandbox.shelf().join("films-0002.iso"));
+    sandbox.run(["verify", &text(&sandbox.shelf())]).code(5);
+    let set = status(&sandbox, 3);
+    assert_eq!(set["no_good_copy"], json!([2]));
+    assert!(set["dangers"][1].as_str().unwrap().contains("coldcut retire 2"), "{set}");
+    sandbox.run(["retire", "2", "--yes"]).ok();
+    assert_eq!(states(&sandbox), ["verified", "gone", "verified"]);
+    backup(&sandbox, &[]).ok();
+    let set = status(&sandbox, 0);
+    assert_eq!(set["no_good_copy"], json!([]));
+}
+
+fn spoil(image: &Path) {
+    let mut bytes = fs::read(image).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(image, &bytes).unwrap();
+}
+
+#[test]
+fn status_of_files_names_the_unsafe_ones_first() {
+    let sandbox = three_discs();
+    fs::create_dir(sandbox.source().join("d")).unwrap();
+    fs::hard_link(sandbox.source().join("film0"), sandbox.source().join("d/linked")).unwrap();
+    fs::write(sandbox.source().join("empty"), "").unwrap();
+    backup(&sandbox, &[]).ok();
+    sandbox.run(["locate", "1-3", "shelf B"]).ok();
+    let all = sandbox.run(["status", "--json", "."]).ok().results();
+    assert_eq!(all.len(), 9, "{all:?}");
+    for file in &all {
+        assert_eq!((&file["copies"], &file["places"]), (&json!(1), &json!(["shelf B"])), "{file}");
+        assert!(file["verified"].is_string() && file["discs"][0].is_u64(), "{file}");
+    }
+    write(&sandbox, "new", 100);
+    write(&sandbox, "film6", 101);
+    backup(&sandbox, &["--stage"]).ok();
+    let run = sandbox.run(["status", "film*", "new", "empty", "d"]);
+    run.code(3);
+    let lines: Vec<String> = run.stdout().lines().map(str::to_owned).collect();
+    assert!(lines[1].starts_with("  NONE") && lines[1].contains("film6"), "{}", run.story());
+    assert!(lines[2].starts_with("  NONE") && lines[2].contains("new"), "{}", run.story());
+    assert!(!run.stdout().lines().skip(3).any(|line| line.contains("NONE")), "{}", run.story());
+    sandbox.run(["status", "film0", "d"]).ok();
+    sandbox.run(["status", "nothing*"]).code(1).says("nothing*");
+}
+
+/// Snapshot 1 has `old`, snapshot 2 does not; both have the films.
+fn with_history(sandbox: &Sandbox) {
+    write(sandbox, "old", 50);
+    backup(sandbox, &[]).ok();
+    sandbox.bash("cp -a source first").ok();
+    fs::remove_file(sandbox.source().join("old")).unwrap();
+    backup(sandbox, &[]).ok();
+}
+
+#[test]
+fn what_a_loss_means_is_said_first_and_nothing_is_recorded_without_a_yes() {
+    let sandbox = three_discs();
+    with_history(&sandbox);
+    let on = |name: &str| {
+        let rows = sandbox.run(["ls", "--json", "--snapshot", "1"]).ok().results();
+        let row = rows.into_iter().find(|row| row["path"] == name).unwrap();
+        row["discs"].as_array().unwrap().iter().map(|d| d.as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let disc = on("old")[0].to_string();
+    let run = sandbox.run(["lost", &disc]);
+    run.code(1).says("nothing was recorded").says("GONE FOR GOOD, unless a copy is found");
+    run.says("is left that could be right");
+    assert!(states(&sandbox).iter().all(|state| state == "verified"));
+    let run = sandbox.run(["lost", "--json", "--yes", &disc]);
+    let rows = run.ok().results();
+    assert_eq!(rows.iter().map(|row| row["id"].clone()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(rows[0]["for_good"], 1, "{}", run.story());
+    assert_eq!(rows[1]["for_good"], 0, "{}", run.story());
+    assert_eq!(rows[0]["files"].as_u64(), rows[1]["files"].as_u64().map(|files| files + 1));
+    let index = usize::try_from(on("old")[0]).unwrap() - 1;
+    assert_eq!(discs(&sandbox)[index]["media"][0]["state"], "lost");
+    assert_eq!(on("old")[0].to_string(), disc, "history stays visible");
+    status(&sandbox, 3);
+}
+
+#[test]
+fn what_was_on_a_lost_disc_is_stored_again_and_every_snapshot_has_it() {
+    let sandbox = three_discs();
+    with_history(&sandbox);
+    let second = sandbox.path("second");
+    sandbox.bash("cp -a source second").ok();
+    let victim = (1..=3)
+        .find(|disc| {
+            let gone = sandbox.run(["lost", "--json", &disc.to_string()]);
+            let summary = gone.results();
+            summary.iter().all(|row| row["for_good"] == 0)
+        })
+        .expect("a disc without old files");
+    sandbox.run(["lost", "--yes", &victim.to_string()]).ok();
+    fs::remove_file(sandbox.shelf().join(format!("films-{victim:04}.iso"))).unwrap();
+    // Renamed since: the content is what counts.
+    fs::rename(sandbox.source().join("film3"), sandbox.source().join("film3 renamed")).unwrap();
+    backup(&sandbox, &[]).ok();
+    status(&sandbox, 0);
+    comes_back(&sandbox, "3", &sandbox.source());
+    comes_back(&sandbox, "2", &second);
+    comes_back(&sandbox, "1", &sandbox.path("first"));
+    // Without a catalog, from what is on the discs alone.
+    for beside in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{beside}", text(&sandbox.catalog())));
+    }
+    comes_back(&sandbox, "3", &sandbox.source());
+    comes_back(&sandbox, "1", &sandbox.path("first"));
+}
+
+#[test]
+fn a_lost_disc_that_is_read_again_is_found_and_its_files_are_not_stored_twice() {
+    let sandbox = three_discs();
+    backup(&sandbox, &[]).ok();
+    sandbox.run(["lost", "1", "--yes"]).ok();
+    assert_eq!(states(&sandbox)[0], "gone");
+    sandbox.run(["verify", &text(&sandbox.shelf())]).ok();
+    assert_eq!(states(&sandbox), ["verified"; 3]);
+    status(&sandbox, 0);
+    backup(&sandbox, &[]).ok();
+    assert_eq!(sandbox.images().len(), 3);
+    // What was given up on purpose stays so.
+    sandbox.run(["retire", "1", "--yes"]).ok();
+    sandbox.run(["verify", &text(&sandbox.shelf())]).ok();
+    assert_eq!(states(&sandbox)[0], "gone");
+}
+
+#[test]
+fn copies_that_do_not_exist_cannot_be_lost() {
+    let sandbox = three_discs();
+    backup(&sandbox, &["--stage"]).ok();
+    sandbox.run(["lost", "1", "--yes"]).code(1).says("not burned yet");
+    sandbox.run(["burn", &text(&sandbox.shelf())]).ok();
+    sandbox.run(["lost", "4", "--yes"]).code(1).says("no disc 4");
+    sandbox.run(["retire", "1", "--copy", "3", "--yes"]).code(1).says("no copy 3; there are: 1");
+    assert_eq!(states(&sandbox), ["verified"; 3]);
+}
+
+#[test]
+fn a_key_sheet_has_what_is_needed_and_never_the_passphrase() {
+    let sandbox = three_discs();
+    let secret = text(&sandbox.passphrase_file(b"correct horse"));
+    backup(&sandbox, &["--encrypt", "--passphrase-file", &secret]).ok();
+    sandbox.run(["locate", "1-2", "shelf B"]).ok();
+    for leak in ["correct horse", " correct horse "] {
+        sandbox.run(["keysheet", "--hint", leak]).code(1).says("is the passphrase itself");
+    }
+    let run = sandbox.run(["keysheet", "--hint", "the animal of the comic"]);
+    let sheet = run.ok().stdout();
+    for part in [
+        "set \"films\"",
+        "Hint:       the animal of the comic",
+        "Discs:      1-3",
+        "shelf B",
+        "coldcut restore --name films /dev/sr0 TARGET",
+        "bash restore.sh -p PASSPHRASE_FILE TARGET",
+    ] {
+        assert!(sheet.contains(part), "{part:?}\n{}", run.story());
+    }
+    assert!(!sheet.contains("horse"));
+    assert!(sandbox.run(["keysheet"]).ok().stdout().contains("the animal of the comic"));
+    let object = &sandbox.run(["keysheet", "--json"]).ok().results()[0];
+    assert_eq!(
+        (&object["hint"], &object["id"]),
+        (&json!("the animal of the comic"), &json!("films"))
+    );
+    sandbox.run(["keysheet", "--hint", ""]).ok();
+    assert!(sandbox.run(["keysheet"]).ok().stdout().contains("Hint:       none"));
+}
