@@ -72,7 +72,10 @@ fn a_place_is_remembered_shown_and_said_when_the_disc_is_wanted() {
     let shelf = text(&sandbox.shelf());
     let run = sandbox.run(["restore", &shelf, &text(&sandbox.target())]);
     run.code(4).says("disc 2, kept in the office");
-    sandbox.run(["verify", &shelf]).ok().says("disc 2 of films is not here and was not read; it is kept in the office");
+    sandbox
+        .run(["verify", &shelf])
+        .ok()
+        .says("disc 2 of films is not here and was not read; it is kept in the office");
 }
 
 #[test]
@@ -282,4 +285,74 @@ fn a_key_sheet_has_what_is_needed_and_never_the_passphrase() {
     );
     sandbox.run(["keysheet", "--hint", ""]).ok();
     assert!(sandbox.run(["keysheet"]).ok().stdout().contains("Hint:       none"));
+}
+
+fn check(sandbox: &Sandbox, options: &[&str]) -> (Run, Vec<u64>) {
+    let words = ["check", "--json", &text(&sandbox.shelf())].map(str::to_owned);
+    let run = sandbox.run(words.iter().map(String::as_str).chain(options.iter().copied()));
+    let copies = run.objects().pop().map(|summary| summary["copies"].clone());
+    let copies = copies.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+    (run, copies.iter().map(|copy| copy["disc"].as_u64().unwrap()).collect())
+}
+
+#[test]
+fn the_copy_that_nobody_read_for_the_longest_time_is_read_first() {
+    let sandbox = three_discs();
+    backup(&sandbox, &[]).ok();
+    let image = |disc: u32| text(&sandbox.shelf().join(format!("films-{disc:04}.iso")));
+    sandbox.run(["verify", &image(1)]).ok();
+    // Discs 2 and 3 were read when they were burned, disc 1 since: in this order they are due.
+    assert_eq!(check(&sandbox, &[]).1, [2]);
+    assert_eq!(check(&sandbox, &["--count", "2"]).1, [3, 1]);
+    assert_eq!(check(&sandbox, &["--count", "9"]).1, [2, 3, 1]);
+    let (run, read) = check(&sandbox, &["--max-age", "1d"]);
+    run.ok().says("nothing is due");
+    assert!(read.is_empty());
+    assert_eq!(check(&sandbox, &["--max-age", "0d"]).1, [2, 3, 1]);
+    let due = sandbox.run(["check", "--dry-run", "--count", "1", "--json"]).ok().results();
+    assert_eq!((&due[0]["id"], &due[0]["suspect"]), (&json!(2), &Value::Null));
+    sandbox.run(["check", "--count", "0", &text(&sandbox.shelf())]).code(2);
+    sandbox.run(["check"]).code(2);
+}
+
+#[test]
+fn what_was_burned_like_one_that_failed_is_suspect_until_it_is_read() {
+    let sandbox = three_discs();
+    backup(&sandbox, &[]).ok();
+    let image = sandbox.shelf().join("films-0002.iso");
+    spoil(&image);
+    assert_eq!(check(&sandbox, &["--max-age", "1y"]).1, [0_u64; 0]);
+    sandbox.run(["verify", &text(&image)]).code(5);
+    let due = sandbox.run(["check", "--dry-run", "--max-age", "1y", "--json"]).ok().results();
+    let suspects: Vec<&Value> = due.iter().map(|due| &due["id"]).collect();
+    assert_eq!(suspects, [1, 3], "the damaged one is known to be");
+    assert!(due[0]["suspect"].as_str().unwrap().contains("disc 2 of films"), "{due:?}");
+    let (run, read) = check(&sandbox, &["--max-age", "1y"]);
+    run.ok().says("due: disc 1 of films, copy 1: suspect");
+    assert_eq!(read, [1, 3]);
+    assert_eq!(
+        check(&sandbox, &["--max-age", "1y"]).1,
+        [0_u64; 0],
+        "they were read, and are right"
+    );
+}
+
+#[test]
+fn damage_that_a_check_finds_is_told_with_its_trend_and_what_is_not_there_is_missing() {
+    let sandbox = three_discs();
+    backup(&sandbox, &[]).ok();
+    fs::write(sandbox.shelf().join(".shelf.toml"), "read_error = [1, 600, 70]\n").unwrap();
+    fs::rename(sandbox.shelf().join("films-0002.iso"), sandbox.path("elsewhere.iso")).unwrap();
+    let (run, read) = check(&sandbox, &["--max-age", "0d"]);
+    assert_eq!(read, [1, 3], "{}", run.story());
+    run.code(4).says("disc 2 of films, copy 1 is due and NOT THERE").says("unreadable places 0, 3");
+    let summary = run.objects().pop().unwrap();
+    let first = &summary["copies"][0];
+    assert_eq!((&first["finding"], &first["ages"]), (&json!("damaged"), &json!(true)), "{summary}");
+    assert_eq!(first["trend"][1]["unreadable"], 3);
+    assert_eq!(discs(&sandbox)[0]["media"][0]["state"], "damaged");
+    fs::rename(sandbox.path("elsewhere.iso"), sandbox.shelf().join("films-0002.iso")).unwrap();
+    assert_eq!(check(&sandbox, &["--max-age", "0d"]).1, [2, 3], "damage is known and not due");
+    spoil(&sandbox.shelf().join("films-0003.iso"));
+    check(&sandbox, &["--max-age", "0d"]).0.code(5).says("DAMAGED");
 }

@@ -164,7 +164,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Locate(args) => verbs::locate::run(room, args),
         Verb::Lost(args) => verbs::give_up::run(room, args, Fate::Lost),
         Verb::Retire(args) => verbs::give_up::run(room, args, Fate::Retired),
-        Verb::Check(_) => todo!(),
+        Verb::Check(args) => verbs::check::run(room, args),
         Verb::Keysheet(args) => verbs::keysheet::run(room, args),
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod backup;
 pub mod burn;
-//pub mod check;
+pub mod check;
 pub mod drives;
 pub mod flush;
 pub mod give_up;

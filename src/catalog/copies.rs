@@ -69,6 +69,22 @@ pub struct Verification {
     pub strain: Strain,
 }
 
+/// What readings of a copy came to, in the order in which they were recorded, whatever the clock
+/// said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readings {
+    pub disc: DiscNo,
+    pub copy: CopyNo,
+    /// The last one that found every byte right.
+    pub good: Option<(Turn, Moment)>,
+    /// The last one that did not.
+    pub bad: Option<Turn>,
+}
+
+/// The place of a reading among all readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn(i64);
+
 impl Finding {
     pub fn word(self) -> &'static str {
         match self {
@@ -194,6 +210,17 @@ impl Catalog {
         })
     }
 
+    /// When each copy of a set was last read, and how that ended; nothing of one never read.
+    pub fn readings(&self, set: SetId) -> Result<Vec<Readings>> {
+        self.read("looking at verifications", |conn| {
+            let sql = "SELECT disc, copy, max(CASE WHEN finding='ok' THEN id END),
+                       max(CASE WHEN finding='ok' THEN at END),
+                       max(CASE WHEN finding<>'ok' THEN id END)
+                       FROM verifications WHERE set_id=? GROUP BY disc, copy";
+            conn.prepare(sql)?.query_and_then([set.0], read_readings)?.collect()
+        })
+    }
+
     /// These copies are no more. If none is left that may be right, the disc is gone, and its contents with it: they
     /// are known and not found, so that the next run stores again what it still has.
     /// `staged`: the disc waits in the staging area, whole, and can be burned again.
@@ -279,6 +306,17 @@ fn read_copy(row: &Row) -> Result<Copy, Fault> {
         place: row.get(2)?,
         burned: Moment(row.get(3)?),
         state: word(row, 4, CopyState::from_word)?,
+    })
+}
+
+fn read_readings(row: &Row) -> Result<Readings, Fault> {
+    let turn = row.get::<_, Option<i64>>(2)?.map(Turn);
+    let at = row.get::<_, Option<i64>>(3)?.map(Moment);
+    Ok(Readings {
+        disc: DiscNo(row.get(0)?),
+        copy: CopyNo(row.get(1)?),
+        good: turn.zip(at),
+        bad: row.get::<_, Option<i64>>(4)?.map(Turn),
     })
 }
 

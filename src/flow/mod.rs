@@ -6,6 +6,7 @@ mod beside;
 #[cfg(test)]
 mod beside_tests;
 pub mod burning;
+pub mod checking;
 pub mod compare;
 #[cfg(test)]
 mod compare_tests;

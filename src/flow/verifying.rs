@@ -148,14 +148,14 @@ fn local_catalog(request: &VerifyRequest, desk: Desk) -> Option<Catalog> {
 }
 
 /// A set as our own catalog knows it.
-struct KnownPile<'a> {
+pub(super) struct KnownPile<'a> {
     catalog: &'a Catalog,
     set: KnownSet,
     discs: Vec<DiscInfo>,
 }
 
 impl<'a> KnownPile<'a> {
-    fn find(catalog: &'a Catalog, pile: &Pile) -> Option<KnownPile<'a>> {
+    pub(super) fn find(catalog: &'a Catalog, pile: &Pile) -> Option<KnownPile<'a>> {
         let set = catalog.sets().ok()?.into_iter().find(|set| set.facts.uuid == pile.uuid)?;
         let discs = catalog.discs(set.id).ok()?;
         Some(KnownPile { catalog, set, discs })
@@ -169,7 +169,7 @@ impl<'a> KnownPile<'a> {
 }
 
 /// What a medium must hold.
-struct Wanted {
+pub(super) struct Wanted {
     files: Vec<Expected>,
     image: Option<Sectors>,
     against: Against,
@@ -227,7 +227,7 @@ fn verify_pile(
     Ok(())
 }
 
-fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
+pub(super) fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
     if checked.finding == Finding::Ok {
         return "all files".to_owned();
     }
@@ -236,7 +236,7 @@ fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
     lines.join("\n")
 }
 
-fn verify_copy(
+pub(super) fn verify_copy(
     reader: &dyn DiscReader,
     found: &FoundDisc,
     wanted: Result<Wanted, String>,
@@ -286,7 +286,7 @@ fn note_against(title: &str, against: Against, desk: Desk) {
     }
 }
 
-fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<Wanted> {
+pub(super) fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<Wanted> {
     let disc = known.disc(found)?;
     let files = known.catalog.disc_files(known.set.id, disc.number).ok()?;
     let files: Vec<Expected> = files.iter().map(expected).collect();

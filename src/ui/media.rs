@@ -1,6 +1,7 @@
 //! Discs and their copies in rows: where each is kept, what became of it; what the loss of one
 //! takes from each snapshot.
 
+use super::safety::ago;
 use super::table::{Object, Row};
 use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
@@ -150,6 +151,51 @@ impl Object for LossLine {
             "size": self.size.0,
             "for_good": self.for_good,
             "for_good_size": self.for_good_size.0,
+        })
+    }
+}
+
+/// A copy that is to be read again.
+#[derive(Clone, Debug)]
+pub struct DueLine {
+    pub set: SetName,
+    pub disc: DiscNo,
+    pub copy: u32,
+    pub verified: Option<Moment>,
+    /// Why it is suspect.
+    pub suspect: Option<String>,
+    pub place: Option<String>,
+    pub medium: String,
+    pub now: Moment,
+}
+
+impl Row for DueLine {
+    const HEADINGS: &'static [&'static str] =
+        &["DISC", "COPY", "FOUND RIGHT", "SET", "WHERE", "SUSPECT"];
+    const NUMBERS: &'static [usize] = &[0, 1];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.disc.to_string(),
+            self.copy.to_string(),
+            self.verified.map_or("never".to_owned(), |moment| ago(moment, self.now)),
+            self.set.to_string(),
+            self.place.clone().unwrap_or_else(|| self.medium.clone()),
+            self.suspect.clone().unwrap_or_else(|| "-".to_owned()),
+        ]
+    }
+}
+
+impl Object for DueLine {
+    fn object(&self) -> Value {
+        json!({
+            "set": self.set.as_str(),
+            "id": self.disc.0,
+            "copy": self.copy,
+            "verified": self.verified.map(|moment| moment.to_string()),
+            "suspect": self.suspect,
+            "place": self.place,
+            "medium": self.medium,
         })
     }
 }

@@ -44,7 +44,11 @@ impl Cli {
                 Ok(())
             }
             Verb::Check(check) => {
-                check.from = or_configured("check <FROM>", check.typed.take(), place)?;
+                let typed = check.typed.take();
+                check.from = match check.dry_run && typed.is_none() && place.is_none() {
+                    true => PathBuf::new(), // wherever copies are
+                    false => or_configured("check <FROM>", typed, place)?,
+                };
                 Ok(())
             }
             Verb::Watch(watch) => {
