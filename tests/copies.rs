@@ -356,3 +356,123 @@ fn damage_that_a_check_finds_is_told_with_its_trend_and_what_is_not_there_is_mis
     spoil(&sandbox.shelf().join("films-0003.iso"));
     check(&sandbox, &["--max-age", "0d"]).0.code(5).says("DAMAGED");
 }
+
+fn same_bytes(one: &Path, other: &Path) {
+    assert!(fs::read(one).unwrap() == fs::read(other).unwrap(), "{one:?} and {other:?} differ");
+}
+
+fn staged_files(sandbox: &Sandbox) -> String {
+    sandbox.bash("find staging -type f").ok().stdout()
+}
+
+#[test]
+fn each_disc_is_burned_as_often_as_it_was_asked_for() {
+    let sandbox = three_discs();
+    backup(&sandbox, &["--copies", "2"]).ok();
+    for disc in 1..=3 {
+        let name = format!("films-{disc:04}.iso");
+        same_bytes(&sandbox.shelf().join(&name), &sandbox.shelf().join("copy2").join(&name));
+    }
+    assert_eq!(staged_files(&sandbox), "");
+    let set = status(&sandbox, 0);
+    assert_eq!((&set["files_by_copies"], &set["copies_wanted"]), (&json!({"2": 7}), &json!(2)));
+    assert_eq!((&set["may_lose"], &set["only_copy"]), (&json!([1, 2, 3]), &json!([])));
+    // The set remembers; and one of two may be lost without a file being lost.
+    write(&sandbox, "new", 100);
+    backup(&sandbox, &[]).ok();
+    assert!(discs(&sandbox).iter().all(|disc| disc["copies"] == 2));
+    sandbox.run(["lost", "2", "--copy", "1", "--yes"]).ok().says("no file is lost");
+    let set = status(&sandbox, 3);
+    assert_eq!(set["only_copy"], json!([2]));
+    fs::remove_file(sandbox.shelf().join("films-0002.iso")).unwrap();
+    comes_back(&sandbox, "2", &sandbox.source());
+    // Both copies are read when the shelf is.
+    sandbox.run(["verify", &text(&sandbox.shelf())]).ok();
+    let (run, read) = check(&sandbox, &["--max-age", "0d"]);
+    run.ok();
+    assert_eq!(read.len(), 7, "{}", run.story());
+}
+
+#[test]
+fn staging_is_kept_until_every_copy_is_verified() {
+    let sandbox = three_discs();
+    let second = sandbox.shelf().join("copy2");
+    fs::create_dir(&second).unwrap();
+    fs::write(second.join(".shelf.toml"), "full_after = 1\n").unwrap();
+    backup(&sandbox, &["--copies", "2"]).code(4).says("no blank disc").says("disc 2");
+    let copies = |sandbox: &Sandbox| -> Vec<Value> {
+        discs(sandbox).iter().map(|disc| disc["copies"].clone()).collect()
+    };
+    assert_eq!(copies(&sandbox)[..2], [2, 1]);
+    assert!(staged_files(&sandbox).contains("/0002/"), "{}", staged_files(&sandbox));
+    assert!(!staged_files(&sandbox).contains("/0001/"), "{}", staged_files(&sandbox));
+    fs::remove_file(second.join(".shelf.toml")).unwrap();
+    backup(&sandbox, &[]).ok();
+    assert_eq!(copies(&sandbox), [2, 2, 2]);
+    same_bytes(&sandbox.shelf().join("films-0002.iso"), &second.join("films-0002.iso"));
+    assert_eq!(staged_files(&sandbox), "");
+}
+
+#[test]
+fn a_copy_that_cannot_be_read_back_is_burned_again_and_the_first_one_stays() {
+    let sandbox = three_discs();
+    let second = sandbox.shelf().join("copy2");
+    fs::create_dir(&second).unwrap();
+    fs::write(second.join(".shelf.toml"), "read_error = [1, 600, 3]\n").unwrap();
+    backup(&sandbox, &["--copies", "2"]).ok().says("reading it back found damage");
+    assert!(second.join("films-0001.failed-1.iso").exists());
+    same_bytes(&sandbox.shelf().join("films-0001.iso"), &second.join("films-0001.iso"));
+    let media = &discs(&sandbox)[0]["media"];
+    let states: Vec<&Value> = media.as_array().unwrap().iter().map(|copy| &copy["state"]).collect();
+    assert_eq!(states, ["ok", "damaged", "ok"]);
+}
+
+#[test]
+fn a_disc_is_copied_from_another_copy_to_the_last_byte() {
+    let sandbox = three_discs();
+    backup(&sandbox, &[]).ok();
+    let other = sandbox.path("other");
+    sandbox.run(["copy", "1-3", &text(&other)]).ok().says("2 good copies");
+    for disc in 1..=3 {
+        let name = format!("films-{disc:04}.iso");
+        same_bytes(&sandbox.shelf().join(&name), &other.join(&name));
+    }
+    assert_eq!(staged_files(&sandbox), "");
+    assert_eq!(status(&sandbox, 0)["files_by_copies"], json!({"2": 7}));
+    // An image is never overwritten: a third copy on this shelf is beside it.
+    sandbox.run(["copy", "1", &text(&other)]).ok().says("3 good copies");
+    same_bytes(&other.join("films-0001.iso"), &other.join("copy2/films-0001.iso"));
+}
+
+#[test]
+fn a_damaged_copy_is_not_copied_and_a_good_one_is_looked_for() {
+    let sandbox = three_discs();
+    backup(&sandbox, &[]).ok();
+    let (image, aside) = (sandbox.shelf().join("films-0002.iso"), sandbox.path("aside"));
+    fs::create_dir(&aside).unwrap();
+    fs::copy(&image, aside.join("films-0002.iso")).unwrap();
+    spoil(&image);
+    let other = text(&sandbox.path("other"));
+    let run = sandbox.run(["copy", "2", &other]);
+    run.code(5).says("no copy of disc 2 could be read whole").says("archives/");
+    assert_eq!(staged_files(&sandbox), "");
+    assert!(!sandbox.path("other").join("films-0002.iso").exists());
+    sandbox.run(["copy", "2", &other, "--from", &text(&aside)]).ok();
+    same_bytes(&aside.join("films-0002.iso"), &sandbox.path("other").join("films-0002.iso"));
+    fs::remove_file(&image).unwrap();
+    fs::remove_dir_all(sandbox.path("other")).unwrap();
+    sandbox.run(["locate", "2", "the attic", "--copy", "1"]).ok();
+    sandbox.run(["copy", "2", &other]).code(1).says("kept in the attic").says("--from");
+}
+
+#[test]
+fn what_is_staged_is_copied_from_there() {
+    let sandbox = three_discs();
+    backup(&sandbox, &["--stage", "--copies", "2"]).ok();
+    let (one, two) = (sandbox.path("one"), sandbox.path("two"));
+    sandbox.run(["copy", "1", &text(&one)]).ok().says("1 good copies");
+    assert!(staged_files(&sandbox).contains("/0001/"), "another copy is to come");
+    sandbox.run(["copy", "1", &text(&two)]).ok();
+    assert!(!staged_files(&sandbox).contains("/0001/"));
+    same_bytes(&one.join("films-0001.iso"), &two.join("films-0001.iso"));
+}

@@ -165,6 +165,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Lost(args) => verbs::give_up::run(room, args, Fate::Lost),
         Verb::Retire(args) => verbs::give_up::run(room, args, Fate::Retired),
         Verb::Check(args) => verbs::check::run(room, args),
+        Verb::Copy(args) => verbs::copy::run(room, args),
         Verb::Keysheet(args) => verbs::keysheet::run(room, args),
     }
 }
@@ -177,7 +178,9 @@ fn exit_of(error: &RunError) -> Exit {
         RunError::Flow(
             FlowError::NoBlank { .. } | FlowError::NeverCame { .. } | FlowError::NoDiscs(_),
         ) => Exit::DiscMissing,
-        RunError::Flow(FlowError::ReadBackFailed { .. }) => Exit::Damage,
+        RunError::Flow(FlowError::ReadBackFailed { .. } | FlowError::CopyDamaged { .. }) => {
+            Exit::Damage
+        }
         _ => Exit::Failed,
     }
 }

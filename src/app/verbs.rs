@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod burn;
 pub mod check;
+pub mod copy;
 pub mod drives;
 pub mod flush;
 pub mod give_up;

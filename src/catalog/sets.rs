@@ -85,6 +85,15 @@ impl Catalog {
         self.change_set(set, "UPDATE sets SET copies=?2 WHERE id=?1", copies)
     }
 
+    /// How many verified copies each disc shall have.
+    pub fn copies_wanted(&self, set: SetId) -> Result<u32> {
+        self.read("looking at a set", |conn| {
+            let sql = "SELECT copies FROM sets WHERE id=?";
+            let wanted = conn.query_row(sql, [set.0], |row| row.get(0)).optional()?;
+            wanted.ok_or_else(|| Refused::NoSet.into())
+        })
+    }
+
     /// New keys for the discs to come (`rekey`).
     pub fn set_keys(
         &mut self,

@@ -4,7 +4,7 @@
 mod finish;
 mod media;
 
-pub use media::{Check, GiveUp, Keysheet, Locate, Status};
+pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Status};
 
 use super::config::{Config, ConfigFiles};
 use super::values;
@@ -78,6 +78,8 @@ pub enum Verb {
     Retire(GiveUp),
     /// Read copies that were not read for long, or of a suspect maker, and follow how they age
     Check(Check),
+    /// Make one more copy of discs, from staging or from another copy
+    Copy(CopyDisc),
     /// Print a page for the drawer: the set, its discs, where they are, how to restore
     Keysheet(Keysheet),
 }
@@ -206,6 +208,13 @@ pub struct Backup {
     /// Hold back a last disc that is less full than P percent [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,
+    /// Burn each disc so many times; it stays staged until all copies are verified [default: 1,
+    /// or what the set was told last]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub copies: Option<u32>,
+    /// Remember these words as the hint to the passphrase, never the passphrase
+    #[arg(long, value_name = "TEXT")]
+    pub hint: Option<String>,
     /// Make a disc even if only deletions, moves or modes are new
     #[arg(long)]
     pub flush: bool,
@@ -396,6 +405,7 @@ impl Verb {
             Verb::Locate(verb) => &mut verb.behind,
             Verb::Lost(verb) | Verb::Retire(verb) => &mut verb.behind,
             Verb::Check(verb) => &mut verb.behind,
+            Verb::Copy(verb) => &mut verb.behind,
             Verb::Keysheet(verb) => &mut verb.behind,
         }
     }

@@ -26,6 +26,7 @@ use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
 use super::compare::{Compared, Comparer, Known};
 use super::keys::{KeyRing, NewKeys};
+use super::keysheet::remember_hint;
 use super::ledger::{CatalogLedger, choose_compression};
 use super::packing::PackWork;
 use super::records::waiting;
@@ -55,6 +56,10 @@ pub struct BackupRequest<'a> {
     /// disc, and for a real one a person is asked.
     pub min_fill: Option<u8>,
     pub flush: bool,
+    /// Each disc shall have so many verified copies; without it as many as before.
+    pub copies: Option<u32>,
+    /// To be remembered.
+    pub hint: Option<String>,
 }
 
 /// What became of it.
@@ -129,6 +134,7 @@ pub fn backup(
         refuse_foreign_discs(request, &catalog, &mut *drives.burner, desk)?;
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
+    let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
@@ -151,7 +157,7 @@ pub fn burn_staged(
     let mut catalog = Catalog::open(catalog, Access::Write)?;
     let set = choose_set(catalog.sets()?, name)?;
     let staging = Staging::open(staging)?;
-    let waits = waiting(&catalog, &set)?;
+    let waits = waiting(&catalog, &set, &staging)?;
     if let Some(lost) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
         return Err(FlowError::NothingStaged(format!(" as disc {lost}")));
     }
@@ -212,6 +218,21 @@ fn open_set(
     }
     let sealer = create_set(request, catalog, keys)?;
     Ok((known_set(catalog, &request.name)?, sealer, true))
+}
+
+/// What is said of the set beside its source.
+fn remember_wishes(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    set: KnownSet,
+) -> Result<KnownSet, FlowError> {
+    if let Some(copies) = request.copies {
+        catalog.set_copies(set.id, copies)?;
+    }
+    if let Some(hint) = &request.hint {
+        remember_hint(catalog, &set, hint)?;
+    }
+    known_set(catalog, &request.name)
 }
 
 fn create_set(

@@ -50,6 +50,8 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         move_source: false,
         min_fill: None,
         flush: true,
+        copies: None,
+        hint: None,
     };
     let report = BackupReport::default();
     let (staging, set) = (&staging, &set);

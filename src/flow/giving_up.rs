@@ -10,6 +10,7 @@ use crate::model::{DiscNo, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
 use super::locating::no_disc;
+use super::records::is_staged;
 use super::staging::Staging;
 use super::{FlowError, choose_set};
 
@@ -104,17 +105,12 @@ fn given(
         let known = known.join(", ");
         return Err(FlowError::NoSuchCopy { disc: number, copy: wanted.0, known });
     }
-    let files: Vec<(String, u64)> = catalog
-        .disc_files(set.id, number)?
-        .into_iter()
-        .map(|file| (file.path, file.size.0))
-        .collect();
     let unread = left.iter().filter(|c| c.state == crate::catalog::CopyState::Burned).count();
     Ok(GivenUp {
         disc: number,
         copies: gone.iter().filter(|copy| copy.is_kept()).map(|copy| copy.number).collect(),
         good: left.into_iter().filter(Copy::is_good).collect(),
         unread: u32::try_from(unread).unwrap_or(u32::MAX),
-        staged: !files.is_empty() && staging.holds(set, number, &files),
+        staged: is_staged(catalog, set, staging, number)?,
     })
 }

@@ -10,6 +10,7 @@ pub mod checking;
 pub mod compare;
 #[cfg(test)]
 mod compare_tests;
+pub mod copying;
 pub mod flushing;
 pub mod giving_up;
 pub mod insertion;
@@ -128,6 +129,12 @@ pub enum FlowError {
     NoCopyYet(DiscNo),
     #[error("disc {disc} has several copies ({known}): name one with --copy")]
     SeveralCopies { disc: DiscNo, known: String },
+    #[error(
+        "disc {disc} is not staged, and on no shelf that is known{kept}: name the drive or the shelf that has a copy with --from"
+    )]
+    NothingToCopy { disc: DiscNo, kept: String },
+    #[error("no copy of disc {disc} could be read whole: {words}")]
+    CopyDamaged { disc: DiscNo, words: String },
     #[error("nothing was recorded: nobody agreed (--yes does)")]
     NotAgreed,
     #[error("this hint is the passphrase itself; choose words that remind you of it")]

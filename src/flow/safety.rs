@@ -81,7 +81,10 @@ fn dangers(set: &KnownSet, status: &SetStatus, no_good_copy: &[DiscNo]) -> Vec<S
     }
     if few.files > 0 {
         let files = files_words(few);
-        dangers.push(format!("{files} have fewer than {} verified copies", set.copies));
+        dangers.push(format!(
+            "{files} have fewer than {} verified copies: `coldcut copy DISC DEST` makes another",
+            set.copies
+        ));
     }
     dangers
 }

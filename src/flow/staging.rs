@@ -293,6 +293,7 @@ pub fn burn_job(
     let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
     paths.sort_by_key(|path| (path.starts_with("archives/"), path.clone()));
     BurnJob {
+        image: None,
         label: label(set, disc),
         volume_id: volume::volume_id(disc.number, &set.facts.name),
         volume_date: volume::volume_date(disc.uuid),

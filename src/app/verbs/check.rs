@@ -6,6 +6,7 @@ use crate::cli::args::Check;
 use crate::flow::checking::{CheckReport, CheckRequest, CheckedCopy, Due, DueCopy, check, due};
 use crate::flow::whereabouts::place_of;
 use crate::port::clock::Moment;
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 use crate::ui::media::DueLine;
 use crate::ui::table;
@@ -51,7 +52,7 @@ fn due_line(due: &DueCopy, now: Moment) -> DueLine {
 }
 
 fn tell(room: &Room, report: &CheckReport) -> Result<(), RunError> {
-    room.reporter.finish();
+    room.reporter.rest();
     for copy in &report.checked {
         if !room.common.quiet || copy.checked.finding != Finding::Ok || copy.ages() {
             room.screen.say(&words(copy));

@@ -6,6 +6,7 @@ use crate::cli::args::GiveUp;
 use crate::flow::FlowError;
 use crate::flow::giving_up::{GivenUp, GivingUp};
 use crate::flow::whereabouts::kept;
+use crate::port::monitor::Monitor;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
 use crate::ui::media::LossLine;
@@ -17,7 +18,7 @@ pub fn run(room: &Room, args: GiveUp, fate: Fate) -> Result<Exit, RunError> {
     let name = room.common.name.as_ref();
     let discs = (args.disc.first, args.disc.last);
     let work = GivingUp::weigh(&catalog, &staging, name, discs, args.copy, fate)?;
-    room.reporter.finish();
+    room.reporter.rest();
     table::print(&room.screen, &losses(&work)?)?;
     say_loss(room, &work, fate);
     let question = match fate {

@@ -3,6 +3,7 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::Locate;
 use crate::flow::locating::locate;
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 pub fn run(room: &Room, args: Locate) -> Result<Exit, RunError> {
@@ -11,7 +12,7 @@ pub fn run(room: &Room, args: Locate) -> Result<Exit, RunError> {
     let discs = (args.disc.first, args.disc.last);
     let place = args.place.trim();
     let (set, located) = locate(&catalog, name, discs, args.copy, place)?;
-    room.reporter.finish();
+    room.reporter.rest();
     for (disc, copy) in located {
         let set = &set.facts.name;
         let words = match place {

@@ -1,7 +1,7 @@
 //! What is typed for the verbs that look after media: where copies are, which are no more, what
 //! is read again and when, what is copied.
 
-use super::Common;
+use super::{Burning, Common};
 use crate::catalog::CopyNo;
 use crate::cli::values::{self, DiscRange};
 use clap::Args;
@@ -51,6 +51,25 @@ pub struct Check {
     /// Say which copies are due, and read none
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct CopyDisc {
+    /// The disc's number, or several: 3, 1-20
+    #[arg(value_parser = values::discs)]
+    pub disc: DiscRange,
+    /// The drive or shelf that the copy is put on; a shelf is made if it is missing
+    #[arg(value_name = "DEST")]
+    pub(super) typed: Option<PathBuf>,
+    #[arg(skip)]
+    pub dest: PathBuf,
+    /// Where a copy can be read [default: the staging area, else a shelf that has one]
+    #[arg(long, value_name = "FROM")]
+    pub from: Option<PathBuf>,
+    #[command(flatten)]
+    pub burning: Burning,
     #[command(flatten)]
     pub(super) behind: Common,
 }
