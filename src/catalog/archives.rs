@@ -70,12 +70,12 @@ pub struct FileEnd {
 }
 
 /// Where in an archive a content, or a slice of it, is.
-struct NewPart<'a> {
-    archive: ArchiveNo,
-    part: u32,
-    frames: &'a FrameSpan,
-    file_offset: Option<u64>,
-    length: Option<u64>,
+pub(super) struct NewPart<'a> {
+    pub archive: ArchiveNo,
+    pub part: u32,
+    pub frames: &'a FrameSpan,
+    pub file_offset: Option<u64>,
+    pub length: Option<u64>,
 }
 
 impl Catalog {
@@ -108,7 +108,7 @@ impl Catalog {
     }
 }
 
-fn insert(conn: &Connection, set: SetId, archive: &ArchiveRecord) -> Result<(), Fault> {
+pub(super) fn insert(conn: &Connection, set: SetId, archive: &ArchiveRecord) -> Result<(), Fault> {
     let sql = "SELECT 1 FROM archives WHERE set_id=? AND number=?";
     if conn.prepare_cached(sql)?.exists(params![set.0, archive.number.0])? {
         return Err(Refused::ArchiveTaken(archive.number).into());
@@ -144,7 +144,15 @@ fn commit_member(
         Stored::Whole { sha256, frames } => {
             store_whole(conn, set, archive, member, sha256, frames)?
         }
-        Stored::Part { .. } => Content::Own(store_part(conn, set, archive, member)?),
+        Stored::Part { end, .. } => {
+            let stored = store_part(conn, set, archive, member)?;
+            Content::Own(match end {
+                Some(FileEnd { sha256 }) => {
+                    gone::regain_in_parts(conn, set, stored, sha256, member.entry.size)?
+                }
+                None => stored,
+            })
+        }
     };
     rows.put(&member.entry, content, &member.note)?;
     Ok(content.id())
@@ -173,7 +181,7 @@ fn store_whole(
     Ok(Content::Renamed(id))
 }
 
-fn store_part(
+pub(super) fn store_part(
     conn: &Connection,
     set: SetId,
     archive: ArchiveNo,
@@ -196,12 +204,15 @@ fn store_part(
     contents::set_size(conn, content, size)?;
     if let Some(end) = end {
         contents::complete(conn, content, &end.sha256)?;
-        return gone::regain_in_parts(conn, set, content, &end.sha256, size);
     }
     Ok(content)
 }
 
-fn insert_part(conn: &Connection, content: ContentId, new: &NewPart) -> Result<(), Fault> {
+pub(super) fn insert_part(
+    conn: &Connection,
+    content: ContentId,
+    new: &NewPart,
+) -> Result<(), Fault> {
     let sql = "INSERT INTO parts(content, part, archive, frame_offset, frame_length, tar_offset,
                file_offset, length) VALUES(?,?,?,?,?,?,?,?)";
     conn.prepare_cached(sql)?.execute(params![

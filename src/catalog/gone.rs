@@ -6,7 +6,7 @@ use super::contents::ContentId;
 use super::error::Fault;
 use super::places::Tree;
 use super::value::{self, number};
-use super::{Catalog, Result, SetId, Tally};
+use super::{Catalog, Result, SetId, Tally, moved};
 use crate::model::{Digest, DiscNo, SnapshotSeq};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashSet};
@@ -37,7 +37,8 @@ impl Catalog {
     pub fn loss(&self, set: SetId, discs: &[DiscNo]) -> Result<Loss> {
         self.read("looking at what discs hold", |conn| {
             begin_collecting(conn)?;
-            discs.iter().try_for_each(|&disc| collect(conn, set, disc))?;
+            discs.iter().try_for_each(|&disc| collect(conn, set, disc, ON_DISC))?;
+            moved::forget_those_elsewhere(conn, discs)?;
             let loss = tally(conn, set)?;
             forget_collected(conn)?;
             Ok(loss)
@@ -59,6 +60,10 @@ const ON_DISC: &str = "FROM parts p CROSS JOIN archives a ON a.set_id=?1 AND a.n
     CROSS JOIN contents c ON c.id=p.content
     WHERE a.disc=?2 AND c.set_id=?1 AND c.gone IS NULL";
 
+pub(super) const EVER_ON_DISC: &str = "FROM parts p
+    CROSS JOIN archives a ON a.set_id=?1 AND a.number=p.archive
+    CROSS JOIN contents c ON c.id=p.content WHERE a.disc=?2 AND c.set_id=?1";
+
 /// A table of this connection alone.
 fn begin_collecting(conn: &Connection) -> Result<(), Fault> {
     Ok(conn.execute_batch(
@@ -66,8 +71,8 @@ fn begin_collecting(conn: &Connection) -> Result<(), Fault> {
     )?)
 }
 
-fn collect(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
-    let sql = format!("INSERT OR IGNORE INTO lost SELECT c.id {ON_DISC}");
+fn collect(conn: &Connection, set: SetId, disc: DiscNo, from: &str) -> Result<(), Fault> {
+    let sql = format!("INSERT OR IGNORE INTO lost SELECT c.id {from}");
     conn.execute(&sql, params![set.0, disc.0])?;
     Ok(())
 }
@@ -162,14 +167,30 @@ fn live_contents(conn: &Connection) -> Result<HashSet<i64>, Fault> {
 /// No copy of this disc is left.
 pub(super) fn is_gone(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
     begin_collecting(conn)?;
-    collect(conn, set, disc)?;
-    keep_names(conn, set)?;
-    conn.execute_batch(
-        "UPDATE entries SET moved=1 WHERE moved IS NULL AND content IN
-             (SELECT l.id FROM lost l JOIN parts p ON p.content=l.id AND p.part=0);
-         UPDATE contents SET gone=1 WHERE id IN (SELECT id FROM lost);",
-    )?;
+    collect(conn, set, disc, ON_DISC)?;
+    moved::return_those_elsewhere(conn, "lost")?;
+    part_names(conn, set)?;
+    conn.execute("UPDATE contents SET gone=1 WHERE id IN (SELECT id FROM lost)", [])?;
     forget_collected(conn)
+}
+
+/// Makes ready for contents of this disc, lost ones too, to be found under names of other members.
+pub(super) fn ready_to_move(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
+    begin_collecting(conn)?;
+    collect(conn, set, disc, EVER_ON_DISC)?;
+    part_names(conn, set)?;
+    forget_collected(conn)
+}
+
+/// The collected contents' names are written down, and no row says any more that it bears one.
+fn part_names(conn: &Connection, set: SetId) -> Result<(), Fault> {
+    keep_names(conn, set)?;
+    conn.execute(
+        "UPDATE entries SET moved=1 WHERE moved IS NULL AND content IN
+             (SELECT l.id FROM lost l JOIN parts p ON p.content=l.id AND p.part=0)",
+        [],
+    )?;
+    Ok(())
 }
 
 /// A content that is stored again has another member's name than the rows say that now stand for
@@ -218,8 +239,8 @@ fn with_digest(
     Ok(id.map(ContentId))
 }
 
-/// A lost content that is being stored again in one piece: where it was is forgotten, and every
-/// row of every snapshot that had it has it again.
+/// A lost content that is being stored again in one piece: where it was is history, and every row
+/// of every snapshot that had it has it again.
 pub(super) fn regain(
     conn: &Connection,
     set: SetId,
@@ -227,13 +248,7 @@ pub(super) fn regain(
     size: u64,
 ) -> Result<Option<ContentId>, Fault> {
     let Some(found) = with_digest(conn, set, sha256, size)? else { return Ok(None) };
-    for sql in [
-        "DELETE FROM parts WHERE content=?",
-        "DELETE FROM members WHERE content=?",
-        "UPDATE contents SET gone=NULL, parts_id=NULL WHERE id=?",
-    ] {
-        conn.execute(sql, [found.0])?;
-    }
+    moved::leave(conn, found)?;
     Ok(Some(found))
 }
 
@@ -247,19 +262,10 @@ pub(super) fn regain_in_parts(
     size: u64,
 ) -> Result<ContentId, Fault> {
     let Some(found) = with_digest(conn, set, sha256, size)? else { return Ok(stored) };
-    let sql = "SELECT parts_id FROM contents WHERE id=?";
-    let parts_id: Option<i64> = conn.query_row(sql, [stored.0], |row| row.get(0))?;
-    for sql in [
-        "DELETE FROM parts WHERE content=?1 AND ?2",
-        "DELETE FROM members WHERE content IN (?1, ?2)",
-        "UPDATE parts SET content=?1 WHERE content=?2",
-        "UPDATE entries SET content=?1 WHERE content=?2",
-        "DELETE FROM contents WHERE id=?2 AND ?1",
-    ] {
-        conn.execute(sql, [found.0, stored.0])?;
-    }
-    let sql = "UPDATE contents SET gone=NULL, parts_id=?2 WHERE id=?1";
-    conn.execute(sql, params![found.0, parts_id])?;
+    let sql = "UPDATE entries SET content=?1 WHERE content=?2";
+    conn.execute(sql, [found.0, stored.0])?;
+    moved::leave(conn, found)?;
+    moved::take_parts(conn, found, stored)?;
     Ok(found)
 }
 

@@ -25,7 +25,9 @@ use rusqlite::Connection;
 /// copies each disc shall have. `contents.gone` is 1 where a part is on a disc of which no copy is
 /// left: where it was stays known, and whoever looks for the content does not find it.
 /// `verifications`: places that were slow, the milliseconds of the slowest, and places that could
-/// not be read; all 0 where nobody looked.
+/// not be read; all 0 where nobody looked. `former_parts`: where a content was before it was stored
+/// once more; should that new place be lost, the old one may still be there. With the id of the
+/// parts and the member's name that it had.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -108,6 +110,13 @@ ALTER TABLE contents ADD COLUMN gone INTEGER;
 ALTER TABLE verifications ADD COLUMN slow INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE verifications ADD COLUMN slowest INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE verifications ADD COLUMN unreadable INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE former_parts(
+    content INTEGER NOT NULL REFERENCES contents(id), part INTEGER NOT NULL,
+    archive INTEGER NOT NULL, frame_offset INTEGER NOT NULL, frame_length INTEGER NOT NULL,
+    tar_offset INTEGER NOT NULL, file_offset INTEGER, length INTEGER,
+    parts_id INTEGER, member BLOB,
+    PRIMARY KEY(content, part)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 
