@@ -166,6 +166,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Retire(args) => verbs::give_up::run(room, args, Fate::Retired),
         Verb::Check(args) => verbs::check::run(room, args),
         Verb::Copy(args) => verbs::copy::run(room, args),
+        Verb::Migrate(args) => verbs::migrate::run(room, args),
         Verb::Keysheet(args) => verbs::keysheet::run(room, args),
     }
 }

@@ -9,6 +9,7 @@ pub mod flush;
 pub mod give_up;
 pub mod keysheet;
 pub mod locate;
+pub mod migrate;
 pub mod query;
 pub mod restore;
 pub mod status;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params};
 use std::collections::HashSet;
 
 /// A content in this catalog; not stable over a rebuild.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentId(pub(super) i64);
 
 /// A content all of whose parts are in archives.

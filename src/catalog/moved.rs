@@ -26,7 +26,9 @@ impl Catalog {
     /// whoever moves them has the disc.
     pub fn contents_on(&self, set: SetId, disc: DiscNo) -> Result<Vec<OnDisc>> {
         let wanted = self.read("looking at what a disc holds", |conn| {
-            let sql = format!("SELECT DISTINCT c.id {}", gone::EVER_ON_DISC);
+            // A file that was never stored to its end is no content.
+            let sql =
+                format!("SELECT DISTINCT c.id {} AND c.sha256 IS NOT NULL", gone::EVER_ON_DISC);
             let mut query = conn.prepare(&sql)?;
             let ids = query.query_map(params![set.0, disc.0], |row| row.get(0))?;
             Ok(ids.collect::<rusqlite::Result<HashSet<i64>>>()?)

@@ -4,7 +4,7 @@
 mod finish;
 mod media;
 
-pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Status};
+pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
 
 use super::config::{Config, ConfigFiles};
 use super::values;
@@ -80,6 +80,8 @@ pub enum Verb {
     Check(Check),
     /// Make one more copy of discs, from staging or from another copy
     Copy(CopyDisc),
+    /// Pack what old discs hold onto new ones, without the source
+    Migrate(Migrate),
     /// Print a page for the drawer: the set, its discs, where they are, how to restore
     Keysheet(Keysheet),
 }
@@ -406,6 +408,7 @@ impl Verb {
             Verb::Lost(verb) | Verb::Retire(verb) => &mut verb.behind,
             Verb::Check(verb) => &mut verb.behind,
             Verb::Copy(verb) => &mut verb.behind,
+            Verb::Migrate(verb) => &mut verb.behind,
             Verb::Keysheet(verb) => &mut verb.behind,
         }
     }

@@ -28,6 +28,8 @@ pub struct CatalogLedger<'a> {
     monitor: &'a dyn Monitor,
     /// What is seen to between two pieces of work.
     between: Option<Between<'a>>,
+    /// What is packed is known, and only moves: no row is put, and nothing is found to be there.
+    moves: bool,
     /// The disc that archives go onto; the catalog hears of it with the first.
     disc: NewDisc,
     has_disc: bool,
@@ -58,6 +60,7 @@ impl<'a> CatalogLedger<'a> {
             seq,
             monitor,
             between: None,
+            moves: false,
             disc: disc.0,
             has_disc: disc.1,
             next_archive,
@@ -71,6 +74,10 @@ impl<'a> CatalogLedger<'a> {
 
     pub fn attending(self, between: Between<'a>) -> CatalogLedger<'a> {
         CatalogLedger { between: Some(between), ..self }
+    }
+
+    pub fn moving(self) -> CatalogLedger<'a> {
+        CatalogLedger { moves: true, ..self }
     }
 
     pub fn catalog(&mut self) -> &mut Catalog {
@@ -129,15 +136,21 @@ impl<'a> CatalogLedger<'a> {
 
 impl Ledger for CatalogLedger<'_> {
     fn knows_size(&self, size: u64) -> bool {
-        self.sizes.contains(&size)
+        !self.moves && self.sizes.contains(&size)
     }
 
     fn knows(&mut self, digest: &Digest, size: u64) -> Result<bool, LedgerError> {
+        if self.moves {
+            return Ok(false);
+        }
         let known = self.catalog.content_by_digest(self.set, digest, size);
         Ok(known.map_err(FlowError::from)?.is_some())
     }
 
     fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<bool, LedgerError> {
+        if self.moves {
+            return Ok(false); // every content of this digest moved with the first
+        }
         self.check_rot(&entry.path, digest);
         let row = self.catalog.known(self.set, &entry.path).map_err(FlowError::from)?;
         if row.is_some_and(|row| stands_already(&row, entry, digest, &note)) {
@@ -166,7 +179,11 @@ impl Ledger for CatalogLedger<'_> {
             }
         }
         let members: Vec<StoredMember> = archive.members.into_iter().map(stored_member).collect();
-        self.catalog.commit_archive(self.set, &record, &members).map_err(FlowError::from)?;
+        if self.moves {
+            self.catalog.commit_moved(self.set, &record, &members).map_err(FlowError::from)?;
+        } else {
+            self.catalog.commit_archive(self.set, &record, &members).map_err(FlowError::from)?;
+        }
         Ok(())
     }
 
@@ -176,6 +193,9 @@ impl Ledger for CatalogLedger<'_> {
         let trouble =
             Trouble { thing: entry.path.to_string(), what: format!("cannot be read: {why}") };
         self.monitor.trouble(&trouble);
+        if self.moves {
+            return Ok(()); // it stays where it is
+        }
         let known = self.catalog.known(self.set, &entry.path).map_err(FlowError::from)?;
         let Some(row) = known else { return Ok(()) };
         let kept = row.content.as_ref().filter(|content| content.complete()).map(|c| c.id);

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod keysheet;
 pub mod ledger;
 pub mod locating;
+pub mod migrating;
 mod packing;
 pub mod piles;
 pub mod query;

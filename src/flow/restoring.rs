@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::codec::openpgp::{OpenError, Opener};
 use crate::drive::{DiscReader, Drive, FileReader, Label};
+use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
+use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::port::files::free_space;
 use crate::port::monitor::{Phase, Trouble};
@@ -18,6 +20,7 @@ use crate::restore::index::{CATALOG, Fetch, INDEX, SNAPSHOT};
 use crate::restore::nodes::DirPolicy;
 use crate::restore::place::{Overwrite, PlaceError, Target};
 use crate::restore::plan::{Plan, Why, plan};
+use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
 use super::keys::KeyRing;
@@ -122,6 +125,25 @@ pub fn restore(
     let (chosen, known) = session.choose(known)?;
     session.known = known;
     session.run(chosen)
+}
+
+/// Files for the program's own use, whatever snapshots they are of: these rows of a set, into the
+/// request's target.
+pub(super) fn fetch(
+    request: &RestoreRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    pile: Pile,
+    known: (KnownIn, SnapshotSeq),
+    rows: Vec<SnapshotRow>,
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
+    let encryption = encryption.unwrap_or(Encryption::None);
+    let opener = request.keys.opener(&pile.name, encryption)?;
+    let (known, seq) = known;
+    let session = Session { request, desk, pile, drive, opener, known: Some(known) };
+    let selection = Selection { rows, ..Selection::default() };
+    session.run(Chosen { seq, selection, is_damaged: false })
 }
 
 /// Any disc of the set tells what is needed; without our own catalog the newest tells most.

@@ -186,6 +186,11 @@ impl<'a> Filler<'a> {
         &self.disc
     }
 
+    /// What comes next is read from here.
+    pub fn read_from(&mut self, source: Source) {
+        *self.config.source = source;
+    }
+
     /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded then.
     pub fn fill(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
         let outcome = self.fill_open(queue, ledger)?;

@@ -4,6 +4,7 @@
 use super::{Burning, Common};
 use crate::catalog::CopyNo;
 use crate::cli::values::{self, DiscRange};
+use crate::model::{Bytes, Sectors};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -68,6 +69,32 @@ pub struct CopyDisc {
     /// Where a copy can be read [default: the staging area, else a shelf that has one]
     #[arg(long, value_name = "FROM")]
     pub from: Option<PathBuf>,
+    #[command(flatten)]
+    pub burning: Burning,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Migrate {
+    /// The old disc's number, or several: 3, 1-20
+    #[arg(value_parser = values::discs, required_unless_present = "all", conflicts_with = "all")]
+    pub disc: Option<DiscRange>,
+    /// Every disc that is safe
+    #[arg(long)]
+    pub all: bool,
+    /// The drive or shelf that new discs are put on; a shelf is made if it is missing
+    #[arg(long, value_name = "DEST")]
+    pub to: PathBuf,
+    /// Where the old discs are read [default: the shelves that they are on]
+    #[arg(long, value_name = "FROM")]
+    pub from: Option<PathBuf>,
+    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M [default: the blank's, else bd25]
+    #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]
+    pub disc_size: Option<Sectors>,
+    /// Source data in an archive, from 1K to 3900M
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
+    pub archive_size: Bytes,
     #[command(flatten)]
     pub burning: Burning,
     #[command(flatten)]
