@@ -18,6 +18,8 @@ pub mod keys;
 pub mod keysheet;
 pub mod ledger;
 pub mod locating;
+#[cfg(test)]
+mod media_tests;
 pub mod migrating;
 mod packing;
 pub mod piles;
