@@ -301,8 +301,11 @@ fn copies_that_are_due_are_asked_for_and_taken_in_any_order() {
 fn damage_in_a_drive_is_recorded_with_its_copy() {
     let bench = Bench::new();
     bench.backup_twice();
-    let fault = "read_error = [1, 180, 1]\n";
-    fs::write(bench.path("one").join(".shelf.toml"), fault).unwrap();
+    let image = image_on(&bench.path("one")).unwrap();
+    let mut bytes = fs::read(&image).unwrap();
+    let script = bytes.windows(11).position(|window| window == b"#!/bin/bash").unwrap();
+    bytes[script] ^= 1;
+    fs::write(&image, bytes).unwrap();
     let report = bench.check(Due::OlderThan(Duration::ZERO), &["one", "two"]);
     let found: Vec<Finding> = report.checked.iter().map(|copy| copy.checked.finding).collect();
     assert!(found.contains(&Finding::Damaged) && found.contains(&Finding::Ok), "{found:?}");
