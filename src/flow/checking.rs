@@ -222,6 +222,11 @@ impl Session<'_> {
                     let Some((disc, at)) = found else { continue };
                     let due = due.remove(at);
                     self.read(&piles, disc, 0, &due)?;
+                    // The same medium must not be taken for the next copy that is due.
+                    drop(piles);
+                    if let Some(slot) = drive.slot() {
+                        slot.eject()?;
+                    }
                 }
                 Err(error @ FlowError::NeverCame { .. }) => {
                     self.desk.monitor.note(&chain(&error));

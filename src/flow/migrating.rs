@@ -71,11 +71,7 @@ pub fn migrate(
     drives: &mut Drives,
     desk: Desk,
 ) -> Result<MigrateReport, FlowError> {
-    let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
-    let set = choose_set(catalog.sets()?, request.name.as_ref())?;
-    let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
-        return Err(FlowError::UnfinishedRun(set.facts.name));
-    };
+    let (mut catalog, set, last) = open(request)?;
     let staging = Staging::open(&request.staging)?;
     let old = old_discs(request, &catalog, &set)?;
     let typed = RefCell::new(None);
@@ -83,14 +79,8 @@ pub fn migrate(
     let keys = || keys_with(&request.keys, &ask);
     let sealer = keys().sealer_for(&set)?;
     let backup = as_backup(request, &set, keys());
-    let run = Run {
-        request: &backup,
-        staging: &staging,
-        set: &set,
-        sealer,
-        desk,
-        report: BackupReport::default(),
-    };
+    let report = BackupReport::default();
+    let run = Run { request: &backup, staging: &staging, set: &set, sealer, desk, report };
     run.forget_lost_staging(&mut catalog)?;
     Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, &[])?;
     let texts = run.texts(&catalog, last.seq, &Queue::default())?;
@@ -114,14 +104,7 @@ pub fn migrate(
         stop: desk.stop,
     };
     let filler = Filler::new(config, disc, false);
-    let report = MigrateReport {
-        set: set.facts.name.clone(),
-        files: 0,
-        bytes: 0,
-        failed: 0,
-        emptied: Vec::new(),
-        made: Vec::new(),
-    };
+    let report = MigrateReport::begun(&set.facts.name);
     let mut work =
         Moving { request, run: &run, last: &last, texts: &texts, filler, ledger, scratch, report };
     for disc in &old {
@@ -129,6 +112,23 @@ pub fn migrate(
     }
     work.finish(drives)?;
     work.look_back(&old)
+}
+
+/// The catalog, the set, and the snapshot whose listing the new discs bear.
+fn open(request: &MigrateRequest) -> Result<(Catalog, KnownSet, SnapshotInfo), FlowError> {
+    let catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+    match catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) {
+        Some(last) => Ok((catalog, set, last)),
+        None => Err(FlowError::UnfinishedRun(set.facts.name)),
+    }
+}
+
+impl MigrateReport {
+    fn begun(set: &SetName) -> MigrateReport {
+        let (emptied, made) = (Vec::new(), Vec::new());
+        MigrateReport { set: set.clone(), files: 0, bytes: 0, failed: 0, emptied, made }
+    }
 }
 
 /// Discs that are safe, lost ones that somebody has found, and never one that is still staged.
@@ -244,6 +244,10 @@ impl Moving<'_> {
         keys: KeyRing,
     ) -> Result<(), FlowError> {
         let set = self.run.set;
+        // Unpacked, and packed again beside it.
+        let bytes = round.iter().map(|one| one.row.size).fold(0, u64::saturating_add);
+        let need = Bytes(bytes.saturating_mul(2));
+        self.run.staging.check_space(need, need)?;
         let from = self.place(disc)?;
         let request = RestoreRequest {
             from: from.clone(),
