@@ -252,7 +252,9 @@ fn scan(request: &BackupRequest, known: Known, desk: Desk) -> Result<Compared, F
     options.exclude.extend(own_places(request)?);
     let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
-    walk(&request.source, &filter, desk.stop, desk.monitor, &mut |found| comparer.take(found))?;
+    walk(&request.source, &filter, desk.stop, desk.monitor, &mut |found: crate::scan::Found| {
+        comparer.take(found)
+    })?;
     comparer.finish()
 }
 

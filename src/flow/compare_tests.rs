@@ -87,7 +87,7 @@ impl Bench {
         let filter = Filter::new(&options).unwrap();
         let broken = self.broken;
         let source = self.dir.path().join("src");
-        walk(&source, &filter, &Stop::new(), &recorder, &mut |found| {
+        walk(&source, &filter, &Stop::new(), &recorder, &mut |found: Found| {
             let path = found.path().clone();
             match broken {
                 Some(name) if path.as_bytes() == name.as_bytes() => {
@@ -280,7 +280,7 @@ fn a_file_that_was_never_stored_is_queued_until_it_is() {
     let mut entry = None;
     let filter = Filter::new(&FilterOptions::default()).unwrap();
     let source = bench.dir.path().join("src");
-    walk(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found| {
+    walk(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found: Found| {
         if let Found::Entry(found) = found {
             entry = Some(found);
         }

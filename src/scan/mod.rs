@@ -1,6 +1,8 @@
 //! Step 1: what is in the source.
 
+mod ahead;
 pub mod content;
+mod directory;
 pub mod filter;
 mod look;
 mod owners;
