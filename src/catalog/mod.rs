@@ -34,7 +34,7 @@ pub use discs::{
     ClosedDisc, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, Listings, NewDisc,
     Verification,
 };
-pub use entries::{KnownContent, KnownEntry, RowChange};
+pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::{CatalogError, Refused};
 pub use listing::{Found, Listed};
 pub use open::Access;

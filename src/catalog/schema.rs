@@ -20,7 +20,10 @@ use rusqlite::Connection;
 ///
 /// `contents`: `sha256` is NULL as long as parts are missing. `parts.part` is 0 for a whole file.
 /// `members`: names of contents that no row of `entries` has any more, or that never were paths.
-const MIGRATIONS: &[&str] = &["
+///
+/// `snapshots.trusted` is 1 where the run was shown the attributes `trusted.*`, which only root is.
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE sets(
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, uuid BLOB NOT NULL, source BLOB NOT NULL,
     encryption TEXT NOT NULL, certs BLOB, token BLOB, hidden INTEGER NOT NULL,
@@ -93,7 +96,11 @@ CREATE TABLE verifications(
     details TEXT NOT NULL,
     FOREIGN KEY(set_id, disc, copy) REFERENCES copies(set_id, disc, copy)
 ) STRICT;
-"];
+",
+    "
+ALTER TABLE snapshots ADD COLUMN trusted INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.
 const INDEXES: &str = "

@@ -228,7 +228,7 @@ impl<'a> Filler<'a> {
     }
 
     fn has_content(&self, queue: &Queue) -> bool {
-        !self.again.is_empty() || queue.iter().any(|work| matches!(work, Work::File { .. }))
+        !self.again.is_empty() || queue.has_files()
     }
 
     /// An entry without content: kept back until an archive is made anyway.
