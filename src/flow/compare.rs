@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::catalog::{Catalog, DIR_PAGE, KnownEntry, RowChange, SetId};
+use crate::catalog::{Catalog, DIR_PAGE, KnownContent, KnownEntry, RowChange, SetId};
 use crate::model::entry::Fingerprint;
 use crate::model::rows::Note;
-use crate::model::{Entry, Kind, RelPath, SnapshotSeq, Xattr};
+use crate::model::{Digest, Entry, Kind, RelPath, SnapshotSeq, Xattr};
 use crate::pack::estimate::Load;
 use crate::pack::queue::{Queue, Ticket, content_bytes};
 use crate::port::clock::Moment;
@@ -33,9 +33,8 @@ pub struct Compared {
     /// How many directories each rule left without their content; they are stored themselves.
     pub hollow: BTreeMap<String, u64>,
     pub failed: u64,
-    /// Files that are read again although nothing tells that they changed (`--rehash`), and the
-    /// digest that they had.
-    pub rehashed: HashMap<RelPath, crate::model::Digest>,
+    /// Files are read again although nothing tells that they changed (`--rehash`).
+    pub rehashed: bool,
 }
 
 impl Compared {
@@ -263,11 +262,9 @@ impl<'a> Comparer<'a> {
     fn file(&mut self, entry: Entry, known: Option<KnownEntry>) -> Result<(), FlowError> {
         let same = known
             .as_ref()
-            .is_some_and(|row| is_unread(row, &entry) && !is_fresh(row, &self.known.begun));
+            .is_some_and(|row| proven_digest(row, &entry, &self.known.begun).is_some());
         if !same || self.rehash {
-            if let (true, Some(digest)) = (same, digest_of(&known)) {
-                self.result.rehashed.insert(entry.path.clone(), digest);
-            }
+            self.result.rehashed |= same;
             return self.enqueue(entry, known.is_none());
         }
         self.note_name(&entry, None);
@@ -443,6 +440,16 @@ fn is_same_kind(row: &KnownEntry, entry: &Entry) -> bool {
     row.kind == entry.kind || (row.kind, entry.kind) == (Kind::Hardlink, Kind::File)
 }
 
+/// The digest that a file must still have, as far as its dates tell.
+pub(super) fn proven_digest(
+    row: &KnownEntry,
+    entry: &Entry,
+    begun: &HashMap<SnapshotSeq, Moment>,
+) -> Option<Digest> {
+    let proven = is_unread(row, entry) && !is_fresh(row, begun);
+    proven.then(|| row.content.as_ref()?.digest)?
+}
+
 /// Nothing tells that the content changed, and all of it is stored.
 fn is_unread(row: &KnownEntry, entry: &Entry) -> bool {
     row.kind == Kind::File
@@ -451,7 +458,7 @@ fn is_unread(row: &KnownEntry, entry: &Entry) -> bool {
         && row.ctime == entry.print.ctime
         && row.inode == entry.print.inode
         && row.note != Note::Changed
-        && digest_of(&Some(row.clone())).is_some()
+        && row.content.as_ref().is_some_and(KnownContent::complete)
 }
 
 /// The coarsest clock of a file system that people still use counts in two seconds (FAT).
@@ -461,10 +468,6 @@ const TICK: i64 = 2;
 /// same tick of the file system's clock, unseen: its times prove nothing.
 fn is_fresh(row: &KnownEntry, begun: &HashMap<SnapshotSeq, Moment>) -> bool {
     begun.get(&row.since).is_none_or(|moment| row.ctime.sec >= moment.0 - TICK)
-}
-
-fn digest_of(row: &Option<KnownEntry>) -> Option<crate::model::Digest> {
-    row.as_ref()?.content.as_ref()?.digest
 }
 
 /// The same directory, link or device, whatever its metadata.

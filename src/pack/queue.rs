@@ -18,10 +18,8 @@ pub enum Work {
     Plain(Box<Entry>),
 }
 
-impl Work {
-    fn has_content(entry: &Entry) -> bool {
-        entry.kind == Kind::File && entry.size > 0
-    }
+fn has_content(entry: &Entry) -> bool {
+    entry.kind == Kind::File && entry.size > 0
 }
 
 /// Which file of the queue another name belongs to.
@@ -84,7 +82,7 @@ impl Queue {
         if let Some(block) = self.blocks.back_mut() {
             block.push(entry, &mut self.owners);
         }
-        self.files += usize::from(Work::has_content(entry));
+        self.files += usize::from(has_content(entry));
         self.longest = self.longest.max(entry.path.as_bytes().len());
         self.pushed += 1;
         Ticket(self.pushed - 1)
@@ -111,7 +109,7 @@ impl Queue {
         };
         let ticket = Ticket(self.popped);
         self.popped += 1;
-        if !Work::has_content(&entry) {
+        if !has_content(&entry) {
             return Some(Work::Plain(Box::new(entry)));
         }
         let mut links = self.links.remove(&ticket).unwrap_or_default();
@@ -150,7 +148,7 @@ impl Queue {
 
 /// Bytes of a file that are really there: a sparse one occupies less than its size.
 pub fn content_bytes(entry: &Entry) -> u64 {
-    match Work::has_content(entry) {
+    match has_content(entry) {
         true => entry.size.min(entry.print.occupied.max(1)),
         false => 0,
     }
