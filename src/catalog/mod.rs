@@ -35,7 +35,7 @@ pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
 pub use contents::{ContentId, FilePlaces, StoredContent, StoredPart};
 pub use copies::{Copy, CopyNo, CopyState, Fate, Finding, Readings, Turn, Verification};
 pub use discs::{ClosedDisc, DiscFile, DiscInfo, DiscState, Listings, NewDisc};
-pub use entries::{KnownContent, KnownEntry, RowChange};
+pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::{CatalogError, Refused};
 pub use gone::{Loss, LossAt};
 pub use listing::{Found, Listed};

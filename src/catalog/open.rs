@@ -22,6 +22,10 @@ pub enum Access {
 /// How long a reader waits for a writer's moment of commit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Digests come in no order: the index of a million of them, 20 MB, must stay in memory, or each
+/// file that is recorded costs a page of it, read and written again.
+const WRITERS_CACHE: &str = "PRAGMA cache_size=-32768";
+
 impl Catalog {
     /// Opens the catalog. For writing, every page is looked at first: a backup that went on with a
     /// damaged catalog would call files safe that are not.
@@ -66,6 +70,7 @@ fn open_for_writing(path: &Path) -> Result<Catalog> {
         conn.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         )?;
+        conn.execute_batch(WRITERS_CACHE)?;
         schema::migrate(&conn)?;
         Ok(schema::make_indexes(&conn)?)
     };

@@ -28,6 +28,7 @@ use rusqlite::Connection;
 /// not be read; all 0 where nobody looked. `former_parts`: where a content was before it was stored
 /// once more; should that new place be lost, the old one may still be there. With the id of the
 /// parts and the member's name that it had.
+/// Version 3: `snapshots.trusted` is 1 where the run was shown the attributes `trusted.*`, which only root is.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -117,6 +118,9 @@ CREATE TABLE former_parts(
     parts_id INTEGER, member BLOB,
     PRIMARY KEY(content, part)
 ) STRICT, WITHOUT ROWID;
+",
+    "
+ALTER TABLE snapshots ADD COLUMN trusted INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

@@ -273,7 +273,7 @@ fn scan(request: &BackupRequest, known: Known, desk: Desk) -> Result<Compared, F
     options.exclude.extend(own_places(request)?);
     let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
-    walk(&request.source, &filter, desk.stop, desk.monitor, &mut |found| comparer.take(found))?;
+    walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
     comparer.finish()
 }
 
@@ -422,11 +422,6 @@ impl Run<'_> {
         queue: &Queue,
     ) -> Result<SetTexts<'_>, FlowError> {
         let snapshots = catalog.snapshots(self.set.id)?;
-        let long = |work: &crate::pack::Work| match work {
-            crate::pack::Work::File { entry, .. } | crate::pack::Work::Plain(entry) => {
-                entry.path.as_bytes().len() > LONG_PATH
-            }
-        };
         let key_ids = self.sealer.as_ref().map(|sealer| sealer.locks().key_ids());
         Ok(SetTexts {
             set: self.set,
@@ -436,7 +431,7 @@ impl Run<'_> {
                 .into_iter()
                 .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
                 .collect(),
-            long_paths: queue.iter().any(long),
+            long_paths: queue.longest_path() > LONG_PATH,
         })
     }
 

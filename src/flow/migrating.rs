@@ -16,8 +16,8 @@ use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Entry, RelPath, Sectors, SetName};
 use crate::pack::filler::Config;
-use crate::pack::queue::Queue;
-use crate::pack::{Fill, Filler, PackError, Work};
+use crate::pack::queue::{Queue, content_bytes};
+use crate::pack::{Fill, Filler, PackError};
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
 use crate::restore::place::Overwrite;
@@ -87,9 +87,8 @@ pub fn migrate(
     let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
     let monitor = desk.monitor;
     let (place, seq) = ((new_disc, known), last.seq);
-    let nothing = (HashMap::new(), HashMap::new());
     let ledger =
-        CatalogLedger::new(&mut catalog, set.id, seq, monitor, place, nothing.0, nothing.1)?
+        CatalogLedger::new(&mut catalog, set.id, seq, monitor, place, HashMap::new(), false)?
             .moving();
     let scratch = Scratch::new(&staging)?;
     let mut from = Source::open(&scratch.dir)?;
@@ -307,16 +306,21 @@ impl Moving<'_> {
     fn pack(&mut self, round: Vec<OnDisc>, drives: &mut Drives) -> Result<(), FlowError> {
         let mut source = Source::open(&self.scratch.dir)?;
         let mut queue = Queue::default();
+        let mut bytes = 0;
         for one in round {
             match source.look_again(&one.row.path) {
-                Ok(found) => queue.push_back(work(one.row, &found)),
+                Ok(found) => {
+                    let entry = to_pack(one.row, &found);
+                    bytes += content_bytes(&entry);
+                    queue.push(&entry);
+                }
                 // The restore has said why.
                 Err(_) => self.report.failed += 1,
             }
         }
         self.filler.read_from(source);
         let monitor = self.run.desk.monitor;
-        let total = Some(crate::pack::queue::content_bytes(&queue));
+        let total = Some(bytes);
         loop {
             let disc = Some(self.filler.disc().number.0);
             monitor.phase(&Phase { what: "packing", disc, total });
@@ -412,10 +416,9 @@ fn plain_row(row: &SnapshotRow) -> SnapshotRow {
 }
 
 /// A file to pack: as the listing knows it, and as it lies in the scratch directory.
-fn work(row: SnapshotRow, found: &Entry) -> Work {
+fn to_pack(row: SnapshotRow, found: &Entry) -> Entry {
     let SnapshotRow { path, kind, size, meta, .. } = row;
-    let entry = Entry { path, kind, size, meta, print: found.print };
-    Work::File { entry: Box::new(entry), links: Vec::new(), tries: 0 }
+    Entry { path, kind, size, meta, print: found.print }
 }
 
 /// The directory that old contents go through; nothing of it outlives the run.

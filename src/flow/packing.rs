@@ -27,7 +27,7 @@ pub(super) struct PackWork {
     pub seq: SnapshotSeq,
     pub queue: Queue,
     pub begun: HashMap<SnapshotSeq, Moment>,
-    pub rehashed: HashMap<crate::model::RelPath, crate::model::Digest>,
+    pub rehashed: bool,
     /// A disc is made even if nothing but rows differs.
     pub must: bool,
     pub load: u64,

@@ -5,7 +5,7 @@
 //! "full", the true sizes are taken: frames on their way are waited for, then the open archives are
 //! sealed and the listings compressed for real, and packing goes on with what that set free.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use crate::codec::openpgp::Sealer;
@@ -25,6 +25,9 @@ use super::{Ledger, PackError};
 
 /// How often a file that changed under the reader is tried again, at the end of the queue.
 const TRIES: u32 = 2;
+
+/// Files held back because their content is in an archive that is still open.
+const MOST_TWINS: usize = 20_000;
 
 /// What holds for the whole run.
 pub struct Config<'a> {
@@ -140,7 +143,7 @@ pub struct Filler<'a> {
     pub(super) builders: [Option<ArchiveBuilder>; 2],
     current: Option<Current>,
     /// Entries without content: they go along with the first content that is stored.
-    waiting: VecDeque<Entry>,
+    waiting: Queue,
     /// Whether an archive is made in any case.
     pub(super) stores: bool,
     /// Same content as something in an archive that is not sealed yet.
@@ -163,7 +166,7 @@ impl<'a> Filler<'a> {
             disc,
             builders: [None, None],
             current: None,
-            waiting: VecDeque::new(),
+            waiting: Queue::new(),
             stores,
             twins: Vec::new(),
             unsealed: HashSet::new(),
@@ -233,13 +236,13 @@ impl<'a> Filler<'a> {
     }
 
     fn has_content(&self, queue: &Queue) -> bool {
-        !self.again.is_empty() || queue.iter().any(|work| matches!(work, Work::File { .. }))
+        !self.again.is_empty() || queue.has_files()
     }
 
     /// An entry without content: kept back until an archive is made anyway.
     fn plain(&mut self, entry: &Entry, ledger: &mut dyn Ledger) -> Result<Put, PackError> {
         if !self.stores {
-            self.waiting.push_back(entry.clone());
+            self.waiting.push(entry);
             return Ok(Put::In);
         }
         self.put_plain(entry, ledger)
@@ -319,6 +322,9 @@ impl<'a> Filler<'a> {
         if self.unsealed.contains(&digest) {
             self.packed.reused += 1;
             self.twins.push((entry, digest, Note::None));
+            if self.twins.len() >= MOST_TWINS {
+                self.seal_all(ledger)?;
+            }
         } else if ledger.reuse(&entry, &digest, Note::None).map_err(PackError::Ledger)? {
             self.packed.reused += 1;
         } else {
@@ -351,9 +357,10 @@ impl<'a> Filler<'a> {
         last: bool,
         ledger: &mut dyn Ledger,
     ) -> Result<Fill, PackError> {
-        while let Some(entry) = self.waiting.pop_front() {
-            if self.put_plain(&entry, ledger)? == Put::Edge {
-                self.waiting.push_front(entry);
+        while let Some(work) = self.waiting.pop_front() {
+            let (Work::Plain(entry) | Work::File { entry, .. }) = &work;
+            if self.put_plain(entry, ledger)? == Put::Edge {
+                self.waiting.push_front(work);
                 self.current = Some(current);
                 return Ok(Fill::Full);
             }

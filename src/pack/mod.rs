@@ -8,6 +8,7 @@
 
 pub mod archive;
 pub mod closing;
+mod compact;
 pub mod estimate;
 pub mod filler;
 mod placing;

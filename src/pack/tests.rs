@@ -132,10 +132,7 @@ impl Bench {
         let mut queue = Queue::new();
         let mut take = |found: Found| -> Result<(), ScanError> {
             if let Found::Entry(entry) = found {
-                queue.push_back(match entry.kind == Kind::File && entry.size > 0 {
-                    true => Work::File { entry: Box::new(entry), links: Vec::new(), tries: 0 },
-                    false => Work::Plain(Box::new(entry)),
-                });
+                queue.push(&entry);
             }
             Ok(())
         };
@@ -431,13 +428,13 @@ fn entries_without_content_make_no_archive_and_go_along_with_content() {
 fn a_file_that_vanished_is_named_with_all_its_links() {
     let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
     bench.write("a", b"x");
-    let mut queue = bench.queue();
-    for work in &mut queue {
-        if let Work::File { entry, links, .. } = work {
-            let mut link = (**entry).clone();
-            link.path = RelPath::new(b"b").unwrap();
-            link.kind = Kind::Hardlink;
-            links.push(link);
+    let mut found = bench.queue();
+    let mut queue = Queue::new();
+    while let Some(Work::File { entry, .. } | Work::Plain(entry)) = found.pop_front() {
+        let ticket = queue.push(&entry);
+        if entry.path == RelPath::new(b"a").unwrap() {
+            let path = RelPath::new(b"b").unwrap();
+            queue.add_link(ticket, &Entry { path, kind: Kind::Hardlink, size: 0, ..*entry });
         }
     }
     fs::remove_file(bench.dir.path().join("src/a")).unwrap();
