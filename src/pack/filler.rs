@@ -21,6 +21,7 @@ use super::closing::ListingSizes;
 use super::queue::{Queue, Work};
 use super::reader::Reading;
 use super::room::Room;
+use super::sealing::Background;
 use super::{Ledger, PackError};
 
 /// How often a file that changed under the reader is tried again, at the end of the queue.
@@ -138,6 +139,8 @@ pub struct Filler<'a> {
     pub(super) config: Config<'a>,
     pub(super) disc: DiscInWork,
     pub(super) builders: [Option<ArchiveBuilder>; 2],
+    /// Full archives that become files while the next ones fill.
+    pub(super) sealing: Background,
     current: Option<Current>,
     /// Entries without content: they go along with the first content that is stored.
     waiting: VecDeque<Entry>,
@@ -162,6 +165,7 @@ impl<'a> Filler<'a> {
             config,
             disc,
             builders: [None, None],
+            sealing: Background::default(),
             current: None,
             waiting: VecDeque::new(),
             stores,
@@ -199,6 +203,7 @@ impl<'a> Filler<'a> {
     fn fill_open(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
         loop {
             self.config.stop.check()?;
+            self.record_finished(ledger)?;
             if let Some(current) = self.current.take() {
                 let last = queue.is_empty() && self.again.is_empty();
                 if self.go_on(current, last, ledger)? == Fill::Full {

@@ -1,8 +1,8 @@
 //! Step 2: from files of the source to archives in staging, and from archives to full discs.
 //!
 //! The order inside: [`queue`] says what is to be stored, [`reader`] reads one file once,
-//! [`archive`] makes members into frames and frames into a sealed archive, [`room`] knows how much
-//! the disc still takes, [`filler`] decides what goes where and where it is cut, and [`closing`]
+//! [`archive`] makes members into frames, [`sealing`] a full archive into a durable file, [`room`] knows
+//! how much the disc still takes, [`filler`] decides what goes where and where it is cut, and [`closing`]
 //! writes what else a disc carries. What is known already, and what must be remembered, is asked of
 //! and told to a [`Ledger`]: the catalog is not touched from here.
 
@@ -14,6 +14,7 @@ mod placing;
 pub mod queue;
 pub mod reader;
 pub mod room;
+mod sealing;
 mod space;
 #[cfg(test)]
 mod tests;

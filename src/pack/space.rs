@@ -5,16 +5,20 @@ use crate::codec::spool::Spool;
 use crate::format::index::index_line;
 use crate::model::disc::{Compression, archive_path};
 
-use super::archive::ArchiveBuilder;
+use super::archive::{ArchiveBuilder, SealedArchive};
 use super::closing;
 use super::filler::{Filler, Lane};
 use super::room::sums_size;
+use super::sealing::Seals;
 use super::{Ledger, PackError, PackedMember};
 
 /// No file on a disc is 4 GiB or more, and no OpenPGP packet: an archive ends a frame or two before.
 const LARGEST_ARCHIVE: u64 = u32::MAX as u64 - (4 << 20);
 /// Members of one archive at most: what is known of each is held in memory until it is sealed.
 const MOST_MEMBERS: usize = 50_000;
+/// One archive becomes a file while the next one fills: each further one would need another
+/// archive's room in staging.
+const SEALED_AT_ONCE: usize = 1;
 /// Learning the true sizes is worth the work from this much reckoned growth on.
 const WORTH_SETTLING: u64 = 48 << 10;
 /// What a stored file may add to SNAPSHOT and to the catalog: digests do not compress; its place,
@@ -216,28 +220,64 @@ impl Filler<'_> {
         }
     }
 
+    /// Ends the open archives and waits until all that were ended are durable and recorded.
     pub(super) fn seal_all(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         self.seal(Lane::Compressed, ledger)?;
-        self.seal(Lane::AsIs, ledger)
+        self.seal(Lane::AsIs, ledger)?;
+        self.record_down_to(0, ledger)
     }
 
+    /// Ends the lane's archive. Its size is certain at once; its file is made in the background,
+    /// and the ledger hears of it when it is durable.
     fn seal(&mut self, lane: Lane, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         let Some(builder) = self.builders[lane as usize].take() else { return Ok(()) };
         self.slack = 0;
         if builder.is_empty() {
             return Ok(());
         }
-        let archive = builder.seal(&self.disc.dir, self.config.sealer)?;
-        closing::keep_rows(&self.disc.dir, &archive)?;
+        let full = builder.finish()?;
+        let size = self.sealed_size(full.spool.len());
+        self.disc.room.put(&full.path(self.config.sealer.is_some()), size);
+        self.written += size;
+        self.record_down_to(SEALED_AT_ONCE - 1, ledger)?;
+        let seals = Seals {
+            dir: self.disc.dir.clone(),
+            sealer: self.config.sealer.cloned(),
+            stop: self.config.stop.clone(),
+        };
+        self.sealing.begin(seals, full);
+        self.report();
+        Ok(())
+    }
+
+    /// Waits until no more than `most` archives are being sealed.
+    fn record_down_to(&mut self, most: usize, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        while self.sealing.len() > most {
+            let archive = self.sealing.oldest()?;
+            self.record(archive, ledger)?;
+        }
+        Ok(())
+    }
+
+    /// Records what became durable in the meantime: a run that is stopped loses nothing of it.
+    pub(super) fn record_finished(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        let archive = self.sealing.finished()?;
+        self.record(archive, ledger)
+    }
+
+    fn record(
+        &mut self,
+        archive: Option<SealedArchive>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        let Some(archive) = archive else { return Ok(()) };
         self.disc.room.put(&archive.path, archive.size);
-        self.written += archive.size;
         for member in &archive.members {
             if let Some(digest) = member.row.file_sha256 {
                 self.unsealed.remove(&digest);
             }
         }
         ledger.sealed(archive).map_err(PackError::Ledger)?;
-        self.report();
         self.settle_twins(ledger)
     }
 

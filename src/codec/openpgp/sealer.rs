@@ -5,6 +5,7 @@ use super::{Cause, Locks, MDC_HEAD, OVERHEAD, PREFIX, literal_head, packet};
 use sequoia_openpgp::crypto::SessionKey;
 use sha1::{Digest as _, Sha1};
 use std::io::{self, Write};
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// No file on a disc is longer (ISO 9660), and no five-octet length says more.
@@ -26,10 +27,10 @@ pub enum SealError {
     Write(#[from] io::Error),
 }
 
-/// Seals the files of one set, several at a time if need be.
-#[derive(Debug)]
+/// Seals the files of one set, several at a time if need be: clones share the locks.
+#[derive(Clone, Debug)]
 pub struct Sealer {
-    locks: Locks,
+    locks: Arc<Locks>,
     packets_len: u64,
 }
 
@@ -37,7 +38,7 @@ impl Sealer {
     pub fn new(locks: Locks) -> Result<Sealer, SealError> {
         let key = random_key()?;
         let probe = session_key_packets(&locks, &key)?;
-        Ok(Sealer { locks, packets_len: probe.len() as u64 })
+        Ok(Sealer { locks: Arc::new(locks), packets_len: probe.len() as u64 })
     }
 
     pub fn locks(&self) -> &Locks {
