@@ -22,7 +22,7 @@ use super::queue::{Queue, Work};
 use super::reader::Reading;
 use super::room::Room;
 use super::sealing::Background;
-use super::{Ledger, PackError};
+use super::{Ledger, PackError, Twin};
 
 /// How often a file that changed under the reader is tried again, at the end of the queue.
 const TRIES: u32 = 2;
@@ -119,7 +119,14 @@ pub(super) struct Current {
     /// Content before this offset is in archives.
     pub at: u64,
     pub parts: u32,
-    pub id: u64,
+    /// Its id for its parts, if it has any.
+    id: Option<u64>,
+}
+
+impl Current {
+    pub fn id(&mut self) -> u64 {
+        *self.id.get_or_insert_with(new_id)
+    }
 }
 
 /// Counts for the summary.
@@ -147,8 +154,10 @@ pub struct Filler<'a> {
     /// Whether an archive is made in any case.
     pub(super) stores: bool,
     /// Same content as something in an archive that is not sealed yet.
-    pub(super) twins: Vec<(Entry, Digest, Note)>,
+    pub(super) twins: Vec<Twin>,
     pub(super) unsealed: HashSet<Digest>,
+    /// Files whose content is stored, and that the ledger has not heard of yet.
+    pub(super) known: Vec<Twin>,
     sizes_now: HashSet<u64>,
     again: Vec<Work>,
     /// Bytes that fit for certain, without reckoning anew.
@@ -171,6 +180,7 @@ impl<'a> Filler<'a> {
             stores,
             twins: Vec::new(),
             unsealed: HashSet::new(),
+            known: Vec::new(),
             sizes_now: HashSet::new(),
             again: Vec::new(),
             slack: 0,
@@ -275,7 +285,7 @@ impl<'a> Filler<'a> {
         };
         self.sizes_now.insert(reading.size());
         self.stores = true;
-        self.current = Some(Current { reading, links, tries, lane, at: 0, parts: 0, id: new_id() });
+        self.current = Some(Current { reading, links, tries, lane, at: 0, parts: 0, id: None });
         Ok(())
     }
 
@@ -314,17 +324,29 @@ impl<'a> Filler<'a> {
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
         self.count(reading.size());
-        let entry = reading.entry;
+        let twin = Twin { entry: reading.entry, digest, note: Note::None };
         if self.unsealed.contains(&digest) {
-            self.packed.reused += 1;
-            self.twins.push((entry, digest, Note::None));
-        } else if ledger.reuse(&entry, &digest, Note::None).map_err(PackError::Ledger)? {
-            self.packed.reused += 1;
+            self.twins.push(twin);
         } else {
-            self.packed.unchanged += 1;
+            self.known.push(twin);
+        }
+        if is_batch(&self.known) {
+            self.tell_known(ledger)?;
         }
         // Other names are rows already; they point at this one.
         drop(links);
+        Ok(())
+    }
+
+    /// Tells the ledger of the files whose content is stored.
+    pub(super) fn tell_known(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        if self.known.is_empty() {
+            return Ok(());
+        }
+        let known = std::mem::take(&mut self.known);
+        let reused = ledger.reuse(&known).map_err(PackError::Ledger)?;
+        self.packed.reused += reused;
+        self.packed.unchanged += known.len() as u64 - reused;
         Ok(())
     }
 
@@ -398,6 +420,14 @@ impl<'a> Filler<'a> {
     pub fn left_waiting(&self) -> usize {
         self.waiting.len()
     }
+}
+
+/// One transaction for many files, but not so many that a run which is stopped would have to read
+/// much again.
+fn is_batch(known: &[Twin]) -> bool {
+    const FILES: usize = 1000;
+    const BYTES: u64 = 256 << 20;
+    known.len() >= FILES || known.iter().map(|twin| twin.entry.size).sum::<u64>() >= BYTES
 }
 
 /// An error with all that it came from.

@@ -41,9 +41,9 @@ pub trait Ledger {
     fn knows_size(&self, size: u64) -> bool;
     /// Whether this very content is stored already, in this run or before.
     fn knows(&mut self, digest: &Digest, size: u64) -> Result<bool, LedgerError>;
-    /// The entry's content is known under this digest: only its row is to be kept. False: the row
-    /// is as it was.
-    fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<bool, LedgerError>;
+    /// These files' content is stored already: only their rows are to be kept, in one transaction.
+    /// Gives how many rows were not as they were.
+    fn reuse(&mut self, twins: &[Twin]) -> Result<u64, LedgerError>;
     /// The number of the next archive; each is given out once.
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError>;
     /// An archive is durable in staging: archive, contents and rows become one transaction.
@@ -57,6 +57,14 @@ pub trait Ledger {
     ) -> Result<(), LedgerError>;
     /// Writes the set's own catalog as it goes onto a disc into a new file.
     fn export_catalog(&mut self, to: &std::path::Path) -> Result<(), LedgerError>;
+}
+
+/// A file whose content is stored already, under this digest.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    pub entry: Entry,
+    pub digest: Digest,
+    pub note: Note,
 }
 
 /// A row of INDEX together with what only the catalog wants to know.

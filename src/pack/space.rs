@@ -32,7 +32,7 @@ const SECTOR_DOUBT: u64 = 6 * crate::model::size::SECTOR;
 
 impl Filler<'_> {
     pub(super) fn growth_of(&self, member: &PackedMember) -> u64 {
-        let mut line = Vec::new();
+        let mut line = Vec::with_capacity(512);
         index_line(&member.row, &mut line);
         // Numbers that are not known yet take more digits than the zeros in their places.
         line.len() as u64 + 100
@@ -205,6 +205,7 @@ impl Filler<'_> {
 
     /// Compresses the listings as they would be now. Archives that are open are not in them.
     pub(super) fn measure(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        self.tell_known(ledger)?;
         self.disc.sizes = Some(closing::measure(&self.disc, &self.config.scratch, ledger)?);
         self.disc.index_growth = 0;
         self.disc.members_since = 0;
@@ -224,7 +225,8 @@ impl Filler<'_> {
     pub(super) fn seal_all(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         self.seal(Lane::Compressed, ledger)?;
         self.seal(Lane::AsIs, ledger)?;
-        self.record_down_to(0, ledger)
+        self.record_down_to(0, ledger)?;
+        self.tell_known(ledger)
     }
 
     /// Ends the lane's archive. Its size is certain at once; its file is made in the background,
@@ -281,16 +283,12 @@ impl Filler<'_> {
         self.settle_twins(ledger)
     }
 
-    /// Files that equal one in an archive that is sealed now.
+    /// Files that equal one in an archive that is recorded now.
     fn settle_twins(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
-        let twins = std::mem::take(&mut self.twins);
-        for (entry, digest, note) in twins {
-            if self.unsealed.contains(&digest) {
-                self.twins.push((entry, digest, note));
-            } else {
-                ledger.reuse(&entry, &digest, note).map_err(PackError::Ledger)?;
-            }
-        }
-        Ok(())
+        let twins = std::mem::take(&mut self.twins).into_iter();
+        let (open, settled) = twins.partition(|twin| self.unsealed.contains(&twin.digest));
+        self.twins = open;
+        self.known.extend::<Vec<_>>(settled);
+        self.tell_known(ledger)
     }
 }

@@ -47,9 +47,9 @@ impl Ledger for Memory {
     fn knows(&mut self, digest: &Digest, _: u64) -> Result<bool, LedgerError> {
         Ok(self.known.contains_key(digest))
     }
-    fn reuse(&mut self, entry: &Entry, _: &Digest, _: Note) -> Result<bool, LedgerError> {
-        self.reused.push(entry.path.clone());
-        Ok(true)
+    fn reuse(&mut self, twins: &[Twin]) -> Result<u64, LedgerError> {
+        self.reused.extend(twins.iter().map(|twin| twin.entry.path.clone()));
+        Ok(twins.len() as u64)
     }
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError> {
         self.next += 1;
