@@ -423,7 +423,7 @@ impl Run<'_> {
         work: PackWork,
     ) -> Result<(), FlowError> {
         let PackWork { seq, mut queue, begun, rehashed, must, load } = work;
-        let mut source = Source::open(&self.request.source)?;
+        let source = Source::open(&self.request.source)?;
         let texts = self.texts(catalog, seq, &queue)?;
         let (disc, new_disc, known) = self.next_disc(catalog, &texts, true)?;
         let monitor = self.desk.monitor;
@@ -434,7 +434,7 @@ impl Run<'_> {
         let mut ledger =
             CatalogLedger::new(catalog, self.set.id, seq, monitor, place, begun, rehashed)?;
         let config = Config {
-            source: &mut source,
+            source: &source,
             snapshot: seq,
             compression: self.set.facts.compression,
             archive_size: self.request.archive_size.0,

@@ -14,8 +14,9 @@ use crate::model::rows::Note;
 use crate::model::{Digest, DiscNo, Entry, SnapshotSeq};
 use crate::port::monitor::{Monitor, Progress};
 use crate::port::stop::Stop;
-use crate::scan::content::Source;
+use crate::scan::content::{ReadError, Source};
 
+use super::ahead::{Ahead, Next, Opened, Walked};
 use super::archive::ArchiveBuilder;
 use super::closing::ListingSizes;
 use super::queue::{Queue, Work};
@@ -29,7 +30,7 @@ const TRIES: u32 = 2;
 
 /// What holds for the whole run.
 pub struct Config<'a> {
-    pub source: &'a mut Source,
+    pub source: &'a Source,
     pub snapshot: SnapshotSeq,
     /// For files that compress; the others are stored as they are.
     pub compression: Compression,
@@ -144,6 +145,7 @@ pub struct Packed {
 
 pub struct Filler<'a> {
     pub(super) config: Config<'a>,
+    ahead: Ahead,
     pub(super) disc: DiscInWork,
     pub(super) builders: [Option<ArchiveBuilder>; 2],
     /// Full archives that become files while the next ones fill.
@@ -170,7 +172,9 @@ pub struct Filler<'a> {
 impl<'a> Filler<'a> {
     /// `stores`: an archive is made even for entries without content alone.
     pub fn new(config: Config<'a>, disc: DiscInWork, stores: bool) -> Filler<'a> {
+        let probe = config.compression != Compression::None;
         Filler {
+            ahead: Ahead::new(config.source.another(), probe),
             config,
             disc,
             builders: [None, None],
@@ -203,6 +207,8 @@ impl<'a> Filler<'a> {
     /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded then.
     pub fn fill(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
         let outcome = self.fill_open(queue, ledger)?;
+        // The next disc may have its turn hours later.
+        self.ahead.give_back(queue);
         self.seal_all(ledger)?;
         if outcome == Fill::Full && !self.disc.has_archives() {
             return Err(PackError::DiscTooSmall { size: self.disc.room.capacity().bytes() });
@@ -215,16 +221,20 @@ impl<'a> Filler<'a> {
             self.config.stop.check()?;
             self.record_finished(ledger)?;
             if let Some(current) = self.current.take() {
-                let last = queue.is_empty() && self.again.is_empty();
+                let last = queue.is_empty() && self.ahead.is_empty() && self.again.is_empty();
                 if self.go_on(current, last, ledger)? == Fill::Full {
                     return Ok(Fill::Full);
                 }
                 continue;
             }
-            match queue.pop_front().or_else(|| self.again.pop()) {
-                None => return Ok(Fill::Done),
-                Some(Work::Plain(entry)) => {
+            match self.ahead.next(queue) {
+                None => match self.again.pop() {
+                    None => return Ok(Fill::Done),
+                    Some(work) => queue.push_back(work),
+                },
+                Some(Next::Plain(entry)) => {
                     if self.plain(&entry, ledger)? == Put::Edge {
+                        self.ahead.give_back(queue);
                         if self.disc.has_archives() && !self.has_content(queue) {
                             // SNAPSHOT has their rows: no disc is made for these alone.
                             queue.clear();
@@ -234,9 +244,7 @@ impl<'a> Filler<'a> {
                         return Ok(Fill::Full);
                     }
                 }
-                Some(Work::File { entry, links, tries }) => {
-                    self.begin(*entry, links, tries, ledger)?;
-                }
+                Some(Next::File { walked, opened }) => self.begin(walked, opened, ledger)?,
             }
         }
     }
@@ -254,44 +262,38 @@ impl<'a> Filler<'a> {
         self.put_plain(entry, ledger)
     }
 
-    /// Opens a file and finds out whether its content is stored already.
+    /// Takes a file that was opened, and finds out whether its content is stored already.
     fn begin(
         &mut self,
-        entry: Entry,
-        links: Vec<Entry>,
-        tries: u32,
+        walked: Walked,
+        opened: Result<Opened, ReadError>,
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
-        let walked = entry.clone();
-        let opened = Reading::open(self.config.source, entry);
-        let reading = match opened {
-            Ok(reading) => reading,
-            Err(error) => return self.unreadable(&walked, &links, &words(&error), ledger),
+        let Walked { entry, links, tries } = walked;
+        let Opened { reading, settled, compressible } = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.unreadable(&entry, &links, &words(&error), ledger),
         };
-        if reading.whole().is_some() && !self.is_settled(&reading, tries) {
-            self.again.push(Work::File { entry: Box::new(walked), links, tries: tries + 1 });
+        if !settled && tries < TRIES {
+            self.again.push(Work::File { entry, links, tries: tries + 1 });
             return Ok(());
         }
         match self.stored_already(&reading, ledger) {
-            Err(Known::Failed(error)) => return self.unreadable(&walked, &links, &error, ledger),
+            Err(Known::Failed(error)) => return self.unreadable(&entry, &links, &error, ledger),
             Err(Known::Stop(error)) => return Err(error),
             Ok(Some(digest)) => return self.reuse(reading, links, digest, ledger),
             Ok(None) => {}
         }
-        let lane = match reading.is_compressible() {
-            Ok(true) if self.config.compression != Compression::None => Lane::Compressed,
-            Ok(_) => Lane::AsIs,
-            Err(error) => return self.unreadable(&walked, &links, &words(&error), ledger),
+        let lane = match compressible {
+            Ok(true) => Lane::Compressed,
+            Ok(false) => Lane::AsIs,
+            Err(error) => return self.unreadable(&entry, &links, &words(&error), ledger),
         };
         self.sizes_now.insert(reading.size());
         self.stores = true;
-        self.current = Some(Current { reading, links, tries, lane, at: 0, parts: 0, id: None });
+        let (at, parts, id) = (0, 0, None);
+        self.current = Some(Current { reading, links, tries, lane, at, parts, id });
         Ok(())
-    }
-
-    /// A small file is in memory already: was it still while it was read, or is this the last try?
-    fn is_settled(&mut self, reading: &Reading, tries: u32) -> bool {
-        reading.is_unchanged().unwrap_or(false) || tries >= TRIES
     }
 
     /// The digest, if this content is stored. Files are hashed ahead only where one of the same

@@ -1,11 +1,12 @@
 //! Step 2: from files of the source to archives in staging, and from archives to full discs.
 //!
-//! The order inside: [`queue`] says what is to be stored, [`reader`] reads one file once,
+//! The order inside: [`queue`] says what is to be stored, [`ahead`] and [`reader`] read each file once,
 //! [`archive`] makes members into frames, [`sealing`] a full archive into a durable file, [`room`] knows
 //! how much the disc still takes, [`filler`] decides what goes where and where it is cut, and [`closing`]
 //! writes what else a disc carries. What is known already, and what must be remembered, is asked of
 //! and told to a [`Ledger`]: the catalog is not touched from here.
 
+mod ahead;
 pub mod archive;
 pub mod closing;
 pub mod estimate;

@@ -150,10 +150,10 @@ impl Bench {
     }
 
     fn pack_queue(&mut self, mut queue: Queue) -> super::filler::Packed {
-        let mut source = Source::open(&self.dir.path().join("src")).unwrap();
+        let source = Source::open(&self.dir.path().join("src")).unwrap();
         let (recorder, stop) = (Recorder::default(), Stop::new());
         let config = Config {
-            source: &mut source,
+            source: &source,
             snapshot: SnapshotSeq(1),
             compression: self.compression,
             archive_size: self.archive_size,
