@@ -6,13 +6,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle, ScopedJoinHandle};
+use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::fs::{Advice, fadvise};
 use sha2::{Digest as _, Sha256};
 
-use crate::codec::openpgp::{SealError, Sealer};
+use crate::codec::openpgp::{Halves, Sealer};
 use crate::model::Digest;
 use crate::port::files::{make_private_dir, rename_durably};
 use crate::port::stop::Stop;
@@ -21,7 +21,7 @@ use super::archive::{FullArchive, SealedArchive};
 use super::{PackError, closing};
 
 /// Bytes that travel from thread to thread at once.
-const BLOCK: u64 = 256 << 10;
+const BLOCK: usize = 256 << 10;
 /// So many blocks wait between two threads.
 const DEPTH: usize = 8;
 /// The disc is asked to begin after so many bytes, so that little is left to wait for at the end.
@@ -80,21 +80,32 @@ impl<R: Read> Read for Stoppable<'_, R> {
 /// Archives that become files in the background. They come back in the order in which they went
 /// in. Dropping it waits for them, so that no thread outlives the run that it belongs to.
 #[derive(Default)]
-pub struct Background(VecDeque<JoinHandle<Result<SealedArchive, PackError>>>);
+pub struct Background(VecDeque<UnderWay>);
+
+struct UnderWay {
+    spooled: u64,
+    thread: JoinHandle<Result<SealedArchive, PackError>>,
+}
 
 impl Background {
-    pub fn len(&self) -> usize {
-        self.0.len()
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes of the spools that are needed until their files are whole.
+    pub fn spooled(&self) -> u64 {
+        self.0.iter().map(|archive| archive.spooled).sum()
     }
 
     pub fn begin(&mut self, seals: Seals, full: FullArchive) {
-        self.0.push_back(thread::spawn(move || seals.seal(full)));
+        let spooled = full.spool.len();
+        self.0.push_back(UnderWay { spooled, thread: thread::spawn(move || seals.seal(full)) });
     }
 
     /// The oldest one, if it is durable by now.
     pub fn finished(&mut self) -> Result<Option<SealedArchive>, PackError> {
         match self.0.front() {
-            Some(oldest) if oldest.is_finished() => self.oldest(),
+            Some(oldest) if oldest.thread.is_finished() => self.oldest(),
             _ => Ok(None),
         }
     }
@@ -102,7 +113,7 @@ impl Background {
     /// Waits for the oldest one; `None` if there is none.
     pub fn oldest(&mut self) -> Result<Option<SealedArchive>, PackError> {
         let Some(oldest) = self.0.pop_front() else { return Ok(None) };
-        match oldest.join() {
+        match oldest.thread.join() {
             Ok(sealed) => sealed.map(Some),
             Err(panic) => std::panic::resume_unwind(panic),
         }
@@ -113,7 +124,7 @@ impl Drop for Background {
     fn drop(&mut self) {
         for archive in self.0.drain(..) {
             // Whoever drops them has an error of his own already, and records nothing.
-            let _ = archive.join();
+            let _ = archive.thread.join();
         }
     }
 }
@@ -140,8 +151,8 @@ pub fn write_sealed(
     written
 }
 
-/// The caller's thread reads, another encrypts, a third hashes and writes. An error that one of
-/// them meets ends the two others; what is told is the one nearest to the file.
+/// The caller's thread reads and makes the plaintext, another enciphers, a third hashes and
+/// writes. Only the last can fail by itself among those two, and what it says comes first.
 fn pass_through(
     path: &Path,
     file: &File,
@@ -149,67 +160,70 @@ fn pass_through(
     length: u64,
     sealer: Option<&Sealer>,
 ) -> Result<(u64, Digest), PackError> {
-    let failed = || PackError::staging(path);
-    let what = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let failed = |source| PackError::Seal { what: name_of(path), source };
+    let halves = sealer.map(|sealer| sealer.seal_apart(length)).transpose().map_err(failed)?;
     thread::scope(|scope| {
-        let (ready, blocks) = bounded(DEPTH);
+        let (to_file, blocks) = bounded(DEPTH);
         let writing = scope.spawn(move || hash_and_write(&blocks, file));
-        let (read, sealed) = match sealer {
-            None => (read_blocks(from, ready), Ok(())),
-            Some(sealer) => {
-                let (plain, blocks) = bounded(DEPTH);
-                let sealing = scope.spawn(move || encrypt(sealer, length, &blocks, ready));
-                (read_blocks(from, plain), joined(sealing))
+        let read = match halves {
+            None => {
+                let to_file = to_file;
+                let mut ready = |block: &[u8]| hand_on(&to_file, block.to_vec());
+                each_block(from, &mut ready).map_err(PackError::staging(path))
             }
+            Some(halves) => encrypt(path, from, halves, to_file),
         };
-        let written = joined(writing).map_err(failed())?;
-        read.map_err(failed())?;
-        sealed.map_err(|source| PackError::Seal { what, source })?;
-        Ok(written)
+        let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let written = written.map_err(PackError::staging(path))?;
+        read.map(|()| written)
     })
 }
 
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn read_blocks(from: &mut dyn Read, to: Sender<Vec<u8>>) -> io::Result<()> {
+fn encrypt(
+    path: &Path,
+    from: &mut dyn Read,
+    halves: Halves,
+    to_file: Sender<Vec<u8>>,
+) -> Result<(), PackError> {
+    let Halves { front, mut plain, mut cipher } = halves;
+    thread::scope(|scope| {
+        let (to_cipher, chunks) = bounded::<Vec<u8>>(DEPTH);
+        scope.spawn(move || {
+            let enciphered = chunks.into_iter().map(|mut chunk| {
+                cipher.encrypt(&mut chunk);
+                chunk
+            });
+            // If nobody takes them any more, the writer says why.
+            let _ = std::iter::once(front).chain(enciphered).try_for_each(|c| to_file.send(c));
+        });
+        let mut ready = |chunk| hand_on(&to_cipher, chunk);
+        let read = each_block(from, &mut |block| plain.write(block, &mut ready));
+        read.map_err(PackError::staging(path))?;
+        plain.finish(&mut ready).map_err(|source| PackError::Seal { what: name_of(path), source })
+    })
+}
+
+fn each_block(
+    from: &mut dyn Read,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut block = vec![0; BLOCK];
     loop {
-        let mut block = Vec::with_capacity(BLOCK as usize);
-        from.take(BLOCK).read_to_end(&mut block)?;
-        // Nobody takes the block: that thread has an error, which says more.
-        if block.is_empty() || to.send(block).is_err() {
-            return Ok(());
+        match from.read(&mut block)? {
+            0 => return Ok(()),
+            len => take(&block[..len])?,
         }
     }
 }
 
-fn encrypt(
-    sealer: &Sealer,
-    length: u64,
-    blocks: &Receiver<Vec<u8>>,
-    to: Sender<Vec<u8>>,
-) -> Result<(), SealError> {
-    let mut sealed = sealer.seal(length, Outlet(to))?;
-    for block in blocks {
-        sealed.write_all(&block)?;
-    }
-    sealed.finish()?;
-    Ok(())
-}
-
-/// Hands what is written to the next thread.
-struct Outlet(Sender<Vec<u8>>);
-
-impl Write for Outlet {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let sent = self.0.send(data.to_vec());
-        sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
-        Ok(data.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Hands a block to the next thread. If nobody takes it any more, that thread has an error, which
+/// says more than this one.
+fn hand_on(to: &Sender<Vec<u8>>, block: Vec<u8>) -> io::Result<()> {
+    to.send(block).map_err(|_| io::ErrorKind::BrokenPipe.into())
 }
 
 fn hash_and_write(blocks: &Receiver<Vec<u8>>, mut file: &File) -> io::Result<(u64, Digest)> {

@@ -16,9 +16,6 @@ use super::{Ledger, PackError, PackedMember};
 const LARGEST_ARCHIVE: u64 = u32::MAX as u64 - (4 << 20);
 /// Members of one archive at most: what is known of each is held in memory until it is sealed.
 const MOST_MEMBERS: usize = 50_000;
-/// One archive becomes a file while the next one fills: each further one would need another
-/// archive's room in staging.
-const SEALED_AT_ONCE: usize = 1;
 /// Learning the true sizes is worth the work from this much reckoned growth on.
 const WORTH_SETTLING: u64 = 48 << 10;
 /// What a stored file may add to SNAPSHOT and to the catalog: digests do not compress; its place,
@@ -225,7 +222,9 @@ impl Filler<'_> {
     pub(super) fn seal_all(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         self.seal(Lane::Compressed, ledger)?;
         self.seal(Lane::AsIs, ledger)?;
-        self.record_down_to(0, ledger)?;
+        while !self.sealing.is_empty() {
+            self.record_oldest(ledger)?;
+        }
         self.tell_known(ledger)
     }
 
@@ -241,7 +240,12 @@ impl Filler<'_> {
         let size = self.sealed_size(full.spool.len());
         self.disc.room.put(&full.path(self.config.sealer.is_some()), size);
         self.written += size;
-        self.record_down_to(SEALED_AT_ONCE - 1, ledger)?;
+        // In staging, room for one archive is kept beside the disc itself.
+        while self.sealing.spooled() + full.spool.len() > self.config.archive_size
+            && !self.sealing.is_empty()
+        {
+            self.record_oldest(ledger)?;
+        }
         let seals = Seals {
             dir: self.disc.dir.clone(),
             sealer: self.config.sealer.cloned(),
@@ -252,13 +256,9 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// Waits until no more than `most` archives are being sealed.
-    fn record_down_to(&mut self, most: usize, ledger: &mut dyn Ledger) -> Result<(), PackError> {
-        while self.sealing.len() > most {
-            let archive = self.sealing.oldest()?;
-            self.record(archive, ledger)?;
-        }
-        Ok(())
+    fn record_oldest(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        let archive = self.sealing.oldest()?;
+        self.record(archive, ledger)
     }
 
     /// Records what became durable in the meantime: a run that is stopped loses nothing of it.
