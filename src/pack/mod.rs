@@ -9,6 +9,8 @@
 mod ahead;
 pub mod archive;
 pub mod closing;
+#[cfg(test)]
+mod concurrency_tests;
 pub mod estimate;
 pub mod filler;
 mod placing;

@@ -38,7 +38,7 @@ pub struct Seals {
 
 impl Seals {
     /// Writes the archive, then the rows of its members: both are durable before it counts.
-    fn seal(&self, full: FullArchive) -> Result<SealedArchive, PackError> {
+    pub fn seal(&self, full: FullArchive) -> Result<SealedArchive, PackError> {
         let path = full.path(self.sealer.is_some());
         let mut spool = Stoppable { inner: full.spool.reader(), stop: &self.stop };
         let decrypted = full.spool.len();
