@@ -11,7 +11,7 @@ use crate::catalog::{
 use crate::model::disc::Compression;
 use crate::model::rows::{Note, SnapshotRow};
 use crate::model::{ArchiveNo, Bytes, Digest, Entry, Kind, RelPath, SnapshotSeq};
-use crate::pack::{Ledger, LedgerError, PackedMember, SealedArchive};
+use crate::pack::{Ledger, LedgerError, PackedMember, SealedArchive, Twin};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Trouble};
 
@@ -141,6 +141,20 @@ impl<'a> CatalogLedger<'a> {
         }
     }
 
+    /// The row that a file of known content gets; `None` if it stands already.
+    fn row_of(&self, twin: &Twin) -> Result<Option<RowChange>, LedgerError> {
+        let Twin { entry, digest, note } = twin;
+        let row = self.catalog.known(self.set, &entry.path).map_err(FlowError::from)?;
+        if row.is_some_and(|row| stands_already(&row, entry, digest, note)) {
+            return Ok(None);
+        }
+        let known = self.catalog.content_by_digest(self.set, digest, entry.size);
+        let known = known.map_err(FlowError::from)?;
+        let content = known.ok_or("a content that was just known is gone")?.id;
+        let (entry, note) = (Box::new(entry.clone()), note.clone());
+        Ok(Some(RowChange::Put { entry, content: Some(content), note }))
+    }
+
     fn record(&self, archive: &SealedArchive) -> ArchiveRecord {
         ArchiveRecord {
             number: archive.number,
@@ -179,20 +193,17 @@ impl Ledger for CatalogLedger<'_> {
         Ok(known.map_err(FlowError::from)?.is_some())
     }
 
-    fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<bool, LedgerError> {
+    fn reuse(&mut self, twins: &[Twin]) -> Result<u64, LedgerError> {
         if self.moves {
-            return Ok(false); // every content of this digest moved with the first
+            return Ok(0); // every content of these digests moved with the first
         }
-        self.check_rot(entry, digest)?;
-        let row = self.catalog.known(self.set, &entry.path).map_err(FlowError::from)?;
-        if row.is_some_and(|row| stands_already(&row, entry, digest, &note)) {
-            return Ok(false);
+        let mut changes = Vec::new();
+        for twin in twins {
+            self.check_rot(&twin.entry, &twin.digest)?;
+            changes.extend(self.row_of(twin)?);
         }
-        let known = self.catalog.content_by_digest(self.set, digest, entry.size);
-        let known = known.map_err(FlowError::from)?;
-        let content = known.ok_or("a content that was just known is gone")?;
-        self.put(entry.clone(), Some(content.id), note)?;
-        Ok(true)
+        self.catalog.put_rows(self.set, self.seq, &changes).map_err(FlowError::from)?;
+        Ok(changes.len() as u64)
     }
 
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError> {

@@ -91,9 +91,9 @@ pub fn migrate(
         CatalogLedger::new(&mut catalog, set.id, seq, monitor, place, HashMap::new(), false)?
             .moving();
     let scratch = Scratch::new(&staging)?;
-    let mut from = Source::open(&scratch.dir)?;
+    let from = Source::open(&scratch.dir)?;
     let config = Config {
-        source: &mut from,
+        source: &from,
         snapshot: seq,
         compression: set.facts.compression,
         archive_size: request.archive_size.0,

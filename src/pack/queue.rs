@@ -123,6 +123,13 @@ impl Queue {
         self.front.push(work);
     }
 
+    /// What is in it, in order: a copy is emptied.
+    #[cfg(test)]
+    pub fn works(&self) -> Vec<Work> {
+        let mut copy = self.clone();
+        std::iter::from_fn(|| copy.pop_front()).collect()
+    }
+
     pub fn len(&self) -> usize {
         (self.pushed - self.popped) as usize + self.front.len()
     }
