@@ -71,6 +71,8 @@ pub struct Assembly {
     hasher: Sha256,
     /// Bytes of the content so far.
     at: u64,
+    /// How far bytes were written: behind it the file is to be made longer by a hole.
+    written: u64,
     has_holes: bool,
     /// The part that comes next; 1 for a file that was not split.
     pub next_part: u32,
@@ -85,8 +87,8 @@ impl Assembly {
                 Err(error) => barred.push((leader, Err(error))),
                 Ok(temp) => {
                     let hasher = Sha256::new();
-                    let new =
-                        Assembly { temp, leader, hasher, at: 0, has_holes: false, next_part: 1 };
+                    let (at, written, has_holes, next_part) = (0, 0, false, 1);
+                    let new = Assembly { temp, leader, hasher, at, written, has_holes, next_part };
                     return (Some(new), barred);
                 }
             }
@@ -106,7 +108,9 @@ impl Assembly {
         let (before, at) = (self.hasher.clone(), self.at);
         let taken = self.take_checked(fetch, member, input, stop);
         if taken.is_err() {
-            (self.hasher, self.at) = (before, at);
+            (self.hasher, self.at, self.written) = (before, at, at);
+            // Else what was written would stand where the other copy's member has holes.
+            self.temp.set_len(at)?;
         }
         taken
     }
@@ -154,6 +158,7 @@ impl Assembly {
             let piece = &buffer[..length];
             self.temp.write_at(piece, self.at)?;
             self.hash(piece, part);
+            self.written = self.at;
         }
         Ok(end)
     }
@@ -193,7 +198,9 @@ impl Assembly {
         if self.at != wanted.size || found != wanted.sha256 {
             return Err(Failure::Disc("what was read does not match its hash".to_owned()));
         }
-        self.temp.set_len(self.at)?;
+        if self.written != self.at {
+            self.temp.set_len(self.at)?;
+        }
         let mut landed = Vec::new();
         for &other in wanted.targets.iter().filter(|&&other| other > self.leader) {
             stop.check()?;
