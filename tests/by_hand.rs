@@ -234,7 +234,8 @@ fn content_that_changed_on_the_disc_is_set_aside_alone() {
         let output = scenario.restore(as_nobody, &[&target, "disc1", "disc2"]);
         assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
         let text = String::from_utf8_lossy(&output.stdout);
-        let missing = ["missing: a/b/deep.txt (damaged on disc", "missing: secret (damaged on disc"];
+        let missing =
+            ["missing: a/b/deep.txt (damaged on disc", "missing: secret (damaged on disc"];
         assert!(missing.iter().all(|words| text.contains(words)), "{text}");
         assert_eq!(text.matches("missing: ").count(), 2, "{text}");
         let aside = scenario.path(&target).join(".coldcut-damaged");

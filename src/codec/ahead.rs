@@ -18,6 +18,8 @@ use crate::model::disc::Compression;
 const FRAME_START: &[u8] = b"BZh91AY&SY";
 /// What is longer than this, packed or expanded, is no frame as all others are.
 const LONGEST: usize = 2 * FRAME_BYTES;
+/// Bounds the memory on large machines.
+const MOST_THREADS: usize = 24;
 /// Read at once.
 const READ: usize = 256 << 10;
 
@@ -62,7 +64,7 @@ struct Piece {
 impl<R: Read> Ahead<R> {
     fn new(row: R) -> Ahead<R> {
         let row = Row { inner: row, read: Vec::new(), begun: false, ended: false, fault: None };
-        let most = rayon::current_num_threads() + 2;
+        let most = rayon::current_num_threads().min(MOST_THREADS) + 2;
         Ahead { source: Source::Row(row), begun: VecDeque::new(), most, now: Cursor::default() }
     }
 

@@ -242,3 +242,71 @@ impl Assembly {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::sparse::SparseMap;
+    use crate::model::rows::{FrameSpan, Note, SnapshotRow, Where};
+    use crate::model::{ArchiveNo, Meta, RelPath};
+    use crate::restore::plan::Content;
+
+    const SIZE: u64 = 16 << 10;
+
+    /// A member of [`SIZE`] bytes whose data stands at these places.
+    fn member(regions: &[(u64, u64)]) -> ReadMember {
+        let sparse = SparseMap::new(SIZE, regions).unwrap();
+        let data_len = regions.iter().map(|(_, length)| length).sum();
+        let (name, meta) = (RelPath::new(b"a").unwrap(), Meta::default());
+        ReadMember { name, kind: Kind::File, size: SIZE, meta, sparse: Some(sparse), data_len }
+    }
+
+    fn planned(content: &[u8]) -> Plan {
+        let path = RelPath::new(b"a").unwrap();
+        let sha256 = Digest(Sha256::digest(content).into());
+        let row = SnapshotRow {
+            kind: Kind::File,
+            path: path.clone(),
+            size: SIZE,
+            sha256: Some(sha256),
+            place: Where::nothing(),
+            meta: Meta { mode: 0o644, ..Meta::default() },
+            note: Note::None,
+        };
+        let (places, targets) = (Vec::new(), vec![0]);
+        Plan {
+            items: vec![Item { row, replace: false, chosen: true }],
+            contents: vec![Content { size: SIZE, sha256, places, member: path, targets }],
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn what_a_damaged_copy_wrote_is_gone_when_another_copy_has_a_hole_there() {
+        let temp = tempfile::tempdir().unwrap();
+        let target = Target::open(temp.path(), false).unwrap();
+        let mut content = vec![0; SIZE as usize];
+        content[..4096].fill(7);
+        let plan = planned(&content);
+        let part = Digest(Sha256::digest(&content).into());
+        let frames = FrameSpan { offset: 0, length: 1, tar_offset: 0 };
+        let fetch = Fetch {
+            content: 0,
+            archive: ArchiveNo(1),
+            frames,
+            size: SIZE,
+            sha256: Some(part),
+            part: 1,
+            file_offset: 0,
+        };
+        let stop = Stop::new();
+        let (assembly, _) = Assembly::begin(&plan, 0, &target);
+        let mut assembly = assembly.unwrap();
+        let damaged = member(&[(8192, 4096)]);
+        let taken = assembly.take(&fetch, &damaged, &mut &[7; 4096][..], &stop);
+        assert!(matches!(taken, Err(Failure::Disc(_))), "{taken:?}");
+        assembly.take(&fetch, &member(&[(0, 4096)]), &mut &[7; 4096][..], &stop).unwrap();
+        assembly.finish(&plan, 0, &target, &stop).unwrap();
+        assert!(std::fs::read(temp.path().join("a")).unwrap() == content);
+    }
+}

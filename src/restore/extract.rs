@@ -37,6 +37,12 @@ const LONG_MEMBER: u64 = 32 << 20;
 /// Expanded at once: headers are small, and each call of a decoder has its price.
 const EXPANDED: usize = 256 << 10;
 
+/// What bounds the memory on large machines: each thread holds a short row and a decoder of 4 MB,
+/// and 24 of them read faster than any drive.
+const MOST_THREADS: usize = 24;
+/// Short rows that wait for a thread.
+const WAITING: usize = 8;
+
 /// What was done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -262,8 +268,8 @@ impl<'a> Restorer<'a> {
     fn pass(&mut self, pass: Pass) -> Result<(), Stopped> {
         let Restorer { shared, open } = self;
         let shared = &*shared;
-        let threads = rayon::current_num_threads().max(1);
-        let (sender, receiver) = bounded::<Job>(threads);
+        let threads = rayon::current_num_threads().clamp(1, MOST_THREADS);
+        let (sender, receiver) = bounded::<Job>(threads.min(WAITING));
         thread::scope(|scope| {
             for _ in 0..threads {
                 let jobs = receiver.clone();

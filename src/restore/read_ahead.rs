@@ -9,9 +9,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::assembly::in_words;
 
 /// Read at once.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 256 << 10;
 /// Pieces that may wait.
-const WAITING: usize = 4;
+const WAITING: usize = 16;
 
 /// What was read, in order; after an error nothing but that error.
 pub struct ReadAhead {
