@@ -2,6 +2,7 @@
 //! which frames wait until their length is known.
 
 pub mod acl;
+pub mod ahead;
 pub mod frames;
 pub mod member;
 pub mod openpgp;

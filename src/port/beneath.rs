@@ -74,11 +74,12 @@ pub struct Beneath {
 
 impl Beneath {
     pub fn new(root: OwnedFd) -> Beneath {
-        Beneath::sharing(&Arc::new(root))
+        Beneath::at(Arc::new(root))
     }
 
-    pub fn sharing(root: &Arc<OwnedFd>) -> Beneath {
-        Beneath { root: Arc::clone(root), kept: Vec::new(), last: None }
+    /// The same root as another's.
+    pub fn at(root: Arc<OwnedFd>) -> Beneath {
+        Beneath { root, kept: Vec::new(), last: None }
     }
 
     pub fn root(&self) -> &Arc<OwnedFd> {

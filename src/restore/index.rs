@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
-use crate::codec::frames::expander;
+use crate::codec::ahead::expander_ahead;
 use crate::codec::openpgp::{OpenError, Opener};
 use crate::drive::{DiscFile, DiscReader, FileReader};
 use crate::format::{FormatError, IndexReader};
@@ -61,7 +61,7 @@ pub fn open_listing<'a>(
     let failed = |source| ListingError::Read { name: name.to_owned(), source };
     if let Some(file) = reader.file(name) {
         let plain = FileReader::new(reader, file);
-        return Ok(Box::new(expander(Compression::Bzip2, plain).map_err(failed)?));
+        return expander_ahead(Compression::Bzip2, plain).map_err(failed);
     }
     let sealed = format!("{name}.gpg");
     let file = reader.file(&sealed).ok_or_else(|| ListingError::Missing(name.to_owned()))?;
@@ -69,7 +69,7 @@ pub fn open_listing<'a>(
     let opened = opener
         .open(FileReader::new(reader, file))
         .map_err(|source| ListingError::Locked { name: sealed.clone(), source })?;
-    Ok(Box::new(expander(Compression::Bzip2, opened).map_err(failed)?))
+    expander_ahead(Compression::Bzip2, opened).map_err(failed)
 }
 
 /// A listing of the disc as the file that it is, encrypted or not.

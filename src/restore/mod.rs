@@ -8,6 +8,7 @@ pub mod index;
 pub mod nodes;
 pub mod place;
 pub mod plan;
+mod read_ahead;
 pub mod select;
 pub mod survey;
 mod unpack;

@@ -167,6 +167,13 @@ impl Target {
         Ok(Target { root: beneath.root().clone(), dirs: Mutex::new(beneath), owners })
     }
 
+    /// The same target for another thread, with its own directories open: threads at work in two
+    /// directories would else close each other's.
+    pub fn for_thread(&self) -> Target {
+        let dirs = Mutex::new(Beneath::at(self.root.clone()));
+        Target { dirs, root: self.root.clone(), owners: self.owners }
+    }
+
     /// What stands at `path`, whatever it is; `None` also where a directory on the way is missing.
     pub fn existing(&self, path: &RelPath) -> Result<Option<Existing>, PlaceError> {
         match self.stat(path) {

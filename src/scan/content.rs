@@ -58,7 +58,7 @@ impl Source {
 
     /// The same source for another thread, which goes its own way through it.
     pub fn another(&self) -> Source {
-        Source { dirs: Beneath::sharing(self.dirs.root()), looker: Looker::new() }
+        Source { dirs: Beneath::at(self.dirs.root().clone()), looker: Looker::new() }
     }
 
     /// Opens a file, if what stands at `path` is still the one the walk found there. Content that
