@@ -91,6 +91,18 @@ impl Sandbox {
         self.finish(command)
     }
 
+    /// What a line of bash makes of some bytes.
+    pub fn piped(&self, line: &str, input: &[u8]) -> Vec<u8> {
+        let mut command = self.command("bash");
+        command.args(["-euo", "pipefail", "-c", line]);
+        let mut file = tempfile::tempfile_in(self.dir.path()).unwrap();
+        std::io::Write::write_all(&mut file, input).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let output = command.stdin(file).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
     /// A program with the sandbox's environment and nothing else of ours.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
