@@ -183,7 +183,9 @@ pub enum FlowError {
         "nothing in snapshot {seq} of set {set} is called {patterns}; paths are relative to the source, and `coldcut find` finds them"
     )]
     NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
-    #[error("no listing of set {0} can be read from these discs")]
+    #[error(
+        "no listing of set {0} can be read from these discs; `coldcut catalog rebuild` pieces one together from what is left"
+    )]
     NoListing(SetName),
     #[error("there is no {path} in snapshot {seq}")]
     NoSuchPath { path: String, seq: SnapshotSeq },

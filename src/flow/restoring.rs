@@ -117,10 +117,17 @@ pub fn restore(
         None => look(&request.from)?,
     };
     note_problems(&piles.problems, desk);
-    let pile = piles.choose(request.name.as_ref())?;
-    let known = local_catalog(request, &pile, desk)?;
+    let mut pile = piles.choose(request.name.as_ref())?;
+    let known = local_catalog(request, &mut pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
+    if known.is_none() {
+        FromDiscs { pile: &pile, opener: opener.as_ref(), scratch: &request.scratch, desk }
+            .known_discs()
+            .iter()
+            .for_each(|disc| pile.prefer(disc.number, disc.uuid));
+    }
+    pile.twin_words().for_each(|words| desk.monitor.note(&words));
     let mut session = Session { request, desk, pile, drive, opener, known: None };
     let (chosen, known) = session.choose(known)?;
     session.known = known;
@@ -170,7 +177,7 @@ pub(super) fn note_problems(problems: &[Problem], desk: Desk) {
 /// do. One that is damaged or newer than this program is no hindrance.
 fn local_catalog(
     request: &RestoreRequest,
-    pile: &Pile,
+    pile: &mut Pile,
     desk: Desk,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
     let found = match find_set(&request.catalog, pile) {
@@ -182,6 +189,12 @@ fn local_catalog(
         }
     };
     let Some(known) = found else { return Ok(None) };
+    if !pile.is_known_as_here(&known.catalog.discs(known.set)?) {
+        let words =
+            "the catalog knows other discs of these numbers; the discs' own listings are used";
+        desk.monitor.note(words);
+        return Ok(None);
+    }
     let on_discs = pile.discs.values().map(|found| found.txt.snapshot).max();
     let in_catalog = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
     if on_discs > in_catalog {

@@ -1,6 +1,5 @@
 //! A set on discs, made once, and benches on which its discs are hurt, one for each case.
 
-use super::image;
 use crate::support::trees::Random;
 use crate::support::{Run, Sandbox};
 use std::fs;
@@ -153,7 +152,12 @@ fn second_tree(source: &Path) {
 
 impl Bench<'_> {
     /// Paths of the source that are not in a target. Whatever is there must be as it was.
-    pub fn missing(&self, target: &Path, what: &str, run: &Run) -> std::collections::BTreeSet<String> {
+    pub fn missing(
+        &self,
+        target: &Path,
+        what: &str,
+        run: &Run,
+    ) -> std::collections::BTreeSet<String> {
         let source = self.discs.sandbox.source();
         let mut missing = std::collections::BTreeSet::new();
         let mut wrong = Vec::new();

@@ -123,7 +123,8 @@ impl Discs {
         let home = self.sandbox.path("gnupg");
         if !home.exists() {
             fs::create_dir(&home).unwrap();
-            fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+            fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+                .unwrap();
         }
         let line = format!(
             "gpg --homedir '{}' --batch -q --no-autostart --pinentry-mode loopback \
@@ -165,8 +166,11 @@ impl Row {
 
 /// The paths of rows, and of the hard links to them.
 fn names(rows: &[Row], lost: impl Fn(&Row) -> bool) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> =
-        rows.iter().filter(|row| row.kind == "f" && lost(row)).map(|row| row.path.clone()).collect();
+    let mut names: BTreeSet<String> = rows
+        .iter()
+        .filter(|row| row.kind == "f" && lost(row))
+        .map(|row| row.path.clone())
+        .collect();
     let links = rows.iter().filter(|row| row.kind == "h" && names.contains(&row.link));
     let links: Vec<String> = links.map(|row| row.path.clone()).collect();
     names.extend(links);

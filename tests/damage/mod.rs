@@ -8,4 +8,3 @@ pub mod image;
 pub mod loss;
 
 pub use bench::{Bench, Discs};
-pub use hurt::{Hurt, Victim};
