@@ -4,6 +4,7 @@
 //! Everything that a run has achieved is one transaction per archive and one per disc, so a kill
 //! costs at most the archive in work. Nothing here touches sources or discs.
 
+mod adopt;
 mod archives;
 mod contents;
 mod copies;
@@ -14,6 +15,7 @@ mod error;
 mod export;
 mod forget;
 mod gone;
+mod import;
 mod listing;
 mod lock;
 mod moved;
@@ -31,6 +33,7 @@ mod history_tests;
 #[cfg(test)]
 mod testing;
 
+pub use adopt::{AdoptedDisc, FoundMember, Twin};
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
 pub use contents::{ContentId, FilePlaces, StoredContent, StoredPart};
 pub use copies::{Copy, CopyNo, CopyState, Fate, Finding, Readings, Turn, Verification};

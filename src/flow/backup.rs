@@ -175,9 +175,9 @@ fn refuse_foreign_discs(
     desk: Desk,
 ) -> Result<(), FlowError> {
     let set = catalog.set_by_name(&request.name)?;
-    let known = match &set {
-        Some(set) => catalog.discs(set.id)?,
-        None => Vec::new(),
+    let (known, twins) = match &set {
+        Some(set) => (catalog.discs(set.id)?, catalog.twins(set.id)?),
+        None => (Vec::new(), Vec::new()),
     };
     let found = drive.discs()?;
     for problem in &found.problems {
@@ -186,7 +186,8 @@ fn refuse_foreign_discs(
     for reader in &found.discs {
         let Ok(Some(label)) = Label::read(&**reader) else { continue };
         let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
-        let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid);
+        let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)
+            || twins.iter().any(|twin| (twin.number, twin.uuid) == (label.number, label.uuid));
         if label.set == request.name && !(same_set && same_disc) {
             let place = drive.title();
             return Err(FlowError::ForeignDiscs { place, name: request.name.clone() });
@@ -320,7 +321,7 @@ impl Run<'_> {
     pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in catalog.discs(self.set.id)? {
             let files: Vec<(String, u64)> = match disc.state {
-                DiscState::Verified | DiscState::Gone => continue,
+                DiscState::Burned | DiscState::Verified | DiscState::Gone => continue,
                 DiscState::Open => catalog
                     .archives_of_disc(self.set.id, disc.number)?
                     .iter()
