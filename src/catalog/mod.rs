@@ -27,6 +27,7 @@ mod sets;
 mod snapshots;
 mod status;
 mod value;
+mod whole;
 
 #[cfg(test)]
 mod history_tests;
@@ -47,6 +48,7 @@ pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
 pub use snapshots::{Counts, Extent, SnapshotInfo};
 pub use status::{SetStatus, Tally};
+pub use whole::Replacement;
 
 use error::{Fault, explain};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
