@@ -162,6 +162,14 @@ impl Catalog {
         })
     }
 
+    /// Whether all of a content in parts is known.
+    pub fn has_whole(&self, set: SetId, id: PartsId) -> Result<bool> {
+        self.read("looking for a content in parts", |conn| {
+            let sql = "SELECT 1 FROM contents WHERE parts_id=? AND set_id=? AND sha256 IS NOT NULL";
+            Ok(conn.prepare_cached(sql)?.exists(params![super::value::bits(id.0), set.0])?)
+        })
+    }
+
     /// Begins a snapshot that was taken long ago, under its own number, behind all that are known.
     pub fn adopt_snapshot(
         &mut self,

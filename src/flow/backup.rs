@@ -139,10 +139,16 @@ pub fn backup(
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
     run.forget_lost_staging(&mut catalog)?;
-    let Some(drives) = drives else { return run.all(&mut catalog, None) };
-    let mut station = Station { staging, set, drives, desk };
-    station.burn_waiting(&mut catalog, &[])?;
-    beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))
+    let report = match drives {
+        None => run.all(&mut catalog, None)?,
+        Some(drives) => {
+            let mut station = Station { staging, set, drives, desk };
+            station.burn_waiting(&mut catalog, &[])?;
+            beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
+        }
+    };
+    super::ended_well(&catalog, desk);
+    Ok(report)
 }
 
 /// Burns what is staged, without looking at the source: `coldcut burn`.
@@ -164,7 +170,10 @@ pub fn burn_staged(
     if waits.is_empty() {
         return Err(FlowError::NothingStaged(String::new()));
     }
-    Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, discs)
+    let mut station = Station { staging: &staging, set: &set, drives, desk };
+    let burned = station.burn_waiting(&mut catalog, discs)?;
+    super::ended_well(&catalog, desk);
+    Ok(burned)
 }
 
 /// A place that bears discs of this name which the catalog does not know is not written to.

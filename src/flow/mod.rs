@@ -25,6 +25,7 @@ mod packing;
 pub mod piles;
 pub mod query;
 pub mod records;
+pub mod rebuilding;
 #[cfg(test)]
 mod restore_tests;
 pub mod restoring;
@@ -38,7 +39,7 @@ pub mod whereabouts;
 use std::error::Error;
 use std::path::PathBuf;
 
-use crate::catalog::{CatalogError, KnownSet};
+use crate::catalog::{Catalog, CatalogError, KnownSet};
 use crate::codec::openpgp::{LockError, OpenError, SealError};
 use crate::drive::DriveError;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
@@ -107,7 +108,7 @@ pub enum FlowError {
     #[error("set {name} is the directory {}; another one needs another --name, or --move-source if it moved", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error(
-        "{place} has discs of a set {name} that the catalog does not know; choose another --name, or use the catalog that knows them (--catalog)"
+        "{place} has discs of a set {name} that the catalog does not know; choose another --name, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]
     ForeignDiscs { place: String, name: SetName },
     #[error("the catalog knows no set; make one with `coldcut backup`")]
@@ -187,6 +188,10 @@ pub enum FlowError {
         "no listing of set {0} can be read from these discs; `coldcut catalog rebuild` pieces one together from what is left"
     )]
     NoListing(SetName),
+    #[error(
+        "the catalog knows set {0} already and is sound; with --replace all that it knows of it beside what the discs tell (who verified them, where they are kept) is dropped"
+    )]
+    KnownAlready(SetName),
     #[error("there is no {path} in snapshot {seq}")]
     NoSuchPath { path: String, seq: SnapshotSeq },
     #[error("{0}")]
@@ -230,6 +235,13 @@ impl From<PackError> for FlowError {
             },
             error => FlowError::Pack(error),
         }
+    }
+}
+
+/// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
+fn ended_well(catalog: &Catalog, desk: Desk) {
+    if let Err(error) = catalog.keep_last() {
+        desk.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
     }
 }
 

@@ -249,9 +249,9 @@ fn check_token(
 }
 
 /// Opens the smallest listings until one opens.
-fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
+pub(super) fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
     let mut listings: Vec<(u64, &dyn DiscReader, &crate::drive::DiscFile)> = Vec::new();
-    for copy in pile.discs.values().flat_map(|found| &found.copies) {
+    for copy in pile.all().flat_map(|found| &found.copies) {
         for name in [INDEX, SNAPSHOT, CATALOG] {
             if let Some(file) = copy.file(&format!("{name}.gpg")) {
                 listings.push((file.size.0, &**copy, file));

@@ -262,12 +262,23 @@ impl FromDiscs<'_> {
 
     /// The catalogs that the discs carry, the newest first; unpacked when asked for.
     pub fn catalogs(&self) -> impl Iterator<Item = KnownIn> {
+        self.catalogs_by_disc().map(|(_, known)| known)
+    }
+
+    /// The newest catalog, and which disc carries it.
+    pub fn newest_catalog(&self) -> Option<(DiscNo, KnownIn)> {
+        self.catalogs_by_disc().next()
+    }
+
+    fn catalogs_by_disc(&self) -> impl Iterator<Item = (DiscNo, KnownIn)> {
         let mut discs: Vec<&FoundDisc> = self.pile.all().collect();
         discs.retain(|found| found.txt.listings.catalog);
         discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
-        let copies = discs.into_iter().flat_map(|found| &found.copies);
-        copies.filter_map(|copy| match self.unpack_catalog(&**copy) {
-            Ok(known) => Some(known),
+        let copies = discs
+            .into_iter()
+            .flat_map(|found| found.copies.iter().map(|copy| (found.txt.disc, copy)));
+        copies.filter_map(|(disc, copy)| match self.unpack_catalog(&**copy) {
+            Ok(known) => Some((disc, known)),
             Err(error) => {
                 self.note(&**copy, &error, "another catalog is used, if there is one");
                 None

@@ -397,7 +397,10 @@ fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
         return;
     }
     let recorded = Catalog::open(&request.catalog, Access::Write)
-        .and_then(|mut catalog| record_all(&mut catalog, seen));
+        .and_then(|mut catalog| record_all(&mut catalog, seen).map(|()| catalog));
+    if let Ok(catalog) = &recorded {
+        super::ended_well(catalog, desk);
+    }
     if let Err(error) = recorded {
         desk.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));
     }

@@ -10,6 +10,7 @@ pub mod place;
 pub mod plan;
 pub mod select;
 pub mod survey;
+pub mod unlisted;
 mod unpack;
 
 pub use plan::{Lost, Plan, plan};

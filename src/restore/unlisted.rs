@@ -11,7 +11,7 @@ use crate::codec::openpgp::Opener;
 use crate::codec::read_member::{MemberError, ReadMember, read_member};
 use crate::codec::salvage::{Piece, Pieces};
 use crate::drive::DiscReader;
-use crate::format::members::{path_of, part_id};
+use crate::format::members::{part_id, path_of};
 use crate::model::disc::Compression;
 use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
 use crate::model::{ArchiveNo, Digest, RelPath, SnapshotSeq};

@@ -139,7 +139,7 @@ fn spoil(path: &Path, hurt: Hurt, within: Range<u64>, random: &mut Random) -> Do
 }
 
 /// Cuts records out of both trees: the victim's alone, or all behind it in its sector.
-fn hide(path: &Path, name: &str, to_the_end: bool) -> Done {
+pub fn hide(path: &Path, name: &str, to_the_end: bool) -> Done {
     let before = image::files(path);
     let last = name.rsplit('/').next().unwrap();
     let records = image::records(path, last);

@@ -69,7 +69,10 @@ pub fn write(image: &Path, at: u64, bytes: &[u8]) {
 pub fn records(image: &Path, name: &str) -> Vec<(u64, u64)> {
     let end = files(image)[0].start;
     let bytes = read(image, 0..end);
-    let plain = name.to_ascii_uppercase().replace('-', "_").into_bytes();
+    // ISO 9660 knows capitals, digits and one point.
+    let capitals = name.to_ascii_uppercase().replace('-', "_");
+    let (stem, end) = capitals.rsplit_once('.').unwrap_or((&capitals, ""));
+    let plain = format!("{}.{end}", stem.replace('.', "_")).into_bytes();
     let joliet: Vec<u8> = name.bytes().flat_map(|byte| [0, byte]).collect();
     let mut found = Vec::new();
     for identifier in [plain, joliet] {
