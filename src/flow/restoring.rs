@@ -330,7 +330,8 @@ impl Session<'_> {
 
     fn run(mut self, chosen: Chosen) -> Result<RestoreReport, FlowError> {
         let Chosen { seq, selection, is_damaged } = chosen;
-        let before = self.look_at_target()?;
+        let root_mode = selection.root_mode();
+        let before = self.look_at_target(root_mode)?;
         let overwrite = self.request.overwrite;
         let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
         let mut report = self.report(&plan, seq, is_damaged);
@@ -358,14 +359,15 @@ impl Session<'_> {
         Ok(Target::open(&self.request.target, self.request.owners && is_root)?)
     }
 
-    fn look_at_target(&self) -> Result<Before, FlowError> {
+    /// One that a restore made and did not finish is as new.
+    fn look_at_target(&self, root_mode: u32) -> Result<Before, FlowError> {
         let dir = &self.request.target;
         let exists = fs::metadata(dir).is_ok();
         let target = if exists { Some(self.open_target()?) } else { None };
         let is_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
         let policy = DirPolicy {
             overwrite: self.request.overwrite,
-            target_is_new: !exists,
+            target_is_new: target.as_ref().is_none_or(|root| root.is_root_unfinished(root_mode)),
             target_was_empty: exists && is_empty,
         };
         Ok(Before { target, policy })
