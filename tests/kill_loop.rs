@@ -156,8 +156,10 @@ impl Victim {
         note(&phase, since.elapsed());
         let stderr = String::from_utf8_lossy(&output.stderr);
         let dir = self.sandbox.path("");
+        // Killed when all was done, and not said yet.
+        let was_done = verb == "burn" && stderr.contains("nothing is staged");
         assert!(
-            output.status.success(),
+            output.status.success() || was_done,
             "{verb}: {} in {}\n{stderr}",
             output.status,
             dir.display()
@@ -170,10 +172,10 @@ impl Victim {
     }
 
     /// What must be true at any moment, whatever was cut off.
-    fn check_always(&self, story: &str) {
+    fn check_always(&self, story: &str, is_in_work: bool) {
         self.check_safe_discs(story);
         if self.is_closed {
-            self.check_no_plaintext(story);
+            self.check_no_plaintext(story, is_in_work);
         }
     }
 
@@ -196,9 +198,13 @@ impl Victim {
         }
     }
 
-    /// Nothing readable lies about where discs wait.
-    fn check_no_plaintext(&self, story: &str) {
+    /// Nothing readable lies about where discs wait. While a disc is filled the rows of its INDEX
+    /// are there, as they are in the catalog.
+    fn check_no_plaintext(&self, story: &str, is_in_work: bool) {
         for path in files_below(&self.sandbox.staging()) {
+            if is_in_work && path.parent().unwrap().ends_with(".rows") {
+                continue;
+            }
             let bytes = fs::read(&path).unwrap();
             let tells = bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes());
             assert!(!tells, "{story}: {} can be read", path.display());
@@ -261,10 +267,10 @@ impl Victim {
                 }
                 End::Escaped => format!("{verb} ended before it was killed"),
             };
-            self.check_always(&story);
+            self.check_always(&story, true);
         }
         self.finish(verb);
-        self.check_always(&format!("{verb} after kill {killed}"));
+        self.check_always(&format!("{verb} after kill {killed}"), false);
     }
 
     /// All commands once, on what changed since.

@@ -330,7 +330,12 @@ impl Run<'_> {
     pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in catalog.discs(self.set.id)? {
             let files: Vec<(String, u64)> = match disc.state {
-                DiscState::Burned | DiscState::Verified | DiscState::Gone => continue,
+                DiscState::Burned => continue,
+                DiscState::Verified => {
+                    // A run that was killed may have left some of it.
+                    self.staging.remove(self.set, disc.number)?;
+                    continue;
+                }
                 DiscState::Open => catalog
                     .archives_of_disc(self.set.id, disc.number)?
                     .iter()
@@ -349,6 +354,9 @@ impl Run<'_> {
                 ));
                 catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
                 self.staging.remove(self.set, disc.number)?;
+            } else if disc.state != DiscState::Open {
+                // A run that was killed may have left them.
+                self.staging.drop_rows(self.set, disc.number)?;
             }
         }
         Ok(())
@@ -491,6 +499,7 @@ impl Run<'_> {
         let closed = close(disc, closing, ledger)?;
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;
+        self.staging.drop_rows(self.set, number)?;
         self.desk.monitor.disc(number, Reached::Staged);
         self.disc_info(ledger.catalog(), number)
     }

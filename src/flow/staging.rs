@@ -118,6 +118,16 @@ impl Staging {
         }
     }
 
+    /// A closed disc's rows are in its INDEX; of an encrypted set nothing shall lie about in clear.
+    pub fn drop_rows(&self, set: &KnownSet, disc: DiscNo) -> Result<(), FlowError> {
+        let dir = self.disc_dir(set, disc);
+        closing::drop_rows(&dir).map_err(|source| FlowError::Staging {
+            path: dir,
+            what: "cannot be cleared",
+            source,
+        })
+    }
+
     /// Removes what a killed run left in the disc's directory without recording it.
     pub fn clear_strangers(
         &self,
