@@ -138,6 +138,7 @@ pub fn backup(
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
+    clear_done(&catalog, staging, set)?;
     run.forget_lost_staging(&mut catalog)?;
     let report = match drives {
         None => run.all(&mut catalog, None)?,
@@ -163,6 +164,7 @@ pub fn burn_staged(
     let mut catalog = Catalog::open(catalog, Access::Write)?;
     let set = choose_set(catalog.sets()?, name)?;
     let staging = Staging::open(staging)?;
+    clear_done(&catalog, &staging, &set)?;
     let waits = waiting(&catalog, &set, &staging)?;
     if let Some(lost) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
         return Err(FlowError::NothingStaged(format!(" as disc {lost}")));
@@ -174,6 +176,16 @@ pub fn burn_staged(
     let burned = station.burn_waiting(&mut catalog, discs)?;
     super::ended_well(&catalog, desk);
     Ok(burned)
+}
+
+/// Takes away what a run left of discs that are safe, because it was killed at that moment.
+fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<(), FlowError> {
+    let discs = catalog.discs(set.id)?;
+    // Staging is kept until as many copies as are wanted were read back.
+    let safe = discs.iter().filter(|disc| {
+        disc.state == DiscState::Verified && disc.good_copies >= set.copies
+    });
+    safe.map(|disc| staging.remove(set, disc.number)).collect()
 }
 
 /// A place that bears discs of this name which the catalog does not know is not written to.
@@ -330,12 +342,7 @@ impl Run<'_> {
     pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in catalog.discs(self.set.id)? {
             let files: Vec<(String, u64)> = match disc.state {
-                DiscState::Burned => continue,
-                DiscState::Verified => {
-                    // A run that was killed may have left some of it.
-                    self.staging.remove(self.set, disc.number)?;
-                    continue;
-                }
+                DiscState::Burned | DiscState::Verified | DiscState::Gone => continue,
                 DiscState::Open => catalog
                     .archives_of_disc(self.set.id, disc.number)?
                     .iter()

@@ -24,8 +24,8 @@ pub mod migrating;
 mod packing;
 pub mod piles;
 pub mod query;
-pub mod records;
 pub mod rebuilding;
+pub mod records;
 #[cfg(test)]
 mod restore_tests;
 pub mod restoring;

@@ -8,6 +8,7 @@ use crate::cli::args::{Catalog as Args, CatalogWork};
 use crate::flow::FlowError;
 use crate::flow::rebuilding::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
 use crate::model::DiscNo;
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{open_source, scratch};
@@ -34,7 +35,7 @@ fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
         };
         Ok(rebuild(&request, drives, room.desk())?)
     })?;
-    room.reporter.finish();
+    room.reporter.rest();
     tell(room, &report)?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }
