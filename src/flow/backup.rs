@@ -180,6 +180,7 @@ pub fn burn_staged(
 
 /// Takes away what a run left of discs that are safe, because it was killed at that moment.
 fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<(), FlowError> {
+    staging.clear_scratch()?;
     let discs = catalog.discs(set.id)?;
     // Staging is kept until as many copies as are wanted were read back.
     let safe = discs.iter().filter(|disc| {

@@ -17,7 +17,7 @@ use crate::format::members::part_id;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
 use crate::model::{Digest, DiscNo, Kind, RelPath, SnapshotSeq};
-use crate::port::files::make_private_dir;
+use crate::port::files::{hold, make_private_dir};
 use crate::restore::index::{CATALOG, ListingError, SNAPSHOT, each_index_row, open_listing};
 use crate::restore::select::{Selection, TakeRow, select};
 
@@ -297,6 +297,8 @@ impl FromDiscs<'_> {
         let mut packed = open_listing(reader, CATALOG, self.opener)?;
         let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
         let mut file = options.open(&path).map_err(scratch)?;
+        // Where there are no locks, a backup that begins at this moment could take it away.
+        let _ = hold(&file);
         let unpacked = io::copy(&mut packed, &mut file).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
         });

@@ -23,7 +23,7 @@ use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
 use crate::pack::room::Room;
 use crate::port::clock::Moment;
-use crate::port::files::{free_space, make_private_dir};
+use crate::port::files::{free_space, make_private_dir, remove_abandoned};
 
 use super::FlowError;
 
@@ -77,6 +77,18 @@ impl Staging {
 
     pub fn scratch(&self) -> PathBuf {
         self.root.join("scratch")
+    }
+
+    /// Takes away what a process left in clear that was killed: catalogs on their way onto discs,
+    /// or from them.
+    pub fn clear_scratch(&self) -> Result<(), FlowError> {
+        [".export", ".sqlite"].into_iter().try_for_each(|end| {
+            remove_abandoned(&self.scratch(), end).map_err(|source| FlowError::Staging {
+                path: self.scratch(),
+                what: "cannot be cleared",
+                source,
+            })
+        })
     }
 
     pub fn disc_dir(&self, set: &KnownSet, disc: DiscNo) -> PathBuf {

@@ -59,6 +59,10 @@ pub const VICTIMS: [Victim; 7] = [
 ];
 
 impl Victim {
+    pub fn is_on(self, image: &Path) -> bool {
+        image::files(image).iter().any(|file| file.path.starts_with(self.prefix()))
+    }
+
     /// How the files of this kind begin.
     fn prefix(self) -> &'static str {
         match self {

@@ -54,6 +54,19 @@ pub fn extract(image: &Path, into: &Path) {
     }
 }
 
+/// The files that a sound image has, with the bytes that a damaged one has in their places: as if
+/// it were mounted all the same.
+pub fn extract_damaged(sound: &Path, damaged: &Path, into: &Path) {
+    let there = fs::metadata(damaged).map_or(0, |found| found.len());
+    for file in files(sound) {
+        let target = into.join(&file.path);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let end = file.range().end.min(there).max(file.start);
+        let bytes = if end > file.start { read(damaged, file.start..end) } else { Vec::new() };
+        fs::write(target, bytes).unwrap();
+    }
+}
+
 pub fn read(image: &Path, range: Range<u64>) -> Vec<u8> {
     let mut bytes = vec![0; (range.end - range.start) as usize];
     File::open(image).unwrap().read_exact_at(&mut bytes, range.start).unwrap();

@@ -111,10 +111,22 @@ impl Sandbox {
         command
     }
 
-    fn finish(&self, mut command: Command) -> Run {
+    fn finish(&self, command: Command) -> Run {
+        let mut command = limited(&command);
+        command.current_dir(self.dir.path()).stdin(Stdio::null());
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Run { line: format!("{command:?}"), dir: self.dir.path().to_owned(), output }
     }
+}
+
+/// The same under a time limit that nothing of ours needs: what hangs is killed, and so has no exit
+/// code.
+fn limited(command: &Command) -> Command {
+    const SECONDS: &str = "600";
+    let mut limited = Command::new("timeout");
+    limited.args(["--signal=KILL", SECONDS]).arg(command.get_program()).args(command.get_args());
+    limited.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    limited
 }
 
 /// What a failed test was about must still be there to look at.
