@@ -77,7 +77,7 @@ impl Room {
                 name.push(end);
                 PathBuf::from(name)
             };
-            ["", "-wal", "-shm", ".lock"].map(ending)
+            ["", "-wal", "-shm", ".lock", ".last"].map(ending)
         };
         let places = catalog.map(beside).into_iter().flatten();
         for path in places.chain(self.around.staging(&self.common).ok()) {
@@ -168,6 +168,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Copy(args) => verbs::copy::run(room, args),
         Verb::Migrate(args) => verbs::migrate::run(room, args),
         Verb::Keysheet(args) => verbs::keysheet::run(room, args),
+        Verb::Catalog(args) => verbs::catalog::run(room, args),
     }
 }
 

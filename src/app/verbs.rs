@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod burn;
+pub mod catalog;
 pub mod check;
 pub mod copy;
 pub mod drives;

@@ -108,9 +108,13 @@ impl Catalog {
     }
 }
 
-pub(super) fn insert(conn: &Connection, set: SetId, archive: &ArchiveRecord) -> Result<(), Fault> {
+pub(super) fn is_known(conn: &Connection, set: SetId, archive: ArchiveNo) -> Result<bool, Fault> {
     let sql = "SELECT 1 FROM archives WHERE set_id=? AND number=?";
-    if conn.prepare_cached(sql)?.exists(params![set.0, archive.number.0])? {
+    Ok(conn.prepare_cached(sql)?.exists(params![set.0, archive.0])?)
+}
+
+pub(super) fn insert(conn: &Connection, set: SetId, archive: &ArchiveRecord) -> Result<(), Fault> {
+    if is_known(conn, set, archive.number)? {
         return Err(Refused::ArchiveTaken(archive.number).into());
     }
     let sql = "INSERT INTO archives(set_id, number, disc, seq, compression, encrypted, size, plain,

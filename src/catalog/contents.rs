@@ -66,12 +66,8 @@ impl Catalog {
         size: u64,
     ) -> Result<Option<StoredContent>> {
         self.read("looking for a content", |conn| {
-            let sql = "SELECT id FROM contents WHERE substr(sha256,1,8)=?1 AND sha256=?2
-                       AND set_id=?3 AND size=?4 AND gone IS NULL LIMIT 1";
-            let values = params![&digest.0[..8], digest.0, set.0, value::stored(size)];
-            let mut query = conn.prepare_cached(sql)?;
-            let id = query.query_map(values, |row| row.get(0))?.next().transpose()?;
-            Ok(id.map(|id| StoredContent { id: ContentId(id), size, digest: *digest }))
+            let id = by_digest(conn, set, digest, size)?;
+            Ok(id.map(|id| StoredContent { id, size, digest: *digest }))
         })
     }
 
@@ -122,6 +118,19 @@ impl Catalog {
             .next()
             .transpose()
     }
+}
+
+pub(super) fn by_digest(
+    conn: &Connection,
+    set: SetId,
+    digest: &Digest,
+    size: u64,
+) -> Result<Option<ContentId>, Fault> {
+    let sql = "SELECT id FROM contents WHERE substr(sha256,1,8)=?1 AND sha256=?2
+               AND set_id=?3 AND size=?4 AND gone IS NULL LIMIT 1";
+    let values = params![&digest.0[..8], digest.0, set.0, value::stored(size)];
+    let mut query = conn.prepare_cached(sql)?;
+    Ok(query.query_map(values, |row| row.get(0).map(ContentId))?.next().transpose()?)
 }
 
 fn file_places(

@@ -16,6 +16,9 @@ pub enum DiscState {
     Staged,
     /// A burn or its verification failed; staging is kept.
     Failed,
+    /// It is on a medium, and this catalog knows of nobody who read that back: what a disc is in a
+    /// catalog that was rebuilt from it.
+    Burned,
     /// A copy of it was read back and every byte was right.
     Verified,
     /// It was verified, and no copy of it is left that could be right.
@@ -83,6 +86,7 @@ impl DiscState {
             DiscState::Open => "open",
             DiscState::Staged => "staged",
             DiscState::Failed => "failed",
+            DiscState::Burned => "burned",
             DiscState::Verified => "verified",
             DiscState::Gone => "gone",
         }
@@ -90,7 +94,9 @@ impl DiscState {
 
     pub(super) fn from_word(word: &str) -> Option<DiscState> {
         use DiscState::*;
-        [Open, Staged, Failed, Verified, Gone].into_iter().find(|state| state.word() == word)
+        [Open, Staged, Failed, Burned, Verified, Gone]
+            .into_iter()
+            .find(|state| state.word() == word)
     }
 }
 
@@ -267,7 +273,12 @@ pub(super) fn mark_failed(conn: &Connection, set: SetId, disc: DiscNo) -> Result
     Ok(())
 }
 
-fn insert_file(conn: &Connection, set: SetId, disc: DiscNo, file: &DiscFile) -> Result<(), Fault> {
+pub(super) fn insert_file(
+    conn: &Connection,
+    set: SetId,
+    disc: DiscNo,
+    file: &DiscFile,
+) -> Result<(), Fault> {
     let sql = "INSERT INTO disc_files(set_id, disc, path, size, sha256) VALUES(?,?,?,?,?)";
     let size = stored(file.size.0);
     conn.prepare_cached(sql)?.execute(params![set.0, disc.0, file.path, size, file.sha256.0])?;

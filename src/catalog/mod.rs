@@ -4,6 +4,7 @@
 //! Everything that a run has achieved is one transaction per archive and one per disc, so a kill
 //! costs at most the archive in work. Nothing here touches sources or discs.
 
+mod adopt;
 mod archives;
 mod contents;
 mod copies;
@@ -14,6 +15,7 @@ mod error;
 mod export;
 mod forget;
 mod gone;
+mod import;
 mod listing;
 mod lock;
 mod moved;
@@ -25,12 +27,14 @@ mod sets;
 mod snapshots;
 mod status;
 mod value;
+mod whole;
 
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]
 mod testing;
 
+pub use adopt::{AdoptedDisc, FoundMember, Twin};
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
 pub use contents::{ContentId, FilePlaces, StoredContent, StoredPart};
 pub use copies::{Copy, CopyNo, CopyState, Fate, Finding, Readings, Turn, Verification};
@@ -44,6 +48,7 @@ pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
 pub use snapshots::{Counts, Extent, SnapshotInfo};
 pub use status::{SetStatus, Tally};
+pub use whole::Replacement;
 
 use error::{Fault, explain};
 use rusqlite::{Connection, Transaction, TransactionBehavior};

@@ -29,6 +29,7 @@ use rusqlite::Connection;
 /// once more; should that new place be lost, the old one may still be there. With the id of the
 /// parts and the member's name that it had.
 /// Version 3: `snapshots.trusted` is 1 where the run was shown the attributes `trusted.*`, which only root is.
+/// Version 4: `twins` are discs that bear a number of `discs` and are others.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -121,6 +122,13 @@ CREATE TABLE former_parts(
 ",
     "
 ALTER TABLE snapshots ADD COLUMN trusted INTEGER NOT NULL DEFAULT 0;
+",
+    "
+CREATE TABLE twins(
+    set_id INTEGER NOT NULL REFERENCES sets(id), number INTEGER NOT NULL, uuid BLOB NOT NULL,
+    last_seq INTEGER NOT NULL,
+    PRIMARY KEY(set_id, number, uuid)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -143,7 +143,7 @@ impl Catalog {
     }
 }
 
-fn newest(conn: &Connection, set: SetId) -> Result<Option<SnapshotSeq>, Fault> {
+pub(super) fn newest(conn: &Connection, set: SetId) -> Result<Option<SnapshotSeq>, Fault> {
     let sql = "SELECT max(seq) FROM snapshots WHERE set_id=?";
     let seq: Option<u32> = conn.prepare_cached(sql)?.query_row([set.0], |row| row.get(0))?;
     Ok(seq.map(SnapshotSeq))

@@ -84,6 +84,8 @@ pub enum Verb {
     Migrate(Migrate),
     /// Print a page for the drawer: the set, its discs, where they are, how to restore
     Keysheet(Keysheet),
+    /// Make the catalog anew from discs, or put back the copy of the last run that ended well
+    Catalog(Catalog),
 }
 
 /// Options that every command takes, before its name or behind it.
@@ -357,6 +359,27 @@ pub struct Find {
     behind: Common,
 }
 
+#[derive(Args, Debug)]
+pub struct Catalog {
+    /// What to do with the catalog
+    #[arg(value_name = "rebuild|restore-last", value_enum, hide_possible_values = true)]
+    pub what: CatalogWork,
+    /// For `rebuild`: drives, shelves, images, folders with discs, in any order
+    #[arg(value_name = "FROM")]
+    pub from: Vec<PathBuf>,
+    /// For `rebuild`: sets that the catalog knows already are made anew, too
+    #[arg(long)]
+    pub replace: bool,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CatalogWork {
+    Rebuild,
+    RestoreLast,
+}
+
 /// Reads a command line, the program's name first, and what the files say for it. An error prints
 /// itself and ends the program by its `exit()`: 0 for `--help` and `--version`, 2 for all else.
 pub fn parse<I, T>(words: I, files: &ConfigFiles) -> Result<Cli, clap::Error>
@@ -410,6 +433,7 @@ impl Verb {
             Verb::Copy(verb) => &mut verb.behind,
             Verb::Migrate(verb) => &mut verb.behind,
             Verb::Keysheet(verb) => &mut verb.behind,
+            Verb::Catalog(verb) => &mut verb.behind,
         }
     }
 }

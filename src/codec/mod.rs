@@ -8,5 +8,6 @@ pub mod member;
 pub mod openpgp;
 mod pax;
 pub mod read_member;
+pub mod salvage;
 pub mod sparse;
 pub mod spool;

@@ -138,11 +138,18 @@ pub fn backup(
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
+    clear_done(&catalog, staging, set)?;
     run.forget_lost_staging(&mut catalog)?;
-    let Some(drives) = drives else { return run.all(&mut catalog, None) };
-    let mut station = Station { staging, set, drives, desk };
-    station.burn_waiting(&mut catalog, &[])?;
-    beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))
+    let report = match drives {
+        None => run.all(&mut catalog, None)?,
+        Some(drives) => {
+            let mut station = Station { staging, set, drives, desk };
+            station.burn_waiting(&mut catalog, &[])?;
+            beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
+        }
+    };
+    super::ended_well(&catalog, desk);
+    Ok(report)
 }
 
 /// Burns what is staged, without looking at the source: `coldcut burn`.
@@ -157,6 +164,7 @@ pub fn burn_staged(
     let mut catalog = Catalog::open(catalog, Access::Write)?;
     let set = choose_set(catalog.sets()?, name)?;
     let staging = Staging::open(staging)?;
+    clear_done(&catalog, &staging, &set)?;
     let waits = waiting(&catalog, &set, &staging)?;
     if let Some(lost) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
         return Err(FlowError::NothingStaged(format!(" as disc {lost}")));
@@ -164,7 +172,21 @@ pub fn burn_staged(
     if waits.is_empty() {
         return Err(FlowError::NothingStaged(String::new()));
     }
-    Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, discs)
+    let mut station = Station { staging: &staging, set: &set, drives, desk };
+    let burned = station.burn_waiting(&mut catalog, discs)?;
+    super::ended_well(&catalog, desk);
+    Ok(burned)
+}
+
+/// Takes away what a run left of discs that are safe, because it was killed at that moment.
+fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<(), FlowError> {
+    staging.clear_scratch()?;
+    let discs = catalog.discs(set.id)?;
+    // Staging is kept until as many copies as are wanted were read back.
+    let safe = discs
+        .iter()
+        .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
+    safe.map(|disc| staging.remove(set, disc.number)).collect()
 }
 
 /// A place that bears discs of this name which the catalog does not know is not written to.
@@ -175,9 +197,9 @@ fn refuse_foreign_discs(
     desk: Desk,
 ) -> Result<(), FlowError> {
     let set = catalog.set_by_name(&request.name)?;
-    let known = match &set {
-        Some(set) => catalog.discs(set.id)?,
-        None => Vec::new(),
+    let (known, twins) = match &set {
+        Some(set) => (catalog.discs(set.id)?, catalog.twins(set.id)?),
+        None => (Vec::new(), Vec::new()),
     };
     let found = drive.discs()?;
     for problem in &found.problems {
@@ -186,7 +208,8 @@ fn refuse_foreign_discs(
     for reader in &found.discs {
         let Ok(Some(label)) = Label::read(&**reader) else { continue };
         let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
-        let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid);
+        let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)
+            || twins.iter().any(|twin| (twin.number, twin.uuid) == (label.number, label.uuid));
         if label.set == request.name && !(same_set && same_disc) {
             let place = drive.title();
             return Err(FlowError::ForeignDiscs { place, name: request.name.clone() });
@@ -320,7 +343,7 @@ impl Run<'_> {
     pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in catalog.discs(self.set.id)? {
             let files: Vec<(String, u64)> = match disc.state {
-                DiscState::Verified | DiscState::Gone => continue,
+                DiscState::Burned | DiscState::Verified | DiscState::Gone => continue,
                 DiscState::Open => catalog
                     .archives_of_disc(self.set.id, disc.number)?
                     .iter()
@@ -339,6 +362,9 @@ impl Run<'_> {
                 ));
                 catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
                 self.staging.remove(self.set, disc.number)?;
+            } else if disc.state != DiscState::Open {
+                // A run that was killed may have left them.
+                self.staging.drop_rows(self.set, disc.number)?;
             }
         }
         Ok(())
@@ -481,6 +507,7 @@ impl Run<'_> {
         let closed = close(disc, closing, ledger)?;
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;
+        self.staging.drop_rows(self.set, number)?;
         self.desk.monitor.disc(number, Reached::Staged);
         self.disc_info(ledger.catalog(), number)
     }

@@ -64,5 +64,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let set = run.set.id;
     let mut ledger =
         CatalogLedger::new(&mut catalog, set, last.seq, desk.monitor, place, begun, rehashed)?;
-    run.close_disc(&texts, &disc, &mut ledger).map(Some)
+    let closed = run.close_disc(&texts, &disc, &mut ledger)?;
+    super::ended_well(ledger.catalog(), desk);
+    Ok(Some(closed))
 }

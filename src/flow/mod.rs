@@ -24,6 +24,7 @@ pub mod migrating;
 mod packing;
 pub mod piles;
 pub mod query;
+pub mod rebuilding;
 pub mod records;
 #[cfg(test)]
 mod restore_tests;
@@ -38,7 +39,7 @@ pub mod whereabouts;
 use std::error::Error;
 use std::path::PathBuf;
 
-use crate::catalog::{CatalogError, KnownSet};
+use crate::catalog::{Catalog, CatalogError, KnownSet};
 use crate::codec::openpgp::{LockError, OpenError, SealError};
 use crate::drive::DriveError;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
@@ -107,7 +108,7 @@ pub enum FlowError {
     #[error("set {name} is the directory {}; another one needs another --name, or --move-source if it moved", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error(
-        "{place} has discs of a set {name} that the catalog does not know; choose another --name, or use the catalog that knows them (--catalog)"
+        "{place} has discs of a set {name} that the catalog does not know; choose another --name, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]
     ForeignDiscs { place: String, name: SetName },
     #[error("the catalog knows no set; make one with `coldcut backup`")]
@@ -183,8 +184,14 @@ pub enum FlowError {
         "nothing in snapshot {seq} of set {set} is called {patterns}; paths are relative to the source, and `coldcut find` finds them"
     )]
     NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
-    #[error("no listing of set {0} can be read from these discs")]
+    #[error(
+        "no listing of set {0} can be read from these discs; `coldcut catalog rebuild` pieces one together from what is left"
+    )]
     NoListing(SetName),
+    #[error(
+        "the catalog knows set {0} already and is sound; with --replace all that it knows of it beside what the discs tell (who verified them, where they are kept) is dropped"
+    )]
+    KnownAlready(SetName),
     #[error("there is no {path} in snapshot {seq}")]
     NoSuchPath { path: String, seq: SnapshotSeq },
     #[error("{0}")]
@@ -228,6 +235,13 @@ impl From<PackError> for FlowError {
             },
             error => FlowError::Pack(error),
         }
+    }
+}
+
+/// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
+fn ended_well(catalog: &Catalog, desk: Desk) {
+    if let Err(error) = catalog.keep_last() {
+        desk.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
     }
 }
 

@@ -117,10 +117,17 @@ pub fn restore(
         None => look(&request.from)?,
     };
     note_problems(&piles.problems, desk);
-    let pile = piles.choose(request.name.as_ref())?;
-    let known = local_catalog(request, &pile, desk)?;
+    let mut pile = piles.choose(request.name.as_ref())?;
+    let known = local_catalog(request, &mut pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
+    if known.is_none() {
+        FromDiscs { pile: &pile, opener: opener.as_ref(), scratch: &request.scratch, desk }
+            .known_discs()
+            .iter()
+            .for_each(|disc| pile.prefer(disc.number, disc.uuid));
+    }
+    pile.twin_words().for_each(|words| desk.monitor.note(&words));
     let mut session = Session { request, desk, pile, drive, opener, known: None };
     let (chosen, known) = session.choose(known)?;
     session.known = known;
@@ -170,7 +177,7 @@ pub(super) fn note_problems(problems: &[Problem], desk: Desk) {
 /// do. One that is damaged or newer than this program is no hindrance.
 fn local_catalog(
     request: &RestoreRequest,
-    pile: &Pile,
+    pile: &mut Pile,
     desk: Desk,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
     let found = match find_set(&request.catalog, pile) {
@@ -182,6 +189,12 @@ fn local_catalog(
         }
     };
     let Some(known) = found else { return Ok(None) };
+    if !pile.is_known_as_here(&known.catalog.discs(known.set)?) {
+        let words =
+            "the catalog knows other discs of these numbers; the discs' own listings are used";
+        desk.monitor.note(words);
+        return Ok(None);
+    }
     let on_discs = pile.discs.values().map(|found| found.txt.snapshot).max();
     let in_catalog = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
     if on_discs > in_catalog {
@@ -236,9 +249,9 @@ fn check_token(
 }
 
 /// Opens the smallest listings until one opens.
-fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
+pub(super) fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
     let mut listings: Vec<(u64, &dyn DiscReader, &crate::drive::DiscFile)> = Vec::new();
-    for copy in pile.discs.values().flat_map(|found| &found.copies) {
+    for copy in pile.all().flat_map(|found| &found.copies) {
         for name in [INDEX, SNAPSHOT, CATALOG] {
             if let Some(file) = copy.file(&format!("{name}.gpg")) {
                 listings.push((file.size.0, &**copy, file));
@@ -317,7 +330,8 @@ impl Session<'_> {
 
     fn run(mut self, chosen: Chosen) -> Result<RestoreReport, FlowError> {
         let Chosen { seq, selection, is_damaged } = chosen;
-        let before = self.look_at_target()?;
+        let root_mode = selection.root_mode();
+        let before = self.look_at_target(root_mode)?;
         let overwrite = self.request.overwrite;
         let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
         let mut report = self.report(&plan, seq, is_damaged);
@@ -345,14 +359,15 @@ impl Session<'_> {
         Ok(Target::open(&self.request.target, self.request.owners && is_root)?)
     }
 
-    fn look_at_target(&self) -> Result<Before, FlowError> {
+    /// One that a restore made and did not finish is as new.
+    fn look_at_target(&self, root_mode: u32) -> Result<Before, FlowError> {
         let dir = &self.request.target;
         let exists = fs::metadata(dir).is_ok();
         let target = if exists { Some(self.open_target()?) } else { None };
         let is_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
         let policy = DirPolicy {
             overwrite: self.request.overwrite,
-            target_is_new: !exists,
+            target_is_new: target.as_ref().is_none_or(|root| root.is_root_unfinished(root_mode)),
             target_was_empty: exists && is_empty,
         };
         Ok(Before { target, policy })

@@ -19,14 +19,12 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Examined, Expected, Fault, Verdict, examine};
 
 use super::burning::expected;
-use super::piles::{FoundDisc, Pile, Piles, ProblemKind, look, look_in, read_small};
+use super::piles::{
+    FoundDisc, LONGEST_SUMS, Pile, Piles, ProblemKind, SUMS, look, look_in, read_small,
+};
 use super::rows::{FromDiscs, KnownIn};
 use super::whereabouts::{kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
-
-/// A disc of a few million archives has no longer list.
-const LONGEST_SUMS: usize = 256 << 20;
-const SUMS: &str = "SHA256SUMS";
 
 /// What a verification is asked to do.
 pub struct VerifyRequest {
@@ -99,8 +97,12 @@ pub fn verify_from(
     let catalog = local_catalog(request, desk);
     let mut seen = Vec::new();
     let mut ended = Ok(());
-    for pile in &piles.sets {
+    for pile in &mut piles.sets {
         let known = catalog.as_ref().and_then(|catalog| KnownPile::find(catalog, pile));
+        if let Some(known) = &known {
+            pile.is_known_as_here(&known.discs);
+        }
+        pile.twin_words().for_each(|words| desk.monitor.note(&words));
         ended = verify_pile(request, pile, known.as_ref(), desk, &mut report, &mut seen);
         if ended.is_err() {
             break;
@@ -194,7 +196,7 @@ fn verify_pile(
     seen: &mut Vec<Seen>,
 ) -> Result<(), FlowError> {
     let on_disc = std::cell::OnceCell::new();
-    for found in pile.discs.values() {
+    for found in pile.all() {
         if let Some(words) = found.swapped_for(&request.from) {
             let thing = found.label().to_string();
             desk.monitor.trouble(&Trouble { thing, what: words });
@@ -297,7 +299,7 @@ pub(super) fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<
 /// The newest catalog that can be read without a passphrase, which is not asked for.
 fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<KnownIn> {
     let is_plain = |found: &FoundDisc| found.txt.encryption == Encryption::None;
-    if !pile.discs.values().all(is_plain) {
+    if !pile.all().all(is_plain) {
         return None;
     }
     let discs = FromDiscs { pile, opener: None, scratch: &request.scratch, desk };
@@ -395,7 +397,10 @@ fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
         return;
     }
     let recorded = Catalog::open(&request.catalog, Access::Write)
-        .and_then(|mut catalog| record_all(&mut catalog, seen));
+        .and_then(|mut catalog| record_all(&mut catalog, seen).map(|()| catalog));
+    if let Ok(catalog) = &recorded {
+        super::ended_well(catalog, desk);
+    }
     if let Err(error) = recorded {
         desk.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));
     }

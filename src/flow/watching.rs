@@ -161,7 +161,10 @@ impl Watch<'_> {
         let made = Station { staging: &staging, set, drives, desk: self.desk }
             .burn_one(&mut catalog, disc);
         match made {
-            Ok(()) => self.report.burned.push((set.facts.name.to_string(), disc.number.0)),
+            Ok(()) => {
+                super::ended_well(&catalog, self.desk);
+                self.report.burned.push((set.facts.name.to_string(), disc.number.0));
+            }
             Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
             Err(error) => self.tell(&error, drives)?,
         }

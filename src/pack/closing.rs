@@ -73,6 +73,14 @@ pub fn keep_rows(dir: &Path, archive: &SealedArchive) -> Result<(), PackError> {
     written.map_err(PackError::staging(&path))
 }
 
+/// The disc in `dir` is closed: its INDEX has the rows, and they are in clear here.
+pub fn drop_rows(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(dir.join(ROWS)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// The rows of one archive of the disc in `dir`.
 pub fn rows_file(dir: &Path, archive: u32) -> PathBuf {
     dir.join(ROWS).join(format!("{archive:08}.tsv"))

@@ -63,7 +63,7 @@ impl<'a> Archive<'a> {
 
     /// The file as it is on the disc.
     pub fn bytes(&self, holes: Holes) -> Bytes<'a> {
-        Bytes { disc: self.disc, file: self.file, holes, fault: Mutex::default() }
+        Bytes::of(self.disc, self.file, holes)
     }
 }
 
@@ -83,7 +83,16 @@ pub struct Bytes<'a> {
     fault: Mutex<Option<String>>,
 }
 
-impl Bytes<'_> {
+impl<'a> Bytes<'a> {
+    pub fn of(disc: &'a dyn DiscReader, file: &'a DiscFile, holes: Holes) -> Bytes<'a> {
+        Bytes { disc, file, holes, fault: Mutex::default() }
+    }
+
+    /// From the first to the last.
+    pub fn to_reader(self) -> impl Read + 'a {
+        WholeFile { bytes: self, at: 0 }
+    }
+
     /// Why zeros stand for what should have been read; `None` if all was read.
     pub fn fault(&self) -> Option<String> {
         self.known_fault().clone()
@@ -107,6 +116,19 @@ impl ReadAt for Bytes<'_> {
                 Ok(zeros)
             }
         }
+    }
+}
+
+struct WholeFile<'a> {
+    bytes: Bytes<'a>,
+    at: u64,
+}
+
+impl Read for WholeFile<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read_at(self.at, buf)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod plan;
 mod read_ahead;
 pub mod select;
 pub mod survey;
+pub mod unlisted;
 mod unpack;
 
 pub use plan::{Lost, Plan, plan};

@@ -1,7 +1,7 @@
 //! What clap cannot say about arguments that depend on each other, or on the configuration files,
 //! which name places where none was typed.
 
-use super::{Backup, Burn, Cli, Verb};
+use super::{Backup, Burn, Catalog, CatalogWork, Cli, Verb};
 use crate::cli::config::Chosen;
 use crate::cli::values;
 use clap::error::ErrorKind;
@@ -59,6 +59,7 @@ impl Cli {
                 watch.drive = or_configured("watch <DRIVE>", watch.typed.take(), chosen.drive)?;
                 Ok(())
             }
+            Verb::Catalog(catalog) => catalog.check(),
             _ => Ok(()),
         }
     }
@@ -99,6 +100,21 @@ impl Backup {
                 MissingRequiredArgument,
                 "backup needs DEST behind SOURCE, or --stage; no configuration file names a place",
             ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Catalog {
+    fn check(&self) -> Result<(), Slip> {
+        use ErrorKind::{MissingRequiredArgument, UnknownArgument};
+        match self.what {
+            CatalogWork::Rebuild if self.from.is_empty() => {
+                slip(MissingRequiredArgument, "catalog rebuild needs FROM: where discs are")
+            }
+            CatalogWork::RestoreLast if !self.from.is_empty() || self.replace => {
+                slip(UnknownArgument, "catalog restore-last takes nothing behind it")
+            }
             _ => Ok(()),
         }
     }
