@@ -338,6 +338,7 @@ mod tests {
             drive: String::new(),
             finding: Finding::Ok,
             details: String::new(),
+            strain: Default::default(),
         };
         bench.cat().record_verification(set, &seen).unwrap();
         assert_eq!(bench.cat().discs(set).unwrap().pop().unwrap().state, DiscState::Verified);

@@ -25,7 +25,9 @@ impl Catalog {
 fn check_forgettable(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
     match discs::state(conn, set, disc)? {
         None => Err(Refused::DiscState(disc, "forgotten").into()),
-        Some(DiscState::Burned | DiscState::Verified | DiscState::Gone) => Err(Refused::Burned(disc).into()),
+        Some(DiscState::Burned | DiscState::Verified | DiscState::Gone) => {
+            Err(Refused::Burned(disc).into())
+        }
         Some(_) if copies::has_unsettled_copy(conn, set, disc)? => {
             Err(Refused::Burned(disc).into())
         }

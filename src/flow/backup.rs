@@ -183,9 +183,9 @@ fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<()
     staging.clear_scratch()?;
     let discs = catalog.discs(set.id)?;
     // Staging is kept until as many copies as are wanted were read back.
-    let safe = discs.iter().filter(|disc| {
-        disc.state == DiscState::Verified && disc.good_copies >= set.copies
-    });
+    let safe = discs
+        .iter()
+        .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
     safe.map(|disc| staging.remove(set, disc.number)).collect()
 }
 

@@ -315,12 +315,17 @@ impl Rebuilder<'_> {
     ) -> Result<(), FlowError> {
         let mut changes = Vec::new();
         for dir in self.catalog.live_dirs(self.set)? {
-            for known in self.catalog.dir_rows(self.set, &dir)? {
-                if !listed.contains(&known.path) {
-                    changes.push(RowChange::Remove(known.path));
-                }
+            let mut after = Vec::new();
+            loop {
+                let page = self.catalog.dir_rows(self.set, &dir, &after)?;
+                let Some((_, last)) = page.last().and_then(|last| last.path.split_last()) else {
+                    break;
+                };
+                after = last.to_vec();
+                let gone = page.into_iter().filter(|known| !listed.contains(&known.path));
+                changes.extend(gone.map(|known| RowChange::Remove(known.path)));
+                self.put(seq, &mut changes, BATCH)?;
             }
-            self.put(seq, &mut changes, BATCH)?;
         }
         self.put(seq, &mut changes, 1)
     }
