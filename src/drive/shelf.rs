@@ -366,9 +366,7 @@ impl Discs {
     /// An image that is cut short is both a disc and a problem; one that is not ours, a problem.
     pub(super) fn add(&mut self, image: Image) {
         // One of ours may have lost the files that say who it is.
-        let has_archives =
-            image.files().iter().any(|file| parse_archive_path(&file.path).is_some());
-        if matches!(Label::read(&image), Ok(None)) && !has_archives {
+        if matches!(Label::read(&image), Ok(None)) && !has_archives(&image) {
             self.problems.push(DriveError::Foreign(image.path().to_owned()));
             return;
         }
@@ -377,9 +375,14 @@ impl Discs {
     }
 }
 
-/// The disc in hand is the one that is wanted. One whose `DISC.txt` is unreadable passes: its name
-/// is right, and what is read from it will be checked byte by byte.
+fn has_archives(image: &Image) -> bool {
+    image.files().iter().any(|file| parse_archive_path(&file.path).is_some())
+}
+
+/// The disc in hand is the one that is wanted. One that cannot say who it is passes: its name is
+/// right, and what is read from it will be checked byte by byte.
 fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
+    let has_its_name = || parse_name(image.path()) == Some((wanted.set.clone(), wanted.number));
     let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
     match Label::read(image) {
         Ok(Some(label)) if label == *wanted => Ok(()),
@@ -387,12 +390,9 @@ fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
             wrong(format!("{label} with another identity ({})", image.title()))
         }
         Ok(Some(label)) => wrong(format!("{label} ({})", image.title())),
+        Ok(None) if has_archives(image) && has_its_name() => Ok(()),
         Ok(None) => wrong(format!("a disc that is not coldcut's ({})", image.title())),
-        Err(ReadError::Unreadable { .. })
-            if parse_name(image.path()) == Some((wanted.set.clone(), wanted.number)) =>
-        {
-            Ok(())
-        }
+        Err(ReadError::Unreadable { .. }) if has_its_name() => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

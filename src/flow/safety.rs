@@ -41,6 +41,8 @@ pub fn assess(
     discs: &[KnownDisc],
 ) -> Result<Safety, FlowError> {
     let mut safety = Safety::default();
+    // Found on a medium, and nobody has read it back since.
+    let mut unread = Vec::new();
     for disc in discs {
         let number = disc.info.number;
         match (disc.info.state, disc.info.good_copies) {
@@ -49,13 +51,17 @@ pub fn assess(
                 safety.may_lose.push(number);
             }
             (DiscState::Verified, 1) => safety.only_copy.push(number),
-            (DiscState::Verified | DiscState::Burned, _) => safety.no_good_copy.push(number),
+            (DiscState::Verified, _) => safety.no_good_copy.push(number),
+            (DiscState::Burned, _) => unread.push(number),
             _ => {}
         }
     }
     let good = discs.iter().flat_map(|disc| &disc.media).filter(|medium| medium.copy.is_good());
     safety.oldest = good.filter_map(|medium| medium.verified).min();
     safety.dangers = dangers(set, status, &safety.no_good_copy);
+    safety.dangers.extend(unread.iter().map(|disc| {
+        format!("disc {disc} was not read back as far as is known: `coldcut verify` does")
+    }));
     Ok(safety)
 }
 

@@ -74,7 +74,11 @@ pub fn give_to_owner_of_place(path: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() || !path.exists() {
         return Ok(());
     }
-    let place = fs::metadata(path.parent().unwrap_or(path))?;
+    let place = match path.parent() {
+        Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
+        dir => dir.unwrap_or(path),
+    };
+    let place = fs::metadata(place)?;
     match place.uid() {
         0 => Ok(()),
         user => give(path, user, place.gid()),

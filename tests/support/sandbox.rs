@@ -123,7 +123,7 @@ impl Sandbox {
 /// code.
 fn limited(command: &Command) -> Command {
     const SECONDS: &str = "600";
-    let mut limited = Command::new("timeout");
+    let mut limited = Command::new("/usr/bin/timeout");
     limited.args(["--signal=KILL", SECONDS]).arg(command.get_program()).args(command.get_args());
     limited.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     limited

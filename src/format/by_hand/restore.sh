@@ -554,7 +554,7 @@ open_listing() {
         fi
         tried=1
         if listing_text SNAPSHOT >"$INDEX"; then
-            [[ -n $snapshot ]] || { listing_head; snapshot=$head_seq; }
+            [[ -n $snapshot ]] || { listing_head; snapshot=$head_seq; tell_newer; }
             say "restoring snapshot $snapshot as disc $no lists it"
             check_listing <"$INDEX"
             return
@@ -564,6 +564,18 @@ open_listing() {
     done
     [[ -z $snapshot ]] || ((tried)) || die 1 "no disc given lists snapshot $snapshot; listed: ${known:-none}"
     listing_of_indexes
+}
+
+# Discs of a later run may be here, and its listing not: then this is not the newest state.
+tell_newer() {
+    local no
+    for no in "${discs[@]}"; do
+        ((${snap_of[$no]} <= snapshot)) || {
+            say "disc $no is of snapshot ${snap_of[$no]}, of which no listing can be read: an older one is used"
+            incomplete=1
+            return
+        }
+    done
 }
 
 check_listing() {
