@@ -152,6 +152,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Burn(args) => verbs::burn::run(room, args),
         Verb::Restore(args) => verbs::restore::run(room, args),
         Verb::Verify(args) => verbs::verify::run(room, args),
+        Verb::Drill(args) => verbs::drill::run(room, args),
         Verb::Flush(_) => verbs::flush::run(room),
         Verb::Watch(args) => verbs::watch::run(room, args),
         Verb::Drives(_) => verbs::drives::run(room),
@@ -171,7 +172,9 @@ fn exit_of(error: &RunError) -> Exit {
         RunError::Flow(
             FlowError::NoBlank { .. } | FlowError::NeverCame { .. } | FlowError::NoDiscs(_),
         ) => Exit::DiscMissing,
-        RunError::Flow(FlowError::ReadBackFailed { .. }) => Exit::Damage,
+        RunError::Flow(FlowError::ReadBackFailed { .. } | FlowError::DrillFailed { .. }) => {
+            Exit::Damage
+        }
         _ => Exit::Failed,
     }
 }

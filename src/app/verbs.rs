@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod burn;
+pub mod drill;
 pub mod drives;
 pub mod flush;
 pub mod query;

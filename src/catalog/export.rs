@@ -29,6 +29,7 @@ const TABLES: &[(&str, &str)] = &[
     ("disc_files", "set_id=?1"),
     ("copies", "set_id=?1"),
     ("verifications", "set_id=?1"),
+    ("drills", "set_id=?1"),
 ];
 
 impl Catalog {

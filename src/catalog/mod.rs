@@ -8,6 +8,7 @@ mod archives;
 mod contents;
 mod dirs;
 mod discs;
+mod drills;
 mod entries;
 mod error;
 mod export;
@@ -34,6 +35,7 @@ pub use discs::{
     ClosedDisc, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, Listings, NewDisc,
     Verification,
 };
+pub use drills::{Drill, DrillScope};
 pub use entries::{KnownContent, KnownEntry, RowChange};
 pub use error::{CatalogError, Refused};
 pub use listing::{Found, Listed};

@@ -20,7 +20,8 @@ use rusqlite::Connection;
 ///
 /// `contents`: `sha256` is NULL as long as parts are missing. `parts.part` is 0 for a whole file.
 /// `members`: names of contents that no row of `entries` has any more, or that never were paths.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE sets(
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, uuid BLOB NOT NULL, source BLOB NOT NULL,
     encryption TEXT NOT NULL, certs BLOB, token BLOB, hidden INTEGER NOT NULL,
@@ -93,7 +94,15 @@ CREATE TABLE verifications(
     details TEXT NOT NULL,
     FOREIGN KEY(set_id, disc, copy) REFERENCES copies(set_id, disc, copy)
 ) STRICT;
-"];
+",
+    "
+CREATE TABLE drills(
+    id INTEGER PRIMARY KEY, set_id INTEGER NOT NULL, disc INTEGER NOT NULL, at INTEGER NOT NULL,
+    scope TEXT NOT NULL, finding TEXT NOT NULL, details TEXT NOT NULL,
+    FOREIGN KEY(set_id, disc) REFERENCES discs(set_id, number)
+) STRICT;
+",
+];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.
 const INDEXES: &str = "

@@ -51,6 +51,8 @@ pub enum Verb {
     Restore(Restore),
     /// Read discs and compare every byte with its checksum
     Verify(Verify),
+    /// Try that discs open with stock tools alone: restore a sample of them, and compare
+    Drill(Drill),
     /// Finish a disc that is held back for more, so that it can be burned
     Flush(Flush),
     /// Stay, burn staged discs when blanks are inserted, and verify discs of ours
@@ -196,6 +198,9 @@ pub struct Backup {
     /// Make a disc even if only deletions, moves or modes are new
     #[arg(long)]
     pub flush: bool,
+    /// Burn discs without trying stock tools on a sample of each before
+    #[arg(long)]
+    pub no_drill: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -267,6 +272,24 @@ pub struct Verify {
     typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+#[command(override_usage = "coldcut drill [OPTIONS] [DISC]... [FROM]")]
+pub struct Drill {
+    /// Numbers of the discs [default: all that are there], and behind them the drive or shelf
+    /// [default: the staging area]
+    #[arg(value_name = "DISC|FROM")]
+    words: Vec<OsString>,
+    #[arg(skip)]
+    pub discs: Vec<DiscNo>,
+    #[arg(skip)]
+    pub from: Option<PathBuf>,
+    /// Restore all that is on them, by the discs' own restore.sh
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     behind: Common,
 }
@@ -378,6 +401,7 @@ impl Verb {
             Verb::Burn(verb) => &mut verb.behind,
             Verb::Restore(verb) => &mut verb.behind,
             Verb::Verify(verb) => &mut verb.behind,
+            Verb::Drill(verb) => &mut verb.behind,
             Verb::Flush(verb) => &mut verb.behind,
             Verb::Watch(verb) => &mut verb.behind,
             Verb::Drives(verb) => &mut verb.behind,

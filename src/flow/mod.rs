@@ -9,6 +9,7 @@ pub mod burning;
 pub mod compare;
 #[cfg(test)]
 mod compare_tests;
+pub mod drilling;
 pub mod flushing;
 pub mod insertion;
 pub mod keys;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 
 use crate::catalog::{CatalogError, KnownSet};
 use crate::codec::openpgp::{LockError, OpenError, SealError};
+use crate::drill::DrillError;
 use crate::drive::DriveError;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::pack::PackError;
@@ -78,6 +80,18 @@ pub enum FlowError {
     Place(#[from] PlaceError),
     #[error(transparent)]
     Listing(#[from] ListingError),
+    #[error(transparent)]
+    Drill(DrillError),
+    #[error(
+        "disc {disc}, as it is staged, does not open with stock tools ({words}), and is not burned; remove its staging directory and run the backup again (--no-drill burns it all the same)"
+    )]
+    DrillFailed { disc: DiscNo, words: String },
+    #[error(
+        "the catalog does not know this set, and a drill compares with it; `coldcut verify` works without"
+    )]
+    UnknownSet,
+    #[error("there is no disc {0} of this set here")]
+    NoSuchDisc(DiscNo),
     #[error(transparent)]
     Pack(PackError),
     #[error("{0}")]
@@ -177,6 +191,15 @@ impl FlowError {
 
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
+    }
+}
+
+impl From<DrillError> for FlowError {
+    fn from(error: DrillError) -> Self {
+        match error {
+            DrillError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Drill(error),
+        }
     }
 }
 

@@ -18,10 +18,11 @@ pub struct Query {
     set: KnownSet,
 }
 
-/// A disc, and when a copy of it was last found right.
+/// A disc, and when a copy of it was last found right, and when stock tools last opened it.
 pub struct KnownDisc {
     pub info: DiscInfo,
     pub verified: Option<Moment>,
+    pub drilled: Option<Moment>,
 }
 
 /// A set at a glance.
@@ -86,7 +87,10 @@ impl Query {
         let with_date = |info: DiscInfo| {
             let seen = self.catalog.verifications(self.set.id, info.number)?;
             let good = seen.iter().rev().find(|seen| seen.finding == Finding::Ok);
-            Ok(KnownDisc { verified: good.map(|seen| seen.at), info })
+            let drills = self.catalog.drills(self.set.id, info.number)?;
+            let drilled = drills.iter().rev().find(|drill| drill.finding == Finding::Ok);
+            let (verified, drilled) = (good.map(|seen| seen.at), drilled.map(|drill| drill.at));
+            Ok(KnownDisc { info, verified, drilled })
         };
         self.catalog.discs(self.set.id)?.into_iter().map(with_date).collect()
     }

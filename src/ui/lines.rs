@@ -46,6 +46,8 @@ pub struct DiscLine {
     pub copies: u32,
     /// When a copy was last read back without a fault.
     pub verified: Option<Moment>,
+    /// When stock tools last opened a sample of it, or all of it.
+    pub drilled: Option<Moment>,
 }
 
 /// What there is to say of a set at a glance.
@@ -114,8 +116,9 @@ impl Object for SnapshotLine {
 }
 
 impl Row for DiscLine {
-    const HEADINGS: &'static [&'static str] =
-        &["DISC", "STATE", "DATE", "USED", "OF", "SNAPSHOT", "COPIES", "VERIFIED", "SET"];
+    const HEADINGS: &'static [&'static str] = &[
+        "DISC", "STATE", "DATE", "USED", "OF", "SNAPSHOT", "COPIES", "VERIFIED", "DRILLED", "SET",
+    ];
     const NUMBERS: &'static [usize] = &[0, 3, 4, 5, 6];
 
     fn cells(&self) -> Vec<String> {
@@ -128,6 +131,7 @@ impl Row for DiscLine {
             self.snapshot.to_string(),
             self.copies.to_string(),
             self.verified.map_or("-".to_owned(), |moment| moment.to_string()),
+            self.drilled.map_or("-".to_owned(), |moment| moment.to_string()),
             self.set.to_string(),
         ]
     }
@@ -146,6 +150,7 @@ impl Object for DiscLine {
             "snapshot": self.snapshot.0,
             "copies": self.copies,
             "verified": self.verified.map(|moment| moment.to_string()),
+            "drilled": self.drilled.map(|moment| moment.to_string()),
         })
     }
 }
@@ -459,6 +464,7 @@ mod tests {
             snapshot: SnapshotSeq(3),
             copies: 1,
             verified: None,
+            drilled: None,
         };
         assert_eq!(disc.object()["id"], 7);
         assert_eq!(disc.cells().len(), DiscLine::HEADINGS.len());

@@ -51,6 +51,7 @@ pub fn discs(room: &Room) -> Result<Exit, RunError> {
         snapshot: disc.info.snapshot.unwrap_or(SnapshotSeq(0)),
         copies: disc.info.good_copies,
         verified: disc.verified,
+        drilled: disc.drilled,
     };
     let lines: Vec<DiscLine> = query.discs()?.into_iter().map(line).collect();
     table::print(&room.screen, &lines)?;

@@ -5,6 +5,7 @@
 //! message be decrypted to its end.
 
 mod cfb;
+mod file_key;
 mod locks;
 mod opened;
 mod opener;
@@ -12,6 +13,7 @@ mod packet;
 mod random_access;
 mod sealer;
 
+pub use file_key::FileKey;
 pub use locks::{LockError, Locks};
 pub use opened::{Integrity, Opened};
 pub use opener::{OpenError, Opener};

@@ -1,0 +1,147 @@
+//! `coldcut drill`, and the drill before each burn: stock tools open what coldcut made, and what they
+//! cannot open is not burned.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::PathBuf;
+
+use support::trees::Random;
+use support::{Run, Sandbox, hostile_tree};
+
+const PASSPHRASE: &[u8] = b"tr\xc3\xa4nen und 7 zwerge ";
+
+fn staged(options: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.passphrase_file(PASSPHRASE);
+    hostile_tree(&sandbox.source());
+    fs::write(sandbox.source().join("film"), Random::new(9).bytes(5_000_000)).unwrap();
+    let sizes = ["backup", "--stage", "--disc-size", "4M", "--archive-size", "1M"];
+    sandbox.run(sizes.iter().chain(options).chain(&["source"])).ok();
+    sandbox
+}
+
+fn drill(sandbox: &Sandbox, words: &[&str]) -> Run {
+    sandbox.run(["drill", "--passphrase-file", "passphrase", "--json"].iter().chain(words))
+}
+
+/// Files that came out, and faults, by disc.
+fn counts(run: &Run) -> Vec<(u64, u64)> {
+    let summary = run.objects().pop().unwrap();
+    assert_eq!(summary["command"], "drill");
+    let number = |disc: &serde_json::Value, key: &str| disc[key].as_u64().unwrap();
+    let discs = summary["discs"].as_array().unwrap();
+    discs.iter().map(|disc| (number(disc, "files"), number(disc, "faults"))).collect()
+}
+
+/// The files of staged discs that a pattern of bash's names.
+fn staged_files(sandbox: &Sandbox, pattern: &str) -> Vec<PathBuf> {
+    let run = sandbox.bash(&format!("ls staging/*/{pattern}"));
+    run.ok().stdout().lines().map(|line| sandbox.path(line)).collect()
+}
+
+fn flip(sandbox: &Sandbox, pattern: &str, at: impl Fn(u64) -> u64) {
+    for path in staged_files(sandbox, pattern) {
+        let file = fs::File::options().read(true).write(true).open(path).unwrap();
+        let place = at(file.metadata().unwrap().len());
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, place).unwrap();
+        file.write_all_at(&[byte[0] ^ 0x10], place).unwrap();
+    }
+}
+
+#[test]
+fn stock_tools_open_every_kind_of_disc() {
+    for options in [
+        &[][..],
+        &["--encrypt", "--passphrase-file", "passphrase"],
+        &["--compress", "zstd"],
+        &["--compress", "none", "--encrypt", "--passphrase-file", "passphrase"],
+    ] {
+        let sandbox = staged(options);
+        let discs = counts(drill(&sandbox, &[]).ok());
+        assert!(discs.len() >= 2, "{discs:?}");
+        assert!(discs.iter().all(|&(files, faults)| files > 0 && faults == 0), "{discs:?}");
+        let listed = sandbox.run(["discs", "--json"]).ok().results();
+        assert!(listed.iter().all(|disc| disc["drilled"].is_string()), "{listed:?}");
+        let all = counts(drill(&sandbox, &["--all"]).ok());
+        assert!(all.iter().map(|disc| disc.0).sum::<u64>() > 20, "{all:?}");
+        // Nothing is left of what was restored.
+        assert_eq!(sandbox.bash("ls -A staging/scratch").ok().stdout(), "");
+    }
+}
+
+#[test]
+fn discs_on_a_shelf_are_drilled_by_number_and_by_place() {
+    let sandbox = staged(&["--encrypt", "--passphrase-file", "passphrase"]);
+    sandbox.run(["burn", "shelf"]).ok();
+    drill(&sandbox, &[]).code(1).says("nothing is staged");
+    assert_eq!(counts(drill(&sandbox, &["1", "shelf"]).ok()).len(), 1);
+    assert!(counts(drill(&sandbox, &["--all", "shelf"]).ok()).len() >= 2);
+    drill(&sandbox, &["77", "shelf"]).code(1).says("there is no disc 77");
+    drill(&sandbox, &["0", "shelf"]).code(2);
+    sandbox.run(["drill", "shelf"]).code(1).says("a passphrase is needed");
+    fs::write(sandbox.path("passphrase"), "wrong\n").unwrap();
+    drill(&sandbox, &["shelf"]).code(1).says("not the passphrase");
+    fs::remove_file(sandbox.catalog()).unwrap();
+    drill(&sandbox, &["shelf"]).code(1);
+}
+
+#[test]
+fn damage_is_found_and_named() {
+    let closed = ["--encrypt", "--passphrase-file", "passphrase"];
+    let middle = |len: u64| len / 2;
+    for (options, pattern, at) in [
+        (&[][..], "0001/INDEX*", middle as fn(u64) -> u64),
+        (&[], "0001/archives/*", |_| 60),
+        (&closed, "0001/INDEX*", |len| len - 200),
+        (&closed, "0001/archives/*", |_| 300),
+        // The checksum of the message: gpg alone sees it.
+        (&closed, "0001/archives/*", |len| len - 1),
+    ] {
+        let sandbox = staged(options);
+        flip(&sandbox, pattern, at);
+        let run = drill(&sandbox, &[]);
+        let discs = counts(run.code(5));
+        assert!(discs[0].1 > 0 && discs[1..].iter().all(|disc| disc.1 == 0), "{discs:?}");
+        let listed = sandbox.run(["discs", "--json"]).ok().results();
+        assert!(listed[0]["drilled"].is_null() && listed[1]["drilled"].is_string(), "{listed:?}");
+    }
+}
+
+#[test]
+fn a_whole_drill_names_each_file_that_did_not_come_back() {
+    let sandbox = staged(&[]);
+    fs::write(&staged_files(&sandbox, "0001/archives/*")[0], "").unwrap();
+    let run = drill(&sandbox, &["--all"]);
+    run.code(5).says("did not come back");
+    assert!(counts(&run)[0].1 > 5, "{}", run.story());
+}
+
+#[test]
+fn recipients_need_their_key_for_a_sample_and_their_key_ring_for_all() {
+    let mut sandbox = Sandbox::new();
+    let ring = sandbox.path("ring");
+    fs::create_dir(&ring).unwrap();
+    fs::set_permissions(&ring, fs::Permissions::from_mode(0o700)).unwrap();
+    sandbox.set("GNUPGHOME", &ring);
+    sandbox
+        .bash(
+            "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' default default never
+             gpg --batch --armor --export a@example.org > cert.asc
+             gpg --batch --armor --export-secret-keys a@example.org > secret.asc",
+        )
+        .ok();
+    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    let words = ["backup", "--stage", "--disc-size", "3M", "--recipient", "cert.asc", "source"];
+    sandbox.run(words).ok();
+    sandbox.run(["drill"]).code(1).says("--secret-key");
+    sandbox.run(["drill", "--secret-key", "secret.asc"]).ok().says("1 files (7 B) came out right");
+    sandbox.run(["drill", "--all"]).ok().says("1 files (7 B) came out right");
+    sandbox.bash("gpgconf --kill all").ok();
+    fs::rename(&ring, sandbox.path("ring.away")).unwrap();
+    sandbox.run(["drill", "--all"]).code(5);
+}
