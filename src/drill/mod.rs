@@ -10,7 +10,7 @@ mod tools;
 mod whole;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::codec::frames::{FRAME_BYTES, first_frame_len};
 use crate::codec::openpgp::{FileKey, OpenError, Opener, Unlocked};
-use crate::format::IndexReader;
 use crate::model::disc::{Compression, archive_path};
 use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Digest, DiscUuid};
@@ -26,15 +25,13 @@ use crate::port::command::{CommandError, Program};
 use crate::port::operator::Secret;
 use crate::port::stop::{Stop, Stopped};
 
-use choice::{Unit, choose};
+use choice::{Choice, Random, Unit};
 use comparing::Comparison;
 use tools::Tools;
 pub use whole::{Wanted, Whole, whole};
 
 /// An INDEX that is longer than this is opened wholly and expanded only so far, where time counts.
 const QUICK_INDEX: u64 = 6 << 20;
-/// A longer one is not expected: 40 million members.
-const LONGEST_INDEX: usize = 8 << 30;
 
 /// How thorough a sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,16 +121,16 @@ impl From<CommandError> for DrillError {
 /// Reads INDEX, and the first frame, the last one and one between of two archives.
 pub fn sample(sampling: &Sampling) -> Result<Drilled, DrillError> {
     let mut drill = Drill { on: sampling, seen: Drilled::default() };
-    let rows = drill.index()?;
-    let mut random = |below: u64| -> Result<u64, DrillError> {
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes).map_err(|e| DrillError::Random(e.into()))?;
-        Ok(u64::from_le_bytes(bytes) % below.max(1))
-    };
-    for (archive, units) in choose(rows, sampling.depth, &mut random)? {
+    for (archive, units) in drill.index(&mut random)? {
         drill.archive(archive, &units)?;
     }
     Ok(drill.seen)
+}
+
+fn random(below: u64) -> Result<u64, DrillError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|e| DrillError::Random(e.into()))?;
+    Ok(u64::from_le_bytes(bytes) % below.max(1))
 }
 
 struct Drill<'a> {
@@ -159,67 +156,45 @@ impl Drill<'_> {
         self.on.known.iter().find(|file| wanted.contains(&file.path.as_str())).cloned()
     }
 
-    /// INDEX, opened and expanded by the tools; its rows as our own reader understands them.
-    fn index(&mut self) -> Result<Vec<IndexRow>, DrillError> {
+    /// INDEX, opened and expanded by the tools; what of it is tried further.
+    fn index(&mut self, random: &mut Random) -> Result<Vec<(ArchiveNo, Vec<Unit>)>, DrillError> {
         let Some(known) = self.known(&["INDEX.tsv.bz2", "INDEX.tsv.bz2.gpg"]) else {
             self.fault("INDEX.tsv.bz2", "the catalog knows of none");
             return Ok(Vec::new());
         };
-        let Some((place, file)) = self.bring(&known.path) else { return Ok(Vec::new()) };
+        let path = &known.path;
+        let Some((place, file)) = self.bring(path) else { return Ok(Vec::new()) };
         match digest_of(&file) {
             Ok(found) if found == known.sha256 => {}
-            Ok(_) => self.fault(&known.path, "has another content than the catalog says (sha256)"),
-            Err(error) => self.fault(&known.path, format!("cannot be read: {error}")),
+            Ok(_) => self.fault(path, "has another content than the catalog says (sha256)"),
+            Err(error) => self.fault(path, format!("cannot be read: {error}")),
         }
-        let tools = match self.tools(&known.path, &file) {
-            Some(tools) => tools,
-            // Without a key there are no rows, and so no frames to choose from.
-            None => return Ok(Vec::new()),
-        };
-        let cut =
-            (self.on.depth == Depth::Quick && known.size > QUICK_INDEX).then_some(QUICK_INDEX);
-        let ran = run(&tools.listing(&place, cut), self.on.stop, LONGEST_INDEX)?;
-        if let Some(words) = ran.failure {
-            self.fault(&known.path, format!("does not open with the tools: {words}"));
+        // Without a key there are no rows, and so no frames to choose from.
+        let Some(tools) = self.tools(path, &file) else { return Ok(Vec::new()) };
+        let is_cut = self.on.depth == Depth::Quick && known.size > QUICK_INDEX;
+        let mut choice = Choice::new(random);
+        let program = tools.listing(&place, is_cut.then_some(QUICK_INDEX));
+        let failure = stream(&program, self.on.stop, &mut |piece| choice.take(piece))?;
+        self.judge_index(path, failure, &choice);
+        if is_cut {
+            let words = "only its beginning was expanded, and the sample is from there";
+            self.seen.skipped.push(format!("{path}: {words}"));
         }
-        if cut.is_some() {
-            self.seen.skipped.push(format!(
-                "{}: only its beginning was expanded, and the sample is from there",
-                known.path
-            ));
-        }
-        Ok(self.rows(&known.path, &ran.output, cut.is_some()))
+        choice.finish(self.on.depth, is_cut)
     }
 
-    fn rows(&mut self, path: &str, text: &[u8], cut: bool) -> Vec<IndexRow> {
-        let reader = match IndexReader::new(BufReader::new(text)) {
-            Ok(reader) => reader,
-            Err(error) => {
-                self.fault(path, error.to_string());
-                return Vec::new();
-            }
-        };
-        if reader.header().disc_uuid != self.on.disc {
-            self.fault(path, "is that of another disc");
+    fn judge_index(&mut self, path: &str, failure: Option<String>, choice: &Choice) {
+        if let Some(words) = failure {
+            self.fault(path, format!("does not open with the tools: {words}"));
         }
-        let mut rows = Vec::new();
-        let mut bad = 0_u64;
-        for row in reader {
-            match row {
-                Ok(row) => rows.push(row),
-                Err(_) => bad += 1,
-            }
+        match choice.disc() {
+            Ok(disc) if disc == self.on.disc => {}
+            Ok(_) => self.fault(path, "is that of another disc"),
+            Err(error) => self.fault(path, error.to_string()),
         }
-        // Where the text was cut, its last line may have been.
-        if bad > u64::from(cut) {
-            self.fault(path, format!("{bad} of its lines cannot be understood"));
+        if choice.bad > 0 {
+            self.fault(path, format!("{} of its lines cannot be understood", choice.bad));
         }
-        if cut {
-            // The last archive may go on behind the cut.
-            let last = rows.last().map(|row| row.archive);
-            rows.retain(|row| Some(row.archive) != last);
-        }
-        rows
     }
 
     fn archive(&mut self, number: ArchiveNo, units: &[Unit]) -> Result<(), DrillError> {

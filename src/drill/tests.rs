@@ -69,8 +69,7 @@ impl Bench {
         let files =
             [("a", b"first\n".to_vec()), ("long", noise(5 << 20)), ("z", b"last\n".to_vec())];
         let (bytes, rows) = archive(1, &files);
-        let name = SetName::new("x").unwrap();
-        let mut text = header_lines(&name, SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
+        let mut text = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
         rows.iter().for_each(|row| index_line(row, &mut text));
         let mut bench = Bench {
             dir: tempfile::tempdir().unwrap(),
@@ -177,8 +176,7 @@ fn what_the_index_says_is_held_against_the_catalog() {
     let mut bench = Bench::new(&sealer());
     let (bytes, mut rows) = archive(1, &[("unknown", b"1".to_vec()), ("wrong", b"2".to_vec())]);
     rows[1].sha256 = Some(Digest([0; 32]));
-    let name = SetName::new("x").unwrap();
-    let mut text = header_lines(&name, SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
+    let mut text = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
     rows.iter().for_each(|row| index_line(row, &mut text));
     bench.known.clear();
     let sealer = sealer();
@@ -195,8 +193,7 @@ fn what_the_index_says_is_held_against_the_catalog() {
 fn a_long_member_is_tried_by_its_first_frame_and_its_name() {
     let mut bench = Bench::new(&sealer());
     let (bytes, rows) = archive(1, &[("long", noise(5 << 20))]);
-    let name = SetName::new("x").unwrap();
-    let mut text = header_lines(&name, SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
+    let mut text = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
     rows.iter().for_each(|row| index_line(row, &mut text));
     bench.known.clear();
     let sealer = sealer();
@@ -214,17 +211,37 @@ fn the_first_the_last_and_one_between_are_chosen() {
     let rows: Vec<IndexRow> = (1..=3)
         .flat_map(|archive| (0..20).map(move |n| row(archive, "f", (n / 2 * 100, 100, 0), b"x")))
         .collect();
-    // Always the first of what there is.
-    let chosen = choose(rows.clone(), Depth::Quick, &mut |_| Ok(0)).unwrap();
-    let shape: Vec<(u32, Vec<u64>)> = chosen
-        .iter()
-        .map(|(archive, units)| (archive.0, units.iter().map(|unit| unit.offset).collect()))
-        .collect();
-    assert_eq!(shape, [(1, vec![0, 900]), (3, vec![0, 900])]);
+    let mut text = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
+    rows.iter().for_each(|row| index_line(row, &mut text));
+    let offsets = |units: &[Unit]| units.iter().map(|unit| unit.offset).collect::<Vec<_>>();
+    let choose = |text: &[u8], cut: bool, random: &mut dyn FnMut(u64) -> u64| {
+        let mut random = |below| Ok(random(below));
+        let mut choice = Choice::new(&mut random);
+        text.chunks(77).for_each(|piece| choice.take(piece));
+        assert_eq!((choice.disc().unwrap(), choice.bad), (DISC, 0));
+        choice.finish(Depth::Quick, cut).unwrap()
+    };
+    let shape = |chosen: &[(ArchiveNo, Vec<Unit>)]| -> Vec<(u32, Vec<u64>)> {
+        chosen.iter().map(|(archive, units)| (archive.0, offsets(units))).collect()
+    };
+    // The third takes the place of the first; the first unit is the one between.
+    let chosen = choose(&text, false, &mut |_| 0);
+    assert_eq!(shape(&chosen), [(3, vec![0, 900]), (2, vec![0, 900])]);
     assert!(chosen[0].1.iter().all(|unit| unit.rows.len() == 2));
-    let chosen = choose(rows, Depth::Quick, &mut |below| Ok(below / 2)).unwrap();
-    assert_eq!(chosen[0].1.iter().map(|unit| unit.offset).collect::<Vec<_>>(), [0, 500, 900]);
-    assert_eq!(choose(Vec::new(), Depth::Quick, &mut |_| Ok(0)).unwrap(), []);
+    let chosen = choose(&text, false, &mut |below| below / 2);
+    assert_eq!(shape(&chosen), [(1, vec![0, 500, 900]), (3, vec![0, 500, 900])]);
+    // Where the text was cut in a line, the unit before may lack members.
+    let cut = &text[..text.len() - 10];
+    assert_eq!(
+        shape(&choose(cut, true, &mut |_| 1)),
+        [(1, vec![0, 100, 900]), (3, vec![0, 100, 800])]
+    );
+    let header = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
+    assert_eq!(choose(&header, false, &mut |_| 0), []);
+}
+
+fn name() -> SetName {
+    SetName::new("x").unwrap()
 }
 
 #[test]
