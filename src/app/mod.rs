@@ -153,7 +153,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Restore(args) => verbs::restore::run(room, args),
         Verb::Verify(args) => verbs::verify::run(room, args),
         Verb::Drill(args) => verbs::drill::run(room, args),
-        Verb::Flush(_) => verbs::flush::run(room),
+        Verb::Flush(args) => verbs::flush::run(room, args),
         Verb::Watch(args) => verbs::watch::run(room, args),
         Verb::Drives(_) => verbs::drives::run(room),
         Verb::Snapshots(_) => verbs::query::snapshots(room),

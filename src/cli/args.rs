@@ -153,6 +153,17 @@ pub struct Burning {
     pub overwrite: bool,
 }
 
+/// Signing what is packed. Not by the set's own keys: who signs need not be able to read.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Signing {
+    /// Sign each disc's SHA256SUMS with this OpenPGP secret key
+    #[arg(long, value_name = "KEYFILE", help_heading = "Signing")]
+    pub sign: Option<PathBuf>,
+    /// Take the password of that key from the first line of FILE [default: ask]
+    #[arg(long, value_name = "FILE", help_heading = "Signing")]
+    pub sign_passphrase_file: Option<PathBuf>,
+}
+
 #[derive(Args, Debug)]
 pub struct Backup {
     /// The directory to back up, or the name of a set of the configuration files
@@ -205,6 +216,8 @@ pub struct Backup {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
+    pub signing: Signing,
+    #[command(flatten)]
     pub burning: Burning,
     #[command(flatten)]
     behind: Common,
@@ -251,6 +264,9 @@ pub struct Restore {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
     behind: Common,
 }
@@ -272,6 +288,9 @@ pub struct Verify {
     typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
+    /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
     behind: Common,
 }
@@ -296,6 +315,8 @@ pub struct Drill {
 
 #[derive(Args, Debug)]
 pub struct Flush {
+    #[command(flatten)]
+    pub signing: Signing,
     #[command(flatten)]
     behind: Common,
 }

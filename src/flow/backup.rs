@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::catalog::{
     Access, Catalog, CatalogError, DiscInfo, DiscState, KnownSet, NewDisc, SetFacts, SetId,
 };
-use crate::codec::openpgp::Sealer;
+use crate::codec::openpgp::{Sealer, Signer};
 use crate::drive::{Drive, Label};
 use crate::model::disc::Compression;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
@@ -48,6 +48,8 @@ pub struct BackupRequest<'a> {
     pub archive_size: Bytes,
     pub compression: Option<Compression>,
     pub keys: KeyRing<'a>,
+    /// Signs the discs' SHA256SUMS.
+    pub signer: Option<Signer>,
     pub filter: FilterOptions,
     pub rehash: bool,
     pub move_source: bool,
@@ -416,6 +418,7 @@ impl Run<'_> {
                 .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
                 .collect(),
             long_paths: queue.iter().any(long),
+            signer: self.request.signer.as_ref(),
         })
     }
 
@@ -459,6 +462,7 @@ impl Run<'_> {
             facts: texts.facts(number, info.uuid, &date),
             disc_txt: texts.disc_txt(number, info.uuid, &date),
             sealer: self.sealer.as_ref(),
+            signer: self.request.signer.as_ref().map(|signer| (signer, now)),
             scratch: &self.staging.scratch(),
             archives: archives.iter().map(archive_file).collect(),
         };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::catalog::{Access, Catalog, DiscInfo};
+use crate::codec::openpgp::Signer;
 use crate::model::SetName;
 use crate::model::size::NAMED_SIZES;
 use crate::pack::queue::Queue;
@@ -21,6 +22,7 @@ pub struct FlushRequest<'a> {
     pub staging: PathBuf,
     pub name: Option<SetName>,
     pub keys: KeyRing<'a>,
+    pub signer: Option<Signer>,
 }
 
 /// The disc that is staged now; `None` if nothing waited.
@@ -45,6 +47,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         archive_size: crate::model::Bytes(0),
         compression: None,
         keys: request.keys,
+        signer: request.signer,
         filter: FilterOptions::default(),
         rehash: false,
         move_source: false,

@@ -22,6 +22,7 @@ pub mod records;
 mod restore_tests;
 pub mod restoring;
 mod rows;
+pub mod signatures;
 pub mod staging;
 pub mod verifying;
 pub mod watching;
@@ -30,7 +31,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use crate::catalog::{CatalogError, KnownSet};
-use crate::codec::openpgp::{LockError, OpenError, SealError};
+use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
 use crate::drill::DrillError;
 use crate::drive::DriveError;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
@@ -76,6 +77,10 @@ pub enum FlowError {
     Seal(#[from] SealError),
     #[error("cannot decrypt")]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Signing(#[from] SignError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
     #[error(transparent)]
     Place(#[from] PlaceError),
     #[error(transparent)]

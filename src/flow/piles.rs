@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
 use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::{DiscNo, SetName, SetUuid};
 
 use super::insertion::with_medium;
+use super::signatures::distrust;
 use super::{Desk, FlowError, chain};
 
 /// Longer files of this name are not ours.
@@ -160,6 +162,35 @@ impl Piles {
             }
         }
         piles
+    }
+
+    /// Without the discs that none of these keys signed; they become problems.
+    pub fn keep_signed(mut self, checker: Option<&Checker>) -> Piles {
+        let Some(checker) = checker else { return self };
+        let Piles { sets, problems, .. } = &mut self;
+        for found in sets.iter_mut().flat_map(|pile| pile.discs.values_mut()) {
+            found.copies.retain(|copy| match distrust(&**copy, checker) {
+                None => true,
+                Some(what) => {
+                    problems.push(Problem { what, kind: ProblemKind::Damage });
+                    false
+                }
+            });
+        }
+        for pile in &mut *sets {
+            pile.discs.retain(|_, found| !found.copies.is_empty());
+        }
+        sets.retain(|pile| !pile.discs.is_empty());
+        self
+    }
+
+    /// The same, where there must be something left.
+    pub fn must_be_signed(self, checker: Option<&Checker>) -> Result<Piles, FlowError> {
+        let piles = self.keep_signed(checker);
+        if checker.is_some() && piles.sets.is_empty() {
+            return Err(piles.nothing());
+        }
+        Ok(piles)
     }
 
     /// What was found, for people.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, CatalogError};
-use crate::codec::openpgp::{OpenError, Opener};
+use crate::codec::openpgp::{Checker, OpenError, Opener};
 use crate::drive::{DiscReader, Drive, FileReader, Label};
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
@@ -47,6 +47,8 @@ pub struct RestoreRequest<'a> {
     pub owners: bool,
     pub keys: KeyRing<'a>,
     pub dry_run: bool,
+    /// Only discs that are signed by one of these count.
+    pub signed_by: Option<Checker>,
     /// A directory for a catalog that was unpacked from a disc.
     pub scratch: PathBuf,
 }
@@ -112,6 +114,7 @@ pub fn restore(
         Some(drive) => first_disc(request, drive, desk)?,
         None => look(&request.from)?,
     };
+    let piles = piles.must_be_signed(request.signed_by.as_ref())?;
     note_problems(&piles.problems, desk);
     let pile = piles.choose(request.name.as_ref())?;
     let known = local_catalog(request, &pile, desk)?;
@@ -504,6 +507,7 @@ impl Session<'_> {
         });
         match found {
             Ok(piles) => {
+                let piles = piles.must_be_signed(self.request.signed_by.as_ref())?;
                 let same = piles.sets.into_iter().find(is_it);
                 self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
                 Ok(true)
@@ -538,7 +542,7 @@ impl Session<'_> {
     }
 
     fn look_again(&mut self) -> Result<(), FlowError> {
-        let piles = look(&self.request.from)?;
+        let piles = look(&self.request.from)?.keep_signed(self.request.signed_by.as_ref());
         let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
         // What is there now counts: the person may have taken a disc out for another one.
         self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{
     Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, Verification,
 };
+use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Drive};
 use crate::format::sums::parse_sums;
 use crate::model::disc::{Encryption, archive_path};
@@ -20,11 +21,8 @@ use crate::verify::{Expected, Fault, Verdict, verify};
 use super::burning::expected;
 use super::piles::{FoundDisc, Pile, Piles, ProblemKind, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
+use super::signatures::{LONGEST_SUMS, SIGNATURE, SUMS};
 use super::{Desk, FlowError, chain};
-
-/// A disc of a few million archives has no longer list.
-const LONGEST_SUMS: usize = 256 << 20;
-const SUMS: &str = "SHA256SUMS";
 
 /// What a verification is asked to do.
 pub struct VerifyRequest {
@@ -33,6 +31,8 @@ pub struct VerifyRequest {
     pub catalog: PathBuf,
     /// Only the discs of this set.
     pub name: Option<SetName>,
+    /// Only discs that are signed by one of these count.
+    pub signed_by: Option<Checker>,
     /// A directory for a catalog that was unpacked from a disc.
     pub scratch: PathBuf,
 }
@@ -86,7 +86,8 @@ pub fn verify_from(
     let mut piles = match drive {
         Some(drive) => look_in(drive, &request.from, "the disc to verify", desk, |_| true)?,
         None => look(&request.from)?,
-    };
+    }
+    .keep_signed(request.signed_by.as_ref());
     let mut report = VerifyReport::default();
     tell_problems(&piles, desk, &mut report);
     choose(&mut piles, request.name.as_ref())?;
@@ -329,6 +330,13 @@ fn own_list(reader: &dyn DiscReader) -> Result<BTreeMap<String, Expected>, Strin
     let (path, size) = (SUMS.to_owned(), text.len() as u64);
     let sha256 = Digest(Sha256::digest(&text).into());
     files.insert(path.clone(), Expected { path, size, sha256 });
+    // The list cannot hold its own signature, which is what it is, too.
+    if reader.file(SIGNATURE).is_some() {
+        let signature = read_small(reader, SIGNATURE, LONGEST_SUMS)?;
+        let (path, size) = (SIGNATURE.to_owned(), signature.len() as u64);
+        let sha256 = Digest(Sha256::digest(&signature).into());
+        files.insert(path.clone(), Expected { path, size, sha256 });
+    }
     Ok(files)
 }
 

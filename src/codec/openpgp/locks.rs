@@ -238,7 +238,7 @@ fn name_of(cert: &Cert) -> String {
     }
 }
 
-fn time_of(moment: Moment) -> SystemTime {
+pub(super) fn time_of(moment: Moment) -> SystemTime {
     let seconds = Duration::from_secs(u64::try_from(moment.0).unwrap_or(0));
     SystemTime::UNIX_EPOCH + seconds
 }
