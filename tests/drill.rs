@@ -19,7 +19,7 @@ fn staged(options: &[&str]) -> Sandbox {
     sandbox.passphrase_file(PASSPHRASE);
     hostile_tree(&sandbox.source());
     fs::write(sandbox.source().join("film"), Random::new(9).bytes(5_000_000)).unwrap();
-    let sizes = ["backup", "--stage", "--disc-size", "4M", "--archive-size", "1M"];
+    let sizes = ["backup", "--stage", "--no-drill", "--disc-size", "4M", "--archive-size", "1M"];
     sandbox.run(sizes.iter().chain(options).chain(&["source"])).ok();
     sandbox
 }
@@ -121,8 +121,8 @@ fn a_whole_drill_names_each_file_that_did_not_come_back() {
     assert!(counts(&run)[0].1 > 5, "{}", run.story());
 }
 
-#[test]
-fn recipients_need_their_key_for_a_sample_and_their_key_ring_for_all() {
+/// With a key ring, `cert.asc` and `secret.asc`, and a letter to back up.
+fn with_recipient() -> Sandbox {
     let mut sandbox = Sandbox::new();
     let ring = sandbox.path("ring");
     fs::create_dir(&ring).unwrap();
@@ -136,12 +136,97 @@ fn recipients_need_their_key_for_a_sample_and_their_key_ring_for_all() {
         )
         .ok();
     fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
-    let words = ["backup", "--stage", "--disc-size", "3M", "--recipient", "cert.asc", "source"];
+    sandbox
+}
+
+#[test]
+fn recipients_need_their_key_for_a_sample_and_their_key_ring_for_all() {
+    let sandbox = with_recipient();
+    let words = [
+        "backup",
+        "--stage",
+        "--no-drill",
+        "--disc-size",
+        "3M",
+        "--recipient",
+        "cert.asc",
+        "source",
+    ];
     sandbox.run(words).ok();
     sandbox.run(["drill"]).code(1).says("--secret-key");
     sandbox.run(["drill", "--secret-key", "secret.asc"]).ok().says("1 files (7 B) came out right");
     sandbox.run(["drill", "--all"]).ok().says("1 files (7 B) came out right");
     sandbox.bash("gpgconf --kill all").ok();
-    fs::rename(&ring, sandbox.path("ring.away")).unwrap();
+    fs::rename(sandbox.path("ring"), sandbox.path("ring.away")).unwrap();
     sandbox.run(["drill", "--all"]).code(5);
+}
+
+fn is_drilled(sandbox: &Sandbox) -> bool {
+    let discs = sandbox.run(["discs", "--json"]).ok().results();
+    assert!(!discs.is_empty());
+    discs.iter().all(|disc| disc["drilled"].is_string())
+}
+
+#[test]
+fn each_disc_is_drilled_before_it_is_burned() {
+    for options in [&[][..], &["--encrypt", "--passphrase-file", "passphrase"]] {
+        let sandbox = Sandbox::new();
+        sandbox.passphrase_file(PASSPHRASE);
+        hostile_tree(&sandbox.source());
+        fs::write(sandbox.source().join("film"), Random::new(9).bytes(9_000_000)).unwrap();
+        let words = ["backup", "--disc-size", "4M", "--archive-size", "1M"];
+        sandbox.run(words.iter().chain(options).chain(&["source", "shelf"])).ok();
+        assert!(is_drilled(&sandbox));
+    }
+}
+
+#[test]
+fn what_is_sealed_for_somebody_else_is_tried_while_its_session_keys_are_known() {
+    let sandbox = with_recipient();
+    let words = ["backup", "--disc-size", "3M", "--recipient", "cert.asc"];
+    // No secret key is within reach.
+    fs::rename(sandbox.path("ring"), sandbox.path("ring.away")).unwrap();
+    fs::rename(sandbox.path("secret.asc"), sandbox.path("secret.away")).unwrap();
+    sandbox.run(words.iter().chain(&["--stage", "source"])).ok();
+    assert!(is_drilled(&sandbox));
+    fs::write(sandbox.source().join("second"), "x").unwrap();
+    sandbox.run(words.iter().chain(&["--no-drill", "--stage", "source"])).ok();
+    assert!(!is_drilled(&sandbox));
+    let run = sandbox.run(words.iter().chain(&["source", "shelf"]));
+    run.ok().says("its session key went with the run that made it");
+    assert!(!is_drilled(&sandbox));
+    assert_eq!(sandbox.images().len(), 2);
+}
+
+#[test]
+fn a_disc_that_stock_tools_cannot_read_is_not_burned() {
+    let sandbox = Sandbox::new();
+    sandbox.passphrase_file(PASSPHRASE);
+    hostile_tree(&sandbox.source());
+    let words = ["backup", "--disc-size", "8M", "--encrypt", "--passphrase-file", "passphrase"];
+    sandbox.run(words.iter().chain(&["--no-drill", "--stage", "source"])).ok();
+    flip(&sandbox, "0001/archives/*", |_| 300);
+    let backup = || sandbox.run(words.iter().chain(&["source", "shelf"]));
+    backup().code(5).says("does not open with stock tools").says("archives/0000000");
+    sandbox.run(["burn", "shelf"]).code(5).says("found by the last drill");
+    assert_eq!(sandbox.images(), [PathBuf::new(); 0]);
+    // As the message says: packed anew.
+    sandbox.bash("rm -r staging/*/0001").ok();
+    backup().ok();
+    assert!(is_drilled(&sandbox));
+}
+
+#[test]
+fn a_machine_without_the_tools_burns_and_says_what_was_not_tried() {
+    let mut sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    let bin = sandbox.path("bin");
+    fs::create_dir(&bin).unwrap();
+    for tool in ["bash", "xorriso", "tar", "head", "tail", "cat"] {
+        std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), bin.join(tool)).unwrap();
+    }
+    sandbox.set("PATH", &bin);
+    let run = sandbox.run(["backup", "--disc-size", "3M", "source", "shelf"]);
+    run.ok().says("disc 1 is not drilled: bzip2 is not installed");
+    assert!(!is_drilled(&sandbox));
 }

@@ -50,6 +50,8 @@ pub struct BackupRequest<'a> {
     pub keys: KeyRing<'a>,
     /// Signs the discs' SHA256SUMS.
     pub signer: Option<Signer>,
+    /// Stock tools are tried on a sample of each disc.
+    pub drill: bool,
     pub filter: FilterOptions,
     pub rehash: bool,
     pub move_source: bool,
@@ -131,10 +133,12 @@ pub fn backup(
         refuse_foreign_discs(request, &catalog, &mut *drives.burner, desk)?;
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
+    let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
     run.forget_lost_staging(&mut catalog)?;
+    run.drill_waiting(&mut catalog)?;
     let Some(drives) = drives else { return run.all(&mut catalog, None) };
     let mut station = Station { staging, set, drives, desk };
     station.burn_waiting(&mut catalog, &[])?;

@@ -21,8 +21,10 @@ use crate::port::files::{free_space, make_private_dir};
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
 
+use super::backup::Run;
 use super::keys::KeyRing;
 use super::piles::{Pile, look, look_in};
+use super::records::waiting;
 use super::staging::Staging;
 use super::{Desk, FlowError, choose_set};
 
@@ -437,8 +439,53 @@ fn take_sample(
     Ok(sample(&Sampling { disc, known: &known, files, key, depth, knows, stop })?)
 }
 
-/// Tries a disc that is staged, before a blank is spent on it. What fails is not burned.
-pub fn drill_staged(
+impl Run<'_> {
+    /// Tries what a run before left, unless it did so itself.
+    pub(super) fn drill_waiting(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        for disc in waiting(catalog, self.set)? {
+            if newest(catalog, self.set, &disc)? != Some(Finding::Ok) {
+                self.drill(catalog, &disc)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries a disc that is staged, before a blank is spent on it.
+    pub(super) fn drill(&self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+        if !self.request.drill {
+            return Ok(());
+        }
+        drill_staged(catalog, self.staging, self.set, disc, self.sealer.as_ref(), self.desk)
+    }
+}
+
+/// What the last drill of the disc found.
+fn newest(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+) -> Result<Option<Finding>, FlowError> {
+    Ok(catalog.drills(set.id, disc.number)?.last().map(|drill| drill.finding))
+}
+
+/// A staged disc that stock tools could not read is burned by nobody. Of one that was burned already
+/// the drill may have met a bad copy.
+pub(super) fn refuse_unreadable(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+) -> Result<(), FlowError> {
+    let is_bad = newest(catalog, set, disc)? == Some(Finding::Damaged);
+    match is_bad && catalog.copies(set.id, disc.number)?.is_empty() {
+        true => Err(FlowError::DrillFailed {
+            disc: disc.number,
+            words: "found by the last drill".to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+fn drill_staged(
     catalog: &mut Catalog,
     staging: &Staging,
     set: &KnownSet,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::catalog::{Access, Catalog, DiscInfo};
-use crate::codec::openpgp::Signer;
+use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::SetName;
 use crate::model::size::NAMED_SIZES;
 use crate::pack::queue::Queue;
@@ -35,7 +35,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
         return Err(FlowError::UnfinishedRun(set.facts.name));
     };
-    let sealer = request.keys.sealer_for(&set)?;
+    let sealer = request.keys.sealer_for(&set)?.map(Sealer::keeping_keys);
     let staging = Staging::open(&request.staging)?;
     let backup = BackupRequest {
         source: set.facts.source.clone(),
@@ -48,6 +48,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         compression: None,
         keys: request.keys,
         signer: request.signer,
+        drill: true,
         filter: FilterOptions::default(),
         rehash: false,
         move_source: false,
@@ -65,5 +66,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let set = run.set.id;
     let mut ledger =
         CatalogLedger::new(&mut catalog, set, last.seq, desk.monitor, place, begun, rehashed)?;
-    run.close_disc(&texts, &disc, &mut ledger).map(Some)
+    let closed = run.close_disc(&texts, &disc, &mut ledger)?;
+    run.drill(ledger.catalog(), &closed)?;
+    Ok(Some(closed))
 }

@@ -88,7 +88,7 @@ pub enum FlowError {
     #[error(transparent)]
     Drill(DrillError),
     #[error(
-        "disc {disc}, as it is staged, does not open with stock tools ({words}), and is not burned; remove its staging directory and run the backup again (--no-drill burns it all the same)"
+        "disc {disc}, as it is staged, does not open with stock tools ({words}), and is not burned; `coldcut drill` tries it again, and without its staging directory the next backup packs it anew"
     )]
     DrillFailed { disc: DiscNo, words: String },
     #[error(

@@ -100,6 +100,7 @@ impl Bench {
         let ask = ask(self.passphrase);
         let request = BackupRequest {
             signer: None,
+            drill: true,
             shelf: None,
             source: self.path("source"),
             name: SetName::new("holidays").unwrap(),

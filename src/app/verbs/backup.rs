@@ -59,6 +59,7 @@ fn request<'a>(
         compression: args.compress,
         keys,
         signer: signer(room, &args.signing)?,
+        drill: !args.no_drill,
         filter: filter(args)?,
         rehash: args.rehash,
         move_source: args.move_source,

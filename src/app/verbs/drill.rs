@@ -4,6 +4,7 @@ use crate::app::{Room, RunError};
 use crate::cli::args::Drill;
 use crate::flow::drilling::{DrillRequest, DrilledDisc, drill};
 use crate::model::Bytes;
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::open_source;
@@ -29,7 +30,7 @@ pub fn run(room: &Room, args: Drill) -> Result<Exit, RunError> {
 }
 
 fn tell(room: &Room, drilled: &[DrilledDisc]) -> Result<(), RunError> {
-    room.reporter.finish();
+    room.reporter.rest();
     for disc in drilled {
         if !room.common.quiet || !disc.seen.faults.is_empty() {
             room.screen.say(&words(disc));

@@ -45,9 +45,11 @@ impl Sealer {
     }
 
     /// Remembers the session key of each file that is sealed from now on, in memory alone: a run
-    /// that seals for recipients has no other key with which it could try what it made.
+    /// that seals for recipients has no other key with which it could try what it made. One that
+    /// has the passphrase needs none of them.
     pub fn keeping_keys(self) -> Sealer {
-        Sealer { kept: Some(Kept::default()), ..self }
+        let kept = (!self.locks.is_passphrase()).then(Kept::default);
+        Sealer { kept, ..self }
     }
 
     /// The key of a file that this sealed, if it was to remember it.
