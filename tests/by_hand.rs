@@ -89,6 +89,23 @@ impl Scenario {
         command.output().unwrap()
     }
 
+    /// Changes a bit where these bytes stand last in an archive; in how many archives they do.
+    fn spoil(&self, wanted: &[u8]) -> usize {
+        let mut spoilt = 0;
+        for disc in ["disc1/archives", "disc2/archives"] {
+            for archive in fs::read_dir(self.path(disc)).unwrap() {
+                let path = archive.unwrap().path();
+                let mut bytes = fs::read(&path).unwrap();
+                if let Some(at) = bytes.windows(wanted.len()).rposition(|found| found == wanted) {
+                    bytes[at] ^= 1;
+                    fs::write(path, bytes).unwrap();
+                    spoilt += 1;
+                }
+            }
+        }
+        spoilt
+    }
+
     /// Restores in both roles and compares with the source as it was at a run.
     fn comes_back(&self, run: u32, words: &[&str], discs: &[&str]) {
         for as_nobody in [false, true] {
@@ -204,6 +221,28 @@ fn what_a_missing_disc_has_is_listed_and_comes_when_it_is_given() {
     let output = scenario.restore(true, &["open/t", "disc1", "disc2", "disc3", "disc4"]);
     assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
     scenario.is_like(1, "open/t");
+}
+
+#[test]
+fn content_that_changed_on_the_disc_is_set_aside_alone() {
+    let scenario = Scenario::new("uncompressed");
+    for wanted in [&b"deep\ndeep\n"[..], b"secret\0"] {
+        assert_eq!(scenario.spoil(wanted), 1);
+    }
+    for as_nobody in [false, true] {
+        let target = format!("open/{as_nobody}");
+        let output = scenario.restore(as_nobody, &[&target, "disc1", "disc2"]);
+        assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+        let text = String::from_utf8_lossy(&output.stdout);
+        let missing =
+            ["missing: a/b/deep.txt (damaged on disc", "missing: secret (damaged on disc"];
+        assert!(missing.iter().all(|words| text.contains(words)), "{text}");
+        assert_eq!(text.matches("missing: ").count(), 2, "{text}");
+        let aside = scenario.path(&target).join(".coldcut-damaged");
+        assert_eq!(fs::read(aside.join("a/b/deep.txt")).unwrap().len(), 5000);
+        assert!(aside.join("secret").exists());
+        assert!(!scenario.path(&target).join("a/b/deep.txt").exists());
+    }
 }
 
 #[test]

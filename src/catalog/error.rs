@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    #[error(
-        "the catalog {path:?} is damaged ({what}); move it aside and rebuild it from the discs"
-    )]
+    #[error("the catalog {path:?} is damaged ({what}); {}", way_out(path))]
     Damaged { path: PathBuf, what: String },
     #[error(
         "the catalog {path:?} was written by a newer coldcut (tables of version {found}, this \
@@ -78,6 +76,17 @@ pub enum Refused {
     PartOrder(RelPath, u32),
 }
 
+/// Nothing is put back by itself: what the copy does not know of may be on discs.
+fn way_out(path: &Path) -> &'static str {
+    match super::whole::last_of(path).exists() {
+        true => {
+            "`coldcut catalog restore-last` puts back the copy of the last run that ended well, \
+             and `coldcut catalog rebuild FROM...` makes it anew from the discs"
+        }
+        false => "`coldcut catalog rebuild FROM...` makes it anew from the discs",
+    }
+}
+
 fn holder(pid: Option<u32>) -> String {
     pid.map_or(String::new(), |pid| format!(" (process {pid})"))
 }
@@ -89,6 +98,8 @@ pub(super) enum Fault {
     /// A value that coldcut never writes.
     Value(String),
     Refused(Refused),
+    /// A file beside the catalog.
+    Io(io::Error),
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -110,6 +121,7 @@ pub(super) fn odd(what: impl Into<String>) -> Fault {
 pub(super) fn explain(path: &Path, doing: &'static str, fault: Fault) -> CatalogError {
     match fault {
         Fault::Refused(refused) => CatalogError::Refused(refused),
+        Fault::Io(source) => CatalogError::NotWritable { path: path.to_owned(), source },
         Fault::Value(what) => CatalogError::Damaged { path: path.to_owned(), what },
         Fault::Sql(error) => explain_sql(path, doing, error),
     }

@@ -25,10 +25,12 @@ const TABLES: &[(&str, &str)] = &[
     ("discs", "set_id=?1"),
     ("archives", "set_id=?1"),
     ("parts", "content IN (SELECT id FROM src.contents WHERE set_id=?1)"),
+    ("former_parts", "content IN (SELECT id FROM src.contents WHERE set_id=?1)"),
     ("members", "content IN (SELECT id FROM src.contents WHERE set_id=?1)"),
     ("disc_files", "set_id=?1"),
     ("copies", "set_id=?1"),
     ("verifications", "set_id=?1"),
+    ("twins", "set_id=?1"),
     ("drills", "set_id=?1"),
 ];
 

@@ -10,9 +10,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Held until dropped; the kernel lets go of it if the process dies. The file itself stays:
-/// removing it could take it from under a process that has just opened it.
+/// removing it could take it from under a process that has just opened it. It holds the process's
+/// number until that ends: one that is found there is of a process that was killed.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+    was_left: bool,
+    clears: bool,
 }
 
 impl Lock {
@@ -26,8 +29,31 @@ impl Lock {
             }
             Err(errno) => return Err(failed(errno.into())),
         }
+        let was_left = file.metadata().map_err(failed)?.len() > 0;
         write_pid(&mut file).map_err(failed)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file, was_left, clears: !was_left })
+    }
+
+    /// Whoever held it before did not end in order: a crash, a kill, a power cut.
+    pub(super) fn was_left(&self) -> bool {
+        self.was_left
+    }
+}
+
+impl Lock {
+    /// What a process that was killed left behind proved sound.
+    pub(super) fn is_settled(&mut self) {
+        self.clears = true;
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if !self.clears {
+            return;
+        }
+        // If this fails the next writer looks a little closer, for nothing.
+        let _ = self.file.set_len(0);
     }
 }
 

@@ -4,8 +4,10 @@
 //! Everything that a run has achieved is one transaction per archive and one per disc, so a kill
 //! costs at most the archive in work. Nothing here touches sources or discs.
 
+mod adopt;
 mod archives;
 mod contents;
+mod copies;
 mod dirs;
 mod discs;
 mod drills;
@@ -13,8 +15,11 @@ mod entries;
 mod error;
 mod export;
 mod forget;
+mod gone;
+mod import;
 mod listing;
 mod lock;
+mod moved;
 mod open;
 mod places;
 mod rows;
@@ -23,26 +28,29 @@ mod sets;
 mod snapshots;
 mod status;
 mod value;
+mod whole;
 
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]
 mod testing;
 
+pub use adopt::{AdoptedDisc, FoundMember, Twin};
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
 pub use contents::{ContentId, FilePlaces, StoredContent, StoredPart};
-pub use discs::{
-    ClosedDisc, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, Listings, NewDisc,
-    Verification,
-};
+pub use copies::{Copy, CopyNo, CopyState, Fate, Finding, Readings, Turn, Verification};
+pub use discs::{ClosedDisc, DiscFile, DiscInfo, DiscState, Listings, NewDisc};
 pub use drills::{Drill, DrillScope};
-pub use entries::{KnownContent, KnownEntry, RowChange};
+pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::{CatalogError, Refused};
+pub use gone::{Loss, LossAt};
 pub use listing::{Found, Listed};
+pub use moved::OnDisc;
 pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
 pub use snapshots::{Counts, Extent, SnapshotInfo};
 pub use status::{SetStatus, Tally};
+pub use whole::Replacement;
 
 use error::{Fault, explain};
 use rusqlite::{Connection, Transaction, TransactionBehavior};

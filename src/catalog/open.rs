@@ -22,6 +22,10 @@ pub enum Access {
 /// How long a reader waits for a writer's moment of commit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Digests come in no order: the index of a million of them, 20 MB, must stay in memory, or each
+/// file that is recorded costs a page of it, read and written again.
+const WRITERS_CACHE: &str = "PRAGMA cache_size=-32768";
+
 impl Catalog {
     /// Opens the catalog. For writing, every page is looked at first: a backup that went on with a
     /// damaged catalog would call files safe that are not.
@@ -30,6 +34,11 @@ impl Catalog {
             Access::Write => open_for_writing(path),
             Access::Read => open_for_reading(path),
         }
+    }
+
+    /// Looks at every page.
+    pub fn check(&self) -> Result<()> {
+        self.read("checking it", check_pages)
     }
 
     /// Opens a catalog that was unpacked from a disc. The file is the caller's scratch copy: its
@@ -57,19 +66,24 @@ impl Catalog {
 fn open_for_writing(path: &Path) -> Result<Catalog> {
     let not_writable = |source| CatalogError::NotWritable { path: path.to_owned(), source };
     make_private_file(path).map_err(not_writable)?;
-    let lock = Lock::take(path)?;
+    let mut lock = Lock::take(path)?;
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_version(path, &conn)?;
     check_shape(path, &conn)?;
     let prepare = || {
-        check_pages(&conn)?;
+        match lock.was_left() {
+            true => check_deeply(&conn)?,
+            false => check_pages(&conn)?,
+        }
         conn.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         )?;
+        conn.execute_batch(WRITERS_CACHE)?;
         schema::migrate(&conn)?;
         Ok(schema::make_indexes(&conn)?)
     };
     prepare().map_err(|fault| explain(path, "opening it", fault))?;
+    lock.is_settled();
     Ok(assemble(conn, path, Some(lock)))
 }
 
@@ -78,6 +92,15 @@ fn open_for_reading(path: &Path) -> Result<Catalog> {
     check_version(path, &conn)?;
     check_shape(path, &conn)?;
     check_begun(path, &conn)?;
+    let found =
+        schema::version(&conn).map_err(|e| explain(path, "reading its version", e.into()))?;
+    if found < schema::VERSION {
+        // Tables of a former coldcut: a writer brings them up to date first.
+        drop(conn);
+        drop(open_for_writing(path)?);
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        return Ok(assemble(conn, path, None));
+    }
     Ok(assemble(conn, path, None))
 }
 
@@ -92,12 +115,16 @@ fn assemble(conn: Connection, path: &Path, lock: Option<Lock>) -> Catalog {
     }
 }
 
-/// SQLite would make the file readable for all.
-fn make_private_file(path: &Path) -> io::Result<()> {
+pub(super) fn make_private_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => make_private_dir(dir)?,
-        _ => {}
+        Some(dir) if !dir.as_os_str().is_empty() => make_private_dir(dir),
+        _ => Ok(()),
     }
+}
+
+/// SQLite would make the file readable for all.
+pub(super) fn make_private_file(path: &Path) -> io::Result<()> {
+    make_private_parent(path)?;
     let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
     options.open(path).map(drop)
 }
@@ -114,7 +141,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
 }
 
 /// A path that SQLite takes as a file: `:memory:` and the empty name mean something else to it.
-fn plain(path: &Path) -> PathBuf {
+pub(super) fn plain(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -155,6 +182,24 @@ fn check_begun(path: &Path, conn: &Connection) -> Result<()> {
 fn check_pages(conn: &Connection) -> Result<(), Fault> {
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict == "ok" { Ok(()) } else { Err(odd(verdict)) }
+}
+
+/// After a crash nothing is taken on trust: indexes are held against tables, and rows against those
+/// that they refer to. A few seconds for a million files.
+fn check_deeply(conn: &Connection) -> Result<(), Fault> {
+    let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(odd(verdict));
+    }
+    let mut query = conn.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = query.query([])?;
+    match rows.next()? {
+        None => Ok(()),
+        Some(row) => {
+            let (table, other): (String, String) = (row.get(0)?, row.get(2)?);
+            Err(odd(format!("a row of {table} refers to one of {other} that is not there")))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +270,40 @@ mod tests {
         let refused = reader.create_set(&facts("other", "/"));
         assert!(matches!(refused, Err(CatalogError::NotWritable { .. })), "{refused:?}");
         bench.cat();
+    }
+
+    #[test]
+    fn tables_of_a_former_version_are_brought_up_to_date_by_readers_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        let conn = Connection::open(&path).unwrap();
+        schema::migrate_to(&conn, 1).unwrap();
+        conn.execute_batch(
+            "INSERT INTO sets(name, uuid, source, encryption, hidden, compression, created)
+             VALUES('photos', X'00000000000000000000000000000007', X'2f61', 'none', 0, 'bzip2', 0)",
+        )
+        .unwrap();
+        drop(conn);
+        let catalog = Catalog::open(&path, Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        assert_eq!((set.facts.name.as_str(), set.copies, set.hint), ("photos", 1, None));
+    }
+
+    #[test]
+    fn after_a_crash_rows_are_held_against_each_other() {
+        let mut bench = Bench::new();
+        bench.store(&[whole("a", 1, 1)]);
+        let sql = "PRAGMA foreign_keys=OFF; UPDATE parts SET content=77";
+        bench.cat().conn.execute_batch(sql).unwrap();
+        bench.catalog = None;
+        let lock = bench.dir.path().join("c/catalog.sqlite.lock");
+        assert_eq!(fs::read(&lock).unwrap(), b"", "whoever ends in order leaves no number");
+        drop(Catalog::open(&bench.file(), Access::Write).unwrap());
+        fs::write(&lock, "4711\n").unwrap();
+        let error = Catalog::open(&bench.file(), Access::Write).err().unwrap();
+        assert!(matches!(error, CatalogError::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains("parts"), "{error}");
+        assert_ne!(fs::read(&lock).unwrap(), b"", "the next one looks as closely");
     }
 
     #[test]

@@ -36,10 +36,14 @@ pub struct SetFacts {
 pub struct KnownSet {
     pub id: SetId,
     pub facts: SetFacts,
+    /// Reminds a person of the passphrase, and never is it.
+    pub hint: Option<String>,
+    /// So many verified copies each disc shall have.
+    pub copies: u32,
 }
 
 const COLUMNS: &str =
-    "id, name, uuid, source, encryption, certs, token, hidden, compression, created";
+    "id, name, uuid, source, encryption, certs, token, hidden, compression, created, hint, copies";
 
 impl Catalog {
     pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {
@@ -70,6 +74,24 @@ impl Catalog {
 
     pub fn set_compression(&mut self, set: SetId, compression: Compression) -> Result<()> {
         self.change_set(set, "UPDATE sets SET compression=?2 WHERE id=?1", compression.word())
+    }
+
+    pub fn set_hint(&mut self, set: SetId, hint: Option<&str>) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET hint=?2 WHERE id=?1", hint)
+    }
+
+    /// How many verified copies each disc shall have from now on.
+    pub fn set_copies(&mut self, set: SetId, copies: u32) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET copies=?2 WHERE id=?1", copies)
+    }
+
+    /// How many verified copies each disc shall have.
+    pub fn copies_wanted(&self, set: SetId) -> Result<u32> {
+        self.read("looking at a set", |conn| {
+            let sql = "SELECT copies FROM sets WHERE id=?";
+            let wanted = conn.query_row(sql, [set.0], |row| row.get(0)).optional()?;
+            wanted.ok_or_else(|| Refused::NoSet.into())
+        })
     }
 
     /// New keys for the discs to come (`rekey`).
@@ -139,5 +161,5 @@ fn read_set(row: &Row) -> Result<KnownSet, Fault> {
         compression: word(row, 8, Compression::from_word)?,
         created: Moment(row.get(9)?),
     };
-    Ok(KnownSet { id: SetId(row.get(0)?), facts })
+    Ok(KnownSet { id: SetId(row.get(0)?), facts, hint: row.get(10)?, copies: row.get(11)? })
 }

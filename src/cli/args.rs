@@ -2,6 +2,9 @@
 //! `--help` works on a machine without a home.
 
 mod finish;
+mod media;
+
+pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
 
 use super::config::{Config, ConfigFiles};
 use super::values;
@@ -67,8 +70,24 @@ pub enum Verb {
     Ls(Ls),
     /// List the paths of a snapshot that match a pattern
     Find(Find),
-    /// Show the sets, what is not on a disc yet, and where the catalog is
+    /// Say whether the data is safe: what is not, which discs may be lost, what to do
     Status(Status),
+    /// Remember where copies of a disc are kept
+    Locate(Locate),
+    /// A disc is lost: show what that means, and store again what is then missing
+    Lost(GiveUp),
+    /// A disc is given up for good: the same as `lost`, but reading it does not bring it back
+    Retire(GiveUp),
+    /// Read copies that were not read for long, or of a suspect maker, and follow how they age
+    Check(Check),
+    /// Make one more copy of discs, from staging or from another copy
+    Copy(CopyDisc),
+    /// Pack what old discs hold onto new ones, without the source
+    Migrate(Migrate),
+    /// Print a page for the drawer: the set, its discs, where they are, how to restore
+    Keysheet(Keysheet),
+    /// Make the catalog anew from discs, or put back the copy of the last run that ended well
+    Catalog(Catalog),
 }
 
 /// Options that every command takes, before its name or behind it.
@@ -206,6 +225,13 @@ pub struct Backup {
     /// Hold back a last disc that is less full than P percent [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,
+    /// Burn each disc so many times; it stays staged until all copies are verified [default: 1,
+    /// or what the set was told last]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub copies: Option<u32>,
+    /// Remember these words as the hint to the passphrase, never the passphrase
+    #[arg(long, value_name = "TEXT")]
+    pub hint: Option<String>,
     /// Make a disc even if only deletions, moves or modes are new
     #[arg(long)]
     pub flush: bool,
@@ -378,9 +404,24 @@ pub struct Find {
 }
 
 #[derive(Args, Debug)]
-pub struct Status {
+pub struct Catalog {
+    /// What to do with the catalog
+    #[arg(value_name = "rebuild|restore-last", value_enum, hide_possible_values = true)]
+    pub what: CatalogWork,
+    /// For `rebuild`: drives, shelves, images, folders with discs, in any order
+    #[arg(value_name = "FROM")]
+    pub from: Vec<PathBuf>,
+    /// For `rebuild`: sets that the catalog knows already are made anew, too
+    #[arg(long)]
+    pub replace: bool,
     #[command(flatten)]
     behind: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CatalogWork {
+    Rebuild,
+    RestoreLast,
 }
 
 /// Reads a command line, the program's name first, and what the files say for it. An error prints
@@ -431,6 +472,13 @@ impl Verb {
             Verb::Ls(verb) => &mut verb.behind,
             Verb::Find(verb) => &mut verb.behind,
             Verb::Status(verb) => &mut verb.behind,
+            Verb::Locate(verb) => &mut verb.behind,
+            Verb::Lost(verb) | Verb::Retire(verb) => &mut verb.behind,
+            Verb::Check(verb) => &mut verb.behind,
+            Verb::Copy(verb) => &mut verb.behind,
+            Verb::Migrate(verb) => &mut verb.behind,
+            Verb::Keysheet(verb) => &mut verb.behind,
+            Verb::Catalog(verb) => &mut verb.behind,
         }
     }
 }

@@ -2,10 +2,12 @@
 //! which frames wait until their length is known.
 
 pub mod acl;
+pub mod ahead;
 pub mod frames;
 pub mod member;
 pub mod openpgp;
 mod pax;
 pub mod read_member;
+pub mod salvage;
 pub mod sparse;
 pub mod spool;

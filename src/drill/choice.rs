@@ -137,9 +137,10 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Which disc the text says that it is of.
-    pub(super) fn disc(&self) -> Result<DiscUuid, FormatError> {
-        IndexReader::new(&self.header[..]).map(|reader| reader.header().disc_uuid)
+    /// Which disc the text says that it is of; `None` if its first lines are damaged.
+    pub(super) fn disc(&self) -> Result<Option<DiscUuid>, FormatError> {
+        let reader = IndexReader::new(&self.header[..])?;
+        Ok(reader.header().map(|header| header.disc_uuid))
     }
 
     /// The first unit, the last one, and one between of two archives, in the order of the archive.

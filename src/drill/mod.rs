@@ -188,8 +188,9 @@ impl Drill<'_> {
             self.fault(path, format!("does not open with the tools: {words}"));
         }
         match choice.disc() {
-            Ok(disc) if disc == self.on.disc => {}
-            Ok(_) => self.fault(path, "is that of another disc"),
+            Ok(Some(disc)) if disc == self.on.disc => {}
+            Ok(None) => self.fault(path, "does not say which disc it is of"),
+            Ok(Some(_)) => self.fault(path, "is that of another disc"),
             Err(error) => self.fault(path, error.to_string()),
         }
         if choice.bad > 0 {

@@ -218,7 +218,7 @@ fn the_first_the_last_and_one_between_are_chosen() {
         let mut random = |below| Ok(random(below));
         let mut choice = Choice::new(&mut random);
         text.chunks(77).for_each(|piece| choice.take(piece));
-        assert_eq!((choice.disc().unwrap(), choice.bad), (DISC, 0));
+        assert_eq!((choice.disc().unwrap(), choice.bad), (Some(DISC), 0));
         choice.finish(Depth::Quick, cut).unwrap()
     };
     let shape = |chosen: &[(ArchiveNo, Vec<Unit>)]| -> Vec<(u32, Vec<u64>)> {

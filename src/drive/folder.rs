@@ -25,9 +25,11 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Whether the directory holds a disc's content.
+    /// Whether the directory holds a disc's content. What was copied from a damaged disc may lack
+    /// some of the files that tell.
     pub fn is_one(dir: &Path) -> bool {
-        dir.join("DISC.txt").is_file()
+        let has = |name: &&str| dir.join(name).is_file();
+        has(&"DISC.txt") || ["README.txt", "restore.sh", "SHA256SUMS"].iter().all(has)
     }
 
     /// Symbolic links in it are not followed: none is on a disc, and they could lead anywhere.

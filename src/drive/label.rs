@@ -33,19 +33,47 @@ impl Label {
         })
     }
 
-    /// Reads who a disc is; `Ok(None)` if it is not one of coldcut's.
-    pub fn read(disc: &dyn DiscReader) -> Result<Option<Label>, ReadError> {
-        let Some(file) = disc.file("DISC.txt") else { return Ok(None) };
-        let mut text = vec![0; LONGEST];
-        let mut filled = 0;
-        loop {
-            match disc.read_at(file, filled as u64, &mut text[filled..])? {
-                0 => break,
-                n => filled += n,
-            }
-        }
-        Ok(Label::parse(&text[..filled]))
+    /// The first lines of `README.txt` say the same to people.
+    fn parse_readme(readme: &[u8]) -> Option<Label> {
+        let text = String::from_utf8_lossy(readme);
+        let (number, rest) = text.strip_prefix("Disc ")?.split_once(" of the set \"")?;
+        let set = rest.split_once('"')?.0;
+        let value = |key: &str| text.lines().find_map(|line| Some(line.strip_prefix(key)?.trim()));
+        Some(Label {
+            set: SetName::new(set)?,
+            set_uuid: SetUuid(Uuid::try_parse(value("Set:")?).ok()?),
+            number: DiscNo(number.parse().ok()?),
+            uuid: DiscUuid(Uuid::try_parse(value("Disc:")?).ok()?),
+        })
     }
+
+    /// Reads who a disc is, from `README.txt` where `DISC.txt` is damaged; `Ok(None)` if it is not
+    /// one of coldcut's.
+    pub fn read(disc: &dyn DiscReader) -> Result<Option<Label>, ReadError> {
+        let text = read_file(disc, "DISC.txt");
+        if let Ok(Some(label)) = text.as_ref().map(|text| Label::parse(text)) {
+            return Ok(Some(label));
+        }
+        match read_file(disc, "README.txt").ok().and_then(|readme| Label::parse_readme(&readme)) {
+            Some(label) => Ok(Some(label)),
+            None => text.map(|_| None),
+        }
+    }
+}
+
+/// The beginning of a small file; nothing if there is none.
+fn read_file(disc: &dyn DiscReader, name: &str) -> Result<Vec<u8>, ReadError> {
+    let Some(file) = disc.file(name) else { return Ok(Vec::new()) };
+    let mut text = vec![0; LONGEST];
+    let mut filled = 0;
+    loop {
+        match disc.read_at(file, filled as u64, &mut text[filled..])? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    text.truncate(filled);
+    Ok(text)
 }
 
 /// `disc 2 of holidays`.
@@ -68,6 +96,16 @@ mod tests {
         let label = Label::parse(TEXT.as_bytes()).unwrap();
         assert_eq!(label.to_string(), "disc 2 of holidays");
         assert_eq!(label.uuid.to_string(), "6ba7b811-9dad-11d1-80b4-00c04fd430c8");
+    }
+
+    #[test]
+    fn a_readme_names_the_disc_as_well() {
+        let text = "Disc 2 of the set \"holidays\", closed on some day.\n\n\
+            Set:       6ba7b810-9dad-11d1-80b4-00c04fd430c8\n\
+            Disc:      6ba7b811-9dad-11d1-80b4-00c04fd430c8\n";
+        let label = Label::parse_readme(text.as_bytes()).unwrap();
+        assert_eq!(Some(label), Label::parse(TEXT.as_bytes()));
+        assert_eq!(Label::parse_readme(b"Disc 2 of something else"), None);
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct BurnJob {
     pub files: Vec<(String, PathBuf)>,
     /// The exact size of the image, as [`image_sectors`] gives it.
     pub sectors: Sectors,
+    /// The image itself, if there is one already: a copy of a disc is its image, burned again.
+    pub image: Option<PathBuf>,
 }
 
 /// A medium that can be burned.
@@ -83,6 +85,12 @@ pub struct Discs {
 pub trait Drive: Send {
     /// For people: `shelf /srv/discs`.
     fn title(&self) -> String;
+
+    /// A drive that keeps the copies of a disc apart turns to the place of this number, from 1, and
+    /// works there from now on. `false`: media are changed by hands, and there are no places.
+    fn turn_to(&mut self, _place: u32) -> bool {
+        false
+    }
 
     /// What fits on the blank that lies ready; `None` where that is not known, or where every
     /// blank is as large as the job needs. Takes nothing and waits for nobody.

@@ -385,6 +385,7 @@ mod tests {
     #[test]
     fn a_job_becomes_these_arguments() {
         let job = BurnJob {
+            image: None,
             label: contract::label(7),
             volume_id: "0007_HOLIDAYS".into(),
             volume_date: "1987020304050607".into(),

@@ -26,6 +26,7 @@ use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
 use super::compare::{Compared, Comparer, Known};
 use super::keys::{KeyRing, NewKeys};
+use super::keysheet::remember_hint;
 use super::ledger::{CatalogLedger, choose_compression};
 use super::packing::PackWork;
 use super::records::waiting;
@@ -59,6 +60,10 @@ pub struct BackupRequest<'a> {
     /// disc, and for a real one a person is asked.
     pub min_fill: Option<u8>,
     pub flush: bool,
+    /// Each disc shall have so many verified copies; without it as many as before.
+    pub copies: Option<u32>,
+    /// To be remembered.
+    pub hint: Option<String>,
 }
 
 /// What became of it.
@@ -134,15 +139,23 @@ pub fn backup(
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
+    let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
+    clear_done(&catalog, staging, set)?;
     run.forget_lost_staging(&mut catalog)?;
     run.drill_waiting(&mut catalog)?;
-    let Some(drives) = drives else { return run.all(&mut catalog, None) };
-    let mut station = Station { staging, set, drives, desk };
-    station.burn_waiting(&mut catalog, &[])?;
-    beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))
+    let report = match drives {
+        None => run.all(&mut catalog, None)?,
+        Some(drives) => {
+            let mut station = Station { staging, set, drives, desk };
+            station.burn_waiting(&mut catalog, &[])?;
+            beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
+        }
+    };
+    super::ended_well(&catalog, desk);
+    Ok(report)
 }
 
 /// Burns what is staged, without looking at the source: `coldcut burn`.
@@ -157,14 +170,29 @@ pub fn burn_staged(
     let mut catalog = Catalog::open(catalog, Access::Write)?;
     let set = choose_set(catalog.sets()?, name)?;
     let staging = Staging::open(staging)?;
-    let waits = waiting(&catalog, &set)?;
+    clear_done(&catalog, &staging, &set)?;
+    let waits = waiting(&catalog, &set, &staging)?;
     if let Some(lost) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
         return Err(FlowError::NothingStaged(format!(" as disc {lost}")));
     }
     if waits.is_empty() {
         return Err(FlowError::NothingStaged(String::new()));
     }
-    Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, discs)
+    let mut station = Station { staging: &staging, set: &set, drives, desk };
+    let burned = station.burn_waiting(&mut catalog, discs)?;
+    super::ended_well(&catalog, desk);
+    Ok(burned)
+}
+
+/// Takes away what a run left of discs that are safe, because it was killed at that moment.
+fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<(), FlowError> {
+    staging.clear_scratch()?;
+    let discs = catalog.discs(set.id)?;
+    // Staging is kept until as many copies as are wanted were read back.
+    let safe = discs
+        .iter()
+        .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
+    safe.map(|disc| staging.remove(set, disc.number)).collect()
 }
 
 /// A place that bears discs of this name which the catalog does not know is not written to.
@@ -175,9 +203,9 @@ fn refuse_foreign_discs(
     desk: Desk,
 ) -> Result<(), FlowError> {
     let set = catalog.set_by_name(&request.name)?;
-    let known = match &set {
-        Some(set) => catalog.discs(set.id)?,
-        None => Vec::new(),
+    let (known, twins) = match &set {
+        Some(set) => (catalog.discs(set.id)?, catalog.twins(set.id)?),
+        None => (Vec::new(), Vec::new()),
     };
     let found = drive.discs()?;
     for problem in &found.problems {
@@ -186,7 +214,8 @@ fn refuse_foreign_discs(
     for reader in &found.discs {
         let Ok(Some(label)) = Label::read(&**reader) else { continue };
         let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
-        let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid);
+        let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)
+            || twins.iter().any(|twin| (twin.number, twin.uuid) == (label.number, label.uuid));
         if label.set == request.name && !(same_set && same_disc) {
             let place = drive.title();
             return Err(FlowError::ForeignDiscs { place, name: request.name.clone() });
@@ -218,6 +247,21 @@ fn open_set(
     }
     let sealer = create_set(request, catalog, keys)?;
     Ok((known_set(catalog, &request.name)?, sealer, true))
+}
+
+/// What is said of the set beside its source.
+fn remember_wishes(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    set: KnownSet,
+) -> Result<KnownSet, FlowError> {
+    if let Some(copies) = request.copies {
+        catalog.set_copies(set.id, copies)?;
+    }
+    if let Some(hint) = &request.hint {
+        remember_hint(catalog, &set, hint)?;
+    }
+    known_set(catalog, &request.name)
 }
 
 fn create_set(
@@ -258,7 +302,7 @@ fn scan(request: &BackupRequest, known: Known, desk: Desk) -> Result<Compared, F
     options.exclude.extend(own_places(request)?);
     let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
-    walk(&request.source, &filter, desk.stop, desk.monitor, &mut |found| comparer.take(found))?;
+    walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
     comparer.finish()
 }
 
@@ -305,7 +349,7 @@ impl Run<'_> {
     pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in catalog.discs(self.set.id)? {
             let files: Vec<(String, u64)> = match disc.state {
-                DiscState::Verified => continue,
+                DiscState::Burned | DiscState::Verified | DiscState::Gone => continue,
                 DiscState::Open => catalog
                     .archives_of_disc(self.set.id, disc.number)?
                     .iter()
@@ -324,6 +368,9 @@ impl Run<'_> {
                 ));
                 catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
                 self.staging.remove(self.set, disc.number)?;
+            } else if disc.state != DiscState::Open {
+                // A run that was killed may have left them.
+                self.staging.drop_rows(self.set, disc.number)?;
             }
         }
         Ok(())
@@ -407,11 +454,6 @@ impl Run<'_> {
         queue: &Queue,
     ) -> Result<SetTexts<'_>, FlowError> {
         let snapshots = catalog.snapshots(self.set.id)?;
-        let long = |work: &crate::pack::Work| match work {
-            crate::pack::Work::File { entry, .. } | crate::pack::Work::Plain(entry) => {
-                entry.path.as_bytes().len() > LONG_PATH
-            }
-        };
         let key_ids = self.sealer.as_ref().map(|sealer| sealer.locks().key_ids());
         Ok(SetTexts {
             set: self.set,
@@ -421,7 +463,7 @@ impl Run<'_> {
                 .into_iter()
                 .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
                 .collect(),
-            long_paths: queue.iter().any(long),
+            long_paths: queue.longest_path() > LONG_PATH,
             signer: self.request.signer.as_ref(),
         })
     }
@@ -473,6 +515,7 @@ impl Run<'_> {
         let closed = close(disc, closing, ledger)?;
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;
+        self.staging.drop_rows(self.set, number)?;
         self.desk.monitor.disc(number, Reached::Staged);
         self.disc_info(ledger.catalog(), number)
     }

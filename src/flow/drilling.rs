@@ -108,7 +108,7 @@ fn discs_of(
             .is_some_and(|found| disc.state != DiscState::Open && found.txt.disc_uuid == disc.uuid),
     });
     if let Some(lost) = only.iter().find(|wanted| !discs.iter().any(|d| d.number == **wanted)) {
-        return Err(FlowError::NoSuchDisc(*lost));
+        return Err(FlowError::NotHere(*lost));
     }
     discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
     match (discs.is_empty(), pile) {
@@ -442,7 +442,10 @@ fn take_sample(
 impl Run<'_> {
     /// Tries what a run before left, unless it did so itself.
     pub(super) fn drill_waiting(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        for disc in waiting(catalog, self.set)? {
+        let mut discs = waiting(catalog, self.set, self.staging)?;
+        // One that was burned already was drilled before, or nobody wanted it.
+        discs.retain(|disc| matches!(disc.state, DiscState::Staged | DiscState::Failed));
+        for disc in discs {
             if newest(catalog, self.set, &disc)? != Some(Finding::Ok) {
                 self.drill(catalog, &disc)?;
             }

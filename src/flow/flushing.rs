@@ -54,6 +54,8 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         move_source: false,
         min_fill: None,
         flush: true,
+        copies: None,
+        hint: None,
     };
     let report = BackupReport::default();
     let (staging, set) = (&staging, &set);
@@ -62,11 +64,12 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let texts = run.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
     let place = (new_disc, known);
-    let (begun, rehashed) = (HashMap::new(), HashMap::new());
+    let (begun, rehashed) = (HashMap::new(), false);
     let set = run.set.id;
     let mut ledger =
         CatalogLedger::new(&mut catalog, set, last.seq, desk.monitor, place, begun, rehashed)?;
     let closed = run.close_disc(&texts, &disc, &mut ledger)?;
     run.drill(ledger.catalog(), &closed)?;
+    super::ended_well(ledger.catalog(), desk);
     Ok(Some(closed))
 }

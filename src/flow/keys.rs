@@ -35,6 +35,13 @@ pub struct NewKeys {
     pub token: Option<Vec<u8>>,
 }
 
+/// What opens the discs of a set whose catalog is lost, and what its new catalog keeps of that.
+pub struct KnownKeys {
+    pub opener: Option<Opener>,
+    pub certs: Option<Vec<u8>>,
+    pub token: Option<Vec<u8>>,
+}
+
 impl KeyRing<'_> {
     /// Decides how a new set is closed. A new passphrase is asked for twice.
     pub fn for_new_set(&self, name: &SetName) -> Result<NewKeys, FlowError> {
@@ -103,6 +110,28 @@ impl KeyRing<'_> {
             }
             Encryption::Recipients => self.key_opener(name).map(Some),
         }
+    }
+
+    /// Opens discs that nothing but they themselves tells of. Recipients that are not named again
+    /// are not known.
+    pub fn for_known_discs(
+        &self,
+        name: &SetName,
+        encryption: Encryption,
+    ) -> Result<KnownKeys, FlowError> {
+        if encryption == Encryption::Passphrase {
+            let secret = (self.passphrase)(&format!("Passphrase of set {name}"), false)?;
+            let token = Some(make_token(&Sealer::new(Locks::passphrase(&secret)?)?)?);
+            return Ok(KnownKeys { opener: Some(Opener::passphrase(&secret)), certs: None, token });
+        }
+        let opener = self.opener(name, encryption)?;
+        if opener.is_none() || self.recipients.is_empty() {
+            return Ok(KnownKeys { opener, certs: None, token: None });
+        }
+        let locks = Locks::recipients(&self.recipients, self.hidden, Moment::now())?;
+        let certs = Some(locks.to_bytes()?);
+        let token = Some(make_token(&Sealer::new(locks)?)?);
+        Ok(KnownKeys { opener, certs, token })
     }
 
     /// A secret key that is protected by a password of its own takes the passphrase for it.

@@ -6,31 +6,42 @@ mod beside;
 #[cfg(test)]
 mod beside_tests;
 pub mod burning;
+pub mod checking;
 pub mod compare;
 #[cfg(test)]
 mod compare_tests;
+pub mod copying;
 pub mod drilling;
 pub mod flushing;
+pub mod giving_up;
 pub mod insertion;
 pub mod keys;
+pub mod keysheet;
 pub mod ledger;
+pub mod locating;
+#[cfg(test)]
+mod media_tests;
+pub mod migrating;
 mod packing;
 pub mod piles;
 pub mod query;
+pub mod rebuilding;
 pub mod records;
 #[cfg(test)]
 mod restore_tests;
 pub mod restoring;
 mod rows;
+pub mod safety;
 pub mod signatures;
 pub mod staging;
 pub mod verifying;
 pub mod watching;
+pub mod whereabouts;
 
 use std::error::Error;
 use std::path::PathBuf;
 
-use crate::catalog::{CatalogError, KnownSet};
+use crate::catalog::{Catalog, CatalogError, KnownSet};
 use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
 use crate::drill::DrillError;
 use crate::drive::DriveError;
@@ -96,7 +107,7 @@ pub enum FlowError {
     )]
     UnknownSet,
     #[error("there is no disc {0} of this set here")]
-    NoSuchDisc(DiscNo),
+    NotHere(DiscNo),
     #[error(transparent)]
     Pack(PackError),
     #[error("{0}")]
@@ -116,7 +127,7 @@ pub enum FlowError {
     #[error("set {name} is the directory {}; another one needs another --name, or --move-source if it moved", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error(
-        "{place} has discs of a set {name} that the catalog does not know; choose another --name, or use the catalog that knows them (--catalog)"
+        "{place} has discs of a set {name} that the catalog does not know; choose another --name, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]
     ForeignDiscs { place: String, name: SetName },
     #[error("the catalog knows no set; make one with `coldcut backup`")]
@@ -133,6 +144,24 @@ pub enum FlowError {
     TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("{} : {what}", .path.display())]
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
+    #[error("set {set} has no disc {disc}; `coldcut discs` lists them")]
+    NoSuchDisc { set: SetName, disc: DiscNo },
+    #[error("disc {disc} has no copy {copy}; there are: {known}")]
+    NoSuchCopy { disc: DiscNo, copy: u32, known: String },
+    #[error("disc {0} was not burned yet, or its copies are gone")]
+    NoCopyYet(DiscNo),
+    #[error("disc {disc} has several copies ({known}): name one with --copy")]
+    SeveralCopies { disc: DiscNo, known: String },
+    #[error(
+        "disc {disc} is not staged, and on no shelf that is known{kept}: name the drive or the shelf that has a copy with --from"
+    )]
+    NothingToCopy { disc: DiscNo, kept: String },
+    #[error("no copy of disc {disc} could be read whole: {words}")]
+    CopyDamaged { disc: DiscNo, words: String },
+    #[error("nothing was recorded: nobody agreed (--yes does)")]
+    NotAgreed,
+    #[error("this hint is the passphrase itself; choose words that remind you of it")]
+    HintIsPassphrase,
     #[error("nothing is staged{0}")]
     NothingStaged(String),
     #[error("{} cannot be told apart from the source's own files; put it elsewhere", .0.display())]
@@ -174,8 +203,14 @@ pub enum FlowError {
         "nothing in snapshot {seq} of set {set} is called {patterns}; paths are relative to the source, and `coldcut find` finds them"
     )]
     NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
-    #[error("no listing of set {0} can be read from these discs")]
+    #[error(
+        "no listing of set {0} can be read from these discs; `coldcut catalog rebuild` pieces one together from what is left"
+    )]
     NoListing(SetName),
+    #[error(
+        "the catalog knows set {0} already and is sound; with --replace all that it knows of it beside what the discs tell (who verified them, where they are kept) is dropped"
+    )]
+    KnownAlready(SetName),
     #[error("there is no {path} in snapshot {seq}")]
     NoSuchPath { path: String, seq: SnapshotSeq },
     #[error("{0}")]
@@ -228,6 +263,13 @@ impl From<PackError> for FlowError {
             },
             error => FlowError::Pack(error),
         }
+    }
+}
+
+/// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
+fn ended_well(catalog: &Catalog, desk: Desk) {
+    if let Err(error) = catalog.keep_last() {
+        desk.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
     }
 }
 

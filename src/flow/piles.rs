@@ -1,20 +1,32 @@
 //! The discs that lie at one place, sorted by set: what restoring and verifying start from.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
+use crate::catalog::DiscInfo;
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
+use crate::format::by_hand::title;
+use crate::format::disc_txt::Listings;
+use crate::format::sums::parse_sums;
 use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
-use crate::model::{DiscNo, SetName, SetUuid};
+use crate::model::disc::{Compression, Encryption, parse_archive_path};
+use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
+use crate::restore::index::{CATALOG, INDEX, SNAPSHOT, listing_file};
 
 use super::insertion::with_medium;
 use super::signatures::distrust;
 use super::{Desk, FlowError, chain};
 
-/// Longer files of this name are not ours.
-const LONGEST_DISC_TXT: usize = 64 << 10;
+/// Longer files of these names are not ours.
+const LONGEST_TEXT: usize = 64 << 10;
+/// A disc of a few million archives has no longer list.
+pub const LONGEST_SUMS: usize = 256 << 20;
+pub const SUMS: &str = "SHA256SUMS";
 
 /// A disc, and the media or images that bear it.
 pub struct FoundDisc {
@@ -34,6 +46,9 @@ pub struct Pile {
     pub name: SetName,
     pub uuid: SetUuid,
     pub discs: BTreeMap<DiscNo, FoundDisc>,
+    /// Discs that bear a number of `discs` and are others: a catalog was lost, or an old one used,
+    /// and the number given again.
+    pub twins: Vec<FoundDisc>,
 }
 
 /// Something that looks like a disc and is of no use as one.
@@ -51,6 +66,8 @@ pub enum ProblemKind {
     Newer,
     /// Somebody else's.
     Foreign,
+    /// It is used all the same, and whoever reads all of it will find what is wrong.
+    Remark,
 }
 
 /// All that lies at a place.
@@ -121,15 +138,84 @@ fn is_called_like_ours(path: &Path) -> bool {
     })
 }
 
-fn read_disc_txt(reader: &dyn DiscReader) -> Result<DiscTxt, Problem> {
-    let named = |why: &dyn std::error::Error| format!("{}: {}", reader.title(), chain(why));
-    let text = read_small(reader, "DISC.txt", LONGEST_DISC_TXT)
-        .map_err(|what| Problem { what, kind: ProblemKind::Damage })?;
-    DiscTxt::parse(&text).map_err(|error| {
-        let newer = matches!(error, FormatError::Newer { .. });
-        let kind = if newer { ProblemKind::Newer } else { ProblemKind::Damage };
-        Problem { what: named(&error), kind }
-    })
+/// Which disc this is: as DISC.txt says, or, where that is damaged, README.txt.
+fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Problem> {
+    let read = |name: &str| read_small(reader, name, LONGEST_TEXT);
+    let told = read("DISC.txt").map_err(|what| (what, ProblemKind::Damage)).and_then(|text| {
+        let txt = DiscTxt::parse(&text).map_err(|error| {
+            let newer = matches!(error, FormatError::Newer { .. });
+            let kind = if newer { ProblemKind::Newer } else { ProblemKind::Damage };
+            (format!("{}: {}", reader.title(), chain(&error)), kind)
+        })?;
+        Ok((txt, has_its_sum(reader, "DISC.txt", &text)))
+    });
+    match told {
+        Ok((txt, true)) => Ok((txt, None)),
+        Err((what, kind @ ProblemKind::Newer)) => Err(Problem { what, kind }),
+        told => {
+            let readme = read("README.txt").ok().and_then(|text| title::read(&text));
+            match (readme.map(|title| from_title(reader, title)), told) {
+                // The list of sums may be what is damaged.
+                (Some(txt), Ok((same, _))) if is_same_disc(&txt, &same) => Ok((same, None)),
+                (Some(txt), told) => {
+                    let why = told.err().map_or_else(
+                        || format!("{}: DISC.txt is damaged", reader.title()),
+                        |(what, _)| what,
+                    );
+                    Ok((txt, Some(format!("{why}; README.txt says which disc it is"))))
+                }
+                (None, Ok((txt, _))) => Ok((txt, None)),
+                (None, Err((what, kind))) => Err(Problem { what, kind }),
+            }
+        }
+    }
+}
+
+fn is_same_disc(a: &DiscTxt, b: &DiscTxt) -> bool {
+    let who = |txt: &DiscTxt| (txt.set_uuid, txt.disc, txt.disc_uuid, txt.snapshot);
+    who(a) == who(b) && a.set == b.set
+}
+
+/// Whether a file has the sum that the disc's list says; true where the list says nothing.
+fn has_its_sum(reader: &dyn DiscReader, name: &str, text: &[u8]) -> bool {
+    let Ok(list) = read_small(reader, SUMS, LONGEST_SUMS) else { return true };
+    let Ok(sums) = parse_sums(&list) else { return true };
+    let told = sums.iter().find(|(path, _)| path.as_bytes() == name.as_bytes());
+    told.is_none_or(|(_, digest)| digest.0[..] == Sha256::digest(text)[..])
+}
+
+/// What README.txt does not tell can be seen by the names of the disc's files.
+fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
+    let has = |name: &str| listing_file(reader, name).is_some();
+    let archives = || reader.files().iter().filter_map(|file| parse_archive_path(&file.path));
+    let is_closed = |name| reader.file(&format!("{name}.gpg")).is_some();
+    let encrypted = archives().any(|(.., closed)| closed)
+        || [INDEX, SNAPSHOT, CATALOG].into_iter().any(is_closed);
+    let compression = archives().map(|(_, compression, _)| compression);
+    DiscTxt {
+        set: title.set,
+        set_uuid: title.set_uuid,
+        disc: title.disc,
+        disc_uuid: title.disc_uuid,
+        snapshot: title.snapshot,
+        date: title.date,
+        coldcut: String::new(),
+        encryption: match encrypted {
+            false => Encryption::None,
+            true if names_a_passphrase(reader) => Encryption::Passphrase,
+            true => Encryption::Recipients,
+        },
+        compression: compression
+            .max_by_key(|kind| *kind != Compression::None)
+            .unwrap_or(Compression::None),
+        listings: Listings { index: has(INDEX), snapshot: has(SNAPSHOT), catalog: has(CATALOG) },
+    }
+}
+
+/// README.txt says how the files are encrypted.
+fn names_a_passphrase(reader: &dyn DiscReader) -> bool {
+    let text = read_small(reader, "README.txt", LONGEST_TEXT).unwrap_or_default();
+    String::from_utf8_lossy(&text).contains("encrypted with a passphrase")
 }
 
 /// A whole small file of a disc, or why it cannot be had.
@@ -151,24 +237,97 @@ pub fn read_small(reader: &dyn DiscReader, name: &str, most: usize) -> Result<Ve
     Ok(text)
 }
 
+impl Pile {
+    fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
+        let mut all = self.discs.values_mut().chain(&mut self.twins);
+        if let Some(known) = all.find(|found| found.txt.disc_uuid == txt.disc_uuid) {
+            known.copies.push(reader);
+            return;
+        }
+        let found = FoundDisc { txt, copies: vec![reader] };
+        match self.discs.entry(found.txt.disc) {
+            Entry::Vacant(place) => drop(place.insert(found)),
+            Entry::Occupied(mut place) if is_before(&place.get().txt, &found.txt) => {
+                self.twins.push(place.insert(found));
+            }
+            Entry::Occupied(_) => self.twins.push(found),
+        }
+    }
+
+    /// Of two discs with one number, the one that is meant is that which somebody knows by its
+    /// UUID, as a catalog does.
+    pub fn prefer(&mut self, number: DiscNo, uuid: DiscUuid) {
+        let wanted = |twin: &FoundDisc| (twin.txt.disc, twin.txt.disc_uuid) == (number, uuid);
+        if let Some(at) = self.twins.iter().position(wanted) {
+            let twin = self.twins.swap_remove(at);
+            self.twins.extend(self.discs.insert(number, twin));
+        }
+    }
+
+    /// Prefers what a catalog knows. False if it knows a disc of a number that is here as another
+    /// one: it tells of another history.
+    pub fn is_known_as_here(&mut self, discs: &[DiscInfo]) -> bool {
+        discs.iter().for_each(|disc| self.prefer(disc.number, disc.uuid));
+        discs.iter().all(|disc| {
+            self.discs.get(&disc.number).is_none_or(|found| found.txt.disc_uuid == disc.uuid)
+        })
+    }
+
+    /// All discs, the twins, too.
+    pub fn all(&self) -> impl Iterator<Item = &FoundDisc> {
+        self.discs.values().chain(&self.twins)
+    }
+
+    /// What there is to say of discs that share a number.
+    pub fn twin_words(&self) -> impl Iterator<Item = String> {
+        self.twins.iter().map(|twin| {
+            let DiscTxt { disc, disc_uuid, .. } = &twin.txt;
+            let taken =
+                self.discs.get(disc).map_or_else(String::new, |f| f.txt.disc_uuid.to_string());
+            let title = twin.copies.first().map_or_else(String::new, |copy| copy.title());
+            format!(
+                "two different discs are disc {disc} of {}: {taken}, which is taken, and \
+                 {disc_uuid} ({title})",
+                self.name
+            )
+        })
+    }
+}
+
+/// The higher snapshot wins; among equals the UUID decides, so that the order in which discs are
+/// found does not.
+fn is_before(a: &DiscTxt, b: &DiscTxt) -> bool {
+    (a.snapshot, a.disc_uuid.0) < (b.snapshot, b.disc_uuid.0)
+}
+
 impl Piles {
     fn sorted(from: &Path, found: Discs) -> Piles {
         let mut piles = Piles { from: from.to_owned(), sets: Vec::new(), problems: Vec::new() };
-        piles.problems.extend(found.problems.iter().map(drive_problem));
+        piles.take(found);
+        piles
+    }
+
+    /// More discs, sorted in among the others.
+    pub fn take(&mut self, found: Discs) {
+        self.problems.extend(found.problems.iter().map(drive_problem));
         for reader in found.discs {
-            match read_disc_txt(&*reader) {
-                Ok(txt) => piles.add(txt, reader),
-                Err(problem) => piles.problems.push(problem),
+            match identify(&*reader) {
+                Ok((txt, complaint)) => {
+                    let kind = ProblemKind::Remark;
+                    self.problems.extend(complaint.map(|what| Problem { what, kind }));
+                    self.add(txt, reader);
+                }
+                Err(problem) => self.problems.push(problem),
             }
         }
-        piles
     }
 
     /// Without the discs that none of these keys signed; they become problems.
     pub fn keep_signed(mut self, checker: Option<&Checker>) -> Piles {
         let Some(checker) = checker else { return self };
         let Piles { sets, problems, .. } = &mut self;
-        for found in sets.iter_mut().flat_map(|pile| pile.discs.values_mut()) {
+        let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
+        for found in all {
             found.copies.retain(|copy| match distrust(&**copy, checker) {
                 None => true,
                 Some(what) => {
@@ -179,6 +338,7 @@ impl Piles {
         }
         for pile in &mut *sets {
             pile.discs.retain(|_, found| !found.copies.is_empty());
+            pile.twins.retain(|found| !found.copies.is_empty());
         }
         sets.retain(|pile| !pile.discs.is_empty());
         self
@@ -204,20 +364,10 @@ impl Piles {
     fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
         let at = self.sets.iter().position(|pile| pile.uuid == txt.set_uuid).unwrap_or_else(|| {
             let (name, uuid) = (txt.set.clone(), txt.set_uuid);
-            self.sets.push(Pile { name, uuid, discs: BTreeMap::new() });
+            self.sets.push(Pile { name, uuid, discs: BTreeMap::new(), twins: Vec::new() });
             self.sets.len() - 1
         });
-        let discs = &mut self.sets[at].discs;
-        let known = discs
-            .entry(txt.disc)
-            .or_insert_with(|| FoundDisc { txt: txt.clone(), copies: Vec::new() });
-        if known.txt.disc_uuid == txt.disc_uuid {
-            known.copies.push(reader);
-        } else {
-            let (title, label) = (reader.title(), known.label());
-            let what = format!("{title}: it says that it is {label}, as another one does");
-            self.problems.push(Problem { what, kind: ProblemKind::Damage });
-        }
+        self.sets[at].add(txt, reader);
     }
 
     /// The set that is meant: the named one, or the only one.
@@ -239,7 +389,8 @@ impl Piles {
     /// Why there is no disc to work with.
     pub fn nothing(&self) -> FlowError {
         let from = self.from.clone();
-        match self.problems.iter().find(|problem| problem.kind != ProblemKind::Foreign) {
+        let of_ours = [ProblemKind::Damage, ProblemKind::Newer];
+        match self.problems.iter().find(|problem| of_ours.contains(&problem.kind)) {
             Some(problem) => FlowError::UnusableDiscs { from, what: problem.what.clone() },
             None => FlowError::NoDiscs(from),
         }

@@ -114,6 +114,8 @@ impl Bench {
             rehash: false,
             move_source: false,
             min_fill: None,
+            copies: None,
+            hint: None,
             flush: true,
         };
         let shelf = Shelf::open(&self.path("shelf")).unwrap();
@@ -521,11 +523,7 @@ fn a_damaged_index_or_listing_is_made_up_for() {
         bench.write("b", "second");
         bench.backup();
         bench.flip(2, file, bench.file_size(2, file) / 2);
-        let report = bench.restore("one", Wish::default());
-        match file {
-            "SNAPSHOT" => assert_eq!(report.snapshot, SnapshotSeq(1)),
-            _ => compare::assert_same_tree(&bench.path("source"), &bench.path("one")),
-        }
+        bench.assert_comes_back("one", Wish::default());
         bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
     }
 }
@@ -538,12 +536,66 @@ fn nothing_readable_is_an_error_that_says_so() {
     assert!(matches!(bench.verify("no such catalog").unwrap_err(), FlowError::NoDiscs(_)));
     bench.write("a", "a");
     bench.backup();
+    bench.flip(1, "DISC.txt", 0);
+    bench.assert_comes_back("nameless", Wish::default());
+    assert!(bench.notes().contains("README.txt says which disc it is"), "{}", bench.notes());
     bench.flip(1, "SNAPSHOT", 20);
+    bench.assert_comes_back("catalogued", Wish::default());
+    bench.flip(1, "catalog", 20);
     let error = bench.try_restore("one", Wish::default()).unwrap_err();
     assert!(matches!(error, FlowError::NoListing(_)), "{error}");
-    bench.flip(1, "DISC.txt", 0);
+    assert!(error.to_string().contains("catalog rebuild"), "{error}");
+    bench.flip(1, "README.txt", 0);
     let error = bench.try_restore("one", Wish::default()).unwrap_err();
     assert!(matches!(error, FlowError::UnusableDiscs { .. }), "{error}");
+}
+
+#[test]
+fn an_older_snapshot_instead_of_the_newest_is_no_complete_restore() {
+    let bench = Bench::new();
+    bench.write("a", "first");
+    bench.backup();
+    bench.write("b", "second");
+    bench.backup();
+    bench.flip(2, "SNAPSHOT", 20);
+    bench.flip(2, "catalog", 20);
+    let report = bench.restore("one", Wish::default());
+    assert_eq!(report.snapshot, SnapshotSeq(1));
+    assert!(!report.is_complete());
+    assert!(bench.notes().contains("snapshot 1 is used instead"), "{}", bench.notes());
+}
+
+/// Two discs that differ and bear one number: a catalog was lost, and its number given again.
+#[test]
+fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
+    let bench = Bench::new();
+    bench.write("a", "first");
+    bench.backup();
+    let saved = |name: &str| fs::copy(bench.path("catalog.sqlite"), bench.path(name)).unwrap();
+    saved("saved.sqlite");
+    bench.write("b", "one history");
+    bench.backup();
+    fs::create_dir(bench.path("shelf/other")).unwrap();
+    fs::rename(bench.image(2), bench.path("shelf/other/holidays-0002.iso")).unwrap();
+    fs::copy(bench.path("catalog.sqlite"), bench.path("one.sqlite")).unwrap();
+    fs::copy(bench.path("saved.sqlite"), bench.path("catalog.sqlite")).unwrap();
+    let twin = bench.source("b");
+    fs::write(&twin, "the other").unwrap();
+    bench.backup();
+    bench.write("c", "and on");
+    bench.backup();
+    // The catalog of disc 3 knows which of the two it went on from.
+    bench.assert_comes_back("two", Wish::default());
+    bench.assert_comes_back("three", Wish { catalog: true, ..Wish::default() });
+    let report = bench.verify("catalog.sqlite").unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!(report.discs.len(), 4);
+    assert!(bench.notes().contains("two different discs are disc 2"), "{}", bench.notes());
+    // Whoever holds the other catalog gets the other history.
+    fs::remove_file(bench.image(3)).unwrap();
+    fs::copy(bench.path("one.sqlite"), bench.path("catalog.sqlite")).unwrap();
+    bench.restore("other", Wish { catalog: true, ..Wish::default() });
+    assert_eq!(fs::read_to_string(bench.path("other/b")).unwrap(), "one history");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::codec::openpgp::{Checker, OpenError, Opener};
 use crate::drive::{DiscReader, Drive, FileReader, Label};
+use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
+use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::port::files::free_space;
 use crate::port::monitor::{Phase, Trouble};
@@ -18,11 +20,13 @@ use crate::restore::index::{CATALOG, Fetch, INDEX, SNAPSHOT};
 use crate::restore::nodes::DirPolicy;
 use crate::restore::place::{Overwrite, PlaceError, Target};
 use crate::restore::plan::{Plan, Why, plan};
+use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
 use super::keys::KeyRing;
 use super::piles::{Pile, Piles, Problem, look, look_in, wrong_disc};
 use super::rows::{Chosen, FromDiscs, KnownIn};
+use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, chain};
 
 /// So many listings are tried before a passphrase counts as wrong: the first bytes of some may be
@@ -116,14 +120,40 @@ pub fn restore(
     };
     let piles = piles.must_be_signed(request.signed_by.as_ref())?;
     note_problems(&piles.problems, desk);
-    let pile = piles.choose(request.name.as_ref())?;
-    let known = local_catalog(request, &pile, desk)?;
+    let mut pile = piles.choose(request.name.as_ref())?;
+    let known = local_catalog(request, &mut pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
+    if known.is_none() {
+        FromDiscs { pile: &pile, opener: opener.as_ref(), scratch: &request.scratch, desk }
+            .known_discs()
+            .iter()
+            .for_each(|disc| pile.prefer(disc.number, disc.uuid));
+    }
+    pile.twin_words().for_each(|words| desk.monitor.note(&words));
     let mut session = Session { request, desk, pile, drive, opener, known: None };
     let (chosen, known) = session.choose(known)?;
     session.known = known;
     session.run(chosen)
+}
+
+/// Files for the program's own use, whatever snapshots they are of: these rows of a set, into the
+/// request's target.
+pub(super) fn fetch(
+    request: &RestoreRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    pile: Pile,
+    known: (KnownIn, SnapshotSeq),
+    rows: Vec<SnapshotRow>,
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
+    let encryption = encryption.unwrap_or(Encryption::None);
+    let opener = request.keys.opener(&pile.name, encryption)?;
+    let (known, seq) = known;
+    let session = Session { request, desk, pile, drive, opener, known: Some(known) };
+    let selection = Selection { rows, ..Selection::default() };
+    session.run(Chosen { seq, selection, is_damaged: false })
 }
 
 /// Any disc of the set tells what is needed; without our own catalog the newest tells most.
@@ -150,7 +180,7 @@ pub(super) fn note_problems(problems: &[Problem], desk: Desk) {
 /// do. One that is damaged or newer than this program is no hindrance.
 fn local_catalog(
     request: &RestoreRequest,
-    pile: &Pile,
+    pile: &mut Pile,
     desk: Desk,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
     let found = match find_set(&request.catalog, pile) {
@@ -162,6 +192,12 @@ fn local_catalog(
         }
     };
     let Some(known) = found else { return Ok(None) };
+    if !pile.is_known_as_here(&known.catalog.discs(known.set)?) {
+        let words =
+            "the catalog knows other discs of these numbers; the discs' own listings are used";
+        desk.monitor.note(words);
+        return Ok(None);
+    }
     let on_discs = pile.discs.values().map(|found| found.txt.snapshot).max();
     let in_catalog = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
     if on_discs > in_catalog {
@@ -216,9 +252,9 @@ fn check_token(
 }
 
 /// Opens the smallest listings until one opens.
-fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
+pub(super) fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
     let mut listings: Vec<(u64, &dyn DiscReader, &crate::drive::DiscFile)> = Vec::new();
-    for copy in pile.discs.values().flat_map(|found| &found.copies) {
+    for copy in pile.all().flat_map(|found| &found.copies) {
         for name in [INDEX, SNAPSHOT, CATALOG] {
             if let Some(file) = copy.file(&format!("{name}.gpg")) {
                 listings.push((file.size.0, &**copy, file));
@@ -297,7 +333,8 @@ impl Session<'_> {
 
     fn run(mut self, chosen: Chosen) -> Result<RestoreReport, FlowError> {
         let Chosen { seq, selection, is_damaged } = chosen;
-        let before = self.look_at_target()?;
+        let root_mode = selection.root_mode();
+        let before = self.look_at_target(root_mode)?;
         let overwrite = self.request.overwrite;
         let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
         let mut report = self.report(&plan, seq, is_damaged);
@@ -325,14 +362,15 @@ impl Session<'_> {
         Ok(Target::open(&self.request.target, self.request.owners && is_root)?)
     }
 
-    fn look_at_target(&self) -> Result<Before, FlowError> {
+    /// One that a restore made and did not finish is as new.
+    fn look_at_target(&self, root_mode: u32) -> Result<Before, FlowError> {
         let dir = &self.request.target;
         let exists = fs::metadata(dir).is_ok();
         let target = if exists { Some(self.open_target()?) } else { None };
         let is_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
         let policy = DirPolicy {
             overwrite: self.request.overwrite,
-            target_is_new: !exists,
+            target_is_new: target.as_ref().is_none_or(|root| root.is_root_unfinished(root_mode)),
             target_was_empty: exists && is_empty,
         };
         Ok(Before { target, policy })
@@ -380,6 +418,12 @@ impl Session<'_> {
         let absent = self.absent(plan);
         if !absent.is_empty() && self.drive.is_none() {
             note(format!("not in {}: {}", self.request.from.display(), named(&absent)));
+            for disc in absent {
+                let kept = self.kept(disc);
+                if !kept.is_empty() {
+                    note(format!("disc {disc}{kept}"));
+                }
+            }
         }
         if plan.there > 0 {
             note(format!("{} are in the target already", plan.there));
@@ -390,6 +434,12 @@ impl Session<'_> {
         if self.request.dry_run && !plan.lost.is_empty() {
             note(format!("{} cannot be restored", plan.lost.len()));
         }
+    }
+
+    /// Where a person keeps the disc, if the catalog knows.
+    fn kept(&self, disc: DiscNo) -> String {
+        let known = self.known.as_ref();
+        known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
     }
 
     fn absent(&self, plan: &Plan) -> Vec<DiscNo> {
@@ -479,7 +529,8 @@ impl Session<'_> {
             }
             self.desk.stop.check()?;
             let (name, from) = (&self.pile.name, self.request.from.display());
-            let request = format!("disc {number} of {name} is needed in {from}");
+            let kept = self.kept(number);
+            let request = format!("disc {number} of {name}{kept} is needed in {from}");
             if self.desk.operator.hands(&request) != Answer::Yes {
                 return Ok(false);
             }
@@ -493,6 +544,7 @@ impl Session<'_> {
         if self.pile.discs.contains_key(&number) {
             return Ok(true);
         }
+        let kept = self.kept(number);
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
         self.pile.discs.clear();
@@ -500,7 +552,7 @@ impl Session<'_> {
             slot.eject()?;
         }
         let uuid = self.pile.uuid;
-        let wanted = format!("disc {number} of {}", self.pile.name);
+        let wanted = format!("disc {number} of {}{kept}", self.pile.name);
         let is_it = |pile: &Pile| pile.uuid == uuid && pile.discs.contains_key(&number);
         let found = look_in(drive, &self.request.from, &wanted, self.desk, |piles| {
             piles.sets.iter().any(is_it)

@@ -1,7 +1,7 @@
 //! Where the rows of a snapshot come from: our own catalog; or, from discs alone, the newest
 //! listing that can be read, completed by what each disc's INDEX knows; or a catalog on a disc.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::OpenOptions;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, SetId};
+use crate::catalog::{Catalog, DiscInfo, SetId};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
 use crate::format::ListingReader;
@@ -17,7 +17,7 @@ use crate::format::members::part_id;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
 use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
-use crate::port::files::make_private_dir;
+use crate::port::files::{hold, make_private_dir};
 use crate::restore::index::{
     CATALOG, ListingError, SNAPSHOT, each_index_row, listing_file, open_listing,
 };
@@ -98,37 +98,79 @@ impl FromDiscs<'_> {
         discs
     }
 
-    /// From the newest listing that is whole; from a damaged one where there is no other.
+    /// From a listing of the snapshot that is whole; else from a catalog that knows it; else from
+    /// what is left of a damaged listing. Without a wish, what is older is better than nothing.
     fn select_listed(
         &self,
         wanted: Option<SnapshotSeq>,
         globs: &PathGlobs,
     ) -> Result<Chosen, FlowError> {
-        let mut damaged: Option<Chosen> = None;
-        let mut others = 0;
+        let name = || FlowError::NoListing(self.pile.name.clone());
+        let Some(seq) = wanted.or_else(|| self.newest()) else { return Err(name()) };
+        let listings = self.read_listings(seq, globs);
+        let (whole, damaged): (Vec<_>, Vec<_>) =
+            listings.found.into_iter().partition(|(_, chosen)| !chosen.is_damaged);
+        if let Some((disc, chosen)) = whole.into_iter().next() {
+            return Ok(self.completed(disc, chosen));
+        }
+        if listings.failed || !damaged.is_empty() {
+            if let Some(chosen) = self.select_catalogued(seq, globs) {
+                return Ok(chosen);
+            }
+        }
+        match (damaged.into_iter().max_by_key(|(_, chosen)| chosen.selection.rows.len()), wanted) {
+            (Some((disc, chosen)), _) => Ok(self.completed(disc, chosen)),
+            (None, Some(wanted)) if listings.others => Err(self.no_snapshot(wanted)),
+            (None, Some(_)) => Err(name()),
+            (None, None) => self.select_before(seq, globs).ok_or_else(name),
+        }
+    }
+
+    /// All listings of one snapshot, up to the first that is whole.
+    fn read_listings(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Listings {
+        let mut listings = Listings::default();
         for found in self.listed(|found| found.txt.listings.snapshot) {
+            if found.txt.snapshot != seq {
+                listings.others = true;
+                continue;
+            }
             for copy in &found.copies {
-                let chosen = match self.read_listing(&**copy, globs) {
-                    Ok(chosen) => chosen,
+                match self.read_listing(&**copy, seq, globs) {
                     Err(error) => {
-                        self.note(&**copy, &error, "the listing before it is used");
-                        continue;
+                        listings.failed = true;
+                        self.note(&**copy, &error, "another listing is used, if there is one");
                     }
-                };
-                if wanted.is_some_and(|wanted| wanted != chosen.seq) {
-                    others += 1;
-                } else if !chosen.is_damaged {
-                    return Ok(self.completed(found.txt.disc, chosen));
-                } else if damaged.as_ref().is_none_or(|best| is_longer(&chosen, best)) {
-                    damaged = Some(chosen);
+                    Ok(chosen) if chosen.seq != seq => listings.others = true,
+                    Ok(chosen) => {
+                        let is_whole = !chosen.is_damaged;
+                        listings.found.push((found.txt.disc, chosen));
+                        if is_whole {
+                            return listings;
+                        }
+                    }
                 }
             }
         }
-        match (damaged, wanted) {
-            (Some(chosen), _) => Ok(chosen),
-            (None, Some(wanted)) if others > 0 => Err(self.no_snapshot(wanted)),
-            (None, _) => Err(FlowError::NoListing(self.pile.name.clone())),
-        }
+        listings
+    }
+
+    fn select_catalogued(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Option<Chosen> {
+        let knows = |known: &KnownIn| known.finished(Some(seq)).ok().flatten().is_some();
+        self.catalogs().filter(knows).find_map(|known| known.select(seq, globs).ok())
+    }
+
+    /// The newest snapshot before this one that has a listing. It is not what was asked for.
+    fn select_before(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Option<Chosen> {
+        let listed = self.listed(|found| found.txt.listings.snapshot);
+        let before: BTreeSet<SnapshotSeq> = listed.iter().map(|found| found.txt.snapshot).collect();
+        before.range(..seq).rev().find_map(|&before| {
+            let chosen = self.select_listed(Some(before), globs).ok()?;
+            self.desk.monitor.note(&format!(
+                "no listing of snapshot {seq} can be read from these discs: snapshot {before} is \
+                 used instead"
+            ));
+            Some(Chosen { is_damaged: true, ..chosen })
+        })
     }
 
     fn no_snapshot(&self, wanted: SnapshotSeq) -> FlowError {
@@ -142,24 +184,32 @@ impl FromDiscs<'_> {
     fn read_listing(
         &self,
         reader: &dyn DiscReader,
+        of: SnapshotSeq,
         globs: &PathGlobs,
     ) -> Result<Chosen, ListingError> {
         let damaged = |source| ListingError::Damaged { name: SNAPSHOT.to_owned(), source };
-        let (mut seq, mut trouble) = (SnapshotSeq(0), None);
+        let (mut seq, mut trouble, mut sound) = (of, None, 0_u64);
         let each = |take: &mut TakeRow| {
             let text = open_listing(reader, SNAPSHOT, self.opener)?;
             let rows = ListingReader::new(BufReader::with_capacity(256 << 10, text));
             let rows = rows.map_err(damaged)?;
-            seq = rows.header().snapshot.seq;
+            // A listing whose first lines are damaged is of its disc's newest snapshot.
+            seq = rows.header().map_or(of, |header| header.snapshot.seq);
             for row in rows {
                 match row {
-                    Ok(row) => take(row),
-                    Err(error) => trouble = Some(damaged(error)),
+                    Ok(row) => {
+                        sound += 1;
+                        take(row);
+                    }
+                    Err(error) => trouble = trouble.take().or_else(|| Some(damaged(error))),
                 }
             }
             Ok(())
         };
         let selection = select(globs, each)?;
+        if let Some(error) = trouble.take_if(|_| sound == 0) {
+            return Err(error);
+        }
         if let Some(error) = &trouble {
             self.note(reader, error, "another listing is used, if there is one");
         }
@@ -202,12 +252,35 @@ impl FromDiscs<'_> {
         }
     }
 
+    /// What the newest catalog on the discs knows of them, where it is needed: two discs claim one
+    /// number, and it was written by whoever went on with one of them.
+    pub fn known_discs(&self) -> Vec<DiscInfo> {
+        if self.pile.twins.is_empty() {
+            return Vec::new();
+        }
+        let newest = self.catalogs().next();
+        newest.and_then(|known| known.catalog.discs(known.set).ok()).unwrap_or_default()
+    }
+
     /// The catalogs that the discs carry, the newest first; unpacked when asked for.
     pub fn catalogs(&self) -> impl Iterator<Item = KnownIn> {
-        let copies = self.listed(|found| found.txt.listings.catalog).into_iter();
-        let copies = copies.flat_map(|found| &found.copies);
-        copies.filter_map(|copy| match self.unpack_catalog(&**copy) {
-            Ok(known) => Some(known),
+        self.catalogs_by_disc().map(|(_, known)| known)
+    }
+
+    /// The newest catalog, and which disc carries it.
+    pub fn newest_catalog(&self) -> Option<(DiscNo, KnownIn)> {
+        self.catalogs_by_disc().next()
+    }
+
+    fn catalogs_by_disc(&self) -> impl Iterator<Item = (DiscNo, KnownIn)> {
+        let mut discs: Vec<&FoundDisc> = self.pile.all().collect();
+        discs.retain(|found| found.txt.listings.catalog);
+        discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
+        let copies = discs
+            .into_iter()
+            .flat_map(|found| found.copies.iter().map(|copy| (found.txt.disc, copy)));
+        copies.filter_map(|(disc, copy)| match self.unpack_catalog(&**copy) {
+            Ok(known) => Some((disc, known)),
             Err(error) => {
                 self.note(&**copy, &error, "another catalog is used, if there is one");
                 None
@@ -226,6 +299,8 @@ impl FromDiscs<'_> {
         let mut packed = open_listing(reader, CATALOG, self.opener)?;
         let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
         let mut file = options.open(&path).map_err(scratch)?;
+        // Where there are no locks, a backup that begins at this moment could take it away.
+        let _ = hold(&file);
         let most = longest_catalog(listing_file(reader, CATALOG).map_or(0, |file| file.size.0));
         let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
@@ -254,8 +329,14 @@ fn copy_at_most(from: &mut dyn Read, to: &mut impl io::Write, most: u64) -> io::
     Ok(())
 }
 
-fn is_longer(a: &Chosen, b: &Chosen) -> bool {
-    a.selection.rows.len() > b.selection.rows.len()
+/// What became of the listings of one snapshot.
+#[derive(Default)]
+struct Listings {
+    found: Vec<(DiscNo, Chosen)>,
+    /// One could not be read at all.
+    failed: bool,
+    /// There are some of other snapshots.
+    others: bool,
 }
 
 /// Files of a listing whose bytes were not all on a disc when it was written.

@@ -10,12 +10,9 @@ use crate::format::sums::parse_sums;
 use crate::model::Digest;
 
 use super::chain;
-use super::piles::read_small;
+use super::piles::{LONGEST_SUMS, SUMS, read_small};
 
-pub const SUMS: &str = "SHA256SUMS";
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
-/// A disc of a few million archives has no longer list.
-pub const LONGEST_SUMS: usize = 256 << 20;
 /// Several signatures of large keys.
 const LONGEST_SIGNATURE: usize = 64 << 10;
 /// What is believed before any content is compared: it says who the disc is, and what the sums of

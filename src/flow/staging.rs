@@ -24,7 +24,7 @@ use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
 use crate::pack::room::Room;
 use crate::port::clock::Moment;
-use crate::port::files::{free_space, make_private_dir};
+use crate::port::files::{free_space, make_private_dir, remove_abandoned};
 
 use super::FlowError;
 
@@ -81,6 +81,18 @@ impl Staging {
         self.root.join("scratch")
     }
 
+    /// Takes away what a process left in clear that was killed: catalogs on their way onto discs,
+    /// or from them.
+    pub fn clear_scratch(&self) -> Result<(), FlowError> {
+        [".export", ".sqlite"].into_iter().try_for_each(|end| {
+            remove_abandoned(&self.scratch(), end).map_err(|source| FlowError::Staging {
+                path: self.scratch(),
+                what: "cannot be cleared",
+                source,
+            })
+        })
+    }
+
     pub fn disc_dir(&self, set: &KnownSet, disc: DiscNo) -> PathBuf {
         let uuid = set.facts.uuid.to_string();
         let short = uuid.get(..8).unwrap_or(&uuid);
@@ -118,6 +130,16 @@ impl Staging {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A closed disc's rows are in its INDEX; of an encrypted set nothing shall lie about in clear.
+    pub fn drop_rows(&self, set: &KnownSet, disc: DiscNo) -> Result<(), FlowError> {
+        let dir = self.disc_dir(set, disc);
+        closing::drop_rows(&dir).map_err(|source| FlowError::Staging {
+            path: dir,
+            what: "cannot be cleared",
+            source,
+        })
     }
 
     /// Removes what a killed run left in the disc's directory without recording it.
@@ -298,6 +320,7 @@ pub fn burn_job(
     let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
     paths.sort_by_key(|path| (path.starts_with("archives/"), path.clone()));
     BurnJob {
+        image: None,
         label: label(set, disc),
         volume_id: volume::volume_id(disc.number, &set.facts.name),
         volume_date: volume::volume_date(disc.uuid),

@@ -101,8 +101,9 @@ impl Watch<'_> {
             Err(CatalogError::Missing { .. }) => return Ok(None),
             opened => opened?,
         };
+        let staging = Staging::open(&self.request.staging)?;
         for set in catalog.sets()? {
-            if let Some(disc) = waiting(&catalog, &set)?.into_iter().next() {
+            if let Some(disc) = waiting(&catalog, &set, &staging)?.into_iter().next() {
                 return Ok(Some((set, disc)));
             }
         }
@@ -160,7 +161,10 @@ impl Watch<'_> {
         let made = Station { staging: &staging, set, drives, desk: self.desk }
             .burn_one(&mut catalog, disc);
         match made {
-            Ok(()) => self.report.burned.push((set.facts.name.to_string(), disc.number.0)),
+            Ok(()) => {
+                super::ended_well(&catalog, self.desk);
+                self.report.burned.push((set.facts.name.to_string(), disc.number.0));
+            }
             Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
             Err(error) => self.tell(&error, drives)?,
         }

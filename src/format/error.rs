@@ -36,6 +36,14 @@ pub enum FormatError {
 }
 
 impl FormatError {
+    /// A stretch of the text is lost, and what is behind it may be sound.
+    pub(super) fn is_a_damaged_stretch(&self) -> bool {
+        match self {
+            FormatError::Read { source, .. } => source.kind() == std::io::ErrorKind::InvalidData,
+            _ => false,
+        }
+    }
+
     /// A field that is not what it should be; shown in full only where it is short.
     pub(super) fn field(name: &'static str, value: &[u8]) -> FormatError {
         const SHOWN: usize = 80;

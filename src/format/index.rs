@@ -3,7 +3,7 @@
 use super::FormatError;
 use super::escape::escape_into;
 use super::lines::{
-    HeaderFields, Lines, SnapshotLine, first_lines, next_row, snapshot_header_into,
+    Lines, SnapshotLine, Stand, first_lines, next_row, read_header, snapshot_header_into,
 };
 use super::meta_fields::{self, Fields, decimal, optional, plain, plain_or_absent};
 use crate::model::rows::{FrameSpan, IndexRow, PartSpan};
@@ -129,30 +129,32 @@ fn parse_file_digest(
 /// Reads an INDEX (expanded, decrypted) row by row.
 pub struct IndexReader<R> {
     lines: Lines<R>,
-    header: IndexHeader,
-    ended: bool,
+    header: Option<IndexHeader>,
+    /// Why there is no header.
+    trouble: Option<FormatError>,
+    stand: Stand,
 }
 
 impl<R: BufRead> IndexReader<R> {
     /// Reads the first lines.
     pub fn new(input: R) -> Result<IndexReader<R>, FormatError> {
         let mut lines = Lines::new(input, "INDEX");
-        let fields = HeaderFields::read(&mut lines, WHAT)?;
-        let absent = || FormatError::Header { what: WHAT };
-        let (set, set_uuid) = fields.set.ok_or_else(absent)?;
-        let (disc, disc_uuid) = fields.disc.ok_or_else(absent)?;
-        let header = IndexHeader {
-            set,
-            set_uuid,
-            disc: DiscNo(disc),
-            disc_uuid: DiscUuid(disc_uuid),
-            snapshots: fields.snapshots,
-        };
-        Ok(IndexReader { lines, header, ended: false })
+        let (header, trouble) = read_header(&mut lines, WHAT, |fields| {
+            let ((set, set_uuid), (disc, disc_uuid)) = (fields.set?, fields.disc?);
+            Some(IndexHeader {
+                set,
+                set_uuid,
+                disc: DiscNo(disc),
+                disc_uuid: DiscUuid(disc_uuid),
+                snapshots: fields.snapshots,
+            })
+        })?;
+        Ok(IndexReader { lines, header, trouble, stand: Stand::Reading })
     }
 
-    pub fn header(&self) -> &IndexHeader {
-        &self.header
+    /// `None` where the first lines are damaged.
+    pub fn header(&self) -> Option<&IndexHeader> {
+        self.header.as_ref()
     }
 }
 
@@ -161,7 +163,11 @@ impl<R: BufRead> Iterator for IndexReader<R> {
     type Item = Result<IndexRow, FormatError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        next_row(&mut self.lines, &mut self.ended, parse_index_line)
+        if let Some(error) = self.trouble.take() {
+            self.stand = Stand::Stumbled;
+            return Some(Err(error));
+        }
+        next_row(&mut self.lines, &mut self.stand, parse_index_line)
     }
 }
 
@@ -256,9 +262,9 @@ mod tests {
     fn a_listing_gives_its_header_and_then_its_rows() {
         let text = listing(&[row(), row()]);
         let mut reader = IndexReader::new(&text[..]).unwrap();
-        assert_eq!(reader.header().disc, DiscNo(4));
-        assert_eq!(reader.header().snapshots[0].source, b"/a\nb");
-        assert_eq!(reader.header().snapshots[1].seq, SnapshotSeq(2));
+        assert_eq!(reader.header().unwrap().disc, DiscNo(4));
+        assert_eq!(reader.header().unwrap().snapshots[0].source, b"/a\nb");
+        assert_eq!(reader.header().unwrap().snapshots[1].seq, SnapshotSeq(2));
         assert_eq!(reader.next().unwrap().unwrap(), row());
         assert_eq!(reader.next().unwrap().unwrap(), row());
         assert!(reader.next().is_none());

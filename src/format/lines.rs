@@ -74,27 +74,53 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Rows until the end or until reading itself fails; a row that is damaged is an error and the
-/// next one follows.
+/// How the reading of rows stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    Reading,
+    /// Some of the text could not be had: what comes next may be sound.
+    Stumbled,
+    Ended,
+}
+
+/// The first lines of a listing, made into its header. Where a damaged stretch swallowed them there
+/// is none, and the rows behind it follow.
+pub(super) fn read_header<R: BufRead, T>(
+    lines: &mut Lines<R>,
+    what: &'static str,
+    make: impl FnOnce(HeaderFields) -> Option<T>,
+) -> Result<(Option<T>, Option<FormatError>), FormatError> {
+    match HeaderFields::read(lines, what) {
+        Ok(fields) => Ok((Some(make(fields).ok_or(FormatError::Header { what })?), None)),
+        Err(error) if error.is_a_damaged_stretch() => Ok((None, Some(error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Rows until the end. A row that is damaged, and a stretch of text that is (an error of kind
+/// `InvalidData`), is an error and the next one follows; two such stretches without a line between
+/// them, or any other failure of reading, are the end.
 pub(super) fn next_row<R: BufRead, T>(
     lines: &mut Lines<R>,
-    ended: &mut bool,
+    stand: &mut Stand,
     parse: impl Fn(&[u8]) -> Result<T, FormatError>,
 ) -> Option<Result<T, FormatError>> {
-    if *ended {
+    if *stand == Stand::Ended {
         return None;
     }
     let row = match lines.next_line() {
         Ok(Some(line)) => parse(line),
         Ok(None) => {
-            *ended = true;
+            *stand = Stand::Ended;
             return None;
         }
         Err(error) => {
-            *ended = true;
+            let goes_on = *stand == Stand::Reading && error.is_a_damaged_stretch();
+            *stand = if goes_on { Stand::Stumbled } else { Stand::Ended };
             return Some(Err(error));
         }
     };
+    *stand = Stand::Reading;
     Some(row.map_err(|error| lines.here(error)))
 }
 

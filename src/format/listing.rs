@@ -3,7 +3,7 @@
 use super::FormatError;
 use super::escape::{escape_into, unescape};
 use super::lines::{
-    HeaderFields, Lines, SnapshotLine, first_lines, next_row, snapshot_header_into,
+    Lines, SnapshotLine, Stand, first_lines, next_row, read_header, snapshot_header_into,
 };
 use super::meta_fields::{self, Fields, decimal, plain, plain_or_absent};
 use crate::model::rows::{Place, SnapshotRow, Where};
@@ -100,24 +100,26 @@ fn parse_member(path: &RelPath, field: &[u8]) -> Option<Option<RelPath>> {
 /// Reads a SNAPSHOT (expanded, decrypted) row by row.
 pub struct ListingReader<R> {
     lines: Lines<R>,
-    header: ListingHeader,
-    ended: bool,
+    header: Option<ListingHeader>,
+    /// Why there is no header.
+    trouble: Option<FormatError>,
+    stand: Stand,
 }
 
 impl<R: BufRead> ListingReader<R> {
     /// Reads the first lines.
     pub fn new(input: R) -> Result<ListingReader<R>, FormatError> {
         let mut lines = Lines::new(input, "SNAPSHOT");
-        let mut fields = HeaderFields::read(&mut lines, WHAT)?;
-        let absent = || FormatError::Header { what: WHAT };
-        let (set, set_uuid) = fields.set.ok_or_else(absent)?;
-        let snapshot = fields.snapshots.pop().ok_or_else(absent)?;
-        let header = ListingHeader { set, set_uuid, snapshot };
-        Ok(ListingReader { lines, header, ended: false })
+        let (header, trouble) = read_header(&mut lines, WHAT, |mut fields| {
+            let ((set, set_uuid), snapshot) = (fields.set?, fields.snapshots.pop()?);
+            Some(ListingHeader { set, set_uuid, snapshot })
+        })?;
+        Ok(ListingReader { lines, header, trouble, stand: Stand::Reading })
     }
 
-    pub fn header(&self) -> &ListingHeader {
-        &self.header
+    /// `None` where the first lines are damaged.
+    pub fn header(&self) -> Option<&ListingHeader> {
+        self.header.as_ref()
     }
 }
 
@@ -126,7 +128,11 @@ impl<R: BufRead> Iterator for ListingReader<R> {
     type Item = Result<SnapshotRow, FormatError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        next_row(&mut self.lines, &mut self.ended, parse_snapshot_line)
+        if let Some(error) = self.trouble.take() {
+            self.stand = Stand::Stumbled;
+            return Some(Err(error));
+        }
+        next_row(&mut self.lines, &mut self.stand, parse_snapshot_line)
     }
 }
 
@@ -205,8 +211,8 @@ mod tests {
         let rows = [row(Where::nothing()), row(at(&[(1, 1)], true, Some(b"a")))];
         let text = listing(&rows);
         let reader = ListingReader::new(&text[..]).unwrap();
-        assert_eq!(reader.header().snapshot.seq, SnapshotSeq(3));
-        assert_eq!(reader.header().snapshot.source, b"/a");
+        assert_eq!(reader.header().unwrap().snapshot.seq, SnapshotSeq(3));
+        assert_eq!(reader.header().unwrap().snapshot.source, b"/a");
         let back: Result<Vec<_>, _> = reader.collect();
         assert_eq!(back.unwrap(), rows);
     }

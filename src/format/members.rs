@@ -16,6 +16,15 @@ pub fn member_name(path: &RelPath) -> RelPath {
     path.components().fold(component(SOURCE), |name, part| name.join(part))
 }
 
+/// The path that is stored whole under a member's name: [`member_name`] undone.
+pub fn path_of(member: &RelPath) -> RelPath {
+    let mut names = member.components();
+    if names.next() != Some(SOURCE) {
+        return member.clone();
+    }
+    names.fold(RelPath::root(), |path, name| path.join(name))
+}
+
 /// The name of a part of the content `id`, counted from 1.
 pub fn part_name(id: u64, part: u32) -> RelPath {
     part_dir(id).join(format!("{part:04}").as_bytes())
@@ -54,10 +63,12 @@ mod tests {
     fn only_paths_that_look_like_ours_get_another_name() {
         for same in [".", "a", "a/.coldcut-parts", ".coldcut", "x.coldcut-parts/1"] {
             assert_eq!(member_name(&path(same)), path(same));
+            assert_eq!(path_of(&path(same)), path(same));
         }
         for ours in [".coldcut-parts/1/2", ".coldcut-source", ".coldcut-"] {
             let expected = format!(".coldcut-source/{ours}");
             assert_eq!(member_name(&path(ours)), path(&expected));
+            assert_eq!(path_of(&path(&expected)), path(ours));
         }
     }
 

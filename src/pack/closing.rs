@@ -20,8 +20,9 @@ use crate::model::{Bytes, Digest, RelPath, Sectors};
 use crate::port::clock::Moment;
 use crate::port::files::write_atomic;
 
-use super::archive::{SealedArchive, write_sealed};
+use super::archive::SealedArchive;
 use super::filler::DiscInWork;
+use super::sealing::write_sealed;
 use super::{Ledger, PackError};
 
 /// Where the rows of INDEX wait until their disc is closed, one file an archive.
@@ -76,6 +77,14 @@ pub fn keep_rows(dir: &Path, archive: &SealedArchive) -> Result<(), PackError> {
     let written = crate::port::files::make_private_dir(&dir.join(ROWS))
         .and_then(|()| write_atomic(&path, &text, 0o600));
     written.map_err(PackError::staging(&path))
+}
+
+/// The disc in `dir` is closed: its INDEX has the rows, and they are in clear here.
+pub fn drop_rows(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(dir.join(ROWS)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The rows of one archive of the disc in `dir`.

@@ -74,7 +74,12 @@ pub struct Beneath {
 
 impl Beneath {
     pub fn new(root: OwnedFd) -> Beneath {
-        Beneath { root: Arc::new(root), kept: Vec::new(), last: None }
+        Beneath::at(Arc::new(root))
+    }
+
+    /// The same root as another's.
+    pub fn at(root: Arc<OwnedFd>) -> Beneath {
+        Beneath { root, kept: Vec::new(), last: None }
     }
 
     pub fn root(&self) -> &Arc<OwnedFd> {

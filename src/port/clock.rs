@@ -14,6 +14,11 @@ impl Moment {
     pub fn now() -> Moment {
         Moment(Timestamp::now().as_second())
     }
+
+    /// Reads what it shows as.
+    pub fn parse(text: &str) -> Option<Moment> {
+        text.parse::<Timestamp>().ok().map(|time| Moment(time.as_second()))
+    }
 }
 
 /// `2026-11-22T23:05:33Z`, as in `DISC.txt`. A moment outside of years -9999..9999 shows as seconds.
@@ -82,5 +87,7 @@ mod tests {
     fn moments_show_as_utc_to_the_second() {
         assert_eq!(Moment(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Moment(1_795_388_733).to_string(), "2026-11-22T23:05:33Z");
+        assert_eq!(Moment::parse("2026-11-22T23:05:33Z"), Some(Moment(1_795_388_733)));
+        assert_eq!(Moment::parse("yesterday"), None);
     }
 }

@@ -35,6 +35,24 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Says that a scratch file is in use, for as long as it is open.
+pub fn hold(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
+}
+
+/// Removes the scratch files of a directory that end so and that nobody holds: a process that was
+/// killed left them.
+pub fn remove_abandoned(dir: &Path, end: &str) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let is_meant = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end));
+        if is_meant && File::open(&path).and_then(|file| hold(&file)).is_ok() {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a directory, with those above it, that only its owner can enter.
 pub fn make_private_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
@@ -90,6 +108,21 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_abandoned_is_removed_and_what_is_held_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["left.sqlite", "held.sqlite", "other"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let held = File::open(dir.path().join("held.sqlite")).unwrap();
+        hold(&held).unwrap();
+        remove_abandoned(dir.path(), ".sqlite").unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["held.sqlite", "other"]);
     }
 
     #[test]

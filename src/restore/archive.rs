@@ -1,7 +1,7 @@
 //! An archive on a disc, read from any place: in clear, or decrypted from the middle.
 
-use std::cell::RefCell;
 use std::io::{self, Read};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::codec::openpgp::{OpenError, Opener, ReadAt, Unlocked};
 use crate::drive::{DiscFile, DiscReader};
@@ -54,7 +54,7 @@ impl<'a> Archive<'a> {
         bytes: &'b Bytes<'a>,
         offset: u64,
         length: u64,
-    ) -> Box<dyn Read + 'b> {
+    ) -> Box<dyn Read + Send + 'b> {
         match &self.unlocked {
             Some(unlocked) => Box::new(unlocked.range(bytes, offset, length)),
             None => Box::new(Stretch { bytes, at: offset, end: offset.saturating_add(length) }),
@@ -63,7 +63,7 @@ impl<'a> Archive<'a> {
 
     /// The file as it is on the disc.
     pub fn bytes(&self, holes: Holes) -> Bytes<'a> {
-        Bytes { disc: self.disc, file: self.file, holes, fault: RefCell::default() }
+        Bytes::of(self.disc, self.file, holes)
     }
 }
 
@@ -80,13 +80,26 @@ pub struct Bytes<'a> {
     disc: &'a dyn DiscReader,
     file: &'a DiscFile,
     holes: Holes,
-    fault: RefCell<Option<String>>,
+    fault: Mutex<Option<String>>,
 }
 
-impl Bytes<'_> {
+impl<'a> Bytes<'a> {
+    pub fn of(disc: &'a dyn DiscReader, file: &'a DiscFile, holes: Holes) -> Bytes<'a> {
+        Bytes { disc, file, holes, fault: Mutex::default() }
+    }
+
+    /// From the first to the last.
+    pub fn to_reader(self) -> impl Read + 'a {
+        WholeFile { bytes: self, at: 0 }
+    }
+
     /// Why zeros stand for what should have been read; `None` if all was read.
     pub fn fault(&self) -> Option<String> {
-        self.fault.borrow().clone()
+        self.known_fault().clone()
+    }
+
+    fn known_fault(&self) -> MutexGuard<'_, Option<String>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,13 +109,26 @@ impl ReadAt for Bytes<'_> {
             Ok(read) => Ok(read),
             Err(error) if self.holes == Holes::Fail => Err(io::Error::other(error)),
             Err(error) => {
-                self.fault.borrow_mut().get_or_insert(error.to_string());
+                self.known_fault().get_or_insert(error.to_string());
                 let sound_again = (SECTOR - offset % SECTOR).min(self.file.size.0 - offset);
                 let zeros = buf.len().min(sound_again as usize);
                 buf[..zeros].fill(0);
                 Ok(zeros)
             }
         }
+    }
+}
+
+struct WholeFile<'a> {
+    bytes: Bytes<'a>,
+    at: u64,
+}
+
+impl Read for WholeFile<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read_at(self.at, buf)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 

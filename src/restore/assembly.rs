@@ -71,6 +71,8 @@ pub struct Assembly {
     hasher: Sha256,
     /// Bytes of the content so far.
     at: u64,
+    /// How far bytes were written: behind it the file is to be made longer by a hole.
+    written: u64,
     has_holes: bool,
     /// The part that comes next; 1 for a file that was not split.
     pub next_part: u32,
@@ -85,8 +87,8 @@ impl Assembly {
                 Err(error) => barred.push((leader, Err(error))),
                 Ok(temp) => {
                     let hasher = Sha256::new();
-                    let new =
-                        Assembly { temp, leader, hasher, at: 0, has_holes: false, next_part: 1 };
+                    let (at, written, has_holes, next_part) = (0, 0, false, 1);
+                    let new = Assembly { temp, leader, hasher, at, written, has_holes, next_part };
                     return (Some(new), barred);
                 }
             }
@@ -106,7 +108,9 @@ impl Assembly {
         let (before, at) = (self.hasher.clone(), self.at);
         let taken = self.take_checked(fetch, member, input, stop);
         if taken.is_err() {
-            (self.hasher, self.at) = (before, at);
+            (self.hasher, self.at, self.written) = (before, at, at);
+            // Else what was written would stand where the other copy's member has holes.
+            self.temp.set_len(at)?;
         }
         taken
     }
@@ -154,6 +158,7 @@ impl Assembly {
             let piece = &buffer[..length];
             self.temp.write_at(piece, self.at)?;
             self.hash(piece, part);
+            self.written = self.at;
         }
         Ok(end)
     }
@@ -193,7 +198,9 @@ impl Assembly {
         if self.at != wanted.size || found != wanted.sha256 {
             return Err(Failure::Disc("what was read does not match its hash".to_owned()));
         }
-        self.temp.set_len(self.at)?;
+        if self.written != self.at {
+            self.temp.set_len(self.at)?;
+        }
         let mut landed = Vec::new();
         for &other in wanted.targets.iter().filter(|&&other| other > self.leader) {
             stop.check()?;
@@ -233,5 +240,73 @@ impl Assembly {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::sparse::SparseMap;
+    use crate::model::rows::{FrameSpan, Note, SnapshotRow, Where};
+    use crate::model::{ArchiveNo, Meta, RelPath};
+    use crate::restore::plan::Content;
+
+    const SIZE: u64 = 16 << 10;
+
+    /// A member of [`SIZE`] bytes whose data stands at these places.
+    fn member(regions: &[(u64, u64)]) -> ReadMember {
+        let sparse = SparseMap::new(SIZE, regions).unwrap();
+        let data_len = regions.iter().map(|(_, length)| length).sum();
+        let (name, meta) = (RelPath::new(b"a").unwrap(), Meta::default());
+        ReadMember { name, kind: Kind::File, size: SIZE, meta, sparse: Some(sparse), data_len }
+    }
+
+    fn planned(content: &[u8]) -> Plan {
+        let path = RelPath::new(b"a").unwrap();
+        let sha256 = Digest(Sha256::digest(content).into());
+        let row = SnapshotRow {
+            kind: Kind::File,
+            path: path.clone(),
+            size: SIZE,
+            sha256: Some(sha256),
+            place: Where::nothing(),
+            meta: Meta { mode: 0o644, ..Meta::default() },
+            note: Note::None,
+        };
+        let (places, targets) = (Vec::new(), vec![0]);
+        Plan {
+            items: vec![Item { row, replace: false, chosen: true }],
+            contents: vec![Content { size: SIZE, sha256, places, member: path, targets }],
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn what_a_damaged_copy_wrote_is_gone_when_another_copy_has_a_hole_there() {
+        let temp = tempfile::tempdir().unwrap();
+        let target = Target::open(temp.path(), false).unwrap();
+        let mut content = vec![0; SIZE as usize];
+        content[..4096].fill(7);
+        let plan = planned(&content);
+        let part = Digest(Sha256::digest(&content).into());
+        let frames = FrameSpan { offset: 0, length: 1, tar_offset: 0 };
+        let fetch = Fetch {
+            content: 0,
+            archive: ArchiveNo(1),
+            frames,
+            size: SIZE,
+            sha256: Some(part),
+            part: 1,
+            file_offset: 0,
+        };
+        let stop = Stop::new();
+        let (assembly, _) = Assembly::begin(&plan, 0, &target);
+        let mut assembly = assembly.unwrap();
+        let damaged = member(&[(8192, 4096)]);
+        let taken = assembly.take(&fetch, &damaged, &mut &[7; 4096][..], &stop);
+        assert!(matches!(taken, Err(Failure::Disc(_))), "{taken:?}");
+        assembly.take(&fetch, &member(&[(0, 4096)]), &mut &[7; 4096][..], &stop).unwrap();
+        assembly.finish(&plan, 0, &target, &stop).unwrap();
+        assert!(std::fs::read(temp.path().join("a")).unwrap() == content);
     }
 }

@@ -1,20 +1,25 @@
 //! Contents from discs into the target, disc by disc: short stretches are expanded and put in
 //! place by several threads while one reads; files in parts stay open from disc to disc.
+//!
+//! Memory is bounded whatever the discs hold: each thread has one short stretch, or the few pieces
+//! that are read and expanded ahead in a long one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::archive::{Archive, Holes};
 use super::assembly::{Assembly, Failure, Landed, in_words};
 use super::index::{Fetch, Wanted, fetches};
 use super::place::{Complaint, PlaceError, Target};
 use super::plan::{Content, Link, Plan};
+use super::read_ahead::{read_ahead, read_whole};
 use super::unpack::unpack;
+use crate::codec::ahead::expander_ahead;
 use crate::codec::frames::expander;
 use crate::codec::openpgp::Opener;
 use crate::codec::read_member::ReadMember;
@@ -25,8 +30,18 @@ use crate::port::monitor::{Monitor, Progress, Trouble};
 use crate::port::stop::{Stop, Stopped};
 
 /// Rows of frames up to this length are read whole and handed to another thread; longer ones, of
-/// which each is one member, are expanded as they are read.
+/// which each is one member, are expanded ahead while they are read.
 const SHORT: u64 = 4 << 20;
+/// A member longer than this is expanded ahead even where it is packed into a few frames.
+const LONG_MEMBER: u64 = 32 << 20;
+/// Expanded at once: headers are small, and each call of a decoder has its price.
+const EXPANDED: usize = 256 << 10;
+
+/// What bounds the memory on large machines: each thread holds a short row and a decoder of 4 MB,
+/// and 24 of them read faster than any drive.
+const MOST_THREADS: usize = 24;
+/// Short rows that wait for a thread.
+const WAITING: usize = 8;
 
 /// What was done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +110,13 @@ struct Job {
     fetches: Vec<Fetch>,
     /// Why zeros stand for some of the bytes.
     fault: Option<String>,
+}
+
+/// What a thread puts things in place with.
+struct Hands<'h> {
+    target: &'h Target,
+    /// Files in parts that are begun.
+    open: &'h mut HashMap<usize, Assembly>,
 }
 
 impl<'a> Restorer<'a> {
@@ -246,12 +268,12 @@ impl<'a> Restorer<'a> {
     fn pass(&mut self, pass: Pass) -> Result<(), Stopped> {
         let Restorer { shared, open } = self;
         let shared = &*shared;
-        let threads = rayon::current_num_threads().max(1);
-        let (sender, receiver) = bounded::<Job>(threads);
+        let threads = rayon::current_num_threads().clamp(1, MOST_THREADS);
+        let (sender, receiver) = bounded::<Job>(threads.min(WAITING));
         thread::scope(|scope| {
             for _ in 0..threads {
                 let jobs = receiver.clone();
-                scope.spawn(move || jobs.iter().for_each(|job| shared.do_job(&job)));
+                scope.spawn(move || shared.do_jobs(&jobs));
             }
             // Else a sender would wait for ever, should all threads have ended.
             drop(receiver);
@@ -289,8 +311,9 @@ impl Reading<'_, '_, '_> {
             self.shared.stop.check()?;
             // Parts must come in order, so they stay in this thread.
             let has_parts = group.iter().any(|fetch| fetch.part != 0);
+            let is_long = group.iter().any(|fetch| fetch.size > LONG_MEMBER);
             match group[0].frames.length {
-                length if length > SHORT || has_parts => self.stream(archive, group),
+                length if length > SHORT || is_long || has_parts => self.stream(archive, group),
                 _ => self.hand_on(archive, group),
             }
         }
@@ -304,10 +327,10 @@ impl Reading<'_, '_, '_> {
         let plain = compression == Compression::None;
         let bytes = archive.bytes(if plain { Holes::Zeros } else { Holes::Fail });
         let frames = group[0].frames;
-        let mut row = Vec::with_capacity(frames.length as usize);
-        match archive.range(&bytes, frames.offset, frames.length).read_to_end(&mut row) {
-            Err(error) => self.shared.fail_all(group, &in_words(&error)),
-            Ok(_) => {
+        let mut row = archive.range(&bytes, frames.offset, frames.length);
+        match read_whole(&mut row, frames.length as usize) {
+            (_, Some(error)) => self.shared.fail_all(group, &in_words(&error)),
+            (row, None) => {
                 let fault = bytes.fault();
                 let job = Job { compression, frames: row, fetches: group.to_vec(), fault };
                 // It fails only if all threads have panicked, and then the scope does, too.
@@ -318,19 +341,17 @@ impl Reading<'_, '_, '_> {
 
     /// Expands a row of frames while it is read.
     fn stream(&mut self, archive: &Archive, group: &[Fetch]) {
-        let (shared, open) = (self.shared, &mut *self.open);
+        let shared = self.shared;
+        let hands = &mut Hands { target: shared.target, open: self.open };
         let bytes = archive.bytes(Holes::Fail);
         let frames = group[0].frames;
-        let row = archive.range(&bytes, frames.offset, frames.length);
-        match expander(archive.compression, row) {
-            Err(error) => shared.fail_all(group, &in_words(&error)),
-            Ok(expanded) => {
-                let take = &mut |fetch: &Fetch, member: &ReadMember, input: &mut dyn Read| {
-                    shared.take(open, fetch, member, input)
-                };
-                unpack(expanded, group, take, |fetch, failure| shared.fail(fetch, failure, None));
+        thread::scope(|scope| {
+            let row = read_ahead(scope, archive.range(&bytes, frames.offset, frames.length));
+            match expander_ahead(archive.compression, row) {
+                Err(error) => shared.fail_all(group, &in_words(&error)),
+                Ok(expanded) => shared.unpack(expanded, group, hands, None),
             }
-        }
+        });
     }
 }
 
@@ -340,28 +361,42 @@ impl Shared<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn do_job(&self, job: &Job) {
+    fn do_jobs(&self, jobs: &Receiver<Job>) {
+        let target = self.target.for_thread();
+        let hands = &mut Hands { target: &target, open: &mut HashMap::new() };
+        jobs.iter().for_each(|job| self.do_job(&job, hands));
+    }
+
+    fn do_job(&self, job: &Job, hands: &mut Hands) {
         if self.stop.check().is_err() {
             return;
         }
         match expander(job.compression, &job.frames[..]) {
             Err(error) => self.fail_all(&job.fetches, &in_words(&error)),
             Ok(expanded) => {
-                let take = &mut |fetch: &Fetch, member: &ReadMember, input: &mut dyn Read| {
-                    self.take(&mut HashMap::new(), fetch, member, input)
-                };
-                let fault = job.fault.as_deref();
-                unpack(expanded, &job.fetches, take, |fetch, failure| {
-                    self.fail(fetch, failure, fault);
-                });
+                let expanded = BufReader::with_capacity(EXPANDED, expanded);
+                self.unpack(expanded, &job.fetches, hands, job.fault.as_deref());
             }
         }
+    }
+
+    fn unpack(
+        &self,
+        expanded: impl Read,
+        fetches: &[Fetch],
+        hands: &mut Hands,
+        fault: Option<&str>,
+    ) {
+        let take = &mut |fetch: &Fetch, member: &ReadMember, input: &mut dyn Read| {
+            self.take(hands, fetch, member, input)
+        };
+        unpack(expanded, fetches, take, |fetch, failure| self.fail(fetch, failure, fault));
     }
 
     /// Takes a member into the content that it belongs to; the last one completes it.
     fn take(
         &self,
-        open: &mut HashMap<usize, Assembly>,
+        hands: &mut Hands,
         fetch: &Fetch,
         member: &ReadMember,
         input: &mut dyn Read,
@@ -370,7 +405,8 @@ impl Shared<'_> {
         if self.state().fates[content] == Fate::Settled {
             return Ok(());
         }
-        let Some(mut assembly) = open.remove(&content).or_else(|| self.begin(content)) else {
+        let begun = hands.open.remove(&content);
+        let Some(mut assembly) = begun.or_else(|| self.begin(content, hands.target)) else {
             return Ok(());
         };
         let taken = assembly.take(fetch, member, input, self.stop);
@@ -378,13 +414,13 @@ impl Shared<'_> {
         match taken {
             Ok(()) if fetch.part == 0 || fetch.part == parts => {
                 self.read(fetch.size);
-                let landed = assembly.finish(self.plan, content, self.target, self.stop)?;
+                let landed = assembly.finish(self.plan, content, hands.target, self.stop)?;
                 self.land(landed);
                 self.state().fates[content] = Fate::Settled;
             }
             taken => {
                 if fetch.part != 0 {
-                    open.insert(content, assembly);
+                    hands.open.insert(content, assembly);
                 }
                 taken?;
                 self.read(fetch.size);
@@ -394,8 +430,8 @@ impl Shared<'_> {
     }
 
     /// `None`: the target takes it nowhere, which is told then.
-    fn begin(&self, content: usize) -> Option<Assembly> {
-        let (begun, barred) = Assembly::begin(self.plan, content, self.target);
+    fn begin(&self, content: usize, target: &Target) -> Option<Assembly> {
+        let (begun, barred) = Assembly::begin(self.plan, content, target);
         self.land(barred);
         if begun.is_none() {
             self.state().fates[content] = Fate::Settled;

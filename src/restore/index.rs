@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
-use crate::codec::frames::expander;
+use super::archive::{Bytes, Holes};
 use crate::codec::openpgp::{OpenError, Opener};
-use crate::drive::{DiscFile, DiscReader, FileReader};
+use crate::codec::salvage::SalvagedText;
+use crate::drive::{DiscFile, DiscReader};
 use crate::format::{FormatError, IndexReader};
-use crate::model::disc::Compression;
 use crate::model::rows::{FrameSpan, IndexRow};
 use crate::model::{ArchiveNo, Digest, Kind, RelPath};
 
@@ -52,24 +52,26 @@ pub struct Fetch {
 /// directory, which is the name that listings give.
 pub type Wanted = HashMap<(ArchiveNo, RelPath), usize>;
 
-/// Opens a listing of the disc: decrypted and expanded.
+/// Opens a listing of the disc: decrypted and expanded. What of it is damaged is an error of kind
+/// `InvalidData`, and what is sound behind it follows; each stretch is proved by the check sum of
+/// its own bzip2 stream.
 pub fn open_listing<'a>(
     reader: &'a dyn DiscReader,
     name: &str,
     opener: Option<&Opener>,
 ) -> Result<Box<dyn Read + 'a>, ListingError> {
-    let failed = |source| ListingError::Read { name: name.to_owned(), source };
     if let Some(file) = reader.file(name) {
-        let plain = FileReader::new(reader, file);
-        return Ok(Box::new(expander(Compression::Bzip2, plain).map_err(failed)?));
+        let bytes = Bytes::of(reader, file, Holes::Zeros);
+        return Ok(Box::new(SalvagedText::new(bytes.to_reader())));
     }
     let sealed = format!("{name}.gpg");
     let file = reader.file(&sealed).ok_or_else(|| ListingError::Missing(name.to_owned()))?;
     let opener = opener.ok_or_else(|| ListingError::NoKey(sealed.clone()))?;
+    let bytes = Bytes::of(reader, file, Holes::Zeros);
     let opened = opener
-        .open(FileReader::new(reader, file))
-        .map_err(|source| ListingError::Locked { name: sealed.clone(), source })?;
-    Ok(Box::new(expander(Compression::Bzip2, opened).map_err(failed)?))
+        .open_damaged(bytes.to_reader())
+        .map_err(|source| ListingError::Locked { name: sealed, source })?;
+    Ok(Box::new(SalvagedText::new(opened)))
 }
 
 /// A listing of the disc as the file that it is, encrypted or not.

@@ -8,8 +8,10 @@ pub mod index;
 pub mod nodes;
 pub mod place;
 pub mod plan;
+mod read_ahead;
 pub mod select;
 pub mod survey;
+pub mod unlisted;
 mod unpack;
 
 pub use plan::{Lost, Plan, plan};

@@ -44,7 +44,11 @@ impl Restorer<'_> {
             }
             let item = &shared.plan.items[number];
             let path = &item.row.path;
-            match shared.target.make_dir(path, policy.overwrite != Overwrite::Never) {
+            if path.is_root() && policy.target_is_new {
+                shared.target.mark_root();
+            }
+            let replace = policy.overwrite != Overwrite::Never;
+            match shared.target.make_planned_dir(path, replace, item.row.meta.mode) {
                 Ok(made) if policy.finishes(path, made, item.chosen) => to_finish.push(number),
                 Ok(_) => {}
                 Err(error) => shared.count(number, Err(error)),
@@ -69,14 +73,18 @@ impl Restorer<'_> {
     }
 
     /// Gives directories their metadata, the deepest first. Done even when the restore was asked to
-    /// stop: what is there shall be usable.
+    /// stop: what is there shall be usable; but then they are marked, for the next run to finish.
     pub fn finish_dirs(&mut self, dirs: Dirs) {
         let shared = &self.shared;
+        let is_cut_off = shared.stop.check().is_err();
         for &number in dirs.to_finish.iter().rev() {
             let row = &shared.plan.items[number].row;
             match shared.target.finish_dir(&row.path, &row.meta) {
                 Ok(complaints) => shared.complain(complaints),
                 Err(error) => shared.count(number, Err(error)),
+            }
+            if is_cut_off {
+                shared.target.mark_dir(&row.path);
             }
         }
     }

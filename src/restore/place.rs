@@ -7,6 +7,7 @@
 
 mod meta;
 mod temporary;
+mod unfinished;
 
 use std::error::Error as _;
 use std::fs;
@@ -167,6 +168,13 @@ impl Target {
         Ok(Target { root: beneath.root().clone(), dirs: Mutex::new(beneath), owners })
     }
 
+    /// The same target for another thread, with its own directories open: threads at work in two
+    /// directories would else close each other's.
+    pub fn for_thread(&self) -> Target {
+        let dirs = Mutex::new(Beneath::at(self.root.clone()));
+        Target { dirs, root: self.root.clone(), owners: self.owners }
+    }
+
     /// What stands at `path`, whatever it is; `None` also where a directory on the way is missing.
     pub fn existing(&self, path: &RelPath) -> Result<Option<Existing>, PlaceError> {
         match self.stat(path) {
@@ -186,11 +194,11 @@ impl Target {
     pub fn make_dir(&self, path: &RelPath, replace: bool) -> Result<Made, PlaceError> {
         let Some((parent, name)) = path.split_last() else { return Ok(Made::WasThere) };
         let dir = self.dir(path, &parent, Missing::Make)?;
-        let made = match mkdirat(&dir, name, Mode::RWXU) {
+        let made = match mkdirat(&dir, name, unfinished::IN_WORK) {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) if is_dir(&dir, name) => return Ok(Made::WasThere),
             Err(Errno::EXIST) if replace => unlinkat(&dir, name, AtFlags::empty())
-                .and_then(|()| mkdirat(&dir, name, Mode::RWXU)),
+                .and_then(|()| mkdirat(&dir, name, unfinished::IN_WORK)),
             Err(Errno::EXIST) => return Err(PlaceError::Exists { path: path.clone() }),
             Err(errno) => Err(errno),
         };
@@ -212,6 +220,9 @@ impl Target {
         let (temporary, fd) = self.make(path, "making the file", |dir, name| {
             openat(dir, name, flags | OFlags::CLOEXEC, mode)
         })?;
+        // Whoever cleans up after a killed restore sees that this one lives. File systems without
+        // locks have to do without.
+        let _ = unfinished::lock(&fd);
         Ok(TempFile { fd, temporary, path: path.clone(), owners: self.owners })
     }
 

@@ -22,6 +22,14 @@ pub struct Selection {
     pub unmatched: Vec<String>,
 }
 
+impl Selection {
+    /// The mode that the target itself will have, where the listing tells it.
+    pub fn root_mode(&self) -> u32 {
+        let mut rows = self.rows.iter().chain(&self.above);
+        rows.find(|row| row.path.is_root()).map_or(0o755, |row| row.meta.mode)
+    }
+}
+
 /// Goes through a listing, twice only where a hard link was chosen without its first name.
 pub fn select<E>(
     globs: &PathGlobs,

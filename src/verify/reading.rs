@@ -1,6 +1,9 @@
 //! Reading a file of a disc to its end, past what cannot be read: the whole damage is worth knowing
 //! before anybody decides what to do with the disc.
 
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
 use sha2::{Digest as _, Sha256};
 
 use super::pace::Pace;
@@ -15,6 +18,8 @@ const BLOCK: usize = 1 << 20;
 /// The error correction of a BD covers 32 sectors: neighbours fail together, and each failure costs
 /// up to a minute.
 const CLUSTER: Bytes = Bytes(64 << 10);
+/// Blocks that are read, hashed, or wait for either.
+const BLOCKS: usize = 4;
 /// After so many bad places in a file a drive would be busy with it for hours.
 const ENOUGH: usize = 32;
 
@@ -26,42 +31,94 @@ pub(super) struct Reading<'a> {
     /// Bytes read so far.
     pub done: u64,
     pub pace: Pace,
+    /// Places that could not be read.
+    pub unreadable: u32,
 }
 
 impl Reading<'_> {
-    /// The digest of a file, or what of it cannot be read.
+    /// The digest of a file, or what of it cannot be read. It is hashed on another thread, so that
+    /// the drive never waits for it.
     pub fn digest(&mut self, file: &DiscFile) -> Result<Result<Digest, String>, Stopped> {
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; BLOCK];
+        thread::scope(|scope| {
+            let (to_hash, read) = bounded(BLOCKS);
+            let (hashed, free) = bounded(BLOCKS);
+            let hasher = scope.spawn(move || hash(&read, &hashed));
+            let damage = self.read_all(file, Blocks { to_hash, free, made: 0 })?;
+            Ok(match damage {
+                Some(words) => Err(words),
+                None => hasher.join().map_err(|_| "could not be hashed".to_owned()),
+            })
+        })
+    }
+
+    /// Reads a file to its end for another to hash; `Some` says what of it cannot be read.
+    fn read_all(&mut self, file: &DiscFile, mut blocks: Blocks) -> Result<Option<String>, Stopped> {
         let mut damage = Damage::default();
+        let mut block = blocks.free();
         let mut at = 0;
         while at < file.size.0 {
             self.stop.check()?;
             let take = (file.size.0 - at).min(BLOCK as u64) as usize;
             let watch = Stopwatch::start();
-            match self.reader.read_at(file, at, &mut buffer[..take]) {
+            match self.reader.read_at(file, at, &mut block[..take]) {
                 Err(ReadError::Unreadable { sector, .. }) if damage.places.len() < ENOUGH => {
+                    self.unreadable += 1;
                     at = damage.skip(file, at, sector);
                 }
-                Err(error) => return Ok(Err(damage.words(file, Some(&error.to_string())))),
+                Err(error) => return Ok(Some(damage.words(file, Some(&error.to_string())))),
                 Ok(0) => {
                     let words = format!("ends after {at} of {} bytes", file.size.0);
-                    return Ok(Err(damage.words(file, Some(&words))));
+                    return Ok(Some(damage.words(file, Some(&words))));
                 }
                 Ok(got) => {
-                    hasher.update(&buffer[..got]);
                     self.pace.add(file, at, watch.elapsed());
+                    block = blocks.hash(block, got);
                     at += got as u64;
                     self.done += got as u64;
                 }
             }
             self.monitor.progress(Progress { done: self.done, written: None });
         }
-        Ok(match damage.places.is_empty() {
-            true => Ok(Digest(hasher.finalize().into())),
-            false => Err(damage.words(file, None)),
-        })
+        Ok((!damage.places.is_empty()).then(|| damage.words(file, None)))
     }
+}
+
+/// A block, and how much of it is filled.
+type Filled = (Vec<u8>, usize);
+
+/// Blocks on their way round: filled, hashed, and filled anew.
+struct Blocks {
+    to_hash: Sender<Filled>,
+    free: Receiver<Vec<u8>>,
+    made: usize,
+}
+
+impl Blocks {
+    /// One that was hashed; at first a new one.
+    fn free(&mut self) -> Vec<u8> {
+        if self.made == BLOCKS {
+            // It fails only if the hashing thread has panicked, which is found when it is joined.
+            return self.free.recv().unwrap_or_else(|_| vec![0; BLOCK]);
+        }
+        self.made += 1;
+        vec![0; BLOCK]
+    }
+
+    /// Gives a block to the other thread, for another one to be filled.
+    fn hash(&mut self, block: Vec<u8>, filled: usize) -> Vec<u8> {
+        let _ = self.to_hash.send((block, filled));
+        self.free()
+    }
+}
+
+fn hash(read: &Receiver<Filled>, hashed: &Sender<Vec<u8>>) -> Digest {
+    let mut hasher = Sha256::new();
+    for (block, filled) in read {
+        hasher.update(&block[..filled]);
+        // It fails where nothing more is read.
+        let _ = hashed.send(block);
+    }
+    Digest(hasher.finalize().into())
 }
 
 /// What of a file cannot be read.

@@ -91,6 +91,18 @@ impl Sandbox {
         self.finish(command)
     }
 
+    /// What a line of bash makes of some bytes.
+    pub fn piped(&self, line: &str, input: &[u8]) -> Vec<u8> {
+        let mut command = self.command("bash");
+        command.args(["-euo", "pipefail", "-c", line]);
+        let mut file = tempfile::tempfile_in(self.dir.path()).unwrap();
+        std::io::Write::write_all(&mut file, input).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let output = command.stdin(file).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
     /// A program with the sandbox's environment and nothing else of ours.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
@@ -99,10 +111,22 @@ impl Sandbox {
         command
     }
 
-    fn finish(&self, mut command: Command) -> Run {
+    fn finish(&self, command: Command) -> Run {
+        let mut command = limited(&command);
+        command.current_dir(self.dir.path()).stdin(Stdio::null());
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Run { line: format!("{command:?}"), dir: self.dir.path().to_owned(), output }
     }
+}
+
+/// The same under a time limit that nothing of ours needs: what hangs is killed, and so has no exit
+/// code.
+fn limited(command: &Command) -> Command {
+    const SECONDS: &str = "600";
+    let mut limited = Command::new("timeout");
+    limited.args(["--signal=KILL", SECONDS]).arg(command.get_program()).args(command.get_args());
+    limited.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    limited
 }
 
 /// What a failed test was about must still be there to look at.

@@ -1,7 +1,7 @@
 //! What clap cannot say about arguments that depend on each other, or on the configuration files,
 //! which name places where none was typed.
 
-use super::{Backup, Burn, Cli, Drill, Verb};
+use super::{Backup, Burn, Catalog, CatalogWork, Cli, Drill, Verb};
 use crate::cli::config::Chosen;
 use crate::cli::values;
 use crate::model::DiscNo;
@@ -45,10 +45,23 @@ impl Cli {
                 verify.from = or_configured("verify <FROM>", verify.typed.take(), place)?;
                 Ok(())
             }
+            Verb::Copy(copy) => {
+                copy.dest = or_configured("copy DISC <DEST>", copy.typed.take(), place)?;
+                Ok(())
+            }
+            Verb::Check(check) => {
+                let typed = check.typed.take();
+                check.from = match check.dry_run && typed.is_none() && place.is_none() {
+                    true => PathBuf::new(), // wherever copies are
+                    false => or_configured("check <FROM>", typed, place)?,
+                };
+                Ok(())
+            }
             Verb::Watch(watch) => {
                 watch.drive = or_configured("watch <DRIVE>", watch.typed.take(), chosen.drive)?;
                 Ok(())
             }
+            Verb::Catalog(catalog) => catalog.check(),
             _ => Ok(()),
         }
     }
@@ -89,6 +102,21 @@ impl Backup {
                 MissingRequiredArgument,
                 "backup needs DEST behind SOURCE, or --stage; no configuration file names a place",
             ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Catalog {
+    fn check(&self) -> Result<(), Slip> {
+        use ErrorKind::{MissingRequiredArgument, UnknownArgument};
+        match self.what {
+            CatalogWork::Rebuild if self.from.is_empty() => {
+                slip(MissingRequiredArgument, "catalog rebuild needs FROM: where discs are")
+            }
+            CatalogWork::RestoreLast if !self.from.is_empty() || self.replace => {
+                slip(UnknownArgument, "catalog restore-last takes nothing behind it")
+            }
             _ => Ok(()),
         }
     }

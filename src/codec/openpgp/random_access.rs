@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
-const CHUNK: usize = 1 << 16;
+/// Read and deciphered at once; whole blocks.
+const CHUNK: usize = 1 << 18;
 
 /// Something that can be read at any place without moving anything.
 pub trait ReadAt {
@@ -111,7 +112,10 @@ impl<S: ReadAt> RangeReader<S> {
     /// begins behind the first block, so there is always one.
     fn refill(&mut self) -> io::Result<()> {
         let want = (self.skip as u64 + self.left).min(CHUNK as u64) as usize;
-        let mut bytes = vec![0; BLOCK + want];
+        // After an error the buffer is empty, and the next read begins here again.
+        let mut bytes = std::mem::take(&mut self.buffer);
+        self.at = 0;
+        bytes.resize(BLOCK + want, 0);
         let start = self.unlocked.ciphertext + (self.block - 1) * BLOCK as u64;
         AtReader { source: &self.source, at: start }.read_exact(&mut bytes)?;
         let mut iv = [0; BLOCK];

@@ -4,6 +4,7 @@ use crate::model::disc::Encryption;
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
 
 mod readme;
+pub mod title;
 
 /// What the texts of a disc depend on. They are in clear on every disc: nothing that an encrypted
 /// set hides may be told by them.
@@ -58,7 +59,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use uuid::Uuid;
 
-    fn facts(encryption: Encryption) -> Facts {
+    pub(super) fn facts(encryption: Encryption) -> Facts {
         Facts {
             set: SetName::new("demo").unwrap(),
             set_uuid: SetUuid(Uuid::from_u128(1)),

@@ -3,12 +3,11 @@
 
 use super::Facts;
 use crate::model::disc::Encryption;
-use crate::model::path::shown;
 
 /// The whole text.
 pub(super) fn text(facts: &Facts) -> String {
     [
-        title(facts),
+        super::title::text(facts),
         needs(facts),
         what_is_here(facts),
         by_script(facts),
@@ -19,31 +18,6 @@ pub(super) fn text(facts: &Facts) -> String {
         check(facts),
     ]
     .concat()
-}
-
-fn title(facts: &Facts) -> String {
-    let source = match facts.encryption {
-        Encryption::None => format!("\nSource:    {}", shown(&facts.source)),
-        _ => String::new(),
-    };
-    let zstd = if facts.zstd {
-        "\nArchives of this set need zstd, beside the programs below.\n"
-    } else {
-        ""
-    };
-    format!(
-        "Disc {disc} of the set \"{set}\", closed on {date}, with files up to snapshot {snapshot}.\n{zstd}
-Set:       {set_uuid}
-Disc:      {disc_uuid}{source}
-
-",
-        disc = facts.disc,
-        set = facts.set,
-        date = facts.date,
-        snapshot = facts.snapshot,
-        set_uuid = facts.set_uuid,
-        disc_uuid = facts.disc_uuid,
-    )
 }
 
 /// The programs, and the secret, without which nothing comes back.

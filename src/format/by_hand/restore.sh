@@ -132,7 +132,7 @@ note() { # VARIABLE: gets the path under which it can be written and read
 make_notes() {
     local name
     TMPDIR=$PWD
-    for name in LISTING INDEX PLAN CHECK FIX THERE OTHER GOOD REFUSED SCRATCH; do
+    for name in LISTING INDEX PLAN CHECK NAMES SUMS LINES FIX THERE OTHER GOOD REFUSED SCRATCH; do
         note "$name"
     done
 }
@@ -293,10 +293,11 @@ function plain(s,   out, at, c) {
 }
 function parent(p) { return sub(/\/[^\/]*$/, "", p) ? p : "." }
 function leads_outside(p) { return ("/" p "/") ~ /\/(\.\.?)?\// }
-function meta(from,   m, i) {
-    m = $from
-    for (i = from + 1; i < from + 9; i++) m = m "\t" $i
-    return m
+# Nine fields as they stand in the line; one more is behind them.
+function meta(from,   at, i) {
+    at = from
+    for (i = 1; i < from; i++) at += length($i)
+    return substr($0, at, length($0) - length($NF) - at)
 }
 '
 
@@ -654,13 +655,13 @@ run_batch() { # COMMAND...
 }
 
 make_directories() {
-    local kind field rest path
-    while IFS=$TAB read -r kind field rest; do
-        [[ $kind == d ]] || continue
+    local field path
+    awk -F '\t' '$1 == "d" { print $2 }' "$LISTING" >"$SCRATCH"
+    while IFS= read -r field; do
         printf -v path ./%b "$field"
         [[ ! -L $path ]] || die 1 "$(shown "$target/$field") is a symbolic link where a directory belongs"
         add_to_batch "$path" make_batch
-    done <"$LISTING"
+    done <"$SCRATCH"
     run_batch make_batch
 }
 
@@ -739,15 +740,83 @@ check_singly() {
     done
 }
 
+# The names of the files of a plan, for as few calls of sha256sum as the system allows: a NUL
+# behind each; how many there are in each call goes to the output.
+readonly AWK_NAMES='
+{
+    path = "./" plain($2)
+    if (count > 0 && bytes + length(path) + 9 > most) { print count; count = bytes = 0 }
+    count++
+    bytes += length(path) + 9
+    printf "%s%c", path, 0 > names
+}
+END { if (count > 0) print count }
+'
+
+# Compares what the plan for a disc was to bring: $3 is what sums_of says of it. What is wrong goes
+# to the output.
+readonly AWK_COMPARE='
+$3 == "absent" { next }
+{ sum = $3; sub(/^\\/, "", sum) }
+substr(sum, 65) == " mend" { print $2 >> fix }
+substr(sum, 1, 64) == $1 { print $2 >> good; next }
+{ print $2 }
+'
+
 # Checks what the plan for a disc was to bring; what is wrong leaves its place.
 check_restored() {
-    local sha field path
-    while IFS=$TAB read -r sha field; do
-        printf -v path ./%b "$field"
-        [[ -f $path && ! -L $path ]] || continue
-        check_file "$sha" "$field" "$path" set_aside
-    done <"$CHECK"
-    check_batch set_aside
+    local count field names_fd some=()
+    : >"$NAMES"
+    : >"$SUMS"
+    awk -F '\t' -v names="$NAMES" -v most="$BATCH" "$AWK_COMMON$AWK_NAMES" "$CHECK" >"$SCRATCH" || die 1 "awk failed"
+    exec {names_fd}<"$NAMES"
+    while read -r count; do
+        mapfile -t -d '' -n "$count" -u "$names_fd" some
+        sums_of "${some[@]}" >>"$SUMS"
+    done <"$SCRATCH"
+    exec {names_fd}<&-
+    paste -- "$CHECK" "$SUMS" |
+        awk -F '\t' -v good="$GOOD" -v fix="$FIX" "$AWK_COMPARE" >"$SCRATCH" || die 1 "awk failed"
+    while IFS= read -r field; do set_aside "$field"; done <"$SCRATCH"
+}
+
+# A line for each path: it begins with the sum, or is "absent".
+sums_of() { # PATHS...
+    local path
+    for path; do
+        [[ -f $path && ! -L $path && -r $path ]] || { sums_with_gaps "$@"; return; }
+    done
+    sum_files "$@"
+}
+
+# The same where not all are files that can be read. What had to be made readable gets its mode
+# back later.
+sums_with_gaps() { # PATHS...
+    local path mark at=0 marks=() files=() lines=()
+    for path; do
+        mark=''
+        if [[ ! -f $path || -L $path ]]; then marks+=(absent); continue; fi
+        [[ -r $path ]] || { chmod u+r -- "$path" && mark=' mend'; }
+        marks+=("$mark") files+=("$path")
+    done
+    mapfile -t lines < <(((${#files[@]} == 0)) || sum_files "${files[@]}")
+    for mark in "${marks[@]}"; do
+        [[ $mark != absent ]] || { echo absent; continue; }
+        path=${lines[at++]#\\}
+        printf '%s\n' "${path:0:64}$mark"
+    done
+}
+
+# A line for each file, whatever becomes of one of them.
+sum_files() { # PATHS...
+    local path lines
+    sha256sum -- "$@" >"$LINES"
+    mapfile -t lines <"$LINES"
+    if ((${#lines[@]} == $#)); then
+        printf '%s\n' "${lines[@]}"
+    else
+        for path; do sha256sum -- "$path" || echo unreadable; done
+    fi
 }
 
 damaged=''
@@ -777,10 +846,10 @@ plan_disc() {
     local at_hand=" ${discs[*]} "
     : >"$PLAN"
     : >"$CHECK"
-    listing_text INDEX >"$INDEX" || say "the INDEX of disc $d_no is damaged: what it lost is not found"
-    awk -F '\t' -v disc="$d_no" -v snapshot="$snapshot" -v root="$root" -v at_hand="$at_hand" \
-        -v asking="$asking" -v joining="$((!ignore_damage))" -v check="$CHECK" -v fix="$FIX" \
-        "$AWK_COMMON$AWK_PLAN" phase=1 "$THERE" "$GOOD" phase=2 "$LISTING" phase=3 "$INDEX" >"$PLAN" ||
+    { listing_text INDEX || say "the INDEX of disc $d_no is damaged: what it lost is not found"; } |
+        awk -F '\t' -v disc="$d_no" -v snapshot="$snapshot" -v root="$root" -v at_hand="$at_hand" \
+            -v asking="$asking" -v joining="$((!ignore_damage))" -v check="$CHECK" -v fix="$FIX" \
+            "$AWK_COMMON$AWK_PLAN" phase=1 "$THERE" "$GOOD" phase=2 "$LISTING" phase=3 - >"$PLAN" ||
         die 1 "awk failed"
 }
 

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{AtFlags, RenameFlags, Stat, linkat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::{Errno, pwrite};
@@ -32,7 +33,7 @@ impl Temporary {
         make: impl Fn(&OwnedFd, &[u8]) -> rustix::io::Result<T>,
     ) -> rustix::io::Result<(Temporary, T)> {
         for _ in 0..ATTEMPTS {
-            let name = random_name()?;
+            let name = new_name()?;
             match make(&dir, &name) {
                 Ok(made) => return Ok((Temporary { dir, name, landed: false }, made)),
                 Err(Errno::EXIST) => {}
@@ -119,10 +120,20 @@ impl Drop for Temporary {
     }
 }
 
-fn random_name() -> rustix::io::Result<Vec<u8>> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).map_err(|_| Errno::IO)?;
-    Ok(format!("{PREFIX}{:08x}", u32::from_ne_bytes(bytes)).into_bytes())
+/// The next name of this run. The first one is random, so that what another run left, or has in
+/// work, is seldom in the way.
+fn new_name() -> rustix::io::Result<Vec<u8>> {
+    static NEXT: OnceLock<AtomicU32> = OnceLock::new();
+    let next = match NEXT.get() {
+        Some(next) => next,
+        None => {
+            let mut bytes = [0; 4];
+            getrandom::fill(&mut bytes).map_err(|_| Errno::IO)?;
+            NEXT.get_or_init(|| AtomicU32::new(u32::from_ne_bytes(bytes)))
+        }
+    };
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    Ok(format!("{PREFIX}{number:08x}").into_bytes())
 }
 
 /// A file on its way into the target. Dropped or aborted, it leaves nothing behind.

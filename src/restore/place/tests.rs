@@ -386,7 +386,7 @@ fn directories_are_finished_last_and_closed_until_then() {
     assert_eq!(t.make_dir(&path("d/e"), false).unwrap(), Made::New);
     assert_eq!(t.make_dir(&path("d/e"), false).unwrap(), Made::WasThere);
     assert_eq!(t.make_dir(&RelPath::root(), false).unwrap(), Made::WasThere);
-    assert_eq!(place.at("d/e").metadata().unwrap().mode() & 0o7777, 0o700);
+    assert_eq!(place.at("d/e").metadata().unwrap().mode() & 0o7777, 0o1700);
     place.put("d/e/f", b"", false).unwrap();
     for dir in ["d/e", "d", "."] {
         let complaints = t.finish_dir(&path(dir), &Meta { uid: 7, gid: 8, ..meta(0o2555) });
@@ -506,4 +506,30 @@ fn without_roots_rights_the_rest_is_restored_and_the_lack_is_told() {
     assert!(own.is_empty() && fifo.is_empty(), "{own:?} {fifo:?}");
     assert_eq!(place.at("f").metadata().unwrap().mtime(), 1_000);
     assert_eq!(place.at("g").metadata().unwrap().mode() & 0o7777, 0o444);
+}
+
+#[test]
+fn what_a_killed_restore_left_is_known_and_cleaned_up() {
+    let place = Place::new();
+    let t = &place.target;
+    let planned = |name: &str, mode| t.make_planned_dir(&path(name), false, mode).unwrap();
+    assert_eq!(planned("d", 0o755), Made::New);
+    fs::write(place.at("d/.coldcut-tmp-0123abcd"), "half").unwrap();
+    fs::write(place.at("d/.coldcut-tmp-somebody's"), "not ours").unwrap();
+    let in_work = t.begin_file(&path("d/f")).unwrap();
+    assert_eq!(place.names("d").len(), 3);
+    assert_eq!(planned("d", 0o755), Made::New, "it never got its metadata");
+    let names = place.names("d");
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(!names.contains(&".coldcut-tmp-0123abcd".to_owned()));
+    in_work.commit(&meta(0o644), false).unwrap();
+    t.finish_dir(&path("d"), &meta(0o755)).unwrap();
+    assert_eq!(planned("d", 0o755), Made::WasThere);
+    t.mark_dir(&path("d"));
+    assert_eq!(planned("d", 0o755), Made::New, "it has its metadata, and lacks files");
+    t.finish_dir(&path("d"), &meta(0o1777)).unwrap();
+    assert_eq!(planned("d", 0o1777), Made::WasThere, "that is its own mode");
+    assert!(!t.is_root_unfinished(0o755));
+    t.mark_root();
+    assert!(t.is_root_unfinished(0o755));
 }

@@ -1,0 +1,150 @@
+//! `coldcut catalog rebuild` and `coldcut catalog restore-last`.
+
+use std::path::Path;
+
+use crate::app::{Room, RunError};
+use crate::catalog::Catalog;
+use crate::cli::args::{Catalog as Args, CatalogWork};
+use crate::flow::FlowError;
+use crate::flow::rebuilding::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
+use crate::model::DiscNo;
+use crate::port::monitor::Monitor;
+use crate::ui::exit::Exit;
+
+use super::{open_source, scratch};
+
+pub fn run(room: &Room, args: Args) -> Result<Exit, RunError> {
+    match args.what {
+        CatalogWork::Rebuild => run_rebuild(room, args),
+        CatalogWork::RestoreLast => run_restore_last(room),
+    }
+}
+
+fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
+    let drives =
+        args.from.iter().map(|from| open_source(room, from)).collect::<Result<Vec<_>, _>>()?;
+    let report = room.with_keys(|keys| {
+        let request = RebuildRequest {
+            from: args.from.clone(),
+            catalog: room.around.catalog(&room.common)?,
+            staging: room.around.staging(&room.common)?,
+            name: room.common.name.clone(),
+            keys,
+            replace: args.replace,
+            scratch: scratch(room),
+        };
+        Ok(rebuild(&request, drives, room.desk())?)
+    })?;
+    room.reporter.rest();
+    tell(room, &report)?;
+    Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
+}
+
+fn tell(room: &Room, report: &RebuildReport) -> Result<(), RunError> {
+    for set in &report.sets {
+        words(set).iter().for_each(|line| room.screen.say(line));
+    }
+    if report.unreadable > 0 {
+        room.screen.say(&format!("{} image(s) CANNOT BE READ as discs", report.unreadable));
+    }
+    say_aside(room, report.aside.as_deref());
+    let sets: Vec<serde_json::Value> = report.sets.iter().map(object).collect();
+    room.screen.object(&serde_json::json!({
+        "event": "summary",
+        "command": "catalog rebuild",
+        "sets": sets,
+        "unreadable": report.unreadable,
+    }))?;
+    Ok(())
+}
+
+fn words(set: &RebuiltSet) -> Vec<String> {
+    let name = &set.set;
+    let newest = set.newest.map_or("none".to_owned(), |seq| seq.to_string());
+    let mut lines = vec![format!(
+        "set {name}: {} snapshot(s), the newest is {newest}; discs {}",
+        set.snapshots,
+        listed(&set.discs)
+    )];
+    let mut say = |line: String| lines.push(line);
+    if !set.missing_discs.is_empty() {
+        say(format!("set {name}: not among these discs: {}", listed(&set.missing_discs)));
+    }
+    for twin in &set.twins {
+        say(format!(
+            "set {name}: another disc {} ({}) is kept apart; what only it has is restored from it \
+             alone: `coldcut restore IMAGE TARGET`",
+            twin.number, twin.uuid
+        ));
+    }
+    if set.is_pieced {
+        say(format!(
+            "set {name}: NO WHOLE LISTING of snapshot {newest} is left; it is pieced together, and \
+             files that were deleted or moved before it may be in it"
+        ));
+    }
+    if set.lost_files > 0 {
+        say(format!(
+            "set {name}: {} file(s) are on NONE of these discs; the next backup stores them again",
+            set.lost_files
+        ));
+    }
+    if set.complaints > 0 {
+        say(format!("set {name}: {} thing(s) COULD NOT BE READ", set.complaints));
+    }
+    if !set.unproven.is_empty() {
+        say(format!(
+            "set {name}: not known to have been read back: {}; `coldcut verify FROM` makes them \
+             count as safe",
+            listed(&set.unproven)
+        ));
+    }
+    lines
+}
+
+fn listed(discs: &[DiscNo]) -> String {
+    discs.iter().map(DiscNo::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn numbers(discs: &[DiscNo]) -> Vec<u32> {
+    discs.iter().map(|disc| disc.0).collect()
+}
+
+fn object(set: &RebuiltSet) -> serde_json::Value {
+    let twin = |twin: &crate::catalog::Twin| serde_json::json!({"disc": twin.number.0, "uuid": twin.uuid.to_string()});
+    serde_json::json!({
+        "set": set.set.as_str(),
+        "uuid": set.uuid.to_string(),
+        "snapshots": set.snapshots,
+        "newest": set.newest.map(|seq| seq.0),
+        "catalog_of": set.catalog_of.map(|disc| disc.0),
+        "discs": numbers(&set.discs),
+        "missing_discs": numbers(&set.missing_discs),
+        "twins": set.twins.iter().map(twin).collect::<Vec<_>>(),
+        "not_verified": numbers(&set.unproven),
+        "lost_files": set.lost_files,
+        "pieced": set.is_pieced,
+        "unreadable": set.complaints,
+    })
+}
+
+fn run_restore_last(room: &Room) -> Result<Exit, RunError> {
+    let path = room.around.catalog(&room.common)?;
+    let aside = Catalog::restore_last(&path).map_err(FlowError::from)?;
+    room.screen.say(&format!(
+        "{} is as it was after the last run that ended well. Discs that were burned since are not \
+         in it: if `coldcut backup` names any, make the catalog anew from the discs, with `coldcut \
+         catalog rebuild --replace FROM...`",
+        path.display()
+    ));
+    say_aside(room, aside.as_deref());
+    room.screen
+        .object(&serde_json::json!({"event": "summary", "command": "catalog restore-last"}))?;
+    Ok(Exit::Done)
+}
+
+fn say_aside(room: &Room, aside: Option<&Path>) {
+    if let Some(aside) = aside {
+        room.screen.say(&format!("the former catalog is {} now", aside.display()));
+    }
+}

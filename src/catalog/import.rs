@@ -1,0 +1,213 @@
+//! A set out of a catalog that came from a disc, into ours: row by row under numbers that are free
+//! here. It knows tables by the names of their columns, which mean the same wherever they stand.
+
+use super::error::{Fault, Refused};
+use super::value::Owner;
+use super::{Catalog, Result, SetId};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+use std::collections::HashMap;
+
+/// What is added to the numbers of a table's rows, so that none is taken; and who became whom.
+struct Shift {
+    set: i64,
+    dirs: i64,
+    contents: i64,
+    owners: HashMap<i64, i64>,
+}
+
+impl Catalog {
+    /// Takes over the one set of a catalog that [`Catalog::open_exported`] opened.
+    pub fn import_set(&mut self, from: &Catalog) -> Result<SetId> {
+        let set = from.sets()?.into_iter().next();
+        let set = set.ok_or(super::CatalogError::Refused(Refused::NoSet))?;
+        if self.set_by_name(&set.facts.name)?.is_some() {
+            return Err(Refused::NameTaken(set.facts.name).into());
+        }
+        let id = self.write("taking over a set", |tx| {
+            let shift = Shift {
+                set: highest(tx, "sets")? + 1,
+                dirs: highest(tx, "dirs")?,
+                contents: highest(tx, "contents")?,
+                owners: take_owners(&from.conn, tx)?,
+            };
+            for table in tables(&from.conn)? {
+                if table != "owners" {
+                    copy(&from.conn, tx, &table, &shift)?;
+                }
+            }
+            Ok(SetId(shift.set))
+        })?;
+        self.dirs.replace(super::dirs::DirStack::default());
+        Ok(id)
+    }
+}
+
+/// In the order in which they were made: no row refers to a later table.
+fn tables(conn: &Connection) -> Result<Vec<String>, Fault> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type='table' ORDER BY rowid";
+    Ok(conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+fn highest(conn: &Connection, table: &str) -> Result<i64, Fault> {
+    let sql = format!("SELECT COALESCE(max(id), 0) FROM {table}");
+    Ok(conn.query_row(&sql, [], |row| row.get(0))?)
+}
+
+/// Owners are shared by all sets: each combination is there once.
+fn take_owners(from: &Connection, to: &Connection) -> Result<HashMap<i64, i64>, Fault> {
+    let mut query = from.prepare("SELECT id, mode, uid, gid, user, grp FROM owners")?;
+    let mut owners = HashMap::new();
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        owners.insert(row.get(0)?, Owner::read(row, 1)?.intern(to)?);
+    }
+    Ok(owners)
+}
+
+fn copy(from: &Connection, to: &Connection, table: &str, shift: &Shift) -> Result<(), Fault> {
+    let mut query = from.prepare(&format!("SELECT * FROM {table}"))?;
+    let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+    let own = if columns.iter().any(|column| column == "id") { highest(to, table)? } else { 0 };
+    let marks = vec!["?"; columns.len()].join(",");
+    let names = columns.join(",");
+    let mut insert = to.prepare(&format!("INSERT INTO {table}({names}) VALUES({marks})"))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let values = columns.iter().enumerate().map(|(at, column)| {
+            let value = row.get(at)?;
+            shifted(table, column, value, own, shift)
+        });
+        insert.execute(params_from_iter(values.collect::<Result<Vec<Value>, Fault>>()?))?;
+    }
+    Ok(())
+}
+
+fn shifted(
+    table: &str,
+    column: &str,
+    value: Value,
+    own: i64,
+    shift: &Shift,
+) -> Result<Value, Fault> {
+    let Value::Integer(number) = value else { return Ok(value) };
+    let moved = |by: i64| number.checked_add(by).ok_or_else(|| super::error::odd("a huge number"));
+    Ok(Value::Integer(match (table, column) {
+        ("sets", "id") | (_, "set_id") => shift.set,
+        ("dirs", "parent") if number == super::dirs::ABOVE_ROOT => number,
+        ("dirs", "id" | "parent") | (_, "dir") => moved(shift.dirs)?,
+        ("contents", "id") | (_, "content") => moved(shift.contents)?,
+        (_, "owner") => *shift
+            .owners
+            .get(&number)
+            .ok_or_else(|| super::error::odd(format!("the owner {number} is missing")))?,
+        (_, "id") => moved(own)?,
+        _ => number,
+    }))
+}
+
+impl Owner {
+    fn read(row: &Row, first: usize) -> Result<Owner, Fault> {
+        Ok(Owner {
+            mode: row.get(first)?,
+            uid: row.get(first + 1)?,
+            gid: row.get(first + 2)?,
+            user: row.get(first + 3)?,
+            group: row.get(first + 4)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::super::*;
+    use crate::model::SnapshotSeq;
+    use crate::model::{DiscNo, Kind, RelPath};
+
+    fn exported(bench: &Bench, name: &str) -> Catalog {
+        let out = bench.dir.path().join(name);
+        bench.catalog.as_ref().unwrap().export_set(bench.set, &out).unwrap();
+        Catalog::open_exported(&out).unwrap()
+    }
+
+    fn full() -> Bench {
+        let mut bench = Bench::new();
+        bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
+        bench.next_disc();
+        let set = bench.set;
+        bench.cat().record_copy(set, DiscNo(1), "medium", "shelf B", NOW).unwrap();
+        bench.next_run();
+        bench.store(&[whole("d/e/f", 10, 2), whole("new", 4, 3)]);
+        bench
+    }
+
+    #[test]
+    fn a_set_comes_over_whole_whatever_is_there_already() {
+        let bench = full();
+        let from = exported(&bench, "out.sqlite");
+        let mut other = Bench::new();
+        other.store(&[whole("x/y", 9, 1), bare("z", Kind::Dir)]);
+        let facts = facts("other", "/");
+        other.cat().create_set(&facts).unwrap();
+        let name = bench.catalog.as_ref().unwrap().sets().unwrap()[0].facts.name.clone();
+        let taken = other.cat().import_set(&from);
+        assert!(matches!(taken, Err(CatalogError::Refused(Refused::NameTaken(_)))), "{taken:?}");
+        other
+            .cat()
+            .conn
+            .execute("UPDATE sets SET name='third' WHERE name=?", [name.as_str()])
+            .unwrap();
+        let set = other.cat().import_set(&from).unwrap();
+        let (ours, theirs) = (other.catalog.as_ref().unwrap(), bench.catalog.as_ref().unwrap());
+        for seq in [1, 2].map(SnapshotSeq) {
+            assert_eq!(rows(ours, set, seq), rows(theirs, bench.set, seq));
+        }
+        assert_eq!(ours.discs(set).unwrap(), theirs.discs(bench.set).unwrap());
+        assert_eq!(
+            ours.copies(set, DiscNo(1)).unwrap(),
+            theirs.copies(bench.set, DiscNo(1)).unwrap()
+        );
+        assert_eq!(ours.next_archive(set).unwrap(), theirs.next_archive(bench.set).unwrap());
+        assert_eq!(ours.snapshots(set).unwrap(), theirs.snapshots(bench.set).unwrap());
+        let path = RelPath::new(b"film").unwrap();
+        let seq = SnapshotSeq(2);
+        assert_eq!(
+            ours.resolve(set, seq, &path).unwrap(),
+            theirs.resolve(bench.set, seq, &path).unwrap()
+        );
+        let foreign = ours.conn.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap();
+        assert!(!foreign);
+    }
+
+    /// Whoever adds a table sees here whether its columns are named as this module expects.
+    #[test]
+    fn every_column_that_counts_rows_of_another_table_is_known() {
+        let bench = Bench::new();
+        let conn = &bench.catalog.as_ref().unwrap().conn;
+        let mut query = conn
+            .prepare(
+                "SELECT m.name, f.\"table\", f.\"from\" FROM sqlite_schema m,
+                 pragma_foreign_key_list(m.name) f WHERE m.type='table'",
+            )
+            .unwrap();
+        let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let keys: Vec<(String, String, String)> =
+            query.query_map([], row).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+        assert!(keys.len() > 8);
+        for (table, target, column) in keys {
+            let expected: &[&str] = match target.as_str() {
+                "sets" => &["set_id"],
+                "dirs" => &["dir"],
+                "owners" => &["owner"],
+                "contents" => &["content"],
+                // Keys of people's numbers, under a set.
+                _ => &["set_id", "disc", "copy", "number", "archive", "seq"],
+            };
+            assert!(
+                expected.contains(&column.as_str()),
+                "{table}.{column} names a row of {target}"
+            );
+        }
+    }
+}

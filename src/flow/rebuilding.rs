@@ -1,0 +1,327 @@
+//! A catalog made anew from discs, in any order: the newest catalog among them is taken over, and
+//! what it does not know is read from the discs that came later; from listings, and where those are
+//! damaged, from the archives themselves.
+
+mod found;
+mod gather;
+mod history;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{
+    Access, Catalog, CatalogError, DiscState, KnownSet, Replacement, SetFacts, SetId, Twin,
+};
+use crate::codec::openpgp::Opener;
+use crate::drive::Drive;
+use crate::model::disc::Encryption;
+use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
+use crate::port::clock::Moment;
+use crate::port::monitor::{Phase, Trouble};
+
+use super::keys::{KeyRing, KnownKeys};
+use super::piles::{Pile, Piles, ProblemKind};
+use super::restoring::check_listings;
+use super::rows::FromDiscs;
+use super::staging::Staging;
+use super::{Desk, FlowError, chain};
+
+use found::Lode;
+
+/// What a rebuilding is asked to do.
+pub struct RebuildRequest<'a> {
+    pub from: Vec<PathBuf>,
+    pub catalog: PathBuf,
+    pub staging: PathBuf,
+    /// Only this set.
+    pub name: Option<SetName>,
+    pub keys: KeyRing<'a>,
+    /// Sets that a sound catalog knows are made anew, too.
+    pub replace: bool,
+    /// A directory for what is unpacked from discs.
+    pub scratch: PathBuf,
+}
+
+/// A set that was made anew.
+#[derive(Clone, Debug)]
+pub struct RebuiltSet {
+    pub set: SetName,
+    pub uuid: SetUuid,
+    /// Finished snapshots.
+    pub snapshots: usize,
+    pub newest: Option<SnapshotSeq>,
+    /// The disc whose catalog was taken over.
+    pub catalog_of: Option<DiscNo>,
+    pub discs: Vec<DiscNo>,
+    /// Numbers below the highest of which no disc was here.
+    pub missing_discs: Vec<DiscNo>,
+    pub twins: Vec<Twin>,
+    /// Discs that nobody has read back, as far as is known now.
+    pub unproven: Vec<DiscNo>,
+    /// Files of the newest snapshot whose content is on no disc that was here.
+    pub lost_files: u64,
+    /// The newest snapshot was pieced together: files that were deleted may be in it.
+    pub is_pieced: bool,
+    /// Things that could not be read, of which the set would have told more.
+    pub complaints: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RebuildReport {
+    pub sets: Vec<RebuiltSet>,
+    /// Things that should be discs and cannot be read as such.
+    pub unreadable: u64,
+    /// Where the former catalog is now.
+    pub aside: Option<PathBuf>,
+}
+
+impl RebuildReport {
+    /// Nothing is missing of what the discs at hand were to tell.
+    pub fn is_complete(&self) -> bool {
+        let whole = |set: &RebuiltSet| set.lost_files + set.complaints == 0 && !set.is_pieced;
+        self.unreadable == 0 && self.sets.iter().all(whole)
+    }
+}
+
+/// Makes the catalog anew. `drives` are those among the places, in their order. The former catalog
+/// is moved aside once the new one is whole, and not before.
+pub fn rebuild(
+    request: &RebuildRequest,
+    drives: Vec<Option<Box<dyn Drive>>>,
+    desk: Desk,
+) -> Result<RebuildReport, FlowError> {
+    let (mut piles, _copied) = gather::gather(request, drives, desk)?;
+    let mut report = RebuildReport::default();
+    tell_problems(&piles, desk, &mut report);
+    choose(&mut piles, request.name.as_ref())?;
+    if piles.sets.is_empty() {
+        return Err(piles.nothing());
+    }
+    let kept = kept_sets(request, &piles, desk)?;
+    let mut new = Replacement::begin(&request.catalog)?;
+    for set in kept {
+        take_over(&request.catalog, &set, request, new.catalog())?;
+    }
+    for pile in &mut piles.sets {
+        let rebuilt = Rebuilder::new(request, pile, new.catalog(), desk)?.run()?;
+        report.sets.push(rebuilt);
+    }
+    report.aside = new.finish()?;
+    Ok(report)
+}
+
+fn tell_problems(piles: &Piles, desk: Desk, report: &mut RebuildReport) {
+    for problem in &piles.problems {
+        if problem.kind == ProblemKind::Damage {
+            report.unreadable += 1;
+            let thing = piles.from.display().to_string();
+            desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
+        } else {
+            desk.monitor.note(&problem.what);
+        }
+    }
+}
+
+fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
+    let Some(wanted) = name else { return Ok(()) };
+    let known: Vec<String> = piles.sets.iter().map(|pile| pile.name.to_string()).collect();
+    piles.sets.retain(|pile| pile.name == *wanted);
+    if piles.sets.is_empty() && !known.is_empty() {
+        return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
+    }
+    Ok(())
+}
+
+/// The sets of the present catalog that stay as they are; none if it is destroyed.
+fn kept_sets(
+    request: &RebuildRequest,
+    piles: &Piles,
+    desk: Desk,
+) -> Result<Vec<KnownSet>, FlowError> {
+    let sets = Catalog::open(&request.catalog, Access::Read).and_then(|catalog| {
+        catalog.check()?;
+        catalog.sets()
+    });
+    let sets = match sets {
+        Ok(sets) => sets,
+        Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
+        Err(error @ CatalogError::Damaged { .. }) => {
+            desk.monitor.note(&format!("{}: it is replaced", chain(&error)));
+            return Ok(Vec::new());
+        }
+        Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let is_here = |set: &&KnownSet| piles.sets.iter().any(|pile| pile.uuid == set.facts.uuid);
+    if let (Some(known), false) = (sets.iter().find(is_here), request.replace) {
+        return Err(FlowError::KnownAlready(known.facts.name.clone()));
+    }
+    Ok(sets.iter().filter(|set| !is_here(set)).cloned().collect())
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
+/// A set goes from the present catalog into the new one as it goes onto a disc and back.
+fn take_over(
+    from: &Path,
+    set: &KnownSet,
+    request: &RebuildRequest,
+    new: &mut Catalog,
+) -> Result<(), FlowError> {
+    let from = Catalog::open(from, Access::Read)?;
+    let copy = gather::scratch_file(&request.scratch)?;
+    from.export_set(set.id, &copy)?;
+    let opened = Catalog::open_exported(&copy);
+    // It goes on living as an open file.
+    let _ = std::fs::remove_file(&copy);
+    new.import_set(&opened?)?;
+    Ok(())
+}
+
+/// One set in work.
+struct Rebuilder<'a> {
+    request: &'a RebuildRequest<'a>,
+    desk: Desk<'a>,
+    pile: &'a Pile,
+    keys: KnownKeys,
+    catalog: &'a mut Catalog,
+    set: SetId,
+    catalog_of: Option<DiscNo>,
+    complaints: u64,
+}
+
+impl<'a> Rebuilder<'a> {
+    /// Takes over the newest catalog that can be read, or begins the set with what discs say.
+    fn new(
+        request: &'a RebuildRequest<'a>,
+        pile: &'a mut Pile,
+        catalog: &'a mut Catalog,
+        desk: Desk<'a>,
+    ) -> Result<Rebuilder<'a>, FlowError> {
+        let encryption = pile.all().map(|found| found.txt.encryption).next();
+        let keys =
+            request.keys.for_known_discs(&pile.name, encryption.unwrap_or(Encryption::None))?;
+        if let Some(opener) = &keys.opener {
+            check_listings(opener, pile)?;
+        }
+        let base = from_discs(request, pile, keys.opener.as_ref(), desk).newest_catalog();
+        let (set, catalog_of) = match &base {
+            Some((disc, known)) => {
+                for disc in known.catalog.discs(known.set)? {
+                    pile.prefer(disc.number, disc.uuid);
+                }
+                (catalog.import_set(&known.catalog)?, Some(*disc))
+            }
+            None => (catalog.create_set(&facts(request, pile, &keys))?, None),
+        };
+        pile.twin_words().for_each(|words| desk.monitor.note(&words));
+        Ok(Rebuilder { request, desk, pile, keys, catalog, set, catalog_of, complaints: 0 })
+    }
+
+    fn opener(&self) -> Option<&Opener> {
+        self.keys.opener.as_ref()
+    }
+
+    fn run(mut self) -> Result<RebuiltSet, FlowError> {
+        let mut lode = Lode::default();
+        for found in self.pile.discs.values() {
+            self.desk.stop.check()?;
+            let disc = Some(found.txt.disc.0);
+            self.desk.monitor.phase(&Phase { what: "reading", disc, total: None });
+            self.adopt(found, &mut lode)?;
+        }
+        for twin in &self.pile.twins {
+            let (number, uuid) = (twin.txt.disc, twin.txt.disc_uuid);
+            let snapshot = twin.txt.snapshot;
+            self.catalog.adopt_twin(self.set, &Twin { number, uuid, snapshot })?;
+        }
+        let waiting = self.still_staged()?;
+        self.catalog.assume_burned(self.set, &waiting)?;
+        let is_pieced = self.tell_history(lode)?;
+        self.report(is_pieced)
+    }
+
+    /// Discs that wait for a burner, whole: the staging area outlived the catalog.
+    fn still_staged(&self) -> Result<Vec<DiscNo>, FlowError> {
+        let staging = Staging::open(&self.request.staging)?;
+        let known = self.known_set()?;
+        let mut waiting = Vec::new();
+        for disc in self.catalog.discs(self.set)? {
+            let files = self.catalog.disc_files(self.set, disc.number)?;
+            let files: Vec<_> = files.into_iter().map(|file| (file.path, file.size.0)).collect();
+            let waits = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+            if waits && !files.is_empty() && staging.holds(&known, disc.number, &files) {
+                waiting.push(disc.number);
+            }
+        }
+        Ok(waiting)
+    }
+
+    fn known_set(&self) -> Result<KnownSet, FlowError> {
+        let sets = self.catalog.sets()?;
+        sets.into_iter().find(|set| set.id == self.set).ok_or(FlowError::NoSets)
+    }
+
+    fn trouble(&mut self, thing: String, what: String) {
+        self.complaints += 1;
+        self.desk.monitor.trouble(&Trouble { thing, what });
+    }
+
+    fn report(self, is_pieced: bool) -> Result<RebuiltSet, FlowError> {
+        let snapshots = self.catalog.snapshots(self.set)?;
+        let newest = self.catalog.newest_snapshot(self.set)?;
+        let lost_files = match newest {
+            Some(seq) => self.catalog.extent(self.set, seq)?.waiting,
+            None => 0,
+        };
+        let discs = self.catalog.discs(self.set)?;
+        let here: BTreeSet<DiscNo> = self.pile.discs.keys().copied().collect();
+        let known = discs.iter().map(|disc| disc.number);
+        let highest = known.chain(here.iter().copied()).max().map_or(0, |number| number.0);
+        let missing = (1..=highest).map(DiscNo).filter(|number| !here.contains(number));
+        let unproven = discs.iter().filter(|disc| disc.state == DiscState::Burned);
+        Ok(RebuiltSet {
+            set: self.pile.name.clone(),
+            uuid: self.pile.uuid,
+            snapshots: snapshots.iter().filter(|snapshot| snapshot.finished.is_some()).count(),
+            newest,
+            catalog_of: self.catalog_of,
+            missing_discs: missing.collect(),
+            twins: self.catalog.twins(self.set)?,
+            unproven: unproven.map(|disc| disc.number).collect(),
+            discs: here.into_iter().collect(),
+            lost_files,
+            is_pieced,
+            complaints: self.complaints,
+        })
+    }
+}
+
+fn from_discs<'a>(
+    request: &'a RebuildRequest,
+    pile: &'a Pile,
+    opener: Option<&'a Opener>,
+    desk: Desk<'a>,
+) -> FromDiscs<'a> {
+    FromDiscs { pile, opener, scratch: &request.scratch, desk }
+}
+
+/// A set of which no catalog is left.
+fn facts(request: &RebuildRequest, pile: &Pile, keys: &KnownKeys) -> SetFacts {
+    let first = pile.discs.values().next();
+    let last = pile.discs.values().next_back();
+    let date = first.and_then(|found| Moment::parse(&found.txt.date));
+    SetFacts {
+        name: pile.name.clone(),
+        uuid: pile.uuid,
+        source: PathBuf::new(), // until a listing tells
+        encryption: last.map_or(Encryption::None, |found| found.txt.encryption),
+        certs: keys.certs.clone(),
+        token: keys.token.clone(),
+        hidden: request.keys.hidden,
+        compression: last.map_or(crate::model::disc::Compression::Bzip2, |f| f.txt.compression),
+        created: date.unwrap_or(Moment(0)),
+    }
+}

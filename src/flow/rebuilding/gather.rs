@@ -1,0 +1,119 @@
+//! The discs of a rebuilding, from all places that were named. A disc in a drive gives way to the
+//! next one: its listings are copied into the scratch directory, as they are, encrypted or not.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::drive::{DiscReader, Discs, Drive, FileReader, Folder, discover};
+use crate::port::files::make_private_dir;
+use crate::port::operator::Answer;
+
+use super::super::insertion::with_medium;
+use super::super::piles::Piles;
+use super::super::{Desk, FlowError};
+use super::RebuildRequest;
+
+/// What was copied from discs in drives; removed when dropped.
+pub struct Copied {
+    dir: PathBuf,
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        // Nothing in it is readable without the set's key if the set has one.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+pub fn gather(
+    request: &RebuildRequest,
+    drives: Vec<Option<Box<dyn Drive>>>,
+    desk: Desk,
+) -> Result<(Piles, Copied), FlowError> {
+    let first = request.from.first().cloned().unwrap_or_default();
+    let mut piles = Piles { from: first, sets: Vec::new(), problems: Vec::new() };
+    let copied = Copied { dir: request.scratch.join(format!("rebuild-{}", Uuid::new_v4())) };
+    for (from, drive) in request.from.iter().zip(drives) {
+        match drive {
+            None => piles.take(discover(from)?),
+            Some(mut drive) => every_disc(&mut *drive, &copied.dir, &mut piles, desk)?,
+        }
+    }
+    Ok((piles, copied))
+}
+
+/// One disc after the other, as long as a person has more.
+fn every_disc(
+    drive: &mut dyn Drive,
+    scratch: &Path,
+    piles: &mut Piles,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    for number in 0.. {
+        let wanted = if number == 0 { "any disc of the set" } else { "the next disc of the set" };
+        let found = with_medium(drive, desk, wanted, |drive| {
+            let mut found = drive.discs()?;
+            match found.discs.is_empty() {
+                true => Err(match found.problems.pop() {
+                    Some(problem) => problem.into(),
+                    None => crate::drive::DriveError::Empty { drive: drive.title() }.into(),
+                }),
+                false => Ok(found),
+            }
+        });
+        let found = match found {
+            // The pile is read: nobody brought another one.
+            Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
+            found => found?,
+        };
+        piles.take(copied(found, scratch)?);
+        if let Some(slot) = drive.slot() {
+            slot.eject()?;
+        }
+        if desk.operator.confirm("Is there another disc to read?") != Answer::Yes {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn copied(found: Discs, scratch: &Path) -> Result<Discs, FlowError> {
+    let mut copies = Discs { discs: Vec::new(), problems: found.problems };
+    for disc in found.discs {
+        let dir = scratch.join(Uuid::new_v4().to_string());
+        copy_listings(&*disc, &dir).map_err(|source| FlowError::Staging {
+            path: dir.clone(),
+            what: "cannot take a disc's listings",
+            source,
+        })?;
+        copies.discs.push(Box::new(Folder::open(&dir)?));
+    }
+    Ok(copies)
+}
+
+/// Archives are there by name and size alone: files without content.
+fn copy_listings(disc: &dyn DiscReader, dir: &Path) -> io::Result<()> {
+    for file in disc.files() {
+        let to = dir.join(&file.path);
+        make_private_dir(to.parent().unwrap_or(dir))?;
+        let mut copy = File::create_new(&to)?;
+        let is_big = file.path.starts_with("archives/") || file.path.starts_with("parity/");
+        if is_big || io::copy(&mut FileReader::new(disc, file), &mut copy).is_err() {
+            copy.set_len(file.size.0)?;
+        }
+    }
+    Ok(())
+}
+
+/// A name for a file of ours that nobody has.
+pub fn scratch_file(scratch: &Path) -> Result<PathBuf, FlowError> {
+    make_private_dir(scratch).map_err(|source| FlowError::Staging {
+        path: scratch.to_owned(),
+        what: "cannot be written to",
+        source,
+    })?;
+    Ok(scratch.join(format!("{}.sqlite", Uuid::new_v4())))
+}

@@ -1,0 +1,93 @@
+//! The first lines of README.txt: which disc this is, for people; and for the program, where DISC.txt
+//! is damaged.
+
+use super::Facts;
+use crate::model::disc::Encryption;
+use crate::model::path::shown;
+use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
+
+/// Which disc a README.txt says that it is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Title {
+    pub set: SetName,
+    pub set_uuid: SetUuid,
+    pub disc: DiscNo,
+    pub disc_uuid: DiscUuid,
+    pub snapshot: SnapshotSeq,
+    pub date: String,
+}
+
+pub(super) fn text(facts: &Facts) -> String {
+    let source = match facts.encryption {
+        Encryption::None => format!("\nSource:    {}", shown(&facts.source)),
+        _ => String::new(),
+    };
+    let zstd = if facts.zstd {
+        "\nArchives of this set need zstd, beside the programs below.\n"
+    } else {
+        ""
+    };
+    format!(
+        "Disc {disc} of the set \"{set}\", closed on {date}, with files up to snapshot {snapshot}.\n{zstd}
+Set:       {set_uuid}
+Disc:      {disc_uuid}{source}
+
+",
+        disc = facts.disc,
+        set = facts.set,
+        date = facts.date,
+        snapshot = facts.snapshot,
+        set_uuid = facts.set_uuid,
+        disc_uuid = facts.disc_uuid,
+    )
+}
+
+/// Reads what [`text`] wrote. `None` if these are not such lines.
+pub fn read(readme: &[u8]) -> Option<Title> {
+    let text = String::from_utf8_lossy(readme);
+    let mut lines = text.lines();
+    let first = lines.next()?.strip_prefix("Disc ")?;
+    let (disc, rest) = first.split_once(" of the set \"")?;
+    let (set, rest) = rest.split_once("\", closed on ")?;
+    let (date, snapshot) = rest.split_once(", with files up to snapshot ")?;
+    let mut named =
+        |name: &str| lines.find_map(|line| line.strip_prefix(name).map(|rest| rest.trim()));
+    Some(Title {
+        set: SetName::new(set)?,
+        set_uuid: SetUuid(named("Set:")?.parse().ok()?),
+        disc: DiscNo(disc.parse().ok().filter(|&number| number > 0)?),
+        disc_uuid: DiscUuid(named("Disc:")?.parse().ok()?),
+        snapshot: SnapshotSeq(snapshot.strip_suffix('.')?.parse().ok().filter(|&seq| seq > 0)?),
+        date: date.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::facts;
+    use super::*;
+
+    #[test]
+    fn a_readme_says_which_disc_it_is_on() {
+        for zstd in [false, true] {
+            for encryption in [Encryption::None, Encryption::Recipients] {
+                let facts = Facts { zstd, ..facts(encryption) };
+                let title = read(super::super::readme(&facts).as_bytes()).unwrap();
+                assert_eq!((title.set, title.set_uuid), (facts.set, facts.set_uuid));
+                assert_eq!((title.disc, title.disc_uuid), (facts.disc, facts.disc_uuid));
+                assert_eq!((title.snapshot, title.date), (facts.snapshot, facts.date));
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_readme_says_nothing() {
+        let text = super::super::readme(&facts(Encryption::None));
+        for (from, to) in
+            [("Disc 7", "Disc x"), ("Set:  ", "S\0t:  "), ("snapshot 3", "snapshot 0")]
+        {
+            assert_eq!(read(text.replacen(from, to, 1).as_bytes()), None, "{from}");
+        }
+        assert_eq!(read(b""), None);
+    }
+}

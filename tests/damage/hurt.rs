@@ -1,0 +1,186 @@
+//! Ways to hurt a disc.
+
+use super::image::{self, CLUSTER, SECTOR};
+use crate::support::trees::Random;
+use std::fs::{self, File};
+use std::ops::Range;
+use std::path::Path;
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hurt {
+    /// The file is gone: its directory records are.
+    Delete,
+    /// The image ends in the middle of it.
+    Truncate,
+    /// A sector of it is zeros.
+    Sector,
+    /// An aligned cluster of 64 KiB is.
+    Cluster,
+    /// One bit of it is turned.
+    Bit,
+    /// One sector in a hundred is zeros, at least one.
+    Scattered,
+    /// The directory records from its own on are zeros, up to the end of their sectors.
+    Records,
+}
+
+pub const HURTS: [Hurt; 7] = [
+    Hurt::Delete,
+    Hurt::Truncate,
+    Hurt::Sector,
+    Hurt::Cluster,
+    Hurt::Bit,
+    Hurt::Scattered,
+    Hurt::Records,
+];
+
+/// What is hurt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Victim {
+    Archive,
+    Index,
+    Listing,
+    Catalog,
+    Sums,
+    DiscTxt,
+    /// The descriptors and the directory trees.
+    Structures,
+}
+
+pub const VICTIMS: [Victim; 7] = [
+    Victim::Archive,
+    Victim::Index,
+    Victim::Listing,
+    Victim::Catalog,
+    Victim::Sums,
+    Victim::DiscTxt,
+    Victim::Structures,
+];
+
+impl Victim {
+    pub fn is_on(self, image: &Path) -> bool {
+        image::files(image).iter().any(|file| file.path.starts_with(self.prefix()))
+    }
+
+    /// How the files of this kind begin.
+    fn prefix(self) -> &'static str {
+        match self {
+            Victim::Archive => "archives/",
+            Victim::Index => "INDEX",
+            Victim::Listing => "SNAPSHOT",
+            Victim::Catalog => "catalog",
+            Victim::Sums => "SHA256SUMS",
+            Victim::DiscTxt => "DISC.txt",
+            Victim::Structures => "",
+        }
+    }
+}
+
+/// What was done to an image.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// Places of the image whose bytes are not what they were.
+    pub bytes: Vec<Range<u64>>,
+    /// Files that are not listed any more.
+    pub hidden: Vec<String>,
+    /// The directory itself was hit: nothing may be found at all.
+    pub structures: bool,
+}
+
+/// Hurts an image. The same seed does the same; it chooses among victims of one kind, and places.
+pub fn hurt(path: &Path, hurt: Hurt, victim: Victim, seed: u64) -> Done {
+    let mut random = Random::new(seed);
+    let files = image::files(path);
+    if victim == Victim::Structures {
+        return hurt_structures(path, hurt, files[0].start, &mut random);
+    }
+    let of_kind: Vec<_> = files.iter().filter(|f| f.path.starts_with(victim.prefix())).collect();
+    assert!(!of_kind.is_empty(), "{victim:?} is not on {}", path.display());
+    let file = of_kind[random.below(of_kind.len() as u64) as usize];
+    match hurt {
+        Hurt::Delete => hide(path, &file.path, false),
+        Hurt::Records => hide(path, &file.path, true),
+        _ => spoil(path, hurt, file.range(), &mut random),
+    }
+}
+
+fn spoil(path: &Path, hurt: Hurt, within: Range<u64>, random: &mut Random) -> Done {
+    let length = within.end - within.start;
+    let sector = |random: &mut Random| {
+        let at = within.start + random.below(length.div_ceil(SECTOR)) * SECTOR;
+        at..(at + SECTOR).min(within.end)
+    };
+    let bytes = match hurt {
+        Hurt::Truncate => {
+            let end = fs::metadata(path).unwrap().len();
+            let cut = within.start + length / 2;
+            File::options().write(true).open(path).unwrap().set_len(cut).unwrap();
+            return Done { bytes: vec![cut / SECTOR * SECTOR..end], ..Done::default() };
+        }
+        Hurt::Bit => {
+            let at = within.start + random.below(length);
+            let byte = image::read(path, at..at + 1)[0];
+            image::write(path, at, &[byte ^ 1 << random.below(8)]);
+            return Done { bytes: vec![at..at + 1], ..Done::default() };
+        }
+        Hurt::Sector => vec![sector(random)],
+        Hurt::Cluster => {
+            let inside = within.start + random.below(length);
+            let at = inside / CLUSTER * CLUSTER;
+            vec![at.max(CLUSTER)..(at + CLUSTER).min(fs::metadata(path).unwrap().len())]
+        }
+        Hurt::Scattered => {
+            let count = length.div_ceil(SECTOR).div_ceil(100);
+            (0..count).map(|_| sector(random)).collect()
+        }
+        Hurt::Delete | Hurt::Records => unreachable!(),
+    };
+    for place in &bytes {
+        image::write(path, place.start, &vec![0; (place.end - place.start) as usize]);
+    }
+    Done { bytes, ..Done::default() }
+}
+
+/// Cuts records out of both trees: the victim's alone, or all behind it in its sector.
+pub fn hide(path: &Path, name: &str, to_the_end: bool) -> Done {
+    let before = image::files(path);
+    let last = name.rsplit('/').next().unwrap();
+    let records = image::records(path, last);
+    assert!(!records.is_empty(), "{name}");
+    for (at, length) in records {
+        let sector_end = (at / SECTOR + 1) * SECTOR;
+        if to_the_end {
+            image::write(path, at, &vec![0; (sector_end - at) as usize]);
+        } else {
+            // What stands behind moves up, as if the file had never been.
+            let mut rest = image::read(path, at + length..sector_end);
+            rest.resize((sector_end - at) as usize, 0);
+            image::write(path, at, &rest);
+        }
+    }
+    let after: Vec<String> = image::files(path).into_iter().map(|file| file.path).collect();
+    let gone = before.into_iter().map(|file| file.path).filter(|path| !after.contains(path));
+    let hidden: Vec<String> = gone.collect();
+    assert!(hidden.iter().any(|path| path == name), "{name} is still there");
+    Done { hidden, ..Done::default() }
+}
+
+/// The whole image is gone, is cut in its directory, or has holes in it.
+fn hurt_structures(path: &Path, hurt: Hurt, end: u64, random: &mut Random) -> Done {
+    // Sectors 0 to 15 are empty on every disc.
+    let within = 16 * SECTOR..end;
+    match hurt {
+        Hurt::Delete => fs::remove_file(path).unwrap(),
+        Hurt::Records => {
+            // From the middle of the root directory's sector on.
+            let (at, _) = image::records(path, "FORMAT.txt")[0];
+            image::write(path, at, &vec![0; ((at / SECTOR + 1) * SECTOR - at) as usize]);
+        }
+        Hurt::Cluster => {
+            image::write(path, within.start, &vec![0; (within.end - within.start) as usize]);
+        }
+        _ => drop(spoil(path, hurt, within.clone(), random)),
+    }
+    Done { structures: true, ..Done::default() }
+}

@@ -1,0 +1,467 @@
+//! Damaged discs, every kind of damage to every part of a disc, and every step that meets it.
+//!
+//! `MATRIX=all cargo test --test damage_matrix` runs all cells; without it a fixed tenth.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod damage;
+mod support;
+
+use damage::hurt::{Done, HURTS, Hurt, VICTIMS, Victim, hurt};
+use damage::loss::Loss;
+use damage::{Bench, Discs, image};
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use support::Run;
+use support::trees::Random;
+
+/// Names that a run tells it could not bring back.
+fn told(run: &Run) -> BTreeSet<String> {
+    let troubles = run.objects().into_iter().filter(|object| object["event"] == "trouble");
+    troubles.map(|trouble| trouble["thing"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What happened to the discs, or to what is known of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Damage {
+    Hurt(Hurt, Victim),
+    /// Two discs lie in each other's place.
+    Swapped,
+    /// Another disc bears the number of one.
+    Twin,
+    /// The catalog is one from before the last run.
+    Stale,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Step {
+    Verify,
+    Restore,
+    /// Without our catalog.
+    RestoreAlone,
+    Rebuild,
+    Backup,
+    /// restore.sh.
+    ByHand,
+}
+
+const STEPS: [Step; 6] =
+    [Step::Verify, Step::Restore, Step::RestoreAlone, Step::Rebuild, Step::Backup, Step::ByHand];
+
+/// One damage and one step that meets it.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    damage: Damage,
+    step: Step,
+    is_closed: bool,
+    seed: u64,
+}
+
+fn cells() -> Vec<Cell> {
+    let hurts = HURTS.iter().flat_map(|&hurt| VICTIMS.map(|victim| Damage::Hurt(hurt, victim)));
+    let damages = hurts.chain([Damage::Swapped, Damage::Twin, Damage::Stale]);
+    let with_steps = damages.flat_map(|damage| STEPS.map(|step| (damage, step)));
+    let both = with_steps.flat_map(|(damage, step)| [false, true].map(|on| (damage, step, on)));
+    let number = |(seed, (damage, step, is_closed)): (usize, _)| Cell {
+        damage,
+        step,
+        is_closed,
+        seed: seed as u64,
+    };
+    // A mounted disc's directory is the kernel's work.
+    let is_ours = |cell: &Cell| {
+        let structures = matches!(cell.damage, Damage::Hurt(_, Victim::Structures));
+        !(cell.step == Step::ByHand && (structures || cell.damage == Damage::Stale))
+    };
+    both.enumerate().map(number).filter(is_ours).collect()
+}
+
+/// The same tenth each time, in which every kind of damage, victim and step is.
+fn tenth(mut cells: Vec<Cell>) -> Vec<Cell> {
+    let mut random = Random::new(11);
+    for at in (1..cells.len()).rev() {
+        cells.swap(at, random.below(at as u64 + 1) as usize);
+    }
+    cells.truncate(cells.len().div_ceil(10));
+    cells
+}
+
+/// A bench with the damage done.
+struct Case<'a> {
+    bench: Bench<'a>,
+    cell: Cell,
+    /// The disc that was hurt.
+    disc: usize,
+    done: Done,
+    loss: Loss,
+}
+
+impl<'a> Case<'a> {
+    fn new(discs: &'a Discs, cell: Cell) -> Case<'a> {
+        let bench = discs.bench();
+        let mut random = Random::new(cell.seed);
+        let (mut disc, mut done, mut loss) = (0, Done::default(), Loss::default());
+        match cell.damage {
+            Damage::Hurt(how, victim) => {
+                let on: Vec<usize> =
+                    (1..=discs.images.len()).filter(|&n| victim.is_on(&discs.image(n))).collect();
+                disc = on[random.below(on.len() as u64) as usize];
+                done = hurt(&bench.own(disc), how, victim, cell.seed);
+                loss = discs.loss(disc, &done);
+            }
+            Damage::Swapped => {
+                let (one, two) = (bench.image(1), bench.image(2));
+                let aside = bench.sandbox.path("aside");
+                fs::rename(&one, &aside).unwrap();
+                fs::rename(&two, &one).unwrap();
+                fs::rename(&aside, &two).unwrap();
+            }
+            Damage::Twin => {
+                let twin = discs.sandbox.path("twin.iso");
+                fs::hard_link(twin, bench.sandbox.shelf().join("twin.iso")).unwrap();
+            }
+            Damage::Stale => {
+                fs::copy(discs.sandbox.path("stale.sqlite"), bench.sandbox.catalog()).unwrap();
+            }
+        }
+        Case { bench, cell, disc, done, loss }
+    }
+
+    fn what(&self) -> String {
+        format!("{:?}, disc {}, {:?}", self.cell, self.disc, self.done)
+    }
+
+    fn shelf(&self) -> String {
+        self.bench.sandbox.shelf().display().to_string()
+    }
+
+    fn lost(&self, name: &str) -> bool {
+        self.loss.touched.iter().any(|file| file.starts_with(name))
+    }
+
+    /// The disc itself may not be found any more.
+    fn is_disc_in_doubt(&self) -> bool {
+        self.done.structures
+    }
+
+    /// Without our catalog nobody knows what the newest snapshot was.
+    fn is_blind(&self) -> bool {
+        let last = self.disc == self.bench.discs.images.len();
+        last && (self.lost("SNAPSHOT") && self.lost("catalog") || self.is_disc_in_doubt())
+    }
+
+    /// What need not come back from the discs alone.
+    fn may_be_lost_alone(&self) -> BTreeSet<String> {
+        let mut may = self.loss.may.clone();
+        if self.lost("INDEX") && self.lost("catalog") {
+            may.extend(self.bench.discs.all_on(self.disc));
+        }
+        may
+    }
+
+    fn check(&self) {
+        match self.cell.step {
+            Step::Verify => self.verify(),
+            Step::Restore => self.restore(&[], &self.loss.may),
+            Step::RestoreAlone => self.restore_alone(),
+            Step::Rebuild => self.rebuild(),
+            Step::Backup => self.backup(),
+            Step::ByHand => self.by_hand(),
+        }
+    }
+
+    /// Finds all of it, and names each file that is not as it was.
+    fn verify(&self) {
+        let run = self.bench.run(&["verify", "--json", &self.shelf()]);
+        let is_hurt = !self.loss.touched.is_empty();
+        match (is_hurt, self.is_disc_in_doubt()) {
+            // The tree for Windows is not read by anything here.
+            (_, true) => assert!([0, 5].contains(&code(&run)), "{}", run.story()),
+            (is_hurt, false) => drop(run.code(if is_hurt { 5 } else { 0 })),
+        }
+        let told = told(&run);
+        for file in &self.loss.touched {
+            let named = told.iter().any(|thing| thing.ends_with(&format!(": {file}")));
+            assert!(named || self.done.structures, "{}: {file} is not named", run.story());
+        }
+    }
+
+    /// Restores and holds the target against the source: what is there is right, what is not there
+    /// was allowed to be lost and is told by name, and the exit code says so.
+    fn restore(&self, words: &[&str], may: &BTreeSet<String>) {
+        let what = self.what();
+        let (run, target) = self.run_restore(words);
+        let missing = self.bench.missing(&target, &what, &run);
+        let too_much: Vec<_> = missing.difference(may).collect();
+        assert!(too_much.is_empty(), "{what}: lost for nothing: {too_much:?}\n{}", run.story());
+        let too_little: Vec<_> = self.loss.must.difference(&missing).collect();
+        assert!(too_little.is_empty(), "{what}: not under the damage? {too_little:?}");
+        let told = told(&run);
+        let silent: Vec<_> = missing.difference(&told).collect();
+        assert!(silent.is_empty(), "{what}: lost silently: {silent:?}\n{}", run.story());
+        match missing.is_empty() {
+            true => drop(run.ok()),
+            // A disc that cannot be found is missing.
+            false if self.is_disc_in_doubt() => {
+                assert!([3, 4].contains(&code(&run)), "{}", run.story());
+            }
+            false => drop(run.code(3)),
+        }
+    }
+
+    fn run_restore(&self, words: &[&str]) -> (Run, PathBuf) {
+        let target = self.bench.sandbox.path("back");
+        let (from, to) = (self.shelf(), target.display().to_string());
+        let all = [&["restore", "--json"], words, &[&from, &to]].concat();
+        (self.bench.run(&all), target)
+    }
+
+    fn restore_alone(&self) {
+        let none = ["--catalog", "no-such-catalog"];
+        if self.is_blind() || self.cell.damage == Damage::Twin {
+            return self.restore_blind(&none);
+        }
+        self.restore(&none, &self.may_be_lost_alone());
+    }
+
+    /// Whatever comes back is as it was at some run.
+    fn restore_blind(&self, words: &[&str]) {
+        let (run, target) = self.run_restore(words);
+        assert!(code(&run) != 0 || self.cell.damage == Damage::Twin, "{}", run.story());
+        self.nothing_is_wrong(&target, &run);
+    }
+
+    fn nothing_is_wrong(&self, target: &Path, run: &Run) {
+        let sources = ["source", "source-1"].map(|name| self.bench.discs.sandbox.path(name));
+        for file in files_below(target) {
+            let path = file.strip_prefix(target).unwrap();
+            let bytes = fs::read(&file).unwrap();
+            let is_it =
+                |source: &PathBuf| fs::read(source.join(path)).is_ok_and(|was| was == bytes);
+            let is_aside = path.starts_with(".coldcut-damaged");
+            let of_twin = path == Path::new("only on the twin");
+            assert!(
+                is_aside || of_twin || sources.iter().any(is_it),
+                "{}: {} is wrong\n{}",
+                self.what(),
+                path.display(),
+                run.story()
+            );
+        }
+    }
+
+    /// The catalog that is made from the discs does as well as they do.
+    fn rebuild(&self) {
+        let mut words = vec!["catalog", "rebuild", "--json"];
+        let new = ["--catalog", "rebuilt.sqlite"];
+        let words_of_catalog = match self.cell.damage {
+            // In the place of the one that is stale.
+            Damage::Stale => {
+                self.bench.run(&["catalog", "rebuild", &self.shelf()]).code(1).says("--replace");
+                &["--replace"][..]
+            }
+            _ => &new[..],
+        };
+        words.extend(words_of_catalog);
+        let shelf = self.shelf();
+        words.push(&shelf);
+        let run = self.bench.run(&words);
+        assert!([0, 3].contains(&code(&run)), "{}: {}", self.what(), run.story());
+        let with: &[&str] = if self.cell.damage == Damage::Stale { &[] } else { &new };
+        self.bench.sandbox.run([&["ls"], with].concat()).ok();
+        if self.is_blind() || self.cell.damage == Damage::Twin {
+            let (run, target) = self.run_restore(with);
+            return self.nothing_is_wrong(&target, &run);
+        }
+        self.restore(with, &self.may_be_lost_alone());
+    }
+
+    /// A new file goes onto a new disc, and nothing is written over.
+    fn backup(&self) {
+        let before = self.images();
+        let new = self.bench.sandbox.path("source/later.txt");
+        let source = self.bench.discs.sandbox.source();
+        // The source belongs to all cells: it is looked at through a copy.
+        self.bench.sandbox.bash(&format!("cp -a '{}/.' source", source.display())).ok();
+        fs::write(&new, "later").unwrap();
+        let run = self.bench.discs.backup_of(&self.bench.sandbox, &["--move-source"]);
+        assert!(!run.stderr().contains("panicked"), "{}", run.story());
+        if matches!(self.cell.damage, Damage::Twin | Damage::Stale) {
+            run.code(1).says("catalog rebuild");
+            assert!(self.images() == before, "{}: something was written", self.what());
+            return;
+        }
+        run.ok();
+        let after = self.images();
+        assert_eq!(after.len(), before.len() + 1, "{}: {}", self.what(), run.story());
+        assert!(before.iter().all(|image| after.contains(image)), "{}", self.what());
+        let (run, target) = self.run_restore(&["--path", "later.txt"]);
+        run.ok();
+        assert_eq!(fs::read_to_string(target.join("later.txt")).unwrap(), "later");
+    }
+
+    /// Names and contents.
+    fn images(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let images = self.bench.sandbox.images().into_iter();
+        images.map(|image| (image.clone(), fs::read(image).unwrap())).collect()
+    }
+
+    /// The script on its own, with the discs as if they were mounted.
+    fn by_hand(&self) {
+        let (sandbox, discs) = (&self.bench.sandbox, self.bench.discs);
+        let mut dirs = Vec::new();
+        for disc in 1..=discs.images.len() {
+            let dir = sandbox.path(&format!("mounted/{disc}"));
+            image::extract_damaged(&discs.image(disc), &self.bench.image(disc), &dir);
+            if disc == self.disc {
+                self.done.hidden.iter().for_each(|file| fs::remove_file(dir.join(file)).unwrap());
+            }
+            dirs.push(dir.display().to_string());
+        }
+        if self.cell.damage == Damage::Swapped {
+            dirs.swap(0, 1);
+        }
+        if self.cell.damage == Damage::Twin {
+            let dir = sandbox.path("mounted/twin");
+            image::extract(&discs.sandbox.path("twin.iso"), &dir);
+            dirs.push(dir.display().to_string());
+        }
+        let key = match self.cell.is_closed {
+            true => format!("-p '{}'", discs.sandbox.path("passphrase").display()),
+            false => String::new(),
+        };
+        let sound = if self.disc == 1 { 2 } else { 1 };
+        let line = format!(
+            "bash mounted/{sound}/restore.sh --ignore-damage {key} back {}",
+            dirs.join(" ")
+        );
+        let run = sandbox.bash(&line);
+        self.check_by_hand(&run, &sandbox.path("back"));
+    }
+
+    fn check_by_hand(&self, run: &Run, target: &Path) {
+        let discs = self.bench.discs;
+        let what = self.what();
+        let last = self.disc == discs.images.len();
+        // The script has no catalog to fall back on, and knows a disc by DISC.txt alone.
+        if last && (self.lost("SNAPSHOT") || self.lost("DISC.txt"))
+            || self.cell.damage == Damage::Twin
+        {
+            let is_sound = self.cell.damage == Damage::Twin;
+            assert!([1, 3].contains(&code(run)) || is_sound, "{what}: {}", run.story());
+            return self.nothing_is_wrong(target, run);
+        }
+        let mut may = self.loss.may.clone();
+        if self.lost("INDEX") || self.lost("DISC.txt") {
+            may.extend(discs.all_on(self.disc));
+        }
+        let missing = self.bench.missing(target, &what, run);
+        let too_much: Vec<_> = missing.difference(&may).collect();
+        assert!(too_much.is_empty(), "{what}: lost for nothing: {too_much:?}\n{}", run.story());
+        let too_little: Vec<_> = self.loss.must.difference(&missing).collect();
+        assert!(too_little.is_empty(), "{what}: not under the damage? {too_little:?}");
+        let named: BTreeSet<String> = run
+            .stdout()
+            .lines()
+            .filter_map(|line| {
+                Some(line.strip_prefix("missing: ")?.rsplit_once(" (")?.0.to_owned())
+            })
+            .collect();
+        let plain = |path: &&String| !path.contains('\\');
+        let silent: Vec<_> = missing.difference(&named).filter(plain).collect();
+        assert!(silent.is_empty(), "{what}: lost silently: {silent:?}\n{}", run.story());
+        let refused_disc = self.lost("DISC.txt");
+        run.code(if missing.is_empty() && !refused_disc { 0 } else { 3 });
+    }
+}
+
+fn code(run: &Run) -> i32 {
+    run.output.status.code().unwrap_or(-1)
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut files = Vec::new();
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        match fs::symlink_metadata(&path).unwrap().file_type() {
+            kind if kind.is_dir() => files.extend(files_below(&path)),
+            kind if kind.is_file() => files.push(path),
+            _ => {}
+        }
+    }
+    files
+}
+
+/// Runs cells, two at a time, and tells all that fail.
+fn run_cells(cells: &[Cell]) -> Vec<String> {
+    let pair = [Discs::new(false), Discs::new(true)];
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let failed = std::sync::Mutex::new(Vec::new());
+    let work = || {
+        while let Some(cell) = cells.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            let discs = &pair[usize::from(cell.is_closed)];
+            let done =
+                std::panic::catch_unwind(AssertUnwindSafe(|| Case::new(discs, *cell).check()));
+            if done.is_err() {
+                failed.lock().unwrap().push(format!("{cell:?}"));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(work);
+        }
+    });
+    failed.into_inner().unwrap()
+}
+
+#[test]
+fn whatever_is_damaged_nothing_else_is_lost_and_nobody_is_deceived() {
+    let all = cells();
+    let chosen = match std::env::var("MATRIX").as_deref() {
+        Ok("all") => all.clone(),
+        Ok(number) => vec![all[number.parse::<usize>().unwrap()]],
+        Err(_) => tenth(all.clone()),
+    };
+    println!("{} of {} cells", chosen.len(), all.len());
+    let failed = run_cells(&chosen);
+    assert!(failed.is_empty(), "{} cells failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn the_tenth_has_every_damage_every_victim_and_every_step() {
+    let tenth = tenth(cells());
+    let steps: BTreeSet<Step> = tenth.iter().map(|cell| cell.step).collect();
+    assert_eq!(steps.len(), STEPS.len());
+    let hurts: BTreeSet<(Hurt, Victim)> = tenth
+        .iter()
+        .filter_map(|cell| match cell.damage {
+            Damage::Hurt(hurt, victim) => Some((hurt, victim)),
+            _ => None,
+        })
+        .collect();
+    let kinds: BTreeSet<Hurt> = hurts.iter().map(|(hurt, _)| *hurt).collect();
+    let victims: BTreeSet<Victim> = hurts.iter().map(|(_, victim)| *victim).collect();
+    assert_eq!((kinds.len(), victims.len()), (HURTS.len(), VICTIMS.len()));
+    for odd in [Damage::Swapped, Damage::Twin, Damage::Stale] {
+        assert!(tenth.iter().any(|cell| cell.damage == odd), "{odd:?}");
+    }
+}
+
+/// What the whole page rests on, with more places than the matrix has.
+#[test]
+fn a_lost_cluster_costs_the_members_of_the_frames_that_it_overlaps_and_nothing_else() {
+    let mut cells = Vec::new();
+    for is_closed in [false, true] {
+        for seed in [1_000, 1_001, 1_002] {
+            for step in [Step::Restore, Step::ByHand] {
+                let damage = Damage::Hurt(Hurt::Cluster, Victim::Archive);
+                cells.push(Cell { damage, step, is_closed, seed });
+            }
+        }
+    }
+    let failed = run_cells(&cells);
+    assert!(failed.is_empty(), "{failed:#?}");
+}
