@@ -149,7 +149,9 @@ impl<'a> Case<'a> {
     /// Without our catalog nobody knows what the newest snapshot was.
     fn is_blind(&self) -> bool {
         let last = self.disc == self.bench.discs.images.len();
-        last && (self.lost("SNAPSHOT") && self.lost("catalog") || self.is_disc_in_doubt())
+        let is_nameless = self.lost("DISC.txt") && self.lost("README.txt");
+        let is_untold = self.lost("SNAPSHOT") && self.lost("catalog");
+        last && (is_nameless || is_untold || self.is_disc_in_doubt())
     }
 
     /// What need not come back from the discs alone.

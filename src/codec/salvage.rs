@@ -56,7 +56,7 @@ impl<R: Read> Pieces<R> {
     }
 
     /// The next piece, `None` at the end. An error is one of reading, never of damage.
-    pub fn next(&mut self) -> io::Result<Option<Piece>> {
+    pub fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         loop {
             if self.buffer.is_empty() && !self.fill()? {
                 return Ok(self.close_gap());
@@ -211,7 +211,7 @@ impl<R: Read> SalvagedText<R> {
 impl<R: Read> Read for SalvagedText<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while self.at == self.data.len() && !buf.is_empty() {
-            match self.pieces.next()? {
+            match self.pieces.next_piece()? {
                 None => return Ok(0),
                 Some(Piece::Frame { data, .. }) => (self.data, self.at) = (data, 0),
                 Some(Piece::Gap { offset, length }) => {
@@ -240,7 +240,7 @@ mod tests {
 
     fn pieces(compression: Compression, bytes: &[u8]) -> Vec<Piece> {
         let mut pieces = Pieces::new(compression, bytes);
-        std::iter::from_fn(|| pieces.next().unwrap()).collect()
+        std::iter::from_fn(|| pieces.next_piece().unwrap()).collect()
     }
 
     const BOTH: [Compression; 2] = [Compression::Bzip2, Compression::Zstd];

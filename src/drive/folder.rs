@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::DriveError;
 use super::image::read_up_to_damage;
-use super::reader::{DiscFile, DiscReader, ReadError};
+use super::reader::{DiscFile, DiscReader, ReadError, Volume};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 
@@ -84,6 +84,10 @@ impl DiscReader for Folder {
             0 => Err(self.failure(file, offset, io::ErrorKind::UnexpectedEof.into())),
             n => Ok(n),
         }
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        None
     }
 
     fn image_sectors(&self) -> Option<Sectors> {

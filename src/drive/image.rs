@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::rate::{Rate, SlowReading};
-use super::reader::{DiscFile, DiscReader, ReadError};
+use super::reader::{DiscFile, DiscReader, ReadError, Volume};
 use super::{DriveError, xorriso};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
@@ -124,6 +124,12 @@ impl DiscReader for Image {
     fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
         let sound = self.sound(offset.0, buf.len() as u64).ok_or(io::ErrorKind::InvalidData)?;
         read_up_to_damage(&self.file, offset.0, &mut buf[..sound as usize])
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        let mut descriptor = [0; SECTOR as usize];
+        self.file.read_exact_at(&mut descriptor, 16 * SECTOR).ok()?;
+        xorriso::volume_in(&descriptor)
     }
 
     fn image_sectors(&self) -> Option<Sectors> {

@@ -37,7 +37,7 @@ pub use optical::{
     Choices, Device, DeviceError, Identity, KiloBytesPerSecond, Medium, MediumState, Optical,
     Profile, Readiness, drives, volume_name,
 };
-pub use reader::{DiscFile, DiscReader, FileReader, ReadError};
+pub use reader::{DiscFile, DiscReader, FileReader, ReadError, Volume};
 pub use shelf::Shelf;
 pub use xorriso::predicted_sectors;
 

@@ -47,6 +47,15 @@ impl DiscFile {
     }
 }
 
+/// What the volume descriptor says of the volume that a disc is (ECMA-119 8.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// `0007_HOLIDAYS`.
+    pub id: String,
+    /// Of its creation: `YYYYMMDDhhmmsscc`.
+    pub date: String,
+}
+
 /// A piece of a file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -79,6 +88,9 @@ pub trait DiscReader: Send + Sync {
 
     /// The size of the whole image, where there is one.
     fn image_sectors(&self) -> Option<Sectors>;
+
+    /// What the volume is called, where it can be read.
+    fn volume(&self) -> Option<Volume>;
 
     fn file(&self, path: &str) -> Option<&DiscFile> {
         self.files().iter().find(|file| file.path == path)

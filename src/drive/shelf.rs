@@ -16,6 +16,7 @@ use super::rate::last_as_long;
 use super::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, ReadError, Slot, xorriso,
 };
+use crate::model::disc::parse_archive_path;
 use crate::model::{Bytes, DiscNo, Sectors, SetName};
 use crate::port::clock::Stopwatch;
 use crate::port::files;
@@ -364,7 +365,10 @@ impl Drive for Shelf {
 impl Discs {
     /// An image that is cut short is both a disc and a problem; one that is not ours, a problem.
     pub(super) fn add(&mut self, image: Image) {
-        if let Ok(None) = Label::read(&image) {
+        // One of ours may have lost the files that say who it is.
+        let has_archives =
+            image.files().iter().any(|file| parse_archive_path(&file.path).is_some());
+        if matches!(Label::read(&image), Ok(None)) && !has_archives {
             self.problems.push(DriveError::Foreign(image.path().to_owned()));
             return;
         }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::layout::LONGEST_NAME;
-use super::reader::{DiscFile, Extent};
+use super::reader::{DiscFile, Extent, Volume};
 use super::{BurnJob, DriveError};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
@@ -371,6 +371,13 @@ pub(super) fn volume_id_in(descriptor: &[u8]) -> Option<String> {
     let name = String::from_utf8_lossy(name);
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// The volume's name and date out of sector 16 (ECMA-119 8.4.7, 8.4.26).
+pub(super) fn volume_in(descriptor: &[u8]) -> Option<Volume> {
+    let date = descriptor.get(813..829).filter(|date| date.iter().all(u8::is_ascii_digit))?;
+    let date = String::from_utf8_lossy(date).into_owned();
+    Some(Volume { id: volume_id_in(descriptor)?, date })
 }
 
 #[cfg(test)]

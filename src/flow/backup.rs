@@ -189,10 +189,10 @@ fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<()
     staging.clear_scratch()?;
     let discs = catalog.discs(set.id)?;
     // Staging is kept until as many copies as are wanted were read back.
-    let safe = discs
+    let mut safe = discs
         .iter()
         .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
-    safe.map(|disc| staging.remove(set, disc.number)).collect()
+    safe.try_for_each(|disc| staging.remove(set, disc.number))
 }
 
 /// A place that bears discs of this name which the catalog does not know is not written to.

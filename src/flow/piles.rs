@@ -1,29 +1,25 @@
 //! The discs that lie at one place, sorted by set: what restoring and verifying start from.
 
+mod identity;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use crate::catalog::DiscInfo;
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
-use crate::format::by_hand::title;
-use crate::format::disc_txt::Listings;
-use crate::format::sums::parse_sums;
+use crate::format::DiscTxt;
 use crate::format::volume::image_name;
-use crate::format::{DiscTxt, FormatError};
-use crate::model::disc::{Compression, Encryption, parse_archive_path};
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
-use crate::restore::index::{CATALOG, INDEX, SNAPSHOT, listing_file};
+
+pub use identity::Unnamed;
+use identity::identify;
 
 use super::insertion::with_medium;
 use super::signatures::distrust;
 use super::{Desk, FlowError, chain};
 
-/// Longer files of these names are not ours.
-const LONGEST_TEXT: usize = 64 << 10;
 /// A disc of a few million archives has no longer list.
 pub const LONGEST_SUMS: usize = 256 << 20;
 pub const SUMS: &str = "SHA256SUMS";
@@ -49,6 +45,8 @@ pub struct Pile {
     /// Discs that bear a number of `discs` and are others: a catalog was lost, or an old one used,
     /// and the number given again.
     pub twins: Vec<FoundDisc>,
+    /// Discs that lie with these and do not say who they are.
+    pub unnamed: Vec<Unnamed>,
 }
 
 /// Something that looks like a disc and is of no use as one.
@@ -75,6 +73,8 @@ pub struct Piles {
     pub from: PathBuf,
     pub sets: Vec<Pile>,
     pub problems: Vec<Problem>,
+    /// Discs of whom that is not known yet; what there is to say of them is not among `problems`.
+    pub unnamed: Vec<Unnamed>,
 }
 
 /// Looks at a directory of images, a shelf, a mounted disc, or one image.
@@ -124,6 +124,8 @@ fn drive_problem(error: &DriveError) -> Problem {
         DriveError::Foreign(path) | DriveError::NotAnImage(path) if !is_called_like_ours(path) => {
             ProblemKind::Foreign
         }
+        // What is left of it is used, and what is missing will be missed.
+        DriveError::CutShort { .. } => ProblemKind::Remark,
         _ => ProblemKind::Damage,
     };
     Problem { what: chain(error), kind }
@@ -136,86 +138,6 @@ fn is_called_like_ours(path: &Path) -> bool {
         let is_number = number.len() >= 4 && number.bytes().all(|b| b.is_ascii_digit());
         is_number && SetName::new(set).is_some()
     })
-}
-
-/// Which disc this is: as DISC.txt says, or, where that is damaged, README.txt.
-fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Problem> {
-    let read = |name: &str| read_small(reader, name, LONGEST_TEXT);
-    let told = read("DISC.txt").map_err(|what| (what, ProblemKind::Damage)).and_then(|text| {
-        let txt = DiscTxt::parse(&text).map_err(|error| {
-            let newer = matches!(error, FormatError::Newer { .. });
-            let kind = if newer { ProblemKind::Newer } else { ProblemKind::Damage };
-            (format!("{}: {}", reader.title(), chain(&error)), kind)
-        })?;
-        Ok((txt, has_its_sum(reader, "DISC.txt", &text)))
-    });
-    match told {
-        Ok((txt, true)) => Ok((txt, None)),
-        Err((what, kind @ ProblemKind::Newer)) => Err(Problem { what, kind }),
-        told => {
-            let readme = read("README.txt").ok().and_then(|text| title::read(&text));
-            match (readme.map(|title| from_title(reader, title)), told) {
-                // The list of sums may be what is damaged.
-                (Some(txt), Ok((same, _))) if is_same_disc(&txt, &same) => Ok((same, None)),
-                (Some(txt), told) => {
-                    let why = told.err().map_or_else(
-                        || format!("{}: DISC.txt is damaged", reader.title()),
-                        |(what, _)| what,
-                    );
-                    Ok((txt, Some(format!("{why}; README.txt says which disc it is"))))
-                }
-                (None, Ok((txt, _))) => Ok((txt, None)),
-                (None, Err((what, kind))) => Err(Problem { what, kind }),
-            }
-        }
-    }
-}
-
-fn is_same_disc(a: &DiscTxt, b: &DiscTxt) -> bool {
-    let who = |txt: &DiscTxt| (txt.set_uuid, txt.disc, txt.disc_uuid, txt.snapshot);
-    who(a) == who(b) && a.set == b.set
-}
-
-/// Whether a file has the sum that the disc's list says; true where the list says nothing.
-fn has_its_sum(reader: &dyn DiscReader, name: &str, text: &[u8]) -> bool {
-    let Ok(list) = read_small(reader, SUMS, LONGEST_SUMS) else { return true };
-    let Ok(sums) = parse_sums(&list) else { return true };
-    let told = sums.iter().find(|(path, _)| path.as_bytes() == name.as_bytes());
-    told.is_none_or(|(_, digest)| digest.0[..] == Sha256::digest(text)[..])
-}
-
-/// What README.txt does not tell can be seen by the names of the disc's files.
-fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
-    let has = |name: &str| listing_file(reader, name).is_some();
-    let archives = || reader.files().iter().filter_map(|file| parse_archive_path(&file.path));
-    let is_closed = |name| reader.file(&format!("{name}.gpg")).is_some();
-    let encrypted = archives().any(|(.., closed)| closed)
-        || [INDEX, SNAPSHOT, CATALOG].into_iter().any(is_closed);
-    let compression = archives().map(|(_, compression, _)| compression);
-    DiscTxt {
-        set: title.set,
-        set_uuid: title.set_uuid,
-        disc: title.disc,
-        disc_uuid: title.disc_uuid,
-        snapshot: title.snapshot,
-        date: title.date,
-        coldcut: String::new(),
-        encryption: match encrypted {
-            false => Encryption::None,
-            true if names_a_passphrase(reader) => Encryption::Passphrase,
-            true => Encryption::Recipients,
-        },
-        compression: compression
-            .max_by_key(|kind| *kind != Compression::None)
-            .unwrap_or(Compression::None),
-        listings: Listings { index: has(INDEX), snapshot: has(SNAPSHOT), catalog: has(CATALOG) },
-    }
-}
-
-/// README.txt says how the files are encrypted.
-fn names_a_passphrase(reader: &dyn DiscReader) -> bool {
-    let text = read_small(reader, "README.txt", LONGEST_TEXT).unwrap_or_default();
-    String::from_utf8_lossy(&text).contains("encrypted with a passphrase")
 }
 
 /// A whole small file of a disc, or why it cannot be had.
@@ -302,9 +224,20 @@ fn is_before(a: &DiscTxt, b: &DiscTxt) -> bool {
 
 impl Piles {
     fn sorted(from: &Path, found: Discs) -> Piles {
-        let mut piles = Piles { from: from.to_owned(), sets: Vec::new(), problems: Vec::new() };
+        let mut piles = Piles::at(from);
         piles.take(found);
         piles
+    }
+
+    /// A place at which nothing was found yet.
+    pub fn at(from: &Path) -> Piles {
+        let (sets, problems, unnamed) = (Vec::new(), Vec::new(), Vec::new());
+        Piles { from: from.to_owned(), sets, problems, unnamed }
+    }
+
+    /// Discs of which nobody knows who they are, are of no use.
+    pub fn give_up_unnamed(&mut self) {
+        self.problems.extend(self.unnamed.drain(..).map(|unnamed| unnamed.problem));
     }
 
     /// More discs, sorted in among the others.
@@ -317,6 +250,9 @@ impl Piles {
                     self.problems.extend(complaint.map(|what| Problem { what, kind }));
                     self.add(txt, reader);
                 }
+                Err(problem) if problem.kind == ProblemKind::Damage => {
+                    self.unnamed.push(Unnamed { reader, problem });
+                }
                 Err(problem) => self.problems.push(problem),
             }
         }
@@ -325,6 +261,8 @@ impl Piles {
     /// Without the discs that none of these keys signed; they become problems.
     pub fn keep_signed(mut self, checker: Option<&Checker>) -> Piles {
         let Some(checker) = checker else { return self };
+        // Who does not say who they are in a signed text are nobody.
+        self.give_up_unnamed();
         let Piles { sets, problems, .. } = &mut self;
         let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
         for found in all {
@@ -358,20 +296,22 @@ impl Piles {
         let discs = self.sets.iter().flat_map(|pile| pile.discs.values());
         let mut words: Vec<String> = discs.map(|found| found.label().to_string()).collect();
         words.extend(self.problems.iter().map(|problem| problem.what.clone()));
+        words.extend(self.unnamed.iter().map(|unnamed| unnamed.problem.what.clone()));
         words.join(", ")
     }
 
     fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
         let at = self.sets.iter().position(|pile| pile.uuid == txt.set_uuid).unwrap_or_else(|| {
             let (name, uuid) = (txt.set.clone(), txt.set_uuid);
-            self.sets.push(Pile { name, uuid, discs: BTreeMap::new(), twins: Vec::new() });
+            let (discs, twins, unnamed) = (BTreeMap::new(), Vec::new(), Vec::new());
+            self.sets.push(Pile { name, uuid, discs, twins, unnamed });
             self.sets.len() - 1
         });
         self.sets[at].add(txt, reader);
     }
 
     /// The set that is meant: the named one, or the only one.
-    pub fn choose(self, name: Option<&SetName>) -> Result<Pile, FlowError> {
+    pub fn choose(mut self, name: Option<&SetName>) -> Result<Pile, FlowError> {
         let known = self.names();
         if self.sets.is_empty() {
             return Err(self.nothing());
@@ -379,7 +319,9 @@ impl Piles {
         let mut meant: Vec<Pile> =
             self.sets.into_iter().filter(|pile| name.is_none_or(|n| pile.name == *n)).collect();
         match (meant.pop(), meant.is_empty(), name) {
-            (Some(pile), true, _) => Ok(pile),
+            (Some(pile), true, _) => {
+                Ok(Pile { unnamed: std::mem::take(&mut self.unnamed), ..pile })
+            }
             (Some(_), false, _) => Err(FlowError::SeveralSets { known }),
             (None, _, Some(wanted)) => Err(FlowError::NoSuchSet { wanted: wanted.clone(), known }),
             (None, _, None) => Err(FlowError::NoDiscs(self.from)),
@@ -390,7 +332,8 @@ impl Piles {
     pub fn nothing(&self) -> FlowError {
         let from = self.from.clone();
         let of_ours = [ProblemKind::Damage, ProblemKind::Newer];
-        match self.problems.iter().find(|problem| of_ours.contains(&problem.kind)) {
+        let unnamed = self.unnamed.iter().map(|unnamed| &unnamed.problem);
+        match self.problems.iter().chain(unnamed).find(|problem| of_ours.contains(&problem.kind)) {
             Some(problem) => FlowError::UnusableDiscs { from, what: problem.what.clone() },
             None => FlowError::NoDiscs(from),
         }

@@ -21,7 +21,7 @@ use crate::port::monitor::{Phase, Trouble};
 
 use super::keys::{KeyRing, KnownKeys};
 use super::piles::{Pile, Piles, ProblemKind};
-use super::restoring::check_listings;
+use super::restoring::{check_listings, note_problems};
 use super::rows::FromDiscs;
 use super::staging::Staging;
 use super::{Desk, FlowError, chain};
@@ -91,6 +91,7 @@ pub fn rebuild(
     desk: Desk,
 ) -> Result<RebuildReport, FlowError> {
     let (mut piles, _copied) = gather::gather(request, drives, desk)?;
+    piles.name_by_catalog(&request.catalog);
     let mut report = RebuildReport::default();
     tell_problems(&piles, desk, &mut report);
     choose(&mut piles, request.name.as_ref())?;
@@ -103,8 +104,16 @@ pub fn rebuild(
         take_over(&request.catalog, &set, request, new.catalog())?;
     }
     for pile in &mut piles.sets {
+        // Whoever is not of this set is offered to the next one.
+        pile.unnamed.append(&mut piles.unnamed);
         let rebuilt = Rebuilder::new(request, pile, new.catalog(), desk)?.run()?;
         report.sets.push(rebuilt);
+        piles.unnamed.append(&mut pile.unnamed);
+    }
+    for unnamed in piles.unnamed.drain(..) {
+        report.unreadable += 1;
+        let thing = piles.from.display().to_string();
+        desk.monitor.trouble(&Trouble { thing, what: unnamed.problem.what });
     }
     report.aside = new.finish()?;
     Ok(report)
@@ -209,9 +218,11 @@ impl<'a> Rebuilder<'a> {
         let base = from_discs(request, pile, keys.opener.as_ref(), desk).newest_catalog();
         let (set, catalog_of) = match &base {
             Some((disc, known)) => {
-                for disc in known.catalog.discs(known.set)? {
-                    pile.prefer(disc.number, disc.uuid);
+                let discs = known.catalog.discs(known.set)?;
+                for set in known.catalog.sets()? {
+                    note_problems(&pile.name_by(&set.facts, &discs), desk);
                 }
+                discs.iter().for_each(|disc| pile.prefer(disc.number, disc.uuid));
                 (catalog.import_set(&known.catalog)?, Some(*disc))
             }
             None => (catalog.create_set(&facts(request, pile, &keys))?, None),

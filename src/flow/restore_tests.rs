@@ -763,6 +763,9 @@ impl DiscReader for Counting {
     fn image_sectors(&self) -> Option<Sectors> {
         self.0.image_sectors()
     }
+    fn volume(&self) -> Option<crate::drive::Volume> {
+        self.0.volume()
+    }
 }
 
 #[test]

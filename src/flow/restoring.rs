@@ -24,7 +24,7 @@ use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
 use super::keys::KeyRing;
-use super::piles::{Pile, Piles, Problem, look, look_in, wrong_disc};
+use super::piles::{Pile, Piles, Problem, ProblemKind, look, look_in, wrong_disc};
 use super::rows::{Chosen, FromDiscs, KnownIn};
 use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, chain};
@@ -114,27 +114,55 @@ pub fn restore(
     mut drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<RestoreReport, FlowError> {
-    let piles = match drive.as_deref_mut() {
+    let mut piles = match drive.as_deref_mut() {
         Some(drive) => first_disc(request, drive, desk)?,
         None => look(&request.from)?,
     };
+    piles.name_by_catalog(&request.catalog);
     let piles = piles.must_be_signed(request.signed_by.as_ref())?;
     note_problems(&piles.problems, desk);
+    let is_damaged = |problem: &Problem| problem.kind == ProblemKind::Damage;
+    let mut in_doubt = piles.problems.iter().any(is_damaged);
     let mut pile = piles.choose(request.name.as_ref())?;
     let known = local_catalog(request, &mut pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
     if known.is_none() {
-        FromDiscs { pile: &pile, opener: opener.as_ref(), scratch: &request.scratch, desk }
-            .known_discs()
-            .iter()
-            .for_each(|disc| pile.prefer(disc.number, disc.uuid));
+        ask_newest_catalog(request, &mut pile, opener.as_ref(), desk)?;
+    }
+    for unnamed in pile.unnamed.drain(..) {
+        desk.monitor.note(&unnamed.problem.what);
+        in_doubt = true;
     }
     pile.twin_words().for_each(|words| desk.monitor.note(&words));
     let mut session = Session { request, desk, pile, drive, opener, known: None };
-    let (chosen, known) = session.choose(known)?;
+    let (mut chosen, known) = session.choose(known)?;
+    // What cannot be read may be the disc that has the newest listing.
+    chosen.is_damaged |= in_doubt && known.is_none();
     session.known = known;
     session.run(chosen)
+}
+
+/// Which of two discs with one number is meant, and who those are that do not say it: the newest
+/// catalog on the discs may know.
+fn ask_newest_catalog(
+    request: &RestoreRequest,
+    pile: &mut Pile,
+    opener: Option<&Opener>,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    if pile.twins.is_empty() && pile.unnamed.is_empty() {
+        return Ok(());
+    }
+    let discs = FromDiscs { pile, opener, scratch: &request.scratch, desk };
+    let Some((_, known)) = discs.newest_catalog() else { return Ok(()) };
+    let discs = known.catalog.discs(known.set)?;
+    let sets = known.catalog.sets()?;
+    if let Some(set) = sets.iter().find(|set| set.id == known.set) {
+        note_problems(&pile.name_by(&set.facts, &discs), desk);
+    }
+    discs.iter().for_each(|disc| pile.prefer(disc.number, disc.uuid));
+    Ok(())
 }
 
 /// Files for the program's own use, whatever snapshots they are of: these rows of a set, into the

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, DiscInfo, SetId};
+use crate::catalog::{Catalog, SetId};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
 use crate::format::ListingReader;
@@ -250,16 +250,6 @@ impl FromDiscs<'_> {
             Err(FlowError::NoListing(_)) if was_read => Err(self.no_snapshot(wanted)),
             other => other,
         }
-    }
-
-    /// What the newest catalog on the discs knows of them, where it is needed: two discs claim one
-    /// number, and it was written by whoever went on with one of them.
-    pub fn known_discs(&self) -> Vec<DiscInfo> {
-        if self.pile.twins.is_empty() {
-            return Vec::new();
-        }
-        let newest = self.catalogs().next();
-        newest.and_then(|known| known.catalog.discs(known.set).ok()).unwrap_or_default()
     }
 
     /// The catalogs that the discs carry, the newest first; unpacked when asked for.

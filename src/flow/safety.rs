@@ -49,7 +49,7 @@ pub fn assess(
                 safety.may_lose.push(number);
             }
             (DiscState::Verified, 1) => safety.only_copy.push(number),
-            (DiscState::Verified, _) => safety.no_good_copy.push(number),
+            (DiscState::Verified | DiscState::Burned, _) => safety.no_good_copy.push(number),
             _ => {}
         }
     }

@@ -91,8 +91,11 @@ pub fn verify_from(
     let mut piles = match drive {
         Some(drive) => look_in(drive, &request.from, "the disc to verify", desk, |_| true)?,
         None => look(&request.from)?,
-    }
-    .keep_signed(request.signed_by.as_ref());
+    };
+    piles.name_by_catalog(&request.catalog);
+    name_by_discs(request, &mut piles, desk);
+    piles.give_up_unnamed();
+    let mut piles = piles.keep_signed(request.signed_by.as_ref());
     let mut report = VerifyReport::default();
     tell_problems(&piles, desk, &mut report);
     choose(&mut piles, request.name.as_ref())?;
@@ -118,6 +121,18 @@ pub fn verify_from(
     // What was found counts even if the rest was not looked at any more.
     record(request, &seen, desk);
     ended.map(|()| report)
+}
+
+/// Discs that do not say who they are may be known to the newest catalog among the others.
+fn name_by_discs(request: &VerifyRequest, piles: &mut Piles, desk: Desk) {
+    let mut known = Vec::new();
+    for pile in piles.sets.iter().filter(|_| !piles.unnamed.is_empty()) {
+        let Some(KnownIn { catalog, set }) = newest_catalog(request, pile, desk) else { continue };
+        let sets = catalog.sets().unwrap_or_default();
+        let facts = sets.into_iter().find(|found| found.id == set).map(|set| set.facts);
+        known.extend(facts.map(|facts| (facts, catalog.discs(set).unwrap_or_default())));
+    }
+    known.iter().for_each(|(facts, discs)| piles.name_by(facts, discs));
 }
 
 fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {

@@ -36,7 +36,7 @@ pub struct Walked {
 /// What comes next.
 pub enum Next {
     Plain(Box<Entry>),
-    File { walked: Walked, opened: Result<Opened, ReadError> },
+    File { walked: Walked, opened: Box<Result<Opened, ReadError>> },
 }
 
 /// Work in its order, with the files of its first part being opened.
@@ -75,7 +75,7 @@ impl Ahead {
             Work::Plain(entry) => Next::Plain(entry),
             Work::File { entry, links, tries } => {
                 let walked = Walked { entry, links, tries };
-                Next::File { walked, opened: self.wait() }
+                Next::File { walked, opened: Box::new(self.wait()) }
             }
         })
     }

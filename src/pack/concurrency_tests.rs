@@ -184,7 +184,7 @@ fn what_was_opened_ahead_goes_back_in_its_order_and_is_opened_anew() {
         came.push(match next {
             Next::Plain(entry) => entry.path,
             Next::File { walked, opened } => {
-                let opened = opened.unwrap();
+                let opened = (*opened).unwrap();
                 assert_eq!(opened.reading.entry.path, walked.entry.path);
                 walked.entry.path
             }

@@ -253,7 +253,7 @@ impl<'a> Filler<'a> {
                         return Ok(Fill::Full);
                     }
                 }
-                Some(Next::File { walked, opened }) => self.begin(walked, opened, ledger)?,
+                Some(Next::File { walked, opened }) => self.begin(walked, *opened, ledger)?,
             }
         }
     }

@@ -89,7 +89,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// From the first to the last.
-    pub fn to_reader(self) -> impl Read + 'a {
+    pub fn into_reader(self) -> impl Read + 'a {
         WholeFile { bytes: self, at: 0 }
     }
 

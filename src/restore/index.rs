@@ -62,14 +62,14 @@ pub fn open_listing<'a>(
 ) -> Result<Box<dyn Read + 'a>, ListingError> {
     if let Some(file) = reader.file(name) {
         let bytes = Bytes::of(reader, file, Holes::Zeros);
-        return Ok(Box::new(SalvagedText::new(bytes.to_reader())));
+        return Ok(Box::new(SalvagedText::new(bytes.into_reader())));
     }
     let sealed = format!("{name}.gpg");
     let file = reader.file(&sealed).ok_or_else(|| ListingError::Missing(name.to_owned()))?;
     let opener = opener.ok_or_else(|| ListingError::NoKey(sealed.clone()))?;
     let bytes = Bytes::of(reader, file, Holes::Zeros);
     let opened = opener
-        .open_damaged(bytes.to_reader())
+        .open_damaged(bytes.into_reader())
         .map_err(|source| ListingError::Locked { name: sealed, source })?;
     Ok(Box::new(SalvagedText::new(opened)))
 }

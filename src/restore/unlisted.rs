@@ -127,7 +127,7 @@ impl<R: Read> Chain<R> {
     /// The next frame; false at the end, and where reading itself fails.
     fn advance(&mut self) -> bool {
         loop {
-            match self.pieces.next() {
+            match self.pieces.next_piece() {
                 Err(error) => {
                     self.failure = Some(error);
                     return false;
@@ -230,7 +230,7 @@ fn read_one(input: &mut impl Read) -> Result<Option<(ReadMember, Option<Digest>)
 }
 
 fn hash_hole(hasher: &mut Sha256, mut length: u64) {
-    const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
     while length > 0 {
         let now = length.min(ZEROS.len() as u64);
         hasher.update(&ZEROS[..now as usize]);

@@ -227,6 +227,7 @@ mod tests {
             capacity: Bytes(2),
             snapshot: SnapshotSeq(3),
             copies: 1,
+            drilled: None,
             verified: None,
             media,
         }

@@ -1,5 +1,8 @@
 //! Ways to hurt a disc.
 
+// One range is one place that was hurt, not a list of numbers.
+#![allow(clippy::single_range_in_vec_init)]
+
 use super::image::{self, CLUSTER, SECTOR};
 use crate::support::trees::Random;
 use std::fs::{self, File};

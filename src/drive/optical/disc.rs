@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::drive::reader::{DiscFile, DiscReader, ReadError};
+use crate::drive::reader::{DiscFile, DiscReader, ReadError, Volume};
 use crate::drive::{DriveError, xorriso};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
@@ -171,6 +171,12 @@ impl DiscReader for OpticalDisc {
 
     fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
         self.read_from(offset.0, buf)
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        let mut descriptor = [0; SECTOR as usize];
+        let read = self.read_from(16 * SECTOR, &mut descriptor).ok()?;
+        xorriso::volume_in(&descriptor[..read])
     }
 
     fn image_sectors(&self) -> Option<Sectors> {

@@ -34,7 +34,7 @@ pub fn gather(
     desk: Desk,
 ) -> Result<(Piles, Copied), FlowError> {
     let first = request.from.first().cloned().unwrap_or_default();
-    let mut piles = Piles { from: first, sets: Vec::new(), problems: Vec::new() };
+    let mut piles = Piles::at(&first);
     let copied = Copied { dir: request.scratch.join(format!("rebuild-{}", Uuid::new_v4())) };
     for (from, drive) in request.from.iter().zip(drives) {
         match drive {

@@ -318,10 +318,12 @@ impl Rebuilder<'_> {
             let mut after = Vec::new();
             loop {
                 let page = self.catalog.dir_rows(self.set, &dir, &after)?;
-                let Some(last) = page.last() else { break };
-                after = last.path.split_last().map_or(Vec::new(), |(_, name)| name.to_vec());
-                let others = page.into_iter().filter(|known| !listed.contains(&known.path));
-                changes.extend(others.map(|known| RowChange::Remove(known.path)));
+                let Some((_, last)) = page.last().and_then(|last| last.path.split_last()) else {
+                    break;
+                };
+                after = last.to_vec();
+                let gone = page.into_iter().filter(|known| !listed.contains(&known.path));
+                changes.extend(gone.map(|known| RowChange::Remove(known.path)));
                 self.put(seq, &mut changes, BATCH)?;
             }
         }

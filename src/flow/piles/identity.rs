@@ -1,0 +1,185 @@
+//! Who a disc is: as DISC.txt says; where that is damaged, README.txt; and where both are, the name
+//! and the date of its volume, if a catalog knows a disc with these.
+
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{LONGEST_SUMS, Pile, Piles, Problem, ProblemKind, SUMS, read_small};
+use crate::catalog::{Access, Catalog, DiscInfo, SetFacts};
+use crate::drive::DiscReader;
+use crate::flow::chain;
+use crate::format::by_hand::title;
+use crate::format::disc_txt::Listings;
+use crate::format::sums::parse_sums;
+use crate::format::volume::{volume_date, volume_id};
+use crate::format::{DiscTxt, FormatError};
+use crate::model::SnapshotSeq;
+use crate::model::disc::{Compression, Encryption, parse_archive_path};
+use crate::restore::index::{CATALOG, INDEX, SNAPSHOT, listing_file};
+
+/// Longer files of these names are not ours.
+const LONGEST_TEXT: usize = 64 << 10;
+
+/// Which disc this is: as DISC.txt says, or, where that is damaged, README.txt.
+pub(super) fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Problem> {
+    let read = |name: &str| read_small(reader, name, LONGEST_TEXT);
+    let told = read("DISC.txt").map_err(|what| (what, ProblemKind::Damage)).and_then(|text| {
+        let txt = DiscTxt::parse(&text).map_err(|error| {
+            let newer = matches!(error, FormatError::Newer { .. });
+            let kind = if newer { ProblemKind::Newer } else { ProblemKind::Damage };
+            (format!("{}: {}", reader.title(), chain(&error)), kind)
+        })?;
+        Ok((txt, has_its_sum(reader, "DISC.txt", &text)))
+    });
+    match told {
+        Ok((txt, true)) => Ok((txt, None)),
+        Err((what, kind @ ProblemKind::Newer)) => Err(Problem { what, kind }),
+        told => {
+            let readme = read("README.txt").ok().and_then(|text| title::read(&text));
+            match (readme.map(|title| from_title(reader, title)), told) {
+                // The list of sums may be what is damaged.
+                (Some(txt), Ok((same, _))) if is_same_disc(&txt, &same) => Ok((same, None)),
+                (Some(txt), told) => {
+                    let why = told.err().map_or_else(
+                        || format!("{}: DISC.txt is damaged", reader.title()),
+                        |(what, _)| what,
+                    );
+                    Ok((txt, Some(format!("{why}; README.txt says which disc it is"))))
+                }
+                (None, Ok((txt, _))) => Ok((txt, None)),
+                (None, Err((what, kind))) => Err(Problem { what, kind }),
+            }
+        }
+    }
+}
+
+fn is_same_disc(a: &DiscTxt, b: &DiscTxt) -> bool {
+    let who = |txt: &DiscTxt| (txt.set_uuid, txt.disc, txt.disc_uuid, txt.snapshot);
+    who(a) == who(b) && a.set == b.set
+}
+
+/// Whether a file has the sum that the disc's list says; true where the list says nothing.
+fn has_its_sum(reader: &dyn DiscReader, name: &str, text: &[u8]) -> bool {
+    let Ok(list) = read_small(reader, SUMS, LONGEST_SUMS) else { return true };
+    let Ok(sums) = parse_sums(&list) else { return true };
+    let told = sums.iter().find(|(path, _)| path.as_bytes() == name.as_bytes());
+    told.is_none_or(|(_, digest)| digest.0[..] == Sha256::digest(text)[..])
+}
+
+/// What README.txt does not tell can be seen by the names of the disc's files.
+fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
+    let has = |name: &str| listing_file(reader, name).is_some();
+    let archives = || reader.files().iter().filter_map(|file| parse_archive_path(&file.path));
+    let is_closed = |name| reader.file(&format!("{name}.gpg")).is_some();
+    let encrypted = archives().any(|(.., closed)| closed)
+        || [INDEX, SNAPSHOT, CATALOG].into_iter().any(is_closed);
+    let compression = archives().map(|(_, compression, _)| compression);
+    DiscTxt {
+        set: title.set,
+        set_uuid: title.set_uuid,
+        disc: title.disc,
+        disc_uuid: title.disc_uuid,
+        snapshot: title.snapshot,
+        date: title.date,
+        coldcut: String::new(),
+        encryption: match encrypted {
+            false => Encryption::None,
+            true if names_a_passphrase(reader) => Encryption::Passphrase,
+            true => Encryption::Recipients,
+        },
+        compression: compression
+            .max_by_key(|kind| *kind != Compression::None)
+            .unwrap_or(Compression::None),
+        listings: Listings { index: has(INDEX), snapshot: has(SNAPSHOT), catalog: has(CATALOG) },
+    }
+}
+
+/// README.txt says how the files are encrypted.
+fn names_a_passphrase(reader: &dyn DiscReader) -> bool {
+    let text = read_small(reader, "README.txt", LONGEST_TEXT).unwrap_or_default();
+    String::from_utf8_lossy(&text).contains("encrypted with a passphrase")
+}
+
+/// A disc that does not say who it is.
+pub struct Unnamed {
+    pub reader: Box<dyn DiscReader>,
+    pub problem: Problem,
+}
+
+impl Piles {
+    /// The same by all that a catalog on this machine knows. One that cannot be read is of no help.
+    pub fn name_by_catalog(&mut self, path: &Path) {
+        if self.unnamed.is_empty() {
+            return;
+        }
+        let Ok(catalog) = Catalog::open(path, Access::Read) else { return };
+        for set in catalog.sets().unwrap_or_default() {
+            self.name_by(&set.facts, &catalog.discs(set.id).unwrap_or_default());
+        }
+    }
+
+    /// Looks whether a catalog knows who the discs are that do not say it.
+    pub fn name_by(&mut self, facts: &SetFacts, discs: &[DiscInfo]) {
+        for (txt, reader, remark) in named(&mut self.unnamed, facts, discs) {
+            self.problems.push(remark);
+            self.add(txt, reader);
+        }
+    }
+}
+
+impl Pile {
+    /// The same for the set that was chosen; gives what is to be said.
+    pub fn name_by(&mut self, facts: &SetFacts, discs: &[DiscInfo]) -> Vec<Problem> {
+        let mut remarks = Vec::new();
+        for (txt, reader, remark) in named(&mut self.unnamed, facts, discs) {
+            remarks.push(remark);
+            self.add(txt, reader);
+        }
+        remarks
+    }
+}
+
+/// The volume's name has the disc's number, and its date is made from the disc's UUID (format 9).
+fn named(
+    unnamed: &mut Vec<Unnamed>,
+    facts: &SetFacts,
+    discs: &[DiscInfo],
+) -> Vec<(DiscTxt, Box<dyn DiscReader>, Problem)> {
+    let mut found = Vec::new();
+    for Unnamed { reader, problem } in std::mem::take(unnamed) {
+        let volume = reader.volume();
+        let is_it = |disc: &&DiscInfo| {
+            volume.as_ref().is_some_and(|volume| {
+                volume.id == volume_id(disc.number, &facts.name)
+                    && volume.date == volume_date(disc.uuid)
+            })
+        };
+        match discs.iter().find(is_it) {
+            None => unnamed.push(Unnamed { reader, problem }),
+            Some(disc) => {
+                let what =
+                    format!("{}; its volume's name and date say which disc it is", problem.what);
+                let remark = Problem { what, kind: ProblemKind::Remark };
+                found.push((from_catalog(&*reader, facts, disc), reader, remark));
+            }
+        }
+    }
+    found
+}
+
+fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> DiscTxt {
+    let has = |name: &str| listing_file(reader, name).is_some();
+    DiscTxt {
+        set: facts.name.clone(),
+        set_uuid: facts.uuid,
+        disc: disc.number,
+        disc_uuid: disc.uuid,
+        snapshot: disc.snapshot.unwrap_or(SnapshotSeq(1)),
+        date: disc.closed.map_or_else(String::new, |closed| closed.to_string()),
+        coldcut: String::new(),
+        encryption: facts.encryption,
+        compression: facts.compression,
+        listings: Listings { index: has(INDEX), snapshot: has(SNAPSHOT), catalog: has(CATALOG) },
+    }
+}
