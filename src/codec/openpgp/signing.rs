@@ -172,9 +172,12 @@ impl Checker {
                 continue;
             }
             let keys = valid.keys().supported().alive().revoked(false).for_signing();
-            for key in keys.key_handles(issuers.iter()) {
-                let right = signature.verify_message(key.key(), document);
-                return right.map_err(|_| CheckError::Wrong);
+            let keys: Vec<_> = keys.key_handles(issuers.iter()).collect();
+            if keys.iter().any(|key| signature.verify_message(key.key(), document).is_ok()) {
+                return Ok(());
+            }
+            if !keys.is_empty() {
+                return Err(CheckError::Wrong);
             }
         }
         Err(if is_known { CheckError::Key(name) } else { CheckError::OtherKey(name) })
