@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod codec;
 pub mod drive;
 pub mod format;
+pub mod recovery;
 
 pub mod burn;
 pub mod pack;

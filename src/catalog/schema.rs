@@ -18,9 +18,12 @@ use rusqlite::Connection;
 /// content was stored under another name than this row's. No foreign key on `content`: without an
 /// index (40 bytes a file) each deleted content would search the whole table.
 ///
+/// `sets.parity`: percent of recovery data of the last run.
+///
 /// `contents`: `sha256` is NULL as long as parts are missing. `parts.part` is 0 for a whole file.
 /// `members`: names of contents that no row of `entries` has any more, or that never were paths.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE sets(
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, uuid BLOB NOT NULL, source BLOB NOT NULL,
     encryption TEXT NOT NULL, certs BLOB, token BLOB, hidden INTEGER NOT NULL,
@@ -93,7 +96,11 @@ CREATE TABLE verifications(
     details TEXT NOT NULL,
     FOREIGN KEY(set_id, disc, copy) REFERENCES copies(set_id, disc, copy)
 ) STRICT;
-"];
+",
+    "
+ALTER TABLE sets ADD COLUMN parity INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.
 const INDEXES: &str = "

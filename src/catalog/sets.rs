@@ -29,6 +29,8 @@ pub struct SetFacts {
     pub hidden: bool,
     /// Of the last run.
     pub compression: Compression,
+    /// Percent of recovery data on each disc, of the last run; 0: none.
+    pub parity: u8,
     pub created: Moment,
 }
 
@@ -39,7 +41,7 @@ pub struct KnownSet {
 }
 
 const COLUMNS: &str =
-    "id, name, uuid, source, encryption, certs, token, hidden, compression, created";
+    "id, name, uuid, source, encryption, certs, token, hidden, compression, created, parity";
 
 impl Catalog {
     pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {
@@ -70,6 +72,10 @@ impl Catalog {
 
     pub fn set_compression(&mut self, set: SetId, compression: Compression) -> Result<()> {
         self.change_set(set, "UPDATE sets SET compression=?2 WHERE id=?1", compression.word())
+    }
+
+    pub fn set_parity(&mut self, set: SetId, percent: u8) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET parity=?2 WHERE id=?1", percent)
     }
 
     /// New keys for the discs to come (`rekey`).
@@ -107,7 +113,7 @@ fn one_row(changed: usize) -> Result<(), Fault> {
 
 fn insert(conn: &Connection, facts: &SetFacts) -> Result<SetId, Fault> {
     let sql = "INSERT INTO sets(name, uuid, source, encryption, certs, token, hidden,
-               compression, created) VALUES(?,?,?,?,?,?,?,?,?)";
+               compression, created, parity) VALUES(?,?,?,?,?,?,?,?,?,?)";
     conn.prepare(sql)?.execute(params![
         facts.name.as_str(),
         facts.uuid.0.as_bytes(),
@@ -118,6 +124,7 @@ fn insert(conn: &Connection, facts: &SetFacts) -> Result<SetId, Fault> {
         facts.hidden,
         facts.compression.word(),
         facts.created.0,
+        facts.parity,
     ])?;
     Ok(SetId(conn.last_insert_rowid()))
 }
@@ -138,6 +145,7 @@ fn read_set(row: &Row) -> Result<KnownSet, Fault> {
         hidden: row.get(7)?,
         compression: word(row, 8, Compression::from_word)?,
         created: Moment(row.get(9)?),
+        parity: row.get(10)?,
     };
     Ok(KnownSet { id: SetId(row.get(0)?), facts })
 }

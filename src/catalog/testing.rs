@@ -108,6 +108,7 @@ pub(super) fn facts(name: &str, source: &str) -> SetFacts {
         token: Some(vec![1, 2, 3]),
         hidden: false,
         compression: Compression::Bzip2,
+        parity: 0,
         created: NOW,
     }
 }

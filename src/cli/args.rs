@@ -169,6 +169,9 @@ pub struct Backup {
     /// How archives are compressed [default: bzip2, or what the set uses]
     #[arg(long, value_name = "HOW", value_parser = values::compression())]
     pub compress: Option<Compression>,
+    /// Put recovery data for P percent of each disc on it [default: 0, or what the set uses]
+    #[arg(long, value_name = "P", value_parser = values::percent)]
+    pub parity: Option<u8>,
     /// Leave out what matches (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,

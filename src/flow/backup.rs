@@ -15,6 +15,7 @@ use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotS
 use crate::pack::closing::{Closing, close};
 use crate::pack::estimate::{Estimate, estimate};
 use crate::pack::filler::DiscInWork;
+use crate::pack::protecting::Watchers;
 use crate::pack::queue::Queue;
 use crate::port::clock::Moment;
 use crate::port::monitor::Reached;
@@ -47,6 +48,8 @@ pub struct BackupRequest<'a> {
     pub capacity: Sectors,
     pub archive_size: Bytes,
     pub compression: Option<Compression>,
+    /// Percent of recovery data; without it, as at the last run.
+    pub parity: Option<u8>,
     pub keys: KeyRing<'a>,
     pub filter: FilterOptions,
     pub rehash: bool,
@@ -106,10 +109,12 @@ pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimat
         (Some(catalog), Some(set)) => begun(catalog, set.id)?,
         _ => HashMap::new(),
     };
+    let parity = request.parity.or(set.as_ref().map(|set| set.facts.parity)).unwrap_or(0);
     let set = set.map(|set| set.id);
     let known = Known { catalog: catalog.as_mut(), set, seq: None, begun };
     let compared = scan(request, known, desk)?;
     let list = estimate(&compared.load, request.capacity, request.archive_size.0);
+    let list = list.with_recovery(parity);
     Ok((compared, list))
 }
 
@@ -121,6 +126,7 @@ pub fn backup(
 ) -> Result<BackupReport, FlowError> {
     // What needs no catalog is looked at before one is made.
     Source::open(&request.source)?;
+    needs_par2(request.parity.unwrap_or(0), desk)?;
     let staging = Staging::open(&request.staging)?;
     let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
     let mut drives = drives;
@@ -131,12 +137,18 @@ pub fn backup(
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
+    needs_par2(run.set.facts.parity, desk)?;
     run.report.first_encrypted = is_new && run.sealer.is_some();
     run.forget_lost_staging(&mut catalog)?;
     let Some(drives) = drives else { return run.all(&mut catalog, None) };
     let mut station = Station { staging, set, drives, desk };
     station.burn_waiting(&mut catalog, &[])?;
     beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))
+}
+
+/// The program that makes recovery data is asked for before hours of work, not behind them.
+fn needs_par2(percent: u8, desk: Desk) -> Result<(), FlowError> {
+    if percent > 0 { Ok(crate::recovery::program::check(desk.stop)?) } else { Ok(()) }
 }
 
 /// Burns what is staged, without looking at the source: `coldcut burn`.
@@ -201,6 +213,7 @@ fn open_set(
         let compression = choose_compression(request.compression, Some(set.facts.compression));
         catalog.set_source(set.id, &request.source)?;
         catalog.set_compression(set.id, compression)?;
+        catalog.set_parity(set.id, request.parity.unwrap_or(set.facts.parity))?;
         return Ok((known_set(catalog, &request.name)?, sealer, false));
     }
     let keys = request.keys.for_new_set(&request.name)?;
@@ -228,6 +241,7 @@ fn create_set(
         token: keys.token,
         hidden: request.keys.hidden,
         compression: choose_compression(request.compression, None),
+        parity: request.parity.unwrap_or(0),
         created: Moment::now(),
     })?;
     Ok(keys.sealer)
@@ -354,6 +368,7 @@ impl Run<'_> {
         let mut compared = scan(self.request, known, self.desk)?;
         let queue = std::mem::take(&mut compared.queue);
         let list = estimate(&compared.load, self.request.capacity, self.request.archive_size.0);
+        let list = list.with_recovery(self.set.facts.parity);
         let ahead = self.check_space(&list, drives)?;
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);
@@ -460,6 +475,7 @@ impl Run<'_> {
             disc_txt: texts.disc_txt(number, info.uuid, &date),
             sealer: self.sealer.as_ref(),
             scratch: &self.staging.scratch(),
+            watchers: Watchers { monitor: self.desk.monitor, stop: self.desk.stop },
             archives: archives.iter().map(archive_file).collect(),
         };
         let closed = close(disc, closing, ledger)?;

@@ -50,6 +50,7 @@ impl Bench {
                 token: None,
                 hidden: false,
                 compression: Compression::Bzip2,
+                parity: 0,
                 created: Moment(0),
             })
             .unwrap();

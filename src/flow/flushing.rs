@@ -44,6 +44,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         capacity: NAMED_SIZES[0].1,
         archive_size: crate::model::Bytes(0),
         compression: None,
+        parity: None,
         keys: request.keys,
         filter: FilterOptions::default(),
         rehash: false,

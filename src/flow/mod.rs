@@ -36,6 +36,7 @@ use crate::pack::PackError;
 use crate::port::monitor::Monitor;
 use crate::port::operator::Operator;
 use crate::port::stop::{Stop, Stopped};
+use crate::recovery::program::ProgramError;
 use crate::restore::index::ListingError;
 use crate::restore::place::PlaceError;
 use crate::scan::filter::FilterError;
@@ -78,6 +79,8 @@ pub enum FlowError {
     Place(#[from] PlaceError),
     #[error(transparent)]
     Listing(#[from] ListingError),
+    #[error(transparent)]
+    Recovery(ProgramError),
     #[error(transparent)]
     Pack(PackError),
     #[error("{0}")]
@@ -177,6 +180,15 @@ impl FlowError {
 
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
+    }
+}
+
+impl From<ProgramError> for FlowError {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Recovery(error),
+        }
     }
 }
 

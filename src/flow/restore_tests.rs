@@ -36,6 +36,7 @@ struct Bench {
     dir: TempDir,
     passphrase: Option<&'static str>,
     archive_size: u64,
+    parity: Option<u8>,
     capacity: Sectors,
     monitor: Recorder,
 }
@@ -67,6 +68,7 @@ impl Bench {
             dir,
             passphrase: None,
             archive_size: 1 << 20,
+            parity: None,
             capacity: Sectors(8 << 10),
             monitor: Recorder::default(),
         }
@@ -107,6 +109,7 @@ impl Bench {
             capacity: self.capacity,
             archive_size: Bytes(self.archive_size),
             compression: None,
+            parity: self.parity,
             keys: ring(&ask, self.passphrase.is_some()),
             filter: FilterOptions::default(),
             rehash: false,

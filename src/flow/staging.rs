@@ -189,6 +189,7 @@ impl SetTexts<'_> {
             zstd: facts.compression == crate::model::disc::Compression::Zstd,
             long_paths: self.long_paths && !facts.encryption.is_on(),
             has_snapshot: true,
+            parity: facts.parity,
             signed: false,
         }
     }
@@ -205,6 +206,7 @@ impl SetTexts<'_> {
             coldcut: env!("CARGO_PKG_VERSION").to_owned(),
             encryption: facts.encryption,
             compression: facts.compression,
+            parity: facts.parity,
             listings: disc_txt::Listings { index: true, snapshot: true, catalog: true },
         }
     }
@@ -219,7 +221,7 @@ impl SetTexts<'_> {
     ) -> DiscInWork {
         let (number, uuid, capacity) = disc;
         let date = Moment::now().to_string();
-        let mut room = Room::new(capacity);
+        let mut room = Room::new(capacity).with_recovery(self.set.facts.parity);
         for (path, size) in closing::text_sizes(
             &self.facts(number, uuid, &date),
             &self.disc_txt(number, uuid, &date),
@@ -282,7 +284,7 @@ pub fn label(set: &KnownSet, disc: &DiscInfo) -> Label {
 }
 
 /// Everything that decides the disc's bytes: catalog and INDEX at the disc's beginning, archives in
-/// their order behind them.
+/// their order behind them, recovery data at its end.
 pub fn burn_job(
     staging: &Staging,
     set: &KnownSet,
@@ -291,7 +293,12 @@ pub fn burn_job(
 ) -> BurnJob {
     let dir = staging.disc_dir(set, disc.number);
     let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
-    paths.sort_by_key(|path| (path.starts_with("archives/"), path.clone()));
+    let place = |path: &str| match path.split_once('/') {
+        None => 0,
+        Some((crate::recovery::DIRECTORY, _)) => 2,
+        Some(_) => 1,
+    };
+    paths.sort_by_key(|path| (place(path), path.clone()));
     BurnJob {
         label: label(set, disc),
         volume_id: volume::volume_id(disc.number, &set.facts.name),

@@ -31,6 +31,8 @@ pub struct DiscTxt {
     pub coldcut: String,
     pub encryption: Encryption,
     pub compression: Compression,
+    /// So many percent of the disc's blocks can be lost and made anew; 0: no recovery data.
+    pub parity: u8,
     pub listings: Listings,
 }
 
@@ -49,6 +51,7 @@ impl DiscTxt {
             ("coldcut", self.coldcut.clone()),
             ("encryption", self.encryption.word().to_owned()),
             ("compression", self.compression.word().to_owned()),
+            ("parity", self.parity.to_string()),
             ("listings", self.listings.to_text()),
         ];
         lines.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
@@ -72,6 +75,7 @@ impl DiscTxt {
             coldcut: keys.get("coldcut")?.to_owned(),
             encryption: keys.read("encryption", Encryption::from_word)?,
             compression: keys.read("compression", Compression::from_word)?,
+            parity: keys.parsed("parity")?,
             listings: Listings::from_text(keys.get("listings")?),
         })
     }
@@ -141,6 +145,7 @@ mod tests {
             coldcut: "0.1.0".to_owned(),
             encryption: Encryption::Recipients,
             compression: Compression::Zstd,
+            parity: 10,
             listings: Listings { index: true, snapshot: false, catalog: true },
         }
     }

@@ -21,6 +21,7 @@ use crate::port::files::write_atomic;
 
 use super::archive::{SealedArchive, write_sealed};
 use super::filler::DiscInWork;
+use super::protecting::{Watchers, protect};
 use super::{Ledger, PackError};
 
 /// Where the rows of INDEX wait until their disc is closed, one file an archive.
@@ -56,6 +57,8 @@ pub struct Closing<'a> {
     pub disc_txt: DiscTxt,
     pub sealer: Option<&'a Sealer>,
     pub scratch: &'a Path,
+    /// Who hears of the recovery data's progress, and may stop it.
+    pub watchers: Watchers<'a>,
     /// The archives that are on the disc already.
     pub archives: Vec<StagedFile>,
 }
@@ -259,6 +262,10 @@ pub fn close(
     closing.facts.has_snapshot = listings.snapshot;
     for (path, text) in texts(&closing.facts, &closing.disc_txt) {
         files.push(text_file(disc, &path, text.as_bytes())?);
+    }
+    if let Some(geometry) = disc.room.recovery() {
+        let made = protect(disc, geometry, &files, closing.watchers)?;
+        files.extend(made);
     }
     files.push(text_file(disc, "SHA256SUMS", &sums(&files))?);
     let sizes: Vec<(&str, Bytes)> =

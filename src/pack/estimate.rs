@@ -49,6 +49,16 @@ pub fn estimate(load: &Load, capacity: Sectors, archive_size: u64) -> Estimate {
     Estimate { discs, on_discs: Bytes(on_discs), staging: Bytes(staging) }
 }
 
+impl Estimate {
+    /// With recovery data for so many percent of each disc on top.
+    pub fn with_recovery(self, percent: u8) -> Estimate {
+        let more = |number: u64| (number * (100 + u64::from(percent))).div_ceil(100);
+        let Estimate { discs, on_discs, staging } = self;
+        let (on_discs, staging) = (Bytes(more(on_discs.0)), Bytes(more(staging.0)));
+        Estimate { discs: more(discs), on_discs, staging }
+    }
+}
+
 /// Bytes a second at 1x on Blu-ray: 4,495,625 (optical disc speeds are multiples of it).
 pub const BD_1X: u64 = 4_495_625;
 
@@ -75,6 +85,8 @@ mod tests {
         let list = estimate(&load, BD25, 1 << 30);
         assert!((40..=42).contains(&list.discs), "{list:?}");
         assert!(list.staging < Bytes(27_000_000_000), "{list:?}");
+        let safer = list.with_recovery(10);
+        assert!((44..=47).contains(&safer.discs), "{safer:?}");
         assert_eq!(minutes(Bytes(25_025_314_816), 4), 24);
     }
 

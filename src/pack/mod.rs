@@ -11,6 +11,7 @@ pub mod closing;
 pub mod estimate;
 pub mod filler;
 mod placing;
+pub mod protecting;
 pub mod queue;
 pub mod reader;
 pub mod room;
@@ -86,6 +87,8 @@ pub enum PackError {
          Choose a larger --disc-size"
     )]
     DiscTooSmall { size: crate::model::Bytes },
+    #[error("the recovery data of this disc cannot be made")]
+    Recovery(#[source] crate::recovery::program::ProgramError),
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }

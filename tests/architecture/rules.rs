@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 const FLOORS: [&[&str]; 7] = [
     &["model"],
     &["port"],
-    &["format", "catalog", "codec", "drive"],
+    &["format", "catalog", "codec", "drive", "recovery"],
     &["scan", "pack", "burn", "verify", "restore"],
     &["flow"],
     &["cli", "ui"],

@@ -57,6 +57,7 @@ fn request<'a>(
         capacity: args.disc_size.unwrap_or(NAMED_SIZES[0].1),
         archive_size: args.archive_size,
         compression: args.compress,
+        parity: args.parity,
         keys,
         filter: filter(args)?,
         rehash: args.rehash,

@@ -30,6 +30,8 @@ pub struct Facts {
     pub long_paths: bool,
     /// SNAPSHOT is on this disc.
     pub has_snapshot: bool,
+    /// Percent of the disc that recovery data can make good; 0: there is none.
+    pub parity: u8,
     /// SHA256SUMS.sig is on this disc.
     pub signed: bool,
 }
@@ -73,6 +75,7 @@ mod tests {
             zstd: false,
             long_paths: true,
             has_snapshot: true,
+            parity: 10,
             signed: false,
         }
     }

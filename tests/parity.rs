@@ -1,0 +1,176 @@
+//! Recovery data on real images, with the real par2: made, filled in, and used by hand.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use support::trees::Random;
+use support::{Run, Sandbox, assert_same_tree};
+
+const SECTOR: u64 = 2048;
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A source for two discs of 12 MB: films that fill, and small files that compress.
+fn two_discs() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for n in 0..14 {
+        let bytes = Random::new(n).bytes(1_100_000);
+        fs::write(sandbox.source().join(format!("film{n}")), bytes).unwrap();
+    }
+    for n in 0..300_u64 {
+        let line = format!("line {n} of many, {}\n", n * n);
+        fs::write(sandbox.source().join(format!("note{n:03}")), line.repeat(60)).unwrap();
+    }
+    sandbox
+}
+
+fn backup(sandbox: &Sandbox, more: &[&str]) -> Run {
+    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
+    let common = ["backup", "--disc-size", "12M", "--archive-size", "3M", "--name", "films"];
+    sandbox.run(common.iter().chain(more).copied().chain([source.as_str(), shelf.as_str()]))
+}
+
+/// What is in an image, put into a folder as a person would mount it; what cannot be read is cut.
+fn unpacked(sandbox: &Sandbox, image: &Path, name: &str) -> PathBuf {
+    let dir = sandbox.path(name);
+    let words = format!(
+        "xorriso -osirrox on -indev '{}' -extract / '{}' 2>/dev/null; chmod -R u+w '{}'",
+        image.display(),
+        dir.display(),
+        dir.display()
+    );
+    sandbox.bash(&words).ok();
+    dir
+}
+
+/// Where a file lies in an image: its first sector and its size.
+fn place(sandbox: &Sandbox, image: &Path, path: &str) -> (u64, u64) {
+    let line = format!(
+        "xorriso -indev '{}' -find /{path} -exec report_lba -- 2>/dev/null | tail -n 1",
+        image.display()
+    );
+    let out = sandbox.bash(&line).ok().stdout();
+    let numbers: Vec<u64> =
+        out.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+    (numbers[1], numbers[3])
+}
+
+fn zero(image: &Path, sector: u64, sectors: u64) {
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).open(image).unwrap();
+    file.write_all_at(&vec![0; (sectors * SECTOR) as usize], sector * SECTOR).unwrap();
+}
+
+/// The paragraph of a disc's README.txt below a heading, its commands only.
+fn commands(dir: &Path, heading: &str, disc: &str) -> String {
+    let readme = fs::read_to_string(dir.join("README.txt")).unwrap();
+    let (_, below) = readme.split_once(&format!("{heading}\n---")).unwrap();
+    let lines: Vec<&str> = below.lines().filter(|line| line.starts_with("  ")).collect();
+    lines.join("\n").replace("/media/cdrom", disc)
+}
+
+#[test]
+fn every_disc_carries_recovery_data_that_par2_verifies() {
+    let sandbox = two_discs();
+    backup(&sandbox, &["--parity", "10"]).ok();
+    let images = sandbox.images();
+    assert_eq!(images.len(), 2);
+    let capacity = 12 << 20;
+    let full = fs::metadata(&images[0]).unwrap().len();
+    assert!(full <= capacity && full * 100 >= capacity * 97, "{full} of {capacity}");
+    for (n, image) in images.iter().enumerate() {
+        let dir = unpacked(&sandbox, image, &format!("disc{n}"));
+        sandbox.bash(&format!("cd {} && sha256sum --quiet -c SHA256SUMS", text(&dir))).ok();
+        let verified = sandbox
+            .bash(&format!("cd {} && par2 verify -B \"$PWD/\" parity/disc.par2", text(&dir)));
+        let said = verified.ok().stdout();
+        let files = ["DISC.txt", "README.txt", "FORMAT.txt", "restore.sh", "INDEX.tsv.bz2"];
+        for file in files {
+            assert!(said.contains(&format!("\"{file}\" - found")), "{file}: {said}");
+        }
+        assert!(!said.contains("SHA256SUMS"), "{said}");
+        assert!(said.contains("\"archives/"), "{said}");
+        let disc_txt = fs::read_to_string(dir.join("DISC.txt")).unwrap();
+        assert!(disc_txt.contains("parity=10\n"), "{disc_txt}");
+        // Recovery data is at the end of the disc, the listings are at its beginning.
+        let archive = fs::read_dir(dir.join("archives")).unwrap().next().unwrap().unwrap();
+        let archive = format!("archives/{}", archive.file_name().to_str().unwrap());
+        let at = |path: &str| place(&sandbox, image, path).0;
+        assert!(at("parity/disc.par2") > at(&archive));
+        assert!(at(&archive) > at("INDEX.tsv.bz2"));
+    }
+    sandbox.run(["verify", &text(&sandbox.shelf())]).ok();
+    // The set keeps the number.
+    fs::write(sandbox.source().join("new"), Random::new(99).bytes(300_000)).unwrap();
+    backup(&sandbox, &[]).ok();
+    let dir = unpacked(&sandbox, &sandbox.images()[2], "third");
+    assert!(dir.join("parity/disc.par2").exists());
+    fs::write(sandbox.source().join("newer"), Random::new(98).bytes(300_000)).unwrap();
+    backup(&sandbox, &["--parity", "0"]).ok();
+    let dir = unpacked(&sandbox, &sandbox.images()[3], "fourth");
+    assert!(!dir.join("parity").exists());
+}
+
+/// 10 % of about 170 blocks: 17 of them, wherever they lie.
+#[test]
+fn a_damaged_disc_is_repaired_by_hand_as_its_readme_says() {
+    let sandbox = two_discs();
+    backup(&sandbox, &["--parity", "10"]).ok();
+    let image = sandbox.images()[0].clone();
+    let whole = unpacked(&sandbox, &image, "whole");
+    let headless = sandbox.path("headless.iso");
+    fs::copy(&image, &headless).unwrap();
+    let mut hurt = 0;
+    for archive in fs::read_dir(whole.join("archives")).unwrap() {
+        let name = archive.unwrap().file_name();
+        let (start, size) =
+            place(&sandbox, &image, &format!("archives/{}", name.to_str().unwrap()));
+        zero(&image, start + size / SECTOR / 2, 16);
+        hurt += 1;
+    }
+    for path in ["DISC.txt", "INDEX.tsv.bz2", "parity/disc.par2"] {
+        zero(&image, place(&sandbox, &image, path).0, 1);
+    }
+    assert!(hurt >= 3);
+    let damaged = unpacked(&sandbox, &image, "damaged");
+    sandbox.bash("cd damaged && ! sha256sum --status -c SHA256SUMS").ok();
+    fs::create_dir(sandbox.path("repaired")).unwrap();
+    let steps = commands(&whole, "Repairing this disc", &text(&damaged));
+    let (by_files, by_image) = steps.split_once("  ln -s").unwrap();
+    sandbox.bash(&format!("cd repaired\n{by_files}")).ok();
+    let check = "grep -v parity/ ../whole/SHA256SUMS | sha256sum --quiet -c";
+    sandbox.bash(&format!("cd repaired && {check}")).ok();
+    // Where the directory is lost nothing but the image is left.
+    zero(&headless, 16, 16);
+    zero(&headless, 3_000, 32);
+    fs::create_dir(sandbox.path("found")).unwrap();
+    fs::rename(&headless, sandbox.path("found/disc.iso")).unwrap();
+    sandbox.bash(&format!("cd found\n  ln -s{by_image}")).ok();
+    sandbox.bash(&format!("cd found && {check}")).ok();
+    // What was repaired is a disc again.
+    fs::remove_file(&image).unwrap();
+    let second = text(&unpacked(&sandbox, &sandbox.images()[0], "second"));
+    let line = format!("bash repaired/restore.sh target repaired {second}");
+    sandbox.bash(&line).ok();
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
+#[test]
+fn without_par2_nothing_is_begun() {
+    let mut sandbox = two_discs();
+    let tools = sandbox.path("bin");
+    fs::create_dir(&tools).unwrap();
+    let xorriso = sandbox.bash("command -v xorriso").ok().stdout();
+    std::os::unix::fs::symlink(xorriso.trim(), tools.join("xorriso")).unwrap();
+    sandbox.set("PATH", &tools);
+    backup(&sandbox, &["--parity", "10"]).code(1).says("apt install par2");
+    assert!(sandbox.images().is_empty() && !sandbox.catalog().exists());
+    backup(&sandbox, &[]).ok();
+}
