@@ -174,3 +174,113 @@ fn without_par2_nothing_is_begun() {
     assert!(sandbox.images().is_empty() && !sandbox.catalog().exists());
     backup(&sandbox, &[]).ok();
 }
+
+/// Zeros a cluster in the middle of each archive, and a sector of other files.
+fn damage(sandbox: &Sandbox, image: &Path, others: &[&str]) {
+    let line = format!("xorriso -indev '{}' -find /archives -type f 2>/dev/null", image.display());
+    let found = sandbox.bash(&line).ok().stdout();
+    let archives: Vec<&str> =
+        found.split('\'').filter(|path| path.starts_with("/archives")).collect();
+    assert!(archives.len() >= 3, "{found}");
+    for path in archives {
+        let (start, size) = place(sandbox, image, &path[1..]);
+        zero(image, start + size / SECTOR / 2, 16);
+    }
+    for path in others {
+        zero(image, place(sandbox, image, path).0, 1);
+    }
+}
+
+fn restore(sandbox: &Sandbox, more: &[&str]) -> Run {
+    let (shelf, target) = (text(&sandbox.shelf()), text(&sandbox.target()));
+    // The discs alone must do.
+    let catalog = text(&sandbox.path("none"));
+    let common = ["restore", "--catalog", &catalog];
+    sandbox.run(common.iter().chain(more).copied().chain([shelf.as_str(), target.as_str()]))
+}
+
+fn scratch_is_empty(sandbox: &Sandbox) -> bool {
+    let entries = fs::read_dir(sandbox.staging().join("scratch")).unwrap();
+    entries.flatten().all(|entry| !entry.file_name().to_string_lossy().contains("mended"))
+}
+
+#[test]
+fn a_damaged_disc_is_restored_from_its_recovery_data() {
+    let sandbox = two_discs();
+    backup(&sandbox, &["--parity", "10"]).ok();
+    let image = &sandbox.images()[0];
+    damage(&sandbox, image, &["INDEX.tsv.bz2"]);
+    let shelf = text(&sandbox.shelf());
+    sandbox.run(["verify", &shelf]).code(5).says("DAMAGED").says("and repairable from its recovery data: ");
+    let json = sandbox.run(["verify", "--json", &shelf]).code(5).objects();
+    assert_eq!(json.last().unwrap()["discs"][0]["repairable"], true);
+    assert!(json.last().unwrap()["discs"][1]["repairable"].is_null());
+    restore(&sandbox, &[]).ok().says("disc 1 of films is repaired");
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+    assert!(scratch_is_empty(&sandbox));
+}
+
+#[test]
+fn an_encrypted_disc_with_unreadable_sectors_is_restored_from_its_recovery_data() {
+    let sandbox = two_discs();
+    let secret = text(&sandbox.passphrase_file(b"horse"));
+    let keys = ["--encrypt", "--passphrase-file", &secret];
+    backup(&sandbox, &["--parity", "8", keys[0], keys[1], keys[2]]).ok();
+    let image = &sandbox.images()[1];
+    // The newest listing is on the second disc.
+    zero(image, place(&sandbox, image, "SNAPSHOT.tsv.bz2.gpg").0, 1);
+    fs::write(sandbox.shelf().join(".shelf.toml"), "read_error = [2, 700, 40]\n").unwrap();
+    restore(&sandbox, &keys[1..]).ok().says("disc 2 of films is repaired");
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
+#[test]
+fn two_damaged_copies_of_a_disc_make_a_whole_one() {
+    let sandbox = two_discs();
+    backup(&sandbox, &["--parity", "10"]).ok();
+    let image = sandbox.images()[0].clone();
+    let copy = sandbox.shelf().join("copies/films-0001.iso");
+    fs::create_dir(copy.parent().unwrap()).unwrap();
+    fs::copy(&image, &copy).unwrap();
+    damage(&sandbox, &image, &[]);
+    damage(&sandbox, &copy, &["INDEX.tsv.bz2"]);
+    restore(&sandbox, &[]).ok().says("disc 1 of films is repaired");
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
+#[test]
+fn beyond_its_recovery_data_a_disc_loses_what_is_named_and_nothing_else() {
+    let sandbox = two_discs();
+    backup(&sandbox, &["--parity", "2"]).ok();
+    let image = &sandbox.images()[0];
+    damage(&sandbox, image, &[]);
+    sandbox.run(["verify", &text(&sandbox.shelf())]).code(5).says("NOT repairable");
+    let run = restore(&sandbox, &[]);
+    run.code(3).says("disc 1 of films cannot be repaired: more is lost");
+    let told = run.stderr();
+    let mut lost = 0;
+    for entry in fs::read_dir(sandbox.source()).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        let back = sandbox.target().join(&name);
+        if told.contains(&format!("{name}: ")) {
+            lost += 1;
+            assert!(!back.exists(), "{name}");
+        } else {
+            assert!(fs::read(entry.path()).unwrap() == fs::read(back).unwrap(), "{name}");
+        }
+    }
+    assert!((1..20).contains(&lost), "{lost}");
+}
+
+#[test]
+fn a_restore_without_par2_says_what_to_install_and_restores_the_rest() {
+    let mut sandbox = two_discs();
+    backup(&sandbox, &["--parity", "10"]).ok();
+    damage(&sandbox, &sandbox.images()[0], &[]);
+    let tools = sandbox.path("bin");
+    fs::create_dir(&tools).unwrap();
+    let xorriso = sandbox.bash("command -v xorriso").ok().stdout();
+    std::os::unix::fs::symlink(xorriso.trim(), tools.join("xorriso")).unwrap();
+    sandbox.set("PATH", &tools);
+    restore(&sandbox, &[]).code(3).says("apt install par2").says("film");
+}

@@ -18,6 +18,7 @@ mod image;
 mod label;
 mod layout;
 mod optical;
+mod patient;
 mod rate;
 mod reader;
 mod shelf;
@@ -34,6 +35,7 @@ pub use optical::{
     Choices, Device, DeviceError, Identity, KiloBytesPerSecond, Medium, MediumState, Optical,
     Profile, Readiness, drives, volume_name,
 };
+pub use patient::Patient;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError};
 pub use shelf::Shelf;
 pub use xorriso::predicted_sectors;

@@ -13,6 +13,7 @@ pub mod flushing;
 pub mod insertion;
 pub mod keys;
 pub mod ledger;
+mod mending;
 mod packing;
 pub mod piles;
 pub mod query;

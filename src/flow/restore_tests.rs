@@ -733,7 +733,13 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
         let opener = secret.as_ref().map(crate::codec::openpgp::Opener::passphrase);
         let stop = Stop::new();
         let (desk, scratch) = (bench.desk(&Nobody, &stop), bench.path("scratch"));
-        let discs = FromDiscs { pile: &pile, opener: opener.as_ref(), scratch: &scratch, desk };
+        let discs = FromDiscs {
+            pile: &pile,
+            opener: opener.as_ref(),
+            scratch: &scratch,
+            desk,
+            mender: None,
+        };
         let chosen = discs.select(None, &PathGlobs::new(&["small"]).unwrap()).unwrap();
         let plan = plan(chosen.selection, |_| Standing::Free);
         let target = Target::open(&bench.path("one"), true).unwrap();

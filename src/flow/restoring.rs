@@ -21,6 +21,7 @@ use crate::restore::plan::{Plan, Why, plan};
 use crate::restore::survey::standing;
 
 use super::keys::KeyRing;
+use super::mending::Mender;
 use super::piles::{Pile, Piles, Problem, look, look_in, wrong_disc};
 use super::rows::{Chosen, FromDiscs, KnownIn};
 use super::{Desk, FlowError, chain};
@@ -117,7 +118,8 @@ pub fn restore(
     let known = local_catalog(request, &pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
-    let mut session = Session { request, desk, pile, drive, opener, known: None };
+    let mender = Mender::new(&request.scratch, desk);
+    let mut session = Session { request, desk, pile, drive, opener, known: None, mender };
     let (chosen, known) = session.choose(known)?;
     session.known = known;
     session.run(chosen)
@@ -250,6 +252,7 @@ struct Session<'a> {
     opener: Option<Opener>,
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     known: Option<KnownIn>,
+    mender: Mender<'a>,
 }
 
 /// How the target stood before anything was done.
@@ -260,8 +263,9 @@ struct Before {
 
 impl Session<'_> {
     fn discs_at_hand(&self) -> FromDiscs<'_> {
-        let Session { pile, opener, desk, request, .. } = self;
-        FromDiscs { pile, opener: opener.as_ref(), scratch: &request.scratch, desk: *desk }
+        let Session { pile, opener, desk, request, mender, .. } = self;
+        let (opener, scratch, desk) = (opener.as_ref(), &request.scratch, *desk);
+        FromDiscs { pile, opener, scratch, desk, mender: Some(mender) }
     }
 
     fn choose(
@@ -454,7 +458,8 @@ impl Session<'_> {
         let total = Some(plan.bytes_from(number));
         self.desk.monitor.phase(&Phase { what: "restoring", disc: Some(number.0), total });
         let Some(found) = self.pile.discs.get(&number) else { return Ok(()) };
-        let copies: Vec<&dyn DiscReader> = found.copies.iter().map(|copy| &**copy).collect();
+        let mendable = self.mender.offer(found);
+        let copies = Mender::copies(found, mendable.as_ref());
         let elsewhere = std::cell::OnceCell::new();
         let locate = |disc: DiscNo, content: usize| {
             let known = self.known.as_ref().or_else(|| {
@@ -462,7 +467,9 @@ impl Session<'_> {
             });
             known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
         };
-        restorer.disc(number, &copies, self.opener.as_ref(), &locate)
+        let restored = restorer.disc(number, &copies, self.opener.as_ref(), &locate);
+        self.mender.forget(number);
+        restored
     }
 
     /// Whether the disc is at hand, now or after a person was asked for it.

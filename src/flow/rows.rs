@@ -21,6 +21,7 @@ use crate::port::files::make_private_dir;
 use crate::restore::index::{CATALOG, ListingError, SNAPSHOT, each_index_row, open_listing};
 use crate::restore::select::{Selection, TakeRow, select};
 
+use super::mending::{Mendable, Mender};
 use super::piles::{FoundDisc, Pile};
 use super::{Desk, FlowError, chain};
 
@@ -68,6 +69,8 @@ pub struct FromDiscs<'a> {
     pub opener: Option<&'a Opener>,
     pub scratch: &'a Path,
     pub desk: Desk<'a>,
+    /// Repairs what can be read from no copy.
+    pub mender: Option<&'a Mender<'a>>,
 }
 
 impl FromDiscs<'_> {
@@ -105,11 +108,12 @@ impl FromDiscs<'_> {
         let mut damaged: Option<Chosen> = None;
         let mut others = 0;
         for found in self.listed(|found| found.txt.listings.snapshot) {
-            for copy in &found.copies {
-                let chosen = match self.read_listing(&**copy, globs) {
+            let mendable = self.mendable(found);
+            for copy in Mender::copies(found, mendable.as_ref()) {
+                let chosen = match self.read_listing(copy, globs) {
                     Ok(chosen) => chosen,
                     Err(error) => {
-                        self.note(&**copy, &error, "the listing before it is used");
+                        self.note(copy, &error, "the listing before it is used");
                         continue;
                     }
                 };
@@ -171,12 +175,13 @@ impl FromDiscs<'_> {
             return chosen;
         }
         for found in self.pile.discs.values().filter(|f| f.txt.disc >= listed_on) {
-            for copy in &found.copies {
+            let mendable = self.mendable(found);
+            for copy in Mender::copies(found, mendable.as_ref()) {
                 let disc = found.txt.disc;
-                match each_index_row(&**copy, self.opener, |row| open.take(disc, row)) {
+                match each_index_row(copy, self.opener, |row| open.take(disc, row)) {
                     Ok(None) => break,
                     Ok(Some(error)) | Err(error) => {
-                        self.note(&**copy, &error, "what it has may not be found");
+                        self.note(copy, &error, "what it has may not be found");
                     }
                 }
             }
@@ -202,15 +207,24 @@ impl FromDiscs<'_> {
 
     /// The catalogs that the discs carry, the newest first; unpacked when asked for.
     pub fn catalogs(&self) -> impl Iterator<Item = KnownIn> {
-        let copies = self.listed(|found| found.txt.listings.catalog).into_iter();
-        let copies = copies.flat_map(|found| &found.copies);
-        copies.filter_map(|copy| match self.unpack_catalog(&**copy) {
-            Ok(known) => Some(known),
-            Err(error) => {
-                self.note(&**copy, &error, "another catalog is used, if there is one");
-                None
-            }
+        let discs = self.listed(|found| found.txt.listings.catalog).into_iter();
+        discs.filter_map(|found| self.catalog_on(found))
+    }
+
+    /// All copies of a disc have the same catalog: the first that can be read.
+    fn catalog_on(&self, found: &FoundDisc) -> Option<KnownIn> {
+        let mendable = self.mendable(found);
+        Mender::copies(found, mendable.as_ref()).into_iter().find_map(|copy| {
+            let unpacked = self.unpack_catalog(copy);
+            let refused = |error: &FlowError| {
+                self.note(copy, error, "another catalog is used, if there is one");
+            };
+            unpacked.inspect_err(refused).ok()
         })
+    }
+
+    fn mendable<'m>(&'m self, found: &'m FoundDisc) -> Option<Mendable<'m>> {
+        self.mender.and_then(|mender| mender.offer(found))
     }
 
     fn unpack_catalog(&self, reader: &dyn DiscReader) -> Result<KnownIn, FlowError> {

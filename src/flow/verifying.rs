@@ -15,7 +15,7 @@ use crate::model::disc::{Encryption, archive_path};
 use crate::model::{Digest, DiscNo, Sectors, SetName};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
-use crate::verify::{Expected, Fault, Verdict, verify};
+use crate::verify::{Expected, Fault, Verdict, outlook, verify};
 
 use super::burning::expected;
 use super::piles::{FoundDisc, Pile, Piles, ProblemKind, look, look_in, read_small};
@@ -58,6 +58,8 @@ pub struct CheckedDisc {
     pub against: Against,
     pub finding: Finding,
     pub faults: usize,
+    /// Whether the disc's recovery data suffices, if it has any and is damaged.
+    pub repairable: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -259,8 +261,26 @@ fn verify_copy(
         desk.monitor.trouble(&Trouble { thing, what });
     }
     let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
+    let repairable = tell_outlook(reader, found, &faults, desk)?;
     let (set, number) = (found.txt.set.clone(), found.txt.disc);
-    Ok((CheckedDisc { set, number, title, against, finding, faults: faults.len() }, faults))
+    let count = faults.len();
+    let checked = CheckedDisc { set, number, title, against, finding, faults: count, repairable };
+    Ok((checked, faults))
+}
+
+/// Whether what is damaged can be made good, where the disc has what tells.
+fn tell_outlook(
+    reader: &dyn DiscReader,
+    found: &FoundDisc,
+    faults: &[Fault],
+    desk: Desk,
+) -> Result<Option<bool>, FlowError> {
+    if faults.is_empty() {
+        return Ok(None);
+    }
+    let Some(outlook) = outlook(reader, faults, desk.stop)? else { return Ok(None) };
+    desk.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
+    Ok(Some(outlook.is_repairable()))
 }
 
 fn note_against(title: &str, against: Against, desk: Desk) {
@@ -289,7 +309,7 @@ fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<Kn
     if !pile.discs.values().all(is_plain) {
         return None;
     }
-    let discs = FromDiscs { pile, opener: None, scratch: &request.scratch, desk };
+    let discs = FromDiscs { pile, opener: None, scratch: &request.scratch, desk, mender: None };
     discs.catalogs().next()
 }
 
