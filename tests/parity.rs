@@ -211,7 +211,11 @@ fn a_damaged_disc_is_restored_from_its_recovery_data() {
     let image = &sandbox.images()[0];
     damage(&sandbox, image, &["INDEX.tsv.bz2"]);
     let shelf = text(&sandbox.shelf());
-    sandbox.run(["verify", &shelf]).code(5).says("DAMAGED").says("and repairable from its recovery data: ");
+    sandbox
+        .run(["verify", &shelf])
+        .code(5)
+        .says("DAMAGED")
+        .says("and repairable from its recovery data: ");
     let json = sandbox.run(["verify", "--json", &shelf]).code(5).objects();
     assert_eq!(json.last().unwrap()["discs"][0]["repairable"], true);
     assert!(json.last().unwrap()["discs"][1]["repairable"].is_null());
@@ -232,6 +236,17 @@ fn an_encrypted_disc_with_unreadable_sectors_is_restored_from_its_recovery_data(
     fs::write(sandbox.shelf().join(".shelf.toml"), "read_error = [2, 700, 40]\n").unwrap();
     restore(&sandbox, &keys[1..]).ok().says("disc 2 of films is repaired");
     assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
+#[test]
+fn a_disc_that_cannot_say_who_it_is_gets_its_name_from_its_recovery_data() {
+    let sandbox = two_discs();
+    backup(&sandbox, &["--parity", "10"]).ok();
+    damage(&sandbox, &sandbox.images()[0], &["DISC.txt"]);
+    sandbox.run(["verify", &text(&sandbox.shelf())]).code(5);
+    restore(&sandbox, &[]).ok().says("films-0001.iso is repaired");
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+    assert!(scratch_is_empty(&sandbox));
 }
 
 #[test]

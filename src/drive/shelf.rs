@@ -21,6 +21,8 @@ use crate::port::clock::Stopwatch;
 use crate::port::files;
 use crate::port::stop::Stop;
 
+/// The main file of recovery data (format 10).
+const RECOVERY_DATA: &str = "parity/disc.par2";
 /// What a disc in work is called: hidden, and no image for anybody.
 const PART: &str = ".iso.part";
 
@@ -322,14 +324,23 @@ impl Drive for Shelf {
 
 impl Discs {
     /// An image that is cut short is both a disc and a problem; one that is not ours, a problem.
+    /// One with recovery data may get its name from that.
     pub(super) fn add(&mut self, image: Image) {
-        if let Ok(None) = Label::read(&image) {
+        if let (false, Ok(None)) = (has_recovery_data(&image), Label::read(&image)) {
             self.problems.push(DriveError::Foreign(image.path().to_owned()));
             return;
         }
         self.problems.extend(image.shortfall());
         self.discs.push(Box::new(image));
     }
+}
+
+fn has_recovery_data(image: &Image) -> bool {
+    image.files().iter().any(|file| file.path == RECOVERY_DATA)
+}
+
+fn is_called_like(image: &Image, wanted: &Label) -> bool {
+    parse_name(image.path()) == Some((wanted.set.clone(), wanted.number))
 }
 
 /// The disc in hand is the one that is wanted. One whose `DISC.txt` is unreadable passes: its name
@@ -342,12 +353,9 @@ fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
             wrong(format!("{label} with another identity ({})", image.title()))
         }
         Ok(Some(label)) => wrong(format!("{label} ({})", image.title())),
+        Ok(None) if has_recovery_data(image) && is_called_like(image, wanted) => Ok(()),
         Ok(None) => wrong(format!("a disc that is not coldcut's ({})", image.title())),
-        Err(ReadError::Unreadable { .. })
-            if parse_name(image.path()) == Some((wanted.set.clone(), wanted.number)) =>
-        {
-            Ok(())
-        }
+        Err(ReadError::Unreadable { .. }) if is_called_like(image, wanted) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
 
 use crate::drive::{DiscFile, DiscReader, Folder, Patient, ReadError};
+use crate::format::DiscTxt;
 use crate::model::{Bytes, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
 use crate::port::monitor::{Monitor, Phase, Progress};
@@ -16,7 +19,7 @@ use crate::recovery::packets::Collector;
 use crate::recovery::program::{self, Repair};
 use crate::recovery::{DIRECTORY, MAIN};
 
-use super::piles::FoundDisc;
+use super::piles::{FoundDisc, read_disc_txt};
 use super::{Desk, chain};
 
 /// Where discs are repaired. Each is repaired once, and only if something is read from it.
@@ -24,8 +27,8 @@ pub struct Mender<'a> {
     scratch: PathBuf,
     monitor: &'a dyn Monitor,
     stop: &'a Stop,
-    /// What became of each disc.
-    done: Mutex<HashMap<DiscNo, Mended>>,
+    /// What became of each disc, by the title of its first copy.
+    done: Mutex<HashMap<String, Mended>>,
 }
 
 /// A repaired disc, or why there is none.
@@ -84,21 +87,46 @@ impl<'a> Mender<'a> {
     }
 
     /// The disc is done with: its room in scratch is free again.
-    pub fn forget(&self, disc: DiscNo) {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).remove(&disc);
+    pub fn forget(&self, found: &FoundDisc) {
+        self.done().remove(&key(found));
+    }
+
+    /// Another medium comes into the drive: what was there is not there any more.
+    pub fn forget_all(&self) {
+        self.done().clear();
+    }
+
+    /// Who a disc is whose `DISC.txt` cannot be read, if its recovery data has it.
+    pub fn name(&self, reader: &dyn DiscReader) -> Option<DiscTxt> {
+        let has_recovery_data = reader.files().iter().any(|f| f.path.starts_with("parity/"));
+        if !has_recovery_data {
+            return None;
+        }
+        let title = reader.title();
+        let mended = self.once(&title, || self.mend(&[reader], &title, None)).ok()?;
+        read_disc_txt(&mended.folder).ok()
+    }
+
+    fn done(&self) -> MutexGuard<'_, HashMap<String, Mended>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The others wait meanwhile: they want the same.
+    fn once(&self, key: &str, mend: impl FnOnce() -> Mended) -> Mended {
+        self.done().entry(key.to_owned()).or_insert_with(mend).clone()
     }
 
     fn mended(&self, found: &FoundDisc) -> Mended {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        done.entry(found.txt.disc).or_insert_with(|| self.mend(found)).clone()
+        let copies = Mender::copies(found, None);
+        let label = found.label();
+        let mend = || self.mend(&copies, &label.to_string(), Some(label.number));
+        self.once(&key(found), mend)
     }
 
-    fn mend(&self, found: &FoundDisc) -> Mended {
-        let label = found.label();
+    fn mend(&self, copies: &[&dyn DiscReader], label: &str, number: Option<DiscNo>) -> Mended {
         self.monitor.note(&format!("{label} is damaged; it is repaired from its recovery data"));
-        let copies: Vec<&dyn DiscReader> = found.copies.iter().map(|copy| &**copy).collect();
-        let dir = self.scratch.join(format!("mended-{}-{}", std::process::id(), label.number));
-        let mended = self.mend_in(&copies, label.number, dir);
+        let dir = self.scratch.join(format!("mended-{}", Uuid::new_v4()));
+        let mended = self.mend_in(copies, number, dir);
         match &mended {
             Ok(_) => self.monitor.note(&format!("{label} is repaired")),
             Err(why) => self.monitor.note(&format!("{label} cannot be repaired: {why}")),
@@ -106,14 +134,14 @@ impl<'a> Mender<'a> {
         mended
     }
 
-    fn mend_in(&self, copies: &[&dyn DiscReader], number: DiscNo, dir: PathBuf) -> Mended {
+    fn mend_in(&self, copies: &[&dyn DiscReader], number: Option<DiscNo>, dir: PathBuf) -> Mended {
         program::check(self.stop).map_err(|error| chain(&error))?;
         make_private_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         let removed = Removed(dir);
         let dir = &removed.0;
         let what = "repairing";
         let total = self.check_space(copies, dir)?;
-        self.monitor.phase(&Phase { what, disc: Some(number.0), total: Some(total) });
+        self.monitor.phase(&Phase { what, disc: number.map(|n| n.0), total: Some(total) });
         self.copy_out(copies, dir)?;
         check_names(dir)?;
         let par2 = par2_file(dir).ok_or("no recovery data can be read")?;
@@ -176,6 +204,11 @@ impl<'a> Mender<'a> {
             }
         }
     }
+}
+
+/// Media of one disc are repaired together, and the first of them stands for all.
+fn key(found: &FoundDisc) -> String {
+    found.copies.first().map(|copy| copy.title()).unwrap_or_default()
 }
 
 /// The files of a disc, as its copies list them. A name that leads elsewhere is none of ours.

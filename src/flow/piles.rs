@@ -56,6 +56,8 @@ pub struct Piles {
     pub from: PathBuf,
     pub sets: Vec<Pile>,
     pub problems: Vec<Problem>,
+    /// Media whose `DISC.txt` cannot be read; each is a problem, too.
+    pub nameless: Vec<Box<dyn DiscReader>>,
 }
 
 /// Looks at a directory of images, a shelf, a mounted disc, or one image.
@@ -119,7 +121,7 @@ fn is_called_like_ours(path: &Path) -> bool {
     })
 }
 
-fn read_disc_txt(reader: &dyn DiscReader) -> Result<DiscTxt, Problem> {
+pub fn read_disc_txt(reader: &dyn DiscReader) -> Result<DiscTxt, Problem> {
     let named = |why: &dyn std::error::Error| format!("{}: {}", reader.title(), chain(why));
     let text = read_small(reader, "DISC.txt", LONGEST_DISC_TXT)
         .map_err(|what| Problem { what, kind: ProblemKind::Damage })?;
@@ -151,15 +153,29 @@ pub fn read_small(reader: &dyn DiscReader, name: &str, most: usize) -> Result<Ve
 
 impl Piles {
     fn sorted(from: &Path, found: Discs) -> Piles {
-        let mut piles = Piles { from: from.to_owned(), sets: Vec::new(), problems: Vec::new() };
+        let (sets, problems, nameless) = (Vec::new(), Vec::new(), Vec::new());
+        let mut piles = Piles { from: from.to_owned(), sets, problems, nameless };
         piles.problems.extend(found.problems.iter().map(drive_problem));
         for reader in found.discs {
             match read_disc_txt(&*reader) {
                 Ok(txt) => piles.add(txt, reader),
-                Err(problem) => piles.problems.push(problem),
+                Err(problem) => {
+                    piles.problems.push(problem);
+                    piles.nameless.push(reader);
+                }
             }
         }
         piles
+    }
+
+    /// Takes in the media without a name to whom `name` can give one.
+    pub fn name_with(&mut self, name: impl Fn(&dyn DiscReader) -> Option<DiscTxt>) {
+        for reader in std::mem::take(&mut self.nameless) {
+            match name(&*reader) {
+                Some(txt) => self.add(txt, reader),
+                None => self.nameless.push(reader),
+            }
+        }
     }
 
     /// What was found, for people.

@@ -109,16 +109,17 @@ pub fn restore(
     mut drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<RestoreReport, FlowError> {
-    let piles = match drive.as_deref_mut() {
+    let mender = Mender::new(&request.scratch, desk);
+    let mut piles = match drive.as_deref_mut() {
         Some(drive) => first_disc(request, drive, desk)?,
         None => look(&request.from)?,
     };
+    piles.name_with(|reader| mender.name(reader));
     note_problems(&piles.problems, desk);
     let pile = piles.choose(request.name.as_ref())?;
     let known = local_catalog(request, &pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
-    let mender = Mender::new(&request.scratch, desk);
     let mut session = Session { request, desk, pile, drive, opener, known: None, mender };
     let (chosen, known) = session.choose(known)?;
     session.known = known;
@@ -468,7 +469,7 @@ impl Session<'_> {
             known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
         };
         let restored = restorer.disc(number, &copies, self.opener.as_ref(), &locate);
-        self.mender.forget(number);
+        self.mender.forget(found);
         restored
     }
 
@@ -500,6 +501,7 @@ impl Session<'_> {
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
         self.pile.discs.clear();
+        self.mender.forget_all();
         if let Some(slot) = drive.slot() {
             slot.eject()?;
         }
@@ -545,7 +547,8 @@ impl Session<'_> {
     }
 
     fn look_again(&mut self) -> Result<(), FlowError> {
-        let piles = look(&self.request.from)?;
+        let mut piles = look(&self.request.from)?;
+        piles.name_with(|reader| self.mender.name(reader));
         let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
         // What is there now counts: the person may have taken a disc out for another one.
         self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();

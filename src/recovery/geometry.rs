@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn files_are_as_large_as_par2_makes_them() {
-        let cases: [(u64, u64, &[(&str, u64)]); 5] = [
+        type Files = &'static [(&'static str, u64)];
+        let cases: [(u64, u64, Files); 5] = [
             (65_536, 1, &[("DISC.txt", 7)]),
             (65_536, 9, &[("archives/00000001.tar.bz2.gpg", 700_001), ("DISC.txt", 65_536)]),
             (65_536, 10, &[("archives/00000001.tar", 1 << 20), ("INDEX.tsv.bz2", 65_537)]),
