@@ -14,6 +14,7 @@ pub mod recovery;
 
 pub mod burn;
 pub mod pack;
+pub mod rescue;
 pub mod restore;
 pub mod scan;
 pub mod verify;

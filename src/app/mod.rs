@@ -152,6 +152,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Burn(args) => verbs::burn::run(room, args),
         Verb::Restore(args) => verbs::restore::run(room, args),
         Verb::Verify(args) => verbs::verify::run(room, args),
+        Verb::Rescue(args) => verbs::rescue::run(room, args),
         Verb::Flush(_) => verbs::flush::run(room),
         Verb::Watch(args) => verbs::watch::run(room, args),
         Verb::Drives(_) => verbs::drives::run(room),

@@ -5,6 +5,7 @@ pub mod burn;
 pub mod drives;
 pub mod flush;
 pub mod query;
+pub mod rescue;
 pub mod restore;
 pub mod verify;
 pub mod watch;

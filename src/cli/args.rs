@@ -51,6 +51,8 @@ pub enum Verb {
     Restore(Restore),
     /// Read discs and compare every byte with its checksum
     Verify(Verify),
+    /// Read a failing disc into an image, and repair what its recovery data can
+    Rescue(Rescue),
     /// Finish a disc that is held back for more, so that it can be burned
     Flush(Flush),
     /// Stay, burn staged discs when blanks are inserted, and verify discs of ours
@@ -275,6 +277,21 @@ pub struct Verify {
 }
 
 #[derive(Args, Debug)]
+pub struct Rescue {
+    /// The drive (/dev/sr0) or image; several are read one after the other
+    #[arg(required = true)]
+    pub from: Vec<PathBuf>,
+    /// The image to make, or to go on with
+    #[arg(long, value_name = "IMAGE")]
+    pub to: PathBuf,
+    /// What was read so far, as ddrescue keeps it [default: IMAGE.map]
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
 pub struct Flush {
     #[command(flatten)]
     behind: Common,
@@ -381,6 +398,7 @@ impl Verb {
             Verb::Burn(verb) => &mut verb.behind,
             Verb::Restore(verb) => &mut verb.behind,
             Verb::Verify(verb) => &mut verb.behind,
+            Verb::Rescue(verb) => &mut verb.behind,
             Verb::Flush(verb) => &mut verb.behind,
             Verb::Watch(verb) => &mut verb.behind,
             Verb::Drives(verb) => &mut verb.behind,

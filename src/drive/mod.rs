@@ -21,6 +21,7 @@ mod optical;
 mod patient;
 mod rate;
 mod reader;
+mod sectors;
 mod shelf;
 mod xorriso;
 
@@ -37,6 +38,7 @@ pub use optical::{
 };
 pub use patient::Patient;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError};
+pub use sectors::{RawMedium, SectorSource};
 pub use shelf::Shelf;
 pub use xorriso::predicted_sectors;
 

@@ -399,6 +399,17 @@ fn parse_name(path: &Path) -> Option<(SetName, DiscNo)> {
     Some((SetName::new(set)?, DiscNo(digits.then(|| number.parse().ok())??)))
 }
 
+/// What the shelf that an image lies on pretends to be unreadable of it.
+pub(super) fn bad_sectors_of(path: &Path) -> Result<std::ops::Range<u64>, DriveError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match parse_name(path) {
+        Some((set, number)) if Shelf { dir: dir.to_owned() }.is_first_medium(&set, number) => {
+            Ok(Faults::read(dir)?.bad_sectors(number))
+        }
+        _ => Ok(0..0),
+    }
+}
+
 /// By name: other files in a shelf are none of its business.
 pub(super) fn is_image(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

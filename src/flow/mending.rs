@@ -35,8 +35,8 @@ pub struct Mender<'a> {
 type Mended = Result<Arc<Workplace>, String>;
 
 /// A disc's files in scratch; they go when nobody reads them any more.
-struct Workplace {
-    folder: Folder,
+pub struct Workplace {
+    pub folder: Folder,
     _dir: Removed,
 }
 
@@ -91,6 +91,12 @@ impl<'a> Mender<'a> {
         self.done().remove(&key(found));
     }
 
+    /// The files of a disc, repaired; `None` if it has no recovery data, or too little.
+    pub fn folder(&self, disc: &dyn DiscReader) -> Option<Arc<Workplace>> {
+        let title = disc.title();
+        has_recovery_data(disc).then(|| self.mend(&[disc], &title, None).ok())?
+    }
+
     /// Another medium comes into the drive: what was there is not there any more.
     pub fn forget_all(&self) {
         self.done().clear();
@@ -98,8 +104,7 @@ impl<'a> Mender<'a> {
 
     /// Who a disc is whose `DISC.txt` cannot be read, if its recovery data has it.
     pub fn name(&self, reader: &dyn DiscReader) -> Option<DiscTxt> {
-        let has_recovery_data = reader.files().iter().any(|f| f.path.starts_with("parity/"));
-        if !has_recovery_data {
+        if !has_recovery_data(reader) {
             return None;
         }
         let title = reader.title();
@@ -148,13 +153,49 @@ impl<'a> Mender<'a> {
         let mut watch = |percent| {
             self.monitor.progress(Progress { done: total / 100 * percent, written: None });
         };
-        match program::repair(dir, &par2, &mut watch, self.stop) {
+        match program::repair(dir, &par2, None, &mut watch, self.stop) {
             Ok(Repair::Done) => {}
             Ok(Repair::TooMuchLost) => return Err("more is lost than it can make good".to_owned()),
             Err(error) => return Err(chain(&error)),
         }
         let folder = Folder::open(dir).map_err(|error| chain(&error))?;
         Ok(Arc::new(Workplace { folder, _dir: removed }))
+    }
+
+    /// The files of an image whose directory is lost, into a new directory: recovery data tells
+    /// what they were, and `par2` finds their blocks in the image.
+    pub fn files_of_image(&self, image: &Path, dir: &Path) -> Result<(), String> {
+        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        let mut collector = Collector::default();
+        File::open(image).and_then(|file| collector.read(file)).map_err(failed)?;
+        check_set(collector)?;
+        program::check(self.stop).map_err(|error| chain(&error))?;
+        fs::create_dir(dir).map_err(failed)?;
+        let total = fs::metadata(image).map_err(failed)?.len();
+        self.monitor.phase(&Phase { what: "repairing", disc: None, total: Some(total) });
+        let mut watch = |percent| {
+            self.monitor.progress(Progress { done: total / 100 * percent, written: None });
+        };
+        let image = std::path::absolute(image).map_err(failed)?;
+        // par2 tells its own files by their names, and looks at nothing outside of the directory.
+        let links = ["disc.par2", "disc.iso"].map(|name| dir.join(name));
+        for link in &links {
+            std::os::unix::fs::symlink(&image, link).map_err(failed)?;
+        }
+        let [par2, blocks] = &links;
+        let repaired = program::repair(dir, par2, Some(blocks), &mut watch, self.stop);
+        for link in &links {
+            fs::remove_file(link).map_err(failed)?;
+        }
+        match repaired {
+            Ok(Repair::Done) => Ok(()),
+            Ok(Repair::TooMuchLost) => {
+                // Nothing is in it.
+                let _ = fs::remove_dir(dir);
+                Err("more is lost than recovery data can make good".to_owned())
+            }
+            Err(error) => Err(chain(&error)),
+        }
     }
 
     /// Bytes to copy, if there is room for them and for new ones of what is damaged.
@@ -206,6 +247,10 @@ impl<'a> Mender<'a> {
     }
 }
 
+fn has_recovery_data(reader: &dyn DiscReader) -> bool {
+    reader.files().iter().any(|file| file.path.starts_with("parity/"))
+}
+
 /// Media of one disc are repaired together, and the first of them stands for all.
 fn key(found: &FoundDisc) -> String {
     found.copies.first().map(|copy| copy.title()).unwrap_or_default()
@@ -233,7 +278,11 @@ fn check_names(dir: &Path) -> Result<(), String> {
             .and_then(|file| collector.read(file))
             .map_err(|error| error.to_string())?;
     }
-    let set = collector.finish().ok_or("its recovery data is damaged beyond use")?;
+    check_set(collector)
+}
+
+fn check_set(collector: Collector) -> Result<(), String> {
+    let set = collector.finish().ok_or("there is no recovery data that can be used")?;
     match set.files.iter().all(|file| crate::recovery::covers(&file.path.to_string())) {
         true => Ok(()),
         false => Err("its recovery data names files that it cannot cover".to_owned()),

@@ -17,6 +17,7 @@ mod mending;
 mod packing;
 pub mod piles;
 pub mod query;
+pub mod rescuing;
 pub mod records;
 #[cfg(test)]
 mod restore_tests;
@@ -38,6 +39,8 @@ use crate::port::monitor::Monitor;
 use crate::port::operator::Operator;
 use crate::port::stop::{Stop, Stopped};
 use crate::recovery::program::ProgramError;
+use crate::rescue::map::MapError;
+use crate::rescue::passes::RescueError;
 use crate::restore::index::ListingError;
 use crate::restore::place::PlaceError;
 use crate::scan::filter::FilterError;
@@ -82,6 +85,16 @@ pub enum FlowError {
     Listing(#[from] ListingError),
     #[error(transparent)]
     Recovery(ProgramError),
+    #[error("{} {why}", .path.display())]
+    NotARescue { path: PathBuf, why: &'static str },
+    #[error("{} is no map of a rescue", .path.display())]
+    RescueMap { path: PathBuf, source: MapError },
+    #[error("{from} holds another disc than the one that {} was begun with; name another file with --to", .image.display())]
+    OtherDiscRescued { from: String, image: PathBuf },
+    #[error("{} needs {need} for the image and {free} are free; name another place with --to", .dir.display())]
+    RescueFull { dir: PathBuf, need: Bytes, free: Bytes },
+    #[error(transparent)]
+    Rescue(RescueError),
     #[error(transparent)]
     Pack(PackError),
     #[error("{0}")]
@@ -181,6 +194,15 @@ impl FlowError {
 
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
+    }
+}
+
+impl From<RescueError> for FlowError {
+    fn from(error: RescueError) -> Self {
+        match error {
+            RescueError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Rescue(error),
+        }
     }
 }
 

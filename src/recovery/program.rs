@@ -72,14 +72,17 @@ pub fn create(
     }
 }
 
-/// Repairs the files of `dir` with the recovery data in `par2`, one of its files.
+/// Repairs the files of `dir` with the recovery data in `par2`. Blocks are looked for in the file
+/// `more`, too.
 pub fn repair(
     dir: &Path,
     par2: &Path,
+    more: Option<&Path>,
     watch: &mut dyn FnMut(u64),
     stop: &Stop,
 ) -> Result<Repair, ProgramError> {
-    let argv = repair_args(&absolute(dir)?, &absolute(par2)?);
+    let more = more.map(absolute).transpose()?;
+    let argv = repair_args(&absolute(dir)?, &absolute(par2)?, more.as_deref());
     match run(argv, watch, stop)? {
         (Exit::Code(0), _) => Ok(Repair::Done),
         (Exit::Code(code), _) if REPAIR_IS_IMPOSSIBLE.contains(&code) => Ok(Repair::TooMuchLost),
@@ -102,10 +105,11 @@ fn create_args(dir: &Path, paths: &[&str], block: u64, layout: &Layout) -> Vec<O
     argv
 }
 
-fn repair_args(dir: &Path, par2: &Path) -> Vec<OsString> {
+fn repair_args(dir: &Path, par2: &Path, more: Option<&Path>) -> Vec<OsString> {
     let mut argv: Vec<OsString> = vec!["par2".into(), "repair".into(), base(dir)];
     argv.extend([format!("-m{MEMORY}"), "--".to_owned()].map(OsString::from));
     argv.push(par2.into());
+    argv.extend(more.map(OsString::from));
     argv
 }
 

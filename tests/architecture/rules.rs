@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 7] = [
     &["model"],
     &["port"],
     &["format", "catalog", "codec", "drive", "recovery"],
-    &["scan", "pack", "burn", "verify", "restore"],
+    &["scan", "pack", "burn", "verify", "restore", "rescue"],
     &["flow"],
     &["cli", "ui"],
     &["app", "main"],
