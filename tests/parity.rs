@@ -162,6 +162,31 @@ fn a_damaged_disc_is_repaired_by_hand_as_its_readme_says() {
     assert_same_tree(&sandbox.source(), &sandbox.target());
 }
 
+/// A disc that waits for more was filled without room for recovery data: it gets what fits.
+#[test]
+fn a_disc_begun_without_recovery_data_gets_as_much_as_it_has_room_for() {
+    let sandbox = Sandbox::new();
+    for n in 0..10 {
+        let bytes = Random::new(n).bytes(1_000_000);
+        fs::write(sandbox.source().join(format!("film{n}")), bytes).unwrap();
+    }
+    backup(&sandbox, &["--min-fill", "95"]).ok();
+    assert!(sandbox.images().is_empty());
+    backup(&sandbox, &["--parity", "50"]).ok();
+    let images = sandbox.images();
+    assert_eq!(images.len(), 1);
+    assert!(fs::metadata(&images[0]).unwrap().len() <= 12 << 20);
+    let dir = unpacked(&sandbox, &images[0], "disc");
+    let disc_txt = fs::read_to_string(dir.join("DISC.txt")).unwrap();
+    let percent = disc_txt.lines().find_map(|line| line.strip_prefix("parity=")).unwrap();
+    let percent: u32 = percent.parse().unwrap();
+    assert!((10..30).contains(&percent), "{percent}");
+    assert!(fs::read_to_string(dir.join("README.txt")).unwrap().contains(&format!("{percent} %")));
+    damage(&sandbox, &images[0], &[]);
+    restore(&sandbox, &[]).ok().says("disc 1 of films is repaired");
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
 #[test]
 fn without_par2_nothing_is_begun() {
     let mut sandbox = two_discs();

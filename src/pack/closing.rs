@@ -21,7 +21,7 @@ use crate::port::files::write_atomic;
 
 use super::archive::{SealedArchive, write_sealed};
 use super::filler::DiscInWork;
-use super::protecting::{Watchers, protect};
+use super::protecting::{self, Watchers};
 use super::{Ledger, PackError};
 
 /// Where the rows of INDEX wait until their disc is closed, one file an archive.
@@ -259,14 +259,13 @@ pub fn close(
         listings.catalog = keep_if_fits(disc, &mut files, catalog);
     }
     closing.disc_txt.listings = listings;
+    closing.disc_txt.parity = protecting::percent(disc, &files);
+    closing.facts.parity = closing.disc_txt.parity;
     closing.facts.has_snapshot = listings.snapshot;
     for (path, text) in texts(&closing.facts, &closing.disc_txt) {
         files.push(text_file(disc, &path, text.as_bytes())?);
     }
-    if let Some(geometry) = disc.room.recovery() {
-        let made = protect(disc, geometry, &files, closing.watchers)?;
-        files.extend(made);
-    }
+    files.extend(protecting::protect(disc, &files, closing.watchers)?);
     files.push(text_file(disc, "SHA256SUMS", &sums(&files))?);
     let sizes: Vec<(&str, Bytes)> =
         files.iter().map(|file| (file.path.as_str(), Bytes(file.size))).collect();
@@ -274,9 +273,9 @@ pub fn close(
 }
 
 /// The listings' room was reckoned as an upper bound. Should it ever be exceeded, the disc stays
-/// within its capacity and the listing goes onto the next one.
+/// within its capacity and the listing goes onto the next one. Recovery data takes what is left.
 fn keep_if_fits(disc: &DiscInWork, files: &mut Vec<StagedFile>, listing: StagedFile) -> bool {
-    let mut room = disc.room.clone();
+    let mut room = disc.room.clone().with_recovery(0);
     for file in files.iter().chain([&listing]) {
         room.put(&file.path, file.size);
     }

@@ -25,16 +25,33 @@ pub struct Watchers<'a> {
     pub stop: &'a Stop,
 }
 
-/// Makes recovery data over the disc's `files`, durable in staging. None, if there is no room for a
-/// single block: the disc was begun without recovery data and is full.
+/// For how many percent of the disc there will be recovery data, known before its texts say so:
+/// as many as are wanted; fewer where most of the disc was packed when less was wanted.
+pub(super) fn percent(disc: &DiscInWork, files: &[StagedFile]) -> u8 {
+    let Some(geometry) = disc.room.recovery() else { return 0 };
+    let mut sized = sizes(files);
+    for (path, size) in disc.room.files() {
+        if sized.iter().all(|(known, _)| known != path) {
+            sized.push((path.clone(), *size));
+        }
+    }
+    let wanted = geometry.layout(&sized, 0).recovery_blocks;
+    match fitting(disc, geometry, sized.clone()) {
+        None => 0,
+        Some(layout) if layout.recovery_blocks == wanted => geometry.percent,
+        Some(layout) => geometry.covered_percent(&sized, layout.recovery_blocks),
+    }
+}
+
+/// Makes recovery data over the disc's `files`, durable in staging.
 pub(super) fn protect(
     disc: &DiscInWork,
-    geometry: Geometry,
     files: &[StagedFile],
     watchers: Watchers,
 ) -> Result<Vec<StagedFile>, PackError> {
     clear(&disc.dir.join(DIRECTORY))?;
-    let Some(layout) = fitting(disc, geometry, files) else { return Ok(Vec::new()) };
+    let Some(geometry) = disc.room.recovery() else { return Ok(Vec::new()) };
+    let Some(layout) = fitting(disc, geometry, sizes(files)) else { return Ok(Vec::new()) };
     let covered: Vec<&StagedFile> = files.iter().filter(|file| covers(&file.path)).collect();
     let paths: Vec<&str> = covered.iter().map(|file| file.path.as_str()).collect();
     let total = covered.iter().map(|file| file.size).sum::<u64>();
@@ -66,11 +83,12 @@ fn clear(dir: &Path) -> Result<(), PackError> {
     }
 }
 
-/// As many recovery blocks as are wanted, or as the disc takes: a part of it may have been packed
-/// when less was wanted.
-fn fitting(disc: &DiscInWork, geometry: Geometry, files: &[StagedFile]) -> Option<Layout> {
-    let mut sized: Vec<(String, u64)> =
-        files.iter().map(|file| (file.path.clone(), file.size)).collect();
+fn sizes(files: &[StagedFile]) -> Vec<(String, u64)> {
+    files.iter().map(|file| (file.path.clone(), file.size)).collect()
+}
+
+/// As many recovery blocks as are wanted, or as the disc takes.
+fn fitting(disc: &DiscInWork, geometry: Geometry, mut sized: Vec<(String, u64)>) -> Option<Layout> {
     sized.push(("SHA256SUMS".to_owned(), sums_size(&sized)));
     let fits = |layout: &Layout| {
         let mut all = sized.clone();

@@ -71,6 +71,14 @@ impl Geometry {
         self.files(critical_bytes(paths, blocks), recovery_blocks)
     }
 
+    /// How many percent of these files' blocks so many recovery blocks make good.
+    pub fn covered_percent(&self, files: &[(String, u64)], recovery_blocks: u64) -> u8 {
+        let covered = files.iter().filter(|(path, _)| covers(path));
+        let blocks: u64 = covered.map(|(_, size)| size.div_ceil(self.block)).sum();
+        let percent = recovery_blocks * 100 / blocks.max(1);
+        u8::try_from(percent).unwrap_or(u8::MAX).min(self.percent)
+    }
+
     fn recovery_blocks(&self, source_blocks: u64) -> u64 {
         (source_blocks * u64::from(self.percent)).div_ceil(100).max(1)
     }
