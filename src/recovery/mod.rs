@@ -2,9 +2,11 @@
 //! is and how large it becomes is reckoned here; the program `par2` makes it and repairs with it;
 //! whether a repair is possible is told from the packets, without the program.
 
+pub mod field;
 pub mod geometry;
 pub mod packets;
 pub mod program;
+pub mod striping;
 
 /// Where recovery data lies on a disc.
 pub const DIRECTORY: &str = "parity";
