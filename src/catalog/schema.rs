@@ -18,7 +18,8 @@ use rusqlite::Connection;
 /// content was stored under another name than this row's. No foreign key on `content`: without an
 /// index (40 bytes a file) each deleted content would search the whole table.
 ///
-/// `sets.parity`: percent of recovery data of the last run.
+/// `sets.parity`: percent of recovery data of the last run. `parity_discs`: `2/10`, two recovery
+/// discs for each ten; NULL: none.
 ///
 /// `contents`: `sha256` is NULL as long as parts are missing. `parts.part` is 0 for a whole file.
 /// `members`: names of contents that no row of `entries` has any more, or that never were paths.
@@ -99,6 +100,7 @@ CREATE TABLE verifications(
 ",
     "
 ALTER TABLE sets ADD COLUMN parity INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sets ADD COLUMN parity_discs TEXT;
 ",
 ];
 

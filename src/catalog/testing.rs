@@ -109,6 +109,7 @@ pub(super) fn facts(name: &str, source: &str) -> SetFacts {
         hidden: false,
         compression: Compression::Bzip2,
         parity: 0,
+        parity_discs: None,
         created: NOW,
     }
 }

@@ -174,6 +174,9 @@ pub struct Backup {
     /// Put recovery data for P percent of each disc on it [default: 0, or what the set uses]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub parity: Option<u8>,
+    /// Make K recovery discs for each N discs, or `none` [default: none, or what the set uses]
+    #[arg(long, value_name = "K/N", value_parser = values::parity_discs)]
+    pub parity_discs: Option<values::ParityDiscs>,
     /// Leave out what matches (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,

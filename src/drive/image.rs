@@ -124,6 +124,10 @@ impl DiscReader for Image {
     fn image_sectors(&self) -> Option<Sectors> {
         Some(self.sectors)
     }
+
+    fn image_file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
 }
 
 /// Pages that were written out are dropped, so that the next read goes to the medium.

@@ -40,7 +40,7 @@ pub use patient::Patient;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError};
 pub use sectors::{RawMedium, SectorSource};
 pub use shelf::Shelf;
-pub use xorriso::predicted_sectors;
+pub use xorriso::{predicted_sectors, write as write_image};
 
 /// All that decides a disc's bytes. Two burns of one job are alike, whatever drive, day or user.
 #[derive(Clone, Debug)]

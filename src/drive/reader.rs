@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
+use std::path::Path;
 
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
@@ -82,6 +83,11 @@ pub trait DiscReader: Send + Sync {
 
     /// The size of the whole image, where there is one.
     fn image_sectors(&self) -> Option<Sectors>;
+
+    /// The image as a file, where it is one.
+    fn image_file(&self) -> Option<&Path> {
+        None
+    }
 
     fn file(&self, path: &str) -> Option<&DiscFile> {
         self.files().iter().find(|file| file.path == path)

@@ -24,7 +24,7 @@ const LONGEST_ANSWER: usize = 256 << 20;
 const COMPLAINTS: usize = 4;
 
 /// Writes the job's image to `target`, which must not exist.
-pub(super) fn write(
+pub fn write(
     job: &BurnJob,
     target: &Path,
     watch: &dyn Fn(Bytes),

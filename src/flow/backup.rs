@@ -10,7 +10,7 @@ use crate::catalog::{
 };
 use crate::codec::openpgp::Sealer;
 use crate::drive::{Drive, Label};
-use crate::model::disc::Compression;
+use crate::model::disc::{Compression, Ratio};
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
 use crate::pack::closing::{Closing, close};
 use crate::pack::estimate::{Estimate, estimate};
@@ -50,6 +50,8 @@ pub struct BackupRequest<'a> {
     pub compression: Option<Compression>,
     /// Percent of recovery data; without it, as at the last run.
     pub parity: Option<u8>,
+    /// Recovery discs for groups of discs; without it, as at the last run.
+    pub parity_discs: Option<Option<Ratio>>,
     pub keys: KeyRing<'a>,
     pub filter: FilterOptions,
     pub rehash: bool,
@@ -109,13 +111,30 @@ pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimat
         (Some(catalog), Some(set)) => begun(catalog, set.id)?,
         _ => HashMap::new(),
     };
-    let parity = request.parity.or(set.as_ref().map(|set| set.facts.parity)).unwrap_or(0);
+    let facts = set.as_ref().map(|set| &set.facts);
+    let parity = request.parity.or(facts.map(|facts| facts.parity)).unwrap_or(0);
+    let of_set = facts.and_then(|facts| facts.parity_discs);
+    let parity_discs = request.parity_discs.unwrap_or(of_set);
     let set = set.map(|set| set.id);
     let known = Known { catalog: catalog.as_mut(), set, seq: None, begun };
     let compared = scan(request, known, desk)?;
+    let list = reckon(request, &compared, parity, parity_discs);
+    Ok((compared, list))
+}
+
+/// The shopping list, recovery data and recovery discs among it.
+fn reckon(
+    request: &BackupRequest,
+    compared: &Compared,
+    parity: u8,
+    parity_discs: Option<Ratio>,
+) -> Estimate {
     let list = estimate(&compared.load, request.capacity, request.archive_size.0);
     let list = list.with_recovery(parity);
-    Ok((compared, list))
+    match parity_discs {
+        Some(ratio) => list.with_recovery_discs(ratio, request.capacity),
+        None => list,
+    }
 }
 
 /// The whole run. Without a drive it ends with what is staged.
@@ -213,6 +232,7 @@ fn open_set(
         let compression = choose_compression(request.compression, Some(set.facts.compression));
         catalog.set_source(set.id, &request.source)?;
         catalog.set_compression(set.id, compression)?;
+        catalog.set_parity_discs(set.id, request.parity_discs.unwrap_or(set.facts.parity_discs))?;
         catalog.set_parity(set.id, request.parity.unwrap_or(set.facts.parity))?;
         return Ok((known_set(catalog, &request.name)?, sealer, false));
     }
@@ -242,6 +262,7 @@ fn create_set(
         hidden: request.keys.hidden,
         compression: choose_compression(request.compression, None),
         parity: request.parity.unwrap_or(0),
+        parity_discs: request.parity_discs.flatten(),
         created: Moment::now(),
     })?;
     Ok(keys.sealer)
@@ -367,8 +388,8 @@ impl Run<'_> {
         };
         let mut compared = scan(self.request, known, self.desk)?;
         let queue = std::mem::take(&mut compared.queue);
-        let list = estimate(&compared.load, self.request.capacity, self.request.archive_size.0);
-        let list = list.with_recovery(self.set.facts.parity);
+        let facts = &self.set.facts;
+        let list = reckon(self.request, &compared, facts.parity, facts.parity_discs);
         let ahead = self.check_space(&list, drives)?;
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);

@@ -9,6 +9,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
+use super::grouping::Grouping;
 use super::insertion::{blank_words, with_medium};
 use super::records::{Order, OwnCatalog, Record, Records, Step, waiting};
 use super::staging::{Staging, burn_job, label};
@@ -58,6 +59,7 @@ impl Station<'_> {
         catalog: &mut Catalog,
         only: &[DiscNo],
     ) -> Result<Vec<DiscInfo>, FlowError> {
+        self.burn_recovery_discs(catalog)?;
         let mut discs = waiting(catalog, self.set)?;
         discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
         discs.iter().try_for_each(|disc| self.burn_one(catalog, disc))?;
@@ -67,7 +69,14 @@ impl Station<'_> {
     pub fn burn_one(&mut self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
         let order = Order::of(catalog, self.set.id, disc.clone())?;
         let mut records = OwnCatalog { catalog, set: self.set.id };
-        self.make_safe(&order, &mut records)
+        self.make_safe(&order, &mut records)?;
+        self.burn_recovery_discs(catalog)
+    }
+
+    /// Those of groups that are full; a run that was killed may have left one so.
+    fn burn_recovery_discs(&mut self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        let made = Grouping::new(self.staging, self.set, self.desk).make(catalog)?;
+        made.iter().try_for_each(|disc| self.burn_one(catalog, disc))
     }
 
     /// Burns and verifies one disc until it is safe. Each step is recorded before the next one is
@@ -233,6 +242,9 @@ impl Turn<'_> {
                 match self.verify(&*reader)? {
                     Verdict::Sound(proof) => {
                         drop(reader);
+                        // Before it counts as safe: afterwards its staging goes.
+                        let group = Grouping::new(self.staging, self.set, self.desk);
+                        group.take(self.disc, self.files)?;
                         return self.bless(&proof).map(Ok);
                     }
                     Verdict::Damaged(faults) => faults,

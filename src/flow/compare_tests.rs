@@ -51,6 +51,7 @@ impl Bench {
                 hidden: false,
                 compression: Compression::Bzip2,
                 parity: 0,
+                parity_discs: None,
                 created: Moment(0),
             })
             .unwrap();

@@ -45,6 +45,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         archive_size: crate::model::Bytes(0),
         compression: None,
         parity: None,
+        parity_discs: None,
         keys: request.keys,
         filter: FilterOptions::default(),
         rehash: false,

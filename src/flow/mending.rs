@@ -41,7 +41,7 @@ pub struct Workplace {
 }
 
 /// A directory that is removed with all that is in it.
-struct Removed(PathBuf);
+pub(super) struct Removed(pub PathBuf);
 
 impl Drop for Removed {
     fn drop(&mut self) {

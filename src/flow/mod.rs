@@ -10,6 +10,7 @@ pub mod compare;
 #[cfg(test)]
 mod compare_tests;
 pub mod flushing;
+mod grouping;
 pub mod insertion;
 pub mod keys;
 pub mod ledger;
@@ -17,8 +18,9 @@ mod mending;
 mod packing;
 pub mod piles;
 pub mod query;
-pub mod rescuing;
+mod rebuilding;
 pub mod records;
+pub mod rescuing;
 #[cfg(test)]
 mod restore_tests;
 pub mod restoring;

@@ -10,9 +10,9 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::drive::{DiscReader, FileReader, Folder, Image, RawMedium, SectorSource};
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Sectors};
+use crate::model::{Bytes, DiscNo, Sectors};
 use crate::port::files::{free_space, write_atomic};
-use crate::port::monitor::{Monitor, Phase, Progress, Trouble};
+use crate::port::monitor::{Monitor, Phase, Progress, Reached, Recorder, Trouble};
 use crate::recovery::covers;
 use crate::rescue::map::{Map, Status};
 use crate::rescue::passes::Passes;
@@ -337,12 +337,12 @@ fn damaged(found: &VerifyReport, files: usize) -> Option<usize> {
 /// Keeps words back that may turn out to be out of date.
 struct Held<'a> {
     monitor: &'a dyn Monitor,
-    recorder: crate::port::monitor::Recorder,
+    recorder: Recorder,
 }
 
 impl<'a> Held<'a> {
     fn over(monitor: &'a dyn Monitor) -> Held<'a> {
-        Held { monitor, recorder: crate::port::monitor::Recorder::default() }
+        Held { monitor, recorder: Recorder::default() }
     }
 
     fn tell_notes(&self) {
@@ -359,6 +359,15 @@ impl<'a> Held<'a> {
 }
 
 impl Monitor for Held<'_> {
+    fn beside(&self) -> Box<dyn Monitor + '_> {
+        Box::new(self)
+    }
+    fn rest(&self) {
+        self.monitor.rest();
+    }
+    fn disc(&self, number: DiscNo, reached: Reached) {
+        self.monitor.disc(number, reached);
+    }
     fn phase(&self, phase: &Phase) {
         self.monitor.phase(phase);
     }

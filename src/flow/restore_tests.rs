@@ -110,6 +110,7 @@ impl Bench {
             archive_size: Bytes(self.archive_size),
             compression: None,
             parity: self.parity,
+            parity_discs: None,
             keys: ring(&ask, self.passphrase.is_some()),
             filter: FilterOptions::default(),
             rehash: false,

@@ -1,6 +1,7 @@
 //! From discs back to files: choose the snapshot and the paths, look at the target, plan, say the
 //! plan, then disc by disc. The discs alone are always enough; our own catalog only saves time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,7 @@ use crate::restore::survey::standing;
 use super::keys::KeyRing;
 use super::mending::Mender;
 use super::piles::{Pile, Piles, Problem, look, look_in, wrong_disc};
+use super::rebuilding::rebuild;
 use super::rows::{Chosen, FromDiscs, KnownIn};
 use super::{Desk, FlowError, chain};
 
@@ -120,7 +122,8 @@ pub fn restore(
     let known = local_catalog(request, &pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
-    let mut session = Session { request, desk, pile, drive, opener, known: None, mender };
+    let rebuilt = BTreeSet::new();
+    let mut session = Session { request, desk, pile, drive, opener, known: None, mender, rebuilt };
     let (chosen, known) = session.choose(known)?;
     session.known = known;
     session.run(chosen)
@@ -254,6 +257,8 @@ struct Session<'a> {
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     known: Option<KnownIn>,
     mender: Mender<'a>,
+    /// Discs that were to be made from their groups; each is tried once.
+    rebuilt: BTreeSet<DiscNo>,
 }
 
 /// How the target stood before anything was done.
@@ -270,7 +275,7 @@ impl Session<'_> {
     }
 
     fn choose(
-        &self,
+        &mut self,
         known: Option<(KnownIn, SnapshotSeq)>,
     ) -> Result<(Chosen, Option<KnownIn>), FlowError> {
         let globs = &self.request.paths;
@@ -284,6 +289,7 @@ impl Session<'_> {
                 Err(error) => return Err(error),
             }
         }
+        self.rebuild_newer()?;
         let chosen = self.discs_at_hand().select(self.request.snapshot, globs)?;
         self.checked(chosen).map(|chosen| (chosen, None))
     }
@@ -479,7 +485,7 @@ impl Session<'_> {
             return self.obtain_in_drive(number);
         }
         for _ in 0..PATIENCE {
-            if self.is_at_hand(number) {
+            if self.is_at_hand(number) || self.rebuild(number)? {
                 return Ok(true);
             }
             self.desk.stop.check()?;
@@ -491,6 +497,35 @@ impl Session<'_> {
             self.look_again()?;
         }
         Ok(false)
+    }
+
+    /// Makes a disc that is lost from the others of its group, where they are at hand.
+    fn rebuild(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        // One that is there and is not the right one was told of already.
+        if self.pile.discs.contains_key(&number) || !self.rebuilt.insert(number) {
+            return Ok(false);
+        }
+        let made = rebuild(&self.pile, number, &self.request.scratch, self.desk)?;
+        let is_made = made.iter().any(|found| found.txt.disc == number);
+        self.pile.discs.extend(made.into_iter().map(|found| (found.txt.disc, found)));
+        Ok(is_made)
+    }
+
+    /// The newest listing may be on a disc that is lost, and nothing else tells of it.
+    fn rebuild_newer(&mut self) -> Result<(), FlowError> {
+        if self.drive.is_some() || self.request.dry_run {
+            return Ok(());
+        }
+        let discs = self.pile.discs.values();
+        let listed = discs.clone().filter(|found| found.txt.listings.snapshot);
+        let newest = listed.map(|found| found.txt.disc).max();
+        let covered = discs.filter_map(|found| found.txt.group.as_ref()).flat_map(|g| &g.discs);
+        let newer: BTreeSet<DiscNo> =
+            covered.copied().filter(|disc| Some(*disc) > newest).collect();
+        for disc in newer {
+            self.rebuild(disc)?;
+        }
+        Ok(())
     }
 
     /// Each disc is inserted once; the one before is handed out.

@@ -174,7 +174,9 @@ impl FromDiscs<'_> {
         if open.rows.is_empty() {
             return chosen;
         }
-        for found in self.pile.discs.values().filter(|f| f.txt.disc >= listed_on) {
+        let has_files = |found: &&FoundDisc| found.txt.group.is_none();
+        let later = self.pile.discs.values().filter(|f| f.txt.disc >= listed_on);
+        for found in later.filter(has_files) {
             let mendable = self.mendable(found);
             for copy in Mender::copies(found, mendable.as_ref()) {
                 let disc = found.txt.disc;

@@ -4,6 +4,7 @@
 //! STAGING/                        0700
 //!   scratch/                      unlinked spools, the catalog's export
 //!   SET-UUID8/NNNN/               one disc, as it will be burned
+//!   SET-UUID8/group-NNNN/         sums for recovery discs, and their log
 //!   SET-UUID8/NNNN/.rows/         the rows of INDEX until the disc is closed; never burned
 //! ```
 
@@ -24,6 +25,7 @@ use crate::pack::filler::DiscInWork;
 use crate::pack::room::Room;
 use crate::port::clock::Moment;
 use crate::port::files::{free_space, make_private_dir};
+use crate::recovery::striping::data_capacity;
 
 use super::FlowError;
 
@@ -105,6 +107,11 @@ impl Staging {
     pub fn shares_with(&self, dir: &Path) -> bool {
         let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
         device(dir).is_some_and(|one| device(&self.root) == Some(one))
+    }
+
+    /// Where the recovery discs of a group grow.
+    pub fn group_dir(&self, set: &KnownSet, name: &str) -> PathBuf {
+        self.disc_dir(set, DiscNo(0)).with_file_name(name)
     }
 
     /// A verified disc needs its staging no more.
@@ -208,6 +215,7 @@ impl SetTexts<'_> {
             compression: facts.compression,
             parity: facts.parity,
             listings: disc_txt::Listings { index: true, snapshot: true, catalog: true },
+            group: None,
         }
     }
 
@@ -221,7 +229,12 @@ impl SetTexts<'_> {
     ) -> DiscInWork {
         let (number, uuid, capacity) = disc;
         let date = Moment::now().to_string();
-        let mut room = Room::new(capacity).with_recovery(self.set.facts.parity);
+        // Recovery discs must fit on the same media.
+        let usable = match self.set.facts.parity_discs {
+            Some(ratio) => data_capacity(capacity, ratio),
+            None => capacity,
+        };
+        let mut room = Room::new(usable).with_recovery(self.set.facts.parity);
         for (path, size) in closing::text_sizes(
             &self.facts(number, uuid, &date),
             &self.disc_txt(number, uuid, &date),

@@ -4,6 +4,7 @@
 
 pub mod field;
 pub mod geometry;
+pub mod group;
 pub mod packets;
 pub mod program;
 pub mod striping;

@@ -3,6 +3,7 @@
 
 use md5::{Digest as _, Md5};
 
+use crate::model::disc::Ratio;
 use crate::model::size::{CLUSTER, SECTOR};
 use crate::model::{Bytes, DiscNo, Sectors};
 
@@ -21,32 +22,6 @@ const REST: u64 = 512;
 const HEAD: usize = 16 << 10;
 
 type Hash = [u8; 16];
-
-/// K recovery discs for each N discs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ratio {
-    pub recovery: u32,
-    pub data: u32,
-}
-
-impl Ratio {
-    /// Together they stand for at most as many discs as a person can keep apart.
-    pub const MOST: u32 = 100;
-
-    /// `2/10`.
-    pub fn parse(text: &str) -> Option<Ratio> {
-        let (recovery, data) = text.split_once('/')?;
-        let (recovery, data): (u32, u32) = (recovery.parse().ok()?, data.parse().ok()?);
-        let fits = (1..=Ratio::MOST).contains(&data) && (1..=data).contains(&recovery);
-        fits.then_some(Ratio { recovery, data })
-    }
-}
-
-impl std::fmt::Display for Ratio {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.recovery, self.data)
-    }
-}
 
 /// Bytes of a stripe on discs of this capacity.
 pub fn stripe_size(capacity: Sectors) -> u64 {
@@ -311,14 +286,6 @@ mod tests {
                 let large = capacity.0 > 1_000_000;
                 assert!(!large || room.0 * 1000 >= capacity.0 * 990, "{name} {ratio}");
             }
-        }
-    }
-
-    #[test]
-    fn ratios_are_whole_and_bounded() {
-        assert_eq!(Ratio::parse("2/10").unwrap().to_string(), "2/10");
-        for bad in ["0/5", "6/5", "1/0", "1/101", "1", "a/b", "1/5/2", "-1/5"] {
-            assert_eq!(Ratio::parse(bad), None, "{bad}");
         }
     }
 }

@@ -58,6 +58,7 @@ fn request<'a>(
         archive_size: args.archive_size,
         compression: args.compress,
         parity: args.parity,
+        parity_discs: args.parity_discs.map(|discs| discs.0),
         keys,
         filter: filter(args)?,
         rehash: args.rehash,

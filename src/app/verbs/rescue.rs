@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::app::{Room, RunError};
 use crate::cli::args::Rescue;
 use crate::flow::rescuing::{RescueReport, RescueRequest, rescue};
+use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::scratch;
@@ -22,7 +23,7 @@ pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
 }
 
 fn tell(room: &Room, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
-    room.reporter.finish();
+    room.reporter.rest();
     if !room.common.quiet || !report.is_whole() {
         let image = request.image.display();
         room.screen.say(&format!("{image}: {} of {}", report.rescued, report.size));

@@ -4,6 +4,9 @@ use crate::model::disc::Encryption;
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
 
 mod readme;
+mod recovery_readme;
+
+pub use recovery_readme::{GroupFacts, recovery_readme};
 
 /// What the texts of a disc depend on. They are in clear on every disc: nothing that an encrypted
 /// set hides may be told by them.
