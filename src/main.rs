@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     process::keep_secrets_out_of_core_dumps();
+    process::keep_freed_memory();
     let stop = Stop::new();
     if let Err(error) = process::stop_on_signals(&stop) {
         eprintln!("coldcut: cannot listen for signals: {error}");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::catalog::Fate;
 use crate::cli::args::{Burning, Cli, Common, Verb};
 use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
 use crate::flow::insertion::Patience;
@@ -160,7 +161,14 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Discs(_) => verbs::query::discs(room),
         Verb::Ls(args) => verbs::query::ls(room, args),
         Verb::Find(args) => verbs::query::find(room, args),
-        Verb::Status(_) => verbs::query::status(room),
+        Verb::Status(args) => verbs::status::run(room, args),
+        Verb::Locate(args) => verbs::locate::run(room, args),
+        Verb::Lost(args) => verbs::give_up::run(room, args, Fate::Lost),
+        Verb::Retire(args) => verbs::give_up::run(room, args, Fate::Retired),
+        Verb::Check(args) => verbs::check::run(room, args),
+        Verb::Copy(args) => verbs::copy::run(room, args),
+        Verb::Migrate(args) => verbs::migrate::run(room, args),
+        Verb::Keysheet(args) => verbs::keysheet::run(room, args),
     }
 }
 
@@ -172,7 +180,9 @@ fn exit_of(error: &RunError) -> Exit {
         RunError::Flow(
             FlowError::NoBlank { .. } | FlowError::NeverCame { .. } | FlowError::NoDiscs(_),
         ) => Exit::DiscMissing,
-        RunError::Flow(FlowError::ReadBackFailed { .. }) => Exit::Damage,
+        RunError::Flow(FlowError::ReadBackFailed { .. } | FlowError::CopyDamaged { .. }) => {
+            Exit::Damage
+        }
         _ => Exit::Failed,
     }
 }

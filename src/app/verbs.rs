@@ -2,11 +2,18 @@
 
 pub mod backup;
 pub mod burn;
+pub mod check;
+pub mod copy;
 pub mod drives;
 pub mod flush;
+pub mod give_up;
+pub mod keysheet;
+pub mod locate;
+pub mod migrate;
 pub mod query;
 pub mod rescue;
 pub mod restore;
+pub mod status;
 pub mod verify;
 pub mod watch;
 

@@ -30,6 +30,9 @@ pub enum BurnError {
 
 /// The size that the burning program itself expects is the one that the disc was packed for.
 pub fn check_size(job: &BurnJob, stop: &Stop) -> Result<(), BurnError> {
+    if job.image.is_some() {
+        return Ok(()); // it is as long as it is
+    }
     let predicted = predicted_sectors(job, stop)?;
     match predicted == job.sectors {
         true => Ok(()),
@@ -67,7 +70,7 @@ pub fn make_image(
     monitor: &dyn Monitor,
     stop: &Stop,
 ) -> Result<Option<Box<dyn DiscReader>>, BurnError> {
-    if !drive.wants_image() {
+    if !drive.wants_image() || job.image.is_some() {
         return Ok(None);
     }
     let total = Some(job.sectors.bytes().0);

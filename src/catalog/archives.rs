@@ -4,7 +4,7 @@ use super::contents::{self, ContentId, NewContent};
 use super::error::{Fault, Refused};
 use super::rows::{Content, RowWriter};
 use super::value::{digest, number, stored, word};
-use super::{Catalog, Result, SetId, discs};
+use super::{Catalog, Result, SetId, discs, gone};
 use crate::model::disc::Compression;
 use crate::model::rows::{FrameSpan, Note};
 use crate::model::{ArchiveNo, Bytes, Digest, DiscNo, Entry, RelPath, SnapshotSeq};
@@ -70,12 +70,12 @@ pub struct FileEnd {
 }
 
 /// Where in an archive a content, or a slice of it, is.
-struct NewPart<'a> {
-    archive: ArchiveNo,
-    part: u32,
-    frames: &'a FrameSpan,
-    file_offset: Option<u64>,
-    length: Option<u64>,
+pub(super) struct NewPart<'a> {
+    pub archive: ArchiveNo,
+    pub part: u32,
+    pub frames: &'a FrameSpan,
+    pub file_offset: Option<u64>,
+    pub length: Option<u64>,
 }
 
 impl Catalog {
@@ -108,7 +108,7 @@ impl Catalog {
     }
 }
 
-fn insert(conn: &Connection, set: SetId, archive: &ArchiveRecord) -> Result<(), Fault> {
+pub(super) fn insert(conn: &Connection, set: SetId, archive: &ArchiveRecord) -> Result<(), Fault> {
     let sql = "SELECT 1 FROM archives WHERE set_id=? AND number=?";
     if conn.prepare_cached(sql)?.exists(params![set.0, archive.number.0])? {
         return Err(Refused::ArchiveTaken(archive.number).into());
@@ -144,7 +144,15 @@ fn commit_member(
         Stored::Whole { sha256, frames } => {
             store_whole(conn, set, archive, member, sha256, frames)?
         }
-        Stored::Part { .. } => Content::Own(store_part(conn, set, archive, member)?),
+        Stored::Part { end, .. } => {
+            let stored = store_part(conn, set, archive, member)?;
+            Content::Own(match end {
+                Some(FileEnd { sha256 }) => {
+                    gone::regain_in_parts(conn, set, stored, sha256, member.entry.size)?
+                }
+                None => stored,
+            })
+        }
     };
     rows.put(&member.entry, content, &member.note)?;
     Ok(content.id())
@@ -160,7 +168,10 @@ fn store_whole(
 ) -> Result<Content, Fault> {
     let size = member.entry.size;
     let new = NewContent { set, sha256: Some(sha256), size, parts_id: None };
-    let id = contents::insert(conn, &new)?;
+    let id = match gone::regain(conn, set, sha256, size)? {
+        Some(id) => id,
+        None => contents::insert(conn, &new)?,
+    };
     insert_part(conn, id, &NewPart { archive, part: 0, frames, file_offset: None, length: None })?;
     if member.member == member.entry.path {
         return Ok(Content::Own(id));
@@ -170,7 +181,7 @@ fn store_whole(
     Ok(Content::Renamed(id))
 }
 
-fn store_part(
+pub(super) fn store_part(
     conn: &Connection,
     set: SetId,
     archive: ArchiveNo,
@@ -197,7 +208,11 @@ fn store_part(
     Ok(content)
 }
 
-fn insert_part(conn: &Connection, content: ContentId, new: &NewPart) -> Result<(), Fault> {
+pub(super) fn insert_part(
+    conn: &Connection,
+    content: ContentId,
+    new: &NewPart,
+) -> Result<(), Fault> {
     let sql = "INSERT INTO parts(content, part, archive, frame_offset, frame_length, tar_offset,
                file_offset, length) VALUES(?,?,?,?,?,?,?,?)";
     conn.prepare_cached(sql)?.execute(params![

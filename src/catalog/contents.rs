@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params};
 use std::collections::HashSet;
 
 /// A content in this catalog; not stable over a rebuild.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentId(pub(super) i64);
 
 /// A content all of whose parts are in archives.
@@ -52,12 +52,13 @@ impl Catalog {
     /// The sizes of complete contents: a file of another size is new without being hashed.
     pub fn known_sizes(&self, set: SetId) -> Result<HashSet<u64>> {
         self.read("listing sizes", |conn| {
-            let sql = "SELECT DISTINCT size FROM contents WHERE set_id=? AND sha256 IS NOT NULL";
+            let sql = "SELECT DISTINCT size FROM contents WHERE set_id=? AND sha256 IS NOT NULL
+                       AND gone IS NULL";
             conn.prepare(sql)?.query_and_then([set.0], |row| number(row, 0))?.collect()
         })
     }
 
-    /// The content with this digest, if all of it is in archives.
+    /// The content with this digest, if all of it is in archives, and on discs that are there.
     pub fn content_by_digest(
         &self,
         set: SetId,
@@ -66,7 +67,7 @@ impl Catalog {
     ) -> Result<Option<StoredContent>> {
         self.read("looking for a content", |conn| {
             let sql = "SELECT id FROM contents WHERE substr(sha256,1,8)=?1 AND sha256=?2
-                       AND set_id=?3 AND size=?4 LIMIT 1";
+                       AND set_id=?3 AND size=?4 AND gone IS NULL LIMIT 1";
             let values = params![&digest.0[..8], digest.0, set.0, value::stored(size)];
             let mut query = conn.prepare_cached(sql)?;
             let id = query.query_map(values, |row| row.get(0))?.next().transpose()?;

@@ -1,5 +1,4 @@
-//! Discs, their copies, and what was seen when they were read back. A disc is verified only
-//! through a verification that found every byte right.
+//! Discs: what each is, how far it has come, and what must be found on it.
 
 use super::error::{Fault, Refused};
 use super::value::{digest, number, stored, uuid, word};
@@ -19,30 +18,9 @@ pub enum DiscState {
     Failed,
     /// A copy of it was read back and every byte was right.
     Verified,
+    /// It was verified, and no copy of it is left that could be right.
+    Gone,
 }
-
-/// What was seen when a copy was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Finding {
-    Ok,
-    /// Bytes differ or sectors cannot be read.
-    Damaged,
-    /// Nothing can be read.
-    Unreadable,
-}
-
-/// What is known of one medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CopyState {
-    /// Written, not read back yet.
-    Burned,
-    /// As its newest verification found it.
-    Found(Finding),
-}
-
-/// A copy of a disc, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CopyNo(pub u32);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDisc {
@@ -99,67 +77,20 @@ pub struct DiscInfo {
     pub good_copies: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copy {
-    pub number: CopyNo,
-    /// The medium as the drive names it (maker, kind), or the shelf's file.
-    pub medium: String,
-    /// Where a person keeps it; empty if they did not say.
-    pub place: String,
-    pub burned: Moment,
-    pub state: CopyState,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verification {
-    pub disc: DiscNo,
-    pub copy: CopyNo,
-    pub at: Moment,
-    /// The drive that read it.
-    pub drive: String,
-    pub finding: Finding,
-    /// Bad files and sectors, slow places: for people.
-    pub details: String,
-}
-
 impl DiscState {
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             DiscState::Open => "open",
             DiscState::Staged => "staged",
             DiscState::Failed => "failed",
             DiscState::Verified => "verified",
+            DiscState::Gone => "gone",
         }
     }
 
     pub(super) fn from_word(word: &str) -> Option<DiscState> {
         use DiscState::*;
-        [Open, Staged, Failed, Verified].into_iter().find(|state| state.word() == word)
-    }
-}
-
-impl Finding {
-    pub fn word(self) -> &'static str {
-        match self {
-            Finding::Ok => "ok",
-            Finding::Damaged => "damaged",
-            Finding::Unreadable => "unreadable",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<Finding> {
-        [Finding::Ok, Finding::Damaged, Finding::Unreadable].into_iter().find(|f| f.word() == word)
-    }
-}
-
-const BURNED: &str = "burned";
-
-impl CopyState {
-    fn from_word(word: &str) -> Option<CopyState> {
-        match word {
-            BURNED => Some(CopyState::Burned),
-            _ => Finding::from_word(word).map(CopyState::Found),
-        }
+        [Open, Staged, Failed, Verified, Gone].into_iter().find(|state| state.word() == word)
     }
 }
 
@@ -262,42 +193,6 @@ impl Catalog {
         })
     }
 
-    /// A medium was written; it counts for nothing until it is verified.
-    pub fn record_copy(
-        &mut self,
-        set: SetId,
-        disc: DiscNo,
-        medium: &str,
-        place: &str,
-        burned: Moment,
-    ) -> Result<CopyNo> {
-        self.write("recording a copy", |tx| {
-            check_closed(tx, set, disc)?;
-            let sql = "SELECT COALESCE(max(copy), 0) + 1 FROM copies WHERE set_id=? AND disc=?";
-            let next: u32 = tx.query_row(sql, params![set.0, disc.0], |row| row.get(0))?;
-            let sql = "INSERT INTO copies(set_id, disc, copy, medium, place, burned, state)
-                       VALUES(?,?,?,?,?,?,?)";
-            tx.execute(sql, params![set.0, disc.0, next, medium, place, burned.0, BURNED])?;
-            Ok(CopyNo(next))
-        })
-    }
-
-    /// Where a person keeps a copy.
-    pub fn set_place(&mut self, set: SetId, disc: DiscNo, copy: CopyNo, place: &str) -> Result<()> {
-        self.write("recording a place", |tx| {
-            let sql = "UPDATE copies SET place=?4 WHERE set_id=?1 AND disc=?2 AND copy=?3";
-            one_copy(tx.execute(sql, params![set.0, disc.0, copy.0, place])?, disc, copy)
-        })
-    }
-
-    pub fn copies(&self, set: SetId, disc: DiscNo) -> Result<Vec<Copy>> {
-        self.read("listing copies", |conn| {
-            let sql = "SELECT copy, medium, place, burned, state FROM copies
-                       WHERE set_id=? AND disc=? ORDER BY copy";
-            conn.prepare(sql)?.query_and_then(params![set.0, disc.0], read_copy)?.collect()
-        })
-    }
-
     /// A burn failed before anything could be verified.
     pub fn record_failure(&mut self, set: SetId, disc: DiscNo) -> Result<()> {
         self.write("recording a failed burn", |tx| {
@@ -306,36 +201,10 @@ impl Catalog {
         })
     }
 
-    /// What reading a copy found. The first copy that is right makes the disc verified; a disc
-    /// that never had a right one is failed; a verified one stays so, with a copy less.
-    pub fn record_verification(&mut self, set: SetId, seen: &Verification) -> Result<()> {
-        self.write("recording a verification", |tx| {
-            check_closed(tx, set, seen.disc)?;
-            let word = seen.finding.word();
-            let sql = "UPDATE copies SET state=?4 WHERE set_id=?1 AND disc=?2 AND copy=?3";
-            let changed = tx.execute(sql, params![set.0, seen.disc.0, seen.copy.0, word])?;
-            one_copy(changed, seen.disc, seen.copy)?;
-            insert_verification(tx, set, seen)?;
-            match seen.finding {
-                Finding::Ok => mark_verified(tx, set, seen.disc),
-                Finding::Damaged | Finding::Unreadable => mark_failed(tx, set, seen.disc),
-            }
-        })
-    }
-
-    /// Every verification of a disc, the oldest first.
-    pub fn verifications(&self, set: SetId, disc: DiscNo) -> Result<Vec<Verification>> {
-        self.read("listing verifications", |conn| {
-            let sql = "SELECT disc, copy, at, drive, finding, details FROM verifications
-                       WHERE set_id=? AND disc=? ORDER BY id";
-            conn.prepare(sql)?.query_and_then(params![set.0, disc.0], read_verification)?.collect()
-        })
-    }
-
     /// The newest snapshot whose whole listing is on a closed disc.
     pub fn newest_listing(&self, set: SetId) -> Result<Option<SnapshotSeq>> {
         self.read("looking for the newest listing", |conn| {
-            let sql = "SELECT max(listing_seq) FROM discs WHERE set_id=? AND state<>'open'";
+            let sql = "SELECT max(listing_seq) FROM discs WHERE set_id=? AND state NOT IN ('open', 'gone')";
             let seq: Option<u32> = conn.query_row(sql, [set.0], |row| row.get(0))?;
             Ok(seq.map(SnapshotSeq))
         })
@@ -359,10 +228,6 @@ impl Catalog {
     }
 }
 
-fn one_copy(changed: usize, disc: DiscNo, copy: CopyNo) -> Result<(), Fault> {
-    if changed == 1 { Ok(()) } else { Err(Refused::NoCopy(disc, copy.0).into()) }
-}
-
 pub(super) fn state(
     conn: &Connection,
     set: SetId,
@@ -383,20 +248,20 @@ pub(super) fn check_open(conn: &Connection, set: SetId, disc: DiscNo) -> Result<
     }
 }
 
-fn check_closed(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
+pub(super) fn check_closed(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
     match state(conn, set, disc)? {
         None | Some(DiscState::Open) => Err(Refused::DiscState(disc, "burned").into()),
         Some(_) => Ok(()),
     }
 }
 
-fn mark_verified(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
+pub(super) fn mark_verified(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
     let sql = "UPDATE discs SET state='verified' WHERE set_id=? AND number=?";
     conn.execute(sql, params![set.0, disc.0])?;
     Ok(())
 }
 
-fn mark_failed(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
+pub(super) fn mark_failed(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
     let sql = "UPDATE discs SET state='failed' WHERE set_id=? AND number=? AND state='staged'";
     conn.execute(sql, params![set.0, disc.0])?;
     Ok(())
@@ -406,24 +271,6 @@ fn insert_file(conn: &Connection, set: SetId, disc: DiscNo, file: &DiscFile) -> 
     let sql = "INSERT INTO disc_files(set_id, disc, path, size, sha256) VALUES(?,?,?,?,?)";
     let size = stored(file.size.0);
     conn.prepare_cached(sql)?.execute(params![set.0, disc.0, file.path, size, file.sha256.0])?;
-    Ok(())
-}
-
-fn insert_verification(conn: &Connection, set: SetId, seen: &Verification) -> Result<(), Fault> {
-    let sql = "INSERT INTO verifications(set_id, disc, copy, at, drive, finding, details)
-               VALUES(?,?,?,?,?,?,?)";
-    conn.execute(
-        sql,
-        params![
-            set.0,
-            seen.disc.0,
-            seen.copy.0,
-            seen.at.0,
-            seen.drive,
-            seen.finding.word(),
-            seen.details
-        ],
-    )?;
     Ok(())
 }
 
@@ -445,35 +292,4 @@ fn read_disc(row: &Row) -> Result<DiscInfo, Fault> {
         listing: row.get::<_, Option<u32>>(8)?.map(SnapshotSeq),
         good_copies: row.get(9)?,
     })
-}
-
-fn read_copy(row: &Row) -> Result<Copy, Fault> {
-    Ok(Copy {
-        number: CopyNo(row.get(0)?),
-        medium: row.get(1)?,
-        place: row.get(2)?,
-        burned: Moment(row.get(3)?),
-        state: word(row, 4, CopyState::from_word)?,
-    })
-}
-
-fn read_verification(row: &Row) -> Result<Verification, Fault> {
-    Ok(Verification {
-        disc: DiscNo(row.get(0)?),
-        copy: CopyNo(row.get(1)?),
-        at: Moment(row.get(2)?),
-        drive: row.get(3)?,
-        finding: word(row, 4, Finding::from_word)?,
-        details: row.get(5)?,
-    })
-}
-
-/// Whether a medium was written that may yet turn out, or once was, good.
-pub(super) fn has_unsettled_copy(
-    conn: &Connection,
-    set: SetId,
-    disc: DiscNo,
-) -> Result<bool, Fault> {
-    let sql = "SELECT 1 FROM copies WHERE set_id=? AND disc=? AND state IN ('ok', 'burned')";
-    Ok(conn.prepare_cached(sql)?.exists(params![set.0, disc.0])?)
 }

@@ -31,7 +31,8 @@ pub struct KnownEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownContent {
     pub id: ContentId,
-    /// `None` as long as parts are missing. A run that finds this begins the file again.
+    /// `None` as long as parts are missing, and where no copy of a disc with any is left. A run
+    /// that finds this begins the file again.
     pub digest: Option<Digest>,
 }
 
@@ -57,24 +58,33 @@ pub enum RowChange {
 
 const LIVE: &str = "WHERE e.dir=?1 AND e.last_seq IS NULL";
 
+/// Rows of a directory read at once: bounds the memory for one of any size.
+pub const DIR_PAGE: usize = 1000;
+
 impl Catalog {
-    /// The live rows directly in a directory, by name. The source's own row is not in it: see
-    /// [`Catalog::known`].
-    pub fn dir_rows(&self, set: SetId, dir: &RelPath) -> Result<Vec<KnownEntry>> {
+    /// The live rows directly in a directory that come after the name `after`, in the order of
+    /// names; [`DIR_PAGE`] at most. The source's own row is not among them: see [`Catalog::known`].
+    pub fn dir_rows(&self, set: SetId, dir: &RelPath, after: &[u8]) -> Result<Vec<KnownEntry>> {
         self.read("reading a directory", |conn| {
             let id = self.dirs.borrow_mut().find(conn, set, dir)?;
-            id.map_or(Ok(Vec::new()), |id| self.rows_in(conn, id, dir))
+            id.map_or(Ok(Vec::new()), |id| self.rows_in(conn, id, dir, after))
         })
     }
 
-    fn rows_in(&self, conn: &Connection, id: i64, dir: &RelPath) -> Result<Vec<KnownEntry>, Fault> {
+    fn rows_in(
+        &self,
+        conn: &Connection,
+        id: i64,
+        dir: &RelPath,
+        after: &[u8],
+    ) -> Result<Vec<KnownEntry>, Fault> {
         let mut query = conn.prepare_cached(&format!(
-            "{} {LIVE} AND e.name<>X'' ORDER BY e.name",
+            "{} {LIVE} AND e.name>?2 ORDER BY e.name LIMIT {DIR_PAGE}",
             rows::SELECT_UNPLACED
         ))?;
         let owners = &mut *self.owners.borrow_mut();
         query
-            .query_and_then([id], |row| rows::read(row, conn, owners))?
+            .query_and_then(params![id, after], |row| rows::read(row, conn, owners))?
             .map(|raw| raw.and_then(|raw| known_entry(value::join(dir, &raw.name)?, raw)))
             .collect()
     }
@@ -153,7 +163,9 @@ fn known_entry(path: RelPath, raw: Raw) -> Result<KnownEntry, Fault> {
         ctime: raw.ctime,
         inode: raw.inode,
         meta: raw.meta,
-        content: raw.content.map(|c| KnownContent { id: ContentId(c.id), digest: c.sha256 }),
+        content: raw
+            .content
+            .map(|c| KnownContent { id: ContentId(c.id), digest: c.sha256.filter(|_| !c.gone) }),
         note: raw.note,
         since: SnapshotSeq(raw.first),
     })

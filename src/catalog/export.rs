@@ -25,6 +25,7 @@ const TABLES: &[(&str, &str)] = &[
     ("discs", "set_id=?1"),
     ("archives", "set_id=?1"),
     ("parts", "content IN (SELECT id FROM src.contents WHERE set_id=?1)"),
+    ("former_parts", "content IN (SELECT id FROM src.contents WHERE set_id=?1)"),
     ("members", "content IN (SELECT id FROM src.contents WHERE set_id=?1)"),
     ("disc_files", "set_id=?1"),
     ("copies", "set_id=?1"),

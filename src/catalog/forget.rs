@@ -1,19 +1,20 @@
 //! Taking back what was stored on a disc that never was: its staging is gone.
 
 use super::error::{Fault, Refused};
-use super::{Catalog, DiscState, Result, SetId, discs};
+use super::{Catalog, DiscState, Result, SetId, copies, discs, moved};
 use crate::model::{DiscNo, DiscUuid};
 use rusqlite::{Connection, params};
 
 impl Catalog {
     /// Forgets all that was packed for a disc of which no medium exists. Contents that have a
     /// part there are stored nowhere any more, in any snapshot, so that the next run stores them
-    /// again. The disc is open and empty, under the same number and a fresh UUID: a medium that a
+    /// again; one that was elsewhere before is there again. The disc is open and empty, under the same number and a fresh UUID: a medium that a
     /// failed burn spoilt may bear the old one.
     pub fn forget_disc_work(&mut self, set: SetId, disc: DiscNo, fresh: DiscUuid) -> Result<()> {
         self.write("forgetting a disc", |tx| {
             check_forgettable(tx, set, disc)?;
             collect_gone(tx, set, disc)?;
+            moved::return_all(tx, "gone")?;
             forget_contents(tx, set)?;
             forget_files(tx, set, disc)?;
             reopen(tx, set, disc, fresh)
@@ -24,8 +25,10 @@ impl Catalog {
 fn check_forgettable(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
     match discs::state(conn, set, disc)? {
         None => Err(Refused::DiscState(disc, "forgotten").into()),
-        Some(DiscState::Verified) => Err(Refused::Burned(disc).into()),
-        Some(_) if discs::has_unsettled_copy(conn, set, disc)? => Err(Refused::Burned(disc).into()),
+        Some(DiscState::Verified | DiscState::Gone) => Err(Refused::Burned(disc).into()),
+        Some(_) if copies::has_unsettled_copy(conn, set, disc)? => {
+            Err(Refused::Burned(disc).into())
+        }
         Some(_) => Ok(()),
     }
 }
@@ -55,6 +58,7 @@ fn forget_contents(conn: &Connection, set: SetId) -> Result<(), Fault> {
     )?;
     conn.execute_batch(
         "DELETE FROM parts WHERE content IN (SELECT id FROM gone);
+         DELETE FROM former_parts WHERE content IN (SELECT id FROM gone);
          DELETE FROM members WHERE content IN (SELECT id FROM gone);
          DELETE FROM contents WHERE id IN (SELECT id FROM gone);
          DELETE FROM gone;",

@@ -28,7 +28,7 @@ fn a_listing_is_in_walk_order_with_the_source_first() {
         whole("b/lost/its/dirs", 6, 4),
     ]);
     assert_eq!(names(&bench.rows(1)), [".", "a", "a/z", "a-b", "a.txt", "b/lost/its/dirs"]);
-    let known = bench.cat().dir_rows(SetId(1), &RelPath::root()).unwrap();
+    let known = bench.cat().dir_rows(SetId(1), &RelPath::root(), b"").unwrap();
     let known: Vec<_> = known.iter().map(|entry| entry.path.to_string()).collect();
     assert_eq!(known, ["a", "a-b", "a.txt"]);
     assert_eq!(bench.known(".").kind, Kind::Dir);
@@ -54,7 +54,7 @@ fn everything_about_an_entry_comes_back() {
     assert_eq!(row.place.places, [place(1, 1)]);
     assert_eq!(row.place.member.as_ref(), Some(&path));
     let (dir, _) = path.split_last().unwrap();
-    let known = bench.cat().dir_rows(SetId(1), &dir).unwrap().remove(0);
+    let known = bench.cat().dir_rows(SetId(1), &dir, b"").unwrap().remove(0);
     assert_eq!((known.ctime, known.inode), (member.entry.print.ctime, member.entry.print.inode));
     assert_eq!(known.meta, member.entry.meta);
 }
@@ -278,6 +278,7 @@ fn verify(bench: &mut Bench, copy: CopyNo, finding: Finding) {
         at: NOW,
         drive: "ASUS BW-16D1HT".to_owned(),
         finding,
+        strain: crate::model::Strain::default(),
         details: "sector 17".to_owned(),
     };
     let set = bench.set;
@@ -304,7 +305,7 @@ fn only_a_right_copy_makes_a_disc_safe() {
     assert_eq!((bad, good), (CopyNo(1), CopyNo(2)));
     verify(&mut bench, good, Finding::Ok);
     let status = bench.cat().status(set).unwrap();
-    assert_eq!(files(status), (2, 0, 0, 2));
+    assert_eq!(files(status.clone()), (2, 0, 0, 2));
     assert_eq!(status.verified.bytes, crate::model::Bytes(5));
     verify(&mut bench, good, Finding::Unreadable);
     let disc = bench.cat().discs(set).unwrap().remove(0);
@@ -473,7 +474,9 @@ fn check_live_rows(bench: &Bench, world: &World) {
     let catalog = bench.catalog.as_ref().unwrap();
     let mut live: Vec<RelPath> = Vec::new();
     for dir in catalog.live_dirs(bench.set).unwrap() {
-        live.extend(catalog.dir_rows(bench.set, &dir).unwrap().into_iter().map(|row| row.path));
+        live.extend(
+            catalog.dir_rows(bench.set, &dir, b"").unwrap().into_iter().map(|row| row.path),
+        );
     }
     live.sort();
     assert_eq!(live, world.keys().cloned().collect::<Vec<_>>());
@@ -541,7 +544,7 @@ fn what_a_file_costs() {
     let set = bench.set;
     let mut seen = 0;
     for dir in bench.cat().live_dirs(set).unwrap() {
-        seen += bench.cat().dir_rows(set, &dir).unwrap().len();
+        seen += bench.cat().dir_rows(set, &dir, b"").unwrap().len();
     }
     println!("compared {seen} in {:?}", began.elapsed());
     let began = std::time::Instant::now();

@@ -38,7 +38,7 @@ const PAGE: usize = 500;
 
 /// Which rows a listing is of.
 #[derive(Clone, Copy)]
-enum Rows {
+pub(super) enum Rows {
     At(SnapshotSeq),
     All,
 }
@@ -97,11 +97,11 @@ impl Catalog {
         Ok(all)
     }
 
-    fn in_listing(&self, fault: Fault) -> CatalogError {
+    pub(super) fn in_listing(&self, fault: Fault) -> CatalogError {
         explain(&self.path, "listing paths", fault)
     }
 
-    fn walk<E: From<CatalogError>>(
+    pub(super) fn walk<E: From<CatalogError>>(
         &self,
         set: SetId,
         which: Rows,
@@ -122,7 +122,7 @@ impl Catalog {
     }
 }
 
-fn listed(path: RelPath, raw: Raw, place: Where) -> Listed {
+pub(super) fn listed(path: RelPath, raw: Raw, place: Where) -> Listed {
     let content = raw.content.as_ref().map(|content| ContentId(content.id));
     let sha256 = digest(&raw);
     let Raw { kind, size, meta, note, .. } = raw;

@@ -6,14 +6,17 @@
 
 mod archives;
 mod contents;
+mod copies;
 mod dirs;
 mod discs;
 mod entries;
 mod error;
 mod export;
 mod forget;
+mod gone;
 mod listing;
 mod lock;
+mod moved;
 mod open;
 mod places;
 mod rows;
@@ -30,13 +33,13 @@ mod testing;
 
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
 pub use contents::{ContentId, FilePlaces, StoredContent, StoredPart};
-pub use discs::{
-    ClosedDisc, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, Listings, NewDisc,
-    Verification,
-};
-pub use entries::{KnownContent, KnownEntry, RowChange};
+pub use copies::{Copy, CopyNo, CopyState, Fate, Finding, Readings, Turn, Verification};
+pub use discs::{ClosedDisc, DiscFile, DiscInfo, DiscState, Listings, NewDisc};
+pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::{CatalogError, Refused};
+pub use gone::{Loss, LossAt};
 pub use listing::{Found, Listed};
+pub use moved::OnDisc;
 pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
 pub use snapshots::{Counts, Extent, SnapshotInfo};

@@ -22,6 +22,10 @@ pub enum Access {
 /// How long a reader waits for a writer's moment of commit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Digests come in no order: the index of a million of them, 20 MB, must stay in memory, or each
+/// file that is recorded costs a page of it, read and written again.
+const WRITERS_CACHE: &str = "PRAGMA cache_size=-32768";
+
 impl Catalog {
     /// Opens the catalog. For writing, every page is looked at first: a backup that went on with a
     /// damaged catalog would call files safe that are not.
@@ -66,6 +70,7 @@ fn open_for_writing(path: &Path) -> Result<Catalog> {
         conn.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         )?;
+        conn.execute_batch(WRITERS_CACHE)?;
         schema::migrate(&conn)?;
         Ok(schema::make_indexes(&conn)?)
     };
@@ -78,6 +83,15 @@ fn open_for_reading(path: &Path) -> Result<Catalog> {
     check_version(path, &conn)?;
     check_shape(path, &conn)?;
     check_begun(path, &conn)?;
+    let found =
+        schema::version(&conn).map_err(|e| explain(path, "reading its version", e.into()))?;
+    if found < schema::VERSION {
+        // Tables of a former coldcut: a writer brings them up to date first.
+        drop(conn);
+        drop(open_for_writing(path)?);
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        return Ok(assemble(conn, path, None));
+    }
     Ok(assemble(conn, path, None))
 }
 
@@ -225,6 +239,23 @@ mod tests {
         let refused = reader.create_set(&facts("other", "/"));
         assert!(matches!(refused, Err(CatalogError::NotWritable { .. })), "{refused:?}");
         bench.cat();
+    }
+
+    #[test]
+    fn tables_of_a_former_version_are_brought_up_to_date_by_readers_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        let conn = Connection::open(&path).unwrap();
+        schema::migrate_to(&conn, 1).unwrap();
+        conn.execute_batch(
+            "INSERT INTO sets(name, uuid, source, encryption, hidden, compression, created)
+             VALUES('photos', X'00000000000000000000000000000007', X'2f61', 'none', 0, 'bzip2', 0)",
+        )
+        .unwrap();
+        drop(conn);
+        let catalog = Catalog::open(&path, Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        assert_eq!((set.facts.name.as_str(), set.copies, set.hint), ("photos", 1, None));
     }
 
     #[test]

@@ -16,7 +16,7 @@ macro_rules! columns {
         concat!(
             "SELECT e.name, e.first_seq, e.last_seq, e.kind, COALESCE(c.size, e.size, 0), e.mtime,
              e.ctime, e.inode, e.owner, e.content, e.moved IS NOT NULL, e.extra, e.note, c.id,
-             c.sha256, c.parts_id, ",
+             c.sha256, c.parts_id, c.gone IS NOT NULL, ",
             $archive,
             " FROM entries e LEFT JOIN contents c ON c.id = e.content "
         )
@@ -84,7 +84,7 @@ impl<'a> RowWriter<'a> {
         let moved = is_moved(content, former.as_ref());
         if let Some(former) = former {
             let kept = (former.content == content.id().map(|id| id.0)) && !moved;
-            self.retire(dir, name, &entry.path, &former, kept)?;
+            self.end(dir, name, &entry.path, &former, kept)?;
         }
         self.insert(dir, name, entry, content.id(), moved, note)
     }
@@ -92,15 +92,23 @@ impl<'a> RowWriter<'a> {
     pub(super) fn remove(&mut self, path: &RelPath) -> Result<(), Fault> {
         let (dir, name) = place(path);
         let Some(dir) = self.dirs.find(self.conn, self.set, &dir)? else { return Ok(()) };
-        match former(self.conn, dir, name)? {
-            Some(former) => self.retire(dir, name, path, &former, false),
-            None => Ok(()),
-        }
+        let Some(former) = former(self.conn, dir, name)? else { return Ok(()) };
+        self.end(dir, name, path, &former, false)?;
+        let sql = "DELETE FROM entries WHERE dir=? AND name=? AND first_seq=?";
+        self.conn.prepare_cached(sql)?.execute(params![dir, name, self.seq.0])?;
+        Ok(())
     }
 
-    /// Only a file has content, and a row has the size of its content.
+    /// Only a file has content, and a row has the size of its content: one that was just stored
+    /// was stored with the entry's.
     fn check_content(&self, entry: &Entry, content: Content) -> Result<(), Fault> {
-        let Some(id) = content.id() else { return Ok(()) };
+        let id = match content {
+            Content::Known(id) => id,
+            Content::Own(_) | Content::Renamed(_) if entry.kind != Kind::File => {
+                return Err(Refused::NotItsContent(entry.path.clone()).into());
+            }
+            Content::None | Content::Own(_) | Content::Renamed(_) => return Ok(()),
+        };
         let sql = "SELECT size FROM contents WHERE id=? AND set_id=?";
         let size: Option<i64> = self
             .conn
@@ -113,9 +121,10 @@ impl<'a> RowWriter<'a> {
         Err(Refused::NotItsContent(entry.path.clone()).into())
     }
 
-    /// Ends a row before this snapshot. One that began in it was never valid anywhere, and goes;
-    /// `kept`: its name stays known because the next row says it again.
-    fn retire(
+    /// Ends a row before this snapshot. One that began in it was never valid anywhere: the caller
+    /// deletes it, or puts the next one in its place. `kept`: its name stays known because the next
+    /// row says it again.
+    fn end(
         &self,
         dir: DirId,
         name: &[u8],
@@ -133,8 +142,6 @@ impl<'a> RowWriter<'a> {
             let sql = "INSERT OR IGNORE INTO members(content, path) VALUES(?,?)";
             self.conn.prepare_cached(sql)?.execute(params![content, path.as_bytes()])?;
         }
-        let sql = "DELETE FROM entries WHERE dir=? AND name=? AND first_seq=?";
-        self.conn.prepare_cached(sql)?.execute(params![dir, name, former.first])?;
         Ok(())
     }
 
@@ -152,7 +159,7 @@ impl<'a> RowWriter<'a> {
         let ctime = (ctime != entry.meta.mtime).then(|| value::time_value(ctime));
         let owner = self.owner(&entry.meta)?;
         let sql =
-            "INSERT INTO entries(dir, name, first_seq, kind, size, mtime, ctime, inode, owner,
+            "INSERT OR REPLACE INTO entries(dir, name, first_seq, kind, size, mtime, ctime, inode, owner,
                    content, moved, extra, note) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)";
         self.conn.prepare_cached(sql)?.execute(params![
             dir,
@@ -229,6 +236,8 @@ pub(super) struct RawContent {
     /// The archive of a content that is not in parts.
     pub archive: Option<u32>,
     pub moved: bool,
+    /// It was on a disc of which no copy is left.
+    pub gone: bool,
 }
 
 pub(super) fn read(row: &Row, conn: &Connection, owners: &mut Owners) -> Result<Raw, Fault> {
@@ -261,7 +270,8 @@ fn read_content(row: &Row) -> Result<Option<RawContent>, Fault> {
         id,
         sha256: value::optional_digest(row, 14)?,
         parts_id: parts_id.map(value::from_bits),
-        archive: row.get(16)?,
+        gone: row.get(16)?,
+        archive: row.get(17)?,
         moved: row.get(10)?,
     }))
 }

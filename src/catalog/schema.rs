@@ -18,11 +18,19 @@ use rusqlite::Connection;
 /// content was stored under another name than this row's. No foreign key on `content`: without an
 /// index (40 bytes a file) each deleted content would search the whole table.
 ///
-/// `sets.parity`: percent of recovery data of the last run. `parity_discs`: `2/10`, two recovery
-/// discs for each ten; NULL: none.
-///
 /// `contents`: `sha256` is NULL as long as parts are missing. `parts.part` is 0 for a whole file.
 /// `members`: names of contents that no row of `entries` has any more, or that never were paths.
+///
+/// Version 2: `sets.hint` reminds a person of the passphrase, `sets.copies` is how many verified
+/// copies each disc shall have. `contents.gone` is 1 where a part is on a disc of which no copy is
+/// left: where it was stays known, and whoever looks for the content does not find it.
+/// `verifications`: places that were slow, the milliseconds of the slowest, and places that could
+/// not be read; all 0 where nobody looked. `former_parts`: where a content was before it was stored
+/// once more; should that new place be lost, the old one may still be there. With the id of the
+/// parts and the member's name that it had.
+/// Version 3: `snapshots.trusted` is 1 where the run was shown the attributes `trusted.*`, which only root is.
+/// Version 4: `sets.parity` is the percent of recovery data of the last run, `sets.parity_discs` how
+/// many recovery discs each group of discs gets (`2/10`; NULL: none).
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -99,6 +107,24 @@ CREATE TABLE verifications(
 ) STRICT;
 ",
     "
+ALTER TABLE sets ADD COLUMN hint TEXT;
+ALTER TABLE sets ADD COLUMN copies INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE contents ADD COLUMN gone INTEGER;
+ALTER TABLE verifications ADD COLUMN slow INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE verifications ADD COLUMN slowest INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE verifications ADD COLUMN unreadable INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE former_parts(
+    content INTEGER NOT NULL REFERENCES contents(id), part INTEGER NOT NULL,
+    archive INTEGER NOT NULL, frame_offset INTEGER NOT NULL, frame_length INTEGER NOT NULL,
+    tar_offset INTEGER NOT NULL, file_offset INTEGER, length INTEGER,
+    parts_id INTEGER, member BLOB,
+    PRIMARY KEY(content, part)
+) STRICT, WITHOUT ROWID;
+",
+    "
+ALTER TABLE snapshots ADD COLUMN trusted INTEGER NOT NULL DEFAULT 0;
+",
+    "
 ALTER TABLE sets ADD COLUMN parity INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sets ADD COLUMN parity_discs TEXT;
 ",
@@ -112,6 +138,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS owners_by_value ON owners(mode, uid, gid, user
 CREATE INDEX IF NOT EXISTS contents_by_digest ON contents(substr(sha256, 1, 8));
 CREATE UNIQUE INDEX IF NOT EXISTS contents_by_parts ON contents(parts_id, set_id)
     WHERE parts_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS contents_gone ON contents(substr(sha256, 1, 8)) WHERE gone=1;
 CREATE INDEX IF NOT EXISTS archives_by_disc ON archives(set_id, disc);
 ";
 
@@ -124,8 +151,13 @@ pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
 
 /// Brings the tables from whatever version to ours. The caller knows that they are not newer.
 pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
+    migrate_to(conn, MIGRATIONS.len())
+}
+
+/// As far as a former version went.
+pub(super) fn migrate_to(conn: &Connection, version_wanted: usize) -> rusqlite::Result<()> {
     let from = usize::try_from(version(conn)?).unwrap_or(usize::MAX);
-    for (done, step) in MIGRATIONS.iter().enumerate().skip(from) {
+    for (done, step) in MIGRATIONS.iter().enumerate().take(version_wanted).skip(from) {
         let number = done + 1;
         conn.execute_batch(&format!(
             "BEGIN IMMEDIATE; {step} PRAGMA user_version={number}; COMMIT;"

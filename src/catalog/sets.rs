@@ -40,9 +40,14 @@ pub struct SetFacts {
 pub struct KnownSet {
     pub id: SetId,
     pub facts: SetFacts,
+    /// Reminds a person of the passphrase, and never is it.
+    pub hint: Option<String>,
+    /// So many verified copies each disc shall have.
+    pub copies: u32,
 }
 
-const COLUMNS: &str = "id, name, uuid, source, encryption, certs, token, hidden, compression, created, parity, parity_discs";
+const COLUMNS: &str = "id, name, uuid, source, encryption, certs, token, hidden, compression,
+    created, hint, copies, parity, parity_discs";
 
 impl Catalog {
     pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {
@@ -82,6 +87,24 @@ impl Catalog {
     pub fn set_parity_discs(&mut self, set: SetId, ratio: Option<Ratio>) -> Result<()> {
         let text = ratio.map(|ratio| ratio.to_string());
         self.change_set(set, "UPDATE sets SET parity_discs=?2 WHERE id=?1", text)
+    }
+
+    pub fn set_hint(&mut self, set: SetId, hint: Option<&str>) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET hint=?2 WHERE id=?1", hint)
+    }
+
+    /// How many verified copies each disc shall have from now on.
+    pub fn set_copies(&mut self, set: SetId, copies: u32) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET copies=?2 WHERE id=?1", copies)
+    }
+
+    /// How many verified copies each disc shall have.
+    pub fn copies_wanted(&self, set: SetId) -> Result<u32> {
+        self.read("looking at a set", |conn| {
+            let sql = "SELECT copies FROM sets WHERE id=?";
+            let wanted = conn.query_row(sql, [set.0], |row| row.get(0)).optional()?;
+            wanted.ok_or_else(|| Refused::NoSet.into())
+        })
     }
 
     /// New keys for the discs to come (`rekey`).
@@ -142,10 +165,10 @@ fn find(conn: &Connection, name: &SetName) -> Result<Option<KnownSet>, Fault> {
 }
 
 fn parity_discs(row: &Row) -> Result<Option<Ratio>, Fault> {
-    let text: Option<String> = row.get(11)?;
+    let text: Option<String> = row.get(13)?;
     match text {
         None => Ok(None),
-        Some(_) => word(row, 11, Ratio::parse).map(Some),
+        Some(_) => word(row, 13, Ratio::parse).map(Some),
     }
 }
 
@@ -160,8 +183,8 @@ fn read_set(row: &Row) -> Result<KnownSet, Fault> {
         hidden: row.get(7)?,
         compression: word(row, 8, Compression::from_word)?,
         created: Moment(row.get(9)?),
-        parity: row.get(10)?,
+        parity: row.get(12)?,
         parity_discs: parity_discs(row)?,
     };
-    Ok(KnownSet { id: SetId(row.get(0)?), facts })
+    Ok(KnownSet { id: SetId(row.get(0)?), facts, hint: row.get(10)?, copies: row.get(11)? })
 }

@@ -114,6 +114,25 @@ impl Catalog {
         })
     }
 
+    /// All rows that are live now have the attributes that only root is shown, if there are any.
+    pub fn saw_trusted(&mut self, set: SetId, seq: SnapshotSeq) -> Result<()> {
+        self.write("recording a scan", |tx| {
+            check_in_work(tx, set, seq)?;
+            let sql = "UPDATE snapshots SET trusted=1 WHERE set_id=? AND seq=?";
+            tx.execute(sql, params![set.0, seq.0])?;
+            Ok(())
+        })
+    }
+
+    /// The newest snapshot of which [`saw_trusted`](Self::saw_trusted) was said.
+    pub fn last_trusted(&self, set: SetId) -> Result<Option<SnapshotSeq>> {
+        self.read("looking for a scan", |conn| {
+            let sql = "SELECT max(seq) FROM snapshots WHERE set_id=? AND trusted<>0";
+            let seq: Option<u32> = conn.query_row(sql, [set.0], |row| row.get(0))?;
+            Ok(seq.map(SnapshotSeq))
+        })
+    }
+
     /// The newest snapshot that is finished.
     pub fn newest_snapshot(&self, set: SetId) -> Result<Option<SnapshotSeq>> {
         self.read("looking for the newest snapshot", |conn| {

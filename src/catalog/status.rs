@@ -5,7 +5,7 @@ use super::value::number;
 use super::{Catalog, DiscState, Result, SetId, value};
 use crate::model::{Bytes, SnapshotSeq};
 use rusqlite::{Connection, Row};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Files (kind `f`: other names of a hard link are not counted again) and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,11 +15,13 @@ pub struct Tally {
 }
 
 /// Where the files of the newest state are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetStatus {
     pub live: Tally,
     /// Wholly on discs of which a copy was read back and, when last read, was right.
     pub verified: Tally,
+    /// The verified ones by the number of good copies, the least of their discs.
+    pub by_copies: BTreeMap<u32, Tally>,
     /// Wholly on closed discs, of which not all are verified.
     pub staged: Tally,
     /// On a disc that is still being filled, or stored nowhere.
@@ -33,15 +35,15 @@ pub struct SetStatus {
 enum Safety {
     NotYet,
     Staged,
-    Verified,
+    /// So many copies were right when they were last read.
+    Verified(u32),
 }
 
 /// What each live file is judged by.
 struct Judge {
     archives: HashMap<u32, Safety>,
-    /// Empty files are in listings only: the newest snapshot that has its listing so safe.
-    listing_staged: Option<SnapshotSeq>,
-    listing_verified: Option<SnapshotSeq>,
+    /// Empty files are in listings only: of which snapshot each is, and how safe.
+    listings: Vec<(SnapshotSeq, Safety)>,
 }
 
 impl Catalog {
@@ -57,28 +59,24 @@ fn judge(conn: &Connection, set: SetId) -> Result<Judge, Fault> {
                c.set_id=d.set_id AND c.disc=d.number AND c.state='ok') FROM discs d
                WHERE d.set_id=?";
     let mut discs = HashMap::new();
-    let (mut staged, mut verified) = (None, None);
+    let mut listings = Vec::new();
     let mut query = conn.prepare(sql)?;
     let mut rows = query.query([set.0])?;
     while let Some(row) = rows.next()? {
         let safety = safety(value::word(row, 1, DiscState::from_word)?, row.get(3)?);
         discs.insert(row.get::<_, u32>(0)?, safety);
         let listing = row.get::<_, Option<u32>>(2)?.map(SnapshotSeq);
-        match safety {
-            Safety::Verified => verified = verified.max(listing),
-            Safety::Staged => staged = staged.max(listing),
-            Safety::NotYet => {}
-        }
+        listings.extend(listing.map(|seq| (seq, safety)));
     }
     let archives = archives(conn, set, &discs)?;
-    Ok(Judge { archives, listing_staged: staged, listing_verified: verified })
+    Ok(Judge { archives, listings })
 }
 
 /// A verified disc without a good copy left is no safer than a staged one.
 fn safety(state: DiscState, good_copies: u32) -> Safety {
     match (state, good_copies) {
-        (DiscState::Open, _) => Safety::NotYet,
-        (DiscState::Verified, 1..) => Safety::Verified,
+        (DiscState::Open | DiscState::Gone, _) => Safety::NotYet,
+        (DiscState::Verified, copies @ 1..) => Safety::Verified(copies),
         _ => Safety::Staged,
     }
 }
@@ -156,13 +154,8 @@ impl Judge {
     }
 
     fn listed(&self, since: SnapshotSeq) -> Safety {
-        if self.listing_verified >= Some(since) {
-            Safety::Verified
-        } else if self.listing_staged >= Some(since) {
-            Safety::Staged
-        } else {
-            Safety::NotYet
-        }
+        let safe = self.listings.iter().filter(|(seq, _)| *seq >= since).map(|(_, safety)| *safety);
+        safe.max().unwrap_or(Safety::NotYet)
     }
 }
 
@@ -171,7 +164,10 @@ impl SetStatus {
         let Some((size, safety)) = file else { return };
         self.live.add(size);
         match safety {
-            Safety::Verified => self.verified.add(size),
+            Safety::Verified(copies) => {
+                self.verified.add(size);
+                self.by_copies.entry(copies).or_default().add(size);
+            }
             Safety::Staged => self.staged.add(size),
             Safety::NotYet => self.not_yet.add(size),
         }
@@ -180,7 +176,7 @@ impl SetStatus {
 
 impl Tally {
     /// Saturates: a stranger's catalog may claim any sizes.
-    fn add(&mut self, size: u64) {
+    pub(super) fn add(&mut self, size: u64) {
         self.files += 1;
         self.bytes = Bytes(self.bytes.0.saturating_add(size));
     }

@@ -2,6 +2,9 @@
 //! `--help` works on a machine without a home.
 
 mod finish;
+mod media;
+
+pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
 
 use super::config::{Config, ConfigFiles};
 use super::values;
@@ -67,8 +70,22 @@ pub enum Verb {
     Ls(Ls),
     /// List the paths of a snapshot that match a pattern
     Find(Find),
-    /// Show the sets, what is not on a disc yet, and where the catalog is
+    /// Say whether the data is safe: what is not, which discs may be lost, what to do
     Status(Status),
+    /// Remember where copies of a disc are kept
+    Locate(Locate),
+    /// A disc is lost: show what that means, and store again what is then missing
+    Lost(GiveUp),
+    /// A disc is given up for good: the same as `lost`, but reading it does not bring it back
+    Retire(GiveUp),
+    /// Read copies that were not read for long, or of a suspect maker, and follow how they age
+    Check(Check),
+    /// Make one more copy of discs, from staging or from another copy
+    Copy(CopyDisc),
+    /// Pack what old discs hold onto new ones, without the source
+    Migrate(Migrate),
+    /// Print a page for the drawer: the set, its discs, where they are, how to restore
+    Keysheet(Keysheet),
 }
 
 /// Options that every command takes, before its name or behind it.
@@ -201,6 +218,13 @@ pub struct Backup {
     /// Hold back a last disc that is less full than P percent [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,
+    /// Burn each disc so many times; it stays staged until all copies are verified [default: 1,
+    /// or what the set was told last]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub copies: Option<u32>,
+    /// Remember these words as the hint to the passphrase, never the passphrase
+    #[arg(long, value_name = "TEXT")]
+    pub hint: Option<String>,
     /// Make a disc even if only deletions, moves or modes are new
     #[arg(long)]
     pub flush: bool,
@@ -356,12 +380,6 @@ pub struct Find {
     behind: Common,
 }
 
-#[derive(Args, Debug)]
-pub struct Status {
-    #[command(flatten)]
-    behind: Common,
-}
-
 /// Reads a command line, the program's name first, and what the files say for it. An error prints
 /// itself and ends the program by its `exit()`: 0 for `--help` and `--version`, 2 for all else.
 pub fn parse<I, T>(words: I, files: &ConfigFiles) -> Result<Cli, clap::Error>
@@ -410,6 +428,12 @@ impl Verb {
             Verb::Ls(verb) => &mut verb.behind,
             Verb::Find(verb) => &mut verb.behind,
             Verb::Status(verb) => &mut verb.behind,
+            Verb::Locate(verb) => &mut verb.behind,
+            Verb::Lost(verb) | Verb::Retire(verb) => &mut verb.behind,
+            Verb::Check(verb) => &mut verb.behind,
+            Verb::Copy(verb) => &mut verb.behind,
+            Verb::Migrate(verb) => &mut verb.behind,
+            Verb::Keysheet(verb) => &mut verb.behind,
         }
     }
 }

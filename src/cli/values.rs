@@ -1,5 +1,6 @@
 //! Values of options: each parser's error says what is allowed, because clap shows just that.
 
+use crate::catalog::CopyNo;
 use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
 use crate::model::disc::{Compression, Ratio};
@@ -58,6 +59,39 @@ pub fn parity_discs(text: &str) -> Parsed<ParityDiscs> {
 
 pub fn disc_number(text: &str) -> Parsed<DiscNo> {
     positive(text).map(DiscNo).ok_or_else(|| "a disc is named by its number, from 1".to_owned())
+}
+
+/// A disc, or all from one to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscRange {
+    pub first: DiscNo,
+    pub last: DiscNo,
+}
+
+pub fn discs(text: &str) -> Parsed<DiscRange> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let range = positive(first).zip(positive(last)).filter(|(first, last)| first <= last);
+    range
+        .map(|(first, last)| DiscRange { first: DiscNo(first), last: DiscNo(last) })
+        .ok_or_else(|| "a disc is named by its number, from 1; several as 1-20".to_owned())
+}
+
+pub fn copy(text: &str) -> Parsed<CopyNo> {
+    positive(text).map(CopyNo).ok_or_else(|| "a copy is named by its number, from 1".to_owned())
+}
+
+pub fn count(text: &str) -> Parsed<u32> {
+    positive(text).ok_or_else(|| "allowed: a whole number from 1".to_owned())
+}
+
+pub fn age(text: &str) -> Parsed<Duration> {
+    const DAY: u64 = 24 * 3600;
+    let wrong = || "allowed: days, weeks or years, such as 30d, 26w, 1y".to_owned();
+    let units = [('d', DAY), ('w', 7 * DAY), ('y', 365 * DAY)];
+    let (unit, seconds) =
+        units.into_iter().find(|(unit, _)| text.ends_with(*unit)).ok_or_else(wrong)?;
+    let number = whole_number(text.strip_suffix(unit).unwrap_or_default()).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
 pub fn snapshot(text: &str) -> Parsed<SnapshotSeq> {

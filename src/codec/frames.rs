@@ -4,7 +4,8 @@
 use crate::model::disc::Compression;
 use bzip2::read::MultiBzDecoder;
 use bzip2::write::BzEncoder;
-use rayon::prelude::*;
+use crossbeam_channel::{Receiver, bounded};
+use std::collections::VecDeque;
 use std::io::{self, BufReader, Read, Write};
 
 /// The most tar data or listing text in a frame: the block of `bzip2 -9`.
@@ -101,20 +102,22 @@ pub fn is_worth_compressing(samples: &[&[u8]]) -> bool {
 }
 
 /// Writes a listing (format 5): whole lines, in bzip2 streams of at most [`FRAME_BYTES`] of text.
-/// Holds a few frames in memory, however long the listing.
+/// Full frames are compressed while further lines come. Holds a few frames in memory, however long
+/// the listing.
 pub struct LineFrames<W: Write> {
     out: W,
     written: u64,
     open: Vec<u8>,
-    /// Full frames that wait until there is one for each thread.
-    full: Vec<Vec<u8>>,
-    batch: usize,
+    /// Frames that are being compressed, in order.
+    under_way: VecDeque<Coming>,
 }
+
+/// A frame on its way: the length of its text, and where it comes out.
+type Coming = (u64, Receiver<Vec<u8>>);
 
 impl<W: Write> LineFrames<W> {
     pub fn new(out: W) -> LineFrames<W> {
-        let batch = rayon::current_num_threads();
-        LineFrames { out, written: 0, open: Vec::new(), full: Vec::new(), batch }
+        LineFrames { out, written: 0, open: Vec::new(), under_way: VecDeque::new() }
     }
 
     /// Adds a line, which ends with its LF. A line is never cut: one longer than a frame, as many
@@ -122,22 +125,38 @@ impl<W: Write> LineFrames<W> {
     pub fn line(&mut self, line: &[u8]) -> io::Result<()> {
         debug_assert!(line.ends_with(b"\n"));
         if !self.open.is_empty() && self.open.len() + line.len() > FRAME_BYTES {
-            self.full.push(std::mem::take(&mut self.open));
-            if self.full.len() >= self.batch {
-                self.write_full()?;
-            }
+            self.end_frame()?;
         }
         self.open.extend_from_slice(line);
         Ok(())
     }
 
-    fn write_full(&mut self) -> io::Result<()> {
-        let frames: Vec<Vec<u8>> =
-            self.full.par_iter().map(|raw| compress(Compression::Bzip2, raw)).collect();
-        self.full.clear();
-        for frame in frames {
-            self.out.write_all(&frame)?;
-            self.written += frame.len() as u64;
+    fn end_frame(&mut self) -> io::Result<()> {
+        // Two for each thread keep all of them busy.
+        while self.under_way.len() >= 2 * rayon::current_num_threads() {
+            self.write_oldest()?;
+        }
+        let raw = std::mem::take(&mut self.open);
+        let (sender, frame) = bounded(1);
+        self.under_way.push_back((raw.len() as u64, frame));
+        rayon::spawn(move || {
+            // Nobody listens any more if writing failed before.
+            let _ = sender.send(bzip2_stream(&raw));
+        });
+        Ok(())
+    }
+
+    fn write_oldest(&mut self) -> io::Result<()> {
+        let Some((_, frame)) = self.under_way.pop_front() else { return Ok(()) };
+        let frame = frame.recv().map_err(io::Error::other)?;
+        self.out.write_all(&frame)?;
+        self.written += frame.len() as u64;
+        Ok(())
+    }
+
+    fn write_all_under_way(&mut self) -> io::Result<()> {
+        while !self.under_way.is_empty() {
+            self.write_oldest()?;
         }
         Ok(())
     }
@@ -145,30 +164,31 @@ impl<W: Write> LineFrames<W> {
     /// How long the listing would be, to the byte, if it were finished now.
     /// Costs a compression of the open frame: about 65 ms.
     pub fn closed_size(&mut self) -> io::Result<u64> {
-        self.write_full()?;
+        self.write_all_under_way()?;
         let open = if self.has_tail() { bzip2_stream(&self.open).len() } else { 0 };
         Ok(self.written + open as u64)
     }
 
     /// An upper bound of the listing's length if it were finished now; costs nothing.
     pub fn most(&self) -> u64 {
-        let waiting = self.full.iter().chain([&self.open]);
-        let most = waiting.map(|raw| worst_case(Compression::Bzip2, raw.len() as u64));
+        let under_way = self.under_way.iter().map(|(raw, _)| *raw);
+        let waiting = under_way.chain([self.open.len() as u64]);
+        let most = waiting.map(|raw| worst_case(Compression::Bzip2, raw));
         self.written + most.sum::<u64>()
     }
 
     /// An empty listing is one empty stream, since `bzip2 -d` refuses a file of no bytes.
     fn has_tail(&self) -> bool {
-        !self.open.is_empty() || self.written == 0
+        !self.open.is_empty() || self.written == 0 && self.under_way.is_empty()
     }
 
     /// Writes what is left and gives the sink and the listing's length. Without it, the end of the
     /// listing is missing.
     pub fn finish(mut self) -> io::Result<(W, u64)> {
         if self.has_tail() {
-            self.full.push(std::mem::take(&mut self.open));
+            self.end_frame()?;
         }
-        self.write_full()?;
+        self.write_all_under_way()?;
         Ok((self.out, self.written))
     }
 }

@@ -29,7 +29,6 @@ pub struct Spool {
     file: Arc<File>,
     len: u64,
     cipher: Option<SpoolCipher>,
-    scratch: Vec<u8>,
 }
 
 impl Spool {
@@ -38,7 +37,7 @@ impl Spool {
         let named = |source| SpoolError { dir: dir.to_owned(), what: "make", source };
         let file = Arc::new(unnamed_file(dir).map_err(named)?);
         let cipher = if encrypted { Some(SpoolCipher::new().map_err(named)?) } else { None };
-        Ok(Spool { dir: dir.to_owned(), file, len: 0, cipher, scratch: Vec::new() })
+        Ok(Spool { dir: dir.to_owned(), file, len: 0, cipher })
     }
 
     /// Bytes in the spool.
@@ -52,19 +51,23 @@ impl Spool {
 
     /// Adds bytes at the end; gives the offset at which they begin.
     pub fn append(&mut self, bytes: &[u8]) -> Result<u64, SpoolError> {
-        let offset = self.len;
-        let written = match &self.cipher {
-            None => self.file.write_all_at(bytes, offset),
-            Some(cipher) => {
-                self.scratch.clear();
-                self.scratch.extend_from_slice(bytes);
-                cipher.apply(offset, &mut self.scratch);
-                self.file.write_all_at(&self.scratch, offset)
-            }
-        };
-        written.map_err(|e| self.error("write to", e))?;
-        self.len += bytes.len() as u64;
+        let place = self.reserve(bytes.len() as u64);
+        let offset = place.offset;
+        place.fill(bytes.to_vec())?;
         Ok(offset)
+    }
+
+    /// Makes the spool longer by `len` bytes, which any thread may fill in later. Until then,
+    /// nobody may read there, and the spool may not be cut.
+    pub fn reserve(&mut self, len: u64) -> Place {
+        let offset = self.len;
+        self.len += len;
+        Place {
+            dir: self.dir.clone(),
+            file: Arc::clone(&self.file),
+            cipher: self.cipher.clone(),
+            offset,
+        }
     }
 
     /// Cuts off what is behind the first `len` bytes. Nothing happens if there are not more.
@@ -93,6 +96,26 @@ impl Spool {
 
     fn error(&self, what: &'static str, source: io::Error) -> SpoolError {
         SpoolError { dir: self.dir.clone(), what, source }
+    }
+}
+
+/// Room in a spool for bytes that are still to come.
+#[derive(Debug)]
+pub struct Place {
+    dir: PathBuf,
+    file: Arc<File>,
+    cipher: Option<SpoolCipher>,
+    offset: u64,
+}
+
+impl Place {
+    /// Writes the bytes that the room was kept for: as many as were reserved.
+    pub fn fill(self, mut bytes: Vec<u8>) -> Result<(), SpoolError> {
+        if let Some(cipher) = &self.cipher {
+            cipher.apply(self.offset, &mut bytes);
+        }
+        let written = self.file.write_all_at(&bytes, self.offset);
+        written.map_err(|source| SpoolError { dir: self.dir, what: "write to", source })
     }
 }
 

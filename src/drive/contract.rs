@@ -78,6 +78,7 @@ pub(crate) fn staged(number: u32) -> Staged {
         (path, source)
     });
     let job = BurnJob {
+        image: None,
         label,
         volume_id: format!("{number:04}_HOLIDAYS"),
         volume_date: "1987020304050607".into(),

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use super::rate::{Rate, SlowReading};
 use super::reader::{DiscFile, DiscReader, ReadError};
 use super::{DriveError, xorriso};
-use crate::model::Sectors;
 use crate::model::size::SECTOR;
+use crate::model::{Bytes, Sectors};
 
 /// An open image. What is in it is read from the medium, not from the system's memory.
 #[derive(Debug)]
@@ -121,12 +121,13 @@ impl DiscReader for Image {
         }
     }
 
-    fn image_sectors(&self) -> Option<Sectors> {
-        Some(self.sectors)
+    fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
+        let sound = self.sound(offset.0, buf.len() as u64).ok_or(io::ErrorKind::InvalidData)?;
+        read_up_to_damage(&self.file, offset.0, &mut buf[..sound as usize])
     }
 
-    fn image_file(&self) -> Option<&Path> {
-        Some(&self.path)
+    fn image_sectors(&self) -> Option<Sectors> {
+        Some(self.sectors)
     }
 }
 

@@ -173,6 +173,7 @@ mod tests {
                 (path.clone(), source)
             };
             BurnJob {
+                image: None,
                 label: contract::label(1),
                 volume_id: "0001_HOLIDAYS".into(),
                 volume_date: "1987020304050607".into(),

@@ -40,7 +40,7 @@ pub use patient::Patient;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError};
 pub use sectors::{RawMedium, SectorSource};
 pub use shelf::Shelf;
-pub use xorriso::{predicted_sectors, write as write_image};
+pub use xorriso::predicted_sectors;
 
 /// All that decides a disc's bytes. Two burns of one job are alike, whatever drive, day or user.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub struct BurnJob {
     pub files: Vec<(String, PathBuf)>,
     /// The exact size of the image, as [`image_sectors`] gives it.
     pub sectors: Sectors,
+    /// The image itself, if there is one already: a copy of a disc is its image, burned again.
+    pub image: Option<PathBuf>,
 }
 
 /// A medium that can be burned.
@@ -84,6 +86,12 @@ pub struct Discs {
 pub trait Drive: Send {
     /// For people: `shelf /srv/discs`.
     fn title(&self) -> String;
+
+    /// A drive that keeps the copies of a disc apart turns to the place of this number, from 1, and
+    /// works there from now on. `false`: media are changed by hands, and there are no places.
+    fn turn_to(&mut self, _place: u32) -> bool {
+        false
+    }
 
     /// What fits on the blank that lies ready; `None` where that is not known, or where every
     /// blank is as large as the job needs. Takes nothing and waits for nobody.

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
-use std::path::Path;
 
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
@@ -81,13 +80,14 @@ pub trait DiscReader: Send + Sync {
     /// that goes on with the next sector gets all that can be read.
     fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError>;
 
+    /// Reads of the image itself, from `offset` on; fewer bytes before a place that cannot be
+    /// read, and 0 at the end only. An error where there are only files.
+    fn read_image(&self, _offset: Bytes, _buf: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "these are files, and no image of a disc"))
+    }
+
     /// The size of the whole image, where there is one.
     fn image_sectors(&self) -> Option<Sectors>;
-
-    /// The image as a file, where it is one.
-    fn image_file(&self) -> Option<&Path> {
-        None
-    }
 
     fn file(&self, path: &str) -> Option<&DiscFile> {
         self.files().iter().find(|file| file.path == path)

@@ -5,7 +5,7 @@
 //! `.shelf.toml` (see `faults`) makes the shelf fail like a drive.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, FlockOperation, RenameFlags};
@@ -40,6 +40,9 @@ impl Drop for Lock {
 /// A directory with images.
 #[derive(Debug)]
 pub struct Shelf {
+    /// Where it is.
+    home: PathBuf,
+    /// The place in work: `home`, or a shelf in it for further copies.
     dir: PathBuf,
 }
 
@@ -55,7 +58,7 @@ impl Shelf {
             Err(e) => return Err(DriveError::io("look at", dir)(e)),
         }
         Faults::read(dir)?;
-        Ok(Shelf { dir: dir.to_owned() })
+        Ok(Shelf { home: dir.to_owned(), dir: dir.to_owned() })
     }
 
     fn image_path(&self, label: &Label) -> PathBuf {
@@ -70,7 +73,7 @@ impl Shelf {
 
     /// Whether the next medium of this disc is its first: only that one has faults.
     fn is_first_medium(&self, set: &SetName, number: DiscNo) -> bool {
-        !self.dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
+        is_first_medium(&self.dir, set, number)
     }
 
     /// Takes the shelf for one writer; whoever comes second would clean up the first one's work.
@@ -142,8 +145,11 @@ impl Shelf {
         watch: &dyn Fn(News),
         stop: &Stop,
     ) -> Result<File, DriveError> {
-        xorriso::write(job, part, &|bytes| watch(News::Written(bytes)), stop)
-            .map_err(|error| self.write_error(job, error))?;
+        match &job.image {
+            Some(image) => copy_image(image, part, watch, stop)?,
+            None => xorriso::write(job, part, &|bytes| watch(News::Written(bytes)), stop)
+                .map_err(|error| self.write_error(job, error))?,
+        }
         let file =
             OpenOptions::new().write(true).open(part).map_err(DriveError::io("open", part))?;
         let length = file.metadata().map_err(DriveError::io("look at", part))?.len();
@@ -218,9 +224,40 @@ impl Shelf {
     }
 }
 
+fn copy_image(
+    image: &Path,
+    to: &Path,
+    watch: &dyn Fn(News),
+    stop: &Stop,
+) -> Result<(), DriveError> {
+    let mut from = File::open(image).map_err(DriveError::io("open", image))?;
+    let mut file = File::create(to).map_err(DriveError::io("make", to))?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut done = 0;
+    loop {
+        stop.check()?;
+        let got = from.read(&mut buffer).map_err(DriveError::io("read", image))?;
+        if got == 0 {
+            return Ok(());
+        }
+        file.write_all(&buffer[..got]).map_err(DriveError::io("write", to))?;
+        done += got as u64;
+        watch(News::Written(Bytes(done)));
+    }
+}
+
 impl Drive for Shelf {
     fn title(&self) -> String {
         format!("shelf {}", self.dir.display())
+    }
+
+    /// Second copies are on a shelf of their own, `copy2`, that can be moved away as it is.
+    fn turn_to(&mut self, place: u32) -> bool {
+        self.dir = match place {
+            1 => self.home.clone(),
+            place => self.home.join(format!("copy{place}")),
+        };
+        true
     }
 
     fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
@@ -228,6 +265,10 @@ impl Drive for Shelf {
     }
 
     fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+        if self.dir != self.home && !self.dir.exists() {
+            fs::create_dir(&self.dir)
+                .map_err(|source| DriveError::NotWritable { dir: self.dir.clone(), source })?;
+        }
         self.check_writable()?;
         let path = self.image_path(label);
         if path.exists() {
@@ -399,11 +440,15 @@ fn parse_name(path: &Path) -> Option<(SetName, DiscNo)> {
     Some((SetName::new(set)?, DiscNo(digits.then(|| number.parse().ok())??)))
 }
 
+fn is_first_medium(dir: &Path, set: &SetName, number: DiscNo) -> bool {
+    !dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
+}
+
 /// What the shelf that an image lies on pretends to be unreadable of it.
 pub(super) fn bad_sectors_of(path: &Path) -> Result<std::ops::Range<u64>, DriveError> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match parse_name(path) {
-        Some((set, number)) if Shelf { dir: dir.to_owned() }.is_first_medium(&set, number) => {
+        Some((set, number)) if is_first_medium(dir, &set, number) => {
             Ok(Faults::read(dir)?.bad_sectors(number))
         }
         _ => Ok(0..0),

@@ -24,7 +24,7 @@ const LONGEST_ANSWER: usize = 256 << 20;
 const COMPLAINTS: usize = 4;
 
 /// Writes the job's image to `target`, which must not exist.
-pub fn write(
+pub(super) fn write(
     job: &BurnJob,
     target: &Path,
     watch: &dyn Fn(Bytes),
@@ -385,6 +385,7 @@ mod tests {
     #[test]
     fn a_job_becomes_these_arguments() {
         let job = BurnJob {
+            image: None,
             label: contract::label(7),
             volume_id: "0007_HOLIDAYS".into(),
             volume_date: "1987020304050607".into(),

@@ -27,6 +27,7 @@ use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
 use super::compare::{Compared, Comparer, Known};
 use super::keys::{KeyRing, NewKeys};
+use super::keysheet::remember_hint;
 use super::ledger::{CatalogLedger, choose_compression};
 use super::packing::PackWork;
 use super::records::waiting;
@@ -60,6 +61,10 @@ pub struct BackupRequest<'a> {
     /// disc, and for a real one a person is asked.
     pub min_fill: Option<u8>,
     pub flush: bool,
+    /// Each disc shall have so many verified copies; without it as many as before.
+    pub copies: Option<u32>,
+    /// To be remembered.
+    pub hint: Option<String>,
 }
 
 /// What became of it.
@@ -154,6 +159,7 @@ pub fn backup(
         refuse_foreign_discs(request, &catalog, &mut *drives.burner, desk)?;
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
+    let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     needs_par2(run.set.facts.parity, desk)?;
@@ -182,7 +188,7 @@ pub fn burn_staged(
     let mut catalog = Catalog::open(catalog, Access::Write)?;
     let set = choose_set(catalog.sets()?, name)?;
     let staging = Staging::open(staging)?;
-    let waits = waiting(&catalog, &set)?;
+    let waits = waiting(&catalog, &set, &staging)?;
     if let Some(lost) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
         return Err(FlowError::NothingStaged(format!(" as disc {lost}")));
     }
@@ -247,6 +253,21 @@ fn open_set(
     Ok((known_set(catalog, &request.name)?, sealer, true))
 }
 
+/// What is said of the set beside its source.
+fn remember_wishes(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    set: KnownSet,
+) -> Result<KnownSet, FlowError> {
+    if let Some(copies) = request.copies {
+        catalog.set_copies(set.id, copies)?;
+    }
+    if let Some(hint) = &request.hint {
+        remember_hint(catalog, &set, hint)?;
+    }
+    known_set(catalog, &request.name)
+}
+
 fn create_set(
     request: &BackupRequest,
     catalog: &mut Catalog,
@@ -287,7 +308,7 @@ fn scan(request: &BackupRequest, known: Known, desk: Desk) -> Result<Compared, F
     options.exclude.extend(own_places(request)?);
     let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
-    walk(&request.source, &filter, desk.stop, desk.monitor, &mut |found| comparer.take(found))?;
+    walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
     comparer.finish()
 }
 
@@ -334,7 +355,7 @@ impl Run<'_> {
     pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in catalog.discs(self.set.id)? {
             let files: Vec<(String, u64)> = match disc.state {
-                DiscState::Verified => continue,
+                DiscState::Verified | DiscState::Gone => continue,
                 DiscState::Open => catalog
                     .archives_of_disc(self.set.id, disc.number)?
                     .iter()
@@ -437,11 +458,6 @@ impl Run<'_> {
         queue: &Queue,
     ) -> Result<SetTexts<'_>, FlowError> {
         let snapshots = catalog.snapshots(self.set.id)?;
-        let long = |work: &crate::pack::Work| match work {
-            crate::pack::Work::File { entry, .. } | crate::pack::Work::Plain(entry) => {
-                entry.path.as_bytes().len() > LONG_PATH
-            }
-        };
         let key_ids = self.sealer.as_ref().map(|sealer| sealer.locks().key_ids());
         Ok(SetTexts {
             set: self.set,
@@ -451,7 +467,7 @@ impl Run<'_> {
                 .into_iter()
                 .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
                 .collect(),
-            long_paths: queue.iter().any(long),
+            long_paths: queue.longest_path() > LONG_PATH,
         })
     }
 

@@ -292,6 +292,8 @@ impl Bench {
             rehash: false,
             move_source: false,
             min_fill: None,
+            copies: None,
+            hint: None,
             flush: false,
         }
     }
@@ -508,6 +510,7 @@ fn known(catalog: &Path) -> String {
         let copies = copies.iter().map(|copy| match copy.state {
             CopyState::Burned => " burned",
             CopyState::Found(finding) => [" ok", " bad"][usize::from(finding != Finding::Ok)],
+            CopyState::Gone(_) => " gone",
         });
         format!("{}:{:?}{}", disc.number, disc.state, copies.collect::<String>())
     });

@@ -4,7 +4,7 @@ use crate::burn::{BurnError, Burned, burn, check_size, make_image, take_blank};
 use crate::catalog::{Catalog, DiscFile, DiscInfo, Finding, KnownSet};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::volume_id;
-use crate::model::DiscNo;
+use crate::model::{DiscNo, Strain};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Proof, Verdict, verify};
@@ -60,7 +60,7 @@ impl Station<'_> {
         only: &[DiscNo],
     ) -> Result<Vec<DiscInfo>, FlowError> {
         self.burn_recovery_discs(catalog)?;
-        let mut discs = waiting(catalog, self.set)?;
+        let mut discs = waiting(catalog, self.set, self.staging)?;
         discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
         discs.iter().try_for_each(|disc| self.burn_one(catalog, disc))?;
         Ok(discs)
@@ -79,13 +79,33 @@ impl Station<'_> {
         made.iter().try_for_each(|disc| self.burn_one(catalog, disc))
     }
 
-    /// Burns and verifies one disc until it is safe. Each step is recorded before the next one is
-    /// taken, so that a run that is killed anywhere is gone on with by the next.
+    /// Burns and verifies one disc until it is safe: as many copies as are wanted. Each step is
+    /// recorded before the next one is taken, so that a run that is killed anywhere is gone on
+    /// with by the next.
     pub fn make_safe(&mut self, order: &Order, records: &mut dyn Records) -> Result<(), FlowError> {
-        let (disc, files) = (&order.disc, &*order.files);
-        let Station { staging, set, drives, desk } = self;
-        let mut turn = Turn { disc, files, staging, set, drives, desk: *desk, records };
-        turn.run(order.has_unread_copy)
+        let mut good = order.good.clone();
+        while good.len() < order.wanted {
+            self.turn_to_free_place(&good);
+            let Station { staging, set, drives, desk } = self;
+            let copy = good.len() + 1;
+            let mut turn = Turn { order, copy, staging, set, drives, desk: *desk, records };
+            turn.run()?;
+            good.push(self.drives.burner.medium());
+        }
+        // What waited in staging is needed no more, unless another copy is to be made later.
+        if good.len() >= self.set.copies as usize {
+            self.staging.remove(self.set, order.disc.number)?;
+        }
+        Ok(())
+    }
+
+    /// Where a drive keeps copies apart, the first place that bears no good copy.
+    fn turn_to_free_place(&mut self, good: &[String]) {
+        let burner = &mut self.drives.burner;
+        let mut place = 1;
+        while burner.turn_to(place) && good.contains(&burner.medium()) {
+            place += 1;
+        }
     }
 }
 
@@ -97,8 +117,9 @@ enum Failed {
 
 /// One disc's turn in the drives.
 struct Turn<'a> {
-    disc: &'a DiscInfo,
-    files: &'a [DiscFile],
+    order: &'a Order,
+    /// Which of the copies that are wanted.
+    copy: usize,
     staging: &'a Staging,
     set: &'a KnownSet,
     drives: &'a mut Drives,
@@ -107,9 +128,13 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn run(&mut self, has_unread_copy: bool) -> Result<(), FlowError> {
+    fn disc(&self) -> &'_ DiscInfo {
+        &self.order.disc
+    }
+
+    fn run(&mut self) -> Result<(), FlowError> {
         let mut failed = Failed::Burn;
-        if self.is_burned_already(has_unread_copy)? {
+        if self.is_burned_already()? {
             match self.read_back()? {
                 Ok(()) => return self.end(),
                 Err(why) => failed = why,
@@ -121,7 +146,7 @@ impl Turn<'_> {
                 Err(why) => failed = why,
             }
         }
-        let (disc, tries) = (self.disc.number, TRIES);
+        let (disc, tries) = (self.disc().number, TRIES);
         Err(match failed {
             Failed::Burn => FlowError::BurnFailed { disc, tries },
             Failed::ReadBack => FlowError::ReadBackFailed { disc, tries },
@@ -130,15 +155,18 @@ impl Turn<'_> {
 
     /// A run that was killed may have burned the disc and not said so, or may have left the burner
     /// at work.
-    fn is_burned_already(&mut self, has_unread_copy: bool) -> Result<bool, FlowError> {
+    fn is_burned_already(&mut self) -> Result<bool, FlowError> {
         let monitor = self.desk.monitor;
+        let has_unread_copy = self.order.has_unread_copy && self.copy == self.order.good.len() + 1;
         self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
-        if self.drives.burner.find(&self.label()).is_err() {
+        // A disc in a drive may be the copy that is good already: it is none more.
+        let is_told_apart = self.copy == 1 || self.drives.burner.slot().is_none();
+        if !has_unread_copy && !is_told_apart || self.drives.burner.find(&self.label()).is_err() {
             return Ok(false);
         }
         monitor.note(&format!(
             "disc {} is in {} already; it is read back",
-            self.disc.number,
+            self.disc().number,
             self.drives.burner.title()
         ));
         if !has_unread_copy {
@@ -148,8 +176,9 @@ impl Turn<'_> {
     }
 
     fn attempt(&mut self) -> Result<Result<(), Failed>, FlowError> {
-        let job = burn_job(self.staging, self.set, self.disc, self.files);
-        check_size(&job, self.desk.stop).map_err(|error| burn_error(error, self.disc, ""))?;
+        let mut job = burn_job(self.staging, self.set, self.disc(), &self.order.files);
+        job.image = self.order.image.clone();
+        check_size(&job, self.desk.stop).map_err(|error| burn_error(error, self.disc(), ""))?;
         self.prove_image(&job)?;
         let blank = self.blank_for(&job)?;
         match burn(job, blank, &mut *self.drives.burner, self.desk.monitor, self.desk.stop) {
@@ -158,7 +187,7 @@ impl Turn<'_> {
                 self.read_back()
             }
             Err(BurnError::Drive(error @ DriveError::Write { .. })) => self.doubt(&error),
-            Err(error) => Err(burn_error(error, self.disc, &self.drives.burner.title())),
+            Err(error) => Err(burn_error(error, self.disc(), &self.drives.burner.title())),
         }
     }
 
@@ -167,28 +196,32 @@ impl Turn<'_> {
     fn prove_image(&mut self, job: &BurnJob) -> Result<(), FlowError> {
         let Desk { monitor, stop, .. } = self.desk;
         let image = make_image(job, &mut *self.drives.burner, monitor, stop)
-            .map_err(|error| burn_error(error, self.disc, ""))?;
+            .map_err(|error| burn_error(error, self.disc(), ""))?;
         let Some(image) = image else { return Ok(()) };
         match self.verify(&*image)? {
             Verdict::Sound(_) => Ok(()),
             Verdict::Damaged(faults) => {
                 let words: Vec<String> =
                     faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect();
-                Err(FlowError::StagedDamaged { disc: self.disc.number, words: words.join("; ") })
+                Err(FlowError::StagedDamaged { disc: self.disc().number, words: words.join("; ") })
             }
         }
     }
 
     fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
-        let expected: Vec<Expected> = self.files.iter().map(expected).collect();
+        let expected: Vec<Expected> = self.order.files.iter().map(expected).collect();
         let Desk { monitor, stop, .. } = self.desk;
-        Ok(verify(reader, self.disc.uuid, &expected, self.disc.image, monitor, stop)?)
+        Ok(verify(reader, self.disc().uuid, &expected, self.disc().image, monitor, stop)?)
     }
 
     fn blank_for(&mut self, job: &BurnJob) -> Result<Blank, FlowError> {
-        let wanted = blank_words(&self.set.facts.name, self.disc);
+        let mut wanted = blank_words(&self.set.facts.name, self.disc());
+        if self.order.wanted > 1 {
+            wanted += &format!(" (copy {} of {})", self.copy, self.order.wanted);
+        }
+        let disc = &self.order.disc;
         with_medium(&mut *self.drives.burner, self.desk, &wanted, |drive| {
-            take_blank(job, drive).map_err(|error| burn_error(error, self.disc, &drive.title()))
+            take_blank(job, drive).map_err(|error| burn_error(error, disc, &drive.title()))
         })
     }
 
@@ -211,15 +244,15 @@ impl Turn<'_> {
     fn say_failed(&self, why: &str) {
         self.desk
             .monitor
-            .note(&format!("disc {}: {why}; it goes onto the next blank", self.disc.number));
+            .note(&format!("disc {}: {why}; it goes onto the next blank", self.disc().number));
     }
 
     fn label(&self) -> Label {
-        label(self.set, self.disc)
+        label(self.set, self.disc())
     }
 
     fn record(&mut self, step: Step) -> Result<(), FlowError> {
-        let (disc, reached) = (self.disc.number, step.reached());
+        let (disc, reached) = (self.disc().number, step.reached());
         self.records.keep(Record { disc, at: Moment::now(), step })?;
         self.desk.monitor.disc(disc, reached);
         Ok(())
@@ -236,15 +269,17 @@ impl Turn<'_> {
             Ok(reader) => {
                 self.desk.monitor.phase(&Phase {
                     what: "verifying",
-                    disc: Some(self.disc.number.0),
-                    total: Some(self.files.iter().map(|file| file.size.0).sum()),
+                    disc: Some(self.disc().number.0),
+                    total: Some(self.order.files.iter().map(|file| file.size.0).sum()),
                 });
                 match self.verify(&*reader)? {
                     Verdict::Sound(proof) => {
+                        // Before it counts as safe: afterwards nobody comes back to it.
+                        if self.copy == 1 {
+                            let group = Grouping::new(self.staging, self.set, self.desk);
+                            group.take(self.disc(), &self.order.files, &*reader)?;
+                        }
                         drop(reader);
-                        // Before it counts as safe: afterwards its staging goes.
-                        let group = Grouping::new(self.staging, self.set, self.desk);
-                        group.take(self.disc, self.files)?;
                         return self.bless(&proof).map(Ok);
                     }
                     Verdict::Damaged(faults) => faults,
@@ -280,39 +315,47 @@ impl Turn<'_> {
 
     /// The only place where a disc becomes safe: it takes a proof, and only `verify` makes those.
     fn bless(&mut self, proof: &Proof) -> Result<(), FlowError> {
-        debug_assert_eq!(proof.disc(), self.disc.uuid);
+        debug_assert_eq!(proof.disc(), self.disc().uuid);
         let details = format!("{} files, {} bytes", proof.files(), proof.bytes());
-        self.record_read_back(Finding::Ok, details)
+        self.record_read_back(Finding::Ok, details, proof.strain())
     }
 
     fn condemn(&mut self, faults: &[Fault]) -> Result<(), FlowError> {
         for fault in faults {
-            let thing = format!("disc {}: {}", self.disc.number, fault.path);
+            let thing = format!("disc {}: {}", self.disc().number, fault.path);
             self.desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
         }
         let details: Vec<String> =
             faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
-        self.record_read_back(Finding::Damaged, details.join("\n"))?;
+        self.record_read_back(Finding::Damaged, details.join("\n"), Strain::default())?;
         let label = self.label();
         self.drives.reader().reject(&label)?;
         self.say_failed("reading it back found damage");
         Ok(())
     }
 
-    fn record_read_back(&mut self, finding: Finding, details: String) -> Result<(), FlowError> {
+    fn record_read_back(
+        &mut self,
+        finding: Finding,
+        details: String,
+        strain: Strain,
+    ) -> Result<(), FlowError> {
         let drive = self.drives.reader().title();
-        self.record(Step::ReadBack { drive, finding, details })
+        self.record(Step::ReadBack { drive, finding, details, strain })
     }
 
-    /// There is a verified copy: what waited in staging is needed no more.
+    /// There is a verified copy more.
     fn end(&mut self) -> Result<(), FlowError> {
-        self.staging.remove(self.set, self.disc.number)?;
+        let number = self.disc().number;
         let Some(slot) = self.drives.reader().slot() else { return Ok(()) };
         slot.eject()?;
-        let name = volume_id(self.disc.number, &self.set.facts.name);
+        let name = volume_id(self.disc().number, &self.set.facts.name);
+        let copy = match self.order.wanted {
+            1 => String::new(),
+            _ => format!(", copy {}", self.copy),
+        };
         self.desk.monitor.note(&format!(
-            "disc {} is verified and handed out: write {name} on it",
-            self.disc.number
+            "disc {number}{copy} is verified and handed out: write {name}{copy} on it"
         ));
         Ok(())
     }

@@ -3,16 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::catalog::{Catalog, KnownEntry, RowChange, SetId};
+use crate::catalog::{Catalog, DIR_PAGE, KnownContent, KnownEntry, RowChange, SetId};
 use crate::model::entry::Fingerprint;
 use crate::model::rows::Note;
-use crate::model::{Entry, Kind, RelPath, SnapshotSeq};
-use crate::pack::Work;
+use crate::model::{Digest, Entry, Kind, RelPath, SnapshotSeq, Xattr};
 use crate::pack::estimate::Load;
-use crate::pack::queue::Queue;
+use crate::pack::queue::{Queue, Ticket, content_bytes};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Trouble};
-use crate::scan::walk::Found;
+use crate::scan::{Found, Visitor, sees_trusted};
 
 use super::FlowError;
 
@@ -34,9 +33,8 @@ pub struct Compared {
     /// How many directories each rule left without their content; they are stored themselves.
     pub hollow: BTreeMap<String, u64>,
     pub failed: u64,
-    /// Files that are read again although nothing tells that they changed (`--rehash`), and the
-    /// digest that they had.
-    pub rehashed: HashMap<RelPath, crate::model::Digest>,
+    /// Files are read again although nothing tells that they changed (`--rehash`).
+    pub rehashed: bool,
 }
 
 impl Compared {
@@ -57,12 +55,12 @@ pub struct Known<'a> {
 }
 
 impl Known<'_> {
-    fn dir(&self, dir: &RelPath) -> Result<HashMap<RelPath, KnownEntry>, FlowError> {
-        let (Some(catalog), Some(set)) = (&self.catalog, self.set) else {
-            return Ok(HashMap::new());
-        };
-        let rows = catalog.dir_rows(set, dir)?;
-        Ok(rows.into_iter().map(|row| (row.path.clone(), row)).collect())
+    /// Some rows of a directory, in order, behind `after`; an end is [`DIR_PAGE`] rows or fewer.
+    fn page(&self, dir: &RelPath, after: &[u8]) -> Result<Vec<KnownEntry>, FlowError> {
+        match (&self.catalog, self.set) {
+            (Some(catalog), Some(set)) => Ok(catalog.dir_rows(set, dir, after)?),
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn one(&self, path: &RelPath) -> Result<Option<KnownEntry>, FlowError> {
@@ -70,6 +68,21 @@ impl Known<'_> {
             (Some(catalog), Some(set)) => Ok(catalog.known(set, path)?),
             _ => Ok(None),
         }
+    }
+
+    fn last_trusted(&self) -> Result<SnapshotSeq, FlowError> {
+        let last = match (&self.catalog, self.set) {
+            (Some(catalog), Some(set)) => catalog.last_trusted(set)?,
+            _ => None,
+        };
+        Ok(last.unwrap_or(SnapshotSeq(0)))
+    }
+
+    fn saw_trusted(&mut self) -> Result<(), FlowError> {
+        if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
+            catalog.saw_trusted(set, seq)?;
+        }
+        Ok(())
     }
 
     fn put(&mut self, changes: &mut Vec<RowChange>) -> Result<(), FlowError> {
@@ -81,19 +94,69 @@ impl Known<'_> {
     }
 }
 
+/// A directory between the root and the one in work, with its rows that were not met yet. The walk
+/// comes in the same order, so a page of them is enough.
+struct OpenDir {
+    path: RelPath,
+    rows: std::vec::IntoIter<KnownEntry>,
+    /// The name of the last row that was read; `None`: there are no more.
+    after: Option<Vec<u8>>,
+}
+
+impl OpenDir {
+    fn new(path: RelPath) -> OpenDir {
+        OpenDir { path, rows: Vec::new().into_iter(), after: Some(Vec::new()) }
+    }
+
+    /// The next row, which stays.
+    fn first(&mut self, known: &Known) -> Result<Option<&KnownEntry>, FlowError> {
+        if self.rows.as_slice().is_empty() {
+            if let Some(after) = self.after.take() {
+                let page = known.page(&self.path, &after)?;
+                let last = page.last().filter(|_| page.len() == DIR_PAGE);
+                self.after = last.and_then(|row| Some(row.path.split_last()?.1.to_vec()));
+                self.rows = page.into_iter();
+            }
+        }
+        Ok(self.rows.as_slice().first())
+    }
+
+    /// Takes the next row if it stands before `path`, or anywhere if there is none. In one
+    /// directory the bytes of paths are in the order of names.
+    fn passed(
+        &mut self,
+        known: &Known,
+        path: Option<&RelPath>,
+    ) -> Result<Option<KnownEntry>, FlowError> {
+        let first = self.first(known)?;
+        let passed =
+            first.is_some_and(|row| path.is_none_or(|path| row.path.as_bytes() < path.as_bytes()));
+        Ok(if passed { self.rows.next() } else { None })
+    }
+
+    fn met(&mut self, known: &Known, path: &RelPath) -> Result<Option<KnownEntry>, FlowError> {
+        let met = self.first(known)?.is_some_and(|row| row.path == *path);
+        Ok(if met { self.rows.next() } else { None })
+    }
+}
+
 /// Takes what the walk finds, in its order.
 pub struct Comparer<'a> {
     known: Known<'a>,
     rehash: bool,
     monitor: &'a dyn Monitor,
-    /// The directories from the root to the one in work, with the rows not met yet.
-    open: Vec<(RelPath, HashMap<RelPath, KnownEntry>)>,
+    /// From the root down.
+    open: Vec<OpenDir>,
+    /// The row of a path that the walk asked about and comes with next.
+    asked: Option<(RelPath, Option<KnownEntry>)>,
     visited: HashSet<RelPath>,
     /// Directories that could not be read: what is below stays as it is known.
     failed_dirs: Vec<RelPath>,
     gone_dirs: bool,
+    /// What [`trusted`](Self::trusted) says, once it was asked.
+    trusted: Option<Option<SnapshotSeq>>,
     /// The first name of each file that has several, and its place in the queue if it is there.
-    names: HashMap<(u64, u64), (RelPath, Option<usize>)>,
+    names: HashMap<(u64, u64), (RelPath, Option<Ticket>)>,
     changes: Vec<RowChange>,
     result: Compared,
 }
@@ -105,44 +168,51 @@ impl<'a> Comparer<'a> {
             rehash,
             monitor,
             open: Vec::new(),
+            asked: None,
             visited: HashSet::new(),
             failed_dirs: Vec::new(),
             gone_dirs: false,
+            trusted: None,
             names: HashMap::new(),
             changes: Vec::new(),
             result: Compared::default(),
         }
     }
 
-    pub fn take(&mut self, found: Found) -> Result<(), FlowError> {
-        match found {
-            Found::Entry(entry) => self.entry(entry),
-            Found::Hollow { entry, rule } => {
-                *self.result.hollow.entry(rule.to_string()).or_default() += 1;
-                self.entry(entry)
-            }
-            // Its row, if it has one, is not met: so it leaves the snapshot.
-            Found::Excluded { rule, .. } => {
-                *self.result.excluded.entry(rule.to_string()).or_default() += 1;
-                Ok(())
-            }
-            Found::Failed { path, error } => {
-                let what = super::chain(&error);
-                self.failed(path, what)
-            }
-        }
-    }
-
     /// The walk is over: what was not met is gone.
     pub fn finish(mut self) -> Result<Compared, FlowError> {
-        while let Some((_, rows)) = self.open.pop() {
-            self.gone(rows)?;
+        while let Some(dir) = self.open.pop() {
+            self.close(dir)?;
         }
         if self.gone_dirs {
             self.remove_below_gone_dirs()?;
         }
         self.known.put(&mut self.changes)?;
+        // What could not be read stands as somebody else may have read it.
+        if sees_trusted() && self.result.failed == 0 {
+            self.known.saw_trusted()?;
+        }
         Ok(self.result)
+    }
+
+    /// A change of attributes is a change of the inode, which its ctime tells.
+    fn has_all_xattrs(&mut self, row: &KnownEntry, entry: &Entry) -> Result<bool, FlowError> {
+        let same = is_same_kind(row, entry)
+            && row.inode == entry.print.inode
+            && row.ctime == entry.print.ctime
+            && row.meta.mtime == entry.meta.mtime
+            && row.note == Note::None
+            && !is_fresh(row, &self.known.begun);
+        Ok(same && is_complete(row.since, self.trusted()?))
+    }
+
+    /// The last run that was shown what we are; `None` if there is nothing more to be shown.
+    fn trusted(&mut self) -> Result<Option<SnapshotSeq>, FlowError> {
+        if self.trusted.is_none() {
+            let seen = sees_trusted();
+            self.trusted = Some(if seen { Some(self.known.last_trusted()?) } else { None });
+        }
+        Ok(self.trusted.flatten())
     }
 
     fn entry(&mut self, entry: Entry) -> Result<(), FlowError> {
@@ -153,8 +223,7 @@ impl<'a> Comparer<'a> {
             known.as_ref().is_some_and(|row| row.kind == Kind::Dir) && entry.kind != Kind::Dir;
         if entry.kind == Kind::Dir {
             self.visited.insert(entry.path.clone());
-            let rows = self.known.dir(&entry.path)?;
-            self.open.push((entry.path.clone(), rows));
+            self.open.push(OpenDir::new(entry.path.clone()));
         }
         if entry.kind == Kind::File && entry.print.nlink > 1 {
             let key = (entry.print.dev, entry.print.inode);
@@ -169,25 +238,33 @@ impl<'a> Comparer<'a> {
         }
     }
 
-    /// The row of this path, taken out of those that wait to be met.
+    /// The row of this path. Rows that stand before it were not met: they are gone.
     fn meet(&mut self, path: &RelPath) -> Result<Option<KnownEntry>, FlowError> {
-        let Some(parent) = path.parent() else { return self.known.one(path) };
-        while self.open.last().is_some_and(|(dir, _)| *dir != parent) {
-            if let Some((_, rows)) = self.open.pop() {
-                self.gone(rows)?;
-            }
+        if let Some((_, row)) = self.asked.take_if(|(asked, _)| asked == path) {
+            return Ok(row);
         }
-        Ok(self.open.last_mut().and_then(|(_, rows)| rows.remove(path)))
+        let Some(parent) = path.parent() else { return self.known.one(path) };
+        let mut dir = loop {
+            match self.open.pop() {
+                None => return Ok(None),
+                Some(dir) if dir.path == parent => break dir,
+                Some(dir) => self.close(dir)?,
+            }
+        };
+        while let Some(row) = dir.passed(&self.known, Some(path))? {
+            self.gone(row)?;
+        }
+        let met = dir.met(&self.known, path)?;
+        self.open.push(dir);
+        Ok(met)
     }
 
     fn file(&mut self, entry: Entry, known: Option<KnownEntry>) -> Result<(), FlowError> {
         let same = known
             .as_ref()
-            .is_some_and(|row| is_unread(row, &entry) && !is_fresh(row, &self.known.begun));
+            .is_some_and(|row| proven_digest(row, &entry, &self.known.begun).is_some());
         if !same || self.rehash {
-            if let (true, Some(digest)) = (same, digest_of(&known)) {
-                self.result.rehashed.insert(entry.path.clone(), digest);
-            }
+            self.result.rehashed |= same;
             return self.enqueue(entry, known.is_none());
         }
         self.note_name(&entry, None);
@@ -197,22 +274,17 @@ impl<'a> Comparer<'a> {
 
     /// A file to read. A new path gets its row now, so that a listing written meanwhile has it.
     fn enqueue(&mut self, entry: Entry, is_new: bool) -> Result<(), FlowError> {
-        self.note_name(&entry, Some(self.result.queue.len()));
+        let ticket = self.result.queue.push(&entry);
+        self.note_name(&entry, Some(ticket));
         self.result.load.files += 1;
-        if is_new {
-            self.change(RowChange::Put {
-                entry: Box::new(entry.clone()),
-                content: None,
-                note: Note::None,
-            })?;
+        self.result.load.bytes += content_bytes(&entry);
+        if !is_new {
+            return Ok(());
         }
-        let work = Work::File { entry: Box::new(entry), links: Vec::new(), tries: 0 };
-        self.result.load.bytes += work.content_bytes();
-        self.result.queue.push_back(work);
-        Ok(())
+        self.change(RowChange::Put { entry: Box::new(entry), content: None, note: Note::None })
     }
 
-    fn note_name(&mut self, entry: &Entry, queued: Option<usize>) {
+    fn note_name(&mut self, entry: &Entry, queued: Option<Ticket>) {
         if entry.print.nlink > 1 {
             let key = (entry.print.dev, entry.print.inode);
             self.names.insert(key, (entry.path.clone(), queued));
@@ -225,14 +297,13 @@ impl<'a> Comparer<'a> {
         mut entry: Entry,
         known: Option<KnownEntry>,
         first: RelPath,
-        queued: Option<usize>,
+        queued: Option<Ticket>,
     ) -> Result<(), FlowError> {
         entry.kind = Kind::Hardlink;
         entry.size = 0;
         entry.meta.link = first.as_bytes().to_vec();
-        if let Some(Work::File { links, .. }) = queued.and_then(|at| self.result.queue.get_mut(at))
-        {
-            links.push(entry.clone());
+        if let Some(file) = queued {
+            self.result.queue.add_link(file, &entry);
         }
         self.keep_or_put(entry, known, None)
     }
@@ -242,7 +313,7 @@ impl<'a> Comparer<'a> {
         self.note_name(&entry, None);
         let member = known.as_ref().is_none_or(|row| !is_same_thing(row, &entry));
         if member {
-            self.result.queue.push_back(Work::Plain(Box::new(entry.clone())));
+            self.result.queue.push(&entry);
         }
         self.keep_or_put(entry, known, None)
     }
@@ -280,12 +351,17 @@ impl<'a> Comparer<'a> {
         self.change(RowChange::Put { entry: Box::new(entry_of(row)), content, note })
     }
 
-    fn gone(&mut self, rows: HashMap<RelPath, KnownEntry>) -> Result<(), FlowError> {
-        for (path, row) in rows {
-            self.gone_dirs |= row.kind == Kind::Dir;
-            self.remove(path)?;
+    /// The walk has left this directory.
+    fn close(&mut self, mut dir: OpenDir) -> Result<(), FlowError> {
+        while let Some(row) = dir.passed(&self.known, None)? {
+            self.gone(row)?;
         }
         Ok(())
+    }
+
+    fn gone(&mut self, row: KnownEntry) -> Result<(), FlowError> {
+        self.gone_dirs |= row.kind == Kind::Dir;
+        self.remove(row.path)
     }
 
     fn remove(&mut self, path: RelPath) -> Result<(), FlowError> {
@@ -303,8 +379,9 @@ impl<'a> Comparer<'a> {
             !self.visited.contains(dir) && !self.failed_dirs.iter().any(|f| is_below(dir, f))
         };
         for dir in dirs.iter().filter(|dir| gone(dir)).cloned().collect::<Vec<_>>() {
-            for path in self.known.dir(&dir)?.into_keys() {
-                self.remove(path)?;
+            let mut dir = OpenDir::new(dir);
+            while let Some(row) = dir.passed(&self.known, None)? {
+                self.remove(row.path)?;
             }
         }
         Ok(())
@@ -319,6 +396,60 @@ impl<'a> Comparer<'a> {
     }
 }
 
+impl Visitor<FlowError> for Comparer<'_> {
+    fn known_xattrs(&mut self, entry: &Entry) -> Result<Option<Vec<Xattr>>, FlowError> {
+        if self.rehash {
+            return Ok(None);
+        }
+        let row = self.meet(&entry.path)?;
+        let mut known = None;
+        if let Some(row) = &row {
+            known = self.has_all_xattrs(row, entry)?.then(|| row.meta.xattrs.clone());
+        }
+        self.asked = Some((entry.path.clone(), row));
+        Ok(known)
+    }
+
+    fn take(&mut self, found: Found) -> Result<(), FlowError> {
+        match found {
+            Found::Entry(entry) => self.entry(entry),
+            Found::Hollow { entry, rule } => {
+                *self.result.hollow.entry(rule.to_string()).or_default() += 1;
+                self.entry(entry)
+            }
+            // Its row, if it has one, is not met: so it leaves the snapshot.
+            Found::Excluded { rule, .. } => {
+                *self.result.excluded.entry(rule.to_string()).or_default() += 1;
+                Ok(())
+            }
+            Found::Failed { path, error } => {
+                let what = super::chain(&error);
+                self.failed(path, what)
+            }
+        }
+    }
+}
+
+/// A row of before the last run that was shown everything was compared by it.
+pub(super) fn is_complete(since: SnapshotSeq, trusted: Option<SnapshotSeq>) -> bool {
+    trusted.is_none_or(|trusted| since <= trusted)
+}
+
+/// Other names of a file are told of as files.
+fn is_same_kind(row: &KnownEntry, entry: &Entry) -> bool {
+    row.kind == entry.kind || (row.kind, entry.kind) == (Kind::Hardlink, Kind::File)
+}
+
+/// The digest that a file must still have, as far as its dates tell.
+pub(super) fn proven_digest(
+    row: &KnownEntry,
+    entry: &Entry,
+    begun: &HashMap<SnapshotSeq, Moment>,
+) -> Option<Digest> {
+    let proven = is_unread(row, entry) && !is_fresh(row, begun);
+    proven.then(|| row.content.as_ref()?.digest)?
+}
+
 /// Nothing tells that the content changed, and all of it is stored.
 fn is_unread(row: &KnownEntry, entry: &Entry) -> bool {
     row.kind == Kind::File
@@ -327,7 +458,7 @@ fn is_unread(row: &KnownEntry, entry: &Entry) -> bool {
         && row.ctime == entry.print.ctime
         && row.inode == entry.print.inode
         && row.note != Note::Changed
-        && digest_of(&Some(row.clone())).is_some()
+        && row.content.as_ref().is_some_and(KnownContent::complete)
 }
 
 /// The coarsest clock of a file system that people still use counts in two seconds (FAT).
@@ -337,10 +468,6 @@ const TICK: i64 = 2;
 /// same tick of the file system's clock, unseen: its times prove nothing.
 fn is_fresh(row: &KnownEntry, begun: &HashMap<SnapshotSeq, Moment>) -> bool {
     begun.get(&row.since).is_none_or(|moment| row.ctime.sec >= moment.0 - TICK)
-}
-
-fn digest_of(row: &Option<KnownEntry>) -> Option<crate::model::Digest> {
-    row.as_ref()?.content.as_ref()?.digest
 }
 
 /// The same directory, link or device, whatever its metadata.

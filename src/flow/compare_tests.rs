@@ -15,13 +15,13 @@ use crate::catalog::{
 };
 use crate::model::disc::{Compression, Encryption};
 use crate::model::rows::{FrameSpan, Note};
-use crate::model::{ArchiveNo, Digest, DiscUuid, Kind, RelPath, Sectors, SetUuid};
+use crate::model::{ArchiveNo, Digest, DiscUuid, Entry, Kind, RelPath, Sectors, SetUuid, Xattr};
 use crate::pack::Work;
 use crate::port::clock::Moment;
 use crate::port::monitor::Recorder;
 use crate::scan::LookError;
 use crate::scan::filter::{Filter, FilterOptions};
-use crate::scan::walk::{Found, walk};
+use crate::scan::{Found, Visitor, walk};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -33,6 +33,35 @@ struct Bench {
     exclude: Vec<String>,
     /// Seconds from now to the beginning of a run; nothing is fresh in the far future.
     later: i64,
+    rehash: bool,
+    /// Paths whose attributes the last run did not read.
+    known: usize,
+}
+
+/// Turns one path into a failure before it is compared.
+struct Breaking<'a> {
+    comparer: Comparer<'a>,
+    broken: Option<&'static str>,
+    known: usize,
+}
+
+impl Visitor<FlowError> for Breaking<'_> {
+    fn known_xattrs(&mut self, entry: &Entry) -> Result<Option<Vec<Xattr>>, FlowError> {
+        let known = self.comparer.known_xattrs(entry)?;
+        self.known += usize::from(known.is_some());
+        Ok(known)
+    }
+
+    fn take(&mut self, found: Found) -> Result<(), FlowError> {
+        let path = found.path().clone();
+        match self.broken {
+            Some(name) if path.as_bytes() == name.as_bytes() => {
+                self.comparer.take(Found::Failed { path, error: LookError::Vanished })
+            }
+            Some(name) if path.as_bytes().starts_with(format!("{name}/").as_bytes()) => Ok(()),
+            _ => self.comparer.take(found),
+        }
+    }
 }
 
 impl Bench {
@@ -58,7 +87,17 @@ impl Bench {
         let number = DiscNo(1);
         let disc = NewDisc { number, uuid: DiscUuid(Uuid::new_v4()), capacity: Sectors(1000) };
         catalog.begin_disc(set, &disc).unwrap();
-        Bench { dir, catalog, set, archive: 0, broken: None, exclude: Vec::new(), later: 1_000 }
+        Bench {
+            dir,
+            catalog,
+            set,
+            archive: 0,
+            broken: None,
+            exclude: Vec::new(),
+            later: 1_000,
+            rehash: false,
+            known: 0,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -84,22 +123,14 @@ impl Bench {
         let known =
             Known { catalog: Some(&mut self.catalog), set: Some(self.set), seq: Some(seq), begun };
         let recorder = Recorder::default();
-        let mut comparer = Comparer::new(known, false, &recorder);
+        let comparer = Comparer::new(known, self.rehash, &recorder);
         let options = FilterOptions { exclude: self.exclude.clone(), ..FilterOptions::default() };
         let filter = Filter::new(&options).unwrap();
-        let broken = self.broken;
         let source = self.dir.path().join("src");
-        walk(&source, &filter, &Stop::new(), &recorder, &mut |found| {
-            let path = found.path().clone();
-            match broken {
-                Some(name) if path.as_bytes() == name.as_bytes() => {
-                    comparer.take(Found::Failed { path, error: LookError::Vanished })
-                }
-                Some(name) if path.as_bytes().starts_with(format!("{name}/").as_bytes()) => Ok(()),
-                _ => comparer.take(found),
-            }
-        })
-        .unwrap();
+        let mut visitor = Breaking { comparer, broken: self.broken, known: 0 };
+        walk(&source, &filter, &Stop::new(), &recorder, &mut visitor).unwrap();
+        let Breaking { comparer, known, .. } = visitor;
+        self.known = known;
         let compared = comparer.finish().unwrap();
         self.store(&compared, seq);
         self.catalog.finish_snapshot(self.set, seq, later, &Default::default()).unwrap();
@@ -107,17 +138,16 @@ impl Bench {
     }
 
     fn store(&mut self, compared: &Compared, seq: SnapshotSeq) {
-        let files: Vec<StoredMember> = compared
-            .queue
-            .iter()
+        let files: Vec<StoredMember> = works(compared)
+            .into_iter()
             .filter_map(|work| match work {
                 Work::File { entry, .. } => Some(StoredMember {
                     member: entry.path.clone(),
                     stored: Stored::Whole {
-                        sha256: digest_of(entry),
+                        sha256: digest_of(&entry),
                         frames: FrameSpan { offset: 0, length: 1, tar_offset: 0 },
                     },
-                    entry: (**entry).clone(),
+                    entry: *entry,
                     note: Note::None,
                 }),
                 Work::Plain(_) => None,
@@ -167,12 +197,17 @@ fn digest_of(entry: &crate::model::Entry) -> Digest {
     Digest(bytes)
 }
 
+fn works(compared: &Compared) -> Vec<Work> {
+    let mut queue = compared.queue.clone();
+    std::iter::from_fn(|| queue.pop_front()).collect()
+}
+
 fn queued(compared: &Compared) -> Vec<String> {
-    let name = |work: &Work| match work {
+    let name = |work: Work| match work {
         Work::File { entry, .. } => entry.path.to_string(),
         Work::Plain(entry) => format!("({})", entry.path),
     };
-    compared.queue.iter().map(name).collect()
+    works(compared).into_iter().map(name).collect()
 }
 
 #[test]
@@ -259,7 +294,8 @@ fn names_of_one_file_travel_together_and_survive_the_first_ones_end() {
     fs::hard_link(bench.path("a"), bench.path("b")).unwrap();
     fs::hard_link(bench.path("a"), bench.path("c")).unwrap();
     let first = bench.run();
-    let Some(Work::File { links, .. }) = first.queue.get(1) else { panic!("{:?}", first.queue) };
+    let works = works(&first);
+    let Some(Work::File { links, .. }) = works.get(1) else { panic!("{works:?}") };
     assert_eq!(links.len(), 2);
     assert_eq!(first.queue.len(), 2);
     fs::remove_file(bench.path("a")).unwrap();
@@ -282,7 +318,7 @@ fn a_file_that_was_never_stored_is_queued_until_it_is() {
     let mut entry = None;
     let filter = Filter::new(&FilterOptions::default()).unwrap();
     let source = bench.dir.path().join("src");
-    walk(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found| {
+    walk(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found: Found| {
         if let Found::Entry(found) = found {
             entry = Some(found);
         }
@@ -303,4 +339,73 @@ fn a_file_that_changed_as_the_run_began_is_read_again_by_the_next() {
     bench.run();
     let compared = bench.run();
     assert_eq!(queued(&compared), ["a"], "its times cannot prove that it is the same");
+}
+
+fn set_xattr(path: &std::path::Path, name: &str, value: &[u8]) {
+    rustix::fs::lsetxattr(path, name, value, rustix::fs::XattrFlags::empty()).unwrap();
+}
+
+#[test]
+fn attributes_are_read_again_where_the_inode_changed_and_nowhere_else() {
+    let mut bench = Bench::new();
+    for name in ["a/1", "a/2", "b"] {
+        bench.write(name, "x");
+        set_xattr(&bench.path(name), "user.old", b"1");
+    }
+    fs::hard_link(bench.path("b"), bench.path("c")).unwrap();
+    symlink("b", bench.path("l")).unwrap();
+    bench.run();
+    assert_eq!(bench.known, 0);
+    let second = bench.run();
+    assert_eq!((bench.known, second.unchanged, second.differs()), (5, 7, false));
+    set_xattr(&bench.path("a/1"), "user.new", b"2");
+    bench.run();
+    assert_eq!(bench.known, 4, "the change time of a/1 is another");
+    let row = bench.catalog.known(bench.set, &RelPath::new(b"a/1").unwrap()).unwrap().unwrap();
+    let names: Vec<&[u8]> = row.meta.xattrs.iter().map(|xattr| &xattr.name[..]).collect();
+    assert_eq!(names, [&b"user.new"[..], b"user.old"]);
+    bench.rehash = true;
+    bench.run();
+    assert_eq!(bench.known, 0, "who distrusts times distrusts them for attributes, too");
+}
+
+#[test]
+fn attributes_read_as_the_run_began_are_read_again() {
+    let mut bench = Bench::new();
+    bench.write("a", "");
+    bench.later = 0;
+    bench.run();
+    bench.run();
+    assert_eq!(bench.known, 0, "they may have changed within the same tick of the clock");
+}
+
+/// As if the former runs had been somebody's who is shown less than we are.
+#[test]
+fn attributes_that_a_lesser_user_read_are_read_again_once() {
+    let mut bench = Bench::new();
+    bench.write("a", "x");
+    bench.write("b", "y");
+    bench.run();
+    let seen = bench.catalog.last_trusted(bench.set).unwrap();
+    assert_eq!(seen.is_some(), crate::scan::sees_trusted());
+    let complete = |since, trusted| super::compare::is_complete(SnapshotSeq(since), trusted);
+    assert!(complete(7, None), "what this user does not see cannot be missing");
+    assert!(complete(7, Some(SnapshotSeq(7))));
+    assert!(!complete(8, Some(SnapshotSeq(7))));
+}
+
+#[test]
+fn a_directory_of_many_pages_is_compared_row_by_row() {
+    let mut bench = Bench::new();
+    for number in 0..2 * crate::catalog::DIR_PAGE + 10 {
+        bench.write(&format!("{number:05}"), "x");
+    }
+    bench.run();
+    for gone in ["00000", "00999", "01000", "01001", "02009"] {
+        fs::remove_file(bench.path(gone)).unwrap();
+    }
+    bench.write("00999x", "new");
+    let compared = bench.run();
+    assert_eq!((compared.removed, queued(&compared)), (5, vec!["00999x".to_owned()]));
+    assert!(!bench.run().differs());
 }

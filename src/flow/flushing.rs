@@ -52,6 +52,8 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         move_source: false,
         min_fill: None,
         flush: true,
+        copies: None,
+        hint: None,
     };
     let report = BackupReport::default();
     let (staging, set) = (&staging, &set);
@@ -60,7 +62,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let texts = run.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
     let place = (new_disc, known);
-    let (begun, rehashed) = (HashMap::new(), HashMap::new());
+    let (begun, rehashed) = (HashMap::new(), false);
     let set = run.set.id;
     let mut ledger =
         CatalogLedger::new(&mut catalog, set, last.seq, desk.monitor, place, begun, rehashed)?;

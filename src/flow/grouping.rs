@@ -1,7 +1,7 @@
 //! Recovery discs of a set (format 11): each disc is taken into the group in work before its
 //! staging goes, and when the group is full its recovery discs are made and burned.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, ClosedDisc, DiscFile, DiscInfo, KnownSet, Listings, NewDisc};
-use crate::drive::{image_sectors, write_image};
+use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
 use crate::format::disc_txt::{self, DiscTxt};
 use crate::format::sums::write_sums;
@@ -22,7 +22,7 @@ use crate::port::stop::Stopped;
 use crate::recovery::group::Group;
 use crate::recovery::striping::{STRIPES, data_capacity, recovery_path, stripe_size};
 
-use super::staging::{Staging, burn_job};
+use super::staging::Staging;
 use super::{Desk, FlowError};
 
 /// How the directories of groups are called, with the number of their first disc behind it.
@@ -48,7 +48,12 @@ impl<'a> Grouping<'a> {
 
     /// Takes a disc into the group in work, if the set has recovery discs. A disc that is in one
     /// already is not taken again. Only the thread that has the drives calls this.
-    pub fn take(&self, disc: &DiscInfo, files: &[DiscFile]) -> Result<(), FlowError> {
+    pub fn take(
+        &self,
+        disc: &DiscInfo,
+        files: &[DiscFile],
+        medium: &dyn DiscReader,
+    ) -> Result<(), FlowError> {
         let Some(ratio) = self.set.facts.parity_discs else { return Ok(()) };
         let image = disc.image.unwrap_or_default();
         if is_recovery_disc(files) || self.is_taken(disc)? {
@@ -62,7 +67,7 @@ impl<'a> Grouping<'a> {
             return Ok(());
         }
         let mut group = self.group_for(disc, ratio)?;
-        self.add_image(&mut group, disc, files)?;
+        self.add_image(&mut group, disc, medium)?;
         if is_full(&group) { self.set_aside(&group.dir) } else { Ok(()) }
     }
 
@@ -159,30 +164,23 @@ impl<'a> Grouping<'a> {
         Ok(made)
     }
 
-    /// The image is made once more from what is staged: two of one disc are alike byte for byte.
+    /// The image is read from the medium that was just verified: what is on it, and nothing else,
+    /// is what the others must make again.
     fn add_image(
         &self,
         group: &mut Group,
         disc: &DiscInfo,
-        files: &[DiscFile],
+        medium: &dyn DiscReader,
     ) -> Result<(), FlowError> {
-        let monitor = self.desk.monitor;
-        let job = burn_job(self.staging, self.set, disc, files);
-        let image = job.sectors.bytes();
-        let need = Bytes(image.0 * (1 + u64::from(group.ratio.recovery)));
+        let Desk { monitor, stop, .. } = self.desk;
+        let image = disc.image.unwrap_or_default().bytes();
+        let need = Bytes(image.0 * u64::from(group.ratio.recovery));
         self.staging.check_space(need, need)?;
-        let path = self.staging.scratch().join("group.iso");
-        remove(&path)?;
-        let phase = |what| Phase { what, disc: Some(disc.number.0), total: Some(image.0) };
-        monitor.phase(&phase("imaging"));
-        let watch = |done: Bytes| monitor.progress(Progress { done: done.0, written: None });
-        write_image(&job, &path, &watch, self.desk.stop)?;
-        monitor.phase(&phase("protecting"));
+        let number = Some(disc.number.0);
+        monitor.phase(&Phase { what: "protecting", disc: number, total: Some(image.0) });
+        let mut read = |at, buf: &mut [u8]| read_whole(medium, at, buf);
         let mut watch = |done| monitor.progress(Progress { done, written: None });
-        let taken = File::open(&path).and_then(|image| {
-            group.take(disc.number, disc.uuid, &image, &mut watch, self.desk.stop)
-        });
-        remove(&path)?;
+        let taken = group.take(disc.number, disc.uuid, image.0, &mut read, &mut watch, stop);
         taken.map_err(|error| match error.downcast::<Stopped>() {
             Ok(stopped) => stopped.into(),
             Err(error) => trouble(&group.dir)(error),
@@ -313,11 +311,15 @@ fn put(dir: &Path, path: &str, content: &[u8]) -> Result<DiscFile, FlowError> {
     Ok(DiscFile { path: path.to_owned(), size: Bytes(content.len() as u64), sha256 })
 }
 
-fn remove(path: &Path) -> Result<(), FlowError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(trouble(path)(error)),
-        _ => Ok(()),
+fn read_whole(medium: &dyn DiscReader, at: u64, buf: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match medium.read_image(Bytes(at + filled as u64), &mut buf[filled..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
     }
+    Ok(())
 }
 
 fn trouble(path: &Path) -> impl Fn(io::Error) -> FlowError + use<> {

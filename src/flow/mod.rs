@@ -6,15 +6,23 @@ mod beside;
 #[cfg(test)]
 mod beside_tests;
 pub mod burning;
+pub mod checking;
 pub mod compare;
 #[cfg(test)]
 mod compare_tests;
+pub mod copying;
 pub mod flushing;
+pub mod giving_up;
 mod grouping;
 pub mod insertion;
 pub mod keys;
+pub mod keysheet;
 pub mod ledger;
+pub mod locating;
+#[cfg(test)]
+mod media_tests;
 mod mending;
+pub mod migrating;
 mod packing;
 pub mod piles;
 pub mod query;
@@ -25,9 +33,11 @@ pub mod rescuing;
 mod restore_tests;
 pub mod restoring;
 mod rows;
+pub mod safety;
 pub mod staging;
 pub mod verifying;
 pub mod watching;
+pub mod whereabouts;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -133,6 +143,24 @@ pub enum FlowError {
     TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("{} : {what}", .path.display())]
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
+    #[error("set {set} has no disc {disc}; `coldcut discs` lists them")]
+    NoSuchDisc { set: SetName, disc: DiscNo },
+    #[error("disc {disc} has no copy {copy}; there are: {known}")]
+    NoSuchCopy { disc: DiscNo, copy: u32, known: String },
+    #[error("disc {0} was not burned yet, or its copies are gone")]
+    NoCopyYet(DiscNo),
+    #[error("disc {disc} has several copies ({known}): name one with --copy")]
+    SeveralCopies { disc: DiscNo, known: String },
+    #[error(
+        "disc {disc} is not staged, and on no shelf that is known{kept}: name the drive or the shelf that has a copy with --from"
+    )]
+    NothingToCopy { disc: DiscNo, kept: String },
+    #[error("no copy of disc {disc} could be read whole: {words}")]
+    CopyDamaged { disc: DiscNo, words: String },
+    #[error("nothing was recorded: nobody agreed (--yes does)")]
+    NotAgreed,
+    #[error("this hint is the passphrase itself; choose words that remind you of it")]
+    HintIsPassphrase,
     #[error("nothing is staged{0}")]
     NothingStaged(String),
     #[error("{} cannot be told apart from the source's own files; put it elsewhere", .0.display())]

@@ -28,7 +28,7 @@ pub(super) struct PackWork {
     pub seq: SnapshotSeq,
     pub queue: Queue,
     pub begun: HashMap<SnapshotSeq, Moment>,
-    pub rehashed: HashMap<crate::model::RelPath, crate::model::Digest>,
+    pub rehashed: bool,
     /// A disc is made even if nothing but rows differs.
     pub must: bool,
     pub load: u64,
@@ -69,7 +69,7 @@ impl Run<'_> {
         let PackWork { seq, queue, begun, rehashed, must, load, ahead } = work;
         let run = &*self;
         let Desk { monitor, stop, .. } = run.desk;
-        let mut source = Source::open(&run.request.source)?;
+        let source = Source::open(&run.request.source)?;
         let texts = &run.texts(catalog, seq, &queue)?;
         let (disc, new_disc, known) = run.next_disc(catalog, texts, true)?;
         let attend = |catalog: &mut Catalog| drives.map_or(Ok(()), |drives| drives.attend(catalog));
@@ -77,7 +77,7 @@ impl Run<'_> {
         let ledger = CatalogLedger::new(catalog, set, seq, monitor, place, begun, rehashed)?
             .attending(&attend);
         let config = Config {
-            source: &mut source,
+            source: &source,
             snapshot: seq,
             compression: run.set.facts.compression,
             archive_size: run.request.archive_size.0,

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, DiscInfo, Extent, Finding, KnownSet, SetStatus, SnapshotInfo,
+    Access, Catalog, CatalogError, Copy, CopyNo, DiscInfo, DiscState, Extent, Finding, KnownSet,
+    SetStatus, SnapshotInfo,
 };
-use crate::model::glob::Pattern;
+use crate::model::glob::{PathGlobs, Pattern};
 use crate::model::rows::SnapshotRow;
 use crate::model::{Kind, RelPath, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
+use super::safety::{FileSafety, Safety, assess, files};
 use super::{FlowError, choose_set};
 
 /// A catalog that is only looked at, and the set that is meant.
@@ -18,18 +20,53 @@ pub struct Query {
     set: KnownSet,
 }
 
-/// A disc, and when a copy of it was last found right.
+/// A disc with all its copies.
 pub struct KnownDisc {
     pub info: DiscInfo,
+    pub media: Vec<KnownMedium>,
+    /// When any copy was last found right.
     pub verified: Option<Moment>,
+}
+
+/// A copy, and what became of it.
+pub struct KnownMedium {
+    pub copy: Copy,
+    /// When it was last found right.
+    pub verified: Option<Moment>,
+}
+
+impl KnownDisc {
+    pub(super) fn look(
+        catalog: &Catalog,
+        set: &KnownSet,
+        info: DiscInfo,
+    ) -> Result<KnownDisc, FlowError> {
+        let seen = catalog.verifications(set.id, info.number)?;
+        let last_good = |copy: Option<CopyNo>| {
+            let mut good = seen.iter().rev().filter(|seen| seen.finding == Finding::Ok);
+            good.find(|seen| copy.is_none_or(|copy| seen.copy == copy)).map(|seen| seen.at)
+        };
+        let media = catalog.copies(set.id, info.number)?;
+        let media = media
+            .into_iter()
+            .map(|copy| KnownMedium { verified: last_good(Some(copy.number)), copy })
+            .collect();
+        Ok(KnownDisc { info, media, verified: last_good(None) })
+    }
+
+    /// Copies that were right when they were last read, of a disc that is safe.
+    pub fn safe_copies(&self) -> u32 {
+        if self.info.state == DiscState::Verified { self.info.good_copies } else { 0 }
+    }
 }
 
 /// A set at a glance.
 pub struct SetGlance {
     pub set: KnownSet,
     pub snapshots: Vec<SnapshotInfo>,
-    pub discs: Vec<DiscInfo>,
+    pub discs: Vec<KnownDisc>,
     pub status: SetStatus,
+    pub safety: Safety,
     /// Differences without content that are on no disc yet.
     pub pending_rows: u64,
 }
@@ -45,10 +82,13 @@ pub fn glance(catalog: &Path, name: Option<&SetName>) -> Result<Vec<SetGlance>, 
         None => catalog.sets()?,
     };
     let look = |set: KnownSet| -> Result<SetGlance, FlowError> {
+        let discs = known_discs(&catalog, &set)?;
+        let status = catalog.status(set.id)?;
         Ok(SetGlance {
             snapshots: finished(&catalog, &set)?,
-            discs: catalog.discs(set.id)?,
-            status: catalog.status(set.id)?,
+            safety: assess(&catalog, &set, &status, &discs)?,
+            discs,
+            status,
             pending_rows: catalog.pending_rows(set.id)?,
             set,
         })
@@ -56,8 +96,13 @@ pub fn glance(catalog: &Path, name: Option<&SetName>) -> Result<Vec<SetGlance>, 
     sets.into_iter().map(look).collect()
 }
 
+pub(super) fn known_discs(catalog: &Catalog, set: &KnownSet) -> Result<Vec<KnownDisc>, FlowError> {
+    let look = |info: DiscInfo| KnownDisc::look(catalog, set, info);
+    catalog.discs(set.id)?.into_iter().map(look).collect()
+}
+
 /// Snapshots that can be restored.
-fn finished(catalog: &Catalog, set: &KnownSet) -> Result<Vec<SnapshotInfo>, FlowError> {
+pub(super) fn finished(catalog: &Catalog, set: &KnownSet) -> Result<Vec<SnapshotInfo>, FlowError> {
     let mut snapshots = catalog.snapshots(set.id)?;
     snapshots.retain(|snapshot| snapshot.finished.is_some());
     Ok(snapshots)
@@ -83,12 +128,18 @@ impl Query {
     }
 
     pub fn discs(&self) -> Result<Vec<KnownDisc>, FlowError> {
-        let with_date = |info: DiscInfo| {
-            let seen = self.catalog.verifications(self.set.id, info.number)?;
-            let good = seen.iter().rev().find(|seen| seen.finding == Finding::Ok);
-            Ok(KnownDisc { verified: good.map(|seen| seen.at), info })
-        };
-        self.catalog.discs(self.set.id)?.into_iter().map(with_date).collect()
+        known_discs(&self.catalog, &self.set)
+    }
+
+    /// How many verified copies each disc shall have.
+    pub fn copies_wanted(&self) -> u32 {
+        self.set.copies
+    }
+
+    /// How safe the files of the newest snapshot are that the patterns mean.
+    pub fn safety_of(&self, globs: &PathGlobs) -> Result<Vec<FileSafety>, FlowError> {
+        let seq = self.snapshot(None)?;
+        files(&self.catalog, &self.set, seq, globs, &self.discs()?)
     }
 
     /// What is in a directory, or the path itself if it is none.

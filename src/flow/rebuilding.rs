@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::drive::{DiscFile, DiscReader, Image, Patient, RawMedium, ReadError, SectorSource};
+use crate::drive::{DiscFile, DiscReader, Image, Patient, ReadError};
 use crate::format::disc_txt::Group;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo, Sectors};
@@ -28,7 +28,7 @@ struct AtHand<'p> {
     group: &'p Group,
     /// By exponent.
     recovery: BTreeMap<u32, &'p dyn DiscReader>,
-    images: BTreeMap<DiscNo, RawMedium>,
+    images: BTreeMap<DiscNo, Vec<&'p dyn DiscReader>>,
     lost: Vec<DiscNo>,
 }
 
@@ -45,7 +45,7 @@ pub fn rebuild(
     scratch: &Path,
     desk: Desk,
 ) -> Result<Vec<FoundDisc>, FlowError> {
-    let Some(at_hand) = AtHand::of(pile, disc, desk)? else { return Ok(Vec::new()) };
+    let Some(at_hand) = AtHand::of(pile, disc) else { return Ok(Vec::new()) };
     let name = &pile.name;
     if at_hand.lost.len() > at_hand.recovery.len() {
         desk.monitor.note(&format!(
@@ -68,11 +68,11 @@ pub fn rebuild(
 }
 
 impl<'p> AtHand<'p> {
-    fn of(pile: &'p Pile, disc: DiscNo, desk: Desk) -> Result<Option<AtHand<'p>>, FlowError> {
+    fn of(pile: &'p Pile, disc: DiscNo) -> Option<AtHand<'p>> {
         let groups =
             pile.discs.values().filter_map(|found| Some((found, found.txt.group.as_ref()?)));
         let covering: Vec<_> = groups.filter(|(_, group)| group.discs.contains(&disc)).collect();
-        let Some(&(_, group)) = covering.first() else { return Ok(None) };
+        let &(_, group) = covering.first()?;
         let same = covering.iter().filter(|(_, other)| other.discs == group.discs);
         let recovery = same
             .filter_map(|(found, group)| Some((group.member - 1, &**found.copies.first()?)))
@@ -80,13 +80,16 @@ impl<'p> AtHand<'p> {
         let (mut images, mut lost) = (BTreeMap::new(), Vec::new());
         for &number in &group.discs {
             let found = pile.discs.get(&number).filter(|found| found.txt.group.is_none());
-            let files = found.into_iter().flat_map(|found| &found.copies);
-            match files.filter_map(|copy| copy.image_file()).next() {
-                Some(path) => drop(images.insert(number, RawMedium::open(path, desk.stop)?)),
-                None => lost.push(number),
+            let copies = found.into_iter().flat_map(|found| &found.copies);
+            let readers: Vec<&dyn DiscReader> =
+                copies.map(|copy| &**copy).filter(|copy| copy.image_sectors().is_some()).collect();
+            if readers.is_empty() {
+                lost.push(number);
+            } else {
+                images.insert(number, readers);
             }
         }
-        Ok(Some(AtHand { group, recovery, images, lost }))
+        Some(AtHand { group, recovery, images, lost })
     }
 
     fn make(&self, scratch: &Path, desk: Desk) -> Result<Vec<FoundDisc>, String> {
@@ -212,18 +215,18 @@ fn disc_of(name: &str) -> Option<DiscNo> {
     disc.filter(|_| rest.len() == 2 && rest.iter().all(plain))
 }
 
-/// A stretch of an image, with zeros for what cannot be read.
-fn stretch(image: &RawMedium, start: u64, length: u64) -> Vec<u8> {
-    let (first, last) = (start / SECTOR, (start + length).div_ceil(SECTOR));
-    let mut content = vec![0; ((last - first) * SECTOR) as usize];
-    if image.read(Sectors(first), &mut content).is_err() {
-        for (sector, piece) in (first..).zip(content.chunks_mut(SECTOR as usize)) {
-            if image.read(Sectors(sector), piece).is_err() {
-                piece.fill(0);
-            }
-        }
+/// A stretch of an image, with zeros for the sectors that no copy gives.
+fn stretch(copies: &[&dyn DiscReader], start: u64, length: u64) -> Vec<u8> {
+    let mut content = vec![0; length as usize];
+    let mut at = 0;
+    while at < content.len() {
+        let place = Bytes(start + at as u64);
+        let rest = &mut content[at..];
+        let read =
+            copies.iter().find_map(|copy| copy.read_image(place, rest).ok().filter(|n| *n > 0));
+        // The stripes begin with a sector.
+        at += read.unwrap_or(SECTOR as usize);
     }
-    content.truncate(length as usize);
     content
 }
 

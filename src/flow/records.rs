@@ -1,14 +1,17 @@
 //! What the catalog is told of a disc on its way from staged to safe, step by step. Stands apart from
 //! the drive's work: that may go on in another thread, and the catalog belongs to one.
 
+use std::path::PathBuf;
+
 use crate::catalog::{
     Catalog, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, SetId, Verification,
 };
-use crate::model::DiscNo;
+use crate::model::{DiscNo, Strain};
 use crate::port::clock::Moment;
 use crate::port::monitor::Reached;
 
 use super::FlowError;
+use super::staging::Staging;
 
 /// A disc that is to be burned, and all that the catalog knows of it.
 #[derive(Clone, Debug)]
@@ -18,6 +21,12 @@ pub struct Order {
     pub files: Vec<DiscFile>,
     /// A copy was burned that nobody read back yet: a run before ended there.
     pub has_unread_copy: bool,
+    /// The media of the copies that were right when they were last read.
+    pub good: Vec<String>,
+    /// It is safe with so many of them.
+    pub wanted: usize,
+    /// An image of it that is burned as it is; else it is made from what is staged.
+    pub image: Option<PathBuf>,
 }
 
 impl Order {
@@ -25,7 +34,10 @@ impl Order {
         let files = catalog.disc_files(set, disc.number)?;
         let copies = catalog.copies(set, disc.number)?;
         let has_unread_copy = copies.last().is_some_and(|copy| copy.state == CopyState::Burned);
-        Ok(Order { disc, files, has_unread_copy })
+        let good = copies.into_iter().filter(|copy| copy.is_good()).map(|copy| copy.medium);
+        let good: Vec<String> = good.collect();
+        let wanted = catalog.copies_wanted(set)?.max(1) as usize;
+        Ok(Order { disc, files, has_unread_copy, good, wanted, image: None })
     }
 }
 
@@ -44,7 +56,7 @@ pub enum Step {
     /// A burn left nothing that could be read back.
     Failed,
     /// The newest copy was read back, in this drive.
-    ReadBack { drive: String, finding: Finding, details: String },
+    ReadBack { drive: String, finding: Finding, details: String, strain: Strain },
 }
 
 impl Step {
@@ -76,10 +88,10 @@ impl Records for OwnCatalog<'_> {
                 self.catalog.record_copy(self.set, disc, &medium, "", at)?;
             }
             Step::Failed => self.catalog.record_failure(self.set, disc)?,
-            Step::ReadBack { drive, finding, details } => {
+            Step::ReadBack { drive, finding, details, strain } => {
                 let copies = self.catalog.copies(self.set, disc)?;
                 let Some(copy) = copies.last().map(|copy| copy.number) else { return Ok(()) };
-                let seen = Verification { disc, copy, at, drive, finding, details };
+                let seen = Verification { disc, copy, at, drive, finding, details, strain };
                 self.catalog.record_verification(self.set, &seen)?;
             }
         }
@@ -87,9 +99,32 @@ impl Records for OwnCatalog<'_> {
     }
 }
 
-/// Discs that are packed and not safe yet.
-pub fn waiting(catalog: &Catalog, set: &KnownSet) -> Result<Vec<DiscInfo>, FlowError> {
-    let mut discs = catalog.discs(set.id)?;
-    discs.retain(|disc| matches!(disc.state, DiscState::Staged | DiscState::Failed));
-    Ok(discs)
+/// Discs that are packed and not safe yet, or lack a copy and are still staged.
+pub fn waiting(
+    catalog: &Catalog,
+    set: &KnownSet,
+    staging: &Staging,
+) -> Result<Vec<DiscInfo>, FlowError> {
+    let mut waiting = Vec::new();
+    for disc in catalog.discs(set.id)? {
+        let lacks_copy = disc.state == DiscState::Verified && disc.good_copies < set.copies;
+        let is_unsafe = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+        if is_unsafe || lacks_copy && is_staged(catalog, set, staging, disc.number)? {
+            waiting.push(disc);
+        }
+    }
+    Ok(waiting)
+}
+
+/// Whether all of a closed disc is in the staging area.
+pub fn is_staged(
+    catalog: &Catalog,
+    set: &KnownSet,
+    staging: &Staging,
+    disc: DiscNo,
+) -> Result<bool, FlowError> {
+    let files = catalog.disc_files(set.id, disc)?;
+    let files: Vec<(String, u64)> =
+        files.into_iter().map(|file| (file.path, file.size.0)).collect();
+    Ok(!files.is_empty() && staging.holds(set, disc, &files))
 }

@@ -116,6 +116,8 @@ impl Bench {
             rehash: false,
             move_source: false,
             min_fill: None,
+            copies: None,
+            hint: None,
             flush: true,
         };
         let shelf = Shelf::open(&self.path("shelf")).unwrap();

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::codec::openpgp::{OpenError, Opener};
 use crate::drive::{DiscReader, Drive, FileReader, Label};
+use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
+use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::port::files::free_space;
 use crate::port::monitor::{Phase, Trouble};
@@ -19,6 +21,7 @@ use crate::restore::index::{CATALOG, Fetch, INDEX, SNAPSHOT};
 use crate::restore::nodes::DirPolicy;
 use crate::restore::place::{Overwrite, PlaceError, Target};
 use crate::restore::plan::{Plan, Why, plan};
+use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
 use super::keys::KeyRing;
@@ -26,6 +29,7 @@ use super::mending::Mender;
 use super::piles::{Pile, Piles, Problem, look, look_in, wrong_disc};
 use super::rebuilding::rebuild;
 use super::rows::{Chosen, FromDiscs, KnownIn};
+use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, chain};
 
 /// So many listings are tried before a passphrase counts as wrong: the first bytes of some may be
@@ -127,6 +131,27 @@ pub fn restore(
     let (chosen, known) = session.choose(known)?;
     session.known = known;
     session.run(chosen)
+}
+
+/// Files for the program's own use, whatever snapshots they are of: these rows of a set, into the
+/// request's target.
+pub(super) fn fetch(
+    request: &RestoreRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    pile: Pile,
+    known: (KnownIn, SnapshotSeq),
+    rows: Vec<SnapshotRow>,
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
+    let encryption = encryption.unwrap_or(Encryption::None);
+    let opener = request.keys.opener(&pile.name, encryption)?;
+    let (known, seq) = known;
+    let (mender, rebuilt) = (Mender::new(&request.scratch, desk), BTreeSet::new());
+    let known = Some(known);
+    let session = Session { request, desk, pile, drive, opener, known, mender, rebuilt };
+    let selection = Selection { rows, ..Selection::default() };
+    session.run(Chosen { seq, selection, is_damaged: false })
 }
 
 /// Any disc of the set tells what is needed; without our own catalog the newest tells most.
@@ -388,6 +413,12 @@ impl Session<'_> {
         let absent = self.absent(plan);
         if !absent.is_empty() && self.drive.is_none() {
             note(format!("not in {}: {}", self.request.from.display(), named(&absent)));
+            for disc in absent {
+                let kept = self.kept(disc);
+                if !kept.is_empty() {
+                    note(format!("disc {disc}{kept}"));
+                }
+            }
         }
         if plan.there > 0 {
             note(format!("{} are in the target already", plan.there));
@@ -398,6 +429,12 @@ impl Session<'_> {
         if self.request.dry_run && !plan.lost.is_empty() {
             note(format!("{} cannot be restored", plan.lost.len()));
         }
+    }
+
+    /// Where a person keeps the disc, if the catalog knows.
+    fn kept(&self, disc: DiscNo) -> String {
+        let known = self.known.as_ref();
+        known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
     }
 
     fn absent(&self, plan: &Plan) -> Vec<DiscNo> {
@@ -490,7 +527,8 @@ impl Session<'_> {
             }
             self.desk.stop.check()?;
             let (name, from) = (&self.pile.name, self.request.from.display());
-            let request = format!("disc {number} of {name} is needed in {from}");
+            let kept = self.kept(number);
+            let request = format!("disc {number} of {name}{kept} is needed in {from}");
             if self.desk.operator.hands(&request) != Answer::Yes {
                 return Ok(false);
             }
@@ -533,6 +571,7 @@ impl Session<'_> {
         if self.pile.discs.contains_key(&number) {
             return Ok(true);
         }
+        let kept = self.kept(number);
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
         self.pile.discs.clear();
@@ -541,7 +580,7 @@ impl Session<'_> {
             slot.eject()?;
         }
         let uuid = self.pile.uuid;
-        let wanted = format!("disc {number} of {}", self.pile.name);
+        let wanted = format!("disc {number} of {}{kept}", self.pile.name);
         let is_it = |pile: &Pile| pile.uuid == uuid && pile.discs.contains_key(&number);
         let found = look_in(drive, &self.request.from, &wanted, self.desk, |piles| {
             piles.sets.iter().any(is_it)

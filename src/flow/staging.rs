@@ -313,6 +313,7 @@ pub fn burn_job(
     };
     paths.sort_by_key(|path| (place(path), path.clone()));
     BurnJob {
+        image: None,
         label: label(set, disc),
         volume_id: volume::volume_id(disc.number, &set.facts.name),
         volume_date: volume::volume_date(disc.uuid),

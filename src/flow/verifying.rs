@@ -1,25 +1,27 @@
 //! Discs that lie somewhere, read back and held against what is known of them: our own catalog,
 //! else the newest catalog among the discs, else what each disc says of itself.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, Verification,
+    Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, SetId,
+    Verification,
 };
 use crate::drive::{DiscReader, Drive};
 use crate::format::sums::parse_sums;
 use crate::model::disc::{Encryption, archive_path};
-use crate::model::{Digest, DiscNo, Sectors, SetName};
+use crate::model::{Digest, DiscNo, Sectors, SetName, Strain};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
-use crate::verify::{Expected, Fault, Verdict, outlook, verify};
+use crate::verify::{Examined, Expected, Fault, Verdict, examine, outlook};
 
 use super::burning::expected;
 use super::piles::{FoundDisc, Pile, Piles, ProblemKind, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
+use super::whereabouts::{kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
 
 /// A disc of a few million archives has no longer list.
@@ -60,6 +62,7 @@ pub struct CheckedDisc {
     pub faults: usize,
     /// Whether the disc's recovery data suffices, if it has any and is damaged.
     pub repairable: Option<bool>,
+    pub strain: Strain,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,14 +150,14 @@ fn local_catalog(request: &VerifyRequest, desk: Desk) -> Option<Catalog> {
 }
 
 /// A set as our own catalog knows it.
-struct KnownPile<'a> {
+pub(super) struct KnownPile<'a> {
     catalog: &'a Catalog,
     set: KnownSet,
     discs: Vec<DiscInfo>,
 }
 
 impl<'a> KnownPile<'a> {
-    fn find(catalog: &'a Catalog, pile: &Pile) -> Option<KnownPile<'a>> {
+    pub(super) fn find(catalog: &'a Catalog, pile: &Pile) -> Option<KnownPile<'a>> {
         let set = catalog.sets().ok()?.into_iter().find(|set| set.facts.uuid == pile.uuid)?;
         let discs = catalog.discs(set.id).ok()?;
         Some(KnownPile { catalog, set, discs })
@@ -168,7 +171,7 @@ impl<'a> KnownPile<'a> {
 }
 
 /// What a medium must hold.
-struct Wanted {
+pub(super) struct Wanted {
     files: Vec<Expected>,
     image: Option<Sectors>,
     against: Against,
@@ -181,6 +184,7 @@ struct Seen {
     title: String,
     finding: Finding,
     details: String,
+    strain: Strain,
 }
 
 fn verify_pile(
@@ -216,6 +220,7 @@ fn verify_pile(
                     title: copy.title(),
                     finding: checked.finding,
                     details: details(&checked, &faults),
+                    strain: checked.strain,
                 });
             }
             report.discs.push(checked);
@@ -224,7 +229,7 @@ fn verify_pile(
     Ok(())
 }
 
-fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
+pub(super) fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
     if checked.finding == Finding::Ok {
         return "all files".to_owned();
     }
@@ -233,7 +238,7 @@ fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
     lines.join("\n")
 }
 
-fn verify_copy(
+pub(super) fn verify_copy(
     reader: &dyn DiscReader,
     found: &FoundDisc,
     wanted: Result<Wanted, String>,
@@ -243,15 +248,20 @@ fn verify_copy(
     let total = reader.files().iter().map(|file| file.size.0).sum();
     let disc = Some(found.txt.disc.0);
     desk.monitor.phase(&Phase { what: "verifying", disc, total: Some(total) });
-    let (against, faults) = match wanted {
-        Err(what) => (Against::OwnList, vec![Fault { path: SUMS.to_owned(), what }]),
+    let (against, faults, strain) = match wanted {
+        Err(what) => {
+            let fault = Fault { path: SUMS.to_owned(), what };
+            (Against::OwnList, vec![fault], Strain::default())
+        }
         Ok(wanted) => {
             note_against(&title, wanted.against, desk);
             let uuid = found.txt.disc_uuid;
             let Wanted { files, image, against } = wanted;
-            match verify(reader, uuid, &files, image, desk.monitor, desk.stop)? {
-                Verdict::Sound(_) => (against, Vec::new()),
-                Verdict::Damaged(faults) => (against, faults),
+            let Examined { verdict, strain } =
+                examine(reader, uuid, &files, image, desk.monitor, desk.stop)?;
+            match verdict {
+                Verdict::Sound(_) => (against, Vec::new(), strain),
+                Verdict::Damaged(faults) => (against, faults, strain),
             }
         }
     };
@@ -264,7 +274,8 @@ fn verify_copy(
     let repairable = tell_outlook(reader, found, &faults, desk)?;
     let (set, number) = (found.txt.set.clone(), found.txt.disc);
     let count = faults.len();
-    let checked = CheckedDisc { set, number, title, against, finding, faults: count, repairable };
+    let checked =
+        CheckedDisc { set, number, title, against, finding, faults: count, strain, repairable };
     Ok((checked, faults))
 }
 
@@ -295,7 +306,7 @@ fn note_against(title: &str, against: Against, desk: Desk) {
     }
 }
 
-fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<Wanted> {
+pub(super) fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<Wanted> {
     let disc = known.disc(found)?;
     let files = known.catalog.disc_files(known.set.id, disc.number).ok()?;
     let files: Vec<Expected> = files.iter().map(expected).collect();
@@ -384,9 +395,13 @@ fn note_absent(
     let here: HashSet<DiscNo> = pile.discs.keys().copied().collect();
     for disc in &known.discs {
         if disc.state == DiscState::Verified && !here.contains(&disc.number) {
+            let kept = kept_disc(known.catalog, known.set.id, disc.number);
+            let kept = kept.strip_prefix(", ").map(|kept| format!("; it is {kept}"));
             desk.monitor.note(&format!(
-                "disc {} of {} is not here and was not read",
-                disc.number, pile.name
+                "disc {} of {} is not here and was not read{}",
+                disc.number,
+                pile.name,
+                kept.unwrap_or_default()
             ));
             report.absent.push((pile.name.clone(), disc.number));
         }
@@ -407,10 +422,11 @@ fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
 }
 
 fn record_all(catalog: &mut Catalog, seen: &[Seen]) -> Result<(), CatalogError> {
-    let mut used = HashSet::new();
+    let mut taken: HashMap<(SetId, DiscNo), HashSet<CopyNo>> = HashMap::new();
     for seen in seen {
-        let copy = copy_of(catalog, seen, &used)?;
-        used.insert((seen.set.id, seen.disc, copy));
+        let taken = taken.entry((seen.set.id, seen.disc)).or_default();
+        let copy = recognise_or_record(catalog, seen.set.id, seen.disc, &seen.title, taken)?;
+        taken.insert(copy);
         let verification = Verification {
             disc: seen.disc,
             copy,
@@ -418,29 +434,9 @@ fn record_all(catalog: &mut Catalog, seen: &[Seen]) -> Result<(), CatalogError> 
             drive: seen.title.clone(),
             finding: seen.finding,
             details: seen.details.clone(),
+            strain: seen.strain,
         };
         catalog.record_verification(seen.set.id, &verification)?;
     }
     Ok(())
-}
-
-/// The copy that this medium is: the one that was burned at this place, else the newest that is
-/// not taken yet, else a new one.
-fn copy_of(
-    catalog: &mut Catalog,
-    seen: &Seen,
-    used: &HashSet<(crate::catalog::SetId, DiscNo, CopyNo)>,
-) -> Result<CopyNo, CatalogError> {
-    let mut copies = catalog.copies(seen.set.id, seen.disc)?;
-    copies.retain(|copy| !used.contains(&(seen.set.id, seen.disc, copy.number)));
-    let place = std::path::Path::new(&seen.title).parent();
-    let here = |medium: &str| {
-        let dir = medium.strip_prefix("shelf ").unwrap_or(medium);
-        place.is_some_and(|place| place == std::path::Path::new(dir))
-    };
-    let known = copies.iter().rev().find(|copy| here(&copy.medium)).or(copies.last());
-    match known {
-        Some(copy) => Ok(copy.number),
-        None => catalog.record_copy(seen.set.id, seen.disc, &seen.title, "", Moment::now()),
-    }
 }

@@ -101,8 +101,9 @@ impl Watch<'_> {
             Err(CatalogError::Missing { .. }) => return Ok(None),
             opened => opened?,
         };
+        let staging = Staging::open(&self.request.staging)?;
         for set in catalog.sets()? {
-            if let Some(disc) = waiting(&catalog, &set)?.into_iter().next() {
+            if let Some(disc) = waiting(&catalog, &set, &staging)?.into_iter().next() {
                 return Ok(Some((set, disc)));
             }
         }

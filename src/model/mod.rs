@@ -8,6 +8,7 @@ pub mod name;
 pub mod path;
 pub mod rows;
 pub mod size;
+pub mod strain;
 
 pub use digest::Digest;
 pub use disc::{ArchiveNo, DiscNo, DiscUuid, SetUuid, SnapshotSeq};
@@ -15,3 +16,4 @@ pub use entry::{Entry, Kind, Meta, Mtime, Xattr};
 pub use name::SetName;
 pub use path::RelPath;
 pub use size::{Bytes, Sectors};
+pub use strain::Strain;

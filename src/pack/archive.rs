@@ -1,23 +1,15 @@
-//! One archive in the making: members into frames, frames through the compressor in parallel and
-//! in order into the spool, and at the end the spool, sealed, into a file of staging.
+//! One archive in the making: members into frames, frames through all processors into the spool.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use sha2::{Digest as _, Sha256};
 
 use crate::codec::frames::{FRAME_BYTES, compress, worst_case};
 use crate::codec::member::END_OF_ARCHIVE;
-use crate::codec::openpgp::Sealer;
-use crate::codec::spool::Spool;
+use crate::codec::spool::{Spool, SpoolError};
 use crate::model::disc::{Compression, archive_path};
 use crate::model::rows::FrameSpan;
 use crate::model::{ArchiveNo, Digest};
-use crate::port::files::rename_durably;
 
 use super::{PackError, PackedMember};
 
@@ -38,19 +30,27 @@ pub struct SealedArchive {
     pub members: Vec<PackedMember>,
 }
 
-/// A frame's number, and what it was compressed to.
-type Done = (usize, Vec<u8>);
+/// What a thread did for a frame.
+enum Done {
+    /// Its number, and what it was compressed to.
+    Compressed(usize, Vec<u8>),
+    /// It is in its place in the spool, or could not be written there.
+    Stored(Result<(), SpoolError>),
+}
 
-/// Frames of one archive that are being compressed, and those that are done.
+/// Frames of one archive: those that are being compressed, those that are on their way into the
+/// spool, and the lengths of all whose place there is known.
 struct Frames {
     compression: Compression,
     spool: Spool,
     /// Bytes of each frame in the spool, in order.
     lengths: Vec<u64>,
-    /// Raw lengths of the frames that are on their way, by number.
-    under_way: BTreeMap<usize, usize>,
+    /// Raw lengths of the frames that are being compressed, by number.
+    compressing: BTreeMap<usize, usize>,
     /// Results that came before their turn.
     early: BTreeMap<usize, Vec<u8>>,
+    /// How many are being written.
+    storing: usize,
     results: (Sender<Done>, Receiver<Done>),
 }
 
@@ -60,15 +60,16 @@ impl Frames {
             compression,
             spool,
             lengths: Vec::new(),
-            under_way: BTreeMap::new(),
+            compressing: BTreeMap::new(),
             early: BTreeMap::new(),
+            storing: 0,
             results: unbounded(),
         }
     }
 
     /// The number that the next frame will get.
     fn next(&self) -> usize {
-        self.lengths.len() + self.under_way.len()
+        self.lengths.len() + self.compressing.len()
     }
 
     /// Two frames for each thread keep all of them busy; more would only take memory.
@@ -77,43 +78,62 @@ impl Frames {
     }
 
     fn push(&mut self, raw: Vec<u8>) -> Result<(), PackError> {
-        if self.compression == Compression::None {
-            return self.append(&raw);
-        }
-        while self.under_way.len() >= Self::limit() {
+        while self.under_way() >= Self::limit() {
             self.receive()?;
         }
-        let number = self.next();
-        self.under_way.insert(number, raw.len());
-        let (compression, sender) = (self.compression, self.results.0.clone());
-        rayon::spawn(move || {
-            // Nobody listens any more if the run was stopped: then the result is of no use.
-            let _ = sender.send((number, compress(compression, &raw)));
-        });
+        match self.compression {
+            Compression::None => self.store(raw),
+            compression => self.compress(compression, raw),
+        }
         Ok(())
     }
 
-    fn append(&mut self, frame: &[u8]) -> Result<(), PackError> {
-        self.spool.append(frame)?;
+    fn compress(&mut self, compression: Compression, raw: Vec<u8>) {
+        let number = self.next();
+        self.compressing.insert(number, raw.len());
+        let sender = self.results.0.clone();
+        rayon::spawn(move || {
+            // Nobody listens any more if the run was stopped: then the result is of no use.
+            let _ = sender.send(Done::Compressed(number, compress(compression, &raw)));
+        });
+    }
+
+    /// The next frame as it will be in the archive. Its place is certain, so that enciphering and
+    /// writing it are another thread's work, too.
+    fn store(&mut self, frame: Vec<u8>) {
+        let place = self.spool.reserve(frame.len() as u64);
         self.lengths.push(frame.len() as u64);
-        Ok(())
+        self.storing += 1;
+        let sender = self.results.0.clone();
+        rayon::spawn(move || {
+            let _ = sender.send(Done::Stored(place.fill(frame)));
+        });
+    }
+
+    fn under_way(&self) -> usize {
+        self.compressing.len() + self.storing
     }
 
     fn receive(&mut self) -> Result<(), PackError> {
         // The sender lives in `self`: the channel cannot be closed.
-        if let Ok((number, frame)) = self.results.1.recv() {
-            self.early.insert(number, frame);
+        match self.results.1.recv() {
+            Ok(Done::Compressed(number, frame)) => _ = self.early.insert(number, frame),
+            Ok(Done::Stored(stored)) => {
+                self.storing -= 1;
+                stored?;
+            }
+            Err(_) => {}
         }
         while let Some(frame) = self.early.remove(&self.lengths.len()) {
-            self.under_way.remove(&self.lengths.len());
-            self.append(&frame)?;
+            self.compressing.remove(&self.lengths.len());
+            self.store(frame);
         }
         Ok(())
     }
 
     /// Waits until every frame is in the spool.
     fn drain(&mut self) -> Result<(), PackError> {
-        while !self.under_way.is_empty() {
+        while self.under_way() > 0 {
             self.receive()?;
         }
         Ok(())
@@ -122,7 +142,7 @@ impl Frames {
     /// Bytes in the spool once all is done, at most.
     fn bound(&self) -> u64 {
         let coming: u64 =
-            self.under_way.values().map(|&raw| worst_case(self.compression, raw as u64)).sum();
+            self.compressing.values().map(|&raw| worst_case(self.compression, raw as u64)).sum();
         self.spool.len() + coming
     }
 
@@ -248,7 +268,7 @@ impl ArchiveBuilder {
             return Ok(Some(member));
         }
         let number = self.frames.next();
-        self.frames.append(&frame)?;
+        self.frames.store(frame);
         self.content += content;
         self.placed.push(Placed { member, first: number, last: number, tar_offset: 0 });
         Ok(None)
@@ -309,29 +329,38 @@ impl ArchiveBuilder {
         self.frames.drain()
     }
 
-    /// Ends the archive: the spool becomes a durable file under `dir`.
-    /// An archive that is not sealed leaves nothing behind: its spool has no name.
-    pub fn seal(mut self, dir: &Path, sealer: Option<&Sealer>) -> Result<SealedArchive, PackError> {
-        self.settle()?;
-        let end = compress(self.compression(), &END_OF_ARCHIVE);
-        self.frames.append(&end)?;
-        let encrypted = sealer.is_some();
-        let path = archive_path(self.number, self.compression(), encrypted);
-        let decrypted = self.frames.spool.len();
-        let file = dir.join(&path);
-        let (size, sha256) =
-            write_sealed(&file, &mut self.frames.spool.reader(), decrypted, sealer)?;
-        Ok(SealedArchive {
+    /// Ends the archive: it takes nothing more, and its length is certain.
+    pub fn finish(mut self) -> Result<FullArchive, PackError> {
+        self.end_frame()?;
+        self.frames.drain()?;
+        self.frames.store(compress(self.compression(), &END_OF_ARCHIVE));
+        self.frames.drain()?;
+        Ok(FullArchive {
             number: self.number,
             compression: self.compression(),
-            encrypted,
-            path,
-            size,
-            decrypted,
-            sha256,
             content: self.content,
             members: resolve(self.placed, &self.frames.lengths),
+            spool: self.frames.spool,
         })
+    }
+}
+
+/// An archive whose members are all in the spool; nothing is lacking but its file.
+/// If it is dropped, nothing is left behind: a spool has no name.
+#[derive(Debug)]
+pub struct FullArchive {
+    pub number: ArchiveNo,
+    pub compression: Compression,
+    /// Bytes of content, holes not counted.
+    pub content: u64,
+    pub members: Vec<PackedMember>,
+    pub spool: Spool,
+}
+
+impl FullArchive {
+    /// Path on the disc.
+    pub fn path(&self, encrypted: bool) -> String {
+        archive_path(self.number, self.compression, encrypted)
     }
 }
 
@@ -350,84 +379,4 @@ fn resolve(placed: Vec<Placed>, lengths: &[u64]) -> Vec<PackedMember> {
         member
     };
     placed.into_iter().map(finish).collect()
-}
-
-/// Writes `length` bytes, encrypted if asked, to a new durable file; returns its size and hash.
-pub fn write_sealed(
-    path: &Path,
-    from: &mut dyn Read,
-    length: u64,
-    sealer: Option<&Sealer>,
-) -> Result<(u64, Digest), PackError> {
-    let temporary = path.with_extension("new");
-    let failed = PackError::staging(path);
-    let file = match create_private(&temporary) {
-        Ok(file) => file,
-        Err(error) => return Err(failed(error)),
-    };
-    let mut out = HashingWriter::new(BufWriter::with_capacity(1 << 20, file));
-    match sealer {
-        None => copy(from, &mut out).map_err(failed)?,
-        Some(sealer) => {
-            let what = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let seal = |source| PackError::Seal { what: what.clone(), source };
-            let mut sealed = sealer.seal(length, &mut out).map_err(seal)?;
-            copy(from, &mut sealed).map_err(failed)?;
-            sealed.finish().map_err(seal)?;
-        }
-    }
-    let (size, digest) = (out.written, Digest(out.hasher.finalize().into()));
-    let durable = || -> io::Result<()> {
-        out.inner.into_inner().map_err(|error| error.into_error())?.sync_all()?;
-        rename_durably(&temporary, path)
-    };
-    durable().map_err(PackError::staging(path))?;
-    Ok((size, digest))
-}
-
-fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(()),
-            n => to.write_all(&buffer[..n])?,
-        }
-    }
-}
-
-fn create_private(path: &Path) -> io::Result<File> {
-    if let Some(parent) = path.parent() {
-        crate::port::files::make_private_dir(parent)?;
-    }
-    // A leftover of a run that was killed.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// Counts and hashes what passes through.
-struct HashingWriter<W: Write> {
-    inner: W,
-    hasher: Sha256,
-    written: u64,
-}
-
-impl<W: Write> HashingWriter<W> {
-    fn new(inner: W) -> Self {
-        HashingWriter { inner, hasher: Sha256::new(), written: 0 }
-    }
-}
-
-impl<W: Write> Write for HashingWriter<W> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.inner.write_all(data)?;
-        self.hasher.update(data);
-        self.written += data.len() as u64;
-        Ok(data.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

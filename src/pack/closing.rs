@@ -19,9 +19,10 @@ use crate::model::disc::Compression;
 use crate::model::{Bytes, Digest, RelPath, Sectors};
 use crate::port::files::write_atomic;
 
-use super::archive::{SealedArchive, write_sealed};
+use super::archive::SealedArchive;
 use super::filler::DiscInWork;
 use super::protecting::{self, Watchers};
+use super::sealing::write_sealed;
 use super::{Ledger, PackError};
 
 /// Where the rows of INDEX wait until their disc is closed, one file an archive.

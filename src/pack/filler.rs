@@ -5,7 +5,7 @@
 //! "full", the true sizes are taken: frames on their way are waited for, then the open archives are
 //! sealed and the listings compressed for real, and packing goes on with what that set free.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use crate::codec::openpgp::Sealer;
@@ -14,21 +14,26 @@ use crate::model::rows::Note;
 use crate::model::{Digest, DiscNo, Entry, SnapshotSeq};
 use crate::port::monitor::{Monitor, Progress};
 use crate::port::stop::Stop;
-use crate::scan::content::Source;
+use crate::scan::content::{ReadError, Source};
 
+use super::ahead::{Ahead, Next, Opened, Walked};
 use super::archive::ArchiveBuilder;
 use super::closing::ListingSizes;
 use super::queue::{Queue, Work};
 use super::reader::Reading;
 use super::room::Room;
-use super::{Ledger, PackError};
+use super::sealing::Background;
+use super::{Ledger, PackError, Twin};
 
 /// How often a file that changed under the reader is tried again, at the end of the queue.
 const TRIES: u32 = 2;
 
+/// Files held back because their content is in an archive that is still open.
+const MOST_TWINS: usize = 20_000;
+
 /// What holds for the whole run.
 pub struct Config<'a> {
-    pub source: &'a mut Source,
+    pub source: &'a Source,
     pub snapshot: SnapshotSeq,
     /// For files that compress; the others are stored as they are.
     pub compression: Compression,
@@ -118,7 +123,14 @@ pub(super) struct Current {
     /// Content before this offset is in archives.
     pub at: u64,
     pub parts: u32,
-    pub id: u64,
+    /// Its id for its parts, if it has any.
+    id: Option<u64>,
+}
+
+impl Current {
+    pub fn id(&mut self) -> u64 {
+        *self.id.get_or_insert_with(new_id)
+    }
 }
 
 /// Counts for the summary.
@@ -136,16 +148,21 @@ pub struct Packed {
 
 pub struct Filler<'a> {
     pub(super) config: Config<'a>,
+    ahead: Ahead,
     pub(super) disc: DiscInWork,
     pub(super) builders: [Option<ArchiveBuilder>; 2],
+    /// Full archives that become files while the next ones fill.
+    pub(super) sealing: Background,
     current: Option<Current>,
     /// Entries without content: they go along with the first content that is stored.
-    waiting: VecDeque<Entry>,
+    waiting: Queue,
     /// Whether an archive is made in any case.
     pub(super) stores: bool,
     /// Same content as something in an archive that is not sealed yet.
-    pub(super) twins: Vec<(Entry, Digest, Note)>,
+    pub(super) twins: Vec<Twin>,
     pub(super) unsealed: HashSet<Digest>,
+    /// Files whose content is stored, and that the ledger has not heard of yet.
+    pub(super) known: Vec<Twin>,
     sizes_now: HashSet<u64>,
     again: Vec<Work>,
     /// Bytes that fit for certain, without reckoning anew.
@@ -158,15 +175,19 @@ pub struct Filler<'a> {
 impl<'a> Filler<'a> {
     /// `stores`: an archive is made even for entries without content alone.
     pub fn new(config: Config<'a>, disc: DiscInWork, stores: bool) -> Filler<'a> {
+        let probe = config.compression != Compression::None;
         Filler {
+            ahead: Ahead::new(config.source.another(), probe),
             config,
             disc,
             builders: [None, None],
+            sealing: Background::default(),
             current: None,
-            waiting: VecDeque::new(),
+            waiting: Queue::new(),
             stores,
             twins: Vec::new(),
             unsealed: HashSet::new(),
+            known: Vec::new(),
             sizes_now: HashSet::new(),
             again: Vec::new(),
             slack: 0,
@@ -186,9 +207,16 @@ impl<'a> Filler<'a> {
         &self.disc
     }
 
+    /// What comes next is read from here.
+    pub fn read_from(&mut self, source: Source) {
+        self.ahead = Ahead::new(source, self.config.compression != Compression::None);
+    }
+
     /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded then.
     pub fn fill(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
         let outcome = self.fill_open(queue, ledger)?;
+        // The next disc may have its turn hours later.
+        self.ahead.give_back(queue);
         self.seal_all(ledger)?;
         if outcome == Fill::Full && !self.disc.has_archives() {
             return Err(PackError::DiscTooSmall { size: self.disc.room.capacity().bytes() });
@@ -200,17 +228,22 @@ impl<'a> Filler<'a> {
         loop {
             self.config.stop.check()?;
             ledger.breathe().map_err(PackError::Ledger)?;
+            self.record_finished(ledger)?;
             if let Some(current) = self.current.take() {
-                let last = queue.is_empty() && self.again.is_empty();
+                let last = queue.is_empty() && self.ahead.is_empty() && self.again.is_empty();
                 if self.go_on(current, last, ledger)? == Fill::Full {
                     return Ok(Fill::Full);
                 }
                 continue;
             }
-            match queue.pop_front().or_else(|| self.again.pop()) {
-                None => return Ok(Fill::Done),
-                Some(Work::Plain(entry)) => {
+            match self.ahead.next(queue) {
+                None => match self.again.pop() {
+                    None => return Ok(Fill::Done),
+                    Some(work) => queue.push_front(work),
+                },
+                Some(Next::Plain(entry)) => {
                     if self.plain(&entry, ledger)? == Put::Edge {
+                        self.ahead.give_back(queue);
                         if self.disc.has_archives() && !self.has_content(queue) {
                             // SNAPSHOT has their rows: no disc is made for these alone.
                             queue.clear();
@@ -220,64 +253,56 @@ impl<'a> Filler<'a> {
                         return Ok(Fill::Full);
                     }
                 }
-                Some(Work::File { entry, links, tries }) => {
-                    self.begin(*entry, links, tries, ledger)?;
-                }
+                Some(Next::File { walked, opened }) => self.begin(walked, opened, ledger)?,
             }
         }
     }
 
     fn has_content(&self, queue: &Queue) -> bool {
-        !self.again.is_empty() || queue.iter().any(|work| matches!(work, Work::File { .. }))
+        !self.again.is_empty() || queue.has_files()
     }
 
     /// An entry without content: kept back until an archive is made anyway.
     fn plain(&mut self, entry: &Entry, ledger: &mut dyn Ledger) -> Result<Put, PackError> {
         if !self.stores {
-            self.waiting.push_back(entry.clone());
+            self.waiting.push(entry);
             return Ok(Put::In);
         }
         self.put_plain(entry, ledger)
     }
 
-    /// Opens a file and finds out whether its content is stored already.
+    /// Takes a file that was opened, and finds out whether its content is stored already.
     fn begin(
         &mut self,
-        entry: Entry,
-        links: Vec<Entry>,
-        tries: u32,
+        walked: Walked,
+        opened: Result<Opened, ReadError>,
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
-        let walked = entry.clone();
-        let opened = Reading::open(self.config.source, entry);
-        let reading = match opened {
-            Ok(reading) => reading,
-            Err(error) => return self.unreadable(&walked, &links, &words(&error), ledger),
+        let Walked { entry, links, tries } = walked;
+        let Opened { reading, settled, compressible } = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.unreadable(&entry, &links, &words(&error), ledger),
         };
-        if reading.whole().is_some() && !self.is_settled(&reading, tries) {
-            self.again.push(Work::File { entry: Box::new(walked), links, tries: tries + 1 });
+        if !settled && tries < TRIES {
+            self.again.push(Work::File { entry, links, tries: tries + 1 });
             return Ok(());
         }
         match self.stored_already(&reading, ledger) {
-            Err(Known::Failed(error)) => return self.unreadable(&walked, &links, &error, ledger),
+            Err(Known::Failed(error)) => return self.unreadable(&entry, &links, &error, ledger),
             Err(Known::Stop(error)) => return Err(error),
             Ok(Some(digest)) => return self.reuse(reading, links, digest, ledger),
             Ok(None) => {}
         }
-        let lane = match reading.is_compressible() {
-            Ok(true) if self.config.compression != Compression::None => Lane::Compressed,
-            Ok(_) => Lane::AsIs,
-            Err(error) => return self.unreadable(&walked, &links, &words(&error), ledger),
+        let lane = match compressible {
+            Ok(true) => Lane::Compressed,
+            Ok(false) => Lane::AsIs,
+            Err(error) => return self.unreadable(&entry, &links, &words(&error), ledger),
         };
         self.sizes_now.insert(reading.size());
         self.stores = true;
-        self.current = Some(Current { reading, links, tries, lane, at: 0, parts: 0, id: new_id() });
+        let (at, parts, id) = (0, 0, None);
+        self.current = Some(Current { reading, links, tries, lane, at, parts, id });
         Ok(())
-    }
-
-    /// A small file is in memory already: was it still while it was read, or is this the last try?
-    fn is_settled(&mut self, reading: &Reading, tries: u32) -> bool {
-        reading.is_unchanged().unwrap_or(false) || tries >= TRIES
     }
 
     /// The digest, if this content is stored. Files are hashed ahead only where one of the same
@@ -310,17 +335,32 @@ impl<'a> Filler<'a> {
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
         self.count(reading.size());
-        let entry = reading.entry;
+        let twin = Twin { entry: reading.entry, digest, note: Note::None };
         if self.unsealed.contains(&digest) {
-            self.packed.reused += 1;
-            self.twins.push((entry, digest, Note::None));
-        } else if ledger.reuse(&entry, &digest, Note::None).map_err(PackError::Ledger)? {
-            self.packed.reused += 1;
+            self.twins.push(twin);
+            if self.twins.len() >= MOST_TWINS {
+                self.seal_all(ledger)?;
+            }
         } else {
-            self.packed.unchanged += 1;
+            self.known.push(twin);
+        }
+        if is_batch(&self.known) {
+            self.tell_known(ledger)?;
         }
         // Other names are rows already; they point at this one.
         drop(links);
+        Ok(())
+    }
+
+    /// Tells the ledger of the files whose content is stored.
+    pub(super) fn tell_known(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        if self.known.is_empty() {
+            return Ok(());
+        }
+        let known = std::mem::take(&mut self.known);
+        let reused = ledger.reuse(&known).map_err(PackError::Ledger)?;
+        self.packed.reused += reused;
+        self.packed.unchanged += known.len() as u64 - reused;
         Ok(())
     }
 
@@ -346,9 +386,10 @@ impl<'a> Filler<'a> {
         last: bool,
         ledger: &mut dyn Ledger,
     ) -> Result<Fill, PackError> {
-        while let Some(entry) = self.waiting.pop_front() {
-            if self.put_plain(&entry, ledger)? == Put::Edge {
-                self.waiting.push_front(entry);
+        while let Some(work) = self.waiting.pop_front() {
+            let (Work::Plain(entry) | Work::File { entry, .. }) = &work;
+            if self.put_plain(entry, ledger)? == Put::Edge {
+                self.waiting.push_front(work);
                 self.current = Some(current);
                 return Ok(Fill::Full);
             }
@@ -394,6 +435,14 @@ impl<'a> Filler<'a> {
     pub fn left_waiting(&self) -> usize {
         self.waiting.len()
     }
+}
+
+/// One transaction for many files, but not so many that a run which is stopped would have to read
+/// much again.
+fn is_batch(known: &[Twin]) -> bool {
+    const FILES: usize = 1000;
+    const BYTES: u64 = 256 << 20;
+    known.len() >= FILES || known.iter().map(|twin| twin.entry.size).sum::<u64>() >= BYTES
 }
 
 /// An error with all that it came from.

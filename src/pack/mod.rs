@@ -1,13 +1,17 @@
 //! Step 2: from files of the source to archives in staging, and from archives to full discs.
 //!
-//! The order inside: [`queue`] says what is to be stored, [`reader`] reads one file once,
-//! [`archive`] makes members into frames and frames into a sealed archive, [`room`] knows how much
-//! the disc still takes, [`filler`] decides what goes where and where it is cut, and [`closing`]
+//! The order inside: [`queue`] says what is to be stored, [`ahead`] and [`reader`] read each file once,
+//! [`archive`] makes members into frames, [`sealing`] a full archive into a durable file, [`room`] knows
+//! how much the disc still takes, [`filler`] decides what goes where and where it is cut, and [`closing`]
 //! writes what else a disc carries. What is known already, and what must be remembered, is asked of
 //! and told to a [`Ledger`]: the catalog is not touched from here.
 
+mod ahead;
 pub mod archive;
 pub mod closing;
+mod compact;
+#[cfg(test)]
+mod concurrency_tests;
 pub mod estimate;
 pub mod filler;
 mod placing;
@@ -15,6 +19,7 @@ pub mod protecting;
 pub mod queue;
 pub mod reader;
 pub mod room;
+mod sealing;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -41,9 +46,9 @@ pub trait Ledger {
     fn knows_size(&self, size: u64) -> bool;
     /// Whether this very content is stored already, in this run or before.
     fn knows(&mut self, digest: &Digest, size: u64) -> Result<bool, LedgerError>;
-    /// The entry's content is known under this digest: only its row is to be kept. False: the row
-    /// is as it was.
-    fn reuse(&mut self, entry: &Entry, digest: &Digest, note: Note) -> Result<bool, LedgerError>;
+    /// These files' content is stored already: only their rows are to be kept, in one transaction.
+    /// Gives how many rows were not as they were.
+    fn reuse(&mut self, twins: &[Twin]) -> Result<u64, LedgerError>;
     /// The number of the next archive; each is given out once.
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError>;
     /// An archive is durable in staging: archive, contents and rows become one transaction.
@@ -60,6 +65,14 @@ pub trait Ledger {
     fn breathe(&mut self) -> Result<(), LedgerError>;
     /// Writes the set's own catalog as it goes onto a disc into a new file.
     fn export_catalog(&mut self, to: &std::path::Path) -> Result<(), LedgerError>;
+}
+
+/// A file whose content is stored already, under this digest.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    pub entry: Entry,
+    pub digest: Digest,
+    pub note: Note,
 }
 
 /// A row of INDEX together with what only the catalog wants to know.

@@ -89,18 +89,19 @@ impl Filler<'_> {
         if tar.len() > FRAME_BYTES {
             return self.put_long(current, ledger);
         }
-        let mut member = self.member(
-            &current.reading.entry,
-            name,
-            PartSpan::whole(current.reading.size()),
-            Some(digest),
-        );
+        let span = PartSpan::whole(current.reading.size());
+        let note = if current.reading.is_unchanged().unwrap_or(false) {
+            Note::None
+        } else {
+            Note::Changed
+        };
+        let mut member = self.member(&current.reading.entry, name, span, Some(digest));
         member.row.file_sha256 = Some(digest);
-        member.row.note = self.note(current);
+        member.row.note = note.clone();
         let data = current.reading.data_bytes();
         let put = self.put_small(current.lane, &tar, data, member, ledger)?;
         if put == Put::In {
-            self.finished(current, digest, ledger)?;
+            self.finished(current, digest, &note, ledger)?;
         }
         Ok(put)
     }
@@ -127,7 +128,7 @@ impl Filler<'_> {
         if current.at > 0 || current.reading.data_bytes() > self.config.archive_size {
             self.make_way(current.lane, self.config.archive_size.min(rest), ledger)?;
         }
-        let name = part_name(current.id, current.parts + 1);
+        let name = part_name(current.id(), current.parts + 1);
         let Some(room) = self.room_for_part(current, &name, ledger)? else {
             return Ok(Put::Edge);
         };
@@ -164,7 +165,7 @@ impl Filler<'_> {
         let map = (data < len).then_some(&slice);
         let head = file_head(&name, current, len, map).head_bytes();
         let mut member = self.member(&current.reading.entry, name, span, None);
-        member.parts_id = (span.part > 0).then_some(current.id);
+        member.parts_id = (span.part > 0).then(|| current.id());
         member.row.size = len;
         let growth = self.growth_of(&member);
         let tar = head.len() as u64 + data + padding(data) as u64;
@@ -186,6 +187,7 @@ impl Filler<'_> {
         };
         let ends = at + len == current.reading.size();
         let changed = ends && !current.reading.is_unchanged().unwrap_or(false);
+        let note = if changed { Note::Changed } else { Note::None };
         if changed && span.part <= 1 && self.try_again(current) {
             self.builder(current.lane, ledger)?.cut_back(mark)?;
             return Ok(Put::In);
@@ -194,13 +196,14 @@ impl Filler<'_> {
         if ends {
             member.row.file_sha256 = current.reading.digest();
             self.unsealed.extend(current.reading.digest());
-            member.row.note = if changed { Note::Changed } else { Note::None };
+            member.row.note = note.clone();
         }
         member.row.archive = self.builder(current.lane, ledger)?.number();
         self.builder(current.lane, ledger)?.end_long(mark, data, member)?;
         self.spend(current.lane, tar, growth, ledger)?;
         if span.part == 0 {
-            self.finished(current, current.reading.digest().unwrap_or(digest), ledger)?;
+            let digest = current.reading.digest().unwrap_or(digest);
+            self.finished(current, digest, &note, ledger)?;
             return Ok(Put::In);
         }
         current.at += len;
@@ -208,7 +211,7 @@ impl Filler<'_> {
         if !ends {
             return Ok(Put::Piece);
         }
-        self.end_split(current);
+        self.end_split(current, &note);
         Ok(Put::In)
     }
 
@@ -249,10 +252,11 @@ impl Filler<'_> {
         &mut self,
         current: &mut Current,
         digest: Digest,
+        note: &Note,
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
         self.unsealed.insert(digest);
-        self.end_split(current);
+        self.end_split(current, note);
         if current.reading.whole().is_some() {
             self.count(current.reading.data_bytes());
         }
@@ -265,18 +269,11 @@ impl Filler<'_> {
         Ok(())
     }
 
-    fn end_split(&mut self, current: &Current) {
+    fn end_split(&mut self, current: &Current, note: &Note) {
         self.packed.files += 1;
         self.packed.bytes += current.reading.size();
-        if self.note(current) == Note::Changed {
+        if *note == Note::Changed {
             self.packed.changed_while_read += 1;
-        }
-    }
-
-    fn note(&self, current: &Current) -> Note {
-        match current.reading.is_unchanged() {
-            Ok(true) => Note::None,
-            _ => Note::Changed,
         }
     }
 
@@ -294,13 +291,16 @@ impl Filler<'_> {
         }
         let growth = self.growth_of(&member);
         let fits = self.ensure(lane, tar.len() as u64, growth, ledger)?;
-        let Some(room) = self.room_in(lane, growth, ledger)? else { return Ok(Put::Edge) };
+        let room = if fits { None } else { self.room_in(lane, growth, ledger)? };
         let builder = self.builder(lane, ledger)?;
         member.row.archive = builder.number();
         if fits {
             builder.put_small(tar, content, member)?;
-        } else if builder.put_if_fits(tar, content, member, room)?.is_some() {
-            return Ok(Put::Edge);
+        } else {
+            let Some(room) = room else { return Ok(Put::Edge) };
+            if builder.put_if_fits(tar, content, member, room)?.is_some() {
+                return Ok(Put::Edge);
+            }
         }
         self.spend(lane, tar.len() as u64, growth, ledger)?;
         Ok(Put::In)

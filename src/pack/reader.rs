@@ -128,11 +128,14 @@ impl Reading {
         sink: &mut dyn FnMut(&[u8]) -> Result<(), super::PackError>,
     ) -> Result<io::Result<Digest>, super::PackError> {
         let map = self.slice(from, len);
-        let mut slice = SliceHasher { all: &mut self.hasher, own: Sha256::new(), at: from };
-        let count = self.whole.is_none();
+        let is_all = from == 0 && len == self.entry.size;
+        let held = self.whole.is_some();
+        // What is hashed already, and what is the whole file by itself, is hashed once.
+        let all = (!held && !is_all).then_some(&mut self.hasher);
+        let mut slice = SliceHasher { all, own: Sha256::new(), at: from };
         let mut buffer = vec![0; BLOCK];
         for &(offset, length) in map.regions() {
-            slice.zeros(from + offset, count);
+            slice.zeros(from + offset);
             let (mut at, end) = (from + offset, from + offset + length);
             while at < end {
                 let take = (end - at).min(BLOCK as u64) as usize;
@@ -141,17 +144,20 @@ impl Reading {
                     Ok(got) if got < take => self.short = true,
                     Ok(_) => {}
                 }
-                slice.data(&buffer[..take], count);
+                slice.data(&buffer[..take]);
                 sink(&buffer[..take])?;
                 at += take as u64;
             }
         }
-        slice.zeros(from + len, count);
-        let digest = Digest(slice.own.finalize().into());
-        if count {
+        slice.zeros(from + len);
+        let own = slice.own;
+        if !held && is_all {
+            self.hasher = own.clone();
+        }
+        if !held {
             self.hashed = from + len;
         }
-        Ok(Ok(digest))
+        Ok(Ok(Digest(own.finalize().into())))
     }
 
     /// Whether the file is still what it was when it was opened.
@@ -175,27 +181,27 @@ impl Reading {
     }
 }
 
-/// Hashes a slice for itself and for the whole file, filling holes with zeros.
+/// Hashes a slice for itself and, if asked, for the whole file, filling holes with zeros.
 struct SliceHasher<'a> {
-    all: &'a mut Sha256,
+    all: Option<&'a mut Sha256>,
     own: Sha256,
     at: u64,
 }
 
 impl SliceHasher<'_> {
-    fn data(&mut self, data: &[u8], count: bool) {
+    fn data(&mut self, data: &[u8]) {
         self.own.update(data);
-        if count {
-            self.all.update(data);
+        if let Some(all) = &mut self.all {
+            all.update(data);
         }
         self.at += data.len() as u64;
     }
 
-    fn zeros(&mut self, until: u64, count: bool) {
+    fn zeros(&mut self, until: u64) {
         static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         while self.at < until {
             let take = (until - self.at).min(ZEROS.len() as u64) as usize;
-            self.data(&ZEROS[..take], count);
+            self.data(&ZEROS[..take]);
         }
     }
 }

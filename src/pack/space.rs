@@ -5,10 +5,11 @@ use crate::codec::spool::Spool;
 use crate::format::index::index_line;
 use crate::model::disc::{Compression, archive_path};
 
-use super::archive::ArchiveBuilder;
+use super::archive::{ArchiveBuilder, SealedArchive};
 use super::closing;
 use super::filler::{Filler, Lane};
 use super::room::sums_size;
+use super::sealing::Seals;
 use super::{Ledger, PackError, PackedMember};
 
 /// No file on a disc is 4 GiB or more, and no OpenPGP packet: an archive ends a frame or two before.
@@ -26,7 +27,7 @@ const LISTING_SHARE: u64 = 50;
 
 impl Filler<'_> {
     pub(super) fn growth_of(&self, member: &PackedMember) -> u64 {
-        let mut line = Vec::new();
+        let mut line = Vec::with_capacity(512);
         index_line(&member.row, &mut line);
         // Numbers that are not known yet take more digits than the zeros in their places.
         line.len() as u64 + 100
@@ -199,6 +200,7 @@ impl Filler<'_> {
 
     /// Compresses the listings as they would be now. Archives that are open are not in them.
     pub(super) fn measure(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        self.tell_known(ledger)?;
         self.disc.sizes = Some(closing::measure(&self.disc, &self.config.scratch, ledger)?);
         self.disc.index_growth = 0;
         self.disc.members_since = 0;
@@ -214,41 +216,77 @@ impl Filler<'_> {
         }
     }
 
+    /// Ends the open archives and waits until all that were ended are durable and recorded.
     pub(super) fn seal_all(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         self.seal(Lane::Compressed, ledger)?;
-        self.seal(Lane::AsIs, ledger)
+        self.seal(Lane::AsIs, ledger)?;
+        while !self.sealing.is_empty() {
+            self.record_oldest(ledger)?;
+        }
+        self.tell_known(ledger)
     }
 
+    /// Ends the lane's archive. Its size is certain at once; its file is made in the background,
+    /// and the ledger hears of it when it is durable.
     fn seal(&mut self, lane: Lane, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         let Some(builder) = self.builders[lane as usize].take() else { return Ok(()) };
         self.slack = 0;
         if builder.is_empty() {
             return Ok(());
         }
-        let archive = builder.seal(&self.disc.dir, self.config.sealer)?;
-        closing::keep_rows(&self.disc.dir, &archive)?;
+        let full = builder.finish()?;
+        let size = self.sealed_size(full.spool.len());
+        self.disc.room.put(&full.path(self.config.sealer.is_some()), size);
+        self.written += size;
+        // In staging, room for one archive is kept beside the disc itself.
+        while self.sealing.spooled() + full.spool.len() > self.config.archive_size
+            && !self.sealing.is_empty()
+        {
+            self.record_oldest(ledger)?;
+        }
+        let seals = Seals {
+            dir: self.disc.dir.clone(),
+            sealer: self.config.sealer.cloned(),
+            stop: self.config.stop.clone(),
+        };
+        self.sealing.begin(seals, full);
+        self.report();
+        Ok(())
+    }
+
+    fn record_oldest(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        let archive = self.sealing.oldest()?;
+        self.record(archive, ledger)
+    }
+
+    /// Records what became durable in the meantime: a run that is stopped loses nothing of it.
+    pub(super) fn record_finished(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        let archive = self.sealing.finished()?;
+        self.record(archive, ledger)
+    }
+
+    fn record(
+        &mut self,
+        archive: Option<SealedArchive>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        let Some(archive) = archive else { return Ok(()) };
         self.disc.room.put(&archive.path, archive.size);
-        self.written += archive.size;
         for member in &archive.members {
             if let Some(digest) = member.row.file_sha256 {
                 self.unsealed.remove(&digest);
             }
         }
         ledger.sealed(archive).map_err(PackError::Ledger)?;
-        self.report();
         self.settle_twins(ledger)
     }
 
-    /// Files that equal one in an archive that is sealed now.
+    /// Files that equal one in an archive that is recorded now.
     fn settle_twins(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
-        let twins = std::mem::take(&mut self.twins);
-        for (entry, digest, note) in twins {
-            if self.unsealed.contains(&digest) {
-                self.twins.push((entry, digest, note));
-            } else {
-                ledger.reuse(&entry, &digest, note).map_err(PackError::Ledger)?;
-            }
-        }
-        Ok(())
+        let twins = std::mem::take(&mut self.twins).into_iter();
+        let (open, settled) = twins.partition(|twin| self.unsealed.contains(&twin.digest));
+        self.twins = open;
+        self.known.extend::<Vec<_>>(settled);
+        self.tell_known(ledger)
     }
 }

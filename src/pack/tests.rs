@@ -25,10 +25,10 @@ use crate::scan::walk::{Found, ScanError, walk};
 
 /// Remembers what the catalog would.
 #[derive(Default)]
-struct Memory {
+pub(super) struct Memory {
     next: u32,
     known: HashMap<Digest, u64>,
-    archives: Vec<SealedArchive>,
+    pub(super) archives: Vec<SealedArchive>,
     reused: Vec<RelPath>,
     unreadable: Vec<RelPath>,
     /// Rows of every listing, so that it has a weight.
@@ -37,7 +37,7 @@ struct Memory {
     breaths: u32,
     last_breath: Option<u32>,
     /// Done when the size of this file is asked for: it is being read then.
-    meddle: Option<Box<dyn Fn()>>,
+    pub(super) meddle: Option<Box<dyn Fn()>>,
 }
 
 impl Ledger for Memory {
@@ -50,9 +50,9 @@ impl Ledger for Memory {
     fn knows(&mut self, digest: &Digest, _: u64) -> Result<bool, LedgerError> {
         Ok(self.known.contains_key(digest))
     }
-    fn reuse(&mut self, entry: &Entry, _: &Digest, _: Note) -> Result<bool, LedgerError> {
-        self.reused.push(entry.path.clone());
-        Ok(true)
+    fn reuse(&mut self, twins: &[Twin]) -> Result<u64, LedgerError> {
+        self.reused.extend(twins.iter().map(|twin| twin.entry.path.clone()));
+        Ok(twins.len() as u64)
     }
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError> {
         self.next += 1;
@@ -102,41 +102,48 @@ impl Ledger for Memory {
 }
 
 /// A source and a staging area, and how they are packed.
-struct Bench {
-    dir: tempfile::TempDir,
+pub(super) struct Bench {
+    pub(super) dir: tempfile::TempDir,
     compression: Compression,
     archive_size: u64,
     megabytes: u64,
     parity: u8,
-    memory: Memory,
+    pub(super) memory: Memory,
+    pub(super) stop: Stop,
     /// Of each disc: sectors used, and whether it carries the listings.
     discs: Vec<(Sectors, bool)>,
 }
 
 impl Bench {
-    fn new(compression: Compression, archive_size: u64, megabytes: u64) -> Bench {
+    pub(super) fn new(compression: Compression, archive_size: u64, megabytes: u64) -> Bench {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("src")).unwrap();
         fs::create_dir_all(dir.path().join("scratch")).unwrap();
         let memory = Memory { listed: 10, ..Memory::default() };
-        Bench { dir, compression, archive_size, megabytes, parity: 0, memory, discs: Vec::new() }
+        Bench {
+            dir,
+            compression,
+            archive_size,
+            megabytes,
+            parity: 0,
+            memory,
+            stop: Stop::new(),
+            discs: Vec::new(),
+        }
     }
 
-    fn write(&self, name: &str, content: &[u8]) {
+    pub(super) fn write(&self, name: &str, content: &[u8]) {
         let path = self.dir.path().join("src").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
-    fn queue(&self) -> Queue {
+    pub(super) fn queue(&self) -> Queue {
         let filter = Filter::new(&FilterOptions::default()).unwrap();
         let mut queue = Queue::new();
         let mut take = |found: Found| -> Result<(), ScanError> {
             if let Found::Entry(entry) = found {
-                queue.push_back(match entry.kind == Kind::File && entry.size > 0 {
-                    true => Work::File { entry: Box::new(entry), links: Vec::new(), tries: 0 },
-                    false => Work::Plain(Box::new(entry)),
-                });
+                queue.push(&entry);
             }
             Ok(())
         };
@@ -156,16 +163,31 @@ impl Bench {
     }
 
     /// Packs everything; gives the packer's counts.
-    fn pack(&mut self) -> super::filler::Packed {
+    pub(super) fn pack(&mut self) -> super::filler::Packed {
         let queue = self.queue();
         self.pack_queue(queue)
     }
 
-    fn pack_queue(&mut self, mut queue: Queue) -> super::filler::Packed {
-        let mut source = Source::open(&self.dir.path().join("src")).unwrap();
-        let (recorder, stop) = (Recorder::default(), Stop::new());
+    fn pack_queue(&mut self, queue: Queue) -> super::filler::Packed {
+        self.try_pack(queue).unwrap()
+    }
+
+    pub(super) fn try_pack(&mut self, queue: Queue) -> Result<super::filler::Packed, PackError> {
+        let mut memory = std::mem::take(&mut self.memory);
+        let packed = self.pack_with(queue, &mut memory);
+        self.memory = memory;
+        packed
+    }
+
+    fn pack_with(
+        &mut self,
+        mut queue: Queue,
+        memory: &mut Memory,
+    ) -> Result<super::filler::Packed, PackError> {
+        let source = Source::open(&self.dir.path().join("src")).unwrap();
+        let (recorder, stop) = (Recorder::default(), self.stop.clone());
         let config = Config {
-            source: &mut source,
+            source: &source,
             snapshot: SnapshotSeq(1),
             compression: self.compression,
             archive_size: self.archive_size,
@@ -175,14 +197,12 @@ impl Bench {
             stop: &stop,
         };
         let mut filler = Filler::new(config, self.disc(1), false);
-        let mut memory = std::mem::take(&mut self.memory);
         loop {
-            let more = filler.fill(&mut queue, &mut memory).unwrap() == Fill::Full;
+            let more = filler.fill(&mut queue, memory)? == Fill::Full;
             let disc = filler.disc();
             if disc.has_archives() {
-                let sizes =
-                    super::closing::measure(disc, &self.dir.path().join("scratch"), &mut memory)
-                        .unwrap();
+                let sizes = super::closing::measure(disc, &self.dir.path().join("scratch"), memory)
+                    .unwrap();
                 let mut files = vec![("INDEX.tsv.bz2".to_owned(), sizes.index)];
                 if disc.carries_listings {
                     files.push(("SNAPSHOT.tsv.bz2".to_owned(), sizes.snapshot));
@@ -199,8 +219,7 @@ impl Bench {
             let next = self.disc(filler.disc().number.0 + 1);
             filler.next_disc(next);
         }
-        self.memory = memory;
-        filler.packed
+        Ok(filler.packed)
     }
 
     fn capacity(&self) -> Sectors {
@@ -262,7 +281,7 @@ impl Bench {
 }
 
 /// Bytes that nothing compresses, always the same for a seed.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
+pub(super) fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
@@ -275,7 +294,7 @@ fn noise(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-fn text(len: usize, seed: u64) -> Vec<u8> {
+pub(super) fn text(len: usize, seed: u64) -> Vec<u8> {
     let words = noise(len / 2 + 8, seed);
     let mut bytes: Vec<u8> = words.iter().flat_map(|b| format!("{b} ").into_bytes()).collect();
     bytes.truncate(len);
@@ -433,13 +452,13 @@ fn entries_without_content_make_no_archive_and_go_along_with_content() {
 fn a_file_that_vanished_is_named_with_all_its_links() {
     let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
     bench.write("a", b"x");
-    let mut queue = bench.queue();
-    for work in &mut queue {
-        if let Work::File { entry, links, .. } = work {
-            let mut link = (**entry).clone();
-            link.path = RelPath::new(b"b").unwrap();
-            link.kind = Kind::Hardlink;
-            links.push(link);
+    let mut found = bench.queue();
+    let mut queue = Queue::new();
+    while let Some(Work::File { entry, .. } | Work::Plain(entry)) = found.pop_front() {
+        let ticket = queue.push(&entry);
+        if entry.path == RelPath::new(b"a").unwrap() {
+            let path = RelPath::new(b"b").unwrap();
+            queue.add_link(ticket, &Entry { path, kind: Kind::Hardlink, size: 0, ..*entry });
         }
     }
     fs::remove_file(bench.dir.path().join("src/a")).unwrap();

@@ -74,7 +74,11 @@ pub struct Beneath {
 
 impl Beneath {
     pub fn new(root: OwnedFd) -> Beneath {
-        Beneath { root: Arc::new(root), kept: Vec::new(), last: None }
+        Beneath::sharing(&Arc::new(root))
+    }
+
+    pub fn sharing(root: &Arc<OwnedFd>) -> Beneath {
+        Beneath { root: Arc::clone(root), kept: Vec::new(), last: None }
     }
 
     pub fn root(&self) -> &Arc<OwnedFd> {

@@ -16,6 +16,20 @@ pub fn keep_secrets_out_of_core_dumps() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
 }
 
+/// Keeps up to 64 MiB a thread of what was freed for what is allocated next. Each frame takes some
+/// megabytes while it is compressed: glibc would give them back every time, and the kernel would
+/// have to zero others (a twentieth of all the work of a backup).
+pub fn keep_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    for (parameter, bytes) in
+        [(nix::libc::M_TRIM_THRESHOLD, 64 << 20), (nix::libc::M_MMAP_THRESHOLD, 16 << 20)]
+    {
+        // SAFETY: mallopt(3) takes two numbers and touches nothing but the allocator's settings,
+        // under its lock. A refusal leaves them as they were.
+        unsafe { nix::libc::mallopt(parameter, bytes) };
+    }
+}
+
 /// Asks the run to stop on Ctrl-C, SIGTERM or a lost terminal.
 pub fn stop_on_signals(stop: &Stop) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;

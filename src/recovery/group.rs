@@ -29,6 +29,9 @@ pub struct Member {
     pieces: Vec<Piece>,
 }
 
+/// Fills a buffer from a place of an image.
+pub type ReadAt<'a> = dyn FnMut(u64, &mut [u8]) -> io::Result<()> + 'a;
+
 /// A group that is not closed yet.
 #[derive(Debug)]
 pub struct Group {
@@ -138,22 +141,22 @@ impl Group {
         self.members.iter().map(|member| member.pieces.len() as u64).max().unwrap_or(0)
     }
 
-    /// Adds an image to the sums, or the rest of it.
+    /// Adds an image of `length` bytes to the sums, or the rest of it.
     pub fn take(
         &mut self,
         disc: DiscNo,
         uuid: DiscUuid,
-        image: &File,
+        length: u64,
+        read: &mut ReadAt,
         watch: &mut dyn FnMut(u64),
         stop: &Stop,
     ) -> io::Result<()> {
-        let length = image.metadata()?.len();
         let done = self.member(disc, uuid).pieces.len() as u64;
         for number in done..length.div_ceil(self.stripe) {
             stop.check().map_err(io::Error::other)?;
             let start = number * self.stripe;
             let mut content = vec![0; (length - start).min(self.stripe) as usize];
-            image.read_exact_at(&mut content, start)?;
+            read(start, &mut content)?;
             self.take_piece(disc, uuid, number, &content)?;
             watch(start + content.len() as u64);
         }
@@ -287,7 +290,9 @@ mod tests {
 
     fn take(group: &mut Group, number: u32, stop: &Stop) -> io::Result<()> {
         let image = image(number as u8, LENGTHS[number as usize - 1]);
-        group.take(DiscNo(number), uuid(number), &image, &mut |_| (), stop)
+        let length = image.metadata()?.len();
+        let read = &mut |at, buf: &mut [u8]| image.read_exact_at(buf, at);
+        group.take(DiscNo(number), uuid(number), length, read, &mut |_| (), stop)
     }
 
     fn files(group: &Group) -> Vec<Vec<u8>> {

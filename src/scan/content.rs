@@ -56,6 +56,11 @@ impl Source {
         Ok(Source { dirs: Beneath::new(open_source(source)?), looker: Looker::new() })
     }
 
+    /// The same source for another thread, which goes its own way through it.
+    pub fn another(&self) -> Source {
+        Source { dirs: Beneath::sharing(self.dirs.root()), looker: Looker::new() }
+    }
+
     /// Opens a file, if what stands at `path` is still the one the walk found there. Content that
     /// changed is not an error here: compare [`OpenFile::stat`] with the entry.
     pub fn open_file(

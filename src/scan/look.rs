@@ -111,26 +111,6 @@ fn time(stamp: StatxTimestamp) -> Mtime {
     Mtime { sec: stamp.tv_sec, nsec: stamp.tv_nsec }
 }
 
-/// What the kernel says of a name in a directory. Needs nothing but the descriptor, so that several
-/// threads can look at the names of a large directory.
-pub(super) struct Seen {
-    pub stat: Stat,
-    /// Not asked for directories: theirs are read when they are open.
-    pub xattrs: rustix::io::Result<Vec<Xattr>>,
-}
-
-impl Seen {
-    pub fn at(
-        dir: BorrowedFd<'_>,
-        name: &[u8],
-        reader: &mut XattrReader,
-    ) -> rustix::io::Result<Seen> {
-        let stat = Stat::at(dir, name)?;
-        let xattrs = if stat.is_dir() { Ok(Vec::new()) } else { reader.of_name(dir, name) };
-        Ok(Seen { stat, xattrs })
-    }
-}
-
 /// Makes entries of what the kernel says; remembers names and its buffer between them.
 pub(super) struct Looker {
     owners: Owners,
@@ -142,18 +122,16 @@ impl Looker {
         Looker { owners: Owners::default(), xattrs: XattrReader::new() }
     }
 
-    /// Of all that was seen of a name and its symbolic link's target.
+    /// Anything but a directory, with its symbolic link's target and without attributes.
     pub fn entry(
         &mut self,
         dir: BorrowedFd<'_>,
         name: &[u8],
         path: RelPath,
         kind: Kind,
-        seen: Seen,
+        stat: &Stat,
     ) -> Result<Entry, LookError> {
-        let stat = &seen.stat;
-        let xattrs = seen.xattrs.map_err(|errno| LookError::from(errno, LookError::Xattrs))?;
-        let mut entry = self.assemble(path, kind, stat, xattrs);
+        let mut entry = self.assemble(path, kind, stat, Vec::new());
         if kind == Kind::Symlink {
             entry.meta.link = readlinkat(dir, name, Vec::new())
                 .map_err(|errno| LookError::from(errno, LookError::Link))?
@@ -162,11 +140,21 @@ impl Looker {
         Ok(entry)
     }
 
-    /// A directory that is open.
-    pub fn dir(&mut self, dir: &OwnedFd, path: RelPath, stat: &Stat) -> Result<Entry, LookError> {
-        let xattrs = self.xattrs.of_dir(dir);
-        let xattrs = xattrs.map_err(|errno| LookError::from(errno, LookError::Xattrs))?;
-        Ok(self.assemble(path, Kind::Dir, stat, xattrs))
+    /// Reads the attributes of what [`entry`](Self::entry) made.
+    pub fn add_xattrs(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        entry: &mut Entry,
+    ) -> Result<(), LookError> {
+        let xattrs = self.xattrs.of_name(dir, name);
+        entry.meta.xattrs = xattrs.map_err(|errno| LookError::from(errno, LookError::Xattrs))?;
+        Ok(())
+    }
+
+    /// A directory with its attributes.
+    pub fn dir(&mut self, path: RelPath, stat: &Stat, xattrs: Vec<Xattr>) -> Entry {
+        self.assemble(path, Kind::Dir, stat, xattrs)
     }
 
     fn assemble(&mut self, path: RelPath, kind: Kind, stat: &Stat, xattrs: Vec<Xattr>) -> Entry {
@@ -197,9 +185,11 @@ impl Looker {
         name: &[u8],
         path: RelPath,
     ) -> Result<Option<Entry>, LookError> {
-        let seen = Seen::at(dir, name, &mut self.xattrs);
-        let seen = seen.map_err(|errno| LookError::from(errno, LookError::Stat))?;
-        let kind = seen.stat.kind().filter(|kind| *kind != Kind::Dir);
-        kind.map(|kind| self.entry(dir, name, path, kind, seen)).transpose()
+        let stat = Stat::at(dir, name);
+        let stat = stat.map_err(|errno| LookError::from(errno, LookError::Stat))?;
+        let Some(kind) = stat.kind().filter(|kind| *kind != Kind::Dir) else { return Ok(None) };
+        let mut entry = self.entry(dir, name, path, kind, &stat)?;
+        self.add_xattrs(dir, name, &mut entry)?;
+        Ok(Some(entry))
     }
 }

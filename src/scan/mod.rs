@@ -1,6 +1,8 @@
 //! Step 1: what is in the source.
 
+mod ahead;
 pub mod content;
+mod directory;
 pub mod filter;
 mod look;
 mod owners;
@@ -11,4 +13,5 @@ mod xattrs;
 pub use content::{OpenFile, ReadError, Source};
 pub use filter::{Filter, FilterError, FilterOptions, Rule};
 pub use look::LookError;
-pub use walk::{Found, ScanError, Tally, walk};
+pub use walk::{Found, ScanError, Tally, Visitor, walk};
+pub use xattrs::sees_trusted;

@@ -4,24 +4,23 @@
 //! `PATH_MAX` and nobody can lead the walk away by putting a link in its place. Levels are a list and
 //! not calls, and only the deepest stay open: depth costs neither stack nor descriptors.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-use rustix::fs::{Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
 
-use super::filter::{CACHE_SIGNATURE, CACHE_TAG, Filter, Rule};
-use super::look::{LookError, Looker, Seen, Stat};
+use super::ahead::{Ahead, Pending};
+use super::directory::{Child, Children, Directory};
+use super::filter::{Filter, Rule};
+use super::look::{LookError, Looker, Stat};
 use super::pseudo;
-use super::xattrs::XattrReader;
 use crate::model::path::shown;
-use crate::model::{Entry, RelPath};
+use crate::model::{Entry, RelPath, Xattr};
 use crate::port::beneath::{open_dir_at, open_root, proc_path};
 use crate::port::monitor::{Monitor, Phase, Progress};
 use crate::port::stop::{Stop, Stopped};
@@ -29,11 +28,9 @@ use crate::port::stop::{Stop, Stopped};
 /// So many of the deepest levels stay open; far below the 1,024 descriptors a process may have.
 const OPEN_LEVELS: usize = 64;
 
-/// The buffer of getdents64(2): some 1,000 names at a time.
-const NAMES_BUFFER: usize = 64 << 10;
-
-/// Fewer names than this are not worth another thread: some 4 us each, and a handover costs 20.
-const NAMES_A_THREAD: usize = 32;
+/// Directories are read ahead once so many paths were told of: a small source is walked as quickly
+/// by one thread.
+const AHEAD_FROM: u64 = 512;
 
 /// The monitor hears of every so many paths.
 const TELL_EVERY: u64 = 1024;
@@ -65,6 +62,26 @@ impl Found {
             Found::Entry(entry) | Found::Hollow { entry, .. } => &entry.path,
             Found::Excluded { path, .. } | Found::Failed { path, .. } => path,
         }
+    }
+}
+
+/// Whoever is told of what the walk finds.
+pub trait Visitor<E> {
+    /// The attributes of this entry, which lacks them, if they are known and nothing tells that they
+    /// changed: that spares the most expensive question that a walk asks. The path comes next in
+    /// [`take`](Self::take), whatever becomes of it. Not asked about directories.
+    fn known_xattrs(&mut self, entry: &Entry) -> Result<Option<Vec<Xattr>>, E>;
+    /// Each path once, in the order of [`RelPath`]'s `Ord`. An error ends the walk.
+    fn take(&mut self, found: Found) -> Result<(), E>;
+}
+
+/// A closure remembers no attributes.
+impl<E, F: FnMut(Found) -> Result<(), E>> Visitor<E> for F {
+    fn known_xattrs(&mut self, _: &Entry) -> Result<Option<Vec<Xattr>>, E> {
+        Ok(None)
+    }
+    fn take(&mut self, found: Found) -> Result<(), E> {
+        self(found)
     }
 }
 
@@ -130,14 +147,13 @@ pub(super) fn open_source(source: &Path) -> Result<OwnedFd, ScanError> {
     })
 }
 
-/// Walks the source in the order of [`RelPath`]'s `Ord` and hands each path to `sink`, the root
-/// (`.`) first. An error of `sink` ends the walk.
+/// Walks the source and tells `visitor` of each path, the root (`.`) first.
 pub fn walk<E: From<ScanError>>(
     source: &Path,
     filter: &Filter,
     stop: &Stop,
     monitor: &dyn Monitor,
-    sink: &mut dyn FnMut(Found) -> Result<(), E>,
+    visitor: &mut dyn Visitor<E>,
 ) -> Result<Tally, E> {
     let root = open_source(source)?;
     fs::symlink_metadata(Path::new(std::ffi::OsStr::from_bytes(&proc_path(root.as_fd()))))
@@ -148,18 +164,21 @@ pub fn walk<E: From<ScanError>>(
         return Err(ScanError::Pseudo { path, name }.into());
     }
     monitor.phase(&Phase { what: "scanning", disc: None, total: None });
-    let mut walker = Walker {
-        filter,
-        stop,
-        monitor,
-        sink,
-        looker: Looker::new(),
-        levels: Vec::new(),
-        tally: Tally::default(),
-    };
-    walker.run(root)?;
-    monitor.progress(Progress { done: walker.tally.walked(), written: None });
-    Ok(walker.tally)
+    let tally = rayon::in_place_scope(|scope| {
+        let mut walker = Walker {
+            filter,
+            stop,
+            monitor,
+            visitor,
+            ahead: Ahead::new(scope, filter),
+            looker: Looker::new(),
+            levels: Vec::new(),
+            tally: Tally::default(),
+        };
+        walker.run(root).map(|()| walker.tally)
+    })?;
+    monitor.progress(Progress { done: tally.walked(), written: None });
+    Ok(tally)
 }
 
 fn pseudo_name(source: &Path, root: &OwnedFd) -> Result<Option<&'static str>, ScanError> {
@@ -167,12 +186,6 @@ fn pseudo_name(source: &Path, root: &OwnedFd) -> Result<Option<&'static str>, Sc
         let path = shown(source.as_os_str().as_bytes());
         ScanError::Unreadable { path, source: errno.into() }
     })
-}
-
-/// A name in a directory, and what the kernel said of it.
-struct Child {
-    name: Vec<u8>,
-    seen: rustix::io::Result<Seen>,
 }
 
 /// The way into a directory whose turn it is, or was, or will be again.
@@ -189,31 +202,30 @@ struct Level {
     path: RelPath,
     identity: (u64, u64),
     handle: Handle,
-    /// Those not visited yet.
-    children: std::vec::IntoIter<Child>,
+    children: Children,
+    /// Directories among the children that come next, and how many children were considered.
+    ahead: VecDeque<Pending>,
+    considered: usize,
 }
 
-struct Walker<'a, E> {
+struct Walker<'a, 's, 'env, E> {
     filter: &'a Filter,
     stop: &'a Stop,
     monitor: &'a dyn Monitor,
-    sink: &'a mut dyn FnMut(Found) -> Result<(), E>,
+    visitor: &'a mut dyn Visitor<E>,
+    ahead: Ahead<'s, 'env>,
     looker: Looker,
     /// From the root to where the walk is.
     levels: Vec<Level>,
     tally: Tally,
 }
 
-impl<E: From<ScanError>> Walker<'_, E> {
+impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
     fn run(&mut self, root: OwnedFd) -> Result<(), E> {
-        let opened = Opened::new(root, RelPath::root(), &mut self.looker).and_then(|opened| {
-            let rule = self.rule_for_content(&opened, None)?;
-            self.children(&opened, rule).map(|(children, rule)| (opened, children, rule))
-        });
-        let (opened, children, rule) = opened.map_err(ScanError::Root)?;
-        self.descend(opened, children, rule)?;
-        while let Some(level) = self.levels.last_mut() {
-            match level.children.next() {
+        let root = Directory::read(root, None, self.filter).map_err(ScanError::Root)?;
+        self.descend(root, RelPath::root())?;
+        while !self.levels.is_empty() {
+            match self.next_child() {
                 Some(child) => self.visit(child)?,
                 None => drop(self.levels.pop()),
             }
@@ -221,12 +233,26 @@ impl<E: From<ScanError>> Walker<'_, E> {
         Ok(())
     }
 
+    fn next_child(&mut self) -> Option<Child> {
+        if self.levels.last()?.children.needs_look() {
+            let dir = self.dir();
+            let children = &mut self.levels.last_mut()?.children;
+            match dir {
+                Some(dir) => children.look(dir.as_fd()),
+                None => children.give_up(),
+            }
+        }
+        let level = self.levels.last_mut()?;
+        level.considered = level.considered.saturating_sub(1);
+        level.children.next()
+    }
+
     fn visit(&mut self, child: Child) -> Result<(), E> {
         self.stop.check().map_err(ScanError::from)?;
         let Some(level) = self.levels.last() else { return Ok(()) };
         let path = level.path.join(&child.name);
-        let parent = level.identity.0;
-        let is_dir = child.seen.as_ref().is_ok_and(|seen| seen.stat.is_dir());
+        let above = level.identity.0;
+        let is_dir = child.is_dir();
         if let Some(rule) = self.filter.excludes(&path, is_dir) {
             return self.emit(Found::Excluded { path, rule });
         }
@@ -234,27 +260,39 @@ impl<E: From<ScanError>> Walker<'_, E> {
             return self.emit(Found::Failed { path, error: LookError::Moved });
         };
         if is_dir {
-            return self.visit_dir(dir.as_fd(), &child.name, path, parent);
+            return self.visit_dir(dir.as_fd(), &child.name, path, above);
         }
-        let found = self.look(dir.as_fd(), child, path);
+        let found = self.look(dir.as_fd(), child, path)?;
         self.emit(found)
     }
 
     /// Anything but a directory.
-    fn look(&mut self, dir: BorrowedFd<'_>, child: Child, path: RelPath) -> Found {
-        let seen = match child.seen {
-            Ok(seen) => seen,
+    fn look(&mut self, dir: BorrowedFd<'_>, child: Child, path: RelPath) -> Result<Found, E> {
+        let Child { name, stat } = child;
+        let stat = match stat {
+            Ok(stat) => stat,
             Err(errno) => {
-                return Found::Failed { path, error: LookError::from(errno, LookError::Stat) };
+                let error = LookError::from(errno, LookError::Stat);
+                return Ok(Found::Failed { path, error });
             }
         };
-        let Some(kind) = seen.stat.kind() else {
-            return Found::Excluded { path, rule: Rule::Socket };
+        let Some(kind) = stat.kind() else {
+            return Ok(Found::Excluded { path, rule: Rule::Socket });
         };
-        match self.looker.entry(dir, &child.name, path.clone(), kind, seen) {
-            Ok(entry) => Found::Entry(entry),
-            Err(error) => Found::Failed { path, error },
+        let mut entry = match self.looker.entry(dir, &name, path.clone(), kind, &stat) {
+            Ok(entry) => entry,
+            Err(error) => return Ok(Found::Failed { path, error }),
+        };
+        if let Some(known) = self.visitor.known_xattrs(&entry)? {
+            entry.meta.xattrs = known;
+            return Ok(Found::Entry(entry));
         }
+        Ok(match self.looker.add_xattrs(dir, &name, &mut entry) {
+            // What vanished since it was looked at is stored as it was seen; if there is content,
+            // the reader will miss it.
+            Ok(()) | Err(LookError::Vanished) => Found::Entry(entry),
+            Err(error) => Found::Failed { path, error },
+        })
     }
 
     /// A directory becomes an entry only when its names could be read, too.
@@ -263,30 +301,51 @@ impl<E: From<ScanError>> Walker<'_, E> {
         dir: BorrowedFd<'_>,
         name: &[u8],
         path: RelPath,
-        parent: u64,
+        above: u64,
     ) -> Result<(), E> {
-        let opened = open_dir_at(dir, name)
-            .map_err(|errno| LookError::from(errno, LookError::Directory))
-            .and_then(|fd| Opened::new(fd, path.clone(), &mut self.looker))
-            .and_then(|opened| {
-                let rule = self.rule_for_content(&opened, Some(parent))?;
-                self.children(&opened, rule).map(|(children, rule)| (opened, children, rule))
-            });
-        match opened {
-            Ok((opened, children, rule)) => self.descend(opened, children, rule),
+        let read = match self.read_ahead(name) {
+            Some(pending) => self.ahead.finish(pending),
+            None => Directory::open(dir, name, above, self.filter),
+        };
+        self.look_ahead();
+        match read {
+            Ok(directory) => self.descend(directory, path),
             Err(error) => self.emit(Found::Failed { path, error }),
         }
     }
 
+    /// The directory of this name, if it was begun before its turn.
+    fn read_ahead(&mut self, name: &[u8]) -> Option<Pending> {
+        let ahead = &mut self.levels.last_mut()?.ahead;
+        let is_next = ahead.front().is_some_and(|pending| pending.name == name);
+        is_next.then(|| ahead.pop_front())?
+    }
+
+    /// Lets other threads read the directories that come next on this level.
+    fn look_ahead(&mut self) {
+        let Some(level) = self.levels.last_mut() else { return };
+        let Handle::Open(fd) = &level.handle else { return };
+        if self.tally.walked() < AHEAD_FROM {
+            return;
+        }
+        while level.ahead.len() < Ahead::window() && self.ahead.has_room() {
+            let mut coming = level.children.coming().iter().skip(level.considered);
+            let Some(skipped) = coming.position(Child::is_dir) else {
+                level.considered = level.children.coming().len();
+                return;
+            };
+            let child = &level.children.coming()[level.considered + skipped];
+            level.considered += skipped + 1;
+            if self.filter.excludes(&level.path.join(&child.name), true).is_none() {
+                level.ahead.push_back(self.ahead.start(fd, &child.name, level.identity.0));
+            }
+        }
+    }
+
     /// Tells of a directory and makes its children the next to be visited.
-    fn descend(
-        &mut self,
-        opened: Opened,
-        children: Vec<Child>,
-        rule: Option<Rule>,
-    ) -> Result<(), E> {
-        let Opened { fd, stat, entry } = opened;
-        let path = entry.path.clone();
+    fn descend(&mut self, directory: Directory, path: RelPath) -> Result<(), E> {
+        let Directory { fd, stat, xattrs, rule, children } = directory;
+        let entry = self.looker.dir(path.clone(), &stat, xattrs);
         self.emit(match rule {
             None => Found::Entry(entry),
             Some(rule) => Found::Hollow { entry, rule },
@@ -297,57 +356,17 @@ impl<E: From<ScanError>> Walker<'_, E> {
         self.levels.push(Level {
             path,
             identity: stat.identity(),
-            handle: Handle::Open(Arc::new(fd)),
-            children: children.into_iter(),
+            handle: Handle::Open(fd),
+            children,
+            ahead: VecDeque::new(),
+            considered: 0,
         });
         // The root stays open: all others can be reached from it.
         if let Some(level) = self.levels.len().checked_sub(OPEN_LEVELS + 1).filter(|at| *at > 0) {
             self.levels[level].handle = Handle::Closed;
         }
+        self.look_ahead();
         Ok(())
-    }
-
-    /// Where a mount point leads, if the content behind it is not wanted.
-    fn rule_for_content(
-        &self,
-        opened: &Opened,
-        parent: Option<u64>,
-    ) -> Result<Option<Rule>, LookError> {
-        if parent.is_none_or(|dev| dev == opened.stat.print.dev) {
-            return Ok(None);
-        }
-        let pseudo = pseudo::name_of(&opened.fd, opened.stat.dev)
-            .map_err(|errno| LookError::from(errno, LookError::Stat))?;
-        let other = || self.filter.one_file_system().then_some(Rule::OtherFileSystem);
-        Ok(pseudo.map(Rule::Pseudo).or_else(other))
-    }
-
-    /// What to visit in a directory, and why it is not all.
-    fn children(
-        &self,
-        opened: &Opened,
-        rule: Option<Rule>,
-    ) -> Result<(Vec<Child>, Option<Rule>), LookError> {
-        if rule.is_some() {
-            return Ok((Vec::new(), rule));
-        }
-        let mut names =
-            read_names(&opened.fd).map_err(|errno| LookError::from(errno, LookError::Directory))?;
-        let tag = self.tag(&opened.fd, &names);
-        if let Some((tag, _)) = &tag {
-            names.retain(|(_, name)| name == tag);
-        }
-        Ok((look_at_all(opened.fd.as_fd(), names), tag.map(|(_, rule)| rule)))
-    }
-
-    /// The name that says that only it is wanted of its directory.
-    fn tag(&self, dir: &OwnedFd, names: &[(u64, Vec<u8>)]) -> Option<(Vec<u8>, Rule)> {
-        let holds = |name: &[u8]| names.iter().any(|(_, found)| found == name);
-        if self.filter.excludes_caches() && holds(CACHE_TAG) && is_cache_tag(dir) {
-            return Some((CACHE_TAG.to_vec(), Rule::CacheTag));
-        }
-        let present = self.filter.present().iter().find(|name| holds(name))?;
-        Some((present.clone(), Rule::Present(present.clone())))
     }
 
     fn emit(&mut self, found: Found) -> Result<(), E> {
@@ -355,7 +374,7 @@ impl<E: From<ScanError>> Walker<'_, E> {
         if self.tally.walked() % TELL_EVERY == 0 {
             self.monitor.progress(Progress { done: self.tally.walked(), written: None });
         }
-        (self.sink)(found)
+        self.visitor.take(found)
     }
 
     /// The directory whose children are being visited; `None` if it is not where it was.
@@ -396,66 +415,6 @@ fn step(dir: &OwnedFd, level: &Level) -> Option<OwnedFd> {
     let fd = open_dir_at(dir.as_fd(), name).ok()?;
     let same = Stat::of(&fd).is_ok_and(|stat| stat.identity() == level.identity);
     same.then_some(fd)
-}
-
-/// A directory that is open, and its entry. What is said of it comes from its descriptor: the name
-/// may lead elsewhere by now, or the look at it mounted something.
-struct Opened {
-    fd: OwnedFd,
-    stat: Stat,
-    entry: Entry,
-}
-
-impl Opened {
-    fn new(fd: OwnedFd, path: RelPath, looker: &mut Looker) -> Result<Opened, LookError> {
-        let stat = Stat::of(&fd).map_err(|errno| LookError::from(errno, LookError::Stat))?;
-        let entry = looker.dir(&fd, path, &stat)?;
-        Ok(Opened { fd, stat, entry })
-    }
-}
-
-/// All names in a directory but its own two, with their inodes' numbers.
-fn read_names(dir: &OwnedFd) -> rustix::io::Result<Vec<(u64, Vec<u8>)>> {
-    let mut buffer = vec![MaybeUninit::uninit(); NAMES_BUFFER];
-    let mut reader = RawDir::new(dir, &mut buffer);
-    let mut names = Vec::new();
-    while let Some(entry) = reader.next() {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name != b"." && name != b".." {
-            names.push((entry.ino(), name.to_vec()));
-        }
-    }
-    Ok(names)
-}
-
-/// Looks at all names in the order of their inodes, which is near to their order on a hard disk, on
-/// several threads where there are many, and returns them in walk order.
-fn look_at_all(dir: BorrowedFd<'_>, mut names: Vec<(u64, Vec<u8>)>) -> Vec<Child> {
-    names.sort_unstable();
-    let look = |reader: &mut XattrReader, (_, name): (u64, Vec<u8>)| Child {
-        seen: Seen::at(dir, &name, reader),
-        name,
-    };
-    let mut children: Vec<Child> = if names.len() < 2 * NAMES_A_THREAD {
-        let mut reader = XattrReader::new();
-        names.into_iter().map(|name| look(&mut reader, name)).collect()
-    } else {
-        let names = names.into_par_iter().with_min_len(NAMES_A_THREAD);
-        names.map_init(XattrReader::new, look).collect()
-    };
-    children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    children
-}
-
-/// A tag without its signature is a file like others; so is one that cannot be read.
-fn is_cache_tag(dir: &OwnedFd) -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mut start = [0; CACHE_SIGNATURE.len()];
-    openat(dir, CACHE_TAG, flags, Mode::empty())
-        .map(fs::File::from)
-        .is_ok_and(|mut file| io::Read::read_exact(&mut file, &mut start).is_ok())
-        && start == CACHE_SIGNATURE
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{fgetxattr, flistxattr, lgetxattr, llistxattr};
 use rustix::io::Errno;
+use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::model::Xattr;
 use crate::port::beneath::proc_path_in;
@@ -19,6 +20,12 @@ const LARGEST: usize = 65536;
 
 /// Bytes of a buffer that is enough for most, as most have none.
 const USUAL: usize = 256;
+
+/// Whether this process is shown `trusted.*`: attributes that it does not see may be there
+/// (xattr(7)). In doubt it is: then nothing is taken for complete that a lesser one read.
+pub fn sees_trusted() -> bool {
+    capabilities(None).map_or(true, |sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
 
 /// Reads attributes; keeps its buffer from one file to the next.
 pub(super) struct XattrReader {

@@ -1,12 +1,13 @@
-//! What the rows of `snapshots`, `discs`, `ls`, `find` and `status` are. `docs/json.md` describes
+//! What the rows of `snapshots`, `ls`, `find` and `status` are. `docs/json.md` describes
 //! the objects: their keys are a promise.
 
+use super::safety::SafetyLine;
 use super::screen::Screen;
 use super::table::{self, Object, Row};
 use crate::model::disc::Encryption;
 use crate::model::path::shown;
 use crate::model::rows::{Note, SnapshotRow};
-use crate::model::{Bytes, DiscNo, DiscUuid, Kind, Mtime, SetName, SetUuid, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, Kind, Mtime, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::io;
@@ -27,25 +28,6 @@ pub struct SnapshotLine {
     pub size: Bytes,
     /// Files of it whose content is not (wholly) on a disc yet.
     pub waiting: u64,
-}
-
-/// A disc of a set.
-#[derive(Clone, Debug)]
-pub struct DiscLine {
-    pub set: SetName,
-    pub id: DiscNo,
-    pub uuid: DiscUuid,
-    /// The word of the catalog: how far this disc has come.
-    pub state: String,
-    /// When it was packed full.
-    pub date: Option<Moment>,
-    pub used: Bytes,
-    pub capacity: Bytes,
-    /// The newest snapshot that has a member on it.
-    pub snapshot: SnapshotSeq,
-    pub copies: u32,
-    /// When a copy was last read back without a fault.
-    pub verified: Option<Moment>,
 }
 
 /// What there is to say of a set at a glance.
@@ -69,6 +51,7 @@ pub struct StatusLine {
     pub rows_waiting: u64,
     /// What to insert into a drive next.
     pub wanted: Option<String>,
+    pub safety: SafetyLine,
 }
 
 /// Which places are in use; `status` says so before it names the sets.
@@ -110,43 +93,6 @@ impl Object for SnapshotLine {
         }));
         put_bytes(&mut object, "source", &self.source);
         Value::Object(object)
-    }
-}
-
-impl Row for DiscLine {
-    const HEADINGS: &'static [&'static str] =
-        &["DISC", "STATE", "DATE", "USED", "OF", "SNAPSHOT", "COPIES", "VERIFIED", "SET"];
-    const NUMBERS: &'static [usize] = &[0, 3, 4, 5, 6];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.id.to_string(),
-            self.state.clone(),
-            self.date.map_or("-".to_owned(), |date| date.to_string()),
-            self.used.to_string(),
-            self.capacity.to_string(),
-            self.snapshot.to_string(),
-            self.copies.to_string(),
-            self.verified.map_or("-".to_owned(), |moment| moment.to_string()),
-            self.set.to_string(),
-        ]
-    }
-}
-
-impl Object for DiscLine {
-    fn object(&self) -> Value {
-        json!({
-            "set": self.set.as_str(),
-            "id": self.id.0,
-            "uuid": self.uuid.to_string(),
-            "state": self.state,
-            "date": self.date.map(|date| date.to_string()),
-            "used": self.used.0,
-            "capacity": self.capacity.0,
-            "snapshot": self.snapshot.0,
-            "copies": self.copies,
-            "verified": self.verified.map(|moment| moment.to_string()),
-        })
     }
 }
 
@@ -198,6 +144,7 @@ impl Object for StatusLine {
             "rows_waiting": self.rows_waiting,
             "wanted": self.wanted,
         }));
+        self.safety.put(&mut object);
         put_bytes(&mut object, "source", &self.source);
         Value::Object(object)
     }
@@ -231,23 +178,8 @@ pub fn print_paths(screen: &Screen, rows: impl IntoIterator<Item = SnapshotRow>)
     table::print_each(screen, rows, path_line)
 }
 
-/// Prints what `status` says: the places, then the sets.
-pub fn print_status(screen: &Screen, places: &Places, sets: &[StatusLine]) -> io::Result<()> {
-    match screen.json() {
-        true => screen.object(&places.object())?,
-        false => screen.result(&places.lines())?,
-    }
-    table::print(screen, sets)?;
-    if !screen.json() {
-        let wanted = sets.iter().filter_map(|set| set.wanted.as_ref());
-        screen
-            .result(&wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>())?;
-    }
-    Ok(())
-}
-
 impl Places {
-    fn lines(&self) -> String {
+    pub(super) fn lines(&self) -> String {
         format!(
             "catalog  {}{}\nstaging  {}\n",
             shown(self.catalog.as_os_str().as_bytes()),
@@ -368,6 +300,7 @@ pub(super) fn put_bytes(object: &mut Map<String, Value>, key: &str, bytes: &[u8]
 
 #[cfg(test)]
 mod tests {
+    use super::super::safety::print_status;
     use super::super::screen::testing::screen;
     use super::*;
     use crate::model::rows::{Place, Where};
@@ -437,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn snapshots_and_discs_have_ids() {
+    fn snapshots_have_ids() {
         let snapshot = SnapshotLine {
             set: set(),
             id: SnapshotSeq(3),
@@ -448,20 +381,6 @@ mod tests {
             waiting: 0,
         };
         assert_eq!(snapshot.object()["id"], 3);
-        let disc = DiscLine {
-            set: set(),
-            id: DiscNo(7),
-            uuid: DiscUuid(Uuid::nil()),
-            state: "verified".to_owned(),
-            date: Some(Moment(0)),
-            used: Bytes(1),
-            capacity: Bytes(2),
-            snapshot: SnapshotSeq(3),
-            copies: 1,
-            verified: None,
-        };
-        assert_eq!(disc.object()["id"], 7);
-        assert_eq!(disc.cells().len(), DiscLine::HEADINGS.len());
         assert_eq!(snapshot.cells().len(), SnapshotLine::HEADINGS.len());
     }
 
@@ -481,12 +400,23 @@ mod tests {
             waiting_size: Bytes(3),
             rows_waiting: 4,
             wanted: None,
+            safety: SafetyLine { dangers: vec!["alas".to_owned()], ..SafetyLine::default() },
+        };
+        let safe = StatusLine {
+            set: SetName::new("a-safe-one").unwrap(),
+            safety: SafetyLine::default(),
+            ..status.clone()
         };
         let (people_screen, _, results) = screen(false);
-        print_status(&people_screen, &places, std::slice::from_ref(&status)).unwrap();
-        assert!(results.text().starts_with("catalog  /c (none yet)\nstaging  /s\nSET"));
+        print_status(&people_screen, &places, &[safe, status.clone()], Moment(0)).unwrap();
+        let text = results.text();
+        assert!(
+            text.starts_with("NOT SAFE  photos\n          - alas\nsafe      a-safe-one"),
+            "{text}"
+        );
+        assert!(text.contains("\ncatalog  /c (none yet)\nstaging  /s\nSET"), "{text}");
         let (json_screen, _, results) = screen(true);
-        print_status(&json_screen, &places, &[status]).unwrap();
+        print_status(&json_screen, &places, &[status], Moment(0)).unwrap();
         let text = results.text();
         assert!(text.starts_with("{\"catalog\":\"/c\",\"catalog_exists\":false,"), "{text}");
         assert_eq!(text.lines().count(), 2);

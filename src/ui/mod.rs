@@ -4,8 +4,11 @@
 pub mod ask;
 pub mod drives;
 pub mod exit;
+pub mod keysheet;
 pub mod lines;
+pub mod media;
 pub mod progress;
+pub mod safety;
 pub mod screen;
 pub mod summary;
 pub mod table;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::drive::{DiscFile, DiscReader};
-use crate::model::{Digest, DiscUuid, Sectors};
+use crate::model::{Digest, DiscUuid, Sectors, Strain};
 use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 
@@ -46,6 +46,14 @@ pub struct Proof {
     disc: DiscUuid,
     files: usize,
     bytes: u64,
+    strain: Strain,
+}
+
+/// A verdict, and how hard it was to come to it.
+#[derive(Debug)]
+pub struct Examined {
+    pub verdict: Verdict,
+    pub strain: Strain,
 }
 
 impl Proof {
@@ -60,6 +68,10 @@ impl Proof {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+
+    pub fn strain(&self) -> Strain {
+        self.strain
+    }
 }
 
 /// Reads every file of the medium in the order in which it lies there, and compares.
@@ -72,10 +84,23 @@ pub fn verify(
     monitor: &dyn Monitor,
     stop: &Stop,
 ) -> Result<Verdict, Stopped> {
+    Ok(examine(reader, disc, expected, image, monitor, stop)?.verdict)
+}
+
+/// The same, and how the medium took it: for whoever watches it grow old.
+pub fn examine(
+    reader: &dyn DiscReader,
+    disc: DiscUuid,
+    expected: &[Expected],
+    image: Option<Sectors>,
+    monitor: &dyn Monitor,
+    stop: &Stop,
+) -> Result<Examined, Stopped> {
     let mut wanted: BTreeMap<&str, &Expected> =
         expected.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut faults = Vec::new();
-    let mut reading = Reading { reader, monitor, stop, done: 0, pace: Pace::default() };
+    let mut reading =
+        Reading { reader, monitor, stop, done: 0, pace: Pace::default(), unreadable: 0 };
     for file in reader.files() {
         let Some(expected) = wanted.remove(file.path.as_str()) else {
             faults.push(fault(&file.path, "does not belong on this disc".to_owned()));
@@ -88,18 +113,20 @@ pub fn verify(
     }
     faults.extend(wanted.keys().map(|path| fault(path, "is missing".to_owned())));
     faults.extend(size_fault(reader, image));
-    let Reading { done, pace, .. } = reading;
+    let Reading { done, pace, unreadable, .. } = reading;
+    let strain = pace.strain(unreadable);
     if let Some(words) = pace.words() {
         monitor.note(&format!("{}: {words}", reader.title()));
     }
     if faults.is_empty() && !expected.is_empty() {
-        return Ok(Verdict::Sound(Proof { disc, files: expected.len(), bytes: done }));
+        let proof = Proof { disc, files: expected.len(), bytes: done, strain };
+        return Ok(Examined { verdict: Verdict::Sound(proof), strain });
     }
     if expected.is_empty() {
         faults
             .push(fault("this disc", "nothing is known that it could be held against".to_owned()));
     }
-    Ok(Verdict::Damaged(faults))
+    Ok(Examined { verdict: Verdict::Damaged(faults), strain })
 }
 
 fn fault(path: &str, what: String) -> Fault {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::drive::DiscFile;
-use crate::model::Sectors;
+use crate::model::{Sectors, Strain};
 
 /// A megabyte takes a quarter of a second at 1x; a drive that tries again takes seconds.
 const SLOW: Duration = Duration::from_secs(3);
@@ -27,6 +27,12 @@ impl Pace {
         if self.worst.as_ref().is_none_or(|(.., worst)| *worst < took) {
             self.worst = Some((file.path.clone(), file.sector_at(at), took));
         }
+    }
+
+    /// In numbers, with how many places could not be read at all.
+    pub fn strain(&self, unreadable: u32) -> Strain {
+        let slowest = self.worst.as_ref().map_or(Duration::ZERO, |&(.., took)| took);
+        Strain { slow: self.places, slowest, unreadable }
     }
 
     /// For a person, if there is anything to say.
@@ -61,5 +67,7 @@ mod tests {
         pace.add(&file, 0, Duration::from_secs(5));
         let words = pace.words().unwrap();
         assert!(words.contains("31 seconds (archives/1.tar)"), "{words}");
+        let strain = pace.strain(2);
+        assert_eq!((strain.slow, strain.slowest.as_secs(), strain.unreadable), (3, 31, 2));
     }
 }

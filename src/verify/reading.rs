@@ -26,6 +26,8 @@ pub(super) struct Reading<'a> {
     /// Bytes read so far.
     pub done: u64,
     pub pace: Pace,
+    /// Places that could not be read.
+    pub unreadable: u32,
 }
 
 impl Reading<'_> {
@@ -41,6 +43,7 @@ impl Reading<'_> {
             let watch = Stopwatch::start();
             match self.reader.read_at(file, at, &mut buffer[..take]) {
                 Err(ReadError::Unreadable { sector, .. }) if damage.places.len() < ENOUGH => {
+                    self.unreadable += 1;
                     at = damage.skip(file, at, sector);
                 }
                 Err(error) => return Ok(Err(damage.words(file, Some(&error.to_string())))),

@@ -65,6 +65,8 @@ fn request<'a>(
         move_source: args.move_source,
         min_fill: args.min_fill,
         flush: args.flush,
+        copies: args.copies,
+        hint: args.hint.clone(),
         source,
     })
 }

@@ -1,4 +1,4 @@
-//! `snapshots`, `discs`, `ls`, `find`, `status`: what the catalog says.
+//! `snapshots`, `discs`, `ls`, `find`: what the catalog says.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -6,17 +6,17 @@ use std::os::unix::ffi::OsStrExt;
 use crate::app::{Room, RunError};
 use crate::cli::args::{Find, Ls};
 use crate::flow::FlowError;
-use crate::flow::insertion::blank_words;
-use crate::flow::query::{KnownDisc, Query, SetGlance, glance};
+use crate::flow::query::{KnownDisc, KnownMedium, Query};
 use crate::flow::staging::source_bytes;
 use crate::model::glob::Pattern;
 use crate::model::path::shown;
-use crate::model::{RelPath, SnapshotSeq};
+use crate::model::{RelPath, SetName, SnapshotSeq};
 use crate::ui::exit::Exit;
-use crate::ui::lines::{DiscLine, Places, SnapshotLine, StatusLine, print_paths, print_status};
+use crate::ui::lines::{SnapshotLine, print_paths};
+use crate::ui::media::{CopyLine, DiscLine};
 use crate::ui::table;
 
-fn open(room: &Room) -> Result<Query, RunError> {
+pub(super) fn open(room: &Room) -> Result<Query, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     Ok(Query::open(&catalog, room.common.name.as_ref())?)
 }
@@ -40,21 +40,37 @@ pub fn snapshots(room: &Room) -> Result<Exit, RunError> {
 
 pub fn discs(room: &Room) -> Result<Exit, RunError> {
     let query = open(room)?;
-    let line = |disc: KnownDisc| DiscLine {
-        set: query.name().clone(),
+    let line = |disc: KnownDisc| disc_line(query.name(), disc);
+    let lines: Vec<DiscLine> = query.discs()?.into_iter().map(line).collect();
+    table::print(&room.screen, &lines)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn disc_line(set: &SetName, disc: KnownDisc) -> DiscLine {
+    DiscLine {
+        set: set.clone(),
         id: disc.info.number,
         uuid: disc.info.uuid,
-        state: format!("{:?}", disc.info.state).to_lowercase(),
+        state: disc.info.state.word().to_owned(),
         date: disc.info.closed,
         used: disc.info.image.unwrap_or_default().bytes(),
         capacity: disc.info.capacity.bytes(),
         snapshot: disc.info.snapshot.unwrap_or(SnapshotSeq(0)),
         copies: disc.info.good_copies,
         verified: disc.verified,
-    };
-    let lines: Vec<DiscLine> = query.discs()?.into_iter().map(line).collect();
-    table::print(&room.screen, &lines)?;
-    Ok(Exit::Done)
+        media: disc.media.into_iter().map(copy_line).collect(),
+    }
+}
+
+fn copy_line(medium: KnownMedium) -> CopyLine {
+    CopyLine {
+        copy: medium.copy.number.0,
+        state: medium.copy.state.word(),
+        place: medium.copy.place,
+        medium: medium.copy.medium,
+        burned: medium.copy.burned,
+        verified: medium.verified,
+    }
 }
 
 pub fn ls(room: &Room, args: Ls) -> Result<Exit, RunError> {
@@ -91,43 +107,4 @@ fn pattern(typed: &OsString) -> Result<Pattern, RunError> {
         let words = error.to_string();
         FlowError::Pattern(error, words).into()
     })
-}
-
-pub fn status(room: &Room) -> Result<Exit, RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    let staging = room.around.staging(&room.common)?;
-    let sets = glance(&catalog, room.common.name.as_ref())?;
-    let lines: Vec<StatusLine> = sets.into_iter().map(status_line).collect();
-    let places = Places { catalog_exists: catalog.exists(), catalog, staging };
-    print_status(&room.screen, &places, &lines)?;
-    Ok(Exit::Done)
-}
-
-/// The blank for the first disc that waits.
-fn wanted(glance: &SetGlance) -> Option<String> {
-    use crate::catalog::DiscState::{Failed, Staged};
-    let first = glance.discs.iter().find(|disc| matches!(disc.state, Staged | Failed))?;
-    Some(blank_words(&glance.set.facts.name, first))
-}
-
-fn status_line(glance: SetGlance) -> StatusLine {
-    use crate::catalog::DiscState::{Failed, Open, Staged, Verified};
-    let count = |states: &[crate::catalog::DiscState]| {
-        glance.discs.iter().filter(|disc| states.contains(&disc.state)).count() as u64
-    };
-    let facts = &glance.set.facts;
-    StatusLine {
-        set: facts.name.clone(),
-        uuid: facts.uuid,
-        source: source_bytes(&facts.source),
-        encryption: facts.encryption,
-        snapshots: glance.snapshots.len() as u64,
-        newest: glance.snapshots.last().map(|s| (s.seq, s.started)),
-        safe: count(&[Verified]),
-        staged: count(&[Open, Staged, Failed]),
-        waiting: glance.status.staged.files + glance.status.not_yet.files,
-        waiting_size: glance.status.staged.bytes + glance.status.not_yet.bytes,
-        rows_waiting: glance.pending_rows,
-        wanted: wanted(&glance),
-    }
 }

@@ -43,6 +43,18 @@ impl Cli {
                 verify.from = or_configured("verify <FROM>", verify.typed.take(), place)?;
                 Ok(())
             }
+            Verb::Copy(copy) => {
+                copy.dest = or_configured("copy DISC <DEST>", copy.typed.take(), place)?;
+                Ok(())
+            }
+            Verb::Check(check) => {
+                let typed = check.typed.take();
+                check.from = match check.dry_run && typed.is_none() && place.is_none() {
+                    true => PathBuf::new(), // wherever copies are
+                    false => or_configured("check <FROM>", typed, place)?,
+                };
+                Ok(())
+            }
             Verb::Watch(watch) => {
                 watch.drive = or_configured("watch <DRIVE>", watch.typed.take(), chosen.drive)?;
                 Ok(())

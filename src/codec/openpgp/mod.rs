@@ -16,7 +16,7 @@ pub use locks::{LockError, Locks};
 pub use opened::{Integrity, Opened};
 pub use opener::{OpenError, Opener};
 pub use random_access::{RangeReader, ReadAt, Unlocked};
-pub use sealer::{MAX_SEALED, SealError, SealedWriter, Sealer, make_token};
+pub use sealer::{Cipher, Halves, MAX_SEALED, Plain, SealError, SealedWriter, Sealer, make_token};
 
 /// Random block and the repetition of its last two bytes, before the packets (RFC 4880 5.13).
 const PREFIX: usize = 18;

@@ -5,6 +5,7 @@ use super::{Cause, Locks, MDC_HEAD, OVERHEAD, PREFIX, literal_head, packet};
 use sequoia_openpgp::crypto::SessionKey;
 use sha1::{Digest as _, Sha1};
 use std::io::{self, Write};
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// No file on a disc is longer (ISO 9660), and no five-octet length says more.
@@ -26,10 +27,10 @@ pub enum SealError {
     Write(#[from] io::Error),
 }
 
-/// Seals the files of one set, several at a time if need be.
-#[derive(Debug)]
+/// Seals the files of one set, several at a time if need be: clones share the locks.
+#[derive(Clone, Debug)]
 pub struct Sealer {
-    locks: Locks,
+    locks: Arc<Locks>,
     packets_len: u64,
 }
 
@@ -37,7 +38,7 @@ impl Sealer {
     pub fn new(locks: Locks) -> Result<Sealer, SealError> {
         let key = random_key()?;
         let probe = session_key_packets(&locks, &key)?;
-        Ok(Sealer { locks, packets_len: probe.len() as u64 })
+        Ok(Sealer { locks: Arc::new(locks), packets_len: probe.len() as u64 })
     }
 
     pub fn locks(&self) -> &Locks {
@@ -57,27 +58,105 @@ impl Sealer {
 
     /// Begins a message of exactly `length` bytes of content under a new session key.
     pub fn seal<W: Write>(&self, length: u64, mut out: W) -> Result<SealedWriter<W>, SealError> {
+        let Halves { front, plain, cipher } = self.seal_apart(length)?;
+        out.write_all(&front)?;
+        Ok(SealedWriter { out, plain, cipher })
+    }
+
+    /// The same for two threads: one makes the plaintext, the other enciphers it.
+    pub fn seal_apart(&self, length: u64) -> Result<Halves, SealError> {
         if self.sealed_size(length) > MAX_SEALED {
             return Err(SealError::TooLong(length));
         }
         let length = u32::try_from(length).map_err(|_| SealError::TooLong(length))?;
         let key = random_key()?;
-        out.write_all(&session_key_packets(&self.locks, &key)?)?;
-        out.write_all(&packet::header(packet::SEIP, length + OVERHEAD as u32))?;
+        let mut front = session_key_packets(&self.locks, &key)?;
+        front.extend(packet::header(packet::SEIP, length + OVERHEAD as u32));
         // Version 1 of the packet.
-        out.write_all(&[1])?;
-        let mut writer = SealedWriter {
-            out,
-            cfb: Cfb::new(&key),
-            hash: Sha1::new(),
-            buffer: Vec::with_capacity(CHUNK),
-            key,
-            promised: length.into(),
-            written: 0,
-        };
-        writer.push(&random_prefix()?)?;
-        writer.push(&literal_head(length))?;
-        Ok(writer)
+        front.push(1);
+        let mut chunk = Vec::with_capacity(CHUNK);
+        chunk.extend(random_prefix()?);
+        chunk.extend(literal_head(length));
+        let plain = Plain { hash: Sha1::new(), chunk, promised: length.into(), written: 0 };
+        Ok(Halves { front, plain, cipher: Cipher { cfb: Cfb::new(&key), key } })
+    }
+}
+
+/// A message that is being sealed, in the order in which its parts meet: what stands before the
+/// encrypted packet's body; who makes that body; who enciphers it.
+pub struct Halves {
+    pub front: Vec<u8>,
+    pub plain: Plain,
+    pub cipher: Cipher,
+}
+
+/// The body of the encrypted packet before encryption: a random prefix, the content in its literal
+/// packet, and a hash over all of it.
+pub struct Plain {
+    hash: Sha1,
+    chunk: Vec<u8>,
+    promised: u64,
+    written: u64,
+}
+
+impl Plain {
+    /// Takes content, and hands on what is ready in chunks for [`Cipher::encrypt`].
+    pub fn write(
+        &mut self,
+        content: &[u8],
+        ready: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if content.len() as u64 > self.promised - self.written {
+            let text = "more content than was promised for an encrypted file";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        self.written += content.len() as u64;
+        self.push(content, ready)
+    }
+
+    /// Hands on what is left and the modification detection code (RFC 4880 5.14). An error if the
+    /// content was not as long as promised.
+    pub fn finish(
+        mut self,
+        ready: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
+    ) -> Result<(), SealError> {
+        if self.written != self.promised {
+            return Err(SealError::Length { promised: self.promised, written: self.written });
+        }
+        // The code covers its own packet's header.
+        self.push(&MDC_HEAD, ready)?;
+        self.hash.update(&self.chunk);
+        self.chunk.extend(self.hash.finalize());
+        Ok(ready(self.chunk)?)
+    }
+
+    fn push(
+        &mut self,
+        mut bytes: &[u8],
+        ready: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (now, rest) = bytes.split_at(bytes.len().min(CHUNK - self.chunk.len()));
+            self.chunk.extend_from_slice(now);
+            bytes = rest;
+            if self.chunk.len() == CHUNK {
+                self.hash.update(&self.chunk);
+                ready(std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Enciphers what [`Plain`] hands on, in its order.
+pub struct Cipher {
+    cfb: Cfb,
+    key: Zeroizing<[u8; 32]>,
+}
+
+impl Cipher {
+    pub fn encrypt(&mut self, chunk: &mut [u8]) {
+        self.cfb.encrypt(chunk);
     }
 }
 
@@ -104,12 +183,8 @@ fn session_key_packets(locks: &Locks, key: &[u8; 32]) -> Result<Vec<u8>, SealErr
 /// the file as tampered with.
 pub struct SealedWriter<W: Write> {
     out: W,
-    cfb: Cfb,
-    hash: Sha1,
-    buffer: Vec<u8>,
-    key: Zeroizing<[u8; 32]>,
-    promised: u64,
-    written: u64,
+    plain: Plain,
+    cipher: Cipher,
 }
 
 impl<W: Write> SealedWriter<W> {
@@ -118,7 +193,7 @@ impl<W: Write> SealedWriter<W> {
     pub fn session_key_for_gpg(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 + 64));
         text.push_str("9:");
-        for byte in self.key.iter() {
+        for byte in self.cipher.key.iter() {
             text.extend(
                 [byte >> 4, byte & 15].map(|digit| b"0123456789ABCDEF"[digit as usize] as char),
             );
@@ -126,53 +201,30 @@ impl<W: Write> SealedWriter<W> {
         text
     }
 
-    /// Writes what is left and the modification detection code (RFC 4880 5.14). An error if the
-    /// content was not as long as promised.
-    pub fn finish(mut self) -> Result<W, SealError> {
-        if self.written != self.promised {
-            return Err(SealError::Length { promised: self.promised, written: self.written });
-        }
-        // The code covers its own packet's header.
-        self.push(&MDC_HEAD)?;
-        self.hash.update(&self.buffer);
-        let digest = std::mem::take(&mut self.hash).finalize();
-        self.buffer.extend_from_slice(&digest);
-        self.cfb.encrypt(&mut self.buffer);
-        self.out.write_all(&self.buffer)?;
-        Ok(self.out)
+    /// Writes what is left and the modification detection code. An error if the content was not as
+    /// long as promised.
+    pub fn finish(self) -> Result<W, SealError> {
+        let SealedWriter { mut out, plain, mut cipher } = self;
+        plain.finish(&mut |chunk| encipher(&mut cipher, chunk, &mut out))?;
+        Ok(out)
     }
+}
 
-    /// Plaintext, which leaves in chunks of whole cipher blocks.
-    fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let (now, rest) = bytes.split_at(bytes.len().min(CHUNK - self.buffer.len()));
-            self.buffer.extend_from_slice(now);
-            bytes = rest;
-            if self.buffer.len() == CHUNK {
-                self.hash.update(&self.buffer);
-                self.cfb.encrypt(&mut self.buffer);
-                self.out.write_all(&self.buffer)?;
-                self.buffer.clear();
-            }
-        }
-        Ok(())
-    }
+fn encipher(cipher: &mut Cipher, mut chunk: Vec<u8>, out: &mut dyn Write) -> io::Result<()> {
+    cipher.encrypt(&mut chunk);
+    out.write_all(&chunk)
 }
 
 impl<W: Write> std::fmt::Debug for SealedWriter<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SealedWriter({} of {})", self.written, self.promised)
+        write!(f, "SealedWriter({} of {})", self.plain.written, self.plain.promised)
     }
 }
 
 impl<W: Write> Write for SealedWriter<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if buf.len() as u64 > self.promised - self.written {
-            let text = "more content than was promised for an encrypted file";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        self.push(buf)?;
-        self.written += buf.len() as u64;
+        let SealedWriter { out, plain, cipher } = self;
+        plain.write(buf, &mut |chunk| encipher(cipher, chunk, out))?;
         Ok(buf.len())
     }
 

@@ -14,6 +14,7 @@ const GROWISOFS_NOT_READY: &str = include_str!("transcripts/growisofs_not_ready.
 
 fn job() -> BurnJob {
     BurnJob {
+        image: None,
         label: contract::label(7),
         volume_id: "0007_HOLIDAYS".into(),
         volume_date: "1987020304050607".into(),

@@ -193,10 +193,14 @@ impl Optical {
         watch: &dyn Fn(News),
         stop: &Stop,
     ) -> Result<(), DriveError> {
-        let path = self.image();
-        let what = match self.wants_image() {
-            true => What::Image { path: &path, sectors: job.sectors },
-            false => What::Tree,
+        let made = self.image();
+        let path = match &job.image {
+            None if self.wants_image() => Some(&made),
+            given => given.as_ref(),
+        };
+        let what = match path {
+            Some(path) => What::Image { path, sectors: job.sectors },
+            None => What::Tree,
         };
         let place = self.place(self.ready_medium()?.as_ref());
         // Both burning programs lock the tray themselves; this one holds until they do.

@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::drive::reader::{DiscFile, DiscReader, ReadError};
 use crate::drive::{DriveError, xorriso};
-use crate::model::Sectors;
 use crate::model::size::SECTOR;
+use crate::model::{Bytes, Sectors};
 
 /// The error correction of BD and DVD covers 32 sectors: neighbours fail together (ECMA-267 20.5
 /// has 16 for DVD; a BD cluster is 64 KiB).
@@ -167,6 +167,10 @@ impl DiscReader for OpticalDisc {
             Ok(read) => Ok(read),
             Err(error) => Err(self.unreadable(file, position, Some(error))),
         }
+    }
+
+    fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_from(offset.0, buf)
     }
 
     fn image_sectors(&self) -> Option<Sectors> {

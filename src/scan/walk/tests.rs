@@ -6,14 +6,16 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use rustix::fs::{AtFlags, CWD, FileType, Timespec, Timestamps, XattrFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, XattrFlags, openat};
 use tempfile::TempDir;
 
 use super::*;
+use crate::model::Kind;
 use crate::model::{Mtime, Xattr};
 use crate::port::beneath::{Beneath, Missing};
 use crate::port::monitor::Recorder;
-use crate::scan::filter::FilterOptions;
+use crate::scan::directory::BATCH;
+use crate::scan::filter::{CACHE_SIGNATURE, FilterOptions};
 
 fn path(text: &str) -> RelPath {
     RelPath::new(text.as_bytes()).unwrap()
@@ -22,11 +24,12 @@ fn path(text: &str) -> RelPath {
 fn scan_with(source: &Path, options: &FilterOptions) -> (Vec<Found>, Tally) {
     let mut all = Vec::new();
     let filter = Filter::new(options).unwrap();
-    let tally = walk::<ScanError>(source, &filter, &Stop::new(), &Recorder::default(), &mut |f| {
-        all.push(f);
-        Ok(())
-    })
-    .unwrap();
+    let tally =
+        walk::<ScanError>(source, &filter, &Stop::new(), &Recorder::default(), &mut |f: Found| {
+            all.push(f);
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(tally.walked(), all.len() as u64);
     (all, tally)
 }
@@ -56,7 +59,7 @@ fn lines(all: &[Found]) -> Vec<String> {
 
 fn walk_error(source: &Path) -> ScanError {
     let filter = Filter::default();
-    walk::<ScanError>(source, &filter, &Stop::new(), &Recorder::default(), &mut |_| Ok(()))
+    walk::<ScanError>(source, &filter, &Stop::new(), &Recorder::default(), &mut |_: Found| Ok(()))
         .unwrap_err()
 }
 
@@ -229,13 +232,19 @@ fn five_thousand_levels_and_paths_beyond_path_max_are_walked() {
     }
     let (mut all, mut most_open) = (Vec::new(), 0);
     let filter = Filter::default();
-    walk::<ScanError>(temp.0.path(), &filter, &Stop::new(), &Recorder::default(), &mut |found| {
-        if all.len() % 500 == 0 {
-            most_open = most_open.max(fs::read_dir("/proc/self/fd").unwrap().count());
-        }
-        all.push(found);
-        Ok(())
-    })
+    walk::<ScanError>(
+        temp.0.path(),
+        &filter,
+        &Stop::new(),
+        &Recorder::default(),
+        &mut |found: Found| {
+            if all.len() % 500 == 0 {
+                most_open = most_open.max(fs::read_dir("/proc/self/fd").unwrap().count());
+            }
+            all.push(found);
+            Ok(())
+        },
+    )
     .unwrap();
     assert!(most_open < 500, "{most_open} descriptors");
     assert_eq!(all.len(), 1 + LEVELS + 10);
@@ -258,15 +267,21 @@ fn a_level_that_was_moved_away_meanwhile_is_lost_by_name_and_not_confused() {
     fs::write(temp.path().join("zzz"), b"").unwrap();
     let mut all = Vec::new();
     let filter = Filter::default();
-    walk::<ScanError>(temp.path(), &filter, &Stop::new(), &Recorder::default(), &mut |found| {
-        if found.path().as_bytes().ends_with(b"/file") {
-            fs::rename(temp.path().join("top"), temp.path().join("away")).unwrap();
-            fs::create_dir(temp.path().join("top")).unwrap();
-            fs::write(temp.path().join("top/later"), b"another").unwrap();
-        }
-        all.push(found);
-        Ok(())
-    })
+    walk::<ScanError>(
+        temp.path(),
+        &filter,
+        &Stop::new(),
+        &Recorder::default(),
+        &mut |found: Found| {
+            if found.path().as_bytes().ends_with(b"/file") {
+                fs::rename(temp.path().join("top"), temp.path().join("away")).unwrap();
+                fs::create_dir(temp.path().join("top")).unwrap();
+                fs::write(temp.path().join("top/later"), b"another").unwrap();
+            }
+            all.push(found);
+            Ok(())
+        },
+    )
     .unwrap();
     let lost: Vec<_> =
         all.iter().filter(|found| matches!(found, Found::Failed { .. })).map(Found::path).collect();
@@ -284,15 +299,21 @@ fn what_vanishes_under_the_walk_is_named_and_costs_nothing_else() {
     symlink("x", temp.path().join("b3")).unwrap();
     let mut all = Vec::new();
     let filter = Filter::default();
-    walk::<ScanError>(temp.path(), &filter, &Stop::new(), &Recorder::default(), &mut |found| {
-        if *found.path() == path("a") {
-            fs::remove_dir(temp.path().join("b")).unwrap();
-            fs::remove_file(temp.path().join("b2")).unwrap();
-            fs::remove_file(temp.path().join("b3")).unwrap();
-        }
-        all.push(found);
-        Ok(())
-    })
+    walk::<ScanError>(
+        temp.path(),
+        &filter,
+        &Stop::new(),
+        &Recorder::default(),
+        &mut |found: Found| {
+            if *found.path() == path("a") {
+                fs::remove_dir(temp.path().join("b")).unwrap();
+                fs::remove_file(temp.path().join("b2")).unwrap();
+                fs::remove_file(temp.path().join("b3")).unwrap();
+            }
+            all.push(found);
+            Ok(())
+        },
+    )
     .unwrap();
     let gone = |at: &str| format!("failed {at} it vanished while the source was scanned");
     assert_eq!(
@@ -312,7 +333,7 @@ fn a_directory_replaced_by_a_link_under_the_walk_is_not_entered() {
     let source = temp.path().join("src");
     let mut all = Vec::new();
     let filter = Filter::default();
-    walk::<ScanError>(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found| {
+    walk::<ScanError>(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found: Found| {
         if *found.path() == path("a") {
             fs::remove_dir(source.join("b")).unwrap();
             symlink("../secret", source.join("b")).unwrap();
@@ -433,14 +454,14 @@ fn the_walk_ends_when_asked_and_when_the_sink_has_enough() {
     fs::write(temp.path().join("b"), b"").unwrap();
     let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
     let mut seen = 0;
-    let stopped = walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |_| {
+    let stopped = walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |_: Found| {
         seen += 1;
         stop.ask(15);
         Ok(())
     });
     assert!(matches!(stopped, Err(ScanError::Stopped(Stopped(15)))));
     assert_eq!(seen, 1);
-    let enough = walk(temp.path(), &filter, &Stop::new(), &monitor, &mut |_| {
+    let enough = walk(temp.path(), &filter, &Stop::new(), &monitor, &mut |_: Found| {
         Err(ScanError::Missing("enough".into()))
     });
     assert!(matches!(enough, Err(ScanError::Missing(why)) if why == "enough"));
@@ -492,7 +513,7 @@ fn what_may_not_be_read_is_named_and_costs_nothing_else() {
 #[test]
 fn a_directory_with_many_names_is_in_order_and_complete_with_its_attributes() {
     let temp = TempDir::new().unwrap();
-    let count = 20 * NAMES_A_THREAD;
+    let count = BATCH + 20;
     for number in 0..count {
         let file = temp.path().join(format!("{number:04}"));
         fs::write(&file, vec![0; number]).unwrap();
@@ -506,4 +527,99 @@ fn a_directory_with_many_names_is_in_order_and_complete_with_its_attributes() {
         assert_eq!(entry.size, number as u64);
         assert_eq!(entry.meta.xattrs[0].value, number.to_string().as_bytes());
     }
+}
+
+/// Wide and deep enough that most directories are read before their turn.
+fn forest(at: &Path) -> usize {
+    let mut paths = 1;
+    for (wide, deep) in (0..12).flat_map(|wide| (0..12).map(move |deep| (wide, deep))) {
+        let dir = at.join(format!("{wide:02}/{deep:02}/x"));
+        fs::create_dir_all(&dir).unwrap();
+        for file in 0..5 {
+            fs::write(dir.join(file.to_string()), b"x").unwrap();
+            fs::write(dir.with_file_name(format!("{file}.txt")), b"y").unwrap();
+        }
+        paths += 12 + usize::from(deep == 0);
+    }
+    paths
+}
+
+#[test]
+fn what_is_read_ahead_comes_in_walk_order_and_complete() {
+    let temp = TempDir::new().unwrap();
+    let paths = forest(temp.path());
+    assert!(paths as u64 > 3 * AHEAD_FROM);
+    let options = FilterOptions { exclude: vec!["11/07".into()], ..FilterOptions::default() };
+    let (all, tally) = scan_with(temp.path(), &options);
+    assert!(all.iter().map(Found::path).is_sorted());
+    assert_eq!((tally.walked() as usize, tally.excluded, tally.failed), (paths - 11, 1, 0));
+    let dirs = all.iter().filter(|f| matches!(f, Found::Entry(e) if e.kind == Kind::Dir)).count();
+    assert_eq!(dirs, 1 + 12 + 2 * (144 - 1));
+}
+
+#[test]
+fn what_is_read_ahead_and_taken_away_is_told_of_once() {
+    let temp = TempDir::new().unwrap();
+    let paths = forest(temp.path());
+    let mut all = Vec::new();
+    let mut take = |found: Found| {
+        if *found.path() == path("09/03/x/4") {
+            fs::remove_dir_all(temp.path().join("09/04")).unwrap();
+            fs::remove_dir_all(temp.path().join("10")).unwrap();
+        }
+        all.push(found.path().clone());
+        Ok(())
+    };
+    let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
+    walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut take).unwrap();
+    assert!(all.is_sorted_by(|a, b| a < b), "each path once");
+    for kept in ["09/04", "09/05/x/0", "10", "11/11/x/4"] {
+        assert!(all.contains(&path(kept)), "{kept}");
+    }
+    let gone =
+        |at: &RelPath| at.to_string().starts_with("10/") || at.to_string().starts_with("09/04/");
+    assert_eq!(all.iter().filter(|at| !gone(at)).count(), paths - 13 * 12 + 1);
+}
+
+#[test]
+fn an_error_while_directories_are_read_ahead_ends_the_walk() {
+    let temp = TempDir::new().unwrap();
+    forest(temp.path());
+    let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
+    let ended = walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |found: Found| {
+        if *found.path() == path("10") { Err(ScanError::NoProc) } else { Ok(()) }
+    });
+    assert!(matches!(ended, Err(ScanError::NoProc)));
+}
+
+/// Knows the attributes of everything that is called `known`.
+struct Memory(Vec<Found>);
+
+impl Visitor<ScanError> for Memory {
+    fn known_xattrs(&mut self, entry: &Entry) -> Result<Option<Vec<Xattr>>, ScanError> {
+        assert_eq!(entry.meta.xattrs, []);
+        let known = vec![Xattr { name: b"user.remembered".to_vec(), value: b"1".to_vec() }];
+        Ok((entry.path == path("known")).then_some(known))
+    }
+    fn take(&mut self, found: Found) -> Result<(), ScanError> {
+        self.0.push(found);
+        Ok(())
+    }
+}
+
+#[test]
+fn attributes_that_are_known_are_not_read_again() {
+    let temp = TempDir::new().unwrap();
+    for name in ["known", "unknown"] {
+        fs::write(temp.path().join(name), b"").unwrap();
+        set_xattr(&temp.path().join(name), "user.read", b"2");
+    }
+    let mut memory = Memory(Vec::new());
+    let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
+    walk(temp.path(), &filter, &stop, &monitor, &mut memory).unwrap();
+    let name = |at: &str| entry(&memory.0, at).meta.xattrs[0].name.clone();
+    assert_eq!(
+        (name("known"), name("unknown")),
+        (b"user.remembered".to_vec(), b"user.read".to_vec())
+    );
 }

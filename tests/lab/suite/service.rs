@@ -44,7 +44,7 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
     stage();
     administrator(&["status"])
         .ends()
-        .code(0)
+        .code(3)
         .said("wanted next: a blank disc for disc 1 of source");
     let node = lab.one.file_name().unwrap().to_str().unwrap().to_owned();
     let unit = format!("coldcut-watch@{node}.service");

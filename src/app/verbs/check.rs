@@ -1,0 +1,153 @@
+//! `coldcut check`.
+
+use crate::app::{Room, RunError};
+use crate::catalog::Finding;
+use crate::cli::args::Check;
+use crate::flow::checking::{CheckReport, CheckRequest, CheckedCopy, Due, DueCopy, check, due};
+use crate::flow::whereabouts::place_of;
+use crate::port::clock::Moment;
+use crate::port::monitor::Monitor;
+use crate::ui::exit::Exit;
+use crate::ui::media::DueLine;
+use crate::ui::table;
+
+use super::open_source;
+
+pub fn run(room: &Room, args: Check) -> Result<Exit, RunError> {
+    let request = CheckRequest {
+        from: args.from.clone(),
+        catalog: room.around.catalog(&room.common)?,
+        name: room.common.name.clone(),
+        due: match (args.max_age, args.count) {
+            (Some(age), _) => Due::OlderThan(age),
+            (None, count) => Due::Count(count.unwrap_or(1)),
+        },
+    };
+    if args.dry_run {
+        let now = Moment::now();
+        let lines: Vec<DueLine> =
+            due(&request, now)?.iter().map(|due| due_line(due, now)).collect();
+        table::print(&room.screen, &lines)?;
+        return Ok(Exit::Done);
+    }
+    let mut drive = open_source(room, &request.from)?;
+    let report = check(&request, drive.as_deref_mut(), room.desk())?;
+    tell(room, &report)?;
+    let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
+    let missing = if report.missing.is_empty() { Exit::Done } else { Exit::DiscMissing };
+    Ok(damage.and(missing))
+}
+
+fn due_line(due: &DueCopy, now: Moment) -> DueLine {
+    DueLine {
+        set: due.set.facts.name.clone(),
+        disc: due.disc.number,
+        copy: due.copy.number.0,
+        verified: due.verified,
+        suspect: due.suspect.clone(),
+        place: place_of(&due.copy),
+        medium: due.copy.medium.clone(),
+        now,
+    }
+}
+
+fn tell(room: &Room, report: &CheckReport) -> Result<(), RunError> {
+    room.reporter.rest();
+    for copy in &report.checked {
+        if !room.common.quiet || copy.checked.finding != Finding::Ok || copy.ages() {
+            room.screen.say(&words(copy));
+        }
+    }
+    for due in &report.missing {
+        room.screen.say(&format!("{} is due and NOT THERE", due.words()));
+    }
+    if !room.common.quiet {
+        for due in &report.elsewhere {
+            room.screen.say(&format!("{} is due, elsewhere", due.words()));
+        }
+        if report.checked.is_empty() && report.missing.is_empty() {
+            room.screen.say("nothing is due");
+        }
+    }
+    room.screen.object(&summary(report))?;
+    Ok(())
+}
+
+fn words(copy: &CheckedCopy) -> String {
+    let checked = &copy.checked;
+    let finding = match checked.finding {
+        Finding::Ok => "every byte is right".to_owned(),
+        Finding::Damaged => format!("DAMAGED, {} fault(s)", checked.faults),
+        Finding::Unreadable => "CANNOT BE READ".to_owned(),
+    };
+    format!(
+        "disc {} of {}, copy {}: {finding}{}",
+        checked.number,
+        checked.set,
+        copy.copy.0,
+        trend_words(copy)
+    )
+}
+
+/// How the last readings went, as far as there is anything to say.
+fn trend_words(copy: &CheckedCopy) -> String {
+    let slow: Vec<String> = copy.trend.iter().map(|(_, strain)| strain.slow.to_string()).collect();
+    let unreadable: Vec<String> =
+        copy.trend.iter().map(|(_, strain)| strain.unreadable.to_string()).collect();
+    let mut words = String::new();
+    if copy.trend.iter().any(|(_, strain)| strain.slow > 0) {
+        let slowest = copy.trend.last().map_or(0, |(_, strain)| strain.slowest.as_secs());
+        words += &format!("; slow places {} (now up to {slowest} s)", slow.join(", "));
+    }
+    if copy.trend.iter().any(|(_, strain)| strain.unreadable > 0) {
+        words += &format!("; unreadable places {}", unreadable.join(", "));
+    }
+    if copy.ages() {
+        words += "; IT AGES: make another copy soon (coldcut copy)";
+    }
+    words
+}
+
+fn summary(report: &CheckReport) -> serde_json::Value {
+    let checked = |copy: &CheckedCopy| {
+        let trend: Vec<serde_json::Value> = copy
+            .trend
+            .iter()
+            .map(|(at, strain)| {
+                serde_json::json!({
+                    "date": at.to_string(),
+                    "slow": strain.slow,
+                    "slowest_ms": u64::try_from(strain.slowest.as_millis()).unwrap_or(u64::MAX),
+                    "unreadable": strain.unreadable,
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "set": copy.checked.set.as_str(),
+            "disc": copy.checked.number.0,
+            "copy": copy.copy.0,
+            "finding": copy.checked.finding.word(),
+            "faults": copy.checked.faults,
+            "ages": copy.ages(),
+            "trend": trend,
+        })
+    };
+    let named = |due: &[DueCopy]| {
+        let object = |due: &DueCopy| {
+            serde_json::json!({
+                "set": due.set.facts.name.as_str(),
+                "disc": due.disc.number.0,
+                "copy": due.copy.number.0,
+                "place": place_of(&due.copy),
+            })
+        };
+        due.iter().map(object).collect::<Vec<_>>()
+    };
+    serde_json::json!({
+        "event": "summary",
+        "command": "check",
+        "copies": report.checked.iter().map(checked).collect::<Vec<_>>(),
+        "missing": named(&report.missing),
+        "elsewhere": named(&report.elsewhere),
+    })
+}

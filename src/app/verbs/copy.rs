@@ -1,0 +1,38 @@
+//! `coldcut copy`.
+
+use crate::app::{Room, RunError};
+use crate::cli::args::CopyDisc;
+use crate::flow::copying::{CopyRequest, copy};
+use crate::port::monitor::Monitor;
+use crate::ui::exit::Exit;
+
+use super::{open_dest, open_source};
+
+pub fn run(room: &Room, args: CopyDisc) -> Result<Exit, RunError> {
+    let request = CopyRequest {
+        catalog: room.around.catalog(&room.common)?,
+        staging: room.around.staging(&room.common)?,
+        name: room.common.name.clone(),
+        discs: (args.disc.first, args.disc.last),
+        from: args.from.clone(),
+    };
+    let source = request.from.as_deref().map(|from| open_source(room, from)).transpose()?;
+    let mut source = source.flatten();
+    let mut drives = open_dest(room, &args.dest, &args.burning)?;
+    let desk = room.desk_for(&args.burning);
+    let copied = copy(&request, source.as_deref_mut(), &mut drives, desk)?;
+    room.reporter.rest();
+    for done in copied {
+        let (disc, set, copies) = (done.disc.number, done.set, done.copies);
+        if !room.common.quiet {
+            room.screen.say(&format!("disc {disc} of {set}: copied, {copies} good copies"));
+        }
+        room.screen.object(&serde_json::json!({
+            "event": "copied",
+            "set": set.as_str(),
+            "disc": disc.0,
+            "copies": copies,
+        }))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,116 @@
+//! `coldcut lost` and `coldcut retire`.
+
+use crate::app::{Room, RunError};
+use crate::catalog::Fate;
+use crate::cli::args::GiveUp;
+use crate::flow::FlowError;
+use crate::flow::giving_up::{GivenUp, GivingUp};
+use crate::flow::whereabouts::kept;
+use crate::port::monitor::Monitor;
+use crate::port::operator::{Answer, Operator};
+use crate::ui::exit::Exit;
+use crate::ui::media::LossLine;
+use crate::ui::table;
+
+pub fn run(room: &Room, args: GiveUp, fate: Fate) -> Result<Exit, RunError> {
+    let catalog = room.around.catalog(&room.common)?;
+    let staging = room.around.staging(&room.common)?;
+    let name = room.common.name.as_ref();
+    let discs = (args.disc.first, args.disc.last);
+    let work = GivingUp::weigh(&catalog, &staging, name, discs, args.copy, fate)?;
+    room.reporter.rest();
+    table::print(&room.screen, &losses(&work)?)?;
+    say_loss(room, &work, fate);
+    let question = match fate {
+        Fate::Lost => "Record that as lost?",
+        Fate::Retired => "Give that up for good?",
+    };
+    if room.person.confirm(question) != Answer::Yes {
+        return Err(FlowError::NotAgreed.into());
+    }
+    room.screen.object(&summary(&work, fate))?;
+    work.record()?;
+    Ok(Exit::Done)
+}
+
+fn losses(work: &GivingUp) -> Result<Vec<LossLine>, RunError> {
+    let dates = work.dates()?;
+    let line = |at: &crate::catalog::LossAt| LossLine {
+        set: work.set.facts.name.clone(),
+        id: at.seq,
+        date: dates.get(&at.seq).copied().unwrap_or(crate::port::clock::Moment(0)),
+        files: at.lost.files,
+        size: at.lost.bytes,
+        for_good: at.for_good.files,
+        for_good_size: at.for_good.bytes,
+    };
+    Ok(work.loss.snapshots.iter().map(line).collect())
+}
+
+fn say_loss(room: &Room, work: &GivingUp, fate: Fate) {
+    for disc in &work.discs {
+        room.screen.say(&disc_words(work, disc));
+    }
+    let loss = &work.loss;
+    if loss.newest.files > 0 {
+        room.screen.say(&format!(
+            "{} file(s), {}, of the newest state are then on no disc; the next `coldcut backup` stores again what the source still has",
+            loss.newest.files, loss.newest.bytes
+        ));
+    }
+    if loss.for_good.files > 0 {
+        let unless = match fate {
+            Fate::Lost => ", unless a copy is found",
+            Fate::Retired => "",
+        };
+        room.screen.say(&format!(
+            "{} file(s), {}, of older snapshots are then GONE FOR GOOD{unless}",
+            loss.for_good.files, loss.for_good.bytes
+        ));
+    }
+    if work.discs.iter().all(|disc| !disc.takes_all()) || loss.snapshots.is_empty() {
+        room.screen.say("no file is lost by this");
+    }
+}
+
+/// `disc 3 of photos: copies 1, 2 go; none is left that could be right`.
+fn disc_words(work: &GivingUp, disc: &GivenUp) -> String {
+    let numbers: Vec<String> = disc.copies.iter().map(|copy| copy.0.to_string()).collect();
+    let goes = match &numbers[..] {
+        [] => "no copy goes that was there".to_owned(),
+        [one] => format!("copy {one} goes"),
+        several => format!("copies {} go", several.join(", ")),
+    };
+    let left = match (disc.good.len(), disc.staged, disc.unread) {
+        (1.., _, _) => {
+            format!("{} verified left{}", count(disc.good.len()), kept(&disc.good))
+        }
+        (0, true, _) => "it is still in the staging area, and `coldcut burn` burns it".to_owned(),
+        (0, false, 1..) => "what is left was never read back: `coldcut verify` it".to_owned(),
+        (0, false, 0) => "no copy is left that could be right".to_owned(),
+    };
+    format!("disc {} of {}: {goes}; {left}", disc.disc, work.set.facts.name)
+}
+
+fn count(copies: usize) -> String {
+    if copies == 1 { "one copy is".to_owned() } else { format!("{copies} copies are") }
+}
+
+fn summary(work: &GivingUp, fate: Fate) -> serde_json::Value {
+    let tally = |tally: crate::catalog::Tally| serde_json::json!({"count": tally.files, "size": tally.bytes.0});
+    let disc = |disc: &GivenUp| {
+        serde_json::json!({
+            "disc": disc.disc.0,
+            "copies": disc.copies.iter().map(|copy| copy.0).collect::<Vec<_>>(),
+            "good_left": disc.good.len(),
+            "staged": disc.staged,
+        })
+    };
+    serde_json::json!({
+        "event": "summary",
+        "command": match fate { Fate::Lost => "lost", Fate::Retired => "retire" },
+        "discs": work.discs.iter().map(disc).collect::<Vec<_>>(),
+        "newest": tally(work.loss.newest),
+        "for_good": tally(work.loss.for_good),
+    })
+}

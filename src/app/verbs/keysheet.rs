@@ -1,0 +1,38 @@
+//! `coldcut keysheet`.
+
+use crate::app::{Room, RunError};
+use crate::cli::args;
+use crate::flow::keysheet::{Keysheet, keysheet};
+use crate::flow::staging::source_bytes;
+use crate::port::clock::Moment;
+use crate::ui::exit::Exit;
+use crate::ui::keysheet::Sheet;
+
+use super::query::disc_line;
+
+pub fn run(room: &Room, args: args::Keysheet) -> Result<Exit, RunError> {
+    let catalog = room.around.catalog(&room.common)?;
+    let sheet = keysheet(&catalog, room.common.name.as_ref(), args.hint.as_deref())?;
+    let sheet = printed(sheet);
+    match room.screen.json() {
+        true => room.screen.object(&sheet.object())?,
+        false => room.screen.result(&sheet.text())?,
+    }
+    Ok(Exit::Done)
+}
+
+fn printed(sheet: Keysheet) -> Sheet {
+    let Keysheet { set, newest, discs, key_ids } = sheet;
+    let name = &set.facts.name;
+    Sheet {
+        set: name.clone(),
+        uuid: set.facts.uuid,
+        source: source_bytes(&set.facts.source),
+        newest: newest.map(|snapshot| (snapshot.seq, snapshot.started)),
+        encryption: set.facts.encryption,
+        key_ids,
+        discs: discs.into_iter().map(|disc| disc_line(name, disc)).collect(),
+        hint: set.hint,
+        today: Moment::now(),
+    }
+}

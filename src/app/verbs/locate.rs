@@ -1,0 +1,34 @@
+//! `coldcut locate`.
+
+use crate::app::{Room, RunError};
+use crate::cli::args::Locate;
+use crate::flow::locating::locate;
+use crate::port::monitor::Monitor;
+use crate::ui::exit::Exit;
+
+pub fn run(room: &Room, args: Locate) -> Result<Exit, RunError> {
+    let catalog = room.around.catalog(&room.common)?;
+    let name = room.common.name.as_ref();
+    let discs = (args.disc.first, args.disc.last);
+    let place = args.place.trim();
+    let (set, located) = locate(&catalog, name, discs, args.copy, place)?;
+    room.reporter.rest();
+    for (disc, copy) in located {
+        let set = &set.facts.name;
+        let words = match place {
+            "" => format!("disc {disc} of {set}, copy {}: its place is forgotten", copy.0),
+            place => format!("disc {disc} of {set}, copy {}: kept in {place}", copy.0),
+        };
+        if !room.common.quiet {
+            room.screen.say(&words);
+        }
+        room.screen.object(&serde_json::json!({
+            "event": "located",
+            "set": set.as_str(),
+            "disc": disc.0,
+            "copy": copy.0,
+            "place": place,
+        }))?;
+    }
+    Ok(Exit::Done)
+}

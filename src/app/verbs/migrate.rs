@@ -1,0 +1,72 @@
+//! `coldcut migrate`.
+
+use crate::app::{Room, RunError};
+use crate::cli::args::Migrate;
+use crate::flow::FlowError;
+use crate::flow::migrating::{MigrateReport, MigrateRequest, migrate};
+use crate::model::size::NAMED_SIZES;
+use crate::model::{Bytes, DiscNo};
+use crate::port::monitor::Monitor;
+use crate::ui::exit::Exit;
+use crate::ui::safety::ranges;
+
+use super::{open_dest, open_source};
+
+pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
+    room.with_keys(|keys| {
+        let mut source = match &args.from {
+            Some(from) => open_source(room, from)?,
+            None => None,
+        };
+        let mut drives = open_dest(room, &args.to, &args.burning)?;
+        let blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
+        let request = MigrateRequest {
+            catalog: room.around.catalog(&room.common)?,
+            staging: room.around.staging(&room.common)?,
+            name: room.common.name.clone(),
+            discs: args.disc.map(|range| (range.first, range.last)),
+            from: args.from.clone(),
+            capacity: args.disc_size.or(blank).unwrap_or(NAMED_SIZES[0].1),
+            archive_size: args.archive_size,
+            keys,
+        };
+        let desk = room.desk_for(&args.burning);
+        let report = migrate(&request, source.as_deref_mut(), &mut drives, desk)?;
+        tell(room, &report)?;
+        Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })
+    })
+}
+
+fn tell(room: &Room, report: &MigrateReport) -> Result<(), RunError> {
+    room.reporter.rest();
+    let made: Vec<DiscNo> = report.made.iter().map(|disc| disc.number).collect();
+    if !room.common.quiet {
+        let size = Bytes(report.bytes);
+        let onto = if made.is_empty() { "nothing".to_owned() } else { ranges(&made) };
+        room.screen.say(&format!(
+            "{}: {} contents, {size}, migrated onto {onto}",
+            report.set, report.files
+        ));
+        if !report.emptied.is_empty() {
+            let old = ranges(&report.emptied);
+            room.screen.say(&format!(
+                "old discs {old} hold nothing now that is not elsewhere; `coldcut retire` gives \
+                 them up"
+            ));
+        }
+    }
+    if report.failed > 0 {
+        room.screen.say(&format!("{} contents were NOT migrated", report.failed));
+    }
+    let numbers = |discs: &[DiscNo]| discs.iter().map(|disc| disc.0).collect::<Vec<_>>();
+    room.screen.object(&serde_json::json!({
+        "event": "summary",
+        "command": "migrate",
+        "set": report.set.as_str(),
+        "migrated": {"count": report.files, "size": report.bytes},
+        "failed": report.failed,
+        "discs": numbers(&made),
+        "emptied": numbers(&report.emptied),
+    }))?;
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `coldcut status`: is my data safe?
+
+use crate::app::{Room, RunError};
+use crate::cli::args::Status;
+use crate::flow::FlowError;
+use crate::flow::insertion::blank_words;
+use crate::flow::query::{SetGlance, glance};
+use crate::flow::safety::FileSafety;
+use crate::flow::staging::source_bytes;
+use crate::model::Bytes;
+use crate::model::glob::PathGlobs;
+use crate::port::clock::Moment;
+use crate::ui::exit::Exit;
+use crate::ui::lines::{Places, StatusLine};
+use crate::ui::safety::{FileSafetyLine, SafetyLine, print_status};
+use crate::ui::table;
+
+use super::query::open;
+use super::text;
+
+pub fn run(room: &Room, args: Status) -> Result<Exit, RunError> {
+    if !args.paths.is_empty() {
+        return files(room, &args);
+    }
+    let catalog = room.around.catalog(&room.common)?;
+    let staging = room.around.staging(&room.common)?;
+    let sets = glance(&catalog, room.common.name.as_ref())?;
+    let lines: Vec<StatusLine> = sets.into_iter().map(status_line).collect();
+    let places = Places { catalog_exists: catalog.exists(), catalog, staging };
+    print_status(&room.screen, &places, &lines, Moment::now())?;
+    Ok(exit(lines.iter().all(|set| set.safety.is_safe())))
+}
+
+/// What is not safe is for whoever watches: the same code as for files that were not stored.
+fn exit(safe: bool) -> Exit {
+    if safe { Exit::Done } else { Exit::Incomplete }
+}
+
+fn files(room: &Room, args: &Status) -> Result<Exit, RunError> {
+    let patterns = args.paths.iter().map(|glob| text("PATH", glob));
+    let patterns = patterns.collect::<Result<Vec<String>, RunError>>()?;
+    let globs = PathGlobs::new(&patterns).map_err(|error| {
+        let words = error.to_string();
+        FlowError::Pattern(error, words)
+    })?;
+    let query = open(room)?;
+    let files = query.safety_of(&globs)?;
+    let wanted = query.copies_wanted();
+    let safe = files.iter().all(|file| file.copies >= wanted);
+    let now = Moment::now();
+    let lines: Vec<FileSafetyLine> = files.into_iter().map(|file| file_line(file, now)).collect();
+    table::print(&room.screen, &lines)?;
+    Ok(exit(safe))
+}
+
+fn file_line(file: FileSafety, now: Moment) -> FileSafetyLine {
+    FileSafetyLine {
+        path: file.path.as_bytes().to_vec(),
+        size: Bytes(file.size),
+        copies: file.copies,
+        discs: file.discs,
+        verified: file.verified,
+        places: file.places,
+        now,
+    }
+}
+
+/// The blank for the first disc that waits.
+fn wanted(glance: &SetGlance) -> Option<String> {
+    use crate::catalog::DiscState::{Failed, Staged};
+    let first = glance.discs.iter().find(|disc| matches!(disc.info.state, Staged | Failed))?;
+    Some(blank_words(&glance.set.facts.name, &first.info))
+}
+
+fn status_line(glance: SetGlance) -> StatusLine {
+    use crate::catalog::DiscState::{Failed, Open, Staged, Verified};
+    let count = |states: &[crate::catalog::DiscState]| {
+        glance.discs.iter().filter(|disc| states.contains(&disc.info.state)).count() as u64
+    };
+    let facts = &glance.set.facts;
+    StatusLine {
+        set: facts.name.clone(),
+        uuid: facts.uuid,
+        source: source_bytes(&facts.source),
+        encryption: facts.encryption,
+        snapshots: glance.snapshots.len() as u64,
+        newest: glance.snapshots.last().map(|s| (s.seq, s.started)),
+        safe: count(&[Verified]),
+        staged: count(&[Open, Staged, Failed]),
+        waiting: glance.status.staged.files + glance.status.not_yet.files,
+        waiting_size: glance.status.staged.bytes + glance.status.not_yet.bytes,
+        rows_waiting: glance.pending_rows,
+        wanted: wanted(&glance),
+        safety: safety_line(&glance),
+    }
+}
+
+fn safety_line(glance: &SetGlance) -> SafetyLine {
+    let nowhere = glance.status.staged.files + glance.status.not_yet.files;
+    let mut by_copies: Vec<(u32, u64)> =
+        glance.status.by_copies.iter().map(|(&copies, tally)| (copies, tally.files)).collect();
+    if nowhere > 0 {
+        by_copies.insert(0, (0, nowhere));
+    }
+    let safety = &glance.safety;
+    SafetyLine {
+        dangers: safety.dangers.clone(),
+        by_copies,
+        wanted: glance.set.copies,
+        may_lose: safety.may_lose.clone(),
+        only_copy: safety.only_copy.clone(),
+        no_good_copy: safety.no_good_copy.clone(),
+        oldest: safety.oldest,
+    }
+}

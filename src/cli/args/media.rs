@@ -1,0 +1,121 @@
+//! What is typed for the verbs that look after media: where copies are, which are no more, what
+//! is read again and when, what is copied.
+
+use super::{Burning, Common};
+use crate::catalog::CopyNo;
+use crate::cli::values::{self, DiscRange};
+use crate::model::{Bytes, Sectors};
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Args, Debug)]
+pub struct Locate {
+    /// The disc's number, or several: 3, 1-20
+    #[arg(value_parser = values::discs)]
+    pub disc: DiscRange,
+    /// Where it is kept, in your words: "shelf B"; "" forgets it
+    pub place: String,
+    /// Which copy, where there are several; `discs` lists them
+    #[arg(long, value_name = "N", value_parser = values::copy)]
+    pub copy: Option<CopyNo>,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct GiveUp {
+    /// The disc's number
+    #[arg(value_parser = values::discs)]
+    pub disc: DiscRange,
+    /// Only this copy of it [default: all copies]
+    #[arg(long, value_name = "N", value_parser = values::copy)]
+    pub copy: Option<CopyNo>,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Check {
+    /// The drive (/dev/sr0) that copies are read in, or the shelf that they are on
+    #[arg(value_name = "FROM")]
+    pub(super) typed: Option<PathBuf>,
+    #[arg(skip)]
+    pub from: PathBuf,
+    /// Read so many copies, those first that nobody read for the longest time [default: 1]
+    #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "max_age")]
+    pub count: Option<u32>,
+    /// Read every copy that was not found right for so long: 30d, 26w, 1y
+    #[arg(long, value_name = "AGE", value_parser = values::age)]
+    pub max_age: Option<Duration>,
+    /// Say which copies are due, and read none
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct CopyDisc {
+    /// The disc's number, or several: 3, 1-20
+    #[arg(value_parser = values::discs)]
+    pub disc: DiscRange,
+    /// The drive or shelf that the copy is put on; a shelf is made if it is missing
+    #[arg(value_name = "DEST")]
+    pub(super) typed: Option<PathBuf>,
+    #[arg(skip)]
+    pub dest: PathBuf,
+    /// Where a copy can be read [default: the staging area, else a shelf that has one]
+    #[arg(long, value_name = "FROM")]
+    pub from: Option<PathBuf>,
+    #[command(flatten)]
+    pub burning: Burning,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Migrate {
+    /// The old disc's number, or several: 3, 1-20
+    #[arg(value_parser = values::discs, required_unless_present = "all", conflicts_with = "all")]
+    pub disc: Option<DiscRange>,
+    /// Every disc that is safe
+    #[arg(long)]
+    pub all: bool,
+    /// The drive or shelf that new discs are put on; a shelf is made if it is missing
+    #[arg(long, value_name = "DEST")]
+    pub to: PathBuf,
+    /// Where the old discs are read [default: the shelves that they are on]
+    #[arg(long, value_name = "FROM")]
+    pub from: Option<PathBuf>,
+    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M [default: the blank's, else bd25]
+    #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]
+    pub disc_size: Option<Sectors>,
+    /// Source data in an archive, from 1K to 3900M
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
+    pub archive_size: Bytes,
+    #[command(flatten)]
+    pub burning: Burning,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Keysheet {
+    /// Remember these words as the hint to the passphrase, never the passphrase; "" forgets them
+    #[arg(long, value_name = "TEXT")]
+    pub hint: Option<String>,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Say it of these files, too: a glob over paths relative to the source; a directory means all
+    /// that is in it (may be repeated)
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<OsString>,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}

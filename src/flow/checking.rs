@@ -1,0 +1,407 @@
+//! `coldcut check`: reads copies again before they are needed. It picks those that nobody read for
+//! the longest time and those of a suspect batch, and keeps how hard each was to read, because
+//! media grow slow before they grow silent.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::catalog::{
+    Access, Catalog, Copy, CopyNo, CopyState, DiscInfo, Finding, KnownSet, Turn, Verification,
+};
+use crate::drive::{Drive, Profile};
+use crate::model::{DiscNo, SetName, Strain};
+use crate::port::clock::Moment;
+
+use super::piles::{FoundDisc, Piles, look, look_in};
+use super::verifying::{CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog};
+use super::whereabouts::{kept, lies_at, recognise, shelf_of};
+use super::{Desk, FlowError, chain, choose_set};
+
+/// So many readings of a copy are shown as its trend.
+const TREND: usize = 5;
+
+/// Which copies are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// So many, the suspect ones first, then those that were not found right for the longest time.
+    Count(u32),
+    /// All that were not found right for so long, and all suspect ones.
+    OlderThan(Duration),
+}
+
+pub struct CheckRequest {
+    /// A drive, or where the copies lie; empty: wherever they are, to be listed only.
+    pub from: PathBuf,
+    pub catalog: PathBuf,
+    /// Only copies of this set.
+    pub name: Option<SetName>,
+    pub due: Due,
+}
+
+/// A copy that is to be read.
+#[derive(Clone, Debug)]
+pub struct DueCopy {
+    pub set: KnownSet,
+    pub disc: DiscInfo,
+    pub copy: Copy,
+    /// When it was last found right.
+    pub verified: Option<Moment>,
+    /// Why it is suspect.
+    pub suspect: Option<String>,
+    turn: Option<Turn>,
+}
+
+impl DueCopy {
+    /// `disc 3 of photos, copy 2, kept in shelf B`.
+    pub fn words(&self) -> String {
+        let place = kept(std::slice::from_ref(&self.copy));
+        let (disc, set) = (self.disc.number, &self.set.facts.name);
+        format!("disc {disc} of {set}, copy {}{place}", self.copy.number.0)
+    }
+
+    fn is(&self, found: &FoundDisc) -> bool {
+        found.txt.set_uuid == self.set.facts.uuid && found.txt.disc_uuid == self.disc.uuid
+    }
+}
+
+/// A copy that was read.
+#[derive(Clone, Debug)]
+pub struct CheckedCopy {
+    pub checked: CheckedDisc,
+    pub copy: CopyNo,
+    /// Its last readings, the one just made at the end.
+    pub trend: Vec<(Moment, Strain)>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    pub checked: Vec<CheckedCopy>,
+    /// Due, and not there.
+    pub missing: Vec<DueCopy>,
+    /// Due, and to be looked for elsewhere.
+    pub elsewhere: Vec<DueCopy>,
+}
+
+/// The copies that are due, in the order in which they are to be read.
+pub fn due(request: &CheckRequest, now: Moment) -> Result<Vec<DueCopy>, FlowError> {
+    let catalog = Catalog::open(&request.catalog, Access::Read)?;
+    Ok(pick(candidates(&catalog, request.name.as_ref())?, request.due, now))
+}
+
+/// Every copy that counts, of the sets that are meant, the most urgent first. Suspicion knows no
+/// sets: media of one purchase bear several.
+fn candidates(catalog: &Catalog, name: Option<&SetName>) -> Result<Vec<DueCopy>, FlowError> {
+    let sets = catalog.sets()?;
+    let meant = match name {
+        Some(name) => vec![choose_set(catalog.sets()?, Some(name))?],
+        None if sets.is_empty() => return Err(FlowError::NoSets),
+        None => sets.clone(),
+    };
+    let suspects = suspects(catalog, &sets)?;
+    let mut all = Vec::new();
+    for set in meant {
+        let readings = catalog.readings(set.id)?;
+        for disc in catalog.discs(set.id)? {
+            for copy in catalog.copies(set.id, disc.number)? {
+                let counts = copy.is_good() || copy.state == CopyState::Burned;
+                let here =
+                    |r: &&crate::catalog::Readings| r.disc == disc.number && r.copy == copy.number;
+                let good = readings.iter().find(here).and_then(|r| r.good);
+                let suspect = suspects.why(&copy, good.map(|(turn, _)| turn));
+                if counts {
+                    let (set, disc) = (set.clone(), disc.clone());
+                    let (turn, verified) = good.unzip();
+                    all.push(DueCopy { set, disc, copy, verified, suspect, turn });
+                }
+            }
+        }
+    }
+    all.sort_by_key(|due| (due.suspect.is_none(), due.turn));
+    Ok(all)
+}
+
+fn pick(all: Vec<DueCopy>, due: Due, now: Moment) -> Vec<DueCopy> {
+    match due {
+        Due::Count(count) => all.into_iter().take(count as usize).collect(),
+        Due::OlderThan(age) => {
+            let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            let limit = now.0.saturating_sub(age);
+            let is_due = |due: &DueCopy| {
+                due.suspect.is_some() || due.verified.is_none_or(|at| at.0 <= limit)
+            };
+            all.into_iter().filter(is_due).collect()
+        }
+    }
+}
+
+/// Batches of which a medium failed, and when it last did.
+struct Suspects(BTreeMap<String, (Turn, String)>);
+
+fn suspects(catalog: &Catalog, sets: &[KnownSet]) -> Result<Suspects, FlowError> {
+    let mut failed: BTreeMap<String, (Turn, String)> = BTreeMap::new();
+    for set in sets {
+        for reading in catalog.readings(set.id)? {
+            let Some(bad) = reading.bad else { continue };
+            let copies = catalog.copies(set.id, reading.disc)?;
+            let copy = copies.iter().find(|copy| copy.number == reading.copy);
+            let Some(batch) = copy.and_then(|copy| batch(&copy.medium)) else { continue };
+            let words = format!("disc {} of {}, on {batch}, failed", reading.disc, set.facts.name);
+            let newest = failed.entry(batch.to_owned()).or_insert_with(|| (bad, words.clone()));
+            if bad > newest.0 {
+                *newest = (bad, words);
+            }
+        }
+    }
+    Ok(Suspects(failed))
+}
+
+impl Suspects {
+    /// A copy is trusted again once it was found right after the failure.
+    fn why(&self, copy: &Copy, found_right: Option<Turn>) -> Option<String> {
+        let (failed, words) = self.0.get(batch(&copy.medium)?)?;
+        (found_right < Some(*failed)).then(|| words.clone())
+    }
+}
+
+/// What media have in common that may fail together: kind and maker's code; a shelf's disk.
+/// Nothing for a medium whose maker is unknown.
+fn batch(medium: &str) -> Option<&str> {
+    match medium.split_once(", burned in ") {
+        Some((kind, _)) => (!Profile::is_name(kind) && kind != "a medium").then_some(kind),
+        None => medium.starts_with("shelf ").then_some(medium),
+    }
+}
+
+/// Reads the copies that are due, as far as they come: through the drive one after the other, or
+/// from where they lie.
+pub fn check(
+    request: &CheckRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<CheckReport, FlowError> {
+    let catalog = Catalog::open(&request.catalog, Access::Read)?;
+    let all = candidates(&catalog, request.name.as_ref())?;
+    drop(catalog);
+    let mut session = Session { request, desk, report: CheckReport::default() };
+    match drive {
+        Some(drive) => session.through(drive, all)?,
+        None => session.at_place(all)?,
+    }
+    Ok(session.report)
+}
+
+struct Session<'a> {
+    request: &'a CheckRequest,
+    desk: Desk<'a>,
+    report: CheckReport,
+}
+
+impl Session<'_> {
+    /// What lies on a shelf is not inserted anywhere.
+    fn through(
+        &mut self,
+        drive: &mut (dyn Drive + 'static),
+        all: Vec<DueCopy>,
+    ) -> Result<(), FlowError> {
+        let (shelved, loose): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|due| shelf_of(&due.copy).is_some());
+        self.report.elsewhere = self.pick(shelved);
+        let mut due = self.pick(loose);
+        self.say_due(&due);
+        while let Some(first) = due.first() {
+            let wanted = match due.len() {
+                1 => first.words(),
+                more => format!("{} (or another of the {more} that are due)", first.words()),
+            };
+            let fits = |piles: &Piles| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
+            match look_in(drive, &self.request.from, &wanted, self.desk, fits) {
+                Ok(piles) => {
+                    let found = each(&piles)
+                        .find_map(|disc| Some((disc, due.iter().position(|due| due.is(disc))?)));
+                    let Some((disc, at)) = found else { continue };
+                    let due = due.remove(at);
+                    self.read(&piles, disc, 0, &due)?;
+                    // The same medium must not be taken for the next copy that is due.
+                    drop(piles);
+                    if let Some(slot) = drive.slot() {
+                        slot.eject()?;
+                    }
+                }
+                Err(error @ FlowError::NeverCame { .. }) => {
+                    self.desk.monitor.note(&chain(&error));
+                    self.report.missing.append(&mut due);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies at a place is what is found there, and what was put there and is not.
+    fn at_place(&mut self, all: Vec<DueCopy>) -> Result<(), FlowError> {
+        let piles = look(&self.request.from)?;
+        let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
+        let lying = lying(&piles, &catalog)?;
+        drop(catalog);
+        let is_here = |due: &DueCopy| lying.contains_key(&key(due));
+        let belongs = |due: &DueCopy| {
+            shelf_of(&due.copy).is_some_and(|dir| is_within(dir, &self.request.from))
+        };
+        let (here, other): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|due| is_here(due) || belongs(due));
+        self.report.elsewhere = match self.request.due {
+            Due::OlderThan(_) => self.pick(other),
+            Due::Count(_) => Vec::new(),
+        };
+        if here.is_empty() {
+            return Err(piles.nothing());
+        }
+        let due = self.pick(here);
+        self.say_due(&due);
+        for due in due {
+            match lying.get(&key(&due)) {
+                Some(&(disc, at)) => self.read(&piles, disc, at, &due)?,
+                None => self.report.missing.push(due),
+            }
+        }
+        Ok(())
+    }
+
+    fn pick(&self, all: Vec<DueCopy>) -> Vec<DueCopy> {
+        pick(all, self.request.due, Moment::now())
+    }
+
+    fn say_due(&self, due: &[DueCopy]) {
+        for due in due {
+            let why = due.suspect.as_ref().map(|why| format!(": suspect, for {why}"));
+            let words = due.words();
+            self.desk.monitor.note(&format!("due: {words}{}", why.unwrap_or_default()));
+        }
+    }
+
+    fn read(
+        &mut self,
+        piles: &Piles,
+        disc: &FoundDisc,
+        at: usize,
+        due: &DueCopy,
+    ) -> Result<(), FlowError> {
+        let Some(reader) = disc.copies.get(at) else { return Ok(()) };
+        let (checked, faults) = {
+            let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
+            let wanted = self.wanted(&catalog, piles, disc)?;
+            verify_copy(&**reader, disc, Ok(wanted), self.desk)?
+        };
+        let mut catalog = Catalog::open(&self.request.catalog, Access::Write)?;
+        let seen = Verification {
+            disc: due.disc.number,
+            copy: due.copy.number,
+            at: Moment::now(),
+            drive: reader.title(),
+            finding: checked.finding,
+            details: details(&checked, &faults),
+            strain: checked.strain,
+        };
+        catalog.record_verification(due.set.id, &seen)?;
+        let trend = trend(&catalog, due)?;
+        self.report.checked.push(CheckedCopy { checked, copy: due.copy.number, trend });
+        Ok(())
+    }
+
+    fn wanted(
+        &self,
+        catalog: &Catalog,
+        piles: &Piles,
+        disc: &FoundDisc,
+    ) -> Result<Wanted, FlowError> {
+        let pile = piles.sets.iter().find(|pile| pile.uuid == disc.txt.set_uuid);
+        let known = pile.and_then(|pile| KnownPile::find(catalog, pile));
+        known.and_then(|known| wanted_by_catalog(&known, disc)).ok_or(FlowError::NoSets)
+    }
+}
+
+fn each(piles: &Piles) -> impl Iterator<Item = &FoundDisc> {
+    piles.sets.iter().flat_map(|pile| pile.discs.values())
+}
+
+/// A set's UUID, a disc of it, a copy of that.
+type Key = (String, DiscNo, CopyNo);
+
+/// A disc at a place, and which of its media there.
+type Lying<'a> = BTreeMap<Key, (&'a FoundDisc, usize)>;
+
+fn key(due: &DueCopy) -> Key {
+    (due.set.facts.uuid.to_string(), due.disc.number, due.copy.number)
+}
+
+/// Which copy each medium at a place is.
+fn lying<'a>(piles: &'a Piles, catalog: &Catalog) -> Result<Lying<'a>, FlowError> {
+    let mut lying = Lying::new();
+    let sets = catalog.sets()?;
+    for disc in each(piles) {
+        let Some(set) = sets.iter().find(|set| set.facts.uuid == disc.txt.set_uuid) else {
+            continue;
+        };
+        let copies = catalog.copies(set.id, disc.txt.disc)?;
+        let mut taken = HashSet::new();
+        // Those that lie where they were put are told first.
+        let mut media: Vec<usize> = (0..disc.copies.len()).collect();
+        let is_at_home = |at: &usize| copies.iter().any(|c| lies_at(c, &disc.copies[*at].title()));
+        media.sort_by_key(|at| !is_at_home(at));
+        for at in media {
+            if let Some(copy) = recognise(&copies, &disc.copies[at].title(), &taken) {
+                taken.insert(copy.number);
+                let key = (set.facts.uuid.to_string(), disc.txt.disc, copy.number);
+                lying.insert(key, (disc, at));
+            }
+        }
+    }
+    Ok(lying)
+}
+
+fn is_within(dir: &Path, from: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(dir).starts_with(real(from))
+}
+
+fn trend(catalog: &Catalog, due: &DueCopy) -> Result<Vec<(Moment, Strain)>, FlowError> {
+    let mut seen = catalog.verifications(due.set.id, due.disc.number)?;
+    seen.retain(|seen| seen.copy == due.copy.number);
+    let skip = seen.len().saturating_sub(TREND);
+    Ok(seen.into_iter().skip(skip).map(|seen| (seen.at, seen.strain)).collect())
+}
+
+impl CheckReport {
+    pub fn is_sound(&self) -> bool {
+        self.checked.iter().all(|copy| copy.checked.finding == Finding::Ok)
+    }
+}
+
+impl CheckedCopy {
+    /// It takes more tries, or longer ones, than when it was read before.
+    pub fn ages(&self) -> bool {
+        match &self.trend[..] {
+            [.., (_, before), (_, now)] => {
+                now.unreadable > before.unreadable
+                    || now.slow > before.slow
+                    || now.slowest > before.slowest.saturating_mul(2)
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_kind_and_maker_or_a_disk() {
+        assert_eq!(batch("BD-R CMCMAG-BA5-000, burned in ASUS X 1.0"), Some("BD-R CMCMAG-BA5-000"));
+        assert_eq!(batch("BD-R, burned in ASUS X 1.0"), None, "half the world's media");
+        assert_eq!(batch("a medium, burned in ASUS X 1.0"), None);
+        assert_eq!(batch("shelf /srv/discs"), Some("shelf /srv/discs"));
+        assert_eq!(batch("/mnt/x.iso"), None);
+    }
+}

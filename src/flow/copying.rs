@@ -1,0 +1,220 @@
+//! `coldcut copy`: one more copy of a disc that is safe already, from what is staged or from another
+//! copy: its image is read back, held against the catalog, and burned as it is, so that copies are
+//! alike to the last byte whatever program made the first.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet};
+use crate::drive::{DiscReader, Drive, Image};
+use crate::model::{Bytes, DiscNo, SetName};
+use crate::port::monitor::{Phase, Progress};
+use crate::verify::{Expected, Verdict, verify};
+
+use super::burning::{Drives, Station, expected};
+use super::locating::no_disc;
+use super::piles::{FoundDisc, Piles, look, look_in};
+use super::records::{Order, OwnCatalog, is_staged};
+use super::staging::Staging;
+use super::whereabouts::{kept_disc, shelf_of};
+use super::{Desk, FlowError, choose_set};
+
+/// Read at once: many clusters, so that a drive keeps streaming.
+const BLOCK: usize = 1 << 20;
+
+pub struct CopyRequest {
+    pub catalog: PathBuf,
+    pub staging: PathBuf,
+    pub name: Option<SetName>,
+    pub discs: (DiscNo, DiscNo),
+    /// Where a copy can be read, for discs that are neither staged nor on a shelf that is known.
+    pub from: Option<PathBuf>,
+}
+
+/// A disc that was copied, and the good copies that it has now.
+pub struct Copied {
+    pub set: SetName,
+    pub disc: DiscInfo,
+    pub copies: u32,
+}
+
+/// Makes one more copy of each disc. `source`: the drive at `from`, if that is one.
+pub fn copy(
+    request: &CopyRequest,
+    source: Option<&mut (dyn Drive + 'static)>,
+    drives: &mut Drives,
+    desk: Desk,
+) -> Result<Vec<Copied>, FlowError> {
+    let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+    let staging = Staging::open(&request.staging)?;
+    let known = catalog.discs(set.id)?;
+    let numbers = (request.discs.0.0..=request.discs.1.0).map(DiscNo);
+    let meant: Vec<DiscInfo> = numbers
+        .map(|number| {
+            let found = known.iter().find(|disc| disc.number == number).cloned();
+            found.ok_or_else(|| no_disc(&set, number))
+        })
+        .collect::<Result<_, _>>()?;
+    let mut work = Copying { request, source, staging: &staging, set: &set, desk };
+    let mut copied = Vec::new();
+    for disc in meant {
+        work.one(&mut catalog, &disc, drives)?;
+        let now = catalog.discs(set.id)?.into_iter().find(|now| now.number == disc.number);
+        let copies = now.map_or(0, |now| now.good_copies);
+        copied.push(Copied { set: set.facts.name.clone(), disc, copies });
+    }
+    Ok(copied)
+}
+
+struct Copying<'a> {
+    request: &'a CopyRequest,
+    source: Option<&'a mut (dyn Drive + 'static)>,
+    staging: &'a Staging,
+    set: &'a KnownSet,
+    desk: Desk<'a>,
+}
+
+impl Copying<'_> {
+    fn one(
+        &mut self,
+        catalog: &mut Catalog,
+        disc: &DiscInfo,
+        drives: &mut Drives,
+    ) -> Result<(), FlowError> {
+        if disc.state == DiscState::Open {
+            return Err(FlowError::NoCopyYet(disc.number));
+        }
+        let mut order = Order::of(catalog, self.set.id, disc.clone())?;
+        order.wanted = order.good.len() + 1;
+        if !is_staged(catalog, self.set, self.staging, disc.number)? {
+            order.image = Some(self.read_image(catalog, &order)?);
+        }
+        let mut records = OwnCatalog { catalog, set: self.set.id };
+        let (staging, set, desk) = (self.staging, self.set, self.desk);
+        let made = Station { staging, set, drives, desk }.make_safe(&order, &mut records);
+        if let Some(image) = &order.image {
+            remove(image)?;
+        }
+        made
+    }
+
+    /// A whole image in the staging area, proved to be right before a blank is spent on it.
+    fn read_image(&mut self, catalog: &Catalog, order: &Order) -> Result<PathBuf, FlowError> {
+        let need = order.disc.image.unwrap_or_default().bytes();
+        self.staging.check_space(need, need)?;
+        let name = format!("copy-{}-{:04}.iso", self.set.facts.name, order.disc.number.0);
+        let path = self.staging.scratch().join(name);
+        let piles = self.find(catalog, &order.disc)?;
+        let mut damage = None;
+        for reader in media(&piles, self.set, &order.disc) {
+            remove(&path)?;
+            match self.fetch(&**reader, order, &path)? {
+                Ok(()) => return Ok(path),
+                Err(words) => {
+                    self.desk.monitor.note(&format!("{}: {words}", reader.title()));
+                    damage = Some(words);
+                }
+            }
+        }
+        remove(&path)?;
+        let disc = order.disc.number;
+        match damage {
+            Some(words) => Err(FlowError::CopyDamaged { disc, words }),
+            None => Err(self.nowhere(catalog, disc)),
+        }
+    }
+
+    fn nowhere(&self, catalog: &Catalog, disc: DiscNo) -> FlowError {
+        let kept = kept_disc(catalog, self.set.id, disc);
+        FlowError::NothingToCopy { disc, kept }
+    }
+
+    /// Where copies of the disc lie: at the place that was named, else on the shelves that are
+    /// known.
+    fn find(&mut self, catalog: &Catalog, disc: &DiscInfo) -> Result<Vec<Piles>, FlowError> {
+        let number = disc.number;
+        if let (Some(drive), Some(from)) = (self.source.as_deref_mut(), &self.request.from) {
+            let kept = kept_disc(catalog, self.set.id, number);
+            let wanted = format!("disc {number} of {}{kept}, to be copied", self.set.facts.name);
+            let fits = |piles: &Piles| each(piles).any(|found| is_it(found, self.set, disc));
+            return Ok(vec![look_in(drive, from, &wanted, self.desk, fits)?]);
+        }
+        if let Some(from) = &self.request.from {
+            return Ok(vec![look(from)?]);
+        }
+        let copies = catalog.copies(self.set.id, number)?;
+        let good = copies.iter().filter(|copy| copy.is_good());
+        let shelves = good.filter_map(shelf_of).filter(|dir| dir.is_dir());
+        shelves.map(look).collect()
+    }
+
+    /// Reads the image and holds it against the catalog; or why it is of no use.
+    fn fetch(
+        &self,
+        reader: &dyn DiscReader,
+        order: &Order,
+        to: &Path,
+    ) -> Result<Result<(), String>, FlowError> {
+        let Desk { monitor, stop, .. } = self.desk;
+        let sectors = order.disc.image.unwrap_or_default();
+        let total = sectors.bytes().0;
+        let disc = Some(order.disc.number.0);
+        monitor.phase(&Phase { what: "reading", disc, total: Some(total) });
+        let staging =
+            |source| FlowError::Staging { path: to.to_owned(), what: "cannot be written", source };
+        let mut file = File::create(to).map_err(staging)?;
+        let mut buffer = vec![0; BLOCK];
+        let mut at = 0;
+        while at < total {
+            stop.check()?;
+            let take = (total - at).min(BLOCK as u64) as usize;
+            match reader.read_image(Bytes(at), &mut buffer[..take]) {
+                Ok(0) => return Ok(Err(format!("it ends after {}", Bytes(at)))),
+                Ok(got) => {
+                    file.write_all(&buffer[..got]).map_err(staging)?;
+                    at += got as u64;
+                }
+                Err(error) => return Ok(Err(super::chain(&error))),
+            }
+            monitor.progress(Progress { done: at, written: None });
+        }
+        drop(file);
+        let files: Vec<Expected> = order.files.iter().map(expected).collect();
+        let image = Image::open(to)?;
+        match verify(&image, order.disc.uuid, &files, Some(sectors), monitor, stop)? {
+            Verdict::Sound(_) => Ok(Ok(())),
+            Verdict::Damaged(faults) => {
+                let words = faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what));
+                Ok(Err(words.collect::<Vec<_>>().join("; ")))
+            }
+        }
+    }
+}
+
+fn each(piles: &Piles) -> impl Iterator<Item = &FoundDisc> {
+    piles.sets.iter().flat_map(|pile| pile.discs.values())
+}
+
+fn is_it(found: &FoundDisc, set: &KnownSet, disc: &DiscInfo) -> bool {
+    found.txt.set_uuid == set.facts.uuid && found.txt.disc_uuid == disc.uuid
+}
+
+fn media<'a>(
+    piles: &'a [Piles],
+    set: &'a KnownSet,
+    disc: &'a DiscInfo,
+) -> impl Iterator<Item = &'a Box<dyn DiscReader>> {
+    let found = piles.iter().flat_map(each).filter(|found| is_it(found, set, disc));
+    found.flat_map(|found| &found.copies)
+}
+
+fn remove(path: &Path) -> Result<(), FlowError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(FlowError::Staging { path: path.to_owned(), what: "cannot be removed", source })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,116 @@
+//! `coldcut lost` and `coldcut retire`: copies that are no more. First what that takes from every
+//! snapshot, then, if a person agrees, the record; what is then missing is stored again by the next
+//! backup.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::catalog::{Access, Catalog, Copy, CopyNo, DiscInfo, DiscState, Fate, KnownSet, Loss};
+use crate::model::{DiscNo, SetName, SnapshotSeq};
+use crate::port::clock::Moment;
+
+use super::locating::no_disc;
+use super::records::is_staged;
+use super::staging::Staging;
+use super::{FlowError, choose_set};
+
+/// The copies of one disc that are given up, and what is left of it.
+#[derive(Clone, Debug)]
+pub struct GivenUp {
+    pub disc: DiscNo,
+    pub copies: Vec<CopyNo>,
+    /// Copies that stay and were right when they were last read.
+    pub good: Vec<Copy>,
+    /// Copies that stay and are not known to be right or wrong.
+    pub unread: u32,
+    /// It waits in the staging area, whole, and can be burned again.
+    pub staged: bool,
+}
+
+impl GivenUp {
+    /// Nothing is left that could be right.
+    pub fn takes_all(&self) -> bool {
+        self.good.is_empty() && self.unread == 0 && !self.staged
+    }
+}
+
+/// What is to be given up, not recorded yet. Nobody else writes the catalog meanwhile.
+pub struct GivingUp {
+    catalog: Catalog,
+    pub set: KnownSet,
+    fate: Fate,
+    pub discs: Vec<GivenUp>,
+    /// Of all the discs of which nothing is left.
+    pub loss: Loss,
+}
+
+impl GivingUp {
+    pub fn weigh(
+        catalog: &Path,
+        staging: &Path,
+        name: Option<&SetName>,
+        discs: (DiscNo, DiscNo),
+        copy: Option<CopyNo>,
+        fate: Fate,
+    ) -> Result<GivingUp, FlowError> {
+        let catalog = Catalog::open(catalog, Access::Write)?;
+        let set = choose_set(catalog.sets()?, name)?;
+        let staging = Staging::open(staging)?;
+        let known = catalog.discs(set.id)?;
+        let mut given_up = Vec::new();
+        for number in (discs.0.0..=discs.1.0).map(DiscNo) {
+            let disc = known.iter().find(|disc| disc.number == number);
+            let disc = disc.ok_or_else(|| no_disc(&set, number))?;
+            given_up.push(given(&catalog, &staging, &set, disc, copy)?);
+        }
+        let gone: Vec<DiscNo> =
+            given_up.iter().filter(|disc| disc.takes_all()).map(|disc| disc.disc).collect();
+        let mut loss = catalog.loss(set.id, &gone)?;
+        let finished = catalog.snapshots(set.id)?;
+        loss.snapshots
+            .retain(|at| finished.iter().any(|s| s.seq == at.seq && s.finished.is_some()));
+        Ok(GivingUp { catalog, set, fate, discs: given_up, loss })
+    }
+
+    /// When each snapshot was made.
+    pub fn dates(&self) -> Result<HashMap<SnapshotSeq, Moment>, FlowError> {
+        let snapshots = self.catalog.snapshots(self.set.id)?;
+        Ok(snapshots.into_iter().map(|snapshot| (snapshot.seq, snapshot.started)).collect())
+    }
+
+    pub fn record(mut self) -> Result<(), FlowError> {
+        for disc in &self.discs {
+            self.catalog.give_up(self.set.id, disc.disc, &disc.copies, self.fate, disc.staged)?;
+        }
+        Ok(())
+    }
+}
+
+fn given(
+    catalog: &Catalog,
+    staging: &Staging,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    copy: Option<CopyNo>,
+) -> Result<GivenUp, FlowError> {
+    let number = disc.number;
+    let copies = catalog.copies(set.id, number)?;
+    if copies.is_empty() || disc.state == DiscState::Open {
+        return Err(FlowError::NoCopyYet(number));
+    }
+    let is_meant = |c: &Copy| copy.is_none_or(|wanted| c.number == wanted);
+    let (gone, left): (Vec<Copy>, Vec<Copy>) = copies.into_iter().partition(is_meant);
+    if let (Some(wanted), true) = (copy, gone.is_empty()) {
+        let known: Vec<String> = left.iter().map(|c| c.number.0.to_string()).collect();
+        let known = known.join(", ");
+        return Err(FlowError::NoSuchCopy { disc: number, copy: wanted.0, known });
+    }
+    let unread = left.iter().filter(|c| c.state == crate::catalog::CopyState::Burned).count();
+    Ok(GivenUp {
+        disc: number,
+        copies: gone.iter().filter(|copy| copy.is_kept()).map(|copy| copy.number).collect(),
+        good: left.into_iter().filter(Copy::is_good).collect(),
+        unread: u32::try_from(unread).unwrap_or(u32::MAX),
+        staged: is_staged(catalog, set, staging, number)?,
+    })
+}

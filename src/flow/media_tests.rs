@@ -1,0 +1,316 @@
+//! Copies in a drive that people change the media of: one after the other, told apart where they
+//! can be, and one drive for reading and burning.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::backup::{BackupRequest, backup};
+use super::burning::Drives;
+use super::checking::{CheckRequest, Due, check};
+use super::copying::{CopyRequest, copy};
+use super::insertion::Patience;
+use super::keys::KeyRing;
+use super::*;
+use crate::catalog::{Access, Catalog, Finding};
+use crate::drive::{
+    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Shelf, Slot,
+};
+use crate::model::Sectors;
+use crate::port::clock::Deadline;
+use crate::port::monitor::Recorder;
+use crate::port::operator::{Answer, Secret, Summons};
+use crate::scan::filter::FilterOptions;
+
+/// What lies in the tray, and what somebody will put into it next. A medium is a shelf for one
+/// disc, called after its maker.
+#[derive(Default)]
+struct Hands {
+    inside: Option<PathBuf>,
+    next: VecDeque<PathBuf>,
+}
+
+#[derive(Clone, Default)]
+struct Tray(Arc<Mutex<Hands>>);
+
+impl Tray {
+    fn inside(&self) -> Option<PathBuf> {
+        self.0.lock().unwrap().inside.clone()
+    }
+
+    fn shelf(&self) -> Result<Shelf, DriveError> {
+        match self.inside() {
+            Some(dir) => Shelf::open(&dir),
+            None => Err(DriveError::Empty { drive: self.title() }),
+        }
+    }
+
+    fn will_get(&self, media: &[&Path]) {
+        let mut hands = self.0.lock().unwrap();
+        hands.next = media.iter().map(|dir| dir.to_path_buf()).collect();
+    }
+}
+
+fn image_on(dir: &Path) -> Option<PathBuf> {
+    let mut entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.find(|path| path.extension().is_some_and(|end| end == "iso"))
+}
+
+impl Drive for Tray {
+    fn title(&self) -> String {
+        "/dev/tray (T)".to_owned()
+    }
+    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
+        Ok(None)
+    }
+    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+        let drive = self.title();
+        let Some(dir) = self.inside() else { return Err(DriveError::NoMoreBlanks { drive }) };
+        match image_on(&dir) {
+            Some(found) => Err(DriveError::NotBlank { drive, found: found.display().to_string() }),
+            None => self.shelf()?.take_blank(label),
+        }
+    }
+    fn wants_image(&self) -> bool {
+        false
+    }
+    fn make_image(
+        &mut self,
+        job: &BurnJob,
+        watch: &dyn Fn(News),
+        stop: &Stop,
+    ) -> Result<Box<dyn DiscReader>, DriveError> {
+        self.shelf()?.make_image(job, watch, stop)
+    }
+    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
+        self.shelf()?.burn(job, watch, stop)
+    }
+    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+        self.shelf()?.find(wanted)
+    }
+    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
+        self.shelf()?.reject(label)
+    }
+    fn discs(&mut self) -> Result<Discs, DriveError> {
+        match self.inside() {
+            Some(_) => self.shelf()?.discs(),
+            None => Ok(Discs::default()),
+        }
+    }
+    fn medium(&mut self) -> String {
+        let dir = self.inside().unwrap_or_default();
+        let maker = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        format!("BD-R {maker}, burned in T")
+    }
+    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
+        Ok(())
+    }
+    fn slot(&mut self) -> Option<&mut dyn Slot> {
+        Some(self)
+    }
+}
+
+impl Slot for Tray {
+    fn content(&mut self) -> Result<Option<String>, DriveError> {
+        Ok(self.inside().map(|dir| dir.display().to_string()))
+    }
+    fn eject(&mut self) -> Result<(), DriveError> {
+        self.0.lock().unwrap().inside = None;
+        Ok(())
+    }
+    fn await_medium(&mut self, _: &Deadline, _: &Stop) -> Result<bool, DriveError> {
+        let mut hands = self.0.lock().unwrap();
+        hands.inside = hands.next.pop_front();
+        Ok(hands.inside.is_some())
+    }
+    fn sacrifice(&mut self) -> Result<(), DriveError> {
+        Ok(())
+    }
+}
+
+/// Somebody who agrees, and what they were asked for.
+#[derive(Default)]
+struct Agreeing(Mutex<Vec<String>>);
+
+impl Operator for Agreeing {
+    fn confirm(&self, _: &str) -> Answer {
+        Answer::Yes
+    }
+    fn hands(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn summon(&self, call: &Summons) {
+        self.0.lock().unwrap().push(call.wanted.clone());
+    }
+    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+        None
+    }
+}
+
+struct Bench {
+    dir: TempDir,
+    tray: Tray,
+    person: Agreeing,
+    monitor: Recorder,
+    stop: Stop,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["source", "one", "two", "three"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        fs::write(dir.path().join("source/a"), "content").unwrap();
+        let (tray, person, monitor) = Default::default();
+        Bench { dir, tray, person, monitor, stop: Stop::new() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn desk(&self) -> Desk<'_> {
+        Desk {
+            monitor: &self.monitor,
+            operator: &self.person,
+            stop: &self.stop,
+            patience: Patience::Endless,
+            overwrite: false,
+        }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.person.0.lock().unwrap())
+    }
+
+    fn backup_twice(&self) {
+        self.tray.will_get(&[&self.path("one"), &self.path("two")]);
+        let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
+        let request = BackupRequest {
+            source: self.path("source").canonicalize().unwrap(),
+            name: SetName::new("films").unwrap(),
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            shelf: None,
+            capacity: Sectors(2000),
+            archive_size: Bytes(1 << 20),
+            compression: None,
+            parity: None,
+            parity_discs: None,
+            keys: KeyRing {
+                passphrase: &ask,
+                encrypt: false,
+                passphrase_named: false,
+                recipients: Vec::new(),
+                hidden: false,
+                secret_key: None,
+            },
+            filter: FilterOptions::default(),
+            rehash: false,
+            move_source: false,
+            min_fill: None,
+            flush: false,
+            copies: Some(2),
+            hint: None,
+        };
+        let mut drives = Drives::one(Box::new(self.tray.clone()));
+        backup(&request, Some(&mut drives), self.desk()).unwrap();
+    }
+
+    /// State and medium of each copy of disc 1.
+    fn copies(&self) -> Vec<(String, String)> {
+        let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        let copies = catalog.copies(set.id, DiscNo(1)).unwrap();
+        copies.into_iter().map(|c| (c.state.word().to_owned(), c.medium)).collect()
+    }
+
+    fn check(&self, due: Due, media: &[&str]) -> checking::CheckReport {
+        self.tray.clone().eject().unwrap();
+        let media: Vec<PathBuf> = media.iter().map(|name| self.path(name)).collect();
+        self.tray.will_get(&media.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+        let (from, catalog) = ("/dev/tray".into(), self.path("catalog.sqlite"));
+        let request = CheckRequest { from, catalog, name: None, due };
+        check(&request, Some(&mut self.tray.clone()), self.desk()).unwrap()
+    }
+}
+
+fn is_copy(one: &Path, other: &Path) {
+    let read = |dir: &Path| fs::read(image_on(dir).unwrap()).unwrap();
+    assert!(read(one) == read(other));
+}
+
+#[test]
+fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
+    let bench = Bench::new();
+    bench.backup_twice();
+    is_copy(&bench.path("one"), &bench.path("two"));
+    let medium = |maker: &str| ("ok".to_owned(), format!("BD-R {maker}, burned in T"));
+    assert_eq!(bench.copies(), [medium("one"), medium("two")]);
+    assert_eq!(bench.tray.inside(), None, "it was handed out");
+    let asked = bench.asked();
+    assert!(
+        asked[0].ends_with("(copy 1 of 2)") && asked[1].ends_with("(copy 2 of 2)"),
+        "{asked:?}"
+    );
+    let notes = bench.monitor.notes.lock().unwrap();
+    assert!(notes.iter().any(|note| note.ends_with("write 0001_FILMS, copy 2 on it")), "{notes:?}");
+}
+
+/// The first copy lies in the drive again, when the second one is to be burned: it is no second.
+#[test]
+fn a_copy_that_is_put_in_again_is_not_counted_twice() {
+    let bench = Bench::new();
+    bench.backup_twice();
+    let (one, three) = (bench.path("one"), bench.path("three"));
+    bench.tray.will_get(&[&one, &one, &three]);
+    let request = CopyRequest {
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        name: None,
+        discs: (DiscNo(1), DiscNo(1)),
+        from: Some("/dev/tray".into()),
+    };
+    let mut drives = Drives::one(Box::new(bench.tray.clone()));
+    let source: &mut (dyn Drive + 'static) = &mut bench.tray.clone();
+    let copied = copy(&request, Some(source), &mut drives, bench.desk()).unwrap();
+    assert_eq!(copied[0].copies, 3);
+    is_copy(&one, &three);
+    assert_eq!(bench.copies().len(), 3);
+    assert!(fs::read_dir(bench.path("staging/scratch")).unwrap().next().is_none());
+}
+
+#[test]
+fn copies_that_are_due_are_asked_for_and_taken_in_any_order() {
+    let bench = Bench::new();
+    bench.backup_twice();
+    bench.asked();
+    let report = bench.check(Due::Count(2), &["three", "two", "one"]);
+    assert!(report.is_sound());
+    let read: Vec<u32> = report.checked.iter().map(|copy| copy.copy.0).collect();
+    assert_eq!(read, [1, 2]);
+    assert_eq!(bench.tray.0.lock().unwrap().next.len(), 0, "each medium was read once");
+    assert!(bench.asked()[0].starts_with("disc 1 of films, copy 1"));
+    let report = bench.check(Due::Count(1), &[]);
+    assert_eq!(report.missing.len(), 1, "nobody came");
+}
+
+#[test]
+fn damage_in_a_drive_is_recorded_with_its_copy() {
+    let bench = Bench::new();
+    bench.backup_twice();
+    let image = image_on(&bench.path("one")).unwrap();
+    let mut bytes = fs::read(&image).unwrap();
+    let script = bytes.windows(11).position(|window| window == b"#!/bin/bash").unwrap();
+    bytes[script] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    let report = bench.check(Due::OlderThan(Duration::ZERO), &["one", "two"]);
+    let found: Vec<Finding> = report.checked.iter().map(|copy| copy.checked.finding).collect();
+    assert!(found.contains(&Finding::Damaged) && found.contains(&Finding::Ok), "{found:?}");
+    assert_eq!(bench.copies().iter().filter(|(state, _)| state == "ok").count(), 1);
+}

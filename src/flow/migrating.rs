@@ -1,0 +1,491 @@
+//! `coldcut migrate`: what old discs hold is packed onto new ones of the same set, without its source.
+//!
+//! Each content is read from its disc, held against its hash, and packed again like a file of the
+//! source; then every snapshot that has it finds it on the new disc, because snapshots name
+//! contents, and only the place of a content changes. So history, numbers and keys stay as they are,
+//! the old discs keep what they have, and the catalog goes back to them should a new disc fail.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
+use crate::drive::Drive;
+use crate::model::glob::PathGlobs;
+use crate::model::rows::SnapshotRow;
+use crate::model::{Bytes, DiscNo, Entry, RelPath, Sectors, SetName};
+use crate::pack::filler::Config;
+use crate::pack::queue::{Queue, content_bytes};
+use crate::pack::{Fill, Filler, PackError};
+use crate::port::monitor::{Phase, Trouble};
+use crate::port::operator::Secret;
+use crate::restore::place::Overwrite;
+use crate::scan::content::Source;
+use crate::scan::filter::FilterOptions;
+
+use super::backup::{BackupReport, BackupRequest, Run};
+use super::burning::{Drives, Station};
+use super::keys::KeyRing;
+use super::ledger::CatalogLedger;
+use super::locating::no_disc;
+use super::piles::{Pile, look, look_in};
+use super::restoring::{RestoreRequest, fetch};
+use super::rows::KnownIn;
+use super::staging::{SetTexts, Staging};
+use super::whereabouts::{kept_disc, shelf_of};
+use super::{Desk, FlowError, choose_set};
+
+/// So much content is unpacked at once, if one file alone is not more.
+const ROUND: u64 = 8 << 30;
+
+pub struct MigrateRequest<'a> {
+    pub catalog: PathBuf,
+    pub staging: PathBuf,
+    pub name: Option<SetName>,
+    /// From one to another; `None`: all that are safe and bear anything.
+    pub discs: Option<(DiscNo, DiscNo)>,
+    /// Where the old discs are read; without it on the shelves that are known.
+    pub from: Option<PathBuf>,
+    pub capacity: Sectors,
+    pub archive_size: Bytes,
+    pub keys: KeyRing<'a>,
+}
+
+#[derive(Debug)]
+pub struct MigrateReport {
+    pub set: SetName,
+    pub files: u64,
+    pub bytes: u64,
+    /// Contents that stay where they are, because they could not be read.
+    pub failed: u64,
+    /// Old discs that hold nothing any more that is not elsewhere.
+    pub emptied: Vec<DiscNo>,
+    pub made: Vec<DiscInfo>,
+}
+
+/// `source`: the drive at `from`, if that is one.
+pub fn migrate(
+    request: &MigrateRequest,
+    mut source: Option<&mut (dyn Drive + 'static)>,
+    drives: &mut Drives,
+    desk: Desk,
+) -> Result<MigrateReport, FlowError> {
+    let (mut catalog, set, last) = open(request)?;
+    let staging = Staging::open(&request.staging)?;
+    let old = old_discs(request, &catalog, &set)?;
+    let typed = RefCell::new(None);
+    let ask = |prompt: &str, twice: bool| asked_once(request, &typed, prompt, twice);
+    let keys = || keys_with(&request.keys, &ask);
+    let sealer = keys().sealer_for(&set)?;
+    let backup = as_backup(request, &set, keys());
+    let report = BackupReport::default();
+    let run = Run { request: &backup, staging: &staging, set: &set, sealer, desk, report };
+    run.forget_lost_staging(&mut catalog)?;
+    Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, &[])?;
+    let texts = run.texts(&catalog, last.seq, &Queue::default())?;
+    let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
+    let monitor = desk.monitor;
+    let (place, seq) = ((new_disc, known), last.seq);
+    let ledger =
+        CatalogLedger::new(&mut catalog, set.id, seq, monitor, place, HashMap::new(), false)?
+            .moving();
+    let scratch = Scratch::new(&staging)?;
+    let from = Source::open(&scratch.dir)?;
+    let config = Config {
+        source: &from,
+        snapshot: seq,
+        compression: set.facts.compression,
+        archive_size: request.archive_size.0,
+        sealer: run.sealer.as_ref(),
+        scratch: staging.scratch(),
+        monitor,
+        stop: desk.stop,
+    };
+    let filler = Filler::new(config, disc, false);
+    let report = MigrateReport::begun(&set.facts.name);
+    let mut work =
+        Moving { request, run: &run, last: &last, texts: &texts, filler, ledger, scratch, report };
+    for disc in &old {
+        work.empty(disc, source.as_deref_mut(), drives, &keys)?;
+    }
+    work.finish(drives)?;
+    work.look_back(&old)
+}
+
+/// The catalog, the set, and the snapshot whose listing the new discs bear.
+fn open(request: &MigrateRequest) -> Result<(Catalog, KnownSet, SnapshotInfo), FlowError> {
+    let catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+    match catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) {
+        Some(last) => Ok((catalog, set, last)),
+        None => Err(FlowError::UnfinishedRun(set.facts.name)),
+    }
+}
+
+impl MigrateReport {
+    fn begun(set: &SetName) -> MigrateReport {
+        let (emptied, made) = (Vec::new(), Vec::new());
+        MigrateReport { set: set.clone(), files: 0, bytes: 0, failed: 0, emptied, made }
+    }
+}
+
+/// Discs that are safe, lost ones that somebody has found, and never one that is still staged.
+fn old_discs(
+    request: &MigrateRequest,
+    catalog: &Catalog,
+    set: &KnownSet,
+) -> Result<Vec<DiscInfo>, FlowError> {
+    let known = catalog.discs(set.id)?;
+    let Some((first, last)) = request.discs else {
+        return Ok(known.into_iter().filter(|d| d.state == DiscState::Verified).collect());
+    };
+    (first.0..=last.0)
+        .map(|number| {
+            let found = known.iter().find(|disc| disc.number == DiscNo(number));
+            let found = found.ok_or_else(|| no_disc(set, DiscNo(number)))?;
+            match found.state {
+                DiscState::Verified | DiscState::Gone => Ok(found.clone()),
+                _ => Err(FlowError::NoCopyYet(found.number)),
+            }
+        })
+        .collect()
+}
+
+/// It is needed for each round, and nobody wants to type it twice.
+fn asked_once(
+    request: &MigrateRequest,
+    typed: &RefCell<Option<Secret>>,
+    prompt: &str,
+    twice: bool,
+) -> Result<Secret, FlowError> {
+    if let Some(secret) = &*typed.borrow() {
+        return Ok(secret.clone());
+    }
+    let secret = (request.keys.passphrase)(prompt, twice)?;
+    *typed.borrow_mut() = Some(secret.clone());
+    Ok(secret)
+}
+
+fn keys_with<'a>(keys: &KeyRing, passphrase: &'a super::keys::AskPassphrase<'a>) -> KeyRing<'a> {
+    KeyRing {
+        passphrase,
+        encrypt: keys.encrypt,
+        passphrase_named: keys.passphrase_named,
+        recipients: keys.recipients.clone(),
+        hidden: keys.hidden,
+        secret_key: keys.secret_key.clone(),
+    }
+}
+
+/// What closes discs asks for no more than this.
+fn as_backup<'a>(request: &MigrateRequest, set: &KnownSet, keys: KeyRing<'a>) -> BackupRequest<'a> {
+    BackupRequest {
+        source: set.facts.source.clone(),
+        name: set.facts.name.clone(),
+        catalog: request.catalog.clone(),
+        staging: request.staging.clone(),
+        shelf: None,
+        capacity: request.capacity,
+        archive_size: request.archive_size,
+        compression: None,
+        parity: None,
+        parity_discs: None,
+        keys,
+        filter: FilterOptions::default(),
+        rehash: false,
+        move_source: false,
+        min_fill: None,
+        flush: true,
+        copies: None,
+        hint: None,
+    }
+}
+
+struct Moving<'a> {
+    request: &'a MigrateRequest<'a>,
+    run: &'a Run<'a>,
+    /// Its listing goes onto the new discs.
+    last: &'a SnapshotInfo,
+    texts: &'a SetTexts<'a>,
+    filler: Filler<'a>,
+    ledger: CatalogLedger<'a>,
+    scratch: Scratch,
+    report: MigrateReport,
+}
+
+impl Moving<'_> {
+    /// All that one old disc holds, a round after the other.
+    fn empty<'k>(
+        &mut self,
+        disc: &DiscInfo,
+        mut source: Option<&mut (dyn Drive + 'static)>,
+        drives: &mut Drives,
+        keys: &dyn Fn() -> KeyRing<'k>,
+    ) -> Result<(), FlowError> {
+        let set = self.run.set.id;
+        self.ledger.catalog().ready_to_move(set, disc.number)?;
+        let mut left = self.ledger.catalog().contents_on(set, disc.number)?;
+        while !left.is_empty() {
+            let (round, rest) = next_round(left);
+            left = rest;
+            self.unpack(disc, &round, source.as_deref_mut(), keys())?;
+            self.pack(round, drives)?;
+            self.scratch.clear()?;
+        }
+        Ok(())
+    }
+
+    /// From the old disc into the scratch directory, each held against its hash.
+    fn unpack(
+        &mut self,
+        disc: &DiscInfo,
+        round: &[OnDisc],
+        source: Option<&mut (dyn Drive + 'static)>,
+        keys: KeyRing,
+    ) -> Result<(), FlowError> {
+        let set = self.run.set;
+        // Unpacked, and packed again beside it.
+        let bytes = round.iter().map(|one| one.row.size).fold(0, u64::saturating_add);
+        let need = Bytes(bytes.saturating_mul(2));
+        self.run.staging.check_space(need, need)?;
+        let from = self.place(disc)?;
+        let request = RestoreRequest {
+            from: from.clone(),
+            target: self.scratch.dir.clone(),
+            catalog: self.request.catalog.clone(),
+            name: Some(set.facts.name.clone()),
+            snapshot: None,
+            paths: PathGlobs::default(),
+            overwrite: Overwrite::Never,
+            owners: false,
+            keys,
+            dry_run: false,
+            scratch: self.run.staging.scratch(),
+        };
+        let mut source = source;
+        let pile = match source.as_deref_mut() {
+            Some(drive) => self.inserted(disc, drive, &from)?,
+            None => look(&from)?.choose(Some(&set.facts.name))?,
+        };
+        let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
+        let known = (KnownIn { catalog, set: set.id }, self.last.seq);
+        let rows = round.iter().map(|one| plain_row(&one.row)).collect();
+        fetch(&request, source, pile, known, rows, self.run.desk)?;
+        Ok(())
+    }
+
+    /// Where the old disc is read.
+    fn place(&mut self, disc: &DiscInfo) -> Result<PathBuf, FlowError> {
+        if let Some(from) = &self.request.from {
+            return Ok(from.clone());
+        }
+        let (set, number) = (self.run.set.id, disc.number);
+        let copies = self.ledger.catalog().copies(set, number)?;
+        let shelves = copies.iter().filter(|copy| copy.is_good()).filter_map(shelf_of);
+        let found = shelves.filter(|dir| dir.is_dir()).map(Path::to_owned).next();
+        let kept = kept_disc(self.ledger.catalog(), set, number);
+        found.ok_or(FlowError::NothingToCopy { disc: number, kept })
+    }
+
+    fn inserted(
+        &mut self,
+        disc: &DiscInfo,
+        drive: &mut (dyn Drive + 'static),
+        from: &Path,
+    ) -> Result<Pile, FlowError> {
+        let set = self.run.set;
+        let kept = kept_disc(self.ledger.catalog(), set.id, disc.number);
+        let wanted = format!("disc {} of {}{kept}, to be migrated", disc.number, set.facts.name);
+        let fits =
+            |pile: &Pile| pile.uuid == set.facts.uuid && pile.discs.contains_key(&disc.number);
+        let piles =
+            look_in(drive, from, &wanted, self.run.desk, |piles| piles.sets.iter().any(fits))?;
+        piles.choose(Some(&set.facts.name))
+    }
+
+    /// From the scratch directory onto new discs.
+    fn pack(&mut self, round: Vec<OnDisc>, drives: &mut Drives) -> Result<(), FlowError> {
+        let mut source = Source::open(&self.scratch.dir)?;
+        let mut queue = Queue::default();
+        let mut bytes = 0;
+        for one in round {
+            match source.look_again(&one.row.path) {
+                Ok(found) => {
+                    let entry = to_pack(one.row, &found);
+                    bytes += content_bytes(&entry);
+                    queue.push(&entry);
+                }
+                // The restore has said why.
+                Err(_) => self.report.failed += 1,
+            }
+        }
+        self.filler.read_from(source);
+        let monitor = self.run.desk.monitor;
+        let total = Some(bytes);
+        loop {
+            let disc = Some(self.filler.disc().number.0);
+            monitor.phase(&Phase { what: "packing", disc, total });
+            if self.filler.fill(&mut queue, &mut self.ledger)? == Fill::Done {
+                return Ok(());
+            }
+            self.close(drives)?;
+        }
+    }
+
+    /// The disc is closed and burned; what comes next goes onto the one behind it. True: it has
+    /// the listings.
+    fn close(&mut self, drives: &mut Drives) -> Result<bool, FlowError> {
+        let closed = self.run.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
+        let Run { staging, set, desk, .. } = *self.run;
+        let mut station = Station { staging, set, drives, desk };
+        station.burn_one(self.ledger.catalog(), &closed)?;
+        let has_listings = closed.listings.snapshot;
+        self.report.made.push(closed);
+        let (disc, new_disc, known) =
+            self.run.next_disc(self.ledger.catalog(), self.texts, false)?;
+        self.ledger.next_disc(new_disc, known);
+        self.filler.next_disc(disc);
+        Ok(has_listings)
+    }
+
+    /// The last new disc has the listings, if any disc was made.
+    fn finish(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
+        let mut owes = self.report.made.last().is_some_and(|disc| !disc.listings.snapshot);
+        while owes || self.filler.disc().has_archives() {
+            let had_archives = self.filler.disc().has_archives();
+            owes = !self.close(drives)?;
+            if owes && !had_archives {
+                let size = self.request.capacity.bytes();
+                return Err(PackError::DiscTooSmall { size }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn look_back(mut self, old: &[DiscInfo]) -> Result<MigrateReport, FlowError> {
+        let set = self.run.set.id;
+        for disc in old {
+            let left = self.ledger.catalog().contents_on(set, disc.number)?;
+            if left.is_empty() {
+                self.report.emptied.push(disc.number);
+            }
+            for one in &left {
+                let thing = format!("{} (disc {})", one.row.path, disc.number);
+                let what = "stays where it is: it was not migrated".to_owned();
+                self.run.desk.monitor.trouble(&Trouble { thing, what });
+            }
+        }
+        self.report.files = self.filler.packed.files;
+        self.report.bytes = self.filler.packed.bytes;
+        self.report.failed += self.ledger.failed;
+        Ok(self.report)
+    }
+}
+
+/// As many contents as may be unpacked side by side: no two of one name, none below another.
+fn next_round(left: Vec<OnDisc>) -> (Vec<OnDisc>, Vec<OnDisc>) {
+    let mut names: HashSet<RelPath> = HashSet::new();
+    let mut dirs: HashSet<RelPath> = HashSet::new();
+    let (mut round, mut rest) = (Vec::new(), Vec::new());
+    let mut bytes = 0_u64;
+    for one in left {
+        let path = &one.row.path;
+        let above: Vec<RelPath> =
+            std::iter::successors(path.parent(), |dir| dir.parent()).collect();
+        let is_free = !names.contains(path)
+            && !dirs.contains(path)
+            && !above.iter().any(|dir| names.contains(dir));
+        let fits = round.is_empty() || bytes.saturating_add(one.row.size) <= ROUND;
+        if !is_free || !fits {
+            rest.push(one);
+            continue;
+        }
+        bytes = bytes.saturating_add(one.row.size);
+        names.insert(path.clone());
+        dirs.extend(above);
+        round.push(one);
+    }
+    (round, rest)
+}
+
+/// What is put into the scratch directory: the content alone, readable by us and nobody else.
+fn plain_row(row: &SnapshotRow) -> SnapshotRow {
+    let mut row = row.clone();
+    let mtime = row.meta.mtime;
+    row.meta = crate::model::Meta { mode: 0o600, mtime, ..Default::default() };
+    row
+}
+
+/// A file to pack: as the listing knows it, and as it lies in the scratch directory.
+fn to_pack(row: SnapshotRow, found: &Entry) -> Entry {
+    let SnapshotRow { path, kind, size, meta, .. } = row;
+    Entry { path, kind, size, meta, print: found.print }
+}
+
+/// The directory that old contents go through; nothing of it outlives the run.
+struct Scratch {
+    dir: PathBuf,
+}
+
+impl Scratch {
+    fn new(staging: &Staging) -> Result<Scratch, FlowError> {
+        let scratch = Scratch { dir: staging.scratch().join("migrate") };
+        scratch.clear()?;
+        Ok(scratch)
+    }
+
+    fn clear(&self) -> Result<(), FlowError> {
+        let failed = |source| FlowError::Staging {
+            path: self.dir.clone(),
+            what: "cannot be emptied",
+            source,
+        };
+        match fs::remove_dir_all(&self.dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+            _ => crate::port::files::make_private_dir(&self.dir).map_err(failed),
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is removed by the next migration.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::ContentId;
+    use crate::model::rows::{Note, Where};
+    use crate::model::{Kind, Meta};
+
+    fn one(path: &str, size: u64) -> OnDisc {
+        let path = RelPath::new(path.as_bytes()).unwrap();
+        let (place, meta, note) = (Where::nothing(), Meta::default(), Note::None);
+        let row = SnapshotRow { kind: Kind::File, path, size, sha256: None, place, meta, note };
+        OnDisc { content: ContentId::default(), row }
+    }
+
+    #[test]
+    fn contents_of_one_name_are_never_unpacked_side_by_side() {
+        let paths =
+            |round: &[OnDisc]| round.iter().map(|one| one.row.path.to_string()).collect::<Vec<_>>();
+        let left = ["a", "a/b", "c/d", "a", "c", "e"].map(|path| one(path, 1)).to_vec();
+        let (round, rest) = next_round(left);
+        assert_eq!(paths(&round), ["a", "c/d", "e"]);
+        let (round, rest) = next_round(rest);
+        assert_eq!(paths(&round), ["a/b", "c"]);
+        assert_eq!(paths(&rest), ["a"]);
+    }
+
+    #[test]
+    fn a_round_is_bounded_and_holds_at_least_one_file() {
+        let left = vec![one("big", ROUND + 1), one("small", 1), one("other", ROUND)];
+        let (round, rest) = next_round(left);
+        assert_eq!((round.len(), rest.len()), (1, 2));
+        assert_eq!(next_round(rest).0.len(), 1);
+    }
+}

@@ -1,0 +1,200 @@
+//! Is the data safe? What of a set is not, on how many verified copies the rest is, when these were
+//! last read, and which discs may be lost without losing a file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::{Catalog, DiscState, Found, KnownSet, SetStatus, Tally};
+use crate::model::glob::PathGlobs;
+use crate::model::{Bytes, DiscNo, Kind, RelPath, SnapshotSeq};
+use crate::port::clock::Moment;
+
+use super::FlowError;
+use super::query::KnownDisc;
+use super::whereabouts::place_of;
+
+/// How safe a set is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Safety {
+    /// What is not safe, and what to do about it; nothing: all is safe.
+    pub dangers: Vec<String>,
+    /// Discs that may be lost without losing a file: other good copies exist, or nothing is there
+    /// that is not elsewhere.
+    pub may_lose: Vec<DiscNo>,
+    /// Discs of which one good copy is left, and with it files.
+    pub only_copy: Vec<DiscNo>,
+    /// Verified once, and no copy was right when it was last read.
+    pub no_good_copy: Vec<DiscNo>,
+    /// When the good copy that was not read for the longest time was last found right.
+    pub oldest: Option<Moment>,
+}
+
+impl Safety {
+    pub fn is_safe(&self) -> bool {
+        self.dangers.is_empty()
+    }
+}
+
+pub fn assess(
+    catalog: &Catalog,
+    set: &KnownSet,
+    status: &SetStatus,
+    discs: &[KnownDisc],
+) -> Result<Safety, FlowError> {
+    let mut safety = Safety::default();
+    for disc in discs {
+        let number = disc.info.number;
+        match (disc.info.state, disc.info.good_copies) {
+            (DiscState::Verified, 2..) => safety.may_lose.push(number),
+            (DiscState::Verified, _) if !catalog.is_needed(set.id, number)? => {
+                safety.may_lose.push(number);
+            }
+            (DiscState::Verified, 1) => safety.only_copy.push(number),
+            (DiscState::Verified, _) => safety.no_good_copy.push(number),
+            _ => {}
+        }
+    }
+    let good = discs.iter().flat_map(|disc| &disc.media).filter(|medium| medium.copy.is_good());
+    safety.oldest = good.filter_map(|medium| medium.verified).min();
+    safety.dangers = dangers(set, status, &safety.no_good_copy);
+    Ok(safety)
+}
+
+fn dangers(set: &KnownSet, status: &SetStatus, no_good_copy: &[DiscNo]) -> Vec<String> {
+    let mut dangers = Vec::new();
+    if status.not_yet.files > 0 {
+        let files = files_words(status.not_yet);
+        dangers.push(format!("{files} are on no disc yet: `coldcut backup` puts them on one"));
+    }
+    if status.staged.files > 0 {
+        let files = files_words(status.staged);
+        dangers.push(format!("{files} are on no disc that was found right"));
+    }
+    for disc in no_good_copy {
+        dangers.push(format!(
+            "disc {disc} has no good copy left: `coldcut retire {disc}`, and the next backup stores its files again"
+        ));
+    }
+    let mut few = Tally::default();
+    for (_, tally) in status.by_copies.range(..set.copies) {
+        few.files += tally.files;
+        few.bytes = Bytes(few.bytes.0.saturating_add(tally.bytes.0));
+    }
+    if few.files > 0 {
+        let files = files_words(few);
+        dangers.push(format!(
+            "{files} have fewer than {} verified copies: `coldcut copy DISC DEST` makes another",
+            set.copies
+        ));
+    }
+    dangers
+}
+
+fn files_words(tally: Tally) -> String {
+    let word = if tally.files == 1 { "file" } else { "files" };
+    format!("{} {word}, {},", tally.files, tally.bytes)
+}
+
+/// How safe one file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSafety {
+    pub path: RelPath,
+    pub size: u64,
+    /// Verified copies, the least of the discs that it is on.
+    pub copies: u32,
+    pub discs: Vec<DiscNo>,
+    /// When the least recently verified of its discs was last found right.
+    pub verified: Option<Moment>,
+    /// Where the good copies are.
+    pub places: Vec<String>,
+}
+
+/// Every file of the snapshot that is meant, those that are not safe first, and how many patterns
+/// mean nothing.
+pub fn files(
+    catalog: &Catalog,
+    set: &KnownSet,
+    seq: SnapshotSeq,
+    globs: &PathGlobs,
+    discs: &[KnownDisc],
+) -> Result<Vec<FileSafety>, FlowError> {
+    let known: BTreeMap<DiscNo, &KnownDisc> =
+        discs.iter().map(|disc| (disc.info.number, disc)).collect();
+    let found = catalog.find(set.id, Some(seq), |path| globs.matches(path))?;
+    check_meant(set, seq, globs, &found)?;
+    let mut rows = Vec::new();
+    for file in found {
+        match file.kind {
+            Kind::File if file.size == 0 => rows.push(listed(file, discs)),
+            Kind::File => {
+                let places = file.place.places.iter().map(|place| place.disc).collect();
+                rows.push(judged(file.path, file.size, places, file.place.complete, &known));
+            }
+            Kind::Hardlink => rows.extend(linked(catalog, set, seq, &file, &known)?),
+            _ => {}
+        }
+    }
+    rows.sort_by(|a, b| a.copies.cmp(&b.copies).then_with(|| a.path.cmp(&b.path)));
+    Ok(rows)
+}
+
+fn check_meant(
+    set: &KnownSet,
+    seq: SnapshotSeq,
+    globs: &PathGlobs,
+    found: &[Found],
+) -> Result<(), FlowError> {
+    let mut seen = vec![false; globs.patterns().count()];
+    found.iter().for_each(|file| globs.mark(&file.path, &mut seen));
+    let unmatched: Vec<&str> =
+        globs.patterns().zip(&seen).filter(|(_, seen)| !**seen).map(|(text, _)| text).collect();
+    if unmatched.is_empty() {
+        return Ok(());
+    }
+    let (set, patterns) = (set.facts.name.clone(), unmatched.join(", "));
+    Err(FlowError::NothingMatches { set, seq, patterns })
+}
+
+/// Another name of a file is as safe as the file.
+fn linked(
+    catalog: &Catalog,
+    set: &KnownSet,
+    seq: SnapshotSeq,
+    link: &Found,
+    known: &BTreeMap<DiscNo, &KnownDisc>,
+) -> Result<Option<FileSafety>, FlowError> {
+    let Some(file) = catalog.resolve(set.id, seq, &link.path)? else { return Ok(None) };
+    let places = file.parts.iter().map(|part| part.place.disc).collect();
+    let complete = file.digest.is_some();
+    Ok(Some(judged(link.path.clone(), file.size, places, complete, known)))
+}
+
+/// An empty file has no bytes: it is safe with the listing that names it.
+fn listed(file: Found, discs: &[KnownDisc]) -> FileSafety {
+    let with_listing = discs.iter().filter(|disc| disc.info.listing >= Some(file.first));
+    let best = with_listing.max_by_key(|disc| disc.safe_copies());
+    let places = best.map(|disc| BTreeSet::from([disc.info.number])).unwrap_or_default();
+    let known = discs.iter().map(|disc| (disc.info.number, disc)).collect();
+    judged(file.path, 0, places, true, &known)
+}
+
+fn judged(
+    path: RelPath,
+    size: u64,
+    on: BTreeSet<DiscNo>,
+    complete: bool,
+    known: &BTreeMap<DiscNo, &KnownDisc>,
+) -> FileSafety {
+    let discs: Vec<&KnownDisc> = on.iter().filter_map(|disc| known.get(disc).copied()).collect();
+    let least = discs.iter().map(|disc| disc.safe_copies()).min().unwrap_or(0);
+    let verified = discs.iter().map(|disc| disc.verified).min().flatten();
+    let media = discs.iter().flat_map(|disc| &disc.media).filter(|m| m.copy.is_good());
+    let places: BTreeSet<String> = media.filter_map(|medium| place_of(&medium.copy)).collect();
+    FileSafety {
+        path,
+        size,
+        copies: if complete { least } else { 0 },
+        discs: on.into_iter().collect(),
+        verified,
+        places: places.into_iter().collect(),
+    }
+}

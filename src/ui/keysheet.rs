@@ -1,0 +1,159 @@
+//! The page for the drawer, as it is printed: 76 columns, nothing that a printer could stumble over.
+
+use super::media::DiscLine;
+use super::safety::ranges;
+use crate::model::disc::Encryption;
+use crate::model::path::shown;
+use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
+use crate::port::clock::Moment;
+
+/// All that the page says.
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    pub set: SetName,
+    pub uuid: SetUuid,
+    pub source: Vec<u8>,
+    pub newest: Option<(SnapshotSeq, Moment)>,
+    pub encryption: Encryption,
+    pub key_ids: Vec<String>,
+    pub hint: Option<String>,
+    pub discs: Vec<DiscLine>,
+    /// When it was printed.
+    pub today: Moment,
+}
+
+impl Sheet {
+    pub fn text(&self) -> String {
+        [self.head(), self.opens(), self.places(), self.commands()].join("\n")
+    }
+
+    fn head(&self) -> String {
+        let newest = match &self.newest {
+            Some((seq, date)) => format!("{seq}, of {date}"),
+            None => "none yet".to_owned(),
+        };
+        format!(
+            "KEY SHEET of the set \"{}\"                    printed {}\n\n\
+             Set:        {}\n\
+             Source:     {}\n\
+             Snapshot:   {newest}\n\
+             Discs:      {}\n",
+            self.set,
+            self.today,
+            self.uuid,
+            shown(&self.source),
+            self.numbers(),
+        )
+    }
+
+    fn numbers(&self) -> String {
+        let discs: Vec<DiscNo> = self.burned().map(|disc| disc.id).collect();
+        if discs.is_empty() { "none yet".to_owned() } else { ranges(&discs) }
+    }
+
+    /// Discs that somebody can hold in their hands.
+    fn burned(&self) -> impl Iterator<Item = &DiscLine> {
+        self.discs.iter().filter(|disc| disc.media.iter().any(|copy| is_kept(copy.state)))
+    }
+
+    fn opens(&self) -> String {
+        let hint = match &self.hint {
+            Some(hint) => shown(hint.as_bytes()),
+            None => "none (coldcut keysheet --hint TEXT)".to_owned(),
+        };
+        let line = "_".repeat(64);
+        match self.encryption {
+            Encryption::None => "The files are not encrypted.\n".to_owned(),
+            Encryption::Passphrase => format!(
+                "The files are encrypted with a passphrase. Without it nobody gets them back.\n\n\
+                 Hint:       {hint}\n\n\
+                 Written by hand, if you keep this sheet where the discs are not:\n\n\
+                 {line}\n"
+            ),
+            Encryption::Recipients => format!(
+                "The files are encrypted. One of these secret keys opens them, and nothing else:\n\n\
+                 Keys:       {}\n\
+                 Hint:       {hint}\n",
+                match &self.key_ids[..] {
+                    [] => "their ids are not told".to_owned(),
+                    ids => ids.join(" "),
+                }
+            ),
+        }
+    }
+
+    fn places(&self) -> String {
+        let mut text = String::from("Where the discs are:\n\n");
+        for disc in self.burned() {
+            for copy in disc.media.iter().filter(|copy| is_kept(copy.state)) {
+                let state = if copy.state == "ok" { "" } else { copy.state };
+                let place = if copy.place.is_empty() { &copy.medium } else { &copy.place };
+                let line = format!(
+                    "  {:<6} copy {:<3} {state:<10} {}",
+                    disc.id.to_string(),
+                    copy.copy,
+                    shown(place.as_bytes())
+                );
+                text += line.trim_end();
+                text.push('\n');
+            }
+        }
+        if self.burned().next().is_none() {
+            text += "  nothing is burned yet\n";
+        }
+        text
+    }
+
+    fn commands(&self) -> String {
+        let set = &self.set;
+        let (coldcut, by_hand) = match self.encryption {
+            Encryption::None => ("", ""),
+            Encryption::Passphrase => ("\n    (it asks for the passphrase)", " -p PASSPHRASE_FILE"),
+            Encryption::Recipients => (" --secret-key KEYFILE", ""),
+        };
+        let key = match self.encryption {
+            Encryption::Recipients => "    gpg --import KEYFILE\n",
+            _ => "",
+        };
+        let programs = match self.encryption.is_on() {
+            true => "bash, tar, bzip2, gpg and awk",
+            false => "bash, tar, bzip2 and awk",
+        };
+        format!(
+            "To get the files back, with coldcut; it asks for the discs one by one:\n\n\
+             \x20   coldcut restore --name {set}{coldcut_key} /dev/sr0 TARGET{ask}\n\n\
+             Without coldcut, on any Linux with {programs}; the same is on every disc:\n\n\
+             {key}\
+             \x20   mount -o ro /dev/sr0 /mnt; cp /mnt/restore.sh .; umount /mnt\n\
+             \x20   bash restore.sh{by_hand} TARGET\n\n\
+             README.txt on each disc says more.\n",
+            coldcut_key = if self.encryption == Encryption::Recipients { coldcut } else { "" },
+            ask = if self.encryption == Encryption::Passphrase { coldcut } else { "" },
+        )
+    }
+
+    pub fn object(&self) -> serde_json::Value {
+        let mut object = serde_json::Map::new();
+        let discs: Vec<serde_json::Value> =
+            self.discs.iter().map(super::table::Object::object).collect();
+        for (key, value) in [
+            ("id", serde_json::json!(self.set.as_str())),
+            ("set", serde_json::json!(self.set.as_str())),
+            ("uuid", serde_json::json!(self.uuid.to_string())),
+            ("encryption", serde_json::json!(self.encryption.word())),
+            ("newest", serde_json::json!(self.newest.map(|(seq, _)| seq.0))),
+            ("key_ids", serde_json::json!(self.key_ids)),
+            ("hint", serde_json::json!(self.hint)),
+            ("discs", serde_json::json!(discs)),
+            ("text", serde_json::json!(self.text())),
+        ] {
+            object.insert(key.to_owned(), value);
+        }
+        super::lines::put_bytes(&mut object, "source", &self.source);
+        serde_json::Value::Object(object)
+    }
+}
+
+fn is_kept(state: &str) -> bool {
+    !matches!(state, "lost" | "retired")
+}

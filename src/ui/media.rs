@@ -1,0 +1,257 @@
+//! Discs and their copies in rows: where each is kept, what became of it; what the loss of one
+//! takes from each snapshot.
+
+use super::safety::ago;
+use super::table::{Object, Row};
+use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq};
+use crate::port::clock::Moment;
+use serde_json::{Value, json};
+
+/// A disc of a set.
+#[derive(Clone, Debug)]
+pub struct DiscLine {
+    pub set: SetName,
+    pub id: DiscNo,
+    pub uuid: DiscUuid,
+    /// The word of the catalog: how far this disc has come.
+    pub state: String,
+    /// When it was packed full.
+    pub date: Option<Moment>,
+    pub used: Bytes,
+    pub capacity: Bytes,
+    /// The newest snapshot that has a member on it.
+    pub snapshot: SnapshotSeq,
+    pub copies: u32,
+    /// When a copy was last read back without a fault.
+    pub verified: Option<Moment>,
+    pub media: Vec<CopyLine>,
+}
+
+/// A copy of a disc.
+#[derive(Clone, Debug)]
+pub struct CopyLine {
+    pub copy: u32,
+    /// The word of the catalog: as it was last found, or why it is no more.
+    pub state: &'static str,
+    /// Where a person keeps it; empty if nobody said.
+    pub place: String,
+    /// Kind, maker and drive; or the shelf.
+    pub medium: String,
+    pub burned: Moment,
+    pub verified: Option<Moment>,
+}
+
+impl DiscLine {
+    /// `shelf B; 2: office (lost)`: a copy's number where there are several.
+    fn places(&self) -> String {
+        let several = self.media.len() > 1;
+        let said = |copy: &&CopyLine| !copy.place.is_empty() || several && copy.state != "ok";
+        let words = self.media.iter().filter(said).map(|copy| {
+            let number = if several { format!("{}: ", copy.copy) } else { String::new() };
+            let state =
+                if copy.state == "ok" { String::new() } else { format!("({})", copy.state) };
+            let gap = if copy.place.is_empty() || state.is_empty() { "" } else { " " };
+            format!("{number}{}{gap}{state}", copy.place)
+        });
+        let words: Vec<String> = words.collect();
+        if words.is_empty() { "-".to_owned() } else { words.join("; ") }
+    }
+}
+
+impl Row for DiscLine {
+    const HEADINGS: &'static [&'static str] =
+        &["DISC", "STATE", "DATE", "USED", "OF", "SNAPSHOT", "COPIES", "VERIFIED", "SET", "WHERE"];
+    const NUMBERS: &'static [usize] = &[0, 3, 4, 5, 6];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.state.clone(),
+            self.date.map_or("-".to_owned(), |date| date.to_string()),
+            self.used.to_string(),
+            self.capacity.to_string(),
+            self.snapshot.to_string(),
+            self.copies.to_string(),
+            self.verified.map_or("-".to_owned(), |moment| moment.to_string()),
+            self.set.to_string(),
+            self.places(),
+        ]
+    }
+}
+
+impl Object for DiscLine {
+    fn object(&self) -> Value {
+        json!({
+            "set": self.set.as_str(),
+            "id": self.id.0,
+            "uuid": self.uuid.to_string(),
+            "state": self.state,
+            "date": self.date.map(|date| date.to_string()),
+            "used": self.used.0,
+            "capacity": self.capacity.0,
+            "snapshot": self.snapshot.0,
+            "copies": self.copies,
+            "verified": self.verified.map(|moment| moment.to_string()),
+            "media": self.media.iter().map(CopyLine::object).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl CopyLine {
+    fn object(&self) -> Value {
+        json!({
+            "copy": self.copy,
+            "state": self.state,
+            "place": self.place,
+            "medium": self.medium,
+            "burned": self.burned.to_string(),
+            "verified": self.verified.map(|moment| moment.to_string()),
+        })
+    }
+}
+
+/// What the loss of discs takes from one snapshot.
+#[derive(Clone, Debug)]
+pub struct LossLine {
+    pub set: SetName,
+    pub id: SnapshotSeq,
+    pub date: Moment,
+    pub files: u64,
+    pub size: Bytes,
+    /// Of these, files whose content the newest state does not have.
+    pub for_good: u64,
+    pub for_good_size: Bytes,
+}
+
+impl Row for LossLine {
+    const HEADINGS: &'static [&'static str] =
+        &["SNAPSHOT", "DATE", "FILES LOST", "SIZE", "FOR GOOD", "SIZE", "SET"];
+    const NUMBERS: &'static [usize] = &[0, 2, 3, 4, 5];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.date.to_string(),
+            self.files.to_string(),
+            self.size.to_string(),
+            self.for_good.to_string(),
+            self.for_good_size.to_string(),
+            self.set.to_string(),
+        ]
+    }
+}
+
+impl Object for LossLine {
+    fn object(&self) -> Value {
+        json!({
+            "set": self.set.as_str(),
+            "id": self.id.0,
+            "date": self.date.to_string(),
+            "files": self.files,
+            "size": self.size.0,
+            "for_good": self.for_good,
+            "for_good_size": self.for_good_size.0,
+        })
+    }
+}
+
+/// A copy that is to be read again.
+#[derive(Clone, Debug)]
+pub struct DueLine {
+    pub set: SetName,
+    pub disc: DiscNo,
+    pub copy: u32,
+    pub verified: Option<Moment>,
+    /// Why it is suspect.
+    pub suspect: Option<String>,
+    pub place: Option<String>,
+    pub medium: String,
+    pub now: Moment,
+}
+
+impl Row for DueLine {
+    const HEADINGS: &'static [&'static str] =
+        &["DISC", "COPY", "FOUND RIGHT", "SET", "WHERE", "SUSPECT"];
+    const NUMBERS: &'static [usize] = &[0, 1];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.disc.to_string(),
+            self.copy.to_string(),
+            self.verified.map_or("never".to_owned(), |moment| ago(moment, self.now)),
+            self.set.to_string(),
+            self.place.clone().unwrap_or_else(|| self.medium.clone()),
+            self.suspect.clone().unwrap_or_else(|| "-".to_owned()),
+        ]
+    }
+}
+
+impl Object for DueLine {
+    fn object(&self) -> Value {
+        json!({
+            "set": self.set.as_str(),
+            "id": self.disc.0,
+            "copy": self.copy,
+            "verified": self.verified.map(|moment| moment.to_string()),
+            "suspect": self.suspect,
+            "place": self.place,
+            "medium": self.medium,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn copy(copy: u32, state: &'static str, place: &str) -> CopyLine {
+        let (place, medium, burned) = (place.to_owned(), "BD-R".to_owned(), Moment(0));
+        CopyLine { copy, state, place, medium, burned, verified: None }
+    }
+
+    fn disc(media: Vec<CopyLine>) -> DiscLine {
+        DiscLine {
+            set: SetName::new("photos").unwrap(),
+            id: DiscNo(7),
+            uuid: DiscUuid(Uuid::nil()),
+            state: "verified".to_owned(),
+            date: Some(Moment(0)),
+            used: Bytes(1),
+            capacity: Bytes(2),
+            snapshot: SnapshotSeq(3),
+            copies: 1,
+            verified: None,
+            media,
+        }
+    }
+
+    #[test]
+    fn discs_have_ids_and_as_many_cells_as_headings() {
+        let disc = disc(vec![copy(1, "ok", "shelf B")]);
+        assert_eq!(disc.object()["id"], 7);
+        assert_eq!(disc.object()["media"][0]["place"], "shelf B");
+        assert_eq!(disc.cells().len(), DiscLine::HEADINGS.len());
+        let loss = LossLine {
+            set: disc.set.clone(),
+            id: SnapshotSeq(1),
+            date: Moment(0),
+            files: 2,
+            size: Bytes(3),
+            for_good: 1,
+            for_good_size: Bytes(1),
+        };
+        assert_eq!(loss.cells().len(), LossLine::HEADINGS.len());
+        assert_eq!(loss.object()["for_good"], 1);
+    }
+
+    #[test]
+    fn places_name_the_copy_only_where_there_are_several() {
+        assert_eq!(disc(vec![]).places(), "-");
+        assert_eq!(disc(vec![copy(1, "ok", "")]).places(), "-");
+        assert_eq!(disc(vec![copy(1, "ok", "shelf B")]).places(), "shelf B");
+        assert_eq!(disc(vec![copy(1, "damaged", "shelf B")]).places(), "shelf B (damaged)");
+        let two = vec![copy(1, "lost", ""), copy(2, "ok", "office")];
+        assert_eq!(disc(two).places(), "1: (lost); 2: office");
+    }
+}

@@ -1,0 +1,260 @@
+//! The answer of `status`: is my data safe? What is not comes first, then what may be lost, then
+//! the rows that say the rest.
+
+use super::lines::{Places, StatusLine};
+use super::screen::Screen;
+use super::table::{self, Object, Row};
+use crate::model::path::shown;
+use crate::model::{Bytes, DiscNo};
+use crate::port::clock::Moment;
+use serde_json::{Value, json};
+use std::io;
+
+/// How safe a set is.
+#[derive(Clone, Debug, Default)]
+pub struct SafetyLine {
+    /// What is not safe, each with what to do; none: all is.
+    pub dangers: Vec<String>,
+    /// Files of the newest state by how many verified copies they have.
+    pub by_copies: Vec<(u32, u64)>,
+    /// How many each shall have.
+    pub wanted: u32,
+    pub may_lose: Vec<DiscNo>,
+    pub only_copy: Vec<DiscNo>,
+    pub no_good_copy: Vec<DiscNo>,
+    /// When the good copy that was not read for the longest time was last found right.
+    pub oldest: Option<Moment>,
+}
+
+/// How safe a file is.
+#[derive(Clone, Debug)]
+pub struct FileSafetyLine {
+    pub path: Vec<u8>,
+    pub size: Bytes,
+    pub copies: u32,
+    pub discs: Vec<DiscNo>,
+    pub verified: Option<Moment>,
+    pub places: Vec<String>,
+    pub now: Moment,
+}
+
+impl SafetyLine {
+    pub fn is_safe(&self) -> bool {
+        self.dangers.is_empty()
+    }
+
+    /// Adds what is known to the object of the set.
+    pub(super) fn put(&self, object: &mut serde_json::Map<String, Value>) {
+        let numbers = |discs: &[DiscNo]| discs.iter().map(|disc| disc.0).collect::<Vec<_>>();
+        let by_copies: serde_json::Map<String, Value> = self
+            .by_copies
+            .iter()
+            .map(|(copies, files)| (copies.to_string(), json!(files)))
+            .collect();
+        for (key, value) in [
+            ("is_safe", json!(self.is_safe())),
+            ("dangers", json!(self.dangers)),
+            ("files_by_copies", Value::Object(by_copies)),
+            ("copies_wanted", json!(self.wanted)),
+            ("may_lose", json!(numbers(&self.may_lose))),
+            ("only_copy", json!(numbers(&self.only_copy))),
+            ("no_good_copy", json!(numbers(&self.no_good_copy))),
+            ("oldest_check", json!(self.oldest.map(|moment| moment.to_string()))),
+        ] {
+            object.insert(key.to_owned(), value);
+        }
+    }
+
+    /// The verdict on the set of this name.
+    fn text(&self, set: &str, now: Moment) -> String {
+        let mut text = match self.is_safe() {
+            true => format!("safe      {set}: {}\n", self.copies_words()),
+            false => format!("NOT SAFE  {set}\n"),
+        };
+        for danger in &self.dangers {
+            text += &format!("          - {danger}\n");
+        }
+        if let Some(oldest) = self.oldest {
+            text += &format!(
+                "          the copy longest unread was found right {}\n",
+                ago(oldest, now)
+            );
+        }
+        text + &self.loss_words()
+    }
+
+    fn copies_words(&self) -> String {
+        match self.by_copies.iter().map(|(copies, _)| *copies).min() {
+            None => "nothing is stored, and nothing is missing".to_owned(),
+            Some(1) => "every file has a verified copy".to_owned(),
+            Some(least) => format!("every file has {least} verified copies"),
+        }
+    }
+
+    fn loss_words(&self) -> String {
+        let mut text = String::new();
+        if !self.may_lose.is_empty() {
+            let any = if self.may_lose.len() > 1 {
+                "a copy of any one of discs"
+            } else {
+                "a copy of disc"
+            };
+            text += &format!("          {any} {} may be lost\n", ranges(&self.may_lose));
+        }
+        if !self.only_copy.is_empty() {
+            let what = if self.only_copy.len() > 1 { "discs" } else { "disc" };
+            let list = ranges(&self.only_copy);
+            text +=
+                &format!("          one good copy only, so no loss is allowed: {what} {list}\n");
+        }
+        text
+    }
+}
+
+impl Row for FileSafetyLine {
+    const HEADINGS: &'static [&'static str] =
+        &["COPIES", "VERIFIED", "SIZE", "DISCS", "PATH", "WHERE"];
+    const NUMBERS: &'static [usize] = &[0, 2];
+
+    fn cells(&self) -> Vec<String> {
+        let copies = if self.copies == 0 { "NONE".to_owned() } else { self.copies.to_string() };
+        let discs = if self.discs.is_empty() { "-".to_owned() } else { ranges(&self.discs) };
+        vec![
+            copies,
+            self.verified.map_or("-".to_owned(), |moment| ago(moment, self.now)),
+            self.size.to_string(),
+            discs,
+            shown(&self.path),
+            self.places.join("; "),
+        ]
+    }
+}
+
+impl Object for FileSafetyLine {
+    fn object(&self) -> Value {
+        let mut object = serde_json::Map::new();
+        for (key, value) in [
+            ("size", json!(self.size.0)),
+            ("copies", json!(self.copies)),
+            ("discs", json!(self.discs.iter().map(|disc| disc.0).collect::<Vec<_>>())),
+            ("verified", json!(self.verified.map(|moment| moment.to_string()))),
+            ("places", json!(self.places)),
+        ] {
+            object.insert(key.to_owned(), value);
+        }
+        super::lines::put_bytes(&mut object, "path", &self.path);
+        Value::Object(object)
+    }
+}
+
+/// Prints the whole answer: for people the verdicts first, those of unsafe sets before the others;
+/// for programs the places, then the sets by name.
+pub fn print_status(
+    screen: &Screen,
+    places: &Places,
+    sets: &[StatusLine],
+    now: Moment,
+) -> io::Result<()> {
+    if screen.json() {
+        screen.object(&places.object())?;
+        return table::print(screen, sets);
+    }
+    let mut judged: Vec<&StatusLine> = sets.iter().collect();
+    judged.sort_by_key(|set| set.safety.is_safe());
+    for set in judged {
+        screen.result(&set.safety.text(set.set.as_str(), now))?;
+    }
+    screen.result(&places.lines())?;
+    table::print(screen, sets)?;
+    let wanted = sets.iter().filter_map(|set| set.wanted.as_ref());
+    screen.result(&wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>())
+}
+
+/// `today`, `14 days ago`, `3 years ago`: as people count.
+pub fn ago(then: Moment, now: Moment) -> String {
+    let days = now.0.saturating_sub(then.0).max(0) / (24 * 3600);
+    match days {
+        0 => "today".to_owned(),
+        1 => "yesterday".to_owned(),
+        2..=99 => format!("{days} days ago"),
+        100..=729 => format!("{} months ago", days / 30),
+        _ => format!("{} years ago", days / 365),
+    }
+}
+
+/// `1-4, 7`.
+pub fn ranges(discs: &[DiscNo]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for disc in discs {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(disc.0) => *last = disc.0,
+            _ => runs.push((disc.0, disc.0)),
+        }
+    }
+    let word = |&(first, last): &(u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    runs.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_told_as_people_count_it() {
+        let told = |days: i64| ago(Moment(0), Moment(days * 24 * 3600));
+        assert_eq!([told(0), told(1), told(14)], ["today", "yesterday", "14 days ago"]);
+        assert_eq!([told(365), told(1000)], ["12 months ago", "2 years ago"]);
+        assert_eq!(ago(Moment(100), Moment(0)), "today", "a clock may jump");
+    }
+
+    #[test]
+    fn numbers_in_a_row_are_told_as_ranges() {
+        let told = |discs: &[u32]| ranges(&discs.iter().map(|&n| DiscNo(n)).collect::<Vec<_>>());
+        assert_eq!(told(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
+        assert_eq!(told(&[]), "");
+    }
+
+    #[test]
+    fn a_verdict_says_what_is_wrong_before_what_is_right() {
+        let unsafe_set = SafetyLine {
+            dangers: vec!["3 files are on no disc yet".to_owned()],
+            may_lose: vec![DiscNo(1), DiscNo(2)],
+            only_copy: vec![DiscNo(3)],
+            ..SafetyLine::default()
+        };
+        assert_eq!(
+            unsafe_set.text("photos", Moment(0)),
+            "NOT SAFE  photos\n          - 3 files are on no disc yet\n          \
+             a copy of any one of discs 1-2 may be lost\n          \
+             one good copy only, so no loss is allowed: disc 3\n"
+        );
+        let by_copies = vec![(2, 5), (3, 1)];
+        let safe = SafetyLine { by_copies, oldest: Some(Moment(0)), ..SafetyLine::default() };
+        assert_eq!(
+            safe.text("films", Moment(14 * 24 * 3600)),
+            "safe      films: every file has 2 verified copies\n          \
+             the copy longest unread was found right 14 days ago\n"
+        );
+    }
+
+    #[test]
+    fn a_file_without_a_copy_shouts() {
+        let mut line = FileSafetyLine {
+            path: b"a".to_vec(),
+            size: Bytes(1),
+            copies: 0,
+            discs: vec![],
+            verified: None,
+            places: vec![],
+            now: Moment(0),
+        };
+        assert_eq!(line.cells()[..2], ["NONE", "-"]);
+        line.copies = 2;
+        assert_eq!(line.cells()[0], "2");
+        assert_eq!(line.cells().len(), FileSafetyLine::HEADINGS.len());
+        assert_eq!(line.object()["path"], "a");
+    }
+}
