@@ -11,6 +11,7 @@ use crate::drive::{DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, d
 use crate::format::DiscTxt;
 use crate::format::volume::image_name;
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
+use crate::port::monitor::Trouble;
 
 pub use identity::Unnamed;
 use identity::identify;
@@ -221,6 +222,21 @@ fn is_before(a: &DiscTxt, b: &DiscTxt) -> bool {
 }
 
 impl Piles {
+    /// Tells what could not be used of what was found; how much of that is damage.
+    pub fn tell_problems(&self, desk: Desk) -> u64 {
+        let mut damaged = 0;
+        for problem in &self.problems {
+            if problem.kind == ProblemKind::Damage {
+                damaged += 1;
+                let thing = self.from.display().to_string();
+                desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
+            } else {
+                desk.monitor.note(&problem.what);
+            }
+        }
+        damaged
+    }
+
     fn sorted(from: &Path, found: Discs) -> Piles {
         let mut piles = Piles::at(from);
         piles.take(found);

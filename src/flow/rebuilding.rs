@@ -20,7 +20,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 
 use super::keys::{KeyRing, KnownKeys};
-use super::piles::{Pile, Piles, ProblemKind};
+use super::piles::{Pile, Piles};
 use super::restoring::{check_listings, note_problems};
 use super::rows::FromDiscs;
 use super::staging::Staging;
@@ -93,7 +93,7 @@ pub fn rebuild(
     let (mut piles, _copied) = gather::gather(request, drives, desk)?;
     piles.name_by_catalog(&request.catalog);
     let mut report = RebuildReport::default();
-    tell_problems(&piles, desk, &mut report);
+    report.unreadable += piles.tell_problems(desk);
     choose(&mut piles, request.name.as_ref())?;
     if piles.sets.is_empty() {
         return Err(piles.nothing());
@@ -117,18 +117,6 @@ pub fn rebuild(
     }
     report.aside = new.finish()?;
     Ok(report)
-}
-
-fn tell_problems(piles: &Piles, desk: Desk, report: &mut RebuildReport) {
-    for problem in &piles.problems {
-        if problem.kind == ProblemKind::Damage {
-            report.unreadable += 1;
-            let thing = piles.from.display().to_string();
-            desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
-        } else {
-            desk.monitor.note(&problem.what);
-        }
-    }
 }
 
 fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {

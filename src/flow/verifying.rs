@@ -19,9 +19,7 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Examined, Expected, Fault, Verdict, examine};
 
 use super::burning::expected;
-use super::piles::{
-    FoundDisc, LONGEST_SUMS, Pile, Piles, ProblemKind, SUMS, look, look_in, read_small,
-};
+use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
 use super::whereabouts::{kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
@@ -92,7 +90,7 @@ pub fn verify_from(
     name_by_discs(request, &mut piles, desk);
     piles.give_up_unnamed();
     let mut report = VerifyReport::default();
-    tell_problems(&piles, desk, &mut report);
+    report.unreadable += piles.tell_problems(desk);
     choose(&mut piles, request.name.as_ref())?;
     if piles.sets.is_empty() && report.unreadable == 0 {
         return Err(piles.nothing());
@@ -138,18 +136,6 @@ fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
         return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
     }
     Ok(())
-}
-
-fn tell_problems(piles: &Piles, desk: Desk, report: &mut VerifyReport) {
-    for problem in &piles.problems {
-        if problem.kind == ProblemKind::Damage {
-            report.unreadable += 1;
-            let thing = piles.from.display().to_string();
-            desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
-        } else {
-            desk.monitor.note(&problem.what);
-        }
-    }
 }
 
 fn local_catalog(request: &VerifyRequest, desk: Desk) -> Option<Catalog> {
