@@ -49,11 +49,13 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if !self.clears {
-            return;
+        if self.clears {
+            // If this fails the next writer looks a little closer, for nothing.
+            let _ = self.file.set_len(0);
         }
-        // If this fails the next writer looks a little closer, for nothing.
-        let _ = self.file.set_len(0);
+        // By name: a child that is just being started holds the open file for a moment, too. If it
+        // fails, closing lets go of it.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
