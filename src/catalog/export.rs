@@ -48,6 +48,16 @@ impl Catalog {
             other => explain(to, "exporting a set", other),
         })
     }
+
+    /// Bytes of the whole catalog. What [`export_set`](Self::export_set) writes is not more: it has
+    /// a part of the rows, no indexes and no free pages.
+    pub fn bytes(&self) -> Result<u64> {
+        self.read("asking for the catalog's size", |conn| {
+            let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            let page: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            Ok(pages.unsigned_abs() * page.unsigned_abs())
+        })
+    }
 }
 
 /// A file that was there before is never written into.

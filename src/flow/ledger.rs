@@ -269,6 +269,10 @@ impl Ledger for CatalogLedger<'_> {
         }
     }
 
+    fn catalog_bytes(&mut self) -> Result<u64, LedgerError> {
+        Ok(self.catalog.bytes().map_err(FlowError::from)?)
+    }
+
     fn export_catalog(&mut self, to: &Path) -> Result<(), LedgerError> {
         Ok(self.catalog.export_set(self.set, to).map_err(FlowError::from)?)
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use crate::codec::frames::{FRAME_BYTES, LineFrames, compress};
+use crate::codec::frames::{FRAME_BYTES, LineFrames, compress, worst_listing};
 use crate::codec::openpgp::Sealer;
 use crate::codec::spool::Spool;
 use crate::format::by_hand::{self, Facts};
@@ -86,6 +86,30 @@ pub fn rows_file(dir: &Path, archive: u32) -> PathBuf {
     dir.join(ROWS).join(format!("{archive:08}.tsv"))
 }
 
+/// What the listings take at most as they are now. Their text is counted, nothing is compressed:
+/// for a disc with room enough, that is all that need be known.
+pub fn bounds(disc: &DiscInWork, ledger: &mut dyn Ledger) -> Result<ListingSizes, PackError> {
+    let dir = disc.dir.join(ROWS);
+    let rows = rows_files(&dir)
+        .and_then(|files| {
+            files.iter().map(|file| Ok(file.metadata()?.len())).sum::<io::Result<u64>>()
+        })
+        .map_err(PackError::staging(&dir))?;
+    let index = worst_listing(rows + disc.index_header.len() as u64);
+    let mut sizes = ListingSizes { index, ..ListingSizes::default() };
+    if disc.carries_listings {
+        let mut text = disc.snapshot_header.len() as u64;
+        let count = |line: &[u8]| {
+            text += line.len() as u64;
+            Ok(())
+        };
+        snapshot_lines(ledger, count)?;
+        sizes.snapshot = worst_listing(text);
+        sizes.catalog = worst_listing(ledger.catalog_bytes().map_err(PackError::Ledger)?);
+    }
+    Ok(sizes)
+}
+
 /// Compresses the listings as they would be now and keeps only their sizes.
 pub fn measure(
     disc: &DiscInWork,
@@ -144,15 +168,21 @@ fn write_snapshot<W: Write>(
     let failed = || PackError::staging(&disc.dir);
     let mut lines = LineFrames::new(out);
     put_lines(&mut lines, &disc.snapshot_header).map_err(failed())?;
-    let mut line = Vec::new();
-    ledger
-        .snapshot_rows(&mut |row| {
-            line.clear();
-            snapshot_line(row, &mut line);
-            lines.line(&line)
-        })
-        .map_err(PackError::Ledger)?;
+    snapshot_lines(ledger, |line| lines.line(line))?;
     lines.finish().map_err(failed())
+}
+
+fn snapshot_lines(
+    ledger: &mut dyn Ledger,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), PackError> {
+    let mut line = Vec::new();
+    let rows = ledger.snapshot_rows(&mut |row| {
+        line.clear();
+        snapshot_line(row, &mut line);
+        take(&line)
+    });
+    rows.map_err(PackError::Ledger)
 }
 
 /// Exports the catalog and compresses it in frames, so that both are parallel and bounded.

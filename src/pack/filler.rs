@@ -2,8 +2,8 @@
 //! closed, where a file is cut because the archive or the disc ends.
 //!
 //! Until the edge is near, room is reckoned by upper bounds, which cost nothing. When a bound says
-//! "full", the true sizes are taken: frames on their way are waited for, then the open archives are
-//! sealed and the listings compressed for real, and packing goes on with what that set free.
+//! "full", the true sizes are taken: frames on their way are waited for, the listings compressed for
+//! real, then the open archives sealed, and packing goes on with what that set free.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -59,8 +59,9 @@ pub struct DiscInWork {
     /// The `#` lines of INDEX and of SNAPSHOT.
     pub index_header: Vec<u8>,
     pub snapshot_header: Vec<u8>,
-    /// As measured last.
+    /// What the listings took when it was reckoned last: at most, or as compressed for real.
     pub(super) sizes: Option<ListingSizes>,
+    pub(super) measured: bool,
     /// What INDEX, and SNAPSHOT and catalog, may have grown since.
     pub(super) index_growth: u64,
     pub(super) members_since: u64,
@@ -77,6 +78,7 @@ impl DiscInWork {
             index_header: Vec::new(),
             snapshot_header: Vec::new(),
             sizes: None,
+            measured: false,
             index_growth: 0,
             members_since: 0,
         }

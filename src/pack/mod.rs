@@ -62,6 +62,8 @@ pub trait Ledger {
     /// A moment between two pieces of work, at most a block apart: whoever keeps the ledger may see
     /// to something else, or end the packing.
     fn breathe(&mut self) -> Result<(), LedgerError>;
+    /// What [`export_catalog`](Self::export_catalog) would write now, at most.
+    fn catalog_bytes(&mut self) -> Result<u64, LedgerError>;
     /// Writes the set's own catalog as it goes onto a disc into a new file.
     fn export_catalog(&mut self, to: &std::path::Path) -> Result<(), LedgerError>;
 }

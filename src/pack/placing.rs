@@ -318,8 +318,14 @@ impl Filler<'_> {
         let growth = self.growth_of(&member);
         // Asking for a whole cluster takes the true sizes first, if the bounds say "full".
         self.ensure(current.lane, SMALLEST_PART * 2, growth, ledger)?;
-        let Some(room) = self.room_in(current.lane, growth, ledger)? else { return Ok(None) };
         let limit = self.archive_room(current.lane);
+        let mut room = self.room_in(current.lane, growth, ledger)?;
+        let wanted = limit.min(current.reading.size() - current.at);
+        if room.is_none_or(|room| room < wanted) && !self.disc.measured {
+            self.measure(ledger)?;
+            room = self.room_in(current.lane, growth, ledger)?;
+        }
+        let Some(room) = room else { return Ok(None) };
         let head = file_head(name, current, 0, None).stored_len() + 1024;
         let fits = |data: u64| self.cost(current.lane, head + data + 512) <= room;
         let mut data = room.min(limit);

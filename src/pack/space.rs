@@ -99,7 +99,7 @@ impl Filler<'_> {
             return Ok(true);
         }
         if self.disc.sizes.is_none() {
-            self.measure(ledger)?;
+            self.bound(ledger)?;
         }
         if self.fits(lane, tar, growth, ledger)? {
             return Ok(true);
@@ -109,6 +109,12 @@ impl Filler<'_> {
         }
         if self.fits(lane, tar, growth, ledger)? {
             return Ok(true);
+        }
+        if !self.disc.measured {
+            self.measure(ledger)?;
+            if self.fits(lane, tar, growth, ledger)? {
+                return Ok(true);
+            }
         }
         if self.reckoned_growth() > WORTH_SETTLING {
             self.seal_all(ledger)?;
@@ -200,10 +206,19 @@ impl Filler<'_> {
         self.disc.index_growth + listed
     }
 
-    /// Compresses the listings as they would be now. Archives that are open are not in them.
+    /// Reckons what the listings take at most as they would be now.
+    fn bound(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
+        self.tell_known(ledger)?;
+        self.disc.sizes = Some(closing::bounds(&self.disc, ledger)?);
+        Ok(())
+    }
+
+    /// Compresses the listings as they would be now. Archives that are open are not in them: what
+    /// these add is reckoned on.
     pub(super) fn measure(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         self.tell_known(ledger)?;
         self.disc.sizes = Some(closing::measure(&self.disc, &self.config.scratch, ledger)?);
+        self.disc.measured = true;
         self.disc.index_growth = 0;
         self.disc.members_since = 0;
         Ok(())

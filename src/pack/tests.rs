@@ -96,6 +96,9 @@ impl Ledger for Memory {
             false => Ok(()),
         }
     }
+    fn catalog_bytes(&mut self) -> Result<u64, LedgerError> {
+        Ok(4096)
+    }
     fn export_catalog(&mut self, to: &Path) -> Result<(), LedgerError> {
         Ok(fs::write(to, vec![7; 4096])?)
     }
