@@ -320,6 +320,25 @@ mod tests {
     }
 
     #[test]
+    fn no_listing_is_longer_than_its_bound() {
+        let mut random = vec![0; 1 << 20];
+        getrandom::fill(&mut random).unwrap();
+        random.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+        // Lines that leave nearly half of every second frame empty, and one longer than a frame.
+        for length in [1, 300, FRAME_BYTES / 2 + 1, FRAME_BYTES, 1 << 20] {
+            let mut frames = LineFrames::new(io::sink());
+            let mut text = 0;
+            for _ in 0..(3 * FRAME_BYTES / length).clamp(1, 2000) {
+                *random.last_mut().unwrap() = b'\n';
+                frames.line(&random[random.len() - length..]).unwrap();
+                text += length as u64;
+            }
+            let written = frames.finish().unwrap().1;
+            assert!(written <= worst_listing(text), "{written} of {text} in lines of {length}");
+        }
+    }
+
+    #[test]
     fn what_has_no_repeats_but_few_kinds_of_bytes_is_worth_compressing() {
         let mut random = vec![0; 16 << 10];
         getrandom::fill(&mut random).unwrap();
