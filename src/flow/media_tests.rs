@@ -192,6 +192,8 @@ impl Bench {
         self.tray.will_get(&[&self.path("one"), &self.path("two")]);
         let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
         let request = BackupRequest {
+            signer: None,
+            drill: false,
             source: self.path("source").canonicalize().unwrap(),
             name: SetName::new("films").unwrap(),
             catalog: self.path("catalog.sqlite"),

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
+use crate::codec::openpgp::Sealer;
 use crate::drive::Drive;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
@@ -77,7 +78,7 @@ pub fn migrate(
     let typed = RefCell::new(None);
     let ask = |prompt: &str, twice: bool| asked_once(request, &typed, prompt, twice);
     let keys = || keys_with(&request.keys, &ask);
-    let sealer = keys().sealer_for(&set)?;
+    let sealer = keys().sealer_for(&set)?.map(Sealer::keeping_keys);
     let backup = as_backup(request, &set, keys());
     let report = BackupReport::default();
     let run = Run { request: &backup, staging: &staging, set: &set, sealer, desk, report };
@@ -190,6 +191,8 @@ fn as_backup<'a>(request: &MigrateRequest, set: &KnownSet, keys: KeyRing<'a>) ->
         archive_size: request.archive_size,
         compression: None,
         keys,
+        signer: None,
+        drill: true,
         filter: FilterOptions::default(),
         rehash: false,
         move_source: false,
@@ -249,6 +252,7 @@ impl Moving<'_> {
         self.run.staging.check_space(need, need)?;
         let from = self.place(disc)?;
         let request = RestoreRequest {
+            signed_by: None,
             from: from.clone(),
             target: self.scratch.dir.clone(),
             catalog: self.request.catalog.clone(),
@@ -335,6 +339,7 @@ impl Moving<'_> {
     /// the listings.
     fn close(&mut self, drives: &mut Drives) -> Result<bool, FlowError> {
         let closed = self.run.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
+        self.run.drill(self.ledger.catalog(), &closed)?;
         let Run { staging, set, desk, .. } = *self.run;
         let mut station = Station { staging, set, drives, desk };
         station.burn_one(self.ledger.catalog(), &closed)?;

@@ -186,6 +186,7 @@ impl Watch<'_> {
     fn check(&mut self, words: String, drives: &mut Drives) -> Result<(), FlowError> {
         self.said = None;
         let request = VerifyRequest {
+            signed_by: None,
             from: self.request.device.clone(),
             catalog: self.request.catalog.clone(),
             name: None,
