@@ -163,3 +163,22 @@ fn signed_discs_are_filled_to_the_edge_and_a_held_one_is_signed_when_it_is_flush
     sandbox.run(["verify", "shelf", "--verify-signature", "a.cert"]).ok();
     assert!(sandbox.images().len() >= 3);
 }
+
+#[test]
+fn discs_that_take_the_place_of_signed_ones_are_signed_and_drilled() {
+    let sandbox = signers();
+    sandbox.run(["backup", "--disc-size", "3M", "--sign", "a.key", "source", "shelf"]).ok();
+    let migrate = ["migrate", "--all", "--disc-size", "4M", "--to"];
+    let unsigned = "disc 1 of source is signed, and what is packed now is not";
+    let signed = sandbox.run(migrate.iter().chain(&["new", "--sign", "a.key"]));
+    assert!(!signed.ok().stderr().contains(unsigned), "{}", signed.story());
+    sandbox.run(["verify", "new", "--verify-signature", "a.cert"]).ok();
+    sandbox.run(["restore", "new", "back", "--verify-signature", "a.cert"]).ok();
+    assert_same_tree(&sandbox.source(), &sandbox.path("back"));
+    let discs = sandbox.run(["discs", "--json"]).ok().results();
+    assert!(discs.iter().all(|disc| disc["drilled"].is_string()), "{discs:?}");
+    // Who forgets the key is told.
+    let forgetful = sandbox.run(["migrate", "2", "--disc-size", "4M", "--to", "newest"]);
+    forgetful.ok().says(&unsigned.replace("disc 1", "disc 2"));
+    sandbox.run(["verify", "newest", "--verify-signature", "a.cert"]).code(5).says("not signed");
+}

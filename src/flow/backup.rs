@@ -25,6 +25,7 @@ use crate::scan::walk::walk;
 use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
 use super::compare::{Compared, Comparer, Known};
+use super::drilling::drill_without_keys;
 use super::keys::{KeyRing, NewKeys};
 use super::keysheet::remember_hint;
 use super::ledger::{CatalogLedger, choose_compression};
@@ -144,6 +145,7 @@ pub fn backup(
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
     clear_done(&catalog, staging, set)?;
+    run.miss_signer(&catalog)?;
     run.forget_lost_staging(&mut catalog)?;
     run.drill_waiting(&mut catalog)?;
     let report = match drives {
@@ -177,6 +179,9 @@ pub fn burn_staged(
     }
     if waits.is_empty() {
         return Err(FlowError::NothingStaged(String::new()));
+    }
+    for disc in waits.iter().filter(|d| discs.is_empty() || discs.contains(&d.number)) {
+        drill_without_keys(&mut catalog, &staging, &set, disc, desk)?;
     }
     let mut station = Station { staging: &staging, set: &set, drives, desk };
     let burned = station.burn_waiting(&mut catalog, discs)?;

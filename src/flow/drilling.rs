@@ -442,11 +442,8 @@ fn take_sample(
 impl Run<'_> {
     /// Tries what a run before left, unless it did so itself.
     pub(super) fn drill_waiting(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        let mut discs = waiting(catalog, self.set, self.staging)?;
-        // One that was burned already was drilled before, or nobody wanted it.
-        discs.retain(|disc| matches!(disc.state, DiscState::Staged | DiscState::Failed));
-        for disc in discs {
-            if newest(catalog, self.set, &disc)? != Some(Finding::Ok) {
+        for disc in waiting(catalog, self.set, self.staging)? {
+            if is_untried(catalog, self.set, &disc)? {
                 self.drill(catalog, &disc)?;
             }
         }
@@ -460,6 +457,32 @@ impl Run<'_> {
         }
         drill_staged(catalog, self.staging, self.set, disc, self.sealer.as_ref(), self.desk)
     }
+}
+
+/// Tries a disc that a run before left untried, where nobody is there to give a key.
+pub(super) fn drill_without_keys(
+    catalog: &mut Catalog,
+    staging: &Staging,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    if !is_untried(catalog, set, disc)? {
+        return Ok(());
+    }
+    if set.facts.encryption.is_on() {
+        let words = "the set is encrypted, and no key is at hand; `coldcut drill` asks for it";
+        desk.monitor.note(&format!("disc {} is not drilled: {words}", disc.number));
+        return Ok(());
+    }
+    drill_staged(catalog, staging, set, disc, None, desk)
+}
+
+/// Whether a staged disc was never tried, or did not open then. One that was burned already was
+/// tried before, or nobody wanted it.
+fn is_untried(catalog: &Catalog, set: &KnownSet, disc: &DiscInfo) -> Result<bool, FlowError> {
+    let is_staged = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+    Ok(is_staged && newest(catalog, set, disc)? != Some(Finding::Ok))
 }
 
 /// What the last drill of the disc found.

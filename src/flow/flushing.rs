@@ -60,6 +60,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let report = BackupReport::default();
     let (staging, set) = (&staging, &set);
     let run = Run { request: &backup, staging, set, sealer, desk, report };
+    run.miss_signer(&catalog)?;
     run.forget_lost_staging(&mut catalog)?;
     let texts = run.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
-use crate::codec::openpgp::Sealer;
+use crate::codec::openpgp::{Sealer, Signer};
 use crate::drive::Drive;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
@@ -51,6 +51,8 @@ pub struct MigrateRequest<'a> {
     pub capacity: Sectors,
     pub archive_size: Bytes,
     pub keys: KeyRing<'a>,
+    /// Signs the new discs' SHA256SUMS.
+    pub signer: Option<Signer>,
 }
 
 #[derive(Debug)]
@@ -67,11 +69,13 @@ pub struct MigrateReport {
 
 /// `source`: the drive at `from`, if that is one.
 pub fn migrate(
-    request: &MigrateRequest,
+    mut request: MigrateRequest,
     mut source: Option<&mut (dyn Drive + 'static)>,
     drives: &mut Drives,
     desk: Desk,
 ) -> Result<MigrateReport, FlowError> {
+    let signer = request.signer.take();
+    let request = &request;
     let (mut catalog, set, last) = open(request)?;
     let staging = Staging::open(&request.staging)?;
     let old = old_discs(request, &catalog, &set)?;
@@ -79,10 +83,12 @@ pub fn migrate(
     let ask = |prompt: &str, twice: bool| asked_once(request, &typed, prompt, twice);
     let keys = || keys_with(&request.keys, &ask);
     let sealer = keys().sealer_for(&set)?.map(Sealer::keeping_keys);
-    let backup = as_backup(request, &set, keys());
+    let backup = as_backup(request, &set, keys(), signer);
     let report = BackupReport::default();
     let run = Run { request: &backup, staging: &staging, set: &set, sealer, desk, report };
+    run.miss_signer(&catalog)?;
     run.forget_lost_staging(&mut catalog)?;
+    run.drill_waiting(&mut catalog)?;
     Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, &[])?;
     let texts = run.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
@@ -180,7 +186,12 @@ fn keys_with<'a>(keys: &KeyRing, passphrase: &'a super::keys::AskPassphrase<'a>)
 }
 
 /// What closes discs asks for no more than this.
-fn as_backup<'a>(request: &MigrateRequest, set: &KnownSet, keys: KeyRing<'a>) -> BackupRequest<'a> {
+fn as_backup<'a>(
+    request: &MigrateRequest,
+    set: &KnownSet,
+    keys: KeyRing<'a>,
+    signer: Option<Signer>,
+) -> BackupRequest<'a> {
     BackupRequest {
         source: set.facts.source.clone(),
         name: set.facts.name.clone(),
@@ -191,7 +202,7 @@ fn as_backup<'a>(request: &MigrateRequest, set: &KnownSet, keys: KeyRing<'a>) ->
         archive_size: request.archive_size,
         compression: None,
         keys,
-        signer: None,
+        signer,
         drill: true,
         filter: FilterOptions::default(),
         rehash: false,

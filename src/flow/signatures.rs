@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::catalog::{Catalog, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, FileReader};
 use crate::format::sums::parse_sums;
 use crate::model::Digest;
 
-use super::chain;
+use super::backup::Run;
 use super::piles::{LONGEST_SUMS, SUMS, read_small};
+use super::{FlowError, chain};
 
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
 /// Several signatures of large keys.
@@ -18,6 +20,26 @@ const LONGEST_SIGNATURE: usize = 64 << 10;
 /// What is believed before any content is compared: it says who the disc is, and what the sums of
 /// all contents are.
 const BELIEVED: [&str; 4] = ["DISC.txt", "INDEX.", "SNAPSHOT.", "catalog."];
+
+impl Run<'_> {
+    /// The discs so far were signed, and those of this run will not be: nobody who asks for
+    /// signatures would use them.
+    pub(super) fn miss_signer(&self, catalog: &Catalog) -> Result<(), FlowError> {
+        let set = self.set;
+        let mut discs = catalog.discs(set.id)?;
+        discs.retain(|disc| disc.state != DiscState::Open);
+        let (Some(last), None) = (discs.last(), &self.request.signer) else { return Ok(()) };
+        let files = catalog.disc_files(set.id, last.number)?;
+        if files.iter().any(|file| file.path == SIGNATURE) {
+            self.desk.monitor.note(&format!(
+                "disc {} of {} is signed, and what is packed now is not: --sign does it, and \
+                 --verify-signature refuses discs without",
+                last.number, set.facts.name
+            ));
+        }
+        Ok(())
+    }
+}
 
 /// Why this disc does not count; `None` if the signature is right and covers all that is believed.
 pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<String> {
