@@ -209,7 +209,7 @@ fn a_disc_that_stock_tools_cannot_read_is_not_burned() {
     let backup = || sandbox.run(words.iter().chain(&["source", "shelf"]));
     backup().code(5).says("does not open with stock tools").says("archives/0000000");
     sandbox.run(["burn", "shelf"]).code(5).says("found by the last drill");
-    assert_eq!(sandbox.images(), [PathBuf::new(); 0]);
+    assert!(sandbox.images().is_empty());
     // As the message says: packed anew.
     sandbox.bash("rm -r staging/*/0001").ok();
     backup().ok();
