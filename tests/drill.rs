@@ -77,7 +77,7 @@ fn stock_tools_open_every_kind_of_disc() {
 #[test]
 fn discs_on_a_shelf_are_drilled_by_number_and_by_place() {
     let sandbox = staged(&["--encrypt", "--passphrase-file", "passphrase"]);
-    sandbox.run(["burn", "shelf"]).ok();
+    sandbox.run(["burn", "shelf"]).ok().says("disc 1 is not drilled: the set is encrypted");
     drill(&sandbox, &[]).code(1).says("nothing is staged");
     assert_eq!(counts(drill(&sandbox, &["1", "shelf"]).ok()).len(), 1);
     assert!(counts(drill(&sandbox, &["--all", "shelf"]).ok()).len() >= 2);
@@ -167,6 +167,10 @@ fn is_drilled(sandbox: &Sandbox) -> bool {
     discs.iter().all(|disc| disc["drilled"].is_string())
 }
 
+fn status(sandbox: &Sandbox) -> String {
+    sandbox.run(["status"]).stdout()
+}
+
 #[test]
 fn each_disc_is_drilled_before_it_is_burned() {
     for options in [&[][..], &["--encrypt", "--passphrase-file", "passphrase"]] {
@@ -177,6 +181,7 @@ fn each_disc_is_drilled_before_it_is_burned() {
         let words = ["backup", "--disc-size", "4M", "--archive-size", "1M"];
         sandbox.run(words.iter().chain(options).chain(&["source", "shelf"])).ok();
         assert!(is_drilled(&sandbox));
+        assert!(status(&sandbox).contains("  opened by stock tools today: discs 1-"));
     }
 }
 
@@ -214,6 +219,18 @@ fn a_disc_that_stock_tools_cannot_read_is_not_burned() {
     sandbox.bash("rm -r staging/*/0001").ok();
     backup().ok();
     assert!(is_drilled(&sandbox));
+}
+
+#[test]
+fn what_nobody_drilled_is_drilled_before_it_is_burned_later() {
+    let sandbox = staged(&[]);
+    assert!(status(&sandbox).contains("never opened by stock tools (`coldcut drill`): discs 1-"));
+    sandbox.run(["burn", "1", "shelf"]).ok();
+    let discs = sandbox.run(["discs", "--json"]).ok().results();
+    assert!(discs[0]["drilled"].is_string() && discs[1]["drilled"].is_null(), "{discs:?}");
+    flip(&sandbox, "0002/archives/*", |_| 60);
+    sandbox.run(["burn", "shelf"]).code(5).says("does not open with stock tools");
+    assert_eq!(sandbox.images().len(), 1);
 }
 
 #[test]
