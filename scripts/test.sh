@@ -1,13 +1,26 @@
 #!/bin/bash
-# All that must hold before a change goes in: format, lints, tests, and the suite of the
-# laboratory, where qemu can be had. Exits with 0 only if all do.
+# All that must hold before a change goes in: format, lints, tests, fuzzers, dependencies, and the
+# suite of the laboratory, where qemu can be had. Exits with 0 only if all do.
 #   --demo     the demo runs on a small folder, too
+#   --no-fuzz  without the fuzzers
 #   --no-lab   without the laboratory
+#   --long     the long forms: hundreds of kills, the whole damage matrix, half an hour a fuzzer
+# shellcheck disable=SC2317 # `part` runs functions by their names
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 failed=0
 say() { printf 'test: %s\n' "$*"; }
+fail() { failed=1; say "!!! $*"; }
+
+# Runs a part and keeps what it took for the table at the end.
+table=()
+part() {
+  local name=$1 began=$SECONDS
+  shift
+  "$@"
+  table+=("$(printf '%-12s %5d:%02d' "$name" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
+}
 
 # Runs a check of cargo's that not every installation has, such as `fmt` or `clippy`.
 check() {
@@ -17,7 +30,7 @@ check() {
     return
   fi
   say "cargo $*"
-  cargo "$@" || { failed=1; say "!!! cargo $component found something"; }
+  cargo "$@" || fail "cargo $component found something"
 }
 
 demo() {
@@ -28,7 +41,7 @@ demo() {
   ln -s sub/numbers "$folder/link"
   ./scripts/demo.sh "$folder" || status=1
   rm -r "$folder"
-  return $status
+  [ "$status" -eq 0 ] || fail "the demo failed"
 }
 
 # The tests of all binaries of a log, added up, as the one last line.
@@ -53,6 +66,32 @@ logged() {
   return "$status"
 }
 
+tests() {
+  logged cargo test --locked --no-fail-fast || failed=1
+  # The suite's own tests run in the guest only.
+  logged cargo test --locked --no-fail-fast -p coldcut-lab --lib || failed=1
+}
+
+fuzz() {
+  say "scripts/fuzz.sh ${long[*]}"
+  ./scripts/fuzz.sh "${long[@]}" || fail "the fuzzers found something"
+}
+
+# Advisories come from a database that must be fetched; the rest is in Cargo.lock and the sources.
+# tests/dependencies.rs has checked the most important of it already.
+deny() {
+  if ! cargo deny --version >/dev/null 2>&1; then
+    say "!!! cargo deny is not installed (cargo install --locked cargo-deny): NOT CHECKED"
+    return
+  fi
+  check deny --offline check bans licenses sources
+  if ! cargo deny fetch db >/dev/null 2>&1; then
+    say "!!! the database of advisories cannot be had here: KNOWN HOLES OF DEPENDENCIES NOT CHECKED"
+    return
+  fi
+  check deny check advisories
+}
+
 # The suite against drives. Where it cannot run nothing failed, and nobody may miss that.
 laboratory() {
   local status=0
@@ -60,36 +99,47 @@ laboratory() {
   case $status in
     0) ;;
     77) lab_missing=1 ;;
-    *) failed=1; say "!!! the laboratory failed" ;;
+    *) fail "the laboratory failed" ;;
   esac
 }
 
-with_demo=0 with_lab=1 lab_missing=0
+with_demo=0 with_fuzz=1 with_lab=1 lab_missing=0 long=()
 for word in "$@"; do
   case $word in
     --demo) with_demo=1 ;;
+    --no-fuzz) with_fuzz=0 ;;
     --no-lab) with_lab=0 ;;
+    --long) long=(--long) ;;
     *) say "no such option: $word"; exit 2 ;;
   esac
 done
-
-./scripts/setup.sh
-check fmt --all --check
-check clippy --workspace --all-targets --locked -- -D warnings
-if [ $with_demo -eq 1 ]; then
-  demo || { failed=1; say "!!! the demo failed"; }
+if [ ${#long[@]} -gt 0 ]; then
+  export KILLS=${KILLS:-300} MATRIX=${MATRIX:-all}
 fi
 
+./scripts/setup.sh
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# The suite's own tests run in the guest only.
-logged cargo test --locked --no-fail-fast || failed=1
-logged cargo test --locked --no-fail-fast -p coldcut-lab --lib || failed=1
+part fmt check fmt --all --check
+part clippy check clippy --workspace --all-targets --locked -- -D warnings
+if [ $with_demo -eq 1 ]; then
+  part demo demo
+fi
+part tests tests
+if [ $with_fuzz -eq 1 ]; then
+  part fuzz fuzz
+else
+  say "!!! THE FUZZERS DID NOT RUN"
+fi
+part deny deny
 if [ $with_lab -eq 1 ]; then
-  laboratory
+  part laboratory laboratory
 fi
 if [ $with_lab -eq 0 ] || [ $lab_missing -eq 1 ]; then
   say "!!! THE LABORATORY DID NOT RUN: nothing was burned in a drive"
 fi
+
+say "part           min:s"
+printf 'test: %s\n' "${table[@]}" "$(printf '%-12s %5d:%02d' total $((SECONDS / 60)) $((SECONDS % 60)))"
 sum_up "$log"
 exit $failed

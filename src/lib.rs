@@ -8,6 +8,7 @@ pub mod port;
 
 pub mod catalog;
 pub mod codec;
+pub mod drill;
 pub mod drive;
 pub mod format;
 

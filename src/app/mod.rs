@@ -153,7 +153,8 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Burn(args) => verbs::burn::run(room, args),
         Verb::Restore(args) => verbs::restore::run(room, args),
         Verb::Verify(args) => verbs::verify::run(room, args),
-        Verb::Flush(_) => verbs::flush::run(room),
+        Verb::Drill(args) => verbs::drill::run(room, args),
+        Verb::Flush(args) => verbs::flush::run(room, args),
         Verb::Watch(args) => verbs::watch::run(room, args),
         Verb::Drives(_) => verbs::drives::run(room),
         Verb::Snapshots(_) => verbs::query::snapshots(room),
@@ -180,9 +181,11 @@ fn exit_of(error: &RunError) -> Exit {
         RunError::Flow(
             FlowError::NoBlank { .. } | FlowError::NeverCame { .. } | FlowError::NoDiscs(_),
         ) => Exit::DiscMissing,
-        RunError::Flow(FlowError::ReadBackFailed { .. } | FlowError::CopyDamaged { .. }) => {
-            Exit::Damage
-        }
+        RunError::Flow(
+            FlowError::ReadBackFailed { .. }
+            | FlowError::CopyDamaged { .. }
+            | FlowError::DrillFailed { .. },
+        ) => Exit::Damage,
         _ => Exit::Failed,
     }
 }

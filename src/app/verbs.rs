@@ -5,6 +5,7 @@ pub mod burn;
 pub mod catalog;
 pub mod check;
 pub mod copy;
+pub mod drill;
 pub mod drives;
 pub mod flush;
 pub mod give_up;
@@ -22,11 +23,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::Burning;
+use crate::cli::args::{Burning, Signing};
+use crate::cli::resolve::PassphraseSource;
+use crate::codec::openpgp::{Checker, SignError, Signer};
 use crate::drive::{Choices, Drive, DriveError, Optical, Settings, Shelf};
 use crate::flow::FlowError;
 use crate::flow::burning::Drives;
 use crate::model::path::shown;
+use crate::port::clock::Moment;
 
 use super::{Room, RunError};
 
@@ -42,6 +46,32 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {
         })
     };
     paths.iter().map(read).collect()
+}
+
+/// Whose signatures count, if that was asked for.
+pub fn checker(certificate: Option<&Path>) -> Result<Option<Checker>, RunError> {
+    let Some(path) = certificate else { return Ok(None) };
+    let bytes = read_files(&[path.to_owned()])?.concat();
+    Ok(Some(Checker::new(&bytes).map_err(FlowError::from)?))
+}
+
+/// What signs the discs. A key that needs no password is not asked one for.
+pub fn signer(room: &Room, signing: &Signing) -> Result<Option<Signer>, RunError> {
+    let Some(path) = &signing.sign else { return Ok(None) };
+    let bytes = zeroize::Zeroizing::new(read_files(std::slice::from_ref(path))?.concat());
+    let made = match Signer::new(&bytes, None, Moment::now()) {
+        Err(SignError::Password) => {
+            let source = match &signing.sign_passphrase_file {
+                Some(path) => PassphraseSource::File(path.clone()),
+                None => PassphraseSource::Ask,
+            };
+            let prompt = format!("Password of the signing key in {}", path.display());
+            let password = source.read(&room.person, &prompt, false)?;
+            Signer::new(&bytes, Some(&password), Moment::now())
+        }
+        made => made,
+    };
+    Ok(Some(made.map_err(FlowError::from)?))
 }
 
 /// A glob or another text that must be UTF-8.

@@ -94,7 +94,7 @@ impl Finding {
         }
     }
 
-    fn from_word(word: &str) -> Option<Finding> {
+    pub(super) fn from_word(word: &str) -> Option<Finding> {
         [Finding::Ok, Finding::Damaged, Finding::Unreadable].into_iter().find(|f| f.word() == word)
     }
 }

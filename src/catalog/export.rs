@@ -31,6 +31,7 @@ const TABLES: &[(&str, &str)] = &[
     ("copies", "set_id=?1"),
     ("verifications", "set_id=?1"),
     ("twins", "set_id=?1"),
+    ("drills", "set_id=?1"),
 ];
 
 impl Catalog {

@@ -69,7 +69,7 @@ fn forget_contents(conn: &Connection, set: SetId) -> Result<(), Fault> {
 }
 
 fn forget_files(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
-    for table in ["archives", "disc_files", "verifications", "copies"] {
+    for table in ["archives", "disc_files", "verifications", "copies", "drills"] {
         let sql = format!("DELETE FROM {table} WHERE set_id=? AND disc=?");
         conn.execute(&sql, params![set.0, disc.0])?;
     }

@@ -30,6 +30,7 @@ use rusqlite::Connection;
 /// parts and the member's name that it had.
 /// Version 3: `snapshots.trusted` is 1 where the run was shown the attributes `trusted.*`, which only root is.
 /// Version 4: `twins` are discs that bear a number of `discs` and are others.
+/// Version 5: `drills` are tries to open a disc with stock tools alone.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -129,6 +130,13 @@ CREATE TABLE twins(
     last_seq INTEGER NOT NULL,
     PRIMARY KEY(set_id, number, uuid)
 ) STRICT, WITHOUT ROWID;
+",
+    "
+CREATE TABLE drills(
+    id INTEGER PRIMARY KEY, set_id INTEGER NOT NULL, disc INTEGER NOT NULL, at INTEGER NOT NULL,
+    scope TEXT NOT NULL, finding TEXT NOT NULL, details TEXT NOT NULL,
+    FOREIGN KEY(set_id, disc) REFERENCES discs(set_id, number)
+) STRICT;
 ",
 ];
 

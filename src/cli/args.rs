@@ -54,6 +54,8 @@ pub enum Verb {
     Restore(Restore),
     /// Read discs and compare every byte with its checksum
     Verify(Verify),
+    /// Try that discs open with stock tools alone: restore a sample of them, and compare
+    Drill(Drill),
     /// Finish a disc that is held back for more, so that it can be burned
     Flush(Flush),
     /// Stay, burn staged discs when blanks are inserted, and verify discs of ours
@@ -170,6 +172,17 @@ pub struct Burning {
     pub overwrite: bool,
 }
 
+/// Signing what is packed. Not by the set's own keys: who signs need not be able to read.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Signing {
+    /// Sign each disc's SHA256SUMS with this OpenPGP secret key
+    #[arg(long, value_name = "KEYFILE", help_heading = "Signing")]
+    pub sign: Option<PathBuf>,
+    /// Take the password of that key from the first line of FILE [default: ask]
+    #[arg(long, value_name = "FILE", help_heading = "Signing")]
+    pub sign_passphrase_file: Option<PathBuf>,
+}
+
 #[derive(Args, Debug)]
 pub struct Backup {
     /// The directory to back up, or the name of a set of the configuration files
@@ -222,9 +235,14 @@ pub struct Backup {
     /// Make a disc even if only deletions, moves or modes are new
     #[arg(long)]
     pub flush: bool,
+    /// Burn discs without trying stock tools on a sample of each before
+    #[arg(long)]
+    pub no_drill: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub signing: Signing,
     #[command(flatten)]
     pub burning: Burning,
     #[command(flatten)]
@@ -272,6 +290,9 @@ pub struct Restore {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
     behind: Common,
 }
@@ -293,12 +314,35 @@ pub struct Verify {
     typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
+    /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
+#[command(override_usage = "coldcut drill [OPTIONS] [DISC]... [FROM]")]
+pub struct Drill {
+    /// Numbers of the discs [default: all that are there], and behind them the drive or shelf
+    /// [default: the staging area]
+    #[arg(value_name = "DISC|FROM")]
+    words: Vec<OsString>,
+    #[arg(skip)]
+    pub discs: Vec<DiscNo>,
+    #[arg(skip)]
+    pub from: Option<PathBuf>,
+    /// Restore all that is on them, by the discs' own restore.sh
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     behind: Common,
 }
 
 #[derive(Args, Debug)]
 pub struct Flush {
+    #[command(flatten)]
+    pub signing: Signing,
     #[command(flatten)]
     behind: Common,
 }
@@ -419,6 +463,7 @@ impl Verb {
             Verb::Burn(verb) => &mut verb.behind,
             Verb::Restore(verb) => &mut verb.behind,
             Verb::Verify(verb) => &mut verb.behind,
+            Verb::Drill(verb) => &mut verb.behind,
             Verb::Flush(verb) => &mut verb.behind,
             Verb::Watch(verb) => &mut verb.behind,
             Verb::Drives(verb) => &mut verb.behind,

@@ -87,6 +87,21 @@ impl<R: Read> Read for Expander<R> {
     }
 }
 
+/// How long the first frame of a row is, whose end may be missing.
+pub fn first_frame_len(compression: Compression, row: &[u8]) -> io::Result<usize> {
+    match compression {
+        Compression::None => Ok(row.len().min(FRAME_BYTES)),
+        Compression::Bzip2 => {
+            let mut decoder = bzip2::read::BzDecoder::new(row);
+            io::copy(&mut decoder, &mut io::sink())?;
+            Ok(usize::try_from(decoder.total_in()).unwrap_or(usize::MAX).min(row.len()))
+        }
+        Compression::Zstd => zstd::zstd_safe::find_frame_compressed_size(row).map_err(|code| {
+            io::Error::new(io::ErrorKind::InvalidData, zstd::zstd_safe::get_error_name(code))
+        }),
+    }
+}
+
 /// Expands frames that lie in memory. More than `at_most` bytes are an error, so that a damaged or
 /// hostile frame cannot fill the memory.
 pub fn expand(compression: Compression, row: &[u8], at_most: usize) -> io::Result<Vec<u8>> {
@@ -250,6 +265,20 @@ mod tests {
         let output = output.unwrap();
         assert!(output.status.success(), "{program}");
         output.stdout
+    }
+
+    #[test]
+    fn the_first_frame_of_a_row_that_was_cut_is_told_from_the_rest() {
+        for compression in [Compression::None, Compression::Bzip2, Compression::Zstd] {
+            let raw: Vec<u8> =
+                (0..FRAME_BYTES as u32).map(|n| (n.wrapping_mul(2654435761) >> 24) as u8).collect();
+            let first = compress(compression, &raw);
+            let row = [&first[..], &compress(compression, b"more of it")[..9]].concat();
+            assert_eq!(first_frame_len(compression, &row).unwrap(), first.len(), "{compression:?}");
+            if compression != Compression::None {
+                assert!(first_frame_len(compression, &first[..first.len() / 2]).is_err());
+            }
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ mod engine;
 mod error;
 mod faults;
 mod folder;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod image;
 mod label;
 mod layout;

@@ -224,7 +224,7 @@ pub(super) fn progress(line: &[u8]) -> Option<Bytes> {
 }
 
 /// The answer to `-print_size`: `Image size   : 42s`.
-fn size(out: &[u8]) -> Option<Sectors> {
+pub(super) fn size(out: &[u8]) -> Option<Sectors> {
     let text = std::str::from_utf8(out).ok()?;
     let answer = text.lines().find_map(|line| line.strip_prefix("Image size"))?;
     answer.trim_start().strip_prefix(':')?.trim().strip_suffix('s')?.parse().ok().map(Sectors)
@@ -280,7 +280,7 @@ pub(super) fn message(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Reads the answer to `report_lba`. Fails with the first words that are not part of one.
-fn listing(out: &[u8]) -> Result<Vec<DiscFile>, Vec<u8>> {
+pub(super) fn listing(out: &[u8]) -> Result<Vec<DiscFile>, Vec<u8>> {
     let mut files: Vec<DiscFile> = Vec::new();
     let mut rest = out;
     while !rest.is_empty() {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::catalog::{
     Access, Catalog, CatalogError, DiscInfo, DiscState, KnownSet, NewDisc, SetFacts, SetId,
 };
-use crate::codec::openpgp::Sealer;
+use crate::codec::openpgp::{Sealer, Signer};
 use crate::drive::{Drive, Label};
 use crate::model::disc::Compression;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
@@ -25,6 +25,7 @@ use crate::scan::walk::walk;
 use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
 use super::compare::{Compared, Comparer, Known};
+use super::drilling::drill_without_keys;
 use super::keys::{KeyRing, NewKeys};
 use super::keysheet::remember_hint;
 use super::ledger::{CatalogLedger, choose_compression};
@@ -49,6 +50,10 @@ pub struct BackupRequest<'a> {
     pub archive_size: Bytes,
     pub compression: Option<Compression>,
     pub keys: KeyRing<'a>,
+    /// Signs the discs' SHA256SUMS.
+    pub signer: Option<Signer>,
+    /// Stock tools are tried on a sample of each disc.
+    pub drill: bool,
     pub filter: FilterOptions,
     pub rehash: bool,
     pub move_source: bool,
@@ -134,12 +139,15 @@ pub fn backup(
         refuse_foreign_discs(request, &catalog, &mut *drives.burner, desk)?;
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
+    let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
     let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
     run.report.first_encrypted = is_new && run.sealer.is_some();
     clear_done(&catalog, staging, set)?;
+    run.miss_signer(&catalog)?;
     run.forget_lost_staging(&mut catalog)?;
+    run.drill_waiting(&mut catalog)?;
     let report = match drives {
         None => run.all(&mut catalog, None)?,
         Some(drives) => {
@@ -171,6 +179,9 @@ pub fn burn_staged(
     }
     if waits.is_empty() {
         return Err(FlowError::NothingStaged(String::new()));
+    }
+    for disc in waits.iter().filter(|d| discs.is_empty() || discs.contains(&d.number)) {
+        drill_without_keys(&mut catalog, &staging, &set, disc, desk)?;
     }
     let mut station = Station { staging: &staging, set: &set, drives, desk };
     let burned = station.burn_waiting(&mut catalog, discs)?;
@@ -458,6 +469,7 @@ impl Run<'_> {
                 .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
                 .collect(),
             long_paths: queue.longest_path() > LONG_PATH,
+            signer: self.request.signer.as_ref(),
         })
     }
 
@@ -501,6 +513,7 @@ impl Run<'_> {
             facts: texts.facts(number, info.uuid, &date),
             disc_txt: texts.disc_txt(number, info.uuid, &date),
             sealer: self.sealer.as_ref(),
+            signer: self.request.signer.as_ref().map(|signer| (signer, now)),
             scratch: &self.staging.scratch(),
             archives: archives.iter().map(archive_file).collect(),
         };

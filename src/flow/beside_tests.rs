@@ -270,6 +270,8 @@ impl Bench {
 
     fn request<'a>(&self, ask: &'a super::keys::AskPassphrase<'a>) -> BackupRequest<'a> {
         BackupRequest {
+            signer: None,
+            drill: false,
             source: self.path("source"),
             name: SetName::new("films").unwrap(),
             catalog: self.path("catalog.sqlite"),

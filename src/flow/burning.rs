@@ -9,6 +9,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
+use super::drilling::refuse_unreadable;
 use super::insertion::{blank_words, with_medium};
 use super::records::{Order, OwnCatalog, Record, Records, Step, waiting};
 use super::staging::{Staging, burn_job, label};
@@ -65,6 +66,7 @@ impl Station<'_> {
     }
 
     pub fn burn_one(&mut self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+        refuse_unreadable(catalog, self.set, disc)?;
         let order = Order::of(catalog, self.set.id, disc.clone())?;
         let mut records = OwnCatalog { catalog, set: self.set.id };
         self.make_safe(&order, &mut records)

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::catalog::{Access, Catalog, DiscInfo};
+use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::SetName;
 use crate::model::size::NAMED_SIZES;
 use crate::pack::queue::Queue;
@@ -21,6 +22,7 @@ pub struct FlushRequest<'a> {
     pub staging: PathBuf,
     pub name: Option<SetName>,
     pub keys: KeyRing<'a>,
+    pub signer: Option<Signer>,
 }
 
 /// The disc that is staged now; `None` if nothing waited.
@@ -33,7 +35,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
         return Err(FlowError::UnfinishedRun(set.facts.name));
     };
-    let sealer = request.keys.sealer_for(&set)?;
+    let sealer = request.keys.sealer_for(&set)?.map(Sealer::keeping_keys);
     let staging = Staging::open(&request.staging)?;
     let backup = BackupRequest {
         source: set.facts.source.clone(),
@@ -45,6 +47,8 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         archive_size: crate::model::Bytes(0),
         compression: None,
         keys: request.keys,
+        signer: request.signer,
+        drill: true,
         filter: FilterOptions::default(),
         rehash: false,
         move_source: false,
@@ -56,6 +60,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let report = BackupReport::default();
     let (staging, set) = (&staging, &set);
     let run = Run { request: &backup, staging, set, sealer, desk, report };
+    run.miss_signer(&catalog)?;
     run.forget_lost_staging(&mut catalog)?;
     let texts = run.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
@@ -65,6 +70,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
     let mut ledger =
         CatalogLedger::new(&mut catalog, set, last.seq, desk.monitor, place, begun, rehashed)?;
     let closed = run.close_disc(&texts, &disc, &mut ledger)?;
+    run.drill(ledger.catalog(), &closed)?;
     super::ended_well(ledger.catalog(), desk);
     Ok(Some(closed))
 }

@@ -86,7 +86,7 @@ impl KeyRing<'_> {
         Ok(Sealer::new(kept)?)
     }
 
-    fn checked_passphrase(&self, facts: &SetFacts) -> Result<Secret, FlowError> {
+    pub(super) fn checked_passphrase(&self, facts: &SetFacts) -> Result<Secret, FlowError> {
         let secret = (self.passphrase)(&format!("Passphrase of set {}", facts.name), false)?;
         let token = facts.token.as_deref().ok_or_else(|| FlowError::no_keys(&facts.name))?;
         if Opener::passphrase(&secret).opens(token)? {

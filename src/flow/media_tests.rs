@@ -15,6 +15,8 @@ use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
 use super::insertion::Patience;
 use super::keys::KeyRing;
+use super::staging::Staging;
+use super::watching::{WatchReport, WatchRequest, watch};
 use super::*;
 use crate::catalog::{Access, Catalog, Finding};
 use crate::drive::{
@@ -65,7 +67,8 @@ impl Drive for Tray {
         "/dev/tray (T)".to_owned()
     }
     fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
-        Ok(None)
+        let blank = self.inside().filter(|dir| image_on(dir).is_none());
+        Ok(blank.map(|_| Sectors(2000)))
     }
     fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
         let drive = self.title();
@@ -151,6 +154,31 @@ impl Operator for Agreeing {
     }
 }
 
+/// Somebody who goes home when they are called for the second time.
+struct GoingHome<'a> {
+    called: Mutex<u32>,
+    stop: &'a Stop,
+}
+
+impl Operator for GoingHome<'_> {
+    fn confirm(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn hands(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn summon(&self, _: &Summons) {
+        let mut called = self.called.lock().unwrap();
+        *called += 1;
+        if *called == 2 {
+            self.stop.ask(15);
+        }
+    }
+    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+        None
+    }
+}
+
 struct Bench {
     dir: TempDir,
     tray: Tray,
@@ -190,8 +218,14 @@ impl Bench {
 
     fn backup_twice(&self) {
         self.tray.will_get(&[&self.path("one"), &self.path("two")]);
+        self.backup(2, Some(&mut Drives::one(Box::new(self.tray.clone()))));
+    }
+
+    fn backup(&self, copies: u32, drives: Option<&mut Drives>) {
         let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
         let request = BackupRequest {
+            signer: None,
+            drill: false,
             source: self.path("source").canonicalize().unwrap(),
             name: SetName::new("films").unwrap(),
             catalog: self.path("catalog.sqlite"),
@@ -213,11 +247,38 @@ impl Bench {
             move_source: false,
             min_fill: None,
             flush: false,
-            copies: Some(2),
+            copies: Some(copies),
             hint: None,
         };
+        backup(&request, drives, self.desk()).unwrap();
+    }
+
+    fn watch(&self, operator: &dyn Operator) -> Result<WatchReport, FlowError> {
+        let request = WatchRequest {
+            device: "/dev/tray".into(),
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            scratch: self.path("staging/scratch"),
+            until_done: true,
+        };
         let mut drives = Drives::one(Box::new(self.tray.clone()));
-        backup(&request, Some(&mut drives), self.desk()).unwrap();
+        watch(&request, &mut drives, Desk { operator, ..self.desk() })
+    }
+
+    /// The only archive of disc 1.
+    fn staged_archive(&self) -> PathBuf {
+        let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        let staging = Staging::open(&self.path("staging")).unwrap();
+        let archives = staging.disc_dir(&set, DiscNo(1)).join("archives");
+        fs::read_dir(archives).unwrap().next().unwrap().unwrap().path()
+    }
+
+    /// What the drills of disc 1 found.
+    fn drills(&self) -> Vec<Finding> {
+        let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        catalog.drills(set.id, DiscNo(1)).unwrap().iter().map(|drill| drill.finding).collect()
     }
 
     /// State and medium of each copy of disc 1.
@@ -311,4 +372,34 @@ fn damage_in_a_drive_is_recorded_with_its_copy() {
     let found: Vec<Finding> = report.checked.iter().map(|copy| copy.checked.finding).collect();
     assert!(found.contains(&Finding::Damaged) && found.contains(&Finding::Ok), "{found:?}");
     assert_eq!(bench.copies().iter().filter(|(state, _)| state == "ok").count(), 1);
+}
+
+#[test]
+fn who_watches_a_drive_drills_what_nobody_drilled_before_it_is_burned() {
+    let bench = Bench::new();
+    bench.backup(1, None);
+    assert_eq!(bench.drills(), []);
+    bench.tray.will_get(&[&bench.path("one")]);
+    let report = bench.watch(&bench.person).unwrap();
+    assert_eq!((report.burned, report.failures), (vec![("films".to_owned(), 1)], 0));
+    assert_eq!(bench.drills(), [Finding::Ok]);
+}
+
+#[test]
+fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() {
+    let bench = Bench::new();
+    bench.backup(1, None);
+    let archive = bench.staged_archive();
+    let mut bytes = fs::read(&archive).unwrap();
+    bytes[60] ^= 1;
+    fs::write(&archive, bytes).unwrap();
+    let one = bench.path("one");
+    bench.tray.will_get(&[&one]);
+    let person = GoingHome { called: Mutex::new(0), stop: &bench.stop };
+    assert!(matches!(bench.watch(&person), Err(FlowError::Stopped(_))));
+    assert_eq!(bench.drills(), [Finding::Damaged]);
+    assert_eq!((image_on(&one), bench.tray.inside()), (None, None), "the blank was handed out");
+    let notes = bench.monitor.notes.lock().unwrap();
+    let said = |words: &str| notes.iter().any(|note| note.contains(words));
+    assert!(said("does not open with stock tools"), "{notes:?}");
 }

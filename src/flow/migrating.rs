@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
+use crate::codec::openpgp::{Sealer, Signer};
 use crate::drive::Drive;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
@@ -50,6 +51,8 @@ pub struct MigrateRequest<'a> {
     pub capacity: Sectors,
     pub archive_size: Bytes,
     pub keys: KeyRing<'a>,
+    /// Signs the new discs' SHA256SUMS.
+    pub signer: Option<Signer>,
 }
 
 #[derive(Debug)]
@@ -66,22 +69,26 @@ pub struct MigrateReport {
 
 /// `source`: the drive at `from`, if that is one.
 pub fn migrate(
-    request: &MigrateRequest,
+    mut request: MigrateRequest,
     mut source: Option<&mut (dyn Drive + 'static)>,
     drives: &mut Drives,
     desk: Desk,
 ) -> Result<MigrateReport, FlowError> {
+    let signer = request.signer.take();
+    let request = &request;
     let (mut catalog, set, last) = open(request)?;
     let staging = Staging::open(&request.staging)?;
     let old = old_discs(request, &catalog, &set)?;
     let typed = RefCell::new(None);
     let ask = |prompt: &str, twice: bool| asked_once(request, &typed, prompt, twice);
     let keys = || keys_with(&request.keys, &ask);
-    let sealer = keys().sealer_for(&set)?;
-    let backup = as_backup(request, &set, keys());
+    let sealer = keys().sealer_for(&set)?.map(Sealer::keeping_keys);
+    let backup = as_backup(request, &set, keys(), signer);
     let report = BackupReport::default();
     let run = Run { request: &backup, staging: &staging, set: &set, sealer, desk, report };
+    run.miss_signer(&catalog)?;
     run.forget_lost_staging(&mut catalog)?;
+    run.drill_waiting(&mut catalog)?;
     Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, &[])?;
     let texts = run.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
@@ -179,7 +186,12 @@ fn keys_with<'a>(keys: &KeyRing, passphrase: &'a super::keys::AskPassphrase<'a>)
 }
 
 /// What closes discs asks for no more than this.
-fn as_backup<'a>(request: &MigrateRequest, set: &KnownSet, keys: KeyRing<'a>) -> BackupRequest<'a> {
+fn as_backup<'a>(
+    request: &MigrateRequest,
+    set: &KnownSet,
+    keys: KeyRing<'a>,
+    signer: Option<Signer>,
+) -> BackupRequest<'a> {
     BackupRequest {
         source: set.facts.source.clone(),
         name: set.facts.name.clone(),
@@ -190,6 +202,8 @@ fn as_backup<'a>(request: &MigrateRequest, set: &KnownSet, keys: KeyRing<'a>) ->
         archive_size: request.archive_size,
         compression: None,
         keys,
+        signer,
+        drill: true,
         filter: FilterOptions::default(),
         rehash: false,
         move_source: false,
@@ -249,6 +263,7 @@ impl Moving<'_> {
         self.run.staging.check_space(need, need)?;
         let from = self.place(disc)?;
         let request = RestoreRequest {
+            signed_by: None,
             from: from.clone(),
             target: self.scratch.dir.clone(),
             catalog: self.request.catalog.clone(),
@@ -335,6 +350,7 @@ impl Moving<'_> {
     /// the listings.
     fn close(&mut self, drives: &mut Drives) -> Result<bool, FlowError> {
         let closed = self.run.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
+        self.run.drill(self.ledger.catalog(), &closed)?;
         let Run { staging, set, desk, .. } = *self.run;
         let mut station = Station { staging, set, drives, desk };
         station.burn_one(self.ledger.catalog(), &closed)?;

@@ -11,6 +11,7 @@ pub mod compare;
 #[cfg(test)]
 mod compare_tests;
 pub mod copying;
+pub mod drilling;
 pub mod flushing;
 pub mod giving_up;
 pub mod insertion;
@@ -31,6 +32,7 @@ mod restore_tests;
 pub mod restoring;
 mod rows;
 pub mod safety;
+pub mod signatures;
 pub mod staging;
 pub mod verifying;
 pub mod watching;
@@ -40,7 +42,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use crate::catalog::{Catalog, CatalogError, KnownSet};
-use crate::codec::openpgp::{LockError, OpenError, SealError};
+use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
+use crate::drill::DrillError;
 use crate::drive::DriveError;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::pack::PackError;
@@ -86,9 +89,25 @@ pub enum FlowError {
     #[error("cannot decrypt")]
     Open(#[from] OpenError),
     #[error(transparent)]
+    Signing(#[from] SignError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
     Place(#[from] PlaceError),
     #[error(transparent)]
     Listing(#[from] ListingError),
+    #[error(transparent)]
+    Drill(DrillError),
+    #[error(
+        "disc {disc}, as it is staged, does not open with stock tools ({words}), and is not burned; `coldcut drill` tries it again, and without its staging directory the next backup packs it anew"
+    )]
+    DrillFailed { disc: DiscNo, words: String },
+    #[error(
+        "the catalog does not know this set, and a drill compares with it; `coldcut verify` works without"
+    )]
+    UnknownSet,
+    #[error("there is no disc {0} of this set here")]
+    NotHere(DiscNo),
     #[error(transparent)]
     Pack(PackError),
     #[error("{0}")]
@@ -212,6 +231,15 @@ impl FlowError {
 
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
+    }
+}
+
+impl From<DrillError> for FlowError {
+    fn from(error: DrillError) -> Self {
+        match error {
+            DrillError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Drill(error),
+        }
     }
 }
 

@@ -120,6 +120,7 @@ impl Packing<'_> {
             }
             let closed = self.run.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
             made.discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
+            self.run.drill(self.ledger.catalog(), &closed)?;
             if let Some(drives) = self.drives {
                 drives.give(self.ledger.catalog(), &closed)?;
             }

@@ -7,6 +7,7 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::DiscInfo;
+use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
 use crate::format::DiscTxt;
 use crate::format::volume::image_name;
@@ -17,6 +18,7 @@ pub use identity::Unnamed;
 use identity::identify;
 
 use super::insertion::with_medium;
+use super::signatures::distrust;
 use super::{Desk, FlowError, chain};
 
 /// A disc of a few million archives has no longer list.
@@ -270,6 +272,39 @@ impl Piles {
                 Err(problem) => self.problems.push(problem),
             }
         }
+    }
+
+    /// Without the discs that none of these keys signed; they become problems.
+    pub fn keep_signed(mut self, checker: Option<&Checker>) -> Piles {
+        let Some(checker) = checker else { return self };
+        // Who does not say who they are in a signed text are nobody.
+        self.give_up_unnamed();
+        let Piles { sets, problems, .. } = &mut self;
+        let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
+        for found in all {
+            found.copies.retain(|copy| match distrust(&**copy, checker) {
+                None => true,
+                Some(what) => {
+                    problems.push(Problem { what, kind: ProblemKind::Damage });
+                    false
+                }
+            });
+        }
+        for pile in &mut *sets {
+            pile.discs.retain(|_, found| !found.copies.is_empty());
+            pile.twins.retain(|found| !found.copies.is_empty());
+        }
+        sets.retain(|pile| !pile.discs.is_empty());
+        self
+    }
+
+    /// The same, where there must be something left.
+    pub fn must_be_signed(self, checker: Option<&Checker>) -> Result<Piles, FlowError> {
+        let piles = self.keep_signed(checker);
+        if checker.is_some() && piles.sets.is_empty() {
+            return Err(piles.nothing());
+        }
+        Ok(piles)
     }
 
     /// What was found, for people.

@@ -20,12 +20,13 @@ pub struct Query {
     set: KnownSet,
 }
 
-/// A disc with all its copies.
+/// A disc with all its copies, and when stock tools last opened it.
 pub struct KnownDisc {
     pub info: DiscInfo,
     pub media: Vec<KnownMedium>,
     /// When any copy was last found right.
     pub verified: Option<Moment>,
+    pub drilled: Option<Moment>,
 }
 
 /// A copy, and what became of it.
@@ -51,7 +52,10 @@ impl KnownDisc {
             .into_iter()
             .map(|copy| KnownMedium { verified: last_good(Some(copy.number)), copy })
             .collect();
-        Ok(KnownDisc { info, media, verified: last_good(None) })
+        let drills = catalog.drills(set.id, info.number)?;
+        let drilled = drills.iter().rev().find(|drill| drill.finding == Finding::Ok);
+        let (verified, drilled) = (last_good(None), drilled.map(|drill| drill.at));
+        Ok(KnownDisc { info, media, verified, drilled })
     }
 
     /// Copies that were right when they were last read, of a disc that is safe.

@@ -99,6 +99,8 @@ impl Bench {
     fn backup(&self) -> BackupReport {
         let ask = ask(self.passphrase);
         let request = BackupRequest {
+            signer: None,
+            drill: true,
             shelf: None,
             source: self.path("source"),
             name: SetName::new("holidays").unwrap(),
@@ -136,6 +138,7 @@ impl Bench {
         let ask = ask(passphrase);
         let catalog = if wish.catalog { "catalog.sqlite" } else { "no such catalog" };
         let request = RestoreRequest {
+            signed_by: None,
             from: self.path("shelf"),
             target: self.path(to),
             catalog: self.path(catalog),
@@ -169,6 +172,7 @@ impl Bench {
         self.monitor.troubles.lock().unwrap().clear();
         self.monitor.notes.lock().unwrap().clear();
         let request = VerifyRequest {
+            signed_by: None,
             from: self.path("shelf"),
             catalog: self.path(catalog),
             name: None,
@@ -838,6 +842,7 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
     let (ask, stop) = (ask(None), Stop::new());
     stop.ask(2);
     let request = RestoreRequest {
+        signed_by: None,
         from: bench.path("shelf"),
         target: bench.path("one"),
         catalog: bench.path("none"),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, CatalogError};
-use crate::codec::openpgp::{OpenError, Opener};
+use crate::codec::openpgp::{Checker, OpenError, Opener};
 use crate::drive::{DiscReader, Drive, FileReader, Label};
 use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
@@ -51,6 +51,8 @@ pub struct RestoreRequest<'a> {
     pub owners: bool,
     pub keys: KeyRing<'a>,
     pub dry_run: bool,
+    /// Only discs that are signed by one of these count.
+    pub signed_by: Option<Checker>,
     /// A directory for a catalog that was unpacked from a disc.
     pub scratch: PathBuf,
 }
@@ -117,6 +119,7 @@ pub fn restore(
         None => look(&request.from)?,
     };
     piles.name_by_catalog(&request.catalog);
+    let piles = piles.must_be_signed(request.signed_by.as_ref())?;
     note_problems(&piles.problems, desk);
     let is_damaged = |problem: &Problem| problem.kind == ProblemKind::Damage;
     let mut in_doubt = piles.problems.iter().any(is_damaged);
@@ -584,6 +587,7 @@ impl Session<'_> {
         });
         match found {
             Ok(piles) => {
+                let piles = piles.must_be_signed(self.request.signed_by.as_ref())?;
                 let same = piles.sets.into_iter().find(is_it);
                 self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
                 Ok(true)
@@ -618,7 +622,7 @@ impl Session<'_> {
     }
 
     fn look_again(&mut self) -> Result<(), FlowError> {
-        let piles = look(&self.request.from)?;
+        let piles = look(&self.request.from)?.keep_signed(self.request.signed_by.as_ref());
         let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
         // What is there now counts: the person may have taken a disc out for another one.
         self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();

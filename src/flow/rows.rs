@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::OpenOptions;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -16,9 +16,11 @@ use crate::format::ListingReader;
 use crate::format::members::part_id;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
-use crate::model::{Digest, DiscNo, Kind, RelPath, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
 use crate::port::files::{hold, make_private_dir};
-use crate::restore::index::{CATALOG, ListingError, SNAPSHOT, each_index_row, open_listing};
+use crate::restore::index::{
+    CATALOG, ListingError, SNAPSHOT, each_index_row, listing_file, open_listing,
+};
 use crate::restore::select::{Selection, TakeRow, select};
 
 use super::piles::{FoundDisc, Pile};
@@ -289,7 +291,8 @@ impl FromDiscs<'_> {
         let mut file = options.open(&path).map_err(scratch)?;
         // Where there are no locks, a backup that begins at this moment could take it away.
         let _ = hold(&file);
-        let unpacked = io::copy(&mut packed, &mut file).map_err(|source| {
+        let most = longest_catalog(listing_file(reader, CATALOG).map_or(0, |file| file.size.0));
+        let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
         });
         let opened = unpacked.and_then(|_| Ok(Catalog::open_exported(&path)?));
@@ -300,6 +303,20 @@ impl FromDiscs<'_> {
         let set = known.ok_or_else(|| FlowError::NoListing(self.pile.name.clone()))?.id;
         Ok(KnownIn { catalog, set })
     }
+}
+
+/// Rows that compress best (empty files in one directory) shrink to a twentieth.
+fn longest_catalog(packed: u64) -> u64 {
+    packed.saturating_mul(100).saturating_add(64 << 20)
+}
+
+/// What unfolds without an end must not fill the disk.
+fn copy_at_most(from: &mut dyn Read, to: &mut impl io::Write, most: u64) -> io::Result<()> {
+    if io::copy(&mut from.take(most.saturating_add(1)), to)? > most {
+        let text = format!("it unfolds to more than {}", Bytes(most));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(())
 }
 
 /// What became of the listings of one snapshot.

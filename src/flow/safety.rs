@@ -26,6 +26,8 @@ pub struct Safety {
     pub no_good_copy: Vec<DiscNo>,
     /// When the good copy that was not read for the longest time was last found right.
     pub oldest: Option<Moment>,
+    /// When stock tools last opened each disc that is packed, or that they never did.
+    pub drilled: Vec<(DiscNo, Option<Moment>)>,
 }
 
 impl Safety {
@@ -57,6 +59,9 @@ pub fn assess(
         }
     }
     let good = discs.iter().flat_map(|disc| &disc.media).filter(|medium| medium.copy.is_good());
+    let packed =
+        discs.iter().filter(|d| !matches!(d.info.state, DiscState::Open | DiscState::Gone));
+    safety.drilled = packed.map(|disc| (disc.info.number, disc.drilled)).collect();
     safety.oldest = good.filter_map(|medium| medium.verified).min();
     safety.dangers = dangers(set, status, &safety.no_good_copy);
     safety.dangers.extend(unread.iter().map(|disc| {

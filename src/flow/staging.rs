@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{ArchiveRecord, ClosedDisc, DiscInfo, KnownSet, Listings};
+use crate::codec::openpgp::Signer;
 use crate::drive::{BurnJob, Label};
 use crate::format::by_hand::Facts;
 use crate::format::disc_txt::{self, DiscTxt};
@@ -41,6 +42,7 @@ pub struct SetTexts<'a> {
     /// Sequence, date and source of every snapshot so far.
     pub snapshots: Vec<(SnapshotSeq, String, Vec<u8>)>,
     pub long_paths: bool,
+    pub signer: Option<&'a Signer>,
 }
 
 /// What a run needs in the staging area.
@@ -211,7 +213,7 @@ impl SetTexts<'_> {
             zstd: facts.compression == crate::model::disc::Compression::Zstd,
             long_paths: self.long_paths && !facts.encryption.is_on(),
             has_snapshot: true,
-            signed: false,
+            signed: self.signer.is_some(),
         }
     }
 
@@ -247,6 +249,9 @@ impl SetTexts<'_> {
             &self.disc_txt(number, uuid, &date),
         ) {
             room.put(&path, size);
+        }
+        if let Some(signer) = self.signer {
+            room.put(closing::SIGNATURE, signer.longest());
         }
         for file in archives.iter().map(archive_file) {
             room.put(&file.path, file.size);

@@ -10,6 +10,7 @@ use crate::catalog::{
     Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, SetId,
     Verification,
 };
+use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Drive};
 use crate::format::sums::parse_sums;
 use crate::model::disc::{Encryption, archive_path};
@@ -21,6 +22,7 @@ use crate::verify::{Examined, Expected, Fault, Verdict, examine};
 use super::burning::expected;
 use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
+use super::signatures::SIGNATURE;
 use super::whereabouts::{kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
 
@@ -31,6 +33,8 @@ pub struct VerifyRequest {
     pub catalog: PathBuf,
     /// Only the discs of this set.
     pub name: Option<SetName>,
+    /// Only discs that are signed by one of these count.
+    pub signed_by: Option<Checker>,
     /// A directory for a catalog that was unpacked from a disc.
     pub scratch: PathBuf,
 }
@@ -89,6 +93,7 @@ pub fn verify_from(
     piles.name_by_catalog(&request.catalog);
     name_by_discs(request, &mut piles, desk);
     piles.give_up_unnamed();
+    let mut piles = piles.keep_signed(request.signed_by.as_ref());
     let mut report = VerifyReport::default();
     report.unreadable += piles.tell_problems(desk);
     choose(&mut piles, request.name.as_ref())?;
@@ -343,6 +348,13 @@ fn own_list(reader: &dyn DiscReader) -> Result<BTreeMap<String, Expected>, Strin
     let (path, size) = (SUMS.to_owned(), text.len() as u64);
     let sha256 = Digest(Sha256::digest(&text).into());
     files.insert(path.clone(), Expected { path, size, sha256 });
+    // The list cannot hold its own signature, which is what it is, too.
+    if reader.file(SIGNATURE).is_some() {
+        let signature = read_small(reader, SIGNATURE, LONGEST_SUMS)?;
+        let (path, size) = (SIGNATURE.to_owned(), signature.len() as u64);
+        let sha256 = Digest(Sha256::digest(&signature).into());
+        files.insert(path.clone(), Expected { path, size, sha256 });
+    }
     Ok(files)
 }
 

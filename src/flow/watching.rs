@@ -11,6 +11,7 @@ use crate::port::clock::{Deadline, pause};
 use crate::port::operator::Summons;
 
 use super::burning::{Drives, Station};
+use super::drilling::drill_without_keys;
 use super::insertion::{Patience, blank_words};
 use super::records::waiting;
 use super::staging::Staging;
@@ -158,9 +159,7 @@ impl Watch<'_> {
             }
             opened => opened?,
         };
-        let made = Station { staging: &staging, set, drives, desk: self.desk }
-            .burn_one(&mut catalog, disc);
-        match made {
+        match self.drill_and_burn(&mut catalog, &staging, set, disc, drives) {
             Ok(()) => {
                 super::ended_well(&catalog, self.desk);
                 self.report.burned.push((set.facts.name.to_string(), disc.number.0));
@@ -169,6 +168,18 @@ impl Watch<'_> {
             Err(error) => self.tell(&error, drives)?,
         }
         Ok(())
+    }
+
+    fn drill_and_burn(
+        &self,
+        catalog: &mut Catalog,
+        staging: &Staging,
+        set: &KnownSet,
+        disc: &DiscInfo,
+        drives: &mut Drives,
+    ) -> Result<(), FlowError> {
+        drill_without_keys(catalog, staging, set, disc, self.desk)?;
+        Station { staging, set, drives, desk: self.desk }.burn_one(catalog, disc)
     }
 
     /// A failure ends this disc's turn and not the watch; the medium is handed out, so that it is
@@ -186,6 +197,7 @@ impl Watch<'_> {
     fn check(&mut self, words: String, drives: &mut Drives) -> Result<(), FlowError> {
         self.said = None;
         let request = VerifyRequest {
+            signed_by: None,
             from: self.request.device.clone(),
             catalog: self.request.catalog.clone(),
             name: None,

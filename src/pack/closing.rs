@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::codec::frames::{FRAME_BYTES, LineFrames, compress, worst_listing};
-use crate::codec::openpgp::Sealer;
+use crate::codec::openpgp::{Sealer, Signer};
 use crate::codec::spool::Spool;
 use crate::format::by_hand::{self, Facts};
 use crate::format::disc_txt::{DiscTxt, Listings};
@@ -17,6 +17,7 @@ use crate::format::sums::write_sums;
 use crate::format::{index_line, snapshot_line};
 use crate::model::disc::Compression;
 use crate::model::{Bytes, Digest, RelPath, Sectors};
+use crate::port::clock::Moment;
 use crate::port::files::write_atomic;
 
 use super::archive::SealedArchive;
@@ -26,6 +27,9 @@ use super::{Ledger, PackError};
 
 /// Where the rows of INDEX wait until their disc is closed, one file an archive.
 const ROWS: &str = ".rows";
+
+/// The signature of SHA256SUMS, which does not list it.
+pub const SIGNATURE: &str = "SHA256SUMS.sig";
 
 /// Sizes of the listings before encryption.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub struct Closing<'a> {
     pub facts: Facts,
     pub disc_txt: DiscTxt,
     pub sealer: Option<&'a Sealer>,
+    /// Who signs SHA256SUMS, and when.
+    pub signer: Option<(&'a Signer, Moment)>,
     pub scratch: &'a Path,
     /// The archives that are on the disc already.
     pub archives: Vec<StagedFile>,
@@ -299,7 +305,12 @@ pub fn close(
     for (path, text) in texts(&closing.facts, &closing.disc_txt) {
         files.push(text_file(disc, &path, text.as_bytes())?);
     }
-    files.push(text_file(disc, "SHA256SUMS", &sums(&files))?);
+    let list = sums(&files);
+    files.push(text_file(disc, "SHA256SUMS", &list)?);
+    if let Some((signer, now)) = closing.signer {
+        let signature = signer.sign(&list, now).map_err(PackError::Sign)?;
+        files.push(text_file(disc, SIGNATURE, &signature)?);
+    }
     let sizes: Vec<(&str, Bytes)> =
         files.iter().map(|file| (file.path.as_str(), Bytes(file.size))).collect();
     Ok(ClosedDisc { sectors: crate::drive::image_sectors(&sizes), files, listings })

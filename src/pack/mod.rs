@@ -26,7 +26,7 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
-use crate::codec::openpgp::SealError;
+use crate::codec::openpgp::{SealError, SignError};
 use crate::codec::spool::SpoolError;
 use crate::model::rows::{IndexRow, Note, SnapshotRow};
 use crate::model::{ArchiveNo, Digest, Entry};
@@ -94,6 +94,8 @@ pub enum PackError {
     Spool(#[from] SpoolError),
     #[error("cannot encrypt {what}")]
     Seal { what: String, source: SealError },
+    #[error(transparent)]
+    Sign(SignError),
     #[error("cannot record what was packed")]
     Ledger(#[source] LedgerError),
     #[error(

@@ -60,7 +60,7 @@ impl Room {
 pub fn sums_size(files: &[(String, u64)]) -> u64 {
     files
         .iter()
-        .filter(|(path, _)| path != "SHA256SUMS")
+        .filter(|(path, _)| !path.starts_with("SHA256SUMS"))
         .map(|(path, _)| 67 + path.len() as u64)
         .sum()
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::operator::Secret;
 use super::stop::{Stop, Stopped};
 
 /// How often a silent child is looked at, and a wish to stop is noticed.
@@ -34,6 +35,8 @@ pub struct Program {
     install: &'static str,
     env: Vec<(OsString, OsString)>,
     hidden: Vec<&'static str>,
+    kept: Option<&'static [&'static str]>,
+    input: Option<Secret>,
     timeout: Option<Duration>,
     grace: Duration,
     dies_with_us: bool,
@@ -102,6 +105,8 @@ impl Program {
             install,
             env: env.into(),
             hidden: Vec::new(),
+            kept: None,
+            input: None,
             timeout: None,
             grace: GRACE,
             dies_with_us: false,
@@ -116,6 +121,18 @@ impl Program {
     /// A variable of our own environment that the program does not get.
     pub fn without_env(mut self, key: &'static str) -> Program {
         self.hidden.push(key);
+        self
+    }
+
+    /// The program gets these variables of our environment and no others (`env -i`).
+    pub fn only_env(mut self, keys: &'static [&'static str]) -> Program {
+        self.kept = Some(keys);
+        self
+    }
+
+    /// What the program reads from its standard input: a passphrase, or what nobody else may see.
+    pub fn input(mut self, bytes: Secret) -> Program {
+        self.input = Some(bytes);
         self
     }
 
@@ -157,6 +174,26 @@ impl Program {
         Ok(exit)
     }
 
+    /// Runs it and hands over its standard output as it comes, and the lines of the other one.
+    pub fn stream(
+        &self,
+        stop: &Stop,
+        out: &mut dyn FnMut(&[u8]),
+        err: &mut LineSink,
+    ) -> Result<Exit, CommandError> {
+        stop.check()?;
+        let mut err_lines = Lines::default();
+        let exit = self.feed(stop, &mut |stream, piece| {
+            match stream {
+                Stream::Out => out(piece),
+                Stream::Err => err_lines.feed(piece, err),
+            }
+            Ok(())
+        })?;
+        err_lines.finish(err);
+        Ok(exit)
+    }
+
     /// Runs it and returns its standard output, which may be `limit` bytes at most.
     pub fn capture(
         &self,
@@ -186,7 +223,7 @@ impl Program {
 
     fn feed(&self, stop: &Stop, sink: &mut Sink) -> Result<Exit, CommandError> {
         let mut child = self.spawn()?;
-        let pieces = match drain(&mut child) {
+        let pieces = match self.give_input(&mut child).and_then(|()| drain(&mut child)) {
             Ok(pieces) => pieces,
             Err(source) => {
                 end_now(&mut child);
@@ -204,17 +241,35 @@ impl Program {
         running.watch(self, &pieces, stop, sink)
     }
 
+    /// In a thread, because a program may write before it has read all. Whether it wanted all of
+    /// it is its own affair.
+    fn give_input(&self, child: &mut Child) -> io::Result<()> {
+        let (Some(mut to), Some(bytes)) = (child.stdin.take(), self.input.clone()) else {
+            return Ok(());
+        };
+        let give = move || {
+            let _ = io::Write::write_all(&mut to, bytes.bytes());
+        };
+        std::thread::Builder::new().name("input of a program".into()).spawn(give).map(drop)
+    }
+
     fn spawn(&self) -> Result<Child, CommandError> {
         self.spawn_into(Stdio::piped(), Stdio::piped())
     }
 
     pub(super) fn spawn_into(&self, out: Stdio, err: Stdio) -> Result<Child, CommandError> {
         let mut command = std::process::Command::new(self.program());
+        if let Some(kept) = self.kept {
+            command.env_clear();
+            let ours = kept.iter().filter_map(|key| Some((key, std::env::var_os(key)?)));
+            command.envs(ours);
+        }
+        let input = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
         command
             .args(self.argv.iter().skip(1))
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .env_remove(super::shell::PASSPHRASE)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(out)
             .stderr(err)
             .process_group(0);
@@ -531,6 +586,25 @@ mod tests {
         assert_eq!(out, b"a\r\n\n\xff");
         let error = bash("yes").capture(&Stop::new(), 100_000, &mut |_| ()).unwrap_err();
         assert!(matches!(error, CommandError::TooMuchOutput { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_input_is_read_and_one_that_nobody_reads_holds_nobody_up() {
+        let long = Secret::new(vec![b'x'; 1 << 20]);
+        let (mut counted, mut err) = (0, |_: &[u8]| ());
+        let cat = bash("cat").input(long.clone());
+        let exit = cat.stream(&Stop::new(), &mut |piece| counted += piece.len(), &mut err);
+        assert!(exit.unwrap().is_success());
+        assert_eq!(counted, 1 << 20);
+        assert!(lines(&bash("exit 0").input(long)).0.unwrap().is_success());
+        assert!(!format!("{:?}", bash("").input(Secret::new(b"hush".to_vec()))).contains("hush"));
+    }
+
+    #[test]
+    fn a_program_gets_no_more_of_our_environment_than_it_is_given() {
+        let (_, out, _) = lines(&bash("/usr/bin/env | cut -d= -f1 | sort").only_env(&["PATH"]));
+        let wanted = ["LC_ALL", "PATH", "PWD", "SHLVL", "TZ", "_"];
+        assert_eq!(out, wanted);
     }
 
     #[test]

@@ -4,16 +4,20 @@ use std::io;
 use std::thread;
 
 use nix::sys::resource::{Resource, setrlimit};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::stop::Stop;
 
-/// A passphrase in memory must not end up in a file.
+/// A passphrase in memory must not end up in a file, nor with another program of this user.
 pub fn keep_secrets_out_of_core_dumps() {
     // Lowering a limit is always allowed; should it fail all the same, a dump is not worse than
     // no backup.
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    // The limit does not hold for dumps that the system pipes to a program (core(5)). This also
+    // closes our memory and our environment to others (ptrace(2), proc_pid_environ(5)).
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Keeps up to 64 MiB a thread of what was freed for what is allocated next. Each frame takes some

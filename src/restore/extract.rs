@@ -508,7 +508,7 @@ impl Shared<'_> {
                 {
                     let tally = &mut self.state().tally;
                     tally.restored += 1;
-                    tally.bytes += row.size;
+                    tally.bytes = tally.bytes.saturating_add(row.size);
                 }
                 self.complain(complaints);
             }

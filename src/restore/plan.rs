@@ -201,7 +201,8 @@ impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
             _ if row.size == 0 => self.plan.plain.push(number),
             _ => {
                 self.plan.files += 1;
-                self.plan.bytes += row.size;
+                // Sizes from a disc may be lies.
+                self.plan.bytes = self.plan.bytes.saturating_add(row.size);
             }
         }
         let there = standing == Standing::There;
@@ -300,7 +301,7 @@ impl Plan {
     /// Bytes of members to be read from a disc; where a file is split, at most.
     pub fn bytes_from(&self, disc: DiscNo) -> u64 {
         let needed = self.discs.get(&disc).into_iter().flatten();
-        needed.map(|&content| self.contents[content].size).sum()
+        needed.fold(0, |sum, &content| sum.saturating_add(self.contents[content].size))
     }
 }
 

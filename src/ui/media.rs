@@ -24,6 +24,8 @@ pub struct DiscLine {
     pub copies: u32,
     /// When a copy was last read back without a fault.
     pub verified: Option<Moment>,
+    /// When stock tools last opened a sample of it, or all of it.
+    pub drilled: Option<Moment>,
     pub media: Vec<CopyLine>,
 }
 
@@ -59,8 +61,10 @@ impl DiscLine {
 }
 
 impl Row for DiscLine {
-    const HEADINGS: &'static [&'static str] =
-        &["DISC", "STATE", "DATE", "USED", "OF", "SNAPSHOT", "COPIES", "VERIFIED", "SET", "WHERE"];
+    const HEADINGS: &'static [&'static str] = &[
+        "DISC", "STATE", "DATE", "USED", "OF", "SNAPSHOT", "COPIES", "VERIFIED", "DRILLED", "SET",
+        "WHERE",
+    ];
     const NUMBERS: &'static [usize] = &[0, 3, 4, 5, 6];
 
     fn cells(&self) -> Vec<String> {
@@ -73,6 +77,7 @@ impl Row for DiscLine {
             self.snapshot.to_string(),
             self.copies.to_string(),
             self.verified.map_or("-".to_owned(), |moment| moment.to_string()),
+            self.drilled.map_or("-".to_owned(), |moment| moment.to_string()),
             self.set.to_string(),
             self.places(),
         ]
@@ -92,6 +97,7 @@ impl Object for DiscLine {
             "snapshot": self.snapshot.0,
             "copies": self.copies,
             "verified": self.verified.map(|moment| moment.to_string()),
+            "drilled": self.drilled.map(|moment| moment.to_string()),
             "media": self.media.iter().map(CopyLine::object).collect::<Vec<_>>(),
         })
     }
@@ -221,6 +227,7 @@ mod tests {
             capacity: Bytes(2),
             snapshot: SnapshotSeq(3),
             copies: 1,
+            drilled: None,
             verified: None,
             media,
         }

@@ -24,6 +24,8 @@ pub struct SafetyLine {
     pub no_good_copy: Vec<DiscNo>,
     /// When the good copy that was not read for the longest time was last found right.
     pub oldest: Option<Moment>,
+    /// When stock tools last opened each disc that is packed, or that they never did.
+    pub drilled: Vec<(DiscNo, Option<Moment>)>,
 }
 
 /// How safe a file is.
@@ -60,6 +62,7 @@ impl SafetyLine {
             ("only_copy", json!(numbers(&self.only_copy))),
             ("no_good_copy", json!(numbers(&self.no_good_copy))),
             ("oldest_check", json!(self.oldest.map(|moment| moment.to_string()))),
+            ("drilled", Value::Array(self.drilled.iter().map(drilled_object).collect())),
         ] {
             object.insert(key.to_owned(), value);
         }
@@ -80,7 +83,32 @@ impl SafetyLine {
                 ago(oldest, now)
             );
         }
-        text + &self.loss_words()
+        text + &self.loss_words() + &self.drill_words(now)
+    }
+
+    /// Discs that were drilled as long ago are told as one.
+    fn drill_words(&self, now: Moment) -> String {
+        let mut told: Vec<(Option<String>, Vec<DiscNo>)> = Vec::new();
+        for &(disc, drilled) in &self.drilled {
+            let when = drilled.map(|moment| ago(moment, now));
+            match told.iter_mut().find(|(known, _)| *known == when) {
+                Some((_, discs)) => discs.push(disc),
+                None => told.push((when, vec![disc])),
+            }
+        }
+        // What is wanted of a person comes first.
+        told.sort_by_key(|(when, _)| when.is_some());
+        let line = |(when, discs): &(Option<String>, Vec<DiscNo>)| {
+            let what = if discs.len() > 1 { "discs" } else { "disc" };
+            match when {
+                None => format!(
+                    "never opened by stock tools (`coldcut drill`): {what} {}\n",
+                    ranges(discs)
+                ),
+                Some(when) => format!("opened by stock tools {when}: {what} {}\n", ranges(discs)),
+            }
+        };
+        told.iter().map(|told| "          ".to_owned() + &line(told)).collect()
     }
 
     fn copies_words(&self) -> String {
@@ -109,6 +137,10 @@ impl SafetyLine {
         }
         text
     }
+}
+
+fn drilled_object((disc, at): &(DiscNo, Option<Moment>)) -> Value {
+    json!({"disc": disc.0, "at": at.map(|moment| moment.to_string())})
 }
 
 impl Row for FileSafetyLine {
@@ -238,6 +270,23 @@ mod tests {
             "safe      films: every file has 2 verified copies\n          \
              the copy longest unread was found right 14 days ago\n"
         );
+    }
+
+    #[test]
+    fn discs_are_told_by_when_they_were_drilled() {
+        let day = |days: i64| Some(Moment(days * 24 * 3600));
+        let discs = [(1, day(9)), (2, day(9)), (3, None), (4, day(8)), (5, day(9))];
+        let drilled = discs.map(|(disc, at)| (DiscNo(disc), at)).to_vec();
+        let line = SafetyLine { drilled, ..SafetyLine::default() };
+        assert_eq!(
+            line.drill_words(Moment(9 * 24 * 3600)),
+            "          never opened by stock tools (`coldcut drill`): disc 3\n          \
+             opened by stock tools today: discs 1-2, 5\n          \
+             opened by stock tools yesterday: disc 4\n"
+        );
+        let mut object = serde_json::Map::new();
+        line.put(&mut object);
+        assert_eq!(object["drilled"][2], json!({"disc": 3, "at": null}));
     }
 
     #[test]

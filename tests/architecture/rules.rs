@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 7] = [
     &["model"],
     &["port"],
     &["format", "catalog", "codec", "drive"],
-    &["scan", "pack", "burn", "verify", "restore"],
+    &["scan", "pack", "drill", "burn", "verify", "restore"],
     &["flow"],
     &["cli", "ui"],
     &["app", "main"],

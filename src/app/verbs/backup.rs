@@ -17,7 +17,7 @@ use crate::ui::exit::Exit;
 use crate::ui::summary::{BackupSummary, Tally};
 use std::os::unix::ffi::OsStringExt;
 
-use super::{is_device, open_dest, text};
+use super::{is_device, open_dest, signer, text};
 
 pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
@@ -58,6 +58,8 @@ fn request<'a>(
         archive_size: args.archive_size,
         compression: args.compress,
         keys,
+        signer: signer(room, &args.signing)?,
+        drill: !args.no_drill,
         filter: filter(args)?,
         rehash: args.rehash,
         move_source: args.move_source,

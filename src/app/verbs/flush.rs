@@ -1,17 +1,21 @@
 //! `coldcut flush`: a disc that is held back for more is finished as it is.
 
 use crate::app::{Room, RunError};
+use crate::cli::args::Flush;
 use crate::flow::flushing::{FlushRequest, flush};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-pub fn run(room: &Room) -> Result<Exit, RunError> {
+use super::signer;
+
+pub fn run(room: &Room, args: Flush) -> Result<Exit, RunError> {
     let closed = room.with_keys(|keys| {
         let request = FlushRequest {
             catalog: room.around.catalog(&room.common)?,
             staging: room.around.staging(&room.common)?,
             name: room.common.name.clone(),
             keys,
+            signer: signer(room, &args.signing)?,
         };
         Ok(flush(request, room.desk())?)
     })?;

@@ -10,7 +10,7 @@ use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 use crate::ui::safety::ranges;
 
-use super::{open_dest, open_source};
+use super::{open_dest, open_source, signer};
 
 pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
@@ -29,9 +29,10 @@ pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
             capacity: args.disc_size.or(blank).unwrap_or(NAMED_SIZES[0].1),
             archive_size: args.archive_size,
             keys,
+            signer: signer(room, &args.signing)?,
         };
         let desk = room.desk_for(&args.burning);
-        let report = migrate(&request, source.as_deref_mut(), &mut drives, desk)?;
+        let report = migrate(request, source.as_deref_mut(), &mut drives, desk)?;
         tell(room, &report)?;
         Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })
     })

@@ -58,6 +58,7 @@ pub(super) fn disc_line(set: &SetName, disc: KnownDisc) -> DiscLine {
         snapshot: disc.info.snapshot.unwrap_or(SnapshotSeq(0)),
         copies: disc.info.good_copies,
         verified: disc.verified,
+        drilled: disc.drilled,
         media: disc.media.into_iter().map(copy_line).collect(),
     }
 }

@@ -11,7 +11,7 @@ use crate::restore::place;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{RestoreSummary, Tally};
 
-use super::{open_source, scratch, text};
+use super::{checker, open_source, scratch, text};
 
 pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
@@ -33,6 +33,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
             owners: !args.no_owner,
             keys,
             dry_run: args.dry_run,
+            signed_by: checker(args.verify_signature.as_deref())?,
             scratch: scratch(room),
         };
         let report = restore(&request, drive.as_deref_mut(), room.desk())?;

@@ -111,5 +111,6 @@ fn safety_line(glance: &SetGlance) -> SafetyLine {
         only_copy: safety.only_copy.clone(),
         no_good_copy: safety.no_good_copy.clone(),
         oldest: safety.oldest,
+        drilled: safety.drilled.clone(),
     }
 }

@@ -7,7 +7,7 @@ use crate::flow::verifying::{Against, CheckedDisc, VerifyReport, VerifyRequest, 
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{open_source, scratch};
+use super::{checker, open_source, scratch};
 
 pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
@@ -15,6 +15,7 @@ pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
         from: args.from,
         catalog: room.around.catalog(&room.common)?,
         name: room.common.name.clone(),
+        signed_by: checker(args.verify_signature.as_deref())?,
         scratch: scratch(room),
     };
     let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;

@@ -1,9 +1,10 @@
 //! What clap cannot say about arguments that depend on each other, or on the configuration files,
 //! which name places where none was typed.
 
-use super::{Backup, Burn, Catalog, CatalogWork, Cli, Verb};
+use super::{Backup, Burn, Catalog, CatalogWork, Cli, Drill, Verb};
 use crate::cli::config::Chosen;
 use crate::cli::values;
+use crate::model::DiscNo;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ impl Cli {
                 backup.check()
             }
             Verb::Burn(burn) => burn.split(place),
+            Verb::Drill(drill) => drill.split(),
             Verb::Restore(restore) => {
                 restore.from =
                     or_configured("restore <FROM> <TARGET>", restore.typed.take(), place)?;
@@ -124,16 +126,30 @@ impl Burn {
     /// The last word is the place, all before it are numbers; clap wants optional words last.
     /// Where the files name a place, a number at the end is a disc, too.
     fn split(&mut self, configured: Option<PathBuf>) -> Result<(), Slip> {
-        let number = |word: &OsString| {
-            values::disc_number(&word.to_string_lossy()).map_err(|allowed| {
-                (ErrorKind::ValueValidation, format!("{:?} is no disc: {allowed}", word))
-            })
-        };
-        let is_place = |word: &OsString| configured.is_none() || number(word).is_err();
+        let is_place = |word: &OsString| configured.is_none() || disc_number(word).is_err();
         let typed = self.words.last().is_some_and(is_place).then(|| self.words.pop()).flatten();
         self.dest =
             or_configured("burn [DISC]... <DEST>", typed.map(PathBuf::from), configured.clone())?;
-        self.discs = self.words.drain(..).map(|word| number(&word)).collect::<Result<_, _>>()?;
+        self.discs =
+            self.words.drain(..).map(|word| disc_number(&word)).collect::<Result<_, _>>()?;
         Ok(())
     }
+}
+
+impl Drill {
+    /// A last word that is no number is the place. The files' place is not meant here: what is to be
+    /// tried first is what waits to be burned.
+    fn split(&mut self) -> Result<(), Slip> {
+        let typed = self.words.last().is_some_and(|word| disc_number(word).is_err());
+        self.from = typed.then(|| self.words.pop()).flatten().map(PathBuf::from);
+        self.discs =
+            self.words.drain(..).map(|word| disc_number(&word)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
+
+fn disc_number(word: &OsString) -> Result<DiscNo, Slip> {
+    values::disc_number(&word.to_string_lossy()).map_err(|allowed| {
+        (ErrorKind::ValueValidation, format!("{:?} is no disc: {allowed}", word))
+    })
 }

@@ -1,7 +1,7 @@
 //! What is typed for the verbs that look after media: where copies are, which are no more, what
 //! is read again and when, what is copied.
 
-use super::{Burning, Common};
+use super::{Burning, Common, Signing};
 use crate::catalog::CopyNo;
 use crate::cli::values::{self, DiscRange};
 use crate::model::{Bytes, Sectors};
@@ -95,6 +95,8 @@ pub struct Migrate {
     /// Source data in an archive, from 1K to 3900M
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
     pub archive_size: Bytes,
+    #[command(flatten)]
+    pub signing: Signing,
     #[command(flatten)]
     pub burning: Burning,
     #[command(flatten)]

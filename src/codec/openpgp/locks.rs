@@ -87,6 +87,14 @@ impl Locks {
         matches!(self.0, Kind::Passphrase(_))
     }
 
+    /// The passphrase, for a program that opens what was sealed; `None` for recipients.
+    pub fn secret(&self) -> Option<Secret> {
+        match &self.0 {
+            Kind::Passphrase(password) => Some(password.map(|bytes| Secret::new(bytes.to_vec()))),
+            Kind::Recipients { .. } => None,
+        }
+    }
+
     /// Fingerprints of the certificates in hexadecimal; none for a passphrase.
     pub fn fingerprints(&self) -> Vec<String> {
         self.certs().iter().map(|cert| cert.fingerprint().to_hex()).collect()
@@ -230,7 +238,7 @@ fn name_of(cert: &Cert) -> String {
     }
 }
 
-fn time_of(moment: Moment) -> SystemTime {
+pub(super) fn time_of(moment: Moment) -> SystemTime {
     let seconds = Duration::from_secs(u64::try_from(moment.0).unwrap_or(0));
     SystemTime::UNIX_EPOCH + seconds
 }

@@ -5,18 +5,22 @@
 //! message be decrypted to its end.
 
 mod cfb;
+mod file_key;
 mod locks;
 mod opened;
 mod opener;
 mod packet;
 mod random_access;
 mod sealer;
+mod signing;
 
+pub use file_key::FileKey;
 pub use locks::{LockError, Locks};
 pub use opened::{Integrity, Opened};
 pub use opener::{OpenError, Opener};
 pub use random_access::{RangeReader, ReadAt, Unlocked};
 pub use sealer::{Cipher, Halves, MAX_SEALED, Plain, SealError, SealedWriter, Sealer, make_token};
+pub use signing::{CheckError, Checker, SignError, Signer};
 
 /// Random block and the repetition of its last two bytes, before the packets (RFC 4880 5.13).
 const PREFIX: usize = 18;

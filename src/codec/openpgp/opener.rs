@@ -4,7 +4,7 @@ use super::cfb::Cfb;
 use super::opened::{Opened, Tolerance};
 use super::packet::{self, Body, Length};
 use super::random_access::{AtReader, ReadAt, Unlocked};
-use super::{Cause, PREFIX};
+use super::{Cause, FileKey, PREFIX};
 use crate::port::operator::Secret;
 use sequoia_openpgp::cert::CertParser;
 use sequoia_openpgp::crypto::{Password, S2K, SessionKey};
@@ -139,6 +139,13 @@ impl Opener {
         Unlocked::new(input.at - PREFIX as u64, &envelope)
     }
 
+    /// The session key of a file, as gpg takes it.
+    pub fn file_key(&self, source: &impl ReadAt) -> Result<FileKey, OpenError> {
+        let mut input = AtReader { source, at: 0 };
+        let (packets, prefix, _) = read_front(&mut input)?;
+        self.matching_key(&packets, &prefix, Tolerance::None).map(FileKey)
+    }
+
     /// Whether this opens a token of [`super::make_token`]. A damaged token is an error.
     pub fn opens(&self, token: &[u8]) -> Result<bool, OpenError> {
         match self.open(token) {
@@ -161,16 +168,9 @@ impl Opener {
         input: &mut impl Read,
         tolerance: Tolerance,
     ) -> Result<Envelope, OpenError> {
-        let (packets, length) = read_key_packets(input)?;
-        let mut body = Body::new(input, length);
-        let mut start = [0; 1 + PREFIX];
-        body.read_exact(&mut start).map_err(|_| OpenError::Damaged("it ends too early"))?;
-        let [version, prefix @ ..] = start;
-        if version != 1 {
-            return Err(OpenError::Unsupported("version of the encrypted packet"));
-        }
-        let cfb = self.matching_key(&packets, &prefix, tolerance)?;
-        Ok(Envelope { cfb, prefix, length: body.length() })
+        let (packets, prefix, length) = read_front(input)?;
+        let cfb = Cfb::new(&*self.matching_key(&packets, &prefix, tolerance)?);
+        Ok(Envelope { cfb, prefix, length })
     }
 
     fn matching_key(
@@ -178,7 +178,7 @@ impl Opener {
         packets: &[Packet],
         prefix: &[u8; PREFIX],
         tolerance: Tolerance,
-    ) -> Result<Cfb, OpenError> {
+    ) -> Result<Zeroizing<[u8; 32]>, OpenError> {
         let candidates = match &self.means {
             Means::Passphrase(password) => self.by_passphrase(packets, password)?,
             Means::Keys(keys) => by_keys(packets, keys)?,
@@ -189,7 +189,7 @@ impl Opener {
             vouched.filter(|_| tolerance == Tolerance::Damage)
         });
         match (best, &self.means) {
-            (Some(candidate), _) => Ok(Cfb::new(&candidate.key)),
+            (Some(candidate), _) => Ok(candidate.key.clone()),
             (None, Means::Passphrase(_)) => Err(OpenError::WrongPassphrase),
             (None, Means::Keys(_)) => Err(OpenError::Damaged("its first bytes")),
         }
@@ -311,6 +311,30 @@ fn repeats(cfb: &Cfb, prefix: &[u8; PREFIX]) -> bool {
     let mut plain = *prefix;
     cfb.clone().decrypt(&mut plain);
     plain[PREFIX - 4..PREFIX - 2] == plain[PREFIX - 2..]
+}
+
+/// All in front of the content: session-key packets, the first encrypted bytes, and the length of
+/// what follows these.
+fn read_front(input: &mut impl Read) -> Result<(Vec<Packet>, [u8; PREFIX], Length), OpenError> {
+    let (packets, length) = read_key_packets(input)?;
+    let mut body = Body::new(input, length);
+    let mut start = [0; 1 + PREFIX];
+    body.read_exact(&mut start).map_err(|_| OpenError::Damaged("it ends too early"))?;
+    let [version, prefix @ ..] = start;
+    if version != 1 {
+        return Err(OpenError::Unsupported("version of the encrypted packet"));
+    }
+    Ok((packets, prefix, body.length()))
+}
+
+/// A message whose session key is known, and where its ciphertext begins.
+pub(super) fn envelope_with(source: &impl ReadAt, cfb: Cfb) -> Result<(u64, Envelope), OpenError> {
+    let mut input = AtReader { source, at: 0 };
+    let (_, prefix, length) = read_front(&mut input)?;
+    if !repeats(&cfb, &prefix) {
+        return Err(OpenError::Damaged("its first bytes"));
+    }
+    Ok((input.at - PREFIX as u64, Envelope { cfb, prefix, length }))
 }
 
 /// The session-key packets, and the length of the encrypted packet behind them.

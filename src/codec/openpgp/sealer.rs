@@ -1,6 +1,8 @@
 //! Sealing: content of a length known beforehand becomes one OpenPGP message.
 
 use super::cfb::{BLOCK, Cfb};
+use super::file_key::{FileKey, Kept};
+use super::random_access::ReadAt;
 use super::{Cause, Locks, MDC_HEAD, OVERHEAD, PREFIX, literal_head, packet};
 use sequoia_openpgp::crypto::SessionKey;
 use sha1::{Digest as _, Sha1};
@@ -32,13 +34,29 @@ pub enum SealError {
 pub struct Sealer {
     locks: Arc<Locks>,
     packets_len: u64,
+    /// Only where somebody wants to open again what was sealed, and has no other key.
+    kept: Option<Arc<Kept>>,
 }
 
 impl Sealer {
     pub fn new(locks: Locks) -> Result<Sealer, SealError> {
         let key = random_key()?;
         let probe = session_key_packets(&locks, &key)?;
-        Ok(Sealer { locks: Arc::new(locks), packets_len: probe.len() as u64 })
+        Ok(Sealer { locks: Arc::new(locks), packets_len: probe.len() as u64, kept: None })
+    }
+
+    /// Remembers the session key of each file that is sealed from now on, in memory alone: a run
+    /// that seals for recipients has no other key with which it could try what it made. One that
+    /// has the passphrase needs none of them.
+    pub fn keeping_keys(self) -> Sealer {
+        let kept = (!self.locks.is_passphrase()).then(Arc::default);
+        Sealer { kept, ..self }
+    }
+
+    /// The key of a file that this sealed, if it was to remember it.
+    pub fn file_key(&self, message: &impl ReadAt) -> io::Result<Option<FileKey>> {
+        let Some(kept) = &self.kept else { return Ok(None) };
+        kept.find(message, self.packets_len)
     }
 
     pub fn locks(&self) -> &Locks {
@@ -71,6 +89,9 @@ impl Sealer {
         let length = u32::try_from(length).map_err(|_| SealError::TooLong(length))?;
         let key = random_key()?;
         let mut front = session_key_packets(&self.locks, &key)?;
+        if let Some(kept) = &self.kept {
+            kept.put(&front, &key);
+        }
         front.extend(packet::header(packet::SEIP, length + OVERHEAD as u32));
         // Version 1 of the packet.
         front.push(1);
@@ -191,14 +212,7 @@ impl<W: Write> SealedWriter<W> {
     /// The session key as `gpg --override-session-key` takes it: 9 is AES-256 (RFC 4880 9.2).
     /// It opens this one file and no other.
     pub fn session_key_for_gpg(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(2 + 64));
-        text.push_str("9:");
-        for byte in self.cipher.key.iter() {
-            text.extend(
-                [byte >> 4, byte & 15].map(|digit| b"0123456789ABCDEF"[digit as usize] as char),
-            );
-        }
-        text
+        FileKey(self.cipher.key.clone()).for_gpg()
     }
 
     /// Writes what is left and the modification detection code. An error if the content was not as

@@ -413,6 +413,26 @@ fn the_session_key_of_one_file_opens_it_with_gpg_alone() {
 }
 
 #[test]
+fn a_sealer_that_keeps_keys_opens_what_it_sealed_and_nothing_else() {
+    let sealer = recipients_sealer(true).keeping_keys();
+    let content = noise(70_000);
+    let (one, other) = (sealed(&sealer, &content), sealed(&sealer, b"other"));
+    let key = sealer.file_key(&&one[..]).unwrap().unwrap();
+    let found = read_all(key.unlock(&&one[..]).unwrap().range(&one[..], 60_000, 9_000));
+    assert_eq!(found, content[60_000..69_000]);
+    assert!(matches!(key.unlock(&&other[..]), Err(OpenError::Damaged(_))));
+    let args = ["--override-session-key", &key.for_gpg()[..], "--decrypt"];
+    assert_eq!(Gpg::new().ok(&args, b"", &one), content);
+    // Sealed by somebody else, too short, or by one that keeps nothing.
+    let strange = sealed(&recipients_sealer(true), &content);
+    assert!(sealer.file_key(&&strange[..]).unwrap().is_none());
+    assert!(sealer.file_key(&&one[..9]).unwrap().is_none());
+    assert!(recipients_sealer(true).file_key(&&one[..]).unwrap().is_none());
+    assert_eq!(curve_opener().file_key(&&one[..]).unwrap().for_gpg(), key.for_gpg());
+    assert!(!format!("{sealer:?} {key:?}").contains(&key.for_gpg()[2..]));
+}
+
+#[test]
 fn a_lost_sector_costs_its_own_bytes_and_no_more() {
     let sealer = passphrase_sealer(b"x");
     let content = noise(1 << 18);

@@ -45,7 +45,7 @@ impl Engine {
         self == Engine::Growisofs
     }
 
-    fn hear(self, line: &str) -> Report {
+    pub(super) fn hear(self, line: &str) -> Report {
         match self {
             Engine::Xorriso => xorriso::hear(line),
             Engine::Growisofs => growisofs::hear(line),
@@ -134,7 +134,7 @@ impl Place {
 
 /// What one line of a program's output means.
 #[derive(Clone, Debug, PartialEq)]
-enum Report {
+pub(super) enum Report {
     Written(Bytes),
     Formatting,
     Closing,
@@ -220,7 +220,7 @@ pub fn settle(place: &Place, say: &dyn Fn(&str), stop: &Stop) -> Result<bool, Dr
 
 /// What a program said, as far as it matters in the end.
 #[derive(Debug, Default)]
-struct Heard {
+pub(super) struct Heard {
     /// The first byte went to the medium, or may have.
     began: bool,
     closing: bool,
@@ -230,7 +230,7 @@ struct Heard {
 }
 
 impl Heard {
-    fn take(&mut self, report: Report, watch: &dyn Fn(News)) {
+    pub(super) fn take(&mut self, report: Report, watch: &dyn Fn(News)) {
         match report {
             Report::Written(bytes) => {
                 self.began = true;

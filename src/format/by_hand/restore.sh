@@ -2,7 +2,8 @@
 # Restores the set "@SET@" from its discs by hand: without coldcut, with nothing but bash (4.4 or
 # newer), GNU tar, bzip2, GNU coreutils, awk, and gpg or zstd where the archives' names end so.
 #
-#   restore.sh [-p PASSPHRASE_FILE] [-s SNAPSHOT] [--ignore-damage] TARGET [DISC_DIR...]
+#   restore.sh [-p PASSPHRASE_FILE] [-s SNAPSHOT] [--ignore-damage] [--verify-signature CERTFILE]
+#              TARGET [DISC_DIR...]
 #
 # How it works, so that it can be mended or followed by hand (FORMAT.txt describes the files):
 #   1. The newest SNAPSHOT.tsv among the discs says what is to be there. All directories are made.
@@ -37,12 +38,16 @@ die() { # CODE WORDS
 
 usage() {
     cat <<'END'
-usage: restore.sh [-p PASSPHRASE_FILE] [-s SNAPSHOT] [--ignore-damage] TARGET [DISC_DIR...]
+usage: restore.sh [-p PASSPHRASE_FILE] [-s SNAPSHOT] [--ignore-damage]
+                  [--verify-signature CERTFILE] TARGET [DISC_DIR...]
 
   -p FILE          the passphrase is the first line of FILE; may be given again where the keys
                    of the set were changed
   -s SNAPSHOT      the state of the source at this run (a number); without it, the newest
   --ignore-damage  read frame by frame and over bad sectors: slower, loses the least
+  --verify-signature CERTFILE
+                   only discs whose SHA256SUMS is signed by this OpenPGP key are used (needs gpg).
+                   Take this script from where nobody could change it
   TARGET           is made if it is missing; files that are in it stay as they are
   DISC_DIR         where a disc's content is (mounted, or copied); without any, you are asked
 
@@ -56,7 +61,7 @@ shown() { printf '%s' "${1//[[:cntrl:]]/?}"; }
 
 # --------------------------------------------------------------------------- command line
 
-passphrases=() dirs_given=() snapshot='' ignore_damage=0 target=''
+passphrases=() dirs_given=() snapshot='' ignore_damage=0 target='' signer=''
 
 parse_arguments() {
     local words=()
@@ -65,6 +70,7 @@ parse_arguments() {
             -p) (($# > 1)) || bad_usage "-p needs a file"; read_passphrase "$2"; shift ;;
             -s) [[ ${2-} =~ ^[1-9][0-9]{0,8}$ ]] || bad_usage "-s needs a number"; snapshot=$2; shift ;;
             --ignore-damage) ignore_damage=1 ;;
+            --verify-signature) (($# > 1)) || bad_usage "--verify-signature needs a file"; signer=$2; shift ;;
             -h | --help) usage; exit 0 ;;
             --) shift; words+=("$@"); break ;;
             -*) bad_usage "unknown option $1" ;;
@@ -117,6 +123,7 @@ tar_options() {
 # for each here-document; before 5.1 always, later only when told to behave as before.
 note() { # VARIABLE: gets the path under which it can be written and read
     local fd
+    ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)) || BASH_COMPAT=5.0
     exec {fd}<<<'' || die 1 "no room for notes in $PWD"
     printf -v "$1" /proc/self/fd/%d "$fd"
     [[ -f ${!1} ]] && chmod u+w "${!1}" && : >"${!1}" || die 1 "notes cannot be kept in $PWD"
@@ -124,7 +131,6 @@ note() { # VARIABLE: gets the path under which it can be written and read
 
 make_notes() {
     local name
-    ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)) || BASH_COMPAT=5.0
     TMPDIR=$PWD
     for name in LISTING INDEX PLAN CHECK NAMES SUMS LINES FIX THERE OTHER GOOD REFUSED SCRATCH; do
         note "$name"
@@ -153,7 +159,40 @@ read_disc() { # DIRECTORY
     [[ $d_format == 1 ]] || { say "$1: format ${d_format:-unknown}; this script reads format 1"; return 1; }
     [[ $d_uuid == "$SET_UUID" ]] || { say "$1 is a disc of another set; this script restores $SET"; return 1; }
     [[ $d_no =~ ^[1-9][0-9]{0,8}$ && $d_snap =~ ^[1-9][0-9]{0,8}$ ]] || { say "$1/DISC.txt is damaged"; return 1; }
+    is_signed "$1" || return
     d_dir=$1
+}
+
+# Whether the disc's list is signed by the key that was asked for, and the files that say what is on
+# the disc are those of the list.
+is_signed() { # DIRECTORY
+    [[ -n $signer ]] || return 0
+    gpg --batch --no-tty --quiet --no-options --homedir /nonexistent --no-permission-warning --no-autostart \
+        --no-random-seed-file --lock-never --trust-model always --no-default-keyring --keyring "$signer" \
+        --verify "$1/SHA256SUMS.sig" "$1/SHA256SUMS" 2>/dev/null ||
+        { say "$1 is not signed by the key of --verify-signature"; return 1; }
+    local file name said
+    for file in "$1"/{DISC.txt,INDEX.*,SNAPSHOT.*}; do
+        name=${file##*/}
+        said=$(awk -v name="$name" 'substr($0, 67) == name { print substr($0, 1, 64) }' "$1/SHA256SUMS")
+        [[ $(sha256sum <"$file") == "$said  -" ]] || { say "$file is not as it was signed"; return 1; }
+    done
+}
+
+# The key as gpg takes it in a ring of its own: binary.
+read_signer() {
+    [[ -n $signer ]] || return 0
+    [[ -n $(type -P gpg) ]] || die 1 "gpg is not installed, and --verify-signature needs it"
+    local ring
+    [[ -r $signer && ! -d $signer ]] || die 1 "the certificate $signer cannot be read"
+    note ring
+    if [[ $(head -c 5 -- "$signer") == ----- ]]; then
+        gpg --batch --no-options --homedir /nonexistent --no-permission-warning --dearmor <"$signer" >"$ring" 2>/dev/null
+    else
+        cat -- "$signer" >"$ring"
+    fi
+    [[ -s $ring ]] || die 1 "the certificate $signer cannot be read"
+    signer=$ring
 }
 
 # Takes a directory as a disc, or as another copy of one.
@@ -1227,6 +1266,7 @@ main() {
     parse_arguments "$@"
     check_tools
     tar_options
+    read_signer
     find_discs
     enter_target
     make_notes

@@ -255,6 +255,59 @@ fn a_directory_swapped_for_a_link_while_a_file_is_written_does_not_matter() {
     place.assert_outside_untouched();
 }
 
+/// Somebody with the rights to do so puts links in the way all the time, for directories, files and
+/// links alike. What fails, fails; nothing leads outside.
+#[test]
+fn links_that_come_and_go_while_all_is_put_in_place_never_lead_out() {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    let place = Place::new();
+    let over = AtomicBool::new(false);
+    let (placed, swaps) = (AtomicU32::new(0), AtomicU32::new(0));
+    let outside = place.temp.path().join("outside");
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                for name in ["d", "d/e", "d/f", "d/link", "d/pipe"] {
+                    let at = place.at(name);
+                    let aside = place.temp.path().join("aside");
+                    let _ = fs::rename(&at, &aside);
+                    // A link to the directory, and one to the file in it: both are wanted.
+                    let to =
+                        if name.len() > 3 { outside.join("precious") } else { outside.clone() };
+                    let _ = symlink(&to, &at);
+                    std::thread::yield_now();
+                    let _ = fs::remove_file(&at);
+                    let _ = fs::rename(&aside, &at).or_else(|_| fs::remove_dir_all(&aside));
+                    let _ = fs::remove_file(&aside);
+                    swaps.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        let t = &place.target;
+        let theirs = Meta { uid: 1234, gid: 1234, ..meta(0o777) };
+        let mut rounds = 0;
+        while rounds < 300 || swaps.load(Ordering::Relaxed) < 300 {
+            rounds += 1;
+            let done = [
+                place.put("d/e/f", b"secret", true).is_ok(),
+                place.put("d/f", b"secret", true).is_ok(),
+                t.symlink(&path("d/link"), b"anywhere", &theirs, true).is_ok(),
+                t.fifo(&path("d/pipe"), &theirs, true).is_ok(),
+                t.hardlink(&path("d/g"), &path("d/f"), true).is_ok(),
+                t.make_dir(&path("d/e/h"), true).is_ok(),
+                t.finish_dir(&path("d/e"), &Meta { mode: 0o700, ..theirs.clone() }).is_ok(),
+            ];
+            let done = done.iter().filter(|&&done| done).count() as u32;
+            placed.fetch_add(done, Ordering::Relaxed);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    place.assert_outside_untouched();
+    assert!(placed.into_inner() > 0, "nothing was ever put in place");
+    let precious = outside.join("precious").metadata().unwrap();
+    assert_eq!((precious.mode() & 0o7777, precious.uid(), precious.nlink()), (0o644, 0, 1));
+}
+
 #[test]
 fn a_temporary_file_swapped_for_a_link_gives_its_metadata_to_nobody() {
     let place = Place::new();

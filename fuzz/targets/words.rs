@@ -1,0 +1,7 @@
+//! What burning programs print, and what an image's directory is told to be.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    coldcut::drive::fuzzing::words(data);
+    coldcut::drive::fuzzing::descriptor(data);
+});

@@ -1,0 +1,62 @@
+//! `coldcut drill`.
+
+use crate::app::{Room, RunError};
+use crate::cli::args::Drill;
+use crate::flow::drilling::{DrillRequest, DrilledDisc, drill};
+use crate::model::Bytes;
+use crate::port::monitor::Monitor;
+use crate::ui::exit::Exit;
+
+use super::open_source;
+
+pub fn run(room: &Room, args: Drill) -> Result<Exit, RunError> {
+    let drive = args.from.as_deref().map(|from| open_source(room, from)).transpose()?;
+    let mut drive = drive.flatten();
+    room.with_keys(|keys| {
+        let request = DrillRequest {
+            catalog: room.around.catalog(&room.common)?,
+            staging: room.around.staging(&room.common)?,
+            from: args.from.clone(),
+            name: room.common.name.clone(),
+            discs: args.discs.clone(),
+            all: args.all,
+            keys,
+        };
+        let drilled = drill(&request, drive.as_deref_mut(), room.desk())?;
+        tell(room, &drilled)?;
+        let sound = drilled.iter().all(|disc| disc.seen.faults.is_empty());
+        Ok(if sound { Exit::Done } else { Exit::Damage })
+    })
+}
+
+fn tell(room: &Room, drilled: &[DrilledDisc]) -> Result<(), RunError> {
+    room.reporter.rest();
+    for disc in drilled {
+        if !room.common.quiet || !disc.seen.faults.is_empty() {
+            room.screen.say(&words(disc));
+        }
+    }
+    let discs: Vec<serde_json::Value> = drilled.iter().map(object).collect();
+    let summary = serde_json::json!({"event": "summary", "command": "drill", "discs": discs});
+    Ok(room.screen.object(&summary)?)
+}
+
+fn words(disc: &DrilledDisc) -> String {
+    let (seen, size) = (&disc.seen, Bytes(disc.seen.bytes));
+    let what = match seen.faults.len() {
+        0 => format!("stock tools read it; {} files ({size}) came out right", seen.files),
+        faults => format!("STOCK TOOLS DO NOT READ IT, {faults} fault(s)"),
+    };
+    format!("disc {} of {}: {what}", disc.number, disc.set)
+}
+
+fn object(disc: &DrilledDisc) -> serde_json::Value {
+    serde_json::json!({
+        "set": disc.set.as_str(),
+        "disc": disc.number.0,
+        "files": disc.seen.files,
+        "bytes": disc.seen.bytes,
+        "faults": disc.seen.faults.len(),
+        "skipped": disc.seen.skipped,
+    })
+}

@@ -1,0 +1,99 @@
+//! Drills: when plain tools were last tried on a disc, and what came of it.
+
+use super::error::Fault;
+use super::value::word;
+use super::{Catalog, Finding, Result, SetId};
+use crate::model::DiscNo;
+use crate::port::clock::Moment;
+use rusqlite::{Row, params};
+
+/// How much of a disc was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrillScope {
+    Sample,
+    Whole,
+}
+
+impl DrillScope {
+    pub fn word(self) -> &'static str {
+        match self {
+            DrillScope::Sample => "sample",
+            DrillScope::Whole => "whole",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<DrillScope> {
+        [DrillScope::Sample, DrillScope::Whole].into_iter().find(|scope| scope.word() == word)
+    }
+}
+
+/// One drill of one disc.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drill {
+    pub disc: DiscNo,
+    pub at: Moment,
+    pub scope: DrillScope,
+    pub finding: Finding,
+    pub details: String,
+}
+
+impl Catalog {
+    /// It changes nothing else: a copy is safe or not by its being read back alone.
+    pub fn record_drill(&mut self, set: SetId, drill: &Drill) -> Result<()> {
+        self.write("recording a drill", |tx| {
+            let sql = "INSERT INTO drills(set_id, disc, at, scope, finding, details)
+                       VALUES(?,?,?,?,?,?)";
+            let Drill { disc, at, scope, finding, details } = drill;
+            let values = params![set.0, disc.0, at.0, scope.word(), finding.word(), details];
+            tx.execute(sql, values)?;
+            Ok(())
+        })
+    }
+
+    /// Every drill of a disc, the oldest first.
+    pub fn drills(&self, set: SetId, disc: DiscNo) -> Result<Vec<Drill>> {
+        self.read("listing drills", |conn| {
+            let sql = "SELECT disc, at, scope, finding, details FROM drills
+                       WHERE set_id=? AND disc=? ORDER BY id";
+            conn.prepare(sql)?.query_and_then(params![set.0, disc.0], read_drill)?.collect()
+        })
+    }
+}
+
+fn read_drill(row: &Row) -> Result<Drill, Fault> {
+    Ok(Drill {
+        disc: DiscNo(row.get(0)?),
+        at: Moment(row.get(1)?),
+        scope: word(row, 2, DrillScope::from_word)?,
+        finding: word(row, 3, Finding::from_word)?,
+        details: row.get(4)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn drills_are_kept_by_disc_in_order_and_go_with_what_was_packed() {
+        let mut bench = Bench::new();
+        bench.store(&[whole("a", 1, 1)]);
+        let (set, disc) = (bench.set, bench.disc);
+        let drill = |scope, finding| Drill { disc, at: NOW, scope, finding, details: "x".into() };
+        let both =
+            [drill(DrillScope::Sample, Finding::Damaged), drill(DrillScope::Whole, Finding::Ok)];
+        for drill in &both {
+            bench.cat().record_drill(set, drill).unwrap();
+        }
+        assert_eq!(bench.cat().drills(set, disc).unwrap(), both);
+        let out = bench.dir.path().join("out.sqlite");
+        bench.cat().export_set(set, &out).unwrap();
+        assert_eq!(Catalog::open_exported(&out).unwrap().drills(set, disc).unwrap(), both);
+        let unknown = Drill { disc: DiscNo(99), ..both[0].clone() };
+        assert!(bench.cat().record_drill(set, &unknown).is_err());
+        let fresh = crate::model::DiscUuid(uuid::Uuid::from_u128(5));
+        bench.cat().forget_disc_work(set, disc, fresh).unwrap();
+        assert_eq!(bench.cat().drills(set, disc).unwrap(), []);
+    }
+}

@@ -1,0 +1,84 @@
+//! Contents of files, one behind the other as `tar -xO` prints them, held against their sums.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::rows::IndexRow;
+use crate::model::{Digest, Kind, RelPath};
+
+struct Awaited {
+    path: RelPath,
+    size: u64,
+    sha256: Option<Digest>,
+}
+
+/// Takes what tar prints.
+pub(super) struct Comparison {
+    awaited: std::vec::IntoIter<Awaited>,
+    now: Option<(Awaited, Sha256, u64)>,
+    result: Compared,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Compared {
+    pub files: u64,
+    pub bytes: u64,
+    pub wrong: Vec<String>,
+}
+
+impl Comparison {
+    /// Files with content; tar prints nothing for anything else.
+    pub(super) fn new<'a>(rows: impl IntoIterator<Item = &'a IndexRow>) -> Comparison {
+        let printed = |row: &&IndexRow| row.kind == Kind::File && row.size > 0;
+        let awaited: Vec<Awaited> = rows
+            .into_iter()
+            .filter(printed)
+            .map(|row| Awaited { path: row.path.clone(), size: row.size, sha256: row.sha256 })
+            .collect();
+        let mut comparison =
+            Comparison { awaited: awaited.into_iter(), now: None, result: Compared::default() };
+        comparison.next();
+        comparison
+    }
+
+    fn next(&mut self) {
+        self.now = self.awaited.next().map(|file| (file, Sha256::new(), 0));
+    }
+
+    pub(super) fn take(&mut self, mut piece: &[u8]) {
+        self.result.bytes += piece.len() as u64;
+        while let (Some((file, hash, seen)), false) = (&mut self.now, piece.is_empty()) {
+            let left = usize::try_from(file.size - *seen).unwrap_or(usize::MAX);
+            let (own, rest) = piece.split_at(left.min(piece.len()));
+            hash.update(own);
+            *seen += own.len() as u64;
+            piece = rest;
+            if *seen == file.size {
+                self.judge();
+            }
+        }
+        if !piece.is_empty() {
+            self.result.wrong = vec!["more content came out than the index names".to_owned()];
+        }
+    }
+
+    fn judge(&mut self) {
+        let Some((file, hash, _)) = self.now.take() else { return };
+        let found = Digest(hash.finalize().into());
+        self.result.files += 1;
+        if file.sha256 != Some(found) {
+            self.result.wrong.push(format!("{}: another content came out (sha256)", file.path));
+        }
+        self.next();
+    }
+
+    pub(super) fn finish(mut self) -> Compared {
+        if let Some((file, _, seen)) = self.now.take() {
+            let (path, size) = (&file.path, file.size);
+            let more = self.awaited.len();
+            let words =
+                format!("{path}: {seen} of {size} bytes came out, of {more} more files none");
+            self.result.wrong.push(words);
+        }
+        self.result
+    }
+}

@@ -1,0 +1,473 @@
+//! The promise of plain tools, tried on a real disc: bash, tar, bzip2 and gpg read it, and what comes
+//! out is what the catalog says.
+//!
+//! [`sample`] takes INDEX and some frames of two archives; [`whole`] lets the disc's own restore.sh do
+//! all of it. Nothing that was in clear is written anywhere by `sample`: it runs through pipes.
+
+mod choice;
+mod comparing;
+mod tools;
+mod whole;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::codec::frames::{FRAME_BYTES, first_frame_len};
+use crate::codec::openpgp::{FileKey, OpenError, Opener, Unlocked};
+use crate::model::disc::{Compression, archive_path};
+use crate::model::rows::IndexRow;
+use crate::model::{ArchiveNo, Digest, DiscUuid};
+use crate::port::command::{CommandError, Program};
+use crate::port::operator::Secret;
+use crate::port::stop::{Stop, Stopped};
+
+use choice::{Choice, Random, Unit};
+use comparing::Comparison;
+use tools::Tools;
+pub use whole::{Wanted, Whole, whole};
+
+/// An INDEX that is longer than this is opened wholly and expanded only so far, where time counts.
+const QUICK_INDEX: u64 = 6 << 20;
+
+/// How thorough a sample is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// For a disc that is about to be burned: under two seconds. gpg opens the beginning of each
+    /// archive, our own reader cuts out the frames, bzip2 and tar expand and unpack them; of a long
+    /// member only the beginning.
+    Quick,
+    /// The tools do all of it, from the file to the content of the members.
+    Thorough,
+}
+
+/// What opens a set's files.
+pub enum Key<'a> {
+    /// They are not encrypted.
+    None,
+    Passphrase(&'a Secret),
+    /// Session keys, file by file; for recipients. `None`: nobody has this one any more.
+    Files(&'a dyn Fn(&File) -> Result<Option<FileKey>, OpenError>),
+}
+
+/// A file of the disc as the catalog knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownFile {
+    pub path: String,
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+/// Where the disc's files are, as files: brought there when they are wanted.
+pub trait Files {
+    fn bring(&self, path: &str) -> Result<PathBuf, String>;
+}
+
+/// What a sample is taken from.
+pub struct Sampling<'a> {
+    pub disc: DiscUuid,
+    /// All files of the disc.
+    pub known: &'a [KnownFile],
+    pub files: &'a dyn Files,
+    pub key: &'a Key<'a>,
+    pub depth: Depth,
+    /// Whether the catalog knows this content.
+    pub knows: &'a dyn Fn(&IndexRow) -> bool,
+    pub stop: &'a Stop,
+}
+
+/// What a drill saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drilled {
+    pub files: u64,
+    pub bytes: u64,
+    pub faults: Vec<Fault>,
+    /// What could not be tried, and why; no fault of the disc.
+    pub skipped: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub path: String,
+    pub what: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DrillError {
+    #[error(transparent)]
+    Stopped(Stopped),
+    /// A tool is missing on this machine: that says nothing about the disc.
+    #[error("{0} is not installed, and a drill needs it")]
+    NoTool(String),
+    #[error("a program of the drill could not be run")]
+    Run(#[source] CommandError),
+    #[error("cannot get random bytes")]
+    Random(#[source] io::Error),
+}
+
+impl From<CommandError> for DrillError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Stopped(stopped) => DrillError::Stopped(stopped),
+            CommandError::Missing { program, .. } => DrillError::NoTool(program),
+            other => DrillError::Run(other),
+        }
+    }
+}
+
+/// Reads INDEX, and the first frame, the last one and one between of two archives.
+pub fn sample(sampling: &Sampling) -> Result<Drilled, DrillError> {
+    let mut drill = Drill { on: sampling, seen: Drilled::default() };
+    for (archive, units) in drill.index(&mut random)? {
+        drill.archive(archive, &units)?;
+    }
+    Ok(drill.seen)
+}
+
+fn random(below: u64) -> Result<u64, DrillError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|e| DrillError::Random(e.into()))?;
+    Ok(u64::from_le_bytes(bytes) % below.max(1))
+}
+
+struct Drill<'a> {
+    on: &'a Sampling<'a>,
+    seen: Drilled,
+}
+
+/// An archive's file and how to read it.
+struct OpenArchive {
+    path: String,
+    place: PathBuf,
+    file: File,
+    compression: Compression,
+    encrypted: bool,
+}
+
+impl Drill<'_> {
+    fn fault(&mut self, path: &str, what: impl Into<String>) {
+        self.seen.faults.push(Fault { path: path.to_owned(), what: what.into() });
+    }
+
+    fn known(&self, wanted: &[&str]) -> Option<KnownFile> {
+        self.on.known.iter().find(|file| wanted.contains(&file.path.as_str())).cloned()
+    }
+
+    /// INDEX, opened and expanded by the tools; what of it is tried further.
+    fn index(&mut self, random: &mut Random) -> Result<Vec<(ArchiveNo, Vec<Unit>)>, DrillError> {
+        let Some(known) = self.known(&["INDEX.tsv.bz2", "INDEX.tsv.bz2.gpg"]) else {
+            self.fault("INDEX.tsv.bz2", "the catalog knows of none");
+            return Ok(Vec::new());
+        };
+        let path = &known.path;
+        let Some((place, file)) = self.bring(path) else { return Ok(Vec::new()) };
+        match digest_of(&file) {
+            Ok(found) if found == known.sha256 => {}
+            Ok(_) => self.fault(path, "has another content than the catalog says (sha256)"),
+            Err(error) => self.fault(path, format!("cannot be read: {error}")),
+        }
+        // Without a key there are no rows, and so no frames to choose from.
+        let Some(tools) = self.tools(path, &file) else { return Ok(Vec::new()) };
+        let is_cut = self.on.depth == Depth::Quick && known.size > QUICK_INDEX;
+        let mut choice = Choice::new(random);
+        let program = tools.listing(&place, is_cut.then_some(QUICK_INDEX));
+        let failure = stream(&program, self.on.stop, &mut |piece| choice.take(piece))?;
+        self.judge_index(path, failure, &choice);
+        if is_cut {
+            let words = "only its beginning was expanded, and the sample is from there";
+            self.seen.skipped.push(format!("{path}: {words}"));
+        }
+        choice.finish(self.on.depth, is_cut)
+    }
+
+    fn judge_index(&mut self, path: &str, failure: Option<String>, choice: &Choice) {
+        if let Some(words) = failure {
+            self.fault(path, format!("does not open with the tools: {words}"));
+        }
+        match choice.disc() {
+            Ok(Some(disc)) if disc == self.on.disc => {}
+            Ok(None) => self.fault(path, "does not say which disc it is of"),
+            Ok(Some(_)) => self.fault(path, "is that of another disc"),
+            Err(error) => self.fault(path, error.to_string()),
+        }
+        if choice.bad > 0 {
+            self.fault(path, format!("{} of its lines cannot be understood", choice.bad));
+        }
+    }
+
+    fn archive(&mut self, number: ArchiveNo, units: &[Unit]) -> Result<(), DrillError> {
+        let Some(archive) = self.open_archive(number) else { return Ok(()) };
+        for row in units.iter().flat_map(|unit| &unit.rows) {
+            if row.span.part == 0 && row.sha256.is_some() && row.size > 0 && !(self.on.knows)(row) {
+                let what = format!("{}: the catalog knows no content with its sum", row.path);
+                self.fault(&archive.path, what);
+            }
+        }
+        let Some(tools) = self.tools(&archive.path, &archive.file) else { return Ok(()) };
+        match self.on.depth {
+            Depth::Thorough => self.by_tools_alone(&archive, &tools, units),
+            Depth::Quick => self.by_pieces(&archive, &tools, units),
+        }
+    }
+
+    fn open_archive(&mut self, number: ArchiveNo) -> Option<OpenArchive> {
+        let kinds = [Compression::None, Compression::Bzip2, Compression::Zstd];
+        let named = kinds.iter().flat_map(|&kind| [false, true].map(|sealed| (kind, sealed)));
+        let found = named
+            .map(|(kind, sealed)| (archive_path(number, kind, sealed), kind, sealed))
+            .find(|(path, ..)| self.on.known.iter().any(|file| file.path == *path));
+        let Some((path, compression, encrypted)) = found else {
+            self.fault("INDEX.tsv.bz2", format!("names archive {number}, which the disc has not"));
+            return None;
+        };
+        let (place, file) = self.bring(&path)?;
+        Some(OpenArchive { path, place, file, compression, encrypted })
+    }
+
+    fn bring(&mut self, path: &str) -> Option<(PathBuf, File)> {
+        let opened = self.on.files.bring(path).and_then(|place| {
+            File::open(&place).map(|file| (place, file)).map_err(|error| error.to_string())
+        });
+        match opened {
+            Ok(opened) => Some(opened),
+            Err(what) => {
+                self.fault(path, what);
+                None
+            }
+        }
+    }
+
+    /// The tools with what opens this file; `None` if nobody has that.
+    fn tools(&mut self, path: &str, file: &File) -> Option<Tools> {
+        if !path.ends_with(".gpg") {
+            return Some(Tools::plain());
+        }
+        match self.on.key {
+            Key::None => {
+                self.fault(path, "is encrypted, and the set is not");
+                None
+            }
+            Key::Passphrase(secret) => Some(Tools::with_passphrase(secret)),
+            Key::Files(find) => match find(file) {
+                Ok(Some(key)) => Some(Tools::with_session_key(&key)),
+                Ok(None) => {
+                    let words = "its session key went with the run that made it";
+                    self.seen.skipped.push(format!("{path}: {words}"));
+                    None
+                }
+                Err(error) => {
+                    self.fault(path, error.to_string());
+                    None
+                }
+            },
+        }
+    }
+
+    /// One run of the tools over the archive, which is decrypted once and wholly.
+    fn by_tools_alone(
+        &mut self,
+        archive: &OpenArchive,
+        tools: &Tools,
+        units: &[Unit],
+    ) -> Result<(), DrillError> {
+        let pieces: Vec<(u64, u64)> = units.iter().map(|unit| (unit.offset, unit.length)).collect();
+        let program = tools.archive(&archive.place, archive.compression, &pieces);
+        let members = units.iter().flat_map(|unit| &unit.rows);
+        self.compare(&archive.path, &program, Comparison::new(members))
+    }
+
+    /// gpg opens the archive's beginning; each frame then goes through bzip2 and tar.
+    fn by_pieces(
+        &mut self,
+        archive: &OpenArchive,
+        tools: &Tools,
+        units: &[Unit],
+    ) -> Result<(), DrillError> {
+        let unlocked = match self.unlock(archive) {
+            Ok(unlocked) => unlocked,
+            Err(error) => {
+                self.fault(&archive.path, error.to_string());
+                return Ok(());
+            }
+        };
+        for unit in units {
+            let piece = match cut(archive, unlocked.as_ref(), unit) {
+                Ok(piece) => piece,
+                Err(error) => {
+                    self.fault(&archive.path, format!("cannot be read: {error}"));
+                    continue;
+                }
+            };
+            if archive.encrypted && unit.offset == 0 {
+                self.beginning(archive, tools, &piece)?;
+            }
+            if unit.is_long() {
+                self.long_member(archive, unit, piece)?;
+            } else {
+                let unpack = Tools::frames(archive.compression, piece);
+                self.compare(&archive.path, &unpack, Comparison::new(&unit.rows))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unlock(&self, archive: &OpenArchive) -> Result<Option<Unlocked>, OpenError> {
+        match (archive.encrypted, self.on.key) {
+            (true, Key::Passphrase(secret)) => {
+                Opener::passphrase(secret).unlock(&archive.file).map(Some)
+            }
+            (true, Key::Files(find)) => match find(&archive.file)? {
+                Some(key) => key.unlock(&archive.file).map(Some),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// What gpg makes of the message's beginning is what our own reader makes of it.
+    fn beginning(
+        &mut self,
+        archive: &OpenArchive,
+        tools: &Tools,
+        piece: &Secret,
+    ) -> Result<(), DrillError> {
+        let wanted = piece.bytes();
+        let ran =
+            run(&tools.head(&archive.place, wanted.len() as u64), self.on.stop, wanted.len())?;
+        if ran.output != wanted {
+            let words = ran.failure.unwrap_or_else(|| "other bytes came out".to_owned());
+            self.fault(&archive.path, format!("gpg does not open it as we do: {words}"));
+        }
+        Ok(())
+    }
+
+    /// Of a member that is too long to be unpacked in time: its first frame expands to its full
+    /// size, and tar finds the member in it.
+    fn long_member(
+        &mut self,
+        archive: &OpenArchive,
+        unit: &Unit,
+        piece: Secret,
+    ) -> Result<(), DrillError> {
+        let stop = self.on.stop;
+        let cut = first_frame_len(archive.compression, piece.bytes())
+            .map(|length| Secret::new(piece.bytes()[..length].to_vec()));
+        let frame = match cut {
+            Ok(frame) => run(&Tools::frame(archive.compression, frame), stop, FRAME_BYTES)?,
+            Err(error) => Ran { output: Vec::new(), failure: Some(error.to_string()) },
+        };
+        let enough = if unit.length > unit.quick_length() { FRAME_BYTES } else { 1 };
+        if frame.failure.is_some() || frame.output.len() < enough {
+            let words = frame.failure.unwrap_or_else(|| "it is too short".to_owned());
+            let what = format!("the first frame of a long member does not expand: {words}");
+            self.fault(&archive.path, what);
+            return Ok(());
+        }
+        let names = run(&Tools::names(Secret::new(frame.output)), stop, 1 << 20)?;
+        let found = names.output.iter().filter(|&&byte| byte == b'\n').count();
+        match (1..=unit.rows.len()).contains(&found) {
+            true => self.seen.files += 1,
+            false => self.fault(&archive.path, "tar finds no name at the front of a long member"),
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        path: &str,
+        program: &Program,
+        mut comparison: Comparison,
+    ) -> Result<(), DrillError> {
+        let failure = stream(program, self.on.stop, &mut |piece| comparison.take(piece))?;
+        let compared = comparison.finish();
+        self.seen.files += compared.files;
+        self.seen.bytes += compared.bytes;
+        for what in compared.wrong {
+            self.fault(path, what);
+        }
+        if let Some(words) = failure {
+            self.fault(path, format!("the tools do not read it: {words}"));
+        }
+        Ok(())
+    }
+}
+
+/// A unit's bytes, decrypted; of a long one the beginning.
+fn cut(archive: &OpenArchive, unlocked: Option<&Unlocked>, unit: &Unit) -> io::Result<Secret> {
+    let length = unit.quick_length();
+    let mut bytes = zeroize::Zeroizing::new(vec![0; usize::try_from(length).unwrap_or(0)]);
+    match unlocked {
+        Some(unlocked) => {
+            unlocked.range(&archive.file, unit.offset, length).read_exact(&mut bytes)?;
+        }
+        None => archive.file.read_exact_at(&mut bytes, unit.offset)?,
+    }
+    Ok(Secret::new(std::mem::take(&mut *bytes)))
+}
+
+fn digest_of(mut from: impl Read) -> io::Result<Digest> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(Digest(hash.finalize().into())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+/// What a program printed, and why it is not to be trusted.
+struct Ran {
+    output: Vec<u8>,
+    failure: Option<String>,
+}
+
+fn run(program: &Program, stop: &Stop, limit: usize) -> Result<Ran, DrillError> {
+    let mut output = Vec::new();
+    let mut too_much = false;
+    let failure = stream(program, stop, &mut |piece| {
+        too_much |= output.len() + piece.len() > limit;
+        if !too_much {
+            output.extend_from_slice(piece);
+        }
+    })?;
+    let failure =
+        failure.or_else(|| too_much.then(|| "more came out than belongs there".to_owned()));
+    Ok(Ran { output, failure })
+}
+
+/// Runs a script of [`tools`]; its failure in the tools' own words.
+fn stream(
+    program: &Program,
+    stop: &Stop,
+    out: &mut dyn FnMut(&[u8]),
+) -> Result<Option<String>, DrillError> {
+    let mut words = Vec::new();
+    let exit = program.stream(stop, out, &mut |line| {
+        if words.len() < 5 {
+            words.push(crate::model::path::shown(line));
+        }
+    })?;
+    if exit == tools::NO_TOOL {
+        return Err(DrillError::NoTool(words.pop().unwrap_or_default()));
+    }
+    Ok((!exit.is_success()).then(|| match words.is_empty() {
+        true => exit.to_string(),
+        false => words.join("; "),
+    }))
+}
+
+/// The directory of a disc whose files are files already.
+pub struct InPlace<'a>(pub &'a Path);
+
+impl Files for InPlace<'_> {
+    fn bring(&self, path: &str) -> Result<PathBuf, String> {
+        Ok(self.0.join(path))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! A door for the fuzzers of `fuzz/`: what reads foreign bytes here and is nobody else's business. It
+//! exists only under the feature `fuzzing`.
+
+use super::engine::{Engine, Heard};
+use super::optical::medium::{Medium, Replies};
+use super::optical::{Sense, mmc};
+use super::{Bytes, xorriso};
+
+/// What burning programs print, in lines, and xorriso's list of the files of an image.
+pub fn words(data: &[u8]) {
+    for engine in [Engine::Xorriso, Engine::Growisofs] {
+        let mut heard = Heard::default();
+        for line in String::from_utf8_lossy(data).lines() {
+            heard.take(engine.hear(line), &|_| ());
+        }
+    }
+    let _ = xorriso::size(data);
+    for file in xorriso::listing(data).unwrap_or_default() {
+        let size = file.size.0;
+        for offset in [0, 1, size / 2, size.saturating_sub(1), size, u64::MAX] {
+            let _ = file.sector_at(offset);
+            if let Some((_, row)) = file.locate(offset) {
+                assert!(row > 0 && Bytes(row) <= file.size);
+            }
+        }
+    }
+}
+
+/// The sector of an image that names the volume.
+pub fn descriptor(data: &[u8]) {
+    let _ = xorriso::size_in(data);
+    assert!(xorriso::volume_id_in(data).is_none_or(|name| !name.contains('\n')));
+}
+
+/// What a drive answers to commands: each parser gets all of it, and a medium is made of the answers.
+pub fn replies(data: &[u8]) {
+    let _ = (mmc::parse_inquiry(data), mmc::parse_serial(data), mmc::parse_has_tray(data));
+    let replies = Replies {
+        profile: mmc::parse_profile(data),
+        disc: mmc::parse_disc_information(data),
+        track: mmc::parse_track_information(data),
+        formats: mmc::parse_format_capacities(data),
+        capacity: mmc::parse_capacity(data),
+        maker: mmc::parse_bd_information(data).or_else(|| mmc::parse_dvd_plus_information(data)),
+        speeds: mmc::parse_write_speeds(data),
+        spare: mmc::parse_spares(data),
+    };
+    let medium = Medium::from_replies(replies);
+    let _ = (medium.is_overwritable(), medium.writable_whole());
+    if let Some(sense) = Sense::parse(data) {
+        assert!(!sense.to_string().is_empty());
+    }
+}

@@ -1,0 +1,555 @@
+//! `coldcut drill`, and the drill of each disc before it is burned: do stock tools open what we made?
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{
+    Access, Catalog, DiscInfo, DiscState, Drill as Record, DrillScope, Finding, KnownSet, SetId,
+};
+use crate::codec::openpgp::{OpenError, Opener, Sealer};
+use crate::drill::{
+    Depth, DrillError, Drilled, Fault, Files, InPlace, Key, KnownFile, Sampling, Wanted, Whole,
+    sample, whole,
+};
+use crate::drive::{DiscReader, Drive, FileReader};
+use crate::model::disc::Encryption;
+use crate::model::rows::IndexRow;
+use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
+use crate::port::clock::Moment;
+use crate::port::files::{free_space, make_private_dir};
+use crate::port::monitor::{Phase, Trouble};
+use crate::port::operator::Secret;
+
+use super::backup::Run;
+use super::keys::KeyRing;
+use super::piles::{Pile, look, look_in};
+use super::records::waiting;
+use super::staging::Staging;
+use super::{Desk, FlowError, choose_set};
+
+/// What a drill is asked to do.
+pub struct DrillRequest<'a> {
+    pub catalog: PathBuf,
+    pub staging: PathBuf,
+    /// Discs that lie somewhere; `None`: those that are staged.
+    pub from: Option<PathBuf>,
+    pub name: Option<SetName>,
+    /// None: all that are there.
+    pub discs: Vec<DiscNo>,
+    pub all: bool,
+    pub keys: KeyRing<'a>,
+}
+
+/// One disc, drilled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrilledDisc {
+    pub set: SetName,
+    pub number: DiscNo,
+    pub seen: Drilled,
+}
+
+/// Drills the discs that are meant. Damage is in the report, not an error.
+pub fn drill(
+    request: &DrillRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<Vec<DrilledDisc>, FlowError> {
+    let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let staging = Staging::open(&request.staging)?;
+    let pile = match (&request.from, drive) {
+        (Some(from), Some(drive)) => Some(
+            look_in(drive, from, "the disc to drill", desk, |_| true)?
+                .choose(request.name.as_ref())?,
+        ),
+        (Some(from), None) => Some(look(from)?.choose(request.name.as_ref())?),
+        (None, _) => None,
+    };
+    let set = set_of(&catalog, pile.as_ref(), request.name.as_ref())?;
+    let discs = discs_of(&catalog, &set, pile.as_ref(), &request.discs)?;
+    let sandbox = Sandbox::make(&staging.scratch())?;
+    let places = Places { staging: &staging, set: &set, pile: pile.as_ref(), sandbox: &sandbox };
+    let keys = Keys::of(request, &set)?;
+    let session = Session { catalog: &mut catalog, set: &set, desk };
+    match request.all {
+        true => session.all(&discs, &places, keys.passphrase.as_ref()),
+        false => session.samples(&discs, &places, &keys),
+    }
+}
+
+fn set_of(
+    catalog: &Catalog,
+    pile: Option<&Pile>,
+    name: Option<&SetName>,
+) -> Result<KnownSet, FlowError> {
+    let sets = catalog.sets()?;
+    match pile {
+        Some(pile) => {
+            let found = sets.into_iter().find(|set| set.facts.uuid == pile.uuid);
+            found.ok_or(FlowError::UnknownSet)
+        }
+        None => choose_set(sets, name),
+    }
+}
+
+/// The discs that are there and known, or those of them that were named.
+fn discs_of(
+    catalog: &Catalog,
+    set: &KnownSet,
+    pile: Option<&Pile>,
+    only: &[DiscNo],
+) -> Result<Vec<DiscInfo>, FlowError> {
+    let mut discs = catalog.discs(set.id)?;
+    discs.retain(|disc| match pile {
+        None => matches!(disc.state, DiscState::Staged | DiscState::Failed),
+        Some(pile) => pile
+            .discs
+            .get(&disc.number)
+            .is_some_and(|found| disc.state != DiscState::Open && found.txt.disc_uuid == disc.uuid),
+    });
+    if let Some(lost) = only.iter().find(|wanted| !discs.iter().any(|d| d.number == **wanted)) {
+        return Err(FlowError::NotHere(*lost));
+    }
+    discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
+    match (discs.is_empty(), pile) {
+        (true, None) => Err(FlowError::NothingStaged(String::new())),
+        (true, Some(_)) => Err(FlowError::UnknownSet),
+        (false, _) => Ok(discs),
+    }
+}
+
+/// What opens the set's files, in the shapes that gpg and we ourselves take.
+struct Keys {
+    passphrase: Option<Secret>,
+    opener: Option<Opener>,
+}
+
+impl Keys {
+    fn of(request: &DrillRequest, set: &KnownSet) -> Result<Keys, FlowError> {
+        match set.facts.encryption {
+            Encryption::None => Ok(Keys { passphrase: None, opener: None }),
+            Encryption::Passphrase => {
+                let passphrase = Some(request.keys.checked_passphrase(&set.facts)?);
+                Ok(Keys { passphrase, opener: None })
+            }
+            // restore.sh takes gpg's key ring, as it would on the day that it is needed.
+            Encryption::Recipients if request.all => Ok(Keys { passphrase: None, opener: None }),
+            Encryption::Recipients => {
+                let opener = request.keys.opener(&set.facts.name, Encryption::Recipients)?;
+                Ok(Keys { passphrase: None, opener })
+            }
+        }
+    }
+}
+
+/// A directory for one drill, which goes with it.
+struct Sandbox(PathBuf);
+
+impl Sandbox {
+    fn make(scratch: &Path) -> Result<Sandbox, FlowError> {
+        let dir = scratch.join(format!("drill-{}", std::process::id()));
+        let failed =
+            |source| FlowError::Staging { path: dir.clone(), what: "cannot be made", source };
+        // A killed drill left it.
+        remove(&dir).map_err(failed)?;
+        make_private_dir(&dir).map_err(failed)?;
+        Ok(Sandbox(dir))
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // What cannot be removed now is by the next drill, or with the staging area's scratch.
+        let _ = remove(&self.0);
+    }
+}
+
+/// Removes a restored tree, whose directories may be closed to their owner.
+fn remove(dir: &Path) -> io::Result<()> {
+    open_up(dir)?;
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn open_up(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    match fs::symlink_metadata(dir) {
+        Ok(found) if found.is_dir() => {}
+        _ => return Ok(()),
+    }
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the discs' files are.
+struct Places<'a> {
+    staging: &'a Staging,
+    set: &'a KnownSet,
+    pile: Option<&'a Pile>,
+    sandbox: &'a Sandbox,
+}
+
+impl Places<'_> {
+    fn files_of(&self, disc: DiscNo) -> Result<OneOf<'_>, FlowError> {
+        match self.pile.and_then(|pile| pile.discs.get(&disc)).and_then(|disc| disc.copies.first())
+        {
+            None => Ok(OneOf::Staged(self.staging.disc_dir(self.set, disc))),
+            Some(reader) => {
+                let to = self.sandbox.0.join(format!("{:04}", disc.0));
+                make_private_dir(&to).map_err(|source| FlowError::Staging {
+                    path: to.clone(),
+                    what: "cannot be made",
+                    source,
+                })?;
+                Ok(OneOf::Copied { reader: &**reader, to })
+            }
+        }
+    }
+}
+
+/// A staged disc's directory, or a place to which files of another one are copied.
+enum OneOf<'a> {
+    Staged(PathBuf),
+    Copied { reader: &'a dyn DiscReader, to: PathBuf },
+}
+
+impl OneOf<'_> {
+    fn dir(&self) -> &Path {
+        match self {
+            OneOf::Staged(dir) | OneOf::Copied { to: dir, .. } => dir,
+        }
+    }
+}
+
+impl Files for OneOf<'_> {
+    fn bring(&self, path: &str) -> Result<PathBuf, String> {
+        let place = self.dir().join(path);
+        if let OneOf::Copied { reader, .. } = self {
+            let file = reader.file(path).ok_or("is missing")?;
+            let copy = || -> io::Result<()> {
+                make_private_dir(place.parent().unwrap_or(&place))?;
+                let mut out = File::create(&place)?;
+                io::copy(&mut FileReader::new(*reader, file), &mut out)?;
+                Ok(())
+            };
+            copy().map_err(|error| super::chain(&error))?;
+        }
+        Ok(place)
+    }
+}
+
+struct Session<'a> {
+    catalog: &'a mut Catalog,
+    set: &'a KnownSet,
+    desk: Desk<'a>,
+}
+
+impl Session<'_> {
+    fn samples(
+        mut self,
+        discs: &[DiscInfo],
+        places: &Places,
+        keys: &Keys,
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let by_opener = |file: &File| match &keys.opener {
+            Some(opener) => opener.file_key(file).map(Some),
+            None => Ok(None),
+        };
+        let key = match (&keys.passphrase, self.set.facts.encryption) {
+            (Some(secret), _) => Key::Passphrase(secret),
+            (None, Encryption::None) => Key::None,
+            (None, _) => Key::Files(&by_opener),
+        };
+        let mut done = Vec::new();
+        for disc in discs {
+            self.begin(disc);
+            let files = places.files_of(disc.number)?;
+            let seen = take_sample(
+                self.catalog,
+                self.set,
+                disc,
+                &files,
+                &key,
+                Depth::Thorough,
+                self.desk,
+            )?;
+            done.push(self.record(disc, seen, DrillScope::Sample)?);
+        }
+        Ok(done)
+    }
+
+    fn begin(&self, disc: &DiscInfo) {
+        let disc = Some(disc.number.0);
+        self.desk.monitor.phase(&Phase { what: "drilling", disc, total: None });
+    }
+
+    /// restore.sh, over all these discs at once, and every file of their newest listing that is on
+    /// them wholly.
+    fn all(
+        mut self,
+        discs: &[DiscInfo],
+        places: &Places,
+        passphrase: Option<&Secret>,
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let name = &self.set.facts.name;
+        let seq = discs.iter().filter_map(|disc| disc.listing).max();
+        let seq = seq.ok_or_else(|| FlowError::NoListing(name.clone()))?;
+        let wanted = self.wanted(discs, seq)?;
+        self.check_space(discs, places, wanted.iter().map(|(_, size)| size).sum())?;
+        let mut seen: Vec<Drilled> = discs.iter().map(|_| Drilled::default()).collect();
+        let mut dirs = Vec::new();
+        for (disc, seen) in discs.iter().zip(&mut seen) {
+            self.begin(disc);
+            let files = places.files_of(disc.number)?;
+            for file in self.catalog.disc_files(self.set.id, disc.number)? {
+                if let Err(what) = files.bring(&file.path) {
+                    seen.faults.push(Fault { path: file.path, what });
+                }
+            }
+            dirs.push((disc.number, files.dir().to_owned()));
+        }
+        let target = places.sandbox.0.join("restored");
+        let drill = Whole { discs: &dirs, target: &target, passphrase, stop: self.desk.stop };
+        if let Some(what) = whole(&drill)? {
+            for seen in &mut seen {
+                seen.faults.push(Fault { path: "restore.sh".to_owned(), what: what.clone() });
+            }
+        }
+        for (file, size) in &wanted {
+            self.desk.stop.check()?;
+            let at = discs.iter().position(|disc| disc.number == file.disc).unwrap_or(0);
+            match file.fault(&target) {
+                Some(fault) => seen[at].faults.push(fault),
+                None => {
+                    seen[at].files += 1;
+                    seen[at].bytes += size;
+                }
+            }
+        }
+        let both = discs.iter().zip(seen);
+        both.map(|(disc, seen)| self.record(disc, seen, DrillScope::Whole)).collect()
+    }
+
+    fn wanted(
+        &self,
+        discs: &[DiscInfo],
+        seq: SnapshotSeq,
+    ) -> Result<Vec<(Wanted, u64)>, FlowError> {
+        let here = |disc: DiscNo| discs.iter().any(|known| known.number == disc);
+        let mut wanted = Vec::new();
+        self.catalog.snapshot_rows(self.set.id, seq, |listed| {
+            let row = listed.row;
+            let all_here = row.place.complete && row.place.places.iter().all(|at| here(at.disc));
+            if let (Kind::File, Some(sha256), Some(first), true) =
+                (row.kind, row.sha256, row.place.places.first(), all_here)
+            {
+                wanted.push((Wanted { disc: first.disc, path: row.path, sha256 }, row.size));
+            }
+            Ok::<(), FlowError>(())
+        })?;
+        Ok(wanted)
+    }
+
+    fn check_space(
+        &self,
+        discs: &[DiscInfo],
+        places: &Places,
+        content: u64,
+    ) -> Result<(), FlowError> {
+        let images = discs.iter().filter_map(|disc| disc.image).map(|image| image.bytes().0);
+        let copies: u64 = if places.pile.is_some() { images.sum() } else { 0 };
+        let dir = places.sandbox.0.clone();
+        let (need, free) = (content + copies, free_space(&dir).unwrap_or(u64::MAX));
+        match need > free {
+            true => Err(FlowError::StagingFull { dir, need: Bytes(need), free: Bytes(free) }),
+            false => Ok(()),
+        }
+    }
+
+    fn record(
+        &mut self,
+        disc: &DiscInfo,
+        seen: Drilled,
+        scope: DrillScope,
+    ) -> Result<DrilledDisc, FlowError> {
+        let number = disc.number;
+        for fault in &seen.faults {
+            let thing = format!("disc {number}: {}", fault.path);
+            self.desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
+        }
+        for words in &seen.skipped {
+            self.desk.monitor.note(&format!("disc {number}: not tried: {words}"));
+        }
+        record(self.catalog, self.set.id, number, &seen, scope)?;
+        Ok(DrilledDisc { set: self.set.facts.name.clone(), number, seen })
+    }
+}
+
+/// A drill in which nothing could be tried leaves no date.
+fn record(
+    catalog: &mut Catalog,
+    set: SetId,
+    disc: DiscNo,
+    seen: &Drilled,
+    scope: DrillScope,
+) -> Result<(), FlowError> {
+    if seen.files == 0 && seen.faults.is_empty() && !seen.skipped.is_empty() {
+        return Ok(());
+    }
+    let finding = if seen.faults.is_empty() { Finding::Ok } else { Finding::Damaged };
+    let details = match seen.faults.is_empty() {
+        true => format!("{} files, {} bytes", seen.files, seen.bytes),
+        false => fault_lines(&seen.faults),
+    };
+    Ok(catalog.record_drill(set, &Record { disc, at: Moment::now(), scope, finding, details })?)
+}
+
+fn fault_lines(faults: &[Fault]) -> String {
+    let lines: Vec<String> = faults.iter().map(|f| format!("{}: {}", f.path, f.what)).collect();
+    lines.join("\n")
+}
+
+fn take_sample(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    files: &dyn Files,
+    key: &Key,
+    depth: Depth,
+    desk: Desk,
+) -> Result<Drilled, FlowError> {
+    let known: Vec<KnownFile> = catalog
+        .disc_files(set.id, disc.number)?
+        .into_iter()
+        .map(|file| KnownFile { path: file.path, size: file.size.0, sha256: file.sha256 })
+        .collect();
+    let knows = |row: &IndexRow| {
+        let stored = row.sha256.map(|sha256| catalog.content_by_digest(set.id, &sha256, row.size));
+        matches!(stored, Some(Ok(Some(_))))
+    };
+    let (disc, knows, stop) = (disc.uuid, &knows, desk.stop);
+    Ok(sample(&Sampling { disc, known: &known, files, key, depth, knows, stop })?)
+}
+
+impl Run<'_> {
+    /// Tries what a run before left, unless it did so itself.
+    pub(super) fn drill_waiting(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        for disc in waiting(catalog, self.set, self.staging)? {
+            if is_untried(catalog, self.set, &disc)? {
+                self.drill(catalog, &disc)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries a disc that is staged, before a blank is spent on it.
+    pub(super) fn drill(&self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+        if !self.request.drill {
+            return Ok(());
+        }
+        drill_staged(catalog, self.staging, self.set, disc, self.sealer.as_ref(), self.desk)
+    }
+}
+
+/// Tries a disc that a run before left untried, where nobody is there to give a key.
+pub(super) fn drill_without_keys(
+    catalog: &mut Catalog,
+    staging: &Staging,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    if !is_untried(catalog, set, disc)? {
+        return Ok(());
+    }
+    if set.facts.encryption.is_on() {
+        let words = "the set is encrypted, and no key is at hand; `coldcut drill` asks for it";
+        desk.monitor.note(&format!("disc {} is not drilled: {words}", disc.number));
+        return Ok(());
+    }
+    drill_staged(catalog, staging, set, disc, None, desk)
+}
+
+/// Whether a staged disc was never tried, or did not open then. One that was burned already was
+/// tried before, or nobody wanted it.
+fn is_untried(catalog: &Catalog, set: &KnownSet, disc: &DiscInfo) -> Result<bool, FlowError> {
+    let is_staged = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+    Ok(is_staged && newest(catalog, set, disc)? != Some(Finding::Ok))
+}
+
+/// What the last drill of the disc found.
+fn newest(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+) -> Result<Option<Finding>, FlowError> {
+    Ok(catalog.drills(set.id, disc.number)?.last().map(|drill| drill.finding))
+}
+
+/// A staged disc that stock tools could not read is burned by nobody. Of one that was burned already
+/// the drill may have met a bad copy.
+pub(super) fn refuse_unreadable(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+) -> Result<(), FlowError> {
+    let is_bad = newest(catalog, set, disc)? == Some(Finding::Damaged);
+    match is_bad && catalog.copies(set.id, disc.number)?.is_empty() {
+        true => Err(FlowError::DrillFailed {
+            disc: disc.number,
+            words: "found by the last drill".to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+fn drill_staged(
+    catalog: &mut Catalog,
+    staging: &Staging,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    sealer: Option<&Sealer>,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    let number = disc.number;
+    desk.monitor.phase(&Phase { what: "drilling", disc: Some(number.0), total: None });
+    let dir = staging.disc_dir(set, number);
+    let secret = sealer.and_then(|sealer| sealer.locks().secret());
+    let by_sealer = |file: &File| match sealer {
+        Some(sealer) => sealer.file_key(file).map_err(OpenError::Read),
+        None => Ok(None),
+    };
+    let key = match (&secret, set.facts.encryption) {
+        (Some(secret), _) => Key::Passphrase(secret),
+        (None, Encryption::None) => Key::None,
+        (None, _) => Key::Files(&by_sealer),
+    };
+    let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, desk) {
+        Err(FlowError::Drill(DrillError::NoTool(tool))) => {
+            let words = "a restore by hand would need it; get it, or say --no-drill";
+            desk.monitor
+                .note(&format!("disc {number} is not drilled: {tool} is not installed; {words}"));
+            return Ok(());
+        }
+        seen => seen?,
+    };
+    for words in &seen.skipped {
+        desk.monitor.note(&format!("disc {number}: not drilled: {words}"));
+    }
+    record(catalog, set.id, number, &seen, DrillScope::Sample)?;
+    match seen.faults.is_empty() {
+        true => Ok(()),
+        false => {
+            let words = fault_lines(&seen.faults).replace('\n', "; ");
+            Err(FlowError::DrillFailed { disc: number, words })
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Discs whose `SHA256SUMS` somebody signed: only those count, where that is asked for.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::catalog::{Catalog, DiscState};
+use crate::codec::openpgp::Checker;
+use crate::drive::{DiscReader, FileReader};
+use crate::format::sums::parse_sums;
+use crate::model::Digest;
+
+use super::backup::Run;
+use super::piles::{LONGEST_SUMS, SUMS, read_small};
+use super::{FlowError, chain};
+
+pub const SIGNATURE: &str = "SHA256SUMS.sig";
+/// Several signatures of large keys.
+const LONGEST_SIGNATURE: usize = 64 << 10;
+/// What is believed before any content is compared: it says who the disc is, and what the sums of
+/// all contents are.
+const BELIEVED: [&str; 4] = ["DISC.txt", "INDEX.", "SNAPSHOT.", "catalog."];
+
+impl Run<'_> {
+    /// The discs so far were signed, and those of this run will not be: nobody who asks for
+    /// signatures would use them.
+    pub(super) fn miss_signer(&self, catalog: &Catalog) -> Result<(), FlowError> {
+        let set = self.set;
+        let mut discs = catalog.discs(set.id)?;
+        discs.retain(|disc| disc.state != DiscState::Open);
+        let (Some(last), None) = (discs.last(), &self.request.signer) else { return Ok(()) };
+        let files = catalog.disc_files(set.id, last.number)?;
+        if files.iter().any(|file| file.path == SIGNATURE) {
+            self.desk.monitor.note(&format!(
+                "disc {} of {} is signed, and what is packed now is not: --sign does it, and \
+                 --verify-signature refuses discs without",
+                last.number, set.facts.name
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Why this disc does not count; `None` if the signature is right and covers all that is believed.
+pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<String> {
+    check(reader, checker).err().map(|what| format!("{}: {what}", reader.title()))
+}
+
+fn check(reader: &dyn DiscReader, checker: &Checker) -> Result<(), String> {
+    if reader.file(SIGNATURE).is_none() {
+        return Err("it is not signed".to_owned());
+    }
+    let sums = read_small(reader, SUMS, LONGEST_SUMS)?;
+    let signature = read_small(reader, SIGNATURE, LONGEST_SIGNATURE)?;
+    checker.check(&sums, &signature).map_err(|error| chain(&error))?;
+    let sums: HashMap<String, Digest> = parse_sums(&sums)
+        .map_err(|error| chain(&error))?
+        .into_iter()
+        .map(|(path, digest)| (path.to_string(), digest))
+        .collect();
+    for file in reader.files() {
+        if !BELIEVED.iter().any(|name| file.path.starts_with(name)) {
+            continue;
+        }
+        let found = digest(FileReader::new(reader, file)).map_err(|error| error.to_string())?;
+        if sums.get(&file.path) != Some(&found) {
+            return Err(format!("{} is not as it was signed", file.path));
+        }
+    }
+    Ok(())
+}
+
+fn digest(mut from: impl std::io::Read) -> std::io::Result<Digest> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(Digest(hash.finalize().into())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}

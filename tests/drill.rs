@@ -1,0 +1,249 @@
+//! `coldcut drill`, and the drill before each burn: stock tools open what coldcut made, and what they
+//! cannot open is not burned.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::PathBuf;
+
+use support::trees::Random;
+use support::{Run, Sandbox, hostile_tree};
+
+const PASSPHRASE: &[u8] = b"tr\xc3\xa4nen und 7 zwerge ";
+
+fn staged(options: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.passphrase_file(PASSPHRASE);
+    hostile_tree(&sandbox.source());
+    fs::write(sandbox.source().join("film"), Random::new(9).bytes(5_000_000)).unwrap();
+    let sizes = ["backup", "--stage", "--no-drill", "--disc-size", "4M", "--archive-size", "1M"];
+    sandbox.run(sizes.iter().chain(options).chain(&["source"])).ok();
+    sandbox
+}
+
+fn drill(sandbox: &Sandbox, words: &[&str]) -> Run {
+    sandbox.run(["drill", "--passphrase-file", "passphrase", "--json"].iter().chain(words))
+}
+
+/// Files that came out, and faults, by disc.
+fn counts(run: &Run) -> Vec<(u64, u64)> {
+    let summary = run.objects().pop().unwrap();
+    assert_eq!(summary["command"], "drill");
+    let number = |disc: &serde_json::Value, key: &str| disc[key].as_u64().unwrap();
+    let discs = summary["discs"].as_array().unwrap();
+    discs.iter().map(|disc| (number(disc, "files"), number(disc, "faults"))).collect()
+}
+
+/// The files of staged discs that a pattern of bash's names.
+fn staged_files(sandbox: &Sandbox, pattern: &str) -> Vec<PathBuf> {
+    let run = sandbox.bash(&format!("ls staging/*/{pattern}"));
+    run.ok().stdout().lines().map(|line| sandbox.path(line)).collect()
+}
+
+fn flip(sandbox: &Sandbox, pattern: &str, at: impl Fn(u64) -> u64) {
+    for path in staged_files(sandbox, pattern) {
+        let file = fs::File::options().read(true).write(true).open(path).unwrap();
+        let place = at(file.metadata().unwrap().len());
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, place).unwrap();
+        file.write_all_at(&[byte[0] ^ 0x10], place).unwrap();
+    }
+}
+
+#[test]
+fn stock_tools_open_every_kind_of_disc() {
+    for options in [
+        &[][..],
+        &["--encrypt", "--passphrase-file", "passphrase"],
+        &["--compress", "zstd"],
+        &["--compress", "none", "--encrypt", "--passphrase-file", "passphrase"],
+    ] {
+        let sandbox = staged(options);
+        let discs = counts(drill(&sandbox, &[]).ok());
+        assert!(discs.len() >= 2, "{discs:?}");
+        assert!(discs.iter().all(|&(files, faults)| files > 0 && faults == 0), "{discs:?}");
+        let listed = sandbox.run(["discs", "--json"]).ok().results();
+        assert!(listed.iter().all(|disc| disc["drilled"].is_string()), "{listed:?}");
+        let all = counts(drill(&sandbox, &["--all"]).ok());
+        assert!(all.iter().map(|disc| disc.0).sum::<u64>() > 20, "{all:?}");
+        // Nothing is left of what was restored.
+        assert_eq!(sandbox.bash("ls -A staging/scratch").ok().stdout(), "");
+    }
+}
+
+#[test]
+fn discs_on_a_shelf_are_drilled_by_number_and_by_place() {
+    let sandbox = staged(&["--encrypt", "--passphrase-file", "passphrase"]);
+    sandbox.run(["burn", "shelf"]).ok().says("disc 1 is not drilled: the set is encrypted");
+    drill(&sandbox, &[]).code(1).says("nothing is staged");
+    assert_eq!(counts(drill(&sandbox, &["1", "shelf"]).ok()).len(), 1);
+    assert!(counts(drill(&sandbox, &["--all", "shelf"]).ok()).len() >= 2);
+    drill(&sandbox, &["77", "shelf"]).code(1).says("there is no disc 77");
+    drill(&sandbox, &["0", "shelf"]).code(2);
+    sandbox.run(["drill", "shelf"]).code(1).says("a passphrase is needed");
+    fs::write(sandbox.path("passphrase"), "wrong\n").unwrap();
+    drill(&sandbox, &["shelf"]).code(1).says("not the passphrase");
+    fs::remove_file(sandbox.catalog()).unwrap();
+    drill(&sandbox, &["shelf"]).code(1);
+}
+
+#[test]
+fn damage_is_found_and_named() {
+    let closed = ["--encrypt", "--passphrase-file", "passphrase"];
+    let middle = |len: u64| len / 2;
+    for (options, pattern, at) in [
+        (&[][..], "0001/INDEX*", middle as fn(u64) -> u64),
+        (&[], "0001/archives/*", |_| 60),
+        (&closed, "0001/INDEX*", |len| len - 200),
+        (&closed, "0001/archives/*", |_| 300),
+        // The checksum of the message: gpg alone sees it.
+        (&closed, "0001/archives/*", |len| len - 1),
+    ] {
+        let sandbox = staged(options);
+        flip(&sandbox, pattern, at);
+        let run = drill(&sandbox, &[]);
+        let discs = counts(run.code(5));
+        assert!(discs[0].1 > 0 && discs[1..].iter().all(|disc| disc.1 == 0), "{discs:?}");
+        let listed = sandbox.run(["discs", "--json"]).ok().results();
+        assert!(listed[0]["drilled"].is_null() && listed[1]["drilled"].is_string(), "{listed:?}");
+    }
+}
+
+#[test]
+fn a_whole_drill_names_each_file_that_did_not_come_back() {
+    let sandbox = staged(&[]);
+    fs::write(&staged_files(&sandbox, "0001/archives/*")[0], "").unwrap();
+    let run = drill(&sandbox, &["--all"]);
+    run.code(5).says("did not come back");
+    assert!(counts(&run)[0].1 > 5, "{}", run.story());
+}
+
+/// With a key ring, `cert.asc` and `secret.asc`, and a letter to back up.
+fn with_recipient() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    let ring = sandbox.path("ring");
+    fs::create_dir(&ring).unwrap();
+    fs::set_permissions(&ring, fs::Permissions::from_mode(0o700)).unwrap();
+    sandbox.set("GNUPGHOME", &ring);
+    sandbox
+        .bash(
+            "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' default default never
+             gpg --batch --armor --export a@example.org > cert.asc
+             gpg --batch --armor --export-secret-keys a@example.org > secret.asc",
+        )
+        .ok();
+    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    sandbox
+}
+
+#[test]
+fn recipients_need_their_key_for_a_sample_and_their_key_ring_for_all() {
+    let sandbox = with_recipient();
+    let words = [
+        "backup",
+        "--stage",
+        "--no-drill",
+        "--disc-size",
+        "3M",
+        "--recipient",
+        "cert.asc",
+        "source",
+    ];
+    sandbox.run(words).ok();
+    sandbox.run(["drill"]).code(1).says("--secret-key");
+    sandbox.run(["drill", "--secret-key", "secret.asc"]).ok().says("1 files (7 B) came out right");
+    sandbox.run(["drill", "--all"]).ok().says("1 files (7 B) came out right");
+    sandbox.bash("gpgconf --kill all").ok();
+    fs::rename(sandbox.path("ring"), sandbox.path("ring.away")).unwrap();
+    sandbox.run(["drill", "--all"]).code(5);
+}
+
+fn is_drilled(sandbox: &Sandbox) -> bool {
+    let discs = sandbox.run(["discs", "--json"]).ok().results();
+    assert!(!discs.is_empty());
+    discs.iter().all(|disc| disc["drilled"].is_string())
+}
+
+fn status(sandbox: &Sandbox) -> String {
+    sandbox.run(["status"]).stdout()
+}
+
+#[test]
+fn each_disc_is_drilled_before_it_is_burned() {
+    for options in [&[][..], &["--encrypt", "--passphrase-file", "passphrase"]] {
+        let sandbox = Sandbox::new();
+        sandbox.passphrase_file(PASSPHRASE);
+        hostile_tree(&sandbox.source());
+        fs::write(sandbox.source().join("film"), Random::new(9).bytes(9_000_000)).unwrap();
+        let words = ["backup", "--disc-size", "4M", "--archive-size", "1M"];
+        sandbox.run(words.iter().chain(options).chain(&["source", "shelf"])).ok();
+        assert!(is_drilled(&sandbox));
+        assert!(status(&sandbox).contains("  opened by stock tools today: discs 1-"));
+    }
+}
+
+#[test]
+fn what_is_sealed_for_somebody_else_is_tried_while_its_session_keys_are_known() {
+    let sandbox = with_recipient();
+    let words = ["backup", "--disc-size", "3M", "--recipient", "cert.asc"];
+    // No secret key is within reach.
+    fs::rename(sandbox.path("ring"), sandbox.path("ring.away")).unwrap();
+    fs::rename(sandbox.path("secret.asc"), sandbox.path("secret.away")).unwrap();
+    sandbox.run(words.iter().chain(&["--stage", "source"])).ok();
+    assert!(is_drilled(&sandbox));
+    fs::write(sandbox.source().join("second"), "x").unwrap();
+    sandbox.run(words.iter().chain(&["--no-drill", "--stage", "source"])).ok();
+    assert!(!is_drilled(&sandbox));
+    let run = sandbox.run(words.iter().chain(&["source", "shelf"]));
+    run.ok().says("its session key went with the run that made it");
+    assert!(!is_drilled(&sandbox));
+    assert_eq!(sandbox.images().len(), 2);
+}
+
+#[test]
+fn a_disc_that_stock_tools_cannot_read_is_not_burned() {
+    let sandbox = Sandbox::new();
+    sandbox.passphrase_file(PASSPHRASE);
+    hostile_tree(&sandbox.source());
+    let words = ["backup", "--disc-size", "8M", "--encrypt", "--passphrase-file", "passphrase"];
+    sandbox.run(words.iter().chain(&["--no-drill", "--stage", "source"])).ok();
+    flip(&sandbox, "0001/archives/*", |_| 300);
+    let backup = || sandbox.run(words.iter().chain(&["source", "shelf"]));
+    backup().code(5).says("does not open with stock tools").says("archives/0000000");
+    sandbox.run(["burn", "shelf"]).code(5).says("found by the last drill");
+    assert!(sandbox.images().is_empty());
+    // As the message says: packed anew.
+    sandbox.bash("rm -r staging/*/0001").ok();
+    backup().ok();
+    assert!(is_drilled(&sandbox));
+}
+
+#[test]
+fn what_nobody_drilled_is_drilled_before_it_is_burned_later() {
+    let sandbox = staged(&[]);
+    assert!(status(&sandbox).contains("never opened by stock tools (`coldcut drill`): discs 1-"));
+    sandbox.run(["burn", "1", "shelf"]).ok();
+    let discs = sandbox.run(["discs", "--json"]).ok().results();
+    assert!(discs[0]["drilled"].is_string() && discs[1]["drilled"].is_null(), "{discs:?}");
+    flip(&sandbox, "0002/archives/*", |_| 60);
+    sandbox.run(["burn", "shelf"]).code(5).says("does not open with stock tools");
+    assert_eq!(sandbox.images().len(), 1);
+}
+
+#[test]
+fn a_machine_without_the_tools_burns_and_says_what_was_not_tried() {
+    let mut sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    let bin = sandbox.path("bin");
+    fs::create_dir(&bin).unwrap();
+    for tool in ["bash", "xorriso", "tar", "head", "tail", "cat"] {
+        std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), bin.join(tool)).unwrap();
+    }
+    sandbox.set("PATH", &bin);
+    let run = sandbox.run(["backup", "--disc-size", "3M", "source", "shelf"]);
+    run.ok().says("disc 1 is not drilled: bzip2 is not installed");
+    assert!(!is_drilled(&sandbox));
+}

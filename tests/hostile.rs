@@ -1,0 +1,156 @@
+//! Discs that were made to do harm: sizes without an end, listings that unfold without an end, rows
+//! without number. Nothing panics, nothing fills the memory, nothing is written outside.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use support::{Run, Sandbox};
+
+/// The content of one plain disc in a folder, and no catalog that knows it.
+fn disc() -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    for n in 0..20 {
+        fs::write(sandbox.source().join(format!("file{n:02}")), format!("content {n}\n")).unwrap();
+    }
+    sandbox.run(["backup", "--disc-size", "3M", "source", "shelf"]).ok();
+    sandbox
+        .bash("xorriso -osirrox on -indev shelf/*.iso -extract / disc 2>&1; chmod -R u+w disc")
+        .ok();
+    fs::remove_file(sandbox.catalog()).unwrap();
+    let disc = sandbox.path("disc");
+    (sandbox, disc)
+}
+
+fn pipe(program: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut to, bytes) = (child.stdin.take().unwrap(), input.to_vec());
+    let giver = std::thread::spawn(move || to.write_all(&bytes));
+    let output = child.wait_with_output().unwrap().stdout;
+    giver.join().unwrap().unwrap();
+    output
+}
+
+/// Rewrites a listing of the disc, line by line: `None` leaves a line as it is.
+fn rewrite(disc: &Path, name: &str, change: impl Fn(&[&str]) -> Option<Vec<String>>) {
+    let path = disc.join(format!("{name}.tsv.bz2"));
+    let text = pipe("bzip2", &["-dc"], &fs::read(&path).unwrap());
+    let text = String::from_utf8(text).unwrap();
+    let mut out = String::new();
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        match change(&fields) {
+            Some(fields) => out += &(fields.join("\t") + "\n"),
+            None => out += &format!("{line}\n"),
+        }
+    }
+    fs::write(path, pipe("bzip2", &["-c"], out.as_bytes())).unwrap();
+}
+
+/// Memory is limited to what a small machine has: whoever believes a length is ended.
+fn coldcut(sandbox: &Sandbox, words: &str) -> Run {
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    // Kilobytes of memory, and blocks of 1 KiB in a file.
+    sandbox.bash(&format!("ulimit -v 1500000; ulimit -f 100000; timeout 300 '{program}' {words}"))
+}
+
+#[track_caller]
+fn assert_orderly(run: &Run) {
+    let code = run.output.status.code();
+    assert!(matches!(code, Some(0..=5)), "{}", run.story());
+    assert!(!run.stderr().contains("panicked"), "{}", run.story());
+}
+
+#[test]
+fn sizes_up_to_2_to_the_64_are_lies_that_cost_their_own_file() {
+    // Size, frame offset, frame length, tar offset, part's offset in the file, file's size.
+    let (sandbox, disc) = disc();
+    fs::rename(&disc, sandbox.path("disc.whole")).unwrap();
+    let index = [5, 8, 9, 10, 13, 14].map(|field| ("INDEX", field));
+    for (name, field) in index.into_iter().chain([("SNAPSHOT", 3)]) {
+        for lie in [1_u64 << 62, 1 << 63, u64::MAX] {
+            sandbox.bash("rm -rf disc back; cp -r disc.whole disc").ok();
+            // Two of them: sums must not overflow either.
+            rewrite(&disc, name, |fields| {
+                let hit = fields.iter().any(|field| ["file03", "file04"].contains(field));
+                let mut fields: Vec<String> = fields.iter().map(|&f| f.to_owned()).collect();
+                hit.then(|| {
+                    fields[field - 1] = lie.to_string();
+                    fields
+                })
+            });
+            let run = coldcut(&sandbox, "restore disc back --yes");
+            assert_orderly(&run);
+            for (n, harmless) in
+                (0..20).filter(|n| ![3, 4].contains(n)).map(|n| (n, format!("content {n}\n")))
+            {
+                let path = sandbox.path(&format!("back/file{n:02}"));
+                let found = fs::read_to_string(path).unwrap_or_default();
+                assert_eq!(found, harmless, "{name} {field} {lie}\n{}", run.story());
+            }
+            for n in [3, 4] {
+                if let Ok(found) = fs::read_to_string(sandbox.path(&format!("back/file{n:02}"))) {
+                    assert_eq!(found, format!("content {n}\n"));
+                }
+            }
+            assert_orderly(&coldcut(&sandbox, "verify disc"));
+        }
+    }
+}
+
+/// A stream of 900,000 zeros, so many times: 2.2 GB in 110 kB.
+fn bomb(times: usize) -> Vec<u8> {
+    pipe("bzip2", &["-9c"], &vec![0; 900_000]).repeat(times)
+}
+
+#[test]
+fn what_unfolds_without_an_end_fills_neither_memory_nor_disk() {
+    for name in
+        ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "catalog.sqlite.bz2", "archives/00000001.tar.bz2"]
+    {
+        let (sandbox, disc) = disc();
+        let whole = fs::read(disc.join(name)).unwrap();
+        // Behind what belongs there, and instead of it.
+        for content in [[whole, bomb(2_500)].concat(), bomb(2_500)] {
+            fs::write(disc.join(name), content).unwrap();
+            for words in ["restore disc back --yes", "verify disc"] {
+                let _ = fs::remove_dir_all(sandbox.path("back"));
+                assert_orderly(&coldcut(&sandbox, words));
+            }
+        }
+    }
+}
+
+/// 10 million rows take minutes in a debug build: COLDCUT_ROWS asks for them.
+#[test]
+fn rows_without_number_take_no_memory_where_few_are_wanted() {
+    let rows: u64 = std::env::var("COLDCUT_ROWS").map_or(300_000, |rows| rows.parse().unwrap());
+    let (sandbox, disc) = disc();
+    for name in ["INDEX", "SNAPSHOT"] {
+        let path = disc.join(format!("{name}.tsv.bz2"));
+        let script = format!(
+            "bzip2 -dc '{0}' >text
+             awk -F'\\t' -v OFS='\\t' -v rows={rows} -v path={1} '
+                 {{ print }}
+                 END {{ for (n = 1; n <= rows; n++) {{ $path = sprintf(\"many/%08d\", n); print }} }}
+             ' text | bzip2 -1c >'{0}.new'
+             mv '{0}.new' '{0}'",
+            path.display(),
+            if name == "INDEX" { 3 } else { 2 },
+        );
+        sandbox.bash(&script).ok();
+    }
+    let run = coldcut(&sandbox, "restore disc back --path 'file0*' --yes");
+    assert_orderly(&run);
+    assert_eq!(fs::read_dir(sandbox.path("back")).unwrap().count(), 10, "{}", run.story());
+}

@@ -1,0 +1,148 @@
+//! Who may see what (docs/security.md): nobody but the owner, and of secrets nobody.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use support::Sandbox;
+
+const SECRET: &str = "quittenmus";
+const CONTENT: &str = "dass niemand dies liest";
+
+fn holds(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Every file and directory below.
+fn each_below(dir: &Path, look: &mut dyn FnMut(&Path)) {
+    look(dir);
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => each_below(&path, look),
+            false => look(&path),
+        }
+    }
+}
+
+fn encrypted() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("COLDCUT_PASSPHRASE", SECRET);
+    fs::write(sandbox.source().join("letter"), CONTENT.repeat(1000)).unwrap();
+    sandbox
+}
+
+#[test]
+fn what_waits_is_closed_to_others_whatever_the_umask() {
+    let sandbox = encrypted();
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    let words = "backup --encrypt --stage --disc-size 3M source";
+    sandbox.bash(&format!("umask 000; '{program}' {words}")).ok();
+    let mut files = 0;
+    each_below(&sandbox.staging(), &mut |path| {
+        files += 1;
+        assert_eq!(mode(path), if path.is_dir() { 0o700 } else { 0o600 }, "{path:?}");
+    });
+    assert!(files > 8, "{files}");
+    for entry in fs::read_dir(sandbox.path(".")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("catalog.sqlite") {
+            assert_eq!(mode(&path), 0o600, "{path:?}");
+        }
+    }
+}
+
+#[test]
+fn contents_of_an_encrypted_set_are_in_clear_in_no_file_but_the_source() {
+    let mut sandbox = encrypted();
+    let temporary = sandbox.path("tmp");
+    fs::create_dir(&temporary).unwrap();
+    sandbox.set("TMPDIR", &temporary);
+    let options = ["backup", "--encrypt", "--disc-size", "3M", "--compress", "none"];
+    sandbox.run(options.iter().chain(&["--stage", "source"])).ok();
+    sandbox.run(["drill"]).ok();
+    sandbox.run(["burn", "shelf"]).ok();
+    sandbox.run(["verify", "shelf"]).ok();
+    let mut in_source = false;
+    each_below(&sandbox.path("."), &mut |path| {
+        if path.is_dir() {
+            return;
+        }
+        let is_source = path.ends_with("source/letter");
+        let found = holds(&fs::read(path).unwrap(), CONTENT);
+        assert_eq!(found, is_source, "{path:?}");
+        in_source |= is_source;
+        assert!(!holds(&fs::read(path).unwrap(), SECRET), "{path:?}");
+    });
+    assert!(in_source, "the search is broken");
+    assert_eq!(fs::read_dir(temporary).unwrap().count(), 0);
+}
+
+/// Programs in front of the real ones that keep what they were given: arguments, environment.
+fn spies(sandbox: &mut Sandbox, tools: &[&str]) -> std::path::PathBuf {
+    let (bin, kept) = (sandbox.path("bin"), sandbox.path("given"));
+    fs::create_dir(&bin).unwrap();
+    for tool in tools {
+        let spy = format!(
+            "#!/bin/sh\ntr '\\0' '\\n' </proc/$$/environ >>'{0}'\ntr '\\0' '\\n' </proc/$$/cmdline >>'{0}'\nexec /usr/bin/{tool} \"$@\"\n",
+            kept.display()
+        );
+        fs::write(bin.join(tool), spy).unwrap();
+        fs::set_permissions(bin.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    sandbox.set("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    kept
+}
+
+#[test]
+fn the_tools_of_a_drill_are_given_no_secret_that_others_could_read() {
+    let mut sandbox = encrypted();
+    let kept = spies(&mut sandbox, &["bash", "gpg", "tar", "bzip2"]);
+    sandbox.run(["backup", "--encrypt", "--stage", "--disc-size", "3M", "source"]).ok();
+    sandbox.run(["drill"]).ok();
+    sandbox.run(["drill", "--all"]).ok();
+    let given = fs::read(kept).unwrap();
+    for wanted in ["--passphrase-fd", "LC_ALL=C", "/restore.sh"] {
+        assert!(holds(&given, wanted), "the spies saw no {wanted}");
+    }
+    for never in [SECRET, "COLDCUT_PASSPHRASE", CONTENT] {
+        assert!(!holds(&given, never), "{never} was given to a program");
+    }
+}
+
+#[test]
+fn coldcut_dumps_no_core_and_nobody_reads_its_environment() {
+    let sandbox = encrypted();
+    let copy = sandbox.path("coldcut");
+    fs::copy(env!("CARGO_BIN_EXE_coldcut"), &copy).unwrap();
+    sandbox.bash("chown -R 65534:65534 .; chmod 755 .").ok();
+    let nobody = |command: &str| {
+        sandbox.bash(&format!(
+            "setpriv --reuid=65534 --regid=65534 --clear-groups env -u COLDCUT_PASSPHRASE MARK=here \\
+             ./coldcut backup --encrypt --stage --passphrase-command '{command}' source"
+        ))
+    };
+    // The command's parent is coldcut; its own environment it may read.
+    let run =
+        nobody("grep -q MARK=here /proc/self/environ && ! cat /proc/$PPID/environ && echo pass");
+    run.ok().says("Permission denied");
+    // A core's size is limited in the program itself: this shell would allow any.
+    let dumped = |program: &str| {
+        let run = sandbox.bash(&format!("ulimit -c unlimited; {program} & wait $! || true; ls"));
+        run.ok().stdout().lines().any(|line| line.starts_with("core"))
+    };
+    let killed = "./coldcut backup --encrypt --stage --passphrase-command 'kill -SEGV $PPID; sleep 1' source";
+    assert!(!dumped(&format!("env -u COLDCUT_PASSPHRASE {killed}")));
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    if pattern.trim() == "core" {
+        assert!(dumped("sh -c 'kill -SEGV $$'"), "the search is broken");
+    }
+}
