@@ -1,6 +1,7 @@
 //! What can go wrong with a catalog, in words that say which file and what to do.
 
 use crate::model::{ArchiveNo, DiscNo, RelPath, SetName, SnapshotSeq};
+use crate::port::files::is_full;
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,13 @@ pub enum CatalogError {
         doing: &'static str,
         #[source]
         source: rusqlite::Error,
+    },
+    #[error("the catalog {path:?} has no room left for {doing}")]
+    NoRoom {
+        path: PathBuf,
+        doing: &'static str,
+        #[source]
+        source: io::Error,
     },
     #[error("the copy {path:?} of the catalog for a disc cannot be written")]
     Export {
@@ -139,11 +147,20 @@ fn explain_sql(path: &Path, doing: &'static str, source: rusqlite::Error) -> Cat
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             CatalogError::NotWritable { path, source: io::Error::other(source) }
         }
+        Some(ErrorCode::DiskFull) => no_room(path, doing, source),
+        // SQLite does not say why it could not make the file beside the catalog.
+        Some(ErrorCode::CannotOpen) if is_full(&path) => no_room(path, doing, source),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             CatalogError::Locked { path, pid: None }
         }
         _ => CatalogError::Sql { path, doing, source },
     }
+}
+
+/// A failure that ends when somebody makes room.
+fn no_room(path: PathBuf, doing: &'static str, source: rusqlite::Error) -> CatalogError {
+    let source = io::Error::new(io::ErrorKind::StorageFull, source);
+    CatalogError::NoRoom { path, doing, source }
 }
 
 /// A column of another type or range than coldcut writes.

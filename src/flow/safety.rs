@@ -58,7 +58,12 @@ pub fn assess(
     }
     let good = discs.iter().flat_map(|disc| &disc.media).filter(|medium| medium.copy.is_good());
     safety.oldest = good.filter_map(|medium| medium.verified).min();
-    safety.dangers = dangers(set, status, &safety.no_good_copy);
+    if catalog.snapshots(set.id)?.last().is_some_and(|newest| newest.finished.is_none()) {
+        let words = "the last backup did not end, or is under way: what it did not come to is not \
+                     known; `coldcut backup` goes on with it";
+        safety.dangers.push(words.to_owned());
+    }
+    safety.dangers.extend(dangers(set, status, &safety.no_good_copy));
     safety.dangers.extend(unread.iter().map(|disc| {
         format!("disc {disc} was not read back as far as is known: `coldcut verify` does")
     }));
