@@ -147,20 +147,29 @@ fn explain_sql(path: &Path, doing: &'static str, source: rusqlite::Error) -> Cat
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             CatalogError::NotWritable { path, source: io::Error::other(source) }
         }
-        Some(ErrorCode::DiskFull) => no_room(path, doing, source),
-        // SQLite does not say why it could not make the file beside the catalog.
-        Some(ErrorCode::CannotOpen) if is_full(&path) => no_room(path, doing, source),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             CatalogError::Locked { path, pid: None }
         }
-        _ => CatalogError::Sql { path, doing, source },
+        _ => match for_want_of_room(&path, source) {
+            Ok(source) => CatalogError::NoRoom { path, doing, source },
+            Err(source) => CatalogError::Sql { path, doing, source },
+        },
     }
 }
 
-/// A failure that ends when somebody makes room.
-fn no_room(path: PathBuf, doing: &'static str, source: rusqlite::Error) -> CatalogError {
-    let source = io::Error::new(io::ErrorKind::StorageFull, source);
-    CatalogError::NoRoom { path, doing, source }
+/// A failure that ends when somebody makes room for this file and those beside it, as what it is;
+/// any other comes back.
+pub(super) fn for_want_of_room(
+    path: &Path,
+    error: rusqlite::Error,
+) -> Result<io::Error, rusqlite::Error> {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {}
+        // SQLite does not say why it could not make a file.
+        Some(ErrorCode::CannotOpen) if is_full(path) => {}
+        _ => return Err(error),
+    }
+    Ok(io::Error::new(io::ErrorKind::StorageFull, error))
 }
 
 /// A column of another type or range than coldcut writes.
