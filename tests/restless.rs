@@ -83,7 +83,9 @@ impl Habit {
                 let file = File::options().write(true).open(path).unwrap();
                 let has = file.metadata().unwrap().len() as usize / BLOCK;
                 match has < 2 * blocks {
-                    true => file.write_all_at(&numbered(has..has + 1), (has * BLOCK) as u64).unwrap(),
+                    true => {
+                        file.write_all_at(&numbered(has..has + 1), (has * BLOCK) as u64).unwrap()
+                    }
                     false => replace(&numbered(0..blocks)),
                 }
             }
@@ -157,7 +159,17 @@ fn is_between_two_values(content: &[u8]) -> bool {
 fn backup(sandbox: &Sandbox) -> Run {
     let (source, shelf) =
         (sandbox.source().display().to_string(), sandbox.shelf().display().to_string());
-    sandbox.run(["backup", "--disc-size", "6M", "--compress", "none", "--name", "set", &source, &shelf])
+    sandbox.run([
+        "backup",
+        "--disc-size",
+        "6M",
+        "--compress",
+        "none",
+        "--name",
+        "set",
+        &source,
+        &shelf,
+    ])
 }
 
 /// Files that the run, or the catalog after it, says are not as they should be.
@@ -242,5 +254,8 @@ fn check(sandbox: &Sandbox, files: &[(Habit, usize, PathBuf)], n: usize) -> usiz
         let is_good = if is_there { habit.had(&target.join(name), *blocks) } else { may_lack };
         assert!(is_good || named.contains(name), "{name} is a mixture, or lost\n{}", run.story());
     }
-    files.iter().filter(|file| named.contains(file.2.file_name().unwrap().to_str().unwrap())).count()
+    files
+        .iter()
+        .filter(|file| named.contains(file.2.file_name().unwrap().to_str().unwrap()))
+        .count()
 }

@@ -44,7 +44,9 @@ impl Catalog {
         let failed = |source| CatalogError::Export { path: to.to_owned(), source };
         make_new_file(to).map_err(failed)?;
         build(&self.path, set, to).map_err(|fault| match fault {
-            Fault::Sql(error) => failed(for_want_of_room(to, error).unwrap_or_else(io::Error::other)),
+            Fault::Sql(error) => {
+                failed(for_want_of_room(to, error).unwrap_or_else(io::Error::other))
+            }
             other => explain(to, "exporting a set", other),
         })
     }

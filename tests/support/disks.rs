@@ -73,7 +73,9 @@ fn eat(path: &Path, ended: &AtomicBool) {
     let mut file = fs::File::create(path).unwrap();
     while !ended.load(Ordering::Relaxed) {
         match std::io::Write::write(&mut file, &[0; 4096]) {
-            Err(error) if error.kind() == ErrorKind::StorageFull => std::thread::sleep(Duration::from_millis(1)),
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
             written => assert!(written.unwrap() > 0),
         }
     }
