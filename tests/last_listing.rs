@@ -66,7 +66,7 @@ fn the_last_disc_of_a_run_bears_the_listing_however_full_the_one_before_is() {
         assert!(lists(&sandbox, images.last().unwrap()), "{small_files}: {images:?}");
         discs_for_listings += usize::from(has_no_archive(&sandbox, images.last().unwrap()));
         discs_alone_give_all_of_it(&sandbox, "back");
-        assert_eq!(backup(&sandbox).ok().stderr().contains("writing"), false, "{small_files}");
+        assert!(!backup(&sandbox).ok().stderr().contains("writing"), "{small_files}");
     }
     assert!(discs_for_listings > 0, "no size met the edge: choose others");
 }
