@@ -13,7 +13,7 @@ use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
 use crate::flow::insertion::Patience;
 use crate::flow::keys::KeyRing;
 use crate::flow::{Desk, FlowError, chain};
-use crate::port::files::give_to_owner_of_place;
+use crate::port::files::{give_to_owner_of_place, is_for_want_of_room};
 use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::ui::ask::Person;
@@ -138,6 +138,12 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
                 Ok(()) => exit_of(&error),
             };
             room.screen.say(&format!("coldcut: {}", chain(&error)));
+            if is_for_want_of_room(&error) {
+                room.screen.say(
+                    "coldcut: make room there, and run the same command again: what was finished \
+                     is kept",
+                );
+            }
             if let Exit::Interrupted(_) = exit {
                 room.screen
                     .say("coldcut: what was finished is kept; the next run goes on from there");

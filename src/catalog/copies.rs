@@ -213,10 +213,11 @@ impl Catalog {
     /// When each copy of a set was last read, and how that ended; nothing of one never read.
     pub fn readings(&self, set: SetId) -> Result<Vec<Readings>> {
         self.read("looking at verifications", |conn| {
-            let sql = "SELECT disc, copy, max(CASE WHEN finding='ok' THEN id END),
-                       max(CASE WHEN finding='ok' THEN at END),
-                       max(CASE WHEN finding<>'ok' THEN id END)
-                       FROM verifications WHERE set_id=? GROUP BY disc, copy";
+            // The last one's date, which need not be the latest: clocks go back.
+            let sql = "SELECT disc, copy, good, (SELECT at FROM verifications WHERE id=good), bad
+                       FROM (SELECT disc, copy, max(CASE WHEN finding='ok' THEN id END) AS good,
+                       max(CASE WHEN finding<>'ok' THEN id END) AS bad
+                       FROM verifications WHERE set_id=? GROUP BY disc, copy)";
             conn.prepare(sql)?.query_and_then([set.0], read_readings)?.collect()
         })
     }

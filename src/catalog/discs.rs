@@ -5,7 +5,7 @@ use super::value::{digest, number, stored, uuid, word};
 use super::{Catalog, Result, SetId};
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// How far a disc has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -213,6 +213,16 @@ impl Catalog {
             let sql = "SELECT max(listing_seq) FROM discs WHERE set_id=? AND state NOT IN ('open', 'gone')";
             let seq: Option<u32> = conn.query_row(sql, [set.0], |row| row.get(0))?;
             Ok(seq.map(SnapshotSeq))
+        })
+    }
+
+    /// Whether the last closed disc had no room for SNAPSHOT: the disc that is to bear it, maybe
+    /// nothing else, was never made.
+    pub fn owes_listing(&self, set: SetId) -> Result<bool> {
+        self.read("looking for the last listing", |conn| {
+            let sql = "SELECT listing_seq IS NULL FROM discs WHERE set_id=?
+                       AND state NOT IN ('open', 'gone') ORDER BY number DESC LIMIT 1";
+            Ok(conn.query_row(sql, [set.0], |row| row.get(0)).optional()?.unwrap_or(false))
         })
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with a catalog, in words that say which file and what to do.
 
 use crate::model::{ArchiveNo, DiscNo, RelPath, SetName, SnapshotSeq};
+use crate::port::files::is_full;
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,13 @@ pub enum CatalogError {
         doing: &'static str,
         #[source]
         source: rusqlite::Error,
+    },
+    #[error("the catalog {path:?} has no room left for {doing}")]
+    NoRoom {
+        path: PathBuf,
+        doing: &'static str,
+        #[source]
+        source: io::Error,
     },
     #[error("the copy {path:?} of the catalog for a disc cannot be written")]
     Export {
@@ -142,8 +150,26 @@ fn explain_sql(path: &Path, doing: &'static str, source: rusqlite::Error) -> Cat
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             CatalogError::Locked { path, pid: None }
         }
-        _ => CatalogError::Sql { path, doing, source },
+        _ => match for_want_of_room(&path, source) {
+            Ok(source) => CatalogError::NoRoom { path, doing, source },
+            Err(source) => CatalogError::Sql { path, doing, source },
+        },
     }
+}
+
+/// A failure that ends when somebody makes room for this file and those beside it, as what it is;
+/// any other comes back.
+pub(super) fn for_want_of_room(
+    path: &Path,
+    error: rusqlite::Error,
+) -> Result<io::Error, rusqlite::Error> {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {}
+        // SQLite does not say why it could not make a file.
+        Some(ErrorCode::CannotOpen) if is_full(path) => {}
+        _ => return Err(error),
+    }
+    Ok(io::Error::new(io::ErrorKind::StorageFull, error))
 }
 
 /// A column of another type or range than coldcut writes.

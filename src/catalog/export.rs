@@ -1,7 +1,7 @@
 //! The catalog of one set, for its discs: built anew, row by row, so that not a byte of another
 //! set can be in it, not even in free space.
 
-use super::error::{Fault, Refused, explain};
+use super::error::{Fault, Refused, explain, for_want_of_room};
 use super::value::path_bytes;
 use super::{Catalog, CatalogError, Result, SetId, schema};
 use rusqlite::{Connection, params};
@@ -45,7 +45,9 @@ impl Catalog {
         let failed = |source| CatalogError::Export { path: to.to_owned(), source };
         make_new_file(to).map_err(failed)?;
         build(&self.path, set, to).map_err(|fault| match fault {
-            Fault::Sql(error) => failed(io::Error::other(error)),
+            Fault::Sql(error) => {
+                failed(for_want_of_room(to, error).unwrap_or_else(io::Error::other))
+            }
             other => explain(to, "exporting a set", other),
         })
     }

@@ -35,7 +35,7 @@ pub enum DriveError {
     Size { label: Box<Label>, is: Sectors, wanted: Sectors },
     #[error("{path} cannot be the name of a file on a disc")]
     BadName { path: String },
-    #[error("{} is full: {needed} are needed and {free} are free", .dir.display())]
+    #[error("{} is full: {needed} are needed and {free} are free; make room there, and `coldcut burn` goes on with what is staged", .dir.display())]
     NoSpace { dir: PathBuf, needed: Bytes, free: Bytes },
     #[error("{} does not exist", .0.display())]
     Missing(PathBuf),

@@ -127,9 +127,9 @@ fn pick(all: Vec<DueCopy>, due: Due, now: Moment) -> Vec<DueCopy> {
         Due::OlderThan(age) => {
             let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
             let limit = now.0.saturating_sub(age);
-            let is_due = |due: &DueCopy| {
-                due.suspect.is_some() || due.verified.is_none_or(|at| at.0 <= limit)
-            };
+            // A date that is still to come was set by a wrong clock, and says nothing.
+            let is_old = |at: Moment| at.0 <= limit || at > now;
+            let is_due = |due: &DueCopy| due.suspect.is_some() || due.verified.is_none_or(is_old);
             all.into_iter().filter(is_due).collect()
         }
     }

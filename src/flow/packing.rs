@@ -55,6 +55,8 @@ struct Packing<'a> {
     drives: Option<&'a Beside<'a>>,
     ahead: bool,
     load: u64,
+    /// Nothing is left to pack, and the snapshot says so: a disc more is for listings alone.
+    finished: bool,
 }
 
 impl Run<'_> {
@@ -86,7 +88,9 @@ impl Run<'_> {
             stop,
         };
         let filler = Filler::new(config, disc, must);
-        let mut packing = Packing { run, seq, texts, queue, filler, ledger, drives, ahead, load };
+        let finished = false;
+        let mut packing =
+            Packing { run, seq, texts, queue, filler, ledger, drives, ahead, load, finished };
         let made = packing.run()?;
         packing.settle()?;
         let Packing { filler, ledger, .. } = packing;
@@ -108,10 +112,11 @@ impl Packing<'_> {
     /// Until nothing is left that is worth a disc.
     fn run(&mut self) -> Result<Made, FlowError> {
         let mut made = Made::default();
-        // Whether the disc before had no room for the listings that the last one must carry.
-        let mut owes_listings = false;
+        // Whether the disc before had no room for the listings that the last one must carry; it may
+        // be a disc of a run that was stopped.
+        let mut owes_listings = self.ledger.catalog().owes_listing(self.run.set.id)?;
         loop {
-            let more = self.fill()? == Fill::Full;
+            let more = !self.finished && self.fill()? == Fill::Full;
             let flush = owes_listings || self.is_to_be_flushed()?;
             if !more && !self.is_worth_closing(flush)? {
                 let disc = self.filler.disc();
@@ -150,6 +155,7 @@ impl Packing<'_> {
         if fill == Fill::Done {
             let counts = counts(&run.report, filler, ledger);
             ledger.catalog().finish_snapshot(run.set.id, *seq, Moment::now(), &counts)?;
+            self.finished = true;
         }
         Ok(fill)
     }

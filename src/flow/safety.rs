@@ -63,7 +63,12 @@ pub fn assess(
         discs.iter().filter(|d| !matches!(d.info.state, DiscState::Open | DiscState::Gone));
     safety.drilled = packed.map(|disc| (disc.info.number, disc.drilled)).collect();
     safety.oldest = good.filter_map(|medium| medium.verified).min();
-    safety.dangers = dangers(set, status, &safety.no_good_copy);
+    if catalog.snapshots(set.id)?.last().is_some_and(|newest| newest.finished.is_none()) {
+        let words = "the last backup did not end, or is under way: what it did not come to is not \
+                     known; `coldcut backup` goes on with it";
+        safety.dangers.push(words.to_owned());
+    }
+    safety.dangers.extend(dangers(set, status, &safety.no_good_copy));
     safety.dangers.extend(unread.iter().map(|disc| {
         format!("disc {disc} was not read back as far as is known: `coldcut verify` does")
     }));

@@ -67,6 +67,22 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Whether the file system of `path` has no block or no inode left.
+pub fn is_full(path: &Path) -> bool {
+    let existing = path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
+    // Where files are not counted, both numbers are zero.
+    rustix::fs::statvfs(existing)
+        .is_ok_and(|stat| stat.f_bavail == 0 || stat.f_files > 0 && stat.f_favail == 0)
+}
+
+/// Whether this error, or one that it came from, is that a file system or a quota is used up.
+pub fn is_for_want_of_room(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let kind = error.downcast_ref().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    })
+}
+
 /// What root made at `path` becomes the property of whoever owns the directory that it is in, with
 /// all below it: a service without rights goes on with what an administrator began. For anybody
 /// else, and in root's own directories, nothing happens.

@@ -5,9 +5,11 @@
 #![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
 pub mod compare;
+pub mod disks;
 pub mod sandbox;
 pub mod trees;
 
 pub use compare::{assert_same_tree, differences};
+pub use disks::SmallDisk;
 pub use sandbox::{Run, Sandbox};
 pub use trees::{hostile_tree, mutate_tree, random_tree};

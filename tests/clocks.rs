@@ -1,0 +1,149 @@
+//! Clocks that are wrong, and go back: order is by sequence numbers, nothing is missed, nothing waits
+//! for a date to come. libfaketime gives the program its clock; the kernel's own stays right.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::trees::set_mtime;
+use support::{Run, Sandbox, assert_same_tree};
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A sandbox whose program may be told another time.
+fn sandbox() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    // Dates of files are the kernel's, and time goes on as it does.
+    sandbox.set("NO_FAKE_STAT", "1");
+    sandbox.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    sandbox
+}
+
+fn at(sandbox: &Sandbox, date: &str, words: &str) -> Run {
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    sandbox.bash(&format!("faketime '{date} 12:00:00' '{program}' {words}"))
+}
+
+fn backup(sandbox: &Sandbox, date: &str) -> Run {
+    at(sandbox, date, "backup --disc-size 3M --name set source shelf")
+}
+
+fn write(sandbox: &Sandbox, name: &str, content: &str) {
+    fs::write(sandbox.source().join(name), content).unwrap();
+}
+
+const DATES: [&str; 5] = ["2026-01-01", "2040-06-01", "1999-02-03", "2011-11-11", "1969-12-01"];
+
+/// Five states, each stored when another date was thought to be.
+fn five_states(sandbox: &Sandbox) {
+    for (n, date) in DATES.iter().enumerate() {
+        write(sandbox, "letter", &format!("state {n}\n"));
+        write(sandbox, &format!("only{n}"), "x");
+        backup(sandbox, date).ok();
+    }
+}
+
+#[test]
+fn snapshots_are_in_the_order_of_their_numbers_whatever_their_dates() {
+    let sandbox = sandbox();
+    five_states(&sandbox);
+    let list = sandbox.run(["snapshots", "--json"]).results();
+    let ids: Vec<_> = list.iter().map(|one| one["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [1, 2, 3, 4, 5]);
+    for (one, date) in list.iter().zip(DATES) {
+        // That it was the program's clock is what the rest of these tests stands on.
+        assert!(one["date"].as_str().unwrap().starts_with(date), "{one}");
+    }
+    let shelf = text(&sandbox.shelf());
+    sandbox.run(["restore", &shelf, "back"]).ok();
+    assert_same_tree(&sandbox.source(), &sandbox.path("back"));
+    for n in 0..5 {
+        let target = text(&sandbox.path(&format!("back{n}")));
+        let seq = (n + 1).to_string();
+        sandbox.run(["restore", "--snapshot", &seq, &shelf, &target]).ok();
+        let letter = fs::read_to_string(Path::new(&target).join("letter")).unwrap();
+        assert_eq!(letter, format!("state {n}\n"));
+        assert_eq!(fs::read_dir(&target).unwrap().count(), n + 2);
+    }
+}
+
+#[test]
+fn discs_alone_tell_the_newest_state_by_number_and_not_by_date() {
+    let sandbox = sandbox();
+    five_states(&sandbox);
+    let shelf = text(&sandbox.shelf());
+    sandbox.run(["--catalog", "none.sqlite", "restore", &shelf, "back"]).ok();
+    assert_same_tree(&sandbox.source(), &sandbox.path("back"));
+    sandbox.run(["--catalog", "new.sqlite", "catalog", "rebuild", &shelf]).ok();
+    let list = sandbox.run(["--catalog", "new.sqlite", "snapshots", "--json"]).results();
+    let dates: Vec<_> = list.iter().map(|one| one["date"].as_str().unwrap()).collect();
+    assert!(dates.iter().zip(DATES).all(|(is, was)| is.starts_with(was)), "{dates:?}");
+}
+
+/// A file that is put back to an older date, or to one that is still to come, changed all the same;
+/// of the same size, so that the size does not tell.
+#[test]
+fn a_changed_file_is_seen_whichever_way_its_date_went() {
+    let sandbox = sandbox();
+    let letter = sandbox.source().join("letter");
+    write(&sandbox, "letter", "aaaa");
+    set_mtime(&letter, 1_500_000_000, 0);
+    backup(&sandbox, "2026-12-31").ok();
+    for (n, seconds) in [1_000_000_000, 4_000_000_000, 4_000_000_000, -5].into_iter().enumerate() {
+        write(&sandbox, "letter", &format!("{n}{n}{n}{n}"));
+        set_mtime(&letter, seconds, 0);
+        for date in ["2026-12-31", "1999-01-01"] {
+            backup(&sandbox, date).ok();
+        }
+        let target = text(&sandbox.path(&format!("back{n}")));
+        sandbox.run(["restore", &text(&sandbox.shelf()), &target]).ok();
+        assert_same_tree(&sandbox.source(), Path::new(&target));
+    }
+}
+
+/// Whatever the clock said, a run ends (`Sandbox` kills one that hangs), and nothing is stored twice.
+#[test]
+fn unchanged_files_stay_unchanged_while_the_clock_jumps() {
+    let sandbox = sandbox();
+    write(&sandbox, "letter", "dear reader");
+    set_mtime(&sandbox.source().join("letter"), 4_000_000_000, 0);
+    backup(&sandbox, "1999-01-01").ok();
+    for date in ["2040-01-01", "1969-12-01", "2026-01-01", "2100-01-01"] {
+        let run = backup(&sandbox, date);
+        run.ok().says("stored: 0 paths");
+    }
+    assert_eq!(sandbox.images().len(), 1);
+}
+
+#[test]
+fn what_is_due_for_a_check_goes_by_order_and_a_date_to_come_is_no_proof() {
+    let sandbox = sandbox();
+    for (n, date) in ["2040-01-01", "2026-01-01", "1999-01-01"].iter().enumerate() {
+        write(&sandbox, &format!("file{n}"), date);
+        backup(&sandbox, date).ok();
+    }
+    let due = |date: &str, which: &str| -> Vec<u64> {
+        let rows = at(&sandbox, date, &format!("check --dry-run --json {which} shelf"));
+        rows.ok().results().iter().map(|row| row["id"].as_u64().unwrap()).collect()
+    };
+    // The first to be read again is the one that was read first.
+    assert_eq!(due("2026-06-01", "--count 1"), [1]);
+    assert_eq!(due("1980-01-01", "--count 1"), [1]);
+    // One was right in 2040, which is yet to come; one in 1999, which is long ago.
+    assert_eq!(due("2026-06-01", "--max-age 1y"), [1, 3]);
+    at(&sandbox, "2026-06-01", "check --max-age 1y shelf").ok();
+    assert_eq!(due("2026-06-02", "--max-age 1y"), Vec::<u64>::new());
+    assert_eq!(due("2026-06-02", "--count 1"), [2]);
+    for date in ["1969-12-01", "1980-01-01", "2026-06-01", "2100-01-01"] {
+        let status = at(&sandbox, date, "status");
+        status.ok();
+        let words = status.stdout() + &status.stderr();
+        assert!(!words.contains('-') || !words.contains("-1 "), "{}", status.story());
+        assert!(words.contains("longest unread was found right"), "{}", status.story());
+    }
+}
