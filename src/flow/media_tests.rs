@@ -391,7 +391,8 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     bench.backup(1, None);
     let archive = bench.staged_archive();
     let mut bytes = fs::read(&archive).unwrap();
-    bytes[60] ^= 1;
+    // In the checksum of the first block: a bit of a table that no byte uses would change nothing.
+    bytes[12] ^= 1;
     fs::write(&archive, bytes).unwrap();
     let one = bench.path("one");
     bench.tray.will_get(&[&one]);
