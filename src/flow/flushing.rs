@@ -46,6 +46,8 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         capacity: NAMED_SIZES[0].1,
         archive_size: crate::model::Bytes(0),
         compression: None,
+        parity: None,
+        parity_discs: None,
         keys: request.keys,
         signer: request.signer,
         drill: true,

@@ -234,6 +234,8 @@ impl Bench {
             capacity: Sectors(2000),
             archive_size: Bytes(1 << 20),
             compression: None,
+            parity: None,
+            parity_discs: None,
             keys: KeyRing {
                 passphrase: &ask,
                 encrypt: false,

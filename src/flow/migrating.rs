@@ -201,6 +201,8 @@ fn as_backup<'a>(
         capacity: request.capacity,
         archive_size: request.archive_size,
         compression: None,
+        parity: None,
+        parity_discs: None,
         keys,
         signer,
         drill: true,

@@ -17,6 +17,8 @@ use super::{FlowError, chain};
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
 /// Several signatures of large keys.
 const LONGEST_SIGNATURE: usize = 64 << 10;
+/// Where the data of recovery discs lies (format 11).
+const STRIPES: &str = "stripes/";
 /// What is believed before any content is compared: it says who the disc is, and what the sums of
 /// all contents are.
 const BELIEVED: [&str; 4] = ["DISC.txt", "INDEX.", "SNAPSHOT.", "catalog."];
@@ -44,6 +46,14 @@ impl Run<'_> {
 /// Why this disc does not count; `None` if the signature is right and covers all that is believed.
 pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<String> {
     check(reader, checker).err().map(|what| format!("{}: {what}", reader.title()))
+}
+
+/// A recovery disc, with nothing on it that could pass for files of the source. It is not signed:
+/// what is made from it is a disc that is, or does not count.
+pub fn holds_stripes_only(reader: &dyn DiscReader) -> bool {
+    let texts = ["DISC.txt", "FORMAT.txt", "README.txt", SUMS];
+    let fits = |path: &str| texts.contains(&path) || path.starts_with(STRIPES);
+    reader.files().iter().all(|file| fits(&file.path))
 }
 
 fn check(reader: &dyn DiscReader, checker: &Checker) -> Result<(), String> {
