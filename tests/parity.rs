@@ -267,7 +267,7 @@ fn an_encrypted_disc_with_unreadable_sectors_is_restored_from_its_recovery_data(
 fn a_disc_that_cannot_say_who_it_is_gets_its_name_from_its_recovery_data() {
     let sandbox = two_discs();
     backup(&sandbox, &["--parity", "10"]).ok();
-    damage(&sandbox, &sandbox.images()[0], &["DISC.txt"]);
+    damage(&sandbox, &sandbox.images()[0], &["DISC.txt", "README.txt"]);
     sandbox.run(["verify", &text(&sandbox.shelf())]).code(5);
     restore(&sandbox, &[]).ok().says("films-0001.iso is repaired");
     assert_same_tree(&sandbox.source(), &sandbox.target());

@@ -32,7 +32,8 @@ use rusqlite::Connection;
 /// Version 4: `twins` are discs that bear a number of `discs` and are others.
 /// Version 5: `drills` are tries to open a disc with stock tools alone.
 /// Version 6: `sets.parity` is the percent of recovery data of the last run, `sets.parity_discs` how
-/// many recovery discs each group of discs gets (`2/10`; NULL: none).
+/// many recovery discs each group of discs gets (`2/10`; NULL: none). `covered`: for which discs the
+/// disc `recovery` is a recovery disc.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -143,6 +144,11 @@ CREATE TABLE drills(
     "
 ALTER TABLE sets ADD COLUMN parity INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sets ADD COLUMN parity_discs TEXT;
+CREATE TABLE covered(
+    set_id INTEGER NOT NULL, recovery INTEGER NOT NULL, disc INTEGER NOT NULL,
+    PRIMARY KEY(set_id, recovery, disc),
+    FOREIGN KEY(set_id, recovery) REFERENCES discs(set_id, number)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 

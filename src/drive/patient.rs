@@ -103,6 +103,10 @@ mod tests {
             buf[..read].fill(1);
             Ok(read)
         }
+        fn volume(&self) -> Option<super::super::reader::Volume> {
+            None
+        }
+
         fn image_sectors(&self) -> Option<Sectors> {
             None
         }

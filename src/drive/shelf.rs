@@ -380,9 +380,10 @@ impl Discs {
 
 /// Archives or recovery data: nobody else's discs have these.
 fn is_ours(image: &Image) -> bool {
-    image.files().iter().any(|file| {
-        parse_archive_path(&file.path).is_some() || file.path == RECOVERY_DATA
-    })
+    image
+        .files()
+        .iter()
+        .any(|file| parse_archive_path(&file.path).is_some() || file.path == RECOVERY_DATA)
 }
 
 fn is_called_like(image: &Image, wanted: &Label) -> bool {

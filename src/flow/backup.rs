@@ -155,7 +155,8 @@ pub fn backup(
 ) -> Result<BackupReport, FlowError> {
     // What needs no catalog is looked at before one is made.
     Source::open(&request.source)?;
-    needs_par2(request.parity.unwrap_or(0), desk)?;
+    let wants_discs = request.parity_discs.flatten().is_some();
+    needs_par2(wants_discs || request.parity.unwrap_or(0) > 0, desk)?;
     let staging = Staging::open(&request.staging)?;
     let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
     let mut drives = drives;
@@ -168,7 +169,7 @@ pub fn backup(
     let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
-    needs_par2(run.set.facts.parity, desk)?;
+    needs_par2(is_protected(&run.set.facts), desk)?;
     run.report.first_encrypted = is_new && run.sealer.is_some();
     clear_done(&catalog, staging, set)?;
     run.miss_signer(&catalog)?;
@@ -186,9 +187,15 @@ pub fn backup(
     Ok(report)
 }
 
-/// The program that makes recovery data is asked for before hours of work, not behind them.
-fn needs_par2(percent: u8, desk: Desk) -> Result<(), FlowError> {
-    if percent > 0 { Ok(crate::recovery::program::check(desk.stop)?) } else { Ok(()) }
+/// Whether the set has recovery data, on its discs or on discs of its own.
+pub(super) fn is_protected(facts: &SetFacts) -> bool {
+    facts.parity > 0 || facts.parity_discs.is_some()
+}
+
+/// The program that makes recovery data, or repairs with it, is asked for before hours of work, not
+/// behind them: whoever cannot get it now will not on the day of the restore.
+pub(super) fn needs_par2(wanted: bool, desk: Desk) -> Result<(), FlowError> {
+    if wanted { Ok(crate::recovery::program::check(desk.stop)?) } else { Ok(()) }
 }
 
 /// Burns what is staged, without looking at the source: `coldcut burn`.

@@ -75,9 +75,13 @@ impl Station<'_> {
         self.burn_recovery_discs(catalog)
     }
 
-    /// Those of groups that are full; a run that was killed may have left one so.
+    /// Those of groups that are full, or are to be closed; a run that was killed may have left one.
     fn burn_recovery_discs(&mut self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        let made = Grouping::new(self.staging, self.set, self.desk).make(catalog)?;
+        let grouping = Grouping::new(self.staging, self.set, self.desk);
+        if grouping.is_to_close() {
+            grouping.close_with(catalog)?;
+        }
+        let made = grouping.make(catalog)?;
         made.iter().try_for_each(|disc| self.burn_one(catalog, disc))
     }
 
@@ -277,7 +281,7 @@ impl Turn<'_> {
                 match self.verify(&*reader)? {
                     Verdict::Sound(proof) => {
                         // Before it counts as safe: afterwards nobody comes back to it.
-                        if self.copy == 1 {
+                        if self.copy == 1 && !self.order.is_covered {
                             let group = Grouping::new(self.staging, self.set, self.desk);
                             group.take(self.disc(), &self.order.files, &*reader)?;
                         }

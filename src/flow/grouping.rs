@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, ClosedDisc, DiscFile, DiscInfo, KnownSet, Listings, NewDisc};
+use crate::catalog::{
+    Catalog, ClosedDisc, DiscFile, DiscInfo, DiscState, KnownSet, Listings, NewDisc,
+};
 use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
 use crate::format::disc_txt::{self, DiscTxt};
@@ -16,7 +18,7 @@ use crate::format::sums::write_sums;
 use crate::model::disc::Ratio;
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, RelPath, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::port::files::{rename_durably, sync_dir, write_atomic};
+use crate::port::files::{make_private_dir, rename_durably, sync_dir, write_atomic};
 use crate::port::monitor::{Phase, Progress};
 use crate::port::stop::Stopped;
 use crate::recovery::group::Group;
@@ -28,10 +30,19 @@ use super::{Desk, FlowError};
 /// How the directories of groups are called, with the number of their first disc behind it.
 const IN_WORK: &str = "group-";
 const FULL: &str = "full-";
+/// The group in work is to be closed as soon as no disc waits that would come to it.
+const CLOSING: &str = "closing";
 
 /// Whether a disc with these files is a recovery disc.
 fn is_recovery_disc(files: &[DiscFile]) -> bool {
     files.iter().any(|file| file.path.split('/').next() == Some(STRIPES))
+}
+
+/// When a group is closed that was asked to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    Now,
+    WhenBurned,
 }
 
 /// The recovery discs of a set, as far as they are made.
@@ -136,8 +147,48 @@ impl<'a> Grouping<'a> {
         rename_durably(dir, &dir.with_file_name(name)).map_err(trouble(dir))
     }
 
+    /// Whether there is a group in work, or will be with the disc that is staged now.
+    pub fn is_begun(&self, with_disc: bool) -> Result<bool, FlowError> {
+        let joins = with_disc && self.set.facts.parity_discs.is_some();
+        Ok(joins || !self.groups(IN_WORK)?.is_empty())
+    }
+
+    /// Whether the group in work is to be closed early, and was not yet.
+    pub fn is_to_close(&self) -> bool {
+        self.staging.group_dir(self.set, CLOSING).exists()
+    }
+
+    /// Closes the group in work with the discs that are staged now: at once, or, if they are to be
+    /// burned and read back before, when that is done. While no disc is in the drives.
+    pub fn close_with(&self, catalog: &Catalog) -> Result<Closing, FlowError> {
+        if self.has_to_come(catalog)? {
+            let mark = self.staging.group_dir(self.set, CLOSING);
+            make_private_dir(mark.parent().unwrap_or(&mark))
+                .and_then(|()| write_atomic(&mark, b"", 0o600))
+                .map_err(trouble(&mark))?;
+            return Ok(Closing::WhenBurned);
+        }
+        self.close_all()?;
+        Ok(Closing::Now)
+    }
+
+    /// Discs that wait for a burner, and will be taken into the group then.
+    fn has_to_come(&self, catalog: &Catalog) -> Result<bool, FlowError> {
+        if self.set.facts.parity_discs.is_none() {
+            return Ok(false);
+        }
+        for disc in catalog.discs(self.set.id)? {
+            let waits = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+            if waits && catalog.covered_by(self.set.id, disc.number)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The group in work is closed as it is. While no disc is in the drives.
     pub fn close_all(&self) -> Result<(), FlowError> {
+        self.unmark()?;
         for dir in self.groups(IN_WORK)? {
             let group = Group::open(&dir).map_err(trouble(&dir))?;
             let is_whole =
@@ -147,6 +198,14 @@ impl<'a> Grouping<'a> {
             }
         }
         Ok(())
+    }
+
+    fn unmark(&self) -> Result<(), FlowError> {
+        let mark = self.staging.group_dir(self.set, CLOSING);
+        match fs::remove_file(&mark) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(trouble(&mark)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Makes the recovery discs of all groups that are closed; they are staged then.
@@ -231,7 +290,9 @@ impl<'a> Grouping<'a> {
             listing: None,
             files,
         };
+        let discs: Vec<DiscNo> = group.members.iter().map(|member| member.disc).collect();
         catalog.begin_disc(self.set.id, &new)?;
+        catalog.record_recovery_disc(self.set.id, new.number, &discs)?;
         catalog.close_disc(self.set.id, new.number, &closed)?;
         let made = catalog.discs(self.set.id)?.into_iter().find(|d| d.number == new.number);
         made.ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
@@ -277,6 +338,7 @@ impl<'a> Grouping<'a> {
             set_uuid: facts.uuid,
             disc: new.number,
             disc_uuid: new.uuid,
+            snapshot,
             date: now.to_string(),
             member,
             of,
@@ -304,7 +366,7 @@ fn is_full(group: &Group) -> bool {
 fn put(dir: &Path, path: &str, content: &[u8]) -> Result<DiscFile, FlowError> {
     let file = dir.join(path);
     let parent = file.parent().unwrap_or(dir);
-    crate::port::files::make_private_dir(parent)
+    make_private_dir(parent)
         .and_then(|()| write_atomic(&file, content, 0o600))
         .map_err(trouble(&file))?;
     let sha256 = Digest(Sha256::digest(content).into());

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::codec::openpgp::Checker;
-use crate::drive::{DiscFile, DiscReader, Folder, Patient, ReadError};
+use crate::drive::{DiscFile, DiscReader, Folder, Patient, ReadError, Volume};
 use crate::format::DiscTxt;
 use crate::model::{Bytes, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
@@ -329,6 +329,10 @@ impl DiscReader for Mendable<'_> {
         let there = mended.folder.file(&file.path);
         let whole = there.ok_or_else(|| failed("is missing".to_owned()))?;
         mended.folder.read_at(whole, offset, buf)
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        self.found.copies.iter().find_map(|copy| copy.volume())
     }
 
     fn image_sectors(&self) -> Option<Sectors> {

@@ -37,6 +37,7 @@ pub mod restoring;
 mod rows;
 pub mod safety;
 pub mod signatures;
+pub mod spares;
 pub mod staging;
 pub mod verifying;
 pub mod watching;
@@ -115,6 +116,7 @@ pub enum FlowError {
     UnknownSet,
     #[error("there is no disc {0} of this set here")]
     NotHere(DiscNo),
+    #[error(transparent)]
     Recovery(ProgramError),
     #[error("{} {why}", .path.display())]
     NotARescue { path: PathBuf, why: &'static str },

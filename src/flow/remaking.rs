@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::codec::openpgp::Checker;
-use crate::drive::{DiscFile, DiscReader, Image, Patient, ReadError};
+use crate::drive::{DiscFile, DiscReader, Image, Patient, ReadError, Volume};
 use crate::format::disc_txt::Group;
 use crate::model::disc::Ratio;
 use crate::model::size::SECTOR;
@@ -280,6 +280,10 @@ impl DiscReader for Remade {
 
     fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
         self.image.read_at(file, offset, buf)
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        self.image.volume()
     }
 
     fn image_sectors(&self) -> Option<Sectors> {

@@ -29,7 +29,10 @@ impl Run<'_> {
     pub(super) fn miss_signer(&self, catalog: &Catalog) -> Result<(), FlowError> {
         let set = self.set;
         let mut discs = catalog.discs(set.id)?;
-        discs.retain(|disc| disc.state != DiscState::Open);
+        let groups = catalog.recovery_groups(set.id)?;
+        let has_files =
+            |disc: &DiscInfo| groups.iter().all(|group| !group.recovery.contains(&disc.number));
+        discs.retain(|disc| disc.state != DiscState::Open && has_files(disc));
         let (Some(last), None) = (discs.last(), &self.request.signer) else { return Ok(()) };
         let files = catalog.disc_files(set.id, last.number)?;
         if files.iter().any(|file| file.path == SIGNATURE) {

@@ -1,7 +1,7 @@
 //! README.txt of a recovery disc: how lost discs of its group are made again, with commands that
 //! can be copied.
 
-use crate::model::{DiscNo, DiscUuid, Sectors, SetName, SetUuid};
+use crate::model::{DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
 
 /// What the text depends on.
 #[derive(Clone, Debug)]
@@ -10,6 +10,8 @@ pub struct GroupFacts {
     pub set_uuid: SetUuid,
     pub disc: DiscNo,
     pub disc_uuid: DiscUuid,
+    /// The newest snapshot of the discs that are covered, or a newer one.
+    pub snapshot: SnapshotSeq,
     pub date: String,
     /// Which of the group's recovery discs this is, and of how many.
     pub member: u32,
@@ -26,13 +28,20 @@ pub fn recovery_readme(facts: &GroupFacts) -> String {
 
 fn title(facts: &GroupFacts) -> String {
     format!(
-        "Disc {} of the set \"{}\", closed on {}: recovery disc {} of {}.
+        "Disc {} of the set \"{}\", closed on {}, for files up to snapshot {}: recovery disc {} of {}.
 
 Set:       {}
 Disc:      {}
 
 ",
-        facts.disc, facts.set, facts.date, facts.member, facts.of, facts.set_uuid, facts.disc_uuid
+        facts.disc,
+        facts.set,
+        facts.date,
+        facts.snapshot,
+        facts.member,
+        facts.of,
+        facts.set_uuid,
+        facts.disc_uuid
     )
 }
 
