@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{Catalog, DiscState};
+use crate::catalog::{Catalog, DiscInfo, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, FileReader};
 use crate::format::sums::parse_sums;
