@@ -195,8 +195,10 @@ fn without_par2_nothing_is_begun() {
     let xorriso = sandbox.bash("command -v xorriso").ok().stdout();
     std::os::unix::fs::symlink(xorriso.trim(), tools.join("xorriso")).unwrap();
     sandbox.set("PATH", &tools);
-    backup(&sandbox, &["--parity", "10"]).code(1).says("apt install par2");
-    assert!(sandbox.images().is_empty() && !sandbox.catalog().exists());
+    for wish in [["--parity", "10"], ["--parity-discs", "1/2"]] {
+        backup(&sandbox, &wish).code(1).says("apt install par2");
+        assert!(sandbox.images().is_empty() && !sandbox.catalog().exists());
+    }
     backup(&sandbox, &[]).ok();
 }
 

@@ -8,6 +8,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use support::trees::Random;
 use support::{Run, Sandbox, assert_same_tree};
 
@@ -149,4 +150,151 @@ fn restore_sh_passes_recovery_discs_over() {
     let said = run.ok().stdout() + &run.stderr();
     assert!(said.contains("is a recovery disc"), "{said}");
     assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
+fn discs(sandbox: &Sandbox) -> Vec<Value> {
+    sandbox.run(["discs", "--json"]).ok().results()
+}
+
+fn numbers(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|number| number.as_u64().unwrap() as u32).collect()
+}
+
+/// The groups as the catalog knows them: which discs are covered, and by which recovery disc.
+fn groups(sandbox: &Sandbox) -> Vec<(Vec<u32>, u32)> {
+    let with_covers = discs(sandbox).into_iter().map(|disc| {
+        let number = disc["id"].as_u64().unwrap() as u32;
+        (numbers(&disc["covers"]), number)
+    });
+    with_covers.filter(|(covers, _)| !covers.is_empty()).collect()
+}
+
+/// Takes every copy of a disc away.
+fn lose(sandbox: &Sandbox, number: u32) {
+    let line = format!("find shelf -name films-{number:04}.iso -print -delete");
+    assert!(!sandbox.bash(&line).ok().stdout().is_empty());
+}
+
+#[test]
+fn several_groups_of_one_run_cover_each_disc_once_however_many_copies_are_made() {
+    let sandbox = source_for(5);
+    backup(&sandbox, &["--parity-discs", "1/2", "--copies", "2", "--flush"]).ok();
+    let all = discs(&sandbox);
+    assert!(all.iter().all(|disc| disc["copies"] == 2), "{all:?}");
+    let groups = groups(&sandbox);
+    assert!(groups.len() >= 3, "{groups:?}");
+    assert!(groups.iter().all(|(covered, _)| covered.len() <= 2), "{groups:?}");
+    let mut members: Vec<u32> = groups.iter().flat_map(|(covered, _)| covered.clone()).collect();
+    members.extend(groups.iter().map(|(_, recovery)| recovery));
+    members.sort();
+    let every: Vec<u32> = (1..=all.len() as u32).collect();
+    assert_eq!(members, every, "{groups:?}");
+    // One disc of each group, of which one is a recovery disc.
+    let mut lost: Vec<u32> = groups.iter().map(|(covered, _)| covered[0]).collect();
+    lost[1] = groups[1].1;
+    lost.iter().for_each(|&number| lose(&sandbox, number));
+    restore(&sandbox, "back").ok();
+    assert_same_tree(&sandbox.source(), &sandbox.path("back"));
+}
+
+#[test]
+fn where_more_is_lost_than_can_be_made_again_each_file_of_it_is_named() {
+    let sandbox = source_for(3);
+    backup(&sandbox, &["--parity-discs", "1/3"]).ok();
+    let (covered, _) = groups(&sandbox).remove(0);
+    // The newest listing is on the last disc.
+    covered[..2].iter().for_each(|&number| lose(&sandbox, number));
+    let run = restore(&sandbox, "back");
+    run.code(4).says("cannot be made again: 2 discs of its group are not here");
+    let source = fs::read_dir(sandbox.source()).unwrap().map(|entry| entry.unwrap().file_name());
+    let (mut there, mut lost) = (0, 0);
+    for name in source.map(|name| name.into_string().unwrap()) {
+        let back = sandbox.path("back").join(&name);
+        if back.exists() {
+            assert!(fs::read(back).unwrap() == fs::read(sandbox.source().join(&name)).unwrap());
+            there += 1;
+        } else {
+            run.says(&name);
+            lost += 1;
+        }
+    }
+    assert!(there > 0 && lost > 0, "{there} and {lost}");
+}
+
+#[test]
+fn what_recovery_discs_are_good_for_is_told() {
+    let sandbox = source_for(2);
+    backup(&sandbox, &["--parity-discs", "1/2", "--flush"]).ok();
+    let groups = groups(&sandbox);
+    let (covered, recovery) = &groups[0];
+    assert_eq!((&covered[..], *recovery), (&[1, 2][..], 3));
+    let words = "any one of discs 1-3 may be lost: recovery disc 3 makes it again";
+    let status = sandbox.run(["status"]).ok().stdout();
+    assert!(status.contains(words) && !status.contains("no loss is allowed"), "{status}");
+    // Nothing is on it that stock tools could be tried on.
+    assert!(!status.contains("never opened"), "{status}");
+    sandbox.run(["drill", &text(&sandbox.shelf())]).ok().says("disc 3: a recovery disc, not tried");
+    let run = sandbox.run(["lost", "2", "--yes"]);
+    run.ok().says("`coldcut restore` makes disc 2 again from images of discs 1, 3");
+    assert_eq!(run.objects().len(), 0);
+    let status = sandbox.run(["status", "--json"]).code(3).results().pop().unwrap();
+    let group = &status["groups"][0];
+    assert_eq!((numbers(&group["lost"]), &group["may_lose"]), (vec![2], &Value::from(0)));
+    assert!(!numbers(&status["may_lose"]).contains(&3), "{status}");
+    lose(&sandbox, 2);
+    restore(&sandbox, "back").ok().says("disc 2 of films is made again");
+    let run = sandbox.run(["lost", "1", "--json", "--yes"]);
+    assert_eq!(run.ok().objects().pop().unwrap()["made_again"], Value::from(Vec::<u32>::new()));
+}
+
+#[test]
+fn a_catalog_that_is_made_anew_knows_the_groups() {
+    let sandbox = source_for(2);
+    backup(&sandbox, &["--parity-discs", "1/2", "--flush"]).ok();
+    let before = groups(&sandbox);
+    fs::remove_file(sandbox.catalog()).unwrap();
+    sandbox.run(["catalog", "rebuild", &text(&sandbox.shelf())]).ok();
+    assert_eq!(groups(&sandbox), before);
+    assert!(!before.is_empty());
+}
+
+#[test]
+fn a_recovery_disc_that_cannot_say_who_it_is_is_known_all_the_same() {
+    let sandbox = source_for(2);
+    backup(&sandbox, &["--parity-discs", "1/2"]).ok();
+    let recovery = image(&sandbox, 3);
+    let mut bytes = fs::read(&recovery).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"format=1\n").unwrap();
+    bytes[at..at + 100].fill(0);
+    fs::write(&recovery, bytes).unwrap();
+    lose(&sandbox, 1);
+    restore(&sandbox, "back").ok().says("README.txt says which disc it is");
+    assert_same_tree(&sandbox.source(), &sandbox.path("back"));
+}
+
+/// Where nothing waits, at once; where discs wait for a burner, when they are burned.
+#[test]
+fn flush_closes_the_group_in_work() {
+    let sandbox = source_for(1);
+    let shelf = text(&sandbox.shelf());
+    backup(&sandbox, &["--parity-discs", "1/5"]).ok();
+    let data = sandbox.images().len() as u32;
+    assert_eq!(groups(&sandbox), []);
+    let run = sandbox.run(["flush"]);
+    run.ok().says(&format!("Recovery disc {} is staged", data + 1));
+    sandbox.run(["burn", &shelf]).ok();
+    assert_eq!(recovery_discs(&sandbox), [data + 1]);
+    sandbox.run(["flush"]).ok().says("Nothing is held back");
+
+    fs::write(sandbox.source().join("more"), Random::new(77).bytes(900_000)).unwrap();
+    sandbox.run(["backup", "--disc-size", "3M", "--name", "films", "--stage", "source"]).ok();
+    sandbox.run(["flush"]).ok().says("when the staged discs are burned");
+    sandbox.run(["burn", &shelf]).ok();
+    assert_eq!(groups(&sandbox)[1], (vec![data + 2], data + 3));
+    assert_eq!(recovery_discs(&sandbox), [data + 1, data + 3]);
+    for number in [1, data + 2] {
+        lose(&sandbox, number);
+    }
+    restore(&sandbox, "back").ok();
+    assert_same_tree(&sandbox.source(), &sandbox.path("back"));
 }

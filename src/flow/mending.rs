@@ -16,7 +16,7 @@ use crate::model::{Bytes, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
 use crate::port::monitor::{Monitor, Phase, Progress};
 use crate::port::stop::Stop;
-use crate::recovery::packets::Collector;
+use crate::recovery::packets::{Collector, CoveredFile};
 use crate::recovery::program::{self, Repair};
 use crate::recovery::{DIRECTORY, MAIN};
 
@@ -76,6 +76,12 @@ impl<'a> Mender<'a> {
         for file in found.copies.iter().flat_map(|copy| copy.files()) {
             if files.iter().all(|known| known.path != file.path) {
                 files.push(DiscFile::without_place(&file.path, file.size));
+            }
+        }
+        for covered in covered(&Mender::copies(found, None)) {
+            let path = covered.path.to_string();
+            if files.iter().all(|known| known.path != path) {
+                files.push(DiscFile::without_place(&path, Bytes(covered.size)));
             }
         }
         Some(Mendable { mender: self, found, files })
@@ -252,6 +258,16 @@ impl<'a> Mender<'a> {
             }
         }
     }
+}
+
+/// What the recovery data covers: a file may be gone from the directory.
+fn covered(copies: &[&dyn DiscReader]) -> Vec<CoveredFile> {
+    let mut collector = Collector::default();
+    if let Some(main) = Patient::open(copies, MAIN) {
+        // What cannot be read of it tells nothing.
+        let _ = collector.read(main);
+    }
+    collector.finish().map(|set| set.files).unwrap_or_default()
 }
 
 fn has_recovery_data(reader: &dyn DiscReader) -> bool {
