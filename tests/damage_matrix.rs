@@ -103,6 +103,8 @@ fn protected_cells() -> Vec<Cell> {
     let covered =
         [Victim::Archive, Victim::Index, Victim::Listing, Victim::Catalog, Victim::DiscTxt];
     let repaired = whole.iter().flat_map(|&hurt| covered.map(|victim| (hurt, victim)));
+    // An archive may be more than half of its disc.
+    let repaired = repaired.filter(|damage| *damage != (Hurt::Delete, Victim::Archive));
     let repaired =
         repaired.flat_map(|damage| [Step::Restore, Step::RestoreAlone].map(|step| (damage, step)));
     let spoilt = HURTS.iter().map(|&hurt| (hurt, Victim::Parity));

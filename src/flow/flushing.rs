@@ -47,10 +47,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
         false => Some(close_disc(request, &mut catalog, &set, &staging, desk)?),
     };
     let grouping = Grouping::new(&staging, &set, desk);
-    let recovery_waits = match grouping.is_begun(disc.is_some())? {
-        true => grouping.close_with(&catalog)? == Closing::WhenBurned,
-        false => false,
-    };
+    let recovery_waits = grouping.close_with(&catalog)? == Closing::WhenBurned;
     let recovery = grouping.make(&mut catalog)?;
     super::ended_well(&catalog, desk);
     Ok(Flushed { disc, recovery, recovery_waits })

@@ -147,12 +147,6 @@ impl<'a> Grouping<'a> {
         rename_durably(dir, &dir.with_file_name(name)).map_err(trouble(dir))
     }
 
-    /// Whether there is a group in work, or will be with the disc that is staged now.
-    pub fn is_begun(&self, with_disc: bool) -> Result<bool, FlowError> {
-        let joins = with_disc && self.set.facts.parity_discs.is_some();
-        Ok(joins || !self.groups(IN_WORK)?.is_empty())
-    }
-
     /// Whether the group in work is to be closed early, and was not yet.
     pub fn is_to_close(&self) -> bool {
         self.staging.group_dir(self.set, CLOSING).exists()
