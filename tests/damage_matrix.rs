@@ -152,7 +152,7 @@ impl<'a> Case<'a> {
                 disc = on[random.below(on.len() as u64) as usize];
                 done = hurt(&bench.own(disc), how, victim, cell.seed);
                 loss = discs.loss(disc, &done);
-                if discs.is_protected {
+                if discs.is_protected && cell.step != Step::ByHand {
                     // It is repaired, before it is read.
                     loss.must.clear();
                     loss.may.clear();
