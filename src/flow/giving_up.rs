@@ -101,7 +101,7 @@ fn made_again(
         disc.state == DiscState::Verified && disc.good_copies > 0 && !gone.contains(&disc.number)
     };
     let good = discs.iter().filter(is_good).map(|disc| disc.number).collect();
-    let groups = spares(catalog, set, &good)?;
+    let groups = spares(catalog, set.id, &good)?;
     let made = |&disc: &DiscNo| {
         let makes = groups.iter().find(|spares| spares.makes(disc));
         makes.map(|spares| (disc, spares.clone()))

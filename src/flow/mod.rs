@@ -13,6 +13,7 @@ mod compare_tests;
 pub mod copying;
 pub mod drilling;
 pub mod flushing;
+mod gathering;
 pub mod giving_up;
 mod grouping;
 pub mod insertion;

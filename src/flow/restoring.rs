@@ -1,11 +1,11 @@
 //! From discs back to files: choose the snapshot and the paths, look at the target, plan, say the
 //! plan, then disc by disc. The discs alone are always enough; our own catalog only saves time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, CatalogError};
+use crate::catalog::{Access, Catalog, CatalogError, DiscState};
 use crate::codec::openpgp::{Checker, OpenError, Opener};
 use crate::drive::{DiscReader, Drive, FileReader, Label};
 use crate::model::disc::Encryption;
@@ -24,9 +24,10 @@ use crate::restore::plan::{Plan, Why, plan};
 use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
+use super::gathering::{Gathered, group_of};
 use super::keys::KeyRing;
 use super::mending::Mender;
-use super::piles::{Pile, Piles, Problem, ProblemKind, look, look_in, wrong_disc};
+use super::piles::{FoundDisc, Pile, Piles, Problem, ProblemKind, look, look_in, wrong_disc};
 use super::remaking::remake;
 use super::rows::{Chosen, FromDiscs, KnownIn};
 use super::whereabouts::kept_disc;
@@ -142,8 +143,7 @@ pub fn restore(
         in_doubt = true;
     }
     pile.twin_words().for_each(|words| desk.monitor.note(&words));
-    let remade = BTreeSet::new();
-    let mut session = Session { request, desk, pile, drive, opener, known: None, mender, remade };
+    let mut session = Session::new(request, desk, pile, drive, opener, mender);
     let (mut chosen, known) = session.choose(known)?;
     // What cannot be read may be the disc that has the newest listing.
     chosen.is_damaged |= in_doubt && known.is_none();
@@ -190,9 +190,9 @@ pub(super) fn fetch(
     let opener = request.keys.opener(&pile.name, encryption)?;
     let (known, seq) = known;
     let mender = Mender::new(&request.scratch, request.signed_by.as_ref(), desk);
-    let remade = BTreeSet::new();
     let known = Some(known);
-    let session = Session { request, desk, pile, drive, opener, known, mender, remade };
+    let mut session = Session::new(request, desk, pile, drive, opener, mender);
+    session.known = known;
     let selection = Selection { rows, ..Selection::default() };
     session.run(Chosen { seq, selection, is_damaged: false })
 }
@@ -333,12 +333,31 @@ struct Session<'a> {
     mender: Mender<'a>,
     /// Discs that were to be made from their groups; each is tried once.
     remade: BTreeSet<DiscNo>,
+    /// Made again, and not needed yet: where discs come through a drive, none stays otherwise.
+    made: BTreeMap<DiscNo, FoundDisc>,
+    /// Nobody had these.
+    never_came: BTreeSet<DiscNo>,
 }
 
 /// How the target stood before anything was done.
 struct Before {
     target: Option<Target>,
     policy: DirPolicy,
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        request: &'a RestoreRequest<'a>,
+        desk: Desk<'a>,
+        pile: Pile,
+        drive: Option<&'a mut (dyn Drive + 'static)>,
+        opener: Option<Opener>,
+        mender: Mender<'a>,
+    ) -> Session<'a> {
+        let (remade, made, never_came) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        let known = None;
+        Session { request, desk, pile, drive, opener, known, mender, remade, made, never_came }
+    }
 }
 
 impl Session<'_> {
@@ -618,11 +637,34 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Each disc is inserted once; the one before is handed out.
+    /// Each disc is inserted once; the one before is handed out. One that was lost is not asked for
+    /// where its group can make it again.
     fn obtain_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         if self.pile.discs.contains_key(&number) {
             return Ok(true);
         }
+        if let Some(made) = self.made.remove(&number) {
+            self.pile.discs.insert(number, made);
+            return Ok(true);
+        }
+        let is_there = self.has_copy(number)? && self.insert(number)?;
+        if !is_there {
+            self.never_came.insert(number);
+        }
+        Ok(is_there || self.remake_in_drive(number)?)
+    }
+
+    /// Whether a person may have the disc, for all that is known.
+    fn has_copy(&self, number: DiscNo) -> Result<bool, FlowError> {
+        let Some(known) = &self.known else { return Ok(true) };
+        let discs = known.catalog.discs(known.set)?;
+        let gone = discs.iter().find(|disc| disc.number == number && disc.state == DiscState::Gone);
+        let makes = || group_of(known, number, &self.never_came);
+        Ok(gone.is_none() || makes()?.is_none())
+    }
+
+    /// Has the disc put into the drive; false if it never came.
+    fn insert(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         let kept = self.kept(number);
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
@@ -650,6 +692,38 @@ impl Session<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes a disc again from the others of its group, which come one after the other.
+    fn remake_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        let RestoreRequest { scratch, .. } = self.request;
+        let (name, desk) = (self.pile.name.clone(), self.desk);
+        let Some(known) = &self.known else { return Ok(false) };
+        let Some(spares) = group_of(known, number, &self.never_came)? else { return Ok(false) };
+        let sources = spares.sources();
+        let begun = Gathered::begin(known, &name, number, &sources, scratch, desk)?;
+        let Some(gathered) = begun else { return Ok(false) };
+        let (here, elsewhere): (Vec<DiscNo>, Vec<DiscNo>) =
+            sources.into_iter().partition(|disc| self.pile.discs.contains_key(disc));
+        for source in here.into_iter().chain(elsewhere) {
+            if !self.pile.discs.contains_key(&source) && !self.insert(source)? {
+                self.never_came.insert(source);
+                return Ok(false);
+            }
+            let found = self.pile.discs.get(&source).and_then(|found| found.copies.first());
+            let Some(medium) = found else { return Ok(false) };
+            gathered.take(source, &**medium, desk)?;
+        }
+        let piles = look(gathered.dir())?;
+        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
+        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+        let is_made = self.remake(number)?;
+        let made = std::mem::take(&mut self.pile.discs).into_iter();
+        // The images go now; what was made of them stays.
+        let made = made.filter(|(disc, _)| spares.lost.contains(disc));
+        self.made.extend(made);
+        self.pile.discs.extend(self.made.remove(&number).map(|found| (number, found)));
+        Ok(is_made)
     }
 
     fn is_at_hand(&self, number: DiscNo) -> bool {

@@ -49,7 +49,7 @@ pub fn assess(
     // Found on a medium, and nobody has read it back since.
     let mut unread = Vec::new();
     let good = discs.iter().filter(|disc| disc.safe_copies() > 0).map(|disc| disc.info.number);
-    safety.groups = spares(catalog, set, &good.collect())?;
+    safety.groups = spares(catalog, set.id, &good.collect())?;
     for disc in discs {
         let number = disc.info.number;
         match (disc.info.state, disc.info.good_copies) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{Catalog, KnownSet, RecoveryGroup};
+use crate::catalog::{Catalog, RecoveryGroup, SetId};
 use crate::model::DiscNo;
 
 use super::FlowError;
@@ -21,10 +21,10 @@ pub struct Spares {
 /// All groups of a set. `good`: discs of which a good copy is left.
 pub fn spares(
     catalog: &Catalog,
-    set: &KnownSet,
+    set: SetId,
     good: &BTreeSet<DiscNo>,
 ) -> Result<Vec<Spares>, FlowError> {
-    let groups = catalog.recovery_groups(set.id)?;
+    let groups = catalog.recovery_groups(set)?;
     Ok(groups.into_iter().map(|group| Spares::of(group, good)).collect())
 }
 
