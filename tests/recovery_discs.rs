@@ -247,6 +247,24 @@ fn what_recovery_discs_are_good_for_is_told() {
 }
 
 #[test]
+fn a_recovery_disc_that_is_damaged_makes_a_set_unsafe() {
+    let sandbox = source_for(2);
+    backup(&sandbox, &["--parity-discs", "1/2"]).ok();
+    let recovery = image(&sandbox, 3);
+    let mut bytes = fs::read(&recovery).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&recovery, bytes).unwrap();
+    sandbox.run(["verify", &text(&sandbox.shelf())]).code(5);
+    let said = sandbox.run(["status"]).code(3).stdout();
+    for words in
+        ["disc 3, a recovery disc for discs 1, 2, has no", "no good copy of recovery disc 3"]
+    {
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
 fn a_catalog_that_is_made_anew_knows_the_groups() {
     let sandbox = source_for(2);
     backup(&sandbox, &["--parity-discs", "1/2", "--flush"]).ok();

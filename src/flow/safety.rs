@@ -53,6 +53,9 @@ pub fn assess(
     for disc in discs {
         let number = disc.info.number;
         match (disc.info.state, disc.info.good_copies) {
+            (DiscState::Verified, 0) if !disc.covers.is_empty() => {
+                safety.no_good_copy.push(number);
+            }
             (DiscState::Verified, 2..) => safety.may_lose.push(number),
             (DiscState::Verified, 1) if is_spared(&safety.groups, number) => {
                 safety.may_lose.push(number);
@@ -128,7 +131,9 @@ fn no_copy_words(disc: DiscNo, groups: &[Spares]) -> String {
     let again = format!("`coldcut retire {disc}`, and the next backup stores its files again");
     if let Some(spares) = groups.iter().find(|spares| spares.group.recovery.contains(&disc)) {
         let covered = numbers(&spares.group.discs);
-        return format!("disc {disc}, a recovery disc for {covered}, has no good copy left");
+        return format!(
+            "disc {disc}, a recovery disc for {covered}, has no good copy left: `coldcut retire {disc}` records that"
+        );
     }
     match groups.iter().find(|spares| spares.makes(disc)) {
         None => format!("disc {disc} has no good copy left: {again}"),

@@ -61,6 +61,9 @@ impl GroupLine {
         };
         match self.may_lose {
             None => format!("discs {}: more is lost than {recovery} can make good", ranges(&all)),
+            Some(0) if self.lost.is_empty() => {
+                format!("discs {}: no good copy of {recovery} is left", ranges(&all))
+            }
             Some(0) => {
                 format!("discs {}: {recovery} can make good what is lost, no more", ranges(&all))
             }
@@ -344,10 +347,12 @@ mod tests {
 
     #[test]
     fn a_group_says_how_many_of_its_discs_may_be_lost() {
-        let told = |may_lose| {
+        let with_lost = |may_lose, lost: &[DiscNo]| {
             let (discs, recovery) = ([1, 2, 3].map(DiscNo).to_vec(), [4, 5].map(DiscNo).to_vec());
-            GroupLine { discs, recovery, lost: Vec::new(), may_lose }.words()
+            GroupLine { discs, recovery, lost: lost.to_vec(), may_lose }.words()
         };
+        let told = |may_lose| with_lost(may_lose, &[DiscNo(1), DiscNo(2)]);
+        assert!(with_lost(Some(0), &[]).ends_with("no good copy of recovery discs 4-5 is left"));
         assert_eq!(
             told(Some(2)),
             "any 2 of discs 1-5 may be lost: recovery discs 4-5 make them again"
