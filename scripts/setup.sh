@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # sequoia's cryptography is nettle's, bound at build time by bindgen (clang); libudev tells of
 # inserted discs; SQLite and zstd are compiled here (gcc).
 packages=(
-  xorriso bzip2 gnupg tar coreutils mawk zstd acl attr python3 util-linux
+  xorriso par2 gddrescue bzip2 gnupg tar coreutils mawk zstd acl attr python3 util-linux
   strace faketime e2fsprogs
   udev systemd shellcheck umockdev gir1.2-umockdev-1.0 python3-gi
   nettle-dev libudev-dev clang libclang-dev pkg-config gcc libc6-dev

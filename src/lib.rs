@@ -11,9 +11,11 @@ pub mod codec;
 pub mod drill;
 pub mod drive;
 pub mod format;
+pub mod recovery;
 
 pub mod burn;
 pub mod pack;
+pub mod rescue;
 pub mod restore;
 pub mod scan;
 pub mod verify;

@@ -144,6 +144,7 @@ fn facts() -> Facts {
         zstd: false,
         long_paths: false,
         has_snapshot: true,
+        parity: 0,
         signed: false,
     }
 }

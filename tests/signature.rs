@@ -182,3 +182,32 @@ fn discs_that_take_the_place_of_signed_ones_are_signed_and_drilled() {
     forgetful.ok().says(&unsigned.replace("disc 1", "disc 2"));
     sandbox.run(["verify", "newest", "--verify-signature", "a.cert"]).code(5).says("not signed");
 }
+
+/// Recovery discs are not signed; what is made from them counts by its own signature.
+#[test]
+fn a_disc_that_is_made_again_counts_by_its_own_signature() {
+    for first_is_signed in [true, false] {
+        let sandbox = signers();
+        let backup = ["backup", "--disc-size", "3M", "--name", "films", "--parity-discs", "1/2"];
+        let backup = |more: &[&str]| {
+            let words = backup.iter().chain(more).chain(&["source", "shelf"]);
+            sandbox.run(words).ok();
+        };
+        let sign = ["--sign", "a.key"];
+        backup(if first_is_signed { &sign } else { &[] });
+        fs::write(sandbox.source().join("later"), "later").unwrap();
+        backup(&sign);
+        assert_eq!(sandbox.images().len(), 3);
+        fs::remove_file(&sandbox.images()[0]).unwrap();
+        let words = ["restore", "--catalog", "none", "shelf", "back"];
+        let run = sandbox.run(words.iter().chain(&["--verify-signature", "a.cert"]));
+        if first_is_signed {
+            run.ok();
+            assert_same_tree(&sandbox.source(), &sandbox.path("back"));
+        } else {
+            run.code(4).says("it is not signed");
+            let back = fs::read_dir(sandbox.path("back")).unwrap();
+            assert_eq!(back.count(), 1, "later alone is on a disc that is signed");
+        }
+    }
+}

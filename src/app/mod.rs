@@ -160,6 +160,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Restore(args) => verbs::restore::run(room, args),
         Verb::Verify(args) => verbs::verify::run(room, args),
         Verb::Drill(args) => verbs::drill::run(room, args),
+        Verb::Rescue(args) => verbs::rescue::run(room, args),
         Verb::Flush(args) => verbs::flush::run(room, args),
         Verb::Watch(args) => verbs::watch::run(room, args),
         Verb::Drives(_) => verbs::drives::run(room),

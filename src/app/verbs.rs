@@ -13,6 +13,7 @@ pub mod keysheet;
 pub mod locate;
 pub mod migrate;
 pub mod query;
+pub mod rescue;
 pub mod restore;
 pub mod status;
 pub mod verify;

@@ -32,6 +32,7 @@ const TABLES: &[(&str, &str)] = &[
     ("verifications", "set_id=?1"),
     ("twins", "set_id=?1"),
     ("drills", "set_id=?1"),
+    ("covered", "set_id=?1"),
 ];
 
 impl Catalog {

@@ -73,6 +73,9 @@ fn forget_files(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault
         let sql = format!("DELETE FROM {table} WHERE set_id=? AND disc=?");
         conn.execute(&sql, params![set.0, disc.0])?;
     }
+    // Neither is it a recovery disc any more, nor does one cover what comes under this number.
+    let sql = "DELETE FROM covered WHERE set_id=?1 AND (recovery=?2 OR disc=?2)";
+    conn.execute(sql, params![set.0, disc.0])?;
     Ok(())
 }
 

@@ -202,7 +202,7 @@ mod tests {
                 "owners" => &["owner"],
                 "contents" => &["content"],
                 // Keys of people's numbers, under a set.
-                _ => &["set_id", "disc", "copy", "number", "archive", "seq"],
+                _ => &["set_id", "disc", "recovery", "copy", "number", "archive", "seq"],
             };
             assert!(
                 expected.contains(&column.as_str()),

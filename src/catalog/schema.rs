@@ -31,6 +31,9 @@ use rusqlite::Connection;
 /// Version 3: `snapshots.trusted` is 1 where the run was shown the attributes `trusted.*`, which only root is.
 /// Version 4: `twins` are discs that bear a number of `discs` and are others.
 /// Version 5: `drills` are tries to open a disc with stock tools alone.
+/// Version 6: `sets.parity` is the percent of recovery data of the last run, `sets.parity_discs` how
+/// many recovery discs each group of discs gets (`2/10`; NULL: none). `covered`: for which discs the
+/// disc `recovery` is a recovery disc.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -137,6 +140,15 @@ CREATE TABLE drills(
     scope TEXT NOT NULL, finding TEXT NOT NULL, details TEXT NOT NULL,
     FOREIGN KEY(set_id, disc) REFERENCES discs(set_id, number)
 ) STRICT;
+",
+    "
+ALTER TABLE sets ADD COLUMN parity INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sets ADD COLUMN parity_discs TEXT;
+CREATE TABLE covered(
+    set_id INTEGER NOT NULL, recovery INTEGER NOT NULL, disc INTEGER NOT NULL,
+    PRIMARY KEY(set_id, recovery, disc),
+    FOREIGN KEY(set_id, recovery) REFERENCES discs(set_id, number)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 

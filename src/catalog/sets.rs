@@ -3,7 +3,7 @@
 use super::error::{Fault, Refused, odd};
 use super::value::{path_bytes, path_from, uuid, word};
 use super::{Catalog, Result};
-use crate::model::disc::{Compression, Encryption};
+use crate::model::disc::{Compression, Encryption, Ratio};
 use crate::model::{ArchiveNo, SetName, SetUuid};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -29,6 +29,10 @@ pub struct SetFacts {
     pub hidden: bool,
     /// Of the last run.
     pub compression: Compression,
+    /// Percent of recovery data on each disc, of the last run; 0: none.
+    pub parity: u8,
+    /// How many recovery discs each group of discs gets.
+    pub parity_discs: Option<Ratio>,
     pub created: Moment,
 }
 
@@ -42,8 +46,8 @@ pub struct KnownSet {
     pub copies: u32,
 }
 
-const COLUMNS: &str =
-    "id, name, uuid, source, encryption, certs, token, hidden, compression, created, hint, copies";
+const COLUMNS: &str = "id, name, uuid, source, encryption, certs, token, hidden, compression,
+    created, hint, copies, parity, parity_discs";
 
 impl Catalog {
     pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {
@@ -74,6 +78,15 @@ impl Catalog {
 
     pub fn set_compression(&mut self, set: SetId, compression: Compression) -> Result<()> {
         self.change_set(set, "UPDATE sets SET compression=?2 WHERE id=?1", compression.word())
+    }
+
+    pub fn set_parity(&mut self, set: SetId, percent: u8) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET parity=?2 WHERE id=?1", percent)
+    }
+
+    pub fn set_parity_discs(&mut self, set: SetId, ratio: Option<Ratio>) -> Result<()> {
+        let text = ratio.map(|ratio| ratio.to_string());
+        self.change_set(set, "UPDATE sets SET parity_discs=?2 WHERE id=?1", text)
     }
 
     pub fn set_hint(&mut self, set: SetId, hint: Option<&str>) -> Result<()> {
@@ -129,7 +142,7 @@ fn one_row(changed: usize) -> Result<(), Fault> {
 
 fn insert(conn: &Connection, facts: &SetFacts) -> Result<SetId, Fault> {
     let sql = "INSERT INTO sets(name, uuid, source, encryption, certs, token, hidden,
-               compression, created) VALUES(?,?,?,?,?,?,?,?,?)";
+               compression, created, parity, parity_discs) VALUES(?,?,?,?,?,?,?,?,?,?,?)";
     conn.prepare(sql)?.execute(params![
         facts.name.as_str(),
         facts.uuid.0.as_bytes(),
@@ -140,6 +153,8 @@ fn insert(conn: &Connection, facts: &SetFacts) -> Result<SetId, Fault> {
         facts.hidden,
         facts.compression.word(),
         facts.created.0,
+        facts.parity,
+        facts.parity_discs.map(|ratio| ratio.to_string()),
     ])?;
     Ok(SetId(conn.last_insert_rowid()))
 }
@@ -147,6 +162,14 @@ fn insert(conn: &Connection, facts: &SetFacts) -> Result<SetId, Fault> {
 fn find(conn: &Connection, name: &SetName) -> Result<Option<KnownSet>, Fault> {
     let mut query = conn.prepare(&format!("SELECT {COLUMNS} FROM sets WHERE name=?"))?;
     query.query_and_then([name.as_str()], read_set)?.next().transpose()
+}
+
+fn parity_discs(row: &Row) -> Result<Option<Ratio>, Fault> {
+    let text: Option<String> = row.get(13)?;
+    match text {
+        None => Ok(None),
+        Some(_) => word(row, 13, Ratio::parse).map(Some),
+    }
 }
 
 fn read_set(row: &Row) -> Result<KnownSet, Fault> {
@@ -160,6 +183,8 @@ fn read_set(row: &Row) -> Result<KnownSet, Fault> {
         hidden: row.get(7)?,
         compression: word(row, 8, Compression::from_word)?,
         created: Moment(row.get(9)?),
+        parity: row.get(12)?,
+        parity_discs: parity_discs(row)?,
     };
     Ok(KnownSet { id: SetId(row.get(0)?), facts, hint: row.get(10)?, copies: row.get(11)? })
 }

@@ -108,6 +108,8 @@ pub(super) fn facts(name: &str, source: &str) -> SetFacts {
         token: Some(vec![1, 2, 3]),
         hidden: false,
         compression: Compression::Bzip2,
+        parity: 0,
+        parity_discs: None,
         created: NOW,
     }
 }

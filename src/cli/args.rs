@@ -56,6 +56,8 @@ pub enum Verb {
     Verify(Verify),
     /// Try that discs open with stock tools alone: restore a sample of them, and compare
     Drill(Drill),
+    /// Read a failing disc into an image, and repair what its recovery data can
+    Rescue(Rescue),
     /// Finish a disc that is held back for more, so that it can be burned
     Flush(Flush),
     /// Stay, burn staged discs when blanks are inserted, and verify discs of ours
@@ -201,6 +203,12 @@ pub struct Backup {
     /// How archives are compressed [default: bzip2, or what the set uses]
     #[arg(long, value_name = "HOW", value_parser = values::compression())]
     pub compress: Option<Compression>,
+    /// Put recovery data for P percent of each disc on it [default: 0, or what the set uses]
+    #[arg(long, value_name = "P", value_parser = values::percent)]
+    pub parity: Option<u8>,
+    /// Make K recovery discs for each N discs, or `none` [default: none, or what the set uses]
+    #[arg(long, value_name = "K/N", value_parser = values::parity_discs)]
+    pub parity_discs: Option<values::ParityDiscs>,
     /// Leave out what matches (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,
@@ -340,6 +348,21 @@ pub struct Drill {
 }
 
 #[derive(Args, Debug)]
+pub struct Rescue {
+    /// The drive (/dev/sr0) or image; several are read one after the other
+    #[arg(required = true)]
+    pub from: Vec<PathBuf>,
+    /// The image to make, or to go on with
+    #[arg(long, value_name = "IMAGE")]
+    pub to: PathBuf,
+    /// What was read so far, as ddrescue keeps it [default: IMAGE.map]
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
+    #[command(flatten)]
+    behind: Common,
+}
+
+#[derive(Args, Debug)]
 pub struct Flush {
     #[command(flatten)]
     pub signing: Signing,
@@ -464,6 +487,7 @@ impl Verb {
             Verb::Restore(verb) => &mut verb.behind,
             Verb::Verify(verb) => &mut verb.behind,
             Verb::Drill(verb) => &mut verb.behind,
+            Verb::Rescue(verb) => &mut verb.behind,
             Verb::Flush(verb) => &mut verb.behind,
             Verb::Watch(verb) => &mut verb.behind,
             Verb::Drives(verb) => &mut verb.behind,

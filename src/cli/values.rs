@@ -3,7 +3,7 @@
 use crate::catalog::CopyNo;
 use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
-use crate::model::disc::Compression;
+use crate::model::disc::{Compression, Ratio};
 use crate::model::size::{SMALLEST_DISC, parse_disc_size};
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
@@ -41,6 +41,20 @@ pub fn percent(text: &str) -> Parsed<u8> {
         .and_then(|number| u8::try_from(number).ok())
         .filter(|&number| number <= 100)
         .ok_or_else(|| "allowed: a whole number from 0 to 100".to_owned())
+}
+
+/// How many recovery discs for how many discs, or none: a value by itself, for clap takes an
+/// `Option` in an `Option` for a value that may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParityDiscs(pub Option<Ratio>);
+
+pub fn parity_discs(text: &str) -> Parsed<ParityDiscs> {
+    if text == "none" {
+        return Ok(ParityDiscs(None));
+    }
+    Ratio::parse(text).map(|ratio| ParityDiscs(Some(ratio))).ok_or_else(|| {
+        format!("allowed: `none`, or K/N, as 1/5: N at most {}, K at most N", Ratio::MOST)
+    })
 }
 
 pub fn disc_number(text: &str) -> Parsed<DiscNo> {

@@ -235,7 +235,11 @@ mod tests {
         let most = disc(7, ".bz2", "");
         let mixed: Vec<_> = most
             .into_iter()
-            .chain([file("SHA256SUMS.sig", 566), file("parity/vol000_plus_01.par2", 99)])
+            .chain([
+                file("SHA256SUMS.sig", 566),
+                file("parity/disc.vol000+99.par2", 99),
+                file("parity/disc.par2", 9),
+            ])
             .chain([file("archives/00000008.tar", 12)])
             .collect();
         agrees(&sources, &mixed);

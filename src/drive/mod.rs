@@ -21,8 +21,10 @@ mod image;
 mod label;
 mod layout;
 mod optical;
+mod patient;
 mod rate;
 mod reader;
+mod sectors;
 mod shelf;
 mod xorriso;
 
@@ -37,7 +39,9 @@ pub use optical::{
     Choices, Device, DeviceError, Identity, KiloBytesPerSecond, Medium, MediumState, Optical,
     Profile, Readiness, drives, volume_name,
 };
+pub use patient::Patient;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError, Volume};
+pub use sectors::{RawMedium, SectorSource};
 pub use shelf::Shelf;
 pub use xorriso::predicted_sectors;
 

@@ -41,6 +41,15 @@ impl DiscFile {
         })
     }
 
+    /// The stretches of the medium that it takes, in bytes, in its own order; none where the layout
+    /// is not known.
+    pub fn places(&self) -> impl Iterator<Item = Range<u64>> {
+        self.extents.iter().map(|extent| {
+            let start = extent.start.bytes().0;
+            start..start + extent.length.0
+        })
+    }
+
     /// The sector on the medium with the byte at `offset`, where the layout is known.
     pub fn sector_at(&self, offset: u64) -> Option<Sectors> {
         self.locate(offset).map(|(position, _)| Sectors(position / SECTOR))

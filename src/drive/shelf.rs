@@ -22,6 +22,8 @@ use crate::port::clock::Stopwatch;
 use crate::port::files;
 use crate::port::stop::Stop;
 
+/// The main file of recovery data (format 10).
+const RECOVERY_DATA: &str = "parity/disc.par2";
 /// What a disc in work is called: hidden, and no image for anybody.
 const PART: &str = ".iso.part";
 
@@ -72,7 +74,7 @@ impl Shelf {
 
     /// Whether the next medium of this disc is its first: only that one has faults.
     fn is_first_medium(&self, set: &SetName, number: DiscNo) -> bool {
-        !self.dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
+        is_first_medium(&self.dir, set, number)
     }
 
     /// Takes the shelf for one writer; whoever comes second would clean up the first one's work.
@@ -364,9 +366,10 @@ impl Drive for Shelf {
 
 impl Discs {
     /// An image that is cut short is both a disc and a problem; one that is not ours, a problem.
+    /// One with recovery data may get its name from that.
     pub(super) fn add(&mut self, image: Image) {
         // One of ours may have lost the files that say who it is.
-        if matches!(Label::read(&image), Ok(None)) && !has_archives(&image) {
+        if matches!(Label::read(&image), Ok(None)) && !is_ours(&image) {
             self.problems.push(DriveError::Foreign(image.path().to_owned()));
             return;
         }
@@ -375,14 +378,21 @@ impl Discs {
     }
 }
 
-fn has_archives(image: &Image) -> bool {
-    image.files().iter().any(|file| parse_archive_path(&file.path).is_some())
+/// Archives or recovery data: nobody else's discs have these.
+fn is_ours(image: &Image) -> bool {
+    image
+        .files()
+        .iter()
+        .any(|file| parse_archive_path(&file.path).is_some() || file.path == RECOVERY_DATA)
+}
+
+fn is_called_like(image: &Image, wanted: &Label) -> bool {
+    parse_name(image.path()) == Some((wanted.set.clone(), wanted.number))
 }
 
 /// The disc in hand is the one that is wanted. One that cannot say who it is passes: its name is
 /// right, and what is read from it will be checked byte by byte.
 fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
-    let has_its_name = || parse_name(image.path()) == Some((wanted.set.clone(), wanted.number));
     let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
     match Label::read(image) {
         Ok(Some(label)) if label == *wanted => Ok(()),
@@ -390,9 +400,9 @@ fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
             wrong(format!("{label} with another identity ({})", image.title()))
         }
         Ok(Some(label)) => wrong(format!("{label} ({})", image.title())),
-        Ok(None) if has_archives(image) && has_its_name() => Ok(()),
+        Ok(None) if is_ours(image) && is_called_like(image, wanted) => Ok(()),
         Ok(None) => wrong(format!("a disc that is not coldcut's ({})", image.title())),
-        Err(ReadError::Unreadable { .. }) if has_its_name() => Ok(()),
+        Err(ReadError::Unreadable { .. }) if is_called_like(image, wanted) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -434,6 +444,21 @@ fn parse_name(path: &Path) -> Option<(SetName, DiscNo)> {
     let (set, number) = stem.rsplit_once('-')?;
     let digits = number.len() >= 4 && number.bytes().all(|b| b.is_ascii_digit());
     Some((SetName::new(set)?, DiscNo(digits.then(|| number.parse().ok())??)))
+}
+
+fn is_first_medium(dir: &Path, set: &SetName, number: DiscNo) -> bool {
+    !dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
+}
+
+/// What the shelf that an image lies on pretends to be unreadable of it.
+pub(super) fn bad_sectors_of(path: &Path) -> Result<std::ops::Range<u64>, DriveError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match parse_name(path) {
+        Some((set, number)) if is_first_medium(dir, &set, number) => {
+            Ok(Faults::read(dir)?.bad_sectors(number))
+        }
+        _ => Ok(0..0),
+    }
 }
 
 /// By name: other files in a shelf are none of its business.

@@ -203,7 +203,7 @@ fn list_args(address: OsString) -> Vec<OsString> {
 
 /// Only names that both directory trees keep whole, and that mean nothing to xorriso's patterns.
 fn check_name(path: &str) -> Result<(), DriveError> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
     let fits = |name: &str| {
         (1..=LONGEST_NAME).contains(&name.len())
             && !name.starts_with('.')
@@ -423,6 +423,7 @@ mod tests {
             assert!(matches!(check_name(bad), Err(DriveError::BadName { .. })), "{bad:?}");
         }
         check_name("archives/00000001.tar.bz2.gpg").unwrap();
+        check_name("parity/disc.vol000+600.par2").unwrap();
     }
 
     #[test]

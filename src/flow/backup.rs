@@ -10,11 +10,12 @@ use crate::catalog::{
 };
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::drive::{Drive, Label};
-use crate::model::disc::Compression;
+use crate::model::disc::{Compression, Ratio};
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
 use crate::pack::closing::{Closing, close};
 use crate::pack::estimate::{Estimate, estimate};
 use crate::pack::filler::DiscInWork;
+use crate::pack::protecting::Watchers;
 use crate::pack::queue::Queue;
 use crate::port::clock::Moment;
 use crate::port::monitor::Reached;
@@ -49,6 +50,10 @@ pub struct BackupRequest<'a> {
     pub capacity: Sectors,
     pub archive_size: Bytes,
     pub compression: Option<Compression>,
+    /// Percent of recovery data; without it, as at the last run.
+    pub parity: Option<u8>,
+    /// Recovery discs for groups of discs; without it, as at the last run.
+    pub parity_discs: Option<Option<Ratio>>,
     pub keys: KeyRing<'a>,
     /// Signs the discs' SHA256SUMS.
     pub signer: Option<Signer>,
@@ -116,11 +121,30 @@ pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimat
         (Some(catalog), Some(set)) => begun(catalog, set.id)?,
         _ => HashMap::new(),
     };
+    let facts = set.as_ref().map(|set| &set.facts);
+    let parity = request.parity.or(facts.map(|facts| facts.parity)).unwrap_or(0);
+    let of_set = facts.and_then(|facts| facts.parity_discs);
+    let parity_discs = request.parity_discs.unwrap_or(of_set);
     let set = set.map(|set| set.id);
     let known = Known { catalog: catalog.as_mut(), set, seq: None, begun };
     let compared = scan(request, known, desk)?;
-    let list = estimate(&compared.load, request.capacity, request.archive_size.0);
+    let list = reckon(request, &compared, parity, parity_discs);
     Ok((compared, list))
+}
+
+/// The shopping list, recovery data and recovery discs among it.
+fn reckon(
+    request: &BackupRequest,
+    compared: &Compared,
+    parity: u8,
+    parity_discs: Option<Ratio>,
+) -> Estimate {
+    let list = estimate(&compared.load, request.capacity, request.archive_size.0);
+    let list = list.with_recovery(parity);
+    match parity_discs {
+        Some(ratio) => list.with_recovery_discs(ratio, request.capacity),
+        None => list,
+    }
 }
 
 /// The whole run. Without a drive it ends with what is staged.
@@ -131,6 +155,8 @@ pub fn backup(
 ) -> Result<BackupReport, FlowError> {
     // What needs no catalog is looked at before one is made.
     Source::open(&request.source)?;
+    let wants_discs = request.parity_discs.flatten().is_some();
+    needs_par2(wants_discs || request.parity.unwrap_or(0) > 0, desk)?;
     let staging = Staging::open(&request.staging)?;
     let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
     let mut drives = drives;
@@ -143,6 +169,7 @@ pub fn backup(
     let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
     let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
+    needs_par2(is_protected(&run.set.facts), desk)?;
     run.report.first_encrypted = is_new && run.sealer.is_some();
     clear_done(&catalog, staging, set)?;
     run.miss_signer(&catalog)?;
@@ -158,6 +185,17 @@ pub fn backup(
     };
     super::ended_well(&catalog, desk);
     Ok(report)
+}
+
+/// Whether the set has recovery data, on its discs or on discs of its own.
+pub(super) fn is_protected(facts: &SetFacts) -> bool {
+    facts.parity > 0 || facts.parity_discs.is_some()
+}
+
+/// The program that makes recovery data, or repairs with it, is asked for before hours of work, not
+/// behind them: whoever cannot get it now will not on the day of the restore.
+pub(super) fn needs_par2(wanted: bool, desk: Desk) -> Result<(), FlowError> {
+    if wanted { Ok(crate::recovery::program::check(desk.stop)?) } else { Ok(()) }
 }
 
 /// Burns what is staged, without looking at the source: `coldcut burn`.
@@ -241,6 +279,8 @@ fn open_set(
         let compression = choose_compression(request.compression, Some(set.facts.compression));
         catalog.set_source(set.id, &request.source)?;
         catalog.set_compression(set.id, compression)?;
+        catalog.set_parity_discs(set.id, request.parity_discs.unwrap_or(set.facts.parity_discs))?;
+        catalog.set_parity(set.id, request.parity.unwrap_or(set.facts.parity))?;
         return Ok((known_set(catalog, &request.name)?, sealer, false));
     }
     let keys = request.keys.for_new_set(&request.name)?;
@@ -283,6 +323,8 @@ fn create_set(
         token: keys.token,
         hidden: request.keys.hidden,
         compression: choose_compression(request.compression, None),
+        parity: request.parity.unwrap_or(0),
+        parity_discs: request.parity_discs.flatten(),
         created: Moment::now(),
     })?;
     Ok(keys.sealer)
@@ -411,7 +453,8 @@ impl Run<'_> {
         };
         let mut compared = scan(self.request, known, self.desk)?;
         let queue = std::mem::take(&mut compared.queue);
-        let list = estimate(&compared.load, self.request.capacity, self.request.archive_size.0);
+        let facts = &self.set.facts;
+        let list = reckon(self.request, &compared, facts.parity, facts.parity_discs);
         let ahead = self.check_space(&list, drives)?;
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);
@@ -515,6 +558,7 @@ impl Run<'_> {
             sealer: self.sealer.as_ref(),
             signer: self.request.signer.as_ref().map(|signer| (signer, now)),
             scratch: &self.staging.scratch(),
+            watchers: Watchers { monitor: self.desk.monitor, stop: self.desk.stop },
             archives: archives.iter().map(archive_file).collect(),
         };
         let closed = close(disc, closing, ledger)?;

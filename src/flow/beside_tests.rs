@@ -280,6 +280,8 @@ impl Bench {
             capacity: Bytes(3_000_000).sectors(),
             archive_size: Bytes(1 << 20),
             compression: None,
+            parity: None,
+            parity_discs: None,
             keys: KeyRing {
                 passphrase: ask,
                 encrypt: false,
@@ -679,6 +681,8 @@ fn new_set(bench: &Bench, catalog: &mut Catalog) -> KnownSet {
             token: None,
             hidden: false,
             compression: Compression::None,
+            parity: 0,
+            parity_discs: None,
             created: Moment(0),
         })
         .unwrap();

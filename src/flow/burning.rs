@@ -10,6 +10,7 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
 use super::drilling::refuse_unreadable;
+use super::grouping::Grouping;
 use super::insertion::{blank_words, with_medium};
 use super::records::{Order, OwnCatalog, Record, Records, Step, waiting};
 use super::staging::{Staging, burn_job, label};
@@ -59,6 +60,7 @@ impl Station<'_> {
         catalog: &mut Catalog,
         only: &[DiscNo],
     ) -> Result<Vec<DiscInfo>, FlowError> {
+        self.burn_recovery_discs(catalog)?;
         let mut discs = waiting(catalog, self.set, self.staging)?;
         discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
         discs.iter().try_for_each(|disc| self.burn_one(catalog, disc))?;
@@ -69,7 +71,18 @@ impl Station<'_> {
         refuse_unreadable(catalog, self.set, disc)?;
         let order = Order::of(catalog, self.set.id, disc.clone())?;
         let mut records = OwnCatalog { catalog, set: self.set.id };
-        self.make_safe(&order, &mut records)
+        self.make_safe(&order, &mut records)?;
+        self.burn_recovery_discs(catalog)
+    }
+
+    /// Those of groups that are full, or are to be closed; a run that was killed may have left one.
+    fn burn_recovery_discs(&mut self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        let grouping = Grouping::new(self.staging, self.set, self.desk);
+        if grouping.is_to_close() {
+            grouping.close_with(catalog)?;
+        }
+        let made = grouping.make(catalog)?;
+        made.iter().try_for_each(|disc| self.burn_one(catalog, disc))
     }
 
     /// Burns and verifies one disc until it is safe: as many copies as are wanted. Each step is
@@ -267,6 +280,11 @@ impl Turn<'_> {
                 });
                 match self.verify(&*reader)? {
                     Verdict::Sound(proof) => {
+                        // Before it counts as safe: afterwards nobody comes back to it.
+                        if self.copy == 1 && !self.order.is_covered {
+                            let group = Grouping::new(self.staging, self.set, self.desk);
+                            group.take(self.disc(), &self.order.files, &*reader)?;
+                        }
                         drop(reader);
                         return self.bless(&proof).map(Ok);
                     }

@@ -79,6 +79,8 @@ impl Bench {
                 token: None,
                 hidden: false,
                 compression: Compression::Bzip2,
+                parity: 0,
+                parity_discs: None,
                 created: Moment(0),
             })
             .unwrap();

@@ -67,6 +67,10 @@ pub fn drill(
     };
     let set = set_of(&catalog, pile.as_ref(), request.name.as_ref())?;
     let discs = discs_of(&catalog, &set, pile.as_ref(), &request.discs)?;
+    let discs = without_recovery_discs(&catalog, &set, discs, desk)?;
+    if discs.is_empty() {
+        return Ok(Vec::new());
+    }
     let sandbox = Sandbox::make(&staging.scratch())?;
     let places = Places { staging: &staging, set: &set, pile: pile.as_ref(), sandbox: &sandbox };
     let keys = Keys::of(request, &set)?;
@@ -116,6 +120,24 @@ fn discs_of(
         (true, Some(_)) => Err(FlowError::UnknownSet),
         (false, _) => Ok(discs),
     }
+}
+
+/// There are no files on these that could be tried.
+fn without_recovery_discs(
+    catalog: &Catalog,
+    set: &KnownSet,
+    discs: Vec<DiscInfo>,
+    desk: Desk,
+) -> Result<Vec<DiscInfo>, FlowError> {
+    let mut with_files = Vec::new();
+    for disc in discs {
+        if catalog.covered_by(set.id, disc.number)?.is_empty() {
+            with_files.push(disc);
+        } else {
+            desk.monitor.note(&format!("disc {}: a recovery disc, not tried", disc.number));
+        }
+    }
+    Ok(with_files)
 }
 
 /// What opens the set's files, in the shapes that gpg and we ourselves take.
@@ -482,7 +504,8 @@ pub(super) fn drill_without_keys(
 /// tried before, or nobody wanted it.
 fn is_untried(catalog: &Catalog, set: &KnownSet, disc: &DiscInfo) -> Result<bool, FlowError> {
     let is_staged = matches!(disc.state, DiscState::Staged | DiscState::Failed);
-    Ok(is_staged && newest(catalog, set, disc)? != Some(Finding::Ok))
+    let has_files = catalog.covered_by(set.id, disc.number)?.is_empty();
+    Ok(is_staged && has_files && newest(catalog, set, disc)? != Some(Finding::Ok))
 }
 
 /// What the last drill of the disc found.

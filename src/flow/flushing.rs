@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::catalog::{Access, Catalog, DiscInfo};
+use crate::catalog::{Access, Catalog, DiscInfo, KnownSet};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::SetName;
 use crate::model::size::NAMED_SIZES;
@@ -12,6 +12,7 @@ use crate::pack::queue::Queue;
 use crate::scan::filter::FilterOptions;
 
 use super::backup::{BackupReport, BackupRequest, Run};
+use super::grouping::{Closing, Grouping};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
 use super::staging::Staging;
@@ -25,18 +26,44 @@ pub struct FlushRequest<'a> {
     pub signer: Option<Signer>,
 }
 
-/// The disc that is staged now; `None` if nothing waited.
-pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, FlowError> {
+/// What is staged now.
+#[derive(Debug, Default)]
+pub struct Flushed {
+    /// The disc that was held back; `None` if nothing waited.
+    pub disc: Option<DiscInfo>,
+    /// Of the group that was in work.
+    pub recovery: Vec<DiscInfo>,
+    /// The recovery discs are made when the staged discs are burned: their images are needed.
+    pub recovery_waits: bool,
+}
+
+/// Finishes the disc that is held back, and the group of discs that is in work.
+pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
     let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
-    if catalog.open_disc(set.id)?.is_none() && catalog.pending_rows(set.id)? == 0 {
-        return Ok(None);
-    }
-    let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
-        return Err(FlowError::UnfinishedRun(set.facts.name));
-    };
-    let sealer = request.keys.sealer_for(&set)?.map(Sealer::keeping_keys);
     let staging = Staging::open(&request.staging)?;
+    let disc = match catalog.open_disc(set.id)?.is_none() && catalog.pending_rows(set.id)? == 0 {
+        true => None,
+        false => Some(close_disc(request, &mut catalog, &set, &staging, desk)?),
+    };
+    let grouping = Grouping::new(&staging, &set, desk);
+    let recovery_waits = grouping.close_with(&catalog)? == Closing::WhenBurned;
+    let recovery = grouping.make(&mut catalog)?;
+    super::ended_well(&catalog, desk);
+    Ok(Flushed { disc, recovery, recovery_waits })
+}
+
+fn close_disc(
+    request: FlushRequest,
+    catalog: &mut Catalog,
+    set: &KnownSet,
+    staging: &Staging,
+    desk: Desk,
+) -> Result<DiscInfo, FlowError> {
+    let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
+        return Err(FlowError::UnfinishedRun(set.facts.name.clone()));
+    };
+    let sealer = request.keys.sealer_for(set)?.map(Sealer::keeping_keys);
     let backup = BackupRequest {
         source: set.facts.source.clone(),
         name: set.facts.name.clone(),
@@ -46,6 +73,8 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         capacity: NAMED_SIZES[0].1,
         archive_size: crate::model::Bytes(0),
         compression: None,
+        parity: None,
+        parity_discs: None,
         keys: request.keys,
         signer: request.signer,
         drill: true,
@@ -58,19 +87,17 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Option<DiscInfo>, Flow
         hint: None,
     };
     let report = BackupReport::default();
-    let (staging, set) = (&staging, &set);
     let run = Run { request: &backup, staging, set, sealer, desk, report };
-    run.miss_signer(&catalog)?;
-    run.forget_lost_staging(&mut catalog)?;
-    let texts = run.texts(&catalog, last.seq, &Queue::default())?;
-    let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
+    run.miss_signer(catalog)?;
+    run.forget_lost_staging(catalog)?;
+    let texts = run.texts(catalog, last.seq, &Queue::default())?;
+    let (disc, new_disc, known) = run.next_disc(catalog, &texts, true)?;
     let place = (new_disc, known);
     let (begun, rehashed) = (HashMap::new(), false);
     let set = run.set.id;
     let mut ledger =
-        CatalogLedger::new(&mut catalog, set, last.seq, desk.monitor, place, begun, rehashed)?;
+        CatalogLedger::new(catalog, set, last.seq, desk.monitor, place, begun, rehashed)?;
     let closed = run.close_disc(&texts, &disc, &mut ledger)?;
     run.drill(ledger.catalog(), &closed)?;
-    super::ended_well(ledger.catalog(), desk);
-    Ok(Some(closed))
+    Ok(closed)
 }

@@ -11,6 +11,7 @@ use crate::port::clock::Moment;
 
 use super::locating::no_disc;
 use super::records::is_staged;
+use super::spares::{Spares, spares};
 use super::staging::Staging;
 use super::{FlowError, choose_set};
 
@@ -42,6 +43,8 @@ pub struct GivingUp {
     pub discs: Vec<GivenUp>,
     /// Of all the discs of which nothing is left.
     pub loss: Loss,
+    /// Those of them that can be made again from the discs of their group.
+    pub made_again: Vec<(DiscNo, Spares)>,
 }
 
 impl GivingUp {
@@ -69,7 +72,8 @@ impl GivingUp {
         let finished = catalog.snapshots(set.id)?;
         loss.snapshots
             .retain(|at| finished.iter().any(|s| s.seq == at.seq && s.finished.is_some()));
-        Ok(GivingUp { catalog, set, fate, discs: given_up, loss })
+        let made_again = made_again(&catalog, &set, &known, &gone)?;
+        Ok(GivingUp { catalog, set, fate, discs: given_up, loss, made_again })
     }
 
     /// When each snapshot was made.
@@ -84,6 +88,25 @@ impl GivingUp {
         }
         Ok(())
     }
+}
+
+/// Which of these discs their groups can make again when they are gone.
+fn made_again(
+    catalog: &Catalog,
+    set: &KnownSet,
+    discs: &[DiscInfo],
+    gone: &[DiscNo],
+) -> Result<Vec<(DiscNo, Spares)>, FlowError> {
+    let is_good = |disc: &&DiscInfo| {
+        disc.state == DiscState::Verified && disc.good_copies > 0 && !gone.contains(&disc.number)
+    };
+    let good = discs.iter().filter(is_good).map(|disc| disc.number).collect();
+    let groups = spares(catalog, set.id, &good)?;
+    let made = |&disc: &DiscNo| {
+        let makes = groups.iter().find(|spares| spares.makes(disc));
+        makes.map(|spares| (disc, spares.clone()))
+    };
+    Ok(gone.iter().filter_map(made).collect())
 }
 
 fn given(

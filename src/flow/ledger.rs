@@ -387,6 +387,8 @@ mod tests {
                 token: None,
                 hidden: false,
                 compression: Compression::None,
+                parity: 0,
+                parity_discs: None,
                 created: BEGUN,
             };
             let set = catalog.create_set(&facts).unwrap();

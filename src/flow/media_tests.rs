@@ -13,19 +13,24 @@ use super::backup::{BackupRequest, backup};
 use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
+use super::giving_up::GivingUp;
 use super::insertion::Patience;
 use super::keys::KeyRing;
+use super::restoring::{RestoreReport, RestoreRequest, restore};
 use super::staging::Staging;
 use super::watching::{WatchReport, WatchRequest, watch};
 use super::*;
-use crate::catalog::{Access, Catalog, Finding};
+use crate::catalog::{Access, Catalog, Fate, Finding};
 use crate::drive::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Shelf, Slot,
 };
-use crate::model::Sectors;
+use crate::model::disc::Ratio;
+use crate::model::glob::PathGlobs;
+use crate::model::{DiscNo, Sectors};
 use crate::port::clock::Deadline;
 use crate::port::monitor::Recorder;
 use crate::port::operator::{Answer, Secret, Summons};
+use crate::restore::place::Overwrite;
 use crate::scan::filter::FilterOptions;
 
 /// What lies in the tray, and what somebody will put into it next. A medium is a shelf for one
@@ -127,7 +132,8 @@ impl Slot for Tray {
     }
     fn await_medium(&mut self, _: &Deadline, _: &Stop) -> Result<bool, DriveError> {
         let mut hands = self.0.lock().unwrap();
-        hands.inside = hands.next.pop_front();
+        // A medium that is not there is one that nobody has.
+        hands.inside = hands.next.pop_front().filter(|dir| dir.exists());
         Ok(hands.inside.is_some())
     }
     fn sacrifice(&mut self) -> Result<(), DriveError> {
@@ -185,6 +191,7 @@ struct Bench {
     person: Agreeing,
     monitor: Recorder,
     stop: Stop,
+    parity_discs: Option<Ratio>,
 }
 
 impl Bench {
@@ -195,7 +202,7 @@ impl Bench {
         }
         fs::write(dir.path().join("source/a"), "content").unwrap();
         let (tray, person, monitor) = Default::default();
-        Bench { dir, tray, person, monitor, stop: Stop::new() }
+        Bench { dir, tray, person, monitor, stop: Stop::new(), parity_discs: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -234,6 +241,8 @@ impl Bench {
             capacity: Sectors(2000),
             archive_size: Bytes(1 << 20),
             compression: None,
+            parity: None,
+            parity_discs: self.parity_discs.map(Some),
             keys: KeyRing {
                 passphrase: &ask,
                 encrypt: false,
@@ -403,4 +412,87 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     let notes = bench.monitor.notes.lock().unwrap();
     let said = |words: &str| notes.iter().any(|note| note.contains(words));
     assert!(said("does not open with stock tools"), "{notes:?}");
+}
+
+/// The discs of a set with recovery discs, each in a folder of its own: what goes into the tray.
+fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
+    for n in 0..3_u64 {
+        let mut state = n + 1;
+        let noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let content: Vec<u8> = std::iter::repeat_with(noise).take(1_500_000).collect();
+        fs::write(bench.path(&format!("source/film{n}")), content).unwrap();
+    }
+    let shelf = bench.path("shelf");
+    fs::create_dir(&shelf).unwrap();
+    bench.backup(1, Some(&mut Drives::one(Box::new(Shelf::open(&shelf).unwrap()))));
+    let place = |number: usize| {
+        let dir = bench.path(&format!("disc{number}"));
+        fs::create_dir(&dir).unwrap();
+        let name = format!("films-{number:04}.iso");
+        fs::rename(shelf.join(&name), dir.join(name)).unwrap();
+        dir
+    };
+    (1..=3).map(place).collect()
+}
+
+fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
+    let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
+    let request = RestoreRequest {
+        signed_by: None,
+        from: "/dev/tray".into(),
+        target: bench.path("back"),
+        catalog: bench.path("catalog.sqlite"),
+        name: None,
+        snapshot: None,
+        paths: PathGlobs::default(),
+        overwrite: Overwrite::Never,
+        owners: false,
+        keys: KeyRing {
+            passphrase: &ask,
+            encrypt: false,
+            passphrase_named: false,
+            recipients: Vec::new(),
+            hidden: false,
+            secret_key: None,
+        },
+        dry_run: false,
+        scratch: bench.path("scratch"),
+    };
+    restore(&request, Some(&mut bench.tray.clone()), bench.desk()).unwrap()
+}
+
+#[test]
+fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_other() {
+    for is_told in [false, true] {
+        let bench = Bench { parity_discs: Ratio::parse("1/2"), ..Bench::new() };
+        let [one, two, three] = &discs_for_the_tray(&bench)[..] else { panic!() };
+        fs::remove_dir_all(two).unwrap();
+        if is_told {
+            let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
+            let discs = (DiscNo(2), DiscNo(2));
+            GivingUp::weigh(&catalog, &staging, None, discs, None, Fate::Lost)
+                .unwrap()
+                .record()
+                .unwrap();
+        }
+        bench.asked();
+        // Nobody has disc 2, of which the catalog knows only if it was told.
+        let media: &[&Path] =
+            if is_told { &[one, three] } else { &[one, &bench.path("no"), one, three] };
+        bench.tray.will_get(media);
+        let report = restore_from_the_tray(&bench);
+        assert!(report.is_complete(), "{report:?}\n{:?}", bench.monitor.notes.lock().unwrap());
+        for name in ["a", "film0", "film1", "film2"] {
+            let read = |dir: &str| fs::read(bench.path(dir).join(name)).unwrap();
+            assert!(read("source") == read("back"), "{name}");
+        }
+        assert_eq!(
+            bench.asked().iter().filter(|words| words.contains("disc 2")).count(),
+            usize::from(!is_told)
+        );
+        assert_eq!(fs::read_dir(bench.path("scratch")).unwrap().count(), 0);
+    }
 }

@@ -25,7 +25,7 @@ use crate::restore::place::Overwrite;
 use crate::scan::content::Source;
 use crate::scan::filter::FilterOptions;
 
-use super::backup::{BackupReport, BackupRequest, Run};
+use super::backup::{BackupReport, BackupRequest, Run, is_protected, needs_par2};
 use super::burning::{Drives, Station};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
@@ -77,6 +77,7 @@ pub fn migrate(
     let signer = request.signer.take();
     let request = &request;
     let (mut catalog, set, last) = open(request)?;
+    needs_par2(is_protected(&set.facts), desk)?;
     let staging = Staging::open(&request.staging)?;
     let old = old_discs(request, &catalog, &set)?;
     let typed = RefCell::new(None);
@@ -201,6 +202,8 @@ fn as_backup<'a>(
         capacity: request.capacity,
         archive_size: request.archive_size,
         compression: None,
+        parity: None,
+        parity_discs: None,
         keys,
         signer,
         drill: true,

@@ -13,7 +13,9 @@ mod compare_tests;
 pub mod copying;
 pub mod drilling;
 pub mod flushing;
+mod gathering;
 pub mod giving_up;
+mod grouping;
 pub mod insertion;
 pub mod keys;
 pub mod keysheet;
@@ -21,18 +23,22 @@ pub mod ledger;
 pub mod locating;
 #[cfg(test)]
 mod media_tests;
+mod mending;
 pub mod migrating;
 mod packing;
 pub mod piles;
 pub mod query;
 pub mod rebuilding;
 pub mod records;
+mod remaking;
+pub mod rescuing;
 #[cfg(test)]
 mod restore_tests;
 pub mod restoring;
 mod rows;
 pub mod safety;
 pub mod signatures;
+pub mod spares;
 pub mod staging;
 pub mod verifying;
 pub mod watching;
@@ -50,6 +56,9 @@ use crate::pack::PackError;
 use crate::port::monitor::Monitor;
 use crate::port::operator::Operator;
 use crate::port::stop::{Stop, Stopped};
+use crate::recovery::program::ProgramError;
+use crate::rescue::map::MapError;
+use crate::rescue::passes::RescueError;
 use crate::restore::index::ListingError;
 use crate::restore::place::PlaceError;
 use crate::scan::filter::FilterError;
@@ -108,6 +117,18 @@ pub enum FlowError {
     UnknownSet,
     #[error("there is no disc {0} of this set here")]
     NotHere(DiscNo),
+    #[error(transparent)]
+    Recovery(ProgramError),
+    #[error("{} {why}", .path.display())]
+    NotARescue { path: PathBuf, why: &'static str },
+    #[error("{} is no map of a rescue", .path.display())]
+    RescueMap { path: PathBuf, source: MapError },
+    #[error("{from} holds another disc than the one that {} was begun with; name another file with --to", .image.display())]
+    OtherDiscRescued { from: String, image: PathBuf },
+    #[error("{} needs {need} for the image and {free} are free; name another place with --to", .dir.display())]
+    RescueFull { dir: PathBuf, need: Bytes, free: Bytes },
+    #[error(transparent)]
+    Rescue(RescueError),
     #[error(transparent)]
     Pack(PackError),
     #[error("{0}")]
@@ -239,6 +260,24 @@ impl From<DrillError> for FlowError {
         match error {
             DrillError::Stopped(stopped) => FlowError::Stopped(stopped),
             error => FlowError::Drill(error),
+        }
+    }
+}
+
+impl From<RescueError> for FlowError {
+    fn from(error: RescueError) -> Self {
+        match error {
+            RescueError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Rescue(error),
+        }
+    }
+}
+
+impl From<ProgramError> for FlowError {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Recovery(error),
         }
     }
 }

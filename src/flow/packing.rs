@@ -15,6 +15,7 @@ use crate::scan::content::Source;
 
 use super::backup::{BackupReport, Run};
 use super::beside::Beside;
+use super::grouping::Grouping;
 use super::ledger::CatalogLedger;
 use super::staging::SetTexts;
 use super::{Desk, FlowError};
@@ -93,6 +94,7 @@ impl Run<'_> {
             Packing { run, seq, texts, queue, filler, ledger, drives, ahead, load, finished };
         let made = packing.run()?;
         packing.settle()?;
+        packing.last_recovery_discs()?;
         let Packing { filler, ledger, .. } = packing;
         let (packed, failed, rotten) = (filler.packed, ledger.failed, ledger.rotten);
         let report = &mut self.report;
@@ -129,6 +131,7 @@ impl Packing<'_> {
             if let Some(drives) = self.drives {
                 drives.give(self.ledger.catalog(), &closed)?;
             }
+            self.recovery_discs()?;
             if !self.ahead {
                 self.settle()?;
             }
@@ -166,6 +169,24 @@ impl Packing<'_> {
         self.ledger.next_disc(new_disc, known);
         self.filler.next_disc(disc);
         Ok(())
+    }
+
+    /// Of groups that are full by now. Between two discs, so that their numbers are their own.
+    fn recovery_discs(&mut self) -> Result<(), FlowError> {
+        let Some(drives) = self.drives else { return Ok(()) };
+        let Run { staging, set, desk, .. } = self.run;
+        let made = Grouping::new(staging, set, *desk).make(self.ledger.catalog())?;
+        made.iter().try_for_each(|disc| drives.give(self.ledger.catalog(), disc))
+    }
+
+    /// When all discs are safe: the last group may be full, or is closed as it is.
+    fn last_recovery_discs(&mut self) -> Result<(), FlowError> {
+        let Run { staging, set, desk, request, .. } = self.run;
+        if request.flush && self.drives.is_some() {
+            Grouping::new(staging, set, *desk).close_all()?;
+        }
+        self.recovery_discs()?;
+        self.settle()
     }
 
     /// Until the disc in the drives is safe.

@@ -14,11 +14,10 @@ use crate::format::volume::image_name;
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
 
-pub use identity::Unnamed;
-use identity::identify;
+pub use identity::{Unnamed, identify};
 
 use super::insertion::with_medium;
-use super::signatures::distrust;
+use super::signatures::{distrust, holds_stripes_only};
 use super::{Desk, FlowError, chain};
 
 /// A disc of a few million archives has no longer list.
@@ -284,6 +283,7 @@ impl Piles {
         for found in all {
             found.copies.retain(|copy| match distrust(&**copy, checker) {
                 None => true,
+                Some(_) if holds_stripes_only(&**copy) => true,
                 Some(what) => {
                     problems.push(Problem { what, kind: ProblemKind::Damage });
                     false

@@ -8,7 +8,7 @@ use crate::catalog::{
 };
 use crate::model::glob::{PathGlobs, Pattern};
 use crate::model::rows::SnapshotRow;
-use crate::model::{Kind, RelPath, SetName, SnapshotSeq};
+use crate::model::{DiscNo, Kind, RelPath, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
 use super::safety::{FileSafety, Safety, assess, files};
@@ -27,6 +27,8 @@ pub struct KnownDisc {
     /// When any copy was last found right.
     pub verified: Option<Moment>,
     pub drilled: Option<Moment>,
+    /// The discs that it covers, if it is a recovery disc.
+    pub covers: Vec<DiscNo>,
 }
 
 /// A copy, and what became of it.
@@ -55,7 +57,8 @@ impl KnownDisc {
         let drills = catalog.drills(set.id, info.number)?;
         let drilled = drills.iter().rev().find(|drill| drill.finding == Finding::Ok);
         let (verified, drilled) = (last_good(None), drilled.map(|drill| drill.at));
-        Ok(KnownDisc { info, media, verified, drilled })
+        let covers = catalog.covered_by(set.id, info.number)?;
+        Ok(KnownDisc { info, media, verified, drilled, covers })
     }
 
     /// Copies that were right when they were last read, of a disc that is safe.

@@ -14,7 +14,7 @@ use crate::catalog::{
 };
 use crate::codec::openpgp::Opener;
 use crate::drive::Drive;
-use crate::model::disc::Encryption;
+use crate::model::disc::{Encryption, Ratio};
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
@@ -304,7 +304,7 @@ fn from_discs<'a>(
     opener: Option<&'a Opener>,
     desk: Desk<'a>,
 ) -> FromDiscs<'a> {
-    FromDiscs { pile, opener, scratch: &request.scratch, desk }
+    FromDiscs { pile, opener, scratch: &request.scratch, desk, mender: None }
 }
 
 /// A set of which no catalog is left.
@@ -321,6 +321,15 @@ fn facts(request: &RebuildRequest, pile: &Pile, keys: &KnownKeys) -> SetFacts {
         token: keys.token.clone(),
         hidden: request.keys.hidden,
         compression: last.map_or(crate::model::disc::Compression::Bzip2, |f| f.txt.compression),
+        parity: last.map_or(0, |found| found.txt.parity),
+        parity_discs: ratio(pile),
         created: date.unwrap_or(Moment(0)),
     }
+}
+
+/// How many recovery discs for how many: the largest group tells, for others were closed early.
+fn ratio(pile: &Pile) -> Option<Ratio> {
+    let groups = pile.discs.values().filter_map(|found| found.txt.group.as_ref());
+    let group = groups.max_by_key(|group| group.discs.len())?;
+    Ratio::parse(&format!("{}/{}", group.of, group.discs.len()))
 }

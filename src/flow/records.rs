@@ -23,6 +23,8 @@ pub struct Order {
     pub has_unread_copy: bool,
     /// The media of the copies that were right when they were last read.
     pub good: Vec<String>,
+    /// A recovery disc covers it already.
+    pub is_covered: bool,
     /// It is safe with so many of them.
     pub wanted: usize,
     /// An image of it that is burned as it is; else it is made from what is staged.
@@ -37,7 +39,8 @@ impl Order {
         let good = copies.into_iter().filter(|copy| copy.is_good()).map(|copy| copy.medium);
         let good: Vec<String> = good.collect();
         let wanted = catalog.copies_wanted(set)?.max(1) as usize;
-        Ok(Order { disc, files, has_unread_copy, good, wanted, image: None })
+        let is_covered = catalog.is_covered(set, disc.number)?;
+        Ok(Order { disc, files, has_unread_copy, good, is_covered, wanted, image: None })
     }
 }
 

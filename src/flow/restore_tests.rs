@@ -36,6 +36,7 @@ struct Bench {
     dir: TempDir,
     passphrase: Option<&'static str>,
     archive_size: u64,
+    parity: Option<u8>,
     capacity: Sectors,
     monitor: Recorder,
 }
@@ -67,6 +68,7 @@ impl Bench {
             dir,
             passphrase: None,
             archive_size: 1 << 20,
+            parity: None,
             capacity: Sectors(8 << 10),
             monitor: Recorder::default(),
         }
@@ -109,6 +111,8 @@ impl Bench {
             capacity: self.capacity,
             archive_size: Bytes(self.archive_size),
             compression: None,
+            parity: self.parity,
+            parity_discs: None,
             keys: ring(&ask, self.passphrase.is_some()),
             filter: FilterOptions::default(),
             rehash: false,
@@ -789,7 +793,13 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
         let opener = secret.as_ref().map(crate::codec::openpgp::Opener::passphrase);
         let stop = Stop::new();
         let (desk, scratch) = (bench.desk(&Nobody, &stop), bench.path("scratch"));
-        let discs = FromDiscs { pile: &pile, opener: opener.as_ref(), scratch: &scratch, desk };
+        let discs = FromDiscs {
+            pile: &pile,
+            opener: opener.as_ref(),
+            scratch: &scratch,
+            desk,
+            mender: None,
+        };
         let chosen = discs.select(None, &PathGlobs::new(&["small"]).unwrap()).unwrap();
         let plan = plan(chosen.selection, |_| Standing::Free);
         let target = Target::open(&bench.path("one"), true).unwrap();

@@ -1,10 +1,11 @@
 //! From discs back to files: choose the snapshot and the paths, look at the target, plan, say the
 //! plan, then disc by disc. The discs alone are always enough; our own catalog only saves time.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, CatalogError};
+use crate::catalog::{Access, Catalog, CatalogError, DiscState};
 use crate::codec::openpgp::{Checker, OpenError, Opener};
 use crate::drive::{DiscReader, Drive, FileReader, Label};
 use crate::model::disc::Encryption;
@@ -23,8 +24,11 @@ use crate::restore::plan::{Plan, Why, plan};
 use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
+use super::gathering::{Gathered, group_of};
 use super::keys::KeyRing;
-use super::piles::{Pile, Piles, Problem, ProblemKind, look, look_in, wrong_disc};
+use super::mending::Mender;
+use super::piles::{FoundDisc, Pile, Piles, Problem, ProblemKind, look, look_in, wrong_disc};
+use super::remaking::remake;
 use super::rows::{Chosen, FromDiscs, KnownIn};
 use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, chain};
@@ -114,11 +118,15 @@ pub fn restore(
     mut drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<RestoreReport, FlowError> {
+    let mender = Mender::new(&request.scratch, request.signed_by.as_ref(), desk);
     let mut piles = match drive.as_deref_mut() {
         Some(drive) => first_disc(request, drive, desk)?,
         None => look(&request.from)?,
     };
     piles.name_by_catalog(&request.catalog);
+    if request.signed_by.is_none() {
+        piles.name_with(|reader| mender.name(reader));
+    }
     let piles = piles.must_be_signed(request.signed_by.as_ref())?;
     note_problems(&piles.problems, desk);
     let is_damaged = |problem: &Problem| problem.kind == ProblemKind::Damage;
@@ -128,14 +136,14 @@ pub fn restore(
     let needs_key = !(request.dry_run && known.is_some());
     let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
     if known.is_none() {
-        ask_newest_catalog(request, &mut pile, opener.as_ref(), desk)?;
+        ask_newest_catalog(request, &mut pile, opener.as_ref(), &mender, desk)?;
     }
     for unnamed in pile.unnamed.drain(..) {
         desk.monitor.note(&unnamed.problem.what);
         in_doubt = true;
     }
     pile.twin_words().for_each(|words| desk.monitor.note(&words));
-    let mut session = Session { request, desk, pile, drive, opener, known: None };
+    let mut session = Session::new(request, desk, pile, drive, opener, mender);
     let (mut chosen, known) = session.choose(known)?;
     // What cannot be read may be the disc that has the newest listing.
     chosen.is_damaged |= in_doubt && known.is_none();
@@ -149,12 +157,14 @@ fn ask_newest_catalog(
     request: &RestoreRequest,
     pile: &mut Pile,
     opener: Option<&Opener>,
+    mender: &Mender,
     desk: Desk,
 ) -> Result<(), FlowError> {
     if pile.twins.is_empty() && pile.unnamed.is_empty() {
         return Ok(());
     }
-    let discs = FromDiscs { pile, opener, scratch: &request.scratch, desk };
+    let (scratch, mender) = (&request.scratch, Some(mender));
+    let discs = FromDiscs { pile, opener, scratch, desk, mender };
     let Some((_, known)) = discs.newest_catalog() else { return Ok(()) };
     let discs = known.catalog.discs(known.set)?;
     let sets = known.catalog.sets()?;
@@ -179,7 +189,10 @@ pub(super) fn fetch(
     let encryption = encryption.unwrap_or(Encryption::None);
     let opener = request.keys.opener(&pile.name, encryption)?;
     let (known, seq) = known;
-    let session = Session { request, desk, pile, drive, opener, known: Some(known) };
+    let mender = Mender::new(&request.scratch, request.signed_by.as_ref(), desk);
+    let known = Some(known);
+    let mut session = Session::new(request, desk, pile, drive, opener, mender);
+    session.known = known;
     let selection = Selection { rows, ..Selection::default() };
     session.run(Chosen { seq, selection, is_damaged: false })
 }
@@ -317,6 +330,13 @@ struct Session<'a> {
     opener: Option<Opener>,
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     known: Option<KnownIn>,
+    mender: Mender<'a>,
+    /// Discs that were to be made from their groups; each is tried once.
+    remade: BTreeSet<DiscNo>,
+    /// Made again, and not needed yet: where discs come through a drive, none stays otherwise.
+    made: BTreeMap<DiscNo, FoundDisc>,
+    /// Nobody had these.
+    never_came: BTreeSet<DiscNo>,
 }
 
 /// How the target stood before anything was done.
@@ -325,14 +345,30 @@ struct Before {
     policy: DirPolicy,
 }
 
+impl<'a> Session<'a> {
+    fn new(
+        request: &'a RestoreRequest<'a>,
+        desk: Desk<'a>,
+        pile: Pile,
+        drive: Option<&'a mut (dyn Drive + 'static)>,
+        opener: Option<Opener>,
+        mender: Mender<'a>,
+    ) -> Session<'a> {
+        let (remade, made, never_came) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        let known = None;
+        Session { request, desk, pile, drive, opener, known, mender, remade, made, never_came }
+    }
+}
+
 impl Session<'_> {
     fn discs_at_hand(&self) -> FromDiscs<'_> {
-        let Session { pile, opener, desk, request, .. } = self;
-        FromDiscs { pile, opener: opener.as_ref(), scratch: &request.scratch, desk: *desk }
+        let Session { pile, opener, desk, request, mender, .. } = self;
+        let (opener, scratch, desk) = (opener.as_ref(), &request.scratch, *desk);
+        FromDiscs { pile, opener, scratch, desk, mender: Some(mender) }
     }
 
     fn choose(
-        &self,
+        &mut self,
         known: Option<(KnownIn, SnapshotSeq)>,
     ) -> Result<(Chosen, Option<KnownIn>), FlowError> {
         let globs = &self.request.paths;
@@ -346,6 +382,7 @@ impl Session<'_> {
                 Err(error) => return Err(error),
             }
         }
+        self.remake_newer()?;
         let chosen = self.discs_at_hand().select(self.request.snapshot, globs)?;
         self.checked(chosen).map(|chosen| (chosen, None))
     }
@@ -535,7 +572,8 @@ impl Session<'_> {
         let total = Some(plan.bytes_from(number));
         self.desk.monitor.phase(&Phase { what: "restoring", disc: Some(number.0), total });
         let Some(found) = self.pile.discs.get(&number) else { return Ok(()) };
-        let copies: Vec<&dyn DiscReader> = found.copies.iter().map(|copy| &**copy).collect();
+        let mendable = self.mender.offer(found);
+        let copies = Mender::copies(found, mendable.as_ref());
         let elsewhere = std::cell::OnceCell::new();
         let locate = |disc: DiscNo, content: usize| {
             let known = self.known.as_ref().or_else(|| {
@@ -543,7 +581,9 @@ impl Session<'_> {
             });
             known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
         };
-        restorer.disc(number, &copies, self.opener.as_ref(), &locate)
+        let restored = restorer.disc(number, &copies, self.opener.as_ref(), &locate);
+        self.mender.forget(found);
+        restored
     }
 
     /// Whether the disc is at hand, now or after a person was asked for it.
@@ -552,7 +592,7 @@ impl Session<'_> {
             return self.obtain_in_drive(number);
         }
         for _ in 0..PATIENCE {
-            if self.is_at_hand(number) {
+            if self.is_at_hand(number) || self.remake(number)? {
                 return Ok(true);
             }
             self.desk.stop.check()?;
@@ -567,15 +607,69 @@ impl Session<'_> {
         Ok(false)
     }
 
-    /// Each disc is inserted once; the one before is handed out.
+    /// Makes a disc that is lost from the others of its group, where they are at hand.
+    fn remake(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        // One that is there and is not the right one was told of already.
+        if self.pile.discs.contains_key(&number) || !self.remade.insert(number) {
+            return Ok(false);
+        }
+        let RestoreRequest { scratch, signed_by, .. } = self.request;
+        let made = remake(&self.pile, number, scratch, signed_by.as_ref(), self.desk)?;
+        let is_made = made.iter().any(|found| found.txt.disc == number);
+        self.pile.discs.extend(made.into_iter().map(|found| (found.txt.disc, found)));
+        Ok(is_made)
+    }
+
+    /// The newest listing may be on a disc that is lost, and nothing else tells of it.
+    fn remake_newer(&mut self) -> Result<(), FlowError> {
+        if self.drive.is_some() || self.request.dry_run {
+            return Ok(());
+        }
+        let discs = self.pile.discs.values();
+        let listed = discs.clone().filter(|found| found.txt.listings.snapshot);
+        let newest = listed.map(|found| found.txt.disc).max();
+        let covered = discs.filter_map(|found| found.txt.group.as_ref()).flat_map(|g| &g.discs);
+        let newer: BTreeSet<DiscNo> =
+            covered.copied().filter(|disc| Some(*disc) > newest).collect();
+        for disc in newer {
+            self.remake(disc)?;
+        }
+        Ok(())
+    }
+
+    /// Each disc is inserted once; the one before is handed out. One that was lost is not asked for
+    /// where its group can make it again.
     fn obtain_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         if self.pile.discs.contains_key(&number) {
             return Ok(true);
         }
+        if let Some(made) = self.made.remove(&number) {
+            self.pile.discs.insert(number, made);
+            return Ok(true);
+        }
+        let is_there = self.has_copy(number)? && self.insert(number)?;
+        if !is_there {
+            self.never_came.insert(number);
+        }
+        Ok(is_there || self.remake_in_drive(number)?)
+    }
+
+    /// Whether a person may have the disc, for all that is known.
+    fn has_copy(&self, number: DiscNo) -> Result<bool, FlowError> {
+        let Some(known) = &self.known else { return Ok(true) };
+        let discs = known.catalog.discs(known.set)?;
+        let gone = discs.iter().find(|disc| disc.number == number && disc.state == DiscState::Gone);
+        let makes = || group_of(known, number, &self.never_came);
+        Ok(gone.is_none() || makes()?.is_none())
+    }
+
+    /// Has the disc put into the drive; false if it never came.
+    fn insert(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         let kept = self.kept(number);
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
         self.pile.discs.clear();
+        self.mender.forget_all();
         if let Some(slot) = drive.slot() {
             slot.eject()?;
         }
@@ -600,6 +694,38 @@ impl Session<'_> {
         }
     }
 
+    /// Makes a disc again from the others of its group, which come one after the other.
+    fn remake_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        let RestoreRequest { scratch, .. } = self.request;
+        let (name, desk) = (self.pile.name.clone(), self.desk);
+        let Some(known) = &self.known else { return Ok(false) };
+        let Some(spares) = group_of(known, number, &self.never_came)? else { return Ok(false) };
+        let sources = spares.sources();
+        let begun = Gathered::begin(known, &name, number, &sources, scratch, desk)?;
+        let Some(gathered) = begun else { return Ok(false) };
+        let (here, elsewhere): (Vec<DiscNo>, Vec<DiscNo>) =
+            sources.into_iter().partition(|disc| self.pile.discs.contains_key(disc));
+        for source in here.into_iter().chain(elsewhere) {
+            if !self.pile.discs.contains_key(&source) && !self.insert(source)? {
+                self.never_came.insert(source);
+                return Ok(false);
+            }
+            let found = self.pile.discs.get(&source).and_then(|found| found.copies.first());
+            let Some(medium) = found else { return Ok(false) };
+            gathered.take(source, &**medium, desk)?;
+        }
+        let piles = look(gathered.dir())?;
+        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
+        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+        let is_made = self.remake(number)?;
+        let made = std::mem::take(&mut self.pile.discs).into_iter();
+        // The images go now; what was made of them stays.
+        let made = made.filter(|(disc, _)| spares.lost.contains(disc));
+        self.made.extend(made);
+        self.pile.discs.extend(self.made.remove(&number).map(|found| (number, found)));
+        Ok(is_made)
+    }
+
     fn is_at_hand(&self, number: DiscNo) -> bool {
         let from = &self.request.from;
         let found = self.pile.discs.get(&number);
@@ -622,7 +748,11 @@ impl Session<'_> {
     }
 
     fn look_again(&mut self) -> Result<(), FlowError> {
-        let piles = look(&self.request.from)?.keep_signed(self.request.signed_by.as_ref());
+        let mut piles = look(&self.request.from)?;
+        if self.request.signed_by.is_none() {
+            piles.name_with(|reader| self.mender.name(reader));
+        }
+        let piles = piles.keep_signed(self.request.signed_by.as_ref());
         let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
         // What is there now counts: the person may have taken a disc out for another one.
         self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();

@@ -23,6 +23,7 @@ use crate::restore::index::{
 };
 use crate::restore::select::{Selection, TakeRow, select};
 
+use super::mending::{Mendable, Mender};
 use super::piles::{FoundDisc, Pile};
 use super::{Desk, FlowError, chain};
 
@@ -70,6 +71,8 @@ pub struct FromDiscs<'a> {
     pub opener: Option<&'a Opener>,
     pub scratch: &'a Path,
     pub desk: Desk<'a>,
+    /// Repairs what can be read from no copy.
+    pub mender: Option<&'a Mender<'a>>,
 }
 
 impl FromDiscs<'_> {
@@ -134,11 +137,12 @@ impl FromDiscs<'_> {
                 listings.others = true;
                 continue;
             }
-            for copy in &found.copies {
-                match self.read_listing(&**copy, seq, globs) {
+            let mendable = self.mendable(found);
+            for copy in Mender::copies(found, mendable.as_ref()) {
+                match self.read_listing(copy, seq, globs) {
                     Err(error) => {
                         listings.failed = true;
-                        self.note(&**copy, &error, "another listing is used, if there is one");
+                        self.note(copy, &error, "another listing is used, if there is one");
                     }
                     Ok(chosen) if chosen.seq != seq => listings.others = true,
                     Ok(chosen) => {
@@ -222,13 +226,16 @@ impl FromDiscs<'_> {
         if open.rows.is_empty() {
             return chosen;
         }
-        for found in self.pile.discs.values().filter(|f| f.txt.disc >= listed_on) {
-            for copy in &found.copies {
+        let has_files = |found: &&FoundDisc| found.txt.group.is_none();
+        let later = self.pile.discs.values().filter(|f| f.txt.disc >= listed_on);
+        for found in later.filter(has_files) {
+            let mendable = self.mendable(found);
+            for copy in Mender::copies(found, mendable.as_ref()) {
                 let disc = found.txt.disc;
-                match each_index_row(&**copy, self.opener, |row| open.take(disc, row)) {
+                match each_index_row(copy, self.opener, |row| open.take(disc, row)) {
                     Ok(None) => break,
                     Ok(Some(error)) | Err(error) => {
-                        self.note(&**copy, &error, "what it has may not be found");
+                        self.note(copy, &error, "what it has may not be found");
                     }
                 }
             }
@@ -266,16 +273,24 @@ impl FromDiscs<'_> {
         let mut discs: Vec<&FoundDisc> = self.pile.all().collect();
         discs.retain(|found| found.txt.listings.catalog);
         discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
-        let copies = discs
-            .into_iter()
-            .flat_map(|found| found.copies.iter().map(|copy| (found.txt.disc, copy)));
-        copies.filter_map(|(disc, copy)| match self.unpack_catalog(&**copy) {
-            Ok(known) => Some((disc, known)),
-            Err(error) => {
-                self.note(&**copy, &error, "another catalog is used, if there is one");
-                None
-            }
+        let catalogs = discs.into_iter().map(|found| (found.txt.disc, self.catalog_on(found)));
+        catalogs.filter_map(|(disc, known)| Some((disc, known?)))
+    }
+
+    /// All copies of a disc have the same catalog: the first that can be read.
+    fn catalog_on(&self, found: &FoundDisc) -> Option<KnownIn> {
+        let mendable = self.mendable(found);
+        Mender::copies(found, mendable.as_ref()).into_iter().find_map(|copy| {
+            let unpacked = self.unpack_catalog(copy);
+            let refused = |error: &FlowError| {
+                self.note(copy, error, "another catalog is used, if there is one");
+            };
+            unpacked.inspect_err(refused).ok()
         })
+    }
+
+    fn mendable<'m>(&'m self, found: &'m FoundDisc) -> Option<Mendable<'m>> {
+        self.mender.and_then(|mender| mender.offer(found))
     }
 
     fn unpack_catalog(&self, reader: &dyn DiscReader) -> Result<KnownIn, FlowError> {

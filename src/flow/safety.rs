@@ -10,6 +10,7 @@ use crate::port::clock::Moment;
 
 use super::FlowError;
 use super::query::KnownDisc;
+use super::spares::{Spares, spares};
 use super::whereabouts::place_of;
 
 /// How safe a set is.
@@ -28,6 +29,8 @@ pub struct Safety {
     pub oldest: Option<Moment>,
     /// When stock tools last opened each disc that is packed, or that they never did.
     pub drilled: Vec<(DiscNo, Option<Moment>)>,
+    /// Groups of discs with recovery discs.
+    pub groups: Vec<Spares>,
 }
 
 impl Safety {
@@ -45,11 +48,19 @@ pub fn assess(
     let mut safety = Safety::default();
     // Found on a medium, and nobody has read it back since.
     let mut unread = Vec::new();
+    let good = discs.iter().filter(|disc| disc.safe_copies() > 0).map(|disc| disc.info.number);
+    safety.groups = spares(catalog, set.id, &good.collect())?;
     for disc in discs {
         let number = disc.info.number;
         match (disc.info.state, disc.info.good_copies) {
+            (DiscState::Verified, 0) if !disc.covers.is_empty() => {
+                safety.no_good_copy.push(number);
+            }
             (DiscState::Verified, 2..) => safety.may_lose.push(number),
-            (DiscState::Verified, _) if !catalog.is_needed(set.id, number)? => {
+            (DiscState::Verified, 1) if is_spared(&safety.groups, number) => {
+                safety.may_lose.push(number);
+            }
+            (DiscState::Verified, _) if !is_missed(catalog, set, &safety.groups, number)? => {
                 safety.may_lose.push(number);
             }
             (DiscState::Verified, 1) => safety.only_copy.push(number),
@@ -61,21 +72,40 @@ pub fn assess(
     let good = discs.iter().flat_map(|disc| &disc.media).filter(|medium| medium.copy.is_good());
     let packed =
         discs.iter().filter(|d| !matches!(d.info.state, DiscState::Open | DiscState::Gone));
-    safety.drilled = packed.map(|disc| (disc.info.number, disc.drilled)).collect();
+    let with_files = packed.filter(|disc| disc.covers.is_empty());
+    safety.drilled = with_files.map(|disc| (disc.info.number, disc.drilled)).collect();
     safety.oldest = good.filter_map(|medium| medium.verified).min();
     if catalog.snapshots(set.id)?.last().is_some_and(|newest| newest.finished.is_none()) {
         let words = "the last backup did not end, or is under way: what it did not come to is not \
                      known; `coldcut backup` goes on with it";
         safety.dangers.push(words.to_owned());
     }
-    safety.dangers.extend(dangers(set, status, &safety.no_good_copy));
+    let dangers = dangers(set, status, &safety);
+    safety.dangers.extend(dangers);
     safety.dangers.extend(unread.iter().map(|disc| {
         format!("disc {disc} was not read back as far as is known: `coldcut verify` does")
     }));
     Ok(safety)
 }
 
-fn dangers(set: &KnownSet, status: &SetStatus, no_good_copy: &[DiscNo]) -> Vec<String> {
+/// Whether the disc's group would make good for it.
+fn is_spared(groups: &[Spares], disc: DiscNo) -> bool {
+    let is_its = |spares: &&Spares| spares.members().contains(&disc);
+    groups.iter().filter(is_its).any(|spares| spares.may_lose().is_some_and(|more| more > 0))
+}
+
+/// Whether there are files on it, or others of its group cannot be made again without it.
+fn is_missed(
+    catalog: &Catalog,
+    set: &KnownSet,
+    groups: &[Spares],
+    disc: DiscNo,
+) -> Result<bool, FlowError> {
+    let is_used = |spares: &Spares| spares.spare.contains(&disc) && spares.may_lose() == Some(0);
+    Ok(groups.iter().any(is_used) || catalog.is_needed(set.id, disc)?)
+}
+
+fn dangers(set: &KnownSet, status: &SetStatus, safety: &Safety) -> Vec<String> {
     let mut dangers = Vec::new();
     if status.not_yet.files > 0 {
         let files = files_words(status.not_yet);
@@ -85,10 +115,8 @@ fn dangers(set: &KnownSet, status: &SetStatus, no_good_copy: &[DiscNo]) -> Vec<S
         let files = files_words(status.staged);
         dangers.push(format!("{files} are on no disc that was found right"));
     }
-    for disc in no_good_copy {
-        dangers.push(format!(
-            "disc {disc} has no good copy left: `coldcut retire {disc}`, and the next backup stores its files again"
-        ));
+    for &disc in &safety.no_good_copy {
+        dangers.push(no_copy_words(disc, &safety.groups));
     }
     let mut few = Tally::default();
     for (_, tally) in status.by_copies.range(..set.copies) {
@@ -103,6 +131,37 @@ fn dangers(set: &KnownSet, status: &SetStatus, no_good_copy: &[DiscNo]) -> Vec<S
         ));
     }
     dangers
+}
+
+fn no_copy_words(disc: DiscNo, groups: &[Spares]) -> String {
+    let again = format!("`coldcut retire {disc}`, and the next backup stores its files again");
+    if let Some(spares) = groups.iter().find(|spares| spares.group.recovery.contains(&disc)) {
+        let covered = numbers(&spares.group.discs);
+        return format!(
+            "disc {disc}, a recovery disc for {covered}, has no good copy left: `coldcut retire {disc}` records that"
+        );
+    }
+    match groups.iter().find(|spares| spares.makes(disc)) {
+        None => format!("disc {disc} has no good copy left: {again}"),
+        Some(spares) => {
+            format!("disc {disc} has no good copy left; {}. {again}", how_to_make(disc, spares))
+        }
+    }
+}
+
+/// What a person does to have a lost disc's files again.
+pub fn how_to_make(disc: DiscNo, spares: &Spares) -> String {
+    let sources = numbers(&spares.sources());
+    format!(
+        "`coldcut restore` makes disc {disc} again from images of {sources}, if they are in one folder"
+    )
+}
+
+/// `disc 3`, `discs 1, 2, 4`.
+fn numbers(discs: &[DiscNo]) -> String {
+    let word = if discs.len() == 1 { "disc" } else { "discs" };
+    let numbers: Vec<String> = discs.iter().map(DiscNo::to_string).collect();
+    format!("{word} {}", numbers.join(", "))
 }
 
 fn files_words(tally: Tally) -> String {

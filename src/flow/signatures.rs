@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{Catalog, DiscState};
+use crate::catalog::{Catalog, DiscInfo, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, FileReader};
 use crate::format::sums::parse_sums;
@@ -17,6 +17,8 @@ use super::{FlowError, chain};
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
 /// Several signatures of large keys.
 const LONGEST_SIGNATURE: usize = 64 << 10;
+/// Where the data of recovery discs lies (format 11).
+const STRIPES: &str = "stripes/";
 /// What is believed before any content is compared: it says who the disc is, and what the sums of
 /// all contents are.
 const BELIEVED: [&str; 4] = ["DISC.txt", "INDEX.", "SNAPSHOT.", "catalog."];
@@ -27,7 +29,10 @@ impl Run<'_> {
     pub(super) fn miss_signer(&self, catalog: &Catalog) -> Result<(), FlowError> {
         let set = self.set;
         let mut discs = catalog.discs(set.id)?;
-        discs.retain(|disc| disc.state != DiscState::Open);
+        let groups = catalog.recovery_groups(set.id)?;
+        let has_files =
+            |disc: &DiscInfo| groups.iter().all(|group| !group.recovery.contains(&disc.number));
+        discs.retain(|disc| disc.state != DiscState::Open && has_files(disc));
         let (Some(last), None) = (discs.last(), &self.request.signer) else { return Ok(()) };
         let files = catalog.disc_files(set.id, last.number)?;
         if files.iter().any(|file| file.path == SIGNATURE) {
@@ -44,6 +49,14 @@ impl Run<'_> {
 /// Why this disc does not count; `None` if the signature is right and covers all that is believed.
 pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<String> {
     check(reader, checker).err().map(|what| format!("{}: {what}", reader.title()))
+}
+
+/// A recovery disc, with nothing on it that could pass for files of the source. It is not signed:
+/// what is made from it is a disc that is, or does not count.
+pub fn holds_stripes_only(reader: &dyn DiscReader) -> bool {
+    let texts = ["DISC.txt", "FORMAT.txt", "README.txt", SUMS];
+    let fits = |path: &str| texts.contains(&path) || path.starts_with(STRIPES);
+    reader.files().iter().all(|file| fits(&file.path))
 }
 
 fn check(reader: &dyn DiscReader, checker: &Checker) -> Result<(), String> {

@@ -4,6 +4,7 @@
 //! STAGING/                        0700
 //!   scratch/                      unlinked spools, the catalog's export
 //!   SET-UUID8/NNNN/               one disc, as it will be burned
+//!   SET-UUID8/group-NNNN/         sums for recovery discs, and their log
 //!   SET-UUID8/NNNN/.rows/         the rows of INDEX until the disc is closed; never burned
 //! ```
 
@@ -25,6 +26,7 @@ use crate::pack::filler::DiscInWork;
 use crate::pack::room::Room;
 use crate::port::clock::Moment;
 use crate::port::files::{free_space, make_private_dir, remove_abandoned};
+use crate::recovery::striping::data_capacity;
 
 use super::FlowError;
 
@@ -121,6 +123,11 @@ impl Staging {
         device(dir).is_some_and(|one| device(&self.root) == Some(one))
     }
 
+    /// Where the recovery discs of a group grow.
+    pub fn group_dir(&self, set: &KnownSet, name: &str) -> PathBuf {
+        self.disc_dir(set, DiscNo(0)).with_file_name(name)
+    }
+
     /// A verified disc needs its staging no more.
     pub fn remove(&self, set: &KnownSet, disc: DiscNo) -> Result<(), FlowError> {
         let dir = self.disc_dir(set, disc);
@@ -213,6 +220,7 @@ impl SetTexts<'_> {
             zstd: facts.compression == crate::model::disc::Compression::Zstd,
             long_paths: self.long_paths && !facts.encryption.is_on(),
             has_snapshot: true,
+            parity: facts.parity,
             signed: self.signer.is_some(),
         }
     }
@@ -229,7 +237,9 @@ impl SetTexts<'_> {
             coldcut: env!("CARGO_PKG_VERSION").to_owned(),
             encryption: facts.encryption,
             compression: facts.compression,
+            parity: facts.parity,
             listings: disc_txt::Listings { index: true, snapshot: true, catalog: true },
+            group: None,
         }
     }
 
@@ -243,7 +253,12 @@ impl SetTexts<'_> {
     ) -> DiscInWork {
         let (number, uuid, capacity) = disc;
         let date = Moment::now().to_string();
-        let mut room = Room::new(capacity);
+        // Recovery discs must fit on the same media.
+        let usable = match self.set.facts.parity_discs {
+            Some(ratio) => data_capacity(capacity, ratio),
+            None => capacity,
+        };
+        let mut room = Room::new(usable).with_recovery(self.set.facts.parity);
         for (path, size) in closing::text_sizes(
             &self.facts(number, uuid, &date),
             &self.disc_txt(number, uuid, &date),
@@ -309,7 +324,7 @@ pub fn label(set: &KnownSet, disc: &DiscInfo) -> Label {
 }
 
 /// Everything that decides the disc's bytes: catalog and INDEX at the disc's beginning, archives in
-/// their order behind them.
+/// their order behind them, recovery data at its end.
 pub fn burn_job(
     staging: &Staging,
     set: &KnownSet,
@@ -318,7 +333,12 @@ pub fn burn_job(
 ) -> BurnJob {
     let dir = staging.disc_dir(set, disc.number);
     let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
-    paths.sort_by_key(|path| (path.starts_with("archives/"), path.clone()));
+    let place = |path: &str| match path.split_once('/') {
+        None => 0,
+        Some((crate::recovery::DIRECTORY, _)) => 2,
+        Some(_) => 1,
+    };
+    paths.sort_by_key(|path| (place(path), path.clone()));
     BurnJob {
         image: None,
         label: label(set, disc),

@@ -17,7 +17,7 @@ use crate::model::disc::{Encryption, archive_path};
 use crate::model::{Digest, DiscNo, Sectors, SetName, Strain};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
-use crate::verify::{Examined, Expected, Fault, Verdict, examine};
+use crate::verify::{Examined, Expected, Fault, Verdict, examine, outlook};
 
 use super::burning::expected;
 use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
@@ -60,6 +60,8 @@ pub struct CheckedDisc {
     pub against: Against,
     pub finding: Finding,
     pub faults: usize,
+    /// Whether the disc's recovery data suffices, if it has any and is damaged.
+    pub repairable: Option<bool>,
     pub strain: Strain,
 }
 
@@ -277,9 +279,27 @@ pub(super) fn verify_copy(
         desk.monitor.trouble(&Trouble { thing, what });
     }
     let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
+    let repairable = tell_outlook(reader, found, &faults, desk)?;
     let (set, number) = (found.txt.set.clone(), found.txt.disc);
     let count = faults.len();
-    Ok((CheckedDisc { set, number, title, against, finding, faults: count, strain }, faults))
+    let checked =
+        CheckedDisc { set, number, title, against, finding, faults: count, strain, repairable };
+    Ok((checked, faults))
+}
+
+/// Whether what is damaged can be made good, where the disc has what tells.
+fn tell_outlook(
+    reader: &dyn DiscReader,
+    found: &FoundDisc,
+    faults: &[Fault],
+    desk: Desk,
+) -> Result<Option<bool>, FlowError> {
+    if faults.is_empty() {
+        return Ok(None);
+    }
+    let Some(outlook) = outlook(reader, faults, desk.stop)? else { return Ok(None) };
+    desk.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
+    Ok(Some(outlook.is_repairable()))
 }
 
 fn note_against(title: &str, against: Against, desk: Desk) {
@@ -308,7 +328,7 @@ fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<Kn
     if !pile.all().all(is_plain) {
         return None;
     }
-    let discs = FromDiscs { pile, opener: None, scratch: &request.scratch, desk };
+    let discs = FromDiscs { pile, opener: None, scratch: &request.scratch, desk, mender: None };
     discs.catalogs().next()
 }
 

@@ -5,6 +5,9 @@ use crate::model::disc::{Compression, Encryption};
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
 use std::str::FromStr;
 
+/// The words for discs with files, and for recovery discs.
+const DATA: &str = "data";
+const PARITY: &str = "parity";
 /// The format that this program writes, and the only one that it reads.
 pub const FORMAT: &str = "1";
 
@@ -31,15 +34,31 @@ pub struct DiscTxt {
     pub coldcut: String,
     pub encryption: Encryption,
     pub compression: Compression,
+    /// So many percent of the disc's blocks can be lost and made anew; 0: no recovery data.
+    pub parity: u8,
     pub listings: Listings,
+    /// What a recovery disc covers; `None`: a disc with files.
+    pub group: Option<Group>,
+}
+
+/// Which recovery disc this is, and of which discs (format 11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// In the order in which they were taken in.
+    pub discs: Vec<DiscNo>,
+    /// From 1.
+    pub member: u32,
+    pub of: u32,
+    pub stripe: u64,
 }
 
 impl DiscTxt {
     /// The text of the file.
     pub fn to_text(&self) -> String {
+        let kind = if self.group.is_some() { PARITY } else { DATA };
         let lines = [
             ("format", FORMAT.to_owned()),
-            ("kind", "data".to_owned()),
+            ("kind", kind.to_owned()),
             ("set", self.set.to_string()),
             ("set_uuid", self.set_uuid.to_string()),
             ("disc", self.disc.to_string()),
@@ -49,9 +68,12 @@ impl DiscTxt {
             ("coldcut", self.coldcut.clone()),
             ("encryption", self.encryption.word().to_owned()),
             ("compression", self.compression.word().to_owned()),
+            ("parity", self.parity.to_string()),
             ("listings", self.listings.to_text()),
         ];
-        lines.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
+        let group = self.group.iter().flat_map(Group::lines);
+        let lines = lines.into_iter().chain(group);
+        lines.map(|(key, value)| format!("{key}={value}\n")).collect()
     }
 
     /// Reads the file. Unknown keys are passed over; a newer format is [`FormatError::Newer`].
@@ -61,7 +83,11 @@ impl DiscTxt {
         if format != FORMAT {
             return Err(FormatError::Newer { found: format.to_owned() });
         }
-        keys.read("kind", |kind| (kind == "data").then_some(()))?;
+        let is_parity = keys.read("kind", |kind| match kind {
+            DATA => Some(false),
+            PARITY => Some(true),
+            _ => None,
+        })?;
         Ok(DiscTxt {
             set: keys.read("set", SetName::new)?,
             set_uuid: SetUuid(keys.parsed("set_uuid")?),
@@ -72,8 +98,36 @@ impl DiscTxt {
             coldcut: keys.get("coldcut")?.to_owned(),
             encryption: keys.read("encryption", Encryption::from_word)?,
             compression: keys.read("compression", Compression::from_word)?,
+            parity: keys.parsed("parity")?,
             listings: Listings::from_text(keys.get("listings")?),
+            group: is_parity.then(|| Group::read(&keys)).transpose()?,
         })
+    }
+}
+
+impl Group {
+    fn lines(&self) -> [(&'static str, String); 3] {
+        let discs: Vec<String> = self.discs.iter().map(DiscNo::to_string).collect();
+        [
+            ("group", discs.join(" ")),
+            ("member", format!("{}/{}", self.member, self.of)),
+            ("stripe", self.stripe.to_string()),
+        ]
+    }
+
+    fn read(keys: &Keys) -> Result<Group, FormatError> {
+        let number = |word: &str| word.parse().ok().filter(|&number: &u32| number > 0);
+        let discs = keys.read("group", |text| {
+            text.split(' ').map(|word| number(word).map(DiscNo)).collect::<Option<Vec<_>>>()
+        })?;
+        let (member, of) = keys.read("member", |text| {
+            let (member, of) = text.split_once('/')?;
+            Some((number(member)?, number(of)?)).filter(|(member, of)| member <= of)
+        })?;
+        let stripe = keys.read("stripe", |text| {
+            text.parse().ok().filter(|&stripe| stripe > 0 && stripe % 2 == 0)
+        })?;
+        Ok(Group { discs, member, of, stripe })
     }
 }
 
@@ -141,7 +195,9 @@ mod tests {
             coldcut: "0.1.0".to_owned(),
             encryption: Encryption::Recipients,
             compression: Compression::Zstd,
+            parity: 10,
             listings: Listings { index: true, snapshot: false, catalog: true },
+            group: None,
         }
     }
 
@@ -151,6 +207,20 @@ mod tests {
         assert!(text.starts_with("format=1\nkind=data\nset=holidays\n"));
         assert!(text.ends_with("listings=INDEX catalog\n"));
         assert_eq!(DiscTxt::parse(text.as_bytes()).unwrap(), example());
+    }
+
+    #[test]
+    fn a_recovery_disc_says_what_it_covers() {
+        let discs = [1, 2, 4].map(DiscNo).to_vec();
+        let group = Some(Group { discs, member: 2, of: 2, stripe: 65_536 });
+        let disc = DiscTxt { listings: Listings::default(), group, ..example() };
+        let text = disc.to_text();
+        assert!(text.contains("kind=parity\n"));
+        assert!(text.ends_with("listings=\ngroup=1 2 4\nmember=2/2\nstripe=65536\n"), "{text}");
+        assert_eq!(DiscTxt::parse(text.as_bytes()).unwrap(), disc);
+        for (word, odd) in [("1 2 4", "1 0"), ("2/2", "3/2"), ("=65536", "=0"), ("1 2 4", "")] {
+            assert!(DiscTxt::parse(text.replace(word, odd).as_bytes()).is_err(), "{odd}");
+        }
     }
 
     #[test]

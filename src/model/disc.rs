@@ -123,6 +123,32 @@ pub fn parse_archive_path(path: &str) -> Option<(ArchiveNo, Compression, bool)> 
     Some((ArchiveNo(number.parse().ok()?), compression, encrypted))
 }
 
+/// K recovery discs for each N discs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ratio {
+    pub recovery: u32,
+    pub data: u32,
+}
+
+impl Ratio {
+    /// Together they stand for at most as many discs as a person can keep apart.
+    pub const MOST: u32 = 100;
+
+    /// `2/10`.
+    pub fn parse(text: &str) -> Option<Ratio> {
+        let (recovery, data) = text.split_once('/')?;
+        let (recovery, data): (u32, u32) = (recovery.parse().ok()?, data.parse().ok()?);
+        let fits = (1..=Ratio::MOST).contains(&data) && (1..=data).contains(&recovery);
+        fits.then_some(Ratio { recovery, data })
+    }
+}
+
+impl std::fmt::Display for Ratio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.recovery, self.data)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +168,13 @@ mod tests {
         assert_eq!(parse_archive_path("archives/0000000x.tar"), None);
         assert_eq!(parse_archive_path("archives/00000001.tar.lz"), None);
         assert_eq!(parse_archive_path("INDEX.tsv.bz2"), None);
+    }
+
+    #[test]
+    fn ratios_are_whole_and_bounded() {
+        assert_eq!(Ratio::parse("2/10").unwrap().to_string(), "2/10");
+        for bad in ["0/5", "6/5", "1/0", "1/101", "1", "a/b", "1/5/2", "-1/5"] {
+            assert_eq!(Ratio::parse(bad), None, "{bad}");
+        }
     }
 }

@@ -22,6 +22,7 @@ use crate::port::files::write_atomic;
 
 use super::archive::SealedArchive;
 use super::filler::DiscInWork;
+use super::protecting::{self, Watchers};
 use super::sealing::write_sealed;
 use super::{Ledger, PackError};
 
@@ -63,6 +64,8 @@ pub struct Closing<'a> {
     /// Who signs SHA256SUMS, and when.
     pub signer: Option<(&'a Signer, Moment)>,
     pub scratch: &'a Path,
+    /// Who hears of the recovery data's progress, and may stop it.
+    pub watchers: Watchers<'a>,
     /// The archives that are on the disc already.
     pub archives: Vec<StagedFile>,
 }
@@ -301,10 +304,13 @@ pub fn close(
         listings.catalog = keep_if_fits(disc, &mut files, catalog);
     }
     closing.disc_txt.listings = listings;
+    closing.disc_txt.parity = protecting::percent(disc, &files);
+    closing.facts.parity = closing.disc_txt.parity;
     closing.facts.has_snapshot = listings.snapshot;
     for (path, text) in texts(&closing.facts, &closing.disc_txt) {
         files.push(text_file(disc, &path, text.as_bytes())?);
     }
+    files.extend(protecting::protect(disc, &files, closing.watchers)?);
     let list = sums(&files);
     files.push(text_file(disc, "SHA256SUMS", &list)?);
     if let Some((signer, now)) = closing.signer {
@@ -317,9 +323,9 @@ pub fn close(
 }
 
 /// The listings' room was reckoned as an upper bound. Should it ever be exceeded, the disc stays
-/// within its capacity and the listing goes onto the next one.
+/// within its capacity and the listing goes onto the next one. Recovery data takes what is left.
 fn keep_if_fits(disc: &DiscInWork, files: &mut Vec<StagedFile>, listing: StagedFile) -> bool {
-    let mut room = disc.room.clone();
+    let mut room = disc.room.clone().with_recovery(0);
     for file in files.iter().chain([&listing]) {
         room.put(&file.path, file.size);
     }

@@ -1,5 +1,6 @@
 //! What a run will take, before it takes it: discs, hours, staging. A shopping list from sizes alone.
 
+use crate::model::disc::Ratio;
 use crate::model::size::CLUSTER;
 use crate::model::{Bytes, Sectors};
 
@@ -49,6 +50,31 @@ pub fn estimate(load: &Load, capacity: Sectors, archive_size: u64) -> Estimate {
     Estimate { discs, on_discs: Bytes(on_discs), staging: Bytes(staging) }
 }
 
+impl Estimate {
+    /// With recovery data for so many percent of each disc on top.
+    pub fn with_recovery(self, percent: u8) -> Estimate {
+        let more = |number: u64| (number * (100 + u64::from(percent))).div_ceil(100);
+        let Estimate { discs, on_discs, staging } = self;
+        let (on_discs, staging) = (Bytes(more(on_discs.0)), Bytes(more(staging.0)));
+        Estimate { discs: more(discs), on_discs, staging }
+    }
+}
+
+impl Estimate {
+    /// With the recovery discs of each group, and the sums in staging from which they are made.
+    pub fn with_recovery_discs(self, ratio: Ratio, capacity: Sectors) -> Estimate {
+        let (data, recovery) = (u64::from(ratio.data), u64::from(ratio.recovery));
+        let more = self.discs.div_ceil(data) * recovery;
+        let share = Bytes(self.on_discs.0.min(capacity.bytes().0));
+        Estimate {
+            discs: self.discs + more,
+            on_discs: self.on_discs + Bytes(more * share.0),
+            // The sums, and an image that is added to them.
+            staging: self.staging + Bytes((recovery + 1) * share.0),
+        }
+    }
+}
+
 /// Bytes a second at 1x on Blu-ray: 4,495,625 (optical disc speeds are multiples of it).
 pub const BD_1X: u64 = 4_495_625;
 
@@ -75,6 +101,10 @@ mod tests {
         let list = estimate(&load, BD25, 1 << 30);
         assert!((40..=42).contains(&list.discs), "{list:?}");
         assert!(list.staging < Bytes(27_000_000_000), "{list:?}");
+        let grouped = list.with_recovery_discs(Ratio { recovery: 1, data: 5 }, BD25);
+        assert!((48..=51).contains(&grouped.discs), "{grouped:?}");
+        let safer = list.with_recovery(10);
+        assert!((44..=47).contains(&safer.discs), "{safer:?}");
         assert_eq!(minutes(Bytes(25_025_314_816), 4), 24);
     }
 

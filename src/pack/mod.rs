@@ -15,6 +15,7 @@ mod concurrency_tests;
 pub mod estimate;
 pub mod filler;
 mod placing;
+pub mod protecting;
 pub mod queue;
 pub mod reader;
 pub mod room;
@@ -103,6 +104,8 @@ pub enum PackError {
          Choose a larger --disc-size"
     )]
     DiscTooSmall { size: crate::model::Bytes },
+    #[error("the recovery data of this disc cannot be made")]
+    Recovery(#[source] crate::recovery::program::ProgramError),
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }

@@ -24,8 +24,6 @@ const SNAPSHOT_GROWTH: u64 = 90;
 const CATALOG_GROWTH: u64 = 140;
 /// Listings over a fiftieth (2 %) of a disc are left out between a run's first and last disc.
 const LISTING_SHARE: u64 = 50;
-/// Four files may each begin another sector: two archives aside, INDEX, SNAPSHOT, catalog, sums.
-const SECTOR_DOUBT: u64 = 6 * crate::model::size::SECTOR;
 
 impl Filler<'_> {
     pub(super) fn growth_of(&self, member: &PackedMember) -> u64 {
@@ -95,7 +93,7 @@ impl Filler<'_> {
         ledger: &mut dyn Ledger,
     ) -> Result<bool, PackError> {
         let need = self.cost(lane, tar) + growth + SNAPSHOT_GROWTH + CATALOG_GROWTH;
-        if self.slack >= need + SECTOR_DOUBT && self.builders[lane as usize].is_some() {
+        if self.slack >= need + self.disc.room.doubt() && self.builders[lane as usize].is_some() {
             return Ok(true);
         }
         if self.disc.sizes.is_none() {

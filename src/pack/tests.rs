@@ -110,6 +110,7 @@ pub(super) struct Bench {
     compression: Compression,
     archive_size: u64,
     megabytes: u64,
+    parity: u8,
     pub(super) memory: Memory,
     pub(super) stop: Stop,
     /// Of each disc: sectors used, and whether it carries the listings.
@@ -127,6 +128,7 @@ impl Bench {
             compression,
             archive_size,
             megabytes,
+            parity: 0,
             memory,
             stop: Stop::new(),
             discs: Vec::new(),
@@ -154,7 +156,8 @@ impl Bench {
     }
 
     fn disc(&self, number: u32) -> DiscInWork {
-        let mut room = Room::new(Sectors(self.megabytes * 512));
+        let room = Room::new(Sectors(self.megabytes * 512));
+        let mut room = room.with_recovery(self.parity);
         for text in ["DISC.txt", "FORMAT.txt", "README.txt", "restore.sh"] {
             room.put(text, 20_000);
         }
@@ -495,7 +498,14 @@ fn a_file_that_never_stands_still_is_stored_as_read_last_and_marked() {
 #[test]
 fn on_a_blu_ray_disc_less_than_half_a_percent_stays_unused() {
     // By calculation: 25 archives as they come, the last one cut where the room ends.
-    let mut room = Room::new(crate::model::size::NAMED_SIZES[0].1);
+    for percent in [0, 5, 10, 40] {
+        fill_blu_ray(percent);
+    }
+}
+
+fn fill_blu_ray(percent: u8) {
+    let room = Room::new(crate::model::size::NAMED_SIZES[0].1);
+    let mut room = room.with_recovery(percent);
     for (path, size) in [
         ("README.txt", 4_000),
         ("restore.sh", 45_000),
@@ -521,6 +531,25 @@ fn on_a_blu_ray_disc_less_than_half_a_percent_stays_unused() {
     let used = room.image_with(&[]);
     assert!(used <= room.capacity());
     assert!(used.0 * 1000 >= room.capacity().0 * 995, "{used:?} of {:?}", room.capacity());
+}
+
+/// Most of what a disc lacks to the edge is less than a block and its recovery.
+#[test]
+fn discs_with_recovery_data_are_full_and_not_too_full() {
+    for (percent, compression) in
+        [(1, Compression::None), (10, Compression::Bzip2), (50, Compression::None)]
+    {
+        let mut bench = Bench::new(compression, 1 << 20, 12);
+        bench.parity = percent;
+        bench.write("film", &noise(15_000_000, 5));
+        for n in 0..400 {
+            bench.write(&format!("small/{n}"), &noise(n as usize * 37, n + 9));
+        }
+        bench.pack();
+        assert!(bench.discs.len() > 1);
+        bench.assert_full(970);
+        bench.assert_all_there();
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Discs and their copies in rows: where each is kept, what became of it; what the loss of one
 //! takes from each snapshot.
 
-use super::safety::ago;
+use super::safety::{ago, ranges};
 use super::table::{Object, Row};
 use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
@@ -27,6 +27,8 @@ pub struct DiscLine {
     /// When stock tools last opened a sample of it, or all of it.
     pub drilled: Option<Moment>,
     pub media: Vec<CopyLine>,
+    /// The discs that it helps to make again, if it is a recovery disc.
+    pub covers: Vec<DiscNo>,
 }
 
 /// A copy of a disc.
@@ -63,7 +65,7 @@ impl DiscLine {
 impl Row for DiscLine {
     const HEADINGS: &'static [&'static str] = &[
         "DISC", "STATE", "DATE", "USED", "OF", "SNAPSHOT", "COPIES", "VERIFIED", "DRILLED", "SET",
-        "WHERE",
+        "COVERS", "WHERE",
     ];
     const NUMBERS: &'static [usize] = &[0, 3, 4, 5, 6];
 
@@ -79,6 +81,7 @@ impl Row for DiscLine {
             self.verified.map_or("-".to_owned(), |moment| moment.to_string()),
             self.drilled.map_or("-".to_owned(), |moment| moment.to_string()),
             self.set.to_string(),
+            if self.covers.is_empty() { "-".to_owned() } else { ranges(&self.covers) },
             self.places(),
         ]
     }
@@ -99,6 +102,7 @@ impl Object for DiscLine {
             "verified": self.verified.map(|moment| moment.to_string()),
             "drilled": self.drilled.map(|moment| moment.to_string()),
             "media": self.media.iter().map(CopyLine::object).collect::<Vec<_>>(),
+            "covers": self.covers.iter().map(|disc| disc.0).collect::<Vec<_>>(),
         })
     }
 }
@@ -230,6 +234,7 @@ mod tests {
             drilled: None,
             verified: None,
             media,
+            covers: Vec::new(),
         }
     }
 

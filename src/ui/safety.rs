@@ -26,6 +26,58 @@ pub struct SafetyLine {
     pub oldest: Option<Moment>,
     /// When stock tools last opened each disc that is packed, or that they never did.
     pub drilled: Vec<(DiscNo, Option<Moment>)>,
+    pub groups: Vec<GroupLine>,
+}
+
+/// A group of discs with recovery discs.
+#[derive(Clone, Debug)]
+pub struct GroupLine {
+    pub discs: Vec<DiscNo>,
+    pub recovery: Vec<DiscNo>,
+    /// Discs of which no good copy is left.
+    pub lost: Vec<DiscNo>,
+    /// How many more, whichever they are; `None`: more is lost than can be made again.
+    pub may_lose: Option<usize>,
+}
+
+impl GroupLine {
+    fn object(&self) -> Value {
+        let numbers = |discs: &[DiscNo]| discs.iter().map(|disc| disc.0).collect::<Vec<_>>();
+        json!({
+            "discs": numbers(&self.discs),
+            "recovery": numbers(&self.recovery),
+            "lost": numbers(&self.lost),
+            "may_lose": self.may_lose,
+        })
+    }
+
+    /// `any 2 of discs 1-5 may be lost: recovery discs 4-5 make them again`.
+    fn words(&self) -> String {
+        let mut all = [&self.discs[..], &self.recovery].concat();
+        all.sort();
+        let (recovery, verb) = match &self.recovery[..] {
+            [one] => (format!("recovery disc {one}"), "makes"),
+            several => (format!("recovery discs {}", ranges(several)), "make"),
+        };
+        match self.may_lose {
+            None => format!("discs {}: more is lost than {recovery} can make good", ranges(&all)),
+            Some(0) if self.lost.is_empty() => {
+                format!("discs {}: no good copy of {recovery} is left", ranges(&all))
+            }
+            Some(0) => {
+                format!("discs {}: {recovery} can make good what is lost, no more", ranges(&all))
+            }
+            Some(1) => {
+                format!("any one of discs {} may be lost: {recovery} {verb} it again", ranges(&all))
+            }
+            Some(more) => {
+                format!(
+                    "any {more} of discs {} may be lost: {recovery} {verb} them again",
+                    ranges(&all)
+                )
+            }
+        }
+    }
 }
 
 /// How safe a file is.
@@ -63,6 +115,7 @@ impl SafetyLine {
             ("no_good_copy", json!(numbers(&self.no_good_copy))),
             ("oldest_check", json!(self.oldest.map(|moment| moment.to_string()))),
             ("drilled", Value::Array(self.drilled.iter().map(drilled_object).collect())),
+            ("groups", json!(self.groups.iter().map(GroupLine::object).collect::<Vec<_>>())),
         ] {
             object.insert(key.to_owned(), value);
         }
@@ -134,6 +187,9 @@ impl SafetyLine {
             let list = ranges(&self.only_copy);
             text +=
                 &format!("          one good copy only, so no loss is allowed: {what} {list}\n");
+        }
+        for group in &self.groups {
+            text += &format!("          {}\n", group.words());
         }
         text
     }
@@ -287,6 +343,22 @@ mod tests {
         let mut object = serde_json::Map::new();
         line.put(&mut object);
         assert_eq!(object["drilled"][2], json!({"disc": 3, "at": null}));
+    }
+
+    #[test]
+    fn a_group_says_how_many_of_its_discs_may_be_lost() {
+        let with_lost = |may_lose, lost: &[DiscNo]| {
+            let (discs, recovery) = ([1, 2, 3].map(DiscNo).to_vec(), [4, 5].map(DiscNo).to_vec());
+            GroupLine { discs, recovery, lost: lost.to_vec(), may_lose }.words()
+        };
+        let told = |may_lose| with_lost(may_lose, &[DiscNo(1), DiscNo(2)]);
+        assert!(with_lost(Some(0), &[]).ends_with("no good copy of recovery discs 4-5 is left"));
+        assert_eq!(
+            told(Some(2)),
+            "any 2 of discs 1-5 may be lost: recovery discs 4-5 make them again"
+        );
+        assert!(told(Some(1)).starts_with("any one of discs 1-5 may be lost"));
+        assert!(told(Some(0)).contains("no more") && told(None).contains("more is lost"));
     }
 
     #[test]

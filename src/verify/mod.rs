@@ -10,9 +10,11 @@ use crate::model::{Digest, DiscUuid, Sectors, Strain};
 use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 
+mod outlook;
 mod pace;
 mod reading;
 
+pub use outlook::{Outlook, outlook};
 use pace::Pace;
 use reading::Reading;
 

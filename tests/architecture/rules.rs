@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 const FLOORS: [&[&str]; 7] = [
     &["model"],
     &["port"],
-    &["format", "catalog", "codec", "drive"],
-    &["scan", "pack", "drill", "burn", "verify", "restore"],
+    &["format", "catalog", "codec", "drive", "recovery"],
+    &["scan", "pack", "drill", "burn", "verify", "restore", "rescue"],
     &["flow"],
     &["cli", "ui"],
     &["app", "main"],

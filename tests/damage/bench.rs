@@ -12,15 +12,26 @@ const PASSPHRASE: &[u8] = b"a lamp, a lens, a ledger";
 pub struct Discs {
     pub sandbox: Sandbox,
     pub is_closed: bool,
+    /// There is recovery data on each disc.
+    pub is_protected: bool,
     /// Names of the images on the shelf, in the order of their discs.
     pub images: Vec<String>,
 }
 
 impl Discs {
     pub fn new(is_closed: bool) -> Discs {
+        Discs::made(is_closed, false)
+    }
+
+    /// In clear, with recovery data.
+    pub fn protected() -> Discs {
+        Discs::made(false, true)
+    }
+
+    fn made(is_closed: bool, is_protected: bool) -> Discs {
         let sandbox = Sandbox::new();
         sandbox.passphrase_file(PASSPHRASE);
-        let mut discs = Discs { sandbox, is_closed, images: Vec::new() };
+        let mut discs = Discs { sandbox, is_closed, is_protected, images: Vec::new() };
         first_tree(&discs.sandbox.source());
         discs.backup(&discs.sandbox, &[]).ok();
         fs::copy(discs.sandbox.catalog(), discs.sandbox.path("stale.sqlite")).unwrap();
@@ -83,6 +94,9 @@ impl Discs {
                 .map(str::to_owned)
                 .into();
         words.extend(self.key_words(true));
+        if self.is_protected {
+            words.extend(["--parity", "50"].map(str::to_owned));
+        }
         words.extend(more.iter().map(|word| (*word).to_owned()));
         words.push(source.display().to_string());
         words.push(sandbox.shelf().display().to_string());

@@ -47,6 +47,8 @@ pub enum Victim {
     Catalog,
     Sums,
     DiscTxt,
+    /// Recovery data; only on discs that have it.
+    Parity,
     /// The descriptors and the directory trees.
     Structures,
 }
@@ -75,6 +77,7 @@ impl Victim {
             Victim::Catalog => "catalog",
             Victim::Sums => "SHA256SUMS",
             Victim::DiscTxt => "DISC.txt",
+            Victim::Parity => "parity/",
             Victim::Structures => "",
         }
     }

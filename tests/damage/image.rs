@@ -83,7 +83,7 @@ pub fn records(image: &Path, name: &str) -> Vec<(u64, u64)> {
     let end = files(image)[0].start;
     let bytes = read(image, 0..end);
     // ISO 9660 knows capitals, digits and one point.
-    let capitals = name.to_ascii_uppercase().replace('-', "_");
+    let capitals = name.to_ascii_uppercase().replace(['-', '+'], "_");
     let (stem, end) = capitals.rsplit_once('.').unwrap_or((&capitals, ""));
     let plain = format!("{}.{end}", stem.replace('.', "_")).into_bytes();
     let joliet: Vec<u8> = name.bytes().flat_map(|byte| [0, byte]).collect();

@@ -277,7 +277,7 @@ class DiscSet:
         with open(f"{disc}/DISC.txt", "w") as f:
             f.write(f"format=1\nkind=data\nset={SET.decode()}\nset_uuid={SET_UUID}\ndisc={self.disc_no}\n"
                     f"disc_uuid={SET_UUID}\nsnapshot={self.snapshot}\ndate=2026-01-01T00:00:00Z\ncoldcut=0\n"
-                    f"encryption={self.encryption}\ncompression=bzip2\nlistings={listings}\n")
+                    f"encryption={self.encryption}\ncompression=bzip2\nparity=0\nlistings={listings}\n")
         self.archives, self.index = [], []
 
     def write(self, path, data):

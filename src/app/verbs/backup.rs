@@ -57,6 +57,8 @@ fn request<'a>(
         capacity: args.disc_size.unwrap_or(NAMED_SIZES[0].1),
         archive_size: args.archive_size,
         compression: args.compress,
+        parity: args.parity,
+        parity_discs: args.parity_discs.map(|discs| discs.0),
         keys,
         signer: signer(room, &args.signing)?,
         drill: !args.no_drill,

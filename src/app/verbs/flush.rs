@@ -1,15 +1,16 @@
 //! `coldcut flush`: a disc that is held back for more is finished as it is.
 
 use crate::app::{Room, RunError};
+use crate::catalog::DiscInfo;
 use crate::cli::args::Flush;
-use crate::flow::flushing::{FlushRequest, flush};
+use crate::flow::flushing::{FlushRequest, Flushed, flush};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::signer;
 
 pub fn run(room: &Room, args: Flush) -> Result<Exit, RunError> {
-    let closed = room.with_keys(|keys| {
+    let flushed = room.with_keys(|keys| {
         let request = FlushRequest {
             catalog: room.around.catalog(&room.common)?,
             staging: room.around.staging(&room.common)?,
@@ -20,20 +21,34 @@ pub fn run(room: &Room, args: Flush) -> Result<Exit, RunError> {
         Ok(flush(request, room.desk())?)
     })?;
     room.reporter.rest();
-    let words = match &closed {
-        None => "Nothing is held back.".to_owned(),
-        Some(disc) => format!(
-            "Disc {} is staged, {}: `coldcut burn` or `coldcut watch` burns it.",
-            disc.number,
-            disc.image.unwrap_or_default().bytes()
-        ),
-    };
     if !room.common.quiet {
-        room.screen.say(&words);
+        words(&flushed).iter().for_each(|words| room.screen.say(words));
     }
-    let disc = closed.as_ref().map(|disc| disc.number.0);
     room.screen.object(&serde_json::json!({
-        "event": "summary", "command": "flush", "disc": disc,
+        "event": "summary",
+        "command": "flush",
+        "disc": flushed.disc.as_ref().map(|disc| disc.number.0),
+        "recovery_discs": flushed.recovery.iter().map(|disc| disc.number.0).collect::<Vec<_>>(),
+        "recovery_discs_wait": flushed.recovery_waits,
     }))?;
     Ok(Exit::Done)
+}
+
+fn words(flushed: &Flushed) -> Vec<String> {
+    let staged = |kind: &str, disc: &DiscInfo| {
+        let size = disc.image.unwrap_or_default().bytes();
+        format!(
+            "{kind} {} is staged, {size}: `coldcut burn` or `coldcut watch` burns it.",
+            disc.number
+        )
+    };
+    let mut words: Vec<String> = flushed.disc.iter().map(|disc| staged("Disc", disc)).collect();
+    words.extend(flushed.recovery.iter().map(|disc| staged("Recovery disc", disc)));
+    if flushed.recovery_waits {
+        words.push("The group's recovery discs are made when the staged discs are burned.".into());
+    }
+    if words.is_empty() {
+        words.push("Nothing is held back.".to_owned());
+    }
+    words
 }

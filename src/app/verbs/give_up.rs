@@ -5,6 +5,7 @@ use crate::catalog::Fate;
 use crate::cli::args::GiveUp;
 use crate::flow::FlowError;
 use crate::flow::giving_up::{GivenUp, GivingUp};
+use crate::flow::safety::how_to_make;
 use crate::flow::whereabouts::kept;
 use crate::port::monitor::Monitor;
 use crate::port::operator::{Answer, Operator};
@@ -50,6 +51,9 @@ fn losses(work: &GivingUp) -> Result<Vec<LossLine>, RunError> {
 fn say_loss(room: &Room, work: &GivingUp, fate: Fate) {
     for disc in &work.discs {
         room.screen.say(&disc_words(work, disc));
+    }
+    for (disc, spares) in &work.made_again {
+        room.screen.say(&how_to_make(*disc, spares));
     }
     let loss = &work.loss;
     if loss.newest.files > 0 {
@@ -112,5 +116,6 @@ fn summary(work: &GivingUp, fate: Fate) -> serde_json::Value {
         "discs": work.discs.iter().map(disc).collect::<Vec<_>>(),
         "newest": tally(work.loss.newest),
         "for_good": tally(work.loss.for_good),
+        "made_again": work.made_again.iter().map(|(disc, _)| disc.0).collect::<Vec<_>>(),
     })
 }

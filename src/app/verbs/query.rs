@@ -60,6 +60,7 @@ pub(super) fn disc_line(set: &SetName, disc: KnownDisc) -> DiscLine {
         verified: disc.verified,
         drilled: disc.drilled,
         media: disc.media.into_iter().map(copy_line).collect(),
+        covers: disc.covers,
     }
 }
 

@@ -6,13 +6,14 @@ use crate::flow::FlowError;
 use crate::flow::insertion::blank_words;
 use crate::flow::query::{SetGlance, glance};
 use crate::flow::safety::FileSafety;
+use crate::flow::spares::Spares;
 use crate::flow::staging::source_bytes;
 use crate::model::Bytes;
 use crate::model::glob::PathGlobs;
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
 use crate::ui::lines::{Places, StatusLine};
-use crate::ui::safety::{FileSafetyLine, SafetyLine, print_status};
+use crate::ui::safety::{FileSafetyLine, GroupLine, SafetyLine, print_status};
 use crate::ui::table;
 
 use super::query::open;
@@ -112,5 +113,15 @@ fn safety_line(glance: &SetGlance) -> SafetyLine {
         no_good_copy: safety.no_good_copy.clone(),
         oldest: safety.oldest,
         drilled: safety.drilled.clone(),
+        groups: safety.groups.iter().map(group_line).collect(),
+    }
+}
+
+fn group_line(spares: &Spares) -> GroupLine {
+    GroupLine {
+        discs: spares.group.discs.clone(),
+        recovery: spares.group.recovery.clone(),
+        lost: spares.lost.clone(),
+        may_lose: spares.may_lose(),
     }
 }

@@ -48,7 +48,14 @@ fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
 fn words(disc: &CheckedDisc) -> String {
     let finding = match (disc.finding, disc.faults) {
         (Finding::Ok, _) => "every byte is right".to_owned(),
-        (Finding::Damaged, faults) => format!("DAMAGED, {faults} fault(s)"),
+        (Finding::Damaged, faults) => {
+            let repairable = match disc.repairable {
+                Some(true) => ", repairable from its recovery data",
+                Some(false) => ", NOT repairable from its recovery data",
+                None => "",
+            };
+            format!("DAMAGED, {faults} fault(s){repairable}")
+        }
         (Finding::Unreadable, _) => "CANNOT BE READ".to_owned(),
     };
     format!("disc {} of {}: {finding}, {}", disc.number, disc.set, against(disc.against))
@@ -68,6 +75,7 @@ fn object(disc: &CheckedDisc) -> serde_json::Value {
         "disc": disc.number.0,
         "finding": disc.finding.word(),
         "faults": disc.faults,
+        "repairable": disc.repairable,
         "against": match disc.against {
             Against::Catalog => "catalog",
             Against::DiscCatalog => "disc catalog",

@@ -9,6 +9,7 @@ use super::{LONGEST_SUMS, Pile, Piles, Problem, ProblemKind, SUMS, read_small};
 use crate::catalog::{Access, Catalog, DiscInfo, SetFacts};
 use crate::drive::DiscReader;
 use crate::flow::chain;
+use crate::flow::remaking::group_told_by;
 use crate::format::by_hand::title;
 use crate::format::disc_txt::Listings;
 use crate::format::sums::parse_sums;
@@ -22,7 +23,7 @@ use crate::restore::index::{CATALOG, INDEX, SNAPSHOT, listing_file};
 const LONGEST_TEXT: usize = 64 << 10;
 
 /// Which disc this is: as DISC.txt says, or, where that is damaged, README.txt.
-pub(super) fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Problem> {
+pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Problem> {
     let read = |name: &str| read_small(reader, name, LONGEST_TEXT);
     let told = read("DISC.txt").map_err(|what| (what, ProblemKind::Damage)).and_then(|text| {
         let txt = DiscTxt::parse(&text).map_err(|error| {
@@ -91,7 +92,9 @@ fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
         compression: compression
             .max_by_key(|kind| *kind != Compression::None)
             .unwrap_or(Compression::None),
+        parity: 0, // README.txt does not tell; whoever repairs looks at what is there
         listings: Listings { index: has(INDEX), snapshot: has(SNAPSHOT), catalog: has(CATALOG) },
+        group: group_told_by(reader),
     }
 }
 
@@ -116,6 +119,19 @@ impl Piles {
         let Ok(catalog) = Catalog::open(path, Access::Read) else { return };
         for set in catalog.sets().unwrap_or_default() {
             self.name_by(&set.facts, &catalog.discs(set.id).unwrap_or_default());
+        }
+    }
+
+    /// The same by what `name` makes of a disc: its recovery data may have what is damaged.
+    pub fn name_with(&mut self, name: impl Fn(&dyn DiscReader) -> Option<DiscTxt>) {
+        for Unnamed { reader, problem } in std::mem::take(&mut self.unnamed) {
+            match name(&*reader) {
+                None => self.unnamed.push(Unnamed { reader, problem }),
+                Some(txt) => {
+                    self.problems.push(remark(problem, "its recovery data says which disc it is"));
+                    self.add(txt, reader);
+                }
+            }
         }
     }
 
@@ -158,14 +174,17 @@ fn named(
         match discs.iter().find(is_it) {
             None => unnamed.push(Unnamed { reader, problem }),
             Some(disc) => {
-                let what =
-                    format!("{}; its volume's name and date say which disc it is", problem.what);
-                let remark = Problem { what, kind: ProblemKind::Remark };
+                let remark = remark(problem, "its volume's name and date say which disc it is");
                 found.push((from_catalog(&*reader, facts, disc), reader, remark));
             }
         }
     }
     found
+}
+
+/// The disc is used all the same.
+fn remark(problem: Problem, why: &str) -> Problem {
+    Problem { what: format!("{}; {why}", problem.what), kind: ProblemKind::Remark }
 }
 
 fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> DiscTxt {
@@ -180,6 +199,8 @@ fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> D
         coldcut: String::new(),
         encryption: facts.encryption,
         compression: facts.compression,
+        parity: facts.parity,
         listings: Listings { index: has(INDEX), snapshot: has(SNAPSHOT), catalog: has(CATALOG) },
+        group: group_told_by(reader),
     }
 }

@@ -43,6 +43,9 @@ impl Rebuilder<'_> {
         let Some(copy) = found.copies.first() else { return Ok(()) };
         let sums = self.sums(found);
         self.catalog.adopt_disc(self.set, &adopted(found, &**copy, &sums))?;
+        if let Some(group) = &found.txt.group {
+            self.catalog.record_recovery_disc(self.set, found.txt.disc, &group.discs)?;
+        }
         let mut unknown = Vec::new();
         for archive in archives(&**copy) {
             if !self.catalog.knows_archive(self.set, archive.number)? {

@@ -100,7 +100,8 @@ fn copy_listings(disc: &dyn DiscReader, dir: &Path) -> io::Result<()> {
         let to = dir.join(&file.path);
         make_private_dir(to.parent().unwrap_or(dir))?;
         let mut copy = File::create_new(&to)?;
-        let is_big = file.path.starts_with("archives/") || file.path.starts_with("parity/");
+        let big = ["archives/", "parity/", "stripes/"];
+        let is_big = big.iter().any(|dir| file.path.starts_with(dir));
         if is_big || io::copy(&mut FileReader::new(disc, file), &mut copy).is_err() {
             copy.set_len(file.size.0)?;
         }

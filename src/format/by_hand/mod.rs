@@ -4,7 +4,10 @@ use crate::model::disc::Encryption;
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
 
 mod readme;
+mod recovery_readme;
 pub mod title;
+
+pub use recovery_readme::{GroupFacts, recovery_readme};
 
 /// What the texts of a disc depend on. They are in clear on every disc: nothing that an encrypted
 /// set hides may be told by them.
@@ -31,6 +34,8 @@ pub struct Facts {
     pub long_paths: bool,
     /// SNAPSHOT is on this disc.
     pub has_snapshot: bool,
+    /// Percent of the disc that recovery data can make good; 0: there is none.
+    pub parity: u8,
     /// SHA256SUMS.sig is on this disc.
     pub signed: bool,
 }
@@ -74,6 +79,7 @@ mod tests {
             zstd: false,
             long_paths: true,
             has_snapshot: true,
+            parity: 10,
             signed: false,
         }
     }

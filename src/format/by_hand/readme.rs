@@ -16,6 +16,7 @@ pub(super) fn text(facts: &Facts) -> String {
         names(facts),
         limits(facts),
         check(facts),
+        repair(facts),
     ]
     .concat()
 }
@@ -67,6 +68,10 @@ fn what_is_here(facts: &Facts) -> String {
         "  (The list of all files, SNAPSHOT.tsv, is on another disc: the last one has it.)\n"
             .to_owned()
     };
+    let parity = match facts.parity {
+        0 => String::new(),
+        percent => format!("  parity/                recovery data for {percent} % of this disc\n"),
+    };
     format!(
         "What is on this disc:
 
@@ -75,7 +80,7 @@ fn what_is_here(facts: &Facts) -> String {
 {listing}  restore.sh             puts the files of all discs together again
   FORMAT.txt             describes all of this, byte by byte
   SHA256SUMS             check sums
-
+{parity}
 "
     )
 }
@@ -187,6 +192,35 @@ lost: an archive is a row of small independent pieces, and --ignore-damage skips
 fn check(facts: &Facts) -> String {
     let signature = if facts.signed { "\n  gpg --verify SHA256SUMS.sig SHA256SUMS" } else { "" };
     format!("Is this disc as it was written?\n\n  sha256sum -c SHA256SUMS{signature}\n")
+}
+
+/// Unreadable places become zeros, so that par2 finds all that is behind them.
+fn repair(facts: &Facts) -> String {
+    if facts.parity == 0 {
+        return String::new();
+    }
+    format!(
+        "
+Repairing this disc
+-------------------
+
+Up to {percent} % of it may be lost, wherever that is. The program par2 (Debian: apt install par2) repairs
+a copy, in a new directory that has room for this disc twice:
+
+  mkdir archives parity
+  for f in $(cd /media/cdrom && ls -d *.* SHA256SUMS archives/* parity/*); do
+    cp /media/cdrom/$f $f || dd if=/media/cdrom/$f of=$f bs=2048 conv=noerror,sync
+  done
+  par2 repair -B \"$PWD/\" parity/disc.par2
+
+The directory is as good as the disc then: give it to restore.sh, or do \"By hand\" in it. Where not
+even the list of files can be read, copy the whole disc into a file disc.iso with ddrescue, and:
+
+  ln -s disc.iso disc.par2
+  par2 repair -B \"$PWD/\" disc.par2 disc.iso
+",
+        percent = facts.parity
+    )
 }
 
 fn gpg_suffix(facts: &Facts) -> &'static str {

@@ -145,11 +145,12 @@ discs=()
 # Reads DISC.txt into d_*; false if this is no disc of the set.
 read_disc() { # DIRECTORY
     local key value
-    d_format='' d_uuid='' d_no='' d_snap='' d_enc=''
+    d_format='' d_kind='' d_uuid='' d_no='' d_snap='' d_enc=''
     [[ -r $1/DISC.txt ]] || { say "$1 is not a disc: it has no DISC.txt"; return 1; }
     while IFS='=' read -r key value; do
         case $key in
             format) d_format=$value ;;
+            kind) d_kind=$value ;;
             set_uuid) d_uuid=$value ;;
             disc) d_no=$value ;;
             snapshot) d_snap=$value ;;
@@ -198,6 +199,7 @@ read_signer() {
 # Takes a directory as a disc, or as another copy of one.
 add_disc() { # DIRECTORY
     read_disc "$1" || return
+    [[ $d_kind != parity ]] || { say "$1 is a recovery disc: its README.txt says what it is for"; return 0; }
     choose_passphrase || return
     local number=${copies[$d_no]:-0}
     ((number)) || discs+=("$d_no")

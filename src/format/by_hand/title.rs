@@ -42,14 +42,20 @@ Disc:      {disc_uuid}{source}
     )
 }
 
-/// Reads what [`text`] wrote. `None` if these are not such lines.
+/// Reads what [`text`] wrote, or the like of a recovery disc. `None` if these are not such lines.
 pub fn read(readme: &[u8]) -> Option<Title> {
     let text = String::from_utf8_lossy(readme);
     let mut lines = text.lines();
     let first = lines.next()?.strip_prefix("Disc ")?;
     let (disc, rest) = first.split_once(" of the set \"")?;
     let (set, rest) = rest.split_once("\", closed on ")?;
-    let (date, snapshot) = rest.split_once(", with files up to snapshot ")?;
+    let (date, snapshot) = rest
+        .split_once(", with files up to snapshot ")
+        .and_then(|(date, rest)| Some((date, rest.strip_suffix('.')?)))
+        .or_else(|| {
+            let (date, rest) = rest.split_once(", for files up to snapshot ")?;
+            Some((date, rest.split_once(": ")?.0))
+        })?;
     let mut named =
         |name: &str| lines.find_map(|line| line.strip_prefix(name).map(|rest| rest.trim()));
     Some(Title {
@@ -57,7 +63,7 @@ pub fn read(readme: &[u8]) -> Option<Title> {
         set_uuid: SetUuid(named("Set:")?.parse().ok()?),
         disc: DiscNo(disc.parse().ok().filter(|&number| number > 0)?),
         disc_uuid: DiscUuid(named("Disc:")?.parse().ok()?),
-        snapshot: SnapshotSeq(snapshot.strip_suffix('.')?.parse().ok().filter(|&seq| seq > 0)?),
+        snapshot: SnapshotSeq(snapshot.parse().ok().filter(|&seq| seq > 0)?),
         date: date.to_owned(),
     })
 }
@@ -78,6 +84,25 @@ mod tests {
                 assert_eq!((title.snapshot, title.date), (facts.snapshot, facts.date));
             }
         }
+    }
+
+    #[test]
+    fn the_readme_of_a_recovery_disc_says_it_too() {
+        let Facts { set, set_uuid, disc, disc_uuid, snapshot, date, .. } = facts(Encryption::None);
+        let facts = super::super::GroupFacts {
+            set: set.clone(),
+            set_uuid,
+            disc,
+            disc_uuid,
+            snapshot,
+            date: date.clone(),
+            member: 1,
+            of: 2,
+            stripe: 65_536,
+            discs: Vec::new(),
+        };
+        let title = read(super::super::recovery_readme(&facts).as_bytes()).unwrap();
+        assert_eq!(title, Title { set, set_uuid, disc, disc_uuid, snapshot, date });
     }
 
     #[test]

@@ -1,0 +1,54 @@
+//! `coldcut rescue`: a failing disc into an image.
+
+use std::path::PathBuf;
+
+use crate::app::{Room, RunError};
+use crate::cli::args::Rescue;
+use crate::flow::rescuing::{RescueReport, RescueRequest, rescue};
+use crate::port::monitor::Monitor;
+use crate::ui::exit::Exit;
+
+use super::scratch;
+
+pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
+    let map = args.map.unwrap_or_else(|| {
+        let mut name = args.to.clone().into_os_string();
+        name.push(".map");
+        PathBuf::from(name)
+    });
+    let request = RescueRequest { from: args.from, image: args.to, map, scratch: scratch(room) };
+    let report = rescue(&request, room.desk())?;
+    tell(room, &request, &report)?;
+    Ok(if report.is_whole() { Exit::Done } else { Exit::Incomplete })
+}
+
+fn tell(room: &Room, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
+    room.reporter.rest();
+    if !room.common.quiet || !report.is_whole() {
+        let image = request.image.display();
+        room.screen.say(&format!("{image}: {} of {}", report.rescued, report.size));
+        room.screen.say(&words(report));
+        if !report.is_whole() {
+            room.screen.say("Run it again, with another drive if there is one: it goes on.");
+        }
+    }
+    room.screen.object(&serde_json::json!({
+        "event": "summary",
+        "command": "rescue",
+        "size": report.size.0,
+        "rescued": report.rescued.0,
+        "mended": report.mended,
+        "files": report.files.map(|(files, _)| files),
+        "damaged": report.files.map(|(_, damaged)| damaged),
+    }))?;
+    Ok(())
+}
+
+fn words(report: &RescueReport) -> String {
+    let mended = if report.mended { ", made good from recovery data" } else { "" };
+    match report.files {
+        None => "No disc of coldcut's can be recognised in it.".to_owned(),
+        Some((files, 0)) => format!("All {files} files are whole{mended}."),
+        Some((files, damaged)) => format!("{damaged} of {files} files are damaged{mended}."),
+    }
+}

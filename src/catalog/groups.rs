@@ -1,0 +1,94 @@
+//! Recovery discs and the discs that they cover: what can be made again if it is lost (format 11).
+
+use super::error::Fault;
+use super::{Catalog, Result, SetId};
+use crate::model::DiscNo;
+use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
+
+/// Discs that are protected together, and the recovery discs that were made for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryGroup {
+    pub discs: Vec<DiscNo>,
+    pub recovery: Vec<DiscNo>,
+}
+
+impl Catalog {
+    /// `disc` is a recovery disc for these discs.
+    pub fn record_recovery_disc(
+        &mut self,
+        set: SetId,
+        disc: DiscNo,
+        covered: &[DiscNo],
+    ) -> Result<()> {
+        self.write("recording a recovery disc", |tx| {
+            let sql = "INSERT OR IGNORE INTO covered(set_id, recovery, disc) VALUES(?,?,?)";
+            for covered in covered {
+                tx.prepare_cached(sql)?.execute(params![set.0, disc.0, covered.0])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// All groups, the first discs first. The recovery discs of a group cover the same discs.
+    pub fn recovery_groups(&self, set: SetId) -> Result<Vec<RecoveryGroup>> {
+        self.read("listing recovery discs", |conn| {
+            let mut groups: BTreeMap<Vec<DiscNo>, Vec<DiscNo>> = BTreeMap::new();
+            for (recovery, discs) in covered(conn, set)? {
+                groups.entry(discs).or_default().push(recovery);
+            }
+            let group = |(discs, recovery)| RecoveryGroup { discs, recovery };
+            Ok(groups.into_iter().map(group).collect())
+        })
+    }
+
+    /// The discs that a recovery disc covers; none if it is no recovery disc.
+    pub fn covered_by(&self, set: SetId, disc: DiscNo) -> Result<Vec<DiscNo>> {
+        self.read("looking at a disc", |conn| {
+            Ok(covered(conn, set)?.remove(&disc).unwrap_or_default())
+        })
+    }
+
+    /// Whether there is a recovery disc for this disc.
+    pub fn is_covered(&self, set: SetId, disc: DiscNo) -> Result<bool> {
+        self.read("looking at a disc", |conn| {
+            let sql = "SELECT 1 FROM covered WHERE set_id=? AND disc=? LIMIT 1";
+            Ok(conn.prepare_cached(sql)?.exists(params![set.0, disc.0])?)
+        })
+    }
+}
+
+fn covered(conn: &Connection, set: SetId) -> Result<BTreeMap<DiscNo, Vec<DiscNo>>, Fault> {
+    let sql = "SELECT recovery, disc FROM covered WHERE set_id=? ORDER BY recovery, disc";
+    let mut query = conn.prepare(sql)?;
+    let mut rows = query.query([set.0])?;
+    let mut covered: BTreeMap<DiscNo, Vec<DiscNo>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        covered.entry(DiscNo(row.get(0)?)).or_default().push(DiscNo(row.get(1)?));
+    }
+    Ok(covered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn recovery_discs_for_the_same_discs_are_one_group() {
+        let mut bench = Bench::new();
+        let set = bench.set;
+        for _ in 0..4 {
+            bench.next_disc();
+        }
+        let [one, two, three, four] = [1, 2, 3, 4].map(DiscNo);
+        bench.cat().record_recovery_disc(set, three, &[one, two]).unwrap();
+        bench.cat().record_recovery_disc(set, four, &[two, one]).unwrap();
+        let group = RecoveryGroup { discs: vec![one, two], recovery: vec![three, four] };
+        assert_eq!(bench.cat().recovery_groups(set).unwrap(), [group]);
+        assert_eq!(bench.cat().covered_by(set, three).unwrap(), [one, two]);
+        assert_eq!(bench.cat().covered_by(set, one).unwrap(), []);
+        assert!(bench.cat().is_covered(set, one).unwrap());
+        assert!(!bench.cat().is_covered(set, three).unwrap());
+    }
+}

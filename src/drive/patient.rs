@@ -1,0 +1,137 @@
+//! A file of a disc to its end, whatever can be read of it: copies of the disc fill each other's
+//! holes, and zeros stand for what none of them gives. For whoever can make good what is missing.
+
+use std::io::{self, Read};
+
+use super::reader::{DiscFile, DiscReader, ReadError};
+use crate::model::size::{CLUSTER, SECTOR};
+
+/// The stream, and how much of it is zeros that nobody wrote.
+pub struct Patient<'a> {
+    copies: Vec<(&'a dyn DiscReader, &'a DiscFile)>,
+    size: u64,
+    at: u64,
+    /// Bytes that no copy gives.
+    pub missing: u64,
+}
+
+impl<'a> Patient<'a> {
+    /// The file `path` as the copies have it; `None` if it is on none of them.
+    pub fn open(copies: &[&'a dyn DiscReader], path: &str) -> Option<Patient<'a>> {
+        let copies: Vec<_> =
+            copies.iter().filter_map(|&disc| Some((disc, disc.file(path)?))).collect();
+        let size = copies.iter().map(|(_, file)| file.size.0).max()?;
+        Some(Patient { copies, size, at: 0, missing: 0 })
+    }
+
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wanted = (self.size - self.at).min(buf.len() as u64) as usize;
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let mut hole = u64::MAX;
+        for (disc, file) in &self.copies {
+            match disc.read_at(file, self.at, &mut buf[..wanted]) {
+                Ok(0) => {}
+                Ok(read) => {
+                    self.at += read as u64;
+                    return Ok(read);
+                }
+                Err(error) => hole = hole.min(hole_of(&error, self.at)),
+            }
+        }
+        let zeros = hole.min(wanted as u64);
+        buf[..zeros as usize].fill(0);
+        self.at += zeros;
+        self.missing += zeros;
+        Ok(zeros as usize)
+    }
+}
+
+/// How far a hole goes that begins here. The error correction of a BD covers a cluster: its
+/// sectors fail together, and each failure costs up to a minute.
+fn hole_of(error: &ReadError, at: u64) -> u64 {
+    let position = match error {
+        ReadError::Unreadable { sector, .. } => sector.bytes().0 + at % SECTOR,
+        ReadError::Io { .. } => at,
+    };
+    let cluster = CLUSTER.bytes().0;
+    cluster - position % cluster
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Bytes, Sectors};
+
+    /// A disc of one file of ones, unreadable from one sector to another.
+    struct Hurt(Vec<DiscFile>, std::ops::Range<u64>);
+
+    impl Hurt {
+        fn new(bad: std::ops::Range<u64>) -> Hurt {
+            Hurt(vec![DiscFile::without_place("x", Bytes(300_000))], bad)
+        }
+    }
+
+    impl DiscReader for Hurt {
+        fn title(&self) -> String {
+            "hurt".into()
+        }
+        fn files(&self) -> &[DiscFile] {
+            &self.0
+        }
+        fn read_at(
+            &self,
+            file: &DiscFile,
+            offset: u64,
+            buf: &mut [u8],
+        ) -> Result<usize, ReadError> {
+            let sector = offset / SECTOR;
+            if self.1.contains(&sector) {
+                let (disc, path) = (self.title(), file.path.clone());
+                let sector = Sectors(sector);
+                return Err(ReadError::Unreadable { disc, path, sector, source: None });
+            }
+            let end = if sector < self.1.start { self.1.start * SECTOR } else { file.size.0 };
+            let read = buf.len().min((end.min(file.size.0) - offset) as usize);
+            buf[..read].fill(1);
+            Ok(read)
+        }
+        fn volume(&self) -> Option<super::super::reader::Volume> {
+            None
+        }
+
+        fn image_sectors(&self) -> Option<Sectors> {
+            None
+        }
+    }
+
+    fn read(copies: &[&dyn DiscReader]) -> (Vec<u8>, u64) {
+        let mut patient = Patient::open(copies, "x").unwrap();
+        let mut bytes = Vec::new();
+        patient.read_to_end(&mut bytes).unwrap();
+        (bytes, patient.missing)
+    }
+
+    #[test]
+    fn zeros_stand_for_what_cannot_be_read_up_to_the_end_of_its_cluster() {
+        let (bytes, missing) = read(&[&Hurt::new(40..50)]);
+        assert_eq!((bytes.len(), missing), (300_000, 24 * SECTOR));
+        let zeros = 40 * 2048..64 * 2048;
+        assert!(bytes.iter().enumerate().all(|(i, &b)| b == u8::from(!zeros.contains(&i))));
+    }
+
+    #[test]
+    fn copies_fill_each_others_holes() {
+        let (bytes, missing) = read(&[&Hurt::new(40..50), &Hurt::new(0..3), &Hurt::new(99..100)]);
+        assert_eq!(missing, 0);
+        assert!(bytes == vec![1; 300_000]);
+        assert!(Patient::open(&[&Hurt::new(0..1)], "y").is_none());
+    }
+}

@@ -1,0 +1,121 @@
+//! A medium as a row of sectors, whatever is on it: what a rescue reads. An image file, a disc in a
+//! drive (past the system's memory), or an image on a shelf that is told to have bad places.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::optical::{Device, Readiness};
+use super::{DriveError, shelf, xorriso};
+use crate::model::Sectors;
+use crate::model::size::SECTOR;
+use crate::port::stop::Stop;
+
+/// A drive may take so long to recognise a bad disc.
+const SPIN_UP: Duration = Duration::from_secs(120);
+/// Direct reads go to addresses of pages (open(2), O_DIRECT).
+const ALIGNMENT: usize = 4096;
+/// The primary volume descriptor (ECMA-119 6.7.1).
+const DESCRIPTOR: u64 = 16;
+
+/// Reads whole sectors, and nothing where one of them cannot be read.
+pub trait SectorSource {
+    /// For people.
+    fn title(&self) -> String;
+    fn sectors(&self) -> Sectors;
+    /// Fills `buf`, whole sectors, from the sector `first` on, or fails.
+    fn read(&self, first: Sectors, buf: &mut [u8]) -> io::Result<()>;
+}
+
+/// An image or a device, open.
+pub struct RawMedium {
+    path: PathBuf,
+    file: File,
+    sectors: Sectors,
+    bad: Range<u64>,
+    is_device: bool,
+}
+
+impl RawMedium {
+    /// A drive is waited for until it knows its disc.
+    pub fn open(path: &Path, stop: &Stop) -> Result<RawMedium, DriveError> {
+        let metadata = fs::metadata(path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => DriveError::Missing(path.to_owned()),
+            _ => DriveError::io("look at", path)(e),
+        })?;
+        if metadata.is_dir() {
+            return Err(DriveError::NotAnImage(path.to_owned()));
+        }
+        if metadata.file_type().is_block_device() {
+            return RawMedium::of_device(path, stop);
+        }
+        let file = File::open(path).map_err(DriveError::io("open", path))?;
+        let sectors = Sectors(metadata.len() / SECTOR);
+        let bad = shelf::bad_sectors_of(path)?;
+        RawMedium { path: path.to_owned(), file, sectors, bad, is_device: false }.sized()
+    }
+
+    fn of_device(path: &Path, stop: &Stop) -> Result<RawMedium, DriveError> {
+        let device = Device::open(path)?;
+        match device.await_ready(SPIN_UP, stop)? {
+            Readiness::Ready => {}
+            Readiness::NoMedium | Readiness::TrayOpen => {
+                return Err(DriveError::Empty { drive: path.display().to_string() });
+            }
+            Readiness::Unusable(sense) | Readiness::StillBusy(sense) => {
+                let (drive, words) = (path.display().to_string(), sense.to_string());
+                return Err(DriveError::Unusable { drive, words });
+            }
+        }
+        let sectors = Sectors(device.size()?.0 / SECTOR);
+        let flags = nix::libc::O_DIRECT | nix::libc::O_CLOEXEC;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(path)
+            .map_err(DriveError::io("read", path))?;
+        RawMedium { path: path.to_owned(), file, sectors, bad: 0..0, is_device: true }.sized()
+    }
+
+    /// The volume says how long it is: a drive gives more, and an image that is cut short less.
+    fn sized(mut self) -> Result<RawMedium, DriveError> {
+        let mut descriptor = [0; SECTOR as usize];
+        if self.read(Sectors(DESCRIPTOR), &mut descriptor).is_ok() {
+            self.sectors = xorriso::size_in(&descriptor).unwrap_or(self.sectors);
+        }
+        Ok(self)
+    }
+
+    fn read_direct(&self, position: u64, buf: &mut [u8]) -> io::Result<()> {
+        let mut space = vec![0; buf.len() + ALIGNMENT];
+        let start = space.as_ptr().align_offset(ALIGNMENT);
+        let aligned = &mut space[start..start + buf.len()];
+        self.file.read_exact_at(aligned, position)?;
+        buf.copy_from_slice(aligned);
+        Ok(())
+    }
+}
+
+impl SectorSource for RawMedium {
+    fn title(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn sectors(&self) -> Sectors {
+        self.sectors
+    }
+
+    fn read(&self, first: Sectors, buf: &mut [u8]) -> io::Result<()> {
+        let end = first.0 + buf.len() as u64 / SECTOR;
+        if first.0 < self.bad.end && self.bad.start < end {
+            return Err(io::Error::from_raw_os_error(nix::libc::EIO));
+        }
+        match self.is_device {
+            true => self.read_direct(first.bytes().0, buf),
+            false => self.file.read_exact_at(buf, first.bytes().0),
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Damaged discs that carry recovery data: repaired in scratch, when nothing else helps, and read
+//! from there as if they were whole. To a restore a mended disc is one more copy, the last one.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::codec::openpgp::Checker;
+use crate::drive::{DiscFile, DiscReader, Folder, Patient, ReadError, Volume};
+use crate::format::DiscTxt;
+use crate::model::{Bytes, DiscNo, RelPath, Sectors};
+use crate::port::files::{free_space, make_private_dir};
+use crate::port::monitor::{Monitor, Phase, Progress};
+use crate::port::stop::Stop;
+use crate::recovery::packets::{Collector, CoveredFile};
+use crate::recovery::program::{self, Repair};
+use crate::recovery::{DIRECTORY, MAIN};
+
+use super::piles::{FoundDisc, identify};
+use super::signatures::distrust;
+use super::{Desk, chain};
+
+/// Where discs are repaired. Each is repaired once, and only if something is read from it.
+pub struct Mender<'a> {
+    scratch: PathBuf,
+    /// Recovery data is signed by nobody: what it makes must bear the disc's signature out.
+    signed_by: Option<&'a Checker>,
+    monitor: &'a dyn Monitor,
+    stop: &'a Stop,
+    /// What became of each disc, by the title of its first copy.
+    done: Mutex<HashMap<String, Mended>>,
+}
+
+/// A repaired disc, or why there is none.
+type Mended = Result<Arc<Workplace>, String>;
+
+/// A disc's files in scratch; they go when nobody reads them any more.
+pub struct Workplace {
+    pub folder: Folder,
+    _dir: Removed,
+}
+
+/// A directory that is removed with all that is in it.
+pub(super) struct Removed(pub PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // What cannot be removed is in scratch and nothing else.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A disc as it would be if it were repaired.
+pub struct Mendable<'m> {
+    mender: &'m Mender<'m>,
+    found: &'m FoundDisc,
+    files: Vec<DiscFile>,
+}
+
+impl<'a> Mender<'a> {
+    pub fn new(scratch: &Path, signed_by: Option<&'a Checker>, desk: Desk<'a>) -> Mender<'a> {
+        let (monitor, stop) = (desk.monitor, desk.stop);
+        Mender { scratch: scratch.to_owned(), signed_by, monitor, stop, done: Mutex::default() }
+    }
+
+    /// The disc once more, to be tried after its copies. `None` if it carries no recovery data.
+    pub fn offer<'m>(&'m self, found: &'m FoundDisc) -> Option<Mendable<'m>> {
+        if !found.copies.iter().any(|copy| has_recovery_data(&**copy)) {
+            return None;
+        }
+        let mut files: Vec<DiscFile> = Vec::new();
+        for file in found.copies.iter().flat_map(|copy| copy.files()) {
+            if files.iter().all(|known| known.path != file.path) {
+                files.push(DiscFile::without_place(&file.path, file.size));
+            }
+        }
+        for covered in covered(&Mender::copies(found, None)) {
+            let path = covered.path.to_string();
+            if files.iter().all(|known| known.path != path) {
+                files.push(DiscFile::without_place(&path, Bytes(covered.size)));
+            }
+        }
+        Some(Mendable { mender: self, found, files })
+    }
+
+    /// The readers to try, in order: the disc's copies, and itself repaired.
+    pub fn copies<'m>(
+        found: &'m FoundDisc,
+        mendable: Option<&'m Mendable<'m>>,
+    ) -> Vec<&'m dyn DiscReader> {
+        let repaired = mendable.map(|mendable| mendable as &dyn DiscReader);
+        found.copies.iter().map(|copy| &**copy).chain(repaired).collect()
+    }
+
+    /// The disc is done with: its room in scratch is free again.
+    pub fn forget(&self, found: &FoundDisc) {
+        self.done().remove(&key(found));
+    }
+
+    /// The files of a disc, repaired; `None` if it has no recovery data, or too little.
+    pub fn folder(&self, disc: &dyn DiscReader) -> Option<Arc<Workplace>> {
+        let title = disc.title();
+        has_recovery_data(disc).then(|| self.mend(&[disc], &title, None).ok())?
+    }
+
+    /// Another medium comes into the drive: what was there is not there any more.
+    pub fn forget_all(&self) {
+        self.done().clear();
+    }
+
+    /// Who a disc is whose `DISC.txt` cannot be read, if its recovery data has it.
+    pub fn name(&self, reader: &dyn DiscReader) -> Option<DiscTxt> {
+        if !has_recovery_data(reader) {
+            return None;
+        }
+        let title = reader.title();
+        let mended = self.once(&title, || self.mend(&[reader], &title, None)).ok()?;
+        identify(&mended.folder).ok().map(|(txt, _)| txt)
+    }
+
+    fn done(&self) -> MutexGuard<'_, HashMap<String, Mended>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The others wait meanwhile: they want the same.
+    fn once(&self, key: &str, mend: impl FnOnce() -> Mended) -> Mended {
+        self.done().entry(key.to_owned()).or_insert_with(mend).clone()
+    }
+
+    fn mended(&self, found: &FoundDisc) -> Mended {
+        let copies = Mender::copies(found, None);
+        let label = found.label();
+        let mend = || self.mend(&copies, &label.to_string(), Some(label.number));
+        self.once(&key(found), mend)
+    }
+
+    fn mend(&self, copies: &[&dyn DiscReader], label: &str, number: Option<DiscNo>) -> Mended {
+        self.monitor.note(&format!("{label} is damaged; it is repaired from its recovery data"));
+        let dir = self.scratch.join(format!("mended-{}", Uuid::new_v4()));
+        let mended = self.mend_in(copies, number, dir);
+        match &mended {
+            Ok(_) => self.monitor.note(&format!("{label} is repaired")),
+            Err(why) => self.monitor.note(&format!("{label} cannot be repaired: {why}")),
+        }
+        mended
+    }
+
+    fn mend_in(&self, copies: &[&dyn DiscReader], number: Option<DiscNo>, dir: PathBuf) -> Mended {
+        program::check(self.stop).map_err(|error| chain(&error))?;
+        make_private_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        let removed = Removed(dir);
+        let dir = &removed.0;
+        let what = "repairing";
+        let total = self.check_space(copies, dir)?;
+        self.monitor.phase(&Phase { what, disc: number.map(|n| n.0), total: Some(total) });
+        self.copy_out(copies, dir)?;
+        check_names(dir)?;
+        let par2 = par2_file(dir).ok_or("no recovery data can be read")?;
+        let mut watch = |percent| {
+            self.monitor.progress(Progress { done: total / 100 * percent, written: None });
+        };
+        match program::repair(dir, &par2, None, &mut watch, self.stop) {
+            Ok(Repair::Done) => {}
+            Ok(Repair::TooMuchLost) => return Err("more is lost than it can make good".to_owned()),
+            Err(error) => return Err(chain(&error)),
+        }
+        let folder = Folder::open(dir).map_err(|error| chain(&error))?;
+        if let Some(why) = self.signed_by.and_then(|checker| distrust(&folder, checker)) {
+            return Err(why);
+        }
+        Ok(Arc::new(Workplace { folder, _dir: removed }))
+    }
+
+    /// The files of an image whose directory is lost, into a new directory: recovery data tells
+    /// what they were, and `par2` finds their blocks in the image.
+    pub fn files_of_image(&self, image: &Path, dir: &Path) -> Result<(), String> {
+        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        let mut collector = Collector::default();
+        File::open(image).and_then(|file| collector.read(file)).map_err(failed)?;
+        check_set(collector)?;
+        program::check(self.stop).map_err(|error| chain(&error))?;
+        fs::create_dir(dir).map_err(failed)?;
+        let total = fs::metadata(image).map_err(failed)?.len();
+        self.monitor.phase(&Phase { what: "repairing", disc: None, total: Some(total) });
+        let mut watch = |percent| {
+            self.monitor.progress(Progress { done: total / 100 * percent, written: None });
+        };
+        let image = std::path::absolute(image).map_err(failed)?;
+        // par2 tells its own files by their names, and looks at nothing outside of the directory.
+        let links = ["disc.par2", "disc.iso"].map(|name| dir.join(name));
+        for link in &links {
+            std::os::unix::fs::symlink(&image, link).map_err(failed)?;
+        }
+        let [par2, blocks] = &links;
+        let repaired = program::repair(dir, par2, Some(blocks), &mut watch, self.stop);
+        for link in &links {
+            fs::remove_file(link).map_err(failed)?;
+        }
+        match repaired {
+            Ok(Repair::Done) => Ok(()),
+            Ok(Repair::TooMuchLost) => {
+                // Nothing is in it.
+                let _ = fs::remove_dir(dir);
+                Err("more is lost than recovery data can make good".to_owned())
+            }
+            Err(error) => Err(chain(&error)),
+        }
+    }
+
+    /// Bytes to copy, if there is room for them and for new ones of what is damaged.
+    fn check_space(&self, copies: &[&dyn DiscReader], dir: &Path) -> Result<u64, String> {
+        let sizes = paths(copies).into_iter().filter_map(|path| Patient::open(copies, &path));
+        let sizes: Vec<u64> = sizes.map(|content| content.size()).collect();
+        let total: u64 = sizes.iter().sum();
+        let need = total + sizes.iter().max().unwrap_or(&0);
+        let free = free_space(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        if need > free {
+            return Err(format!(
+                "{} needs {} and {} are free; free some space, or name another place with --staging",
+                dir.display(),
+                Bytes(need),
+                Bytes(free)
+            ));
+        }
+        Ok(total)
+    }
+
+    /// Whatever can be read of the disc, with zeros for the rest.
+    fn copy_out(&self, copies: &[&dyn DiscReader], dir: &Path) -> Result<(), String> {
+        let mut done = 0;
+        for path in paths(copies) {
+            let Some(content) = Patient::open(copies, &path) else { continue };
+            done += self
+                .copy_file(content, &dir.join(&path), done)
+                .map_err(|error| format!("{}: {error}", dir.join(&path).display()))?;
+        }
+        Ok(())
+    }
+
+    fn copy_file(&self, mut content: Patient, to: &Path, before: u64) -> io::Result<u64> {
+        make_private_dir(to.parent().unwrap_or(to))?;
+        let mut file = File::create_new(to)?;
+        let mut buffer = vec![0; 1 << 20];
+        let mut copied = 0;
+        loop {
+            self.stop.check().map_err(io::Error::other)?;
+            match content.read(&mut buffer)? {
+                0 => return Ok(copied),
+                read => {
+                    file.write_all(&buffer[..read])?;
+                    copied += read as u64;
+                    self.monitor.progress(Progress { done: before + copied, written: None });
+                }
+            }
+        }
+    }
+}
+
+/// What the recovery data covers: a file may be gone from the directory.
+fn covered(copies: &[&dyn DiscReader]) -> Vec<CoveredFile> {
+    let mut collector = Collector::default();
+    if let Some(main) = Patient::open(copies, MAIN) {
+        // What cannot be read of it tells nothing.
+        let _ = collector.read(main);
+    }
+    collector.finish().map(|set| set.files).unwrap_or_default()
+}
+
+fn has_recovery_data(reader: &dyn DiscReader) -> bool {
+    reader.files().iter().any(|file| file.path.starts_with("parity/"))
+}
+
+/// Media of one disc are repaired together, and the first of them stands for all.
+fn key(found: &FoundDisc) -> String {
+    found.copies.first().map(|copy| copy.title()).unwrap_or_default()
+}
+
+/// The files of a disc, as its copies list them. A name that leads elsewhere is none of ours.
+fn paths(copies: &[&dyn DiscReader]) -> Vec<String> {
+    let mut paths: Vec<String> = copies
+        .iter()
+        .flat_map(|copy| copy.files())
+        .map(|file| file.path.clone())
+        .filter(|path| RelPath::new(path.as_bytes()).is_some())
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// The discs' recovery data may be anybody's: a name in it that leads out of the directory is not
+/// handed to a program that writes there.
+fn check_names(dir: &Path) -> Result<(), String> {
+    let mut collector = Collector::default();
+    for path in par2_files(dir) {
+        File::open(path)
+            .and_then(|file| collector.read(file))
+            .map_err(|error| error.to_string())?;
+    }
+    check_set(collector)
+}
+
+fn check_set(collector: Collector) -> Result<(), String> {
+    let set = collector.finish().ok_or("there is no recovery data that can be used")?;
+    match set.files.iter().all(|file| crate::recovery::covers(&file.path.to_string())) {
+        true => Ok(()),
+        false => Err("its recovery data names files that it cannot cover".to_owned()),
+    }
+}
+
+/// The main file, or what is there of the others: each describes the set.
+fn par2_file(dir: &Path) -> Option<PathBuf> {
+    let main = dir.join(MAIN);
+    if main.exists() { Some(main) } else { par2_files(dir).into_iter().next() }
+}
+
+fn par2_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.join(DIRECTORY)).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "par2"));
+    files.sort();
+    files
+}
+
+impl DiscReader for Mendable<'_> {
+    fn title(&self) -> String {
+        format!("{}, repaired", self.found.label())
+    }
+
+    fn files(&self) -> &[DiscFile] {
+        &self.files
+    }
+
+    fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
+        let failed = |words: String| ReadError::Io {
+            disc: self.title(),
+            path: file.path.clone(),
+            source: io::Error::other(words),
+        };
+        let mended = self.mender.mended(self.found).map_err(failed)?;
+        let there = mended.folder.file(&file.path);
+        let whole = there.ok_or_else(|| failed("is missing".to_owned()))?;
+        mended.folder.read_at(whole, offset, buf)
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        self.found.copies.iter().find_map(|copy| copy.volume())
+    }
+
+    fn image_sectors(&self) -> Option<Sectors> {
+        None
+    }
+}

@@ -1,0 +1,123 @@
+//! Makes the recovery data of a disc, when all that it covers is in staging.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::PackError;
+use super::closing::StagedFile;
+use super::filler::DiscInWork;
+use super::room::{add_recovery, image, sums_size};
+use crate::model::Digest;
+use crate::port::files::sync_dir;
+use crate::port::monitor::{Monitor, Phase, Progress};
+use crate::port::stop::Stop;
+use crate::recovery::geometry::{Geometry, Layout};
+use crate::recovery::program::{ProgramError, create};
+use crate::recovery::{DIRECTORY, covers};
+
+/// Who hears how far the work has come, and who may stop it.
+#[derive(Clone, Copy)]
+pub struct Watchers<'a> {
+    pub monitor: &'a dyn Monitor,
+    pub stop: &'a Stop,
+}
+
+/// For how many percent of the disc there will be recovery data, known before its texts say so:
+/// as many as are wanted; fewer where most of the disc was packed when less was wanted.
+pub(super) fn percent(disc: &DiscInWork, files: &[StagedFile]) -> u8 {
+    let Some(geometry) = disc.room.recovery() else { return 0 };
+    let mut sized = sizes(files);
+    for (path, size) in disc.room.files() {
+        if sized.iter().all(|(known, _)| known != path) {
+            sized.push((path.clone(), *size));
+        }
+    }
+    let wanted = geometry.layout(&sized, 0).recovery_blocks;
+    match fitting(disc, geometry, sized.clone()) {
+        None => 0,
+        Some(layout) if layout.recovery_blocks == wanted => geometry.percent,
+        Some(layout) => geometry.covered_percent(&sized, layout.recovery_blocks),
+    }
+}
+
+/// Makes recovery data over the disc's `files`, durable in staging.
+pub(super) fn protect(
+    disc: &DiscInWork,
+    files: &[StagedFile],
+    watchers: Watchers,
+) -> Result<Vec<StagedFile>, PackError> {
+    clear(&disc.dir.join(DIRECTORY))?;
+    let Some(geometry) = disc.room.recovery() else { return Ok(Vec::new()) };
+    let Some(layout) = fitting(disc, geometry, sizes(files)) else { return Ok(Vec::new()) };
+    let covered: Vec<&StagedFile> = files.iter().filter(|file| covers(&file.path)).collect();
+    let paths: Vec<&str> = covered.iter().map(|file| file.path.as_str()).collect();
+    let total = covered.iter().map(|file| file.size).sum::<u64>();
+    let Watchers { monitor, stop } = watchers;
+    monitor.phase(&Phase { what: "protecting", disc: Some(disc.number.0), total: Some(total) });
+    let mut watch = |percent: u64| {
+        monitor.progress(Progress { done: total / 100 * percent, written: None });
+    };
+    create(&disc.dir, &paths, geometry.block, &layout, &mut watch, stop).map_err(|error| {
+        match error {
+            ProgramError::Stopped(stopped) => stopped.into(),
+            error => PackError::Recovery(error),
+        }
+    })?;
+    let made: Result<Vec<_>, _> =
+        layout.files.iter().map(|(path, _)| keep(&disc.dir, path)).collect();
+    let parity = disc.dir.join(DIRECTORY);
+    sync_dir(&parity).and_then(|()| sync_dir(&disc.dir)).map_err(PackError::staging(&parity))?;
+    made
+}
+
+/// What a run that was stopped has left.
+fn clear(dir: &Path) -> Result<(), PackError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(PackError::staging(dir)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sizes(files: &[StagedFile]) -> Vec<(String, u64)> {
+    files.iter().map(|file| (file.path.clone(), file.size)).collect()
+}
+
+/// As many recovery blocks as are wanted, or as the disc takes.
+fn fitting(disc: &DiscInWork, geometry: Geometry, mut sized: Vec<(String, u64)>) -> Option<Layout> {
+    sized.push(("SHA256SUMS".to_owned(), sums_size(&sized)));
+    let fits = |layout: &Layout| {
+        let mut all = sized.clone();
+        add_recovery(&mut all, layout.files.clone());
+        image(&all) <= disc.room.capacity()
+    };
+    let wanted = geometry.layout(&sized, 0);
+    let fewer = (1..=wanted.recovery_blocks).rev().map(|n| geometry.with_blocks(&sized, n));
+    fewer.into_iter().find(fits)
+}
+
+/// Makes a file durable that another program wrote, and learns its sum.
+fn keep(dir: &Path, path: &str) -> Result<StagedFile, PackError> {
+    let file = dir.join(path);
+    let read = || -> io::Result<(u64, Digest)> {
+        let mut from = File::open(&file)?;
+        from.sync_all()?;
+        let (mut hasher, mut size) = (Sha256::new(), 0);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match from.read(&mut buffer)? {
+                0 => return Ok((size, Digest(hasher.finalize().into()))),
+                read => {
+                    hasher.update(&buffer[..read]);
+                    size += read as u64;
+                }
+            }
+        }
+    };
+    let (size, sha256) = read().map_err(PackError::staging(&file))?;
+    Ok(StagedFile { path: path.to_owned(), size, sha256 })
+}
