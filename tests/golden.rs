@@ -49,8 +49,8 @@ impl Golden {
     fn comes_back_by_hand(&self) -> &Golden {
         let [_, key] = self.key;
         let line = format!(
-            "last=$(printf '%s\\n' discs/*.iso | tail -n 1)
-             bash \"$last/restore.sh\" {key} by-hand discs/*.iso"
+            "script=$(printf '%s\\n' discs/*.iso/restore.sh | tail -n 1)
+             bash \"$script\" {key} by-hand discs/*.iso"
         );
         self.sandbox.bash(&line).ok();
         self.is_the_source("by-hand");
@@ -183,6 +183,16 @@ fn recovery_data_mends() {
         )
         .ok();
     golden.comes_back_with_a_hole();
+}
+
+/// A disc is lost: the recovery disc of its group makes it again.
+#[test]
+fn a_lost_disc_is_made_again() {
+    let golden = Golden::new("group", OPEN);
+    golden.comes_back_by_hand().comes_back();
+    golden.sandbox.bash("rm shelf/golden-0001.iso").ok();
+    golden.sandbox.run(["restore", "shelf", "again", "--yes"]).ok();
+    golden.is_the_source("again");
 }
 
 impl Golden {

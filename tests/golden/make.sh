@@ -102,6 +102,7 @@ discs_of() {
     split) backup --compress none --archive-size 900K --disc-size 2560K ;;
     hostile) backup ;;
     parity) backup --parity 20 ;;
+    group) backup --compress none --disc-size 2560K --parity-discs 1/2 ;;
     signed) backup --sign "$key" ;;
   esac
 }
@@ -115,7 +116,7 @@ make_one() {
     cd "$work/source"
     case $name in
       hostile) hostile_tree ;;
-      split) long_tree ;;
+      split | group) long_tree ;;
       *) small_tree ;;
     esac
   )
@@ -130,7 +131,7 @@ make_one() {
 }
 
 [ -e "$key" ] || make_key
-[ $# -gt 0 ] || set -- plain zstd passphrase certificate hidden split hostile parity signed
+[ $# -gt 0 ] || set -- plain zstd passphrase certificate hidden split hostile parity group signed
 for name in "$@"; do
   if [ -e "$here/$name" ]; then say "$name is there"; else make_one "$name"; fi
 done
