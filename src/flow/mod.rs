@@ -25,6 +25,8 @@ pub mod locating;
 mod media_tests;
 mod mending;
 pub mod migrating;
+mod obtaining;
+mod opening;
 mod packing;
 pub mod piles;
 pub mod query;

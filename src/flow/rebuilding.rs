@@ -21,7 +21,8 @@ use crate::port::monitor::{Phase, Trouble};
 
 use super::keys::{KeyRing, KnownKeys};
 use super::piles::{Pile, Piles};
-use super::restoring::{check_listings, note_problems};
+use super::opening::check_listings;
+use super::restoring::note_problems;
 use super::rows::FromDiscs;
 use super::staging::Staging;
 use super::{Desk, FlowError, chain};

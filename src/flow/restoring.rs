@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, CatalogError, DiscState};
-use crate::codec::openpgp::{Checker, OpenError, Opener};
-use crate::drive::{DiscReader, Drive, FileReader, Label};
+use crate::catalog::{Access, Catalog, CatalogError};
+use crate::codec::openpgp::{Checker, Opener};
+use crate::drive::Drive;
 use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
@@ -17,28 +17,19 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::{Answer, Operator};
 use crate::port::stop::Stopped;
 use crate::restore::extract::{Restorer, Tally};
-use crate::restore::index::{CATALOG, Fetch, INDEX, SNAPSHOT};
+use crate::restore::index::Fetch;
 use crate::restore::nodes::DirPolicy;
 use crate::restore::place::{Overwrite, PlaceError, Target};
 use crate::restore::plan::{Plan, Why, plan};
 use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
-use super::gathering::{Gathered, group_of};
 use super::keys::KeyRing;
 use super::mending::Mender;
-use super::piles::{FoundDisc, Pile, Piles, Problem, ProblemKind, look, look_in, wrong_disc};
-use super::remaking::remake;
+use super::opening::open_set;
+use super::piles::{FoundDisc, Pile, Piles, Problem, ProblemKind, look, look_in};
 use super::rows::{Chosen, FromDiscs, KnownIn};
-use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, chain};
-
-/// So many listings are tried before a passphrase counts as wrong: the first bytes of some may be
-/// damaged, and each try takes a twentieth of a second.
-const LISTINGS_TRIED: usize = 8;
-
-/// So often a person may say that a disc is there now, and it is not.
-const PATIENCE: usize = 20;
 
 /// What a restore is asked to do.
 pub struct RestoreRequest<'a> {
@@ -134,7 +125,7 @@ pub fn restore(
     let mut pile = piles.choose(request.name.as_ref())?;
     let known = local_catalog(request, &mut pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
-    let opener = if needs_key { open_set(request, &pile, known.as_ref())? } else { None };
+    let opener = if needs_key { open_set(&request.keys, &pile, known.as_ref())? } else { None };
     if known.is_none() {
         ask_newest_catalog(request, &mut pile, opener.as_ref(), &mender, desk)?;
     }
@@ -261,82 +252,23 @@ fn find_set(catalog: &Path, pile: &Pile) -> Result<Option<KnownIn>, FlowError> {
     Ok(set.map(|set| KnownIn { catalog, set: set.id }))
 }
 
-/// What opens the set's files; a wrong passphrase is told before any work.
-fn open_set(
-    request: &RestoreRequest,
-    pile: &Pile,
-    known: Option<&(KnownIn, SnapshotSeq)>,
-) -> Result<Option<Opener>, FlowError> {
-    let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
-    let Some(encryption) = encryption else { return Ok(None) };
-    let opener = request.keys.opener(&pile.name, encryption)?;
-    if let Some(opener) = &opener {
-        check_token(opener, known, &pile.name)?;
-        check_listings(opener, pile)?;
-    }
-    Ok(opener)
-}
-
-fn check_token(
-    opener: &Opener,
-    known: Option<&(KnownIn, SnapshotSeq)>,
-    name: &SetName,
-) -> Result<(), FlowError> {
-    let Some((known, _)) = known else { return Ok(()) };
-    let sets = known.catalog.sets()?;
-    let token = sets.iter().find(|set| set.id == known.set).and_then(|s| s.facts.token.as_deref());
-    match token.map(|token| opener.opens(token)) {
-        Some(Ok(false)) => Err(FlowError::WrongPassphrase(name.clone())),
-        // A damaged token proves nothing.
-        _ => Ok(()),
-    }
-}
-
-/// Opens the smallest listings until one opens.
-pub(super) fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
-    let mut listings: Vec<(u64, &dyn DiscReader, &crate::drive::DiscFile)> = Vec::new();
-    for copy in pile.all().flat_map(|found| &found.copies) {
-        for name in [INDEX, SNAPSHOT, CATALOG] {
-            if let Some(file) = copy.file(&format!("{name}.gpg")) {
-                listings.push((file.size.0, &**copy, file));
-            }
-        }
-    }
-    listings.sort_by_key(|&(size, ..)| size);
-    let mut refused = None;
-    for (_, reader, file) in listings.into_iter().take(LISTINGS_TRIED) {
-        match opener.open(FileReader::new(reader, file)) {
-            Ok(_) => return Ok(()),
-            Err(error @ (OpenError::Damaged(_) | OpenError::Read(_) | OpenError::NotOpenPgp)) => {
-                drop(error);
-            }
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    match refused {
-        None => Ok(()),
-        Some(OpenError::WrongPassphrase) => Err(FlowError::WrongPassphrase(pile.name.clone())),
-        Some(error) => Err(error.into()),
-    }
-}
-
 /// One restore under way.
-struct Session<'a> {
-    request: &'a RestoreRequest<'a>,
-    desk: Desk<'a>,
-    pile: Pile,
+pub(super) struct Session<'a> {
+    pub(super) request: &'a RestoreRequest<'a>,
+    pub(super) desk: Desk<'a>,
+    pub(super) pile: Pile,
     /// Discs come through it, one after the other.
-    drive: Option<&'a mut (dyn Drive + 'static)>,
+    pub(super) drive: Option<&'a mut (dyn Drive + 'static)>,
     opener: Option<Opener>,
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
-    known: Option<KnownIn>,
-    mender: Mender<'a>,
+    pub(super) known: Option<KnownIn>,
+    pub(super) mender: Mender<'a>,
     /// Discs that were to be made from their groups; each is tried once.
-    remade: BTreeSet<DiscNo>,
+    pub(super) remade: BTreeSet<DiscNo>,
     /// Made again, and not needed yet: where discs come through a drive, none stays otherwise.
-    made: BTreeMap<DiscNo, FoundDisc>,
+    pub(super) made: BTreeMap<DiscNo, FoundDisc>,
     /// Nobody had these.
-    never_came: BTreeSet<DiscNo>,
+    pub(super) never_came: BTreeSet<DiscNo>,
 }
 
 /// How the target stood before anything was done.
@@ -501,12 +433,6 @@ impl Session<'_> {
         }
     }
 
-    /// Where a person keeps the disc, if the catalog knows.
-    fn kept(&self, disc: DiscNo) -> String {
-        let known = self.known.as_ref();
-        known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
-    }
-
     fn absent(&self, plan: &Plan) -> Vec<DiscNo> {
         let discs = plan.discs.keys().copied();
         discs.filter(|number| !self.pile.discs.contains_key(number)).collect()
@@ -584,179 +510,6 @@ impl Session<'_> {
         let restored = restorer.disc(number, &copies, self.opener.as_ref(), &locate);
         self.mender.forget(found);
         restored
-    }
-
-    /// Whether the disc is at hand, now or after a person was asked for it.
-    fn obtain(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        if self.drive.is_some() {
-            return self.obtain_in_drive(number);
-        }
-        for _ in 0..PATIENCE {
-            if self.is_at_hand(number) || self.remake(number)? {
-                return Ok(true);
-            }
-            self.desk.stop.check()?;
-            let (name, from) = (&self.pile.name, self.request.from.display());
-            let kept = self.kept(number);
-            let request = format!("disc {number} of {name}{kept} is needed in {from}");
-            if self.desk.operator.hands(&request) != Answer::Yes {
-                return Ok(false);
-            }
-            self.look_again()?;
-        }
-        Ok(false)
-    }
-
-    /// Makes a disc that is lost from the others of its group, where they are at hand.
-    fn remake(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        // One that is there and is not the right one was told of already.
-        if self.pile.discs.contains_key(&number) || !self.remade.insert(number) {
-            return Ok(false);
-        }
-        let RestoreRequest { scratch, signed_by, .. } = self.request;
-        let made = remake(&self.pile, number, scratch, signed_by.as_ref(), self.desk)?;
-        let is_made = made.iter().any(|found| found.txt.disc == number);
-        self.pile.discs.extend(made.into_iter().map(|found| (found.txt.disc, found)));
-        Ok(is_made)
-    }
-
-    /// The newest listing may be on a disc that is lost, and nothing else tells of it.
-    fn remake_newer(&mut self) -> Result<(), FlowError> {
-        if self.drive.is_some() || self.request.dry_run {
-            return Ok(());
-        }
-        let discs = self.pile.discs.values();
-        let listed = discs.clone().filter(|found| found.txt.listings.snapshot);
-        let newest = listed.map(|found| found.txt.disc).max();
-        let covered = discs.filter_map(|found| found.txt.group.as_ref()).flat_map(|g| &g.discs);
-        let newer: BTreeSet<DiscNo> =
-            covered.copied().filter(|disc| Some(*disc) > newest).collect();
-        for disc in newer {
-            self.remake(disc)?;
-        }
-        Ok(())
-    }
-
-    /// Each disc is inserted once; the one before is handed out. One that was lost is not asked for
-    /// where its group can make it again.
-    fn obtain_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        if self.pile.discs.contains_key(&number) {
-            return Ok(true);
-        }
-        if let Some(made) = self.made.remove(&number) {
-            self.pile.discs.insert(number, made);
-            return Ok(true);
-        }
-        let is_there = self.has_copy(number)? && self.insert(number)?;
-        if !is_there {
-            self.never_came.insert(number);
-        }
-        Ok(is_there || self.remake_in_drive(number)?)
-    }
-
-    /// Whether a person may have the disc, for all that is known.
-    fn has_copy(&self, number: DiscNo) -> Result<bool, FlowError> {
-        let Some(known) = &self.known else { return Ok(true) };
-        let discs = known.catalog.discs(known.set)?;
-        let gone = discs.iter().find(|disc| disc.number == number && disc.state == DiscState::Gone);
-        let makes = || group_of(known, number, &self.never_came);
-        Ok(gone.is_none() || makes()?.is_none())
-    }
-
-    /// Has the disc put into the drive; false if it never came.
-    fn insert(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        let kept = self.kept(number);
-        let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
-        // Nothing may hold a disc that is to be handed out.
-        self.pile.discs.clear();
-        self.mender.forget_all();
-        if let Some(slot) = drive.slot() {
-            slot.eject()?;
-        }
-        let uuid = self.pile.uuid;
-        let wanted = format!("disc {number} of {}{kept}", self.pile.name);
-        let is_it = |pile: &Pile| pile.uuid == uuid && pile.discs.contains_key(&number);
-        let found = look_in(drive, &self.request.from, &wanted, self.desk, |piles| {
-            piles.sets.iter().any(is_it)
-        });
-        match found {
-            Ok(piles) => {
-                let piles = piles.must_be_signed(self.request.signed_by.as_ref())?;
-                let same = piles.sets.into_iter().find(is_it);
-                self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
-                Ok(true)
-            }
-            Err(error @ FlowError::NeverCame { .. }) => {
-                self.desk.monitor.note(&chain(&error));
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes a disc again from the others of its group, which come one after the other.
-    fn remake_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        let RestoreRequest { scratch, .. } = self.request;
-        let (name, desk) = (self.pile.name.clone(), self.desk);
-        let Some(known) = &self.known else { return Ok(false) };
-        let Some(spares) = group_of(known, number, &self.never_came)? else { return Ok(false) };
-        let sources = spares.sources();
-        let begun = Gathered::begin(known, &name, number, &sources, scratch, desk)?;
-        let Some(gathered) = begun else { return Ok(false) };
-        let (here, elsewhere): (Vec<DiscNo>, Vec<DiscNo>) =
-            sources.into_iter().partition(|disc| self.pile.discs.contains_key(disc));
-        for source in here.into_iter().chain(elsewhere) {
-            if !self.pile.discs.contains_key(&source) && !self.insert(source)? {
-                self.never_came.insert(source);
-                return Ok(false);
-            }
-            let found = self.pile.discs.get(&source).and_then(|found| found.copies.first());
-            let Some(medium) = found else { return Ok(false) };
-            gathered.take(source, &**medium, desk)?;
-        }
-        let piles = look(gathered.dir())?;
-        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
-        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
-        let is_made = self.remake(number)?;
-        let made = std::mem::take(&mut self.pile.discs).into_iter();
-        // The images go now; what was made of them stays.
-        let made = made.filter(|(disc, _)| spares.lost.contains(disc));
-        self.made.extend(made);
-        self.pile.discs.extend(self.made.remove(&number).map(|found| (number, found)));
-        Ok(is_made)
-    }
-
-    fn is_at_hand(&self, number: DiscNo) -> bool {
-        let from = &self.request.from;
-        let found = self.pile.discs.get(&number);
-        let wrong = match found {
-            Some(found) => found.swapped_for(from),
-            None => self.label_in_catalog(number).and_then(|label| wrong_disc(from, &label)),
-        };
-        if let Some(words) = &wrong {
-            self.desk.monitor.note(words);
-        }
-        found.is_some() && wrong.is_none()
-    }
-
-    fn label_in_catalog(&self, number: DiscNo) -> Option<Label> {
-        let known = self.known.as_ref()?;
-        let discs = known.catalog.discs(known.set).ok()?;
-        let disc = discs.into_iter().find(|disc| disc.number == number)?;
-        let (set, set_uuid) = (self.pile.name.clone(), self.pile.uuid);
-        Some(Label { set, set_uuid, number, uuid: disc.uuid })
-    }
-
-    fn look_again(&mut self) -> Result<(), FlowError> {
-        let mut piles = look(&self.request.from)?;
-        if self.request.signed_by.is_none() {
-            piles.name_with(|reader| self.mender.name(reader));
-        }
-        let piles = piles.keep_signed(self.request.signed_by.as_ref());
-        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
-        // What is there now counts: the person may have taken a disc out for another one.
-        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
-        Ok(())
     }
 }
 
