@@ -20,8 +20,8 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 
 use super::keys::{KeyRing, KnownKeys};
-use super::piles::{Pile, Piles};
 use super::opening::check_listings;
+use super::piles::{Pile, Piles};
 use super::restoring::note_problems;
 use super::rows::FromDiscs;
 use super::staging::Staging;
