@@ -122,7 +122,7 @@ by_tools() {
 }
 by_restic() { restic init -q && restic backup -q "$1"; }
 by_borg() { borg init -e repokey-blake2 && borg create --compression zstd,3 ::one "$1"; }
-by_dar() { dar -Q -q -c "$work/out/dar" -R "$1" -z"${2:-bzip2}" -K aes:bench -w; }
+by_dar() { dar -Q -q -c "$work/out/dar" -R "$1" -zzstd -K aes:bench -w; }
 
 # Seconds that a command takes.
 seconds() {
@@ -191,7 +191,7 @@ row_2() {
 row_4() {
   local src times best
   src=$(data text); warm "$src"
-  mapfile -t times < <(in_turn "stage $src --compress zstd" "by_restic $src" "by_borg $src" "by_dar $src zstd")
+  mapfile -t times < <(in_turn "stage $src --compress zstd" "by_restic $src" "by_borg $src" "by_dar $src")
   best=$(least "${times[1]}" "${times[2]}")
   row 4 "staged, zstd, compressible" "${times[0]} s" "restic ${times[1]} s, borg ${times[2]} s" "$(ratio "${times[0]}" "$best")" 1.0 " x"
   note "" "the same" "${times[0]} s" "dar, zstd: ${times[3]} s" "$(ratio "${times[0]}" "${times[3]}") x"
@@ -210,8 +210,8 @@ row_5() {
 row_whole() {
   local src times
   src=$(data text); warm "$src"
-  mapfile -t times < <(in_turn "to_shelf $src" "by_tools $src" "by_restic $src" "by_borg $src" "by_dar $src bzip2")
-  note "" "whole run to a shelf, bzip2, compressible" "${times[0]} s" "tools ${times[1]} s, restic ${times[2]} s, borg ${times[3]} s, dar ${times[4]} s" "$(ratio "${times[0]}" "${times[1]}") x tools"
+  mapfile -t times < <(in_turn "to_shelf $src" "by_tools $src" "by_restic $src" "by_borg $src")
+  note "" "whole run to a shelf, bzip2, compressible" "${times[0]} s" "tools ${times[1]} s, restic ${times[2]} s, borg ${times[3]} s" "$(ratio "${times[0]}" "${times[1]}") x tools"
   src=$(data photos); warm "$src"
   mapfile -t times < <(in_turn "to_shelf $src" "by_tools $src" "by_restic $src" "by_borg $src")
   note "" "whole run to a shelf, does not compress" "${times[0]} s" "tools ${times[1]} s, restic ${times[2]} s, borg ${times[3]} s" "$(ratio "${times[0]}" "${times[1]}") x tools"
@@ -239,7 +239,7 @@ row_7() {
   stage "$src"; second=$(catalog_bytes)
   rm -f "$src.made" # it is made anew for others
   row 7 "catalog, 1,000,000 files" "$first bytes" "" "$((first / 1000000))" 190 " bytes a file"
-  row 7 "one more snapshot, 1 % changed" "$((second - first)) bytes" "" "$(((second - first) / 1000000))" 30 " bytes a file"
+  row 7 "one more snapshot, 1 % changed" "$((second - first)) bytes" "" "$(ratio "$((second - first))" 1000000)" 30 " bytes a file"
 }
 
 row_8() {
@@ -315,13 +315,14 @@ for line in sys.stdin:
 }
 
 row_13() {
-  local n src times=() slowest
+  local n src times=() least
   for n in 10000 100000 1000000; do
     src=$(data "small-$n"); warm "$src"; fresh
     times+=("$(ratio "$(seconds stage "$src")" "$(awk -v n="$n" 'BEGIN { print n / 1e6 }')")")
   done
-  slowest=$(printf '%s\n' "${times[@]}" | sort -n | tail -1)
-  row 13 "first run, 10,000, 100,000, 1,000,000 files" "${times[0]}, ${times[1]}, ${times[2]} µs a file" "" "$(ratio "$slowest" "${times[0]}")" 1.2 " x"
+  # The smallest run is mostly what every run costs: the best of the smaller ones is the measure.
+  least=$(least "${times[0]}" "${times[1]}")
+  row 13 "first run, 10,000, 100,000, 1,000,000 files" "${times[0]}, ${times[1]}, ${times[2]} µs a file" "" "$(ratio "${times[2]}" "$least")" 1.2 " x"
 }
 
 restored_plain() { coldcut restore "$work/shelf" "$work/out" --quiet --yes; }
