@@ -275,10 +275,15 @@ impl<'a> Case<'a> {
         self.restore(&none, &self.may_be_lost_alone());
     }
 
-    /// Whatever comes back is as it was at some run.
+    /// Whatever comes back is as it was at some run. Not every bit of a directory matters: where all
+    /// of the newest run came back, nobody need be told of anything.
     fn restore_blind(&self, words: &[&str]) {
         let (run, target) = self.run_restore(words);
-        assert!(code(&run) != 0 || self.cell.damage == Damage::Twin, "{}", run.story());
+        let is_good = code(&run) == 0 && self.cell.damage != Damage::Twin;
+        if is_good {
+            let missing = self.bench.missing(&target, &self.what(), &run);
+            assert!(missing.is_empty(), "lost silently: {missing:?}\n{}", run.story());
+        }
         self.nothing_is_wrong(&target, &run);
     }
 

@@ -104,9 +104,10 @@ fn offences(page: &Page, packages: &[Package]) -> Vec<String> {
             found.push(format!("{}: comes from {source}", package.title()));
         }
         let exceptions = page.licenses.exceptions.iter().filter(|e| e.name == package.name);
-        let more: BTreeSet<&String> = exceptions.flat_map(|e| &e.allow).collect();
+        let more: BTreeSet<&str> = exceptions.flat_map(|e| &e.allow).map(String::as_str).collect();
+        let bare = |licence: &str| licence.replace("-only", "").replace("-or-later", "");
         let allows = |licence: &str| {
-            page.licenses.allow.contains(licence) || more.contains(&licence.to_owned())
+            page.licenses.allow.contains(licence) || more.contains(bare(licence).as_str())
         };
         let licence = package.license.as_deref().unwrap_or("nothing");
         if !is_allowed(licence, &allows) {

@@ -156,3 +156,29 @@ fn damage_found_by_verify_is_exit_5_and_names_the_file() {
     let intact = fs::read_dir(sandbox.path("back")).unwrap().count();
     assert!(intact >= 4, "{intact}\n{}", run.story());
 }
+
+/// A digit of its identity is wrong in DISC.txt, or in README.txt: the other text says which disc it
+/// is, and nobody takes it for a foreign one.
+#[test]
+fn a_disc_whose_identity_has_a_wrong_digit_in_one_text_is_that_disc_all_the_same() {
+    for text_of in ["disc_uuid=", "Disc:      "] {
+        let sandbox = three_discs();
+        backup(&sandbox).ok();
+        let image = sandbox.images().remove(0);
+        let mut bytes = fs::read(&image).unwrap();
+        let wanted = text_of.as_bytes();
+        let places = bytes.windows(wanted.len()).filter(|window| window == &wanted).count();
+        assert_eq!(places, 1, "{text_of:?} is not where it is looked for");
+        let at = bytes.windows(wanted.len()).position(|window| window == wanted).unwrap();
+        let digit = &mut bytes[at + wanted.len()];
+        *digit = if *digit == b'0' { b'1' } else { b'0' };
+        fs::write(&image, bytes).unwrap();
+        restore(&sandbox, "known").ok();
+        assert_same_tree(&sandbox.source(), &sandbox.path("known"));
+        fs::write(sandbox.source().join("new"), "new\n").unwrap();
+        backup(&sandbox).ok();
+        let (shelf, target) = (text(&sandbox.shelf()), text(&sandbox.path("alone")));
+        sandbox.run(["restore", "--catalog", "none", &shelf, &target]).ok();
+        assert_same_tree(&sandbox.source(), &sandbox.path("alone"));
+    }
+}

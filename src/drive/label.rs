@@ -47,6 +47,14 @@ impl Label {
         })
     }
 
+    /// Who a disc may be: what `DISC.txt` says, then what `README.txt` does. They differ where one of
+    /// them is damaged, and only whoever looks for a certain disc can tell which.
+    pub fn candidates(disc: &dyn DiscReader) -> Vec<Label> {
+        let read = |name| read_file(disc, name).unwrap_or_default();
+        let told = [Label::parse(&read("DISC.txt")), Label::parse_readme(&read("README.txt"))];
+        told.into_iter().flatten().collect()
+    }
+
     /// Reads who a disc is, from `README.txt` where `DISC.txt` is damaged; `Ok(None)` if it is not
     /// one of coldcut's.
     pub fn read(disc: &dyn DiscReader) -> Result<Option<Label>, ReadError> {

@@ -395,7 +395,7 @@ fn is_called_like(image: &Image, wanted: &Label) -> bool {
 fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
     let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
     match Label::read(image) {
-        Ok(Some(label)) if label == *wanted => Ok(()),
+        _ if Label::candidates(image).contains(wanted) => Ok(()),
         Ok(Some(label)) if label.set == wanted.set && label.number == wanted.number => {
             wrong(format!("{label} with another identity ({})", image.title()))
         }

@@ -255,11 +255,15 @@ fn refuse_foreign_discs(
         desk.monitor.note(&super::chain(problem));
     }
     for reader in &found.discs {
-        let Ok(Some(label)) = Label::read(&**reader) else { continue };
-        let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
-        let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)
-            || twins.iter().any(|twin| (twin.number, twin.uuid) == (label.number, label.uuid));
-        if label.set == request.name && !(same_set && same_disc) {
+        let labels = Label::candidates(&**reader);
+        let is_known = |label: &Label| {
+            let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
+            let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)
+                || twins.iter().any(|twin| (twin.number, twin.uuid) == (label.number, label.uuid));
+            same_set && same_disc
+        };
+        let is_named = labels.iter().any(|label| label.set == request.name);
+        if is_named && !labels.iter().any(is_known) {
             let place = drive.title();
             return Err(FlowError::ForeignDiscs { place, name: request.name.clone() });
         }

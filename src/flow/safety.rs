@@ -75,7 +75,8 @@ pub fn assess(
     let with_files = packed.filter(|disc| disc.covers.is_empty());
     safety.drilled = with_files.map(|disc| (disc.info.number, disc.drilled)).collect();
     safety.oldest = good.filter_map(|medium| medium.verified).min();
-    if catalog.snapshots(set.id)?.last().is_some_and(|newest| newest.finished.is_none()) {
+    // A set without a snapshot is one whose first backup broke off before it looked at anything.
+    if catalog.snapshots(set.id)?.last().is_none_or(|newest| newest.finished.is_none()) {
         let words = "the last backup did not end, or is under way: what it did not come to is not \
                      known; `coldcut backup` goes on with it";
         safety.dangers.push(words.to_owned());

@@ -284,7 +284,7 @@ impl Drive for Optical {
             };
         };
         match Label::read(&disc)? {
-            Some(label) if label == *wanted => Ok(Box::new(disc)),
+            _ if Label::candidates(&disc).contains(wanted) => Ok(Box::new(disc)),
             Some(label) if label.set == wanted.set && label.number == wanted.number => {
                 wrong(format!("{label} with another identity"))
             }
