@@ -180,7 +180,7 @@ fn first_tree(source: &Path) {
     for n in 0..6 {
         put(source, &format!("pictures/{n}.jpg"), &Random::new(1000 + n).bytes(150_000));
     }
-    put(source, "film.mkv", &Random::new(2000).bytes(4_500_000));
+    put(source, "film.mkv", &Random::new(2000).bytes(8_000_000));
     put(source, "long.txt", &text(3000, 2_000_000));
     put(source, "odd/new\nline \\ \u{e9}", b"odd");
     put(source, "empty", b"");
