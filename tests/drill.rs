@@ -6,7 +6,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use support::trees::Random;
@@ -121,27 +121,9 @@ fn a_whole_drill_names_each_file_that_did_not_come_back() {
     assert!(counts(&run)[0].1 > 5, "{}", run.story());
 }
 
-/// With a key ring, `cert.asc` and `secret.asc`, and a letter to back up.
-fn with_recipient() -> Sandbox {
-    let mut sandbox = Sandbox::new();
-    let ring = sandbox.path("ring");
-    fs::create_dir(&ring).unwrap();
-    fs::set_permissions(&ring, fs::Permissions::from_mode(0o700)).unwrap();
-    sandbox.set("GNUPGHOME", &ring);
-    sandbox
-        .bash(
-            "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' default default never
-             gpg --batch --armor --export a@example.org > cert.asc
-             gpg --batch --armor --export-secret-keys a@example.org > secret.asc",
-        )
-        .ok();
-    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
-    sandbox
-}
-
 #[test]
 fn recipients_need_their_key_for_a_sample_and_their_key_ring_for_all() {
-    let sandbox = with_recipient();
+    let sandbox = Sandbox::with_recipient();
     let words = [
         "backup",
         "--stage",
@@ -187,7 +169,7 @@ fn each_disc_is_drilled_before_it_is_burned() {
 
 #[test]
 fn what_is_sealed_for_somebody_else_is_tried_while_its_session_keys_are_known() {
-    let sandbox = with_recipient();
+    let sandbox = Sandbox::with_recipient();
     let words = ["backup", "--disc-size", "3M", "--recipient", "cert.asc"];
     // No secret key is within reach.
     fs::rename(sandbox.path("ring"), sandbox.path("ring.away")).unwrap();

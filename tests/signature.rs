@@ -6,7 +6,6 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use support::{Sandbox, assert_same_tree};
@@ -14,10 +13,7 @@ use support::{Sandbox, assert_same_tree};
 /// Two signers, each with its certificate; the second one's secret key is protected.
 fn signers() -> Sandbox {
     let mut sandbox = Sandbox::new();
-    let ring = sandbox.path("ring");
-    fs::create_dir(&ring).unwrap();
-    fs::set_permissions(&ring, fs::Permissions::from_mode(0o700)).unwrap();
-    sandbox.set("GNUPGHOME", &ring);
+    sandbox.make_key_ring();
     sandbox
         .bash(
             "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' ed25519 sign never

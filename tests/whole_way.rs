@@ -196,19 +196,7 @@ fn nobody_in_particular_restores_by_hand_with_the_promised_tools() {
 #[test]
 fn recipients_open_their_set_with_coldcut_and_with_their_own_key_ring() {
     for hidden in [false, true] {
-        let mut sandbox = Sandbox::new();
-        let ring = sandbox.path("ring");
-        fs::create_dir(&ring).unwrap();
-        fs::set_permissions(&ring, fs::Permissions::from_mode(0o700)).unwrap();
-        sandbox.set("GNUPGHOME", &ring);
-        sandbox
-            .bash(
-                "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' default default never
-                 gpg --batch --armor --export a@example.org > cert.asc
-                 gpg --batch --armor --export-secret-keys a@example.org > secret.asc",
-            )
-            .ok();
-        fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+        let sandbox = Sandbox::with_recipient();
         let cert = text(&sandbox.path("cert.asc"));
         let mut options = vec!["--disc-size", "3M", "--recipient", &cert];
         if hidden {
@@ -503,12 +491,9 @@ fn readme_commands(options: &[&str], is_closed: bool) {
     backup(&sandbox, &["--disc-size", "3M", "--passphrase-file", &passphrase, "--flush"]);
     let discs = extract(&sandbox);
     // A person types the passphrase; here gpg's own configuration names it.
-    let ring = sandbox.path("ring");
-    fs::create_dir(&ring).unwrap();
-    fs::set_permissions(&ring, fs::Permissions::from_mode(0o700)).unwrap();
+    sandbox.make_key_ring();
     let answer = format!("batch\npinentry-mode loopback\npassphrase-file {passphrase}\n");
-    fs::write(ring.join("gpg.conf"), answer).unwrap();
-    sandbox.set("GNUPGHOME", &ring);
+    fs::write(sandbox.path("ring/gpg.conf"), answer).unwrap();
     let readme = fs::read_to_string(discs[0].join("README.txt")).unwrap();
     let run = |name: &str, commands: &str| {
         let dir = sandbox.path(name);

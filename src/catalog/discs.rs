@@ -80,6 +80,13 @@ pub struct DiscInfo {
     pub good_copies: u32,
 }
 
+impl DiscInfo {
+    /// Copies that were right when they were last read, of a disc that is safe.
+    pub fn safe_copies(&self) -> u32 {
+        if self.state == DiscState::Verified { self.good_copies } else { 0 }
+    }
+}
+
 impl DiscState {
     pub fn word(self) -> &'static str {
         match self {

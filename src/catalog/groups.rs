@@ -45,7 +45,10 @@ impl Catalog {
     /// The discs that a recovery disc covers; none if it is no recovery disc.
     pub fn covered_by(&self, set: SetId, disc: DiscNo) -> Result<Vec<DiscNo>> {
         self.read("looking at a disc", |conn| {
-            Ok(covered(conn, set)?.remove(&disc).unwrap_or_default())
+            let sql = "SELECT disc FROM covered WHERE set_id=? AND recovery=? ORDER BY disc";
+            let mut query = conn.prepare_cached(sql)?;
+            let discs = query.query_map(params![set.0, disc.0], |row| Ok(DiscNo(row.get(0)?)))?;
+            Ok(discs.collect::<Result<_, _>>()?)
         })
     }
 

@@ -12,7 +12,7 @@
 use super::error::{Fault, explain};
 use super::lock::Lock;
 use super::{Access, Catalog, CatalogError, Result, open};
-use crate::port::files::{rename_durably, sync_dir};
+use crate::port::files::{rename_durably, sync_dir, unless_missing};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
@@ -79,10 +79,7 @@ fn copy_to(conn: &Connection, to: &Path) -> Result<(), Fault> {
 fn remove_with_journals(path: &Path) -> io::Result<()> {
     let all = JOURNALS.iter().map(|end| beside(path, end)).chain([path.to_owned()]);
     for path in all {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unless_missing(fs::remove_file(path))?;
     }
     Ok(())
 }
@@ -139,10 +136,7 @@ fn put_in_place(new: &Path, path: &Path, _lock: Lock) -> Result<Option<PathBuf>>
         let aside = path.exists().then(|| free_name(path));
         if let Some(aside) = &aside {
             for end in JOURNALS {
-                match fs::rename(beside(path, end), beside(aside, end)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
+                unless_missing(fs::rename(beside(path, end), beside(aside, end)))?;
             }
             sync_dir(path.parent().unwrap_or(Path::new("/")))?;
             fs::rename(path, aside)?;

@@ -14,14 +14,13 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use crate::codec::frames::{FRAME_BYTES, first_frame_len};
 use crate::codec::openpgp::{FileKey, OpenError, Opener, Unlocked};
 use crate::model::disc::{Compression, archive_path};
 use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Digest, DiscUuid};
 use crate::port::command::{CommandError, Program};
+use crate::port::files::digest;
 use crate::port::operator::Secret;
 use crate::port::stop::{Stop, Stopped};
 
@@ -164,8 +163,8 @@ impl Drill<'_> {
         };
         let path = &known.path;
         let Some((place, file)) = self.bring(path) else { return Ok(Vec::new()) };
-        match digest_of(&file) {
-            Ok(found) if found == known.sha256 => {}
+        match digest(&file) {
+            Ok((_, found)) if found == known.sha256 => {}
             Ok(_) => self.fault(path, "has another content than the catalog says (sha256)"),
             Err(error) => self.fault(path, format!("cannot be read: {error}")),
         }
@@ -406,17 +405,6 @@ fn cut(archive: &OpenArchive, unlocked: Option<&Unlocked>, unit: &Unit) -> io::R
         None => archive.file.read_exact_at(&mut bytes, unit.offset)?,
     }
     Ok(Secret::new(std::mem::take(&mut *bytes)))
-}
-
-fn digest_of(mut from: impl Read) -> io::Result<Digest> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(Digest(hash.finalize().into())),
-            read => hash.update(&buffer[..read]),
-        }
-    }
 }
 
 /// What a program printed, and why it is not to be trusted.

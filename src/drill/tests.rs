@@ -7,6 +7,7 @@ use crate::format::{index::header_lines, index_line};
 use crate::model::rows::{FrameSpan, Note, PartSpan};
 use crate::model::{DiscNo, Kind, Meta, RelPath, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
+use sha2::{Digest as _, Sha256};
 use std::io::Write;
 use uuid::Uuid;
 
@@ -56,6 +57,13 @@ fn noise(len: usize) -> Vec<u8> {
     bytes
 }
 
+fn index_text(rows: &[IndexRow]) -> Vec<u8> {
+    let (set, uuid) = (SetName::new("x").unwrap(), SetUuid(Uuid::from_u128(1)));
+    let mut text = header_lines(&set, uuid, DiscNo(1), DISC, &[]);
+    rows.iter().for_each(|row| index_line(row, &mut text));
+    text
+}
+
 struct Bench {
     dir: tempfile::TempDir,
     known: Vec<KnownFile>,
@@ -70,17 +78,21 @@ impl Bench {
         let files =
             [("a", b"first\n".to_vec()), ("long", noise(5 << 20)), ("z", b"last\n".to_vec())];
         let (bytes, rows) = archive(1, &files);
-        let mut text = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
-        rows.iter().for_each(|row| index_line(row, &mut text));
         let mut bench = Bench {
             dir: tempfile::tempdir().unwrap(),
             known: Vec::new(),
             secret: Secret::new(b"x".to_vec()),
         };
         std::fs::create_dir(bench.dir.path().join("archives")).unwrap();
-        bench.put(sealer, "INDEX.tsv.bz2.gpg", &compress(Compression::Bzip2, &text));
-        bench.put(sealer, "archives/00000001.tar.bz2.gpg", &bytes);
+        bench.hold(sealer, &bytes, &rows);
         bench
+    }
+
+    /// One archive is all that is on it, with INDEX.
+    fn hold(&mut self, sealer: &Sealer, archive: &[u8], rows: &[IndexRow]) {
+        self.known.clear();
+        self.put(sealer, "INDEX.tsv.bz2.gpg", &compress(Compression::Bzip2, &index_text(rows)));
+        self.put(sealer, ARCHIVE, archive);
     }
 
     fn put(&mut self, sealer: &Sealer, path: &str, content: &[u8]) {
@@ -183,12 +195,7 @@ fn what_the_index_says_is_held_against_the_catalog() {
     let mut bench = Bench::new(&sealer());
     let (bytes, mut rows) = archive(1, &[("unknown", b"1".to_vec()), ("wrong", b"2".to_vec())]);
     rows[1].sha256 = Some(Digest([0; 32]));
-    let mut text = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
-    rows.iter().for_each(|row| index_line(row, &mut text));
-    bench.known.clear();
-    let sealer = sealer();
-    bench.put(&sealer, "INDEX.tsv.bz2.gpg", &compress(Compression::Bzip2, &text));
-    bench.put(&sealer, ARCHIVE, &bytes);
+    bench.hold(&sealer(), &bytes, &rows);
     let faults = bench.faults(Depth::Quick);
     assert!(faults[0].contains("unknown: the catalog knows no content"), "{faults:?}");
     assert!(faults[1].contains("wrong: another content came out"), "{faults:?}");
@@ -200,12 +207,7 @@ fn what_the_index_says_is_held_against_the_catalog() {
 fn a_long_member_is_tried_by_its_first_frame_and_its_name() {
     let mut bench = Bench::new(&sealer());
     let (bytes, rows) = archive(1, &[("long", noise(5 << 20))]);
-    let mut text = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
-    rows.iter().for_each(|row| index_line(row, &mut text));
-    bench.known.clear();
-    let sealer = sealer();
-    bench.put(&sealer, "INDEX.tsv.bz2.gpg", &compress(Compression::Bzip2, &text));
-    bench.put(&sealer, ARCHIVE, &bytes);
+    bench.hold(&sealer(), &bytes, &rows);
     let key = Key::Passphrase(&bench.secret);
     let seen = bench.sample(&key, Depth::Quick);
     assert_eq!((seen.files, seen.bytes, seen.faults), (1, 0, vec![]));
@@ -218,8 +220,7 @@ fn the_first_the_last_and_one_between_are_chosen() {
     let rows: Vec<IndexRow> = (1..=3)
         .flat_map(|archive| (0..20).map(move |n| row(archive, "f", (n / 2 * 100, 100, 0), b"x")))
         .collect();
-    let mut text = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
-    rows.iter().for_each(|row| index_line(row, &mut text));
+    let text = index_text(&rows);
     let offsets = |units: &[Unit]| units.iter().map(|unit| unit.offset).collect::<Vec<_>>();
     let choose = |text: &[u8], cut: bool, random: &mut dyn FnMut(u64) -> u64| {
         let mut random = |below| Ok(random(below));
@@ -243,12 +244,7 @@ fn the_first_the_last_and_one_between_are_chosen() {
         shape(&choose(cut, true, &mut |_| 1)),
         [(1, vec![0, 100, 900]), (3, vec![0, 100, 800])]
     );
-    let header = header_lines(&name(), SetUuid(Uuid::from_u128(1)), DiscNo(1), DISC, &[]);
-    assert_eq!(choose(&header, false, &mut |_| 0), []);
-}
-
-fn name() -> SetName {
-    SetName::new("x").unwrap()
+    assert_eq!(choose(&index_text(&[]), false, &mut |_| 0), []);
 }
 
 #[test]

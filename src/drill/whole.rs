@@ -4,11 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Digest, DiscNo, RelPath};
-use crate::port::command::Program;
+use crate::port::command::{Exit, Program};
+use crate::port::files::digest;
 use crate::port::operator::Secret;
 use crate::port::stop::Stop;
 
-use super::{DrillError, Fault, digest_of};
+use super::{DrillError, Fault};
 
 /// How the script is run.
 pub struct Whole<'a> {
@@ -55,7 +56,6 @@ pub fn whole(drill: &Whole) -> Result<Option<String>, DrillError> {
             words.remove(0);
         }
     })?;
-    use crate::port::command::Exit;
     let worked = matches!(exit, Exit::Code(0 | 3));
     Ok((!worked).then(|| format!("restore.sh ended with {exit}: {}", words.join("; "))))
 }
@@ -65,8 +65,8 @@ impl Wanted {
     pub fn fault(&self, target: &Path) -> Option<Fault> {
         use std::os::unix::ffi::OsStrExt;
         let path = target.join(std::ffi::OsStr::from_bytes(self.path.as_bytes()));
-        let what = match File::open(&path).and_then(digest_of) {
-            Ok(found) if found == self.sha256 => return None,
+        let what = match File::open(&path).and_then(digest) {
+            Ok((_, found)) if found == self.sha256 => return None,
             Ok(_) => "came back with another content (sha256)".to_owned(),
             Err(error) => format!("did not come back: {error}"),
         };

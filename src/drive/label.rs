@@ -49,22 +49,20 @@ impl Label {
 
     /// Who a disc may be: what `DISC.txt` says, then what `README.txt` does. They differ where one of
     /// them is damaged, and only whoever looks for a certain disc can tell which.
-    pub fn candidates(disc: &dyn DiscReader) -> Vec<Label> {
-        let read = |name| read_file(disc, name).unwrap_or_default();
-        let told = [Label::parse(&read("DISC.txt")), Label::parse_readme(&read("README.txt"))];
-        told.into_iter().flatten().collect()
+    pub fn candidates(disc: &dyn DiscReader) -> impl Iterator<Item = Label> + '_ {
+        type Parse = fn(&[u8]) -> Option<Label>;
+        let texts: [(&str, Parse); 2] =
+            [("DISC.txt", Label::parse), ("README.txt", Label::parse_readme)];
+        texts.into_iter().filter_map(|(name, parse)| parse(&read_file(disc, name).ok()?))
     }
 
     /// Reads who a disc is, from `README.txt` where `DISC.txt` is damaged; `Ok(None)` if it is not
     /// one of coldcut's.
     pub fn read(disc: &dyn DiscReader) -> Result<Option<Label>, ReadError> {
-        let text = read_file(disc, "DISC.txt");
-        if let Ok(Some(label)) = text.as_ref().map(|text| Label::parse(text)) {
-            return Ok(Some(label));
-        }
-        match read_file(disc, "README.txt").ok().and_then(|readme| Label::parse_readme(&readme)) {
+        match Label::candidates(disc).next() {
             Some(label) => Ok(Some(label)),
-            None => text.map(|_| None),
+            // Why nothing is told: it cannot be read, or it is something else.
+            None => read_file(disc, "DISC.txt").map(|_| None),
         }
     }
 }

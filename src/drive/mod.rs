@@ -41,7 +41,7 @@ pub use optical::{
 };
 pub use patient::Patient;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError, Volume};
-pub use sectors::{RawMedium, SectorSource};
+pub use sectors::{DESCRIPTOR, RawMedium, SectorSource};
 pub use shelf::Shelf;
 pub use xorriso::predicted_sectors;
 

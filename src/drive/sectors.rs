@@ -19,7 +19,7 @@ const SPIN_UP: Duration = Duration::from_secs(120);
 /// Direct reads go to addresses of pages (open(2), O_DIRECT).
 const ALIGNMENT: usize = 4096;
 /// The primary volume descriptor (ECMA-119 6.7.1).
-const DESCRIPTOR: u64 = 16;
+pub const DESCRIPTOR: Sectors = Sectors(16);
 
 /// Reads whole sectors, and nothing where one of them cannot be read.
 pub trait SectorSource {
@@ -83,7 +83,7 @@ impl RawMedium {
     /// The volume says how long it is: a drive gives more, and an image that is cut short less.
     fn sized(mut self) -> Result<RawMedium, DriveError> {
         let mut descriptor = [0; SECTOR as usize];
-        if self.read(Sectors(DESCRIPTOR), &mut descriptor).is_ok() {
+        if self.read(DESCRIPTOR, &mut descriptor).is_ok() {
             self.sectors = xorriso::size_in(&descriptor).unwrap_or(self.sectors);
         }
         Ok(self)

@@ -393,9 +393,11 @@ fn is_called_like(image: &Image, wanted: &Label) -> bool {
 /// The disc in hand is the one that is wanted. One that cannot say who it is passes: its name is
 /// right, and what is read from it will be checked byte by byte.
 fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
+    if Label::candidates(image).any(|label| label == *wanted) {
+        return Ok(());
+    }
     let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
     match Label::read(image) {
-        _ if Label::candidates(image).contains(wanted) => Ok(()),
         Ok(Some(label)) if label.set == wanted.set && label.number == wanted.number => {
             wrong(format!("{label} with another identity ({})", image.title()))
         }
@@ -452,7 +454,7 @@ fn is_first_medium(dir: &Path, set: &SetName, number: DiscNo) -> bool {
 
 /// What the shelf that an image lies on pretends to be unreadable of it.
 pub(super) fn bad_sectors_of(path: &Path) -> Result<std::ops::Range<u64>, DriveError> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = files::dir_of(path);
     match parse_name(path) {
         Some((set, number)) if is_first_medium(dir, &set, number) => {
             Ok(Faults::read(dir)?.bad_sectors(number))

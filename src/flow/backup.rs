@@ -255,7 +255,7 @@ fn refuse_foreign_discs(
         desk.monitor.note(&super::chain(problem));
     }
     for reader in &found.discs {
-        let labels = Label::candidates(&**reader);
+        let labels: Vec<Label> = Label::candidates(&**reader).collect();
         let is_known = |label: &Label| {
             let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
             let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)

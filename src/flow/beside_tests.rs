@@ -15,8 +15,8 @@ use super::backup::{BackupReport, BackupRequest, Run, backup, burn_staged};
 use super::beside::{Call, Messenger, beside};
 use super::burning::{Drives, Station};
 use super::insertion::Patience;
-use super::keys::KeyRing;
 use super::records::{Record, Records, Step};
+use super::restore_tests::ring;
 use super::staging::Staging;
 use super::*;
 use crate::catalog::{Access, Catalog, CopyState, DiscState, Finding, SetFacts};
@@ -282,14 +282,7 @@ impl Bench {
             compression: None,
             parity: None,
             parity_discs: None,
-            keys: KeyRing {
-                passphrase: ask,
-                encrypt: false,
-                passphrase_named: false,
-                recipients: Vec::new(),
-                hidden: false,
-                secret_key: None,
-            },
+            keys: ring(ask, false),
             filter: FilterOptions::default(),
             rehash: false,
             move_source: false,

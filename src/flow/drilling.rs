@@ -17,7 +17,7 @@ use crate::model::disc::Encryption;
 use crate::model::rows::IndexRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::port::files::{free_space, make_private_dir};
+use crate::port::files::{free_space, make_private_dir, unless_missing};
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
 
@@ -189,10 +189,7 @@ impl Drop for Sandbox {
 /// Removes a restored tree, whose directories may be closed to their owner.
 fn remove(dir: &Path) -> io::Result<()> {
     open_up(dir)?;
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    unless_missing(fs::remove_dir_all(dir))
 }
 
 fn open_up(dir: &Path) -> io::Result<()> {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::catalog::DiscState;
+use crate::catalog::DiscInfo;
 use crate::drive::DiscReader;
 use crate::format::volume::image_name;
+use crate::model::disc::listed;
 use crate::model::size::CLUSTER;
 use crate::model::{Bytes, DiscNo, SetName};
 use crate::port::files::{free_space, make_private_dir};
@@ -36,10 +37,10 @@ pub fn group_of(
     away: &BTreeSet<DiscNo>,
 ) -> Result<Option<Spares>, FlowError> {
     let discs = known.catalog.discs(known.set)?;
-    let is_good = |number: DiscNo, state: DiscState, copies: u32| {
-        state == DiscState::Verified && copies > 0 && number != disc && !away.contains(&number)
+    let is_good = |known: &&DiscInfo| {
+        known.safe_copies() > 0 && known.number != disc && !away.contains(&known.number)
     };
-    let good = discs.iter().filter(|d| is_good(d.number, d.state, d.good_copies));
+    let good = discs.iter().filter(is_good);
     let groups = spares(&known.catalog, known.set, &good.map(|disc| disc.number).collect())?;
     Ok(groups.into_iter().find(|spares| spares.makes(disc)))
 }
@@ -54,7 +55,6 @@ impl Gathered {
         scratch: &Path,
         desk: Desk,
     ) -> Result<Option<Gathered>, FlowError> {
-        let numbers: Vec<String> = sources.iter().map(DiscNo::to_string).collect();
         let discs = known.catalog.discs(known.set)?;
         let size = |number: &DiscNo| {
             let image = discs.iter().find(|disc| disc.number == *number)?.image;
@@ -66,7 +66,7 @@ impl Gathered {
         let question = format!(
             "disc {disc} of {set} can be made again from discs {}. Each is copied into {}, which \
              takes {}. Do that?",
-            numbers.join(", "),
+            listed(sources),
             scratch.display(),
             Bytes(need)
         );

@@ -97,9 +97,7 @@ fn made_again(
     discs: &[DiscInfo],
     gone: &[DiscNo],
 ) -> Result<Vec<(DiscNo, Spares)>, FlowError> {
-    let is_good = |disc: &&DiscInfo| {
-        disc.state == DiscState::Verified && disc.good_copies > 0 && !gone.contains(&disc.number)
-    };
+    let is_good = |disc: &&DiscInfo| disc.safe_copies() > 0 && !gone.contains(&disc.number);
     let good = discs.iter().filter(is_good).map(|disc| disc.number).collect();
     let groups = spares(catalog, set.id, &good)?;
     let made = |&disc: &DiscNo| {

@@ -14,11 +14,13 @@ use crate::catalog::{
 use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
 use crate::format::disc_txt::{self, DiscTxt};
-use crate::format::sums::write_sums;
-use crate::model::disc::Ratio;
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, RelPath, Sectors, SnapshotSeq};
+use crate::format::sums::list_sums;
+use crate::model::disc::{Ratio, listed};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::port::files::{make_private_dir, rename_durably, sync_dir, write_atomic};
+use crate::port::files::{
+    make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
+};
 use crate::port::monitor::{Phase, Progress};
 use crate::port::stop::Stopped;
 use crate::recovery::group::Group;
@@ -115,10 +117,10 @@ impl<'a> Grouping<'a> {
     /// A part of a disc that never came to be is in the sums: they are worth nothing.
     fn give_up(&self, group: &Group) -> Result<(), FlowError> {
         let whole = group.members.iter().filter(|member| member.is_whole);
-        let discs: Vec<String> = whole.map(|member| member.disc.to_string()).collect();
+        let discs: Vec<DiscNo> = whole.map(|member| member.disc).collect();
         self.desk.monitor.note(&format!(
             "a disc was given up while it was taken into a group: no recovery disc covers {}",
-            if discs.is_empty() { "it".to_owned() } else { format!("disc {}", discs.join(", ")) }
+            if discs.is_empty() { "it".to_owned() } else { format!("disc {}", listed(&discs)) }
         ));
         Group::remove(&group.dir).map_err(trouble(&group.dir))
     }
@@ -196,10 +198,7 @@ impl<'a> Grouping<'a> {
 
     fn unmark(&self) -> Result<(), FlowError> {
         let mark = self.staging.group_dir(self.set, CLOSING);
-        match fs::remove_file(&mark) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(trouble(&mark)(error)),
-            _ => Ok(()),
-        }
+        unless_missing(fs::remove_file(&mark)).map_err(trouble(&mark))
     }
 
     /// Makes the recovery discs of all groups that are closed; they are staged then.
@@ -269,11 +268,8 @@ impl<'a> Grouping<'a> {
         for (path, text) in self.texts_of(group, &new, covered, now, seq) {
             files.push(put(&dir, path, text.as_bytes())?);
         }
-        let sums: Vec<(RelPath, Digest)> = files
-            .iter()
-            .filter_map(|file| Some((RelPath::new(file.path.as_bytes())?, file.sha256)))
-            .collect();
-        files.push(put(&dir, "SHA256SUMS", &write_sums(&sums))?);
+        let sums = list_sums(files.iter().map(|file| (file.path.as_str(), file.sha256)));
+        files.push(put(&dir, "SHA256SUMS", &sums)?);
         sync_dir(&dir).map_err(trouble(&dir))?;
         let sizes: Vec<(&str, Bytes)> = files.iter().map(|f| (f.path.as_str(), f.size)).collect();
         let closed = ClosedDisc {

@@ -15,7 +15,7 @@ use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
 use super::giving_up::GivingUp;
 use super::insertion::Patience;
-use super::keys::KeyRing;
+use super::restore_tests::ring;
 use super::restoring::{RestoreReport, RestoreRequest, restore};
 use super::staging::Staging;
 use super::watching::{WatchReport, WatchRequest, watch};
@@ -243,14 +243,7 @@ impl Bench {
             compression: None,
             parity: None,
             parity_discs: self.parity_discs.map(Some),
-            keys: KeyRing {
-                passphrase: &ask,
-                encrypt: false,
-                passphrase_named: false,
-                recipients: Vec::new(),
-                hidden: false,
-                secret_key: None,
-            },
+            keys: ring(&ask, false),
             filter: FilterOptions::default(),
             rehash: false,
             move_source: false,
@@ -450,14 +443,7 @@ fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
         paths: PathGlobs::default(),
         overwrite: Overwrite::Never,
         owners: false,
-        keys: KeyRing {
-            passphrase: &ask,
-            encrypt: false,
-            passphrase_named: false,
-            recipients: Vec::new(),
-            hidden: false,
-            secret_key: None,
-        },
+        keys: ring(&ask, false),
         dry_run: false,
         scratch: bench.path("scratch"),
     };

@@ -18,7 +18,7 @@ use crate::port::monitor::{Monitor, Phase, Progress};
 use crate::port::stop::Stop;
 use crate::recovery::packets::{Collector, CoveredFile};
 use crate::recovery::program::{self, Repair};
-use crate::recovery::{DIRECTORY, MAIN};
+use crate::recovery::{DIRECTORY, MAIN, is_recovery_data};
 
 use super::piles::{FoundDisc, identify};
 use super::signatures::distrust;
@@ -51,6 +51,24 @@ impl Drop for Removed {
     fn drop(&mut self) {
         // What cannot be removed is in scratch and nothing else.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(super) fn in_words(path: &Path) -> impl Fn(io::Error) -> String + use<> {
+    let path = path.display().to_string();
+    move |error| format!("{path}: {error}")
+}
+
+pub(super) fn check_room(dir: &Path, need: u64) -> Result<(), String> {
+    let free = free_space(dir).map_err(in_words(dir))?;
+    match need > free {
+        true => Err(format!(
+            "{} needs {} and {} are free; free some space, or name another place with --staging",
+            dir.display(),
+            Bytes(need),
+            Bytes(free)
+        )),
+        false => Ok(()),
     }
 }
 
@@ -151,7 +169,7 @@ impl<'a> Mender<'a> {
 
     fn mend_in(&self, copies: &[&dyn DiscReader], number: Option<DiscNo>, dir: PathBuf) -> Mended {
         program::check(self.stop).map_err(|error| chain(&error))?;
-        make_private_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        make_private_dir(&dir).map_err(in_words(&dir))?;
         let removed = Removed(dir);
         let dir = &removed.0;
         let what = "repairing";
@@ -178,27 +196,27 @@ impl<'a> Mender<'a> {
     /// The files of an image whose directory is lost, into a new directory: recovery data tells
     /// what they were, and `par2` finds their blocks in the image.
     pub fn files_of_image(&self, image: &Path, dir: &Path) -> Result<(), String> {
-        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        let failed = in_words(dir);
         let mut collector = Collector::default();
-        File::open(image).and_then(|file| collector.read(file)).map_err(failed)?;
+        File::open(image).and_then(|file| collector.read(file)).map_err(&failed)?;
         check_set(collector)?;
         program::check(self.stop).map_err(|error| chain(&error))?;
-        fs::create_dir(dir).map_err(failed)?;
-        let total = fs::metadata(image).map_err(failed)?.len();
+        fs::create_dir(dir).map_err(&failed)?;
+        let total = fs::metadata(image).map_err(&failed)?.len();
         self.monitor.phase(&Phase { what: "repairing", disc: None, total: Some(total) });
         let mut watch = |percent| {
             self.monitor.progress(Progress { done: total / 100 * percent, written: None });
         };
-        let image = std::path::absolute(image).map_err(failed)?;
+        let image = std::path::absolute(image).map_err(&failed)?;
         // par2 tells its own files by their names, and looks at nothing outside of the directory.
         let links = ["disc.par2", "disc.iso"].map(|name| dir.join(name));
         for link in &links {
-            std::os::unix::fs::symlink(&image, link).map_err(failed)?;
+            std::os::unix::fs::symlink(&image, link).map_err(&failed)?;
         }
         let [par2, blocks] = &links;
         let repaired = program::repair(dir, par2, Some(blocks), &mut watch, self.stop);
         for link in &links {
-            fs::remove_file(link).map_err(failed)?;
+            fs::remove_file(link).map_err(&failed)?;
         }
         match repaired {
             Ok(Repair::Done) => Ok(()),
@@ -217,15 +235,7 @@ impl<'a> Mender<'a> {
         let sizes: Vec<u64> = sizes.map(|content| content.size()).collect();
         let total: u64 = sizes.iter().sum();
         let need = total + sizes.iter().max().unwrap_or(&0);
-        let free = free_space(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        if need > free {
-            return Err(format!(
-                "{} needs {} and {} are free; free some space, or name another place with --staging",
-                dir.display(),
-                Bytes(need),
-                Bytes(free)
-            ));
-        }
+        check_room(dir, need)?;
         Ok(total)
     }
 
@@ -234,9 +244,8 @@ impl<'a> Mender<'a> {
         let mut done = 0;
         for path in paths(copies) {
             let Some(content) = Patient::open(copies, &path) else { continue };
-            done += self
-                .copy_file(content, &dir.join(&path), done)
-                .map_err(|error| format!("{}: {error}", dir.join(&path).display()))?;
+            let to = dir.join(&path);
+            done += self.copy_file(content, &to, done).map_err(in_words(&to))?;
         }
         Ok(())
     }
@@ -271,7 +280,7 @@ fn covered(copies: &[&dyn DiscReader]) -> Vec<CoveredFile> {
 }
 
 fn has_recovery_data(reader: &dyn DiscReader) -> bool {
-    reader.files().iter().any(|file| file.path.starts_with("parity/"))
+    reader.files().iter().any(|file| is_recovery_data(&file.path))
 }
 
 /// Media of one disc are repaired together, and the first of them stands for all.

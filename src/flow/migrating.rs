@@ -19,6 +19,7 @@ use crate::model::{Bytes, DiscNo, Entry, RelPath, Sectors, SetName};
 use crate::pack::filler::Config;
 use crate::pack::queue::{Queue, content_bytes};
 use crate::pack::{Fill, Filler, PackError};
+use crate::port::files::{make_private_dir, unless_missing};
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
 use crate::restore::place::Overwrite;
@@ -458,10 +459,8 @@ impl Scratch {
             what: "cannot be emptied",
             source,
         };
-        match fs::remove_dir_all(&self.dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
-            _ => crate::port::files::make_private_dir(&self.dir).map_err(failed),
-        }
+        let emptied = unless_missing(fs::remove_dir_all(&self.dir));
+        emptied.and_then(|()| make_private_dir(&self.dir)).map_err(failed)
     }
 }
 

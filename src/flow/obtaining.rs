@@ -8,7 +8,7 @@ use crate::model::DiscNo;
 use crate::port::operator::Answer;
 
 use super::gathering::{Gathered, group_of};
-use super::piles::{Pile, look, look_in, wrong_disc};
+use super::piles::{Pile, Piles, look, look_in, wrong_disc};
 use super::remaking::remake;
 use super::restoring::{RestoreRequest, Session};
 use super::whereabouts::kept_disc;
@@ -135,11 +135,11 @@ impl Session<'_> {
     /// Makes a disc again from the others of its group, which come one after the other.
     fn remake_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         let RestoreRequest { scratch, .. } = self.request;
-        let (name, desk) = (self.pile.name.clone(), self.desk);
+        let desk = self.desk;
         let Some(known) = &self.known else { return Ok(false) };
         let Some(spares) = group_of(known, number, &self.never_came)? else { return Ok(false) };
         let sources = spares.sources();
-        let begun = Gathered::begin(known, &name, number, &sources, scratch, desk)?;
+        let begun = Gathered::begin(known, &self.pile.name, number, &sources, scratch, desk)?;
         let Some(gathered) = begun else { return Ok(false) };
         let (here, elsewhere): (Vec<DiscNo>, Vec<DiscNo>) =
             sources.into_iter().partition(|disc| self.pile.discs.contains_key(disc));
@@ -152,9 +152,7 @@ impl Session<'_> {
             let Some(medium) = found else { return Ok(false) };
             gathered.take(source, &**medium, desk)?;
         }
-        let piles = look(gathered.dir())?;
-        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
-        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+        self.take_discs(look(gathered.dir())?);
         let is_made = self.remake(number)?;
         let made = std::mem::take(&mut self.pile.discs).into_iter();
         // The images go now; what was made of them stays.
@@ -190,10 +188,13 @@ impl Session<'_> {
         if self.request.signed_by.is_none() {
             piles.name_with(|reader| self.mender.name(reader));
         }
-        let piles = piles.keep_signed(self.request.signed_by.as_ref());
-        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
-        // What is there now counts: the person may have taken a disc out for another one.
-        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+        self.take_discs(piles.keep_signed(self.request.signed_by.as_ref()));
         Ok(())
+    }
+
+    /// What is there now counts: the person may have taken a disc out for another one.
+    fn take_discs(&mut self, piles: Piles) {
+        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
+        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, Copy, CopyNo, DiscInfo, DiscState, Extent, Finding, KnownSet,
-    SetStatus, SnapshotInfo,
+    Access, Catalog, CatalogError, Copy, CopyNo, DiscInfo, Extent, Finding, KnownSet, SetStatus,
+    SnapshotInfo,
 };
 use crate::model::glob::{PathGlobs, Pattern};
 use crate::model::rows::SnapshotRow;
@@ -63,7 +63,7 @@ impl KnownDisc {
 
     /// Copies that were right when they were last read, of a disc that is safe.
     pub fn safe_copies(&self) -> u32 {
-        if self.info.state == DiscState::Verified { self.info.good_copies } else { 0 }
+        self.info.safe_copies()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::format::disc_txt::Group;
 use crate::model::disc::Ratio;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo, Sectors};
-use crate::port::files::{free_space, make_private_dir};
+use crate::port::files::make_private_dir;
 use crate::port::monitor::{Phase, Progress};
 use crate::recovery::packets::{Collector, RecoverySet};
 use crate::recovery::program::{self, Repair};
 use crate::recovery::striping::recovery_path;
 
-use super::mending::Removed;
+use super::mending::{Removed, check_room, in_words};
 use super::piles::{FoundDisc, Pile, identify};
 use super::signatures::distrust;
 use super::{Desk, FlowError, chain};
@@ -147,16 +147,7 @@ impl<'p> AtHand<'p> {
     fn check_space(&self, dir: &Path, stripes: u64) -> Result<(), String> {
         let pieces = (self.group.discs.len() + self.recovery.len()) as u64;
         let need = (self.lost.len() as u64 * stripes + 2 * pieces) * self.group.stripe;
-        let free = free_space(dir).map_err(in_words(dir))?;
-        match need > free {
-            true => Err(format!(
-                "{} needs {} and {} are free; free some space, or name another place with --staging",
-                dir.display(),
-                Bytes(need),
-                Bytes(free)
-            )),
-            false => Ok(()),
-        }
+        check_room(dir, need)
     }
 
     fn make_stripe(
@@ -227,11 +218,6 @@ pub fn group_told_by(disc: &dyn DiscReader) -> Option<Group> {
     let discs = set.files.iter().map(|file| disc_of(&file.path.to_string()));
     let member = exponent + 1;
     Some(Group { discs: discs.collect::<Option<_>>()?, member, of: member, stripe: set.block })
-}
-
-fn in_words(path: &Path) -> impl Fn(io::Error) -> String + use<> {
-    let path = path.display().to_string();
-    move |error| format!("{path}: {error}")
 }
 
 /// `0012.00003.8a1f` is a piece of disc 12; a name of another form leads nowhere.

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::drive::{DiscReader, FileReader, Folder, Image, RawMedium, SectorSource};
+use crate::drive::{DESCRIPTOR, DiscReader, FileReader, Folder, Image, RawMedium, SectorSource};
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, DiscNo, Sectors};
-use crate::port::files::{free_space, write_atomic};
+use crate::model::{Bytes, DiscNo};
+use crate::port::files::{dir_of, free_space, write_atomic};
 use crate::port::monitor::{Monitor, Phase, Progress, Reached, Recorder, Trouble};
 use crate::recovery::covers;
 use crate::rescue::map::{Map, Status};
@@ -20,9 +20,6 @@ use crate::rescue::passes::Passes;
 use super::mending::Mender;
 use super::verifying::{VerifyReport, VerifyRequest, verify_from};
 use super::{Desk, FlowError, chain};
-
-/// The volume descriptors, by which discs are told apart (ECMA-119 6.7.1).
-const DESCRIPTOR: Sectors = Sectors(16);
 
 /// What a rescue is asked to do.
 pub struct RescueRequest {
@@ -127,7 +124,7 @@ impl Work {
         Ok(work)
     }
 
-    /// Two discs in one image would be a heap of rubbish.
+    /// Two discs in one image would be a heap of rubbish. Their descriptors tell them apart.
     fn refuse_other_disc(&self, source: &RawMedium) -> Result<(), FlowError> {
         let at = DESCRIPTOR.bytes().0;
         let (mut ours, mut theirs) = ([0; SECTOR as usize], [0; SECTOR as usize]);
@@ -297,7 +294,7 @@ fn refuse_same_file(from: &Path, to: &Path) -> Result<(), FlowError> {
 }
 
 fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
-    let dir = image.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = dir_of(image);
     let need = Bytes(map.end() - map.bytes(Status::Finished));
     let free = free_space(dir).map(Bytes).map_err(|source| FlowError::Staging {
         path: dir.to_owned(),

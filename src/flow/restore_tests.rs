@@ -231,7 +231,7 @@ fn ask(passphrase: Option<&'static str>) -> impl Fn(&str, bool) -> Result<Secret
     }
 }
 
-fn ring<'a>(ask: &'a super::keys::AskPassphrase<'a>, encrypt: bool) -> KeyRing<'a> {
+pub(super) fn ring<'a>(ask: &'a super::keys::AskPassphrase<'a>, encrypt: bool) -> KeyRing<'a> {
     KeyRing {
         passphrase: ask,
         encrypt,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::codec::openpgp::{Checker, Opener};
 use crate::drive::Drive;
-use crate::model::disc::Encryption;
+use crate::model::disc::{Encryption, named};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
@@ -553,13 +553,6 @@ fn places_in(
     .collect()
 }
 
-/// `disc 1`, `discs 1, 2, 3`.
-fn named(discs: &[DiscNo]) -> String {
-    let numbers: Vec<String> = discs.iter().map(DiscNo::to_string).collect();
-    let word = if discs.len() == 1 { "disc" } else { "discs" };
-    format!("{word} {}", numbers.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -587,11 +580,5 @@ mod tests {
         assert!(asked(10, &Nobody).is_ok());
         assert!(matches!(asked(9, &Nobody), Err(FlowError::TargetFull { .. })));
         assert!(asked(9, &Yes).is_ok());
-    }
-
-    #[test]
-    fn discs_are_named_in_a_row() {
-        assert_eq!(named(&[DiscNo(3)]), "disc 3");
-        assert_eq!(named(&[DiscNo(1), DiscNo(4)]), "discs 1, 4");
     }
 }

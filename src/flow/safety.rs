@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Catalog, DiscState, Found, KnownSet, SetStatus, Tally};
+use crate::model::disc::named;
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscNo, Kind, RelPath, SnapshotSeq};
 use crate::port::clock::Moment;
@@ -137,7 +138,7 @@ fn dangers(set: &KnownSet, status: &SetStatus, safety: &Safety) -> Vec<String> {
 fn no_copy_words(disc: DiscNo, groups: &[Spares]) -> String {
     let again = format!("`coldcut retire {disc}`, and the next backup stores its files again");
     if let Some(spares) = groups.iter().find(|spares| spares.group.recovery.contains(&disc)) {
-        let covered = numbers(&spares.group.discs);
+        let covered = named(&spares.group.discs);
         return format!(
             "disc {disc}, a recovery disc for {covered}, has no good copy left: `coldcut retire {disc}` records that"
         );
@@ -152,17 +153,10 @@ fn no_copy_words(disc: DiscNo, groups: &[Spares]) -> String {
 
 /// What a person does to have a lost disc's files again.
 pub fn how_to_make(disc: DiscNo, spares: &Spares) -> String {
-    let sources = numbers(&spares.sources());
+    let sources = named(&spares.sources());
     format!(
         "`coldcut restore` makes disc {disc} again from images of {sources}, if they are in one folder"
     )
-}
-
-/// `disc 3`, `discs 1, 2, 4`.
-fn numbers(discs: &[DiscNo]) -> String {
-    let word = if discs.len() == 1 { "disc" } else { "discs" };
-    let numbers: Vec<String> = discs.iter().map(DiscNo::to_string).collect();
-    format!("{word} {}", numbers.join(", "))
 }
 
 fn files_words(tally: Tally) -> String {

@@ -2,23 +2,21 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::catalog::{Catalog, DiscInfo, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, FileReader};
 use crate::format::sums::parse_sums;
 use crate::model::Digest;
+use crate::pack::closing::SIGNATURE;
+use crate::port::files::digest;
+use crate::recovery::striping::STRIPES;
 
 use super::backup::Run;
 use super::piles::{LONGEST_SUMS, SUMS, read_small};
 use super::{FlowError, chain};
 
-pub const SIGNATURE: &str = "SHA256SUMS.sig";
 /// Several signatures of large keys.
 const LONGEST_SIGNATURE: usize = 64 << 10;
-/// Where the data of recovery discs lies (format 11).
-const STRIPES: &str = "stripes/";
 /// What is believed before any content is compared: it says who the disc is, and what the sums of
 /// all contents are.
 const BELIEVED: [&str; 4] = ["DISC.txt", "INDEX.", "SNAPSHOT.", "catalog."];
@@ -55,7 +53,8 @@ pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<String> {
 /// what is made from it is a disc that is, or does not count.
 pub fn holds_stripes_only(reader: &dyn DiscReader) -> bool {
     let texts = ["DISC.txt", "FORMAT.txt", "README.txt", SUMS];
-    let fits = |path: &str| texts.contains(&path) || path.starts_with(STRIPES);
+    let is_stripe = |path: &str| path.split_once('/').is_some_and(|(dir, _)| dir == STRIPES);
+    let fits = |path: &str| texts.contains(&path) || is_stripe(path);
     reader.files().iter().all(|file| fits(&file.path))
 }
 
@@ -75,21 +74,11 @@ fn check(reader: &dyn DiscReader, checker: &Checker) -> Result<(), String> {
         if !BELIEVED.iter().any(|name| file.path.starts_with(name)) {
             continue;
         }
-        let found = digest(FileReader::new(reader, file)).map_err(|error| error.to_string())?;
+        let (_, found) =
+            digest(FileReader::new(reader, file)).map_err(|error| error.to_string())?;
         if sums.get(&file.path) != Some(&found) {
             return Err(format!("{} is not as it was signed", file.path));
         }
     }
     Ok(())
-}
-
-fn digest(mut from: impl std::io::Read) -> std::io::Result<Digest> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(Digest(hash.finalize().into())),
-            read => hash.update(&buffer[..read]),
-        }
-    }
 }

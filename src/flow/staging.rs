@@ -25,7 +25,7 @@ use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
 use crate::pack::room::Room;
 use crate::port::clock::Moment;
-use crate::port::files::{free_space, make_private_dir, remove_abandoned};
+use crate::port::files::{free_space, make_private_dir, remove_abandoned, unless_missing};
 use crate::recovery::striping::data_capacity;
 
 use super::FlowError;
@@ -131,12 +131,11 @@ impl Staging {
     /// A verified disc needs its staging no more.
     pub fn remove(&self, set: &KnownSet, disc: DiscNo) -> Result<(), FlowError> {
         let dir = self.disc_dir(set, disc);
-        match fs::remove_dir_all(&dir) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(FlowError::Staging { path: dir, what: "cannot be removed", source })
-            }
-            _ => Ok(()),
-        }
+        unless_missing(fs::remove_dir_all(&dir)).map_err(|source| FlowError::Staging {
+            path: dir,
+            what: "cannot be removed",
+            source,
+        })
     }
 
     /// A closed disc's rows are in its INDEX; of an encrypted set nothing shall lie about in clear.

@@ -15,6 +15,7 @@ use crate::drive::{DiscReader, Drive};
 use crate::format::sums::parse_sums;
 use crate::model::disc::{Encryption, archive_path};
 use crate::model::{Digest, DiscNo, Sectors, SetName, Strain};
+use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Examined, Expected, Fault, Verdict, examine, outlook};
@@ -22,7 +23,6 @@ use crate::verify::{Examined, Expected, Fault, Verdict, examine, outlook};
 use super::burning::expected;
 use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
-use super::signatures::SIGNATURE;
 use super::whereabouts::{kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
 

@@ -21,6 +21,12 @@ pub fn write_sums(sums: &[(RelPath, Digest)]) -> Vec<u8> {
     text
 }
 
+/// The same, of paths as a disc has them.
+pub fn list_sums<'a>(files: impl Iterator<Item = (&'a str, Digest)>) -> Vec<u8> {
+    let rows = files.filter_map(|(path, sha256)| Some((RelPath::new(path.as_bytes())?, sha256)));
+    write_sums(&rows.collect::<Sums>())
+}
+
 /// Reads SHA256SUMS. A line that is not one of ours is an error, never passed over: what it names
 /// would go unchecked.
 pub fn parse_sums(text: &[u8]) -> Result<Sums, FormatError> {

@@ -123,6 +123,17 @@ pub fn parse_archive_path(path: &str) -> Option<(ArchiveNo, Compression, bool)> 
     Some((ArchiveNo(number.parse().ok()?), compression, encrypted))
 }
 
+/// `1, 2, 3`.
+pub fn listed(discs: &[DiscNo]) -> String {
+    discs.iter().map(DiscNo::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `disc 1`, `discs 1, 2, 3`.
+pub fn named(discs: &[DiscNo]) -> String {
+    let word = if discs.len() == 1 { "disc" } else { "discs" };
+    format!("{word} {}", listed(discs))
+}
+
 /// K recovery discs for each N discs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ratio {
@@ -168,6 +179,12 @@ mod tests {
         assert_eq!(parse_archive_path("archives/0000000x.tar"), None);
         assert_eq!(parse_archive_path("archives/00000001.tar.lz"), None);
         assert_eq!(parse_archive_path("INDEX.tsv.bz2"), None);
+    }
+
+    #[test]
+    fn discs_are_named_in_a_row() {
+        assert_eq!(named(&[DiscNo(3)]), "disc 3");
+        assert_eq!(named(&[DiscNo(1), DiscNo(4)]), "discs 1, 4");
     }
 
     #[test]

@@ -13,12 +13,12 @@ use crate::codec::openpgp::{Sealer, Signer};
 use crate::codec::spool::Spool;
 use crate::format::by_hand::{self, Facts};
 use crate::format::disc_txt::{DiscTxt, Listings};
-use crate::format::sums::write_sums;
+use crate::format::sums::list_sums;
 use crate::format::{index_line, snapshot_line};
 use crate::model::disc::Compression;
-use crate::model::{Bytes, Digest, RelPath, Sectors};
+use crate::model::{Bytes, Digest, Sectors};
 use crate::port::clock::Moment;
-use crate::port::files::write_atomic;
+use crate::port::files::{unless_missing, write_atomic};
 
 use super::archive::SealedArchive;
 use super::filler::DiscInWork;
@@ -84,10 +84,7 @@ pub fn keep_rows(dir: &Path, archive: &SealedArchive) -> Result<(), PackError> {
 
 /// The disc in `dir` is closed: its INDEX has the rows, and they are in clear here.
 pub fn drop_rows(dir: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(dir.join(ROWS)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    unless_missing(fs::remove_dir_all(dir.join(ROWS)))
 }
 
 /// The rows of one archive of the disc in `dir`.
@@ -201,10 +198,7 @@ fn write_catalog(
     out: &mut dyn Write,
 ) -> Result<u64, PackError> {
     let export = scratch.join("catalog.export");
-    let remove = || match fs::remove_file(&export) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    };
+    let remove = || unless_missing(fs::remove_file(&export));
     remove().map_err(PackError::staging(&export))?;
     ledger.export_catalog(&export).map_err(PackError::Ledger)?;
     let written = File::open(&export).and_then(|file| compress_frames(file, out));
@@ -338,11 +332,7 @@ fn keep_if_fits(disc: &DiscInWork, files: &mut Vec<StagedFile>, listing: StagedF
 }
 
 fn sums(files: &[StagedFile]) -> Vec<u8> {
-    let rows: Vec<(RelPath, Digest)> = files
-        .iter()
-        .filter_map(|file| Some((RelPath::new(file.path.as_bytes())?, file.sha256)))
-        .collect();
-    write_sums(&rows)
+    list_sums(files.iter().map(|file| (file.path.as_str(), file.sha256)))
 }
 
 fn listing(

@@ -58,9 +58,7 @@ impl Estimate {
         let (on_discs, staging) = (Bytes(more(on_discs.0)), Bytes(more(staging.0)));
         Estimate { discs: more(discs), on_discs, staging }
     }
-}
 
-impl Estimate {
     /// With the recovery discs of each group, and the sums in staging from which they are made.
     pub fn with_recovery_discs(self, ratio: Ratio, capacity: Sectors) -> Estimate {
         let (data, recovery) = (u64::from(ratio.data), u64::from(ratio.recovery));

@@ -1,17 +1,13 @@
 //! Makes the recovery data of a disc, when all that it covers is in staging.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::Path;
-
-use sha2::{Digest as _, Sha256};
 
 use super::PackError;
 use super::closing::StagedFile;
 use super::filler::DiscInWork;
 use super::room::{add_recovery, image, sums_size};
-use crate::model::Digest;
-use crate::port::files::sync_dir;
+use crate::port::files::{digest, sync_dir, unless_missing};
 use crate::port::monitor::{Monitor, Phase, Progress};
 use crate::port::stop::Stop;
 use crate::recovery::geometry::{Geometry, Layout};
@@ -49,7 +45,9 @@ pub(super) fn protect(
     files: &[StagedFile],
     watchers: Watchers,
 ) -> Result<Vec<StagedFile>, PackError> {
-    clear(&disc.dir.join(DIRECTORY))?;
+    let parity = disc.dir.join(DIRECTORY);
+    // What a run that was stopped has left.
+    unless_missing(fs::remove_dir_all(&parity)).map_err(PackError::staging(&parity))?;
     let Some(geometry) = disc.room.recovery() else { return Ok(Vec::new()) };
     let Some(layout) = fitting(disc, geometry, sizes(files)) else { return Ok(Vec::new()) };
     let covered: Vec<&StagedFile> = files.iter().filter(|file| covers(&file.path)).collect();
@@ -68,19 +66,8 @@ pub(super) fn protect(
     })?;
     let made: Result<Vec<_>, _> =
         layout.files.iter().map(|(path, _)| keep(&disc.dir, path)).collect();
-    let parity = disc.dir.join(DIRECTORY);
     sync_dir(&parity).and_then(|()| sync_dir(&disc.dir)).map_err(PackError::staging(&parity))?;
     made
-}
-
-/// What a run that was stopped has left.
-fn clear(dir: &Path) -> Result<(), PackError> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(PackError::staging(dir)(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn sizes(files: &[StagedFile]) -> Vec<(String, u64)> {
@@ -103,20 +90,10 @@ fn fitting(disc: &DiscInWork, geometry: Geometry, mut sized: Vec<(String, u64)>)
 /// Makes a file durable that another program wrote, and learns its sum.
 fn keep(dir: &Path, path: &str) -> Result<StagedFile, PackError> {
     let file = dir.join(path);
-    let read = || -> io::Result<(u64, Digest)> {
-        let mut from = File::open(&file)?;
+    let read = || {
+        let from = File::open(&file)?;
         from.sync_all()?;
-        let (mut hasher, mut size) = (Sha256::new(), 0);
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match from.read(&mut buffer)? {
-                0 => return Ok((size, Digest(hasher.finalize().into()))),
-                read => {
-                    hasher.update(&buffer[..read]);
-                    size += read as u64;
-                }
-            }
-        }
+        digest(from)
     };
     let (size, sha256) = read().map_err(PackError::staging(&file))?;
     Ok(StagedFile { path: path.to_owned(), size, sha256 })

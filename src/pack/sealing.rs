@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::codec::openpgp::{Halves, Sealer};
 use crate::model::Digest;
-use crate::port::files::{make_private_dir, rename_durably};
+use crate::port::files::{make_private_dir, rename_durably, unless_missing};
 use crate::port::stop::Stop;
 
 use super::archive::{FullArchive, SealedArchive};
@@ -253,9 +253,6 @@ fn create_private(path: &Path) -> io::Result<File> {
         make_private_dir(parent)?;
     }
     // A leftover of a run that was killed.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    unless_missing(fs::remove_file(path))?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }

@@ -1,9 +1,13 @@
 //! Files of our own: written under a temporary name, made durable, and renamed into place.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::Digest;
 
 /// Writes a whole file so that a reader sees the old content or the new, never a piece,
 /// and a power cut afterwards does not lose it. Mode is for a file that did not exist.
@@ -33,6 +37,34 @@ fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     path.with_file_name(name)
+}
+
+/// What was to be removed, or moved away, and is not there, is as good as gone.
+pub fn unless_missing(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The directory that a path is in.
+pub fn dir_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// How long a content is, and its hash.
+pub fn digest(mut from: impl Read) -> io::Result<(u64, Digest)> {
+    let (mut hasher, mut size) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok((size, Digest(hasher.finalize().into()))),
+            read => {
+                hasher.update(&buffer[..read]);
+                size += read as u64;
+            }
+        }
+    }
 }
 
 /// Says that a scratch file is in use, for as long as it is open.

@@ -56,27 +56,23 @@ impl Geometry {
 
     /// The recovery data over these files, with `more` source blocks on top.
     pub fn layout(&self, files: &[(String, u64)], more: u64) -> Layout {
-        let covered: Vec<_> = files.iter().filter(|(path, _)| covers(path)).collect();
-        let blocks: u64 = covered.iter().map(|(_, size)| size.div_ceil(self.block)).sum();
-        let recovery_blocks = self.recovery_blocks(blocks + more);
-        let paths = covered.iter().map(|(path, _)| path.as_str());
-        self.files(critical_bytes(paths, blocks + more), recovery_blocks)
+        let blocks = self.source_blocks(files) + more;
+        self.files(critical_bytes(files, blocks), self.recovery_blocks(blocks))
     }
 
     /// The recovery data over these files with a given number of recovery blocks.
     pub fn with_blocks(&self, files: &[(String, u64)], recovery_blocks: u64) -> Layout {
-        let covered: Vec<_> = files.iter().filter(|(path, _)| covers(path)).collect();
-        let blocks: u64 = covered.iter().map(|(_, size)| size.div_ceil(self.block)).sum();
-        let paths = covered.iter().map(|(path, _)| path.as_str());
-        self.files(critical_bytes(paths, blocks), recovery_blocks)
+        self.files(critical_bytes(files, self.source_blocks(files)), recovery_blocks)
     }
 
     /// How many percent of these files' blocks so many recovery blocks make good.
     pub fn covered_percent(&self, files: &[(String, u64)], recovery_blocks: u64) -> u8 {
-        let covered = files.iter().filter(|(path, _)| covers(path));
-        let blocks: u64 = covered.map(|(_, size)| size.div_ceil(self.block)).sum();
-        let percent = recovery_blocks * 100 / blocks.max(1);
+        let percent = recovery_blocks * 100 / self.source_blocks(files).max(1);
         u8::try_from(percent).unwrap_or(u8::MAX).min(self.percent)
+    }
+
+    fn source_blocks(&self, files: &[(String, u64)]) -> u64 {
+        covered(files).map(|(_, size)| size.div_ceil(self.block)).sum()
     }
 
     fn recovery_blocks(&self, source_blocks: u64) -> u64 {
@@ -117,10 +113,14 @@ fn repeats(blocks: u64) -> u64 {
     u64::from(u64::BITS - blocks.leading_zeros())
 }
 
-/// Main packet, and a file description and a checksum packet for each file.
-fn critical_bytes<'a>(paths: impl Iterator<Item = &'a str>, blocks: u64) -> u64 {
+fn covered(files: &[(String, u64)]) -> impl Iterator<Item = &(String, u64)> {
+    files.iter().filter(|(path, _)| covers(path))
+}
+
+/// Main packet, and a file description and a checksum packet for each file that is covered.
+fn critical_bytes(of: &[(String, u64)], blocks: u64) -> u64 {
     let (mut files, mut descriptions) = (0, 0);
-    for path in paths {
+    for (path, _) in covered(of) {
         files += 1;
         descriptions += HEADER + 56 + (path.len() as u64).next_multiple_of(4);
     }

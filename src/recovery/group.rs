@@ -13,7 +13,7 @@ use super::field::Multiplier;
 use super::striping::{Piece, recovery_file};
 use crate::model::disc::Ratio;
 use crate::model::{DiscNo, DiscUuid};
-use crate::port::files::{make_private_dir, write_atomic};
+use crate::port::files::{make_private_dir, unless_missing, write_atomic};
 use crate::port::stop::Stop;
 
 const LOG: &str = "log";
@@ -86,10 +86,7 @@ impl Group {
     }
 
     pub fn remove(dir: &Path) -> io::Result<()> {
-        match fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        unless_missing(fs::remove_dir_all(dir))
     }
 
     fn read_line(&mut self, line: &str) -> Option<()> {

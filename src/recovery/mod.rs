@@ -17,5 +17,10 @@ pub const MAIN: &str = "parity/disc.par2";
 /// Whether recovery data covers this file: all but itself and the check sums, which have the sums
 /// of the recovery data in them.
 pub fn covers(path: &str) -> bool {
-    !path.starts_with("parity/") && !path.starts_with("SHA256SUMS")
+    !is_recovery_data(path) && !path.starts_with("SHA256SUMS")
+}
+
+/// Whether this file is recovery data itself.
+pub fn is_recovery_data(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(dir, _)| dir == DIRECTORY)
 }

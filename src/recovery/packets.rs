@@ -9,19 +9,19 @@ use md5::{Digest as _, Md5};
 
 use crate::model::RelPath;
 
-const MAGIC: &[u8; 8] = b"PAR2\0PKT";
+pub(super) const MAGIC: &[u8; 8] = b"PAR2\0PKT";
 const HEADER: usize = 64;
 /// Longer packets are none of ours: a block, or the checksums of a file's blocks.
 const LONGEST: usize = 256 << 20;
 /// Read at once while packets are looked for.
 const STEP: usize = 1 << 20;
 
-const MAIN: &[u8; 16] = b"PAR 2.0\0Main\0\0\0\0";
-const DESCRIPTION: &[u8; 16] = b"PAR 2.0\0FileDesc";
-const CHECKSUMS: &[u8; 16] = b"PAR 2.0\0IFSC\0\0\0\0";
-const RECOVERY: &[u8; 16] = b"PAR 2.0\0RecvSlic";
+pub(super) const MAIN: &[u8; 16] = b"PAR 2.0\0Main\0\0\0\0";
+pub(super) const DESCRIPTION: &[u8; 16] = b"PAR 2.0\0FileDesc";
+pub(super) const CHECKSUMS: &[u8; 16] = b"PAR 2.0\0IFSC\0\0\0\0";
+pub(super) const RECOVERY: &[u8; 16] = b"PAR 2.0\0RecvSlic";
 
-type Hash = [u8; 16];
+pub(super) type Hash = [u8; 16];
 
 /// A file that the recovery data covers.
 #[derive(Clone, Debug, PartialEq, Eq)]

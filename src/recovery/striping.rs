@@ -3,6 +3,7 @@
 
 use md5::{Digest as _, Md5};
 
+use super::packets::{CHECKSUMS, DESCRIPTION, Hash, MAGIC, MAIN, RECOVERY};
 use crate::model::disc::Ratio;
 use crate::model::size::{CLUSTER, SECTOR};
 use crate::model::{Bytes, DiscNo, Sectors};
@@ -20,8 +21,6 @@ const PIECE_PACKETS: u64 = 320;
 const REST: u64 = 512;
 /// PAR2 looks at the first 16 KiB of a file for its id.
 const HEAD: usize = 16 << 10;
-
-type Hash = [u8; 16];
 
 /// Bytes of a stripe on discs of this capacity.
 pub fn stripe_size(capacity: Sectors) -> u64 {
@@ -156,15 +155,15 @@ pub fn recovery_file(pieces: &[Piece], stripe: u64, exponent: u32, block: &[u8])
     main.extend((pieces.len() as u32).to_le_bytes());
     main.extend(ids);
     let set: Hash = Md5::digest(&main).into();
-    let mut file = packet(&set, b"PAR 2.0\0Main\0\0\0\0", &main);
+    let mut file = packet(&set, MAIN, &main);
     for piece in pieces {
-        file.extend(packet(&set, b"PAR 2.0\0FileDesc", &piece.description()));
-        file.extend(packet(&set, b"PAR 2.0\0IFSC\0\0\0\0", &piece.checksums()));
+        file.extend(packet(&set, DESCRIPTION, &piece.description()));
+        file.extend(packet(&set, CHECKSUMS, &piece.checksums()));
     }
     let creator = padded(format!("coldcut {}", env!("CARGO_PKG_VERSION")).as_bytes());
     file.extend(packet(&set, b"PAR 2.0\0Creator\0", &creator));
     let recovery = [&exponent.to_le_bytes()[..], block].concat();
-    file.extend(packet(&set, b"PAR 2.0\0RecvSlic", &recovery));
+    file.extend(packet(&set, RECOVERY, &recovery));
     file
 }
 
@@ -177,7 +176,7 @@ fn packet(set: &Hash, kind: &Hash, body: &[u8]) -> Vec<u8> {
     let proven = [&set[..], kind, body].concat();
     let length = (32 + proven.len() as u64).to_le_bytes();
     let digest: Hash = Md5::digest(&proven).into();
-    [b"PAR2\0PKT", &length, &digest[..], &proven].concat()
+    [&MAGIC[..], &length, &digest, &proven].concat()
 }
 
 /// Packets are multiples of four bytes.

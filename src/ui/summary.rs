@@ -1,5 +1,6 @@
 //! The last words of a run: what became of every path. Pure texts; who counts is the engine.
 
+use crate::model::disc::named;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
 use serde_json::{Value, json};
@@ -229,9 +230,7 @@ fn missing_line(discs: &[DiscNo]) -> String {
     if discs.is_empty() {
         return String::new();
     }
-    let list: Vec<String> = discs.iter().map(DiscNo::to_string).collect();
-    let word = if discs.len() == 1 { "disc" } else { "discs" };
-    format!("  MISSING: {word} {}\n", list.join(", "))
+    format!("  MISSING: {}\n", named(discs))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use crate::drive::{DiscReader, Patient};
 use crate::port::stop::{Stop, Stopped};
-use crate::recovery::covers;
 use crate::recovery::packets::{Collector, RecoverySet};
+use crate::recovery::{covers, is_recovery_data};
 
 use super::Fault;
 
@@ -59,7 +59,7 @@ pub fn outlook(
         .files()
         .iter()
         .map(|file| file.path.as_str())
-        .filter(|path| path.starts_with("parity/") && path.ends_with(".par2"))
+        .filter(|path| is_recovery_data(path) && path.ends_with(".par2"))
         .collect();
     if parity.is_empty() {
         return Ok(None);

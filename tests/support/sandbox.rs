@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -64,6 +65,29 @@ impl Sandbox {
     /// Sets a variable for all runs from now on.
     pub fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
         self.environment.push((name.into(), value.as_ref().to_owned()));
+    }
+
+    /// An empty key ring of gpg, `ring`, that all runs use from now on.
+    pub fn make_key_ring(&mut self) {
+        let ring = self.path("ring");
+        std::fs::create_dir(&ring).unwrap();
+        std::fs::set_permissions(&ring, std::fs::Permissions::from_mode(0o700)).unwrap();
+        self.set("GNUPGHOME", &ring);
+    }
+
+    /// With a key ring, `cert.asc` and `secret.asc`, and a letter to back up.
+    pub fn with_recipient() -> Sandbox {
+        let mut sandbox = Sandbox::new();
+        sandbox.make_key_ring();
+        sandbox
+            .bash(
+                "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' default default never
+                 gpg --batch --armor --export a@example.org > cert.asc
+                 gpg --batch --armor --export-secret-keys a@example.org > secret.asc",
+            )
+            .ok();
+        std::fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+        sandbox
     }
 
     /// The images on the shelf, by name.

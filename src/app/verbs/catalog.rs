@@ -8,6 +8,7 @@ use crate::cli::args::{Catalog as Args, CatalogWork};
 use crate::flow::FlowError;
 use crate::flow::rebuilding::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
 use crate::model::DiscNo;
+use crate::model::disc::listed;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
@@ -100,10 +101,6 @@ fn words(set: &RebuiltSet) -> Vec<String> {
         ));
     }
     lines
-}
-
-fn listed(discs: &[DiscNo]) -> String {
-    discs.iter().map(DiscNo::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn numbers(discs: &[DiscNo]) -> Vec<u32> {

@@ -283,8 +283,10 @@ impl Drive for Optical {
                 None => Err(DriveError::NotThere { drive: self.title(), label }),
             };
         };
+        if Label::candidates(&disc).any(|label| label == *wanted) {
+            return Ok(Box::new(disc));
+        }
         match Label::read(&disc)? {
-            _ if Label::candidates(&disc).contains(wanted) => Ok(Box::new(disc)),
             Some(label) if label.set == wanted.set && label.number == wanted.number => {
                 wrong(format!("{label} with another identity"))
             }
