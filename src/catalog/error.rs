@@ -157,8 +157,8 @@ fn explain_sql(path: &Path, doing: &'static str, source: rusqlite::Error) -> Cat
     }
 }
 
-/// A failure that ends when somebody makes room for this file and those beside it, as what it is;
-/// any other comes back.
+/// A failure that ends when somebody makes room for this file and those beside it, in the words of
+/// the system, as anything else that is full is told; any other comes back.
 pub(super) fn for_want_of_room(
     path: &Path,
     error: rusqlite::Error,
@@ -169,7 +169,7 @@ pub(super) fn for_want_of_room(
         Some(ErrorCode::CannotOpen) if is_full(path) => {}
         _ => return Err(error),
     }
-    Ok(io::Error::new(io::ErrorKind::StorageFull, error))
+    Ok(rustix::io::Errno::NOSPC.into())
 }
 
 /// A column of another type or range than coldcut writes.
