@@ -5,7 +5,7 @@ use super::value::{digest, number, stored, uuid, word};
 use super::{Catalog, Result, SetId};
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 /// How far a disc has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,16 +142,7 @@ impl Catalog {
     }
 
     pub fn begin_disc(&mut self, set: SetId, disc: &NewDisc) -> Result<()> {
-        self.write("beginning a disc", |tx| {
-            if state(tx, set, disc.number)?.is_some() {
-                return Err(Refused::DiscTaken(disc.number).into());
-            }
-            let sql = "INSERT INTO discs(set_id, number, uuid, capacity, state)
-                       VALUES(?,?,?,?,'open')";
-            let capacity = stored(disc.capacity.0);
-            tx.execute(sql, params![set.0, disc.number.0, disc.uuid.0.as_bytes(), capacity])?;
-            Ok(())
-        })
+        self.write("beginning a disc", |tx| begin(tx, set, disc))
     }
 
     /// The disc that a former run left part-filled; the lowest, should there be several.
@@ -172,24 +163,7 @@ impl Catalog {
 
     /// Nothing more goes on this disc: it is staged, with the hash of every file.
     pub fn close_disc(&mut self, set: SetId, disc: DiscNo, closed: &ClosedDisc) -> Result<()> {
-        self.write("closing a disc", |tx| {
-            check_open(tx, set, disc)?;
-            let sql = "UPDATE discs SET state='staged', image=?3, closed=?4, last_seq=?5,
-                       listings=?6, listing_seq=?7 WHERE set_id=?1 AND number=?2";
-            tx.execute(
-                sql,
-                params![
-                    set.0,
-                    disc.0,
-                    stored(closed.image.0),
-                    closed.closed.0,
-                    closed.snapshot.0,
-                    closed.listings.words(),
-                    closed.listing.map(|seq| seq.0),
-                ],
-            )?;
-            closed.files.iter().try_for_each(|file| insert_file(tx, set, disc, file))
-        })
+        self.write("closing a disc", |tx| close(tx, set, disc, closed))
     }
 
     /// What must be found on a disc, sorted by path.
@@ -249,6 +223,40 @@ impl Catalog {
     pub fn rows_pending(&self, set: SetId) -> Result<bool> {
         Ok(self.pending_rows(set)? > 0)
     }
+}
+
+pub(super) fn begin(tx: &Transaction, set: SetId, disc: &NewDisc) -> Result<(), Fault> {
+    if state(tx, set, disc.number)?.is_some() {
+        return Err(Refused::DiscTaken(disc.number).into());
+    }
+    let sql = "INSERT INTO discs(set_id, number, uuid, capacity, state) VALUES(?,?,?,?,'open')";
+    let capacity = stored(disc.capacity.0);
+    tx.execute(sql, params![set.0, disc.number.0, disc.uuid.0.as_bytes(), capacity])?;
+    Ok(())
+}
+
+pub(super) fn close(
+    tx: &Transaction,
+    set: SetId,
+    disc: DiscNo,
+    closed: &ClosedDisc,
+) -> Result<(), Fault> {
+    check_open(tx, set, disc)?;
+    let sql = "UPDATE discs SET state='staged', image=?3, closed=?4, last_seq=?5, listings=?6,
+               listing_seq=?7 WHERE set_id=?1 AND number=?2";
+    tx.execute(
+        sql,
+        params![
+            set.0,
+            disc.0,
+            stored(closed.image.0),
+            closed.closed.0,
+            closed.snapshot.0,
+            closed.listings.words(),
+            closed.listing.map(|seq| seq.0),
+        ],
+    )?;
+    closed.files.iter().try_for_each(|file| insert_file(tx, set, disc, file))
 }
 
 pub(super) fn state(

@@ -1,9 +1,9 @@
 //! Recovery discs and the discs that they cover: what can be made again if it is lost (format 11).
 
 use super::error::Fault;
-use super::{Catalog, Result, SetId};
+use super::{Catalog, ClosedDisc, NewDisc, Result, SetId, discs};
 use crate::model::DiscNo;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 use std::collections::BTreeMap;
 
 /// Discs that are protected together, and the recovery discs that were made for them.
@@ -14,20 +14,30 @@ pub struct RecoveryGroup {
 }
 
 impl Catalog {
-    /// `disc` is a recovery disc for these discs.
+    /// A recovery disc for these discs is staged, all at once: one that is begun and not closed
+    /// would be filled with files by the next run.
+    pub fn stage_recovery_disc(
+        &mut self,
+        set: SetId,
+        disc: &NewDisc,
+        covered: &[DiscNo],
+        closed: &ClosedDisc,
+    ) -> Result<()> {
+        self.write("staging a recovery disc", |tx| {
+            discs::begin(tx, set, disc)?;
+            cover(tx, set, disc.number, covered)?;
+            discs::close(tx, set, disc.number, closed)
+        })
+    }
+
+    /// `disc`, which is known already, is a recovery disc for these discs.
     pub fn record_recovery_disc(
         &mut self,
         set: SetId,
         disc: DiscNo,
         covered: &[DiscNo],
     ) -> Result<()> {
-        self.write("recording a recovery disc", |tx| {
-            let sql = "INSERT OR IGNORE INTO covered(set_id, recovery, disc) VALUES(?,?,?)";
-            for covered in covered {
-                tx.prepare_cached(sql)?.execute(params![set.0, disc.0, covered.0])?;
-            }
-            Ok(())
-        })
+        self.write("recording a recovery disc", |tx| cover(tx, set, disc, covered))
     }
 
     /// All groups, the first discs first. The recovery discs of a group cover the same discs.
@@ -59,6 +69,14 @@ impl Catalog {
             Ok(conn.prepare_cached(sql)?.exists(params![set.0, disc.0])?)
         })
     }
+}
+
+fn cover(tx: &Transaction, set: SetId, disc: DiscNo, covered: &[DiscNo]) -> Result<(), Fault> {
+    let sql = "INSERT OR IGNORE INTO covered(set_id, recovery, disc) VALUES(?,?,?)";
+    for covered in covered {
+        tx.prepare_cached(sql)?.execute(params![set.0, disc.0, covered.0])?;
+    }
+    Ok(())
 }
 
 fn covered(conn: &Connection, set: SetId) -> Result<BTreeMap<DiscNo, Vec<DiscNo>>, Fault> {
@@ -93,5 +111,22 @@ mod tests {
         assert_eq!(bench.cat().covered_by(set, one).unwrap(), []);
         assert!(bench.cat().is_covered(set, one).unwrap());
         assert!(!bench.cat().is_covered(set, three).unwrap());
+    }
+
+    #[test]
+    fn a_recovery_disc_is_staged_whole_or_not_at_all() {
+        let mut bench = Bench::new();
+        let set = bench.set;
+        bench.next_disc();
+        let seq = bench.seq;
+        let covered = [DiscNo(1)];
+        // Disc 2 is in work already.
+        let taken = bench.cat().stage_recovery_disc(set, &new_disc(2), &covered, &closed(seq));
+        assert!(taken.is_err());
+        assert_eq!(bench.cat().recovery_groups(set).unwrap(), []);
+        bench.cat().stage_recovery_disc(set, &new_disc(3), &covered, &closed(seq)).unwrap();
+        let discs = bench.cat().discs(set).unwrap();
+        assert_eq!(discs[2].state, crate::catalog::DiscState::Staged);
+        assert_eq!(bench.cat().covered_by(set, DiscNo(3)).unwrap(), covered);
     }
 }

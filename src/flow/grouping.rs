@@ -205,15 +205,24 @@ impl<'a> Grouping<'a> {
     pub fn make(&self, catalog: &mut Catalog) -> Result<Vec<DiscInfo>, FlowError> {
         let mut made = Vec::new();
         for dir in self.groups(FULL)? {
-            if let Some(mut group) = Group::open(&dir).map_err(trouble(&dir))? {
-                while group.made < group.ratio.recovery {
-                    made.push(self.make_recovery_disc(catalog, &group)?);
-                    group.note_made().map_err(trouble(&dir))?;
+            if let Some(group) = Group::open(&dir).map_err(trouble(&dir))? {
+                // A run that was killed may have made some of them.
+                for exponent in self.count_made(catalog, &group)?..group.ratio.recovery {
+                    made.push(self.make_recovery_disc(catalog, &group, exponent)?);
                 }
             }
             Group::remove(&dir).map_err(trouble(&dir))?;
         }
         Ok(made)
+    }
+
+    /// How many recovery discs of a group the catalog knows.
+    fn count_made(&self, catalog: &Catalog, group: &Group) -> Result<u32, FlowError> {
+        let mut discs = numbers(group);
+        discs.sort();
+        let groups = catalog.recovery_groups(self.set.id)?;
+        let known = groups.into_iter().find(|known| known.discs == discs);
+        Ok(known.map_or(0, |known| known.recovery.len() as u32))
     }
 
     /// The image is read from the medium that was just verified: what is on it, and nothing else,
@@ -244,6 +253,7 @@ impl<'a> Grouping<'a> {
         &self,
         catalog: &mut Catalog,
         group: &Group,
+        exponent: u32,
     ) -> Result<DiscInfo, FlowError> {
         let discs = catalog.discs(self.set.id)?;
         let known = |member: &crate::recovery::group::Member| {
@@ -263,9 +273,9 @@ impl<'a> Grouping<'a> {
         let now = Moment::now();
         let phase = Phase { what: "protecting", disc: Some(new.number.0), total: None };
         self.desk.monitor.phase(&phase);
-        let mut files = self.write_stripes(group, &dir)?;
+        let mut files = self.write_stripes(group, exponent, &dir)?;
         let seq = newest_snapshot(catalog, self.set)?;
-        for (path, text) in self.texts_of(group, &new, covered, now, seq) {
+        for (path, text) in self.texts_of(group, exponent, &new, covered, now, seq) {
             files.push(put(&dir, path, text.as_bytes())?);
         }
         let sums = list_sums(files.iter().map(|file| (file.path.as_str(), file.sha256)));
@@ -280,20 +290,22 @@ impl<'a> Grouping<'a> {
             listing: None,
             files,
         };
-        let discs: Vec<DiscNo> = group.members.iter().map(|member| member.disc).collect();
-        catalog.begin_disc(self.set.id, &new)?;
-        catalog.record_recovery_disc(self.set.id, new.number, &discs)?;
-        catalog.close_disc(self.set.id, new.number, &closed)?;
+        catalog.stage_recovery_disc(self.set.id, &new, &numbers(group), &closed)?;
         let made = catalog.discs(self.set.id)?.into_iter().find(|d| d.number == new.number);
         made.ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
     }
 
-    fn write_stripes(&self, group: &Group, dir: &Path) -> Result<Vec<DiscFile>, FlowError> {
+    fn write_stripes(
+        &self,
+        group: &Group,
+        exponent: u32,
+        dir: &Path,
+    ) -> Result<Vec<DiscFile>, FlowError> {
         let mut files = Vec::new();
         for number in 0..group.stripes() {
             self.desk.stop.check()?;
-            let content = group.recovery_file(number, group.made).map_err(trouble(dir))?;
-            files.push(put(dir, &recovery_path(number, group.made), &content)?);
+            let content = group.recovery_file(number, exponent).map_err(trouble(dir))?;
+            files.push(put(dir, &recovery_path(number, exponent), &content)?);
         }
         Ok(files)
     }
@@ -301,13 +313,14 @@ impl<'a> Grouping<'a> {
     fn texts_of(
         &self,
         group: &Group,
+        exponent: u32,
         new: &NewDisc,
         covered: Vec<(DiscNo, Sectors)>,
         now: Moment,
         snapshot: SnapshotSeq,
     ) -> [(&'static str, String); 3] {
         let facts = &self.set.facts;
-        let (member, of, stripe) = (group.made + 1, group.ratio.recovery, group.stripe);
+        let (member, of, stripe) = (exponent + 1, group.ratio.recovery, group.stripe);
         let discs = covered.iter().map(|(disc, _)| *disc).collect();
         let disc_txt = DiscTxt {
             set: facts.name.clone(),
@@ -346,6 +359,11 @@ impl<'a> Grouping<'a> {
 fn newest_snapshot(catalog: &Catalog, set: &KnownSet) -> Result<SnapshotSeq, FlowError> {
     let snapshots = catalog.snapshots(set.id)?;
     Ok(snapshots.last().map_or(SnapshotSeq(1), |snapshot| snapshot.seq))
+}
+
+/// The discs of a group, in the order in which they came.
+fn numbers(group: &Group) -> Vec<DiscNo> {
+    group.members.iter().map(|member| member.disc).collect()
 }
 
 fn is_full(group: &Group) -> bool {

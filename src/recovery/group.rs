@@ -40,8 +40,6 @@ pub struct Group {
     pub ratio: Ratio,
     pub stripe: u64,
     pub members: Vec<Member>,
-    /// Recovery discs that are made already.
-    pub made: u32,
 }
 
 impl Group {
@@ -59,7 +57,7 @@ impl Group {
         let mut lines = text[..whole].lines();
         let Some((ratio, stripe)) = lines.next().and_then(head) else { return Ok(None) };
         let (dir, members) = (dir.to_owned(), Vec::new());
-        let mut group = Group { dir, log, ratio, stripe, members, made: 0 };
+        let mut group = Group { dir, log, ratio, stripe, members };
         for line in lines {
             let bad = || io::Error::new(io::ErrorKind::InvalidData, format!("line {line:?}"));
             group.read_line(line).ok_or_else(bad)?;
@@ -91,10 +89,6 @@ impl Group {
 
     fn read_line(&mut self, line: &str) -> Option<()> {
         let (verb, rest) = line.split_once(' ')?;
-        if verb == "made" {
-            self.made = rest.parse().ok()?;
-            return Some(());
-        }
         let mut words = rest.splitn(3, ' ');
         let disc = DiscNo(words.next()?.parse().ok()?);
         let uuid = DiscUuid(words.next()?.parse().ok()?);
@@ -241,11 +235,6 @@ impl Group {
         let from = exponent as usize * self.stripe as usize;
         let block = &blocks[from..from + self.stripe as usize];
         Ok(recovery_file(&pieces, self.stripe, exponent, block))
-    }
-
-    /// One more recovery disc is recorded.
-    pub fn note_made(&mut self) -> io::Result<()> {
-        self.note(&format!("made {}", self.made + 1))
     }
 }
 
