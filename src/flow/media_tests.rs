@@ -10,17 +10,19 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::backup::{BackupRequest, backup};
-use super::burning::Drives;
+use super::burning::{Drives, Station};
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
 use super::giving_up::GivingUp;
+use super::grouping::Grouping;
 use super::insertion::Patience;
+use super::records::{Order, OwnCatalog, Record, Records, Step};
 use super::restore_tests::ring;
 use super::restoring::{RestoreReport, RestoreRequest, restore};
 use super::staging::Staging;
 use super::watching::{WatchReport, WatchRequest, watch};
 use super::*;
-use crate::catalog::{Access, Catalog, Fate, Finding};
+use crate::catalog::{Access, Catalog, Fate, Finding, RecoveryGroup};
 use crate::drive::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Shelf, Slot,
 };
@@ -407,8 +409,7 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     assert!(said("does not open with stock tools"), "{notes:?}");
 }
 
-/// The discs of a set with recovery discs, each in a folder of its own: what goes into the tray.
-fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
+fn fill_two_discs(bench: &Bench) {
     for n in 0..3_u64 {
         let mut state = n + 1;
         let noise = || {
@@ -418,6 +419,11 @@ fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
         let content: Vec<u8> = std::iter::repeat_with(noise).take(1_500_000).collect();
         fs::write(bench.path(&format!("source/film{n}")), content).unwrap();
     }
+}
+
+/// The discs of a set with recovery discs, each in a folder of its own: what goes into the tray.
+fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
+    fill_two_discs(bench);
     let shelf = bench.path("shelf");
     fs::create_dir(&shelf).unwrap();
     bench.backup(1, Some(&mut Drives::one(Box::new(Shelf::open(&shelf).unwrap()))));
@@ -481,4 +487,51 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
         );
         assert_eq!(fs::read_dir(bench.path("scratch")).unwrap().count(), 0);
     }
+}
+
+/// The catalog, and a packer beside the drives, which makes recovery discs as soon as it can.
+struct AtOnce<'a> {
+    own: OwnCatalog<'a>,
+    grouping: &'a Grouping<'a>,
+}
+
+impl Records for AtOnce<'_> {
+    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
+        let is_read_back = matches!(record.step, Step::ReadBack { .. });
+        self.own.keep(record)?;
+        if is_read_back {
+            self.grouping.make(self.own.catalog)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_copy_that_comes_after_the_recovery_disc_joins_no_second_group() {
+    let bench = Bench { parity_discs: Ratio::parse("1/2"), ..Bench::new() };
+    fill_two_discs(&bench);
+    bench.backup(2, None);
+    let mut catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
+    let set = catalog.sets().unwrap().remove(0);
+    let staging = Staging::open(&bench.path("staging")).unwrap();
+    let shelf = bench.path("shelf");
+    fs::create_dir(&shelf).unwrap();
+    let mut drives = Drives::one(Box::new(Shelf::open(&shelf).unwrap()));
+    let desk = bench.desk();
+    let grouping = Grouping::new(&staging, &set, desk);
+    let discs = catalog.discs(set.id).unwrap();
+    assert_eq!(discs.len(), 2);
+    for disc in discs {
+        let order = Order::of(&catalog, set.id, disc).unwrap();
+        let own = OwnCatalog { catalog: &mut catalog, set: set.id };
+        let mut records = AtOnce { own, grouping: &grouping };
+        Station { staging: &staging, set: &set, drives: &mut drives, desk }
+            .make_safe(&order, &mut records)
+            .unwrap();
+    }
+    let group = RecoveryGroup { discs: vec![DiscNo(1), DiscNo(2)], recovery: vec![DiscNo(3)] };
+    assert_eq!(catalog.recovery_groups(set.id).unwrap(), [group]);
+    let entries = fs::read_dir(staging.group_dir(&set, "")).unwrap();
+    let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["0003"], "the recovery disc waits, and nothing else");
 }
