@@ -1,32 +1,34 @@
-//! `coldcut drill`, and the drill of each disc before it is burned: do stock tools open what we made?
+//! `coldcut drill`: do stock tools open what we made?
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+mod sandbox;
+mod staged;
+
+use std::fs::File;
+use std::path::PathBuf;
 
 use crate::catalog::{
     Access, Catalog, DiscInfo, DiscState, Drill as Record, DrillScope, Finding, KnownSet, SetId,
 };
-use crate::codec::openpgp::{OpenError, Opener, Sealer};
+use crate::codec::openpgp::Opener;
 use crate::drill::{
-    Depth, DrillError, Drilled, Fault, Files, InPlace, Key, KnownFile, Sampling, Wanted, Whole,
-    sample, whole,
+    Depth, Drilled, Fault, Files, Key, KnownFile, Sampling, Wanted, Whole, sample, whole,
 };
-use crate::drive::{DiscReader, Drive, FileReader};
+use crate::drive::Drive;
 use crate::model::disc::Encryption;
 use crate::model::rows::IndexRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::port::files::{free_space, make_private_dir, unless_missing};
+use crate::port::files::free_space;
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
 
-use super::backup::Run;
 use super::keys::KeyRing;
 use super::piles::{Pile, look, look_in};
-use super::records::waiting;
 use super::staging::Staging;
 use super::{Desk, FlowError, choose_set};
+use sandbox::{Places, Sandbox};
+
+pub(super) use staged::{drill_without_keys, refuse_unreadable};
 
 /// What a drill is asked to do.
 pub struct DrillRequest<'a> {
@@ -161,107 +163,6 @@ impl Keys {
                 Ok(Keys { passphrase: None, opener })
             }
         }
-    }
-}
-
-/// A directory for one drill, which goes with it.
-struct Sandbox(PathBuf);
-
-impl Sandbox {
-    fn make(scratch: &Path) -> Result<Sandbox, FlowError> {
-        let dir = scratch.join(format!("drill-{}", std::process::id()));
-        let failed =
-            |source| FlowError::Staging { path: dir.clone(), what: "cannot be made", source };
-        // A killed drill left it.
-        remove(&dir).map_err(failed)?;
-        make_private_dir(&dir).map_err(failed)?;
-        Ok(Sandbox(dir))
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        // What cannot be removed now is by the next drill, or with the staging area's scratch.
-        let _ = remove(&self.0);
-    }
-}
-
-/// Removes a restored tree, whose directories may be closed to their owner.
-fn remove(dir: &Path) -> io::Result<()> {
-    open_up(dir)?;
-    unless_missing(fs::remove_dir_all(dir))
-}
-
-fn open_up(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    match fs::symlink_metadata(dir) {
-        Ok(found) if found.is_dir() => {}
-        _ => return Ok(()),
-    }
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Where the discs' files are.
-struct Places<'a> {
-    staging: &'a Staging,
-    set: &'a KnownSet,
-    pile: Option<&'a Pile>,
-    sandbox: &'a Sandbox,
-}
-
-impl Places<'_> {
-    fn files_of(&self, disc: DiscNo) -> Result<OneOf<'_>, FlowError> {
-        match self.pile.and_then(|pile| pile.discs.get(&disc)).and_then(|disc| disc.copies.first())
-        {
-            None => Ok(OneOf::Staged(self.staging.disc_dir(self.set, disc))),
-            Some(reader) => {
-                let to = self.sandbox.0.join(format!("{:04}", disc.0));
-                make_private_dir(&to).map_err(|source| FlowError::Staging {
-                    path: to.clone(),
-                    what: "cannot be made",
-                    source,
-                })?;
-                Ok(OneOf::Copied { reader: &**reader, to })
-            }
-        }
-    }
-}
-
-/// A staged disc's directory, or a place to which files of another one are copied.
-enum OneOf<'a> {
-    Staged(PathBuf),
-    Copied { reader: &'a dyn DiscReader, to: PathBuf },
-}
-
-impl OneOf<'_> {
-    fn dir(&self) -> &Path {
-        match self {
-            OneOf::Staged(dir) | OneOf::Copied { to: dir, .. } => dir,
-        }
-    }
-}
-
-impl Files for OneOf<'_> {
-    fn bring(&self, path: &str) -> Result<PathBuf, String> {
-        let place = self.dir().join(path);
-        if let OneOf::Copied { reader, .. } = self {
-            let file = reader.file(path).ok_or("is missing")?;
-            let copy = || -> io::Result<()> {
-                make_private_dir(place.parent().unwrap_or(&place))?;
-                let mut out = File::create(&place)?;
-                io::copy(&mut FileReader::new(*reader, file), &mut out)?;
-                Ok(())
-            };
-            copy().map_err(|error| super::chain(&error))?;
-        }
-        Ok(place)
     }
 }
 
@@ -456,120 +357,4 @@ fn take_sample(
     };
     let (disc, knows, stop) = (disc.uuid, &knows, desk.stop);
     Ok(sample(&Sampling { disc, known: &known, files, key, depth, knows, stop })?)
-}
-
-impl Run<'_> {
-    /// Tries what a run before left, unless it did so itself.
-    pub(super) fn drill_waiting(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        for disc in waiting(catalog, self.set, self.staging)? {
-            if is_untried(catalog, self.set, &disc)? {
-                self.drill(catalog, &disc)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Tries a disc that is staged, before a blank is spent on it.
-    pub(super) fn drill(&self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
-        if !self.request.drill {
-            return Ok(());
-        }
-        drill_staged(catalog, self.staging, self.set, disc, self.sealer.as_ref(), self.desk)
-    }
-}
-
-/// Tries a disc that a run before left untried, where nobody is there to give a key.
-pub(super) fn drill_without_keys(
-    catalog: &mut Catalog,
-    staging: &Staging,
-    set: &KnownSet,
-    disc: &DiscInfo,
-    desk: Desk,
-) -> Result<(), FlowError> {
-    if !is_untried(catalog, set, disc)? {
-        return Ok(());
-    }
-    if set.facts.encryption.is_on() {
-        let words = "the set is encrypted, and no key is at hand; `coldcut drill` asks for it";
-        desk.monitor.note(&format!("disc {} is not drilled: {words}", disc.number));
-        return Ok(());
-    }
-    drill_staged(catalog, staging, set, disc, None, desk)
-}
-
-/// Whether a staged disc was never tried, or did not open then. One that was burned already was
-/// tried before, or nobody wanted it.
-fn is_untried(catalog: &Catalog, set: &KnownSet, disc: &DiscInfo) -> Result<bool, FlowError> {
-    let is_staged = matches!(disc.state, DiscState::Staged | DiscState::Failed);
-    let has_files = catalog.covered_by(set.id, disc.number)?.is_empty();
-    Ok(is_staged && has_files && newest(catalog, set, disc)? != Some(Finding::Ok))
-}
-
-/// What the last drill of the disc found.
-fn newest(
-    catalog: &Catalog,
-    set: &KnownSet,
-    disc: &DiscInfo,
-) -> Result<Option<Finding>, FlowError> {
-    Ok(catalog.drills(set.id, disc.number)?.last().map(|drill| drill.finding))
-}
-
-/// A staged disc that stock tools could not read is burned by nobody. Of one that was burned already
-/// the drill may have met a bad copy.
-pub(super) fn refuse_unreadable(
-    catalog: &Catalog,
-    set: &KnownSet,
-    disc: &DiscInfo,
-) -> Result<(), FlowError> {
-    let is_bad = newest(catalog, set, disc)? == Some(Finding::Damaged);
-    match is_bad && catalog.copies(set.id, disc.number)?.is_empty() {
-        true => Err(FlowError::DrillFailed {
-            disc: disc.number,
-            words: "found by the last drill".to_owned(),
-        }),
-        false => Ok(()),
-    }
-}
-
-fn drill_staged(
-    catalog: &mut Catalog,
-    staging: &Staging,
-    set: &KnownSet,
-    disc: &DiscInfo,
-    sealer: Option<&Sealer>,
-    desk: Desk,
-) -> Result<(), FlowError> {
-    let number = disc.number;
-    desk.monitor.phase(&Phase { what: "drilling", disc: Some(number.0), total: None });
-    let dir = staging.disc_dir(set, number);
-    let secret = sealer.and_then(|sealer| sealer.locks().secret());
-    let by_sealer = |file: &File| match sealer {
-        Some(sealer) => sealer.file_key(file).map_err(OpenError::Read),
-        None => Ok(None),
-    };
-    let key = match (&secret, set.facts.encryption) {
-        (Some(secret), _) => Key::Passphrase(secret),
-        (None, Encryption::None) => Key::None,
-        (None, _) => Key::Files(&by_sealer),
-    };
-    let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, desk) {
-        Err(FlowError::Drill(DrillError::NoTool(tool))) => {
-            let words = "a restore by hand would need it; get it, or say --no-drill";
-            desk.monitor
-                .note(&format!("disc {number} is not drilled: {tool} is not installed; {words}"));
-            return Ok(());
-        }
-        seen => seen?,
-    };
-    for words in &seen.skipped {
-        desk.monitor.note(&format!("disc {number}: not drilled: {words}"));
-    }
-    record(catalog, set.id, number, &seen, DrillScope::Sample)?;
-    match seen.faults.is_empty() {
-        true => Ok(()),
-        false => {
-            let words = fault_lines(&seen.faults).replace('\n', "; ");
-            Err(FlowError::DrillFailed { disc: number, words })
-        }
-    }
 }
