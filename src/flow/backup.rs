@@ -1,39 +1,41 @@
 //! The main job: scan, compare, pack, burn, verify, record; disc by disc until all is stored.
 
-use std::collections::{BTreeMap, HashMap};
+mod set;
+mod survey;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::catalog::{
-    Access, Catalog, CatalogError, DiscInfo, DiscState, KnownSet, NewDisc, SetFacts, SetId,
-};
+use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, NewDisc, SetFacts};
 use crate::codec::openpgp::{Sealer, Signer};
-use crate::drive::{Drive, Label};
 use crate::model::disc::{Compression, Ratio};
-use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SnapshotSeq};
 use crate::pack::closing::{Closing, close};
-use crate::pack::estimate::{Estimate, estimate};
+use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
 use crate::pack::protecting::Watchers;
 use crate::pack::queue::Queue;
 use crate::port::clock::Moment;
 use crate::port::monitor::Reached;
 use crate::scan::content::Source;
-use crate::scan::filter::{Filter, FilterOptions};
-use crate::scan::walk::walk;
+use crate::scan::filter::FilterOptions;
 
 use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
-use super::compare::{Compared, Comparer, Known};
+use super::compare::{Compared, Known};
 use super::drilling::drill_without_keys;
-use super::keys::{KeyRing, NewKeys};
-use super::keysheet::remember_hint;
-use super::ledger::{CatalogLedger, choose_compression};
+use super::keys::KeyRing;
+use super::ledger::CatalogLedger;
 use super::packing::PackWork;
 use super::records::waiting;
 use super::staging::{SetTexts, Staging, archive_file, need, source_bytes};
 use super::{Desk, FlowError, choose_set};
+use set::{open_set, refuse_foreign_discs, remember_wishes};
+use survey::{begun, reckon, scan};
+
+pub use survey::dry_run;
 
 /// Paths longer than this cannot be extracted by stock tar (PATH_MAX, limits.h).
 const LONG_PATH: usize = 4096;
@@ -100,50 +102,6 @@ pub struct BackupReport {
 impl BackupReport {
     pub fn is_complete(&self) -> bool {
         self.failed == 0 && self.suspicious == 0
-    }
-}
-
-/// Says what a backup would do, and writes nothing.
-pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimate), FlowError> {
-    let mut catalog = match Catalog::open(&request.catalog, Access::Read) {
-        Ok(catalog) => Some(catalog),
-        Err(CatalogError::Missing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let set = match &catalog {
-        Some(catalog) => catalog.set_by_name(&request.name)?,
-        None => None,
-    };
-    if let Some(set) = &set {
-        check_source(request, set)?;
-    }
-    let begun = match (&catalog, &set) {
-        (Some(catalog), Some(set)) => begun(catalog, set.id)?,
-        _ => HashMap::new(),
-    };
-    let facts = set.as_ref().map(|set| &set.facts);
-    let parity = request.parity.or(facts.map(|facts| facts.parity)).unwrap_or(0);
-    let of_set = facts.and_then(|facts| facts.parity_discs);
-    let parity_discs = request.parity_discs.unwrap_or(of_set);
-    let set = set.map(|set| set.id);
-    let known = Known { catalog: catalog.as_mut(), set, seq: None, begun };
-    let compared = scan(request, known, desk)?;
-    let list = reckon(request, &compared, parity, parity_discs);
-    Ok((compared, list))
-}
-
-/// The shopping list, recovery data and recovery discs among it.
-fn reckon(
-    request: &BackupRequest,
-    compared: &Compared,
-    parity: u8,
-    parity_discs: Option<Ratio>,
-) -> Estimate {
-    let list = estimate(&compared.load, request.capacity, request.archive_size.0);
-    let list = list.with_recovery(parity);
-    match parity_discs {
-        Some(ratio) => list.with_recovery_discs(ratio, request.capacity),
-        None => list,
     }
 }
 
@@ -236,153 +194,6 @@ fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<()
         .iter()
         .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
     safe.try_for_each(|disc| staging.remove(set, disc.number))
-}
-
-/// A place that bears discs of this name which the catalog does not know is not written to.
-fn refuse_foreign_discs(
-    request: &BackupRequest,
-    catalog: &Catalog,
-    drive: &mut dyn Drive,
-    desk: Desk,
-) -> Result<(), FlowError> {
-    let set = catalog.set_by_name(&request.name)?;
-    let (known, twins) = match &set {
-        Some(set) => (catalog.discs(set.id)?, catalog.twins(set.id)?),
-        None => (Vec::new(), Vec::new()),
-    };
-    let found = drive.discs()?;
-    for problem in &found.problems {
-        desk.monitor.note(&super::chain(problem));
-    }
-    for reader in &found.discs {
-        let labels: Vec<Label> = Label::candidates(&**reader).collect();
-        let is_known = |label: &Label| {
-            let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
-            let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)
-                || twins.iter().any(|twin| (twin.number, twin.uuid) == (label.number, label.uuid));
-            same_set && same_disc
-        };
-        let is_named = labels.iter().any(|label| label.set == request.name);
-        if is_named && !labels.iter().any(is_known) {
-            let place = drive.title();
-            return Err(FlowError::ForeignDiscs { place, name: request.name.clone() });
-        }
-    }
-    Ok(())
-}
-
-/// The set, made if it is new, and what seals its discs. A wrong passphrase ends the run here.
-fn open_set(
-    request: &BackupRequest,
-    catalog: &mut Catalog,
-    desk: Desk,
-) -> Result<(KnownSet, Option<Sealer>, bool), FlowError> {
-    if let Some(set) = catalog.set_by_name(&request.name)? {
-        check_source(request, &set)?;
-        let sealer = request.keys.sealer_for(&set)?;
-        let compression = choose_compression(request.compression, Some(set.facts.compression));
-        catalog.set_source(set.id, &request.source)?;
-        catalog.set_compression(set.id, compression)?;
-        catalog.set_parity_discs(set.id, request.parity_discs.unwrap_or(set.facts.parity_discs))?;
-        catalog.set_parity(set.id, request.parity.unwrap_or(set.facts.parity))?;
-        return Ok((known_set(catalog, &request.name)?, sealer, false));
-    }
-    let keys = request.keys.for_new_set(&request.name)?;
-    if !keys.encryption.is_on() && request.keys.passphrase_named {
-        desk.monitor.note(&format!(
-            "the new set {} is NOT encrypted, though a passphrase was named: --encrypt was not given",
-            request.name
-        ));
-    }
-    let sealer = create_set(request, catalog, keys)?;
-    Ok((known_set(catalog, &request.name)?, sealer, true))
-}
-
-/// What is said of the set beside its source.
-fn remember_wishes(
-    request: &BackupRequest,
-    catalog: &mut Catalog,
-    set: KnownSet,
-) -> Result<KnownSet, FlowError> {
-    if let Some(copies) = request.copies {
-        catalog.set_copies(set.id, copies)?;
-    }
-    if let Some(hint) = &request.hint {
-        remember_hint(catalog, &set, hint)?;
-    }
-    known_set(catalog, &request.name)
-}
-
-fn create_set(
-    request: &BackupRequest,
-    catalog: &mut Catalog,
-    keys: NewKeys,
-) -> Result<Option<Sealer>, FlowError> {
-    catalog.create_set(&SetFacts {
-        name: request.name.clone(),
-        uuid: SetUuid(Uuid::new_v4()),
-        source: request.source.clone(),
-        encryption: keys.encryption,
-        certs: keys.certs,
-        token: keys.token,
-        hidden: request.keys.hidden,
-        compression: choose_compression(request.compression, None),
-        parity: request.parity.unwrap_or(0),
-        parity_discs: request.parity_discs.flatten(),
-        created: Moment::now(),
-    })?;
-    Ok(keys.sealer)
-}
-
-fn known_set(catalog: &Catalog, name: &SetName) -> Result<KnownSet, FlowError> {
-    catalog.set_by_name(name)?.ok_or(FlowError::NoSets)
-}
-
-/// Another directory under the same name is refused: its files would replace the first one's in
-/// every listing.
-fn check_source(request: &BackupRequest, set: &KnownSet) -> Result<(), FlowError> {
-    let known = &set.facts.source;
-    if *known == request.source || request.move_source {
-        return Ok(());
-    }
-    Err(FlowError::OtherSource { name: request.name.clone(), known: known.clone() })
-}
-
-fn scan(request: &BackupRequest, known: Known, desk: Desk) -> Result<Compared, FlowError> {
-    let mut options = request.filter.clone();
-    options.exclude.extend(own_places(request)?);
-    let filter = Filter::new(&options)?;
-    let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
-    walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
-    comparer.finish()
-}
-
-/// Patterns for what is coldcut's own inside of the source: a shelf, staging area or catalog would
-/// be different after every run, and a shelf would hold itself.
-fn own_places(request: &BackupRequest) -> Result<Vec<String>, FlowError> {
-    let places = [
-        (request.shelf.as_ref(), ""),
-        (Some(&request.staging), ""),
-        // With -wal, -shm and .lock beside it.
-        (Some(&request.catalog), "*"),
-    ];
-    let mut patterns = Vec::new();
-    for (place, more) in places {
-        let Some(place) = place.and_then(|place| absolute(place)) else { continue };
-        let Ok(inside) = place.strip_prefix(&request.source) else { continue };
-        let text = inside.to_str().filter(|text| !text.is_empty());
-        let text = text.ok_or_else(|| FlowError::OwnPlace(place.clone()))?;
-        patterns.push(format!("/{}{more}", globset::escape(text)));
-    }
-    Ok(patterns)
-}
-
-/// The path without symbolic links, as far as it exists.
-fn absolute(path: &Path) -> Option<PathBuf> {
-    let full = std::path::absolute(path).ok()?;
-    let existing = full.ancestors().find(|above| above.exists())?;
-    let rest = full.strip_prefix(existing).ok()?;
-    Some(existing.canonicalize().ok()?.join(rest))
 }
 
 /// One run over one set.
@@ -586,8 +397,4 @@ impl Run<'_> {
         self.report.rows_waiting = catalog.pending_rows(self.set.id)?;
         Ok(())
     }
-}
-
-fn begun(catalog: &Catalog, set: SetId) -> Result<HashMap<SnapshotSeq, Moment>, FlowError> {
-    Ok(catalog.snapshots(set)?.into_iter().map(|s| (s.seq, s.started)).collect())
 }

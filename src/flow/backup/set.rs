@@ -1,0 +1,124 @@
+//! The set that a backup stores into: found or made, with what the request says of it.
+
+use uuid::Uuid;
+
+use super::super::keys::NewKeys;
+use super::super::keysheet::remember_hint;
+use super::super::ledger::choose_compression;
+use super::super::{Desk, FlowError, chain};
+use super::BackupRequest;
+use crate::catalog::{Catalog, KnownSet, SetFacts};
+use crate::codec::openpgp::Sealer;
+use crate::drive::{Drive, Label};
+use crate::model::{SetName, SetUuid};
+use crate::port::clock::Moment;
+
+/// A place that bears discs of this name which the catalog does not know is not written to.
+pub(super) fn refuse_foreign_discs(
+    request: &BackupRequest,
+    catalog: &Catalog,
+    drive: &mut dyn Drive,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    let set = catalog.set_by_name(&request.name)?;
+    let (known, twins) = match &set {
+        Some(set) => (catalog.discs(set.id)?, catalog.twins(set.id)?),
+        None => (Vec::new(), Vec::new()),
+    };
+    let found = drive.discs()?;
+    for problem in &found.problems {
+        desk.monitor.note(&chain(problem));
+    }
+    for reader in &found.discs {
+        let labels: Vec<Label> = Label::candidates(&**reader).collect();
+        let is_known = |label: &Label| {
+            let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
+            let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)
+                || twins.iter().any(|twin| (twin.number, twin.uuid) == (label.number, label.uuid));
+            same_set && same_disc
+        };
+        let is_named = labels.iter().any(|label| label.set == request.name);
+        if is_named && !labels.iter().any(is_known) {
+            let place = drive.title();
+            return Err(FlowError::ForeignDiscs { place, name: request.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The set, made if it is new, and what seals its discs. A wrong passphrase ends the run here.
+pub(super) fn open_set(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    desk: Desk,
+) -> Result<(KnownSet, Option<Sealer>, bool), FlowError> {
+    if let Some(set) = catalog.set_by_name(&request.name)? {
+        check_source(request, &set)?;
+        let sealer = request.keys.sealer_for(&set)?;
+        let compression = choose_compression(request.compression, Some(set.facts.compression));
+        catalog.set_source(set.id, &request.source)?;
+        catalog.set_compression(set.id, compression)?;
+        catalog.set_parity_discs(set.id, request.parity_discs.unwrap_or(set.facts.parity_discs))?;
+        catalog.set_parity(set.id, request.parity.unwrap_or(set.facts.parity))?;
+        return Ok((known_set(catalog, &request.name)?, sealer, false));
+    }
+    let keys = request.keys.for_new_set(&request.name)?;
+    if !keys.encryption.is_on() && request.keys.passphrase_named {
+        desk.monitor.note(&format!(
+            "the new set {} is NOT encrypted, though a passphrase was named: --encrypt was not given",
+            request.name
+        ));
+    }
+    let sealer = create_set(request, catalog, keys)?;
+    Ok((known_set(catalog, &request.name)?, sealer, true))
+}
+
+/// What is said of the set beside its source.
+pub(super) fn remember_wishes(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    set: KnownSet,
+) -> Result<KnownSet, FlowError> {
+    if let Some(copies) = request.copies {
+        catalog.set_copies(set.id, copies)?;
+    }
+    if let Some(hint) = &request.hint {
+        remember_hint(catalog, &set, hint)?;
+    }
+    known_set(catalog, &request.name)
+}
+
+fn create_set(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    keys: NewKeys,
+) -> Result<Option<Sealer>, FlowError> {
+    catalog.create_set(&SetFacts {
+        name: request.name.clone(),
+        uuid: SetUuid(Uuid::new_v4()),
+        source: request.source.clone(),
+        encryption: keys.encryption,
+        certs: keys.certs,
+        token: keys.token,
+        hidden: request.keys.hidden,
+        compression: choose_compression(request.compression, None),
+        parity: request.parity.unwrap_or(0),
+        parity_discs: request.parity_discs.flatten(),
+        created: Moment::now(),
+    })?;
+    Ok(keys.sealer)
+}
+
+fn known_set(catalog: &Catalog, name: &SetName) -> Result<KnownSet, FlowError> {
+    catalog.set_by_name(name)?.ok_or(FlowError::NoSets)
+}
+
+/// Another directory under the same name is refused: its files would replace the first one's in
+/// every listing.
+pub(super) fn check_source(request: &BackupRequest, set: &KnownSet) -> Result<(), FlowError> {
+    let known = &set.facts.source;
+    if *known == request.source || request.move_source {
+        return Ok(());
+    }
+    Err(FlowError::OtherSource { name: request.name.clone(), known: known.clone() })
+}

@@ -1,0 +1,108 @@
+//! What a backup has to do: the source is compared with the catalog, and the shopping list reckoned.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::super::compare::{Compared, Comparer, Known};
+use super::super::{Desk, FlowError};
+use super::BackupRequest;
+use super::set::check_source;
+use crate::catalog::{Access, Catalog, CatalogError, SetId};
+use crate::model::SnapshotSeq;
+use crate::model::disc::Ratio;
+use crate::pack::estimate::{Estimate, estimate};
+use crate::port::clock::Moment;
+use crate::scan::filter::Filter;
+use crate::scan::walk::walk;
+
+/// Says what a backup would do, and writes nothing.
+pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimate), FlowError> {
+    let mut catalog = match Catalog::open(&request.catalog, Access::Read) {
+        Ok(catalog) => Some(catalog),
+        Err(CatalogError::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let set = match &catalog {
+        Some(catalog) => catalog.set_by_name(&request.name)?,
+        None => None,
+    };
+    if let Some(set) = &set {
+        check_source(request, set)?;
+    }
+    let begun = match (&catalog, &set) {
+        (Some(catalog), Some(set)) => begun(catalog, set.id)?,
+        _ => HashMap::new(),
+    };
+    let facts = set.as_ref().map(|set| &set.facts);
+    let parity = request.parity.or(facts.map(|facts| facts.parity)).unwrap_or(0);
+    let of_set = facts.and_then(|facts| facts.parity_discs);
+    let parity_discs = request.parity_discs.unwrap_or(of_set);
+    let set = set.map(|set| set.id);
+    let known = Known { catalog: catalog.as_mut(), set, seq: None, begun };
+    let compared = scan(request, known, desk)?;
+    let list = reckon(request, &compared, parity, parity_discs);
+    Ok((compared, list))
+}
+
+/// The shopping list, recovery data and recovery discs among it.
+pub(super) fn reckon(
+    request: &BackupRequest,
+    compared: &Compared,
+    parity: u8,
+    parity_discs: Option<Ratio>,
+) -> Estimate {
+    let list = estimate(&compared.load, request.capacity, request.archive_size.0);
+    let list = list.with_recovery(parity);
+    match parity_discs {
+        Some(ratio) => list.with_recovery_discs(ratio, request.capacity),
+        None => list,
+    }
+}
+
+pub(super) fn scan(
+    request: &BackupRequest,
+    known: Known,
+    desk: Desk,
+) -> Result<Compared, FlowError> {
+    let mut options = request.filter.clone();
+    options.exclude.extend(own_places(request)?);
+    let filter = Filter::new(&options)?;
+    let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
+    walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
+    comparer.finish()
+}
+
+/// Patterns for what is coldcut's own inside of the source: a shelf, staging area or catalog would
+/// be different after every run, and a shelf would hold itself.
+fn own_places(request: &BackupRequest) -> Result<Vec<String>, FlowError> {
+    let places = [
+        (request.shelf.as_ref(), ""),
+        (Some(&request.staging), ""),
+        // With -wal, -shm and .lock beside it.
+        (Some(&request.catalog), "*"),
+    ];
+    let mut patterns = Vec::new();
+    for (place, more) in places {
+        let Some(place) = place.and_then(|place| absolute(place)) else { continue };
+        let Ok(inside) = place.strip_prefix(&request.source) else { continue };
+        let text = inside.to_str().filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| FlowError::OwnPlace(place.clone()))?;
+        patterns.push(format!("/{}{more}", globset::escape(text)));
+    }
+    Ok(patterns)
+}
+
+/// The path without symbolic links, as far as it exists.
+fn absolute(path: &Path) -> Option<PathBuf> {
+    let full = std::path::absolute(path).ok()?;
+    let existing = full.ancestors().find(|above| above.exists())?;
+    let rest = full.strip_prefix(existing).ok()?;
+    Some(existing.canonicalize().ok()?.join(rest))
+}
+
+pub(super) fn begun(
+    catalog: &Catalog,
+    set: SetId,
+) -> Result<HashMap<SnapshotSeq, Moment>, FlowError> {
+    Ok(catalog.snapshots(set)?.into_iter().map(|s| (s.seq, s.started)).collect())
+}
