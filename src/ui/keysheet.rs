@@ -2,7 +2,7 @@
 
 use super::media::DiscLine;
 use super::safety::ranges;
-use crate::model::disc::Encryption;
+use crate::model::disc::{Compression, Encryption};
 use crate::model::path::shown;
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
@@ -15,6 +15,7 @@ pub struct Sheet {
     pub source: Vec<u8>,
     pub newest: Option<(SnapshotSeq, Moment)>,
     pub encryption: Encryption,
+    pub compression: Compression,
     pub key_ids: Vec<String>,
     pub hint: Option<String>,
     pub discs: Vec<DiscLine>,
@@ -24,7 +25,7 @@ pub struct Sheet {
 
 impl Sheet {
     pub fn text(&self) -> String {
-        [self.head(), self.opens(), self.places(), self.commands()].join("\n")
+        [self.head(), self.opens(), self.places(), self.recovery(), self.commands()].concat()
     }
 
     fn head(&self) -> String {
@@ -37,7 +38,7 @@ impl Sheet {
              Set:        {}\n\
              Source:     {}\n\
              Snapshot:   {newest}\n\
-             Discs:      {}\n",
+             Discs:      {}\n\n",
             self.set,
             self.today,
             self.uuid,
@@ -83,7 +84,7 @@ impl Sheet {
     }
 
     fn places(&self) -> String {
-        let mut text = String::from("Where the discs are:\n\n");
+        let mut text = String::from("\nWhere the discs are:\n\n");
         for disc in self.burned() {
             for copy in disc.media.iter().filter(|copy| is_kept(copy.state)) {
                 let state = if copy.state == "ok" { "" } else { copy.state };
@@ -104,6 +105,26 @@ impl Sheet {
         text
     }
 
+    /// Which discs nobody needs, unless another is lost.
+    fn recovery(&self) -> String {
+        let mut text = String::new();
+        for disc in self.burned().filter(|disc| !disc.covers.is_empty()) {
+            text += &format!("  {:<6} for discs {}\n", disc.id.to_string(), ranges(&disc.covers));
+        }
+        match text.is_empty() {
+            true => text,
+            false => format!("\nRecovery discs, for the day on which another is lost:\n\n{text}"),
+        }
+    }
+
+    /// Besides bash and awk.
+    fn programs(&self) -> String {
+        let mut programs = vec!["bash", "tar", "bzip2"];
+        programs.extend((self.compression == Compression::Zstd).then_some("zstd"));
+        programs.extend(self.encryption.is_on().then_some("gpg"));
+        format!("{} and awk", programs.join(", "))
+    }
+
     fn commands(&self) -> String {
         let set = &self.set;
         let (coldcut, by_hand) = match self.encryption {
@@ -115,12 +136,9 @@ impl Sheet {
             Encryption::Recipients => "    gpg --import KEYFILE\n",
             _ => "",
         };
-        let programs = match self.encryption.is_on() {
-            true => "bash, tar, bzip2, gpg and awk",
-            false => "bash, tar, bzip2 and awk",
-        };
+        let programs = self.programs();
         format!(
-            "To get the files back, with coldcut; it asks for the discs one by one:\n\n\
+            "\nTo get the files back, with coldcut; it asks for the discs one by one:\n\n\
              \x20   coldcut restore --name {set}{coldcut_key} /dev/sr0 TARGET{ask}\n\n\
              Without coldcut, on any Linux with {programs}; the same is on every disc:\n\n\
              {key}\
@@ -156,4 +174,41 @@ impl Sheet {
 
 fn is_kept(state: &str) -> bool {
     !matches!(state, "lost" | "retired")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::media::testing::{copy, disc};
+
+    fn sheet() -> Sheet {
+        let burned = || disc(vec![copy(1, "ok", "shelf B")]);
+        let recovery = DiscLine { id: DiscNo(8), covers: vec![DiscNo(6), DiscNo(7)], ..burned() };
+        Sheet {
+            set: SetName::new("films").unwrap(),
+            uuid: SetUuid(uuid::Uuid::nil()),
+            source: b"/films".to_vec(),
+            newest: None,
+            encryption: Encryption::None,
+            compression: Compression::Bzip2,
+            key_ids: Vec::new(),
+            hint: None,
+            discs: vec![burned(), recovery],
+            today: Moment(0),
+        }
+    }
+
+    #[test]
+    fn recovery_discs_are_told_apart() {
+        assert!(sheet().text().contains("is lost:\n\n  8      for discs 6-7\n\nTo get"));
+        let without = Sheet { discs: vec![disc(vec![copy(1, "ok", "")])], ..sheet() };
+        assert!(!without.text().contains("Recovery"));
+    }
+
+    #[test]
+    fn it_names_the_programs_that_a_restore_by_hand_needs() {
+        assert!(sheet().text().contains("with bash, tar, bzip2 and awk;"));
+        let zstd = Sheet { compression: Compression::Zstd, ..sheet() };
+        assert!(zstd.text().contains("with bash, tar, bzip2, zstd and awk;"));
+    }
 }

@@ -210,17 +210,18 @@ impl Object for DueLine {
     }
 }
 
+/// Discs for tests.
 #[cfg(test)]
-mod tests {
+pub mod testing {
     use super::*;
     use uuid::Uuid;
 
-    fn copy(copy: u32, state: &'static str, place: &str) -> CopyLine {
+    pub fn copy(copy: u32, state: &'static str, place: &str) -> CopyLine {
         let (place, medium, burned) = (place.to_owned(), "BD-R".to_owned(), Moment(0));
         CopyLine { copy, state, place, medium, burned, verified: None }
     }
 
-    fn disc(media: Vec<CopyLine>) -> DiscLine {
+    pub fn disc(media: Vec<CopyLine>) -> DiscLine {
         DiscLine {
             set: SetName::new("photos").unwrap(),
             id: DiscNo(7),
@@ -237,6 +238,12 @@ mod tests {
             covers: Vec::new(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{copy, disc};
+    use super::*;
 
     #[test]
     fn discs_have_ids_and_as_many_cells_as_headings() {

@@ -30,6 +30,7 @@ fn printed(sheet: Keysheet) -> Sheet {
         source: source_bytes(&set.facts.source),
         newest: newest.map(|snapshot| (snapshot.seq, snapshot.started)),
         encryption: set.facts.encryption,
+        compression: set.facts.compression,
         key_ids,
         discs: discs.into_iter().map(|disc| disc_line(name, disc)).collect(),
         hint: set.hint,
