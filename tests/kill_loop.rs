@@ -35,10 +35,20 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
 
+/// What kind of set is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Open,
+    /// With a passphrase.
+    Closed,
+    /// With recovery discs.
+    Grouped,
+}
+
 /// A set, its discs, and all that was done to it.
 struct Victim {
     sandbox: Sandbox,
-    is_closed: bool,
+    kind: Kind,
     durations: Durations,
     /// Kills so far, by command and phase.
     kills: BTreeMap<(String, String), u32>,
@@ -52,7 +62,7 @@ enum End {
 }
 
 impl Victim {
-    fn new(is_closed: bool) -> Victim {
+    fn new(kind: Kind) -> Victim {
         let sandbox = Sandbox::new();
         sandbox.passphrase_file(PASSPHRASE);
         let mut random = Random::new(7);
@@ -65,7 +75,7 @@ impl Victim {
         }
         fs::write(sandbox.source().join("film"), random.bytes(2_500_000)).unwrap();
         let (durations, kills) = (Durations::new(), BTreeMap::new());
-        Victim { sandbox, is_closed, durations, kills, laps: 0 }
+        Victim { sandbox, kind, durations, kills, laps: 0 }
     }
 
     fn words(&self, verb: &str) -> Vec<String> {
@@ -80,10 +90,14 @@ impl Victim {
         };
         if matches!(verb, "backup" | "stage") {
             words.extend(["--disc-size", "2M", "--archive-size", "400K"].map(str::to_owned));
-            words.extend(self.is_closed.then(|| "--encrypt".to_owned()));
+            words.extend(match self.kind {
+                Kind::Open => vec![],
+                Kind::Closed => vec!["--encrypt".to_owned()],
+                Kind::Grouped => vec!["--parity-discs".to_owned(), "1/2".to_owned()],
+            });
         }
         let key = ["--passphrase-file".to_owned(), text(&self.sandbox.path("passphrase"))];
-        words.extend(self.is_closed.then_some(key).into_iter().flatten());
+        words.extend((self.kind == Kind::Closed).then_some(key).into_iter().flatten());
         words.extend(["--name", "set", "--json"].map(str::to_owned));
         words
     }
@@ -174,7 +188,7 @@ impl Victim {
     /// What must be true at any moment, whatever was cut off.
     fn check_always(&self, story: &str, is_in_work: bool) {
         self.check_safe_discs(story);
-        if self.is_closed {
+        if self.kind == Kind::Closed {
             self.check_no_plaintext(story, is_in_work);
         }
     }
@@ -231,6 +245,10 @@ impl Victim {
              AND c.sha256 IS NULL");
         assert_eq!(live, 0, "{story}: files count as stored and are not");
         assert_eq!(ask("SELECT count(*) FROM pragma_foreign_key_check"), 0, "{story}");
+        let twice = ask("SELECT count(*) - count(DISTINCT disc) FROM covered");
+        assert_eq!(twice, 0, "{story}: a disc is in two groups");
+        let covered = ask("SELECT count(*) FROM covered");
+        assert!(covered > 0 || self.kind != Kind::Grouped, "{story}: no disc is covered");
     }
 
     /// Everything is on discs, and on nothing else.
@@ -242,7 +260,10 @@ impl Victim {
         let there: BTreeSet<String> =
             self.sandbox.images().iter().map(|image| name(image)).collect();
         assert_eq!(names, there, "{story}");
-        let left = files_below(&self.sandbox.staging());
+        // A group waits for its next disc.
+        let is_group = |path: &PathBuf| text(path).contains("/group-");
+        let mut left = files_below(&self.sandbox.staging());
+        left.retain(|path| self.kind != Kind::Grouped || !is_group(path));
         assert!(left.is_empty(), "{story}: {left:?} is left in the staging area");
     }
 
@@ -343,7 +364,7 @@ fn whatever_is_killed_whenever_the_next_run_finishes_it() {
     let (kills, seed) = (number("KILLS", 40), number("SEED", 20_261_122));
     println!("{kills} kills, SEED={seed}");
     let mut random = Random::new(seed);
-    let mut victims = [Victim::new(false), Victim::new(true)];
+    let mut victims = [Kind::Open, Kind::Closed, Kind::Grouped].map(Victim::new);
     victims.iter_mut().for_each(Victim::rehearse);
     let mut killed = 0;
     // A few dozen kills may miss a short phase; then there are some more, until luck is no excuse.
@@ -354,7 +375,7 @@ fn whatever_is_killed_whenever_the_next_run_finishes_it() {
         // Images grow with each lap; a fresh set keeps a long night's laps as short as the first.
         for victim in victims.iter_mut().filter(|victim| victim.laps >= 12) {
             let kills = std::mem::take(&mut victim.kills);
-            *victim = Victim::new(victim.is_closed);
+            *victim = Victim::new(victim.kind);
             victim.rehearse();
             victim.kills = kills;
         }
@@ -374,6 +395,15 @@ fn whatever_is_killed_whenever_the_next_run_finishes_it() {
 fn missed(victims: &[Victim]) -> Vec<&'static str> {
     let hit: BTreeSet<&str> =
         victims.iter().flat_map(|v| v.kills.keys()).map(|(_, phase)| phase.as_str()).collect();
-    let all = [START, "scanning", "packing", "writing", "verifying", "restoring", "reading"];
+    let all = [
+        START,
+        "scanning",
+        "packing",
+        "writing",
+        "verifying",
+        "protecting",
+        "restoring",
+        "reading",
+    ];
     all.into_iter().filter(|phase| !hit.contains(phase)).collect()
 }

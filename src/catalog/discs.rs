@@ -198,11 +198,13 @@ impl Catalog {
     }
 
     /// Whether the last closed disc had no room for SNAPSHOT: the disc that is to bear it, maybe
-    /// nothing else, was never made.
+    /// nothing else, was never made. A recovery disc bears no listing, and owes none.
     pub fn owes_listing(&self, set: SetId) -> Result<bool> {
         self.read("looking for the last listing", |conn| {
-            let sql = "SELECT listing_seq IS NULL FROM discs WHERE set_id=?
-                       AND state NOT IN ('open', 'gone') ORDER BY number DESC LIMIT 1";
+            let sql = "SELECT listing_seq IS NULL FROM discs WHERE set_id=?1
+                       AND state NOT IN ('open', 'gone')
+                       AND number NOT IN (SELECT recovery FROM covered WHERE set_id=?1)
+                       ORDER BY number DESC LIMIT 1";
             Ok(conn.query_row(sql, [set.0], |row| row.get(0)).optional()?.unwrap_or(false))
         })
     }

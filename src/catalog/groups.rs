@@ -124,9 +124,11 @@ mod tests {
         let taken = bench.cat().stage_recovery_disc(set, &new_disc(2), &covered, &closed(seq));
         assert!(taken.is_err());
         assert_eq!(bench.cat().recovery_groups(set).unwrap(), []);
-        bench.cat().stage_recovery_disc(set, &new_disc(3), &covered, &closed(seq)).unwrap();
+        let of_group = ClosedDisc { listing: None, ..closed(seq) };
+        bench.cat().stage_recovery_disc(set, &new_disc(3), &covered, &of_group).unwrap();
         let discs = bench.cat().discs(set).unwrap();
         assert_eq!(discs[2].state, crate::catalog::DiscState::Staged);
         assert_eq!(bench.cat().covered_by(set, DiscNo(3)).unwrap(), covered);
+        assert!(!bench.cat().owes_listing(set).unwrap(), "disc 1 has it");
     }
 }
