@@ -4,7 +4,8 @@
 #   --demo     the demo runs on a small folder, too
 #   --no-fuzz  without the fuzzers
 #   --no-lab   without the laboratory
-#   --long     the long forms: hundreds of kills, the whole damage matrix, half an hour a fuzzer
+#   --long     the long forms: hundreds of kills, an end before every step, the whole damage matrix,
+#              dozens of histories, half an hour a fuzzer
 # shellcheck disable=SC2317 # `part` runs functions by their names
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -124,7 +125,8 @@ for word in "$@"; do
   esac
 done
 if [ ${#long[@]} -gt 0 ]; then
-  export KILLS=${KILLS:-300} MATRIX=${MATRIX:-all}
+  export KILLS=${KILLS:-300} MATRIX=${MATRIX:-all} CRASH_POINTS=${CRASH_POINTS:-all}
+  export HISTORIES=${HISTORIES:-34} REPEAT=${REPEAT:-20}
 fi
 
 ./scripts/setup.sh

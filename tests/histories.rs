@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +21,8 @@ struct History {
     /// Options of every backup.
     options: Vec<String>,
     encrypted: bool,
+    /// So many discs may be lost.
+    spare: u64,
     /// Snapshots by id, each with a plain copy of the source.
     copies: HashMap<u64, PathBuf>,
     told: Vec<String>,
@@ -44,9 +46,19 @@ impl History {
         if encrypted {
             options.push("--encrypt".to_owned());
         }
+        if random.below(4) == 0 {
+            options.push(format!("--parity={}", 5 + random.below(25)));
+        }
+        if random.below(4) == 0 {
+            options.push("--copies=2".to_owned());
+        }
+        let spare = random.below(6).saturating_sub(3);
+        if spare > 0 {
+            options.push(format!("--parity-discs={spare}/{}", spare + random.below(4)));
+        }
         random_tree(&sandbox.source(), random.next(), 60);
         let told = vec![format!("seed {seed}, {options:?}")];
-        History { sandbox, random, options, encrypted, copies: HashMap::new(), told }
+        History { sandbox, random, options, encrypted, spare, copies: HashMap::new(), told }
     }
 
     fn change(&mut self) {
@@ -147,7 +159,7 @@ impl History {
     }
 
     /// Everything that was ever backed up comes back.
-    fn prove(&self) {
+    fn prove(&mut self) {
         assert_eq!(self.snapshots().len(), self.copies.len());
         for (id, copy) in &self.copies {
             let target = self.sandbox.path(&format!("back{id}"));
@@ -156,29 +168,63 @@ impl History {
         }
         let shelf = self.sandbox.shelf().display().to_string();
         self.sandbox.run(["verify", &shelf]).ok();
-        let newest = &self.copies[&self.newest()];
+        let newest = self.copies[&self.newest()].clone();
         let catalog = self.sandbox.catalog();
         fs::rename(&catalog, self.sandbox.path("lost.sqlite")).unwrap();
         self.sandbox.run(["verify", &shelf]).ok();
         let target = self.sandbox.path("without");
         self.restore(&[], &target);
-        assert_same_tree(newest, &target);
-        self.by_hand(newest);
+        assert_same_tree(&newest, &target);
+        self.by_hand(&newest);
+        self.lose_discs();
+        let target = self.sandbox.path("remade");
+        self.restore(&[], &target);
+        assert_same_tree(&newest, &target);
         fs::rename(self.sandbox.path("lost.sqlite"), catalog).unwrap();
+    }
+
+    /// Where each disc's copies are.
+    fn images(&self) -> BTreeMap<String, Vec<PathBuf>> {
+        let mut discs: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        let second = self.sandbox.shelf().join("copy2");
+        let seconds = second.is_dir().then(|| entries(&second, Path::is_file));
+        for image in self.sandbox.images().into_iter().chain(seconds.into_iter().flatten()) {
+            let name = image.file_stem().unwrap().to_str().unwrap();
+            let disc = name["history-".len()..][..4].to_owned();
+            discs.entry(disc).or_default().push(image);
+        }
+        discs
+    }
+
+    /// As many as recovery discs make good, with all their copies.
+    fn lose_discs(&mut self) {
+        for _ in 0..self.spare {
+            let discs = self.images();
+            let lost = self.random.below(discs.len() as u64) as usize;
+            self.told.push(format!("lost: {:?}", discs.values().nth(lost)));
+            discs
+                .values()
+                .nth(lost)
+                .unwrap()
+                .iter()
+                .for_each(|copy| fs::remove_file(copy).unwrap());
+        }
     }
 
     fn by_hand(&self, newest: &Path) {
         let mut discs = Vec::new();
-        for image in self.sandbox.images() {
-            let disc = self.sandbox.path("discs").join(image.file_stem().unwrap());
+        for (number, copies) in self.images() {
+            let (image, disc) = (&copies[0], self.sandbox.path("discs").join(number));
             fs::create_dir_all(disc.parent().unwrap()).unwrap();
             bash(&format!(
                 "xorriso -osirrox on -indev {} -extract / {} 2>&1",
-                quoted(&image),
+                quoted(image),
                 quoted(&disc)
             ));
             discs.push(disc);
         }
+        // Recovery discs bear no files.
+        discs.retain(|disc| disc.join("restore.sh").exists());
         let target = self.sandbox.path("by-hand");
         let words: Vec<String> = discs.iter().map(|disc| quoted(disc)).collect();
         let passphrase = match self.encrypted {

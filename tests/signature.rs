@@ -209,3 +209,45 @@ fn a_disc_that_is_made_again_counts_by_its_own_signature() {
         }
     }
 }
+
+/// A signed disc that is only damaged is not one that somebody changed: recovery data makes it as it
+/// was signed, and then it counts.
+#[test]
+fn a_damaged_disc_with_recovery_data_is_repaired_before_its_signature_counts() {
+    let sandbox = signers();
+    let backup = ["backup", "--disc-size", "3M", "--parity", "60", "--sign", "a.key"];
+    sandbox.run(backup.into_iter().chain(["source", "shelf"])).ok();
+    let signed = ["--verify-signature", "a.cert", "--catalog", "none"];
+    let restore = || {
+        sandbox.bash("rm -rf back").ok();
+        sandbox.run(["restore", "disc", "back"].into_iter().chain(signed))
+    };
+    for damage in [
+        "sed -i s/disc=1/disc=2/ disc/DISC.txt",
+        "rm disc/DISC.txt",
+        "printf x | tee disc/DISC.txt > disc/README.txt",
+        "printf x >> disc/SNAPSHOT.tsv.bz2",
+        "truncate -s 9 disc/INDEX.tsv.bz2",
+    ] {
+        extract(&sandbox);
+        sandbox.bash(damage).ok();
+        let run = restore();
+        assert!(run.output.status.success(), "{damage}: {}", run.story());
+        assert_same_tree(&sandbox.source(), &sandbox.path("back"));
+        sandbox.run(["verify", "disc"].into_iter().chain(signed)).code(5);
+    }
+    // The list of sums is what is signed, and nothing stands for it.
+    extract(&sandbox);
+    sandbox.bash("printf '#' >> disc/SHA256SUMS").ok();
+    restore().code(1).says("was changed");
+    // Recovery data that somebody made for a changed disc.
+    extract(&sandbox);
+    sandbox
+        .bash(
+            "cd disc; printf '#' >> DISC.txt; rm -r parity; mkdir parity
+             par2 create -qq -s4096 -r60 -B$PWD/ parity/disc.par2 $(find . -type f -not -name 'SHA256SUMS*' -printf '%P\\n')",
+        )
+        .ok();
+    restore().code(1).says("is not as it was signed");
+    assert!(!sandbox.path("back").exists());
+}

@@ -125,6 +125,11 @@ impl<'a> Mender<'a> {
         has_recovery_data(disc).then(|| self.mend(&[disc], &title, None).ok())?
     }
 
+    /// The same, as a disc of its own.
+    pub fn repaired(&self, disc: &dyn DiscReader) -> Option<Box<dyn DiscReader>> {
+        Some(Box::new(Repaired { title: disc.title(), files: self.folder(disc)? }))
+    }
+
     /// Another medium comes into the drive: what was there is not there any more.
     pub fn forget_all(&self) {
         self.done().clear();
@@ -186,9 +191,10 @@ impl<'a> Mender<'a> {
             Ok(Repair::TooMuchLost) => return Err("more is lost than it can make good".to_owned()),
             Err(error) => return Err(chain(&error)),
         }
+        remove_replaced(dir, copies)?;
         let folder = Folder::open(dir).map_err(|error| chain(&error))?;
-        if let Some(why) = self.signed_by.and_then(|checker| distrust(&folder, checker)) {
-            return Err(why);
+        if let Some(doubt) = self.signed_by.and_then(|checker| distrust(&folder, checker)) {
+            return Err(doubt.what);
         }
         Ok(Arc::new(Workplace { folder, _dir: removed }))
     }
@@ -269,6 +275,19 @@ impl<'a> Mender<'a> {
     }
 }
 
+/// par2 keeps the damaged files beside the repaired ones, with a number behind their names
+/// (par2(1)). They are no files of the disc, and take room.
+fn remove_replaced(dir: &Path, copies: &[&dyn DiscReader]) -> Result<(), String> {
+    let mut known = paths(copies);
+    known.extend(covered(copies).into_iter().map(|file| file.path.to_string()));
+    let folder = Folder::open(dir).map_err(|error| chain(&error))?;
+    for file in folder.files().iter().filter(|file| !known.contains(&file.path)) {
+        let path = dir.join(&file.path);
+        fs::remove_file(&path).map_err(in_words(&path))?;
+    }
+    Ok(())
+}
+
 /// What the recovery data covers: a file may be gone from the directory.
 fn covered(copies: &[&dyn DiscReader]) -> Vec<CoveredFile> {
     let mut collector = Collector::default();
@@ -333,6 +352,34 @@ fn par2_files(dir: &Path) -> Vec<PathBuf> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "par2"));
     files.sort();
     files
+}
+
+/// A disc that was repaired.
+struct Repaired {
+    title: String,
+    files: Arc<Workplace>,
+}
+
+impl DiscReader for Repaired {
+    fn title(&self) -> String {
+        format!("{}, repaired", self.title)
+    }
+
+    fn files(&self) -> &[DiscFile] {
+        self.files.folder.files()
+    }
+
+    fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
+        self.files.folder.read_at(file, offset, buf)
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        self.files.folder.volume()
+    }
+
+    fn image_sectors(&self) -> Option<Sectors> {
+        None
+    }
 }
 
 impl DiscReader for Mendable<'_> {

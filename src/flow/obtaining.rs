@@ -119,7 +119,9 @@ impl Session<'_> {
         });
         match found {
             Ok(piles) => {
-                let piles = piles.must_be_signed(self.request.signed_by.as_ref())?;
+                let piles = piles.must_be_signed(self.request.signed_by.as_ref(), &|disc| {
+                    self.mender.repaired(disc)
+                })?;
                 let same = piles.sets.into_iter().find(is_it);
                 self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
                 Ok(true)
@@ -188,7 +190,9 @@ impl Session<'_> {
         if self.request.signed_by.is_none() {
             piles.name_with(|reader| self.mender.name(reader));
         }
-        self.take_discs(piles.keep_signed(self.request.signed_by.as_ref()));
+        self.take_discs(
+            piles.keep_signed(self.request.signed_by.as_ref(), &|disc| self.mender.repaired(disc)),
+        );
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use crate::port::monitor::Trouble;
 pub use identity::{Unnamed, identify};
 
 use super::insertion::with_medium;
-use super::signatures::{distrust, holds_stripes_only};
+use super::signatures::{Doubt, distrust, holds_stripes_only};
 use super::{Desk, FlowError, chain};
 
 /// A disc of a few million archives has no longer list.
@@ -48,6 +48,9 @@ pub struct Pile {
     /// Discs that lie with these and do not say who they are.
     pub unnamed: Vec<Unnamed>,
 }
+
+/// Repairs a damaged disc; `None` if that cannot be done.
+pub type Mend<'a> = &'a dyn Fn(&dyn DiscReader) -> Option<Box<dyn DiscReader>>;
 
 /// Something that looks like a disc and is of no use as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +179,12 @@ impl Pile {
         }
     }
 
+    /// Without the discs of which no copy is left.
+    fn drop_empty(&mut self) {
+        self.discs.retain(|_, found| !found.copies.is_empty());
+        self.twins.retain(|found| !found.copies.is_empty());
+    }
+
     /// Of two discs with one number, the one that is meant is that which somebody knows by its
     /// UUID, as a catalog does.
     pub fn prefer(&mut self, number: DiscNo, uuid: DiscUuid) {
@@ -273,34 +282,42 @@ impl Piles {
         }
     }
 
-    /// Without the discs that none of these keys signed; they become problems.
-    pub fn keep_signed(mut self, checker: Option<&Checker>) -> Piles {
+    /// Without the discs that none of these keys signed; they become problems. One whose list of
+    /// sums is signed, and which is only damaged, is repaired before.
+    pub fn keep_signed(mut self, checker: Option<&Checker>, mend: Mend) -> Piles {
         let Some(checker) = checker else { return self };
-        // Who does not say who they are in a signed text are nobody.
-        self.give_up_unnamed();
-        let Piles { sets, problems, .. } = &mut self;
+        let mut repaired = Vec::new();
+        let mut is_trusted = |copy: &dyn DiscReader, problems: &mut Vec<Problem>| {
+            let doubt = distrust(copy, checker).filter(|_| !holds_stripes_only(copy));
+            let Some(Doubt { what, is_mendable }) = doubt else { return true };
+            match is_mendable.then(|| mend(copy)).flatten() {
+                Some(disc) => {
+                    repaired.push(disc);
+                    let what = format!("{what}; it was repaired from its recovery data");
+                    problems.push(Problem { what, kind: ProblemKind::Remark });
+                }
+                None => problems.push(Problem { what, kind: ProblemKind::Damage }),
+            }
+            false
+        };
+        let Piles { sets, problems, unnamed, .. } = &mut self;
         let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
         for found in all {
-            found.copies.retain(|copy| match distrust(&**copy, checker) {
-                None => true,
-                Some(_) if holds_stripes_only(&**copy) => true,
-                Some(what) => {
-                    problems.push(Problem { what, kind: ProblemKind::Damage });
-                    false
-                }
-            });
+            found.copies.retain(|copy| is_trusted(&**copy, problems));
         }
-        for pile in &mut *sets {
-            pile.discs.retain(|_, found| !found.copies.is_empty());
-            pile.twins.retain(|found| !found.copies.is_empty());
-        }
-        sets.retain(|pile| !pile.discs.is_empty());
+        // Who does not say who they are in a signed text are nobody.
+        unnamed.retain(|unnamed| is_trusted(&*unnamed.reader, problems));
+        self.give_up_unnamed();
+        self.sets.iter_mut().for_each(Pile::drop_empty);
+        // Who such a disc is says what was signed, and not what was read before.
+        self.take(Discs { discs: repaired, problems: Vec::new() });
+        self.sets.retain(|pile| !pile.discs.is_empty());
         self
     }
 
     /// The same, where there must be something left.
-    pub fn must_be_signed(self, checker: Option<&Checker>) -> Result<Piles, FlowError> {
-        let piles = self.keep_signed(checker);
+    pub fn must_be_signed(self, checker: Option<&Checker>, mend: Mend) -> Result<Piles, FlowError> {
+        let piles = self.keep_signed(checker, mend);
         if checker.is_some() && piles.sets.is_empty() {
             return Err(piles.nothing());
         }

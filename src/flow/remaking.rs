@@ -76,7 +76,7 @@ fn trusted(mut made: Vec<FoundDisc>, signed_by: Option<&Checker>, desk: Desk) ->
     let Some(checker) = signed_by else { return made };
     made.retain(|found| {
         let why = found.copies.iter().find_map(|copy| distrust(&**copy, checker));
-        why.iter().for_each(|why| desk.monitor.note(why));
+        why.iter().for_each(|doubt| desk.monitor.note(&doubt.what));
         why.is_none()
     });
     made

@@ -118,7 +118,7 @@ pub fn restore(
     if request.signed_by.is_none() {
         piles.name_with(|reader| mender.name(reader));
     }
-    let piles = piles.must_be_signed(request.signed_by.as_ref())?;
+    let piles = piles.must_be_signed(request.signed_by.as_ref(), &|disc| mender.repaired(disc))?;
     note_problems(&piles.problems, desk);
     let is_damaged = |problem: &Problem| problem.kind == ProblemKind::Damage;
     let mut in_doubt = piles.problems.iter().any(is_damaged);

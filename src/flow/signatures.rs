@@ -44,9 +44,23 @@ impl Run<'_> {
     }
 }
 
+/// Why a disc does not count.
+#[derive(Debug)]
+pub struct Doubt {
+    pub what: String,
+    /// The list of sums is signed, and the disc is not as it says: changed, or only damaged.
+    pub is_mendable: bool,
+}
+
 /// Why this disc does not count; `None` if the signature is right and covers all that is believed.
-pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<String> {
-    check(reader, checker).err().map(|what| format!("{}: {what}", reader.title()))
+pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<Doubt> {
+    let in_words = |what: String| format!("{}: {what}", reader.title());
+    let sums = match signed_sums(reader, checker) {
+        Ok(sums) => sums,
+        Err(what) => return Some(Doubt { what: in_words(what), is_mendable: false }),
+    };
+    let what = compare(reader, &sums).err()?;
+    Some(Doubt { what: in_words(what), is_mendable: true })
 }
 
 /// A recovery disc, with nothing on it that could pass for files of the source. It is not signed:
@@ -58,18 +72,24 @@ pub fn holds_stripes_only(reader: &dyn DiscReader) -> bool {
     reader.files().iter().all(|file| fits(&file.path))
 }
 
-fn check(reader: &dyn DiscReader, checker: &Checker) -> Result<(), String> {
+fn signed_sums(
+    reader: &dyn DiscReader,
+    checker: &Checker,
+) -> Result<HashMap<String, Digest>, String> {
     if reader.file(SIGNATURE).is_none() {
         return Err("it is not signed".to_owned());
     }
     let sums = read_small(reader, SUMS, LONGEST_SUMS)?;
     let signature = read_small(reader, SIGNATURE, LONGEST_SIGNATURE)?;
     checker.check(&sums, &signature).map_err(|error| chain(&error))?;
-    let sums: HashMap<String, Digest> = parse_sums(&sums)
-        .map_err(|error| chain(&error))?
-        .into_iter()
-        .map(|(path, digest)| (path.to_string(), digest))
-        .collect();
+    let sums = parse_sums(&sums).map_err(|error| chain(&error))?;
+    Ok(sums.into_iter().map(|(path, digest)| (path.to_string(), digest)).collect())
+}
+
+fn compare(reader: &dyn DiscReader, sums: &HashMap<String, Digest>) -> Result<(), String> {
+    if reader.file("DISC.txt").is_none() {
+        return Err("DISC.txt is missing".to_owned());
+    }
     for file in reader.files() {
         if !BELIEVED.iter().any(|name| file.path.starts_with(name)) {
             continue;

@@ -95,7 +95,7 @@ pub fn verify_from(
     piles.name_by_catalog(&request.catalog);
     name_by_discs(request, &mut piles, desk);
     piles.give_up_unnamed();
-    let mut piles = piles.keep_signed(request.signed_by.as_ref());
+    let mut piles = piles.keep_signed(request.signed_by.as_ref(), &|_| None);
     let mut report = VerifyReport::default();
     report.unreadable += piles.tell_problems(desk);
     choose(&mut piles, request.name.as_ref())?;
