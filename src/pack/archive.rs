@@ -205,6 +205,10 @@ impl ArchiveBuilder {
         self.placed.is_empty()
     }
 
+    pub fn members(&self) -> impl Iterator<Item = &PackedMember> {
+        self.placed.iter().map(|placed| &placed.member)
+    }
+
     /// How many members it has.
     pub fn len(&self) -> usize {
         self.placed.len()

@@ -9,6 +9,7 @@ use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
 use crate::model::{ArchiveNo, Digest, Entry, Kind, RelPath};
 
 use super::filler::{Current, Filler, Lane, Put};
+use super::space::growth_of;
 use super::{Ledger, PackError, PackedMember};
 
 /// A part is not made smaller than this, except where archives themselves are.
@@ -167,7 +168,7 @@ impl Filler<'_> {
         let mut member = self.member(&current.reading.entry, name, span, None);
         member.parts_id = (span.part > 0).then(|| current.id());
         member.row.size = len;
-        let growth = self.growth_of(&member);
+        let growth = growth_of(&member);
         let tar = head.len() as u64 + data + padding(data) as u64;
         if !self.ensure(current.lane, tar, growth, ledger)? {
             return Ok(Put::Edge);
@@ -289,7 +290,7 @@ impl Filler<'_> {
         if content == 0 {
             self.make_way(lane, 0, ledger)?;
         }
-        let growth = self.growth_of(&member);
+        let growth = growth_of(&member);
         let fits = self.ensure(lane, tar.len() as u64, growth, ledger)?;
         let room = if fits { None } else { self.room_in(lane, growth, ledger)? };
         let builder = self.builder(lane, ledger)?;
@@ -315,7 +316,7 @@ impl Filler<'_> {
     ) -> Result<Option<u64>, PackError> {
         let span = PartSpan { part: current.parts + 1, ..PartSpan::whole(current.reading.size()) };
         let member = self.member(&current.reading.entry, name.clone(), span, None);
-        let growth = self.growth_of(&member);
+        let growth = growth_of(&member);
         // Asking for a whole cluster takes the true sizes first, if the bounds say "full".
         self.ensure(current.lane, SMALLEST_PART * 2, growth, ledger)?;
         let limit = self.archive_room(current.lane);

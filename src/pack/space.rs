@@ -25,14 +25,15 @@ const CATALOG_GROWTH: u64 = 140;
 /// Listings over a fiftieth (2 %) of a disc are left out between a run's first and last disc.
 const LISTING_SHARE: u64 = 50;
 
-impl Filler<'_> {
-    pub(super) fn growth_of(&self, member: &PackedMember) -> u64 {
-        let mut line = Vec::with_capacity(512);
-        index_line(&member.row, &mut line);
-        // Numbers that are not known yet take more digits than the zeros in their places.
-        line.len() as u64 + 100
-    }
+/// What a member adds to INDEX at most.
+pub(super) fn growth_of(member: &PackedMember) -> u64 {
+    let mut line = Vec::with_capacity(512);
+    index_line(&member.row, &mut line);
+    // Numbers that are not known yet take more digits than the zeros in their places.
+    line.len() as u64 + 100
+}
 
+impl Filler<'_> {
     /// The open archive of a lane; opens one if there is none.
     pub(super) fn builder(
         &mut self,
@@ -108,14 +109,11 @@ impl Filler<'_> {
         if self.fits(lane, tar, growth, ledger)? {
             return Ok(true);
         }
-        if !self.disc.measured {
-            self.measure(ledger)?;
-            if self.fits(lane, tar, growth, ledger)? {
-                return Ok(true);
+        if !self.disc.measured || self.reckoned_growth() > WORTH_SETTLING {
+            let (index, members) = self.open_growth();
+            if self.growth(index, members) > WORTH_SETTLING {
+                self.seal_all(ledger)?;
             }
-        }
-        if self.reckoned_growth() > WORTH_SETTLING {
-            self.seal_all(ledger)?;
             self.measure(ledger)?;
             if self.fits(lane, tar, growth, ledger)? {
                 return Ok(true);
@@ -197,11 +195,15 @@ impl Filler<'_> {
     }
 
     fn reckoned_growth(&self) -> u64 {
-        let listed = match self.disc.carries_listings {
-            true => self.disc.members_since * (SNAPSHOT_GROWTH + CATALOG_GROWTH),
-            false => 0,
-        };
-        self.disc.index_growth + listed
+        self.growth(self.disc.index_growth, self.disc.members_since)
+    }
+
+    /// What so many members add to all listings.
+    fn growth(&self, index: u64, members: u64) -> u64 {
+        match self.disc.carries_listings {
+            true => index + members * (SNAPSHOT_GROWTH + CATALOG_GROWTH),
+            false => index,
+        }
     }
 
     /// Reckons what the listings take at most as they would be now.
@@ -214,12 +216,17 @@ impl Filler<'_> {
     /// Compresses the listings as they would be now. Archives that are open are not in them: what
     /// these add is reckoned on.
     pub(super) fn measure(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
-        self.tell_known(ledger)?;
+        self.record_all(ledger)?;
         self.disc.sizes = Some(closing::measure(&self.disc, &self.config.scratch, ledger)?);
         self.disc.measured = true;
-        self.disc.index_growth = 0;
-        self.disc.members_since = 0;
+        (self.disc.index_growth, self.disc.members_since) = self.open_growth();
         Ok(())
+    }
+
+    /// What the members of open archives add to INDEX, and how many they are.
+    fn open_growth(&self) -> (u64, u64) {
+        let members = || self.builders.iter().flatten().flat_map(ArchiveBuilder::members);
+        (members().map(growth_of).sum(), members().count() as u64)
     }
 
     /// Between the first and the last disc of a run, listings over 2 % are left out.
@@ -235,6 +242,11 @@ impl Filler<'_> {
     pub(super) fn seal_all(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         self.seal(Lane::Compressed, ledger)?;
         self.seal(Lane::AsIs, ledger)?;
+        self.record_all(ledger)
+    }
+
+    /// Waits until all archives that were ended are durable and recorded.
+    fn record_all(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         while !self.sealing.is_empty() {
             self.record_oldest(ledger)?;
         }

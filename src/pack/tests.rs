@@ -552,6 +552,25 @@ fn discs_with_recovery_data_are_full_and_not_too_full() {
     }
 }
 
+/// Rows of archives that are still open count when the listings are measured near the edge.
+#[test]
+fn discs_of_files_with_long_random_names_are_not_too_full() {
+    for (percent, compression) in [(0, Compression::Bzip2), (10, Compression::Bzip2)] {
+        let mut bench = Bench::new(compression, 3 << 20, 6);
+        bench.parity = percent;
+        for n in 0..8 {
+            bench.write(&format!("film{n}"), &noise(1_100_000, n));
+        }
+        for n in 0..3_000 {
+            let name: String = noise(120, n + 9).iter().map(|b| format!("{b:02x}")).collect();
+            bench.write(&format!("a/{name}"), &n.to_le_bytes());
+        }
+        bench.pack();
+        assert!(bench.discs.len() > 1);
+        bench.assert_full(900);
+    }
+}
+
 #[test]
 fn fingerprints_of_the_walk_reach_the_ledger() {
     let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
