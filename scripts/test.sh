@@ -78,20 +78,20 @@ fuzz() {
   ./scripts/fuzz.sh "${long[@]}" || fail "the fuzzers found something"
 }
 
-# Not Debian's, and not ours: built without optimization, which takes two minutes instead of ten.
-# The newest that this project's oldest compiler builds.
+# Not Debian's, and not ours: built without optimization, which takes four minutes instead of ten,
+# and beside the tests, which leave as much. The newest that this project's oldest compiler builds.
 readonly deny_version=0.18.3
+export PATH="$PWD/target/tools/bin:$PATH"
 install_deny() {
-  export PATH="$PWD/target/tools/bin:$PATH"
   cargo deny --version >/dev/null 2>&1 ||
-    cargo install --debug --locked --quiet --root target/tools --target-dir target/tools/build \
-      cargo-deny --version "$deny_version"
+    nice -n 19 cargo install --debug --locked --quiet --root target/tools \
+      --target-dir target/tools/build cargo-deny --version "$deny_version"
 }
 
 # Advisories come from a database that must be fetched; the rest is in Cargo.lock and the sources.
 # tests/dependencies.rs has checked the most important of it already.
 deny() {
-  if ! install_deny; then
+  if ! wait "$installing"; then
     say "!!! cargo deny cannot be installed here: NOT CHECKED"
     return
   fi
@@ -137,6 +137,8 @@ part clippy check clippy --workspace --all-targets --locked -- -D warnings
 if [ $with_demo -eq 1 ]; then
   part demo demo
 fi
+install_deny &
+installing=$!
 part tests tests
 if [ $with_fuzz -eq 1 ]; then
   part fuzz fuzz

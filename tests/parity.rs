@@ -276,6 +276,57 @@ fn a_disc_that_cannot_say_who_it_is_gets_its_name_from_its_recovery_data() {
     assert!(scratch_is_empty(&sandbox));
 }
 
+fn paths(sandbox: &Sandbox) -> Vec<serde_json::Value> {
+    sandbox.run(["find", "*", "--json"]).ok().results()
+}
+
+fn rebuild(sandbox: &Sandbox, from: &Path) -> Run {
+    sandbox.run(["catalog", "rebuild", "--replace", &text(from)])
+}
+
+/// Every listing of every disc is damaged, and one disc cannot say who it is.
+#[test]
+fn a_catalog_is_made_anew_from_damaged_discs_with_recovery_data() {
+    let sandbox = two_discs();
+    backup(&sandbox, &["--parity", "20"]).ok();
+    let before = paths(&sandbox);
+    assert_eq!(before.len(), 314);
+    let names = ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "catalog.sqlite.bz2"];
+    for image in sandbox.images() {
+        names.iter().for_each(|name| zero(&image, place(&sandbox, &image, name).0, 1));
+    }
+    damage(&sandbox, &sandbox.images()[1], &["DISC.txt", "README.txt"]);
+    fs::remove_file(sandbox.catalog()).unwrap();
+    let run = rebuild(&sandbox, &sandbox.shelf());
+    run.ok().says("films-0002.iso is repaired");
+    assert!(paths(&sandbox) == before);
+    assert!(scratch_is_empty(&sandbox));
+    sandbox.run(["restore", &text(&sandbox.shelf()), &text(&sandbox.target())]).ok();
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
+/// Catalog and listing are too large for the disc in the middle, and it is alone.
+#[test]
+fn a_disc_that_has_an_index_alone_and_a_damaged_one_is_repaired_for_a_rebuild() {
+    let sandbox = two_discs();
+    for n in 0..4_000_u64 {
+        let name: String =
+            Random::new(n).bytes(120).iter().map(|byte| format!("{byte:02x}")).collect();
+        fs::write(sandbox.source().join(name), n.to_string()).unwrap();
+    }
+    backup(&sandbox, &["--parity", "30"]).ok();
+    let image = &sandbox.images()[1];
+    let disc_txt = fs::read_to_string(unpacked(&sandbox, image, "one").join("DISC.txt")).unwrap();
+    assert!(disc_txt.contains("\nparity=30\nlistings=INDEX\n"), "{disc_txt}");
+    rebuild(&sandbox, image);
+    let sound = paths(&sandbox);
+    assert!(sound.len() > 10, "{}", sound.len());
+    zero(image, place(&sandbox, image, "INDEX.tsv.bz2").0, 1);
+    rebuild(&sandbox, image).says("disc 2 of films is repaired");
+    assert!(paths(&sandbox) == sound);
+    assert!(scratch_is_empty(&sandbox));
+}
+
 #[test]
 fn two_damaged_copies_of_a_disc_make_a_whole_one() {
     let sandbox = two_discs();

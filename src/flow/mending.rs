@@ -127,7 +127,9 @@ impl<'a> Mender<'a> {
 
     /// The same, as a disc of its own.
     pub fn repaired(&self, disc: &dyn DiscReader) -> Option<Box<dyn DiscReader>> {
-        Some(Box::new(Repaired { title: disc.title(), files: self.folder(disc)? }))
+        let files = self.folder(disc)?;
+        let (title, volume, image) = (disc.title(), disc.volume(), disc.image_sectors());
+        Some(Box::new(Repaired { title, volume, image, files }))
     }
 
     /// Another medium comes into the drive: what was there is not there any more.
@@ -354,15 +356,17 @@ fn par2_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A disc that was repaired.
+/// A disc that was repaired, and stands for itself.
 struct Repaired {
     title: String,
+    volume: Option<Volume>,
+    image: Option<Sectors>,
     files: Arc<Workplace>,
 }
 
 impl DiscReader for Repaired {
     fn title(&self) -> String {
-        format!("{}, repaired", self.title)
+        self.title.clone()
     }
 
     fn files(&self) -> &[DiscFile] {
@@ -374,11 +378,11 @@ impl DiscReader for Repaired {
     }
 
     fn volume(&self) -> Option<Volume> {
-        self.files.folder.volume()
+        self.volume.clone()
     }
 
     fn image_sectors(&self) -> Option<Sectors> {
-        None
+        self.image
     }
 }
 

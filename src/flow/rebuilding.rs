@@ -20,8 +20,9 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 
 use super::keys::{KeyRing, KnownKeys};
+use super::mending::{Mendable, Mender};
 use super::opening::check_listings;
-use super::piles::{Pile, Piles};
+use super::piles::{FoundDisc, Pile, Piles};
 use super::restoring::note_problems;
 use super::rows::FromDiscs;
 use super::staging::Staging;
@@ -91,8 +92,15 @@ pub fn rebuild(
     drives: Vec<Option<Box<dyn Drive>>>,
     desk: Desk,
 ) -> Result<RebuildReport, FlowError> {
-    let (mut piles, _copied) = gather::gather(request, drives, desk)?;
+    let mender = &Mender::new(&request.scratch, None, desk);
+    // Of discs in drives nothing but listings is at hand: those were repaired as they came.
+    let is_whole = drives.iter().all(Option::is_none);
+    let (mut piles, _copied) = gather::gather(request, drives, mender, desk)?;
+    let mender = is_whole.then_some(mender);
     piles.name_by_catalog(&request.catalog);
+    if let Some(mender) = mender {
+        piles.name_with(|disc| mender.name(disc));
+    }
     let mut report = RebuildReport::default();
     report.unreadable += piles.tell_problems(desk);
     choose(&mut piles, request.name.as_ref())?;
@@ -107,7 +115,7 @@ pub fn rebuild(
     for pile in &mut piles.sets {
         // Whoever is not of this set is offered to the next one.
         pile.unnamed.append(&mut piles.unnamed);
-        let rebuilt = Rebuilder::new(request, pile, new.catalog(), desk)?.run()?;
+        let rebuilt = Rebuilder::new(request, pile, mender, new.catalog(), desk)?.run()?;
         report.sets.push(rebuilt);
         piles.unnamed.append(&mut pile.unnamed);
     }
@@ -183,6 +191,8 @@ struct Rebuilder<'a> {
     request: &'a RebuildRequest<'a>,
     desk: Desk<'a>,
     pile: &'a Pile,
+    /// Repairs what can be read from no copy.
+    mender: Option<&'a Mender<'a>>,
     keys: KnownKeys,
     catalog: &'a mut Catalog,
     set: SetId,
@@ -195,6 +205,7 @@ impl<'a> Rebuilder<'a> {
     fn new(
         request: &'a RebuildRequest<'a>,
         pile: &'a mut Pile,
+        mender: Option<&'a Mender<'a>>,
         catalog: &'a mut Catalog,
         desk: Desk<'a>,
     ) -> Result<Rebuilder<'a>, FlowError> {
@@ -204,7 +215,8 @@ impl<'a> Rebuilder<'a> {
         if let Some(opener) = &keys.opener {
             check_listings(opener, pile)?;
         }
-        let base = from_discs(request, pile, keys.opener.as_ref(), desk).newest_catalog();
+        let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
+        let base = FromDiscs { pile, opener, scratch, desk, mender }.newest_catalog();
         let (set, catalog_of) = match &base {
             Some((disc, known)) => {
                 let discs = known.catalog.discs(known.set)?;
@@ -217,7 +229,12 @@ impl<'a> Rebuilder<'a> {
             None => (catalog.create_set(&facts(request, pile, &keys))?, None),
         };
         pile.twin_words().for_each(|words| desk.monitor.note(&words));
-        Ok(Rebuilder { request, desk, pile, keys, catalog, set, catalog_of, complaints: 0 })
+        Ok(Rebuilder { request, desk, pile, mender, keys, catalog, set, catalog_of, complaints: 0 })
+    }
+
+    /// The disc as it would be if it were repaired.
+    fn mendable(&self, found: &'a FoundDisc) -> Option<Mendable<'a>> {
+        self.mender?.offer(found)
     }
 
     fn opener(&self) -> Option<&Opener> {
@@ -297,15 +314,6 @@ impl<'a> Rebuilder<'a> {
             complaints: self.complaints,
         })
     }
-}
-
-fn from_discs<'a>(
-    request: &'a RebuildRequest,
-    pile: &'a Pile,
-    opener: Option<&'a Opener>,
-    desk: Desk<'a>,
-) -> FromDiscs<'a> {
-    FromDiscs { pile, opener, scratch: &request.scratch, desk, mender: None }
 }
 
 /// A set of which no catalog is left.

@@ -63,6 +63,14 @@ pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<Doubt> {
     Some(Doubt { what: in_words(what), is_mendable: true })
 }
 
+/// Whether what is believed of a disc is as its own list of sums says; a list that cannot be read
+/// says nothing.
+pub fn is_as_listed(reader: &dyn DiscReader) -> bool {
+    let list = read_small(reader, SUMS, LONGEST_SUMS).ok();
+    let sums = list.and_then(|list| by_path(&list).ok());
+    sums.is_none_or(|sums| compare(reader, &sums).is_ok())
+}
+
 /// A recovery disc, with nothing on it that could pass for files of the source. It is not signed:
 /// what is made from it is a disc that is, or does not count.
 pub fn holds_stripes_only(reader: &dyn DiscReader) -> bool {
@@ -82,7 +90,11 @@ fn signed_sums(
     let sums = read_small(reader, SUMS, LONGEST_SUMS)?;
     let signature = read_small(reader, SIGNATURE, LONGEST_SIGNATURE)?;
     checker.check(&sums, &signature).map_err(|error| chain(&error))?;
-    let sums = parse_sums(&sums).map_err(|error| chain(&error))?;
+    by_path(&sums)
+}
+
+fn by_path(sums: &[u8]) -> Result<HashMap<String, Digest>, String> {
+    let sums = parse_sums(sums).map_err(|error| chain(&error))?;
     Ok(sums.into_iter().map(|(path, digest)| (path.to_string(), digest)).collect())
 }
 

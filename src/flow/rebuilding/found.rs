@@ -16,6 +16,7 @@ use crate::port::clock::Moment;
 use crate::restore::index::{ListingError, each_index_row};
 use crate::restore::unlisted::{UnlistedError, read_archive};
 
+use super::super::mending::Mender;
 use super::super::piles::{FoundDisc, LONGEST_SUMS, SUMS, read_small};
 use super::super::{FlowError, chain};
 use super::Rebuilder;
@@ -37,17 +38,20 @@ struct ArchiveFile {
     size: u64,
 }
 
-impl Rebuilder<'_> {
+impl<'a> Rebuilder<'a> {
     /// Records a disc that is here, and what only it knows.
-    pub fn adopt(&mut self, found: &FoundDisc, lode: &mut Lode) -> Result<(), FlowError> {
+    pub fn adopt(&mut self, found: &'a FoundDisc, lode: &mut Lode) -> Result<(), FlowError> {
         let Some(copy) = found.copies.first() else { return Ok(()) };
         let sums = self.sums(found);
-        self.catalog.adopt_disc(self.set, &adopted(found, &**copy, &sums))?;
+        let mendable = self.mendable(found);
+        // Recovery data knows files that are gone from the directory.
+        let listed = mendable.as_ref().map_or(&**copy, |disc| disc as &dyn DiscReader);
+        self.catalog.adopt_disc(self.set, &adopted(found, &**copy, listed.files(), &sums))?;
         if let Some(group) = &found.txt.group {
             self.catalog.record_recovery_disc(self.set, found.txt.disc, &group.discs)?;
         }
         let mut unknown = Vec::new();
-        for archive in archives(&**copy) {
+        for archive in archives(listed) {
             if !self.catalog.knows_archive(self.set, archive.number)? {
                 unknown.push(archive);
             }
@@ -55,7 +59,9 @@ impl Rebuilder<'_> {
         if unknown.is_empty() {
             return Ok(());
         }
-        let mut rows = self.rows_of(found, &unknown)?;
+        let copies = Mender::copies(found, mendable.as_ref());
+        let mut rows = self.rows_of(found, &copies, &unknown)?;
+        self.mender.inspect(|mender| mender.forget(found));
         for archive in &unknown {
             let of_it = rows.remove(&archive.number).unwrap_or_default();
             let record = self.record(found, &**copy, archive, &of_it, &sums)?;
@@ -90,6 +96,7 @@ impl Rebuilder<'_> {
     fn rows_of(
         &mut self,
         found: &FoundDisc,
+        copies: &[&dyn DiscReader],
         unknown: &[ArchiveFile],
     ) -> Result<BTreeMap<ArchiveNo, Vec<IndexRow>>, FlowError> {
         let wanted: HashSet<ArchiveNo> = unknown.iter().map(|archive| archive.number).collect();
@@ -101,8 +108,8 @@ impl Rebuilder<'_> {
             }
         };
         let mut trouble = None;
-        for copy in &found.copies {
-            match each_index_row(&**copy, self.opener(), &mut take) {
+        for &copy in copies {
+            match each_index_row(copy, self.opener(), &mut take) {
                 Ok(None) => return Ok(rows),
                 Ok(Some(error)) | Err(error) => trouble = Some((copy.title(), error)),
             }
@@ -111,7 +118,7 @@ impl Rebuilder<'_> {
             self.tell_index(&title, &error);
         }
         for archive in unknown {
-            for row in self.read_unlisted(found, archive)? {
+            for row in self.read_unlisted(found, copies, archive)? {
                 take(row);
             }
         }
@@ -127,13 +134,14 @@ impl Rebuilder<'_> {
     fn read_unlisted(
         &mut self,
         found: &FoundDisc,
+        copies: &[&dyn DiscReader],
         archive: &ArchiveFile,
     ) -> Result<Vec<IndexRow>, FlowError> {
         let mut best = Vec::new();
         let mut why = None;
-        for copy in &found.copies {
+        for &copy in copies {
             let (number, of) = (archive.number, found.txt.snapshot);
-            match read_archive(&**copy, number, self.opener(), of, self.desk.stop) {
+            match read_archive(copy, number, self.opener(), of, self.desk.stop) {
                 Ok(read) if read.lost == 0 => return Ok(read.rows),
                 Ok(read) => {
                     why = Some(format!("{} bytes of it hold nothing that can be read", read.lost));
@@ -212,6 +220,7 @@ impl Lode {
 fn adopted(
     found: &FoundDisc,
     copy: &dyn DiscReader,
+    files: &[crate::drive::DiscFile],
     sums: &HashMap<String, Digest>,
 ) -> AdoptedDisc {
     let txt = &found.txt;
@@ -228,7 +237,7 @@ fn adopted(
             catalog: txt.listings.catalog,
         },
         listing: txt.listings.snapshot.then_some(txt.snapshot),
-        files: copy.files().iter().filter_map(|file| disc_file(copy, file, sums)).collect(),
+        files: files.iter().filter_map(|file| disc_file(copy, file, sums)).collect(),
         medium: copy.title(),
     }
 }

@@ -12,7 +12,9 @@ use crate::port::files::make_private_dir;
 use crate::port::operator::Answer;
 
 use super::super::insertion::with_medium;
+use super::super::mending::Mender;
 use super::super::piles::Piles;
+use super::super::signatures::is_as_listed;
 use super::super::{Desk, FlowError};
 use super::RebuildRequest;
 
@@ -31,6 +33,7 @@ impl Drop for Copied {
 pub fn gather(
     request: &RebuildRequest,
     drives: Vec<Option<Box<dyn Drive>>>,
+    mender: &Mender,
     desk: Desk,
 ) -> Result<(Piles, Copied), FlowError> {
     let first = request.from.first().cloned().unwrap_or_default();
@@ -39,7 +42,7 @@ pub fn gather(
     for (from, drive) in request.from.iter().zip(drives) {
         match drive {
             None => piles.take(discover(from)?),
-            Some(mut drive) => every_disc(&mut *drive, &copied.dir, &mut piles, desk)?,
+            Some(mut drive) => every_disc(&mut *drive, &copied.dir, &mut piles, mender, desk)?,
         }
     }
     Ok((piles, copied))
@@ -50,6 +53,7 @@ fn every_disc(
     drive: &mut dyn Drive,
     scratch: &Path,
     piles: &mut Piles,
+    mender: &Mender,
     desk: Desk,
 ) -> Result<(), FlowError> {
     for number in 0.. {
@@ -69,7 +73,7 @@ fn every_disc(
             Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
             found => found?,
         };
-        piles.take(copied(found, scratch)?);
+        piles.take(copied(repaired(found, mender), scratch)?);
         if let Some(slot) = drive.slot() {
             slot.eject()?;
         }
@@ -78,6 +82,19 @@ fn every_disc(
         }
     }
     Ok(())
+}
+
+/// Now is the time: when something is missed, the disc is no longer in the drive. A disc whose
+/// listings are damaged is repaired from its recovery data, if it has any.
+fn repaired(mut found: Discs, mender: &Mender) -> Discs {
+    for disc in &mut found.discs {
+        if !is_as_listed(&**disc) {
+            if let Some(whole) = mender.repaired(&**disc) {
+                *disc = whole;
+            }
+        }
+    }
+    found
 }
 
 fn copied(found: Discs, scratch: &Path) -> Result<Discs, FlowError> {

@@ -152,8 +152,11 @@ impl Rebuilder<'_> {
         let mut why = None;
         let listed = |f: &&FoundDisc| f.txt.listings.snapshot && f.txt.snapshot == seq;
         let discs: Vec<&FoundDisc> = self.pile.discs.values().rev().filter(listed).collect();
-        for copy in discs.into_iter().flat_map(|found| &found.copies) {
-            match self.read_listing(&**copy, seq) {
+        let mendable: Vec<_> = discs.iter().filter_map(|found| self.mendable(found)).collect();
+        let repaired = mendable.iter().map(|disc| disc as &dyn DiscReader);
+        let copies = discs.iter().flat_map(|found| &found.copies).map(|copy| &**copy);
+        for copy in copies.chain(repaired) {
+            match self.read_listing(copy, seq) {
                 Ok((told, None)) => return Some(told),
                 Ok((told, Some(error))) => {
                     why = Some((copy.title(), chain(&error)));
