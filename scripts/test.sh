@@ -126,7 +126,7 @@ for word in "$@"; do
 done
 if [ ${#long[@]} -gt 0 ]; then
   export KILLS=${KILLS:-300} MATRIX=${MATRIX:-all} CRASH_POINTS=${CRASH_POINTS:-all}
-  export HISTORIES=${HISTORIES:-34} REPEAT=${REPEAT:-20}
+  export HISTORIES=${HISTORIES:-34} FILLS=${FILLS:-40} REPEAT=${REPEAT:-20}
 fi
 
 ./scripts/setup.sh
