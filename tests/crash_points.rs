@@ -137,40 +137,26 @@ fn go_on(sandbox: &Sandbox, step: usize, story: &str) {
 
 #[test]
 fn packing_can_end_before_every_step() {
-    Trial {
-        what: "backup --stage",
-        words: STAGE,
-        steps: STEPS,
-        every: 40,
-        begin: |_| sandbox(),
-        check: go_on,
-    }
-    .run();
+    let (what, begin) = ("backup --stage", |_| sandbox());
+    Trial { what, words: STAGE, steps: STEPS, every: 40, begin, check: go_on }.run();
 }
 
 #[test]
 fn burning_can_end_before_every_step() {
-    let begin = |_| {
+    let staged = |_| {
         let sandbox = sandbox();
         sandbox.run(STAGE.split(' ')).ok();
         sandbox
     };
-    let (what, every) = ("burn", 40);
-    Trial { what, words: BURN, steps: STEPS, every, begin, check: go_on }.run();
+    let (what, begin) = ("burn", staged);
+    Trial { what, words: BURN, steps: STEPS, every: 40, begin, check: go_on }.run();
 }
 
 /// Both at once, in threads of their own.
 #[test]
 fn a_backup_can_end_before_every_step() {
-    Trial {
-        what: "backup",
-        words: BACKUP,
-        steps: STEPS,
-        every: 40,
-        begin: |_| sandbox(),
-        check: go_on,
-    }
-    .run();
+    let (what, begin) = ("backup", |_| sandbox());
+    Trial { what, words: BACKUP, steps: STEPS, every: 40, begin, check: go_on }.run();
 }
 
 #[test]
