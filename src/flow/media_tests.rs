@@ -22,7 +22,7 @@ use super::restoring::{RestoreReport, RestoreRequest, restore};
 use super::staging::Staging;
 use super::watching::{WatchReport, WatchRequest, watch};
 use super::*;
-use crate::catalog::{Access, Catalog, Fate, Finding, RecoveryGroup};
+use crate::catalog::{Access, Catalog, Fate, Finding, KnownSet, RecoveryGroup};
 use crate::drive::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Shelf, Slot,
 };
@@ -489,49 +489,91 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
     }
 }
 
-/// The catalog, and a packer beside the drives, which makes recovery discs as soon as it can.
-struct AtOnce<'a> {
-    own: OwnCatalog<'a>,
-    grouping: &'a Grouping<'a>,
+/// Two discs that are staged, of a set with a recovery disc for both.
+struct Staged<'b> {
+    bench: &'b Bench,
+    catalog: Catalog,
+    set: KnownSet,
+    staging: Staging,
+    drives: Drives,
 }
 
-impl Records for AtOnce<'_> {
-    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
-        let is_read_back = matches!(record.step, Step::ReadBack { .. });
-        self.own.keep(record)?;
-        if is_read_back {
-            self.grouping.make(self.own.catalog)?;
+impl<'b> Staged<'b> {
+    fn new(bench: &'b Bench, copies: u32) -> Staged<'b> {
+        fill_two_discs(bench);
+        bench.backup(copies, None);
+        let catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        assert_eq!(catalog.discs(set.id).unwrap().len(), 2);
+        let staging = Staging::open(&bench.path("staging")).unwrap();
+        fs::create_dir(bench.path("shelf")).unwrap();
+        let shelf = Shelf::open(&bench.path("shelf")).unwrap();
+        Staged { bench, catalog, set, staging, drives: Drives::one(Box::new(shelf)) }
+    }
+
+    /// Burns both, while something happens as soon as a copy is read back.
+    fn burn(&mut self, read_back: ReadBack) -> Result<(), FlowError> {
+        let Staged { bench, catalog, set, staging, drives } = self;
+        let (staging, set, desk) = (&*staging, &*set, bench.desk());
+        let grouping = &Grouping::new(staging, set, desk);
+        for disc in catalog.discs(set.id)? {
+            let order = Order::of(catalog, set.id, disc)?;
+            let own = OwnCatalog { catalog, set: set.id };
+            let mut records = Meddling { own, grouping, read_back };
+            Station { staging, set, drives, desk }.make_safe(&order, &mut records)?;
         }
         Ok(())
     }
+
+    /// Both discs are in one group, and no other was begun.
+    fn check(&self) {
+        let group = RecoveryGroup { discs: vec![DiscNo(1), DiscNo(2)], recovery: vec![DiscNo(3)] };
+        assert_eq!(self.catalog.recovery_groups(self.set.id).unwrap(), [group]);
+        let entries = fs::read_dir(self.staging.group_dir(&self.set, "")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let groups: Vec<String> = names.filter(|name| name.contains("-")).collect();
+        assert_eq!(groups, [""; 0]);
+    }
 }
 
+/// What happens when a copy is read back, and before the next step.
+type ReadBack = fn(&Record, &Grouping, &mut Catalog) -> Result<(), FlowError>;
+
+struct Meddling<'a> {
+    own: OwnCatalog<'a>,
+    grouping: &'a Grouping<'a>,
+    read_back: ReadBack,
+}
+
+impl Records for Meddling<'_> {
+    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
+        if matches!(record.step, Step::ReadBack { .. }) {
+            (self.read_back)(&record, self.grouping, self.own.catalog)?;
+        }
+        self.own.keep(record)
+    }
+}
+
+/// A packer beside the drives makes recovery discs as soon as it can.
 #[test]
 fn a_copy_that_comes_after_the_recovery_disc_joins_no_second_group() {
     let bench = Bench { parity_discs: Ratio::parse("1/2"), ..Bench::new() };
-    fill_two_discs(&bench);
-    bench.backup(2, None);
-    let mut catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
-    let set = catalog.sets().unwrap().remove(0);
-    let staging = Staging::open(&bench.path("staging")).unwrap();
-    let shelf = bench.path("shelf");
-    fs::create_dir(&shelf).unwrap();
-    let mut drives = Drives::one(Box::new(Shelf::open(&shelf).unwrap()));
-    let desk = bench.desk();
-    let grouping = Grouping::new(&staging, &set, desk);
-    let discs = catalog.discs(set.id).unwrap();
-    assert_eq!(discs.len(), 2);
-    for disc in discs {
-        let order = Order::of(&catalog, set.id, disc).unwrap();
-        let own = OwnCatalog { catalog: &mut catalog, set: set.id };
-        let mut records = AtOnce { own, grouping: &grouping };
-        Station { staging: &staging, set: &set, drives: &mut drives, desk }
-            .make_safe(&order, &mut records)
-            .unwrap();
-    }
-    let group = RecoveryGroup { discs: vec![DiscNo(1), DiscNo(2)], recovery: vec![DiscNo(3)] };
-    assert_eq!(catalog.recovery_groups(set.id).unwrap(), [group]);
-    let entries = fs::read_dir(staging.group_dir(&set, "")).unwrap();
-    let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["0003"], "the recovery disc waits, and nothing else");
+    let mut staged = Staged::new(&bench, 2);
+    staged.burn(|_, grouping, catalog| grouping.make(catalog).map(drop)).unwrap();
+    staged.check();
+}
+
+/// The next run makes the recovery disc first, and then reads disc 2 back.
+#[test]
+fn a_disc_that_was_taken_into_a_group_and_not_recorded_joins_no_second_group() {
+    let bench = Bench { parity_discs: Ratio::parse("1/2"), ..Bench::new() };
+    let mut staged = Staged::new(&bench, 1);
+    let died = staged.burn(|record, _, _| match record.disc {
+        DiscNo(2) => Err(FlowError::NoSets),
+        _ => Ok(()),
+    });
+    assert!(matches!(died, Err(FlowError::NoSets)), "{died:?}");
+    let Staged { bench, catalog, set, staging, drives } = &mut staged;
+    Station { staging, set, drives, desk: bench.desk() }.burn_waiting(catalog, &[]).unwrap();
+    staged.check();
 }
