@@ -236,6 +236,12 @@ fn a_damaged_disc_with_recovery_data_is_repaired_before_its_signature_counts() {
         assert_same_tree(&sandbox.source(), &sandbox.path("back"));
         sandbox.run(["verify", "disc"].into_iter().chain(signed)).code(5);
     }
+    // No repair where another copy is sound; who the damaged one was stays in doubt.
+    extract(&sandbox);
+    sandbox.bash("rm -rf pile; mkdir pile; cp -r disc pile/sound; mv disc pile/hurt; rm pile/hurt/INDEX*; printf x > pile/hurt/DISC.txt; rm -rf back").ok();
+    let run = sandbox.run(["restore", "pile", "back"].into_iter().chain(signed));
+    assert!(!run.code(3).stderr().contains("repaired"), "{}", run.story());
+    assert_same_tree(&sandbox.source(), &sandbox.path("back"));
     // The list of sums is what is signed, and nothing stands for it.
     extract(&sandbox);
     sandbox.bash("printf '#' >> disc/SHA256SUMS").ok();

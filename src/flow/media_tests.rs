@@ -10,19 +10,18 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::backup::{BackupRequest, backup};
-use super::burning::{Drives, Station};
+use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
 use super::giving_up::GivingUp;
-use super::grouping::Grouping;
 use super::insertion::Patience;
-use super::records::{Order, OwnCatalog, Record, Records, Step};
+use super::rebuilding::{RebuildRequest, rebuild};
 use super::restore_tests::ring;
 use super::restoring::{RestoreReport, RestoreRequest, restore};
 use super::staging::Staging;
 use super::watching::{WatchReport, WatchRequest, watch};
 use super::*;
-use crate::catalog::{Access, Catalog, Fate, Finding, KnownSet, RecoveryGroup};
+use crate::catalog::{Access, Catalog, Fate, Finding};
 use crate::drive::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Shelf, Slot,
 };
@@ -187,31 +186,36 @@ impl Operator for GoingHome<'_> {
     }
 }
 
-struct Bench {
+pub(super) struct Bench {
     dir: TempDir,
     tray: Tray,
     person: Agreeing,
     monitor: Recorder,
     stop: Stop,
+    parity: Option<u8>,
     parity_discs: Option<Ratio>,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(super) fn new() -> Bench {
         let dir = tempfile::tempdir().unwrap();
         for name in ["source", "one", "two", "three"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         fs::write(dir.path().join("source/a"), "content").unwrap();
         let (tray, person, monitor) = Default::default();
-        Bench { dir, tray, person, monitor, stop: Stop::new(), parity_discs: None }
+        Bench { dir, tray, person, monitor, stop: Stop::new(), parity: None, parity_discs: None }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn with_recovery_discs(ratio: &str) -> Bench {
+        Bench { parity_discs: Ratio::parse(ratio), ..Bench::new() }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn desk(&self) -> Desk<'_> {
+    pub(super) fn desk(&self) -> Desk<'_> {
         Desk {
             monitor: &self.monitor,
             operator: &self.person,
@@ -230,7 +234,7 @@ impl Bench {
         self.backup(2, Some(&mut Drives::one(Box::new(self.tray.clone()))));
     }
 
-    fn backup(&self, copies: u32, drives: Option<&mut Drives>) {
+    pub(super) fn backup(&self, copies: u32, drives: Option<&mut Drives>) {
         let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
         let request = BackupRequest {
             signer: None,
@@ -243,7 +247,7 @@ impl Bench {
             capacity: Sectors(2000),
             archive_size: Bytes(1 << 20),
             compression: None,
-            parity: None,
+            parity: self.parity,
             parity_discs: self.parity_discs.map(Some),
             keys: ring(&ask, false),
             filter: FilterOptions::default(),
@@ -409,7 +413,7 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     assert!(said("does not open with stock tools"), "{notes:?}");
 }
 
-fn fill_two_discs(bench: &Bench) {
+pub(super) fn fill_two_discs(bench: &Bench) {
     for n in 0..3_u64 {
         let mut state = n + 1;
         let noise = || {
@@ -459,7 +463,7 @@ fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
 #[test]
 fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_other() {
     for is_told in [false, true] {
-        let bench = Bench { parity_discs: Ratio::parse("1/2"), ..Bench::new() };
+        let bench = Bench::with_recovery_discs("1/2");
         let [one, two, three] = &discs_for_the_tray(&bench)[..] else { panic!() };
         fs::remove_dir_all(two).unwrap();
         if is_told {
@@ -489,91 +493,36 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
     }
 }
 
-/// Two discs that are staged, of a set with a recovery disc for both.
-struct Staged<'b> {
-    bench: &'b Bench,
-    catalog: Catalog,
-    set: KnownSet,
-    staging: Staging,
-    drives: Drives,
-}
-
-impl<'b> Staged<'b> {
-    fn new(bench: &'b Bench, copies: u32) -> Staged<'b> {
-        fill_two_discs(bench);
-        bench.backup(copies, None);
-        let catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
-        let set = catalog.sets().unwrap().remove(0);
-        assert_eq!(catalog.discs(set.id).unwrap().len(), 2);
-        let staging = Staging::open(&bench.path("staging")).unwrap();
-        fs::create_dir(bench.path("shelf")).unwrap();
-        let shelf = Shelf::open(&bench.path("shelf")).unwrap();
-        Staged { bench, catalog, set, staging, drives: Drives::one(Box::new(shelf)) }
-    }
-
-    /// Burns both, while something happens as soon as a copy is read back.
-    fn burn(&mut self, read_back: ReadBack) -> Result<(), FlowError> {
-        let Staged { bench, catalog, set, staging, drives } = self;
-        let (staging, set, desk) = (&*staging, &*set, bench.desk());
-        let grouping = &Grouping::new(staging, set, desk);
-        for disc in catalog.discs(set.id)? {
-            let order = Order::of(catalog, set.id, disc)?;
-            let own = OwnCatalog { catalog, set: set.id };
-            let mut records = Meddling { own, grouping, read_back };
-            Station { staging, set, drives, desk }.make_safe(&order, &mut records)?;
-        }
-        Ok(())
-    }
-
-    /// Both discs are in one group, and no other was begun.
-    fn check(&self) {
-        let group = RecoveryGroup { discs: vec![DiscNo(1), DiscNo(2)], recovery: vec![DiscNo(3)] };
-        assert_eq!(self.catalog.recovery_groups(self.set.id).unwrap(), [group]);
-        let entries = fs::read_dir(self.staging.group_dir(&self.set, "")).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let groups: Vec<String> = names.filter(|name| name.contains("-")).collect();
-        assert_eq!(groups, [""; 0]);
-    }
-}
-
-/// What happens when a copy is read back, and before the next step.
-type ReadBack = fn(&Record, &Grouping, &mut Catalog) -> Result<(), FlowError>;
-
-struct Meddling<'a> {
-    own: OwnCatalog<'a>,
-    grouping: &'a Grouping<'a>,
-    read_back: ReadBack,
-}
-
-impl Records for Meddling<'_> {
-    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
-        if matches!(record.step, Step::ReadBack { .. }) {
-            (self.read_back)(&record, self.grouping, self.own.catalog)?;
-        }
-        self.own.keep(record)
-    }
-}
-
-/// A packer beside the drives makes recovery discs as soon as it can.
+/// The drive gives it away afterwards, so what is damaged of its listings is made good while it is
+/// there.
 #[test]
-fn a_copy_that_comes_after_the_recovery_disc_joins_no_second_group() {
-    let bench = Bench { parity_discs: Ratio::parse("1/2"), ..Bench::new() };
-    let mut staged = Staged::new(&bench, 2);
-    staged.burn(|_, grouping, catalog| grouping.make(catalog).map(drop)).unwrap();
-    staged.check();
-}
-
-/// The next run makes the recovery disc first, and then reads disc 2 back.
-#[test]
-fn a_disc_that_was_taken_into_a_group_and_not_recorded_joins_no_second_group() {
-    let bench = Bench { parity_discs: Ratio::parse("1/2"), ..Bench::new() };
-    let mut staged = Staged::new(&bench, 1);
-    let died = staged.burn(|record, _, _| match record.disc {
-        DiscNo(2) => Err(FlowError::NoSets),
-        _ => Ok(()),
-    });
-    assert!(matches!(died, Err(FlowError::NoSets)), "{died:?}");
-    let Staged { bench, catalog, set, staging, drives } = &mut staged;
-    Station { staging, set, drives, desk: bench.desk() }.burn_waiting(catalog, &[]).unwrap();
-    staged.check();
+fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
+    let bench = Bench { parity: Some(40), ..Bench::new() };
+    let one = bench.path("one");
+    bench.tray.will_get(&[&one]);
+    bench.backup(1, Some(&mut Drives::one(Box::new(bench.tray.clone()))));
+    let image = image_on(&one).unwrap();
+    let found = Shelf::open(&one).unwrap().discs().unwrap().discs.remove(0);
+    let mut bytes = fs::read(&image).unwrap();
+    for name in ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "catalog.sqlite.bz2"] {
+        let place = found.file(name).unwrap().places().next().unwrap().start as usize;
+        bytes[place..place + 2048].fill(0);
+    }
+    fs::write(&image, bytes).unwrap();
+    fs::remove_file(bench.path("catalog.sqlite")).unwrap();
+    let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
+    let request = RebuildRequest {
+        from: vec!["/dev/tray".into()],
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        name: None,
+        keys: ring(&ask, false),
+        replace: false,
+        scratch: bench.path("scratch"),
+    };
+    bench.tray.will_get(&[&one]);
+    let report = rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], bench.desk()).unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(report.sets[0].catalog_of, Some(DiscNo(1)));
+    assert_eq!(fs::read_dir(bench.path("scratch")).unwrap().count(), 0);
 }

@@ -16,6 +16,8 @@ pub mod flushing;
 mod gathering;
 pub mod giving_up;
 mod grouping;
+#[cfg(test)]
+mod grouping_tests;
 pub mod insertion;
 pub mod keys;
 pub mod keysheet;

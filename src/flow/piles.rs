@@ -286,31 +286,25 @@ impl Piles {
     /// sums is signed, and which is only damaged, is repaired before.
     pub fn keep_signed(mut self, checker: Option<&Checker>, mend: Mend) -> Piles {
         let Some(checker) = checker else { return self };
-        let mut repaired = Vec::new();
-        let mut is_trusted = |copy: &dyn DiscReader, problems: &mut Vec<Problem>| {
-            let doubt = distrust(copy, checker).filter(|_| !holds_stripes_only(copy));
-            let Some(Doubt { what, is_mendable }) = doubt else { return true };
-            match is_mendable.then(|| mend(copy)).flatten() {
-                Some(disc) => {
-                    repaired.push(disc);
-                    let what = format!("{what}; it was repaired from its recovery data");
-                    problems.push(Problem { what, kind: ProblemKind::Remark });
-                }
-                None => problems.push(Problem { what, kind: ProblemKind::Damage }),
-            }
-            false
-        };
         let Piles { sets, problems, unnamed, .. } = &mut self;
+        let mut repaired = Vec::new();
         let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
         for found in all {
-            found.copies.retain(|copy| is_trusted(&**copy, problems));
+            let copies = std::mem::take(&mut found.copies);
+            let sifted = sift(copies, checker, mend, problems);
+            found.copies = sifted.signed;
+            repaired.extend(sifted.repaired);
         }
-        // Who does not say who they are in a signed text are nobody.
-        unnamed.retain(|unnamed| is_trusted(&*unnamed.reader, problems));
-        self.give_up_unnamed();
+        for Unnamed { reader, problem } in unnamed.drain(..) {
+            let sifted = sift(vec![reader], checker, mend, problems);
+            // Who does not say who they are in a signed text are nobody.
+            problems.extend((!sifted.signed.is_empty()).then_some(problem));
+            repaired.extend(sifted.repaired);
+        }
         self.sets.iter_mut().for_each(Pile::drop_empty);
         // Who such a disc is says what was signed, and not what was read before.
         self.take(Discs { discs: repaired, problems: Vec::new() });
+        self.give_up_unnamed();
         self.sets.retain(|pile| !pile.discs.is_empty());
         self
     }
@@ -381,6 +375,42 @@ impl Piles {
         };
         self.sets.iter().map(named).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Copies of a disc by their signatures.
+struct Sifted {
+    signed: Vec<Box<dyn DiscReader>>,
+    /// The disc as it was signed, where none of the copies is so any more.
+    repaired: Option<Box<dyn DiscReader>>,
+}
+
+fn sift(
+    copies: Vec<Box<dyn DiscReader>>,
+    checker: &Checker,
+    mend: Mend,
+    problems: &mut Vec<Problem>,
+) -> Sifted {
+    let mut sifted = Sifted { signed: Vec::new(), repaired: None };
+    let mut doubtful = Vec::new();
+    for copy in copies {
+        match distrust(&*copy, checker) {
+            Some(doubt) if !holds_stripes_only(&*copy) => doubtful.push((copy, doubt)),
+            _ => sifted.signed.push(copy),
+        }
+    }
+    for (copy, Doubt { what, is_mendable }) in doubtful {
+        // A repair takes long, and one sound copy is enough.
+        if is_mendable && sifted.signed.is_empty() && sifted.repaired.is_none() {
+            sifted.repaired = mend(&*copy);
+            if sifted.repaired.is_some() {
+                let what = format!("{what}; it was repaired from its recovery data");
+                problems.push(Problem { what, kind: ProblemKind::Remark });
+                continue;
+            }
+        }
+        problems.push(Problem { what, kind: ProblemKind::Damage });
+    }
+    sifted
 }
 
 /// Reaches for a disc where it should lie, and says what lies there if it is another one.

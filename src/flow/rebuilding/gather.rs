@@ -73,7 +73,7 @@ fn every_disc(
             Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
             found => found?,
         };
-        piles.take(copied(repaired(found, mender), scratch)?);
+        piles.take(copied(found, scratch, mender)?);
         if let Some(slot) = drive.slot() {
             slot.eject()?;
         }
@@ -84,31 +84,30 @@ fn every_disc(
     Ok(())
 }
 
-/// Now is the time: when something is missed, the disc is no longer in the drive. A disc whose
-/// listings are damaged is repaired from its recovery data, if it has any.
-fn repaired(mut found: Discs, mender: &Mender) -> Discs {
-    for disc in &mut found.discs {
-        if !is_as_listed(&**disc) {
-            if let Some(whole) = mender.repaired(&**disc) {
-                *disc = whole;
-            }
-        }
-    }
-    found
-}
-
-fn copied(found: Discs, scratch: &Path) -> Result<Discs, FlowError> {
+/// A disc whose listings are damaged is repaired from its recovery data, if it has any. Now is the
+/// time: when something is missed, it is no longer in the drive.
+fn copied(found: Discs, scratch: &Path, mender: &Mender) -> Result<Discs, FlowError> {
     let mut copies = Discs { discs: Vec::new(), problems: found.problems };
     for disc in found.discs {
-        let dir = scratch.join(Uuid::new_v4().to_string());
-        copy_listings(&*disc, &dir).map_err(|source| FlowError::Staging {
-            path: dir.clone(),
-            what: "cannot take a disc's listings",
-            source,
-        })?;
-        copies.discs.push(Box::new(Folder::open(&dir)?));
+        let mut copy = copy_of(&*disc, scratch)?;
+        if !is_as_listed(&copy) {
+            if let Some(whole) = mender.repaired(&*disc) {
+                copy = copy_of(&*whole, scratch)?;
+            }
+        }
+        copies.discs.push(Box::new(copy));
     }
     Ok(copies)
+}
+
+fn copy_of(disc: &dyn DiscReader, scratch: &Path) -> Result<Folder, FlowError> {
+    let dir = scratch.join(Uuid::new_v4().to_string());
+    copy_listings(disc, &dir).map_err(|source| FlowError::Staging {
+        path: dir.clone(),
+        what: "cannot take a disc's listings",
+        source,
+    })?;
+    Ok(Folder::open(&dir)?)
 }
 
 /// Archives are there by name and size alone: files without content.
