@@ -8,8 +8,8 @@ use rusqlite::{Connection, params};
 impl Catalog {
     /// Forgets all that was packed for a disc of which no medium exists. Contents that have a
     /// part there are stored nowhere any more, in any snapshot, so that the next run stores them
-    /// again; one that was elsewhere before is there again. The disc is open and empty, under the same number and a fresh UUID: a medium that a
-    /// failed burn spoilt may bear the old one.
+    /// again; one that was elsewhere before is there again. The disc is open and empty, under the
+    /// same number and a fresh UUID: a medium that a failed burn spoilt may bear the old one.
     pub fn forget_disc_work(&mut self, set: SetId, disc: DiscNo, fresh: DiscUuid) -> Result<()> {
         self.write("forgetting a disc", |tx| {
             check_forgettable(tx, set, disc)?;
