@@ -225,6 +225,7 @@ fn a_damaged_disc_with_recovery_data_is_repaired_before_its_signature_counts() {
     for damage in [
         "sed -i s/disc=1/disc=2/ disc/DISC.txt",
         "rm disc/DISC.txt",
+        "rm disc/DISC.txt disc/parity/disc.par2",
         "printf x | tee disc/DISC.txt > disc/README.txt",
         "printf x >> disc/SNAPSHOT.tsv.bz2",
         "truncate -s 9 disc/INDEX.tsv.bz2",

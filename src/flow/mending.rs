@@ -183,7 +183,7 @@ impl<'a> Mender<'a> {
         let total = self.check_space(copies, dir)?;
         self.monitor.phase(&Phase { what, disc: number.map(|n| n.0), total: Some(total) });
         self.copy_out(copies, dir)?;
-        check_names(dir)?;
+        let covered = covered_files(dir)?;
         let par2 = par2_file(dir).ok_or("no recovery data can be read")?;
         let mut watch = |percent| {
             self.monitor.progress(Progress { done: total / 100 * percent, written: None });
@@ -193,7 +193,9 @@ impl<'a> Mender<'a> {
             Ok(Repair::TooMuchLost) => return Err("more is lost than it can make good".to_owned()),
             Err(error) => return Err(chain(&error)),
         }
-        remove_replaced(dir, copies)?;
+        let mut known = paths(copies);
+        known.extend(covered.into_iter().map(|file| file.path.to_string()));
+        remove_replaced(dir, &known)?;
         let folder = Folder::open(dir).map_err(|error| chain(&error))?;
         if let Some(doubt) = self.signed_by.and_then(|checker| distrust(&folder, checker)) {
             return Err(doubt.what);
@@ -279,9 +281,7 @@ impl<'a> Mender<'a> {
 
 /// par2 keeps the damaged files beside the repaired ones, with a number behind their names
 /// (par2(1)). They are no files of the disc, and take room.
-fn remove_replaced(dir: &Path, copies: &[&dyn DiscReader]) -> Result<(), String> {
-    let mut known = paths(copies);
-    known.extend(covered(copies).into_iter().map(|file| file.path.to_string()));
+fn remove_replaced(dir: &Path, known: &[String]) -> Result<(), String> {
     let folder = Folder::open(dir).map_err(|error| chain(&error))?;
     for file in folder.files().iter().filter(|file| !known.contains(&file.path)) {
         let path = dir.join(&file.path);
@@ -322,9 +322,9 @@ fn paths(copies: &[&dyn DiscReader]) -> Vec<String> {
     paths
 }
 
-/// The discs' recovery data may be anybody's: a name in it that leads out of the directory is not
-/// handed to a program that writes there.
-fn check_names(dir: &Path) -> Result<(), String> {
+/// What the recovery data in a directory covers. It may be anybody's: a name in it that leads out of
+/// the directory is not handed to a program that writes there.
+fn covered_files(dir: &Path) -> Result<Vec<CoveredFile>, String> {
     let mut collector = Collector::default();
     for path in par2_files(dir) {
         File::open(path)
@@ -334,10 +334,10 @@ fn check_names(dir: &Path) -> Result<(), String> {
     check_set(collector)
 }
 
-fn check_set(collector: Collector) -> Result<(), String> {
+fn check_set(collector: Collector) -> Result<Vec<CoveredFile>, String> {
     let set = collector.finish().ok_or("there is no recovery data that can be used")?;
     match set.files.iter().all(|file| crate::recovery::covers(&file.path.to_string())) {
-        true => Ok(()),
+        true => Ok(set.files),
         false => Err("its recovery data names files that it cannot cover".to_owned()),
     }
 }
