@@ -200,14 +200,10 @@ impl History {
     fn lose_discs(&mut self) {
         for _ in 0..self.spare {
             let discs = self.images();
-            let lost = self.random.below(discs.len() as u64) as usize;
-            self.told.push(format!("lost: {:?}", discs.values().nth(lost)));
-            discs
-                .values()
-                .nth(lost)
-                .unwrap()
-                .iter()
-                .for_each(|copy| fs::remove_file(copy).unwrap());
+            let at = self.random.below(discs.len() as u64) as usize;
+            let lost = discs.into_values().nth(at).unwrap();
+            self.told.push(format!("lost: {lost:?}"));
+            lost.iter().for_each(|copy| fs::remove_file(copy).unwrap());
         }
     }
 

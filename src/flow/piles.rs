@@ -2,16 +2,17 @@
 
 mod identity;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::catalog::DiscInfo;
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
-use crate::format::DiscTxt;
+use crate::format::sums::parse_sums;
 use crate::format::volume::image_name;
-use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
+use crate::format::{DiscTxt, FormatError};
+use crate::model::{Digest, DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
 
 pub use identity::{Unnamed, identify};
@@ -160,6 +161,16 @@ pub fn read_small(reader: &dyn DiscReader, name: &str, most: usize) -> Result<Ve
         }
     }
     Ok(text)
+}
+
+/// The sums of a disc's files by their paths, as its own list says them.
+pub fn own_sums(reader: &dyn DiscReader) -> Result<HashMap<String, Digest>, String> {
+    let list = read_small(reader, SUMS, LONGEST_SUMS)?;
+    sums_by_path(&list).map_err(|error| format!("{}: {}", reader.title(), chain(&error)))
+}
+
+pub fn sums_by_path(list: &[u8]) -> Result<HashMap<String, Digest>, FormatError> {
+    Ok(parse_sums(list)?.into_iter().map(|(path, digest)| (path.to_string(), digest)).collect())
 }
 
 impl Pile {

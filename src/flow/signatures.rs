@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use crate::catalog::{Catalog, DiscInfo, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, FileReader};
-use crate::format::sums::parse_sums;
 use crate::model::Digest;
 use crate::pack::closing::SIGNATURE;
 use crate::port::files::digest;
 use crate::recovery::striping::STRIPES;
 
 use super::backup::Run;
-use super::piles::{LONGEST_SUMS, SUMS, read_small};
+use super::piles::{LONGEST_SUMS, SUMS, own_sums, read_small, sums_by_path};
 use super::{FlowError, chain};
 
 /// Several signatures of large keys.
@@ -66,9 +65,7 @@ pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<Doubt> {
 /// Whether what is believed of a disc is as its own list of sums says; a list that cannot be read
 /// says nothing.
 pub fn is_as_listed(reader: &dyn DiscReader) -> bool {
-    let list = read_small(reader, SUMS, LONGEST_SUMS).ok();
-    let sums = list.and_then(|list| by_path(&list).ok());
-    sums.is_none_or(|sums| compare(reader, &sums).is_ok())
+    own_sums(reader).map_or(true, |sums| compare(reader, &sums).is_ok())
 }
 
 /// A recovery disc, with nothing on it that could pass for files of the source. It is not signed:
@@ -90,12 +87,7 @@ fn signed_sums(
     let sums = read_small(reader, SUMS, LONGEST_SUMS)?;
     let signature = read_small(reader, SIGNATURE, LONGEST_SIGNATURE)?;
     checker.check(&sums, &signature).map_err(|error| chain(&error))?;
-    by_path(&sums)
-}
-
-fn by_path(sums: &[u8]) -> Result<HashMap<String, Digest>, String> {
-    let sums = parse_sums(sums).map_err(|error| chain(&error))?;
-    Ok(sums.into_iter().map(|(path, digest)| (path.to_string(), digest)).collect())
+    sums_by_path(&sums).map_err(|error| chain(&error))
 }
 
 fn compare(reader: &dyn DiscReader, sums: &HashMap<String, Digest>) -> Result<(), String> {

@@ -225,8 +225,9 @@ impl Filler<'_> {
 
     /// What the members of open archives add to INDEX, and how many they are.
     fn open_growth(&self) -> (u64, u64) {
-        let members = || self.builders.iter().flatten().flat_map(ArchiveBuilder::members);
-        (members().map(growth_of).sum(), members().count() as u64)
+        let open = || self.builders.iter().flatten();
+        let index = open().flat_map(ArchiveBuilder::members).map(growth_of).sum();
+        (index, open().map(|builder| builder.len() as u64).sum())
     }
 
     /// Between the first and the last disc of a run, listings over 2 % are left out.

@@ -5,14 +5,13 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{LONGEST_SUMS, Pile, Piles, Problem, ProblemKind, SUMS, read_small};
+use super::{Pile, Piles, Problem, ProblemKind, own_sums, read_small};
 use crate::catalog::{Access, Catalog, DiscInfo, SetFacts};
 use crate::drive::DiscReader;
 use crate::flow::chain;
 use crate::flow::remaking::group_told_by;
 use crate::format::by_hand::title;
 use crate::format::disc_txt::Listings;
-use crate::format::sums::parse_sums;
 use crate::format::volume::{volume_date, volume_id};
 use crate::format::{DiscTxt, FormatError};
 use crate::model::SnapshotSeq;
@@ -62,10 +61,8 @@ fn is_same_disc(a: &DiscTxt, b: &DiscTxt) -> bool {
 
 /// Whether a file has the sum that the disc's list says; true where the list says nothing.
 fn has_its_sum(reader: &dyn DiscReader, name: &str, text: &[u8]) -> bool {
-    let Ok(list) = read_small(reader, SUMS, LONGEST_SUMS) else { return true };
-    let Ok(sums) = parse_sums(&list) else { return true };
-    let told = sums.iter().find(|(path, _)| path.as_bytes() == name.as_bytes());
-    told.is_none_or(|(_, digest)| digest.0[..] == Sha256::digest(text)[..])
+    let Ok(sums) = own_sums(reader) else { return true };
+    sums.get(name).is_none_or(|digest| digest.0[..] == Sha256::digest(text)[..])
 }
 
 /// What README.txt does not tell can be seen by the names of the disc's files.

@@ -8,7 +8,6 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{AdoptedDisc, ArchiveRecord, DiscFile, FoundMember, Listings, PartsId};
 use crate::drive::{DiscReader, FileReader};
 use crate::format::members::part_id;
-use crate::format::sums::parse_sums;
 use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Bytes, Digest, Kind, Sectors, SnapshotSeq};
@@ -17,7 +16,7 @@ use crate::restore::index::{ListingError, each_index_row};
 use crate::restore::unlisted::{UnlistedError, read_archive};
 
 use super::super::mending::Mender;
-use super::super::piles::{FoundDisc, LONGEST_SUMS, SUMS, read_small};
+use super::super::piles::{FoundDisc, LONGEST_SUMS, SUMS, own_sums, read_small};
 use super::super::{FlowError, chain};
 use super::Rebuilder;
 
@@ -74,16 +73,10 @@ impl<'a> Rebuilder<'a> {
 
     /// The sums that the disc lists, from the first copy that has them sound.
     fn sums(&mut self, found: &FoundDisc) -> HashMap<String, Digest> {
-        let read = |copy: &dyn DiscReader| {
-            let text = read_small(copy, SUMS, LONGEST_SUMS)?;
-            parse_sums(&text).map_err(|error| format!("{}: {}", copy.title(), chain(&error)))
-        };
         let mut why = String::new();
         for copy in &found.copies {
-            match read(&**copy) {
-                Ok(sums) => {
-                    return sums.into_iter().map(|(path, sum)| (path.to_string(), sum)).collect();
-                }
+            match own_sums(&**copy) {
+                Ok(sums) => return sums,
                 Err(what) => why = what,
             }
         }
