@@ -214,6 +214,9 @@ impl Operator for Witness {
         self.tell(Seen::Confirm(question.to_owned()));
         Answer::Yes
     }
+    fn confirm_in_person(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
     fn hands(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }

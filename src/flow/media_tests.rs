@@ -150,6 +150,9 @@ impl Operator for Agreeing {
     fn confirm(&self, _: &str) -> Answer {
         Answer::Yes
     }
+    fn confirm_in_person(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
     fn hands(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
@@ -169,6 +172,9 @@ struct GoingHome<'a> {
 
 impl Operator for GoingHome<'_> {
     fn confirm(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn confirm_in_person(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
     fn hands(&self, _: &str) -> Answer {

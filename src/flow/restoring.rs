@@ -564,6 +564,9 @@ mod tests {
         fn confirm(&self, _: &str) -> Answer {
             Answer::Yes
         }
+        fn confirm_in_person(&self, _: &str) -> Answer {
+            Answer::NobodyThere
+        }
         fn hands(&self, _: &str) -> Answer {
             Answer::NobodyThere
         }

@@ -43,6 +43,9 @@ pub trait Operator: Send + Sync {
     /// A question that `--yes` answers with yes.
     fn confirm(&self, question: &str) -> Answer;
 
+    /// A question that only a person at a terminal answers: `--yes` does not.
+    fn confirm_in_person(&self, question: &str) -> Answer;
+
     /// Something only hands can do ("insert disc 3"): `Yes` once done, `No` to give up.
     /// `--yes` does not answer this.
     fn hands(&self, request: &str) -> Answer;
@@ -61,6 +64,9 @@ pub struct Nobody;
 
 impl Operator for Nobody {
     fn confirm(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn confirm_in_person(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
     fn hands(&self, _: &str) -> Answer {

@@ -65,6 +65,10 @@ impl Operator for Person {
         if self.yes {
             return Answer::Yes;
         }
+        self.confirm_in_person(question)
+    }
+
+    fn confirm_in_person(&self, question: &str) -> Answer {
         self.ask(&format!("{question} [y/N]"), |line| match line {
             "y" | "Y" | "yes" | "Yes" | "YES" => Answer::Yes,
             _ => Answer::No,
@@ -174,6 +178,7 @@ mod tests {
         let (mut person, _) = person(true, &[]);
         person.keyboard = None;
         assert_eq!(person.confirm("?"), Answer::Yes);
+        assert_eq!(person.confirm_in_person("?"), Answer::NobodyThere);
         assert_eq!(person.hands("Insert disc 1."), Answer::NobodyThere);
         assert!(person.passphrase("Passphrase", false).is_none());
     }
