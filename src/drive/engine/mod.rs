@@ -256,6 +256,13 @@ impl Heard {
         }
     }
 
+    /// Nothing went to the medium: the program said so by its silence, or the drive refused a
+    /// command that comes before the first byte, or the first byte itself.
+    fn left_untouched(&self) -> bool {
+        let at_the_start = self.at.is_none_or(|at| at == Sectors(0));
+        !self.began && at_the_start && self.sense.is_none_or(Sense::did_nothing)
+    }
+
     /// The drive's reason as a sentence, and the program's own words.
     fn words(&self, engine: Engine, exit: Exit) -> String {
         let said: Vec<&str> = self.complaints.iter().map(String::as_str).collect();
@@ -299,8 +306,7 @@ fn judge(
     }
     let words = heard.words(engine, ended.exit);
     let drive = place.drive.clone();
-    let untouched = !heard.began && heard.sense.is_none();
-    match untouched && matches!(ended.exit, Exit::Code(_)) {
+    match heard.left_untouched() && matches!(ended.exit, Exit::Code(_)) {
         true => Err(DriveError::NotBegun { drive, words }),
         false => {
             let label = Box::new(job.label.clone());

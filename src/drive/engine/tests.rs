@@ -252,6 +252,46 @@ fn a_drive_that_complains_makes_the_disc_doubtful() {
     assert!(error.to_string().contains("could not be calibrated"), "{error}");
 }
 
+/// What the drive refused before the first byte did nothing to the disc.
+#[test]
+fn a_command_that_is_refused_before_the_first_byte_leaves_the_disc_as_it_was() {
+    let growisofs = |reason| format!(":-[ {reason}]: Input/output error\n");
+    let libburn = |reason| format!("libburn : FATAL : SCSI error on {reason}\n");
+    for (engine, said) in [
+        (
+            Engine::Growisofs,
+            growisofs("READ FORMAT CAPACITIES failed with SK=5h/INVALID COMMAND OPERATION CODE"),
+        ),
+        (Engine::Growisofs, growisofs("MODE SELECT failed with SK=5h/INVALID FIELD IN CDB")),
+        (Engine::Xorriso, libburn("mode_select(10): [5 24 00] Illegal request. Invalid field")),
+        (Engine::Xorriso, libburn("format_unit(0): [5 20 00] Illegal request. Invalid command")),
+        (Engine::Xorriso, libburn("read_format_capacities(0): [2 3A 02] Not ready. Tray open")),
+        (Engine::Xorriso, libburn("reserve_track(0): [6 29 00] Unit attention. Reset")),
+    ] {
+        let error = Fake::new().says(engine, &said, 5).unwrap_err();
+        assert!(matches!(error, DriveError::NotBegun { .. }), "{said}: {error}");
+        assert!(error.to_string().contains("the disc is as it was"), "{error}");
+    }
+    let unknown =
+        growisofs("READ FORMAT CAPACITIES failed with SK=5h/INVALID COMMAND OPERATION CODE");
+    let words = Fake::new().says(Engine::Growisofs, &unknown, 5).unwrap_err().to_string();
+    assert!(words.contains("use another drive or the other --engine (sense 5/20/00)"), "{words}");
+}
+
+/// The same words, when bytes may be on the disc already.
+#[test]
+fn a_command_that_is_refused_later_makes_the_disc_doubtful() {
+    let write = "libburn : FATAL : SCSI error on write(2560,32): [5 24 00] Illegal request\n";
+    let close = ":-[ CLOSE SESSION failed with SK=5h/SESSION FIXATION ERROR]: Input/output error\n";
+    let begun = " UPDATE : Writing: 1280s 8%\nlibburn : FATAL : SCSI error on x: [5 24 00] Illegal request\n";
+    for (engine, said) in
+        [(Engine::Xorriso, write), (Engine::Growisofs, close), (Engine::Xorriso, begun)]
+    {
+        let error = Fake::new().says(engine, said, 5).unwrap_err();
+        assert!(matches!(error, DriveError::Write { .. }), "{said}: {error}");
+    }
+}
+
 #[test]
 fn liars_are_heard_by_their_exit_code_and_the_read_back_decides() {
     let fake = Fake::new();

@@ -9,6 +9,7 @@ mod insertion;
 pub(super) mod medium;
 pub(super) mod mmc;
 mod profile;
+mod reasons;
 mod sense;
 mod sg;
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::reasons::numbers_of;
+
 /// Key, additional code and its qualifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sense {
@@ -14,6 +16,10 @@ pub struct Sense {
 }
 
 const ANY: u8 = 0xff;
+
+const FUNCTION: &str =
+    "the drive does not have this function; use another drive or the other --engine";
+const COMMAND: &str = "the drive does not take this command; use the other --engine";
 
 /// Key, code, qualifier (`ANY`: every other), and what they mean for a person. The first that fits.
 pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
@@ -44,11 +50,11 @@ pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
     (0x4, 0x09, ANY, "the drive lost its track; try another disc, then another drive"),
     (0x4, 0x3e, ANY, "the drive is broken"),
     (0x4, 0x44, ANY, "the drive is broken"),
-    (0x5, 0x20, ANY, "the drive does not have this function"),
+    (0x5, 0x20, ANY, FUNCTION),
     (0x5, 0x21, 0x02, "the drive refused the address that was to be written"),
     (0x5, 0x21, ANY, "the address is outside of what the disc has"),
-    (0x5, 0x24, ANY, "the drive does not take this command"),
-    (0x5, 0x26, ANY, "the drive does not take this command"),
+    (0x5, 0x24, ANY, COMMAND),
+    (0x5, 0x26, ANY, COMMAND),
     (0x5, 0x2c, ANY, "the drive wants another command first"),
     (0x5, 0x30, ANY, "this drive cannot write this kind of disc"),
     (0x5, 0x53, 0x02, "the tray is locked; another program is using the drive"),
@@ -127,6 +133,13 @@ impl Sense {
         self.key == 3
     }
 
+    /// The command was refused, and nothing was done (SPC-4 table 48): the drive is not ready (2),
+    /// does not know the command or its fields (5), has news (6), or may not write (7). A session
+    /// that cannot be closed (72h) had been written.
+    pub fn did_nothing(self) -> bool {
+        matches!(self.key, 2 | 5..=7) && self.asc != 0x72
+    }
+
     fn meaning(self) -> &'static str {
         let fits = |&&(key, asc, ascq, _): &&(u8, u8, u8, &str)| {
             (key, asc) == (self.key, self.asc) && (ascq == ANY || ascq == self.ascq)
@@ -155,14 +168,22 @@ fn in_brackets(text: &str) -> Option<Sense> {
     })
 }
 
-/// `SK=3h/ASC=0Ch/ACQ=00h`; a name in place of the numbers leaves the key.
+/// `SK=3h/ASC=0Ch/ACQ=00h`, or `SK=5h/INVALID FIELD IN CDB]`; a name that nobody knows leaves the
+/// key.
 fn named(text: &str) -> Option<Sense> {
     let number = |name: &str| {
         let rest = text.split_once(name)?.1;
         u8::from_str_radix(rest.split_once('h')?.0, 16).ok()
     };
     let key = number("SK=")?;
-    let (asc, ascq) = (number("ASC=").unwrap_or(0), number("ACQ=").unwrap_or(0));
+    let by_name = || {
+        let (_, name) = text.split_once("SK=")?.1.split_once('/')?;
+        numbers_of(name.split_once(']')?.0)
+    };
+    let (asc, ascq) = match number("ASC=") {
+        Some(asc) => (asc, number("ACQ=").unwrap_or(0)),
+        None => by_name().unwrap_or((0, 0)),
+    };
     Some(Sense { key, asc, ascq, progress: None })
 }
 
@@ -209,7 +230,9 @@ mod tests {
         assert_eq!(Sense::find(growisofs), Some(sense(3, 0x0c, 0)));
         let by_name =
             ":-[ CLOSE SESSION failed with SK=5h/INVALID FIELD IN CDB]: Input/output error";
-        assert_eq!(Sense::find(by_name), Some(sense(5, 0, 0)));
+        assert_eq!(Sense::find(by_name), Some(sense(5, 0x24, 0)));
+        let nameless = ":-[ CLOSE SESSION failed with SK=5h/NOBODY KNOWS]: Input/output error";
+        assert_eq!(Sense::find(nameless), Some(sense(5, 0, 0)));
         for other in
             ["", "[", "[a]", "[3 0C]", "[1 2 3 4]", "SK=", "SK=zzh", "Track [01]", "[0 00 00]"]
         {
@@ -223,6 +246,29 @@ mod tests {
         assert!(!sense(2, 0x3a, 1).is_tray_open());
         assert!(sense(2, 4, 1).is_becoming_ready() && !sense(2, 4, 3).is_becoming_ready());
         assert!(sense(6, 0x28, 0).is_unit_attention() && sense(3, 0x11, 5).is_medium_error());
+    }
+
+    /// growisofs 7.1 prints the name of every code that it knows.
+    #[test]
+    fn a_reason_that_is_printed_by_name_keeps_its_numbers() {
+        for (name, numbers, words) in [
+            ("5h/INVALID COMMAND OPERATION CODE", (0x20, 0), "the other --engine"),
+            ("5h/INVALID FIELD IN CDB", (0x24, 0), "the other --engine"),
+            ("5h/PARAMETER VALUE INVALID", (0x26, 2), "the other --engine"),
+            ("5h/COMMAND SEQUENCE ERROR", (0x2c, 0), "another command first"),
+            ("5h/CANNOT WRITE MEDIUM - INCOMPATIBLE FORMAT", (0x30, 5), "this kind of disc"),
+            ("5h/END OF USER AREA ENCOUNTERED ON THIS TRACK", (0x63, 0), "the disc is full"),
+            ("5h/ILLEGAL MODE FOR THIS TRACK", (0x64, 0), "cannot be written in this way"),
+            ("5h/SESSION FIXATION ERROR WRITING LEAD-OUT", (0x72, 2), "could not be closed"),
+            ("3h/POWER CALIBRATION AREA ERROR", (0x73, 3), "could not be calibrated"),
+            ("2h/MEDIUM NOT PRESENT - TRAY OPEN", (0x3a, 2), "the tray is open"),
+            ("3h/WRITE ERROR", (0x0c, 0), "a slower --speed"),
+        ] {
+            let line = format!(":-[ SEND CUE SHEET failed with SK={name}]: Input/output error");
+            let found = Sense::find(&line).unwrap();
+            assert_eq!((found.asc, found.ascq), numbers, "{name}");
+            assert!(found.to_string().contains(words), "{found}");
+        }
     }
 
     /// What people are told stands in the manual, with the numbers.
