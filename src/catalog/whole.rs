@@ -15,8 +15,11 @@ use super::{Access, Catalog, CatalogError, Result, open};
 use crate::port::files::{rename_durably, sync_dir, unless_missing};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What SQLite keeps beside a database. A new database beside an old journal would be destroyed by
@@ -35,6 +38,15 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 }
 
 impl Catalog {
+    /// All files that are a catalog's at this path, whether they are there or not; of what was moved
+    /// aside those that are.
+    pub fn files(path: &Path) -> Vec<PathBuf> {
+        let mut files = vec![beside(path, ".lock"), last_of(path)];
+        files.extend(with_journals(path));
+        files.extend(moved_aside(path).iter().flat_map(|aside| with_journals(aside)));
+        files
+    }
+
     /// Keeps a copy: this is how the catalog was when a run ended well. It is never used by itself.
     pub fn keep_last(&self) -> Result<()> {
         let (new, last) = (beside(&self.path, ".last.new"), last_of(&self.path));
@@ -76,9 +88,12 @@ fn copy_to(conn: &Connection, to: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
+fn with_journals(path: &Path) -> Vec<PathBuf> {
+    JOURNALS.iter().map(|end| beside(path, end)).chain([path.to_owned()]).collect()
+}
+
 fn remove_with_journals(path: &Path) -> io::Result<()> {
-    let all = JOURNALS.iter().map(|end| beside(path, end)).chain([path.to_owned()]);
-    for path in all {
+    for path in with_journals(path) {
         unless_missing(fs::remove_file(path))?;
     }
     Ok(())
@@ -147,8 +162,29 @@ fn put_in_place(new: &Path, path: &Path, _lock: Lock) -> Result<Option<PathBuf>>
     place().map_err(failed)
 }
 
+const ASIDE: &str = ".aside-";
+
+/// What [`free_name`] named, as far as the directory can be read. A journal may have outlived its
+/// database.
+fn moved_aside(path: &Path) -> Vec<PathBuf> {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
+    let start = [name.as_bytes(), ASIDE.as_bytes()].concat();
+    let number = |entry: &OsStr| {
+        let rest = entry.as_bytes().strip_prefix(&start[..])?;
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        let (digits, journal) = rest.split_at(end);
+        let is_ours =
+            journal.is_empty() || JOURNALS.iter().any(|known| known.as_bytes() == journal);
+        let number: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        (is_ours && !digits.starts_with(b"0")).then_some(number)
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let numbers: BTreeSet<u32> = entries.filter_map(|entry| number(&entry.file_name())).collect();
+    numbers.iter().map(|n| beside(path, &format!("{ASIDE}{n}"))).collect()
+}
+
 fn free_name(path: &Path) -> PathBuf {
-    let name = |n: u32| beside(path, &format!(".aside-{n}"));
+    let name = |n: u32| beside(path, &format!("{ASIDE}{n}"));
     (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX))
 }
 

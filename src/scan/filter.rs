@@ -26,6 +26,10 @@ pub struct FilterOptions {
     pub exclude_if_present: Vec<Vec<u8>>,
     /// `--one-file-system`: what is behind a mount point.
     pub one_file_system: bool,
+    /// Directories that are coldcut's own, whatever is in them: a shelf would hold itself.
+    pub own_dirs: Vec<RelPath>,
+    /// What is coldcut's own and no directory.
+    pub own_files: Vec<RelPath>,
 }
 
 /// Why a path is not stored, or a directory without its content.
@@ -33,6 +37,8 @@ pub struct FilterOptions {
 pub enum Rule {
     /// The pattern as it was typed.
     Glob(String),
+    /// A shelf, a staging area or a catalog that this run works with.
+    Own(RelPath),
     CacheTag,
     Present(Vec<u8>),
     OtherFileSystem,
@@ -46,6 +52,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rule::Glob(text) => write!(f, "matches '{text}'"),
+            Rule::Own(path) => write!(f, "is coldcut's own ({path})"),
             Rule::CacheTag => f.write_str("is a cache (CACHEDIR.TAG)"),
             Rule::Present(name) => write!(f, "holds '{}'", shown(name)),
             Rule::OtherFileSystem => f.write_str("is on another file system"),
@@ -76,6 +83,8 @@ pub struct Filter {
     exclude_caches: bool,
     present: Vec<Vec<u8>>,
     one_file_system: bool,
+    own_dirs: Vec<RelPath>,
+    own_files: Vec<RelPath>,
 }
 
 impl Filter {
@@ -96,11 +105,17 @@ impl Filter {
             exclude_caches: options.exclude_caches,
             present: options.exclude_if_present.clone(),
             one_file_system: options.one_file_system,
+            own_dirs: options.own_dirs.clone(),
+            own_files: options.own_files.clone(),
         })
     }
 
-    /// The first pattern that means this path. All below an excluded directory goes with it.
+    /// The first rule that means this path. All below an excluded directory goes with it.
     pub(super) fn excludes(&self, path: &RelPath, is_dir: bool) -> Option<Rule> {
+        let own = if is_dir { &self.own_dirs } else { &self.own_files };
+        if own.contains(path) {
+            return Some(Rule::Own(path.clone()));
+        }
         let found = self.globs.iter().find(|pattern| pattern.matches(path, is_dir))?;
         Some(Rule::Glob(found.text().to_owned()))
     }

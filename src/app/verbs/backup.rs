@@ -88,6 +88,7 @@ fn filter(args: &Backup) -> Result<FilterOptions, RunError> {
             .map(|name| name.clone().into_vec())
             .collect(),
         one_file_system: args.one_file_system,
+        ..FilterOptions::default()
     })
 }
 

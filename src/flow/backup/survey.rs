@@ -1,6 +1,7 @@
 //! What a backup has to do: the source is compared with the catalog, and the shopping list reckoned.
 
 use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::super::compare::{Compared, Comparer, Known};
@@ -8,11 +9,11 @@ use super::super::{Desk, FlowError};
 use super::BackupRequest;
 use super::set::check_source;
 use crate::catalog::{Access, Catalog, CatalogError, SetId};
-use crate::model::SnapshotSeq;
 use crate::model::disc::Ratio;
+use crate::model::{RelPath, SnapshotSeq};
 use crate::pack::estimate::{Estimate, estimate};
 use crate::port::clock::Moment;
-use crate::scan::filter::Filter;
+use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::walk;
 
 /// Says what a backup would do, and writes nothing.
@@ -65,31 +66,45 @@ pub(super) fn scan(
     desk: Desk,
 ) -> Result<Compared, FlowError> {
     let mut options = request.filter.clone();
-    options.exclude.extend(own_places(request)?);
+    leave_out_own_places(request, &mut options)?;
     let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
     walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
     comparer.finish()
 }
 
-/// Patterns for what is coldcut's own inside of the source: a shelf, staging area or catalog would
-/// be different after every run, and a shelf would hold itself.
-fn own_places(request: &BackupRequest) -> Result<Vec<String>, FlowError> {
-    let places = [
-        (request.shelf.as_ref(), ""),
-        (Some(&request.staging), ""),
-        // With -wal, -shm and .lock beside it.
-        (Some(&request.catalog), "*"),
-    ];
-    let mut patterns = Vec::new();
-    for (place, more) in places {
-        let Some(place) = place.and_then(|place| absolute(place)) else { continue };
-        let Ok(inside) = place.strip_prefix(&request.source) else { continue };
-        let text = inside.to_str().filter(|text| !text.is_empty());
-        let text = text.ok_or_else(|| FlowError::OwnPlace(place.clone()))?;
-        patterns.push(format!("/{}{more}", globset::escape(text)));
+/// What is coldcut's own inside of the source is left out by its name: a shelf, staging area or
+/// catalog would be different after every run, and a shelf would hold itself.
+fn leave_out_own_places(
+    request: &BackupRequest,
+    options: &mut FilterOptions,
+) -> Result<(), FlowError> {
+    let dirs = request.shelf.iter().chain([&request.staging]).filter_map(|dir| absolute(dir));
+    for dir in dirs {
+        options.own_dirs.extend(inside(request, &dir)?);
     }
-    Ok(patterns)
+    for file in own_files(&request.catalog) {
+        options.own_files.extend(inside(request, &file)?);
+    }
+    Ok(())
+}
+
+/// The catalog with all that lies beside it: beside the file itself, and, if its name is a link,
+/// beside that, too.
+fn own_files(catalog: &Path) -> Vec<PathBuf> {
+    let linked = catalog.parent().zip(catalog.file_name());
+    let linked = linked.and_then(|(dir, name)| Some(absolute(dir)?.join(name)));
+    linked.into_iter().chain(absolute(catalog)).flat_map(|path| Catalog::files(&path)).collect()
+}
+
+/// Where a place is in the source; `None` if it is elsewhere.
+fn inside(request: &BackupRequest, place: &Path) -> Result<Option<RelPath>, FlowError> {
+    let Ok(inside) = place.strip_prefix(&request.source) else { return Ok(None) };
+    match RelPath::new(inside.as_os_str().as_bytes()) {
+        Some(path) => Ok(Some(path)),
+        // The source itself.
+        None => Err(FlowError::OwnPlace(place.to_owned())),
+    }
 }
 
 /// The path without symbolic links, as far as it exists.
