@@ -150,6 +150,21 @@ impl Catalog {
         Ok(self.discs(set)?.into_iter().find(|disc| disc.state == DiscState::Open))
     }
 
+    /// The size that the set's newest closed disc was planned for. A disc that was met on a medium
+    /// is as large as its image as far as is known, which says nothing; a recovery disc is as large
+    /// as the discs of its group, which may be old ones.
+    pub fn last_disc_size(&self, set: SetId) -> Result<Option<Sectors>> {
+        self.read("looking for the size of the discs", |conn| {
+            let sql = "SELECT capacity FROM discs WHERE set_id=?1 AND state<>'open'
+                       AND capacity>image
+                       AND number NOT IN (SELECT recovery FROM covered WHERE set_id=?1)
+                       ORDER BY number DESC LIMIT 1";
+            let mut query = conn.prepare(sql)?;
+            let sizes = query.query_and_then([set.0], |row| Ok(Sectors(number(row, 0)?)));
+            sizes?.next().transpose()
+        })
+    }
+
     /// All discs by number.
     pub fn discs(&self, set: SetId) -> Result<Vec<DiscInfo>> {
         self.read("listing the discs", |conn| {

@@ -6,19 +6,12 @@ mod survey;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use uuid::Uuid;
-
-use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, NewDisc, SetFacts};
+use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, SetFacts};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::disc::{Compression, Ratio};
-use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SnapshotSeq};
-use crate::pack::closing::{Closing, close};
+use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use crate::pack::estimate::Estimate;
-use crate::pack::filler::DiscInWork;
-use crate::pack::protecting::Watchers;
-use crate::pack::queue::Queue;
 use crate::port::clock::Moment;
-use crate::port::monitor::Reached;
 use crate::scan::content::Source;
 use crate::scan::filter::FilterOptions;
 
@@ -27,18 +20,15 @@ use super::burning::{Drives, Station};
 use super::compare::{Compared, Known};
 use super::drilling::drill_without_keys;
 use super::keys::KeyRing;
-use super::ledger::CatalogLedger;
 use super::packing::PackWork;
 use super::records::waiting;
-use super::staging::{SetTexts, Staging, archive_file, need, source_bytes};
+use super::staging::{Staging, need};
+use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
 use set::{open_set, refuse_foreign_discs, remember_wishes};
 use survey::{begun, reckon, scan};
 
 pub use survey::dry_run;
-
-/// Paths longer than this cannot be extracted by stock tar (PATH_MAX, limits.h).
-const LONG_PATH: usize = 4096;
 
 /// What a backup is asked to do.
 pub struct BackupRequest<'a> {
@@ -126,13 +116,15 @@ pub fn backup(
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
     let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
-    let mut run = Run { request, staging, set, sealer, desk, report: BackupReport::default() };
-    needs_par2(is_protected(&run.set.facts), desk)?;
-    run.report.first_encrypted = is_new && run.sealer.is_some();
+    needs_par2(is_protected(&set.facts), desk)?;
     clear_done(&catalog, staging, set)?;
-    run.miss_signer(&catalog)?;
-    run.forget_lost_staging(&mut catalog)?;
-    run.drill_waiting(&mut catalog)?;
+    let first_encrypted = is_new && sealer.is_some();
+    let run = Run {
+        request,
+        writer: writer(request, staging, set, sealer, desk),
+        report: BackupReport { first_encrypted, ..BackupReport::default() },
+    };
+    run.writer.take_over(&mut catalog)?;
     let report = match drives {
         None => run.all(&mut catalog, None)?,
         Some(drives) => {
@@ -196,48 +188,26 @@ fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<()
     safe.try_for_each(|disc| staging.remove(set, disc.number))
 }
 
+/// What writes the run's discs.
+pub(super) fn writer<'a>(
+    request: &'a BackupRequest,
+    staging: &'a Staging,
+    set: &'a KnownSet,
+    sealer: Option<Sealer>,
+    desk: Desk<'a>,
+) -> DiscWriter<'a> {
+    let (signer, drill, capacity) = (request.signer.as_ref(), request.drill, request.capacity);
+    DiscWriter { staging, set, sealer, signer, drill, capacity, desk }
+}
+
 /// One run over one set.
 pub(super) struct Run<'a> {
     pub request: &'a BackupRequest<'a>,
-    pub staging: &'a Staging,
-    pub set: &'a KnownSet,
-    pub sealer: Option<Sealer>,
-    pub desk: Desk<'a>,
+    pub writer: DiscWriter<'a>,
     pub report: BackupReport,
 }
 
 impl Run<'_> {
-    /// Discs whose staging was deleted by hand count as never packed: their files are stored again.
-    pub fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        for disc in catalog.discs(self.set.id)? {
-            let files: Vec<(String, u64)> = match disc.state {
-                DiscState::Burned | DiscState::Verified | DiscState::Gone => continue,
-                DiscState::Open => catalog
-                    .archives_of_disc(self.set.id, disc.number)?
-                    .iter()
-                    .map(|archive| (archive_file(archive).path, archive.size.0))
-                    .collect(),
-                DiscState::Staged | DiscState::Failed => catalog
-                    .disc_files(self.set.id, disc.number)?
-                    .into_iter()
-                    .map(|file| (file.path, file.size.0))
-                    .collect(),
-            };
-            if !self.staging.holds(self.set, disc.number, &files) {
-                self.desk.monitor.note(&format!(
-                    "disc {} is not whole in the staging area any more; its files are stored again",
-                    disc.number
-                ));
-                catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
-                self.staging.remove(self.set, disc.number)?;
-            } else if disc.state != DiscState::Open {
-                // A run that was killed may have left them.
-                self.staging.drop_rows(self.set, disc.number)?;
-            }
-        }
-        Ok(())
-    }
-
     fn all(
         mut self,
         catalog: &mut Catalog,
@@ -255,7 +225,8 @@ impl Run<'_> {
         catalog: &mut Catalog,
         drives: Option<&Beside>,
     ) -> Result<PackWork, FlowError> {
-        let set = self.set.id;
+        let DiscWriter { set: KnownSet { id: set, facts, .. }, desk, .. } = self.writer;
+        let set = *set;
         let begun = begun(catalog, set)?;
         let first = catalog.newest_listing(set)?.is_none();
         let seq = catalog.begin_snapshot(set, Moment::now())?;
@@ -266,9 +237,8 @@ impl Run<'_> {
             seq: Some(seq),
             begun: begun.clone(),
         };
-        let mut compared = scan(self.request, known, self.desk)?;
+        let mut compared = scan(self.request, known, desk)?;
         let queue = std::mem::take(&mut compared.queue);
-        let facts = &self.set.facts;
         let list = reckon(self.request, &compared, facts.parity, facts.parity_discs);
         let ahead = self.check_space(&list, drives)?;
         let rehashed = std::mem::take(&mut compared.rehashed);
@@ -286,13 +256,13 @@ impl Run<'_> {
         let shelf = self.request.shelf.as_deref();
         let need = need(
             list,
-            self.request.capacity,
+            self.writer.capacity,
             drives.is_some_and(|drives| drives.wants_image),
-            shelf.is_some_and(|shelf| self.staging.shares_with(shelf)),
+            shelf.is_some_and(|shelf| self.writer.staging.shares_with(shelf)),
         );
-        let ahead = self.staging.check_space(need.least, need.ahead)?;
+        let ahead = self.writer.staging.check_space(need.least, need.ahead)?;
         if !ahead && list.discs > 1 && drives.is_some() {
-            self.desk.monitor.note(&format!(
+            self.writer.desk.monitor.note(&format!(
                 "the staging area has no room to pack a disc while one is burned (that takes {}): \
                  each disc is safe before the next one is packed",
                 need.ahead
@@ -310,91 +280,11 @@ impl Run<'_> {
         self.report.failed = compared.failed;
     }
 
-    pub fn texts(
-        &self,
-        catalog: &Catalog,
-        seq: SnapshotSeq,
-        queue: &Queue,
-    ) -> Result<SetTexts<'_>, FlowError> {
-        let snapshots = catalog.snapshots(self.set.id)?;
-        let key_ids = self.sealer.as_ref().map(|sealer| sealer.locks().key_ids());
-        Ok(SetTexts {
-            set: self.set,
-            seq,
-            key_ids: key_ids.unwrap_or_default(),
-            snapshots: snapshots
-                .into_iter()
-                .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
-                .collect(),
-            long_paths: queue.longest_path() > LONG_PATH,
-            signer: self.request.signer.as_ref(),
-        })
-    }
-
-    /// The disc that is filled next: the one that a former run left, or a new one.
-    pub fn next_disc(
-        &self,
-        catalog: &Catalog,
-        texts: &SetTexts,
-        first_of_run: bool,
-    ) -> Result<(DiscInWork, NewDisc, bool), FlowError> {
-        let open = catalog.open_disc(self.set.id)?;
-        let known = open.is_some();
-        let disc = match open {
-            Some(DiscInfo { number, uuid, capacity, .. }) => NewDisc { number, uuid, capacity },
-            None => NewDisc {
-                number: catalog.next_disc(self.set.id)?,
-                uuid: DiscUuid(Uuid::new_v4()),
-                capacity: self.request.capacity,
-            },
-        };
-        let archives = catalog.archives_of_disc(self.set.id, disc.number)?;
-        let place = (disc.number, disc.uuid, disc.capacity);
-        let work = texts.disc_in_work(self.staging, place, &archives, first_of_run);
-        self.staging.clear_strangers(self.set, disc.number, &archives)?;
-        Ok((work, disc, known))
-    }
-
-    pub fn close_disc(
-        &self,
-        texts: &SetTexts,
-        disc: &DiscInWork,
-        ledger: &mut CatalogLedger,
-    ) -> Result<DiscInfo, FlowError> {
-        ledger.begin_disc()?;
-        let number = disc.number;
-        let now = Moment::now();
-        let info = self.disc_info(ledger.catalog(), number)?;
-        let archives = ledger.catalog().archives_of_disc(self.set.id, number)?;
-        let date = now.to_string();
-        let closing = Closing {
-            facts: texts.facts(number, info.uuid, &date),
-            disc_txt: texts.disc_txt(number, info.uuid, &date),
-            sealer: self.sealer.as_ref(),
-            signer: self.request.signer.as_ref().map(|signer| (signer, now)),
-            scratch: &self.staging.scratch(),
-            watchers: Watchers { monitor: self.desk.monitor, stop: self.desk.stop },
-            archives: archives.iter().map(archive_file).collect(),
-        };
-        let closed = close(disc, closing, ledger)?;
-        let closed = texts.closed(closed, now);
-        ledger.catalog().close_disc(self.set.id, number, &closed)?;
-        self.staging.drop_rows(self.set, number)?;
-        self.desk.monitor.disc(number, Reached::Staged);
-        self.disc_info(ledger.catalog(), number)
-    }
-
-    fn disc_info(&self, catalog: &Catalog, number: DiscNo) -> Result<DiscInfo, FlowError> {
-        let discs = catalog.discs(self.set.id)?;
-        let found = discs.into_iter().find(|disc| disc.number == number);
-        found.ok_or(FlowError::NothingStaged(format!(" as disc {number}")))
-    }
-
     fn finish_report(&mut self, catalog: &Catalog) -> Result<(), FlowError> {
-        let status = catalog.status(self.set.id)?;
+        let status = catalog.status(self.writer.set.id)?;
         self.report.waiting_files = status.staged.files + status.not_yet.files;
         self.report.waiting_bytes = status.staged.bytes + status.not_yet.bytes;
-        self.report.rows_waiting = catalog.pending_rows(self.set.id)?;
+        self.report.rows_waiting = catalog.pending_rows(self.writer.set.id)?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::backup::{BackupReport, BackupRequest, Run, backup, burn_staged};
+use super::backup::{BackupReport, BackupRequest, Run, backup, burn_staged, writer};
 use super::beside::{Call, Messenger, beside};
 use super::burning::{Drives, Station};
 use super::insertion::Patience;
@@ -700,9 +700,10 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
     let capacity = Bytes(1 << 60).sectors();
     let vast = BackupRequest { capacity, ..bench.request(&ask) };
     let list = Estimate { discs: 2, on_discs: Bytes(1 << 61), staging: Bytes(1) };
-    let run = |request| {
-        let report = BackupReport::default();
-        Run { request, staging, set, sealer: None, desk, report }
+    let run = |request| Run {
+        request,
+        writer: writer(request, staging, set, None, desk),
+        report: BackupReport::default(),
     };
     let mut drives = Drives::one(Box::new(bench.shelf()));
     let station = Station { staging, set, drives: &mut drives, desk };

@@ -28,7 +28,7 @@ use super::staging::Staging;
 use super::{Desk, FlowError, choose_set};
 use sandbox::{Places, Sandbox};
 
-pub(super) use staged::{drill_without_keys, refuse_unreadable};
+pub(super) use staged::{drill_staged, drill_without_keys, is_untried, refuse_unreadable};
 
 /// What a drill is asked to do.
 pub struct DrillRequest<'a> {

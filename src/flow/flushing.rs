@@ -9,13 +9,12 @@ use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::SetName;
 use crate::model::size::NAMED_SIZES;
 use crate::pack::queue::Queue;
-use crate::scan::filter::FilterOptions;
 
-use super::backup::{BackupReport, BackupRequest, Run};
 use super::grouping::{Closing, Grouping};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
 use super::staging::Staging;
+use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
 
 pub struct FlushRequest<'a> {
@@ -44,7 +43,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
     let staging = Staging::open(&request.staging)?;
     let disc = match catalog.open_disc(set.id)?.is_none() && catalog.pending_rows(set.id)? == 0 {
         true => None,
-        false => Some(close_disc(request, &mut catalog, &set, &staging, desk)?),
+        false => Some(close_disc(&request, &mut catalog, &set, &staging, desk)?),
     };
     let grouping = Grouping::new(&staging, &set, desk);
     let recovery_waits = grouping.close_with(&catalog)? == Closing::WhenBurned;
@@ -54,7 +53,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
 }
 
 fn close_disc(
-    request: FlushRequest,
+    request: &FlushRequest,
     catalog: &mut Catalog,
     set: &KnownSet,
     staging: &Staging,
@@ -64,40 +63,15 @@ fn close_disc(
         return Err(FlowError::UnfinishedRun(set.facts.name.clone()));
     };
     let sealer = request.keys.sealer_for(set)?.map(Sealer::keeping_keys);
-    let backup = BackupRequest {
-        source: set.facts.source.clone(),
-        name: set.facts.name.clone(),
-        catalog: request.catalog,
-        staging: request.staging,
-        shelf: None,
-        capacity: NAMED_SIZES[0].1,
-        archive_size: crate::model::Bytes(0),
-        compression: None,
-        parity: None,
-        parity_discs: None,
-        keys: request.keys,
-        signer: request.signer,
-        drill: true,
-        filter: FilterOptions::default(),
-        rehash: false,
-        move_source: false,
-        min_fill: None,
-        flush: true,
-        copies: None,
-        hint: None,
-    };
-    let report = BackupReport::default();
-    let run = Run { request: &backup, staging, set, sealer, desk, report };
-    run.miss_signer(catalog)?;
-    run.forget_lost_staging(catalog)?;
-    let texts = run.texts(catalog, last.seq, &Queue::default())?;
-    let (disc, new_disc, known) = run.next_disc(catalog, &texts, true)?;
+    let capacity = catalog.last_disc_size(set.id)?.unwrap_or(NAMED_SIZES[0].1);
+    let signer = request.signer.as_ref();
+    let writer = DiscWriter { staging, set, sealer, signer, drill: true, capacity, desk };
+    writer.take_over(catalog)?;
+    let texts = writer.texts(catalog, last.seq, &Queue::default())?;
+    let (disc, new_disc, known) = writer.next_disc(catalog, &texts, true)?;
     let place = (new_disc, known);
     let (begun, rehashed) = (HashMap::new(), false);
-    let set = run.set.id;
     let mut ledger =
-        CatalogLedger::new(catalog, set, last.seq, desk.monitor, place, begun, rehashed)?;
-    let closed = run.close_disc(&texts, &disc, &mut ledger)?;
-    run.drill(ledger.catalog(), &closed)?;
-    Ok(closed)
+        CatalogLedger::new(catalog, set.id, last.seq, desk.monitor, place, begun, rehashed)?;
+    writer.close_disc(&texts, &disc, &mut ledger)
 }

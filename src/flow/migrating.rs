@@ -24,9 +24,8 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
 use crate::restore::place::Overwrite;
 use crate::scan::content::Source;
-use crate::scan::filter::FilterOptions;
 
-use super::backup::{BackupReport, BackupRequest, Run, is_protected, needs_par2};
+use super::backup::{is_protected, needs_par2};
 use super::burning::{Drives, Station};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
@@ -36,6 +35,7 @@ use super::restoring::{RestoreRequest, fetch};
 use super::rows::KnownIn;
 use super::staging::{SetTexts, Staging};
 use super::whereabouts::{kept_disc, shelf_of};
+use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
 
 /// So much content is unpacked at once, if one file alone is not more.
@@ -70,13 +70,11 @@ pub struct MigrateReport {
 
 /// `source`: the drive at `from`, if that is one.
 pub fn migrate(
-    mut request: MigrateRequest,
+    request: &MigrateRequest,
     mut source: Option<&mut (dyn Drive + 'static)>,
     drives: &mut Drives,
     desk: Desk,
 ) -> Result<MigrateReport, FlowError> {
-    let signer = request.signer.take();
-    let request = &request;
     let (mut catalog, set, last) = open(request)?;
     needs_par2(is_protected(&set.facts), desk)?;
     let staging = Staging::open(&request.staging)?;
@@ -85,15 +83,13 @@ pub fn migrate(
     let ask = |prompt: &str, twice: bool| asked_once(request, &typed, prompt, twice);
     let keys = || keys_with(&request.keys, &ask);
     let sealer = keys().sealer_for(&set)?.map(Sealer::keeping_keys);
-    let backup = as_backup(request, &set, keys(), signer);
-    let report = BackupReport::default();
-    let run = Run { request: &backup, staging: &staging, set: &set, sealer, desk, report };
-    run.miss_signer(&catalog)?;
-    run.forget_lost_staging(&mut catalog)?;
-    run.drill_waiting(&mut catalog)?;
+    let (signer, capacity) = (request.signer.as_ref(), request.capacity);
+    let writer =
+        DiscWriter { staging: &staging, set: &set, sealer, signer, drill: true, capacity, desk };
+    writer.take_over(&mut catalog)?;
     Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, &[])?;
-    let texts = run.texts(&catalog, last.seq, &Queue::default())?;
-    let (disc, new_disc, known) = run.next_disc(&catalog, &texts, true)?;
+    let texts = writer.texts(&catalog, last.seq, &Queue::default())?;
+    let (disc, new_disc, known) = writer.next_disc(&catalog, &texts, true)?;
     let monitor = desk.monitor;
     let (place, seq) = ((new_disc, known), last.seq);
     let ledger =
@@ -106,15 +102,23 @@ pub fn migrate(
         snapshot: seq,
         compression: set.facts.compression,
         archive_size: request.archive_size.0,
-        sealer: run.sealer.as_ref(),
+        sealer: writer.sealer.as_ref(),
         scratch: staging.scratch(),
         monitor,
         stop: desk.stop,
     };
     let filler = Filler::new(config, disc, false);
     let report = MigrateReport::begun(&set.facts.name);
-    let mut work =
-        Moving { request, run: &run, last: &last, texts: &texts, filler, ledger, scratch, report };
+    let mut work = Moving {
+        request,
+        writer: &writer,
+        last: &last,
+        texts: &texts,
+        filler,
+        ledger,
+        scratch,
+        report,
+    };
     for disc in &old {
         work.empty(disc, source.as_deref_mut(), drives, &keys)?;
     }
@@ -187,40 +191,9 @@ fn keys_with<'a>(keys: &KeyRing, passphrase: &'a super::keys::AskPassphrase<'a>)
     }
 }
 
-/// What closes discs asks for no more than this.
-fn as_backup<'a>(
-    request: &MigrateRequest,
-    set: &KnownSet,
-    keys: KeyRing<'a>,
-    signer: Option<Signer>,
-) -> BackupRequest<'a> {
-    BackupRequest {
-        source: set.facts.source.clone(),
-        name: set.facts.name.clone(),
-        catalog: request.catalog.clone(),
-        staging: request.staging.clone(),
-        shelf: None,
-        capacity: request.capacity,
-        archive_size: request.archive_size,
-        compression: None,
-        parity: None,
-        parity_discs: None,
-        keys,
-        signer,
-        drill: true,
-        filter: FilterOptions::default(),
-        rehash: false,
-        move_source: false,
-        min_fill: None,
-        flush: true,
-        copies: None,
-        hint: None,
-    }
-}
-
 struct Moving<'a> {
     request: &'a MigrateRequest<'a>,
-    run: &'a Run<'a>,
+    writer: &'a DiscWriter<'a>,
     /// Its listing goes onto the new discs.
     last: &'a SnapshotInfo,
     texts: &'a SetTexts<'a>,
@@ -239,7 +212,7 @@ impl Moving<'_> {
         drives: &mut Drives,
         keys: &dyn Fn() -> KeyRing<'k>,
     ) -> Result<(), FlowError> {
-        let set = self.run.set.id;
+        let set = self.writer.set.id;
         self.ledger.catalog().ready_to_move(set, disc.number)?;
         let mut left = self.ledger.catalog().contents_on(set, disc.number)?;
         while !left.is_empty() {
@@ -260,11 +233,11 @@ impl Moving<'_> {
         source: Option<&mut (dyn Drive + 'static)>,
         keys: KeyRing,
     ) -> Result<(), FlowError> {
-        let set = self.run.set;
+        let set = self.writer.set;
         // Unpacked, and packed again beside it.
         let bytes = round.iter().map(|one| one.row.size).fold(0, u64::saturating_add);
         let need = Bytes(bytes.saturating_mul(2));
-        self.run.staging.check_space(need, need)?;
+        self.writer.staging.check_space(need, need)?;
         let from = self.place(disc)?;
         let request = RestoreRequest {
             signed_by: None,
@@ -278,7 +251,7 @@ impl Moving<'_> {
             owners: false,
             keys,
             dry_run: false,
-            scratch: self.run.staging.scratch(),
+            scratch: self.writer.staging.scratch(),
         };
         let mut source = source;
         let pile = match source.as_deref_mut() {
@@ -288,7 +261,7 @@ impl Moving<'_> {
         let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
         let known = (KnownIn { catalog, set: set.id }, self.last.seq);
         let rows = round.iter().map(|one| plain_row(&one.row)).collect();
-        fetch(&request, source, pile, known, rows, self.run.desk)?;
+        fetch(&request, source, pile, known, rows, self.writer.desk)?;
         Ok(())
     }
 
@@ -297,7 +270,7 @@ impl Moving<'_> {
         if let Some(from) = &self.request.from {
             return Ok(from.clone());
         }
-        let (set, number) = (self.run.set.id, disc.number);
+        let (set, number) = (self.writer.set.id, disc.number);
         let copies = self.ledger.catalog().copies(set, number)?;
         let shelves = copies.iter().filter(|copy| copy.is_good()).filter_map(shelf_of);
         let found = shelves.filter(|dir| dir.is_dir()).map(Path::to_owned).next();
@@ -311,13 +284,13 @@ impl Moving<'_> {
         drive: &mut (dyn Drive + 'static),
         from: &Path,
     ) -> Result<Pile, FlowError> {
-        let set = self.run.set;
+        let set = self.writer.set;
         let kept = kept_disc(self.ledger.catalog(), set.id, disc.number);
         let wanted = format!("disc {} of {}{kept}, to be migrated", disc.number, set.facts.name);
         let fits =
             |pile: &Pile| pile.uuid == set.facts.uuid && pile.discs.contains_key(&disc.number);
         let piles =
-            look_in(drive, from, &wanted, self.run.desk, |piles| piles.sets.iter().any(fits))?;
+            look_in(drive, from, &wanted, self.writer.desk, |piles| piles.sets.iter().any(fits))?;
         piles.choose(Some(&set.facts.name))
     }
 
@@ -338,7 +311,7 @@ impl Moving<'_> {
             }
         }
         self.filler.read_from(source);
-        let monitor = self.run.desk.monitor;
+        let monitor = self.writer.desk.monitor;
         let total = Some(bytes);
         loop {
             let disc = Some(self.filler.disc().number.0);
@@ -353,15 +326,14 @@ impl Moving<'_> {
     /// The disc is closed and burned; what comes next goes onto the one behind it. True: it has
     /// the listings.
     fn close(&mut self, drives: &mut Drives) -> Result<bool, FlowError> {
-        let closed = self.run.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
-        self.run.drill(self.ledger.catalog(), &closed)?;
-        let Run { staging, set, desk, .. } = *self.run;
+        let closed = self.writer.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
+        let DiscWriter { staging, set, desk, .. } = *self.writer;
         let mut station = Station { staging, set, drives, desk };
         station.burn_one(self.ledger.catalog(), &closed)?;
         let has_listings = closed.listings.snapshot;
         self.report.made.push(closed);
         let (disc, new_disc, known) =
-            self.run.next_disc(self.ledger.catalog(), self.texts, false)?;
+            self.writer.next_disc(self.ledger.catalog(), self.texts, false)?;
         self.ledger.next_disc(new_disc, known);
         self.filler.next_disc(disc);
         Ok(has_listings)
@@ -382,7 +354,7 @@ impl Moving<'_> {
     }
 
     fn look_back(mut self, old: &[DiscInfo]) -> Result<MigrateReport, FlowError> {
-        let set = self.run.set.id;
+        let set = self.writer.set.id;
         for disc in old {
             let left = self.ledger.catalog().contents_on(set, disc.number)?;
             if left.is_empty() {
@@ -391,7 +363,7 @@ impl Moving<'_> {
             for one in &left {
                 let thing = format!("{} (disc {})", one.row.path, disc.number);
                 let what = "stays where it is: it was not migrated".to_owned();
-                self.run.desk.monitor.trouble(&Trouble { thing, what });
+                self.writer.desk.monitor.trouble(&Trouble { thing, what });
             }
         }
         self.report.files = self.filler.packed.files;

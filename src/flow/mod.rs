@@ -47,6 +47,7 @@ pub mod staging;
 pub mod verifying;
 pub mod watching;
 pub mod whereabouts;
+mod writer;
 
 use std::error::Error;
 use std::path::PathBuf;

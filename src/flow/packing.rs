@@ -18,6 +18,7 @@ use super::beside::Beside;
 use super::grouping::Grouping;
 use super::ledger::CatalogLedger;
 use super::staging::SetTexts;
+use super::writer::DiscWriter;
 use super::{Desk, FlowError};
 
 /// A disc as full as this is burned without a question.
@@ -70,21 +71,22 @@ impl Run<'_> {
     ) -> Result<(), FlowError> {
         let PackWork { seq, queue, begun, rehashed, must, load, ahead } = work;
         let run = &*self;
-        let Desk { monitor, stop, .. } = run.desk;
+        let writer = &run.writer;
+        let Desk { monitor, stop, .. } = writer.desk;
         let source = Source::open(&run.request.source)?;
-        let texts = &run.texts(catalog, seq, &queue)?;
-        let (disc, new_disc, known) = run.next_disc(catalog, texts, true)?;
+        let texts = &writer.texts(catalog, seq, &queue)?;
+        let (disc, new_disc, known) = writer.next_disc(catalog, texts, true)?;
         let attend = |catalog: &mut Catalog| drives.map_or(Ok(()), |drives| drives.attend(catalog));
-        let (set, place) = (run.set.id, (new_disc, known));
+        let (set, place) = (writer.set.id, (new_disc, known));
         let ledger = CatalogLedger::new(catalog, set, seq, monitor, place, begun, rehashed)?
             .attending(&attend);
         let config = Config {
             source: &source,
             snapshot: seq,
-            compression: run.set.facts.compression,
+            compression: writer.set.facts.compression,
             archive_size: run.request.archive_size.0,
-            sealer: run.sealer.as_ref(),
-            scratch: run.staging.scratch(),
+            sealer: writer.sealer.as_ref(),
+            scratch: writer.staging.scratch(),
             monitor,
             stop,
         };
@@ -110,13 +112,17 @@ impl Run<'_> {
     }
 }
 
-impl Packing<'_> {
+impl<'a> Packing<'a> {
+    fn writer(&self) -> &'a DiscWriter<'a> {
+        &self.run.writer
+    }
+
     /// Until nothing is left that is worth a disc.
     fn run(&mut self) -> Result<Made, FlowError> {
         let mut made = Made::default();
         // Whether the disc before had no room for the listings that the last one must carry; it may
         // be a disc of a run that was stopped.
-        let mut owes_listings = self.ledger.catalog().owes_listing(self.run.set.id)?;
+        let mut owes_listings = self.ledger.catalog().owes_listing(self.run.writer.set.id)?;
         loop {
             let more = !self.finished && self.fill()? == Fill::Full;
             let flush = owes_listings || self.is_to_be_flushed()?;
@@ -125,9 +131,9 @@ impl Packing<'_> {
                 made.held = disc.has_archives().then_some(disc.number);
                 return Ok(made);
             }
-            let closed = self.run.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
+            let closed =
+                self.writer().close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
             made.discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
-            self.run.drill(self.ledger.catalog(), &closed)?;
             if let Some(drives) = self.drives {
                 drives.give(self.ledger.catalog(), &closed)?;
             }
@@ -140,9 +146,7 @@ impl Packing<'_> {
                 return Ok(made);
             }
             if !more && !self.filler.disc().has_archives() {
-                return Err(
-                    PackError::DiscTooSmall { size: self.run.request.capacity.bytes() }.into()
-                );
+                return Err(PackError::DiscTooSmall { size: self.writer().capacity.bytes() }.into());
             }
             self.next_disc()?;
         }
@@ -152,12 +156,12 @@ impl Packing<'_> {
         let Packing { run, seq, filler, ledger, .. } = self;
         if !self.queue.is_empty() {
             let (disc, total) = (Some(filler.disc().number.0), Some(self.load));
-            run.desk.monitor.phase(&Phase { what: "packing", disc, total });
+            run.writer.desk.monitor.phase(&Phase { what: "packing", disc, total });
         }
         let fill = filler.fill(&mut self.queue, ledger)?;
         if fill == Fill::Done {
             let counts = counts(&run.report, filler, ledger);
-            ledger.catalog().finish_snapshot(run.set.id, *seq, Moment::now(), &counts)?;
+            ledger.catalog().finish_snapshot(run.writer.set.id, *seq, Moment::now(), &counts)?;
             self.finished = true;
         }
         Ok(fill)
@@ -165,7 +169,7 @@ impl Packing<'_> {
 
     fn next_disc(&mut self) -> Result<(), FlowError> {
         let (disc, new_disc, known) =
-            self.run.next_disc(self.ledger.catalog(), self.texts, false)?;
+            self.writer().next_disc(self.ledger.catalog(), self.texts, false)?;
         self.ledger.next_disc(new_disc, known);
         self.filler.next_disc(disc);
         Ok(())
@@ -174,16 +178,16 @@ impl Packing<'_> {
     /// Of groups that are full by now. Between two discs, so that their numbers are their own.
     fn recovery_discs(&mut self) -> Result<(), FlowError> {
         let Some(drives) = self.drives else { return Ok(()) };
-        let Run { staging, set, desk, .. } = self.run;
-        let made = Grouping::new(staging, set, *desk).make(self.ledger.catalog())?;
+        let DiscWriter { staging, set, desk, .. } = self.run.writer;
+        let made = Grouping::new(staging, set, desk).make(self.ledger.catalog())?;
         made.iter().try_for_each(|disc| drives.give(self.ledger.catalog(), disc))
     }
 
     /// When all discs are safe: the last group may be full, or is closed as it is.
     fn last_recovery_discs(&mut self) -> Result<(), FlowError> {
-        let Run { staging, set, desk, request, .. } = self.run;
-        if request.flush && self.drives.is_some() {
-            Grouping::new(staging, set, *desk).close_all()?;
+        let DiscWriter { staging, set, desk, .. } = self.run.writer;
+        if self.run.request.flush && self.drives.is_some() {
+            Grouping::new(staging, set, desk).close_all()?;
         }
         self.recovery_discs()?;
         self.settle()
@@ -191,7 +195,7 @@ impl Packing<'_> {
 
     /// Until the disc in the drives is safe.
     fn settle(&mut self) -> Result<(), FlowError> {
-        self.run.desk.monitor.rest();
+        self.writer().desk.monitor.rest();
         match self.drives {
             Some(drives) => drives.settle(self.ledger.catalog()),
             None => Ok(()),
@@ -200,7 +204,7 @@ impl Packing<'_> {
 
     /// Asked for, and there is something that is on no disc yet: archives, or rows alone.
     fn is_to_be_flushed(&mut self) -> Result<bool, FlowError> {
-        let set = self.run.set.id;
+        let set = self.writer().set.id;
         let has_archives = self.filler.disc().has_archives();
         Ok(self.run.request.flush && (has_archives || self.ledger.catalog().rows_pending(set)?))
     }
@@ -221,7 +225,7 @@ impl Packing<'_> {
                 let question = format!(
                     "disc {number} is {used} % full. Burn it now? Otherwise it waits for more"
                 );
-                Ok(self.run.desk.operator.confirm(&question) == Answer::Yes)
+                Ok(self.writer().desk.operator.confirm(&question) == Answer::Yes)
             }
             None => Ok(true),
         }

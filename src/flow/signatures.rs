@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::{Catalog, DiscInfo, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, FileReader};
 use crate::model::Digest;
@@ -10,38 +9,14 @@ use crate::pack::closing::SIGNATURE;
 use crate::port::files::digest;
 use crate::recovery::striping::STRIPES;
 
-use super::backup::Run;
+use super::chain;
 use super::piles::{LONGEST_SUMS, SUMS, own_sums, read_small, sums_by_path};
-use super::{FlowError, chain};
 
 /// Several signatures of large keys.
 const LONGEST_SIGNATURE: usize = 64 << 10;
 /// What is believed before any content is compared: it says who the disc is, and what the sums of
 /// all contents are.
 const BELIEVED: [&str; 4] = ["DISC.txt", "INDEX.", "SNAPSHOT.", "catalog."];
-
-impl Run<'_> {
-    /// The discs so far were signed, and those of this run will not be: nobody who asks for
-    /// signatures would use them.
-    pub(super) fn miss_signer(&self, catalog: &Catalog) -> Result<(), FlowError> {
-        let set = self.set;
-        let mut discs = catalog.discs(set.id)?;
-        let groups = catalog.recovery_groups(set.id)?;
-        let has_files =
-            |disc: &DiscInfo| groups.iter().all(|group| !group.recovery.contains(&disc.number));
-        discs.retain(|disc| disc.state != DiscState::Open && has_files(disc));
-        let (Some(last), None) = (discs.last(), &self.request.signer) else { return Ok(()) };
-        let files = catalog.disc_files(set.id, last.number)?;
-        if files.iter().any(|file| file.path == SIGNATURE) {
-            self.desk.monitor.note(&format!(
-                "disc {} of {} is signed, and what is packed now is not: --sign does it, and \
-                 --verify-signature refuses discs without",
-                last.number, set.facts.name
-            ));
-        }
-        Ok(())
-    }
-}
 
 /// Why a disc does not count.
 #[derive(Debug)]

@@ -32,7 +32,7 @@ pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
             signer: signer(room, &args.signing)?,
         };
         let desk = room.desk_for(&args.burning);
-        let report = migrate(request, source.as_deref_mut(), &mut drives, desk)?;
+        let report = migrate(&request, source.as_deref_mut(), &mut drives, desk)?;
         tell(room, &report)?;
         Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })
     })

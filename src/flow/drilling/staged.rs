@@ -2,8 +2,6 @@
 
 use std::fs::File;
 
-use super::super::backup::Run;
-use super::super::records::waiting;
 use super::super::staging::Staging;
 use super::super::{Desk, FlowError};
 use super::{fault_lines, record, take_sample};
@@ -12,30 +10,6 @@ use crate::codec::openpgp::{OpenError, Sealer};
 use crate::drill::{Depth, DrillError, InPlace, Key};
 use crate::model::disc::Encryption;
 use crate::port::monitor::Phase;
-
-impl Run<'_> {
-    /// Tries what a run before left, unless it did so itself.
-    pub(in crate::flow) fn drill_waiting(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        for disc in waiting(catalog, self.set, self.staging)? {
-            if is_untried(catalog, self.set, &disc)? {
-                self.drill(catalog, &disc)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Tries a disc that is staged, before a blank is spent on it.
-    pub(in crate::flow) fn drill(
-        &self,
-        catalog: &mut Catalog,
-        disc: &DiscInfo,
-    ) -> Result<(), FlowError> {
-        if !self.request.drill {
-            return Ok(());
-        }
-        drill_staged(catalog, self.staging, self.set, disc, self.sealer.as_ref(), self.desk)
-    }
-}
 
 /// Tries a disc that a run before left untried, where nobody is there to give a key.
 pub(in crate::flow) fn drill_without_keys(
@@ -58,7 +32,11 @@ pub(in crate::flow) fn drill_without_keys(
 
 /// Whether a staged disc was never tried, or did not open then. One that was burned already was
 /// tried before, or nobody wanted it.
-fn is_untried(catalog: &Catalog, set: &KnownSet, disc: &DiscInfo) -> Result<bool, FlowError> {
+pub(in crate::flow) fn is_untried(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+) -> Result<bool, FlowError> {
     let is_staged = matches!(disc.state, DiscState::Staged | DiscState::Failed);
     let has_files = catalog.covered_by(set.id, disc.number)?.is_empty();
     Ok(is_staged && has_files && newest(catalog, set, disc)? != Some(Finding::Ok))
@@ -90,7 +68,8 @@ pub(in crate::flow) fn refuse_unreadable(
     }
 }
 
-fn drill_staged(
+/// Tries a sample of a staged disc. Without the tools it is not tried, and that is said.
+pub(in crate::flow) fn drill_staged(
     catalog: &mut Catalog,
     staging: &Staging,
     set: &KnownSet,
