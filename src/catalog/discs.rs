@@ -5,7 +5,7 @@ use super::value::{digest, number, stored, uuid, word};
 use super::{Catalog, Result, SetId};
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// How far a disc has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -242,7 +242,7 @@ impl Catalog {
     }
 }
 
-pub(super) fn begin(tx: &Transaction, set: SetId, disc: &NewDisc) -> Result<(), Fault> {
+pub(super) fn begin(tx: &Connection, set: SetId, disc: &NewDisc) -> Result<(), Fault> {
     if state(tx, set, disc.number)?.is_some() {
         return Err(Refused::DiscTaken(disc.number).into());
     }
@@ -253,7 +253,7 @@ pub(super) fn begin(tx: &Transaction, set: SetId, disc: &NewDisc) -> Result<(), 
 }
 
 pub(super) fn close(
-    tx: &Transaction,
+    tx: &Connection,
     set: SetId,
     disc: DiscNo,
     closed: &ClosedDisc,

@@ -33,6 +33,9 @@ const TABLES: &[(&str, &str)] = &[
     ("twins", "set_id=?1"),
     ("drills", "set_id=?1"),
     ("covered", "set_id=?1"),
+    ("failures", "set_id=?1"),
+    ("refusals", "set_id=?1"),
+    ("mounts", "set_id=?1"),
 ];
 
 impl Catalog {

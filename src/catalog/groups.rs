@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::{Catalog, ClosedDisc, NewDisc, Result, SetId, discs};
 use crate::model::DiscNo;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
 /// Discs that are protected together, and the recovery discs that were made for them.
@@ -71,7 +71,7 @@ impl Catalog {
     }
 }
 
-fn cover(tx: &Transaction, set: SetId, disc: DiscNo, covered: &[DiscNo]) -> Result<(), Fault> {
+fn cover(tx: &Connection, set: SetId, disc: DiscNo, covered: &[DiscNo]) -> Result<(), Fault> {
     let sql = "INSERT OR IGNORE INTO covered(set_id, recovery, disc) VALUES(?,?,?)";
     for covered in covered {
         tx.prepare_cached(sql)?.execute(params![set.0, disc.0, covered.0])?;

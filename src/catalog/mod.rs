@@ -6,6 +6,7 @@
 
 mod adopt;
 mod archives;
+mod attempt;
 mod contents;
 mod copies;
 mod dirs;
@@ -14,6 +15,7 @@ mod drills;
 mod entries;
 mod error;
 mod export;
+mod failures;
 mod forget;
 mod gone;
 mod groups;
@@ -29,6 +31,7 @@ mod sets;
 mod snapshots;
 mod status;
 mod value;
+mod vanished;
 mod whole;
 
 #[cfg(test)]
@@ -44,6 +47,7 @@ pub use discs::{ClosedDisc, DiscFile, DiscInfo, DiscState, Listings, NewDisc};
 pub use drills::{Drill, DrillScope};
 pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::{CatalogError, Refused};
+pub use failures::{Failure, Reason, Refusal};
 pub use gone::{Loss, LossAt};
 pub use groups::RecoveryGroup;
 pub use listing::{Found, Listed};
@@ -52,10 +56,11 @@ pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
 pub use snapshots::{Counts, Extent, SnapshotInfo};
 pub use status::{SetStatus, Tally};
+pub use vanished::{Identity, Vanished};
 pub use whole::Replacement;
 
 use error::{Fault, explain};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
@@ -90,10 +95,16 @@ impl Catalog {
     fn write<T>(
         &mut self,
         doing: &'static str,
-        work: impl FnOnce(&Transaction) -> Result<T, Fault>,
+        work: impl FnOnce(&Connection) -> Result<T, Fault>,
     ) -> Result<T> {
         let path = &self.path;
         let run = || {
+            if !self.conn.is_autocommit() {
+                let within = self.conn.savepoint()?; // of an attempt
+                let value = work(&within)?;
+                within.commit()?;
+                return Ok(value);
+            }
             let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&tx)?;
             tx.commit()?;

@@ -34,6 +34,11 @@ use rusqlite::Connection;
 /// Version 6: `sets.parity` is the percent of recovery data of the last run, `sets.parity_discs` how
 /// many recovery discs each group of discs gets (`2/10`; NULL: none). `covered`: for which discs the
 /// disc `recovery` is a recovery disc.
+/// Version 7: `snapshots.counted` is 0 where the counts are not those of a run: the snapshot was told
+/// from discs. `failures`: paths that a run could not read, the first of them, and why. `refusals`: runs
+/// that stopped behind the scan because too much of the source was gone; `path` is the directory that
+/// was a mount point, the other columns say how much of the former state was there no more. `mounts`:
+/// directories of the source that were mount points when it was scanned last.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -148,6 +153,27 @@ CREATE TABLE covered(
     set_id INTEGER NOT NULL, recovery INTEGER NOT NULL, disc INTEGER NOT NULL,
     PRIMARY KEY(set_id, recovery, disc),
     FOREIGN KEY(set_id, recovery) REFERENCES discs(set_id, number)
+) STRICT, WITHOUT ROWID;
+",
+    "
+ALTER TABLE snapshots ADD COLUMN counted INTEGER NOT NULL DEFAULT 1;
+UPDATE snapshots SET counted=0
+    WHERE finished IS NOT NULL AND stored=0 AND unchanged=0 AND excluded=0 AND failed=0;
+CREATE TABLE failures(
+    set_id INTEGER NOT NULL, seq INTEGER NOT NULL, path BLOB NOT NULL, what TEXT NOT NULL,
+    PRIMARY KEY(set_id, seq, path),
+    FOREIGN KEY(set_id, seq) REFERENCES snapshots(set_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE refusals(
+    set_id INTEGER NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, path BLOB,
+    files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    of_files INTEGER NOT NULL, of_bytes INTEGER NOT NULL,
+    PRIMARY KEY(set_id, seq),
+    FOREIGN KEY(set_id, seq) REFERENCES snapshots(set_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE mounts(
+    set_id INTEGER NOT NULL REFERENCES sets(id), path BLOB NOT NULL,
+    PRIMARY KEY(set_id, path)
 ) STRICT, WITHOUT ROWID;
 ",
 ];

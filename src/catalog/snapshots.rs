@@ -28,12 +28,16 @@ pub struct SnapshotInfo {
     /// Where the source was.
     pub source: PathBuf,
     pub counts: Counts,
+    /// The counts are those of a run; else the snapshot was told from discs, and nobody knows them.
+    pub counted: bool,
 }
 
 /// What a snapshot amounts to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     pub paths: u64,
+    /// Other names of a hard link are not counted again.
+    pub files: u64,
     /// Content of its files.
     pub bytes: Bytes,
     /// Files whose content is not wholly in archives.
@@ -67,7 +71,7 @@ impl Catalog {
         self.write("finishing a snapshot", |tx| {
             check_in_work(tx, set, seq)?;
             let sql = "UPDATE snapshots SET finished=?3, stored=?4, unchanged=?5, excluded=?6,
-                       failed=?7, bytes=?8 WHERE set_id=?1 AND seq=?2";
+                       failed=?7, bytes=?8, counted=1 WHERE set_id=?1 AND seq=?2";
             tx.execute(
                 sql,
                 params![
@@ -81,6 +85,16 @@ impl Catalog {
                     stored(counts.bytes.0),
                 ],
             )?;
+            super::failures::drop_former(tx, set, seq)
+        })
+    }
+
+    /// The same for a snapshot that was told from discs: nobody knows what its run counted.
+    pub fn finish_told(&mut self, set: SetId, seq: SnapshotSeq, date: Moment) -> Result<()> {
+        self.write("finishing a snapshot", |tx| {
+            check_in_work(tx, set, seq)?;
+            let sql = "UPDATE snapshots SET finished=?3, counted=0 WHERE set_id=?1 AND seq=?2";
+            tx.execute(sql, params![set.0, seq.0, date.0])?;
             Ok(())
         })
     }
@@ -89,7 +103,7 @@ impl Catalog {
     pub fn snapshots(&self, set: SetId) -> Result<Vec<SnapshotInfo>> {
         self.read("listing the snapshots", |conn| {
             let sql = "SELECT seq, started, finished, source, stored, unchanged, excluded, failed,
-                       bytes FROM snapshots WHERE set_id=? ORDER BY seq";
+                       bytes, counted FROM snapshots WHERE set_id=? ORDER BY seq";
             conn.prepare(sql)?.query_and_then([set.0], read_snapshot)?.collect()
         })
     }
@@ -98,7 +112,8 @@ impl Catalog {
     pub fn extent(&self, set: SetId, seq: SnapshotSeq) -> Result<Extent> {
         self.read("measuring a snapshot", |conn| {
             let sql = "SELECT count(*), COALESCE(sum(COALESCE(c.size, e.size, 0)), 0),
-                       COALESCE(sum(e.kind='f' AND c.sha256 IS NULL AND COALESCE(c.size, e.size) > 0), 0)
+                       COALESCE(sum(e.kind='f' AND c.sha256 IS NULL AND COALESCE(c.size, e.size) > 0), 0),
+                       COALESCE(sum(e.kind='f'), 0)
                        FROM entries e JOIN dirs d ON d.id=e.dir LEFT JOIN contents c ON c.id=e.content
                        WHERE d.set_id=?1 AND e.first_seq<=?2
                        AND (e.last_seq IS NULL OR e.last_seq>=?2)";
@@ -108,6 +123,7 @@ impl Catalog {
                     paths: number(row, 0)?,
                     bytes: Bytes(number(row, 1)?),
                     waiting: number(row, 2)?,
+                    files: number(row, 3)?,
                 })
             })?.collect::<Result<Vec<_>, Fault>>()?;
             Ok(found.pop().unwrap_or_default())
@@ -182,5 +198,6 @@ fn read_snapshot(row: &Row) -> Result<SnapshotInfo, Fault> {
             failed: number(row, 7)?,
             bytes: Bytes(number(row, 8)?),
         },
+        counted: row.get(9)?,
     })
 }

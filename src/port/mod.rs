@@ -6,6 +6,7 @@ pub mod command;
 pub mod files;
 pub mod lasting;
 pub mod monitor;
+pub mod mounts;
 pub mod operator;
 pub mod process;
 pub mod shell;

@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use crate::catalog::{ContentId, Counts, KnownEntry, PartsId, RowChange};
+use crate::catalog::{ContentId, KnownEntry, PartsId, RowChange};
 use crate::drive::DiscReader;
 use crate::format::members::part_id;
 use crate::format::{IndexReader, ListingReader};
@@ -110,8 +110,7 @@ impl Rebuilder<'_> {
             if !is_whole {
                 self.put_missing_dirs(seq)?;
             }
-            let counts = Counts::default();
-            self.catalog.finish_snapshot(self.set, seq, run.started, &counts)?;
+            self.catalog.finish_told(self.set, seq, run.started)?;
         }
         Ok(is_whole)
     }
