@@ -6,9 +6,9 @@ use super::contents::{self, ContentId, NewContent};
 use super::discs::{self, DiscFile, DiscState, Listings, insert_file};
 use super::error::{Fault, Refused};
 use super::value::{path_bytes, stored, uuid};
-use super::{ArchiveRecord, Catalog, Result, SetId, snapshots};
+use super::{ArchiveRecord, Catalog, CopyNo, Result, SetId, copies, snapshots};
 use crate::model::rows::FrameSpan;
-use crate::model::{Digest, DiscNo, DiscUuid, RelPath, Sectors, SnapshotSeq};
+use crate::model::{Carrier, Digest, DiscNo, DiscUuid, RelPath, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
@@ -25,8 +25,8 @@ pub struct AdoptedDisc {
     pub listing: Option<SnapshotSeq>,
     /// What must be on it, as far as it tells itself.
     pub files: Vec<DiscFile>,
-    /// Where the copy is that was found.
-    pub medium: String,
+    /// What bears the copy that was found.
+    pub medium: Carrier,
 }
 
 /// A file, or a part of one, that an archive was found to hold.
@@ -215,11 +215,8 @@ fn close_disc(conn: &Connection, set: SetId, found: &AdoptedDisc) -> Result<(), 
 }
 
 fn insert_copy(conn: &Connection, set: SetId, found: &AdoptedDisc) -> Result<(), Fault> {
-    let sql = "INSERT INTO copies(set_id, disc, copy, medium, place, burned, state)
-               VALUES(?,?,1,?,'',?,'burned')";
-    let burned = found.closed.map_or(0, |closed| closed.0);
-    conn.execute(sql, params![set.0, found.number.0, found.medium, burned])?;
-    Ok(())
+    let burned = found.closed.unwrap_or(Moment(0));
+    copies::insert(conn, set, found.number, CopyNo(1), &found.medium, "", burned)
 }
 
 fn adopt_member(
@@ -306,7 +303,7 @@ mod tests {
             listings: Listings::default(),
             listing: None,
             files: Vec::new(),
-            medium: "here".to_owned(),
+            medium: Carrier::Shelf("/here".into()),
         }
     }
 

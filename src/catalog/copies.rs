@@ -5,8 +5,8 @@
 use super::discs::{check_closed, mark_failed, mark_verified, state};
 use super::error::{Fault, Refused};
 use super::value::word;
-use super::{Catalog, DiscState, Result, SetId, gone};
-use crate::model::{DiscNo, Strain};
+use super::{Catalog, DiscState, Result, SetId, carrier, gone};
+use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, Row, params};
 use std::time::Duration;
@@ -48,8 +48,8 @@ pub enum CopyState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
     pub number: CopyNo,
-    /// The medium as the drive names it (maker, kind), or the shelf's file.
-    pub medium: String,
+    /// What bears it.
+    pub medium: Carrier,
     /// Where a person keeps it; empty if they did not say.
     pub place: String,
     pub burned: Moment,
@@ -148,7 +148,7 @@ impl Catalog {
         &mut self,
         set: SetId,
         disc: DiscNo,
-        medium: &str,
+        medium: &Carrier,
         place: &str,
         burned: Moment,
     ) -> Result<CopyNo> {
@@ -156,9 +156,7 @@ impl Catalog {
             check_closed(tx, set, disc)?;
             let sql = "SELECT COALESCE(max(copy), 0) + 1 FROM copies WHERE set_id=? AND disc=?";
             let next: u32 = tx.query_row(sql, params![set.0, disc.0], |row| row.get(0))?;
-            let sql = "INSERT INTO copies(set_id, disc, copy, medium, place, burned, state)
-                       VALUES(?,?,?,?,?,?,?)";
-            tx.execute(sql, params![set.0, disc.0, next, medium, place, burned.0, BURNED])?;
+            insert(tx, set, disc, CopyNo(next), medium, place, burned)?;
             Ok(CopyNo(next))
         })
     }
@@ -173,9 +171,12 @@ impl Catalog {
 
     pub fn copies(&self, set: SetId, disc: DiscNo) -> Result<Vec<Copy>> {
         self.read("listing copies", |conn| {
-            let sql = "SELECT copy, medium, place, burned, state FROM copies
-                       WHERE set_id=? AND disc=? ORDER BY copy";
-            conn.prepare(sql)?.query_and_then(params![set.0, disc.0], read_copy)?.collect()
+            let sql = format!(
+                "SELECT copy, place, burned, state, {} FROM copies
+                 WHERE set_id=? AND disc=? ORDER BY copy",
+                carrier::COLUMNS
+            );
+            conn.prepare(&sql)?.query_and_then(params![set.0, disc.0], read_copy)?.collect()
         })
     }
 
@@ -251,6 +252,22 @@ impl Catalog {
     }
 }
 
+/// Nothing is known of it but that it was written.
+pub(super) fn insert(
+    conn: &Connection,
+    set: SetId,
+    disc: DiscNo,
+    copy: CopyNo,
+    medium: &Carrier,
+    place: &str,
+    burned: Moment,
+) -> Result<(), Fault> {
+    let sql = "INSERT INTO copies(set_id, disc, copy, place, burned, state, bears, words)
+               VALUES(?,?,?,?,?,?,'','')";
+    conn.execute(sql, params![set.0, disc.0, copy.0, place, burned.0, BURNED])?;
+    carrier::write(conn, set, disc, copy, medium)
+}
+
 fn copy_state(
     conn: &Connection,
     set: SetId,
@@ -303,10 +320,10 @@ fn insert_verification(conn: &Connection, set: SetId, seen: &Verification) -> Re
 fn read_copy(row: &Row) -> Result<Copy, Fault> {
     Ok(Copy {
         number: CopyNo(row.get(0)?),
-        medium: row.get(1)?,
-        place: row.get(2)?,
-        burned: Moment(row.get(3)?),
-        state: word(row, 4, CopyState::from_word)?,
+        place: row.get(1)?,
+        burned: Moment(row.get(2)?),
+        state: word(row, 3, CopyState::from_word)?,
+        medium: carrier::read(row, 4)?,
     })
 }
 

@@ -101,6 +101,7 @@ fn copy_rows(conn: &Connection, set: SetId) -> Result<(), Fault> {
 mod tests {
     use super::super::testing::*;
     use super::super::*;
+    use crate::model::Carrier;
     use crate::model::{ArchiveNo, Kind, RelPath, SnapshotSeq};
     use rusqlite::Connection;
     use std::fs;
@@ -125,7 +126,16 @@ mod tests {
             bench.store(&own[half as usize * 250..][..250]);
         }
         bench.cat().close_disc(set, bench_disc(), &closed(seq)).unwrap();
-        bench.cat().record_copy(set, bench_disc(), "secret-medium", "secret-place", NOW).unwrap();
+        bench
+            .cat()
+            .record_copy(
+                set,
+                bench_disc(),
+                &Carrier::Words("secret-medium".into()),
+                "secret-place",
+                NOW,
+            )
+            .unwrap();
         bench
     }
 
@@ -226,7 +236,10 @@ mod tests {
         bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
         let set = bench.set;
         bench.next_disc();
-        bench.cat().record_copy(set, bench_disc(), "", "", NOW).unwrap();
+        bench
+            .cat()
+            .record_copy(set, bench_disc(), &Carrier::Words(String::new()), "", NOW)
+            .unwrap();
         let whole = bench.dir.path().join("whole.sqlite");
         bench.catalog.as_ref().unwrap().export_set(set, &whole).unwrap();
         let path = bench.dir.path().join("odd.sqlite");

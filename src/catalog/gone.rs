@@ -291,7 +291,7 @@ mod tests {
     fn verified_disc(bench: &mut Bench) {
         let (set, disc) = (bench.set, bench.disc);
         bench.next_disc();
-        let copy = bench.cat().record_copy(set, disc, "BD-R", "", NOW).unwrap();
+        let copy = bench.cat().record_copy(set, disc, &bd_r(), "", NOW).unwrap();
         read(bench, disc, copy, Finding::Ok);
     }
 
@@ -426,7 +426,7 @@ mod tests {
     fn a_disc_with_another_copy_or_its_staging_is_not_gone() {
         let mut bench = two_discs();
         let set = bench.set;
-        let second = bench.cat().record_copy(set, DiscNo(1), "BD-R", "", NOW).unwrap();
+        let second = bench.cat().record_copy(set, DiscNo(1), &bd_r(), "", NOW).unwrap();
         read(&mut bench, DiscNo(1), second, Finding::Ok);
         give_up(&mut bench, Fate::Lost);
         assert_eq!(bench.cat().discs(set).unwrap()[0].state, DiscState::Verified);

@@ -265,7 +265,7 @@ fn a_burned_disc_is_not_forgotten() {
     bench.store(&[whole("a", 5, 1)]);
     bench.next_disc();
     let (set, fresh) = (bench.set, DiscUuid(Uuid::from_u128(99)));
-    let copy = bench.cat().record_copy(set, DiscNo(1), "BD-R", "", NOW).unwrap();
+    let copy = bench.cat().record_copy(set, DiscNo(1), &bd_r(), "", NOW).unwrap();
     assert!(bench.cat().forget_disc_work(set, DiscNo(1), fresh).is_err());
     verify(&mut bench, copy, Finding::Damaged);
     bench.cat().forget_disc_work(set, DiscNo(1), fresh).unwrap();
@@ -295,13 +295,13 @@ fn only_a_right_copy_makes_a_disc_safe() {
         (status.live.files, status.not_yet.files, status.staged.files, status.verified.files)
     };
     assert_eq!(files(bench.cat().status(set).unwrap()), (2, 2, 0, 0));
-    assert!(bench.cat().record_copy(set, DiscNo(1), "", "", NOW).is_err());
+    assert!(bench.cat().record_copy(set, DiscNo(1), &bd_r(), "", NOW).is_err());
     bench.next_disc();
     assert_eq!(files(bench.cat().status(set).unwrap()), (2, 0, 2, 0));
-    let bad = bench.cat().record_copy(set, DiscNo(1), "BD-R", "cellar", NOW).unwrap();
+    let bad = bench.cat().record_copy(set, DiscNo(1), &bd_r(), "cellar", NOW).unwrap();
     verify(&mut bench, bad, Finding::Damaged);
     assert_eq!(bench.cat().discs(set).unwrap()[0].state, DiscState::Failed);
-    let good = bench.cat().record_copy(set, DiscNo(1), "BD-R", "", NOW).unwrap();
+    let good = bench.cat().record_copy(set, DiscNo(1), &bd_r(), "", NOW).unwrap();
     assert_eq!((bad, good), (CopyNo(1), CopyNo(2)));
     verify(&mut bench, good, Finding::Ok);
     let status = bench.cat().status(set).unwrap();

@@ -136,7 +136,7 @@ mod tests {
         bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
         bench.next_disc();
         let set = bench.set;
-        bench.cat().record_copy(set, DiscNo(1), "medium", "shelf B", NOW).unwrap();
+        bench.cat().record_copy(set, DiscNo(1), &bd_r(), "shelf B", NOW).unwrap();
         bench.next_run();
         bench.store(&[whole("d/e/f", 10, 2), whole("new", 4, 3)]);
         bench

@@ -247,7 +247,7 @@ mod tests {
         if bench.disc == disc {
             bench.next_disc();
         }
-        let copy = bench.cat().record_copy(set, disc, "BD-R", "", NOW).unwrap();
+        let copy = bench.cat().record_copy(set, disc, &bd_r(), "", NOW).unwrap();
         let (drive, details, strain) = (String::new(), String::new(), Strain::default());
         let finding = Finding::Ok;
         let seen = Verification { disc, copy, at: NOW, drive, finding, details, strain };

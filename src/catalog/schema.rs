@@ -39,6 +39,8 @@ use rusqlite::Connection;
 /// that stopped behind the scan because too much of the source was gone; `path` is the directory that
 /// was a mount point, the other columns say how much of the former state was there no more. `mounts`:
 /// directories of the source that were mount points when it was scanned last.
+/// Version 8: what bears a copy, in columns (`carrier.rs`): until then `medium` was a sentence, which
+/// is read here for the last time. What of it is not understood stays in `words`.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -176,6 +178,7 @@ CREATE TABLE mounts(
     PRIMARY KEY(set_id, path)
 ) STRICT, WITHOUT ROWID;
 ",
+    super::carrier::FROM_WORDS,
 ];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.

@@ -205,3 +205,9 @@ pub(super) fn slice(path: &str, size: u64, part: u32, end: Option<u64>) -> Store
 pub(super) fn put(path: &str, kind: Kind, size: u64, content: Option<ContentId>) -> RowChange {
     RowChange::Put { entry: Box::new(entry(&p(path), kind, size)), content, note: Note::None }
 }
+
+/// A medium of which nothing is known but its kind.
+pub fn bd_r() -> crate::model::Carrier {
+    let kind = Some("BD-R".to_owned());
+    crate::model::Carrier::Disc(crate::model::BurnedMedium { kind, ..Default::default() })
+}

@@ -10,7 +10,7 @@ use super::DriveError;
 use super::image::read_up_to_damage;
 use super::reader::{DiscFile, DiscReader, ReadError, Volume};
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Sectors};
+use crate::model::{Bytes, Carrier, Sectors};
 
 /// Directories are searched so deep: a disc has one level, and a link may make a circle.
 const DEPTH: usize = 4;
@@ -64,6 +64,10 @@ impl Folder {
 impl DiscReader for Folder {
     fn title(&self) -> String {
         self.root.display().to_string()
+    }
+
+    fn medium(&self) -> Carrier {
+        Carrier::Folder(self.root.canonicalize().unwrap_or_else(|_| self.root.clone()))
     }
 
     fn files(&self) -> &[DiscFile] {

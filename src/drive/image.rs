@@ -10,12 +10,14 @@ use super::rate::{Rate, SlowReading};
 use super::reader::{DiscFile, DiscReader, ReadError, Volume};
 use super::{DriveError, xorriso};
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Sectors};
+use crate::model::{Bytes, Carrier, Sectors};
 
 /// An open image. What is in it is read from the medium, not from the system's memory.
 #[derive(Debug)]
 pub struct Image {
     path: PathBuf,
+    /// Where the file lies, past all links.
+    dir: PathBuf,
     file: File,
     files: Vec<DiscFile>,
     sectors: Sectors,
@@ -37,7 +39,10 @@ impl Image {
             .ok_or_else(|| DriveError::NotAnImage(path.to_owned()))?;
         let files = xorriso::list(path)?;
         let present = Sectors(metadata.len() / SECTOR);
-        Ok(Image { path: path.to_owned(), file, files, sectors, present, bad: 0..0, slow: None })
+        let real = path.canonicalize().map_err(DriveError::io("look at", path))?;
+        let dir = crate::port::files::dir_of(&real).to_owned();
+        let path = path.to_owned();
+        Ok(Image { path, dir, file, files, sectors, present, bad: 0..0, slow: None })
     }
 
     pub fn path(&self) -> &Path {
@@ -100,6 +105,10 @@ impl Image {
 impl DiscReader for Image {
     fn title(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn medium(&self) -> Carrier {
+        Carrier::Shelf(self.dir.clone())
     }
 
     fn files(&self) -> &[DiscFile] {

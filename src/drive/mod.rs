@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::{Bytes, Sectors};
+use crate::model::{Bytes, Carrier, Sectors};
 use crate::port::clock::Deadline;
 use crate::port::stop::Stop;
 
@@ -130,9 +130,8 @@ pub trait Drive: Send {
     /// Every disc that can be had without a person.
     fn discs(&mut self) -> Result<Discs, DriveError>;
 
-    /// What the catalog notes of the medium that was just burned: its kind and maker, and the
-    /// drive.
-    fn medium(&mut self) -> String;
+    /// What the catalog notes of the medium that was just burned.
+    fn medium(&mut self) -> Carrier;
 
     /// Waits for the burn of a former run that still goes on here, and says so.
     fn settle(&mut self, say: &dyn Fn(&str), stop: &Stop) -> Result<(), DriveError>;

@@ -83,6 +83,9 @@ mod tests {
         fn title(&self) -> String {
             "hurt".into()
         }
+        fn medium(&self) -> crate::model::Carrier {
+            crate::model::Carrier::found_in(self.title())
+        }
         fn files(&self) -> &[DiscFile] {
             &self.0
         }

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
+use crate::model::Carrier;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 
@@ -79,6 +80,10 @@ pub enum ReadError {
 pub trait DiscReader: Send + Sync {
     /// For people: which disc this is and where.
     fn title(&self) -> String;
+
+    /// What bears it, as far as the reader can tell: a drive, or where it lies, as a path that
+    /// holds from everywhere.
+    fn medium(&self) -> Carrier;
 
     /// In the order in which they lie on the medium; by name where that is not known.
     fn files(&self) -> &[DiscFile];

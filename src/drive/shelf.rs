@@ -17,7 +17,7 @@ use super::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, ReadError, Slot, xorriso,
 };
 use crate::model::disc::parse_archive_path;
-use crate::model::{Bytes, DiscNo, Sectors, SetName};
+use crate::model::{Bytes, Carrier, DiscNo, Sectors, SetName};
 use crate::port::clock::Stopwatch;
 use crate::port::files;
 use crate::port::stop::Stop;
@@ -41,7 +41,7 @@ impl Drop for Lock {
 /// A directory with images.
 #[derive(Debug)]
 pub struct Shelf {
-    /// Where it is.
+    /// Where it is: a path that holds from everywhere.
     home: PathBuf,
     /// The place in work: `home`, or a shelf in it for further copies.
     dir: PathBuf,
@@ -59,7 +59,8 @@ impl Shelf {
             Err(e) => return Err(DriveError::io("look at", dir)(e)),
         }
         Faults::read(dir)?;
-        Ok(Shelf { home: dir.to_owned(), dir: dir.to_owned() })
+        let home = dir.canonicalize().map_err(DriveError::io("look at", dir))?;
+        Ok(Shelf { dir: home.clone(), home })
     }
 
     fn image_path(&self, label: &Label) -> PathBuf {
@@ -351,8 +352,8 @@ impl Drive for Shelf {
         Ok(found)
     }
 
-    fn medium(&mut self) -> String {
-        self.title()
+    fn medium(&mut self) -> Carrier {
+        Carrier::Shelf(self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone()))
     }
 
     fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {

@@ -119,7 +119,7 @@ impl Drive for Held {
     fn discs(&mut self) -> Result<Discs, DriveError> {
         self.shelf.discs()
     }
-    fn medium(&mut self) -> String {
+    fn medium(&mut self) -> crate::model::Carrier {
         self.shelf.medium()
     }
     fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
@@ -570,7 +570,7 @@ impl Drive for Looking {
     fn discs(&mut self) -> Result<Discs, DriveError> {
         self.shelf.discs()
     }
-    fn medium(&mut self) -> String {
+    fn medium(&mut self) -> crate::model::Carrier {
         self.shelf.medium()
     }
     fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {

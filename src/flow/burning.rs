@@ -4,7 +4,7 @@ use crate::burn::{BurnError, Burned, burn, check_size, make_image, take_blank};
 use crate::catalog::{Catalog, DiscFile, DiscInfo, Finding, KnownSet};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::volume_id;
-use crate::model::{DiscNo, Strain};
+use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 use crate::verify::{Expected, Fault, Proof, Verdict, verify};
@@ -106,7 +106,7 @@ impl Station<'_> {
     }
 
     /// Where a drive keeps copies apart, the first place that bears no good copy.
-    fn turn_to_free_place(&mut self, good: &[String]) {
+    fn turn_to_free_place(&mut self, good: &[Carrier]) {
         let burner = &mut self.drives.burner;
         let mut place = 1;
         while burner.turn_to(place) && good.contains(&burner.medium()) {

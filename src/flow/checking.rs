@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::catalog::{
     Access, Catalog, Copy, CopyNo, CopyState, DiscInfo, Finding, KnownSet, Turn, Verification,
 };
-use crate::drive::{Drive, Profile};
-use crate::model::{DiscNo, SetName, Strain};
+use crate::drive::Drive;
+use crate::model::{Batch, DiscNo, SetName, Strain};
 use crate::port::clock::Moment;
 
 use super::piles::{FoundDisc, Piles, look, look_in};
@@ -136,18 +136,18 @@ fn pick(all: Vec<DueCopy>, due: Due, now: Moment) -> Vec<DueCopy> {
 }
 
 /// Batches of which a medium failed, and when it last did.
-struct Suspects(BTreeMap<String, (Turn, String)>);
+struct Suspects(BTreeMap<Batch, (Turn, String)>);
 
 fn suspects(catalog: &Catalog, sets: &[KnownSet]) -> Result<Suspects, FlowError> {
-    let mut failed: BTreeMap<String, (Turn, String)> = BTreeMap::new();
+    let mut failed: BTreeMap<Batch, (Turn, String)> = BTreeMap::new();
     for set in sets {
         for reading in catalog.readings(set.id)? {
             let Some(bad) = reading.bad else { continue };
             let copies = catalog.copies(set.id, reading.disc)?;
             let copy = copies.iter().find(|copy| copy.number == reading.copy);
-            let Some(batch) = copy.and_then(|copy| batch(&copy.medium)) else { continue };
+            let Some(batch) = copy.and_then(|copy| copy.medium.batch()) else { continue };
             let words = format!("disc {} of {}, on {batch}, failed", reading.disc, set.facts.name);
-            let newest = failed.entry(batch.to_owned()).or_insert_with(|| (bad, words.clone()));
+            let newest = failed.entry(batch).or_insert_with(|| (bad, words.clone()));
             if bad > newest.0 {
                 *newest = (bad, words);
             }
@@ -159,17 +159,8 @@ fn suspects(catalog: &Catalog, sets: &[KnownSet]) -> Result<Suspects, FlowError>
 impl Suspects {
     /// A copy is trusted again once it was found right after the failure.
     fn why(&self, copy: &Copy, found_right: Option<Turn>) -> Option<String> {
-        let (failed, words) = self.0.get(batch(&copy.medium)?)?;
+        let (failed, words) = self.0.get(&copy.medium.batch()?)?;
         (found_right < Some(*failed)).then(|| words.clone())
-    }
-}
-
-/// What media have in common that may fail together: kind and maker's code; a shelf's disk.
-/// Nothing for a medium whose maker is unknown.
-fn batch(medium: &str) -> Option<&str> {
-    match medium.split_once(", burned in ") {
-        Some((kind, _)) => (!Profile::is_name(kind) && kind != "a medium").then_some(kind),
-        None => medium.starts_with("shelf ").then_some(medium),
     }
 }
 
@@ -347,10 +338,10 @@ fn lying<'a>(piles: &'a Piles, catalog: &Catalog) -> Result<Lying<'a>, FlowError
         let mut taken = HashSet::new();
         // Those that lie where they were put are told first.
         let mut media: Vec<usize> = (0..disc.copies.len()).collect();
-        let is_at_home = |at: &usize| copies.iter().any(|c| lies_at(c, &disc.copies[*at].title()));
+        let is_at_home = |at: &usize| copies.iter().any(|c| lies_at(c, &disc.copies[*at].medium()));
         media.sort_by_key(|at| !is_at_home(at));
         for at in media {
-            if let Some(copy) = recognise(&copies, &disc.copies[at].title(), &taken) {
+            if let Some(copy) = recognise(&copies, &disc.copies[at].medium(), &taken) {
                 taken.insert(copy.number);
                 let key = (set.facts.uuid.to_string(), disc.txt.disc, copy.number);
                 lying.insert(key, (disc, at));
@@ -389,19 +380,5 @@ impl CheckedCopy {
             }
             _ => false,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_is_kind_and_maker_or_a_disk() {
-        assert_eq!(batch("BD-R CMCMAG-BA5-000, burned in ASUS X 1.0"), Some("BD-R CMCMAG-BA5-000"));
-        assert_eq!(batch("BD-R, burned in ASUS X 1.0"), None, "half the world's media");
-        assert_eq!(batch("a medium, burned in ASUS X 1.0"), None);
-        assert_eq!(batch("shelf /srv/discs"), Some("shelf /srv/discs"));
-        assert_eq!(batch("/mnt/x.iso"), None);
     }
 }

@@ -27,7 +27,7 @@ use crate::drive::{
 };
 use crate::model::disc::Ratio;
 use crate::model::glob::PathGlobs;
-use crate::model::{DiscNo, Sectors};
+use crate::model::{BurnedMedium, DiscNo, Sectors};
 use crate::port::clock::Deadline;
 use crate::port::monitor::Recorder;
 use crate::port::operator::{Answer, Secret, Summons};
@@ -110,10 +110,12 @@ impl Drive for Tray {
             None => Ok(Discs::default()),
         }
     }
-    fn medium(&mut self) -> String {
+    fn medium(&mut self) -> crate::model::Carrier {
         let dir = self.inside().unwrap_or_default();
         let maker = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        format!("BD-R {maker}, burned in T")
+        let (kind, burner) = (Some("BD-R".to_owned()), Some("T".to_owned()));
+        let medium = BurnedMedium { kind, maker: Some(maker), burner, reader: None };
+        crate::model::Carrier::Disc(medium)
     }
     fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
         Ok(())
@@ -300,7 +302,7 @@ impl Bench {
         let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
         let set = catalog.sets().unwrap().remove(0);
         let copies = catalog.copies(set.id, DiscNo(1)).unwrap();
-        copies.into_iter().map(|c| (c.state.word().to_owned(), c.medium)).collect()
+        copies.into_iter().map(|c| (c.state.word().to_owned(), c.medium.to_string())).collect()
     }
 
     fn check(&self, due: Due, media: &[&str]) -> checking::CheckReport {

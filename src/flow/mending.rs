@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscFile, DiscReader, Folder, Patient, ReadError, Volume};
 use crate::format::DiscTxt;
-use crate::model::{Bytes, DiscNo, RelPath, Sectors};
+use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
 use crate::port::monitor::{Monitor, Phase, Progress};
 use crate::port::stop::Stop;
@@ -129,7 +129,7 @@ impl<'a> Mender<'a> {
     pub fn repaired(&self, disc: &dyn DiscReader) -> Option<Box<dyn DiscReader>> {
         let files = self.folder(disc)?;
         let (title, volume, image) = (disc.title(), disc.volume(), disc.image_sectors());
-        Some(Box::new(Repaired { title, volume, image, files }))
+        Some(Box::new(Repaired { title, medium: disc.medium(), volume, image, files }))
     }
 
     /// Another medium comes into the drive: what was there is not there any more.
@@ -359,6 +359,7 @@ fn par2_files(dir: &Path) -> Vec<PathBuf> {
 /// A disc that was repaired, and stands for itself.
 struct Repaired {
     title: String,
+    medium: Carrier,
     volume: Option<Volume>,
     image: Option<Sectors>,
     files: Arc<Workplace>,
@@ -367,6 +368,10 @@ struct Repaired {
 impl DiscReader for Repaired {
     fn title(&self) -> String {
         self.title.clone()
+    }
+
+    fn medium(&self) -> Carrier {
+        self.medium.clone()
     }
 
     fn files(&self) -> &[DiscFile] {
@@ -389,6 +394,11 @@ impl DiscReader for Repaired {
 impl DiscReader for Mendable<'_> {
     fn title(&self) -> String {
         format!("{}, repaired", self.found.label())
+    }
+
+    fn medium(&self) -> Carrier {
+        let first = self.found.copies.first();
+        first.map_or_else(|| Carrier::Words(self.title()), |copy| copy.medium())
     }
 
     fn files(&self) -> &[DiscFile] {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::catalog::{
     Catalog, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, SetId, Verification,
 };
-use crate::model::{DiscNo, Strain};
+use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::clock::Moment;
 use crate::port::monitor::Reached;
 
@@ -22,7 +22,7 @@ pub struct Order {
     /// A copy was burned that nobody read back yet: a run before ended there.
     pub has_unread_copy: bool,
     /// The media of the copies that were right when they were last read.
-    pub good: Vec<String>,
+    pub good: Vec<Carrier>,
     /// A recovery disc covers it already.
     pub is_covered: bool,
     /// It is safe with so many of them.
@@ -37,7 +37,7 @@ impl Order {
         let copies = catalog.copies(set, disc.number)?;
         let has_unread_copy = copies.last().is_some_and(|copy| copy.state == CopyState::Burned);
         let good = copies.into_iter().filter(|copy| copy.is_good()).map(|copy| copy.medium);
-        let good: Vec<String> = good.collect();
+        let good: Vec<Carrier> = good.collect();
         let wanted = catalog.copies_wanted(set)?.max(1) as usize;
         let is_covered = catalog.is_covered(set, disc.number)?;
         Ok(Order { disc, files, has_unread_copy, good, is_covered, wanted, image: None })
@@ -55,7 +55,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// A medium was written. It counts for nothing until it is read back.
-    Burned { medium: String },
+    Burned { medium: Carrier },
     /// A burn left nothing that could be read back.
     Failed,
     /// The newest copy was read back, in this drive.

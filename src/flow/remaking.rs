@@ -14,7 +14,7 @@ use crate::drive::{DiscFile, DiscReader, Image, Patient, ReadError, Volume};
 use crate::format::disc_txt::Group;
 use crate::model::disc::Ratio;
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, DiscNo, Sectors};
+use crate::model::{Bytes, Carrier, DiscNo, Sectors};
 use crate::port::files::make_private_dir;
 use crate::port::monitor::{Phase, Progress};
 use crate::recovery::packets::{Collector, RecoverySet};
@@ -258,6 +258,10 @@ fn opened(disc: DiscNo, dir: &Arc<Removed>) -> Result<FoundDisc, String> {
 impl DiscReader for Remade {
     fn title(&self) -> String {
         self.image.title()
+    }
+
+    fn medium(&self) -> Carrier {
+        self.image.medium()
     }
 
     fn files(&self) -> &[DiscFile] {

@@ -751,6 +751,9 @@ impl DiscReader for Counting {
     fn title(&self) -> String {
         self.0.title()
     }
+    fn medium(&self) -> crate::model::Carrier {
+        self.0.medium()
+    }
     fn files(&self) -> &[DiscFile] {
         self.0.files()
     }

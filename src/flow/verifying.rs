@@ -14,7 +14,7 @@ use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Drive};
 use crate::format::sums::parse_sums;
 use crate::model::disc::{Encryption, archive_path};
-use crate::model::{Digest, DiscNo, Sectors, SetName, Strain};
+use crate::model::{Carrier, Digest, DiscNo, Sectors, SetName, Strain};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
@@ -190,6 +190,7 @@ struct Seen {
     set: KnownSet,
     disc: DiscNo,
     title: String,
+    medium: Carrier,
     finding: Finding,
     details: String,
     strain: Strain,
@@ -226,6 +227,7 @@ fn verify_pile(
                     set: known.set.clone(),
                     disc: found.txt.disc,
                     title: copy.title(),
+                    medium: copy.medium(),
                     finding: checked.finding,
                     details: details(&checked, &faults),
                     strain: checked.strain,
@@ -443,7 +445,7 @@ fn record_all(catalog: &mut Catalog, seen: &[Seen]) -> Result<(), CatalogError> 
     let mut taken: HashMap<(SetId, DiscNo), HashSet<CopyNo>> = HashMap::new();
     for seen in seen {
         let taken = taken.entry((seen.set.id, seen.disc)).or_default();
-        let copy = recognise_or_record(catalog, seen.set.id, seen.disc, &seen.title, taken)?;
+        let copy = recognise_or_record(catalog, seen.set.id, seen.disc, &seen.medium, taken)?;
         taken.insert(copy);
         let verification = Verification {
             disc: seen.disc,

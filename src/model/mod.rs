@@ -1,5 +1,6 @@
 //! The nouns: values that every floor above may hold. Nothing here does IO.
 
+pub mod carrier;
 pub mod digest;
 pub mod disc;
 pub mod entry;
@@ -10,6 +11,7 @@ pub mod rows;
 pub mod size;
 pub mod strain;
 
+pub use carrier::{Batch, BurnedMedium, Carrier};
 pub use digest::Digest;
 pub use disc::{ArchiveNo, DiscNo, DiscUuid, SetUuid, SnapshotSeq};
 pub use entry::{Entry, Kind, Meta, Mtime, Xattr};

@@ -88,7 +88,10 @@ impl Sheet {
         for disc in self.burned() {
             for copy in disc.media.iter().filter(|copy| is_kept(copy.state)) {
                 let state = if copy.state == "ok" { "" } else { copy.state };
-                let place = if copy.place.is_empty() { &copy.medium } else { &copy.place };
+                let place = match copy.place.is_empty() {
+                    true => copy.medium.to_string(),
+                    false => copy.place.clone(),
+                };
                 let line = format!(
                     "  {:<6} copy {:<3} {state:<10} {}",
                     disc.id.to_string(),

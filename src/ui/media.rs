@@ -1,11 +1,13 @@
 //! Discs and their copies in rows: where each is kept, what became of it; what the loss of one
 //! takes from each snapshot.
 
+use super::lines::put_bytes;
 use super::safety::{ago, ranges};
 use super::table::{Object, Row};
-use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq};
+use crate::model::{Bytes, Carrier, DiscNo, DiscUuid, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::os::unix::ffi::OsStrExt;
 
 /// A disc of a set.
 #[derive(Clone, Debug)]
@@ -39,8 +41,7 @@ pub struct CopyLine {
     pub state: &'static str,
     /// Where a person keeps it; empty if nobody said.
     pub place: String,
-    /// Kind, maker and drive; or the shelf.
-    pub medium: String,
+    pub medium: Carrier,
     pub burned: Moment,
     pub verified: Option<Moment>,
 }
@@ -109,14 +110,34 @@ impl Object for DiscLine {
 
 impl CopyLine {
     fn object(&self) -> Value {
-        json!({
-            "copy": self.copy,
-            "state": self.state,
-            "place": self.place,
-            "medium": self.medium,
-            "burned": self.burned.to_string(),
-            "verified": self.verified.map(|moment| moment.to_string()),
-        })
+        let mut object = Map::new();
+        object.insert("copy".to_owned(), self.copy.into());
+        object.insert("state".to_owned(), self.state.into());
+        object.insert("place".to_owned(), self.place.clone().into());
+        put_medium(&mut object, &self.medium);
+        object.insert("burned".to_owned(), self.burned.to_string().into());
+        let verified = self.verified.map(|moment| moment.to_string());
+        object.insert("verified".to_owned(), verified.into());
+        Value::Object(object)
+    }
+}
+
+/// What bears a copy: in words, and each thing that is known of it.
+fn put_medium(object: &mut Map<String, Value>, medium: &Carrier) {
+    object.insert("medium".to_owned(), medium.to_string().into());
+    let disc = medium.disc();
+    for (key, value) in [
+        ("kind", disc.and_then(|disc| disc.kind.as_ref())),
+        ("maker", disc.and_then(|disc| disc.maker.as_ref())),
+        ("drive", disc.and_then(|disc| disc.burner.as_ref())),
+    ] {
+        object.insert(key.to_owned(), value.cloned().into());
+    }
+    for (key, dir) in [("shelf", medium.shelf()), ("folder", medium.folder())] {
+        match dir {
+            Some(dir) => put_bytes(object, key, dir.as_os_str().as_bytes()),
+            None => drop(object.insert(key.to_owned(), Value::Null)),
+        }
     }
 }
 
@@ -175,7 +196,7 @@ pub struct DueLine {
     /// Why it is suspect.
     pub suspect: Option<String>,
     pub place: Option<String>,
-    pub medium: String,
+    pub medium: Carrier,
     pub now: Moment,
 }
 
@@ -190,7 +211,7 @@ impl Row for DueLine {
             self.copy.to_string(),
             self.verified.map_or("never".to_owned(), |moment| ago(moment, self.now)),
             self.set.to_string(),
-            self.place.clone().unwrap_or_else(|| self.medium.clone()),
+            self.place.clone().unwrap_or_else(|| self.medium.to_string()),
             self.suspect.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     }
@@ -198,15 +219,16 @@ impl Row for DueLine {
 
 impl Object for DueLine {
     fn object(&self) -> Value {
-        json!({
-            "set": self.set.as_str(),
-            "id": self.disc.0,
-            "copy": self.copy,
-            "verified": self.verified.map(|moment| moment.to_string()),
-            "suspect": self.suspect,
-            "place": self.place,
-            "medium": self.medium,
-        })
+        let mut object = Map::new();
+        object.insert("set".to_owned(), self.set.as_str().into());
+        object.insert("id".to_owned(), self.disc.0.into());
+        object.insert("copy".to_owned(), self.copy.into());
+        let verified = self.verified.map(|moment| moment.to_string());
+        object.insert("verified".to_owned(), verified.into());
+        object.insert("suspect".to_owned(), self.suspect.clone().into());
+        object.insert("place".to_owned(), self.place.clone().into());
+        put_medium(&mut object, &self.medium);
+        Value::Object(object)
     }
 }
 
@@ -217,7 +239,8 @@ pub mod testing {
     use uuid::Uuid;
 
     pub fn copy(copy: u32, state: &'static str, place: &str) -> CopyLine {
-        let (place, medium, burned) = (place.to_owned(), "BD-R".to_owned(), Moment(0));
+        let medium = Carrier::found_in("a drive".to_owned());
+        let (place, burned) = (place.to_owned(), Moment(0));
         CopyLine { copy, state, place, medium, burned, verified: None }
     }
 

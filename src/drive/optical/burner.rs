@@ -12,7 +12,7 @@ use crate::drive::engine::{self, Settings, What};
 use crate::drive::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Image, Label, News, Slot, xorriso,
 };
-use crate::model::{Bytes, Sectors};
+use crate::model::{BurnedMedium, Bytes, Carrier, Sectors};
 use crate::port::clock::Deadline;
 use crate::port::stop::Stop;
 
@@ -313,14 +313,15 @@ impl Drive for Optical {
         Ok(found)
     }
 
-    fn medium(&mut self) -> String {
+    fn medium(&mut self) -> Carrier {
         let medium = self.device.medium().ok().flatten();
-        let kind = medium.map_or("a medium".to_owned(), |medium| match medium.maker {
-            Some(maker) => format!("{} {maker}", medium.profile),
-            None => medium.profile.to_string(),
-        });
         let id = self.device.identity();
-        format!("{kind}, burned in {} {} {}", id.vendor, id.model, id.firmware)
+        Carrier::Disc(BurnedMedium {
+            kind: medium.as_ref().map(|medium| medium.profile.to_string()),
+            maker: medium.and_then(|medium| medium.maker),
+            burner: Some(format!("{} {} {}", id.vendor, id.model, id.firmware)),
+            reader: None,
+        })
     }
 
     fn settle(&mut self, say: &dyn Fn(&str), stop: &Stop) -> Result<(), DriveError> {

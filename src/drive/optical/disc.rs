@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::drive::reader::{DiscFile, DiscReader, ReadError, Volume};
 use crate::drive::{DriveError, xorriso};
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Sectors};
+use crate::model::{Bytes, Carrier, Sectors};
 
 /// The error correction of BD and DVD covers 32 sectors: neighbours fail together (ECMA-267 20.5
 /// has 16 for DVD; a BD cluster is 64 KiB).
@@ -145,6 +145,10 @@ pub fn volume_name(device: &Path) -> Option<String> {
 impl DiscReader for OpticalDisc {
     fn title(&self) -> String {
         self.title.clone()
+    }
+
+    fn medium(&self) -> Carrier {
+        Carrier::found_in(self.title.clone())
     }
 
     fn files(&self) -> &[DiscFile] {

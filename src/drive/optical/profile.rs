@@ -52,11 +52,6 @@ impl Profile {
         PROFILES.iter().find(|(number, ..)| *number == self.0)
     }
 
-    /// Whether this is what some kind of media is called, and no more.
-    pub fn is_name(words: &str) -> bool {
-        PROFILES.iter().any(|(_, name, _)| *name == words) || words.starts_with("disc of kind ")
-    }
-
     fn has(self, wanted: Use) -> bool {
         self.row().is_some_and(|(_, _, can)| *can == wanted)
     }

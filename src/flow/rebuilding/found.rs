@@ -231,7 +231,7 @@ fn adopted(
         },
         listing: txt.listings.snapshot.then_some(txt.snapshot),
         files: files.iter().filter_map(|file| disc_file(copy, file, sums)).collect(),
-        medium: copy.title(),
+        medium: copy.medium(),
     }
 }
 
