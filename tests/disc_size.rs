@@ -65,3 +65,63 @@ fn such_a_disc_comes_to_the_group_in_work_and_costs_no_recovery_disc_of_its_own(
     assert_eq!(covered, [(1, 3), (2, 3)]);
     assert_eq!(sandbox.images().len(), 3);
 }
+
+fn add(sandbox: &Sandbox, name: &str) {
+    fs::write(sandbox.source().join(name), Random::new(7).bytes(1_000).as_slice()).unwrap();
+    fs::write(sandbox.source().join(format!("{name}.txt")), name).unwrap();
+}
+
+#[test]
+fn a_set_remembers_the_size_of_its_discs() {
+    let sandbox = with_a_film();
+    backup(&sandbox, "--disc-size 3M");
+    add(&sandbox, "second");
+    backup(&sandbox, "");
+    assert_eq!(capacities(&sandbox), [THREE; 2]);
+    let run =
+        sandbox.run(["backup", "--name", "films", "--dry-run", "--json", "--rehash", "source"]);
+    assert_eq!(run.ok().objects().last().unwrap()["plan"]["capacity"], THREE);
+    add(&sandbox, "third");
+    backup(&sandbox, "--disc-size 4M");
+    add(&sandbox, "fourth");
+    backup(&sandbox, "");
+    assert_eq!(capacities(&sandbox), [THREE, THREE, 4 << 20, 4 << 20]);
+}
+
+#[test]
+fn what_a_migration_is_told_is_for_that_run() {
+    let sandbox = with_a_film();
+    backup(&sandbox, "--disc-size 3M");
+    forget_the_size(&sandbox);
+    sandbox.run(["migrate", "1", "--disc-size", "5M", "--to", "shelf"]).ok();
+    add(&sandbox, "second");
+    backup(&sandbox, "");
+    assert_eq!(capacities(&sandbox), [THREE, 5 << 20, THREE]);
+}
+
+#[test]
+fn a_catalog_from_before_takes_the_size_of_its_newest_closed_disc() {
+    let sandbox = with_a_film();
+    backup(&sandbox, "--disc-size 4M");
+    add(&sandbox, "second");
+    backup(&sandbox, "--disc-size 3M");
+    forget_the_size(&sandbox);
+    add(&sandbox, "third");
+    backup(&sandbox, "");
+    assert_eq!(capacities(&sandbox), [4 << 20, THREE, THREE]);
+}
+
+#[test]
+fn a_disc_that_is_open_keeps_its_size() {
+    let sandbox = with_a_film();
+    backup(&sandbox, "--disc-size 3M --min-fill 90");
+    add(&sandbox, "second");
+    backup(&sandbox, "--disc-size 5M");
+    assert_eq!(capacities(&sandbox), [THREE]);
+}
+
+/// As the catalogs are that knew no size.
+fn forget_the_size(sandbox: &Sandbox) {
+    let catalog = rusqlite::Connection::open(sandbox.catalog()).unwrap();
+    assert_eq!(catalog.execute("UPDATE sets SET disc_size=NULL", []).unwrap(), 1);
+}

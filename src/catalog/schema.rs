@@ -41,6 +41,7 @@ use rusqlite::Connection;
 /// directories of the source that were mount points when it was scanned last.
 /// Version 8: what bears a copy, in columns (`carrier.rs`): until then `medium` was a sentence, which
 /// is read here for the last time. What of it is not understood stays in `words`.
+/// Version 9: `sets.disc_size` is the size in sectors that a person named last (NULL: nobody did).
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -179,6 +180,9 @@ CREATE TABLE mounts(
 ) STRICT, WITHOUT ROWID;
 ",
     super::carrier::FROM_WORDS,
+    "
+ALTER TABLE sets ADD COLUMN disc_size INTEGER;
+",
 ];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.

@@ -1,10 +1,10 @@
 //! Sets: one source each, with all that must outlive a run.
 
 use super::error::{Fault, Refused, odd};
-use super::value::{path_bytes, path_from, uuid, word};
+use super::value::{optional_number, path_bytes, path_from, stored, uuid, word};
 use super::{Catalog, Result};
 use crate::model::disc::{Compression, Encryption, Ratio};
-use crate::model::{ArchiveNo, SetName, SetUuid};
+use crate::model::{ArchiveNo, Sectors, SetName, SetUuid};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
@@ -44,10 +44,12 @@ pub struct KnownSet {
     pub hint: Option<String>,
     /// So many verified copies each disc shall have.
     pub copies: u32,
+    /// The size that discs are planned for, if a person ever named one.
+    pub disc_size: Option<Sectors>,
 }
 
 const COLUMNS: &str = "id, name, uuid, source, encryption, certs, token, hidden, compression,
-    created, hint, copies, parity, parity_discs";
+    created, hint, copies, parity, parity_discs, disc_size";
 
 impl Catalog {
     pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {
@@ -96,6 +98,11 @@ impl Catalog {
     /// How many verified copies each disc shall have from now on.
     pub fn set_copies(&mut self, set: SetId, copies: u32) -> Result<()> {
         self.change_set(set, "UPDATE sets SET copies=?2 WHERE id=?1", copies)
+    }
+
+    /// How large the discs from now on are planned.
+    pub fn set_disc_size(&mut self, set: SetId, size: Sectors) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET disc_size=?2 WHERE id=?1", stored(size.0))
     }
 
     /// How many verified copies each disc shall have.
@@ -186,5 +193,11 @@ fn read_set(row: &Row) -> Result<KnownSet, Fault> {
         parity: row.get(12)?,
         parity_discs: parity_discs(row)?,
     };
-    Ok(KnownSet { id: SetId(row.get(0)?), facts, hint: row.get(10)?, copies: row.get(11)? })
+    Ok(KnownSet {
+        id: SetId(row.get(0)?),
+        facts,
+        hint: row.get(10)?,
+        copies: row.get(11)?,
+        disc_size: optional_number(row, 14)?.map(Sectors),
+    })
 }

@@ -194,7 +194,8 @@ pub struct Backup {
     /// Pack discs and leave them in the staging area; takes SOURCE only
     #[arg(long)]
     pub stage: bool,
-    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M [default: bd25]
+    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M; the set remembers it [default: the
+    /// blank's, or what the set uses, or bd25]
     #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]
     pub disc_size: Option<Sectors>,
     /// Source data in an archive, from 1K to 3900M

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, SetFacts};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::disc::{Compression, Ratio};
-use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
 use crate::scan::content::Source;
@@ -18,6 +18,7 @@ use crate::scan::filter::FilterOptions;
 use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
 use super::compare::{Compared, Known};
+use super::disc_size::DiscSize;
 use super::drilling::drill_without_keys;
 use super::keys::KeyRing;
 use super::packing::PackWork;
@@ -28,7 +29,7 @@ use super::{Desk, FlowError, choose_set};
 use set::{open_set, refuse_foreign_discs, remember_wishes};
 use survey::{begun, reckon, scan};
 
-pub use survey::dry_run;
+pub use survey::{Plan, dry_run};
 
 /// What a backup is asked to do.
 pub struct BackupRequest<'a> {
@@ -39,7 +40,7 @@ pub struct BackupRequest<'a> {
     pub staging: PathBuf,
     /// Where discs go, if that is a directory.
     pub shelf: Option<PathBuf>,
-    pub capacity: Sectors,
+    pub disc_size: DiscSize,
     pub archive_size: Bytes,
     pub compression: Option<Compression>,
     /// Percent of recovery data; without it, as at the last run.
@@ -121,7 +122,7 @@ pub fn backup(
     let first_encrypted = is_new && sealer.is_some();
     let run = Run {
         request,
-        writer: writer(request, staging, set, sealer, desk),
+        writer: writer(request, &catalog, staging, set, sealer, desk)?,
         report: BackupReport { first_encrypted, ..BackupReport::default() },
     };
     run.writer.take_over(&mut catalog)?;
@@ -191,13 +192,15 @@ fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<()
 /// What writes the run's discs.
 pub(super) fn writer<'a>(
     request: &'a BackupRequest,
+    catalog: &Catalog,
     staging: &'a Staging,
     set: &'a KnownSet,
     sealer: Option<Sealer>,
     desk: Desk<'a>,
-) -> DiscWriter<'a> {
-    let (signer, drill, capacity) = (request.signer.as_ref(), request.drill, request.capacity);
-    DiscWriter { staging, set, sealer, signer, drill, capacity, desk }
+) -> Result<DiscWriter<'a>, FlowError> {
+    let capacity = request.disc_size.of(Some((catalog, set)))?;
+    let (signer, drill) = (request.signer.as_ref(), request.drill);
+    Ok(DiscWriter { staging, set, sealer, signer, drill, capacity, desk })
 }
 
 /// One run over one set.
@@ -239,7 +242,12 @@ impl Run<'_> {
         };
         let mut compared = scan(self.request, known, desk)?;
         let queue = std::mem::take(&mut compared.queue);
-        let list = reckon(self.request, &compared, facts.parity, facts.parity_discs);
+        let list = reckon(
+            self.request,
+            self.writer.capacity,
+            &compared,
+            (facts.parity, facts.parity_discs),
+        );
         let ahead = self.check_space(&list, drives)?;
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::backup::{BackupReport, BackupRequest, Run, backup, burn_staged, writer};
 use super::beside::{Call, Messenger, beside};
 use super::burning::{Drives, Station};
+use super::disc_size::DiscSize;
 use super::insertion::Patience;
 use super::records::{Record, Records, Step};
 use super::restore_tests::ring;
@@ -280,7 +281,7 @@ impl Bench {
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             shelf: None,
-            capacity: Bytes(3_000_000).sectors(),
+            disc_size: DiscSize::typed(Bytes(3_000_000).sectors()),
             archive_size: Bytes(1 << 20),
             compression: None,
             parity: None,
@@ -697,19 +698,19 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
     let (set, staging) =
         (&new_set(&bench, &mut catalog), &Staging::open(&request.staging).unwrap());
     // No machine has room for two of these discs, and each has room for the little of now.
-    let capacity = Bytes(1 << 60).sectors();
-    let vast = BackupRequest { capacity, ..bench.request(&ask) };
+    let disc_size = DiscSize::typed(Bytes(1 << 60).sectors());
+    let vast = BackupRequest { disc_size, ..bench.request(&ask) };
     let list = Estimate { discs: 2, on_discs: Bytes(1 << 61), staging: Bytes(1) };
-    let run = |request| Run {
+    let run = |request, catalog: &Catalog| Run {
         request,
-        writer: writer(request, staging, set, None, desk),
+        writer: writer(request, catalog, staging, set, None, desk).unwrap(),
         report: BackupReport::default(),
     };
     let mut drives = Drives::one(Box::new(bench.shelf()));
     let station = Station { staging, set, drives: &mut drives, desk };
     beside(station, &mut catalog, |catalog, drives| {
-        let ahead = run(&vast).check_space(&list, Some(drives))?;
-        let mut run = run(&request);
+        let ahead = run(&vast, catalog).check_space(&list, Some(drives))?;
+        let mut run = run(&request, catalog);
         let mut work = run.scan(catalog, Some(drives))?;
         assert_eq!((work.ahead, ahead), (true, false));
         work.ahead = ahead;

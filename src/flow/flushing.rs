@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use crate::catalog::{Access, Catalog, DiscInfo, KnownSet};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::SetName;
-use crate::model::size::NAMED_SIZES;
 use crate::pack::queue::Queue;
 
+use super::disc_size::DiscSize;
 use super::grouping::{Closing, Grouping};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
@@ -63,7 +63,7 @@ fn close_disc(
         return Err(FlowError::UnfinishedRun(set.facts.name.clone()));
     };
     let sealer = request.keys.sealer_for(set)?.map(Sealer::keeping_keys);
-    let capacity = catalog.last_disc_size(set.id)?.unwrap_or(NAMED_SIZES[0].1);
+    let capacity = DiscSize::default().of(Some((&*catalog, set)))?;
     let signer = request.signer.as_ref();
     let writer = DiscWriter { staging, set, sealer, signer, drill: true, capacity, desk };
     writer.take_over(catalog)?;

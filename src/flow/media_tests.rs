@@ -13,6 +13,7 @@ use super::backup::{BackupRequest, backup};
 use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
+use super::disc_size::DiscSize;
 use super::giving_up::GivingUp;
 use super::insertion::Patience;
 use super::rebuilding::{RebuildRequest, rebuild};
@@ -252,7 +253,7 @@ impl Bench {
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             shelf: None,
-            capacity: Sectors(2000),
+            disc_size: DiscSize::typed(Sectors(2000)),
             archive_size: Bytes(1 << 20),
             compression: None,
             parity: self.parity,

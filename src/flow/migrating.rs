@@ -15,7 +15,7 @@ use crate::codec::openpgp::{Sealer, Signer};
 use crate::drive::Drive;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
-use crate::model::{Bytes, DiscNo, Entry, RelPath, Sectors, SetName};
+use crate::model::{Bytes, DiscNo, Entry, RelPath, SetName};
 use crate::pack::filler::Config;
 use crate::pack::queue::{Queue, content_bytes};
 use crate::pack::{Fill, Filler, PackError};
@@ -27,6 +27,7 @@ use crate::scan::content::Source;
 
 use super::backup::{is_protected, needs_par2};
 use super::burning::{Drives, Station};
+use super::disc_size::{DiscSize, of_set};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
 use super::locating::no_disc;
@@ -49,7 +50,8 @@ pub struct MigrateRequest<'a> {
     pub discs: Option<(DiscNo, DiscNo)>,
     /// Where the old discs are read; without it on the shelves that are known.
     pub from: Option<PathBuf>,
-    pub capacity: Sectors,
+    /// For this run only: the set's own size stays.
+    pub disc_size: DiscSize,
     pub archive_size: Bytes,
     pub keys: KeyRing<'a>,
     /// Signs the new discs' SHA256SUMS.
@@ -83,7 +85,12 @@ pub fn migrate(
     let ask = |prompt: &str, twice: bool| asked_once(request, &typed, prompt, twice);
     let keys = || keys_with(&request.keys, &ask);
     let sealer = keys().sealer_for(&set)?.map(Sealer::keeping_keys);
-    let (signer, capacity) = (request.signer.as_ref(), request.capacity);
+    let capacity = request.disc_size.of(Some((&catalog, &set)))?;
+    if let (None, Some(size)) = (set.disc_size, of_set(&catalog, &set)?) {
+        // It was only read off the newest disc, and that is another one from now on.
+        catalog.set_disc_size(set.id, size)?;
+    }
+    let signer = request.signer.as_ref();
     let writer =
         DiscWriter { staging: &staging, set: &set, sealer, signer, drill: true, capacity, desk };
     writer.take_over(&mut catalog)?;
@@ -346,7 +353,7 @@ impl Moving<'_> {
             let had_archives = self.filler.disc().has_archives();
             owes = !self.close(drives)?;
             if owes && !had_archives {
-                let size = self.request.capacity.bytes();
+                let size = self.writer.capacity.bytes();
                 return Err(PackError::DiscTooSmall { size }.into());
             }
         }

@@ -11,6 +11,7 @@ pub mod compare;
 #[cfg(test)]
 mod compare_tests;
 pub mod copying;
+pub mod disc_size;
 pub mod drilling;
 pub mod flushing;
 mod gathering;

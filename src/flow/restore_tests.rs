@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::backup::{BackupReport, BackupRequest, backup};
 use super::burning::Drives;
+use super::disc_size::DiscSize;
 use super::insertion::Patience;
 use super::keys::KeyRing;
 use super::restoring::{RestoreReport, RestoreRequest, restore};
@@ -108,7 +109,7 @@ impl Bench {
             name: SetName::new("holidays").unwrap(),
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
-            capacity: self.capacity,
+            disc_size: DiscSize::typed(self.capacity),
             archive_size: Bytes(self.archive_size),
             compression: None,
             parity: self.parity,

@@ -4,11 +4,10 @@ use crate::app::{Room, RunError};
 use crate::cli::args::Backup;
 use crate::cli::resolve;
 use crate::flow::FlowError;
-use crate::flow::backup::{BackupReport, BackupRequest, backup, dry_run};
-use crate::flow::compare::Compared;
+use crate::flow::backup::{BackupReport, BackupRequest, Plan, backup, dry_run};
+use crate::flow::disc_size::DiscSize;
 use crate::flow::keys::KeyRing;
 use crate::flow::staging::need;
-use crate::model::size::NAMED_SIZES;
 use crate::model::{Bytes, Sectors};
 use crate::pack::estimate::{Estimate, minutes};
 use crate::port::monitor::Monitor;
@@ -23,15 +22,13 @@ pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
         let mut request = request(room, &args, keys)?;
         if args.dry_run {
-            let (compared, list) = dry_run(&request, room.desk())?;
-            return plan(room, &request, &compared, &list);
+            return plan(room, &dry_run(&request, room.desk())?);
         }
         let dest = args.dest.as_deref();
         let mut drives = dest.map(|dest| open_dest(room, dest, &args.burning)).transpose()?;
         if let (None, Some(drives)) = (args.disc_size, &mut drives) {
             // Discs are planned for the blank that lies ready.
-            let blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
-            request.capacity = blank.unwrap_or(request.capacity);
+            request.disc_size.blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
         }
         let report = backup(&request, drives.as_mut(), room.desk_for(&args.burning))?;
         tell(room, &report)
@@ -53,8 +50,7 @@ fn request<'a>(
         catalog: room.around.catalog(&room.common)?,
         staging: room.around.staging(&room.common)?,
         shelf: args.dest.clone().filter(|dest| !is_device(dest)),
-        // A shelf's discs are as large as they are told; bd25 is what most people buy.
-        capacity: args.disc_size.unwrap_or(NAMED_SIZES[0].1),
+        disc_size: DiscSize { typed: args.disc_size, blank: None },
         archive_size: args.archive_size,
         compression: args.compress,
         parity: args.parity,
@@ -93,12 +89,8 @@ fn filter(args: &Backup) -> Result<FilterOptions, RunError> {
 }
 
 /// The shopping list of a dry run.
-fn plan(
-    room: &Room,
-    request: &BackupRequest,
-    compared: &Compared,
-    list: &Estimate,
-) -> Result<Exit, RunError> {
+fn plan(room: &Room, plan: &Plan) -> Result<Exit, RunError> {
+    let Plan { compared, list, capacity } = plan;
     let summary = BackupSummary {
         stored: Tally {
             count: compared.load.files + compared.rows,
@@ -113,11 +105,11 @@ fn plan(
     };
     room.reporter.rest();
     room.screen.say_lines(&summary.text());
-    room.screen.say_lines(&shopping_list(request.capacity, list));
+    room.screen.say_lines(&shopping_list(*capacity, list));
     let mut object = summary.object();
     object["plan"] = serde_json::json!({
         "discs": list.discs,
-        "capacity": request.capacity.bytes().0,
+        "capacity": capacity.bytes().0,
         "on_discs": list.on_discs.0,
         "staging": list.staging.0,
         "minutes": speeds(list).into_iter().map(|(speed, minutes)| (format!("{speed}x"), minutes))

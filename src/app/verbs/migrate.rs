@@ -3,8 +3,8 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::Migrate;
 use crate::flow::FlowError;
+use crate::flow::disc_size::DiscSize;
 use crate::flow::migrating::{MigrateReport, MigrateRequest, migrate};
-use crate::model::size::NAMED_SIZES;
 use crate::model::{Bytes, DiscNo};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
@@ -26,7 +26,7 @@ pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
             name: room.common.name.clone(),
             discs: args.disc.map(|range| (range.first, range.last)),
             from: args.from.clone(),
-            capacity: args.disc_size.or(blank).unwrap_or(NAMED_SIZES[0].1),
+            disc_size: DiscSize { typed: args.disc_size, blank },
             archive_size: args.archive_size,
             keys,
             signer: signer(room, &args.signing)?,

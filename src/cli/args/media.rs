@@ -89,7 +89,8 @@ pub struct Migrate {
     /// Where the old discs are read [default: the shelves that they are on]
     #[arg(long, value_name = "FROM")]
     pub from: Option<PathBuf>,
-    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M [default: the blank's, else bd25]
+    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M, for this run [default: the blank's, or
+    /// what the set uses, or bd25]
     #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]
     pub disc_size: Option<Sectors>,
     /// Source data in an archive, from 1K to 3900M

@@ -82,6 +82,9 @@ pub(super) fn remember_wishes(
     if let Some(copies) = request.copies {
         catalog.set_copies(set.id, copies)?;
     }
+    if let Some(size) = request.disc_size.typed {
+        catalog.set_disc_size(set.id, size)?;
+    }
     if let Some(hint) = &request.hint {
         remember_hint(catalog, &set, hint)?;
     }

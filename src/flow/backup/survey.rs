@@ -10,14 +10,22 @@ use super::BackupRequest;
 use super::set::check_source;
 use crate::catalog::{Access, Catalog, CatalogError, SetId};
 use crate::model::disc::Ratio;
-use crate::model::{RelPath, SnapshotSeq};
+use crate::model::{RelPath, Sectors, SnapshotSeq};
 use crate::pack::estimate::{Estimate, estimate};
 use crate::port::clock::Moment;
 use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::walk;
 
+/// What a backup would do.
+pub struct Plan {
+    pub compared: Compared,
+    pub list: Estimate,
+    /// Of the discs that it would make.
+    pub capacity: Sectors,
+}
+
 /// Says what a backup would do, and writes nothing.
-pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimate), FlowError> {
+pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<Plan, FlowError> {
     let mut catalog = match Catalog::open(&request.catalog, Access::Read) {
         Ok(catalog) => Some(catalog),
         Err(CatalogError::Missing { .. }) => None,
@@ -38,24 +46,25 @@ pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<(Compared, Estimat
     let parity = request.parity.or(facts.map(|facts| facts.parity)).unwrap_or(0);
     let of_set = facts.and_then(|facts| facts.parity_discs);
     let parity_discs = request.parity_discs.unwrap_or(of_set);
+    let capacity = request.disc_size.of(catalog.as_ref().zip(set.as_ref()))?;
     let set = set.map(|set| set.id);
     let known = Known { catalog: catalog.as_mut(), set, seq: None, begun };
     let compared = scan(request, known, desk)?;
-    let list = reckon(request, &compared, parity, parity_discs);
-    Ok((compared, list))
+    let list = reckon(request, capacity, &compared, (parity, parity_discs));
+    Ok(Plan { compared, list, capacity })
 }
 
 /// The shopping list, recovery data and recovery discs among it.
 pub(super) fn reckon(
     request: &BackupRequest,
+    capacity: Sectors,
     compared: &Compared,
-    parity: u8,
-    parity_discs: Option<Ratio>,
+    (parity, parity_discs): (u8, Option<Ratio>),
 ) -> Estimate {
-    let list = estimate(&compared.load, request.capacity, request.archive_size.0);
+    let list = estimate(&compared.load, capacity, request.archive_size.0);
     let list = list.with_recovery(parity);
     match parity_discs {
-        Some(ratio) => list.with_recovery_discs(ratio, request.capacity),
+        Some(ratio) => list.with_recovery_discs(ratio, capacity),
         None => list,
     }
 }
