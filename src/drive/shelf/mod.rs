@@ -1,0 +1,258 @@
+//! The shelf: a directory that behaves like a drive with an endless stack of blank discs.
+//!
+//! Each disc is a real ISO image `SET-NNNN.iso`, written by the program that burns real ones. An
+//! image appears under its name only when it is whole and on the disk, and is never overwritten.
+//! `.shelf.toml` (see `faults`) makes the shelf fail like a drive.
+
+mod label;
+mod names;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, FlockOperation};
+
+use super::faults::Faults;
+use super::image::Image;
+use super::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Slot};
+use crate::model::{Bytes, Carrier, DiscNo, Sectors, SetName};
+use crate::port::files;
+use crate::port::stop::Stop;
+
+use label::check_label;
+use names::{PART, failed_name, image_name, is_failed, is_first_medium, parse_name, stem};
+pub(super) use names::{bad_sectors_of, is_image};
+
+/// The shelf is this writer's. Given up by name: a program that another thread is just starting
+/// holds the directory open, too, until it is what it is to become (flock(2)).
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// A directory with images.
+#[derive(Debug)]
+pub struct Shelf {
+    /// Where it is: a path that holds from everywhere.
+    home: PathBuf,
+    /// The place in work: `home`, or a shelf in it for further copies.
+    dir: PathBuf,
+}
+
+impl Shelf {
+    /// Any directory is a shelf; it is looked into when it is used.
+    pub fn open(dir: &Path) -> Result<Shelf, DriveError> {
+        match fs::metadata(dir) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(DriveError::NotADirectory(dir.to_owned())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(DriveError::Missing(dir.to_owned()));
+            }
+            Err(e) => return Err(DriveError::io("look at", dir)(e)),
+        }
+        Faults::read(dir)?;
+        let home = dir.canonicalize().map_err(DriveError::io("look at", dir))?;
+        Ok(Shelf { dir: home.clone(), home })
+    }
+
+    fn image_path(&self, label: &Label) -> PathBuf {
+        self.dir.join(image_name(label))
+    }
+
+    /// The first free name for a medium of this disc that is of no use.
+    fn failed_path(&self, label: &Label) -> PathBuf {
+        let name = |n: u32| self.dir.join(failed_name(label, n));
+        (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX))
+    }
+
+    /// Whether the next medium of this disc is its first: only that one has faults.
+    fn is_first_medium(&self, set: &SetName, number: DiscNo) -> bool {
+        is_first_medium(&self.dir, set, number)
+    }
+
+    /// Takes the shelf for one writer; whoever comes second would clean up the first one's work.
+    fn lock(&self) -> Result<Lock, DriveError> {
+        let dir = File::open(&self.dir).map_err(DriveError::io("open", &self.dir))?;
+        match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock(dir)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(DriveError::Busy(self.dir.clone())),
+            Err(e) => Err(DriveError::io("lock", &self.dir)(e.into())),
+        }
+    }
+
+    /// Removes what a run left behind that was killed while it wrote.
+    fn remove_left_overs(&self) -> Result<(), DriveError> {
+        for path in self.listed()? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with('.') && name.ends_with(PART) {
+                fs::remove_file(&path).map_err(DriveError::io("remove", path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_writable(&self) -> Result<(), DriveError> {
+        rustix::fs::access(&self.dir, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|e| DriveError::NotWritable { dir: self.dir.clone(), source: e.into() })
+    }
+
+    fn check_space(&self, needed: Bytes) -> Result<(), DriveError> {
+        let free = files::free_space(&self.dir).map_err(DriveError::io("look at", &self.dir))?;
+        let free = Bytes(free);
+        match free < needed {
+            true => Err(DriveError::NoSpace { dir: self.dir.clone(), needed, free }),
+            false => Ok(()),
+        }
+    }
+
+    fn listed(&self) -> Result<Vec<PathBuf>, DriveError> {
+        let entries = fs::read_dir(&self.dir).map_err(DriveError::io("list", &self.dir))?;
+        let mut paths = entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(DriveError::io("list", &self.dir))?;
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Opens an image of this shelf; `disc` is what its name says that it is.
+    fn open_image(
+        &self,
+        path: &Path,
+        disc: Option<(SetName, DiscNo)>,
+        faults: &Faults,
+    ) -> Result<Image, DriveError> {
+        let image = Image::open(path)?.at_rate(faults.read_rate);
+        Ok(match disc {
+            Some((set, number)) if self.is_first_medium(&set, number) => {
+                image.with_bad_sectors(faults.bad_sectors(number))
+            }
+            _ => image,
+        })
+    }
+}
+
+impl Drive for Shelf {
+    fn title(&self) -> String {
+        format!("shelf {}", self.dir.display())
+    }
+
+    /// Second copies are on a shelf of their own, `copy2`, that can be moved away as it is.
+    fn turn_to(&mut self, place: u32) -> bool {
+        self.dir = match place {
+            1 => self.home.clone(),
+            place => self.home.join(format!("copy{place}")),
+        };
+        true
+    }
+
+    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
+        Ok(None)
+    }
+
+    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+        if self.dir != self.home && !self.dir.exists() {
+            fs::create_dir(&self.dir)
+                .map_err(|source| DriveError::NotWritable { dir: self.dir.clone(), source })?;
+        }
+        self.check_writable()?;
+        let path = self.image_path(label);
+        if path.exists() {
+            return Err(DriveError::AlreadyThere { path });
+        }
+        if let Some(blanks) = Faults::read(&self.dir)?.full_after {
+            let used = self.listed()?.iter().filter(|path| is_image(path)).count();
+            if used >= blanks as usize {
+                return Err(DriveError::NoMoreBlanks { drive: self.title() });
+            }
+        }
+        Ok(Blank { capacity: None })
+    }
+
+    fn wants_image(&self) -> bool {
+        false
+    }
+
+    /// A shelf's disc is an image itself.
+    fn make_image(
+        &mut self,
+        job: &BurnJob,
+        _: &dyn Fn(News),
+        _: &Stop,
+    ) -> Result<Box<dyn DiscReader>, DriveError> {
+        Err(DriveError::Missing(self.image_path(&job.label)))
+    }
+
+    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
+        self.take_blank(&job.label)?;
+        let _lock = self.lock()?;
+        self.remove_left_overs()?;
+        self.check_space(job.sectors.bytes())?;
+        let part = self.dir.join(format!(".{}{PART}", stem(&job.label.set, job.label.number)));
+        let burned = self.burn_part(job, &part, watch, stop);
+        if burned.is_err() {
+            // Half an image is of no use; where it cannot be removed, the next burn tries again.
+            let _ = fs::remove_file(&part);
+        }
+        burned
+    }
+
+    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+        let faults = Faults::read(&self.dir)?;
+        let not_there =
+            || DriveError::NotThere { drive: self.title(), label: Box::new(wanted.clone()) };
+        let path = match faults.instead_of(wanted.number) {
+            Some(other) => self.dir.join(other),
+            None if !faults.is_present(wanted.number) => return Err(not_there()),
+            None => self.image_path(wanted),
+        };
+        if !path.exists() {
+            return Err(not_there());
+        }
+        let image = self.open_image(&path, parse_name(&path), &faults)?;
+        check_label(&image, wanted)?;
+        Ok(Box::new(image))
+    }
+
+    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
+        let path = self.image_path(label);
+        files::rename_durably(&path, &self.failed_path(label))
+            .map_err(DriveError::io("rename", path))
+    }
+
+    fn discs(&mut self) -> Result<Discs, DriveError> {
+        let faults = Faults::read(&self.dir)?;
+        let mut found = Discs::default();
+        for path in self.listed()?.into_iter().filter(|path| is_image(path) && !is_failed(path)) {
+            let disc = parse_name(&path);
+            if disc.as_ref().is_some_and(|&(_, number)| !faults.is_present(number)) {
+                continue;
+            }
+            match self.open_image(&path, disc, &faults) {
+                Ok(image) => found.add(image),
+                Err(problem) => found.problems.push(problem),
+            }
+        }
+        Ok(found)
+    }
+
+    fn medium(&mut self) -> Carrier {
+        Carrier::Shelf(self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone()))
+    }
+
+    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
+        Ok(()) // What writes an image ends with the run that started it.
+    }
+
+    fn slot(&mut self) -> Option<&mut dyn Slot> {
+        None
+    }
+}

@@ -1,0 +1,57 @@
+//! What is called how on a shelf.
+
+use std::path::Path;
+
+use crate::drive::faults::Faults;
+use crate::drive::{DriveError, Label};
+use crate::model::{DiscNo, SetName};
+use crate::port::files;
+
+/// What a disc in work is called: hidden, and no image for anybody.
+pub(super) const PART: &str = ".iso.part";
+
+/// `holidays-0007`.
+pub(super) fn stem(set: &SetName, number: DiscNo) -> String {
+    format!("{set}-{:04}", number.0)
+}
+
+pub(super) fn image_name(label: &Label) -> String {
+    format!("{}.iso", stem(&label.set, label.number))
+}
+
+pub(super) fn failed_name(label: &Label, attempt: u32) -> String {
+    format!("{}.failed-{attempt}.iso", stem(&label.set, label.number))
+}
+
+/// Which disc an image's name says that it is.
+pub(super) fn parse_name(path: &Path) -> Option<(SetName, DiscNo)> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".iso")?;
+    let (set, number) = stem.rsplit_once('-')?;
+    let digits = number.len() >= 4 && number.bytes().all(|b| b.is_ascii_digit());
+    Some((SetName::new(set)?, DiscNo(digits.then(|| number.parse().ok())??)))
+}
+
+pub(super) fn is_first_medium(dir: &Path, set: &SetName, number: DiscNo) -> bool {
+    !dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
+}
+
+/// What the shelf that an image lies on pretends to be unreadable of it.
+pub(in crate::drive) fn bad_sectors_of(path: &Path) -> Result<std::ops::Range<u64>, DriveError> {
+    let dir = files::dir_of(path);
+    match parse_name(path) {
+        Some((set, number)) if is_first_medium(dir, &set, number) => {
+            Ok(Faults::read(dir)?.bad_sectors(number))
+        }
+        _ => Ok(0..0),
+    }
+}
+
+/// By name: other files in a shelf are none of its business.
+pub(in crate::drive) fn is_image(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.to_ascii_lowercase().ends_with(".iso") && !name.starts_with('.')
+}
+
+pub(super) fn is_failed(path: &Path) -> bool {
+    path.file_name().unwrap_or_default().to_string_lossy().contains(".failed-")
+}

@@ -1,0 +1,160 @@
+//! The shelf keeps the contract of drives, and what is its own.
+
+use super::write::publish;
+use super::*;
+use crate::drive::contract::{self, Bench, Trouble, burn, label, staged};
+use crate::drive::faults;
+
+struct ShelfBench(tempfile::TempDir);
+
+fn bench() -> ShelfBench {
+    ShelfBench(tempfile::tempdir().unwrap())
+}
+
+impl Bench for ShelfBench {
+    fn drive(&self) -> Box<dyn Drive> {
+        Box::new(Shelf::open(self.0.path()).unwrap())
+    }
+
+    fn arrange(&self, troubles: &[Trouble]) {
+        let lines = troubles.iter().map(|trouble| match trouble {
+            Trouble::WriteError(disc, at) => format!("write_error_at = [{disc}, {}]\n", at.0),
+            Trouble::ReadError(disc, at, n) => {
+                format!("read_error = [{disc}, {}, {n}]\n", at.0)
+            }
+            Trouble::Blanks(n) => format!("full_after = {n}\n"),
+            Trouble::Present(discs) => {
+                format!("present = {:?}\n", discs.iter().map(|d| d.0).collect::<Vec<_>>())
+            }
+            Trouble::Swap(disc, label) => {
+                format!("wrong = {{{disc} = \"{}\"}}\n", image_name(label))
+            }
+        });
+        fs::write(self.0.path().join(faults::FILE), lines.collect::<String>()).unwrap();
+    }
+
+    fn medium(&self, label: &Label) -> Option<Vec<u8>> {
+        fs::read(self.0.path().join(image_name(label))).ok()
+    }
+}
+
+fn names(bench: &ShelfBench) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(bench.0.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_shelf_keeps_the_contract_of_drives() {
+    contract::check(bench);
+}
+
+#[test]
+fn a_shelf_holds_images_by_name_and_nothing_else() {
+    let bench = bench();
+    burn(&mut *bench.drive(), &staged(1).job).unwrap();
+    assert_eq!(names(&bench), ["holidays-0001.iso"]);
+}
+
+#[test]
+fn a_spoilt_medium_is_left_and_is_no_disc() {
+    let bench = bench();
+    bench.arrange(&[Trouble::WriteError(DiscNo(1), Sectors(50)), Trouble::Blanks(2)]);
+    burn(&mut *bench.drive(), &staged(1).job).unwrap_err();
+    let spoilt = bench.0.path().join("holidays-0001.failed-1.iso");
+    assert_eq!(fs::metadata(&spoilt).unwrap().len(), 50 * 2048);
+    burn(&mut *bench.drive(), &staged(1).job).unwrap();
+    let error = bench.drive().take_blank(&label(2)).unwrap_err();
+    assert!(matches!(error, DriveError::NoMoreBlanks { .. }), "{error}");
+}
+
+/// How long it takes is not looked at.
+#[test]
+fn a_shelf_that_takes_its_time_tells_how_far_it_is_and_holds_the_same_disc() {
+    use std::cell::Cell;
+    let (slow, plain) = (bench(), bench());
+    let rates = "write_rate = 20_000_000\nread_rate = 50_000_000\n";
+    fs::write(slow.0.path().join(faults::FILE), rates).unwrap();
+    let staged = staged(1);
+    let (told, tellings) = (Cell::new(0), Cell::new(0));
+    let watch = |news: News| {
+        if let News::Written(bytes) = news {
+            assert!(bytes.0 >= told.get());
+            told.set(bytes.0);
+            tellings.set(tellings.get() + 1);
+        }
+    };
+    slow.drive().burn(&staged.job, &watch, &Stop::new()).unwrap();
+    assert_eq!(told.get(), staged.job.sectors.bytes().0);
+    assert!(tellings.get() >= 1);
+    burn(&mut *plain.drive(), &staged.job).unwrap();
+    assert_eq!(slow.medium(&label(1)), plain.medium(&label(1)));
+    let reader = slow.drive().find(&label(1)).unwrap();
+    let file = reader.file("archives/00000002.tar.bz2").unwrap();
+    let mut content = vec![0; file.size.0 as usize];
+    assert_eq!(reader.read_at(file, 0, &mut content).unwrap(), content.len());
+}
+
+#[test]
+fn left_overs_of_a_killed_run_are_removed_by_the_next_burn() {
+    let bench = bench();
+    fs::write(bench.0.path().join(".holidays-0007.iso.part"), "half").unwrap();
+    burn(&mut *bench.drive(), &staged(1).job).unwrap();
+    assert_eq!(names(&bench), ["holidays-0001.iso"]);
+}
+
+#[test]
+fn two_writers_do_not_share_a_shelf() {
+    let bench = bench();
+    let shelf = Shelf::open(bench.0.path()).unwrap();
+    let lock = shelf.lock().unwrap();
+    let error = burn(&mut *bench.drive(), &staged(1).job).unwrap_err();
+    assert!(matches!(error, DriveError::Busy(_)), "{error}");
+    drop(lock);
+    burn(&mut *bench.drive(), &staged(1).job).unwrap();
+}
+
+#[test]
+fn a_shelf_without_room_says_how_much_is_missing() {
+    let bench = bench();
+    let mut staged = staged(1);
+    staged.job.sectors = Sectors(1 << 50);
+    let error = burn(&mut *bench.drive(), &staged.job).unwrap_err();
+    assert!(matches!(error, DriveError::NoSpace { .. }), "{error}");
+    assert!(error.to_string().contains("are needed and"), "{error}");
+}
+
+#[test]
+fn what_is_no_directory_is_no_shelf() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x");
+    assert!(matches!(Shelf::open(&file), Err(DriveError::Missing(_))));
+    fs::write(&file, "").unwrap();
+    assert!(matches!(Shelf::open(&file), Err(DriveError::NotADirectory(_))));
+    fs::write(dir.path().join(faults::FILE), "x = 1").unwrap();
+    assert!(matches!(Shelf::open(dir.path()), Err(DriveError::Settings { .. })));
+}
+
+#[test]
+fn an_image_never_takes_the_name_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (part, image) = (dir.path().join("part"), dir.path().join("image"));
+    fs::write(&part, "new").unwrap();
+    fs::write(&image, "old").unwrap();
+    assert!(matches!(publish(&part, &image), Err(DriveError::AlreadyThere { .. })));
+    assert_eq!(fs::read(&image).unwrap(), b"old");
+}
+
+#[test]
+fn names_of_images_tell_the_disc() {
+    let parse = |name: &str| parse_name(Path::new(name));
+    let named = |set: &str, n| Some((SetName::new(set).unwrap(), DiscNo(n)));
+    assert_eq!(parse("/x/my-set-0012.iso"), named("my-set", 12));
+    assert_eq!(parse("a-12345.iso"), named("a", 12345));
+    for other in ["a-12.iso", "a-0001.failed-1.iso", "a-0001.img", "0001.iso", "a-00x1.iso"] {
+        assert_eq!(parse(other), None, "{other}");
+    }
+}
