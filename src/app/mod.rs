@@ -3,6 +3,8 @@
 
 pub mod verbs;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use crate::catalog::Fate;
 use crate::cli::args::{Burning, Cli, Common, Verb};
 use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
 use crate::flow::insertion::Patience;
-use crate::flow::keys::KeyRing;
+use crate::flow::keys::{KeyRing, Named, Needless};
 use crate::flow::{Desk, FlowError, chain};
 use crate::port::files::{give_to_owner_of_place, is_for_want_of_room};
 use crate::port::monitor::Monitor;
@@ -100,17 +102,52 @@ impl Room {
                 FlowError::Key(Box::new(error), words)
             })
         };
+        let named = |typed: bool| if typed { Named::Typed } else { Named::Configuration };
+        let said = RefCell::new(BTreeSet::new());
+        let note = |words: &str| {
+            // Each thing once, however often the keys are looked at.
+            if said.borrow_mut().insert(words.to_owned()) {
+                self.reporter.note(words);
+            }
+        };
         work(KeyRing {
             passphrase: &ask,
             encrypt: keys.encrypt,
-            passphrase_named: keys.passphrase_file.is_some() || keys.passphrase_command.is_some(),
+            plain: keys.no_encrypt.then(|| named(keys.typed.no_encrypt)),
+            named: source.named(keys),
             recipients: verbs::read_files(&keys.recipient)?,
+            recipients_named: named(keys.typed.recipient),
+            note: &note,
             hidden: keys.hidden_recipients,
             secret_key: match keys.secret_key.is_empty() {
                 true => None,
                 false => Some(verbs::read_files(&keys.secret_key)?.concat()),
             },
         })
+    }
+}
+
+/// What becomes of a passphrase that was named for a set that needs none.
+#[derive(Clone, Copy)]
+enum IfNeedless {
+    Refuse,
+    Mention,
+}
+
+impl Room {
+    /// For commands that have no use for keys.
+    fn look_at_needless_passphrase(&self, then: IfNeedless) -> Result<(), RunError> {
+        let named = PassphraseSource::choose(&self.common.keys, &self.around);
+        let named = named.named(&self.common.keys);
+        let Ok(catalog) = self.around.catalog(&self.common) else { return Ok(()) };
+        let set = || Needless::set_of(&catalog, self.common.name.as_ref());
+        let Some(set) = named.and_then(|_| set()) else { return Ok(()) };
+        let needless = Needless { named, note: &|words| self.reporter.note(words) };
+        match then {
+            IfNeedless::Refuse => needless.refuse(&set)?,
+            IfNeedless::Mention => needless.mention(&set),
+        }
+        Ok(())
     }
 }
 
@@ -154,6 +191,20 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
 }
 
 fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
+    match &verb {
+        Verb::Burn(_) => room.look_at_needless_passphrase(IfNeedless::Refuse)?,
+        Verb::Verify(_)
+        | Verb::Check(_)
+        | Verb::Drill(_)
+        | Verb::Snapshots(_)
+        | Verb::Discs(_)
+        | Verb::Ls(_)
+        | Verb::Find(_)
+        | Verb::Status(_)
+        | Verb::Keysheet(_) => room.look_at_needless_passphrase(IfNeedless::Mention)?,
+        // The others use keys, and look at them themselves, or are about no set.
+        _ => {}
+    }
     match verb {
         Verb::Backup(args) => verbs::backup::run(room, args),
         Verb::Burn(args) => verbs::burn::run(room, args),

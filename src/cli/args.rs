@@ -127,9 +127,12 @@ pub struct Common {
 /// the machine could read it there.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// Encrypt a new set, with a passphrase if no --recipient is named
+    /// Encrypt a new set with a passphrase; so does each source of one that is named
     #[arg(long, help_heading = "Encryption")]
     pub encrypt: bool,
+    /// Do not encrypt a new set, whatever the configuration and the environment name
+    #[arg(long, help_heading = "Encryption", conflicts_with_all = ["encrypt", "recipient"])]
+    pub no_encrypt: bool,
     /// Take the passphrase from the first line of FILE
     #[arg(long, value_name = "FILE", help_heading = "Encryption")]
     #[arg(conflicts_with = "passphrase_command")]
@@ -137,7 +140,7 @@ pub struct Keys {
     /// Take it from the first line that `sh -c CMD` prints; else from COLDCUT_PASSPHRASE, else ask
     #[arg(long, value_name = "CMD", help_heading = "Encryption")]
     pub passphrase_command: Option<OsString>,
-    /// Encrypt a new set for this OpenPGP certificate (may be repeated)
+    /// Encrypt a new set for this OpenPGP certificate, and with no passphrase (may be repeated)
     #[arg(long, value_name = "CERTFILE", help_heading = "Encryption")]
     pub recipient: Vec<PathBuf>,
     /// Do not name the recipients' keys on the discs
@@ -146,6 +149,17 @@ pub struct Keys {
     /// Decrypt with this OpenPGP secret key (may be repeated)
     #[arg(long, value_name = "FILE", help_heading = "Encryption")]
     pub secret_key: Vec<PathBuf>,
+    /// What of this was typed, and does not come from a configuration file.
+    #[arg(skip)]
+    pub typed: TypedKeys,
+}
+
+/// Which keys were typed: what is typed is meant for this very run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TypedKeys {
+    pub passphrase: bool,
+    pub no_encrypt: bool,
+    pub recipient: bool,
 }
 
 /// How discs are burned in a drive. A shelf needs none of it.
@@ -468,6 +482,7 @@ where
     let words = chosen.weave(&words, &typed, &definition);
     let all = command().args_override_self(true).try_get_matches_from(words)?;
     let mut cli = Cli::from(&all)?;
+    cli.common.keys.typed = first.common.keys.as_typed();
     cli.finish(chosen).map_err(refused)?;
     Ok(cli)
 }
@@ -531,10 +546,19 @@ impl Keys {
         self.secret_key.extend(behind.secret_key);
         Keys {
             encrypt: self.encrypt || behind.encrypt,
+            no_encrypt: self.no_encrypt || behind.no_encrypt,
             passphrase_file: behind.passphrase_file.or(self.passphrase_file),
             passphrase_command: behind.passphrase_command.or(self.passphrase_command),
             hidden_recipients: self.hidden_recipients || behind.hidden_recipients,
             ..self
+        }
+    }
+
+    fn as_typed(&self) -> TypedKeys {
+        TypedKeys {
+            passphrase: self.passphrase_file.is_some() || self.passphrase_command.is_some(),
+            no_encrypt: self.no_encrypt,
+            recipient: !self.recipient.is_empty(),
         }
     }
 

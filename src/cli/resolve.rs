@@ -2,6 +2,7 @@
 //! passphrase comes from. Its failures are exit 1, unlike those of `args`.
 
 use super::args::{Common, Keys};
+use crate::flow::keys::Named;
 use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::operator::{Operator, Secret};
@@ -146,6 +147,19 @@ impl PassphraseSource {
             PassphraseSource::Env(secret.clone())
         } else {
             PassphraseSource::Ask
+        }
+    }
+
+    /// Where this source was named; `None` if nobody named one.
+    pub fn named(&self, keys: &Keys) -> Option<Named> {
+        match self {
+            PassphraseSource::Ask => None,
+            PassphraseSource::Env(_) => Some(Named::Environment),
+            PassphraseSource::File(_) | PassphraseSource::Command(_) => match keys.typed.passphrase
+            {
+                true => Some(Named::Typed),
+                false => Some(Named::Configuration),
+            },
         }
     }
 

@@ -40,6 +40,7 @@ pub struct Flushed {
 pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
     let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+    request.keys.refuse_needless(&set)?;
     let staging = Staging::open(&request.staging)?;
     let disc = match catalog.open_disc(set.id)?.is_none() && catalog.pending_rows(set.id)? == 0 {
         true => None,

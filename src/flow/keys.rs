@@ -1,27 +1,54 @@
 //! What opens and closes a set: from what the person gives to what the codec takes.
 
-use crate::catalog::{KnownSet, SetFacts};
+use std::path::Path;
+
+use crate::catalog::{Access, Catalog, KnownSet, SetFacts};
 use crate::codec::openpgp::{Locks, Opener, Sealer, make_token};
 use crate::model::SetName;
 use crate::model::disc::Encryption;
 use crate::port::clock::Moment;
 use crate::port::operator::Secret;
 
-use super::FlowError;
+use super::{FlowError, choose_set};
 
 /// How a passphrase is got: from a file, a command, the environment or a question. The first
 /// argument is the prompt, the second asks for it twice.
 pub type AskPassphrase<'a> = dyn Fn(&str, bool) -> Result<Secret, FlowError> + 'a;
 
+/// Where a person said something: what is typed is meant for this very run, all else for many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    Typed,
+    Environment,
+    Configuration,
+}
+
+impl Named {
+    /// `of the configuration`, for what was said there.
+    pub fn place(self) -> &'static str {
+        match self {
+            Named::Typed => "that was typed",
+            Named::Environment => "in the environment",
+            Named::Configuration => "of the configuration",
+        }
+    }
+}
+
 /// Keys as the person named them.
 pub struct KeyRing<'a> {
     pub passphrase: &'a AskPassphrase<'a>,
-    /// `--encrypt`.
+    /// `--encrypt`, wherever it stands.
     pub encrypt: bool,
-    /// A passphrase was named explicitly, by file or command.
-    pub passphrase_named: bool,
+    /// `--no-encrypt`, or `encrypt = false`.
+    pub plain: Option<Named>,
+    /// A source of a passphrase was named: a file, a command, the variable.
+    pub named: Option<Named>,
     /// `--recipient`, the files' contents.
     pub recipients: Vec<Vec<u8>>,
+    /// Where they were named.
+    pub recipients_named: Named,
+    /// Takes what a person should know of the keys and that ends no run.
+    pub note: &'a dyn Fn(&str),
     pub hidden: bool,
     /// `--secret-key`, the file's content.
     pub secret_key: Option<Vec<u8>>,
@@ -43,35 +70,82 @@ pub struct KnownKeys {
 }
 
 impl KeyRing<'_> {
-    /// Decides how a new set is closed. A new passphrase is asked for twice.
-    pub fn for_new_set(&self, name: &SetName) -> Result<NewKeys, FlowError> {
-        if !self.recipients.is_empty() {
-            let locks = Locks::recipients(&self.recipients, self.hidden, Moment::now())?;
-            let certs = Some(locks.to_bytes()?);
-            return new_keys(Encryption::Recipients, locks, certs);
+    /// How a new set is closed. Whoever names a passphrase means it: such a set is encrypted unless
+    /// somebody says otherwise, for a disc in plain text stays one.
+    pub fn of_new_set(&self) -> Encryption {
+        let wants_passphrase = self.encrypt || self.named.is_some();
+        match (self.plain, self.recipients.is_empty()) {
+            (Some(_), _) => Encryption::None,
+            (None, false) => Encryption::Recipients,
+            (None, true) if wants_passphrase => Encryption::Passphrase,
+            (None, true) => Encryption::None,
         }
-        if self.encrypt {
-            let secret = (self.passphrase)(&format!("Passphrase of the new set {name}"), true)?;
-            return new_keys(Encryption::Passphrase, Locks::passphrase(&secret)?, None);
-        }
-        Ok(NewKeys { encryption: Encryption::None, sealer: None, certs: None, token: None })
     }
 
-    /// What seals the next discs of a known set. Another passphrase than the set's is refused here,
-    /// before any work.
+    /// What closes a new set. A new passphrase is asked for twice.
+    pub fn for_new_set(&self, name: &SetName) -> Result<NewKeys, FlowError> {
+        match self.of_new_set() {
+            Encryption::None => {
+                self.note_unused(name, "is not encrypted");
+                Ok(NewKeys { encryption: Encryption::None, sealer: None, certs: None, token: None })
+            }
+            Encryption::Recipients => {
+                self.note_unused(name, "is encrypted for its recipients only");
+                let locks = Locks::recipients(&self.recipients, self.hidden, Moment::now())?;
+                let certs = Some(locks.to_bytes()?);
+                new_keys(Encryption::Recipients, locks, certs)
+            }
+            Encryption::Passphrase => {
+                let secret = (self.passphrase)(&format!("Passphrase of the new set {name}"), true)?;
+                new_keys(Encryption::Passphrase, Locks::passphrase(&secret)?, None)
+            }
+        }
+    }
+
+    /// What seals the next discs of a known set: its encryption is what it is. What was typed
+    /// against it, and another passphrase than the set's, are refused here, before any work.
     pub fn sealer_for(&self, set: &KnownSet) -> Result<Option<Sealer>, FlowError> {
         let facts = &set.facts;
-        match facts.encryption {
-            Encryption::None if self.encrypt || !self.recipients.is_empty() => {
-                Err(FlowError::NotEncrypted(facts.name.clone()))
-            }
-            Encryption::None => Ok(None),
-            Encryption::Passphrase => {
-                let secret = self.checked_passphrase(facts)?;
-                Ok(Some(Sealer::new(Locks::passphrase(&secret)?)?))
-            }
-            Encryption::Recipients => self.recipients_of(facts).map(Some),
+        let name = || facts.name.clone();
+        if facts.encryption == Encryption::None {
+            self.refuse_needless(set)?;
+            return match self.encrypt || !self.recipients.is_empty() {
+                true => Err(FlowError::NotEncrypted(name())),
+                false => Ok(None),
+            };
         }
+        match self.plain {
+            Some(Named::Typed) => return Err(FlowError::StaysEncrypted(name())),
+            Some(named) => (self.note)(&format!(
+                "set {} is encrypted and stays so; `encrypt = false` {} is for new sets",
+                facts.name,
+                named.place()
+            )),
+            None => {}
+        }
+        if facts.encryption == Encryption::Recipients {
+            return self.recipients_of(facts).map(Some);
+        }
+        match self.recipients_named {
+            _ if self.recipients.is_empty() => {}
+            Named::Typed => return Err(FlowError::NoRecipients(name())),
+            named => (self.note)(&format!(
+                "set {} is encrypted with a passphrase; the recipients {} are not used",
+                facts.name,
+                named.place()
+            )),
+        }
+        let secret = self.checked_passphrase(facts)?;
+        Ok(Some(Sealer::new(Locks::passphrase(&secret)?)?))
+    }
+
+    /// A passphrase that was typed for a set that has none is refused; see [`Needless`].
+    pub fn refuse_needless(&self, set: &KnownSet) -> Result<(), FlowError> {
+        Needless { named: self.named, note: self.note }.refuse(set)
+    }
+
+    fn note_unused(&self, name: &SetName, why: &str) {
+        Needless { named: self.named, note: self.note }.say(name, why);
     }
 
     fn recipients_of(&self, facts: &SetFacts) -> Result<Sealer, FlowError> {
@@ -103,7 +177,10 @@ impl KeyRing<'_> {
         encryption: Encryption,
     ) -> Result<Option<Opener>, FlowError> {
         match encryption {
-            Encryption::None => Ok(None),
+            Encryption::None => {
+                self.note_unused(name, "is not encrypted");
+                Ok(None)
+            }
             Encryption::Passphrase => {
                 let secret = (self.passphrase)(&format!("Passphrase of set {name}"), false)?;
                 Ok(Some(Opener::passphrase(&secret)))
@@ -145,6 +222,50 @@ impl KeyRing<'_> {
             }
             opened => Ok(opened?),
         }
+    }
+}
+
+/// A passphrase where none is needed. For a run that makes discs, one that was typed is a mistake
+/// that cannot be undone; one that is always there may be meant for other sets.
+pub struct Needless<'a> {
+    /// Where a passphrase was named.
+    pub named: Option<Named>,
+    pub note: &'a dyn Fn(&str),
+}
+
+impl Needless<'_> {
+    /// For a run that makes discs of this set.
+    pub fn refuse(&self, set: &KnownSet) -> Result<(), FlowError> {
+        match (set.facts.encryption, self.named) {
+            (Encryption::None, Some(Named::Typed)) => {
+                Err(FlowError::NeedlessPassphrase(set.facts.name.clone()))
+            }
+            _ => {
+                self.mention(set);
+                Ok(())
+            }
+        }
+    }
+
+    /// For a run that reads.
+    pub fn mention(&self, set: &KnownSet) {
+        if set.facts.encryption == Encryption::None {
+            self.say(&set.facts.name, "is not encrypted");
+        }
+    }
+
+    fn say(&self, name: &SetName, why: &str) {
+        if let Some(named) = self.named {
+            let place = named.place();
+            (self.note)(&format!("set {name} {why}; the passphrase {place} is not used"));
+        }
+    }
+
+    /// The set that a command without keys is about, if the catalog can be read and there is no
+    /// doubt which one it is: the command itself tells of all else.
+    pub fn set_of(catalog: &Path, name: Option<&SetName>) -> Option<KnownSet> {
+        let catalog = Catalog::open(catalog, Access::Read).ok()?;
+        choose_set(catalog.sets().ok()?, name).ok()
     }
 }
 

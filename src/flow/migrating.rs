@@ -187,12 +187,18 @@ fn asked_once(
     Ok(secret)
 }
 
-fn keys_with<'a>(keys: &KeyRing, passphrase: &'a super::keys::AskPassphrase<'a>) -> KeyRing<'a> {
+fn keys_with<'a>(
+    keys: &KeyRing<'a>,
+    passphrase: &'a super::keys::AskPassphrase<'a>,
+) -> KeyRing<'a> {
     KeyRing {
         passphrase,
         encrypt: keys.encrypt,
-        passphrase_named: keys.passphrase_named,
+        plain: keys.plain,
+        named: keys.named,
         recipients: keys.recipients.clone(),
+        recipients_named: keys.recipients_named,
+        note: keys.note,
         hidden: keys.hidden,
         secret_key: keys.secret_key.clone(),
     }

@@ -144,6 +144,18 @@ pub enum FlowError {
     #[error("set {0} is not encrypted, from its first disc to its last; choose another --name")]
     NotEncrypted(SetName),
     #[error(
+        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named: leave that out, or choose another --name for an encrypted set"
+    )]
+    NeedlessPassphrase(SetName),
+    #[error(
+        "set {0} is encrypted, from its first disc to its last: leave --no-encrypt out, or choose another --name"
+    )]
+    StaysEncrypted(SetName),
+    #[error(
+        "set {0} is encrypted with a passphrase, from its first disc to its last: leave --recipient out, or choose another --name"
+    )]
+    NoRecipients(SetName),
+    #[error(
         "set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last"
     )]
     OtherRecipients(SetName),

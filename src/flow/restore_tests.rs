@@ -236,8 +236,11 @@ pub(super) fn ring<'a>(ask: &'a super::keys::AskPassphrase<'a>, encrypt: bool) -
     KeyRing {
         passphrase: ask,
         encrypt,
-        passphrase_named: false,
+        plain: None,
+        named: None,
         recipients: Vec::new(),
+        recipients_named: super::keys::Named::Typed,
+        note: &|_| (),
         hidden: false,
         secret_key: None,
     }

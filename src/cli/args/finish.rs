@@ -27,6 +27,12 @@ impl Cli {
                 "--passphrase-file and --passphrase-command cannot be used together",
             );
         }
+        if keys.no_encrypt && (keys.encrypt || !keys.recipient.is_empty()) {
+            return slip(
+                ErrorKind::ArgumentConflict,
+                "--no-encrypt cannot be used with --encrypt or --recipient",
+            );
+        }
         let place = chosen.place.clone();
         match &mut self.verb {
             Verb::Backup(backup) => {

@@ -9,6 +9,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use toml::Value;
 
+/// What an option's name begins with that turns another one off.
+const NO: &str = "no-";
+
 /// The command line's definition, as the files see it.
 pub struct Known<'a> {
     command: &'a Command,
@@ -26,6 +29,9 @@ impl<'a> Known<'a> {
                         command with passphrase-command"
                 .to_owned());
         }
+        if let Some(positive) = self.negated(key) {
+            return Err(format!("write {positive} = false"));
+        }
         let mut why = Err(format!("no command has an option --{key}"));
         for (command, arg) in self.takers(key) {
             why = words(arg, value).and_then(|words| judge(command, words));
@@ -37,8 +43,15 @@ impl<'a> Known<'a> {
     }
 
     /// Lays a key over what weaker files or tables said: lists grow, all else is replaced, and
-    /// what cannot stand beside it goes.
+    /// what cannot stand beside it goes. `encrypt = false` is `--no-encrypt`, for it says more than
+    /// silence does.
     pub fn lay(&self, section: &mut Section, key: String, value: Value) {
+        let (key, value) = match value {
+            Value::Boolean(false) if self.has_negation(&key) => {
+                (format!("{NO}{key}"), Value::Boolean(true))
+            }
+            value => (key, value),
+        };
         for rival in self.rivals(&key) {
             section.remove(&rival);
         }
@@ -96,6 +109,15 @@ impl<'a> Known<'a> {
             at += 1 + usize::from(option(self.command, long).is_some_and(takes_next));
         }
         at
+    }
+
+    /// The switch that this one turns off.
+    fn negated<'k>(&self, key: &'k str) -> Option<&'k str> {
+        key.strip_prefix(NO).filter(|positive| option(self.command, positive).is_some())
+    }
+
+    fn has_negation(&self, key: &str) -> bool {
+        option(self.command, &format!("{NO}{key}")).is_some()
     }
 
     /// The commands that have an option of this name.

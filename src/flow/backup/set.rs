@@ -10,6 +10,7 @@ use super::BackupRequest;
 use crate::catalog::{Catalog, KnownSet, SetFacts};
 use crate::codec::openpgp::Sealer;
 use crate::drive::{Drive, Label};
+use crate::model::disc::Encryption;
 use crate::model::{SetName, SetUuid};
 use crate::port::clock::Moment;
 
@@ -62,15 +63,25 @@ pub(super) fn open_set(
         catalog.set_parity(set.id, request.parity.unwrap_or(set.facts.parity))?;
         return Ok((known_set(catalog, &request.name)?, sealer, false));
     }
+    desk.monitor.note(&announcement(request, &catalog.sets()?));
     let keys = request.keys.for_new_set(&request.name)?;
-    if !keys.encryption.is_on() && request.keys.passphrase_named {
-        desk.monitor.note(&format!(
-            "the new set {} is NOT encrypted, though a passphrase was named: --encrypt was not given",
-            request.name
-        ));
-    }
     let sealer = create_set(request, catalog, keys)?;
     Ok((known_set(catalog, &request.name)?, sealer, true))
+}
+
+/// A slip of the finger makes a set, too: each is named, with what nobody can change afterwards.
+fn announcement(request: &BackupRequest, others: &[KnownSet]) -> String {
+    let encryption = match request.keys.of_new_set() {
+        Encryption::None => "not encrypted",
+        Encryption::Passphrase => "encrypted with a passphrase",
+        Encryption::Recipients => "encrypted for its recipients",
+    };
+    let names: Vec<&str> = others.iter().map(|set| set.facts.name.as_str()).collect();
+    let also = match names.is_empty() {
+        true => String::new(),
+        false => format!("; also in this catalog: {}", names.join(", ")),
+    };
+    format!("new set {}, {encryption}{also}", request.name)
 }
 
 /// What is said of the set beside its source.
