@@ -245,8 +245,29 @@ fn a_catalog_that_another_run_holds_is_named_with_its_holder() {
     let program = env!("CARGO_BIN_EXE_coldcut");
     let run =
         sandbox.bash(&format!("flock '{lock}' '{program}' backup --name set '{source}' '{shelf}'"));
-    run.code(1).says("in use by another coldcut");
+    run.code(6).says("another coldcut").says("nothing was changed");
+    let verbs = ["burn shelf", "flush", "locate 1 box", "lost 1 --yes", "copy 1 shelf", "drill 1"];
+    for verb in verbs {
+        sandbox.bash(&format!("flock '{lock}' '{program}' {verb}")).code(6);
+    }
     sandbox.bash(&format!("flock '{lock}' '{program}' snapshots")).ok();
+}
+
+/// With --wait it is waited for, and the run goes on when the other one ends.
+#[test]
+fn another_run_is_waited_for_as_long_as_was_said() {
+    let sandbox = with_a_file();
+    backup(&sandbox, &[]).ok();
+    let lock = format!("{}.lock", text(&sandbox.catalog()));
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    sandbox.bash(&format!("flock '{lock}' '{program}' flush --wait 1s")).code(6);
+    // The other one ends as soon as it is seen that somebody waits for it.
+    let line = format!(
+        "mkfifo go; flock '{lock}' cat go & until ! flock -n '{lock}' true; do :; done
+         '{program}' flush --wait forever 2>words & waits=$!
+         until grep -q 'waited for' words; do :; done; echo >go; wait $waits"
+    );
+    sandbox.bash(&line).ok();
 }
 
 #[test]

@@ -196,3 +196,34 @@ fn a_disc_that_was_burned_and_not_recorded_is_read_back_and_not_burned_again() {
     assert_eq!(sandbox.images().len(), 1);
     assert_eq!(fs::metadata(&sandbox.images()[0]).unwrap().modified().unwrap(), written);
 }
+
+#[test]
+fn a_burn_of_nothing_is_done_and_one_of_a_disc_that_is_not_staged_is_refused() {
+    let sandbox = with_films(1);
+    backup(&sandbox, &[]).ok();
+    sandbox.run(["burn", "shelf"]).ok().says("nothing is staged");
+    sandbox.run(["burn", "7", "shelf"]).code(1).says("nothing is staged as disc 7");
+}
+
+/// Only a backup, which has the files, forgets what was packed.
+#[test]
+fn a_staging_area_that_is_gone_is_told_by_whoever_meets_it() {
+    let sandbox = with_films(4);
+    backup(&sandbox, &["--stage"]).ok();
+    let staged = disc_states(&sandbox);
+    fs::remove_dir_all(sandbox.staging()).unwrap();
+    let words =
+        "disc 1 is not whole in the staging area any more; the next backup stores its files again";
+    sandbox.run(["burn", "shelf"]).code(3).says(words);
+    sandbox.run(["burn", "1", "shelf"]).code(1).says(words);
+    assert!(sandbox.images().is_empty());
+    let status = sandbox.run(["status", "--json"]).code(3).results();
+    let set = status.iter().find(|object| object["set"] == "films").unwrap();
+    let dangers = set["dangers"].to_string();
+    assert!(dangers.contains(words), "{dangers}");
+    assert!(dangers.contains("4 files") && dangers.contains("on no disc yet"), "{dangers}");
+    assert!(set.get("wanted").is_none_or(serde_json::Value::is_null), "{set}");
+    assert_eq!(disc_states(&sandbox), staged);
+    backup(&sandbox, &[]).ok().says("stored again");
+    comes_back(&sandbox);
+}

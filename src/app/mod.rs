@@ -54,6 +54,7 @@ impl Room {
             operator: &self.person,
             stop: &self.stop,
             patience: self.common.wait.unwrap_or_else(|| self.default_patience()),
+            turn: self.common.wait.unwrap_or(Patience::AtMost(Duration::ZERO)),
             overwrite: false,
         }
     }
@@ -244,6 +245,7 @@ fn exit_of(error: &RunError) -> Exit {
             | FlowError::CopyDamaged { .. }
             | FlowError::DrillFailed { .. },
         ) => Exit::Damage,
+        RunError::Flow(FlowError::OthersTurn { .. }) => Exit::Busy,
         _ => Exit::Failed,
     }
 }

@@ -15,8 +15,10 @@ pub enum CatalogError {
          one knows {known}); update coldcut"
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
-    #[error("the catalog {path:?} is in use by another coldcut{}; wait for it to end", holder(*pid))]
+    #[error("the catalog {path:?} is in use by another coldcut{}", holder(*pid))]
     Locked { path: PathBuf, pid: Option<u32> },
+    #[error("the catalog {path:?} is in use by another program; wait for it to end")]
+    Busy { path: PathBuf },
     #[error("the catalog {path:?} cannot be written")]
     NotWritable {
         path: PathBuf,
@@ -147,9 +149,7 @@ fn explain_sql(path: &Path, doing: &'static str, source: rusqlite::Error) -> Cat
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             CatalogError::NotWritable { path, source: io::Error::other(source) }
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            CatalogError::Locked { path, pid: None }
-        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CatalogError::Busy { path },
         _ => match for_want_of_room(&path, source) {
             Ok(source) => CatalogError::NoRoom { path, doing, source },
             Err(source) => CatalogError::Sql { path, doing, source },

@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::value::number;
 use super::{Catalog, DiscState, Result, SetId, value};
-use crate::model::{Bytes, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, SnapshotSeq};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, HashMap};
 
@@ -48,13 +48,19 @@ struct Judge {
 
 impl Catalog {
     pub fn status(&self, set: SetId) -> Result<SetStatus> {
+        self.status_without(set, &[])
+    }
+
+    /// As if nothing were packed onto these discs: they are lost before they were burned.
+    pub fn status_without(&self, set: SetId, lost: &[DiscNo]) -> Result<SetStatus> {
         let rows_pending = self.rows_pending(set)?;
-        let status = self.read("counting files", |conn| count(conn, set, &judge(conn, set)?))?;
+        let status =
+            self.read("counting files", |conn| count(conn, set, &judge(conn, set, lost)?))?;
         Ok(SetStatus { rows_pending, ..status })
     }
 }
 
-fn judge(conn: &Connection, set: SetId) -> Result<Judge, Fault> {
+fn judge(conn: &Connection, set: SetId, lost: &[DiscNo]) -> Result<Judge, Fault> {
     let sql = "SELECT d.number, d.state, d.listing_seq, (SELECT count(*) FROM copies c WHERE
                c.set_id=d.set_id AND c.disc=d.number AND c.state='ok') FROM discs d
                WHERE d.set_id=?";
@@ -63,8 +69,12 @@ fn judge(conn: &Connection, set: SetId) -> Result<Judge, Fault> {
     let mut query = conn.prepare(sql)?;
     let mut rows = query.query([set.0])?;
     while let Some(row) = rows.next()? {
-        let safety = safety(value::word(row, 1, DiscState::from_word)?, row.get(3)?);
-        discs.insert(row.get::<_, u32>(0)?, safety);
+        let number: u32 = row.get(0)?;
+        let safety = match lost.contains(&DiscNo(number)) {
+            true => Safety::NotYet,
+            false => safety(value::word(row, 1, DiscState::from_word)?, row.get(3)?),
+        };
+        discs.insert(number, safety);
         let listing = row.get::<_, Option<u32>>(2)?.map(SnapshotSeq);
         listings.extend(listing.map(|seq| (seq, safety)));
     }

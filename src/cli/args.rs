@@ -27,7 +27,7 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 DEST and FROM are a drive (/dev/sr0), or a shelf: a directory that holds disc images.
 Exit codes: 0 done, 1 could not, 2 bad command line, 3 some files were not done, \
-4 a disc is missing, 5 damage found.";
+4 a disc is missing, 5 damage found, 6 another coldcut is at work.";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -114,8 +114,8 @@ pub struct Common {
     /// Say only what goes wrong
     #[arg(long, help_heading = "Options of every command")]
     pub quiet: bool,
-    /// Wait so long for a disc to be inserted: 90s, 10m, 2h, or `forever` [default: forever at a
-    /// terminal and as a service, else 0s]
+    /// Wait so long for a disc to be inserted, or for another coldcut to end: 90s, 10m, 2h, or
+    /// `forever` [default: for discs forever at a terminal and as a service, else 0s]
     #[arg(long, value_name = "TIME", value_parser = values::patience)]
     #[arg(help_heading = "Options of every command")]
     pub wait: Option<Patience>,

@@ -6,7 +6,7 @@ mod survey;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, SetFacts};
+use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet, SetFacts};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::disc::{Compression, Ratio};
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
@@ -21,9 +21,11 @@ use super::compare::{Compared, Known};
 use super::disc_size::DiscSize;
 use super::drilling::drill_without_keys;
 use super::keys::KeyRing;
+use super::lost_staging::{lost_discs, lost_words};
 use super::packing::PackWork;
 use super::records::waiting;
 use super::staging::{Staging, need};
+use super::turn::open_to_write;
 use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
 use set::{open_set, refuse_foreign_discs, remember_wishes};
@@ -107,7 +109,7 @@ pub fn backup(
     let wants_discs = request.parity_discs.flatten().is_some();
     needs_par2(wants_discs || request.parity.unwrap_or(0) > 0, desk)?;
     let staging = Staging::open(&request.staging)?;
-    let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let mut catalog = open_to_write(&request.catalog, desk)?;
     let mut drives = drives;
     if let Some(drives) = drives.as_deref_mut() {
         drives.burner.settle(&|words| desk.monitor.note(words), desk.stop)?;
@@ -149,6 +151,14 @@ pub(super) fn needs_par2(wanted: bool, desk: Desk) -> Result<(), FlowError> {
     if wanted { Ok(crate::recovery::program::check(desk.stop)?) } else { Ok(()) }
 }
 
+/// What became of discs that were staged.
+#[derive(Debug, Default)]
+pub struct BurnReport {
+    pub burned: Vec<DiscInfo>,
+    /// Not whole in the staging area any more.
+    pub lost: Vec<DiscNo>,
+}
+
 /// Burns what is staged, without looking at the source: `coldcut burn`.
 pub fn burn_staged(
     catalog: &Path,
@@ -157,25 +167,28 @@ pub fn burn_staged(
     discs: &[DiscNo],
     drives: &mut Drives,
     desk: Desk,
-) -> Result<Vec<DiscInfo>, FlowError> {
-    let mut catalog = Catalog::open(catalog, Access::Write)?;
+) -> Result<BurnReport, FlowError> {
+    let mut catalog = open_to_write(catalog, desk)?;
     let set = choose_set(catalog.sets()?, name)?;
     let staging = Staging::open(staging)?;
     clear_done(&catalog, &staging, &set)?;
     let waits = waiting(&catalog, &set, &staging)?;
-    if let Some(lost) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
-        return Err(FlowError::NothingStaged(format!(" as disc {lost}")));
+    let lost: Vec<DiscNo> =
+        lost_discs(&catalog, &set, &staging)?.iter().map(|disc| disc.number).collect();
+    if let Some(wanted) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
+        return Err(match lost.contains(wanted) {
+            true => FlowError::StagingLost(*wanted),
+            false => FlowError::NothingStaged(format!(" as disc {wanted}")),
+        });
     }
-    if waits.is_empty() {
-        return Err(FlowError::NothingStaged(String::new()));
-    }
+    lost.iter().for_each(|&disc| desk.monitor.note(&lost_words(disc)));
     for disc in waits.iter().filter(|d| discs.is_empty() || discs.contains(&d.number)) {
         drill_without_keys(&mut catalog, &staging, &set, disc, desk)?;
     }
     let mut station = Station { staging: &staging, set: &set, drives, desk };
     let burned = station.burn_waiting(&mut catalog, discs)?;
     super::ended_well(&catalog, desk);
-    Ok(burned)
+    Ok(BurnReport { burned, lost })
 }
 
 /// Takes away what a run left of discs that are safe, because it was killed at that moment.

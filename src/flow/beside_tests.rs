@@ -353,7 +353,10 @@ fn nobody_asks(prompt: &str, _: bool) -> Result<Secret, FlowError> {
 }
 
 fn desk<'a>(monitor: &'a dyn Monitor, operator: &'a dyn Operator, stop: &'a Stop) -> Desk<'a> {
-    Desk { monitor, operator, stop, patience: Patience::Endless, overwrite: false }
+    {
+        let turn = Patience::AtMost(std::time::Duration::ZERO);
+        Desk { monitor, operator, stop, patience: Patience::Endless, turn, overwrite: false }
+    }
 }
 
 impl Strings {

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet};
+use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
 use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscNo, SetName};
 use crate::port::monitor::{Phase, Progress};
@@ -17,6 +17,7 @@ use super::locating::no_disc;
 use super::piles::{FoundDisc, Piles, look, look_in};
 use super::records::{Order, OwnCatalog, is_staged};
 use super::staging::Staging;
+use super::turn::open_to_write;
 use super::whereabouts::{kept_disc, shelf_of};
 use super::{Desk, FlowError, choose_set};
 
@@ -46,7 +47,7 @@ pub fn copy(
     drives: &mut Drives,
     desk: Desk,
 ) -> Result<Vec<Copied>, FlowError> {
-    let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let mut catalog = open_to_write(&request.catalog, desk)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     let staging = Staging::open(&request.staging)?;
     let known = catalog.discs(set.id)?;

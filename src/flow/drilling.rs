@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use crate::catalog::{
-    Access, Catalog, DiscInfo, DiscState, Drill as Record, DrillScope, Finding, KnownSet, SetId,
+    Catalog, DiscInfo, DiscState, Drill as Record, DrillScope, Finding, KnownSet, SetId,
 };
 use crate::codec::openpgp::Opener;
 use crate::drill::{
@@ -25,6 +25,7 @@ use crate::port::operator::Secret;
 use super::keys::KeyRing;
 use super::piles::{Pile, look, look_in};
 use super::staging::Staging;
+use super::turn::open_to_write;
 use super::{Desk, FlowError, choose_set};
 use sandbox::{Places, Sandbox};
 
@@ -57,7 +58,7 @@ pub fn drill(
     drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<Vec<DrilledDisc>, FlowError> {
-    let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let mut catalog = open_to_write(&request.catalog, desk)?;
     let staging = Staging::open(&request.staging)?;
     let pile = match (&request.from, drive) {
         (Some(from), Some(drive)) => Some(

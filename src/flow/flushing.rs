@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::catalog::{Access, Catalog, DiscInfo, KnownSet};
+use crate::catalog::{Catalog, DiscInfo, KnownSet};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::SetName;
 use crate::pack::queue::Queue;
@@ -14,6 +14,7 @@ use super::grouping::{Closing, Grouping};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
 use super::staging::Staging;
+use super::turn::open_to_write;
 use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
 
@@ -38,7 +39,7 @@ pub struct Flushed {
 
 /// Finishes the disc that is held back, and the group of discs that is in work.
 pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
-    let mut catalog = Catalog::open(&request.catalog, Access::Write)?;
+    let mut catalog = open_to_write(&request.catalog, desk)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     request.keys.refuse_needless(&set)?;
     let staging = Staging::open(&request.staging)?;

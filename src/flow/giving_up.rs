@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::catalog::{Access, Catalog, Copy, CopyNo, DiscInfo, DiscState, Fate, KnownSet, Loss};
+use crate::catalog::{Catalog, Copy, CopyNo, DiscInfo, DiscState, Fate, KnownSet, Loss};
 use crate::model::{DiscNo, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
@@ -13,7 +13,8 @@ use super::locating::no_disc;
 use super::records::is_staged;
 use super::spares::{Spares, spares};
 use super::staging::Staging;
-use super::{FlowError, choose_set};
+use super::turn::open_to_write;
+use super::{Desk, FlowError, choose_set};
 
 /// The copies of one disc that are given up, and what is left of it.
 #[derive(Clone, Debug)]
@@ -55,8 +56,9 @@ impl GivingUp {
         discs: (DiscNo, DiscNo),
         copy: Option<CopyNo>,
         fate: Fate,
+        desk: Desk,
     ) -> Result<GivingUp, FlowError> {
-        let catalog = Catalog::open(catalog, Access::Write)?;
+        let catalog = open_to_write(catalog, desk)?;
         let set = choose_set(catalog.sets()?, name)?;
         let staging = Staging::open(staging)?;
         let known = catalog.discs(set.id)?;

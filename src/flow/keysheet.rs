@@ -10,7 +10,8 @@ use crate::port::clock::Moment;
 use crate::port::operator::Secret;
 
 use super::query::{KnownDisc, finished, known_discs};
-use super::{FlowError, choose_set};
+use super::turn::open_to_write;
+use super::{Desk, FlowError, choose_set};
 
 /// So many words of a hint are tried as passphrases; each try takes a twentieth of a second.
 const WORDS_TRIED: usize = 16;
@@ -28,9 +29,10 @@ pub fn keysheet(
     path: &Path,
     name: Option<&SetName>,
     hint: Option<&str>,
+    desk: Desk,
 ) -> Result<Keysheet, FlowError> {
     if let Some(hint) = hint {
-        let mut catalog = Catalog::open(path, Access::Write)?;
+        let mut catalog = open_to_write(path, desk)?;
         let set = choose_set(catalog.sets()?, name)?;
         remember_hint(&mut catalog, &set, hint)?;
     }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::catalog::{Access, Catalog, Copy, CopyNo, CopyState, Finding, KnownSet};
+use crate::catalog::{Copy, CopyNo, CopyState, Finding, KnownSet};
 use crate::model::{DiscNo, SetName};
 
-use super::{FlowError, choose_set};
+use super::turn::open_to_write;
+use super::{Desk, FlowError, choose_set};
 
 /// Remembers the place of these discs; all of them, or none.
 pub fn locate(
@@ -14,8 +15,9 @@ pub fn locate(
     discs: (DiscNo, DiscNo),
     copy: Option<CopyNo>,
     place: &str,
+    desk: Desk,
 ) -> Result<(KnownSet, Vec<(DiscNo, CopyNo)>), FlowError> {
-    let mut catalog = Catalog::open(catalog, Access::Write)?;
+    let mut catalog = open_to_write(catalog, desk)?;
     let set = choose_set(catalog.sets()?, name)?;
     let known = catalog.discs(set.id)?;
     let mut meant = Vec::new();

@@ -230,6 +230,7 @@ impl Bench {
             operator: &self.person,
             stop: &self.stop,
             patience: Patience::Endless,
+            turn: Patience::AtMost(std::time::Duration::ZERO),
             overwrite: false,
         }
     }
@@ -478,7 +479,7 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
         if is_told {
             let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
             let discs = (DiscNo(2), DiscNo(2));
-            GivingUp::weigh(&catalog, &staging, None, discs, None, Fate::Lost)
+            GivingUp::weigh(&catalog, &staging, None, discs, None, Fate::Lost, bench.desk())
                 .unwrap()
                 .record()
                 .unwrap();

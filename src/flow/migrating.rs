@@ -35,6 +35,7 @@ use super::piles::{Pile, look, look_in};
 use super::restoring::{RestoreRequest, fetch};
 use super::rows::KnownIn;
 use super::staging::{SetTexts, Staging};
+use super::turn::open_to_write;
 use super::whereabouts::{kept_disc, shelf_of};
 use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
@@ -77,7 +78,7 @@ pub fn migrate(
     drives: &mut Drives,
     desk: Desk,
 ) -> Result<MigrateReport, FlowError> {
-    let (mut catalog, set, last) = open(request)?;
+    let (mut catalog, set, last) = open(request, desk)?;
     needs_par2(is_protected(&set.facts), desk)?;
     let staging = Staging::open(&request.staging)?;
     let old = old_discs(request, &catalog, &set)?;
@@ -134,8 +135,11 @@ pub fn migrate(
 }
 
 /// The catalog, the set, and the snapshot whose listing the new discs bear.
-fn open(request: &MigrateRequest) -> Result<(Catalog, KnownSet, SnapshotInfo), FlowError> {
-    let catalog = Catalog::open(&request.catalog, Access::Write)?;
+fn open(
+    request: &MigrateRequest,
+    desk: Desk,
+) -> Result<(Catalog, KnownSet, SnapshotInfo), FlowError> {
+    let catalog = open_to_write(&request.catalog, desk)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     match catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) {
         Some(last) => Ok((catalog, set, last)),

@@ -24,6 +24,7 @@ pub mod keys;
 pub mod keysheet;
 pub mod ledger;
 pub mod locating;
+mod lost_staging;
 #[cfg(test)]
 mod media_tests;
 mod mending;
@@ -45,6 +46,7 @@ pub mod safety;
 pub mod signatures;
 pub mod spares;
 pub mod staging;
+pub mod turn;
 pub mod verifying;
 pub mod watching;
 pub mod whereabouts;
@@ -80,6 +82,8 @@ pub struct Desk<'a> {
     pub stop: &'a Stop,
     /// How long they wait for a medium to be inserted.
     pub patience: Patience,
+    /// How long they wait for another coldcut that works with the catalog.
+    pub turn: Patience,
     /// A rewritable medium that bears something may be asked for.
     pub overwrite: bool,
 }
@@ -91,6 +95,10 @@ pub enum FlowError {
     Stopped(#[from] Stopped),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error(
+        "another coldcut{} works with the catalog {}; nothing was changed: try again when it has ended, or wait for it with --wait", pid.map_or(String::new(), |pid| format!(" (process {pid})")), .path.display()
+    )]
+    OthersTurn { path: PathBuf, pid: Option<u32> },
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
@@ -203,6 +211,8 @@ pub enum FlowError {
     HintIsPassphrase,
     #[error("nothing is staged{0}")]
     NothingStaged(String),
+    #[error("{}", lost_staging::lost_words(*.0))]
+    StagingLost(DiscNo),
     #[error("{} cannot be told apart from the source's own files; put it elsewhere", .0.display())]
     OwnPlace(PathBuf),
     #[error("no disc of coldcut's is in {0}")]

@@ -11,7 +11,9 @@ use crate::model::rows::SnapshotRow;
 use crate::model::{DiscNo, Kind, RelPath, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
+use super::lost_staging::lost_discs;
 use super::safety::{FileSafety, Safety, assess, files};
+use super::staging::Staging;
 use super::{FlowError, choose_set};
 
 /// A catalog that is only looked at, and the set that is meant.
@@ -76,10 +78,16 @@ pub struct SetGlance {
     pub safety: Safety,
     /// Differences without content that are on no disc yet.
     pub pending_rows: u64,
+    /// Discs that are not whole in the staging area any more, and on no medium.
+    pub lost: Vec<DiscNo>,
 }
 
 /// All sets; none if there is no catalog yet.
-pub fn glance(catalog: &Path, name: Option<&SetName>) -> Result<Vec<SetGlance>, FlowError> {
+pub fn glance(
+    catalog: &Path,
+    staging: &Path,
+    name: Option<&SetName>,
+) -> Result<Vec<SetGlance>, FlowError> {
     let catalog = match Catalog::open(catalog, Access::Read) {
         Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
         opened => opened?,
@@ -90,13 +98,16 @@ pub fn glance(catalog: &Path, name: Option<&SetName>) -> Result<Vec<SetGlance>, 
     };
     let look = |set: KnownSet| -> Result<SetGlance, FlowError> {
         let discs = known_discs(&catalog, &set)?;
-        let status = catalog.status(set.id)?;
+        let lost = lost_discs(&catalog, &set, &Staging::at(staging))?;
+        let lost: Vec<DiscNo> = lost.into_iter().map(|disc| disc.number).collect();
+        let status = catalog.status_without(set.id, &lost)?;
         Ok(SetGlance {
             snapshots: finished(&catalog, &set)?,
-            safety: assess(&catalog, &set, &status, &discs)?,
+            safety: assess(&catalog, &set, &status, &discs, &lost)?,
             discs,
             status,
             pending_rows: catalog.pending_rows(set.id)?,
+            lost,
             set,
         })
     };

@@ -26,6 +26,7 @@ use super::piles::{FoundDisc, Pile, Piles};
 use super::restoring::note_problems;
 use super::rows::FromDiscs;
 use super::staging::Staging;
+use super::turn::in_turn;
 use super::{Desk, FlowError, chain};
 
 use found::Lode;
@@ -108,7 +109,7 @@ pub fn rebuild(
         return Err(piles.nothing());
     }
     let kept = kept_sets(request, &piles, desk)?;
-    let mut new = Replacement::begin(&request.catalog)?;
+    let mut new = in_turn(desk, || Replacement::begin(&request.catalog))?;
     for set in kept {
         take_over(&request.catalog, &set, request, new.catalog())?;
     }

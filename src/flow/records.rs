@@ -11,6 +11,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::Reached;
 
 use super::FlowError;
+use super::lost_staging::has_unread_copy;
 use super::staging::Staging;
 
 /// A disc that is to be burned, and all that the catalog knows of it.
@@ -102,7 +103,7 @@ impl Records for OwnCatalog<'_> {
     }
 }
 
-/// Discs that are packed and not safe yet, or lack a copy and are still staged.
+/// Discs that are staged, or on a medium that nobody read back: they are not safe yet, or lack a copy.
 pub fn waiting(
     catalog: &Catalog,
     set: &KnownSet,
@@ -112,7 +113,9 @@ pub fn waiting(
     for disc in catalog.discs(set.id)? {
         let lacks_copy = disc.state == DiscState::Verified && disc.good_copies < set.copies;
         let is_unsafe = matches!(disc.state, DiscState::Staged | DiscState::Failed);
-        if is_unsafe || lacks_copy && is_staged(catalog, set, staging, disc.number)? {
+        let is_at_hand = is_staged(catalog, set, staging, disc.number)?
+            || is_unsafe && has_unread_copy(catalog, set, disc.number)?;
+        if (is_unsafe || lacks_copy) && is_at_hand {
             waiting.push(disc);
         }
     }

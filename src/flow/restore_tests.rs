@@ -95,6 +95,7 @@ impl Bench {
             operator,
             stop,
             patience: Patience::AtMost(Duration::ZERO),
+            turn: Patience::AtMost(Duration::ZERO),
             overwrite: false,
         }
     }

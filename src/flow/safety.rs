@@ -10,6 +10,7 @@ use crate::model::{Bytes, DiscNo, Kind, RelPath, SnapshotSeq};
 use crate::port::clock::Moment;
 
 use super::FlowError;
+use super::lost_staging::lost_words;
 use super::query::KnownDisc;
 use super::spares::{Spares, spares};
 use super::whereabouts::place_of;
@@ -45,6 +46,7 @@ pub fn assess(
     set: &KnownSet,
     status: &SetStatus,
     discs: &[KnownDisc],
+    lost: &[DiscNo],
 ) -> Result<Safety, FlowError> {
     let mut safety = Safety::default();
     // Found on a medium, and nobody has read it back since.
@@ -82,6 +84,7 @@ pub fn assess(
                      known; `coldcut backup` goes on with it";
         safety.dangers.push(words.to_owned());
     }
+    safety.dangers.extend(lost.iter().map(|&disc| lost_words(disc)));
     let dangers = dangers(set, status, &safety);
     safety.dangers.extend(dangers);
     safety.dangers.extend(unread.iter().map(|disc| {

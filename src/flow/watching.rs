@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet};
 use crate::drive::{Drive, DriveError};
+use crate::model::{DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
 use crate::port::operator::Summons;
 
 use super::burning::{Drives, Station};
 use super::drilling::drill_without_keys;
 use super::insertion::{Patience, blank_words};
+use super::lost_staging::{lost_discs, lost_words};
 use super::records::waiting;
 use super::staging::Staging;
 use super::verifying::{VerifyRequest, verify_from};
@@ -57,7 +59,14 @@ pub fn watch(
 ) -> Result<WatchReport, FlowError> {
     // What is in the drive counts; nobody is asked within a step.
     let desk = Desk { patience: Patience::AtMost(Duration::ZERO), ..desk };
-    let mut watch = Watch { request, desk, report: WatchReport::default(), said: None, done: None };
+    let mut watch = Watch {
+        request,
+        desk,
+        report: WatchReport::default(),
+        said: None,
+        lost: Vec::new(),
+        done: None,
+    };
     watch.run(drives)?;
     Ok(watch.report)
 }
@@ -68,6 +77,8 @@ struct Watch<'a> {
     report: WatchReport,
     /// What was asked for last: nobody wants to read it twice.
     said: Option<String>,
+    /// Discs whose staging is gone, as far as that was told.
+    lost: Vec<(SetName, DiscNo)>,
     /// The written disc that was dealt with and still lies there.
     done: Option<String>,
 }
@@ -97,18 +108,36 @@ impl Watch<'_> {
     }
 
     /// The disc that is to be burned next, of any set.
-    fn wanted(&self) -> Result<Option<(KnownSet, DiscInfo)>, FlowError> {
+    fn wanted(&mut self) -> Result<Option<(KnownSet, DiscInfo)>, FlowError> {
         let catalog = match Catalog::open(&self.request.catalog, Access::Read) {
             Err(CatalogError::Missing { .. }) => return Ok(None),
             opened => opened?,
         };
         let staging = Staging::open(&self.request.staging)?;
         for set in catalog.sets()? {
+            self.tell_lost(&catalog, &set, &staging)?;
             if let Some(disc) = waiting(&catalog, &set, &staging)?.into_iter().next() {
                 return Ok(Some((set, disc)));
             }
         }
         Ok(None)
+    }
+
+    fn tell_lost(
+        &mut self,
+        catalog: &Catalog,
+        set: &KnownSet,
+        staging: &Staging,
+    ) -> Result<(), FlowError> {
+        for disc in lost_discs(catalog, set, staging)? {
+            let lost = (set.facts.name.clone(), disc.number);
+            if !self.lost.contains(&lost) {
+                self.desk.monitor.note(&format!("{}: {}", lost.0, lost_words(disc.number)));
+                self.report.failures += 1;
+                self.lost.push(lost);
+            }
+        }
+        Ok(())
     }
 
     fn idle(&mut self, words: &str) -> Result<(), FlowError> {

@@ -16,6 +16,7 @@ use crate::port::monitor::Reached;
 
 use super::drilling::{drill_staged, is_untried};
 use super::ledger::CatalogLedger;
+use super::lost_staging::lost_discs;
 use super::records::waiting;
 use super::staging::{SetTexts, Staging, archive_file, source_bytes};
 use super::{Desk, FlowError};
@@ -69,33 +70,19 @@ impl DiscWriter<'_> {
 
     /// Discs whose staging was deleted by hand count as never packed: their files are stored again.
     fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        for disc in catalog.discs(self.set.id)? {
-            let files: Vec<(String, u64)> = match disc.state {
-                DiscState::Burned | DiscState::Verified | DiscState::Gone => continue,
-                DiscState::Open => catalog
-                    .archives_of_disc(self.set.id, disc.number)?
-                    .iter()
-                    .map(|archive| (archive_file(archive).path, archive.size.0))
-                    .collect(),
-                DiscState::Staged | DiscState::Failed => catalog
-                    .disc_files(self.set.id, disc.number)?
-                    .into_iter()
-                    .map(|file| (file.path, file.size.0))
-                    .collect(),
-            };
-            if !self.staging.holds(self.set, disc.number, &files) {
-                self.desk.monitor.note(&format!(
-                    "disc {} is not whole in the staging area any more; its files are stored again",
-                    disc.number
-                ));
-                catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
-                self.staging.remove(self.set, disc.number)?;
-            } else if disc.state != DiscState::Open {
-                // A run that was killed may have left them.
-                self.staging.drop_rows(self.set, disc.number)?;
-            }
+        for disc in lost_discs(catalog, self.set, self.staging)? {
+            self.desk.monitor.note(&format!(
+                "disc {} is not whole in the staging area any more; its files are stored again",
+                disc.number
+            ));
+            catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
+            self.staging.remove(self.set, disc.number)?;
         }
-        Ok(())
+        // A run that was killed may have left the rows of a closed disc.
+        let discs = catalog.discs(self.set.id)?;
+        let closed =
+            discs.iter().filter(|d| matches!(d.state, DiscState::Staged | DiscState::Failed));
+        closed.map(|disc| disc.number).try_for_each(|n| self.staging.drop_rows(self.set, n))
     }
 
     /// Tries what a run before left, unless it did so itself.

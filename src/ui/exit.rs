@@ -9,6 +9,8 @@ pub enum Exit {
     Interrupted(i32),
     /// The command line cannot be understood; nothing was looked at.
     Usage,
+    /// Another coldcut is at work; nothing was begun.
+    Busy,
     /// The command could not do its work at all.
     Failed,
     /// A disc that is needed never came.
@@ -26,6 +28,7 @@ impl Exit {
             // POSIX shells say 128 + signal; signal numbers are below 128.
             Exit::Interrupted(signal) => 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
             Exit::Usage => 2,
+            Exit::Busy => 6,
             Exit::Failed => 1,
             Exit::DiscMissing => 4,
             Exit::Damage => 5,
@@ -43,11 +46,12 @@ impl Exit {
         match self {
             Exit::Interrupted(_) => 0,
             Exit::Usage => 1,
-            Exit::Failed => 2,
-            Exit::DiscMissing => 3,
-            Exit::Damage => 4,
-            Exit::Incomplete => 5,
-            Exit::Done => 6,
+            Exit::Busy => 2,
+            Exit::Failed => 3,
+            Exit::DiscMissing => 4,
+            Exit::Damage => 5,
+            Exit::Incomplete => 6,
+            Exit::Done => 7,
         }
     }
 }
@@ -62,10 +66,11 @@ impl From<Exit> for ExitCode {
 mod tests {
     use super::*;
 
-    const IN_ORDER: [(Exit, u8); 8] = [
+    const IN_ORDER: [(Exit, u8); 9] = [
         (Exit::Interrupted(2), 130),
         (Exit::Interrupted(15), 143),
         (Exit::Usage, 2),
+        (Exit::Busy, 6),
         (Exit::Failed, 1),
         (Exit::DiscMissing, 4),
         (Exit::Damage, 5),

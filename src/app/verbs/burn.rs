@@ -14,9 +14,12 @@ pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
     let mut drives = open_dest(room, &args.dest, &args.burning)?;
     let name = room.common.name.as_ref();
     let desk = room.desk_for(&args.burning);
-    let burned = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, desk)?;
+    let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, desk)?;
     room.reporter.rest();
-    for disc in &burned {
+    if report.burned.is_empty() && report.lost.is_empty() && !room.common.quiet {
+        room.screen.say("nothing is staged");
+    }
+    for disc in &report.burned {
         let size = disc.image.unwrap_or_default();
         if !room.common.quiet {
             room.screen.say(&format!("disc {}: {size}, burned and verified", disc.number));
@@ -25,5 +28,5 @@ pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
             serde_json::json!({"event": "burned", "disc": disc.number.0, "size": size.bytes().0});
         room.screen.object(&object)?;
     }
-    Ok(Exit::Done)
+    Ok(if report.lost.is_empty() { Exit::Done } else { Exit::Incomplete })
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::app::{Room, RunError};
 use crate::catalog::Catalog;
 use crate::cli::args::{Catalog as Args, CatalogWork};
-use crate::flow::FlowError;
 use crate::flow::rebuilding::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
+use crate::flow::turn::in_turn;
 use crate::model::DiscNo;
 use crate::model::disc::listed;
 use crate::port::monitor::Monitor;
@@ -127,7 +127,7 @@ fn object(set: &RebuiltSet) -> serde_json::Value {
 
 fn run_restore_last(room: &Room) -> Result<Exit, RunError> {
     let path = room.around.catalog(&room.common)?;
-    let aside = Catalog::restore_last(&path).map_err(FlowError::from)?;
+    let aside = in_turn(room.desk(), || Catalog::restore_last(&path))?;
     room.screen.say(&format!(
         "{} is as it was after the last run that ended well. Discs that were burned since are not \
          in it: if `coldcut backup` names any, make the catalog anew from the discs, with `coldcut \

@@ -11,7 +11,7 @@ pub fn run(room: &Room, args: Locate) -> Result<Exit, RunError> {
     let name = room.common.name.as_ref();
     let discs = (args.disc.first, args.disc.last);
     let place = args.place.trim();
-    let (set, located) = locate(&catalog, name, discs, args.copy, place)?;
+    let (set, located) = locate(&catalog, name, discs, args.copy, place, room.desk())?;
     room.reporter.rest();
     for (disc, copy) in located {
         let set = &set.facts.name;

@@ -25,7 +25,7 @@ pub fn run(room: &Room, args: Status) -> Result<Exit, RunError> {
     }
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
-    let sets = glance(&catalog, room.common.name.as_ref())?;
+    let sets = glance(&catalog, &staging, room.common.name.as_ref())?;
     let lines: Vec<StatusLine> = sets.into_iter().map(status_line).collect();
     let places = Places { catalog_exists: catalog.exists(), catalog, staging };
     print_status(&room.screen, &places, &lines, Moment::now())?;
@@ -69,7 +69,9 @@ fn file_line(file: FileSafety, now: Moment) -> FileSafetyLine {
 /// The blank for the first disc that waits.
 fn wanted(glance: &SetGlance) -> Option<String> {
     use crate::catalog::DiscState::{Failed, Staged};
-    let first = glance.discs.iter().find(|disc| matches!(disc.info.state, Staged | Failed))?;
+    let first = glance.discs.iter().find(|disc| {
+        matches!(disc.info.state, Staged | Failed) && !glance.lost.contains(&disc.info.number)
+    })?;
     Some(blank_words(&glance.set.facts.name, &first.info))
 }
 
