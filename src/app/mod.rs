@@ -17,11 +17,14 @@ use crate::flow::keys::{KeyRing, Named, Needless};
 use crate::flow::{Desk, FlowError, chain};
 use crate::port::files::{give_to_owner_of_place, is_for_want_of_room};
 use crate::port::monitor::Monitor;
-use crate::port::stop::Stop;
+use crate::port::stop::{Stop, Stopped};
 use crate::ui::ask::Person;
 use crate::ui::exit::Exit;
 use crate::ui::progress::{Reporter, Show};
 use crate::ui::screen::Screen;
+
+const MAKE_ROOM: &str =
+    "make room there, and run the same command again: what was finished is kept";
 
 /// What every verb works with.
 pub struct Room {
@@ -159,7 +162,12 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
     let room = Room {
         around: Surroundings::read(),
         reporter: Reporter::new(screen.clone(), Show::choose(common.quiet)),
-        person: Person::new(screen.clone(), common.yes, stop.clone()),
+        person: Person::new(
+            screen.clone(),
+            common.yes,
+            common.wait.unwrap_or(Patience::Endless),
+            stop.clone(),
+        ),
         screen,
         common,
         stop,
@@ -167,28 +175,40 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
     let done = dispatch(&room, verb);
     room.reporter.rest();
     room.leave_to_owner();
-    match done {
-        Ok(exit) => exit,
-        Err(error) => {
-            // A signal ends every wait: what failed because of it is not what went wrong.
-            let exit = match room.stop.check() {
-                Err(stopped) => Exit::Interrupted(stopped.0),
-                Ok(()) => exit_of(&error),
-            };
-            room.screen.say(&format!("coldcut: {}", chain(&error)));
-            if is_for_want_of_room(&error) {
-                room.screen.say(
-                    "coldcut: make room there, and run the same command again: what was finished \
-                     is kept",
-                );
-            }
-            if let Exit::Interrupted(_) = exit {
-                room.screen
-                    .say("coldcut: what was finished is kept; the next run goes on from there");
-            }
-            exit
-        }
+    // A signal ends every wait: what failed, or was left undone, because of it is not what happened.
+    let signal = room.stop.check().err();
+    let exit = match (&done, signal) {
+        (_, Some(stopped)) => Exit::Interrupted(stopped.0),
+        (Ok(exit), None) => *exit,
+        (Err(error), None) => exit_of(error),
+    };
+    for words in last_words(&done, signal, room.person.was_interrupted()) {
+        room.screen.say(&format!("coldcut: {words}"));
     }
+    exit
+}
+
+/// Why the run ended as it did, if it is not simply done, and what to do about it.
+fn last_words(
+    done: &Result<Exit, RunError>,
+    signal: Option<Stopped>,
+    at_a_prompt: bool,
+) -> Vec<String> {
+    let mut words = Vec::new();
+    match (done, signal) {
+        (Err(error), _) if !at_a_prompt => {
+            words.push(chain(error));
+            if is_for_want_of_room(error) {
+                words.push(MAKE_ROOM.to_owned());
+            }
+        }
+        (_, Some(stopped)) => words.push(stopped.to_string()),
+        (_, None) => {}
+    }
+    if signal.is_some() {
+        words.push("what was finished is kept; the next run goes on from there".to_owned());
+    }
+    words
 }
 
 fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {

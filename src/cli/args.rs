@@ -114,8 +114,9 @@ pub struct Common {
     /// Say only what goes wrong
     #[arg(long, help_heading = "Options of every command")]
     pub quiet: bool,
-    /// Wait so long for a disc to be inserted, or for another coldcut to end: 90s, 10m, 2h, or
-    /// `forever` [default: for discs forever at a terminal and as a service, else 0s]
+    /// Wait so long for a disc to be inserted, for an answer, or for another coldcut to end: 90s,
+    /// 10m, 2h, or `forever` [default: for discs and answers forever at a terminal, for discs as
+    /// a service, too; else 0s]
     #[arg(long, value_name = "TIME", value_parser = values::patience)]
     #[arg(help_heading = "Options of every command")]
     pub wait: Option<Patience>,

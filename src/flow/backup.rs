@@ -265,7 +265,7 @@ impl Run<'_> {
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);
         let must = first && (compared.differs() || !queue.is_empty()) || self.request.flush;
-        Ok(PackWork { seq, queue, begun, rehashed, must, load: compared.load.bytes, ahead })
+        Ok(PackWork { seq, queue, begun, rehashed, must, load: compared.load.span, ahead })
     }
 
     /// Whether staging has room for the disc that is burned and for the next one, too.

@@ -278,6 +278,7 @@ impl<'a> Comparer<'a> {
         self.note_name(&entry, Some(ticket));
         self.result.load.files += 1;
         self.result.load.bytes += content_bytes(&entry);
+        self.result.load.span += entry.size;
         if !is_new {
             return Ok(());
         }

@@ -17,7 +17,7 @@ use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Entry, RelPath, SetName};
 use crate::pack::filler::Config;
-use crate::pack::queue::{Queue, content_bytes};
+use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
 use crate::port::files::{make_private_dir, unless_missing};
 use crate::port::monitor::{Phase, Trouble};
@@ -320,7 +320,7 @@ impl Moving<'_> {
             match source.look_again(&one.row.path) {
                 Ok(found) => {
                     let entry = to_pack(one.row, &found);
-                    bytes += content_bytes(&entry);
+                    bytes += entry.size;
                     queue.push(&entry);
                 }
                 // The restore has said why.

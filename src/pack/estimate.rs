@@ -10,6 +10,8 @@ pub struct Load {
     pub files: u64,
     /// Bytes of content, holes not counted.
     pub bytes: u64,
+    /// Bytes that are to be passed, holes counted: hashing them takes its time.
+    pub span: u64,
     /// Paths in the whole snapshot: they are listed, changed or not.
     pub paths: u64,
 }
@@ -95,7 +97,12 @@ mod tests {
 
     #[test]
     fn a_terabyte_needs_forty_one_discs_of_25_gb_and_staging_for_one() {
-        let load = Load { files: 200_000, bytes: 1_000_000_000_000, paths: 200_000 };
+        let load = Load {
+            files: 200_000,
+            bytes: 1_000_000_000_000,
+            span: 1_000_000_000_000,
+            paths: 200_000,
+        };
         let list = estimate(&load, BD25, 1 << 30);
         assert!((40..=42).contains(&list.discs), "{list:?}");
         assert!(list.staging < Bytes(27_000_000_000), "{list:?}");
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_small_load_needs_little_staging() {
-        let load = Load { files: 10, bytes: 1_000_000, paths: 10 };
+        let load = Load { files: 10, bytes: 1_000_000, span: 1_000_000, paths: 10 };
         let list = estimate(&load, BD25, 1 << 30);
         assert_eq!(list.discs, 1);
         assert!(list.staging < Bytes(4_000_000), "{list:?}");

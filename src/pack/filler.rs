@@ -283,7 +283,10 @@ impl<'a> Filler<'a> {
         let Walked { entry, links, tries } = walked;
         let Opened { reading, settled, compressible } = match opened {
             Ok(opened) => opened,
-            Err(error) => return self.unreadable(&entry, &links, &words(&error), ledger),
+            Err(error) => {
+                self.count(entry.size);
+                return self.unreadable(&entry, &links, &words(&error), ledger);
+            }
         };
         if !settled && tries < TRIES {
             self.again.push(Work::File { entry, links, tries: tries + 1 });
@@ -318,11 +321,15 @@ impl<'a> Filler<'a> {
         if !ledger.knows_size(size) && !self.sizes_now.contains(&size) {
             return Ok(None);
         }
-        let stop = self.config.stop;
         let digest = reading
-            .digest_ahead(|| stop.check().is_ok())
+            .digest_ahead(|at| {
+                self.config.stop.check()?;
+                ledger.breathe().map_err(PackError::Ledger)?;
+                self.report_ahead(at);
+                Ok(())
+            })
+            .map_err(Known::Stop)?
             .map_err(|error| Known::Failed(words(&error)))?;
-        stop.check().map_err(|stopped| Known::Stop(stopped.into()))?;
         let Some(digest) = digest else { return Ok(None) };
         let known = self.unsealed.contains(&digest)
             || ledger.knows(&digest, size).map_err(|e| Known::Stop(PackError::Ledger(e)))?;
@@ -427,10 +434,14 @@ impl<'a> Filler<'a> {
     }
 
     pub(super) fn report(&self) {
+        self.report_ahead(0);
+    }
+
+    /// Tells of so many bytes more, of a file that may have to be read once more.
+    fn report_ahead(&self, more: u64) {
         let open: u64 = self.builders.iter().flatten().map(ArchiveBuilder::bound).sum();
-        self.config
-            .monitor
-            .progress(Progress { done: self.done, written: Some(self.written + open) });
+        let (done, written) = (self.done + more, Some(self.written + open));
+        self.config.monitor.progress(Progress { done, written });
     }
 
     /// Entries without content that found no archive to go into: they stay rows.

@@ -9,6 +9,7 @@ use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
 use crate::model::{ArchiveNo, Digest, Entry, Kind, RelPath};
 
 use super::filler::{Current, Filler, Lane, Put};
+use super::reader::Block;
 use super::space::growth_of;
 use super::{Ledger, PackError, PackedMember};
 
@@ -235,12 +236,15 @@ impl Filler<'_> {
         let read = current.reading.read_slice(at, len, &mut |block| {
             stop.check()?;
             ledger.breathe().map_err(PackError::Ledger)?;
-            *done += block.len() as u64;
+            *done += block.len();
             monitor.progress(crate::port::monitor::Progress {
                 done: *done,
                 written: Some(written + builder.bound()),
             });
-            builder.write_long(block)
+            match block {
+                Block::Data(data) => builder.write_long(data),
+                Block::Hole(_) => Ok(()),
+            }
         })?;
         if read.is_ok() {
             builder.write_long(&vec![0; padding(data)])?;
@@ -259,7 +263,7 @@ impl Filler<'_> {
         self.unsealed.insert(digest);
         self.end_split(current, note);
         if current.reading.whole().is_some() {
-            self.count(current.reading.data_bytes());
+            self.count(current.reading.size());
         }
         for link in std::mem::take(&mut current.links) {
             // A link that meets the edge stays a row: SNAPSHOT has it.

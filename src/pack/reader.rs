@@ -12,6 +12,23 @@ use crate::scan::content::{OpenFile, ReadError, Source};
 /// How much is read at once.
 const BLOCK: usize = 256 << 10;
 
+/// The next bytes of a file.
+#[derive(Clone, Copy, Debug)]
+pub enum Block<'a> {
+    Data(&'a [u8]),
+    /// So many zeros that the file system does not store.
+    Hole(u64),
+}
+
+impl Block<'_> {
+    pub fn len(&self) -> u64 {
+        match self {
+            Block::Data(data) => data.len() as u64,
+            Block::Hole(zeros) => *zeros,
+        }
+    }
+}
+
 /// A file that is being packed. Small ones are held whole, so that they are read once even where
 /// their hash decides what becomes of them.
 pub struct Reading {
@@ -88,25 +105,29 @@ impl Reading {
     }
 
     /// Reads the file through once for its digest alone: where the same content may be stored already.
-    pub fn digest_ahead(&self, mut check: impl FnMut() -> bool) -> io::Result<Option<Digest>> {
+    /// `pass` hears how far it is, and may end it.
+    pub fn digest_ahead(
+        &self,
+        mut pass: impl FnMut(u64) -> Result<(), super::PackError>,
+    ) -> Result<io::Result<Option<Digest>>, super::PackError> {
         if let Some(digest) = self.digest() {
-            return Ok(Some(digest));
+            return Ok(Ok(Some(digest)));
         }
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; BLOCK];
         let mut at = 0;
         while at < self.entry.size {
-            if !check() {
-                return Ok(None);
-            }
+            pass(at)?;
             let take = (self.entry.size - at).min(BLOCK as u64) as usize;
-            if read_full(&self.file, &mut buffer[..take], at)? < take {
-                return Ok(None);
+            match read_full(&self.file, &mut buffer[..take], at) {
+                Err(error) => return Ok(Err(error)),
+                Ok(got) if got < take => return Ok(Ok(None)),
+                Ok(_) => {}
             }
             hasher.update(&buffer[..take]);
             at += take as u64;
         }
-        Ok(Some(Digest(hasher.finalize().into())))
+        Ok(Ok(Some(Digest(hasher.finalize().into()))))
     }
 
     /// Whether compressing this file is worth the time.
@@ -119,13 +140,14 @@ impl Reading {
         Ok(is_worth_compressing(&slices))
     }
 
-    /// Hands out the data (no holes) of `len` bytes from `from`, in order, and hashes them; returns
-    /// the digest of these `len` bytes, holes as zeros. Calls must follow each other through the file.
+    /// Hands out `len` bytes from `from`, in order, block by block, and hashes them; returns the
+    /// digest of these `len` bytes, holes as zeros. Calls must follow each other through the file.
+    /// Hashing the zeros of a hole takes its time, too: `sink` hears of them as they pass.
     pub fn read_slice(
         &mut self,
         from: u64,
         len: u64,
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), super::PackError>,
+        sink: &mut dyn FnMut(Block) -> Result<(), super::PackError>,
     ) -> Result<io::Result<Digest>, super::PackError> {
         let map = self.slice(from, len);
         let is_all = from == 0 && len == self.entry.size;
@@ -135,7 +157,7 @@ impl Reading {
         let mut slice = SliceHasher { all, own: Sha256::new(), at: from };
         let mut buffer = vec![0; BLOCK];
         for &(offset, length) in map.regions() {
-            slice.zeros(from + offset);
+            slice.zeros(from + offset, sink)?;
             let (mut at, end) = (from + offset, from + offset + length);
             while at < end {
                 let take = (end - at).min(BLOCK as u64) as usize;
@@ -145,11 +167,11 @@ impl Reading {
                     Ok(_) => {}
                 }
                 slice.data(&buffer[..take]);
-                sink(&buffer[..take])?;
+                sink(Block::Data(&buffer[..take]))?;
                 at += take as u64;
             }
         }
-        slice.zeros(from + len);
+        slice.zeros(from + len, sink)?;
         let own = slice.own;
         if !held && is_all {
             self.hasher = own.clone();
@@ -197,12 +219,18 @@ impl SliceHasher<'_> {
         self.at += data.len() as u64;
     }
 
-    fn zeros(&mut self, until: u64) {
-        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    fn zeros(
+        &mut self,
+        until: u64,
+        sink: &mut dyn FnMut(Block) -> Result<(), super::PackError>,
+    ) -> Result<(), super::PackError> {
+        static ZEROS: [u8; BLOCK] = [0; BLOCK];
         while self.at < until {
             let take = (until - self.at).min(ZEROS.len() as u64) as usize;
             self.data(&ZEROS[..take]);
+            sink(Block::Hole(take as u64))?;
         }
+        Ok(())
     }
 }
 

@@ -34,14 +34,36 @@ pub fn keep_freed_memory() {
     }
 }
 
-/// Asks the run to stop on Ctrl-C, SIGTERM or a lost terminal.
+/// Asks the run to stop on Ctrl-C, SIGTERM or a lost terminal. What whoever started us ignores,
+/// stays ignored: `nohup`, and a shell's `command &` in a script, mean that.
 pub fn stop_on_signals(stop: &Stop) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let heard: Vec<i32> = [SIGINT, SIGTERM, SIGHUP]
+        .into_iter()
+        .filter(|&signal| signal == SIGTERM || !is_ignored(signal))
+        .collect();
+    let mut signals = Signals::new(heard)?;
     let stop = stop.clone();
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
-            stop.ask(signal);
+            match signal {
+                SIGHUP => stop.hang_up(signal),
+                _ => stop.ask(signal),
+            }
         }
     })?;
     Ok(())
+}
+
+/// Whether this signal was set to be ignored; what cannot be found out is not.
+fn is_ignored(signal: i32) -> bool {
+    let mut now = std::mem::MaybeUninit::<nix::libc::sigaction>::zeroed();
+    // SAFETY: sigaction(2) without a new action changes nothing; it writes the present one to a
+    // struct of its own type, of which all zeros are a valid value.
+    let now = unsafe {
+        if nix::libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr()) != 0 {
+            return false;
+        }
+        now.assume_init()
+    };
+    now.sa_sigaction == nix::libc::SIG_IGN
 }

@@ -1,23 +1,36 @@
 //! The wish to stop: set by a signal, asked for between steps.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 /// Shared by all threads of a run.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<Wish>);
+#[derive(Clone, Debug)]
+pub struct Stop {
+    wish: Arc<Wish>,
+    /// So many asks are needed before this one stops anybody.
+    from: u32,
+}
 
 #[derive(Debug, Default)]
 struct Wish {
-    /// 0: go on; else the number of the signal that asked to stop.
+    /// 0: go on; else the number of the signal that asked to stop first.
     signal: AtomicI32,
     asks: AtomicU32,
+    /// A terminal that goes away tells so more than once, and a session that is closed sends
+    /// SIGTERM beside it: all that is one wish.
+    hung_up: AtomicBool,
 }
 
 /// The run was asked to stop by this signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted")]
 pub struct Stopped(pub i32);
+
+impl Default for Stop {
+    fn default() -> Stop {
+        Stop { wish: Arc::default(), from: 1 }
+    }
+}
 
 impl Stop {
     pub fn new() -> Stop {
@@ -26,20 +39,62 @@ impl Stop {
 
     /// Asks everybody to stop at the next safe place.
     pub fn ask(&self, signal: i32) {
-        self.0.signal.store(signal, Ordering::SeqCst);
-        self.0.asks.fetch_add(1, Ordering::SeqCst);
+        let _ = self.wish.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+        self.wish.asks.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The same because the terminal went away: however often that is told, it is never the second
+    /// time that somebody asks.
+    pub fn hang_up(&self, signal: i32) {
+        let _ = self.wish.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+        self.wish.hung_up.store(true, Ordering::SeqCst);
     }
 
     /// How often somebody asked: a burn goes on after the first time.
     pub fn asks(&self) -> u32 {
-        self.0.asks.load(Ordering::SeqCst)
+        let asks = self.wish.asks.load(Ordering::SeqCst);
+        asks.max(u32::from(self.wish.hung_up.load(Ordering::SeqCst)))
+    }
+
+    /// The same wish for a work that is finished first: only the second time stops it.
+    pub fn insisted(&self) -> Stop {
+        Stop { wish: self.wish.clone(), from: 2 }
     }
 
     /// `Err` once somebody asked. Long loops call this for each file or block.
     pub fn check(&self) -> Result<(), Stopped> {
-        match self.0.signal.load(Ordering::Relaxed) {
+        match self.wish.signal.load(Ordering::Relaxed) {
             0 => Ok(()),
+            _ if self.from > 1 && self.asks() < self.from => Ok(()),
             signal => Err(Stopped(signal)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_finished_first_stops_at_the_second_ask() {
+        let stop = Stop::new();
+        let burn = stop.insisted();
+        stop.ask(2);
+        assert_eq!(stop.check(), Err(Stopped(2)));
+        assert_eq!(burn.check(), Ok(()));
+        stop.ask(15);
+        assert_eq!(burn.check(), Err(Stopped(2)), "the first signal is the one that is told");
+    }
+
+    #[test]
+    fn a_terminal_that_goes_away_asks_once_however_often_it_is_told() {
+        let stop = Stop::new();
+        stop.hang_up(1);
+        stop.hang_up(1);
+        stop.ask(15);
+        assert_eq!((stop.asks(), stop.check()), (1, Err(Stopped(1))));
+        assert_eq!(stop.insisted().check(), Ok(()));
+        stop.ask(15);
+        assert_eq!(stop.insisted().check(), Err(Stopped(1)));
     }
 }

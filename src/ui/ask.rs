@@ -1,57 +1,94 @@
 //! The person at the terminal, or the lack of one. Stands apart from the screen because a question
 //! must never be asked where nobody can answer: a service would wait for ever.
 
+use super::keyboard::{Keyboard, Line, Silence, Terminal};
 use super::screen::Screen;
+use crate::flow::insertion::Patience;
+use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator, Secret, Summons};
 use crate::port::stop::Stop;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Where answers come from.
-trait Keyboard: Send + Sync {
-    /// A line without its end; `None` at the end of input or when the run is to stop.
-    fn line(&self) -> Option<String>;
-    /// A line that is not shown; `None` where that is not possible, or at the end of input.
-    fn secret(&self, prompt: &str) -> Option<String>;
-}
+const NO_ANSWER: &str = "nobody answered within --wait: that counts as no";
 
 pub struct Person {
     screen: Arc<Screen>,
     yes: bool,
     keyboard: Option<Box<dyn Keyboard>>,
+    interrupted: AtomicBool,
 }
 
 impl Person {
     /// Somebody is there if both stdin and stderr are terminals. `yes` answers confirmations,
-    /// whether somebody is there or not.
-    pub fn new(screen: Arc<Screen>, yes: bool, stop: Stop) -> Person {
+    /// whether somebody is there or not. Each question is answered within `patience`, or with no.
+    pub fn new(screen: Arc<Screen>, yes: bool, patience: Patience, stop: Stop) -> Person {
         let there = io::stdin().is_terminal() && io::stderr().is_terminal();
-        let keyboard = there.then(|| Box::new(Terminal { stop }) as Box<dyn Keyboard>);
-        Person { screen, yes, keyboard }
+        let keyboard = there.then(|| Box::new(Terminal { stop, patience }) as Box<dyn Keyboard>);
+        Person { screen, yes, keyboard, interrupted: AtomicBool::new(false) }
     }
 
     pub fn is_there(&self) -> bool {
         self.keyboard.is_some()
     }
 
+    /// Whether a signal ended a question: what the run made of the missing answer is not what
+    /// happened.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
     /// Asks, and judges the line by `judge`.
     fn ask(&self, question: &str, judge: impl Fn(&str) -> Answer) -> Answer {
         let Some(keyboard) = &self.keyboard else { return Answer::NobodyThere };
-        let line = self.screen.ask(question, || keyboard.line());
-        line.map_or(Answer::NobodyThere, |line| judge(line.trim()))
+        match self.heed(self.screen.ask(question, || keyboard.line())) {
+            // A line that is not UTF-8 answers nothing.
+            Ok(line) => judge(std::str::from_utf8(&line).unwrap_or_default().trim()),
+            Err(silence) => {
+                // The cursor stands behind the question.
+                self.screen.say("");
+                self.answer_of(silence)
+            }
+        }
+    }
+
+    fn answer_of(&self, silence: Silence) -> Answer {
+        match silence {
+            Silence::TooLate => {
+                self.screen.say(NO_ANSWER);
+                Answer::No
+            }
+            Silence::End | Silence::Stopped => Answer::NobodyThere,
+        }
+    }
+
+    fn heed(&self, line: Result<Line, Silence>) -> Result<Line, Silence> {
+        if let Err(Silence::Stopped) = line {
+            self.interrupted.store(true, Ordering::SeqCst);
+        }
+        line
+    }
+
+    fn secret(&self, keyboard: &dyn Keyboard, prompt: &str) -> Option<Secret> {
+        match self.heed(keyboard.secret(prompt)) {
+            Ok(line) => Some(Secret::new(line.to_vec())),
+            Err(Silence::TooLate) => {
+                self.screen.put(NO_ANSWER);
+                None
+            }
+            Err(Silence::End | Silence::Stopped) => None,
+        }
     }
 
     fn passphrase_twice(&self, keyboard: &dyn Keyboard, prompt: &str) -> Option<Secret> {
         loop {
-            let first = Secret::new(keyboard.secret(&format!("{prompt}: "))?.into_bytes());
+            let first = self.secret(keyboard, &format!("{prompt}: "))?;
             if first.bytes().is_empty() {
                 self.screen.put("A passphrase cannot be empty.");
                 continue;
             }
-            let second = Secret::new(keyboard.secret("Once more: ")?.into_bytes());
+            let second = self.secret(keyboard, "Once more: ")?;
             if first.bytes() == second.bytes() {
                 return Some(first);
             }
@@ -92,47 +129,12 @@ impl Operator for Person {
 
     fn passphrase(&self, prompt: &str, twice: bool) -> Option<Secret> {
         let keyboard = self.keyboard.as_deref()?;
+        // A hint is what somebody typed once; it may hold anything.
+        let prompt = shown(prompt.as_bytes()).to_string();
         self.screen.aside(|| match twice {
-            true => self.passphrase_twice(keyboard, prompt),
-            false => Some(Secret::new(keyboard.secret(&format!("{prompt}: "))?.into_bytes())),
+            true => self.passphrase_twice(keyboard, &prompt),
+            false => self.secret(keyboard, &format!("{prompt}: ")),
         })
-    }
-}
-
-struct Terminal {
-    stop: Stop,
-}
-
-impl Terminal {
-    /// Waits for a line or for the wish to stop. A read would be restarted after Ctrl-C, as signal
-    /// handlers ask for; `poll` never is (signal(7)).
-    fn ready(&self) -> bool {
-        let stdin = io::stdin();
-        loop {
-            if self.stop.check().is_err() {
-                return false;
-            }
-            let mut descriptors = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-            // The signal may come just before `poll`; half a second later it is seen.
-            match poll(&mut descriptors, PollTimeout::from(500u16)) {
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return true,
-                Err(_) => return false,
-            }
-        }
-    }
-}
-
-impl Keyboard for Terminal {
-    fn line(&self) -> Option<String> {
-        let mut line = String::new();
-        let read = self.ready().then(|| io::stdin().read_line(&mut line))?;
-        // 0 bytes: the end of input. A line that is not UTF-8 answers nothing.
-        (read.ok()? > 0).then_some(line)
-    }
-
-    fn secret(&self, prompt: &str) -> Option<String> {
-        rpassword::prompt_password(prompt).ok()
     }
 }
 
@@ -146,11 +148,14 @@ mod tests {
     struct Typist(Mutex<Vec<&'static str>>);
 
     impl Keyboard for Typist {
-        fn line(&self) -> Option<String> {
+        fn line(&self) -> Result<Line, Silence> {
             let mut lines = self.0.lock().unwrap();
-            (!lines.is_empty()).then(|| lines.remove(0).to_owned())
+            match lines.is_empty() {
+                true => Err(Silence::End),
+                false => Ok(Line::new(lines.remove(0).as_bytes().to_vec())),
+            }
         }
-        fn secret(&self, _: &str) -> Option<String> {
+        fn secret(&self, _: &str) -> Result<Line, Silence> {
             self.line()
         }
     }
@@ -158,7 +163,8 @@ mod tests {
     fn person(yes: bool, lines: &[&'static str]) -> (Person, Paper) {
         let (screen, people, _) = screen(false);
         let keyboard: Box<dyn Keyboard> = Box::new(Typist(Mutex::new(lines.to_vec())));
-        (Person { screen, yes, keyboard: Some(keyboard) }, people)
+        let interrupted = AtomicBool::new(false);
+        (Person { screen, yes, keyboard: Some(keyboard), interrupted }, people)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// How a run ended. One run, one code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Stopped by this signal: 130 for SIGINT, 143 for SIGTERM.
+    /// Stopped by this signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
     Interrupted(i32),
     /// The command line cannot be understood; nothing was looked at.
     Usage,
@@ -69,6 +69,7 @@ mod tests {
     const IN_ORDER: [(Exit, u8); 9] = [
         (Exit::Interrupted(2), 130),
         (Exit::Interrupted(15), 143),
+        (Exit::Interrupted(1), 129),
         (Exit::Usage, 2),
         (Exit::Busy, 6),
         (Exit::Failed, 1),

@@ -4,11 +4,14 @@
 pub mod ask;
 pub mod drives;
 pub mod exit;
+mod keyboard;
 pub mod keysheet;
 pub mod lines;
 pub mod media;
+mod pace;
 pub mod progress;
 pub mod safety;
 pub mod screen;
 pub mod summary;
 pub mod table;
+mod terminal;

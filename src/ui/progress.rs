@@ -2,6 +2,7 @@
 //! The engine reports to [`Monitor`] and does not know which of these listens. Works that go on
 //! side by side have a reporter each, and share the screen.
 
+use super::pace::Pace;
 use super::screen::{Screen, locked};
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
@@ -54,9 +55,7 @@ const PACKING: &str = "packing";
 struct Running {
     phase: Phase,
     progress: Progress,
-    began: Moment,
-    /// Done before this phase began.
-    before: u64,
+    pace: Pace,
     lined: Moment,
     told: Moment,
     /// Something came in since the last event.
@@ -94,11 +93,12 @@ impl Reporter {
 
     fn begin(&self, phase: &Phase, now: Moment) -> Running {
         let bar = (self.show == Show::Bar).then(|| self.screen.add_bar(new_bar(phase)));
+        // A count that goes on begins where the disc before left it.
+        let before = if phase.what == PACKING { self.packed.load(Ordering::Relaxed) } else { 0 };
         Running {
             phase: phase.clone(),
             progress: Progress::default(),
-            began: now,
-            before: if phase.what == PACKING { self.packed.load(Ordering::Relaxed) } else { 0 },
+            pace: Pace::from(now, before),
             lined: now,
             told: now,
             news: false,
@@ -108,6 +108,7 @@ impl Reporter {
 
     fn advance(&self, running: &mut Running, progress: Progress, now: Moment) {
         running.progress = progress;
+        running.pace.note(now, progress.done);
         running.news = true;
         if let Some(bar) = &running.bar {
             bar.set_position(progress.done);
@@ -129,8 +130,7 @@ impl Reporter {
 
 impl Running {
     fn line(&self, now: Moment) -> String {
-        let seconds = u64::try_from(now.0 - self.began.0).unwrap_or(0);
-        let rate = self.progress.done.saturating_sub(self.before).checked_div(seconds);
+        let rate = self.pace.rate(now, self.progress.done);
         progress_line(&self.phase, self.progress, rate, self.bar.is_none())
     }
 }
@@ -203,7 +203,7 @@ fn word(reached: Reached) -> &'static str {
 }
 
 fn new_bar(phase: &Phase) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(phase.total, ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(phase.total, ProgressDrawTarget::hidden());
     let template = match phase.total {
         Some(_) => "[{bar:8}] {wide_msg}",
         None => "{spinner} {wide_msg}",

@@ -3,6 +3,7 @@
 //!
 //! A question may stay open for hours while a disc burns: nobody who reports waits for its answer.
 
+use super::terminal;
 use crate::model::path::shown;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde_json::Value;
@@ -51,7 +52,7 @@ impl Screen {
 
     pub fn over(people: Stream, results: Stream, json: bool) -> Screen {
         let people = Mutex::new(People { stream: people, question: None });
-        let bars = MultiProgress::new();
+        let bars = MultiProgress::with_draw_target(terminal::target());
         Screen { people, results: results.into(), json, bars, asking: Mutex::new(()) }
     }
 
@@ -90,7 +91,7 @@ impl Screen {
         self.open(Some(shown(question.as_bytes()).to_string()));
         let answer = answer();
         self.open(None);
-        self.bars.set_draw_target(ProgressDrawTarget::stderr());
+        self.bars.set_draw_target(terminal::target());
         answer
     }
 

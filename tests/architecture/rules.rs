@@ -29,7 +29,7 @@ const GUARDED: [(&[&str], &[&str], &str); 14] = [
     (&["rusqlite"], &["catalog"], "only catalog speaks SQL"),
     (&["sequoia_openpgp"], &["codec"], "only codec speaks OpenPGP"),
     (&["indicatif"], &["ui"], "nothing below ui prints"),
-    (&["rpassword"], &["ui"], "nothing below ui asks"),
+    (&["termios"], &["ui"], "nothing below ui asks"),
     (&["clap"], &["cli"], "only cli knows how options are typed"),
     (&["io", "stdout"], &["ui", "main"], "nothing below ui prints"),
     (&["io", "stderr"], &["ui", "main"], "nothing below ui prints"),

@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod disks;
 pub mod sandbox;
+pub mod terminal;
 pub mod trees;
 
 pub use compare::{assert_same_tree, differences};

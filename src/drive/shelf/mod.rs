@@ -10,6 +10,7 @@ mod names;
 mod tests;
 mod write;
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ use crate::port::stop::Stop;
 use label::check_label;
 use names::{PART, failed_name, image_name, is_failed, is_first_medium, parse_name, stem};
 pub(super) use names::{bad_sectors_of, is_image};
+
+const FIRST_ASK: &str = "the image is finished first, so that it is not lost; ask once more (Ctrl-C) \
+    to abort it";
 
 /// The shelf is this writer's. Given up by name: a program that another thread is just starting
 /// holds the directory open, too, until it is what it is to become (flock(2)).
@@ -191,13 +195,23 @@ impl Drive for Shelf {
         Err(DriveError::Missing(self.image_path(&job.label)))
     }
 
+    /// As in a drive, a burn that has begun is finished first; who asks twice to stop aborts it.
     fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
+        stop.check()?;
+        let told = Cell::new(false);
+        let watch = |news: News| {
+            if stop.check().is_err() && !told.replace(true) {
+                watch(News::Note(FIRST_ASK));
+            }
+            watch(news);
+        };
+        let stop = &stop.insisted();
         self.take_blank(&job.label)?;
         let _lock = self.lock()?;
         self.remove_left_overs()?;
         self.check_space(job.sectors.bytes())?;
         let part = self.dir.join(format!(".{}{PART}", stem(&job.label.set, job.label.number)));
-        let burned = self.burn_part(job, &part, watch, stop);
+        let burned = self.burn_part(job, &part, &watch, stop);
         if burned.is_err() {
             // Half an image is of no use; where it cannot be removed, the next burn tries again.
             let _ = fs::remove_file(&part);

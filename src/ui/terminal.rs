@@ -1,0 +1,84 @@
+//! The terminal that bars are drawn on. It may go away while a run goes on (a closed window, a lost
+//! connection): what cannot be drawn any more is not drawn, and nothing else happens.
+
+use indicatif::{ProgressDrawTarget, TermLike};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
+use std::sync::Mutex;
+
+use super::screen::locked;
+
+/// Drawings a second.
+const RATE: u8 = 20;
+/// Of a terminal that does not tell its size: what terminals had when they were of glass.
+const USUAL: (u16, u16) = (80, 24);
+
+/// Where bars are drawn: stderr, if it is a terminal.
+pub(super) fn target() -> ProgressDrawTarget {
+    match io::stderr().is_terminal() {
+        true => ProgressDrawTarget::term_like_with_hz(Box::<Terminal>::default(), RATE),
+        false => ProgressDrawTarget::hidden(),
+    }
+}
+
+/// One drawing is one write. No error comes out of it: indicatif panics when it hears of one.
+#[derive(Debug, Default)]
+struct Terminal(Mutex<String>);
+
+impl Terminal {
+    fn add(&self, text: std::fmt::Arguments) -> io::Result<()> {
+        // Writing to a string does not fail.
+        let _ = locked(&self.0).write_fmt(text);
+        Ok(())
+    }
+
+    fn turn(&self, count: usize, way: char) -> io::Result<()> {
+        match count {
+            0 => Ok(()),
+            count => self.add(format_args!("\x1b[{count}{way}")),
+        }
+    }
+
+    fn size() -> (u16, u16) {
+        match rustix::termios::tcgetwinsize(io::stderr()) {
+            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+            _ => USUAL,
+        }
+    }
+}
+
+/// Sequences of ECMA-48, which every terminal that can move its cursor knows.
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        Terminal::size().0
+    }
+    fn height(&self) -> u16 {
+        Terminal::size().1
+    }
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.turn(lines, 'A')
+    }
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.turn(lines, 'B')
+    }
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.turn(columns, 'C')
+    }
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.turn(columns, 'D')
+    }
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.add(format_args!("{text}\n"))
+    }
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.add(format_args!("{text}"))
+    }
+    fn clear_line(&self) -> io::Result<()> {
+        self.add(format_args!("\r\x1b[2K"))
+    }
+    fn flush(&self) -> io::Result<()> {
+        let drawing = std::mem::take(&mut *locked(&self.0));
+        let _ = io::stderr().write_all(drawing.as_bytes());
+        Ok(())
+    }
+}

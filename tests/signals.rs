@@ -1,0 +1,204 @@
+//! What signals do: everything ends at once, but for a burn, which is finished first; and what
+//! whoever started the program ignores stays ignored.
+
+// Helpers of tests may panic.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use support::Sandbox;
+use support::terminal::end;
+
+/// A run at work; its events on stdout are listened to.
+struct AtWork {
+    child: Child,
+    events: BufReader<ChildStdout>,
+}
+
+impl AtWork {
+    fn start(mut command: Command) -> AtWork {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let events = BufReader::new(child.stdout.take().unwrap());
+        AtWork { child, events }
+    }
+
+    fn coldcut(sandbox: &Sandbox, words: &[&str]) -> AtWork {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
+        command.args(words).arg("--json");
+        AtWork::start(command)
+    }
+
+    /// Until an event is as it should be; a run that ends before is none.
+    #[track_caller]
+    fn until(&mut self, what: &str, is_it: impl Fn(&serde_json::Value) -> bool) -> &mut AtWork {
+        let mut line = String::new();
+        while self.events.read_line(&mut line).unwrap() > 0 {
+            if is_it(&serde_json::from_str(&line).unwrap()) {
+                return self;
+            }
+            line.clear();
+        }
+        panic!("it ended before {what}");
+    }
+
+    fn until_phase(&mut self, phase: &str) -> &mut AtWork {
+        self.until(phase, |event| event["event"] == "phase" && event["phase"] == phase)
+    }
+
+    fn signal(&mut self, signal: Signal) -> &mut AtWork {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+        self
+    }
+
+    /// All further events are read, so that nobody waits for us.
+    #[track_caller]
+    fn code(&mut self) -> Option<i32> {
+        let events = std::mem::replace(&mut self.events, BufReader::new(empty()));
+        std::thread::spawn(move || events.lines().map_while(Result::ok).for_each(drop));
+        end(&mut self.child).code()
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An output that has ended.
+fn empty() -> ChildStdout {
+    let mut child = Command::new("true").stdout(Stdio::piped()).spawn().unwrap();
+    let out = child.stdout.take().unwrap();
+    child.wait().unwrap();
+    out
+}
+
+/// A file with a byte at each end and nothing between: an hour's hashing.
+fn hollow(sandbox: &Sandbox) {
+    sandbox
+        .bash("printf x > source/hollow; truncate -s 4T source/hollow; printf y >> source/hollow")
+        .ok();
+}
+
+fn done(event: &serde_json::Value) -> u64 {
+    event["done"].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn packing_tells_how_far_it_is_in_a_hole_and_ends_there_when_it_is_asked_to() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130), (Signal::SIGHUP, 129)] {
+        let sandbox = Sandbox::new();
+        hollow(&sandbox);
+        let mut run = AtWork::coldcut(&sandbox, &["backup", "source", "shelf"]);
+        run.until_phase("packing");
+        run.until("progress in the hole", |event| {
+            done(event) > 100_000_000 && event["total"] == (4_u64 << 40) + 1
+        });
+        assert_eq!(run.signal(signal).code(), Some(code));
+    }
+}
+
+/// A shelf whose burns take long enough to be met.
+fn slow_shelf(rate: u64) -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), vec![7; 100_000]).unwrap();
+    fs::write(sandbox.shelf().join(".shelf.toml"), format!("write_rate = {rate}\n")).unwrap();
+    sandbox
+}
+
+fn left_on_shelf(sandbox: &Sandbox) -> String {
+    sandbox.bash("ls -A shelf").stdout()
+}
+
+#[test]
+fn a_burn_onto_a_shelf_is_finished_first_and_read_back_by_the_next_run() {
+    let sandbox = slow_shelf(50_000);
+    let mut run = AtWork::coldcut(&sandbox, &["backup", "source", "shelf", "--disc-size", "4M"]);
+    run.until("the burn", |event| event["phase"] == "writing" && done(event) > 0);
+    run.signal(Signal::SIGINT);
+    run.until("the word that it is finished", |event| {
+        event["event"] == "note" && event["text"].as_str().unwrap().contains("finished first")
+    });
+    assert_eq!(run.code(), Some(130));
+    assert_eq!(sandbox.images().len(), 1, "{}", left_on_shelf(&sandbox));
+    sandbox.run(["burn", "shelf"]).ok().says("it is read back");
+    sandbox.run(["status"]).ok();
+}
+
+#[test]
+fn a_second_signal_aborts_a_burn_onto_a_shelf_and_leaves_no_half_image() {
+    let sandbox = slow_shelf(5_000);
+    let mut run = AtWork::coldcut(&sandbox, &["backup", "source", "shelf", "--disc-size", "4M"]);
+    run.until("the burn", |event| event["phase"] == "writing" && done(event) > 0);
+    run.signal(Signal::SIGINT);
+    run.until("the word that it is finished", |event| event["event"] == "note");
+    assert_eq!(run.signal(Signal::SIGTERM).code(), Some(130));
+    assert_eq!(left_on_shelf(&sandbox), ".shelf.toml\n");
+}
+
+/// A window that closes sends its signal more than once, and a session that ends another beside it.
+#[test]
+fn a_burn_onto_a_shelf_outlives_the_end_of_a_session() {
+    let sandbox = slow_shelf(50_000);
+    let mut run = AtWork::coldcut(&sandbox, &["backup", "source", "shelf", "--disc-size", "4M"]);
+    run.until("the burn", |event| event["phase"] == "writing" && done(event) > 0);
+    run.signal(Signal::SIGHUP).signal(Signal::SIGTERM);
+    run.until("the word that it is finished", |event| event["event"] == "note");
+    assert_eq!(run.signal(Signal::SIGHUP).code(), Some(129));
+    assert_eq!(sandbox.images().len(), 1, "{}", left_on_shelf(&sandbox));
+}
+
+/// The program that writes the image is not ended either.
+#[test]
+fn the_program_that_writes_an_image_is_left_at_work_by_the_first_signal() {
+    let mut sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), "content").unwrap();
+    let real = sandbox.bash("command -v xorriso").stdout();
+    fs::create_dir(sandbox.path("bin")).unwrap();
+    let script = format!(
+        "#!/bin/bash\ncase \"$*\" in *-commit_eject*) touch at-work\n\
+         for i in {{1..1200}}; do [ -e go ] && break; sleep 0.05; done;; esac\nexec {real}"
+    );
+    let script = script.trim_end().to_owned() + " \"$@\"\n";
+    fs::write(sandbox.path("bin/xorriso"), script).unwrap();
+    fs::set_permissions(sandbox.path("bin/xorriso"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    sandbox.set("PATH", format!("{}:{path}", sandbox.path("bin").display()));
+    let mut run = AtWork::coldcut(&sandbox, &["backup", "source", "shelf", "--disc-size", "4M"]);
+    run.until_phase("writing");
+    sandbox.bash("until [ -e at-work ]; do sleep 0.05; done").ok();
+    run.signal(Signal::SIGTERM);
+    sandbox.bash("touch go").ok();
+    assert_eq!(run.code(), Some(143));
+    assert_eq!(sandbox.images().len(), 1, "{}", left_on_shelf(&sandbox));
+}
+
+/// A run under `trap '' SIGNAL`, in the middle of a burn.
+fn ignoring(sandbox: &Sandbox, signal: &str) -> AtWork {
+    let mut command = sandbox.command("bash");
+    let line = format!(
+        "trap '' {signal}; exec {} backup source shelf --disc-size 4M --json",
+        env!("CARGO_BIN_EXE_coldcut")
+    );
+    command.args(["-c", &line]);
+    let mut run = AtWork::start(command);
+    run.until("the burn", |event| event["phase"] == "writing" && done(event) > 0);
+    run
+}
+
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    for (name, signal) in [("HUP", Signal::SIGHUP), ("INT", Signal::SIGINT)] {
+        let sandbox = slow_shelf(50_000);
+        let mut run = ignoring(&sandbox, name);
+        assert_eq!(run.signal(signal).code(), Some(0), "{name}");
+        sandbox.run(["status"]).ok();
+    }
+}
