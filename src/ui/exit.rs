@@ -66,7 +66,7 @@ impl From<Exit> for ExitCode {
 mod tests {
     use super::*;
 
-    const IN_ORDER: [(Exit, u8); 9] = [
+    const IN_ORDER: [(Exit, u8); 10] = [
         (Exit::Interrupted(2), 130),
         (Exit::Interrupted(15), 143),
         (Exit::Interrupted(1), 129),
