@@ -107,7 +107,7 @@ pub fn open_dest(room: &Room, dest: &Path, burning: &Burning) -> Result<Drives, 
     };
     let reader = burning.verify_drive.as_deref();
     let reader = reader.map(|device| open_drive(room, device, burning)).transpose()?;
-    Ok(Drives { burner, reader })
+    Ok(Drives::new(burner, reader))
 }
 
 /// The drive that discs are read from, if FROM is one.

@@ -292,7 +292,7 @@ fn set_state(
     one_copy(conn.execute(sql, params![set.0, disc.0, copy.0, state.word()])?, disc, copy)
 }
 
-fn one_copy(changed: usize, disc: DiscNo, copy: CopyNo) -> Result<(), Fault> {
+pub(super) fn one_copy(changed: usize, disc: DiscNo, copy: CopyNo) -> Result<(), Fault> {
     if changed == 1 { Ok(()) } else { Err(Refused::NoCopy(disc, copy.0).into()) }
 }
 

@@ -7,6 +7,7 @@
 mod adopt;
 mod archives;
 mod attempt;
+mod burns;
 mod carrier;
 mod contents;
 mod copies;

@@ -1,7 +1,9 @@
 //! From staged to safe: burn, read back, record; a disc that fails goes onto the next blank.
 
-use crate::burn::{BurnError, Burned, burn, check_size, make_image, take_blank};
-use crate::catalog::{Catalog, DiscFile, DiscInfo, Finding, KnownSet};
+mod taking;
+
+use crate::burn::{BurnError, Burned, burn, make_image};
+use crate::catalog::{Catalog, CopyNo, DiscFile, DiscInfo, Finding, KnownSet};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::volume_id;
 use crate::model::{Carrier, DiscNo, Strain};
@@ -11,10 +13,12 @@ use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
 use super::drilling::refuse_unreadable;
 use super::grouping::Grouping;
-use super::insertion::{blank_words, with_medium};
-use super::records::{Order, OwnCatalog, Record, Records, Step, waiting};
-use super::staging::{Staging, burn_job, label};
+use super::insertion::{Came, with_medium};
+use super::records::{Copies, Order, OwnCatalog, Record, Records, Step, waiting};
+use super::staging::{Staging, label};
 use super::{Desk, FlowError, chain};
+pub use taking::medium_wanted;
+use taking::{Taken, is_meant};
 
 /// Blanks that one disc may cost in one run.
 const TRIES: u32 = 3;
@@ -23,11 +27,17 @@ const TRIES: u32 = 3;
 pub struct Drives {
     pub burner: Box<dyn Drive>,
     pub reader: Option<Box<dyn Drive>>,
+    /// How the medium in the burner came there, as far as somebody above saw it.
+    pub came: Came,
 }
 
 impl Drives {
+    pub fn new(burner: Box<dyn Drive>, reader: Option<Box<dyn Drive>>) -> Drives {
+        Drives { burner, reader, came: Came::Before }
+    }
+
     pub fn one(burner: Box<dyn Drive>) -> Drives {
-        Drives { burner, reader: None }
+        Drives::new(burner, None)
     }
 
     /// Whether people change the media.
@@ -89,17 +99,27 @@ impl Station<'_> {
     /// recorded before the next one is taken, so that a run that is killed anywhere is gone on
     /// with by the next.
     pub fn make_safe(&mut self, order: &Order, records: &mut dyn Records) -> Result<(), FlowError> {
-        let mut good = order.good.clone();
-        while good.len() < order.wanted {
-            self.turn_to_free_place(&good);
+        let mut copies = order.copies.clone();
+        while copies.good.len() < order.wanted {
+            self.turn_to_free_place(&copies.good);
             let Station { staging, set, drives, desk } = self;
-            let copy = good.len() + 1;
-            let mut turn = Turn { order, copy, staging, set, drives, desk: *desk, records };
+            let copy = copies.next;
+            let mut turn = Turn {
+                order,
+                copies: &mut copies,
+                copy,
+                since: None,
+                staging,
+                set,
+                drives,
+                desk: *desk,
+                records,
+            };
             turn.run()?;
-            good.push(self.drives.burner.medium());
+            copies.good.push(self.drives.burner.medium());
         }
         // What waited in staging is needed no more, unless another copy is to be made later.
-        if good.len() >= self.set.copies as usize {
+        if copies.good.len() >= self.set.copies as usize {
             self.staging.remove(self.set, order.disc.number)?;
         }
         Ok(())
@@ -124,8 +144,11 @@ enum Failed {
 /// One disc's turn in the drives.
 struct Turn<'a> {
     order: &'a Order,
-    /// Which of the copies that are wanted.
-    copy: usize,
+    copies: &'a mut Copies,
+    /// The one that is in work.
+    copy: CopyNo,
+    /// When it was burned, if a run before did that.
+    since: Option<Moment>,
     staging: &'a Staging,
     set: &'a KnownSet,
     drives: &'a mut Drives,
@@ -139,15 +162,21 @@ impl Turn<'_> {
     }
 
     fn run(&mut self) -> Result<(), FlowError> {
-        let mut failed = Failed::Burn;
-        if self.is_burned_already()? {
-            match self.read_back()? {
-                Ok(()) => return self.end(),
-                Err(why) => failed = why,
-            }
-        }
-        for _ in 0..TRIES {
-            match self.attempt()? {
+        let monitor = self.desk.monitor;
+        self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
+        let (mut failed, mut burned) = (Failed::Burn, 0);
+        let mut lies_there = self.lies_there()?;
+        while burned < TRIES {
+            let taken = if lies_there { Taken::Unread } else { self.take()? };
+            lies_there = false;
+            let done = match taken {
+                Taken::Unread => self.read_back()?,
+                Taken::Blank(job, blank) => {
+                    burned += 1;
+                    self.burn(*job, blank)?
+                }
+            };
+            match done {
                 Ok(()) => return self.end(),
                 Err(why) => failed = why,
             }
@@ -159,42 +188,28 @@ impl Turn<'_> {
         })
     }
 
-    /// A run that was killed may have burned the disc and not said so, or may have left the burner
-    /// at work.
-    fn is_burned_already(&mut self) -> Result<bool, FlowError> {
-        let monitor = self.desk.monitor;
-        let has_unread_copy = self.order.has_unread_copy && self.copy == self.order.good.len() + 1;
-        self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
-        // A disc in a drive may be the copy that is good already: it is none more.
-        let is_told_apart = self.copy == 1 || self.drives.burner.slot().is_none();
-        if !has_unread_copy && !is_told_apart || self.drives.burner.find(&self.label()).is_err() {
-            return Ok(false);
-        }
-        monitor.note(&format!(
-            "disc {} is in {} already; it is read back",
-            self.disc().number,
-            self.drives.burner.title()
-        ));
-        if !has_unread_copy {
-            self.record_burned()?;
-        }
-        Ok(true)
-    }
-
-    fn attempt(&mut self) -> Result<Result<(), Failed>, FlowError> {
-        let mut job = burn_job(self.staging, self.set, self.disc(), &self.order.files);
-        job.image = self.order.image.clone();
-        check_size(&job, self.desk.stop).map_err(|error| burn_error(error, self.disc(), ""))?;
-        self.prove_image(&job)?;
-        let blank = self.blank_for(&job)?;
+    /// The copy has its number before the first byte is written.
+    fn burn(&mut self, job: BurnJob, blank: Blank) -> Result<Result<(), Failed>, FlowError> {
+        self.begin()?;
         match burn(job, blank, &mut *self.drives.burner, self.desk.monitor, self.desk.stop) {
             Ok(Burned { .. }) => {
                 self.record_burned()?;
                 self.read_back()
             }
             Err(BurnError::Drive(error @ DriveError::Write { .. })) => self.doubt(&error),
-            Err(error) => Err(burn_error(error, self.disc(), &self.drives.burner.title())),
+            Err(error) => {
+                self.record(Step::Void)?;
+                Err(burn_error(error, self.disc(), &self.drives.burner.title()))
+            }
         }
+    }
+
+    fn begin(&mut self) -> Result<(), FlowError> {
+        (self.copy, self.since) = (self.copies.next, None);
+        let medium = self.drives.burner.medium();
+        self.record(Step::Begun { medium })?;
+        self.copies.next = CopyNo(self.copy.0 + 1);
+        Ok(())
     }
 
     /// Where a whole image is burned, it is verified before a blank is spent on it: what is wrong
@@ -220,21 +235,16 @@ impl Turn<'_> {
         Ok(verify(reader, self.disc().uuid, &expected, self.disc().image, monitor, stop)?)
     }
 
-    fn blank_for(&mut self, job: &BurnJob) -> Result<Blank, FlowError> {
-        let mut wanted = blank_words(&self.set.facts.name, self.disc());
-        if self.order.wanted > 1 {
-            wanted += &format!(" (copy {} of {})", self.copy, self.order.wanted);
-        }
-        let disc = &self.order.disc;
-        with_medium(&mut *self.drives.burner, self.desk, &wanted, |drive| {
-            take_blank(job, drive).map_err(|error| burn_error(error, disc, &drive.title()))
-        })
-    }
-
     /// The burning program says that it failed. It neither blesses nor condemns: if the disc can be
-    /// read, what is on it decides.
+    /// read, what is on it decides. One that the drive gave away on the way is asked for.
     fn doubt(&mut self, error: &DriveError) -> Result<Result<(), Failed>, FlowError> {
-        if self.drives.burner.find(&self.label()).is_ok() {
+        let label = self.label();
+        let may_be_whole = match self.drives.burner.find(&label) {
+            Ok(_) => true,
+            Err(DriveError::NotThere { .. }) => self.drives.have_hands(),
+            Err(_) => false,
+        };
+        if may_be_whole {
             self.desk.monitor.note(&format!("{}; what is on the disc decides", chain(error)));
             self.record_burned()?;
             return self.read_back();
@@ -258,9 +268,11 @@ impl Turn<'_> {
     }
 
     fn record(&mut self, step: Step) -> Result<(), FlowError> {
-        let (disc, reached) = (self.disc().number, step.reached());
-        self.records.keep(Record { disc, at: Moment::now(), step })?;
-        self.desk.monitor.disc(disc, reached);
+        let (disc, copy, reached) = (self.disc().number, self.copy, step.reached());
+        self.records.keep(Record { disc, copy, at: Moment::now(), step })?;
+        if let Some(reached) = reached {
+            self.desk.monitor.disc(disc, reached);
+        }
         Ok(())
     }
 
@@ -269,7 +281,7 @@ impl Turn<'_> {
         self.record(Step::Burned { medium })
     }
 
-    /// Reads the newest copy back. Only what comes out of this counts.
+    /// Reads the copy in work back. Only what comes out of this counts.
     fn read_back(&mut self) -> Result<Result<(), Failed>, FlowError> {
         let faults = match self.obtain()? {
             Ok(reader) => {
@@ -281,7 +293,7 @@ impl Turn<'_> {
                 match self.verify(&*reader)? {
                     Verdict::Sound(proof) => {
                         // Before it counts as safe: afterwards nobody comes back to it.
-                        if self.copy == 1 && !self.order.is_covered {
+                        if self.copies.good.is_empty() && !self.order.is_covered {
                             let group = Grouping::new(self.staging, self.set, self.desk);
                             group.take(self.disc(), &self.order.files, &*reader)?;
                         }
@@ -306,8 +318,15 @@ impl Turn<'_> {
             }
         }
         let label = self.label();
-        let wanted = format!("{label}, which was just burned and is to be read back");
-        with_medium(self.drives.reader(), self.desk, &wanted, |drive| match drive.find(&label) {
+        let wanted = self.wanted_back();
+        // What lies in the burner was burned, or looked at, a moment ago.
+        let is_sure = self.drives.reader.is_none() || !self.copies.has_others;
+        let desk = self.desk;
+        with_medium(self.drives.reader(), desk, &wanted, |drive, came| match drive.find(&label) {
+            Ok(_) if !is_sure && !is_meant(drive, came, &wanted, desk) => {
+                let (drive, wanted) = (drive.title(), wanted.to_string());
+                Err(FlowError::PerhapsAnother { drive, wanted })
+            }
             Ok(reader) => Ok(Ok(reader)),
             Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
             Err(
@@ -334,6 +353,7 @@ impl Turn<'_> {
         let details: Vec<String> =
             faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
         self.record_read_back(Finding::Damaged, details.join("\n"), Strain::default())?;
+        self.copies.has_others |= self.drives.have_hands();
         let label = self.label();
         self.drives.reader().reject(&label)?;
         self.say_failed("reading it back found damage");
@@ -352,14 +372,14 @@ impl Turn<'_> {
 
     /// There is a verified copy more.
     fn end(&mut self) -> Result<(), FlowError> {
+        // What comes next must not be taken for this one.
+        self.copies.has_others |= self.drives.have_hands();
+        self.drives.came = Came::Before;
         let number = self.disc().number;
         let Some(slot) = self.drives.reader().slot() else { return Ok(()) };
         slot.eject()?;
         let name = volume_id(self.disc().number, &self.set.facts.name);
-        let copy = match self.order.wanted {
-            1 => String::new(),
-            _ => format!(", copy {}", self.copy),
-        };
+        let copy = self.shown(self.copy).map(|copy| format!(", copy {copy}")).unwrap_or_default();
         self.desk.monitor.note(&format!(
             "disc {number}{copy} is verified and handed out: write {name}{copy} on it"
         ));

@@ -12,6 +12,7 @@ use crate::catalog::{
 use crate::drive::Drive;
 use crate::model::{Batch, DiscNo, SetName, Strain};
 use crate::port::clock::Moment;
+use crate::port::wanted::WantedMedium;
 
 use super::piles::{FoundDisc, Piles, look, look_in};
 use super::verifying::{CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog};
@@ -55,9 +56,13 @@ pub struct DueCopy {
 impl DueCopy {
     /// `disc 3 of photos, copy 2, kept in shelf B`.
     pub fn words(&self) -> String {
+        self.wanted().to_string()
+    }
+
+    fn wanted(&self) -> WantedMedium {
         let place = kept(std::slice::from_ref(&self.copy));
-        let (disc, set) = (self.disc.number, &self.set.facts.name);
-        format!("disc {disc} of {set}, copy {}{place}", self.copy.number.0)
+        let wanted = WantedMedium::disc(&self.set.facts.name, self.disc.number);
+        wanted.copy(Some(self.copy.number.0)).with(&place)
     }
 
     fn is(&self, found: &FoundDisc) -> bool {
@@ -202,8 +207,8 @@ impl Session<'_> {
         self.say_due(&due);
         while let Some(first) = due.first() {
             let wanted = match due.len() {
-                1 => first.words(),
-                more => format!("{} (or another of the {more} that are due)", first.words()),
+                1 => first.wanted(),
+                more => first.wanted().with(&format!(" (or another of the {more} that are due)")),
             };
             let fits = |piles: &Piles| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
             match look_in(drive, &self.request.from, &wanted, self.desk, fits) {

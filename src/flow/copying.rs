@@ -10,6 +10,7 @@ use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
 use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscNo, SetName};
 use crate::port::monitor::{Phase, Progress};
+use crate::port::wanted::WantedMedium;
 use crate::verify::{Expected, Verdict, verify};
 
 use super::burning::{Drives, Station, expected};
@@ -88,9 +89,10 @@ impl Copying<'_> {
             return Err(FlowError::NoCopyYet(disc.number));
         }
         let mut order = Order::of(catalog, self.set.id, disc.clone())?;
-        order.wanted = order.good.len() + 1;
+        order.wanted = order.copies.good.len() + 1;
         if !is_staged(catalog, self.set, self.staging, disc.number)? {
             order.image = Some(self.read_image(catalog, &order)?);
+            order.copies.has_others |= self.hand_out_source()?;
         }
         let mut records = OwnCatalog { catalog, set: self.set.id };
         let (staging, set, desk) = (self.staging, self.set, self.desk);
@@ -99,6 +101,15 @@ impl Copying<'_> {
             remove(image)?;
         }
         made
+    }
+
+    /// What was copied is like the copy to the last byte, and must not be taken for it.
+    fn hand_out_source(&mut self) -> Result<bool, FlowError> {
+        let Some(slot) = self.source.as_deref_mut().and_then(|drive| drive.slot()) else {
+            return Ok(false);
+        };
+        slot.eject()?;
+        Ok(true)
     }
 
     /// A whole image in the staging area, proved to be right before a blank is spent on it.
@@ -138,7 +149,8 @@ impl Copying<'_> {
         let number = disc.number;
         if let (Some(drive), Some(from)) = (self.source.as_deref_mut(), &self.request.from) {
             let kept = kept_disc(catalog, self.set.id, number);
-            let wanted = format!("disc {number} of {}{kept}, to be copied", self.set.facts.name);
+            let wanted = WantedMedium::disc(&self.set.facts.name, number);
+            let wanted = wanted.with(&kept).with(", to be copied");
             let fits = |piles: &Piles| each(piles).any(|found| is_it(found, self.set, disc));
             return Ok(vec![look_in(drive, from, &wanted, self.desk, fits)?]);
         }

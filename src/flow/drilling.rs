@@ -21,6 +21,7 @@ use crate::port::clock::Moment;
 use crate::port::files::free_space;
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
+use crate::port::wanted::WantedMedium;
 
 use super::keys::KeyRing;
 use super::piles::{Pile, look, look_in};
@@ -62,7 +63,7 @@ pub fn drill(
     let staging = Staging::open(&request.staging)?;
     let pile = match (&request.from, drive) {
         (Some(from), Some(drive)) => Some(
-            look_in(drive, from, "the disc to drill", desk, |_| true)?
+            look_in(drive, from, &WantedMedium::any("the disc to drill"), desk, |_| true)?
                 .choose(request.name.as_ref())?,
         ),
         (Some(from), None) => Some(look(from)?.choose(request.name.as_ref())?),

@@ -4,11 +4,10 @@
 
 use std::time::Duration;
 
-use crate::catalog::DiscInfo;
 use crate::drive::{Drive, DriveError, Slot};
-use crate::model::SetName;
 use crate::port::clock::Deadline;
 use crate::port::operator::{Answer, Summons};
+use crate::port::wanted::WantedMedium;
 
 use super::{Desk, FlowError, chain};
 
@@ -28,10 +27,13 @@ impl Patience {
     }
 }
 
-/// What to insert for a disc that is to be burned.
-pub fn blank_words(set: &SetName, disc: &DiscInfo) -> String {
-    let size = disc.image.unwrap_or_default().bytes();
-    format!("a blank disc for disc {} of {set}, {size} or more", disc.number)
+/// How the medium in a drive came there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// It lay there before anybody was asked.
+    Before,
+    /// It was seen to be inserted after it was asked for; what lay there before was handed out.
+    AsAsked,
 }
 
 /// Tries what is in the drive until `accept` takes it, and asks for another medium each time that
@@ -39,37 +41,42 @@ pub fn blank_words(set: &SetName, disc: &DiscInfo) -> String {
 pub fn with_medium<T>(
     drive: &mut dyn Drive,
     desk: Desk,
-    wanted: &str,
-    mut accept: impl FnMut(&mut dyn Drive) -> Result<T, FlowError>,
+    wanted: &WantedMedium,
+    mut accept: impl FnMut(&mut dyn Drive, Came) -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
     let deadline = desk.patience.deadline();
-    let mut asked = false;
+    let (mut asked, mut came) = (false, Came::Before);
     loop {
         desk.stop.check()?;
-        let refusal = match accept(drive) {
+        let refusal = match accept(drive, came) {
             Err(error) if error.is_about_the_medium() => error,
             done => return done,
         };
-        let call = Summons { drive: drive.title(), wanted: wanted.to_owned() };
+        let call = Summons { drive: drive.title(), wanted: wanted.clone() };
         let Some(slot) = drive.slot() else { return Err(refusal) };
+        // Whoever is asked reads no bar of work that is over.
+        desk.monitor.rest();
         if may_overwrite(slot, desk, &refusal)? {
             continue;
         }
         if deadline.is_over() {
-            return Err(never_came(call, refusal));
+            return Err(never_came(call, asked, refusal));
         }
         hand_out(slot, desk, &refusal, asked)?;
+        let is_empty = slot.content()?.is_none();
         desk.operator.summon(&call);
         asked = true;
         if !slot.await_medium(&deadline, desk.stop)? {
-            return Err(never_came(call, refusal));
+            return Err(never_came(call, asked, refusal));
         }
+        came = if is_empty { Came::AsAsked } else { Came::Before };
     }
 }
 
-fn never_came(call: Summons, refusal: FlowError) -> FlowError {
+fn never_came(call: Summons, asked: bool, refusal: FlowError) -> FlowError {
     let Summons { drive, wanted } = call;
-    FlowError::NeverCame { drive, wanted, source: Box::new(refusal) }
+    let (wanted, source) = (wanted.to_string(), Box::new(refusal));
+    FlowError::NeverCame { drive, wanted, asked, source }
 }
 
 /// A medium that bears something is lost only if a person said so twice: by the option, and now

@@ -160,7 +160,7 @@ impl Operator for Agreeing {
         Answer::NobodyThere
     }
     fn summon(&self, call: &Summons) {
-        self.0.lock().unwrap().push(call.wanted.clone());
+        self.0.lock().unwrap().push(call.wanted.to_string());
     }
     fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
         None

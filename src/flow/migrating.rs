@@ -22,6 +22,7 @@ use crate::pack::{Fill, Filler, PackError};
 use crate::port::files::{make_private_dir, unless_missing};
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
+use crate::port::wanted::WantedMedium;
 use crate::restore::place::Overwrite;
 use crate::scan::content::Source;
 
@@ -303,7 +304,8 @@ impl Moving<'_> {
     ) -> Result<Pile, FlowError> {
         let set = self.writer.set;
         let kept = kept_disc(self.ledger.catalog(), set.id, disc.number);
-        let wanted = format!("disc {} of {}{kept}, to be migrated", disc.number, set.facts.name);
+        let wanted = WantedMedium::disc(&set.facts.name, disc.number);
+        let wanted = wanted.with(&kept).with(", to be migrated");
         let fits =
             |pile: &Pile| pile.uuid == set.facts.uuid && pile.discs.contains_key(&disc.number);
         let piles =

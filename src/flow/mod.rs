@@ -227,8 +227,14 @@ pub enum FlowError {
     NoSlot(String),
     #[error("the last backup of {0} did not end: run it again, then flush")]
     UnfinishedRun(SetName),
-    #[error("nobody inserted {wanted}, into {drive}")]
-    NeverCame { drive: String, wanted: String, source: Box<FlowError> },
+    #[error("{}", never_came(.drive, .wanted, *.asked))]
+    NeverCame { drive: String, wanted: String, asked: bool, source: Box<FlowError> },
+    #[error(
+        "the disc in {drive} is {wanted}, or another copy of it, which is the same to the last byte: it lay there before anybody was asked for it"
+    )]
+    PerhapsAnother { drive: String, wanted: String },
+    #[error("the blank in {drive} is not burned: {unread} may be good already")]
+    NotOnceMore { drive: String, unread: String },
     #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
     BurnFailed { disc: DiscNo, tries: u32 },
     #[error("disc {disc} proved damaged when it was read back, {tries} times; it is still staged")]
@@ -273,6 +279,8 @@ impl FlowError {
             FlowError::Drive(error) => error.is_about_the_medium(),
             FlowError::BlankTooSmall { .. }
             | FlowError::NoBlank { .. }
+            | FlowError::PerhapsAnother { .. }
+            | FlowError::NotOnceMore { .. }
             | FlowError::OtherDisc { .. } => true,
             _ => false,
         }
@@ -280,6 +288,13 @@ impl FlowError {
 
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
+    }
+}
+
+fn never_came(drive: &str, wanted: &str, asked: bool) -> String {
+    match asked {
+        true => format!("nobody inserted {wanted}, into {drive}"),
+        false => format!("{drive} needs {wanted}; without a terminal only --wait waits for it"),
     }
 }
 

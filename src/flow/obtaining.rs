@@ -6,6 +6,7 @@ use crate::catalog::DiscState;
 use crate::drive::Label;
 use crate::model::DiscNo;
 use crate::port::operator::Answer;
+use crate::port::wanted::WantedMedium;
 
 use super::gathering::{Gathered, group_of};
 use super::piles::{Pile, Piles, look, look_in, wrong_disc};
@@ -37,6 +38,7 @@ impl Session<'_> {
             let (name, from) = (&self.pile.name, self.request.from.display());
             let kept = self.kept(number);
             let request = format!("disc {number} of {name}{kept} is needed in {from}");
+            self.desk.monitor.rest();
             if self.desk.operator.hands(&request) != Answer::Yes {
                 return Ok(false);
             }
@@ -112,7 +114,7 @@ impl Session<'_> {
             slot.eject()?;
         }
         let uuid = self.pile.uuid;
-        let wanted = format!("disc {number} of {}{kept}", self.pile.name);
+        let wanted = WantedMedium::disc(&self.pile.name, number).with(&kept);
         let is_it = |pile: &Pile| pile.uuid == uuid && pile.discs.contains_key(&number);
         let found = look_in(drive, &self.request.from, &wanted, self.desk, |piles| {
             piles.sets.iter().any(is_it)

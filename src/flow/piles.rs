@@ -14,6 +14,7 @@ use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::{Digest, DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
+use crate::port::wanted::WantedMedium;
 
 pub use identity::{Unnamed, identify};
 
@@ -90,11 +91,11 @@ pub fn look(from: &Path) -> Result<Piles, FlowError> {
 pub fn look_in(
     drive: &mut dyn Drive,
     from: &Path,
-    wanted: &str,
+    wanted: &WantedMedium,
     desk: Desk,
     fits: impl Fn(&Piles) -> bool,
 ) -> Result<Piles, FlowError> {
-    with_medium(drive, desk, wanted, |drive| {
+    with_medium(drive, desk, wanted, |drive, _| {
         let mut found = drive.discs()?;
         if let (true, Some(problem)) = (found.discs.is_empty(), found.problems.pop()) {
             return Err(problem.into());
@@ -108,15 +109,15 @@ pub fn look_in(
         Err(FlowError::OtherDisc {
             drive: drive.title(),
             found: piles.words(),
-            wanted: wanted.to_owned(),
+            wanted: wanted.to_string(),
         })
     })
 }
 
 /// What is in the drive instead: nothing, or a blank.
-fn other_disc(drive: &mut dyn Drive, wanted: &str) -> Result<FlowError, FlowError> {
+fn other_disc(drive: &mut dyn Drive, wanted: &WantedMedium) -> Result<FlowError, FlowError> {
     let content = drive.slot().map(|slot| slot.content()).transpose()?.flatten();
-    let (drive, wanted) = (drive.title(), wanted.to_owned());
+    let (drive, wanted) = (drive.title(), wanted.to_string());
     Ok(match content {
         Some(found) => FlowError::OtherDisc { drive, found, wanted },
         None => DriveError::Empty { drive }.into(),

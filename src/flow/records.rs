@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use crate::catalog::{
-    Catalog, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, SetId, Verification,
+    Catalog, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, SetId,
+    Verification,
 };
 use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::clock::Moment;
@@ -20,10 +21,7 @@ pub struct Order {
     pub disc: DiscInfo,
     /// What must be found on it.
     pub files: Vec<DiscFile>,
-    /// A copy was burned that nobody read back yet: a run before ended there.
-    pub has_unread_copy: bool,
-    /// The media of the copies that were right when they were last read.
-    pub good: Vec<Carrier>,
+    pub copies: Copies,
     /// A recovery disc covers it already.
     pub is_covered: bool,
     /// It is safe with so many of them.
@@ -32,43 +30,86 @@ pub struct Order {
     pub image: Option<PathBuf>,
 }
 
+/// What is known of a disc's copies. They are alike to the last byte: only what became of them
+/// tells one from the other.
+#[derive(Clone, Debug)]
+pub struct Copies {
+    /// The media of those that were right when they were last read.
+    pub good: Vec<Carrier>,
+    /// Their burn was begun and nobody read them back: a run before ended there.
+    pub unread: Vec<Copy>,
+    /// Media that could be taken for the unread ones may lie about.
+    pub has_others: bool,
+    /// The number of the next one.
+    pub next: CopyNo,
+}
+
 impl Order {
     pub fn of(catalog: &Catalog, set: SetId, disc: DiscInfo) -> Result<Order, FlowError> {
         let files = catalog.disc_files(set, disc.number)?;
-        let copies = catalog.copies(set, disc.number)?;
-        let has_unread_copy = copies.last().is_some_and(|copy| copy.state == CopyState::Burned);
-        let good = copies.into_iter().filter(|copy| copy.is_good()).map(|copy| copy.medium);
-        let good: Vec<Carrier> = good.collect();
+        let copies = Copies::of(&catalog.copies(set, disc.number)?);
         let wanted = catalog.copies_wanted(set)?.max(1) as usize;
         let is_covered = catalog.is_covered(set, disc.number)?;
-        Ok(Order { disc, files, has_unread_copy, good, is_covered, wanted, image: None })
+        Ok(Order { disc, files, copies, is_covered, wanted, image: None })
     }
 }
 
-/// A step of a disc that must be known before the next one is taken.
+impl Copies {
+    pub fn of(all: &[Copy]) -> Copies {
+        let is_unread = |copy: &Copy| copy.state == CopyState::Burned;
+        let good = all.iter().filter(|copy| copy.is_good()).map(|copy| copy.medium.clone());
+        let last = all.iter().map(|copy| copy.number.0).max().unwrap_or(0);
+        Copies {
+            good: good.collect(),
+            unread: all.iter().filter(|copy| is_unread(copy)).cloned().collect(),
+            // What lies on a shelf is put into no drive.
+            has_others: all.iter().any(|copy| !is_unread(copy) && copy.medium.place().is_none()),
+            next: CopyNo(last + 1),
+        }
+    }
+
+    /// The newest unread one that could be put into a drive.
+    pub fn unread_in_drive(&self) -> Option<&Copy> {
+        self.unread.iter().rfind(|copy| copy.medium.place().is_none())
+    }
+
+    /// Nobody ever burned it, as far as is known.
+    pub fn is_first(&self) -> bool {
+        self.next == CopyNo(1)
+    }
+}
+
+/// A step of a copy that must be known before the next one is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub disc: DiscNo,
+    pub copy: CopyNo,
     pub at: Moment,
     pub step: Step,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// A blank was taken for it. From now on there may be a medium more.
+    Begun { medium: Carrier },
     /// A medium was written. It counts for nothing until it is read back.
     Burned { medium: Carrier },
-    /// A burn left nothing that could be read back.
+    /// The burn did not begin, or was given up: there is no such copy.
+    Void,
+    /// A burn left nothing that could be read back: there is no such copy.
     Failed,
-    /// The newest copy was read back, in this drive.
+    /// It was read back, in this drive.
     ReadBack { drive: String, finding: Finding, details: String, strain: Strain },
 }
 
 impl Step {
-    pub fn reached(&self) -> Reached {
+    /// What is told of it.
+    pub fn reached(&self) -> Option<Reached> {
         match self {
-            Step::Burned { .. } => Reached::Burned,
-            Step::ReadBack { finding: Finding::Ok, .. } => Reached::Verified,
-            Step::Failed | Step::ReadBack { .. } => Reached::Failed,
+            Step::Begun { .. } | Step::Void => None,
+            Step::Burned { .. } => Some(Reached::Burned),
+            Step::ReadBack { finding: Finding::Ok, .. } => Some(Reached::Verified),
+            Step::Failed | Step::ReadBack { .. } => Some(Reached::Failed),
         }
     }
 }
@@ -86,17 +127,19 @@ pub struct OwnCatalog<'a> {
 
 impl Records for OwnCatalog<'_> {
     fn keep(&mut self, record: Record) -> Result<(), FlowError> {
-        let Record { disc, at, step } = record;
+        let Record { disc, copy, at, step } = record;
+        let OwnCatalog { catalog, set } = self;
         match step {
-            Step::Burned { medium } => {
-                self.catalog.record_copy(self.set, disc, &medium, "", at)?;
+            Step::Begun { medium } => catalog.begin_copy(*set, disc, copy, &medium, at)?,
+            Step::Burned { medium } => catalog.end_burn(*set, disc, copy, &medium, at)?,
+            Step::Void => catalog.drop_copy(*set, disc, copy)?,
+            Step::Failed => {
+                catalog.drop_copy(*set, disc, copy)?;
+                catalog.record_failure(*set, disc)?;
             }
-            Step::Failed => self.catalog.record_failure(self.set, disc)?,
             Step::ReadBack { drive, finding, details, strain } => {
-                let copies = self.catalog.copies(self.set, disc)?;
-                let Some(copy) = copies.last().map(|copy| copy.number) else { return Ok(()) };
                 let seen = Verification { disc, copy, at, drive, finding, details, strain };
-                self.catalog.record_verification(self.set, &seen)?;
+                catalog.record_verification(*set, &seen)?;
             }
         }
         Ok(())

@@ -16,6 +16,7 @@ use crate::port::files::free_space;
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::{Answer, Operator};
 use crate::port::stop::Stopped;
+use crate::port::wanted::WantedMedium;
 use crate::restore::extract::{Restorer, Tally};
 use crate::restore::index::Fetch;
 use crate::restore::nodes::DirPolicy;
@@ -199,7 +200,7 @@ fn first_disc(
         true => format!("any disc of {set}"),
         false => format!("the disc of {set} with the highest number"),
     };
-    look_in(drive, &request.from, &wanted, desk, |piles| {
+    look_in(drive, &request.from, &WantedMedium::any(&wanted), desk, |piles| {
         piles.sets.iter().any(|pile| request.name.as_ref().is_none_or(|name| pile.name == *name))
     })
 }

@@ -18,6 +18,7 @@ use crate::model::{Carrier, Digest, DiscNo, Sectors, SetName, Strain};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
+use crate::port::wanted::WantedMedium;
 use crate::verify::{Examined, Expected, Fault, Verdict, examine, outlook};
 
 use super::burning::expected;
@@ -89,7 +90,9 @@ pub fn verify_from(
     desk: Desk,
 ) -> Result<VerifyReport, FlowError> {
     let mut piles = match drive {
-        Some(drive) => look_in(drive, &request.from, "the disc to verify", desk, |_| true)?,
+        Some(drive) => {
+            look_in(drive, &request.from, &WantedMedium::any("the disc to verify"), desk, |_| true)?
+        }
         None => look(&request.from)?,
     };
     piles.name_by_catalog(&request.catalog);

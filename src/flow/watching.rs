@@ -6,17 +6,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet};
-use crate::drive::{Drive, DriveError};
+use crate::drive::{Drive, DriveError, Label};
 use crate::model::{DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
 use crate::port::operator::Summons;
+use crate::port::wanted::WantedMedium;
 
-use super::burning::{Drives, Station};
+use super::burning::{Drives, Station, medium_wanted};
 use super::drilling::drill_without_keys;
-use super::insertion::{Patience, blank_words};
+use super::insertion::{Came, Patience};
 use super::lost_staging::{lost_discs, lost_words};
-use super::records::waiting;
-use super::staging::Staging;
+use super::records::{Copies, waiting};
+use super::staging::{Staging, label};
 use super::verifying::{VerifyRequest, verify_from};
 use super::{Desk, FlowError, chain};
 
@@ -49,6 +50,16 @@ enum Content {
     Blank,
     /// Described for people.
     Written(String),
+}
+
+/// A disc that waits to be burned, or to be read back.
+struct Next {
+    set: KnownSet,
+    disc: DiscInfo,
+    /// What to insert for it.
+    wanted: WantedMedium,
+    /// It may be on a medium already.
+    may_be_burned: bool,
 }
 
 /// Runs until it is stopped, or (if so asked) until all that was staged is safe.
@@ -89,38 +100,45 @@ impl Watch<'_> {
         drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
         loop {
             self.desk.stop.check()?;
-            let wanted = self.wanted()?;
-            if wanted.is_none() && self.request.until_done {
+            let waiting = self.waiting()?;
+            if waiting.is_empty() && self.request.until_done {
                 return Ok(());
             }
             match content(&mut *drives.burner)? {
-                Content::Blank => match wanted {
-                    Some((set, disc)) => self.burn(&set, &disc, drives)?,
+                Content::Blank => match for_blank(&waiting) {
+                    Some(next) => self.burn(next, drives)?,
                     None => self.idle("nothing is staged; the blank stays in the drive")?,
                 },
                 Content::Written(words) if self.done.as_ref() == Some(&words) => {
                     pause(LOOK, self.desk.stop).map_err(FlowError::from)?;
                 }
-                Content::Written(words) => self.check(words, drives)?,
-                Content::Nothing => self.call(wanted.as_ref(), &mut *drives.burner)?,
+                Content::Written(words) => match inside(&waiting, &mut *drives.burner)? {
+                    Some(next) => self.burn(next, drives)?,
+                    None => self.check(words, drives)?,
+                },
+                Content::Nothing => self.call(waiting.first(), drives)?,
             }
         }
     }
 
-    /// The disc that is to be burned next, of any set.
-    fn wanted(&mut self) -> Result<Option<(KnownSet, DiscInfo)>, FlowError> {
+    /// The discs that are to be burned or read back, of all sets, in their order.
+    fn waiting(&mut self) -> Result<Vec<Next>, FlowError> {
         let catalog = match Catalog::open(&self.request.catalog, Access::Read) {
-            Err(CatalogError::Missing { .. }) => return Ok(None),
+            Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
             opened => opened?,
         };
         let staging = Staging::open(&self.request.staging)?;
+        let mut all = Vec::new();
         for set in catalog.sets()? {
             self.tell_lost(&catalog, &set, &staging)?;
-            if let Some(disc) = waiting(&catalog, &set, &staging)?.into_iter().next() {
-                return Ok(Some((set, disc)));
+            for disc in waiting(&catalog, &set, &staging)? {
+                let copies = Copies::of(&catalog.copies(set.id, disc.number)?);
+                let wanted = medium_wanted(&set, &disc, &copies, set.copies as usize);
+                let may_be_burned = copies.unread_in_drive().is_some();
+                all.push(Next { set: set.clone(), disc, wanted, may_be_burned });
             }
         }
-        Ok(None)
+        Ok(all)
     }
 
     fn tell_lost(
@@ -153,32 +171,29 @@ impl Watch<'_> {
     }
 
     /// Asks for what is wanted next, and waits a while for anything to be inserted.
-    fn call(
-        &mut self,
-        wanted: Option<&(KnownSet, DiscInfo)>,
-        drive: &mut dyn Drive,
-    ) -> Result<(), FlowError> {
+    fn call(&mut self, next: Option<&Next>, drives: &mut Drives) -> Result<(), FlowError> {
         self.done = None;
-        let words = match wanted {
-            Some((set, disc)) => blank_words(&set.facts.name, disc),
-            None => "a disc to verify; nothing is staged".to_owned(),
+        let drive = &mut *drives.burner;
+        let wanted = match next {
+            Some(next) => next.wanted.clone(),
+            None => WantedMedium::any("a disc to verify; nothing is staged"),
         };
+        let words = wanted.to_string();
         if self.said.as_ref() != Some(&words) {
-            self.desk.operator.summon(&Summons { drive: drive.title(), wanted: words.clone() });
+            self.desk.monitor.rest();
+            self.desk.operator.summon(&Summons { drive: drive.title(), wanted });
             self.said = Some(words);
         }
         let title = drive.title();
         let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
-        slot.await_medium(&Deadline::after(LOOK), self.desk.stop)?;
+        if slot.await_medium(&Deadline::after(LOOK), self.desk.stop)? {
+            drives.came = Came::AsAsked;
+        }
         Ok(())
     }
 
-    fn burn(
-        &mut self,
-        set: &KnownSet,
-        disc: &DiscInfo,
-        drives: &mut Drives,
-    ) -> Result<(), FlowError> {
+    fn burn(&mut self, next: &Next, drives: &mut Drives) -> Result<(), FlowError> {
+        let Next { set, disc, .. } = next;
         self.said = None;
         let staging = Staging::open(&self.request.staging)?;
         let mut catalog = match Catalog::open(&self.request.catalog, Access::Write) {
@@ -188,7 +203,7 @@ impl Watch<'_> {
             }
             opened => opened?,
         };
-        match self.drill_and_burn(&mut catalog, &staging, set, disc, drives) {
+        match self.drill_and_burn(&mut catalog, &staging, next, drives) {
             Ok(()) => {
                 super::ended_well(&catalog, self.desk);
                 self.report.burned.push((set.facts.name.to_string(), disc.number.0));
@@ -203,8 +218,7 @@ impl Watch<'_> {
         &self,
         catalog: &mut Catalog,
         staging: &Staging,
-        set: &KnownSet,
-        disc: &DiscInfo,
+        Next { set, disc, .. }: &Next,
         drives: &mut Drives,
     ) -> Result<(), FlowError> {
         drill_without_keys(catalog, staging, set, disc, self.desk)?;
@@ -212,14 +226,28 @@ impl Watch<'_> {
     }
 
     /// A failure ends this disc's turn and not the watch; the medium is handed out, so that it is
-    /// not tried for ever.
+    /// not tried for ever. Where none is in the drive any more, the next request says all.
     fn tell(&mut self, error: &FlowError, drives: &mut Drives) -> Result<(), FlowError> {
-        let is_call = matches!(error, FlowError::NeverCame { .. });
-        if !is_call {
-            self.report.failures += 1;
+        let why: &FlowError = match error {
+            FlowError::NeverCame { source, .. } => source,
+            error => {
+                self.report.failures += 1;
+                error
+            }
+        };
+        if matches!(content(&mut *drives.burner)?, Content::Nothing) && why.is_about_the_medium() {
+            return Ok(());
         }
-        self.desk.monitor.note(&chain(error));
-        hand_out(&mut *drives.burner)
+        self.desk.monitor.note(&chain(why));
+        self.hand_out(drives)
+    }
+
+    fn hand_out(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
+        drives.came = Came::Before;
+        match drives.burner.slot() {
+            Some(slot) => Ok(slot.eject()?),
+            None => Ok(()),
+        }
     }
 
     /// A disc that bears something: one of ours is verified.
@@ -239,10 +267,13 @@ impl Watch<'_> {
                 self.report.damaged += u64::from(!report.is_sound());
             }
             Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
+            Err(FlowError::NeverCame { source, .. }) => {
+                self.desk.monitor.note(&format!("{}; it is handed out", chain(&*source)));
+            }
             Err(error) => self.desk.monitor.note(&format!("{words}: {}", chain(&error))),
         }
         self.done = Some(words);
-        hand_out(&mut *drives.burner)
+        self.hand_out(drives)
     }
 }
 
@@ -264,9 +295,18 @@ fn is_blank(drive: &mut dyn Drive) -> Result<bool, FlowError> {
     }
 }
 
-fn hand_out(drive: &mut dyn Drive) -> Result<(), FlowError> {
-    match drive.slot() {
-        Some(slot) => Ok(slot.eject()?),
-        None => Ok(()),
+/// What goes onto a blank: a disc that may be on a medium already comes last.
+fn for_blank(waiting: &[Next]) -> Option<&Next> {
+    waiting.iter().find(|next| !next.may_be_burned).or(waiting.first())
+}
+
+/// The disc that waits to be read back and lies in the drive.
+fn inside<'a>(waiting: &'a [Next], drive: &mut dyn Drive) -> Result<Option<&'a Next>, FlowError> {
+    if waiting.is_empty() {
+        return Ok(None);
     }
+    let found = drive.discs()?;
+    let labels: Vec<Label> =
+        found.discs.iter().flat_map(|disc| Label::candidates(&**disc)).collect();
+    Ok(waiting.iter().find(|next| labels.contains(&label(&next.set, &next.disc))))
 }

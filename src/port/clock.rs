@@ -15,6 +15,12 @@ impl Moment {
         Moment(Timestamp::now().as_second())
     }
 
+    /// Its day, UTC: `2026-11-22`.
+    pub fn day(self) -> String {
+        let whole = self.to_string();
+        whole.split_once('T').map_or(whole.clone(), |(day, _)| day.to_owned())
+    }
+
     /// Reads what it shows as.
     pub fn parse(text: &str) -> Option<Moment> {
         text.parse::<Timestamp>().ok().map(|time| Moment(time.as_second()))

@@ -11,3 +11,4 @@ pub mod operator;
 pub mod process;
 pub mod shell;
 pub mod stop;
+pub mod wanted;

@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use super::wanted::WantedMedium;
+
 /// A secret as typed or read: wiped from memory when dropped, never shown.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
@@ -34,8 +36,7 @@ pub enum Answer {
 pub struct Summons {
     /// `/dev/sr0 (HL-DT-ST BD-RE WH16NS60)`.
     pub drive: String,
-    /// `a blank disc for disc 3 of holidays, 25.0 GB or more`.
-    pub wanted: String,
+    pub wanted: WantedMedium,
 }
 
 /// The person, or the lack of one. Asked from several threads; nobody gets two questions at once.

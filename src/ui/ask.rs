@@ -4,9 +4,11 @@
 use super::keyboard::{Keyboard, Line, Silence, Terminal};
 use super::screen::Screen;
 use crate::flow::insertion::Patience;
+use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator, Secret, Summons};
 use crate::port::stop::Stop;
+use crate::port::wanted::What;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,7 +125,17 @@ impl Operator for Person {
         let Summons { drive, wanted } = call;
         self.screen.say(&format!("Insert {wanted}, into {drive}."));
         // Events are a courtesy: the run does not fail because nobody reads them any more.
-        let event = serde_json::json!({"event": "insert", "drive": drive, "wanted": wanted});
+        let event = serde_json::json!({
+            "event": "insert",
+            "drive": drive,
+            "wanted": wanted.to_string(),
+            "what": if wanted.what == What::Blank { "blank" } else { "disc" },
+            "or_blank": wanted.what == What::Either,
+            "set": wanted.set.as_ref().map(SetName::as_str),
+            "disc": wanted.disc.map(|disc| disc.0),
+            "copy": wanted.copy,
+            "sectors": wanted.sectors.map(|sectors| sectors.0),
+        });
         let _ = self.screen.object(&event);
     }
 
@@ -142,6 +154,7 @@ impl Operator for Person {
 mod tests {
     use super::super::screen::testing::{Paper, screen};
     use super::*;
+    use crate::port::wanted::WantedMedium;
     use std::sync::Mutex;
 
     /// Types these lines one after the other, then nothing.
@@ -200,7 +213,8 @@ mod tests {
     #[test]
     fn a_summons_names_disc_and_drive_and_asks_for_no_answer() {
         let (person, people) = person(false, &[]);
-        let call = Summons { drive: "/dev/sr0".into(), wanted: "disc 3 of holidays".into() };
+        let wanted = WantedMedium::any("disc 3 of holidays");
+        let call = Summons { drive: "/dev/sr0".into(), wanted };
         person.summon(&call);
         assert_eq!(people.text(), "Insert disc 3 of holidays, into /dev/sr0.\n");
     }

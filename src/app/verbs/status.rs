@@ -3,8 +3,9 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::Status;
 use crate::flow::FlowError;
-use crate::flow::insertion::blank_words;
+use crate::flow::burning::medium_wanted;
 use crate::flow::query::{SetGlance, glance};
+use crate::flow::records::Copies;
 use crate::flow::safety::FileSafety;
 use crate::flow::spares::Spares;
 use crate::flow::staging::source_bytes;
@@ -72,7 +73,9 @@ fn wanted(glance: &SetGlance) -> Option<String> {
     let first = glance.discs.iter().find(|disc| {
         matches!(disc.info.state, Staged | Failed) && !glance.lost.contains(&disc.info.number)
     })?;
-    Some(blank_words(&glance.set.facts.name, &first.info))
+    let copies: Vec<_> = first.media.iter().map(|medium| medium.copy.clone()).collect();
+    let wanted = glance.set.copies as usize;
+    Some(medium_wanted(&glance.set, &first.info, &Copies::of(&copies), wanted).to_string())
 }
 
 fn status_line(glance: SetGlance) -> StatusLine {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::drive::{DiscReader, Discs, Drive, FileReader, Folder, discover};
 use crate::port::files::make_private_dir;
 use crate::port::operator::Answer;
+use crate::port::wanted::WantedMedium;
 
 use super::super::insertion::with_medium;
 use super::super::mending::Mender;
@@ -58,7 +59,7 @@ fn every_disc(
 ) -> Result<(), FlowError> {
     for number in 0.. {
         let wanted = if number == 0 { "any disc of the set" } else { "the next disc of the set" };
-        let found = with_medium(drive, desk, wanted, |drive| {
+        let found = with_medium(drive, desk, &WantedMedium::any(wanted), |drive, _| {
             let mut found = drive.discs()?;
             match found.discs.is_empty() {
                 true => Err(match found.problems.pop() {
@@ -77,6 +78,7 @@ fn every_disc(
         if let Some(slot) = drive.slot() {
             slot.eject()?;
         }
+        desk.monitor.rest();
         if desk.operator.confirm("Is there another disc to read?") != Answer::Yes {
             return Ok(());
         }
