@@ -79,6 +79,57 @@ fn encrypted() -> Sandbox {
 }
 
 #[test]
+fn a_passphrase_is_asked_for_three_times_with_its_hint() {
+    let sandbox = encrypted();
+    let mut run = sandbox.at_terminal(["restore", "shelf", "target"]);
+    run.waits_for("Passphrase of set source (hint: Ali's cave): ").types("open\n");
+    run.waits_for("not the passphrase. ").waits_for("(hint: Ali's cave): ").types("sesame\n");
+    run.waits_for("not the passphrase. ").waits_for("(hint: Ali's cave): ").types("open sesame\n");
+    let (code, words) = run.ends();
+    assert_eq!(code, 0, "{words}");
+    assert!(!words.contains("sesame"), "it is shown: {words}");
+    assert_eq!(fs::read(sandbox.target().join("letter")).unwrap(), b"dear a\n");
+}
+
+#[test]
+fn three_wrong_passphrases_are_the_end() {
+    let sandbox = encrypted();
+    fs::write(sandbox.source().join("more"), "more").unwrap();
+    let mut run = sandbox.at_terminal(["backup", "source", "shelf"]);
+    for _ in 0..3 {
+        run.waits_for("(hint: Ali's cave): ").types("guess\n");
+    }
+    let (code, words) = run.ends();
+    assert_eq!(code, 1, "{words}");
+}
+
+/// Whoever has only the discs is asked as often; no disc knows the hint.
+#[test]
+fn discs_alone_ask_three_times() {
+    let sandbox = encrypted();
+    fs::remove_file(sandbox.catalog()).unwrap();
+    let mut run = sandbox.at_terminal(["restore", "shelf", "target"]);
+    run.waits_for("Passphrase of set source: ").types("x\n");
+    run.waits_for("Passphrase of set source: ").types("open sesame\n");
+    assert_eq!(run.ends().0, 0);
+    let mut run = sandbox.at_terminal(["catalog", "rebuild", "shelf"]);
+    run.waits_for("Passphrase of set source: ").types("x\n");
+    run.waits_for("Passphrase of set source: ").types("open sesame\n");
+    let (code, words) = run.ends();
+    assert_eq!(code, 0, "{words}");
+}
+
+#[test]
+fn a_file_with_a_wrong_passphrase_is_read_once() {
+    let sandbox = encrypted();
+    let wrong = sandbox.passphrase_file(b"wrong");
+    let words = ["restore", "shelf", "target", "--passphrase-file", wrong.to_str().unwrap()];
+    let mut run = sandbox.at_terminal(words);
+    run.waits_for("passphrase");
+    assert_eq!(run.ends().0, 1);
+}
+
+#[test]
 fn ctrl_c_at_any_prompt_is_130_and_sigterm_143() {
     let sandbox = encrypted();
     let new = ["backup", "source", "--name", "other", "shelf", "--encrypt"];
@@ -132,4 +183,32 @@ fn a_question_that_nobody_answers_within_the_wait_counts_as_no() {
     let mut run = sandbox.at_terminal(["restore", "shelf", "target", "--wait", "1s"]);
     run.waits_for("Passphrase of set").waits_for("nobody answered");
     assert_eq!(run.ends().0, 1);
+}
+
+/// Who wrote the passphrase with an editor of Windows and types it from paper later would hear that
+/// it is the wrong one.
+#[test]
+fn a_passphrase_that_nobody_can_type_closes_no_new_set_unless_somebody_agrees() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    let file = sandbox.passphrase_file(b"open sesame\r");
+    let file = file.to_str().unwrap();
+    let words = ["backup", "source", "shelf", "--disc-size", "4M", "--passphrase-file", file];
+    sandbox.run(words).code(1).says("carriage return").says("--odd-passphrase");
+    sandbox.run(words.iter().chain(&["--yes"])).code(1);
+    assert_eq!(sandbox.images().len(), 0);
+    let mut run = sandbox.at_terminal(words);
+    run.waits_for("carriage return").waits_for("[y/N]").types("n\n");
+    assert_eq!(run.ends().0, 1);
+    let mut run = sandbox.at_terminal(words);
+    run.waits_for("[y/N]").types("y\n");
+    let (code, said) = run.ends();
+    assert_eq!(code, 0, "{said}");
+    // The set has it now: nobody is asked again.
+    fs::write(sandbox.source().join("more"), "more").unwrap();
+    sandbox.run(words).ok();
+    sandbox.run(["restore", "shelf", "target", "--passphrase-file", file]).ok();
+    sandbox.bash("mkdir other; echo x > other/x").ok();
+    let other = ["backup", "other", "shelf", "--disc-size", "4M", "--odd-passphrase"];
+    sandbox.run(other.iter().chain(&["--passphrase-file", file])).ok();
 }

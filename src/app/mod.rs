@@ -100,8 +100,8 @@ impl Room {
     ) -> Result<T, RunError> {
         let keys = &self.common.keys;
         let source = PassphraseSource::choose(keys, &self.around);
-        let ask = |prompt: &str, twice: bool| {
-            source.read(&self.person, prompt, twice).map_err(|error| {
+        let ask = |prompt: &str, asking| {
+            source.read(&self.person, prompt, asking, keys.odd_passphrase).map_err(|error| {
                 let words = error.to_string();
                 FlowError::Key(Box::new(error), words)
             })
@@ -116,6 +116,7 @@ impl Room {
         };
         work(KeyRing {
             passphrase: &ask,
+            tries: source.tries(),
             encrypt: keys.encrypt,
             plain: keys.no_encrypt.then(|| named(keys.typed.no_encrypt)),
             named: source.named(keys),

@@ -30,6 +30,7 @@ use crate::codec::openpgp::{Checker, SignError, Signer};
 use crate::drive::{Choices, Drive, DriveError, Optical, Settings, Shelf};
 use crate::flow::FlowError;
 use crate::flow::burning::Drives;
+use crate::flow::keys::Asking;
 use crate::model::path::shown;
 use crate::port::clock::Moment;
 
@@ -67,8 +68,17 @@ pub fn signer(room: &Room, signing: &Signing) -> Result<Option<Signer>, RunError
                 None => PassphraseSource::Ask,
             };
             let prompt = format!("Password of the signing key in {}", path.display());
-            let password = source.read(&room.person, &prompt, false)?;
-            Signer::new(&bytes, Some(&password), Moment::now())
+            let try_once = |asking| {
+                let password = source.read(&room.person, &prompt, asking, true)?;
+                Ok::<_, RunError>(Signer::new(&bytes, Some(&password), Moment::now()))
+            };
+            let mut made = try_once(Asking::Known)?;
+            for _ in 1..source.tries() {
+                if let Err(SignError::Password) = made {
+                    made = try_once(Asking::Again)?;
+                }
+            }
+            made
         }
         made => made,
     };

@@ -141,6 +141,10 @@ pub struct Keys {
     /// Take it from the first line that `sh -c CMD` prints; else from COLDCUT_PASSPHRASE, else ask
     #[arg(long, value_name = "CMD", help_heading = "Encryption")]
     pub passphrase_command: Option<OsString>,
+    /// Take a new set's passphrase as it is, even if nobody can type it from paper: with a byte
+    /// order mark before it, or a carriage return or a blank behind it
+    #[arg(long, help_heading = "Encryption")]
+    pub odd_passphrase: bool,
     /// Encrypt a new set for this OpenPGP certificate, and with no passphrase (may be repeated)
     #[arg(long, value_name = "CERTFILE", help_heading = "Encryption")]
     pub recipient: Vec<PathBuf>,
@@ -550,6 +554,7 @@ impl Keys {
             no_encrypt: self.no_encrypt || behind.no_encrypt,
             passphrase_file: behind.passphrase_file.or(self.passphrase_file),
             passphrase_command: behind.passphrase_command.or(self.passphrase_command),
+            odd_passphrase: self.odd_passphrase || behind.odd_passphrase,
             hidden_recipients: self.hidden_recipients || behind.hidden_recipients,
             ..self
         }

@@ -2,10 +2,10 @@
 //! passphrase comes from. Its failures are exit 1, unlike those of `args`.
 
 use super::args::{Common, Keys};
-use crate::flow::keys::Named;
+use crate::flow::keys::{Asking, Named};
 use crate::model::SetName;
 use crate::model::path::shown;
-use crate::port::operator::{Operator, Secret};
+use crate::port::operator::{Answer, Operator, Secret};
 use crate::port::shell::{self, ShellError};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -30,6 +30,10 @@ pub enum ResolveError {
     TooLong { whence: String },
     #[error("no passphrase from {whence}: its first line holds a NUL byte, where gpg would stop")]
     Nul { whence: String },
+    #[error(
+        "the passphrase from {whence} {what}; mend it, or take it as it is with --odd-passphrase"
+    )]
+    Odd { whence: String, what: &'static str },
     #[error("no passphrase from the command of --passphrase-command")]
     Command(#[from] ShellError),
     #[error(
@@ -46,6 +50,8 @@ pub use crate::port::shell::PASSPHRASE;
 /// GnuPG reads a passphrase's line into 255 bytes where it is cached; no honest line is longer
 /// than this, and a device without an end must not fill the memory.
 const LONGEST: usize = 64 << 10;
+/// As gpg, restic and cryptsetup do.
+const TRIES: u32 = 3;
 
 /// What the environment says, read once. The passphrase stays in the environment, because taking
 /// it out is unsound once threads run: `port` must start programs without it, as [`shell`] does.
@@ -163,8 +169,47 @@ impl PassphraseSource {
         }
     }
 
-    /// The passphrase. `twice` is for a new one: whoever mistypes it loses all that it closes.
+    /// How often it is worth to ask for a known one.
+    pub fn tries(&self) -> u32 {
+        match self {
+            PassphraseSource::Ask => TRIES,
+            _ => 1,
+        }
+    }
+
+    /// The passphrase. Whoever mistypes a new one loses all that it closes: it is typed twice, and
+    /// one that nobody types again from paper is taken only if a person, or `odd`, agrees.
     pub fn read(
+        &self,
+        operator: &dyn Operator,
+        prompt: &str,
+        asking: Asking,
+        odd: bool,
+    ) -> Result<Secret, ResolveError> {
+        let secret = self.read_as_it_is(operator, prompt, asking == Asking::New)?;
+        match oddity(secret.bytes()) {
+            Some(what) if asking == Asking::New && !odd => {
+                let whence = self.whence();
+                let question = format!("The passphrase from {whence} {what}. Take it as it is?");
+                match operator.confirm_in_person(&question) {
+                    Answer::Yes => Ok(secret),
+                    _ => Err(ResolveError::Odd { whence, what }),
+                }
+            }
+            _ => Ok(secret),
+        }
+    }
+
+    fn whence(&self) -> String {
+        match self {
+            PassphraseSource::File(path) => shown(path.as_os_str().as_bytes()).to_string(),
+            PassphraseSource::Command(_) => "the command of --passphrase-command".to_owned(),
+            PassphraseSource::Env(_) => format!("the variable {PASSPHRASE}"),
+            PassphraseSource::Ask => "the terminal".to_owned(),
+        }
+    }
+
+    fn read_as_it_is(
         &self,
         operator: &dyn Operator,
         prompt: &str,
@@ -180,6 +225,23 @@ impl PassphraseSource {
                 operator.passphrase(prompt, twice).ok_or(ResolveError::NobodyThere)
             }
         }
+    }
+}
+
+/// What is wrong with a passphrase that is to be typed from paper some day.
+fn oddity(bytes: &[u8]) -> Option<&'static str> {
+    const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+    let is_blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    if MARKS.iter().any(|mark| bytes.starts_with(mark)) {
+        Some("begins with a byte order mark, which an editor puts there and no keyboard types")
+    } else if bytes.ends_with(b"\r") {
+        Some("ends in a carriage return, which editors of Windows put there and no keyboard types")
+    } else if is_blank(bytes.first()) || is_blank(bytes.last()) {
+        Some("begins or ends in a blank, which nobody sees on paper")
+    } else if bytes.iter().any(u8::is_ascii_control) {
+        Some("holds a control character, which nobody sees on paper")
+    } else {
+        None
     }
 }
 
@@ -270,7 +332,7 @@ mod tests {
         let path = dir.path().join("p");
         std::fs::write(&path, content).unwrap();
         PassphraseSource::File(path)
-            .read(&Nobody, "", false)
+            .read(&Nobody, "", Asking::Known, false)
             .map(|secret| secret.bytes().to_vec())
             .map_err(|error| error.to_string())
     }
@@ -292,7 +354,7 @@ mod tests {
         assert_eq!(passphrase_of_file(&[b'x'; LONGEST]).unwrap().len(), LONGEST);
         assert!(passphrase_of_file(&[b'x'; LONGEST + 1]).unwrap_err().contains("longer"));
         let missing = PassphraseSource::File("/nonexistent/p".into());
-        let error = missing.read(&Nobody, "", false).unwrap_err().to_string();
+        let error = missing.read(&Nobody, "", Asking::Known, false).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/p"), "{error}");
     }
 
@@ -302,7 +364,8 @@ mod tests {
         let dir = tempfile::Builder::new().permissions(private).tempdir().unwrap();
         let path = dir.path().join("p");
         std::fs::write(&path, b" odd \r\nsecond\n").unwrap();
-        let secret = PassphraseSource::File(path.clone()).read(&Nobody, "", false).unwrap();
+        let secret =
+            PassphraseSource::File(path.clone()).read(&Nobody, "", Asking::Known, false).unwrap();
         let gpg = |passphrase: &Path, verb: &str, data: &[u8]| {
             std::fs::write(dir.path().join("in"), data).unwrap();
             let line = format!(
@@ -327,7 +390,7 @@ mod tests {
     fn a_command_gives_its_first_line_and_its_failure_is_told() {
         let read = |line: &str| {
             PassphraseSource::Command(line.into())
-                .read(&Nobody, "", false)
+                .read(&Nobody, "", Asking::Known, false)
                 .map(|secret| secret.bytes().to_vec())
         };
         assert_eq!(read("printf 'a b\\nc'").unwrap(), b"a b");
@@ -342,14 +405,65 @@ mod tests {
         let choose = |keys: &Keys, env: &Surroundings| PassphraseSource::choose(keys, env);
         let nothing = Surroundings::default();
         assert!(matches!(choose(&keys, &nothing), PassphraseSource::Ask));
-        let asked = PassphraseSource::Ask.read(&Nobody, "", true);
+        let asked = PassphraseSource::Ask.read(&Nobody, "", Asking::New, false);
         assert!(matches!(asked, Err(ResolveError::NobodyThere)));
-        let secret = choose(&keys, &env).read(&Nobody, "", false).unwrap();
+        let secret = choose(&keys, &env).read(&Nobody, "", Asking::Known, false).unwrap();
         assert_eq!(secret.bytes(), b"e");
         keys.passphrase_command = Some("c".into());
         assert!(matches!(choose(&keys, &env), PassphraseSource::Command(_)));
         keys.passphrase_command = None;
         keys.passphrase_file = Some("f".into());
         assert!(matches!(choose(&keys, &env), PassphraseSource::File(_)));
+    }
+
+    /// Answers each question alike.
+    struct Says(Answer);
+
+    impl Operator for Says {
+        fn confirm(&self, _: &str) -> Answer {
+            unreachable!("--yes must not answer this")
+        }
+        fn confirm_in_person(&self, _: &str) -> Answer {
+            self.0
+        }
+        fn hands(&self, _: &str) -> Answer {
+            self.0
+        }
+        fn summon(&self, _: &crate::port::operator::Summons) {}
+        fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_new_passphrase_that_nobody_can_type_is_taken_only_if_somebody_agrees() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |content: &[u8], says: Answer, asking, odd| {
+            let path = dir.path().join("p");
+            std::fs::write(&path, content).unwrap();
+            PassphraseSource::File(path).read(&Says(says), "", asking, odd)
+        };
+        let odd: [&[u8]; 7] = [
+            b"abc\r\n",
+            b"abc \n",
+            b" abc",
+            b"abc\t",
+            b"\xef\xbb\xbfabc\n",
+            b"\xff\xfea",
+            b"a\x1bb",
+        ];
+        for content in odd {
+            for no in [Answer::No, Answer::NobodyThere] {
+                let error = read(content, no, Asking::New, false).unwrap_err();
+                assert!(matches!(error, ResolveError::Odd { .. }), "{content:?}: {error}");
+            }
+            read(content, Answer::Yes, Asking::New, false).unwrap();
+            // Said beforehand; and a set that has it already is opened with it.
+            read(content, Answer::No, Asking::New, true).unwrap();
+            read(content, Answer::No, Asking::Known, false).unwrap();
+        }
+        for plain in [&b"abc\n"[..], b"open sesame", "Öffne dich\n".as_bytes()] {
+            read(plain, Answer::No, Asking::New, false).unwrap();
+        }
     }
 }

@@ -348,7 +348,7 @@ impl Bench {
     }
 }
 
-fn nobody_asks(prompt: &str, _: bool) -> Result<Secret, FlowError> {
+fn nobody_asks(prompt: &str, _: super::keys::Asking) -> Result<Secret, FlowError> {
     panic!("asked for: {prompt}")
 }
 

@@ -155,13 +155,14 @@ impl Keys {
         match set.facts.encryption {
             Encryption::None => Ok(Keys { passphrase: None, opener: None }),
             Encryption::Passphrase => {
-                let passphrase = Some(request.keys.checked_passphrase(&set.facts)?);
+                let passphrase = Some(request.keys.checked_passphrase(set)?);
                 Ok(Keys { passphrase, opener: None })
             }
             // restore.sh takes gpg's key ring, as it would on the day that it is needed.
             Encryption::Recipients if request.all => Ok(Keys { passphrase: None, opener: None }),
             Encryption::Recipients => {
-                let opener = request.keys.opener(&set.facts.name, Encryption::Recipients)?;
+                let name = (&set.facts.name, None);
+                let opener = request.keys.opener(name, Encryption::Recipients, |_| Ok(()))?;
                 Ok(Keys { passphrase: None, opener })
             }
         }

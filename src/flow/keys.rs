@@ -11,9 +11,19 @@ use crate::port::operator::Secret;
 
 use super::{FlowError, choose_set};
 
-/// How a passphrase is got: from a file, a command, the environment or a question. The first
-/// argument is the prompt, the second asks for it twice.
-pub type AskPassphrase<'a> = dyn Fn(&str, bool) -> Result<Secret, FlowError> + 'a;
+/// How a passphrase is got: from a file, a command, the environment or a question, of which the
+/// first argument is the prompt.
+pub type AskPassphrase<'a> = dyn Fn(&str, Asking) -> Result<Secret, FlowError> + 'a;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// One that closes something from now on: asked for until two inputs agree.
+    New,
+    Known,
+    /// The same once more: the one before was not it.
+    Again,
+}
 
 /// Where a person said something: what is typed is meant for this very run, all else for many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +47,8 @@ impl Named {
 /// Keys as the person named them.
 pub struct KeyRing<'a> {
     pub passphrase: &'a AskPassphrase<'a>,
+    /// How often a known passphrase is asked for: a person mistypes it, a file does not.
+    pub tries: u32,
     /// `--encrypt`, wherever it stands.
     pub encrypt: bool,
     /// `--no-encrypt`, or `encrypt = false`.
@@ -96,7 +108,8 @@ impl KeyRing<'_> {
                 new_keys(Encryption::Recipients, locks, certs)
             }
             Encryption::Passphrase => {
-                let secret = (self.passphrase)(&format!("Passphrase of the new set {name}"), true)?;
+                let secret =
+                    (self.passphrase)(&format!("Passphrase of the new set {name}"), Asking::New)?;
                 new_keys(Encryption::Passphrase, Locks::passphrase(&secret)?, None)
             }
         }
@@ -135,7 +148,7 @@ impl KeyRing<'_> {
                 named.place()
             )),
         }
-        let secret = self.checked_passphrase(facts)?;
+        let secret = self.checked_passphrase(set)?;
         Ok(Some(Sealer::new(Locks::passphrase(&secret)?)?))
     }
 
@@ -160,32 +173,55 @@ impl KeyRing<'_> {
         Ok(Sealer::new(kept)?)
     }
 
-    pub(super) fn checked_passphrase(&self, facts: &SetFacts) -> Result<Secret, FlowError> {
-        let secret = (self.passphrase)(&format!("Passphrase of set {}", facts.name), false)?;
+    pub(super) fn checked_passphrase(&self, set: &KnownSet) -> Result<Secret, FlowError> {
+        let facts = &set.facts;
         let token = facts.token.as_deref().ok_or_else(|| FlowError::no_keys(&facts.name))?;
-        if Opener::passphrase(&secret).opens(token)? {
-            Ok(secret)
-        } else {
-            Err(FlowError::WrongPassphrase(facts.name.clone()))
-        }
+        self.asked(&prompt(&facts.name, set.hint.as_deref()), |secret| {
+            match Opener::passphrase(&secret).opens(token)? {
+                true => Ok(secret),
+                false => Err(FlowError::WrongPassphrase(facts.name.clone())),
+            }
+        })
     }
 
-    /// What opens the discs of a set whose encryption is known; nothing for a plain one.
+    /// Asks for a known passphrase until `take` does not call it wrong, or there were tries enough.
+    fn asked<T>(
+        &self,
+        prompt: &str,
+        mut take: impl FnMut(Secret) -> Result<T, FlowError>,
+    ) -> Result<T, FlowError> {
+        let mut taken = take((self.passphrase)(prompt, Asking::Known)?);
+        for _ in 1..self.tries {
+            if !taken.as_ref().is_err_and(FlowError::is_wrong_passphrase) {
+                break;
+            }
+            let again = format!("That is not the passphrase. {prompt}");
+            taken = take((self.passphrase)(&again, Asking::Again)?);
+        }
+        taken
+    }
+
+    /// What opens the discs of a set whose encryption is known; nothing for a plain one. `check`
+    /// tries it where it can be tried.
     pub fn opener(
         &self,
-        name: &SetName,
+        (name, hint): (&SetName, Option<&str>),
         encryption: Encryption,
+        check: impl Fn(&Opener) -> Result<(), FlowError>,
     ) -> Result<Option<Opener>, FlowError> {
         match encryption {
             Encryption::None => {
                 self.note_unused(name, "is not encrypted");
                 Ok(None)
             }
-            Encryption::Passphrase => {
-                let secret = (self.passphrase)(&format!("Passphrase of set {name}"), false)?;
-                Ok(Some(Opener::passphrase(&secret)))
+            Encryption::Passphrase => self.asked(&prompt(name, hint), |secret| {
+                let opener = Opener::passphrase(&secret);
+                check(&opener).map(|()| Some(opener))
+            }),
+            Encryption::Recipients => {
+                let opener = self.key_opener(name)?;
+                check(&opener).map(|()| Some(opener))
             }
-            Encryption::Recipients => self.key_opener(name).map(Some),
         }
     }
 
@@ -195,13 +231,17 @@ impl KeyRing<'_> {
         &self,
         name: &SetName,
         encryption: Encryption,
+        check: impl Fn(&Opener) -> Result<(), FlowError>,
     ) -> Result<KnownKeys, FlowError> {
         if encryption == Encryption::Passphrase {
-            let secret = (self.passphrase)(&format!("Passphrase of set {name}"), false)?;
-            let token = Some(make_token(&Sealer::new(Locks::passphrase(&secret)?)?)?);
-            return Ok(KnownKeys { opener: Some(Opener::passphrase(&secret)), certs: None, token });
+            return self.asked(&prompt(name, None), |secret| {
+                let opener = Opener::passphrase(&secret);
+                check(&opener)?;
+                let token = Some(make_token(&Sealer::new(Locks::passphrase(&secret)?)?)?);
+                Ok(KnownKeys { opener: Some(opener), certs: None, token })
+            });
         }
-        let opener = self.opener(name, encryption)?;
+        let opener = self.opener((name, None), encryption, check)?;
         if opener.is_none() || self.recipients.is_empty() {
             return Ok(KnownKeys { opener, certs: None, token: None });
         }
@@ -216,12 +256,20 @@ impl KeyRing<'_> {
         let key =
             self.secret_key.as_ref().ok_or_else(|| FlowError::NeedsSecretKey(name.clone()))?;
         match Opener::secret_key(key, None) {
-            Err(crate::codec::openpgp::OpenError::KeyPassword) => {
-                let password = (self.passphrase)("Password of the secret key", false)?;
-                Ok(Opener::secret_key(key, Some(&password))?)
-            }
+            Err(crate::codec::openpgp::OpenError::KeyPassword) => self
+                .asked("Password of the secret key", |password| {
+                    Ok(Opener::secret_key(key, Some(&password))?)
+                }),
             opened => Ok(opened?),
         }
+    }
+}
+
+/// With the hint, where one is known: this is the moment that it was given for.
+fn prompt(name: &SetName, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("Passphrase of set {name} (hint: {hint})"),
+        None => format!("Passphrase of set {name}"),
     }
 }
 

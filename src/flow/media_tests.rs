@@ -245,7 +245,7 @@ impl Bench {
     }
 
     pub(super) fn backup(&self, copies: u32, drives: Option<&mut Drives>) {
-        let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
+        let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
         let request = BackupRequest {
             signer: None,
             drill: false,
@@ -452,7 +452,7 @@ fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
 }
 
 fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
-    let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
+    let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
     let request = RestoreRequest {
         signed_by: None,
         from: "/dev/tray".into(),
@@ -520,7 +520,7 @@ fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
     }
     fs::write(&image, bytes).unwrap();
     fs::remove_file(bench.path("catalog.sqlite")).unwrap();
-    let ask = |_: &str, _: bool| Err(FlowError::NotAgreed);
+    let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
     let request = RebuildRequest {
         from: vec!["/dev/tray".into()],
         catalog: bench.path("catalog.sqlite"),

@@ -29,7 +29,7 @@ use crate::scan::content::Source;
 use super::backup::{is_protected, needs_par2};
 use super::burning::{Drives, Station};
 use super::disc_size::{DiscSize, of_set};
-use super::keys::KeyRing;
+use super::keys::{Asking, KeyRing};
 use super::ledger::CatalogLedger;
 use super::locating::no_disc;
 use super::piles::{Pile, look, look_in};
@@ -84,7 +84,7 @@ pub fn migrate(
     let staging = Staging::open(&request.staging)?;
     let old = old_discs(request, &catalog, &set)?;
     let typed = RefCell::new(None);
-    let ask = |prompt: &str, twice: bool| asked_once(request, &typed, prompt, twice);
+    let ask = |prompt: &str, asking| asked_once(request, &typed, prompt, asking);
     let keys = || keys_with(&request.keys, &ask);
     let sealer = keys().sealer_for(&set)?.map(Sealer::keeping_keys);
     let capacity = request.disc_size.of(Some((&catalog, &set)))?;
@@ -182,12 +182,13 @@ fn asked_once(
     request: &MigrateRequest,
     typed: &RefCell<Option<Secret>>,
     prompt: &str,
-    twice: bool,
+    asking: Asking,
 ) -> Result<Secret, FlowError> {
-    if let Some(secret) = &*typed.borrow() {
-        return Ok(secret.clone());
+    match &*typed.borrow() {
+        Some(secret) if asking != Asking::Again => return Ok(secret.clone()),
+        _ => {}
     }
-    let secret = (request.keys.passphrase)(prompt, twice)?;
+    let secret = (request.keys.passphrase)(prompt, asking)?;
     *typed.borrow_mut() = Some(secret.clone());
     Ok(secret)
 }
@@ -198,6 +199,7 @@ fn keys_with<'a>(
 ) -> KeyRing<'a> {
     KeyRing {
         passphrase,
+        tries: keys.tries,
         encrypt: keys.encrypt,
         plain: keys.plain,
         named: keys.named,

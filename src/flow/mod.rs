@@ -286,6 +286,11 @@ impl FlowError {
         }
     }
 
+    /// Another passphrase, or another password of a key, would help.
+    fn is_wrong_passphrase(&self) -> bool {
+        matches!(self, FlowError::WrongPassphrase(_) | FlowError::Open(OpenError::KeyPassword))
+    }
+
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
     }

@@ -22,12 +22,15 @@ pub(super) fn open_set(
 ) -> Result<Option<Opener>, FlowError> {
     let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
     let Some(encryption) = encryption else { return Ok(None) };
-    let opener = keys.opener(&pile.name, encryption)?;
-    if let Some(opener) = &opener {
-        check_token(opener, known, &pile.name)?;
-        check_listings(opener, pile)?;
+    let hint = match known {
+        Some((known, _)) => known.catalog.sets()?.into_iter().find(|set| set.id == known.set),
+        None => None,
     }
-    Ok(opener)
+    .and_then(|set| set.hint);
+    keys.opener((&pile.name, hint.as_deref()), encryption, |opener| {
+        check_token(opener, known, &pile.name)?;
+        check_listings(opener, pile)
+    })
 }
 
 fn check_token(

@@ -211,11 +211,10 @@ impl<'a> Rebuilder<'a> {
         desk: Desk<'a>,
     ) -> Result<Rebuilder<'a>, FlowError> {
         let encryption = pile.all().map(|found| found.txt.encryption).next();
-        let keys =
-            request.keys.for_known_discs(&pile.name, encryption.unwrap_or(Encryption::None))?;
-        if let Some(opener) = &keys.opener {
-            check_listings(opener, pile)?;
-        }
+        let encryption = encryption.unwrap_or(Encryption::None);
+        let keys = request
+            .keys
+            .for_known_discs(&pile.name, encryption, |opener| check_listings(opener, pile))?;
         let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
         let base = FromDiscs { pile, opener, scratch, desk, mender }.newest_catalog();
         let (set, catalog_of) = match &base {

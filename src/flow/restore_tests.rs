@@ -226,7 +226,9 @@ fn largest<'a>(image: &'a Image, name: &str) -> &'a DiscFile {
     named.max_by_key(|file| file.size).unwrap_or_else(|| panic!("{name} is not there"))
 }
 
-fn ask(passphrase: Option<&'static str>) -> impl Fn(&str, bool) -> Result<Secret, FlowError> {
+fn ask(
+    passphrase: Option<&'static str>,
+) -> impl Fn(&str, super::keys::Asking) -> Result<Secret, FlowError> {
     move |prompt, _| match passphrase {
         Some(text) => Ok(Secret::new(text.into())),
         None => panic!("asked for: {prompt}"),
@@ -236,6 +238,7 @@ fn ask(passphrase: Option<&'static str>) -> impl Fn(&str, bool) -> Result<Secret
 pub(super) fn ring<'a>(ask: &'a super::keys::AskPassphrase<'a>, encrypt: bool) -> KeyRing<'a> {
     KeyRing {
         passphrase: ask,
+        tries: 1,
         encrypt,
         plain: None,
         named: None,

@@ -179,7 +179,7 @@ pub(super) fn fetch(
 ) -> Result<RestoreReport, FlowError> {
     let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
     let encryption = encryption.unwrap_or(Encryption::None);
-    let opener = request.keys.opener(&pile.name, encryption)?;
+    let opener = request.keys.opener((&pile.name, None), encryption, |_| Ok(()))?;
     let (known, seq) = known;
     let mender = Mender::new(&request.scratch, request.signed_by.as_ref(), desk);
     let known = Some(known);
