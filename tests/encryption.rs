@@ -300,6 +300,7 @@ fn what_makes_discs_of_a_plain_set_refuses_a_typed_passphrase_and_passes_over_an
                 Named::Typed => {
                     run.code(1).says("set plain is not encrypted");
                     assert_eq!(bench.images(), before, "{verb}, {source:?}");
+                    assert!(!bench.0.path("shelf2").exists(), "{verb}, {source:?}");
                 }
                 Named::No => assert!(!passes_over(run.ok()), "{}", run.story()),
                 Named::Standing => assert!(passes_over(run.ok()), "{}", run.story()),

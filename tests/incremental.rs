@@ -136,7 +136,8 @@ fn of_several_sets_one_must_be_named() {
     let sandbox = a_small_tree();
     backup(&sandbox, &[]).ok();
     let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    sandbox.run(["backup", "--name", "other", "--disc-size", "3M", &source, &shelf]).ok();
+    let other = ["backup", "--new-set", "--name", "other", "--disc-size", "3M", &source, &shelf];
+    sandbox.run(other).ok();
     for words in [vec!["snapshots"], vec!["ls"], vec!["restore", &shelf, "back"]] {
         sandbox.run(words).code(1).says("other, set").says("--name");
     }

@@ -25,12 +25,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Burning, Signing};
-use crate::cli::resolve::PassphraseSource;
+use crate::cli::resolve::{self, PassphraseSource, ResolveError};
 use crate::codec::openpgp::{Checker, SignError, Signer};
-use crate::drive::{Choices, Drive, DriveError, Optical, Settings, Shelf};
+use crate::drive::{Choices, Drive, Optical, Settings, Shelf};
 use crate::flow::FlowError;
 use crate::flow::burning::Drives;
 use crate::flow::keys::Asking;
+use crate::flow::guards::DestGuard;
+use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::clock::Moment;
 
@@ -109,7 +111,34 @@ pub fn is_device(path: &Path) -> bool {
     }
 }
 
-/// Where discs go: a drive, or the shelf at `dest`, made if it is missing.
+/// Whether discs may go to `dest` at all. `source`: what is backed up.
+pub fn check_dest(
+    room: &Room,
+    dest: &Path,
+    burning: &Burning,
+    source: Option<&Path>,
+    set: Option<&SetName>,
+) -> Result<(), RunError> {
+    resolve::check_dest(dest).map_err(ResolveError::from)?;
+    if is_device(dest) {
+        return Ok(());
+    }
+    let catalog = room.around.catalog(&room.common)?;
+    let new_shelf = burning.new_shelf;
+    Ok(DestGuard { catalog: &catalog, dest, source, set, new_shelf }.check()?)
+}
+
+/// The same for discs of a set that the catalog knows.
+pub fn check_and_open_dest(
+    room: &Room,
+    dest: &Path,
+    burning: &Burning,
+) -> Result<Drives, RunError> {
+    check_dest(room, dest, burning, None, room.common.name.as_ref())?;
+    open_dest(room, dest, burning)
+}
+
+/// Where discs go: a drive, or the shelf at `dest`, which is made with its first disc.
 pub fn open_dest(room: &Room, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
     let burner = match is_device(dest) {
         true => open_drive(room, dest, burning)?,
@@ -145,11 +174,5 @@ pub fn open_drive(
 }
 
 fn open_shelf(dest: &Path) -> Result<Box<dyn Drive>, RunError> {
-    if !dest.exists() {
-        fs::create_dir_all(dest).map_err(|source| {
-            let dir = dest.to_owned();
-            FlowError::from(DriveError::NotWritable { dir, source })
-        })?;
-    }
-    Ok(Box::new(Shelf::open(dest).map_err(FlowError::from)?))
+    Ok(Box::new(Shelf::open_or_plan(dest).map_err(FlowError::from)?))
 }

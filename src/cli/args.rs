@@ -191,6 +191,9 @@ pub struct Burning {
     /// Allow to overwrite a rewritable disc (BD-RE), after a question that names it
     #[arg(long, help_heading = "Drives")]
     pub overwrite: bool,
+    /// DEST is to be on this disk, though a mount point of /etc/fstab in it has nothing mounted
+    #[arg(long, help_heading = "Shelves")]
+    pub new_shelf: bool,
 }
 
 /// Signing what is packed. Not by the set's own keys: who signs need not be able to read.
@@ -250,6 +253,9 @@ pub struct Backup {
     /// The set's source is another directory from now on
     #[arg(long)]
     pub move_source: bool,
+    /// A new set is meant, though its name or source is like another set's, or SOURCE is a shelf
+    #[arg(long)]
+    pub new_set: bool,
     /// Hold back a last disc that is less full than P percent [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,
@@ -275,6 +281,12 @@ pub struct Backup {
     pub burning: Burning,
     #[command(flatten)]
     behind: Common,
+    /// The set's name was typed, not made from the directory's nor taken from the files.
+    #[arg(skip)]
+    pub is_name_typed: bool,
+    /// All sets of the configuration files.
+    #[arg(skip)]
+    pub configured: Vec<SetName>,
 }
 
 #[derive(Args, Debug)]
@@ -488,6 +500,9 @@ where
     let all = command().args_override_self(true).try_get_matches_from(words)?;
     let mut cli = Cli::from(&all)?;
     cli.common.keys.typed = first.common.keys.as_typed();
+    if let Verb::Backup(backup) = &mut cli.verb {
+        backup.is_name_typed = first.common.name.is_some();
+    }
     cli.finish(chosen).map_err(refused)?;
     Ok(cli)
 }

@@ -57,6 +57,8 @@ pub struct Chosen {
     /// The set's destination, or the drive: what is meant where none was typed.
     pub place: Option<PathBuf>,
     pub drive: Option<PathBuf>,
+    /// All sets of the files.
+    pub configured: Vec<SetName>,
     options: Section,
 }
 
@@ -127,6 +129,7 @@ impl Config {
             place: section.and_then(|section| place(DEST, section)).or(drive.clone()),
             source,
             drive,
+            configured: self.sets.keys().cloned().collect(),
             backup,
             options,
         })

@@ -1,6 +1,10 @@
 //! What was typed, held against the world: where files are, what a set is called, where a
 //! passphrase comes from. Its failures are exit 1, unlike those of `args`.
 
+mod dest;
+
+pub use dest::{DestError, check_dest};
+
 use super::args::{Common, Keys};
 use crate::flow::keys::{Asking, Named};
 use crate::model::SetName;
@@ -20,6 +24,10 @@ pub enum ResolveError {
     NoHome { what: &'static str, variable: &'static str, option: &'static str },
     #[error("cannot find the directory {}", shown(path.as_os_str().as_bytes()))]
     NoSource { path: PathBuf, source: io::Error },
+    #[error("there is no directory {word} and no set {word}; configured sets: {configured}")]
+    NoSuchSet { word: String, configured: String },
+    #[error(transparent)]
+    Dest(#[from] DestError),
     #[error("no name for a set can be made from {}; name it with --name", shown(path.as_os_str().as_bytes()))]
     NoName { path: PathBuf },
     #[error("cannot read the passphrase file {}", shown(path.as_os_str().as_bytes()))]

@@ -19,6 +19,7 @@ pub mod giving_up;
 mod grouping;
 #[cfg(test)]
 mod grouping_tests;
+pub mod guards;
 pub mod insertion;
 pub mod keys;
 pub mod keysheet;
@@ -115,6 +116,10 @@ pub enum FlowError {
     Signing(#[from] SignError),
     #[error(transparent)]
     Check(#[from] CheckError),
+    #[error(transparent)]
+    Dest(#[from] guards::DestError),
+    #[error(transparent)]
+    NewSet(#[from] guards::NewSetError),
     #[error(transparent)]
     Place(#[from] PlaceError),
     #[error(transparent)]

@@ -122,9 +122,14 @@ impl Staging {
         Ok(wish.0 <= free)
     }
 
-    /// Whether what is written to this directory takes staging's free space.
+    /// Whether what is written to this directory, which may not be made yet, takes staging's free
+    /// space.
     pub fn shares_with(&self, dir: &Path) -> bool {
-        let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+        let device = |path: &Path| {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            let there = [path, above.unwrap_or(Path::new("."))];
+            there.iter().find_map(|path| fs::metadata(path).ok()).map(|found| found.dev())
+        };
         device(dir).is_some_and(|one| device(&self.root) == Some(one))
     }
 

@@ -15,6 +15,25 @@ pub fn mount_points() -> Option<Vec<PathBuf>> {
     fs::read(MOUNTINFO).ok().map(|text| points_in(&text))
 }
 
+/// Where administrators say that something is to be mounted.
+const FSTAB: &str = "/etc/fstab";
+
+/// The mount points of /etc/fstab, whatever their options are: also of what is mounted by hand
+/// (`noauto`) or may be missing (`nofail`). None where there is no such file.
+pub fn planned_mount_points() -> Vec<PathBuf> {
+    fs::read(FSTAB).map(|text| planned_in(&text)).unwrap_or_default()
+}
+
+/// The second field of each line that is no remark (fstab(5)). Swap has none.
+fn planned_in(text: &[u8]) -> Vec<PathBuf> {
+    let point = |line: &[u8]| {
+        let mut fields = line.split(|b| b" \t".contains(b)).filter(|field| !field.is_empty());
+        let first = fields.next().filter(|first| !first.starts_with(b"#"));
+        first.and(fields.next()).filter(|point| point.starts_with(b"/")).map(unescaped)
+    };
+    text.split(|&b| b == b'\n').filter_map(point).collect()
+}
+
 /// The fifth field of each line (proc_pid_mountinfo(5)).
 fn points_in(text: &[u8]) -> Vec<PathBuf> {
     let point = |line: &[u8]| line.split(|&b| b == b' ').nth(4).map(unescaped);
@@ -59,6 +78,16 @@ mod tests {
                      30 22 0:25 /sub /mnt/a\\040b\\134 rw - btrfs /dev/sdb rw\n";
         assert_eq!(points_in(text), [PathBuf::from("/"), PathBuf::from("/mnt/a b\\")]);
         assert_eq!(points_in(b""), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn a_planned_mount_point_is_the_second_word_of_its_line() {
+        let text = b"# /etc/fstab: static\n\n  #UUID=1 /no ext4\n\
+                     UUID=1 / ext4 errors=remount-ro 0 1\n\
+                     UUID=2\t/mnt/usb\\040disk \t auto nofail,noauto 0 0\n\
+                     /dev/sda2 none swap sw 0 0\n\
+                     alone\n";
+        assert_eq!(planned_in(text), [PathBuf::from("/"), PathBuf::from("/mnt/usb disk")]);
     }
 
     #[test]

@@ -2,25 +2,31 @@
 
 use crate::app::{Room, RunError};
 use crate::cli::args::Backup;
-use crate::cli::resolve;
+use crate::cli::resolve::{self, ResolveError};
 use crate::flow::FlowError;
 use crate::flow::backup::{BackupReport, BackupRequest, Plan, backup, dry_run};
 use crate::flow::disc_size::DiscSize;
+use crate::flow::guards::NewSetGuard;
 use crate::flow::keys::KeyRing;
 use crate::flow::staging::need;
+use crate::model::SetName;
+use crate::model::path::shown;
 use crate::model::{Bytes, Sectors};
 use crate::pack::estimate::{Estimate, minutes};
 use crate::port::monitor::Monitor;
+use crate::port::operator::Operator;
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{BackupSummary, Tally};
-use std::os::unix::ffi::OsStringExt;
+use std::io::ErrorKind;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::{is_device, open_dest, signer, text};
+use super::{check_dest, is_device, open_dest, signer, text};
 
 pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
         let mut request = request(room, &args, keys)?;
+        guard(room, &args, &request)?;
         if args.dry_run {
             return plan(room, &dry_run(&request, room.desk())?);
         }
@@ -40,7 +46,13 @@ fn request<'a>(
     args: &Backup,
     keys: KeyRing<'a>,
 ) -> Result<BackupRequest<'a>, RunError> {
-    let source = resolve::source(&args.source)?;
+    let source = resolve::source(&args.source).map_err(|error| no_source(args, error))?;
+    if args.dest.is_none() && !args.stage && !args.dry_run {
+        return Err(RunError::Usage(
+            "backup needs DEST behind SOURCE, or --stage; no configuration file names a place"
+                .to_owned(),
+        ));
+    }
     let name = match &room.common.name {
         Some(name) => name.clone(),
         None => resolve::default_name(&source)?,
@@ -67,6 +79,44 @@ fn request<'a>(
         hint: args.hint.clone(),
         source,
     })
+}
+
+/// A word without a slash may be the name of a set, mistyped.
+fn no_source(args: &Backup, error: ResolveError) -> ResolveError {
+    let word = args.source.as_os_str().as_bytes();
+    let is_missing = matches!(&error, ResolveError::NoSource { source, .. }
+        if source.kind() == ErrorKind::NotFound);
+    match is_missing && !args.configured.is_empty() && !word.contains(&b'/') {
+        true => ResolveError::NoSuchSet {
+            word: shown(word),
+            configured: args.configured.iter().map(SetName::as_str).collect::<Vec<_>>().join(", "),
+        },
+        false => error,
+    }
+}
+
+/// What is refused or asked before anything is opened, made or read: first what no answer changes. A
+/// dry run asks nobody.
+fn guard(room: &Room, args: &Backup, request: &BackupRequest) -> Result<(), RunError> {
+    if let Some(dest) = &args.dest {
+        let (source, name) = (Some(request.source.as_path()), Some(&request.name));
+        check_dest(room, dest, &args.burning, source, name)?;
+    }
+    let operator: Option<&dyn Operator> = if args.dry_run { None } else { Some(&room.person) };
+    let doubt = NewSetGuard {
+        catalog: &request.catalog,
+        name: &request.name,
+        source: &request.source,
+        is_typed: args.is_name_typed,
+        is_configured: args.configured.contains(&request.name),
+        is_meant: args.new_set,
+        moves: args.move_source,
+    }
+    .check(operator)?;
+    if let Some(doubt) = doubt {
+        room.reporter.note(&format!("{doubt}: a run would ask whether another set is meant"));
+    }
+    Ok(())
 }
 
 fn filter(args: &Backup) -> Result<FilterOptions, RunError> {

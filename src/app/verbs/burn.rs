@@ -6,12 +6,12 @@ use crate::flow::backup::burn_staged;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::open_dest;
+use super::check_and_open_dest;
 
 pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
-    let mut drives = open_dest(room, &args.dest, &args.burning)?;
+    let mut drives = check_and_open_dest(room, &args.dest, &args.burning)?;
     let name = room.common.name.as_ref();
     let desk = room.desk_for(&args.burning);
     let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, desk)?;

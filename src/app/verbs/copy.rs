@@ -6,7 +6,7 @@ use crate::flow::copying::{CopyRequest, copy};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{open_dest, open_source};
+use super::{check_and_open_dest, open_source};
 
 pub fn run(room: &Room, args: CopyDisc) -> Result<Exit, RunError> {
     let request = CopyRequest {
@@ -18,7 +18,7 @@ pub fn run(room: &Room, args: CopyDisc) -> Result<Exit, RunError> {
     };
     let source = request.from.as_deref().map(|from| open_source(room, from)).transpose()?;
     let mut source = source.flatten();
-    let mut drives = open_dest(room, &args.dest, &args.burning)?;
+    let mut drives = check_and_open_dest(room, &args.dest, &args.burning)?;
     let desk = room.desk_for(&args.burning);
     let copied = copy(&request, source.as_deref_mut(), &mut drives, desk)?;
     room.reporter.rest();

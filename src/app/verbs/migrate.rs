@@ -10,7 +10,7 @@ use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 use crate::ui::safety::ranges;
 
-use super::{open_dest, open_source, signer};
+use super::{check_and_open_dest, open_source, signer};
 
 pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
@@ -18,7 +18,7 @@ pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
             Some(from) => open_source(room, from)?,
             None => None,
         };
-        let mut drives = open_dest(room, &args.to, &args.burning)?;
+        let mut drives = check_and_open_dest(room, &args.to, &args.burning)?;
         let blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
         let request = MigrateRequest {
             catalog: room.around.catalog(&room.common)?,

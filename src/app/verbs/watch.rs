@@ -6,7 +6,7 @@ use crate::flow::watching::{WatchReport, WatchRequest, watch};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{open_dest, scratch};
+use super::{check_and_open_dest, scratch};
 
 pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
     let request = WatchRequest {
@@ -16,7 +16,7 @@ pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
         scratch: scratch(room),
         until_done: args.until_done,
     };
-    let mut drives = open_dest(room, &args.drive, &args.burning)?;
+    let mut drives = check_and_open_dest(room, &args.drive, &args.burning)?;
     let report = watch(&request, &mut drives, room.desk_for(&args.burning))?;
     room.reporter.rest();
     tell(room, &report)

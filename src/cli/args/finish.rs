@@ -90,6 +90,7 @@ fn or_configured(
 
 impl Backup {
     fn fill(&mut self, chosen: Chosen) {
+        self.configured = chosen.configured;
         if let (Some(_), Some(source)) = (chosen.backup, chosen.source) {
             self.source = source;
         }
@@ -99,14 +100,12 @@ impl Backup {
     }
 
     fn check(&self) -> Result<(), Slip> {
-        use ErrorKind::{ArgumentConflict, MissingRequiredArgument};
+        // Whether DEST is missing is said once SOURCE is known to be there: a slip in a set's name
+        // looks the same.
         match (self.stage, &self.dest) {
-            (true, Some(_)) => {
-                slip(ArgumentConflict, "backup --stage takes SOURCE only; DEST is for burn")
-            }
-            (false, None) if !self.dry_run => slip(
-                MissingRequiredArgument,
-                "backup needs DEST behind SOURCE, or --stage; no configuration file names a place",
+            (true, Some(_)) => slip(
+                ErrorKind::ArgumentConflict,
+                "backup --stage takes SOURCE only; DEST is for burn",
             ),
             _ => Ok(()),
         }

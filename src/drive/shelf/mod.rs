@@ -5,6 +5,7 @@
 //! `.shelf.toml` (see `faults`) makes the shelf fail like a drive.
 
 mod label;
+mod marks;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::port::files;
 use crate::port::stop::Stop;
 
 use label::check_label;
+pub use marks::{Holds, is_marked, look_into};
 use names::{PART, failed_name, image_name, is_failed, is_first_medium, parse_name, stem};
 pub(super) use names::{bad_sectors_of, is_image};
 
@@ -52,6 +54,29 @@ pub struct Shelf {
 }
 
 impl Shelf {
+    /// The same for a shelf that may be missing: it is made when the first disc is put on it. The
+    /// directory that it will be in must be there.
+    pub fn open_or_plan(dir: &Path) -> Result<Shelf, DriveError> {
+        let name = match dir.file_name() {
+            Some(name) if fs::symlink_metadata(dir).is_err() => name,
+            _ => return Shelf::open(dir),
+        };
+        let above = files::dir_of(dir);
+        let refused = |source| DriveError::NotWritable { dir: above.to_owned(), source };
+        match fs::metadata(above) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(DriveError::NotADirectory(above.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DriveError::Missing(above.to_owned()));
+            }
+            Err(error) => return Err(DriveError::io("look at", above)(error)),
+        }
+        rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|errno| refused(errno.into()))?;
+        let home = above.canonicalize().map_err(DriveError::io("look at", above))?.join(name);
+        Ok(Shelf { dir: home.clone(), home })
+    }
+
     /// Any directory is a shelf; it is looked into when it is used.
     pub fn open(dir: &Path) -> Result<Shelf, DriveError> {
         match fs::metadata(dir) {
@@ -103,6 +128,17 @@ impl Shelf {
         Ok(())
     }
 
+    /// The directories are made when the first disc is put into them, and not before.
+    fn make(&self) -> Result<(), DriveError> {
+        for dir in [&self.home, &self.dir] {
+            if !dir.exists() {
+                fs::create_dir(dir)
+                    .map_err(|source| DriveError::NotWritable { dir: dir.clone(), source })?;
+            }
+        }
+        Ok(())
+    }
+
     fn check_writable(&self) -> Result<(), DriveError> {
         rustix::fs::access(&self.dir, Access::WRITE_OK | Access::EXEC_OK)
             .map_err(|e| DriveError::NotWritable { dir: self.dir.clone(), source: e.into() })
@@ -118,6 +154,9 @@ impl Shelf {
     }
 
     fn listed(&self) -> Result<Vec<PathBuf>, DriveError> {
+        if !self.home.exists() {
+            return Ok(Vec::new()); // It is not made yet.
+        }
         let entries = fs::read_dir(&self.dir).map_err(DriveError::io("list", &self.dir))?;
         let mut paths = entries
             .map(|entry| entry.map(|entry| entry.path()))
@@ -163,10 +202,7 @@ impl Drive for Shelf {
     }
 
     fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
-        if self.dir != self.home && !self.dir.exists() {
-            fs::create_dir(&self.dir)
-                .map_err(|source| DriveError::NotWritable { dir: self.dir.clone(), source })?;
-        }
+        self.make()?;
         self.check_writable()?;
         let path = self.image_path(label);
         if path.exists() {

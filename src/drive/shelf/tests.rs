@@ -158,3 +158,22 @@ fn names_of_images_tell_the_disc() {
         assert_eq!(parse(other), None, "{other}");
     }
 }
+
+#[test]
+fn a_shelf_that_is_missing_is_made_for_its_first_disc_and_not_before() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("new");
+    let mut shelf = Shelf::open_or_plan(&dir).unwrap();
+    assert!(shelf.discs().unwrap().discs.is_empty());
+    let missing = shelf.find(&label(1)).err();
+    assert!(matches!(missing, Some(DriveError::NotThere { .. })), "{missing:?}");
+    assert!(!dir.exists());
+    burn(&mut shelf, &staged(1).job).unwrap();
+    assert!(shelf.find(&label(1)).is_ok());
+    let deep = Shelf::open_or_plan(&temp.path().join("a/b"));
+    assert!(matches!(deep, Err(DriveError::Missing(above)) if above.ends_with("a")));
+    fs::write(temp.path().join("file"), "").unwrap();
+    let file = Shelf::open_or_plan(&temp.path().join("file/x"));
+    assert!(matches!(file, Err(DriveError::NotADirectory(_))), "{file:?}");
+    assert!(!temp.path().join("a").exists());
+}

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::super::compare::{Compared, Comparer, Known};
+use super::super::guards::absolute;
 use super::super::{Desk, FlowError};
 use super::BackupRequest;
 use super::set::check_source;
@@ -114,14 +115,6 @@ fn inside(request: &BackupRequest, place: &Path) -> Result<Option<RelPath>, Flow
         // The source itself.
         None => Err(FlowError::OwnPlace(place.to_owned())),
     }
-}
-
-/// The path without symbolic links, as far as it exists.
-fn absolute(path: &Path) -> Option<PathBuf> {
-    let full = std::path::absolute(path).ok()?;
-    let existing = full.ancestors().find(|above| above.exists())?;
-    let rest = full.strip_prefix(existing).ok()?;
-    Some(existing.canonicalize().ok()?.join(rest))
 }
 
 pub(super) fn begun(

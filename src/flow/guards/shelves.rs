@@ -1,0 +1,48 @@
+//! The shelves that the catalog knows: the directories that copies were put into.
+
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Catalog, CatalogError, KnownSet};
+use crate::model::SetName;
+
+/// A directory that bears copies of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KnownShelf {
+    pub set: SetName,
+    pub dir: PathBuf,
+}
+
+/// Each shelf of each set. Copies that are lost or given up count, too: their images may be there.
+pub(super) fn known_shelves(
+    catalog: &Catalog,
+    sets: &[KnownSet],
+) -> Result<Vec<KnownShelf>, CatalogError> {
+    let mut shelves: Vec<KnownShelf> = Vec::new();
+    for set in sets {
+        for disc in catalog.discs(set.id)? {
+            for copy in catalog.copies(set.id, disc.number)? {
+                let Some(dir) = copy.medium.shelf() else { continue };
+                let shelf = KnownShelf { set: set.facts.name.clone(), dir: dir.to_owned() };
+                if !shelves.contains(&shelf) {
+                    shelves.push(shelf);
+                }
+            }
+        }
+    }
+    Ok(shelves)
+}
+
+impl KnownShelf {
+    /// Whether this is the directory, or a place for further copies in it.
+    pub fn is_at(&self, dir: &Path) -> bool {
+        super::is_same(&self.dir, dir)
+            || self.is_for_further_copies()
+                && self.dir.parent().is_some_and(|home| super::is_same(home, dir))
+    }
+
+    fn is_for_further_copies(&self) -> bool {
+        let name = self.dir.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.strip_prefix("copy"));
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    }
+}
