@@ -123,6 +123,7 @@ fn a_shelf_or_staging_area_that_is_full_says_how_much_is_needed() {
             "backup",
             "--name",
             "other",
+            "--new-set",
             "--staging",
             &text(&staging),
             &text(&sandbox.source()),

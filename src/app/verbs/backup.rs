@@ -48,10 +48,7 @@ fn request<'a>(
 ) -> Result<BackupRequest<'a>, RunError> {
     let source = resolve::source(&args.source).map_err(|error| no_source(args, error))?;
     if args.dest.is_none() && !args.stage && !args.dry_run {
-        return Err(RunError::Usage(
-            "backup needs DEST behind SOURCE, or --stage; no configuration file names a place"
-                .to_owned(),
-        ));
+        return Err(RunError::Usage(Backup::NO_DEST.to_owned()));
     }
     let name = match &room.common.name {
         Some(name) => name.clone(),
@@ -83,12 +80,11 @@ fn request<'a>(
 
 /// A word without a slash may be the name of a set, mistyped.
 fn no_source(args: &Backup, error: ResolveError) -> ResolveError {
-    let word = args.source.as_os_str().as_bytes();
     let is_missing = matches!(&error, ResolveError::NoSource { source, .. }
         if source.kind() == ErrorKind::NotFound);
-    match is_missing && !args.configured.is_empty() && !word.contains(&b'/') {
+    match is_missing && args.may_be_a_mistyped_set() {
         true => ResolveError::NoSuchSet {
-            word: shown(word),
+            word: shown(args.source.as_os_str().as_bytes()),
             configured: args.configured.iter().map(SetName::as_str).collect::<Vec<_>>().join(", "),
         },
         false => error,

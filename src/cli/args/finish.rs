@@ -7,6 +7,7 @@ use crate::cli::values;
 use crate::model::DiscNo;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// What is wrong with a command line, for clap to print.
@@ -100,15 +101,26 @@ impl Backup {
     }
 
     fn check(&self) -> Result<(), Slip> {
-        // Whether DEST is missing is said once SOURCE is known to be there: a slip in a set's name
-        // looks the same.
         match (self.stage, &self.dest) {
             (true, Some(_)) => slip(
                 ErrorKind::ArgumentConflict,
                 "backup --stage takes SOURCE only; DEST is for burn",
             ),
+            (false, None) if !self.dry_run && !self.may_be_a_mistyped_set() => {
+                slip(ErrorKind::MissingRequiredArgument, Backup::NO_DEST)
+            }
             _ => Ok(()),
         }
+    }
+
+    /// What is said where DEST is missing.
+    pub const NO_DEST: &str =
+        "backup needs DEST behind SOURCE, or --stage; no configuration file names a place";
+
+    /// A slip in a set's name looks like a directory without DEST; only a look at the directory
+    /// tells.
+    pub fn may_be_a_mistyped_set(&self) -> bool {
+        !self.configured.is_empty() && !self.source.as_os_str().as_bytes().contains(&b'/')
     }
 }
 
