@@ -39,7 +39,7 @@ fn look_into(dir: &Path, depth: usize, found: &mut Discs) -> Result<(), DriveErr
     }
     for below in directories(dir)? {
         if let Err(problem) = look_into(&below, depth - 1, found) {
-            found.problems.push(problem);
+            found.doubt(problem)?;
         }
     }
     Ok(())

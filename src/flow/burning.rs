@@ -329,6 +329,8 @@ impl Turn<'_> {
             }
             Ok(reader) => Ok(Ok(reader)),
             Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
+            // What reads it could not be run: that says nothing of the disc.
+            Err(error @ DriveError::Command(_)) => Err(error.into()),
             Err(
                 error @ (DriveError::NotThere { .. }
                 | DriveError::WrongDisc { .. }

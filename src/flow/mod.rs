@@ -194,7 +194,7 @@ pub enum FlowError {
     StagingFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("the target {} needs {need} and {free} are free (--yes tries all the same: files with holes may need less)", .dir.display())]
     TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
-    #[error("{} : {what}", .path.display())]
+    #[error("{} {what}", .path.display())]
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
     #[error("set {set} has no disc {disc}; `coldcut discs` lists them")]
     NoSuchDisc { set: SetName, disc: DiscNo },

@@ -2,12 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::model::Digest;
+use crate::model::path::shown;
 
 /// Writes a whole file so that a reader sees the old content or the new, never a piece,
 /// and a power cut afterwards does not lose it. Mode is for a file that did not exist.
@@ -85,10 +87,36 @@ pub fn remove_abandoned(dir: &Path, end: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a directory, with those above it, that only its owner can enter.
+/// Makes a directory, with those above it, that only its owner can enter. Root makes them in
+/// somebody's home for that one: their `~/.local` must not be root's.
 pub fn make_private_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| name_owner(dir, error))?;
+    for made in missing.into_iter().rev() {
+        // Where owners cannot be given, it stays root's; whoever misses it is told whose it is.
+        let _ = give_to_owner_of_place(made);
+    }
+    Ok(())
+}
+
+/// A refusal, with whose directory it is that refuses: often root's, made with sudo.
+fn name_owner(path: &Path, error: io::Error) -> io::Error {
+    let place = path.ancestors().find(|path| path.exists());
+    let owner = place.and_then(|place| Some((place, fs::metadata(place).ok()?.uid())));
+    match (error.kind(), owner) {
+        (kind @ io::ErrorKind::PermissionDenied, Some((place, user)))
+            if user != rustix::process::geteuid().as_raw() =>
+        {
+            let name = nix::unistd::User::from_uid(user.into()).ok().flatten();
+            let name = name.map_or_else(|| format!("user {user}"), |user| user.name);
+            let place = shown(place.as_os_str().as_bytes());
+            io::Error::new(kind, format!("{error}; {place} belongs to {name}"))
+        }
+        _ => error,
+    }
 }
 
 /// Bytes that an unprivileged user can still write to the file system of `path`
@@ -196,5 +224,20 @@ mod tests {
         give_to_owner_of_place(&place.join("staging")).unwrap();
         assert_eq!([owner("staging"), owner("staging/disc/file")], [65534; 2]);
         give_to_owner_of_place(&place.join("nothing")).unwrap();
+    }
+
+    #[test]
+    fn root_makes_directories_in_a_home_for_whose_home_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home");
+        fs::create_dir(&home).unwrap();
+        std::os::unix::fs::chown(&home, Some(65534), Some(65534)).unwrap();
+        make_private_dir(&home.join(".local/share/coldcut")).unwrap();
+        for made in [".local", ".local/share", ".local/share/coldcut"] {
+            let made = fs::metadata(home.join(made)).unwrap();
+            assert_eq!((made.uid(), made.permissions().mode() & 0o777), (65534, 0o700));
+        }
+        make_private_dir(&dir.path().join("ours")).unwrap();
+        assert_eq!(fs::metadata(dir.path().join("ours")).unwrap().uid(), 0);
     }
 }

@@ -308,7 +308,7 @@ impl Drive for Optical {
                 found.problems.push(self.unusable("it is not one of coldcut's".to_owned()));
             }
             Ok(Some(disc)) => found.discs.push(Box::new(disc)),
-            Err(problem) => found.problems.push(problem),
+            Err(problem) => found.doubt(problem)?,
         }
         Ok(found)
     }

@@ -9,6 +9,18 @@ use crate::model::disc::parse_archive_path;
 const RECOVERY_DATA: &str = "parity/disc.par2";
 
 impl Discs {
+    /// Something that looked like a disc, and cannot be read as one. A program that could not be run
+    /// says nothing of any disc: that ends the looking.
+    pub(in crate::drive) fn doubt(&mut self, problem: DriveError) -> Result<(), DriveError> {
+        match problem {
+            DriveError::Command(_) | DriveError::Stopped(_) => Err(problem),
+            problem => {
+                self.problems.push(problem);
+                Ok(())
+            }
+        }
+    }
+
     /// An image that is cut short is both a disc and a problem; one that is not ours, a problem.
     /// One with recovery data may get its name from that.
     pub(in crate::drive) fn add(&mut self, image: Image) {

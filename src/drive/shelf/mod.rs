@@ -288,7 +288,7 @@ impl Drive for Shelf {
             }
             match self.open_image(&path, disc, &faults) {
                 Ok(image) => found.add(image),
-                Err(problem) => found.problems.push(problem),
+                Err(problem) => found.doubt(problem)?,
             }
         }
         Ok(found)
