@@ -230,7 +230,7 @@ fn what_finds_no_room_in_the_target_is_named_and_the_next_restore_adds_it() {
 #[test]
 fn a_first_backup_that_did_not_end_is_not_called_safe() {
     let sandbox = many_names();
-    let disk = SmallDisk::tmpfs(sandbox.path("known"), "size=260k");
+    let disk = SmallDisk::tmpfs(sandbox.path("known"), "size=300k");
     backup(&sandbox).code(1);
     sandbox.run(["status"]).code(3);
     disk.resize("size=40m");

@@ -33,6 +33,7 @@ use crate::flow::burning::Drives;
 use crate::flow::guards::DestGuard;
 use crate::flow::keys::Asking;
 use crate::model::SetName;
+use crate::flow::shelves;
 use crate::model::path::shown;
 use crate::port::clock::Moment;
 
@@ -142,7 +143,11 @@ pub fn check_and_open_dest(
 pub fn open_dest(room: &Room, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
     let burner = match is_device(dest) {
         true => open_drive(room, dest, burning)?,
-        false => open_shelf(dest)?,
+        false => {
+            let shelf = open_shelf(dest)?;
+            shelves::arrive(&room.around.catalog(&room.common)?, dest, room.desk())?;
+            shelf
+        }
     };
     let reader = burning.verify_drive.as_deref();
     let reader = reader.map(|device| open_drive(room, device, burning)).transpose()?;

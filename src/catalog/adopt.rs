@@ -303,7 +303,7 @@ mod tests {
             listings: Listings::default(),
             listing: None,
             files: Vec::new(),
-            medium: Carrier::Shelf("/here".into()),
+            medium: Carrier::Shelf(crate::model::ShelfPlace::at("/here")),
         }
     }
 

@@ -1,13 +1,16 @@
 //! What bears a copy, in columns: `bears` says which of the others hold.
 
 use super::error::{Fault, odd};
-use super::value::{path_bytes, path_from};
+use super::value::{path_bytes, path_from, uuid};
 use super::{CopyNo, SetId};
-use crate::model::{BurnedMedium, Carrier, DiscNo};
+use crate::model::{BurnedMedium, Carrier, DiscNo, ShelfId, ShelfPlace};
 use rusqlite::{Connection, Row, params};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// The columns that [`read`] wants, in its order.
-pub(super) const COLUMNS: &str = "bears, kind, maker, burner, reader, dir, words";
+pub(super) const COLUMNS: &str =
+    "bears, kind, maker, burner, reader, dir, words, shelf, system, file";
 
 /// From the sentence in `medium` to columns. Two kinds were written:
 ///
@@ -56,6 +59,13 @@ UPDATE copies SET words='' WHERE bears<>'';
 UPDATE copies SET bears='words' WHERE bears='';
 ";
 
+/// Which shelf it is, apart from where it lies.
+pub(super) const SHELF_IDS: &str = "
+ALTER TABLE copies ADD COLUMN shelf BLOB;
+ALTER TABLE copies ADD COLUMN system TEXT;
+ALTER TABLE copies ADD COLUMN file BLOB;
+";
+
 pub(super) fn write(
     conn: &Connection,
     set: SetId,
@@ -71,9 +81,10 @@ pub(super) fn write(
         Carrier::Folder(_) => ("folder", ""),
         Carrier::Words(words) => ("words", words.as_str()),
     };
-    let sql =
-        "UPDATE copies SET bears=?4, kind=?5, maker=?6, burner=?7, reader=?8, dir=?9, words=?10
-               WHERE set_id=?1 AND disc=?2 AND copy=?3";
+    let nowhere = ShelfPlace::default();
+    let shelf = carrier.shelf_place().unwrap_or(&nowhere);
+    let sql = "UPDATE copies SET bears=?4, kind=?5, maker=?6, burner=?7, reader=?8, dir=?9,
+               words=?10, shelf=?11, system=?12, file=?13 WHERE set_id=?1 AND disc=?2 AND copy=?3";
     conn.execute(
         sql,
         params![
@@ -85,8 +96,11 @@ pub(super) fn write(
             medium.maker,
             medium.burner,
             medium.reader,
-            carrier.place().map(path_bytes),
+            carrier.shelf().or(carrier.folder()).map(path_bytes),
             words,
+            shelf.id.map(|id| id.0.into_bytes()),
+            shelf.system,
+            shelf.file.as_ref().map(|name| name.as_bytes()),
         ],
     )?;
     Ok(())
@@ -103,7 +117,15 @@ pub(super) fn read(row: &Row, at: usize) -> Result<Carrier, Fault> {
             burner: row.get(at + 3)?,
             reader: row.get(at + 4)?,
         })),
-        "shelf" => Ok(Carrier::Shelf(dir()?)),
+        "shelf" => Ok(Carrier::Shelf(ShelfPlace {
+            dir: dir()?,
+            id: match row.get::<_, Option<Vec<u8>>>(at + 7)? {
+                Some(_) => Some(ShelfId(uuid(row, at + 7)?)),
+                None => None,
+            },
+            system: row.get(at + 8)?,
+            file: row.get::<_, Option<Vec<u8>>>(at + 9)?.map(OsString::from_vec),
+        })),
         "folder" => Ok(Carrier::Folder(dir()?)),
         "words" => Ok(Carrier::Words(row.get(at + 6)?)),
         other => Err(odd(format!("the unknown bearer {other:?}"))),
@@ -152,7 +174,7 @@ mod tests {
 
     #[test]
     fn places_are_understood_as_they_were_noted() {
-        let shelf = |dir: &str| Carrier::Shelf(dir.into());
+        let shelf = |dir: &str| Carrier::Shelf(ShelfPlace::at(dir));
         assert_eq!(read_as("shelf /srv/discs"), shelf("/srv/discs"));
         assert_eq!(read_as("shelf sh"), shelf("sh"), "relative to nobody knows what");
         assert_eq!(read_as("shelf /a, burned in b"), shelf("/a, burned in b"));

@@ -317,7 +317,7 @@ fn insert_verification(conn: &Connection, set: SetId, seen: &Verification) -> Re
     Ok(())
 }
 
-fn read_copy(row: &Row) -> Result<Copy, Fault> {
+pub(super) fn read_copy(row: &Row) -> Result<Copy, Fault> {
     Ok(Copy {
         number: CopyNo(row.get(0)?),
         place: row.get(1)?,

@@ -42,6 +42,8 @@ use rusqlite::Connection;
 /// Version 8: what bears a copy, in columns (`carrier.rs`): until then `medium` was a sentence, which
 /// is read here for the last time. What of it is not understood stays in `words`.
 /// Version 9: `sets.disc_size` is the size in sectors that a person named last (NULL: nobody did).
+/// Version 10: the id of the shelf that a copy lies on, the identity of the file system under it, and
+/// the image's name where it is not the one that images of the disc have.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -183,6 +185,7 @@ CREATE TABLE mounts(
     "
 ALTER TABLE sets ADD COLUMN disc_size INTEGER;
 ",
+    super::carrier::SHELF_IDS,
 ];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -9,8 +10,10 @@ use rustix::fs::{Mode, OFlags};
 use super::DriveError;
 use super::image::read_up_to_damage;
 use super::reader::{DiscFile, DiscReader, ReadError, Volume};
+use super::shelf::identity::place_of_file;
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Carrier, Sectors};
+use crate::model::{Bytes, Carrier, FileId, Sectors};
+use crate::port::filesystem;
 
 /// Directories are searched so deep: a disc has one level, and a link may make a circle.
 const DEPTH: usize = 4;
@@ -67,7 +70,21 @@ impl DiscReader for Folder {
     }
 
     fn medium(&self) -> Carrier {
-        Carrier::Folder(self.root.canonicalize().unwrap_or_else(|_| self.root.clone()))
+        if let Some(image) = filesystem::image_below(&self.root) {
+            return Carrier::Shelf(place_of_file(&image));
+        }
+        match filesystem::is_disc(&self.root) {
+            true => Carrier::found_in(self.title()),
+            false => {
+                Carrier::Folder(self.root.canonicalize().unwrap_or_else(|_| self.root.clone()))
+            }
+        }
+    }
+
+    /// Of an image that is mounted: the image.
+    fn file_id(&self) -> Option<FileId> {
+        let file = fs::metadata(filesystem::image_below(&self.root)?).ok()?;
+        Some(FileId { device: file.dev(), inode: file.ino() })
     }
 
     fn files(&self) -> &[DiscFile] {

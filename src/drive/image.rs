@@ -3,21 +3,24 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::rate::{Rate, SlowReading};
 use super::reader::{DiscFile, DiscReader, ReadError, Volume};
+use super::shelf::identity::place_of_file;
 use super::{DriveError, xorriso};
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Carrier, Sectors};
+use crate::model::{Bytes, Carrier, FileId, Sectors, ShelfPlace};
 
 /// An open image. What is in it is read from the medium, not from the system's memory.
 #[derive(Debug)]
 pub struct Image {
     path: PathBuf,
     /// Where the file lies, past all links.
-    dir: PathBuf,
+    place: ShelfPlace,
+    /// Which file it is.
+    id: FileId,
     file: File,
     files: Vec<DiscFile>,
     sectors: Sectors,
@@ -40,9 +43,10 @@ impl Image {
         let files = xorriso::list(path)?;
         let present = Sectors(metadata.len() / SECTOR);
         let real = path.canonicalize().map_err(DriveError::io("look at", path))?;
-        let dir = crate::port::files::dir_of(&real).to_owned();
+        let place = place_of_file(&real);
+        let id = FileId { device: metadata.dev(), inode: metadata.ino() };
         let path = path.to_owned();
-        Ok(Image { path, dir, file, files, sectors, present, bad: 0..0, slow: None })
+        Ok(Image { path, place, id, file, files, sectors, present, bad: 0..0, slow: None })
     }
 
     pub fn path(&self) -> &Path {
@@ -108,7 +112,11 @@ impl DiscReader for Image {
     }
 
     fn medium(&self) -> Carrier {
-        Carrier::Shelf(self.dir.clone())
+        Carrier::Shelf(self.place.clone())
+    }
+
+    fn file_id(&self) -> Option<FileId> {
+        Some(self.id)
     }
 
     fn files(&self) -> &[DiscFile] {

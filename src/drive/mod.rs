@@ -42,6 +42,7 @@ pub use optical::{
 pub use patient::Patient;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError, Volume};
 pub use sectors::{DESCRIPTOR, RawMedium, SectorSource};
+pub use shelf::identity as shelf_identity;
 pub use shelf::{Holds, Shelf, is_marked, look_into};
 pub use xorriso::predicted_sectors;
 

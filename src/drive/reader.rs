@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use crate::model::Carrier;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
+use crate::model::{Carrier, FileId};
 
 /// A piece of a file that lies in one row on the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,11 @@ pub trait DiscReader: Send + Sync {
     /// What bears it, as far as the reader can tell: a drive, or where it lies, as a path that
     /// holds from everywhere.
     fn medium(&self) -> Carrier;
+
+    /// Which file it is, if it is one, whatever name led to it.
+    fn file_id(&self) -> Option<FileId> {
+        None
+    }
 
     /// In the order in which they lie on the medium; by name where that is not known.
     fn files(&self) -> &[DiscFile];

@@ -5,7 +5,7 @@ mod taking;
 use crate::burn::{BurnError, Burned, burn, make_image};
 use crate::catalog::{Catalog, CopyNo, DiscFile, DiscInfo, Finding, KnownSet};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
-use crate::format::volume::volume_id;
+use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
@@ -15,6 +15,7 @@ use super::drilling::refuse_unreadable;
 use super::grouping::Grouping;
 use super::insertion::{Came, with_medium};
 use super::records::{Copies, Order, OwnCatalog, Record, Records, Step, waiting};
+use super::shelves::file_of;
 use super::staging::{Staging, label};
 use super::{Desk, FlowError, chain};
 pub use taking::medium_wanted;
@@ -101,7 +102,7 @@ impl Station<'_> {
     pub fn make_safe(&mut self, order: &Order, records: &mut dyn Records) -> Result<(), FlowError> {
         let mut copies = order.copies.clone();
         while copies.good.len() < order.wanted {
-            self.turn_to_free_place(&copies.good);
+            self.turn_to_free_place(&order.disc, &copies.good);
             let Station { staging, set, drives, desk } = self;
             let copy = copies.next;
             let mut turn = Turn {
@@ -126,13 +127,25 @@ impl Station<'_> {
     }
 
     /// Where a drive keeps copies apart, the first place that bears no good copy.
-    fn turn_to_free_place(&mut self, good: &[Carrier]) {
+    fn turn_to_free_place(&mut self, disc: &DiscInfo, good: &[Carrier]) {
+        let label = label(self.set, disc);
         let burner = &mut self.drives.burner;
         let mut place = 1;
-        while burner.turn_to(place) && good.contains(&burner.medium()) {
+        while burner.turn_to(place) && bears_one_of(&mut **burner, &label, good) {
             place += 1;
         }
     }
+}
+
+/// Whether one of these copies is in the drive's place; a link to its image is no other copy.
+fn bears_one_of(burner: &mut dyn Drive, label: &Label, good: &[Carrier]) -> bool {
+    let medium = burner.medium();
+    if good.iter().any(|copy| copy.is_where(&medium)) {
+        return true;
+    }
+    let standard = image_name(&label.set, label.number);
+    let there = burner.find(label).ok().and_then(|reader| reader.file_id());
+    there.is_some() && good.iter().any(|copy| file_of(copy, &standard) == there)
 }
 
 /// Why an attempt did not make a safe disc, though another may.

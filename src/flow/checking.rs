@@ -2,7 +2,7 @@
 //! the longest time and those of a suspect batch, and keeps how hard each was to read, because
 //! media grow slow before they grow silent.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,13 +10,15 @@ use crate::catalog::{
     Access, Catalog, Copy, CopyNo, CopyState, DiscInfo, Finding, KnownSet, Turn, Verification,
 };
 use crate::drive::Drive;
-use crate::model::{Batch, DiscNo, SetName, Strain};
+use crate::format::volume::image_name;
+use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
 use crate::port::clock::Moment;
 use crate::port::wanted::WantedMedium;
 
 use super::piles::{FoundDisc, Piles, look, look_in};
+use super::shelves::{Visit, as_met, meet};
 use super::verifying::{CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog};
-use super::whereabouts::{kept, lies_at, recognise, shelf_of};
+use super::whereabouts::{Met, kept, lies_at, recognise, settle, shelf_of};
 use super::{Desk, FlowError, chain, choose_set};
 
 /// So many readings of a copy are shown as its trend.
@@ -176,13 +178,10 @@ pub fn check(
     drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<CheckReport, FlowError> {
-    let catalog = Catalog::open(&request.catalog, Access::Read)?;
-    let all = candidates(&catalog, request.name.as_ref())?;
-    drop(catalog);
     let mut session = Session { request, desk, report: CheckReport::default() };
     match drive {
-        Some(drive) => session.through(drive, all)?,
-        None => session.at_place(all)?,
+        Some(drive) => session.through(drive)?,
+        None => session.at_place()?,
     }
     Ok(session.report)
 }
@@ -195,11 +194,10 @@ struct Session<'a> {
 
 impl Session<'_> {
     /// What lies on a shelf is not inserted anywhere.
-    fn through(
-        &mut self,
-        drive: &mut (dyn Drive + 'static),
-        all: Vec<DueCopy>,
-    ) -> Result<(), FlowError> {
+    fn through(&mut self, drive: &mut (dyn Drive + 'static)) -> Result<(), FlowError> {
+        let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
+        let all = candidates(&catalog, self.request.name.as_ref())?;
+        drop(catalog);
         let (shelved, loose): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|due| shelf_of(&due.copy).is_some());
         self.report.elsewhere = self.pick(shelved);
@@ -217,7 +215,7 @@ impl Session<'_> {
                         .find_map(|disc| Some((disc, due.iter().position(|due| due.is(disc))?)));
                     let Some((disc, at)) = found else { continue };
                     let due = due.remove(at);
-                    self.read(&piles, disc, 0, &due)?;
+                    self.read(&piles, disc, 0, &due, None)?;
                     // The same medium must not be taken for the next copy that is due.
                     drop(piles);
                     if let Some(slot) = drive.slot() {
@@ -235,10 +233,12 @@ impl Session<'_> {
     }
 
     /// What lies at a place is what is found there, and what was put there and is not.
-    fn at_place(&mut self, all: Vec<DueCopy>) -> Result<(), FlowError> {
+    fn at_place(&mut self) -> Result<(), FlowError> {
         let piles = look(&self.request.from)?;
-        let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
-        let lying = lying(&piles, &catalog)?;
+        let mut catalog = Catalog::open(&self.request.catalog, Access::Write)?;
+        let lying = lying(&piles, &mut catalog, self.desk)?;
+        // Shelves that moved are known by now.
+        let all = candidates(&catalog, self.request.name.as_ref())?;
         drop(catalog);
         let is_here = |due: &DueCopy| lying.contains_key(&key(due));
         let belongs = |due: &DueCopy| {
@@ -257,7 +257,7 @@ impl Session<'_> {
         self.say_due(&due);
         for due in due {
             match lying.get(&key(&due)) {
-                Some(&(disc, at)) => self.read(&piles, disc, at, &due)?,
+                Some((disc, at, medium)) => self.read(&piles, disc, *at, &due, Some(medium))?,
                 None => self.report.missing.push(due),
             }
         }
@@ -282,6 +282,7 @@ impl Session<'_> {
         disc: &FoundDisc,
         at: usize,
         due: &DueCopy,
+        medium: Option<&Carrier>,
     ) -> Result<(), FlowError> {
         let Some(reader) = disc.copies.get(at) else { return Ok(()) };
         let (checked, faults) = {
@@ -299,6 +300,12 @@ impl Session<'_> {
             details: details(&checked, &faults),
             strain: checked.strain,
         };
+        if let Some(medium) = medium {
+            let standard = image_name(&due.set.facts.name, seen.disc);
+            let (file, finding) = (reader.file_id(), Some(seen.finding));
+            let met = Met { medium, file, standard: &standard, finding };
+            settle(&mut catalog, due.set.id, seen.disc, &due.copy, &met)?;
+        }
         catalog.record_verification(due.set.id, &seen)?;
         let trend = trend(&catalog, due)?;
         self.report.checked.push(CheckedCopy { checked, copy: due.copy.number, trend });
@@ -324,36 +331,58 @@ fn each(piles: &Piles) -> impl Iterator<Item = &FoundDisc> {
 /// A set's UUID, a disc of it, a copy of that.
 type Key = (String, DiscNo, CopyNo);
 
-/// A disc at a place, and which of its media there.
-type Lying<'a> = BTreeMap<Key, (&'a FoundDisc, usize)>;
+/// A disc at a place, which of its media there, and what bears it.
+type Lying<'a> = BTreeMap<Key, (&'a FoundDisc, usize, Carrier)>;
 
 fn key(due: &DueCopy) -> Key {
     (due.set.facts.uuid.to_string(), due.disc.number, due.copy.number)
 }
 
 /// Which copy each medium at a place is.
-fn lying<'a>(piles: &'a Piles, catalog: &Catalog) -> Result<Lying<'a>, FlowError> {
+fn lying<'a>(piles: &'a Piles, catalog: &mut Catalog, desk: Desk) -> Result<Lying<'a>, FlowError> {
     let mut lying = Lying::new();
     let sets = catalog.sets()?;
+    let shelves = shelves_of(piles, catalog, desk)?;
     for disc in each(piles) {
         let Some(set) = sets.iter().find(|set| set.facts.uuid == disc.txt.set_uuid) else {
             continue;
         };
         let copies = catalog.copies(set.id, disc.txt.disc)?;
+        let standard = image_name(&set.facts.name, disc.txt.disc);
         let mut taken = HashSet::new();
         // Those that lie where they were put are told first.
         let mut media: Vec<usize> = (0..disc.copies.len()).collect();
-        let is_at_home = |at: &usize| copies.iter().any(|c| lies_at(c, &disc.copies[*at].medium()));
+        let medium = |at: usize| as_met(&disc.copies[at].medium(), &shelves);
+        let is_at_home = |at: &usize| copies.iter().any(|c| lies_at(c, &medium(*at)));
         media.sort_by_key(|at| !is_at_home(at));
         for at in media {
-            if let Some(copy) = recognise(&copies, &disc.copies[at].medium(), &taken) {
+            let (medium, file) = (medium(at), disc.copies[at].file_id());
+            let met = Met { medium: &medium, file, standard: &standard, finding: None };
+            if let Some(copy) = recognise(&copies, &met, &taken) {
                 taken.insert(copy.number);
                 let key = (set.facts.uuid.to_string(), disc.txt.disc, copy.number);
-                lying.insert(key, (disc, at));
+                lying.insert(key, (disc, at, medium));
             }
         }
     }
     Ok(lying)
+}
+
+/// How the shelves at a place are to be noted.
+fn shelves_of(
+    piles: &Piles,
+    catalog: &mut Catalog,
+    desk: Desk,
+) -> Result<HashMap<PathBuf, ShelfPlace>, FlowError> {
+    let mut shelves = HashMap::new();
+    for medium in each(piles).flat_map(|disc| &disc.copies).map(|copy| copy.medium()) {
+        let Some(dir) = medium.shelf() else { continue };
+        if !shelves.contains_key(dir) {
+            let here = meet(catalog, dir, Visit::Read, &|words| desk.monitor.note(words))?;
+            shelves.insert(dir.to_owned(), here);
+        }
+    }
+    Ok(shelves)
 }
 
 fn is_within(dir: &Path, from: &Path) -> bool {

@@ -89,7 +89,11 @@ impl Copying<'_> {
             return Err(FlowError::NoCopyYet(disc.number));
         }
         let mut order = Order::of(catalog, self.set.id, disc.clone())?;
-        order.wanted = order.copies.good.len() + 1;
+        // One that lies here, and nobody read back yet, is what is copied, and no copy of itself.
+        let here = drives.burner.medium();
+        let is_here = order.copies.unread.iter().any(|copy| copy.medium.is_where(&here));
+        let is_alone = order.copies.good.is_empty() && is_here;
+        order.wanted = order.copies.good.len() + 1 + usize::from(is_alone);
         if !is_staged(catalog, self.set, self.staging, disc.number)? {
             order.image = Some(self.read_image(catalog, &order)?);
             order.copies.has_others |= self.hand_out_source()?;

@@ -44,6 +44,7 @@ mod restore_tests;
 pub mod restoring;
 mod rows;
 pub mod safety;
+pub mod shelves;
 pub mod signatures;
 pub mod spares;
 pub mod staging;

@@ -178,7 +178,11 @@ impl Pile {
     fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
         let mut all = self.discs.values_mut().chain(&mut self.twins);
         if let Some(known) = all.find(|found| found.txt.disc_uuid == txt.disc_uuid) {
-            known.copies.push(reader);
+            // One file by two names is one copy.
+            let file = reader.file_id();
+            if file.is_none() || !known.copies.iter().any(|copy| copy.file_id() == file) {
+                known.copies.push(reader);
+            }
             return;
         }
         let found = FoundDisc { txt, copies: vec![reader] };

@@ -63,14 +63,14 @@ impl Copies {
             good: good.collect(),
             unread: all.iter().filter(|copy| is_unread(copy)).cloned().collect(),
             // What lies on a shelf is put into no drive.
-            has_others: all.iter().any(|copy| !is_unread(copy) && copy.medium.place().is_none()),
+            has_others: all.iter().any(|copy| !is_unread(copy) && !copy.medium.is_place()),
             next: CopyNo(last + 1),
         }
     }
 
     /// The newest unread one that could be put into a drive.
     pub fn unread_in_drive(&self) -> Option<&Copy> {
-        self.unread.iter().rfind(|copy| copy.medium.place().is_none())
+        self.unread.iter().rfind(|copy| !copy.medium.is_place())
     }
 
     /// Nobody ever burned it, as far as is known.

@@ -200,7 +200,8 @@ impl Bench {
     }
 
     fn images(&self) -> usize {
-        fs::read_dir(self.path("shelf")).unwrap().count()
+        let names = fs::read_dir(self.path("shelf")).unwrap().flatten();
+        names.filter(|entry| entry.path().extension().is_some_and(|e| e == "iso")).count()
     }
 
     /// Flips a byte in the largest file of a disc whose name begins so.

@@ -13,8 +13,9 @@ use crate::catalog::{
 use crate::codec::openpgp::Checker;
 use crate::drive::{DiscReader, Drive};
 use crate::format::sums::parse_sums;
+use crate::format::volume::image_name;
 use crate::model::disc::{Encryption, archive_path};
-use crate::model::{Carrier, Digest, DiscNo, Sectors, SetName, Strain};
+use crate::model::{Carrier, Digest, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
@@ -24,7 +25,8 @@ use crate::verify::{Examined, Expected, Fault, Verdict, examine, outlook};
 use super::burning::expected;
 use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
-use super::whereabouts::{kept_disc, recognise_or_record};
+use super::shelves::{Visit, as_met, meet};
+use super::whereabouts::{Met, kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
 
 /// What a verification is asked to do.
@@ -194,6 +196,7 @@ struct Seen {
     disc: DiscNo,
     title: String,
     medium: Carrier,
+    file: Option<FileId>,
     finding: Finding,
     details: String,
     strain: Strain,
@@ -231,6 +234,7 @@ fn verify_pile(
                     disc: found.txt.disc,
                     title: copy.title(),
                     medium: copy.medium(),
+                    file: copy.file_id(),
                     finding: checked.finding,
                     details: details(&checked, &faults),
                     strain: checked.strain,
@@ -435,7 +439,7 @@ fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
         return;
     }
     let recorded = Catalog::open(&request.catalog, Access::Write)
-        .and_then(|mut catalog| record_all(&mut catalog, seen).map(|()| catalog));
+        .and_then(|mut catalog| record_all(&mut catalog, seen, desk).map(|()| catalog));
     if let Ok(catalog) = &recorded {
         super::ended_well(catalog, desk);
     }
@@ -444,11 +448,22 @@ fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
     }
 }
 
-fn record_all(catalog: &mut Catalog, seen: &[Seen]) -> Result<(), CatalogError> {
+fn record_all(catalog: &mut Catalog, seen: &[Seen], desk: Desk) -> Result<(), CatalogError> {
+    let mut shelves: HashMap<PathBuf, ShelfPlace> = HashMap::new();
+    for dir in seen.iter().filter_map(|seen| seen.medium.shelf()) {
+        if !shelves.contains_key(dir) {
+            let here = meet(catalog, dir, Visit::Read, &|words| desk.monitor.note(words))?;
+            shelves.insert(dir.to_owned(), here);
+        }
+    }
     let mut taken: HashMap<(SetId, DiscNo), HashSet<CopyNo>> = HashMap::new();
     for seen in seen {
         let taken = taken.entry((seen.set.id, seen.disc)).or_default();
-        let copy = recognise_or_record(catalog, seen.set.id, seen.disc, &seen.medium, taken)?;
+        let medium = as_met(&seen.medium, &shelves);
+        let standard = image_name(&seen.set.facts.name, seen.disc);
+        let (file, finding) = (seen.file, Some(seen.finding));
+        let met = Met { medium: &medium, file, standard: &standard, finding };
+        let copy = recognise_or_record(catalog, seen.set.id, seen.disc, &met, taken)?;
         taken.insert(copy);
         let verification = Verification {
             disc: seen.disc,

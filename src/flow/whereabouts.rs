@@ -4,9 +4,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::catalog::{Catalog, CatalogError, Copy, CopyNo, CopyState, Fate, SetId};
-use crate::model::{Carrier, DiscNo};
+use crate::catalog::{Catalog, CatalogError, Copy, CopyNo, CopyState, Fate, Finding, Put, SetId};
+use crate::model::{Carrier, DiscNo, FileId};
 use crate::port::clock::Moment;
+
+use super::shelves::file_of;
 
 /// `, kept in shelf B`; where copies are apart, `, kept in shelf B (copy 1) or office (copy 2)`;
 /// nothing if nobody said where.
@@ -42,46 +44,107 @@ pub fn shelf_of(copy: &Copy) -> Option<&Path> {
 
 /// Whether this medium lies in the place of a file system where the copy was put.
 pub fn lies_at(copy: &Copy, medium: &Carrier) -> bool {
-    medium.place().is_some() && *medium == copy.medium
+    medium.is_where(&copy.medium)
 }
 
-/// The copy that a medium is: the one that was put where it lies; else the newest that is there; a
-/// lost one, which is found by this; and only then one that was given up.
-pub fn recognise<'a>(
-    copies: &'a [Copy],
-    medium: &Carrier,
-    taken: &HashSet<CopyNo>,
-) -> Option<&'a Copy> {
-    let rank = |copy: &Copy| {
-        let given_up = match copy.state {
-            CopyState::Gone(Fate::Retired) => 2,
-            CopyState::Gone(Fate::Lost) => 1,
-            _ => 0,
-        };
-        (!lies_at(copy, medium), given_up, u32::MAX - copy.number.0)
+/// A medium that is held in hands.
+pub struct Met<'a> {
+    /// What bears it; a shelf as [`meet`](super::shelves::meet) told to note it.
+    pub medium: &'a Carrier,
+    /// Which file it is.
+    pub file: Option<FileId>,
+    /// What images of its disc are called.
+    pub standard: &'a str,
+    /// What reading it found, if it was read.
+    pub finding: Option<Finding>,
+}
+
+/// The copy that a medium is. In a file system the place tells: the copy that was put there, under
+/// whatever name the file is known; one that is not where it was put may have been brought here, be
+/// it a lost one, and only then one that was given up. Of media without a place the newest that is
+/// there is taken.
+pub fn recognise<'a>(copies: &'a [Copy], met: &Met, taken: &HashSet<CopyNo>) -> Option<&'a Copy> {
+    let free = || copies.iter().filter(|copy| !taken.contains(&copy.number));
+    match met.medium {
+        Carrier::Shelf(_) => {
+            let put_here = || free().filter(|copy| lies_at(copy, met.medium));
+            let is_it = |copy: &&Copy| {
+                met.file.is_some() && file_of(&copy.medium, met.standard) == met.file
+            };
+            put_here()
+                .find(is_it)
+                .or_else(|| free().find(is_it))
+                .or_else(|| put_here().find(|copy| file_of(&copy.medium, met.standard).is_none()))
+                .or_else(|| free().filter(|copy| may_be_here(copy, met)).min_by_key(rank))
+        }
+        Carrier::Folder(_) => free().find(|copy| lies_at(copy, met.medium)),
+        Carrier::Disc(_) | Carrier::Words(_) => {
+            free().filter(|copy| !copy.medium.is_place()).min_by_key(rank)
+        }
+    }
+}
+
+/// Those that are there first, then lost ones, then those that were given up; the newest first.
+fn rank(copy: &&Copy) -> (u8, u32) {
+    let given_up = match copy.state {
+        CopyState::Gone(Fate::Retired) => 2,
+        CopyState::Gone(Fate::Lost) => 1,
+        _ => 0,
     };
-    copies.iter().filter(|copy| !taken.contains(&copy.number)).min_by_key(|copy| rank(copy))
+    (given_up, u32::MAX - copy.number.0)
 }
 
-/// The same; a medium that nobody knows becomes a copy of its own.
+/// An image that is not where it was put may be this one. Of a place that nobody can look at, as an
+/// old catalog noted it, only a sound one is told to be from there: a damaged one must not speak for
+/// it.
+fn may_be_here(copy: &Copy, met: &Met) -> bool {
+    let Some(place) = copy.medium.shelf_place() else { return false };
+    let is_bad = matches!(copy.state, CopyState::Found(Finding::Damaged | Finding::Unreadable));
+    match place.dir.is_relative() {
+        true => met.finding == Some(Finding::Ok) && !is_bad,
+        false => !is_bad && file_of(&copy.medium, met.standard).is_none(),
+    }
+}
+
+/// The same; a medium that nobody knows becomes a copy of its own, and where it is is noted.
 pub fn recognise_or_record(
     catalog: &mut Catalog,
     set: SetId,
     disc: DiscNo,
-    medium: &Carrier,
+    met: &Met,
     taken: &HashSet<CopyNo>,
 ) -> Result<CopyNo, CatalogError> {
     let copies = catalog.copies(set, disc)?;
-    match recognise(&copies, medium, taken) {
-        Some(copy) => Ok(copy.number),
-        None => catalog.record_copy(set, disc, medium, "", Moment::now()),
+    match recognise(&copies, met, taken) {
+        Some(copy) => {
+            settle(catalog, set, disc, copy, met)?;
+            Ok(copy.number)
+        }
+        None => catalog.record_copy(set, disc, met.medium, "", Moment::now()),
     }
+}
+
+/// A copy is found where it was not known to be.
+pub fn settle(
+    catalog: &mut Catalog,
+    set: SetId,
+    disc: DiscNo,
+    copy: &Copy,
+    met: &Met,
+) -> Result<(), CatalogError> {
+    let is_old = copy.medium.shelf_place().is_some();
+    let is_elsewhere = file_of(&copy.medium, met.standard) != met.file || met.file.is_none();
+    if !is_old || !met.medium.is_place() || !is_elsewhere {
+        return Ok(());
+    }
+    let (carrier, number) = (met.medium.clone(), copy.number);
+    catalog.put_copies(&[Put { set, disc, copy: number, carrier, is_unproved: false }])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Finding;
+    use crate::model::ShelfPlace;
 
     fn copy(number: u32, medium: Carrier, place: &str, state: CopyState) -> Copy {
         let (number, burned) = (CopyNo(number), Moment(0));
@@ -93,7 +156,7 @@ mod tests {
     }
 
     fn shelf(dir: &str) -> Carrier {
-        Carrier::Shelf(dir.into())
+        Carrier::Shelf(ShelfPlace::at(dir))
     }
 
     const GOOD: CopyState = CopyState::Found(Finding::Ok);
@@ -121,13 +184,14 @@ mod tests {
         ];
         let who = |medium: Carrier, taken: &[u32]| {
             let taken = taken.iter().map(|&n| CopyNo(n)).collect();
-            recognise(&copies, &medium, &taken).map(|copy| copy.number.0)
+            let met = Met { medium: &medium, file: None, standard: "x-0001.iso", finding: None };
+            recognise(&copies, &met, &taken).map(|copy| copy.number.0)
         };
         assert_eq!(who(shelf("/a"), &[]), Some(1));
         assert_eq!(who(shelf("/b"), &[]), Some(2));
         assert_eq!(who(loose(), &[]), Some(3));
-        assert_eq!(who(loose(), &[3]), Some(1));
-        assert_eq!(who(loose(), &[3, 1]), Some(2));
-        assert_eq!(who(loose(), &[1, 2, 3]), None);
+        assert_eq!(who(loose(), &[3]), None, "what lies on a shelf is not in a drive");
+        assert_eq!(who(shelf("/c"), &[1]), Some(2), "a lost one is found");
+        assert_eq!(who(shelf("/c"), &[1, 2]), None);
     }
 }

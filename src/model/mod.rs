@@ -11,7 +11,7 @@ pub mod rows;
 pub mod size;
 pub mod strain;
 
-pub use carrier::{Batch, BurnedMedium, Carrier};
+pub use carrier::{Batch, BurnedMedium, Carrier, FileId, ShelfId, ShelfPlace};
 pub use digest::Digest;
 pub use disc::{ArchiveNo, DiscNo, DiscUuid, SetUuid, SnapshotSeq};
 pub use entry::{Entry, Kind, Meta, Mtime, Xattr};

@@ -4,6 +4,7 @@ pub mod beneath;
 pub mod clock;
 pub mod command;
 pub mod files;
+pub mod filesystem;
 pub mod lasting;
 pub mod monitor;
 pub mod mounts;

@@ -7,11 +7,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::identity::IDENTITY as MARK;
 use super::names::{PART, parse_name};
 use crate::drive::faults;
-
-/// The file that a shelf is known by.
-pub const MARK: &str = ".coldcut-shelf";
 
 /// What is in a directory that discs are to be put into.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! image appears under its name only when it is whole and on the disk, and is never overwritten.
 //! `.shelf.toml` (see `faults`) makes the shelf fail like a drive.
 
+pub mod identity;
 mod label;
 mod marks;
 mod names;
@@ -245,6 +246,8 @@ impl Drive for Shelf {
         self.take_blank(&job.label)?;
         let _lock = self.lock()?;
         self.remove_left_overs()?;
+        // A shelf that cannot have one is known by its path.
+        let _ = identity::give_id(&self.dir);
         self.check_space(job.sectors.bytes())?;
         let part = self.dir.join(format!(".{}{PART}", stem(&job.label.set, job.label.number)));
         let burned = self.burn_part(job, &part, &watch, stop);
@@ -295,7 +298,7 @@ impl Drive for Shelf {
     }
 
     fn medium(&mut self) -> Carrier {
-        Carrier::Shelf(self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone()))
+        Carrier::Shelf(identity::place_of(&self.dir))
     }
 
     fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {

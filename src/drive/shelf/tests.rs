@@ -53,10 +53,10 @@ fn a_shelf_keeps_the_contract_of_drives() {
 }
 
 #[test]
-fn a_shelf_holds_images_by_name_and_nothing_else() {
+fn a_shelf_holds_images_by_name_its_id_and_nothing_else() {
     let bench = bench();
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
-    assert_eq!(names(&bench), ["holidays-0001.iso"]);
+    assert_eq!(names(&bench), [".coldcut-shelf", "holidays-0001.iso"]);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn left_overs_of_a_killed_run_are_removed_by_the_next_burn() {
     let bench = bench();
     fs::write(bench.0.path().join(".holidays-0007.iso.part"), "half").unwrap();
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
-    assert_eq!(names(&bench), ["holidays-0001.iso"]);
+    assert_eq!(names(&bench), [".coldcut-shelf", "holidays-0001.iso"]);
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl Turn<'_> {
         let place = self.drives.burner.medium();
         let unread = std::mem::take(&mut self.copies.unread);
         let (mut here, elsewhere): (Vec<Copy>, Vec<Copy>) =
-            unread.into_iter().partition(|copy| copy.medium == place);
+            unread.into_iter().partition(|copy| copy.medium.is_where(&place));
         self.copies.unread = elsewhere;
         match self.drives.burner.find(&self.label()).map(drop) {
             Ok(()) => self.go_on_with(here.pop()).map(|()| true),

@@ -1,0 +1,134 @@
+//! The id of a shelf: a file in it that moves with it. Two lines of text (docs/shelf.md):
+//!
+//! ```text
+//! coldcut shelf 1
+//! 0f9a3a52-6d4c-4c8e-9b1f-1d2f6f7f2a10
+//! ```
+
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use rustix::fs::RenameFlags;
+use uuid::Uuid;
+
+use crate::model::{ShelfId, ShelfPlace};
+use crate::port::{files, filesystem};
+
+/// The file that a shelf is known by.
+pub const IDENTITY: &str = ".coldcut-shelf";
+/// While it is written.
+const IN_WORK: &str = ".coldcut-shelf.part";
+/// What kind of file this is, and the version of its format.
+const HEADING: &str = "coldcut shelf 1";
+/// A file that is longer is no id.
+const LONGEST: u64 = 4096;
+
+/// The id of the shelf, if it has one that is understood.
+pub fn id_of(dir: &Path) -> Option<ShelfId> {
+    let path = dir.join(IDENTITY);
+    // Not a pipe, nor a link to somewhere else.
+    let found = fs::symlink_metadata(&path).ok()?;
+    if !found.is_file() || found.len() > LONGEST {
+        return None;
+    }
+    parse(&fs::read_to_string(path).ok()?)
+}
+
+fn parse(text: &str) -> Option<ShelfId> {
+    let mut lines = text.lines();
+    let id = (lines.next()? == HEADING).then(|| lines.next())??;
+    Uuid::parse_str(id.trim()).ok().map(ShelfId)
+}
+
+/// The shelf's id; one that has none gets it. What is there and not understood is left alone, and is
+/// an error.
+pub fn give_id(dir: &Path) -> io::Result<ShelfId> {
+    match write_new(dir, RenameFlags::NOREPLACE) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            id_of(dir).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        }
+        made => made,
+    }
+}
+
+/// Another id for a shelf that has the one of the shelf that it was copied from.
+pub fn renew_id(dir: &Path) -> io::Result<ShelfId> {
+    write_new(dir, RenameFlags::empty())
+}
+
+/// Durable when it returns. Several at once: the file in work is each one's own.
+fn write_new(dir: &Path, flags: RenameFlags) -> io::Result<ShelfId> {
+    if !flags.is_empty() && dir.join(IDENTITY).symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let id = ShelfId(Uuid::new_v4());
+    let part = dir.join(format!("{IN_WORK}-{id}"));
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&part)
+        .and_then(|mut file| {
+            file.write_all(format!("{HEADING}\n{id}\n").as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| rename(&part, &dir.join(IDENTITY), flags));
+    if made.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    made.and_then(|()| files::sync_dir(dir)).map(|()| id)
+}
+
+fn rename(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
+    let cwd = rustix::fs::CWD;
+    match rustix::fs::renameat_with(cwd, from, cwd, to, flags) {
+        // A file system without this kind of renaming.
+        Err(rustix::io::Errno::INVAL) if to.symlink_metadata().is_err() => fs::rename(from, to),
+        done => Ok(done?),
+    }
+}
+
+/// What is known of a shelf where it lies now.
+pub fn place_of(dir: &Path) -> ShelfPlace {
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let (id, system) = (id_of(&dir), filesystem::identity(&dir));
+    ShelfPlace { dir, id, system, file: None }
+}
+
+/// The same of an image on it.
+pub fn place_of_file(path: &Path) -> ShelfPlace {
+    let file = path.file_name().map(OsStr::to_owned);
+    ShelfPlace { file, ..place_of(files::dir_of(path)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shelf_keeps_its_id_and_another_one_has_another() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert_eq!(id_of(one.path()), None);
+        let id = give_id(one.path()).unwrap();
+        assert_eq!(give_id(one.path()).unwrap(), id);
+        assert_eq!(id_of(one.path()), Some(id));
+        assert_ne!(give_id(two.path()).unwrap(), id);
+        let other = renew_id(one.path()).unwrap();
+        assert_ne!(other, id);
+        assert_eq!(id_of(one.path()), Some(other));
+        let names: Vec<_> = fs::read_dir(one.path()).unwrap().flatten().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        for content in ["", "coldcut shelf 2\nx", "coldcut shelf 1\nnothing\n"] {
+            fs::write(dir.path().join(IDENTITY), content).unwrap();
+            assert_eq!(id_of(dir.path()), None);
+            give_id(dir.path()).unwrap_err();
+            assert_eq!(fs::read_to_string(dir.path().join(IDENTITY)).unwrap(), content);
+        }
+    }
+}
