@@ -32,8 +32,8 @@ use crate::flow::FlowError;
 use crate::flow::burning::Drives;
 use crate::flow::guards::DestGuard;
 use crate::flow::keys::Asking;
-use crate::model::SetName;
 use crate::flow::shelves;
+use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::clock::Moment;
 
