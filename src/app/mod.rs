@@ -249,6 +249,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
         Verb::Copy(args) => verbs::copy::run(room, args),
         Verb::Migrate(args) => verbs::migrate::run(room, args),
         Verb::Keysheet(args) => verbs::keysheet::run(room, args),
+        Verb::Set(args) => verbs::set::run(room, args),
         Verb::Catalog(args) => verbs::catalog::run(room, args),
     }
 }

@@ -19,6 +19,7 @@ mod error;
 mod export;
 mod failures;
 mod forget;
+mod forget_set;
 mod gone;
 mod groups;
 mod import;

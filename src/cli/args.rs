@@ -3,8 +3,10 @@
 
 mod finish;
 mod media;
+mod set;
 
 pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
+pub use set::{SetArgs, SetWork};
 
 use super::config::{Config, ConfigFiles};
 use super::values;
@@ -88,6 +90,8 @@ pub enum Verb {
     Migrate(Migrate),
     /// Print a page for the drawer: the set, its discs, where they are, how to restore
     Keysheet(Keysheet),
+    /// List the sets of the catalog, or forget one
+    Set(SetArgs),
     /// Make the catalog anew from discs, or put back the copy of the last run that ended well
     Catalog(Catalog),
 }
@@ -538,6 +542,7 @@ impl Verb {
             Verb::Copy(verb) => &mut verb.behind,
             Verb::Migrate(verb) => &mut verb.behind,
             Verb::Keysheet(verb) => &mut verb.behind,
+            Verb::Set(verb) => &mut verb.behind,
             Verb::Catalog(verb) => &mut verb.behind,
         }
     }

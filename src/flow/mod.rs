@@ -14,6 +14,7 @@ pub mod copying;
 pub mod disc_size;
 pub mod drilling;
 pub mod flushing;
+pub mod forgetting;
 mod gathering;
 pub mod giving_up;
 mod grouping;
@@ -211,6 +212,10 @@ pub enum FlowError {
     NothingToCopy { disc: DiscNo, kept: String },
     #[error("no copy of disc {disc} could be read whole: {words}")]
     CopyDamaged { disc: DiscNo, words: String },
+    #[error(
+        "set {name} is on {count} disc(s), and without the catalog nobody knows what is on them; --even-with-discs forgets it all the same"
+    )]
+    HasDiscs { name: SetName, count: usize },
     #[error("nothing was recorded: nobody agreed (--yes does)")]
     NotAgreed,
     #[error("this hint is the passphrase itself; choose words that remind you of it")]

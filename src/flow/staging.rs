@@ -100,10 +100,25 @@ impl Staging {
         })
     }
 
-    pub fn disc_dir(&self, set: &KnownSet, disc: DiscNo) -> PathBuf {
+    /// All that is staged of a set.
+    pub fn set_dir(&self, set: &KnownSet) -> PathBuf {
         let uuid = set.facts.uuid.to_string();
         let short = uuid.get(..8).unwrap_or(&uuid);
-        self.root.join(format!("{}-{short}", set.facts.name)).join(format!("{:04}", disc.0))
+        self.root.join(format!("{}-{short}", set.facts.name))
+    }
+
+    pub fn disc_dir(&self, set: &KnownSet, disc: DiscNo) -> PathBuf {
+        self.set_dir(set).join(format!("{:04}", disc.0))
+    }
+
+    /// A set that is forgotten leaves nothing.
+    pub fn remove_set(&self, set: &KnownSet) -> Result<(), FlowError> {
+        let dir = self.set_dir(set);
+        unless_missing(fs::remove_dir_all(&dir)).map_err(|source| FlowError::Staging {
+            path: dir,
+            what: "cannot be removed",
+            source,
+        })
     }
 
     /// Space is asked for before work begins, in numbers: less than `need` is an error, and the

@@ -12,6 +12,7 @@ mod pace;
 pub mod progress;
 pub mod safety;
 pub mod screen;
+pub mod sets;
 pub mod summary;
 pub mod table;
 mod terminal;

@@ -69,6 +69,7 @@ impl Cli {
                 Ok(())
             }
             Verb::Catalog(catalog) => catalog.check(),
+            Verb::Set(set) => set.check(),
             _ => Ok(()),
         }
     }

@@ -1,0 +1,111 @@
+//! `coldcut set list` and `coldcut set forget`.
+
+use std::os::unix::ffi::OsStrExt;
+
+use crate::app::{Room, RunError};
+use crate::catalog::DiscState;
+use crate::cli::args::{SetArgs, SetWork};
+use crate::flow::FlowError;
+use crate::flow::forgetting::Forgetting;
+use crate::flow::query::{SetGlance, glance};
+use crate::flow::staging::source_bytes;
+use crate::model::SetName;
+use crate::model::path::shown;
+use crate::port::monitor::Monitor;
+use crate::port::operator::{Answer, Operator};
+use crate::ui::exit::Exit;
+use crate::ui::safety::ranges;
+use crate::ui::sets::SetLine;
+use crate::ui::table;
+
+pub fn run(room: &Room, args: SetArgs) -> Result<Exit, RunError> {
+    match (args.what, args.set) {
+        (SetWork::Forget, Some(name)) => forget(room, &name, args.even_with_discs),
+        _ => list(room),
+    }
+}
+
+fn list(room: &Room) -> Result<Exit, RunError> {
+    let catalog = room.around.catalog(&room.common)?;
+    let staging = room.around.staging(&room.common)?;
+    let sets = glance(&catalog, &staging, room.common.name.as_ref())?;
+    let lines: Vec<SetLine> = sets.iter().map(line).collect();
+    table::print(&room.screen, &lines)?;
+    Ok(Exit::Done)
+}
+
+fn line(glance: &SetGlance) -> SetLine {
+    let facts = &glance.set.facts;
+    let newest = glance.snapshots.last();
+    SetLine {
+        name: facts.name.clone(),
+        uuid: facts.uuid,
+        source: source_bytes(&facts.source),
+        encryption: facts.encryption,
+        snapshots: glance.snapshots.len() as u64,
+        discs: glance.discs.iter().filter(|disc| !disc.media.is_empty()).count() as u64,
+        staged: glance.discs.iter().filter(|disc| disc.info.state == DiscState::Staged).count()
+            as u64,
+        newest: newest.map(|snapshot| snapshot.started),
+    }
+}
+
+fn forget(room: &Room, name: &SetName, even_with_discs: bool) -> Result<Exit, RunError> {
+    let catalog = room.around.catalog(&room.common)?;
+    let staging = room.around.staging(&room.common)?;
+    let work = Forgetting::weigh(&catalog, &staging, name)?;
+    room.reporter.rest();
+    if !work.discs.is_empty() {
+        agree_to_lose_discs(room, &work, even_with_discs)?;
+    }
+    let remove = !work.staged.is_empty() && agree_to_remove_staged(room, &work);
+    let summary = serde_json::json!({
+        "event": "summary",
+        "command": "set forget",
+        "set": name.as_str(),
+        "discs": work.discs.iter().map(|disc| disc.0).collect::<Vec<_>>(),
+        "staged": work.staged.iter().map(|disc| disc.0).collect::<Vec<_>>(),
+        "staged_removed": remove,
+    });
+    let (staged, at) = (work.staged.clone(), work.staged_at());
+    work.record(remove)?;
+    if !room.common.quiet {
+        room.screen.say(&format!("set {name} is forgotten"));
+    }
+    if !staged.is_empty() && !remove {
+        let (discs, at) = (ranges(&staged), shown(at.as_os_str().as_bytes()));
+        room.screen.say(&format!("what was packed for its discs ({discs}) is still in {at}"));
+    }
+    room.screen.object(&summary)?;
+    Ok(Exit::Done)
+}
+
+/// Without the catalog nobody knows what is on those discs until they are read again.
+fn agree_to_lose_discs(
+    room: &Room,
+    work: &Forgetting,
+    even_with_discs: bool,
+) -> Result<(), RunError> {
+    let (name, discs) = (&work.set.facts.name, ranges(&work.discs));
+    if !even_with_discs {
+        let (name, count) = (name.clone(), work.discs.len());
+        return Err(FlowError::HasDiscs { name, count }.into());
+    }
+    let question = format!(
+        "Forget set {name} with its {} snapshots, which are on discs {discs}? Discs and shelves stay \
+         as they are, and `coldcut catalog rebuild` reads them in again.",
+        work.snapshots
+    );
+    match room.person.confirm(&question) {
+        Answer::Yes => Ok(()),
+        _ => Err(FlowError::NotAgreed.into()),
+    }
+}
+
+fn agree_to_remove_staged(room: &Room, work: &Forgetting) -> bool {
+    let (discs, at) = (ranges(&work.staged), work.staged_at());
+    let at = shown(at.as_os_str().as_bytes());
+    let question =
+        format!("Remove what is packed for discs {discs} of set {}, in {at}?", work.set.facts.name);
+    room.person.confirm(&question) == Answer::Yes
+}

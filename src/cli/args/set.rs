@@ -1,0 +1,47 @@
+//! What is typed for `coldcut set`: the sets of a catalog as a whole.
+
+use super::Common;
+use super::finish::Slip;
+use crate::cli::values;
+use crate::model::SetName;
+use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
+
+#[derive(Args, Debug)]
+#[command(override_usage = "coldcut set [OPTIONS] list|forget [SET]")]
+pub struct SetArgs {
+    /// `list`: the sets of the catalog; `forget`: take one out of it. Discs and shelves stay as they
+    /// are
+    #[arg(value_name = "list|forget", value_enum, hide_possible_values = true)]
+    pub what: SetWork,
+    /// For `forget`: the set's name
+    #[arg(value_name = "SET", value_parser = values::set_name)]
+    pub set: Option<SetName>,
+    /// For `forget`: also a set that is on discs, after a question
+    #[arg(long)]
+    pub even_with_discs: bool,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SetWork {
+    List,
+    Forget,
+}
+
+impl SetArgs {
+    pub(super) fn check(&self) -> Result<(), Slip> {
+        use ErrorKind::{MissingRequiredArgument, UnknownArgument};
+        let slip = |kind, text: &str| Err((kind, text.to_owned()));
+        match self.what {
+            SetWork::Forget if self.set.is_none() => {
+                slip(MissingRequiredArgument, "set forget needs the set's name behind it")
+            }
+            SetWork::List if self.set.is_some() || self.even_with_discs => {
+                slip(UnknownArgument, "set list takes nothing behind it")
+            }
+            _ => Ok(()),
+        }
+    }
+}
