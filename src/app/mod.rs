@@ -258,6 +258,7 @@ fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
 fn exit_of(error: &RunError) -> Exit {
     match error {
         RunError::Usage(_) => Exit::Usage,
+        RunError::Flow(error) if error.absence().is_some() => Exit::DiscMissing,
         RunError::Flow(FlowError::Stopped(stopped)) => Exit::Interrupted(stopped.0),
         RunError::Flow(
             FlowError::NoBlank { .. } | FlowError::NeverCame { .. } | FlowError::NoDiscs(_),

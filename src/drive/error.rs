@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{DeviceError, Label, ReadError};
+use super::{Absence, DeviceError, Label, ReadError};
 use crate::model::{Bytes, Sectors};
 use crate::port::command::{CommandError, Exit};
 use crate::port::stop::Stopped;
@@ -23,6 +23,8 @@ pub enum DriveError {
     WouldOverwrite { drive: String, found: String },
     #[error("the disc in {drive} cannot be used: {words}")]
     Unusable { drive: String, words: String },
+    #[error("the disc in {drive} cannot be used yet: {words}")]
+    StillBusy { drive: String, words: String },
     #[error("this is not {wanted} but {found}")]
     WrongDisc { wanted: Box<Label>, found: String },
     #[error("{} exists already and is never overwritten", .path.display())]
@@ -64,7 +66,10 @@ pub enum DriveError {
     #[error(transparent)]
     Device(DeviceError),
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(ReadError),
+    /// It was there, and went away while it was read.
+    #[error(transparent)]
+    Gone(#[from] Absence),
     #[error(transparent)]
     Command(CommandError),
     #[error(transparent)]
@@ -83,9 +88,21 @@ impl DriveError {
                 | NotBlank { .. }
                 | WouldOverwrite { .. }
                 | Unusable { .. }
+                | StillBusy { .. }
                 | WrongDisc { .. }
                 | Foreign(_)
-        )
+        ) || matches!(self, Gone(absence) if absence.may_be_inserted_again())
+    }
+
+    /// It says of the medium itself that it is bad; all else says something of the drive, of this
+    /// system, or of another medium.
+    pub fn condemns_the_medium(&self) -> bool {
+        use DriveError::*;
+        match self {
+            Unusable { .. } | Damaged { .. } | CutShort { .. } | NotAnImage(_) | Read(_) => true,
+            Io { source, .. } => source.raw_os_error() == Some(nix::libc::EIO),
+            _ => false,
+        }
     }
 
     pub(super) fn io(
@@ -94,6 +111,16 @@ impl DriveError {
     ) -> impl FnOnce(io::Error) -> DriveError {
         let path = path.into();
         move |source| DriveError::Io { what, path, source }
+    }
+}
+
+/// A disc that is gone is one thing, wherever it was noticed.
+impl From<ReadError> for DriveError {
+    fn from(error: ReadError) -> DriveError {
+        match error {
+            ReadError::Gone(absence) => DriveError::Gone(absence),
+            error => DriveError::Read(error),
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Faults {
     write_error_at: Option<(u32, u64)>,
     /// `[disc, sector, count]`: these sectors of this disc cannot be read.
     read_error: Option<(u32, u64, u64)>,
+    /// `[disc, sector]`: this disc is not there any more once this sector is to be read.
+    gone_after: Option<(u32, u64)>,
     /// Only these discs are on the shelf; others are elsewhere.
     present: Option<Vec<u32>>,
     /// Bytes a second that a burn takes, and that reading takes.
@@ -78,6 +80,11 @@ impl Faults {
         self.write_error_at.filter(|&(number, _)| number == disc.0).map(|(_, at)| Sectors(at))
     }
 
+    /// Of any medium of the disc, each time that it is opened.
+    pub fn vanishes_at(&self, disc: DiscNo) -> Option<Sectors> {
+        self.gone_after.filter(|&(number, _)| number == disc.0).map(|(_, at)| Sectors(at))
+    }
+
     /// An empty range where all can be read.
     pub fn bad_sectors(&self, disc: DiscNo) -> Range<u64> {
         match self.read_error {
@@ -95,7 +102,7 @@ mod tests {
     fn each_fault_is_read() {
         let faults = Faults::parse(
             "full_after = 2\nwrite_error_at = [1, 50]\nread_error = [3, 40, 2]\n\
-             present = [1, 3]\nwrite_rate = 72_000_000\nread_rate = 36_000_000\n\
+             gone_after = [2, 77]\npresent = [1, 3]\nwrite_rate = 72_000_000\nread_rate = 36_000_000\n\
              wrong = {2 = \"x-0001.iso\"}\n",
         )
         .unwrap();
@@ -106,6 +113,8 @@ mod tests {
         assert_eq!(faults.write_error(DiscNo(2)), None);
         assert_eq!(faults.bad_sectors(DiscNo(3)), 40..42);
         assert!(faults.bad_sectors(DiscNo(1)).is_empty());
+        assert_eq!(faults.vanishes_at(DiscNo(2)), Some(Sectors(77)));
+        assert_eq!(faults.vanishes_at(DiscNo(3)), None);
         assert_eq!([1, 2, 3].map(|n| faults.is_present(DiscNo(n))), [true, false, true]);
         assert_eq!(faults.instead_of(DiscNo(2)), Some(Path::new("x-0001.iso")));
         assert_eq!(faults.instead_of(DiscNo(1)), None);
@@ -123,6 +132,7 @@ mod tests {
         assert!(words.contains("full_afer") && words.contains("line 2"), "{words}");
         for bad in [
             "read_error = [1, 2]",
+            "gone_after = 7",
             "present = 1",
             "wrong = {x = \"y\"}",
             "full_after = -1",

@@ -4,10 +4,12 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags};
 
 use super::DriveError;
+use super::absence::{Absence, of_place};
 use super::image::read_up_to_damage;
 use super::reader::{DiscFile, DiscReader, ReadError, Volume};
 use super::shelf::identity::place_of_file;
@@ -25,6 +27,7 @@ const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
 pub struct Folder {
     root: PathBuf,
     files: Vec<DiscFile>,
+    gone: OnceLock<Absence>,
 }
 
 impl Folder {
@@ -43,7 +46,7 @@ impl Folder {
         let mut files = Vec::new();
         collect(dir, "", DEPTH, &mut files)?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Folder { root: dir.to_owned(), files })
+        Ok(Folder { root: dir.to_owned(), files, gone: OnceLock::new() })
     }
 
     fn open_file(&self, file: &DiscFile) -> io::Result<File> {
@@ -53,6 +56,9 @@ impl Folder {
     }
 
     fn failure(&self, file: &DiscFile, offset: u64, source: io::Error) -> ReadError {
+        if let Some(absence) = of_place(&self.root, None, &source) {
+            return self.gone.get_or_init(|| absence).clone().into();
+        }
         let (disc, path) = (self.title(), file.path.clone());
         match source.raw_os_error() {
             Some(EIO) => {
@@ -95,6 +101,9 @@ impl DiscReader for Folder {
         if buf.is_empty() || offset >= file.size.0 {
             return Ok(0);
         }
+        if let Some(gone) = self.gone.get() {
+            return Err(gone.clone().into());
+        }
         let wanted = (file.size.0 - offset).min(buf.len() as u64) as usize;
         let n = self
             .open_file(file)
@@ -105,6 +114,10 @@ impl DiscReader for Folder {
             0 => Err(self.failure(file, offset, io::ErrorKind::UnexpectedEof.into())),
             n => Ok(n),
         }
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        self.gone.get().cloned()
     }
 
     fn volume(&self) -> Option<Volume> {
@@ -184,6 +197,21 @@ mod tests {
         let file = folder.file("archives/00000001.tar").unwrap();
         let error = folder.read_at(file, 0, &mut [0; 4]).unwrap_err();
         assert!(matches!(error, ReadError::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_vanishes_is_gone_and_a_file_that_vanishes_is_missing() {
+        let dir = content();
+        let folder = Folder::open(dir.path()).unwrap();
+        let archive = folder.file("archives/00000001.tar").unwrap();
+        fs::remove_file(dir.path().join(&archive.path)).unwrap();
+        let error = folder.read_at(archive, 0, &mut [0; 4]).unwrap_err();
+        assert!(matches!(error, ReadError::Io { .. }), "{error}");
+        assert_eq!(folder.absence(), None);
+        fs::remove_dir_all(dir.path()).unwrap();
+        let error = folder.read_at(archive, 0, &mut [0; 4]).unwrap_err();
+        assert!(matches!(error, ReadError::Gone(_)), "{error}");
+        assert!(folder.absence().is_some());
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use super::absence::{Absence, Failure, of_place};
 use super::rate::{Rate, SlowReading};
 use super::reader::{DiscFile, DiscReader, ReadError, Volume};
 use super::shelf::identity::place_of_file;
@@ -27,6 +29,9 @@ pub struct Image {
     present: Sectors,
     /// Sectors that a shelf pretends to be unreadable.
     bad: Range<u64>,
+    /// The sector at which a shelf pretends that the image vanishes.
+    vanishes_at: Option<u64>,
+    gone: OnceLock<Absence>,
     /// A shelf pretends that reading takes its time.
     slow: Option<SlowReading>,
 }
@@ -40,13 +45,17 @@ impl Image {
         let sectors = xorriso::volume_size(&file)
             .map_err(DriveError::io("read", path))?
             .ok_or_else(|| DriveError::NotAnImage(path.to_owned()))?;
-        let files = xorriso::list(path)?;
+        let files = xorriso::list(path).map_err(|error| {
+            let asked = io::Error::from_raw_os_error(nix::libc::EIO);
+            of_place(path, Some(&file), &asked).map_or(error, DriveError::from)
+        })?;
         let present = Sectors(metadata.len() / SECTOR);
         let real = path.canonicalize().map_err(DriveError::io("look at", path))?;
         let place = place_of_file(&real);
         let id = FileId { device: metadata.dev(), inode: metadata.ino() };
-        let path = path.to_owned();
-        Ok(Image { path, place, id, file, files, sectors, present, bad: 0..0, slow: None })
+        let (path, bad, gone) = (path.to_owned(), 0..0, OnceLock::new());
+        let (vanishes_at, slow) = (None, None);
+        Ok(Image { path, place, id, file, files, sectors, present, bad, vanishes_at, gone, slow })
     }
 
     pub fn path(&self) -> &Path {
@@ -67,12 +76,32 @@ impl Image {
         self
     }
 
+    pub(super) fn vanishing_at(mut self, sector: Option<Sectors>) -> Image {
+        self.vanishes_at = sector.map(|sector| sector.0);
+        self
+    }
+
     pub(super) fn at_rate(mut self, rate: Option<Rate>) -> Image {
         self.slow = rate.map(SlowReading::new);
         self
     }
 
-    fn read_sound(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
+    fn read_sound(&self, position: u64, buf: &mut [u8]) -> Result<usize, Failure> {
+        if self.vanishes_at.is_some_and(|sector| position + buf.len() as u64 > sector * SECTOR) {
+            self.gone.get_or_init(|| Absence::Place { place: self.path.clone() });
+        }
+        if let Some(gone) = self.gone.get() {
+            return Err(Failure::Gone(gone.clone()));
+        }
+        self.read_at_rate(position, buf).map_err(|error| {
+            match of_place(&self.path, Some(&self.file), &error) {
+                None => Failure::Bad(error),
+                Some(absence) => Failure::Gone(self.gone.get_or_init(|| absence).clone()),
+            }
+        })
+    }
+
+    fn read_at_rate(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
         let Some(slow) = &self.slow else { return read_up_to_damage(&self.file, position, buf) };
         slow.begin();
         let got = read_up_to_damage(&self.file, position, buf)?;
@@ -134,13 +163,18 @@ impl DiscReader for Image {
         match self.read_sound(position, &mut buf[..sound as usize]) {
             Ok(0) => Err(self.unreadable(file, position, None)),
             Ok(n) => Ok(n),
-            Err(e) => Err(self.unreadable(file, position, Some(e))),
+            Err(Failure::Bad(error)) => Err(self.unreadable(file, position, Some(error))),
+            Err(Failure::Gone(absence)) => Err(absence.into()),
         }
     }
 
     fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
         let sound = self.sound(offset.0, buf.len() as u64).ok_or(io::ErrorKind::InvalidData)?;
-        read_up_to_damage(&self.file, offset.0, &mut buf[..sound as usize])
+        Ok(self.read_sound(offset.0, &mut buf[..sound as usize])?)
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        self.gone.get().cloned()
     }
 
     fn volume(&self) -> Option<Volume> {

@@ -7,6 +7,7 @@ use crate::model::{Bytes, Carrier, Sectors};
 use crate::port::clock::Deadline;
 use crate::port::stop::Stop;
 
+mod absence;
 #[cfg(test)]
 mod contract;
 mod discover;
@@ -28,6 +29,7 @@ mod sectors;
 mod shelf;
 mod xorriso;
 
+pub use absence::Absence;
 pub use discover::discover;
 pub use engine::{Engine, Settings, Speed};
 pub use error::DriveError;

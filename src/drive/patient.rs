@@ -1,5 +1,5 @@
 //! A file of a disc to its end, whatever can be read of it: copies of the disc fill each other's
-//! holes, and zeros stand for what none of them gives. For whoever can make good what is missing.
+//! holes, and zeros stand for what none of them gives (a copy that went away is an error). For whoever can make good what is missing.
 
 use std::io::{self, Read};
 
@@ -36,6 +36,7 @@ impl Read for Patient<'_> {
             return Ok(0);
         }
         let mut hole = u64::MAX;
+        let mut gone = None;
         for (disc, file) in &self.copies {
             match disc.read_at(file, self.at, &mut buf[..wanted]) {
                 Ok(0) => {}
@@ -43,8 +44,13 @@ impl Read for Patient<'_> {
                     self.at += read as u64;
                     return Ok(read);
                 }
+                Err(error @ ReadError::Gone(_)) => gone = Some(error),
                 Err(error) => hole = hole.min(hole_of(&error, self.at)),
             }
+        }
+        // A copy that is away may have it whole: nobody is to work with zeros in its place.
+        if let Some(gone) = gone {
+            return Err(io::Error::other(gone));
         }
         let zeros = hole.min(wanted as u64);
         buf[..zeros as usize].fill(0);
@@ -59,7 +65,7 @@ impl Read for Patient<'_> {
 fn hole_of(error: &ReadError, at: u64) -> u64 {
     let position = match error {
         ReadError::Unreadable { sector, .. } => sector.bytes().0 + at % SECTOR,
-        ReadError::Io { .. } => at,
+        ReadError::Io { .. } | ReadError::Gone(_) => at,
     };
     let cluster = CLUSTER.bytes().0;
     cluster - position % cluster
@@ -105,6 +111,9 @@ mod tests {
             let read = buf.len().min((end.min(file.size.0) - offset) as usize);
             buf[..read].fill(1);
             Ok(read)
+        }
+        fn absence(&self) -> Option<super::super::Absence> {
+            None
         }
         fn volume(&self) -> Option<super::super::reader::Volume> {
             None

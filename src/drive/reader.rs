@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
+use super::absence::Absence;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 use crate::model::{Carrier, FileId};
@@ -74,6 +75,10 @@ pub enum ReadError {
     Unreadable { disc: String, path: String, sector: Sectors, source: Option<io::Error> },
     #[error("{disc}: {path} cannot be read")]
     Io { disc: String, path: String, source: io::Error },
+    /// The disc, or what it lies in, is not there any more: this says nothing about its soundness,
+    /// and further reads fail alike.
+    #[error(transparent)]
+    Gone(#[from] Absence),
 }
 
 /// A disc whose files can be read, from several threads at once.
@@ -103,6 +108,17 @@ pub trait DiscReader: Send + Sync {
     /// read, and 0 at the end only. An error where there are only files.
     fn read_image(&self, _offset: Bytes, _buf: &mut [u8]) -> io::Result<usize> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "these are files, and no image of a disc"))
+    }
+
+    /// Why what could not be read of this disc says nothing about it: it was taken out, its drive
+    /// is gone. Whoever is about to call a disc damaged asks this first.
+    fn absence(&self) -> Option<Absence>;
+
+    /// Reads around bad places skip the rest of their cluster, for a drive is busy with each sector
+    /// for up to a minute. From now on it is tried, sector by sector; `false`: nothing was skipped,
+    /// or it is tried already.
+    fn try_skipped(&self) -> bool {
+        false
     }
 
     /// The size of the whole image, where there is one.

@@ -1,13 +1,16 @@
 //! A medium as a row of sectors, whatever is on it: what a rescue reads. An image file, a disc in a
 //! drive (past the system's memory), or an image on a shelf that is told to have bad places.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::absence::{Absence, Failure, of_place};
+use super::optical::reading::DriveReads;
 use super::optical::{Device, Readiness};
 use super::{DriveError, shelf, xorriso};
 use crate::model::Sectors;
@@ -28,15 +31,24 @@ pub trait SectorSource {
     fn sectors(&self) -> Sectors;
     /// Fills `buf`, whole sectors, from the sector `first` on, or fails.
     fn read(&self, first: Sectors, buf: &mut [u8]) -> io::Result<()>;
+    /// Why what could not be read says nothing about the medium: it is not there any more.
+    fn absence(&self) -> Option<Absence>;
 }
 
 /// An image or a device, open.
 pub struct RawMedium {
     path: PathBuf,
-    file: File,
+    from: Origin,
     sectors: Sectors,
     bad: Range<u64>,
-    is_device: bool,
+    /// Where a shelf pretends that the image vanishes.
+    vanishes_at: Option<Sectors>,
+    gone: OnceLock<Absence>,
+}
+
+enum Origin {
+    Image(File),
+    Drive(DriveReads),
 }
 
 impl RawMedium {
@@ -55,7 +67,9 @@ impl RawMedium {
         let file = File::open(path).map_err(DriveError::io("open", path))?;
         let sectors = Sectors(metadata.len() / SECTOR);
         let bad = shelf::bad_sectors_of(path)?;
-        RawMedium { path: path.to_owned(), file, sectors, bad, is_device: false }.sized()
+        let vanishes_at = shelf::vanishing_of(path)?;
+        let (path, from, gone) = (path.to_owned(), Origin::Image(file), OnceLock::new());
+        RawMedium { path, from, sectors, bad, vanishes_at, gone }.sized()
     }
 
     fn of_device(path: &Path, stop: &Stop) -> Result<RawMedium, DriveError> {
@@ -71,13 +85,12 @@ impl RawMedium {
             }
         }
         let sectors = Sectors(device.size()?.0 / SECTOR);
-        let flags = nix::libc::O_DIRECT | nix::libc::O_CLOEXEC;
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(path)
-            .map_err(DriveError::io("read", path))?;
-        RawMedium { path: path.to_owned(), file, sectors, bad: 0..0, is_device: true }.sized()
+        let from = Origin::Drive(DriveReads::open(path).map_err(|failure| match failure {
+            Failure::Bad(error) => DriveError::io("read", path)(error),
+            Failure::Gone(absence) => absence.into(),
+        })?);
+        let (path, bad, gone) = (path.to_owned(), 0..0, OnceLock::new());
+        RawMedium { path, from, sectors, bad, vanishes_at: None, gone }.sized()
     }
 
     /// The volume says how long it is: a drive gives more, and an image that is cut short less.
@@ -89,14 +102,35 @@ impl RawMedium {
         Ok(self)
     }
 
-    fn read_direct(&self, position: u64, buf: &mut [u8]) -> io::Result<()> {
-        let mut space = vec![0; buf.len() + ALIGNMENT];
-        let start = space.as_ptr().align_offset(ALIGNMENT);
-        let aligned = &mut space[start..start + buf.len()];
-        self.file.read_exact_at(aligned, position)?;
-        buf.copy_from_slice(aligned);
-        Ok(())
+    fn read_from(&self, position: u64, buf: &mut [u8]) -> Result<(), Failure> {
+        match &self.from {
+            Origin::Drive(reads) => read_direct(reads, position, buf),
+            Origin::Image(file) => {
+                file.read_exact_at(buf, position).map_err(|error| {
+                    match of_place(&self.path, Some(file), &error) {
+                        None => Failure::Bad(error),
+                        Some(absence) => Failure::Gone(self.gone.get_or_init(|| absence).clone()),
+                    }
+                })
+            }
+        }
     }
+}
+
+/// Through an aligned buffer; all of it, or nothing.
+fn read_direct(reads: &DriveReads, position: u64, buf: &mut [u8]) -> Result<(), Failure> {
+    let mut space = vec![0; buf.len() + ALIGNMENT];
+    let start = space.as_ptr().align_offset(ALIGNMENT);
+    let aligned = &mut space[start..start + buf.len()];
+    let mut done = 0;
+    while done < aligned.len() {
+        match reads.read(position + done as u64, &mut aligned[done..])? {
+            0 => return Err(Failure::Bad(io::ErrorKind::UnexpectedEof.into())),
+            read => done += read,
+        }
+    }
+    buf.copy_from_slice(aligned);
+    Ok(())
 }
 
 impl SectorSource for RawMedium {
@@ -113,9 +147,20 @@ impl SectorSource for RawMedium {
         if first.0 < self.bad.end && self.bad.start < end {
             return Err(io::Error::from_raw_os_error(nix::libc::EIO));
         }
-        match self.is_device {
-            true => self.read_direct(first.bytes().0, buf),
-            false => self.file.read_exact_at(buf, first.bytes().0),
+        if self.vanishes_at.is_some_and(|sector| end > sector.0) {
+            self.gone.get_or_init(|| Absence::Place { place: self.path.clone() });
+        }
+        if let Some(gone) = self.gone.get() {
+            return Err(io::Error::other(gone.clone()));
+        }
+        Ok(self.read_from(first.bytes().0, buf)?)
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        match &self.from {
+            // A place at which the drive resets is a bad place to a rescue.
+            Origin::Drive(reads) => reads.absence().filter(Absence::ends_reading),
+            Origin::Image(_) => self.gone.get().cloned(),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
 use super::drilling::refuse_unreadable;
 use super::grouping::Grouping;
-use super::insertion::{Came, with_medium};
+use super::insertion::{Came, while_it_comes_back, with_medium};
 use super::records::{Copies, Order, OwnCatalog, Record, Records, Step, waiting};
 use super::shelves::file_of;
 use super::staging::{Staging, label};
@@ -294,37 +294,53 @@ impl Turn<'_> {
         self.record(Step::Burned { medium })
     }
 
-    /// Reads the copy in work back. Only what comes out of this counts.
+    /// Reads the newest copy back. Only what comes out of this counts. A disc that is taken out
+    /// meanwhile is no bad disc: it is asked for again, here or by the next run.
     fn read_back(&mut self) -> Result<Result<(), Failed>, FlowError> {
-        let faults = match self.obtain()? {
-            Ok(reader) => {
-                self.desk.monitor.phase(&Phase {
-                    what: "verifying",
-                    disc: Some(self.disc().number.0),
-                    total: Some(self.order.files.iter().map(|file| file.size.0).sum()),
-                });
-                match self.verify(&*reader)? {
-                    Verdict::Sound(proof) => {
-                        // Before it counts as safe: afterwards nobody comes back to it.
-                        if self.copies.good.is_empty() && !self.order.is_covered {
-                            let group = Grouping::new(self.staging, self.set, self.desk);
-                            group.take(self.disc(), &self.order.files, &*reader)?;
-                        }
-                        drop(reader);
-                        return self.bless(&proof).map(Ok);
-                    }
-                    Verdict::Damaged(faults) => faults,
-                }
-            }
-            Err(error) => vec![Fault { path: "the disc".to_owned(), what: chain(&error) }],
+        let desk = self.desk;
+        let mut tries = 0;
+        let examined = while_it_comes_back(desk, || {
+            tries += 1;
+            self.examine(tries > 1)
+        })?;
+        let faults = match examined {
+            Ok(proof) => return self.bless(&proof).map(Ok),
+            Err(faults) => faults,
         };
         self.condemn(&faults)?;
         Ok(Err(Failed::ReadBack))
     }
 
+    fn examine(&mut self, went_away: bool) -> Result<Result<Proof, Vec<Fault>>, FlowError> {
+        let reader = match self.obtain(went_away)? {
+            Ok(reader) => reader,
+            Err(error) => {
+                return Ok(Err(vec![Fault { path: "the disc".to_owned(), what: chain(&error) }]));
+            }
+        };
+        self.desk.monitor.phase(&Phase {
+            what: "verifying",
+            disc: Some(self.disc().number.0),
+            total: Some(self.order.files.iter().map(|file| file.size.0).sum()),
+        });
+        let proof = match self.verify(&*reader)? {
+            Verdict::Sound(proof) => proof,
+            Verdict::Damaged(faults) => return Ok(Err(faults)),
+        };
+        // Before it counts as safe: afterwards nobody comes back to it.
+        if self.copies.good.is_empty() && !self.order.is_covered {
+            let group = Grouping::new(self.staging, self.set, self.desk);
+            group.take(self.disc(), &self.order.files, &*reader)?;
+        }
+        Ok(Ok(proof))
+    }
+
     /// The disc that was just burned, in the drive that reads it back; or why it cannot be read.
     /// A medium that is not there can be inserted again; one that cannot be read is judged.
-    fn obtain(&mut self) -> Result<Result<Box<dyn DiscReader>, DriveError>, FlowError> {
+    fn obtain(
+        &mut self,
+        went_away: bool,
+    ) -> Result<Result<Box<dyn DiscReader>, DriveError>, FlowError> {
         if self.drives.reader.is_some() {
             if let Some(slot) = self.drives.burner.slot() {
                 slot.eject()?;
@@ -333,7 +349,7 @@ impl Turn<'_> {
         let label = self.label();
         let wanted = self.wanted_back();
         // What lies in the burner was burned, or looked at, a moment ago.
-        let is_sure = self.drives.reader.is_none() || !self.copies.has_others;
+        let is_sure = (self.drives.reader.is_none() && !went_away) || !self.copies.has_others;
         let desk = self.desk;
         with_medium(self.drives.reader(), desk, &wanted, |drive, came| match drive.find(&label) {
             Ok(_) if !is_sure && !is_meant(drive, came, &wanted, desk) => {
@@ -341,15 +357,14 @@ impl Turn<'_> {
                 Err(FlowError::PerhapsAnother { drive, wanted })
             }
             Ok(reader) => Ok(Ok(reader)),
-            Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
-            // What reads it could not be run: that says nothing of the disc.
-            Err(error @ DriveError::Command(_)) => Err(error.into()),
-            Err(
-                error @ (DriveError::NotThere { .. }
-                | DriveError::WrongDisc { .. }
-                | DriveError::Foreign(_)),
-            ) if drive.slot().is_some() => Err(error.into()),
-            Err(error) => Ok(Err(error)),
+            Err(error) if error.condemns_the_medium() => Ok(Err(error)),
+            // A shelf has nobody who could bring the right disc.
+            Err(error @ (DriveError::WrongDisc { .. } | DriveError::Foreign(_)))
+                if drive.slot().is_none() =>
+            {
+                Ok(Err(error))
+            }
+            Err(error) => Err(error.into()),
         })
     }
 

@@ -15,6 +15,7 @@ use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
 use crate::port::clock::Moment;
 use crate::port::wanted::WantedMedium;
 
+use super::insertion::{RETURNS, comes_back};
 use super::piles::{FoundDisc, Piles, look, look_in};
 use super::shelves::{Visit, as_met, meet};
 use super::verifying::{CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog};
@@ -203,6 +204,7 @@ impl Session<'_> {
         self.report.elsewhere = self.pick(shelved);
         let mut due = self.pick(loose);
         self.say_due(&due);
+        let mut returns = 0;
         while let Some(first) = due.first() {
             let wanted = match due.len() {
                 1 => first.wanted(),
@@ -214,8 +216,20 @@ impl Session<'_> {
                     let found = each(&piles)
                         .find_map(|disc| Some((disc, due.iter().position(|due| due.is(disc))?)));
                     let Some((disc, at)) = found else { continue };
-                    let due = due.remove(at);
-                    self.read(&piles, disc, 0, &due, None)?;
+                    let one = due.remove(at);
+                    match self.read(&piles, disc, 0, &one, None) {
+                        Err(error) if error.absence().is_some() => {
+                            self.tell_gone(&error);
+                            due.insert(0, one);
+                            drop(piles);
+                            returns += 1;
+                            if !comes_back(&error) || returns > RETURNS {
+                                self.report.missing.append(&mut due);
+                            }
+                            continue;
+                        }
+                        read => read?,
+                    }
                     // The same medium must not be taken for the next copy that is due.
                     drop(piles);
                     if let Some(slot) = drive.slot() {
@@ -257,11 +271,24 @@ impl Session<'_> {
         self.say_due(&due);
         for due in due {
             match lying.get(&key(&due)) {
-                Some((disc, at, medium)) => self.read(&piles, disc, *at, &due, Some(medium))?,
+                Some((disc, at, medium)) => {
+                    match self.read(&piles, disc, *at, &due, Some(medium)) {
+                        Err(error) if error.absence().is_some() => {
+                            self.tell_gone(&error);
+                            self.report.missing.push(due);
+                        }
+                        read => read?,
+                    }
+                }
                 None => self.report.missing.push(due),
             }
         }
         Ok(())
+    }
+
+    fn tell_gone(&self, error: &FlowError) {
+        self.desk.monitor.rest();
+        self.desk.monitor.note(&chain(error));
     }
 
     fn pick(&self, all: Vec<DueCopy>) -> Vec<DueCopy> {

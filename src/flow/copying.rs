@@ -14,6 +14,7 @@ use crate::port::wanted::WantedMedium;
 use crate::verify::{Expected, Verdict, verify};
 
 use super::burning::{Drives, Station, expected};
+use super::insertion::while_it_comes_back;
 use super::locating::no_disc;
 use super::piles::{FoundDisc, Piles, look, look_in};
 use super::records::{Order, OwnCatalog, is_staged};
@@ -122,23 +123,38 @@ impl Copying<'_> {
         self.staging.check_space(need, need)?;
         let name = format!("copy-{}-{:04}.iso", self.set.facts.name, order.disc.number.0);
         let path = self.staging.scratch().join(name);
+        let desk = self.desk;
+        while_it_comes_back(desk, || self.fetch_to(&path, catalog, order))?;
+        Ok(path)
+    }
+
+    /// From the first medium that gives it whole.
+    fn fetch_to(&mut self, path: &Path, catalog: &Catalog, order: &Order) -> Result<(), FlowError> {
         let piles = self.find(catalog, &order.disc)?;
-        let mut damage = None;
+        let (mut damage, mut gone) = (None, None);
         for reader in media(&piles, self.set, &order.disc) {
-            remove(&path)?;
-            match self.fetch(&**reader, order, &path)? {
-                Ok(()) => return Ok(path),
-                Err(words) => {
+            remove(path)?;
+            match self.fetch(&**reader, order, path) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(words)) => {
                     self.desk.monitor.note(&format!("{}: {words}", reader.title()));
                     damage = Some(words);
                 }
+                Err(error) if error.absence().is_some() => gone = Some(error),
+                Err(error) => return Err(error),
             }
         }
-        remove(&path)?;
+        remove(path)?;
         let disc = order.disc.number;
-        match damage {
-            Some(words) => Err(FlowError::CopyDamaged { disc, words }),
-            None => Err(self.nowhere(catalog, disc)),
+        match (gone, damage) {
+            // It may be whole: nothing is known of it.
+            (Some(error), _) => Err(error),
+            (None, Some(words)) => Err(FlowError::CopyDamaged { disc, words }),
+            // It may have gone before it said who it is.
+            (None, None) => match piles.iter().find_map(Piles::absence) {
+                Some(absence) => Err(absence.into()),
+                None => Err(self.nowhere(catalog, disc)),
+            },
         }
     }
 
@@ -193,7 +209,10 @@ impl Copying<'_> {
                     file.write_all(&buffer[..got]).map_err(staging)?;
                     at += got as u64;
                 }
-                Err(error) => return Ok(Err(super::chain(&error))),
+                Err(error) => match reader.absence() {
+                    Some(absence) => return Err(absence.into()),
+                    None => return Ok(Err(super::chain(&error))),
+                },
             }
             monitor.progress(Progress { done: at, written: None });
         }

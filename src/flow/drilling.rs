@@ -23,6 +23,7 @@ use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::Secret;
 use crate::port::wanted::WantedMedium;
 
+use super::insertion::while_it_comes_back;
 use super::keys::KeyRing;
 use super::piles::{Pile, look, look_in};
 use super::staging::Staging;
@@ -53,8 +54,17 @@ pub struct DrilledDisc {
     pub seen: Drilled,
 }
 
-/// Drills the discs that are meant. Damage is in the report, not an error.
+/// Drills the discs that are meant. Damage is in the report, not an error; a disc that is taken out
+/// of the drive meanwhile is asked for again.
 pub fn drill(
+    request: &DrillRequest,
+    mut drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<Vec<DrilledDisc>, FlowError> {
+    while_it_comes_back(desk, || drill_those(request, drive.as_deref_mut(), desk))
+}
+
+fn drill_those(
     request: &DrillRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
@@ -204,6 +214,7 @@ impl Session<'_> {
                 Depth::Thorough,
                 self.desk,
             )?;
+            files.refuse_gone()?;
             done.push(self.record(disc, seen, DrillScope::Sample)?);
         }
         Ok(done)
@@ -237,6 +248,7 @@ impl Session<'_> {
                     seen.faults.push(Fault { path: file.path, what });
                 }
             }
+            files.refuse_gone()?;
             dirs.push((disc.number, files.dir().to_owned()));
         }
         let target = places.sandbox.0.join("restored");

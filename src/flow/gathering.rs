@@ -87,12 +87,12 @@ impl Gathered {
         &self.dir.0
     }
 
-    /// The image of a disc, with zeros for what cannot be read.
+    /// The image of a disc, with zeros for what cannot be read; begun anew if the disc went away.
     pub fn take(&self, disc: DiscNo, medium: &dyn DiscReader, desk: Desk) -> Result<(), FlowError> {
         let path = self.dir.0.join(image_name(&self.set, disc));
         let total = medium.image_sectors().unwrap_or_default().bytes().0;
         desk.monitor.phase(&Phase { what: "reading", disc: Some(disc.0), total: Some(total) });
-        let mut image = File::create_new(&path).map_err(trouble(&path))?;
+        let mut image = File::create(&path).map_err(trouble(&path))?;
         let mut buffer = vec![0; 1 << 20];
         let mut at = 0;
         while at < total {
@@ -100,8 +100,11 @@ impl Gathered {
             let most = (total - at).min(buffer.len() as u64) as usize;
             let read = match medium.read_image(Bytes(at), &mut buffer[..most]) {
                 Ok(read @ 1..) => read,
-                // Sectors of a cluster fail together.
                 Ok(0) | Err(_) => {
+                    if let Some(absence) = medium.absence() {
+                        return Err(absence.into());
+                    }
+                    // Sectors of a cluster fail together.
                     let hole = most.min(CLUSTER.bytes().0 as usize);
                     buffer[..hole].fill(0);
                     hole

@@ -242,6 +242,9 @@ impl<'a> Grouping<'a> {
         let mut read = |at, buf: &mut [u8]| read_whole(medium, at, buf);
         let mut watch = |done| monitor.progress(Progress { done, written: None });
         let taken = group.take(disc.number, disc.uuid, image.0, &mut read, &mut watch, stop);
+        if let (Err(_), Some(absence)) = (&taken, medium.absence()) {
+            return Err(absence.into());
+        }
         taken.map_err(|error| match error.downcast::<Stopped>() {
             Ok(stopped) => stopped.into(),
             Err(error) => trouble(&group.dir)(error),

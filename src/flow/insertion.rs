@@ -4,12 +4,15 @@
 
 use std::time::Duration;
 
-use crate::drive::{Drive, DriveError, Slot};
+use crate::drive::{Absence, Drive, DriveError, Slot};
 use crate::port::clock::Deadline;
 use crate::port::operator::{Answer, Summons};
 use crate::port::wanted::WantedMedium;
 
 use super::{Desk, FlowError, chain};
+
+/// So often a disc may go away while it is read before its drive is to blame.
+pub const RETURNS: u32 = 3;
 
 /// How long to wait for a person to insert a disc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +51,7 @@ pub fn with_medium<T>(
     let (mut asked, mut came) = (false, Came::Before);
     loop {
         desk.stop.check()?;
-        let refusal = match accept(drive, came) {
+        let refusal = match while_it_comes_back(desk, || accept(drive, came)) {
             Err(error) if error.is_about_the_medium() => error,
             done => return done,
         };
@@ -71,6 +74,30 @@ pub fn with_medium<T>(
         }
         came = if is_empty { Came::AsAsked } else { Came::Before };
     }
+}
+
+/// Does `work` with the disc in a drive; once more, from its beginning, if the disc is taken out
+/// meanwhile. It is `work` that asks for a disc that is not there.
+pub fn while_it_comes_back<T>(
+    desk: Desk,
+    mut work: impl FnMut() -> Result<T, FlowError>,
+) -> Result<T, FlowError> {
+    let mut returns = 0;
+    loop {
+        match work() {
+            Err(error) if returns < RETURNS && comes_back(&error) => {
+                desk.monitor.rest();
+                desk.monitor.note(&chain(&error));
+                returns += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The disc went away, and may be inserted again.
+pub fn comes_back(error: &FlowError) -> bool {
+    error.absence().is_some_and(Absence::may_be_inserted_again)
 }
 
 fn never_came(call: Summons, asked: bool, refusal: FlowError) -> FlowError {

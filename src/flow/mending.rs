@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::codec::openpgp::Checker;
-use crate::drive::{DiscFile, DiscReader, Folder, Patient, ReadError, Volume};
+use crate::drive::{Absence, DiscFile, DiscReader, Folder, Patient, ReadError, Volume};
 use crate::format::DiscTxt;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
@@ -382,6 +382,10 @@ impl DiscReader for Repaired {
         self.files.folder.read_at(file, offset, buf)
     }
 
+    fn absence(&self) -> Option<Absence> {
+        self.files.folder.absence()
+    }
+
     fn volume(&self) -> Option<Volume> {
         self.volume.clone()
     }
@@ -415,6 +419,11 @@ impl DiscReader for Mendable<'_> {
         let there = mended.folder.file(&file.path);
         let whole = there.ok_or_else(|| failed("is missing".to_owned()))?;
         mended.folder.read_at(whole, offset, buf)
+    }
+
+    /// It is made of the disc's copies.
+    fn absence(&self) -> Option<Absence> {
+        self.found.copies.iter().find_map(|copy| copy.absence())
     }
 
     fn volume(&self) -> Option<Volume> {

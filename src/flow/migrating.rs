@@ -281,8 +281,9 @@ impl Moving<'_> {
         let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
         let known = (KnownIn { catalog, set: set.id }, self.last.seq);
         let rows = round.iter().map(|one| plain_row(&one.row)).collect();
-        fetch(&request, source, pile, known, rows, self.writer.desk)?;
-        Ok(())
+        let fetched = fetch(&request, source, pile, known, rows, self.writer.desk)?;
+        // Contents of a disc that went away are no contents that cannot be read.
+        fetched.gone.map_or(Ok(()), |absence| Err(absence.into()))
     }
 
     /// Where the old disc is read.

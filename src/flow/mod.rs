@@ -61,7 +61,7 @@ use std::path::PathBuf;
 use crate::catalog::{Catalog, CatalogError, KnownSet};
 use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
 use crate::drill::DrillError;
-use crate::drive::DriveError;
+use crate::drive::{Absence, DriveError};
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::pack::PackError;
 use crate::port::monitor::Monitor;
@@ -74,6 +74,7 @@ use crate::restore::index::ListingError;
 use crate::restore::place::PlaceError;
 use crate::scan::filter::FilterError;
 use crate::scan::walk::ScanError;
+use crate::verify::Unfinished;
 
 use insertion::Patience;
 
@@ -302,6 +303,15 @@ impl FlowError {
         matches!(self, FlowError::WrongPassphrase(_) | FlowError::Open(OpenError::KeyPassword))
     }
 
+    /// The disc, its drive, or the place that it lies on went away while it was read.
+    pub fn absence(&self) -> Option<&Absence> {
+        match self {
+            FlowError::Drive(DriveError::Gone(absence))
+            | FlowError::Rescue(RescueError::Gone(absence)) => Some(absence),
+            _ => None,
+        }
+    }
+
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
     }
@@ -338,6 +348,22 @@ impl From<ProgramError> for FlowError {
             ProgramError::Stopped(stopped) => FlowError::Stopped(stopped),
             error => FlowError::Recovery(error),
         }
+    }
+}
+
+impl From<Unfinished> for FlowError {
+    fn from(error: Unfinished) -> Self {
+        match error {
+            Unfinished::Stopped(stopped) => FlowError::Stopped(stopped),
+            Unfinished::Gone(absence) => FlowError::from(absence),
+        }
+    }
+}
+
+/// A disc that went away is one thing, whoever noticed it.
+impl From<Absence> for FlowError {
+    fn from(absence: Absence) -> Self {
+        FlowError::Drive(DriveError::Gone(absence))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 
 use super::gathering::{Gathered, group_of};
+use super::insertion::{RETURNS, comes_back};
 use super::piles::{Pile, Piles, look, look_in, wrong_disc};
 use super::remaking::remake;
 use super::restoring::{RestoreRequest, Session};
@@ -87,11 +88,11 @@ impl Session<'_> {
             self.pile.discs.insert(number, made);
             return Ok(true);
         }
-        let is_there = self.has_copy(number)? && self.insert(number)?;
+        let is_there = !self.drive_is_gone && self.has_copy(number)? && self.insert(number)?;
         if !is_there {
             self.never_came.insert(number);
         }
-        Ok(is_there || self.remake_in_drive(number)?)
+        Ok(is_there || (!self.drive_is_gone && self.remake_in_drive(number)?))
     }
 
     /// Whether a person may have the disc, for all that is known.
@@ -148,13 +149,9 @@ impl Session<'_> {
         let (here, elsewhere): (Vec<DiscNo>, Vec<DiscNo>) =
             sources.into_iter().partition(|disc| self.pile.discs.contains_key(disc));
         for source in here.into_iter().chain(elsewhere) {
-            if !self.pile.discs.contains_key(&source) && !self.insert(source)? {
-                self.never_came.insert(source);
+            if !self.gather(&gathered, source)? {
                 return Ok(false);
             }
-            let found = self.pile.discs.get(&source).and_then(|found| found.copies.first());
-            let Some(medium) = found else { return Ok(false) };
-            gathered.take(source, &**medium, desk)?;
         }
         self.take_discs(look(gathered.dir())?);
         let is_made = self.remake(number)?;
@@ -164,6 +161,26 @@ impl Session<'_> {
         self.made.extend(made);
         self.pile.discs.extend(self.made.remove(&number).map(|found| (number, found)));
         Ok(is_made)
+    }
+
+    /// False: it never came, or not again after it was taken out.
+    fn gather(&mut self, gathered: &Gathered, source: DiscNo) -> Result<bool, FlowError> {
+        for _ in 0..=RETURNS {
+            if !self.pile.discs.contains_key(&source) && !self.insert(source)? {
+                self.never_came.insert(source);
+                return Ok(false);
+            }
+            let found = self.pile.discs.get(&source).and_then(|found| found.copies.first());
+            let Some(medium) = found else { return Ok(false) };
+            match gathered.take(source, &**medium, self.desk) {
+                Err(error) if comes_back(&error) => {
+                    self.desk.monitor.note(&chain(&error));
+                    self.pile.discs.clear();
+                }
+                taken => return taken.map(|()| true),
+            }
+        }
+        Ok(false)
     }
 
     fn is_at_hand(&self, number: DiscNo) -> bool {

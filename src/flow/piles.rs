@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::DiscInfo;
 use crate::codec::openpgp::Checker;
-use crate::drive::{DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
+use crate::drive::{Absence, DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
 use crate::format::sums::parse_sums;
 use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
@@ -80,6 +80,8 @@ pub struct Piles {
     pub problems: Vec<Problem>,
     /// Discs of whom that is not known yet; what there is to say of them is not among `problems`.
     pub unnamed: Vec<Unnamed>,
+    /// Why things that were here are not any more: nothing is known of their soundness.
+    pub gone: Vec<Absence>,
 }
 
 /// Looks at a directory of images, a shelf, a mounted disc, or one image.
@@ -103,6 +105,9 @@ pub fn look_in(
             return Err(other_disc(drive, wanted)?);
         }
         let piles = Piles::sorted(from, found);
+        if let Some(absence) = piles.absence() {
+            return Err(absence.into());
+        }
         if fits(&piles) {
             return Ok(piles);
         }
@@ -251,6 +256,7 @@ impl Piles {
     /// Tells what could not be used of what was found; how much of that is damage.
     pub fn tell_problems(&self, desk: Desk) -> u64 {
         let mut damaged = 0;
+        self.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
         for problem in &self.problems {
             if problem.kind == ProblemKind::Damage {
                 damaged += 1;
@@ -271,8 +277,15 @@ impl Piles {
 
     /// A place at which nothing was found yet.
     pub fn at(from: &Path) -> Piles {
-        let (sets, problems, unnamed) = (Vec::new(), Vec::new(), Vec::new());
-        Piles { from: from.to_owned(), sets, problems, unnamed }
+        let (sets, problems, unnamed, gone) = Default::default();
+        Piles { from: from.to_owned(), sets, problems, unnamed, gone }
+    }
+
+    /// Why something that was here is not any more.
+    pub fn absence(&self) -> Option<Absence> {
+        let known = self.sets.iter().flat_map(Pile::all).flat_map(|found| &found.copies);
+        let mut all = known.chain(self.unnamed.iter().map(|unnamed| &unnamed.reader));
+        self.gone.first().cloned().or_else(|| all.find_map(|reader| reader.absence()))
     }
 
     /// Discs of which nobody knows who they are, are of no use.
@@ -282,9 +295,19 @@ impl Piles {
 
     /// More discs, sorted in among the others.
     pub fn take(&mut self, found: Discs) {
-        self.problems.extend(found.problems.iter().map(drive_problem));
+        for problem in found.problems {
+            match problem {
+                DriveError::Gone(absence) => self.gone.push(absence),
+                problem => self.problems.push(drive_problem(&problem)),
+            }
+        }
         for reader in found.discs {
-            match identify(&*reader) {
+            let told = identify(&*reader);
+            if let (Err(_), Some(absence)) = (&told, reader.absence()) {
+                self.gone.push(absence);
+                continue;
+            }
+            match told {
                 Ok((txt, complaint)) => {
                     let kind = ProblemKind::Remark;
                     self.problems.extend(complaint.map(|what| Problem { what, kind }));
@@ -373,6 +396,9 @@ impl Piles {
 
     /// Why there is no disc to work with.
     pub fn nothing(&self) -> FlowError {
+        if let Some(absence) = self.gone.first() {
+            return absence.clone().into();
+        }
         let from = self.from.clone();
         let of_ours = [ProblemKind::Damage, ProblemKind::Newer];
         let unnamed = self.unnamed.iter().map(|unnamed| &unnamed.problem);

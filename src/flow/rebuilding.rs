@@ -104,6 +104,7 @@ pub fn rebuild(
     }
     let mut report = RebuildReport::default();
     report.unreadable += piles.tell_problems(desk);
+    refuse_gone(&piles)?;
     choose(&mut piles, request.name.as_ref())?;
     if piles.sets.is_empty() {
         return Err(piles.nothing());
@@ -120,6 +121,7 @@ pub fn rebuild(
         report.sets.push(rebuilt);
         piles.unnamed.append(&mut pile.unnamed);
     }
+    refuse_gone(&piles)?;
     for unnamed in piles.unnamed.drain(..) {
         report.unreadable += 1;
         let thing = piles.from.display().to_string();
@@ -127,6 +129,12 @@ pub fn rebuild(
     }
     report.aside = new.finish()?;
     Ok(report)
+}
+
+/// A disc that went away while it was read would be missed in the new catalog, which would look
+/// whole: nothing is replaced then.
+fn refuse_gone(piles: &Piles) -> Result<(), FlowError> {
+    piles.absence().map_or(Ok(()), |absence| Err(absence.into()))
 }
 
 fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::codec::openpgp::Checker;
-use crate::drive::{DiscFile, DiscReader, Image, Patient, ReadError, Volume};
+use crate::drive::{Absence, DiscFile, DiscReader, Image, Patient, ReadError, Volume};
 use crate::format::disc_txt::Group;
 use crate::model::disc::Ratio;
 use crate::model::size::SECTOR;
@@ -163,7 +163,8 @@ impl<'p> AtHand<'p> {
             let name = file.path.to_string();
             let disc = disc_of(&name).ok_or_else(|| format!("{name} is no piece of a disc"))?;
             if let Some(image) = self.images.get(&disc) {
-                let content = stretch(image, number * self.group.stripe, file.size);
+                let content = stretch(image, number * self.group.stripe, file.size)
+                    .map_err(|absence| absence.to_string())?;
                 let path = place.join(&name);
                 fs::write(&path, content).map_err(in_words(&path))?;
             }
@@ -229,8 +230,9 @@ fn disc_of(name: &str) -> Option<DiscNo> {
     disc.filter(|_| rest.len() == 2 && rest.iter().all(plain))
 }
 
-/// A stretch of an image, with zeros for the sectors that no copy gives.
-fn stretch(copies: &[&dyn DiscReader], start: u64, length: u64) -> Vec<u8> {
+/// A stretch of an image, with zeros for the sectors that no copy gives; an error if a copy that is
+/// away may give them.
+fn stretch(copies: &[&dyn DiscReader], start: u64, length: u64) -> Result<Vec<u8>, Absence> {
     let mut content = vec![0; length as usize];
     let mut at = 0;
     while at < content.len() {
@@ -238,10 +240,13 @@ fn stretch(copies: &[&dyn DiscReader], start: u64, length: u64) -> Vec<u8> {
         let rest = &mut content[at..];
         let read =
             copies.iter().find_map(|copy| copy.read_image(place, rest).ok().filter(|n| *n > 0));
+        if let (None, Some(absence)) = (read, copies.iter().find_map(|copy| copy.absence())) {
+            return Err(absence);
+        }
         // The stripes begin with a sector.
         at += read.unwrap_or(SECTOR as usize);
     }
-    content
+    Ok(content)
 }
 
 fn opened(disc: DiscNo, dir: &Arc<Removed>) -> Result<FoundDisc, String> {
@@ -270,6 +275,10 @@ impl DiscReader for Remade {
 
     fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
         self.image.read_at(file, offset, buf)
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        self.image.absence()
     }
 
     fn volume(&self) -> Option<Volume> {

@@ -319,7 +319,11 @@ fn look_at(image: &Path, request: &RescueRequest, desk: Desk) -> Result<VerifyRe
     };
     match verify_from(&check, None, desk) {
         Err(FlowError::NoDiscs(_) | FlowError::UnusableDiscs { .. }) => Ok(VerifyReport::default()),
-        other => other,
+        Ok(found) => match found.gone.first() {
+            Some(gone) => Err(gone.absence.clone().into()),
+            None => Ok(found),
+        },
+        Err(error) => Err(error),
     }
 }
 

@@ -776,6 +776,9 @@ impl DiscReader for Counting {
         self.1.fetch_add(read as u64, std::sync::atomic::Ordering::Relaxed);
         Ok(read)
     }
+    fn absence(&self) -> Option<crate::drive::Absence> {
+        self.0.absence()
+    }
     fn image_sectors(&self) -> Option<Sectors> {
         self.0.image_sectors()
     }

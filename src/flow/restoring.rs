@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::codec::openpgp::{Checker, Opener};
-use crate::drive::Drive;
+use crate::drive::{Absence, Drive};
 use crate::model::disc::{Encryption, named};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
@@ -25,6 +25,7 @@ use crate::restore::plan::{Plan, Why, plan};
 use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
+use super::insertion::{RETURNS, while_it_comes_back};
 use super::keys::KeyRing;
 use super::mending::Mender;
 use super::opening::open_set;
@@ -81,6 +82,8 @@ pub struct RestoreReport {
     pub complaints: u64,
     /// No whole listing was found: paths may be missing that nobody knows of.
     pub listing_damaged: bool,
+    /// A disc or its drive went away while it was read, and did not come back.
+    pub gone: Option<Absence>,
 }
 
 impl RestoreReport {
@@ -104,8 +107,17 @@ impl RestoreReport {
     }
 }
 
-/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other.
+/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other; one
+/// that is taken out meanwhile is asked for again.
 pub fn restore(
+    request: &RestoreRequest,
+    mut drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    while_it_comes_back(desk, || restore_from(request, drive.as_deref_mut(), desk))
+}
+
+fn restore_from(
     request: &RestoreRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
@@ -121,8 +133,9 @@ pub fn restore(
     }
     let piles = piles.must_be_signed(request.signed_by.as_ref(), &|disc| mender.repaired(disc))?;
     note_problems(&piles.problems, desk);
+    piles.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
     let is_damaged = |problem: &Problem| problem.kind == ProblemKind::Damage;
-    let mut in_doubt = piles.problems.iter().any(is_damaged);
+    let mut in_doubt = piles.problems.iter().any(is_damaged) || !piles.gone.is_empty();
     let mut pile = piles.choose(request.name.as_ref())?;
     let known = local_catalog(request, &mut pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());
@@ -136,7 +149,12 @@ pub fn restore(
     }
     pile.twin_words().for_each(|words| desk.monitor.note(&words));
     let mut session = Session::new(request, desk, pile, drive, opener, mender);
-    let (mut chosen, known) = session.choose(known)?;
+    let chosen = session.choose(known);
+    // What is missing of the listings of a disc that went away is not damaged.
+    if let Some(absence) = session.absence() {
+        return Err(absence.into());
+    }
+    let (mut chosen, known) = chosen?;
     // What cannot be read may be the disc that has the newest listing.
     chosen.is_damaged |= in_doubt && known.is_none();
     session.known = known;
@@ -270,6 +288,8 @@ pub(super) struct Session<'a> {
     pub(super) made: BTreeMap<DiscNo, FoundDisc>,
     /// Nobody had these.
     pub(super) never_came: BTreeSet<DiscNo>,
+    /// Why the drive is of no use any more.
+    pub(super) drive_is_gone: bool,
 }
 
 /// How the target stood before anything was done.
@@ -288,8 +308,20 @@ impl<'a> Session<'a> {
         mender: Mender<'a>,
     ) -> Session<'a> {
         let (remade, made, never_came) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        let known = None;
-        Session { request, desk, pile, drive, opener, known, mender, remade, made, never_came }
+        let (known, drive_is_gone) = (None, false);
+        Session {
+            request,
+            desk,
+            pile,
+            drive,
+            opener,
+            known,
+            mender,
+            remade,
+            made,
+            never_came,
+            drive_is_gone,
+        }
     }
 }
 
@@ -396,6 +428,7 @@ impl Session<'_> {
             later_discs,
             complaints: 0,
             listing_damaged,
+            gone: None,
         }
     }
 
@@ -479,14 +512,56 @@ impl Session<'_> {
             if !restorer.needs(number) {
                 continue;
             }
-            if self.obtain(number)? {
-                self.disc(plan, number, restorer, report.snapshot)?;
-            } else {
+            if !self.read_to_its_end(plan, number, restorer, report)? {
                 restorer.missing(number);
                 report.missing_discs.push(number);
             }
         }
         Ok(())
+    }
+
+    /// A disc that goes away meanwhile is asked for again, and gives the rest. False: it never came,
+    /// or not again.
+    fn read_to_its_end(
+        &mut self,
+        plan: &Plan,
+        number: DiscNo,
+        restorer: &mut Restorer,
+        report: &mut RestoreReport,
+    ) -> Result<bool, FlowError> {
+        let mut gone = None;
+        for _ in 0..=RETURNS {
+            if !self.obtain(number)? {
+                break;
+            }
+            let Some(absence) = self.disc(plan, number, restorer, report.snapshot)? else {
+                return Ok(true);
+            };
+            self.desk.monitor.rest();
+            self.desk.monitor.note(&absence.to_string());
+            self.forget_gone(number);
+            self.drive_is_gone = self.drive.is_some() && !absence.may_be_inserted_again();
+            gone = Some(absence);
+        }
+        report.gone = gone.or(report.gone.take());
+        Ok(false)
+    }
+
+    /// What went away is not at hand any more.
+    fn forget_gone(&mut self, number: DiscNo) {
+        self.mender.forget_all();
+        if let Some(found) = self.pile.discs.get_mut(&number) {
+            found.copies.retain(|copy| copy.absence().is_none());
+            if found.copies.is_empty() {
+                self.pile.discs.remove(&number);
+            }
+        }
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        let unnamed = self.pile.unnamed.iter().map(|unnamed| &unnamed.reader);
+        let mut all = self.pile.all().flat_map(|found| &found.copies).chain(unnamed);
+        all.find_map(|reader| reader.absence())
     }
 
     fn disc(
@@ -495,10 +570,10 @@ impl Session<'_> {
         number: DiscNo,
         restorer: &mut Restorer,
         seq: SnapshotSeq,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Option<Absence>, Stopped> {
         let total = Some(plan.bytes_from(number));
         self.desk.monitor.phase(&Phase { what: "restoring", disc: Some(number.0), total });
-        let Some(found) = self.pile.discs.get(&number) else { return Ok(()) };
+        let Some(found) = self.pile.discs.get(&number) else { return Ok(None) };
         let mendable = self.mender.offer(found);
         let copies = Mender::copies(found, mendable.as_ref());
         let elsewhere = std::cell::OnceCell::new();

@@ -11,7 +11,7 @@ use crate::catalog::{
     Verification,
 };
 use crate::codec::openpgp::Checker;
-use crate::drive::{DiscReader, Drive};
+use crate::drive::{Absence, DiscReader, Drive, DriveError};
 use crate::format::sums::parse_sums;
 use crate::format::volume::image_name;
 use crate::model::disc::{Encryption, archive_path};
@@ -20,9 +20,10 @@ use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::wanted::WantedMedium;
-use crate::verify::{Examined, Expected, Fault, Verdict, examine, outlook};
+use crate::verify::{Examined, Expected, Fault, Outlook, Verdict, examine, outlook};
 
 use super::burning::expected;
+use super::insertion::while_it_comes_back;
 use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
 use super::shelves::{Visit, as_met, meet};
@@ -75,9 +76,26 @@ pub struct VerifyReport {
     pub unreadable: u64,
     /// Verified once, and not at this place now.
     pub absent: Vec<(SetName, DiscNo)>,
+    /// They were here, and went away while they were read: nothing is known of them.
+    pub gone: Vec<Gone>,
+}
+
+/// A disc that went away while it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// `None`: before it said who it is.
+    pub disc: Option<(SetName, DiscNo)>,
+    pub absence: Absence,
 }
 
 impl VerifyReport {
+    fn went_away(&mut self, found: &FoundDisc, absence: Absence, desk: Desk) {
+        desk.monitor.rest();
+        desk.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
+        let disc = Some((found.txt.set.clone(), found.txt.disc));
+        self.gone.push(Gone { disc, absence });
+    }
+
     /// Nothing that was looked at is damaged.
     pub fn is_sound(&self) -> bool {
         self.unreadable == 0 && self.discs.iter().all(|disc| disc.finding == Finding::Ok)
@@ -85,24 +103,43 @@ impl VerifyReport {
 }
 
 /// Verifies all discs at a place. Damage is in the report, not an error.
-/// With a drive, the disc that is in it.
+/// With a drive, the disc that is in it; one that is taken out meanwhile is asked for again.
 pub fn verify_from(
     request: &VerifyRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<VerifyReport, FlowError> {
-    let mut piles = match drive {
-        Some(drive) => {
-            look_in(drive, &request.from, &WantedMedium::any("the disc to verify"), desk, |_| true)?
+    let Some(drive) = drive else { return verify_piles(request, look(&request.from)?, desk) };
+    let mut wanted = WantedMedium::any("the disc to verify");
+    while_it_comes_back(desk, || {
+        let piles = look_in(drive, &request.from, &wanted, desk, |_| true)?;
+        let report = verify_piles(request, piles, desk)?;
+        // It is the only one: there is nothing else to tell.
+        match report.gone.first() {
+            Some(gone) => {
+                if let Some((set, number)) = &gone.disc {
+                    wanted = WantedMedium::disc(set, *number);
+                }
+                Err(gone.absence.clone().into())
+            }
+            None => Ok(report),
         }
-        None => look(&request.from)?,
-    };
+    })
+}
+
+fn verify_piles(
+    request: &VerifyRequest,
+    mut piles: Piles,
+    desk: Desk,
+) -> Result<VerifyReport, FlowError> {
     piles.name_by_catalog(&request.catalog);
     name_by_discs(request, &mut piles, desk);
     piles.give_up_unnamed();
     let mut piles = piles.keep_signed(request.signed_by.as_ref(), &|_| None);
     let mut report = VerifyReport::default();
     report.unreadable += piles.tell_problems(desk);
+    let nameless = piles.gone.iter().cloned().map(|absence| Gone { disc: None, absence });
+    report.gone.extend(nameless);
     choose(&mut piles, request.name.as_ref())?;
     if piles.sets.is_empty() && report.unreadable == 0 {
         return Err(piles.nothing());
@@ -227,7 +264,14 @@ fn verify_pile(
                     wanted_by_discs(&**copy, found, newest.as_ref())
                 }
             };
-            let (checked, faults) = verify_copy(&**copy, found, wanted, desk)?;
+            let (checked, faults) = match verify_copy(&**copy, found, wanted, desk) {
+                Ok(seen) => seen,
+                Err(FlowError::Drive(DriveError::Gone(absence))) => {
+                    report.went_away(found, absence, desk);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if let Some(known) = known.filter(|known| known.disc(found).is_some()) {
                 seen.push(Seen {
                     set: known.set.clone(),
@@ -282,13 +326,21 @@ pub(super) fn verify_copy(
             }
         }
     };
+    // What cannot be read of a disc that is away says nothing about it.
+    if let (false, Some(absence)) = (faults.is_empty(), reader.absence()) {
+        return Err(absence.into());
+    }
+    let repairable = outlook_of(reader, &faults, desk)?;
     for fault in &faults {
         let thing = format!("{}: {}", found.label(), fault.path);
         let what = format!("{} ({title})", fault.what);
         desk.monitor.trouble(&Trouble { thing, what });
     }
     let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
-    let repairable = tell_outlook(reader, found, &faults, desk)?;
+    if let Some(outlook) = &repairable {
+        desk.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
+    }
+    let repairable = repairable.map(|outlook| outlook.is_repairable());
     let (set, number) = (found.txt.set.clone(), found.txt.disc);
     let count = faults.len();
     let checked =
@@ -297,18 +349,19 @@ pub(super) fn verify_copy(
 }
 
 /// Whether what is damaged can be made good, where the disc has what tells.
-fn tell_outlook(
+fn outlook_of(
     reader: &dyn DiscReader,
-    found: &FoundDisc,
     faults: &[Fault],
     desk: Desk,
-) -> Result<Option<bool>, FlowError> {
+) -> Result<Option<Outlook>, FlowError> {
     if faults.is_empty() {
         return Ok(None);
     }
-    let Some(outlook) = outlook(reader, faults, desk.stop)? else { return Ok(None) };
-    desk.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
-    Ok(Some(outlook.is_repairable()))
+    let told = outlook(reader, faults, desk.stop)?;
+    match reader.absence() {
+        Some(absence) => Err(absence.into()),
+        None => Ok(told),
+    }
 }
 
 fn note_against(title: &str, against: Against, desk: Desk) {

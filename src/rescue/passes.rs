@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::map::{Map, Status};
-use crate::drive::SectorSource;
+use crate::drive::{Absence, SectorSource};
 use crate::model::Sectors;
 use crate::model::size::{CLUSTER, SECTOR};
 use crate::port::clock::Stopwatch;
@@ -29,6 +29,8 @@ pub enum RescueError {
     Image(#[source] io::Error),
     #[error("cannot write the map")]
     Map(#[source] io::Error),
+    #[error("{0}; what was read is in the image, and the same command goes on")]
+    Gone(Absence),
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
@@ -129,6 +131,10 @@ impl<'a> Passes<'a> {
             self.image.write_all_at(&buffer, first * SECTOR).map_err(RescueError::Image)?;
             self.map.set(first * SECTOR..first * SECTOR + buffer.len() as u64, Status::Finished);
         }
+        // The medium went away: the place is not bad, and whatever comes next would fail alike.
+        if let (false, Some(absence)) = (read, self.from.absence()) {
+            return Err(RescueError::Gone(absence));
+        }
         let done = self.map.bytes(Status::Finished);
         self.monitor.progress(Progress { done, written: None });
         if self.saved.elapsed().as_secs() >= SAVED_EVERY {
@@ -169,12 +175,14 @@ mod tests {
         bad: BTreeSet<u64>,
         tried: Mutex<Vec<Range<u64>>>,
         stop: Option<(usize, Stop)>,
+        /// After so many reads it is taken out.
+        gone_after: usize,
     }
 
     impl Scratched {
         fn new(sectors: u64, bad: impl IntoIterator<Item = u64>) -> Scratched {
             let (bad, tried) = (bad.into_iter().collect(), Mutex::default());
-            Scratched { sectors, bad, tried, stop: None }
+            Scratched { sectors, bad, tried, stop: None, gone_after: usize::MAX }
         }
     }
 
@@ -199,6 +207,9 @@ mod tests {
                 }
             }
             assert!(range.end <= self.sectors);
+            if tried.len() > self.gone_after {
+                return Err(io::ErrorKind::Other.into());
+            }
             if self.bad.range(range.clone()).next().is_some() {
                 return Err(io::ErrorKind::Other.into());
             }
@@ -206,6 +217,10 @@ mod tests {
                 piece.copy_from_slice(&content(sector));
             }
             Ok(())
+        }
+        fn absence(&self) -> Option<Absence> {
+            let is_gone = self.tried.lock().unwrap().len() > self.gone_after;
+            is_gone.then(|| Absence::TakenOut { drive: "/dev/sr0".into() })
         }
     }
 
@@ -294,6 +309,27 @@ mod tests {
             let stopped = run(&from, &image, &mut map);
             assert!(matches!(stopped, Ok(()) | Err(RescueError::Stopped(_))), "{stopped:?}");
             from.stop = None;
+            run(&from, &image, &mut map).unwrap();
+            assert_eq!(bad_sectors(&map), bad);
+            assert_rescued(&from, &image, &map);
+        }
+    }
+
+    #[test]
+    fn a_medium_that_is_taken_out_has_no_bad_sectors_and_ends_the_passes_at_once() {
+        for after in 1..40 {
+            let bad = [5, 6, 700, 701, 1_500];
+            let mut from = Scratched::new(1_700, bad);
+            from.gone_after = after;
+            let image = tempfile::tempfile().unwrap();
+            let mut map = Map::new(1_700 * SECTOR);
+            match run(&from, &image, &mut map) {
+                Ok(()) => assert!(from.absence().is_none(), "{after}"),
+                Err(error) => assert!(matches!(error, RescueError::Gone(_)), "{error}"),
+            }
+            assert!(from.tried.lock().unwrap().len() <= after + 1, "{after}");
+            assert!(bad_sectors(&map).iter().all(|sector| bad.contains(sector)), "{after}");
+            from.gone_after = usize::MAX;
             run(&from, &image, &mut map).unwrap();
             assert_eq!(bad_sectors(&map), bad);
             assert_rescued(&from, &image, &map);

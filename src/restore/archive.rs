@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::codec::openpgp::{OpenError, Opener, ReadAt, Unlocked};
-use crate::drive::{DiscFile, DiscReader};
+use crate::drive::{DiscFile, DiscReader, ReadError};
 use crate::model::ArchiveNo;
 use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::size::SECTOR;
@@ -107,6 +107,8 @@ impl ReadAt for Bytes<'_> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         match self.disc.read_at(self.file, offset, buf) {
             Ok(read) => Ok(read),
+            // Behind a disc that is away nothing can be read, and no zeros stand for it.
+            Err(error @ ReadError::Gone(_)) => Err(io::Error::other(error)),
             Err(error) if self.holes == Holes::Fail => Err(io::Error::other(error)),
             Err(error) => {
                 self.known_fault().get_or_insert(error.to_string());

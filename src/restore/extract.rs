@@ -23,7 +23,7 @@ use crate::codec::ahead::expander_ahead;
 use crate::codec::frames::expander;
 use crate::codec::openpgp::Opener;
 use crate::codec::read_member::ReadMember;
-use crate::drive::DiscReader;
+use crate::drive::{Absence, DiscReader};
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscNo};
 use crate::port::monitor::{Monitor, Progress, Trouble};
@@ -135,29 +135,54 @@ impl<'a> Restorer<'a> {
     }
 
     /// Restores all that this disc has, from the first of its copies that has it sound. Discs are
-    /// to be given in the order of their numbers.
+    /// to be given in the order of their numbers. `Some`: a copy went away, and what still waits for
+    /// this disc may be on it; it is not lost, and this may be called again.
     pub fn disc(
         &mut self,
         number: DiscNo,
         copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
         locate: &Locate,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Option<Absence>, Stopped> {
         self.shared.disc.store(number.0, Ordering::Relaxed);
         self.shared.done.store(0, Ordering::Relaxed);
         let members = self.find_members(number, copies, opener, locate);
-        for disc in copies {
-            let wanted: HashSet<usize> = self.unsettled(number).into_iter().collect();
-            let mut fetches = members.clone();
-            fetches.retain(|fetch| wanted.contains(&fetch.content));
-            self.pass(Pass { disc: *disc, opener, fetches })?;
+        for &disc in copies {
+            self.try_copy(number, disc, opener, &members)?;
+        }
+        // What lies around bad places comes last: each sector there costs a drive up to a minute.
+        let mut hurt = copies.to_vec();
+        hurt.retain(|copy| copy.try_skipped());
+        for disc in hurt {
+            self.shared.forget_reasons(&self.unsettled(number));
+            self.try_copy(number, disc, opener, &members)?;
         }
         self.shared.stop.check()?;
+        if let (Some(absence), true) = (gone(copies), self.needs(number)) {
+            self.shared.forget_reasons(&self.unsettled(number));
+            return Ok(Some(absence));
+        }
         for content in self.unsettled(number) {
             self.shared.lose(content, "the disc's listing does not have it");
             self.open.remove(&content);
         }
-        Ok(())
+        Ok(None)
+    }
+
+    fn try_copy(
+        &mut self,
+        number: DiscNo,
+        disc: &dyn DiscReader,
+        opener: Option<&Opener>,
+        members: &[Fetch],
+    ) -> Result<(), Stopped> {
+        let wanted: HashSet<usize> = self.unsettled(number).into_iter().collect();
+        let wanted = members.iter().filter(|fetch| wanted.contains(&fetch.content));
+        let fetches: Vec<Fetch> = wanted.cloned().collect();
+        if fetches.is_empty() || gone(&[disc]).is_some() {
+            return Ok(());
+        }
+        self.pass(Pass { disc, opener, fetches })
     }
 
     /// The disc is not to be had: all that needs it is lost.
@@ -218,10 +243,17 @@ impl<'a> Restorer<'a> {
         let mut found = Vec::new();
         let mut why = None;
         for disc in copies {
+            if gone(&[*disc]).is_some() {
+                continue;
+            }
             let (members, trouble) = match fetches(*disc, opener, &wanted) {
                 Ok((members, trouble)) => (members, trouble),
                 Err(error) => (Vec::new(), Some(error)),
             };
+            // Nothing is known of its INDEX, and there is nothing to be repaired.
+            if gone(&[*disc]).is_some() {
+                continue;
+            }
             if members.len() >= found.len() {
                 found = members;
             }
@@ -282,6 +314,11 @@ impl<'a> Restorer<'a> {
     }
 }
 
+/// Why one of these readers gives nothing more.
+fn gone(copies: &[&dyn DiscReader]) -> Option<Absence> {
+    copies.iter().filter_map(|copy| copy.absence()).find(Absence::ends_reading)
+}
+
 /// The thread that reads the disc.
 struct Reading<'r, 's, 'a> {
     shared: &'s Shared<'a>,
@@ -309,6 +346,9 @@ impl Reading<'_, '_, '_> {
         };
         for group in fetches.chunk_by(same_frames) {
             self.shared.stop.check()?;
+            if gone(&[self.pass.disc]).is_some() {
+                return Ok(());
+            }
             // Parts must come in order, so they stay in this thread.
             let has_parts = group.iter().any(|fetch| fetch.part != 0);
             let is_long = group.iter().any(|fetch| fetch.size > LONG_MEMBER);
@@ -470,6 +510,14 @@ impl Shared<'_> {
     /// The first reason is the cause, those that follow come of it.
     fn remember(&self, content: usize, why: String) {
         self.state().reasons.entry(content).or_insert(why);
+    }
+
+    /// Another attempt is made, which will tell.
+    fn forget_reasons(&self, contents: &[usize]) {
+        let mut state = self.state();
+        for content in contents {
+            state.reasons.remove(content);
+        }
     }
 
     fn lose(&self, content: usize, otherwise: &str) {

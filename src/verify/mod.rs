@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::drive::{DiscFile, DiscReader};
+use crate::drive::{Absence, DiscFile, DiscReader};
 use crate::model::{Digest, DiscUuid, Sectors, Strain};
 use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
@@ -56,6 +56,16 @@ pub struct Examined {
     pub strain: Strain,
 }
 
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfinished {
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The disc went away while it was read: it is neither sound nor damaged for all that is known.
+    #[error(transparent)]
+    Gone(#[from] Absence),
+}
+
 impl Proof {
     pub fn disc(&self) -> DiscUuid {
         self.disc
@@ -83,7 +93,7 @@ pub fn verify(
     image: Option<Sectors>,
     monitor: &dyn Monitor,
     stop: &Stop,
-) -> Result<Verdict, Stopped> {
+) -> Result<Verdict, Unfinished> {
     Ok(examine(reader, disc, expected, image, monitor, stop)?.verdict)
 }
 
@@ -95,7 +105,7 @@ pub fn examine(
     image: Option<Sectors>,
     monitor: &dyn Monitor,
     stop: &Stop,
-) -> Result<Examined, Stopped> {
+) -> Result<Examined, Unfinished> {
     let mut wanted: BTreeMap<&str, &Expected> =
         expected.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut faults = Vec::new();
@@ -107,6 +117,9 @@ pub fn examine(
             continue;
         };
         let found = reading.digest(file)?;
+        if let (Err(_), Some(absence)) = (&found, reader.absence()) {
+            return Err(absence.into());
+        }
         if let Some(what) = disagreement(expected, file, found) {
             faults.push(fault(&file.path, what));
         }

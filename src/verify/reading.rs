@@ -6,12 +6,13 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use sha2::{Digest as _, Sha256};
 
+use super::Unfinished;
 use super::pace::Pace;
 use crate::drive::{DiscFile, DiscReader, ReadError};
 use crate::model::{Bytes, Digest, Sectors};
 use crate::port::clock::Stopwatch;
 use crate::port::monitor::{Monitor, Progress};
-use crate::port::stop::{Stop, Stopped};
+use crate::port::stop::Stop;
 
 /// Read at once: many clusters, so that a drive keeps streaming.
 const BLOCK: usize = 1 << 20;
@@ -38,7 +39,7 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     /// The digest of a file, or what of it cannot be read. It is hashed on another thread, so that
     /// the drive never waits for it.
-    pub fn digest(&mut self, file: &DiscFile) -> Result<Result<Digest, String>, Stopped> {
+    pub fn digest(&mut self, file: &DiscFile) -> Result<Result<Digest, String>, Unfinished> {
         thread::scope(|scope| {
             let (to_hash, read) = bounded(BLOCKS);
             let (hashed, free) = bounded(BLOCKS);
@@ -52,7 +53,11 @@ impl Reading<'_> {
     }
 
     /// Reads a file to its end for another to hash; `Some` says what of it cannot be read.
-    fn read_all(&mut self, file: &DiscFile, mut blocks: Blocks) -> Result<Option<String>, Stopped> {
+    fn read_all(
+        &mut self,
+        file: &DiscFile,
+        mut blocks: Blocks,
+    ) -> Result<Option<String>, Unfinished> {
         let mut damage = Damage::default();
         let mut block = blocks.free();
         let mut at = 0;
@@ -60,7 +65,12 @@ impl Reading<'_> {
             self.stop.check()?;
             let take = (file.size.0 - at).min(BLOCK as u64) as usize;
             let watch = Stopwatch::start();
-            match self.reader.read_at(file, at, &mut block[..take]) {
+            let read = self.reader.read_at(file, at, &mut block[..take]);
+            // A disc that is away has no bad places.
+            if let (Err(_), Some(absence)) = (&read, self.reader.absence()) {
+                return Err(absence.into());
+            }
+            match read {
                 Err(ReadError::Unreadable { sector, .. }) if damage.places.len() < ENOUGH => {
                     self.unreadable += 1;
                     at = damage.skip(file, at, sector);

@@ -3,7 +3,9 @@
 use crate::app::{Room, RunError};
 use crate::catalog::Finding;
 use crate::cli::args::Verify;
-use crate::flow::verifying::{Against, CheckedDisc, VerifyReport, VerifyRequest, verify_from};
+use crate::flow::verifying::{
+    Against, CheckedDisc, Gone, VerifyReport, VerifyRequest, verify_from,
+};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
@@ -20,7 +22,9 @@ pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
     };
     let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;
     tell(room, &report)?;
-    Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
+    let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
+    let gone = if report.gone.is_empty() { Exit::Done } else { Exit::DiscMissing };
+    Ok(damage.and(gone))
 }
 
 fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
@@ -30,16 +34,29 @@ fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
             room.screen.say(&words(disc));
         }
     }
+    for gone in &report.gone {
+        let which = match &gone.disc {
+            Some((set, number)) => format!("disc {number} of {set}"),
+            None => "a disc".to_owned(),
+        };
+        room.screen.say(&format!(
+            "{which}: NOT READ to its end, and nothing is recorded of it: {}",
+            gone.absence
+        ));
+    }
     if report.unreadable > 0 {
         room.screen.say(&format!("{} image(s) CANNOT BE READ as discs", report.unreadable));
     }
     let discs: Vec<serde_json::Value> = report.discs.iter().map(object).collect();
     let absent: Vec<u32> = report.absent.iter().map(|(_, disc)| disc.0).collect();
+    let number = |gone: &Gone| gone.disc.as_ref().map(|(_, number)| number.0);
+    let gone: Vec<Option<u32>> = report.gone.iter().map(number).collect();
     room.screen.object(&serde_json::json!({
         "event": "summary",
         "command": "verify",
         "discs": discs,
         "missing_discs": absent,
+        "gone_discs": gone,
         "unreadable": report.unreadable,
     }))?;
     Ok(())

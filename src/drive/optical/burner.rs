@@ -50,8 +50,10 @@ impl Optical {
         match self.device.await_ready(SPIN_UP, &Stop::new())? {
             Readiness::NoMedium | Readiness::TrayOpen => Ok(None),
             Readiness::Ready => Ok(self.device.medium()?),
-            Readiness::Unusable(sense) | Readiness::StillBusy(sense) => {
-                Err(self.unusable(sense.to_string()))
+            Readiness::Unusable(sense) => Err(self.unusable(sense.to_string())),
+            Readiness::StillBusy(sense) => {
+                let (drive, words) = (self.title(), sense.to_string());
+                Err(DriveError::StillBusy { drive, words })
             }
         }
     }
@@ -340,7 +342,7 @@ impl Slot for Optical {
         match self.ready_medium() {
             Ok(None) => Ok(None),
             Ok(Some(medium)) => Ok(Some(self.describe(&medium))),
-            Err(DriveError::Unusable { words, .. }) => {
+            Err(DriveError::Unusable { words, .. } | DriveError::StillBusy { words, .. }) => {
                 Ok(Some(format!("a disc that cannot be used: {words}")))
             }
             Err(error) => Err(error),

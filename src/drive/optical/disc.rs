@@ -1,21 +1,19 @@
 //! A disc that lies in a drive: its files are read by the places that its directory names, past
 //! the system's memory, so that what is read is what is on the medium.
 
-use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::clusters::{Clusters, Effort};
+use super::reading::DriveReads;
+use crate::drive::absence::{Absence, Failure};
 use crate::drive::reader::{DiscFile, DiscReader, ReadError, Volume};
 use crate::drive::{DriveError, xorriso};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, Sectors};
 
-/// The error correction of BD and DVD covers 32 sectors: neighbours fail together (ECMA-267 20.5
-/// has 16 for DVD; a BD cluster is 64 KiB).
-const CLUSTER: u64 = 32 * SECTOR;
 /// Direct reads go to addresses of pages (open(2), O_DIRECT).
 const ALIGNMENT: usize = 4096;
 /// Read at once.
@@ -23,37 +21,38 @@ const LARGEST: usize = 1 << 20;
 
 pub struct OpticalDisc {
     title: String,
-    file: File,
+    clusters: Clusters,
     files: Vec<DiscFile>,
     sectors: Sectors,
-    /// Sectors that failed once: a drive tries for up to a minute before it says so.
-    bad: Mutex<BTreeSet<u64>>,
 }
 
 impl OpticalDisc {
     /// The disc that lies in the drive; the drive must be ready.
     pub fn open(device: &Path, drive: &str) -> Result<OpticalDisc, DriveError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(nix::libc::O_DIRECT | nix::libc::O_CLOEXEC)
-            .open(device)
-            .map_err(DriveError::io("read", device))?;
-        let disc = OpticalDisc {
-            title: drive.to_owned(),
-            file,
-            files: Vec::new(),
-            sectors: Sectors(0),
-            bad: Mutex::default(),
-        };
-        let sectors = disc.volume_size().map_err(|words| disc.unusable(words))?;
+        let reads = DriveReads::open(device).map_err(|failure| match failure {
+            Failure::Bad(error) => DriveError::io("read", device)(error),
+            Failure::Gone(absence) => absence.into(),
+        })?;
+        let (title, clusters) = (drive.to_owned(), Clusters::over(reads));
+        let disc = OpticalDisc { title, clusters, files: Vec::new(), sectors: Sectors(0) };
+        match disc.lay_of(device) {
+            Ok((sectors, files)) => Ok(OpticalDisc { files, sectors, ..disc }),
+            // What fails because the disc is out says nothing about it.
+            Err(error) => Err(disc.clusters.look().map_or(error, DriveError::from)),
+        }
+    }
+
+    /// How long the volume is, and what is on it.
+    fn lay_of(&self, device: &Path) -> Result<(Sectors, Vec<DiscFile>), DriveError> {
+        let sectors = self.volume_size().map_err(|words| self.unusable(words))?;
         let files = xorriso::list_disc(device).map_err(|error| match error {
-            DriveError::NotAnImage(_) => disc.unusable("it holds no ISO 9660 volume".to_owned()),
+            DriveError::NotAnImage(_) => self.unusable("it holds no ISO 9660 volume".to_owned()),
             DriveError::Damaged { words, .. } => {
-                disc.unusable(format!("its directory cannot be read ({words})"))
+                self.unusable(format!("its directory cannot be read ({words})"))
             }
             other => other,
         })?;
-        Ok(OpticalDisc { files, sectors, ..disc })
+        Ok((sectors, files))
     }
 
     fn unusable(&self, words: String) -> DriveError {
@@ -62,75 +61,41 @@ impl OpticalDisc {
 
     fn volume_size(&self) -> Result<Sectors, String> {
         let mut descriptor = [0; SECTOR as usize];
-        let read = self.read_from(16 * SECTOR, &mut descriptor);
+        let read = self.read_from(16 * SECTOR, &mut descriptor, Effort::EachSector);
         match read {
             Ok(n) if n == descriptor.len() => xorriso::size_in(&descriptor)
                 .ok_or_else(|| "it holds no ISO 9660 volume".to_owned()),
             Ok(_) => Err("it ends before its first volume descriptor".to_owned()),
-            Err(e) => Err(format!("its volume descriptor cannot be read: {e}")),
+            Err(Failure::Bad(e)) => Err(format!("its volume descriptor cannot be read: {e}")),
+            Err(Failure::Gone(absence)) => Err(absence.to_string()),
         }
     }
 
     /// Reads what the caller wants through an aligned buffer. Stops before the first bad sector.
-    fn read_from(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
+    fn read_from(&self, position: u64, buf: &mut [u8], effort: Effort) -> Result<usize, Failure> {
         let first = position / SECTOR * SECTOR;
         let inside = (position - first) as usize;
         let wanted = (inside + buf.len()).min(LARGEST).next_multiple_of(SECTOR as usize);
         let mut space = vec![0; wanted + ALIGNMENT];
         let start = space.as_ptr().align_offset(ALIGNMENT);
         let aligned = &mut space[start..start + wanted];
-        let read = self.read_sectors(first, aligned)?;
+        let read = self.clusters.read(first, aligned, effort)?;
         let got = read.saturating_sub(inside).min(buf.len());
         buf[..got].copy_from_slice(&aligned[inside..inside + got]);
         Ok(got)
     }
 
-    /// Whole sectors; fewer than wanted if a bad one follows.
-    fn read_sectors(&self, position: u64, aligned: &mut [u8]) -> io::Result<usize> {
-        let sound = self.before_known_bad(position, aligned.len() as u64)?;
-        let piece = &mut aligned[..sound as usize];
-        match self.read_direct(position, piece) {
-            Err(_) if piece.len() as u64 > SECTOR => self.read_towards_damage(position, piece),
-            Err(error) => {
-                self.known_bad().insert(position / SECTOR);
-                Err(error)
-            }
-            read => read,
-        }
-    }
-
-    /// After an error: up to the cluster's end, and if that fails sector by sector.
-    fn read_towards_damage(&self, position: u64, aligned: &mut [u8]) -> io::Result<usize> {
-        let to_border = CLUSTER - position % CLUSTER;
-        let step = if aligned.len() as u64 > to_border { to_border } else { SECTOR };
-        self.read_sectors(position, &mut aligned[..step as usize])
-    }
-
-    fn before_known_bad(&self, position: u64, length: u64) -> io::Result<u64> {
-        let first = position / SECTOR;
-        match self.known_bad().range(first..first + length / SECTOR).next() {
-            Some(&bad) if bad == first => Err(io::Error::from_raw_os_error(nix::libc::EIO)),
-            Some(&bad) => Ok((bad - first) * SECTOR),
-            None => Ok(length),
-        }
-    }
-
-    fn known_bad(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.bad.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn read_direct(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.file.read_at(buf, position) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
-    }
-
     fn unreadable(&self, file: &DiscFile, position: u64, source: Option<io::Error>) -> ReadError {
         let (disc, path) = (self.title.clone(), file.path.clone());
         ReadError::Unreadable { disc, path, sector: Sectors(position / SECTOR), source }
+    }
+}
+
+/// Archives and recovery data are nearly all of a disc; what is beside them tells what is in them.
+fn effort_for(path: &str) -> Effort {
+    match path.contains('/') {
+        true => Effort::Skip,
+        false => Effort::EachSector,
     }
 }
 
@@ -166,20 +131,29 @@ impl DiscReader for OpticalDisc {
             return Err(ReadError::Io { disc, path, source });
         };
         let wanted = row.min(buf.len() as u64) as usize;
-        match self.read_from(position, &mut buf[..wanted]) {
+        match self.read_from(position, &mut buf[..wanted], effort_for(&file.path)) {
             Ok(0) => Err(self.unreadable(file, position, None)),
             Ok(read) => Ok(read),
-            Err(error) => Err(self.unreadable(file, position, Some(error))),
+            Err(Failure::Bad(error)) => Err(self.unreadable(file, position, Some(error))),
+            Err(Failure::Gone(absence)) => Err(absence.into()),
         }
     }
 
     fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
-        self.read_from(offset.0, buf)
+        Ok(self.read_from(offset.0, buf, Effort::Skip)?)
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        self.clusters.absence()
+    }
+
+    fn try_skipped(&self) -> bool {
+        self.clusters.try_skipped()
     }
 
     fn volume(&self) -> Option<Volume> {
         let mut descriptor = [0; SECTOR as usize];
-        let read = self.read_from(16 * SECTOR, &mut descriptor).ok()?;
+        let read = self.read_from(16 * SECTOR, &mut descriptor, Effort::EachSector).ok()?;
         xorriso::volume_in(&descriptor[..read])
     }
 

@@ -3,12 +3,15 @@
 
 mod burner;
 mod cdrom;
+mod clusters;
 mod device;
 mod disc;
+mod inquiry;
 mod insertion;
 pub(super) mod medium;
 pub(super) mod mmc;
 mod profile;
+pub(super) mod reading;
 mod reasons;
 mod sense;
 mod sg;

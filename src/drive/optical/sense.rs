@@ -129,6 +129,16 @@ impl Sense {
         self.key == 6
     }
 
+    /// The medium may be another one (MMC-6 F.7).
+    pub fn is_medium_changed(self) -> bool {
+        (self.key, self.asc) == (6, 0x28)
+    }
+
+    /// Power on, or reset (SPC-4 annex F).
+    pub fn is_reset(self) -> bool {
+        (self.key, self.asc) == (6, 0x29)
+    }
+
     pub fn is_medium_error(self) -> bool {
         self.key == 3
     }

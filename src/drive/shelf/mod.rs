@@ -29,7 +29,7 @@ use crate::port::stop::Stop;
 use label::check_label;
 pub use marks::{Holds, is_marked, look_into};
 use names::{PART, failed_name, image_name, is_failed, is_first_medium, parse_name, stem};
-pub(super) use names::{bad_sectors_of, is_image};
+pub(super) use names::{bad_sectors_of, is_image, vanishing_of};
 
 const FIRST_ASK: &str = "the image is finished first, so that it is not lost; ask once more (Ctrl-C) \
     to abort it";
@@ -174,7 +174,8 @@ impl Shelf {
         disc: Option<(SetName, DiscNo)>,
         faults: &Faults,
     ) -> Result<Image, DriveError> {
-        let image = Image::open(path)?.at_rate(faults.read_rate);
+        let vanishes = disc.as_ref().and_then(|(_, number)| faults.vanishes_at(*number));
+        let image = Image::open(path)?.at_rate(faults.read_rate).vanishing_at(vanishes);
         Ok(match disc {
             Some((set, number)) if self.is_first_medium(&set, number) => {
                 image.with_bad_sectors(faults.bad_sectors(number))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::drive::faults::Faults;
 use crate::drive::{DriveError, Label};
-use crate::model::{DiscNo, SetName};
+use crate::model::{DiscNo, Sectors, SetName};
 use crate::port::files;
 
 /// What a disc in work is called: hidden, and no image for anybody.
@@ -33,6 +33,14 @@ pub(super) fn parse_name(path: &Path) -> Option<(SetName, DiscNo)> {
 
 pub(super) fn is_first_medium(dir: &Path, set: &SetName, number: DiscNo) -> bool {
     !dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
+}
+
+/// Where the shelf that an image lies on pretends that it vanishes.
+pub(in crate::drive) fn vanishing_of(path: &Path) -> Result<Option<Sectors>, DriveError> {
+    match parse_name(path) {
+        Some((_, number)) => Ok(Faults::read(files::dir_of(path))?.vanishes_at(number)),
+        None => Ok(None),
+    }
 }
 
 /// What the shelf that an image lies on pretends to be unreadable of it.

@@ -54,6 +54,8 @@ impl Seeker<'_> {
         match drive.find(&self.label) {
             Ok(_) => Ok(true),
             Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
+            // Nothing is known of a disc that went away meanwhile.
+            Err(DriveError::Gone(absence)) => Err(absence.into()),
             // Whatever it is, it is no disc to go on with; taking it for a blank says why.
             Err(_) => Ok(false),
         }
@@ -157,6 +159,7 @@ impl Turn<'_> {
                 }
                 Ok(false)
             }
+            Err(DriveError::Gone(absence)) => Err(absence.into()),
             Err(_) => Ok(false),
         }
     }

@@ -98,6 +98,18 @@ impl OneOf<'_> {
     }
 }
 
+impl OneOf<'_> {
+    /// What could not be brought from a disc that went away says nothing about it.
+    pub fn refuse_gone(&self) -> Result<(), FlowError> {
+        match self {
+            OneOf::Copied { reader, .. } => {
+                reader.absence().map_or(Ok(()), |absence| Err(absence.into()))
+            }
+            OneOf::Staged(_) => Ok(()),
+        }
+    }
+}
+
 impl Files for OneOf<'_> {
     fn bring(&self, path: &str) -> Result<PathBuf, String> {
         let place = self.dir().join(path);

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::drive::{DiscReader, Discs, Drive, FileReader, Folder, discover};
+use crate::drive::{DiscReader, Discs, Drive, DriveError, FileReader, Folder, discover};
 use crate::port::files::make_private_dir;
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 
-use super::super::insertion::with_medium;
+use super::super::insertion::{while_it_comes_back, with_medium};
 use super::super::mending::Mender;
 use super::super::piles::Piles;
 use super::super::signatures::is_as_listed;
@@ -59,22 +59,13 @@ fn every_disc(
 ) -> Result<(), FlowError> {
     for number in 0.. {
         let wanted = if number == 0 { "any disc of the set" } else { "the next disc of the set" };
-        let found = with_medium(drive, desk, &WantedMedium::any(wanted), |drive, _| {
-            let mut found = drive.discs()?;
-            match found.discs.is_empty() {
-                true => Err(match found.problems.pop() {
-                    Some(problem) => problem.into(),
-                    None => crate::drive::DriveError::Empty { drive: drive.title() }.into(),
-                }),
-                false => Ok(found),
-            }
-        });
-        let found = match found {
+        let taken =
+            while_it_comes_back(desk, || copied(inserted(drive, wanted, desk)?, scratch, mender));
+        match taken {
             // The pile is read: nobody brought another one.
             Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
-            found => found?,
-        };
-        piles.take(copied(found, scratch, mender)?);
+            taken => piles.take(taken?),
+        }
         if let Some(slot) = drive.slot() {
             slot.eject()?;
         }
@@ -84,6 +75,19 @@ fn every_disc(
         }
     }
     Ok(())
+}
+
+fn inserted(drive: &mut dyn Drive, wanted: &str, desk: Desk) -> Result<Discs, FlowError> {
+    with_medium(drive, desk, &WantedMedium::any(wanted), |drive, _| {
+        let mut found = drive.discs()?;
+        match found.discs.is_empty() {
+            true => Err(match found.problems.pop() {
+                Some(problem) => problem.into(),
+                None => DriveError::Empty { drive: drive.title() }.into(),
+            }),
+            false => Ok(found),
+        }
+    })
 }
 
 /// A disc whose listings are damaged is repaired from its recovery data, if it has any. Now is the
@@ -96,6 +100,9 @@ fn copied(found: Discs, scratch: &Path, mender: &Mender) -> Result<Discs, FlowEr
             if let Some(whole) = mender.repaired(&*disc) {
                 copy = copy_of(&*whole, scratch)?;
             }
+        }
+        if let Some(absence) = disc.absence() {
+            return Err(absence.into());
         }
         copies.discs.push(Box::new(copy));
     }
