@@ -38,16 +38,16 @@ use crate::scan::filter::FilterOptions;
 /// What lies in the tray, and what somebody will put into it next. A medium is a shelf for one
 /// disc, called after its maker.
 #[derive(Default)]
-struct Hands {
-    inside: Option<PathBuf>,
+pub(super) struct Hands {
+    pub(super) inside: Option<PathBuf>,
     next: VecDeque<PathBuf>,
 }
 
 #[derive(Clone, Default)]
-struct Tray(Arc<Mutex<Hands>>);
+pub(super) struct Tray(pub(super) Arc<Mutex<Hands>>);
 
 impl Tray {
-    fn inside(&self) -> Option<PathBuf> {
+    pub(super) fn inside(&self) -> Option<PathBuf> {
         self.0.lock().unwrap().inside.clone()
     }
 
@@ -58,13 +58,13 @@ impl Tray {
         }
     }
 
-    fn will_get(&self, media: &[&Path]) {
+    pub(super) fn will_get(&self, media: &[&Path]) {
         let mut hands = self.0.lock().unwrap();
         hands.next = media.iter().map(|dir| dir.to_path_buf()).collect();
     }
 }
 
-fn image_on(dir: &Path) -> Option<PathBuf> {
+pub(super) fn image_on(dir: &Path) -> Option<PathBuf> {
     let mut entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.find(|path| path.extension().is_some_and(|end| end == "iso"))
 }
@@ -197,9 +197,9 @@ impl Operator for GoingHome<'_> {
 
 pub(super) struct Bench {
     dir: TempDir,
-    tray: Tray,
+    pub(super) tray: Tray,
     person: Agreeing,
-    monitor: Recorder,
+    pub(super) monitor: Recorder,
     stop: Stop,
     parity: Option<u8>,
     parity_discs: Option<Ratio>,
@@ -235,7 +235,7 @@ impl Bench {
         }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.person.0.lock().unwrap())
     }
 
@@ -271,7 +271,7 @@ impl Bench {
         backup(&request, drives, self.desk()).unwrap();
     }
 
-    fn watch(&self, operator: &dyn Operator) -> Result<WatchReport, FlowError> {
+    pub(super) fn watch(&self, operator: &dyn Operator) -> Result<WatchReport, FlowError> {
         let request = WatchRequest {
             device: "/dev/tray".into(),
             catalog: self.path("catalog.sqlite"),
@@ -300,7 +300,7 @@ impl Bench {
     }
 
     /// State and medium of each copy of disc 1.
-    fn copies(&self) -> Vec<(String, String)> {
+    pub(super) fn copies(&self) -> Vec<(String, String)> {
         let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
         let set = catalog.sets().unwrap().remove(0);
         let copies = catalog.copies(set.id, DiscNo(1)).unwrap();
@@ -317,7 +317,7 @@ impl Bench {
     }
 }
 
-fn is_copy(one: &Path, other: &Path) {
+pub(super) fn is_copy(one: &Path, other: &Path) {
     let read = |dir: &Path| fs::read(image_on(dir).unwrap()).unwrap();
     assert!(read(one) == read(other));
 }

@@ -50,6 +50,8 @@ pub mod signatures;
 pub mod spares;
 pub mod staging;
 pub mod turn;
+#[cfg(test)]
+mod unread_tests;
 pub mod verifying;
 pub mod watching;
 pub mod whereabouts;

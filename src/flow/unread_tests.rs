@@ -1,0 +1,378 @@
+//! Copies of a disc are alike to the last byte. Whenever a run ends, the next one wastes no disc that
+//! was burned, and counts none twice: each moment is tried, and then whatever lies in the drive.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::backup::burn_staged;
+use super::burning::Drives;
+use super::copying::{CopyRequest, copy};
+use super::media_tests::{Bench, Tray, image_on};
+use super::*;
+use crate::catalog::{Access, Catalog, CopyNo, CopyState, Finding};
+use crate::drive::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Slot};
+use crate::model::{Carrier, Sectors};
+use crate::port::clock::Deadline;
+use crate::port::operator::{Answer, Operator, Secret, Summons};
+use crate::port::wanted::What;
+
+const MEDIA: [&str; 4] = ["one", "two", "three", "four"];
+
+/// What is true, whatever the catalog believes.
+#[derive(Default)]
+struct Truth {
+    /// Moments until the run dies; `None`: it lives.
+    left: Option<u32>,
+    /// Which medium a copy was burned onto.
+    burned: Vec<(CopyNo, PathBuf)>,
+    /// The medium that goes bad after it was burned.
+    rots: Option<PathBuf>,
+}
+
+#[derive(Clone, Default)]
+struct World(Arc<Mutex<Truth>>);
+
+impl World {
+    /// One of the moments at which a run may die.
+    fn moment(&self) {
+        let mut truth = self.0.lock().unwrap();
+        let Some(left) = truth.left.as_mut() else { return };
+        if *left == 0 {
+            truth.left = None;
+            drop(truth);
+            panic!("killed");
+        }
+        *left -= 1;
+    }
+
+    fn medium_of(&self, copy: u32) -> Option<PathBuf> {
+        let truth = self.0.lock().unwrap();
+        truth.burned.iter().find(|(known, _)| known.0 == copy).map(|(_, dir)| dir.clone())
+    }
+}
+
+/// A tray whose run may die before each thing that it does, and behind a burn.
+#[derive(Clone)]
+struct Mortal {
+    tray: Tray,
+    world: World,
+    catalog: PathBuf,
+}
+
+impl Mortal {
+    /// The copy whose burn is recorded as begun, and nothing more.
+    fn begun(&self) -> CopyNo {
+        let catalog = Catalog::open(&self.catalog, Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        let copies = catalog.copies(set.id, DiscNo(1)).unwrap();
+        let last = copies.last().unwrap();
+        assert_eq!(last.state, CopyState::Burned, "a copy has its number before it is burned");
+        last.number
+    }
+
+    fn note_burned(&self, copy: CopyNo) {
+        let inside = self.tray.inside().unwrap();
+        let mut truth = self.world.0.lock().unwrap();
+        truth.burned.push((copy, inside.clone()));
+        if truth.rots.as_ref() == Some(&inside) {
+            spoil(&inside);
+        }
+    }
+}
+
+fn spoil(dir: &Path) {
+    let image = image_on(dir).unwrap();
+    let mut bytes = fs::read(&image).unwrap();
+    let script = bytes.windows(11).position(|window| window == b"#!/bin/bash").unwrap();
+    bytes[script] ^= 1;
+    fs::write(&image, bytes).unwrap();
+}
+
+impl Drive for Mortal {
+    fn title(&self) -> String {
+        self.tray.title()
+    }
+    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
+        self.tray.blank_capacity()
+    }
+    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+        self.tray.take_blank(label)
+    }
+    fn wants_image(&self) -> bool {
+        false
+    }
+    fn make_image(
+        &mut self,
+        job: &BurnJob,
+        watch: &dyn Fn(News),
+        stop: &Stop,
+    ) -> Result<Box<dyn DiscReader>, DriveError> {
+        self.tray.make_image(job, watch, stop)
+    }
+    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
+        self.world.moment();
+        let copy = self.begun();
+        self.tray.burn(job, watch, stop)?;
+        self.note_burned(copy);
+        self.world.moment();
+        Ok(())
+    }
+    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+        self.world.moment();
+        self.tray.find(wanted)
+    }
+    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
+        self.world.moment();
+        self.tray.reject(label)
+    }
+    fn discs(&mut self) -> Result<Discs, DriveError> {
+        self.tray.discs()
+    }
+    fn medium(&mut self) -> Carrier {
+        self.tray.medium()
+    }
+    fn settle(&mut self, say: &dyn Fn(&str), stop: &Stop) -> Result<(), DriveError> {
+        self.tray.settle(say, stop)
+    }
+    fn slot(&mut self) -> Option<&mut dyn Slot> {
+        Some(self)
+    }
+}
+
+impl Slot for Mortal {
+    fn content(&mut self) -> Result<Option<String>, DriveError> {
+        self.tray.content()
+    }
+    fn eject(&mut self) -> Result<(), DriveError> {
+        self.world.moment();
+        self.tray.eject()
+    }
+    fn await_medium(&mut self, deadline: &Deadline, stop: &Stop) -> Result<bool, DriveError> {
+        self.tray.await_medium(deadline, stop)
+    }
+    fn sacrifice(&mut self) -> Result<(), DriveError> {
+        self.tray.sacrifice()
+    }
+}
+
+/// Somebody who puts in what is asked for. `talks`: they answer questions, too, and truly.
+struct Person<'a> {
+    bench: &'a Bench,
+    world: World,
+    talks: bool,
+}
+
+impl Person<'_> {
+    fn blank(&self) -> Option<PathBuf> {
+        let media = MEDIA.iter().map(|name| self.bench.path(name));
+        media.into_iter().find(|dir| image_on(dir).is_none())
+    }
+
+    fn fetch(&self, call: &Summons) -> Option<PathBuf> {
+        let wanted = &call.wanted;
+        let copy = || self.world.medium_of(wanted.copy.unwrap_or(1));
+        match wanted.what {
+            What::Blank => self.blank(),
+            What::Either => copy().or_else(|| self.blank()),
+            What::Disc if wanted.to_string().contains("to be copied") => {
+                Some(self.bench.path("one"))
+            }
+            What::Disc => copy(),
+        }
+    }
+}
+
+impl Operator for Person<'_> {
+    fn confirm(&self, _: &str) -> Answer {
+        Answer::Yes
+    }
+    fn confirm_in_person(&self, question: &str) -> Answer {
+        if !self.talks {
+            return Answer::NobodyThere;
+        }
+        let inside = self.bench.tray.inside();
+        let is_it = |copy: u32| {
+            question.contains(&format!("copy {copy}")) && self.world.medium_of(copy) == inside
+        };
+        let is_question = question.starts_with("Is the disc in");
+        if is_question && (1..9).any(is_it) { Answer::Yes } else { Answer::No }
+    }
+    fn hands(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn summon(&self, call: &Summons) {
+        self.world.moment();
+        let medium = self.fetch(call).unwrap_or_else(|| panic!("nobody has {}", call.wanted));
+        self.bench.tray.will_get(&[&medium]);
+    }
+    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+        None
+    }
+}
+
+/// What lies in the drive when the next run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lies {
+    /// What the run that died left there.
+    AsItWas,
+    Nothing,
+    /// The first copy, or what was copied.
+    TheFirst,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    lies: Lies,
+    talks: bool,
+    /// The second medium is bad when it is read back: nobody may take the first one for it.
+    rots: bool,
+}
+
+const CASES: [Case; 4] = [
+    Case { lies: Lies::AsItWas, talks: false, rots: false },
+    Case { lies: Lies::Nothing, talks: false, rots: true },
+    Case { lies: Lies::TheFirst, talks: false, rots: true },
+    Case { lies: Lies::TheFirst, talks: true, rots: true },
+];
+
+/// A disc that waits, and what a run does with it.
+struct Trial {
+    bench: Bench,
+    world: World,
+}
+
+impl Trial {
+    fn new(case: Case) -> Trial {
+        let bench = Bench::new();
+        fs::create_dir(bench.path("four")).unwrap();
+        let rots = case.rots.then(|| bench.path("two"));
+        let world = World(Arc::new(Mutex::new(Truth { rots, ..Truth::default() })));
+        Trial { bench, world }
+    }
+
+    fn drive(&self) -> Mortal {
+        let (tray, world) = (self.bench.tray.clone(), self.world.clone());
+        Mortal { tray, world, catalog: self.bench.path("catalog.sqlite") }
+    }
+
+    fn person(&self, case: Case) -> Person<'_> {
+        Person { bench: &self.bench, world: self.world.clone(), talks: case.talks }
+    }
+
+    /// Both copies of what is staged.
+    fn burn(&self, case: Case) -> Result<(), FlowError> {
+        let (catalog, staging) = (self.bench.path("catalog.sqlite"), self.bench.path("staging"));
+        let person = self.person(case);
+        let desk = Desk { operator: &person, ..self.bench.desk() };
+        let mut drives = Drives::one(Box::new(self.drive()));
+        burn_staged(&catalog, &staging, None, &[], &mut drives, desk).map(drop)
+    }
+
+    /// One more copy, with one drive for both.
+    fn copy(&self, case: Case) -> Result<(), FlowError> {
+        let request = CopyRequest {
+            catalog: self.bench.path("catalog.sqlite"),
+            staging: self.bench.path("staging"),
+            name: None,
+            discs: (DiscNo(1), DiscNo(1)),
+            from: Some("/dev/tray".into()),
+        };
+        let person = self.person(case);
+        let desk = Desk { operator: &person, ..self.bench.desk() };
+        let source: &mut (dyn Drive + 'static) = &mut self.drive();
+        copy(&request, Some(source), &mut Drives::one(Box::new(self.drive())), desk).map(drop)
+    }
+
+    /// Lets a run die at this moment; false if it lived through all of them.
+    fn dies_at(&self, moment: u32, run: &dyn Fn() -> Result<(), FlowError>) -> bool {
+        self.world.0.lock().unwrap().left = Some(moment);
+        let ended = catch_unwind(AssertUnwindSafe(run));
+        self.world.0.lock().unwrap().left = None;
+        match ended {
+            Ok(done) => done.unwrap(),
+            Err(_) => return true,
+        }
+        false
+    }
+
+    fn put_in(&self, lies: Lies) {
+        let mut tray = self.bench.tray.clone();
+        match lies {
+            Lies::AsItWas => {}
+            Lies::Nothing => tray.eject().unwrap(),
+            Lies::TheFirst => {
+                let first = self.bench.path("one");
+                tray.0.lock().unwrap().inside = image_on(&first).map(|_| first);
+            }
+        }
+    }
+
+    /// Every disc that was burned and is right counts, once, and nothing else does.
+    fn check(&self, what: &str) {
+        let catalog = Catalog::open(&self.bench.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        let mut good: Vec<String> = Vec::new();
+        for copy in catalog.copies(set.id, DiscNo(1)).unwrap() {
+            if copy.state == CopyState::Found(Finding::Ok) {
+                let medium = copy.medium.disc().unwrap();
+                good.push(medium.maker.clone().unwrap());
+            }
+        }
+        good.sort();
+        let rots = self.world.0.lock().unwrap().rots.clone();
+        let is_right = |dir: &PathBuf| image_on(dir).is_some() && rots.as_ref() != Some(dir);
+        let media = MEDIA.iter().filter(|name| is_right(&self.bench.path(name)));
+        let mut right: Vec<String> = media.map(|name| (*name).to_owned()).collect();
+        right.sort();
+        let notes = self.bench.monitor.notes.lock().unwrap();
+        assert_eq!(good, right, "{what}: {notes:#?}");
+        assert!(good.len() >= 2, "{what}: {good:?}");
+    }
+}
+
+#[test]
+fn two_copies_that_are_burned_are_two_media_whenever_the_run_is_killed() {
+    let mut tried = 0;
+    for case in CASES {
+        for moment in 0.. {
+            let trial = Trial::new(case);
+            trial.bench.backup(2, None);
+            let died = trial.dies_at(moment, &|| trial.burn(case));
+            if died {
+                trial.put_in(case.lies);
+                trial.burn(case).unwrap();
+            }
+            trial.check(&format!("{case:?}, killed at {moment}"));
+            if !died {
+                break;
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "{tried}");
+}
+
+#[test]
+fn a_copy_is_never_the_disc_that_it_was_made_of_whenever_the_run_is_killed() {
+    let mut tried = 0;
+    for case in CASES {
+        for moment in 0.. {
+            let trial = Trial::new(case);
+            trial.bench.backup(1, None);
+            trial.burn(case).unwrap();
+            let died = trial.dies_at(moment, &|| trial.copy(case));
+            if died {
+                trial.put_in(case.lies);
+                trial.copy(case).unwrap();
+            }
+            trial.check(&format!("{case:?}, killed at {moment}"));
+            if !died {
+                break;
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "{tried}");
+}
