@@ -112,7 +112,8 @@ pub struct Common {
     /// Print one JSON object a line on stdout
     #[arg(long, help_heading = "Options of every command")]
     pub json: bool,
-    /// Answer every confirmation with yes
+    /// Answer every confirmation with yes, but those that have an option of their own
+    /// (--allow-shrink)
     #[arg(long, help_heading = "Options of every command")]
     pub yes: bool,
     /// Say only what goes wrong
@@ -260,6 +261,12 @@ pub struct Backup {
     /// A new set is meant, though its name or source is like another set's, or SOURCE is a shelf
     #[arg(long)]
     pub new_set: bool,
+    /// Go on although the source is empty, lost a mount, or shrank by more than --max-shrink allows
+    #[arg(long)]
+    pub allow_shrink: bool,
+    /// Stop if more than P percent of the files, or of their bytes, are gone; 100: never [default: 50]
+    #[arg(long, value_name = "P", value_parser = values::percent)]
+    pub max_shrink: Option<u8>,
     /// Hold back a last disc that is less full than P percent [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,

@@ -1,6 +1,7 @@
 //! The main job: scan, compare, pack, burn, verify, record; disc by disc until all is stored.
 
 mod set;
+pub mod shrink;
 mod survey;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use crate::scan::filter::FilterOptions;
 
 use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
-use super::compare::{Compared, Known};
+use super::compare::Compared;
 use super::disc_size::DiscSize;
 use super::drilling::drill_without_keys;
 use super::keys::KeyRing;
@@ -29,7 +30,8 @@ use super::turn::open_to_write;
 use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
 use set::{open_set, refuse_foreign_discs, remember_wishes};
-use survey::{begun, reckon, scan};
+use shrink::guarded_scan;
+use survey::{begun, reckon};
 
 pub use survey::{Plan, dry_run};
 
@@ -57,6 +59,10 @@ pub struct BackupRequest<'a> {
     pub filter: FilterOptions,
     pub rehash: bool,
     pub move_source: bool,
+    /// Much of the source may be gone.
+    pub allow_shrink: bool,
+    /// Percent of the files, or of their bytes, that may be gone without a question.
+    pub max_shrink: u8,
     /// A last disc less full than this many percent is held back. Without it a shelf takes any
     /// disc, and for a real one a person is asked.
     pub min_fill: Option<u8>,
@@ -241,19 +247,13 @@ impl Run<'_> {
         catalog: &mut Catalog,
         drives: Option<&Beside>,
     ) -> Result<PackWork, FlowError> {
-        let DiscWriter { set: KnownSet { id: set, facts, .. }, desk, .. } = self.writer;
+        let KnownSet { id: set, facts, .. } = self.writer.set;
         let set = *set;
         let begun = begun(catalog, set)?;
         let first = catalog.newest_listing(set)?.is_none();
         let seq = catalog.begin_snapshot(set, Moment::now())?;
         self.report.snapshot = Some(seq);
-        let known = Known {
-            catalog: Some(&mut *catalog),
-            set: Some(set),
-            seq: Some(seq),
-            begun: begun.clone(),
-        };
-        let mut compared = scan(self.request, known, desk)?;
+        let mut compared = guarded_scan(self.request, &self.writer, catalog, seq, begun.clone())?;
         let queue = std::mem::take(&mut compared.queue);
         let list = reckon(
             self.request,

@@ -290,6 +290,8 @@ impl Bench {
             filter: FilterOptions::default(),
             rehash: false,
             move_source: false,
+            allow_shrink: false,
+            max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
             min_fill: None,
             copies: None,
             hint: None,

@@ -11,7 +11,7 @@ use crate::pack::estimate::Load;
 use crate::pack::queue::{Queue, Ticket, content_bytes};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Trouble};
-use crate::scan::{Found, Visitor, sees_trusted};
+use crate::scan::{Found, Rule, Visitor, sees_trusted};
 
 use super::FlowError;
 
@@ -32,6 +32,10 @@ pub struct Compared {
     pub excluded: BTreeMap<String, u64>,
     /// How many directories each rule left without their content; they are stored themselves.
     pub hollow: BTreeMap<String, u64>,
+    /// What was stored before and is left out by a rule now; of a directory, all that is in it.
+    pub left_out: HashSet<RelPath>,
+    /// The source holds nothing at all.
+    pub is_empty_source: bool,
     pub failed: u64,
     /// Files are read again although nothing tells that they changed (`--rehash`).
     pub rehashed: bool,
@@ -188,6 +192,9 @@ impl<'a> Comparer<'a> {
             self.remove_below_gone_dirs()?;
         }
         self.known.put(&mut self.changes)?;
+        let Compared { load, excluded, hollow, failed, .. } = &self.result;
+        let is_whole = excluded.is_empty() && hollow.is_empty() && *failed == 0;
+        self.result.is_empty_source = load.paths == 1 && is_whole;
         // What could not be read stands as somebody else may have read it.
         if sees_trusted() && self.result.failed == 0 {
             self.known.saw_trusted()?;
@@ -352,6 +359,15 @@ impl<'a> Comparer<'a> {
         self.change(RowChange::Put { entry: Box::new(entry_of(row)), content, note })
     }
 
+    /// Its row, if it has one, leaves the snapshot. A socket in a file's place is no rule of anybody.
+    fn leave_out(&mut self, path: RelPath, rule: &Rule) -> Result<(), FlowError> {
+        let Some(row) = self.meet(&path)? else { return Ok(()) };
+        if *rule != Rule::Socket {
+            self.result.left_out.insert(path);
+        }
+        self.gone(row)
+    }
+
     /// The walk has left this directory.
     fn close(&mut self, mut dir: OpenDir) -> Result<(), FlowError> {
         while let Some(row) = dir.passed(&self.known, None)? {
@@ -416,12 +432,12 @@ impl Visitor<FlowError> for Comparer<'_> {
             Found::Entry(entry) => self.entry(entry),
             Found::Hollow { entry, rule } => {
                 *self.result.hollow.entry(rule.to_string()).or_default() += 1;
+                self.result.left_out.insert(entry.path.clone());
                 self.entry(entry)
             }
-            // Its row, if it has one, is not met: so it leaves the snapshot.
-            Found::Excluded { rule, .. } => {
+            Found::Excluded { path, rule } => {
                 *self.result.excluded.entry(rule.to_string()).or_default() += 1;
-                Ok(())
+                self.leave_out(path, &rule)
             }
             Found::Failed { path, error } => {
                 let what = super::chain(&error);

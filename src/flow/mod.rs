@@ -184,6 +184,10 @@ pub enum FlowError {
     #[error("set {name} is the directory {}; another one needs another --name, or --move-source if it moved", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error(
+        "{words}; nothing was packed. Is everything mounted? If it was deleted on purpose: --allow-shrink"
+    )]
+    Shrunk { why: Box<crate::catalog::Refusal>, words: String },
+    #[error(
         "{place} has discs of a set {name} that the catalog does not know; choose another --name, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]
     ForeignDiscs { place: String, name: SetName },

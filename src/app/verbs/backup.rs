@@ -4,6 +4,7 @@ use crate::app::{Room, RunError};
 use crate::cli::args::Backup;
 use crate::cli::resolve::{self, ResolveError};
 use crate::flow::FlowError;
+use crate::flow::backup::shrink::MAY_SHRINK;
 use crate::flow::backup::{BackupReport, BackupRequest, Plan, backup, dry_run};
 use crate::flow::disc_size::DiscSize;
 use crate::flow::guards::NewSetGuard;
@@ -70,6 +71,8 @@ fn request<'a>(
         filter: filter(args)?,
         rehash: args.rehash,
         move_source: args.move_source,
+        allow_shrink: args.allow_shrink,
+        max_shrink: args.max_shrink.unwrap_or(MAY_SHRINK),
         min_fill: args.min_fill,
         flush: args.flush,
         copies: args.copies,

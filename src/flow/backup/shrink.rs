@@ -1,0 +1,365 @@
+//! The guard against an emptied source: what the scan found is held against the state before, and a
+//! run whose files are gone for the most part is stopped before anything is packed. Stands apart
+//! because a disk that is not mounted looks like files that were deleted, and only their number tells.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::super::compare::{Compared, Known};
+use super::super::writer::DiscWriter;
+use super::super::{Desk, FlowError};
+use super::BackupRequest;
+use super::survey::scan;
+use crate::catalog::{
+    Catalog, ContentId, Extent, Identity, Reason, Refusal, SetId, SnapshotInfo, Vanished,
+};
+use crate::model::{Bytes, Digest, RelPath, SnapshotSeq};
+use crate::pack::reader::Reading;
+use crate::port::clock::Moment;
+use crate::port::monitor::Phase;
+use crate::port::mounts::{is_bare, mount_points};
+use crate::port::operator::Answer;
+use crate::scan::content::Source;
+
+/// Below so many files a share says little: one more holiday folder would be most of it.
+const FEW: u64 = 20;
+
+/// Percent of the files, or of their bytes, that may be gone without a question.
+pub const MAY_SHRINK: u8 = 50;
+
+/// A scan whose rows are kept only if the source is what it was, or somebody agrees.
+pub(super) fn guarded_scan(
+    request: &BackupRequest,
+    writer: &DiscWriter,
+    catalog: &mut Catalog,
+    seq: SnapshotSeq,
+    begun: HashMap<SnapshotSeq, Moment>,
+) -> Result<Compared, FlowError> {
+    let (set, desk) = (writer.set.id, writer.desk);
+    let last = catalog.newest_snapshot(set)?;
+    let last = catalog.snapshots(set)?.into_iter().find(|info| Some(info.seq) == last);
+    let scan = |catalog: &mut Catalog| {
+        let known = Known { catalog: Some(&mut *catalog), set: Some(set), seq: Some(seq), begun };
+        let compared = scan(request, known, desk)?;
+        let mounts = mount_points().map(|points| below(&points, &request.source));
+        if let Some(last) = last.filter(|_| !request.allow_shrink) {
+            Guard { request, desk, set, seq, last, mounts: mounts.as_deref() }
+                .judge(catalog, &compared)?;
+        }
+        if let Some(mounts) = &mounts {
+            catalog.remember_mounts(set, mounts)?;
+        }
+        Ok(compared)
+    };
+    // A first scan has nothing to lose, and may be of very many rows: it need not be one.
+    if seq.0 == 1 {
+        return scan(catalog);
+    }
+    let scanned = catalog.attempt(scan);
+    if let Err(FlowError::Shrunk { why, .. }) = &scanned {
+        catalog.refuse_snapshot(set, seq, why)?;
+    }
+    scanned
+}
+
+/// Mount points at the source and in it, relative to it.
+fn below(points: &[PathBuf], source: &Path) -> Vec<RelPath> {
+    let relative = |point: &PathBuf| {
+        let inside = point.strip_prefix(source).ok()?;
+        let bytes = std::os::unix::ffi::OsStrExt::as_bytes(inside.as_os_str());
+        RelPath::new(if bytes.is_empty() { b"." } else { bytes })
+    };
+    points.iter().filter_map(relative).collect()
+}
+
+struct Guard<'a> {
+    request: &'a BackupRequest<'a>,
+    desk: Desk<'a>,
+    set: SetId,
+    /// The run in work.
+    seq: SnapshotSeq,
+    last: SnapshotInfo,
+    /// Now; `None`: nobody knows.
+    mounts: Option<&'a [RelPath]>,
+}
+
+/// Files that are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Gone {
+    files: u64,
+    bytes: u64,
+}
+
+impl Gone {
+    fn add(&mut self, size: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(size);
+    }
+
+    fn take(&mut self, size: u64) {
+        self.files = self.files.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+    }
+
+    /// More than so many percent of a state that is worth counting.
+    fn is_too_much(&self, of: &Extent, percent: u8) -> bool {
+        let more =
+            |gone: u64, all: u64| u128::from(gone) * 100 > u128::from(all) * u128::from(percent);
+        of.files >= FEW && (more(self.files, of.files) || more(self.bytes, of.bytes.0))
+    }
+}
+
+/// What is gone, in all and below each directory that lost its mount.
+struct Missing {
+    gone: Gone,
+    below: Vec<(RelPath, Gone)>,
+}
+
+impl Guard<'_> {
+    fn judge(&self, catalog: &Catalog, compared: &Compared) -> Result<(), FlowError> {
+        if compared.removed + compared.rows == 0 {
+            return Ok(());
+        }
+        // Each run before this one was agreed to: what stood at its end is what may not go.
+        let before = catalog.extent(self.set, SnapshotSeq(self.seq.0 - 1))?;
+        let Some((reason, gone)) = self.reason(catalog, compared, &before)? else { return Ok(()) };
+        let why = Refusal {
+            reason,
+            files: gone.files,
+            bytes: Bytes(gone.bytes),
+            of_files: before.files,
+            of_bytes: before.bytes,
+        };
+        let source = self.request.source.clone();
+        let words = refusal_words(&why, &source, self.last.seq, self.last.started);
+        let question = format!("{words}. Back it up as it is?");
+        match self.desk.operator.confirm_in_person(&question) {
+            Answer::Yes => Ok(()),
+            Answer::No | Answer::NobodyThere => Err(FlowError::Shrunk { why: why.into(), words }),
+        }
+    }
+
+    fn reason(
+        &self,
+        catalog: &Catalog,
+        compared: &Compared,
+        before: &Extent,
+    ) -> Result<Option<(Reason, Gone)>, FlowError> {
+        let bare = self.lost_mounts(catalog)?;
+        let mut missing = self.missing(catalog, compared, bare, &|_| true)?;
+        let all = missing.gone;
+        let is_suspect = |missing: &Missing| {
+            missing.below.iter().any(|(_, gone)| gone.files > 0)
+                || missing.gone.is_too_much(before, self.request.max_shrink)
+        };
+        if is_suspect(&missing) {
+            missing = self.missing_for_good(catalog, compared, missing, before)?;
+        }
+        if let Some((dir, gone)) = missing.below.iter().find(|(_, gone)| gone.files > 0) {
+            return Ok(Some((Reason::Unmounted(dir.clone()), *gone)));
+        }
+        // The root alone was there before, too.
+        if compared.is_empty_source && before.paths > 1 {
+            return Ok(Some((Reason::Empty, all)));
+        }
+        let too_much = missing.gone.is_too_much(before, self.request.max_shrink);
+        Ok(too_much.then_some((Reason::Shrunk, missing.gone)))
+    }
+
+    /// Directories that were mount points at the last scan and are empty directories now, on the
+    /// file system around them. Another device number alone means nothing: btrfs has one for each
+    /// subvolume, and network file systems change theirs.
+    fn lost_mounts(&self, catalog: &Catalog) -> Result<Vec<RelPath>, FlowError> {
+        let Some(now) = self.mounts else { return Ok(Vec::new()) };
+        let was = catalog.mounts(self.set)?;
+        let is_lost = |dir: &RelPath| {
+            let place = self.request.source.join(dir.as_path());
+            !now.contains(dir) && is_bare(&place).unwrap_or(false)
+        };
+        Ok(was.into_iter().filter(is_lost).collect())
+    }
+
+    /// Counts the files that are gone and `counts`.
+    fn missing(
+        &self,
+        catalog: &Catalog,
+        compared: &Compared,
+        bare: Vec<RelPath>,
+        counts: &dyn Fn(&Vanished) -> bool,
+    ) -> Result<Missing, FlowError> {
+        let below = bare.into_iter().map(|dir| (dir, Gone::default())).collect();
+        let mut missing = Missing { gone: Gone::default(), below };
+        catalog.vanished(self.set, self.seq, |file| {
+            if !is_left_out(&file.path, &compared.left_out) && counts(&file) {
+                missing.gone.add(file.size);
+                if let Some(gone) = missing.of(&file.path) {
+                    gone.add(file.size);
+                }
+            }
+        })?;
+        Ok(missing)
+    }
+
+    /// The same without what only has another name: first what the catalog knows, then what the
+    /// content of new files tells.
+    fn missing_for_good(
+        &self,
+        catalog: &Catalog,
+        compared: &Compared,
+        missing: Missing,
+        before: &Extent,
+    ) -> Result<Missing, FlowError> {
+        let (mut names, mut contents) = (HashSet::<Identity>::new(), HashSet::<ContentId>::new());
+        catalog.living(self.set, |name, content| {
+            names.insert(name);
+            contents.extend(content);
+        })?;
+        let is_elsewhere = |file: &Vanished| {
+            names.contains(&file.identity) || file.content.is_some_and(|id| contents.contains(&id))
+        };
+        let bare: Vec<RelPath> = missing.below.into_iter().map(|(dir, _)| dir).collect();
+        let mut missing = self.missing(catalog, compared, bare, &|file| !is_elsewhere(file))?;
+        let still = missing.gone.is_too_much(before, self.request.max_shrink)
+            || missing.below.iter().any(|(_, gone)| gone.files > 0);
+        if still {
+            self.look_into_arrivals(catalog, compared, &mut missing, &is_elsewhere)?;
+        }
+        Ok(missing)
+    }
+
+    /// Reads new files that are as large as one that is gone. It costs what the run would read
+    /// anyway, and only where the run would be stopped otherwise.
+    fn look_into_arrivals(
+        &self,
+        catalog: &Catalog,
+        compared: &Compared,
+        missing: &mut Missing,
+        is_elsewhere: &dyn Fn(&Vanished) -> bool,
+    ) -> Result<(), FlowError> {
+        let mut wanted: HashMap<Digest, Vec<(RelPath, u64)>> = HashMap::new();
+        let mut sizes = HashSet::new();
+        catalog.vanished(self.set, self.seq, |file| {
+            let counts = !is_left_out(&file.path, &compared.left_out) && !is_elsewhere(&file);
+            if let Some(digest) = file.digest.filter(|_| counts) {
+                sizes.insert(file.size);
+                wanted.entry(digest).or_default().push((file.path, file.size));
+            }
+        })?;
+        let arrivals = catalog.arrivals(self.set, self.seq, |size| sizes.contains(&size))?;
+        let mut source = Source::open(&self.request.source)?;
+        let total = Some(arrivals.iter().map(|(_, size)| size).sum());
+        if !arrivals.is_empty() {
+            self.desk.monitor.phase(&Phase { what: "reading", disc: None, total });
+        }
+        for (path, _) in arrivals {
+            self.desk.stop.check()?;
+            let Some(digest) = self.digest_of(&mut source, &path) else { continue };
+            for (path, size) in wanted.remove(&digest).into_iter().flatten() {
+                missing.gone.take(size);
+                if let Some(gone) = missing.of(&path) {
+                    gone.take(size);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What cannot be read is not the file that is looked for; the run will say so.
+    fn digest_of(&self, source: &mut Source, path: &RelPath) -> Option<Digest> {
+        let entry = source.look_again(path).ok()?;
+        let reading = Reading::open(source, entry).ok()?;
+        reading.digest_ahead(|| self.desk.stop.check().is_ok()).ok()?
+    }
+}
+
+impl Missing {
+    /// The count of the directory without its mount that this path was in.
+    fn of(&mut self, path: &RelPath) -> Option<&mut Gone> {
+        let is_in = |dir: &RelPath| is_within(path, dir);
+        self.below.iter_mut().find(|(dir, _)| is_in(dir)).map(|(_, gone)| gone)
+    }
+}
+
+fn is_within(path: &RelPath, dir: &RelPath) -> bool {
+    let mut names = path.components();
+    dir.components().all(|name| names.next() == Some(name))
+}
+
+/// By a rule, or in a directory that is: nobody deleted it.
+fn is_left_out(path: &RelPath, left_out: &HashSet<RelPath>) -> bool {
+    let mut at = (!left_out.is_empty()).then(|| path.clone());
+    while let Some(path) = at {
+        if left_out.contains(&path) {
+            return true;
+        }
+        at = path.parent();
+    }
+    false
+}
+
+/// `the source /x is empty; snapshot 6, of 2026-11-22T23:05:33Z, had 5 files, 4.2 MB`.
+pub fn refusal_words(why: &Refusal, source: &Path, last: SnapshotSeq, date: Moment) -> String {
+    let files = |count: u64, bytes: Bytes| match count {
+        1 => format!("1 file, {bytes}"),
+        _ => format!("{count} files, {bytes}"),
+    };
+    let shown = source.display();
+    let had = format!("snapshot {last}, of {date}, had");
+    match &why.reason {
+        Reason::Empty => {
+            format!("the source {shown} is empty, and {had} {}", files(why.of_files, why.of_bytes))
+        }
+        Reason::Unmounted(dir) => {
+            let place = if dir.is_root() { source.to_owned() } else { source.join(dir.as_path()) };
+            format!(
+                "{} was a mount point and is an empty directory now, and {had} {} in it",
+                place.display(),
+                files(why.files, why.bytes)
+            )
+        }
+        Reason::Shrunk => format!(
+            "of the source {shown}, {} are gone, and {had} {}",
+            files(why.files, why.bytes),
+            files(why.of_files, why.of_bytes)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn more_than_the_share_counts_and_a_handful_of_files_does_not() {
+        let of = |files, bytes| Extent { files, bytes: Bytes(bytes), ..Extent::default() };
+        let gone = |files, bytes| Gone { files, bytes };
+        assert!(!gone(10, 100).is_too_much(&of(20, 200), 50));
+        assert!(gone(11, 100).is_too_much(&of(20, 200), 50));
+        assert!(gone(1, 101).is_too_much(&of(20, 200), 50));
+        assert!(!gone(19, 190).is_too_much(&of(19, 190), 50));
+        assert!(!gone(20, 200).is_too_much(&of(20, 200), 100));
+        assert!(gone(1, 0).is_too_much(&of(20, 200), 0));
+        assert!(gone(u64::MAX / 2 + 2, 0).is_too_much(&of(u64::MAX, u64::MAX), 50));
+    }
+
+    #[test]
+    fn what_is_below_a_rule_is_left_out_and_its_neighbours_are_not() {
+        let rules: HashSet<RelPath> = [path("a/b")].into();
+        for (of, is) in [("a/b", true), ("a/b/c/d", true), ("a", false), ("a/bc", false)] {
+            assert_eq!(is_left_out(&path(of), &rules), is, "{of}");
+        }
+        assert!(is_within(&path("a/b"), &RelPath::root()) && is_within(&path("a/b"), &path("a")));
+        assert!(!is_within(&path("ab"), &path("a")) && !is_within(&path("a"), &path("a/b")));
+    }
+
+    #[test]
+    fn mount_points_are_told_relative_to_the_source() {
+        let points = ["/", "/mnt", "/mnt/a", "/mnt/a/b c", "/mntx"].map(PathBuf::from);
+        assert_eq!(below(&points, Path::new("/mnt")), [path("."), path("a"), path("a/b c")]);
+        assert_eq!(below(&points, Path::new("/home")), Vec::<RelPath>::new());
+    }
+}
