@@ -6,7 +6,7 @@ use super::error::{Fault, explain, odd};
 use super::places::{Places, Tree, entry_path};
 use super::rows::{self, Raw};
 use super::{Catalog, CatalogError, Result, SetId, snapshots};
-use crate::model::rows::{SnapshotRow, Where};
+use crate::model::rows::{Note, SnapshotRow, Where};
 use crate::model::{Digest, Kind, Mtime, RelPath, SnapshotSeq};
 use rusqlite::{Connection, params};
 use std::collections::{HashMap, VecDeque};
@@ -31,6 +31,7 @@ pub struct Found {
     pub first: SnapshotSeq,
     /// The last one; `None`: it still is so.
     pub last: Option<SnapshotSeq>,
+    pub note: Note,
 }
 
 /// Rows read at once: bounds the memory for a directory of any size.
@@ -139,6 +140,7 @@ fn found(path: RelPath, raw: Raw, place: Where) -> Found {
         place,
         first: SnapshotSeq(raw.first),
         last: raw.last.map(SnapshotSeq),
+        note: raw.note,
     }
 }
 

@@ -8,7 +8,7 @@ mod set;
 pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
 pub use set::{SetArgs, SetWork};
 
-use super::config::{Config, ConfigFiles};
+use super::config::{Config, ConfigError, ConfigFiles};
 use super::values;
 use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
@@ -113,7 +113,7 @@ pub struct Common {
     #[arg(long, help_heading = "Options of every command")]
     pub json: bool,
     /// Answer every confirmation with yes, but those that have an option of their own
-    /// (--allow-shrink)
+    /// (--allow-shrink, --new-set)
     #[arg(long, help_heading = "Options of every command")]
     pub yes: bool,
     /// Say only what goes wrong
@@ -504,15 +504,18 @@ where
     let first = Cli::from(&typed)?;
     let definition = Typed::command();
     let refused = |(kind, text): finish::Slip| command().error(kind, text);
-    let chosen = Config::new(files, &definition)
-        .and_then(|config| config.choose(&first, &definition))
-        .map_err(|error| refused((ErrorKind::InvalidValue, error.to_string())))?;
+    let wrong = |error: ConfigError| refused((ErrorKind::InvalidValue, error.to_string()));
+    let config = Config::new(files, &definition).map_err(wrong)?;
+    let chosen = config.choose(&first, &definition).map_err(wrong)?;
     let words = chosen.weave(&words, &typed, &definition);
     let all = command().args_override_self(true).try_get_matches_from(words)?;
     let mut cli = Cli::from(&all)?;
     cli.common.keys.typed = first.common.keys.as_typed();
     if let Verb::Backup(backup) = &mut cli.verb {
         backup.is_name_typed = first.common.name.is_some();
+    }
+    if let (Verb::Status(status), Verb::Status(typed)) = (&mut cli.verb, &first.verb) {
+        status.judge_by(typed, &config);
     }
     cli.finish(chosen).map_err(refused)?;
     Ok(cli)

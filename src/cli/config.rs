@@ -103,6 +103,17 @@ impl Config {
         Ok(())
     }
 
+    /// The sets that have a table.
+    pub fn set_names(&self) -> impl Iterator<Item = &SetName> {
+        self.sets.keys()
+    }
+
+    /// What the files say of an option for a set; without one, for those that have no table.
+    pub fn text(&self, key: &str, set: Option<&SetName>) -> Option<&str> {
+        let own = set.and_then(|set| self.sets.get(set)?.get(key));
+        own.or_else(|| self.top.get(key))?.as_str()
+    }
+
     fn forget(&mut self, key: &str) {
         self.top.remove(key);
         self.sets.values_mut().for_each(|section| drop(section.remove(key)));

@@ -86,8 +86,8 @@ pub fn count(text: &str) -> Parsed<u32> {
 
 pub fn age(text: &str) -> Parsed<Duration> {
     const DAY: u64 = 24 * 3600;
-    let wrong = || "allowed: days, weeks or years, such as 30d, 26w, 1y".to_owned();
-    let units = [('d', DAY), ('w', 7 * DAY), ('y', 365 * DAY)];
+    let wrong = || "allowed: hours, days, weeks or years, such as 36h, 30d, 26w, 1y".to_owned();
+    let units = [('h', 3600), ('d', DAY), ('w', 7 * DAY), ('y', 365 * DAY)];
     let (unit, seconds) =
         units.into_iter().find(|(unit, _)| text.ends_with(*unit)).ok_or_else(wrong)?;
     let number = whole_number(text.strip_suffix(unit).unwrap_or_default()).ok_or_else(wrong)?;

@@ -89,6 +89,13 @@ impl Known<'_> {
         Ok(())
     }
 
+    fn note_failure(&mut self, path: &RelPath, what: &str) -> Result<(), FlowError> {
+        if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
+            catalog.note_failure(set, seq, path, what)?;
+        }
+        Ok(())
+    }
+
     fn put(&mut self, changes: &mut Vec<RowChange>) -> Result<(), FlowError> {
         if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
             catalog.put_rows(set, seq, changes)?;
@@ -349,6 +356,7 @@ impl<'a> Comparer<'a> {
     /// Keeps what is known of something that cannot be read.
     fn failed(&mut self, path: RelPath, what: String) -> Result<(), FlowError> {
         self.result.failed += 1;
+        self.known.note_failure(&path, &what)?;
         self.monitor.trouble(&Trouble { thing: path.to_string(), what });
         let Some(row) = self.meet(&path)? else { return Ok(()) };
         if row.kind == Kind::Dir {

@@ -228,12 +228,13 @@ impl Ledger for CatalogLedger<'_> {
     /// What was stored before stays, marked with its date; what never was is not in the snapshot.
     fn unreadable(&mut self, entry: &Entry, why: &str) -> Result<(), LedgerError> {
         self.failed += 1;
-        let trouble =
-            Trouble { thing: entry.path.to_string(), what: format!("cannot be read: {why}") };
-        self.monitor.trouble(&trouble);
+        let (thing, what) = (entry.path.to_string(), format!("cannot be read: {why}"));
+        self.monitor.trouble(&Trouble { thing, what: what.clone() });
         if self.moves {
             return Ok(()); // it stays where it is
         }
+        let noted = self.catalog.note_failure(self.set, self.seq, &entry.path, &what);
+        noted.map_err(FlowError::from)?;
         let known = self.catalog.known(self.set, &entry.path).map_err(FlowError::from)?;
         let Some(row) = known else { return Ok(()) };
         let kept = row.content.as_ref().filter(|content| content.complete()).map(|c| c.id);

@@ -24,6 +24,7 @@ pub mod guards;
 pub mod insertion;
 pub mod keys;
 pub mod keysheet;
+pub mod latest;
 pub mod ledger;
 pub mod locating;
 mod lost_staging;

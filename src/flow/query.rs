@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, Copy, CopyNo, DiscInfo, Extent, Finding, KnownSet, SetStatus,
-    SnapshotInfo,
+    Access, Catalog, Copy, CopyNo, DiscInfo, Extent, Finding, KnownSet, SetStatus, SnapshotInfo,
 };
 use crate::model::glob::{PathGlobs, Pattern};
 use crate::model::rows::SnapshotRow;
 use crate::model::{DiscNo, Kind, RelPath, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
+use super::latest::Limits;
 use super::lost_staging::lost_discs;
-use super::safety::{FileSafety, Safety, assess, files};
+use super::safety::{FilesSafety, Safety, assess, files};
 use super::staging::Staging;
 use super::{FlowError, choose_set};
 
@@ -82,28 +82,27 @@ pub struct SetGlance {
     pub lost: Vec<DiscNo>,
 }
 
-/// All sets; none if there is no catalog yet.
+/// All sets, or the named one; how each is to be judged is asked by its name.
 pub fn glance(
     catalog: &Path,
     staging: &Path,
     name: Option<&SetName>,
+    limits: &dyn Fn(&SetName) -> Limits,
+    now: Moment,
 ) -> Result<Vec<SetGlance>, FlowError> {
-    let catalog = match Catalog::open(catalog, Access::Read) {
-        Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
-        opened => opened?,
-    };
+    let catalog = Catalog::open(catalog, Access::Read)?;
     let sets = match name {
         Some(name) => vec![choose_set(catalog.sets()?, Some(name))?],
         None => catalog.sets()?,
     };
     let look = |set: KnownSet| -> Result<SetGlance, FlowError> {
         let discs = known_discs(&catalog, &set)?;
-        let lost = lost_discs(&catalog, &set, &Staging::at(staging))?;
-        let lost: Vec<DiscNo> = lost.into_iter().map(|disc| disc.number).collect();
+        let lost = lost_in(&catalog, &set, staging)?;
         let status = catalog.status_without(set.id, &lost)?;
+        let judged = (&limits(&set.facts.name), now);
         Ok(SetGlance {
             snapshots: finished(&catalog, &set)?,
-            safety: assess(&catalog, &set, &status, &discs, &lost)?,
+            safety: assess(&catalog, &set, &status, &discs, &lost, judged)?,
             discs,
             status,
             pending_rows: catalog.pending_rows(set.id)?,
@@ -112,6 +111,11 @@ pub fn glance(
         })
     };
     sets.into_iter().map(look).collect()
+}
+
+fn lost_in(catalog: &Catalog, set: &KnownSet, staging: &Path) -> Result<Vec<DiscNo>, FlowError> {
+    let lost = lost_discs(catalog, set, &Staging::at(staging))?;
+    Ok(lost.into_iter().map(|disc| disc.number).collect())
 }
 
 pub(super) fn known_discs(catalog: &Catalog, set: &KnownSet) -> Result<Vec<KnownDisc>, FlowError> {
@@ -155,9 +159,16 @@ impl Query {
     }
 
     /// How safe the files of the newest snapshot are that the patterns mean.
-    pub fn safety_of(&self, globs: &PathGlobs) -> Result<Vec<FileSafety>, FlowError> {
+    pub fn safety_of(
+        &self,
+        globs: &PathGlobs,
+        staging: &Path,
+        limits: &Limits,
+        now: Moment,
+    ) -> Result<FilesSafety, FlowError> {
         let seq = self.snapshot(None)?;
-        files(&self.catalog, &self.set, seq, globs, &self.discs()?)
+        let lost = lost_in(&self.catalog, &self.set, staging)?;
+        files(&self.catalog, &self.set, seq, globs, (&self.discs()?, &lost), (limits, now))
     }
 
     /// What is in a directory, or the path itself if it is none.

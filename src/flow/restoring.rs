@@ -11,7 +11,7 @@ use crate::drive::{Absence, Drive};
 use crate::model::disc::{Encryption, named};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
-use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
 use crate::port::files::free_space;
 use crate::port::monitor::{Phase, Trouble};
 use crate::port::operator::{Answer, Operator};
@@ -158,6 +158,7 @@ fn restore_from(
     // What cannot be read may be the disc that has the newest listing.
     chosen.is_damaged |= in_doubt && known.is_none();
     session.known = known;
+    session.note_empty(&chosen);
     session.run(chosen)
 }
 
@@ -350,6 +351,27 @@ impl Session<'_> {
         self.remake_newer()?;
         let chosen = self.discs_at_hand().select(self.request.snapshot, globs)?;
         self.checked(chosen).map(|chosen| (chosen, None))
+    }
+
+    /// Nothing is what somebody gets who backed up a disk that was not mounted.
+    fn note_empty(&self, chosen: &Chosen) {
+        let is_file = |row: &SnapshotRow| matches!(row.kind, Kind::File | Kind::Hardlink);
+        if !self.request.paths.is_empty() || chosen.selection.rows.iter().any(is_file) {
+            return;
+        }
+        let former = |known: &KnownIn| known.last_with_files(chosen.seq).ok().flatten();
+        let former = match &self.known {
+            Some(known) => former(known),
+            None => self.discs_at_hand().newest_catalog().and_then(|(_, known)| former(&known)),
+        };
+        if let Some((before, count)) = former {
+            let files = if count == 1 { "file" } else { "files" };
+            self.desk.monitor.note(&format!(
+                "snapshot {} has no file; snapshot {}, of {}, has {count} {files}: --snapshot {} \
+                 restores it",
+                chosen.seq, before.seq, before.started, before.seq
+            ));
+        }
     }
 
     fn checked(&self, chosen: Chosen) -> Result<Chosen, FlowError> {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, SetId};
+use crate::catalog::{Catalog, SetId, SnapshotInfo};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
 use crate::format::ListingReader;
@@ -50,6 +50,22 @@ impl KnownIn {
             })
         };
         Ok(Chosen { seq, selection: select(globs, each)?, is_damaged: false })
+    }
+
+    /// The last snapshot before this one that has files: its date, and how many they are.
+    pub fn last_with_files(
+        &self,
+        before: SnapshotSeq,
+    ) -> Result<Option<(SnapshotInfo, u64)>, FlowError> {
+        let snapshots = self.catalog.snapshots(self.set)?;
+        let former = snapshots.into_iter().filter(|s| s.seq < before && s.finished.is_some());
+        for snapshot in former.rev() {
+            let files = self.catalog.extent(self.set, snapshot.seq)?.files;
+            if files > 0 {
+                return Ok(Some((snapshot, files)));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether this finished snapshot is known; the newest without a wish.

@@ -1,25 +1,35 @@
 //! Is the data safe? What of a set is not, on how many verified copies the rest is, when these were
 //! last read, and which discs may be lost without losing a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod files;
 
-use crate::catalog::{Catalog, DiscState, Found, KnownSet, SetStatus, Tally};
+use std::time::Duration;
+
+use crate::catalog::{Catalog, CopyNo, DiscState, KnownSet, SetStatus, Tally, Waiting};
 use crate::model::disc::named;
-use crate::model::glob::PathGlobs;
-use crate::model::{Bytes, DiscNo, Kind, RelPath, SnapshotSeq};
+use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
 
 use super::FlowError;
+use super::latest::{Aged, Latest, Limits, age, ago, is_too_old};
 use super::lost_staging::lost_words;
-use super::query::KnownDisc;
+use super::query::{KnownDisc, KnownMedium};
 use super::spares::{Spares, spares};
-use super::whereabouts::place_of;
+
+pub use files::{FileSafety, FilesSafety, files};
 
 /// How safe a set is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Safety {
-    /// What is not safe, and what to do about it; nothing: all is safe.
+    /// What is not safe, and what to do about it.
     pub dangers: Vec<String>,
+    /// What nobody knows; with it, whether all is safe is not known, either.
+    pub unknown: Vec<String>,
+    /// What is not safe and may be so for a while, as was allowed.
+    pub allowed: Vec<String>,
+    pub latest: Latest,
+    /// Good copies that were found right on a date that is yet to come: nobody knows when.
+    pub misdated: Vec<(DiscNo, CopyNo, Moment)>,
     /// Discs that may be lost without losing a file: other good copies exist, or nothing is there
     /// that is not elsewhere.
     pub may_lose: Vec<DiscNo>,
@@ -35,9 +45,28 @@ pub struct Safety {
     pub groups: Vec<Spares>,
 }
 
+/// The answer in a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    NotSafe,
+    #[default]
+    Unknown,
+    Safe,
+}
+
+impl Verdict {
+    fn of(dangers: &[String], unknown: &[String]) -> Verdict {
+        match (dangers.is_empty(), unknown.is_empty()) {
+            (false, _) => Verdict::NotSafe,
+            (true, false) => Verdict::Unknown,
+            (true, true) => Verdict::Safe,
+        }
+    }
+}
+
 impl Safety {
-    pub fn is_safe(&self) -> bool {
-        self.dangers.is_empty()
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.dangers, &self.unknown)
     }
 }
 
@@ -47,50 +76,66 @@ pub fn assess(
     status: &SetStatus,
     discs: &[KnownDisc],
     lost: &[DiscNo],
+    (limits, now): (&Limits, Moment),
 ) -> Result<Safety, FlowError> {
-    let mut safety = Safety::default();
-    // Found on a medium, and nobody has read it back since.
-    let mut unread = Vec::new();
-    let good = discs.iter().filter(|disc| disc.safe_copies() > 0).map(|disc| disc.info.number);
-    safety.groups = spares(catalog, set.id, &good.collect())?;
-    for disc in discs {
-        let number = disc.info.number;
-        match (disc.info.state, disc.info.good_copies) {
-            (DiscState::Verified, 0) if !disc.covers.is_empty() => {
-                safety.no_good_copy.push(number);
-            }
-            (DiscState::Verified, 2..) => safety.may_lose.push(number),
-            (DiscState::Verified, 1) if is_spared(&safety.groups, number) => {
-                safety.may_lose.push(number);
-            }
-            (DiscState::Verified, _) if !is_missed(catalog, set, &safety.groups, number)? => {
-                safety.may_lose.push(number);
-            }
-            (DiscState::Verified, 1) => safety.only_copy.push(number),
-            (DiscState::Verified, _) => safety.no_good_copy.push(number),
-            (DiscState::Burned, _) => unread.push(number),
-            _ => {}
-        }
+    let mut safety = Safety { latest: Latest::look(catalog, set)?, ..Safety::default() };
+    safety.dangers = safety.latest.dangers();
+    safety.unknown = safety.latest.unknowns();
+    match safety.latest.aged(limits, now) {
+        Some(Aged::Old(words)) => safety.dangers.push(words),
+        Some(Aged::Unknown(words)) => safety.unknown.push(words),
+        None => {}
     }
-    let good = discs.iter().flat_map(|disc| &disc.media).filter(|medium| medium.copy.is_good());
+    safety.judge_checks(discs, limits, now);
+    let unread = safety.sort_discs(catalog, set, discs)?;
     let packed =
         discs.iter().filter(|d| !matches!(d.info.state, DiscState::Open | DiscState::Gone));
     let with_files = packed.filter(|disc| disc.covers.is_empty());
     safety.drilled = with_files.map(|disc| (disc.info.number, disc.drilled)).collect();
-    safety.oldest = good.filter_map(|medium| medium.verified).min();
-    // A set without a snapshot is one whose first backup broke off before it looked at anything.
-    if catalog.snapshots(set.id)?.last().is_none_or(|newest| newest.finished.is_none()) {
-        let words = "the last backup did not end, or is under way: what it did not come to is not \
-                     known; `coldcut backup` goes on with it";
-        safety.dangers.push(words.to_owned());
-    }
     safety.dangers.extend(lost.iter().map(|&disc| lost_words(disc)));
-    let dangers = dangers(set, status, &safety);
+    let waits = Waits::split(status, limits.allow_waiting, now);
+    safety.allowed = waits.words();
+    let dangers = dangers(set, status, &waits, &safety);
     safety.dangers.extend(dangers);
     safety.dangers.extend(unread.iter().map(|disc| {
         format!("disc {disc} was not read back as far as is known: `coldcut verify` does")
     }));
     Ok(safety)
+}
+
+impl Safety {
+    /// Which discs may be lost; those that were found on a medium, and nobody has read back since,
+    /// are the answer.
+    fn sort_discs(
+        &mut self,
+        catalog: &Catalog,
+        set: &KnownSet,
+        discs: &[KnownDisc],
+    ) -> Result<Vec<DiscNo>, FlowError> {
+        let mut unread = Vec::new();
+        let good = discs.iter().filter(|disc| disc.safe_copies() > 0).map(|disc| disc.info.number);
+        self.groups = spares(catalog, set.id, &good.collect())?;
+        for disc in discs {
+            let number = disc.info.number;
+            match (disc.info.state, disc.info.good_copies) {
+                (DiscState::Verified, 0) if !disc.covers.is_empty() => {
+                    self.no_good_copy.push(number);
+                }
+                (DiscState::Verified, 2..) => self.may_lose.push(number),
+                (DiscState::Verified, 1) if is_spared(&self.groups, number) => {
+                    self.may_lose.push(number);
+                }
+                (DiscState::Verified, _) if !is_missed(catalog, set, &self.groups, number)? => {
+                    self.may_lose.push(number);
+                }
+                (DiscState::Verified, 1) => self.only_copy.push(number),
+                (DiscState::Verified, _) => self.no_good_copy.push(number),
+                (DiscState::Burned, _) => unread.push(number),
+                _ => {}
+            }
+        }
+        Ok(unread)
+    }
 }
 
 /// Whether the disc's group would make good for it.
@@ -110,14 +155,99 @@ fn is_missed(
     Ok(groups.iter().any(is_used) || catalog.is_needed(set.id, disc)?)
 }
 
-fn dangers(set: &KnownSet, status: &SetStatus, safety: &Safety) -> Vec<String> {
+impl Safety {
+    /// When copies were last found right, and which ones of them so long ago that they are due.
+    fn judge_checks<'a>(
+        &mut self,
+        discs: impl IntoIterator<Item = &'a KnownDisc>,
+        limits: &Limits,
+        now: Moment,
+    ) {
+        let (mut due, mut misdated) = (Vec::new(), Vec::new());
+        for (disc, medium) in good_copies(discs) {
+            let is_due =
+                limits.max_check_age.is_some_and(|age| is_too_old(medium.verified, age, now));
+            let words = || format!("disc {disc}, copy {}", medium.copy.number.0);
+            match medium.verified {
+                Some(at) if at > now => {
+                    self.misdated.push((disc, medium.copy.number, at));
+                    misdated.extend(is_due.then(|| format!("{} ({at})", words())));
+                }
+                at => {
+                    self.oldest = self.oldest.into_iter().chain(at).min();
+                    let when = at.map_or("never".to_owned(), |at| ago(at, now));
+                    due.extend(is_due.then(|| format!("{} ({when})", words())));
+                }
+            }
+        }
+        self.dangers.extend(few(due).map(|copies| {
+            format!("not found right for too long: {copies}; `coldcut check` reads them again")
+        }));
+        self.unknown.extend(few(misdated).map(|copies| {
+            format!("found right on a date that is yet to come, so nobody knows when: {copies}")
+        }));
+    }
+}
+
+fn good_copies<'a>(
+    discs: impl IntoIterator<Item = &'a KnownDisc>,
+) -> impl Iterator<Item = (DiscNo, &'a KnownMedium)> {
+    let of_disc = |disc: &'a KnownDisc| {
+        let number = disc.info.number;
+        disc.media.iter().map(move |medium| (number, medium))
+    };
+    discs.into_iter().flat_map(of_disc).filter(|(_, medium)| medium.copy.is_good())
+}
+
+/// So many copies are named; `check --dry-run` lists all that are due.
+const NAMED: usize = 5;
+
+fn few(mut copies: Vec<String>) -> Option<String> {
+    let more = copies.len().saturating_sub(NAMED);
+    copies.truncate(NAMED);
+    copies.extend((more > 0).then(|| format!("{more} more")));
+    (!copies.is_empty()).then(|| copies.join(", "))
+}
+
+/// What lies in the staging area and has not waited too long.
+struct Waits {
+    allowed: Waiting,
+    since: Option<Moment>,
+    now: Moment,
+}
+
+impl Waits {
+    fn split(status: &SetStatus, limit: Option<Duration>, now: Moment) -> Waits {
+        let mut waits = Waits { allowed: Waiting::default(), since: None, now };
+        for (&since, &part) in &status.waiting {
+            if limit.is_some_and(|limit| age(since, now).is_some_and(|age| age < limit)) {
+                waits.allowed.add(part);
+                waits.since = waits.since.or(Some(since));
+            }
+        }
+        waits
+    }
+
+    fn words(&self) -> Vec<String> {
+        let all = self.allowed.staged.and(self.allowed.not_yet);
+        let line = |since: Moment| {
+            let ago = ago(since, self.now);
+            format!("{} wait in the staging area, the oldest since {ago}", files_words(all))
+        };
+        self.since.map(line).into_iter().collect()
+    }
+}
+
+fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -> Vec<String> {
     let mut dangers = Vec::new();
-    if status.not_yet.files > 0 {
-        let files = files_words(status.not_yet);
+    let not_yet = status.not_yet.without(waits.allowed.not_yet);
+    let staged = status.staged.without(waits.allowed.staged);
+    if not_yet.files > 0 {
+        let files = files_words(not_yet);
         dangers.push(format!("{files} are on no disc yet: `coldcut backup` puts them on one"));
     }
-    if status.staged.files > 0 {
-        let files = files_words(status.staged);
+    if staged.files > 0 {
+        let files = files_words(staged);
         dangers.push(format!("{files} are on no disc that was found right"));
     }
     for &disc in &safety.no_good_copy {
@@ -165,109 +295,4 @@ pub fn how_to_make(disc: DiscNo, spares: &Spares) -> String {
 fn files_words(tally: Tally) -> String {
     let word = if tally.files == 1 { "file" } else { "files" };
     format!("{} {word}, {},", tally.files, tally.bytes)
-}
-
-/// How safe one file is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileSafety {
-    pub path: RelPath,
-    pub size: u64,
-    /// Verified copies, the least of the discs that it is on.
-    pub copies: u32,
-    pub discs: Vec<DiscNo>,
-    /// When the least recently verified of its discs was last found right.
-    pub verified: Option<Moment>,
-    /// Where the good copies are.
-    pub places: Vec<String>,
-}
-
-/// Every file of the snapshot that is meant, those that are not safe first, and how many patterns
-/// mean nothing.
-pub fn files(
-    catalog: &Catalog,
-    set: &KnownSet,
-    seq: SnapshotSeq,
-    globs: &PathGlobs,
-    discs: &[KnownDisc],
-) -> Result<Vec<FileSafety>, FlowError> {
-    let known: BTreeMap<DiscNo, &KnownDisc> =
-        discs.iter().map(|disc| (disc.info.number, disc)).collect();
-    let found = catalog.find(set.id, Some(seq), |path| globs.matches(path))?;
-    check_meant(set, seq, globs, &found)?;
-    let mut rows = Vec::new();
-    for file in found {
-        match file.kind {
-            Kind::File if file.size == 0 => rows.push(listed(file, discs)),
-            Kind::File => {
-                let places = file.place.places.iter().map(|place| place.disc).collect();
-                rows.push(judged(file.path, file.size, places, file.place.complete, &known));
-            }
-            Kind::Hardlink => rows.extend(linked(catalog, set, seq, &file, &known)?),
-            _ => {}
-        }
-    }
-    rows.sort_by(|a, b| a.copies.cmp(&b.copies).then_with(|| a.path.cmp(&b.path)));
-    Ok(rows)
-}
-
-fn check_meant(
-    set: &KnownSet,
-    seq: SnapshotSeq,
-    globs: &PathGlobs,
-    found: &[Found],
-) -> Result<(), FlowError> {
-    let mut seen = vec![false; globs.patterns().count()];
-    found.iter().for_each(|file| globs.mark(&file.path, &mut seen));
-    let unmatched: Vec<&str> =
-        globs.patterns().zip(&seen).filter(|(_, seen)| !**seen).map(|(text, _)| text).collect();
-    if unmatched.is_empty() {
-        return Ok(());
-    }
-    let (set, patterns) = (set.facts.name.clone(), unmatched.join(", "));
-    Err(FlowError::NothingMatches { set, seq, patterns })
-}
-
-/// Another name of a file is as safe as the file.
-fn linked(
-    catalog: &Catalog,
-    set: &KnownSet,
-    seq: SnapshotSeq,
-    link: &Found,
-    known: &BTreeMap<DiscNo, &KnownDisc>,
-) -> Result<Option<FileSafety>, FlowError> {
-    let Some(file) = catalog.resolve(set.id, seq, &link.path)? else { return Ok(None) };
-    let places = file.parts.iter().map(|part| part.place.disc).collect();
-    let complete = file.digest.is_some();
-    Ok(Some(judged(link.path.clone(), file.size, places, complete, known)))
-}
-
-/// An empty file has no bytes: it is safe with the listing that names it.
-fn listed(file: Found, discs: &[KnownDisc]) -> FileSafety {
-    let with_listing = discs.iter().filter(|disc| disc.info.listing >= Some(file.first));
-    let best = with_listing.max_by_key(|disc| disc.safe_copies());
-    let places = best.map(|disc| BTreeSet::from([disc.info.number])).unwrap_or_default();
-    let known = discs.iter().map(|disc| (disc.info.number, disc)).collect();
-    judged(file.path, 0, places, true, &known)
-}
-
-fn judged(
-    path: RelPath,
-    size: u64,
-    on: BTreeSet<DiscNo>,
-    complete: bool,
-    known: &BTreeMap<DiscNo, &KnownDisc>,
-) -> FileSafety {
-    let discs: Vec<&KnownDisc> = on.iter().filter_map(|disc| known.get(disc).copied()).collect();
-    let least = discs.iter().map(|disc| disc.safe_copies()).min().unwrap_or(0);
-    let verified = discs.iter().map(|disc| disc.verified).min().flatten();
-    let media = discs.iter().flat_map(|disc| &disc.media).filter(|m| m.copy.is_good());
-    let places: BTreeSet<String> = media.filter_map(|medium| place_of(&medium.copy)).collect();
-    FileSafety {
-        path,
-        size,
-        copies: if complete { least } else { 0 },
-        discs: on.into_iter().collect(),
-        verified,
-        places: places.into_iter().collect(),
-    }
 }

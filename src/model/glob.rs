@@ -75,6 +75,23 @@ fn as_os(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
+/// The pattern that means this path and nothing else, as `--exclude` takes it. What is not UTF-8, and
+/// control characters, are `?`, each byte one: then it may mean a neighbour, too.
+pub fn rule_for(path: &RelPath) -> String {
+    let mut text = String::from("/");
+    for chunk in path.as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '?' | '*' | '[' | ']' | '{' | '}' | '\\' => text.extend(['\\', c]),
+                c if c.is_control() => (0..c.len_utf8()).for_each(|_| text.push('?')),
+                c => text.push(c),
+            }
+        }
+        chunk.invalid().iter().for_each(|_| text.push('?'));
+    }
+    text
+}
+
 /// The choice of paths to restore. Each pattern means the whole path relative to the source, and a
 /// directory that matches brings all that is below it. `.` means everything.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +145,24 @@ fn meant(pattern: &Pattern, path: &RelPath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rule_for_a_path_means_it_and_no_other() {
+        let path = |bytes: &[u8]| RelPath::new(bytes).unwrap();
+        for name in ["a", "d/we *[i]r-d{n,o}!", "b\\c", "**", "x/[a-z]?", "ä b", "[!a]", "-x", "#y"]
+        {
+            let rule = Pattern::new(&rule_for(&path(name.as_bytes()))).unwrap();
+            assert!(rule.matches(&path(name.as_bytes()), false), "{name}");
+            for other in ["d/we xir-dn!", "x/ab", "bc", "b/c", "other", "y", "sub/a", "b"] {
+                assert!(!rule.matches(&path(other.as_bytes()), false), "{name} {other}");
+            }
+        }
+        for bytes in [&b"d/\xff\xfe"[..], b"new\nline", "c1\u{85}x".as_bytes()] {
+            let rule = Pattern::new(&rule_for(&path(bytes))).unwrap();
+            assert!(rule.matches(&path(bytes), false), "{bytes:?}");
+            assert!(!rule.matches(&path(b"d/xyz"), false));
+        }
+    }
 
     fn path(bytes: &[u8]) -> RelPath {
         RelPath::new(bytes).unwrap()

@@ -303,6 +303,7 @@ mod tests {
     use super::super::safety::print_status;
     use super::super::screen::testing::screen;
     use super::*;
+    use crate::flow::safety::Verdict;
     use crate::model::rows::{Place, Where};
     use crate::model::{ArchiveNo, Digest, Meta, RelPath};
     use uuid::Uuid;
@@ -400,11 +401,15 @@ mod tests {
             waiting_size: Bytes(3),
             rows_waiting: 4,
             wanted: None,
-            safety: SafetyLine { dangers: vec!["alas".to_owned()], ..SafetyLine::default() },
+            safety: SafetyLine {
+                verdict: Verdict::NotSafe,
+                dangers: vec!["alas".to_owned()],
+                ..SafetyLine::default()
+            },
         };
         let safe = StatusLine {
             set: SetName::new("a-safe-one").unwrap(),
-            safety: SafetyLine::default(),
+            safety: SafetyLine { verdict: Verdict::Safe, ..SafetyLine::default() },
             ..status.clone()
         };
         let (people_screen, _, results) = screen(false);

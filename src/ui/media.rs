@@ -2,8 +2,9 @@
 //! takes from each snapshot.
 
 use super::lines::put_bytes;
-use super::safety::{ago, ranges};
+use super::safety::ranges;
 use super::table::{Object, Row};
+use crate::flow::latest::ago;
 use crate::model::{Bytes, Carrier, DiscNo, DiscUuid, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use serde_json::{Map, Value, json};

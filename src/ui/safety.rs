@@ -4,17 +4,31 @@
 use super::lines::{Places, StatusLine};
 use super::screen::Screen;
 use super::table::{self, Object, Row};
+use crate::catalog::CopyNo;
+use crate::flow::latest::{Latest, Unreadable, ago};
+use crate::flow::safety::Verdict;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
 use serde_json::{Value, json};
 use std::io;
+use std::time::Duration;
 
 /// How safe a set is.
 #[derive(Clone, Debug, Default)]
 pub struct SafetyLine {
-    /// What is not safe, each with what to do; none: all is.
+    pub verdict: Verdict,
+    /// What is not safe, each with what to do.
     pub dangers: Vec<String>,
+    /// What nobody knows.
+    pub unknown: Vec<String>,
+    /// What waits, and may.
+    pub allowed: Vec<String>,
+    pub latest: Latest,
+    /// Of the newest backup; `None`: there is none, or its date is yet to come.
+    pub age: Option<Duration>,
+    /// Good copies that were found right on a date that is yet to come.
+    pub misdated: Vec<(DiscNo, CopyNo, Moment)>,
     /// Files of the newest state by how many verified copies they have.
     pub by_copies: Vec<(u32, u64)>,
     /// How many each shall have.
@@ -89,12 +103,19 @@ pub struct FileSafetyLine {
     pub discs: Vec<DiscNo>,
     pub verified: Option<Moment>,
     pub places: Vec<String>,
+    /// It could not be read later, and stands as of this date.
+    pub stale: Option<String>,
     pub now: Moment,
 }
 
 impl SafetyLine {
-    pub fn is_safe(&self) -> bool {
-        self.dangers.is_empty()
+    /// `None`: nobody knows.
+    fn is_safe(&self) -> Option<bool> {
+        match self.verdict {
+            Verdict::Safe => Some(true),
+            Verdict::NotSafe => Some(false),
+            Verdict::Unknown => None,
+        }
     }
 
     /// Adds what is known to the object of the set.
@@ -108,12 +129,19 @@ impl SafetyLine {
         for (key, value) in [
             ("is_safe", json!(self.is_safe())),
             ("dangers", json!(self.dangers)),
+            ("unknown", json!(self.unknown)),
+            ("newest_age", json!(self.age.map(|age| age.as_secs()))),
+            ("unfinished", json!(self.latest.unfinished)),
+            ("stopped", json!(self.latest.stopped)),
+            ("failed_paths", json!(self.latest.failed)),
+            ("stale_paths", json!(self.latest.stale)),
+            ("unreadable", self.latest.unreadable.iter().map(unreadable_object).collect()),
             ("files_by_copies", Value::Object(by_copies)),
             ("copies_wanted", json!(self.wanted)),
             ("may_lose", json!(numbers(&self.may_lose))),
             ("only_copy", json!(numbers(&self.only_copy))),
             ("no_good_copy", json!(numbers(&self.no_good_copy))),
-            ("oldest_check", json!(self.oldest.map(|moment| moment.to_string()))),
+            ("oldest_check", json!(self.oldest_check().map(|moment| moment.to_string()))),
             ("drilled", Value::Array(self.drilled.iter().map(drilled_object).collect())),
             ("groups", json!(self.groups.iter().map(GroupLine::object).collect::<Vec<_>>())),
         ] {
@@ -123,12 +151,22 @@ impl SafetyLine {
 
     /// The verdict on the set of this name.
     fn text(&self, set: &str, now: Moment) -> String {
-        let mut text = match self.is_safe() {
-            true => format!("safe      {set}: {}\n", self.copies_words()),
-            false => format!("NOT SAFE  {set}\n"),
+        let mut text = match self.verdict {
+            Verdict::Safe => format!("safe      {set}: {}\n", self.safe_words(now)),
+            Verdict::NotSafe => format!("NOT SAFE  {set}\n"),
+            Verdict::Unknown => format!("UNKNOWN   {set}\n"),
         };
-        for danger in &self.dangers {
-            text += &format!("          - {danger}\n");
+        for words in self.dangers.iter().chain(&self.unknown) {
+            text += &format!("          - {words}\n");
+        }
+        text += &self.unreadable_words();
+        for words in &self.allowed {
+            text += &format!("          {words}\n");
+        }
+        if self.verdict != Verdict::Safe {
+            text += &self.latest.date.map_or(String::new(), |date| {
+                format!("          the newest backup that ended is of {}\n", ago(date, now))
+            });
         }
         if let Some(oldest) = self.oldest {
             text += &format!(
@@ -136,7 +174,31 @@ impl SafetyLine {
                 ago(oldest, now)
             );
         }
+        for (disc, copy, at) in self.misdated.iter().take(NAMED) {
+            let (copy, when) = (copy.0, ago(*at, now));
+            text += &format!("          disc {disc}, copy {copy}, was found right {when}\n");
+        }
         text + &self.loss_words() + &self.drill_words(now)
+    }
+
+    /// Each with the rule that would leave it out.
+    fn unreadable_words(&self) -> String {
+        let line = |failed: &Unreadable| {
+            let (path, what, rule) =
+                (&failed.path, shown(failed.what.as_bytes()), quoted(&failed.rule));
+            format!("            {path}: {what}; --exclude {rule} leaves it out\n")
+        };
+        let named: String = self.latest.unreadable.iter().take(NAMED).map(line).collect();
+        let all = self.latest.failed.unwrap_or(0);
+        match all.saturating_sub(NAMED as u64) {
+            more @ 1.. if !named.is_empty() => format!("{named}            and {more} more\n"),
+            _ => named,
+        }
+    }
+
+    /// When a date is yet to come nobody knows which check is the oldest.
+    fn oldest_check(&self) -> Option<Moment> {
+        self.oldest.filter(|_| self.misdated.is_empty())
     }
 
     /// Discs that were drilled as long ago are told as one.
@@ -164,11 +226,19 @@ impl SafetyLine {
         told.iter().map(|told| "          ".to_owned() + &line(told)).collect()
     }
 
-    fn copies_words(&self) -> String {
+    /// `every file has a verified copy, as of the backup of 2 years ago`.
+    fn safe_words(&self, now: Moment) -> String {
+        let date = self.latest.date;
+        let as_of = date.map_or(String::new(), |date| format!("of {}", ago(date, now)));
         match self.by_copies.iter().map(|(copies, _)| *copies).min() {
-            None => "nothing is stored, and nothing is missing".to_owned(),
-            Some(1) => "every file has a verified copy".to_owned(),
-            Some(least) => format!("every file has {least} verified copies"),
+            None => format!("the backup {as_of} found no file"),
+            Some(0) => format!(
+                "every file that does not wait has a verified copy, as of the backup {as_of}"
+            ),
+            Some(1) => format!("every file has a verified copy, as of the backup {as_of}"),
+            Some(least) => {
+                format!("every file has {least} verified copies, as of the backup {as_of}")
+            }
         }
     }
 
@@ -195,6 +265,22 @@ impl SafetyLine {
     }
 }
 
+/// So many paths, or copies, are named; `--json` has more.
+const NAMED: usize = 10;
+
+fn unreadable_object(failed: &Unreadable) -> Value {
+    let mut object = serde_json::Map::new();
+    object.insert("what".to_owned(), json!(failed.what));
+    object.insert("rule".to_owned(), json!(failed.rule));
+    super::lines::put_bytes(&mut object, "path", failed.path.as_bytes());
+    Value::Object(object)
+}
+
+/// For a shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 fn drilled_object((disc, at): &(DiscNo, Option<Moment>)) -> Value {
     json!({"disc": disc.0, "at": at.map(|moment| moment.to_string())})
 }
@@ -212,7 +298,13 @@ impl Row for FileSafetyLine {
             self.verified.map_or("-".to_owned(), |moment| ago(moment, self.now)),
             self.size.to_string(),
             discs,
-            shown(&self.path),
+            match &self.stale {
+                None => shown(&self.path),
+                Some(date) => {
+                    let date = shown(date.as_bytes());
+                    format!("{} (could not be read; as of {date})", shown(&self.path))
+                }
+            },
             self.places.join("; "),
         ]
     }
@@ -227,6 +319,7 @@ impl Object for FileSafetyLine {
             ("discs", json!(self.discs.iter().map(|disc| disc.0).collect::<Vec<_>>())),
             ("verified", json!(self.verified.map(|moment| moment.to_string()))),
             ("places", json!(self.places)),
+            ("stale", json!(self.stale)),
         ] {
             object.insert(key.to_owned(), value);
         }
@@ -248,7 +341,7 @@ pub fn print_status(
         return table::print(screen, sets);
     }
     let mut judged: Vec<&StatusLine> = sets.iter().collect();
-    judged.sort_by_key(|set| set.safety.is_safe());
+    judged.sort_by_key(|set| set.safety.verdict);
     for set in judged {
         screen.result(&set.safety.text(set.set.as_str(), now))?;
     }
@@ -256,18 +349,6 @@ pub fn print_status(
     table::print(screen, sets)?;
     let wanted = sets.iter().filter_map(|set| set.wanted.as_ref());
     screen.result(&wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>())
-}
-
-/// `today`, `14 days ago`, `3 years ago`: as people count.
-pub fn ago(then: Moment, now: Moment) -> String {
-    let days = now.0.saturating_sub(then.0).max(0) / (24 * 3600);
-    match days {
-        0 => "today".to_owned(),
-        1 => "yesterday".to_owned(),
-        2..=99 => format!("{days} days ago"),
-        100..=729 => format!("{} months ago", days / 30),
-        _ => format!("{} years ago", days / 365),
-    }
 }
 
 /// `1-4, 7`.
@@ -291,14 +372,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_is_told_as_people_count_it() {
-        let told = |days: i64| ago(Moment(0), Moment(days * 24 * 3600));
-        assert_eq!([told(0), told(1), told(14)], ["today", "yesterday", "14 days ago"]);
-        assert_eq!([told(365), told(1000)], ["12 months ago", "2 years ago"]);
-        assert_eq!(ago(Moment(100), Moment(0)), "today", "a clock may jump");
-    }
-
-    #[test]
     fn numbers_in_a_row_are_told_as_ranges() {
         let told = |discs: &[u32]| ranges(&discs.iter().map(|&n| DiscNo(n)).collect::<Vec<_>>());
         assert_eq!(told(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
@@ -308,6 +381,7 @@ mod tests {
     #[test]
     fn a_verdict_says_what_is_wrong_before_what_is_right() {
         let unsafe_set = SafetyLine {
+            verdict: Verdict::NotSafe,
             dangers: vec!["3 files are on no disc yet".to_owned()],
             may_lose: vec![DiscNo(1), DiscNo(2)],
             only_copy: vec![DiscNo(3)],
@@ -320,10 +394,17 @@ mod tests {
              one good copy only, so no loss is allowed: disc 3\n"
         );
         let by_copies = vec![(2, 5), (3, 1)];
-        let safe = SafetyLine { by_copies, oldest: Some(Moment(0)), ..SafetyLine::default() };
+        let latest = Latest { date: Some(Moment(0)), ..Latest::default() };
+        let safe = SafetyLine {
+            verdict: Verdict::Safe,
+            by_copies,
+            latest,
+            oldest: Some(Moment(0)),
+            ..SafetyLine::default()
+        };
         assert_eq!(
             safe.text("films", Moment(14 * 24 * 3600)),
-            "safe      films: every file has 2 verified copies\n          \
+            "safe      films: every file has 2 verified copies, as of the backup of 14 days ago\n          \
              the copy longest unread was found right 14 days ago\n"
         );
     }
@@ -370,6 +451,7 @@ mod tests {
             discs: vec![],
             verified: None,
             places: vec![],
+            stale: None,
             now: Moment(0),
         };
         assert_eq!(line.cells()[..2], ["NONE", "-"]);

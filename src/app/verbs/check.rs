@@ -18,7 +18,7 @@ pub fn run(room: &Room, args: Check) -> Result<Exit, RunError> {
         from: args.from.clone(),
         catalog: room.around.catalog(&room.common)?,
         name: room.common.name.clone(),
-        due: match (args.max_age, args.count) {
+        due: match (args.max_check_age, args.count) {
             (Some(age), _) => Due::OlderThan(age),
             (None, count) => Due::Count(count.unwrap_or(1)),
         },

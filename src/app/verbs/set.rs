@@ -7,11 +7,13 @@ use crate::catalog::DiscState;
 use crate::cli::args::{SetArgs, SetWork};
 use crate::flow::FlowError;
 use crate::flow::forgetting::Forgetting;
+use crate::flow::latest::Limits;
 use crate::flow::query::{SetGlance, glance};
 use crate::flow::staging::source_bytes;
 use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::monitor::Monitor;
+use crate::port::clock::Moment;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
 use crate::ui::safety::ranges;
@@ -28,7 +30,14 @@ pub fn run(room: &Room, args: SetArgs) -> Result<Exit, RunError> {
 fn list(room: &Room) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
-    let sets = glance(&catalog, &staging, room.common.name.as_ref())?;
+    let sets = match catalog.exists() {
+        true => {
+            // How safe they are is for `status` to say.
+            let any = |_: &SetName| Limits::default();
+            glance(&catalog, &staging, room.common.name.as_ref(), &any, Moment::now())?
+        }
+        false => Vec::new(),
+    };
     let lines: Vec<SetLine> = sets.iter().map(line).collect();
     table::print(&room.screen, &lines)?;
     Ok(Exit::Done)

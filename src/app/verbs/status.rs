@@ -6,11 +6,11 @@ use crate::flow::FlowError;
 use crate::flow::burning::medium_wanted;
 use crate::flow::query::{SetGlance, glance};
 use crate::flow::records::Copies;
-use crate::flow::safety::FileSafety;
+use crate::flow::safety::{FileSafety, Verdict};
 use crate::flow::spares::Spares;
 use crate::flow::staging::source_bytes;
-use crate::model::Bytes;
 use crate::model::glob::PathGlobs;
+use crate::model::{Bytes, SetName};
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
 use crate::ui::lines::{Places, StatusLine};
@@ -26,16 +26,33 @@ pub fn run(room: &Room, args: Status) -> Result<Exit, RunError> {
     }
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
-    let sets = glance(&catalog, &staging, room.common.name.as_ref())?;
-    let lines: Vec<StatusLine> = sets.into_iter().map(status_line).collect();
-    let places = Places { catalog_exists: catalog.exists(), catalog, staging };
-    print_status(&room.screen, &places, &lines, Moment::now())?;
-    Ok(exit(lines.iter().all(|set| set.safety.is_safe())))
+    let now = Moment::now();
+    let is_there = catalog.exists();
+    let limits = |set: &SetName| args.limits(set);
+    let sets = glance(&catalog, &staging, room.common.name.as_ref(), &limits, now);
+    let places = Places { catalog_exists: is_there, catalog, staging };
+    let sets = match sets {
+        Err(error) if !is_there => {
+            // Programs are told where it was looked for.
+            print_status(&room.screen, &places, &[], now)?;
+            return Err(error.into());
+        }
+        sets => sets?,
+    };
+    let lines: Vec<StatusLine> = sets.into_iter().map(|set| status_line(set, now)).collect();
+    print_status(&room.screen, &places, &lines, now)?;
+    if lines.is_empty() {
+        room.screen.say("nothing was ever backed up with this catalog");
+        return Ok(Exit::Incomplete);
+    }
+    let worst = lines.iter().map(|set| set.safety.verdict).min();
+    Ok(exit(worst.unwrap_or_default()))
 }
 
-/// What is not safe is for whoever watches: the same code as for files that were not stored.
-fn exit(safe: bool) -> Exit {
-    if safe { Exit::Done } else { Exit::Incomplete }
+/// What is not safe, or not known to be, is for whoever watches: the same code as for files that
+/// were not stored.
+fn exit(verdict: Verdict) -> Exit {
+    if verdict == Verdict::Safe { Exit::Done } else { Exit::Incomplete }
 }
 
 fn files(room: &Room, args: &Status) -> Result<Exit, RunError> {
@@ -46,13 +63,17 @@ fn files(room: &Room, args: &Status) -> Result<Exit, RunError> {
         FlowError::Pattern(error, words)
     })?;
     let query = open(room)?;
-    let files = query.safety_of(&globs)?;
-    let wanted = query.copies_wanted();
-    let safe = files.iter().all(|file| file.copies >= wanted);
     let now = Moment::now();
-    let lines: Vec<FileSafetyLine> = files.into_iter().map(|file| file_line(file, now)).collect();
+    let staging = room.around.staging(&room.common)?;
+    let safety = query.safety_of(&globs, &staging, &args.limits(query.name()), now)?;
+    let verdict = safety.verdict();
+    let lines: Vec<FileSafetyLine> =
+        safety.files.into_iter().map(|file| file_line(file, now)).collect();
     table::print(&room.screen, &lines)?;
-    Ok(exit(safe))
+    for words in safety.dangers.iter().chain(&safety.unknown) {
+        room.screen.say(words);
+    }
+    Ok(exit(verdict))
 }
 
 fn file_line(file: FileSafety, now: Moment) -> FileSafetyLine {
@@ -63,6 +84,7 @@ fn file_line(file: FileSafety, now: Moment) -> FileSafetyLine {
         discs: file.discs,
         verified: file.verified,
         places: file.places,
+        stale: file.stale,
         now,
     }
 }
@@ -78,7 +100,7 @@ fn wanted(glance: &SetGlance) -> Option<String> {
     Some(medium_wanted(&glance.set, &first.info, &Copies::of(&copies), wanted).to_string())
 }
 
-fn status_line(glance: SetGlance) -> StatusLine {
+fn status_line(glance: SetGlance, now: Moment) -> StatusLine {
     use crate::catalog::DiscState::{Failed, Open, Staged, Verified};
     let count = |states: &[crate::catalog::DiscState]| {
         glance.discs.iter().filter(|disc| states.contains(&disc.info.state)).count() as u64
@@ -97,11 +119,11 @@ fn status_line(glance: SetGlance) -> StatusLine {
         waiting_size: glance.status.staged.bytes + glance.status.not_yet.bytes,
         rows_waiting: glance.pending_rows,
         wanted: wanted(&glance),
-        safety: safety_line(&glance),
+        safety: safety_line(&glance, now),
     }
 }
 
-fn safety_line(glance: &SetGlance) -> SafetyLine {
+fn safety_line(glance: &SetGlance, now: Moment) -> SafetyLine {
     let nowhere = glance.status.staged.files + glance.status.not_yet.files;
     let mut by_copies: Vec<(u32, u64)> =
         glance.status.by_copies.iter().map(|(&copies, tally)| (copies, tally.files)).collect();
@@ -110,7 +132,13 @@ fn safety_line(glance: &SetGlance) -> SafetyLine {
     }
     let safety = &glance.safety;
     SafetyLine {
+        verdict: safety.verdict(),
         dangers: safety.dangers.clone(),
+        unknown: safety.unknown.clone(),
+        allowed: safety.allowed.clone(),
+        latest: safety.latest.clone(),
+        age: safety.latest.age(now),
+        misdated: safety.misdated.clone(),
         by_copies,
         wanted: glance.set.copies,
         may_lose: safety.may_lose.clone(),

@@ -3,9 +3,12 @@
 
 use super::{Burning, Common, Signing};
 use crate::catalog::CopyNo;
+use crate::cli::config::Config;
 use crate::cli::values::{self, DiscRange};
-use crate::model::{Bytes, Sectors};
+use crate::flow::latest::Limits;
+use crate::model::{Bytes, Sectors, SetName};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,11 +47,11 @@ pub struct Check {
     #[arg(skip)]
     pub from: PathBuf,
     /// Read so many copies, those first that nobody read for the longest time [default: 1]
-    #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "max_age")]
+    #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "max_check_age")]
     pub count: Option<u32>,
     /// Read every copy that was not found right for so long: 30d, 26w, 1y
-    #[arg(long, value_name = "AGE", value_parser = values::age)]
-    pub max_age: Option<Duration>,
+    #[arg(long, value_name = "TIME", value_parser = values::age, alias = "max-age")]
+    pub max_check_age: Option<Duration>,
     /// Say which copies are due, and read none
     #[arg(long)]
     pub dry_run: bool,
@@ -115,10 +118,46 @@ pub struct Keysheet {
 
 #[derive(Args, Debug)]
 pub struct Status {
-    /// Say it of these files, too: a glob over paths relative to the source; a directory means all
+    /// Say it of these files alone: a glob over paths relative to the source; a directory means all
     /// that is in it (may be repeated)
     #[arg(value_name = "PATH")]
     pub paths: Vec<OsString>,
+    /// Not safe if the newest backup is older than that: 36h, 30d, 26w, 1y [default: its age is said]
+    #[arg(long, value_name = "TIME", value_parser = values::age)]
+    pub max_age: Option<Duration>,
+    /// Not safe if a copy was not found right for so long [default: it is said for how long]
+    #[arg(long, value_name = "TIME", value_parser = values::age)]
+    pub max_check_age: Option<Duration>,
+    /// Files may wait in the staging area for less than that: they are listed, and count as safe
+    #[arg(long, value_name = "TIME", value_parser = values::age)]
+    pub allow_waiting: Option<Duration>,
+    /// How each set is to be judged that has a table in the configuration files.
+    #[arg(skip)]
+    pub by_set: BTreeMap<SetName, Limits>,
+    /// And how the others are.
+    #[arg(skip)]
+    pub otherwise: Limits,
     #[command(flatten)]
     pub(super) behind: Common,
+}
+
+impl Status {
+    pub fn limits(&self, set: &SetName) -> Limits {
+        self.by_set.get(set).copied().unwrap_or(self.otherwise)
+    }
+
+    /// What was typed is meant for every set; what it leaves open each set's own table says.
+    pub(super) fn judge_by(&mut self, typed: &Status, config: &Config) {
+        let limit = |typed: Option<Duration>, key: &str, set: Option<&SetName>| {
+            // The files were checked: what they say is a time.
+            typed.or_else(|| values::age(config.text(key, set)?).ok())
+        };
+        let limits = |set: Option<&SetName>| Limits {
+            max_age: limit(typed.max_age, "max-age", set),
+            max_check_age: limit(typed.max_check_age, "max-check-age", set),
+            allow_waiting: limit(typed.allow_waiting, "allow-waiting", set),
+        };
+        self.otherwise = limits(None);
+        self.by_set = config.set_names().map(|set| (set.clone(), limits(Some(set)))).collect();
+    }
 }

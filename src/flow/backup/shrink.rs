@@ -253,7 +253,7 @@ impl Guard<'_> {
         }
         for (path, _) in arrivals {
             self.desk.stop.check()?;
-            let Some(digest) = self.digest_of(&mut source, &path) else { continue };
+            let Some(digest) = self.digest_of(&mut source, &path)? else { continue };
             for (path, size) in wanted.remove(&digest).into_iter().flatten() {
                 missing.gone.take(size);
                 if let Some(gone) = missing.of(&path) {
@@ -265,10 +265,11 @@ impl Guard<'_> {
     }
 
     /// What cannot be read is not the file that is looked for; the run will say so.
-    fn digest_of(&self, source: &mut Source, path: &RelPath) -> Option<Digest> {
-        let entry = source.look_again(path).ok()?;
-        let reading = Reading::open(source, entry).ok()?;
-        reading.digest_ahead(|| self.desk.stop.check().is_ok()).ok()?
+    fn digest_of(&self, source: &mut Source, path: &RelPath) -> Result<Option<Digest>, FlowError> {
+        let Ok(entry) = source.look_again(path) else { return Ok(None) };
+        let Ok(reading) = Reading::open(source, entry) else { return Ok(None) };
+        let read = reading.digest_ahead(|_| Ok(self.desk.stop.check()?))?;
+        Ok(read.ok().flatten())
     }
 }
 

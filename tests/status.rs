@@ -1,0 +1,331 @@
+//! What `status` calls safe: that the newest backup ended, could read everything, is young enough;
+//! that copies were read lately. What it does not know it does not call safe.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use support::{Run, Sandbox};
+
+fn with_files(names: &[&str]) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    // Dates of files are the kernel's, and time goes on as it does.
+    sandbox.set("NO_FAKE_STAT", "1");
+    sandbox.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    for name in names {
+        write(&sandbox, name, &format!("{name}\n"));
+    }
+    sandbox
+}
+
+fn write(sandbox: &Sandbox, name: &str, content: &str) {
+    let path = sandbox.source().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+fn backup(sandbox: &Sandbox) -> Run {
+    sandbox.run(["backup", "--disc-size", "3M", "--name", "data", "source", "shelf"])
+}
+
+/// With the clock at noon of this day; in the evening it is looked at what came of it.
+fn at(sandbox: &Sandbox, date: &str, words: &str) -> Run {
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    let hour = if words.contains("status") { 18 } else { 12 };
+    sandbox.bash(&format!("faketime '{date} {hour}:00:00' '{program}' {words}"))
+}
+
+const BACKUP: &str = "backup --disc-size 3M --name data source shelf";
+
+/// Root reads everything: runs of somebody else, to whom the sandbox is given.
+struct Nobody<'a>(&'a Sandbox);
+
+impl Nobody<'_> {
+    fn new(sandbox: &Sandbox) -> Nobody<'_> {
+        fs::copy(env!("CARGO_BIN_EXE_coldcut"), sandbox.path("coldcut")).unwrap();
+        sandbox.bash("chown -R 65534:65534 .").ok();
+        Nobody(sandbox)
+    }
+
+    fn run(&self, words: &str) -> Run {
+        self.0
+            .bash(&format!("setpriv --reuid=65534 --regid=65534 --clear-groups ./coldcut {words}"))
+    }
+
+    fn hide(&self, name: &str) {
+        self.0.bash(&format!("chown 0:0 'source/{name}'; chmod 600 'source/{name}'")).ok();
+    }
+}
+
+/// What `status --json` says of the only set.
+#[track_caller]
+fn set(run: &Run) -> Value {
+    run.results().into_iter().find(|object| object["set"] == "data").expect("the set")
+}
+
+#[test]
+fn a_backup_that_could_not_read_a_path_is_not_safe() {
+    let sandbox = with_files(&["letter", "secret"]);
+    let nobody = Nobody::new(&sandbox);
+    nobody.hide("secret");
+    nobody.run(BACKUP).code(3).says("FAILED: 1 path");
+    let run = nobody.run("status");
+    run.code(3);
+    let words = run.stdout();
+    assert!(words.contains("NOT SAFE  data"), "{}", run.story());
+    assert!(words.contains("--exclude '/secret'"), "{}", run.story());
+    let run = nobody.run("status --json");
+    let set = set(run.code(3));
+    assert_eq!(set["is_safe"], false);
+    assert_eq!((&set["failed_paths"], &set["stale_paths"]), (&json!(1), &json!(0)));
+    assert_eq!(set["unreadable"][0]["path"], "secret");
+    assert_eq!(set["unreadable"][0]["rule"], "/secret");
+    // The rule that was named is the way out.
+    nobody.run(&format!("{BACKUP} --exclude '/secret'")).ok();
+    nobody.run("status").ok();
+}
+
+#[test]
+fn so_is_one_whose_directory_could_not_be_entered() {
+    let sandbox = with_files(&["letter", "deep/er/a", "deep/er/b"]);
+    let nobody = Nobody::new(&sandbox);
+    nobody.run(BACKUP).ok();
+    nobody.run("status").ok();
+    nobody.hide("deep");
+    nobody.run(BACKUP).code(3);
+    let run = nobody.run("status --json");
+    let set = set(run.code(3));
+    // The directory itself, and the three paths below it, are as they were.
+    assert_eq!((&set["failed_paths"], &set["stale_paths"]), (&json!(1), &json!(4)));
+    assert_eq!(set["unreadable"][0]["rule"], "/deep");
+    let files = nobody.run("status --json .");
+    let stale = files.code(3).results().iter().filter(|row| !row["stale"].is_null()).count();
+    assert_eq!(stale, 2, "{}", files.story());
+    sandbox.bash("chmod 755 source/deep").ok();
+    nobody.run(BACKUP).ok();
+    nobody.run("status").ok();
+}
+
+#[test]
+fn and_one_that_holds_a_file_as_it_was_before() {
+    let sandbox = with_files(&["letter", "we *[ird] {n?me}"]);
+    let nobody = Nobody::new(&sandbox);
+    nobody.run(BACKUP).ok();
+    write(&sandbox, "we *[ird] {n?me}", "changed\n");
+    nobody.hide("we *[ird] {n?me}");
+    nobody.run(BACKUP).code(3);
+    let run = nobody.run("status");
+    run.code(3);
+    assert!(run.stdout().contains("as of an older date"), "{}", run.story());
+    let run = nobody.run("status --json");
+    let set = set(run.code(3));
+    assert_eq!((&set["failed_paths"], &set["stale_paths"]), (&json!(1), &json!(1)));
+    let rule = set["unreadable"][0]["rule"].as_str().unwrap().to_owned();
+    // It is on verified discs, but not as it is.
+    let run = nobody.run("status letter 'we*' --json");
+    let rows = run.code(3).results();
+    assert!(rows.iter().any(|row| row["stale"].is_string()), "{}", run.story());
+    nobody.run("status letter").ok();
+    // The rule means this path and no other, whatever its name holds.
+    write(&sandbox, "we xi n1me", "another\n");
+    sandbox.bash("chown -R 65534:65534 'source/we xi n1me'").ok();
+    nobody.run(&format!("{BACKUP} --exclude '{rule}'")).ok();
+    nobody.run("status").ok();
+    nobody.run("ls --json").ok().results().iter().for_each(|row| {
+        assert_ne!(row["path"], "we *[ird] {n?me}");
+    });
+    assert_eq!(nobody.run("ls --json").results().len(), 2);
+}
+
+#[test]
+fn without_a_catalog_nothing_is_known_and_that_is_a_failure() {
+    let sandbox = Sandbox::new();
+    sandbox.run(["status"]).code(1).says("there is no catalog");
+    let run = sandbox.run(["status", "--json"]);
+    let places = run.code(1).results();
+    assert_eq!(places[0]["catalog_exists"], false);
+    sandbox.run(["status", "letter"]).code(1);
+}
+
+#[test]
+fn a_set_that_was_never_backed_up_to_the_end_is_not_safe() {
+    let sandbox = with_files(&["letter"]);
+    backup(&sandbox).ok();
+    sql_in(&sandbox.catalog(), "UPDATE snapshots SET finished=NULL");
+    let run = sandbox.run(["status"]);
+    assert!(run.code(3).stdout().contains("there is no backup yet"), "{}", run.story());
+    sql_in(&sandbox.catalog(), "DELETE FROM failures; DELETE FROM snapshots");
+    let run = sandbox.run(["status"]);
+    assert!(run.code(3).stdout().contains("there is no backup yet"), "{}", run.story());
+    assert_eq!(set(&sandbox.run(["status", "--json"]))["unfinished"], true);
+}
+
+#[test]
+fn the_age_is_always_said_and_judged_where_that_is_asked_for() {
+    let sandbox = with_files(&["letter"]);
+    at(&sandbox, "2026-01-01", BACKUP).ok();
+    let run = at(&sandbox, "2028-06-19", "status");
+    assert!(run.ok().stdout().contains("as of the backup of 2 years ago"), "{}", run.story());
+    let run = at(&sandbox, "2026-01-11", "status --json");
+    let age = set(run.ok())["newest_age"].as_u64().unwrap();
+    let wanted = 10 * 24 * 3600 + 6 * 3600;
+    assert!((wanted - 600..=wanted).contains(&age), "{age}");
+    at(&sandbox, "2026-01-11", "status --max-age 11d").ok();
+    let run = at(&sandbox, "2026-01-11", "status --max-age 9d");
+    assert!(
+        run.code(3).stdout().contains("the newest backup is of 10 days ago"),
+        "{}",
+        run.story()
+    );
+    at(&sandbox, "2026-01-11", "status --max-age 200h letter").code(3);
+    at(&sandbox, "2026-01-11", "status --max-age 300h letter").ok();
+}
+
+#[test]
+fn so_is_when_copies_were_read_last() {
+    let sandbox = with_files(&["letter"]);
+    at(&sandbox, "2026-01-01", BACKUP).ok();
+    at(&sandbox, "2026-01-11", "status --max-check-age 11d").ok();
+    let run = at(&sandbox, "2026-01-11", "status --max-check-age 9d");
+    let words = run.code(3).stdout();
+    assert!(words.contains("disc 1, copy 1") && words.contains("10 days ago"), "{}", run.story());
+    assert!(words.contains("coldcut check"), "{}", run.story());
+    at(&sandbox, "2026-01-11", "status --max-check-age 9d letter").code(3);
+    // The age of a check has one name, and the old one still means it.
+    at(&sandbox, "2026-01-11", "check --max-age 9d shelf").ok();
+    at(&sandbox, "2026-01-11", "status --max-check-age 9d").ok();
+    at(&sandbox, "2026-01-31", "check --max-check-age 9d --dry-run shelf").ok();
+}
+
+#[test]
+fn a_configuration_says_how_old_is_too_old() {
+    let mut sandbox = with_files(&["letter"]);
+    at(&sandbox, "2026-01-01", BACKUP).ok();
+    let file = sandbox.path("coldcut.toml");
+    let text = "max-age = \"1y\"\n[set.data]\nsource = \"/x\"\nmax-age = \"5d\"\nmax-check-age = \"90d\"\n";
+    fs::write(&file, text).unwrap();
+    sandbox.set("COLDCUT_CONFIG", &file);
+    at(&sandbox, "2026-01-05", "status").ok();
+    let run = at(&sandbox, "2026-01-11", "status");
+    assert!(run.code(3).stdout().contains("newest backup"), "{}", run.story());
+    at(&sandbox, "2026-01-11", "status --max-age 30d").ok();
+    at(&sandbox, "2026-05-11", "status --max-age 300d").code(3);
+}
+
+/// Each set has its own table, whichever is named.
+#[test]
+fn with_several_sets_each_is_judged_by_its_own_table() {
+    let mut sandbox = with_files(&["letter"]);
+    at(&sandbox, "2026-01-01", BACKUP).ok();
+    sandbox.bash("cp -r source other").ok();
+    at(&sandbox, "2026-01-01", "backup --disc-size 3M --name more other shelf").ok();
+    let file = sandbox.path("coldcut.toml");
+    fs::write(&file, "max-age = \"1y\"\n[set.data]\nsource = \"/x\"\nmax-age = \"5d\"\n").unwrap();
+    sandbox.set("COLDCUT_CONFIG", &file);
+    let run = at(&sandbox, "2026-01-11", "status --json");
+    let sets = run.code(3).results();
+    let safe = |name: &str| &sets.iter().find(|row| row["set"] == name).unwrap()["is_safe"];
+    assert_eq!((safe("data"), safe("more")), (&json!(false), &json!(true)), "{}", run.story());
+    at(&sandbox, "2026-01-11", "status --name more").ok();
+    at(&sandbox, "2026-01-11", "status --name data").code(3);
+}
+
+#[test]
+fn a_date_to_come_is_no_age() {
+    let sandbox = with_files(&["letter"]);
+    at(&sandbox, "2040-01-01", BACKUP).ok();
+    let run = at(&sandbox, "2026-01-01", "status");
+    assert!(run.ok().stdout().contains("2040-01-01"), "{}", run.story());
+    assert!(run.stdout().contains("yet to come"), "{}", run.story());
+    let run = at(&sandbox, "2026-01-01", "status --json --max-age 1y");
+    let set = set(run.code(3));
+    assert_eq!(set["newest_age"], Value::Null);
+    let run = at(&sandbox, "2026-01-01", "status --max-check-age 1y");
+    assert!(run.code(3).stdout().contains("2040-01-01"), "{}", run.story());
+}
+
+#[test]
+fn what_waits_in_staging_may_wait_for_a_while() {
+    let sandbox = with_files(&["letter"]);
+    at(&sandbox, "2026-01-01", "backup --stage --disc-size 3M --name data source").ok();
+    at(&sandbox, "2026-01-02", "status").code(3);
+    let run = at(&sandbox, "2026-01-11", "status --allow-waiting 11d");
+    let words = run.ok().stdout();
+    assert!(words.contains("1 file") && words.contains("staging"), "{}", run.story());
+    let run = at(&sandbox, "2026-01-11", "status --json --allow-waiting 11d");
+    assert_eq!(set(run.ok())["waiting"], 1);
+    at(&sandbox, "2026-01-11", "status --allow-waiting 9d").code(3);
+    // A later file has not waited as long; the first one has.
+    write(&sandbox, "note", "later\n");
+    at(&sandbox, "2026-01-11", "backup --stage --disc-size 3M --name data source").ok();
+    at(&sandbox, "2026-01-11", "status --allow-waiting 11d").ok();
+    at(&sandbox, "2026-01-13", "status --allow-waiting 11d").code(3);
+    at(&sandbox, "2026-01-13", "status --allow-waiting 13d").ok();
+}
+
+/// What a run did not come to pack does not wait in staging: it is nowhere.
+#[test]
+fn what_is_not_in_staging_does_not_wait_there() {
+    let sandbox = with_files(&["letter"]);
+    at(&sandbox, "2026-01-01", "backup --stage --disc-size 3M --name data source").ok();
+    sql_in(&sandbox.catalog(), "DELETE FROM parts; UPDATE contents SET sha256=NULL");
+    at(&sandbox, "2026-01-02", "status --allow-waiting 30d").code(3);
+    at(&sandbox, "2026-01-02", "status --allow-waiting 30d letter").code(3);
+}
+
+#[test]
+fn a_disc_that_is_held_back_waits_too() {
+    let sandbox = with_files(&["letter", "empty/er"]);
+    write(&sandbox, "empty/er", "");
+    let words = "backup --stage --min-fill 90 --disc-size 3M --name data source";
+    at(&sandbox, "2026-01-01", words).ok();
+    at(&sandbox, "2026-01-11", "status --allow-waiting 11d").ok();
+    at(&sandbox, "2026-01-11", "status --allow-waiting 11d letter").ok();
+    at(&sandbox, "2026-01-11", "status --allow-waiting 9d").code(3);
+    at(&sandbox, "2026-01-11", "status --allow-waiting 9d letter").code(3);
+}
+
+#[test]
+fn after_a_rebuild_the_newest_backup_is_that_of_the_newest_disc() {
+    let sandbox = with_files(&["letter"]);
+    at(&sandbox, "2026-01-01", BACKUP).ok();
+    write(&sandbox, "note", "more\n");
+    at(&sandbox, "2026-02-01", BACKUP).ok();
+    let last = sandbox.images().pop().unwrap();
+    at(&sandbox, "2026-05-01", "--catalog new.sqlite catalog rebuild shelf").ok();
+    at(&sandbox, "2026-05-01", "--catalog new.sqlite verify shelf").ok();
+    let run = at(&sandbox, "2026-05-01", "--catalog new.sqlite status");
+    assert!(run.ok().stdout().contains("as of the backup of 89 days ago"), "{}", run.story());
+    // Without the newest disc it is an older one.
+    fs::remove_file(last).unwrap();
+    at(&sandbox, "2026-05-01", "--catalog old.sqlite catalog rebuild shelf").ok();
+    let run = at(&sandbox, "2026-05-01", "--catalog old.sqlite status");
+    let words = run.code(3).stdout();
+    assert!(words.contains("the newest backup that ended is of 4 months ago"), "{}", run.story());
+}
+
+/// What a listing alone tells of a backup is not whether it could read everything.
+#[test]
+fn what_nobody_knows_is_not_called_safe() {
+    let sandbox = with_files(&["letter"]);
+    at(&sandbox, "2026-01-01", BACKUP).ok();
+    let catalog = sandbox.catalog();
+    let sql = "UPDATE snapshots SET counted=0";
+    sql_in(&catalog, sql);
+    let run = at(&sandbox, "2026-01-02", "status");
+    let words = run.code(3).stdout();
+    assert!(words.starts_with("UNKNOWN   data"), "{}", run.story());
+    let run = at(&sandbox, "2026-01-02", "status --json");
+    let set = set(run.code(3));
+    assert_eq!((&set["is_safe"], &set["failed_paths"]), (&Value::Null, &Value::Null));
+    at(&sandbox, "2026-01-02", BACKUP).ok();
+    at(&sandbox, "2026-01-02", "status").ok();
+}
+
+fn sql_in(catalog: &Path, sql: &str) {
+    rusqlite::Connection::open(catalog).unwrap().execute_batch(sql).unwrap();
+}
