@@ -3,10 +3,14 @@
 # and /etc/coldcut.toml if there is none. A second run changes nothing that is in place.
 #
 #   scripts/install.sh [--prefix DIR] [--root DESTDIR] [--watch] [--uninstall] [BINARY]
+#   scripts/install.sh [--prefix DIR] [--root DESTDIR] --set NAME
 #
 #   --prefix DIR    the program goes to DIR/bin [default: /usr/local]
 #   --root DESTDIR  install below DESTDIR, for packages: no user is made, nothing is reloaded
 #   --watch         a disc that goes in starts `coldcut watch`: for drives that are coldcut's alone
+#   --set NAME      fit coldcut-backup@NAME.service to the set NAME of /etc/coldcut.toml: where it
+#                   writes, which file systems it needs, and that it burns if its discs go to a
+#                   shelf; again after each change of that table. Nothing else is installed
 #   --uninstall     remove what was installed; catalog, staging area, the user and an edited
 #                   /etc/coldcut.toml stay
 #   BINARY          the program [default: target/release/coldcut]
@@ -18,13 +22,14 @@ say() { printf 'install: %s\n' "$*"; }
 fail() { say "$*" >&2; exit 1; }
 usage() { sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' scripts/install.sh; }
 
-prefix=/usr/local root='' watch=no uninstall=no binary=''
+prefix=/usr/local root='' watch=no uninstall=no binary='' set=''
 while [ $# -gt 0 ]; do
   case $1 in
     --prefix) prefix=${2:?--prefix takes a directory}; shift ;;
     --root) root=${2:?--root takes a directory}; shift ;;
     --watch) watch=yes ;;
     --uninstall) uninstall=yes ;;
+    --set) set=${2:?--set takes the name of a set}; shift ;;
     --help) usage; exit 0 ;;
     -*) usage >&2; exit 2 ;;
     *) [ -z "$binary" ] || { usage >&2; exit 2; }; binary=$1 ;;
@@ -134,12 +139,112 @@ remove() {
   fi
 }
 
+# The value of a key in a table of the configuration ('' is the top level): a text between quotation
+# marks on the key's own line, as people write it. Nothing if there is none; 3 for what this does not
+# understand, such as a text with backslashes.
+value_of() {
+  awk -v table="$1" -v key="$2" '
+    /^[ \t]*\[/ {
+      here = $0
+      gsub(/^[ \t]*\[[ \t]*|[ \t]*\][ \t]*(#.*)?$|[" \047]/, "", here)
+      next
+    }
+    here == table && $0 ~ "^[ \t]*\"?" key "\"?[ \t]*=" {
+      sub(/^[^=]*=[ \t]*/, "")
+      quote = substr($0, 1, 1)
+      end = index(substr($0, 2), quote)
+      value = substr($0, 2, end - 1)
+      if ((quote != "\"" && quote != "\047") || end == 0 || index(value, "\\")) exit 3
+      print value
+      exit
+    }' "$root$config"
+}
+
+has_table() {
+  grep -Eq "^[[:blank:]]*\[[[:blank:]]*set\.[\"']?${set}[\"']?[[:blank:]]*\]" "$root$config"
+}
+
+asked() {
+  value_of "$1" "$2" || fail "$config: $2 of ${1:-the top level} cannot be read by this script: write it as \"/a/path\", on a line of its own"
+}
+
+# A path as systemd's units take it (systemd.syntax(7)): in quotation marks, and `%%` for `%`.
+for_unit() {
+  local path=${1//\\/\\\\}
+  path=${path//\"/\\\"}
+  printf '"%s"' "${path//%/%%}"
+}
+
+is_shelf() {
+  case $1 in ''|/dev/*) return 1 ;; esac
+}
+
+# What the set's own table asks of its unit.
+set_text() {
+  local source dest catalog staging place
+  source=$(asked "set.$set" source)
+  dest=$(asked "set.$set" dest)
+  catalog=$(asked "set.$set" catalog)
+  staging=$(asked "set.$set" staging)
+  [ -n "$catalog" ] || catalog=$(asked '' catalog)
+  [ -n "$staging" ] || staging=$(asked '' staging)
+  [ -n "$source" ] || fail "$config: the set $set has no source"
+  printf '# Written by scripts/install.sh --set %s from %s: run it again after a change there.\n' \
+    "$set" "$config"
+  printf '\n[Unit]\nRequiresMountsFor=%s\n' "$(for_unit "$source")"
+  ! is_shelf "$dest" || printf 'RequiresMountsFor=%s\n' "$(for_unit "$dest")"
+  printf '\n[Service]\n'
+  for place in "${catalog%/*}" "$staging"; do
+    case $place in ''|/var/lib/coldcut|/var/lib/coldcut/*) continue ;; esac
+    printf 'ReadWritePaths=%s\n' "$(for_unit "$place")"
+  done
+  if is_shelf "$dest"; then
+    printf 'ReadWritePaths=%s\n' "$(for_unit "$dest")"
+    printf 'ExecStart=\nExecStart=%s backup %%i --wait 6h\n' "$program"
+  fi
+}
+
+# The unit starts only if the shelf is there, and coldcut's user must be able to write to it.
+place_shelf() {
+  local dest
+  dest=$(asked "set.$set" dest)
+  is_shelf "$dest" && [ -z "$root" ] || return 0
+  if [ ! -e "$dest" ]; then
+    [ -d "$(dirname "$dest")" ] || fail "$(dirname "$dest") is not there; make it, or mount it, first"
+    install -d -m 0750 -o coldcut -g coldcut "$dest"
+    say "$dest made for the user coldcut"
+  elif ! runuser -u coldcut -- test -w "$dest"; then
+    say "!!! the user coldcut cannot write to $dest: \`chown coldcut '$dest'\`"
+  fi
+}
+
+place_set() {
+  local dir=$units/coldcut-backup@$set.service.d text
+  case $set in *[!A-Za-z0-9_-]*) fail "$set is no name of a set" ;; esac
+  [ -e "$root$config" ] || fail "there is no $config; run this script without --set first"
+  has_table || fail "$config has no table [set.$set]"
+  text=$(set_text)
+  place_shelf
+  if [ "$text" = "$(cat "$root$dir/50-set.conf" 2>/dev/null)" ]; then
+    say "$dir/50-set.conf is in place"
+    return
+  fi
+  install -d "$root$dir"
+  printf '%s\n' "$text" | install -m 0644 /dev/stdin "$root$dir/50-set.conf"
+  say "$dir/50-set.conf installed"
+  reload
+}
+
 uninstall_all() {
   local name dir
   while read -r name dir; do
     remove "$dir/$name"
   done < <(text_files)
   remove "$program"
+  for dir in "$root$units"/coldcut-backup@*.service.d; do
+    remove "${dir#"$root"}/50-set.conf"
+    rmdir "$dir" 2>/dev/null || true
+  done
   if config_text yes | cmp -s - "$root$config" || config_text no | cmp -s - "$root$config"; then
     remove "$config"
   elif [ -e "$root$config" ]; then
@@ -164,7 +269,8 @@ install_all() {
 if [ -z "$root" ] && [ "$(id -u)" -ne 0 ]; then
   fail "this changes the system: run it as root, or with --root"
 fi
-case $uninstall in
-  yes) uninstall_all ;;
+case $uninstall$set in
+  yes*) uninstall_all ;;
   no) install_all ;;
+  no*) place_set ;;
 esac

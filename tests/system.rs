@@ -110,6 +110,67 @@ fn uninstalling_keeps_an_edited_configuration_and_the_catalog() {
     assert_eq!(files(&sandbox), "root/etc/coldcut.toml\nroot/var/lib/coldcut/catalog.sqlite\n");
 }
 
+/// What `install.sh --set NAME` makes of a configuration, in the sandbox.
+fn set_unit(sandbox: &Sandbox, config: &str, set: &str) -> String {
+    fs::create_dir_all(sandbox.path("root/etc")).unwrap();
+    fs::write(sandbox.path("root/etc/coldcut.toml"), config).unwrap();
+    install(sandbox, &format!("--set {set}"));
+    let dir = format!("root/etc/systemd/system/coldcut-backup@{set}.service.d");
+    fs::read_to_string(sandbox.path(&dir).join("50-set.conf")).unwrap()
+}
+
+#[test]
+fn the_unit_of_a_set_on_a_shelf_burns_and_may_write_there() {
+    let sandbox = Sandbox::new();
+    let config = "staging = \"/big/staging\"   # more room\n\
+        [set.other]\nsource = \"/elsewhere\"\n[set.photos]\n\
+        source = \"/srv/my photos\" \ndest = '/srv/100% shelf'\n";
+    let text = set_unit(&sandbox, config, "photos");
+    for line in [
+        "RequiresMountsFor=\"/srv/my photos\"",
+        "RequiresMountsFor=\"/srv/100%% shelf\"",
+        "ReadWritePaths=\"/big/staging\"",
+        "ReadWritePaths=\"/srv/100%% shelf\"",
+        "ExecStart=\nExecStart=/usr/local/bin/coldcut backup %i --wait 6h",
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "{line}: {text}");
+    }
+    let again = install(&sandbox, "--set photos");
+    assert!(again.contains("is in place"), "{again}");
+    install(&sandbox, "--uninstall");
+    assert_eq!(files(&sandbox), "root/etc/coldcut.toml\n");
+}
+
+/// Where discs are burned in a drive, `watch` does it: the unit only stages.
+#[test]
+fn the_unit_of_a_set_in_a_drive_stages() {
+    let sandbox = Sandbox::new();
+    for dest in ["", "dest = \"/dev/sr0\"\n"] {
+        let config = format!("[set.photos]\nsource = \"/srv/photos\"\n{dest}");
+        let text = set_unit(&sandbox, &config, "photos");
+        assert!(text.contains("RequiresMountsFor=\"/srv/photos\"\n"), "{text}");
+        assert!(!text.contains("ExecStart") && !text.contains("ReadWritePaths"), "{text}");
+    }
+}
+
+#[test]
+fn a_table_that_the_script_cannot_read_is_told_and_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("root/etc")).unwrap();
+    let script = repository("scripts/install.sh").display().to_string();
+    for (config, set, words) in [
+        ("[set.a]\nsource = \"/a\\\\b\"\n", "a", "cannot be read by this script"),
+        ("[set.a]\nsource = [\"/a\"]\n", "a", "cannot be read by this script"),
+        ("[set.a]\ndest = \"/a\"\n", "a", "no source"),
+        ("[set.a]\nsource = \"/a\"\n", "b", "no table [set.b]"),
+        ("[set.a]\nsource = \"/a\"\n", "../a", "no name of a set"),
+    ] {
+        fs::write(sandbox.path("root/etc/coldcut.toml"), config).unwrap();
+        sandbox.bash(&format!("{script} --root \"$PWD/root\" --set {set}")).code(1).says(words);
+        assert_eq!(files(&sandbox), "root/etc/coldcut.toml\n", "{config}");
+    }
+}
+
 #[test]
 fn the_script_is_clean_for_shellcheck() {
     let sandbox = Sandbox::new();
@@ -121,6 +182,14 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     let sandbox = Sandbox::new();
     let binary = env!("CARGO_BIN_EXE_coldcut");
     install(&sandbox, &format!("--prefix {} {binary}", sandbox.path("usr").display()));
+    // A set on a shelf, whose drop-in is read with its unit.
+    let config = format!(
+        "[set.sr0]\nsource = \"{0}\"\ndest = \"{1}\"\n",
+        sandbox.source().display(),
+        sandbox.shelf().display()
+    );
+    fs::write(sandbox.path("root/etc/coldcut.toml"), config).unwrap();
+    install(&sandbox, &format!("--prefix {} --set sr0", sandbox.path("usr").display()));
     // The program is below root; systemd looks for it where the unit says.
     sandbox
         .bash(
@@ -130,7 +199,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
         .ok();
     let run = sandbox.bash(
         "cd root/etc/systemd/system
-         systemd-analyze verify --man=no --recursive-errors=no ./*@sr0.* 2>&1 | grep coldcut || true",
+         systemd-analyze verify --man=no --recursive-errors=no ./*@sr0.service ./*@sr0.timer 2>&1 | grep coldcut || true",
     );
     assert_eq!(run.ok().stdout(), "", "{}", run.story());
     let line = "cd root/etc/systemd/system

@@ -18,6 +18,60 @@ fn install(words: &[&str]) {
     tool(&[&script[..], words, &["/usr/local/bin/coldcut"]].concat()).code(0);
 }
 
+/// The nightly unit of a set whose discs go to a shelf: it may write there, waits for what is
+/// mounted there, and is no failure when it is stopped.
+#[test]
+fn the_nightly_unit_of_a_set_on_a_shelf_burns_to_it() {
+    let lab = Lab::new();
+    install(&[]);
+    let source = lab.source(3, 1_000_000);
+    let source = source.to_str().unwrap();
+    let shelf = "/srv/lab shelf";
+    let config = format!(
+        "[set.night]\nsource = \"{source}\"\ndest = \"{shelf}\"\ndisc-size = \"8M\"\n\
+         compress = \"none\"\n"
+    );
+    let kept = fs::read_to_string("/etc/coldcut.toml").unwrap();
+    fs::write("/etc/coldcut.toml", format!("{kept}\n{config}")).unwrap();
+    tool(&["bash", "/host/project/scripts/install.sh", "--set", "night"]).code(0);
+    let unit = "coldcut-backup@night.service";
+    tool(&["systemctl", "start", unit]).code(0);
+    let images = || {
+        let listed = fs::read_dir(shelf).unwrap().map(|entry| entry.unwrap().path());
+        listed.filter(|path| path.extension().is_some_and(|end| end == "iso")).count()
+    };
+    assert_eq!(images(), 1, "{}", journal(unit));
+    assert!(tool(&["systemctl", "is-failed", unit]).has("inactive"), "{}", journal(unit));
+    administrator(&["status", "--name", "night"]).ends().code(0);
+    // Without the drop-in the unit only stages, and may not write there.
+    fs::write(lab.path("source/more"), noise(60, 500_000)).unwrap();
+    tool(&["rm", "-r", "/etc/systemd/system/coldcut-backup@night.service.d"]).code(0);
+    tool(&["systemctl", "daemon-reload"]).code(0);
+    tool(&["systemctl", "start", unit]).code(0);
+    assert_eq!(images(), 1, "{}", journal(unit));
+    // With it the next night burns what waits. Stopped in the middle, it finishes the image.
+    tool(&["bash", "/host/project/scripts/install.sh", "--set", "night"]).code(0);
+    fs::write(format!("{shelf}/.shelf.toml"), "write_rate = 200_000\n").unwrap();
+    tool(&["systemctl", "start", "--no-block", unit]).code(0);
+    until("the burn", || journal(unit).contains("writing disc 2"));
+    until("its first bytes", || fs::exists(format!("{shelf}/.night-0002.iso.part")).unwrap());
+    tool(&["systemctl", "stop", unit]).code(0);
+    assert_eq!(images(), 2, "{}", journal(unit));
+    assert!(tool(&["systemctl", "is-failed", unit]).has("inactive"), "{}", journal(unit));
+    fs::remove_file(format!("{shelf}/.shelf.toml")).unwrap();
+    // The next night reads it back.
+    tool(&["systemctl", "start", unit]).code(0);
+    administrator(&["status", "--name", "night"]).ends().code(0);
+    // A shelf that is not there is a failure, and nothing is packed for it.
+    fs::rename(shelf, "/srv/away").unwrap();
+    tool(&["systemctl", "start", unit]).code(1);
+    fs::rename("/srv/away", shelf).unwrap();
+    install(&["--uninstall"]);
+    assert!(!fs::exists("/etc/systemd/system/coldcut-backup@night.service.d").unwrap());
+    tool(&["rm", "-rf", shelf, "/etc/coldcut.toml"]).code(0);
+    tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]).code(0);
+}
+
 fn journal(unit: &str) -> String {
     tool(&["journalctl", "-u", unit, "--no-pager", "-o", "cat"]).lines.join("\n")
 }
