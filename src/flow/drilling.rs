@@ -4,7 +4,7 @@ mod sandbox;
 mod staged;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::catalog::{
     Catalog, DiscInfo, DiscState, Drill as Record, DrillScope, Finding, KnownSet, SetId,
@@ -25,9 +25,11 @@ use crate::port::wanted::WantedMedium;
 
 use super::insertion::while_it_comes_back;
 use super::keys::KeyRing;
+use super::locating::no_disc;
 use super::piles::{Pile, look, look_in};
 use super::staging::Staging;
 use super::turn::open_to_write;
+use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, choose_set};
 use sandbox::{Places, Sandbox};
 
@@ -71,27 +73,92 @@ fn drill_those(
 ) -> Result<Vec<DrilledDisc>, FlowError> {
     let mut catalog = open_to_write(&request.catalog, desk)?;
     let staging = Staging::open(&request.staging)?;
-    let pile = match (&request.from, drive) {
-        (Some(from), Some(drive)) => Some(
-            look_in(drive, from, &WantedMedium::any("the disc to drill"), desk, |_| true)?
-                .choose(request.name.as_ref())?,
-        ),
-        (Some(from), None) => Some(look(from)?.choose(request.name.as_ref())?),
-        (None, _) => None,
-    };
-    let set = set_of(&catalog, pile.as_ref(), request.name.as_ref())?;
-    let discs = discs_of(&catalog, &set, pile.as_ref(), &request.discs)?;
-    let discs = without_recovery_discs(&catalog, &set, discs, desk)?;
-    if discs.is_empty() {
-        return Ok(Vec::new());
+    let at_place = |pile| Round { request, staging: &staging, pile, discs: &request.discs, desk };
+    match (&request.from, drive) {
+        (Some(_), Some(drive)) => through(request, &mut catalog, &staging, drive, desk),
+        (Some(from), None) => {
+            at_place(Some(look(from)?.choose(request.name.as_ref())?)).drill(&mut catalog)
+        }
+        (None, _) => at_place(None).drill(&mut catalog),
     }
-    let sandbox = Sandbox::make(&staging.scratch())?;
-    let places = Places { staging: &staging, set: &set, pile: pile.as_ref(), sandbox: &sandbox };
-    let keys = Keys::of(request, &set)?;
-    let session = Session { catalog: &mut catalog, set: &set, desk };
-    match request.all {
-        true => session.all(&discs, &places, keys.passphrase.as_ref()),
-        false => session.samples(&discs, &places, &keys),
+}
+
+/// The discs that were named, one after the other; without a name, the one that is in the drive.
+fn through(
+    request: &DrillRequest,
+    catalog: &mut Catalog,
+    staging: &Staging,
+    drive: &mut (dyn Drive + 'static),
+    desk: Desk,
+) -> Result<Vec<DrilledDisc>, FlowError> {
+    let named: Vec<Option<DiscNo>> = match request.discs.is_empty() {
+        true => vec![None],
+        false => request.discs.iter().copied().map(Some).collect(),
+    };
+    let mut drilled = Vec::new();
+    for number in named {
+        let pile = Some(inserted(request, catalog, drive, number, desk)?);
+        let discs = number.as_slice();
+        drilled.extend(Round { request, staging, pile, discs, desk }.drill(catalog)?);
+    }
+    Ok(drilled)
+}
+
+/// The disc in the drive, once it is the one that was named.
+fn inserted(
+    request: &DrillRequest,
+    catalog: &Catalog,
+    drive: &mut (dyn Drive + 'static),
+    number: Option<DiscNo>,
+    desk: Desk,
+) -> Result<Pile, FlowError> {
+    let from = request.from.as_deref().unwrap_or(Path::new(""));
+    let name = request.name.as_ref();
+    let Some(number) = number else {
+        let wanted = WantedMedium::any("the disc to drill");
+        return look_in(drive, from, &wanted, desk, |_| true)?.choose(name);
+    };
+    let set = choose_set(catalog.sets()?, name)?;
+    let known = catalog.discs(set.id)?.into_iter().find(|disc| disc.number == number);
+    let known = known.ok_or_else(|| no_disc(&set, number))?;
+    let kept = kept_disc(catalog, set.id, number);
+    let wanted = WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
+    let is_it = |pile: &Pile| {
+        let found = pile.discs.get(&number).map(|found| found.txt.disc_uuid);
+        pile.uuid == set.facts.uuid && found == Some(known.uuid)
+    };
+    let piles = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
+    piles.choose(Some(&set.facts.name))
+}
+
+/// Discs that are at hand together.
+struct Round<'a, 'k> {
+    request: &'a DrillRequest<'k>,
+    staging: &'a Staging,
+    pile: Option<Pile>,
+    /// None: all of them.
+    discs: &'a [DiscNo],
+    desk: Desk<'a>,
+}
+
+impl Round<'_, '_> {
+    fn drill(&self, catalog: &mut Catalog) -> Result<Vec<DrilledDisc>, FlowError> {
+        let Round { request, staging, pile, discs, desk } = self;
+        let desk = *desk;
+        let set = set_of(catalog, pile.as_ref(), request.name.as_ref())?;
+        let discs = discs_of(catalog, &set, pile.as_ref(), discs)?;
+        let discs = without_recovery_discs(catalog, &set, discs, desk)?;
+        if discs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sandbox = Sandbox::make(&staging.scratch())?;
+        let places = Places { staging, set: &set, pile: pile.as_ref(), sandbox: &sandbox };
+        let keys = Keys::of(request, &set)?;
+        let session = Session { catalog, set: &set, desk };
+        match request.all {
+            true => session.all(&discs, &places, keys.passphrase.as_ref()),
+            false => session.samples(&discs, &places, &keys),
+        }
     }
 }
 

@@ -147,7 +147,7 @@ impl Slot for Tray {
 
 /// Somebody who agrees, and what they were asked for.
 #[derive(Default)]
-struct Agreeing(Mutex<Vec<String>>);
+pub(super) struct Agreeing(Mutex<Vec<String>>);
 
 impl Operator for Agreeing {
     fn confirm(&self, _: &str) -> Answer {
@@ -198,7 +198,7 @@ impl Operator for GoingHome<'_> {
 pub(super) struct Bench {
     dir: TempDir,
     pub(super) tray: Tray,
-    person: Agreeing,
+    pub(super) person: Agreeing,
     pub(super) monitor: Recorder,
     stop: Stop,
     parity: Option<u8>,
@@ -453,7 +453,7 @@ fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
     (1..=3).map(place).collect()
 }
 
-fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
+pub(super) fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
     let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
     let request = RestoreRequest {
         signed_by: None,

@@ -22,9 +22,12 @@ mod grouping;
 mod grouping_tests;
 pub mod guards;
 pub mod insertion;
+#[cfg(test)]
+mod insertion_tests;
 pub mod keys;
 pub mod keysheet;
 pub mod latest;
+mod later_disc;
 pub mod ledger;
 pub mod locating;
 mod lost_staging;

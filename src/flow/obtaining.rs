@@ -107,6 +107,16 @@ impl Session<'_> {
     /// Has the disc put into the drive; false if it never came.
     fn insert(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         let kept = self.kept(number);
+        let wanted = WantedMedium::disc(&self.pile.name, number).with(&kept);
+        self.insert_one(&wanted, |pile| pile.discs.contains_key(&number))
+    }
+
+    /// Has a disc of this set put into the drive; false if none came. It is all that is at hand then.
+    pub(super) fn insert_one(
+        &mut self,
+        wanted: &WantedMedium,
+        fits: impl Fn(&Pile) -> bool,
+    ) -> Result<bool, FlowError> {
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
         self.pile.discs.clear();
@@ -115,9 +125,8 @@ impl Session<'_> {
             slot.eject()?;
         }
         let uuid = self.pile.uuid;
-        let wanted = WantedMedium::disc(&self.pile.name, number).with(&kept);
-        let is_it = |pile: &Pile| pile.uuid == uuid && pile.discs.contains_key(&number);
-        let found = look_in(drive, &self.request.from, &wanted, self.desk, |piles| {
+        let is_it = |pile: &Pile| pile.uuid == uuid && fits(pile);
+        let found = look_in(drive, &self.request.from, wanted, self.desk, |piles| {
             piles.sets.iter().any(is_it)
         });
         match found {

@@ -149,12 +149,15 @@ fn restore_from(
     }
     pile.twin_words().for_each(|words| desk.monitor.note(&words));
     let mut session = Session::new(request, desk, pile, drive, opener, mender);
-    let chosen = session.choose(known);
+    let choice = session.choose(known);
     // What is missing of the listings of a disc that went away is not damaged.
     if let Some(absence) = session.absence() {
         return Err(absence.into());
     }
-    let (mut chosen, known) = chosen?;
+    let (mut chosen, known) = session.from_later_disc(choice)?;
+    if let Some(absence) = session.absence() {
+        return Err(absence.into());
+    }
     // What cannot be read may be the disc that has the newest listing.
     chosen.is_damaged |= in_doubt && known.is_none();
     session.known = known;
@@ -294,8 +297,8 @@ pub(super) struct Session<'a> {
 }
 
 /// How the target stood before anything was done.
-struct Before {
-    target: Option<Target>,
+pub(super) struct Before {
+    pub(super) target: Option<Target>,
     policy: DirPolicy,
 }
 
@@ -333,7 +336,7 @@ impl Session<'_> {
         FromDiscs { pile, opener, scratch, desk, mender: Some(mender) }
     }
 
-    fn choose(
+    pub(super) fn choose(
         &mut self,
         known: Option<(KnownIn, SnapshotSeq)>,
     ) -> Result<(Chosen, Option<KnownIn>), FlowError> {
@@ -415,7 +418,7 @@ impl Session<'_> {
     }
 
     /// One that a restore made and did not finish is as new.
-    fn look_at_target(&self, root_mode: u32) -> Result<Before, FlowError> {
+    pub(super) fn look_at_target(&self, root_mode: u32) -> Result<Before, FlowError> {
         let dir = &self.request.target;
         let exists = fs::metadata(dir).is_ok();
         let target = if exists { Some(self.open_target()?) } else { None };

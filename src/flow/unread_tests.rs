@@ -376,3 +376,70 @@ fn a_copy_is_never_the_disc_that_it_was_made_of_whenever_the_run_is_killed() {
     }
     assert!(tried > 30, "{tried}");
 }
+
+/// A disc that was burned, and whose run died before it read it back.
+fn unread(case: Case) -> Trial {
+    for moment in 0.. {
+        let trial = Trial::new(case);
+        trial.bench.backup(1, None);
+        assert!(trial.dies_at(moment, &|| trial.burn(case)), "it was never unread");
+        if trial.world.medium_of(1).is_some() {
+            trial.bench.asked();
+            return trial;
+        }
+    }
+    unreachable!()
+}
+
+const QUIET: Case = Case { lies: Lies::Nothing, talks: false, rots: false };
+
+fn is_burned(trial: &Trial, name: &str) -> bool {
+    image_on(&trial.bench.path(name)).is_some()
+}
+
+#[test]
+fn who_watches_asks_once_for_the_disc_that_was_not_read_back_and_burns_no_other() {
+    let trial = unread(QUIET);
+    let bench = &trial.bench;
+    // A blank that nobody asked for lies there.
+    bench.tray.0.lock().unwrap().inside = Some(bench.path("two"));
+    bench.tray.will_get(&[&bench.path("one")]);
+    let report = bench.watch(&bench.person).unwrap();
+    assert_eq!((report.burned.len(), report.failures), (1, 0), "{report:?}");
+    assert!(!is_burned(&trial, "two"), "it was handed out");
+    let asked = bench.asked();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].starts_with("disc 1 of films, burned on 2"), "{asked:?}");
+    assert!(asked[0].contains(", not verified yet, or a blank disc of "), "{asked:?}");
+    let notes = bench.monitor.notes.lock().unwrap();
+    assert!(!notes.iter().any(|note| note.contains("nobody inserted")), "{notes:?}");
+    assert_eq!(bench.copies().len(), 1);
+}
+
+#[test]
+fn who_watches_and_gets_the_blank_that_would_do_as_well_burns_it() {
+    let trial = unread(QUIET);
+    let bench = &trial.bench;
+    bench.tray.0.lock().unwrap().inside = None;
+    bench.tray.will_get(&[&bench.path("two")]);
+    let report = bench.watch(&bench.person).unwrap();
+    assert_eq!(report.burned.len(), 1, "{report:?}");
+    assert!(is_burned(&trial, "two"));
+    let states: Vec<String> = bench.copies().into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["burned", "ok"], "the first one may turn up");
+}
+
+#[test]
+fn a_disc_of_somebody_else_is_handed_out_with_a_true_sentence() {
+    let bench = Bench::new();
+    bench.backup(1, None);
+    let mut xorriso = std::process::Command::new("xorriso");
+    xorriso.args(["-as", "mkisofs", "-quiet", "-o"]).arg(bench.path("two/holiday.iso"));
+    assert!(xorriso.arg(bench.path("source")).status().unwrap().success());
+    bench.tray.will_get(&[&bench.path("two"), &bench.path("one")]);
+    bench.watch(&bench.person).unwrap();
+    let notes = bench.monitor.notes.lock().unwrap();
+    let told: Vec<&String> = notes.iter().filter(|note| note.contains("holiday.iso")).collect();
+    assert!(told.len() == 1 && told[0].ends_with("it is handed out"), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("nobody inserted")), "{notes:?}");
+}

@@ -267,10 +267,13 @@ impl Watch<'_> {
                 self.report.damaged += u64::from(!report.is_sound());
             }
             Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
-            Err(FlowError::NeverCame { source, .. }) => {
-                self.desk.monitor.note(&format!("{}; it is handed out", chain(&*source)));
+            Err(error) => {
+                let why = match &error {
+                    FlowError::NeverCame { source, .. } => chain(&**source),
+                    error => chain(error),
+                };
+                self.desk.monitor.note(&format!("{words}: {why}; it is handed out"));
             }
-            Err(error) => self.desk.monitor.note(&format!("{words}: {}", chain(&error))),
         }
         self.done = Some(words);
         self.hand_out(drives)

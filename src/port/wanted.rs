@@ -39,6 +39,11 @@ impl WantedMedium {
         WantedMedium { what: What::Disc, set, disc, copy, sectors, words: words.to_owned() }
     }
 
+    /// Of this set, all the same.
+    pub fn of(self, set: &SetName) -> WantedMedium {
+        WantedMedium { set: Some(set.clone()), ..self }
+    }
+
     /// `disc 3 of photos`.
     pub fn disc(set: &SetName, disc: DiscNo) -> WantedMedium {
         let (set, disc) = (Some(set.clone()), Some(disc));

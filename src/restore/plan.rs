@@ -257,7 +257,7 @@ impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
 }
 
 /// Whether all of a file's bytes are on discs.
-fn is_stored(row: &SnapshotRow) -> bool {
+pub fn is_stored(row: &SnapshotRow) -> bool {
     let place = &row.place;
     let found = place.complete && !place.places.is_empty() && place.member.is_some();
     row.size == 0 || found && row.sha256.is_some()

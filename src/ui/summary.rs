@@ -46,6 +46,8 @@ pub struct RestoreSummary {
     pub failed: Tally,
     /// Discs that were needed and never came.
     pub missing_discs: Vec<DiscNo>,
+    /// Some of it is on discs that were made later than those at hand.
+    pub later_discs: bool,
     pub dry_run: bool,
 }
 
@@ -138,7 +140,13 @@ impl RestoreSummary {
             text += &tally_line("kept as they were", self.kept);
         }
         text += &shout("NOT restored", self.failed);
-        text + &missing_line(&self.missing_discs)
+        text += &missing_line(&self.missing_discs);
+        if self.later_discs {
+            text += "  MISSING: discs that were made later than these. Take the disc of the set with \
+                     the highest number, too, and run the same command again: what is restored is \
+                     kept\n";
+        }
+        text
     }
 
     pub fn object(&self) -> Value {
@@ -151,6 +159,7 @@ impl RestoreSummary {
             "kept": self.kept.object(),
             "failed": self.failed.object(),
             "missing_discs": numbers(&self.missing_discs),
+            "later_discs": self.later_discs,
         })
     }
 }

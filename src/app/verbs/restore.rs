@@ -60,6 +60,7 @@ fn tell(room: &Room, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunE
         kept: Tally { count: report.kept + report.there, size: Bytes(0) },
         failed: Tally { count: report.failed + report.missing, size: Bytes(0) },
         missing_discs: report.missing_discs.clone(),
+        later_discs: report.later_discs,
         dry_run,
     };
     room.reporter.rest();
