@@ -152,6 +152,41 @@ fn burning_can_end_before_every_step() {
     Trial { what, words: BURN, steps: STEPS, every: 40, begin, check: go_on }.run();
 }
 
+/// A disc that was closed is opened, filled up and closed again. What the first night packed is on it
+/// whatever happens, and the source is not asked for it again.
+#[test]
+fn filling_a_staged_disc_up_can_end_before_every_step() {
+    let night = "backup --stage --no-drill --disc-size 3M --name set --parity 5 source";
+    let begin = |_| {
+        let sandbox = Sandbox::new();
+        fs::write(sandbox.source().join("film"), Random::new(1).bytes(900_000)).unwrap();
+        sandbox.run("backup --stage --no-drill --disc-size 3M --name set --parity 5 source".split(' ')).ok();
+        fs::write(sandbox.source().join("more"), Random::new(2).bytes(200_000)).unwrap();
+        sandbox
+    };
+    let check = |sandbox: &Sandbox, _, story: &str| {
+        let film = read(&sandbox.source().join("film"));
+        fs::remove_file(sandbox.source().join("film")).unwrap();
+        let line = "backup --no-drill --name set source shelf";
+        let run = sandbox.run(line.split(' '));
+        assert!(run.output.status.success(), "{story}: {}", run.story());
+        assert!(!run.stderr().contains("stored again"), "{story}: {}", run.story());
+        let discs = discs(sandbox);
+        let states: Vec<&str> = discs.iter().filter_map(|disc| disc["state"].as_str()).collect();
+        assert_eq!(states, ["verified"], "{story}");
+        let left = sandbox.bash("find \"$COLDCUT_STAGING\" -type f").ok().stdout();
+        assert_eq!(left, "", "{story}");
+        sandbox.run("verify shelf".split(' ')).ok();
+        sandbox.run("restore --catalog none --snapshot 1 shelf target".split(' ')).ok();
+        assert!(read(&sandbox.target().join("film")) == film, "{story}");
+        fs::remove_dir_all(sandbox.target()).unwrap();
+        sandbox.run("restore --catalog none shelf target".split(' ')).ok();
+        assert_same_tree(&sandbox.source(), &sandbox.target());
+    };
+    let what = "backup --stage, onto a disc that was closed";
+    Trial { what, words: night, steps: STEPS, every: 11, begin, check }.run();
+}
+
 /// Both at once, in threads of their own.
 #[test]
 fn a_backup_can_end_before_every_step() {

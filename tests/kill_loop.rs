@@ -304,6 +304,9 @@ impl Victim {
             self.torment("backup", 1 + random.below(2), random, killed);
         } else {
             self.torment("stage", 1, random, killed);
+            // The next night fills up what waits.
+            self.change();
+            self.torment("stage", 1, random, killed);
             self.torment("burn", 1, random, killed);
         }
         self.check_finished(&format!("after kill {killed}"));

@@ -141,8 +141,9 @@ impl Catalog {
         })
     }
 
-    pub fn begin_disc(&mut self, set: SetId, disc: &NewDisc) -> Result<()> {
-        self.write("beginning a disc", |tx| begin(tx, set, disc))
+    /// `at`: its first archive is being recorded.
+    pub fn begin_disc(&mut self, set: SetId, disc: &NewDisc, at: Moment) -> Result<()> {
+        self.write("beginning a disc", |tx| begin(tx, set, disc, at))
     }
 
     /// The disc that a former run left part-filled; the lowest, should there be several.
@@ -242,13 +243,14 @@ impl Catalog {
     }
 }
 
-pub(super) fn begin(tx: &Connection, set: SetId, disc: &NewDisc) -> Result<(), Fault> {
+pub(super) fn begin(tx: &Connection, set: SetId, disc: &NewDisc, at: Moment) -> Result<(), Fault> {
     if state(tx, set, disc.number)?.is_some() {
         return Err(Refused::DiscTaken(disc.number).into());
     }
-    let sql = "INSERT INTO discs(set_id, number, uuid, capacity, state) VALUES(?,?,?,?,'open')";
+    let sql = "INSERT INTO discs(set_id, number, uuid, capacity, begun, state)
+               VALUES(?,?,?,?,?,'open')";
     let capacity = stored(disc.capacity.0);
-    tx.execute(sql, params![set.0, disc.number.0, disc.uuid.0.as_bytes(), capacity])?;
+    tx.execute(sql, params![set.0, disc.number.0, disc.uuid.0.as_bytes(), capacity, at.0])?;
     Ok(())
 }
 

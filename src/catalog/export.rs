@@ -112,7 +112,7 @@ mod tests {
         let mut bench = Bench::new();
         let set = bench.cat().create_set(&facts("secret-set", "/secret/source")).unwrap();
         let seq = bench.cat().begin_snapshot(set, NOW).unwrap();
-        bench.cat().begin_disc(set, &new_disc(1)).unwrap();
+        bench.cat().begin_disc(set, &new_disc(1), NOW).unwrap();
         let mut members: Vec<_> =
             (0..500).map(|n| whole(&format!("secret/dir{n}/secret{n}"), 1, n)).collect();
         members[0].entry.meta.user = b"secret-user".to_vec();

@@ -17,6 +17,10 @@ impl Catalog {
             moved::return_all(tx, "gone")?;
             forget_contents(tx, set)?;
             forget_files(tx, set, disc)?;
+            tx.execute(
+                "UPDATE discs SET begun=NULL WHERE set_id=? AND number=?",
+                params![set.0, disc.0],
+            )?;
             reopen(tx, set, disc, fresh)
         })
     }
@@ -79,9 +83,15 @@ fn forget_files(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault
     Ok(())
 }
 
-fn reopen(conn: &Connection, set: SetId, disc: DiscNo, fresh: DiscUuid) -> Result<(), Fault> {
+/// Open, under a UUID that no medium bears.
+pub(super) fn reopen(
+    conn: &Connection,
+    set: SetId,
+    disc: DiscNo,
+    fresh: DiscUuid,
+) -> Result<(), Fault> {
     let sql = "UPDATE discs SET state='open', uuid=?3, image=NULL, closed=NULL, last_seq=NULL,
-               listings=NULL, listing_seq=NULL WHERE set_id=?1 AND number=?2";
+               listings=NULL, listing_seq=NULL, burn=NULL WHERE set_id=?1 AND number=?2";
     conn.execute(sql, params![set.0, disc.0, fresh.0.as_bytes()])?;
     Ok(())
 }

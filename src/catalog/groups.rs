@@ -24,7 +24,7 @@ impl Catalog {
         closed: &ClosedDisc,
     ) -> Result<()> {
         self.write("staging a recovery disc", |tx| {
-            discs::begin(tx, set, disc)?;
+            discs::begin(tx, set, disc, closed.closed)?;
             cover(tx, set, disc.number, covered)?;
             discs::close(tx, set, disc.number, closed)
         })

@@ -44,6 +44,9 @@ use rusqlite::Connection;
 /// Version 9: `sets.disc_size` is the size in sectors that a person named last (NULL: nobody did).
 /// Version 10: the id of the shelf that a copy lies on, the identity of the file system under it, and
 /// the image's name where it is not the one that images of the disc have.
+/// Version 11: `discs.begun` is when the first archive of a disc was recorded (NULL: not known),
+/// `discs.burn` when a burner was first about to be started on it (NULL: never; 0: it was closed
+/// before this was noted, and may have been).
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -186,6 +189,11 @@ CREATE TABLE mounts(
 ALTER TABLE sets ADD COLUMN disc_size INTEGER;
 ",
     super::carrier::SHELF_IDS,
+    "
+ALTER TABLE discs ADD COLUMN begun INTEGER;
+ALTER TABLE discs ADD COLUMN burn INTEGER;
+UPDATE discs SET burn=0 WHERE state<>'open';
+",
 ];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.

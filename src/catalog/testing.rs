@@ -32,7 +32,7 @@ impl Bench {
         let set = catalog.create_set(&facts("photos", "/home/a/photos")).unwrap();
         let seq = catalog.begin_snapshot(set, NOW).unwrap();
         let disc = DiscNo(1);
-        catalog.begin_disc(set, &new_disc(1)).unwrap();
+        catalog.begin_disc(set, &new_disc(1), NOW).unwrap();
         Bench { dir, catalog: Some(catalog), set, seq, disc }
     }
 
@@ -67,7 +67,7 @@ impl Bench {
         self.cat().close_disc(set, disc, &closed(seq)).unwrap();
         self.disc = self.cat().next_disc(set).unwrap();
         let number = self.disc.0;
-        self.cat().begin_disc(set, &new_disc(number)).unwrap();
+        self.cat().begin_disc(set, &new_disc(number), NOW).unwrap();
     }
 
     pub(super) fn rows(&self, seq: u32) -> Vec<SnapshotRow> {

@@ -25,6 +25,7 @@ use super::keys::KeyRing;
 use super::lost_staging::{lost_discs, lost_words};
 use super::packing::PackWork;
 use super::records::waiting;
+use super::refilling::{reopen, spare};
 use super::staging::{Staging, need};
 use super::turn::open_to_write;
 use super::writer::DiscWriter;
@@ -128,17 +129,20 @@ pub fn backup(
     needs_par2(is_protected(&set.facts), desk)?;
     clear_done(&catalog, staging, set)?;
     let first_encrypted = is_new && sealer.is_some();
-    let run = Run {
+    let mut run = Run {
         request,
         writer: writer(request, &catalog, staging, set, sealer, desk)?,
         report: BackupReport { first_encrypted, ..BackupReport::default() },
+        spare: None,
     };
     run.writer.take_over(&mut catalog)?;
+    run.spare = spare(&run.writer, &catalog)?;
     let report = match drives {
         None => run.all(&mut catalog, None)?,
         Some(drives) => {
             let mut station = Station { staging, set, drives, desk };
-            station.burn_waiting(&mut catalog, &[])?;
+            let spare = run.spare.as_ref().map(|disc| disc.number);
+            station.burn_waiting(&mut catalog, |disc| Some(disc) != spare)?;
             beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
         }
     };
@@ -192,7 +196,8 @@ pub fn burn_staged(
         drill_without_keys(&mut catalog, &staging, &set, disc, desk)?;
     }
     let mut station = Station { staging: &staging, set: &set, drives, desk };
-    let burned = station.burn_waiting(&mut catalog, discs)?;
+    let burned =
+        station.burn_waiting(&mut catalog, |disc| discs.is_empty() || discs.contains(&disc))?;
     super::ended_well(&catalog, desk);
     Ok(BurnReport { burned, lost })
 }
@@ -227,6 +232,8 @@ pub(super) struct Run<'a> {
     pub request: &'a BackupRequest<'a>,
     pub writer: DiscWriter<'a>,
     pub report: BackupReport,
+    /// The newest disc, if it waits in the staging area and has room.
+    pub spare: Option<DiscInfo>,
 }
 
 impl Run<'_> {
@@ -236,6 +243,7 @@ impl Run<'_> {
         drives: Option<&Beside>,
     ) -> Result<BackupReport, FlowError> {
         let work = self.scan(catalog, drives)?;
+        self.use_spare(catalog, drives, &work)?;
         self.pack(catalog, drives, work)?;
         self.finish_report(catalog)?;
         Ok(self.report)
@@ -290,6 +298,23 @@ impl Run<'_> {
             ));
         }
         Ok(ahead)
+    }
+
+    /// The disc that waits and has room is filled up, if there is something to put on it; else it is
+    /// burned as it is.
+    fn use_spare(
+        &mut self,
+        catalog: &mut Catalog,
+        drives: Option<&Beside>,
+        work: &PackWork,
+    ) -> Result<(), FlowError> {
+        let Some(disc) = self.spare.take() else { return Ok(()) };
+        let has_more =
+            !work.queue.is_empty() || work.must && catalog.rows_pending(self.writer.set.id)?;
+        if has_more && reopen(&self.writer, catalog, &disc, &self.request.keys)? {
+            return Ok(());
+        }
+        drives.map_or(Ok(()), |drives| drives.give(catalog, &disc))
     }
 
     fn note_compared(&mut self, compared: &Compared) {

@@ -708,6 +708,7 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
         request,
         writer: writer(request, catalog, staging, set, None, desk).unwrap(),
         report: BackupReport::default(),
+        spare: None,
     };
     let mut drives = Drives::one(Box::new(bench.shelf()));
     let station = Station { staging, set, drives: &mut drives, desk };

@@ -64,16 +64,16 @@ pub struct Station<'a> {
 }
 
 impl Station<'_> {
-    /// Burns every disc that waits, the lowest number first, or only the named ones; one after the
-    /// other, in this thread.
+    /// Burns every disc that waits and is meant, the lowest number first; one after the other, in
+    /// this thread.
     pub fn burn_waiting(
         &mut self,
         catalog: &mut Catalog,
-        only: &[DiscNo],
+        is_meant: impl Fn(DiscNo) -> bool,
     ) -> Result<Vec<DiscInfo>, FlowError> {
         self.burn_recovery_discs(catalog)?;
         let mut discs = waiting(catalog, self.set, self.staging)?;
-        discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
+        discs.retain(|disc| is_meant(disc.number));
         discs.iter().try_for_each(|disc| self.burn_one(catalog, disc))?;
         Ok(discs)
     }

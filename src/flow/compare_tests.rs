@@ -86,7 +86,7 @@ impl Bench {
             .unwrap();
         let number = DiscNo(1);
         let disc = NewDisc { number, uuid: DiscUuid(Uuid::new_v4()), capacity: Sectors(1000) };
-        catalog.begin_disc(set, &disc).unwrap();
+        catalog.begin_disc(set, &disc, Moment(0)).unwrap();
         Bench {
             dir,
             catalog,

@@ -96,7 +96,7 @@ impl<'a> CatalogLedger<'a> {
     /// Makes sure that the catalog has the disc in work.
     pub fn begin_disc(&mut self) -> Result<(), FlowError> {
         if !self.has_disc {
-            self.catalog.begin_disc(self.set, &self.disc)?;
+            self.catalog.begin_disc(self.set, &self.disc, Moment::now())?;
             self.has_disc = true;
         }
         Ok(())

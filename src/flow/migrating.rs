@@ -96,7 +96,7 @@ pub fn migrate(
     let writer =
         DiscWriter { staging: &staging, set: &set, sealer, signer, drill: true, capacity, desk };
     writer.take_over(&mut catalog)?;
-    Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, &[])?;
+    Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, |_| true)?;
     let texts = writer.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = writer.next_disc(&catalog, &texts, true)?;
     let monitor = desk.monitor;

@@ -42,6 +42,7 @@ pub mod piles;
 pub mod query;
 pub mod rebuilding;
 pub mod records;
+mod refilling;
 mod remaking;
 pub mod rescuing;
 #[cfg(test)]

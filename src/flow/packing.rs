@@ -17,12 +17,10 @@ use super::backup::{BackupReport, Run};
 use super::beside::Beside;
 use super::grouping::Grouping;
 use super::ledger::CatalogLedger;
+use super::refilling::WELL_FILLED;
 use super::staging::SetTexts;
 use super::writer::DiscWriter;
 use super::{Desk, FlowError};
-
-/// A disc as full as this is burned without a question.
-const WELL_FILLED: u64 = 95;
 
 /// What the scan left to do.
 pub(super) struct PackWork {

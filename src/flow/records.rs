@@ -130,7 +130,10 @@ impl Records for OwnCatalog<'_> {
         let Record { disc, copy, at, step } = record;
         let OwnCatalog { catalog, set } = self;
         match step {
-            Step::Begun { medium } => catalog.begin_copy(*set, disc, copy, &medium, at)?,
+            Step::Begun { medium } => {
+                catalog.record_burn(*set, disc, at)?;
+                catalog.begin_copy(*set, disc, copy, &medium, at)?;
+            }
             Step::Burned { medium } => catalog.end_burn(*set, disc, copy, &medium, at)?,
             Step::Void => catalog.drop_copy(*set, disc, copy)?,
             Step::Failed => {

@@ -12,7 +12,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{ArchiveRecord, ClosedDisc, DiscInfo, KnownSet, Listings};
+use crate::catalog::{ArchiveRecord, ClosedDisc, DiscFile, DiscInfo, KnownSet, Listings};
 use crate::codec::openpgp::Signer;
 use crate::drive::{BurnJob, Label};
 use crate::format::by_hand::Facts;
@@ -173,7 +173,8 @@ impl Staging {
         })
     }
 
-    /// Removes what a killed run left in the disc's directory without recording it.
+    /// Removes what a killed run left in the disc's directory without recording it. Listings and
+    /// texts stay until new ones take their place: of a disc that was closed before they are whole.
     pub fn clear_strangers(
         &self,
         set: &KnownSet,
@@ -184,8 +185,29 @@ impl Staging {
         let mut known: Vec<PathBuf> =
             archives.iter().map(|archive| dir.join(archive_file(archive).path)).collect();
         known.extend(archives.iter().map(|a| closing::rows_file(&dir, a.number.0)));
-        remove_others(&dir, &known).map_err(|source| FlowError::Staging {
-            path: dir,
+        let is_ours = |path: &Path| {
+            let name = path.strip_prefix(&dir).ok().and_then(Path::to_str);
+            known.iter().any(|one| one == path) || name.is_some_and(closing::is_text)
+        };
+        remove_others(&dir, &is_ours).map_err(|source| FlowError::Staging {
+            path: dir.clone(),
+            what: "cannot be cleared",
+            source,
+        })
+    }
+
+    /// Removes all that is not on the disc, which is closed: what it had when it was closed before.
+    pub fn keep_only(
+        &self,
+        set: &KnownSet,
+        disc: DiscNo,
+        files: &[DiscFile],
+    ) -> Result<(), FlowError> {
+        let dir = self.disc_dir(set, disc);
+        let known: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
+        let is_ours = |path: &Path| known.iter().any(|one| one == path);
+        remove_others(&dir, &is_ours).map_err(|source| FlowError::Staging {
+            path: dir.clone(),
             what: "cannot be cleared",
             source,
         })
@@ -200,8 +222,8 @@ impl Staging {
     }
 }
 
-/// Removes every file below `dir` that is not among the known ones.
-fn remove_others(dir: &Path, known: &[PathBuf]) -> std::io::Result<()> {
+/// Removes every file below `dir` that is none of ours.
+fn remove_others(dir: &Path, is_ours: &dyn Fn(&Path) -> bool) -> std::io::Result<()> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -210,8 +232,8 @@ fn remove_others(dir: &Path, known: &[PathBuf]) -> std::io::Result<()> {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
-            remove_others(&path, known)?;
-        } else if !known.contains(&path) {
+            remove_others(&path, is_ours)?;
+        } else if !is_ours(&path) {
             fs::remove_file(path)?;
         }
     }

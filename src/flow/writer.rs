@@ -167,6 +167,7 @@ impl DiscWriter<'_> {
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;
         self.staging.drop_rows(self.set, number)?;
+        self.staging.keep_only(self.set, number, &closed.files)?;
         self.desk.monitor.disc(number, Reached::Staged);
         let closed = self.disc_info(ledger.catalog(), number)?;
         self.try_disc(ledger.catalog(), &closed)?;

@@ -72,14 +72,26 @@ pub struct Closing<'a> {
 
 /// Keeps an archive's rows of INDEX beside it, durable before the archive counts.
 pub fn keep_rows(dir: &Path, archive: &SealedArchive) -> Result<(), PackError> {
-    let path = rows_file(dir, archive.number.0);
     let mut text = Vec::new();
     for member in &archive.members {
         index_line(&member.row, &mut text);
     }
+    put_rows(dir, archive.number.0, &text)
+}
+
+/// The same with rows as they stand in an INDEX.
+pub fn put_rows(dir: &Path, archive: u32, text: &[u8]) -> Result<(), PackError> {
+    let path = rows_file(dir, archive);
     let written = crate::port::files::make_private_dir(&dir.join(ROWS))
-        .and_then(|()| write_atomic(&path, &text, 0o600));
+        .and_then(|()| write_atomic(&path, text, 0o600));
     written.map_err(PackError::staging(&path))
+}
+
+/// Whether this is what a disc carries beside archives and recovery data.
+pub fn is_text(path: &str) -> bool {
+    let listings = ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "catalog.sqlite.bz2"];
+    let texts = ["DISC.txt", "FORMAT.txt", "README.txt", "restore.sh", "SHA256SUMS", SIGNATURE];
+    texts.contains(&path) || listings.contains(&path.trim_end_matches(".gpg"))
 }
 
 /// The disc in `dir` is closed: its INDEX has the rows, and they are in clear here.

@@ -1,0 +1,168 @@
+//! A disc that was closed part-filled, and waits in the staging area, is filled up by the next backup
+//! instead of beginning another one: a run each night must not cost a disc each night.
+//!
+//! What is on it stays as it is, archive for archive. Its listings stay, too, until the new ones take
+//! their place; the rows that they were made of are taken from its INDEX, which only a run with the
+//! keys of the set can read.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::catalog::{Catalog, DiscInfo, Finding};
+use crate::codec::openpgp::Opener;
+use crate::drive::Folder;
+use crate::format::index_line;
+use crate::model::disc::Encryption;
+use crate::model::{ArchiveNo, DiscNo, DiscUuid};
+use crate::pack::closing::{SIGNATURE, put_rows};
+use crate::pack::room::Room;
+use crate::port::files::digest;
+use crate::recovery::DIRECTORY;
+use crate::recovery::striping::data_capacity;
+use crate::restore::index::{INDEX, each_index_row, listing_file};
+
+use super::grouping::Grouping;
+use super::keys::KeyRing;
+use super::writer::DiscWriter;
+use super::{FlowError, chain};
+
+/// A disc as full as this is closed for good, and burned without a question.
+pub(super) const WELL_FILLED: u64 = 95;
+
+/// The set's newest disc, if it may be filled up.
+pub(super) fn spare(writer: &DiscWriter, catalog: &Catalog) -> Result<Option<DiscInfo>, FlowError> {
+    let set = writer.set.id;
+    let Some(number) = catalog.reopenable(set)? else { return Ok(None) };
+    let disc = catalog.discs(set)?.into_iter().find(|disc| disc.number == number);
+    let Some(disc) = disc.filter(|disc| disc.capacity == writer.capacity) else { return Ok(None) };
+    let files = catalog.disc_files(set, number)?;
+    let is_signed = files.iter().any(|file| file.path == SIGNATURE);
+    let drills = catalog.drills(set, number)?;
+    let is_bad = drills.last().is_some_and(|drill| drill.finding == Finding::Damaged);
+    // The group in work is closed when this disc is burned: somebody asked for that.
+    let is_waited_for = writer.set.facts.parity_discs.is_some()
+        && Grouping::new(writer.staging, writer.set, writer.desk).is_to_close();
+    if is_signed && writer.signer.is_none() || is_bad || is_waited_for {
+        return Ok(None);
+    }
+    let sizes = files.iter().filter(|file| !is_recovery_data(&file.path));
+    let sizes = sizes.map(|file| (file.path.as_str(), file.size.0));
+    Ok((used_percent(writer, &disc, sizes) < WELL_FILLED).then_some(disc))
+}
+
+fn is_recovery_data(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(dir, _)| dir == DIRECTORY)
+}
+
+/// Recovery data is reckoned as it would be made now.
+fn used_percent<'f>(
+    writer: &DiscWriter,
+    disc: &DiscInfo,
+    files: impl Iterator<Item = (&'f str, u64)>,
+) -> u64 {
+    let facts = &writer.set.facts;
+    let usable = match facts.parity_discs {
+        Some(ratio) => data_capacity(disc.capacity, ratio),
+        None => disc.capacity,
+    };
+    let mut room = Room::new(usable).with_recovery(facts.parity);
+    files.for_each(|(path, size)| room.put(path, size));
+    room.used_percent()
+}
+
+/// Opens the disc again. False: it cannot be, and stays as it is.
+pub(super) fn reopen(
+    writer: &DiscWriter,
+    catalog: &mut Catalog,
+    disc: &DiscInfo,
+    keys: &KeyRing,
+) -> Result<bool, FlowError> {
+    let opener = match opener(writer, keys) {
+        Ok(Keys::Found(opener)) => opener,
+        Ok(Keys::Missing) => return Ok(false),
+        Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
+        Err(error) => return Ok(stays(writer, disc.number, &chain(&error))),
+    };
+    let rows = match rows_of(writer, catalog, disc, opener.as_ref())? {
+        Ok(rows) => rows,
+        Err(why) => return Ok(stays(writer, disc.number, &why)),
+    };
+    // Durable before the disc counts as open: an open disc without them could not be closed.
+    let dir = writer.staging.disc_dir(writer.set, disc.number);
+    for (archive, text) in rows {
+        put_rows(&dir, archive.0, &text)?;
+    }
+    catalog.reopen_disc(writer.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
+    writer.desk.monitor.note(&format!(
+        "disc {} waits in the staging area and has room: it is filled up",
+        disc.number
+    ));
+    Ok(true)
+}
+
+fn stays(writer: &DiscWriter, disc: DiscNo, why: &str) -> bool {
+    let words = format!("disc {disc} is not filled up, and another one is begun: {why}");
+    writer.desk.monitor.note(&words);
+    false
+}
+
+/// What reads the set's own listings.
+enum Keys {
+    Found(Option<Opener>),
+    /// Recipients alone cannot read what is sealed for them.
+    Missing,
+}
+
+fn opener(writer: &DiscWriter, keys: &KeyRing) -> Result<Keys, FlowError> {
+    let facts = &writer.set.facts;
+    let secret = writer.sealer.as_ref().and_then(|sealer| sealer.locks().secret());
+    Ok(match facts.encryption {
+        Encryption::None => Keys::Found(None),
+        Encryption::Passphrase => match secret {
+            Some(secret) => Keys::Found(Some(Opener::passphrase(&secret))),
+            None => Keys::Missing,
+        },
+        Encryption::Recipients if keys.secret_key.is_none() => Keys::Missing,
+        Encryption::Recipients => Keys::Found(keys.opener(&facts.name, facts.encryption)?),
+    })
+}
+
+/// Rows of INDEX by archive, as they were written.
+type Rows = BTreeMap<ArchiveNo, Vec<u8>>;
+
+/// The rows of the disc's INDEX, if that is to the last byte what it was, and tells of all archives.
+fn rows_of(
+    writer: &DiscWriter,
+    catalog: &Catalog,
+    disc: &DiscInfo,
+    opener: Option<&Opener>,
+) -> Result<Result<Rows, String>, FlowError> {
+    let dir = writer.staging.disc_dir(writer.set, disc.number);
+    let reader = match Folder::open(&dir) {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Err(chain(&error))),
+    };
+    let files = catalog.disc_files(writer.set.id, disc.number)?;
+    let Some(listed) = listing_file(&reader, INDEX) else {
+        return Ok(Err(format!("it has no {INDEX}")));
+    };
+    let known = files.iter().find(|file| file.path == listed.path);
+    let found = std::fs::File::open(dir.join(&listed.path)).and_then(digest);
+    match (known, found) {
+        (Some(known), Ok((_, found))) if known.sha256 == found => {}
+        _ => return Ok(Err(format!("{} is not as it was written", listed.path))),
+    }
+    let mut rows = Rows::new();
+    let read = each_index_row(&reader, opener, |row| {
+        index_line(&row, rows.entry(row.archive).or_default());
+    });
+    match read {
+        Ok(None) => {}
+        Ok(Some(error)) | Err(error) => return Ok(Err(chain(&error))),
+    }
+    let archives = catalog.archives_of_disc(writer.set.id, disc.number)?;
+    let tells_of_all = archives.iter().all(|archive| rows.contains_key(&archive.number));
+    rows.retain(|number, _| archives.iter().any(|archive| archive.number == *number));
+    Ok(if tells_of_all { Ok(rows) } else { Err(format!("{INDEX} does not tell of all archives")) })
+}
