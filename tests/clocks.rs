@@ -150,3 +150,62 @@ fn what_is_due_for_a_check_goes_by_order_and_a_date_to_come_is_no_proof() {
         assert_eq!(to_come > 0, date != "2100-01-01", "{}", status.story());
     }
 }
+
+/// What a run each night does with a disc that is not full.
+fn night(sandbox: &Sandbox, date: &str) -> Run {
+    write(sandbox, &format!("night {date}"), "x");
+    let words = "backup --stage --disc-size 3M --name set --min-fill 90 --max-hold 30d source";
+    at(sandbox, date, words)
+}
+
+fn state(sandbox: &Sandbox) -> Vec<String> {
+    let discs = sandbox.run(["discs", "--json"]).results();
+    discs.iter().map(|disc| disc["state"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_disc_that_is_held_back_is_closed_by_the_first_run_after_its_time() {
+    let sandbox = sandbox();
+    for date in ["2026-01-01", "2026-01-15", "2026-01-30"] {
+        night(&sandbox, date).ok().says("waits in the staging area");
+        assert_eq!(state(&sandbox), ["open"], "{date}");
+    }
+    night(&sandbox, "2026-02-01").ok().says("has waited for more since 2026-01-01");
+    assert_eq!(state(&sandbox), ["staged"]);
+    // What is filled up has waited as long, and is closed again.
+    night(&sandbox, "2026-02-02").ok();
+    assert_eq!(state(&sandbox), ["staged"]);
+    sandbox.run(["burn", "shelf"]).ok();
+    night(&sandbox, "2026-02-03").ok().says("waits in the staging area");
+    assert_eq!(state(&sandbox), ["verified", "open"]);
+}
+
+#[test]
+fn a_clock_that_is_behind_closes_no_disc_and_holds_none_for_ever() {
+    for wrong in ["1970-01-02", "1999-02-03"] {
+        // When the disc was begun, as the first run of all.
+        let fresh = sandbox();
+        night(&fresh, wrong).ok();
+        night(&fresh, "2026-01-01").ok();
+        night(&fresh, "2026-01-30").ok();
+        assert_eq!(state(&fresh), ["open"], "begun in {wrong}");
+        night(&fresh, "2026-02-01").ok();
+        assert_eq!(state(&fresh), ["staged"], "begun in {wrong}");
+        // In between.
+        let waiting = sandbox();
+        night(&waiting, "2026-01-01").ok();
+        night(&waiting, wrong).ok();
+        night(&waiting, "2026-01-30").ok();
+        assert_eq!(state(&waiting), ["open"], "{wrong} in between");
+        night(&waiting, "2026-02-01").ok();
+        assert_eq!(state(&waiting), ["staged"], "{wrong} in between");
+    }
+    // A clock that was ahead when it was begun.
+    let ahead = sandbox();
+    for date in ["2077-01-01", "2026-01-01", "2026-01-02", "2026-01-31"] {
+        night(&ahead, date).ok();
+        assert_eq!(state(&ahead), ["open"], "{date}");
+    }
+    night(&ahead, "2026-02-02").ok();
+    assert_eq!(state(&ahead), ["staged"]);
+}

@@ -160,7 +160,9 @@ fn filling_a_staged_disc_up_can_end_before_every_step() {
     let begin = |_| {
         let sandbox = Sandbox::new();
         fs::write(sandbox.source().join("film"), Random::new(1).bytes(900_000)).unwrap();
-        sandbox.run("backup --stage --no-drill --disc-size 3M --name set --parity 5 source".split(' ')).ok();
+        sandbox
+            .run("backup --stage --no-drill --disc-size 3M --name set --parity 5 source".split(' '))
+            .ok();
         fs::write(sandbox.source().join("more"), Random::new(2).bytes(200_000)).unwrap();
         sandbox
     };

@@ -66,7 +66,7 @@ fn staging_and_burning_can_be_done_apart() {
     assert_eq!(disc_states(&sandbox), ["staged", "verified", "staged"]);
     sandbox.run(["burn", &shelf]).ok();
     assert_eq!(disc_states(&sandbox), ["verified"; 3]);
-    sandbox.run(["burn", &shelf]).code(1).says("nothing is staged");
+    sandbox.run(["burn", &shelf]).ok().says("nothing is staged");
     sandbox.run(["burn", "9", &shelf]).code(1).says("disc 9");
     comes_back(&sandbox);
     let left = fs::read_dir(sandbox.staging()).unwrap().map(|entry| entry.unwrap().path());

@@ -235,3 +235,17 @@ fn a_disc_whose_index_is_not_what_it_was_is_left_as_it_is() {
     night(&sandbox, "two", 2, "").ok().says("is not as it was written");
     assert_eq!(states(&sandbox), ["staged"; 2]);
 }
+
+/// A burn that never came about, for want of a blank, is none.
+#[test]
+fn a_disc_for_which_no_blank_came_is_filled_up_still() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.shelf().join(".shelf.toml"), "full_after = 0\n").unwrap();
+    for n in 1..=3 {
+        fs::write(sandbox.source().join(format!("night{n}")), "2").unwrap();
+        run(&sandbox, "backup --disc-size 4M --name films source shelf").code(4);
+        assert_eq!(states(&sandbox), ["staged"], "night {n}");
+    }
+    fs::remove_file(sandbox.shelf().join(".shelf.toml")).unwrap();
+    comes_back(&sandbox, "");
+}

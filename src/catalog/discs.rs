@@ -70,6 +70,8 @@ pub struct DiscInfo {
     pub uuid: DiscUuid,
     pub capacity: Sectors,
     pub state: DiscState,
+    /// When its first archive was recorded, as the clock went then.
+    pub begun: Option<Moment>,
     /// The rest is `None` until the disc is closed.
     pub image: Option<Sectors>,
     pub closed: Option<Moment>,
@@ -146,6 +148,15 @@ impl Catalog {
         self.write("beginning a disc", |tx| begin(tx, set, disc, at))
     }
 
+    /// The wait of a disc that is open is counted from then on.
+    pub fn set_begun(&mut self, set: SetId, disc: DiscNo, at: Moment) -> Result<()> {
+        self.write("dating a disc", |tx| {
+            let sql = "UPDATE discs SET begun=?3 WHERE set_id=?1 AND number=?2";
+            tx.execute(sql, params![set.0, disc.0, at.0])?;
+            Ok(())
+        })
+    }
+
     /// The disc that a former run left part-filled; the lowest, should there be several.
     pub fn open_disc(&self, set: SetId) -> Result<Option<DiscInfo>> {
         Ok(self.discs(set)?.into_iter().find(|disc| disc.state == DiscState::Open))
@@ -171,7 +182,7 @@ impl Catalog {
         self.read("listing the discs", |conn| {
             let sql = "SELECT number, uuid, capacity, state, image, closed, last_seq, listings,
                        listing_seq, (SELECT count(*) FROM copies c WHERE c.set_id=d.set_id
-                           AND c.disc=d.number AND c.state='ok')
+                           AND c.disc=d.number AND c.state='ok'), begun
                        FROM discs d WHERE set_id=? ORDER BY number";
             conn.prepare(sql)?.query_and_then([set.0], read_disc)?.collect()
         })
@@ -346,5 +357,6 @@ fn read_disc(row: &Row) -> Result<DiscInfo, Fault> {
         listings,
         listing: row.get::<_, Option<u32>>(8)?.map(SnapshotSeq),
         good_copies: row.get(9)?,
+        begun: row.get::<_, Option<i64>>(10)?.map(Moment),
     })
 }

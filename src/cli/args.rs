@@ -18,6 +18,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What was typed: one verb, and the options that every verb takes.
 #[derive(Debug)]
@@ -270,6 +271,10 @@ pub struct Backup {
     /// Hold back a last disc that is less full than P percent [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,
+    /// Close a disc that was held back for so long since its first archive, such as 30d [default: for
+    /// ever]
+    #[arg(long, value_name = "TIME", value_parser = values::age)]
+    pub max_hold: Option<Duration>,
     /// Burn each disc so many times; it stays staged until all copies are verified [default: 1,
     /// or what the set was told last]
     #[arg(long, value_name = "N", value_parser = values::count)]

@@ -21,6 +21,7 @@ use super::burning::{Drives, Station};
 use super::compare::Compared;
 use super::disc_size::DiscSize;
 use super::drilling::drill_without_keys;
+use super::holding::Hold;
 use super::keys::KeyRing;
 use super::lost_staging::{lost_discs, lost_words};
 use super::packing::PackWork;
@@ -64,9 +65,8 @@ pub struct BackupRequest<'a> {
     pub allow_shrink: bool,
     /// Percent of the files, or of their bytes, that may be gone without a question.
     pub max_shrink: u8,
-    /// A last disc less full than this many percent is held back. Without it a shelf takes any
-    /// disc, and for a real one a person is asked.
-    pub min_fill: Option<u8>,
+    /// What becomes of a last disc that is not full.
+    pub hold: Hold,
     pub flush: bool,
     /// Each disc shall have so many verified copies; without it as many as before.
     pub copies: Option<u32>,

@@ -15,6 +15,7 @@ use super::backup::{BackupReport, BackupRequest, Run, backup, burn_staged, write
 use super::beside::{Call, Messenger, beside};
 use super::burning::{Drives, Station};
 use super::disc_size::DiscSize;
+use super::holding::Hold;
 use super::insertion::Patience;
 use super::records::{Record, Records, Step};
 use super::restore_tests::ring;
@@ -292,7 +293,7 @@ impl Bench {
             move_source: false,
             allow_shrink: false,
             max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            min_fill: None,
+            hold: Hold::default(),
             copies: None,
             hint: None,
             flush: false,
@@ -657,13 +658,15 @@ fn a_record_that_cannot_be_kept_fails_the_disc_and_not_the_packer() {
     let copy = crate::catalog::CopyNo(1);
     let record = Record { disc: DiscNo(1), copy, at: Moment(0), step: Step::Failed };
     thread::scope(|scope| {
-        let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
+        let drives =
+            scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
         let Ok(Call::Keep(kept, answer)) = called.recv() else { panic!("no record came") };
         assert_eq!(kept, record);
         answer.send(Err(FlowError::NoSets)).unwrap();
         assert!(matches!(drives.join().unwrap(), Err(FlowError::NoSets)));
         // Nobody is there any more.
-        let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
+        let drives =
+            scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
         drop(called.recv().unwrap());
         assert!(matches!(drives.join().unwrap(), Err(FlowError::DrivesAlone(DiscNo(1)))));
     });

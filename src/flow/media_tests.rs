@@ -15,6 +15,7 @@ use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
 use super::disc_size::DiscSize;
 use super::giving_up::GivingUp;
+use super::holding::Hold;
 use super::insertion::Patience;
 use super::rebuilding::{RebuildRequest, rebuild};
 use super::restore_tests::ring;
@@ -265,7 +266,7 @@ impl Bench {
             move_source: false,
             allow_shrink: false,
             max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            min_fill: None,
+            hold: Hold::default(),
             flush: false,
             copies: Some(copies),
             hint: None,

@@ -21,6 +21,7 @@ mod grouping;
 #[cfg(test)]
 mod grouping_tests;
 pub mod guards;
+pub mod holding;
 pub mod insertion;
 #[cfg(test)]
 mod insertion_tests;

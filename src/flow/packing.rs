@@ -16,6 +16,7 @@ use crate::scan::content::Source;
 use super::backup::{BackupReport, Run};
 use super::beside::Beside;
 use super::grouping::Grouping;
+use super::holding::overdue;
 use super::ledger::CatalogLedger;
 use super::refilling::WELL_FILLED;
 use super::staging::SetTexts;
@@ -207,6 +208,18 @@ impl<'a> Packing<'a> {
         Ok(self.run.request.flush && (has_archives || self.ledger.catalog().rows_pending(set)?))
     }
 
+    /// Whether the disc was held back as long as one may be.
+    fn has_waited(&mut self, disc: DiscNo) -> Result<bool, FlowError> {
+        let Some(max_hold) = self.run.request.hold.max_hold else { return Ok(false) };
+        let set = self.writer().set.id;
+        let since = overdue(self.ledger.catalog(), set, disc, max_hold, Moment::now())?;
+        if let Some(since) = since {
+            let words = format!("disc {disc} has waited for more since {since}: it is closed now");
+            self.writer().desk.monitor.note(&words);
+        }
+        Ok(since.is_some())
+    }
+
     /// A disc without anything new is not made; a last one that is too empty may wait for more.
     /// Before a person is asked, the disc before is safe: whoever answers stands at the drive then,
     /// and nothing burns unattended behind an open question.
@@ -216,7 +229,10 @@ impl<'a> Packing<'a> {
             return Ok(flush);
         }
         let (number, used) = (disc.number, disc.room.used_percent());
-        match self.run.request.min_fill {
+        if self.has_waited(number)? {
+            return Ok(true);
+        }
+        match self.run.request.hold.min_fill {
             Some(least) => Ok(used >= u64::from(least)),
             None if used < WELL_FILLED && self.drives.is_some_and(|drives| drives.has_hands) => {
                 self.settle()?;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::backup::{BackupReport, BackupRequest, backup};
 use super::burning::Drives;
 use super::disc_size::DiscSize;
+use super::holding::Hold;
 use super::insertion::Patience;
 use super::keys::KeyRing;
 use super::restoring::{RestoreReport, RestoreRequest, restore};
@@ -121,7 +122,7 @@ impl Bench {
             move_source: false,
             allow_shrink: false,
             max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            min_fill: None,
+            hold: Hold::default(),
             copies: None,
             hint: None,
             flush: true,

@@ -8,6 +8,7 @@ use crate::flow::backup::shrink::MAY_SHRINK;
 use crate::flow::backup::{BackupReport, BackupRequest, Plan, backup, dry_run};
 use crate::flow::disc_size::DiscSize;
 use crate::flow::guards::NewSetGuard;
+use crate::flow::holding::Hold;
 use crate::flow::keys::KeyRing;
 use crate::flow::staging::need;
 use crate::model::SetName;
@@ -73,7 +74,7 @@ fn request<'a>(
         move_source: args.move_source,
         allow_shrink: args.allow_shrink,
         max_shrink: args.max_shrink.unwrap_or(MAY_SHRINK),
-        min_fill: args.min_fill,
+        hold: Hold { min_fill: args.min_fill, max_hold: args.max_hold },
         flush: args.flush,
         copies: args.copies,
         hint: args.hint.clone(),
