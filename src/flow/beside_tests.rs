@@ -658,15 +658,13 @@ fn a_record_that_cannot_be_kept_fails_the_disc_and_not_the_packer() {
     let copy = crate::catalog::CopyNo(1);
     let record = Record { disc: DiscNo(1), copy, at: Moment(0), step: Step::Failed };
     thread::scope(|scope| {
-        let drives =
-            scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
+        let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
         let Ok(Call::Keep(kept, answer)) = called.recv() else { panic!("no record came") };
         assert_eq!(kept, record);
         answer.send(Err(FlowError::NoSets)).unwrap();
         assert!(matches!(drives.join().unwrap(), Err(FlowError::NoSets)));
         // Nobody is there any more.
-        let drives =
-            scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
+        let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
         drop(called.recv().unwrap());
         assert!(matches!(drives.join().unwrap(), Err(FlowError::DrivesAlone(DiscNo(1)))));
     });

@@ -124,7 +124,9 @@ fn opener(writer: &DiscWriter, keys: &KeyRing) -> Result<Keys, FlowError> {
             None => Keys::Missing,
         },
         Encryption::Recipients if keys.secret_key.is_none() => Keys::Missing,
-        Encryption::Recipients => Keys::Found(keys.opener(&facts.name, facts.encryption)?),
+        Encryption::Recipients => {
+            Keys::Found(keys.opener((&facts.name, None), facts.encryption, |_| Ok(()))?)
+        }
     })
 }
 
