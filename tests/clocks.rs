@@ -153,7 +153,7 @@ fn what_is_due_for_a_check_goes_by_order_and_a_date_to_come_is_no_proof() {
 
 /// What a run each night does with a disc that is not full.
 fn night(sandbox: &Sandbox, date: &str) -> Run {
-    write(sandbox, &format!("night {date}"), "x");
+    write(sandbox, &format!("night {date}"), date);
     let words = "backup --stage --disc-size 3M --name set --min-fill 90 --max-hold 30d source";
     at(sandbox, date, words)
 }
