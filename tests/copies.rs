@@ -328,7 +328,7 @@ fn what_was_burned_like_one_that_failed_is_suspect_until_it_is_read() {
     assert_eq!(suspects, [1, 3], "the damaged one is known to be");
     assert!(due[0]["suspect"].as_str().unwrap().contains("disc 2 of films"), "{due:?}");
     let (run, read) = check(&sandbox, &["--max-age", "1y"]);
-    run.ok().says("due: disc 1 of films, copy 1: suspect");
+    run.ok().says("due: disc 1 of films, copy 1, kept in shelf").says("shelf: suspect");
     assert_eq!(read, [1, 3]);
     assert_eq!(
         check(&sandbox, &["--max-age", "1y"]).1,
@@ -345,7 +345,10 @@ fn damage_that_a_check_finds_is_told_with_its_trend_and_what_is_not_there_is_mis
     fs::rename(sandbox.shelf().join("films-0002.iso"), sandbox.path("elsewhere.iso")).unwrap();
     let (run, read) = check(&sandbox, &["--max-age", "0d"]);
     assert_eq!(read, [1, 3], "{}", run.story());
-    run.code(4).says("disc 2 of films, copy 1 is due and NOT THERE").says("unreadable places 0, 3");
+    run.code(4)
+        .says("disc 2 of films, copy 1, kept in shelf")
+        .says("shelf is due and NOT THERE")
+        .says("unreadable places 0, 3");
     let summary = run.objects().pop().unwrap();
     let first = &summary["copies"][0];
     assert_eq!((&first["finding"], &first["ages"]), (&json!("damaged"), &json!(true)), "{summary}");
@@ -475,4 +478,23 @@ fn what_is_staged_is_copied_from_there() {
     sandbox.run(["copy", "1", &text(&two)]).ok();
     assert!(!staged_files(&sandbox).contains("/0001/"));
     same_bytes(&one.join("films-0001.iso"), &two.join("films-0001.iso"));
+}
+
+#[test]
+fn a_shelf_by_its_relative_and_its_full_path_is_one_place() {
+    let sandbox = three_discs();
+    let words = ["backup", "--disc-size", "3M", "--name", "films", "source", "sh"];
+    sandbox.run(words).ok();
+    sandbox.run(["copy", "1", &text(&sandbox.path("sh"))]).ok().says("2 good copies");
+    assert!(sandbox.path("sh/copy2/films-0001.iso").exists(), "a copy is another file");
+    let media = discs(&sandbox)[0]["media"].clone();
+    let shelves: Vec<&str> =
+        media.as_array().unwrap().iter().map(|copy| copy["shelf"].as_str().unwrap()).collect();
+    let real = text(&sandbox.path("sh").canonicalize().unwrap());
+    assert_eq!(shelves, [real.clone(), format!("{real}/copy2")]);
+    assert!(sandbox.run(["keysheet"]).stdout().contains(&format!("shelf {real}")));
+    // From anywhere: where the first copy lies is known.
+    let coldcut = env!("CARGO_BIN_EXE_coldcut");
+    let run = sandbox.bash(&format!("mkdir far && cd far && {coldcut} copy 2 other"));
+    run.ok().says("2 good copies");
 }

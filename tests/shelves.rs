@@ -260,3 +260,114 @@ fn a_relative_path_of_an_old_catalog_is_understood_where_it_fits() {
     run.ok().says("2 good copies");
     are(&sandbox, &[(1, "ok", "A"), (2, "ok", "A/copy2")]);
 }
+
+#[test]
+fn now_this_disk_now_another_one_at_one_mount_point_are_two_shelves() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("film"), Random::new(1).bytes(300_000)).unwrap();
+    let disks = ["one", "two"].map(|name| SmallDisk::tmpfs(sandbox.path(name), "size=20m"));
+    fs::create_dir(sandbox.path("usb")).unwrap();
+    let with = |disk: &str, words: &[&str]| {
+        sandbox.bash(&format!("mount --bind {disk} usb")).ok();
+        let run = sandbox.run(words);
+        sandbox.bash("umount usb").ok();
+        run
+    };
+    with("one", &["backup", "--name", "films", "source", "usb"]).ok();
+    with("two", &["copy", "1", "usb", "--from", "usb"]).code(1);
+    copy_dir(&sandbox, "one", "kept");
+    with("two", &["copy", "1", "usb", "--from", "kept"]).ok().says("2 good copies");
+    assert!(sandbox.path("two/films-0001.iso").exists());
+    damage(&sandbox.path("two/films-0001.iso"));
+    with("two", &["verify", "usb"]).code(5);
+    are(&sandbox, &[(1, "ok", "usb"), (2, "damaged", "usb")]);
+    with("one", &["verify", "usb"]).ok();
+    are(&sandbox, &[(1, "ok", "usb"), (2, "damaged", "usb")]);
+    drop(disks);
+}
+
+#[test]
+fn a_restore_that_lacks_a_disc_names_the_shelf_that_it_is_on() {
+    let sandbox = one_disc();
+    fs::write(sandbox.source().join("more"), Random::new(2).bytes(300_000)).unwrap();
+    let run = sandbox.run(["backup", "--name", "films", "source", "deep"]);
+    run.ok().says(&format!("disc 1 of films is on shelf {}", text(&real(&sandbox.path("A")))));
+    let run = sandbox.run(["backup", "--name", "films", "--flush", "source", "deep"]);
+    assert!(!run.ok().stderr().contains("the next ones go"), "{}", run.story());
+    let run = sandbox.run(["restore", "deep", "back"]);
+    run.code(4).says(&format!("kept in shelf {}", text(&real(&sandbox.path("A")))));
+}
+
+/// What is true of the shelves: whether the image of each is sound.
+type Truth = std::collections::BTreeMap<PathBuf, bool>;
+
+/// Random moves, copies, removals, damage and readings. Whatever happened, a shelf that was just
+/// read has one copy, as it was found; and no copy that lies elsewhere has changed by that.
+#[test]
+fn whatever_becomes_of_shelves_nothing_is_credited_to_another_copy() {
+    for seed in 1..=6 {
+        let sandbox = one_disc();
+        let disk = SmallDisk::tmpfs(sandbox.path("disk"), "size=60m");
+        let mut truth = Truth::from([(PathBuf::from("A"), true)]);
+        let mut random = Random::new(seed);
+        let mut story = Vec::new();
+        for step in 0..14 {
+            let shelves: Vec<PathBuf> = truth.keys().cloned().collect();
+            let from = shelves[random.below(shelves.len() as u64) as usize].clone();
+            let dir = if random.below(4) == 0 { "disk/" } else { "" };
+            let to = PathBuf::from(format!("{dir}s{step}"));
+            let (a, b) = (text(&from), text(&to));
+            match random.below(6) {
+                0 => {
+                    copy_dir(&sandbox, &a, &b);
+                    truth.insert(to, truth[&from]);
+                    story.push(format!("cp -r {a} {b}"));
+                }
+                1 => {
+                    sandbox.bash(&format!("mv {a} {b}")).ok();
+                    let is_sound = truth.remove(&from).unwrap();
+                    truth.insert(to, is_sound);
+                    story.push(format!("mv {a} {b}"));
+                }
+                2 if shelves.len() > 1 => {
+                    fs::remove_dir_all(sandbox.path(&a)).unwrap();
+                    truth.remove(&from);
+                    story.push(format!("rm -r {a}"));
+                }
+                3 if truth[&from] => {
+                    damage(&sandbox.path(&a).join("films-0001.iso"));
+                    truth.insert(from, false);
+                    story.push(format!("damage {a}"));
+                }
+                _ => {
+                    story.push(format!("verify {a}"));
+                    let before = copies(&sandbox);
+                    verify(&sandbox, &a).code(if truth[&from] { 0 } else { 5 });
+                    holds(&sandbox, &from, truth[&from], &before, &story);
+                }
+            }
+        }
+        drop(disk);
+    }
+}
+
+#[track_caller]
+fn holds(
+    sandbox: &Sandbox,
+    read: &Path,
+    is_sound: bool,
+    before: &[(u64, String, PathBuf)],
+    story: &[String],
+) {
+    let after = copies(sandbox);
+    let read = real(&sandbox.path(&text(read)));
+    let here: Vec<&str> =
+        after.iter().filter(|copy| copy.2 == read).map(|copy| copy.1.as_str()).collect();
+    let expected = if is_sound { "ok" } else { "damaged" };
+    assert_eq!(here, [expected], "{story:#?}\n{before:#?}\n{after:#?}");
+    let elsewhere =
+        |copy: &&(u64, String, PathBuf)| copy.2 != read && copy.2.join("films-0001.iso").exists();
+    for copy in before.iter().filter(elsewhere) {
+        assert!(after.contains(copy), "{copy:?} changed: {story:#?}\n{after:#?}");
+    }
+}

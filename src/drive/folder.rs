@@ -49,6 +49,11 @@ impl Folder {
         Ok(Folder { root: dir.to_owned(), files, gone: OnceLock::new() })
     }
 
+    /// The image of a disc that is mounted here.
+    fn image(&self) -> Option<PathBuf> {
+        if filesystem::is_disc(&self.root) { filesystem::image_below(&self.root) } else { None }
+    }
+
     fn open_file(&self, file: &DiscFile) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let path = self.root.join(&file.path);
@@ -76,20 +81,16 @@ impl DiscReader for Folder {
     }
 
     fn medium(&self) -> Carrier {
-        if let Some(image) = filesystem::image_below(&self.root) {
-            return Carrier::Shelf(place_of_file(&image));
-        }
-        match filesystem::is_disc(&self.root) {
-            true => Carrier::found_in(self.title()),
-            false => {
-                Carrier::Folder(self.root.canonicalize().unwrap_or_else(|_| self.root.clone()))
-            }
+        match self.image() {
+            Some(image) => Carrier::Shelf(place_of_file(&image)),
+            None if filesystem::is_disc(&self.root) => Carrier::found_in(self.title()),
+            None => Carrier::Folder(self.root.canonicalize().unwrap_or_else(|_| self.root.clone())),
         }
     }
 
     /// Of an image that is mounted: the image.
     fn file_id(&self) -> Option<FileId> {
-        let file = fs::metadata(filesystem::image_below(&self.root)?).ok()?;
+        let file = fs::metadata(self.image()?).ok()?;
         Some(FileId { device: file.dev(), inode: file.ino() })
     }
 

@@ -27,6 +27,7 @@ use super::lost_staging::{lost_discs, lost_words};
 use super::packing::PackWork;
 use super::records::waiting;
 use super::refilling::{reopen, spare};
+use super::shelves::say_other_shelf;
 use super::staging::{Staging, need};
 use super::turn::open_to_write;
 use super::writer::DiscWriter;
@@ -137,6 +138,9 @@ pub fn backup(
     };
     run.writer.take_over(&mut catalog)?;
     run.spare = spare(&run.writer, &catalog)?;
+    if let Some(drives) = drives.as_deref_mut() {
+        say_other_shelf(&catalog, set, &drives.burner.medium(), desk)?;
+    }
     let report = match drives {
         None => run.all(&mut catalog, None)?,
         Some(drives) => {

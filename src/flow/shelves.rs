@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, CatalogError, Put, Shelved};
+use crate::catalog::{Access, Catalog, CatalogError, KnownSet, Put, Shelved};
 use crate::drive::shelf_identity::{give_id, id_of, place_of, renew_id};
 use crate::format::volume::image_name;
 use crate::model::{Carrier, FileId, SetName, ShelfId, ShelfPlace};
@@ -212,6 +212,34 @@ impl Shelved {
     fn file(&self, set: &SetName) -> Option<FileId> {
         file_of(&self.copy.medium, &image_name(set, self.disc))
     }
+}
+
+/// A set's discs go to another shelf than the ones before: that is said, for it may be a slip.
+pub fn say_other_shelf(
+    catalog: &Catalog,
+    set: &KnownSet,
+    dest: &Carrier,
+    desk: Desk,
+) -> Result<(), CatalogError> {
+    let Carrier::Shelf(dest) = dest else { return Ok(()) };
+    let is_kept = |copy: &&Shelved| copy.set == set.id && copy.copy.is_kept();
+    let shelved = catalog.shelved()?;
+    let Some(last) = shelved.iter().filter(is_kept).map(|copy| copy.disc).max() else {
+        return Ok(());
+    };
+    let of_last = || shelved.iter().filter(is_kept).filter(|copy| copy.disc == last);
+    // Further copies lie on shelves in the shelf.
+    if of_last().any(|copy| copy.place().dir.starts_with(&dest.dir)) {
+        return Ok(());
+    }
+    let Some(before) = of_last().next().map(|copy| copy.place().dir.display()) else {
+        return Ok(());
+    };
+    let (name, dir) = (&set.facts.name, dest.dir.display());
+    desk.monitor.note(&format!(
+        "disc {last} of {name} is on shelf {before}; the next ones go to shelf {dir}"
+    ));
+    Ok(())
 }
 
 /// Where the image of a copy should lie. `standard`: what images of its disc are called.

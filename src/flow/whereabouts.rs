@@ -11,16 +11,20 @@ use crate::port::clock::Moment;
 use super::shelves::file_of;
 
 /// `, kept in shelf B`; where copies are apart, `, kept in shelf B (copy 1) or office (copy 2)`;
-/// nothing if nobody said where.
+/// nothing if nobody knows where.
 pub fn kept(copies: &[Copy]) -> String {
-    let placed: Vec<&Copy> =
-        copies.iter().filter(|copy| copy.is_kept() && !copy.place.is_empty()).collect();
-    let Some(first) = placed.first() else { return String::new() };
-    if placed.iter().all(|copy| copy.place == first.place) {
-        return format!(", kept in {}", first.place);
+    let is_kept = |copy: &&Copy| copy.is_kept();
+    let placed: Vec<(CopyNo, String)> = copies
+        .iter()
+        .filter(is_kept)
+        .filter_map(|copy| Some((copy.number, place_of(copy)?)))
+        .collect();
+    let Some((_, first)) = placed.first() else { return String::new() };
+    if placed.iter().all(|(_, place)| place == first) {
+        return format!(", kept in {first}");
     }
     let words: Vec<String> =
-        placed.iter().map(|copy| format!("{} (copy {})", copy.place, copy.number.0)).collect();
+        placed.iter().map(|(number, place)| format!("{place} (copy {})", number.0)).collect();
     format!(", kept in {}", words.join(" or "))
 }
 
@@ -172,6 +176,7 @@ mod tests {
         assert_eq!(at(["shelf B", ""]), ", kept in shelf B");
         assert_eq!(at(["shelf B", "office"]), ", kept in shelf B (copy 1) or office (copy 2)");
         assert_eq!(kept(&[copy(1, loose(), "shelf B", lost)]), "", "nobody looks for it there");
+        assert_eq!(kept(&[copy(1, shelf("/b"), "", GOOD)]), ", kept in shelf /b");
     }
 
     #[test]
