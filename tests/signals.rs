@@ -202,3 +202,43 @@ fn signals_that_were_ignored_at_the_start_stay_ignored() {
         sandbox.run(["status"]).ok();
     }
 }
+
+/// A command that prints the passphrase, and hangs: its own answer is not waited for.
+#[test]
+fn a_wait_for_the_passphrases_command_ends_at_once() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), "content").unwrap();
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
+    command.args(["backup", "source", "shelf", "--encrypt", "--passphrase-command"]);
+    command.arg("touch asked; exec sleep 1000");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    sandbox.bash("until [ -e asked ]; do sleep 0.05; done").ok();
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(end(&mut child).code(), Some(143));
+}
+
+/// Looking at what lies on a shelf takes a program for each image.
+#[test]
+fn looking_through_a_long_shelf_ends_at_once() {
+    let mut sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), "content").unwrap();
+    sandbox.run(["backup", "source", "shelf", "--disc-size", "4M"]).ok();
+    sandbox
+        .bash("for i in {1000..1999}; do ln shelf/source-0001.iso shelf/other-$i.iso; done")
+        .ok();
+    let real = sandbox.bash("command -v xorriso").stdout();
+    let script = format!("#!/bin/bash\necho >> looked\nsleep 1\nexec {} \"$@\"\n", real.trim());
+    fs::create_dir(sandbox.path("bin")).unwrap();
+    fs::write(sandbox.path("bin/xorriso"), script).unwrap();
+    fs::set_permissions(sandbox.path("bin/xorriso"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    sandbox.set("PATH", format!("{}:{path}", sandbox.path("bin").display()));
+    for words in [&["verify", "shelf"][..], &["restore", "shelf", "target"]] {
+        sandbox.bash("rm -f looked").ok();
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
+        let mut child = command.args(words).stdout(Stdio::null()).spawn().unwrap();
+        sandbox.bash("until [ -s looked ]; do sleep 0.05; done").ok();
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+        assert_eq!(end(&mut child).code(), Some(130), "{words:?}");
+    }
+}

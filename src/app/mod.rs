@@ -101,10 +101,12 @@ impl Room {
         let keys = &self.common.keys;
         let source = PassphraseSource::choose(keys, &self.around);
         let ask = |prompt: &str, asking| {
-            source.read(&self.person, prompt, asking, keys.odd_passphrase).map_err(|error| {
-                let words = error.to_string();
-                FlowError::Key(Box::new(error), words)
-            })
+            source.read(&self.person, prompt, asking, keys.odd_passphrase, &self.stop).map_err(
+                |error| {
+                    let words = error.to_string();
+                    FlowError::Key(Box::new(error), words)
+                },
+            )
         };
         let named = |typed: bool| if typed { Named::Typed } else { Named::Configuration };
         let said = RefCell::new(BTreeSet::new());

@@ -73,7 +73,7 @@ pub fn signer(room: &Room, signing: &Signing) -> Result<Option<Signer>, RunError
             };
             let prompt = format!("Password of the signing key in {}", path.display());
             let try_once = |asking| {
-                let password = source.read(&room.person, &prompt, asking, true)?;
+                let password = source.read(&room.person, &prompt, asking, true, &room.stop)?;
                 Ok::<_, RunError>(Signer::new(&bytes, Some(&password), Moment::now()))
             };
             let mut made = try_once(Asking::Known)?;

@@ -11,6 +11,7 @@ use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator, Secret};
 use crate::port::shell::{self, ShellError};
+use crate::port::stop::Stop;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -193,8 +194,9 @@ impl PassphraseSource {
         prompt: &str,
         asking: Asking,
         odd: bool,
+        stop: &Stop,
     ) -> Result<Secret, ResolveError> {
-        let secret = self.read_as_it_is(operator, prompt, asking == Asking::New)?;
+        let secret = self.read_as_it_is(operator, prompt, asking == Asking::New, stop)?;
         match oddity(secret.bytes()) {
             Some(what) if asking == Asking::New && !odd => {
                 let whence = self.whence();
@@ -222,10 +224,11 @@ impl PassphraseSource {
         operator: &dyn Operator,
         prompt: &str,
         twice: bool,
+        stop: &Stop,
     ) -> Result<Secret, ResolveError> {
         match self {
             PassphraseSource::File(path) => from_file(path),
-            PassphraseSource::Command(line) => from_command(line),
+            PassphraseSource::Command(line) => from_command(line, stop),
             PassphraseSource::Env(secret) => {
                 first_line(secret.bytes(), || format!("the variable {PASSPHRASE}"))
             }
@@ -262,8 +265,8 @@ fn from_file(path: &Path) -> Result<Secret, ResolveError> {
     first_line(&line, || shown(path.as_os_str().as_bytes()))
 }
 
-fn from_command(line: &OsStr) -> Result<Secret, ResolveError> {
-    let output = Zeroizing::new(shell::run_shell_line(line, &[PASSPHRASE])?);
+fn from_command(line: &OsStr, stop: &Stop) -> Result<Secret, ResolveError> {
+    let output = Zeroizing::new(shell::run_shell_line(line, &[PASSPHRASE], stop)?);
     first_line(&output, || "the command of --passphrase-command".to_owned())
 }
 
@@ -340,7 +343,7 @@ mod tests {
         let path = dir.path().join("p");
         std::fs::write(&path, content).unwrap();
         PassphraseSource::File(path)
-            .read(&Nobody, "", Asking::Known, false)
+            .read(&Nobody, "", Asking::Known, false, &Stop::new())
             .map(|secret| secret.bytes().to_vec())
             .map_err(|error| error.to_string())
     }
@@ -362,7 +365,8 @@ mod tests {
         assert_eq!(passphrase_of_file(&[b'x'; LONGEST]).unwrap().len(), LONGEST);
         assert!(passphrase_of_file(&[b'x'; LONGEST + 1]).unwrap_err().contains("longer"));
         let missing = PassphraseSource::File("/nonexistent/p".into());
-        let error = missing.read(&Nobody, "", Asking::Known, false).unwrap_err().to_string();
+        let error =
+            missing.read(&Nobody, "", Asking::Known, false, &Stop::new()).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/p"), "{error}");
     }
 
@@ -372,8 +376,9 @@ mod tests {
         let dir = tempfile::Builder::new().permissions(private).tempdir().unwrap();
         let path = dir.path().join("p");
         std::fs::write(&path, b" odd \r\nsecond\n").unwrap();
-        let secret =
-            PassphraseSource::File(path.clone()).read(&Nobody, "", Asking::Known, false).unwrap();
+        let secret = PassphraseSource::File(path.clone())
+            .read(&Nobody, "", Asking::Known, false, &Stop::new())
+            .unwrap();
         let gpg = |passphrase: &Path, verb: &str, data: &[u8]| {
             std::fs::write(dir.path().join("in"), data).unwrap();
             let line = format!(
@@ -382,7 +387,7 @@ mod tests {
                 dir.path().display(),
                 passphrase.display()
             );
-            shell::run_shell_line(OsStr::new(&line), &[]).unwrap()
+            shell::run_shell_line(OsStr::new(&line), &[], &Stop::new()).unwrap()
         };
         let closed = gpg(&path, "-c", b"treasure");
         let exact = dir.path().join("exact");
@@ -391,6 +396,7 @@ mod tests {
         let _ = shell::run_shell_line(
             OsStr::new(&format!("gpgconf --homedir {} --kill all", dir.path().display())),
             &[],
+            &Stop::new(),
         );
     }
 
@@ -398,7 +404,7 @@ mod tests {
     fn a_command_gives_its_first_line_and_its_failure_is_told() {
         let read = |line: &str| {
             PassphraseSource::Command(line.into())
-                .read(&Nobody, "", Asking::Known, false)
+                .read(&Nobody, "", Asking::Known, false, &Stop::new())
                 .map(|secret| secret.bytes().to_vec())
         };
         assert_eq!(read("printf 'a b\\nc'").unwrap(), b"a b");
@@ -413,9 +419,10 @@ mod tests {
         let choose = |keys: &Keys, env: &Surroundings| PassphraseSource::choose(keys, env);
         let nothing = Surroundings::default();
         assert!(matches!(choose(&keys, &nothing), PassphraseSource::Ask));
-        let asked = PassphraseSource::Ask.read(&Nobody, "", Asking::New, false);
+        let asked = PassphraseSource::Ask.read(&Nobody, "", Asking::New, false, &Stop::new());
         assert!(matches!(asked, Err(ResolveError::NobodyThere)));
-        let secret = choose(&keys, &env).read(&Nobody, "", Asking::Known, false).unwrap();
+        let secret =
+            choose(&keys, &env).read(&Nobody, "", Asking::Known, false, &Stop::new()).unwrap();
         assert_eq!(secret.bytes(), b"e");
         keys.passphrase_command = Some("c".into());
         assert!(matches!(choose(&keys, &env), PassphraseSource::Command(_)));
@@ -449,7 +456,7 @@ mod tests {
         let read = |content: &[u8], says: Answer, asking, odd| {
             let path = dir.path().join("p");
             std::fs::write(&path, content).unwrap();
-            PassphraseSource::File(path).read(&Says(says), "", asking, odd)
+            PassphraseSource::File(path).read(&Says(says), "", asking, odd, &Stop::new())
         };
         let odd: [&[u8]; 7] = [
             b"abc\r\n",

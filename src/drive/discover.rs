@@ -5,40 +5,41 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Discs, Drive, DriveError, Folder, Image, Shelf};
+use super::{Discs, DriveError, Folder, Image, Shelf};
+use crate::port::stop::Stop;
 
 /// How many levels of directories below FROM are looked into.
 const DEPTH: usize = 2;
 
 /// All discs at `from`. What looks like a disc and cannot be read is named in the answer; only
 /// a `from` that cannot be looked at is an error.
-pub fn discover(from: &Path) -> Result<Discs, DriveError> {
+pub fn discover(from: &Path, stop: &Stop) -> Result<Discs, DriveError> {
     let metadata = fs::metadata(from).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => DriveError::Missing(from.to_owned()),
         _ => DriveError::io("look at", from)(e),
     })?;
     let mut found = Discs::default();
     if metadata.is_dir() {
-        look_into(from, DEPTH, &mut found)?;
+        look_into(from, DEPTH, &mut found, stop)?;
     } else {
         found.add(Image::open(from)?);
     }
     Ok(found)
 }
 
-fn look_into(dir: &Path, depth: usize, found: &mut Discs) -> Result<(), DriveError> {
+fn look_into(dir: &Path, depth: usize, found: &mut Discs, stop: &Stop) -> Result<(), DriveError> {
     if Folder::is_one(dir) {
         found.discs.push(Box::new(Folder::open(dir)?));
         return Ok(());
     }
-    let shelf = Shelf::open(dir)?.discs()?;
+    let shelf = Shelf::open(dir)?.look(stop)?;
     found.discs.extend(shelf.discs);
     found.problems.extend(shelf.problems);
     if depth == 0 {
         return Ok(());
     }
     for below in directories(dir)? {
-        if let Err(problem) = look_into(&below, depth - 1, found) {
+        if let Err(problem) = look_into(&below, depth - 1, found, stop) {
             found.doubt(problem)?;
         }
     }
@@ -62,6 +63,7 @@ fn directories(dir: &Path) -> Result<Vec<PathBuf>, DriveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drive::Drive;
     use crate::drive::contract::{burn, contents, label, staged, wanted};
     use crate::drive::{DiscReader, Label, ReadError};
     use std::os::unix::ffi::OsStrExt;
@@ -93,12 +95,15 @@ mod tests {
         shelf(&root.join("one"), &[1, 2]);
         shelf(&root.join("more/two"), &[3]);
         copy_out(4, &root.join("copied"));
-        let found = discover(&root).unwrap();
+        let found = discover(&root, &Stop::new()).unwrap();
         assert_eq!(numbers(&found), [4, 3, 1, 2]);
         assert!(found.problems.is_empty());
-        assert_eq!(numbers(&discover(&root.join("one")).unwrap()), [1, 2]);
-        assert_eq!(numbers(&discover(&root.join("one/holidays-0002.iso")).unwrap()), [2]);
-        let copied = discover(&root.join("copied")).unwrap();
+        assert_eq!(numbers(&discover(&root.join("one"), &Stop::new()).unwrap()), [1, 2]);
+        assert_eq!(
+            numbers(&discover(&root.join("one/holidays-0002.iso"), &Stop::new()).unwrap()),
+            [2]
+        );
+        let copied = discover(&root.join("copied"), &Stop::new()).unwrap();
         assert_eq!(numbers(&copied), [4]);
         let (mut is, mut should) = (contents(&*copied.discs[0]), wanted(&staged(4).job));
         is.sort();
@@ -124,7 +129,7 @@ mod tests {
             &crate::port::stop::Stop::new(),
         )
         .unwrap();
-        let found = discover(dir.path()).unwrap();
+        let found = discover(dir.path(), &Stop::new()).unwrap();
         assert_eq!(numbers(&found), [1]);
         let words: Vec<_> = found.problems.iter().map(|p| p.to_string()).collect();
         assert_eq!(words.len(), 3, "{words:?}");
@@ -140,7 +145,7 @@ mod tests {
         let image = dir.path().join("holidays-0001.iso");
         let full = fs::metadata(&image).unwrap().len();
         fs::File::options().write(true).open(&image).unwrap().set_len(full - 5000).unwrap();
-        let found = discover(dir.path()).unwrap();
+        let found = discover(dir.path(), &Stop::new()).unwrap();
         assert_eq!(numbers(&found), [1]);
         assert!(matches!(found.problems[..], [DriveError::CutShort { .. }]));
         let disc = &found.discs[0];
@@ -150,7 +155,7 @@ mod tests {
         assert_eq!(disc.read_at(disc.file("DISC.txt").unwrap(), 0, &mut [0; 10]).unwrap(), 10);
         // So much is gone that the directory is, too.
         fs::File::options().write(true).open(&image).unwrap().set_len(20 * 2048).unwrap();
-        let found = discover(dir.path()).unwrap();
+        let found = discover(dir.path(), &Stop::new()).unwrap();
         assert!(found.discs.is_empty());
         assert!(matches!(found.problems[..], [DriveError::Damaged { .. }]));
     }
@@ -165,14 +170,14 @@ mod tests {
         let fault = format!("read_error = [1, {sector}, 1]\n");
         fs::write(dir.path().join(".shelf.toml"), fault).unwrap();
         assert!(shelf.find(&label(1)).is_ok());
-        assert_eq!(discover(dir.path()).unwrap().discs.len(), 1);
+        assert_eq!(discover(dir.path(), &Stop::new()).unwrap().discs.len(), 1);
     }
 
     #[test]
     fn a_place_that_does_not_exist_is_an_error_and_an_empty_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(discover(dir.path()).unwrap().discs.is_empty());
-        let gone = discover(&dir.path().join("gone")).err().unwrap();
+        assert!(discover(dir.path(), &Stop::new()).unwrap().discs.is_empty());
+        let gone = discover(&dir.path().join("gone"), &Stop::new()).err().unwrap();
         assert!(matches!(gone, DriveError::Missing(_)), "{gone}");
     }
 }

@@ -248,7 +248,7 @@ impl Session<'_> {
 
     /// What lies at a place is what is found there, and what was put there and is not.
     fn at_place(&mut self) -> Result<(), FlowError> {
-        let piles = look(&self.request.from)?;
+        let piles = look(&self.request.from, self.desk.stop)?;
         let mut catalog = Catalog::open(&self.request.catalog, Access::Write)?;
         let lying = lying(&piles, &mut catalog, self.desk)?;
         // Shelves that moved are known by now.

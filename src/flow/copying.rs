@@ -175,12 +175,12 @@ impl Copying<'_> {
             return Ok(vec![look_in(drive, from, &wanted, self.desk, fits)?]);
         }
         if let Some(from) = &self.request.from {
-            return Ok(vec![look(from)?]);
+            return Ok(vec![look(from, self.desk.stop)?]);
         }
         let copies = catalog.copies(self.set.id, number)?;
         let good = copies.iter().filter(|copy| copy.is_good());
         let shelves = good.filter_map(shelf_of).filter(|dir| dir.is_dir());
-        shelves.map(look).collect()
+        shelves.map(|dir| look(dir, self.desk.stop)).collect()
     }
 
     /// Reads the image and holds it against the catalog; or why it is of no use.

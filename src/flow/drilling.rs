@@ -76,9 +76,8 @@ fn drill_those(
     let at_place = |pile| Round { request, staging: &staging, pile, discs: &request.discs, desk };
     match (&request.from, drive) {
         (Some(_), Some(drive)) => through(request, &mut catalog, &staging, drive, desk),
-        (Some(from), None) => {
-            at_place(Some(look(from)?.choose(request.name.as_ref())?)).drill(&mut catalog)
-        }
+        (Some(from), None) => at_place(Some(look(from, desk.stop)?.choose(request.name.as_ref())?))
+            .drill(&mut catalog),
         (None, _) => at_place(None).drill(&mut catalog),
     }
 }
@@ -152,7 +151,8 @@ impl Round<'_, '_> {
             return Ok(Vec::new());
         }
         let sandbox = Sandbox::make(&staging.scratch())?;
-        let places = Places { staging, set: &set, pile: pile.as_ref(), sandbox: &sandbox };
+        let (pile, stop) = (pile.as_ref(), desk.stop);
+        let places = Places { staging, set: &set, pile, sandbox: &sandbox, stop };
         let keys = Keys::of(request, &set)?;
         let session = Session { catalog, set: &set, desk };
         match request.all {

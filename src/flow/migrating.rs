@@ -276,7 +276,7 @@ impl Moving<'_> {
         let mut source = source;
         let pile = match source.as_deref_mut() {
             Some(drive) => self.inserted(disc, drive, &from)?,
-            None => look(&from)?.choose(Some(&set.facts.name))?,
+            None => look(&from, self.writer.desk.stop)?.choose(Some(&set.facts.name))?,
         };
         let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
         let known = (KnownIn { catalog, set: set.id }, self.last.seq);

@@ -162,7 +162,7 @@ impl Session<'_> {
                 return Ok(false);
             }
         }
-        self.take_discs(look(gathered.dir())?);
+        self.take_discs(look(gathered.dir(), self.desk.stop)?);
         let is_made = self.remake(number)?;
         let made = std::mem::take(&mut self.pile.discs).into_iter();
         // The images go now; what was made of them stays.
@@ -214,7 +214,7 @@ impl Session<'_> {
     }
 
     fn look_again(&mut self) -> Result<(), FlowError> {
-        let mut piles = look(&self.request.from)?;
+        let mut piles = look(&self.request.from, self.desk.stop)?;
         if self.request.signed_by.is_none() {
             piles.name_with(|reader| self.mender.name(reader));
         }

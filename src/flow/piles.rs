@@ -14,6 +14,7 @@ use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::{Digest, DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
+use crate::port::stop::Stop;
 use crate::port::wanted::WantedMedium;
 
 pub use identity::{Unnamed, identify};
@@ -85,8 +86,8 @@ pub struct Piles {
 }
 
 /// Looks at a directory of images, a shelf, a mounted disc, or one image.
-pub fn look(from: &Path) -> Result<Piles, FlowError> {
-    Ok(Piles::sorted(from, discover(from)?))
+pub fn look(from: &Path, stop: &Stop) -> Result<Piles, FlowError> {
+    Ok(Piles::sorted(from, discover(from, stop)?))
 }
 
 /// Looks at the disc in a drive, and asks for one that `wanted` describes until it is of use.

@@ -802,7 +802,10 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
         bench.write("small", noise(10_000));
         bench.write("z", text(6 << 20));
         bench.backup();
-        let mut pile = super::piles::look(&bench.path("shelf")).unwrap().choose(None).unwrap();
+        let mut pile = super::piles::look(&bench.path("shelf"), &crate::port::stop::Stop::new())
+            .unwrap()
+            .choose(None)
+            .unwrap();
         let read = std::sync::Arc::<std::sync::atomic::AtomicU64>::default();
         let image = Image::open(&bench.image(1)).unwrap();
         let found = pile.discs.get_mut(&DiscNo(1)).unwrap();
@@ -839,7 +842,7 @@ fn several_sets_in_one_place_are_told_apart_by_name() {
     }
     fs::create_dir(one.path("shelf/two")).unwrap();
     fs::copy(two.image(1), one.path("shelf/two/other.iso")).unwrap();
-    let look = || super::piles::look(&one.path("shelf")).unwrap();
+    let look = || super::piles::look(&one.path("shelf"), &crate::port::stop::Stop::new()).unwrap();
     let error = look().choose(None).err().unwrap();
     assert!(matches!(&error, FlowError::SeveralSets { known } if known.contains("holidays (")));
     let other = SetName::new("other").unwrap();

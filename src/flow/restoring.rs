@@ -125,7 +125,7 @@ fn restore_from(
     let mender = Mender::new(&request.scratch, request.signed_by.as_ref(), desk);
     let mut piles = match drive.as_deref_mut() {
         Some(drive) => first_disc(request, drive, desk)?,
-        None => look(&request.from)?,
+        None => look(&request.from, desk.stop)?,
     };
     piles.name_by_catalog(&request.catalog);
     if request.signed_by.is_none() {

@@ -109,7 +109,9 @@ pub fn verify_from(
     drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<VerifyReport, FlowError> {
-    let Some(drive) = drive else { return verify_piles(request, look(&request.from)?, desk) };
+    let Some(drive) = drive else {
+        return verify_piles(request, look(&request.from, desk.stop)?, desk);
+    };
     let mut wanted = WantedMedium::any("the disc to verify");
     while_it_comes_back(desk, || {
         let piles = look_in(drive, &request.from, &wanted, desk, |_| true)?;

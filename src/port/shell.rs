@@ -2,8 +2,12 @@
 //! apart from `command`, which runs programs of our own choice and never a shell.
 
 use std::ffi::OsStr;
-use std::io;
-use std::process::{Command, ExitStatus, Stdio};
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::command::TICK;
+use super::stop::{Stop, Stopped};
 
 /// The variable that may hold a passphrase; no program that we start gets it.
 pub const PASSPHRASE: &str = "COLDCUT_PASSPHRASE";
@@ -14,21 +18,52 @@ pub enum ShellError {
     Start(#[source] io::Error),
     #[error("the command ended with {0}")]
     Failed(ExitStatus),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// Runs `sh -c LINE` and gives what it wrote to stdout. Its stdin is empty and its stderr is ours,
-/// so that it can complain; `hidden` variables are not in its environment.
-pub fn run_shell_line(line: &OsStr, hidden: &[&str]) -> Result<Vec<u8>, ShellError> {
+/// so that it can complain; `hidden` variables are not in its environment. A wish to stop ends the
+/// wait for it, and it.
+pub fn run_shell_line(line: &OsStr, hidden: &[&str], stop: &Stop) -> Result<Vec<u8>, ShellError> {
     let mut command = Command::new("sh");
     command.arg("-c").arg(line).stdin(Stdio::null()).stderr(Stdio::inherit());
     for variable in hidden {
         command.env_remove(variable);
     }
-    let output = command.output().map_err(ShellError::Start)?;
-    match output.status.success() {
-        true => Ok(output.stdout),
-        false => Err(ShellError::Failed(output.status)),
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(ShellError::Start)?;
+    let output = listen(&mut child).map_err(ShellError::Start)?;
+    let mut said = None;
+    loop {
+        if let Err(stopped) = stop.check() {
+            // What it started may go on without us; what it says is wanted by nobody.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(stopped.into());
+        }
+        said = said.or_else(|| output.recv_timeout(TICK).ok());
+        match child.try_wait().map_err(ShellError::Start)? {
+            Some(status) if !status.success() => return Err(ShellError::Failed(status)),
+            Some(_) if said.is_some() => break,
+            _ if said.is_some() => std::thread::sleep(TICK),
+            _ => {}
+        }
     }
+    said.unwrap_or_else(|| Ok(Vec::new())).map_err(ShellError::Start)
+}
+
+/// Reads what the child writes, on a thread of its own.
+fn listen(child: &mut Child) -> io::Result<Receiver<io::Result<Vec<u8>>>> {
+    let (send, receive) = channel();
+    let out = child.stdout.take();
+    let read = move || {
+        let mut bytes = Vec::new();
+        let read = out.map_or(Ok(0), |mut out| out.read_to_end(&mut bytes));
+        // Where nobody listens any more the wait was given up.
+        let _ = send.send(read.map(|_| bytes));
+    };
+    std::thread::Builder::new().name("output of a command".into()).spawn(read)?;
+    Ok(receive)
 }
 
 #[cfg(test)]
@@ -36,7 +71,7 @@ mod tests {
     use super::*;
 
     fn run(line: &str, hidden: &[&str]) -> Result<Vec<u8>, ShellError> {
-        run_shell_line(OsStr::new(line), hidden)
+        run_shell_line(OsStr::new(line), hidden, &Stop::new())
     }
 
     #[test]

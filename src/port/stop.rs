@@ -1,5 +1,6 @@
 //! The wish to stop: set by a signal, asked for between steps.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
@@ -71,6 +72,26 @@ impl Stop {
     }
 }
 
+/// Reading that a wish to stop ends: for copies and sums of what may be long. Its error holds
+/// [`Stopped`].
+pub struct Heeding<'a, R> {
+    inner: R,
+    stop: &'a Stop,
+}
+
+impl<'a, R> Heeding<'a, R> {
+    pub fn new(inner: R, stop: &'a Stop) -> Heeding<'a, R> {
+        Heeding { inner, stop }
+    }
+}
+
+impl<R: Read> Read for Heeding<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stop.check().map_err(io::Error::other)?;
+        self.inner.read(buffer)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +117,23 @@ mod tests {
         assert_eq!(stop.insisted().check(), Ok(()));
         stop.ask(15);
         assert_eq!(stop.insisted().check(), Err(Stopped(1)));
+    }
+
+    #[test]
+    fn a_copy_without_an_end_ends_when_it_is_asked_to() {
+        /// Asks in the middle.
+        struct Endless(Stop, u32);
+        impl Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.1 += 1;
+                assert!(self.1 < 100, "nobody heeds it");
+                self.0.ask(15);
+                Ok(buffer.len())
+            }
+        }
+        let stop = Stop::new();
+        let endless = Endless(stop.clone(), 0);
+        let error = io::copy(&mut Heeding::new(endless, &stop), &mut io::sink()).unwrap_err();
+        assert_eq!(error.to_string(), "interrupted");
     }
 }

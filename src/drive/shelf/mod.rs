@@ -154,6 +154,24 @@ impl Shelf {
         }
     }
 
+    /// Every image. A shelf may hold hundreds, and each is opened by a program.
+    pub(super) fn look(&self, stop: &Stop) -> Result<Discs, DriveError> {
+        let faults = Faults::read(&self.dir)?;
+        let mut found = Discs::default();
+        for path in self.listed()?.into_iter().filter(|path| is_image(path) && !is_failed(path)) {
+            stop.check()?;
+            let disc = parse_name(&path);
+            if disc.as_ref().is_some_and(|&(_, number)| !faults.is_present(number)) {
+                continue;
+            }
+            match self.open_image(&path, disc, &faults) {
+                Ok(image) => found.add(image),
+                Err(problem) => found.doubt(problem)?,
+            }
+        }
+        Ok(found)
+    }
+
     fn listed(&self) -> Result<Vec<PathBuf>, DriveError> {
         if !self.home.exists() {
             return Ok(Vec::new()); // It is not made yet.
@@ -283,19 +301,7 @@ impl Drive for Shelf {
     }
 
     fn discs(&mut self) -> Result<Discs, DriveError> {
-        let faults = Faults::read(&self.dir)?;
-        let mut found = Discs::default();
-        for path in self.listed()?.into_iter().filter(|path| is_image(path) && !is_failed(path)) {
-            let disc = parse_name(&path);
-            if disc.as_ref().is_some_and(|&(_, number)| !faults.is_present(number)) {
-                continue;
-            }
-            match self.open_image(&path, disc, &faults) {
-                Ok(image) => found.add(image),
-                Err(problem) => found.doubt(problem)?,
-            }
-        }
-        Ok(found)
+        self.look(&Stop::new())
     }
 
     fn medium(&mut self) -> Carrier {

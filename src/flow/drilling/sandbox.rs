@@ -13,6 +13,7 @@ use crate::drill::Files;
 use crate::drive::{DiscReader, FileReader};
 use crate::model::DiscNo;
 use crate::port::files::{make_private_dir, unless_missing};
+use crate::port::stop::{Heeding, Stop};
 
 /// A directory for one drill, which goes with it.
 pub struct Sandbox(pub PathBuf);
@@ -64,6 +65,7 @@ pub struct Places<'a> {
     pub set: &'a KnownSet,
     pub pile: Option<&'a Pile>,
     pub sandbox: &'a Sandbox,
+    pub stop: &'a Stop,
 }
 
 impl Places<'_> {
@@ -78,7 +80,7 @@ impl Places<'_> {
                     what: "cannot be made",
                     source,
                 })?;
-                Ok(OneOf::Copied { reader: &**reader, to })
+                Ok(OneOf::Copied { reader: &**reader, to, stop: self.stop })
             }
         }
     }
@@ -87,7 +89,7 @@ impl Places<'_> {
 /// A staged disc's directory, or a place to which files of another one are copied.
 pub enum OneOf<'a> {
     Staged(PathBuf),
-    Copied { reader: &'a dyn DiscReader, to: PathBuf },
+    Copied { reader: &'a dyn DiscReader, to: PathBuf, stop: &'a Stop },
 }
 
 impl OneOf<'_> {
@@ -113,12 +115,12 @@ impl OneOf<'_> {
 impl Files for OneOf<'_> {
     fn bring(&self, path: &str) -> Result<PathBuf, String> {
         let place = self.dir().join(path);
-        if let OneOf::Copied { reader, .. } = self {
+        if let OneOf::Copied { reader, stop, .. } = self {
             let file = reader.file(path).ok_or("is missing")?;
             let copy = || -> io::Result<()> {
                 make_private_dir(place.parent().unwrap_or(&place))?;
                 let mut out = File::create(&place)?;
-                io::copy(&mut FileReader::new(*reader, file), &mut out)?;
+                io::copy(&mut Heeding::new(FileReader::new(*reader, file), stop), &mut out)?;
                 Ok(())
             };
             copy().map_err(|error| chain(&error))?;

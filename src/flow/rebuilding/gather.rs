@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::drive::{DiscReader, Discs, Drive, DriveError, FileReader, Folder, discover};
 use crate::port::files::make_private_dir;
 use crate::port::operator::Answer;
+use crate::port::stop::{Heeding, Stop};
 use crate::port::wanted::WantedMedium;
 
 use super::super::insertion::{while_it_comes_back, with_medium};
@@ -42,7 +43,7 @@ pub fn gather(
     let copied = Copied { dir: request.scratch.join(format!("rebuild-{}", Uuid::new_v4())) };
     for (from, drive) in request.from.iter().zip(drives) {
         match drive {
-            None => piles.take(discover(from)?),
+            None => piles.take(discover(from, desk.stop)?),
             Some(mut drive) => every_disc(&mut *drive, &copied.dir, &mut piles, mender, desk)?,
         }
     }
@@ -59,8 +60,9 @@ fn every_disc(
 ) -> Result<(), FlowError> {
     for number in 0.. {
         let wanted = if number == 0 { "any disc of the set" } else { "the next disc of the set" };
-        let taken =
-            while_it_comes_back(desk, || copied(inserted(drive, wanted, desk)?, scratch, mender));
+        let taken = while_it_comes_back(desk, || {
+            copied(inserted(drive, wanted, desk)?, scratch, mender, desk)
+        });
         match taken {
             // The pile is read: nobody brought another one.
             Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
@@ -92,13 +94,13 @@ fn inserted(drive: &mut dyn Drive, wanted: &str, desk: Desk) -> Result<Discs, Fl
 
 /// A disc whose listings are damaged is repaired from its recovery data, if it has any. Now is the
 /// time: when something is missed, it is no longer in the drive.
-fn copied(found: Discs, scratch: &Path, mender: &Mender) -> Result<Discs, FlowError> {
+fn copied(found: Discs, scratch: &Path, mender: &Mender, desk: Desk) -> Result<Discs, FlowError> {
     let mut copies = Discs { discs: Vec::new(), problems: found.problems };
     for disc in found.discs {
-        let mut copy = copy_of(&*disc, scratch)?;
+        let mut copy = copy_of(&*disc, scratch, desk)?;
         if !is_as_listed(&copy) {
             if let Some(whole) = mender.repaired(&*disc) {
-                copy = copy_of(&*whole, scratch)?;
+                copy = copy_of(&*whole, scratch, desk)?;
             }
         }
         if let Some(absence) = disc.absence() {
@@ -109,25 +111,29 @@ fn copied(found: Discs, scratch: &Path, mender: &Mender) -> Result<Discs, FlowEr
     Ok(copies)
 }
 
-fn copy_of(disc: &dyn DiscReader, scratch: &Path) -> Result<Folder, FlowError> {
+fn copy_of(disc: &dyn DiscReader, scratch: &Path, desk: Desk) -> Result<Folder, FlowError> {
     let dir = scratch.join(Uuid::new_v4().to_string());
-    copy_listings(disc, &dir).map_err(|source| FlowError::Staging {
+    copy_listings(disc, &dir, desk.stop).map_err(|source| FlowError::Staging {
         path: dir.clone(),
         what: "cannot take a disc's listings",
         source,
     })?;
+    // A copy that was cut short for that is no damage of the disc.
+    desk.stop.check()?;
     Ok(Folder::open(&dir)?)
 }
 
 /// Archives are there by name and size alone: files without content.
-fn copy_listings(disc: &dyn DiscReader, dir: &Path) -> io::Result<()> {
+fn copy_listings(disc: &dyn DiscReader, dir: &Path, stop: &Stop) -> io::Result<()> {
     for file in disc.files() {
         let to = dir.join(&file.path);
         make_private_dir(to.parent().unwrap_or(dir))?;
         let mut copy = File::create_new(&to)?;
         let big = ["archives/", "parity/", "stripes/"];
         let is_big = big.iter().any(|dir| file.path.starts_with(dir));
-        if is_big || io::copy(&mut FileReader::new(disc, file), &mut copy).is_err() {
+        if is_big
+            || io::copy(&mut Heeding::new(FileReader::new(disc, file), stop), &mut copy).is_err()
+        {
             copy.set_len(file.size.0)?;
         }
     }
