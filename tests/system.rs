@@ -71,7 +71,8 @@ fn the_commented_example_is_a_whole_configuration() {
     assert!(text.contains("[set.photos]"), "{text}");
     fs::write(sandbox.path("c.toml"), text).unwrap();
     sandbox.set("COLDCUT_CONFIG", sandbox.path("c.toml"));
-    sandbox.run(["status"]).ok();
+    // Nothing but the catalog is missing: a slip in the file would be 2.
+    sandbox.run(["status"]).code(1).says("catalog");
 }
 
 fn install(sandbox: &Sandbox, words: &str) -> String {
