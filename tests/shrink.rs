@@ -306,6 +306,60 @@ fn disturb(sandbox: &Sandbox, choice: u64) {
     }
 }
 
+/// Ended before each step that makes something last: what was not refused to the end was not backed
+/// up either, and the next run is refused as this one would have been.
+#[test]
+fn a_refusal_that_is_killed_leaves_nothing_behind_either() {
+    const STEPS: &str = "fsync,fdatasync,?unlink,unlinkat,ftruncate,pwrite64";
+    let sandbox = with_files(30);
+    backup(&sandbox).ok();
+    let before = facts(&sandbox);
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    let words = BACKUP.join(" ");
+    let mut ends = 0;
+    for step in 1.. {
+        sandbox.bash("mv source away; mkdir source; echo new >source/new").ok();
+        let run = sandbox.bash(&format!(
+            "exec strace -f -qq -o trace -e trace={STEPS} \
+             -e inject={STEPS}:signal=KILL:when={step} '{program}' {words}"
+        ));
+        if !fs::read_to_string(sandbox.path("trace")).unwrap().contains("killed by SIGKILL") {
+            run.code(1).says("--allow-shrink");
+            break;
+        }
+        ends += 1;
+        set(&sandbox, if has_begun(&sandbox) { 3 } else { 0 });
+        assert_eq!(facts(&sandbox), before, "{}", run.story());
+        backup(&sandbox).code(1).says("--allow-shrink");
+        sandbox.bash("rm -r source; mv away source").ok();
+        backup(&sandbox).ok().says("stored: 0 paths");
+        assert_eq!(facts(&sandbox), before, "{}", run.story());
+        set(&sandbox, 0);
+    }
+    assert!(ends >= 5, "only {ends} runs were ended");
+}
+
+/// Whether the newest run is on record; if not, it was never begun for all that is known.
+fn has_begun(sandbox: &Sandbox) -> bool {
+    let conn = rusqlite::Connection::open(sandbox.catalog()).unwrap();
+    let sql = "SELECT finished IS NULL FROM snapshots ORDER BY seq DESC LIMIT 1";
+    conn.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked_and_agrees_for_this_run() {
+    let sandbox = with_files(3);
+    backup(&sandbox).ok();
+    sandbox.bash("rm -rf source; mkdir source").ok();
+    for (answer, code) in [("n\n", 1), ("\n", 1), ("y\n", 0)] {
+        let mut run = sandbox.at_terminal(BACKUP.iter().chain(&["--yes"]));
+        run.waits_for("Back it up as it is?");
+        run.types(answer);
+        assert_eq!(run.ends().0, code, "{answer:?}");
+    }
+    set(&sandbox, 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -214,6 +214,13 @@ fn a_configuration_says_how_old_is_too_old() {
     assert!(run.code(3).stdout().contains("newest backup"), "{}", run.story());
     at(&sandbox, "2026-01-11", "status --max-age 30d").ok();
     at(&sandbox, "2026-05-11", "status --max-age 300d").code(3);
+    // `check` goes by it, too, unless it is told how many.
+    let due = at(&sandbox, "2026-05-11", "check --dry-run --json shelf");
+    assert_eq!(due.ok().results().len(), 1);
+    let due = at(&sandbox, "2026-01-11", "check --dry-run --json shelf");
+    assert!(due.ok().results().is_empty());
+    let due = at(&sandbox, "2026-01-11", "check --dry-run --json --count 1 shelf");
+    assert_eq!(due.ok().results().len(), 1);
 }
 
 /// Each set has its own table, whichever is named.

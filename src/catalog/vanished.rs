@@ -73,21 +73,19 @@ impl Catalog {
         })
     }
 
-    /// The paths that this scan was the first to find a file at, with its size, of those whose
-    /// content nobody has read yet.
+    /// New files, with their sizes: those whose content nobody has read yet.
     pub fn arrivals(
         &self,
         set: SetId,
-        seq: SnapshotSeq,
         wanted: impl Fn(u64) -> bool,
     ) -> Result<Vec<(RelPath, u64)>> {
         self.read("looking for what is new", |conn| {
             let tree = Tree::load(conn, set)?;
             let sql = "SELECT e.dir, e.name, e.size FROM dirs d CROSS JOIN entries e ON e.dir=d.id
-                       WHERE d.set_id=? AND e.first_seq=? AND e.last_seq IS NULL AND e.kind='f'
+                       WHERE d.set_id=? AND e.last_seq IS NULL AND e.kind='f'
                        AND e.content IS NULL AND e.size>0";
             let mut query = conn.prepare(sql)?;
-            let mut rows = query.query(params![set.0, seq.0])?;
+            let mut rows = query.query([set.0])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let size = number(row, 2)?;

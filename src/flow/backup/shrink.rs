@@ -245,7 +245,7 @@ impl Guard<'_> {
                 wanted.entry(digest).or_default().push((file.path, file.size));
             }
         })?;
-        let arrivals = catalog.arrivals(self.set, self.seq, |size| sizes.contains(&size))?;
+        let arrivals = catalog.arrivals(self.set, |size| sizes.contains(&size))?;
         let mut source = Source::open(&self.request.source)?;
         let total = Some(arrivals.iter().map(|(_, size)| size).sum());
         if !arrivals.is_empty() {
