@@ -110,7 +110,8 @@ impl History {
 
     fn backup(&mut self, flush: bool) {
         let staged = !flush && self.random.below(4) == 0;
-        let mut words = vec!["backup".to_owned()];
+        // Files vanish at random, and that is meant.
+        let mut words = vec!["backup".to_owned(), "--allow-shrink".to_owned()];
         words.extend(self.options.iter().cloned());
         words.push(self.sandbox.source().display().to_string());
         if staged {
