@@ -59,6 +59,10 @@ impl Tray {
         }
     }
 
+    pub(super) fn put_in(&self, medium: &Path) {
+        self.0.lock().unwrap().inside = Some(medium.to_owned());
+    }
+
     pub(super) fn will_get(&self, media: &[&Path]) {
         let mut hands = self.0.lock().unwrap();
         hands.next = media.iter().map(|dir| dir.to_path_buf()).collect();
@@ -302,6 +306,14 @@ impl Bench {
         catalog.drills(set.id, DiscNo(1)).unwrap().iter().map(|drill| drill.finding).collect()
     }
 
+    /// What was found whenever a copy of disc 1 was read.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        let seen = catalog.verifications(set.id, DiscNo(1)).unwrap();
+        seen.into_iter().map(|seen| seen.finding).collect()
+    }
+
     /// State and medium of each copy of disc 1.
     pub(super) fn copies(&self) -> Vec<(String, String)> {
         let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
@@ -455,6 +467,14 @@ fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
 }
 
 pub(super) fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
+    restore_from(bench, &mut bench.tray.clone(), bench.desk()).unwrap()
+}
+
+pub(super) fn restore_from(
+    bench: &Bench,
+    drive: &mut (dyn Drive + 'static),
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
     let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
     let request = RestoreRequest {
         signed_by: None,
@@ -470,7 +490,7 @@ pub(super) fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
         dry_run: false,
         scratch: bench.path("scratch"),
     };
-    restore(&request, Some(&mut bench.tray.clone()), bench.desk()).unwrap()
+    restore(&request, Some(drive), desk)
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The order of the steps. The only floor that opens and writes the catalog; it hands the catalog's
 //! values to the steps, and the steps' products from one to the next.
 
+#[cfg(test)]
+mod absence_tests;
 pub mod backup;
 mod beside;
 #[cfg(test)]

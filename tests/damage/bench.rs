@@ -60,6 +60,8 @@ impl Discs {
         let before: Vec<PathBuf> = fs::read_dir(self.sandbox.path("stale-shelf"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            // Not the shelf's id: the other one is another shelf.
+            .filter(|path| path.extension().is_some_and(|end| end == "iso"))
             .collect();
         for image in &before {
             fs::hard_link(image, other.shelf().join(image.file_name().unwrap())).unwrap();
