@@ -418,5 +418,10 @@ fn what_is_not_mounted_is_not_filled() {
         fs::write(sandbox.source().join("still-more"), "still more").unwrap();
         run("", "backup source usb/shelf --disc-size 3M --new-shelf").ok();
         assert!(point.join("shelf").is_dir());
+        // Now it is a shelf that is known by its id.
+        fs::write(sandbox.source().join("last"), "the last").unwrap();
+        run("", "backup source usb/shelf --disc-size 3M").ok();
+        fs::remove_file(point.join("shelf/.coldcut-shelf")).unwrap();
+        run("", "backup source usb/shelf --disc-size 3M").code(1).says("nothing is mounted there");
     }
 }

@@ -57,3 +57,83 @@ fn a_directory_that_belongs_to_somebody_else_is_named() {
     );
     sandbox.bash(&line).code(1).says("Permission denied").says("belongs to root");
 }
+
+/// A machine with all that coldcut calls, but for one.
+fn without(program: &str) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), "content").unwrap();
+    sandbox.passphrase_file(b"horse");
+    let line = format!(
+        "mkdir bin; for name in bash sh tar bzip2 zstd gpg gpgconf head tail cat par2 xorriso; do
+         ln -s \"$(command -v $name)\" bin/; done; rm -f 'bin/{program}'"
+    );
+    sandbox.bash(&line).ok();
+    sandbox.set("PATH", sandbox.path("bin"));
+    sandbox
+}
+
+/// Looked for before the first byte, in every run that will need it, and in no other.
+#[test]
+fn a_program_that_a_run_will_need_is_missed_before_anything_is_made() {
+    let closed = "--passphrase-file passphrase";
+    for (program, options, is_needed) in [
+        ("xorriso", "", true),
+        ("bzip2", "", true),
+        ("tar", "", true),
+        ("bash", "", true),
+        ("gpg", "", false),
+        ("gpg", closed, true),
+        ("zstd", "", false),
+        ("zstd", "--compress zstd", true),
+        ("par2", "", false),
+        ("par2", "--parity 10", true),
+        ("par2", "--parity-discs 1/2", true),
+        ("bzip2", "--no-drill", false),
+        ("gpg", "--no-drill --passphrase-file passphrase", false),
+    ] {
+        let sandbox = without(program);
+        let words = format!("backup source new --disc-size 4M {options}");
+        let run = sandbox.run(words.split_whitespace());
+        match is_needed {
+            true => {
+                run.code(1).says(&format!("{program} is not installed"));
+                let made = [sandbox.path("new"), sandbox.staging()].map(|path| path.exists());
+                assert_eq!(made, [false, false], "{words} without {program}");
+                let sets = sandbox.run(["set", "list", "--json"]);
+                assert_eq!(sets.ok().stdout(), "", "{words} without {program}");
+            }
+            false => drop(run.ok()),
+        }
+    }
+}
+
+#[test]
+fn what_a_known_set_needs_is_looked_for_as_well() {
+    for (program, options) in [
+        ("gpg", "--passphrase-file passphrase"),
+        ("zstd", "--compress zstd"),
+        ("par2", "--parity-discs 1/2"),
+    ] {
+        let mut sandbox = without("nothing");
+        let first = format!("backup source shelf --disc-size 4M {options}");
+        sandbox.run(first.split_whitespace()).ok();
+        fs::write(sandbox.source().join("more"), "more").unwrap();
+        let before = sandbox.images();
+        fs::remove_file(sandbox.path("bin").join(program)).unwrap();
+        sandbox.set("COLDCUT_PASSPHRASE", "horse");
+        let run = sandbox.run(["backup", "source", "shelf", "--disc-size", "4M"]);
+        run.code(1).says(&format!("{program} is not installed"));
+        assert_eq!(sandbox.images(), before);
+    }
+}
+
+#[test]
+fn what_burns_misses_xorriso_before_it_makes_a_shelf() {
+    let sandbox = without_xorriso();
+    fs::write(sandbox.source().join("more"), "more").unwrap();
+    sandbox.run(["backup", "source", "--stage", "--no-drill", "--disc-size", "4M"]).ok();
+    for words in ["burn new", "copy 1 new", "migrate 1 --to new", "backup source new --no-drill"] {
+        sandbox.run(words.split(' ')).code(1).says("xorriso is not installed");
+        assert!(!sandbox.path("new").exists(), "{words}");
+    }
+}

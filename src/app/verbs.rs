@@ -31,7 +31,7 @@ use crate::codec::openpgp::{Checker, SignError, Signer};
 use crate::drive::{Choices, Drive, Optical, Settings, Shelf};
 use crate::flow::FlowError;
 use crate::flow::burning::Drives;
-use crate::flow::guards::DestGuard;
+use crate::flow::guards::{Burner, DestGuard, ProgramGuard};
 use crate::flow::keys::Asking;
 use crate::flow::shelves;
 use crate::model::SetName;
@@ -130,13 +130,25 @@ pub fn check_dest(
     Ok(DestGuard { catalog: &catalog, dest, source, set, new_shelf }.check()?)
 }
 
+/// What discs are put on.
+pub fn burner(dest: &Path, burning: &Burning) -> Burner {
+    match is_device(dest) {
+        true => Burner::Drive(burning.engine.unwrap_or_default()),
+        false => Burner::Shelf,
+    }
+}
+
 /// The same for discs of a set that the catalog knows.
 pub fn check_and_open_dest(
     room: &Room,
     dest: &Path,
     burning: &Burning,
 ) -> Result<Drives, RunError> {
-    check_dest(room, dest, burning, None, room.common.name.as_ref())?;
+    let name = room.common.name.as_ref();
+    check_dest(room, dest, burning, None, name)?;
+    let catalog = room.around.catalog(&room.common)?;
+    let burner = Some(burner(dest, burning));
+    ProgramGuard { catalog: &catalog, name, burner, drill: None }.check(room.desk())?;
     open_dest(room, dest, burning)
 }
 

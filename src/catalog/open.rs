@@ -3,7 +3,7 @@
 use super::error::{Fault, explain, odd};
 use super::lock::Lock;
 use super::{Catalog, CatalogError, Result, schema};
-use crate::port::files::make_private_dir;
+use crate::port::files::{make_private_dir, name_owner};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
@@ -133,7 +133,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     // The system says better than SQLite ("unable to open database file") why a file is no use.
     std::fs::File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => CatalogError::Missing { path: path.to_owned() },
-        _ => CatalogError::Open { path: path.to_owned(), source },
+        _ => CatalogError::Open { path: path.to_owned(), source: name_owner(path, source) },
     })?;
     Connection::open_with_flags(plain(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .and_then(|conn| conn.busy_timeout(PATIENCE).map(|()| conn))

@@ -9,6 +9,8 @@ mod comparing;
 mod tools;
 mod whole;
 
+pub use tools::check_tools;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;

@@ -4,13 +4,23 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::DrillError;
 use crate::codec::openpgp::FileKey;
-use crate::model::disc::Compression;
+use crate::model::disc::{Compression, Encryption};
 use crate::port::command::{Exit, Program};
 use crate::port::operator::Secret;
 
 /// A tool is missing; its name is the last line on standard error.
 pub(super) const NO_TOOL: Exit = Exit::Code(77);
+
+/// That the tools are there which open an archive of this kind, before anything is packed that they
+/// are to open. The scripts look again.
+pub fn check_tools(encryption: Encryption, compression: Compression) -> Result<(), DrillError> {
+    let gpg = encryption.is_on().then_some("gpg");
+    let zstd = (compression == Compression::Zstd).then_some("zstd");
+    let tools = ["bash", "tar", "bzip2", "head", "tail", "cat"].into_iter().chain(gpg).chain(zstd);
+    tools.into_iter().try_for_each(|tool| Ok(Program::new("", [tool]).look_for()?))
+}
 
 /// In front of each script. `opened` prints a file, decrypted if need be; the flags of gpg are those
 /// of restore.sh: neither key ring nor agent.

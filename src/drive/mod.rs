@@ -31,7 +31,7 @@ mod xorriso;
 
 pub use absence::Absence;
 pub use discover::discover;
-pub use engine::{Engine, Settings, Speed};
+pub use engine::{Engine, Settings, Speed, check_burning_programs};
 pub use error::DriveError;
 pub use folder::Folder;
 pub use image::Image;

@@ -77,6 +77,11 @@ fn list_at(address: OsString, image: &Path) -> Result<Vec<DiscFile>, DriveError>
     listing(&out).map_err(|rest| unknown(&rest))
 }
 
+/// That the program is there; nothing is run.
+pub(super) fn look_for() -> Result<(), DriveError> {
+    Ok(program(vec!["xorriso".into()]).look_for()?)
+}
+
 pub(super) fn program(argv: Vec<OsString>) -> Program {
     // xorriso's own dates come from this variable if it is set, and from the clock if not.
     Program::new(INSTALL, argv).env("SOURCE_DATE_EPOCH", "0")

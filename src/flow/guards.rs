@@ -3,6 +3,7 @@
 
 mod dest;
 mod new_set;
+mod programs;
 mod shelves;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use super::FlowError;
 
 pub use dest::{DestError, DestGuard};
 pub use new_set::{NewSetError, NewSetGuard};
+pub use programs::{Burner, ProgramGuard};
 
 /// The catalog, if there is one.
 fn open(catalog: &Path) -> Result<Option<Catalog>, FlowError> {

@@ -139,6 +139,8 @@ pub enum FlowError {
     Listing(#[from] ListingError),
     #[error(transparent)]
     Drill(DrillError),
+    #[error("{0} before each burn: install it, or leave the drill out with --no-drill")]
+    NoDrillTool(#[source] DrillError),
     #[error(
         "disc {disc}, as it is staged, does not open with stock tools ({words}), and is not burned; `coldcut drill` tries it again, and without its staging directory the next backup packs it anew"
     )]

@@ -287,6 +287,19 @@ impl Program {
         })
     }
 
+    /// Whether it could be started: a look into the directories of PATH, and nothing is run.
+    pub fn look_for(&self) -> Result<(), CommandError> {
+        let is_program = |path: std::path::PathBuf| {
+            path.is_file() && rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok()
+        };
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut dirs = std::env::split_paths(&path);
+        match dirs.any(|dir| is_program(dir.join(self.program()))) {
+            true => Ok(()),
+            false => Err(CommandError::Missing { program: self.name(), install: self.install }),
+        }
+    }
+
     fn program(&self) -> &OsStr {
         self.argv.first().map_or(OsStr::new(""), OsString::as_os_str)
     }
@@ -514,6 +527,16 @@ mod tests {
         let exit = program
             .run(&Stop::new(), &mut |line| out.push(text(line)), &mut |line| err.push(text(line)));
         (exit, out, err)
+    }
+
+    #[test]
+    fn a_program_is_looked_for_without_being_run() {
+        let look = |name: &str| Program::new("apt install it", [name]).look_for();
+        assert!(look("sh").is_ok() && look("false").is_ok());
+        for missing in ["no-such-program", "", "etc"] {
+            let found = look(missing);
+            assert!(matches!(found, Err(CommandError::Missing { .. })), "{missing}: {found:?}");
+        }
     }
 
     #[test]

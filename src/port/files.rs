@@ -103,7 +103,7 @@ pub fn make_private_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// A refusal, with whose directory it is that refuses: often root's, made with sudo.
-fn name_owner(path: &Path, error: io::Error) -> io::Error {
+pub fn name_owner(path: &Path, error: io::Error) -> io::Error {
     let place = path.ancestors().find(|path| path.exists());
     let owner = place.and_then(|place| Some((place, fs::metadata(place).ok()?.uid())));
     match (error.kind(), owner) {

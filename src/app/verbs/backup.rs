@@ -7,7 +7,7 @@ use crate::flow::FlowError;
 use crate::flow::backup::shrink::MAY_SHRINK;
 use crate::flow::backup::{BackupReport, BackupRequest, Plan, backup, dry_run};
 use crate::flow::disc_size::DiscSize;
-use crate::flow::guards::NewSetGuard;
+use crate::flow::guards::{NewSetGuard, ProgramGuard};
 use crate::flow::holding::Hold;
 use crate::flow::keys::KeyRing;
 use crate::flow::staging::need;
@@ -23,7 +23,7 @@ use crate::ui::summary::{BackupSummary, Tally};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::{check_dest, is_device, open_dest, signer, text};
+use super::{burner, check_dest, is_device, open_dest, signer, text};
 
 pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
@@ -101,6 +101,16 @@ fn guard(room: &Room, args: &Backup, request: &BackupRequest) -> Result<(), RunE
     if let Some(dest) = &args.dest {
         let (source, name) = (Some(request.source.as_path()), Some(&request.name));
         check_dest(room, dest, &args.burning, source, name)?;
+    }
+    if !args.dry_run {
+        let new_set = (request.keys.of_new_set(), request.compression);
+        ProgramGuard {
+            catalog: &request.catalog,
+            name: Some(&request.name),
+            burner: args.dest.as_deref().map(|dest| burner(dest, &args.burning)),
+            drill: (!args.no_drill).then_some(new_set),
+        }
+        .check(room.desk())?;
     }
     let operator: Option<&dyn Operator> = if args.dry_run { None } else { Some(&room.person) };
     let doubt = NewSetGuard {

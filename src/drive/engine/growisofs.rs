@@ -8,11 +8,17 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::{Place, Report, Settings};
+use crate::drive::DriveError;
 use crate::drive::optical::Profile;
 use crate::model::{Bytes, Sectors};
 use crate::port::command::Program;
 
 const INSTALL: &str = "apt install growisofs";
+
+/// That the program is there; nothing is run.
+pub(super) fn look_for() -> Result<(), DriveError> {
+    Ok(program(vec!["growisofs".into()]).look_for()?)
+}
 
 pub(super) fn program(argv: Vec<OsString>) -> Program {
     // It refuses to work below sudo, and these tell it.

@@ -53,6 +53,16 @@ impl Engine {
     }
 }
 
+/// That the programs are there which put discs on a shelf (no engine) or burn them: xorriso makes and
+/// reads the images of both.
+pub fn check_burning_programs(engine: Option<Engine>) -> Result<(), DriveError> {
+    super::xorriso::look_for()?;
+    match engine {
+        Some(Engine::Growisofs) => growisofs::look_for(),
+        Some(Engine::Xorriso) | None => Ok(()),
+    }
+}
+
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Engine::NAMES[*self as usize])

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::shelves::{KnownShelf, known_shelves};
 use super::{absolute, in_words, is_same, open, sets_over};
 use crate::catalog::KnownSet;
-use crate::drive::{Holds, is_marked, look_into};
+use crate::drive::{Holds, look_into};
 use crate::flow::FlowError;
 use crate::model::SetName;
 use crate::model::path::shown;
@@ -63,7 +63,7 @@ impl DestGuard<'_> {
         let known: Vec<&KnownShelf> = shelves.iter().filter(|shelf| shelf.is_at(&dest)).collect();
         self.check_sources(&dest, &sets, &known)?;
         if !self.new_shelf {
-            check_mounted(&dest, !known.is_empty())?;
+            check_mounted(&dest, known.iter().any(|shelf| shelf.has_id_of(&dest)))?;
         }
         if known.is_empty() {
             check_content(&dest)?;
@@ -93,16 +93,15 @@ impl DestGuard<'_> {
 }
 
 /// What is not mounted is looked for among all parents: the disk below would be filled, and the
-/// discs hidden by the next mount. A shelf that is there all the same, and carries its mark, is no
-/// mistake.
-fn check_mounted(dest: &Path, is_known: bool) -> Result<(), DestError> {
+/// discs hidden by the next mount. A shelf that is there all the same, known by its id, is no mistake.
+fn check_mounted(dest: &Path, is_known_by_id: bool) -> Result<(), DestError> {
     let Some(mounted) = mount_points() else { return Ok(()) };
     let planned = planned_mount_points().into_iter().map(|point| absolute(&point).unwrap_or(point));
     let missing = planned
         .filter(|point| point != Path::new("/") && dest.starts_with(point))
         .find(|point| !mounted.contains(point));
     match missing {
-        Some(point) if !(is_known && is_marked(dest)) => {
+        Some(point) if !is_known_by_id => {
             Err(DestError::NotMounted { point, dir: dest.to_owned() })
         }
         _ => Ok(()),

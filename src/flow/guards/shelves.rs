@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Catalog, CatalogError, KnownSet};
-use crate::model::SetName;
+use crate::drive::shelf_identity::id_of;
+use crate::model::{Carrier, SetName, ShelfId};
 
 /// A directory that bears copies of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KnownShelf {
     pub set: SetName,
     pub dir: PathBuf,
+    pub id: Option<ShelfId>,
 }
 
 /// Each shelf of each set. Copies that are lost or given up count, too: their images may be there.
@@ -21,8 +23,9 @@ pub(super) fn known_shelves(
     for set in sets {
         for disc in catalog.discs(set.id)? {
             for copy in catalog.copies(set.id, disc.number)? {
-                let Some(dir) = copy.medium.shelf() else { continue };
-                let shelf = KnownShelf { set: set.facts.name.clone(), dir: dir.to_owned() };
+                let Carrier::Shelf(place) = copy.medium else { continue };
+                let (set, dir, id) = (set.facts.name.clone(), place.dir, place.id);
+                let shelf = KnownShelf { set, dir, id };
                 if !shelves.contains(&shelf) {
                     shelves.push(shelf);
                 }
@@ -33,11 +36,18 @@ pub(super) fn known_shelves(
 }
 
 impl KnownShelf {
-    /// Whether this is the directory, or a place for further copies in it.
+    /// Whether this is the directory, or a place for further copies in it; also where it has moved
+    /// to, if it has its id with it.
     pub fn is_at(&self, dir: &Path) -> bool {
         super::is_same(&self.dir, dir)
+            || self.has_id_of(dir)
             || self.is_for_further_copies()
                 && self.dir.parent().is_some_and(|home| super::is_same(home, dir))
+    }
+
+    /// Whether the directory bears the shelf's own id.
+    pub fn has_id_of(&self, dir: &Path) -> bool {
+        self.id.is_some() && id_of(dir) == self.id
     }
 
     fn is_for_further_copies(&self) -> bool {
