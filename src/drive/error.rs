@@ -105,6 +105,11 @@ impl DriveError {
         }
     }
 
+    /// Another program has the drive: it may be free later.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, DriveError::Device(DeviceError::Busy { .. }))
+    }
+
     pub(super) fn io(
         what: &'static str,
         path: impl Into<PathBuf>,

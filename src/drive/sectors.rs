@@ -74,6 +74,7 @@ impl RawMedium {
 
     fn of_device(path: &Path, stop: &Stop) -> Result<RawMedium, DriveError> {
         let device = Device::open(path)?;
+        drop(device.free()?);
         match device.await_ready(SPIN_UP, stop)? {
             Readiness::Ready => {}
             Readiness::NoMedium | Readiness::TrayOpen => {
@@ -85,10 +86,7 @@ impl RawMedium {
             }
         }
         let sectors = Sectors(device.size()?.0 / SECTOR);
-        let from = Origin::Drive(DriveReads::open(path).map_err(|failure| match failure {
-            Failure::Bad(error) => DriveError::io("read", path)(error),
-            Failure::Gone(absence) => absence.into(),
-        })?);
+        let from = Origin::Drive(DriveReads::open(&device)?);
         let (path, bad, gone) = (path.to_owned(), 0..0, OnceLock::new());
         RawMedium { path, from, sectors, bad, vanishes_at: None, gone }.sized()
     }

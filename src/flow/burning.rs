@@ -13,7 +13,7 @@ use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
 use super::drilling::refuse_unreadable;
 use super::grouping::Grouping;
-use super::insertion::{Came, while_it_comes_back, with_medium};
+use super::insertion::{Came, give_back, when_free, while_it_comes_back, with_medium};
 use super::records::{Copies, Order, OwnCatalog, Record, Records, Step, waiting};
 use super::shelves::file_of;
 use super::staging::{Staging, label};
@@ -251,10 +251,12 @@ impl Turn<'_> {
     /// The burning program says that it failed. It neither blesses nor condemns: if the disc can be
     /// read, what is on it decides. One that the drive gave away on the way is asked for.
     fn doubt(&mut self, error: &DriveError) -> Result<Result<(), Failed>, FlowError> {
-        let label = self.label();
-        let may_be_whole = match self.drives.burner.find(&label) {
-            Ok(_) => true,
-            Err(DriveError::NotThere { .. }) => self.drives.have_hands(),
+        let (label, deadline) = (self.label(), self.desk.patience.deadline());
+        let burner = &mut self.drives.burner;
+        let found = when_free(self.desk, &deadline, || Ok(burner.find(&label).map(drop)?));
+        let may_be_whole = match found {
+            Ok(()) => true,
+            Err(FlowError::Drive(DriveError::NotThere { .. })) => self.drives.have_hands(),
             Err(_) => false,
         };
         if may_be_whole {
@@ -264,9 +266,7 @@ impl Turn<'_> {
         }
         self.record(Step::Failed)?;
         self.say_failed(&chain(error));
-        if let Some(slot) = self.drives.burner.slot() {
-            slot.eject()?;
-        }
+        give_back(&mut *self.drives.burner, self.desk)?;
         Ok(Err(Failed::Burn))
     }
 
@@ -342,9 +342,7 @@ impl Turn<'_> {
         went_away: bool,
     ) -> Result<Result<Box<dyn DiscReader>, DriveError>, FlowError> {
         if self.drives.reader.is_some() {
-            if let Some(slot) = self.drives.burner.slot() {
-                slot.eject()?;
-            }
+            give_back(&mut *self.drives.burner, self.desk)?;
         }
         let label = self.label();
         let wanted = self.wanted_back();
@@ -406,8 +404,10 @@ impl Turn<'_> {
         self.copies.has_others |= self.drives.have_hands();
         self.drives.came = Came::Before;
         let number = self.disc().number;
-        let Some(slot) = self.drives.reader().slot() else { return Ok(()) };
-        slot.eject()?;
+        if self.drives.reader().slot().is_none() {
+            return Ok(());
+        }
+        give_back(self.drives.reader(), self.desk)?;
         let name = volume_id(self.disc().number, &self.set.facts.name);
         let copy = self.shown(self.copy).map(|copy| format!(", copy {copy}")).unwrap_or_default();
         self.desk.monitor.note(&format!(

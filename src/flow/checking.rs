@@ -15,7 +15,7 @@ use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
 use crate::port::clock::Moment;
 use crate::port::wanted::WantedMedium;
 
-use super::insertion::{RETURNS, comes_back};
+use super::insertion::{RETURNS, comes_back, give_back};
 use super::piles::{FoundDisc, Piles, look, look_in};
 use super::shelves::{Visit, as_met, meet};
 use super::verifying::{CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog};
@@ -232,9 +232,7 @@ impl Session<'_> {
                     }
                     // The same medium must not be taken for the next copy that is due.
                     drop(piles);
-                    if let Some(slot) = drive.slot() {
-                        slot.eject()?;
-                    }
+                    give_back(drive, self.desk)?;
                 }
                 Err(error @ FlowError::NeverCame { .. }) => {
                     self.desk.monitor.note(&chain(&error));

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::drive::{Absence, Drive, DriveError, Slot};
-use crate::port::clock::Deadline;
+use crate::port::clock::{Deadline, pause};
 use crate::port::operator::{Answer, Summons};
 use crate::port::wanted::WantedMedium;
 
@@ -51,7 +51,8 @@ pub fn with_medium<T>(
     let (mut asked, mut came) = (false, Came::Before);
     loop {
         desk.stop.check()?;
-        let refusal = match while_it_comes_back(desk, || accept(drive, came)) {
+        let attempt = || while_it_comes_back(desk, || accept(drive, came));
+        let refusal = match when_free(desk, &deadline, attempt) {
             Err(error) if error.is_about_the_medium() => error,
             done => return done,
         };
@@ -65,8 +66,10 @@ pub fn with_medium<T>(
         if deadline.is_over() {
             return Err(never_came(call, asked, refusal));
         }
-        hand_out(slot, desk, &refusal, asked)?;
-        let is_empty = slot.content()?.is_none();
+        let is_empty = when_free(desk, &deadline, || {
+            hand_out(slot, desk, &refusal, asked)?;
+            Ok(slot.content()?.is_none())
+        })?;
         desk.operator.summon(&call);
         asked = true;
         if !slot.await_medium(&deadline, desk.stop)? {
@@ -98,6 +101,47 @@ pub fn while_it_comes_back<T>(
 /// The disc went away, and may be inserted again.
 pub fn comes_back(error: &FlowError) -> bool {
     error.absence().is_some_and(Absence::may_be_inserted_again)
+}
+
+/// Between two looks whether another program is done with a drive.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What another program works with is left alone: tries again until the drive is free, at most as
+/// long as this run waits for a person.
+pub fn when_free<T>(
+    desk: Desk,
+    deadline: &Deadline,
+    mut attempt: impl FnMut() -> Result<T, FlowError>,
+) -> Result<T, FlowError> {
+    let mut said = None;
+    loop {
+        let error = match attempt() {
+            Err(error) if error.is_in_use() => error,
+            done => return done,
+        };
+        if deadline.is_over() {
+            return Err(error);
+        }
+        let words = format!("{}; waiting until it is free", chain(&error));
+        if said.as_ref() != Some(&words) {
+            desk.monitor.note(&words);
+            said = Some(words);
+        }
+        pause(deadline.left().map_or(LOOK, |left| left.min(LOOK)), desk.stop)?;
+    }
+}
+
+/// Hands out a disc that is done with. If another program took the drive meanwhile, the disc stays
+/// where it is, and that is no failure.
+pub fn give_back(drive: &mut dyn Drive, desk: Desk) -> Result<(), FlowError> {
+    let Some(slot) = drive.slot() else { return Ok(()) };
+    match slot.eject() {
+        Err(error) if error.is_in_use() => {
+            desk.monitor.note(&format!("{}; the disc stays in the drive", chain(&error)));
+            Ok(())
+        }
+        done => Ok(done?),
+    }
 }
 
 fn never_came(call: Summons, asked: bool, refusal: FlowError) -> FlowError {

@@ -328,6 +328,11 @@ impl FlowError {
         }
     }
 
+    /// Another program has the drive: it may be free later.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, FlowError::Drive(error) if error.is_in_use())
+    }
+
     fn no_keys(name: &SetName) -> FlowError {
         FlowError::NoKeys(name.clone())
     }

@@ -9,7 +9,7 @@ use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 
 use super::gathering::{Gathered, group_of};
-use super::insertion::{RETURNS, comes_back};
+use super::insertion::{RETURNS, comes_back, give_back};
 use super::piles::{Pile, Piles, look, look_in, wrong_disc};
 use super::remaking::remake;
 use super::restoring::{RestoreRequest, Session};
@@ -121,9 +121,7 @@ impl Session<'_> {
         // Nothing may hold a disc that is to be handed out.
         self.pile.discs.clear();
         self.mender.forget_all();
-        if let Some(slot) = drive.slot() {
-            slot.eject()?;
-        }
+        give_back(drive, self.desk)?;
         let uuid = self.pile.uuid;
         let is_it = |pile: &Pile| pile.uuid == uuid && fits(pile);
         let found = look_in(drive, &self.request.from, wanted, self.desk, |piles| {

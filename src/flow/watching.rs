@@ -14,7 +14,7 @@ use crate::port::wanted::WantedMedium;
 
 use super::burning::{Drives, Station, medium_wanted};
 use super::drilling::drill_without_keys;
-use super::insertion::{Came, Patience};
+use super::insertion::{Came, Patience, give_back};
 use super::lost_staging::{lost_discs, lost_words};
 use super::records::{Copies, waiting};
 use super::staging::{Staging, label};
@@ -104,7 +104,14 @@ impl Watch<'_> {
             if waiting.is_empty() && self.request.until_done {
                 return Ok(());
             }
-            match content(&mut *drives.burner)? {
+            let content = match content(&mut *drives.burner) {
+                Err(error) if error.is_in_use() => {
+                    self.idle(&chain(&error))?;
+                    continue;
+                }
+                content => content?,
+            };
+            match content {
                 Content::Blank => match for_blank(&waiting) {
                     Some(next) => self.burn(next, drives)?,
                     None => self.idle("nothing is staged; the blank stays in the drive")?,
@@ -230,6 +237,7 @@ impl Watch<'_> {
     fn tell(&mut self, error: &FlowError, drives: &mut Drives) -> Result<(), FlowError> {
         let why: &FlowError = match error {
             FlowError::NeverCame { source, .. } => source,
+            error if error.is_in_use() => error,
             error => {
                 self.report.failures += 1;
                 error
@@ -244,10 +252,7 @@ impl Watch<'_> {
 
     fn hand_out(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
         drives.came = Came::Before;
-        match drives.burner.slot() {
-            Some(slot) => Ok(slot.eject()?),
-            None => Ok(()),
-        }
+        give_back(&mut *drives.burner, self.desk)
     }
 
     /// A disc that bears something: one of ours is verified.

@@ -23,6 +23,8 @@ pub enum Content {
     TrayOpen,
     /// A disc is there and cannot be used, or the drive cannot: why.
     Unusable(String),
+    /// Another program uses the drive, which is left alone: which.
+    InUse(String),
     Medium {
         medium: Box<Medium>,
         /// The name of the volume on it.
@@ -43,7 +45,7 @@ impl Row for DriveLine {
         cells.extend(match &self.content {
             Content::Empty => bare("empty"),
             Content::TrayOpen => bare("tray open"),
-            Content::Unusable(words) => bare(words),
+            Content::Unusable(words) | Content::InUse(words) => bare(words),
             Content::Medium { medium, volume } => medium_cells(medium, volume.as_deref()),
         });
         cells
@@ -107,6 +109,10 @@ impl Object for DriveLine {
             Content::Unusable(words) => {
                 object["words"] = json!(words);
                 ("unusable", Value::Null)
+            }
+            Content::InUse(words) => {
+                object["words"] = json!(words);
+                ("in use", Value::Null)
             }
             Content::Medium { medium, volume } => ("loaded", medium_object(medium, volume)),
         };

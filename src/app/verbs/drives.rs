@@ -49,6 +49,10 @@ fn look(path: PathBuf, stop: &Stop) -> Result<DriveLine, RunError> {
 }
 
 fn content(device: &Device, stop: &Stop) -> Result<Content, DeviceError> {
+    match device.free() {
+        Err(error @ DeviceError::Busy { .. }) => return Ok(Content::InUse(error.to_string())),
+        free => drop(free?),
+    }
     Ok(match device.await_ready(SPIN_UP, stop)? {
         Readiness::NoMedium => Content::Empty,
         Readiness::TrayOpen => Content::TrayOpen,

@@ -1,10 +1,12 @@
 //! The optical drive as a [`Drive`]: what lies in it, burning it, reading it anew.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::device::{Device, Readiness, Tray};
 use super::disc::{OpticalDisc, volume_name};
+use super::hold::Hold;
 use super::insertion::Watcher;
 use super::medium::{Medium, MediumState};
 use super::profile::Profile;
@@ -37,16 +39,27 @@ pub struct Optical {
     stale: bool,
     /// The insertion (by the kernel's count) whose medium may be overwritten.
     sacrificed: Option<u64>,
+    /// From a burn until its disc is read back.
+    kept: Option<Arc<Hold>>,
 }
 
 impl Optical {
     pub fn open(path: &Path, choices: Choices) -> Result<Optical, DriveError> {
         let device = Device::open(path)?;
-        Ok(Optical { device, choices, stale: false, sacrificed: None })
+        Ok(Optical { device, choices, stale: false, sacrificed: None, kept: None })
     }
 
-    /// The medium, once the drive knows what it is; `None` if there is none.
+    #[cfg(test)]
+    pub(super) fn with(device: Device) -> Optical {
+        let (settings, scratch) = (Settings::default(), PathBuf::from("/nowhere"));
+        let choices = Choices { settings, image_first: false, scratch };
+        Optical { device, choices, stale: true, sacrificed: None, kept: None }
+    }
+
+    /// The medium, once the drive knows what it is; `None` if there is none. A drive that another
+    /// program uses is not even asked: questions disturb some burns (MMC-6 4.8).
     fn ready_medium(&self) -> Result<Option<Medium>, DriveError> {
+        drop(self.device.free()?);
         match self.device.await_ready(SPIN_UP, &Stop::new())? {
             Readiness::NoMedium | Readiness::TrayOpen => Ok(None),
             Readiness::Ready => Ok(self.device.medium()?),
@@ -88,7 +101,7 @@ impl Optical {
     }
 
     fn label_inside(&self) -> Option<Label> {
-        let disc = OpticalDisc::open(self.device.path(), &self.title()).ok()?;
+        let disc = OpticalDisc::open(&self.device, &self.title()).ok()?;
         Label::read(&disc).ok()?
     }
 
@@ -107,27 +120,32 @@ impl Optical {
     /// What is written is forgotten by nobody but the kernel's cache: the medium is loaded anew.
     /// A tray that cannot close stays open, and a person is asked.
     fn reload(&mut self) -> Result<(), DriveError> {
+        drop(self.device.free()?);
         if !self.is_stale() {
             return Ok(());
         }
         self.stale = false;
         if self.device.can_close_tray() {
-            self.device.eject()?;
-            self.device.close_tray()?;
+            let free = self.device.free()?;
+            free.eject()?;
+            free.close_tray()?;
         } else if self.device.rescan().is_err() {
-            self.device.eject()?;
+            self.device.free()?.eject()?;
         }
         Ok(())
     }
 
     /// The disc in the drive; the error says what is there instead.
-    fn disc(&self) -> Result<Option<OpticalDisc>, DriveError> {
+    fn disc(&mut self) -> Result<Option<OpticalDisc>, DriveError> {
         let Some(medium) = self.ready_medium()? else { return Ok(None) };
         match &medium.state {
             MediumState::Blank => Ok(None),
             MediumState::Unusable(words) => Err(self.unusable(words.clone())),
             MediumState::Appendable | MediumState::Complete => {
-                OpticalDisc::open(self.device.path(), &self.title()).map(Some)
+                let disc = OpticalDisc::open(&self.device, &self.title())?;
+                // Until it is handed out, so that nobody comes between that and the last read.
+                self.kept = Hold::of(self.device.path());
+                Ok(Some(disc))
             }
         }
     }
@@ -190,7 +208,7 @@ impl Optical {
     }
 
     fn run_burner(
-        &self,
+        &mut self,
         job: &BurnJob,
         watch: &dyn Fn(News),
         stop: &Stop,
@@ -206,9 +224,12 @@ impl Optical {
         };
         let place = self.place(self.ready_medium()?.as_ref());
         // Both burning programs lock the tray themselves; this one holds until they do.
-        let _ = self.device.lock(true);
+        let _ = self.device.free()?.lock_for_burner();
         let burned = engine::burn(job, what, &place, &self.choices.settings, watch, stop);
-        let _ = self.device.lock(false);
+        if let Ok(free) = self.device.free() {
+            free.unlock();
+        }
+        self.kept = Hold::keep(self.device.path()).ok();
         burned
     }
 }
@@ -226,7 +247,6 @@ impl Drive for Optical {
 
     fn take_blank(&mut self, _: &Label) -> Result<Blank, DriveError> {
         let drive = self.title();
-        self.device.check_free()?;
         let Some(medium) = self.ready_medium()? else {
             return Err(DriveError::NoMoreBlanks { drive });
         };
@@ -298,7 +318,7 @@ impl Drive for Optical {
     }
 
     fn reject(&mut self, _: &Label) -> Result<(), DriveError> {
-        Ok(self.device.eject()?)
+        self.eject()
     }
 
     fn discs(&mut self) -> Result<Discs, DriveError> {
@@ -310,6 +330,7 @@ impl Drive for Optical {
                 found.problems.push(self.unusable("it is not one of coldcut's".to_owned()));
             }
             Ok(Some(disc)) => found.discs.push(Box::new(disc)),
+            Err(problem) if problem.is_in_use() => return Err(problem),
             Err(problem) => found.doubt(problem)?,
         }
         Ok(found)
@@ -350,8 +371,9 @@ impl Slot for Optical {
     }
 
     fn eject(&mut self) -> Result<(), DriveError> {
-        self.stale = false;
-        Ok(self.device.eject()?)
+        self.device.free()?.eject()?;
+        (self.stale, self.kept) = (false, None);
+        Ok(())
     }
 
     /// A medium that the drive knows to be there, whatever it thinks of it.

@@ -8,6 +8,7 @@ nix::ioctl_write_int_bad!(drive_status, 0x5326);
 nix::ioctl_none_bad!(cdrom_eject, 0x5309);
 nix::ioctl_none_bad!(cdrom_close_tray, 0x5319);
 nix::ioctl_write_int_bad!(cdrom_lock_door, 0x5329);
+nix::ioctl_write_int_bad!(cdrom_set_options, 0x5320);
 nix::ioctl_none_bad!(cdrom_capability, 0x5331);
 // The kernel's macro names size_t, the ioctl itself writes 64 bits.
 nix::ioctl_read!(block_size, 0x12, 114, usize);
@@ -15,6 +16,8 @@ nix::ioctl_read!(disk_sequence_of, 0x12, 128, u64);
 
 /// CDSL_CURRENT: the disc that is in use, for changers.
 const CURRENT_SLOT: i32 = i32::MAX;
+/// CDO_LOCK: the kernel locks the door while a descriptor that waits for a medium is open.
+const LOCK_WHILE_OPEN: i32 = 8;
 /// CDC_CLOSE_TRAY.
 const CLOSE_TRAY: i32 = 1;
 
@@ -53,9 +56,17 @@ pub fn close_tray(drive: BorrowedFd) -> Result<bool, Errno> {
     Ok(unsafe { cdrom_close_tray(drive.as_raw_fd()) }? == 0)
 }
 
-pub fn lock_door(drive: BorrowedFd, locked: bool) -> Result<(), Errno> {
+/// What CDROM_LOCKDOOR locked outlives the program that did it; nothing here locks by it.
+pub fn unlock_door(drive: BorrowedFd) -> Result<(), Errno> {
     // SAFETY: the descriptor is open, and the argument is a number.
-    unsafe { cdrom_lock_door(drive.as_raw_fd(), i32::from(locked)) }.map(drop)
+    unsafe { cdrom_lock_door(drive.as_raw_fd(), 0) }.map(drop)
+}
+
+/// Switches the kernel's own lock on: it holds from the next open without O_NONBLOCK until the last
+/// close. udev's cdrom_id switches it off each time that a disc is inserted.
+pub fn lock_while_open(drive: BorrowedFd) -> Result<(), Errno> {
+    // SAFETY: the descriptor is open, and the argument is a number.
+    unsafe { cdrom_set_options(drive.as_raw_fd(), LOCK_WHILE_OPEN) }.map(drop)
 }
 
 /// Whether the kernel thinks that the tray can be closed by a command.

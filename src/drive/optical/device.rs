@@ -2,7 +2,7 @@
 //! goes through [`Link`], so that waiting and retrying are tested without a drive.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -11,11 +11,13 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 pub use super::cdrom::Tray;
+use super::hold::Hold;
 use super::medium::{Medium, Replies};
 pub use super::mmc::Identity;
 use super::profile::Profile;
 use super::sense::Sense;
 use super::sg::{Refusal, Transfer};
+use super::users::{User, claimant_of, user_of};
 use super::{cdrom, mmc, sg};
 use crate::model::{Bytes, Sectors};
 use crate::port::clock::{Deadline, pause};
@@ -24,9 +26,7 @@ use crate::port::stop::{Stop, Stopped};
 /// Most answers come at once; a drive that spins up may think for half a minute.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two questions whether the drive is ready.
-const BETWEEN: Duration = Duration::from_millis(500);
-/// After a rescan the node must come back within this.
-const RETURN: Duration = Duration::from_secs(30);
+pub(super) const BETWEEN: Duration = Duration::from_millis(500);
 /// A drive reports at most a few things that happened (changed, reset, parameters) one by one.
 const NEWS: usize = 5;
 /// SCSI's device type of CD, DVD and BD drives (SPC-4 table 139).
@@ -41,8 +41,8 @@ pub enum DeviceError {
     NotOptical(PathBuf),
     #[error("{} may not be used by you; become a member of the group cdrom (docs/drives.md)", .0.display())]
     Denied(PathBuf),
-    #[error("{} is in use by another program", .0.display())]
-    Busy(PathBuf),
+    #[error("{} is in use by another program{}", .path.display(), behind_colon(.by))]
+    Busy { path: PathBuf, by: Option<User> },
     #[error("{} is gone; look at its cable and power", .0.display())]
     Gone(PathBuf),
     #[error("{}: could not {what}: {sense}", .path.display())]
@@ -53,6 +53,10 @@ pub enum DeviceError {
     NoMotor(PathBuf),
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+fn behind_colon(by: &Option<User>) -> String {
+    by.as_ref().map(|user| format!(": {user}")).unwrap_or_default()
 }
 
 /// What came of waiting for a drive.
@@ -73,44 +77,74 @@ pub(super) trait Link: Send {
     fn tray(&self) -> Result<Tray, Errno>;
     fn eject(&self) -> Result<bool, Errno>;
     fn close_tray(&self) -> Result<bool, Errno>;
-    fn lock(&self, locked: bool) -> Result<(), Errno>;
+    /// Takes back the kernel's CDROM_LOCKDOOR.
+    fn unlock(&self) -> Result<(), Errno>;
+    /// The kernel locks the tray while a disc is open, and only so long.
+    fn lock_while_open(&self) -> Result<(), Errno>;
+    /// Claims the drive for as long as the descriptor lives; EBUSY: another program has. `None`:
+    /// this program has claimed it already.
+    fn claim(&self) -> Result<Option<File>, Errno>;
+    /// Another program that works with the drive, as far as one can know.
+    fn user(&self) -> Option<User>;
+    /// Who claimed the drive that is claimed, as far as one can know.
+    fn claimant(&self) -> Option<User>;
     fn can_close_tray(&self) -> bool;
     fn size(&self) -> Result<u64, Errno>;
     fn disk_sequence(&self) -> Option<u64>;
 }
 
 /// The drive's node.
-struct Node(File);
+struct Node {
+    file: File,
+    path: PathBuf,
+}
 
 impl Link for Node {
     fn command(&self, cdb: &[u8], transfer: Transfer, timeout: Duration) -> Result<usize, Refusal> {
-        sg::command(self.0.as_fd(), cdb, transfer, timeout)
+        sg::command(self.file.as_fd(), cdb, transfer, timeout)
     }
     fn tray(&self) -> Result<Tray, Errno> {
-        cdrom::tray(self.0.as_fd())
+        cdrom::tray(self.file.as_fd())
     }
     fn eject(&self) -> Result<bool, Errno> {
-        cdrom::eject(self.0.as_fd())
+        cdrom::eject(self.file.as_fd())
     }
     fn close_tray(&self) -> Result<bool, Errno> {
-        cdrom::close_tray(self.0.as_fd())
+        cdrom::close_tray(self.file.as_fd())
     }
-    fn lock(&self, locked: bool) -> Result<(), Errno> {
-        cdrom::lock_door(self.0.as_fd(), locked)
+    fn unlock(&self) -> Result<(), Errno> {
+        cdrom::unlock_door(self.file.as_fd())
+    }
+    fn lock_while_open(&self) -> Result<(), Errno> {
+        cdrom::lock_while_open(self.file.as_fd())
+    }
+    fn claim(&self) -> Result<Option<File>, Errno> {
+        if Hold::of(&self.path).is_some() {
+            return Ok(None);
+        }
+        let flags = nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC | nix::libc::O_EXCL;
+        let claim = OpenOptions::new().read(true).custom_flags(flags).open(&self.path);
+        claim.map(Some).map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(nix::libc::EIO)))
+    }
+    fn user(&self) -> Option<User> {
+        user_of(&self.path)
+    }
+    fn claimant(&self) -> Option<User> {
+        claimant_of(&self.path)
     }
     fn can_close_tray(&self) -> bool {
-        cdrom::can_close_tray(self.0.as_fd())
+        cdrom::can_close_tray(self.file.as_fd())
     }
     fn size(&self) -> Result<u64, Errno> {
-        cdrom::size(self.0.as_fd())
+        cdrom::size(self.file.as_fd())
     }
     fn disk_sequence(&self) -> Option<u64> {
-        cdrom::disk_sequence(self.0.as_fd())
+        cdrom::disk_sequence(self.file.as_fd())
     }
 }
 
 /// No drive.
-struct Unplugged;
+pub(super) struct Unplugged;
 
 impl Link for Unplugged {
     fn command(&self, _: &[u8], _: Transfer, _: Duration) -> Result<usize, Refusal> {
@@ -125,8 +159,20 @@ impl Link for Unplugged {
     fn close_tray(&self) -> Result<bool, Errno> {
         Err(Errno::ENODEV)
     }
-    fn lock(&self, _: bool) -> Result<(), Errno> {
+    fn unlock(&self) -> Result<(), Errno> {
         Err(Errno::ENODEV)
+    }
+    fn lock_while_open(&self) -> Result<(), Errno> {
+        Err(Errno::ENODEV)
+    }
+    fn claim(&self) -> Result<Option<File>, Errno> {
+        Err(Errno::ENODEV)
+    }
+    fn user(&self) -> Option<User> {
+        None
+    }
+    fn claimant(&self) -> Option<User> {
+        None
     }
     fn can_close_tray(&self) -> bool {
         false
@@ -142,7 +188,7 @@ impl Link for Unplugged {
 /// An optical drive.
 pub struct Device {
     path: PathBuf,
-    link: Box<dyn Link>,
+    pub(super) link: Box<dyn Link>,
     identity: Identity,
     has_tray: bool,
 }
@@ -173,10 +219,11 @@ impl Device {
             |write| OpenOptions::new().read(true).write(write).custom_flags(flags).open(&real);
         // Locking the door needs a writable descriptor (scsi_cmd_allowed of the kernel).
         let file = open(true).or_else(|_| open(false)).map_err(|e| open_error(path, e))?;
-        Device::over(real, Box::new(Node(file)))
+        let node = Node { file, path: real.clone() };
+        Device::over(real, Box::new(node))
     }
 
-    fn over(path: PathBuf, link: Box<dyn Link>) -> Result<Device, DeviceError> {
+    pub(super) fn over(path: PathBuf, link: Box<dyn Link>) -> Result<Device, DeviceError> {
         let mut device = Device { path, link, identity: Identity::default(), has_tray: false };
         let reply = device.ask("ask who it is", &mmc::inquiry(96), 96)?;
         let Some((OPTICAL, identity)) = mmc::parse_inquiry(&reply) else {
@@ -208,51 +255,6 @@ impl Device {
     /// Whether a motor closes the tray: slots and laptops' drives have none.
     pub fn can_close_tray(&self) -> bool {
         self.has_tray
-    }
-
-    /// Hands the medium out, or opens the tray.
-    pub fn eject(&self) -> Result<(), DeviceError> {
-        let what = "open the tray";
-        self.hear_news();
-        // Somebody may have left it locked; a refusal shows in the next line.
-        let _ = self.link.lock(false);
-        match self.link.eject() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.reason(what)),
-            Err(e) => Err(self.errno(what, e)),
-        }
-    }
-
-    pub fn close_tray(&self) -> Result<(), DeviceError> {
-        if !self.has_tray {
-            return Err(DeviceError::NoMotor(self.path.clone()));
-        }
-        self.hear_news();
-        let what = "close the tray";
-        match self.link.close_tray() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.reason(what)),
-            Err(e) => Err(self.errno(what, e)),
-        }
-    }
-
-    /// The kernel takes a drive's news for success of the command that they came instead of
-    /// (ioctl_internal_command in scsi_ioctl.c): they are fetched before.
-    fn hear_news(&self) {
-        let _ = self.command(&mmc::TEST_UNIT_READY, Transfer::Nothing);
-    }
-
-    /// Fails if another program burns with the drive, or has its disc mounted: both claim it for
-    /// themselves (open(2), O_EXCL on a block device).
-    pub fn check_free(&self) -> Result<(), DeviceError> {
-        let flags = nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC | nix::libc::O_EXCL;
-        let claimed = OpenOptions::new().read(true).custom_flags(flags).open(&self.path);
-        claimed.map(drop).map_err(|e| open_error(&self.path, e))
-    }
-
-    /// Keeps the button from opening the tray while a disc is in work.
-    pub fn lock(&self, locked: bool) -> Result<(), DeviceError> {
-        self.link.lock(locked).map_err(|e| self.errno("lock the tray", e))
     }
 
     /// Waits until the drive knows what it holds: seconds to spin up, an hour to close a disc.
@@ -339,46 +341,8 @@ impl Device {
         self.link.size().map(Bytes).map_err(|e| self.errno("ask for the size", e))
     }
 
-    /// Lets the kernel forget the drive and find it again, so that it looks at the medium anew: the
-    /// only way where no motor closes the tray. For root. The drive may get another node.
-    pub fn rescan(&mut self) -> Result<(), DeviceError> {
-        let node = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let sys = Path::new("/sys/class/block").join(&node).join("device");
-        let path = self.path.clone();
-        let io = |source| DeviceError::Io { path: path.clone(), what: "rescan", source };
-        let target = sys.canonicalize().map_err(io)?;
-        let host = scsi_host(&target).ok_or_else(|| DeviceError::Gone(self.path.clone()))?;
-        let scan = Path::new("/sys/class/scsi_host").join(host).join("scan");
-        let delete = OpenOptions::new().write(true).open(sys.join("delete")).map_err(io)?;
-        let scan = OpenOptions::new().write(true).open(scan).map_err(io)?;
-        // A node that somebody holds open keeps its name from the drive that comes back.
-        self.link = Box::new(Unplugged);
-        (&delete).write_all(b"1").map_err(io)?;
-        (&scan).write_all(b"- - -").map_err(io)?;
-        self.reopen(&target)
-    }
-
-    /// `target` is the place of the SCSI device, `/sys/devices/…/6:0:1:0`, which stays the same.
-    fn reopen(&mut self, target: &Path) -> Result<(), DeviceError> {
-        let deadline = Deadline::after(RETURN);
-        loop {
-            let opened = match node_at(target) {
-                Some(node) => Device::open(&node),
-                None => Err(DeviceError::Gone(self.path.clone())),
-            };
-            match opened {
-                Ok(device) => {
-                    *self = device;
-                    return Ok(());
-                }
-                Err(error) if deadline.is_over() => return Err(error),
-                Err(_) => pause(BETWEEN, &Stop::new())?,
-            }
-        }
-    }
-
     /// A command without data or with an answer; news that stand before it are passed over.
-    fn command(&self, cdb: &[u8], transfer: Transfer) -> Result<usize, Refusal> {
+    pub(super) fn command(&self, cdb: &[u8], transfer: Transfer) -> Result<usize, Refusal> {
         let answer: &mut [u8] = match transfer {
             Transfer::Nothing => &mut [],
             Transfer::FromDrive(data) => data,
@@ -414,7 +378,7 @@ impl Device {
         self.ask("ask", cdb, room).ok()
     }
 
-    fn refused(&self, what: &'static str, refusal: Refusal) -> DeviceError {
+    pub(super) fn refused(&self, what: &'static str, refusal: Refusal) -> DeviceError {
         match refusal {
             Refusal::Sense(sense) => DeviceError::Refused { path: self.path.clone(), what, sense },
             Refusal::Errno(errno) => self.errno(what, errno),
@@ -422,18 +386,18 @@ impl Device {
         }
     }
 
-    fn errno(&self, what: &'static str, errno: Errno) -> DeviceError {
+    pub(super) fn errno(&self, what: &'static str, errno: Errno) -> DeviceError {
         let path = self.path.clone();
         match errno {
             Errno::ENODEV | Errno::ENXIO => DeviceError::Gone(path),
-            Errno::EBUSY => DeviceError::Busy(path),
+            Errno::EBUSY => DeviceError::Busy { path, by: None },
             Errno::EACCES | Errno::EPERM => DeviceError::Denied(path),
             other => DeviceError::Io { path, what, source: other.into() },
         }
     }
 
     /// Why the drive did not do what the kernel told it: it says so once more when asked.
-    fn reason(&self, what: &'static str) -> DeviceError {
+    pub(super) fn reason(&self, what: &'static str) -> DeviceError {
         match self.command(&mmc::TEST_UNIT_READY, Transfer::Nothing) {
             Err(Refusal::Sense(sense)) => {
                 DeviceError::Refused { path: self.path.clone(), what, sense }
@@ -447,12 +411,12 @@ impl Device {
     }
 }
 
-fn open_error(path: &Path, error: io::Error) -> DeviceError {
+pub(super) fn open_error(path: &Path, error: io::Error) -> DeviceError {
     let path = path.to_owned();
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT) => DeviceError::Missing(path),
         Some(Errno::EACCES | Errno::EPERM) => DeviceError::Denied(path),
-        Some(Errno::EBUSY) => DeviceError::Busy(path),
+        Some(Errno::EBUSY) => DeviceError::Busy { by: claimant_of(&path), path },
         Some(Errno::ENXIO | Errno::ENODEV) => DeviceError::Gone(path),
         _ => DeviceError::Io { path, what: "open", source: error },
     }
@@ -462,20 +426,6 @@ fn open_error(path: &Path, error: io::Error) -> DeviceError {
 fn is_scsi_optical(node: &str) -> bool {
     let kind = Path::new("/sys/class/block").join(node).join("device/type");
     fs::read_to_string(kind).is_ok_and(|text| text.trim() == OPTICAL.to_string())
-}
-
-/// The node of the drive at this place, if the kernel has made one.
-fn node_at(target: &Path) -> Option<PathBuf> {
-    let entry = fs::read_dir(target.join("block")).ok()?.next()?.ok()?;
-    let node = Path::new("/dev").join(entry.file_name());
-    node.exists().then_some(node)
-}
-
-/// `host6` out of `/sys/devices/…/host6/target6:0:1/6:0:1:0`.
-fn scsi_host(device: &Path) -> Option<String> {
-    let mut names = device.iter().rev().filter_map(|name| name.to_str());
-    let is_host = |name: &&str| name.strip_prefix("host").is_some_and(|n| n.parse::<u32>().is_ok());
-    names.find(is_host).map(str::to_owned)
 }
 
 #[cfg(test)]

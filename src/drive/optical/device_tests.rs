@@ -1,9 +1,12 @@
 //! A drive that is a script: each command has its answers, the last of which stays.
 
 use super::*;
+use crate::drive::optical::burner::Optical;
+use crate::drive::optical::free::scsi_host;
 use crate::drive::optical::medium::MediumState;
+use crate::drive::{Drive, DriveError, Slot};
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 type Answers = Vec<Result<Vec<u8>, Refusal>>;
 
@@ -12,6 +15,9 @@ struct Script {
     answers: Mutex<HashMap<u8, Answers>>,
     no_motor: bool,
     eject: Option<bool>,
+    claimed: bool,
+    user: Option<User>,
+    told: Arc<Mutex<Vec<String>>>,
 }
 
 impl Script {
@@ -23,6 +29,7 @@ impl Script {
 
 impl Link for Script {
     fn command(&self, cdb: &[u8], transfer: Transfer, _: Duration) -> Result<usize, Refusal> {
+        self.told.lock().unwrap().push(format!("{:02x}", cdb[0]));
         let mut answers = self.answers.lock().unwrap();
         let unknown = sense(5, 0x20, 0);
         let Some(left) = answers.get_mut(&cdb[0]) else { return Err(unknown) };
@@ -37,13 +44,29 @@ impl Link for Script {
         Err(Errno::ENODEV)
     }
     fn eject(&self) -> Result<bool, Errno> {
+        self.told.lock().unwrap().push("eject".to_owned());
         Ok(self.eject.unwrap_or(true))
     }
     fn close_tray(&self) -> Result<bool, Errno> {
+        self.told.lock().unwrap().push("close".to_owned());
         Ok(true)
     }
-    fn lock(&self, _: bool) -> Result<(), Errno> {
+    fn unlock(&self) -> Result<(), Errno> {
+        self.told.lock().unwrap().push("unlock".to_owned());
         Err(Errno::EACCES)
+    }
+    fn lock_while_open(&self) -> Result<(), Errno> {
+        self.told.lock().unwrap().push("lock while open".to_owned());
+        Ok(())
+    }
+    fn claim(&self) -> Result<Option<File>, Errno> {
+        if self.claimed { Err(Errno::EBUSY) } else { Ok(None) }
+    }
+    fn user(&self) -> Option<User> {
+        self.user.clone()
+    }
+    fn claimant(&self) -> Option<User> {
+        self.user.clone()
     }
     fn can_close_tray(&self) -> bool {
         !self.no_motor
@@ -150,7 +173,7 @@ fn a_drive_that_answers_little_still_says_what_it_holds() {
 #[test]
 fn a_tray_without_a_motor_and_one_that_is_locked_say_so() {
     let drive = device(Script { no_motor: true, ..Script::default() });
-    assert!(matches!(drive.close_tray().unwrap_err(), DeviceError::NoMotor(_)));
+    assert!(matches!(drive.free().unwrap().close_tray().unwrap_err(), DeviceError::NoMotor(_)));
     // A slot: page 2Ah tells what the kernel does not.
     let mut page = vec![0; 8];
     page.extend([0x2a, 0x20, 0, 0, 0, 0, 0, 0]);
@@ -158,7 +181,8 @@ fn a_tray_without_a_motor_and_one_that_is_locked_say_so() {
     page[14] = 1 << 5;
     assert!(device(Script::default().with(0x5a, vec![Ok(page)])).can_close_tray());
     let locked = Script { eject: Some(false), ..Script::default() };
-    let error = device(locked.with(0x00, vec![Err(sense(5, 0x53, 2))])).eject().unwrap_err();
+    let locked = device(locked.with(0x00, vec![Err(sense(5, 0x53, 2))]));
+    let error = locked.free().unwrap().eject().unwrap_err();
     assert!(error.to_string().contains("open the tray: the tray is locked"), "{error}");
 }
 
@@ -166,8 +190,7 @@ fn a_tray_without_a_motor_and_one_that_is_locked_say_so() {
 fn errors_of_the_system_are_named() {
     let drive = device(Script::default());
     assert!(matches!(drive.tray().unwrap_err(), DeviceError::Gone(_)));
-    assert!(matches!(drive.lock(true).unwrap_err(), DeviceError::Denied(_)));
-    assert!(matches!(drive.size().unwrap_err(), DeviceError::Busy(_)));
+    assert!(matches!(drive.size().unwrap_err(), DeviceError::Busy { .. }));
 }
 
 #[test]
@@ -175,4 +198,62 @@ fn the_host_of_a_drive_is_found_in_its_place() {
     let path = Path::new("/sys/devices/pci0/ata2/host6/target6:0:1/6:0:1:0");
     assert_eq!(scsi_host(path), Some("host6".into()));
     assert_eq!(scsi_host(Path::new("/sys/devices/hosting/x")), None);
+}
+
+/// All that a drive may be asked for through the trait.
+fn everything(drive: &mut Optical) -> Vec<DriveError> {
+    let label = crate::drive::contract::label(1);
+    let staged = crate::drive::contract::staged(1);
+    let stop = Stop::new();
+    vec![
+        drive.blank_capacity().unwrap_err(),
+        drive.take_blank(&label).unwrap_err(),
+        drive.burn(&staged.job, &|_| (), &stop).unwrap_err(),
+        drive.find(&label).err().unwrap(),
+        drive.discs().err().unwrap(),
+        drive.reject(&label).unwrap_err(),
+        drive.content().unwrap_err(),
+        drive.eject().unwrap_err(),
+        drive.find(&label).err().unwrap(),
+    ]
+}
+
+#[test]
+fn a_drive_that_another_program_uses_is_sent_nothing() {
+    let burning = Some(User::Program { name: "xorriso".into(), process: 812 });
+    for (claimed, user, words) in [
+        (true, burning.clone(), "is in use by another program: xorriso, process 812"),
+        (true, None, "/dev/sr9 is in use by another program"),
+        (true, Some(User::Mount("/mnt".into())), "program: it is mounted at /mnt"),
+        (false, burning, "is in use by another program: xorriso, process 812"),
+    ] {
+        let script = Script { claimed, user, ..Script::default() };
+        let told = script.told.clone();
+        let mut drive = Optical::with(device(script));
+        told.lock().unwrap().clear();
+        for error in everything(&mut drive) {
+            assert!(error.is_in_use() && error.to_string().ends_with(words), "{error}");
+        }
+        assert_eq!(*told.lock().unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_kernel_is_to_lock_the_tray_and_nothing_that_outlives_this_program() {
+    let script = Script::default();
+    let told = script.told.clone();
+    let drive = device(script);
+    told.lock().unwrap().clear();
+    drive.free().unwrap().keep_shut_while_open();
+    assert_eq!(*told.lock().unwrap(), ["unlock", "lock while open"]);
+}
+
+#[test]
+fn a_free_drive_is_unlocked_before_it_opens() {
+    let script = Script::default().with(0x00, vec![Ok(vec![])]);
+    let told = script.told.clone();
+    let drive = device(script);
+    told.lock().unwrap().clear();
+    drive.free().unwrap().eject().unwrap();
+    assert_eq!(*told.lock().unwrap(), ["00", "unlock", "1e", "eject"]);
 }

@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::clusters::{Clusters, Effort};
+use super::device::Device;
+use super::hold::Hold;
 use super::reading::DriveReads;
 use crate::drive::absence::{Absence, Failure};
 use crate::drive::reader::{DiscFile, DiscReader, ReadError, Volume};
@@ -28,31 +30,39 @@ pub struct OpticalDisc {
 
 impl OpticalDisc {
     /// The disc that lies in the drive; the drive must be ready.
-    pub fn open(device: &Path, drive: &str) -> Result<OpticalDisc, DriveError> {
-        let reads = DriveReads::open(device).map_err(|failure| match failure {
-            Failure::Bad(error) => DriveError::io("read", device)(error),
-            Failure::Gone(absence) => absence.into(),
-        })?;
-        let (title, clusters) = (drive.to_owned(), Clusters::over(reads));
-        let disc = OpticalDisc { title, clusters, files: Vec::new(), sectors: Sectors(0) };
-        match disc.lay_of(device) {
-            Ok((sectors, files)) => Ok(OpticalDisc { files, sectors, ..disc }),
-            // What fails because the disc is out says nothing about it.
-            Err(error) => Err(disc.clusters.look().map_or(error, DriveError::from)),
+    pub fn open(device: &Device, drive: &str) -> Result<OpticalDisc, DriveError> {
+        // What this program still reads in this drive lay there before.
+        Hold::let_go(device.path());
+        let disc = OpticalDisc::over(DriveReads::open(device)?, drive);
+        let sectors = disc.volume_size().map_err(|words| disc.unless_gone(disc.unusable(words)))?;
+        // xorriso claims the drive for itself while it lists, and unlocks the tray when it ends.
+        Hold::let_go(device.path());
+        let listed = xorriso::list_disc(device.path());
+        let disc = OpticalDisc::over(DriveReads::open(device)?, drive);
+        match listed {
+            Ok(files) => Ok(OpticalDisc { files, sectors, ..disc }),
+            Err(error) => Err(disc.unless_gone(disc.not_listed(error))),
         }
     }
 
-    /// How long the volume is, and what is on it.
-    fn lay_of(&self, device: &Path) -> Result<(Sectors, Vec<DiscFile>), DriveError> {
-        let sectors = self.volume_size().map_err(|words| self.unusable(words))?;
-        let files = xorriso::list_disc(device).map_err(|error| match error {
+    fn over(reads: DriveReads, drive: &str) -> OpticalDisc {
+        let (title, clusters) = (drive.to_owned(), Clusters::over(reads));
+        OpticalDisc { title, clusters, files: Vec::new(), sectors: Sectors(0) }
+    }
+
+    /// What fails because the disc is out says nothing about it.
+    fn unless_gone(&self, error: DriveError) -> DriveError {
+        self.clusters.look().map_or(error, DriveError::from)
+    }
+
+    fn not_listed(&self, error: DriveError) -> DriveError {
+        match error {
             DriveError::NotAnImage(_) => self.unusable("it holds no ISO 9660 volume".to_owned()),
             DriveError::Damaged { words, .. } => {
                 self.unusable(format!("its directory cannot be read ({words})"))
             }
             other => other,
-        })?;
-        Ok((sectors, files))
+        }
     }
 
     fn unusable(&self, words: String) -> DriveError {

@@ -7,6 +7,11 @@ use crate::model::Sectors;
 /// TEST UNIT READY (SPC-4 6.37).
 pub const TEST_UNIT_READY: [u8; 6] = [0; 6];
 
+/// PREVENT ALLOW MEDIUM REMOVAL (MMC-6 6.14).
+pub fn prevent_removal(locked: bool) -> [u8; 6] {
+    [0x1e, 0, 0, 0, u8::from(locked), 0]
+}
+
 /// INQUIRY (SPC-4 6.4).
 pub fn inquiry(length: u8) -> [u8; 6] {
     [0x12, 0, 0, 0, length, 0]

@@ -6,6 +6,8 @@ mod cdrom;
 mod clusters;
 mod device;
 mod disc;
+mod free;
+mod hold;
 mod inquiry;
 mod insertion;
 pub(super) mod medium;
@@ -15,6 +17,7 @@ pub(super) mod reading;
 mod reasons;
 mod sense;
 mod sg;
+mod users;
 
 pub use burner::{Choices, Optical};
 pub use device::{Device, DeviceError, Identity, Readiness, drives};

@@ -1,17 +1,21 @@
 //! Reading what lies in a drive, past the system's memory. After each failure the drive is asked
 //! what it means; once the disc or the drive is gone, nothing more is tried.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::device::{Device, open_error};
+use super::hold::Hold;
 use super::inquiry::{ANSWER_WITHIN, Meaning, Witness, inquire};
+use super::sense::Sense;
 use super::sg::{Refusal, Transfer};
 use super::{cdrom, mmc, sg};
+use crate::drive::DriveError;
 use crate::drive::absence::{Absence, Failure};
 use crate::port::clock::pause;
 use crate::port::stop::Stop;
@@ -36,19 +40,19 @@ pub(in crate::drive) struct DriveReads {
 }
 
 impl DriveReads {
-    pub fn open(device: &Path) -> Result<DriveReads, Failure> {
-        let flags = nix::libc::O_DIRECT | nix::libc::O_CLOEXEC;
-        let opened = OpenOptions::new().read(true).custom_flags(flags).open(device);
-        let drive = device.display().to_string();
-        let file = opened.map_err(|error| match error.raw_os_error() {
-            Some(nix::libc::ENOMEDIUM) => Failure::Gone(Absence::TakenOut { drive }),
+    /// Claims the drive; the kernel locks its tray until this ends.
+    pub fn open(device: &Device) -> Result<DriveReads, DriveError> {
+        device.free()?.keep_shut_while_open();
+        let (path, drive) = (device.path().to_owned(), device.path().display().to_string());
+        let held = Hold::take(&path).map_err(|error| match error.raw_os_error() {
+            Some(nix::libc::ENOMEDIUM) => Absence::TakenOut { drive: drive.clone() }.into(),
             Some(nix::libc::ENODEV | nix::libc::ENXIO | nix::libc::ENOENT) => {
-                Failure::Gone(Absence::DriveGone { drive })
+                Absence::DriveGone { drive: drive.clone() }.into()
             }
-            _ => Failure::Bad(error),
+            Some(nix::libc::EBUSY) => open_error(&path, error).into(),
+            _ => DriveError::io("read", &path)(error),
         })?;
-        let path = device.to_owned();
-        Ok(DriveReads::over(&device.display().to_string(), Box::new(Open { file, path })))
+        Ok(DriveReads::over(&drive, Box::new(Open { hold: held, path })))
     }
 
     pub(super) fn over(drive: &str, node: Box<dyn Node>) -> DriveReads {
@@ -107,22 +111,27 @@ impl DriveReads {
 }
 
 struct Open {
-    file: File,
+    hold: Arc<Hold>,
     path: PathBuf,
 }
+
+/// What a drive says without a disc: this program handed it out.
+const HANDED_OUT: Sense = Sense { key: 2, asc: 0x3a, ascq: 0, progress: None };
 
 impl Witness for Open {
     fn is_ready(&self) -> Result<(), Refusal> {
         let asked = &mmc::TEST_UNIT_READY;
-        sg::command(self.file.as_fd(), asked, Transfer::Nothing, ANSWER_WITHIN).map(drop)
+        let file = self.hold.file().ok_or(Refusal::Sense(HANDED_OUT))?;
+        sg::command(file.as_fd(), asked, Transfer::Nothing, ANSWER_WITHIN).map(drop)
     }
 
     fn insertion(&self) -> Option<u64> {
-        cdrom::disk_sequence(self.file.as_fd())
+        cdrom::disk_sequence(self.hold.file()?.as_fd())
     }
 
     fn is_there(&self) -> bool {
-        let ours = self.file.metadata().map(|file| file.rdev());
+        let Some(file) = self.hold.file() else { return true };
+        let ours = file.metadata().map(|file| file.rdev());
         let there = fs::metadata(&self.path).map(|node| node.rdev());
         matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
     }
@@ -135,7 +144,7 @@ impl Witness for Open {
 
 impl Node for Open {
     fn read(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.file.read_at(buf, position)
+        self.hold.read_at(buf, position)
     }
 }
 

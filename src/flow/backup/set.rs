@@ -26,7 +26,14 @@ pub(super) fn refuse_foreign_discs(
         Some(set) => (catalog.discs(set.id)?, catalog.twins(set.id)?),
         None => (Vec::new(), Vec::new()),
     };
-    let found = drive.discs()?;
+    let found = match drive.discs() {
+        // What lies in it now is not what will be burned.
+        Err(error) if error.is_in_use() => {
+            desk.monitor.note(&chain(&error));
+            return Ok(());
+        }
+        found => found?,
+    };
     for problem in &found.problems {
         desk.monitor.note(&chain(problem));
     }

@@ -9,7 +9,7 @@ use crate::drive::{Blank, BurnJob, Drive, DriveError, Label};
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 
-use super::super::insertion::{Came, with_medium};
+use super::super::insertion::{Came, when_free, with_medium};
 use super::super::records::{Copies, Order, Step};
 use super::super::staging::burn_job;
 use super::super::{Desk, FlowError};
@@ -56,6 +56,7 @@ impl Seeker<'_> {
             Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
             // Nothing is known of a disc that went away meanwhile.
             Err(DriveError::Gone(absence)) => Err(absence.into()),
+            Err(error) if error.is_in_use() => Err(error.into()),
             // Whatever it is, it is no disc to go on with; taking it for a blank says why.
             Err(_) => Ok(false),
         }
@@ -168,7 +169,8 @@ impl Turn<'_> {
     fn is_in_drive(&mut self) -> Result<bool, FlowError> {
         let seeker = self.seeker();
         let is_sure = !seeker.has_others || self.drives.came == Came::AsAsked;
-        if !is_sure || !seeker.is_there(&mut *self.drives.burner)? {
+        let (deadline, burner) = (self.desk.patience.deadline(), &mut *self.drives.burner);
+        if !is_sure || !when_free(self.desk, &deadline, || seeker.is_there(burner))? {
             return Ok(false);
         }
         let copy = self.unread().cloned();

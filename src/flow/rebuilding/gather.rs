@@ -13,7 +13,7 @@ use crate::port::operator::Answer;
 use crate::port::stop::{Heeding, Stop};
 use crate::port::wanted::WantedMedium;
 
-use super::super::insertion::{while_it_comes_back, with_medium};
+use super::super::insertion::{give_back, while_it_comes_back, with_medium};
 use super::super::mending::Mender;
 use super::super::piles::Piles;
 use super::super::signatures::is_as_listed;
@@ -68,9 +68,7 @@ fn every_disc(
             Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
             taken => piles.take(taken?),
         }
-        if let Some(slot) = drive.slot() {
-            slot.eject()?;
-        }
+        give_back(drive, desk)?;
         desk.monitor.rest();
         if desk.operator.confirm("Is there another disc to read?") != Answer::Yes {
             return Ok(());

@@ -249,6 +249,7 @@ fn break_drive(drive: &mut Drive, words: &[&str]) -> Result<(), String> {
         ["calibration", word] => faults.calibration = switch(word)?,
         ["close", word] => faults.close = switch(word)?,
         ["stale", word] => faults.stale = switch(word)?,
+        ["grows", word] => faults.grows = switch(word)?,
         ["no-motor", word] => faults.no_motor = switch(word)?,
         ["event-after-burn", word] => faults.event_after_burn = switch(word)?,
         ["hang", word] => faults.hang = switch(word)?,

@@ -23,6 +23,8 @@ pub struct Faults {
     pub close: bool,
     /// READ CAPACITY keeps its answer until the disc is loaded anew.
     pub stale: bool,
+    /// READ CAPACITY grows with each sector that is written, as some drives answer while they burn.
+    pub grows: bool,
     /// A slot or a laptop's tray: no motor closes it.
     pub no_motor: bool,
     /// A new-medium event after a burn, as some drives give.
@@ -163,7 +165,9 @@ impl Drive {
 
     /// Sectors, as READ CAPACITY tells them.
     pub fn capacity(&mut self) -> Result<u32, Sense> {
-        let now = self.medium()?.readable();
+        let disc = self.medium()?;
+        let now = if self.faults.grows { disc.readable().max(disc.next) } else { disc.readable() };
+        drop(disc);
         if !self.faults.stale {
             return Ok(now);
         }

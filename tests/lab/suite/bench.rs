@@ -148,6 +148,25 @@ impl Lab {
         self.start(words)
     }
 
+    /// coldcut of a member of the group cdrom who is nobody else, with a catalog of its own.
+    pub fn as_nobody(&self, words: &[&str]) -> Run {
+        let home = self.path("nobody");
+        fs::create_dir_all(&home).unwrap();
+        tool(&["chown", "nobody", home.to_str().unwrap()]);
+        tool(&["chmod", "-R", "a+rX", self.dir.path().to_str().unwrap()]);
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=nobody", "--regid=nogroup", "--groups=cdrom"]);
+        command.args(["--bounding-set=-all", "coldcut"]).args(words);
+        command.current_dir(self.dir.path()).env("HOME", home);
+        Run::new(command)
+    }
+
+    /// What a drive was sent so far, behind the first so many: `1b 00 00 00 02 00 … <0 >0`.
+    pub fn commands(&self, drive: &str, behind: usize) -> Vec<String> {
+        let log = fs::read_to_string(format!("/lab/{drive}.log")).unwrap();
+        log.lines().skip(behind).map(str::to_owned).collect()
+    }
+
     /// State, copies and the rest of each disc, as `discs --json` tells.
     pub fn discs(&self) -> Vec<serde_json::Value> {
         let done = self.run(["discs", "--json"]).code(0);

@@ -21,7 +21,7 @@ fn goes_onto_the_next_blank(lab: &Lab, words: &str, mend: impl FnOnce(&Lab)) {
     run.says("Insert a blank disc for disc 1");
     mend(lab);
     lab.insert("one", "good");
-    run.says("disc 1 is verified");
+    run.says("is verified and handed out: write 0001_SOURCE");
     run.ends().code(0);
     lab.states(&["verified"]);
     assert_eq!(lab.discs()[0]["copies"], 1);

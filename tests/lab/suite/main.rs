@@ -6,5 +6,7 @@ mod broken;
 mod burning;
 mod cut_off;
 mod drive_itself;
+mod in_use;
 mod media;
+mod reading;
 mod service;

@@ -117,7 +117,7 @@ fn a_drive_that_another_program_uses_is_left_alone() {
     fs::create_dir(lab.path("mnt")).unwrap();
     let (node, place) = (lab.one.to_str().unwrap(), lab.path("mnt"));
     tool(&["mount", "-o", "ro", node, place.to_str().unwrap()]).code(0);
-    let done = lab.backup(&lab.one.clone(), &["--overwrite", "--yes"]).ends();
+    let done = lab.backup(&lab.one.clone(), &["--overwrite", "--yes", "--wait", "2s"]).ends();
     tool(&["umount", place.to_str().unwrap()]).code(0);
     done.code(1).said("is in use by another program");
 }

@@ -1,0 +1,118 @@
+//! A disc that is read keeps its drive. The descriptor claims it (open(2), O_EXCL), so that no
+//! other program burns, mounts or ejects meanwhile; and it is one that waits for a medium, for
+//! which the kernel locks the tray until the last descriptor is closed (cdrom_open and
+//! cdrom_release of drivers/cdrom/cdrom.c): a program that is killed leaves no locked tray behind.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use nix::errno::Errno;
+
+/// The holds of this program: a claim excludes its own other descriptors, too.
+static HOLDS: Mutex<Vec<Weak<Hold>>> = Mutex::new(Vec::new());
+
+pub struct Hold {
+    device: PathBuf,
+    /// `None` once the disc was handed out.
+    file: Mutex<Option<Arc<File>>>,
+    /// Whether a disc is read by it.
+    reads: bool,
+}
+
+impl Hold {
+    /// Of the disc that lies in the drive, to be read past the system's memory. EBUSY: another
+    /// program has it, or another hold of this one.
+    pub fn take(device: &Path) -> io::Result<Arc<Hold>> {
+        let flags = nix::libc::O_DIRECT | nix::libc::O_CLOEXEC | nix::libc::O_EXCL;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(device)?;
+        Ok(Hold::of_file(device, file, true))
+    }
+
+    /// The one of this program that the drive is kept by.
+    pub fn of(device: &Path) -> Option<Arc<Hold>> {
+        let holds = all();
+        let mut held = holds.iter().filter_map(Weak::upgrade);
+        held.find(|hold| hold.device == device && hold.file().is_some())
+    }
+
+    /// Keeps the drive, and reads nothing: nobody shall come between a burn and its reading back.
+    pub fn keep(device: &Path) -> io::Result<Arc<Hold>> {
+        let flags = nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC | nix::libc::O_EXCL;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(device)?;
+        Ok(Hold::of_file(device, file, false))
+    }
+
+    fn of_file(device: &Path, file: File, reads: bool) -> Arc<Hold> {
+        let (device, file) = (device.to_owned(), Mutex::new(Some(Arc::new(file))));
+        let hold = Arc::new(Hold { device, file, reads });
+        let mut holds = all();
+        holds.retain(|hold| hold.strong_count() > 0);
+        holds.push(Arc::downgrade(&hold));
+        hold
+    }
+
+    /// The disc is handed out: who still reads it finds that it is gone. The drive is kept.
+    pub fn hand_out(device: &Path) {
+        Hold::close(device, |hold| hold.reads);
+    }
+
+    /// The drive is left to a program that claims it for itself.
+    pub fn let_go(device: &Path) {
+        Hold::close(device, |_| true);
+    }
+
+    fn close(device: &Path, which: fn(&Hold) -> bool) {
+        let held: Vec<Arc<Hold>> = all().iter().filter_map(Weak::upgrade).collect();
+        let meant = held.iter().filter(|hold| hold.device == device && which(hold));
+        meant.for_each(|hold| *hold.place() = None);
+    }
+
+    /// ENOMEDIUM if the disc was handed out.
+    pub fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        match self.file() {
+            Some(file) => file.read_at(buf, position),
+            None => Err(Errno::ENOMEDIUM.into()),
+        }
+    }
+
+    /// `None`: the disc was handed out.
+    pub fn file(&self) -> Option<Arc<File>> {
+        self.place().clone()
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Arc<File>>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn all() -> MutexGuard<'static, Vec<Weak<Hold>>> {
+    HOLDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disc_that_was_handed_out_is_not_read_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sr0");
+        std::fs::write(&path, vec![7; 8192]).unwrap();
+        let hold = Hold::of_file(&path, File::open(&path).unwrap(), true);
+        let kept = Hold::of_file(&path, File::open(&path).unwrap(), false);
+        assert!(Hold::of(&path).is_some());
+        let mut byte = [0];
+        assert_eq!((hold.read_at(&mut byte, 5).unwrap(), byte), (1, [7]));
+        Hold::let_go(Path::new("/dev/other"));
+        assert!(hold.read_at(&mut byte, 5).is_ok());
+        Hold::hand_out(&path);
+        assert!(Hold::of(&path).is_some() && kept.file().is_some());
+        let error = hold.read_at(&mut byte, 5).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(nix::libc::ENOMEDIUM));
+        Hold::let_go(&path);
+        assert!(Hold::of(&path).is_none());
+    }
+}
