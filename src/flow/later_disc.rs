@@ -16,7 +16,7 @@ type Choice = (Chosen, Option<KnownIn>);
 
 impl Session<'_> {
     /// The choice that the latest disc allows that anybody has.
-    pub(super) fn from_later_disc(
+    pub(super) fn with_later_disc(
         &mut self,
         mut choice: Result<Choice, FlowError>,
     ) -> Result<Choice, FlowError> {

@@ -154,7 +154,7 @@ fn restore_from(
     if let Some(absence) = session.absence() {
         return Err(absence.into());
     }
-    let (mut chosen, known) = session.from_later_disc(choice)?;
+    let (mut chosen, known) = session.with_later_disc(choice)?;
     if let Some(absence) = session.absence() {
         return Err(absence.into());
     }

@@ -236,7 +236,7 @@ impl Filler<'_> {
         let read = current.reading.read_slice(at, len, &mut |block| {
             stop.check()?;
             ledger.breathe().map_err(PackError::Ledger)?;
-            *done += block.len();
+            *done += block.bytes();
             monitor.progress(crate::port::monitor::Progress {
                 done: *done,
                 written: Some(written + builder.bound()),

@@ -21,7 +21,8 @@ pub enum Block<'a> {
 }
 
 impl Block<'_> {
-    pub fn len(&self) -> u64 {
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
         match self {
             Block::Data(data) => data.len() as u64,
             Block::Hole(zeros) => *zeros,

@@ -96,9 +96,9 @@ fn is_left_by_systems(name: &OsStr) -> bool {
         ".hidden",
     ];
     let bytes = name.as_bytes();
-    let is_named = |known: &&str| bytes.eq_ignore_ascii_case(known.as_bytes());
+    let is_named = |known: &str| bytes.eq_ignore_ascii_case(known.as_bytes());
     // `.Trash`, `.Trash-1000` and `.Trashes`; `._` is what macOS cannot keep with its files.
-    NAMES.iter().any(|known| is_named(&known))
+    NAMES.iter().any(|known| is_named(known))
         || bytes.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b".trash"))
         || bytes.starts_with(b"._")
 }
