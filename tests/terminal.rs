@@ -132,7 +132,7 @@ fn a_file_with_a_wrong_passphrase_is_read_once() {
 #[test]
 fn ctrl_c_at_any_prompt_is_130_and_sigterm_143() {
     let sandbox = encrypted();
-    let new = ["backup", "source", "--name", "other", "shelf", "--encrypt"];
+    let new = ["backup", "source", "--name", "other", "--new-set", "shelf", "--encrypt"];
     let asks: [(&[&str], &str); 3] = [
         (&["restore", "shelf", "target"], "Passphrase of set"),
         (&new, "Passphrase of the new set"),
