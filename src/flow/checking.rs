@@ -179,6 +179,8 @@ pub fn check(
     drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<CheckReport, FlowError> {
+    // Without a catalog there is nothing to check, and none is made here.
+    drop(Catalog::open(&request.catalog, Access::Read)?);
     let mut session = Session { request, desk, report: CheckReport::default() };
     match drive {
         Some(drive) => session.through(drive)?,

@@ -21,7 +21,9 @@ pub use programs::{Burner, ProgramGuard};
 fn open(catalog: &Path) -> Result<Option<Catalog>, FlowError> {
     match Catalog::open(catalog, Access::Read) {
         Ok(catalog) => Ok(Some(catalog)),
-        Err(CatalogError::Missing { .. }) => Ok(None),
+        // A full disk may have left a file without tables, which a backup makes a catalog of;
+        // whoever opens it to write says what else it is.
+        Err(CatalogError::Missing { .. } | CatalogError::NotOurs { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -6,11 +6,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, CatalogError, KnownSet, Put, Shelved};
+use crate::catalog::{Catalog, CatalogError, KnownSet, Put, Shelved};
 use crate::drive::shelf_identity::{give_id, id_of, place_of, renew_id};
 use crate::format::volume::image_name;
 use crate::model::{Carrier, FileId, SetName, ShelfId, ShelfPlace};
 
+use super::turn::open_to_write;
 use super::{Desk, FlowError};
 
 /// What a shelf is met for. Only one that is written to is told from the one that it was copied
@@ -24,11 +25,11 @@ pub enum Visit {
 /// A place where discs are to go, and the shelves in it for further copies. Without a catalog there
 /// is nothing to know.
 pub fn arrive(catalog: &Path, dest: &Path, desk: Desk) -> Result<(), FlowError> {
-    let mut catalog = match Catalog::open(catalog, Access::Write) {
-        Ok(catalog) => catalog,
-        Err(CatalogError::Missing { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
+    // None is made here, nor out of an empty file that a full disk left.
+    if !fs::metadata(catalog).is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    let mut catalog = open_to_write(catalog, desk)?;
     let further = (2..).map(|n| dest.join(format!("copy{n}"))).take_while(|dir| dir.is_dir());
     for dir in std::iter::once(dest.to_owned()).chain(further) {
         meet(&mut catalog, &dir, Visit::Write, &|words| desk.monitor.note(words))?;
