@@ -15,9 +15,10 @@ use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
 use crate::port::clock::Moment;
 use crate::port::wanted::WantedMedium;
 
-use super::insertion::{RETURNS, comes_back, give_back};
-use super::piles::{FoundDisc, Piles, look, look_in};
+use super::insertion::{Came, RETURNS, comes_back, give_back};
+use super::piles::{FoundDisc, Piles, look, look_and_see};
 use super::shelves::{Visit, as_met, meet};
+use super::unread::{is_doubtful, is_said_to_be};
 use super::verifying::{CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog};
 use super::whereabouts::{Met, kept, lies_at, recognise, settle, shelf_of};
 use super::{Desk, FlowError, chain, choose_set};
@@ -54,6 +55,8 @@ pub struct DueCopy {
     /// Why it is suspect.
     pub suspect: Option<String>,
     turn: Option<Turn>,
+    /// It was never read, and another copy would look the same.
+    is_doubtful: bool,
 }
 
 impl DueCopy {
@@ -66,6 +69,12 @@ impl DueCopy {
         let place = kept(std::slice::from_ref(&self.copy));
         let wanted = WantedMedium::disc(&self.set.facts.name, self.disc.number);
         wanted.copy(Some(self.copy.number.0)).with(&place)
+    }
+
+    /// Whether a disc that lay in the drive unasked counts as this copy.
+    fn is_sure(&self, drive: &str, desk: Desk) -> bool {
+        let (set, disc) = (&self.set.facts.name, self.disc.number);
+        !self.is_doubtful || is_said_to_be(&self.copy, set, disc, drive, desk)
     }
 
     fn is(&self, found: &FoundDisc) -> bool {
@@ -111,7 +120,9 @@ fn candidates(catalog: &Catalog, name: Option<&SetName>) -> Result<Vec<DueCopy>,
     for set in meant {
         let readings = catalog.readings(set.id)?;
         for disc in catalog.discs(set.id)? {
-            for copy in catalog.copies(set.id, disc.number)? {
+            let copies = catalog.copies(set.id, disc.number)?;
+            for copy in copies.iter().cloned() {
+                let is_doubtful = is_doubtful(&copy, &copies);
                 let counts = copy.is_good() || copy.state == CopyState::Burned;
                 let here =
                     |r: &&crate::catalog::Readings| r.disc == disc.number && r.copy == copy.number;
@@ -120,7 +131,7 @@ fn candidates(catalog: &Catalog, name: Option<&SetName>) -> Result<Vec<DueCopy>,
                 if counts {
                     let (set, disc) = (set.clone(), disc.clone());
                     let (turn, verified) = good.unzip();
-                    all.push(DueCopy { set, disc, copy, verified, suspect, turn });
+                    all.push(DueCopy { set, disc, copy, verified, suspect, turn, is_doubtful });
                 }
             }
         }
@@ -213,11 +224,26 @@ impl Session<'_> {
                 more => first.wanted().with(&format!(" (or another of the {more} that are due)")),
             };
             let fits = |piles: &Piles| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
-            match look_in(drive, &self.request.from, &wanted, self.desk, fits) {
-                Ok(piles) => {
-                    let found = each(&piles)
-                        .find_map(|disc| Some((disc, due.iter().position(|due| due.is(disc))?)));
-                    let Some((disc, at)) = found else { continue };
+            match look_and_see(drive, &self.request.from, &wanted, self.desk, fits) {
+                Ok((piles, came)) => {
+                    let (title, desk) = (drive.title(), self.desk);
+                    let is_it = |due: &DueCopy, disc: &FoundDisc| {
+                        due.is(disc) && (came == Came::AsAsked || due.is_sure(&title, desk))
+                    };
+                    let found = each(&piles).find_map(|disc| {
+                        Some((disc, due.iter().position(|due| is_it(due, disc))?))
+                    });
+                    let Some((disc, at)) = found else {
+                        drop(piles);
+                        desk.monitor.note(&format!(
+                            "the disc in {title} may be another copy than the one that is due; it \
+                             is handed out"
+                        ));
+                        if let Some(slot) = drive.slot() {
+                            slot.eject()?;
+                        }
+                        continue;
+                    };
                     let one = due.remove(at);
                     match self.read(&piles, disc, 0, &one, None) {
                         Err(error) if error.absence().is_some() => {

@@ -58,6 +58,7 @@ pub mod signatures;
 pub mod spares;
 pub mod staging;
 pub mod turn;
+mod unread;
 #[cfg(test)]
 mod unread_tests;
 pub mod verifying;

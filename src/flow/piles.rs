@@ -19,7 +19,7 @@ use crate::port::wanted::WantedMedium;
 
 pub use identity::{Unnamed, identify};
 
-use super::insertion::with_medium;
+use super::insertion::{Came, with_medium};
 use super::signatures::{Doubt, distrust, holds_stripes_only};
 use super::{Desk, FlowError, chain};
 
@@ -98,7 +98,18 @@ pub fn look_in(
     desk: Desk,
     fits: impl Fn(&Piles) -> bool,
 ) -> Result<Piles, FlowError> {
-    with_medium(drive, desk, wanted, |drive, _| {
+    look_and_see(drive, from, wanted, desk, fits).map(|(piles, _)| piles)
+}
+
+/// The same, and how the disc came into the drive.
+pub fn look_and_see(
+    drive: &mut dyn Drive,
+    from: &Path,
+    wanted: &WantedMedium,
+    desk: Desk,
+    fits: impl Fn(&Piles) -> bool,
+) -> Result<(Piles, Came), FlowError> {
+    with_medium(drive, desk, wanted, |drive, came| {
         let mut found = drive.discs()?;
         if let (true, Some(problem)) = (found.discs.is_empty(), found.problems.pop()) {
             return Err(problem.into());
@@ -110,7 +121,7 @@ pub fn look_in(
             return Err(absence.into());
         }
         if fits(&piles) {
-            return Ok(piles);
+            return Ok((piles, came));
         }
         Err(FlowError::OtherDisc {
             drive: drive.title(),

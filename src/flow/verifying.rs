@@ -27,6 +27,7 @@ use super::insertion::while_it_comes_back;
 use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
 use super::shelves::{Visit, as_met, meet};
+use super::unread::not_meant;
 use super::whereabouts::{Met, kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
 
@@ -518,6 +519,10 @@ fn record_all(catalog: &mut Catalog, seen: &[Seen], desk: Desk) -> Result<(), Ca
         let standard = image_name(&seen.set.facts.name, seen.disc);
         let (file, finding) = (seen.file, Some(seen.finding));
         let met = Met { medium: &medium, file, standard: &standard, finding };
+        if !medium.is_place() {
+            let (name, copies) = (&seen.set.facts.name, catalog.copies(seen.set.id, seen.disc)?);
+            taken.extend(not_meant(&copies, name, seen.disc, &seen.title, desk));
+        }
         let copy = recognise_or_record(catalog, seen.set.id, seen.disc, &met, taken)?;
         taken.insert(copy);
         let verification = Verification {
