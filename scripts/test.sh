@@ -105,10 +105,20 @@ deny() {
   check deny check advisories
 }
 
-# The suite against drives. Where it cannot run nothing failed, and nobody may miss that.
+# The suite against drives mostly waits, so it runs beside the tests; what it says is shown at its
+# end. Where it cannot run nothing failed, and nobody may miss that.
+begin_laboratory() {
+  lab_log=$(mktemp)
+  say "./scripts/lab.sh, beside the tests"
+  ./scripts/lab.sh >"$lab_log" 2>&1 &
+  in_laboratory=$!
+}
+
 laboratory() {
   local status=0
-  logged ./scripts/lab.sh || status=$?
+  wait "$in_laboratory" || status=$?
+  tee -pa "$log" <"$lab_log"
+  rm -f "$lab_log"
   case $status in
     0) ;;
     77) lab_missing=1 ;;
@@ -141,6 +151,9 @@ if [ $with_demo -eq 1 ]; then
 fi
 install_deny &
 installing=$!
+if [ $with_lab -eq 1 ]; then
+  begin_laboratory
+fi
 part tests tests
 if [ $with_fuzz -eq 1 ]; then
   part fuzz fuzz
