@@ -109,13 +109,10 @@ fn hold_burns(sandbox: &mut Sandbox) -> (std::path::PathBuf, std::path::PathBuf)
     let (bin, held) = (sandbox.path("bin"), sandbox.path("held"));
     fs::create_dir(&bin).unwrap();
     let script = format!(
-        "#!/bin/bash\ncase \" $* \" in *' -outdev '*'print_size'*) ;; *' -outdev '*) touch '{}'; \
-         while [ -e '{}.go' ] || [ ! -e '{}.go' ]; do read -t 0.05 _ < /dev/zero; [ -e '{}.go' ] && break; done ;; esac\n\
+        "#!/bin/bash\ncase \" $* \" in *' -outdev '*'print_size'*) ;; *' -outdev '*) touch '{held}'; \
+         while [ ! -e '{held}.go' ]; do sleep 0.05; done ;; esac\n\
          exec /usr/bin/xorriso \"$@\"\n",
-        held.display(),
-        held.display(),
-        held.display(),
-        held.display()
+        held = held.display()
     );
     fs::write(bin.join("xorriso"), script).unwrap();
     fs::set_permissions(bin.join("xorriso"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -167,6 +164,8 @@ fn a_signal_ends_the_run_with_its_own_code_and_keeps_what_is_packed() {
         let (bin, held) = hold_burns(&mut sandbox);
         let mut child = start_and_hold(&sandbox, &held);
         sandbox.bash(&format!("kill -{signal} {}", child.id())).ok();
+        // The burn in work is ended first.
+        fs::write(sandbox.path("held.go"), "").unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code));
         fs::remove_file(bin.join("xorriso")).unwrap();
         assert_eq!(disc_states(&sandbox), ["staged", "staged"]);
