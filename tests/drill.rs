@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use support::trees::Random;
 use support::{Run, Sandbox, hostile_tree};
 
+/// Its last blank is part of it, which takes `--odd-passphrase`.
 const PASSPHRASE: &[u8] = b"tr\xc3\xa4nen und 7 zwerge ";
 
 fn staged(options: &[&str]) -> Sandbox {
@@ -19,8 +20,9 @@ fn staged(options: &[&str]) -> Sandbox {
     sandbox.passphrase_file(PASSPHRASE);
     hostile_tree(&sandbox.source());
     fs::write(sandbox.source().join("film"), Random::new(9).bytes(5_000_000)).unwrap();
-    let sizes = ["backup", "--stage", "--no-drill", "--disc-size", "4M", "--archive-size", "1M"];
-    sandbox.run(sizes.iter().chain(options).chain(&["source"])).ok();
+    let words = ["backup", "--stage", "--no-drill", "--odd-passphrase"];
+    let sizes = ["--disc-size", "4M", "--archive-size", "1M"];
+    sandbox.run(words.iter().chain(&sizes).chain(options).chain(&["source"])).ok();
     sandbox
 }
 
@@ -160,7 +162,7 @@ fn each_disc_is_drilled_before_it_is_burned() {
         sandbox.passphrase_file(PASSPHRASE);
         hostile_tree(&sandbox.source());
         fs::write(sandbox.source().join("film"), Random::new(9).bytes(9_000_000)).unwrap();
-        let words = ["backup", "--disc-size", "4M", "--archive-size", "1M"];
+        let words = ["backup", "--odd-passphrase", "--disc-size", "4M", "--archive-size", "1M"];
         sandbox.run(words.iter().chain(options).chain(&["source", "shelf"])).ok();
         assert!(is_drilled(&sandbox));
         assert!(status(&sandbox).contains("  opened by stock tools today: discs 1-"));
@@ -191,7 +193,8 @@ fn a_disc_that_stock_tools_cannot_read_is_not_burned() {
     sandbox.passphrase_file(PASSPHRASE);
     hostile_tree(&sandbox.source());
     let words = ["backup", "--disc-size", "8M", "--encrypt", "--passphrase-file", "passphrase"];
-    sandbox.run(words.iter().chain(&["--no-drill", "--stage", "source"])).ok();
+    let first = ["--odd-passphrase", "--no-drill", "--stage", "source"];
+    sandbox.run(words.iter().chain(&first)).ok();
     flip(&sandbox, "0001/archives/*", |_| 300);
     let backup = || sandbox.run(words.iter().chain(&["source", "shelf"]));
     backup().code(5).says("does not open with stock tools").says("archives/0000000");

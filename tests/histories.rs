@@ -40,11 +40,10 @@ impl History {
             format!("--disc-size={}M", 2 + random.below(5)),
             format!("--archive-size={}K", smallest << random.below(4)),
             format!("--compress={}", ["bzip2", "zstd", "none"][random.below(3) as usize]),
-            format!("--passphrase-file={}", passphrase.display()),
             "--name=history".to_owned(),
         ];
         if encrypted {
-            options.push("--encrypt".to_owned());
+            options.push(format!("--passphrase-file={}", passphrase.display()));
         }
         if random.below(4) == 0 {
             options.push(format!("--parity={}", 5 + random.below(25)));
@@ -149,8 +148,8 @@ impl History {
 
     fn restore(&self, words: &[&str], target: &Path) {
         let mut all = vec!["restore", "--name=history"];
-        let passphrase = self.options[3].clone();
-        all.push(&passphrase);
+        let key = self.options.iter().filter(|option| option.starts_with("--passphrase-file"));
+        all.extend(key.map(String::as_str));
         all.extend(words);
         let (shelf, target) = (self.sandbox.shelf(), target.to_owned());
         let (shelf, target) = (shelf.display().to_string(), target.display().to_string());
@@ -225,7 +224,7 @@ impl History {
         let target = self.sandbox.path("by-hand");
         let words: Vec<String> = discs.iter().map(|disc| quoted(disc)).collect();
         let passphrase = match self.encrypted {
-            true => format!("-p {}", self.options[3].split_once('=').unwrap().1),
+            true => format!("-p {}", self.sandbox.path("passphrase").display()),
             false => String::new(),
         };
         bash(&format!(

@@ -195,11 +195,12 @@ fn without_par2_nothing_is_begun() {
     let xorriso = sandbox.bash("command -v xorriso").ok().stdout();
     std::os::unix::fs::symlink(xorriso.trim(), tools.join("xorriso")).unwrap();
     sandbox.set("PATH", &tools);
-    for wish in [["--parity", "10"], ["--parity-discs", "1/2"]] {
+    // Nor are a drill's tools.
+    for wish in [["--no-drill", "--parity", "10"], ["--no-drill", "--parity-discs", "1/2"]] {
         backup(&sandbox, &wish).code(1).says("apt install par2");
         assert!(sandbox.images().is_empty() && !sandbox.catalog().exists());
     }
-    backup(&sandbox, &[]).ok();
+    backup(&sandbox, &["--no-drill"]).ok();
 }
 
 /// Zeros a cluster in the middle of each archive, and a sector of other files.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use support::trees::Random;
 use support::{Sandbox, assert_same_tree, differences, hostile_tree};
 
+/// Its last blank is part of it, which takes `--odd-passphrase`.
 const PASSPHRASE: &[u8] = b"tr\xc3\xa4nen und 7 zwerge ";
 
 fn text(path: &Path) -> String {
@@ -118,7 +119,10 @@ fn goes_all_ways(options: &[&str], is_closed: bool) {
     fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o644)).unwrap();
     hostile_tree(&sandbox.source());
     fs::write(sandbox.source().join("film"), Random::new(9).bytes(4_000_000)).unwrap();
-    let mut all = vec!["--disc-size", "3M", "--passphrase-file", &passphrase];
+    let mut all = vec!["--disc-size", "3M"];
+    if is_closed {
+        all.extend(["--passphrase-file", &passphrase, "--odd-passphrase"]);
+    }
     all.extend(options);
     backup(&sandbox, &all);
     assert!(sandbox.images().len() > 1, "the tree was to need several discs");
@@ -179,7 +183,10 @@ fn nobody_restores(options: &[&str], words: &str) {
     for device in ["special/null", "special/loop"] {
         let _ = fs::remove_file(sandbox.source().join(device));
     }
-    let mut all = vec!["--disc-size", "3M", "--passphrase-file", passphrase.as_str()];
+    let mut all = vec!["--disc-size", "3M"];
+    if !words.is_empty() {
+        all.extend(["--passphrase-file", passphrase.as_str(), "--odd-passphrase"]);
+    }
     all.extend(options);
     backup(&sandbox, &all);
     let discs = extract(&sandbox);
@@ -264,7 +271,8 @@ fn a_plain_sets_discs_know_nothing_of_an_encrypted_set_in_the_same_catalog() {
     fs::create_dir(&hidden).unwrap();
     fs::write(hidden.join("liebesbrief-quittenmus"), "gehei".repeat(1000)).unwrap();
     let closed = sandbox.path("closed-shelf");
-    let words = ["backup", "--encrypt", "--name", "tresor", "--passphrase-file", &passphrase];
+    let words =
+        ["backup", "--odd-passphrase", "--name", "tresor", "--passphrase-file", &passphrase];
     let (from, to) = (text(&hidden), text(&closed));
     sandbox.run(words.iter().copied().chain([from.as_str(), to.as_str()])).ok();
     fs::write(sandbox.source().join("offener-brief"), "open").unwrap();
@@ -484,11 +492,11 @@ fn readme_commands(options: &[&str], is_closed: bool) {
     fs::write(source.join("d/text"), "words\n".repeat(10_000)).unwrap();
     fs::write(source.join("noise"), Random::new(8).bytes(200_000)).unwrap();
     fs::write(source.join("old name"), "renamed later\n").unwrap();
-    let mut all = vec!["--disc-size", "3M", "--passphrase-file", passphrase.as_str()];
-    all.extend(options);
+    let key: &[&str] = if is_closed { &["--passphrase-file", &passphrase] } else { &[] };
+    let all = [&["--disc-size", "3M"], key, options].concat();
     backup(&sandbox, &all);
     fs::rename(source.join("old name"), source.join("new name")).unwrap();
-    backup(&sandbox, &["--disc-size", "3M", "--passphrase-file", &passphrase, "--flush"]);
+    backup(&sandbox, &[&all[..], &["--flush"]].concat());
     let discs = extract(&sandbox);
     // A person types the passphrase; here gpg's own configuration names it.
     sandbox.make_key_ring();
