@@ -1,6 +1,8 @@
 //! From what was typed to an exit code: the wiring of everything. The only place that knows both
 //! the command line and the words with the human.
 
+#[cfg(test)]
+mod drive_states;
 pub mod verbs;
 
 use std::cell::RefCell;

@@ -13,6 +13,8 @@ mod contract;
 mod discover;
 mod engine;
 mod error;
+#[cfg(test)]
+pub(crate) mod fake;
 mod faults;
 mod folder;
 #[cfg(feature = "fuzzing")]

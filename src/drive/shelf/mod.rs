@@ -9,7 +9,7 @@ mod label;
 mod marks;
 mod names;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod write;
 
 use std::cell::Cell;

@@ -5,9 +5,15 @@ use super::*;
 use crate::drive::contract::{self, Bench, Trouble, burn, label, staged};
 use crate::drive::faults;
 
-struct ShelfBench(tempfile::TempDir);
+pub(in crate::drive) struct ShelfBench(tempfile::TempDir);
 
-fn bench() -> ShelfBench {
+impl ShelfBench {
+    pub fn dir(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+pub(in crate::drive) fn bench() -> ShelfBench {
     ShelfBench(tempfile::tempdir().unwrap())
 }
 

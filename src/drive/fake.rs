@@ -1,0 +1,313 @@
+//! A drive that hands reach, for tests: what lies in it is a directory, a shelf for one disc. It
+//! can be in any state that a real one gets into, and remembers what it was told to change.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::*;
+use crate::model::BurnedMedium;
+
+/// A file with this name makes a medium one of somebody else's.
+pub(crate) const FOREIGN: &str = "foreign";
+/// What fits on a blank.
+pub(crate) const ROOM: Sectors = Sectors(2000);
+
+/// How the drive answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Condition {
+    #[default]
+    Works,
+    /// Another program burns in it, or has its disc mounted.
+    InUse,
+    /// Nobody answers: unplugged.
+    Gone,
+    /// Commands are not answered within their time.
+    Hangs,
+}
+
+/// What changed a drive or a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Eject,
+    Burn,
+    Reject,
+    Sacrifice,
+}
+
+#[derive(Default)]
+struct Inside {
+    medium: Option<PathBuf>,
+    /// What somebody will put into it, one after the other.
+    next: VecDeque<PathBuf>,
+    condition: Condition,
+    told: Vec<Told>,
+    /// Asked to stop when nobody comes, or the drive is in use: what a person does in the end.
+    stop: Option<Stop>,
+    /// Called when a disc is burned, before the program hears of it: it may be killed then.
+    burned: Option<Box<dyn Fn() + Send>>,
+    /// Several discs at once, and nobody inserts anything.
+    is_jukebox: bool,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeDrive(Arc<Mutex<Inside>>);
+
+impl FakeDrive {
+    pub fn jukebox(dir: &Path) -> FakeDrive {
+        let drive = FakeDrive::default();
+        drive.put_in(dir);
+        drive.inside().is_jukebox = true;
+        drive
+    }
+
+    pub fn put_in(&self, medium: &Path) {
+        self.inside().medium = Some(medium.to_owned());
+    }
+
+    pub fn is(&self, condition: Condition) {
+        self.inside().condition = condition;
+    }
+
+    pub fn stops(&self, stop: &Stop) {
+        self.inside().stop = Some(stop.clone());
+    }
+
+    pub fn when_burned(&self, call: impl Fn() + Send + 'static) {
+        self.inside().burned = Some(Box::new(call));
+    }
+
+    pub fn told(&self) -> Vec<Told> {
+        self.inside().told.clone()
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap()
+    }
+
+    fn tell(&self, told: Told) {
+        self.inside().told.push(told);
+    }
+
+    /// The drive's answer before it does anything.
+    fn ask(&self) -> Result<(), DriveError> {
+        let path = PathBuf::from("/dev/fake");
+        let condition = self.inside().condition;
+        let error = match condition {
+            Condition::Works => return Ok(()),
+            Condition::InUse => {
+                self.give_up();
+                DeviceError::Busy { path, by: None }
+            }
+            Condition::Gone => DeviceError::Gone(path),
+            Condition::Hangs => {
+                let source = io::Error::other("the drive does not answer (host status 3)");
+                DeviceError::Io { path, what: "ask what it holds", source }
+            }
+        };
+        Err(error.into())
+    }
+
+    fn give_up(&self) {
+        if let Some(stop) = &self.inside().stop {
+            stop.ask(15);
+        }
+    }
+
+    fn medium_inside(&self) -> Option<PathBuf> {
+        self.inside().medium.clone()
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.medium_inside().is_some_and(|dir| dir.join(FOREIGN).exists())
+    }
+
+    fn shelf(&self) -> Result<Shelf, DriveError> {
+        match self.medium_inside() {
+            Some(dir) => Shelf::open(&dir),
+            None => Err(DriveError::Empty { drive: self.title() }),
+        }
+    }
+
+    fn bears_something(&self) -> bool {
+        self.is_foreign() || self.medium_inside().is_some_and(|dir| image_on(&dir).is_some())
+    }
+}
+
+/// The disc on a medium.
+pub(crate) fn image_on(medium: &Path) -> Option<PathBuf> {
+    let mut entries = fs::read_dir(medium).unwrap().map(|entry| entry.unwrap().path());
+    entries.find(|path| path.extension().is_some_and(|end| end == "iso"))
+}
+
+impl Drive for FakeDrive {
+    fn title(&self) -> String {
+        "/dev/fake (F)".to_owned()
+    }
+
+    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
+        self.ask()?;
+        let blank = self.medium_inside().filter(|_| !self.bears_something());
+        Ok(blank.map(|_| ROOM))
+    }
+
+    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+        self.ask()?;
+        let drive = self.title();
+        if self.inside().is_jukebox {
+            return self.shelf()?.take_blank(label);
+        }
+        match self.content()? {
+            None => Err(DriveError::NoMoreBlanks { drive }),
+            Some(found) if self.bears_something() => Err(DriveError::NotBlank { drive, found }),
+            Some(_) => self.shelf()?.take_blank(label),
+        }
+    }
+
+    fn wants_image(&self) -> bool {
+        false
+    }
+
+    fn make_image(
+        &mut self,
+        job: &BurnJob,
+        watch: &dyn Fn(News),
+        stop: &Stop,
+    ) -> Result<Box<dyn DiscReader>, DriveError> {
+        self.shelf()?.make_image(job, watch, stop)
+    }
+
+    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
+        self.take_blank(&job.label)?;
+        self.tell(Told::Burn);
+        self.shelf()?.burn(job, watch, stop)?;
+        if let Some(call) = &self.inside().burned {
+            call();
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+        self.ask()?;
+        let wanted_here = Box::new(wanted.clone());
+        if self.is_foreign() {
+            let found = "a disc that is not coldcut's".to_owned();
+            return Err(DriveError::WrongDisc { wanted: wanted_here, found });
+        } else if self.medium_inside().is_none() {
+            return Err(DriveError::NotThere { drive: self.title(), label: wanted_here });
+        }
+        self.shelf()?.find(wanted)
+    }
+
+    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
+        self.ask()?;
+        self.tell(Told::Reject);
+        self.shelf()?.reject(label)
+    }
+
+    fn discs(&mut self) -> Result<Discs, DriveError> {
+        self.ask()?;
+        if self.is_foreign() {
+            let (drive, words) = (self.title(), "it is not one of coldcut's".to_owned());
+            let problems = vec![DriveError::Unusable { drive, words }];
+            return Ok(Discs { discs: Vec::new(), problems });
+        }
+        match self.medium_inside() {
+            Some(_) => self.shelf()?.discs(),
+            None => Ok(Discs::default()),
+        }
+    }
+
+    fn medium(&mut self) -> Carrier {
+        let words = |words: &str| Some(words.to_owned());
+        let (kind, maker, burner) = (words("BD-R"), words("FAKE"), words("F"));
+        Carrier::Disc(BurnedMedium { kind, maker, burner, reader: None })
+    }
+
+    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
+        Ok(())
+    }
+
+    fn slot(&mut self) -> Option<&mut dyn Slot> {
+        if self.inside().is_jukebox { None } else { Some(self) }
+    }
+}
+
+impl Slot for FakeDrive {
+    fn content(&mut self) -> Result<Option<String>, DriveError> {
+        self.ask()?;
+        let kind = if self.bears_something() { "a BD-R that is not blank" } else { "a blank BD-R" };
+        Ok(self.medium_inside().map(|_| kind.to_owned()))
+    }
+
+    fn eject(&mut self) -> Result<(), DriveError> {
+        self.ask()?;
+        self.tell(Told::Eject);
+        self.inside().medium = None;
+        Ok(())
+    }
+
+    fn await_medium(&mut self, _: &Deadline, _: &Stop) -> Result<bool, DriveError> {
+        self.ask()?;
+        let next = self.inside().next.pop_front();
+        if next.is_none() {
+            self.give_up();
+        }
+        let has_come = next.is_some();
+        self.inside().medium = next;
+        Ok(has_come)
+    }
+
+    fn sacrifice(&mut self) -> Result<(), DriveError> {
+        self.ask()?;
+        self.tell(Told::Sacrifice);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contract::{self, Bench, Trouble, burn, label, staged};
+    use super::super::shelf::tests::{ShelfBench, bench};
+    use super::*;
+
+    struct FakeBench(ShelfBench);
+
+    impl Bench for FakeBench {
+        fn drive(&self) -> Box<dyn Drive> {
+            Box::new(FakeDrive::jukebox(self.0.dir()))
+        }
+        fn arrange(&self, trouble: &[Trouble]) {
+            self.0.arrange(trouble);
+        }
+        fn medium(&self, label: &Label) -> Option<Vec<u8>> {
+            self.0.medium(label)
+        }
+    }
+
+    #[test]
+    fn a_drive_for_tests_keeps_the_contract_of_drives() {
+        contract::check(|| FakeBench(bench()));
+    }
+
+    #[test]
+    fn what_lies_in_the_drive_is_burned_once_and_handed_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut drive = FakeDrive::default();
+        let taken = drive.take_blank(&label(1)).unwrap_err();
+        assert!(matches!(taken, DriveError::NoMoreBlanks { .. }), "{taken}");
+        drive.put_in(dir.path());
+        assert_eq!(drive.blank_capacity().unwrap(), Some(ROOM));
+        burn(&mut drive, &staged(1).job).unwrap();
+        let taken = drive.take_blank(&label(2)).unwrap_err();
+        assert!(matches!(taken, DriveError::NotBlank { .. }), "{taken}");
+        drive.eject().unwrap();
+        assert_eq!(drive.told(), [Told::Burn, Told::Eject]);
+        assert!(drive.discs().unwrap().discs.is_empty() && drive.content().unwrap().is_none());
+        drive.is(Condition::InUse);
+        assert!(drive.eject().unwrap_err().is_in_use());
+        assert_eq!(drive.told().len(), 2, "a drive in use was told nothing");
+    }
+}
