@@ -145,8 +145,7 @@ pub fn backup(
         None => run.all(&mut catalog, None)?,
         Some(drives) => {
             let mut station = Station { staging, set, drives, desk };
-            let spare = run.spare.as_ref().map(|disc| disc.number);
-            station.burn_waiting(&mut catalog, |disc| Some(disc) != spare)?;
+            run.burn_former(&mut station, &mut catalog)?;
             beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
         }
     };
@@ -241,6 +240,25 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// What runs before left staged, but for the disc that this one fills up.
+    fn burn_former(
+        &mut self,
+        station: &mut Station,
+        catalog: &mut Catalog,
+    ) -> Result<(), FlowError> {
+        let Some(before) = self.spare.take() else {
+            station.burn_waiting(catalog, |_| true)?;
+            return Ok(());
+        };
+        station.burn_waiting(catalog, |disc| disc != before.number)?;
+        self.spare = spare(&self.writer, catalog)?;
+        // A recovery disc that was made meanwhile comes behind it: it is past being filled up.
+        if self.spare.is_none() {
+            station.burn_waiting(catalog, |_| true)?;
+        }
+        Ok(())
+    }
+
     fn all(
         mut self,
         catalog: &mut Catalog,
