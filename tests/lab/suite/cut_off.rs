@@ -87,3 +87,56 @@ fn nobody_comes_and_the_exit_code_says_so() {
     done.code(4).said("nobody inserted a blank disc for disc 1 of source");
     lab.states(&["staged"]);
 }
+
+/// A burn that a killed run left going, to its end; then hands take the disc out.
+fn unread(lab: &Lab, run: Run, disc: &str) {
+    run.signal("-KILL");
+    drop(run);
+    until("the end of the burn", || {
+        lab.ctl(&format!("disc state {disc}")).starts_with("finalised")
+    });
+    // The burning program gives the drive up after that.
+    lab.udev_settles();
+    lab.opens("one");
+    lab.ctl("take one");
+}
+
+#[test]
+fn an_unread_disc_that_was_taken_out_is_asked_for_and_no_blank_is_spent() {
+    let lab = Lab::new();
+    let run = in_the_middle(&lab);
+    unread(&lab, run, "a");
+    let mut run = go_on(&lab);
+    run.says("Insert disc 1 of source, burned on 2");
+    lab.insert("one", "a");
+    run.says("disc 1 is in").says("disc 1 is verified");
+    run.ends().code(0);
+    lab.states(&["verified"]);
+    assert!(lab.ctl("disc state b").starts_with("blank"));
+}
+
+#[test]
+fn an_unread_copy_is_never_the_disc_that_it_was_made_of() {
+    let lab = Lab::new();
+    lab.blanks("bd-r", SECTORS, &["a", "b"]);
+    lab.source(5, 1_000_000);
+    lab.insert("one", "a");
+    lab.backup(&lab.one.clone(), &[]).ends().code(0);
+    lab.ctl("rate one write 500000");
+    let one = lab.one.to_str().unwrap();
+    let copy = || lab.start(["copy", "1", one, "--from", one, "--wait", "120s"]);
+    let mut run = copy();
+    run.says("to be copied");
+    lab.insert("one", "a");
+    run.says("Insert a blank disc for disc 1 of source");
+    lab.insert("one", "b");
+    until("the first sectors", || lab.ctl("disc state b").starts_with("open"));
+    unread(&lab, run, "b");
+    // The disc that was copied lies there when the next run begins.
+    lab.insert("one", "a");
+    let mut run = copy();
+    run.says("Insert disc 1 of source, copy 2, burned on 2");
+    lab.insert("one", "b");
+    run.says("disc 1, copy 2 is verified");
+    run.ends().code(0).said("2 good copies");
+}
