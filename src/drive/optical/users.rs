@@ -105,7 +105,7 @@ fn grip_of(process: u32, numbers: &[u64]) -> Option<Grip> {
     grips.max()
 }
 
-/// `flags:	0104002`, octal (proc(5), fdinfo).
+/// `flags: 0104002`, octal (proc(5), fdinfo).
 fn is_nonblocking(info: &str) -> bool {
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
