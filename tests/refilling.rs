@@ -249,3 +249,15 @@ fn a_disc_for_which_no_blank_came_is_filled_up_still() {
     fs::remove_file(sandbox.shelf().join(".shelf.toml")).unwrap();
     comes_back(&sandbox, "");
 }
+
+/// Given up in the middle, by a person who asked twice: half of it may be on a medium.
+#[test]
+fn nor_is_one_whose_burn_was_given_up() {
+    let sandbox = Sandbox::new();
+    night(&sandbox, "one", 2, "").ok();
+    with_a_burner(&sandbox, "while kill -INT $PPID; do :; done", 130);
+    assert_eq!(states(&sandbox), ["staged"]);
+    night(&sandbox, "two", 2, "").ok();
+    assert_eq!(states(&sandbox), ["staged"; 2]);
+    comes_back(&sandbox, "");
+}
