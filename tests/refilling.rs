@@ -87,6 +87,7 @@ fn a_disc_is_filled_to_its_edge_and_then_another_is_begun() {
 #[test]
 fn rows_alone_fill_up_a_disc_only_when_they_are_to_be_flushed() {
     let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.source().join("stays")).unwrap();
     night(&sandbox, "one", 2, "").ok();
     let uuid = || discs(&sandbox)[0]["uuid"].clone();
     let first = uuid();
