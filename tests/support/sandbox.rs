@@ -14,8 +14,19 @@ pub struct Sandbox {
     environment: Vec<(OsString, OsString)>,
 }
 
+/// Signals that whoever started the tests ignores (nohup, a job in the background of a script) would be
+/// ignored by every program under test, too.
+fn hear_signals() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    for which in [Signal::SIGINT, Signal::SIGHUP] {
+        // SAFETY: the default action is no handler: no code of ours runs in a signal's context.
+        unsafe { signal(which, SigHandler::SigDfl) }.unwrap();
+    }
+}
+
 impl Sandbox {
     pub fn new() -> Sandbox {
+        hear_signals();
         let dir = tempfile::Builder::new().prefix("coldcut-test.").tempdir().unwrap();
         let mut sandbox = Sandbox { dir, environment: Vec::new() };
         for name in ["source", "shelf", "home"] {
