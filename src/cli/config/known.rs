@@ -12,6 +12,9 @@ use toml::Value;
 /// What an option's name begins with that turns another one off.
 const NO: &str = "no-";
 
+/// What agrees to a doubt of one run. In a file it would agree to every doubt there will ever be.
+const AGREES: [&str; 4] = ["allow-shrink", "even-with-discs", "new-set", "new-shelf"];
+
 /// The command line's definition, as the files see it.
 pub struct Known<'a> {
     command: &'a Command,
@@ -28,6 +31,9 @@ impl<'a> Known<'a> {
             return Err("a secret does not belong here; name a file with passphrase-file, or a \
                         command with passphrase-command"
                 .to_owned());
+        }
+        if AGREES.contains(&key) {
+            return Err("it agrees for one run only, and is typed".to_owned());
         }
         if let Some(positive) = self.negated(key) {
             return Err(format!("write {positive} = false"));

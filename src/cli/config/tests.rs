@@ -163,6 +163,10 @@ fn every_slip_is_told_by_file_table_and_key() {
         ("[other]\nx = 1", "no command has an option --other"),
         ("[set.a]\npassphrase = \"s\"", "a secret does not belong here"),
         ("passphrase = \"s\"", "a secret does not belong here"),
+        ("[set.a]\nallow-shrink = true", "allow-shrink: it agrees for one run only"),
+        ("new-set = true", "new-set: it agrees for one run only"),
+        ("new-shelf = true", "new-shelf: it agrees for one run only"),
+        ("even-with-discs = true", "even-with-discs: it agrees for one run only"),
         ("= 1", "is no TOML"),
     ] {
         let told = refused(text, "status");
