@@ -24,13 +24,14 @@ fn without_xorriso() -> Sandbox {
 #[test]
 fn a_disc_that_cannot_be_read_for_want_of_a_program_is_not_damaged() {
     let sandbox = without_xorriso();
-    let reading: [&[&str]; 6] = [
+    let reading: [&[&str]; 7] = [
         &["verify", "shelf"],
         &["verify", "shelf/source-0001.iso"],
         &["check", "shelf"],
         &["drill", "1", "shelf"],
         &["restore", "shelf", "target"],
         &["catalog", "rebuild", "shelf", "--replace"],
+        &["rescue", "shelf/source-0001.iso", "--to", "saved.iso"],
     ];
     for words in reading {
         sandbox.run(words).code(1).says("xorriso is not installed; get it with");

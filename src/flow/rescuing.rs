@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::drive::{DESCRIPTOR, DiscReader, FileReader, Folder, Image, RawMedium, SectorSource};
+use crate::drive::{
+    DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, RawMedium, SectorSource,
+};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo};
 use crate::port::files::{dir_of, free_space, write_atomic};
@@ -169,6 +171,9 @@ impl Work {
         };
         match Image::open(&self.path) {
             Ok(image) => self.finish_files(&image, &mender, &mut report, request, desk)?,
+            // Without the program that reads its directory nobody knows whether it is one of ours;
+            // what was read stays, and the next run looks again.
+            Err(error @ DriveError::Command(_)) => return Err(error.into()),
             Err(error) => {
                 desk.monitor.note(&chain(&error));
                 self.finish_without_directory(&mender, &mut report, desk)?;
