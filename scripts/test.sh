@@ -106,12 +106,16 @@ deny() {
 }
 
 # The suite against drives mostly waits, so it runs beside the tests; what it says is shown at its
-# end. Where it cannot run nothing failed, and nobody may miss that.
+# end. Where it cannot run nothing failed, and nobody may miss that. The tests begin when it has built
+# what it needs: a program is not replaced while they run it.
 begin_laboratory() {
   lab_log=$(mktemp)
   say "./scripts/lab.sh, beside the tests"
   ./scripts/lab.sh >"$lab_log" 2>&1 &
   in_laboratory=$!
+  while kill -0 "$in_laboratory" 2>/dev/null && ! grep -q 'booting the guest' "$lab_log"; do
+    sleep 1
+  done
 }
 
 laboratory() {
@@ -152,7 +156,7 @@ fi
 install_deny &
 installing=$!
 if [ $with_lab -eq 1 ]; then
-  begin_laboratory
+  part "lab's build" begin_laboratory
 fi
 part tests tests
 if [ $with_fuzz -eq 1 ]; then
