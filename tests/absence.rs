@@ -9,23 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::trees::Random;
 use support::{Run, Sandbox, assert_same_tree};
 
 const GONE: &str = "is not there any more; look whether its disk is connected and mounted";
 
 fn text(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// A source for three discs of 3 MB.
-fn three_discs() -> Sandbox {
-    let sandbox = Sandbox::new();
-    for n in 0..7 {
-        let bytes = Random::new(n).bytes(1_000_000);
-        fs::write(sandbox.source().join(format!("film{n}")), bytes).unwrap();
-    }
-    sandbox
 }
 
 fn tell(shelf: &Path, settings: &str) {
@@ -40,7 +29,7 @@ fn backup(sandbox: &Sandbox) -> Run {
 
 /// A set of three discs on a shelf, all verified, and then disc 2 goes away at sector 700.
 fn with_disc_2_going() -> Sandbox {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     backup(&sandbox).ok();
     tell(&sandbox.shelf(), "gone_after = [2, 700]\n");
     sandbox
@@ -106,7 +95,7 @@ fn check_reads_the_others_and_suspects_nobody() {
 
 #[test]
 fn a_disc_that_goes_away_while_it_is_read_back_is_read_back_by_the_next_run() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     tell(&sandbox.shelf(), "gone_after = [1, 700]\n");
     backup(&sandbox).code(4).says(GONE);
     assert_eq!(sandbox.images().len(), 1, "no second blank was taken");
@@ -137,7 +126,7 @@ fn a_restore_gives_what_the_other_discs_have_and_names_the_one_that_went_away() 
 
 #[test]
 fn a_restore_goes_on_with_another_copy() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     backup(&sandbox).ok();
     let other = sandbox.path("both/b");
     fs::create_dir_all(&other).unwrap();
@@ -155,7 +144,7 @@ fn a_restore_goes_on_with_another_copy() {
 /// Zeros in its place would be taken for damage.
 #[test]
 fn recovery_data_is_not_used_for_a_disc_that_went_away() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
     let words = ["backup", "--disc-size", "4M", "--archive-size", "500K", "--parity", "10"];
     sandbox.run([&words[..], &["--name", "films", &source, &shelf]].concat()).ok();
@@ -183,7 +172,7 @@ fn copy_takes_no_blank_for_a_disc_that_went_away() {
 
 #[test]
 fn a_copy_that_goes_away_while_it_is_read_back_is_no_failed_one() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     backup(&sandbox).ok();
     let dest = sandbox.path("dest");
     fs::create_dir(&dest).unwrap();
@@ -268,7 +257,7 @@ fn a_disc_that_goes_away_before_it_says_who_it_is_is_no_unreadable_image() {
 /// `drive::folder` that takes it away.
 #[test]
 fn a_disc_copied_into_a_folder_that_vanished_is_not_damaged() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     backup(&sandbox).ok();
     let folder = text(&sandbox.path("folder"));
     let image = text(&sandbox.images()[1]);

@@ -17,15 +17,6 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn with_films(count: u64) -> Sandbox {
-    let sandbox = Sandbox::new();
-    for n in 0..count {
-        let bytes = Random::new(n).bytes(1_000_000);
-        fs::write(sandbox.source().join(format!("film{n}")), bytes).unwrap();
-    }
-    sandbox
-}
-
 fn backup(sandbox: &Sandbox, options: &[&str]) -> Run {
     let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
     let mut words = vec!["backup", "--disc-size", "3M", "--name", "films"];
@@ -57,7 +48,7 @@ fn archived(sandbox: &Sandbox) -> u64 {
 
 #[test]
 fn staging_and_burning_can_be_done_apart() {
-    let sandbox = with_films(7);
+    let sandbox = Sandbox::with_films(7);
     let shelf = text(&sandbox.shelf());
     backup(&sandbox, &["--stage"]).ok();
     assert!(sandbox.images().is_empty());
@@ -77,7 +68,7 @@ fn staging_and_burning_can_be_done_apart() {
 
 #[test]
 fn what_was_staged_and_deleted_by_hand_is_stored_again() {
-    let sandbox = with_films(4);
+    let sandbox = Sandbox::with_films(4);
     backup(&sandbox, &["--stage"]).ok();
     fs::remove_dir_all(sandbox.staging()).unwrap();
     backup(&sandbox, &[]).ok().says("stored again");
@@ -86,7 +77,7 @@ fn what_was_staged_and_deleted_by_hand_is_stored_again() {
 
 #[test]
 fn a_last_disc_that_is_too_empty_waits_and_is_filled_by_the_next_run() {
-    let sandbox = with_films(1);
+    let sandbox = Sandbox::with_films(1);
     backup(&sandbox, &["--min-fill", "90"]).ok().says("waits in the staging area");
     assert!(sandbox.images().is_empty());
     let status = &sandbox.run(["status", "--json"]).results();
@@ -141,7 +132,7 @@ fn start_and_hold(sandbox: &Sandbox, held: &Path) -> Child {
 
 #[test]
 fn a_run_that_is_killed_while_it_burns_is_gone_on_with() {
-    let mut sandbox = with_films(4);
+    let mut sandbox = Sandbox::with_films(4);
     let (bin, held) = hold_burns(&mut sandbox);
     let mut child = start_and_hold(&sandbox, &held);
     child.kill().unwrap();
@@ -160,7 +151,7 @@ fn a_run_that_is_killed_while_it_burns_is_gone_on_with() {
 #[test]
 fn a_signal_ends_the_run_with_its_own_code_and_keeps_what_is_packed() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let mut sandbox = with_films(4);
+        let mut sandbox = Sandbox::with_films(4);
         let (bin, held) = hold_burns(&mut sandbox);
         let mut child = start_and_hold(&sandbox, &held);
         sandbox.bash(&format!("kill -{signal} {}", child.id())).ok();
@@ -176,7 +167,7 @@ fn a_signal_ends_the_run_with_its_own_code_and_keeps_what_is_packed() {
 
 #[test]
 fn a_disc_that_was_burned_and_not_recorded_is_read_back_and_not_burned_again() {
-    let sandbox = with_films(1);
+    let sandbox = Sandbox::with_films(1);
     backup(&sandbox, &["--stage"]).ok();
     let (before, staging) = (sandbox.path("before.sqlite"), sandbox.path("staging.saved"));
     fs::copy(sandbox.catalog(), &before).unwrap();
@@ -198,7 +189,7 @@ fn a_disc_that_was_burned_and_not_recorded_is_read_back_and_not_burned_again() {
 
 #[test]
 fn a_burn_of_nothing_is_done_and_one_of_a_disc_that_is_not_staged_is_refused() {
-    let sandbox = with_films(1);
+    let sandbox = Sandbox::with_films(1);
     backup(&sandbox, &[]).ok();
     sandbox.run(["burn", "shelf"]).ok().says("nothing is staged");
     sandbox.run(["burn", "7", "shelf"]).code(1).says("nothing is staged as disc 7");
@@ -207,7 +198,7 @@ fn a_burn_of_nothing_is_done_and_one_of_a_disc_that_is_not_staged_is_refused() {
 /// Only a backup, which has the files, forgets what was packed.
 #[test]
 fn a_staging_area_that_is_gone_is_told_by_whoever_meets_it() {
-    let sandbox = with_films(4);
+    let sandbox = Sandbox::with_films(4);
     backup(&sandbox, &["--stage"]).ok();
     let staged = disc_states(&sandbox);
     fs::remove_dir_all(sandbox.staging()).unwrap();

@@ -9,21 +9,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use support::trees::Random;
 use support::{Run, Sandbox, assert_same_tree};
 
 fn text(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// A source for three discs of 3 MB.
-fn three_discs() -> Sandbox {
-    let sandbox = Sandbox::new();
-    for n in 0..7 {
-        let bytes = Random::new(n).bytes(1_000_000);
-        fs::write(sandbox.source().join(format!("film{n}")), bytes).unwrap();
-    }
-    sandbox
 }
 
 fn tell(sandbox: &Sandbox, settings: &str) {
@@ -49,7 +38,7 @@ fn states(sandbox: &Sandbox) -> Vec<String> {
 
 #[test]
 fn when_the_blanks_run_out_everything_stays_staged_and_burn_goes_on() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "full_after = 1\n");
     backup(&sandbox).code(4).says("no blank disc").says("disc 2");
     // How far the third disc was packed meanwhile depends on who was faster.
@@ -67,7 +56,7 @@ fn when_the_blanks_run_out_everything_stays_staged_and_burn_goes_on() {
 
 #[test]
 fn a_disc_that_fails_while_it_is_burned_goes_onto_the_next_blank() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "write_error_at = [2, 700]\n");
     backup(&sandbox).ok().says("disc 2").says("next blank");
     assert_eq!(states(&sandbox), ["verified"; 3]);
@@ -78,7 +67,7 @@ fn a_disc_that_fails_while_it_is_burned_goes_onto_the_next_blank() {
 
 #[test]
 fn a_disc_that_cannot_be_read_back_is_never_called_safe() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "read_error = [1, 600, 3]\n");
     let run = backup(&sandbox);
     run.says("disc 1").says("reading it back found damage");
@@ -93,7 +82,7 @@ fn a_disc_that_cannot_be_read_back_is_never_called_safe() {
 /// damage is told.
 #[test]
 fn reading_goes_on_behind_what_cannot_be_read() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "read_error = [1, 600, 70]\n");
     let run = backup(&sandbox);
     run.ok().says("in 3 places, the first at sector 600: 147456 of ");
@@ -101,7 +90,7 @@ fn reading_goes_on_behind_what_cannot_be_read() {
 
 #[test]
 fn discs_that_are_elsewhere_are_named_and_the_others_are_restored() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     backup(&sandbox).ok();
     tell(&sandbox, "present = [1, 3]\n");
     let run = restore(&sandbox, "back");
@@ -117,7 +106,7 @@ fn discs_that_are_elsewhere_are_named_and_the_others_are_restored() {
 
 #[test]
 fn a_wrong_disc_is_named_and_not_used() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     backup(&sandbox).ok();
     let other = sandbox.path("other");
     fs::create_dir(&other).unwrap();
@@ -134,14 +123,14 @@ fn a_wrong_disc_is_named_and_not_used() {
 
 #[test]
 fn settings_that_are_not_understood_name_the_file_and_the_key() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "full_afer = 1\n");
     backup(&sandbox).code(1).says(".shelf.toml").says("full_afer");
 }
 
 #[test]
 fn damage_found_by_verify_is_exit_5_and_names_the_file() {
-    let sandbox = three_discs();
+    let sandbox = Sandbox::with_films(7);
     backup(&sandbox).ok();
     let image = sandbox.shelf().join("films-0002.iso");
     let mut bytes = fs::read(&image).unwrap();
@@ -162,7 +151,7 @@ fn damage_found_by_verify_is_exit_5_and_names_the_file() {
 #[test]
 fn a_disc_whose_identity_has_a_wrong_digit_in_one_text_is_that_disc_all_the_same() {
     for text_of in ["disc_uuid=", "Disc:      "] {
-        let sandbox = three_discs();
+        let sandbox = Sandbox::with_films(7);
         backup(&sandbox).ok();
         let image = sandbox.images().remove(0);
         let mut bytes = fs::read(&image).unwrap();

@@ -9,10 +9,11 @@ use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
 use super::insertion::Patience;
-use super::media_tests::{Bench, Tray, image_on, restore_from};
+use super::media_tests::{Bench, Tray, restore_from};
 use super::verifying::{VerifyRequest, verify_from};
 use super::*;
 use crate::catalog::Finding;
+use crate::drive::fake::image_on;
 use crate::drive::{
     Absence, Blank, BurnJob, DeviceError, DiscFile, DiscReader, Discs, Drive, Label, News,
     ReadError, Slot, Volume,

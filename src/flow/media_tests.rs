@@ -24,6 +24,7 @@ use super::staging::Staging;
 use super::watching::{WatchReport, WatchRequest, watch};
 use super::*;
 use crate::catalog::{Access, Catalog, Fate, Finding};
+use crate::drive::fake::image_on;
 use crate::drive::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Shelf, Slot,
 };
@@ -67,11 +68,6 @@ impl Tray {
         let mut hands = self.0.lock().unwrap();
         hands.next = media.iter().map(|dir| dir.to_path_buf()).collect();
     }
-}
-
-pub(super) fn image_on(dir: &Path) -> Option<PathBuf> {
-    let mut entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.find(|path| path.extension().is_some_and(|end| end == "iso"))
 }
 
 impl Drive for Tray {

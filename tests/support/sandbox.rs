@@ -1,5 +1,6 @@
 //! A folder of its own for each test, and the program run in it as if the machine were new.
 
+use super::trees::Random;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
@@ -39,6 +40,16 @@ impl Sandbox {
         sandbox.set("COLDCUT_CONFIG", "/dev/null");
         sandbox.set("COLDCUT_CATALOG", sandbox.catalog());
         sandbox.set("COLDCUT_STAGING", sandbox.staging());
+        sandbox
+    }
+
+    /// With so many files of 1 MB that do not compress; seven make three discs of 3 MB.
+    pub fn with_films(count: u64) -> Sandbox {
+        let sandbox = Sandbox::new();
+        for n in 0..count {
+            let bytes = Random::new(n).bytes(1_000_000);
+            std::fs::write(sandbox.source().join(format!("film{n}")), bytes).unwrap();
+        }
         sandbox
     }
 
