@@ -100,6 +100,88 @@ fn rows_alone_fill_up_a_disc_only_when_they_are_to_be_flushed() {
     comes_back(&sandbox, "");
 }
 
+/// The disc's UUID is a fresh one each time that it is opened again.
+fn uuid(sandbox: &Sandbox) -> Value {
+    discs(sandbox).last().unwrap()["uuid"].clone()
+}
+
+/// `touch`, without a wait for the clock: another time, the same content.
+fn touch_all(sandbox: &Sandbox, date: &str) {
+    sandbox.bash(&format!("find source -type f -exec touch -d '{date}' {{}} +")).ok();
+}
+
+#[test]
+fn files_that_were_only_touched_leave_the_disc_closed() {
+    let sandbox = Sandbox::new();
+    night(&sandbox, "one", 900, "").ok();
+    night(&sandbox, "other", 700, "").ok();
+    let first = uuid(&sandbox);
+    touch_all(&sandbox, "2020-02-02");
+    run(&sandbox, "backup --stage --name films source").ok().says("stored: 2 paths, 0 B");
+    assert_eq!((uuid(&sandbox), states(&sandbox).len()), (first.clone(), 1));
+    // Nothing differs any more.
+    run(&sandbox, "backup --stage --name films source").ok().says("unchanged: 3 paths");
+    assert_eq!(uuid(&sandbox), first);
+    // The new times go along with the next content, of a size that was met before, too.
+    touch_all(&sandbox, "2021-01-01");
+    night(&sandbox, "third", 900, "").ok();
+    assert_ne!(uuid(&sandbox), first);
+    assert_eq!(states(&sandbox), ["staged"]);
+    comes_back(&sandbox, "");
+    assert_eq!(sandbox.images().len(), 1);
+}
+
+#[test]
+fn new_times_alone_fill_up_a_disc_when_they_are_to_be_flushed() {
+    for flush in ["backup --stage --name films --flush source", "flush --name films"] {
+        let sandbox = Sandbox::new();
+        night(&sandbox, "one", 900, "").ok();
+        let first = uuid(&sandbox);
+        touch_all(&sandbox, "2020-02-02");
+        if flush.starts_with("flush") {
+            run(&sandbox, "backup --stage --name films source").ok();
+        }
+        run(&sandbox, flush).ok();
+        assert_ne!(uuid(&sandbox), first, "{flush}");
+        assert_eq!(states(&sandbox), ["staged"], "{flush}");
+        comes_back(&sandbox, "");
+    }
+}
+
+#[test]
+fn a_disc_that_nothing_new_came_to_is_burned_as_it_is() {
+    let sandbox = Sandbox::new();
+    night(&sandbox, "one", 900, "").ok();
+    let first = uuid(&sandbox);
+    touch_all(&sandbox, "2020-02-02");
+    run(&sandbox, "backup --name films source shelf").ok();
+    assert_eq!((uuid(&sandbox), states(&sandbox)), (first, vec!["verified".to_owned()]));
+    run(&sandbox, "verify --name films shelf").ok();
+}
+
+/// `flush` has nothing new to pack: the listings alone go onto the disc that waits.
+#[test]
+fn a_flush_of_rows_fills_up_the_disc_that_waits() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.source().join("stays")).unwrap();
+    night(&sandbox, "one", 2, "--parity 5").ok();
+    fs::remove_file(sandbox.source().join("one")).unwrap();
+    run(&sandbox, "backup --stage --name films source").ok();
+    run(&sandbox, "flush --name films").ok().says("it is filled up").says("Disc 1 is staged");
+    assert_eq!(states(&sandbox), ["staged"]);
+    assert_eq!(strangers(&sandbox, 1), [""; 0]);
+    assert!(discs(&sandbox)[0]["drilled"].is_string(), "{:?}", discs(&sandbox));
+    run(&sandbox, "flush --name films").ok().says("Nothing is held back");
+    comes_back(&sandbox, "");
+    // One that a burn was begun of takes no more.
+    fs::write(sandbox.source().join("two"), "2").unwrap();
+    run(&sandbox, "backup --stage --name films source").ok();
+    with_a_burner(&sandbox, "exit 5", 1);
+    fs::remove_file(sandbox.source().join("two")).unwrap();
+    run(&sandbox, "backup --stage --name films source").ok();
+    run(&sandbox, "flush --name films").ok().says("Disc 3 is staged");
+}
+
 #[test]
 fn a_backup_onto_a_shelf_fills_up_what_waits_before_it_burns() {
     let sandbox = Sandbox::new();
@@ -190,7 +272,7 @@ fn one_for_recipients_is_filled_up_only_where_the_secret_key_is_at_hand() {
     night(&sandbox, "one", 2, "--recipient cert.asc").ok();
     night(&sandbox, "two", 2, "--secret-key secret.asc").ok();
     assert_eq!(states(&sandbox), ["staged"]);
-    night(&sandbox, "three", 2, "").ok();
+    night(&sandbox, "three", 2, "").ok().says("only a secret key (--secret-key)");
     assert_eq!(states(&sandbox), ["staged"; 2]);
     comes_back(&sandbox, "--secret-key secret.asc");
 }
@@ -205,6 +287,29 @@ fn a_signed_disc_is_filled_up_and_signed_again_only_with_the_key() {
     night(&sandbox, "three", 2, "--sign secret.asc").ok();
     night(&sandbox, "four", 2, "").ok().says("is signed, and what is packed now is not");
     assert_eq!(states(&sandbox), ["verified", "staged", "staged"]);
+}
+
+/// Who trusts the one key would not find his signature any more.
+#[test]
+fn a_disc_that_another_key_signed_is_left_as_it_is() {
+    let sandbox = Sandbox::with_recipient();
+    let line = "export GNUPGHOME=$PWD/gnupg-b; mkdir -m 700 $GNUPGHOME
+        gpg --batch --quiet --passphrase '' --quick-gen-key 'B <b@example.org>' default default never
+        gpg --batch --export-secret-keys --armor >other.asc; gpg --batch --export >other-cert.asc
+        gpgconf --kill all";
+    sandbox.bash(line).ok();
+    night(&sandbox, "one", 2, "--sign secret.asc").ok();
+    night(&sandbox, "two", 2, "--sign other.asc").ok().says("it is signed by another key");
+    assert_eq!(states(&sandbox), ["staged"; 2]);
+    // Its own key fills up its own.
+    night(&sandbox, "three", 2, "--sign other.asc").ok();
+    assert_eq!(states(&sandbox), ["staged"; 2]);
+    run(&sandbox, "burn --name films shelf").ok();
+    let images = sandbox.images();
+    for (image, cert) in images.iter().zip(["cert.asc", "other-cert.asc"]) {
+        let image = image.display();
+        run(&sandbox, &format!("verify --verify-signature {cert} {image}")).ok();
+    }
 }
 
 #[test]
@@ -243,7 +348,7 @@ fn a_disc_for_which_no_blank_came_is_filled_up_still() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.shelf().join(".shelf.toml"), "full_after = 0\n").unwrap();
     for n in 1..=3 {
-        fs::write(sandbox.source().join(format!("night{n}")), "2").unwrap();
+        fs::write(sandbox.source().join(format!("night{n}")), n.to_string()).unwrap();
         run(&sandbox, "backup --disc-size 4M --name films source shelf").code(4);
         assert_eq!(states(&sandbox), ["staged"], "night {n}");
     }

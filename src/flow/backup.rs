@@ -26,7 +26,7 @@ use super::keys::KeyRing;
 use super::lost_staging::{lost_discs, lost_words};
 use super::packing::PackWork;
 use super::records::waiting;
-use super::refilling::{reopen, spare};
+use super::refilling::spare;
 use super::shelves::say_other_shelf;
 use super::staging::{Staging, need};
 use super::turn::open_to_write;
@@ -246,14 +246,11 @@ impl Run<'_> {
         station: &mut Station,
         catalog: &mut Catalog,
     ) -> Result<(), FlowError> {
-        let Some(before) = self.spare.take() else {
-            station.burn_waiting(catalog, |_| true)?;
-            return Ok(());
-        };
-        station.burn_waiting(catalog, |disc| disc != before.number)?;
-        self.spare = spare(&self.writer, catalog)?;
+        let spare = self.spare.as_ref().map(|disc| disc.number);
+        station.burn_waiting(catalog, |disc| Some(disc) != spare)?;
         // A recovery disc that was made meanwhile comes behind it: it is past being filled up.
-        if self.spare.is_none() {
+        if spare.is_some() && catalog.reopenable(self.writer.set.id)? != spare {
+            self.spare = None;
             station.burn_waiting(catalog, |_| true)?;
         }
         Ok(())
@@ -265,7 +262,6 @@ impl Run<'_> {
         drives: Option<&Beside>,
     ) -> Result<BackupReport, FlowError> {
         let work = self.scan(catalog, drives)?;
-        self.use_spare(catalog, drives, &work)?;
         self.pack(catalog, drives, work)?;
         self.finish_report(catalog)?;
         Ok(self.report)
@@ -320,23 +316,6 @@ impl Run<'_> {
             ));
         }
         Ok(ahead)
-    }
-
-    /// The disc that waits and has room is filled up, if there is something to put on it; else it is
-    /// burned as it is.
-    fn use_spare(
-        &mut self,
-        catalog: &mut Catalog,
-        drives: Option<&Beside>,
-        work: &PackWork,
-    ) -> Result<(), FlowError> {
-        let Some(disc) = self.spare.take() else { return Ok(()) };
-        let has_more =
-            !work.queue.is_empty() || work.must && catalog.rows_pending(self.writer.set.id)?;
-        if has_more && reopen(&self.writer, catalog, &disc, &self.request.keys)? {
-            return Ok(());
-        }
-        drives.map_or(Ok(()), |drives| drives.give(catalog, &disc))
     }
 
     fn note_compared(&mut self, compared: &Compared) {

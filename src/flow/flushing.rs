@@ -13,6 +13,7 @@ use super::disc_size::DiscSize;
 use super::grouping::{Closing, Grouping};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
+use super::refilling::{reopen, spare};
 use super::staging::Staging;
 use super::turn::open_to_write;
 use super::writer::DiscWriter;
@@ -69,6 +70,10 @@ fn close_disc(
     let signer = request.signer.as_ref();
     let writer = DiscWriter { staging, set, sealer, signer, drill: true, capacity, desk };
     writer.take_over(catalog)?;
+    // Listings alone begin no disc while another one waits and has room.
+    if let Some(spare) = spare(&writer, catalog)? {
+        reopen(&writer, catalog, &spare, &request.keys)?;
+    }
     let texts = writer.texts(catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = writer.next_disc(catalog, &texts, true)?;
     let place = (new_disc, known);

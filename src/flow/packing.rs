@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::{Catalog, Counts};
+use crate::catalog::{Catalog, Counts, DiscInfo};
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
 use crate::pack::filler::Config;
 use crate::pack::queue::Queue;
@@ -18,7 +18,7 @@ use super::beside::Beside;
 use super::grouping::Grouping;
 use super::holding::overdue;
 use super::ledger::CatalogLedger;
-use super::refilling::WELL_FILLED;
+use super::refilling::{WELL_FILLED, reopen};
 use super::staging::SetTexts;
 use super::writer::DiscWriter;
 use super::{Desk, FlowError};
@@ -54,6 +54,8 @@ struct Packing<'a> {
     filler: Filler<'a>,
     ledger: CatalogLedger<'a>,
     drives: Option<&'a Beside<'a>>,
+    /// A closed disc that waits and has room: opened again as soon as something is to be put on it.
+    spare: Option<DiscInfo>,
     ahead: bool,
     load: u64,
     /// Nothing is left to pack, and the snapshot says so: a disc more is for listings alone.
@@ -69,6 +71,7 @@ impl Run<'_> {
         work: PackWork,
     ) -> Result<(), FlowError> {
         let PackWork { seq, queue, begun, rehashed, must, load, ahead } = work;
+        let spare = self.spare.take();
         let run = &*self;
         let writer = &run.writer;
         let Desk { monitor, stop, .. } = writer.desk;
@@ -90,9 +93,21 @@ impl Run<'_> {
             stop,
         };
         let filler = Filler::new(config, disc, must);
+        let filler = if spare.is_some() { filler.choosing() } else { filler };
         let finished = false;
-        let mut packing =
-            Packing { run, seq, texts, queue, filler, ledger, drives, ahead, load, finished };
+        let mut packing = Packing {
+            run,
+            seq,
+            texts,
+            queue,
+            filler,
+            ledger,
+            drives,
+            spare,
+            ahead,
+            load,
+            finished,
+        };
         let made = packing.run()?;
         packing.settle()?;
         packing.last_recovery_discs()?;
@@ -128,8 +143,10 @@ impl<'a> Packing<'a> {
             if !more && !self.is_worth_closing(flush)? {
                 let disc = self.filler.disc();
                 made.held = disc.has_archives().then_some(disc.number);
+                self.leave_spare()?;
                 return Ok(made);
             }
+            self.use_spare()?;
             let closed =
                 self.writer().close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
             made.discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
@@ -147,17 +164,19 @@ impl<'a> Packing<'a> {
             if !more && !self.filler.disc().has_archives() {
                 return Err(PackError::DiscTooSmall { size: self.writer().capacity.bytes() }.into());
             }
-            self.next_disc()?;
+            self.next_disc(false)?;
         }
     }
 
     fn fill(&mut self) -> Result<Fill, FlowError> {
-        let Packing { run, seq, filler, ledger, .. } = self;
-        if !self.queue.is_empty() {
-            let (disc, total) = (Some(filler.disc().number.0), Some(self.load));
-            run.writer.desk.monitor.phase(&Phase { what: "packing", disc, total });
+        self.say_packing();
+        let mut fill = self.filler.fill(&mut self.queue, &mut self.ledger)?;
+        if fill == Fill::Choose {
+            self.use_spare()?;
+            self.say_packing();
+            fill = self.filler.fill(&mut self.queue, &mut self.ledger)?;
         }
-        let fill = filler.fill(&mut self.queue, ledger)?;
+        let Packing { run, seq, filler, ledger, .. } = self;
         if fill == Fill::Done {
             let counts = counts(&run.report, filler, ledger);
             ledger.catalog().finish_snapshot(run.writer.set.id, *seq, Moment::now(), &counts)?;
@@ -166,9 +185,37 @@ impl<'a> Packing<'a> {
         Ok(fill)
     }
 
-    fn next_disc(&mut self) -> Result<(), FlowError> {
+    fn say_packing(&self) {
+        if !self.queue.is_empty() {
+            let disc = self.spare.is_none().then_some(self.filler.disc().number.0);
+            let total = Some(self.load);
+            self.writer().desk.monitor.phase(&Phase { what: "packing", disc, total });
+        }
+    }
+
+    /// Something is to be put onto a disc: the one that waits is opened again, or burned as it is
+    /// and another one begun.
+    fn use_spare(&mut self) -> Result<(), FlowError> {
+        let Some(spare) = &self.spare else { return Ok(()) };
+        let (run, catalog) = (self.run, self.ledger.catalog());
+        if reopen(&run.writer, catalog, spare, &run.request.keys)? {
+            self.spare = None;
+        }
+        self.leave_spare()?;
+        self.next_disc(true)
+    }
+
+    /// Nothing came to the disc that waits.
+    fn leave_spare(&mut self) -> Result<(), FlowError> {
+        match (self.spare.take(), self.drives) {
+            (Some(spare), Some(drives)) => drives.give(self.ledger.catalog(), &spare),
+            _ => Ok(()),
+        }
+    }
+
+    fn next_disc(&mut self, first_of_run: bool) -> Result<(), FlowError> {
         let (disc, new_disc, known) =
-            self.writer().next_disc(self.ledger.catalog(), self.texts, false)?;
+            self.writer().next_disc(self.ledger.catalog(), self.texts, first_of_run)?;
         self.ledger.next_disc(new_disc, known);
         self.filler.next_disc(disc);
         Ok(())

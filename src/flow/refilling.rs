@@ -37,18 +37,43 @@ pub(super) fn spare(writer: &DiscWriter, catalog: &Catalog) -> Result<Option<Dis
     let disc = catalog.discs(set)?.into_iter().find(|disc| disc.number == number);
     let Some(disc) = disc.filter(|disc| disc.capacity == writer.capacity) else { return Ok(None) };
     let files = catalog.disc_files(set, number)?;
-    let is_signed = files.iter().any(|file| file.path == SIGNATURE);
     let drills = catalog.drills(set, number)?;
     let is_bad = drills.last().is_some_and(|drill| drill.finding == Finding::Damaged);
     // The group in work is closed when this disc is burned: somebody asked for that.
     let is_waited_for = writer.set.facts.parity_discs.is_some()
         && Grouping::new(writer.staging, writer.set, writer.desk).is_to_close();
-    if is_signed && writer.signer.is_none() || is_bad || is_waited_for {
+    if is_bad || is_waited_for {
         return Ok(None);
     }
     let sizes = files.iter().filter(|file| !is_recovery_data(&file.path));
     let sizes = sizes.map(|file| (file.path.as_str(), file.size.0));
     Ok((used_percent(writer, &disc, sizes) < WELL_FILLED).then_some(disc))
+}
+
+/// What this run lacks to open the disc again.
+pub(super) fn missing_key(
+    writer: &DiscWriter,
+    catalog: &Catalog,
+    disc: DiscNo,
+    keys: &KeyRing,
+) -> Result<Option<&'static str>, FlowError> {
+    if writer.set.facts.encryption == Encryption::Recipients && keys.secret_key.is_none() {
+        return Ok(Some(
+            "its INDEX is encrypted for the recipients, and only a secret key (--secret-key) \
+             reads it",
+        ));
+    }
+    let files = catalog.disc_files(writer.set.id, disc)?;
+    if !files.iter().any(|file| file.path == SIGNATURE) {
+        return Ok(None);
+    }
+    // It stays one that its key signed: who trusts that key alone would lose what is on it.
+    let Some(signer) = writer.signer else {
+        return Ok(Some("it is signed, and this run does not sign (--sign)"));
+    };
+    let path = writer.staging.disc_dir(writer.set, disc).join(SIGNATURE);
+    let is_ours = std::fs::read(path).is_ok_and(|signature| signer.is_named_by(&signature));
+    Ok((!is_ours).then_some("it is signed by another key"))
 }
 
 fn is_recovery_data(path: &str) -> bool {
@@ -78,9 +103,11 @@ pub(super) fn reopen(
     disc: &DiscInfo,
     keys: &KeyRing,
 ) -> Result<bool, FlowError> {
+    if let Some(why) = missing_key(writer, catalog, disc.number, keys)? {
+        return Ok(stays(writer, disc.number, why));
+    }
     let opener = match opener(writer, keys) {
-        Ok(Keys::Found(opener)) => opener,
-        Ok(Keys::Missing) => return Ok(false),
+        Ok(opener) => opener,
         Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
         Err(error) => return Ok(stays(writer, disc.number, &chain(&error))),
     };
@@ -108,26 +135,15 @@ fn stays(writer: &DiscWriter, disc: DiscNo, why: &str) -> bool {
 }
 
 /// What reads the set's own listings.
-enum Keys {
-    Found(Option<Opener>),
-    /// Recipients alone cannot read what is sealed for them.
-    Missing,
-}
-
-fn opener(writer: &DiscWriter, keys: &KeyRing) -> Result<Keys, FlowError> {
+fn opener(writer: &DiscWriter, keys: &KeyRing) -> Result<Option<Opener>, FlowError> {
     let facts = &writer.set.facts;
+    // A passphrase was asked for, and tried, to seal the next disc.
     let secret = writer.sealer.as_ref().and_then(|sealer| sealer.locks().secret());
-    Ok(match facts.encryption {
-        Encryption::None => Keys::Found(None),
-        Encryption::Passphrase => match secret {
-            Some(secret) => Keys::Found(Some(Opener::passphrase(&secret))),
-            None => Keys::Missing,
-        },
-        Encryption::Recipients if keys.secret_key.is_none() => Keys::Missing,
-        Encryption::Recipients => {
-            Keys::Found(keys.opener((&facts.name, None), facts.encryption, |_| Ok(()))?)
-        }
-    })
+    match facts.encryption {
+        Encryption::None => Ok(None),
+        Encryption::Passphrase => Ok(secret.as_ref().map(Opener::passphrase)),
+        Encryption::Recipients => keys.opener((&facts.name, None), facts.encryption, |_| Ok(())),
+    }
 }
 
 /// Rows of INDEX by archive, as they were written.

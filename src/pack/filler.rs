@@ -97,6 +97,9 @@ pub enum Fill {
     Done,
     /// The disc is full and something is left.
     Full,
+    /// The first thing is to be put onto a disc, and the disc is not chosen yet:
+    /// [`Filler::choosing`].
+    Choose,
 }
 
 /// What became of one attempt to place something.
@@ -167,6 +170,8 @@ pub struct Filler<'a> {
     pub(super) known: Vec<Twin>,
     sizes_now: HashSet<u64>,
     again: Vec<Work>,
+    /// Nothing is put onto the disc before [`Filler::next_disc`] was called.
+    chooses: bool,
     /// Bytes that fit for certain, without reckoning anew.
     pub(super) slack: u64,
     pub packed: Packed,
@@ -192,6 +197,7 @@ impl<'a> Filler<'a> {
             known: Vec::new(),
             sizes_now: HashSet::new(),
             again: Vec::new(),
+            chooses: false,
             slack: 0,
             packed: Packed::default(),
             done: 0,
@@ -199,9 +205,15 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// The disc before is closed: go on with this one.
+    /// Comes back with [`Fill::Choose`] before anything is put onto a disc: files whose content is
+    /// stored already need none.
+    pub fn choosing(self) -> Filler<'a> {
+        Filler { chooses: true, ..self }
+    }
+
+    /// The disc before is closed, or another one is chosen: go on with this one.
     pub fn next_disc(&mut self, disc: DiscInWork) -> DiscInWork {
-        self.slack = 0;
+        (self.slack, self.chooses) = (0, false);
         std::mem::replace(&mut self.disc, disc)
     }
 
@@ -217,6 +229,9 @@ impl<'a> Filler<'a> {
     /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded then.
     pub fn fill(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
         let outcome = self.fill_open(queue, ledger)?;
+        if outcome == Fill::Choose {
+            return Ok(outcome);
+        }
         // The next disc may have its turn hours later.
         self.ahead.give_back(queue);
         self.seal_all(ledger)?;
@@ -231,6 +246,9 @@ impl<'a> Filler<'a> {
             self.config.stop.check()?;
             ledger.breathe().map_err(PackError::Ledger)?;
             self.record_finished(ledger)?;
+            if self.chooses && self.is_to_put(queue) {
+                return Ok(Fill::Choose);
+            }
             if let Some(current) = self.current.take() {
                 let last = queue.is_empty() && self.ahead.is_empty() && self.again.is_empty();
                 if self.go_on(current, last, ledger)? == Fill::Full {
@@ -258,6 +276,12 @@ impl<'a> Filler<'a> {
                 Some(Next::File { walked, opened }) => self.begin(walked, *opened, ledger)?,
             }
         }
+    }
+
+    /// Whether what comes next needs room on a disc, as far as it was looked at.
+    fn is_to_put(&self, queue: &Queue) -> bool {
+        let has_next = !queue.is_empty() || !self.ahead.is_empty() || !self.again.is_empty();
+        self.current.is_some() || self.stores && has_next
     }
 
     fn has_content(&self, queue: &Queue) -> bool {

@@ -81,6 +81,16 @@ impl Signer {
         self.longest
     }
 
+    /// Whether a signature, binary or armored, names this key as its maker. Nothing is checked.
+    pub fn is_named_by(&self, signatures: &[u8]) -> bool {
+        let pair = self.pair.lock().unwrap_or_else(|e| e.into_inner());
+        let own = pair.public().key_handle();
+        let names = |signature: &Signature| {
+            signature.get_issuers().iter().any(|issuer| issuer.aliases(&own))
+        };
+        parse(signatures).iter().any(names)
+    }
+
     /// A binary signature over a document (RFC 4880 5.2.1, type 0x00).
     pub fn sign(&self, document: &[u8], now: Moment) -> Result<Vec<u8>, SignError> {
         let failed = |e: sequoia_openpgp::anyhow::Error| SignError::Sign(e.into());
