@@ -13,7 +13,14 @@ use support::{Run, Sandbox};
 
 /// The paths of the newest snapshot, below its root.
 fn stored(sandbox: &Sandbox) -> Vec<String> {
-    let run = sandbox.run(["find", "--json", "**"]);
+    paths(sandbox.run(["find", "--json", "**"]))
+}
+
+fn stored_of(sandbox: &Sandbox, set: &str) -> Vec<String> {
+    paths(sandbox.run(["find", "--json", "--name", set, "**"]))
+}
+
+fn paths(run: Run) -> Vec<String> {
     run.ok();
     let mut paths: Vec<String> = run
         .results()
@@ -79,7 +86,89 @@ fn coldcuts_own_places_are_left_out_whatever_bytes_their_names_have() {
     run(&sandbox).ok();
     run(&sandbox).ok();
     let kept = stored(&sandbox);
-    assert_eq!(kept.len(), 4, "{kept:?}");
+    // The four, and the shelf's directory without what is in it.
+    assert_eq!(kept.len(), 5, "{kept:?}");
+}
+
+/// `source/discs` is the shelf of another set, `source/moved` was one elsewhere, and `source/own` is
+/// one of this set; in each of them is something that is no disc image.
+fn with_shelves_in_the_source() -> Sandbox {
+    let sandbox = with_photos();
+    let inside = sandbox.source();
+    for name in ["papers", "mail"] {
+        fs::create_dir(sandbox.path(name)).unwrap();
+        fs::write(sandbox.path(name).join("page"), name).unwrap();
+    }
+    backup(&sandbox, "papers source/discs --copies 2").ok();
+    backup(&sandbox, "mail elsewhere").ok();
+    fs::rename(sandbox.path("elsewhere"), inside.join("moved")).unwrap();
+    fs::write(inside.join("more"), "more").unwrap();
+    backup(&sandbox, "source source/own --name photos").ok();
+    for shelf in ["discs", "moved", "own"] {
+        fs::create_dir(inside.join(shelf).join("sub")).unwrap();
+        fs::write(inside.join(shelf).join("notes"), shelf).unwrap();
+        fs::write(inside.join(shelf).join("sub/papers-0001.iso"), "in no shelf").unwrap();
+    }
+    for name in ["trip-2019.iso", "papers-0001.img", ".coldcut-shelf.old"] {
+        fs::write(inside.join("discs").join(name), name).unwrap();
+    }
+    for name in ["papers-0001.failed-1.iso", ".papers-0002.iso.part", ".shelf.toml"] {
+        fs::write(inside.join("discs").join(name), "").unwrap();
+    }
+    sandbox
+}
+
+#[test]
+fn the_disc_images_of_a_shelf_in_the_source_are_left_out_and_nothing_else_there() {
+    let sandbox = with_shelves_in_the_source();
+    #[rustfmt::skip]
+    let wanted = [
+        "discs", "discs/.coldcut-shelf.old", "discs/copy2", "discs/notes", "discs/papers-0001.img",
+        "discs/sub", "discs/sub/papers-0001.iso", "discs/trip-2019.iso",
+        "letter", "more", "moved", "moved/notes", "moved/sub", "moved/sub/papers-0001.iso",
+        "own", "own/notes", "own/sub", "own/sub/papers-0001.iso",
+    ];
+    for words in ["source source/own --name photos", "source --stage --name photos"] {
+        let run = backup(&sandbox, words);
+        for shelf in ["discs", "discs/copy2", "moved", "own"] {
+            let dir = sandbox.source().join(shelf);
+            run.ok().says(&format!("left out: the disc images in {}\n", dir.display()));
+        }
+        assert_eq!(stored_of(&sandbox, "photos"), wanted, "{words}");
+    }
+}
+
+#[test]
+fn a_shelf_of_another_catalog_is_like_any_directory() {
+    let sandbox = with_photos();
+    let mut other = Sandbox::new();
+    other.set("COLDCUT_CATALOG", other.path("another.sqlite"));
+    fs::rename(sandbox.shelf(), other.source().join("discs")).unwrap();
+    let run = backup(&other, "source shelf");
+    assert!(!run.ok().stderr().contains("left out"), "{}", run.story());
+    let wanted = ["discs", "discs/.coldcut-shelf", "discs/photos-0001.iso"];
+    assert_eq!(stored(&other), wanted);
+}
+
+#[test]
+fn a_shelf_that_is_backed_up_on_purpose_is_stored_as_a_whole() {
+    let sandbox = with_photos();
+    for _ in 0..2 {
+        backup(&sandbox, "shelf other --new-set").ok();
+        let wanted = [".coldcut-shelf", "photos-0001.iso"];
+        assert_eq!(stored_of(&sandbox, "shelf"), wanted);
+    }
+}
+
+#[test]
+fn discs_that_are_put_into_the_source_are_no_change_of_it() {
+    let sandbox = with_photos();
+    fs::create_dir(sandbox.source().join("discs")).unwrap();
+    let flush = || backup(&sandbox, "source source/discs --name photos --flush");
+    flush().ok().says("disc 2:");
+    let before = names(&sandbox.source());
+    flush().ok();
+    assert_eq!(names(&sandbox.source()), before, "a disc for a disc");
 }
 
 const SMALL: [&str; 2] = ["--disc-size", "3M"];

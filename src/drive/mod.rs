@@ -47,7 +47,7 @@ pub use patient::Patient;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError, Volume};
 pub use sectors::{DESCRIPTOR, RawMedium, SectorSource};
 pub use shelf::identity as shelf_identity;
-pub use shelf::{Holds, Shelf, is_marked, look_into};
+pub use shelf::{Holds, Shelf, is_marked, is_own_file, look_into};
 pub use xorriso::predicted_sectors;
 
 /// All that decides a disc's bytes. Two burns of one job are alike, whatever drive, day or user.

@@ -1,5 +1,6 @@
 //! The main job: scan, compare, pack, burn, verify, record; disc by disc until all is stored.
 
+mod own_places;
 mod set;
 pub mod shrink;
 mod survey;

@@ -1,7 +1,7 @@
 //! Holds what the walk finds against what the catalog knows: what is to be read, what costs a row,
 //! what is gone. Each path ends in exactly one count.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::catalog::{Catalog, DIR_PAGE, KnownContent, KnownEntry, RowChange, SetId};
 use crate::model::entry::Fingerprint;
@@ -34,6 +34,8 @@ pub struct Compared {
     pub hollow: BTreeMap<String, u64>,
     /// What was stored before and is left out by a rule now; of a directory, all that is in it.
     pub left_out: HashSet<RelPath>,
+    /// Directories of which disc images were left out.
+    pub shelves: BTreeSet<RelPath>,
     /// The source holds nothing at all.
     pub is_empty_source: bool,
     pub failed: u64,
@@ -299,6 +301,16 @@ impl<'a> Comparer<'a> {
         self.change(RowChange::Put { entry: Box::new(entry), content: None, note: Note::None })
     }
 
+    /// A disc that is put into the source would change it, and be a reason for another disc.
+    fn shelf(&mut self, mut entry: Entry) -> Result<(), FlowError> {
+        let row = self.meet(&entry.path)?;
+        if let Some(row) = row.as_ref().filter(|row| row.kind == Kind::Dir) {
+            entry.meta.mtime = row.meta.mtime;
+        }
+        self.asked = Some((entry.path.clone(), row));
+        self.entry(entry)
+    }
+
     fn note_name(&mut self, entry: &Entry, queued: Option<Ticket>) {
         if entry.print.nlink > 1 {
             let key = (entry.print.dev, entry.print.inode);
@@ -438,6 +450,7 @@ impl Visitor<FlowError> for Comparer<'_> {
     fn take(&mut self, found: Found) -> Result<(), FlowError> {
         match found {
             Found::Entry(entry) => self.entry(entry),
+            Found::Shelf(entry) => self.shelf(entry),
             Found::Hollow { entry, rule } => {
                 *self.result.hollow.entry(rule.to_string()).or_default() += 1;
                 self.result.left_out.insert(entry.path.clone());
@@ -445,6 +458,9 @@ impl Visitor<FlowError> for Comparer<'_> {
             }
             Found::Excluded { path, rule } => {
                 *self.result.excluded.entry(rule.to_string()).or_default() += 1;
+                if let Rule::DiscImages(dir) = &rule {
+                    self.result.shelves.insert(dir.clone());
+                }
                 self.leave_out(path, &rule)
             }
             Found::Failed { path, error } => {

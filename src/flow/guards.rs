@@ -16,6 +16,7 @@ use super::FlowError;
 pub use dest::{DestError, DestGuard};
 pub use new_set::{NewSetError, NewSetGuard};
 pub use programs::{Burner, ProgramGuard};
+pub(super) use shelves::known_shelves;
 
 /// The catalog, if there is one.
 fn open(catalog: &Path) -> Result<Option<Catalog>, FlowError> {

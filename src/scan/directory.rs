@@ -2,10 +2,13 @@
 //! it is in, so that any thread can look at it before its turn comes.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
@@ -16,8 +19,9 @@ use super::filter::{CACHE_SIGNATURE, CACHE_TAG, Filter, Rule};
 use super::look::{LookError, Stat};
 use super::pseudo;
 use super::xattrs::XattrReader;
-use crate::model::Xattr;
-use crate::port::beneath::open_dir_at;
+use crate::drive::shelf_identity::{IDENTITY, id_of};
+use crate::model::{ShelfId, Xattr};
+use crate::port::beneath::{open_dir_at, proc_path};
 
 /// The buffer of getdents64(2): some 1,000 names at a time.
 const NAMES_BUFFER: usize = 64 << 10;
@@ -47,6 +51,8 @@ pub(super) struct Directory {
     pub fd: Arc<OwnedFd>,
     pub stat: Stat,
     pub xattrs: Vec<Xattr>,
+    /// It is a shelf, known by its id.
+    pub is_shelf: bool,
     /// Why not all that is in it is among its children.
     pub rule: Option<Rule>,
     pub children: Children,
@@ -71,6 +77,7 @@ impl Directory {
         let xattrs = xattrs.map_err(|errno| LookError::from(errno, LookError::Xattrs))?;
         let mut rule = rule_for_content(&fd, &stat, above, filter)?;
         let mut children = Children::default();
+        let mut is_shelf = false;
         if rule.is_none() {
             let names = Names::read(&fd);
             let mut names = names.map_err(|e| LookError::from(e, LookError::Directory))?;
@@ -78,10 +85,12 @@ impl Directory {
                 names.keep_only(&tag);
                 rule = Some(why);
             }
+            is_shelf = names.holds(IDENTITY.as_bytes())
+                && id_in(&fd).is_some_and(|id| filter.is_shelf_with_id(id));
             children = Children { names, looked: VecDeque::new() };
             children.look(fd.as_fd());
         }
-        Ok(Directory { fd: Arc::new(fd), stat, xattrs, rule, children })
+        Ok(Directory { fd: Arc::new(fd), stat, xattrs, is_shelf, rule, children })
     }
 }
 
@@ -99,6 +108,11 @@ fn rule_for_content(
         pseudo::name_of(fd, stat.dev).map_err(|errno| LookError::from(errno, LookError::Stat))?;
     let other = || filter.one_file_system().then_some(Rule::OtherFileSystem);
     Ok(pseudo.map(Rule::Pseudo).or_else(other))
+}
+
+/// The shelf's id; the way is by descriptor, for the path may be longer than the kernel takes.
+fn id_in(dir: &OwnedFd) -> Option<ShelfId> {
+    id_of(Path::new(OsStr::from_bytes(&proc_path(dir.as_fd()))))
 }
 
 /// The name that says that only it is wanted of its directory.

@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::RelPath;
+use crate::drive::is_own_file;
 use crate::model::glob::{GlobError, Pattern};
 use crate::model::path::shown;
+use crate::model::{RelPath, SetName, ShelfId};
 
 /// The name of the file that marks a cache, and how it begins (bford.info/cachedir).
 pub(super) const CACHE_TAG: &[u8] = b"CACHEDIR.TAG";
@@ -26,10 +27,21 @@ pub struct FilterOptions {
     pub exclude_if_present: Vec<Vec<u8>>,
     /// `--one-file-system`: what is behind a mount point.
     pub one_file_system: bool,
-    /// Directories that are coldcut's own, whatever is in them: a shelf would hold itself.
+    /// Directories that are coldcut's own, whatever is in them.
     pub own_dirs: Vec<RelPath>,
     /// What is coldcut's own and no directory.
     pub own_files: Vec<RelPath>,
+    /// Where disc images are that would be stored as files.
+    pub shelves: Shelves,
+}
+
+/// Shelves in the source, by their paths or, wherever they are now, by their ids.
+#[derive(Clone, Debug, Default)]
+pub struct Shelves {
+    pub dirs: Vec<RelPath>,
+    pub ids: Vec<ShelfId>,
+    /// Images of these sets are disc images.
+    pub sets: Vec<SetName>,
 }
 
 /// Why a path is not stored, or a directory without its content.
@@ -37,8 +49,10 @@ pub struct FilterOptions {
 pub enum Rule {
     /// The pattern as it was typed.
     Glob(String),
-    /// A shelf, a staging area or a catalog that this run works with.
+    /// A staging area or a catalog that this run works with.
     Own(RelPath),
+    /// What coldcut put into a shelf, which is this directory.
+    DiscImages(RelPath),
     CacheTag,
     Present(Vec<u8>),
     OtherFileSystem,
@@ -53,6 +67,7 @@ impl fmt::Display for Rule {
         match self {
             Rule::Glob(text) => write!(f, "matches '{text}'"),
             Rule::Own(path) => write!(f, "is coldcut's own ({path})"),
+            Rule::DiscImages(dir) => write!(f, "is a disc image in {dir}"),
             Rule::CacheTag => f.write_str("is a cache (CACHEDIR.TAG)"),
             Rule::Present(name) => write!(f, "holds '{}'", shown(name)),
             Rule::OtherFileSystem => f.write_str("is on another file system"),
@@ -85,6 +100,7 @@ pub struct Filter {
     one_file_system: bool,
     own_dirs: Vec<RelPath>,
     own_files: Vec<RelPath>,
+    shelves: Shelves,
 }
 
 impl Filter {
@@ -107,7 +123,21 @@ impl Filter {
             one_file_system: options.one_file_system,
             own_dirs: options.own_dirs.clone(),
             own_files: options.own_files.clone(),
+            shelves: options.shelves.clone(),
         })
+    }
+
+    pub(super) fn is_shelf_at(&self, dir: &RelPath) -> bool {
+        self.shelves.dirs.contains(dir)
+    }
+
+    pub(super) fn is_shelf_with_id(&self, id: ShelfId) -> bool {
+        self.shelves.ids.contains(&id)
+    }
+
+    /// Of what is in a shelf, coldcut's own files.
+    pub(super) fn excludes_from_shelf(&self, dir: &RelPath, name: &[u8]) -> Option<Rule> {
+        is_own_file(name, &self.shelves.sets).then(|| Rule::DiscImages(dir.clone()))
     }
 
     /// The first rule that means this path. All below an excluded directory goes with it.

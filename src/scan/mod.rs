@@ -11,7 +11,7 @@ pub mod walk;
 mod xattrs;
 
 pub use content::{OpenFile, ReadError, Source};
-pub use filter::{Filter, FilterError, FilterOptions, Rule};
+pub use filter::{Filter, FilterError, FilterOptions, Rule, Shelves};
 pub use look::LookError;
 pub use walk::{Found, ScanError, Tally, Visitor, walk};
 pub use xattrs::sees_trusted;

@@ -44,6 +44,8 @@ pub enum Found {
         entry: Entry,
         rule: Rule,
     },
+    /// A directory with disc images, which are left out: they come and go, and its time with them.
+    Shelf(Entry),
     /// Not stored. What is below an excluded directory was not walked.
     Excluded {
         path: RelPath,
@@ -59,7 +61,7 @@ pub enum Found {
 impl Found {
     pub fn path(&self) -> &RelPath {
         match self {
-            Found::Entry(entry) | Found::Hollow { entry, .. } => &entry.path,
+            Found::Entry(entry) | Found::Shelf(entry) | Found::Hollow { entry, .. } => &entry.path,
             Found::Excluded { path, .. } | Found::Failed { path, .. } => path,
         }
     }
@@ -104,7 +106,7 @@ impl Tally {
 
     fn count(&mut self, found: &Found) {
         match found {
-            Found::Entry(entry) => {
+            Found::Entry(entry) | Found::Shelf(entry) => {
                 self.entries += 1;
                 self.bytes = self.bytes.saturating_add(entry.size);
             }
@@ -203,6 +205,7 @@ struct Level {
     identity: (u64, u64),
     handle: Handle,
     children: Children,
+    is_shelf: bool,
     /// Directories among the children that come next, and how many children were considered.
     ahead: VecDeque<Pending>,
     considered: usize,
@@ -253,7 +256,11 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
         let path = level.path.join(&child.name);
         let above = level.identity.0;
         let is_dir = child.is_dir();
-        if let Some(rule) = self.filter.excludes(&path, is_dir) {
+        let from_shelf = || match level.is_shelf && !is_dir {
+            true => self.filter.excludes_from_shelf(&level.path, &child.name),
+            false => None,
+        };
+        if let Some(rule) = self.filter.excludes(&path, is_dir).or_else(from_shelf) {
             return self.emit(Found::Excluded { path, rule });
         }
         let Some(dir) = self.dir() else {
@@ -344,9 +351,11 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
 
     /// Tells of a directory and makes its children the next to be visited.
     fn descend(&mut self, directory: Directory, path: RelPath) -> Result<(), E> {
-        let Directory { fd, stat, xattrs, rule, children } = directory;
+        let Directory { fd, stat, xattrs, is_shelf, rule, children } = directory;
+        let is_shelf = is_shelf || self.filter.is_shelf_at(&path);
         let entry = self.looker.dir(path.clone(), &stat, xattrs);
         self.emit(match rule {
+            None if is_shelf => Found::Shelf(entry),
             None => Found::Entry(entry),
             Some(rule) => Found::Hollow { entry, rule },
         })?;
@@ -358,6 +367,7 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
             identity: stat.identity(),
             handle: Handle::Open(fd),
             children,
+            is_shelf,
             ahead: VecDeque::new(),
             considered: 0,
         });

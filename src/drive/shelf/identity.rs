@@ -19,7 +19,7 @@ use crate::port::{files, filesystem};
 /// The file that a shelf is known by.
 pub const IDENTITY: &str = ".coldcut-shelf";
 /// While it is written.
-const IN_WORK: &str = ".coldcut-shelf.part";
+pub(super) const IN_WORK: &str = ".coldcut-shelf.part";
 /// What kind of file this is, and the version of its format.
 const HEADING: &str = "coldcut shelf 1";
 /// A file that is longer is no id.

@@ -8,8 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::identity::IDENTITY as MARK;
+use super::identity::IN_WORK as MARK_IN_WORK;
 use super::names::{PART, parse_name};
 use crate::drive::faults;
+use crate::model::SetName;
 
 /// What is in a directory that discs are to be put into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +44,20 @@ pub fn is_marked(dir: &Path) -> bool {
     fs::symlink_metadata(dir.join(MARK)).is_ok_and(|found| found.is_file())
 }
 
+/// Whether a file in a shelf is coldcut's own, and no file of anybody's: the id, what the shelf is
+/// told to do wrong, or an image of a disc of these sets, also one that is being written or failed.
+pub fn is_own_file(name: &[u8], sets: &[SetName]) -> bool {
+    let os_name = OsStr::from_bytes(name);
+    os_name == MARK
+        || os_name == faults::FILE
+        || name.starts_with(format!("{MARK_IN_WORK}-").as_bytes())
+        || image_of_set(os_name).is_some_and(|set| sets.contains(&set))
+}
+
 fn is_mark(name: &OsStr, is_dir: bool) -> bool {
     match is_dir {
         true => is_place_for_copies(name.as_bytes()),
-        false => name == MARK || name == faults::FILE || is_called_like_an_image(name),
+        false => name == MARK || name == faults::FILE || image_of_set(name).is_some(),
     }
 }
 
@@ -56,17 +68,18 @@ fn is_place_for_copies(name: &[u8]) -> bool {
     number.and_then(|n| n.parse().ok()).is_some_and(|n: u32| n > 1)
 }
 
-/// `SET-NNNN.iso`, while it is written, and once it failed.
-fn is_called_like_an_image(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else { return false };
-    let image = |stem: &str| parse_name(Path::new(&format!("{stem}.iso"))).is_some();
+/// The set of which a file is an image by its name: `SET-NNNN.iso`, while it is written, and once it
+/// failed.
+fn image_of_set(name: &OsStr) -> Option<SetName> {
+    let name = name.to_str()?;
+    let image = |stem: &str| parse_name(Path::new(&format!("{stem}.iso"))).map(|(set, _)| set);
     if let Some(stem) = name.strip_prefix('.').and_then(|name| name.strip_suffix(PART)) {
         return image(stem);
     }
-    let Some(stem) = name.strip_suffix(".iso") else { return false };
+    let stem = name.strip_suffix(".iso")?;
     let attempt = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
     match stem.rsplit_once(".failed-") {
-        Some((stem, n)) => attempt(n) && image(stem),
+        Some((stem, n)) => image(stem).filter(|_| attempt(n)),
         None => image(stem),
     }
 }

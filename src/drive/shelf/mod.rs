@@ -27,7 +27,7 @@ use crate::port::files;
 use crate::port::stop::Stop;
 
 use label::check_label;
-pub use marks::{Holds, is_marked, look_into};
+pub use marks::{Holds, is_marked, is_own_file, look_into};
 use names::{PART, failed_name, image_name, is_failed, is_first_medium, parse_name, stem};
 pub(super) use names::{bad_sectors_of, is_image, vanishing_of};
 

@@ -1,20 +1,21 @@
 //! What a backup has to do: the source is compared with the catalog, and the shopping list reckoned.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 
 use super::super::compare::{Compared, Comparer, Known};
-use super::super::guards::absolute;
 use super::super::{Desk, FlowError};
 use super::BackupRequest;
+use super::own_places::leave_out;
 use super::set::check_source;
 use crate::catalog::{Access, Catalog, CatalogError, SetId};
 use crate::model::disc::Ratio;
-use crate::model::{RelPath, Sectors, SnapshotSeq};
+use crate::model::path::shown;
+use crate::model::{Sectors, SnapshotSeq};
 use crate::pack::estimate::{Estimate, estimate};
 use crate::port::clock::Moment;
-use crate::scan::filter::{Filter, FilterOptions};
+use crate::scan::filter::Filter;
 use crate::scan::walk::walk;
 
 /// What a backup would do.
@@ -76,45 +77,17 @@ pub(super) fn scan(
     desk: Desk,
 ) -> Result<Compared, FlowError> {
     let mut options = request.filter.clone();
-    leave_out_own_places(request, &mut options)?;
+    leave_out(request, known.catalog.as_deref(), &mut options)?;
     let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
     walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
-    comparer.finish()
-}
-
-/// What is coldcut's own inside of the source is left out by its name: a shelf, staging area or
-/// catalog would be different after every run, and a shelf would hold itself.
-fn leave_out_own_places(
-    request: &BackupRequest,
-    options: &mut FilterOptions,
-) -> Result<(), FlowError> {
-    let dirs = request.shelf.iter().chain([&request.staging]).filter_map(|dir| absolute(dir));
-    for dir in dirs {
-        options.own_dirs.extend(inside(request, &dir)?);
+    let compared = comparer.finish()?;
+    for shelf in &compared.shelves {
+        let dir = request.source.join(OsStr::from_bytes(shelf.as_bytes()));
+        let dir = shown(dir.as_os_str().as_bytes());
+        desk.monitor.note(&format!("left out: the disc images in {dir}"));
     }
-    for file in own_files(&request.catalog) {
-        options.own_files.extend(inside(request, &file)?);
-    }
-    Ok(())
-}
-
-/// The catalog with all that lies beside it: beside the file itself, and, if its name is a link,
-/// beside that, too.
-fn own_files(catalog: &Path) -> Vec<PathBuf> {
-    let linked = catalog.parent().zip(catalog.file_name());
-    let linked = linked.and_then(|(dir, name)| Some(absolute(dir)?.join(name)));
-    linked.into_iter().chain(absolute(catalog)).flat_map(|path| Catalog::files(&path)).collect()
-}
-
-/// Where a place is in the source; `None` if it is elsewhere.
-fn inside(request: &BackupRequest, place: &Path) -> Result<Option<RelPath>, FlowError> {
-    let Ok(inside) = place.strip_prefix(&request.source) else { return Ok(None) };
-    match RelPath::new(inside.as_os_str().as_bytes()) {
-        Some(path) => Ok(Some(path)),
-        // The source itself.
-        None => Err(FlowError::OwnPlace(place.to_owned())),
-    }
+    Ok(compared)
 }
 
 pub(super) fn begun(

@@ -8,14 +8,14 @@ use crate::model::{Carrier, SetName, ShelfId};
 
 /// A directory that bears copies of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KnownShelf {
+pub(in crate::flow) struct KnownShelf {
     pub set: SetName,
     pub dir: PathBuf,
     pub id: Option<ShelfId>,
 }
 
 /// Each shelf of each set. Copies that are lost or given up count, too: their images may be there.
-pub(super) fn known_shelves(
+pub(in crate::flow) fn known_shelves(
     catalog: &Catalog,
     sets: &[KnownSet],
 ) -> Result<Vec<KnownShelf>, CatalogError> {

@@ -40,7 +40,7 @@ fn scan(source: &Path) -> Vec<Found> {
 
 fn entry<'a>(all: &'a [Found], at: &str) -> &'a Entry {
     match all.iter().find(|found| *found.path() == path(at)) {
-        Some(Found::Entry(entry) | Found::Hollow { entry, .. }) => entry,
+        Some(Found::Entry(entry) | Found::Shelf(entry) | Found::Hollow { entry, .. }) => entry,
         other => panic!("{at}: {other:?}"),
     }
 }
@@ -50,6 +50,7 @@ fn lines(all: &[Found]) -> Vec<String> {
     all.iter()
         .map(|found| match found {
             Found::Entry(entry) => format!("{} {}", entry.kind.letter(), entry.path),
+            Found::Shelf(entry) => format!("shelf {}", entry.path),
             Found::Hollow { entry, rule } => format!("hollow {} {rule}", entry.path),
             Found::Excluded { path, rule } => format!("excluded {path} {rule}"),
             Found::Failed { path, error } => format!("failed {path} {error}"),
