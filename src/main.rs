@@ -8,6 +8,7 @@ use coldcut::cli::config::ConfigFiles;
 use coldcut::port::{process, stop::Stop};
 
 fn main() -> ExitCode {
+    process::keep_capabilities_from_children();
     let cli = match args::parse(std::env::args_os(), &ConfigFiles::read()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

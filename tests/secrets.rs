@@ -146,3 +146,129 @@ fn coldcut_dumps_no_core_and_nobody_reads_its_environment() {
         assert!(dumped("sh -c 'kill -SEGV $$'"), "the search is broken");
     }
 }
+
+/// Gives a file to the user nobody.
+fn give_away(path: &Path) {
+    std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_configuration_that_somebody_else_can_write_is_not_obeyed() {
+    let mut sandbox = Sandbox::new();
+    let (config, ran) = (sandbox.path("coldcut.toml"), sandbox.path("ran"));
+    let line = format!("passphrase-command = \"touch {}; echo x\"\n", ran.display());
+    fs::write(&config, line).unwrap();
+    sandbox.set("COLDCUT_CONFIG", &config);
+    let backup = |sandbox: &Sandbox| sandbox.run(["backup", "--stage", "--encrypt", "source"]);
+    set_mode(&config, 0o666);
+    backup(&sandbox).code(2).says("others can write to it").says("chmod go-w");
+    set_mode(&config, 0o644);
+    give_away(&config);
+    backup(&sandbox).code(2).says("it belongs to nobody");
+    assert!(!ran.exists());
+    std::os::unix::fs::chown(&config, Some(0), Some(0)).unwrap();
+    backup(&sandbox).ok();
+    assert!(ran.exists(), "the command is not what would run");
+}
+
+#[test]
+fn a_passphrase_or_key_that_others_could_have_written_is_not_used() {
+    let sandbox = Sandbox::with_recipient();
+    let passphrase = sandbox.passphrase_file(SECRET.as_bytes());
+    let cert = sandbox.path("cert.asc");
+    for (file, option) in [(&passphrase, "--passphrase-file"), (&cert, "--recipient")] {
+        let backup = || {
+            let name = option.trim_start_matches('-');
+            let words = ["backup", "--stage", "--new-set", "--name", name];
+            sandbox.run(words.map(Path::new).into_iter().chain([
+                Path::new(option),
+                file,
+                Path::new("source"),
+            ]))
+        };
+        set_mode(file, 0o602);
+        backup().code(1).says("others can write to it");
+        set_mode(file, 0o600);
+        give_away(file);
+        backup().code(1).says("it belongs to nobody");
+        std::os::unix::fs::chown(file, Some(0), Some(0)).unwrap();
+        backup().ok();
+    }
+}
+
+#[test]
+fn a_passphrase_file_that_others_can_read_is_named() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.passphrase_file(SECRET.as_bytes());
+    let backup = |name: &str, file: &Path| {
+        let program = env!("CARGO_BIN_EXE_coldcut");
+        let file = file.display();
+        sandbox.bash(&format!(
+            "'{program}' backup --stage --new-set --name {name} --passphrase-file '{file}' source"
+        ))
+    };
+    const WORDS: &str = "others can read the passphrase file";
+    assert!(!backup("private", &file).ok().stderr().contains(WORDS));
+    set_mode(&file, 0o644);
+    let run = backup("open", &file);
+    assert_eq!(run.ok().stderr().matches(WORDS).count(), 1, "{}", run.stderr());
+    // A pipe has no mode that counts.
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    let words = "backup --stage --new-set --name pipe --passphrase-file /dev/stdin source";
+    let run = sandbox.bash(&format!("echo {SECRET} | '{program}' {words}"));
+    assert!(!run.ok().stderr().contains(WORDS));
+}
+
+/// As the unit of the nightly backup starts it: a user without rights who may read every file.
+#[test]
+fn the_right_to_read_every_file_does_not_go_to_other_programs() {
+    let sandbox = Sandbox::new();
+    let copy = sandbox.path("coldcut");
+    fs::copy(env!("CARGO_BIN_EXE_coldcut"), &copy).unwrap();
+    let closed = sandbox.path("closed");
+    fs::write(&closed, "root's\n").unwrap();
+    set_mode(&closed, 0o600);
+    let letter = sandbox.source().join("letter");
+    fs::write(&letter, CONTENT).unwrap();
+    sandbox.bash("chown -R 65534:65534 .; chown 0:0 closed source/letter; chmod 755 .").ok();
+    set_mode(&letter, 0o600);
+    let run = sandbox.bash(
+        "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+dac_read_search \
+         --ambient-caps=+dac_read_search ./coldcut backup --encrypt --stage \
+         --passphrase-command 'cat closed || echo a pass phrase' source",
+    );
+    // What it may read itself is stored; what the command may not, is refused to it.
+    run.ok().says("Permission denied");
+}
+
+#[test]
+fn without_a_home_what_is_unpacked_lies_where_nobody_could_prepare_it() {
+    let mut sandbox = encrypted();
+    // Only a catalog on a disc knows the first snapshot once there is a second one.
+    for letter in ["letter", "other"] {
+        fs::write(sandbox.source().join(letter), letter.repeat(1000)).unwrap();
+        sandbox.run(["backup", "--encrypt", "--disc-size", "3M", "source", "shelf"]).ok();
+    }
+    let temporary = sandbox.path("tmp");
+    fs::create_dir(&temporary).unwrap();
+    set_mode(&temporary, 0o1777);
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    sandbox.set("TMPDIR", &temporary);
+    let run = sandbox.bash(&format!(
+        "pids=$(seq -f tmp/coldcut-%.0f $$ $(($$ + 1000)))
+         mkdir -m 777 $pids
+         touch -d @0 $pids
+         env -u HOME -u COLDCUT_STAGING '{program}' restore --snapshot 1 --catalog none.sqlite \\
+         shelf target"
+    ));
+    run.ok();
+    let left = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path());
+    for dir in left {
+        let found = fs::metadata(&dir).unwrap();
+        assert_eq!(found.modified().unwrap(), std::time::UNIX_EPOCH, "{dir:?} was used, or left");
+    }
+}

@@ -204,8 +204,23 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     );
     assert_eq!(run.ok().stdout(), "", "{}", run.story());
     let line = "cd root/etc/systemd/system
-        systemd-analyze security --offline=yes --threshold=30 --no-pager ./coldcut-*@sr0.service";
+        systemd-analyze security --offline=yes --threshold=16 --no-pager ./coldcut-*@sr0.service";
     sandbox.bash(line).ok();
+}
+
+/// A service that was taken over must not choose what the other one runs.
+#[test]
+fn the_units_obey_no_configuration_that_a_service_can_write() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, &format!("--watch {}", env!("CARGO_BIN_EXE_coldcut")));
+    for unit in ["coldcut-watch@", "coldcut-backup@"] {
+        let path = sandbox.path(&format!("root/etc/systemd/system/{unit}.service"));
+        let text = fs::read_to_string(path).unwrap();
+        let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+        assert_eq!(lines("Environment=COLDCUT_CONFIG=/etc/coldcut.toml"), 1, "{unit}");
+        assert_eq!(lines("ProtectSystem=strict"), 1, "{unit}");
+        assert_eq!(lines("ReadWritePaths="), 0, "{unit}");
+    }
 }
 
 fn rule(name: &str) -> String {

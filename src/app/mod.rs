@@ -5,7 +5,7 @@
 mod drive_states;
 pub mod verbs;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
 use crate::flow::insertion::Patience;
 use crate::flow::keys::{KeyRing, Named, Needless};
 use crate::flow::{Desk, FlowError, chain};
-use crate::port::files::{give_to_owner_of_place, is_for_want_of_room};
+use crate::port::files::{PrivateDir, give_to_owner_of_place, is_for_want_of_room};
 use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 use crate::ui::ask::Person;
@@ -36,6 +36,8 @@ pub struct Room {
     pub reporter: Reporter,
     pub person: Person,
     pub stop: Stop,
+    /// For those who have no staging area; removed with the room.
+    temporary: OnceCell<PrivateDir>,
 }
 
 /// Why a verb ended without a result.
@@ -102,7 +104,15 @@ impl Room {
     ) -> Result<T, RunError> {
         let keys = &self.common.keys;
         let source = PassphraseSource::choose(keys, &self.around);
+        let said = RefCell::new(BTreeSet::new());
+        let note = |words: &str| {
+            // Each thing once, however often the keys are looked at.
+            if said.borrow_mut().insert(words.to_owned()) {
+                self.reporter.note(words);
+            }
+        };
         let ask = |prompt: &str, asking| {
+            source.warning().into_iter().for_each(|words| note(&words));
             source.read(&self.person, prompt, asking, keys.odd_passphrase, &self.stop).map_err(
                 |error| {
                     let words = error.to_string();
@@ -111,13 +121,6 @@ impl Room {
             )
         };
         let named = |typed: bool| if typed { Named::Typed } else { Named::Configuration };
-        let said = RefCell::new(BTreeSet::new());
-        let note = |words: &str| {
-            // Each thing once, however often the keys are looked at.
-            if said.borrow_mut().insert(words.to_owned()) {
-                self.reporter.note(words);
-            }
-        };
         work(KeyRing {
             passphrase: &ask,
             tries: source.tries(),
@@ -176,6 +179,7 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         screen,
         common,
         stop,
+        temporary: OnceCell::new(),
     };
     let done = dispatch(&room, verb);
     room.reporter.rest();

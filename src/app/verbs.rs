@@ -37,13 +37,16 @@ use crate::flow::shelves;
 use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::clock::Moment;
+use crate::port::files::PrivateDir;
+use crate::port::monitor::Monitor;
+use crate::port::trust::read_trusted;
 
 use super::{Room, RunError};
 
 /// The contents of files that were named on the command line.
 pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {
     let read = |path: &PathBuf| {
-        fs::read(path).map_err(|source| {
+        read_trusted(path).map_err(|source| {
             RunError::Flow(FlowError::Staging {
                 path: path.clone(),
                 what: "cannot be read",
@@ -71,6 +74,7 @@ pub fn signer(room: &Room, signing: &Signing) -> Result<Option<Signer>, RunError
                 Some(path) => PassphraseSource::File(path.clone()),
                 None => PassphraseSource::Ask,
             };
+            source.warning().into_iter().for_each(|words| room.reporter.note(&words));
             let prompt = format!("Password of the signing key in {}", path.display());
             let try_once = |asking| {
                 let password = source.read(&room.person, &prompt, asking, true, &room.stop)?;
@@ -96,12 +100,24 @@ pub fn text(option: &str, typed: &OsStr) -> Result<String, RunError> {
 }
 
 /// Where a catalog from a disc is unpacked: in the staging area, which is private; for somebody who
-/// has none, among temporary files.
-pub fn scratch(room: &Room) -> PathBuf {
-    match room.around.staging(&room.common) {
-        Ok(staging) => staging.join("scratch"),
-        Err(_) => std::env::temp_dir().join(format!("coldcut-{}", std::process::id())),
+/// has none, in a directory of its own among temporary files.
+pub fn scratch(room: &Room) -> Result<PathBuf, RunError> {
+    if let Ok(staging) = room.around.staging(&room.common) {
+        return Ok(staging.join("scratch"));
     }
+    let temporary = std::env::temp_dir();
+    let made = match room.temporary.get() {
+        Some(made) => made,
+        None => {
+            let made = PrivateDir::new_in(&temporary).map_err(|source| FlowError::Staging {
+                path: temporary,
+                what: "cannot take a temporary directory",
+                source,
+            })?;
+            room.temporary.get_or_init(|| made)
+        }
+    };
+    Ok(made.path().to_owned())
 }
 
 /// Whether this names a device, there or not.
@@ -186,7 +202,7 @@ pub fn open_drive(
             defect_management: burning.defect_management.unwrap_or(false),
         },
         image_first: burning.image_first,
-        scratch: scratch(room),
+        scratch: scratch(room)?,
     };
     Ok(Box::new(Optical::open(device, choices).map_err(FlowError::from)?))
 }

@@ -12,8 +12,8 @@ use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator, Secret};
 use crate::port::shell::{self, ShellError};
 use crate::port::stop::Stop;
+use crate::port::trust::{is_readable_by_others, open_trusted};
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -178,6 +178,15 @@ impl PassphraseSource {
         }
     }
 
+    /// A passphrase that others can read is theirs, too.
+    pub fn warning(&self) -> Option<String> {
+        let PassphraseSource::File(path) = self else { return None };
+        let path_shown = || shown(path.as_os_str().as_bytes());
+        is_readable_by_others(path).then(|| {
+            format!("others can read the passphrase file {}: `chmod go-r` it", path_shown())
+        })
+    }
+
     /// How often it is worth to ask for a known one.
     pub fn tries(&self) -> u32 {
         match self {
@@ -258,7 +267,7 @@ fn oddity(bytes: &[u8]) -> Option<&'static str> {
 
 fn from_file(path: &Path) -> Result<Secret, ResolveError> {
     let failed = |source| ResolveError::File { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+    let file = open_trusted(path).map_err(failed)?;
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
     let limit = LONGEST as u64 + 1;
     BufReader::new(file).take(limit).read_until(b'\n', &mut line).map_err(failed)?;

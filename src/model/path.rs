@@ -95,11 +95,12 @@ impl fmt::Debug for RelPath {
     }
 }
 
-/// Writes bytes so that no terminal is harmed: UTF-8 as it is, control characters as `\n`, `\x1b`.
+/// Writes bytes so that no terminal is harmed and no reader misled: UTF-8 as it is, characters that
+/// are not text as `\n`, `\u{1b}`, `\u{202e}`.
 pub fn display_bytes(bytes: &[u8], f: &mut impl fmt::Write) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() {
+            if c.is_control() || reorders(c) {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 f.write_char(c)?;
@@ -110,6 +111,20 @@ pub fn display_bytes(bytes: &[u8], f: &mut impl fmt::Write) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// Characters that show what stands around them in another order, or begin a line of their own
+/// (Unicode 15, Bidi_Control, and the separators of lines and paragraphs): `photo\u{202e}gpj.exe`
+/// would read as `photoexe.jpg`.
+fn reorders(c: char) -> bool {
+    matches!(
+        c,
+        '\u{061c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// The same as a string, for error texts.
@@ -155,5 +170,18 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_a_terminal() {
         assert_eq!(shown(b"a\x1b[2J\n\xff\xc3\xa4"), "a\\u{1b}[2J\\n\\xffä");
+        // C1: U+009B begins a sequence as ESC [ does.
+        assert_eq!(shown("\u{9b}2J\u{85}".as_bytes()), "\\u{9b}2J\\u{85}");
+    }
+
+    #[test]
+    fn nothing_is_shown_in_another_order_than_it_has() {
+        assert_eq!(shown("a\u{202e}gpj.exe".as_bytes()), "a\\u{202e}gpj.exe");
+        let others = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{2066}', '\u{2069}', '\u{2028}'];
+        for c in others {
+            assert_eq!(shown(c.to_string().as_bytes()), c.escape_default().to_string());
+        }
+        // Letters that are written from right to left, and what joins them, are text.
+        assert_eq!(shown("שלום\u{200d}".as_bytes()), "שלום\u{200d}");
     }
 }

@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::model::Digest;
 use crate::model::path::shown;
 
+use super::trust::user_name;
+
 /// Writes a whole file so that a reader sees the old content or the new, never a piece,
 /// and a power cut afterwards does not lose it. Mode is for a file that did not exist.
 pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
@@ -102,6 +104,28 @@ pub fn make_private_dir(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A directory under a name that nobody could know before, which only its owner can enter
+/// (mkdtemp(3)). It goes, with what is in it, when this value does.
+#[derive(Debug)]
+pub struct PrivateDir(PathBuf);
+
+impl PrivateDir {
+    pub fn new_in(dir: &Path) -> io::Result<PrivateDir> {
+        Ok(PrivateDir(nix::unistd::mkdtemp(&dir.join("coldcut-XXXXXX"))?))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for PrivateDir {
+    fn drop(&mut self) {
+        // What cannot be removed is closed to others; nobody is left to be told.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A refusal, with whose directory it is that refuses: often root's, made with sudo.
 pub fn name_owner(path: &Path, error: io::Error) -> io::Error {
     let place = path.ancestors().find(|path| path.exists());
@@ -110,8 +134,7 @@ pub fn name_owner(path: &Path, error: io::Error) -> io::Error {
         (kind @ io::ErrorKind::PermissionDenied, Some((place, user)))
             if user != rustix::process::geteuid().as_raw() =>
         {
-            let name = nix::unistd::User::from_uid(user.into()).ok().flatten();
-            let name = name.map_or_else(|| format!("user {user}"), |user| user.name);
+            let name = user_name(user);
             let place = shown(place.as_os_str().as_bytes());
             io::Error::new(kind, format!("{error}; {place} belongs to {name}"))
         }
@@ -208,6 +231,20 @@ mod tests {
     #[test]
     fn space_is_asked_of_the_nearest_directory_that_exists() {
         assert!(free_space(Path::new("/tmp/does/not/exist/yet")).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_temporary_directory_is_closed_to_others_and_goes_with_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let made =
+            [PrivateDir::new_in(dir.path()).unwrap(), PrivateDir::new_in(dir.path()).unwrap()];
+        assert_ne!(made[0].path(), made[1].path());
+        for private in &made {
+            assert_eq!(fs::metadata(private.path()).unwrap().mode() & 0o777, 0o700);
+            fs::write(private.path().join("catalog"), "x").unwrap();
+        }
+        drop(made);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     /// Needs root, as the thing itself does.

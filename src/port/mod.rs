@@ -12,4 +12,5 @@ pub mod operator;
 pub mod process;
 pub mod shell;
 pub mod stop;
+pub mod trust;
 pub mod wanted;

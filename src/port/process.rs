@@ -1,4 +1,4 @@
-//! This process itself: its signals and its core dumps.
+//! This process itself: its signals, its capabilities and its core dumps.
 
 use std::io;
 use std::thread;
@@ -18,6 +18,13 @@ pub fn keep_secrets_out_of_core_dumps() {
     // The limit does not hold for dumps that the system pipes to a program (core(5)). This also
     // closes our memory and our environment to others (ptrace(2), proc_pid_environ(5)).
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// A service that may read every file keeps that right to itself: a capability in the ambient set
+/// would go to each program that is started (capabilities(7)), a shell and gpg among them.
+pub fn keep_capabilities_from_children() {
+    // Fails only where the kernel knows no ambient set (before Linux 4.3): then there is none.
+    let _ = rustix::thread::clear_ambient_capability_set();
 }
 
 /// Keeps up to 64 MiB a thread of what was freed for what is allocated next. Each frame takes some

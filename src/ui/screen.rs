@@ -101,8 +101,16 @@ impl Screen {
         people.repeat();
     }
 
-    /// A result for people: lines on stdout.
+    /// A result for people: lines on stdout, control characters escaped.
     pub fn result(&self, text: &str) -> io::Result<()> {
+        let lines = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
+            Some(line) => shown(line.as_bytes()) + "\n",
+            None => shown(line.as_bytes()),
+        });
+        self.put_result(&lines.collect::<String>())
+    }
+
+    fn put_result(&self, text: &str) -> io::Result<()> {
         self.aside(|| {
             let mut results = locked(&self.results);
             results.write_all(text.as_bytes()).and_then(|()| results.flush())
@@ -112,7 +120,7 @@ impl Screen {
     /// A result or an event for programs: one object, one line on stdout. Nothing without `--json`.
     pub fn object(&self, object: &Value) -> io::Result<()> {
         match self.json {
-            true => self.result(&format!("{object}\n")),
+            true => self.put_result(&format!("{object}\n")),
             false => Ok(()),
         }
     }
@@ -185,6 +193,14 @@ mod tests {
         screen.object(&json!({"id": 1})).unwrap();
         assert_eq!(people.text(), "a note\n");
         assert_eq!(results.text(), "a row\n{\"id\":1}\n");
+    }
+
+    /// A caller that forgets to escape a name from a disc harms nobody.
+    #[test]
+    fn a_result_for_people_moves_no_cursor() {
+        let (screen, _, results) = screen(false);
+        screen.result("a\u{1b}[2J\nb\u{202e}\n").unwrap();
+        assert_eq!(results.text(), "a\\u{1b}[2J\nb\\u{202e}\n");
     }
 
     /// Whoever burns a disc reports to the screen: it must not wait for a person.

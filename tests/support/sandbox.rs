@@ -81,6 +81,7 @@ impl Sandbox {
     pub fn passphrase_file(&self, passphrase: &[u8]) -> PathBuf {
         let path = self.path("passphrase");
         std::fs::write(&path, [passphrase, b"\n"].concat()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path
     }
 

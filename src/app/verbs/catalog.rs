@@ -32,7 +32,7 @@ fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
             name: room.common.name.clone(),
             keys,
             replace: args.replace,
-            scratch: scratch(room),
+            scratch: scratch(room)?,
         };
         Ok(rebuild(&request, drives, room.desk())?)
     })?;

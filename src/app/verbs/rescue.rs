@@ -16,7 +16,7 @@ pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
         name.push(".map");
         PathBuf::from(name)
     });
-    let request = RescueRequest { from: args.from, image: args.to, map, scratch: scratch(room) };
+    let request = RescueRequest { from: args.from, image: args.to, map, scratch: scratch(room)? };
     let report = rescue(&request, room.desk())?;
     tell(room, &request, &report)?;
     Ok(if report.is_whole() { Exit::Done } else { Exit::Incomplete })

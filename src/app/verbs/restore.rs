@@ -34,7 +34,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
             keys,
             dry_run: args.dry_run,
             signed_by: checker(args.verify_signature.as_deref())?,
-            scratch: scratch(room),
+            scratch: scratch(room)?,
         };
         let report = restore(&request, drive.as_deref_mut(), room.desk())?;
         tell(room, &report, args.dry_run)

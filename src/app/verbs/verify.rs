@@ -18,7 +18,7 @@ pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
         catalog: room.around.catalog(&room.common)?,
         name: room.common.name.clone(),
         signed_by: checker(args.verify_signature.as_deref())?,
-        scratch: scratch(room),
+        scratch: scratch(room)?,
     };
     let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;
     tell(room, &report)?;

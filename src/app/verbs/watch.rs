@@ -13,7 +13,7 @@ pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
         device: args.drive.clone(),
         catalog: room.around.catalog(&room.common)?,
         staging: room.around.staging(&room.common)?,
-        scratch: scratch(room),
+        scratch: scratch(room)?,
         until_done: args.until_done,
     };
     let mut drives = check_and_open_dest(room, &args.drive, &args.burning)?;

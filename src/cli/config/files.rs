@@ -4,8 +4,9 @@
 use super::ConfigError;
 use crate::cli::resolve::{CATALOG, PASSPHRASE, STAGING};
 use crate::model::path::shown;
+use crate::port::trust::read_trusted;
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use toml::Table;
@@ -47,7 +48,11 @@ impl ConfigFile {
 
     /// `named`: somebody asked for this very file, so it must be there.
     fn read(path: PathBuf, named: bool) -> ConfigFile {
-        let content = match std::fs::read_to_string(&path) {
+        let text = read_trusted(&path).and_then(|content| {
+            String::from_utf8(content)
+                .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+        });
+        let content = match text {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == ErrorKind::NotFound && !named => Ok(None),
             Err(error) => Err(error.to_string()),
