@@ -31,6 +31,9 @@ mod sectors;
 mod shelf;
 mod xorriso;
 
+#[cfg(test)]
+pub(crate) use optical::Scratched;
+
 pub use absence::Absence;
 pub use discover::discover;
 pub use engine::{Engine, Settings, Speed, check_burning_programs};

@@ -1,5 +1,6 @@
 //! A file of a disc to its end, whatever can be read of it: copies of the disc fill each other's
-//! holes, and zeros stand for what none of them gives (a copy that went away is an error). For whoever can make good what is missing.
+//! holes, and zeros stand for what none of them gives (a copy that went away is an error). For whoever
+//! can make good what is missing.
 
 use std::io::{self, Read};
 
@@ -11,8 +12,15 @@ pub struct Patient<'a> {
     copies: Vec<(&'a dyn DiscReader, &'a DiscFile)>,
     size: u64,
     at: u64,
+    piece: u64,
     /// Bytes that no copy gives.
     pub missing: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Effort {
+    Easy,
+    EachSector,
 }
 
 impl<'a> Patient<'a> {
@@ -21,7 +29,13 @@ impl<'a> Patient<'a> {
         let copies: Vec<_> =
             copies.iter().filter_map(|&disc| Some((disc, disc.file(path)?))).collect();
         let size = copies.iter().map(|(_, file)| file.size.0).max()?;
-        Some(Patient { copies, size, at: 0, missing: 0 })
+        Some(Patient { copies, size, at: 0, piece: u64::MAX, missing: 0 })
+    }
+
+    /// For whoever can use what is whole of each piece of so many bytes: behind a bad sector only the
+    /// rest of its piece is given up, as far as its cluster goes, and the next piece is tried.
+    pub fn in_pieces(self, piece: u64) -> Patient<'a> {
+        Patient { piece: piece.max(1), ..self }
     }
 
     pub fn size(&self) -> u64 {
@@ -35,28 +49,48 @@ impl Read for Patient<'_> {
         if wanted == 0 {
             return Ok(0);
         }
-        let mut hole = u64::MAX;
-        let mut gone = None;
-        for (disc, file) in &self.copies {
-            match disc.read_at(file, self.at, &mut buf[..wanted]) {
-                Ok(0) => {}
-                Ok(read) => {
-                    self.at += read as u64;
-                    return Ok(read);
-                }
-                Err(error @ ReadError::Gone(_)) => gone = Some(error),
-                Err(error) => hole = hole.min(hole_of(&error, self.at)),
+        // What is easy to read on another copy is not worth an hour of this one's drive.
+        let is_alone = self.copies.len() == 1;
+        let mut hole = self.piece - self.at % self.piece;
+        for effort in [Effort::Easy, Effort::EachSector].into_iter().skip(usize::from(is_alone)) {
+            match self.read_from_copies(effort, &mut buf[..wanted])? {
+                Ok(read) => return Ok(read),
+                Err(bad) => hole = hole.min(bad),
             }
-        }
-        // A copy that is away may have it whole: nobody is to work with zeros in its place.
-        if let Some(gone) = gone {
-            return Err(io::Error::other(gone));
         }
         let zeros = hole.min(wanted as u64);
         buf[..zeros as usize].fill(0);
         self.at += zeros;
         self.missing += zeros;
         Ok(zeros as usize)
+    }
+}
+
+impl Patient<'_> {
+    /// From the first copy that gives it; else how far the hole goes that begins here.
+    fn read_from_copies(
+        &mut self,
+        effort: Effort,
+        buf: &mut [u8],
+    ) -> io::Result<Result<usize, u64>> {
+        let (mut hole, mut gone) = (u64::MAX, None);
+        for (disc, file) in &self.copies {
+            let read = match effort {
+                Effort::Easy => disc.read_at(file, self.at, buf),
+                Effort::EachSector => disc.read_each_sector(file, self.at, buf),
+            };
+            match read {
+                Ok(0) => {}
+                Ok(read) => {
+                    self.at += read as u64;
+                    return Ok(Ok(read));
+                }
+                Err(error @ ReadError::Gone(_)) => gone = Some(error),
+                Err(error) => hole = hole.min(hole_of(&error, self.at)),
+            }
+        }
+        // A copy that is away may have it whole: nobody is to work with zeros in its place.
+        gone.map_or(Ok(Err(hole)), |gone| Err(io::Error::other(gone)))
     }
 }
 
@@ -73,6 +107,7 @@ fn hole_of(error: &ReadError, at: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scratched;
     use super::*;
     use crate::model::{Bytes, Sectors};
 
@@ -137,6 +172,41 @@ mod tests {
         assert_eq!((bytes.len(), missing), (300_000, 24 * SECTOR));
         let zeros = 40 * 2048..64 * 2048;
         assert!(bytes.iter().enumerate().all(|(i, &b)| b == u8::from(!zeros.contains(&i))));
+    }
+
+    /// A block of recovery data that begins behind a bad sector is whole.
+    #[test]
+    fn a_piece_that_begins_behind_a_bad_sector_of_its_cluster_is_read() {
+        let scratched = Scratched::new(&[("archives/x", 0..128)], &[40, 70]);
+        let file = "archives/x";
+        let read = |piece: u64| {
+            let patient = Patient::open(&[&scratched.disc], file).unwrap();
+            let (mut patient, mut bytes) = (patient.in_pieces(piece * SECTOR), Vec::new());
+            let mut buf = vec![0; 1 << 20];
+            while let read @ 1.. = patient.read(&mut buf).unwrap() {
+                bytes.extend_from_slice(&buf[..read]);
+            }
+            let whole = Scratched::content(0..128);
+            let holes = bytes.iter().zip(&whole).filter(|(read, whole)| read != whole).count();
+            assert_eq!(holes as u64, patient.missing);
+            patient.missing / SECTOR
+        };
+        assert_eq!(read(u64::MAX / SECTOR), 24 + 26, "up to the ends of the clusters");
+        assert_eq!(read(44), 4 + 18, "up to the ends of pieces");
+        assert_eq!(read(1), 2);
+        assert_eq!(scratched.failures(), 3 + 2, "what is known to be bad is not tried again");
+    }
+
+    #[test]
+    fn a_file_that_begins_behind_a_bad_sector_of_another_is_whole() {
+        let files = [("archives/x", 0..40), ("archives/y", 40..100)];
+        let scratched = Scratched::new(&files, &[39]);
+        let missing = |path: &str| {
+            let mut patient = Patient::open(&[&scratched.disc], path).unwrap();
+            io::copy(&mut patient, &mut io::sink()).unwrap();
+            patient.missing
+        };
+        assert_eq!((missing("archives/x"), missing("archives/y")), (SECTOR, 0));
     }
 
     #[test]

@@ -104,6 +104,17 @@ pub trait DiscReader: Send + Sync {
     /// that goes on with the next sector gets all that can be read.
     fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError>;
 
+    /// The same, and also tries, sector by sector, what `read_at` skips around a bad place: a drive
+    /// is busy with each of them for up to a minute. For whoever has read all the rest.
+    fn read_each_sector(
+        &self,
+        file: &DiscFile,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<usize, ReadError> {
+        self.read_at(file, offset, buf)
+    }
+
     /// Reads of the image itself, from `offset` on; fewer bytes before a place that cannot be
     /// read, and 0 at the end only. An error where there are only files.
     fn read_image(&self, _offset: Bytes, _buf: &mut [u8]) -> io::Result<usize> {

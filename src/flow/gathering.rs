@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -12,7 +14,7 @@ use crate::catalog::DiscInfo;
 use crate::drive::DiscReader;
 use crate::format::volume::image_name;
 use crate::model::disc::listed;
-use crate::model::size::CLUSTER;
+use crate::model::size::{CLUSTER, SECTOR};
 use crate::model::{Bytes, DiscNo, SetName};
 use crate::port::files::{free_space, make_private_dir};
 use crate::port::monitor::{Phase, Progress};
@@ -94,18 +96,17 @@ impl Gathered {
         desk.monitor.phase(&Phase { what: "reading", disc: Some(disc.0), total: Some(total) });
         let mut image = File::create(&path).map_err(trouble(&path))?;
         let mut buffer = vec![0; 1 << 20];
-        let mut at = 0;
+        let (mut at, mut holes) = (0, Vec::new());
         while at < total {
             desk.stop.check()?;
             let most = (total - at).min(buffer.len() as u64) as usize;
-            let read = match medium.read_image(Bytes(at), &mut buffer[..most]) {
-                Ok(read @ 1..) => read,
-                Ok(0) | Err(_) => {
-                    if let Some(absence) = medium.absence() {
-                        return Err(absence.into());
-                    }
+            let read = match read_image(medium, at, &mut buffer[..most])? {
+                Some(read) => read,
+                None => {
                     // Sectors of a cluster fail together.
-                    let hole = most.min(CLUSTER.bytes().0 as usize);
+                    let cluster = CLUSTER.bytes().0;
+                    let hole = (cluster - at % cluster).min(most as u64) as usize;
+                    holes.push(at..at + hole as u64);
                     buffer[..hole].fill(0);
                     hole
                 }
@@ -114,7 +115,40 @@ impl Gathered {
             at += read as u64;
             desk.monitor.progress(Progress { done: at, written: None });
         }
-        Ok(())
+        medium.try_skipped();
+        holes.into_iter().try_for_each(|hole| fill(&image, &path, hole, medium, desk))
+    }
+}
+
+/// Comes back to what was skipped, when all else is there: sector by sector.
+fn fill(
+    image: &File,
+    path: &Path,
+    hole: Range<u64>,
+    medium: &dyn DiscReader,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    let mut sector = [0; SECTOR as usize];
+    for at in hole.clone().step_by(sector.len()) {
+        desk.stop.check()?;
+        let wanted = (hole.end - at).min(SECTOR) as usize;
+        if let Some(read) = read_image(medium, at, &mut sector[..wanted])? {
+            image.write_all_at(&sector[..read], at).map_err(trouble(path))?;
+        }
+    }
+    Ok(())
+}
+
+/// `None` where the image cannot be read; an error if it is not there any more.
+fn read_image(
+    medium: &dyn DiscReader,
+    at: u64,
+    buffer: &mut [u8],
+) -> Result<Option<usize>, FlowError> {
+    match (medium.read_image(Bytes(at), buffer), medium.absence()) {
+        (Ok(read @ 1..), _) => Ok(Some(read)),
+        (_, Some(absence)) => Err(absence.into()),
+        _ => Ok(None),
     }
 }
 
@@ -122,4 +156,40 @@ fn trouble(path: &Path) -> impl Fn(io::Error) -> FlowError + use<> {
     let path: PathBuf = path.to_owned();
     let what = "cannot take the image of a disc";
     move |source| FlowError::Staging { path: path.clone(), what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::Scratched;
+    use crate::flow::insertion::Patience;
+    use crate::port::monitor::Recorder;
+    use crate::port::operator::Nobody;
+    use crate::port::stop::Stop;
+
+    #[test]
+    fn an_image_that_is_gathered_lacks_only_the_sectors_that_cannot_be_read() {
+        let scratched = Scratched::new(&[("archives/1.tar", 0..700)], &[105, 107, 330]);
+        let dir = tempfile::tempdir().unwrap();
+        let set = SetName::new("films").unwrap();
+        let gathered = Gathered { dir: Removed(dir.path().to_owned()), set: set.clone() };
+        let (monitor, operator, stop) = (Recorder::default(), Nobody, Stop::new());
+        let patience = Patience::Endless;
+        let desk = Desk {
+            monitor: &monitor,
+            operator: &operator,
+            stop: &stop,
+            patience,
+            turn: patience,
+            overwrite: false,
+        };
+        gathered.take(DiscNo(1), &scratched.disc, desk).unwrap();
+        let mut wanted = Scratched::content(0..700);
+        for bad in [105, 107, 330] {
+            wanted[bad * SECTOR as usize..][..SECTOR as usize].fill(0);
+        }
+        let taken = std::fs::read(dir.path().join(image_name(&set, DiscNo(1)))).unwrap();
+        assert!(taken == wanted);
+        assert_eq!(scratched.failures(), 3 + 2 + 1, "a place, one near it, and 107 alone");
+    }
 }

@@ -12,11 +12,12 @@ use uuid::Uuid;
 use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscFile, DiscReader, Folder, Patient, ReadError, Volume};
 use crate::format::DiscTxt;
+use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
 use crate::port::monitor::{Monitor, Phase, Progress};
 use crate::port::stop::Stop;
-use crate::recovery::packets::{Collector, CoveredFile};
+use crate::recovery::packets::{Collector, CoveredFile, RecoverySet};
 use crate::recovery::program::{self, Repair};
 use crate::recovery::{DIRECTORY, MAIN, is_recovery_data};
 
@@ -96,7 +97,8 @@ impl<'a> Mender<'a> {
                 files.push(DiscFile::without_place(&file.path, file.size));
             }
         }
-        for covered in covered(&Mender::copies(found, None)) {
+        let described = described(&Mender::copies(found, None));
+        for covered in described.map(|set| set.files).unwrap_or_default() {
             let path = covered.path.to_string();
             if files.iter().all(|known| known.path != path) {
                 files.push(DiscFile::without_place(&path, Bytes(covered.size)));
@@ -182,17 +184,7 @@ impl<'a> Mender<'a> {
         let what = "repairing";
         let total = self.check_space(copies, dir)?;
         self.monitor.phase(&Phase { what, disc: number.map(|n| n.0), total: Some(total) });
-        self.copy_out(copies, dir)?;
-        let covered = covered_files(dir)?;
-        let par2 = par2_file(dir).ok_or("no recovery data can be read")?;
-        let mut watch = |percent| {
-            self.monitor.progress(Progress { done: total / 100 * percent, written: None });
-        };
-        match program::repair(dir, &par2, None, &mut watch, self.stop) {
-            Ok(Repair::Done) => {}
-            Ok(Repair::TooMuchLost) => return Err("more is lost than it can make good".to_owned()),
-            Err(error) => return Err(chain(&error)),
-        }
+        let covered = self.copy_and_repair(copies, dir, total)?;
         let mut known = paths(copies);
         known.extend(covered.into_iter().map(|file| file.path.to_string()));
         remove_replaced(dir, &known)?;
@@ -201,6 +193,43 @@ impl<'a> Mender<'a> {
             return Err(doubt.what);
         }
         Ok(Arc::new(Workplace { folder, _dir: removed }))
+    }
+
+    /// What the recovery data covers is whole in `dir` then.
+    fn copy_and_repair(
+        &self,
+        copies: &[&dyn DiscReader],
+        dir: &Path,
+        total: u64,
+    ) -> Result<Vec<CoveredFile>, String> {
+        let block = described(copies).map_or(SECTOR, |set| set.block);
+        let of_recovery_data = self.copy_out(copies, dir, |path| match is_recovery_data(path) {
+            true => Some(u64::MAX),
+            false => Some(block),
+        })?;
+        match self.repair(dir, total) {
+            // What was skipped next to bad sectors may be a whole packet: it takes a drive hours
+            // to try that, so it comes last.
+            Err(_) if of_recovery_data > 0 => {
+                self.stop.check().map_err(|stopped| stopped.to_string())?;
+                self.copy_out(copies, dir, |path| is_recovery_data(path).then_some(SECTOR))?;
+                self.repair(dir, total)
+            }
+            repaired => repaired,
+        }
+    }
+
+    fn repair(&self, dir: &Path, total: u64) -> Result<Vec<CoveredFile>, String> {
+        let covered = covered_files(dir)?;
+        let par2 = par2_file(dir).ok_or("no recovery data can be read")?;
+        let mut watch = |percent| {
+            self.monitor.progress(Progress { done: total / 100 * percent, written: None });
+        };
+        match program::repair(dir, &par2, None, &mut watch, self.stop) {
+            Ok(Repair::Done) => Ok(covered),
+            Ok(Repair::TooMuchLost) => Err("more is lost than it can make good".to_owned()),
+            Err(error) => Err(chain(&error)),
+        }
     }
 
     /// The files of an image whose directory is lost, into a new directory: recovery data tells
@@ -249,20 +278,28 @@ impl<'a> Mender<'a> {
         Ok(total)
     }
 
-    /// Whatever can be read of the disc, with zeros for the rest.
-    fn copy_out(&self, copies: &[&dyn DiscReader], dir: &Path) -> Result<(), String> {
-        let mut done = 0;
+    /// Whatever can be read of the files of the disc for which `pieces` says how many bytes are
+    /// given up together, with zeros for the rest. Gives how many zeros are in recovery data.
+    fn copy_out(
+        &self,
+        copies: &[&dyn DiscReader],
+        dir: &Path,
+        pieces: impl Fn(&str) -> Option<u64>,
+    ) -> Result<u64, String> {
+        let (mut done, mut missing) = (0, 0);
         for path in paths(copies) {
+            let Some(piece) = pieces(&path) else { continue };
             let Some(content) = Patient::open(copies, &path) else { continue };
-            let to = dir.join(&path);
-            done += self.copy_file(content, &to, done).map_err(in_words(&to))?;
+            let (to, mut content) = (dir.join(&path), content.in_pieces(piece));
+            done += self.copy_file(&mut content, &to, done).map_err(in_words(&to))?;
+            missing += if is_recovery_data(&path) { content.missing } else { 0 };
         }
-        Ok(())
+        Ok(missing)
     }
 
-    fn copy_file(&self, mut content: Patient, to: &Path, before: u64) -> io::Result<u64> {
+    fn copy_file(&self, content: &mut Patient, to: &Path, before: u64) -> io::Result<u64> {
         make_private_dir(to.parent().unwrap_or(to))?;
-        let mut file = File::create_new(to)?;
+        let mut file = File::create(to)?;
         let mut buffer = vec![0; 1 << 20];
         let mut copied = 0;
         loop {
@@ -291,13 +328,11 @@ fn remove_replaced(dir: &Path, known: &[String]) -> Result<(), String> {
 }
 
 /// What the recovery data covers: a file may be gone from the directory.
-fn covered(copies: &[&dyn DiscReader]) -> Vec<CoveredFile> {
+fn described(copies: &[&dyn DiscReader]) -> Option<RecoverySet> {
     let mut collector = Collector::default();
-    if let Some(main) = Patient::open(copies, MAIN) {
-        // What cannot be read of it tells nothing.
-        let _ = collector.read(main);
-    }
-    collector.finish().map(|set| set.files).unwrap_or_default()
+    // What cannot be read of it tells nothing.
+    let _ = collector.read(Patient::open(copies, MAIN)?.in_pieces(SECTOR));
+    collector.finish()
 }
 
 fn has_recovery_data(reader: &dyn DiscReader) -> bool {

@@ -194,7 +194,8 @@ impl<'p> AtHand<'p> {
         let mut first = None;
         for (&exponent, disc) in &self.recovery {
             let from = recovery_path(number, exponent);
-            let Some(mut content) = Patient::open(&[*disc], &from) else { continue };
+            let Some(content) = Patient::open(&[*disc], &from) else { continue };
+            let mut content = content.in_pieces(SECTOR);
             let to = place.join(from.rsplit('/').next().unwrap_or(&from));
             let mut bytes = Vec::new();
             content.read_to_end(&mut bytes).map_err(in_words(&to))?;
@@ -214,7 +215,8 @@ pub fn group_told_by(disc: &dyn DiscReader) -> Option<Group> {
     let exponent_of = |exponent: &u32| disc.file(&recovery_path(0, *exponent)).is_some();
     let exponent = (0..Ratio::MOST).find(exponent_of)?;
     let mut collector = Collector::default();
-    collector.read(Patient::open(&[disc], &recovery_path(0, exponent))?).ok()?;
+    let content = Patient::open(&[disc], &recovery_path(0, exponent))?;
+    collector.read(content.in_pieces(SECTOR)).ok()?;
     let set = collector.finish()?;
     let discs = set.files.iter().map(|file| disc_of(&file.path.to_string()));
     let member = exponent + 1;

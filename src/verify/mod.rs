@@ -15,7 +15,6 @@ mod pace;
 mod reading;
 
 pub use outlook::{Outlook, outlook};
-use pace::Pace;
 use reading::Reading;
 
 /// A file as it must be.
@@ -106,25 +105,8 @@ pub fn examine(
     monitor: &dyn Monitor,
     stop: &Stop,
 ) -> Result<Examined, Unfinished> {
-    let mut wanted: BTreeMap<&str, &Expected> =
-        expected.iter().map(|file| (file.path.as_str(), file)).collect();
-    let mut faults = Vec::new();
-    let mut reading =
-        Reading { reader, monitor, stop, done: 0, pace: Pace::default(), unreadable: 0 };
-    for file in reader.files() {
-        let Some(expected) = wanted.remove(file.path.as_str()) else {
-            faults.push(fault(&file.path, "does not belong on this disc".to_owned()));
-            continue;
-        };
-        let found = reading.digest(file)?;
-        if let (Err(_), Some(absence)) = (&found, reader.absence()) {
-            return Err(absence.into());
-        }
-        if let Some(what) = disagreement(expected, file, found) {
-            faults.push(fault(&file.path, what));
-        }
-    }
-    faults.extend(wanted.keys().map(|path| fault(path, "is missing".to_owned())));
+    let mut reading = Reading::of(reader, monitor, stop);
+    let mut faults = faults_of(&mut reading, expected)?;
     faults.extend(size_fault(reader, image));
     let Reading { done, pace, unreadable, .. } = reading;
     let strain = pace.strain(unreadable);
@@ -142,6 +124,40 @@ pub fn examine(
     Ok(Examined { verdict: Verdict::Damaged(faults), strain })
 }
 
+/// What the files of a disc are not as they must be: each is read, and at the end what was skipped
+/// next to bad sectors.
+fn faults_of(reading: &mut Reading, expected: &[Expected]) -> Result<Vec<Fault>, Unfinished> {
+    let mut wanted: BTreeMap<&str, &Expected> =
+        expected.iter().map(|file| (file.path.as_str(), file)).collect();
+    let (mut faults, mut hurt) = (Vec::new(), Vec::new());
+    for file in reading.reader.files() {
+        let Some(expected) = wanted.remove(file.path.as_str()) else {
+            faults.push(fault(&file.path, "does not belong on this disc".to_owned()));
+            continue;
+        };
+        let found = reading.digest(file)?;
+        if let (Err(_), Some(absence)) = (&found, reading.reader.absence()) {
+            return Err(absence.into());
+        }
+        match found {
+            Err(damage) => {
+                hurt.push((faults.len(), file, damage));
+                faults.push(fault(&file.path, String::new()));
+            }
+            Ok(digest) => {
+                let what = disagreement(expected, file, digest);
+                faults.extend(what.map(|what| fault(&file.path, what)));
+            }
+        }
+    }
+    for (number, file, mut damage) in hurt {
+        reading.try_skipped(file, &mut damage)?;
+        faults[number].what = damage.words(file);
+    }
+    faults.extend(wanted.keys().map(|path| fault(path, "is missing".to_owned())));
+    Ok(faults)
+}
+
 fn fault(path: &str, what: String) -> Fault {
     Fault { path: path.to_owned(), what }
 }
@@ -152,17 +168,9 @@ fn size_fault(reader: &dyn DiscReader, image: Option<Sectors>) -> Option<Fault> 
     (found < wanted).then(|| fault("the image", what))
 }
 
-fn disagreement(
-    expected: &Expected,
-    file: &DiscFile,
-    found: Result<Digest, String>,
-) -> Option<String> {
-    match found {
-        Err(what) => Some(what),
-        Ok(_) if file.size.0 != expected.size => {
-            Some(format!("has {} bytes and must have {}", file.size.0, expected.size))
-        }
-        Ok(digest) if digest != expected.sha256 => Some("has another content (sha256)".to_owned()),
-        Ok(_) => None,
+fn disagreement(expected: &Expected, file: &DiscFile, found: Digest) -> Option<String> {
+    if file.size.0 != expected.size {
+        return Some(format!("has {} bytes and must have {}", file.size.0, expected.size));
     }
+    (found != expected.sha256).then(|| "has another content (sha256)".to_owned())
 }

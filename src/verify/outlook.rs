@@ -1,7 +1,8 @@
 //! What can be done about a damaged disc: whether its recovery data suffices, told block by block.
 
 use crate::drive::{DiscReader, Patient};
-use crate::port::stop::{Stop, Stopped};
+use crate::model::size::SECTOR;
+use crate::port::stop::{Heeding, Stop, Stopped};
 use crate::recovery::packets::{Collector, RecoverySet};
 use crate::recovery::{covers, is_recovery_data};
 
@@ -67,19 +68,40 @@ pub fn outlook(
     if faults.iter().all(|fault| !covers(&fault.path)) {
         return Ok(Some(Outlook::Unhurt));
     }
-    let mut collector = Collector::default();
-    for path in parity {
-        stop.check()?;
-        let Some(content) = Patient::open(&[reader], path) else { continue };
-        // It gives zeros where it cannot read, and never an error.
-        let _ = collector.read(content);
+    // Packets of recovery data begin anywhere: what was skipped next to bad sectors may be a whole
+    // one. It takes a drive hours to try it, so it is tried only where it may change the verdict.
+    let (told, missing) = tell(reader, faults, &parity, u64::MAX, stop)?;
+    if told.is_repairable() || missing == 0 {
+        return Ok(Some(told));
     }
-    let Some(set) = collector.finish() else { return Ok(Some(Outlook::Unknown)) };
-    let lost = lost_blocks(reader, &set, faults, stop)?;
-    let (of, recovery) = (set.source_blocks(), set.recovery_blocks);
-    Ok(Some(Outlook::Blocks { lost, of, recovery }))
+    Ok(Some(tell(reader, faults, &parity, SECTOR, stop)?.0))
 }
 
+/// The outlook, and how much of the recovery data was passed over to know it: `piece` bytes are
+/// given up together.
+fn tell(
+    reader: &dyn DiscReader,
+    faults: &[Fault],
+    parity: &[&str],
+    piece: u64,
+    stop: &Stop,
+) -> Result<(Outlook, u64), Stopped> {
+    let (mut collector, mut missing) = (Collector::default(), 0);
+    for path in parity {
+        let Some(content) = Patient::open(&[reader], path) else { continue };
+        let mut content = content.in_pieces(piece);
+        // It gives zeros where it cannot read; an error says that the disc is away.
+        let _ = collector.read(Heeding::new(&mut content, stop));
+        stop.check()?;
+        missing += content.missing;
+    }
+    let Some(set) = collector.finish() else { return Ok((Outlook::Unknown, missing)) };
+    let lost = lost_blocks(reader, &set, faults, stop)?;
+    let (of, recovery) = (set.source_blocks(), set.recovery_blocks);
+    Ok((Outlook::Blocks { lost, of, recovery }, missing))
+}
+
+/// A block with one bad sector is lost; the next one may begin behind it in the same cluster.
 fn lost_blocks(
     reader: &dyn DiscReader,
     set: &RecoverySet,
@@ -93,9 +115,46 @@ fn lost_blocks(
         if faults.iter().all(|fault| fault.path != path) {
             continue;
         }
-        let content = Patient::open(&[reader], &path);
-        let counted = content.map(|content| file.lost_blocks(set.block, content));
+        let content = Patient::open(&[reader], &path).map(|all| all.in_pieces(set.block));
+        let counted =
+            content.map(|content| file.lost_blocks(set.block, Heeding::new(content, stop)));
+        stop.check()?;
         lost += counted.and_then(Result::ok).unwrap_or(file.blocks.len() as u64);
     }
     Ok(lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::Scratched;
+    use crate::model::RelPath;
+    use crate::recovery::packets::CoveredFile;
+    use md5::{Digest as _, Md5};
+
+    const BLOCK: u64 = 16 * SECTOR;
+
+    fn lost(bad: &[u64]) -> (u64, usize) {
+        let sectors = 324..404;
+        let scratched = Scratched::new(&[("archives/1.tar", sectors.clone())], bad);
+        let content = Scratched::content(sectors);
+        let blocks = content.chunks(BLOCK as usize).map(|block| Md5::digest(block).into());
+        let path = RelPath::new(b"archives/1.tar").unwrap();
+        let file = CoveredFile { path, size: content.len() as u64, blocks: blocks.collect() };
+        let set = RecoverySet { block: BLOCK, files: vec![file], recovery_blocks: 1 };
+        let faults = [Fault { path: "archives/1.tar".to_owned(), what: String::new() }];
+        let lost = lost_blocks(&scratched.disc, &set, &faults, &Stop::new()).unwrap();
+        (lost, scratched.failures())
+    }
+
+    /// Blocks do not begin where the clusters of a disc do, in which sectors fail together.
+    #[test]
+    fn a_bad_sector_costs_its_block_and_not_the_next_one_in_its_cluster() {
+        assert_eq!(lost(&[]).0, 0);
+        assert_eq!(lost(&[339]).0, 1, "the last sector of the first block");
+        assert_eq!(lost(&[339, 341]).0, 2);
+        let (lost, failures) = lost(&(330..352).collect::<Vec<_>>());
+        assert_eq!(lost, 2);
+        assert!(failures <= 8, "one sector tells that a block is lost, not {failures}");
+    }
 }

@@ -127,9 +127,11 @@ impl Clusters {
             state.careful_until = state.careful_until.max(position + length);
             drop(state);
             self.read(position, &mut buf[..border as usize], effort)
-        } else if length > SECTOR {
+        } else if length > SECTOR && self.absence().is_none() {
             self.by_sectors(position, buf)
         } else {
+            // Where the drive was reset, which takes minutes, sectors are not told apart.
+
             self.state().spoil(position / SECTOR);
             Err(Failure::Bad(error))
         }
@@ -161,6 +163,7 @@ impl Clusters {
 mod tests {
     use super::super::inquiry::tests::{Told, sense};
     use super::super::reading::tests::Platter;
+    use super::super::sg::Refusal;
     use super::*;
     use std::ops::Range;
     use std::sync::Arc;
@@ -266,6 +269,39 @@ mod tests {
             bench.clusters.try_skipped();
             assert_eq!(bench.read_all(2_000), bad);
         }
+    }
+
+    /// The kernel has waited for minutes by then.
+    #[test]
+    fn a_drive_that_hung_in_a_read_and_does_not_answer_is_asked_at_once_and_read_no_more() {
+        let silent = [Refusal::Host(3), Refusal::Host(3), Refusal::Host(3)];
+        let platter = Platter { vanishes_at: 100, told: Told::new(&silent), ..Platter::new([]) };
+        let tried = platter.tried.clone();
+        let clusters = Clusters::over(DriveReads::over("/dev/sr0", Box::new(platter)));
+        let mut buf = vec![0; 1 << 20];
+        for position in [0, 64 * SECTOR, 0] {
+            let failed = clusters.read(position, &mut buf, Effort::EachSector).unwrap_err();
+            assert!(matches!(failed, Failure::Gone(Absence::NoAnswer { .. })), "{failed:?}");
+        }
+        assert_eq!(tried.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_place_that_resets_the_drive_is_not_read_sector_by_sector() {
+        let platter = Platter::new(320..352);
+        let tried = platter.tried.clone();
+        let resets = || Err(sense(6, 0x29, 0));
+        *platter.told.answers.lock().unwrap() =
+            [resets(), Ok(()), resets(), Ok(()), resets(), Ok(())].into();
+        let clusters = Clusters::over(DriveReads::over("/dev/sr0", Box::new(platter)));
+        let mut buf = vec![0; 32 * SECTOR as usize];
+        let failed = clusters.read(320 * SECTOR, &mut buf, Effort::Skip).unwrap_err();
+        assert!(matches!(failed, Failure::Bad(_)), "{failed:?}");
+        assert!(matches!(clusters.absence(), Some(Absence::Reset { .. })));
+        assert_eq!(tried.lock().unwrap().len(), 2, "the cluster, twice");
+        assert!(clusters.read(330 * SECTOR, &mut buf, Effort::Skip).is_err());
+        assert_eq!(tried.lock().unwrap().len(), 2, "the rest of it is skipped");
+        assert!(clusters.read(352 * SECTOR, &mut buf, Effort::Skip).is_ok());
     }
 
     #[test]

@@ -95,6 +95,31 @@ impl OpticalDisc {
         Ok(got)
     }
 
+    fn read_file(
+        &self,
+        file: &DiscFile,
+        offset: u64,
+        buf: &mut [u8],
+        effort: Effort,
+    ) -> Result<usize, ReadError> {
+        if buf.is_empty() || offset >= file.size.0 {
+            return Ok(0);
+        }
+        let Some((position, row)) = file.locate(offset) else {
+            let source =
+                io::Error::new(io::ErrorKind::InvalidData, "the disc's directory is damaged");
+            let (disc, path) = (self.title.clone(), file.path.clone());
+            return Err(ReadError::Io { disc, path, source });
+        };
+        let wanted = row.min(buf.len() as u64) as usize;
+        match self.read_from(position, &mut buf[..wanted], effort) {
+            Ok(0) => Err(self.unreadable(file, position, None)),
+            Ok(read) => Ok(read),
+            Err(Failure::Bad(error)) => Err(self.unreadable(file, position, Some(error))),
+            Err(Failure::Gone(absence)) => Err(absence.into()),
+        }
+    }
+
     fn unreadable(&self, file: &DiscFile, position: u64, source: Option<io::Error>) -> ReadError {
         let (disc, path) = (self.title.clone(), file.path.clone());
         ReadError::Unreadable { disc, path, sector: Sectors(position / SECTOR), source }
@@ -131,22 +156,16 @@ impl DiscReader for OpticalDisc {
     }
 
     fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
-        if buf.is_empty() || offset >= file.size.0 {
-            return Ok(0);
-        }
-        let Some((position, row)) = file.locate(offset) else {
-            let source =
-                io::Error::new(io::ErrorKind::InvalidData, "the disc's directory is damaged");
-            let (disc, path) = (self.title.clone(), file.path.clone());
-            return Err(ReadError::Io { disc, path, source });
-        };
-        let wanted = row.min(buf.len() as u64) as usize;
-        match self.read_from(position, &mut buf[..wanted], effort_for(&file.path)) {
-            Ok(0) => Err(self.unreadable(file, position, None)),
-            Ok(read) => Ok(read),
-            Err(Failure::Bad(error)) => Err(self.unreadable(file, position, Some(error))),
-            Err(Failure::Gone(absence)) => Err(absence.into()),
-        }
+        self.read_file(file, offset, buf, effort_for(&file.path))
+    }
+
+    fn read_each_sector(
+        &self,
+        file: &DiscFile,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<usize, ReadError> {
+        self.read_file(file, offset, buf, Effort::EachSector)
     }
 
     fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
@@ -169,5 +188,70 @@ impl DiscReader for OpticalDisc {
 
     fn image_sectors(&self) -> Option<Sectors> {
         Some(self.sectors)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::reading::tests::Platter;
+    use super::*;
+    use crate::drive::reader::Extent;
+    use std::ops::Range;
+    use std::sync::{Arc, Mutex};
+
+    /// A disc in a drive that reads it through the code for real ones, and which sectors it tried.
+    pub(crate) struct Scratched {
+        pub disc: OpticalDisc,
+        tried: Arc<Mutex<Vec<Range<u64>>>>,
+        bad: Vec<u64>,
+    }
+
+    impl Scratched {
+        /// With these files in these sectors, each of which is filled with its number's low byte.
+        pub(crate) fn new(files: &[(&str, Range<u64>)], bad: &[u64]) -> Scratched {
+            let platter = Platter::new(bad.iter().copied());
+            let tried = platter.tried.clone();
+            let disc =
+                OpticalDisc::over(DriveReads::over("/dev/sr0", Box::new(platter)), "/dev/sr0");
+            let file = |(path, sectors): &(&str, Range<u64>)| {
+                let length = Bytes((sectors.end - sectors.start) * SECTOR);
+                let extent = Extent { start: Sectors(sectors.start), length };
+                DiscFile { path: (*path).to_owned(), size: length, extents: vec![extent] }
+            };
+            let sectors = files.iter().map(|(_, sectors)| sectors.end).max();
+            let (files, sectors) =
+                (files.iter().map(file).collect(), Sectors(sectors.unwrap_or(0)));
+            Scratched { disc: OpticalDisc { files, sectors, ..disc }, tried, bad: bad.to_vec() }
+        }
+
+        /// What a file of these sectors holds.
+        pub(crate) fn content(sectors: Range<u64>) -> Vec<u8> {
+            sectors.flat_map(|sector| [sector as u8; SECTOR as usize]).collect()
+        }
+
+        /// How many tries failed since this was asked last.
+        pub(crate) fn failures(&self) -> usize {
+            let tried = std::mem::take(&mut *self.tried.lock().unwrap());
+            let fails = |range: &&Range<u64>| self.bad.iter().any(|bad| range.contains(bad));
+            tried.iter().filter(fails).count()
+        }
+    }
+
+    #[test]
+    fn what_was_skipped_around_a_bad_sector_is_read_when_each_sector_is_wanted() {
+        let scratched = Scratched::new(&[("archives/1.tar", 320..400)], &[330]);
+        let (disc, file) = (&scratched.disc, &scratched.disc.files()[0]);
+        let mut buf = vec![0; 100 * SECTOR as usize];
+        assert_eq!(disc.read_at(file, 0, &mut buf).unwrap(), 10 * SECTOR as usize);
+        for sector in [10, 11, 31] {
+            assert!(disc.read_at(file, sector * SECTOR, &mut buf).is_err(), "{sector}");
+        }
+        assert_eq!(scratched.failures(), 3);
+        assert!(disc.read_each_sector(file, 10 * SECTOR, &mut buf).is_err());
+        for sector in [11, 31] {
+            let read = disc.read_each_sector(file, sector * SECTOR, &mut buf).unwrap();
+            assert_eq!(buf[..read], Scratched::content(320 + sector..321 + sector));
+        }
+        assert_eq!(scratched.failures(), 0);
     }
 }

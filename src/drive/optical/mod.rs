@@ -19,6 +19,9 @@ mod sense;
 mod sg;
 mod users;
 
+#[cfg(test)]
+pub(crate) use disc::tests::Scratched;
+
 pub use burner::{Choices, Optical};
 pub use device::{Device, DeviceError, Identity, Readiness, drives};
 pub use disc::volume_name;
