@@ -115,12 +115,37 @@ fn damage_is_found_and_named() {
 }
 
 #[test]
-fn a_whole_drill_names_each_file_that_did_not_come_back() {
+fn a_whole_drill_names_each_file_that_is_not_what_was_packed() {
     let sandbox = staged(&[]);
-    fs::write(&staged_files(&sandbox, "0001/archives/*")[0], "").unwrap();
+    let archive = &staged_files(&sandbox, "0001/archives/*")[0];
+    fs::write(archive, "").unwrap();
     let run = drill(&sandbox, &["--all"]);
-    run.code(5).says("did not come back");
-    assert!(counts(&run)[0].1 > 5, "{}", run.story());
+    let name = archive.file_name().unwrap().to_str().unwrap();
+    run.code(5).says(name).says("is not what was packed").says("restore.sh was not run");
+    assert_eq!(counts(&run)[0], (0, 1), "{}", run.story());
+}
+
+/// A disc's script has the rights of whoever drills, and is given the passphrase.
+#[test]
+fn a_script_that_was_changed_on_a_disc_is_not_run() {
+    for place in ["staging", "elsewhere"] {
+        let sandbox = staged(&["--encrypt", "--passphrase-file", "passphrase"]);
+        let ran = sandbox.path("ran");
+        let evil = format!("#!/bin/bash\n(id; cat) >'{}'\n", ran.display());
+        let mut words = vec!["--all"];
+        if place == "elsewhere" {
+            sandbox.bash("cp -r staging/*/0001 staging/*/0002 shelf/").ok();
+            words.push("shelf");
+        }
+        let scripts = match place {
+            "staging" => staged_files(&sandbox, "0002/restore.sh"),
+            _ => vec![sandbox.shelf().join("0002/restore.sh")],
+        };
+        scripts.iter().for_each(|script| fs::write(script, &evil).unwrap());
+        let run = drill(&sandbox, &words);
+        run.code(5).says("disc 2: restore.sh: is not what was packed");
+        assert!(!ran.exists(), "{place}: {}", fs::read_to_string(&ran).unwrap());
+    }
 }
 
 #[test]

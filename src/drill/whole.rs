@@ -1,4 +1,5 @@
-//! Everything on some discs, restored by the script that is on them, in a sandbox.
+//! Everything on some discs, restored by the script that is on them into a directory of its own. Nothing
+//! keeps the script there: whoever calls knows that it is ours.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -271,7 +271,8 @@ impl Session<'_> {
         let mut done = Vec::new();
         for disc in discs {
             self.begin(disc);
-            let files = places.files_of(disc.number)?;
+            let known = self.catalog.disc_files(self.set.id, disc.number)?;
+            let files = places.files_of(disc.number, known, false)?;
             let seen = take_sample(
                 self.catalog,
                 self.set,
@@ -293,9 +294,10 @@ impl Session<'_> {
     }
 
     /// restore.sh, over all these discs at once, and every file of their newest listing that is on
-    /// them wholly.
+    /// them wholly. It gets the passphrase, and runs with our rights: only where every file of the
+    /// discs, itself among them, is the one that was packed.
     fn all(
-        mut self,
+        self,
         discs: &[DiscInfo],
         places: &Places,
         passphrase: Option<&Secret>,
@@ -309,14 +311,18 @@ impl Session<'_> {
         let mut dirs = Vec::new();
         for (disc, seen) in discs.iter().zip(&mut seen) {
             self.begin(disc);
-            let files = places.files_of(disc.number)?;
-            for file in self.catalog.disc_files(self.set.id, disc.number)? {
-                if let Err(what) = files.bring(&file.path) {
-                    seen.faults.push(Fault { path: file.path, what });
-                }
-            }
+            let known = self.catalog.disc_files(self.set.id, disc.number)?;
+            let files = places.files_of(disc.number, known, true)?;
+            seen.faults.extend(files.bring_all());
+            self.desk.stop.check()?;
             files.refuse_gone()?;
             dirs.push((disc.number, files.dir().to_owned()));
+        }
+        if seen.iter().any(|seen| !seen.faults.is_empty()) {
+            self.desk
+                .monitor
+                .note("restore.sh was not run: not all files are those that were packed");
+            return self.record_all(discs, seen);
         }
         let target = places.sandbox.0.join("restored");
         let drill = Whole { discs: &dirs, target: &target, passphrase, stop: self.desk.stop };
@@ -336,6 +342,15 @@ impl Session<'_> {
                 }
             }
         }
+        self.record_all(discs, seen)
+    }
+
+    /// What a restore of them all saw.
+    fn record_all(
+        mut self,
+        discs: &[DiscInfo],
+        seen: Vec<Drilled>,
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
         let both = discs.iter().zip(seen);
         both.map(|(disc, seen)| self.record(disc, seen, DrillScope::Whole)).collect()
     }

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use super::super::piles::Pile;
 use super::super::staging::Staging;
 use super::super::{FlowError, chain};
-use crate::catalog::KnownSet;
-use crate::drill::Files;
+use crate::catalog::{DiscFile, KnownSet};
+use crate::drill::{Fault, Files};
 use crate::drive::{DiscReader, FileReader};
 use crate::model::DiscNo;
-use crate::port::files::{make_private_dir, unless_missing};
+use crate::port::files::{digest, make_private_dir, unless_missing};
 use crate::port::stop::{Heeding, Stop};
 
 /// A directory for one drill, which goes with it.
@@ -69,61 +69,90 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
-    pub fn files_of(&self, disc: DiscNo) -> Result<OneOf<'_>, FlowError> {
-        match self.pile.and_then(|pile| pile.discs.get(&disc)).and_then(|disc| disc.copies.first())
-        {
-            None => Ok(OneOf::Staged(self.staging.disc_dir(self.set, disc))),
-            Some(reader) => {
-                let to = self.sandbox.0.join(format!("{:04}", disc.0));
-                make_private_dir(&to).map_err(|source| FlowError::Staging {
-                    path: to.clone(),
-                    what: "cannot be made",
-                    source,
-                })?;
-                Ok(OneOf::Copied { reader: &**reader, to, stop: self.stop })
-            }
+    /// `known`: what the catalog says of the disc's files. `proven`: of those that are staged, too,
+    /// each is compared with it before anybody sees it; what comes from elsewhere always is.
+    pub fn files_of(
+        &self,
+        disc: DiscNo,
+        known: Vec<DiscFile>,
+        proven: bool,
+    ) -> Result<OneOf<'_>, FlowError> {
+        let copies = self.pile.and_then(|pile| pile.discs.get(&disc)).map(|disc| &disc.copies);
+        let from = copies.and_then(|copies| copies.first()).map(|reader| &**reader);
+        let dir = match from {
+            None => self.staging.disc_dir(self.set, disc),
+            Some(_) => self.sandbox.0.join(format!("{:04}", disc.0)),
+        };
+        if from.is_some() {
+            make_private_dir(&dir).map_err(|source| FlowError::Staging {
+                path: dir.clone(),
+                what: "cannot be made",
+                source,
+            })?;
         }
+        let proven = proven || from.is_some();
+        Ok(OneOf { dir, from, known, proven, stop: self.stop })
     }
 }
 
-/// A staged disc's directory, or a place to which files of another one are copied.
-pub enum OneOf<'a> {
-    Staged(PathBuf),
-    Copied { reader: &'a dyn DiscReader, to: PathBuf, stop: &'a Stop },
+/// The files of a disc that is staged, or those of another one as they are copied from it.
+pub struct OneOf<'a> {
+    dir: PathBuf,
+    from: Option<&'a dyn DiscReader>,
+    known: Vec<DiscFile>,
+    proven: bool,
+    stop: &'a Stop,
 }
 
 impl OneOf<'_> {
     pub fn dir(&self) -> &Path {
-        match self {
-            OneOf::Staged(dir) | OneOf::Copied { to: dir, .. } => dir,
-        }
+        &self.dir
     }
-}
 
-impl OneOf<'_> {
     /// What could not be brought from a disc that went away says nothing about it.
     pub fn refuse_gone(&self) -> Result<(), FlowError> {
-        match self {
-            OneOf::Copied { reader, .. } => {
-                reader.absence().map_or(Ok(()), |absence| Err(absence.into()))
-            }
-            OneOf::Staged(_) => Ok(()),
+        self.from.and_then(|reader| reader.absence()).map_or(Ok(()), |absence| Err(absence.into()))
+    }
+
+    /// All files that the catalog knows of the disc; what is wrong with them.
+    pub fn bring_all(&self) -> Vec<Fault> {
+        let fault = |file: &DiscFile| {
+            let what = self.bring(&file.path).err()?;
+            Some(Fault { path: file.path.clone(), what })
+        };
+        self.known.iter().filter_map(fault).collect()
+    }
+
+    fn copy(&self, reader: &dyn DiscReader, path: &str, place: &Path) -> Result<(), String> {
+        let file = reader.file(path).ok_or("is missing")?;
+        let copy = || -> io::Result<()> {
+            make_private_dir(place.parent().unwrap_or(place))?;
+            let mut out = File::create_new(place)?;
+            io::copy(&mut Heeding::new(FileReader::new(reader, file), self.stop), &mut out)?;
+            Ok(())
+        };
+        copy().map_err(|error| chain(&error))
+    }
+
+    fn prove(&self, path: &str, place: &Path) -> Result<(), String> {
+        let known = self.known.iter().find(|file| file.path == path);
+        let known = known.ok_or("is not a file that was packed")?;
+        let found = File::open(place).and_then(|file| digest(Heeding::new(file, self.stop)));
+        match found.map_err(|error| chain(&error))? {
+            (size, sha256) if size == known.size.0 && sha256 == known.sha256 => Ok(()),
+            _ => Err("is not what was packed (sha256)".to_owned()),
         }
     }
 }
 
 impl Files for OneOf<'_> {
     fn bring(&self, path: &str) -> Result<PathBuf, String> {
-        let place = self.dir().join(path);
-        if let OneOf::Copied { reader, stop, .. } = self {
-            let file = reader.file(path).ok_or("is missing")?;
-            let copy = || -> io::Result<()> {
-                make_private_dir(place.parent().unwrap_or(&place))?;
-                let mut out = File::create(&place)?;
-                io::copy(&mut Heeding::new(FileReader::new(*reader, file), stop), &mut out)?;
-                Ok(())
-            };
-            copy().map_err(|error| chain(&error))?;
+        let place = self.dir.join(path);
+        if let Some(reader) = self.from {
+            self.copy(reader, path, &place)?;
+        }
+        if self.proven {
+            self.prove(path, &place)?;
         }
         Ok(place)
     }
