@@ -247,10 +247,30 @@ fn a_catalog_that_another_run_holds_is_named_with_its_holder() {
     let run =
         sandbox.bash(&format!("flock '{lock}' '{program}' backup --name set '{source}' '{shelf}'"));
     run.code(6).says("another coldcut").says("nothing was changed");
-    let verbs = ["burn shelf", "flush", "locate 1 box", "lost 1 --yes", "copy 1 shelf", "drill 1"];
-    for verb in verbs {
-        sandbox.bash(&format!("flock '{lock}' '{program}' {verb}")).code(6);
+    let before = fs::read(sandbox.catalog()).unwrap();
+    for verb in [
+        "burn shelf",
+        "flush",
+        "locate 1 box",
+        "lost 1 --yes",
+        "retire 1 --yes",
+        "copy 1 shelf",
+        "drill 1 shelf",
+        "migrate 1 --to shelf --disc-size 3M",
+        "check shelf",
+        "keysheet --hint aunt",
+        "set forget set --even-with-discs --yes",
+        "catalog rebuild shelf --replace",
+        "catalog restore-last",
+    ] {
+        let run = sandbox.bash(&format!("flock '{lock}' '{program}' {verb}"));
+        run.code(6).says("another coldcut").says("nothing was changed");
+        assert!(!run.stderr().contains("verifying"), "{}", run.story());
+        assert_eq!(fs::read(sandbox.catalog()).unwrap(), before, "{verb}");
     }
+    // What is read needs no catalog, and waits with its record as long as it was told to.
+    let run = sandbox.bash(&format!("flock '{lock}' '{program}' verify shelf"));
+    run.ok().says("what was found is not recorded").says("another coldcut");
     sandbox.bash(&format!("flock '{lock}' '{program}' snapshots")).ok();
 }
 

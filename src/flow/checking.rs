@@ -18,6 +18,7 @@ use crate::port::wanted::WantedMedium;
 use super::insertion::{Came, RETURNS, comes_back, give_back};
 use super::piles::{FoundDisc, Piles, look, look_and_see};
 use super::shelves::{Visit, as_met, meet};
+use super::turn::open_to_write;
 use super::unread::{is_doubtful, is_said_to_be};
 use super::verifying::{CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog};
 use super::whereabouts::{Met, kept, lies_at, recognise, settle, shelf_of};
@@ -192,7 +193,9 @@ pub fn check(
 ) -> Result<CheckReport, FlowError> {
     // Without a catalog there is nothing to check, and none is made here.
     drop(Catalog::open(&request.catalog, Access::Read)?);
-    let mut session = Session { request, desk, report: CheckReport::default() };
+    // Held to the end: what is read for hours can be recorded then.
+    let catalog = open_to_write(&request.catalog, desk)?;
+    let mut session = Session { request, catalog, desk, report: CheckReport::default() };
     match drive {
         Some(drive) => session.through(drive)?,
         None => session.at_place()?,
@@ -202,6 +205,7 @@ pub fn check(
 
 struct Session<'a> {
     request: &'a CheckRequest,
+    catalog: Catalog,
     desk: Desk<'a>,
     report: CheckReport,
 }
@@ -209,9 +213,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// What lies on a shelf is not inserted anywhere.
     fn through(&mut self, drive: &mut (dyn Drive + 'static)) -> Result<(), FlowError> {
-        let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
-        let all = candidates(&catalog, self.request.name.as_ref())?;
-        drop(catalog);
+        let all = candidates(&self.catalog, self.request.name.as_ref())?;
         let (shelved, loose): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|due| shelf_of(&due.copy).is_some());
         self.report.elsewhere = self.pick(shelved);
@@ -275,11 +277,9 @@ impl Session<'_> {
     /// What lies at a place is what is found there, and what was put there and is not.
     fn at_place(&mut self) -> Result<(), FlowError> {
         let piles = look(&self.request.from, self.desk.stop)?;
-        let mut catalog = Catalog::open(&self.request.catalog, Access::Write)?;
-        let lying = lying(&piles, &mut catalog, self.desk)?;
+        let lying = lying(&piles, &mut self.catalog, self.desk)?;
         // Shelves that moved are known by now.
-        let all = candidates(&catalog, self.request.name.as_ref())?;
-        drop(catalog);
+        let all = candidates(&self.catalog, self.request.name.as_ref())?;
         let is_here = |due: &DueCopy| lying.contains_key(&key(due));
         let belongs = |due: &DueCopy| {
             shelf_of(&due.copy).is_some_and(|dir| is_within(dir, &self.request.from))
@@ -338,12 +338,8 @@ impl Session<'_> {
         medium: Option<&Carrier>,
     ) -> Result<(), FlowError> {
         let Some(reader) = disc.copies.get(at) else { return Ok(()) };
-        let (checked, faults) = {
-            let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
-            let wanted = self.wanted(&catalog, piles, disc)?;
-            verify_copy(&**reader, disc, Ok(wanted), self.desk)?
-        };
-        let mut catalog = Catalog::open(&self.request.catalog, Access::Write)?;
+        let wanted = self.wanted(piles, disc)?;
+        let (checked, faults) = verify_copy(&**reader, disc, Ok(wanted), self.desk)?;
         let seen = Verification {
             disc: due.disc.number,
             copy: due.copy.number,
@@ -357,22 +353,17 @@ impl Session<'_> {
             let standard = image_name(&due.set.facts.name, seen.disc);
             let (file, finding) = (reader.file_id(), Some(seen.finding));
             let met = Met { medium, file, standard: &standard, finding };
-            settle(&mut catalog, due.set.id, seen.disc, &due.copy, &met)?;
+            settle(&mut self.catalog, due.set.id, seen.disc, &due.copy, &met)?;
         }
-        catalog.record_verification(due.set.id, &seen)?;
-        let trend = trend(&catalog, due)?;
+        self.catalog.record_verification(due.set.id, &seen)?;
+        let trend = trend(&self.catalog, due)?;
         self.report.checked.push(CheckedCopy { checked, copy: due.copy.number, trend });
         Ok(())
     }
 
-    fn wanted(
-        &self,
-        catalog: &Catalog,
-        piles: &Piles,
-        disc: &FoundDisc,
-    ) -> Result<Wanted, FlowError> {
+    fn wanted(&self, piles: &Piles, disc: &FoundDisc) -> Result<Wanted, FlowError> {
         let pile = piles.sets.iter().find(|pile| pile.uuid == disc.txt.set_uuid);
-        let known = pile.and_then(|pile| KnownPile::find(catalog, pile));
+        let known = pile.and_then(|pile| KnownPile::find(&self.catalog, pile));
         known.and_then(|known| wanted_by_catalog(&known, disc)).ok_or(FlowError::NoSets)
     }
 }

@@ -7,7 +7,8 @@ use crate::catalog::{Access, Catalog, KnownSet};
 use crate::model::{DiscNo, SetName};
 
 use super::staging::Staging;
-use super::{FlowError, choose_set};
+use super::turn::open_to_write;
+use super::{Desk, FlowError, choose_set};
 
 /// A set that is to be forgotten. Nobody else writes the catalog meanwhile.
 pub struct Forgetting {
@@ -22,8 +23,15 @@ pub struct Forgetting {
 }
 
 impl Forgetting {
-    pub fn weigh(catalog: &Path, staging: &Path, name: &SetName) -> Result<Forgetting, FlowError> {
-        let catalog = Catalog::open(catalog, Access::Write)?;
+    pub fn weigh(
+        catalog: &Path,
+        staging: &Path,
+        name: &SetName,
+        desk: Desk,
+    ) -> Result<Forgetting, FlowError> {
+        // None is made here.
+        drop(Catalog::open(catalog, Access::Read)?);
+        let catalog = open_to_write(catalog, desk)?;
         let set = choose_set(catalog.sets()?, Some(name))?;
         let staging = Staging::open(staging)?;
         let (mut discs, mut staged) = (Vec::new(), Vec::new());

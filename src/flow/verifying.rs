@@ -27,6 +27,7 @@ use super::insertion::while_it_comes_back;
 use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
 use super::rows::{FromDiscs, KnownIn};
 use super::shelves::{Visit, as_met, meet};
+use super::turn::open_to_write;
 use super::unread::not_meant;
 use super::whereabouts::{Met, kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
@@ -494,8 +495,8 @@ fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
     if seen.is_empty() {
         return;
     }
-    let recorded = Catalog::open(&request.catalog, Access::Write)
-        .and_then(|mut catalog| record_all(&mut catalog, seen, desk).map(|()| catalog));
+    let recorded = open_to_write(&request.catalog, desk)
+        .and_then(|mut catalog| Ok(record_all(&mut catalog, seen, desk).map(|()| catalog)?));
     if let Ok(catalog) = &recorded {
         super::ended_well(catalog, desk);
     }

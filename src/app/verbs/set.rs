@@ -62,7 +62,7 @@ fn line(glance: &SetGlance) -> SetLine {
 fn forget(room: &Room, name: &SetName, even_with_discs: bool) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
-    let work = Forgetting::weigh(&catalog, &staging, name)?;
+    let work = Forgetting::weigh(&catalog, &staging, name, room.desk())?;
     room.reporter.rest();
     if !work.discs.is_empty() {
         agree_to_lose_discs(room, &work, even_with_discs)?;
