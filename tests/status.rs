@@ -333,6 +333,108 @@ fn what_nobody_knows_is_not_called_safe() {
     at(&sandbox, "2026-01-02", "status").ok();
 }
 
+/// The first copy of disc 1 was verified on New Year's Day, and there was no blank for the second.
+fn with_one_copy_of_two() -> Sandbox {
+    let sandbox = with_files(&["letter", "empty"]);
+    write(&sandbox, "empty", "");
+    fs::create_dir(sandbox.shelf().join("copy2")).unwrap();
+    fs::write(sandbox.shelf().join("copy2/.shelf.toml"), "full_after = 0\n").unwrap();
+    at(&sandbox, "2026-01-01", &format!("{BACKUP} --copies 2 --wait 0s")).code(4);
+    sandbox
+}
+
+#[test]
+fn a_further_copy_may_be_waited_for_as_long_as_its_disc_is_staged() {
+    let sandbox = with_one_copy_of_two();
+    for words in ["status", "status letter empty"] {
+        at(&sandbox, "2026-01-11", words).code(3);
+        at(&sandbox, "2026-01-11", &format!("{words} --allow-waiting 11d")).ok();
+        at(&sandbox, "2026-01-11", &format!("{words} --allow-waiting 9d")).code(3);
+    }
+    let run = at(&sandbox, "2026-01-11", "status --allow-waiting 11d");
+    let says = "2 files, 7 B, wait for another copy, the oldest since 10 days ago";
+    assert!(run.ok().stdout().contains(says), "{}", run.story());
+    // Without its staging nothing waits: somebody must make a copy of the copy.
+    sandbox.bash("mv staging staged").ok();
+    for words in ["status", "status letter"] {
+        at(&sandbox, "2026-01-11", &format!("{words} --allow-waiting 11d")).code(3);
+    }
+    sandbox.bash("rm -rf staging; mv staged staging; rm shelf/copy2/.shelf.toml").ok();
+    at(&sandbox, "2026-01-11", "burn shelf").ok();
+    at(&sandbox, "2026-01-11", "status").ok();
+}
+
+/// Part of a file on a disc that has all its copies, part of it on one that waits for one.
+#[test]
+fn a_file_on_two_discs_waits_with_the_disc_that_lacks_a_copy() {
+    let sandbox = with_files(&["letter"]);
+    let film = support::trees::Random::new(1).bytes(4_000_000);
+    fs::write(sandbox.source().join("film"), film).unwrap();
+    fs::create_dir(sandbox.shelf().join("copy2")).unwrap();
+    fs::write(sandbox.shelf().join("copy2/.shelf.toml"), "full_after = 1\n").unwrap();
+    at(&sandbox, "2026-01-01", &format!("{BACKUP} --copies 2 --wait 0s")).code(4);
+    for words in ["status", "status film"] {
+        at(&sandbox, "2026-01-11", &format!("{words} --allow-waiting 9d")).code(3);
+        at(&sandbox, "2026-01-11", &format!("{words} --allow-waiting 11d")).ok();
+    }
+    let run = at(&sandbox, "2026-01-11", "status --json");
+    let set = set(run.code(3));
+    // The end of the film and the letter.
+    assert_eq!((&set["may_lose"], &set["only_copy"]), (&json!([1]), &json!([2])));
+    assert_eq!(set["files_by_copies"], json!({"1": 2}), "{}", run.story());
+    assert!(set["wanted"].as_str().unwrap().contains("disc 2"), "{}", run.story());
+}
+
+/// Nobody looked whether it is sound, but it is not there.
+#[test]
+fn an_image_that_is_gone_from_its_shelf_is_no_copy() {
+    let sandbox = with_files(&["letter"]);
+    backup(&sandbox).ok();
+    sandbox.run(["copy", "1", "other"]).ok();
+    let before = fs::read(sandbox.catalog()).unwrap();
+    let image = sandbox.images().pop().unwrap();
+    fs::rename(&image, sandbox.path("kept")).unwrap();
+    let gone = format!("no longer in {}: disc 1 (copy 1);", sandbox.shelf().display());
+    let run = sandbox.run(["status"]);
+    assert!(run.ok().stdout().contains(&gone), "one is left\n{}", run.story());
+    assert!(run.stdout().contains("only, so no loss is allowed: disc 1"), "{}", run.story());
+    let run = sandbox.run(["status", "--json"]);
+    assert_eq!(set(run.ok())["files_by_copies"], json!({"1": 1}));
+    assert_eq!(set(&run)["missing_copies"], json!([{"disc": 1, "copy": 1}]));
+    sandbox.run(["status", "letter"]).ok();
+    let rows = sandbox.run(["discs", "--json"]).ok().results();
+    assert_eq!((&rows[0]["copies"], &rows[0]["media"][0]["state"]), (&json!(1), &json!("missing")));
+    fs::remove_file(sandbox.path("other/data-0001.iso")).unwrap();
+    let run = sandbox.run(["status"]);
+    assert!(run.code(3).stdout().contains("disc 1 has no good copy left"), "{}", run.story());
+    let run = sandbox.run(["status", "letter"]);
+    assert!(run.code(3).stdout().contains("NONE"), "{}", run.story());
+    // It was only looked at.
+    fs::rename(sandbox.path("kept"), &image).unwrap();
+    assert_eq!(fs::read(sandbox.catalog()).unwrap(), before);
+    let run = sandbox.run(["status", "--json"]);
+    assert_eq!(set(run.ok())["missing_copies"], json!([{"disc": 1, "copy": 2}]));
+}
+
+/// A shelf that is not mounted, or a directory that is not that shelf, says nothing of its images.
+#[test]
+fn of_a_shelf_that_is_not_there_nothing_is_said() {
+    let sandbox = with_files(&["letter"]);
+    backup(&sandbox).ok();
+    fs::rename(sandbox.shelf(), sandbox.path("away")).unwrap();
+    sandbox.run(["status"]).ok();
+    fs::create_dir(sandbox.shelf()).unwrap();
+    sandbox.run(["status"]).ok();
+    sandbox.run(["status", "letter"]).ok();
+    fs::write(sandbox.shelf().join(".coldcut-shelf"), format!("coldcut shelf 1\n{}\n", uuid()))
+        .unwrap();
+    sandbox.run(["status"]).ok();
+}
+
+fn uuid() -> &'static str {
+    "0f9a3a52-6d4c-4c8e-9b1f-1d2f6f7f2a10"
+}
+
 fn sql_in(catalog: &Path, sql: &str) {
     rusqlite::Connection::open(catalog).unwrap().execute_batch(sql).unwrap();
 }

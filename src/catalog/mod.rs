@@ -61,7 +61,7 @@ pub use open::Access;
 pub use sets::{KnownSet, SetFacts, SetId};
 pub use shelves::{Put, Shelved};
 pub use snapshots::{Counts, Extent, SnapshotInfo};
-pub use status::{SetStatus, Tally, Waiting};
+pub use status::{Outside, SetStatus, Tally, Waiting};
 pub use vanished::{Identity, Vanished};
 pub use whole::Replacement;
 

@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::value::number;
-use super::{Catalog, DiscState, Result, SetId, value};
+use super::{Catalog, CopyNo, DiscState, Result, SetId, value};
 use crate::model::{ArchiveNo, Bytes, DiscNo, SnapshotSeq};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, Row};
@@ -28,7 +28,8 @@ pub struct SetStatus {
     /// On a disc that is still being filled, or stored nowhere.
     pub not_yet: Tally,
     /// Of `staged` and `not_yet`, what lies in the staging area, by when the run began that put the
-    /// first of it there.
+    /// first of it there; of `by_copies`, what waits there for another copy, by when its disc was
+    /// closed.
     pub waiting: BTreeMap<Moment, Waiting>,
     /// The newest finished snapshot's listing is on no closed disc yet.
     pub rows_pending: bool,
@@ -39,6 +40,19 @@ pub struct SetStatus {
 pub struct Waiting {
     pub staged: Tally,
     pub not_yet: Tally,
+    /// On verified copies, and on fewer than the set is to have.
+    pub copies: Tally,
+}
+
+/// What was seen where discs are, of which the catalog alone knows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Discs that are not whole in the staging area any more, and on no medium.
+    pub lost: Vec<DiscNo>,
+    /// Discs that wait in the staging area for another copy.
+    pub owed: Vec<DiscNo>,
+    /// Good copies whose images are not on their shelves any more.
+    pub missing: Vec<(DiscNo, CopyNo)>,
 }
 
 /// How safe a thing is; the least of its parts counts.
@@ -50,27 +64,29 @@ enum Safety {
     Verified(u32),
 }
 
-/// How safe a thing is, and since when it waits in the staging area if it is there.
+/// How safe a thing is, and if it is not as safe as it shall be, since when it waits for that in the
+/// staging area.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Standing {
     safety: Safety,
+    is_enough: bool,
     waits: Option<Moment>,
 }
 
 impl Standing {
     /// Of two parts of one file.
     fn and(self, other: Standing) -> Standing {
-        let is_safe = |standing: &Standing| matches!(standing.safety, Safety::Verified(_));
-        let waits = match (is_safe(&self), is_safe(&other)) {
+        let waits = match (self.is_enough, other.is_enough) {
             (true, _) => other.waits,
             (_, true) => self.waits,
             _ => self.waits.zip(other.waits).map(|(a, b)| a.min(b)),
         };
-        Standing { safety: self.safety.min(other.safety), waits }
+        let is_enough = self.is_enough && other.is_enough;
+        Standing { safety: self.safety.min(other.safety), is_enough, waits }
     }
 
     fn nowhere() -> Standing {
-        Standing { safety: Safety::NotYet, waits: None }
+        Standing { safety: Safety::NotYet, is_enough: false, waits: None }
     }
 }
 
@@ -80,15 +96,25 @@ struct Judge {
     /// When each run began.
     begun: HashMap<u32, Moment>,
     /// Empty files are in listings only: of which snapshot each is, and how safe.
-    listings: Vec<(SnapshotSeq, Safety)>,
+    listings: Vec<(SnapshotSeq, Standing)>,
+}
+
+/// How safe a disc is; a staged one waits since its archives were made.
+struct OfDisc {
+    standing: Standing,
+    is_staged: bool,
 }
 
 impl Catalog {
-    /// Archives that lie in the staging area, but for those of discs that are lost there, and when
-    /// the run began that made each.
-    pub fn staged_since(&self, set: SetId, lost: &[DiscNo]) -> Result<HashMap<ArchiveNo, Moment>> {
+    /// Archives that wait in the staging area to be on as many copies as they shall be, and since when:
+    /// since the run began that made each, or its disc was closed of which a copy is verified.
+    pub fn staged_since(
+        &self,
+        set: SetId,
+        outside: &Outside,
+    ) -> Result<HashMap<ArchiveNo, Moment>> {
         self.read("looking at what is staged", |conn| {
-            let archives = judge(conn, set, lost)?.archives;
+            let archives = judge(conn, set, outside)?.archives;
             let waits =
                 |(number, standing): (u32, Standing)| Some((ArchiveNo(number), standing.waits?));
             Ok(archives.into_iter().filter_map(waits).collect())
@@ -96,40 +122,54 @@ impl Catalog {
     }
 
     pub fn status(&self, set: SetId) -> Result<SetStatus> {
-        self.status_without(set, &[])
+        self.status_with(set, &Outside::default())
     }
 
-    /// As if nothing were packed onto these discs: they are lost before they were burned.
-    pub fn status_without(&self, set: SetId, lost: &[DiscNo]) -> Result<SetStatus> {
+    /// As if nothing were packed onto discs that are lost before they were burned, and copies whose
+    /// images are gone did not exist.
+    pub fn status_with(&self, set: SetId, outside: &Outside) -> Result<SetStatus> {
         let rows_pending = self.rows_pending(set)?;
         let status =
-            self.read("counting files", |conn| count(conn, set, &judge(conn, set, lost)?))?;
+            self.read("counting files", |conn| count(conn, set, &judge(conn, set, outside)?))?;
         Ok(SetStatus { rows_pending, ..status })
     }
 }
 
-fn judge(conn: &Connection, set: SetId, lost: &[DiscNo]) -> Result<Judge, Fault> {
+fn judge(conn: &Connection, set: SetId, outside: &Outside) -> Result<Judge, Fault> {
     let sql = "SELECT d.number, d.state, d.listing_seq, (SELECT count(*) FROM copies c WHERE
-               c.set_id=d.set_id AND c.disc=d.number AND c.state='ok') FROM discs d
-               WHERE d.set_id=?";
+               c.set_id=d.set_id AND c.disc=d.number AND c.state='ok'), d.closed,
+               (SELECT copies FROM sets WHERE id=d.set_id) FROM discs d WHERE d.set_id=?";
     let mut discs = HashMap::new();
     let mut listings = Vec::new();
     let mut query = conn.prepare(sql)?;
     let mut rows = query.query([set.0])?;
     while let Some(row) = rows.next()? {
         let number: u32 = row.get(0)?;
-        let state = match lost.contains(&DiscNo(number)) {
-            true => DiscState::Gone,
-            false => value::word(row, 1, DiscState::from_word)?,
-        };
-        let safety = safety(state, row.get(3)?);
-        discs.insert(number, (safety, state));
+        let disc = judge_disc(row, DiscNo(number), outside)?;
         let listing = row.get::<_, Option<u32>>(2)?.map(SnapshotSeq);
-        listings.extend(listing.map(|seq| (seq, safety)));
+        listings.extend(listing.map(|seq| (seq, disc.standing)));
+        discs.insert(number, disc);
     }
     let begun = begun(conn, set)?;
     let archives = archives(conn, set, &discs, &begun)?;
     Ok(Judge { archives, begun, listings })
+}
+
+fn judge_disc(row: &Row, number: DiscNo, outside: &Outside) -> Result<OfDisc, Fault> {
+    let state = match outside.lost.contains(&number) {
+        true => DiscState::Gone,
+        false => value::word(row, 1, DiscState::from_word)?,
+    };
+    let good: u32 = row.get(3)?;
+    let missing = outside.missing.iter().filter(|(disc, _)| *disc == number).count();
+    let safety = safety(state, good.saturating_sub(missing as u32));
+    let wanted: u32 = row.get(5)?;
+    let is_enough = matches!(safety, Safety::Verified(copies) if copies >= wanted);
+    let is_owed = !is_enough && outside.owed.contains(&number);
+    let closed = row.get::<_, Option<i64>>(4)?.map(Moment);
+    let standing = Standing { safety, is_enough, waits: closed.filter(|_| is_owed) };
+    let is_staged = matches!(state, DiscState::Open | DiscState::Staged | DiscState::Failed);
+    Ok(OfDisc { standing, is_staged })
 }
 
 fn begun(conn: &Connection, set: SetId) -> Result<HashMap<u32, Moment>, Fault> {
@@ -149,18 +189,20 @@ fn safety(state: DiscState, good_copies: u32) -> Safety {
 fn archives(
     conn: &Connection,
     set: SetId,
-    discs: &HashMap<u32, (Safety, DiscState)>,
+    discs: &HashMap<u32, OfDisc>,
     begun: &HashMap<u32, Moment>,
 ) -> Result<HashMap<u32, Standing>, Fault> {
     let mut query = conn.prepare("SELECT number, disc, seq FROM archives WHERE set_id=?")?;
     query
         .query_and_then([set.0], |row| {
             let (disc, seq): (u32, u32) = (row.get(1)?, row.get(2)?);
-            let standing = discs.get(&disc).map_or(Standing::nowhere(), |&(safety, state)| {
-                let is_staged =
-                    matches!(state, DiscState::Open | DiscState::Staged | DiscState::Failed);
-                Standing { safety, waits: begun.get(&seq).copied().filter(|_| is_staged) }
-            });
+            let standing = match discs.get(&disc) {
+                None => Standing::nowhere(),
+                Some(OfDisc { standing, is_staged: false }) => *standing,
+                Some(OfDisc { standing, .. }) => {
+                    Standing { waits: begun.get(&seq).copied(), ..*standing }
+                }
+            };
             Ok((row.get(0)?, standing))
         })?
         .collect()
@@ -226,22 +268,26 @@ impl Judge {
 
     /// An empty file goes with the next listing.
     fn listed(&self, since: SnapshotSeq) -> Standing {
-        let safe = self.listings.iter().filter(|(seq, _)| *seq >= since).map(|(_, safety)| *safety);
-        let safety = safe.max().unwrap_or(Safety::NotYet);
-        Standing { safety, waits: self.begun.get(&since.0).copied() }
+        let of_these = self.listings.iter().filter(|(seq, _)| *seq >= since);
+        let best = of_these.map(|(_, standing)| *standing).max_by_key(|standing| standing.safety);
+        let best = best.unwrap_or(Standing::nowhere());
+        match best.safety {
+            Safety::Verified(_) => best,
+            _ => Standing { waits: self.begun.get(&since.0).copied(), ..best },
+        }
     }
 }
 
 impl SetStatus {
     fn add(&mut self, file: Option<(u64, Standing)>) {
-        let Some((size, Standing { safety, waits })) = file else { return };
+        let Some((size, Standing { safety, waits, .. })) = file else { return };
         self.live.add(size);
         let mut unsafe_part = Waiting::default();
         match safety {
             Safety::Verified(copies) => {
                 self.verified.add(size);
                 self.by_copies.entry(copies).or_default().add(size);
-                return;
+                unsafe_part.copies.add(size);
             }
             Safety::Staged => {
                 self.staged.add(size);
@@ -262,6 +308,7 @@ impl Waiting {
     pub fn add(&mut self, more: Waiting) {
         self.staged = self.staged.and(more.staged);
         self.not_yet = self.not_yet.and(more.not_yet);
+        self.copies = self.copies.and(more.copies);
     }
 }
 

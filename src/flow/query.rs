@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use crate::catalog::{
-    Access, Catalog, Copy, CopyNo, DiscInfo, Extent, Finding, KnownSet, SetStatus, SnapshotInfo,
+    Access, Catalog, Copy, CopyNo, DiscInfo, DiscState, Extent, Finding, KnownSet, Outside,
+    SetStatus, SnapshotInfo,
 };
+use crate::format::volume::image_name;
 use crate::model::glob::{PathGlobs, Pattern};
 use crate::model::rows::SnapshotRow;
 use crate::model::{DiscNo, Kind, RelPath, SetName, SnapshotSeq};
@@ -12,7 +14,9 @@ use crate::port::clock::Moment;
 
 use super::latest::Limits;
 use super::lost_staging::lost_discs;
+use super::records::is_staged;
 use super::safety::{FilesSafety, Safety, assess, files};
+use super::shelves::is_missing;
 use super::staging::Staging;
 use super::{FlowError, choose_set};
 
@@ -36,15 +40,24 @@ pub struct KnownDisc {
 /// A copy, and what became of it.
 pub struct KnownMedium {
     pub copy: Copy,
+    /// Its shelf is there, and its image is not: it does not count.
+    pub is_missing: bool,
     /// When it was last found right.
     pub verified: Option<Moment>,
+}
+
+impl KnownMedium {
+    /// Every byte was right when it was last read, and it is still there as far as is known.
+    pub fn is_good(&self) -> bool {
+        self.copy.is_good() && !self.is_missing
+    }
 }
 
 impl KnownDisc {
     pub(super) fn look(
         catalog: &Catalog,
         set: &KnownSet,
-        info: DiscInfo,
+        mut info: DiscInfo,
     ) -> Result<KnownDisc, FlowError> {
         let seen = catalog.verifications(set.id, info.number)?;
         let last_good = |copy: Option<CopyNo>| {
@@ -52,10 +65,14 @@ impl KnownDisc {
             good.find(|seen| copy.is_none_or(|copy| seen.copy == copy)).map(|seen| seen.at)
         };
         let media = catalog.copies(set.id, info.number)?;
-        let media = media
-            .into_iter()
-            .map(|copy| KnownMedium { verified: last_good(Some(copy.number)), copy })
-            .collect();
+        let standard = image_name(&set.facts.name, info.number);
+        let known = |copy: Copy| KnownMedium {
+            verified: last_good(Some(copy.number)),
+            is_missing: copy.is_kept() && is_missing(&copy.medium, &standard),
+            copy,
+        };
+        let media: Vec<KnownMedium> = media.into_iter().map(known).collect();
+        info.good_copies = media.iter().filter(|medium| medium.is_good()).count() as u32;
         let drills = catalog.drills(set.id, info.number)?;
         let drilled = drills.iter().rev().find(|drill| drill.finding == Finding::Ok);
         let (verified, drilled) = (last_good(None), drilled.map(|drill| drill.at));
@@ -78,8 +95,7 @@ pub struct SetGlance {
     pub safety: Safety,
     /// Differences without content that are on no disc yet.
     pub pending_rows: u64,
-    /// Discs that are not whole in the staging area any more, and on no medium.
-    pub lost: Vec<DiscNo>,
+    pub outside: Outside,
 }
 
 /// All sets, or the named one; how each is to be judged is asked by its name.
@@ -97,25 +113,43 @@ pub fn glance(
     };
     let look = |set: KnownSet| -> Result<SetGlance, FlowError> {
         let discs = known_discs(&catalog, &set)?;
-        let lost = lost_in(&catalog, &set, staging)?;
-        let status = catalog.status_without(set.id, &lost)?;
+        let outside = outside(&catalog, &set, staging, &discs)?;
+        let status = catalog.status_with(set.id, &outside)?;
         let judged = (&limits(&set.facts.name), now);
         Ok(SetGlance {
             snapshots: finished(&catalog, &set)?,
-            safety: assess(&catalog, &set, &status, &discs, &lost, judged)?,
+            safety: assess(&catalog, &set, &status, &discs, &outside.lost, judged)?,
             discs,
             status,
             pending_rows: catalog.pending_rows(set.id)?,
-            lost,
+            outside,
             set,
         })
     };
     sets.into_iter().map(look).collect()
 }
 
-fn lost_in(catalog: &Catalog, set: &KnownSet, staging: &Path) -> Result<Vec<DiscNo>, FlowError> {
-    let lost = lost_discs(catalog, set, &Staging::at(staging))?;
-    Ok(lost.into_iter().map(|disc| disc.number).collect())
+/// What staging area and shelves say of a set's discs. Nothing is read there, only looked for.
+fn outside(
+    catalog: &Catalog,
+    set: &KnownSet,
+    staging: &Path,
+    discs: &[KnownDisc],
+) -> Result<Outside, FlowError> {
+    let staging = Staging::at(staging);
+    let lost = lost_discs(catalog, set, &staging)?;
+    let mut outside =
+        Outside { lost: lost.into_iter().map(|disc| disc.number).collect(), ..Outside::default() };
+    for disc in discs {
+        let DiscInfo { number, state, good_copies, .. } = disc.info;
+        let lacks_copy = state == DiscState::Verified && good_copies < set.copies;
+        if lacks_copy && is_staged(catalog, set, &staging, number)? {
+            outside.owed.push(number);
+        }
+        let missing = disc.media.iter().filter(|m| m.is_missing && m.copy.is_good());
+        outside.missing.extend(missing.map(|medium| (number, medium.copy.number)));
+    }
+    Ok(outside)
 }
 
 pub(super) fn known_discs(catalog: &Catalog, set: &KnownSet) -> Result<Vec<KnownDisc>, FlowError> {
@@ -167,8 +201,9 @@ impl Query {
         now: Moment,
     ) -> Result<FilesSafety, FlowError> {
         let seq = self.snapshot(None)?;
-        let lost = lost_in(&self.catalog, &self.set, staging)?;
-        files(&self.catalog, &self.set, seq, globs, (&self.discs()?, &lost), (limits, now))
+        let discs = self.discs()?;
+        let outside = outside(&self.catalog, &self.set, staging, &discs)?;
+        files(&self.catalog, &self.set, seq, globs, (&discs, &outside), (limits, now))
     }
 
     /// What is in a directory, or the path itself if it is none.

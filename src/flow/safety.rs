@@ -5,6 +5,9 @@ mod files;
 
 use std::time::Duration;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use crate::catalog::{Catalog, CopyNo, DiscState, KnownSet, SetStatus, Tally, Waiting};
 use crate::model::disc::named;
 use crate::model::{Bytes, DiscNo};
@@ -28,6 +31,8 @@ pub struct Safety {
     /// What is not safe and may be so for a while, as was allowed.
     pub allowed: Vec<String>,
     pub latest: Latest,
+    /// Copies whose images are gone from these shelves.
+    pub missing: BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>>,
     /// Good copies that were found right on a date that is yet to come: nobody knows when.
     pub misdated: Vec<(DiscNo, CopyNo, Moment)>,
     /// Discs that may be lost without losing a file: other good copies exist, or nothing is there
@@ -86,6 +91,7 @@ pub fn assess(
         Some(Aged::Unknown(words)) => safety.unknown.push(words),
         None => {}
     }
+    safety.missing = missing(discs);
     safety.judge_checks(discs, limits, now);
     let unread = safety.sort_discs(catalog, set, discs)?;
     let packed =
@@ -196,7 +202,19 @@ fn good_copies<'a>(
         let number = disc.info.number;
         disc.media.iter().map(move |medium| (number, medium))
     };
-    discs.into_iter().flat_map(of_disc).filter(|(_, medium)| medium.copy.is_good())
+    discs.into_iter().flat_map(of_disc).filter(|(_, medium)| medium.is_good())
+}
+
+fn missing(discs: &[KnownDisc]) -> BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>> {
+    let mut missing: BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>> = BTreeMap::new();
+    for disc in discs {
+        for KnownMedium { copy, .. } in disc.media.iter().filter(|medium| medium.is_missing) {
+            let Some(dir) = copy.medium.shelf() else { continue };
+            let copies = missing.entry(dir.to_owned()).or_default();
+            copies.push((disc.info.number, copy.number));
+        }
+    }
+    missing
 }
 
 /// So many copies are named; `check --dry-run` lists all that are due.
@@ -209,32 +227,39 @@ fn few(mut copies: Vec<String>) -> Option<String> {
     (!copies.is_empty()).then(|| copies.join(", "))
 }
 
-/// What lies in the staging area and has not waited too long.
+/// What waits in the staging area, and not too long.
 struct Waits {
     allowed: Waiting,
-    since: Option<Moment>,
+    /// Since when the oldest is there that waits for a disc, and for another copy of one.
+    since: [Option<Moment>; 2],
     now: Moment,
 }
 
 impl Waits {
     fn split(status: &SetStatus, limit: Option<Duration>, now: Moment) -> Waits {
-        let mut waits = Waits { allowed: Waiting::default(), since: None, now };
+        let mut waits = Waits { allowed: Waiting::default(), since: [None; 2], now };
         for (&since, &part) in &status.waiting {
             if limit.is_some_and(|limit| age(since, now).is_some_and(|age| age < limit)) {
                 waits.allowed.add(part);
-                waits.since = waits.since.or(Some(since));
+                let first = part.staged.and(part.not_yet);
+                for (known, tally) in waits.since.iter_mut().zip([first, part.copies]) {
+                    *known = known.or((tally.files > 0).then_some(since));
+                }
             }
         }
         waits
     }
 
     fn words(&self) -> Vec<String> {
-        let all = self.allowed.staged.and(self.allowed.not_yet);
-        let line = |since: Moment| {
-            let ago = ago(since, self.now);
-            format!("{} wait in the staging area, the oldest since {ago}", files_words(all))
+        let first = self.allowed.staged.and(self.allowed.not_yet);
+        let line = |tally: Tally, what: &str, since: Option<Moment>| {
+            let ago = ago(since?, self.now);
+            Some(format!("{} wait {what}, the oldest since {ago}", files_words(tally)))
         };
-        self.since.map(line).into_iter().collect()
+        let [since, copies_since] = self.since;
+        let first = line(first, "in the staging area", since);
+        let copies = line(self.allowed.copies, "for another copy", copies_since);
+        first.into_iter().chain(copies).collect()
     }
 }
 
@@ -258,6 +283,7 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
         few.files += tally.files;
         few.bytes = Bytes(few.bytes.0.saturating_add(tally.bytes.0));
     }
+    let few = few.without(waits.allowed.copies);
     if few.files > 0 {
         let files = files_words(few);
         dangers.push(format!(

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -248,6 +249,16 @@ pub fn image_of(medium: &Carrier, standard: &str) -> Option<PathBuf> {
     let place = medium.shelf_place()?;
     let name = place.file.as_deref().unwrap_or(standard.as_ref());
     Some(place.dir.join(name))
+}
+
+/// Whether the shelf of a copy is there, known by its id, and the image is not where it was put. Of a
+/// shelf that is away, or that nobody can look into, nothing is known.
+pub fn is_missing(medium: &Carrier, standard: &str) -> bool {
+    let (Some(place), Some(image)) = (medium.shelf_place(), image_of(medium, standard)) else {
+        return false;
+    };
+    let is_gone = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    fs::symlink_metadata(image).is_err_and(is_gone) && is_there(place)
 }
 
 /// Which file that is, if it is there, and on the shelf that it was put on.

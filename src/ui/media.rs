@@ -38,7 +38,8 @@ pub struct DiscLine {
 #[derive(Clone, Debug)]
 pub struct CopyLine {
     pub copy: u32,
-    /// The word of the catalog: as it was last found, or why it is no more.
+    /// The word of the catalog, as it was last found, or why it is no more; or that its image is
+    /// missing.
     pub state: &'static str,
     /// Where a person keeps it; empty if nobody said.
     pub place: String,

@@ -11,7 +11,10 @@ use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How safe a set is.
@@ -27,6 +30,8 @@ pub struct SafetyLine {
     pub latest: Latest,
     /// Of the newest backup; `None`: there is none, or its date is yet to come.
     pub age: Option<Duration>,
+    /// Copies whose images are gone from these shelves.
+    pub missing: BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>>,
     /// Good copies that were found right on a date that is yet to come.
     pub misdated: Vec<(DiscNo, CopyNo, Moment)>,
     /// Files of the newest state by how many verified copies they have.
@@ -140,6 +145,7 @@ impl SafetyLine {
             ("copies_wanted", json!(self.wanted)),
             ("may_lose", json!(numbers(&self.may_lose))),
             ("only_copy", json!(numbers(&self.only_copy))),
+            ("missing_copies", self.missing.values().flatten().map(missing_object).collect()),
             ("no_good_copy", json!(numbers(&self.no_good_copy))),
             ("oldest_check", json!(self.oldest_check().map(|moment| moment.to_string()))),
             ("drilled", Value::Array(self.drilled.iter().map(drilled_object).collect())),
@@ -160,6 +166,7 @@ impl SafetyLine {
             text += &format!("          - {words}\n");
         }
         text += &self.unreadable_words();
+        text += &self.missing_words();
         for words in &self.allowed {
             text += &format!("          {words}\n");
         }
@@ -194,6 +201,24 @@ impl SafetyLine {
             more @ 1.. if !named.is_empty() => format!("{named}            and {more} more\n"),
             _ => named,
         }
+    }
+
+    /// `no longer in /shelf: disc 1 (copy 1), disc 2 (copy 1); ...`.
+    fn missing_words(&self) -> String {
+        let line = |(dir, copies): (&PathBuf, &Vec<(DiscNo, CopyNo)>)| {
+            let named = copies.iter().take(NAMED);
+            let mut words: Vec<String> =
+                named.map(|(disc, copy)| format!("disc {disc} (copy {})", copy.0)).collect();
+            let more = copies.len().saturating_sub(NAMED);
+            words.extend((more > 0).then(|| format!("{more} more")));
+            format!(
+                "          no longer in {}: {}; `coldcut verify` finds what was moved, `coldcut lost` \
+                 records what is gone\n",
+                shown(dir.as_os_str().as_bytes()),
+                words.join(", ")
+            )
+        };
+        self.missing.iter().map(line).collect()
     }
 
     /// When a date is yet to come nobody knows which check is the oldest.
@@ -279,6 +304,10 @@ fn unreadable_object(failed: &Unreadable) -> Value {
 /// For a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn missing_object((disc, copy): &(DiscNo, CopyNo)) -> Value {
+    json!({"disc": disc.0, "copy": copy.0})
 }
 
 fn drilled_object((disc, at): &(DiscNo, Option<Moment>)) -> Value {

@@ -67,7 +67,7 @@ pub(super) fn disc_line(set: &SetName, disc: KnownDisc) -> DiscLine {
 fn copy_line(medium: KnownMedium) -> CopyLine {
     CopyLine {
         copy: medium.copy.number.0,
-        state: medium.copy.state.word(),
+        state: if medium.is_missing { "missing" } else { medium.copy.state.word() },
         place: medium.copy.place,
         medium: medium.copy.medium,
         burned: medium.copy.burned,

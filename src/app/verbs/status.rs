@@ -89,11 +89,13 @@ fn file_line(file: FileSafety, now: Moment) -> FileSafetyLine {
     }
 }
 
-/// The blank for the first disc that waits.
+/// The blank for the first disc that waits for one, or for another copy.
 fn wanted(glance: &SetGlance) -> Option<String> {
     use crate::catalog::DiscState::{Failed, Staged};
     let first = glance.discs.iter().find(|disc| {
-        matches!(disc.info.state, Staged | Failed) && !glance.lost.contains(&disc.info.number)
+        let number = &disc.info.number;
+        let is_staged = matches!(disc.info.state, Staged | Failed);
+        is_staged && !glance.outside.lost.contains(number) || glance.outside.owed.contains(number)
     })?;
     let copies: Vec<_> = first.media.iter().map(|medium| medium.copy.clone()).collect();
     let wanted = glance.set.copies as usize;
@@ -138,6 +140,7 @@ fn safety_line(glance: &SetGlance, now: Moment) -> SafetyLine {
         allowed: safety.allowed.clone(),
         latest: safety.latest.clone(),
         age: safety.latest.age(now),
+        missing: safety.missing.clone(),
         misdated: safety.misdated.clone(),
         by_copies,
         wanted: glance.set.copies,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::catalog::{Catalog, Found, KnownSet};
+use crate::catalog::{Catalog, Found, KnownSet, Outside};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{Note, Place};
 use crate::model::{ArchiveNo, DiscNo, Kind, RelPath, SnapshotSeq};
@@ -28,7 +28,7 @@ pub struct FileSafety {
     pub places: Vec<String>,
     /// It could not be read later, and stands as of this date.
     pub stale: Option<String>,
-    /// It lies in the staging area, since then.
+    /// It waits in the staging area for a disc, or for another copy of one, since then.
     pub waits: Option<Moment>,
 }
 
@@ -54,7 +54,9 @@ struct Facts<'a> {
     seq: SnapshotSeq,
     all: &'a [KnownDisc],
     discs: BTreeMap<DiscNo, &'a KnownDisc>,
-    /// Archives in the staging area, since when.
+    /// Discs that wait in the staging area for another copy.
+    owed: &'a [DiscNo],
+    /// Archives that wait in the staging area, since when.
     staged: HashMap<ArchiveNo, Moment>,
     begun: BTreeMap<SnapshotSeq, Moment>,
     /// Directories that could not be read: what is in them stands as of a date.
@@ -68,7 +70,7 @@ pub fn files(
     set: &KnownSet,
     seq: SnapshotSeq,
     globs: &PathGlobs,
-    (discs, lost): (&[KnownDisc], &[DiscNo]),
+    (discs, outside): (&[KnownDisc], &Outside),
     (limits, now): (&Limits, Moment),
 ) -> Result<FilesSafety, FlowError> {
     let latest = Latest::look(catalog, set)?;
@@ -79,7 +81,8 @@ pub fn files(
         seq,
         all: discs,
         discs: discs.iter().map(|disc| (disc.info.number, disc)).collect(),
-        staged: catalog.staged_since(set.id, lost)?,
+        owed: &outside.owed,
+        staged: catalog.staged_since(set.id, outside)?,
         begun: snapshots.iter().map(|info| (info.seq, info.started)).collect(),
         unread: catalog.unread_dirs(set.id)?,
     };
@@ -199,15 +202,20 @@ impl Facts<'_> {
         let with_listing = self.all.iter().filter(|disc| disc.info.listing >= Some(file.first));
         let best = with_listing.max_by_key(|disc| disc.safe_copies());
         let on = best.map(|disc| BTreeSet::from([disc.info.number])).unwrap_or_default();
-        let waits = self.begun.get(&file.first).copied();
+        let waits = match best.filter(|disc| disc.safe_copies() > 0) {
+            None => self.begun.get(&file.first).copied(),
+            Some(disc) if self.owed.contains(&disc.info.number) => disc.info.closed,
+            Some(_) => None,
+        };
         self.judged(file.path, 0, on, true, waits)
     }
 
     fn stored(&self, path: RelPath, size: u64, places: &[Place], complete: bool) -> FileSafety {
         let on = places.iter().map(|place| place.disc).collect();
-        let is_safe =
-            |disc: &DiscNo| self.discs.get(disc).is_some_and(|disc| disc.safe_copies() > 0);
-        let unsafe_parts = places.iter().filter(|place| !is_safe(&place.disc));
+        let is_enough = |disc: &DiscNo| {
+            self.discs.get(disc).is_some_and(|disc| disc.safe_copies() >= self.set.copies)
+        };
+        let unsafe_parts = places.iter().filter(|place| !is_enough(&place.disc));
         let since: Option<Vec<Moment>> =
             unsafe_parts.map(|place| self.staged.get(&place.archive).copied()).collect();
         let waits = since.filter(|_| complete).and_then(|since| since.into_iter().min());
@@ -226,7 +234,7 @@ impl Facts<'_> {
             on.iter().filter_map(|disc| self.discs.get(disc).copied()).collect();
         let least = discs.iter().map(|disc| disc.safe_copies()).min().unwrap_or(0);
         let verified = discs.iter().map(|disc| disc.verified).min().flatten();
-        let media = discs.iter().flat_map(|disc| &disc.media).filter(|m| m.copy.is_good());
+        let media = discs.iter().flat_map(|disc| &disc.media).filter(|m| m.is_good());
         let places: BTreeSet<String> = media.filter_map(|medium| place_of(&medium.copy)).collect();
         let copies = if complete { least } else { 0 };
         FileSafety {
@@ -237,7 +245,7 @@ impl Facts<'_> {
             verified,
             places: places.into_iter().collect(),
             stale: None,
-            waits: waits.filter(|_| copies == 0),
+            waits: waits.filter(|_| copies < self.set.copies),
         }
     }
 }
