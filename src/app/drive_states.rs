@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{RunError, exit_of};
 use crate::catalog::{Access, Catalog, Finding, KnownSet};
-use crate::drive::fake::{Condition, FOREIGN, FakeDrive, ROOM, Told, image_on};
+use crate::drive::fake::{Act, Condition, FOREIGN, FakeDrive, ROOM, Told, image_on};
 use crate::drive::{Drive, Shelf};
 use crate::flow::backup::{BackupRequest, backup};
 use crate::flow::burning::{Drives, Station};
@@ -138,7 +138,12 @@ impl Bench {
         keep(&work, "before");
         self.drive.put_in(&self.path("unverified"));
         let at_burn = work.clone();
-        self.drive.when_burned(move || keep(&at_burn, "killed"));
+        self.drive.at_each_act(move |_, act| {
+            if let Act::Burned = act {
+                keep(&at_burn, "killed");
+            }
+            Ok(())
+        });
         assert_eq!(self.run(Verb::Burn), 0);
         bring_back(&work, "before");
     }

@@ -1,5 +1,8 @@
-//! A drive that hands reach, for tests: what lies in it is a directory, a shelf for one disc. It
-//! can be in any state that a real one gets into, and remembers what it was told to change.
+//! A drive that hands reach, for tests: what lies in it is a directory, a shelf for one disc, called
+//! after its maker. It can be in any state that a real one gets into, remembers what it was told to
+//! change, and lets a test watch each act, wait there, refuse it, or die.
+
+mod reading;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -10,10 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::*;
 use crate::model::BurnedMedium;
 
+pub(crate) use reading::{Reads, Slip};
+
 /// A file with this name makes a medium one of somebody else's.
 pub(crate) const FOREIGN: &str = "foreign";
 /// What fits on a blank.
 pub(crate) const ROOM: Sectors = Sectors(2000);
+/// Where the drive is.
+pub(crate) const PATH: &str = "/dev/fake";
 
 /// How the drive answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +44,22 @@ pub(crate) enum Told {
     Sacrifice,
 }
 
+/// What the drive is about to do, or has just done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act<'a> {
+    TakeBlank(&'a Label),
+    Burn(&'a Label),
+    /// It is burned, and the program has not heard of it.
+    Burned,
+    Find(&'a Label),
+    Reject(&'a Label),
+    Eject,
+    Await,
+}
+
+/// Called at each act. What it returns is what the drive answers, if it is an error.
+type Hook = Arc<dyn Fn(&FakeDrive, Act) -> Result<(), DriveError> + Send + Sync>;
+
 #[derive(Default)]
 struct Inside {
     medium: Option<PathBuf>,
@@ -46,8 +69,8 @@ struct Inside {
     told: Vec<Told>,
     /// Asked to stop when nobody comes, or the drive is in use: what a person does in the end.
     stop: Option<Stop>,
-    /// Called when a disc is burned, before the program hears of it: it may be killed then.
-    burned: Option<Box<dyn Fn() + Send>>,
+    hook: Option<Hook>,
+    plan: Option<reading::Plan>,
     /// Several discs at once, and nobody inserts anything.
     is_jukebox: bool,
 }
@@ -59,42 +82,73 @@ impl FakeDrive {
     pub fn jukebox(dir: &Path) -> FakeDrive {
         let drive = FakeDrive::default();
         drive.put_in(dir);
-        drive.inside().is_jukebox = true;
+        drive.lock().is_jukebox = true;
         drive
     }
 
     pub fn put_in(&self, medium: &Path) {
-        self.inside().medium = Some(medium.to_owned());
+        self.lock().medium = Some(medium.to_owned());
+    }
+
+    /// By hands: the drive was not told.
+    pub fn take_out(&self) {
+        self.lock().medium = None;
+    }
+
+    /// What lies in it.
+    pub fn inside(&self) -> Option<PathBuf> {
+        self.lock().medium.clone()
+    }
+
+    /// What somebody will put in whenever it is waited for. A medium that is not there is one that
+    /// nobody has.
+    pub fn will_get(&self, media: &[&Path]) {
+        self.lock().next = media.iter().map(|dir| dir.to_path_buf()).collect();
+    }
+
+    /// How many of those were not put in.
+    pub fn still_to_come(&self) -> usize {
+        self.lock().next.len()
     }
 
     pub fn is(&self, condition: Condition) {
-        self.inside().condition = condition;
+        self.lock().condition = condition;
     }
 
     pub fn stops(&self, stop: &Stop) {
-        self.inside().stop = Some(stop.clone());
+        self.lock().stop = Some(stop.clone());
     }
 
-    pub fn when_burned(&self, call: impl Fn() + Send + 'static) {
-        self.inside().burned = Some(Box::new(call));
+    /// At each act, in place of what was called before.
+    pub fn at_each_act(
+        &self,
+        call: impl Fn(&FakeDrive, Act) -> Result<(), DriveError> + Send + Sync + 'static,
+    ) {
+        self.lock().hook = Some(Arc::new(call));
     }
 
     pub fn told(&self) -> Vec<Told> {
-        self.inside().told.clone()
+        self.lock().told.clone()
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
         self.0.lock().unwrap()
     }
 
     fn tell(&self, told: Told) {
-        self.inside().told.push(told);
+        self.lock().told.push(told);
+    }
+
+    /// The drive itself can be used meanwhile.
+    fn act(&self, act: Act) -> Result<(), DriveError> {
+        let hook = self.lock().hook.clone();
+        hook.map_or(Ok(()), |hook| hook(self, act))
     }
 
     /// The drive's answer before it does anything.
     fn ask(&self) -> Result<(), DriveError> {
-        let path = PathBuf::from("/dev/fake");
-        let condition = self.inside().condition;
+        let path = PathBuf::from(PATH);
+        let condition = self.lock().condition;
         let error = match condition {
             Condition::Works => return Ok(()),
             Condition::InUse => {
@@ -111,28 +165,40 @@ impl FakeDrive {
     }
 
     fn give_up(&self) {
-        if let Some(stop) = &self.inside().stop {
+        if let Some(stop) = &self.lock().stop {
             stop.ask(15);
         }
     }
 
-    fn medium_inside(&self) -> Option<PathBuf> {
-        self.inside().medium.clone()
+    fn is_jukebox(&self) -> bool {
+        self.lock().is_jukebox
     }
 
     fn is_foreign(&self) -> bool {
-        self.medium_inside().is_some_and(|dir| dir.join(FOREIGN).exists())
+        self.inside().is_some_and(|dir| dir.join(FOREIGN).exists())
     }
 
     fn shelf(&self) -> Result<Shelf, DriveError> {
-        match self.medium_inside() {
+        match self.inside() {
             Some(dir) => Shelf::open(&dir),
             None => Err(DriveError::Empty { drive: self.title() }),
         }
     }
 
     fn bears_something(&self) -> bool {
-        self.is_foreign() || self.medium_inside().is_some_and(|dir| image_on(&dir).is_some())
+        self.is_foreign() || self.inside().is_some_and(|dir| image_on(&dir).is_some())
+    }
+
+    fn blank_for(&mut self, label: &Label) -> Result<Blank, DriveError> {
+        let drive = self.title();
+        if self.is_jukebox() {
+            return self.shelf()?.take_blank(label);
+        }
+        match self.content()? {
+            None => Err(DriveError::NoMoreBlanks { drive }),
+            Some(found) if self.bears_something() => Err(DriveError::NotBlank { drive, found }),
+            Some(_) => self.shelf()?.take_blank(label),
+        }
     }
 }
 
@@ -144,26 +210,22 @@ pub(crate) fn image_on(medium: &Path) -> Option<PathBuf> {
 
 impl Drive for FakeDrive {
     fn title(&self) -> String {
-        "/dev/fake (F)".to_owned()
+        format!("{PATH} (F)")
     }
 
     fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
         self.ask()?;
-        let blank = self.medium_inside().filter(|_| !self.bears_something());
+        if self.is_jukebox() {
+            return self.shelf()?.blank_capacity();
+        }
+        let blank = self.inside().filter(|_| !self.bears_something());
         Ok(blank.map(|_| ROOM))
     }
 
     fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
         self.ask()?;
-        let drive = self.title();
-        if self.inside().is_jukebox {
-            return self.shelf()?.take_blank(label);
-        }
-        match self.content()? {
-            None => Err(DriveError::NoMoreBlanks { drive }),
-            Some(found) if self.bears_something() => Err(DriveError::NotBlank { drive, found }),
-            Some(_) => self.shelf()?.take_blank(label),
-        }
+        self.act(Act::TakeBlank(label))?;
+        self.blank_for(label)
     }
 
     fn wants_image(&self) -> bool {
@@ -179,30 +241,33 @@ impl Drive for FakeDrive {
         self.shelf()?.make_image(job, watch, stop)
     }
 
+    /// As in a real drive a burn that has begun goes on when somebody asks to stop.
     fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
-        self.take_blank(&job.label)?;
+        stop.check()?;
+        self.ask()?;
+        self.blank_for(&job.label)?;
+        self.act(Act::Burn(&job.label))?;
         self.tell(Told::Burn);
-        self.shelf()?.burn(job, watch, stop)?;
-        if let Some(call) = &self.inside().burned {
-            call();
-        }
-        Ok(())
+        self.shelf()?.burn(job, watch, &Stop::new())?;
+        self.act(Act::Burned)
     }
 
     fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
         self.ask()?;
+        self.act(Act::Find(wanted))?;
         let wanted_here = Box::new(wanted.clone());
         if self.is_foreign() {
             let found = "a disc that is not coldcut's".to_owned();
             return Err(DriveError::WrongDisc { wanted: wanted_here, found });
-        } else if self.medium_inside().is_none() {
+        } else if self.inside().is_none() {
             return Err(DriveError::NotThere { drive: self.title(), label: wanted_here });
         }
-        self.shelf()?.find(wanted)
+        self.shelf()?.find(wanted).map(|disc| self.hold(disc))
     }
 
     fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
         self.ask()?;
+        self.act(Act::Reject(label))?;
         self.tell(Told::Reject);
         self.shelf()?.reject(label)
     }
@@ -214,15 +279,20 @@ impl Drive for FakeDrive {
             let problems = vec![DriveError::Unusable { drive, words }];
             return Ok(Discs { discs: Vec::new(), problems });
         }
-        match self.medium_inside() {
-            Some(_) => self.shelf()?.discs(),
-            None => Ok(Discs::default()),
+        if self.inside().is_none() {
+            return Ok(Discs::default());
         }
+        let Discs { discs, problems } = self.shelf()?.discs()?;
+        Ok(Discs { discs: discs.into_iter().map(|disc| self.hold(disc)).collect(), problems })
     }
 
     fn medium(&mut self) -> Carrier {
-        let words = |words: &str| Some(words.to_owned());
-        let (kind, maker, burner) = (words("BD-R"), words("FAKE"), words("F"));
+        if let (true, Ok(mut shelf)) = (self.is_jukebox(), self.shelf()) {
+            return shelf.medium();
+        }
+        let dir = self.inside().unwrap_or_default();
+        let maker = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+        let (kind, burner) = (Some("BD-R".to_owned()), Some("F".to_owned()));
         Carrier::Disc(BurnedMedium { kind, maker, burner, reader: None })
     }
 
@@ -231,7 +301,7 @@ impl Drive for FakeDrive {
     }
 
     fn slot(&mut self) -> Option<&mut dyn Slot> {
-        if self.inside().is_jukebox { None } else { Some(self) }
+        if self.is_jukebox() { None } else { Some(self) }
     }
 }
 
@@ -239,24 +309,28 @@ impl Slot for FakeDrive {
     fn content(&mut self) -> Result<Option<String>, DriveError> {
         self.ask()?;
         let kind = if self.bears_something() { "a BD-R that is not blank" } else { "a blank BD-R" };
-        Ok(self.medium_inside().map(|_| kind.to_owned()))
+        Ok(self.inside().map(|_| kind.to_owned()))
     }
 
     fn eject(&mut self) -> Result<(), DriveError> {
         self.ask()?;
+        self.act(Act::Eject)?;
         self.tell(Told::Eject);
-        self.inside().medium = None;
+        self.take_out();
         Ok(())
     }
 
-    fn await_medium(&mut self, _: &Deadline, _: &Stop) -> Result<bool, DriveError> {
+    fn await_medium(&mut self, _: &Deadline, stop: &Stop) -> Result<bool, DriveError> {
         self.ask()?;
-        let next = self.inside().next.pop_front();
+        self.act(Act::Await)?;
+        stop.check()?;
+        let next = self.lock().next.pop_front();
         if next.is_none() {
             self.give_up();
         }
+        let next = next.filter(|dir| dir.exists());
         let has_come = next.is_some();
-        self.inside().medium = next;
+        self.lock().medium = next;
         Ok(has_come)
     }
 

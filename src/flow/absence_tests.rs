@@ -2,184 +2,21 @@
 //! is recorded, no blank is taken, and the disc is asked for again.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
 use super::insertion::Patience;
-use super::media_tests::{Bench, Tray, restore_from};
+use super::media_tests::{Bench, restore_from};
 use super::verifying::{VerifyRequest, verify_from};
 use super::*;
 use crate::catalog::Finding;
-use crate::drive::fake::image_on;
-use crate::drive::{
-    Absence, Blank, BurnJob, DeviceError, DiscFile, DiscReader, Discs, Drive, Label, News,
-    ReadError, Slot, Volume,
-};
-use crate::model::{Carrier, DiscNo, Sectors};
+use crate::drive::Drive;
+use crate::drive::fake::{Condition, FakeDrive, Reads, Slip, image_on};
+use crate::model::DiscNo;
 
-/// What happens in the middle of a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slip {
-    TakenOut,
-    Unplugged,
-}
-
-impl Slip {
-    fn absence(self) -> Absence {
-        let drive = "/dev/tray".to_owned();
-        match self {
-            Slip::TakenOut => Absence::TakenOut { drive },
-            Slip::Unplugged => Absence::DriveGone { drive },
-        }
-    }
-}
-
-/// A tray, and what happens to it after so many reads of archives.
-#[derive(Clone, Default)]
-struct Slippery {
-    tray: Tray,
-    plan: Arc<Mutex<Option<(u32, Slip)>>>,
-    unplugged: Arc<OnceLock<()>>,
-}
-
-impl Slippery {
-    fn of(bench: &Bench) -> Slippery {
-        Slippery { tray: bench.tray.clone(), ..Slippery::default() }
-    }
-
-    fn after(&self, reads: u32, slip: Slip) -> Slippery {
-        *self.plan.lock().unwrap() = Some((reads, slip));
-        self.clone()
-    }
-
-    fn present(&self) -> Result<(), DriveError> {
-        match self.unplugged.get() {
-            Some(()) => Err(DeviceError::Gone("/dev/tray".into()).into()),
-            None => Ok(()),
-        }
-    }
-
-    fn hold(&self, inner: Box<dyn DiscReader>) -> Box<dyn DiscReader> {
-        Box::new(Held { inner, drive: self.clone(), gone: OnceLock::new() })
-    }
-
-    /// Whether this read is one too many.
-    fn slips(&self) -> Option<Slip> {
-        let mut plan = self.plan.lock().unwrap();
-        let (reads, slip) = plan.as_mut()?;
-        if *reads > 0 {
-            *reads -= 1;
-            return None;
-        }
-        let slip = *slip;
-        *plan = None;
-        self.tray.clone().eject().unwrap();
-        if slip == Slip::Unplugged {
-            self.unplugged.get_or_init(|| ());
-        }
-        Some(slip)
-    }
-}
-
-/// A disc in it.
-struct Held {
-    inner: Box<dyn DiscReader>,
-    drive: Slippery,
-    gone: OnceLock<Absence>,
-}
-
-impl Held {
-    fn read<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
-        if let Some(slip) = self.drive.slips() {
-            self.gone.get_or_init(|| slip.absence());
-        }
-        match self.gone.get() {
-            Some(absence) => Err(absence.clone().into()),
-            None => read(),
-        }
-    }
-}
-
-impl DiscReader for Held {
-    fn title(&self) -> String {
-        self.inner.title()
-    }
-    fn files(&self) -> &[DiscFile] {
-        self.inner.files()
-    }
-    fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
-        match file.path.starts_with("archives/") || self.gone.get().is_some() {
-            true => self.read(|| self.inner.read_at(file, offset, buf)),
-            false => self.inner.read_at(file, offset, buf),
-        }
-    }
-    fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.read(|| Ok(self.inner.read_image(offset, buf))).map_err(std::io::Error::other)?
-    }
-    fn medium(&self) -> Carrier {
-        self.inner.medium()
-    }
-    fn absence(&self) -> Option<Absence> {
-        self.gone.get().cloned()
-    }
-    fn image_sectors(&self) -> Option<Sectors> {
-        self.inner.image_sectors()
-    }
-    fn volume(&self) -> Option<Volume> {
-        self.inner.volume()
-    }
-}
-
-impl Drive for Slippery {
-    fn title(&self) -> String {
-        self.tray.title()
-    }
-    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
-        self.tray.blank_capacity()
-    }
-    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
-        self.present()?;
-        self.tray.take_blank(label)
-    }
-    fn wants_image(&self) -> bool {
-        false
-    }
-    fn make_image(
-        &mut self,
-        job: &BurnJob,
-        watch: &dyn Fn(News),
-        stop: &Stop,
-    ) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.tray.make_image(job, watch, stop)
-    }
-    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
-        self.tray.burn(job, watch, stop)
-    }
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.present()?;
-        self.tray.find(wanted).map(|disc| self.hold(disc))
-    }
-    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
-        self.tray.reject(label)
-    }
-    fn discs(&mut self) -> Result<Discs, DriveError> {
-        self.present()?;
-        let Discs { discs, problems } = self.tray.discs()?;
-        Ok(Discs { discs: discs.into_iter().map(|disc| self.hold(disc)).collect(), problems })
-    }
-    fn medium(&mut self) -> Carrier {
-        self.tray.medium()
-    }
-    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
-        Ok(())
-    }
-    fn slot(&mut self) -> Option<&mut dyn Slot> {
-        self.tray.slot()
-    }
-}
+const SLIPS: [Slip; 3] = [Slip::TakenOut, Slip::Unplugged, Slip::Hangs];
 
 fn bench() -> Bench {
     let bench = Bench::new();
@@ -210,15 +47,22 @@ fn is_as_before(bench: &Bench) {
     assert!(bench.monitor.troubles.lock().unwrap().is_empty(), "nothing is held against it");
 }
 
-fn verify(bench: &Bench, drive: &mut Slippery, desk: Desk) -> Result<bool, FlowError> {
+fn verify(bench: &Bench, drive: &mut FakeDrive, desk: Desk) -> Result<bool, FlowError> {
     let request = VerifyRequest {
-        from: "/dev/tray".into(),
+        from: "/dev/fake".into(),
         catalog: bench.path("catalog.sqlite"),
         name: None,
         signed_by: None,
         scratch: bench.path("staging/scratch"),
     };
     verify_from(&request, Some(drive), desk).map(|report| report.is_sound())
+}
+
+/// The bench's drive, in which this happens when archives are read.
+fn slipping(bench: &Bench, slip: Slip) -> FakeDrive {
+    bench.tray.is(Condition::Works);
+    bench.tray.slips_after(0, Reads::OfArchives, slip);
+    bench.tray.clone()
 }
 
 fn nobody(bench: &Bench) -> Desk<'_> {
@@ -230,9 +74,9 @@ fn a_disc_that_is_taken_out_while_it_is_read_back_is_asked_for_again_and_is_good
     let bench = bench();
     let (one, two) = (bench.path("one"), bench.path("two"));
     bench.tray.will_get(&[&one, &one, &two]);
-    let drive = Slippery::of(&bench).after(0, Slip::TakenOut);
+    let drive = slipping(&bench, Slip::TakenOut);
     bench.backup(1, Some(&mut Drives::one(Box::new(drive))));
-    assert!(said(&bench, "the disc was taken out of /dev/tray"));
+    assert!(said(&bench, "the disc was taken out of /dev/fake"));
     let asked = bench.asked();
     assert!(asked[1].contains("disc 1 of films, which was just burned"), "{asked:?}");
     assert_eq!(image_on(&two), None, "no blank was spent");
@@ -244,23 +88,25 @@ fn verify_asks_for_the_disc_again_and_reads_it_anew() {
     let bench = with_a_disc();
     let one = bench.path("one");
     bench.tray.will_get(&[&one, &one]);
-    let mut drive = Slippery::of(&bench).after(0, Slip::TakenOut);
+    let mut drive = slipping(&bench, Slip::TakenOut);
     assert!(verify(&bench, &mut drive, bench.desk()).unwrap());
-    assert!(said(&bench, "the disc was taken out of /dev/tray"));
+    assert!(said(&bench, "the disc was taken out of /dev/fake"));
     assert_eq!(bench.asked().last().unwrap(), "disc 1 of films");
     assert_eq!(bench.findings(), [Finding::Ok; 2]);
 }
 
 #[test]
 fn without_anybody_who_could_insert_it_verify_ends_and_records_nothing() {
-    for slip in [Slip::TakenOut, Slip::Unplugged] {
+    for slip in SLIPS {
         let bench = with_a_disc();
         bench.tray.put_in(&bench.path("one"));
-        let mut drive = Slippery::of(&bench).after(0, slip);
+        let mut drive = slipping(&bench, slip);
         let error = verify(&bench, &mut drive, nobody(&bench)).unwrap_err();
         match slip {
             Slip::TakenOut => assert!(matches!(error, FlowError::NeverCame { .. }), "{error}"),
-            Slip::Unplugged => assert_eq!(error.absence(), Some(&slip.absence())),
+            Slip::Unplugged | Slip::Hangs => {
+                assert_eq!(error.absence(), Some(&slip.absence()));
+            }
         }
         assert!(said(&bench, &slip.absence().to_string()));
         is_as_before(&bench);
@@ -271,16 +117,16 @@ fn without_anybody_who_could_insert_it_verify_ends_and_records_nothing() {
 fn check_suspects_nobody_and_reads_the_disc_when_it_is_there_again() {
     let bench = with_a_disc();
     let one = bench.path("one");
-    let (from, catalog): (PathBuf, _) = ("/dev/tray".into(), bench.path("catalog.sqlite"));
+    let (from, catalog): (PathBuf, _) = ("/dev/fake".into(), bench.path("catalog.sqlite"));
     let request = CheckRequest { from, catalog, name: None, due: Due::Count(1) };
     bench.tray.put_in(&one);
-    let mut drive = Slippery::of(&bench).after(0, Slip::Unplugged);
+    let mut drive = slipping(&bench, Slip::Unplugged);
     let report = check(&request, Some(&mut drive), nobody(&bench)).unwrap();
     assert_eq!((report.checked.len(), report.missing.len()), (0, 1));
     is_as_before(&bench);
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one]);
-    let mut drive = Slippery::of(&bench).after(0, Slip::TakenOut);
+    let mut drive = slipping(&bench, Slip::TakenOut);
     let report = check(&request, Some(&mut drive), bench.desk()).unwrap();
     assert_eq!((report.checked.len(), report.missing.len()), (1, 0));
     assert!(report.is_sound() && report.checked[0].trend.iter().all(|(_, s)| s.unreadable == 0));
@@ -293,10 +139,10 @@ fn a_restore_asks_for_the_disc_again_and_gives_the_rest() {
     let one = bench.path("one");
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one]);
-    let mut drive = Slippery::of(&bench).after(0, Slip::TakenOut);
+    let mut drive = slipping(&bench, Slip::TakenOut);
     let report = restore_from(&bench, &mut drive, bench.desk()).unwrap();
     assert!(report.is_complete() && report.gone.is_none(), "{report:?}");
-    assert!(said(&bench, "the disc was taken out of /dev/tray"));
+    assert!(said(&bench, "the disc was taken out of /dev/fake"));
     assert_eq!(bench.asked().last().unwrap(), "disc 1 of films");
     assert_eq!(std::fs::read(bench.path("back/film")).unwrap(), vec![7; 300_000]);
     is_as_before(&bench);
@@ -304,10 +150,10 @@ fn a_restore_asks_for_the_disc_again_and_gives_the_rest() {
 
 #[test]
 fn a_restore_from_a_drive_that_is_gone_ends_with_what_is_missing() {
-    for slip in [Slip::TakenOut, Slip::Unplugged] {
+    for slip in SLIPS {
         let bench = with_a_disc();
         bench.tray.put_in(&bench.path("one"));
-        let mut drive = Slippery::of(&bench).after(0, slip);
+        let mut drive = slipping(&bench, slip);
         let report = restore_from(&bench, &mut drive, nobody(&bench)).unwrap();
         assert_eq!(report.missing_discs, [DiscNo(1)]);
         assert_eq!((report.failed, report.gone.as_ref()), (0, Some(&slip.absence())), "{report:?}");
@@ -324,18 +170,18 @@ fn a_copy_of_a_disc_that_is_taken_out_goes_on_when_it_is_there_again() {
         staging: bench.path("staging"),
         name: None,
         discs: (DiscNo(1), DiscNo(1)),
-        from: Some("/dev/tray".into()),
+        from: Some("/dev/fake".into()),
     };
     bench.tray.put_in(&one);
     let mut drives = Drives::one(Box::new(bench.tray.clone()));
-    let source: &mut (dyn Drive + 'static) = &mut Slippery::of(&bench).after(0, Slip::Unplugged);
+    let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, Slip::Unplugged);
     let error = copy(&request, Some(source), &mut drives, nobody(&bench)).err().unwrap();
     assert_eq!(error.absence(), Some(&Slip::Unplugged.absence()));
     assert_eq!(image_on(&two), None, "no blank was asked for");
     is_as_before(&bench);
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one, &two]);
-    let source: &mut (dyn Drive + 'static) = &mut Slippery::of(&bench).after(0, Slip::TakenOut);
+    let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, Slip::TakenOut);
     let copied = copy(&request, Some(source), &mut drives, bench.desk()).unwrap();
     assert_eq!(copied[0].copies, 2);
 }

@@ -22,13 +22,12 @@ use super::restore_tests::ring;
 use super::staging::Staging;
 use super::*;
 use crate::catalog::{Access, Catalog, CopyState, DiscState, Finding, SetFacts};
-use crate::drive::{
-    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Shelf, Slot,
-};
+use crate::drive::fake::{Act, FakeDrive};
+use crate::drive::{Drive, DriveError, Shelf};
+use crate::model::SetUuid;
 use crate::model::disc::{Compression, Encryption};
-use crate::model::{Sectors, SetUuid};
 use crate::pack::estimate::Estimate;
-use crate::port::clock::{Deadline, Moment};
+use crate::port::clock::Moment;
 use crate::port::monitor::{Phase, Progress, Reached, Trouble};
 use crate::port::operator::{Answer, Nobody, Secret, Summons};
 use crate::scan::filter::FilterOptions;
@@ -57,97 +56,26 @@ enum Word {
     Fail,
 }
 
-/// A shelf that stands still before each burn. With hands, each blank must be inserted.
-struct Held {
-    shelf: Shelf,
-    seen: Sender<Seen>,
-    words: Receiver<Word>,
-    hands: bool,
-    has_blank: bool,
+/// Tells the test where the drive is, and waits there for a word.
+fn stand_still(act: Act, seen: &Sender<Seen>, words: &Mutex<Receiver<Word>>) -> Option<Word> {
+    let for_what = match act {
+        Act::Burn(label) => Seen::Burn(label.number.0),
+        Act::Await => Seen::Open,
+        _ => return None,
+    };
+    seen.send(for_what).unwrap();
+    // A test that failed says no word any more, and its drive goes on.
+    Some(words.lock().unwrap().recv().unwrap_or(Word::GoOn))
 }
 
-impl Held {
-    fn wait(&self, for_what: Seen) -> Word {
-        self.seen.send(for_what).unwrap();
-        // A test that failed says no word any more, and its drive goes on.
-        self.words.recv().unwrap_or(Word::GoOn)
-    }
-
-    fn no_blank(&self) -> DriveError {
-        DriveError::NoMoreBlanks { drive: self.title() }
-    }
-}
-
-impl Drive for Held {
-    fn title(&self) -> String {
-        "the held drive".to_owned()
-    }
-    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
-        self.shelf.blank_capacity()
-    }
-    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
-        match self.has_blank {
-            true => self.shelf.take_blank(label),
-            false => Err(self.no_blank()),
-        }
-    }
-    fn wants_image(&self) -> bool {
-        false
-    }
-    fn make_image(
-        &mut self,
-        job: &BurnJob,
-        watch: &dyn Fn(News),
-        stop: &Stop,
-    ) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.shelf.make_image(job, watch, stop)
-    }
-    /// As in a real drive a burn goes on when somebody asks to stop.
-    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), _: &Stop) -> Result<(), DriveError> {
-        match self.wait(Seen::Burn(job.label.number.0)) {
-            Word::GoOn => {
-                self.has_blank = !self.hands;
-                self.shelf.burn(job, watch, &Stop::new())
-            }
-            Word::Fail => Err(self.no_blank()),
-        }
-    }
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.shelf.find(wanted)
-    }
-    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
-        self.shelf.reject(label)
-    }
-    fn discs(&mut self) -> Result<Discs, DriveError> {
-        self.shelf.discs()
-    }
-    fn medium(&mut self) -> crate::model::Carrier {
-        self.shelf.medium()
-    }
-    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
-        Ok(())
-    }
-    fn slot(&mut self) -> Option<&mut dyn Slot> {
-        if self.hands { Some(self) } else { None }
-    }
-}
-
-impl Slot for Held {
-    fn content(&mut self) -> Result<Option<String>, DriveError> {
-        Ok(None)
-    }
-    fn eject(&mut self) -> Result<(), DriveError> {
-        Ok(())
-    }
-    fn await_medium(&mut self, _: &Deadline, stop: &Stop) -> Result<bool, DriveError> {
-        self.wait(Seen::Open);
-        stop.check()?;
-        self.has_blank = true;
-        Ok(true)
-    }
-    fn sacrifice(&mut self) -> Result<(), DriveError> {
-        Ok(())
-    }
+/// A drive that stands still before each burn, and while it waits for a medium.
+fn held(drive: FakeDrive, seen: Sender<Seen>, words: Receiver<Word>) -> FakeDrive {
+    let words = Mutex::new(words);
+    drive.at_each_act(move |drive, act| match stand_still(act, &seen, &words) {
+        Some(Word::Fail) => Err(DriveError::NoMoreBlanks { drive: drive.title() }),
+        Some(Word::GoOn) | None => Ok(()),
+    });
+    drive
 }
 
 /// Tells the test what is reported, and holds the packer where it is told to.
@@ -273,6 +201,15 @@ impl Bench {
         Shelf::open(&self.path("shelf")).unwrap()
     }
 
+    /// A drive into which blanks are put.
+    fn tray(&self) -> FakeDrive {
+        let media = ["one", "two", "three"].map(|name| self.path(name));
+        media.iter().for_each(|dir| fs::create_dir(dir).unwrap());
+        let tray = FakeDrive::default();
+        tray.will_get(&media.each_ref().map(PathBuf::as_path));
+        tray
+    }
+
     fn request<'a>(&self, ask: &'a super::keys::AskPassphrase<'a>) -> BackupRequest<'a> {
         BackupRequest {
             signer: None,
@@ -306,9 +243,8 @@ impl Bench {
         let (drive, words) = channel();
         let (packer, go) = channel();
         let stop = Stop::new();
-        let shelf = self.shelf();
-        let held =
-            Held { shelf, seen: tell.clone(), words, hands: plan.hands, has_blank: !plan.hands };
+        let fake = if plan.hands { self.tray() } else { FakeDrive::jukebox(&self.path("shelf")) };
+        let held = held(fake, tell.clone(), words);
         let hold = plan.hold.map(|disc| (disc, Mutex::new(go)));
         let witness = Witness { seen: tell, hold };
         let strings = Strings { seen, drive, packer, stop: stop.clone() };
@@ -519,70 +455,19 @@ fn known(catalog: &Path) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// A shelf that looks into the catalog at each step.
-struct Looking {
-    shelf: Shelf,
-    catalog: PathBuf,
-    log: Sender<String>,
-}
-
-impl Looking {
-    /// What is known of the disc in hand.
-    fn look(&self, step: &str, label: &Label) {
-        let known = known(&self.catalog);
-        let wanted = format!("{}:", label.number);
-        let own = known.split(", ").find_map(|disc| disc.strip_prefix(&wanted));
-        let line = format!("{} {step}, {}", label.number, own.unwrap_or("unknown"));
-        self.log.send(line).unwrap();
-    }
-}
-
-impl Drive for Looking {
-    fn title(&self) -> String {
-        self.shelf.title()
-    }
-    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
-        self.shelf.blank_capacity()
-    }
-    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
-        self.look("blank", label);
-        self.shelf.take_blank(label)
-    }
-    fn wants_image(&self) -> bool {
-        false
-    }
-    fn make_image(
-        &mut self,
-        job: &BurnJob,
-        watch: &dyn Fn(News),
-        stop: &Stop,
-    ) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.shelf.make_image(job, watch, stop)
-    }
-    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
-        self.look("burn", &job.label);
-        self.shelf.burn(job, watch, stop)
-    }
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.look("find", wanted);
-        self.shelf.find(wanted)
-    }
-    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
-        self.look("reject", label);
-        self.shelf.reject(label)
-    }
-    fn discs(&mut self) -> Result<Discs, DriveError> {
-        self.shelf.discs()
-    }
-    fn medium(&mut self) -> crate::model::Carrier {
-        self.shelf.medium()
-    }
-    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
-        Ok(())
-    }
-    fn slot(&mut self) -> Option<&mut dyn Slot> {
-        None
-    }
+/// What is known of the disc in hand at this act.
+fn look(act: Act, catalog: &Path) -> Option<String> {
+    let (what, label) = match act {
+        Act::TakeBlank(label) => ("blank", label),
+        Act::Burn(label) => ("burn", label),
+        Act::Find(label) => ("find", label),
+        Act::Reject(label) => ("reject", label),
+        Act::Burned | Act::Eject | Act::Await => return None,
+    };
+    let known = known(catalog);
+    let wanted = format!("{}:", label.number);
+    let own = known.split(", ").find_map(|disc| disc.strip_prefix(&wanted));
+    Some(format!("{} {what}, {}", label.number, own.unwrap_or("unknown")))
 }
 
 /// What the catalog knows at each step of the drive, in a run and in `coldcut burn`.
@@ -612,7 +497,12 @@ fn looking(bench: &Bench) -> (Drives, Receiver<String>) {
     fs::write(bench.path("shelf/.shelf.toml"), faults).unwrap();
     let (log, lines) = channel();
     let catalog = bench.path("catalog.sqlite");
-    (Drives::one(Box::new(Looking { shelf: bench.shelf(), catalog, log })), lines)
+    let drive = FakeDrive::jukebox(&bench.path("shelf"));
+    drive.at_each_act(move |_, act| {
+        look(act, &catalog).into_iter().for_each(|line| log.send(line).unwrap());
+        Ok(())
+    });
+    (Drives::one(Box::new(drive)), lines)
 }
 
 fn check_steps(lines: Receiver<String>) {

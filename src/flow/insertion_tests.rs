@@ -1,7 +1,7 @@
 //! Which disc is asked for, in which words, and what becomes of another one that is put in.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::burning::Drives;
 use super::drilling::{DrillRequest, DrilledDisc, drill};
@@ -25,10 +25,6 @@ fn two_discs(bench: &Bench) -> [PathBuf; 2] {
     })
 }
 
-fn lies_in(bench: &Bench, medium: &Path) {
-    bench.tray.0.lock().unwrap().inside = Some(medium.to_owned());
-}
-
 fn noted(bench: &Bench, words: &str) -> bool {
     bench.monitor.notes.lock().unwrap().iter().any(|note| note.contains(words))
 }
@@ -38,7 +34,7 @@ fn without_a_catalog_a_later_disc_is_asked_for_where_the_one_at_hand_knows_too_l
     let bench = Bench::new();
     let [one, two] = &two_discs(&bench);
     fs::remove_file(bench.path("catalog.sqlite")).unwrap();
-    lies_in(&bench, one);
+    bench.tray.put_in(one);
     bench.tray.will_get(&[two, one, two]);
     let report = restore_from_the_tray(&bench);
     assert!(report.is_complete(), "{report:?}");
@@ -56,7 +52,7 @@ fn who_has_no_later_disc_gets_back_what_the_first_one_has() {
     let bench = Bench::new();
     let [one, _] = &two_discs(&bench);
     fs::remove_file(bench.path("catalog.sqlite")).unwrap();
-    lies_in(&bench, one);
+    bench.tray.put_in(one);
     bench.tray.will_get(&[one]);
     let report = restore_from_the_tray(&bench);
     assert!(report.later_discs && report.lacks_discs() && report.restored > 0, "{report:?}");
@@ -68,7 +64,7 @@ fn drill_the_second(bench: &Bench) -> Result<Vec<DrilledDisc>, FlowError> {
     let request = DrillRequest {
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
-        from: Some("/dev/tray".into()),
+        from: Some("/dev/fake".into()),
         name: None,
         discs: vec![DiscNo(2)],
         all: false,
@@ -82,7 +78,7 @@ fn drill_the_second(bench: &Bench) -> Result<Vec<DrilledDisc>, FlowError> {
 fn a_drill_asks_for_the_disc_that_was_named_and_hands_another_one_out() {
     let bench = Bench::new();
     let [one, two] = &two_discs(&bench);
-    lies_in(&bench, one);
+    bench.tray.put_in(one);
     bench.tray.will_get(&[one, two]);
     let drilled = drill_the_second(&bench).unwrap();
     assert_eq!(drilled.iter().map(|disc| disc.number).collect::<Vec<_>>(), [DiscNo(2)]);

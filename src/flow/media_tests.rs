@@ -1,10 +1,9 @@
 //! Copies in a drive that people change the media of: one after the other, told apart where they
 //! can be, and one drive for reading and burning.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -24,127 +23,15 @@ use super::staging::Staging;
 use super::watching::{WatchReport, WatchRequest, watch};
 use super::*;
 use crate::catalog::{Access, Catalog, Fate, Finding};
-use crate::drive::fake::image_on;
-use crate::drive::{
-    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Shelf, Slot,
-};
+use crate::drive::fake::{FakeDrive, image_on};
+use crate::drive::{Drive, Shelf};
 use crate::model::disc::Ratio;
 use crate::model::glob::PathGlobs;
-use crate::model::{BurnedMedium, DiscNo, Sectors};
-use crate::port::clock::Deadline;
+use crate::model::{DiscNo, Sectors};
 use crate::port::monitor::Recorder;
 use crate::port::operator::{Answer, Secret, Summons};
 use crate::restore::place::Overwrite;
 use crate::scan::filter::FilterOptions;
-
-/// What lies in the tray, and what somebody will put into it next. A medium is a shelf for one
-/// disc, called after its maker.
-#[derive(Default)]
-pub(super) struct Hands {
-    pub(super) inside: Option<PathBuf>,
-    next: VecDeque<PathBuf>,
-}
-
-#[derive(Clone, Default)]
-pub(super) struct Tray(pub(super) Arc<Mutex<Hands>>);
-
-impl Tray {
-    pub(super) fn inside(&self) -> Option<PathBuf> {
-        self.0.lock().unwrap().inside.clone()
-    }
-
-    fn shelf(&self) -> Result<Shelf, DriveError> {
-        match self.inside() {
-            Some(dir) => Shelf::open(&dir),
-            None => Err(DriveError::Empty { drive: self.title() }),
-        }
-    }
-
-    pub(super) fn put_in(&self, medium: &Path) {
-        self.0.lock().unwrap().inside = Some(medium.to_owned());
-    }
-
-    pub(super) fn will_get(&self, media: &[&Path]) {
-        let mut hands = self.0.lock().unwrap();
-        hands.next = media.iter().map(|dir| dir.to_path_buf()).collect();
-    }
-}
-
-impl Drive for Tray {
-    fn title(&self) -> String {
-        "/dev/tray (T)".to_owned()
-    }
-    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
-        let blank = self.inside().filter(|dir| image_on(dir).is_none());
-        Ok(blank.map(|_| Sectors(2000)))
-    }
-    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
-        let drive = self.title();
-        let Some(dir) = self.inside() else { return Err(DriveError::NoMoreBlanks { drive }) };
-        match image_on(&dir) {
-            Some(found) => Err(DriveError::NotBlank { drive, found: found.display().to_string() }),
-            None => self.shelf()?.take_blank(label),
-        }
-    }
-    fn wants_image(&self) -> bool {
-        false
-    }
-    fn make_image(
-        &mut self,
-        job: &BurnJob,
-        watch: &dyn Fn(News),
-        stop: &Stop,
-    ) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.shelf()?.make_image(job, watch, stop)
-    }
-    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
-        self.shelf()?.burn(job, watch, stop)
-    }
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.shelf()?.find(wanted)
-    }
-    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
-        self.shelf()?.reject(label)
-    }
-    fn discs(&mut self) -> Result<Discs, DriveError> {
-        match self.inside() {
-            Some(_) => self.shelf()?.discs(),
-            None => Ok(Discs::default()),
-        }
-    }
-    fn medium(&mut self) -> crate::model::Carrier {
-        let dir = self.inside().unwrap_or_default();
-        let maker = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (kind, burner) = (Some("BD-R".to_owned()), Some("T".to_owned()));
-        let medium = BurnedMedium { kind, maker: Some(maker), burner, reader: None };
-        crate::model::Carrier::Disc(medium)
-    }
-    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
-        Ok(())
-    }
-    fn slot(&mut self) -> Option<&mut dyn Slot> {
-        Some(self)
-    }
-}
-
-impl Slot for Tray {
-    fn content(&mut self) -> Result<Option<String>, DriveError> {
-        Ok(self.inside().map(|dir| dir.display().to_string()))
-    }
-    fn eject(&mut self) -> Result<(), DriveError> {
-        self.0.lock().unwrap().inside = None;
-        Ok(())
-    }
-    fn await_medium(&mut self, _: &Deadline, _: &Stop) -> Result<bool, DriveError> {
-        let mut hands = self.0.lock().unwrap();
-        // A medium that is not there is one that nobody has.
-        hands.inside = hands.next.pop_front().filter(|dir| dir.exists());
-        Ok(hands.inside.is_some())
-    }
-    fn sacrifice(&mut self) -> Result<(), DriveError> {
-        Ok(())
-    }
-}
 
 /// Somebody who agrees, and what they were asked for.
 #[derive(Default)]
@@ -198,7 +85,7 @@ impl Operator for GoingHome<'_> {
 
 pub(super) struct Bench {
     dir: TempDir,
-    pub(super) tray: Tray,
+    pub(super) tray: FakeDrive,
     pub(super) person: Agreeing,
     pub(super) monitor: Recorder,
     stop: Stop,
@@ -276,7 +163,7 @@ impl Bench {
 
     pub(super) fn watch(&self, operator: &dyn Operator) -> Result<WatchReport, FlowError> {
         let request = WatchRequest {
-            device: "/dev/tray".into(),
+            device: "/dev/fake".into(),
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             scratch: self.path("staging/scratch"),
@@ -319,10 +206,10 @@ impl Bench {
     }
 
     fn check(&self, due: Due, media: &[&str]) -> checking::CheckReport {
-        self.tray.clone().eject().unwrap();
+        self.tray.take_out();
         let media: Vec<PathBuf> = media.iter().map(|name| self.path(name)).collect();
         self.tray.will_get(&media.iter().map(PathBuf::as_path).collect::<Vec<_>>());
-        let (from, catalog) = ("/dev/tray".into(), self.path("catalog.sqlite"));
+        let (from, catalog) = ("/dev/fake".into(), self.path("catalog.sqlite"));
         let request = CheckRequest { from, catalog, name: None, due };
         check(&request, Some(&mut self.tray.clone()), self.desk()).unwrap()
     }
@@ -338,7 +225,7 @@ fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
     let bench = Bench::new();
     bench.backup_twice();
     is_copy(&bench.path("one"), &bench.path("two"));
-    let medium = |maker: &str| ("ok".to_owned(), format!("BD-R {maker}, burned in T"));
+    let medium = |maker: &str| ("ok".to_owned(), format!("BD-R {maker}, burned in F"));
     assert_eq!(bench.copies(), [medium("one"), medium("two")]);
     assert_eq!(bench.tray.inside(), None, "it was handed out");
     let asked = bench.asked();
@@ -362,7 +249,7 @@ fn a_copy_that_is_put_in_again_is_not_counted_twice() {
         staging: bench.path("staging"),
         name: None,
         discs: (DiscNo(1), DiscNo(1)),
-        from: Some("/dev/tray".into()),
+        from: Some("/dev/fake".into()),
     };
     let mut drives = Drives::one(Box::new(bench.tray.clone()));
     let source: &mut (dyn Drive + 'static) = &mut bench.tray.clone();
@@ -382,7 +269,7 @@ fn copies_that_are_due_are_asked_for_and_taken_in_any_order() {
     assert!(report.is_sound());
     let read: Vec<u32> = report.checked.iter().map(|copy| copy.copy.0).collect();
     assert_eq!(read, [1, 2]);
-    assert_eq!(bench.tray.0.lock().unwrap().next.len(), 0, "each medium was read once");
+    assert_eq!(bench.tray.still_to_come(), 0, "each medium was read once");
     assert!(bench.asked()[0].starts_with("disc 1 of films, copy 1"));
     let report = bench.check(Due::Count(1), &[]);
     assert_eq!(report.missing.len(), 1, "nobody came");
@@ -474,7 +361,7 @@ pub(super) fn restore_from(
     let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
     let request = RestoreRequest {
         signed_by: None,
-        from: "/dev/tray".into(),
+        from: "/dev/fake".into(),
         target: bench.path("back"),
         catalog: bench.path("catalog.sqlite"),
         name: None,
@@ -541,7 +428,7 @@ fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
     fs::remove_file(bench.path("catalog.sqlite")).unwrap();
     let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
     let request = RebuildRequest {
-        from: vec!["/dev/tray".into()],
+        from: vec!["/dev/fake".into()],
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
         name: None,

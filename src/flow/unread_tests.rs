@@ -9,13 +9,11 @@ use std::sync::{Arc, Mutex};
 use super::backup::burn_staged;
 use super::burning::Drives;
 use super::copying::{CopyRequest, copy};
-use super::media_tests::{Bench, Tray};
+use super::media_tests::Bench;
 use super::*;
 use crate::catalog::{Access, Catalog, CopyNo, CopyState, Finding};
-use crate::drive::fake::image_on;
-use crate::drive::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Slot};
-use crate::model::{Carrier, Sectors};
-use crate::port::clock::Deadline;
+use crate::drive::Drive;
+use crate::drive::fake::{Act, FakeDrive, image_on};
 use crate::port::operator::{Answer, Operator, Secret, Summons};
 use crate::port::wanted::What;
 
@@ -48,39 +46,44 @@ impl World {
         *left -= 1;
     }
 
+    /// A run may die before each thing that the drive does, and behind a burn.
+    fn at(&self, drive: &FakeDrive, act: Act, catalog: &Path) {
+        match act {
+            Act::Burn(_) => {
+                self.moment();
+                begun(catalog);
+            }
+            Act::Burned => {
+                self.note_burned(begun(catalog), &drive.inside().unwrap());
+                self.moment();
+            }
+            Act::Find(_) | Act::Reject(_) | Act::Eject => self.moment(),
+            Act::TakeBlank(_) | Act::Await => {}
+        }
+    }
+
+    fn note_burned(&self, copy: CopyNo, medium: &Path) {
+        let mut truth = self.0.lock().unwrap();
+        truth.burned.push((copy, medium.to_owned()));
+        if truth.rots.as_deref() == Some(medium) {
+            spoil(medium);
+        }
+    }
+
     fn medium_of(&self, copy: u32) -> Option<PathBuf> {
         let truth = self.0.lock().unwrap();
         truth.burned.iter().find(|(known, _)| known.0 == copy).map(|(_, dir)| dir.clone())
     }
 }
 
-/// A tray whose run may die before each thing that it does, and behind a burn.
-#[derive(Clone)]
-struct Mortal {
-    tray: Tray,
-    world: World,
-    catalog: PathBuf,
-}
-
-impl Mortal {
-    /// The copy whose burn is recorded as begun, and nothing more.
-    fn begun(&self) -> CopyNo {
-        let catalog = Catalog::open(&self.catalog, Access::Read).unwrap();
-        let set = catalog.sets().unwrap().remove(0);
-        let copies = catalog.copies(set.id, DiscNo(1)).unwrap();
-        let last = copies.last().unwrap();
-        assert_eq!(last.state, CopyState::Burned, "a copy has its number before it is burned");
-        last.number
-    }
-
-    fn note_burned(&self, copy: CopyNo) {
-        let inside = self.tray.inside().unwrap();
-        let mut truth = self.world.0.lock().unwrap();
-        truth.burned.push((copy, inside.clone()));
-        if truth.rots.as_ref() == Some(&inside) {
-            spoil(&inside);
-        }
-    }
+/// The copy whose burn is recorded as begun, and nothing more.
+fn begun(catalog: &Path) -> CopyNo {
+    let catalog = Catalog::open(catalog, Access::Read).unwrap();
+    let set = catalog.sets().unwrap().remove(0);
+    let copies = catalog.copies(set.id, DiscNo(1)).unwrap();
+    let last = copies.last().unwrap();
+    assert_eq!(last.state, CopyState::Burned, "a copy has its number before it is burned");
+    last.number
 }
 
 fn spoil(dir: &Path) {
@@ -89,73 +92,6 @@ fn spoil(dir: &Path) {
     let script = bytes.windows(11).position(|window| window == b"#!/bin/bash").unwrap();
     bytes[script] ^= 1;
     fs::write(&image, bytes).unwrap();
-}
-
-impl Drive for Mortal {
-    fn title(&self) -> String {
-        self.tray.title()
-    }
-    fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
-        self.tray.blank_capacity()
-    }
-    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
-        self.tray.take_blank(label)
-    }
-    fn wants_image(&self) -> bool {
-        false
-    }
-    fn make_image(
-        &mut self,
-        job: &BurnJob,
-        watch: &dyn Fn(News),
-        stop: &Stop,
-    ) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.tray.make_image(job, watch, stop)
-    }
-    fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
-        self.world.moment();
-        let copy = self.begun();
-        self.tray.burn(job, watch, stop)?;
-        self.note_burned(copy);
-        self.world.moment();
-        Ok(())
-    }
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
-        self.world.moment();
-        self.tray.find(wanted)
-    }
-    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
-        self.world.moment();
-        self.tray.reject(label)
-    }
-    fn discs(&mut self) -> Result<Discs, DriveError> {
-        self.tray.discs()
-    }
-    fn medium(&mut self) -> Carrier {
-        self.tray.medium()
-    }
-    fn settle(&mut self, say: &dyn Fn(&str), stop: &Stop) -> Result<(), DriveError> {
-        self.tray.settle(say, stop)
-    }
-    fn slot(&mut self) -> Option<&mut dyn Slot> {
-        Some(self)
-    }
-}
-
-impl Slot for Mortal {
-    fn content(&mut self) -> Result<Option<String>, DriveError> {
-        self.tray.content()
-    }
-    fn eject(&mut self) -> Result<(), DriveError> {
-        self.world.moment();
-        self.tray.eject()
-    }
-    fn await_medium(&mut self, deadline: &Deadline, stop: &Stop) -> Result<bool, DriveError> {
-        self.tray.await_medium(deadline, stop)
-    }
-    fn sacrifice(&mut self) -> Result<(), DriveError> {
-        self.tray.sacrifice()
-    }
 }
 
 /// Somebody who puts in what is asked for. `talks`: they answer questions, too, and truly.
@@ -250,12 +186,16 @@ impl Trial {
         fs::create_dir(bench.path("four")).unwrap();
         let rots = case.rots.then(|| bench.path("two"));
         let world = World(Arc::new(Mutex::new(Truth { rots, ..Truth::default() })));
+        let (truth, catalog) = (world.clone(), bench.path("catalog.sqlite"));
+        bench.tray.at_each_act(move |drive, act| {
+            truth.at(drive, act, &catalog);
+            Ok(())
+        });
         Trial { bench, world }
     }
 
-    fn drive(&self) -> Mortal {
-        let (tray, world) = (self.bench.tray.clone(), self.world.clone());
-        Mortal { tray, world, catalog: self.bench.path("catalog.sqlite") }
+    fn drive(&self) -> FakeDrive {
+        self.bench.tray.clone()
     }
 
     fn person(&self, case: Case) -> Person<'_> {
@@ -278,7 +218,7 @@ impl Trial {
             staging: self.bench.path("staging"),
             name: None,
             discs: (DiscNo(1), DiscNo(1)),
-            from: Some("/dev/tray".into()),
+            from: Some("/dev/fake".into()),
         };
         let person = self.person(case);
         let desk = Desk { operator: &person, ..self.bench.desk() };
@@ -299,14 +239,11 @@ impl Trial {
     }
 
     fn put_in(&self, lies: Lies) {
-        let mut tray = self.bench.tray.clone();
+        let (tray, first) = (&self.bench.tray, self.bench.path("one"));
         match lies {
             Lies::AsItWas => {}
-            Lies::Nothing => tray.eject().unwrap(),
-            Lies::TheFirst => {
-                let first = self.bench.path("one");
-                tray.0.lock().unwrap().inside = image_on(&first).map(|_| first);
-            }
+            Lies::TheFirst if image_on(&first).is_some() => tray.put_in(&first),
+            Lies::TheFirst | Lies::Nothing => tray.take_out(),
         }
     }
 
@@ -403,7 +340,7 @@ fn who_watches_asks_once_for_the_disc_that_was_not_read_back_and_burns_no_other(
     let trial = unread(QUIET);
     let bench = &trial.bench;
     // A blank that nobody asked for lies there.
-    bench.tray.0.lock().unwrap().inside = Some(bench.path("two"));
+    bench.tray.put_in(&bench.path("two"));
     bench.tray.will_get(&[&bench.path("one")]);
     let report = bench.watch(&bench.person).unwrap();
     assert_eq!((report.burned.len(), report.failures), (1, 0), "{report:?}");
@@ -421,7 +358,7 @@ fn who_watches_asks_once_for_the_disc_that_was_not_read_back_and_burns_no_other(
 fn who_watches_and_gets_the_blank_that_would_do_as_well_burns_it() {
     let trial = unread(QUIET);
     let bench = &trial.bench;
-    bench.tray.0.lock().unwrap().inside = None;
+    bench.tray.take_out();
     bench.tray.will_get(&[&bench.path("two")]);
     let report = bench.watch(&bench.person).unwrap();
     assert_eq!(report.burned.len(), 1, "{report:?}");
