@@ -43,6 +43,11 @@ impl Absence {
         !matches!(self, Absence::Reset { .. })
     }
 
+    /// There is no drive any more that could do anything else.
+    pub fn leaves_no_drive(&self) -> bool {
+        matches!(self, Absence::DriveGone { .. } | Absence::NoAnswer { .. })
+    }
+
     /// Somebody may put the disc into the drive again; otherwise the drive itself is no help.
     pub fn may_be_inserted_again(&self) -> bool {
         matches!(self, Absence::TakenOut { .. } | Absence::Changed { .. })

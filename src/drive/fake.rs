@@ -39,6 +39,8 @@ pub(crate) enum Condition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Eject,
+    /// An empty drive, for a disc to be put in.
+    OpenTray,
     Burn,
     Reject,
     Sacrifice,
@@ -71,6 +73,10 @@ struct Inside {
     stop: Option<Stop>,
     hook: Option<Hook>,
     plan: Option<reading::Plan>,
+    /// What is taken out in the middle of a read, is what somebody puts in next.
+    comes_back: bool,
+    /// Of the discs in it: how many there were, and how many of discs that were gone before.
+    reads: (u32, u32),
     /// Several discs at once, and nobody inserts anything.
     is_jukebox: bool,
 }
@@ -315,7 +321,7 @@ impl Slot for FakeDrive {
     fn eject(&mut self) -> Result<(), DriveError> {
         self.ask()?;
         self.act(Act::Eject)?;
-        self.tell(Told::Eject);
+        self.tell(if self.inside().is_some() { Told::Eject } else { Told::OpenTray });
         self.take_out();
         Ok(())
     }

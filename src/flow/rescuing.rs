@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::drive::{
-    DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, RawMedium, SectorSource,
-};
+use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, SectorSource};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo};
 use crate::port::files::{dir_of, free_space, write_atomic};
 use crate::port::monitor::{Monitor, Phase, Progress, Reached, Recorder, Trouble};
+use crate::port::stop::Stop;
 use crate::recovery::covers;
 use crate::rescue::map::{Map, Status};
 use crate::rescue::passes::Passes;
@@ -58,18 +57,25 @@ impl RescueReport {
     }
 }
 
+/// How the medium in a drive, or an image, is opened.
+pub type OpenMedium<'a> = dyn Fn(&Path, &Stop) -> Result<Box<dyn SectorSource>, DriveError> + 'a;
+
 /// Reads what can be read. A run that is stopped is gone on with by the next.
-pub fn rescue(request: &RescueRequest, desk: Desk) -> Result<RescueReport, FlowError> {
+pub fn rescue(
+    request: &RescueRequest,
+    open: &OpenMedium,
+    desk: Desk,
+) -> Result<RescueReport, FlowError> {
     let mut work: Option<Work> = None;
     for from in &request.from {
-        let source = RawMedium::open(from, desk.stop)?;
+        let source = &*open(from, desk.stop)?;
         let mut begun = match work.take() {
             Some(begun) => begun,
             None => Work::open(request, from, source.sectors().bytes().0)?,
         };
         begun.map.extend(source.sectors().bytes().0);
-        begun.refuse_other_disc(&source)?;
-        begun.read(&source, desk)?;
+        begun.refuse_other_disc(source)?;
+        begun.read(source, desk)?;
         work = Some(begun);
     }
     let work = work.ok_or_else(|| not_a_rescue(&request.image, "has nothing to be read from"))?;
@@ -127,7 +133,7 @@ impl Work {
     }
 
     /// Two discs in one image would be a heap of rubbish. Their descriptors tell them apart.
-    fn refuse_other_disc(&self, source: &RawMedium) -> Result<(), FlowError> {
+    fn refuse_other_disc(&self, source: &dyn SectorSource) -> Result<(), FlowError> {
         let at = DESCRIPTOR.bytes().0;
         let (mut ours, mut theirs) = ([0; SECTOR as usize], [0; SECTOR as usize]);
         let both = self.map.is_finished(&(at..at + SECTOR))
@@ -140,7 +146,7 @@ impl Work {
         Ok(())
     }
 
-    fn read(&mut self, source: &RawMedium, desk: Desk) -> Result<(), FlowError> {
+    fn read(&mut self, source: &dyn SectorSource, desk: Desk) -> Result<(), FlowError> {
         let total = Some(self.map.end());
         desk.monitor.phase(&Phase { what: "rescuing", disc: None, total });
         let map_path = self.map_path.clone();

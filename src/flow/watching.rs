@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet};
-use crate::drive::{Drive, DriveError, Label};
+use crate::drive::{Absence, Drive, DriveError, Label};
 use crate::model::{DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
 use crate::port::operator::Summons;
@@ -14,7 +14,7 @@ use crate::port::wanted::WantedMedium;
 
 use super::burning::{Drives, Station, medium_wanted};
 use super::drilling::drill_without_keys;
-use super::insertion::{Came, Patience, give_back};
+use super::insertion::{Came, Patience, comes_back, give_back};
 use super::lost_staging::{lost_discs, lost_words};
 use super::records::{Copies, waiting};
 use super::staging::{Staging, label};
@@ -119,9 +119,11 @@ impl Watch<'_> {
                 Content::Written(words) if self.done.as_ref() == Some(&words) => {
                     pause(LOOK, self.desk.stop).map_err(FlowError::from)?;
                 }
-                Content::Written(words) => match inside(&waiting, &mut *drives.burner)? {
-                    Some(next) => self.burn(next, drives)?,
-                    None => self.check(words, drives)?,
+                Content::Written(words) => match inside(&waiting, &mut *drives.burner) {
+                    Err(error) if comes_back(&error) => monitor.note(&chain(&error)),
+                    Err(error) => return Err(error),
+                    Ok(Some(next)) => self.burn(next, drives)?,
+                    Ok(None) => self.check(words, drives)?,
                 },
                 Content::Nothing => self.call(waiting.first(), drives)?,
             }
@@ -215,7 +217,7 @@ impl Watch<'_> {
                 super::ended_well(&catalog, self.desk);
                 self.report.burned.push((set.facts.name.to_string(), disc.number.0));
             }
-            Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
+            Err(error) if ends_watch(&error) => return Err(error),
             Err(error) => self.tell(&error, drives)?,
         }
         Ok(())
@@ -271,7 +273,9 @@ impl Watch<'_> {
                 self.desk.monitor.note(&format!("{words}: {verdict}"));
                 self.report.damaged += u64::from(!report.is_sound());
             }
-            Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
+            Err(error) if ends_watch(&error) => return Err(error),
+            // It was taken out, which was said, and may be put in again.
+            Err(_) if matches!(content(&mut *drives.burner)?, Content::Nothing) => return Ok(()),
             Err(error) => {
                 let why = match &error {
                     FlowError::NeverCame { source, .. } => chain(&**source),
@@ -283,6 +287,11 @@ impl Watch<'_> {
         self.done = Some(words);
         self.hand_out(drives)
     }
+}
+
+/// A wish to stop, or a drive that went away while it read: there is nothing to watch any more.
+fn ends_watch(error: &FlowError) -> bool {
+    error.absence().is_some_and(Absence::leaves_no_drive) || matches!(error, FlowError::Stopped(_))
 }
 
 fn content(drive: &mut dyn Drive) -> Result<Content, FlowError> {
@@ -316,5 +325,8 @@ fn inside<'a>(waiting: &'a [Next], drive: &mut dyn Drive) -> Result<Option<&'a N
     let found = drive.discs()?;
     let labels: Vec<Label> =
         found.discs.iter().flat_map(|disc| Label::candidates(&**disc)).collect();
-    Ok(waiting.iter().find(|next| labels.contains(&label(&next.set, &next.disc))))
+    match found.discs.iter().find_map(|disc| disc.absence()) {
+        Some(absence) => Err(absence.into()),
+        None => Ok(waiting.iter().find(|next| labels.contains(&label(&next.set, &next.disc)))),
+    }
 }

@@ -1,11 +1,13 @@
 //! `coldcut rescue`: a failing disc into an image.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::{Room, RunError};
 use crate::cli::args::Rescue;
+use crate::drive::{DriveError, RawMedium, SectorSource};
 use crate::flow::rescuing::{RescueReport, RescueRequest, rescue};
 use crate::port::monitor::Monitor;
+use crate::port::stop::Stop;
 use crate::ui::exit::Exit;
 
 use super::scratch;
@@ -17,9 +19,13 @@ pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
         PathBuf::from(name)
     });
     let request = RescueRequest { from: args.from, image: args.to, map, scratch: scratch(room)? };
-    let report = rescue(&request, room.desk())?;
+    let report = rescue(&request, &open, room.desk())?;
     tell(room, &request, &report)?;
     Ok(if report.is_whole() { Exit::Done } else { Exit::Incomplete })
+}
+
+fn open(path: &Path, stop: &Stop) -> Result<Box<dyn SectorSource>, DriveError> {
+    Ok(Box::new(RawMedium::open(path, stop)?))
 }
 
 fn tell(room: &Room, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {

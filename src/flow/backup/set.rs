@@ -39,6 +39,12 @@ pub(super) fn refuse_foreign_discs(
     }
     for reader in &found.discs {
         let labels: Vec<Label> = Label::candidates(&**reader).collect();
+        // What was taken out is not what will be burned; without its drive nothing will.
+        match reader.absence() {
+            Some(absence) if absence.leaves_no_drive() => return Err(absence.into()),
+            Some(absence) => desk.monitor.note(&absence.to_string()),
+            None => {}
+        }
         let is_known = |label: &Label| {
             let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
             let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)

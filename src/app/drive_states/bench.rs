@@ -1,0 +1,475 @@
+//! What the table of verbs and states is tried with: a set, a drive in a state, and each verb.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::super::{RunError, exit_of, verbs};
+use crate::catalog::{Access, Catalog, Finding, KnownSet};
+use crate::drive::fake::{Act, Condition, FOREIGN, FakeDrive, PATH, ROOM, image_on};
+use crate::drive::{Drive, DriveError, Shelf};
+use crate::flow::backup::{BackupRequest, backup};
+use crate::flow::burning::{Drives, Station};
+use crate::flow::checking::{CheckRequest, Due, check};
+use crate::flow::copying::{CopyRequest, copy};
+use crate::flow::disc_size::DiscSize;
+use crate::flow::drilling::{DrillRequest, drill};
+use crate::flow::insertion::Patience;
+use crate::flow::keys::{Asking, KeyRing, Named};
+use crate::flow::latest::Limits;
+use crate::flow::migrating::{MigrateRequest, migrate};
+use crate::flow::query::{SetGlance, glance};
+use crate::flow::rebuilding::{RebuildRequest, rebuild};
+use crate::flow::rescuing::{RescueRequest, rescue};
+use crate::flow::restoring::{RestoreRequest, restore};
+use crate::flow::staging::Staging;
+use crate::flow::verifying::{VerifyRequest, verify_from};
+use crate::flow::watching::{WatchRequest, watch};
+use crate::flow::{Desk, FlowError};
+use crate::model::glob::PathGlobs;
+use crate::model::{Bytes, DiscNo, SetName};
+use crate::port::clock::Moment;
+use crate::port::monitor::Recorder;
+use crate::port::operator::Nobody;
+use crate::port::stop::Stop;
+use crate::restore::place::Overwrite;
+use crate::scan::filter::FilterOptions;
+use crate::ui::exit::Exit;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Empty,
+    Blank,
+    /// Disc 1, which the catalog knows to be verified.
+    Ours,
+    /// Disc 2, burned by a run that was killed then.
+    OursUnverified,
+    Foreign,
+    /// Another program burns in it, or has its disc mounted.
+    InUse,
+    Gone,
+    Hanging,
+    /// A blank, which the drive will not write to.
+    Refusing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Backup,
+    Burn,
+    /// A file that is on disc 1.
+    Restore,
+    Verify,
+    Check,
+    /// Disc 1, read in the drive, onto a shelf.
+    CopyFrom,
+    /// Disc 1, read from a shelf, into the drive.
+    CopyTo,
+    Drill,
+    /// Disc 1, read from a shelf, onto a new one in the drive.
+    Migrate,
+    Watch,
+    Rebuild,
+    Rescue,
+    Status,
+}
+
+/// A set with a verified disc 1, a copy of it on a shelf, and disc 2 in the staging area; always at
+/// the same place, and made once: each trial works on it as it was.
+pub struct Bench {
+    dir: TempDir,
+    stop: Stop,
+    pub monitor: Recorder,
+    pub drive: FakeDrive,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let (stop, monitor, drive) = Default::default();
+        let bench = Bench { dir, stop, monitor, drive };
+        bench.make();
+        fs::rename(bench.path(""), bench.dir.path().join("pattern")).unwrap();
+        bench
+    }
+
+    fn make(&self) {
+        for name in ["source", "blank", "ours", "unverified", "foreign", "shelf", "target"] {
+            fs::create_dir_all(self.path(name)).unwrap();
+        }
+        fs::write(self.path("foreign").join(FOREIGN), vec![7; 40 << 11]).unwrap();
+        fs::write(self.path("source/a"), "what is on disc 1").unwrap();
+        self.drive.put_in(&self.path("ours"));
+        self.backup(true).unwrap();
+        let image = image_on(&self.path("ours")).unwrap();
+        fs::copy(&image, self.path("shelf").join(image.file_name().unwrap())).unwrap();
+        fs::write(self.path("source/b"), "what waits for disc 2").unwrap();
+        assert!(matches!(self.backup(true), Err(FlowError::NeverCame { .. })));
+        let work = self.path("");
+        keep(&work, "before");
+        self.drive.put_in(&self.path("unverified"));
+        let at_burn = work.clone();
+        self.drive.at_each_act(move |_, act| {
+            if let Act::Burned = act {
+                keep(&at_burn, "killed");
+            }
+            Ok(())
+        });
+        assert_eq!(self.run(Verb::Burn), 0);
+        bring_back(&work, "before");
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().canonicalize().unwrap().join("work").join(name)
+    }
+
+    /// All as it was made, and the drive in this state.
+    pub fn anew(&mut self, state: State) {
+        remove(&self.path(""));
+        copy_tree(&self.dir.path().join("pattern"), &self.path(""));
+        if state == State::OursUnverified {
+            bring_back(&self.path(""), "killed");
+        }
+        (self.stop, self.monitor, self.drive) = Default::default();
+        self.drive.stops(&self.stop);
+        let medium = match state {
+            State::Empty => None,
+            State::Blank | State::Refusing => Some("blank"),
+            State::OursUnverified => Some("unverified"),
+            State::Foreign => Some("foreign"),
+            _ => Some("ours"),
+        };
+        medium.into_iter().for_each(|name| self.drive.put_in(&self.path(name)));
+        self.drive.is(match state {
+            State::InUse => Condition::InUse,
+            State::Gone => Condition::Gone,
+            State::Hanging => Condition::Hangs,
+            _ => Condition::Works,
+        });
+        if state == State::Refusing {
+            self.drive.at_each_act(|drive, act| match act {
+                Act::Burn(_) => {
+                    let (drive, words) = (drive.title(), "no such medium (sense 5/30/05)".into());
+                    Err(DriveError::NotBegun { drive, words })
+                }
+                _ => Ok(()),
+            });
+        }
+    }
+
+    fn desk(&self) -> Desk<'_> {
+        Desk {
+            monitor: &self.monitor,
+            operator: &Nobody,
+            stop: &self.stop,
+            patience: Patience::AtMost(Duration::ZERO),
+            turn: Patience::AtMost(Duration::ZERO),
+            overwrite: false,
+        }
+    }
+
+    fn burner(&self) -> Drives {
+        Drives::one(Box::new(self.drive.clone()))
+    }
+
+    pub fn run(&self, verb: Verb) -> u8 {
+        let ended = match verb {
+            Verb::Backup => self.backup(true),
+            Verb::Burn => self.burn(),
+            Verb::Restore => self.restore(),
+            Verb::Verify => self.verify(),
+            Verb::Check => self.check(),
+            Verb::CopyFrom => self.copy(true),
+            Verb::CopyTo => self.copy(false),
+            Verb::Drill => self.drill(),
+            Verb::Migrate => self.migrate(),
+            Verb::Watch => self.watch(),
+            Verb::Rebuild => self.rebuild(),
+            Verb::Rescue => self.rescue(),
+            Verb::Status => self.status(),
+        };
+        ended.unwrap_or_else(|error| exit_of(&RunError::Flow(error))).code()
+    }
+
+    fn backup(&self, flush: bool) -> Result<Exit, FlowError> {
+        let request = BackupRequest {
+            source: self.path("source"),
+            name: name(),
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            shelf: None,
+            disc_size: DiscSize::typed(ROOM),
+            archive_size: Bytes(1 << 20),
+            compression: None,
+            parity: None,
+            parity_discs: None,
+            keys: keys(),
+            signer: None,
+            drill: false,
+            filter: FilterOptions::default(),
+            rehash: false,
+            move_source: false,
+            hold: Default::default(),
+            flush,
+            allow_shrink: false,
+            max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
+            copies: Some(1),
+            hint: None,
+        };
+        backup(&request, Some(&mut self.burner()), self.desk()).map(|_| Exit::Done)
+    }
+
+    fn burn(&self) -> Result<Exit, FlowError> {
+        let staging = Staging::open(&self.path("staging"))?;
+        let mut catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Write)?;
+        let set = set(&catalog);
+        let (drives, desk) = (&mut self.burner(), self.desk());
+        let mut station = Station { staging: &staging, set: &set, drives, desk };
+        station.burn_waiting(&mut catalog, |_| true).map(|_| Exit::Done)
+    }
+
+    fn restore(&self) -> Result<Exit, FlowError> {
+        let request = RestoreRequest {
+            from: PATH.into(),
+            target: self.path("target"),
+            catalog: self.path("catalog.sqlite"),
+            name: None,
+            snapshot: None,
+            paths: PathGlobs::new(&["a"]).unwrap(),
+            overwrite: Overwrite::Never,
+            owners: false,
+            keys: keys(),
+            dry_run: false,
+            signed_by: None,
+            scratch: self.path("scratch"),
+        };
+        let report = restore(&request, Some(&mut self.drive.clone()), self.desk())?;
+        Ok(match (report.lacks_discs(), report.is_complete()) {
+            (true, _) => Exit::DiscMissing,
+            (false, complete) => {
+                if complete {
+                    Exit::Done
+                } else {
+                    Exit::Incomplete
+                }
+            }
+        })
+    }
+
+    fn verify(&self) -> Result<Exit, FlowError> {
+        let request = VerifyRequest {
+            from: PATH.into(),
+            catalog: self.path("catalog.sqlite"),
+            name: None,
+            signed_by: None,
+            scratch: self.path("scratch"),
+        };
+        let report = verify_from(&request, Some(&mut self.drive.clone()), self.desk())?;
+        Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
+    }
+
+    fn check(&self) -> Result<Exit, FlowError> {
+        let (from, catalog) = (PATH.into(), self.path("catalog.sqlite"));
+        let request = CheckRequest { from, catalog, name: None, due: Due::Count(1) };
+        let report = check(&request, Some(&mut self.drive.clone()), self.desk())?;
+        let missing = if report.missing.is_empty() { Exit::Done } else { Exit::DiscMissing };
+        Ok(missing.and(if report.is_sound() { Exit::Done } else { Exit::Damage }))
+    }
+
+    fn copy(&self, from_drive: bool) -> Result<Exit, FlowError> {
+        let shelf = self.path(if from_drive { "target" } else { "shelf" });
+        let from = if from_drive { PATH.into() } else { shelf.clone() };
+        let request = CopyRequest {
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            name: None,
+            discs: (DiscNo(1), DiscNo(1)),
+            from: Some(from),
+        };
+        let mut source = self.drive.clone();
+        let source: Option<&mut (dyn Drive + 'static)> =
+            if from_drive { Some(&mut source) } else { None };
+        let mut drives = match from_drive {
+            true => Drives::one(Box::new(Shelf::open(&shelf)?)),
+            false => self.burner(),
+        };
+        copy(&request, source, &mut drives, self.desk()).map(|_| Exit::Done)
+    }
+
+    fn drill(&self) -> Result<Exit, FlowError> {
+        let request = DrillRequest {
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            from: Some(PATH.into()),
+            name: None,
+            discs: Vec::new(),
+            all: false,
+            keys: keys(),
+        };
+        let drilled = drill(&request, Some(&mut self.drive.clone()), self.desk())?;
+        let is_sound = drilled.iter().all(|disc| disc.seen.faults.is_empty());
+        Ok(if is_sound { Exit::Done } else { Exit::Damage })
+    }
+
+    fn migrate(&self) -> Result<Exit, FlowError> {
+        let request = MigrateRequest {
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            name: None,
+            discs: Some((DiscNo(1), DiscNo(1))),
+            from: Some(self.path("shelf")),
+            disc_size: DiscSize::typed(ROOM),
+            archive_size: Bytes(1 << 20),
+            keys: keys(),
+            signer: None,
+        };
+        let report = migrate(&request, None, &mut self.burner(), self.desk())?;
+        Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })
+    }
+
+    fn watch(&self) -> Result<Exit, FlowError> {
+        let request = WatchRequest {
+            device: PATH.into(),
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            scratch: self.path("scratch"),
+            until_done: true,
+        };
+        let report = watch(&request, &mut self.burner(), self.desk())?;
+        Ok(match (report.damaged, report.failures) {
+            (0, 0) => Exit::Done,
+            (0, _) => Exit::Incomplete,
+            _ => Exit::Damage,
+        })
+    }
+
+    /// Of a catalog that is lost.
+    fn rebuild(&self) -> Result<Exit, FlowError> {
+        remove(&self.path("catalog.sqlite"));
+        let request = RebuildRequest {
+            from: vec![PATH.into()],
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            name: None,
+            keys: keys(),
+            replace: false,
+            scratch: self.path("scratch"),
+        };
+        let drive: Box<dyn Drive> = Box::new(self.drive.clone());
+        let report = rebuild(&request, vec![Some(drive)], self.desk())?;
+        Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
+    }
+
+    fn rescue(&self) -> Result<Exit, FlowError> {
+        let image = self.path("target/rescued.iso");
+        let request = RescueRequest {
+            from: vec![PATH.into()],
+            map: image.with_extension("map"),
+            image,
+            scratch: self.path("scratch"),
+        };
+        let report = rescue(&request, &|_, _| self.drive.sectors(), self.desk())?;
+        Ok(if report.is_whole() { Exit::Done } else { Exit::Incomplete })
+    }
+
+    fn glance(&self) -> Result<Vec<SetGlance>, FlowError> {
+        let (catalog, staging) = (self.path("catalog.sqlite"), self.path("staging"));
+        glance(&catalog, &staging, None, &|_| Limits::default(), Moment::now())
+    }
+
+    fn status(&self) -> Result<Exit, FlowError> {
+        let worst = self.glance()?.iter().map(|set| set.safety.verdict()).min();
+        Ok(verbs::status::exit(worst.unwrap_or_default()))
+    }
+
+    /// What `status` says of discs that are to be given up.
+    pub fn advice_to_retire(&self) -> Vec<String> {
+        let sets = self.glance().unwrap_or_default().into_iter();
+        let dangers = sets.flat_map(|set| set.safety.dangers);
+        dangers.filter(|words| words.contains("retire")).collect()
+    }
+
+    /// How often reading or drilling a disc is recorded to have found damage.
+    pub fn damage_on_record(&self) -> usize {
+        let Ok(catalog) = Catalog::open(&self.path("catalog.sqlite"), Access::Read) else {
+            return 0;
+        };
+        let found = catalog.sets().unwrap().into_iter().flat_map(|set| {
+            let discs = catalog.discs(set.id).unwrap();
+            let numbers: Vec<DiscNo> = discs.iter().map(|disc| disc.number).collect();
+            let read = numbers.iter().flat_map(|no| catalog.verifications(set.id, *no).unwrap());
+            let drilled = numbers.iter().flat_map(|no| catalog.drills(set.id, *no).unwrap());
+            let findings = read.map(|read| read.finding);
+            findings.chain(drilled.map(|drill| drill.finding)).collect::<Vec<_>>()
+        });
+        found.filter(|found| *found != Finding::Ok).count()
+    }
+}
+
+fn name() -> SetName {
+    SetName::new("films").unwrap()
+}
+
+fn keys() -> KeyRing<'static> {
+    KeyRing {
+        passphrase: &|_: &str, _: Asking| Err(FlowError::NotAgreed),
+        encrypt: false,
+        plain: None,
+        named: None,
+        recipients: Vec::new(),
+        recipients_named: Named::Typed,
+        note: &|_| (),
+        hidden: false,
+        secret_key: None,
+        tries: 1,
+    }
+}
+
+fn set(catalog: &Catalog) -> KnownSet {
+    catalog.sets().unwrap().remove(0)
+}
+
+/// What the catalog and the staging area are like now.
+fn keep(work: &Path, name: &str) {
+    for entry in fs::read_dir(work).unwrap().map(|entry| entry.unwrap()) {
+        if is_program_s(&entry.file_name().to_string_lossy()) {
+            copy_tree(&entry.path(), &work.join(name).join(entry.file_name()));
+        }
+    }
+}
+
+fn bring_back(work: &Path, name: &str) {
+    for entry in fs::read_dir(work).unwrap().map(|entry| entry.unwrap()) {
+        if is_program_s(&entry.file_name().to_string_lossy()) {
+            remove(&entry.path());
+        }
+    }
+    copy_tree(&work.join(name), work);
+}
+
+fn is_program_s(name: &str) -> bool {
+    name.starts_with("catalog.sqlite") || name == "staging"
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    if from.is_file() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        copy_tree(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
+fn remove(path: &Path) {
+    if path.is_dir() {
+        fs::remove_dir_all(path).unwrap();
+    } else if path.exists() {
+        fs::remove_file(path).unwrap();
+    }
+}
