@@ -1,26 +1,35 @@
 //! Media that are taken out of a drive, and drives that are unplugged, while they are read: nothing
 //! is recorded, no blank is taken, and the disc is asked for again.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
+use super::disc_size::DiscSize;
+use super::drilling::{DrillRequest, DrilledDisc, drill};
 use super::insertion::Patience;
+use super::insertion_tests::two_discs;
 use super::media_tests::{Bench, restore_from};
+use super::migrating::{MigrateReport, MigrateRequest, migrate};
+use super::rebuilding::{RebuildReport, RebuildRequest, rebuild};
+use super::restore_tests::ring;
 use super::verifying::{VerifyRequest, verify_from};
 use super::*;
-use crate::catalog::Finding;
-use crate::drive::Drive;
-use crate::drive::fake::{Condition, FakeDrive, Reads, Slip, image_on};
-use crate::model::DiscNo;
+use crate::catalog::{Access, Catalog, Finding};
+use crate::drive::fake::{Act, Condition, FakeDrive, Reads, Slip, image_on};
+use crate::drive::{Drive, Shelf};
+use crate::model::{DiscNo, Sectors};
+use crate::port::monitor::Trouble;
 
 const SLIPS: [Slip; 3] = [Slip::TakenOut, Slip::Unplugged, Slip::Hangs];
 
 fn bench() -> Bench {
     let bench = Bench::new();
-    std::fs::write(bench.path("source/film"), vec![7; 300_000]).unwrap();
+    fs::write(bench.path("source/film"), vec![7; 300_000]).unwrap();
     bench
 }
 
@@ -144,7 +153,7 @@ fn a_restore_asks_for_the_disc_again_and_gives_the_rest() {
     assert!(report.is_complete() && report.gone.is_none(), "{report:?}");
     assert!(said(&bench, "the disc was taken out of /dev/fake"));
     assert_eq!(bench.asked().last().unwrap(), "disc 1 of films");
-    assert_eq!(std::fs::read(bench.path("back/film")).unwrap(), vec![7; 300_000]);
+    assert_eq!(fs::read(bench.path("back/film")).unwrap(), vec![7; 300_000]);
     is_as_before(&bench);
 }
 
@@ -184,4 +193,292 @@ fn a_copy_of_a_disc_that_is_taken_out_goes_on_when_it_is_there_again() {
     let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, Slip::TakenOut);
     let copied = copy(&request, Some(source), &mut drives, bench.desk()).unwrap();
     assert_eq!(copied[0].copies, 2);
+}
+
+#[test]
+fn who_is_asked_for_the_second_copy_again_hears_which_one_it_is() {
+    let bench = bench();
+    let (one, two) = (bench.path("one"), bench.path("two"));
+    bench.tray.will_get(&[&one, &two]);
+    bench.tray.comes_back();
+    bench.tray.at_each_act(|drive, act| {
+        if matches!(act, Act::Burned) && drive.still_to_come() == 0 {
+            drive.slips_after(0, Reads::OfArchives, Slip::TakenOut);
+        }
+        Ok(())
+    });
+    bench.backup(2, Some(&mut Drives::one(Box::new(bench.tray.clone()))));
+    let asked = bench.asked();
+    let wanted = "disc 1 of films, copy 2, which was just burned and is to be read back";
+    assert_eq!(asked.last().unwrap(), wanted, "{asked:?}");
+    assert_eq!(bench.findings(), [Finding::Ok; 2]);
+}
+
+/// How a run ended, at which of its reads the disc went away, and what it left.
+struct Ended<T> {
+    bench: Bench,
+    result: Result<T, FlowError>,
+    when: String,
+}
+
+/// Runs it on benches that are made alike, and lets the disc go away at its first read, at one in
+/// between, and at its last one. It is not read on.
+fn going<T>(
+    slip: Slip,
+    make: &dyn Fn() -> Bench,
+    run: &dyn Fn(&Bench, Desk) -> Result<T, FlowError>,
+) -> Vec<Ended<T>> {
+    let whole = make();
+    let before = whole.tray.reads().0;
+    run(&whole, whole.desk()).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let reads = whole.tray.reads().0 - before;
+    let moments = BTreeSet::from([0, reads / 2, reads - 1]);
+    let at = |well: u32| {
+        let (bench, when) = (make(), format!("{slip:?} after {well} of {reads} reads"));
+        bench.tray.slips_after(well, Reads::All, slip);
+        if slip == Slip::TakenOut {
+            bench.tray.comes_back();
+        }
+        let result = run(&bench, bench.desk());
+        assert!(!bench.tray.has_yet_to_slip(), "{when}: it stayed");
+        assert!(bench.tray.reads().1 <= 8, "{when}: it was read on");
+        let troubles = bench.monitor.troubles.lock().unwrap();
+        // That files are not here is true of a disc that is gone.
+        let is_missing = |trouble: &Trouble| trouble.what == "disc 1 is missing";
+        assert!(troubles.iter().all(is_missing), "{when}: nothing is damaged: {troubles:?}");
+        drop(troubles);
+        Ended { bench, result, when }
+    };
+    moments.into_iter().map(at).collect()
+}
+
+fn is_gone<T>(ended: &Ended<T>, slip: Slip) {
+    let Err(error) = &ended.result else { panic!("{}: it did not end", ended.when) };
+    assert_eq!(error.absence(), Some(&slip.absence()), "{}: {error}", ended.when);
+}
+
+const GONE: [Slip; 2] = [Slip::Unplugged, Slip::Hangs];
+
+fn drill_it(all: bool, bench: &Bench, desk: Desk) -> Result<Vec<DrilledDisc>, FlowError> {
+    let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
+    let request = DrillRequest {
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        from: Some("/dev/fake".into()),
+        name: None,
+        discs: vec![DiscNo(1)],
+        all,
+        keys: ring(&ask, false),
+    };
+    drill(&request, Some(&mut bench.tray.clone()), desk)
+}
+
+fn with_a_disc_in_the_drive() -> Bench {
+    let bench = with_a_disc();
+    bench.tray.put_in(&bench.path("one"));
+    bench
+}
+
+#[test]
+fn a_drill_asks_for_a_disc_that_is_taken_out_again_and_condemns_none_that_is_gone() {
+    for all in [false, true] {
+        let run = |bench: &Bench, desk: Desk| drill_it(all, bench, desk);
+        for Ended { bench, result, when } in going(Slip::TakenOut, &with_a_disc_in_the_drive, &run)
+        {
+            let drilled = result.unwrap();
+            assert!(drilled.len() == 1 && drilled[0].seen.faults.is_empty(), "{when}");
+            assert!(said(&bench, "the disc was taken out of /dev/fake"), "{when}");
+            assert_eq!(bench.asked(), ["disc 1 of films, to be drilled"], "{when}");
+            assert_eq!(bench.drills(), [Finding::Ok], "{when}");
+        }
+        for slip in GONE {
+            for ended in going(slip, &with_a_disc_in_the_drive, &run) {
+                is_gone(&ended, slip);
+                assert_eq!(ended.bench.drills(), [], "{}", ended.when);
+                is_as_before(&ended.bench);
+            }
+        }
+    }
+}
+
+/// A set of two discs, the first of which lies in the drive.
+fn with_two_discs() -> Bench {
+    let bench = bench();
+    let [one, two] = two_discs(&bench);
+    bench.tray.put_in(&one);
+    bench.tray.will_get(&[&two]);
+    bench
+}
+
+/// In place of a catalog that is sound.
+fn rebuild_it(bench: &Bench, desk: Desk) -> Result<RebuildReport, FlowError> {
+    let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
+    let request = RebuildRequest {
+        from: vec!["/dev/fake".into()],
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        name: None,
+        keys: ring(&ask, false),
+        replace: true,
+        scratch: bench.path("scratch"),
+    };
+    rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], desk)
+}
+
+/// What a catalog says of discs, files and snapshots.
+fn told_by(catalog: &Catalog) -> String {
+    let set = catalog.sets().unwrap().remove(0).id;
+    let mut told = format!("{:?}", catalog.newest_snapshot(set).unwrap());
+    for disc in catalog.discs(set).unwrap() {
+        let mut files = catalog.disc_files(set, disc.number).unwrap();
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        let files = files.iter().map(|file| (&file.path, file.size, file.sha256));
+        let files: Vec<_> = files.filter(|(path, ..)| path.starts_with("archives/")).collect();
+        let copies = catalog.copies(set, disc.number).unwrap().len();
+        told += &format!("\n{} {:?} {copies}: {files:?}", disc.number, disc.uuid);
+    }
+    for snapshot in catalog.snapshots(set).unwrap() {
+        told += &format!("\n{:?}", (snapshot.seq, snapshot.started, snapshot.finished.is_some()));
+        let row = |listed: crate::catalog::Listed| {
+            let row = listed.row;
+            told += &format!("\n{} {} {:?} {:?}", row.path, row.size, row.sha256, row.place);
+            Ok::<(), FlowError>(())
+        };
+        catalog.snapshot_rows(set, snapshot.seq, row).unwrap();
+    }
+    told
+}
+
+fn catalog_of(bench: &Bench) -> Catalog {
+    Catalog::open(&bench.path("catalog.sqlite"), Access::Read).unwrap()
+}
+
+#[test]
+fn a_catalog_is_made_anew_of_all_of_a_disc_that_was_taken_out_or_not_at_all() {
+    for Ended { bench, result, when } in going(Slip::TakenOut, &with_two_discs, &rebuild_it) {
+        let report = result.unwrap();
+        assert!(report.is_complete() && report.sets[0].discs.len() == 2, "{when}: {report:?}");
+        assert!(said(&bench, "the disc was taken out of /dev/fake"), "{when}");
+        let aside = Catalog::open(&report.aside.unwrap(), Access::Read).unwrap();
+        assert_eq!(told_by(&catalog_of(&bench)), told_by(&aside), "{when}");
+    }
+    for slip in GONE {
+        let run = |bench: &Bench, desk: Desk| {
+            let before = told_by(&catalog_of(bench));
+            let ended = rebuild_it(bench, desk);
+            if ended.is_err() {
+                assert_eq!(told_by(&catalog_of(bench)), before, "the sound one stays");
+            }
+            ended
+        };
+        for ended in going(slip, &with_two_discs, &run) {
+            is_gone(&ended, slip);
+        }
+    }
+}
+
+fn staged() -> Bench {
+    let bench = bench();
+    bench.backup(1, None);
+    bench.tray.will_get(&[&bench.path("one")]);
+    bench
+}
+
+#[test]
+fn who_watches_reads_a_burned_disc_back_when_it_is_there_again() {
+    let run = |bench: &Bench, _: Desk| bench.watch(&bench.person);
+    for Ended { bench, result, when } in going(Slip::TakenOut, &staged, &run) {
+        let report = result.unwrap();
+        assert_eq!((report.burned.len(), report.failures, report.damaged), (1, 0, 0), "{when}");
+        let asked = bench.asked();
+        assert!(
+            asked.len() == 2 && asked[1].starts_with("disc 1 of films, burned on "),
+            "{asked:?}"
+        );
+        assert!(!said(&bench, "nobody inserted") && !said(&bench, "it is handed out"), "{when}");
+        is_as_before(&bench);
+    }
+    for slip in GONE {
+        for ended in going(slip, &staged, &run) {
+            is_gone(&ended, slip);
+            let copies = ended.bench.copies();
+            assert!(copies.len() == 1 && copies[0].0 == "burned", "{}: {copies:?}", ended.when);
+            assert_eq!(ended.bench.findings(), [], "{}", ended.when);
+        }
+    }
+}
+
+/// Until nobody inserts anything any more.
+fn watch_on(bench: &Bench, _: Desk) -> Result<(), FlowError> {
+    bench.tray.stops(&bench.stop);
+    match bench.watch_until(false, &bench.person) {
+        Err(FlowError::Stopped(_)) => Ok(()),
+        other => other.map(|report| panic!("{report:?}")),
+    }
+}
+
+#[test]
+fn who_watches_verifies_a_disc_when_it_is_there_again() {
+    for Ended { bench, result, when } in going(Slip::TakenOut, &with_a_disc_in_the_drive, &watch_on)
+    {
+        result.unwrap();
+        let notes = bench.monitor.notes.lock().unwrap();
+        let right = notes.iter().filter(|note| note.ends_with("every byte is right")).count();
+        assert_eq!(right, 1, "{when}: {notes:?}");
+        assert!(!notes.iter().any(|note| note.ends_with("it is handed out")), "{when}: {notes:?}");
+        drop(notes);
+        assert_eq!(bench.findings(), [Finding::Ok; 2], "{when}");
+    }
+    for slip in GONE {
+        for ended in going(slip, &with_a_disc_in_the_drive, &watch_on) {
+            is_gone(&ended, slip);
+            is_as_before(&ended.bench);
+        }
+    }
+}
+
+/// Disc 1, in the drive, onto a disc on a shelf.
+fn migrate_it(bench: &Bench, desk: Desk) -> Result<MigrateReport, FlowError> {
+    let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
+    let request = MigrateRequest {
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        name: None,
+        discs: Some((DiscNo(1), DiscNo(1))),
+        from: Some("/dev/fake".into()),
+        disc_size: DiscSize::typed(Sectors(2000)),
+        archive_size: Bytes(1 << 20),
+        keys: ring(&ask, false),
+        signer: None,
+    };
+    let mut drives = Drives::one(Box::new(Shelf::open(&bench.path("three")).unwrap()));
+    migrate(&request, Some(&mut bench.tray.clone()), &mut drives, desk)
+}
+
+fn is_migrated(result: Result<MigrateReport, FlowError>, when: &str) {
+    let report = result.unwrap_or_else(|error| panic!("{when}: {}", chain(&error)));
+    assert_eq!((report.files, report.failed), (2, 0), "{when}");
+    assert_eq!((report.made.len(), &report.emptied[..]), (1, &[DiscNo(1)][..]), "{when}");
+}
+
+#[test]
+fn what_a_disc_holds_is_moved_when_it_is_there_again_and_no_file_of_it_is_given_up() {
+    for Ended { bench, result, when } in
+        going(Slip::TakenOut, &with_a_disc_in_the_drive, &migrate_it)
+    {
+        is_migrated(result, &when);
+        assert!(said(&bench, "the disc was taken out of /dev/fake"), "{when}");
+        let asked = bench.asked();
+        assert!(asked.len() == 1 && asked[0].starts_with("disc 1 of films"), "{when}: {asked:?}");
+        is_as_before(&bench);
+    }
+    for slip in GONE {
+        for ended in going(slip, &with_a_disc_in_the_drive, &migrate_it) {
+            is_gone(&ended, slip);
+            is_as_before(&ended.bench);
+            let Ended { bench, when, .. } = ended;
+            bench.tray.is(Condition::Works);
+            is_migrated(migrate_it(&bench, bench.desk()), &when);
+        }
+    }
 }

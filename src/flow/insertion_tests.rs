@@ -11,7 +11,7 @@ use super::*;
 use crate::drive::{Drive, Shelf};
 
 /// A set of two discs, each in a folder of its own: what goes into the tray.
-fn two_discs(bench: &Bench) -> [PathBuf; 2] {
+pub(super) fn two_discs(bench: &Bench) -> [PathBuf; 2] {
     fill_two_discs(bench);
     let shelf = bench.path("shelf");
     fs::create_dir(&shelf).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::backup::{BackupRequest, backup};
+use super::backup::{BackupReport, BackupRequest, backup};
 use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
@@ -88,7 +88,7 @@ pub(super) struct Bench {
     pub(super) tray: FakeDrive,
     pub(super) person: Agreeing,
     pub(super) monitor: Recorder,
-    stop: Stop,
+    pub(super) stop: Stop,
     parity: Option<u8>,
     parity_discs: Option<Ratio>,
 }
@@ -133,6 +133,14 @@ impl Bench {
     }
 
     pub(super) fn backup(&self, copies: u32, drives: Option<&mut Drives>) {
+        self.try_backup(copies, drives).unwrap();
+    }
+
+    pub(super) fn try_backup(
+        &self,
+        copies: u32,
+        drives: Option<&mut Drives>,
+    ) -> Result<BackupReport, FlowError> {
         let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
         let request = BackupRequest {
             signer: None,
@@ -158,16 +166,25 @@ impl Bench {
             copies: Some(copies),
             hint: None,
         };
-        backup(&request, drives, self.desk()).unwrap();
+        backup(&request, drives, self.desk())
     }
 
     pub(super) fn watch(&self, operator: &dyn Operator) -> Result<WatchReport, FlowError> {
+        self.watch_until(true, operator)
+    }
+
+    /// Until nothing is left to burn, or for ever.
+    pub(super) fn watch_until(
+        &self,
+        until_done: bool,
+        operator: &dyn Operator,
+    ) -> Result<WatchReport, FlowError> {
         let request = WatchRequest {
             device: "/dev/fake".into(),
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             scratch: self.path("staging/scratch"),
-            until_done: true,
+            until_done,
         };
         let mut drives = Drives::one(Box::new(self.tray.clone()));
         watch(&request, &mut drives, Desk { operator, ..self.desk() })
@@ -183,7 +200,7 @@ impl Bench {
     }
 
     /// What the drills of disc 1 found.
-    fn drills(&self) -> Vec<Finding> {
+    pub(super) fn drills(&self) -> Vec<Finding> {
         let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
         let set = catalog.sets().unwrap().remove(0);
         catalog.drills(set.id, DiscNo(1)).unwrap().iter().map(|drill| drill.finding).collect()
