@@ -8,7 +8,8 @@ use super::drilling::{DrillRequest, DrilledDisc, drill};
 use super::media_tests::{Bench, fill_two_discs, restore_from_the_tray};
 use super::restore_tests::ring;
 use super::*;
-use crate::drive::{Drive, Shelf};
+use crate::drive::fake::{Act, FakeDrive, image_on};
+use crate::drive::{Drive, DriveError, Shelf};
 
 /// A set of two discs, each in a folder of its own: what goes into the tray.
 pub(super) fn two_discs(bench: &Bench) -> [PathBuf; 2] {
@@ -97,4 +98,36 @@ fn a_drill_whose_disc_never_comes_says_so() {
     let FlowError::NeverCame { wanted, .. } = &error else { panic!("{error}") };
     assert!(wanted.starts_with("disc 2 of films"), "{wanted}");
     assert_eq!(bench.tray.inside(), None, "the wrong one was handed out");
+}
+
+/// A drive that does not write to this kind of blank, for one.
+fn refuse(drive: &FakeDrive, act: Act) -> Result<(), DriveError> {
+    match act {
+        Act::Burn(_) => {
+            let (drive, words) = (drive.title(), "no such medium (sense 5/30/05)".to_owned());
+            Err(DriveError::NotBegun { drive, words })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn a_blank_that_is_refused_before_its_first_byte_stays_and_no_other_is_asked_for() {
+    let bench = Bench::new();
+    let (one, two) = (bench.path("one"), bench.path("two"));
+    bench.tray.will_get(&[&one, &two]);
+    bench.tray.at_each_act(refuse);
+    let drives = || Drives::one(Box::new(bench.tray.clone()));
+    let error = bench.try_backup(2, Some(&mut drives())).unwrap_err();
+    assert!(matches!(error, FlowError::Drive(DriveError::NotBegun { .. })), "{error}");
+    let asked = bench.asked();
+    assert_eq!((asked.len(), bench.tray.still_to_come()), (1, 1), "{asked:?}");
+    assert_eq!(bench.tray.inside(), Some(one.clone()), "it stays in the drive");
+    assert!(!noted(&bench, "it goes onto the next blank"));
+    assert_eq!((image_on(&one), bench.copies()), (None, Vec::new()), "as it was");
+    bench.tray.at_each_act(|_, _| Ok(()));
+    bench.backup(2, Some(&mut drives()));
+    assert!(image_on(&one).is_some() && image_on(&two).is_some());
+    let asked = bench.asked();
+    assert!(asked.len() == 1 && asked[0].ends_with("(copy 2 of 2)"), "{asked:?}");
 }

@@ -315,13 +315,14 @@ fn a_copy_is_never_the_disc_that_it_was_made_of_whenever_the_run_is_killed() {
     assert!(tried > 30, "{tried}");
 }
 
-/// A disc that was burned, and whose run died before it read it back.
-fn unread(case: Case) -> Trial {
+/// A disc whose copy of this number, the last one that is wanted, was burned, and whose run died
+/// before it read that back.
+fn unread(copy: u32, case: Case) -> Trial {
     for moment in 0.. {
         let trial = Trial::new(case);
-        trial.bench.backup(1, None);
+        trial.bench.backup(copy, None);
         assert!(trial.dies_at(moment, &|| trial.burn(case)), "it was never unread");
-        if trial.world.medium_of(1).is_some() {
+        if trial.world.medium_of(copy).is_some() {
             trial.bench.asked();
             return trial;
         }
@@ -337,7 +338,7 @@ fn is_burned(trial: &Trial, name: &str) -> bool {
 
 #[test]
 fn who_watches_asks_once_for_the_disc_that_was_not_read_back_and_burns_no_other() {
-    let trial = unread(QUIET);
+    let trial = unread(1, QUIET);
     let bench = &trial.bench;
     // A blank that nobody asked for lies there.
     bench.tray.put_in(&bench.path("two"));
@@ -355,8 +356,23 @@ fn who_watches_asks_once_for_the_disc_that_was_not_read_back_and_burns_no_other(
 }
 
 #[test]
+fn who_is_asked_for_a_copy_that_was_not_read_back_hears_which_one() {
+    let trial = unread(2, QUIET);
+    let bench = &trial.bench;
+    bench.tray.take_out();
+    bench.tray.will_get(&[&bench.path("two")]);
+    assert_eq!(bench.watch(&bench.person).unwrap().burned.len(), 1);
+    let asked = bench.asked();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].starts_with("disc 1 of films, copy 2, burned on 2"), "{asked:?}");
+    assert!(asked[0].contains(", not verified yet, or a blank disc of "), "{asked:?}");
+    let states: Vec<String> = bench.copies().into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["ok", "ok"]);
+}
+
+#[test]
 fn who_watches_and_gets_the_blank_that_would_do_as_well_burns_it() {
-    let trial = unread(QUIET);
+    let trial = unread(1, QUIET);
     let bench = &trial.bench;
     bench.tray.take_out();
     bench.tray.will_get(&[&bench.path("two")]);
