@@ -46,6 +46,14 @@ fn said(bench: &Bench, words: &str) -> bool {
     bench.monitor.notes.lock().unwrap().iter().any(|note| note.contains(words))
 }
 
+/// Nothing is held against a disc. That files are not here is true of one that is gone.
+#[track_caller]
+fn refuse_damage(bench: &Bench, when: &str) {
+    let troubles = bench.monitor.troubles.lock().unwrap();
+    let is_missing = |trouble: &Trouble| trouble.what == "disc 1 is missing";
+    assert!(troubles.iter().all(is_missing), "{when}: {troubles:?}");
+}
+
 /// One good copy, as before, and nothing that was seen of it but the burn's own reading back.
 #[track_caller]
 fn is_as_before(bench: &Bench) {
@@ -53,7 +61,7 @@ fn is_as_before(bench: &Bench) {
     assert_eq!(copies.len(), 1, "{copies:?}");
     assert_eq!(copies[0].0, "ok");
     assert_eq!(bench.findings(), [Finding::Ok]);
-    assert!(bench.monitor.troubles.lock().unwrap().is_empty(), "nothing is held against it");
+    refuse_damage(bench, "");
 }
 
 fn verify(bench: &Bench, drive: &mut FakeDrive, desk: Desk) -> Result<bool, FlowError> {
@@ -242,11 +250,7 @@ fn going<T>(
         let result = run(&bench, bench.desk());
         assert!(!bench.tray.has_yet_to_slip(), "{when}: it stayed");
         assert!(bench.tray.reads().1 <= 8, "{when}: it was read on");
-        let troubles = bench.monitor.troubles.lock().unwrap();
-        // That files are not here is true of a disc that is gone.
-        let is_missing = |trouble: &Trouble| trouble.what == "disc 1 is missing";
-        assert!(troubles.iter().all(is_missing), "{when}: nothing is damaged: {troubles:?}");
-        drop(troubles);
+        refuse_damage(&bench, &when);
         Ended { bench, result, when }
     };
     moments.into_iter().map(at).collect()
