@@ -59,6 +59,40 @@ fn a_directory_that_belongs_to_somebody_else_is_named() {
     sandbox.bash(&line).code(1).says("Permission denied").says("belongs to root");
 }
 
+/// After `sudo coldcut` in a user's home: what cannot be used is named, with its owner.
+#[test]
+fn a_file_beside_the_catalog_that_belongs_to_somebody_else_is_named() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), "content").unwrap();
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    sandbox.bash(&format!("cp {program} coldcut; chmod 755 coldcut; chown -R 65534:65534 .")).ok();
+    let user = |words: &str| {
+        let line = format!("setpriv --reuid=65534 --regid=65534 --clear-groups ./coldcut {words}");
+        sandbox.bash(&line)
+    };
+    let backup = "backup source shelf --disc-size 3M";
+    user(backup).ok();
+    for (file, mode, verb) in [
+        ("catalog.sqlite.lock", "600", backup),
+        ("catalog.sqlite", "644", backup),
+        ("catalog.sqlite", "600", "status"),
+    ] {
+        sandbox.bash(&format!("chown 0:0 {file}; chmod {mode} {file}")).ok();
+        let path = sandbox.path(file);
+        user(verb)
+            .code(1)
+            .says("Permission denied")
+            .says(&format!("{} belongs to root", path.display()))
+            .says(&format!("sudo chown -R nobody {}", path.display()));
+        sandbox.bash(&format!("chown 65534:65534 {file}; chmod 600 {file}")).ok();
+    }
+    user(backup).ok();
+    // What is not in a directory of one's own is not to be taken.
+    let run = user("--catalog /catalog.sqlite backup source shelf");
+    run.code(1).says("/ belongs to root");
+    assert!(!run.stderr().contains("chown"), "{}", run.story());
+}
+
 /// A machine with all that coldcut calls, but for one.
 fn without(program: &str) -> Sandbox {
     let mut sandbox = Sandbox::new();

@@ -2,6 +2,7 @@
 //! transaction; a backup needs its view to hold from the scan to the last disc.
 
 use super::CatalogError;
+use crate::port::files::name_owner;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -21,7 +22,8 @@ pub(super) struct Lock {
 impl Lock {
     pub(super) fn take(catalog: &Path) -> Result<Lock, CatalogError> {
         let failed = |source| CatalogError::NotWritable { path: catalog.to_owned(), source };
-        let mut file = open(&beside(catalog)).map_err(failed)?;
+        let path = beside(catalog);
+        let mut file = open(&path).map_err(|error| failed(name_owner(&path, error)))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {

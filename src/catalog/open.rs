@@ -126,7 +126,7 @@ pub(super) fn make_private_parent(path: &Path) -> io::Result<()> {
 pub(super) fn make_private_file(path: &Path) -> io::Result<()> {
     make_private_parent(path)?;
     let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
-    options.open(path).map(drop)
+    options.open(path).map(drop).map_err(|error| name_owner(path, error))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {

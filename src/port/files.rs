@@ -126,7 +126,8 @@ impl Drop for PrivateDir {
     }
 }
 
-/// A refusal, with whose directory it is that refuses: often root's, made with sudo.
+/// A refusal, with the owner of the file or directory that refuses: often root, who made it with sudo.
+/// If it is in a directory of one's own, with the way to get it back.
 pub fn name_owner(path: &Path, error: io::Error) -> io::Error {
     let place = path.ancestors().find(|path| path.exists());
     let owner = place.and_then(|place| Some((place, fs::metadata(place).ok()?.uid())));
@@ -135,11 +136,24 @@ pub fn name_owner(path: &Path, error: io::Error) -> io::Error {
             if user != rustix::process::geteuid().as_raw() =>
         {
             let name = user_name(user);
-            let place = shown(place.as_os_str().as_bytes());
-            io::Error::new(kind, format!("{error}; {place} belongs to {name}"))
+            let shown = shown(place.as_os_str().as_bytes());
+            let words = format!("{error}; {shown} belongs to {name}{}", way_back(place));
+            io::Error::new(kind, words)
         }
         _ => error,
     }
+}
+
+/// What `/` or `/var` is nobody should take.
+fn way_back(place: &Path) -> String {
+    let me = rustix::process::geteuid().as_raw();
+    let above = place.parent().and_then(|above| fs::metadata(above).ok());
+    if above.is_none_or(|above| above.uid() != me) {
+        return String::new();
+    }
+    let name = nix::unistd::User::from_uid(me.into()).ok().flatten();
+    let name = name.map_or_else(|| me.to_string(), |user| user.name);
+    format!("; `sudo chown -R {name} {}` makes it yours", shown(place.as_os_str().as_bytes()))
 }
 
 /// Bytes that an unprivileged user can still write to the file system of `path`
