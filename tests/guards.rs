@@ -514,3 +514,15 @@ fn what_is_not_mounted_is_not_filled() {
         run("", "backup source usb/shelf --disc-size 3M").code(1).says("nothing is mounted there");
     }
 }
+
+/// Without /proc nobody says what is mounted: that alone refuses nothing.
+#[test]
+fn where_mounts_are_unknown_dest_is_taken_as_it_is() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("usb")).unwrap();
+    let fstab = format!("UUID=2 {} ext4 defaults 0 0\n", sandbox.path("usb").display());
+    backup(&sandbox, "source shelf").ok();
+    with_fstab(&sandbox, &fstab, "", "burn usb/x").code(1).says("nothing is mounted there");
+    let hidden = with_fstab(&sandbox, &fstab, "mount -t tmpfs none /proc;", "burn usb/x");
+    assert!(!hidden.ok().stderr().contains("mounted"), "{}", hidden.story());
+}

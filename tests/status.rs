@@ -333,6 +333,24 @@ fn what_nobody_knows_is_not_called_safe() {
     at(&sandbox, "2026-01-02", "status").ok();
 }
 
+/// Nobody looks whether a secret key is still there, and nothing is said of it.
+#[test]
+fn of_keys_nothing_is_claimed() {
+    let sandbox = Sandbox::with_recipient();
+    let words = "backup --disc-size 3M --name data --recipient cert.asc source shelf";
+    sandbox.run(words.split(' ')).ok();
+    let before = [&["status"][..], &["status", "letter"]].map(|words| sandbox.run(words));
+    sandbox.bash("rm -rf ring secret.asc cert.asc").ok();
+    for (run, words) in before.iter().zip([&["status"][..], &["status", "letter"]]) {
+        let after = sandbox.run(words);
+        assert_eq!(after.ok().stdout(), run.ok().stdout());
+        for word in ["key", "readable", "restor"] {
+            assert!(!after.stdout().contains(word), "{word}\n{}", after.story());
+        }
+    }
+    sandbox.run(["restore", "shelf", "target"]).code(1);
+}
+
 /// The first copy of disc 1 was verified on New Year's Day, and there was no blank for the second.
 fn with_one_copy_of_two() -> Sandbox {
     let sandbox = with_files(&["letter", "empty"]);

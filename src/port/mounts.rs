@@ -12,7 +12,11 @@ const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// All mount points; `None` where nobody tells (no /proc).
 pub fn mount_points() -> Option<Vec<PathBuf>> {
-    fs::read(MOUNTINFO).ok().map(|text| points_in(&text))
+    told_by(Path::new(MOUNTINFO))
+}
+
+fn told_by(mountinfo: &Path) -> Option<Vec<PathBuf>> {
+    fs::read(mountinfo).ok().map(|text| points_in(&text))
 }
 
 /// Where administrators say that something is to be mounted.
@@ -91,8 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_tells_of_the_root() {
+    fn the_kernel_tells_of_the_root_and_where_it_does_not_nothing_is_known() {
         assert!(mount_points().unwrap().contains(&PathBuf::from("/")));
+        assert_eq!(told_by(Path::new("/none/self/mountinfo")), None);
     }
 
     #[test]
