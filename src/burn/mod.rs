@@ -3,7 +3,7 @@
 
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, News, predicted_sectors};
 use crate::model::Sectors;
-use crate::port::monitor::{Monitor, Phase, Progress};
+use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::Stop;
 
 /// A disc that was written and not read back: it counts for nothing yet.
@@ -58,7 +58,7 @@ pub fn burn(
     stop: &Stop,
 ) -> Result<Burned, BurnError> {
     let total = Some(job.sectors.bytes().0);
-    monitor.phase(&Phase { what: "writing", disc: Some(job.label.number.0), total });
+    monitor.phase(&Phase { what: Activity::Writing, disc: Some(job.label.number.0), total });
     drive.burn(&job, &|news| tell(monitor, &job, news), stop)?;
     Ok(Burned { job })
 }
@@ -74,7 +74,7 @@ pub fn make_image(
         return Ok(None);
     }
     let total = Some(job.sectors.bytes().0);
-    monitor.phase(&Phase { what: "imaging", disc: Some(job.label.number.0), total });
+    monitor.phase(&Phase { what: Activity::Imaging, disc: Some(job.label.number.0), total });
     Ok(Some(drive.make_image(job, &|news| tell(monitor, job, news), stop)?))
 }
 

@@ -1,4 +1,4 @@
-//! What bears a copy, in columns: `bears` says which of the others hold.
+//! The medium of a copy, as columns: `bears` says which kind it is, and so which of the others apply.
 
 use super::error::{Fault, odd};
 use super::value::{path_bytes, path_from, uuid};

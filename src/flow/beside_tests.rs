@@ -28,7 +28,7 @@ use crate::model::SetUuid;
 use crate::model::disc::{Compression, Encryption};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
-use crate::port::monitor::{Phase, Progress, Reached, Trouble};
+use crate::port::monitor::{Activity, Phase, Progress, Reached, Trouble};
 use crate::port::operator::{Answer, Nobody, Secret, Summons};
 use crate::scan::filter::FilterOptions;
 
@@ -97,7 +97,7 @@ impl Monitor for Witness {
         Box::new(OfDrives(self))
     }
     fn phase(&self, phase: &Phase) {
-        let Some(disc) = phase.disc.filter(|_| phase.what == "packing") else { return };
+        let Some(disc) = phase.disc.filter(|_| phase.what == Activity::Packing) else { return };
         self.tell(Seen::Packing(disc));
         if let Some((_, go)) = self.hold.as_ref().filter(|(number, _)| *number == disc) {
             let _ = go.lock().unwrap().recv();

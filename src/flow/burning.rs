@@ -8,7 +8,7 @@ use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::clock::Moment;
-use crate::port::monitor::{Phase, Trouble};
+use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::verify::{Expected, Fault, Proof, Verdict, verify};
 
 use super::drilling::refuse_unreadable;
@@ -319,7 +319,7 @@ impl Turn<'_> {
             }
         };
         self.desk.monitor.phase(&Phase {
-            what: "verifying",
+            what: Activity::Verifying,
             disc: Some(self.disc().number.0),
             total: Some(self.order.files.iter().map(|file| file.size.0).sum()),
         });

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
 use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscNo, SetName};
-use crate::port::monitor::{Phase, Progress};
+use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::wanted::WantedMedium;
 use crate::verify::{Expected, Verdict, verify};
 
@@ -194,7 +194,7 @@ impl Copying<'_> {
         let sectors = order.disc.image.unwrap_or_default();
         let total = sectors.bytes().0;
         let disc = Some(order.disc.number.0);
-        monitor.phase(&Phase { what: "reading", disc, total: Some(total) });
+        monitor.phase(&Phase { what: Activity::Reading, disc, total: Some(total) });
         let staging =
             |source| FlowError::Staging { path: to.to_owned(), what: "cannot be written", source };
         let mut file = File::create(to).map_err(staging)?;

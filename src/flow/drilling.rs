@@ -19,7 +19,7 @@ use crate::model::rows::IndexRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::files::free_space;
-use crate::port::monitor::{Phase, Trouble};
+use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::operator::Secret;
 use crate::port::wanted::WantedMedium;
 
@@ -290,7 +290,7 @@ impl Session<'_> {
 
     fn begin(&self, disc: &DiscInfo) {
         let disc = Some(disc.number.0);
-        self.desk.monitor.phase(&Phase { what: "drilling", disc, total: None });
+        self.desk.monitor.phase(&Phase { what: Activity::Drilling, disc, total: None });
     }
 
     /// restore.sh, over all these discs at once, and every file of their newest listing that is on

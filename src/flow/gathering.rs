@@ -17,7 +17,7 @@ use crate::model::disc::listed;
 use crate::model::size::{CLUSTER, SECTOR};
 use crate::model::{Bytes, DiscNo, SetName};
 use crate::port::files::{free_space, make_private_dir};
-use crate::port::monitor::{Phase, Progress};
+use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::operator::Answer;
 
 use super::mending::Removed;
@@ -93,7 +93,11 @@ impl Gathered {
     pub fn take(&self, disc: DiscNo, medium: &dyn DiscReader, desk: Desk) -> Result<(), FlowError> {
         let path = self.dir.0.join(image_name(&self.set, disc));
         let total = medium.image_sectors().unwrap_or_default().bytes().0;
-        desk.monitor.phase(&Phase { what: "reading", disc: Some(disc.0), total: Some(total) });
+        desk.monitor.phase(&Phase {
+            what: Activity::Reading,
+            disc: Some(disc.0),
+            total: Some(total),
+        });
         let mut image = File::create(&path).map_err(trouble(&path))?;
         let mut buffer = vec![0; 1 << 20];
         let (mut at, mut holes) = (0, Vec::new());

@@ -21,7 +21,7 @@ use crate::port::clock::Moment;
 use crate::port::files::{
     make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
 };
-use crate::port::monitor::{Phase, Progress};
+use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::stop::Stopped;
 use crate::recovery::group::Group;
 use crate::recovery::striping::{STRIPES, data_capacity, recovery_path, stripe_size};
@@ -238,7 +238,7 @@ impl<'a> Grouping<'a> {
         let need = Bytes(image.0 * u64::from(group.ratio.recovery));
         self.staging.check_space(need, need)?;
         let number = Some(disc.number.0);
-        monitor.phase(&Phase { what: "protecting", disc: number, total: Some(image.0) });
+        monitor.phase(&Phase { what: Activity::Protecting, disc: number, total: Some(image.0) });
         let mut read = |at, buf: &mut [u8]| read_whole(medium, at, buf);
         let mut watch = |done| monitor.progress(Progress { done, written: None });
         let taken = group.take(disc.number, disc.uuid, image.0, &mut read, &mut watch, stop);
@@ -274,7 +274,7 @@ impl<'a> Grouping<'a> {
         let dir = self.staging.disc_dir(self.set, new.number);
         self.staging.remove(self.set, new.number)?;
         let now = Moment::now();
-        let phase = Phase { what: "protecting", disc: Some(new.number.0), total: None };
+        let phase = Phase { what: Activity::Protecting, disc: Some(new.number.0), total: None };
         self.desk.monitor.phase(&phase);
         let mut files = self.write_stripes(group, exponent, &dir)?;
         let seq = newest_snapshot(catalog, self.set)?;

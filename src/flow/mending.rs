@@ -15,7 +15,7 @@ use crate::format::DiscTxt;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
-use crate::port::monitor::{Monitor, Phase, Progress};
+use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::Stop;
 use crate::recovery::packets::{Collector, CoveredFile, RecoverySet};
 use crate::recovery::program::{self, Repair};
@@ -181,7 +181,7 @@ impl<'a> Mender<'a> {
         make_private_dir(&dir).map_err(in_words(&dir))?;
         let removed = Removed(dir);
         let dir = &removed.0;
-        let what = "repairing";
+        let what = Activity::Repairing;
         let total = self.check_space(copies, dir)?;
         self.monitor.phase(&Phase { what, disc: number.map(|n| n.0), total: Some(total) });
         let covered = self.copy_and_repair(copies, dir, total)?;
@@ -242,7 +242,7 @@ impl<'a> Mender<'a> {
         program::check(self.stop).map_err(|error| chain(&error))?;
         fs::create_dir(dir).map_err(&failed)?;
         let total = fs::metadata(image).map_err(&failed)?.len();
-        self.monitor.phase(&Phase { what: "repairing", disc: None, total: Some(total) });
+        self.monitor.phase(&Phase { what: Activity::Repairing, disc: None, total: Some(total) });
         let mut watch = |percent| {
             self.monitor.progress(Progress { done: total / 100 * percent, written: None });
         };

@@ -20,7 +20,7 @@ use crate::pack::filler::Config;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
 use crate::port::files::{make_private_dir, unless_missing};
-use crate::port::monitor::{Phase, Trouble};
+use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::operator::Secret;
 use crate::port::wanted::WantedMedium;
 use crate::restore::place::Overwrite;
@@ -337,7 +337,7 @@ impl Moving<'_> {
         let total = Some(bytes);
         loop {
             let disc = Some(self.filler.disc().number.0);
-            monitor.phase(&Phase { what: "packing", disc, total });
+            monitor.phase(&Phase { what: Activity::Packing, disc, total });
             if self.filler.fill(&mut queue, &mut self.ledger)? == Fill::Done {
                 return Ok(());
             }

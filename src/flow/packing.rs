@@ -9,7 +9,7 @@ use crate::pack::filler::Config;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
 use crate::port::clock::Moment;
-use crate::port::monitor::Phase;
+use crate::port::monitor::{Activity, Phase};
 use crate::port::operator::Answer;
 use crate::scan::content::Source;
 
@@ -189,7 +189,7 @@ impl<'a> Packing<'a> {
         if !self.queue.is_empty() {
             let disc = self.spare.is_none().then_some(self.filler.disc().number.0);
             let total = Some(self.load);
-            self.writer().desk.monitor.phase(&Phase { what: "packing", disc, total });
+            self.writer().desk.monitor.phase(&Phase { what: Activity::Packing, disc, total });
         }
     }
 

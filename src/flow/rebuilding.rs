@@ -17,7 +17,7 @@ use crate::drive::Drive;
 use crate::model::disc::{Encryption, Ratio};
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::port::monitor::{Phase, Trouble};
+use crate::port::monitor::{Activity, Phase, Trouble};
 
 use super::keys::{KeyRing, KnownKeys};
 use super::mending::{Mendable, Mender};
@@ -254,7 +254,7 @@ impl<'a> Rebuilder<'a> {
         for found in self.pile.discs.values() {
             self.desk.stop.check()?;
             let disc = Some(found.txt.disc.0);
-            self.desk.monitor.phase(&Phase { what: "reading", disc, total: None });
+            self.desk.monitor.phase(&Phase { what: Activity::Reading, disc, total: None });
             self.adopt(found, &mut lode)?;
         }
         for twin in &self.pile.twins {

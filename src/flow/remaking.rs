@@ -16,7 +16,7 @@ use crate::model::disc::Ratio;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, Sectors};
 use crate::port::files::make_private_dir;
-use crate::port::monitor::{Phase, Progress};
+use crate::port::monitor::{Activity, Phase, Progress};
 use crate::recovery::packets::{Collector, RecoverySet};
 use crate::recovery::program::{self, Repair};
 use crate::recovery::striping::recovery_path;
@@ -116,7 +116,7 @@ impl<'p> AtHand<'p> {
         self.check_space(dir, stripes)?;
         let total = stripes * self.group.stripe;
         let disc = self.lost.first().map(|disc| disc.0);
-        desk.monitor.phase(&Phase { what: "repairing", disc, total: Some(total) });
+        desk.monitor.phase(&Phase { what: Activity::Repairing, disc, total: Some(total) });
         let mut images = BTreeMap::new();
         for &disc in &self.lost {
             let path = dir.join(format!("{:04}.iso", disc.0));

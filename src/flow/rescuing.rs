@@ -12,7 +12,7 @@ use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo};
 use crate::port::files::{dir_of, free_space, write_atomic};
-use crate::port::monitor::{Monitor, Phase, Progress, Reached, Recorder, Trouble};
+use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Recorder, Trouble};
 use crate::port::stop::Stop;
 use crate::recovery::covers;
 use crate::rescue::map::{Map, Status};
@@ -148,7 +148,7 @@ impl Work {
 
     fn read(&mut self, source: &dyn SectorSource, desk: Desk) -> Result<(), FlowError> {
         let total = Some(self.map.end());
-        desk.monitor.phase(&Phase { what: "rescuing", disc: None, total });
+        desk.monitor.phase(&Phase { what: Activity::Rescuing, disc: None, total });
         let map_path = self.map_path.clone();
         let save = |map: &Map| save_map(&map_path, map);
         let passes =

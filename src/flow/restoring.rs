@@ -13,7 +13,7 @@ use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
 use crate::port::files::free_space;
-use crate::port::monitor::{Phase, Trouble};
+use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::operator::{Answer, Operator};
 use crate::port::stop::Stopped;
 use crate::port::wanted::WantedMedium;
@@ -597,7 +597,7 @@ impl Session<'_> {
         seq: SnapshotSeq,
     ) -> Result<Option<Absence>, Stopped> {
         let total = Some(plan.bytes_from(number));
-        self.desk.monitor.phase(&Phase { what: "restoring", disc: Some(number.0), total });
+        self.desk.monitor.phase(&Phase { what: Activity::Restoring, disc: Some(number.0), total });
         let Some(found) = self.pile.discs.get(&number) else { return Ok(None) };
         let mendable = self.mender.offer(found);
         let copies = Mender::copies(found, mendable.as_ref());

@@ -1,5 +1,5 @@
-//! Copies of a disc are alike to the last byte. Whenever a run ends, the next one wastes no disc that
-//! was burned, and counts none twice: each moment is tried, and then whatever lies in the drive.
+//! A run that is killed at any point: the next one neither wastes a burned disc nor counts one twice,
+//! whatever is in the drive by then. Copies of a disc are identical to the last byte.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -18,7 +18,7 @@ use crate::model::disc::{Encryption, archive_path};
 use crate::model::{Carrier, Digest, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
-use crate::port::monitor::{Phase, Trouble};
+use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::wanted::WantedMedium;
 use crate::verify::{Examined, Expected, Fault, Outlook, Verdict, examine, outlook};
 
@@ -312,7 +312,7 @@ pub(super) fn verify_copy(
     let title = reader.title();
     let total = reader.files().iter().map(|file| file.size.0).sum();
     let disc = Some(found.txt.disc.0);
-    desk.monitor.phase(&Phase { what: "verifying", disc, total: Some(total) });
+    desk.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
     let (against, faults, strain) = match wanted {
         Err(what) => {
             let fault = Fault { path: SUMS.to_owned(), what };

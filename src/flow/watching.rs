@@ -82,12 +82,23 @@ pub fn watch(
     Ok(watch.report)
 }
 
+/// What a watch that waits says of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    Wanted(WantedMedium),
+    NothingStaged,
+    /// By another program.
+    DriveInUse,
+    /// By another coldcut.
+    CatalogInUse,
+}
+
 struct Watch<'a> {
     request: &'a WatchRequest,
     desk: Desk<'a>,
     report: WatchReport,
-    /// What was asked for last: nobody wants to read it twice.
-    said: Option<String>,
+    /// What was said last: nobody wants to read it twice.
+    said: Option<Said>,
     /// Discs whose staging is gone, as far as that was told.
     lost: Vec<(SetName, DiscNo)>,
     /// The written disc that was dealt with and still lies there.
@@ -106,7 +117,7 @@ impl Watch<'_> {
             }
             let content = match content(&mut *drives.burner) {
                 Err(error) if error.is_in_use() => {
-                    self.idle(&chain(&error))?;
+                    self.idle(Said::DriveInUse, &chain(&error))?;
                     continue;
                 }
                 content => content?,
@@ -114,7 +125,10 @@ impl Watch<'_> {
             match content {
                 Content::Blank => match for_blank(&waiting) {
                     Some(next) => self.burn(next, drives)?,
-                    None => self.idle("nothing is staged; the blank stays in the drive")?,
+                    None => self.idle(
+                        Said::NothingStaged,
+                        "nothing is staged; the blank stays in the drive",
+                    )?,
                 },
                 Content::Written(words) if self.done.as_ref() == Some(&words) => {
                     pause(LOOK, self.desk.stop).map_err(FlowError::from)?;
@@ -167,16 +181,19 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn idle(&mut self, words: &str) -> Result<(), FlowError> {
-        self.say(words);
+    /// Waits a while, and says why if that was not said before.
+    fn idle(&mut self, why: Said, words: &str) -> Result<(), FlowError> {
+        if self.is_new(why) {
+            self.desk.monitor.note(words);
+        }
         Ok(pause(LOOK, self.desk.stop)?)
     }
 
-    fn say(&mut self, words: &str) {
-        if self.said.as_deref() != Some(words) {
-            self.desk.monitor.note(words);
-            self.said = Some(words.to_owned());
-        }
+    fn is_new(&mut self, said: Said) -> bool {
+        let said = Some(said);
+        let is_new = self.said != said;
+        self.said = said;
+        is_new
     }
 
     /// Asks for what is wanted next, and waits a while for anything to be inserted.
@@ -187,11 +204,9 @@ impl Watch<'_> {
             Some(next) => next.wanted.clone(),
             None => WantedMedium::any("a disc to verify; nothing is staged"),
         };
-        let words = wanted.to_string();
-        if self.said.as_ref() != Some(&words) {
+        if self.is_new(Said::Wanted(wanted.clone())) {
             self.desk.monitor.rest();
             self.desk.operator.summon(&Summons { drive: drive.title(), wanted });
-            self.said = Some(words);
         }
         let title = drive.title();
         let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
@@ -208,7 +223,7 @@ impl Watch<'_> {
         let mut catalog = match Catalog::open(&self.request.catalog, Access::Write) {
             Err(error @ CatalogError::Locked { .. }) => {
                 let words = format!("{}; burning waits for it", chain(&error));
-                return self.idle(&words);
+                return self.idle(Said::CatalogInUse, &words);
             }
             opened => opened?,
         };

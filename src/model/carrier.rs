@@ -1,4 +1,4 @@
-//! What bears a copy of a disc: a burned medium, or a place in a file system.
+//! What a copy of a disc is stored on: a burned medium, or a place in a file system.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -8,7 +8,7 @@ use super::closing::StagedFile;
 use super::filler::DiscInWork;
 use super::room::{add_recovery, image, sums_size};
 use crate::port::files::{digest, sync_dir, unless_missing};
-use crate::port::monitor::{Monitor, Phase, Progress};
+use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::Stop;
 use crate::recovery::geometry::{Geometry, Layout};
 use crate::recovery::program::{ProgramError, create};
@@ -54,7 +54,11 @@ pub(super) fn protect(
     let paths: Vec<&str> = covered.iter().map(|file| file.path.as_str()).collect();
     let total = covered.iter().map(|file| file.size).sum::<u64>();
     let Watchers { monitor, stop } = watchers;
-    monitor.phase(&Phase { what: "protecting", disc: Some(disc.number.0), total: Some(total) });
+    monitor.phase(&Phase {
+        what: Activity::Protecting,
+        disc: Some(disc.number.0),
+        total: Some(total),
+    });
     let mut watch = |percent: u64| {
         monitor.progress(Progress { done: total / 100 * percent, written: None });
     };

@@ -8,12 +8,48 @@ use crate::model::DiscNo;
 /// A stretch of work with a bar of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// "scanning", "packing", "writing", "verifying", "restoring".
-    pub what: &'static str,
+    pub what: Activity,
     /// The disc in work, if it is about one.
     pub disc: Option<u32>,
     /// Bytes (or entries, when scanning) to do, if known.
     pub total: Option<u64>,
+}
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    Scanning,
+    Packing,
+    /// Making recovery data.
+    Protecting,
+    Drilling,
+    /// Making an image before it is burned.
+    Imaging,
+    Writing,
+    Verifying,
+    Reading,
+    Repairing,
+    Rescuing,
+    Restoring,
+}
+
+impl Activity {
+    /// The word of `--json` and of progress lines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Activity::Scanning => "scanning",
+            Activity::Packing => "packing",
+            Activity::Protecting => "protecting",
+            Activity::Drilling => "drilling",
+            Activity::Imaging => "imaging",
+            Activity::Writing => "writing",
+            Activity::Verifying => "verifying",
+            Activity::Reading => "reading",
+            Activity::Repairing => "repairing",
+            Activity::Rescuing => "rescuing",
+            Activity::Restoring => "restoring",
+        }
+    }
 }
 
 /// How far the phase in work has come.

@@ -22,7 +22,7 @@ use super::pseudo;
 use crate::model::path::shown;
 use crate::model::{Entry, RelPath, Xattr};
 use crate::port::beneath::{open_dir_at, open_root, proc_path};
-use crate::port::monitor::{Monitor, Phase, Progress};
+use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::{Stop, Stopped};
 
 /// So many of the deepest levels stay open; far below the 1,024 descriptors a process may have.
@@ -165,7 +165,7 @@ pub fn walk<E: From<ScanError>>(
         let path = shown(source.as_os_str().as_bytes());
         return Err(ScanError::Pseudo { path, name }.into());
     }
-    monitor.phase(&Phase { what: "scanning", disc: None, total: None });
+    monitor.phase(&Phase { what: Activity::Scanning, disc: None, total: None });
     let tally = rayon::in_place_scope(|scope| {
         let mut walker = Walker {
             filter,

@@ -6,7 +6,7 @@ use super::pace::Pace;
 use super::screen::{Screen, locked};
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
-use crate::port::monitor::{Monitor, Phase, Progress, Reached, Trouble};
+use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,9 +48,6 @@ pub struct Reporter {
     packed: AtomicU64,
 }
 
-/// The phase whose count goes on.
-const PACKING: &str = "packing";
-
 /// The phase in work.
 struct Running {
     phase: Phase,
@@ -76,7 +73,7 @@ impl Reporter {
         if let Some(bar) = &ended.bar {
             self.screen.remove_bar(bar);
         }
-        if ended.phase.what == PACKING {
+        if ended.phase.what == Activity::Packing {
             self.packed.store(ended.progress.done, Ordering::Relaxed);
         }
         if ended.news {
@@ -94,7 +91,8 @@ impl Reporter {
     fn begin(&self, phase: &Phase, now: Moment) -> Running {
         let bar = (self.show == Show::Bar).then(|| self.screen.add_bar(new_bar(phase)));
         // A count that goes on begins where the disc before left it.
-        let before = if phase.what == PACKING { self.packed.load(Ordering::Relaxed) } else { 0 };
+        let before =
+            if phase.what == Activity::Packing { self.packed.load(Ordering::Relaxed) } else { 0 };
         Running {
             phase: phase.clone(),
             progress: Progress::default(),
@@ -223,15 +221,15 @@ fn phase_line(phase: &Phase) -> String {
 
 fn heading(phase: &Phase) -> String {
     match phase.disc {
-        Some(disc) => format!("{} disc {disc}", phase.what),
-        None => phase.what.to_owned(),
+        Some(disc) => format!("{} disc {disc}", phase.what.word()),
+        None => phase.what.word().to_owned(),
     }
 }
 
 /// A scan counts entries, everything else counts bytes.
 fn amount(phase: &Phase, number: u64) -> String {
     match phase.what {
-        "scanning" => format!("{number} entries"),
+        Activity::Scanning => format!("{number} entries"),
         _ => Bytes(number).to_string(),
     }
 }
@@ -277,13 +275,13 @@ pub(super) fn duration(seconds: u64) -> String {
 }
 
 fn phase_event(phase: &Phase) -> Value {
-    json!({"event": "phase", "phase": phase.what, "disc": phase.disc, "total": phase.total})
+    json!({"event": "phase", "phase": phase.what.word(), "disc": phase.disc, "total": phase.total})
 }
 
 fn progress_event(phase: &Phase, progress: Progress) -> Value {
     json!({
         "event": "progress",
-        "phase": phase.what,
+        "phase": phase.what.word(),
         "disc": phase.disc,
         "total": phase.total,
         "done": progress.done,
@@ -307,7 +305,7 @@ mod tests {
     }
 
     fn packing() -> Phase {
-        Phase { what: "packing", disc: Some(3), total: Some(25_000_000_000) }
+        Phase { what: Activity::Packing, disc: Some(3), total: Some(25_000_000_000) }
     }
 
     fn done(done: u64) -> Progress {
@@ -354,7 +352,7 @@ mod tests {
         let (reporter, time, people, results) = reporter(Show::Lines, true);
         reporter.phase(&packing());
         let beside = reporter.beside();
-        beside.phase(&Phase { what: "writing", disc: Some(2), total: Some(1000) });
+        beside.phase(&Phase { what: Activity::Writing, disc: Some(2), total: Some(1000) });
         beside.disc(DiscNo(2), Reached::Burned);
         time.fetch_add(LINES_APART, Ordering::SeqCst);
         reporter.progress(done(2_500_000_000));
@@ -402,7 +400,7 @@ mod tests {
 
     #[test]
     fn numbers_that_make_no_sense_do_no_harm() {
-        let phase = |total| Phase { what: "writing", disc: None, total };
+        let phase = |total| Phase { what: Activity::Writing, disc: None, total };
         let line = |total, done, seconds| {
             progress_line(
                 &phase(total),
@@ -416,7 +414,7 @@ mod tests {
         assert_eq!(line(Some(10), 20, 1), "writing: 20 B of 10 B (100 %), 20 B/s");
         assert_eq!(line(Some(1000), 999, 0), "writing: 999 B of 1.00 kB (99 %)");
         assert!(line(Some(u64::MAX), u64::MAX - 1, 1).contains("(99 %)"));
-        let scan = Phase { what: "scanning", disc: None, total: None };
+        let scan = Phase { what: Activity::Scanning, disc: None, total: None };
         assert_eq!(
             progress_line(&scan, done(10), Some(2), true),
             "scanning: 10 entries, ratio 0.80, 2 entries/s"
@@ -434,7 +432,7 @@ mod tests {
     #[test]
     fn the_bars_templates_are_sound() {
         for total in [None, Some(1)] {
-            let bar = new_bar(&Phase { what: "writing", disc: None, total });
+            let bar = new_bar(&Phase { what: Activity::Writing, disc: None, total });
             assert!(bar.message().starts_with("writing"));
         }
         for template in ["[{bar:8}] {wide_msg}", "{spinner} {wide_msg}"] {

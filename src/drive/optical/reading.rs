@@ -1,5 +1,5 @@
-//! Reading what lies in a drive, past the system's memory. After each failure the drive is asked
-//! what it means; once the disc or the drive is gone, nothing more is tried.
+//! Reading the disc in a drive, bypassing the kernel's cache. After each error the drive is asked for
+//! the reason; once the disc or the drive is gone, nothing more is tried.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Who a disc on a shelf is: whether it is one of ours, and the one that is wanted.
+//! Identifies the images on a shelf: whether one is a coldcut disc, and whether it is the wanted one.
 
 use super::names::parse_name;
 use crate::drive::image::Image;

@@ -1,6 +1,6 @@
-//! The guard against an emptied source: what the scan found is held against the state before, and a
-//! run whose files are gone for the most part is stopped before anything is packed. Stands apart
-//! because a disk that is not mounted looks like files that were deleted, and only their number tells.
+//! The guard against an emptied source: compares the scan with the previous snapshot and stops a run
+//! before anything is packed if most of the files are gone. A disk that is not mounted looks like
+//! deleted files; only their number gives it away.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::catalog::{
 use crate::model::{Bytes, Digest, RelPath, SnapshotSeq};
 use crate::pack::reader::Reading;
 use crate::port::clock::Moment;
-use crate::port::monitor::Phase;
+use crate::port::monitor::{Activity, Phase};
 use crate::port::mounts::{is_bare, mount_points};
 use crate::port::operator::Answer;
 use crate::scan::content::Source;
@@ -249,7 +249,7 @@ impl Guard<'_> {
         let mut source = Source::open(&self.request.source)?;
         let total = Some(arrivals.iter().map(|(_, size)| size).sum());
         if !arrivals.is_empty() {
-            self.desk.monitor.phase(&Phase { what: "reading", disc: None, total });
+            self.desk.monitor.phase(&Phase { what: Activity::Reading, disc: None, total });
         }
         for (path, _) in arrivals {
             self.desk.stop.check()?;

@@ -1,7 +1,7 @@
-//! The medium for a disc's turn: the copy that a run before burned and did not read back, or a
-//! blank. Copies are alike to the last byte, so what lies in a drive is taken for the unread one
-//! only if nothing else can be, if it was seen to come in when it was asked for, or if a person says
-//! so.
+//! Chooses the medium for a disc: a copy that an earlier run burned and did not verify, or a blank.
+//! Copies are identical to the last byte, so the disc in a drive is taken for the unverified one only
+//! if it cannot be another one, if it was inserted after it was asked for, or if a person confirms
+//! it.
 
 use crate::burn::{BurnError, check_size, take_blank};
 use crate::catalog::{Copy, CopyNo, DiscInfo, KnownSet};

@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, DiscInfo, DiscState, DrillScope, Finding, KnownSet
 use crate::codec::openpgp::{OpenError, Sealer};
 use crate::drill::{Depth, DrillError, InPlace, Key};
 use crate::model::disc::Encryption;
-use crate::port::monitor::Phase;
+use crate::port::monitor::{Activity, Phase};
 
 /// Tries a disc that a run before left untried, where nobody is there to give a key.
 pub(in crate::flow) fn drill_without_keys(
@@ -78,7 +78,7 @@ pub(in crate::flow) fn drill_staged(
     desk: Desk,
 ) -> Result<(), FlowError> {
     let number = disc.number;
-    desk.monitor.phase(&Phase { what: "drilling", disc: Some(number.0), total: None });
+    desk.monitor.phase(&Phase { what: Activity::Drilling, disc: Some(number.0), total: None });
     let dir = staging.disc_dir(set, number);
     let secret = sealer.and_then(|sealer| sealer.locks().secret());
     let by_sealer = |file: &File| match sealer {

@@ -10,7 +10,7 @@ use crate::catalog::{Access, Catalog, DiscInfo, SetFacts};
 use crate::drive::DiscReader;
 use crate::flow::chain;
 use crate::flow::remaking::group_told_by;
-use crate::format::by_hand::title;
+use crate::format::by_hand::{self, title};
 use crate::format::disc_txt::Listings;
 use crate::format::volume::{volume_date, volume_id};
 use crate::format::{DiscTxt, FormatError};
@@ -83,7 +83,7 @@ fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
         coldcut: String::new(),
         encryption: match encrypted {
             false => Encryption::None,
-            true if names_a_passphrase(reader) => Encryption::Passphrase,
+            true if is_for_a_passphrase(reader) => Encryption::Passphrase,
             true => Encryption::Recipients,
         },
         compression: compression
@@ -96,9 +96,9 @@ fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
 }
 
 /// README.txt says how the files are encrypted.
-fn names_a_passphrase(reader: &dyn DiscReader) -> bool {
+fn is_for_a_passphrase(reader: &dyn DiscReader) -> bool {
     let text = read_small(reader, "README.txt", LONGEST_TEXT).unwrap_or_default();
-    String::from_utf8_lossy(&text).contains("encrypted with a passphrase")
+    by_hand::names_a_passphrase(&text)
 }
 
 /// A disc that does not say who it is.

@@ -7,6 +7,7 @@ mod readme;
 mod recovery_readme;
 pub mod title;
 
+pub use readme::names_a_passphrase;
 pub use recovery_readme::{GroupFacts, recovery_readme};
 
 /// What the texts of a disc depend on. They are in clear on every disc: nothing that an encrypted

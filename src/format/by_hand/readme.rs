@@ -37,10 +37,17 @@ fn needs(facts: &Facts) -> String {
     )
 }
 
+const PASSPHRASE: &str = "The files are encrypted with a passphrase.";
+
+/// Whether a README.txt says that its disc is encrypted with a passphrase.
+pub fn names_a_passphrase(readme: &[u8]) -> bool {
+    String::from_utf8_lossy(readme).contains(PASSPHRASE)
+}
+
 fn secret(facts: &Facts) -> String {
     let keys = match facts.encryption {
         Encryption::None => return String::new(),
-        Encryption::Passphrase => "The files are encrypted with a passphrase.".to_owned(),
+        Encryption::Passphrase => PASSPHRASE.to_owned(),
         Encryption::Recipients if facts.key_ids.is_empty() => {
             "The files are encrypted. Each of the set's secret keys opens them; their ids are not told."
                 .to_owned()
