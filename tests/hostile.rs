@@ -154,3 +154,85 @@ fn rows_without_number_take_no_memory_where_few_are_wanted() {
     assert_orderly(&run);
     assert_eq!(fs::read_dir(sandbox.path("back")).unwrap().count(), 10, "{}", run.story());
 }
+
+/// Every verb that reads what somebody else may have put there.
+const READING: [&str; 6] = [
+    "verify FROM",
+    "restore FROM back --yes",
+    "drill --all FROM",
+    "check FROM",
+    "catalog rebuild FROM --replace --yes",
+    "rescue FROM --to saved.iso",
+];
+
+/// A set on a shelf, and its catalog.
+fn shelf() -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), "content").unwrap();
+    sandbox.run(["backup", "source", "shelf", "--disc-size", "4M"]).ok();
+    sandbox
+}
+
+/// Nobody waits for it, and it does not end by a signal.
+fn within_a_minute(sandbox: &Sandbox, words: &str) -> Run {
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    let run = sandbox.bash(&format!("rm -rf back saved.iso*; timeout -k 5 60 '{program}' {words}"));
+    assert_orderly(&run);
+    run
+}
+
+#[test]
+fn what_is_called_like_an_image_and_is_no_file_holds_nobody_up() {
+    let sandbox = shelf();
+    sandbox.bash("cd shelf; mkfifo x.iso; mkdir y.iso; ln -s /dev/zero z.iso").ok();
+    for words in READING {
+        let whole = within_a_minute(&sandbox, &words.replace("FROM", "shelf"));
+        // A directory is no image to be rescued.
+        if !words.starts_with("rescue") {
+            whole.ok();
+        }
+        for one in ["x.iso", "y.iso", "z.iso"] {
+            let run = within_a_minute(&sandbox, &words.replace("FROM", &format!("shelf/{one}")));
+            assert_ne!(run.output.status.code(), Some(0), "{words}: {one}\n{}", run.story());
+        }
+    }
+    // Nor where the shelf's own files should be.
+    sandbox.bash("mkfifo shelf/.shelf.toml").ok();
+    for words in READING {
+        within_a_minute(&sandbox, &words.replace("FROM", "shelf"));
+    }
+}
+
+/// The record of `archives` names the root directory as its own extent.
+fn make_a_loop(image: &Path) {
+    let mut bytes = fs::read(image).unwrap();
+    let place = 16 * 2048 + 158;
+    let root: [u8; 4] = bytes[place..place + 4].try_into().unwrap();
+    let start = u32::from_le_bytes(root) as usize * 2048;
+    let name = bytes[start..].windows(8).position(|window| window == b"ARCHIVES").unwrap();
+    let record = start + name - 33;
+    bytes[record + 2..record + 6].copy_from_slice(&root);
+    bytes[record + 6..record + 10].copy_from_slice(&u32::from_le_bytes(root).to_be_bytes());
+    fs::write(image, bytes).unwrap();
+}
+
+#[test]
+fn a_directory_that_is_in_itself_is_damage_and_has_an_end() {
+    let sandbox = shelf();
+    let image = sandbox.images().remove(0);
+    let sound = fs::read(&image).unwrap();
+    make_a_loop(&image);
+    let image = image.display().to_string();
+    for words in READING {
+        let run = within_a_minute(&sandbox, &words.replace("FROM", &image));
+        assert_ne!(run.output.status.code(), Some(0), "{words}\n{}", run.story());
+        let told = ["its directory cannot be read (sector", "archives/00000001.tar"];
+        assert!(told.iter().any(|words| run.stderr().contains(words)), "{}", run.story());
+        // The rebuilt catalog knows less.
+        if words.starts_with("catalog") {
+            fs::write(&image, &sound).unwrap();
+            sandbox.run(["catalog", "rebuild", &image, "--replace", "--yes"]).ok();
+            make_a_loop(Path::new(&image));
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What burning programs print, and what an image's directory is told to be.
+//! What burning programs print, and what a volume is called.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -22,7 +22,7 @@ pub fn discover(from: &Path, stop: &Stop) -> Result<Discs, DriveError> {
     if metadata.is_dir() {
         look_into(from, DEPTH, &mut found, stop)?;
     } else {
-        found.add(Image::open(from)?);
+        found.add(Image::open(from, stop)?);
     }
     Ok(found)
 }
@@ -153,11 +153,17 @@ mod tests {
         let error = disc.read_at(last, 0, &mut [0; 10]).unwrap_err();
         assert!(matches!(error, ReadError::Unreadable { .. }), "{error}");
         assert_eq!(disc.read_at(disc.file("DISC.txt").unwrap(), 0, &mut [0; 10]).unwrap(), 10);
-        // So much is gone that the directory is, too.
+        // The root directory is left, and none of what is below it.
         fs::File::options().write(true).open(&image).unwrap().set_len(20 * 2048).unwrap();
         let found = discover(dir.path(), &Stop::new()).unwrap();
+        assert!(found.discs[0].file("DISC.txt").is_some());
+        use DriveError::{CutShort, Damaged};
+        assert!(matches!(found.problems[..], [Damaged { .. }, CutShort { .. }]));
+        // So much is gone that the directory is, too.
+        fs::File::options().write(true).open(&image).unwrap().set_len(19 * 2048).unwrap();
+        let found = discover(dir.path(), &Stop::new()).unwrap();
         assert!(found.discs.is_empty());
-        assert!(matches!(found.problems[..], [DriveError::Damaged { .. }]));
+        assert!(matches!(found.problems[..], [Damaged { .. }]));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! Whatever is not understood is an error: a fault that is misspelt would seem to be survived.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,9 +13,12 @@ use serde::Deserialize;
 use super::DriveError;
 use super::rate::Rate;
 use crate::model::{DiscNo, Sectors};
+use crate::port::files;
 
 /// The file's name in the shelf.
 pub(super) const FILE: &str = ".shelf.toml";
+/// No more of it is read.
+const LONGEST: u64 = 64 << 10;
 
 /// All keys may be missing; a shelf without the file has no faults.
 ///
@@ -47,7 +49,7 @@ impl Faults {
     /// Read anew each time, so that a line can be changed while coldcut waits.
     pub fn read(shelf: &Path) -> Result<Faults, DriveError> {
         let file = shelf.join(FILE);
-        match fs::read_to_string(&file) {
+        match files::read_regular(&file, LONGEST) {
             Ok(text) => Faults::parse(&text).map_err(|words| DriveError::Settings { file, words }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Faults::default()),
             Err(e) => Err(DriveError::io("read", file)(e)),
@@ -97,6 +99,7 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn each_fault_is_read() {

@@ -4,9 +4,11 @@
 use super::engine::{Engine, Heard};
 use super::optical::medium::{Medium, Replies};
 use super::optical::{Sense, mmc};
-use super::{Bytes, xorriso};
+use super::{Bytes, iso, xorriso};
+use crate::model::size::SECTOR;
+use crate::port::stop::Stop;
 
-/// What burning programs print, in lines, and xorriso's list of the files of an image.
+/// What burning programs print, in lines.
 pub fn words(data: &[u8]) {
     for engine in [Engine::Xorriso, Engine::Growisofs] {
         let mut heard = Heard::default();
@@ -15,7 +17,24 @@ pub fn words(data: &[u8]) {
         }
     }
     let _ = xorriso::size(data);
-    for file in xorriso::listing(data).unwrap_or_default() {
+}
+
+/// A medium, from sector 16 on: those before are empty on every disc.
+pub fn volume(data: &[u8]) {
+    let read = |position: u64, buf: &mut [u8]| {
+        let inside = position.checked_sub(16 * SECTOR).and_then(|at| usize::try_from(at).ok());
+        let rest = inside.and_then(|at| data.get(at..)).unwrap_or_default();
+        let n = rest.len().min(buf.len());
+        buf[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    };
+    let Ok(listing) = iso::list(&read, &Stop::new()) else { return };
+    for file in listing.files {
+        let is_name = |name: &str| !["", ".", ".."].contains(&name) && !name.contains('\0');
+        assert!(file.path.split('/').all(is_name));
+        assert!(
+            file.places().all(|place| place.end <= listing.sectors.bytes().0 || place.is_empty())
+        );
         let size = file.size.0;
         for offset in [0, 1, size / 2, size.saturating_sub(1), size, u64::MAX] {
             let _ = file.sector_at(offset);
@@ -28,8 +47,8 @@ pub fn words(data: &[u8]) {
 
 /// The sector of an image that names the volume.
 pub fn descriptor(data: &[u8]) {
-    let _ = xorriso::size_in(data);
-    assert!(xorriso::volume_id_in(data).is_none_or(|name| !name.contains('\n')));
+    let _ = iso::size_in(data);
+    assert!(iso::volume_id_in(data).is_none_or(|name| !name.contains('\n')));
 }
 
 /// What a drive answers to commands: each parser gets all of it, and a medium is made of the answers.

@@ -11,9 +11,11 @@ use super::absence::{Absence, Failure, of_place};
 use super::rate::{Rate, SlowReading};
 use super::reader::{DiscFile, DiscReader, ReadError, Volume};
 use super::shelf::identity::place_of_file;
-use super::{DriveError, xorriso};
+use super::{DriveError, iso};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, FileId, Sectors, ShelfPlace};
+use crate::port::files;
+use crate::port::stop::Stop;
 
 /// An open image. What is in it is read from the medium, not from the system's memory.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct Image {
     id: FileId,
     file: File,
     files: Vec<DiscFile>,
+    /// What of the directory could not be used.
+    complaint: Option<String>,
     sectors: Sectors,
     present: Sectors,
     /// Sectors that a shelf pretends to be unreadable.
@@ -37,29 +41,47 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image that is cut short opens, too: what is there can be read.
-    pub fn open(path: &Path) -> Result<Image, DriveError> {
-        let file = File::open(path).map_err(DriveError::io("open", path))?;
+    /// An image that is cut short opens, too, and one whose directory is damaged in places: what is
+    /// there can be read. [`DriveError::NotAnImage`] if it is no volume, or no file at all.
+    pub fn open(path: &Path, stop: &Stop) -> Result<Image, DriveError> {
+        let file = open_file(path)?;
         let metadata = file.metadata().map_err(DriveError::io("look at", path))?;
         forget_cached(&file);
-        let sectors = xorriso::volume_size(&file)
-            .map_err(DriveError::io("read", path))?
-            .ok_or_else(|| DriveError::NotAnImage(path.to_owned()))?;
-        let files = xorriso::list(path).map_err(|error| {
-            let asked = io::Error::from_raw_os_error(nix::libc::EIO);
-            of_place(path, Some(&file), &asked).map_or(error, DriveError::from)
-        })?;
+        let read = |position: u64, buf: &mut [u8]| {
+            retry(|| file.read_at(buf, position)).map_err(|error| failure(path, &file, error))
+        };
+        let iso::Listing { sectors, files, complaint } =
+            iso::list(&read, stop).map_err(|fault| fault.of_image(path))?;
         let present = Sectors(metadata.len() / SECTOR);
         let real = path.canonicalize().map_err(DriveError::io("look at", path))?;
         let place = place_of_file(&real);
         let id = FileId { device: metadata.dev(), inode: metadata.ino() };
         let (path, bad, gone) = (path.to_owned(), 0..0, OnceLock::new());
         let (vanishes_at, slow) = (None, None);
-        Ok(Image { path, place, id, file, files, sectors, present, bad, vanishes_at, gone, slow })
+        Ok(Image {
+            path,
+            place,
+            id,
+            file,
+            files,
+            complaint,
+            sectors,
+            present,
+            bad,
+            vanishes_at,
+            gone,
+            slow,
+        })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The complaint about a directory that could not be used in places.
+    pub fn incomplete_listing(&self) -> Option<DriveError> {
+        let words = self.complaint.clone()?;
+        Some(DriveError::Damaged { path: self.path.clone(), words })
     }
 
     /// The complaint about an image of which a piece is missing at the end.
@@ -94,9 +116,9 @@ impl Image {
             return Err(Failure::Gone(gone.clone()));
         }
         self.read_at_rate(position, buf).map_err(|error| {
-            match of_place(&self.path, Some(&self.file), &error) {
-                None => Failure::Bad(error),
-                Some(absence) => Failure::Gone(self.gone.get_or_init(|| absence).clone()),
+            match failure(&self.path, &self.file, error) {
+                Failure::Gone(absence) => Failure::Gone(self.gone.get_or_init(|| absence).clone()),
+                bad => bad,
             }
         })
     }
@@ -180,11 +202,25 @@ impl DiscReader for Image {
     fn volume(&self) -> Option<Volume> {
         let mut descriptor = [0; SECTOR as usize];
         self.file.read_exact_at(&mut descriptor, 16 * SECTOR).ok()?;
-        xorriso::volume_in(&descriptor)
+        iso::volume_in(&descriptor)
     }
 
     fn image_sectors(&self) -> Option<Sectors> {
         Some(self.sectors)
+    }
+}
+
+/// [`DriveError::NotAnImage`] for what is no file: a FIFO or a device would hold up whoever reads it.
+pub(super) fn open_file(path: &Path) -> Result<File, DriveError> {
+    let file = files::open_regular(path).map_err(DriveError::io("open", path))?;
+    file.ok_or_else(|| DriveError::NotAnImage(path.to_owned()))
+}
+
+/// What an error says of the image: nothing, if it is not there any more.
+fn failure(path: &Path, file: &File, error: io::Error) -> Failure {
+    match of_place(path, Some(file), &error) {
+        None => Failure::Bad(error),
+        Some(absence) => Failure::Gone(absence),
     }
 }
 

@@ -21,6 +21,7 @@ mod folder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod image;
+mod iso;
 mod label;
 mod layout;
 mod optical;

@@ -10,9 +10,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::absence::{Absence, Failure, of_place};
+use super::image::open_file;
 use super::optical::reading::DriveReads;
 use super::optical::{Device, Readiness};
-use super::{DriveError, shelf, xorriso};
+use super::{DriveError, iso, shelf};
 use crate::model::Sectors;
 use crate::model::size::SECTOR;
 use crate::port::stop::Stop;
@@ -64,7 +65,7 @@ impl RawMedium {
         if metadata.file_type().is_block_device() {
             return RawMedium::of_device(path, stop);
         }
-        let file = File::open(path).map_err(DriveError::io("open", path))?;
+        let file = open_file(path)?;
         let sectors = Sectors(metadata.len() / SECTOR);
         let bad = shelf::bad_sectors_of(path)?;
         let vanishes_at = shelf::vanishing_of(path)?;
@@ -95,7 +96,7 @@ impl RawMedium {
     fn sized(mut self) -> Result<RawMedium, DriveError> {
         let mut descriptor = [0; SECTOR as usize];
         if self.read(DESCRIPTOR, &mut descriptor).is_ok() {
-            self.sectors = xorriso::size_in(&descriptor).unwrap_or(self.sectors);
+            self.sectors = iso::size_in(&descriptor).unwrap_or(self.sectors);
         }
         Ok(self)
     }

@@ -1,4 +1,5 @@
-//! The program xorriso (1.5.4 and later): how it is called and what its answers mean.
+//! The program xorriso (1.5.4 and later), which writes images and discs: how it is called and what
+//! its answers mean. Nothing is read with it.
 //!
 //! Arguments and parsers are pure functions, so that they are tested without it, on what it once
 //! said. Images come out byte for byte alike because nothing is left to the day, the user or the
@@ -6,20 +7,17 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::Path;
 
 use super::layout::LONGEST_NAME;
-use super::reader::{DiscFile, Extent, Volume};
 use super::{BurnJob, DriveError};
-use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 use crate::port::command::{Exit, Program};
 use crate::port::stop::Stop;
 
 const INSTALL: &str = "apt install xorriso";
-/// A listing of a million files; ours have some hundred.
-const LONGEST_ANSWER: usize = 256 << 20;
+/// What it says of a size is one line.
+const LONGEST_ANSWER: usize = 1 << 20;
 /// How many of the last complaints are shown to a person.
 const COMPLAINTS: usize = 4;
 
@@ -50,31 +48,6 @@ pub fn predicted_sectors(job: &BurnJob, stop: &Stop) -> Result<Sectors, DriveErr
         program(argv).capture(stop, LONGEST_ANSWER, &mut |line| complaints.hear(line))?;
     complaints.judge(exit)?;
     size(&out).ok_or_else(|| unknown(&out))
-}
-
-/// The files of an image, in the order in which they lie on it.
-pub(super) fn list(image: &Path) -> Result<Vec<DiscFile>, DriveError> {
-    list_at(on_stdio(image)?, image)
-}
-
-/// The files of the disc that lies in a drive.
-pub(super) fn list_disc(device: &Path) -> Result<Vec<DiscFile>, DriveError> {
-    list_at(in_drive(device)?, device)
-}
-
-fn list_at(address: OsString, image: &Path) -> Result<Vec<DiscFile>, DriveError> {
-    let mut complaints = Complaints::default();
-    let argv = list_args(address);
-    // Listing takes milliseconds and changes nothing: it needs no way to stop it.
-    let (exit, out) =
-        program(argv).capture(&Stop::new(), LONGEST_ANSWER, &mut |line| complaints.hear(line))?;
-    if complaints.no_image {
-        return Err(DriveError::NotAnImage(image.to_owned()));
-    }
-    if complaints.judge(exit).is_err() {
-        return Err(DriveError::Damaged { path: image.to_owned(), words: complaints.words() });
-    }
-    listing(&out).map_err(|rest| unknown(&rest))
 }
 
 /// That the program is there; nothing is run.
@@ -195,17 +168,6 @@ fn owner_args(has_script: bool) -> Vec<OsString> {
     words.into_iter().map(OsString::from).collect()
 }
 
-fn list_args(address: OsString) -> Vec<OsString> {
-    let mut argv: Vec<OsString> =
-        ["xorriso", "-no_rc", "-abort_on", "FAILURE", "-return_with", "SORRY", "32"]
-            .map(OsString::from)
-            .into();
-    argv.extend(["-report_about", "WARNING", "-indev"].map(OsString::from));
-    argv.push(address);
-    argv.extend(["-find", "/", "-type", "f", "-exec", "report_lba", "--"].map(OsString::from));
-    argv
-}
-
 /// Only names that both directory trees keep whole, and that mean nothing to xorriso's patterns.
 fn check_name(path: &str) -> Result<(), DriveError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
@@ -244,15 +206,12 @@ fn unknown(words: &[u8]) -> DriveError {
 #[derive(Default)]
 struct Complaints {
     lines: VecDeque<String>,
-    no_image: bool,
 }
 
 impl Complaints {
     fn hear(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         let Some((severity, words)) = message(&text) else { return };
-        // A warning at most: xorriso would go on with an empty image.
-        self.no_image |= words.starts_with("No ISO 9660 image");
         if ["SORRY", "MISHAP", "FAILURE", "FATAL", "ABORT"].contains(&severity) {
             self.lines.push_back(words.to_owned());
             if self.lines.len() > COMPLAINTS {
@@ -282,107 +241,6 @@ pub(super) fn message(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once(':')?;
     let (severity, words) = rest.split_once(':')?;
     Some((severity.trim(), words.trim()))
-}
-
-/// Reads the answer to `report_lba`. Fails with the first words that are not part of one.
-pub(super) fn listing(out: &[u8]) -> Result<Vec<DiscFile>, Vec<u8>> {
-    let mut files: Vec<DiscFile> = Vec::new();
-    let mut rest = out;
-    while !rest.is_empty() {
-        if rest.starts_with(b"Report layout:") {
-            rest = after_line(rest);
-            continue;
-        }
-        let (extent, after) = extent(rest).ok_or_else(|| rest.to_vec())?;
-        add(&mut files, extent);
-        rest = after;
-    }
-    files.sort_by_key(|file| file.extents.first().map(|extent| extent.start));
-    Ok(files)
-}
-
-struct Listed {
-    start: Sectors,
-    blocks: u64,
-    size: Bytes,
-    path: String,
-}
-
-/// A file that has several extents is listed once for each, with its whole size each time.
-fn add(files: &mut Vec<DiscFile>, listed: Listed) {
-    let known = files.last().is_some_and(|file| file.path == listed.path);
-    if !known {
-        files.push(DiscFile { path: listed.path, size: listed.size, extents: Vec::new() });
-    }
-    if let Some(file) = files.last_mut() {
-        let before: u64 = file.extents.iter().map(|extent| extent.length.0).sum();
-        let length = listed.blocks.saturating_mul(SECTOR).min(file.size.0.saturating_sub(before));
-        file.extents.push(Extent { start: listed.start, length: Bytes(length) });
-    }
-}
-
-/// `File data lba:  0 ,       36 ,        3 ,     5000 , '/FORMAT.txt'` and what follows it.
-fn extent(text: &[u8]) -> Option<(Listed, &[u8])> {
-    let rest = text.strip_prefix(b"File data lba:")?;
-    let mut fields = rest.splitn(5, |&b| b == b',');
-    let mut number =
-        || -> Option<u64> { std::str::from_utf8(fields.next()?).ok()?.trim().parse().ok() };
-    let (_extent, start, blocks, size) = (number()?, number()?, number()?, number()?);
-    let (path, after) = shell_word(fields.next()?.strip_prefix(b" ")?)?;
-    let path = String::from_utf8_lossy(path.strip_prefix(b"/")?).into_owned();
-    Some((Listed { start: Sectors(start), blocks, size: Bytes(size), path }, after))
-}
-
-/// A word in the shell's quotes, as xorriso writes paths, up to the line's end. Line feeds inside
-/// of quotes are part of it.
-fn shell_word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut word = Vec::new();
-    let mut quote = None;
-    for (i, &byte) in text.iter().enumerate() {
-        match (byte, quote) {
-            (b'\n', None) => return Some((word, &text[i + 1..])),
-            (b'\'' | b'"', None) => quote = Some(byte),
-            (_, Some(q)) if q == byte => quote = None,
-            _ => word.push(byte),
-        }
-    }
-    None
-}
-
-fn after_line(text: &[u8]) -> &[u8] {
-    text.iter().position(|&b| b == b'\n').map_or(&[], |end| &text[end + 1..])
-}
-
-/// The size that an image says it has: the volume space size of its primary volume descriptor,
-/// both-endian at sector 16, byte 80 (ECMA-119 8.4.8). `None` if that is no such descriptor.
-pub(super) fn volume_size(image: &File) -> std::io::Result<Option<Sectors>> {
-    let mut descriptor = [0; 88];
-    match std::os::unix::fs::FileExt::read_exact_at(image, &mut descriptor, 16 * SECTOR) {
-        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    Ok(size_in(&descriptor))
-}
-
-/// The same out of the first 88 bytes of sector 16, or more.
-pub(super) fn size_in(descriptor: &[u8]) -> Option<Sectors> {
-    let size = descriptor.get(80..84).filter(|_| descriptor.starts_with(b"\x01CD001"))?;
-    Some(Sectors(u32::from_le_bytes(size.try_into().ok()?).into()))
-}
-
-/// The volume's name out of sector 16 (ECMA-119 8.4.7).
-pub(super) fn volume_id_in(descriptor: &[u8]) -> Option<String> {
-    let name = descriptor.get(40..72).filter(|_| descriptor.starts_with(b"\x01CD001"))?;
-    let name = String::from_utf8_lossy(name);
-    let name: String = name.chars().filter(|c| !c.is_control()).collect();
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
-}
-
-/// The volume's name and date out of sector 16 (ECMA-119 8.4.7, 8.4.26).
-pub(super) fn volume_in(descriptor: &[u8]) -> Option<Volume> {
-    let date = descriptor.get(813..829).filter(|date| date.iter().all(u8::is_ascii_digit))?;
-    let date = String::from_utf8_lossy(date).into_owned();
-    Some(Volume { id: volume_id_in(descriptor)?, date })
 }
 
 #[cfg(test)]
@@ -455,46 +313,6 @@ mod tests {
         assert_eq!(size(b""), None);
     }
 
-    const LISTING: &[u8] = b"Report layout: xt , Startlba ,   Blocks , Filesize , ISO image path\n\
-        File data lba:  0 ,  4348757 ,      147 ,   300000 , '/DISC.txt'\n\
-        File data lba:  0 ,       33 ,  2097151 , 4718592000 , '/archives/00000001.tar'\n\
-        File data lba:  1 ,  2097184 ,   206849 , 4718592000 , '/archives/00000001.tar'\n\
-        File data lba:  0 ,       32 ,        0 ,        0 , '/empty'\n";
-
-    #[test]
-    fn a_listing_is_read_in_the_mediums_order_and_with_all_extents() {
-        let files = listing(LISTING).unwrap();
-        let paths: Vec<_> = files.iter().map(|f| f.path.as_str()).collect();
-        assert_eq!(paths, ["empty", "archives/00000001.tar", "DISC.txt"]);
-        let extent = |start, length| Extent { start: Sectors(start), length: Bytes(length) };
-        assert_eq!(
-            files[1].extents,
-            [extent(33, 2_097_151 * 2048), extent(2_097_184, 4_718_592_000 - 2_097_151 * 2048)]
-        );
-        assert_eq!(files[2].extents, [extent(4_348_757, 300_000)]);
-    }
-
-    #[test]
-    fn quoted_names_are_read_with_quotes_and_line_feeds_in_them() {
-        let out = b"File data lba:  0 , 56 , 1 , 1 , '/t/it'\"'\"'s\nnew \\ line'\n\
-            File data lba:  0 , 57 , 1 , 1 , '/t/\xff'\n";
-        let paths: Vec<_> = listing(out).unwrap().into_iter().map(|f| f.path).collect();
-        assert_eq!(paths, ["t/it's\nnew \\ line", "t/\u{fffd}"]);
-    }
-
-    #[test]
-    fn words_that_are_no_listing_are_returned() {
-        for bad in [
-            &b"something new\n"[..],
-            b"File data lba:  0 , 56 , 1 , '/x'\n",
-            b"File data lba:  0 , 56 , 1 , 1 , '/x\n",
-            b"File data lba:  0 , -1 , 1 , 1 , '/x'\n",
-        ] {
-            assert_eq!(listing(bad).unwrap_err(), bad);
-        }
-        assert!(listing(b"").unwrap().is_empty());
-    }
-
     #[test]
     fn complaints_are_kept_and_the_rest_is_not() {
         let mut complaints = Complaints::default();
@@ -559,6 +377,6 @@ mod tests {
         assert!(descriptor[40..72].starts_with(b"0001_HOLIDAYS   "));
         assert_eq!(&descriptor[813..829], b"1987020304050607");
         assert_eq!(&descriptor[830..846], b"1987020304050607");
-        assert_eq!(volume_size(&File::open(&image).unwrap()).unwrap(), Some(staged.job.sectors));
+        assert_eq!(super::super::iso::size_in(descriptor), Some(staged.job.sectors));
     }
 }

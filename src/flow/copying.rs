@@ -218,7 +218,7 @@ impl Copying<'_> {
         }
         drop(file);
         let files: Vec<Expected> = order.files.iter().map(expected).collect();
-        let image = Image::open(to)?;
+        let image = Image::open(to, stop)?;
         match verify(&image, order.disc.uuid, &files, Some(sectors), monitor, stop)? {
             Verdict::Sound(_) => Ok(Ok(())),
             Verdict::Damaged(faults) => {

@@ -17,6 +17,7 @@ use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, Sectors};
 use crate::port::files::make_private_dir;
 use crate::port::monitor::{Activity, Phase, Progress};
+use crate::port::stop::Stop;
 use crate::recovery::packets::{Collector, RecoverySet};
 use crate::recovery::program::{self, Repair};
 use crate::recovery::striping::recovery_path;
@@ -130,7 +131,7 @@ impl<'p> AtHand<'p> {
             desk.monitor
                 .progress(Progress { done: (number + 1) * self.group.stripe, written: None });
         }
-        self.lost.iter().map(|&disc| opened(disc, &removed)).collect()
+        self.lost.iter().map(|&disc| opened(disc, &removed, desk.stop)).collect()
     }
 
     /// As many as the recovery discs have.
@@ -251,9 +252,9 @@ fn stretch(copies: &[&dyn DiscReader], start: u64, length: u64) -> Result<Vec<u8
     Ok(content)
 }
 
-fn opened(disc: DiscNo, dir: &Arc<Removed>) -> Result<FoundDisc, String> {
+fn opened(disc: DiscNo, dir: &Arc<Removed>, stop: &Stop) -> Result<FoundDisc, String> {
     let path = dir.0.join(format!("{:04}.iso", disc.0));
-    let image = Image::open(&path).map_err(|error| chain(&error))?;
+    let image = Image::open(&path, stop).map_err(|error| chain(&error))?;
     let (txt, _) = identify(&image).map_err(|problem| problem.what)?;
     if txt.disc != disc {
         return Err(format!("what was made as disc {disc} says that it is disc {}", txt.disc));

@@ -175,11 +175,10 @@ impl Work {
             files_in: None,
             files: None,
         };
-        match Image::open(&self.path) {
+        match Image::open(&self.path, desk.stop) {
             Ok(image) => self.finish_files(&image, &mender, &mut report, request, desk)?,
-            // Without the program that reads its directory nobody knows whether it is one of ours;
-            // what was read stays, and the next run looks again.
-            Err(error @ DriveError::Command(_)) => return Err(error.into()),
+            // What was read stays, and the next run looks again.
+            Err(error @ DriveError::Stopped(_)) => return Err(error.into()),
             Err(error) => {
                 desk.monitor.note(&chain(&error));
                 self.finish_without_directory(&mender, &mut report, desk)?;

@@ -209,7 +209,7 @@ impl Bench {
 
     /// Flips a byte in the largest file of a disc whose name begins so.
     fn flip(&self, disc: u32, file: &str, offset: u64) {
-        let image = Image::open(&self.image(disc)).unwrap();
+        let image = Image::open(&self.image(disc), &Stop::new()).unwrap();
         let found = largest(&image, file);
         let sector = found.sector_at(offset).unwrap();
         let at = sector.0 * SECTOR + offset % SECTOR;
@@ -220,7 +220,7 @@ impl Bench {
     }
 
     fn file_size(&self, disc: u32, file: &str) -> u64 {
-        let image = Image::open(&self.image(disc)).unwrap();
+        let image = Image::open(&self.image(disc), &Stop::new()).unwrap();
         largest(&image, file).size.0
     }
 }
@@ -704,7 +704,7 @@ fn unreadable_sectors_cost_what_lies_there() {
         bench.write(&format!("{number:02}"), noise(20_000));
     }
     bench.backup();
-    let image = Image::open(&bench.image(1)).unwrap();
+    let image = Image::open(&bench.image(1), &Stop::new()).unwrap();
     let sector = largest(&image, "archives/").sector_at(100_000).unwrap().0;
     let faults = format!("read_error = [1, {sector}, 2]");
     fs::write(bench.path("shelf/.shelf.toml"), faults).unwrap();
@@ -807,7 +807,7 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
             .choose(None)
             .unwrap();
         let read = std::sync::Arc::<std::sync::atomic::AtomicU64>::default();
-        let image = Image::open(&bench.image(1)).unwrap();
+        let image = Image::open(&bench.image(1), &Stop::new()).unwrap();
         let found = pile.discs.get_mut(&DiscNo(1)).unwrap();
         found.copies = vec![Box::new(Counting(image, read.clone()))];
         let secret = passphrase.map(|text| Secret::new(text.into()));

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::libc;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::Digest;
@@ -54,6 +55,34 @@ pub fn unless_missing(done: io::Result<()>) -> io::Result<()> {
 /// The directory that a path is in.
 pub fn dir_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Opens what somebody else may have put there; `None` if it is no regular file. A FIFO or a device
+/// would hold up whoever opens it, or reads it, for as long as it likes.
+pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => Ok(file.metadata()?.is_file().then_some(file)),
+        // A socket, or a device that is not there (open(2)).
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENODEV)) => {
+            match fs::metadata(path)?.is_file() {
+                true => Err(error),
+                false => Ok(None),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A text that somebody else may have put there, of `limit` bytes at most.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<String> {
+    let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
+    let file = open_regular(path)?.ok_or_else(|| refused("this is not a regular file"))?;
+    let mut text = String::new();
+    match file.take(limit + 1).read_to_string(&mut text)? as u64 > limit {
+        true => Err(refused("the file is too long")),
+        false => Ok(text),
+    }
 }
 
 /// How long a content is, and its hash.

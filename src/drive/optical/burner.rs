@@ -101,7 +101,7 @@ impl Optical {
     }
 
     fn label_inside(&self) -> Option<Label> {
-        let disc = OpticalDisc::open(&self.device, &self.title()).ok()?;
+        let disc = OpticalDisc::open(&self.device, &self.title(), &Stop::new()).ok()?;
         Label::read(&disc).ok()?
     }
 
@@ -142,7 +142,7 @@ impl Optical {
             MediumState::Blank => Ok(None),
             MediumState::Unusable(words) => Err(self.unusable(words.clone())),
             MediumState::Appendable | MediumState::Complete => {
-                let disc = OpticalDisc::open(&self.device, &self.title())?;
+                let disc = OpticalDisc::open(&self.device, &self.title(), &Stop::new())?;
                 // Until it is handed out, so that nobody comes between that and the last read.
                 self.kept = Hold::of(self.device.path());
                 Ok(Some(disc))
@@ -276,7 +276,7 @@ impl Drive for Optical {
         watch: &dyn Fn(News),
         stop: &Stop,
     ) -> Result<Box<dyn DiscReader>, DriveError> {
-        Ok(Box::new(Image::open(&self.write_image(job, watch, stop)?)?))
+        Ok(Box::new(Image::open(&self.write_image(job, watch, stop)?, stop)?))
     }
 
     fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
@@ -329,7 +329,10 @@ impl Drive for Optical {
             Ok(Some(disc)) if matches!(Label::read(&disc), Ok(None)) => {
                 found.problems.push(self.unusable("it is not one of coldcut's".to_owned()));
             }
-            Ok(Some(disc)) => found.discs.push(Box::new(disc)),
+            Ok(Some(disc)) => {
+                found.problems.extend(disc.incomplete_listing());
+                found.discs.push(Box::new(disc));
+            }
             Err(problem) if problem.is_in_use() => return Err(problem),
             Err(problem) => found.doubt(problem)?,
         }

@@ -10,11 +10,13 @@ use super::clusters::{Clusters, Effort};
 use super::device::Device;
 use super::hold::Hold;
 use super::reading::DriveReads;
+use crate::drive::DriveError;
 use crate::drive::absence::{Absence, Failure};
+use crate::drive::iso::{self, Fault};
 use crate::drive::reader::{DiscFile, DiscReader, ReadError, Volume};
-use crate::drive::{DriveError, xorriso};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, Sectors};
+use crate::port::stop::Stop;
 
 /// Direct reads go to addresses of pages (open(2), O_DIRECT).
 const ALIGNMENT: usize = 4096;
@@ -25,60 +27,54 @@ pub struct OpticalDisc {
     title: String,
     clusters: Clusters,
     files: Vec<DiscFile>,
+    /// What of the directory could not be used.
+    complaint: Option<String>,
     sectors: Sectors,
 }
 
 impl OpticalDisc {
     /// The disc that lies in the drive; the drive must be ready.
-    pub fn open(device: &Device, drive: &str) -> Result<OpticalDisc, DriveError> {
+    pub fn open(device: &Device, drive: &str, stop: &Stop) -> Result<OpticalDisc, DriveError> {
         // What this program still reads in this drive lay there before.
         Hold::let_go(device.path());
         let disc = OpticalDisc::over(DriveReads::open(device)?, drive);
-        let sectors = disc.volume_size().map_err(|words| disc.unless_gone(disc.unusable(words)))?;
-        // xorriso claims the drive for itself while it lists, and unlocks the tray when it ends.
-        Hold::let_go(device.path());
-        let listed = xorriso::list_disc(device.path());
-        let disc = OpticalDisc::over(DriveReads::open(device)?, drive);
-        match listed {
-            Ok(files) => Ok(OpticalDisc { files, sectors, ..disc }),
-            Err(error) => Err(disc.unless_gone(disc.not_listed(error))),
+        let read =
+            |position: u64, buf: &mut [u8]| disc.read_from(position, buf, Effort::EachSector);
+        match iso::list(&read, stop) {
+            Ok(iso::Listing { sectors, files, complaint }) => {
+                Ok(OpticalDisc { files, complaint, sectors, ..disc })
+            }
+            Err(fault) => Err(disc.not_listed(fault)),
         }
+    }
+
+    /// The complaint about a directory that could not be used in places.
+    pub fn incomplete_listing(&self) -> Option<DriveError> {
+        Some(self.directory_unreadable(self.complaint.as_ref()?))
     }
 
     fn over(reads: DriveReads, drive: &str) -> OpticalDisc {
         let (title, clusters) = (drive.to_owned(), Clusters::over(reads));
-        OpticalDisc { title, clusters, files: Vec::new(), sectors: Sectors(0) }
+        OpticalDisc { title, clusters, files: Vec::new(), complaint: None, sectors: Sectors(0) }
     }
 
     /// What fails because the disc is out says nothing about it.
-    fn unless_gone(&self, error: DriveError) -> DriveError {
+    fn not_listed(&self, fault: Fault) -> DriveError {
+        let error = match fault {
+            Fault::Gone(absence) => return absence.into(),
+            Fault::Stopped(stopped) => return stopped.into(),
+            Fault::NotAVolume => self.unusable("it holds no ISO 9660 volume".to_owned()),
+            Fault::Damaged(words) => self.directory_unreadable(&words),
+        };
         self.clusters.look().map_or(error, DriveError::from)
     }
 
-    fn not_listed(&self, error: DriveError) -> DriveError {
-        match error {
-            DriveError::NotAnImage(_) => self.unusable("it holds no ISO 9660 volume".to_owned()),
-            DriveError::Damaged { words, .. } => {
-                self.unusable(format!("its directory cannot be read ({words})"))
-            }
-            other => other,
-        }
+    fn directory_unreadable(&self, words: &str) -> DriveError {
+        self.unusable(format!("its directory cannot be read ({words})"))
     }
 
     fn unusable(&self, words: String) -> DriveError {
         DriveError::Unusable { drive: self.title.clone(), words }
-    }
-
-    fn volume_size(&self) -> Result<Sectors, String> {
-        let mut descriptor = [0; SECTOR as usize];
-        let read = self.read_from(16 * SECTOR, &mut descriptor, Effort::EachSector);
-        match read {
-            Ok(n) if n == descriptor.len() => xorriso::size_in(&descriptor)
-                .ok_or_else(|| "it holds no ISO 9660 volume".to_owned()),
-            Ok(_) => Err("it ends before its first volume descriptor".to_owned()),
-            Err(Failure::Bad(e)) => Err(format!("its volume descriptor cannot be read: {e}")),
-            Err(Failure::Gone(absence)) => Err(absence.to_string()),
-        }
     }
 
     /// Reads what the caller wants through an aligned buffer. Stops before the first bad sector.
@@ -139,7 +135,7 @@ pub fn volume_name(device: &Path) -> Option<String> {
     let file = OpenOptions::new().read(true).open(device).ok()?;
     let mut descriptor = [0; SECTOR as usize];
     file.read_exact_at(&mut descriptor, 16 * SECTOR).ok()?;
-    xorriso::volume_id_in(&descriptor)
+    iso::volume_id_in(&descriptor)
 }
 
 impl DiscReader for OpticalDisc {
@@ -183,7 +179,7 @@ impl DiscReader for OpticalDisc {
     fn volume(&self) -> Option<Volume> {
         let mut descriptor = [0; SECTOR as usize];
         let read = self.read_from(16 * SECTOR, &mut descriptor, Effort::EachSector).ok()?;
-        xorriso::volume_in(&descriptor[..read])
+        iso::volume_in(&descriptor[..read])
     }
 
     fn image_sectors(&self) -> Option<Sectors> {

@@ -29,6 +29,7 @@ impl Discs {
             self.problems.push(DriveError::Foreign(image.path().to_owned()));
             return;
         }
+        self.problems.extend(image.incomplete_listing());
         self.problems.extend(image.shortfall());
         self.discs.push(Box::new(image));
     }

@@ -154,7 +154,7 @@ impl Shelf {
         }
     }
 
-    /// Every image. A shelf may hold hundreds, and each is opened by a program.
+    /// Every image. A shelf may hold hundreds.
     pub(super) fn look(&self, stop: &Stop) -> Result<Discs, DriveError> {
         let faults = Faults::read(&self.dir)?;
         let mut found = Discs::default();
@@ -164,7 +164,7 @@ impl Shelf {
             if disc.as_ref().is_some_and(|&(_, number)| !faults.is_present(number)) {
                 continue;
             }
-            match self.open_image(&path, disc, &faults) {
+            match self.open_image(&path, disc, &faults, stop) {
                 Ok(image) => found.add(image),
                 Err(problem) => found.doubt(problem)?,
             }
@@ -191,9 +191,10 @@ impl Shelf {
         path: &Path,
         disc: Option<(SetName, DiscNo)>,
         faults: &Faults,
+        stop: &Stop,
     ) -> Result<Image, DriveError> {
         let vanishes = disc.as_ref().and_then(|(_, number)| faults.vanishes_at(*number));
-        let image = Image::open(path)?.at_rate(faults.read_rate).vanishing_at(vanishes);
+        let image = Image::open(path, stop)?.at_rate(faults.read_rate).vanishing_at(vanishes);
         Ok(match disc {
             Some((set, number)) if self.is_first_medium(&set, number) => {
                 image.with_bad_sectors(faults.bad_sectors(number))
@@ -289,7 +290,7 @@ impl Drive for Shelf {
         if !path.exists() {
             return Err(not_there());
         }
-        let image = self.open_image(&path, parse_name(&path), &faults)?;
+        let image = self.open_image(&path, parse_name(&path), &faults, &Stop::new())?;
         check_label(&image, wanted)?;
         Ok(Box::new(image))
     }
