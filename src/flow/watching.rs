@@ -70,14 +70,7 @@ pub fn watch(
 ) -> Result<WatchReport, FlowError> {
     // What is in the drive counts; nobody is asked within a step.
     let desk = Desk { patience: Patience::AtMost(Duration::ZERO), ..desk };
-    let mut watch = Watch {
-        request,
-        desk,
-        report: WatchReport::default(),
-        said: None,
-        lost: Vec::new(),
-        done: None,
-    };
+    let mut watch = Watch::new(request, desk);
     watch.run(drives)?;
     Ok(watch.report)
 }
@@ -105,7 +98,12 @@ struct Watch<'a> {
     done: Option<String>,
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    fn new(request: &'a WatchRequest, desk: Desk<'a>) -> Watch<'a> {
+        let report = WatchReport::default();
+        Watch { request, desk, report, said: None, lost: Vec::new(), done: None }
+    }
+
     fn run(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
         let monitor = self.desk.monitor;
         drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
@@ -343,5 +341,75 @@ fn inside<'a>(waiting: &'a [Next], drive: &mut dyn Drive) -> Result<Option<&'a N
     match found.discs.iter().find_map(|disc| disc.absence()) {
         Some(absence) => Err(absence.into()),
         None => Ok(waiting.iter().find(|next| labels.contains(&label(&next.set, &next.disc)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::media_tests::Bench;
+    use super::*;
+    use crate::drive::fake::image_on;
+    use std::fs;
+
+    fn with_two_staged_discs() -> Bench {
+        let bench = Bench::new();
+        for (n, name) in ["film0", "film1"].into_iter().enumerate() {
+            let mut state = n as u64 + 1;
+            let noise: Vec<u8> = std::iter::repeat_with(|| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+                (state >> 56) as u8
+            })
+            .take(2_500_000)
+            .collect();
+            fs::write(bench.path("source").join(name), noise).unwrap();
+        }
+        bench.backup(1, None);
+        bench
+    }
+
+    /// It is said once, counts as a failure, and costs no blank; the next disc is burned.
+    #[test]
+    fn a_disc_that_is_lost_in_staging_is_named_and_the_next_one_is_burned() {
+        let bench = with_two_staged_discs();
+        let set = fs::read_dir(bench.path("staging")).unwrap().map(|entry| entry.unwrap().path());
+        let set = set.into_iter().find(|path| path.join("0001").exists()).unwrap();
+        fs::remove_dir_all(set.join("0001")).unwrap();
+        let one = bench.path("one");
+        bench.tray.will_get(&[&one]);
+        let report = bench.watch(&bench.person).unwrap();
+        assert_eq!(report.burned, [("films".to_owned(), 2)]);
+        assert_eq!(report.failures, 1);
+        assert!(image_on(&one).is_some());
+        let notes = bench.monitor.notes.lock().unwrap();
+        let said = notes.iter().filter(|note| {
+            note.starts_with("films: disc 1 is not whole in the staging area any more")
+        });
+        assert_eq!(said.count(), 1, "{notes:?}");
+    }
+
+    /// Whatever it is: nobody wants to read twice in a row what is waited for.
+    #[test]
+    fn what_is_waited_for_is_said_when_it_changes() {
+        let bench = Bench::new();
+        let request = WatchRequest {
+            device: "/dev/fake".into(),
+            catalog: bench.path("catalog.sqlite"),
+            staging: bench.path("staging"),
+            scratch: bench.path("scratch"),
+            until_done: false,
+        };
+        let mut watch = Watch::new(&request, bench.desk());
+        let wanted = |disc: &'static str| Said::Wanted(WantedMedium::any(disc));
+        for (said, is_new) in [
+            (Said::NothingStaged, true),
+            (Said::NothingStaged, false),
+            (Said::CatalogInUse, true),
+            (wanted("one"), true),
+            (wanted("one"), false),
+            (wanted("two"), true),
+            (Said::NothingStaged, true),
+        ] {
+            assert_eq!(watch.is_new(said.clone()), is_new, "{said:?}");
+        }
     }
 }
