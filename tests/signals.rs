@@ -242,3 +242,37 @@ fn looking_through_a_long_shelf_ends_at_once() {
         assert_eq!(end(&mut child).code(), Some(130), "{words:?}");
     }
 }
+
+/// What a disc is closed with is not written to its end; the disc stays open, and the next run goes
+/// on with it.
+#[track_caller]
+fn closed_by_the_next_run(sandbox: &Sandbox, words: &[&str]) {
+    let sums = sandbox.bash("find . -name SHA256SUMS").ok().stdout();
+    assert_eq!(sums, "", "the disc was closed after all");
+    sandbox.run(words.iter().copied()).ok();
+    sandbox.run(["verify", "shelf"]).ok();
+    sandbox.run(["status"]).ok();
+}
+
+#[test]
+fn listings_that_are_being_written_are_left_and_written_by_the_next_run() {
+    let sandbox = Sandbox::new();
+    sandbox.bash("cd source && seq -f 'a-name-of-some-length-%06g' 15000 | xargs touch").ok();
+    let words = ["backup", "source", "shelf", "--disc-size", "100M"];
+    let mut run = AtWork::coldcut(&sandbox, &words);
+    run.until_phase("packing");
+    sandbox.bash("until find . -name INDEX.tsv.bz2 | grep -q .; do sleep 0.01; done").ok();
+    assert_eq!(run.signal(Signal::SIGTERM).code(), Some(143));
+    closed_by_the_next_run(&sandbox, &words);
+}
+
+#[test]
+fn recovery_data_that_is_being_made_is_left_and_made_by_the_next_run() {
+    let sandbox = Sandbox::new();
+    sandbox.bash("head -c 30M /dev/urandom > source/film").ok();
+    let words = ["backup", "source", "shelf", "--disc-size", "100M", "--parity", "50"];
+    let mut run = AtWork::coldcut(&sandbox, &words);
+    run.until_phase("protecting");
+    assert_eq!(run.signal(Signal::SIGINT).code(), Some(130));
+    closed_by_the_next_run(&sandbox, &words);
+}

@@ -173,7 +173,7 @@ pub fn open_dest(room: &Room, dest: &Path, burning: &Burning) -> Result<Drives, 
     let burner = match is_device(dest) {
         true => open_drive(room, dest, burning)?,
         false => {
-            let shelf = open_shelf(dest)?;
+            let shelf = open_shelf(room, dest)?;
             shelves::arrive(&room.around.catalog(&room.common)?, dest, room.desk())?;
             shelf
         }
@@ -203,10 +203,12 @@ pub fn open_drive(
         },
         image_first: burning.image_first,
         scratch: scratch(room)?,
+        stop: room.stop.clone(),
     };
     Ok(Box::new(Optical::open(device, choices).map_err(FlowError::from)?))
 }
 
-fn open_shelf(dest: &Path) -> Result<Box<dyn Drive>, RunError> {
-    Ok(Box::new(Shelf::open_or_plan(dest).map_err(FlowError::from)?))
+fn open_shelf(room: &Room, dest: &Path) -> Result<Box<dyn Drive>, RunError> {
+    let shelf = Shelf::open_or_plan(dest).map_err(FlowError::from)?;
+    Ok(Box::new(shelf.heeding(&room.stop)))
 }

@@ -74,6 +74,7 @@ fn read_drill(row: &Row) -> Result<Drill, Fault> {
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use crate::port::stop::Stop;
 
     #[test]
     fn drills_are_kept_by_disc_in_order_and_go_with_what_was_packed() {
@@ -88,7 +89,7 @@ mod tests {
         }
         assert_eq!(bench.cat().drills(set, disc).unwrap(), both);
         let out = bench.dir.path().join("out.sqlite");
-        bench.cat().export_set(set, &out).unwrap();
+        bench.cat().export_set(set, &out, &Stop::new()).unwrap();
         assert_eq!(Catalog::open_exported(&out).unwrap().drills(set, disc).unwrap(), both);
         let unknown = Drill { disc: DiscNo(99), ..both[0].clone() };
         assert!(bench.cat().record_drill(set, &unknown).is_err());

@@ -4,6 +4,7 @@
 use super::error::{Fault, Refused, explain, for_want_of_room};
 use super::value::path_bytes;
 use super::{Catalog, CatalogError, Result, SetId, schema};
+use crate::port::stop::Stop;
 use rusqlite::{Connection, params};
 use std::fs::OpenOptions;
 use std::io;
@@ -38,17 +39,22 @@ const TABLES: &[(&str, &str)] = &[
     ("mounts", "set_id=?1"),
 ];
 
+/// SQLite asks whether it should stop once in so many of its steps: many times a second.
+const STEPS: i32 = 10_000;
+
 impl Catalog {
     /// Writes a new file `to` with the rows of this set alone: the same tables, no indexes, one
     /// plain file without a journal. [`Catalog::open_exported`] reads it.
-    pub fn export_set(&self, set: SetId, to: &Path) -> Result<()> {
+    /// A wish to stop ends it in the middle of a table; what was written is of no use then, and the
+    /// error says no more than that SQLite was interrupted.
+    pub fn export_set(&self, set: SetId, to: &Path, stop: &Stop) -> Result<()> {
         self.read("exporting a set", |conn| {
             let known = conn.prepare("SELECT 1 FROM sets WHERE id=?")?.exists([set.0])?;
             if known { Ok(()) } else { Err(Refused::NoSet.into()) }
         })?;
         let failed = |source| CatalogError::Export { path: to.to_owned(), source };
         make_new_file(to).map_err(failed)?;
-        build(&self.path, set, to).map_err(|fault| match fault {
+        build(&self.path, set, to, stop).map_err(|fault| match fault {
             Fault::Sql(error) => {
                 failed(for_want_of_room(to, error).unwrap_or_else(io::Error::other))
             }
@@ -72,8 +78,10 @@ fn make_new_file(to: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map(drop)
 }
 
-fn build(from: &Path, set: SetId, to: &Path) -> Result<(), Fault> {
+fn build(from: &Path, set: SetId, to: &Path, stop: &Stop) -> Result<(), Fault> {
     let conn = Connection::open(std::path::absolute(to).unwrap_or_else(|_| to.to_owned()))?;
+    let asked = stop.clone();
+    conn.progress_handler(STEPS, Some(move || asked.check().is_err()))?;
     // It is hashed and packed next; after a power cut it is made again.
     conn.execute_batch(
         "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA secure_delete=ON;",
@@ -103,6 +111,7 @@ mod tests {
     use super::super::*;
     use crate::model::Carrier;
     use crate::model::{ArchiveNo, Kind, RelPath, SnapshotSeq};
+    use crate::port::stop::Stop;
     use rusqlite::Connection;
     use std::fs;
 
@@ -148,14 +157,14 @@ mod tests {
         let bench = two_sets();
         let catalog = bench.catalog.as_ref().unwrap();
         let out = bench.dir.path().join("out.sqlite");
-        catalog.export_set(bench.set, &out).unwrap();
+        catalog.export_set(bench.set, &out, &Stop::new()).unwrap();
         let bytes = fs::read(&out).unwrap();
         let holds = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
         assert!(holds(b"/home/a/photos") && holds(b"499"));
         assert!(!holds(b"secret"));
         let secret = catalog.set_by_name(&facts("secret-set", "").name).unwrap().unwrap();
         let other = bench.dir.path().join("other.sqlite");
-        catalog.export_set(secret.id, &other).unwrap();
+        catalog.export_set(secret.id, &other, &Stop::new()).unwrap();
         let bytes = fs::read(&other).unwrap();
         let holds = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
         for word in ["secret-user", "secret-link", "secret499", "secret-medium", "/secret/source"] {
@@ -168,7 +177,7 @@ mod tests {
     fn the_copy_is_one_plain_file_without_indexes_and_free_pages() {
         let bench = two_sets();
         let out = bench.dir.path().join("out.sqlite");
-        bench.catalog.as_ref().unwrap().export_set(bench.set, &out).unwrap();
+        bench.catalog.as_ref().unwrap().export_set(bench.set, &out, &Stop::new()).unwrap();
         let conn = Connection::open(&out).unwrap();
         let ask = |sql: &str| -> String { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
         let indexes = "SELECT CAST(count(*) AS TEXT) FROM sqlite_schema WHERE type='index'";
@@ -178,7 +187,7 @@ mod tests {
         drop(conn);
         let around: Vec<_> = fs::read_dir(bench.dir.path()).unwrap().collect();
         assert_eq!(around.len(), 2, "the catalog's directory and the copy: {around:?}");
-        let again = bench.catalog.as_ref().unwrap().export_set(bench.set, &out);
+        let again = bench.catalog.as_ref().unwrap().export_set(bench.set, &out, &Stop::new());
         assert!(matches!(again, Err(CatalogError::Export { .. })), "{again:?}");
     }
 
@@ -188,7 +197,7 @@ mod tests {
         let catalog = bench.catalog.as_ref().unwrap();
         let secret = catalog.set_by_name(&facts("secret-set", "").name).unwrap().unwrap();
         let out = bench.dir.path().join("out.sqlite");
-        catalog.export_set(secret.id, &out).unwrap();
+        catalog.export_set(secret.id, &out, &Stop::new()).unwrap();
         let copy = Catalog::open_exported(&out).unwrap();
         let set = copy.sets().unwrap().remove(0);
         assert_eq!(set, secret);
@@ -241,7 +250,7 @@ mod tests {
             .record_copy(set, bench_disc(), &Carrier::Words(String::new()), "", NOW)
             .unwrap();
         let whole = bench.dir.path().join("whole.sqlite");
-        bench.catalog.as_ref().unwrap().export_set(set, &whole).unwrap();
+        bench.catalog.as_ref().unwrap().export_set(set, &whole, &Stop::new()).unwrap();
         let path = bench.dir.path().join("odd.sqlite");
         for odd in [
             "UPDATE entries SET kind='zz'",
@@ -305,7 +314,7 @@ mod tests {
         let members: Vec<_> = (0..60).map(|n| whole(&format!("d/{n}"), 1, n)).collect();
         bench.store(&members);
         let whole = bench.dir.path().join("whole.sqlite");
-        bench.catalog.as_ref().unwrap().export_set(bench.set, &whole).unwrap();
+        bench.catalog.as_ref().unwrap().export_set(bench.set, &whole, &Stop::new()).unwrap();
         let bytes = fs::read(&whole).unwrap();
         let path = bench.dir.path().join("flipped.sqlite");
         let mut refused = 0;
@@ -317,5 +326,27 @@ mod tests {
             refused += u32::from(read.is_err());
         }
         assert!(refused > 10, "{refused}");
+    }
+
+    #[test]
+    fn a_wish_to_stop_ends_an_export_in_the_middle() {
+        let mut bench = Bench::new();
+        let members: Vec<_> = (0..3_000).map(|n| whole(&format!("f{n}"), 5, n)).collect();
+        bench.store(&members);
+        let stop = Stop::new();
+        let out = |name: &str| bench.dir.path().join(name);
+        let catalog = bench.catalog.as_ref().unwrap();
+        catalog.export_set(bench.set, &out("whole"), &stop).unwrap();
+        stop.ask(15);
+        let ended = catalog.export_set(bench.set, &out("part"), &stop);
+        assert!(ended.is_err_and(|error| chain_of(&error).contains("interrupted")));
+        let length = |name: &str| fs::metadata(out(name)).unwrap().len();
+        assert!(length("part") < length("whole"), "{} of {}", length("part"), length("whole"));
+        assert_eq!(bench.rows(1).len(), 3_000, "the catalog itself is as it was");
+    }
+
+    fn chain_of(error: &dyn std::error::Error) -> String {
+        let below = error.source().map(chain_of).unwrap_or_default();
+        format!("{error}: {below}")
     }
 }

@@ -4,6 +4,7 @@ use super::testing::*;
 use super::*;
 use crate::model::rows::{Note, Place, SnapshotRow};
 use crate::model::{ArchiveNo, Digest, DiscNo, DiscUuid, Kind, Mtime, RelPath, SnapshotSeq, Xattr};
+use crate::port::stop::Stop;
 use std::collections::BTreeMap;
 use std::fs;
 use uuid::Uuid;
@@ -462,7 +463,7 @@ fn every_snapshot_of_a_random_history_stays_as_a_plain_copy_of_it() {
         check_history(&bench, &history);
         check_live_rows(&bench, &world);
         let out = bench.dir.path().join("out.sqlite");
-        bench.catalog.as_ref().unwrap().export_set(bench.set, &out).unwrap();
+        bench.catalog.as_ref().unwrap().export_set(bench.set, &out, &Stop::new()).unwrap();
         let exported = Catalog::open_exported(&out).unwrap();
         for (seq, _) in &history {
             assert_eq!(rows(&exported, bench.set, *seq), bench.rows(seq.0));
@@ -551,7 +552,7 @@ fn what_a_file_costs() {
     println!("listed {} in {:?}", bench.rows(1).len(), began.elapsed());
     let out = bench.dir.path().join("out");
     let began = std::time::Instant::now();
-    bench.cat().export_set(set, &out).unwrap();
+    bench.cat().export_set(set, &out, &Stop::new()).unwrap();
     println!("export {} in {:?}", fs::metadata(&out).unwrap().len() / count, began.elapsed());
     let began = std::time::Instant::now();
     bench.cat().status(set).unwrap();

@@ -124,10 +124,11 @@ mod tests {
     use super::super::*;
     use crate::model::SnapshotSeq;
     use crate::model::{DiscNo, Kind, RelPath};
+    use crate::port::stop::Stop;
 
     fn exported(bench: &Bench, name: &str) -> Catalog {
         let out = bench.dir.path().join(name);
-        bench.catalog.as_ref().unwrap().export_set(bench.set, &out).unwrap();
+        bench.catalog.as_ref().unwrap().export_set(bench.set, &out, &Stop::new()).unwrap();
         Catalog::open_exported(&out).unwrap()
     }
 

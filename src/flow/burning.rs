@@ -257,6 +257,8 @@ impl Turn<'_> {
         let may_be_whole = match found {
             Ok(()) => true,
             Err(FlowError::Drive(DriveError::NotThere { .. })) => self.drives.have_hands(),
+            // Nothing is known of it: the next run looks.
+            Err(stopped @ FlowError::Stopped(_)) => return Err(stopped),
             Err(_) => false,
         };
         if may_be_whole {

@@ -14,6 +14,7 @@ use crate::model::{ArchiveNo, Bytes, Digest, Entry, Kind, RelPath, SnapshotSeq};
 use crate::pack::{Ledger, LedgerError, PackedMember, SealedArchive, Twin};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Trouble};
+use crate::port::stop::Stop;
 
 use super::FlowError;
 use super::compare::{entry_of, proven_digest, stale};
@@ -274,8 +275,8 @@ impl Ledger for CatalogLedger<'_> {
         Ok(self.catalog.bytes().map_err(FlowError::from)?)
     }
 
-    fn export_catalog(&mut self, to: &Path) -> Result<(), LedgerError> {
-        Ok(self.catalog.export_set(self.set, to).map_err(FlowError::from)?)
+    fn export_catalog(&mut self, to: &Path, stop: &Stop) -> Result<(), LedgerError> {
+        Ok(self.catalog.export_set(self.set, to, stop).map_err(FlowError::from)?)
     }
 }
 

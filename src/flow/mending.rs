@@ -16,7 +16,7 @@ use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
-use crate::port::stop::Stop;
+use crate::port::stop::{Heeding, Stop};
 use crate::recovery::packets::{Collector, CoveredFile, RecoverySet};
 use crate::recovery::program::{self, Repair};
 use crate::recovery::{DIRECTORY, MAIN, is_recovery_data};
@@ -171,6 +171,7 @@ impl<'a> Mender<'a> {
         let mended = self.mend_in(copies, number, dir);
         match &mended {
             Ok(_) => self.monitor.note(&format!("{label} is repaired")),
+            Err(_) if self.stop.check().is_err() => {}
             Err(why) => self.monitor.note(&format!("{label} cannot be repaired: {why}")),
         }
         mended
@@ -189,8 +190,9 @@ impl<'a> Mender<'a> {
         known.extend(covered.into_iter().map(|file| file.path.to_string()));
         remove_replaced(dir, &known)?;
         let folder = Folder::open(dir).map_err(|error| chain(&error))?;
-        if let Some(doubt) = self.signed_by.and_then(|checker| distrust(&folder, checker)) {
-            return Err(doubt.what);
+        if let Some(checker) = self.signed_by {
+            let doubt = distrust(&folder, checker, self.stop).map_err(|e| e.to_string())?;
+            doubt.map_or(Ok(()), |doubt| Err(doubt.what))?;
         }
         Ok(Arc::new(Workplace { folder, _dir: removed }))
     }
@@ -220,7 +222,7 @@ impl<'a> Mender<'a> {
     }
 
     fn repair(&self, dir: &Path, total: u64) -> Result<Vec<CoveredFile>, String> {
-        let covered = covered_files(dir)?;
+        let covered = covered_files(dir, self.stop)?;
         let par2 = par2_file(dir).ok_or("no recovery data can be read")?;
         let mut watch = |percent| {
             self.monitor.progress(Progress { done: total / 100 * percent, written: None });
@@ -237,7 +239,9 @@ impl<'a> Mender<'a> {
     pub fn files_of_image(&self, image: &Path, dir: &Path) -> Result<(), String> {
         let failed = in_words(dir);
         let mut collector = Collector::default();
-        File::open(image).and_then(|file| collector.read(file)).map_err(&failed)?;
+        File::open(image)
+            .and_then(|file| collector.read(Heeding::new(file, self.stop)))
+            .map_err(&failed)?;
         check_set(collector)?;
         program::check(self.stop).map_err(|error| chain(&error))?;
         fs::create_dir(dir).map_err(&failed)?;
@@ -359,11 +363,11 @@ fn paths(copies: &[&dyn DiscReader]) -> Vec<String> {
 
 /// What the recovery data in a directory covers. It may be anybody's: a name in it that leads out of
 /// the directory is not handed to a program that writes there.
-fn covered_files(dir: &Path) -> Result<Vec<CoveredFile>, String> {
+fn covered_files(dir: &Path, stop: &Stop) -> Result<Vec<CoveredFile>, String> {
     let mut collector = Collector::default();
     for path in par2_files(dir) {
         File::open(path)
-            .and_then(|file| collector.read(file))
+            .and_then(|file| collector.read(Heeding::new(file, stop)))
             .map_err(|error| error.to_string())?;
     }
     check_set(collector)

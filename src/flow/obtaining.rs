@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::DiscState;
-use crate::drive::Label;
+use crate::drive::{DiscReader, Label};
 use crate::model::DiscNo;
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
@@ -129,9 +129,9 @@ impl Session<'_> {
         });
         match found {
             Ok(piles) => {
-                let piles = piles.must_be_signed(self.request.signed_by.as_ref(), &|disc| {
-                    self.mender.repaired(disc)
-                })?;
+                let (checker, mender) = (self.request.signed_by.as_ref(), &self.mender);
+                let mend = |disc: &dyn DiscReader| mender.repaired(disc);
+                let piles = piles.must_be_signed(checker, &mend, self.desk.stop)?;
                 let same = piles.sets.into_iter().find(is_it);
                 self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
                 Ok(true)
@@ -216,9 +216,9 @@ impl Session<'_> {
         if self.request.signed_by.is_none() {
             piles.name_with(|reader| self.mender.name(reader));
         }
-        self.take_discs(
-            piles.keep_signed(self.request.signed_by.as_ref(), &|disc| self.mender.repaired(disc)),
-        );
+        let (checker, mender) = (self.request.signed_by.as_ref(), &self.mender);
+        let mend = |disc: &dyn DiscReader| mender.repaired(disc);
+        self.take_discs(piles.keep_signed(checker, &mend, self.desk.stop)?);
         Ok(())
     }
 

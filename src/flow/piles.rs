@@ -14,7 +14,7 @@ use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::{Digest, DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
-use crate::port::stop::Stop;
+use crate::port::stop::{Stop, Stopped};
 use crate::port::wanted::WantedMedium;
 
 pub use identity::{Unnamed, identify};
@@ -335,19 +335,24 @@ impl Piles {
 
     /// Without the discs that none of these keys signed; they become problems. One whose list of
     /// sums is signed, and which is only damaged, is repaired before.
-    pub fn keep_signed(mut self, checker: Option<&Checker>, mend: Mend) -> Piles {
-        let Some(checker) = checker else { return self };
+    pub fn keep_signed(
+        mut self,
+        checker: Option<&Checker>,
+        mend: Mend,
+        stop: &Stop,
+    ) -> Result<Piles, Stopped> {
+        let Some(checker) = checker else { return Ok(self) };
         let Piles { sets, problems, unnamed, .. } = &mut self;
         let mut repaired = Vec::new();
         let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
         for found in all {
             let copies = std::mem::take(&mut found.copies);
-            let sifted = sift(copies, checker, mend, problems);
+            let sifted = sift(copies, checker, mend, problems, stop)?;
             found.copies = sifted.signed;
             repaired.extend(sifted.repaired);
         }
         for Unnamed { reader, problem } in unnamed.drain(..) {
-            let sifted = sift(vec![reader], checker, mend, problems);
+            let sifted = sift(vec![reader], checker, mend, problems, stop)?;
             // Who does not say who they are in a signed text are nobody.
             problems.extend((!sifted.signed.is_empty()).then_some(problem));
             repaired.extend(sifted.repaired);
@@ -357,12 +362,17 @@ impl Piles {
         self.take(Discs { discs: repaired, problems: Vec::new() });
         self.give_up_unnamed();
         self.sets.retain(|pile| !pile.discs.is_empty());
-        self
+        Ok(self)
     }
 
     /// The same, where there must be something left.
-    pub fn must_be_signed(self, checker: Option<&Checker>, mend: Mend) -> Result<Piles, FlowError> {
-        let piles = self.keep_signed(checker, mend);
+    pub fn must_be_signed(
+        self,
+        checker: Option<&Checker>,
+        mend: Mend,
+        stop: &Stop,
+    ) -> Result<Piles, FlowError> {
+        let piles = self.keep_signed(checker, mend, stop)?;
         if checker.is_some() && piles.sets.is_empty() {
             return Err(piles.nothing());
         }
@@ -443,11 +453,12 @@ fn sift(
     checker: &Checker,
     mend: Mend,
     problems: &mut Vec<Problem>,
-) -> Sifted {
+    stop: &Stop,
+) -> Result<Sifted, Stopped> {
     let mut sifted = Sifted { signed: Vec::new(), repaired: None };
     let mut doubtful = Vec::new();
     for copy in copies {
-        match distrust(&*copy, checker) {
+        match distrust(&*copy, checker, stop)? {
             Some(doubt) if !holds_stripes_only(&*copy) => doubtful.push((copy, doubt)),
             _ => sifted.signed.push(copy),
         }
@@ -464,7 +475,7 @@ fn sift(
         }
         problems.push(Problem { what, kind: ProblemKind::Damage });
     }
-    sifted
+    Ok(sifted)
 }
 
 /// Reaches for a disc where it should lie, and says what lies there if it is another one.

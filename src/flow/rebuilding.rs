@@ -18,6 +18,7 @@ use crate::model::disc::{Encryption, Ratio};
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::port::stop::Stop;
 
 use super::keys::{KeyRing, KnownKeys};
 use super::mending::{Mendable, Mender};
@@ -112,7 +113,7 @@ pub fn rebuild(
     let kept = kept_sets(request, &piles, desk)?;
     let mut new = in_turn(desk, || Replacement::begin(&request.catalog))?;
     for set in kept {
-        take_over(&request.catalog, &set, request, new.catalog())?;
+        take_over(&request.catalog, &set, request, new.catalog(), desk.stop)?;
     }
     for pile in &mut piles.sets {
         // Whoever is not of this set is offered to the next one.
@@ -184,10 +185,13 @@ fn take_over(
     set: &KnownSet,
     request: &RebuildRequest,
     new: &mut Catalog,
+    stop: &Stop,
 ) -> Result<(), FlowError> {
     let from = Catalog::open(from, Access::Read)?;
     let copy = gather::scratch_file(&request.scratch)?;
-    from.export_set(set.id, &copy)?;
+    let exported = from.export_set(set.id, &copy, stop);
+    stop.check()?;
+    exported?;
     let opened = Catalog::open_exported(&copy);
     // It goes on living as an open file.
     let _ = std::fs::remove_file(&copy);

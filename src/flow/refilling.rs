@@ -20,7 +20,7 @@ use crate::pack::room::Room;
 use crate::port::files::digest;
 use crate::recovery::DIRECTORY;
 use crate::recovery::striping::data_capacity;
-use crate::restore::index::{INDEX, each_index_row, listing_file};
+use crate::restore::index::{INDEX, ListingError, each_index_row, listing_file};
 
 use super::grouping::Grouping;
 use super::keys::KeyRing;
@@ -172,11 +172,12 @@ fn rows_of(
         _ => return Ok(Err(format!("{} is not as it was written", listed.path))),
     }
     let mut rows = Rows::new();
-    let read = each_index_row(&reader, opener, |row| {
+    let read = each_index_row(&reader, opener, writer.desk.stop, |row| {
         index_line(&row, rows.entry(row.archive).or_default());
     });
     match read {
         Ok(None) => {}
+        Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
         Ok(Some(error)) | Err(error) => return Ok(Err(chain(&error))),
     }
     let archives = catalog.archives_of_disc(writer.set.id, disc.number)?;

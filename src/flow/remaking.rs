@@ -63,7 +63,7 @@ pub fn remake(
     }
     desk.monitor.note(&format!("disc {disc} of {name} is made again from the discs of its group"));
     match at_hand.make(scratch, desk) {
-        Ok(made) => Ok(trusted(made, signed_by, desk)),
+        Ok(made) => trusted(made, signed_by, desk),
         Err(why) => {
             desk.stop.check()?;
             desk.monitor.note(&format!("disc {disc} of {name} cannot be made again: {why}"));
@@ -73,14 +73,22 @@ pub fn remake(
 }
 
 /// A disc that is made again bears the signature that it had.
-fn trusted(mut made: Vec<FoundDisc>, signed_by: Option<&Checker>, desk: Desk) -> Vec<FoundDisc> {
-    let Some(checker) = signed_by else { return made };
-    made.retain(|found| {
-        let why = found.copies.iter().find_map(|copy| distrust(&**copy, checker));
-        why.iter().for_each(|doubt| desk.monitor.note(&doubt.what));
-        why.is_none()
-    });
-    made
+fn trusted(
+    made: Vec<FoundDisc>,
+    signed_by: Option<&Checker>,
+    desk: Desk,
+) -> Result<Vec<FoundDisc>, FlowError> {
+    let Some(checker) = signed_by else { return Ok(made) };
+    let mut trusted = Vec::new();
+    for found in made {
+        let doubts = found.copies.iter().map(|copy| distrust(&**copy, checker, desk.stop));
+        let doubts = doubts.collect::<Result<Vec<_>, _>>()?;
+        match doubts.into_iter().flatten().next() {
+            Some(doubt) => desk.monitor.note(&doubt.what),
+            None => trusted.push(found),
+        }
+    }
+    Ok(trusted)
 }
 
 impl<'p> AtHand<'p> {

@@ -889,3 +889,30 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
     let error = restore(&request, None, bench.desk(&Nobody, &stop)).unwrap_err();
     assert!(matches!(error, FlowError::Stopped(Stopped(2))), "{error}");
 }
+
+/// A listing that was not read to its end is not a damaged one, and a disc that was not read to its
+/// end not a forged one.
+#[test]
+fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_disc() {
+    use super::signatures::is_as_listed;
+    use crate::restore::index::{ListingError, each_index_row};
+
+    let bench = Bench::new();
+    fill(&bench);
+    bench.backup();
+    let (image, stop) = (Image::open(&bench.image(1), &Stop::new()).unwrap(), Stop::new());
+    bench.monitor.notes.lock().unwrap().clear();
+    assert_eq!(is_as_listed(&image, &stop), Ok(true));
+    assert!(matches!(each_index_row(&image, None, &stop, |_| ()), Ok(None)));
+    let pile = super::piles::look(&bench.path("shelf"), &stop).unwrap().choose(None).unwrap();
+    stop.ask(2);
+    assert_eq!(is_as_listed(&image, &stop), Err(Stopped(2)));
+    let rows = each_index_row(&image, None, &stop, |_| ());
+    assert!(matches!(rows, Err(ListingError::Stopped(Stopped(2)))));
+    let (desk, scratch) = (bench.desk(&Nobody, &stop), bench.path("scratch"));
+    let discs =
+        super::rows::FromDiscs { pile: &pile, opener: None, scratch: &scratch, desk, mender: None };
+    let chosen = discs.select(None, &PathGlobs::default());
+    assert!(matches!(chosen, Err(FlowError::Stopped(Stopped(2)))), "{:?}", chosen.err());
+    assert_eq!(*bench.monitor.notes.lock().unwrap(), Vec::<String>::new());
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::codec::openpgp::{Checker, Opener};
-use crate::drive::{Absence, Drive};
+use crate::drive::{Absence, DiscReader, Drive};
 use crate::model::disc::{Encryption, named};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
@@ -131,7 +131,9 @@ fn restore_from(
     if request.signed_by.is_none() {
         piles.name_with(|reader| mender.name(reader));
     }
-    let piles = piles.must_be_signed(request.signed_by.as_ref(), &|disc| mender.repaired(disc))?;
+    let (checker, mend) =
+        (request.signed_by.as_ref(), |disc: &dyn DiscReader| mender.repaired(disc));
+    let piles = piles.must_be_signed(checker, &mend, desk.stop)?;
     note_problems(&piles.problems, desk);
     piles.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
     let is_damaged = |problem: &Problem| problem.kind == ProblemKind::Damage;

@@ -18,6 +18,7 @@ use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
 use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
 use crate::port::files::{hold, make_private_dir};
+use crate::port::stop::{Heeding, Stopped};
 use crate::restore::index::{
     CATALOG, ListingError, SNAPSHOT, each_index_row, listing_file, open_listing,
 };
@@ -126,11 +127,11 @@ impl FromDiscs<'_> {
     ) -> Result<Chosen, FlowError> {
         let name = || FlowError::NoListing(self.pile.name.clone());
         let Some(seq) = wanted.or_else(|| self.newest()) else { return Err(name()) };
-        let listings = self.read_listings(seq, globs);
+        let listings = self.read_listings(seq, globs)?;
         let (whole, damaged): (Vec<_>, Vec<_>) =
             listings.found.into_iter().partition(|(_, chosen)| !chosen.is_damaged);
         if let Some((disc, chosen)) = whole.into_iter().next() {
-            return Ok(self.completed(disc, chosen));
+            return Ok(self.completed(disc, chosen)?);
         }
         if listings.failed || !damaged.is_empty() {
             if let Some(chosen) = self.select_catalogued(seq, globs) {
@@ -138,7 +139,7 @@ impl FromDiscs<'_> {
             }
         }
         match (damaged.into_iter().max_by_key(|(_, chosen)| chosen.selection.rows.len()), wanted) {
-            (Some((disc, chosen)), _) => Ok(self.completed(disc, chosen)),
+            (Some((disc, chosen)), _) => Ok(self.completed(disc, chosen)?),
             (None, Some(wanted)) if listings.others => Err(self.no_snapshot(wanted)),
             (None, Some(_)) => Err(name()),
             (None, None) => self.select_before(seq, globs).ok_or_else(name),
@@ -146,7 +147,7 @@ impl FromDiscs<'_> {
     }
 
     /// All listings of one snapshot, up to the first that is whole.
-    fn read_listings(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Listings {
+    fn read_listings(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Result<Listings, Stopped> {
         let mut listings = Listings::default();
         for found in self.listed(|found| found.txt.listings.snapshot) {
             if found.txt.snapshot != seq {
@@ -156,6 +157,7 @@ impl FromDiscs<'_> {
             let mendable = self.mendable(found);
             for copy in Mender::copies(found, mendable.as_ref()) {
                 match self.read_listing(copy, seq, globs) {
+                    Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Err(error) => {
                         listings.failed = true;
                         self.note(copy, &error, "another listing is used, if there is one");
@@ -165,13 +167,13 @@ impl FromDiscs<'_> {
                         let is_whole = !chosen.is_damaged;
                         listings.found.push((found.txt.disc, chosen));
                         if is_whole {
-                            return listings;
+                            return Ok(listings);
                         }
                     }
                 }
             }
         }
-        listings
+        Ok(listings)
     }
 
     fn select_catalogued(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Option<Chosen> {
@@ -216,6 +218,7 @@ impl FromDiscs<'_> {
             // A listing whose first lines are damaged is of its disc's newest snapshot.
             seq = rows.header().map_or(of, |header| header.snapshot.seq);
             for row in rows {
+                self.desk.stop.check()?;
                 match row {
                     Ok(row) => {
                         sound += 1;
@@ -224,7 +227,7 @@ impl FromDiscs<'_> {
                     Err(error) => trouble = trouble.take().or_else(|| Some(damaged(error))),
                 }
             }
-            Ok(())
+            Ok::<(), ListingError>(())
         };
         let selection = select(globs, each)?;
         if let Some(error) = trouble.take_if(|_| sound == 0) {
@@ -237,10 +240,10 @@ impl FromDiscs<'_> {
     }
 
     /// Rows whose content went onto later discs than the listing's: those discs know where it is.
-    fn completed(&self, listed_on: DiscNo, mut chosen: Chosen) -> Chosen {
+    fn completed(&self, listed_on: DiscNo, mut chosen: Chosen) -> Result<Chosen, Stopped> {
         let mut open = Incomplete::of(&mut chosen.selection, chosen.seq);
         if open.rows.is_empty() {
-            return chosen;
+            return Ok(chosen);
         }
         let has_files = |found: &&FoundDisc| found.txt.group.is_none();
         let later = self.pile.discs.values().filter(|f| f.txt.disc >= listed_on);
@@ -248,8 +251,10 @@ impl FromDiscs<'_> {
             let mendable = self.mendable(found);
             for copy in Mender::copies(found, mendable.as_ref()) {
                 let disc = found.txt.disc;
-                match each_index_row(copy, self.opener, |row| open.take(disc, row)) {
+                let stop = self.desk.stop;
+                match each_index_row(copy, self.opener, stop, |row| open.take(disc, row)) {
                     Ok(None) => break,
+                    Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Ok(Some(error)) | Err(error) => {
                         self.note(copy, &error, "what it has may not be found");
                     }
@@ -257,7 +262,7 @@ impl FromDiscs<'_> {
             }
         }
         open.finish();
-        chosen
+        Ok(chosen)
     }
 
     /// From the newest catalog on a disc that knows this snapshot.
@@ -299,6 +304,9 @@ impl FromDiscs<'_> {
         Mender::copies(found, mendable.as_ref()).into_iter().find_map(|copy| {
             let unpacked = self.unpack_catalog(copy);
             let refused = |error: &FlowError| {
+                if self.desk.stop.check().is_err() {
+                    return;
+                }
                 self.note(copy, error, "another catalog is used, if there is one");
             };
             unpacked.inspect_err(refused).ok()
@@ -323,6 +331,7 @@ impl FromDiscs<'_> {
         // Where there are no locks, a backup that begins at this moment could take it away.
         let _ = hold(&file);
         let most = longest_catalog(listing_file(reader, CATALOG).map_or(0, |file| file.size.0));
+        let mut packed = Heeding::new(&mut packed, self.desk.stop);
         let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
         });

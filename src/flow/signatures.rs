@@ -7,6 +7,7 @@ use crate::drive::{DiscReader, FileReader};
 use crate::model::Digest;
 use crate::pack::closing::SIGNATURE;
 use crate::port::files::digest;
+use crate::port::stop::{Heeding, Stop, Stopped};
 use crate::recovery::striping::STRIPES;
 
 use super::chain;
@@ -27,20 +28,24 @@ pub struct Doubt {
 }
 
 /// Why this disc does not count; `None` if the signature is right and covers all that is believed.
-pub fn distrust(reader: &dyn DiscReader, checker: &Checker) -> Option<Doubt> {
+pub fn distrust(
+    reader: &dyn DiscReader,
+    checker: &Checker,
+    stop: &Stop,
+) -> Result<Option<Doubt>, Stopped> {
     let in_words = |what: String| format!("{}: {what}", reader.title());
     let sums = match signed_sums(reader, checker) {
         Ok(sums) => sums,
-        Err(what) => return Some(Doubt { what: in_words(what), is_mendable: false }),
+        Err(what) => return Ok(Some(Doubt { what: in_words(what), is_mendable: false })),
     };
-    let what = compare(reader, &sums).err()?;
-    Some(Doubt { what: in_words(what), is_mendable: true })
+    let doubt = compare(reader, &sums, stop)?.err();
+    Ok(doubt.map(|what| Doubt { what: in_words(what), is_mendable: true }))
 }
 
 /// Whether what is believed of a disc is as its own list of sums says; a list that cannot be read
 /// says nothing.
-pub fn is_as_listed(reader: &dyn DiscReader) -> bool {
-    own_sums(reader).map_or(true, |sums| compare(reader, &sums).is_ok())
+pub fn is_as_listed(reader: &dyn DiscReader, stop: &Stop) -> Result<bool, Stopped> {
+    own_sums(reader).map_or(Ok(true), |sums| Ok(compare(reader, &sums, stop)?.is_ok()))
 }
 
 /// A recovery disc, with nothing on it that could pass for files of the source. It is not signed:
@@ -65,19 +70,27 @@ fn signed_sums(
     sums_by_path(&sums).map_err(|error| chain(&error))
 }
 
-fn compare(reader: &dyn DiscReader, sums: &HashMap<String, Digest>) -> Result<(), String> {
+fn compare(
+    reader: &dyn DiscReader,
+    sums: &HashMap<String, Digest>,
+    stop: &Stop,
+) -> Result<Result<(), String>, Stopped> {
     if reader.file("DISC.txt").is_none() {
-        return Err("DISC.txt is missing".to_owned());
+        return Ok(Err("DISC.txt is missing".to_owned()));
     }
     for file in reader.files() {
         if !BELIEVED.iter().any(|name| file.path.starts_with(name)) {
             continue;
         }
-        let (_, found) =
-            digest(FileReader::new(reader, file)).map_err(|error| error.to_string())?;
-        if sums.get(&file.path) != Some(&found) {
-            return Err(format!("{} is not as it was signed", file.path));
+        let found = digest(Heeding::new(FileReader::new(reader, file), stop));
+        stop.check()?;
+        match found {
+            Err(error) => return Ok(Err(error.to_string())),
+            Ok((_, found)) if sums.get(&file.path) != Some(&found) => {
+                return Ok(Err(format!("{} is not as it was signed", file.path)));
+            }
+            Ok(_) => {}
         }
     }
-    Ok(())
+    Ok(Ok(()))
 }

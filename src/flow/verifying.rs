@@ -139,7 +139,7 @@ fn verify_piles(
     piles.name_by_catalog(&request.catalog);
     name_by_discs(request, &mut piles, desk);
     piles.give_up_unnamed();
-    let mut piles = piles.keep_signed(request.signed_by.as_ref(), &|_| None);
+    let mut piles = piles.keep_signed(request.signed_by.as_ref(), &|_| None, desk.stop)?;
     let mut report = VerifyReport::default();
     report.unreadable += piles.tell_problems(desk);
     let nameless = piles.gone.iter().cloned().map(|absence| Gone { disc: None, absence });

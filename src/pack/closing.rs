@@ -19,6 +19,7 @@ use crate::model::disc::Compression;
 use crate::model::{Bytes, Digest, Sectors};
 use crate::port::clock::Moment;
 use crate::port::files::{unless_missing, write_atomic};
+use crate::port::stop::{Heeding, Stop};
 
 use super::archive::SealedArchive;
 use super::filler::DiscInWork;
@@ -106,7 +107,11 @@ pub fn rows_file(dir: &Path, archive: u32) -> PathBuf {
 
 /// What the listings take at most as they are now. Their text is counted, nothing is compressed:
 /// for a disc with room enough, that is all that need be known.
-pub fn bounds(disc: &DiscInWork, ledger: &mut dyn Ledger) -> Result<ListingSizes, PackError> {
+pub fn bounds(
+    disc: &DiscInWork,
+    ledger: &mut dyn Ledger,
+    stop: &Stop,
+) -> Result<ListingSizes, PackError> {
     let dir = disc.dir.join(ROWS);
     let rows = rows_files(&dir)
         .and_then(|files| {
@@ -121,7 +126,7 @@ pub fn bounds(disc: &DiscInWork, ledger: &mut dyn Ledger) -> Result<ListingSizes
             text += line.len() as u64;
             Ok(())
         };
-        snapshot_lines(ledger, count)?;
+        snapshot_lines(ledger, stop, count)?;
         sizes.snapshot = worst_listing(text);
         sizes.catalog = worst_listing(ledger.catalog_bytes().map_err(PackError::Ledger)?);
     }
@@ -133,25 +138,26 @@ pub fn measure(
     disc: &DiscInWork,
     scratch: &Path,
     ledger: &mut dyn Ledger,
+    stop: &Stop,
 ) -> Result<ListingSizes, PackError> {
-    let index = write_index(disc, io::sink())?.1;
+    let index = write_index(disc, io::sink(), stop)?.1;
     let mut sizes = ListingSizes { index, ..ListingSizes::default() };
     if disc.carries_listings {
-        sizes.snapshot = write_snapshot(disc, ledger, io::sink())?.1;
-        sizes.catalog = write_catalog(scratch, ledger, &mut Counter(0))?;
+        sizes.snapshot = write_snapshot(disc, ledger, io::sink(), stop)?.1;
+        sizes.catalog = write_catalog(scratch, ledger, &mut Counter(0), stop)?;
     }
     Ok(sizes)
 }
 
 /// Writes INDEX from the rows that were kept, in the order of archives.
-fn write_index<W: Write>(disc: &DiscInWork, out: W) -> Result<(W, u64), PackError> {
+fn write_index<W: Write>(disc: &DiscInWork, out: W, stop: &Stop) -> Result<(W, u64), PackError> {
     let dir = disc.dir.join(ROWS);
     let failed = PackError::staging(&dir);
     let write = || -> io::Result<(W, u64)> {
         let mut lines = LineFrames::new(out);
         put_lines(&mut lines, &disc.index_header)?;
         for path in rows_files(&dir)? {
-            let mut rows = BufReader::new(File::open(path)?);
+            let mut rows = BufReader::new(Heeding::new(File::open(path)?, stop));
             let mut line = Vec::new();
             while rows.read_until(b'\n', &mut line)? > 0 {
                 lines.line(&line)?;
@@ -160,7 +166,7 @@ fn write_index<W: Write>(disc: &DiscInWork, out: W) -> Result<(W, u64), PackErro
         }
         lines.finish()
     };
-    write().map_err(failed)
+    write().map_err(failed).map_err(|error| error.unless_stopped(stop))
 }
 
 fn rows_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -182,25 +188,28 @@ fn write_snapshot<W: Write>(
     disc: &DiscInWork,
     ledger: &mut dyn Ledger,
     out: W,
+    stop: &Stop,
 ) -> Result<(W, u64), PackError> {
     let failed = || PackError::staging(&disc.dir);
     let mut lines = LineFrames::new(out);
     put_lines(&mut lines, &disc.snapshot_header).map_err(failed())?;
-    snapshot_lines(ledger, |line| lines.line(line))?;
+    snapshot_lines(ledger, stop, |line| lines.line(line))?;
     lines.finish().map_err(failed())
 }
 
 fn snapshot_lines(
     ledger: &mut dyn Ledger,
+    stop: &Stop,
     mut take: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), PackError> {
     let mut line = Vec::new();
     let rows = ledger.snapshot_rows(&mut |row| {
+        stop.check().map_err(io::Error::other)?;
         line.clear();
         snapshot_line(row, &mut line);
         take(&line)
     });
-    rows.map_err(PackError::Ledger)
+    rows.map_err(|error| PackError::Ledger(error).unless_stopped(stop))
 }
 
 /// Exports the catalog and compresses it in frames, so that both are parallel and bounded.
@@ -208,18 +217,24 @@ fn write_catalog(
     scratch: &Path,
     ledger: &mut dyn Ledger,
     out: &mut dyn Write,
+    stop: &Stop,
 ) -> Result<u64, PackError> {
     let export = scratch.join("catalog.export");
     let remove = || unless_missing(fs::remove_file(&export));
     remove().map_err(PackError::staging(&export))?;
-    ledger.export_catalog(&export).map_err(PackError::Ledger)?;
-    let written = File::open(&export).and_then(|file| compress_frames(file, out));
-    let written = written.map_err(PackError::staging(&export))?;
-    remove().map_err(PackError::staging(&export))?;
-    Ok(written)
+    let exported = ledger.export_catalog(&export, stop).map_err(PackError::Ledger);
+    let written = exported.and_then(|()| {
+        let packed =
+            File::open(&export).and_then(|file| compress_frames(Heeding::new(file, stop), out));
+        packed.map_err(PackError::staging(&export))
+    });
+    // It is in clear: it goes even where the run ends here.
+    let removed = remove().map_err(PackError::staging(&export));
+    let written = written.map_err(|error| error.unless_stopped(stop))?;
+    removed.map(|()| written)
 }
 
-fn compress_frames(mut from: File, out: &mut dyn Write) -> io::Result<u64> {
+fn compress_frames(mut from: impl Read, out: &mut dyn Write) -> io::Result<u64> {
     let mut written = 0;
     loop {
         let mut batch = Vec::new();
@@ -295,15 +310,21 @@ pub fn close(
     mut closing: Closing<'_>,
     ledger: &mut dyn Ledger,
 ) -> Result<ClosedDisc, PackError> {
+    let stop = closing.watchers.stop;
     let mut files = std::mem::take(&mut closing.archives);
     let mut listings = Listings { index: true, snapshot: false, catalog: false };
-    files.push(listing(disc, &closing, "INDEX.tsv.bz2", |out| Ok(write_index(disc, out)?.0))?);
+    files.push(listing(
+        disc,
+        &closing,
+        "INDEX.tsv.bz2",
+        |out| Ok(write_index(disc, out, stop)?.0),
+    )?);
     if disc.carries_listings {
         let snapshot = listing(disc, &closing, "SNAPSHOT.tsv.bz2", |out| {
-            Ok(write_snapshot(disc, ledger, out)?.0)
+            Ok(write_snapshot(disc, ledger, out, stop)?.0)
         })?;
         let catalog = listing(disc, &closing, "catalog.sqlite.bz2", |mut out| {
-            write_catalog(closing.scratch, ledger, &mut out)?;
+            write_catalog(closing.scratch, ledger, &mut out, stop)?;
             Ok(out)
         })?;
         listings.snapshot = keep_if_fits(disc, &mut files, snapshot);
@@ -316,7 +337,8 @@ pub fn close(
     for (path, text) in texts(&closing.facts, &closing.disc_txt) {
         files.push(text_file(disc, &path, text.as_bytes())?);
     }
-    files.extend(protecting::protect(disc, &files, closing.watchers)?);
+    let protected = protecting::protect(disc, &files, closing.watchers);
+    files.extend(protected.map_err(|error| error.unless_stopped(stop))?);
     let list = sums(&files);
     files.push(text_file(disc, "SHA256SUMS", &list)?);
     if let Some((signer, now)) = closing.signer {
@@ -357,8 +379,11 @@ fn listing(
     let spool = write(SpoolWriter(spool))?.0;
     let gpg = if closing.sealer.is_some() { ".gpg" } else { "" };
     let path = format!("{name}{gpg}");
-    let (size, sha256) =
-        write_sealed(&disc.dir.join(&path), &mut spool.reader(), spool.len(), closing.sealer)?;
+    let stop = closing.watchers.stop;
+    let mut spooled = Heeding::new(spool.reader(), stop);
+    let file = disc.dir.join(&path);
+    let (size, sha256) = write_sealed(&file, &mut spooled, spool.len(), closing.sealer)
+        .map_err(|error| error.unless_stopped(stop))?;
     Ok(StagedFile { path, size, sha256 })
 }
 

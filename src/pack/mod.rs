@@ -31,7 +31,7 @@ use crate::codec::openpgp::{SealError, SignError};
 use crate::codec::spool::SpoolError;
 use crate::model::rows::{IndexRow, Note, SnapshotRow};
 use crate::model::{ArchiveNo, Digest, Entry};
-use crate::port::stop::Stopped;
+use crate::port::stop::{Stop, Stopped};
 
 pub use archive::SealedArchive;
 pub use filler::{Fill, Filler};
@@ -66,7 +66,7 @@ pub trait Ledger {
     /// What [`export_catalog`](Self::export_catalog) would write now, at most.
     fn catalog_bytes(&mut self) -> Result<u64, LedgerError>;
     /// Writes the set's own catalog as it goes onto a disc into a new file.
-    fn export_catalog(&mut self, to: &std::path::Path) -> Result<(), LedgerError>;
+    fn export_catalog(&mut self, to: &std::path::Path, stop: &Stop) -> Result<(), LedgerError>;
 }
 
 /// A file whose content is stored already, under this digest.
@@ -114,5 +114,10 @@ impl PackError {
     pub(crate) fn staging(path: &std::path::Path) -> impl FnOnce(io::Error) -> PackError {
         let path = path.to_owned();
         move |source| PackError::Staging { path, source }
+    }
+
+    /// What fails once somebody asked to stop failed because of that.
+    pub(crate) fn unless_stopped(self, stop: &Stop) -> PackError {
+        stop.check().map_or_else(PackError::from, |()| self)
     }
 }

@@ -9,7 +9,7 @@ use super::filler::DiscInWork;
 use super::room::{add_recovery, image, sums_size};
 use crate::port::files::{digest, sync_dir, unless_missing};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
-use crate::port::stop::Stop;
+use crate::port::stop::{Heeding, Stop};
 use crate::recovery::geometry::{Geometry, Layout};
 use crate::recovery::program::{ProgramError, create};
 use crate::recovery::{DIRECTORY, covers};
@@ -69,7 +69,7 @@ pub(super) fn protect(
         }
     })?;
     let made: Result<Vec<_>, _> =
-        layout.files.iter().map(|(path, _)| keep(&disc.dir, path)).collect();
+        layout.files.iter().map(|(path, _)| keep(&disc.dir, path, stop)).collect();
     sync_dir(&parity).and_then(|()| sync_dir(&disc.dir)).map_err(PackError::staging(&parity))?;
     made
 }
@@ -92,12 +92,12 @@ fn fitting(disc: &DiscInWork, geometry: Geometry, mut sized: Vec<(String, u64)>)
 }
 
 /// Makes a file durable that another program wrote, and learns its sum.
-fn keep(dir: &Path, path: &str) -> Result<StagedFile, PackError> {
+fn keep(dir: &Path, path: &str, stop: &Stop) -> Result<StagedFile, PackError> {
     let file = dir.join(path);
     let read = || {
         let from = File::open(&file)?;
         from.sync_all()?;
-        digest(from)
+        digest(Heeding::new(from, stop))
     };
     let (size, sha256) = read().map_err(PackError::staging(&file))?;
     Ok(StagedFile { path: path.to_owned(), size, sha256 })

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::codec::openpgp::{Halves, Sealer};
 use crate::model::Digest;
 use crate::port::files::{make_private_dir, rename_durably, unless_missing};
-use crate::port::stop::Stop;
+use crate::port::stop::{Heeding, Stop};
 
 use super::archive::{FullArchive, SealedArchive};
 use super::{PackError, closing};
@@ -40,13 +40,13 @@ impl Seals {
     /// Writes the archive, then the rows of its members: both are durable before it counts.
     pub fn seal(&self, full: FullArchive) -> Result<SealedArchive, PackError> {
         let path = full.path(self.sealer.is_some());
-        let mut spool = Stoppable { inner: full.spool.reader(), stop: &self.stop };
+        let mut spool = Heeding::new(full.spool.reader(), &self.stop);
         let decrypted = full.spool.len();
         let file = self.dir.join(&path);
         let written = write_sealed(&file, &mut spool, decrypted, self.sealer.as_ref());
         let (size, sha256) = match written {
             Ok(written) => written,
-            Err(error) => return Err(self.stop.check().map_or_else(PackError::from, |()| error)),
+            Err(error) => return Err(error.unless_stopped(&self.stop)),
         };
         let archive = SealedArchive {
             number: full.number,
@@ -61,19 +61,6 @@ impl Seals {
         };
         closing::keep_rows(&self.dir, &archive)?;
         Ok(archive)
-    }
-}
-
-/// Reads until somebody asks to stop.
-struct Stoppable<'a, R> {
-    inner: R,
-    stop: &'a Stop,
-}
-
-impl<R: Read> Read for Stoppable<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stop.check().map_err(io::Error::other)?;
-        self.inner.read(buffer)
     }
 }
 

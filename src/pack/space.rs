@@ -209,7 +209,7 @@ impl Filler<'_> {
     /// Reckons what the listings take at most as they would be now.
     fn bound(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         self.tell_known(ledger)?;
-        self.disc.sizes = Some(closing::bounds(&self.disc, ledger)?);
+        self.disc.sizes = Some(closing::bounds(&self.disc, ledger, self.config.stop)?);
         Ok(())
     }
 
@@ -217,7 +217,8 @@ impl Filler<'_> {
     /// these add is reckoned on.
     pub(super) fn measure(&mut self, ledger: &mut dyn Ledger) -> Result<(), PackError> {
         self.record_all(ledger)?;
-        self.disc.sizes = Some(closing::measure(&self.disc, &self.config.scratch, ledger)?);
+        let (scratch, stop) = (&self.config.scratch, self.config.stop);
+        self.disc.sizes = Some(closing::measure(&self.disc, scratch, ledger, stop)?);
         self.disc.measured = true;
         (self.disc.index_growth, self.disc.members_since) = self.open_growth();
         Ok(())

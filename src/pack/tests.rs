@@ -99,7 +99,7 @@ impl Ledger for Memory {
     fn catalog_bytes(&mut self) -> Result<u64, LedgerError> {
         Ok(4096)
     }
-    fn export_catalog(&mut self, to: &Path) -> Result<(), LedgerError> {
+    fn export_catalog(&mut self, to: &Path, _: &Stop) -> Result<(), LedgerError> {
         Ok(fs::write(to, vec![7; 4096])?)
     }
 }
@@ -204,8 +204,8 @@ impl Bench {
             let more = filler.fill(&mut queue, memory)? == Fill::Full;
             let disc = filler.disc();
             if disc.has_archives() {
-                let sizes = super::closing::measure(disc, &self.dir.path().join("scratch"), memory)
-                    .unwrap();
+                let scratch = self.dir.path().join("scratch");
+                let sizes = super::closing::measure(disc, &scratch, memory, &stop).unwrap();
                 let mut files = vec![("INDEX.tsv.bz2".to_owned(), sizes.index)];
                 if disc.carries_listings {
                     files.push(("SNAPSHOT.tsv.bz2".to_owned(), sizes.snapshot));
@@ -605,4 +605,18 @@ fn the_ledger_breathes_within_a_long_file_and_may_end_the_packing_there() {
     let ended = filler.fill(&mut bench.queue(), &mut bench.memory);
     assert!(matches!(ended, Err(PackError::Ledger(_))), "{ended:?}");
     assert!(bench.memory.archives.is_empty());
+}
+
+#[test]
+fn listings_are_not_reckoned_to_their_end_once_somebody_asked_to_stop() {
+    let mut bench = Bench::new(Compression::Bzip2, 1 << 20, 4);
+    let (disc, scratch, stop) = (bench.disc(1), bench.dir.path().join("scratch"), Stop::new());
+    super::closing::bounds(&disc, &mut bench.memory, &stop).unwrap();
+    super::closing::measure(&disc, &scratch, &mut bench.memory, &stop).unwrap();
+    stop.ask(15);
+    let bounds = super::closing::bounds(&disc, &mut bench.memory, &stop);
+    assert!(matches!(bounds, Err(PackError::Stopped(_))), "{bounds:?}");
+    let measured = super::closing::measure(&disc, &scratch, &mut bench.memory, &stop);
+    assert!(matches!(measured, Err(PackError::Stopped(_))), "{measured:?}");
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "nothing in clear is left");
 }

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::archive::{Archive, Holes};
 use super::assembly::{Assembly, Failure, Landed, in_words};
-use super::index::{Fetch, Wanted, fetches};
+use super::index::{Fetch, ListingError, Wanted, fetches};
 use super::place::{Complaint, PlaceError, Target};
 use super::plan::{Content, Link, Plan};
 use super::read_ahead::{read_ahead, read_whole};
@@ -246,8 +246,10 @@ impl<'a> Restorer<'a> {
             if gone(&[*disc]).is_some() {
                 continue;
             }
-            let (members, trouble) = match fetches(*disc, opener, &wanted) {
+            let (members, trouble) = match fetches(*disc, opener, &wanted, self.shared.stop) {
                 Ok((members, trouble)) => (members, trouble),
+                // Whoever asks for the members ends next.
+                Err(ListingError::Stopped(_)) => return Vec::new(),
                 Err(error) => (Vec::new(), Some(error)),
             };
             // Nothing is known of its INDEX, and there is nothing to be repaired.

@@ -11,6 +11,7 @@ use crate::drive::{DiscFile, DiscReader};
 use crate::format::{FormatError, IndexReader};
 use crate::model::rows::{FrameSpan, IndexRow};
 use crate::model::{ArchiveNo, Digest, Kind, RelPath};
+use crate::port::stop::{Stop, Stopped};
 
 /// What the listings are called, encrypted ones with `.gpg` behind it.
 pub const INDEX: &str = "INDEX.tsv.bz2";
@@ -29,6 +30,8 @@ pub enum ListingError {
     Read { name: String, source: io::Error },
     #[error("{name} is damaged")]
     Damaged { name: String, source: FormatError },
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// A member that is wanted, and the content that it belongs to.
@@ -84,12 +87,14 @@ pub fn listing_file<'a>(reader: &'a dyn DiscReader, name: &str) -> Option<&'a Di
 pub fn each_index_row(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
+    stop: &Stop,
     mut each: impl FnMut(IndexRow),
 ) -> Result<Option<ListingError>, ListingError> {
     let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
     let text = BufReader::with_capacity(256 << 10, open_listing(reader, INDEX, opener)?);
     let mut trouble = None;
     for row in IndexReader::new(text).map_err(damaged)? {
+        stop.check()?;
         match row {
             Ok(row) => each(row),
             Err(error) => trouble = trouble.or_else(|| Some(damaged(error))),
@@ -103,9 +108,10 @@ pub fn fetches(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
     wanted: &Wanted,
+    stop: &Stop,
 ) -> Result<(Vec<Fetch>, Option<ListingError>), ListingError> {
     let mut fetches = Vec::new();
-    let trouble = each_index_row(reader, opener, |row| fetches.extend(fetch(row, wanted)))?;
+    let trouble = each_index_row(reader, opener, stop, |row| fetches.extend(fetch(row, wanted)))?;
     Ok((fetches, trouble))
 }
 

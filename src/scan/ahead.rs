@@ -14,6 +14,7 @@ use rayon::Scope;
 use super::directory::Directory;
 use super::filter::Filter;
 use super::look::LookError;
+use crate::port::stop::Stop;
 
 /// Directories that may be read ahead at once, each with an open descriptor.
 const MOST: usize = 128;
@@ -25,6 +26,7 @@ const MOST_NAMES: usize = 64 << 10;
 pub(super) struct Ahead<'s, 'env> {
     scope: &'s Scope<'env>,
     filter: &'env Filter,
+    stop: &'env Stop,
     pending: usize,
     names: Arc<AtomicUsize>,
 }
@@ -40,8 +42,8 @@ pub(super) struct Pending {
 }
 
 impl<'s, 'env> Ahead<'s, 'env> {
-    pub fn new(scope: &'s Scope<'env>, filter: &'env Filter) -> Ahead<'s, 'env> {
-        Ahead { scope, filter, pending: 0, names: Arc::default() }
+    pub fn new(scope: &'s Scope<'env>, filter: &'env Filter, stop: &'env Stop) -> Ahead<'s, 'env> {
+        Ahead { scope, filter, stop, pending: 0, names: Arc::default() }
     }
 
     /// Directories of one level: enough that every thread has one at hand.
@@ -57,13 +59,13 @@ impl<'s, 'env> Ahead<'s, 'env> {
         let (sender, result) = bounded(1);
         let taken = Arc::new(AtomicBool::new(false));
         let pending = Pending { name: name.to_vec(), parent: parent.clone(), above, taken, result };
-        let (taken, filter) = (pending.taken.clone(), self.filter);
+        let (taken, filter, stop) = (pending.taken.clone(), self.filter, self.stop);
         let (parent, name) = (parent.clone(), name.to_vec());
         let names = self.names.clone();
         self.pending += 1;
         self.scope.spawn(move |_| {
             if !taken.swap(true, Ordering::AcqRel) {
-                let read = Directory::open(parent.as_fd(), &name, above, filter);
+                let read = Directory::open(parent.as_fd(), &name, above, filter, stop);
                 names.fetch_add(names_in(&read), Ordering::Relaxed);
                 // Nobody listens any more if the walk ended early.
                 let _ = sender.send(read);
@@ -82,7 +84,7 @@ impl<'s, 'env> Ahead<'s, 'env> {
                 return read;
             }
         }
-        Directory::open(parent.as_fd(), &name, above, self.filter)
+        Directory::open(parent.as_fd(), &name, above, self.filter, self.stop)
     }
 }
 

@@ -22,6 +22,7 @@ use super::xattrs::XattrReader;
 use crate::drive::shelf_identity::{IDENTITY, id_of};
 use crate::model::{ShelfId, Xattr};
 use crate::port::beneath::{open_dir_at, proc_path};
+use crate::port::stop::Stop;
 
 /// The buffer of getdents64(2): some 1,000 names at a time.
 const NAMES_BUFFER: usize = 64 << 10;
@@ -65,13 +66,19 @@ impl Directory {
         name: &[u8],
         above: u64,
         filter: &Filter,
+        stop: &Stop,
     ) -> Result<Directory, LookError> {
         let fd = open_dir_at(parent, name)
             .map_err(|errno| LookError::from(errno, LookError::Directory))?;
-        Directory::read(fd, Some(above), filter)
+        Directory::read(fd, Some(above), filter, stop)
     }
 
-    pub fn read(fd: OwnedFd, above: Option<u64>, filter: &Filter) -> Result<Directory, LookError> {
+    pub fn read(
+        fd: OwnedFd,
+        above: Option<u64>,
+        filter: &Filter,
+        stop: &Stop,
+    ) -> Result<Directory, LookError> {
         let stat = Stat::of(&fd).map_err(|errno| LookError::from(errno, LookError::Stat))?;
         let xattrs = XattrReader::new().of_dir(&fd);
         let xattrs = xattrs.map_err(|errno| LookError::from(errno, LookError::Xattrs))?;
@@ -79,8 +86,7 @@ impl Directory {
         let mut children = Children::default();
         let mut is_shelf = false;
         if rule.is_none() {
-            let names = Names::read(&fd);
-            let mut names = names.map_err(|e| LookError::from(e, LookError::Directory))?;
+            let mut names = Names::read(&fd, stop)?;
             if let Some((tag, why)) = tag(&fd, &names, filter) {
                 names.keep_only(&tag);
                 rule = Some(why);
@@ -88,6 +94,7 @@ impl Directory {
             is_shelf = names.holds(IDENTITY.as_bytes())
                 && id_in(&fd).is_some_and(|id| filter.is_shelf_with_id(id));
             children = Children { names, looked: VecDeque::new() };
+            stop.check().map_err(LookError::Stopped)?;
             children.look(fd.as_fd());
         }
         Ok(Directory { fd: Arc::new(fd), stat, xattrs, is_shelf, rule, children })
@@ -205,12 +212,15 @@ struct Name {
 
 impl Names {
     /// All names in a directory but its own two.
-    fn read(dir: &OwnedFd) -> rustix::io::Result<Names> {
+    fn read(dir: &OwnedFd, stop: &Stop) -> Result<Names, LookError> {
         let mut buffer = vec![MaybeUninit::uninit(); NAMES_BUFFER];
         let mut reader = RawDir::new(dir, &mut buffer);
         let (mut bytes, mut list) = (Vec::new(), Vec::new());
         while let Some(entry) = reader.next() {
-            let entry = entry?;
+            let entry = entry.map_err(|errno| LookError::from(errno, LookError::Directory))?;
+            if list.len() % BATCH == 0 {
+                stop.check().map_err(LookError::Stopped)?;
+            }
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
                 list.push(Name { inode: entry.ino(), start: bytes.len(), len: name.len() });
@@ -254,4 +264,22 @@ impl Names {
 
 fn of<'a>(bytes: &'a [u8], name: &Name) -> &'a [u8] {
     &bytes[name.start..name.start + name.len]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of a million names takes a second and more.
+    #[test]
+    fn names_are_not_read_to_their_end_once_somebody_asked_to_stop() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("name"), "").unwrap();
+        let open = || OwnedFd::from(fs::File::open(dir.path()).unwrap());
+        let (filter, stop) = (Filter::default(), Stop::new());
+        assert_eq!(Directory::read(open(), None, &filter, &stop).unwrap().children.len(), 1);
+        stop.ask(15);
+        let read = Directory::read(open(), None, &filter, &stop);
+        assert!(matches!(read, Err(LookError::Stopped(_))), "{:?}", read.err());
+    }
 }

@@ -11,6 +11,7 @@ use super::owners::Owners;
 use super::xattrs::XattrReader;
 use crate::model::entry::Fingerprint;
 use crate::model::{Entry, Kind, Meta, Mtime, RelPath, Xattr};
+use crate::port::stop::Stopped;
 
 /// Why one path could not be looked at. The walk goes on without it.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum LookError {
     Directory(#[source] io::Error),
     #[error("the directory that it is in was moved while it was scanned")]
     Moved,
+    /// The walk ends with this, and tells nobody of the path.
+    #[error(transparent)]
+    Stopped(Stopped),
 }
 
 impl LookError {

@@ -172,7 +172,7 @@ pub fn walk<E: From<ScanError>>(
             stop,
             monitor,
             visitor,
-            ahead: Ahead::new(scope, filter),
+            ahead: Ahead::new(scope, filter, stop),
             looker: Looker::new(),
             levels: Vec::new(),
             tally: Tally::default(),
@@ -225,7 +225,11 @@ struct Walker<'a, 's, 'env, E> {
 
 impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
     fn run(&mut self, root: OwnedFd) -> Result<(), E> {
-        let root = Directory::read(root, None, self.filter).map_err(ScanError::Root)?;
+        let root = Directory::read(root, None, self.filter, self.stop);
+        let root = root.map_err(|error| match error {
+            LookError::Stopped(stopped) => ScanError::Stopped(stopped),
+            error => ScanError::Root(error),
+        })?;
         self.descend(root, RelPath::root())?;
         while !self.levels.is_empty() {
             match self.next_child() {
@@ -312,11 +316,12 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
     ) -> Result<(), E> {
         let read = match self.read_ahead(name) {
             Some(pending) => self.ahead.finish(pending),
-            None => Directory::open(dir, name, above, self.filter),
+            None => Directory::open(dir, name, above, self.filter, self.stop),
         };
         self.look_ahead();
         match read {
             Ok(directory) => self.descend(directory, path),
+            Err(LookError::Stopped(stopped)) => Err(ScanError::Stopped(stopped).into()),
             Err(error) => self.emit(Found::Failed { path, error }),
         }
     }

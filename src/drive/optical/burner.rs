@@ -29,6 +29,8 @@ pub struct Choices {
     pub image_first: bool,
     /// A private directory for the burner's log and for images.
     pub scratch: PathBuf,
+    /// The wish to stop of the run that the drive works for.
+    pub stop: Stop,
 }
 
 /// An optical drive.
@@ -41,26 +43,40 @@ pub struct Optical {
     sacrificed: Option<u64>,
     /// From a burn until its disc is read back.
     kept: Option<Arc<Hold>>,
+    /// A burn failed: what it left is looked at to the end, for the answer is recorded.
+    is_in_doubt: bool,
 }
 
 impl Optical {
     pub fn open(path: &Path, choices: Choices) -> Result<Optical, DriveError> {
         let device = Device::open(path)?;
-        Ok(Optical { device, choices, stale: false, sacrificed: None, kept: None })
+        Ok(Optical {
+            device,
+            choices,
+            stale: false,
+            sacrificed: None,
+            kept: None,
+            is_in_doubt: false,
+        })
     }
 
     #[cfg(test)]
     pub(super) fn with(device: Device) -> Optical {
         let (settings, scratch) = (Settings::default(), PathBuf::from("/nowhere"));
-        let choices = Choices { settings, image_first: false, scratch };
-        Optical { device, choices, stale: true, sacrificed: None, kept: None }
+        let choices = Choices { settings, image_first: false, scratch, stop: Stop::new() };
+        Optical { device, choices, stale: true, sacrificed: None, kept: None, is_in_doubt: false }
+    }
+
+    #[cfg(test)]
+    pub(super) fn heed(&mut self, stop: &Stop) {
+        self.choices.stop = stop.clone();
     }
 
     /// The medium, once the drive knows what it is; `None` if there is none. A drive that another
     /// program uses is not even asked: questions disturb some burns (MMC-6 4.8).
-    fn ready_medium(&self) -> Result<Option<Medium>, DriveError> {
+    fn ready_medium(&self, stop: &Stop) -> Result<Option<Medium>, DriveError> {
         drop(self.device.free()?);
-        match self.device.await_ready(SPIN_UP, &Stop::new())? {
+        match self.device.await_ready(SPIN_UP, stop)? {
             Readiness::NoMedium | Readiness::TrayOpen => Ok(None),
             Readiness::Ready => Ok(self.device.medium()?),
             Readiness::Unusable(sense) => Err(self.unusable(sense.to_string())),
@@ -101,7 +117,7 @@ impl Optical {
     }
 
     fn label_inside(&self) -> Option<Label> {
-        let disc = OpticalDisc::open(&self.device, &self.title(), &Stop::new()).ok()?;
+        let disc = OpticalDisc::open(&self.device, &self.title(), &self.choices.stop).ok()?;
         Label::read(&disc).ok()?
     }
 
@@ -136,13 +152,13 @@ impl Optical {
     }
 
     /// The disc in the drive; the error says what is there instead.
-    fn disc(&mut self) -> Result<Option<OpticalDisc>, DriveError> {
-        let Some(medium) = self.ready_medium()? else { return Ok(None) };
+    fn disc(&mut self, stop: &Stop) -> Result<Option<OpticalDisc>, DriveError> {
+        let Some(medium) = self.ready_medium(stop)? else { return Ok(None) };
         match &medium.state {
             MediumState::Blank => Ok(None),
             MediumState::Unusable(words) => Err(self.unusable(words.clone())),
             MediumState::Appendable | MediumState::Complete => {
-                let disc = OpticalDisc::open(&self.device, &self.title(), &Stop::new())?;
+                let disc = OpticalDisc::open(&self.device, &self.title(), stop)?;
                 // Until it is handed out, so that nobody comes between that and the last read.
                 self.kept = Hold::of(self.device.path());
                 Ok(Some(disc))
@@ -203,7 +219,7 @@ impl Optical {
 
     /// Whether the drive answers, and its medium could be burned now.
     fn is_writable_still(&self) -> bool {
-        let medium = self.ready_medium().ok().flatten();
+        let medium = self.ready_medium(&Stop::new()).ok().flatten();
         medium.is_some_and(|medium| medium.state == MediumState::Blank || medium.is_overwritable())
     }
 
@@ -222,7 +238,7 @@ impl Optical {
             Some(path) => What::Image { path, sectors: job.sectors },
             None => What::Tree,
         };
-        let place = self.place(self.ready_medium()?.as_ref());
+        let place = self.place(self.ready_medium(stop)?.as_ref());
         // Both burning programs lock the tray themselves; this one holds until they do.
         let _ = self.device.free()?.lock_for_burner();
         let burned = engine::burn(job, what, &place, &self.choices.settings, watch, stop);
@@ -241,13 +257,13 @@ impl Drive for Optical {
     }
 
     fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
-        let medium = self.ready_medium()?;
+        let medium = self.ready_medium(&self.choices.stop)?;
         Ok(medium.filter(|medium| medium.state == MediumState::Blank).map(|blank| blank.free))
     }
 
     fn take_blank(&mut self, _: &Label) -> Result<Blank, DriveError> {
         let drive = self.title();
-        let Some(medium) = self.ready_medium()? else {
+        let Some(medium) = self.ready_medium(&self.choices.stop)? else {
             return Err(DriveError::NoMoreBlanks { drive });
         };
         let found = || self.describe(&medium);
@@ -284,6 +300,7 @@ impl Drive for Optical {
         self.stale = true;
         let burned = self.run_burner(job, watch, stop);
         self.sacrificed = None;
+        self.is_in_doubt = burned.is_err();
         self.drop_image()?;
         match burned {
             // Silent progress is no proof of an untouched disc: the drive knows.
@@ -297,8 +314,12 @@ impl Drive for Optical {
 
     fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
         self.reload()?;
+        let stop = match std::mem::take(&mut self.is_in_doubt) {
+            true => Stop::new(),
+            false => self.choices.stop.clone(),
+        };
         let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
-        let Some(disc) = self.disc()? else {
+        let Some(disc) = self.disc(&stop)? else {
             let label = Box::new(wanted.clone());
             return match self.content()? {
                 Some(found) => wrong(found),
@@ -323,8 +344,8 @@ impl Drive for Optical {
 
     fn discs(&mut self) -> Result<Discs, DriveError> {
         self.reload()?;
-        let mut found = Discs::default();
-        match self.disc() {
+        let (mut found, stop) = (Discs::default(), self.choices.stop.clone());
+        match self.disc(&stop) {
             Ok(None) => {}
             Ok(Some(disc)) if matches!(Label::read(&disc), Ok(None)) => {
                 found.problems.push(self.unusable("it is not one of coldcut's".to_owned()));
@@ -363,7 +384,7 @@ impl Drive for Optical {
 
 impl Slot for Optical {
     fn content(&mut self) -> Result<Option<String>, DriveError> {
-        match self.ready_medium() {
+        match self.ready_medium(&self.choices.stop) {
             Ok(None) => Ok(None),
             Ok(Some(medium)) => Ok(Some(self.describe(&medium))),
             Err(DriveError::Unusable { words, .. } | DriveError::StillBusy { words, .. }) => {

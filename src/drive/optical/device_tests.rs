@@ -257,3 +257,21 @@ fn a_free_drive_is_unlocked_before_it_opens() {
     drive.free().unwrap().eject().unwrap();
     assert_eq!(*told.lock().unwrap(), ["00", "unlock", "1e", "eject"]);
 }
+
+#[test]
+fn a_drive_that_spins_up_is_not_waited_for_once_somebody_asked_to_stop() {
+    let label = crate::drive::contract::label(1);
+    let spins_up = Script::default().with(0x00, vec![Err(sense(2, 4, 1))]);
+    let (mut drive, stop) = (Optical::with(device(spins_up)), Stop::new());
+    drive.heed(&stop);
+    stop.ask(15);
+    let answers = [
+        drive.blank_capacity().err(),
+        drive.take_blank(&label).err(),
+        drive.content().err(),
+        drive.discs().err(),
+    ];
+    for error in answers {
+        assert!(matches!(error, Some(DriveError::Stopped(_))), "{error:?}");
+    }
+}

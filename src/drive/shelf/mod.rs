@@ -52,9 +52,16 @@ pub struct Shelf {
     home: PathBuf,
     /// The place in work: `home`, or a shelf in it for further copies.
     dir: PathBuf,
+    /// The wish to stop of the run that it works for.
+    stop: Stop,
 }
 
 impl Shelf {
+    /// The same for a run that may be asked to stop.
+    pub fn heeding(self, stop: &Stop) -> Shelf {
+        Shelf { stop: stop.clone(), ..self }
+    }
+
     /// The same for a shelf that may be missing: it is made when the first disc is put on it. The
     /// directory that it will be in must be there.
     pub fn open_or_plan(dir: &Path) -> Result<Shelf, DriveError> {
@@ -75,7 +82,7 @@ impl Shelf {
         rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK)
             .map_err(|errno| refused(errno.into()))?;
         let home = above.canonicalize().map_err(DriveError::io("look at", above))?.join(name);
-        Ok(Shelf { dir: home.clone(), home })
+        Ok(Shelf { dir: home.clone(), home, stop: Stop::new() })
     }
 
     /// Any directory is a shelf; it is looked into when it is used.
@@ -90,7 +97,7 @@ impl Shelf {
         }
         Faults::read(dir)?;
         let home = dir.canonicalize().map_err(DriveError::io("look at", dir))?;
-        Ok(Shelf { dir: home.clone(), home })
+        Ok(Shelf { dir: home.clone(), home, stop: Stop::new() })
     }
 
     fn image_path(&self, label: &Label) -> PathBuf {
@@ -290,7 +297,7 @@ impl Drive for Shelf {
         if !path.exists() {
             return Err(not_there());
         }
-        let image = self.open_image(&path, parse_name(&path), &faults, &Stop::new())?;
+        let image = self.open_image(&path, parse_name(&path), &faults, &self.stop)?;
         check_label(&image, wanted)?;
         Ok(Box::new(image))
     }
@@ -302,7 +309,7 @@ impl Drive for Shelf {
     }
 
     fn discs(&mut self) -> Result<Discs, DriveError> {
-        self.look(&Stop::new())
+        self.look(&self.stop)
     }
 
     fn medium(&mut self) -> Carrier {

@@ -161,6 +161,7 @@ impl Turn<'_> {
                 Ok(false)
             }
             Err(DriveError::Gone(absence)) => Err(absence.into()),
+            Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
             Err(_) => Ok(false),
         }
     }

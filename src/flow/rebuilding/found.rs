@@ -102,8 +102,9 @@ impl<'a> Rebuilder<'a> {
         };
         let mut trouble = None;
         for &copy in copies {
-            match each_index_row(copy, self.opener(), &mut take) {
+            match each_index_row(copy, self.opener(), self.desk.stop, &mut take) {
                 Ok(None) => return Ok(rows),
+                Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                 Ok(Some(error)) | Err(error) => trouble = Some((copy.title(), error)),
             }
         }

@@ -96,7 +96,7 @@ fn copied(found: Discs, scratch: &Path, mender: &Mender, desk: Desk) -> Result<D
     let mut copies = Discs { discs: Vec::new(), problems: found.problems };
     for disc in found.discs {
         let mut copy = copy_of(&*disc, scratch, desk)?;
-        if !is_as_listed(&copy) {
+        if !is_as_listed(&copy, desk.stop)? {
             if let Some(whole) = mender.repaired(&*disc) {
                 copy = copy_of(&*whole, scratch, desk)?;
             }

@@ -624,3 +624,22 @@ fn attributes_that_are_known_are_not_read_again() {
         (b"user.remembered".to_vec(), b"user.read".to_vec())
     );
 }
+
+/// A directory that was not read because of it did not fail.
+#[test]
+fn a_wish_to_stop_ends_the_walk_and_no_path_fails_for_it() {
+    let temp = TempDir::new().unwrap();
+    forest(temp.path());
+    let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
+    let mut taken = 0;
+    let ended = walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |found: Found| {
+        assert!(!matches!(found, Found::Failed { .. }), "{found:?}");
+        taken += 1;
+        if taken == 700 {
+            stop.ask(15);
+        }
+        Ok(())
+    });
+    assert!(matches!(ended, Err(ScanError::Stopped(Stopped(15)))));
+    assert_eq!(taken, 700);
+}
