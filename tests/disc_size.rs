@@ -116,8 +116,13 @@ fn a_disc_that_is_open_keeps_its_size() {
     let sandbox = with_a_film();
     backup(&sandbox, "--disc-size 3M --min-fill 90");
     add(&sandbox, "second");
-    backup(&sandbox, "--disc-size 5M");
+    backup(&sandbox, "--disc-size 5M --min-fill 90");
     assert_eq!(capacities(&sandbox), [THREE]);
+    // It is full before a disc of the new size would be.
+    fs::write(sandbox.source().join("third"), Random::new(3).bytes(2_500_000)).unwrap();
+    backup(&sandbox, "");
+    assert_eq!(capacities(&sandbox), [THREE, 5 << 20]);
+    assert!(fs::metadata(&sandbox.images()[0]).unwrap().len() <= THREE);
 }
 
 /// As the catalogs are that knew no size.

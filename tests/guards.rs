@@ -395,7 +395,9 @@ fn a_second_set_over_one_source_is_asked_about() {
     assert_eq!(no.output.status.code(), Some(1), "{}", no.story());
     assert!(no.stdout().contains("Make another set, other? [y/N]"), "{}", no.story());
     assert_eq!(sets(&sandbox), ["photos"]);
-    backup(&sandbox, "source shelf --name other --dry-run").ok().says("a run would ask");
+    refused("source shelf --name other --dry-run");
+    backup(&sandbox, "source shelf --name other --dry-run --new-set").ok();
+    assert_eq!(sets(&sandbox), ["photos"]);
     let yes = backup_at_a_terminal(&sandbox, "source shelf --name other --yes", "y\\n");
     assert!(yes.output.status.success(), "{}", yes.story());
     assert_eq!(sets(&sandbox), ["other", "photos"]);

@@ -170,8 +170,57 @@ fn what_burns_misses_xorriso_before_it_makes_a_shelf() {
     let sandbox = without_xorriso();
     fs::write(sandbox.source().join("more"), "more").unwrap();
     sandbox.run(["backup", "source", "--stage", "--no-drill", "--disc-size", "4M"]).ok();
-    for words in ["burn new", "copy 1 new", "migrate 1 --to new", "backup source new --no-drill"] {
+    for words in
+        ["burn new", "copy 1 new", "migrate 1 --no-drill --to new", "backup source new --no-drill"]
+    {
         sandbox.run(words.split(' ')).code(1).says("xorriso is not installed");
         assert!(!sandbox.path("new").exists(), "{words}");
     }
+}
+
+/// What makes discs without a backup looks first, too.
+#[test]
+fn flush_and_migrate_miss_what_the_drill_needs_before_anything_is_made() {
+    for (program, options) in [("bzip2", ""), ("tar", ""), ("gpg", "--passphrase-file passphrase")]
+    {
+        let mut sandbox = without("nothing");
+        sandbox
+            .run(format!("backup source shelf --disc-size 4M {options}").split_whitespace())
+            .ok();
+        fs::write(sandbox.source().join("more"), "more").unwrap();
+        let held = format!("backup --stage source --min-fill 90 {options}");
+        sandbox.run(held.split_whitespace()).ok();
+        fs::remove_file(sandbox.path("bin").join(program)).unwrap();
+        sandbox.set("COLDCUT_PASSPHRASE", if options.is_empty() { "" } else { "horse" });
+        let states = || -> Vec<String> {
+            let discs = sandbox.run(["discs", "--json"]).ok().results();
+            discs.iter().map(|disc| disc["state"].as_str().unwrap().to_owned()).collect()
+        };
+        for words in ["flush", "migrate 1 --to new"] {
+            let refused = sandbox.run(words.split(' '));
+            refused.code(1).says(&format!("{program} is not installed")).says("--no-drill");
+            assert_eq!(states(), ["verified", "open"], "{words} without {program}");
+            assert!(!sandbox.path("new").exists(), "{words}");
+        }
+        sandbox.run(["flush", "--no-drill"]).ok();
+        assert_eq!(states(), ["verified", "staged"]);
+        sandbox.run(["migrate", "1", "--no-drill", "--to", "shelf"]).ok();
+        assert_eq!(states(), ["verified"; 3]);
+    }
+}
+
+#[test]
+fn flush_misses_par2_before_it_closes_a_disc() {
+    let sandbox = without("nothing");
+    let held = "backup --stage source --disc-size 4M --min-fill 90 --parity 10";
+    sandbox.run(held.split(' ')).ok();
+    fs::remove_file(sandbox.path("bin/par2")).unwrap();
+    let mut sets = fs::read_dir(sandbox.staging()).unwrap().map(|entry| entry.unwrap().path());
+    let disc = sets.find(|dir| !dir.ends_with("scratch")).unwrap().join("0001");
+    let count = || fs::read_dir(&disc).unwrap().count();
+    let before = count();
+    sandbox.run(["flush"]).code(1).says("par2 is not installed");
+    assert_eq!(count(), before, "the listings were written already");
+    let discs = sandbox.run(["discs", "--json"]).ok().results();
+    assert_eq!(discs[0]["state"], "open");
 }

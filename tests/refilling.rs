@@ -327,6 +327,19 @@ fn a_group_takes_the_disc_when_it_is_burned_and_not_before() {
     comes_back(&sandbox, "");
 }
 
+/// The recovery disc of the disc before it is made while that one is burned.
+#[test]
+fn a_recovery_disc_that_comes_behind_the_disc_that_waits_ends_no_run() {
+    let sandbox = Sandbox::new();
+    night(&sandbox, "film", 5_000_000, "--parity-discs 1/1").ok();
+    assert_eq!(states(&sandbox), ["staged"; 2]);
+    fs::write(sandbox.source().join("two"), "2").unwrap();
+    run(&sandbox, "backup --name films source shelf").ok();
+    let states = states(&sandbox);
+    assert!(states.len() == 6 && states.iter().all(|state| state == "verified"), "{states:?}");
+    comes_back(&sandbox, "");
+}
+
 /// Rot in the staging area is met before anything is changed.
 #[test]
 fn a_disc_whose_index_is_not_what_it_was_is_left_as_it_is() {

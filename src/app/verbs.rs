@@ -164,8 +164,17 @@ pub fn check_and_open_dest(
     check_dest(room, dest, burning, None, name)?;
     let catalog = room.around.catalog(&room.common)?;
     let burner = Some(burner(dest, burning));
-    ProgramGuard { catalog: &catalog, name, burner, drill: None }.check(room.desk())?;
+    let guard = ProgramGuard { catalog: &catalog, name, burner, drill: false, new_set: None };
+    guard.check(room.desk())?;
     open_dest(room, dest, burning)
+}
+
+/// Whether the programs are there that try the next discs of a set that the catalog knows.
+pub fn check_drill(room: &Room) -> Result<(), RunError> {
+    let catalog = room.around.catalog(&room.common)?;
+    let name = room.common.name.as_ref();
+    let guard = ProgramGuard { catalog: &catalog, name, burner: None, drill: true, new_set: None };
+    Ok(guard.check(room.desk())?)
 }
 
 /// Where discs go: a drive, or the shelf at `dest`, which is made with its first disc.
@@ -208,7 +217,7 @@ pub fn open_drive(
     Ok(Box::new(Optical::open(device, choices).map_err(FlowError::from)?))
 }
 
-fn open_shelf(room: &Room, dest: &Path) -> Result<Box<dyn Drive>, RunError> {
+pub fn open_shelf(room: &Room, dest: &Path) -> Result<Box<dyn Drive>, RunError> {
     let shelf = Shelf::open_or_plan(dest).map_err(FlowError::from)?;
     Ok(Box::new(shelf.heeding(&room.stop)))
 }

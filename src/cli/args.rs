@@ -412,6 +412,9 @@ pub struct Rescue {
 
 #[derive(Args, Debug)]
 pub struct Flush {
+    /// Make discs without trying stock tools on a sample of each
+    #[arg(long)]
+    pub no_drill: bool,
     #[command(flatten)]
     pub signing: Signing,
     #[command(flatten)]

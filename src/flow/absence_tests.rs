@@ -454,6 +454,7 @@ fn migrate_it(bench: &Bench, desk: Desk) -> Result<MigrateReport, FlowError> {
         archive_size: Bytes(1 << 20),
         keys: ring(&ask, false),
         signer: None,
+        drill: true,
     };
     let mut drives = Drives::one(Box::new(Shelf::open(&bench.path("three")).unwrap()));
     migrate(&request, Some(&mut bench.tray.clone()), &mut drives, desk)

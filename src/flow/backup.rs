@@ -35,7 +35,7 @@ use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
 use set::{open_set, refuse_foreign_discs, remember_wishes};
 use shrink::guarded_scan;
-use survey::{begun, reckon};
+use survey::{begun, is_worth_a_disc, part_filled, reckon};
 
 pub use survey::{Plan, dry_run};
 
@@ -122,7 +122,7 @@ pub fn backup(
     let mut drives = drives;
     if let Some(drives) = drives.as_deref_mut() {
         drives.burner.settle(&|words| desk.monitor.note(words), desk.stop)?;
-        refuse_foreign_discs(request, &catalog, &mut *drives.burner, desk)?;
+        refuse_foreign_discs(request, Some(&catalog), &mut *drives.burner, desk)?;
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
@@ -282,12 +282,12 @@ impl Run<'_> {
         self.report.snapshot = Some(seq);
         let mut compared = guarded_scan(self.request, &self.writer, catalog, seq, begun.clone())?;
         let queue = std::mem::take(&mut compared.queue);
-        let list = reckon(
-            self.request,
-            self.writer.capacity,
-            &compared,
-            (facts.parity, facts.parity_discs),
-        );
+        let must = is_worth_a_disc(self.request, catalog, set, &compared, first)?;
+        let part = part_filled(self.request, &self.writer, catalog, self.spare.as_ref())?;
+        let part = part.map(|(_, part)| part);
+        let recovery = (facts.parity, facts.parity_discs);
+        let capacity = self.writer.capacity;
+        let list = reckon(self.request, &compared, must, part.as_ref(), capacity, recovery);
         let ahead = self.check_space(&list, drives)?;
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::catalog::{Catalog, DiscInfo, KnownSet};
-use crate::codec::openpgp::{Sealer, Signer};
+use crate::codec::openpgp::Signer;
 use crate::model::SetName;
 use crate::pack::queue::Queue;
 
+use super::backup::{is_protected, needs_par2};
 use super::disc_size::DiscSize;
 use super::grouping::{Closing, Grouping};
 use super::keys::KeyRing;
@@ -25,6 +26,8 @@ pub struct FlushRequest<'a> {
     pub name: Option<SetName>,
     pub keys: KeyRing<'a>,
     pub signer: Option<Signer>,
+    /// Stock tools are tried on a sample of the disc.
+    pub drill: bool,
 }
 
 /// What is staged now.
@@ -43,6 +46,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
     let mut catalog = open_to_write(&request.catalog, desk)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     request.keys.refuse_needless(&set)?;
+    needs_par2(is_protected(&set.facts), desk)?;
     let staging = Staging::open(&request.staging)?;
     let disc = match catalog.open_disc(set.id)?.is_none() && catalog.pending_rows(set.id)? == 0 {
         true => None,
@@ -65,10 +69,11 @@ fn close_disc(
     let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
         return Err(FlowError::UnfinishedRun(set.facts.name.clone()));
     };
-    let sealer = request.keys.sealer_for(set)?.map(Sealer::keeping_keys);
+    let sealer = request.keys.sealer_for(set)?;
+    let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
     let capacity = DiscSize::default().of(Some((&*catalog, set)))?;
-    let signer = request.signer.as_ref();
-    let writer = DiscWriter { staging, set, sealer, signer, drill: true, capacity, desk };
+    let (signer, drill) = (request.signer.as_ref(), request.drill);
+    let writer = DiscWriter { staging, set, sealer, signer, drill, capacity, desk };
     writer.take_over(catalog)?;
     // Listings alone begin no disc while another one waits and has room.
     if let Some(spare) = spare(&writer, catalog)? {

@@ -118,13 +118,26 @@ impl KeyRing<'_> {
     /// What seals the next discs of a known set: its encryption is what it is. What was typed
     /// against it, and another passphrase than the set's, are refused here, before any work.
     pub fn sealer_for(&self, set: &KnownSet) -> Result<Option<Sealer>, FlowError> {
+        self.refuse_other(set)?;
+        match set.facts.encryption {
+            Encryption::None => Ok(None),
+            Encryption::Recipients => self.recipients_of(&set.facts).map(Some),
+            Encryption::Passphrase => {
+                let secret = self.checked_passphrase(set)?;
+                Ok(Some(Sealer::new(Locks::passphrase(&secret)?)?))
+            }
+        }
+    }
+
+    /// Refuses what was typed against the set's encryption, as far as no passphrase tells it.
+    pub fn refuse_other(&self, set: &KnownSet) -> Result<(), FlowError> {
         let facts = &set.facts;
         let name = || facts.name.clone();
         if facts.encryption == Encryption::None {
             self.refuse_needless(set)?;
             return match self.encrypt || !self.recipients.is_empty() {
                 true => Err(FlowError::NotEncrypted(name())),
-                false => Ok(None),
+                false => Ok(()),
             };
         }
         match self.plain {
@@ -137,7 +150,7 @@ impl KeyRing<'_> {
             None => {}
         }
         if facts.encryption == Encryption::Recipients {
-            return self.recipients_of(facts).map(Some);
+            return self.recipients_of(facts).map(drop);
         }
         match self.recipients_named {
             _ if self.recipients.is_empty() => {}
@@ -148,8 +161,7 @@ impl KeyRing<'_> {
                 named.place()
             )),
         }
-        let secret = self.checked_passphrase(set)?;
-        Ok(Some(Sealer::new(Locks::passphrase(&secret)?)?))
+        Ok(())
     }
 
     /// A passphrase that was typed for a set that has none is refused; see [`Needless`].

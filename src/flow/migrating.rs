@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
-use crate::codec::openpgp::{Sealer, Signer};
+use crate::codec::openpgp::Signer;
 use crate::drive::Drive;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
@@ -58,6 +58,8 @@ pub struct MigrateRequest<'a> {
     pub keys: KeyRing<'a>,
     /// Signs the new discs' SHA256SUMS.
     pub signer: Option<Signer>,
+    /// Stock tools are tried on a sample of each disc.
+    pub drill: bool,
 }
 
 #[derive(Debug)]
@@ -86,15 +88,15 @@ pub fn migrate(
     let typed = RefCell::new(None);
     let ask = |prompt: &str, asking| asked_once(request, &typed, prompt, asking);
     let keys = || keys_with(&request.keys, &ask);
-    let sealer = keys().sealer_for(&set)?.map(Sealer::keeping_keys);
+    let sealer = keys().sealer_for(&set)?;
+    let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
     let capacity = request.disc_size.of(Some((&catalog, &set)))?;
     if let (None, Some(size)) = (set.disc_size, of_set(&catalog, &set)?) {
         // It was only read off the newest disc, and that is another one from now on.
         catalog.set_disc_size(set.id, size)?;
     }
-    let signer = request.signer.as_ref();
-    let writer =
-        DiscWriter { staging: &staging, set: &set, sealer, signer, drill: true, capacity, desk };
+    let (signer, drill) = (request.signer.as_ref(), request.drill);
+    let writer = DiscWriter { staging: &staging, set: &set, sealer, signer, drill, capacity, desk };
     writer.take_over(&mut catalog)?;
     Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, |_| true)?;
     let texts = writer.texts(&catalog, last.seq, &Queue::default())?;

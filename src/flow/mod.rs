@@ -53,6 +53,7 @@ mod restore_tests;
 pub mod restoring;
 mod rows;
 pub mod safety;
+mod set_copy;
 pub mod shelves;
 pub mod signatures;
 pub mod spares;

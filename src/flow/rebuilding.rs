@@ -26,6 +26,7 @@ use super::opening::check_listings;
 use super::piles::{FoundDisc, Pile, Piles};
 use super::restoring::note_problems;
 use super::rows::FromDiscs;
+use super::set_copy::SetCopy;
 use super::staging::Staging;
 use super::turn::in_turn;
 use super::{Desk, FlowError, chain};
@@ -188,14 +189,7 @@ fn take_over(
     stop: &Stop,
 ) -> Result<(), FlowError> {
     let from = Catalog::open(from, Access::Read)?;
-    let copy = gather::scratch_file(&request.scratch)?;
-    let exported = from.export_set(set.id, &copy, stop);
-    stop.check()?;
-    exported?;
-    let opened = Catalog::open_exported(&copy);
-    // It goes on living as an open file.
-    let _ = std::fs::remove_file(&copy);
-    new.import_set(&opened?)?;
+    new.import_set(&SetCopy::new(&from, set.id, &request.scratch, stop)?.catalog)?;
     Ok(())
 }
 

@@ -76,7 +76,7 @@ pub(super) fn missing_key(
     Ok((!is_ours).then_some("it is signed by another key"))
 }
 
-fn is_recovery_data(path: &str) -> bool {
+pub(super) fn is_recovery_data(path: &str) -> bool {
     path.split_once('/').is_some_and(|(dir, _)| dir == DIRECTORY)
 }
 

@@ -91,7 +91,7 @@ impl Staging {
     /// Takes away what a process left in clear that was killed: catalogs on their way onto discs,
     /// or from them.
     pub fn clear_scratch(&self) -> Result<(), FlowError> {
-        [".export", ".sqlite"].into_iter().try_for_each(|end| {
+        [".export", ".sqlite", ".sqlite-journal"].into_iter().try_for_each(|end| {
             remove_abandoned(&self.scratch(), end).map_err(|source| FlowError::Staging {
                 path: self.scratch(),
                 what: "cannot be cleared",
@@ -125,7 +125,9 @@ impl Staging {
     /// answer is whether there is room for `wish`.
     pub fn check_space(&self, need: Bytes, wish: Bytes) -> Result<bool, FlowError> {
         let what = "cannot be asked for its free space";
-        let free = free_space(&self.root).map_err(|source| FlowError::Staging {
+        // A dry run makes no staging area.
+        let place = self.root.ancestors().find(|place| place.exists()).unwrap_or(&self.root);
+        let free = free_space(place).map_err(|source| FlowError::Staging {
             path: self.root.clone(),
             what,
             source,

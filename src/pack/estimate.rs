@@ -27,6 +27,22 @@ pub struct Estimate {
     pub staging: Bytes,
 }
 
+/// A disc in the staging area that is filled up before another one is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartFilled {
+    pub capacity: Sectors,
+    /// What is on it already.
+    pub used: Bytes,
+}
+
+/// What new discs are planned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Media {
+    pub capacity: Sectors,
+    /// Percent of recovery data on each disc.
+    pub parity: u8,
+}
+
 /// A tar header, its pax header and records, and padding; more than most members need.
 const MEMBER: u64 = 2048;
 /// Listings of all kinds for one path, compressed.
@@ -34,33 +50,43 @@ const LISTED: u64 = 400;
 /// File system, texts and the like.
 const DISC_OVERHEAD: u64 = 512 << 10;
 
-/// Upper bounds for `load` on discs of this capacity.
-pub fn estimate(load: &Load, capacity: Sectors, archive_size: u64) -> Estimate {
-    if load.files == 0 {
-        return Estimate { discs: 0, on_discs: Bytes(0), staging: Bytes(0) };
-    }
-    let listings = load.paths * LISTED / 2;
-    let content = load.bytes + load.bytes / 64 + load.files * (MEMBER + LISTED / 2);
+/// What a disc takes beside its recovery data.
+fn usable(capacity: Sectors, parity: u8) -> u64 {
     let capacity = capacity.whole_clusters().max(CLUSTER).bytes().0;
     let usable = capacity.saturating_sub(DISC_OVERHEAD).max(capacity / 2);
+    usable * 100 / (100 + u64::from(parity))
+}
+
+/// Upper bounds for `load`. `must`: listings alone are worth a disc.
+pub fn estimate(
+    load: &Load,
+    must: bool,
+    part: Option<&PartFilled>,
+    media: Media,
+    archive_size: u64,
+) -> Estimate {
+    if load.files == 0 && !must {
+        return Estimate { discs: 0, on_discs: Bytes(0), staging: Bytes(0) };
+    }
+    let Media { capacity, parity } = media;
+    let listings = load.paths * LISTED / 2;
+    let content = load.bytes + load.bytes / 64 + load.files * (MEMBER + LISTED / 2);
     let total = content + 2 * listings;
-    let discs = total.div_ceil(usable).max(1);
-    let on_discs = total + discs * DISC_OVERHEAD;
-    let disc = on_discs.min(capacity);
-    let staging =
-        disc + archive_size.min(load.bytes + MEMBER * load.files).min(capacity) + listings;
-    Estimate { discs, on_discs: Bytes(on_discs), staging: Bytes(staging) }
+    let free = |part: &PartFilled| usable(part.capacity, parity).saturating_sub(part.used.0);
+    let begun = part.map_or(0, |part| free(part).min(total));
+    let discs = u64::from(part.is_some()) + (total - begun).div_ceil(usable(capacity, parity));
+    let discs = discs.max(1);
+    let more = total + discs * DISC_OVERHEAD;
+    let used = part.map_or(0, |part| part.used.0);
+    let capacity = capacity.whole_clusters().max(CLUSTER).bytes().0;
+    let archive = archive_size.min(load.bytes + MEMBER * load.files).min(capacity);
+    let staging = more.min(capacity) + archive + listings;
+    // Recovery data of what was there already is made anew, too.
+    let recovery = |bytes: u64| Bytes((bytes * (100 + u64::from(parity))).div_ceil(100));
+    Estimate { discs, on_discs: recovery(more.saturating_add(used)), staging: recovery(staging) }
 }
 
 impl Estimate {
-    /// With recovery data for so many percent of each disc on top.
-    pub fn with_recovery(self, percent: u8) -> Estimate {
-        let more = |number: u64| (number * (100 + u64::from(percent))).div_ceil(100);
-        let Estimate { discs, on_discs, staging } = self;
-        let (on_discs, staging) = (Bytes(more(on_discs.0)), Bytes(more(staging.0)));
-        Estimate { discs: more(discs), on_discs, staging }
-    }
-
     /// With the recovery discs of each group, and the sums in staging from which they are made.
     pub fn with_recovery_discs(self, ratio: Ratio, capacity: Sectors) -> Estimate {
         let (data, recovery) = (u64::from(ratio.data), u64::from(ratio.recovery));
@@ -88,11 +114,13 @@ mod tests {
     use super::*;
 
     const BD25: Sectors = Sectors(12_219_392);
+    const PLAIN: Media = Media { capacity: BD25, parity: 0 };
 
     #[test]
     fn nothing_to_store_needs_nothing() {
-        let none = estimate(&Load::default(), BD25, 1 << 30);
+        let none = estimate(&Load::default(), false, None, PLAIN, 1 << 30);
         assert_eq!((none.discs, none.staging), (0, Bytes(0)));
+        assert_eq!(estimate(&Load::default(), true, None, PLAIN, 1 << 30).discs, 1);
     }
 
     #[test]
@@ -103,12 +131,12 @@ mod tests {
             span: 1_000_000_000_000,
             paths: 200_000,
         };
-        let list = estimate(&load, BD25, 1 << 30);
+        let list = estimate(&load, false, None, PLAIN, 1 << 30);
         assert!((40..=42).contains(&list.discs), "{list:?}");
         assert!(list.staging < Bytes(27_000_000_000), "{list:?}");
         let grouped = list.with_recovery_discs(Ratio { recovery: 1, data: 5 }, BD25);
         assert!((48..=51).contains(&grouped.discs), "{grouped:?}");
-        let safer = list.with_recovery(10);
+        let safer = estimate(&load, false, None, Media { parity: 10, ..PLAIN }, 1 << 30);
         assert!((44..=47).contains(&safer.discs), "{safer:?}");
         assert_eq!(minutes(Bytes(25_025_314_816), 4), 24);
     }
@@ -116,8 +144,26 @@ mod tests {
     #[test]
     fn a_small_load_needs_little_staging() {
         let load = Load { files: 10, bytes: 1_000_000, span: 1_000_000, paths: 10 };
-        let list = estimate(&load, BD25, 1 << 30);
+        let list = estimate(&load, false, None, PLAIN, 1 << 30);
         assert_eq!(list.discs, 1);
+        let safer = estimate(&load, false, None, Media { parity: 10, ..PLAIN }, 1 << 30);
+        assert_eq!(safer.discs, 1);
         assert!(list.staging < Bytes(4_000_000), "{list:?}");
+    }
+
+    #[test]
+    fn a_disc_that_is_filled_up_takes_what_fits_and_counts_with_all_that_is_on_it() {
+        let load = |bytes| Load { files: 1, bytes, span: bytes, paths: 10 };
+        let list = |bytes, used| {
+            let part = PartFilled { capacity: BD25, used: Bytes(used) };
+            estimate(&load(bytes), false, Some(&part), PLAIN, 1 << 30)
+        };
+        let both = list(10_000_000_000, 10_000_000_000);
+        assert_eq!(both.discs, 1);
+        assert!(both.on_discs > Bytes(20_000_000_000), "{both:?}");
+        assert!(both.staging < Bytes(12_000_000_000), "{both:?}");
+        assert_eq!(list(10_000_000_000, 20_000_000_000).discs, 2);
+        // Even where nothing fits any more, it is one of the discs.
+        assert_eq!(list(1_000, 25_025_000_000).discs, 2);
     }
 }

@@ -324,6 +324,7 @@ impl Bench {
             archive_size: Bytes(1 << 20),
             keys: keys(),
             signer: None,
+            drill: true,
         };
         let report = migrate(&request, None, &mut self.burner(), self.desk())?;
         Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })

@@ -16,21 +16,23 @@ use crate::model::path::shown;
 use crate::model::{Bytes, Sectors};
 use crate::pack::estimate::{Estimate, minutes};
 use crate::port::monitor::Monitor;
-use crate::port::operator::Operator;
+use crate::port::operator::{Nobody, Operator};
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{BackupSummary, Tally};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::{burner, check_dest, is_device, open_dest, signer, text};
+use super::{burner, check_dest, is_device, open_dest, open_shelf, signer, text};
 
 pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
         let mut request = request(room, &args, keys)?;
         guard(room, &args, &request)?;
         if args.dry_run {
-            return plan(room, &dry_run(&request, room.desk())?);
+            let dest = request.shelf.as_deref().filter(|dest| dest.is_dir());
+            let mut shelf = dest.map(|dest| open_shelf(room, dest)).transpose()?;
+            return plan(room, &dry_run(&request, shelf.as_deref_mut(), room.desk())?);
         }
         let dest = args.dest.as_deref();
         let mut drives = dest.map(|dest| open_dest(room, dest, &args.burning)).transpose()?;
@@ -96,24 +98,22 @@ fn no_source(args: &Backup, error: ResolveError) -> ResolveError {
 }
 
 /// What is refused or asked before anything is opened, made or read: first what no answer changes. A
-/// dry run asks nobody.
+/// dry run asks nobody, and is refused what a run would be that nobody answers.
 fn guard(room: &Room, args: &Backup, request: &BackupRequest) -> Result<(), RunError> {
     if let Some(dest) = &args.dest {
         let (source, name) = (Some(request.source.as_path()), Some(&request.name));
         check_dest(room, dest, &args.burning, source, name)?;
     }
-    if !args.dry_run {
-        let new_set = (request.keys.of_new_set(), request.compression);
-        ProgramGuard {
-            catalog: &request.catalog,
-            name: Some(&request.name),
-            burner: args.dest.as_deref().map(|dest| burner(dest, &args.burning)),
-            drill: (!args.no_drill).then_some(new_set),
-        }
-        .check(room.desk())?;
+    ProgramGuard {
+        catalog: &request.catalog,
+        name: Some(&request.name),
+        burner: args.dest.as_deref().map(|dest| burner(dest, &args.burning)),
+        drill: !args.no_drill,
+        new_set: Some((request.keys.of_new_set(), request.compression)),
     }
-    let operator: Option<&dyn Operator> = if args.dry_run { None } else { Some(&room.person) };
-    let doubt = NewSetGuard {
+    .check(room.desk())?;
+    let operator: &dyn Operator = if args.dry_run { &Nobody } else { &room.person };
+    let guard = NewSetGuard {
         catalog: &request.catalog,
         name: &request.name,
         source: &request.source,
@@ -121,12 +121,8 @@ fn guard(room: &Room, args: &Backup, request: &BackupRequest) -> Result<(), RunE
         is_configured: args.configured.contains(&request.name),
         is_meant: args.new_set,
         moves: args.move_source,
-    }
-    .check(operator)?;
-    if let Some(doubt) = doubt {
-        room.reporter.note(&format!("{doubt}: a run would ask whether another set is meant"));
-    }
-    Ok(())
+    };
+    Ok(guard.check(operator)?)
 }
 
 fn filter(args: &Backup) -> Result<FilterOptions, RunError> {
@@ -150,7 +146,7 @@ fn filter(args: &Backup) -> Result<FilterOptions, RunError> {
 
 /// The shopping list of a dry run.
 fn plan(room: &Room, plan: &Plan) -> Result<Exit, RunError> {
-    let Plan { compared, list, capacity } = plan;
+    let Plan { compared, list, capacity, fills_up } = plan;
     let summary = BackupSummary {
         stored: Tally {
             count: compared.load.files + compared.rows,
@@ -166,10 +162,16 @@ fn plan(room: &Room, plan: &Plan) -> Result<Exit, RunError> {
     room.reporter.rest();
     room.screen.say_lines(&summary.text());
     room.screen.say_lines(&shopping_list(*capacity, list));
+    if let Some(disc) = fills_up {
+        room.screen.say(&format!(
+            "Disc {disc}, which is in the staging area, is one of them: it is filled up first."
+        ));
+    }
     let mut object = summary.object();
     object["plan"] = serde_json::json!({
         "discs": list.discs,
         "capacity": capacity.bytes().0,
+        "fills_up": fills_up.map(|disc| disc.0),
         "on_discs": list.on_discs.0,
         "staging": list.staging.0,
         "minutes": speeds(list).into_iter().map(|(speed, minutes)| (format!("{speed}x"), minutes))

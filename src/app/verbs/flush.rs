@@ -7,9 +7,12 @@ use crate::flow::flushing::{FlushRequest, Flushed, flush};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::signer;
+use super::{check_drill, signer};
 
 pub fn run(room: &Room, args: Flush) -> Result<Exit, RunError> {
+    if !args.no_drill {
+        check_drill(room)?;
+    }
     let flushed = room.with_keys(|keys| {
         let request = FlushRequest {
             catalog: room.around.catalog(&room.common)?,
@@ -17,6 +20,7 @@ pub fn run(room: &Room, args: Flush) -> Result<Exit, RunError> {
             name: room.common.name.clone(),
             keys,
             signer: signer(room, &args.signing)?,
+            drill: !args.no_drill,
         };
         Ok(flush(request, room.desk())?)
     })?;

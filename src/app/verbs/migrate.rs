@@ -10,9 +10,12 @@ use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 use crate::ui::safety::ranges;
 
-use super::{check_and_open_dest, open_source, signer};
+use super::{check_and_open_dest, check_drill, open_source, signer};
 
 pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
+    if !args.no_drill {
+        check_drill(room)?;
+    }
     room.with_keys(|keys| {
         let mut source = match &args.from {
             Some(from) => open_source(room, from)?,
@@ -30,6 +33,7 @@ pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
             archive_size: args.archive_size,
             keys,
             signer: signer(room, &args.signing)?,
+            drill: !args.no_drill,
         };
         let desk = room.desk_for(&args.burning);
         let report = migrate(&request, source.as_deref_mut(), &mut drives, desk)?;

@@ -99,6 +99,9 @@ pub struct Migrate {
     /// Source data in an archive, from 1K to 3900M
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
     pub archive_size: Bytes,
+    /// Make discs without trying stock tools on a sample of each
+    #[arg(long)]
+    pub no_drill: bool,
     #[command(flatten)]
     pub signing: Signing,
     #[command(flatten)]

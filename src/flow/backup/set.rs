@@ -17,14 +17,14 @@ use crate::port::clock::Moment;
 /// A place that bears discs of this name which the catalog does not know is not written to.
 pub(super) fn refuse_foreign_discs(
     request: &BackupRequest,
-    catalog: &Catalog,
+    catalog: Option<&Catalog>,
     drive: &mut dyn Drive,
     desk: Desk,
 ) -> Result<(), FlowError> {
-    let set = catalog.set_by_name(&request.name)?;
-    let (known, twins) = match &set {
-        Some(set) => (catalog.discs(set.id)?, catalog.twins(set.id)?),
-        None => (Vec::new(), Vec::new()),
+    let set = catalog.map(|catalog| catalog.set_by_name(&request.name)).transpose()?.flatten();
+    let (known, twins) = match (catalog, &set) {
+        (Some(catalog), Some(set)) => (catalog.discs(set.id)?, catalog.twins(set.id)?),
+        _ => (Vec::new(), Vec::new()),
     };
     let found = match drive.discs() {
         // What lies in it now is not what will be burned.
@@ -69,17 +69,26 @@ pub(super) fn open_set(
     if let Some(set) = catalog.set_by_name(&request.name)? {
         check_source(request, &set)?;
         let sealer = request.keys.sealer_for(&set)?;
-        let compression = choose_compression(request.compression, Some(set.facts.compression));
-        catalog.set_source(set.id, &request.source)?;
-        catalog.set_compression(set.id, compression)?;
-        catalog.set_parity_discs(set.id, request.parity_discs.unwrap_or(set.facts.parity_discs))?;
-        catalog.set_parity(set.id, request.parity.unwrap_or(set.facts.parity))?;
-        return Ok((known_set(catalog, &request.name)?, sealer, false));
+        return Ok((remember_facts(request, catalog, &set)?, sealer, false));
     }
     desk.monitor.note(&announcement(request, &catalog.sets()?));
     let keys = request.keys.for_new_set(&request.name)?;
     let sealer = create_set(request, catalog, keys)?;
     Ok((known_set(catalog, &request.name)?, sealer, true))
+}
+
+/// What a run may change of a set's facts.
+pub(super) fn remember_facts(
+    request: &BackupRequest,
+    catalog: &mut Catalog,
+    set: &KnownSet,
+) -> Result<KnownSet, FlowError> {
+    let compression = choose_compression(request.compression, Some(set.facts.compression));
+    catalog.set_source(set.id, &request.source)?;
+    catalog.set_compression(set.id, compression)?;
+    catalog.set_parity_discs(set.id, request.parity_discs.unwrap_or(set.facts.parity_discs))?;
+    catalog.set_parity(set.id, request.parity.unwrap_or(set.facts.parity))?;
+    known_set(catalog, &request.name)
 }
 
 /// A slip of the finger makes a set, too: each is named, with what nobody can change afterwards.

@@ -3,18 +3,30 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use uuid::Uuid;
 
 use super::super::compare::{Compared, Comparer, Known};
+use super::super::lost_staging::{lost_discs, lost_words};
+use super::super::refilling::{is_recovery_data, missing_key, spare};
+use super::super::set_copy::SetCopy;
+use super::super::staging::{Staging, need};
+use super::super::writer::DiscWriter;
 use super::super::{Desk, FlowError};
-use super::BackupRequest;
 use super::own_places::leave_out;
-use super::set::check_source;
-use crate::catalog::{Access, Catalog, CatalogError, SetId};
+use super::set::{check_source, refuse_foreign_discs, remember_facts, remember_wishes};
+use super::shrink::guarded_scan;
+use super::{BackupRequest, is_protected, needs_par2, writer};
+use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet, SetId};
+use crate::drive::Drive;
 use crate::model::disc::Ratio;
 use crate::model::path::shown;
-use crate::model::{Sectors, SnapshotSeq};
-use crate::pack::estimate::{Estimate, estimate};
+use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
+use crate::pack::estimate::{Estimate, Media, PartFilled, estimate};
 use crate::port::clock::Moment;
+use crate::port::operator::Nobody;
+use crate::scan::content::Source;
 use crate::scan::filter::Filter;
 use crate::scan::walk::walk;
 
@@ -24,47 +36,136 @@ pub struct Plan {
     pub list: Estimate,
     /// Of the discs that it would make.
     pub capacity: Sectors,
+    /// The disc that is in the staging area already, and is filled up first.
+    pub fills_up: Option<DiscNo>,
 }
 
-/// Says what a backup would do, and writes nothing.
-pub fn dry_run(request: &BackupRequest, desk: Desk) -> Result<Plan, FlowError> {
-    let mut catalog = match Catalog::open(&request.catalog, Access::Read) {
-        Ok(catalog) => Some(catalog),
-        Err(CatalogError::Missing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let set = match &catalog {
-        Some(catalog) => catalog.set_by_name(&request.name)?,
-        None => None,
-    };
-    if let Some(set) = &set {
-        check_source(request, set)?;
+/// Says what a backup would do, and makes nothing. What a run would refuse is refused, with the same
+/// error; nobody is asked, so that what only a person can agree to is refused, too. `dest`: the
+/// shelf that discs would go to, if it is there.
+pub fn dry_run(
+    request: &BackupRequest,
+    dest: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<Plan, FlowError> {
+    let desk = Desk { operator: &Nobody, ..desk };
+    Source::open(&request.source)?;
+    let catalog = opened(&request.catalog)?;
+    if let Some(dest) = dest {
+        refuse_foreign_discs(request, catalog.as_ref(), dest, desk)?;
     }
-    let begun = match (&catalog, &set) {
-        (Some(catalog), Some(set)) => begun(catalog, set.id)?,
-        _ => HashMap::new(),
+    let set = catalog.as_ref().map(|catalog| catalog.set_by_name(&request.name)).transpose()?;
+    let staging = Staging::at(&request.staging);
+    let plan = match (&catalog, set.flatten()) {
+        (Some(catalog), Some(set)) => plan_for(request, catalog, &set, &staging, desk)?,
+        _ => plan_for_new(request, desk)?,
     };
-    let facts = set.as_ref().map(|set| &set.facts);
-    let parity = request.parity.or(facts.map(|facts| facts.parity)).unwrap_or(0);
-    let of_set = facts.and_then(|facts| facts.parity_discs);
-    let parity_discs = request.parity_discs.unwrap_or(of_set);
-    let capacity = request.disc_size.of(catalog.as_ref().zip(set.as_ref()))?;
-    let set = set.map(|set| set.id);
-    let known = Known { catalog: catalog.as_mut(), set, seq: None, begun };
+    let shares = request.shelf.as_deref().is_some_and(|shelf| staging.shares_with(shelf));
+    let need = need(&plan.list, plan.capacity, false, shares);
+    staging.check_space(need.least, need.ahead)?;
+    Ok(plan)
+}
+
+/// The catalog as it was written last, if there is one.
+fn opened(path: &Path) -> Result<Option<Catalog>, FlowError> {
+    match Catalog::open(path, Access::Read) {
+        Ok(catalog) => Ok(Some(catalog)),
+        Err(CatalogError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn plan_for_new(request: &BackupRequest, desk: Desk) -> Result<Plan, FlowError> {
+    let parity_discs = request.parity_discs.flatten();
+    let parity = request.parity.unwrap_or(0);
+    needs_par2(parity > 0 || parity_discs.is_some(), desk)?;
+    let capacity = request.disc_size.of(None)?;
+    let known = Known { catalog: None, set: None, seq: None, begun: HashMap::new() };
     let compared = scan(request, known, desk)?;
-    let list = reckon(request, capacity, &compared, (parity, parity_discs));
-    Ok(Plan { compared, list, capacity })
+    let must = compared.differs();
+    let list = reckon(request, &compared, must, None, capacity, (parity, parity_discs));
+    Ok(Plan { compared, list, capacity, fills_up: None })
+}
+
+/// What the run would do to the catalog is done to a copy: the guards judge by what it says then.
+fn plan_for(
+    request: &BackupRequest,
+    catalog: &Catalog,
+    set: &KnownSet,
+    staging: &Staging,
+    desk: Desk,
+) -> Result<Plan, FlowError> {
+    check_source(request, set)?;
+    request.keys.refuse_other(set)?;
+    let catalog = &mut SetCopy::new(catalog, set.id, &staging.scratch(), desk.stop)?.catalog;
+    let set = catalog.set_by_name(&request.name)?.ok_or(FlowError::NoSets)?;
+    let set = remember_facts(request, catalog, &set)?;
+    let set = &remember_wishes(request, catalog, set)?;
+    needs_par2(is_protected(&set.facts), desk)?;
+    for disc in lost_discs(catalog, set, staging)? {
+        desk.monitor.note(&lost_words(disc.number));
+        catalog.forget_disc_work(set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
+    }
+    let writer = writer(request, catalog, staging, set, None, desk)?;
+    let spare = spare(&writer, catalog)?;
+    let begun = begun(catalog, set.id)?;
+    let first = catalog.newest_listing(set.id)?.is_none();
+    let seq = catalog.begin_snapshot(set.id, Moment::now())?;
+    let compared = guarded_scan(request, &writer, catalog, seq, begun)?;
+    let must = is_worth_a_disc(request, catalog, set.id, &compared, first)?;
+    let part = part_filled(request, &writer, catalog, spare.as_ref())?;
+    let (fills_up, part) = part.filter(|_| compared.load.files > 0 || must).unzip();
+    let (capacity, facts) = (writer.capacity, &set.facts);
+    let recovery = (facts.parity, facts.parity_discs);
+    let list = reckon(request, &compared, must, part.as_ref(), capacity, recovery);
+    Ok(Plan { compared, list, capacity, fills_up })
+}
+
+/// Whether a run makes a disc even if no content is new, as far as the scan tells.
+pub(super) fn is_worth_a_disc(
+    request: &BackupRequest,
+    catalog: &Catalog,
+    set: SetId,
+    compared: &Compared,
+    first: bool,
+) -> Result<bool, FlowError> {
+    Ok(first && compared.differs() || request.flush && catalog.rows_pending(set)?)
+}
+
+/// The disc in the staging area that takes more: one that is open, or one that is opened again.
+pub(super) fn part_filled(
+    request: &BackupRequest,
+    writer: &DiscWriter,
+    catalog: &Catalog,
+    spare: Option<&DiscInfo>,
+) -> Result<Option<(DiscNo, PartFilled)>, FlowError> {
+    let set = writer.set.id;
+    if let Some(open) = catalog.open_disc(set)? {
+        let archives = catalog.archives_of_disc(set, open.number)?;
+        let used = archives.iter().map(|archive| archive.size.0).sum();
+        return Ok(Some((open.number, PartFilled { capacity: open.capacity, used: Bytes(used) })));
+    }
+    let Some(spare) = spare else { return Ok(None) };
+    if missing_key(writer, catalog, spare.number, &request.keys)?.is_some() {
+        return Ok(None);
+    }
+    let mut files = catalog.disc_files(set, spare.number)?;
+    files.retain(|file| !is_recovery_data(&file.path));
+    let used = files.iter().map(|file| file.size.0).sum();
+    Ok(Some((spare.number, PartFilled { capacity: spare.capacity, used: Bytes(used) })))
 }
 
 /// The shopping list, recovery data and recovery discs among it.
 pub(super) fn reckon(
     request: &BackupRequest,
-    capacity: Sectors,
     compared: &Compared,
+    must: bool,
+    part: Option<&PartFilled>,
+    capacity: Sectors,
     (parity, parity_discs): (u8, Option<Ratio>),
 ) -> Estimate {
-    let list = estimate(&compared.load, capacity, request.archive_size.0);
-    let list = list.with_recovery(parity);
+    let media = Media { capacity, parity };
+    let list = estimate(&compared.load, must, part, media, request.archive_size.0);
     match parity_discs {
         Some(ratio) => list.with_recovery_discs(ratio, capacity),
         None => list,
@@ -77,7 +178,8 @@ pub(super) fn scan(
     desk: Desk,
 ) -> Result<Compared, FlowError> {
     let mut options = request.filter.clone();
-    leave_out(request, known.catalog.as_deref(), &mut options)?;
+    // A dry run's own copy knows one set, and the shelves of others are left out, too.
+    leave_out(request, opened(&request.catalog)?.as_ref(), &mut options)?;
     let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
     walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;

@@ -41,14 +41,13 @@ pub struct NewSetGuard<'a> {
 }
 
 impl NewSetGuard<'_> {
-    /// Asks a person where there is doubt. Without an operator nothing is to be made, and the doubt
-    /// is given back.
-    pub fn check(&self, operator: Option<&dyn Operator>) -> Result<Option<String>, FlowError> {
+    /// Asks a person where there is doubt.
+    pub fn check(&self, operator: &dyn Operator) -> Result<(), FlowError> {
         let catalog = open(self.catalog)?;
         let sets = catalog.as_ref().map(|catalog| catalog.sets()).transpose()?.unwrap_or_default();
         let is_new = !sets.iter().any(|set| set.facts.name == *self.name);
         if self.is_meant || !(is_new || self.moves) {
-            return Ok(None);
+            return Ok(());
         }
         let shelves = match &catalog {
             Some(catalog) => known_shelves(catalog, &sets)?,
@@ -58,11 +57,8 @@ impl NewSetGuard<'_> {
             return Err(NewSetError::IsShelf(self.source.to_owned()).into());
         }
         match self.doubt(&sets).filter(|_| is_new && !self.is_configured) {
-            Some(doubt) => match operator {
-                Some(operator) => self.ask(&doubt, operator).map(|()| None),
-                None => Ok(Some(doubt)),
-            },
-            None => Ok(None),
+            Some(doubt) => self.ask(&doubt, operator),
+            None => Ok(()),
         }
     }
 

@@ -26,9 +26,11 @@ pub struct ProgramGuard<'a> {
     pub name: Option<&'a SetName>,
     /// `None`: discs are only staged.
     pub burner: Option<Burner>,
-    /// Discs are packed and tried with stock tools; what a new set is like, and how the run
-    /// compresses if it was told.
-    pub drill: Option<(Encryption, Option<Compression>)>,
+    /// Discs are packed and tried with stock tools.
+    pub drill: bool,
+    /// What a new set is like, and how the run compresses if it was told; `None`: the run makes no
+    /// set.
+    pub new_set: Option<(Encryption, Option<Compression>)>,
 }
 
 impl ProgramGuard<'_> {
@@ -44,13 +46,22 @@ impl ProgramGuard<'_> {
             let makes = facts.as_ref().is_some_and(|facts| facts.parity_discs.is_some());
             needs_par2(makes, desk)?;
         }
-        if let Some((encryption, compression)) = self.drill {
-            let encryption = facts.as_ref().map_or(encryption, |facts| facts.encryption);
-            let compression = compression.or(facts.map(|facts| facts.compression));
-            check_tools(encryption, compression.unwrap_or(Compression::Bzip2))
-                .map_err(FlowError::NoDrillTool)?;
-        }
-        Ok(())
+        let known = facts.map(|facts| (facts.encryption, facts.compression));
+        let Some((encryption, compression)) = self.of_discs(known).filter(|_| self.drill) else {
+            return Ok(());
+        };
+        check_tools(encryption, compression).map_err(FlowError::NoDrillTool)
+    }
+
+    /// What the run's discs are like, if the set is known or the run makes one.
+    fn of_discs(
+        &self,
+        known: Option<(Encryption, Compression)>,
+    ) -> Option<(Encryption, Compression)> {
+        let Some((encryption, told)) = self.new_set else { return known };
+        let encryption = known.map_or(encryption, |(encryption, _)| encryption);
+        let compression = told.or(known.map(|(_, compression)| compression));
+        Some((encryption, compression.unwrap_or(Compression::Bzip2)))
     }
 
     /// Where there is doubt which set is meant, the command itself says so.

@@ -137,13 +137,3 @@ fn copy_listings(disc: &dyn DiscReader, dir: &Path, stop: &Stop) -> io::Result<(
     }
     Ok(())
 }
-
-/// A name for a file of ours that nobody has.
-pub fn scratch_file(scratch: &Path) -> Result<PathBuf, FlowError> {
-    make_private_dir(scratch).map_err(|source| FlowError::Staging {
-        path: scratch.to_owned(),
-        what: "cannot be written to",
-        source,
-    })?;
-    Ok(scratch.join(format!("{}.sqlite", Uuid::new_v4())))
-}
