@@ -165,6 +165,28 @@ fn a_restore_asks_for_the_disc_again_and_gives_the_rest() {
     is_as_before(&bench);
 }
 
+/// Its listings are read from the disc, too.
+#[test]
+fn a_restore_without_a_catalog_gives_all_at_whatever_read_the_disc_is_taken_out() {
+    let bench = with_a_disc();
+    fs::remove_file(bench.path("catalog.sqlite")).unwrap();
+    bench.tray.comes_back();
+    for well in 0.. {
+        let _ = fs::remove_dir_all(bench.path("back"));
+        bench.tray.put_in(&bench.path("one"));
+        bench.tray.slips_after(well, Reads::All, Slip::TakenOut);
+        let report = restore_from(&bench, &mut bench.tray.clone(), bench.desk()).unwrap();
+        let (is_complete, gone) = (report.is_complete(), &report.gone);
+        assert!(is_complete && gone.is_none(), "{well}: {report:?}");
+        assert_eq!(fs::read(bench.path("back/film")).unwrap(), vec![7; 300_000]);
+        refuse_damage(&bench, &format!("after {well} reads"));
+        if bench.tray.has_yet_to_slip() {
+            assert!(well > 5, "{well}");
+            return;
+        }
+    }
+}
+
 #[test]
 fn a_restore_from_a_drive_that_is_gone_ends_with_what_is_missing() {
     for slip in SLIPS {
@@ -408,8 +430,22 @@ fn who_watches_reads_a_burned_disc_back_when_it_is_there_again() {
             let copies = ended.bench.copies();
             assert!(copies.len() == 1 && copies[0].0 == "burned", "{}: {copies:?}", ended.when);
             assert_eq!(ended.bench.findings(), [], "{}", ended.when);
+            is_read_back_when_it_is_there_again(&ended.bench, &ended.when);
         }
     }
+}
+
+/// The next one who watches meets the disc that was burned, and it is taken out while they look who
+/// it is.
+fn is_read_back_when_it_is_there_again(bench: &Bench, when: &str) {
+    bench.tray.is(Condition::Works);
+    bench.tray.slips_after(0, Reads::All, Slip::TakenOut);
+    bench.tray.comes_back();
+    bench.monitor.notes.lock().unwrap().clear();
+    let report = bench.watch(&bench.person).unwrap();
+    assert_eq!((report.burned.len(), report.failures), (1, 0), "{when}");
+    assert!(said(bench, "the disc was taken out of /dev/fake"), "{when}");
+    is_as_before(bench);
 }
 
 /// Until nobody inserts anything any more.
@@ -486,4 +522,27 @@ fn what_a_disc_holds_is_moved_when_it_is_there_again_and_no_file_of_it_is_given_
             is_migrated(migrate_it(&bench, bench.desk()), &when);
         }
     }
+}
+
+#[test]
+fn a_copy_on_a_shelf_that_goes_away_is_made_of_the_next_one() {
+    let bench = bench();
+    let shelf = || Shelf::open(&bench.path("one")).unwrap();
+    bench.backup(2, Some(&mut Drives::one(Box::new(shelf()))));
+    let image = fs::metadata(image_on(&bench.path("one")).unwrap()).unwrap();
+    // Its last sector is not there any more when it is to be read.
+    let fault = format!("gone_after = [1, {}]\n", image.len() / 2048 - 1);
+    fs::write(bench.path("one/.shelf.toml"), fault).unwrap();
+    let request = CopyRequest {
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        name: None,
+        discs: (DiscNo(1), DiscNo(1)),
+        from: None,
+    };
+    let mut drives = Drives::one(Box::new(Shelf::open(&bench.path("two")).unwrap()));
+    let copied = copy(&request, None, &mut drives, nobody(&bench)).unwrap();
+    assert_eq!(copied[0].copies, 3);
+    assert!(image_on(&bench.path("two")).is_some());
+    assert_eq!(bench.findings(), [Finding::Ok; 3]);
 }

@@ -13,7 +13,7 @@ use super::media_tests::Bench;
 use super::*;
 use crate::catalog::{Access, Catalog, CopyNo, CopyState, Finding};
 use crate::drive::Drive;
-use crate::drive::fake::{Act, FakeDrive, image_on};
+use crate::drive::fake::{Act, FakeDrive, Reads, Slip, image_on};
 use crate::port::operator::{Answer, Operator, Secret, Summons};
 use crate::port::wanted::What;
 
@@ -368,6 +368,21 @@ fn who_is_asked_for_a_copy_that_was_not_read_back_hears_which_one() {
     assert!(asked[0].contains(", not verified yet, or a blank disc of "), "{asked:?}");
     let states: Vec<String> = bench.copies().into_iter().map(|(state, _)| state).collect();
     assert_eq!(states, ["ok", "ok"]);
+}
+
+#[test]
+fn an_unread_disc_that_is_taken_out_again_is_asked_for_by_its_date() {
+    let trial = unread(1, QUIET);
+    let bench = &trial.bench;
+    bench.tray.slips_after(0, Reads::OfArchives, Slip::TakenOut);
+    bench.tray.comes_back();
+    let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
+    let mut drives = Drives::one(Box::new(trial.drive()));
+    burn_staged(&catalog, &staging, None, &[], &mut drives, bench.desk()).unwrap();
+    let asked = bench.asked();
+    assert!(asked.len() == 1 && asked[0].starts_with("disc 1 of films, burned on 2"), "{asked:?}");
+    assert!(asked[0].ends_with(", not verified yet"), "{asked:?}");
+    assert_eq!(bench.findings(), [Finding::Ok]);
 }
 
 #[test]
