@@ -1,7 +1,8 @@
 #!/bin/bash
 # The laboratory: coldcut against optical drives that are programs, under a real kernel and udev.
 #
-#   scripts/lab.sh [TEST]           runs the suite, or the tests whose names contain TEST
+#   scripts/lab.sh [--long] [TEST]  runs the suite, or the tests whose names contain TEST; --long: all
+#                                   commands in each state of a drive, not three
 #   scripts/lab.sh --shell COMMAND  runs a command in the guest, with the drives' modules loaded
 #
 # The guest, a small Debian in qemu without KVM, is built once (two minutes, 1.2 GB) and kept in
@@ -12,8 +13,9 @@ cd "$(dirname "$0")/.."
 
 readonly packages=(mmdebstrap qemu-system-x86 e2fsprogs)
 readonly in_guest=systemd,systemd-sysv,udev,dbus,kmod,linux-image-amd64,xorriso,growisofs,dvd+rw-tools,genisoimage,gnupg,bzip2,tar,procps,eject,util-linux,acl,attr,sudo,libudev1,libnettle8,libhogweed6,libgmp10
-# The suite takes a quarter of an hour on a quiet machine; other tests may run beside it.
-readonly patience=2700
+# The suite takes a quarter of an hour on a quiet machine, the long form twice that; other tests may
+# run beside it.
+patience=2700
 
 say() { printf 'lab: %s\n' "$*"; }
 
@@ -137,6 +139,12 @@ run_guest() {
   trap - EXIT
 }
 
+long=no
+if [ "${1:-}" = --long ]; then
+  long=yes
+  patience=5400
+  shift
+fi
 install_packages
 recipe=$(printf '%s\n' "$in_guest" "$(declare -f write_agent build_guest)" | sha256sum | cut -c 1-16)
 guest=${COLDCUT_LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/coldcut-lab}/$recipe
@@ -147,7 +155,7 @@ fill_share "$share"
 if [ "${1:-}" = --shell ]; then
   printf '%s\n' "${2:?a command}" >"$share/run.sh"
 else
-  printf 'suite --test-threads=1 %q\n' "${1:-}" >"$share/run.sh"
+  printf 'LAB_LONG=%s suite --test-threads=1 %q\n' $long "${1:-}" >"$share/run.sh"
 fi
 say "booting the guest"
 run_guest "$guest" "$share"

@@ -5,7 +5,7 @@
 #   --no-fuzz  without the fuzzers
 #   --no-lab   without the laboratory
 #   --long     the long forms: hundreds of kills, an end before every step, the whole damage matrix,
-#              dozens of histories, half an hour a fuzzer
+#              dozens of histories, half an hour a fuzzer, each command in each state of a drive
 # shellcheck disable=SC2317 # `part` runs functions by their names
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -111,7 +111,7 @@ deny() {
 begin_laboratory() {
   lab_log=$(mktemp)
   say "./scripts/lab.sh, beside the tests"
-  ./scripts/lab.sh >"$lab_log" 2>&1 &
+  ./scripts/lab.sh "${long[@]}" >"$lab_log" 2>&1 &
   in_laboratory=$!
   while kill -0 "$in_laboratory" 2>/dev/null && ! grep -q 'booting the guest' "$lab_log"; do
     sleep 1

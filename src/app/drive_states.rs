@@ -4,54 +4,16 @@
 //! read is no damaged disc, and not read on.
 
 mod bench;
+mod table;
 
 use std::collections::BTreeSet;
 
-use bench::{Bench, State, Verb};
+use bench::Bench;
+use table::{Must, STATES, State, TABLE, Verb};
 
 use crate::drive::fake::{Reads, Slip, Told, image_on};
 
-use Told::{Burn as B, Eject as E};
-
-const STATES: [State; 9] = [
-    State::Empty,
-    State::Blank,
-    State::Ours,
-    State::OursUnverified,
-    State::Foreign,
-    State::InUse,
-    State::Gone,
-    State::Hanging,
-    State::Refusing,
-];
-
-/// How a verb must end, and what the drive may be told.
-type Must = (u8, &'static [Told]);
-
-/// What each verb must do in each state, in the order of [`STATES`]: exit code, and what the drive
-/// was told. Disc 2 is staged (what burns begins with it; a backup reads it back and then asks for a
-/// blank for what is new), and nobody inserts anything; who watches is stopped when nobody comes. A
-/// blank that was refused before its first byte is as good as before: it stays where it is, except
-/// that who watches hands it out, as it would be tried for ever. What is in a drive says nothing of
-/// what is safe: `status` does not ask it, and disc 2 waits.
-type Row = [Must; 9];
-#[rustfmt::skip]
-const TABLE: [(Verb, Row); 13] = [
-    //                empty     blank         ours       unverified  foreign    in use      gone      hanging   refusing
-    (Verb::Backup,   [(4, &[]), (0, &[B, E]), (4, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
-    (Verb::Burn,     [(4, &[]), (0, &[B, E]), (4, &[]),  (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
-    (Verb::Restore,  [(4, &[]), (4, &[]),     (0, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::Verify,   [(4, &[]), (4, &[]),     (0, &[]),  (0, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::Check,    [(4, &[]), (4, &[]),     (0, &[E]), (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::CopyFrom, [(4, &[]), (4, &[]),     (0, &[E]), (4, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::CopyTo,   [(4, &[]), (0, &[B, E]), (4, &[]),  (4, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
-    (Verb::Drill,    [(4, &[]), (4, &[]),     (0, &[]),  (0, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::Migrate,  [(4, &[]), (4, &[B, E]), (4, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
-    (Verb::Watch,    [(143, &[]), (0, &[B, E]), (143, &[E]), (0, &[E]), (143, &[E]), (143, &[]), (1, &[]), (1, &[]), (143, &[E])]),
-    (Verb::Rebuild,  [(4, &[]), (4, &[]),     (0, &[E]), (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::Rescue,   [(1, &[]), (3, &[]),     (0, &[]),  (0, &[]),  (0, &[]),  (1, &[]), (1, &[]), (1, &[]), (3, &[])]),
-    (Verb::Status,   [(3, &[]); 9]),
-];
+use Told::Burn as B;
 
 /// A disc that goes away while it is read: what each verb must do if it is taken out, its drive is
 /// unplugged, or its drive does not answer any more, and nobody helps. Each reads what it is about:

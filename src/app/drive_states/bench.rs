@@ -7,6 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::super::{RunError, exit_of, verbs};
+use super::table::{State, Verb};
 use crate::catalog::{Access, Catalog, Finding, KnownSet};
 use crate::drive::fake::{Act, Condition, FOREIGN, FakeDrive, PATH, ROOM, image_on};
 use crate::drive::{Drive, DriveError, Shelf};
@@ -37,44 +38,6 @@ use crate::port::stop::Stop;
 use crate::restore::place::Overwrite;
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Empty,
-    Blank,
-    /// Disc 1, which the catalog knows to be verified.
-    Ours,
-    /// Disc 2, burned by a run that was killed then.
-    OursUnverified,
-    Foreign,
-    /// Another program burns in it, or has its disc mounted.
-    InUse,
-    Gone,
-    Hanging,
-    /// A blank, which the drive will not write to.
-    Refusing,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    Backup,
-    Burn,
-    /// A file that is on disc 1.
-    Restore,
-    Verify,
-    Check,
-    /// Disc 1, read in the drive, onto a shelf.
-    CopyFrom,
-    /// Disc 1, read from a shelf, into the drive.
-    CopyTo,
-    Drill,
-    /// Disc 1, read from a shelf, onto a new one in the drive.
-    Migrate,
-    Watch,
-    Rebuild,
-    Rescue,
-    Status,
-}
 
 /// A set with a verified disc 1, a copy of it on a shelf, and disc 2 in the staging area; always at
 /// the same place, and made once: each trial works on it as it was.

@@ -115,13 +115,18 @@ impl Workshop {
                 self.drive(name)?.press_button();
                 done()
             }
+            ["pull", name] => {
+                let mut drive = self.drive(name)?;
+                drive.force_open();
+                on_tray(&mut drive, None)
+            }
             ["state", name] => Ok(drive_state(&*self.drive(name)?)),
             ["reset", name] => {
                 let mut drive = self.drive(name)?;
                 drive.faults = Faults::default();
                 (drive.write_rate, drive.read_rate) = (0, 0);
                 drive.closing = Duration::from_secs(1);
-                drive.locked = false;
+                drive.force_open();
                 insert(&mut drive, None)
             }
             ["fault", name, rest @ ..] => {
@@ -252,6 +257,7 @@ fn break_drive(drive: &mut Drive, words: &[&str]) -> Result<(), String> {
         ["grows", word] => faults.grows = switch(word)?,
         ["no-motor", word] => faults.no_motor = switch(word)?,
         ["event-after-burn", word] => faults.event_after_burn = switch(word)?,
+        ["refuses", word] => faults.refuses = switch(word)?,
         ["hang", word] => faults.hang = switch(word)?,
         ["slow-ready", seconds] => {
             faults.slow_ready = Duration::from_secs_f64(number(seconds)?);

@@ -31,6 +31,8 @@ pub struct Faults {
     pub event_after_burn: bool,
     /// Until ready after loading.
     pub slow_ready: Duration,
+    /// It takes no data for a blank: WRITE is a command that it does not know.
+    pub refuses: bool,
     /// The drive does not answer any more.
     pub hang: bool,
 }
@@ -132,6 +134,13 @@ impl Drive {
             self.event(REMOVAL);
         }
         Ok(())
+    }
+
+    /// A pin into the hole at the front: no lock keeps this tray shut.
+    pub fn force_open(&mut self) {
+        self.locked = false;
+        // It was not locked, so nothing refuses.
+        let _ = self.open_tray();
     }
 
     pub fn close_tray(&mut self) {

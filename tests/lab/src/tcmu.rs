@@ -30,6 +30,8 @@ const CAN_TELL_LENGTH: u16 = 4;
 /// TCMU_UFLAG_READ_LEN.
 const TELLS_LENGTH: u8 = 2;
 const OP_COMMAND: u32 = 1;
+/// News that the host has given commands up.
+const OP_ABORT: u32 = 2;
 /// SAM-5 5.3.
 const CHECK_CONDITION: u8 = 2;
 const ROOM_FOR_SENSE: usize = 96;
@@ -57,8 +59,9 @@ impl Plugged {
         write(&control, &format!("dev_config=coldcut/{name}"))?;
         write(&control, "hw_block_size=2048")?;
         write(&control, "nl_reply_supported=-1")?;
-        // A drive that hangs is the point of it.
+        // A drive that hangs is the point of it: only the host may lose its patience, and tells.
         write(&core.join("attrib/cmd_time_out"), "0")?;
+        write(&core.join("attrib/tmr_notification"), "1")?;
         write(&core.join("enable"), "1")?;
         let ring = Ring::open(&find_uio(name)?)?;
         let running = Arc::new(AtomicBool::new(true));
@@ -86,6 +89,8 @@ impl Plugged {
                 let device = fs::read_link(entry.path().join("device")).unwrap_or_default();
                 let node = Path::new("/dev").join(entry.file_name());
                 if device.ends_with(&address) && node.exists() {
+                    // One command at a time, as drives on ATAPI and USB have it.
+                    write(&entry.path().join("device/queue_depth"), "1")?;
                     settle();
                     return Ok(node);
                 }
@@ -159,8 +164,10 @@ fn serve(mut ring: Ring, drive: &SharedDrive, running: &AtomicBool, mut log: Fil
         }
         // tcm_loop batches: there may be more when these are done.
         while let Some(command) = ring.take() {
-            hang(drive, running);
-            let Outcome { result, takes } = lock(drive).execute(&command.cdb, &command.data);
+            let Outcome { result, takes } = match hang(drive, &ring, &command, running) {
+                true => given_up(),
+                false => lock(drive).execute(&command.cdb, &command.data),
+            };
             if !takes.is_zero() {
                 thread::sleep(takes);
             }
@@ -170,10 +177,21 @@ fn serve(mut ring: Ring, drive: &SharedDrive, running: &AtomicBool, mut log: Fil
     }
 }
 
-fn hang(drive: &SharedDrive, running: &AtomicBool) {
+/// Whether the host gave the command up while the drive did not answer. Until an aborted command is
+/// handed back, the kernel waits for it.
+fn hang(drive: &SharedDrive, ring: &Ring, command: &Command, running: &AtomicBool) -> bool {
     while lock(drive).faults.hang && running.load(Ordering::SeqCst) {
+        if ring.is_given_up(command) {
+            return true;
+        }
         thread::sleep(Duration::from_millis(50));
     }
+    false
+}
+
+/// Nobody hears this answer.
+fn given_up() -> Outcome {
+    Outcome { result: Err(Sense::new(0xb, 0, 0)), takes: Duration::ZERO }
 }
 
 pub fn lock(drive: &SharedDrive) -> std::sync::MutexGuard<'_, Drive> {
@@ -190,6 +208,8 @@ fn line(command: &Command, result: &Result<Vec<u8>, Sense>) -> String {
 
 /// One command of the host.
 struct Command {
+    /// The kernel's number for it.
+    id: u16,
     /// Where its entry is in the ring, and how long it is.
     entry: usize,
     length: usize,
@@ -276,7 +296,26 @@ impl Ring {
             }
             false => Vec::new(),
         };
-        Command { entry, length, cdb, data, pieces }
+        Command { id: self.u16(entry + 4), entry, length, cdb, data, pieces }
+    }
+
+    /// `struct tcmu_tmr_entry`: how many numbers at byte 12, from byte 32 the numbers of commands that
+    /// the host does not wait for any more. Such an entry lies behind theirs.
+    fn is_given_up(&self, command: &Command) -> bool {
+        let mut at = (command.entry - self.ring + command.length) % self.ring_size;
+        let head = self.u32(HEAD) as usize;
+        fence(Ordering::Acquire);
+        while at != head {
+            let entry = self.ring + at;
+            let word = self.u32(entry);
+            let mut numbers =
+                (0..self.u32(entry + 12) as usize).map(|i| self.u16(entry + 32 + 2 * i));
+            if word & 7 == OP_ABORT && numbers.any(|id| id == command.id) {
+                return true;
+            }
+            at = (at + (word & !7) as usize) % self.ring_size;
+        }
+        false
     }
 
     fn complete(&mut self, command: &Command, result: Result<Vec<u8>, Sense>) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +25,15 @@ pub struct Lab {
     pub two: PathBuf,
     /// A fresh directory for this test.
     pub dir: tempfile::TempDir,
+    began: Instant,
     _turn: MutexGuard<'static, ()>,
+}
+
+/// Says how long the test took, behind its name: what tests print is kept from the terminal.
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = write!(std::io::stdout(), "{} s ... ", self.began.elapsed().as_secs());
+    }
 }
 
 /// Starts the drives' program once; gives the nodes, which a drive may change.
@@ -63,7 +71,7 @@ impl Lab {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let (one, two) = nodes();
         let dir = tempfile::Builder::new().prefix("test").tempdir_in("/lab").unwrap();
-        let lab = Lab { one, two, dir, _turn: turn };
+        let lab = Lab { one, two, dir, began: Instant::now(), _turn: turn };
         lab.ctl("reset one");
         lab.ctl("reset two");
         lab.udev_settles();
@@ -180,6 +188,17 @@ impl Lab {
         assert_eq!(states, wanted, "{discs:?}");
     }
 
+    /// A volume of somebody else's, as an image.
+    pub fn foreign(&self) -> String {
+        fs::create_dir_all(self.path("theirs")).unwrap();
+        fs::write(self.path("theirs/letter"), noise(9, 300_000)).unwrap();
+        let (image, theirs) = (self.path("theirs.iso"), self.path("theirs"));
+        let out = format!("stdio:{}", image.display());
+        let words = ["xorriso", "-no_rc", "-outdev", &out, "-volid", "THEIRS", "-map"];
+        tool(&[&words[..], &[theirs.to_str().unwrap(), "/"]].concat()).code(0);
+        image.to_str().unwrap().to_owned()
+    }
+
     /// What lies below a directory: names and digests.
     pub fn tree(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let dir = self.path(name);
@@ -195,6 +214,28 @@ impl Lab {
     pub fn same_trees(&self, one: &str, other: &str) {
         assert_eq!(self.tree(one), self.tree(other));
     }
+}
+
+/// `/sys/block/sr0`.
+pub fn sys_of(node: &str) -> PathBuf {
+    Path::new("/sys/block").join(Path::new(node).file_name().unwrap())
+}
+
+/// A plain xorriso in the middle of a burn that takes most of a minute, as anybody may run it. The
+/// drive says of its capacity what some say while they burn.
+pub fn somebody_burns(lab: &Lab, disc: &str) -> Run {
+    lab.ctl("fault one grows on");
+    lab.ctl("rate one write 80000");
+    lab.insert("one", disc);
+    lab.udev_settles();
+    fs::create_dir_all(lab.path("theirs")).unwrap();
+    fs::write(lab.path("theirs/film"), noise(7, 3_000_000)).unwrap();
+    let mut burn = Command::new("xorriso");
+    burn.args(["-no_rc", "-outdev"]).arg(format!("mmc:{}", lab.one.display()));
+    burn.args(["-volid", "THEIRS", "-map"]).arg(lab.path("theirs")).args(["/", "-close", "on"]);
+    let run = Run::new(burn);
+    until("the first sectors", || lab.ctl(&format!("disc state {disc}")).starts_with("open"));
+    run
 }
 
 /// Bytes that look like noise and are the same each time.
@@ -260,7 +301,7 @@ impl Run {
                 self.seen = at + 1;
                 return self;
             }
-            let ended = self.readers.iter().all(thread::JoinHandle::is_finished);
+            let ended = self.has_ended();
             assert!(
                 !ended && Instant::now() < end,
                 "it never said {words:?}:\n{}",
@@ -268,6 +309,10 @@ impl Run {
             );
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.readers.iter().all(thread::JoinHandle::is_finished)
     }
 
     pub fn signal(&self, signal: &str) {

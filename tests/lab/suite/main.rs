@@ -10,3 +10,4 @@ mod in_use;
 mod media;
 mod reading;
 mod service;
+mod states;

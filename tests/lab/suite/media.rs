@@ -5,23 +5,12 @@ use std::fs;
 
 const SECTORS: u32 = 4096;
 
-/// A volume of somebody else's, as an image.
-fn foreign(lab: &Lab) -> String {
-    fs::create_dir_all(lab.path("theirs")).unwrap();
-    fs::write(lab.path("theirs/letter"), noise(9, 300_000)).unwrap();
-    let (image, theirs) = (lab.path("theirs.iso"), lab.path("theirs"));
-    let out = format!("stdio:{}", image.display());
-    let words = ["xorriso", "-no_rc", "-outdev", &out, "-volid", "THEIRS", "-map"];
-    tool(&[&words[..], &[theirs.to_str().unwrap(), "/"]].concat()).code(0);
-    image.to_str().unwrap().to_owned()
-}
-
 #[test]
 fn what_is_not_a_large_enough_blank_is_named_and_handed_out() {
     let lab = Lab::new();
     lab.blanks("bd-r", SECTORS, &["good"]);
     lab.blanks("bd-r", 2048, &["small"]);
-    let image = foreign(&lab);
+    let image = lab.foreign();
     lab.ctl(&format!("disc new theirs bd-r {SECTORS} {image}"));
     lab.ctl(&format!("disc new film dvd-rom {SECTORS} {image}"));
     lab.source(5, 1_000_000);
@@ -44,7 +33,7 @@ fn what_is_not_a_large_enough_blank_is_named_and_handed_out() {
 #[test]
 fn a_rewritable_disc_is_overwritten_only_when_that_was_said_twice() {
     let lab = Lab::new();
-    let image = foreign(&lab);
+    let image = lab.foreign();
     lab.ctl(&format!("disc new used bd-re {SECTORS} {image}"));
     lab.blanks("bd-re", SECTORS, &["fresh"]);
     lab.source(3, 1_000_000);
@@ -109,7 +98,7 @@ fn nothing_but_an_optical_drive_is_ever_written_to() {
 #[test]
 fn a_drive_that_another_program_uses_is_left_alone() {
     let lab = Lab::new();
-    let image = foreign(&lab);
+    let image = lab.foreign();
     lab.ctl(&format!("disc new theirs bd-re {SECTORS} {image}"));
     lab.source(1, 1_000_000);
     lab.insert("one", "theirs");

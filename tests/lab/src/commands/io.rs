@@ -50,6 +50,9 @@ pub fn write(drive: &mut Drive, cdb: &[u8; 16], data: &[u8]) -> Answer {
     if data.len() as u64 != u64::from(count) * SECTOR {
         return Err(sense::BAD_FIELD);
     }
+    if drive.faults.refuses {
+        return Err(sense::UNKNOWN_COMMAND);
+    }
     let calibration = drive.faults.calibration;
     let mut disc = drive.medium()?;
     if calibration && start == 0 {
