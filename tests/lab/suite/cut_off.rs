@@ -140,3 +140,32 @@ fn an_unread_copy_is_never_the_disc_that_it_was_made_of() {
     run.says("disc 1, copy 2 is verified");
     run.ends().code(0).said("2 good copies");
 }
+
+/// A slim burner: no motor closes its tray, and who is not root cannot let the kernel look anew.
+#[test]
+fn an_unread_disc_in_a_tray_without_a_motor_is_asked_for_without_root() {
+    let lab = Lab::new();
+    lab.blanks("bd-r", SECTORS, &["a"]);
+    lab.source(5, 1_000_000);
+    lab.ctl("fault one no-motor on");
+    lab.ctl("rate one write 500000");
+    lab.insert("one", "a");
+    let one = lab.one.to_str().unwrap();
+    let size = ["--disc-size", "8M", "--archive-size", "1M", "--compress", "none"];
+    let mut run = lab.as_nobody(&[&["backup", "source", one, "--flush"], &size[..]].concat());
+    run.says("writing disc 1");
+    until("the first sectors", || lab.ctl("disc state a").starts_with("open"));
+    run.signal("-KILL");
+    drop(run);
+    let mut run = lab.as_nobody(&["burn", one, "--wait", "120s"]);
+    run.says("a former run still burns in");
+    run.says("Insert disc 1 of source, burned on 2");
+    assert!(run.said().last().unwrap().contains(", not verified yet, or a blank disc"));
+    // The tray stands open with the disc on it; whoever takes it out and puts it in closes the tray.
+    until("the open tray", || lab.ctl("state one") == "open free a");
+    lab.ctl("take one");
+    lab.insert("one", "a");
+    run.says("disc 1 is in").says("disc 1 is verified");
+    run.ends().code(0);
+    assert!(lab.ctl("disc state a").starts_with("finalised sessions=1"));
+}

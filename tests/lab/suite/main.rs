@@ -6,6 +6,7 @@ mod broken;
 mod burning;
 mod cut_off;
 mod drive_itself;
+mod going_away;
 mod in_use;
 mod media;
 mod reading;
