@@ -147,7 +147,7 @@ impl History {
     }
 
     fn restore(&self, words: &[&str], target: &Path) {
-        let mut all = vec!["restore", "--name=history"];
+        let mut all = vec!["restore", "--trust-metadata", "--name=history"];
         let key = self.options.iter().filter(|option| option.starts_with("--passphrase-file"));
         all.extend(key.map(String::as_str));
         all.extend(words);

@@ -85,7 +85,12 @@ impl Victim {
             "stage" => vec!["backup".into(), "--stage".into(), source],
             "burn" => vec!["burn".into(), shelf],
             "verify" => vec!["verify".into(), shelf],
-            "restore" => vec!["restore".into(), shelf, text(&self.sandbox.target())],
+            "restore" => vec![
+                "restore".into(),
+                "--trust-metadata".into(),
+                shelf,
+                text(&self.sandbox.target()),
+            ],
             _ => vec!["catalog".into(), "rebuild".into(), "--replace".into(), shelf],
         };
         if matches!(verb, "backup" | "stage") {

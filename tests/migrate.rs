@@ -61,7 +61,7 @@ fn all_come_back(sandbox: &Sandbox, from: &Path, options: &[&str]) {
     for seq in ["1", "2", "3"] {
         let target = sandbox.path("back");
         let (from, to) = (text(from), text(&target));
-        let words = ["restore", "--snapshot", seq, &from, &to];
+        let words = ["restore", "--trust-metadata", "--snapshot", seq, &from, &to];
         sandbox.run(words.iter().chain(options).copied()).ok();
         assert_same_tree(&sandbox.path(&format!("state{seq}")), &target);
         sandbox.bash("chmod -R u+rwX back; rm -rf back").ok();

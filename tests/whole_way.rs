@@ -31,7 +31,7 @@ fn backup(sandbox: &Sandbox, options: &[&str]) {
 fn restore(sandbox: &Sandbox, options: &[&str], from: &Path, target: &str) -> PathBuf {
     let target = sandbox.path(target);
     let (from, to) = (text(from), text(&target));
-    let mut words = vec!["restore"];
+    let mut words = vec!["restore", "--trust-metadata"];
     words.extend(options);
     words.extend([from.as_str(), to.as_str()]);
     sandbox.run(words).ok();

@@ -340,9 +340,16 @@ pub struct Restore {
     /// What becomes of files that are there already
     #[arg(long, value_name = "WHEN", value_enum, default_value = "never")]
     pub overwrite: Overwrite,
-    /// Leave owners as they come
+    /// Leave owners as they come; set-id bits, capabilities and devices are left out then
     #[arg(long)]
     pub no_owner: bool,
+    /// Restore set-id bits, capabilities and devices as root even if neither the catalog nor a
+    /// signature vouches for the discs
+    #[arg(long, conflicts_with_all = ["no_trust_metadata", "no_owner"])]
+    pub trust_metadata: bool,
+    /// Leave set-id bits, capabilities and devices out
+    #[arg(long)]
+    pub no_trust_metadata: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

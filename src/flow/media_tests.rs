@@ -386,6 +386,7 @@ pub(super) fn restore_from(
         paths: PathGlobs::default(),
         overwrite: Overwrite::Never,
         owners: false,
+        rights: crate::flow::vouching::Rights::Restore,
         keys: ring(&ask, false),
         dry_run: false,
         scratch: bench.path("scratch"),

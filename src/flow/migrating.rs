@@ -37,6 +37,7 @@ use super::restoring::{RestoreRequest, fetch};
 use super::rows::KnownIn;
 use super::staging::{SetTexts, Staging};
 use super::turn::open_to_write;
+use super::vouching::Rights;
 use super::whereabouts::{kept_disc, shelf_of};
 use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
@@ -271,6 +272,7 @@ impl Moving<'_> {
             paths: PathGlobs::default(),
             overwrite: Overwrite::Never,
             owners: false,
+            rights: Rights::LeaveOut,
             keys,
             dry_run: false,
             scratch: self.writer.staging.scratch(),

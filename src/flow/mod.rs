@@ -63,6 +63,7 @@ mod unread;
 #[cfg(test)]
 mod unread_tests;
 pub mod verifying;
+pub mod vouching;
 pub mod watching;
 pub mod whereabouts;
 mod writer;

@@ -22,6 +22,7 @@ use crate::restore::index::Fetch;
 use crate::restore::nodes::DirPolicy;
 use crate::restore::place::{Overwrite, PlaceError, Target};
 use crate::restore::plan::{Plan, Why, plan};
+use crate::restore::privileges::Privileges;
 use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
@@ -31,6 +32,7 @@ use super::mending::Mender;
 use super::opening::open_set;
 use super::piles::{FoundDisc, Pile, Piles, Problem, ProblemKind, look, look_in};
 use super::rows::{Chosen, FromDiscs, KnownIn};
+use super::vouching::{Rights, withhold_rights};
 use super::{Desk, FlowError, chain};
 
 /// What a restore is asked to do.
@@ -46,6 +48,8 @@ pub struct RestoreRequest<'a> {
     pub overwrite: Overwrite,
     /// Owners are wanted; they come back only if root restores.
     pub owners: bool,
+    /// Set-id bits, capabilities, devices.
+    pub rights: Rights,
     pub keys: KeyRing<'a>,
     pub dry_run: bool,
     /// Only discs that are signed by one of these count.
@@ -80,6 +84,8 @@ pub struct RestoreReport {
     pub later_discs: bool,
     /// Restored, but some of their metadata.
     pub complaints: u64,
+    /// Left out because nobody vouches for the listing, and nobody was there to ask.
+    pub withheld: Privileges,
     /// No whole listing was found: paths may be missing that nobody knows of.
     pub listing_damaged: bool,
     /// A disc or its drive went away while it was read, and did not come back.
@@ -95,7 +101,8 @@ impl RestoreReport {
     /// All is as the snapshot says.
     pub fn is_complete(&self) -> bool {
         let short = self.kept + self.failed + self.missing + self.complaints;
-        short == 0 && !self.listing_damaged && !self.lacks_discs()
+        let is_whole = !self.listing_damaged && self.withheld.is_empty();
+        short == 0 && is_whole && !self.lacks_discs()
     }
 
     fn take(&mut self, tally: &Tally) {
@@ -389,12 +396,18 @@ impl Session<'_> {
     }
 
     fn run(mut self, chosen: Chosen) -> Result<RestoreReport, FlowError> {
-        let Chosen { seq, selection, is_damaged } = chosen;
+        let Chosen { seq, mut selection, is_damaged } = chosen;
         let root_mode = selection.root_mode();
         let before = self.look_at_target(root_mode)?;
+        let stands = (!before.policy.target_is_new).then_some(&*self.request.target);
+        let is_vouched = self.known.is_some() || self.request.signed_by.is_some();
+        let withheld = withhold_rights(self.request, is_vouched, stands, &mut selection, self.desk);
         let overwrite = self.request.overwrite;
         let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
         let mut report = self.report(&plan, seq, is_damaged);
+        if withheld.is_doubt {
+            report.withheld = withheld.what;
+        }
         self.say_plan(&plan, &report);
         if self.request.dry_run {
             report.missing_discs = self.absent(&plan);
@@ -454,6 +467,7 @@ impl Session<'_> {
             missing_discs: Vec::new(),
             later_discs,
             complaints: 0,
+            withheld: Privileges::default(),
             listing_damaged,
             gone: None,
         }

@@ -8,6 +8,7 @@ pub mod index;
 pub mod nodes;
 pub mod place;
 pub mod plan;
+pub mod privileges;
 mod read_ahead;
 pub mod select;
 pub mod survey;

@@ -3,6 +3,7 @@
 use crate::model::disc::named;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
+use crate::restore::privileges::Privileges;
 use serde_json::{Value, json};
 
 /// A number of paths, and the content of those that have any.
@@ -44,6 +45,8 @@ pub struct RestoreSummary {
     pub kept: Tally,
     /// Could not be restored; each was named when it happened.
     pub failed: Tally,
+    /// Left out because nobody vouches for it.
+    pub withheld: Privileges,
     /// Discs that were needed and never came.
     pub missing_discs: Vec<DiscNo>,
     /// Some of it is on discs that were made later than those at hand.
@@ -140,6 +143,9 @@ impl RestoreSummary {
             text += &tally_line("kept as they were", self.kept);
         }
         text += &shout("NOT restored", self.failed);
+        if !self.withheld.is_empty() {
+            text += &format!("  LEFT OUT: {}\n", self.withheld);
+        }
         text += &missing_line(&self.missing_discs);
         if self.later_discs {
             text += "  MISSING: discs that were made later than these. Take the disc of the set with \
@@ -160,6 +166,11 @@ impl RestoreSummary {
             "failed": self.failed.object(),
             "missing_discs": numbers(&self.missing_discs),
             "later_discs": self.later_discs,
+            "withheld": {
+                "set_id": self.withheld.set_id,
+                "attributes": self.withheld.attributes,
+                "devices": self.withheld.devices,
+            },
         })
     }
 }
@@ -296,6 +307,7 @@ mod tests {
             snapshot: Some(SnapshotSeq(1)),
             restored: tally(5, 100),
             failed: tally(2, 50),
+            withheld: Privileges::default(),
             missing_discs: vec![DiscNo(2), DiscNo(3)],
             ..Default::default()
         };

@@ -203,6 +203,7 @@ impl Bench {
             paths: PathGlobs::new(&["a"]).unwrap(),
             overwrite: Overwrite::Never,
             owners: false,
+            rights: crate::flow::vouching::Rights::Restore,
             keys: keys(),
             dry_run: false,
             signed_by: None,

@@ -4,6 +4,7 @@ use crate::app::{Room, RunError};
 use crate::cli::args::{Overwrite, Restore};
 use crate::flow::FlowError;
 use crate::flow::restoring::{RestoreReport, RestoreRequest, restore};
+use crate::flow::vouching::Rights;
 use crate::model::Bytes;
 use crate::model::glob::PathGlobs;
 use crate::port::monitor::Monitor;
@@ -31,6 +32,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
             paths,
             overwrite: overwrite(args.overwrite),
             owners: !args.no_owner,
+            rights: rights(&args),
             keys,
             dry_run: args.dry_run,
             signed_by: checker(args.verify_signature.as_deref())?,
@@ -39,6 +41,15 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
         let report = restore(&request, drive.as_deref_mut(), room.desk())?;
         tell(room, &report, args.dry_run)
     })
+}
+
+/// Without owners a set-id program is somebody else's.
+fn rights(args: &Restore) -> Rights {
+    match (args.trust_metadata, args.no_trust_metadata || args.no_owner) {
+        (_, true) => Rights::LeaveOut,
+        (true, false) => Rights::Restore,
+        (false, false) => Rights::Vouched,
+    }
 }
 
 fn overwrite(typed: Overwrite) -> place::Overwrite {
@@ -58,6 +69,7 @@ fn tell(room: &Room, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunE
         snapshot: Some(report.snapshot),
         restored: Tally { count, size: Bytes(size) },
         kept: Tally { count: report.kept + report.there, size: Bytes(0) },
+        withheld: report.withheld,
         failed: Tally { count: report.failed + report.missing, size: Bytes(0) },
         missing_discs: report.missing_discs.clone(),
         later_discs: report.later_discs,
