@@ -424,7 +424,8 @@ fn an_image_that_is_gone_from_its_shelf_is_no_copy() {
     assert_eq!((&rows[0]["copies"], &rows[0]["media"][0]["state"]), (&json!(1), &json!("missing")));
     fs::remove_file(sandbox.path("other/data-0001.iso")).unwrap();
     let run = sandbox.run(["status"]);
-    assert!(run.code(3).stdout().contains("disc 1 has no good copy left"), "{}", run.story());
+    let words = "disc 1 has no good copy left: put its image back, or `coldcut lost 1`";
+    assert!(run.code(3).stdout().contains(words), "{}", run.story());
     let run = sandbox.run(["status", "letter"]);
     assert!(run.code(3).stdout().contains("NONE"), "{}", run.story());
     // It was only looked at.

@@ -276,7 +276,7 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
         dangers.push(format!("{files} are on no disc that was found right"));
     }
     for &disc in &safety.no_good_copy {
-        dangers.push(no_copy_words(disc, &safety.groups));
+        dangers.push(no_copy_words(disc, safety));
     }
     let mut few = Tally::default();
     for (_, tally) in status.by_copies.range(..set.copies) {
@@ -294,8 +294,15 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     dangers
 }
 
-fn no_copy_words(disc: DiscNo, groups: &[Spares]) -> String {
-    let again = format!("`coldcut retire {disc}`, and the next backup stores its files again");
+fn no_copy_words(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> String {
+    // What was only moved away may come back.
+    let is_missing = missing.values().flatten().any(|(gone, _)| *gone == disc);
+    let again = match is_missing {
+        true => format!(
+            "put its image back, or `coldcut lost {disc}`, and the next backup stores its files again"
+        ),
+        false => format!("`coldcut retire {disc}`, and the next backup stores its files again"),
+    };
     if let Some(spares) = groups.iter().find(|spares| spares.group.recovery.contains(&disc)) {
         let covered = named(&spares.group.discs);
         return format!(
