@@ -18,58 +18,173 @@ fn install(words: &[&str]) {
     tool(&[&script[..], words, &["/usr/local/bin/coldcut"]].concat()).code(0);
 }
 
-/// The nightly unit of a set whose discs go to a shelf: it may write there, waits for what is
-/// mounted there, and is no failure when it is stopped.
+/// Tables of sets in the configuration, and the units fitted to them; all of it is taken away in the
+/// end.
+struct Nights {
+    kept: String,
+}
+
+const SHELF: &str = "/srv/lab shelf";
+const UNIT: &str = "coldcut-backup@night.service";
+
+impl Nights {
+    fn install(lab: &Lab) -> Nights {
+        install(&[]);
+        let kept = fs::read_to_string("/etc/coldcut.toml").unwrap();
+        let source = lab.path("source");
+        let source = source.display();
+        let tables = format!(
+            "[set.night]\nsource = \"{source}\"\ndest = \"{SHELF}\"\ndisc-size = \"8M\"\n\
+             compress = \"none\"\n\n\
+             [set.other]\nsource = \"{source}/sub\"\ndisc-size = \"8M\"\n"
+        );
+        fs::write("/etc/coldcut.toml", format!("{kept}\n{tables}")).unwrap();
+        Nights { kept }
+    }
+
+    fn fit(&self) {
+        tool(&["bash", "/host/project/scripts/install.sh", "--set", "night"]).code(0);
+    }
+}
+
+impl Drop for Nights {
+    fn drop(&mut self) {
+        let _ = fs::write("/etc/coldcut.toml", &self.kept);
+        install(&["--uninstall"]);
+        let _ = fs::remove_dir_all("/etc/systemd/system/coldcut-backup@other.service.d");
+        tool(&["rm", "-rf", "/etc/coldcut.toml", "/var/lib/coldcut"]);
+        tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]);
+        tool(&["systemctl", "daemon-reload"]);
+    }
+}
+
+fn images() -> usize {
+    let listed = fs::read_dir(SHELF).unwrap().map(|entry| entry.unwrap().path());
+    listed.filter(|path| path.extension().is_some_and(|end| end == "iso")).count()
+}
+
+/// A file system of its own for the shelf, in a file, and its line in fstab.
+struct Disk;
+
+impl Disk {
+    fn new() -> Disk {
+        tool(&["truncate", "-s", "64M", "/srv/disk.img"]).code(0);
+        tool(&["mkfs.ext4", "-q", "/srv/disk.img"]).code(0);
+        let fstab = fs::read_to_string("/etc/fstab").unwrap();
+        let place = SHELF.replace(' ', "\\040");
+        fs::write("/etc/fstab", format!("{fstab}/srv/disk.img {place} ext4 loop,noauto 0 0\n"))
+            .unwrap();
+        fs::create_dir_all(SHELF).unwrap();
+        tool(&["systemctl", "daemon-reload"]).code(0);
+        tool(&["mount", SHELF]).code(0);
+        tool(&["chown", "coldcut:coldcut", SHELF]).code(0);
+        Disk
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        tool(&["umount", SHELF]);
+        let fstab = fs::read_to_string("/etc/fstab").unwrap_or_default();
+        let rest: String = fstab
+            .lines()
+            .filter(|line| !line.contains("disk.img"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let _ = fs::write("/etc/fstab", rest);
+        tool(&["rm", "-rf", SHELF, "/srv/disk.img", "/srv/away.img"]);
+    }
+}
+
+fn is_mounted() -> bool {
+    tool(&["mountpoint", SHELF]).code == Some(0)
+}
+
+/// It may write to the shelf, has what is mounted there mounted first, and is no failure when it is
+/// stopped, or finds another coldcut at work.
 #[test]
 fn the_nightly_unit_of_a_set_on_a_shelf_burns_to_it() {
     let lab = Lab::new();
-    install(&[]);
-    let source = lab.source(3, 1_000_000);
-    let source = source.to_str().unwrap();
-    let shelf = "/srv/lab shelf";
-    let config = format!(
-        "[set.night]\nsource = \"{source}\"\ndest = \"{shelf}\"\ndisc-size = \"8M\"\n\
-         compress = \"none\"\n"
-    );
-    let kept = fs::read_to_string("/etc/coldcut.toml").unwrap();
-    fs::write("/etc/coldcut.toml", format!("{kept}\n{config}")).unwrap();
-    tool(&["bash", "/host/project/scripts/install.sh", "--set", "night"]).code(0);
-    let unit = "coldcut-backup@night.service";
-    tool(&["systemctl", "start", unit]).code(0);
-    let images = || {
-        let listed = fs::read_dir(shelf).unwrap().map(|entry| entry.unwrap().path());
-        listed.filter(|path| path.extension().is_some_and(|end| end == "iso")).count()
-    };
-    assert_eq!(images(), 1, "{}", journal(unit));
-    assert!(tool(&["systemctl", "is-failed", unit]).has("inactive"), "{}", journal(unit));
-    administrator(&["status", "--name", "night"]).ends().code(0);
+    fs::create_dir(lab.source(1, 300_000).join("sub")).unwrap();
+    let nights = Nights::install(&lab);
+    let _disk = Disk::new();
+    nights.fit();
+    the_shelf_is_mounted_and_burned_to();
     // Without the drop-in the unit only stages, and may not write there.
-    fs::write(lab.path("source/more"), noise(60, 500_000)).unwrap();
+    fs::write(lab.path("source/more"), noise(60, 300_000)).unwrap();
     tool(&["rm", "-r", "/etc/systemd/system/coldcut-backup@night.service.d"]).code(0);
     tool(&["systemctl", "daemon-reload"]).code(0);
-    tool(&["systemctl", "start", unit]).code(0);
-    assert_eq!(images(), 1, "{}", journal(unit));
-    // With it the next night burns what waits. Stopped in the middle, it finishes the image.
-    tool(&["bash", "/host/project/scripts/install.sh", "--set", "night"]).code(0);
-    fs::write(format!("{shelf}/.shelf.toml"), "write_rate = 200_000\n").unwrap();
-    tool(&["systemctl", "start", "--no-block", unit]).code(0);
-    until("the burn", || journal(unit).contains("writing disc 2"));
-    until("its first bytes", || fs::exists(format!("{shelf}/.night-0002.iso.part")).unwrap());
-    tool(&["systemctl", "stop", unit]).code(0);
-    assert_eq!(images(), 2, "{}", journal(unit));
-    assert!(tool(&["systemctl", "is-failed", unit]).has("inactive"), "{}", journal(unit));
-    fs::remove_file(format!("{shelf}/.shelf.toml")).unwrap();
-    // The next night reads it back.
-    tool(&["systemctl", "start", unit]).code(0);
+    tool(&["systemctl", "start", UNIT]).code(0);
+    assert_eq!(images(), 1, "{}", journal(UNIT));
+    nights.fit();
+    a_night_finds_another_at_work_and_one_is_stopped();
+    without_its_disk_the_unit_does_not_run();
+    the_timer_is_set();
+}
+
+fn the_shelf_is_mounted_and_burned_to() {
+    tool(&["umount", SHELF]).code(0);
+    tool(&["systemctl", "start", UNIT]).code(0);
+    assert!(is_mounted(), "{}", journal(UNIT));
+    assert_eq!(images(), 1, "{}", journal(UNIT));
+    assert!(tool(&["systemctl", "is-failed", UNIT]).has("inactive"), "{}", journal(UNIT));
     administrator(&["status", "--name", "night"]).ends().code(0);
-    // A shelf that is not there is a failure, and nothing is packed for it.
-    fs::rename(shelf, "/srv/away").unwrap();
-    tool(&["systemctl", "start", unit]).code(1);
-    fs::rename("/srv/away", shelf).unwrap();
-    install(&["--uninstall"]);
-    assert!(!fs::exists("/etc/systemd/system/coldcut-backup@night.service.d").unwrap());
-    tool(&["rm", "-rf", shelf, "/etc/coldcut.toml"]).code(0);
-    tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]).code(0);
+}
+
+/// The next night burns what waits, slowly; another set's night comes meanwhile. Stopped in the
+/// middle, the first one finishes its image, and the night after that reads it back.
+fn a_night_finds_another_at_work_and_one_is_stopped() {
+    let other = "coldcut-backup@other.service";
+    let dir = format!("/etc/systemd/system/{other}.d");
+    fs::create_dir_all(&dir).unwrap();
+    // The unit's own six hours are too long for a test.
+    let command = "/usr/local/bin/coldcut backup %i --stage --wait 1s";
+    let text = format!("[Service]\nExecStart=\nExecStart={command}\n");
+    fs::write(format!("{dir}/wait.conf"), text).unwrap();
+    tool(&["systemctl", "daemon-reload"]).code(0);
+    // Half a minute for the disc.
+    fs::write(format!("{SHELF}/.shelf.toml"), "write_rate = 15_000\n").unwrap();
+    tool(&["systemctl", "start", "--no-block", UNIT]).code(0);
+    until("the burn's first bytes", || {
+        fs::exists(format!("{SHELF}/.night-0002.iso.part")).unwrap()
+    });
+    tool(&["systemctl", "start", other]).code(0);
+    let words = journal(other);
+    assert!(words.contains("another coldcut (process"), "{words}");
+    assert!(!words.contains("scanning"), "nothing was begun: {words}");
+    assert!(tool(&["systemctl", "is-failed", other]).has("inactive"), "{words}");
+    tool(&["systemctl", "stop", UNIT]).code(0);
+    assert_eq!(images(), 2, "{}", journal(UNIT));
+    assert!(tool(&["systemctl", "is-failed", UNIT]).has("inactive"), "{}", journal(UNIT));
+    fs::remove_file(format!("{SHELF}/.shelf.toml")).unwrap();
+    tool(&["systemctl", "start", UNIT]).code(0);
+    administrator(&["status", "--name", "night"]).ends().code(0);
+}
+
+/// A failure that systemd tells of; nothing is packed, and nothing is written below the mount point.
+fn without_its_disk_the_unit_does_not_run() {
+    tool(&["umount", SHELF]).code(0);
+    fs::rename("/srv/disk.img", "/srv/away.img").unwrap();
+    let before = journal(UNIT);
+    tool(&["systemctl", "start", UNIT]).code(1);
+    assert!(!is_mounted());
+    assert_eq!(fs::read_dir(SHELF).unwrap().count(), 0);
+    let news = journal(UNIT).replace(&before, "");
+    assert!(news.contains("Dependency failed") && !news.contains("scanning"), "{news}");
+    fs::rename("/srv/away.img", "/srv/disk.img").unwrap();
+    tool(&["systemctl", "start", UNIT]).code(0);
+    assert!(is_mounted());
+}
+
+/// systemd takes the timer, and knows when it is due.
+fn the_timer_is_set() {
+    let timer = "coldcut-backup@night.timer";
+    let text = fs::read_to_string("/etc/systemd/system/coldcut-backup@.timer").unwrap();
+    let when = text.lines().find_map(|line| line.strip_prefix("OnCalendar=")).unwrap();
+    tool(&["systemd-analyze", "calendar", when]).code(0).said("02:30:00");
+    tool(&["systemctl", "enable", "--now", timer]).code(0);
+    tool(&["systemctl", "list-timers", "--no-pager", timer]).said(UNIT);
+    tool(&["systemctl", "disable", "--now", timer]).code(0);
 }
 
 fn journal(unit: &str) -> String {
