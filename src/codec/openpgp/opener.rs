@@ -21,6 +21,8 @@ use zeroize::Zeroizing;
 const MAX_KEY_PACKET: u64 = 1 << 16;
 /// Recipients of a message; more are a trap.
 const MAX_KEY_PACKETS: usize = 1000;
+/// Passphrases of a message; coldcut gives it one, and each that is tried takes about 50 ms.
+const MAX_PASSPHRASES: usize = 16;
 /// Salts whose derived keys are kept: a derivation takes about 50 ms.
 const MAX_DERIVED: usize = 4096;
 
@@ -200,17 +202,24 @@ impl Opener {
         packets: &[Packet],
         password: &Password,
     ) -> Result<Vec<Candidate>, OpenError> {
-        let mut candidates = Vec::new();
-        let mut any = false;
-        for packet in packets {
-            if let Packet::SKESK(SKESK::V4(skesk)) = packet {
-                any = true;
-                let esk = skesk.esk().map_err(|_| OpenError::Unsupported("way to derive a key"))?;
-                let derived = self.derive(skesk.symmetric_algo(), skesk.s2k(), password)?;
-                candidates.extend(session_key(&derived, esk));
-            }
+        let skesks = || {
+            packets.iter().filter_map(|packet| match packet {
+                Packet::SKESK(SKESK::V4(skesk)) => Some(skesk),
+                _ => None,
+            })
+        };
+        match skesks().count() {
+            0 => return Err(OpenError::NeedsKey),
+            1..=MAX_PASSPHRASES => {}
+            _ => return Err(OpenError::Unsupported("with more than 16 passphrases")),
         }
-        if any { Ok(candidates) } else { Err(OpenError::NeedsKey) }
+        let mut candidates = Vec::new();
+        for skesk in skesks() {
+            let esk = skesk.esk().map_err(|_| OpenError::Unsupported("way to derive a key"))?;
+            let derived = self.derive(skesk.symmetric_algo(), skesk.s2k(), password)?;
+            candidates.extend(session_key(&derived, esk));
+        }
+        Ok(candidates)
     }
 
     /// The key that a passphrase and a salt make.

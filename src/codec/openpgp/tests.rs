@@ -402,6 +402,31 @@ fn errors_tell_a_wrong_secret_from_damage_and_from_something_else() {
     assert!(matches!(made(b"rubbish", None), Err(OpenError::UnreadableKey(_))));
 }
 
+/// A thousand derivations would take minutes.
+#[test]
+fn a_message_may_have_a_few_passphrases_and_not_a_thousand() {
+    let message = sealed(&passphrase_sealer(b"right"), b"content");
+    let mut rest = &message[..];
+    let Ok(Some((packet::SKESK, packet::Length::Known(length)))) = packet::read_header(&mut rest)
+    else {
+        panic!("{message:?}")
+    };
+    let body = message.len() - rest.len();
+    // Version, cipher, kind of derivation and hash are before the salt (RFC 4880 5.3, 3.7.1.3).
+    let other = |n: u32| {
+        let mut packet = message[..body + length as usize].to_vec();
+        packet[body + 4..body + 8].copy_from_slice(&n.to_be_bytes());
+        packet
+    };
+    let with = |others: u32| [(0..others).flat_map(other).collect(), message.clone()].concat();
+    let opener = Opener::passphrase(&secret(b"right"));
+    assert_eq!(read_all(opener.open(&with(15)[..]).unwrap()), b"content");
+    for others in [16, 999] {
+        let refused = opener.open(&with(others)[..]).map(|_| ());
+        assert!(matches!(refused, Err(OpenError::Unsupported(_))), "{refused:?}");
+    }
+}
+
 #[test]
 fn the_session_key_of_one_file_opens_it_with_gpg_alone() {
     let mut writer = recipients_sealer(true).seal(7, Vec::new()).unwrap();
