@@ -4,7 +4,7 @@
 use coldcut::format::{IndexReader, index_line, parse_index_line};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let Ok(reader) = IndexReader::new(data) else { return };
+    let Ok(reader) = IndexReader::new(data, data.len() as u64) else { return };
     for row in reader.flatten() {
         let mut line = Vec::new();
         index_line(&row, &mut line);

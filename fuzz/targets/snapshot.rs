@@ -4,7 +4,7 @@
 use coldcut::format::{ListingReader, parse_snapshot_line, snapshot_line};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let Ok(reader) = ListingReader::new(data) else { return };
+    let Ok(reader) = ListingReader::new(data, data.len() as u64) else { return };
     for row in reader.flatten() {
         let mut line = Vec::new();
         snapshot_line(&row, &mut line);

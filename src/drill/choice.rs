@@ -139,7 +139,7 @@ impl<'a> Choice<'a> {
 
     /// Which disc the text says that it is of; `None` if its first lines are damaged.
     pub(super) fn disc(&self) -> Result<Option<DiscUuid>, FormatError> {
-        let reader = IndexReader::new(&self.header[..])?;
+        let reader = IndexReader::new(&self.header[..], 0)?;
         Ok(reader.header().map(|header| header.disc_uuid))
     }
 

@@ -20,7 +20,7 @@ use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
 use crate::port::files::{hold, make_private_dir};
 use crate::port::stop::{Heeding, Stopped};
 use crate::restore::index::{
-    CATALOG, ListingError, SNAPSHOT, each_index_row, listing_file, open_listing,
+    CATALOG, ListingError, SNAPSHOT, each_index_row, open_listing, packed_size,
 };
 use crate::restore::select::{Selection, TakeRow, select};
 
@@ -213,7 +213,8 @@ impl FromDiscs<'_> {
         let (mut seq, mut trouble, mut sound) = (of, None, 0_u64);
         let each = |take: &mut TakeRow| {
             let text = open_listing(reader, SNAPSHOT, self.opener)?;
-            let rows = ListingReader::new(BufReader::with_capacity(256 << 10, text));
+            let packed = packed_size(reader, SNAPSHOT);
+            let rows = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
             let rows = rows.map_err(damaged)?;
             // A listing whose first lines are damaged is of its disc's newest snapshot.
             seq = rows.header().map_or(of, |header| header.snapshot.seq);
@@ -330,7 +331,7 @@ impl FromDiscs<'_> {
         let mut file = options.open(&path).map_err(scratch)?;
         // Where there are no locks, a backup that begins at this moment could take it away.
         let _ = hold(&file);
-        let most = longest_catalog(listing_file(reader, CATALOG).map_or(0, |file| file.size.0));
+        let most = longest_catalog(packed_size(reader, CATALOG));
         let mut packed = Heeding::new(&mut packed, self.desk.stop);
         let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })

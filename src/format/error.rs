@@ -19,6 +19,13 @@ pub enum FormatError {
     LineTooLong { max: usize },
     #[error("the last line is cut off")]
     CutOff,
+    #[error("it does not come after the row before it")]
+    OutOfOrder,
+    #[error(
+        "{what} has more than {most} rows, and no real listing of {size} bytes has as many; \
+         restore.sh reads it without this limit"
+    )]
+    TooManyRows { what: &'static str, most: u64, size: u64 },
     #[error("line {number} of {what} is damaged")]
     Line {
         what: &'static str,

@@ -133,12 +133,18 @@ pub struct IndexReader<R> {
     /// Why there is no header.
     trouble: Option<FormatError>,
     stand: Stand,
+    /// Where the last sound row's member is.
+    last: Option<MemberPlace>,
 }
 
+/// Archive, frame offset, tar offset: no two members have the same.
+type MemberPlace = (ArchiveNo, u64, u64);
+
 impl<R: BufRead> IndexReader<R> {
-    /// Reads the first lines.
-    pub fn new(input: R) -> Result<IndexReader<R>, FormatError> {
-        let mut lines = Lines::new(input, "INDEX");
+    /// Reads the first lines. `packed`: how many bytes the listing takes on its disc, which bounds
+    /// its rows.
+    pub fn new(input: R, packed: u64) -> Result<IndexReader<R>, FormatError> {
+        let mut lines = Lines::new(input, "INDEX", packed);
         let (header, trouble) = read_header(&mut lines, WHAT, |fields| {
             let ((set, set_uuid), (disc, disc_uuid)) = (fields.set?, fields.disc?);
             Some(IndexHeader {
@@ -149,7 +155,7 @@ impl<R: BufRead> IndexReader<R> {
                 snapshots: fields.snapshots,
             })
         })?;
-        Ok(IndexReader { lines, header, trouble, stand: Stand::Reading })
+        Ok(IndexReader { lines, header, trouble, stand: Stand::Reading, last: None })
     }
 
     /// `None` where the first lines are damaged.
@@ -158,7 +164,8 @@ impl<R: BufRead> IndexReader<R> {
     }
 }
 
-/// A damaged row is an error, and the rows behind it follow.
+/// A damaged row is an error, and the rows behind it follow. So is one that is not behind the row
+/// before it, in the order of archives and of members in them.
 impl<R: BufRead> Iterator for IndexReader<R> {
     type Item = Result<IndexRow, FormatError>;
 
@@ -167,7 +174,16 @@ impl<R: BufRead> Iterator for IndexReader<R> {
             self.stand = Stand::Stumbled;
             return Some(Err(error));
         }
-        next_row(&mut self.lines, &mut self.stand, parse_index_line)
+        let last = &mut self.last;
+        next_row(&mut self.lines, &mut self.stand, |line| {
+            let row = parse_index_line(line)?;
+            let place = (row.archive, row.frames.offset, row.frames.tar_offset);
+            if last.is_some_and(|last| last >= place) {
+                return Err(FormatError::OutOfOrder);
+            }
+            *last = Some(place);
+            Ok(row)
+        })
     }
 }
 
@@ -260,16 +276,31 @@ mod tests {
 
     #[test]
     fn a_listing_gives_its_header_and_then_its_rows() {
-        let text = listing(&[row(), row()]);
-        let mut reader = IndexReader::new(&text[..]).unwrap();
+        let next = IndexRow { archive: ArchiveNo(13), ..row() };
+        let text = listing(&[row(), next.clone()]);
+        let mut reader = IndexReader::new(&text[..], 0).unwrap();
         assert_eq!(reader.header().unwrap().disc, DiscNo(4));
         assert_eq!(reader.header().unwrap().snapshots[0].source, b"/a\nb");
         assert_eq!(reader.header().unwrap().snapshots[1].seq, SnapshotSeq(2));
         assert_eq!(reader.next().unwrap().unwrap(), row());
-        assert_eq!(reader.next().unwrap().unwrap(), row());
+        assert_eq!(reader.next().unwrap().unwrap(), next);
         assert!(reader.next().is_none());
         let empty = listing(&[]);
-        assert!(IndexReader::new(&empty[..]).unwrap().next().is_none());
+        assert!(IndexReader::new(&empty[..], 0).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn a_row_whose_member_is_not_behind_the_last_one_is_damage() {
+        let places = [(2, 0, 512), (2, 0, 512), (2, 0, 1024), (1, 0, 0), (2, 9, 0), (2, 8, 512)];
+        let at = |(archive, offset, tar_offset)| IndexRow {
+            archive: ArchiveNo(archive),
+            frames: FrameSpan { offset, length: 1, tar_offset },
+            ..row()
+        };
+        let text = listing(&places.map(at));
+        let read = IndexReader::new(&text[..], 0).unwrap();
+        let sound: Vec<bool> = read.map(|row| row.is_ok()).collect();
+        assert_eq!(sound, [true, false, true, false, true, false]);
     }
 
     #[test]
@@ -277,12 +308,12 @@ mod tests {
         let mut text = listing(&[]);
         text.extend_from_slice(b"nonsense\n");
         index_line(&row(), &mut text);
-        let mut reader = IndexReader::new(&text[..]).unwrap();
+        let mut reader = IndexReader::new(&text[..], 0).unwrap();
         let error = reader.next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "line 6 of INDEX is damaged");
         assert_eq!(reader.next().unwrap().unwrap(), row());
         text.pop();
-        let last = IndexReader::new(&text[..]).unwrap().last().unwrap();
+        let last = IndexReader::new(&text[..], 0).unwrap().last().unwrap();
         assert!(matches!(last, Err(FormatError::Line { number: 7, .. })));
     }
 
@@ -290,7 +321,7 @@ mod tests {
     fn a_line_without_end_is_refused_before_it_fills_the_memory() {
         let mut text = listing(&[]);
         text.resize(text.len() + (9 << 20), b'x');
-        let mut reader = IndexReader::new(&text[..]).unwrap();
+        let mut reader = IndexReader::new(&text[..], 0).unwrap();
         assert!(reader.next().unwrap().is_err());
         assert!(reader.next().is_none());
     }
@@ -300,9 +331,9 @@ mod tests {
         for bad in
             [&b""[..], b"x", b"#coldcut-snapshot\t1\n", b"#coldcut-index\n", b"#coldcut-index\t1\n"]
         {
-            assert!(IndexReader::new(bad).is_err(), "{bad:?}");
+            assert!(IndexReader::new(bad, 0).is_err(), "{bad:?}");
         }
-        let newer = IndexReader::new(&b"#coldcut-index\t2\n"[..]).err().unwrap();
+        let newer = IndexReader::new(&b"#coldcut-index\t2\n"[..], 0).err().unwrap();
         assert!(matches!(newer, FormatError::Newer { .. }));
     }
 
@@ -315,7 +346,7 @@ mod tests {
             fields[field] = &bytes;
             let _ = parse_index_line(&fields.join(&b'\t'));
             let text = listing(&[row()]);
-            if let Ok(reader) = IndexReader::new(&text[..cut.index(text.len())]) {
+            if let Ok(reader) = IndexReader::new(&text[..cut.index(text.len())], 0) {
                 reader.for_each(drop);
             }
         }

@@ -11,6 +11,12 @@ use std::io::{BufRead, Read};
 /// fit many times over. What is longer is damage and must not fill the memory.
 pub(super) const LINE_MAX: usize = 4 << 20;
 
+/// So many rows any listing may have. Of a larger one the packed size decides.
+const ROWS: u64 = 1 << 20;
+/// Rows for each packed byte. A million empty files, of one time and with numbers for names, take
+/// 0.78 bytes a row in bzip2; this is twelve times denser.
+const ROWS_A_BYTE: u64 = 16;
+
 /// A `#snapshot` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotLine {
@@ -26,11 +32,16 @@ pub(super) struct Lines<R> {
     what: &'static str,
     number: u64,
     line: Vec<u8>,
+    /// Its size, packed, and how many lines that may have at most.
+    packed: u64,
+    most: u64,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(input: R, what: &'static str) -> Lines<R> {
-        Lines { input, what, number: 0, line: Vec::new() }
+    /// `packed`: how many bytes the listing takes on its disc.
+    pub(super) fn new(input: R, what: &'static str, packed: u64) -> Lines<R> {
+        let most = ROWS.max(packed.saturating_mul(ROWS_A_BYTE));
+        Lines { input, what, number: 0, line: Vec::new(), packed, most }
     }
 
     /// The next line without its LF, `None` at the end.
@@ -62,6 +73,10 @@ impl<R: BufRead> Lines<R> {
         })?;
         if self.line.is_empty() {
             return Ok(false);
+        }
+        if self.number >= self.most {
+            let (most, size) = (self.most, self.packed);
+            return Err(FormatError::TooManyRows { what, most, size });
         }
         self.number += 1;
         match self.line.pop() {
@@ -103,7 +118,7 @@ pub(super) fn read_header<R: BufRead, T>(
 pub(super) fn next_row<R: BufRead, T>(
     lines: &mut Lines<R>,
     stand: &mut Stand,
-    parse: impl Fn(&[u8]) -> Result<T, FormatError>,
+    parse: impl FnOnce(&[u8]) -> Result<T, FormatError>,
 ) -> Option<Result<T, FormatError>> {
     if *stand == Stand::Ended {
         return None;

@@ -104,17 +104,20 @@ pub struct ListingReader<R> {
     /// Why there is no header.
     trouble: Option<FormatError>,
     stand: Stand,
+    /// The path of the last sound row.
+    last: Option<RelPath>,
 }
 
 impl<R: BufRead> ListingReader<R> {
-    /// Reads the first lines.
-    pub fn new(input: R) -> Result<ListingReader<R>, FormatError> {
-        let mut lines = Lines::new(input, "SNAPSHOT");
+    /// Reads the first lines. `packed`: how many bytes the listing takes on its disc, which bounds
+    /// its rows.
+    pub fn new(input: R, packed: u64) -> Result<ListingReader<R>, FormatError> {
+        let mut lines = Lines::new(input, "SNAPSHOT", packed);
         let (header, trouble) = read_header(&mut lines, WHAT, |mut fields| {
             let ((set, set_uuid), snapshot) = (fields.set?, fields.snapshots.pop()?);
             Some(ListingHeader { set, set_uuid, snapshot })
         })?;
-        Ok(ListingReader { lines, header, trouble, stand: Stand::Reading })
+        Ok(ListingReader { lines, header, trouble, stand: Stand::Reading, last: None })
     }
 
     /// `None` where the first lines are damaged.
@@ -123,7 +126,8 @@ impl<R: BufRead> ListingReader<R> {
     }
 }
 
-/// A damaged row is an error, and the rows behind it follow.
+/// A damaged row is an error, and the rows behind it follow. So is one that is not where walk order
+/// has it: no path is there twice.
 impl<R: BufRead> Iterator for ListingReader<R> {
     type Item = Result<SnapshotRow, FormatError>;
 
@@ -132,7 +136,15 @@ impl<R: BufRead> Iterator for ListingReader<R> {
             self.stand = Stand::Stumbled;
             return Some(Err(error));
         }
-        next_row(&mut self.lines, &mut self.stand, parse_snapshot_line)
+        let last = &mut self.last;
+        next_row(&mut self.lines, &mut self.stand, |line| {
+            let row = parse_snapshot_line(line)?;
+            if last.as_ref().is_some_and(|last| *last >= row.path) {
+                return Err(FormatError::OutOfOrder);
+            }
+            *last = Some(row.path.clone());
+            Ok(row)
+        })
     }
 }
 
@@ -208,13 +220,38 @@ mod tests {
 
     #[test]
     fn a_listing_gives_its_header_and_then_its_rows() {
-        let rows = [row(Where::nothing()), row(at(&[(1, 1)], true, Some(b"a")))];
+        let later = SnapshotRow { path: path(b"a/b"), ..row(at(&[(1, 1)], true, Some(b"a"))) };
+        let rows = [row(Where::nothing()), later];
         let text = listing(&rows);
-        let reader = ListingReader::new(&text[..]).unwrap();
+        let reader = ListingReader::new(&text[..], 0).unwrap();
         assert_eq!(reader.header().unwrap().snapshot.seq, SnapshotSeq(3));
         assert_eq!(reader.header().unwrap().snapshot.source, b"/a");
         let back: Result<Vec<_>, _> = reader.collect();
         assert_eq!(back.unwrap(), rows);
+    }
+
+    #[test]
+    fn a_row_that_walk_order_has_before_the_last_one_is_damage() {
+        // A directory's content comes before a name that only sorts before its slash.
+        let rows = ["a", "a", "a/b", "a-", "a/c", "b"]
+            .map(|name| SnapshotRow { path: path(name.as_bytes()), ..row(Where::nothing()) });
+        let text = listing(&rows);
+        let read = ListingReader::new(&text[..], 0).unwrap();
+        let sound: Vec<bool> = read.map(|row| row.is_ok()).collect();
+        assert_eq!(sound, [true, false, true, true, false, true]);
+        let error = ListingReader::new(&text[..], 0).unwrap().nth(1).unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "line 5 of SNAPSHOT is damaged");
+    }
+
+    /// The limit holds for damaged rows, too: they cost time.
+    #[test]
+    fn rows_are_bounded_by_the_packed_size() {
+        let text = [listing(&[]), b"x\n".repeat((1 << 20) + 100)].concat();
+        let rows = |packed| ListingReader::new(&text[..], packed).unwrap();
+        let last = rows(1000).last().unwrap().unwrap_err();
+        assert!(matches!(last, FormatError::TooManyRows { most: 0x10_0000, .. }), "{last}");
+        assert_eq!(rows(1000).count(), (1 << 20) - 3 + 1, "three lines before the rows");
+        assert_eq!(rows(70_000).count(), (1 << 20) + 100);
     }
 
     #[test]
@@ -245,7 +282,7 @@ mod tests {
             fields[field] = &bytes;
             let _ = parse_snapshot_line(&fields.join(&b'\t'));
             let text = listing(&[row(Where::nothing())]);
-            if let Ok(reader) = ListingReader::new(&text[..cut.index(text.len())]) {
+            if let Ok(reader) = ListingReader::new(&text[..cut.index(text.len())], 0) {
                 reader.for_each(drop);
             }
         }

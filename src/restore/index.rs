@@ -82,6 +82,11 @@ pub fn listing_file<'a>(reader: &'a dyn DiscReader, name: &str) -> Option<&'a Di
     reader.file(name).or_else(|| reader.file(&format!("{name}.gpg")))
 }
 
+/// How many bytes a listing takes on its disc.
+pub fn packed_size(reader: &dyn DiscReader, name: &str) -> u64 {
+    listing_file(reader, name).map_or(0, |file| file.size.0)
+}
+
 /// Gives each row of the INDEX to `each`. A damaged row costs the member that it told of; the
 /// first such error is in the answer.
 pub fn each_index_row(
@@ -93,7 +98,7 @@ pub fn each_index_row(
     let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
     let text = BufReader::with_capacity(256 << 10, open_listing(reader, INDEX, opener)?);
     let mut trouble = None;
-    for row in IndexReader::new(text).map_err(damaged)? {
+    for row in IndexReader::new(text, packed_size(reader, INDEX)).map_err(damaged)? {
         stop.check()?;
         match row {
             Ok(row) => each(row),

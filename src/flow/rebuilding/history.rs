@@ -14,7 +14,7 @@ use crate::model::entry::Fingerprint;
 use crate::model::rows::{IndexRow, Note, SnapshotRow};
 use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::restore::index::{INDEX, ListingError, SNAPSHOT, open_listing};
+use crate::restore::index::{INDEX, ListingError, SNAPSHOT, open_listing, packed_size};
 
 use super::super::piles::FoundDisc;
 use super::super::{FlowError, chain};
@@ -132,8 +132,8 @@ impl Rebuilder<'_> {
         let mut runs = BTreeMap::new();
         for copy in self.pile.discs.values().flat_map(|found| &found.copies) {
             let open = |name| open_listing(&**copy, name, self.opener()).map(BufReader::new).ok();
-            let index = open(INDEX).and_then(|text| IndexReader::new(text).ok());
-            let listing = open(SNAPSHOT).and_then(|text| ListingReader::new(text).ok());
+            let index = open(INDEX).and_then(|text| IndexReader::new(text, 0).ok());
+            let listing = open(SNAPSHOT).and_then(|text| ListingReader::new(text, 0).ok());
             let lines = index.and_then(|index| Some(index.header()?.snapshots.clone()));
             let line = listing.and_then(|listing| Some(listing.header()?.snapshot.clone()));
             for line in lines.into_iter().flatten().chain(line) {
@@ -179,7 +179,8 @@ impl Rebuilder<'_> {
     ) -> Result<(Told, Option<ListingError>), ListingError> {
         let damaged = |source| ListingError::Damaged { name: SNAPSHOT.to_owned(), source };
         let text = open_listing(copy, SNAPSHOT, self.opener())?;
-        let reader = ListingReader::new(BufReader::with_capacity(256 << 10, text));
+        let packed = packed_size(copy, SNAPSHOT);
+        let reader = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
         let reader = reader.map_err(damaged)?;
         if reader.header().is_some_and(|header| header.snapshot.seq != seq) {
             return Err(ListingError::Missing(format!("{SNAPSHOT} of snapshot {seq}")));
