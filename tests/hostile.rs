@@ -236,3 +236,37 @@ fn a_directory_that_is_in_itself_is_damage_and_has_an_end() {
         }
     }
 }
+
+/// `path` is there a hundred thousand times more.
+#[test]
+fn rows_that_are_there_again_are_damage_and_take_no_memory() {
+    let (sandbox, disc) = disc();
+    let path = disc.join("SNAPSHOT.tsv.bz2");
+    let again = "bzip2 -dc SNAPSHOT.tsv.bz2 | tail -n 1 |
+        awk '{ for (n = 0; n < 1000; n++) print }' | bzip2 -c >stream
+        for n in {1..100}; do cat stream >>SNAPSHOT.tsv.bz2; done";
+    sandbox.bash(&format!("cd disc; {again}; rm stream catalog.sqlite.bz2")).ok();
+    assert!(fs::metadata(path).unwrap().len() < 100_000);
+    let run = coldcut(&sandbox, "restore disc back --yes");
+    assert_orderly(&run);
+    run.says("of SNAPSHOT is damaged: it does not come after the row before it");
+    assert_eq!(fs::read_dir(sandbox.path("back")).unwrap().count(), 20, "{}", run.story());
+}
+
+/// Which set par2 would take is its own choice; what was checked may be another one.
+#[test]
+fn recovery_data_of_two_sets_repairs_nothing() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), support::trees::Random::new(1).bytes(300_000))
+        .unwrap();
+    sandbox.run(["backup", "--disc-size", "6M", "--parity", "20", "source", "shelf"]).ok();
+    let make = "xorriso -osirrox on -indev shelf/*.iso -extract / disc 2>&1; chmod -R u+w disc
+        mkdir other; echo x >other/file; par2 create -q -q -c1 other/file.par2 other/file
+        archive=$(find disc/archives -size +100k)
+        dd if=/dev/zero of=\"$archive\" bs=1000 count=5 seek=50 conv=notrunc 2>&1";
+    sandbox.bash(make).ok();
+    sandbox.run(["restore", "disc", "repaired", "--yes"]).ok().says("is repaired");
+    sandbox.bash("cat other/file.par2 >>disc/parity/disc.par2").ok();
+    let run = sandbox.run(["restore", "disc", "back", "--yes"]);
+    run.code(3).says("its recovery data is of more than one set");
+}

@@ -17,7 +17,7 @@ use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::{Heeding, Stop};
-use crate::recovery::packets::{Collector, CoveredFile, RecoverySet};
+use crate::recovery::packets::{Collector, CoveredFile, RecoverySet, copy_packets};
 use crate::recovery::program::{self, Repair};
 use crate::recovery::{DIRECTORY, MAIN, is_recovery_data};
 
@@ -242,7 +242,7 @@ impl<'a> Mender<'a> {
         File::open(image)
             .and_then(|file| collector.read(Heeding::new(file, self.stop)))
             .map_err(&failed)?;
-        check_set(collector)?;
+        let set = covers_all(&collector)?;
         program::check(self.stop).map_err(|error| chain(&error))?;
         fs::create_dir(dir).map_err(&failed)?;
         let total = fs::metadata(image).map_err(&failed)?.len();
@@ -252,14 +252,17 @@ impl<'a> Mender<'a> {
         };
         let image = std::path::absolute(image).map_err(&failed)?;
         // par2 tells its own files by their names, and looks at nothing outside of the directory.
-        let links = ["disc.par2", "disc.iso"].map(|name| dir.join(name));
-        for link in &links {
-            std::os::unix::fs::symlink(&image, link).map_err(&failed)?;
-        }
-        let [par2, blocks] = &links;
-        let repaired = program::repair(dir, par2, Some(blocks), &mut watch, self.stop);
-        for link in &links {
-            fs::remove_file(link).map_err(&failed)?;
+        let [par2, blocks] = ["disc.par2", "disc.iso"].map(|name| dir.join(name));
+        // Archives may hold recovery data of somebody's own: par2 meets none but the disc's.
+        let copied = File::create_new(&par2).and_then(|mut packets| {
+            let content = Heeding::new(File::open(&image)?, self.stop);
+            copy_packets(content, &set, &mut packets)
+        });
+        copied.map_err(&failed)?;
+        std::os::unix::fs::symlink(&image, &blocks).map_err(&failed)?;
+        let repaired = program::repair(dir, &par2, Some(&blocks), &mut watch, self.stop);
+        for made in [&par2, &blocks] {
+            fs::remove_file(made).map_err(&failed)?;
         }
         match repaired {
             Ok(Repair::Done) => Ok(()),
@@ -374,11 +377,27 @@ fn covered_files(dir: &Path, stop: &Stop) -> Result<Vec<CoveredFile>, String> {
 }
 
 fn check_set(collector: Collector) -> Result<Vec<CoveredFile>, String> {
+    if collector.is_mixed() {
+        return Err("its recovery data is of more than one set".to_owned());
+    }
     let set = collector.finish().ok_or("there is no recovery data that can be used")?;
-    match set.files.iter().all(|file| crate::recovery::covers(&file.path.to_string())) {
+    match is_ours(&set) {
         true => Ok(set.files),
         false => Err("its recovery data names files that it cannot cover".to_owned()),
     }
+}
+
+fn is_ours(set: &RecoverySet) -> bool {
+    !set.files.is_empty()
+        && set.files.iter().all(|file| crate::recovery::covers(&file.path.to_string()))
+}
+
+/// Among all sets that an image holds, the one that covers the image's disc. Images of discs may be
+/// among the files that a disc holds: it covers more than they do.
+fn covers_all(collector: &Collector) -> Result<RecoverySet, String> {
+    let size = |set: &RecoverySet| set.source_blocks().saturating_mul(set.block);
+    let set = collector.sets().filter(is_ours).max_by_key(size);
+    set.ok_or_else(|| "there is no recovery data that can be used".to_owned())
 }
 
 /// The main file, or what is there of the others: each describes the set.

@@ -40,6 +40,17 @@ pub struct Program {
     timeout: Option<Duration>,
     grace: Duration,
     dies_with_us: bool,
+    only_reads: bool,
+    confined: Option<Limits>,
+}
+
+/// What a program may take that works on what somebody else made.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of address space (RLIMIT_AS).
+    pub memory: u64,
+    /// Of processor time (RLIMIT_CPU).
+    pub processor: Duration,
 }
 
 /// How a program ended.
@@ -110,6 +121,8 @@ impl Program {
             timeout: None,
             grace: GRACE,
             dies_with_us: false,
+            only_reads: false,
+            confined: None,
         }
     }
 
@@ -149,10 +162,23 @@ impl Program {
         self
     }
 
+    /// Nothing has to be left in order: a wish to stop, or a timeout, is SIGKILL at once.
+    pub fn killed_when_stopped(mut self) -> Program {
+        self.only_reads = true;
+        self
+    }
+
+    /// The program gets so much memory and processor time, and no network where the kernel lets us
+    /// take it away.
+    pub fn confined(mut self, limits: Limits) -> Program {
+        self.confined = Some(limits);
+        self
+    }
+
     /// Runs it and hands over each line of its outputs.
     ///
     /// A wish to stop is passed on as one SIGTERM; then the program's own end is awaited, however
-    /// long that takes (closing a disc takes minutes).
+    /// long that takes (closing a disc takes minutes), unless it is to be killed.
     pub fn run(
         &self,
         stop: &Stop,
@@ -276,6 +302,10 @@ impl Program {
         for variable in &self.hidden {
             command.env_remove(variable);
         }
+        if let Some(limits) = self.confined {
+            confine(&mut command, limits);
+        }
+        // Last: a new namespace takes back what was asked for before (credentials change, prctl(2)).
         if self.dies_with_us {
             end_with_parent(&mut command);
         }
@@ -323,6 +353,28 @@ fn end_with_parent(command: &mut std::process::Command) {
     // SAFETY: between fork and exec only two system calls are made, no memory is allocated and no
     // lock is taken, so the closure may run in a copy of a process that has other threads.
     unsafe { command.pre_exec(bind) };
+}
+
+/// Limits are the kernel's, and set before the program begins. A network of its own has nothing in
+/// it; root may have one, others in a user namespace, and where neither is allowed it keeps ours.
+fn confine(command: &mut std::process::Command, limits: Limits) {
+    use nix::sys::resource::{Resource, setrlimit};
+    use rustix::thread::{UnshareFlags, unshare_unsafe};
+    let seconds = limits.processor.as_secs();
+    let confine = move || {
+        setrlimit(Resource::RLIMIT_AS, limits.memory, limits.memory)?;
+        // The soft limit is SIGXCPU, the hard one SIGKILL (setrlimit(2)).
+        setrlimit(Resource::RLIMIT_CPU, seconds, seconds + 1)?;
+        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+        // SAFETY: files and file systems stay shared, so nothing that is open changes its meaning.
+        let unshare = |flags| unsafe { unshare_unsafe(flags) };
+        let _ = unshare(UnshareFlags::NEWNET)
+            .or_else(|_| unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET));
+        Ok(())
+    };
+    // SAFETY: between fork and exec only system calls are made, no memory is allocated and no lock
+    // is taken, so the closure may run in a copy of a process that has other threads.
+    unsafe { command.pre_exec(confine) };
 }
 
 #[derive(Clone, Copy)]
@@ -413,7 +465,7 @@ impl Running {
             }
         };
         if let Some(failure) = failure {
-            self.end_because(failure);
+            self.end_because(program, failure);
         }
     }
 
@@ -435,11 +487,14 @@ impl Running {
             return;
         }
         if let (None, Err(stopped)) = (&self.why, stop.check()) {
-            self.end_because(stopped.into());
+            self.end_because(program, stopped.into());
         }
         if let Some(after) = program.timeout {
             if self.why.is_none() && self.started.elapsed() > after {
-                self.end_because(CommandError::TimedOut { program: program.name(), after });
+                self.end_because(
+                    program,
+                    CommandError::TimedOut { program: program.name(), after },
+                );
             }
         }
         let patience_ends = matches!(self.why, Some(CommandError::TimedOut { .. }))
@@ -450,11 +505,11 @@ impl Running {
     }
 
     /// Asks the child to end, once. The first reason stands.
-    fn end_because(&mut self, why: CommandError) {
+    fn end_because(&mut self, program: &Program, why: CommandError) {
         if self.why.is_none() {
             self.why = Some(why);
             self.asked_to_end = Some(Instant::now());
-            self.signal(Signal::SIGTERM);
+            self.signal(if program.only_reads { Signal::SIGKILL } else { Signal::SIGTERM });
         }
     }
 
@@ -643,6 +698,49 @@ mod tests {
         assert!(exit.unwrap().is_success());
         assert!(started.elapsed() < Duration::from_secs(10));
         lines(&Program::new("", ["kill", &out[0]])).0.unwrap();
+    }
+
+    const FEW: Limits = Limits { memory: 512 << 20, processor: Duration::from_secs(1) };
+
+    #[test]
+    fn a_confined_program_has_so_much_memory_and_processor_time_and_no_network() {
+        let (exit, out, _) = lines(&bash("ulimit -v; ulimit -t; ulimit -c").confined(FEW));
+        assert!(exit.unwrap().is_success());
+        assert_eq!(out, ["524288", "1", "0"]);
+        let (exit, _, _) = lines(&bash("while :; do :; done").confined(FEW));
+        // SIGXCPU, or SIGKILL a second later.
+        assert!(matches!(exit.unwrap(), Exit::Signal(24 | 9)));
+        let here = std::fs::read_link("/proc/self/ns/net").unwrap();
+        let (_, there, _) = lines(&bash("readlink /proc/self/ns/net").confined(FEW));
+        let allowed = bash("unshare --net true || unshare --user --net true");
+        if lines(&allowed).0.unwrap().is_success() {
+            assert_ne!(there, [here.to_str().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn a_confined_program_is_still_bound_to_us() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let starter = std::thread::spawn(move || {
+            let program = bash("echo; exec sleep 100").confined(FEW).dies_with_us();
+            let mut child = program.spawn().unwrap();
+            send.send(child.id()).unwrap();
+            let mut first = [0];
+            child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+            child
+        });
+        receive.recv().unwrap();
+        let status = starter.join().unwrap().wait().unwrap();
+        assert_eq!(Exit::of(status), Exit::Signal(9));
+    }
+
+    #[test]
+    fn a_program_that_only_reads_is_killed_by_a_wish_to_stop() {
+        let stop = Stop::new();
+        let deaf = bash("trap '' TERM INT; echo up; while :; do sleep 0.05; done");
+        let deaf = deaf.killed_when_stopped();
+        let ended = deaf.run(&stop, &mut |_| stop.ask(15), &mut |_| ());
+        assert!(matches!(ended, Err(CommandError::Stopped(Stopped(15)))), "{ended:?}");
     }
 
     /// For the kernel the thread that starts a child is its parent.

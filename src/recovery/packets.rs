@@ -3,7 +3,7 @@
 //! damaged: each proves itself by its own MD5, and what does not is passed over.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use md5::{Digest as _, Md5};
 
@@ -21,7 +21,7 @@ pub(super) const DESCRIPTION: &[u8; 16] = b"PAR 2.0\0FileDesc";
 pub(super) const CHECKSUMS: &[u8; 16] = b"PAR 2.0\0IFSC\0\0\0\0";
 pub(super) const RECOVERY: &[u8; 16] = b"PAR 2.0\0RecvSlic";
 
-pub(super) type Hash = [u8; 16];
+pub type Hash = [u8; 16];
 
 /// A file that the recovery data covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,16 +35,22 @@ pub struct CoveredFile {
 /// What a recovery set says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoverySet {
+    /// The set's id: the MD5 of its main packet.
+    pub id: Hash,
     pub block: u64,
     pub files: Vec<CoveredFile>,
     /// Whole recovery blocks, each counted once.
     pub recovery_blocks: u64,
 }
 
-/// Packets as they come in; of several sets the one whose main packet came first counts.
+/// Packets as they come in, of one set or of several.
 #[derive(Default)]
 pub struct Collector {
-    main: Option<(Hash, u64, Vec<Hash>)>,
+    /// Block size and files of each set.
+    mains: BTreeMap<Hash, (u64, Vec<Hash>)>,
+    /// Whether anything came of another set than the first.
+    first: Option<Hash>,
+    is_mixed: bool,
     /// By set and file.
     descriptions: HashMap<(Hash, Hash), (u64, Vec<u8>)>,
     checksums: HashMap<(Hash, Hash), Vec<Hash>>,
@@ -54,30 +60,15 @@ pub struct Collector {
 impl Collector {
     /// Takes every whole packet of a stream, wherever it begins.
     pub fn read(&mut self, from: impl Read) -> io::Result<()> {
-        let mut window = Window { from, bytes: Vec::new(), at: 0 };
-        while window.fill(HEADER)? {
-            if let Some(skipped) = window.before_magic() {
-                window.at += skipped;
-                continue;
-            }
-            let length = le64(&window.rest()[8..]) as usize;
-            let plausible = length % 4 == 0 && (HEADER..=LONGEST).contains(&length);
-            if plausible && window.fill(length)? && self.take(&window.rest()[..length]) {
-                window.at += length;
-            } else {
-                window.at += MAGIC.len();
-            }
-        }
-        Ok(())
+        each_packet(from, &mut |packet| {
+            self.take(packet);
+            Ok(())
+        })
     }
 
-    /// False for a packet that is damaged.
-    fn take(&mut self, packet: &[u8]) -> bool {
-        let digest: Hash = Md5::digest(&packet[32..]).into();
-        if digest != packet[16..32] {
-            return false;
-        }
+    fn take(&mut self, packet: &[u8]) {
         let (set, kind, body) = (hash(&packet[32..]), hash(&packet[48..]), &packet[HEADER..]);
+        self.is_mixed |= *self.first.get_or_insert(set) != set;
         match &kind {
             MAIN if body.len() >= 12 => self.take_main(set, body),
             DESCRIPTION if body.len() >= 56 => {
@@ -95,20 +86,33 @@ impl Collector {
             }
             _ => {}
         }
-        true
     }
 
     fn take_main(&mut self, set: Hash, body: &[u8]) {
-        if self.main.is_none() {
-            let count = u32::from_le_bytes([body[8], body[9], body[10], body[11]]) as usize;
-            let files = body[12..].chunks_exact(16).take(count).map(hash).collect();
-            self.main = Some((set, le64(body), files));
-        }
+        let count = u32::from_le_bytes([body[8], body[9], body[10], body[11]]) as usize;
+        let files = body[12..].chunks_exact(16).take(count).map(hash).collect();
+        self.mains.entry(set).or_insert((le64(body), files));
     }
 
-    /// The set, if enough of its packets are whole to work with it.
+    /// Whether there are packets of several sets: whoever made them may mean one for us and another
+    /// one for par2.
+    pub fn is_mixed(&self) -> bool {
+        self.is_mixed
+    }
+
+    /// The set, if enough of its packets are whole to work with it, and there is no other.
     pub fn finish(self) -> Option<RecoverySet> {
-        let (set, block, ids) = self.main?;
+        if self.is_mixed { None } else { self.sets().next() }
+    }
+
+    /// Every set that can be worked with.
+    pub fn sets(&self) -> impl Iterator<Item = RecoverySet> {
+        self.mains.keys().filter_map(|&id| self.set(id))
+    }
+
+    fn set(&self, set: Hash) -> Option<RecoverySet> {
+        let (block, ids) = self.mains.get(&set)?;
+        let block = *block;
         if block == 0 || block % 4 != 0 {
             return None;
         }
@@ -121,8 +125,41 @@ impl Collector {
         };
         let files = ids.iter().map(file).collect::<Option<Vec<_>>>()?;
         let recovery_blocks = self.exponents.get(&set).map_or(0, |found| found.len() as u64);
-        Some(RecoverySet { block, files, recovery_blocks })
+        Some(RecoverySet { id: set, block, files, recovery_blocks })
     }
+}
+
+/// Copies the whole packets of one set, so that a program that reads them meets no other.
+pub fn copy_packets(from: impl Read, set: &RecoverySet, to: &mut impl Write) -> io::Result<()> {
+    each_packet(from, &mut |packet| match hash(&packet[32..]) == set.id {
+        true => to.write_all(packet),
+        false => Ok(()),
+    })
+}
+
+/// Hands over every whole packet of a stream.
+fn each_packet(from: impl Read, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut window = Window { from, bytes: Vec::new(), at: 0 };
+    while window.fill(HEADER)? {
+        if let Some(skipped) = window.before_magic() {
+            window.at += skipped;
+            continue;
+        }
+        let length = le64(&window.rest()[8..]) as usize;
+        let plausible = length % 4 == 0 && (HEADER..=LONGEST).contains(&length);
+        if plausible && window.fill(length)? && proves_itself(&window.rest()[..length]) {
+            each(&window.rest()[..length])?;
+            window.at += length;
+        } else {
+            window.at += MAGIC.len();
+        }
+    }
+    Ok(())
+}
+
+fn proves_itself(packet: &[u8]) -> bool {
+    let digest: Hash = Md5::digest(&packet[32..]).into();
+    digest == packet[16..32]
 }
 
 impl RecoverySet {
@@ -268,6 +305,36 @@ mod tests {
         // Cut off at the front and at the end, with noise around.
         let noisy = [&b"PAR2\0PK PAR2\0PKT"[..], &bytes[50..bytes.len() - 9]].concat();
         assert_eq!(collected(&noisy).unwrap().recovery_blocks, 2);
+    }
+
+    /// Which of them par2 takes is par2's choice.
+    #[test]
+    fn packets_of_two_sets_are_no_set_and_can_be_told_apart() {
+        let (one, other) = (made(3), made(2));
+        std::fs::write(other.path().join("DISC.txt"), "other").unwrap();
+        let layout = Geometry { block: BLOCK, percent: 1 };
+        let layout = layout.with_blocks(&[("DISC.txt".to_owned(), 5)], 1);
+        std::fs::remove_dir_all(other.path().join("parity")).unwrap();
+        program::create(other.path(), &["DISC.txt"], BLOCK, &layout, &mut |_| (), &Stop::new())
+            .unwrap();
+        let (one, other) = (parity(one.path(), 3), parity(other.path(), 1));
+        for both in [[&one[..], &other].concat(), [&other[..], &one].concat()] {
+            let mut collector = Collector::default();
+            collector.read(&both[..]).unwrap();
+            assert!(collector.is_mixed());
+            let sets: Vec<_> = collector.sets().collect();
+            assert_eq!(sets.len(), 2);
+            assert_eq!(collector.finish(), None);
+            for set in sets {
+                let mut apart = Vec::new();
+                copy_packets(&both[..], &set, &mut apart).unwrap();
+                assert_eq!(collected(&apart), Some(set));
+            }
+        }
+        // One packet of another set is enough, whatever it is.
+        let begin = one.windows(8).position(|piece| piece == MAGIC).unwrap();
+        let length = le64(&one[begin + 8..]) as usize;
+        assert_eq!(collected(&[&other[..], &one[begin..begin + length]].concat()), None);
     }
 
     #[test]

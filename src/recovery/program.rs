@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::geometry::Layout;
-use crate::port::command::{CommandError, Exit, Program};
+use crate::port::command::{CommandError, Exit, Limits, Program};
 use crate::port::files::make_private_dir;
 use crate::port::stop::{Stop, Stopped};
 
@@ -13,6 +14,11 @@ const INSTALL: &str = "apt install par2";
 /// Mebibytes; by itself it takes half of the machine's memory. More than this makes it no faster
 /// as long as the data is read from the staging area in stretches of some hundred kilobytes.
 const MEMORY: u32 = 1024;
+/// Of a repair: beside [`MEMORY`] it has its tables (some hundred megabytes for 32,768 blocks) and
+/// addresses for a thread on each processor (8 MiB of stack and 128 MiB of glibc's heap): this is
+/// enough for a hundred. 100 GB take two processors six hours, and a slow one alone two days.
+const LIMITS: Limits =
+    Limits { memory: 16 << 30, processor: Duration::from_secs(7 * 24 * 60 * 60) };
 /// How many of its last words are shown to a person.
 const WORDS: usize = 4;
 
@@ -50,7 +56,7 @@ pub enum Repair {
 
 /// That the program is there, before anybody relies on it.
 pub fn check(stop: &Stop) -> Result<(), ProgramError> {
-    run(["par2".into(), "-V".into()].to_vec(), &mut |_| (), stop).map(drop)
+    run(program(["par2".into(), "-V".into()].to_vec()), &mut |_| (), stop).map(drop)
 }
 
 /// Makes recovery data over the files `paths` of `dir`. `watch` hears how many percent are done.
@@ -66,7 +72,7 @@ pub fn create(
     let parity = dir.join(super::DIRECTORY);
     make_private_dir(&parity).map_err(in_dir(&parity))?;
     let argv = create_args(&dir, paths, block, layout);
-    match run(argv, watch, stop)? {
+    match run(program(argv), watch, stop)? {
         (Exit::Code(0), _) => Ok(()),
         (exit, words) => Err(ProgramError::Failed { exit, words }),
     }
@@ -83,7 +89,9 @@ pub fn repair(
 ) -> Result<Repair, ProgramError> {
     let more = more.map(absolute).transpose()?;
     let argv = repair_args(&absolute(dir)?, &absolute(par2)?, more.as_deref());
-    match run(argv, watch, stop)? {
+    // What it reads may be anybody's, and what it writes is in scratch.
+    let program = program(argv).confined(LIMITS).killed_when_stopped();
+    match run(program, watch, stop)? {
         (Exit::Code(0), _) => Ok(Repair::Done),
         (Exit::Code(code), _) if REPAIR_IS_IMPOSSIBLE.contains(&code) => Ok(Repair::TooMuchLost),
         (exit, words) => Err(ProgramError::Failed { exit, words }),
@@ -121,14 +129,18 @@ fn base(dir: &Path) -> OsString {
     option
 }
 
+fn program(argv: Vec<OsString>) -> Program {
+    Program::new(INSTALL, argv).dies_with_us()
+}
+
 /// How it ended, and its last words.
 fn run(
-    argv: Vec<OsString>,
+    program: Program,
     watch: &mut dyn FnMut(u64),
     stop: &Stop,
 ) -> Result<(Exit, String), ProgramError> {
     let (mut said, mut complained) = (Vec::new(), Vec::new());
-    let exit = Program::new(INSTALL, argv).dies_with_us().run(
+    let exit = program.run(
         stop,
         &mut |line| match percent(line) {
             Some(done) => watch(done),

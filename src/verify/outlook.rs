@@ -141,7 +141,7 @@ mod tests {
         let blocks = content.chunks(BLOCK as usize).map(|block| Md5::digest(block).into());
         let path = RelPath::new(b"archives/1.tar").unwrap();
         let file = CoveredFile { path, size: content.len() as u64, blocks: blocks.collect() };
-        let set = RecoverySet { block: BLOCK, files: vec![file], recovery_blocks: 1 };
+        let set = RecoverySet { id: [0; 16], block: BLOCK, files: vec![file], recovery_blocks: 1 };
         let faults = [Fault { path: "archives/1.tar".to_owned(), what: String::new() }];
         let lost = lost_blocks(&scratched.disc, &set, &faults, &Stop::new()).unwrap();
         (lost, scratched.failures())

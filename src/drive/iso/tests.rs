@@ -358,3 +358,27 @@ fn a_directory_without_anything_that_can_be_read_is_damaged() {
     sample.bytes.truncate(root);
     assert!(sample.damaged().contains("the image ends before it"));
 }
+
+/// What is listed can be joined to a directory and lies inside of the volume, whatever was done to
+/// the image.
+#[test]
+fn nothing_that_is_done_to_an_image_leads_elsewhere() {
+    let whole = Sample::new();
+    let root = whole.root();
+    let mut dice = Dice(7);
+    for _ in 0..20_000 {
+        let mut bytes = whole.bytes[..root + 6 * BLOCK].to_vec();
+        for _ in 0..=dice.below(3) {
+            let from = if dice.below(4) == 0 { 16 * BLOCK + 80 } else { root };
+            let at = from + dice.below(BLOCK as u64 * 6 / 4) as usize;
+            bytes[at] = dice.below(256) as u8;
+        }
+        let Ok(listing) = list_bytes(&bytes) else { continue };
+        let end = listing.sectors.bytes().0;
+        for file in &listing.files {
+            let path = crate::model::RelPath::new(file.path.as_bytes());
+            assert!(path.is_some_and(|path| !path.is_root()), "{file:?}");
+            assert!(file.places().all(|place| place.end <= end || place.is_empty()), "{file:?}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::drive::{DiscReader, Discs, Drive, DriveError, FileReader, Folder, discover};
+use crate::model::RelPath;
 use crate::port::files::make_private_dir;
 use crate::port::operator::Answer;
 use crate::port::stop::{Heeding, Stop};
@@ -124,6 +125,10 @@ fn copy_of(disc: &dyn DiscReader, scratch: &Path, desk: Desk) -> Result<Folder, 
 /// Archives are there by name and size alone: files without content.
 fn copy_listings(disc: &dyn DiscReader, dir: &Path, stop: &Stop) -> io::Result<()> {
     for file in disc.files() {
+        // Whoever reads the disc's directory has seen to that; this is where it would do harm.
+        if RelPath::new(file.path.as_bytes()).is_none_or(|path| path.is_root()) {
+            continue;
+        }
         let to = dir.join(&file.path);
         make_private_dir(to.parent().unwrap_or(dir))?;
         let mut copy = File::create_new(&to)?;
