@@ -265,13 +265,43 @@ fn an_encrypted_disc_is_filled_up_with_its_passphrase() {
     comes_back(&sandbox, keys);
 }
 
-/// A certificate closes discs and opens none.
+/// Directories that hold rows of INDEX, in clear.
+fn rows_in_clear(sandbox: &Sandbox) -> usize {
+    let found = sandbox.bash("find staging -path '*/.rows/*'").ok().stdout();
+    found.lines().count()
+}
+
+/// A certificate closes discs and opens none; a machine without the secret key fills them up all the
+/// same. Once a burn was begun their rows are of no use.
 #[test]
-fn one_for_recipients_is_filled_up_only_where_the_secret_key_is_at_hand() {
+fn one_for_recipients_is_filled_up_without_the_secret_key() {
     let sandbox = Sandbox::with_recipient();
     night(&sandbox, "one", 2, "--recipient cert.asc").ok();
+    night(&sandbox, "two", 2, "").ok();
+    night(&sandbox, "three", 2, "").ok();
+    assert_eq!(states(&sandbox), ["staged"]);
+    assert!(rows_in_clear(&sandbox) > 0);
+    let drilled = "drill --name films --secret-key secret.asc";
+    run(&sandbox, drilled).ok();
+    comes_back(&sandbox, "--secret-key secret.asc");
+    night(&sandbox, "four", 2, "").ok();
+    assert_eq!(states(&sandbox), ["verified", "staged"]);
+    run(&sandbox, "burn --name films shelf").ok();
+    assert_eq!(rows_in_clear(&sandbox), 0);
+}
+
+/// A staging area from before rows were kept.
+#[test]
+fn one_for_recipients_whose_rows_are_gone_takes_the_secret_key() {
+    let sandbox = Sandbox::with_recipient();
+    let forget = || {
+        sandbox.bash("rm -r staging/*/*/.rows").ok();
+    };
+    night(&sandbox, "one", 2, "--recipient cert.asc").ok();
+    forget();
     night(&sandbox, "two", 2, "--secret-key secret.asc").ok();
     assert_eq!(states(&sandbox), ["staged"]);
+    forget();
     night(&sandbox, "three", 2, "").ok().says("only a secret key (--secret-key)");
     assert_eq!(states(&sandbox), ["staged"; 2]);
     comes_back(&sandbox, "--secret-key secret.asc");

@@ -221,6 +221,8 @@ impl Turn<'_> {
         (self.copy, self.since) = (self.copies.next, None);
         let medium = self.drives.burner.medium();
         self.record(Step::Begun { medium })?;
+        // Nobody fills it up any more.
+        self.staging.drop_rows(self.set, self.disc().number)?;
         self.copies.next = CopyNo(self.copy.0 + 1);
         Ok(())
     }

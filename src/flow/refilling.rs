@@ -3,19 +3,20 @@
 //!
 //! What is on it stays as it is, archive for archive. Its listings stay, too, until the new ones take
 //! their place; the rows that they were made of are taken from its INDEX, which only a run with the
-//! keys of the set can read.
+//! keys of the set can read. Where a run has none, as that of a set for recipients, the rows are kept
+//! in the staging area as long as the disc may be filled up.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, DiscInfo, Finding};
+use crate::catalog::{Catalog, DiscInfo, Finding, KnownSet};
 use crate::codec::openpgp::Opener;
 use crate::drive::Folder;
 use crate::format::index_line;
 use crate::model::disc::Encryption;
 use crate::model::{ArchiveNo, DiscNo, DiscUuid};
-use crate::pack::closing::{SIGNATURE, put_rows};
+use crate::pack::closing::{SIGNATURE, put_rows, rows_file};
 use crate::pack::room::Room;
 use crate::port::files::digest;
 use crate::recovery::DIRECTORY;
@@ -50,6 +51,18 @@ pub(super) fn spare(writer: &DiscWriter, catalog: &Catalog) -> Result<Option<Dis
     Ok((used_percent(writer, &disc, sizes) < WELL_FILLED).then_some(disc))
 }
 
+/// Whether rows of this set are kept beside a closed disc: certificates read no INDEX.
+pub(super) fn keeps_rows(set: &KnownSet) -> bool {
+    set.facts.encryption == Encryption::Recipients
+}
+
+/// Whether the rows of each archive of the disc are in the staging area.
+fn has_rows(writer: &DiscWriter, catalog: &Catalog, disc: DiscNo) -> Result<bool, FlowError> {
+    let dir = writer.staging.disc_dir(writer.set, disc);
+    let archives = catalog.archives_of_disc(writer.set.id, disc)?;
+    Ok(archives.iter().all(|archive| rows_file(&dir, archive.number.0).is_file()))
+}
+
 /// What this run lacks to open the disc again.
 pub(super) fn missing_key(
     writer: &DiscWriter,
@@ -57,10 +70,11 @@ pub(super) fn missing_key(
     disc: DiscNo,
     keys: &KeyRing,
 ) -> Result<Option<&'static str>, FlowError> {
-    if writer.set.facts.encryption == Encryption::Recipients && keys.secret_key.is_none() {
+    let is_locked = keeps_rows(writer.set) && keys.secret_key.is_none();
+    if is_locked && !has_rows(writer, catalog, disc)? {
         return Ok(Some(
-            "its INDEX is encrypted for the recipients, and only a secret key (--secret-key) \
-             reads it",
+            "its rows are not in the staging area, and only a secret key (--secret-key) reads \
+             its INDEX",
         ));
     }
     let files = catalog.disc_files(writer.set.id, disc)?;
@@ -106,19 +120,11 @@ pub(super) fn reopen(
     if let Some(why) = missing_key(writer, catalog, disc.number, keys)? {
         return Ok(stays(writer, disc.number, why));
     }
-    let opener = match opener(writer, keys) {
-        Ok(opener) => opener,
-        Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
-        Err(error) => return Ok(stays(writer, disc.number, &chain(&error))),
-    };
-    let rows = match rows_of(writer, catalog, disc, opener.as_ref())? {
-        Ok(rows) => rows,
-        Err(why) => return Ok(stays(writer, disc.number, &why)),
-    };
     // Durable before the disc counts as open: an open disc without them could not be closed.
-    let dir = writer.staging.disc_dir(writer.set, disc.number);
-    for (archive, text) in rows {
-        put_rows(&dir, archive.0, &text)?;
+    if !(keeps_rows(writer.set) && has_rows(writer, catalog, disc.number)?) {
+        if let Err(why) = rows_from_index(writer, catalog, disc, keys)? {
+            return Ok(stays(writer, disc.number, &why));
+        }
     }
     catalog.reopen_disc(writer.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
     writer.desk.monitor.note(&format!(
@@ -126,6 +132,29 @@ pub(super) fn reopen(
         disc.number
     ));
     Ok(true)
+}
+
+/// Puts the rows of the disc's INDEX into the staging area. The inner error: why they cannot be had.
+fn rows_from_index(
+    writer: &DiscWriter,
+    catalog: &Catalog,
+    disc: &DiscInfo,
+    keys: &KeyRing,
+) -> Result<Result<(), String>, FlowError> {
+    let opener = match opener(writer, keys) {
+        Ok(opener) => opener,
+        Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
+        Err(error) => return Ok(Err(chain(&error))),
+    };
+    let rows = match rows_of(writer, catalog, disc, opener.as_ref())? {
+        Ok(rows) => rows,
+        Err(why) => return Ok(Err(why)),
+    };
+    let dir = writer.staging.disc_dir(writer.set, disc.number);
+    for (archive, text) in rows {
+        put_rows(&dir, archive.0, &text)?;
+    }
+    Ok(Ok(()))
 }
 
 fn stays(writer: &DiscWriter, disc: DiscNo, why: &str) -> bool {

@@ -5,7 +5,8 @@
 //!   scratch/                      unlinked spools, the catalog's export
 //!   SET-UUID8/NNNN/               one disc, as it will be burned
 //!   SET-UUID8/group-NNNN/         sums for recovery discs, and their log
-//!   SET-UUID8/NNNN/.rows/         the rows of INDEX until the disc is closed; never burned
+//!   SET-UUID8/NNNN/.rows/         the rows of INDEX until the disc is closed, or, of a set for
+//!                                 recipients, filled up no more; never burned
 //! ```
 
 use std::fs;
@@ -165,7 +166,8 @@ impl Staging {
         })
     }
 
-    /// A closed disc's rows are in its INDEX; of an encrypted set nothing shall lie about in clear.
+    /// A closed disc's rows are in its INDEX; of an encrypted set nothing shall lie about in clear
+    /// that is not needed.
     pub fn drop_rows(&self, set: &KnownSet, disc: DiscNo) -> Result<(), FlowError> {
         let dir = self.disc_dir(set, disc);
         closing::drop_rows(&dir).map_err(|source| FlowError::Staging {
@@ -199,15 +201,18 @@ impl Staging {
     }
 
     /// Removes all that is not on the disc, which is closed: what it had when it was closed before.
+    /// `and_rows`: the rows of INDEX stay, too.
     pub fn keep_only(
         &self,
         set: &KnownSet,
         disc: DiscNo,
         files: &[DiscFile],
+        and_rows: bool,
     ) -> Result<(), FlowError> {
         let dir = self.disc_dir(set, disc);
         let known: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
-        let is_ours = |path: &Path| known.iter().any(|one| one == path);
+        let is_row = |path: &Path| and_rows && closing::is_rows_file(&dir, path);
+        let is_ours = |path: &Path| known.iter().any(|one| one == path) || is_row(path);
         remove_others(&dir, &is_ours).map_err(|source| FlowError::Staging {
             path: dir.clone(),
             what: "cannot be cleared",

@@ -18,6 +18,7 @@ use super::drilling::{drill_staged, is_untried};
 use super::ledger::CatalogLedger;
 use super::lost_staging::lost_discs;
 use super::records::waiting;
+use super::refilling;
 use super::staging::{SetTexts, Staging, archive_file, source_bytes};
 use super::{Desk, FlowError};
 
@@ -78,11 +79,13 @@ impl DiscWriter<'_> {
             catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
             self.staging.remove(self.set, disc.number)?;
         }
-        // A run that was killed may have left the rows of a closed disc.
+        // Left by a run that was killed, or kept for a disc that no run fills up any more.
+        let needed = catalog.reopenable(self.set.id)?.filter(|_| refilling::keeps_rows(self.set));
         let discs = catalog.discs(self.set.id)?;
         let closed =
             discs.iter().filter(|d| matches!(d.state, DiscState::Staged | DiscState::Failed));
-        closed.map(|disc| disc.number).try_for_each(|n| self.staging.drop_rows(self.set, n))
+        let done = closed.map(|disc| disc.number).filter(|&number| Some(number) != needed);
+        done.map(|number| self.staging.drop_rows(self.set, number)).collect()
     }
 
     /// Tries what a run before left, unless it did so itself.
@@ -166,8 +169,11 @@ impl DiscWriter<'_> {
         let closed = close(disc, closing, ledger)?;
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;
-        self.staging.drop_rows(self.set, number)?;
-        self.staging.keep_only(self.set, number, &closed.files)?;
+        let keeps_rows = refilling::keeps_rows(self.set);
+        if !keeps_rows {
+            self.staging.drop_rows(self.set, number)?;
+        }
+        self.staging.keep_only(self.set, number, &closed.files, keeps_rows)?;
         self.desk.monitor.disc(number, Reached::Staged);
         let closed = self.disc_info(ledger.catalog(), number)?;
         self.try_disc(ledger.catalog(), &closed)?;

@@ -100,6 +100,11 @@ pub fn drop_rows(dir: &Path) -> io::Result<()> {
     unless_missing(fs::remove_dir_all(dir.join(ROWS)))
 }
 
+/// Whether this is a file of rows of the disc in `dir`.
+pub fn is_rows_file(dir: &Path, path: &Path) -> bool {
+    path.starts_with(dir.join(ROWS))
+}
+
 /// The rows of one archive of the disc in `dir`.
 pub fn rows_file(dir: &Path, archive: u32) -> PathBuf {
     dir.join(ROWS).join(format!("{archive:08}.tsv"))
