@@ -84,8 +84,8 @@ impl DiscWriter<'_> {
         let discs = catalog.discs(self.set.id)?;
         let closed =
             discs.iter().filter(|d| matches!(d.state, DiscState::Staged | DiscState::Failed));
-        let done = closed.map(|disc| disc.number).filter(|&number| Some(number) != needed);
-        done.map(|number| self.staging.drop_rows(self.set, number)).collect()
+        let mut done = closed.map(|disc| disc.number).filter(|&number| Some(number) != needed);
+        done.try_for_each(|number| self.staging.drop_rows(self.set, number))
     }
 
     /// Tries what a run before left, unless it did so itself.
