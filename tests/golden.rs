@@ -61,7 +61,7 @@ impl Golden {
         let [key, _] = self.key;
         let words = ["verify", "shelf"].into_iter().chain(key.split_whitespace());
         self.sandbox.run(words).ok();
-        let words = ["restore", "shelf", "target", "--yes"].into_iter();
+        let words = ["restore", "shelf", "target", "--yes", "--trust-metadata"].into_iter();
         self.sandbox.run(words.chain(key.split_whitespace())).ok();
         self.is_the_source("target");
         self
