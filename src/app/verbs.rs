@@ -33,6 +33,7 @@ use crate::flow::FlowError;
 use crate::flow::burning::Drives;
 use crate::flow::guards::{Burner, DestGuard, ProgramGuard};
 use crate::flow::keys::Asking;
+use crate::flow::piles::Trust;
 use crate::flow::shelves;
 use crate::model::SetName;
 use crate::model::path::shown;
@@ -58,10 +59,16 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {
 }
 
 /// Whose signatures count, if that was asked for.
-pub fn checker(certificate: Option<&Path>) -> Result<Option<Checker>, RunError> {
+fn checker(certificate: Option<&Path>) -> Result<Option<Checker>, RunError> {
     let Some(path) = certificate else { return Ok(None) };
     let bytes = read_files(&[path.to_owned()])?.concat();
     Ok(Some(Checker::new(&bytes).map_err(FlowError::from)?))
+}
+
+/// Which discs count: what was said of signatures, and of discs that are not encrypted.
+pub fn trust(room: &Room, certificate: Option<&Path>) -> Result<Trust, RunError> {
+    let signed_by = checker(certificate)?;
+    Ok(Trust { signed_by, accept_plain: room.common.keys.accept_plain.clone() })
 }
 
 /// What signs the discs. A key that needs no password is not asked one for.

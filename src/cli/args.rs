@@ -12,7 +12,7 @@ use super::config::{Config, ConfigError, ConfigFiles};
 use super::values;
 use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
-use crate::model::disc::{Compression, Encryption};
+use crate::model::disc::{Compression, DiscName, Encryption};
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -160,6 +160,10 @@ pub struct Keys {
     /// Decrypt with this OpenPGP secret key (may be repeated)
     #[arg(long, value_name = "FILE", help_heading = "Encryption")]
     pub secret_key: Vec<PathBuf>,
+    /// Use this disc of an encrypted set although it, or something on it, is not encrypted: its
+    /// number or UUID (may be repeated)
+    #[arg(long, value_name = "DISC", help_heading = "Encryption", value_parser = values::disc_name)]
+    pub accept_plain: Vec<DiscName>,
     /// What of this was typed, and does not come from a configuration file.
     #[arg(skip)]
     pub typed: TypedKeys,
@@ -398,6 +402,9 @@ pub struct Drill {
     /// Restore all that is on them, by the discs' own restore.sh
     #[arg(long)]
     pub all: bool,
+    /// Of the discs at FROM use only those whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
     behind: Common,
 }
@@ -438,6 +445,9 @@ pub struct Watch {
     /// End when nothing is left to burn
     #[arg(long)]
     pub until_done: bool,
+    /// Verify only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
     pub burning: Burning,
     #[command(flatten)]
@@ -495,6 +505,9 @@ pub struct Catalog {
     /// For `rebuild`: sets that the catalog knows already are made anew, too
     #[arg(long)]
     pub replace: bool,
+    /// For `rebuild`: use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
     behind: Common,
 }
@@ -594,6 +607,7 @@ impl Keys {
     fn and(mut self, behind: Keys) -> Keys {
         self.recipient.extend(behind.recipient);
         self.secret_key.extend(behind.secret_key);
+        self.accept_plain.extend(behind.accept_plain);
         Keys {
             encrypt: self.encrypt || behind.encrypt,
             no_encrypt: self.no_encrypt || behind.no_encrypt,

@@ -3,7 +3,7 @@
 use crate::catalog::CopyNo;
 use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
-use crate::model::disc::{Compression, Ratio};
+use crate::model::disc::{Compression, DiscName, Ratio};
 use crate::model::size::{SMALLEST_DISC, parse_disc_size};
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
@@ -59,6 +59,11 @@ pub fn parity_discs(text: &str) -> Parsed<ParityDiscs> {
 
 pub fn disc_number(text: &str) -> Parsed<DiscNo> {
     positive(text).map(DiscNo).ok_or_else(|| "a disc is named by its number, from 1".to_owned())
+}
+
+pub fn disc_name(text: &str) -> Parsed<DiscName> {
+    DiscName::parse(text)
+        .ok_or_else(|| "a disc is named by its number, from 1, or by its UUID".to_owned())
 }
 
 /// A disc, or all from one to another.

@@ -55,6 +55,11 @@ impl<R: Read> Pieces<R> {
         Pieces { input, compression, buffer: Vec::new(), at: 0, gap: None, ended: false }
     }
 
+    /// What is read.
+    pub fn input(&self) -> &R {
+        &self.input
+    }
+
     /// The next piece, `None` at the end. An error is one of reading, never of damage.
     pub fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         loop {
@@ -205,6 +210,11 @@ impl<R: Read> SalvagedText<R> {
     pub fn new(input: R) -> SalvagedText<R> {
         let pieces = Pieces::new(Compression::Bzip2, input);
         SalvagedText { pieces, data: Vec::new(), at: 0 }
+    }
+
+    /// What is read. It was read to its end once this reader returned 0.
+    pub fn input(&self) -> &R {
+        self.pieces.input()
     }
 }
 

@@ -69,7 +69,7 @@ fn verify(bench: &Bench, drive: &mut FakeDrive, desk: Desk) -> Result<bool, Flow
         from: "/dev/fake".into(),
         catalog: bench.path("catalog.sqlite"),
         name: None,
-        signed_by: None,
+        trust: Default::default(),
         scratch: bench.path("staging/scratch"),
     };
     verify_from(&request, Some(drive), desk).map(|report| report.is_sound())
@@ -135,7 +135,7 @@ fn check_suspects_nobody_and_reads_the_disc_when_it_is_there_again() {
     let bench = with_a_disc();
     let one = bench.path("one");
     let (from, catalog): (PathBuf, _) = ("/dev/fake".into(), bench.path("catalog.sqlite"));
-    let request = CheckRequest { from, catalog, name: None, due: Due::Count(1) };
+    let request = CheckRequest { from, catalog, name: None, due: Due::Count(1), trust: Default::default() };
     bench.tray.put_in(&one);
     let mut drive = slipping(&bench, Slip::Unplugged);
     let report = check(&request, Some(&mut drive), nobody(&bench)).unwrap();
@@ -210,6 +210,7 @@ fn a_copy_of_a_disc_that_is_taken_out_goes_on_when_it_is_there_again() {
         name: None,
         discs: (DiscNo(1), DiscNo(1)),
         from: Some("/dev/fake".into()),
+        trust: Default::default(),
     };
     bench.tray.put_in(&one);
     let mut drives = Drives::one(Box::new(bench.tray.clone()));
@@ -295,8 +296,9 @@ fn drill_it(all: bool, bench: &Bench, desk: Desk) -> Result<Vec<DrilledDisc>, Fl
         discs: vec![DiscNo(1)],
         all,
         keys: ring(&ask, false),
+        trust: Default::default(),
     };
-    drill(&request, Some(&mut bench.tray.clone()), desk)
+    drill(&request, Some(&mut bench.tray.clone()), desk).map(|report| report.discs)
 }
 
 fn with_a_disc_in_the_drive() -> Bench {
@@ -347,6 +349,7 @@ fn rebuild_it(bench: &Bench, desk: Desk) -> Result<RebuildReport, FlowError> {
         keys: ring(&ask, false),
         replace: true,
         scratch: bench.path("scratch"),
+        trust: Default::default(),
     };
     rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], desk)
 }
@@ -491,6 +494,7 @@ fn migrate_it(bench: &Bench, desk: Desk) -> Result<MigrateReport, FlowError> {
         keys: ring(&ask, false),
         signer: None,
         drill: true,
+        trust: Default::default(),
     };
     let mut drives = Drives::one(Box::new(Shelf::open(&bench.path("three")).unwrap()));
     migrate(&request, Some(&mut bench.tray.clone()), &mut drives, desk)

@@ -16,7 +16,7 @@ use crate::port::clock::Moment;
 use crate::port::wanted::WantedMedium;
 
 use super::insertion::{Came, RETURNS, comes_back, give_back};
-use super::piles::{FoundDisc, Piles, look, look_and_see};
+use super::piles::{FoundDisc, Piles, Trust, Vetting, look, look_and_see};
 use super::shelves::{Visit, as_met, meet};
 use super::turn::open_to_write;
 use super::unread::{is_doubtful, is_said_to_be};
@@ -43,6 +43,8 @@ pub struct CheckRequest {
     /// Only copies of this set.
     pub name: Option<SetName>,
     pub due: Due,
+    /// Which discs count.
+    pub trust: Trust,
 }
 
 /// A copy that is to be read.
@@ -99,6 +101,8 @@ pub struct CheckReport {
     pub missing: Vec<DueCopy>,
     /// Due, and to be looked for elsewhere.
     pub elsewhere: Vec<DueCopy>,
+    /// Discs and files that do not count, for whoever made them.
+    pub refused: u64,
 }
 
 /// The copies that are due, in the order in which they are to be read.
@@ -228,6 +232,7 @@ impl Session<'_> {
             let fits = |piles: &Piles| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
             match look_and_see(drive, &self.request.from, &wanted, self.desk, fits) {
                 Ok((piles, came)) => {
+                    let piles = self.trusted(piles);
                     let (title, desk) = (drive.title(), self.desk);
                     let is_it = |due: &DueCopy, disc: &FoundDisc| {
                         due.is(disc) && (came == Came::AsAsked || due.is_sure(&title, desk))
@@ -276,7 +281,7 @@ impl Session<'_> {
 
     /// What lies at a place is what is found there, and what was put there and is not.
     fn at_place(&mut self) -> Result<(), FlowError> {
-        let piles = look(&self.request.from, self.desk.stop)?;
+        let piles = self.trusted(look(&self.request.from, self.desk.stop)?);
         let lying = lying(&piles, &mut self.catalog, self.desk)?;
         // Shelves that moved are known by now.
         let all = candidates(&self.catalog, self.request.name.as_ref())?;
@@ -310,6 +315,14 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Without what no disc that counts has; that is told.
+    fn trusted(&mut self, piles: Piles) -> Piles {
+        let CheckRequest { trust, catalog, .. } = self.request;
+        let (piles, refused) = trust.sift(piles, Vetting::comparing(trust, catalog), self.desk);
+        self.report.refused += refused;
+        piles
     }
 
     fn tell_gone(&self, error: &FlowError) {
@@ -443,7 +456,7 @@ fn trend(catalog: &Catalog, due: &DueCopy) -> Result<Vec<(Moment, Strain)>, Flow
 
 impl CheckReport {
     pub fn is_sound(&self) -> bool {
-        self.checked.iter().all(|copy| copy.checked.finding == Finding::Ok)
+        self.refused == 0 && self.checked.iter().all(|copy| copy.checked.finding == Finding::Ok)
     }
 }
 

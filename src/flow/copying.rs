@@ -16,7 +16,7 @@ use crate::verify::{Expected, Verdict, verify};
 use super::burning::{Drives, Station, expected};
 use super::insertion::while_it_comes_back;
 use super::locating::no_disc;
-use super::piles::{FoundDisc, Piles, look, look_in};
+use super::piles::{FoundDisc, Piles, Trust, Vetting, look, look_in};
 use super::records::{Order, OwnCatalog, is_staged};
 use super::staging::Staging;
 use super::turn::open_to_write;
@@ -33,6 +33,8 @@ pub struct CopyRequest {
     pub discs: (DiscNo, DiscNo),
     /// Where a copy can be read, for discs that are neither staged nor on a shelf that is known.
     pub from: Option<PathBuf>,
+    /// Which discs count.
+    pub trust: Trust,
 }
 
 /// A disc that was copied, and the good copies that it has now.
@@ -131,6 +133,7 @@ impl Copying<'_> {
     /// From the first medium that gives it whole.
     fn fetch_to(&mut self, path: &Path, catalog: &Catalog, order: &Order) -> Result<(), FlowError> {
         let piles = self.find(catalog, &order.disc)?;
+        let piles = self.trusted(piles);
         let (mut damage, mut gone) = (None, None);
         for reader in media(&piles, self.set, &order.disc) {
             remove(path)?;
@@ -156,6 +159,13 @@ impl Copying<'_> {
                 None => Err(self.nowhere(catalog, disc)),
             },
         }
+    }
+
+    /// Without the discs that do not count; that is told.
+    fn trusted(&self, found: Vec<Piles>) -> Vec<Piles> {
+        let CopyRequest { trust, catalog, .. } = self.request;
+        let vetting = || Vetting::comparing(trust, catalog);
+        found.into_iter().map(|piles| trust.sift(piles, vetting(), self.desk).0).collect()
     }
 
     fn nowhere(&self, catalog: &Catalog, disc: DiscNo) -> FlowError {

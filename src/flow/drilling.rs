@@ -26,7 +26,7 @@ use crate::port::wanted::WantedMedium;
 use super::insertion::while_it_comes_back;
 use super::keys::KeyRing;
 use super::locating::no_disc;
-use super::piles::{Pile, look, look_in};
+use super::piles::{Pile, Piles, Trust, Vetting, look, look_in};
 use super::staging::Staging;
 use super::turn::open_to_write;
 use super::whereabouts::kept_disc;
@@ -46,6 +46,8 @@ pub struct DrillRequest<'a> {
     pub discs: Vec<DiscNo>,
     pub all: bool,
     pub keys: KeyRing<'a>,
+    /// Which discs count, of those that lie somewhere.
+    pub trust: Trust,
 }
 
 /// One disc, drilled.
@@ -56,13 +58,27 @@ pub struct DrilledDisc {
     pub seen: Drilled,
 }
 
+/// What became of a drill.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DrillReport {
+    pub discs: Vec<DrilledDisc>,
+    /// Discs and files that do not count, for whoever made them.
+    pub refused: u64,
+}
+
+impl DrillReport {
+    pub fn is_sound(&self) -> bool {
+        self.refused == 0 && self.discs.iter().all(|disc| disc.seen.faults.is_empty())
+    }
+}
+
 /// Drills the discs that are meant. Damage is in the report, not an error; a disc that is taken out
 /// of the drive meanwhile is asked for again.
 pub fn drill(
     request: &DrillRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
-) -> Result<Vec<DrilledDisc>, FlowError> {
+) -> Result<DrillReport, FlowError> {
     while_it_comes_back(desk, || drill_those(request, drive.as_deref_mut(), desk))
 }
 
@@ -70,16 +86,23 @@ fn drill_those(
     request: &DrillRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
-) -> Result<Vec<DrilledDisc>, FlowError> {
+) -> Result<DrillReport, FlowError> {
     let mut catalog = open_to_write(&request.catalog, desk)?;
     let staging = Staging::open(&request.staging)?;
+    let mut report = DrillReport::default();
     let at_place = |pile| Round { request, staging: &staging, pile, discs: &request.discs, desk };
-    match (&request.from, drive) {
-        (Some(_), Some(drive)) => through(request, &mut catalog, &staging, drive, desk),
-        (Some(from), None) => at_place(Some(look(from, desk.stop)?.choose(request.name.as_ref())?))
-            .drill(&mut catalog),
-        (None, _) => at_place(None).drill(&mut catalog),
-    }
+    report.discs = match (&request.from, drive) {
+        (Some(_), Some(drive)) => {
+            through(request, &mut catalog, &staging, drive, desk, &mut report.refused)?
+        }
+        (Some(from), None) => {
+            let found = look(from, desk.stop)?;
+            let pile = trusted(request, found, request.name.as_ref(), desk, &mut report.refused)?;
+            at_place(Some(pile)).drill(&mut catalog)?
+        }
+        (None, _) => at_place(None).drill(&mut catalog)?,
+    };
+    Ok(report)
 }
 
 /// The discs that were named, one after the other; without a name, the one that is in the drive.
@@ -89,6 +112,7 @@ fn through(
     staging: &Staging,
     drive: &mut (dyn Drive + 'static),
     desk: Desk,
+    refused: &mut u64,
 ) -> Result<Vec<DrilledDisc>, FlowError> {
     let named: Vec<Option<DiscNo>> = match request.discs.is_empty() {
         true => vec![None],
@@ -96,7 +120,7 @@ fn through(
     };
     let mut drilled = Vec::new();
     for number in named {
-        let pile = Some(inserted(request, catalog, drive, number, desk)?);
+        let pile = Some(inserted(request, catalog, drive, number, desk, refused)?);
         let discs = number.as_slice();
         drilled.extend(Round { request, staging, pile, discs, desk }.drill(catalog)?);
     }
@@ -110,12 +134,14 @@ fn inserted(
     drive: &mut (dyn Drive + 'static),
     number: Option<DiscNo>,
     desk: Desk,
+    refused: &mut u64,
 ) -> Result<Pile, FlowError> {
     let from = request.from.as_deref().unwrap_or(Path::new(""));
     let name = request.name.as_ref();
     let Some(number) = number else {
         let wanted = WantedMedium::any("the disc to drill");
-        return look_in(drive, from, &wanted, desk, |_| true)?.choose(name);
+        let found = look_in(drive, from, &wanted, desk, |_| true)?;
+        return trusted(request, found, name, desk, refused);
     };
     let set = choose_set(catalog.sets()?, name)?;
     let known = catalog.discs(set.id)?.into_iter().find(|disc| disc.number == number);
@@ -127,7 +153,21 @@ fn inserted(
         pile.uuid == set.facts.uuid && found == Some(known.uuid)
     };
     let piles = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
-    piles.choose(Some(&set.facts.name))
+    trusted(request, piles, Some(&set.facts.name), desk, refused)
+}
+
+/// The discs that are meant, without what does not count; that is told.
+fn trusted(
+    request: &DrillRequest,
+    piles: Piles,
+    name: Option<&SetName>,
+    desk: Desk,
+    refused: &mut u64,
+) -> Result<Pile, FlowError> {
+    let trust = &request.trust;
+    let (piles, count) = trust.sift(piles, Vetting::new(trust, &request.catalog), desk);
+    *refused += count;
+    piles.choose(name)
 }
 
 /// Discs that are at hand together.

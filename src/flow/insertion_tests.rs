@@ -70,9 +70,10 @@ fn drill_the_second(bench: &Bench) -> Result<Vec<DrilledDisc>, FlowError> {
         discs: vec![DiscNo(2)],
         all: false,
         keys: ring(&ask, false),
+        trust: Default::default(),
     };
     let drive: &mut (dyn Drive + 'static) = &mut bench.tray.clone();
-    drill(&request, Some(drive), bench.desk())
+    drill(&request, Some(drive), bench.desk()).map(|report| report.discs)
 }
 
 #[test]

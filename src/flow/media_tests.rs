@@ -185,6 +185,7 @@ impl Bench {
             staging: self.path("staging"),
             scratch: self.path("staging/scratch"),
             until_done,
+            trust: Default::default(),
         };
         let mut drives = Drives::one(Box::new(self.tray.clone()));
         watch(&request, &mut drives, Desk { operator, ..self.desk() })
@@ -227,7 +228,7 @@ impl Bench {
         let media: Vec<PathBuf> = media.iter().map(|name| self.path(name)).collect();
         self.tray.will_get(&media.iter().map(PathBuf::as_path).collect::<Vec<_>>());
         let (from, catalog) = ("/dev/fake".into(), self.path("catalog.sqlite"));
-        let request = CheckRequest { from, catalog, name: None, due };
+        let request = CheckRequest { from, catalog, name: None, due, trust: Default::default() };
         check(&request, Some(&mut self.tray.clone()), self.desk()).unwrap()
     }
 }
@@ -267,6 +268,7 @@ fn a_copy_that_is_put_in_again_is_not_counted_twice() {
         name: None,
         discs: (DiscNo(1), DiscNo(1)),
         from: Some("/dev/fake".into()),
+        trust: Default::default(),
     };
     let mut drives = Drives::one(Box::new(bench.tray.clone()));
     let source: &mut (dyn Drive + 'static) = &mut bench.tray.clone();
@@ -377,7 +379,7 @@ pub(super) fn restore_from(
 ) -> Result<RestoreReport, FlowError> {
     let ask = |_: &str, _: super::keys::Asking| Err(FlowError::NotAgreed);
     let request = RestoreRequest {
-        signed_by: None,
+        trust: Default::default(),
         from: "/dev/fake".into(),
         target: bench.path("back"),
         catalog: bench.path("catalog.sqlite"),
@@ -453,6 +455,7 @@ fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
         keys: ring(&ask, false),
         replace: false,
         scratch: bench.path("scratch"),
+        trust: Default::default(),
     };
     bench.tray.will_get(&[&one]);
     let report = rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], bench.desk()).unwrap();

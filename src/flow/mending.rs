@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscFile, DiscReader, Folder, Patient, ReadError, Volume};
 use crate::format::DiscTxt;
+use crate::model::disc::Encryption;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
 use crate::port::files::{free_space, make_private_dir};
@@ -21,7 +22,7 @@ use crate::recovery::packets::{Collector, CoveredFile, RecoverySet, copy_packets
 use crate::recovery::program::{self, Repair};
 use crate::recovery::{DIRECTORY, MAIN, is_recovery_data};
 
-use super::piles::{FoundDisc, identify};
+use super::piles::{FoundDisc, identify, is_plain_content};
 use super::signatures::distrust;
 use super::{Desk, chain};
 
@@ -103,6 +104,10 @@ impl<'a> Mender<'a> {
             if files.iter().all(|known| known.path != path) {
                 files.push(DiscFile::without_place(&path, Bytes(covered.size)));
             }
+        }
+        if found.txt.encryption != Encryption::None {
+            // Recovery data is made by anybody, too.
+            files.retain(|file| !is_plain_content(&file.path));
         }
         Some(Mendable { mender: self, found, files })
     }

@@ -32,7 +32,7 @@ use super::disc_size::{DiscSize, of_set};
 use super::keys::{Asking, KeyRing};
 use super::ledger::CatalogLedger;
 use super::locating::no_disc;
-use super::piles::{Pile, look, look_in};
+use super::piles::{Pile, Piles, Trust, Vetting, look, look_in};
 use super::restoring::{RestoreRequest, fetch};
 use super::rows::KnownIn;
 use super::staging::{SetTexts, Staging};
@@ -61,6 +61,8 @@ pub struct MigrateRequest<'a> {
     pub signer: Option<Signer>,
     /// Stock tools are tried on a sample of each disc.
     pub drill: bool,
+    /// Which of the old discs count.
+    pub trust: Trust,
 }
 
 #[derive(Debug)]
@@ -263,7 +265,7 @@ impl Moving<'_> {
         self.writer.staging.check_space(need, need)?;
         let from = self.place(disc)?;
         let request = RestoreRequest {
-            signed_by: None,
+            trust: self.request.trust.clone(),
             from: from.clone(),
             target: self.scratch.dir.clone(),
             catalog: self.request.catalog.clone(),
@@ -280,7 +282,7 @@ impl Moving<'_> {
         let mut source = source;
         let pile = match source.as_deref_mut() {
             Some(drive) => self.inserted(disc, drive, &from)?,
-            None => look(&from, self.writer.desk.stop)?.choose(Some(&set.facts.name))?,
+            None => self.trusted(look(&from, self.writer.desk.stop)?)?,
         };
         let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
         let known = (KnownIn { catalog, set: set.id }, self.last.seq);
@@ -317,7 +319,14 @@ impl Moving<'_> {
             |pile: &Pile| pile.uuid == set.facts.uuid && pile.discs.contains_key(&disc.number);
         let piles =
             look_in(drive, from, &wanted, self.writer.desk, |piles| piles.sets.iter().any(fits))?;
-        piles.choose(Some(&set.facts.name))
+        self.trusted(piles)
+    }
+
+    /// Without the discs that do not count; that is said.
+    fn trusted(&self, piles: Piles) -> Result<Pile, FlowError> {
+        let MigrateRequest { trust, catalog, .. } = self.request;
+        let (piles, _) = trust.sift(piles, Vetting::new(trust, catalog), self.writer.desk);
+        piles.choose(Some(&self.writer.set.facts.name))
     }
 
     /// From the scratch directory onto new discs.

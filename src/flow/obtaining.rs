@@ -12,7 +12,7 @@ use super::gathering::{Gathered, group_of};
 use super::insertion::{RETURNS, comes_back, give_back};
 use super::piles::{Pile, Piles, look, look_in, wrong_disc};
 use super::remaking::remake;
-use super::restoring::{RestoreRequest, Session};
+use super::restoring::{RestoreRequest, Session, note_problems};
 use super::whereabouts::kept_disc;
 use super::{FlowError, chain};
 
@@ -54,8 +54,12 @@ impl Session<'_> {
         if self.pile.discs.contains_key(&number) || !self.remade.insert(number) {
             return Ok(false);
         }
-        let RestoreRequest { scratch, signed_by, .. } = self.request;
-        let made = remake(&self.pile, number, scratch, signed_by.as_ref(), self.desk)?;
+        let RestoreRequest { scratch, trust, .. } = self.request;
+        let mut made = remake(&self.pile, number, scratch, trust.signed_by.as_ref(), self.desk)?;
+        for found in &mut made {
+            note_problems(&self.vetting.vet_disc(found), self.desk);
+        }
+        made.retain(|found| !found.copies.is_empty());
         let is_made = made.iter().any(|found| found.txt.disc == number);
         self.pile.discs.extend(made.into_iter().map(|found| (found.txt.disc, found)));
         Ok(is_made)
@@ -129,12 +133,15 @@ impl Session<'_> {
         });
         match found {
             Ok(piles) => {
-                let (checker, mender) = (self.request.signed_by.as_ref(), &self.mender);
+                let (trust, mender) = (&self.request.trust, &self.mender);
                 let mend = |disc: &dyn DiscReader| mender.repaired(disc);
-                let piles = piles.must_be_signed(checker, &mend, self.desk.stop)?;
+                let signed_by = trust.signed_by.as_ref();
+                let mut piles = piles.must_be_signed(signed_by, &mend, self.desk.stop)?;
+                self.vetting.vet(&mut piles);
+                note_problems(&piles.problems, self.desk);
                 let same = piles.sets.into_iter().find(is_it);
                 self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
-                Ok(true)
+                Ok(!self.pile.discs.is_empty())
             }
             Err(error @ FlowError::NeverCame { .. }) => {
                 self.desk.monitor.note(&chain(&error));
@@ -213,12 +220,15 @@ impl Session<'_> {
 
     fn look_again(&mut self) -> Result<(), FlowError> {
         let mut piles = look(&self.request.from, self.desk.stop)?;
-        if self.request.signed_by.is_none() {
+        let signed_by = self.request.trust.signed_by.as_ref();
+        if signed_by.is_none() {
             piles.name_with(|reader| self.mender.name(reader));
         }
-        let (checker, mender) = (self.request.signed_by.as_ref(), &self.mender);
+        let mender = &self.mender;
         let mend = |disc: &dyn DiscReader| mender.repaired(disc);
-        self.take_discs(piles.keep_signed(checker, &mend, self.desk.stop)?);
+        let mut piles = piles.keep_signed(signed_by, &mend, self.desk.stop)?;
+        self.vetting.vet(&mut piles);
+        self.take_discs(piles);
         Ok(())
     }
 

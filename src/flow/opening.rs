@@ -20,8 +20,7 @@ pub(super) fn open_set(
     pile: &Pile,
     known: Option<&(KnownIn, SnapshotSeq)>,
 ) -> Result<Option<Opener>, FlowError> {
-    let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
-    let Some(encryption) = encryption else { return Ok(None) };
+    let encryption = pile.encryption();
     let hint = match known {
         Some((known, _)) => known.catalog.sets()?.into_iter().find(|set| set.id == known.set),
         None => None,

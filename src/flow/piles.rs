@@ -1,6 +1,7 @@
 //! The discs that lie at one place, sorted by set: what restoring and verifying start from.
 
 mod identity;
+mod trust;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -12,12 +13,14 @@ use crate::drive::{Absence, DiscReader, Discs, Drive, DriveError, Folder, Label,
 use crate::format::sums::parse_sums;
 use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
+use crate::model::disc::Encryption;
 use crate::model::{Digest, DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
 use crate::port::stop::{Stop, Stopped};
 use crate::port::wanted::WantedMedium;
 
 pub use identity::{Unnamed, identify};
+pub use trust::{Trust, Vetting, is_plain_content};
 
 use super::insertion::{Came, with_medium};
 use super::signatures::{Doubt, distrust, holds_stripes_only};
@@ -235,6 +238,12 @@ impl Pile {
         discs.iter().all(|disc| {
             self.discs.get(&disc.number).is_none_or(|found| found.txt.disc_uuid == disc.uuid)
         })
+    }
+
+    /// How the set is encrypted, as far as any of its discs says it.
+    pub fn encryption(&self) -> Encryption {
+        let mut said = self.all().map(|found| found.txt.encryption);
+        said.find(|said| *said != Encryption::None).unwrap_or(Encryption::None)
     }
 
     /// All discs, the twins, too.

@@ -13,7 +13,7 @@ use crate::catalog::{
     Access, Catalog, CatalogError, DiscState, KnownSet, Replacement, SetFacts, SetId, Twin,
 };
 use crate::codec::openpgp::Opener;
-use crate::drive::Drive;
+use crate::drive::{DiscReader, Drive};
 use crate::model::disc::{Encryption, Ratio};
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
@@ -23,7 +23,7 @@ use crate::port::stop::Stop;
 use super::keys::{KeyRing, KnownKeys};
 use super::mending::{Mendable, Mender};
 use super::opening::check_listings;
-use super::piles::{FoundDisc, Pile, Piles};
+use super::piles::{FoundDisc, Pile, Piles, Trust, Vetting};
 use super::restoring::note_problems;
 use super::rows::FromDiscs;
 use super::set_copy::SetCopy;
@@ -45,6 +45,8 @@ pub struct RebuildRequest<'a> {
     pub replace: bool,
     /// A directory for what is unpacked from discs.
     pub scratch: PathBuf,
+    /// Which discs count.
+    pub trust: Trust,
 }
 
 /// A set that was made anew.
@@ -95,15 +97,19 @@ pub fn rebuild(
     drives: Vec<Option<Box<dyn Drive>>>,
     desk: Desk,
 ) -> Result<RebuildReport, FlowError> {
-    let mender = &Mender::new(&request.scratch, None, desk);
+    let signed_by = request.trust.signed_by.as_ref();
+    let mender = &Mender::new(&request.scratch, signed_by, desk);
     // Of discs in drives nothing but listings is at hand: those were repaired as they came.
     let is_whole = drives.iter().all(Option::is_none);
     let (mut piles, _copied) = gather::gather(request, drives, mender, desk)?;
     let mender = is_whole.then_some(mender);
     piles.name_by_catalog(&request.catalog);
-    if let Some(mender) = mender {
+    if let (Some(mender), None) = (mender, signed_by) {
         piles.name_with(|disc| mender.name(disc));
     }
+    let mend = |disc: &dyn DiscReader| mender.and_then(|mender| mender.repaired(disc));
+    let mut piles = piles.must_be_signed(signed_by, &mend)?;
+    Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
     let mut report = RebuildReport::default();
     report.unreadable += piles.tell_problems(desk);
     refuse_gone(&piles)?;
@@ -204,6 +210,8 @@ struct Rebuilder<'a> {
     catalog: &'a mut Catalog,
     set: SetId,
     catalog_of: Option<DiscNo>,
+    /// Discs whose listing is not used.
+    doubtful: BTreeSet<DiscNo>,
     complaints: u64,
 }
 
@@ -216,13 +224,14 @@ impl<'a> Rebuilder<'a> {
         catalog: &'a mut Catalog,
         desk: Desk<'a>,
     ) -> Result<Rebuilder<'a>, FlowError> {
-        let encryption = pile.all().map(|found| found.txt.encryption).next();
-        let encryption = encryption.unwrap_or(Encryption::None);
+        let encryption = pile.encryption();
         let keys = request
             .keys
             .for_known_discs(&pile.name, encryption, |opener| check_listings(opener, pile))?;
         let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
-        let base = FromDiscs { pile, opener, scratch, desk, mender }.newest_catalog();
+        let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
+        let base = discs.newest_catalog();
+        let complaints = discs.doubts.get();
         let (set, catalog_of) = match &base {
             Some((disc, known)) => {
                 let discs = known.catalog.discs(known.set)?;
@@ -235,7 +244,19 @@ impl<'a> Rebuilder<'a> {
             None => (catalog.create_set(&facts(request, pile, &keys))?, None),
         };
         pile.twin_words().for_each(|words| desk.monitor.note(&words));
-        Ok(Rebuilder { request, desk, pile, mender, keys, catalog, set, catalog_of, complaints: 0 })
+        let doubtful = BTreeSet::new();
+        Ok(Rebuilder {
+            request,
+            desk,
+            pile,
+            mender,
+            keys,
+            catalog,
+            set,
+            catalog_of,
+            doubtful,
+            complaints,
+        })
     }
 
     /// The disc as it would be if it were repaired.
@@ -253,6 +274,7 @@ impl<'a> Rebuilder<'a> {
             self.desk.stop.check()?;
             let disc = Some(found.txt.disc.0);
             self.desk.monitor.phase(&Phase { what: Activity::Reading, disc, total: None });
+            self.look_for_contradiction(found);
             self.adopt(found, &mut lode)?;
         }
         for twin in &self.pile.twins {
@@ -264,6 +286,17 @@ impl<'a> Rebuilder<'a> {
         self.catalog.assume_burned(self.set, &waiting)?;
         let is_pieced = self.tell_history(lode)?;
         self.report(is_pieced)
+    }
+
+    /// The listing of a disc whose INDEX contradicts its DISC.txt is another time's, or another disc's.
+    fn look_for_contradiction(&mut self, found: &FoundDisc) {
+        let (scratch, opener, desk) = (&self.request.scratch, self.keys.opener.as_ref(), self.desk);
+        let (pile, mender) = (self.pile, self.mender);
+        let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
+        if let Some(why) = discs.contradiction(found) {
+            self.trouble(found.label().to_string(), why);
+            self.doubtful.insert(found.txt.disc);
+        }
     }
 
     /// Discs that wait for a burner, whole: the staging area outlived the catalog.

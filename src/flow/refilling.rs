@@ -25,6 +25,7 @@ use crate::restore::index::{INDEX, ListingError, each_index_row, listing_file};
 
 use super::grouping::Grouping;
 use super::keys::KeyRing;
+use super::staging::label;
 use super::writer::DiscWriter;
 use super::{FlowError, chain};
 
@@ -201,7 +202,8 @@ fn rows_of(
         _ => return Ok(Err(format!("{} is not as it was written", listed.path))),
     }
     let mut rows = Rows::new();
-    let read = each_index_row(&reader, opener, writer.desk.stop, |row| {
+    let of = label(writer.set, disc);
+    let read = each_index_row(&reader, opener, &of, writer.desk.stop, |row| {
         index_line(&row, rows.entry(row.archive).or_default());
     });
     match read {

@@ -19,6 +19,7 @@ use crate::rescue::map::{Map, Status};
 use crate::rescue::passes::Passes;
 
 use super::mending::Mender;
+use super::piles::Trust;
 use super::verifying::{VerifyReport, VerifyRequest, verify_from};
 use super::{Desk, FlowError, chain};
 
@@ -30,6 +31,7 @@ pub struct RescueRequest {
     pub image: PathBuf,
     pub map: PathBuf,
     pub scratch: PathBuf,
+    pub trust: Trust,
 }
 
 /// What became of it.
@@ -324,7 +326,7 @@ fn look_at(image: &Path, request: &RescueRequest, desk: Desk) -> Result<VerifyRe
         // What is found is about the image, not about the disc that the catalog knows.
         catalog: PathBuf::new(),
         name: None,
-        signed_by: None,
+        trust: request.trust.clone(),
         scratch: request.scratch.clone(),
     };
     match verify_from(&check, None, desk) {

@@ -147,7 +147,7 @@ impl Bench {
         let ask = ask(passphrase);
         let catalog = if wish.catalog { "catalog.sqlite" } else { "no such catalog" };
         let request = RestoreRequest {
-            signed_by: None,
+            trust: Default::default(),
             from: self.path("shelf"),
             target: self.path(to),
             catalog: self.path(catalog),
@@ -182,7 +182,7 @@ impl Bench {
         self.monitor.troubles.lock().unwrap().clear();
         self.monitor.notes.lock().unwrap().clear();
         let request = VerifyRequest {
-            signed_by: None,
+            trust: Default::default(),
             from: self.path("shelf"),
             catalog: self.path(catalog),
             name: None,
@@ -821,13 +821,15 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
             scratch: &scratch,
             desk,
             mender: None,
+            doubts: Default::default(),
         };
         let chosen = discs.select(None, &PathGlobs::new(&["small"]).unwrap()).unwrap();
         let plan = plan(chosen.selection, |_| Standing::Free);
         let target = Target::open(&bench.path("one"), true).unwrap();
         let mut restorer = Restorer::new(&plan, &target, &bench.monitor, &stop);
         let disc = &*pile.discs[&DiscNo(1)].copies[0];
-        restorer.disc(DiscNo(1), &[disc], opener.as_ref(), &|_, _| Vec::new()).unwrap();
+        let label = pile.discs[&DiscNo(1)].label();
+        restorer.disc(&label, &[disc], opener.as_ref(), &|_, _| Vec::new()).unwrap();
         assert_eq!(restorer.tally().restored, 1);
         let read = read.load(std::sync::atomic::Ordering::Relaxed);
         assert!(read < 2 << 20, "{read} bytes were read");
@@ -874,7 +876,7 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
     let (ask, stop) = (ask(None), Stop::new());
     stop.ask(2);
     let request = RestoreRequest {
-        signed_by: None,
+        trust: Default::default(),
         from: bench.path("shelf"),
         target: bench.path("one"),
         catalog: bench.path("none"),

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Access, Catalog, CatalogError};
-use crate::codec::openpgp::{Checker, Opener};
+use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive};
-use crate::model::disc::{Encryption, named};
+use crate::model::disc::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
@@ -30,7 +30,7 @@ use super::insertion::{RETURNS, while_it_comes_back};
 use super::keys::KeyRing;
 use super::mending::Mender;
 use super::opening::open_set;
-use super::piles::{FoundDisc, Pile, Piles, Problem, ProblemKind, look, look_in};
+use super::piles::{FoundDisc, Pile, Piles, Problem, ProblemKind, Trust, Vetting, look, look_in};
 use super::rows::{Chosen, FromDiscs, KnownIn};
 use super::vouching::{Rights, withhold_rights};
 use super::{Desk, FlowError, chain};
@@ -52,8 +52,8 @@ pub struct RestoreRequest<'a> {
     pub rights: Rights,
     pub keys: KeyRing<'a>,
     pub dry_run: bool,
-    /// Only discs that are signed by one of these count.
-    pub signed_by: Option<Checker>,
+    /// Which discs count.
+    pub trust: Trust,
     /// A directory for a catalog that was unpacked from a disc.
     pub scratch: PathBuf,
 }
@@ -129,18 +129,20 @@ fn restore_from(
     mut drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<RestoreReport, FlowError> {
-    let mender = Mender::new(&request.scratch, request.signed_by.as_ref(), desk);
+    let signed_by = request.trust.signed_by.as_ref();
+    let mender = Mender::new(&request.scratch, signed_by, desk);
+    let mut vetting = Vetting::new(&request.trust, &request.catalog);
     let mut piles = match drive.as_deref_mut() {
         Some(drive) => first_disc(request, drive, desk)?,
         None => look(&request.from, desk.stop)?,
     };
     piles.name_by_catalog(&request.catalog);
-    if request.signed_by.is_none() {
+    if signed_by.is_none() {
         piles.name_with(|reader| mender.name(reader));
     }
-    let (checker, mend) =
-        (request.signed_by.as_ref(), |disc: &dyn DiscReader| mender.repaired(disc));
-    let piles = piles.must_be_signed(checker, &mend, desk.stop)?;
+    let mend = |disc: &dyn DiscReader| mender.repaired(disc);
+    let mut piles = piles.must_be_signed(signed_by, &mend, desk.stop)?;
+    vetting.vet(&mut piles);
     note_problems(&piles.problems, desk);
     piles.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
     let is_damaged = |problem: &Problem| problem.kind == ProblemKind::Damage;
@@ -157,7 +159,7 @@ fn restore_from(
         in_doubt = true;
     }
     pile.twin_words().for_each(|words| desk.monitor.note(&words));
-    let mut session = Session::new(request, desk, pile, drive, opener, mender);
+    let mut session = Session::new(request, desk, pile, drive, opener, mender, vetting);
     let choice = session.choose(known);
     // What is missing of the listings of a disc that went away is not damaged.
     if let Some(absence) = session.absence() {
@@ -187,7 +189,7 @@ fn ask_newest_catalog(
         return Ok(());
     }
     let (scratch, mender) = (&request.scratch, Some(mender));
-    let discs = FromDiscs { pile, opener, scratch, desk, mender };
+    let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
     let Some((_, known)) = discs.newest_catalog() else { return Ok(()) };
     let discs = known.catalog.discs(known.set)?;
     let sets = known.catalog.sets()?;
@@ -208,14 +210,12 @@ pub(super) fn fetch(
     rows: Vec<SnapshotRow>,
     desk: Desk,
 ) -> Result<RestoreReport, FlowError> {
-    let encryption = pile.discs.values().map(|found| found.txt.encryption).next();
-    let encryption = encryption.unwrap_or(Encryption::None);
-    let opener = request.keys.opener((&pile.name, None), encryption, |_| Ok(()))?;
+    let opener = request.keys.opener((&pile.name, None), pile.encryption(), |_| Ok(()))?;
     let (known, seq) = known;
-    let mender = Mender::new(&request.scratch, request.signed_by.as_ref(), desk);
-    let known = Some(known);
-    let mut session = Session::new(request, desk, pile, drive, opener, mender);
-    session.known = known;
+    let mender = Mender::new(&request.scratch, request.trust.signed_by.as_ref(), desk);
+    let vetting = Vetting::new(&request.trust, &request.catalog);
+    let mut session = Session::new(request, desk, pile, drive, opener, mender, vetting);
+    session.known = Some(known);
     let selection = Selection { rows, ..Selection::default() };
     session.run(Chosen { seq, selection, is_damaged: false })
 }
@@ -295,6 +295,8 @@ pub(super) struct Session<'a> {
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     pub(super) known: Option<KnownIn>,
     pub(super) mender: Mender<'a>,
+    /// Whoever comes later is held against what is known of the set.
+    pub(super) vetting: Vetting,
     /// Discs that were to be made from their groups; each is tried once.
     pub(super) remade: BTreeSet<DiscNo>,
     /// Made again, and not needed yet: where discs come through a drive, none stays otherwise.
@@ -319,6 +321,7 @@ impl<'a> Session<'a> {
         drive: Option<&'a mut (dyn Drive + 'static)>,
         opener: Option<Opener>,
         mender: Mender<'a>,
+        vetting: Vetting,
     ) -> Session<'a> {
         let (remade, made, never_came) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         let (known, drive_is_gone) = (None, false);
@@ -330,6 +333,7 @@ impl<'a> Session<'a> {
             opener,
             known,
             mender,
+            vetting,
             remade,
             made,
             never_came,
@@ -342,7 +346,7 @@ impl Session<'_> {
     fn discs_at_hand(&self) -> FromDiscs<'_> {
         let Session { pile, opener, desk, request, mender, .. } = self;
         let (opener, scratch, desk) = (opener.as_ref(), &request.scratch, *desk);
-        FromDiscs { pile, opener, scratch, desk, mender: Some(mender) }
+        FromDiscs { pile, opener, scratch, desk, mender: Some(mender), doubts: Default::default() }
     }
 
     pub(super) fn choose(
@@ -624,7 +628,7 @@ impl Session<'_> {
             });
             known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
         };
-        let restored = restorer.disc(number, &copies, self.opener.as_ref(), &locate);
+        let restored = restorer.disc(&found.label(), &copies, self.opener.as_ref(), &locate);
         self.mender.forget(found);
         restored
     }

@@ -1,6 +1,7 @@
 //! Where the rows of a snapshot come from: our own catalog; or, from discs alone, the newest
 //! listing that can be read, completed by what each disc's INDEX knows; or a catalog on a disc.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::OpenOptions;
 use std::io::{self, BufReader, Read};
@@ -12,15 +13,15 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, SetId, SnapshotInfo};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
-use crate::format::ListingReader;
 use crate::format::members::part_id;
+use crate::format::{ListingHeader, ListingReader};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
-use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SetUuid, SnapshotSeq};
 use crate::port::files::{hold, make_private_dir};
 use crate::port::stop::{Heeding, Stopped};
 use crate::restore::index::{
-    CATALOG, ListingError, SNAPSHOT, each_index_row, open_listing, packed_size,
+    CATALOG, ListingError, SNAPSHOT, each_index_row, index_header, open_listing, packed_size,
 };
 use crate::restore::select::{Selection, TakeRow, select};
 
@@ -90,6 +91,8 @@ pub struct FromDiscs<'a> {
     pub desk: Desk<'a>,
     /// Repairs what can be read from no copy.
     pub mender: Option<&'a Mender<'a>>,
+    /// How often something could be read and is not what was written.
+    pub doubts: Cell<u64>,
 }
 
 impl FromDiscs<'_> {
@@ -99,12 +102,15 @@ impl FromDiscs<'_> {
         wanted: Option<SnapshotSeq>,
         globs: &PathGlobs,
     ) -> Result<Chosen, FlowError> {
-        match wanted {
+        let chosen = match wanted {
             Some(wanted) if self.newest().is_some_and(|newest| wanted < newest) => {
                 self.select_older(wanted, globs)
             }
             _ => self.select_listed(wanted, globs),
-        }
+        };
+        let mut chosen = chosen?;
+        chosen.is_damaged |= self.doubts.get() > 0;
+        Ok(chosen)
     }
 
     fn newest(&self) -> Option<SnapshotSeq> {
@@ -131,6 +137,9 @@ impl FromDiscs<'_> {
         let (whole, damaged): (Vec<_>, Vec<_>) =
             listings.found.into_iter().partition(|(_, chosen)| !chosen.is_damaged);
         if let Some((disc, chosen)) = whole.into_iter().next() {
+            if wanted.is_none() {
+                self.look_for_later(disc, seq);
+            }
             return Ok(self.completed(disc, chosen)?);
         }
         if listings.failed || !damaged.is_empty() {
@@ -154,15 +163,19 @@ impl FromDiscs<'_> {
                 listings.others = true;
                 continue;
             }
+            if self.is_doubtful(found) {
+                listings.failed = true;
+                continue;
+            }
             let mendable = self.mendable(found);
             for copy in Mender::copies(found, mendable.as_ref()) {
                 match self.read_listing(copy, seq, globs) {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Err(error) => {
                         listings.failed = true;
+                        self.doubt(&error);
                         self.note(copy, &error, "another listing is used, if there is one");
                     }
-                    Ok(chosen) if chosen.seq != seq => listings.others = true,
                     Ok(chosen) => {
                         let is_whole = !chosen.is_damaged;
                         listings.found.push((found.txt.disc, chosen));
@@ -174,6 +187,60 @@ impl FromDiscs<'_> {
             }
         }
         Ok(listings)
+    }
+
+    /// Whether the disc's own INDEX contradicts its DISC.txt, which is said. DISC.txt is what anybody
+    /// can write, and a listing of another disc or of a former run fits it then.
+    fn is_doubtful(&self, found: &FoundDisc) -> bool {
+        let why = self.contradiction(found);
+        if let Some(why) = &why {
+            self.desk.monitor.note(&format!("{why}; its listings are not used"));
+            self.doubts.set(self.doubts.get() + 1);
+        }
+        why.is_some()
+    }
+
+    /// How the INDEX of a disc contradicts its DISC.txt; an INDEX that cannot be read says nothing.
+    pub fn contradiction(&self, found: &FoundDisc) -> Option<String> {
+        if !found.txt.listings.index || found.txt.group.is_some() {
+            return None;
+        }
+        let label = found.label();
+        for copy in &found.copies {
+            let newest = match index_header(&**copy, self.opener, &label) {
+                Err(error @ ListingError::Elsewhere { .. }) => {
+                    return Some(format!("{}: {}", copy.title(), chain(&error)));
+                }
+                Ok(Some(header)) => header.snapshots.iter().map(|line| line.seq).max(),
+                Ok(None) | Err(_) => continue,
+            };
+            let said = found.txt.snapshot;
+            return newest.filter(|newest| *newest != said).map(|newest| {
+                format!(
+                    "{}: DISC.txt says that disc {} is of snapshot {said}, and its INDEX is of \
+                     snapshot {newest}: one of them was put there from another time",
+                    copy.title(),
+                    label.number
+                )
+            });
+        }
+        None
+    }
+
+    /// A later disc than the one with this listing may know of a later snapshot, though it does not
+    /// say so in DISC.txt.
+    fn look_for_later(&self, listed_on: DiscNo, seq: SnapshotSeq) {
+        let later = self.pile.discs.values().filter(|found| found.txt.disc > listed_on);
+        let unsaid = |found: &&FoundDisc| !found.txt.listings.snapshot && found.txt.snapshot <= seq;
+        later.filter(unsaid).for_each(|found| {
+            self.is_doubtful(found);
+        });
+    }
+
+    fn doubt(&self, error: &ListingError) {
+        if error.is_of_integrity() || matches!(error, ListingError::Elsewhere { .. }) {
+            self.doubts.set(self.doubts.get() + 1);
+        }
     }
 
     fn select_catalogued(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Option<Chosen> {
@@ -210,14 +277,14 @@ impl FromDiscs<'_> {
         globs: &PathGlobs,
     ) -> Result<Chosen, ListingError> {
         let damaged = |source| ListingError::Damaged { name: SNAPSHOT.to_owned(), source };
-        let (mut seq, mut trouble, mut sound) = (of, None, 0_u64);
+        let (mut trouble, mut sound) = (None, 0_u64);
         let each = |take: &mut TakeRow| {
             let text = open_listing(reader, SNAPSHOT, self.opener)?;
             let packed = packed_size(reader, SNAPSHOT);
             let rows = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
             let rows = rows.map_err(damaged)?;
             // A listing whose first lines are damaged is of its disc's newest snapshot.
-            seq = rows.header().map_or(of, |header| header.snapshot.seq);
+            refuse_other(rows.header(), self.pile.uuid, of)?;
             for row in rows {
                 self.desk.stop.check()?;
                 match row {
@@ -235,9 +302,10 @@ impl FromDiscs<'_> {
             return Err(error);
         }
         if let Some(error) = &trouble {
+            self.doubt(error);
             self.note(reader, error, "another listing is used, if there is one");
         }
-        Ok(Chosen { seq, selection, is_damaged: trouble.is_some() })
+        Ok(Chosen { seq: of, selection, is_damaged: trouble.is_some() })
     }
 
     /// Rows whose content went onto later discs than the listing's: those discs know where it is.
@@ -252,11 +320,13 @@ impl FromDiscs<'_> {
             let mendable = self.mendable(found);
             for copy in Mender::copies(found, mendable.as_ref()) {
                 let disc = found.txt.disc;
-                let stop = self.desk.stop;
-                match each_index_row(copy, self.opener, stop, |row| open.take(disc, row)) {
+                let (label, stop) = (found.label(), self.desk.stop);
+                let take = |row| open.take(disc, row);
+                match each_index_row(copy, self.opener, &label, stop, take) {
                     Ok(None) => break,
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Ok(Some(error)) | Err(error) => {
+                        self.doubt(&error);
                         self.note(copy, &error, "what it has may not be found");
                     }
                 }
@@ -295,6 +365,7 @@ impl FromDiscs<'_> {
         let mut discs: Vec<&FoundDisc> = self.pile.all().collect();
         discs.retain(|found| found.txt.listings.catalog);
         discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
+        discs.retain(|found| !self.is_doubtful(found));
         let catalogs = discs.into_iter().map(|found| (found.txt.disc, self.catalog_on(found)));
         catalogs.filter_map(|(disc, known)| Some((disc, known?)))
     }
@@ -303,15 +374,43 @@ impl FromDiscs<'_> {
     fn catalog_on(&self, found: &FoundDisc) -> Option<KnownIn> {
         let mendable = self.mendable(found);
         Mender::copies(found, mendable.as_ref()).into_iter().find_map(|copy| {
-            let unpacked = self.unpack_catalog(copy);
+            let unpacked = self.unpack_catalog(copy).and_then(|known| self.of_disc(known, found));
             let refused = |error: &FlowError| {
                 if self.desk.stop.check().is_err() {
                     return;
+                }
+                if let FlowError::Listing(error) = error {
+                    self.doubt(error);
                 }
                 self.note(copy, error, "another catalog is used, if there is one");
             };
             unpacked.inspect_err(refused).ok()
         })
+    }
+
+    /// A catalog belongs to the disc that it is on, which it knows unless it was closed with it.
+    fn of_disc(&self, known: KnownIn, found: &FoundDisc) -> Result<KnownIn, FlowError> {
+        let txt = &found.txt;
+        let discs = known.catalog.discs(known.set)?;
+        let newest = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
+        let encryption = known
+            .catalog
+            .sets()?
+            .iter()
+            .find(|set| set.id == known.set)
+            .map(|s| s.facts.encryption);
+        let other = discs.iter().find(|d| d.number == txt.disc && d.uuid != txt.disc_uuid);
+        let what = match (other, newest) {
+            (Some(other), _) => format!("knows another disc {} ({})", other.number, other.uuid),
+            (None, Some(newest)) if newest < txt.snapshot => {
+                format!("ends with snapshot {newest}, and the disc is of snapshot {}", txt.snapshot)
+            }
+            _ if encryption != Some(txt.encryption) => {
+                "says otherwise than its disc how the set is encrypted".to_owned()
+            }
+            _ => return Ok(known),
+        };
+        Err(ListingError::Elsewhere { name: CATALOG.to_owned(), what }.into())
     }
 
     fn mendable<'m>(&'m self, found: &'m FoundDisc) -> Option<Mendable<'m>> {
@@ -344,6 +443,24 @@ impl FromDiscs<'_> {
         let set = known.ok_or_else(|| FlowError::NoListing(self.pile.name.clone()))?.id;
         Ok(KnownIn { catalog, set })
     }
+}
+
+/// A listing of another set or of another run than that of its disc is not its own.
+pub(super) fn refuse_other(
+    header: Option<&ListingHeader>,
+    set: SetUuid,
+    seq: SnapshotSeq,
+) -> Result<(), ListingError> {
+    let what = match header {
+        Some(header) if header.set_uuid != set => {
+            format!("is that of another set, {} ({})", header.set, header.set_uuid)
+        }
+        Some(header) if header.snapshot.seq != seq => {
+            format!("is of snapshot {}, and the disc of snapshot {seq}", header.snapshot.seq)
+        }
+        _ => return Ok(()),
+    };
+    Err(ListingError::Elsewhere { name: SNAPSHOT.to_owned(), what })
 }
 
 /// Rows that compress best (empty files in one directory) shrink to a twentieth.

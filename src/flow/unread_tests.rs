@@ -219,6 +219,7 @@ impl Trial {
             name: None,
             discs: (DiscNo(1), DiscNo(1)),
             from: Some("/dev/fake".into()),
+            trust: Default::default(),
         };
         let person = self.person(case);
         let desk = Desk { operator: &person, ..self.bench.desk() };

@@ -10,7 +10,6 @@ use crate::catalog::{
     Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, SetId,
     Verification,
 };
-use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscReader, Drive, DriveError};
 use crate::format::sums::parse_sums;
 use crate::format::volume::image_name;
@@ -24,7 +23,9 @@ use crate::verify::{Examined, Expected, Fault, Outlook, Verdict, examine, outloo
 
 use super::burning::expected;
 use super::insertion::while_it_comes_back;
-use super::piles::{FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, look, look_in, read_small};
+use super::piles::{
+    FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, Trust, Vetting, look, look_in, read_small,
+};
 use super::rows::{FromDiscs, KnownIn};
 use super::shelves::{Visit, as_met, meet};
 use super::turn::open_to_write;
@@ -39,8 +40,8 @@ pub struct VerifyRequest {
     pub catalog: PathBuf,
     /// Only the discs of this set.
     pub name: Option<SetName>,
-    /// Only discs that are signed by one of these count.
-    pub signed_by: Option<Checker>,
+    /// Which discs count.
+    pub trust: Trust,
     /// A directory for a catalog that was unpacked from a disc.
     pub scratch: PathBuf,
 }
@@ -50,8 +51,11 @@ pub struct VerifyRequest {
 pub enum Against {
     /// Its own SHA256SUMS: it cannot tell that somebody changed both.
     OwnList,
-    /// A catalog on one of the discs, and its own list for what that does not know.
+    /// A catalog on one of the discs, and its own list for what that does not know: both are what
+    /// anybody can make.
     DiscCatalog,
+    /// Its own list, which somebody signed whose signatures count.
+    Signature,
     /// Our own catalog.
     Catalog,
 }
@@ -88,6 +92,63 @@ pub struct Gone {
     /// `None`: before it said who it is.
     pub disc: Option<(SetName, DiscNo)>,
     pub absence: Absence,
+}
+
+impl CheckedDisc {
+    /// What was found, and what that is worth.
+    pub fn words(&self) -> String {
+        let finding = match (self.finding, self.faults) {
+            (Finding::Ok, _) => self.against.agreement().to_owned(),
+            (Finding::Damaged, faults) => {
+                let repairable = match self.repairable {
+                    Some(true) => ", repairable from its recovery data",
+                    Some(false) => ", NOT repairable from its recovery data",
+                    None => "",
+                };
+                format!("DAMAGED, {faults} fault(s){repairable}, {}", self.against.words())
+            }
+            (Finding::Unreadable, _) => format!("CANNOT BE READ, {}", self.against.words()),
+        };
+        format!("disc {} of {}: {finding}", self.number, self.set)
+    }
+}
+
+impl Against {
+    /// Only the catalog's sums prove that the disc is the one that was written.
+    fn agreement(self) -> &'static str {
+        match self {
+            Against::Catalog => "every byte is right, held against the catalog",
+            Against::Signature => {
+                "every byte is as it was signed; the catalog does not know this disc"
+            }
+            Against::DiscCatalog => {
+                "agrees with its own list and a catalog on these discs, which anybody can make; \
+                 the catalog does not know this disc"
+            }
+            Against::OwnList => {
+                "agrees with its own list, which anybody can make; the catalog does not know this \
+                 disc"
+            }
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Against::Catalog => "held against the catalog",
+            Against::Signature => "held against its own list, which is signed",
+            Against::DiscCatalog => "held against a catalog on the discs",
+            Against::OwnList => "held against its own list only",
+        }
+    }
+
+    /// For programs: a catalog that lies with the discs proves no more than their own lists.
+    pub fn word(self) -> &'static str {
+        match self {
+            Against::Catalog => "catalog",
+            Against::Signature => "signature",
+            Against::DiscCatalog | Against::OwnList => "own-list",
+        }
+    }
 }
 
 impl VerifyReport {
@@ -139,7 +200,9 @@ fn verify_piles(
     piles.name_by_catalog(&request.catalog);
     name_by_discs(request, &mut piles, desk);
     piles.give_up_unnamed();
-    let mut piles = piles.keep_signed(request.signed_by.as_ref(), &|_| None, desk.stop)?;
+    let signed_by = request.trust.signed_by.as_ref();
+    let mut piles = piles.keep_signed(signed_by, &|_| None, desk.stop)?;
+    Vetting::comparing(&request.trust, &request.catalog).vet(&mut piles);
     let mut report = VerifyReport::default();
     report.unreadable += piles.tell_problems(desk);
     let nameless = piles.gone.iter().cloned().map(|absence| Gone { disc: None, absence });
@@ -231,6 +294,13 @@ pub(super) struct Wanted {
     against: Against,
 }
 
+impl Wanted {
+    /// The list that it is held against is signed, unless something better is known.
+    fn signed(self) -> Wanted {
+        Wanted { against: self.against.max(Against::Signature), ..self }
+    }
+}
+
 /// What was seen of one medium, to be recorded.
 struct Seen {
     set: KnownSet,
@@ -268,6 +338,8 @@ fn verify_pile(
                     wanted_by_discs(&**copy, found, newest.as_ref())
                 }
             };
+            let is_signed = request.trust.signed_by.is_some() && copy.file(SIGNATURE).is_some();
+            let wanted = wanted.map(|wanted| if is_signed { wanted.signed() } else { wanted });
             let (checked, faults) = match verify_copy(&**copy, found, wanted, desk) {
                 Ok(seen) => seen,
                 Err(FlowError::Drive(DriveError::Gone(absence))) => {
@@ -370,7 +442,7 @@ fn outlook_of(
 
 fn note_against(title: &str, against: Against, desk: Desk) {
     match against {
-        Against::Catalog => {}
+        Against::Catalog | Against::Signature => {}
         Against::DiscCatalog => desk.monitor.note(&format!(
             "{title}: held against the newest catalog on these discs, and its own list ({SUMS})"
         )),
@@ -394,7 +466,14 @@ fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<Kn
     if !pile.all().all(is_plain) {
         return None;
     }
-    let discs = FromDiscs { pile, opener: None, scratch: &request.scratch, desk, mender: None };
+    let discs = FromDiscs {
+        pile,
+        opener: None,
+        scratch: &request.scratch,
+        desk,
+        mender: None,
+        doubts: Default::default(),
+    };
     discs.catalogs().next()
 }
 

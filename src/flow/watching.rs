@@ -16,9 +16,10 @@ use super::burning::{Drives, Station, medium_wanted};
 use super::drilling::drill_without_keys;
 use super::insertion::{Came, Patience, comes_back, give_back};
 use super::lost_staging::{lost_discs, lost_words};
+use super::piles::Trust;
 use super::records::{Copies, waiting};
 use super::staging::{Staging, label};
-use super::verifying::{VerifyRequest, verify_from};
+use super::verifying::{CheckedDisc, VerifyRequest, verify_from};
 use super::{Desk, FlowError, chain};
 
 /// Between two looks for discs that were staged meanwhile.
@@ -32,6 +33,8 @@ pub struct WatchRequest {
     pub scratch: PathBuf,
     /// End when nothing is left to burn.
     pub until_done: bool,
+    /// Which discs count that are verified.
+    pub trust: Trust,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct WatchReport {
     pub failures: u64,
     /// Discs of ours that proved damaged.
     pub damaged: u64,
+    /// What was verified.
+    pub checked: Vec<CheckedDisc>,
 }
 
 /// What lies in the drive, as far as watching goes.
@@ -274,7 +279,7 @@ impl<'a> Watch<'a> {
     fn check(&mut self, words: String, drives: &mut Drives) -> Result<(), FlowError> {
         self.said = None;
         let request = VerifyRequest {
-            signed_by: None,
+            trust: self.request.trust.clone(),
             from: self.request.device.clone(),
             catalog: self.request.catalog.clone(),
             name: None,
@@ -282,9 +287,14 @@ impl<'a> Watch<'a> {
         };
         match verify_from(&request, Some(&mut *drives.burner), self.desk) {
             Ok(report) => {
-                let verdict = if report.is_sound() { "every byte is right" } else { "DAMAGED" };
-                self.desk.monitor.note(&format!("{words}: {verdict}"));
+                for disc in &report.discs {
+                    self.desk.monitor.note(&disc.words());
+                }
+                if report.discs.is_empty() {
+                    self.desk.monitor.note(&format!("{words}: it cannot be used"));
+                }
                 self.report.damaged += u64::from(!report.is_sound());
+                self.report.checked.extend(report.discs);
             }
             Err(error) if ends_watch(&error) => return Err(error),
             // It was taken out, which was said, and may be put in again.

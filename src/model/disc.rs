@@ -38,6 +38,32 @@ number! {
     DiscUuid(Uuid)
 }
 
+/// A disc as a person names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiscName {
+    Number(DiscNo),
+    Uuid(DiscUuid),
+}
+
+impl DiscName {
+    /// A number from 1, or the UUID of `DISC.txt`.
+    pub fn parse(text: &str) -> Option<DiscName> {
+        let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        match is_number {
+            true => text.parse().ok().filter(|&n| n > 0).map(|n| DiscName::Number(DiscNo(n))),
+            false => text.parse().ok().map(|uuid| DiscName::Uuid(DiscUuid(uuid))),
+        }
+    }
+
+    /// Whether this disc is meant.
+    pub fn is(self, number: DiscNo, uuid: DiscUuid) -> bool {
+        match self {
+            DiscName::Number(meant) => meant == number,
+            DiscName::Uuid(meant) => meant == uuid,
+        }
+    }
+}
+
 /// How the files of a set are closed to strangers; one way for the whole set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encryption {

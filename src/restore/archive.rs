@@ -48,6 +48,10 @@ impl<'a> Archive<'a> {
         Ok(archive)
     }
 
+    pub fn is_encrypted(&self) -> bool {
+        self.unlocked.is_some()
+    }
+
     /// A stretch of the decrypted archive. It ends early where the archive does.
     pub fn range<'b>(
         &'b self,

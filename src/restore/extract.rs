@@ -23,7 +23,7 @@ use crate::codec::ahead::expander_ahead;
 use crate::codec::frames::expander;
 use crate::codec::openpgp::Opener;
 use crate::codec::read_member::ReadMember;
-use crate::drive::{Absence, DiscReader};
+use crate::drive::{Absence, DiscReader, Label};
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscNo};
 use crate::port::monitor::{Monitor, Progress, Trouble};
@@ -139,14 +139,15 @@ impl<'a> Restorer<'a> {
     /// this disc may be on it; it is not lost, and this may be called again.
     pub fn disc(
         &mut self,
-        number: DiscNo,
+        label: &Label,
         copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
         locate: &Locate,
     ) -> Result<Option<Absence>, Stopped> {
+        let number = label.number;
         self.shared.disc.store(number.0, Ordering::Relaxed);
         self.shared.done.store(0, Ordering::Relaxed);
-        let members = self.find_members(number, copies, opener, locate);
+        let members = self.find_members(label, copies, opener, locate);
         for &disc in copies {
             self.try_copy(number, disc, opener, &members)?;
         }
@@ -234,19 +235,22 @@ impl<'a> Restorer<'a> {
     /// of them have damaged, from elsewhere.
     fn find_members(
         &self,
-        number: DiscNo,
+        label: &Label,
         copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
         locate: &Locate,
     ) -> Vec<Fetch> {
+        let number = label.number;
         let wanted = self.wanted_from(number);
         let mut found = Vec::new();
         let mut why = None;
+        let mut broken = None;
         for disc in copies {
             if gone(&[*disc]).is_some() {
                 continue;
             }
-            let (members, trouble) = match fetches(*disc, opener, &wanted, self.shared.stop) {
+            let stop = self.shared.stop;
+            let (members, trouble) = match fetches(*disc, opener, label, &wanted, stop) {
                 Ok((members, trouble)) => (members, trouble),
                 // Whoever asks for the members ends next.
                 Err(ListingError::Stopped(_)) => return Vec::new(),
@@ -259,11 +263,18 @@ impl<'a> Restorer<'a> {
             if members.len() >= found.len() {
                 found = members;
             }
+            let is_broken = trouble.as_ref().is_some_and(ListingError::is_of_integrity);
             why = trouble.map(|error| in_words(&error));
+            broken = why.clone().filter(|_| is_broken);
             match &why {
                 Some(why) => self.shared.monitor.note(&format!("{}: {why}", disc.title())),
                 None => break,
             }
+        }
+        if let Some(what) = broken {
+            // All of it could be read, and some of it is not what was written.
+            self.shared.state().tally.complaints += 1;
+            self.shared.trouble(format!("disc {number}"), what);
         }
         if let Some(why) = why {
             self.find_elsewhere(number, &wanted, &mut found, locate, &why);

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
 use super::archive::{Bytes, Holes};
-use crate::codec::openpgp::{OpenError, Opener};
+use crate::codec::openpgp::{Integrity, OpenError, Opened, Opener};
 use crate::codec::salvage::SalvagedText;
-use crate::drive::{DiscFile, DiscReader};
-use crate::format::{FormatError, IndexReader};
+use crate::drive::{DiscFile, DiscReader, Label};
+use crate::format::{FormatError, IndexHeader, IndexReader};
 use crate::model::rows::{FrameSpan, IndexRow};
 use crate::model::{ArchiveNo, Digest, Kind, RelPath};
 use crate::port::stop::{Stop, Stopped};
@@ -32,7 +32,28 @@ pub enum ListingError {
     Damaged { name: String, source: FormatError },
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// It is whole, and does not belong to this disc.
+    #[error("{name} {what}")]
+    Elsewhere { name: String, what: String },
 }
+
+impl ListingError {
+    /// The listing was read, and the modification detection code at its end says that some of it is
+    /// not what was encrypted.
+    pub fn is_of_integrity(&self) -> bool {
+        let source = match self {
+            ListingError::Read { source, .. } => source,
+            ListingError::Damaged { source: FormatError::Read { source, .. }, .. } => source,
+            _ => return false,
+        };
+        source.get_ref().is_some_and(|inner| inner.is::<IntegrityError>())
+    }
+}
+
+/// A message whose content and code disagree.
+#[derive(Debug, thiserror::Error)]
+#[error("its integrity check failed: it was damaged or changed after it was encrypted")]
+pub struct IntegrityError;
 
 /// A member that is wanted, and the content that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +78,8 @@ pub type Wanted = HashMap<(ArchiveNo, RelPath), usize>;
 
 /// Opens a listing of the disc: decrypted and expanded. What of it is damaged is an error of kind
 /// `InvalidData`, and what is sound behind it follows; each stretch is proved by the check sum of
-/// its own bzip2 stream.
+/// its own bzip2 stream. If the integrity of an encrypted one is broken, that is one more such error,
+/// at its end.
 pub fn open_listing<'a>(
     reader: &'a dyn DiscReader,
     name: &str,
@@ -74,7 +96,26 @@ pub fn open_listing<'a>(
     let opened = opener
         .open_damaged(bytes.into_reader())
         .map_err(|source| ListingError::Locked { name: sealed, source })?;
-    Ok(Box::new(SalvagedText::new(opened)))
+    Ok(Box::new(Checked { text: SalvagedText::new(opened), is_told: false }))
+}
+
+/// The text of an encrypted listing; behind its last line an error, if the message's own code says
+/// that it is not what was encrypted.
+struct Checked<R: Read> {
+    text: SalvagedText<Opened<R>>,
+    is_told: bool,
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.text.read(buf)?;
+        let is_at_end = read == 0 && !buf.is_empty();
+        if is_at_end && !self.is_told && self.text.input().integrity() != Integrity::Good {
+            self.is_told = true;
+            return Err(io::Error::new(io::ErrorKind::InvalidData, IntegrityError));
+        }
+        Ok(read)
+    }
 }
 
 /// A listing of the disc as the file that it is, encrypted or not.
@@ -87,18 +128,50 @@ pub fn packed_size(reader: &dyn DiscReader, name: &str) -> u64 {
     listing_file(reader, name).map_or(0, |file| file.size.0)
 }
 
-/// Gives each row of the INDEX to `each`. A damaged row costs the member that it told of; the
-/// first such error is in the answer.
+/// The first lines of the disc's INDEX; `None` where they are damaged. An INDEX of another disc is
+/// an error.
+pub fn index_header(
+    reader: &dyn DiscReader,
+    opener: Option<&Opener>,
+    of: &Label,
+) -> Result<Option<IndexHeader>, ListingError> {
+    let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
+    let text = BufReader::new(open_listing(reader, INDEX, opener)?);
+    let rows = IndexReader::new(text, packed_size(reader, INDEX)).map_err(damaged)?;
+    refuse_other(rows.header(), of)?;
+    Ok(rows.header().cloned())
+}
+
+/// DISC.txt is what anybody can write; an encrypted INDEX is not.
+fn refuse_other(header: Option<&IndexHeader>, of: &Label) -> Result<(), ListingError> {
+    let Some(header) = header else { return Ok(()) };
+    let told = (header.set_uuid, header.disc, header.disc_uuid);
+    if told == (of.set_uuid, of.number, of.uuid) {
+        return Ok(());
+    }
+    let IndexHeader { set, disc, disc_uuid, .. } = header;
+    let what = match header.set_uuid == of.set_uuid {
+        true => format!("is that of disc {disc} ({disc_uuid}), and not of this disc"),
+        false => format!("is that of disc {disc} of another set, {set}"),
+    };
+    Err(ListingError::Elsewhere { name: INDEX.to_owned(), what })
+}
+
+/// Gives each row of the INDEX of this disc to `each`. A damaged row costs the member that it told
+/// of; the first such error is in the answer.
 pub fn each_index_row(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
+    of: &Label,
     stop: &Stop,
     mut each: impl FnMut(IndexRow),
 ) -> Result<Option<ListingError>, ListingError> {
     let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
     let text = BufReader::with_capacity(256 << 10, open_listing(reader, INDEX, opener)?);
     let mut trouble = None;
-    for row in IndexReader::new(text, packed_size(reader, INDEX)).map_err(damaged)? {
+    let rows = IndexReader::new(text, packed_size(reader, INDEX)).map_err(damaged)?;
+    refuse_other(rows.header(), of)?;
+    for row in rows {
         stop.check()?;
         match row {
             Ok(row) => each(row),
@@ -112,11 +185,13 @@ pub fn each_index_row(
 pub fn fetches(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
+    of: &Label,
     wanted: &Wanted,
     stop: &Stop,
 ) -> Result<(Vec<Fetch>, Option<ListingError>), ListingError> {
     let mut fetches = Vec::new();
-    let trouble = each_index_row(reader, opener, stop, |row| fetches.extend(fetch(row, wanted)))?;
+    let take = |row| fetches.extend(fetch(row, wanted));
+    let trouble = each_index_row(reader, opener, of, stop, take)?;
     Ok((fetches, trouble))
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, Cursor, Read};
 use sha2::{Digest as _, Sha256};
 
 use super::archive::{Archive, ArchiveError, Bytes, Holes};
-use crate::codec::openpgp::Opener;
+use crate::codec::openpgp::{Integrity, Opener};
 use crate::codec::read_member::{MemberError, ReadMember, read_member};
 use crate::codec::salvage::{Piece, Pieces};
 use crate::drive::DiscReader;
@@ -15,7 +15,7 @@ use crate::format::members::{part_id, path_of};
 use crate::model::disc::Compression;
 use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
 use crate::model::{ArchiveNo, Digest, RelPath, SnapshotSeq};
-use crate::port::stop::{Stop, Stopped};
+use crate::port::stop::{Heeding, Stop, Stopped};
 
 /// A tar file's unit.
 const BLOCK: u64 = 512;
@@ -40,6 +40,9 @@ pub struct Unlisted {
     pub lost: u64,
     /// Of the decrypted archive.
     pub length: u64,
+    /// The archive is encrypted, all of it could be read, and its modification detection code says
+    /// that it is not what was encrypted.
+    pub is_changed: bool,
 }
 
 /// Reads an archive to its end. `of` is the snapshot that its members count to.
@@ -61,7 +64,21 @@ pub fn read_archive(
             read_frames(pieces, &mut found, stop)?.map_err(failed)?;
         }
     }
-    Ok(found.unlisted)
+    let mut unlisted = found.unlisted;
+    if let (Some(opener), true) = (opener, archive.is_encrypted() && unlisted.lost == 0) {
+        unlisted.is_changed = !is_intact(&archive, opener, stop)?;
+    }
+    Ok(unlisted)
+}
+
+/// Reads it once more: the code is at the end of the message, and only who reads from its beginning
+/// can tell whether it is right.
+fn is_intact(archive: &Archive, opener: &Opener, stop: &Stop) -> Result<bool, Stopped> {
+    let input = archive.bytes(Holes::Zeros).into_reader();
+    let Ok(mut opened) = opener.open_damaged(Heeding::new(input, stop)) else { return Ok(false) };
+    let read = io::copy(&mut opened, &mut io::sink());
+    stop.check()?;
+    Ok(read.is_ok() && opened.integrity() == Integrity::Good)
 }
 
 struct Found {

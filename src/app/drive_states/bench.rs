@@ -206,7 +206,7 @@ impl Bench {
             rights: crate::flow::vouching::Rights::Restore,
             keys: keys(),
             dry_run: false,
-            signed_by: None,
+            trust: Default::default(),
             scratch: self.path("scratch"),
         };
         let report = restore(&request, Some(&mut self.drive.clone()), self.desk())?;
@@ -227,7 +227,7 @@ impl Bench {
             from: PATH.into(),
             catalog: self.path("catalog.sqlite"),
             name: None,
-            signed_by: None,
+            trust: Default::default(),
             scratch: self.path("scratch"),
         };
         let report = verify_from(&request, Some(&mut self.drive.clone()), self.desk())?;
@@ -236,7 +236,7 @@ impl Bench {
 
     fn check(&self) -> Result<Exit, FlowError> {
         let (from, catalog) = (PATH.into(), self.path("catalog.sqlite"));
-        let request = CheckRequest { from, catalog, name: None, due: Due::Count(1) };
+        let request = CheckRequest { from, catalog, name: None, due: Due::Count(1), trust: Default::default() };
         let report = check(&request, Some(&mut self.drive.clone()), self.desk())?;
         let missing = if report.missing.is_empty() { Exit::Done } else { Exit::DiscMissing };
         Ok(missing.and(if report.is_sound() { Exit::Done } else { Exit::Damage }))
@@ -251,6 +251,7 @@ impl Bench {
             name: None,
             discs: (DiscNo(1), DiscNo(1)),
             from: Some(from),
+            trust: Default::default(),
         };
         let mut source = self.drive.clone();
         let source: Option<&mut (dyn Drive + 'static)> =
@@ -271,9 +272,10 @@ impl Bench {
             discs: Vec::new(),
             all: false,
             keys: keys(),
+            trust: Default::default(),
         };
         let drilled = drill(&request, Some(&mut self.drive.clone()), self.desk())?;
-        let is_sound = drilled.iter().all(|disc| disc.seen.faults.is_empty());
+        let is_sound = drilled.is_sound();
         Ok(if is_sound { Exit::Done } else { Exit::Damage })
     }
 
@@ -289,6 +291,7 @@ impl Bench {
             keys: keys(),
             signer: None,
             drill: true,
+            trust: Default::default(),
         };
         let report = migrate(&request, None, &mut self.burner(), self.desk())?;
         Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })
@@ -301,6 +304,7 @@ impl Bench {
             staging: self.path("staging"),
             scratch: self.path("scratch"),
             until_done: true,
+            trust: Default::default(),
         };
         let report = watch(&request, &mut self.burner(), self.desk())?;
         Ok(match (report.damaged, report.failures) {
@@ -321,6 +325,7 @@ impl Bench {
             keys: keys(),
             replace: false,
             scratch: self.path("scratch"),
+            trust: Default::default(),
         };
         let drive: Box<dyn Drive> = Box::new(self.drive.clone());
         let report = rebuild(&request, vec![Some(drive)], self.desk())?;
@@ -334,6 +339,7 @@ impl Bench {
             map: image.with_extension("map"),
             image,
             scratch: self.path("scratch"),
+            trust: Default::default(),
         };
         let report = rescue(&request, &|_, _| self.drive.sectors(), self.desk())?;
         Ok(if report.is_whole() { Exit::Done } else { Exit::Incomplete })

@@ -12,7 +12,7 @@ use crate::model::disc::listed;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{open_source, scratch};
+use super::{open_source, scratch, trust};
 
 pub fn run(room: &Room, args: Args) -> Result<Exit, RunError> {
     match args.what {
@@ -33,6 +33,7 @@ fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
             keys,
             replace: args.replace,
             scratch: scratch(room)?,
+            trust: trust(room, args.verify_signature.as_deref())?,
         };
         Ok(rebuild(&request, drives, room.desk())?)
     })?;

@@ -11,10 +11,11 @@ use crate::ui::exit::Exit;
 use crate::ui::media::DueLine;
 use crate::ui::table;
 
-use super::open_source;
+use super::{open_source, trust};
 
 pub fn run(room: &Room, args: Check) -> Result<Exit, RunError> {
     let request = CheckRequest {
+        trust: trust(room, args.verify_signature.as_deref())?,
         from: args.from.clone(),
         catalog: room.around.catalog(&room.common)?,
         name: room.common.name.clone(),

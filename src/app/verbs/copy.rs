@@ -6,7 +6,7 @@ use crate::flow::copying::{CopyRequest, copy};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{check_and_open_dest, open_source};
+use super::{check_and_open_dest, open_source, trust};
 
 pub fn run(room: &Room, args: CopyDisc) -> Result<Exit, RunError> {
     let request = CopyRequest {
@@ -15,6 +15,7 @@ pub fn run(room: &Room, args: CopyDisc) -> Result<Exit, RunError> {
         name: room.common.name.clone(),
         discs: (args.disc.first, args.disc.last),
         from: args.from.clone(),
+        trust: trust(room, None)?,
     };
     let source = request.from.as_deref().map(|from| open_source(room, from)).transpose()?;
     let mut source = source.flatten();

@@ -7,7 +7,7 @@ use crate::model::Bytes;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::open_source;
+use super::{open_source, trust};
 
 pub fn run(room: &Room, args: Drill) -> Result<Exit, RunError> {
     let drive = args.from.as_deref().map(|from| open_source(room, from)).transpose()?;
@@ -21,11 +21,11 @@ pub fn run(room: &Room, args: Drill) -> Result<Exit, RunError> {
             discs: args.discs.clone(),
             all: args.all,
             keys,
+            trust: trust(room, args.verify_signature.as_deref())?,
         };
-        let drilled = drill(&request, drive.as_deref_mut(), room.desk())?;
-        tell(room, &drilled)?;
-        let sound = drilled.iter().all(|disc| disc.seen.faults.is_empty());
-        Ok(if sound { Exit::Done } else { Exit::Damage })
+        let report = drill(&request, drive.as_deref_mut(), room.desk())?;
+        tell(room, &report.discs)?;
+        Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
     })
 }
 

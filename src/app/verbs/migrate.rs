@@ -10,7 +10,7 @@ use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 use crate::ui::safety::ranges;
 
-use super::{check_and_open_dest, check_drill, open_source, signer};
+use super::{check_and_open_dest, check_drill, open_source, signer, trust};
 
 pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
     if !args.no_drill {
@@ -34,6 +34,7 @@ pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
             keys,
             signer: signer(room, &args.signing)?,
             drill: !args.no_drill,
+            trust: trust(room, args.verify_signature.as_deref())?,
         };
         let desk = room.desk_for(&args.burning);
         let report = migrate(&request, source.as_deref_mut(), &mut drives, desk)?;

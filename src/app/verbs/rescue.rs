@@ -10,7 +10,7 @@ use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::ui::exit::Exit;
 
-use super::scratch;
+use super::{scratch, trust};
 
 pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
     let map = args.map.unwrap_or_else(|| {
@@ -18,7 +18,13 @@ pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
         name.push(".map");
         PathBuf::from(name)
     });
-    let request = RescueRequest { from: args.from, image: args.to, map, scratch: scratch(room)? };
+    let request = RescueRequest {
+        from: args.from,
+        image: args.to,
+        map,
+        scratch: scratch(room)?,
+        trust: trust(room, None)?,
+    };
     let report = rescue(&request, &open, room.desk())?;
     tell(room, &request, &report)?;
     Ok(if report.is_whole() { Exit::Done } else { Exit::Incomplete })

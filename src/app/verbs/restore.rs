@@ -12,7 +12,7 @@ use crate::restore::place;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{RestoreSummary, Tally};
 
-use super::{checker, open_source, scratch, text};
+use super::{open_source, scratch, text, trust};
 
 pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
@@ -35,7 +35,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
             rights: rights(&args),
             keys,
             dry_run: args.dry_run,
-            signed_by: checker(args.verify_signature.as_deref())?,
+            trust: trust(room, args.verify_signature.as_deref())?,
             scratch: scratch(room)?,
         };
         let report = restore(&request, drive.as_deref_mut(), room.desk())?;

@@ -3,13 +3,11 @@
 use crate::app::{Room, RunError};
 use crate::catalog::Finding;
 use crate::cli::args::Verify;
-use crate::flow::verifying::{
-    Against, CheckedDisc, Gone, VerifyReport, VerifyRequest, verify_from,
-};
+use crate::flow::verifying::{CheckedDisc, Gone, VerifyReport, VerifyRequest, verify_from};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{checker, open_source, scratch};
+use super::{open_source, scratch, trust};
 
 pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
@@ -17,7 +15,7 @@ pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
         from: args.from,
         catalog: room.around.catalog(&room.common)?,
         name: room.common.name.clone(),
-        signed_by: checker(args.verify_signature.as_deref())?,
+        trust: trust(room, args.verify_signature.as_deref())?,
         scratch: scratch(room)?,
     };
     let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;
@@ -31,7 +29,7 @@ fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
     room.reporter.rest();
     for disc in &report.discs {
         if !room.common.quiet || disc.finding != Finding::Ok {
-            room.screen.say(&words(disc));
+            room.screen.say(&disc.words());
         }
     }
     for gone in &report.gone {
@@ -62,41 +60,13 @@ fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
     Ok(())
 }
 
-fn words(disc: &CheckedDisc) -> String {
-    let finding = match (disc.finding, disc.faults) {
-        (Finding::Ok, _) => "every byte is right".to_owned(),
-        (Finding::Damaged, faults) => {
-            let repairable = match disc.repairable {
-                Some(true) => ", repairable from its recovery data",
-                Some(false) => ", NOT repairable from its recovery data",
-                None => "",
-            };
-            format!("DAMAGED, {faults} fault(s){repairable}")
-        }
-        (Finding::Unreadable, _) => "CANNOT BE READ".to_owned(),
-    };
-    format!("disc {} of {}: {finding}, {}", disc.number, disc.set, against(disc.against))
-}
-
-fn against(list: Against) -> &'static str {
-    match list {
-        Against::Catalog => "held against the catalog",
-        Against::DiscCatalog => "held against a catalog on the discs",
-        Against::OwnList => "held against its own list only",
-    }
-}
-
-fn object(disc: &CheckedDisc) -> serde_json::Value {
+pub(super) fn object(disc: &CheckedDisc) -> serde_json::Value {
     serde_json::json!({
         "set": disc.set.as_str(),
         "disc": disc.number.0,
         "finding": disc.finding.word(),
         "faults": disc.faults,
         "repairable": disc.repairable,
-        "against": match disc.against {
-            Against::Catalog => "catalog",
-            Against::DiscCatalog => "disc catalog",
-            Against::OwnList => "own list",
-        },
+        "against": disc.against.word(),
     })
 }

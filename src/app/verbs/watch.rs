@@ -6,7 +6,7 @@ use crate::flow::watching::{WatchReport, WatchRequest, watch};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{check_and_open_dest, scratch};
+use super::{check_and_open_dest, scratch, trust};
 
 pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
     let request = WatchRequest {
@@ -15,6 +15,7 @@ pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
         staging: room.around.staging(&room.common)?,
         scratch: scratch(room)?,
         until_done: args.until_done,
+        trust: trust(room, args.verify_signature.as_deref())?,
     };
     let mut drives = check_and_open_dest(room, &args.drive, &args.burning)?;
     let report = watch(&request, &mut drives, room.desk_for(&args.burning))?;
@@ -37,6 +38,7 @@ fn tell(room: &Room, report: &WatchReport) -> Result<Exit, RunError> {
         "burned": burned,
         "failures": report.failures,
         "damaged": report.damaged,
+        "checked": report.checked.iter().map(super::verify::object).collect::<Vec<_>>(),
     }))?;
     Ok(match (report.damaged, report.failures) {
         (1.., _) => Exit::Damage,

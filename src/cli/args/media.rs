@@ -55,6 +55,9 @@ pub struct Check {
     /// Say which copies are due, and read none
     #[arg(long)]
     pub dry_run: bool,
+    /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
     pub(super) behind: Common,
 }
@@ -92,6 +95,9 @@ pub struct Migrate {
     /// Where the old discs are read [default: the shelves that they are on]
     #[arg(long, value_name = "FROM")]
     pub from: Option<PathBuf>,
+    /// Use only old discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    #[arg(long, value_name = "CERTFILE")]
+    pub verify_signature: Option<PathBuf>,
     /// bd25, bd50, bd100, bd128, dvd, or a size from 2M, for this run [default: the blank's, or
     /// what the set uses, or bd25]
     #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]

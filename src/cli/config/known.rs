@@ -13,8 +13,15 @@ use toml::Value;
 const NO: &str = "no-";
 
 /// What agrees to a doubt of one run. In a file it would agree to every doubt there will ever be.
-const AGREES: [&str; 5] =
-    ["allow-shrink", "even-with-discs", "new-set", "new-shelf", "trust-metadata"];
+const AGREES: [&str; 7] = [
+    "accept-plain",
+    "allow-shrink",
+    "even-with-discs",
+    "new-recipients",
+    "new-set",
+    "new-shelf",
+    "trust-metadata",
+];
 
 /// The command line's definition, as the files see it.
 pub struct Known<'a> {

@@ -134,7 +134,7 @@ fn unprotected(
 }
 
 /// Certificates of those whose signatures count.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checker(Vec<Cert>);
 
 impl Checker {

@@ -96,7 +96,7 @@ fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
 }
 
 /// README.txt says how the files are encrypted.
-fn is_for_a_passphrase(reader: &dyn DiscReader) -> bool {
+pub(super) fn is_for_a_passphrase(reader: &dyn DiscReader) -> bool {
     let text = read_small(reader, "README.txt", LONGEST_TEXT).unwrap_or_default();
     by_hand::names_a_passphrase(&text)
 }

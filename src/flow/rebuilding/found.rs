@@ -12,7 +12,7 @@ use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Bytes, Digest, Kind, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::restore::index::{ListingError, each_index_row};
+use crate::restore::index::{IntegrityError, ListingError, each_index_row};
 use crate::restore::unlisted::{UnlistedError, read_archive};
 
 use super::super::mending::Mender;
@@ -102,14 +102,15 @@ impl<'a> Rebuilder<'a> {
         };
         let mut trouble = None;
         for &copy in copies {
-            match each_index_row(copy, self.opener(), self.desk.stop, &mut take) {
+            let label = found.label();
+            match each_index_row(copy, self.opener(), &label, self.desk.stop, &mut take) {
                 Ok(None) => return Ok(rows),
                 Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                 Ok(Some(error)) | Err(error) => trouble = Some((copy.title(), error)),
             }
         }
         if let Some((title, error)) = trouble {
-            self.tell_index(&title, &error);
+            self.tell_index(title, &error);
         }
         for archive in unknown {
             for row in self.read_unlisted(found, copies, archive)? {
@@ -119,8 +120,12 @@ impl<'a> Rebuilder<'a> {
         Ok(rows)
     }
 
-    fn tell_index(&self, title: &str, error: &ListingError) {
+    /// What cannot be read of it the archives tell; what was changed nothing tells.
+    fn tell_index(&mut self, title: String, error: &ListingError) {
         let why = chain(error);
+        if error.is_of_integrity() || matches!(error, ListingError::Elsewhere { .. }) {
+            return self.trouble(title, format!("{why}; its archives are read to their ends"));
+        }
         self.desk.monitor.note(&format!("{title}: {why}; its archives are read to their ends"));
     }
 
@@ -136,9 +141,12 @@ impl<'a> Rebuilder<'a> {
         for &copy in copies {
             let (number, of) = (archive.number, found.txt.snapshot);
             match read_archive(copy, number, self.opener(), of, self.desk.stop) {
-                Ok(read) if read.lost == 0 => return Ok(read.rows),
+                Ok(read) if read.lost == 0 && !read.is_changed => return Ok(read.rows),
                 Ok(read) => {
-                    why = Some(format!("{} bytes of it hold nothing that can be read", read.lost));
+                    why = Some(match read.is_changed {
+                        true => IntegrityError.to_string(),
+                        false => format!("{} bytes of it hold nothing that can be read", read.lost),
+                    });
                     if read.rows.len() > best.len() {
                         best = read.rows;
                     }

@@ -17,6 +17,7 @@ use crate::port::clock::Moment;
 use crate::restore::index::{INDEX, ListingError, SNAPSHOT, open_listing, packed_size};
 
 use super::super::piles::FoundDisc;
+use super::super::rows::refuse_other;
 use super::super::{FlowError, chain};
 use super::Rebuilder;
 use super::found::Lode;
@@ -55,7 +56,7 @@ impl Rebuilder<'_> {
         }
         let finished = self.catalog.newest_snapshot(self.set)?;
         let is_new = |seq: &SnapshotSeq| finished.is_none_or(|finished| *seq > finished);
-        let listed = self.pile.discs.values().filter(|found| found.txt.listings.snapshot);
+        let listed = self.pile.discs.values().filter(|found| self.has_listing(found));
         let told = lode.rows.keys().copied().chain(listed.map(|found| found.txt.snapshot));
         let news: BTreeSet<SnapshotSeq> = told.filter(is_new).collect();
         let runs = self.runs();
@@ -115,6 +116,10 @@ impl Rebuilder<'_> {
         Ok(is_whole)
     }
 
+    fn has_listing(&self, found: &FoundDisc) -> bool {
+        found.txt.listings.snapshot && !self.doubtful.contains(&found.txt.disc)
+    }
+
     fn run_of(&self, seq: SnapshotSeq, runs: &BTreeMap<SnapshotSeq, Run>) -> Run {
         runs.get(&seq).cloned().unwrap_or_else(|| {
             let on = |found: &&FoundDisc| found.txt.snapshot == seq;
@@ -130,7 +135,8 @@ impl Rebuilder<'_> {
     /// What the listings' first lines say of runs.
     fn runs(&self) -> BTreeMap<SnapshotSeq, Run> {
         let mut runs = BTreeMap::new();
-        for copy in self.pile.discs.values().flat_map(|found| &found.copies) {
+        let sound = self.pile.discs.values().filter(|f| !self.doubtful.contains(&f.txt.disc));
+        for copy in sound.flat_map(|found| &found.copies) {
             let open = |name| open_listing(&**copy, name, self.opener()).map(BufReader::new).ok();
             let index = open(INDEX).and_then(|text| IndexReader::new(text, 0).ok());
             let listing = open(SNAPSHOT).and_then(|text| ListingReader::new(text, 0).ok());
@@ -149,7 +155,7 @@ impl Rebuilder<'_> {
     fn listing(&mut self, seq: SnapshotSeq) -> Option<Told> {
         let mut best: Option<Told> = None;
         let mut why = None;
-        let listed = |f: &&FoundDisc| f.txt.listings.snapshot && f.txt.snapshot == seq;
+        let listed = |f: &&FoundDisc| self.has_listing(f) && f.txt.snapshot == seq;
         let discs: Vec<&FoundDisc> = self.pile.discs.values().rev().filter(listed).collect();
         let mendable: Vec<_> = discs.iter().filter_map(|found| self.mendable(found)).collect();
         let repaired = mendable.iter().map(|disc| disc as &dyn DiscReader);
@@ -182,9 +188,7 @@ impl Rebuilder<'_> {
         let packed = packed_size(copy, SNAPSHOT);
         let reader = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
         let reader = reader.map_err(damaged)?;
-        if reader.header().is_some_and(|header| header.snapshot.seq != seq) {
-            return Err(ListingError::Missing(format!("{SNAPSHOT} of snapshot {seq}")));
-        }
+        refuse_other(reader.header(), self.pile.uuid, seq)?;
         let (mut rows, mut trouble) = (Vec::new(), None);
         for row in reader {
             match row {
