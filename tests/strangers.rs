@@ -416,3 +416,161 @@ fn a_listing_whose_integrity_check_fails_is_damaged() {
         }
     }
 }
+
+impl Bench {
+    /// A plain disc made into one that is encrypted for the owner, whose certificate everybody has;
+    /// its catalog names the stranger's.
+    fn seal_for_owner(&self, disc: &Path) {
+        let packed = disc.join("catalog.sqlite.bz2");
+        let unpacked = self.sandbox.path("strange.catalog");
+        let content = self.sandbox.piped("bzip2 -dc", &fs::read(&packed).unwrap());
+        fs::write(&unpacked, content).unwrap();
+        let conn = rusqlite::Connection::open(&unpacked).unwrap();
+        let certs = fs::read(self.sandbox.path("stranger.cert")).unwrap();
+        let sql = "UPDATE sets SET encryption='recipients', certs=?, copies=7, source='/evil'";
+        assert_eq!(conn.execute(sql, [certs]).unwrap(), 1);
+        conn.execute("UPDATE archives SET encrypted=1", []).unwrap();
+        drop(conn);
+        let content = self.sandbox.piped("bzip2 -c", &fs::read(&unpacked).unwrap());
+        fs::write(&packed, content).unwrap();
+        self.sandbox
+            .bash(&format!(
+                "cd '{}'
+                 for file in *.bz2 archives/*; do
+                     gpg --batch --quiet --trust-model always --cipher-algo AES256 --compress-algo none \
+                         -r owner@example.org -o \"$file.gpg\" --encrypt \"$file\"
+                     rm \"$file\"
+                 done
+                 sed -i 's/^encryption=.*/encryption=recipients/' DISC.txt",
+                disc.display()
+            ))
+            .ok();
+        self.sum_up(disc);
+    }
+}
+
+#[test]
+fn certificates_that_only_a_disc_names_are_not_taken_over() {
+    let bench = Bench::new(How::Recipients);
+    let forged = bench.plain_disc(2, "forged");
+    bench.seal_for_owner(&forged);
+    bench.onto_shelf(&forged, "papers-0002.iso");
+    let (owner, stranger) = (bench.fingerprint("owner"), bench.fingerprint("stranger"));
+    let catalog = bench.sandbox.catalog();
+    let away = bench.sandbox.path("away");
+    fs::rename(&catalog, &away).unwrap();
+    // Nobody is there to ask, and `--yes` is no answer.
+    for more in ["", " --yes"] {
+        let run = bench.run(&format!("catalog rebuild shelf{more}"));
+        run.code(1).says(&stranger).says("--recipient").says("--verify-signature");
+        assert!(!catalog.exists());
+    }
+    // What is named counts.
+    let run = bench.run("catalog rebuild shelf --recipient owner.cert");
+    run.says(&stranger).says("are used, and not these").says("source /evil").says("copies 7");
+    assert_eq!(bench.fingerprints(&catalog), [owner.clone()]);
+    bench.write("source", "later", "a later letter\n");
+    let words = ["backup", "--disc-size", "3M", "--name", "papers", "--move-source", "--stage"];
+    let run = bench.sandbox.run(words.iter().chain(&["--allow-shrink", "source"]));
+    run.ok().says(&format!("encrypted for {owner}"));
+    // The catalog that is replaced knows the set's settings.
+    fs::copy(&away, &catalog).unwrap();
+    bench.run("catalog rebuild shelf --replace");
+    assert_eq!(bench.fingerprints(&catalog), [owner]);
+    let sets = bench.sandbox.run(["status", "--json"]).results();
+    let set = sets.iter().find(|row| row["set"] == "papers").unwrap();
+    assert_eq!(set["source"], bench.sandbox.source().display().to_string(), "{set}");
+    assert_eq!(set["copies_wanted"], 1, "{set}");
+}
+
+#[test]
+fn a_set_whose_recipients_changed_is_asked_about_once() {
+    let bench = Bench::new(How::Recipients);
+    let (owner, stranger) = (bench.fingerprint("owner"), bench.fingerprint("stranger"));
+    bench.run("catalog rebuild shelf --replace --recipient stranger.cert").code(0);
+    let catalog = bench.sandbox.catalog();
+    assert_eq!(bench.fingerprints(&catalog), [stranger.clone()]);
+    bench.write("source", "later", "a later letter\n");
+    let backup = |more: &[&str]| {
+        let words = ["backup", "--disc-size", "3M", "--name", "papers", "source", "shelf"];
+        bench.sandbox.run(words.iter().chain(more))
+    };
+    for more in [&[][..], &["--yes"]] {
+        let run = backup(more);
+        run.code(1).says("--new-recipients").says(&owner).says(&stranger);
+        assert_eq!(bench.sandbox.images().len(), 1);
+    }
+    backup(&["--new-recipients"]).ok().says(&format!("encrypted for {stranger}"));
+    bench.write("source", "latest", "the latest letter\n");
+    backup(&[]).ok().says(&format!("encrypted for {stranger}"));
+}
+
+#[test]
+fn every_encrypted_backup_says_for_whom() {
+    let bench = Bench::new(How::Passphrase);
+    let words = ["backup", "--name", "papers", "source", "shelf"];
+    bench.sandbox.run(words.iter().chain(&bench.key())).ok().says("encrypted with a passphrase");
+    let plain = bench.sandbox.run(["backup", "--name", "open", "--new-set", "source", "other"]);
+    assert!(!plain.ok().stderr().contains("\nencrypted"), "{}", plain.story());
+}
+
+#[test]
+fn what_a_disc_was_compared_with_is_said() {
+    let mut sandbox = Sandbox::new();
+    sandbox.make_key_ring();
+    sandbox
+        .bash(
+            "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' ed25519 sign never
+             gpg --batch --export a@example.org > a.cert
+             gpg --batch --export-secret-keys a@example.org > a.key",
+        )
+        .ok();
+    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    sandbox.run(["backup", "--disc-size", "3M", "--sign", "a.key", "source", "shelf"]).ok();
+    let against = |more: &[&str]| {
+        let run = sandbox.run(["verify", "shelf", "--json"].iter().chain(more));
+        let found = run.ok().objects().pop().unwrap()["discs"][0]["against"].clone();
+        (found.as_str().unwrap().to_owned(), run.stderr())
+    };
+    let signed = ["--verify-signature", "a.cert"];
+    let none = ["--catalog", "none"];
+    let (found, words) = against(&[]);
+    assert!(found == "catalog" && words.contains("held against the catalog"), "{found} {words}");
+    assert_eq!(against(&signed).0, "catalog");
+    let (found, words) = against(&none);
+    assert!(found == "own-list" && words.contains("which anybody can make"), "{found} {words}");
+    let (found, words) = against(&[&signed[..], &none].concat());
+    assert!(found == "signature" && words.contains("as it was signed"), "{found} {words}");
+}
+
+/// Every verb that reads discs refuses one that is not signed, where signatures are asked for.
+#[test]
+fn a_disc_that_nobody_signed_is_refused_by_every_verb() {
+    let mut sandbox = Sandbox::new();
+    sandbox.make_key_ring();
+    sandbox
+        .bash(
+            "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' ed25519 sign never
+             gpg --batch --export a@example.org > a.cert
+             gpg --batch --export-secret-keys a@example.org > a.key",
+        )
+        .ok();
+    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    sandbox.run(["backup", "--disc-size", "3M", "--sign", "a.key", "source", "shelf"]).ok();
+    let run = |line: &str| sandbox.run(line.split(' ').chain(["--verify-signature", "a.cert"]));
+    for line in ["check shelf", "drill shelf", "catalog rebuild shelf --replace"] {
+        run(line).code(0);
+    }
+    fs::write(sandbox.source().join("later"), "not signed\n").unwrap();
+    sandbox.run(["backup", "--disc-size", "3M", "source", "shelf"]).ok();
+    let words = "it is not signed";
+    for (line, code) in [
+        ("verify shelf", 5),
+        ("check shelf", 5),
+        ("drill shelf", 5),
+        ("migrate 1 --to new --from shelf", 0),
+        ("catalog rebuild shelf --replace", 3),
+    ] {
+        run(line).code(code).says(words);
+    }
+}

@@ -129,6 +129,7 @@ impl Room {
             named: source.named(keys),
             recipients: verbs::read_files(&keys.recipient)?,
             recipients_named: named(keys.typed.recipient),
+            new_recipients: keys.new_recipients,
             note: &note,
             hidden: keys.hidden_recipients,
             secret_key: match keys.secret_key.is_empty() {

@@ -90,6 +90,10 @@ fn shifted(
     own: i64,
     shift: &Shift,
 ) -> Result<Value, Fault> {
+    if (table, column) == ("sets", "sealed_for") {
+        // For whom the last run encrypted, only the catalog of that run can tell.
+        return Ok(Value::Null);
+    }
     let Value::Integer(number) = value else { return Ok(value) };
     let moved = |by: i64| number.checked_add(by).ok_or_else(|| super::error::odd("a huge number"));
     Ok(Value::Integer(match (table, column) {

@@ -194,6 +194,9 @@ ALTER TABLE discs ADD COLUMN begun INTEGER;
 ALTER TABLE discs ADD COLUMN burn INTEGER;
 UPDATE discs SET burn=0 WHERE state<>'open';
 ",
+    "
+ALTER TABLE sets ADD COLUMN sealed_for TEXT;
+",
 ];
 
 /// The digest's first 8 bytes tell contents apart well enough to look at a row or two.

@@ -46,10 +46,12 @@ pub struct KnownSet {
     pub copies: u32,
     /// The size that discs are planned for, if a person ever named one.
     pub disc_size: Option<Sectors>,
+    /// Fingerprints of the recipients of the last run that made discs; never taken from a disc.
+    pub sealed_for: Option<String>,
 }
 
 const COLUMNS: &str = "id, name, uuid, source, encryption, certs, token, hidden, compression,
-    created, hint, copies, parity, parity_discs, disc_size";
+    created, hint, copies, parity, parity_discs, disc_size, sealed_for";
 
 impl Catalog {
     pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {
@@ -127,6 +129,37 @@ impl Catalog {
         })
     }
 
+    /// Fingerprints of those for whom the discs are encrypted that are made now.
+    pub fn set_sealed_for(&mut self, set: SetId, fingerprints: &str) -> Result<()> {
+        self.change_set(set, "UPDATE sets SET sealed_for=?2 WHERE id=?1", fingerprints)
+    }
+
+    /// What a person decided about a set, as another catalog has it.
+    pub fn keep_settings(&mut self, set: SetId, from: &KnownSet) -> Result<()> {
+        let KnownSet { facts, hint, copies, disc_size, sealed_for, .. } = from;
+        self.write("keeping a set's settings", |tx| {
+            let sql = "UPDATE sets SET source=?2, certs=?3, token=?4, hidden=?5, parity=?6,
+                       parity_discs=?7, hint=?8, copies=?9, disc_size=?10, sealed_for=?11
+                       WHERE id=?1";
+            one_row(tx.execute(
+                sql,
+                params![
+                    set.0,
+                    path_bytes(&facts.source),
+                    facts.certs,
+                    facts.token,
+                    facts.hidden,
+                    facts.parity,
+                    facts.parity_discs.map(|ratio| ratio.to_string()),
+                    hint,
+                    copies,
+                    disc_size.map(|size| stored(size.0)),
+                    sealed_for,
+                ],
+            )?)
+        })
+    }
+
     /// The number for the next archive: one more than any that was ever committed, even if it was
     /// forgotten since.
     pub fn next_archive(&self, set: SetId) -> Result<ArchiveNo> {
@@ -199,5 +232,6 @@ fn read_set(row: &Row) -> Result<KnownSet, Fault> {
         hint: row.get(10)?,
         copies: row.get(11)?,
         disc_size: optional_number(row, 14)?.map(Sectors),
+        sealed_for: row.get(15)?,
     })
 }

@@ -154,6 +154,9 @@ pub struct Keys {
     /// Encrypt a new set for this OpenPGP certificate, and with no passphrase (may be repeated)
     #[arg(long, value_name = "CERTFILE", help_heading = "Encryption")]
     pub recipient: Vec<PathBuf>,
+    /// Encrypt what is packed now, though it is for other recipients than the last backup was
+    #[arg(long, help_heading = "Encryption")]
+    pub new_recipients: bool,
     /// Do not name the recipients' keys on the discs
     #[arg(long, help_heading = "Encryption")]
     pub hidden_recipients: bool,
@@ -615,6 +618,7 @@ impl Keys {
             passphrase_command: behind.passphrase_command.or(self.passphrase_command),
             odd_passphrase: self.odd_passphrase || behind.odd_passphrase,
             hidden_recipients: self.hidden_recipients || behind.hidden_recipients,
+            new_recipients: self.new_recipients || behind.new_recipients,
             ..self
         }
     }

@@ -15,6 +15,7 @@ use super::grouping::{Closing, Grouping};
 use super::keys::KeyRing;
 use super::ledger::CatalogLedger;
 use super::refilling::{reopen, spare};
+use super::recipients::agree;
 use super::staging::Staging;
 use super::turn::open_to_write;
 use super::writer::DiscWriter;
@@ -71,6 +72,7 @@ fn close_disc(
     };
     let sealer = request.keys.sealer_for(set)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
+    agree(catalog, set, sealer.as_ref(), request.keys.new_recipients, desk)?;
     let capacity = DiscSize::default().of(Some((&*catalog, set)))?;
     let (signer, drill) = (request.signer.as_ref(), request.drill);
     let writer = DiscWriter { staging, set, sealer, signer, drill, capacity, desk };

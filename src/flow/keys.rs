@@ -59,6 +59,8 @@ pub struct KeyRing<'a> {
     pub recipients: Vec<Vec<u8>>,
     /// Where they were named.
     pub recipients_named: Named,
+    /// `--new-recipients`: others than those of the last run are meant.
+    pub new_recipients: bool,
     /// Takes what a person should know of the keys and that ends no run.
     pub note: &'a dyn Fn(&str),
     pub hidden: bool,

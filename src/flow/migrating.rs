@@ -33,6 +33,7 @@ use super::keys::{Asking, KeyRing};
 use super::ledger::CatalogLedger;
 use super::locating::no_disc;
 use super::piles::{Pile, Piles, Trust, Vetting, look, look_in};
+use super::recipients::agree;
 use super::restoring::{RestoreRequest, fetch};
 use super::rows::KnownIn;
 use super::staging::{SetTexts, Staging};
@@ -93,6 +94,7 @@ pub fn migrate(
     let keys = || keys_with(&request.keys, &ask);
     let sealer = keys().sealer_for(&set)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
+    agree(&mut catalog, &set, sealer.as_ref(), request.keys.new_recipients, desk)?;
     let capacity = request.disc_size.of(Some((&catalog, &set)))?;
     if let (None, Some(size)) = (set.disc_size, of_set(&catalog, &set)?) {
         // It was only read off the newest disc, and that is another one from now on.
@@ -210,6 +212,7 @@ fn keys_with<'a>(
         named: keys.named,
         recipients: keys.recipients.clone(),
         recipients_named: keys.recipients_named,
+        new_recipients: keys.new_recipients,
         note: keys.note,
         hidden: keys.hidden,
         secret_key: keys.secret_key.clone(),

@@ -44,6 +44,7 @@ mod packing;
 pub mod piles;
 pub mod query;
 pub mod rebuilding;
+pub mod recipients;
 pub mod records;
 mod refilling;
 mod remaking;
@@ -190,6 +191,14 @@ pub enum FlowError {
         "set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last"
     )]
     OtherRecipients(SetName),
+    #[error(
+        "set {name} was encrypted for {before} until now, and would be encrypted for {now} from now on; nothing was packed: if that is meant, --new-recipients agrees to it"
+    )]
+    NewRecipients { name: SetName, before: String, now: String },
+    #[error(
+        "{says}, and nobody vouches for that: name the certificates that are yours with --recipient CERTFILE, or who signed the discs with --verify-signature CERTFILE; nothing was changed"
+    )]
+    UnknownRecipients { says: String },
     #[error("set {0} is encrypted for recipients: name the secret key with --secret-key")]
     NeedsSecretKey(SetName),
     #[error("the catalog has lost the keys of set {0}")]

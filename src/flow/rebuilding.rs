@@ -5,6 +5,7 @@
 mod found;
 mod gather;
 mod history;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use super::turn::in_turn;
 use super::{Desk, FlowError, chain};
 
 use found::Lode;
+use settings::Settings;
 
 /// What a rebuilding is asked to do.
 pub struct RebuildRequest<'a> {
@@ -117,7 +119,7 @@ pub fn rebuild(
     if piles.sets.is_empty() {
         return Err(piles.nothing());
     }
-    let kept = kept_sets(request, &piles, desk)?;
+    let (kept, replaced) = present_sets(request, &piles, desk)?;
     let mut new = in_turn(desk, || Replacement::begin(&request.catalog))?;
     for set in kept {
         take_over(&request.catalog, &set, request, new.catalog(), desk.stop)?;
@@ -125,7 +127,9 @@ pub fn rebuild(
     for pile in &mut piles.sets {
         // Whoever is not of this set is offered to the next one.
         pile.unnamed.append(&mut piles.unnamed);
-        let rebuilt = Rebuilder::new(request, pile, mender, new.catalog(), desk)?.run()?;
+        let former = replaced.iter().find(|set| set.facts.uuid == pile.uuid);
+        let rebuilt =
+            Rebuilder::new(request, pile, mender, (new.catalog(), former), desk)?.run()?;
         report.sets.push(rebuilt);
         piles.unnamed.append(&mut pile.unnamed);
     }
@@ -155,31 +159,33 @@ fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
     Ok(())
 }
 
-/// The sets of the present catalog that stay as they are; none if it is destroyed.
-fn kept_sets(
+/// The sets of the present catalog that stay as they are, and those that are made anew; none if it is
+/// destroyed.
+fn present_sets(
     request: &RebuildRequest,
     piles: &Piles,
     desk: Desk,
-) -> Result<Vec<KnownSet>, FlowError> {
+) -> Result<(Vec<KnownSet>, Vec<KnownSet>), FlowError> {
+    let none = || Ok((Vec::new(), Vec::new()));
     let sets = Catalog::open(&request.catalog, Access::Read).and_then(|catalog| {
         catalog.check()?;
         catalog.sets()
     });
     let sets = match sets {
         Ok(sets) => sets,
-        Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
+        Err(CatalogError::Missing { .. }) => return none(),
         Err(error @ CatalogError::Damaged { .. }) => {
             desk.monitor.note(&format!("{}: it is replaced", chain(&error)));
-            return Ok(Vec::new());
+            return none();
         }
-        Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return Ok(Vec::new()),
+        Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return none(),
         Err(error) => return Err(error.into()),
     };
     let is_here = |set: &&KnownSet| piles.sets.iter().any(|pile| pile.uuid == set.facts.uuid);
     if let (Some(known), false) = (sets.iter().find(is_here), request.replace) {
         return Err(FlowError::KnownAlready(known.facts.name.clone()));
     }
-    Ok(sets.iter().filter(|set| !is_here(set)).cloned().collect())
+    Ok(sets.into_iter().partition(|set| !is_here(&set)))
 }
 
 fn is_empty(path: &Path) -> bool {
@@ -195,8 +201,9 @@ fn take_over(
     stop: &Stop,
 ) -> Result<(), FlowError> {
     let from = Catalog::open(from, Access::Read)?;
-    new.import_set(&SetCopy::new(&from, set.id, &request.scratch, stop)?.catalog)?;
-    Ok(())
+    let copy = SetCopy::new(&from, set.id, &request.scratch, stop)?;
+    let id = new.import_set(&copy.catalog)?;
+    Ok(new.keep_settings(id, set)?)
 }
 
 /// One set in work.
@@ -210,6 +217,8 @@ struct Rebuilder<'a> {
     catalog: &'a mut Catalog,
     set: SetId,
     catalog_of: Option<DiscNo>,
+    /// The source is that of the catalog that is replaced, whatever listings say.
+    knows_source: bool,
     /// Discs whose listing is not used.
     doubtful: BTreeSet<DiscNo>,
     complaints: u64,
@@ -221,7 +230,7 @@ impl<'a> Rebuilder<'a> {
         request: &'a RebuildRequest<'a>,
         pile: &'a mut Pile,
         mender: Option<&'a Mender<'a>>,
-        catalog: &'a mut Catalog,
+        (catalog, former): (&'a mut Catalog, Option<&KnownSet>),
         desk: Desk<'a>,
     ) -> Result<Rebuilder<'a>, FlowError> {
         let encryption = pile.encryption();
@@ -239,9 +248,25 @@ impl<'a> Rebuilder<'a> {
                     note_problems(&pile.name_by(&set.facts, &discs), desk);
                 }
                 discs.iter().for_each(|disc| pile.prefer(disc.number, disc.uuid));
-                (catalog.import_set(&known.catalog)?, Some(*disc))
+                let set = catalog.import_set(&known.catalog)?;
+                let sets = known.catalog.sets()?;
+                if let Some(told) = sets.iter().find(|set| set.id == known.set) {
+                    let (keys, disc) = (&keys, *disc);
+                    let is_signed = request.trust.signed_by.is_some();
+                    Settings { told, disc, former, keys, is_signed, desk }.settle(catalog, set)?;
+                }
+                (set, Some(*disc))
             }
-            None => (catalog.create_set(&facts(request, pile, &keys))?, None),
+            None => {
+                let set = catalog.create_set(&facts(request, pile, &keys))?;
+                if let Some(former) = former {
+                    catalog.keep_settings(set, former)?;
+                    if keys.certs.is_some() {
+                        catalog.set_keys(set, keys.certs.as_deref(), keys.token.as_deref())?;
+                    }
+                }
+                (set, None)
+            }
         };
         pile.twin_words().for_each(|words| desk.monitor.note(&words));
         let doubtful = BTreeSet::new();
@@ -254,6 +279,7 @@ impl<'a> Rebuilder<'a> {
             catalog,
             set,
             catalog_of,
+            knows_source: former.is_some(),
             doubtful,
             complaints,
         })

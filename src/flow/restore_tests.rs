@@ -249,6 +249,7 @@ pub(super) fn ring<'a>(ask: &'a super::keys::AskPassphrase<'a>, encrypt: bool) -
         named: None,
         recipients: Vec::new(),
         recipients_named: super::keys::Named::Typed,
+        new_recipients: false,
         note: &|_| (),
         hidden: false,
         secret_key: None,

@@ -393,20 +393,19 @@ impl FromDiscs<'_> {
         let txt = &found.txt;
         let discs = known.catalog.discs(known.set)?;
         let newest = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
-        let encryption = known
-            .catalog
-            .sets()?
-            .iter()
-            .find(|set| set.id == known.set)
-            .map(|s| s.facts.encryption);
+        let sets = known.catalog.sets()?;
+        let facts = sets.iter().find(|set| set.id == known.set).map(|set| &set.facts);
+        let of_set = (self.pile.encryption(), &self.pile.name);
+        let is_of_set = facts.is_some_and(|facts| (facts.encryption, &facts.name) == of_set);
         let other = discs.iter().find(|d| d.number == txt.disc && d.uuid != txt.disc_uuid);
         let what = match (other, newest) {
             (Some(other), _) => format!("knows another disc {} ({})", other.number, other.uuid),
             (None, Some(newest)) if newest < txt.snapshot => {
                 format!("ends with snapshot {newest}, and the disc is of snapshot {}", txt.snapshot)
             }
-            _ if encryption != Some(txt.encryption) => {
-                "says otherwise than its disc how the set is encrypted".to_owned()
+            _ if !is_of_set => {
+                "says otherwise than its disc what the set is called, or how it is encrypted"
+                    .to_owned()
             }
             _ => return Ok(known),
         };

@@ -391,6 +391,7 @@ fn keys() -> KeyRing<'static> {
         named: None,
         recipients: Vec::new(),
         recipients_named: Named::Typed,
+        new_recipients: false,
         note: &|_| (),
         hidden: false,
         secret_key: None,

@@ -100,6 +100,11 @@ impl Locks {
         self.certs().iter().map(|cert| cert.fingerprint().to_hex()).collect()
     }
 
+    /// The certificates in words: fingerprints, with their first user ids; none for a passphrase.
+    pub fn names(&self) -> Vec<String> {
+        self.certs().iter().map(name_of).collect()
+    }
+
     /// Ids of the keys that open the files, as `gpg` shows them; none for a passphrase or hidden
     /// recipients.
     pub fn key_ids(&self) -> Vec<String> {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::super::keys::NewKeys;
 use super::super::keysheet::remember_hint;
 use super::super::ledger::choose_compression;
+use super::super::recipients::agree;
 use super::super::{Desk, FlowError, chain};
 use super::BackupRequest;
 use crate::catalog::{Catalog, KnownSet, SetFacts};
@@ -69,12 +70,15 @@ pub(super) fn open_set(
     if let Some(set) = catalog.set_by_name(&request.name)? {
         check_source(request, &set)?;
         let sealer = request.keys.sealer_for(&set)?;
+        agree(catalog, &set, sealer.as_ref(), request.keys.new_recipients, desk)?;
         return Ok((remember_facts(request, catalog, &set)?, sealer, false));
     }
     desk.monitor.note(&announcement(request, &catalog.sets()?));
     let keys = request.keys.for_new_set(&request.name)?;
     let sealer = create_set(request, catalog, keys)?;
-    Ok((known_set(catalog, &request.name)?, sealer, true))
+    let set = known_set(catalog, &request.name)?;
+    agree(catalog, &set, sealer.as_ref(), true, desk)?;
+    Ok((set, sealer, true))
 }
 
 /// What a run may change of a set's facts.
