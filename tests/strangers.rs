@@ -427,7 +427,7 @@ impl Bench {
         fs::write(&unpacked, content).unwrap();
         let conn = rusqlite::Connection::open(&unpacked).unwrap();
         let certs = fs::read(self.sandbox.path("stranger.cert")).unwrap();
-        let sql = "UPDATE sets SET encryption='recipients', certs=?, copies=7, source='/evil'";
+        let sql = "UPDATE sets SET encryption='recipients', certs=?, copies=7, source=CAST('/evil' AS BLOB)";
         assert_eq!(conn.execute(sql, [certs]).unwrap(), 1);
         conn.execute("UPDATE archives SET encrypted=1", []).unwrap();
         drop(conn);
@@ -566,7 +566,8 @@ fn a_disc_that_nobody_signed_is_refused_by_every_verb() {
     let words = "it is not signed";
     for (line, code) in [
         ("verify shelf", 5),
-        ("check shelf", 5),
+        // The copy that is due does not count, so none is there.
+        ("check shelf", 4),
         ("drill shelf", 5),
         ("migrate 1 --to new --from shelf", 0),
         ("catalog rebuild shelf --replace", 3),

@@ -236,7 +236,13 @@ impl Bench {
 
     fn check(&self) -> Result<Exit, FlowError> {
         let (from, catalog) = (PATH.into(), self.path("catalog.sqlite"));
-        let request = CheckRequest { from, catalog, name: None, due: Due::Count(1), trust: Default::default() };
+        let request = CheckRequest {
+            from,
+            catalog,
+            name: None,
+            due: Due::Count(1),
+            trust: Default::default(),
+        };
         let report = check(&request, Some(&mut self.drive.clone()), self.desk())?;
         let missing = if report.missing.is_empty() { Exit::Done } else { Exit::DiscMissing };
         Ok(missing.and(if report.is_sound() { Exit::Done } else { Exit::Damage }))

@@ -11,6 +11,7 @@ use crate::format::members::part_id;
 use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Bytes, Digest, Kind, Sectors, SnapshotSeq};
+use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::restore::index::{IntegrityError, ListingError, each_index_row};
 use crate::restore::unlisted::{UnlistedError, read_archive};
@@ -244,7 +245,7 @@ fn adopted(
     }
 }
 
-/// A file that the disc's own list names, and that list itself.
+/// A file that the disc's own list names, and that list itself with its signature.
 fn disc_file(
     copy: &dyn DiscReader,
     file: &crate::drive::DiscFile,
@@ -252,8 +253,8 @@ fn disc_file(
 ) -> Option<DiscFile> {
     let sha256 = match sums.get(&file.path) {
         Some(sum) => *sum,
-        None if file.path == SUMS && !sums.is_empty() => {
-            Digest(Sha256::digest(read_small(copy, SUMS, LONGEST_SUMS).ok()?).into())
+        None if [SUMS, SIGNATURE].contains(&file.path.as_str()) && !sums.is_empty() => {
+            Digest(Sha256::digest(read_small(copy, &file.path, LONGEST_SUMS).ok()?).into())
         }
         None => return None,
     };
