@@ -544,6 +544,7 @@ fn a_copy_on_a_shelf_that_goes_away_is_made_of_the_next_one() {
         name: None,
         discs: (DiscNo(1), DiscNo(1)),
         from: None,
+        trust: Default::default(),
     };
     let mut drives = Drives::one(Box::new(Shelf::open(&bench.path("two")).unwrap()));
     let copied = copy(&request, None, &mut drives, nobody(&bench)).unwrap();

@@ -232,7 +232,7 @@ impl Session<'_> {
             let fits = |piles: &Piles| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
             match look_and_see(drive, &self.request.from, &wanted, self.desk, fits) {
                 Ok((piles, came)) => {
-                    let piles = self.trusted(piles);
+                    let piles = self.trusted(piles)?;
                     let (title, desk) = (drive.title(), self.desk);
                     let is_it = |due: &DueCopy, disc: &FoundDisc| {
                         due.is(disc) && (came == Came::AsAsked || due.is_sure(&title, desk))
@@ -281,7 +281,7 @@ impl Session<'_> {
 
     /// What lies at a place is what is found there, and what was put there and is not.
     fn at_place(&mut self) -> Result<(), FlowError> {
-        let piles = self.trusted(look(&self.request.from, self.desk.stop)?);
+        let piles = self.trusted(look(&self.request.from, self.desk.stop)?)?;
         let lying = lying(&piles, &mut self.catalog, self.desk)?;
         // Shelves that moved are known by now.
         let all = candidates(&self.catalog, self.request.name.as_ref())?;
@@ -318,11 +318,11 @@ impl Session<'_> {
     }
 
     /// Without what no disc that counts has; that is told.
-    fn trusted(&mut self, piles: Piles) -> Piles {
+    fn trusted(&mut self, piles: Piles) -> Result<Piles, FlowError> {
         let CheckRequest { trust, catalog, .. } = self.request;
-        let (piles, refused) = trust.sift(piles, Vetting::comparing(trust, catalog), self.desk);
+        let (piles, refused) = trust.sift(piles, Vetting::comparing(trust, catalog), self.desk)?;
         self.report.refused += refused;
-        piles
+        Ok(piles)
     }
 
     fn tell_gone(&self, error: &FlowError) {

@@ -133,7 +133,7 @@ impl Copying<'_> {
     /// From the first medium that gives it whole.
     fn fetch_to(&mut self, path: &Path, catalog: &Catalog, order: &Order) -> Result<(), FlowError> {
         let piles = self.find(catalog, &order.disc)?;
-        let piles = self.trusted(piles);
+        let piles = self.trusted(piles)?;
         let (mut damage, mut gone) = (None, None);
         for reader in media(&piles, self.set, &order.disc) {
             remove(path)?;
@@ -162,10 +162,10 @@ impl Copying<'_> {
     }
 
     /// Without the discs that do not count; that is told.
-    fn trusted(&self, found: Vec<Piles>) -> Vec<Piles> {
+    fn trusted(&self, found: Vec<Piles>) -> Result<Vec<Piles>, FlowError> {
         let CopyRequest { trust, catalog, .. } = self.request;
-        let vetting = || Vetting::comparing(trust, catalog);
-        found.into_iter().map(|piles| trust.sift(piles, vetting(), self.desk).0).collect()
+        let sifted = |piles| trust.sift(piles, Vetting::comparing(trust, catalog), self.desk);
+        found.into_iter().map(|piles| sifted(piles).map(|(piles, _)| piles)).collect()
     }
 
     fn nowhere(&self, catalog: &Catalog, disc: DiscNo) -> FlowError {

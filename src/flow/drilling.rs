@@ -165,7 +165,7 @@ fn trusted(
     refused: &mut u64,
 ) -> Result<Pile, FlowError> {
     let trust = &request.trust;
-    let (piles, count) = trust.sift(piles, Vetting::new(trust, &request.catalog), desk);
+    let (piles, count) = trust.sift(piles, Vetting::new(trust, &request.catalog), desk)?;
     *refused += count;
     piles.choose(name)
 }

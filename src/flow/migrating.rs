@@ -328,7 +328,7 @@ impl Moving<'_> {
     /// Without the discs that do not count; that is said.
     fn trusted(&self, piles: Piles) -> Result<Pile, FlowError> {
         let MigrateRequest { trust, catalog, .. } = self.request;
-        let (piles, _) = trust.sift(piles, Vetting::new(trust, catalog), self.writer.desk);
+        let (piles, _) = trust.sift(piles, Vetting::new(trust, catalog), self.writer.desk)?;
         piles.choose(Some(&self.writer.set.facts.name))
     }
 

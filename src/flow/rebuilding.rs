@@ -110,7 +110,7 @@ pub fn rebuild(
         piles.name_with(|disc| mender.name(disc));
     }
     let mend = |disc: &dyn DiscReader| mender.and_then(|mender| mender.repaired(disc));
-    let mut piles = piles.must_be_signed(signed_by, &mend)?;
+    let mut piles = piles.must_be_signed(signed_by, &mend, desk.stop)?;
     Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
     let mut report = RebuildReport::default();
     report.unreadable += piles.tell_problems(desk);

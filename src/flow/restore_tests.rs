@@ -907,16 +907,23 @@ fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_
     bench.backup();
     let (image, stop) = (Image::open(&bench.image(1), &Stop::new()).unwrap(), Stop::new());
     bench.monitor.notes.lock().unwrap().clear();
-    assert_eq!(is_as_listed(&image, &stop), Ok(true));
-    assert!(matches!(each_index_row(&image, None, &stop, |_| ()), Ok(None)));
     let pile = super::piles::look(&bench.path("shelf"), &stop).unwrap().choose(None).unwrap();
+    let label = pile.discs[&DiscNo(1)].label();
+    assert_eq!(is_as_listed(&image, &stop), Ok(true));
+    assert!(matches!(each_index_row(&image, None, &label, &stop, |_| ()), Ok(None)));
     stop.ask(2);
     assert_eq!(is_as_listed(&image, &stop), Err(Stopped(2)));
-    let rows = each_index_row(&image, None, &stop, |_| ());
+    let rows = each_index_row(&image, None, &label, &stop, |_| ());
     assert!(matches!(rows, Err(ListingError::Stopped(Stopped(2)))));
     let (desk, scratch) = (bench.desk(&Nobody, &stop), bench.path("scratch"));
-    let discs =
-        super::rows::FromDiscs { pile: &pile, opener: None, scratch: &scratch, desk, mender: None };
+    let discs = super::rows::FromDiscs {
+        pile: &pile,
+        opener: None,
+        scratch: &scratch,
+        desk,
+        mender: None,
+        doubts: Default::default(),
+    };
     let chosen = discs.select(None, &PathGlobs::default());
     assert!(matches!(chosen, Err(FlowError::Stopped(Stopped(2)))), "{:?}", chosen.err());
     assert_eq!(*bench.monitor.notes.lock().unwrap(), Vec::<String>::new());

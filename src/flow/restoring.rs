@@ -404,7 +404,7 @@ impl Session<'_> {
         let root_mode = selection.root_mode();
         let before = self.look_at_target(root_mode)?;
         let stands = (!before.policy.target_is_new).then_some(&*self.request.target);
-        let is_vouched = self.known.is_some() || self.request.signed_by.is_some();
+        let is_vouched = self.known.is_some() || self.request.trust.signed_by.is_some();
         let withheld = withhold_rights(self.request, is_vouched, stands, &mut selection, self.desk);
         let overwrite = self.request.overwrite;
         let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));

@@ -407,6 +407,7 @@ mod tests {
             staging: bench.path("staging"),
             scratch: bench.path("scratch"),
             until_done: false,
+            trust: Trust::default(),
         };
         let mut watch = Watch::new(&request, bench.desk());
         let wanted = |disc: &'static str| Said::Wanted(WantedMedium::any(disc));

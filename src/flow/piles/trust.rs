@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
-use super::super::Desk;
+use super::super::{Desk, FlowError};
 use super::identity::is_for_a_passphrase;
 use super::{FoundDisc, Pile, Piles, Problem, ProblemKind};
 use crate::catalog::{Access, Catalog, DiscInfo, DiscState};
@@ -30,9 +30,14 @@ pub struct Trust {
 impl Trust {
     /// Without the discs that do not count, and what of the others does not. Each is told; the
     /// second value is their number.
-    pub fn sift(&self, piles: Piles, mut vetting: Vetting, desk: Desk) -> (Piles, u64) {
+    pub fn sift(
+        &self,
+        piles: Piles,
+        mut vetting: Vetting,
+        desk: Desk,
+    ) -> Result<(Piles, u64), FlowError> {
         let before = piles.problems.len();
-        let mut piles = piles.keep_signed(self.signed_by.as_ref(), &|_| None);
+        let mut piles = piles.keep_signed(self.signed_by.as_ref(), &|_| None, desk.stop)?;
         vetting.vet(&mut piles);
         let mut refused = 0;
         for Problem { what, kind } in &piles.problems[before..] {
@@ -45,7 +50,7 @@ impl Trust {
                 _ => desk.monitor.note(what),
             }
         }
-        (piles, refused)
+        Ok((piles, refused))
     }
 }
 
