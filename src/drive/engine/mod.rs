@@ -231,8 +231,10 @@ pub fn settle(place: &Place, say: &dyn Fn(&str), stop: &Stop) -> Result<bool, Dr
 /// What a program said, as far as it matters in the end.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    /// The first byte went to the medium, or may have.
+    /// The medium was changed, or may have been: it was formatted, or is being closed.
     began: bool,
+    /// Bytes are on their way to the medium: they may be in a buffer still.
+    sent: bool,
     closing: bool,
     complaints: Vec<String>,
     sense: Option<Sense>,
@@ -243,7 +245,7 @@ impl Heard {
     pub(super) fn take(&mut self, report: Report, watch: &dyn Fn(News)) {
         match report {
             Report::Written(bytes) => {
-                self.began = true;
+                self.sent = true;
                 watch(News::Written(bytes));
             }
             Report::Formatting => self.began = true,
@@ -269,8 +271,10 @@ impl Heard {
     /// Nothing went to the medium: the program said so by its silence, or the drive refused a
     /// command that comes before the first byte, or the first byte itself.
     fn left_untouched(&self) -> bool {
-        let at_the_start = self.at.is_none_or(|at| at == Sectors(0));
-        !self.began && at_the_start && self.sense.is_none_or(Sense::did_nothing)
+        let is_refused = self.sense.is_some_and(Sense::did_nothing);
+        let first_is_refused = is_refused && self.at == Some(Sectors(0));
+        let is_silent = !self.sent && self.at.is_none_or(|at| at == Sectors(0));
+        !self.began && (first_is_refused || is_silent && (is_refused || self.sense.is_none()))
     }
 
     /// The drive's reason as a sentence, and the program's own words.

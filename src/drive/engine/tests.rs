@@ -278,6 +278,18 @@ fn a_command_that_is_refused_before_the_first_byte_leaves_the_disc_as_it_was() {
     assert!(words.contains("use another drive or the other --engine (sense 5/20/00)"), "{words}");
 }
 
+/// xorriso tells how far it is before the drive has answered the first command that writes.
+#[test]
+fn a_first_byte_that_is_refused_leaves_the_disc_as_it_was() {
+    let said = " UPDATE : Writing:          0s    0.0%   fifo   4%  buf   0%\n\
+                libburn : FATAL : SCSI error on write(0,16): [5 20 00] Illegal request\n";
+    let error = Fake::new().says(Engine::Xorriso, said, 5).unwrap_err();
+    assert!(matches!(error, DriveError::NotBegun { .. }), "{error}");
+    let later = said.replace("write(0,16)", "write(16,16)");
+    let error = Fake::new().says(Engine::Xorriso, &later, 5).unwrap_err();
+    assert!(matches!(error, DriveError::Write { .. }), "{error}");
+}
+
 /// The same words, when bytes may be on the disc already.
 #[test]
 fn a_command_that_is_refused_later_makes_the_disc_doubtful() {

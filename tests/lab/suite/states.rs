@@ -318,8 +318,7 @@ fn each_command_ends_as_it_must_in_each_state_of_a_drive() {
     let mark = bench.lab.commands("two", 0).len();
     bench.lab.ctl("fault two hang on");
     let silent = bench.begin_in_a_silent_drive(SHORT[0]);
-    // A refused blank is left to the other test of this table.
-    let others = [State::InUse, State::Gone, State::Hanging, State::Refusing];
+    let others = [State::InUse, State::Gone, State::Hanging];
     let plain = |state: &&State| !others.contains(state);
     for state in STATES.iter().filter(plain) {
         bench.in_one_state(*state, verbs);
