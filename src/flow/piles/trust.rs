@@ -316,6 +316,15 @@ impl DiscReader for Without {
         self.disc.read_at(file, offset, buf)
     }
 
+    fn read_each_sector(
+        &self,
+        file: &DiscFile,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<usize, ReadError> {
+        self.disc.read_each_sector(file, offset, buf)
+    }
+
     fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
         self.disc.read_image(offset, buf)
     }
