@@ -254,8 +254,20 @@ uninstall_all() {
   say "catalog, staging area and the user coldcut stay; /var/lib/coldcut holds what is only there"
 }
 
+# What somebody else prepared there, the service would take for its own, and root would follow.
+check_state() {
+  local owner
+  [ -z "$root" ] || return 0
+  [ -e /var/lib/coldcut ] || [ -L /var/lib/coldcut ] || return 0
+  [ ! -L /var/lib/coldcut ] || fail "/var/lib/coldcut is a link: move it away, and run this again"
+  owner=$(stat -c %U /var/lib/coldcut)
+  [ "$owner" = coldcut ] ||
+    fail "/var/lib/coldcut belongs to the user $owner: move it away, and run this again"
+}
+
 install_all() {
   local name dir
+  check_state
   place_program
   while read -r name dir; do
     place_text "$name" "$dir"

@@ -208,6 +208,24 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     sandbox.bash(line).ok();
 }
 
+/// In a mount namespace of its own: the machine's /var/lib stays as it is.
+#[test]
+fn a_state_directory_of_somebody_else_is_refused_before_anything_is_installed() {
+    let sandbox = Sandbox::new();
+    let script = repository("scripts/install.sh");
+    for prepared in ["mkdir /var/lib/coldcut; chown nobody /var/lib/coldcut", "ln -s /etc /var/lib/coldcut"] {
+        let line = format!(
+            "unshare --mount bash -euc 'mount -t tmpfs none /var/lib; {prepared}
+             \"$1\" --prefix \"$PWD/usr\" \"$2\"' bash '{}' '{}'",
+            script.display(),
+            env!("CARGO_BIN_EXE_coldcut"),
+        );
+        let run = sandbox.bash(&line);
+        run.code(1).says("move it away, and run this again");
+        assert!(!sandbox.path("usr").exists(), "{}", run.story());
+    }
+}
+
 /// A service that was taken over must not choose what the other one runs.
 #[test]
 fn the_units_obey_no_configuration_that_a_service_can_write() {
