@@ -213,7 +213,9 @@ fn systemd_finds_nothing_wrong_with_the_units() {
 fn a_state_directory_of_somebody_else_is_refused_before_anything_is_installed() {
     let sandbox = Sandbox::new();
     let script = repository("scripts/install.sh");
-    for prepared in ["mkdir /var/lib/coldcut; chown nobody /var/lib/coldcut", "ln -s /etc /var/lib/coldcut"] {
+    for prepared in
+        ["mkdir /var/lib/coldcut; chown nobody /var/lib/coldcut", "ln -s /etc /var/lib/coldcut"]
+    {
         let line = format!(
             "unshare --mount bash -euc 'mount -t tmpfs none /var/lib; {prepared}
              \"$1\" --prefix \"$PWD/usr\" \"$2\"' bash '{}' '{}'",

@@ -125,6 +125,11 @@ pub trait DiscReader: Send + Sync {
     /// is gone. Whoever is about to call a disc damaged asks this first.
     fn absence(&self) -> Option<Absence>;
 
+    /// What is wrong with the medium as a whole, however well its files can be read here.
+    fn flaw(&self) -> Option<String> {
+        None
+    }
+
     /// Reads around bad places skip the rest of their cluster, for a drive is busy with each sector
     /// for up to a minute. From now on it is tried, sector by sector; `false`: nothing was skipped,
     /// or it is tried already.

@@ -108,6 +108,7 @@ pub fn examine(
     let mut reading = Reading::of(reader, monitor, stop);
     let mut faults = faults_of(&mut reading, expected)?;
     faults.extend(size_fault(reader, image));
+    faults.extend(reader.flaw().map(|what| fault("the disc", what)));
     let Reading { done, pace, unreadable, .. } = reading;
     let strain = pace.strain(unreadable);
     if let Some(words) = pace.words() {

@@ -158,7 +158,8 @@ impl Optical {
             MediumState::Blank => Ok(None),
             MediumState::Unusable(words) => Err(self.unusable(words.clone())),
             MediumState::Appendable | MediumState::Complete => {
-                let disc = OpticalDisc::open(&self.device, &self.title(), stop)?;
+                let mut disc = OpticalDisc::open(&self.device, &self.title(), stop)?;
+                disc.is_open = medium.state == MediumState::Appendable && !medium.is_closed;
                 // Until it is handed out, so that nobody comes between that and the last read.
                 self.kept = Hold::of(self.device.path());
                 Ok(Some(disc))

@@ -30,6 +30,8 @@ pub struct OpticalDisc {
     /// What of the directory could not be used.
     complaint: Option<String>,
     sectors: Sectors,
+    /// Its last session was never closed.
+    pub(super) is_open: bool,
 }
 
 impl OpticalDisc {
@@ -55,7 +57,8 @@ impl OpticalDisc {
 
     fn over(reads: DriveReads, drive: &str) -> OpticalDisc {
         let (title, clusters) = (drive.to_owned(), Clusters::over(reads));
-        OpticalDisc { title, clusters, files: Vec::new(), complaint: None, sectors: Sectors(0) }
+        let (files, complaint, sectors, is_open) = (Vec::new(), None, Sectors(0), false);
+        OpticalDisc { title, clusters, files, complaint, sectors, is_open }
     }
 
     /// What fails because the disc is out says nothing about it.
@@ -170,6 +173,12 @@ impl DiscReader for OpticalDisc {
 
     fn absence(&self) -> Option<Absence> {
         self.clusters.absence()
+    }
+
+    /// A drive that cannot write reads closed sessions only (MMC-6 4.4).
+    fn flaw(&self) -> Option<String> {
+        let words = "was not closed when it was burned: other drives cannot read it";
+        self.is_open.then(|| words.to_owned())
     }
 
     fn try_skipped(&self) -> bool {

@@ -333,6 +333,10 @@ impl DiscReader for Without {
         self.disc.absence()
     }
 
+    fn flaw(&self) -> Option<String> {
+        self.disc.flaw()
+    }
+
     fn try_skipped(&self) -> bool {
         self.disc.try_skipped()
     }
