@@ -98,10 +98,19 @@ impl Lab {
         }
     }
 
-    /// Hands put a disc into a drive, and udev has looked at it.
+    /// Hands put a disc into a drive. What is in it stays locked in by udev when a program has read
+    /// it: then they press the button first, and udev opens the tray.
     #[track_caller]
     pub fn insert(&self, drive: &str, disc: &str) {
-        self.ctl(&format!("insert {drive} {disc}"));
+        let put = format!("insert {drive} {disc}");
+        match self.try_ctl(&put) {
+            Ok(_) => {}
+            Err(words) if words.contains("locked") => {
+                self.opens(drive);
+                self.ctl(&put);
+            }
+            Err(words) => panic!("{words}"),
+        }
     }
 
     /// Hands press the button, which udev has locked where a disc is in.
