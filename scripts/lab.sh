@@ -13,8 +13,7 @@ cd "$(dirname "$0")/.."
 
 readonly packages=(mmdebstrap qemu-system-x86 e2fsprogs)
 readonly in_guest=systemd,systemd-sysv,udev,dbus,kmod,linux-image-amd64,xorriso,growisofs,dvd+rw-tools,genisoimage,gnupg,bzip2,tar,procps,eject,util-linux,acl,attr,sudo,libudev1,libnettle8,libhogweed6,libgmp10
-# The suite takes a quarter of an hour on a quiet machine, the long form twice that; other tests may
-# run beside it.
+# The suite takes half an hour beside the other tests, the long form a quarter of an hour more.
 patience=3600
 
 say() { printf 'lab: %s\n' "$*"; }
