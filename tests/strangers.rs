@@ -514,8 +514,8 @@ fn every_encrypted_backup_says_for_whom() {
     assert!(!plain.ok().stderr().contains("\nencrypted"), "{}", plain.story());
 }
 
-#[test]
-fn what_a_disc_was_compared_with_is_said() {
+/// A letter on a disc that was signed with `a.key`, whose certificate is `a.cert`.
+fn signed() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.make_key_ring();
     sandbox
@@ -527,6 +527,12 @@ fn what_a_disc_was_compared_with_is_said() {
         .ok();
     fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
     sandbox.run(["backup", "--disc-size", "3M", "--sign", "a.key", "source", "shelf"]).ok();
+    sandbox
+}
+
+#[test]
+fn what_a_disc_was_compared_with_is_said() {
+    let sandbox = signed();
     let against = |more: &[&str]| {
         let run = sandbox.run(["verify", "shelf", "--json"].iter().chain(more));
         let found = run.ok().objects().pop().unwrap()["discs"][0]["against"].clone();
@@ -546,17 +552,7 @@ fn what_a_disc_was_compared_with_is_said() {
 /// Every verb that reads discs refuses one that is not signed, where signatures are asked for.
 #[test]
 fn a_disc_that_nobody_signed_is_refused_by_every_verb() {
-    let mut sandbox = Sandbox::new();
-    sandbox.make_key_ring();
-    sandbox
-        .bash(
-            "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' ed25519 sign never
-             gpg --batch --export a@example.org > a.cert
-             gpg --batch --export-secret-keys a@example.org > a.key",
-        )
-        .ok();
-    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
-    sandbox.run(["backup", "--disc-size", "3M", "--sign", "a.key", "source", "shelf"]).ok();
+    let sandbox = signed();
     let run = |line: &str| sandbox.run(line.split(' ').chain(["--verify-signature", "a.cert"]));
     for line in ["check shelf", "drill shelf", "catalog rebuild shelf --replace"] {
         run(line).code(0);

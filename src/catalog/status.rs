@@ -27,9 +27,9 @@ pub struct SetStatus {
     pub staged: Tally,
     /// On a disc that is still being filled, or stored nowhere.
     pub not_yet: Tally,
-    /// Of `staged` and `not_yet`, what lies in the staging area, by when the run began that put the
-    /// first of it there; of `by_copies`, what waits there for another copy, by when its disc was
-    /// closed.
+    /// What waits in the staging area, by the time since when it waits. Of `staged` and `not_yet`
+    /// that is the start of the run that put the first of it there; of `by_copies`, which waits for
+    /// another copy, the time when its disc was closed.
     pub waiting: BTreeMap<Moment, Waiting>,
     /// The newest finished snapshot's listing is on no closed disc yet.
     pub rows_pending: bool,

@@ -147,8 +147,8 @@ pub struct Keys {
     /// Take it from the first line that `sh -c CMD` prints; else from COLDCUT_PASSPHRASE, else ask
     #[arg(long, value_name = "CMD", help_heading = "Encryption")]
     pub passphrase_command: Option<OsString>,
-    /// Take a new set's passphrase as it is, even if nobody can type it from paper: with a byte
-    /// order mark before it, or a carriage return or a blank behind it
+    /// Accept a new set's passphrase even if nobody can type it from paper, because it starts with
+    /// a byte order mark, or ends with a carriage return or a space
     #[arg(long, help_heading = "Encryption")]
     pub odd_passphrase: bool,
     /// Encrypt a new set for this OpenPGP certificate, and with no passphrase (may be repeated)
@@ -278,8 +278,8 @@ pub struct Backup {
     /// Hold back a last disc that is less full than P percent [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,
-    /// Close a disc that was held back for so long since its first archive, such as 30d [default: for
-    /// ever]
+    /// Close a disc that has been held back for this long since its first archive, such as 30d
+    /// [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::age)]
     pub max_hold: Option<Duration>,
     /// Burn each disc so many times; it stays staged until all copies are verified [default: 1,

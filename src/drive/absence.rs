@@ -43,7 +43,7 @@ impl Absence {
         !matches!(self, Absence::Reset { .. })
     }
 
-    /// There is no drive any more that could do anything else.
+    /// The drive cannot do anything else, either: it is gone, or does not answer.
     pub fn leaves_no_drive(&self) -> bool {
         matches!(self, Absence::DriveGone { .. } | Absence::NoAnswer { .. })
     }

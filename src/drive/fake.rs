@@ -1,5 +1,5 @@
-//! A drive that hands reach, for tests: what lies in it is a directory, a shelf for one disc, called
-//! after its maker. It can be in any state that a real one gets into, remembers what it was told to
+//! A drive for tests: its medium is a directory, a shelf for one disc, named after the medium's
+//! maker. It can be in any state that a real one gets into, remembers what it was told to
 //! change, and lets a test watch each act, wait there, refuse it, or die.
 
 mod reading;
@@ -101,7 +101,7 @@ impl FakeDrive {
         self.lock().medium = None;
     }
 
-    /// What lies in it.
+    /// The directory of the medium in the drive.
     pub fn inside(&self) -> Option<PathBuf> {
         self.lock().medium.clone()
     }

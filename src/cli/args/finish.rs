@@ -133,7 +133,7 @@ impl Catalog {
                 slip(MissingRequiredArgument, "catalog rebuild needs FROM: where discs are")
             }
             CatalogWork::RestoreLast if !self.from.is_empty() || self.replace => {
-                slip(UnknownArgument, "catalog restore-last takes nothing behind it")
+                slip(UnknownArgument, "catalog restore-last takes no arguments")
             }
             _ => Ok(()),
         }

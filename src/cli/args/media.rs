@@ -49,7 +49,7 @@ pub struct Check {
     /// Read so many copies, those first that nobody read for the longest time [default: 1]
     #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "max_check_age")]
     pub count: Option<u32>,
-    /// Read every copy that was not found right for so long: 30d, 26w, 1y
+    /// Read every copy whose last successful check is at least this old: 30d, 26w, 1y
     #[arg(long, value_name = "TIME", value_parser = values::age, alias = "max-age")]
     pub max_check_age: Option<Duration>,
     /// Say which copies are due, and read none
@@ -134,7 +134,8 @@ pub struct Status {
     /// Not safe if the newest backup is older than that: 36h, 30d, 26w, 1y [default: its age is said]
     #[arg(long, value_name = "TIME", value_parser = values::age)]
     pub max_age: Option<Duration>,
-    /// Not safe if a copy was not found right for so long [default: it is said for how long]
+    /// Not safe if the last successful check of a copy is older than this [default: only its age is
+    /// reported]
     #[arg(long, value_name = "TIME", value_parser = values::age)]
     pub max_check_age: Option<Duration>,
     /// Files may wait in the staging area for less than that: they are listed, and count as safe

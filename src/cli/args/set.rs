@@ -36,10 +36,10 @@ impl SetArgs {
         let slip = |kind, text: &str| Err((kind, text.to_owned()));
         match self.what {
             SetWork::Forget if self.set.is_none() => {
-                slip(MissingRequiredArgument, "set forget needs the set's name behind it")
+                slip(MissingRequiredArgument, "set forget needs the name of a set")
             }
             SetWork::List if self.set.is_some() || self.even_with_discs => {
-                slip(UnknownArgument, "set list takes nothing behind it")
+                slip(UnknownArgument, "set list takes no arguments")
             }
             _ => Ok(()),
         }

@@ -1,5 +1,5 @@
-//! The walk held against xorriso's, on images of ours, of others and of nobody; and images that
-//! were made to do harm.
+//! Compares the walk with xorriso's listing, on coldcut's images and on other programs'; and walks
+//! images that were made to do harm.
 
 use std::fs;
 use std::path::{Path, PathBuf};
