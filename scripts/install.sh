@@ -11,8 +11,8 @@
 #   --set NAME      fit coldcut-backup@NAME.service to the set NAME of /etc/coldcut.toml: where it
 #                   writes, which file systems it needs, and that it burns if its discs go to a
 #                   shelf; again after each change of that table. Nothing else is installed
-#   --uninstall     remove what was installed; catalog, staging area, the user and an edited
-#                   /etc/coldcut.toml stay
+#   --uninstall     stop the services, and remove what was installed; catalog, staging area, the
+#                   user and an edited /etc/coldcut.toml stay
 #   BINARY          the program [default: target/release/coldcut]
 set -euo pipefail
 cd_from=$PWD
@@ -133,7 +133,7 @@ reload() {
 }
 
 remove() {
-  if [ -e "$root$1" ]; then
+  if [ -e "$root$1" ] || [ -L "$root$1" ]; then
     rm -f "$root$1"
     say "$1 removed"
   fi
@@ -235,8 +235,28 @@ place_set() {
   reload
 }
 
+# Services and timers that run, or are enabled. A service ends behind the disc in hand, which can take
+# hours.
+stop_units() {
+  local unit
+  [ -z "$root" ] && [ -d /run/systemd/system ] || return 0
+  while read -r unit _; do
+    say "stopping $unit; a disc in hand is finished first"
+    systemctl stop "$unit" </dev/null
+  done < <(systemctl list-units --plain --no-legend --state=active,activating,deactivating \
+    'coldcut-backup@*' 'coldcut-watch@*')
+  for unit in "$units"/timers.target.wants/coldcut-backup@*.timer; do
+    remove "$unit"
+  done
+}
+
 uninstall_all() {
   local name dir
+  # Without the rules first, or an inserted disc starts a service anew.
+  remove $rules/62-coldcut-watch.rules
+  remove $rules/61-coldcut.rules
+  reload
+  stop_units
   while read -r name dir; do
     remove "$dir/$name"
   done < <(text_files)

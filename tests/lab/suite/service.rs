@@ -51,6 +51,9 @@ impl Drop for Nights {
     fn drop(&mut self) {
         let _ = fs::write("/etc/coldcut.toml", &self.kept);
         install(&["--uninstall"]);
+        if !std::thread::panicking() {
+            assert_nothing_runs();
+        }
         let _ = fs::remove_dir_all("/etc/systemd/system/coldcut-backup@other.service.d");
         tool(&["rm", "-rf", "/etc/coldcut.toml", "/var/lib/coldcut"]);
         tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]);
@@ -258,7 +261,16 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
     }
     let done = administrator(&["burn", device, "--wait", "60s"]).ends();
     done.code(0).said("it is read back").said("disc 3 is verified");
+    // The disc that went in again started the service once more.
     install(&["--uninstall"]);
     tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]).code(0);
     assert!(!fs::exists("/etc/udev/rules.d/62-coldcut-watch.rules").unwrap());
+    assert_nothing_runs();
+}
+
+/// Neither a service nor a timer of coldcut's.
+fn assert_nothing_runs() {
+    let states = "--state=active,activating,deactivating";
+    let listed = ["systemctl", "list-units", "--plain", "--no-legend", states, "coldcut-*"];
+    assert_eq!(tool(&listed).code(0).lines, [""; 0], "still there");
 }
