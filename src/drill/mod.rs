@@ -1,14 +1,16 @@
 //! The promise of plain tools, tried on a real disc: bash, tar, bzip2 and gpg read it, and what comes
 //! out is what the catalog says.
 //!
-//! [`sample`] takes INDEX and some frames of two archives; [`whole`] lets the disc's own restore.sh do
-//! all of it. Nothing that was in clear is written anywhere by `sample`: it runs through pipes.
+//! [`sample`] takes INDEX and some frames of two archives; [`whole`] lets a restore.sh do all of
+//! it. Nothing that was in clear is written anywhere by `sample`: it runs through pipes.
 
 mod choice;
 mod comparing;
+mod listed;
 mod tools;
 mod whole;
 
+pub use listed::{Listed, oddity};
 pub use tools::check_tools;
 
 use std::fs::File;
@@ -107,6 +109,11 @@ pub enum DrillError {
     Run(#[source] CommandError),
     #[error("cannot get random bytes")]
     Random(#[source] io::Error),
+    #[error(
+        "this kernel cannot keep restore.sh to a directory of its own (Landlock, since Linux 5.19), \
+         and anybody can have made these discs; without --all no script is run"
+    )]
+    NoFence(#[source] io::Error),
 }
 
 impl From<CommandError> for DrillError {

@@ -2,12 +2,15 @@
 
 mod sandbox;
 mod staged;
+mod unknown;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    Catalog, DiscInfo, DiscState, Drill as Record, DrillScope, Finding, KnownSet, SetId,
+    Access, Catalog, CatalogError, DiscFile, DiscInfo, DiscState, Drill as Record, DrillScope,
+    Finding, KnownSet, SetId,
 };
 use crate::codec::openpgp::Opener;
 use crate::drill::{
@@ -16,6 +19,7 @@ use crate::drill::{
 use crate::drive::Drive;
 use crate::model::disc::Encryption;
 use crate::model::rows::IndexRow;
+use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::files::free_space;
@@ -26,9 +30,10 @@ use crate::port::wanted::WantedMedium;
 use super::insertion::while_it_comes_back;
 use super::keys::KeyRing;
 use super::locating::no_disc;
-use super::piles::{Pile, Piles, Trust, Vetting, look, look_in};
+use super::piles::{FoundDisc, Pile, Piles, Trust, Vetting, look, look_in};
 use super::staging::Staging;
 use super::turn::open_to_write;
+use super::verifying::Against;
 use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, choose_set};
 use sandbox::{Places, Sandbox};
@@ -56,6 +61,20 @@ pub struct DrilledDisc {
     pub set: SetName,
     pub number: DiscNo,
     pub seen: Drilled,
+    /// What its files were compared with before anything was done with them.
+    pub against: Against,
+    /// Which restore.sh was run; `None`: a sample was taken, or the files are not what they must be.
+    pub script: Option<Script>,
+}
+
+/// Whose restore.sh it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// The disc's own, which is the one that was packed.
+    OfDisc,
+    /// This program's, for discs of that format. The disc's own may be another one: that of another
+    /// release, or somebody's.
+    OfProgram { differs: bool },
 }
 
 /// What became of a drill.
@@ -87,114 +106,147 @@ fn drill_those(
     drive: Option<&mut (dyn Drive + 'static)>,
     desk: Desk,
 ) -> Result<DrillReport, FlowError> {
-    let mut catalog = open_to_write(&request.catalog, desk)?;
-    let staging = Staging::open(&request.staging)?;
+    let Some(from) = &request.from else {
+        let mut catalog = open_to_write(&request.catalog, desk)?;
+        let round = Round { request, staging: &Staging::open(&request.staging)?, desk };
+        let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+        let discs = round.known(&mut catalog, &set, None, &request.discs)?;
+        return Ok(DrillReport { discs, refused: 0 });
+    };
+    let mut catalog = open_if_there(&request.catalog, desk)?;
+    let round = Round { request, staging: &Staging::open(&request.staging)?, desk };
     let mut report = DrillReport::default();
-    let at_place = |pile| Round { request, staging: &staging, pile, discs: &request.discs, desk };
-    report.discs = match (&request.from, drive) {
-        (Some(_), Some(drive)) => {
-            through(request, &mut catalog, &staging, drive, desk, &mut report.refused)?
-        }
-        (Some(from), None) => {
+    report.discs = match drive {
+        Some(drive) => round.through(catalog.as_mut(), drive, &mut report.refused)?,
+        None => {
             let found = look(from, desk.stop)?;
-            let pile = trusted(request, found, request.name.as_ref(), desk, &mut report.refused)?;
-            at_place(Some(pile)).drill(&mut catalog)?
+            let pile = round.trusted(found, request.name.as_ref(), &mut report.refused)?;
+            round.at_hand(catalog.as_mut(), pile, &request.discs)?
         }
-        (None, _) => at_place(None).drill(&mut catalog)?,
     };
     Ok(report)
 }
 
-/// The discs that were named, one after the other; without a name, the one that is in the drive.
-fn through(
-    request: &DrillRequest,
-    catalog: &mut Catalog,
-    staging: &Staging,
-    drive: &mut (dyn Drive + 'static),
-    desk: Desk,
-    refused: &mut u64,
-) -> Result<Vec<DrilledDisc>, FlowError> {
-    let named: Vec<Option<DiscNo>> = match request.discs.is_empty() {
-        true => vec![None],
-        false => request.discs.iter().copied().map(Some).collect(),
-    };
-    let mut drilled = Vec::new();
-    for number in named {
-        let pile = Some(inserted(request, catalog, drive, number, desk, refused)?);
-        let discs = number.as_slice();
-        drilled.extend(Round { request, staging, pile, discs, desk }.drill(catalog)?);
+/// Discs that lie somewhere need no catalog, and none is made for them.
+fn open_if_there(path: &Path, desk: Desk) -> Result<Option<Catalog>, FlowError> {
+    match Catalog::open(path, Access::Read) {
+        Err(CatalogError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(read) => {
+            drop(read);
+            open_to_write(path, desk).map(Some)
+        }
     }
-    Ok(drilled)
 }
 
-/// The disc in the drive, once it is the one that was named.
-fn inserted(
-    request: &DrillRequest,
-    catalog: &Catalog,
-    drive: &mut (dyn Drive + 'static),
-    number: Option<DiscNo>,
-    desk: Desk,
-    refused: &mut u64,
-) -> Result<Pile, FlowError> {
-    let from = request.from.as_deref().unwrap_or(Path::new(""));
-    let name = request.name.as_ref();
-    let Some(number) = number else {
-        let wanted = WantedMedium::any("the disc to drill");
-        let found = look_in(drive, from, &wanted, desk, |_| true)?;
-        return trusted(request, found, name, desk, refused);
-    };
-    let set = choose_set(catalog.sets()?, name)?;
-    let known = catalog.discs(set.id)?.into_iter().find(|disc| disc.number == number);
-    let known = known.ok_or_else(|| no_disc(&set, number))?;
-    let kept = kept_disc(catalog, set.id, number);
-    let wanted = WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
-    let is_it = |pile: &Pile| {
-        let found = pile.discs.get(&number).map(|found| found.txt.disc_uuid);
-        pile.uuid == set.facts.uuid && found == Some(known.uuid)
-    };
-    let piles = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
-    trusted(request, piles, Some(&set.facts.name), desk, refused)
-}
-
-/// The discs that are meant, without what does not count; that is told.
-fn trusted(
-    request: &DrillRequest,
-    piles: Piles,
-    name: Option<&SetName>,
-    desk: Desk,
-    refused: &mut u64,
-) -> Result<Pile, FlowError> {
-    let trust = &request.trust;
-    let (piles, count) = trust.sift(piles, Vetting::new(trust, &request.catalog), desk)?;
-    *refused += count;
-    piles.choose(name)
-}
-
-/// Discs that are at hand together.
+/// One run of the command.
 struct Round<'a, 'k> {
     request: &'a DrillRequest<'k>,
     staging: &'a Staging,
-    pile: Option<Pile>,
-    /// None: all of them.
-    discs: &'a [DiscNo],
     desk: Desk<'a>,
 }
 
 impl Round<'_, '_> {
-    fn drill(&self, catalog: &mut Catalog) -> Result<Vec<DrilledDisc>, FlowError> {
-        let Round { request, staging, pile, discs, desk } = self;
-        let desk = *desk;
-        let set = set_of(catalog, pile.as_ref(), request.name.as_ref())?;
-        let discs = discs_of(catalog, &set, pile.as_ref(), discs)?;
-        let discs = without_recovery_discs(catalog, &set, discs, desk)?;
+    /// The discs that were named, one after the other; without a name, the one that is in the drive.
+    fn through(
+        &self,
+        mut catalog: Option<&mut Catalog>,
+        drive: &mut (dyn Drive + 'static),
+        refused: &mut u64,
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let named: Vec<Option<DiscNo>> = match self.request.discs.is_empty() {
+            true => vec![None],
+            false => self.request.discs.iter().copied().map(Some).collect(),
+        };
+        let mut drilled = Vec::new();
+        for number in named {
+            let pile = self.inserted(catalog.as_deref(), drive, number, refused)?;
+            drilled.extend(self.at_hand(catalog.as_deref_mut(), pile, number.as_slice())?);
+        }
+        Ok(drilled)
+    }
+
+    /// The disc in the drive, once it is the one that was named.
+    fn inserted(
+        &self,
+        catalog: Option<&Catalog>,
+        drive: &mut (dyn Drive + 'static),
+        number: Option<DiscNo>,
+        refused: &mut u64,
+    ) -> Result<Pile, FlowError> {
+        let Round { request, desk, .. } = *self;
+        let from = request.from.as_deref().unwrap_or(Path::new(""));
+        let name = request.name.as_ref();
+        let (Some(number), Some(catalog)) = (number, catalog) else {
+            let wanted = WantedMedium::any("the disc to drill");
+            let is_it = |pile: &Pile| number.is_none_or(|number| pile.discs.contains_key(&number));
+            let found = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
+            return self.trusted(found, name, refused);
+        };
+        let set = choose_set(catalog.sets()?, name)?;
+        let known = catalog.discs(set.id)?.into_iter().find(|disc| disc.number == number);
+        let known = known.ok_or_else(|| no_disc(&set, number))?;
+        let kept = kept_disc(catalog, set.id, number);
+        let wanted =
+            WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
+        let is_it = |pile: &Pile| {
+            let found = pile.discs.get(&number).map(|found| found.txt.disc_uuid);
+            pile.uuid == set.facts.uuid && found == Some(known.uuid)
+        };
+        let piles = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
+        self.trusted(piles, Some(&set.facts.name), refused)
+    }
+
+    /// The discs that are meant, without what does not count; that is told.
+    fn trusted(
+        &self,
+        piles: Piles,
+        name: Option<&SetName>,
+        refused: &mut u64,
+    ) -> Result<Pile, FlowError> {
+        let trust = &self.request.trust;
+        let vetting = Vetting::new(trust, &self.request.catalog);
+        let (piles, count) = trust.sift(piles, vetting, self.desk)?;
+        *refused += count;
+        piles.choose(name)
+    }
+
+    /// Discs that lie somewhere: first those that the catalog knows.
+    fn at_hand(
+        &self,
+        catalog: Option<&mut Catalog>,
+        pile: Pile,
+        only: &[DiscNo],
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let parted = parted(catalog.as_deref(), pile, only)?;
+        let mut done = Vec::new();
+        if let (Some(catalog), Some((set, pile))) = (catalog, parted.known) {
+            done = self.known(catalog, &set, Some(&pile), &[])?;
+        }
+        if let Some(pile) = parted.unknown {
+            done.extend(unknown::drill(self.request, &self.staging.scratch(), &pile, self.desk)?);
+        }
+        Ok(done)
+    }
+
+    /// Discs that the catalog knows.
+    fn known(
+        &self,
+        catalog: &mut Catalog,
+        set: &KnownSet,
+        pile: Option<&Pile>,
+        only: &[DiscNo],
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let Round { request, staging, desk } = *self;
+        let discs = discs_of(catalog, set, pile, only)?;
+        let discs = without_recovery_discs(catalog, set, discs, desk)?;
         if discs.is_empty() {
             return Ok(Vec::new());
         }
         let sandbox = Sandbox::make(&staging.scratch())?;
-        let (pile, stop) = (pile.as_ref(), desk.stop);
-        let places = Places { staging, set: &set, pile, sandbox: &sandbox, stop };
-        let keys = Keys::of(request, &set)?;
-        let session = Session { catalog, set: &set, desk };
+        let places = Places { staging, set, pile, sandbox: &sandbox, stop: desk.stop };
+        let keys = Keys::of(request, set)?;
+        let session = Session { catalog, set, desk };
         match request.all {
             true => session.all(&discs, &places, keys.passphrase.as_ref()),
             false => session.samples(&discs, &places, &keys),
@@ -202,19 +254,37 @@ impl Round<'_, '_> {
     }
 }
 
-fn set_of(
-    catalog: &Catalog,
-    pile: Option<&Pile>,
-    name: Option<&SetName>,
-) -> Result<KnownSet, FlowError> {
-    let sets = catalog.sets()?;
-    match pile {
-        Some(pile) => {
-            let found = sets.into_iter().find(|set| set.facts.uuid == pile.uuid);
-            found.ok_or(FlowError::UnknownSet)
-        }
-        None => choose_set(sets, name),
+/// Discs at hand, by whether the catalog knows them.
+struct Parted {
+    known: Option<(KnownSet, Pile)>,
+    unknown: Option<Pile>,
+}
+
+fn parted(catalog: Option<&Catalog>, mut pile: Pile, only: &[DiscNo]) -> Result<Parted, FlowError> {
+    let sets = catalog.map(Catalog::sets).transpose()?.unwrap_or_default();
+    let set = sets.into_iter().find(|set| set.facts.uuid == pile.uuid);
+    let discs = match (catalog, &set) {
+        (Some(catalog), Some(set)) => catalog.discs(set.id)?,
+        _ => Vec::new(),
+    };
+    pile.is_known_as_here(&discs);
+    if let Some(lost) = only.iter().find(|wanted| !pile.discs.contains_key(wanted)) {
+        return Err(FlowError::NotHere(*lost));
     }
+    let is_known = |found: &FoundDisc| {
+        let same = |disc: &&DiscInfo| disc.number == found.txt.disc;
+        let known = discs.iter().find(same).filter(|disc| disc.state != DiscState::Open);
+        known.is_some_and(|disc| disc.uuid == found.txt.disc_uuid)
+    };
+    let meant = pile.discs.into_iter().filter(|(no, _)| only.is_empty() || only.contains(no));
+    let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        meant.partition(|(_, found)| is_known(found));
+    let (name, uuid) = (pile.name, pile.uuid);
+    let of = |discs: BTreeMap<DiscNo, FoundDisc>| {
+        let (name, twins, unnamed) = (name.clone(), Vec::new(), Vec::new());
+        (!discs.is_empty()).then_some(Pile { name, uuid, discs, twins, unnamed })
+    };
+    Ok(Parted { known: set.zip(of(known)), unknown: of(unknown) })
 }
 
 /// The discs that are there and known, or those of them that were named.
@@ -312,7 +382,7 @@ impl Session<'_> {
         for disc in discs {
             self.begin(disc);
             let known = self.catalog.disc_files(self.set.id, disc.number)?;
-            let files = places.files_of(disc.number, known, false)?;
+            let files = places.files_of(disc.number, known_files(known), false)?;
             let seen = take_sample(
                 self.catalog,
                 self.set,
@@ -323,7 +393,7 @@ impl Session<'_> {
                 self.desk,
             )?;
             files.refuse_gone()?;
-            done.push(self.record(disc, seen, DrillScope::Sample)?);
+            done.push(self.record(disc, seen, DrillScope::Sample, None)?);
         }
         Ok(done)
     }
@@ -352,7 +422,7 @@ impl Session<'_> {
         for (disc, seen) in discs.iter().zip(&mut seen) {
             self.begin(disc);
             let known = self.catalog.disc_files(self.set.id, disc.number)?;
-            let files = places.files_of(disc.number, known, true)?;
+            let files = places.files_of(disc.number, known_files(known), true)?;
             seen.faults.extend(files.bring_all());
             self.desk.stop.check()?;
             files.refuse_gone()?;
@@ -362,27 +432,13 @@ impl Session<'_> {
             self.desk
                 .monitor
                 .note("restore.sh was not run: not all files are those that were packed");
-            return self.record_all(discs, seen);
+            return self.record_all(discs, seen, None);
         }
-        let target = places.sandbox.0.join("restored");
-        let drill = Whole { discs: &dirs, target: &target, passphrase, stop: self.desk.stop };
-        if let Some(what) = whole(&drill)? {
-            for seen in &mut seen {
-                seen.faults.push(Fault { path: "restore.sh".to_owned(), what: what.clone() });
-            }
-        }
-        for (file, size) in &wanted {
-            self.desk.stop.check()?;
-            let at = discs.iter().position(|disc| disc.number == file.disc).unwrap_or(0);
-            match file.fault(&target) {
-                Some(fault) => seen[at].faults.push(fault),
-                None => {
-                    seen[at].files += 1;
-                    seen[at].bytes += size;
-                }
-            }
-        }
-        self.record_all(discs, seen)
+        // That of the newest disc, which knows what the others may have.
+        let last = dirs.last().map(|(_, dir)| dir.join("restore.sh")).unwrap_or_default();
+        let run = Run { script: &last, passphrase, is_fenced: false };
+        restore_and_compare(&run, &dirs, places.sandbox, &wanted, &mut seen, self.desk)?;
+        self.record_all(discs, seen, Some(Script::OfDisc))
     }
 
     /// What a restore of them all saw.
@@ -390,9 +446,10 @@ impl Session<'_> {
         mut self,
         discs: &[DiscInfo],
         seen: Vec<Drilled>,
+        script: Option<Script>,
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let both = discs.iter().zip(seen);
-        both.map(|(disc, seen)| self.record(disc, seen, DrillScope::Whole)).collect()
+        both.map(|(disc, seen)| self.record(disc, seen, DrillScope::Whole, script)).collect()
     }
 
     fn wanted(
@@ -403,13 +460,7 @@ impl Session<'_> {
         let here = |disc: DiscNo| discs.iter().any(|known| known.number == disc);
         let mut wanted = Vec::new();
         self.catalog.snapshot_rows(self.set.id, seq, |listed| {
-            let row = listed.row;
-            let all_here = row.place.complete && row.place.places.iter().all(|at| here(at.disc));
-            if let (Kind::File, Some(sha256), Some(first), true) =
-                (row.kind, row.sha256, row.place.places.first(), all_here)
-            {
-                wanted.push((Wanted { disc: first.disc, path: row.path, sha256 }, row.size));
-            }
+            wanted.extend(wanted_of(listed.row, here));
             Ok::<(), FlowError>(())
         })?;
         Ok(wanted)
@@ -423,12 +474,7 @@ impl Session<'_> {
     ) -> Result<(), FlowError> {
         let images = discs.iter().filter_map(|disc| disc.image).map(|image| image.bytes().0);
         let copies: u64 = if places.pile.is_some() { images.sum() } else { 0 };
-        let dir = places.sandbox.0.clone();
-        let (need, free) = (content + copies, free_space(&dir).unwrap_or(u64::MAX));
-        match need > free {
-            true => Err(FlowError::StagingFull { dir, need: Bytes(need), free: Bytes(free) }),
-            false => Ok(()),
-        }
+        check_space(places.sandbox, content + copies)
     }
 
     fn record(
@@ -436,18 +482,94 @@ impl Session<'_> {
         disc: &DiscInfo,
         seen: Drilled,
         scope: DrillScope,
+        script: Option<Script>,
     ) -> Result<DrilledDisc, FlowError> {
-        let number = disc.number;
-        for fault in &seen.faults {
-            let thing = format!("disc {number}: {}", fault.path);
-            self.desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
-        }
-        for words in &seen.skipped {
-            self.desk.monitor.note(&format!("disc {number}: not tried: {words}"));
-        }
+        let (set, number) = (self.set.facts.name.clone(), disc.number);
+        tell(number, &seen, self.desk);
         record(self.catalog, self.set.id, number, &seen, scope)?;
-        Ok(DrilledDisc { set: self.set.facts.name.clone(), number, seen })
+        Ok(DrilledDisc { set, number, seen, against: Against::Catalog, script })
     }
+}
+
+/// What there is to say of a disc before its last words.
+fn tell(number: DiscNo, seen: &Drilled, desk: Desk) {
+    for fault in &seen.faults {
+        let thing = format!("disc {number}: {}", fault.path);
+        desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
+    }
+    for words in &seen.skipped {
+        desk.monitor.note(&format!("disc {number}: not tried: {words}"));
+    }
+}
+
+/// A file that must come back from these discs: all of it is on them, and its sum is known.
+fn wanted_of(row: SnapshotRow, here: impl Fn(DiscNo) -> bool) -> Option<(Wanted, u64)> {
+    let all_here = row.place.complete && row.place.places.iter().all(|at| here(at.disc));
+    let first = row.place.places.first().filter(|_| all_here && row.kind == Kind::File)?;
+    Some((Wanted { disc: first.disc, path: row.path, sha256: row.sha256? }, row.size))
+}
+
+fn check_space(sandbox: &Sandbox, need: u64) -> Result<(), FlowError> {
+    let dir = sandbox.0.clone();
+    let free = free_space(&dir).unwrap_or(u64::MAX);
+    match need > free {
+        true => Err(FlowError::StagingFull { dir, need: Bytes(need), free: Bytes(free) }),
+        false => Ok(()),
+    }
+}
+
+/// How a restore.sh is run.
+struct Run<'a> {
+    script: &'a Path,
+    passphrase: Option<&'a Secret>,
+    /// Anybody can have made the discs.
+    is_fenced: bool,
+}
+
+/// Runs a restore.sh over directories of discs, and looks for what must have come back. `seen` is in
+/// the order of `dirs`.
+fn restore_and_compare(
+    run: &Run,
+    dirs: &[(DiscNo, PathBuf)],
+    sandbox: &Sandbox,
+    wanted: &[(Wanted, u64)],
+    seen: &mut [Drilled],
+    desk: Desk,
+) -> Result<(), FlowError> {
+    let target = sandbox.0.join("restored");
+    let drill = Whole {
+        script: run.script,
+        discs: dirs,
+        target: &target,
+        passphrase: run.passphrase,
+        fence: run.is_fenced.then_some(&*sandbox.0),
+        stop: desk.stop,
+    };
+    if let Some(what) = whole(&drill)? {
+        for seen in &mut *seen {
+            seen.faults.push(Fault { path: "restore.sh".to_owned(), what: what.clone() });
+        }
+    }
+    for (file, size) in wanted {
+        desk.stop.check()?;
+        let at = dirs.iter().position(|(number, _)| *number == file.disc).unwrap_or(0);
+        match file.fault(&target) {
+            Some(fault) => seen[at].faults.push(fault),
+            None => {
+                seen[at].files += 1;
+                seen[at].bytes += size;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn known_files(files: Vec<DiscFile>) -> Vec<KnownFile> {
+    let known = |file: DiscFile| {
+        let DiscFile { path, size, sha256 } = file;
+        KnownFile { path, size: size.0, sha256 }
+    };
+    files.into_iter().map(known).collect()
 }
 
 /// A drill in which nothing could be tried leaves no date.
@@ -483,11 +605,7 @@ fn take_sample(
     depth: Depth,
     desk: Desk,
 ) -> Result<Drilled, FlowError> {
-    let known: Vec<KnownFile> = catalog
-        .disc_files(set.id, disc.number)?
-        .into_iter()
-        .map(|file| KnownFile { path: file.path, size: file.size.0, sha256: file.sha256 })
-        .collect();
+    let known = known_files(catalog.disc_files(set.id, disc.number)?);
     let knows = |row: &IndexRow| {
         let stored = row.sha256.map(|sha256| catalog.content_by_digest(set.id, &sha256, row.size));
         matches!(stored, Some(Ok(Some(_))))

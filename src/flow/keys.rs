@@ -239,6 +239,18 @@ impl KeyRing<'_> {
         }
     }
 
+    /// The passphrase of discs that nothing but they themselves tells of, and what it opens.
+    pub(super) fn passphrase_of_discs(
+        &self,
+        name: &SetName,
+        check: impl Fn(&Opener) -> Result<(), FlowError>,
+    ) -> Result<(Secret, Opener), FlowError> {
+        self.asked(&prompt(name, None), |secret| {
+            let opener = Opener::passphrase(&secret);
+            check(&opener).map(|()| (secret, opener))
+        })
+    }
+
     /// Opens discs that nothing but they themselves tells of. Recipients that are not named again
     /// are not known.
     pub fn for_known_discs(

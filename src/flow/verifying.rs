@@ -502,7 +502,7 @@ fn wanted_by_discs(
 }
 
 /// What the disc says of itself. Nothing is known of the list itself: it is what it is.
-fn own_list(reader: &dyn DiscReader) -> Result<BTreeMap<String, Expected>, String> {
+pub(super) fn own_list(reader: &dyn DiscReader) -> Result<BTreeMap<String, Expected>, String> {
     let text = read_small(reader, SUMS, LONGEST_SUMS)?;
     let mut files = BTreeMap::new();
     for (path, sha256) in parse_sums(&text).map_err(|error| chain(&error))? {

@@ -9,12 +9,14 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::fence::Fence;
 use super::operator::Secret;
 use super::stop::{Stop, Stopped};
 
@@ -42,6 +44,7 @@ pub struct Program {
     dies_with_us: bool,
     only_reads: bool,
     confined: Option<Limits>,
+    fence: Option<Arc<Fence>>,
 }
 
 /// What a program may take that works on what somebody else made.
@@ -123,6 +126,7 @@ impl Program {
             dies_with_us: false,
             only_reads: false,
             confined: None,
+            fence: None,
         }
     }
 
@@ -172,6 +176,12 @@ impl Program {
     /// take it away.
     pub fn confined(mut self, limits: Limits) -> Program {
         self.confined = Some(limits);
+        self
+    }
+
+    /// The program writes behind this fence and nowhere else.
+    pub fn behind(mut self, fence: Fence) -> Program {
+        self.fence = Some(Arc::new(fence));
         self
     }
 
@@ -304,6 +314,11 @@ impl Program {
         }
         if let Some(limits) = self.confined {
             confine(&mut command, limits);
+        }
+        if let Some(fence) = self.fence.clone() {
+            // SAFETY: between fork and exec only two system calls are made, no memory is allocated
+            // and no lock is taken.
+            unsafe { command.pre_exec(move || fence.enter()) };
         }
         // Last: a new namespace takes back what was asked for before (credentials change, prctl(2)).
         if self.dies_with_us {

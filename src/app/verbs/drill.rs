@@ -2,7 +2,8 @@
 
 use crate::app::{Room, RunError};
 use crate::cli::args::Drill;
-use crate::flow::drilling::{DrillRequest, DrilledDisc, drill};
+use crate::flow::drilling::{DrillRequest, DrilledDisc, Script, drill};
+use crate::flow::verifying::Against;
 use crate::model::Bytes;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
@@ -47,7 +48,21 @@ fn words(disc: &DrilledDisc) -> String {
         0 => format!("stock tools read it; {} files ({size}) came out right", seen.files),
         faults => format!("STOCK TOOLS DO NOT READ IT, {faults} fault(s)"),
     };
-    format!("disc {} of {}: {what}", disc.number, disc.set)
+    format!("disc {} of {}: {what}{}", disc.number, disc.set, trust_words(disc))
+}
+
+/// What it is worth that a disc was read which the catalog does not know.
+fn trust_words(disc: &DrilledDisc) -> String {
+    let list = match disc.against {
+        Against::Catalog => return String::new(),
+        Against::Signature => "the disc's own list, which is signed",
+        Against::OwnList | Against::DiscCatalog => "the disc's own list, which anybody can make",
+    };
+    let ran = match disc.script {
+        Some(_) => "coldcut's own restore.sh was run",
+        None => "no restore.sh was run",
+    };
+    format!("; the catalog does not know this disc: {ran}, and files were compared with {list}")
 }
 
 fn object(disc: &DrilledDisc) -> serde_json::Value {
@@ -58,5 +73,14 @@ fn object(disc: &DrilledDisc) -> serde_json::Value {
         "bytes": disc.seen.bytes,
         "faults": disc.seen.faults.len(),
         "skipped": disc.seen.skipped,
+        "against": disc.against.word(),
+        "script": disc.script.map(|script| match script {
+            Script::OfDisc => "disc",
+            Script::OfProgram { .. } => "coldcut",
+        }),
+        "script_differs": match disc.script {
+            Some(Script::OfProgram { differs }) => Some(differs),
+            _ => None,
+        },
     })
 }

@@ -56,6 +56,14 @@ pub enum OpenError {
     Read(#[from] io::Error),
 }
 
+impl OpenError {
+    /// The message may be whole: it is for somebody else.
+    pub fn is_of_another_key(&self) -> bool {
+        use OpenError::{NeedsKey, NeedsPassphrase, NoMatchingKey, WrongPassphrase};
+        matches!(self, WrongPassphrase | NoMatchingKey(_) | NeedsKey | NeedsPassphrase)
+    }
+}
+
 type SecretKey = Key<SecretParts, UnspecifiedRole>;
 
 /// Opens what was sealed with a passphrase or for a key.
@@ -133,6 +141,12 @@ impl Opener {
         Opened::new(input, envelope, tolerance)
     }
 
+    /// Reads a message to its end: whether all of it is what was encrypted.
+    pub fn prove(&self, input: impl Read) -> Result<(), OpenError> {
+        io::copy(&mut self.open(input)?, &mut io::sink())?;
+        Ok(())
+    }
+
     /// Makes ready for reading from anywhere in the content of a message of ours: a damaged place
     /// costs what stands there. Nothing vouches for what is read: check its digest.
     pub fn unlock(&self, source: &impl ReadAt) -> Result<Unlocked, OpenError> {
@@ -150,17 +164,9 @@ impl Opener {
 
     /// Whether this opens a token of [`super::make_token`]. A damaged token is an error.
     pub fn opens(&self, token: &[u8]) -> Result<bool, OpenError> {
-        match self.open(token) {
-            Ok(mut opened) => {
-                io::copy(&mut opened, &mut io::sink())?;
-                Ok(true)
-            }
-            Err(
-                OpenError::WrongPassphrase
-                | OpenError::NoMatchingKey(_)
-                | OpenError::NeedsKey
-                | OpenError::NeedsPassphrase,
-            ) => Ok(false),
+        match self.prove(token) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_of_another_key() => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::super::piles::Pile;
 use super::super::staging::Staging;
+use super::super::verifying::Against;
 use super::super::{FlowError, chain};
-use crate::catalog::{DiscFile, KnownSet};
-use crate::drill::{Fault, Files};
+use crate::catalog::KnownSet;
+use crate::drill::{Fault, Files, KnownFile};
 use crate::drive::{DiscReader, FileReader};
 use crate::model::DiscNo;
 use crate::port::files::{digest, make_private_dir, unless_missing};
@@ -74,24 +75,19 @@ impl Places<'_> {
     pub fn files_of(
         &self,
         disc: DiscNo,
-        known: Vec<DiscFile>,
+        known: Vec<KnownFile>,
         proven: bool,
     ) -> Result<OneOf<'_>, FlowError> {
         let copies = self.pile.and_then(|pile| pile.discs.get(&disc)).map(|disc| &disc.copies);
-        let from = copies.and_then(|copies| copies.first()).map(|reader| &**reader);
-        let dir = match from {
-            None => self.staging.disc_dir(self.set, disc),
-            Some(_) => self.sandbox.0.join(format!("{:04}", disc.0)),
-        };
-        if from.is_some() {
-            make_private_dir(&dir).map_err(|source| FlowError::Staging {
-                path: dir.clone(),
-                what: "cannot be made",
-                source,
-            })?;
+        match copies.and_then(|copies| copies.first()) {
+            Some(reader) => {
+                OneOf::copied(self.sandbox, disc, &**reader, known, Against::Catalog, self.stop)
+            }
+            None => {
+                let (dir, against) = (self.staging.disc_dir(self.set, disc), Against::Catalog);
+                Ok(OneOf { dir, from: None, known, against, proven, stop: self.stop })
+            }
         }
-        let proven = proven || from.is_some();
-        Ok(OneOf { dir, from, known, proven, stop: self.stop })
     }
 }
 
@@ -99,12 +95,36 @@ impl Places<'_> {
 pub struct OneOf<'a> {
     dir: PathBuf,
     from: Option<&'a dyn DiscReader>,
-    known: Vec<DiscFile>,
+    known: Vec<KnownFile>,
+    /// Who knows that.
+    against: Against,
     proven: bool,
     stop: &'a Stop,
 }
 
-impl OneOf<'_> {
+impl<'a> OneOf<'a> {
+    /// The files of a disc as they are copied from it, each compared with what is known of it.
+    pub fn copied(
+        sandbox: &Sandbox,
+        disc: DiscNo,
+        reader: &'a dyn DiscReader,
+        known: Vec<KnownFile>,
+        against: Against,
+        stop: &'a Stop,
+    ) -> Result<OneOf<'a>, FlowError> {
+        let dir = sandbox.0.join(format!("{:04}", disc.0));
+        make_private_dir(&dir).map_err(|source| FlowError::Staging {
+            path: dir.clone(),
+            what: "cannot be made",
+            source,
+        })?;
+        Ok(OneOf { dir, from: Some(reader), known, against, proven: true, stop })
+    }
+
+    pub fn known(&self) -> &[KnownFile] {
+        &self.known
+    }
+
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -114,9 +134,9 @@ impl OneOf<'_> {
         self.from.and_then(|reader| reader.absence()).map_or(Ok(()), |absence| Err(absence.into()))
     }
 
-    /// All files that the catalog knows of the disc; what is wrong with them.
+    /// All files that are known of the disc; what is wrong with them.
     pub fn bring_all(&self) -> Vec<Fault> {
-        let fault = |file: &DiscFile| {
+        let fault = |file: &KnownFile| {
             let what = self.bring(&file.path).err()?;
             Some(Fault { path: file.path.clone(), what })
         };
@@ -136,11 +156,21 @@ impl OneOf<'_> {
 
     fn prove(&self, path: &str, place: &Path) -> Result<(), String> {
         let known = self.known.iter().find(|file| file.path == path);
-        let known = known.ok_or("is not a file that was packed")?;
+        let known = known.ok_or(match self.against {
+            Against::Catalog => "is not a file that was packed",
+            _ => "is not in the disc's own list",
+        })?;
         let found = File::open(place).and_then(|file| digest(Heeding::new(file, self.stop)));
+        let differs = match self.against {
+            Against::Catalog => "is not what was packed (sha256)",
+            Against::Signature => "is not as it was signed (sha256)",
+            Against::OwnList | Against::DiscCatalog => {
+                "is not as the disc's own list says (sha256)"
+            }
+        };
         match found.map_err(|error| chain(&error))? {
-            (size, sha256) if size == known.size.0 && sha256 == known.sha256 => Ok(()),
-            _ => Err("is not what was packed (sha256)".to_owned()),
+            (size, sha256) if size == known.size && sha256 == known.sha256 => Ok(()),
+            _ => Err(differs.to_owned()),
         }
     }
 }

@@ -48,9 +48,15 @@ pub fn readme(facts: &Facts) -> String {
 
 /// restore.sh for this set.
 pub fn restore_sh(facts: &Facts) -> String {
+    restore_sh_of(&facts.set, facts.set_uuid)
+}
+
+/// The same for discs that somebody else may have made: format 1, the only one that
+/// [`super::DiscTxt::parse`] takes.
+pub fn restore_sh_of(set: &SetName, set_uuid: SetUuid) -> String {
     include_str!("restore.sh")
-        .replace("@SET@", facts.set.as_str())
-        .replace("@SET_UUID@", &facts.set_uuid.to_string())
+        .replace("@SET@", set.as_str())
+        .replace("@SET_UUID@", &set_uuid.to_string())
 }
 
 /// FORMAT.txt: the description of this format version.

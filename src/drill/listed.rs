@@ -1,0 +1,174 @@
+//! The listings of a disc as the stock tools print them, looked through before a restore.sh reads the
+//! same: bash makes more of a number than a number, and drops what is no text.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::tools::Tools;
+use super::{DrillError, Key, stream};
+use crate::codec::openpgp::FileKey;
+use crate::format::{FormatError, IndexReader, ListingReader};
+use crate::port::command::CommandError;
+use crate::port::stop::Stop;
+
+/// A listing's text for each of its packed bytes, and what any may have. A million empty files take
+/// 200 bytes a row and 0.78 packed.
+const EXPANDS: u64 = 1024;
+const ANY: u64 = 64 << 20;
+/// What prints for so long, and a second more for each MiB, has no end.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Which listing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    Index,
+    Snapshot,
+}
+
+/// Why the text of this listing is none that coldcut writes; `None`: it is. `text` is a place for it.
+pub fn oddity(
+    listed: Listed,
+    file: &Path,
+    key: &Key,
+    text: &Path,
+    stop: &Stop,
+) -> Result<Option<String>, DrillError> {
+    let packed = match opened(file, key) {
+        Ok((tools, packed)) => {
+            if let Some(words) = print(&tools, file, packed, text, stop)? {
+                return Ok(Some(format!("does not open with the tools: {words}")));
+            }
+            packed
+        }
+        Err(words) => return Ok(Some(words)),
+    };
+    let read = || File::open(text).map(|file| BufReader::with_capacity(256 << 10, file));
+    let odd = read().map_err(|error| error.to_string()).and_then(|input| match listed {
+        Listed::Index => first_error(IndexReader::new(input, packed)),
+        Listed::Snapshot => first_error(ListingReader::new(input, packed)),
+    });
+    stop.check().map_err(DrillError::Stopped)?;
+    // No line is longer than the readers take.
+    let odd = odd.and_then(|()| header_is_plain(read().map_err(|error| error.to_string())?));
+    Ok(odd.err())
+}
+
+fn opened(file: &Path, key: &Key) -> Result<(Tools, u64), String> {
+    let open = || -> io::Result<(File, u64)> {
+        let file = File::open(file)?;
+        let size = file.metadata()?.len();
+        Ok((file, size))
+    };
+    let (open, packed) = open().map_err(|error| error.to_string())?;
+    let is_sealed = file.extension().is_some_and(|extension| extension == "gpg");
+    let tools = match (is_sealed, key) {
+        (false, _) => Tools::plain(),
+        (true, Key::Passphrase(secret)) => Tools::with_passphrase(secret),
+        (true, Key::Files(find)) => {
+            let key: Option<FileKey> = find(&open).map_err(|error| error.to_string())?;
+            Tools::with_session_key(&key.ok_or("nobody has its session key")?)
+        }
+        (true, Key::None) => return Err("is encrypted, and the set is not".to_owned()),
+    };
+    Ok((tools, packed))
+}
+
+/// The text as the tools print it; why it is not to be had, if so.
+fn print(
+    tools: &Tools,
+    file: &Path,
+    packed: u64,
+    text: &Path,
+    stop: &Stop,
+) -> Result<Option<String>, DrillError> {
+    let mut out = match File::create_new(text) {
+        Ok(out) => out,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let most = packed.saturating_mul(EXPANDS).saturating_add(ANY);
+    let (mut printed, mut failed) = (0_u64, None);
+    let program = tools.listing(file, None).killed_when_stopped();
+    let program = program.timeout(PATIENCE + Duration::from_secs(packed >> 20));
+    let ended = stream(&program, stop, &mut |piece| {
+        printed += piece.len() as u64;
+        if printed > most {
+            failed.get_or_insert_with(|| format!("it unfolds to more than {most} bytes"));
+        } else if let Err(error) = out.write_all(piece) {
+            failed.get_or_insert_with(|| error.to_string());
+        }
+    });
+    match ended {
+        Err(DrillError::Run(error @ CommandError::TimedOut { .. })) => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+        Ok(words) => Ok(failed.or(words)),
+    }
+}
+
+fn first_error<T>(
+    rows: Result<impl Iterator<Item = Result<T, FormatError>>, FormatError>,
+) -> Result<(), String> {
+    let words = |error: FormatError| {
+        let mut words = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(why) = source {
+            words += &format!(": {why}");
+            source = why.source();
+        }
+        words
+    };
+    rows.map_err(words)?.find_map(Result::err).map_or(Ok(()), |error| Err(words(error)))
+}
+
+/// The lines in front of the rows, of which readers pass over what they do not know: no number of
+/// a snapshot is anything else, and nowhere is a byte that bash drops.
+fn header_is_plain(mut input: impl BufRead) -> Result<(), String> {
+    let mut line = Vec::new();
+    let mut number = 0;
+    loop {
+        line.clear();
+        number += 1;
+        if input.read_until(b'\n', &mut line).map_err(|error| error.to_string())? == 0 {
+            return Ok(());
+        }
+        if line.contains(&0) || (line.starts_with(b"#") && !is_plain_header(&line)) {
+            return Err(format!("line {number} is none that coldcut writes"));
+        }
+    }
+}
+
+fn is_plain_header(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut fields = line.split(|&byte| byte == b'\t');
+    let is_number =
+        |field: &[u8]| (1..=9).contains(&field.len()) && field.iter().all(u8::is_ascii_digit);
+    let of_snapshot = fields.next() == Some(b"#snapshot");
+    let has_number = fields.next().is_some_and(is_number);
+    (!of_snapshot || has_number) && line.iter().all(|&byte| byte == b'\t' || byte >= b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_lines_that_bash_would_read_otherwise_are_odd() {
+        let plain =
+            "#coldcut-index\t1\n#set\tx\tuuid\n#disc\t1\tuuid\n#snapshot\t12\tdate\t/a\\tb\nrow\n";
+        assert_eq!(header_is_plain(plain.as_bytes()), Ok(()));
+        for odd in [
+            "#snapshot\ta[$(id)]\tdate\t/a",
+            "#snapshot\ta[$(id)]\tdate\t/a\tmore",
+            "#snapshot\t+1\tdate\t/a",
+            "#snapshot",
+            "#snap\0shot\ta[$(id)]\tdate\t/a",
+            "#set\tx\u{1b}[2J\tuuid",
+            "row with \0",
+        ] {
+            let text = format!("{plain}{odd}\n");
+            let found = header_is_plain(text.as_bytes());
+            assert_eq!(found, Err("line 6 is none that coldcut writes".to_owned()), "{odd:?}");
+        }
+    }
+}
