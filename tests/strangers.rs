@@ -560,14 +560,20 @@ fn a_disc_that_nobody_signed_is_refused_by_every_verb() {
     fs::write(sandbox.source().join("later"), "not signed\n").unwrap();
     sandbox.run(["backup", "--disc-size", "3M", "source", "shelf"]).ok();
     let words = "it is not signed";
+    // Both copies are due, and one of them counts.
+    let checked = run("check shelf --count 2 --json").objects().pop().unwrap();
+    assert_eq!(checked["copies"][0]["disc"], 1, "{checked}");
+    assert_eq!(checked["refused"][0]["disc"], 2, "{checked}");
+    assert!(checked["missing"].as_array().unwrap().is_empty(), "{checked}");
     for (line, code) in [
         ("verify shelf", 5),
-        // The copy that is due does not count, so none is there.
-        ("check shelf", 4),
+        ("check shelf", 5),
         ("drill shelf", 5),
         ("migrate 1 --to new --from shelf", 0),
         ("catalog rebuild shelf --replace", 3),
     ] {
-        run(line).code(code).says(words);
+        let found = run(line);
+        found.code(code).says(words);
+        assert!(!found.stderr().contains("NOT THERE"), "{}", found.story());
     }
 }

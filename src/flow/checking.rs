@@ -101,6 +101,8 @@ pub struct CheckReport {
     pub missing: Vec<DueCopy>,
     /// Due, and to be looked for elsewhere.
     pub elsewhere: Vec<DueCopy>,
+    /// Due, and what lies there in their places does not count.
+    pub untrusted: Vec<DueCopy>,
     /// Discs and files that do not count, for whoever made them.
     pub refused: u64,
 }
@@ -232,8 +234,15 @@ impl Session<'_> {
             let fits = |piles: &Piles| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
             match look_and_see(drive, &self.request.from, &wanted, self.desk, fits) {
                 Ok((piles, came)) => {
+                    let came_in = each(&piles).find_map(|disc| due.iter().position(|d| d.is(disc)));
                     let piles = self.trusted(piles)?;
                     let (title, desk) = (drive.title(), self.desk);
+                    if let (Some(at), true) = (came_in, piles.sets.is_empty()) {
+                        self.report.untrusted.push(due.remove(at));
+                        drop(piles);
+                        give_back(drive, desk)?;
+                        continue;
+                    }
                     let is_it = |due: &DueCopy, disc: &FoundDisc| {
                         due.is(disc) && (came == Came::AsAsked || due.is_sure(&title, desk))
                     };
@@ -281,11 +290,14 @@ impl Session<'_> {
 
     /// What lies at a place is what is found there, and what was put there and is not.
     fn at_place(&mut self) -> Result<(), FlowError> {
-        let piles = self.trusted(look(&self.request.from, self.desk.stop)?)?;
+        let piles = look(&self.request.from, self.desk.stop)?;
+        let all_lying: HashSet<Key> =
+            lying(&piles, &mut self.catalog, self.desk)?.into_keys().collect();
+        let piles = self.trusted(piles)?;
         let lying = lying(&piles, &mut self.catalog, self.desk)?;
         // Shelves that moved are known by now.
         let all = candidates(&self.catalog, self.request.name.as_ref())?;
-        let is_here = |due: &DueCopy| lying.contains_key(&key(due));
+        let is_here = |due: &DueCopy| all_lying.contains(&key(due));
         let belongs = |due: &DueCopy| {
             shelf_of(&due.copy).is_some_and(|dir| is_within(dir, &self.request.from))
         };
@@ -311,6 +323,7 @@ impl Session<'_> {
                         read => read?,
                     }
                 }
+                None if all_lying.contains(&key(&due)) => self.report.untrusted.push(due),
                 None => self.report.missing.push(due),
             }
         }

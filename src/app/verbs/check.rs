@@ -62,11 +62,15 @@ fn tell(room: &Room, report: &CheckReport) -> Result<(), RunError> {
     for due in &report.missing {
         room.screen.say(&format!("{} is due and NOT THERE", due.words()));
     }
+    for due in &report.untrusted {
+        room.screen.say(&format!("{} is due and WAS REFUSED, as said above", due.words()));
+    }
     if !room.common.quiet {
         for due in &report.elsewhere {
             room.screen.say(&format!("{} is due, elsewhere", due.words()));
         }
-        if report.checked.is_empty() && report.missing.is_empty() {
+        let due = report.checked.len() + report.missing.len() + report.untrusted.len();
+        if due == 0 {
             room.screen.say("nothing is due");
         }
     }
@@ -149,6 +153,7 @@ fn summary(report: &CheckReport) -> serde_json::Value {
         "command": "check",
         "copies": report.checked.iter().map(checked).collect::<Vec<_>>(),
         "missing": named(&report.missing),
+        "refused": named(&report.untrusted),
         "elsewhere": named(&report.elsewhere),
     })
 }
