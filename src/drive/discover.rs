@@ -124,7 +124,7 @@ mod tests {
         foreign.job.files.retain(|(path, _)| !is_ours(path));
         crate::drive::xorriso::write(
             &foreign.job,
-            &dir.path().join("foreign.iso"),
+            &fs::File::create(dir.path().join("foreign.iso")).unwrap(),
             &|_| (),
             &crate::port::stop::Stop::new(),
         )

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::DriveError;
 use super::rate::Rate;
 use crate::model::{DiscNo, Sectors};
-use crate::port::files;
+use crate::port::held_dir::{is_link, read_unlinked};
 
 /// The file's name in the shelf.
 pub(super) const FILE: &str = ".shelf.toml";
@@ -49,9 +49,10 @@ impl Faults {
     /// Read anew each time, so that a line can be changed while coldcut waits.
     pub fn read(shelf: &Path) -> Result<Faults, DriveError> {
         let file = shelf.join(FILE);
-        match files::read_regular(&file, LONGEST) {
+        match read_unlinked(&file, LONGEST) {
             Ok(text) => Faults::parse(&text).map_err(|words| DriveError::Settings { file, words }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Faults::default()),
+            Err(e) if is_link(&e) => Err(DriveError::Link(file)),
             Err(e) => Err(DriveError::io("read", file)(e)),
         }
     }

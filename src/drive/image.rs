@@ -1,5 +1,6 @@
 //! A disc that is an image file: read by the places that its directory names.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -15,6 +16,7 @@ use super::{DriveError, iso};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, FileId, Sectors, ShelfPlace};
 use crate::port::files;
+use crate::port::held_dir::{HeldDir, is_link};
 use crate::port::stop::Stop;
 
 /// An open image. What is in it is read from the medium, not from the system's memory.
@@ -45,6 +47,24 @@ impl Image {
     /// there can be read. [`DriveError::NotAnImage`] if it is no volume, or no file at all.
     pub fn open(path: &Path, stop: &Stop) -> Result<Image, DriveError> {
         let file = open_file(path)?;
+        let real = path.canonicalize().map_err(DriveError::io("look at", path))?;
+        Image::of(file, path, &real, stop)
+    }
+
+    /// The same of an image that must lie in this directory itself: [`DriveError::Link`] if it is
+    /// elsewhere.
+    pub(super) fn open_in(dir: &HeldDir, name: &OsStr, stop: &Stop) -> Result<Image, DriveError> {
+        let path = dir.path().join(name);
+        match dir.open_regular(name) {
+            Ok(Some(file)) => Image::of(file, &path, &path, stop),
+            Ok(None) => Err(DriveError::NotAnImage(path)),
+            Err(error) if is_link(&error) => Err(DriveError::Link(path)),
+            Err(error) => Err(DriveError::io("open", path)(error)),
+        }
+    }
+
+    /// `real`: the path past all links.
+    fn of(file: File, path: &Path, real: &Path, stop: &Stop) -> Result<Image, DriveError> {
         let metadata = file.metadata().map_err(DriveError::io("look at", path))?;
         forget_cached(&file);
         let read = |position: u64, buf: &mut [u8]| {
@@ -53,8 +73,7 @@ impl Image {
         let iso::Listing { sectors, files, complaint } =
             iso::list(&read, stop).map_err(|fault| fault.of_image(path))?;
         let present = Sectors(metadata.len() / SECTOR);
-        let real = path.canonicalize().map_err(DriveError::io("look at", path))?;
-        let place = place_of_file(&real);
+        let place = place_of_file(real);
         let id = FileId { device: metadata.dev(), inode: metadata.ino() };
         let (path, bad, gone) = (path.to_owned(), 0..0, OnceLock::new());
         let (vanishes_at, slow) = (None, None);

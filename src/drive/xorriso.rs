@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::Path;
 
 use super::layout::LONGEST_NAME;
@@ -16,26 +17,30 @@ use crate::port::command::{Exit, Program};
 use crate::port::stop::Stop;
 
 const INSTALL: &str = "apt install xorriso";
+/// What a program has open as its standard input (proc_pid_fd(5)).
+const ITS_INPUT: &str = "/proc/self/fd/0";
 /// What it says of a size is one line.
 const LONGEST_ANSWER: usize = 1 << 20;
 /// How many of the last complaints are shown to a person.
 const COMPLAINTS: usize = 4;
 
-/// Writes the job's image to `target`, which must not exist.
+/// Writes the job's image into `target`, a new file. xorriso has it open already and is given no name
+/// of it: what somebody puts under that name meanwhile is not written to.
 pub(super) fn write(
     job: &BurnJob,
-    target: &Path,
+    target: &File,
     watch: &dyn Fn(Bytes),
     stop: &Stop,
 ) -> Result<(), DriveError> {
-    let mut argv = job_args(job, on_stdio(target)?, &[])?;
+    let mut argv = job_args(job, on_stdio(Path::new(ITS_INPUT))?, &[])?;
+    let target = target.try_clone().map_err(DriveError::io("open", ITS_INPUT))?;
     argv.extend(["-commit_eject", "none"].map(OsString::from));
     let mut complaints = Complaints::default();
-    let exit =
-        program(argv).dies_with_us().run(stop, &mut |_| (), &mut |line| match progress(line) {
-            Some(written) => watch(written),
-            None => complaints.hear(line),
-        })?;
+    let program = program(argv).dies_with_us().open_input(target);
+    let exit = program.run(stop, &mut |_| (), &mut |line| match progress(line) {
+        Some(written) => watch(written),
+        None => complaints.hear(line),
+    })?;
     complaints.judge(exit)
 }
 
@@ -335,7 +340,7 @@ mod tests {
         let staged = contract::staged(1);
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("x.iso");
-        write(&staged.job, &image, &|_| (), &Stop::new()).unwrap();
+        write(&staged.job, &File::create(&image).unwrap(), &|_| (), &Stop::new()).unwrap();
         let argv = [
             "xorriso",
             "-no_rc",
@@ -370,7 +375,7 @@ mod tests {
         let staged = contract::staged(1);
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("x.iso");
-        write(&staged.job, &image, &|_| (), &Stop::new()).unwrap();
+        write(&staged.job, &File::create(&image).unwrap(), &|_| (), &Stop::new()).unwrap();
         let bytes = std::fs::read(&image).unwrap();
         let descriptor = &bytes[16 * 2048..17 * 2048];
         // ECMA-119 8.4.7, 8.4.26, 8.4.27

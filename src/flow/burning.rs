@@ -15,7 +15,7 @@ use super::drilling::refuse_unreadable;
 use super::grouping::Grouping;
 use super::insertion::{Came, give_back, when_free, while_it_comes_back, with_medium};
 use super::records::{Copies, Order, OwnCatalog, Record, Records, Step, waiting};
-use super::shelves::file_of;
+use super::shelves::{file_id, file_of};
 use super::staging::{Staging, label};
 use super::{Desk, FlowError, chain};
 pub use taking::medium_wanted;
@@ -144,7 +144,11 @@ fn bears_one_of(burner: &mut dyn Drive, label: &Label, good: &[Carrier]) -> bool
         return true;
     }
     let standard = image_name(&label.set, label.number);
-    let there = burner.find(label).ok().and_then(|reader| reader.file_id());
+    let there = match burner.find(label) {
+        Ok(reader) => reader.file_id(),
+        Err(DriveError::Link(path)) => file_id(&path),
+        Err(_) => None,
+    };
     there.is_some() && good.iter().any(|copy| file_of(copy, &standard) == there)
 }
 

@@ -207,7 +207,7 @@ impl Copying<'_> {
         monitor.phase(&Phase { what: Activity::Reading, disc, total: Some(total) });
         let staging =
             |source| FlowError::Staging { path: to.to_owned(), what: "cannot be written", source };
-        let mut file = File::create(to).map_err(staging)?;
+        let mut file = File::create_new(to).map_err(staging)?;
         let mut buffer = vec![0; BLOCK];
         let mut at = 0;
         while at < total {

@@ -12,6 +12,7 @@ use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo};
 use crate::port::files::{dir_of, free_space, write_atomic};
+use crate::port::held_dir::{is_link, open_unlinked_to_write};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Recorder, Trouble};
 use crate::port::stop::Stop;
 use crate::recovery::covers;
@@ -122,8 +123,7 @@ impl Work {
             what: "cannot be opened for writing",
             source,
         };
-        let options = OpenOptions::new().read(true).write(true).create(true).clone();
-        let image = options.open(&path).map_err(failed)?;
+        let image = open_image(&path, path.exists()).map_err(failed)?;
         if flock(&image, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(not_a_rescue(&path, "is being written by another rescue"));
         }
@@ -282,6 +282,18 @@ impl Work {
         self.image.write_all_at(wanted, at)?;
         Ok(wanted.len() as u64)
     }
+}
+
+/// A link would lead to a file that nobody named.
+fn open_image(path: &Path, is_begun: bool) -> io::Result<File> {
+    let opened = match is_begun {
+        true => open_unlinked_to_write(path),
+        false => OpenOptions::new().read(true).write(true).create_new(true).open(path),
+    };
+    opened.map_err(|error| match is_link(&error) {
+        true => io::Error::new(error.kind(), "this is a symbolic link; name the file itself"),
+        false => error,
+    })
 }
 
 fn read_map(path: &Path) -> Result<Map, FlowError> {

@@ -268,6 +268,11 @@ pub fn file_of(medium: &Carrier, standard: &str) -> Option<FileId> {
     if place.id.is_some() && id_of(&place.dir).is_some_and(|id| Some(id) != place.id) {
         return None;
     }
+    file_id(&path)
+}
+
+/// The file at this path, past all links.
+pub fn file_id(path: &Path) -> Option<FileId> {
     let found = fs::metadata(path).ok()?;
     Some(FileId { device: found.dev(), inode: found.ino() })
 }

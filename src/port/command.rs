@@ -6,6 +6,7 @@
 //! while we wait for the other. Callbacks run in the caller's thread.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
@@ -39,6 +40,7 @@ pub struct Program {
     hidden: Vec<&'static str>,
     kept: Option<&'static [&'static str]>,
     input: Option<Secret>,
+    open_input: Option<Arc<File>>,
     timeout: Option<Duration>,
     grace: Duration,
     dies_with_us: bool,
@@ -121,6 +123,7 @@ impl Program {
             hidden: Vec::new(),
             kept: None,
             input: None,
+            open_input: None,
             timeout: None,
             grace: GRACE,
             dies_with_us: false,
@@ -150,6 +153,13 @@ impl Program {
     /// What the program reads from its standard input: a passphrase, or what nobody else may see.
     pub fn input(mut self, bytes: Secret) -> Program {
         self.input = Some(bytes);
+        self
+    }
+
+    /// The program has this file as its standard input, open as it is here: by the name of that
+    /// (`/proc/self/fd/0`) it reaches this very file, whatever becomes of the file's own name.
+    pub fn open_input(mut self, file: File) -> Program {
+        self.open_input = Some(Arc::new(file));
         self
     }
 
@@ -300,7 +310,8 @@ impl Program {
             let ours = kept.iter().filter_map(|key| Some((key, std::env::var_os(key)?)));
             command.envs(ours);
         }
-        let input = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let input =
+            self.stdin().map_err(|source| CommandError::Start { program: self.name(), source })?;
         command
             .args(self.argv.iter().skip(1))
             .envs(self.env.iter().map(|(key, value)| (key, value)))
@@ -329,6 +340,14 @@ impl Program {
                 CommandError::Missing { program: self.name(), install: self.install }
             }
             _ => CommandError::Start { program: self.name(), source },
+        })
+    }
+
+    fn stdin(&self) -> io::Result<Stdio> {
+        Ok(match (&self.open_input, &self.input) {
+            (Some(file), _) => file.try_clone()?.into(),
+            (None, Some(_)) => Stdio::piped(),
+            (None, None) => Stdio::null(),
         })
     }
 

@@ -6,6 +6,7 @@ pub mod command;
 pub mod fence;
 pub mod files;
 pub mod filesystem;
+pub mod held_dir;
 pub mod lasting;
 pub mod monitor;
 pub mod mounts;

@@ -154,7 +154,8 @@ impl Sample {
         let staged = contract::staged(1);
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("x.iso");
-        crate::drive::xorriso::write(&staged.job, &image, &|_| (), &Stop::new()).unwrap();
+        let file = fs::File::create(&image).unwrap();
+        crate::drive::xorriso::write(&staged.job, &file, &|_| (), &Stop::new()).unwrap();
         Sample { bytes: fs::read(&image).unwrap(), files: staged.job.files.len() }
     }
 

@@ -183,8 +183,10 @@ impl Optical {
         self.drop_image()?;
         std::fs::create_dir_all(&self.choices.scratch)
             .map_err(DriveError::io("make", &self.choices.scratch))?;
-        xorriso::write(job, &path, &|bytes| watch(News::Written(bytes)), stop)?;
-        let length = std::fs::metadata(&path).map_err(DriveError::io("look at", &path))?.len();
+        let options = std::fs::File::options().read(true).write(true).create_new(true).clone();
+        let file = options.open(&path).map_err(DriveError::io("make", &path))?;
+        xorriso::write(job, &file, &|bytes| watch(News::Written(bytes)), stop)?;
+        let length = file.metadata().map_err(DriveError::io("look at", &path))?.len();
         if length != job.sectors.bytes().0 {
             let label = Box::new(job.label.clone());
             let is = Bytes(length).sectors();

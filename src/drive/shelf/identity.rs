@@ -5,15 +5,14 @@
 //! 0f9a3a52-6d4c-4c8e-9b1f-1d2f6f7f2a10
 //! ```
 
-use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
 
-use rustix::fs::RenameFlags;
 use uuid::Uuid;
 
 use crate::model::{ShelfId, ShelfPlace};
+use crate::port::held_dir::{HeldDir, read_unlinked};
 use crate::port::{files, filesystem};
 
 /// The file that a shelf is known by.
@@ -27,13 +26,7 @@ const LONGEST: u64 = 4096;
 
 /// The id of the shelf, if it has one that is understood.
 pub fn id_of(dir: &Path) -> Option<ShelfId> {
-    let path = dir.join(IDENTITY);
-    // Not a pipe, nor a link to somewhere else.
-    let found = fs::symlink_metadata(&path).ok()?;
-    if !found.is_file() || found.len() > LONGEST {
-        return None;
-    }
-    parse(&fs::read_to_string(path).ok()?)
+    parse(&read_unlinked(&dir.join(IDENTITY), LONGEST).ok()?)
 }
 
 fn parse(text: &str) -> Option<ShelfId> {
@@ -45,7 +38,12 @@ fn parse(text: &str) -> Option<ShelfId> {
 /// The shelf's id; one that has none gets it. What is there and not understood is left alone, and is
 /// an error.
 pub fn give_id(dir: &Path) -> io::Result<ShelfId> {
-    match write_new(dir, RenameFlags::NOREPLACE) {
+    let held = HeldDir::open(dir)?;
+    let made = match held.has(OsStr::new(IDENTITY))? {
+        true => Err(io::ErrorKind::AlreadyExists.into()),
+        false => write_new(&held, HeldDir::rename_new),
+    };
+    match made {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             id_of(dir).ok_or_else(|| io::ErrorKind::InvalidData.into())
         }
@@ -55,38 +53,32 @@ pub fn give_id(dir: &Path) -> io::Result<ShelfId> {
 
 /// Another id for a shelf that has the one of the shelf that it was copied from.
 pub fn renew_id(dir: &Path) -> io::Result<ShelfId> {
-    write_new(dir, RenameFlags::empty())
+    write_new(&HeldDir::open(dir)?, HeldDir::rename_over)
 }
+
+type Rename = fn(&HeldDir, &OsStr, &OsStr) -> io::Result<()>;
 
 /// Durable when it returns. Several at once: the file in work is each one's own.
-fn write_new(dir: &Path, flags: RenameFlags) -> io::Result<ShelfId> {
-    if !flags.is_empty() && dir.join(IDENTITY).symlink_metadata().is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
+fn write_new(dir: &HeldDir, rename: Rename) -> io::Result<ShelfId> {
+    let mark = OsStr::new(IDENTITY);
+    if dir.has_link(mark)? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is a symbolic link"));
     }
     let id = ShelfId(Uuid::new_v4());
-    let part = dir.join(format!("{IN_WORK}-{id}"));
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&part)
-        .and_then(|mut file| {
-            file.write_all(format!("{HEADING}\n{id}\n").as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| rename(&part, &dir.join(IDENTITY), flags));
+    let part = OsString::from(format!("{IN_WORK}-{id}"));
+    let made = dir.create(&part).and_then(|mut file| {
+        file.write_all(format!("{HEADING}\n{id}\n").as_bytes())?;
+        file.sync_all()?;
+        rename(dir, &part, mark)?;
+        match dir.is_name_of(mark, &file)? {
+            true => Ok(()),
+            false => Err(io::ErrorKind::InvalidData.into()),
+        }
+    });
     if made.is_err() {
-        let _ = fs::remove_file(&part);
+        let _ = dir.remove(&part);
     }
-    made.and_then(|()| files::sync_dir(dir)).map(|()| id)
-}
-
-fn rename(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
-    let cwd = rustix::fs::CWD;
-    match rustix::fs::renameat_with(cwd, from, cwd, to, flags) {
-        // A file system without this kind of renaming.
-        Err(rustix::io::Errno::INVAL) if to.symlink_metadata().is_err() => fs::rename(from, to),
-        done => Ok(done?),
-    }
+    made.and_then(|()| dir.sync()).map(|()| id)
 }
 
 /// What is known of a shelf where it lies now.
@@ -105,6 +97,7 @@ pub fn place_of_file(path: &Path) -> ShelfPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_shelf_keeps_its_id_and_another_one_has_another() {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::identity::IDENTITY as MARK;
 use super::identity::IN_WORK as MARK_IN_WORK;
-use super::names::{PART, parse_name};
+use super::names::{parse_name, parse_part};
 use crate::drive::faults;
 use crate::model::SetName;
 
@@ -73,8 +73,8 @@ fn is_place_for_copies(name: &[u8]) -> bool {
 fn image_of_set(name: &OsStr) -> Option<SetName> {
     let name = name.to_str()?;
     let image = |stem: &str| parse_name(Path::new(&format!("{stem}.iso"))).map(|(set, _)| set);
-    if let Some(stem) = name.strip_prefix('.').and_then(|name| name.strip_suffix(PART)) {
-        return image(stem);
+    if let Some((set, _)) = parse_part(name) {
+        return Some(set);
     }
     let stem = name.strip_suffix(".iso")?;
     let attempt = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
@@ -130,6 +130,7 @@ mod tests {
             ("photos-0001.iso", false),
             ("a-b-12345.iso", false),
             (".photos-0001.iso.part", false),
+            (".photos-0001.1c5a8b0f3d2e4967.iso.part", false),
             ("photos-0001.failed-2.iso", false),
         ] {
             assert!(is_mark(OsStr::new(name), is_dir), "{name}");
@@ -145,6 +146,9 @@ mod tests {
             ("photos-0001.iso", true),
             ("photos-0001.iso.part", false),
             (".photos.iso.part", false),
+            (".photos-0001.1c5a8b0f.iso.part", false),
+            (".photos-0001.1c5a8b0f3d2e496g.iso.part", false),
+            ("photos-0001.1c5a8b0f3d2e4967.iso", false),
             ("photos-0001.failed-.iso", false),
             ("photos.failed-1.iso", false),
             ("photos-0001.img", false),

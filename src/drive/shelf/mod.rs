@@ -13,6 +13,7 @@ pub(super) mod tests;
 mod write;
 
 use std::cell::Cell;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,12 +25,14 @@ use super::image::Image;
 use super::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Slot};
 use crate::model::{Bytes, Carrier, DiscNo, Sectors, SetName};
 use crate::port::files;
+use crate::port::held_dir::HeldDir;
 use crate::port::stop::Stop;
 
 use label::check_label;
 pub use marks::{Holds, is_marked, is_own_file, look_into};
-use names::{PART, failed_name, image_name, is_failed, is_first_medium, parse_name, stem};
 pub(super) use names::{bad_sectors_of, is_image, vanishing_of};
+use names::{failed_name, image_name, is_failed, is_first_medium, is_part, parse_name};
+use write::{Made, Part};
 
 const FIRST_ASK: &str = "the image is finished first, so that it is not lost; ask once more (Ctrl-C) \
     to abort it";
@@ -54,6 +57,8 @@ pub struct Shelf {
     dir: PathBuf,
     /// The wish to stop of the run that it works for.
     stop: Stop,
+    /// The image that was put on it last, until it is looked for.
+    made: Option<Made>,
 }
 
 impl Shelf {
@@ -82,7 +87,11 @@ impl Shelf {
         rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK)
             .map_err(|errno| refused(errno.into()))?;
         let home = above.canonicalize().map_err(DriveError::io("look at", above))?.join(name);
-        Ok(Shelf { dir: home.clone(), home, stop: Stop::new() })
+        Ok(Shelf::at(home))
+    }
+
+    fn at(home: PathBuf) -> Shelf {
+        Shelf { dir: home.clone(), home, stop: Stop::new(), made: None }
     }
 
     /// Any directory is a shelf; it is looked into when it is used.
@@ -97,17 +106,29 @@ impl Shelf {
         }
         Faults::read(dir)?;
         let home = dir.canonicalize().map_err(DriveError::io("look at", dir))?;
-        Ok(Shelf { dir: home.clone(), home, stop: Stop::new() })
+        Ok(Shelf::at(home))
     }
 
     fn image_path(&self, label: &Label) -> PathBuf {
         self.dir.join(image_name(label))
     }
 
+    /// The directory, for all that is done in it. Its path was led past all links when the shelf was
+    /// opened: one that is in the way now is not followed.
+    fn hold(&self) -> Result<HeldDir, DriveError> {
+        HeldDir::open(&self.dir).map_err(DriveError::io("open", &self.dir))
+    }
+
     /// The first free name for a medium of this disc that is of no use.
-    fn failed_path(&self, label: &Label) -> PathBuf {
-        let name = |n: u32| self.dir.join(failed_name(label, n));
-        (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX))
+    fn failed_name(&self, dir: &HeldDir, label: &Label) -> Result<OsString, DriveError> {
+        let mut attempt = 1;
+        loop {
+            let name = OsString::from(failed_name(label, attempt));
+            if !dir.has(&name).map_err(DriveError::io("look at", dir.path().join(&name)))? {
+                return Ok(name);
+            }
+            attempt += 1;
+        }
     }
 
     /// Whether the next medium of this disc is its first: only that one has faults.
@@ -116,35 +137,52 @@ impl Shelf {
     }
 
     /// Takes the shelf for one writer; whoever comes second would clean up the first one's work.
-    fn lock(&self) -> Result<Lock, DriveError> {
-        let dir = File::open(&self.dir).map_err(DriveError::io("open", &self.dir))?;
-        match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock(dir)),
+    fn lock(&self, dir: &HeldDir) -> Result<Lock, DriveError> {
+        let file = dir.file().map_err(DriveError::io("open", &self.dir))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DriveError::Busy(self.dir.clone())),
             Err(e) => Err(DriveError::io("lock", &self.dir)(e.into())),
         }
     }
 
-    /// Removes what a run left behind that was killed while it wrote.
-    fn remove_left_overs(&self) -> Result<(), DriveError> {
-        for path in self.listed()? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with('.') && name.ends_with(PART) {
-                fs::remove_file(&path).map_err(DriveError::io("remove", path))?;
-            }
+    /// Removes what a run left behind that was killed while it wrote. Nobody writes now: the shelf is
+    /// locked.
+    fn remove_left_overs(&self, dir: &HeldDir) -> Result<(), DriveError> {
+        let names = dir.names().map_err(DriveError::io("list", &self.dir))?;
+        for name in names.iter().filter(|name| is_part(name)) {
+            dir.remove(name).map_err(DriveError::io("remove", self.dir.join(name)))?;
         }
+        Ok(())
+    }
+
+    /// Gives it an id. A shelf that cannot have one is known by its path.
+    fn mark(&self, dir: &HeldDir) -> Result<(), DriveError> {
+        let mark = OsStr::new(identity::IDENTITY);
+        if dir.has_link(mark).map_err(DriveError::io("look at", self.dir.join(mark)))? {
+            return Err(DriveError::Link(self.dir.join(mark)));
+        }
+        let _ = identity::give_id(&self.dir);
         Ok(())
     }
 
     /// The directories are made when the first disc is put into them, and not before.
     fn make(&self) -> Result<(), DriveError> {
         for dir in [&self.home, &self.dir] {
-            if !dir.exists() {
-                fs::create_dir(dir)
-                    .map_err(|source| DriveError::NotWritable { dir: dir.clone(), source })?;
+            let name = dir.file_name().unwrap_or_default();
+            let make = || HeldDir::open(files::dir_of(dir))?.make_dir(name);
+            if fs::symlink_metadata(dir).is_err() {
+                make().map_err(|source| DriveError::NotWritable { dir: dir.clone(), source })?;
             }
         }
         Ok(())
+    }
+
+    /// Another disk may be reached by a link of whoever runs us. That of somebody else is not
+    /// followed.
+    fn place_for_copies(&self, name: &str) -> PathBuf {
+        let linked = HeldDir::open(&self.home).and_then(|home| home.own_link(OsStr::new(name)));
+        linked.ok().flatten().unwrap_or_else(|| self.home.join(name))
     }
 
     fn check_writable(&self) -> Result<(), DriveError> {
@@ -171,8 +209,8 @@ impl Shelf {
             if disc.as_ref().is_some_and(|&(_, number)| !faults.is_present(number)) {
                 continue;
             }
-            match self.open_image(&path, disc, &faults, stop) {
-                Ok(image) => found.add(image),
+            match Image::open(&path, stop) {
+                Ok(image) => found.add(self.with_faults(image, disc, &faults)),
                 Err(problem) => found.doubt(problem)?,
             }
         }
@@ -192,22 +230,16 @@ impl Shelf {
         Ok(paths)
     }
 
-    /// Opens an image of this shelf; `disc` is what its name says that it is.
-    fn open_image(
-        &self,
-        path: &Path,
-        disc: Option<(SetName, DiscNo)>,
-        faults: &Faults,
-        stop: &Stop,
-    ) -> Result<Image, DriveError> {
+    /// An image of this shelf with what goes wrong with it; `disc` is what its name says that it is.
+    fn with_faults(&self, image: Image, disc: Option<(SetName, DiscNo)>, faults: &Faults) -> Image {
         let vanishes = disc.as_ref().and_then(|(_, number)| faults.vanishes_at(*number));
-        let image = Image::open(path, stop)?.at_rate(faults.read_rate).vanishing_at(vanishes);
-        Ok(match disc {
+        let image = image.at_rate(faults.read_rate).vanishing_at(vanishes);
+        match disc {
             Some((set, number)) if self.is_first_medium(&set, number) => {
                 image.with_bad_sectors(faults.bad_sectors(number))
             }
             _ => image,
-        })
+        }
     }
 }
 
@@ -220,7 +252,7 @@ impl Drive for Shelf {
     fn turn_to(&mut self, place: u32) -> bool {
         self.dir = match place {
             1 => self.home.clone(),
-            place => self.home.join(format!("copy{place}")),
+            place => self.place_for_copies(&format!("copy{place}")),
         };
         true
     }
@@ -230,10 +262,11 @@ impl Drive for Shelf {
     }
 
     fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+        self.made = None;
         self.make()?;
         self.check_writable()?;
         let path = self.image_path(label);
-        if path.exists() {
+        if fs::symlink_metadata(&path).is_ok() {
             return Err(DriveError::AlreadyThere { path });
         }
         if let Some(blanks) = Faults::read(&self.dir)?.full_after {
@@ -271,41 +304,50 @@ impl Drive for Shelf {
         };
         let stop = &stop.insisted();
         self.take_blank(&job.label)?;
-        let _lock = self.lock()?;
-        self.remove_left_overs()?;
-        // A shelf that cannot have one is known by its path.
-        let _ = identity::give_id(&self.dir);
+        let dir = self.hold()?;
+        let _lock = self.lock(&dir)?;
+        self.remove_left_overs(&dir)?;
+        self.mark(&dir)?;
         self.check_space(job.sectors.bytes())?;
-        let part = self.dir.join(format!(".{}{PART}", stem(&job.label.set, job.label.number)));
+        let part = Part::new_in(&dir, &job.label)?;
         let burned = self.burn_part(job, &part, &watch, stop);
         if burned.is_err() {
-            // Half an image is of no use; where it cannot be removed, the next burn tries again.
-            let _ = fs::remove_file(&part);
+            part.remove();
         }
-        burned
+        self.made = Some(burned?);
+        Ok(())
     }
 
     fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
         let faults = Faults::read(&self.dir)?;
         let not_there =
             || DriveError::NotThere { drive: self.title(), label: Box::new(wanted.clone()) };
-        let path = match faults.instead_of(wanted.number) {
-            Some(other) => self.dir.join(other),
+        let name = match faults.instead_of(wanted.number) {
+            Some(other) => other.as_os_str().to_owned(),
             None if !faults.is_present(wanted.number) => return Err(not_there()),
-            None => self.image_path(wanted),
+            None => image_name(wanted).into(),
         };
-        if !path.exists() {
+        if !self.dir.exists() {
             return Err(not_there());
         }
-        let image = self.open_image(&path, parse_name(&path), &faults, &self.stop)?;
+        let dir = self.hold()?;
+        if !dir.has(&name).map_err(DriveError::io("look at", self.dir.join(&name)))? {
+            return Err(not_there());
+        }
+        let image = Image::open_in(&dir, &name, &self.stop)?;
+        let image = self.with_faults(image, parse_name(Path::new(&name)), &faults);
+        if let Some(made) = self.made.take() {
+            made.check(&image)?;
+        }
         check_label(&image, wanted)?;
         Ok(Box::new(image))
     }
 
     fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
-        let path = self.image_path(label);
-        files::rename_durably(&path, &self.failed_path(label))
-            .map_err(DriveError::io("rename", path))
+        let (dir, path) = (self.hold()?, self.image_path(label));
+        let to = self.failed_name(&dir, label)?;
+        let name = OsString::from(image_name(label));
+        dir.rename_new(&name, &to).and_then(|()| dir.sync()).map_err(DriveError::io("rename", path))
     }
 
     fn discs(&mut self) -> Result<Discs, DriveError> {

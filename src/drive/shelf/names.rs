@@ -1,14 +1,18 @@
 //! What is called how on a shelf.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use uuid::Uuid;
 
 use crate::drive::faults::Faults;
 use crate::drive::{DriveError, Label};
 use crate::model::{DiscNo, Sectors, SetName};
 use crate::port::files;
 
-/// What a disc in work is called: hidden, and no image for anybody.
-pub(super) const PART: &str = ".iso.part";
+/// How the name of a disc in work ends. It is hidden, and no image for anybody.
+const PART: &str = ".iso.part";
 
 /// `holidays-0007`.
 pub(super) fn stem(set: &SetName, number: DiscNo) -> String {
@@ -19,13 +23,38 @@ pub(super) fn image_name(label: &Label) -> String {
     format!("{}.iso", stem(&label.set, label.number))
 }
 
+/// `.holidays-0007.1c5a8b0f3d2e4967.iso.part`: nobody knows it before it is there.
+pub(super) fn part_name(label: &Label) -> OsString {
+    let random = Uuid::new_v4().as_u64_pair().0;
+    format!(".{}.{random:016x}{PART}", stem(&label.set, label.number)).into()
+}
+
+/// Whether a file is what is left of a burn, by its name.
+pub(super) fn is_part(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".") && name.as_bytes().ends_with(PART.as_bytes())
+}
+
+/// Of which disc a file is what is left of a burn. Former versions gave it no random part.
+pub(super) fn parse_part(name: &str) -> Option<(SetName, DiscNo)> {
+    let name = name.strip_prefix('.')?.strip_suffix(PART)?;
+    let is_random = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let stem = match name.rsplit_once('.') {
+        Some((stem, random)) if is_random(random) => stem,
+        _ => name,
+    };
+    parse_stem(stem)
+}
+
 pub(super) fn failed_name(label: &Label, attempt: u32) -> String {
     format!("{}.failed-{attempt}.iso", stem(&label.set, label.number))
 }
 
 /// Which disc an image's name says that it is.
 pub(super) fn parse_name(path: &Path) -> Option<(SetName, DiscNo)> {
-    let stem = path.file_name()?.to_str()?.strip_suffix(".iso")?;
+    parse_stem(path.file_name()?.to_str()?.strip_suffix(".iso")?)
+}
+
+fn parse_stem(stem: &str) -> Option<(SetName, DiscNo)> {
     let (set, number) = stem.rsplit_once('-')?;
     let digits = number.len() >= 4 && number.bytes().all(|b| b.is_ascii_digit());
     Some((SetName::new(set)?, DiscNo(digits.then(|| number.parse().ok())??)))

@@ -1,6 +1,5 @@
 //! The shelf keeps the contract of drives, and what is its own.
 
-use super::write::publish;
 use super::*;
 use crate::drive::contract::{self, Bench, Trouble, burn, label, staged};
 use crate::drive::faults;
@@ -107,7 +106,9 @@ fn a_shelf_that_takes_its_time_tells_how_far_it_is_and_holds_the_same_disc() {
 #[test]
 fn left_overs_of_a_killed_run_are_removed_by_the_next_burn() {
     let bench = bench();
-    fs::write(bench.0.path().join(".holidays-0007.iso.part"), "half").unwrap();
+    for part in [".holidays-0007.1c5a8b0f3d2e4967.iso.part", ".holidays-0007.iso.part"] {
+        fs::write(bench.0.path().join(part), "half").unwrap();
+    }
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
     assert_eq!(names(&bench), [".coldcut-shelf", "holidays-0001.iso"]);
 }
@@ -116,7 +117,7 @@ fn left_overs_of_a_killed_run_are_removed_by_the_next_burn() {
 fn two_writers_do_not_share_a_shelf() {
     let bench = bench();
     let shelf = Shelf::open(bench.0.path()).unwrap();
-    let lock = shelf.lock().unwrap();
+    let lock = shelf.lock(&shelf.hold().unwrap()).unwrap();
     let error = burn(&mut *bench.drive(), &staged(1).job).unwrap_err();
     assert!(matches!(error, DriveError::Busy(_)), "{error}");
     drop(lock);
@@ -146,12 +147,78 @@ fn what_is_no_directory_is_no_shelf() {
 
 #[test]
 fn an_image_never_takes_the_name_of_another() {
-    let dir = tempfile::tempdir().unwrap();
-    let (part, image) = (dir.path().join("part"), dir.path().join("image"));
-    fs::write(&part, "new").unwrap();
+    let bench = bench();
+    let shelf = Shelf::open(bench.dir()).unwrap();
+    let dir = shelf.hold().unwrap();
+    let part = Part::new_in(&dir, &label(1)).unwrap();
+    let image = bench.dir().join("image");
     fs::write(&image, "old").unwrap();
-    assert!(matches!(publish(&part, &image), Err(DriveError::AlreadyThere { .. })));
+    let refused = part.publish(OsStr::new("image"));
+    assert!(matches!(refused, Err(DriveError::AlreadyThere { .. })), "{refused:?}");
     assert_eq!(fs::read(&image).unwrap(), b"old");
+    part.publish(OsStr::new("other")).unwrap();
+    assert_eq!(names(&bench), ["image", "other"]);
+}
+
+#[test]
+fn what_is_written_has_a_name_that_nobody_knows_before() {
+    let bench = bench();
+    let shelf = Shelf::open(bench.dir()).unwrap();
+    let dir = shelf.hold().unwrap();
+    let parts = [1, 1].map(|n| Part::new_in(&dir, &label(n)).unwrap());
+    let names = names(&bench);
+    assert_eq!(names.len(), 2, "{names:?}");
+    for name in names {
+        let disc = names::parse_part(&name);
+        assert_eq!(disc, Some((label(1).set, label(1).number)), "{name}");
+    }
+    parts.iter().for_each(Part::remove);
+    assert_eq!(fs::read_dir(bench.dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_image_is_read_back_from_its_own_name_and_through_no_link() {
+    let (bench, elsewhere) = (bench(), tempfile::tempdir().unwrap());
+    let mut shelf = Shelf::open(bench.dir()).unwrap();
+    burn(&mut shelf, &staged(1).job).unwrap();
+    let (image, moved) = (shelf.image_path(&label(1)), elsewhere.path().join("moved.iso"));
+    fs::copy(&image, &moved).unwrap();
+    fs::remove_file(&image).unwrap();
+    std::os::unix::fs::symlink(&moved, &image).unwrap();
+    let error = shelf.find(&label(1)).err().unwrap();
+    assert!(matches!(&error, DriveError::Link(path) if *path == image), "{error}");
+    // Who only looks for discs may be led there.
+    assert_eq!(shelf.discs().unwrap().discs.len(), 1);
+}
+
+#[test]
+fn another_file_under_the_name_is_not_what_was_burned() {
+    let bench = bench();
+    let mut shelf = Shelf::open(bench.dir()).unwrap();
+    burn(&mut shelf, &staged(1).job).unwrap();
+    let image = shelf.image_path(&label(1));
+    let copy = bench.dir().join("copy");
+    fs::copy(&image, &copy).unwrap();
+    fs::rename(&copy, &image).unwrap();
+    let error = shelf.find(&label(1)).err().unwrap();
+    assert!(matches!(&error, DriveError::Replaced(path) if *path == image), "{error}");
+    // Whoever comes later has what is there, and reads it.
+    assert!(Shelf::open(bench.dir()).unwrap().find(&label(1)).is_ok());
+}
+
+#[test]
+fn a_directory_that_became_a_link_is_not_written_to() {
+    let temp = tempfile::tempdir().unwrap();
+    let (dir, elsewhere) = (temp.path().join("shelf"), temp.path().join("elsewhere"));
+    fs::create_dir(&dir).unwrap();
+    fs::create_dir(&elsewhere).unwrap();
+    let mut shelf = Shelf::open(&dir).unwrap();
+    fs::remove_dir(&dir).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &dir).unwrap();
+    let error = burn(&mut shelf, &staged(1).job).unwrap_err();
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    assert!(source.is_some_and(|words| words.contains("symbolic link")), "{error}");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 
 #[test]

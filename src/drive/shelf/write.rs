@@ -1,38 +1,112 @@
 //! Writing an image to a shelf: under a hidden name, to the disk, and only then under its own.
+//!
+//! Others may be able to write to the directory, too. The image is a new file under a random name, it is
+//! written by its descriptor, and what has its name is compared with it before and after the renaming.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::path::Path;
-
-use rustix::fs::RenameFlags;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::Shelf;
+use super::names::{image_name, part_name};
 use crate::drive::faults::{self, Faults};
-use crate::drive::image::forget_cached;
+use crate::drive::image::{Image, forget_cached};
 use crate::drive::rate::last_as_long;
-use crate::drive::{BurnJob, Drive, DriveError, Label, News, xorriso};
-use crate::model::{Bytes, Sectors};
+use crate::drive::{BurnJob, DiscReader, Drive, DriveError, Label, News, xorriso};
+use crate::model::{Bytes, FileId, Sectors};
 use crate::port::clock::Stopwatch;
-use crate::port::files;
+use crate::port::held_dir::HeldDir;
 use crate::port::stop::Stop;
+
+/// An image that is being written.
+pub(super) struct Part<'a> {
+    dir: &'a HeldDir,
+    name: OsString,
+    file: File,
+}
+
+impl<'a> Part<'a> {
+    pub fn new_in(dir: &'a HeldDir, label: &Label) -> Result<Part<'a>, DriveError> {
+        let name = part_name(label);
+        let file = dir.create(&name).map_err(DriveError::io("make", dir.path().join(&name)))?;
+        Ok(Part { dir, name, file })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join(&self.name)
+    }
+
+    /// Half an image is of no use. What cannot be removed, and what somebody else put there, the
+    /// next burn removes.
+    pub fn remove(&self) {
+        if self.dir.is_name_of(&self.name, &self.file).unwrap_or(false) {
+            let _ = self.dir.remove(&self.name);
+        }
+    }
+
+    fn check_name(&self, name: &OsStr) -> Result<(), DriveError> {
+        let path = self.dir.path().join(name);
+        match self.dir.is_name_of(name, &self.file) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(DriveError::Replaced(path)),
+            Err(error) => Err(DriveError::io("look at", path)(error)),
+        }
+    }
+
+    /// Gives the whole image its name, and never another image's, nor the name to anything else.
+    pub fn publish(&self, name: &OsStr) -> Result<(), DriveError> {
+        self.check_name(&self.name)?;
+        self.dir.rename_new(&self.name, name).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                DriveError::AlreadyThere { path: self.dir.path().join(name) }
+            }
+            _ => DriveError::io("rename", self.path())(error),
+        })?;
+        self.dir.sync().map_err(DriveError::io("write", self.dir.path()))?;
+        self.check_name(name)
+    }
+}
+
+/// An image that was written. It is held open, so that no other file gets its number.
+#[derive(Debug)]
+pub(super) struct Made {
+    path: PathBuf,
+    file: File,
+}
+
+impl Made {
+    /// What is under its name is this very image.
+    pub fn check(&self, found: &Image) -> Result<(), DriveError> {
+        if found.path() != self.path {
+            return Ok(()); // Another one was looked for.
+        }
+        let made = self.file.metadata().map_err(DriveError::io("look at", &self.path))?;
+        let made = FileId { device: made.dev(), inode: made.ino() };
+        match found.file_id() == Some(made) {
+            true => Ok(()),
+            false => Err(DriveError::Replaced(self.path.clone())),
+        }
+    }
+}
 
 impl Shelf {
     /// Writes the image under its temporary name, and makes it durable.
     fn write_part(
         &self,
         job: &BurnJob,
-        part: &Path,
+        part: &Part,
         watch: &dyn Fn(News),
         stop: &Stop,
-    ) -> Result<File, DriveError> {
+    ) -> Result<(), DriveError> {
+        let Part { file, .. } = part;
         match &job.image {
             Some(image) => copy_image(image, part, watch, stop)?,
-            None => xorriso::write(job, part, &|bytes| watch(News::Written(bytes)), stop)
+            None => xorriso::write(job, file, &|bytes| watch(News::Written(bytes)), stop)
                 .map_err(|error| self.write_error(job, error))?,
         }
-        let file =
-            OpenOptions::new().write(true).open(part).map_err(DriveError::io("open", part))?;
-        let length = file.metadata().map_err(DriveError::io("look at", part))?.len();
+        let length = file.metadata().map_err(DriveError::io("look at", part.path()))?.len();
         if length != job.sectors.bytes().0 {
             let is = Bytes(length).sectors();
             return Err(DriveError::Size {
@@ -41,9 +115,9 @@ impl Shelf {
                 wanted: job.sectors,
             });
         }
-        file.sync_all().map_err(DriveError::io("write", part))?;
-        forget_cached(&file);
-        Ok(file)
+        file.sync_all().map_err(DriveError::io("write", part.path()))?;
+        forget_cached(file);
+        Ok(())
     }
 
     fn write_error(&self, job: &BurnJob, error: DriveError) -> DriveError {
@@ -58,16 +132,12 @@ impl Shelf {
     }
 
     /// What a fault makes of a medium: cut where the error is, and of no use.
-    fn spoil(&self, job: &BurnJob, file: &File, part: &Path, at: Sectors) -> DriveError {
-        let path = self.failed_path(&job.label);
-        let spoilt = file.set_len(at.bytes().0).and_then(|()| files::rename_durably(part, &path));
-        match spoilt {
-            Err(e) => DriveError::io("rename", part)(e),
-            Ok(()) => {
-                let words = format!("asked for in {}", faults::FILE);
-                self.failed_write(&job.label, Some(at), words)
-            }
-        }
+    fn spoil(&self, job: &BurnJob, part: &Part, at: Sectors) -> Result<DriveError, DriveError> {
+        let name = self.failed_name(part.dir, &job.label)?;
+        part.file.set_len(at.bytes().0).map_err(DriveError::io("cut", part.path()))?;
+        part.publish(&name)?;
+        let words = format!("asked for in {}", faults::FILE);
+        Ok(self.failed_write(&job.label, Some(at), words))
     }
 
     /// The error of this burn that `.shelf.toml` asks for, if it is to come and within the image.
@@ -81,37 +151,37 @@ impl Shelf {
     pub(super) fn burn_part(
         &self,
         job: &BurnJob,
-        part: &Path,
+        part: &Part,
         watch: &dyn Fn(News),
         stop: &Stop,
-    ) -> Result<(), DriveError> {
+    ) -> Result<Made, DriveError> {
         let faults = Faults::read(&self.dir)?;
         let fault = self.fault(job, &faults);
-        let file = match faults.write_rate {
+        match faults.write_rate {
             None => self.write_part(job, part, watch, stop)?,
             Some(rate) => {
                 let began = Stopwatch::start();
-                let file = self.write_part(job, part, &|_| (), stop)?;
+                self.write_part(job, part, &|_| (), stop)?;
                 let end = fault.unwrap_or(job.sectors).bytes();
                 last_as_long(end, rate, &began, &|done| watch(News::Written(done)), stop)?;
-                file
             }
-        };
-        match fault {
-            Some(at) => Err(self.spoil(job, &file, part, at)),
-            None => publish(part, &self.image_path(&job.label)),
         }
+        if let Some(at) = fault {
+            return Err(self.spoil(job, part, at)?);
+        }
+        part.publish(OsStr::new(&image_name(&job.label)))?;
+        let (path, file) = (self.image_path(&job.label), part.file.try_clone());
+        Ok(Made { file: file.map_err(DriveError::io("open", &path))?, path })
     }
 }
 
 fn copy_image(
     image: &Path,
-    to: &Path,
+    part: &Part,
     watch: &dyn Fn(News),
     stop: &Stop,
 ) -> Result<(), DriveError> {
     let mut from = File::open(image).map_err(DriveError::io("open", image))?;
-    let mut file = File::create(to).map_err(DriveError::io("make", to))?;
     let mut buffer = vec![0; 1 << 20];
     let mut done = 0;
     loop {
@@ -120,26 +190,8 @@ fn copy_image(
         if got == 0 {
             return Ok(());
         }
-        file.write_all(&buffer[..got]).map_err(DriveError::io("write", to))?;
+        (&part.file).write_all(&buffer[..got]).map_err(DriveError::io("write", part.path()))?;
         done += got as u64;
         watch(News::Written(Bytes(done)));
     }
-}
-
-/// Gives a whole image its name, and never another image's.
-pub(super) fn publish(part: &Path, path: &Path) -> Result<(), DriveError> {
-    let cwd = rustix::fs::CWD;
-    match rustix::fs::renameat_with(cwd, part, cwd, path, RenameFlags::NOREPLACE) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::EXIST) => {
-            return Err(DriveError::AlreadyThere { path: path.to_owned() });
-        }
-        // A file system without this kind of renaming: the lock on the shelf must do.
-        Err(rustix::io::Errno::INVAL) if !path.exists() => {
-            fs::rename(part, path).map_err(DriveError::io("rename", part))?;
-        }
-        Err(e) => return Err(DriveError::io("rename", part)(e.into())),
-    }
-    let dir = path.parent().unwrap_or(Path::new("."));
-    files::sync_dir(dir).map_err(DriveError::io("write", dir))
 }
