@@ -3,84 +3,40 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
+#[path = "support/forge/mod.rs"]
+#[allow(dead_code)]
+mod forge;
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 
+use forge::{How, Owner, VERSIONS};
 use support::{Run, Sandbox};
 
-const PASSPHRASE: &[u8] = b"correct horse battery staple";
+/// The owner of one disc with a letter.
+struct Bench(Owner);
 
-/// How the owner's set is encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    Passphrase,
-    Recipients,
-}
+impl Deref for Bench {
+    type Target = Owner;
 
-/// An owner with a set, and a stranger who knows the set's name and UUID, which are on every disc in
-/// clear, and the owner's certificate.
-struct Bench {
-    sandbox: Sandbox,
-    how: How,
-}
-
-/// What a disc says of itself in clear.
-struct Told {
-    set: String,
-    disc: String,
+    fn deref(&self) -> &Owner {
+        &self.0
+    }
 }
 
 impl Bench {
     fn new(how: How) -> Bench {
-        let mut sandbox = Sandbox::new();
-        sandbox.passphrase_file(PASSPHRASE);
-        sandbox.make_key_ring();
-        sandbox
-            .bash(
-                "for who in owner stranger; do
-                     gpg --batch --quiet --passphrase '' --quick-gen-key \"$who <$who@example.org>\" default default never
-                     gpg --batch --export $who@example.org > $who.cert
-                     gpg --batch --export-secret-keys $who@example.org > $who.key
-                 done",
-            )
-            .ok();
-        let bench = Bench { sandbox, how };
+        let bench = Bench(Owner::new(how, VERSIONS.last().unwrap(), &[]));
         bench.write("source", "letter", "the owner's letter\n");
         bench.backup();
         bench
     }
 
-    fn write(&self, dir: &str, name: &str, text: &str) {
-        fs::create_dir_all(self.sandbox.path(dir)).unwrap();
-        fs::write(self.sandbox.path(dir).join(name), text).unwrap();
-    }
-
-    fn backup(&self) {
-        let words = match self.how {
-            How::Passphrase => ["--passphrase-file", "passphrase"],
-            How::Recipients => ["--recipient", "owner.cert"],
-        };
-        let backup = ["backup", "--disc-size", "3M", "--name", "papers", "source", "shelf"];
-        self.sandbox.run(backup.iter().chain(&words)).ok();
-    }
-
-    fn key(&self) -> [&'static str; 2] {
-        match self.how {
-            How::Passphrase => ["--passphrase-file", "passphrase"],
-            How::Recipients => ["--secret-key", "owner.key"],
-        }
-    }
-
-    /// Runs a verb with the owner's key.
-    fn run(&self, line: &str) -> Run {
-        self.sandbox.run(line.split(' ').chain(self.key()))
-    }
-
     /// The same as somebody who has no catalog.
     fn run_without_catalog(&self, line: &str) -> Run {
-        self.sandbox.run(line.split(' ').chain(self.key()).chain(["--catalog", "none"]))
+        self.run(&format!("{line} --catalog none"))
     }
 
     fn restore(&self, line: &str) -> Run {
@@ -97,149 +53,17 @@ impl Bench {
         fs::read_to_string(self.sandbox.path("back").join(name)).ok()
     }
 
-    /// The content of a disc as a folder.
-    fn extract(&self, image: &Path, to: &str) -> PathBuf {
-        self.sandbox
-            .bash(&format!(
-                "rm -rf {to}; xorriso -osirrox on -indev '{}' -extract / {to} 2>&1; chmod -R u+w {to}",
-                image.display()
-            ))
-            .ok();
-        self.sandbox.path(to)
-    }
-
-    fn told(&self, disc: &Path) -> Told {
-        let text = fs::read_to_string(disc.join("DISC.txt")).unwrap();
-        let value = |key: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{key}=")));
-            line.unwrap().to_owned()
-        };
-        Told { set: value("set_uuid"), disc: value("disc_uuid") }
-    }
-
-    /// The owner's disc as a folder.
-    fn own(&self, number: usize, to: &str) -> PathBuf {
-        self.extract(&self.sandbox.shelf().join(format!("papers-{number:04}.iso")), to)
-    }
-
-    /// A plain disc that says that it is of the owner's set: of this number, and of the snapshot of
-    /// that number. A set of the stranger's own makes it, whose UUID is then replaced.
-    fn plain_disc(&self, number: usize, to: &str) -> PathBuf {
-        let sandbox = &self.sandbox;
-        let _ = fs::remove_dir_all(sandbox.path("evil"));
-        let dir = format!("strange{number}");
-        for run in 1..=number {
-            self.write("evil", "letter", &format!("a stranger's letter, {run}\n"));
-            self.write("evil", ".bashrc", &format!("evil {run}\n"));
-            let line = format!(
-                "backup --catalog {dir}.sqlite --staging {dir}.staging --disc-size 3M --name \
-                 papers evil {dir}"
-            );
-            sandbox.run(line.split_whitespace()).ok();
-        }
-        let image = sandbox.path(&dir).join(format!("papers-{number:04}.iso"));
-        let forged = self.extract(&image, to);
-        let (theirs, ours) = (self.told(&forged), self.told(&self.own(1, "owners")));
-        self.replace(&forged, &theirs.set, &ours.set);
-        forged
-    }
-
-    /// Replaces a UUID wherever it stands on a plain disc, and makes the sums fit.
-    fn replace(&self, disc: &Path, old: &str, new: &str) {
-        let raw = |uuid: &str| uuid::Uuid::parse_str(uuid).unwrap().into_bytes().to_vec();
-        let pairs = [(old.as_bytes().to_vec(), new.as_bytes().to_vec()), (raw(old), raw(new))];
-        for entry in fs::read_dir(disc).unwrap() {
-            let path = entry.unwrap().path();
-            if !path.is_file() {
-                continue;
-            }
-            let is_packed = path.extension().is_some_and(|extension| extension == "bz2");
-            let content = fs::read(&path).unwrap();
-            let mut content = match is_packed {
-                true => self.sandbox.piped("bzip2 -dc", &content),
-                false => content,
-            };
-            for (old, new) in &pairs {
-                content = replaced(&content, old, new);
-            }
-            let content = match is_packed {
-                true => self.sandbox.piped("bzip2 -c", &content),
-                false => content,
-            };
-            fs::write(&path, content).unwrap();
-        }
-        self.sum_up(disc);
-    }
-
-    /// The disc's own list, fitting what is there now.
-    fn sum_up(&self, disc: &Path) {
-        self.sandbox
-            .bash(&format!(
-                "cd '{}'; find . -type f ! -name 'SHA256SUMS*' -printf '%P\\0' | sort -z |
-                 xargs -0 sha256sum > SHA256SUMS.new; mv SHA256SUMS.new SHA256SUMS",
-                disc.display()
-            ))
-            .ok();
-    }
-
     /// A folder as an image of a disc on the owner's shelf.
     fn onto_shelf(&self, disc: &Path, name: &str) {
-        self.sandbox
-            .bash(&format!(
-                "xorriso -as mkisofs -quiet -R -o 'shelf/{name}' '{}' 2>&1",
-                disc.display()
-            ))
-            .ok();
+        self.image(disc, &self.sandbox.shelf().join(name));
     }
-
-    /// Fingerprints of the certificates that the catalog has for the set.
-    fn fingerprints(&self, catalog: &Path) -> Vec<String> {
-        let conn = rusqlite::Connection::open(catalog).unwrap();
-        let sql = "SELECT certs FROM sets WHERE name='papers'";
-        let certs: Option<Vec<u8>> = conn.query_row(sql, [], |row| row.get(0)).unwrap();
-        let Some(certs) = certs else { return Vec::new() };
-        let listed = self.sandbox.piped("gpg --batch --with-colons --show-keys", &certs);
-        let listed = String::from_utf8(listed).unwrap();
-        let mut lines = listed.lines();
-        let mut found = Vec::new();
-        while let Some(line) = lines.next() {
-            if line.starts_with("pub:") {
-                let next = lines.next().unwrap();
-                found.push(next.split(':').nth(9).unwrap().to_owned());
-            }
-        }
-        found
-    }
-
-    fn fingerprint(&self, who: &str) -> String {
-        let cert = fs::read(self.sandbox.path(&format!("{who}.cert"))).unwrap();
-        let listed = self.sandbox.piped("gpg --batch --with-colons --show-keys", &cert);
-        let listed = String::from_utf8(listed).unwrap();
-        let line = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
-        line.split(':').nth(9).unwrap().to_owned()
-    }
-}
-
-fn replaced(content: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(content.len());
-    let mut at = 0;
-    while at < content.len() {
-        if content[at..].starts_with(old) {
-            out.extend(new);
-            at += old.len();
-        } else {
-            out.push(content[at]);
-            at += 1;
-        }
-    }
-    out
 }
 
 const PLAIN_DISC: &str = "disc 2 of papers is not encrypted, and the set is";
 
 #[test]
 fn a_plain_disc_is_no_part_of_an_encrypted_set() {
-    for how in [How::Passphrase, How::Recipients] {
+    for how in How::ENCRYPTED {
         let bench = Bench::new(how);
         let forged = bench.plain_disc(2, "forged");
         bench.onto_shelf(&forged, "papers-0002.iso");
@@ -276,7 +100,7 @@ fn a_plain_disc_is_no_part_of_an_encrypted_set() {
 
 #[test]
 fn a_rebuilt_catalog_has_nothing_of_a_plain_disc() {
-    for how in [How::Passphrase, How::Recipients] {
+    for how in How::ENCRYPTED {
         let bench = Bench::new(how);
         bench.onto_shelf(&bench.plain_disc(2, "forged"), "papers-0002.iso");
         fs::remove_file(bench.sandbox.catalog()).unwrap();
@@ -299,7 +123,7 @@ fn a_rebuilt_catalog_has_nothing_of_a_plain_disc() {
 
 #[test]
 fn plain_listings_and_archives_beside_encrypted_ones_are_not_used() {
-    for how in [How::Passphrase, How::Recipients] {
+    for how in How::ENCRYPTED {
         let bench = Bench::new(how);
         let forged = bench.plain_disc(1, "forged");
         let own = bench.own(1, "own");
@@ -326,8 +150,8 @@ fn plain_listings_and_archives_beside_encrypted_ones_are_not_used() {
         // Another key opens nothing of it, and plain listings do not stand in.
         bench.write(".", "wrong", "another passphrase\n");
         let key = match how {
-            How::Passphrase => ["--passphrase-file", "wrong"],
             How::Recipients => ["--secret-key", "stranger.key"],
+            _ => ["--passphrase-file", "wrong"],
         };
         let _ = fs::remove_dir_all(bench.sandbox.path("back"));
         let words = ["restore", "own", "back", "--catalog", "none"];
@@ -417,38 +241,6 @@ fn a_listing_whose_integrity_check_fails_is_damaged() {
     }
 }
 
-impl Bench {
-    /// A plain disc made into one that is encrypted for the owner, whose certificate everybody has;
-    /// its catalog names the stranger's.
-    fn seal_for_owner(&self, disc: &Path) {
-        let packed = disc.join("catalog.sqlite.bz2");
-        let unpacked = self.sandbox.path("strange.catalog");
-        let content = self.sandbox.piped("bzip2 -dc", &fs::read(&packed).unwrap());
-        fs::write(&unpacked, content).unwrap();
-        let conn = rusqlite::Connection::open(&unpacked).unwrap();
-        let certs = fs::read(self.sandbox.path("stranger.cert")).unwrap();
-        let sql = "UPDATE sets SET encryption='recipients', certs=?, copies=7, source=CAST('/evil' AS BLOB)";
-        assert_eq!(conn.execute(sql, [certs]).unwrap(), 1);
-        conn.execute("UPDATE archives SET encrypted=1", []).unwrap();
-        drop(conn);
-        let content = self.sandbox.piped("bzip2 -c", &fs::read(&unpacked).unwrap());
-        fs::write(&packed, content).unwrap();
-        self.sandbox
-            .bash(&format!(
-                "cd '{}'
-                 for file in *.bz2 archives/*; do
-                     gpg --batch --quiet --trust-model always --cipher-algo AES256 --compress-algo none \
-                         -r owner@example.org -o \"$file.gpg\" --encrypt <\"$file\"
-                     rm \"$file\"
-                 done
-                 sed -i 's/^encryption=.*/encryption=recipients/' DISC.txt",
-                disc.display()
-            ))
-            .ok();
-        self.sum_up(disc);
-    }
-}
-
 #[test]
 fn certificates_that_only_a_disc_names_are_not_taken_over() {
     let bench = Bench::new(How::Recipients);
@@ -509,7 +301,7 @@ fn a_set_whose_recipients_changed_is_asked_about_once() {
 fn every_encrypted_backup_says_for_whom() {
     let bench = Bench::new(How::Passphrase);
     let words = ["backup", "--name", "papers", "source", "shelf"];
-    bench.sandbox.run(words.iter().chain(&bench.key())).ok().says("encrypted with a passphrase");
+    bench.sandbox.run(words.iter().chain(bench.key())).ok().says("encrypted with a passphrase");
     let plain = bench.sandbox.run(["backup", "--name", "open", "--new-set", "source", "other"]);
     assert!(!plain.ok().stderr().contains("\nencrypted"), "{}", plain.story());
 }

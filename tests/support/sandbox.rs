@@ -131,6 +131,20 @@ impl Sandbox {
         self.finish(command)
     }
 
+    /// Runs coldcut with programs of this PATH and two gigabytes of memory; after so many seconds it is
+    /// killed, and so has no exit code.
+    pub fn run_within(&self, seconds: u32, path: &OsStr, words: &[String]) -> Run {
+        let mut command = self.command("/usr/bin/timeout");
+        command.args([
+            "--signal=KILL",
+            &seconds.to_string(),
+            "/usr/bin/prlimit",
+            "--as=2000000000",
+        ]);
+        command.arg(env!("CARGO_BIN_EXE_coldcut")).args(words).env("PATH", path);
+        self.finish(command)
+    }
+
     /// Runs a line of bash in the sandbox's folder, for what is done by hand.
     pub fn bash(&self, line: &str) -> Run {
         let mut command = self.command("bash");
