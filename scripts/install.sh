@@ -81,8 +81,8 @@ place_program() {
   say "$program installed"
 }
 
-# The configuration as it is installed, with --watch or without: an administrator's coldcut works
-# with the service's catalog.
+# The configuration as it is installed, with --watch or without: an administrator's coldcut works as
+# the service's user, with its catalog.
 config_text() {
   case $1 in
     yes) sed 's/^#\(catalog\|staging\) /\1 /' udev-rules/coldcut.toml ;;

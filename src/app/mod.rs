@@ -1,13 +1,13 @@
 //! From what was typed to an exit code: the wiring of everything. The only place that knows both
 //! the command line and the words with the human.
 
+mod acting_as;
 #[cfg(test)]
 mod drive_states;
 pub mod verbs;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
 use crate::flow::insertion::Patience;
 use crate::flow::keys::{KeyRing, Named, Needless};
 use crate::flow::{Desk, FlowError, chain};
-use crate::port::files::{PrivateDir, give_to_owner_of_place, is_for_want_of_room};
+use crate::port::files::{PrivateDir, is_for_want_of_room};
 use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 use crate::ui::ask::Person;
@@ -47,6 +47,8 @@ pub enum RunError {
     Flow(#[from] FlowError),
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    #[error(transparent)]
+    Rights(#[from] acting_as::RightsError),
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),
     /// Something on the command line that only its use can show to be wrong.
@@ -75,25 +77,6 @@ impl Room {
         match self.person.is_there() || self.around.is_service {
             true => Patience::Endless,
             false => Patience::AtMost(Duration::ZERO),
-        }
-    }
-
-    /// An administrator who works with a service's catalog leaves it to the service.
-    fn leave_to_owner(&self) {
-        let catalog = self.around.catalog(&self.common).ok();
-        let beside = |catalog: PathBuf| {
-            let ending = |end: &str| {
-                let mut name = catalog.clone().into_os_string();
-                name.push(end);
-                PathBuf::from(name)
-            };
-            ["", "-wal", "-shm", ".lock", ".last"].map(ending)
-        };
-        let places = catalog.map(beside).into_iter().flatten();
-        for path in places.chain(self.around.staging(&self.common).ok()) {
-            if let Err(error) = give_to_owner_of_place(&path) {
-                self.screen.say(&format!("coldcut: {} keeps its owner: {error}", path.display()));
-            }
         }
     }
 
@@ -182,9 +165,9 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         stop,
         temporary: OnceCell::new(),
     };
-    let done = dispatch(&room, verb);
+    let settled = acting_as::settle(&room, &verb).map_err(RunError::from);
+    let done = settled.and_then(|()| dispatch(&room, verb));
     room.reporter.rest();
-    room.leave_to_owner();
     // A signal ends every wait: what failed, or was left undone, because of it is not what happened.
     let signal = room.stop.check().err();
     let exit = match (&done, signal) {

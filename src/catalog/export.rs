@@ -74,7 +74,7 @@ impl Catalog {
 }
 
 /// A file that was there before is never written into.
-fn make_new_file(to: &Path) -> io::Result<()> {
+pub(super) fn make_new_file(to: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map(drop)
 }
 

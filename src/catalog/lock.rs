@@ -2,12 +2,11 @@
 //! transaction; a backup needs its view to hold from the scan to the last disc.
 
 use super::CatalogError;
-use crate::port::files::name_owner;
+use crate::port::files::{name_owner, open_own};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Held until dropped; the kernel lets go of it if the process dies. The file itself stays:
@@ -62,7 +61,7 @@ impl Drop for Lock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    open_own(OpenOptions::new().read(true).write(true).create(true).truncate(false), path)
 }
 
 fn write_pid(file: &mut File) -> io::Result<()> {

@@ -4,6 +4,7 @@ use super::error::{Fault, explain, odd};
 use super::lock::Lock;
 use super::{Catalog, CatalogError, Result, schema};
 use crate::port::files::{make_private_dir, name_owner};
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
@@ -95,13 +96,27 @@ fn open_for_reading(path: &Path) -> Result<Catalog> {
     let found =
         schema::version(&conn).map_err(|e| explain(path, "reading its version", e.into()))?;
     if found < schema::VERSION {
-        // Tables of a former coldcut: a writer brings them up to date first.
-        drop(conn);
-        drop(open_for_writing(path)?);
-        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        return Ok(assemble(conn, path, None));
+        let copy = bring_up_to_date(&conn);
+        let copy = copy.map_err(|fault| explain(path, "bringing a copy up to date", fault))?;
+        return Ok(assemble(copy, path, None));
     }
     Ok(assemble(conn, path, None))
+}
+
+/// Tables of a former coldcut: who only reads leaves them as they are, and works with a copy, until a
+/// writer brings them up to date. SQLite keeps a database without a name in memory, and what does not
+/// fit there in a file that nobody else can open.
+fn bring_up_to_date(conn: &Connection) -> Result<Connection, Fault> {
+    let mut copy = Connection::open("")?;
+    let backup = Backup::new(conn, &mut copy)?;
+    while backup.step(-1)? != StepResult::Done {
+        // Somebody writes at this moment; SQLite itself waited for them.
+    }
+    drop(backup);
+    schema::migrate(&copy)?;
+    schema::make_indexes(&copy)?;
+    copy.execute_batch("PRAGMA query_only=ON")?;
+    Ok(copy)
 }
 
 fn assemble(conn: Connection, path: &Path, lock: Option<Lock>) -> Catalog {
@@ -122,11 +137,18 @@ pub(super) fn make_private_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// SQLite would make the file readable for all.
-pub(super) fn make_private_file(path: &Path) -> io::Result<()> {
+/// SQLite would make the file readable for all. A link that is there may lead to a catalog of ours;
+/// one that leads nowhere makes none.
+fn make_private_file(path: &Path) -> io::Result<()> {
     make_private_parent(path)?;
-    let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
-    options.open(path).map(drop).map_err(|error| name_owner(path, error))
+    let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
+    let opened = match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path)
+        }
+        made => made,
+    };
+    opened.map(drop).map_err(|error| name_owner(path, error))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
@@ -273,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_a_former_version_are_brought_up_to_date_by_readers_too() {
+    fn who_reads_tables_of_a_former_version_leaves_them_as_they_are() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("catalog.sqlite");
         let conn = Connection::open(&path).unwrap();
@@ -284,9 +306,20 @@ mod tests {
         )
         .unwrap();
         drop(conn);
-        let catalog = Catalog::open(&path, Access::Read).unwrap();
-        let set = catalog.sets().unwrap().remove(0);
-        assert_eq!((set.facts.name.as_str(), set.copies, set.hint), ("photos", 1, None));
+        let before = fs::read(&path).unwrap();
+        for _ in 0..2 {
+            let mut catalog = Catalog::open(&path, Access::Read).unwrap();
+            let set = catalog.sets().unwrap().remove(0);
+            assert_eq!((set.facts.name.as_str(), set.copies, set.hint), ("photos", 1, None));
+            let refused = catalog.create_set(&facts("other", "/"));
+            assert!(matches!(refused, Err(CatalogError::NotWritable { .. })), "{refused:?}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), before);
+        assert!(!dir.path().join("catalog.sqlite.lock").exists());
+        // A database in WAL mode, as all that were in use are.
+        drop(Catalog::open(&path, Access::Write).unwrap());
+        let conn = Connection::open(&path).unwrap();
+        assert_eq!(schema::version(&conn).unwrap(), schema::VERSION);
     }
 
     #[test]

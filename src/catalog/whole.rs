@@ -73,7 +73,7 @@ impl Catalog {
 fn copy_to(conn: &Connection, to: &Path) -> Result<(), Fault> {
     let failed = |source: io::Error| Fault::Io(source);
     remove_with_journals(to).map_err(failed)?;
-    open::make_private_file(to).map_err(failed)?;
+    super::export::make_new_file(to).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut copy = Connection::open_with_flags(open::plain(to), flags)?;
     // It is made durable as a whole before it gets its name.

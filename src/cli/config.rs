@@ -5,7 +5,7 @@
 mod files;
 mod known;
 
-pub use files::{ConfigFile, ConfigFiles};
+pub use files::{CONFIG, ConfigFile, ConfigFiles};
 
 use super::args::{Cli, Verb};
 use crate::model::SetName;

@@ -16,7 +16,7 @@ use crate::format::volume::image_name;
 use crate::model::disc::listed;
 use crate::model::size::{CLUSTER, SECTOR};
 use crate::model::{Bytes, DiscNo, SetName};
-use crate::port::files::{free_space, make_private_dir};
+use crate::port::files::{create_own, free_space, make_private_dir};
 use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::operator::Answer;
 
@@ -98,7 +98,7 @@ impl Gathered {
             disc: Some(disc.0),
             total: Some(total),
         });
-        let mut image = File::create(&path).map_err(trouble(&path))?;
+        let mut image = create_own(&path).map_err(trouble(&path))?;
         let mut buffer = vec![0; 1 << 20];
         let (mut at, mut holes) = (0, Vec::new());
         while at < total {

@@ -15,7 +15,7 @@ use crate::format::DiscTxt;
 use crate::model::disc::Encryption;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
-use crate::port::files::{free_space, make_private_dir};
+use crate::port::files::{create_own, free_space, make_private_dir};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::{Heeding, Stop};
 use crate::recovery::packets::{Collector, CoveredFile, RecoverySet, copy_packets};
@@ -311,7 +311,7 @@ impl<'a> Mender<'a> {
 
     fn copy_file(&self, content: &mut Patient, to: &Path, before: u64) -> io::Result<u64> {
         make_private_dir(to.parent().unwrap_or(to))?;
-        let mut file = File::create(to)?;
+        let mut file = create_own(to)?;
         let mut buffer = vec![0; 1 << 20];
         let mut copied = 0;
         loop {

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
@@ -18,8 +18,9 @@ use super::trust::user_name;
 /// and a power cut afterwards does not lose it. Mode is for a file that did not exist.
 pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let temporary = beside(path);
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+    // What a killed run left, or somebody put there: made anew, never written into.
+    unless_missing(fs::remove_file(&temporary))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
     rename_durably(&temporary, path)
@@ -55,6 +56,25 @@ pub fn unless_missing(done: io::Result<()>) -> io::Result<()> {
 /// The directory that a path is in.
 pub fn dir_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Opens a file of our own, or makes it for its owner alone. It is at this very name: a symbolic link
+/// there is refused, so that nobody leads us to another file.
+pub fn open_own(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    let opened = options.clone().mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path);
+    opened.map_err(|error| match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => {
+            let shown = shown(path.as_os_str().as_bytes());
+            let words = format!("{shown} is a symbolic link, which is not followed; remove it");
+            io::Error::new(io::ErrorKind::InvalidInput, words)
+        }
+        _ => error,
+    })
+}
+
+/// The same, empty, to be written.
+pub fn create_own(path: &Path) -> io::Result<File> {
+    open_own(OpenOptions::new().write(true).create(true).truncate(true), path)
 }
 
 /// Opens what somebody else may have put there; `None` if it is no regular file. A FIFO or a device
@@ -118,19 +138,30 @@ pub fn remove_abandoned(dir: &Path, end: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a directory, with those above it, that only its owner can enter. Root makes them in
-/// somebody's home for that one: their `~/.local` must not be root's.
+/// Makes a directory, with those above it, that only its owner can enter. What is there already is
+/// left as it is.
 pub fn make_private_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
     let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| name_owner(dir, error))?;
-    for made in missing.into_iter().rev() {
-        // Where owners cannot be given, it stays root's; whoever misses it is told whose it is.
-        let _ = give_to_owner_of_place(made);
+    for dir in missing.into_iter().rev().filter(|dir| dir.file_name().is_some()) {
+        make_one_private_dir(dir).map_err(|error| name_owner(dir, error))?;
     }
     Ok(())
+}
+
+/// Another coldcut of this user may make it at the same moment. Whoever else does so waits for what
+/// we put there.
+fn make_one_private_dir(dir: &Path) -> io::Result<()> {
+    let me = rustix::process::geteuid().as_raw();
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            match fs::symlink_metadata(dir) {
+                Ok(found) if found.is_dir() && found.uid() == me => Ok(()),
+                _ => Err(error),
+            }
+        }
+        made => made,
+    }
 }
 
 /// A directory under a name that nobody could know before, which only its owner can enter
@@ -209,37 +240,6 @@ pub fn is_for_want_of_room(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-/// What root made at `path` becomes the property of whoever owns the directory that it is in, with
-/// all below it: a service without rights goes on with what an administrator began. For anybody
-/// else, and in root's own directories, nothing happens.
-pub fn give_to_owner_of_place(path: &Path) -> io::Result<()> {
-    if !rustix::process::geteuid().is_root() || !path.exists() {
-        return Ok(());
-    }
-    let place = match path.parent() {
-        Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
-        dir => dir.unwrap_or(path),
-    };
-    let place = fs::metadata(place)?;
-    match place.uid() {
-        0 => Ok(()),
-        user => give(path, user, place.gid()),
-    }
-}
-
-fn give(path: &Path, user: u32, group: u32) -> io::Result<()> {
-    let found = fs::symlink_metadata(path)?;
-    if (found.uid(), found.gid()) != (user, group) {
-        std::os::unix::fs::lchown(path, Some(user), Some(group))?;
-    }
-    if found.is_dir() {
-        for entry in fs::read_dir(path)? {
-            give(&entry?.path(), user, group)?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,34 +290,43 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
-    /// Needs root, as the thing itself does.
     #[test]
-    fn what_root_makes_in_somebodys_directory_is_theirs() {
+    fn a_link_is_never_written_through() {
         let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("var");
-        fs::create_dir_all(place.join("staging/disc")).unwrap();
-        fs::write(place.join("staging/disc/file"), "").unwrap();
-        let owner = |name: &str| fs::metadata(place.join(name)).unwrap().uid();
-        give_to_owner_of_place(&place.join("staging")).unwrap();
-        assert_eq!(owner("staging/disc/file"), 0);
-        std::os::unix::fs::chown(&place, Some(65534), Some(65534)).unwrap();
-        give_to_owner_of_place(&place.join("staging")).unwrap();
-        assert_eq!([owner("staging"), owner("staging/disc/file")], [65534; 2]);
-        give_to_owner_of_place(&place.join("nothing")).unwrap();
+        let (path, other) = (dir.path().join("x"), dir.path().join("other"));
+        let content = |path: &Path| fs::read_to_string(path).unwrap();
+        fs::write(&other, "another's").unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        let refused = create_own(&path).unwrap_err();
+        let words = format!("{} is a symbolic link", path.display());
+        assert!(refused.to_string().contains(&words), "{refused}");
+        // One that is planted under the temporary name, as a link of either kind.
+        let temporary = dir.path().join("x.new");
+        for is_symbolic in [false, true] {
+            fs::remove_file(&path).unwrap();
+            match is_symbolic {
+                false => fs::hard_link(&other, &temporary).unwrap(),
+                true => std::os::unix::fs::symlink(&other, &temporary).unwrap(),
+            }
+            write_atomic(&path, b"ours", 0o600).unwrap();
+            assert_eq!([content(&path), content(&other)], ["ours", "another's"]);
+        }
     }
 
     #[test]
-    fn root_makes_directories_in_a_home_for_whose_home_it_is() {
+    fn directories_that_are_made_are_closed_to_others() {
         let dir = tempfile::tempdir().unwrap();
-        let home = dir.path().join("home");
-        fs::create_dir(&home).unwrap();
-        std::os::unix::fs::chown(&home, Some(65534), Some(65534)).unwrap();
-        make_private_dir(&home.join(".local/share/coldcut")).unwrap();
-        for made in [".local", ".local/share", ".local/share/coldcut"] {
-            let made = fs::metadata(home.join(made)).unwrap();
-            assert_eq!((made.uid(), made.permissions().mode() & 0o777), (65534, 0o700));
-        }
-        make_private_dir(&dir.path().join("ours")).unwrap();
-        assert_eq!(fs::metadata(dir.path().join("ours")).unwrap().uid(), 0);
+        let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().mode() & 0o777;
+        fs::create_dir(dir.path().join("a")).unwrap();
+        let before = mode("a");
+        make_private_dir(&dir.path().join("a/b/c")).unwrap();
+        assert_eq!([mode("a"), mode("a/b"), mode("a/b/c")], [before, 0o700, 0o700]);
+        make_private_dir(&dir.path().join("a/b/../d")).unwrap();
+        assert_eq!(mode("a/d"), 0o700);
+        // A link that leads nowhere yet: whose place is made by it?
+        std::os::unix::fs::symlink("elsewhere", dir.path().join("link")).unwrap();
+        let refused = make_private_dir(&dir.path().join("link/e"));
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(!dir.path().join("elsewhere").exists());
     }
 }

@@ -6,7 +6,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -15,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::command::{CommandError, Exit, LineSink, Lines, Program, TICK, signal_group};
+use super::files::open_own;
 use super::stop::{Stop, Stopped};
 
 /// How a lasting program ended.
@@ -108,10 +108,10 @@ fn create(log: &Path) -> io::Result<(File, File)> {
     if let Some(dir) = log.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(log)?;
+    let file = open_own(OpenOptions::new().append(true).create(true), log)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     file.set_len(0)?;
-    Ok((file, File::open(log)?))
+    Ok((file, open_own(OpenOptions::new().read(true), log)?))
 }
 
 /// Whether the program that writes to this log has not ended; `None` if there is no log.
@@ -209,6 +209,17 @@ mod tests {
         await_end(&log, &Stop::new()).unwrap().unwrap();
         assert_eq!(std::fs::metadata(&log).unwrap().len(), 200_000);
         assert!(child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_log_that_is_a_link_is_not_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, other) = (dir.path().join("log"), dir.path().join("other"));
+        std::fs::write(&other, "another's").unwrap();
+        std::os::unix::fs::symlink(&other, &log).unwrap();
+        let refused = bash("echo").start_lasting(&log, &Stop::new()).err().unwrap();
+        assert!(matches!(refused, CommandError::Log { .. }), "{refused}");
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "another's");
     }
 
     #[test]

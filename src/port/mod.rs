@@ -12,6 +12,7 @@ pub mod monitor;
 pub mod mounts;
 pub mod operator;
 pub mod process;
+pub mod rights;
 pub mod shell;
 pub mod stop;
 pub mod trust;

@@ -1,10 +1,14 @@
-//! A line for the shell that the user wrote, such as the one that prints a passphrase. Stands
-//! apart from `command`, which runs programs of our own choice and never a shell.
+//! A line for the shell that the user wrote, such as the one that prints a passphrase; and words
+//! quoted for a line that the user may run. Stands apart from `command`, which runs programs of our
+//! own choice and never a shell.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+
+use crate::model::path::shown;
 
 use super::command::TICK;
 use super::stop::{Stop, Stopped};
@@ -66,6 +70,26 @@ fn listen(child: &mut Child) -> io::Result<Receiver<io::Result<Vec<u8>>>> {
     Ok(receive)
 }
 
+/// A word as one writes it for bash, on one line and in ASCII where it could be taken for another.
+pub fn quoted(word: &OsStr) -> String {
+    let bytes = word.as_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./:=@%+,-".contains(byte);
+    if !bytes.is_empty() && bytes.iter().all(is_plain) {
+        return word.to_string_lossy().into_owned();
+    }
+    match word.to_str() {
+        Some(text) if shown(bytes) == text => format!("'{}'", text.replace('\'', "'\\''")),
+        _ => {
+            let escaped = |&byte: &u8| match byte {
+                b'\\' | b'\'' => format!("\\{}", char::from(byte)),
+                b' '..=b'~' => char::from(byte).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            };
+            format!("$'{}'", bytes.iter().map(escaped).collect::<String>())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +109,29 @@ mod tests {
         assert_eq!(run("env | /bin/grep -c ^CARGO_MANIFEST_DIR=; true", &[]).unwrap(), b"1\n");
         let hidden = ["CARGO_MANIFEST_DIR"];
         assert_eq!(run("env | /bin/grep -c ^CARGO_MANIFEST_DIR=; true", &hidden).unwrap(), b"0\n");
+    }
+
+    /// bash itself reads them back.
+    #[test]
+    fn a_quoted_word_is_read_as_it_was() {
+        let words: [&[u8]; 9] = [
+            b"",
+            b"/srv/photos",
+            b"a b",
+            b"it's",
+            b"$(x) `y` \\ \"z\" !",
+            "\u{e4}\u{202e}".as_bytes(),
+            "\u{e4}".as_bytes(),
+            b"\x1b[m'\\a1",
+            b"\xffb",
+        ];
+        for word in words {
+            let quoted = quoted(OsStr::from_bytes(word));
+            assert!(!quoted.contains(char::is_control) && !quoted.contains('\u{202e}'), "{quoted}");
+            let script = format!("printf %s {quoted}");
+            let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+            assert_eq!(output.stdout, word, "{quoted}");
+        }
     }
 
     #[test]

@@ -38,14 +38,19 @@ pub fn read_trusted(path: &Path) -> io::Result<Vec<u8>> {
 
 /// What is wrong with its owner or its mode.
 pub fn distrust(file: &Metadata) -> Option<Distrust> {
+    if file.is_file() { owner_or_mode(file) } else { None }
+}
+
+/// The same of a directory that nobody else may put anything into.
+pub fn distrust_dir(dir: &Metadata) -> Option<Distrust> {
+    if dir.is_dir() { owner_or_mode(dir) } else { None }
+}
+
+fn owner_or_mode(found: &Metadata) -> Option<Distrust> {
     let owners = [Uid::from_raw(0), Uid::effective()];
-    let owner = Uid::from_raw(file.uid());
-    if !file.is_file() {
-        None
-    } else if !owners.contains(&owner) {
-        Some(Distrust::Owner(user_name(file.uid())))
-    } else {
-        can_be_used_by_others(file, 0o022).then_some(Distrust::Writable)
+    match owners.contains(&Uid::from_raw(found.uid())) {
+        false => Some(Distrust::Owner(user_name(found.uid()))),
+        true => can_be_used_by_others(found, 0o022).then_some(Distrust::Writable),
     }
 }
 

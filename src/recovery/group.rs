@@ -13,7 +13,7 @@ use super::field::Multiplier;
 use super::striping::{Piece, recovery_file};
 use crate::model::disc::Ratio;
 use crate::model::{DiscNo, DiscUuid};
-use crate::port::files::{make_private_dir, unless_missing, write_atomic};
+use crate::port::files::{make_private_dir, open_own, unless_missing, write_atomic};
 use crate::port::stop::Stop;
 
 const LOG: &str = "log";
@@ -52,7 +52,7 @@ impl Group {
         };
         // A line that was not written to its end does not count.
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
-        let log = OpenOptions::new().read(true).append(true).open(&path)?;
+        let log = open_own(OpenOptions::new().read(true).append(true), &path)?;
         log.set_len(whole as u64)?;
         let mut lines = text[..whole].lines();
         let Some((ratio, stripe)) = lines.next().and_then(head) else { return Ok(None) };
@@ -220,7 +220,7 @@ impl Group {
     fn put_blocks(&self, number: u64, blocks: &[u8]) -> io::Result<()> {
         for (exponent, block) in (0..).zip(blocks.chunks(self.stripe as usize)) {
             let options = OpenOptions::new().write(true).create(true).truncate(false).clone();
-            let file = options.open(self.sum_file(exponent))?;
+            let file = open_own(&options, &self.sum_file(exponent))?;
             file.write_all_at(block, number * self.stripe)?;
             file.sync_data()?;
         }

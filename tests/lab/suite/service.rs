@@ -6,11 +6,27 @@ use std::process::Command;
 
 const SECTORS: u32 = 4096;
 
-/// An administrator's coldcut: no variables, only what install.sh left.
+/// An administrator's coldcut: no variables, only what install.sh left. Root's works as the service's
+/// user by itself.
 fn administrator(words: &[&str]) -> Run {
-    let mut command = Command::new("coldcut");
-    command.args(words).env_remove("COLDCUT_CATALOG").env_remove("COLDCUT_STAGING");
+    bare(&[&["coldcut"], words].concat())
+}
+
+/// Where the result would depend on root's rights, an administrator says as whom it is to run.
+fn as_service(words: &[&str]) -> Run {
+    bare(&[&["sudo", "-u", "coldcut", "coldcut"], words].concat())
+}
+
+fn bare(words: &[&str]) -> Run {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).env_remove("COLDCUT_CATALOG").env_remove("COLDCUT_STAGING");
     Run::new(command)
+}
+
+/// Nothing in the service's directory belongs to anybody else.
+fn all_is_the_services() {
+    let found = tool(&["find", "/var/lib/coldcut", "!", "-user", "coldcut"]).code(0);
+    assert_eq!(found.lines, [""; 0]);
 }
 
 fn install(words: &[&str]) {
@@ -210,13 +226,16 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
     install(&[]);
     lab.blanks("bd-r", SECTORS, &["a", "b", "c"]);
     let source = lab.source(5, 1_000_000);
+    // The service may look for what it packs.
+    tool(&["chmod", "a+rx", lab.path("").to_str().unwrap()]).code(0);
     let source = source.to_str().unwrap();
-    let stage = || {
-        let size = ["--disc-size", "8M", "--archive-size", "1M", "--compress", "none"];
-        let words = [&["backup", source, "--stage", "--flush"][..], &size].concat();
-        administrator(&words).ends().code(0)
-    };
+    let size = ["--disc-size", "8M", "--archive-size", "1M", "--compress", "none"];
+    let words = [&["backup", source, "--stage", "--flush"][..], &size].concat();
+    let command = format!("`sudo -u coldcut coldcut {}`", words.join(" "));
+    administrator(&words).ends().code(1).said(&command);
+    let stage = || as_service(&words).ends().code(0);
     stage();
+    all_is_the_services();
     administrator(&["status"])
         .ends()
         .code(3)
@@ -264,6 +283,7 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
     }
     let done = administrator(&["burn", device, "--wait", "60s"]).ends();
     done.code(0).said("it is read back").said("disc 3 is verified");
+    all_is_the_services();
     // The disc that went in again started the service once more.
     install(&["--uninstall"]);
     tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]).code(0);

@@ -1,0 +1,199 @@
+//! Root, and the catalog or the staging area of another user: as whom coldcut works, decided before
+//! it opens anything. What root wrote in another user's directory would be written where that user
+//! likes.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Uid, User};
+
+use super::Room;
+use crate::cli::args::{SetWork, Verb};
+use crate::cli::config::CONFIG;
+use crate::cli::resolve::{CATALOG, STAGING, Surroundings};
+use crate::model::path::shown;
+use crate::port::rights::{become_user, other_owners};
+use crate::port::shell::quoted;
+use crate::port::trust::{Distrust, distrust_dir, user_name};
+
+/// Why coldcut does not work with a catalog or a staging area.
+#[derive(Debug, thiserror::Error)]
+pub enum RightsError {
+    #[error("cannot find out who owns {}", shown(path.as_os_str().as_bytes()))]
+    Unknown { path: PathBuf, source: io::Error },
+    #[error(
+        "{}: as root, coldcut works with the catalog and the staging area of one other user, not of \
+         several; name others with --catalog and --staging", owners(.0)
+    )]
+    Several(BTreeMap<u32, PathBuf>),
+    #[error(
+        "{} belongs to {}: as root, `coldcut {verb}` uses no catalog and no staging area of another \
+         user. Run it as that user: `{command}`. {otherwise}",
+        shown(path.as_os_str().as_bytes()), user_name(*user)
+    )]
+    NotAsRoot {
+        path: PathBuf,
+        user: u32,
+        verb: &'static str,
+        command: String,
+        otherwise: &'static str,
+    },
+    #[error(
+        "{} belongs to {}, and coldcut cannot work as that user",
+        shown(path.as_os_str().as_bytes()), user_name(*user)
+    )]
+    CannotBecome { path: PathBuf, user: u32, source: io::Error },
+    #[error("the staging area {} belongs to {owner}; name one of your own with --staging", shown(path.as_os_str().as_bytes()))]
+    StagingOfOther { path: PathBuf, owner: String },
+    #[error(
+        "others can write to the staging area {place}; `chmod go-w {place}` takes that away",
+        place = quoted(path.as_os_str())
+    )]
+    StagingOpen { path: PathBuf },
+}
+
+const BACKUP_OTHERWISE: &str = "To back up what only root can read, name a catalog and a staging \
+    area of root's own with --catalog and --staging";
+const RESTORE_OTHERWISE: &str = "To restore with the rights of root (owners, devices), name a \
+    catalog and a staging area of root's own with --catalog and --staging: `coldcut catalog \
+    rebuild` makes that catalog from the discs, and while there is none the listing on the discs is \
+    used";
+
+/// What a verb does with the catalog and the staging area.
+enum Use {
+    Nothing,
+    /// Reads, and writes nothing.
+    Query,
+    Work,
+    /// Its result depends on the rights of whoever runs it.
+    WithRights(&'static str, &'static str),
+}
+
+impl Use {
+    fn of(verb: &Verb) -> Use {
+        match verb {
+            Verb::Drives(_) => Use::Nothing,
+            Verb::Backup(_) => Use::WithRights("backup", BACKUP_OTHERWISE),
+            Verb::Restore(_) => Use::WithRights("restore", RESTORE_OTHERWISE),
+            Verb::Snapshots(_) | Verb::Discs(_) | Verb::Ls(_) | Verb::Find(_) | Verb::Status(_) => {
+                Use::Query
+            }
+            Verb::Set(args) if args.what == SetWork::List => Use::Query,
+            Verb::Check(args) if args.dry_run => Use::Query,
+            Verb::Keysheet(args) if args.hint.is_none() => Use::Query,
+            _ => Use::Work,
+        }
+    }
+}
+
+/// The places that a verb uses; one without a name is missed where it is needed.
+fn places(room: &Room, verb: &Verb) -> Vec<PathBuf> {
+    let catalog = || room.around.catalog(&room.common).ok();
+    let staging = || room.around.staging(&room.common).ok();
+    match verb {
+        Verb::Rescue(_) => staging().into_iter().collect(),
+        Verb::Snapshots(_)
+        | Verb::Discs(_)
+        | Verb::Ls(_)
+        | Verb::Find(_)
+        | Verb::Locate(_)
+        | Verb::Keysheet(_) => catalog().into_iter().collect(),
+        _ => catalog().into_iter().chain(staging()).collect(),
+    }
+}
+
+/// Root becomes the user whose catalog or staging area it is, or is refused. Whoever writes does so
+/// in a staging area that nobody else can write to.
+pub fn settle(room: &Room, verb: &Verb) -> Result<(), RightsError> {
+    let usage = Use::of(verb);
+    if let Use::Nothing = usage {
+        return Ok(());
+    }
+    let places = places(room, verb);
+    if let Some((user, path)) = only_owner(&places)? {
+        match usage {
+            Use::WithRights(verb, otherwise) => {
+                let command = command_as(room, user);
+                return Err(RightsError::NotAsRoot { path, user, verb, command, otherwise });
+            }
+            _ => work_as(room, user, path, matches!(usage, Use::Query))?,
+        }
+    }
+    match usage {
+        Use::Query => Ok(()),
+        _ => check_staging(room),
+    }
+}
+
+/// Who, but root, owns something on the way to these places.
+fn only_owner(places: &[PathBuf]) -> Result<Option<(u32, PathBuf)>, RightsError> {
+    let mut owners = BTreeMap::new();
+    for path in places {
+        let found = other_owners(path)
+            .map_err(|source| RightsError::Unknown { path: path.clone(), source })?;
+        for (user, path) in found {
+            owners.entry(user).or_insert(path);
+        }
+    }
+    match owners.len() {
+        0 | 1 => Ok(owners.pop_first()),
+        _ => Err(RightsError::Several(owners)),
+    }
+}
+
+fn owners(owners: &BTreeMap<u32, PathBuf>) -> String {
+    let each = owners.iter().map(|(user, path)| {
+        format!("{} belongs to {}", shown(path.as_os_str().as_bytes()), user_name(*user))
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn work_as(room: &Room, user: u32, path: PathBuf, silently: bool) -> Result<(), RightsError> {
+    let place = shown(path.as_os_str().as_bytes());
+    become_user(user).map_err(|source| RightsError::CannotBecome { path, user, source })?;
+    if !silently && !room.common.quiet {
+        let name = user_name(user);
+        room.screen.say(&format!("coldcut: {place} belongs to {name}; working as that user"));
+    }
+    Ok(())
+}
+
+/// What was typed, for that user. sudo passes no variables on that it is not told of.
+fn command_as(room: &Room, user: u32) -> String {
+    let entry = User::from_uid(Uid::from_raw(user)).ok().flatten();
+    let name = entry.as_ref().map_or_else(|| format!("#{user}"), |entry| entry.name.clone());
+    let home = entry.map(|entry| entry.dir);
+    let theirs = Surroundings { home, ..Surroundings::default() };
+    let common = &room.common;
+    let catalog = [&room.around, &theirs].map(|around| around.catalog(common).ok());
+    let staging = [&room.around, &theirs].map(|around| around.staging(common).ok());
+    let mut words: Vec<OsString> = ["sudo", "-u", &name].map(OsString::from).into();
+    words.extend(std::env::var_os(CONFIG).map(|path| variable(CONFIG, Path::new(&path))));
+    for (name, [ours, theirs]) in [(CATALOG, catalog), (STAGING, staging)] {
+        let differs = ours.filter(|path| Some(path) != theirs.as_ref());
+        words.extend(differs.map(|path| variable(name, &path)));
+    }
+    words.extend(std::env::args_os());
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+fn variable(name: &str, path: &Path) -> OsString {
+    let mut word = OsString::from(format!("{name}="));
+    word.push(path);
+    word
+}
+
+/// What is packed must be ours until it is burned. One that is not there yet is made as it must be,
+/// and one that cannot be looked at is reported by whoever needs it.
+fn check_staging(room: &Room) -> Result<(), RightsError> {
+    let Ok(path) = room.around.staging(&room.common) else { return Ok(()) };
+    let Ok(found) = std::fs::metadata(&path) else { return Ok(()) };
+    match distrust_dir(&found) {
+        None => Ok(()),
+        Some(Distrust::Owner(owner)) => Err(RightsError::StagingOfOther { path, owner }),
+        Some(Distrust::Writable) => Err(RightsError::StagingOpen { path }),
+    }
+}
