@@ -119,6 +119,26 @@ fn what_root_does_with_another_users_catalog_is_done_as_that_user() {
     }
 }
 
+/// SQLite alone would need to make files beside the catalog.
+#[test]
+fn who_may_only_read_the_catalog_asks_and_leaves_no_trace() {
+    let sandbox = theirs(NOBODY);
+    run_as(NOBODY, &sandbox, "backup source shelf --disc-size 4M").ok();
+    sandbox.bash("chmod 644 home/*.sqlite").ok();
+    let before = listing(&sandbox, "home");
+    for query in ["discs", "snapshots", "ls", "find file", "set list", "keysheet"] {
+        run_as(UNKNOWN, &sandbox, query).ok();
+        assert_eq!(listing(&sandbox, "home"), before, "{query}");
+    }
+    // On a medium that nobody can write to.
+    let line = "mount --bind home home; mount -o remount,bind,ro home; ./coldcut ls";
+    let listed = sandbox.bash(&format!("unshare --mount bash -euc '{line}'"));
+    assert!(listed.ok().stdout().ends_with(" file\n"), "{}", listed.story());
+    // What writes says who keeps it from that.
+    let locate = run_as(UNKNOWN, &sandbox, "locate 1 drawer");
+    locate.code(1).says("home/catalog.sqlite belongs to nobody");
+}
+
 /// Root's directories in a user's home would lock that user out of it.
 #[test]
 fn a_catalog_that_root_makes_in_a_users_home_is_that_users() {

@@ -89,20 +89,20 @@ impl Use {
     }
 }
 
-/// The places that a verb uses; one without a name is missed where it is needed.
-fn places(room: &Room, verb: &Verb) -> Vec<PathBuf> {
-    let catalog = || room.around.catalog(&room.common).ok();
-    let staging = || room.around.staging(&room.common).ok();
-    match verb {
-        Verb::Rescue(_) => staging().into_iter().collect(),
+fn uses_catalog(verb: &Verb) -> bool {
+    !matches!(verb, Verb::Rescue(_))
+}
+
+fn uses_staging(verb: &Verb) -> bool {
+    !matches!(
+        verb,
         Verb::Snapshots(_)
-        | Verb::Discs(_)
-        | Verb::Ls(_)
-        | Verb::Find(_)
-        | Verb::Locate(_)
-        | Verb::Keysheet(_) => catalog().into_iter().collect(),
-        _ => catalog().into_iter().chain(staging()).collect(),
-    }
+            | Verb::Discs(_)
+            | Verb::Ls(_)
+            | Verb::Find(_)
+            | Verb::Locate(_)
+            | Verb::Keysheet(_)
+    )
 }
 
 /// Root becomes the user whose catalog or staging area it is, or is refused. Whoever writes does so
@@ -112,8 +112,10 @@ pub fn settle(room: &Room, verb: &Verb) -> Result<(), RightsError> {
     if let Use::Nothing = usage {
         return Ok(());
     }
-    let places = places(room, verb);
-    if let Some((user, path)) = only_owner(&places)? {
+    // A place without a name is missed where it is needed.
+    let catalog = uses_catalog(verb).then(|| room.around.catalog(&room.common).ok()).flatten();
+    let staging = uses_staging(verb).then(|| room.around.staging(&room.common).ok()).flatten();
+    if let Some((user, path)) = only_owner(catalog.iter().chain(&staging))? {
         match usage {
             Use::WithRights(verb, otherwise) => {
                 let command = command_as(room, user);
@@ -122,14 +124,16 @@ pub fn settle(room: &Room, verb: &Verb) -> Result<(), RightsError> {
             _ => work_as(room, user, path, matches!(usage, Use::Query))?,
         }
     }
-    match usage {
-        Use::Query => Ok(()),
-        _ => check_staging(room),
+    match (usage, staging) {
+        (Use::Query, _) | (_, None) => Ok(()),
+        (_, Some(staging)) => check_staging(staging),
     }
 }
 
 /// Who, but root, owns something on the way to these places.
-fn only_owner(places: &[PathBuf]) -> Result<Option<(u32, PathBuf)>, RightsError> {
+fn only_owner<'a>(
+    places: impl Iterator<Item = &'a PathBuf>,
+) -> Result<Option<(u32, PathBuf)>, RightsError> {
     let mut owners = BTreeMap::new();
     for path in places {
         let found = other_owners(path)
@@ -188,8 +192,7 @@ fn variable(name: &str, path: &Path) -> OsString {
 
 /// What is packed must be ours until it is burned. One that is not there yet is made as it must be,
 /// and one that cannot be looked at is reported by whoever needs it.
-fn check_staging(room: &Room) -> Result<(), RightsError> {
-    let Ok(path) = room.around.staging(&room.common) else { return Ok(()) };
+fn check_staging(path: PathBuf) -> Result<(), RightsError> {
     let Ok(found) = std::fs::metadata(&path) else { return Ok(()) };
     match distrust_dir(&found) {
         None => Ok(()),

@@ -28,6 +28,7 @@ mod lock;
 mod moved;
 mod open;
 mod places;
+mod read_copy;
 mod refill;
 mod rows;
 mod schema;

@@ -2,9 +2,8 @@
 
 use super::error::{Fault, explain, odd};
 use super::lock::Lock;
-use super::{Catalog, CatalogError, Result, schema};
+use super::{Catalog, CatalogError, Result, read_copy, schema};
 use crate::port::files::{make_private_dir, name_owner};
-use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
@@ -89,34 +88,29 @@ fn open_for_writing(path: &Path) -> Result<Catalog> {
 }
 
 fn open_for_reading(path: &Path) -> Result<Catalog> {
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check_version(path, &conn)?;
-    check_shape(path, &conn)?;
-    check_begun(path, &conn)?;
-    let found =
-        schema::version(&conn).map_err(|e| explain(path, "reading its version", e.into()))?;
-    if found < schema::VERSION {
-        let copy = bring_up_to_date(&conn);
-        let copy = copy.map_err(|fault| explain(path, "bringing a copy up to date", fault))?;
+    readable(path)?;
+    if read_copy::is_out_of_reach(path) {
+        let copy = read_copy::read_unchanged(path, |conn| copy_to_read(path, conn))?;
         return Ok(assemble(copy, path, None));
     }
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let found = check_for_reading(path, &conn)?;
+    // Tables of a former coldcut are left as they are, until a writer brings them up to date.
+    let conn = if found < schema::VERSION { copy_to_read(path, &conn)? } else { conn };
     Ok(assemble(conn, path, None))
 }
 
-/// Tables of a former coldcut: who only reads leaves them as they are, and works with a copy, until a
-/// writer brings them up to date. SQLite keeps a database without a name in memory, and what does not
-/// fit there in a file that nobody else can open.
-fn bring_up_to_date(conn: &Connection) -> Result<Connection, Fault> {
-    let mut copy = Connection::open("")?;
-    let backup = Backup::new(conn, &mut copy)?;
-    while backup.step(-1)? != StepResult::Done {
-        // Somebody writes at this moment; SQLite itself waited for them.
-    }
-    drop(backup);
-    schema::migrate(&copy)?;
-    schema::make_indexes(&copy)?;
-    copy.execute_batch("PRAGMA query_only=ON")?;
-    Ok(copy)
+fn copy_to_read(path: &Path, conn: &Connection) -> Result<Connection> {
+    check_for_reading(path, conn)?;
+    read_copy::copied(conn).map_err(|fault| explain(path, "copying it", fault))
+}
+
+/// Gives the version of its tables.
+fn check_for_reading(path: &Path, conn: &Connection) -> Result<i64> {
+    check_version(path, conn)?;
+    check_shape(path, conn)?;
+    check_begun(path, conn)?;
+    schema::version(conn).map_err(|e| explain(path, "reading its version", e.into()))
 }
 
 fn assemble(conn: Connection, path: &Path, lock: Option<Lock>) -> Catalog {
@@ -151,12 +145,17 @@ fn make_private_file(path: &Path) -> io::Result<()> {
     opened.map(drop).map_err(|error| name_owner(path, error))
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    // The system says better than SQLite ("unable to open database file") why a file is no use.
-    std::fs::File::open(path).map_err(|source| match source.kind() {
+/// The system says better than SQLite ("unable to open database file") why a file is no use.
+fn readable(path: &Path) -> Result<()> {
+    let opened = std::fs::File::open(path).map(drop);
+    opened.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => CatalogError::Missing { path: path.to_owned() },
         _ => CatalogError::Open { path: path.to_owned(), source: name_owner(path, source) },
-    })?;
+    })
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    readable(path)?;
     Connection::open_with_flags(plain(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .and_then(|conn| conn.busy_timeout(PATIENCE).map(|()| conn))
         .map_err(|error| explain(path, "opening it", error.into()))

@@ -34,8 +34,10 @@ pub fn other_owners(place: &Path) -> io::Result<BTreeMap<u32, PathBuf>> {
             owners.insert(found.uid(), path.to_owned());
         }
     })?;
-    let known = known_users();
-    owners.retain(|user, _| known.iter().any(|range| range.contains(user)));
+    // A kernel without user namespaces, or no /proc: then everybody is known.
+    if let Ok(users) = fs::read_to_string(USERS) {
+        owners.retain(|user, _| users.lines().any(|line| is_in_range(*user, line)));
+    }
     Ok(owners)
 }
 
@@ -82,19 +84,13 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Owners that a user namespace does not know are shown as `nobody`, the system's root among them;
-/// root in there cannot become any of them.
-fn known_users() -> Vec<std::ops::Range<u32>> {
-    let range = |line: &str| {
-        let mut numbers = line.split_whitespace();
-        let first: u32 = numbers.next()?.parse().ok()?;
-        let count: u32 = numbers.nth(1)?.parse().ok()?;
-        Some(first..first.saturating_add(count))
-    };
-    match fs::read_to_string(USERS) {
-        Ok(text) => text.lines().filter_map(range).collect(),
-        // A kernel without user namespaces, or no /proc: then everybody is known.
-        Err(_) => vec![0..u32::MAX],
+/// Whether a line of `uid_map` is about this user. Owners that a user namespace does not know are
+/// shown as `nobody`, the system's root among them; root in there cannot become any of them.
+fn is_in_range(user: u32, line: &str) -> bool {
+    let numbers: Vec<u32> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    match numbers[..] {
+        [first, _, count] => user.checked_sub(first).is_some_and(|offset| offset < count),
+        _ => false,
     }
 }
 
@@ -151,14 +147,23 @@ mod tests {
         fs::write(at("home/data/coldcut/catalog"), "").unwrap();
         assert_eq!(owners(&at("home/data/coldcut/catalog")), []);
         chown(at("home/data/coldcut/catalog"), Some(7), None).unwrap();
-        let file = (7, at("home/data/coldcut/catalog"));
-        assert_eq!(owners(&at("home/data/coldcut/catalog")), [file.clone()]);
+        let file = || (7, at("home/data/coldcut/catalog"));
+        assert_eq!(owners(&at("home/data/coldcut/catalog")), [file()]);
         assert_eq!(owners(&at("home/data/coldcut/other")), []);
         chown(at("home/data"), Some(8), None).unwrap();
-        assert_eq!(owners(&file.1), [file.clone(), (8, at("home/data"))]);
+        assert_eq!(owners(&file().1), [file(), (8, at("home/data"))]);
         // What is not there yet, however deep.
         assert_eq!(owners(&at("home/data/not/yet")), [(8, at("home/data"))]);
         assert_eq!(owners(&at("home/data/../other")), [(8, at("home/data"))]);
+    }
+
+    #[test]
+    fn a_user_namespace_knows_the_users_of_its_map() {
+        let all = "         0          0 4294967295";
+        assert!([0, 7, 65_534].into_iter().all(|user| is_in_range(user, all)));
+        let some = "1000 100000 10";
+        let found = [0, 999, 1000, 1009, 1010, 65_534].map(|user| is_in_range(user, some));
+        assert_eq!(found, [false, false, true, true, false, false]);
     }
 
     #[test]
@@ -173,12 +178,12 @@ mod tests {
         symlink("../theirs/deep", at("ours/relative")).unwrap();
         symlink("loop", at("loop")).unwrap();
         chown(at("theirs"), Some(7), None).unwrap();
-        let theirs = (7, at("theirs"));
-        assert_eq!(owners(&at("theirs/absolute/catalog")), [theirs.clone()]);
-        assert_eq!(owners(&at("ours/relative/x")), [theirs.clone()]);
+        let theirs = || (7, at("theirs"));
+        assert_eq!(owners(&at("theirs/absolute/catalog")), [theirs()]);
+        assert_eq!(owners(&at("ours/relative/x")), [theirs()]);
         assert_eq!(owners(&at("ours/catalog")), []);
         lchown(at("ours/relative"), Some(8), None).unwrap();
-        assert_eq!(owners(&at("ours/relative/x")), [theirs, (8, at("ours/relative"))]);
+        assert_eq!(owners(&at("ours/relative/x")), [theirs(), (8, at("ours/relative"))]);
         assert!(other_owners(&at("loop")).is_err());
     }
 }
