@@ -118,8 +118,12 @@ fn two_writers_do_not_share_a_shelf() {
     let bench = bench();
     let shelf = Shelf::open(bench.0.path()).unwrap();
     let lock = shelf.lock(&shelf.hold().unwrap()).unwrap();
+    let dir = shelf.hold().unwrap();
+    let in_work = Part::new_in(&dir, &label(2)).unwrap();
     let error = burn(&mut *bench.drive(), &staged(1).job).unwrap_err();
     assert!(matches!(error, DriveError::Busy(_)), "{error}");
+    assert!(names(&bench).iter().any(|name| is_part(OsStr::new(name))), "what is in work stays");
+    in_work.remove();
     drop(lock);
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
 }
