@@ -38,14 +38,17 @@ fn parse(text: &str) -> Option<ShelfId> {
 /// The shelf's id; one that has none gets it. What is there and not understood is left alone, and is
 /// an error.
 pub fn give_id(dir: &Path) -> io::Result<ShelfId> {
-    let held = HeldDir::open(dir)?;
-    let made = match held.has(OsStr::new(IDENTITY))? {
+    give_id_in(&HeldDir::open(dir)?)
+}
+
+pub(super) fn give_id_in(dir: &HeldDir) -> io::Result<ShelfId> {
+    let made = match dir.has(OsStr::new(IDENTITY))? {
         true => Err(io::ErrorKind::AlreadyExists.into()),
-        false => write_new(&held, HeldDir::rename_new),
+        false => write_new(dir, HeldDir::rename_new),
     };
     match made {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            id_of(dir).ok_or_else(|| io::ErrorKind::InvalidData.into())
+            id_of(dir.path()).ok_or_else(|| io::ErrorKind::InvalidData.into())
         }
         made => made,
     }

@@ -162,7 +162,7 @@ impl Shelf {
         if dir.has_link(mark).map_err(DriveError::io("look at", self.dir.join(mark)))? {
             return Err(DriveError::Link(self.dir.join(mark)));
         }
-        let _ = identity::give_id(&self.dir);
+        let _ = identity::give_id_in(dir);
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! What is called how on a shelf.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use uuid::Uuid;
@@ -31,7 +30,7 @@ pub(super) fn part_name(label: &Label) -> OsString {
 
 /// Whether a file is what is left of a burn, by its name.
 pub(super) fn is_part(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b".") && name.as_bytes().ends_with(PART.as_bytes())
+    name.to_str().is_some_and(|name| parse_part(name).is_some())
 }
 
 /// Of which disc a file is what is left of a burn. Former versions gave it no random part.

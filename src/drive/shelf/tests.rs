@@ -109,8 +109,11 @@ fn left_overs_of_a_killed_run_are_removed_by_the_next_burn() {
     for part in [".holidays-0007.1c5a8b0f3d2e4967.iso.part", ".holidays-0007.iso.part"] {
         fs::write(bench.0.path().join(part), "half").unwrap();
     }
+    // A browser's, say.
+    fs::write(bench.0.path().join(".debian-12.iso.part"), "half").unwrap();
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
-    assert_eq!(names(&bench), [".coldcut-shelf", "holidays-0001.iso"]);
+    let left = [".coldcut-shelf", ".debian-12.iso.part", "holidays-0001.iso"];
+    assert_eq!(names(&bench), left);
 }
 
 #[test]
