@@ -41,7 +41,9 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(sandbox: &Sandbox, path: PathBuf, size: &str) -> SmallDisk {
         fs::create_dir_all(&path).unwrap();
-        sandbox.bash(&format!("mount -t tmpfs -o size={size} none '{}'", path.display())).ok();
+        sandbox
+            .bash(&format!("mount -t tmpfs -o mode=755,size={size} none '{}'", path.display()))
+            .ok();
         SmallDisk(path)
     }
 }

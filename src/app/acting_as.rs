@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
@@ -53,7 +54,15 @@ pub enum RightsError {
         place = quoted(path.as_os_str())
     )]
     StagingOpen { path: PathBuf },
+    #[error(
+        "others can write to {}, which cannot be the staging area itself; name a directory of your \
+         own in it with --staging", shown(path.as_os_str().as_bytes())
+    )]
+    StagingShared { path: PathBuf },
 }
+
+/// Nobody removes what is another's there (inode(7), S_ISVTX).
+const STICKY: u32 = 0o1000;
 
 const BACKUP_OTHERWISE: &str = "To back up what only root can read, name a catalog and a staging \
     area of root's own with --catalog and --staging";
@@ -197,6 +206,10 @@ fn check_staging(path: PathBuf) -> Result<(), RightsError> {
     match distrust_dir(&found) {
         None => Ok(()),
         Some(Distrust::Owner(owner)) => Err(RightsError::StagingOfOther { path, owner }),
+        // Such as /tmp: it is meant for others, too.
+        Some(Distrust::Writable) if found.mode() & STICKY != 0 => {
+            Err(RightsError::StagingShared { path })
+        }
         Some(Distrust::Writable) => Err(RightsError::StagingOpen { path }),
     }
 }

@@ -19,10 +19,11 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// In memory; `options` as mount knows them: `size=3m,nr_inodes=20`.
+    /// In memory; `options` as mount knows them: `size=3m,nr_inodes=20`. As other file systems are,
+    /// closed to all who are not its owner.
     pub fn tmpfs(at: PathBuf, options: &str) -> SmallDisk {
         fs::create_dir_all(&at).unwrap();
-        mount(&["-t", "tmpfs", "-o", options, "none"], &at);
+        mount(&["-t", "tmpfs", "-o", &format!("mode=755,{options}"), "none"], &at);
         SmallDisk { at, image: None }
     }
 
