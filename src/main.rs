@@ -3,11 +3,21 @@
 use std::process::ExitCode;
 
 use coldcut::app::run;
+use coldcut::catalog::foreign;
 use coldcut::cli::args;
 use coldcut::cli::config::ConfigFiles;
 use coldcut::port::{process, stop::Stop};
 
 fn main() -> ExitCode {
+    if foreign::is_wanted(std::env::args_os()) {
+        return match foreign::serve(&mut std::io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     process::keep_capabilities_from_children();
     let cli = match args::parse(std::env::args_os(), &ConfigFiles::read()) {
         Ok(cli) => cli,

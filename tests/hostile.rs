@@ -10,6 +10,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use support::endless::endless;
 use support::{Run, Sandbox};
 
 /// The content of one plain disc in a folder, and no catalog that knows it.
@@ -269,4 +273,144 @@ fn recovery_data_of_two_sets_repairs_nothing() {
     sandbox.bash("cat other/file.par2 >>disc/parity/disc.par2").ok();
     let run = sandbox.run(["restore", "disc", "back", "--yes"]);
     run.code(3).says("its recovery data is of more than one set");
+}
+
+fn catalog_of(disc: &Path) -> Vec<u8> {
+    pipe("bzip2", &["-dc"], &fs::read(disc.join("catalog.sqlite.bz2")).unwrap())
+}
+
+fn put_catalog(disc: &Path, bytes: &[u8]) {
+    // In streams of a length that coldcut takes.
+    let streams = bytes.chunks(900_000).flat_map(|chunk| pipe("bzip2", &["-c"], chunk));
+    fs::write(disc.join("catalog.sqlite.bz2"), streams.collect::<Vec<u8>>()).unwrap();
+}
+
+/// The catalog of a disc, after this SQL.
+fn changed(sandbox: &Sandbox, disc: &Path, sql: &str) -> Vec<u8> {
+    let path = sandbox.path("changed.sqlite");
+    fs::write(&path, catalog_of(disc)).unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    fs::read(&path).unwrap()
+}
+
+/// Every page but the first says that it is its own next one.
+fn going_in_circles(mut bytes: Vec<u8>) -> Vec<u8> {
+    for (number, page) in bytes.chunks_mut(4096).enumerate().skip(1) {
+        page[..4].copy_from_slice(&(number as u32 + 1).to_be_bytes());
+        page[8..12].copy_from_slice(&(number as u32 + 1).to_be_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_catalog_that_is_not_as_ours_is_not_used() {
+    let (sandbox, disc) = disc();
+    let sound = catalog_of(&disc);
+    let not_ours = "its tables are not those of coldcut";
+    let trigger = "CREATE TRIGGER more AFTER INSERT ON sets BEGIN DELETE FROM sets; END";
+    for (bytes, why) in [
+        (changed(&sandbox, &disc, "CREATE VIEW more AS SELECT 1"), not_ours),
+        (changed(&sandbox, &disc, trigger), not_ours),
+        (changed(&sandbox, &disc, "UPDATE sets SET certs=zeroblob(17 << 20)"), "too big"),
+        (changed(&sandbox, &disc, "PRAGMA user_version=99"), "newer coldcut"),
+        (going_in_circles(sound.clone()), "is damaged"),
+        (sound[..sound.len() / 2].to_vec(), "is damaged"),
+        (vec![b'x'; 100_000], "not a database"),
+    ] {
+        put_catalog(&disc, &bytes);
+        let run = coldcut(&sandbox, "catalog rebuild disc --replace --yes");
+        assert_orderly(&run);
+        run.says(why).says("another catalog is used, if there is one");
+        // Without a listing nothing else knows the rows.
+        let listing = disc.join("SNAPSHOT.tsv.bz2");
+        let kept = fs::read(&listing).unwrap();
+        fs::remove_file(&listing).unwrap();
+        let _ = fs::remove_file(sandbox.catalog());
+        let run = coldcut(&sandbox, "restore disc back --yes");
+        assert_orderly(&run);
+        assert_ne!(run.output.status.code(), Some(0), "{}", run.story());
+        fs::write(&listing, kept).unwrap();
+    }
+    put_catalog(&disc, &sound);
+    fs::remove_file(disc.join("SNAPSHOT.tsv.bz2")).unwrap();
+    coldcut(&sandbox, "catalog rebuild disc --replace --yes");
+    coldcut(&sandbox, "restore disc back2 --yes");
+    assert_eq!(fs::read_dir(sandbox.path("back2")).unwrap().count(), 20);
+}
+
+/// Namespaces are refused to it, as a service's unit refuses them.
+fn without_namespaces(command: &mut Command) {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+    use std::os::unix::process::CommandExt;
+    let rules = [(nix::libc::SYS_unshare, Vec::new())].into();
+    let refuse = SeccompAction::Errno(nix::libc::EPERM as u32);
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).unwrap();
+    let filter: BpfProgram = filter.try_into().unwrap();
+    let refused = |_| std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    // SAFETY: between fork and exec only two system calls are made.
+    unsafe { command.pre_exec(move || apply_filter(&filter).map_err(refused)) };
+}
+
+/// The process that reads the catalog for `parent`, once it has given up what it gives up.
+fn reader_of(parent: u32, filters: usize) -> PathBuf {
+    let is_it = |process: &PathBuf| {
+        let said = |file: &str| fs::read_to_string(process.join(file)).unwrap_or_default();
+        let status = said("status");
+        status.contains(&format!("\nPPid:\t{parent}\n"))
+            && status.contains(&format!("\nSeccomp_filters:\t{filters}\n"))
+            && said("cmdline").contains("read-catalog-from-stdin")
+    };
+    loop {
+        let mut processes =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+        if let Some(reader) = processes.find(is_it) {
+            return reader;
+        }
+        assert!(
+            Path::new(&format!("/proc/{parent}/exe")).exists(),
+            "it has ended without a reader"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn who_reads_a_strangers_catalog_has_nothing_and_is_ended_with_us() {
+    let network = |process: &Path| fs::read_link(process.join("ns/net")).unwrap();
+    for refused in [false, true] {
+        let (sandbox, disc) = disc();
+        put_catalog(&disc, &endless());
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
+        command.args(["catalog", "rebuild", "disc", "--yes", "--verbose"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        if refused {
+            without_namespaces(&mut command);
+        }
+        let child = command.spawn().unwrap();
+        let reader = reader_of(child.id(), if refused { 3 } else { 2 });
+        let said = |file: &str| fs::read_to_string(reader.join(file)).unwrap();
+        let mut open: Vec<_> =
+            fs::read_dir(reader.join("fd")).unwrap().map(|fd| fd.unwrap().file_name()).collect();
+        open.sort();
+        assert_eq!(open, ["0", "1", "2"]);
+        assert_eq!(said("environ"), "LC_ALL=C\0TZ=UTC\0");
+        let limits = said("limits");
+        let limit = |name: &str| {
+            let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+            line[name.len()..].split_whitespace().next().unwrap().parse::<u64>().unwrap()
+        };
+        assert_eq!((limit("Max open files"), limit("Max file size")), (0, 0));
+        assert_eq!((limit("Max cpu time"), limit("Max core file size")), (20, 0));
+        assert!(limit("Max address space") < 600 << 20);
+        let same_network = network(&reader) == network(Path::new("/proc/self"));
+        assert_eq!(same_network, refused, "{reader:?}");
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(143), "{words}");
+        assert!(!reader.exists(), "{words}");
+        let told = words.contains("coldcut has no network namespace of its own");
+        assert_eq!(told, refused, "{words}");
+    }
 }

@@ -17,6 +17,7 @@ use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
 use crate::flow::insertion::Patience;
 use crate::flow::keys::{KeyRing, Named, Needless};
 use crate::flow::{Desk, FlowError, chain};
+use crate::port::confinement;
 use crate::port::files::{PrivateDir, is_for_want_of_room};
 use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
@@ -151,6 +152,10 @@ impl Room {
 pub fn run(cli: Cli, stop: Stop) -> Exit {
     let Cli { common, verb } = cli;
     let screen = Arc::new(Screen::standard(common.json));
+    if common.verbose {
+        let screen = screen.clone();
+        confinement::tell_what_is_missing(move |words| screen.say(&format!("coldcut: {words}")));
+    }
     let room = Room {
         around: Surroundings::read(),
         reporter: Reporter::new(screen.clone(), Show::choose(common.quiet)),

@@ -1,6 +1,7 @@
 //! What can go wrong with a catalog, in words that say which file and what to do.
 
 use crate::model::{ArchiveNo, DiscNo, RelPath, SetName, SnapshotSeq};
+use crate::port::command::CommandError;
 use crate::port::files::is_full;
 use rusqlite::ErrorCode;
 use std::io;
@@ -48,6 +49,12 @@ pub enum CatalogError {
         doing: &'static str,
         #[source]
         source: io::Error,
+    },
+    #[error("the catalog {path:?} cannot be read by a process of its own")]
+    Reader {
+        path: PathBuf,
+        #[source]
+        source: CommandError,
     },
     #[error("the copy {path:?} of the catalog for a disc cannot be written")]
     Export {

@@ -53,11 +53,11 @@ impl Catalog {
             if known { Ok(()) } else { Err(Refused::NoSet.into()) }
         })?;
         let failed = |source| CatalogError::Export { path: to.to_owned(), source };
-        make_new_file(to).map_err(failed)?;
         build(&self.path, set, to, stop).map_err(|fault| match fault {
             Fault::Sql(error) => {
                 failed(for_want_of_room(to, error).unwrap_or_else(io::Error::other))
             }
+            Fault::Io(error) => failed(error),
             other => explain(to, "exporting a set", other),
         })
     }
@@ -78,14 +78,20 @@ pub(super) fn make_new_file(to: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map(drop)
 }
 
-fn build(from: &Path, set: SetId, to: &Path, stop: &Stop) -> Result<(), Fault> {
+/// A new file without tables, which a wish to stop ends whatever is done with it.
+pub(super) fn new_database(to: &Path, stop: &Stop) -> Result<Connection, Fault> {
+    make_new_file(to).map_err(Fault::Io)?;
     let conn = Connection::open(std::path::absolute(to).unwrap_or_else(|_| to.to_owned()))?;
     let asked = stop.clone();
     conn.progress_handler(STEPS, Some(move || asked.check().is_err()))?;
-    // It is hashed and packed next; after a power cut it is made again.
-    conn.execute_batch(
-        "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA secure_delete=ON;",
-    )?;
+    // After a power cut it is made again.
+    conn.execute_batch("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF")?;
+    Ok(conn)
+}
+
+fn build(from: &Path, set: SetId, to: &Path, stop: &Stop) -> Result<(), Fault> {
+    let conn = new_database(to, stop)?;
+    conn.execute_batch("PRAGMA secure_delete=ON")?;
     schema::migrate(&conn)?;
     let from = std::path::absolute(from).unwrap_or_else(|_| from.to_owned());
     // As a blob, for a path is bytes; SQLite takes them as they are.
@@ -107,6 +113,7 @@ fn copy_rows(conn: &Connection, set: SetId) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::foreign::tests::open as open_foreign;
     use super::super::testing::*;
     use super::super::*;
     use crate::model::Carrier;
@@ -298,13 +305,13 @@ mod tests {
             let odd = odd.replacen("UPDATE", "UPDATE OR REPLACE", 1);
             conn.execute_batch(&format!("PRAGMA foreign_keys=OFF; {odd}")).unwrap();
             drop(conn);
-            let read = Catalog::open_exported(&path).and_then(|catalog| read_all(&catalog));
+            let read = open_foreign(&path).and_then(|catalog| read_all(&catalog));
             assert!(matches!(read, Err(CatalogError::Damaged { .. })), "{odd}: {read:?}");
         }
         let conn = Connection::open(&path).unwrap();
         conn.execute_batch("CREATE VIEW extra AS SELECT 1").unwrap();
         drop(conn);
-        let opened = Catalog::open_exported(&path).err();
+        let opened = open_foreign(&path).err();
         assert!(matches!(opened, Some(CatalogError::NotOurs { .. })), "{opened:?}");
     }
 
@@ -322,7 +329,7 @@ mod tests {
             let mut bytes = bytes.clone();
             bytes[at] ^= 0xff;
             fs::write(&path, &bytes).unwrap();
-            let read = Catalog::open_exported(&path).and_then(|catalog| read_all(&catalog));
+            let read = open_foreign(&path).and_then(|catalog| read_all(&catalog));
             refused += u32::from(read.is_err());
         }
         assert!(refused > 10, "{refused}");

@@ -2,8 +2,10 @@
 //! here. It knows tables by the names of their columns, which mean the same wherever they stand.
 
 use super::error::{Fault, Refused};
+use super::schema::{self, Table};
 use super::value::Owner;
 use super::{Catalog, Result, SetId};
+use crate::port::stop::Stop;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use std::collections::HashMap;
@@ -17,8 +19,10 @@ struct Shift {
 }
 
 impl Catalog {
-    /// Takes over the one set of a catalog that [`Catalog::open_exported`] opened.
-    pub fn import_set(&mut self, from: &Catalog) -> Result<SetId> {
+    /// Takes over the one set of a catalog that [`Catalog::open_exported`] or
+    /// [`Catalog::open_foreign`] opened. A wish to stop ends it in the middle, with nothing taken
+    /// over.
+    pub fn import_set(&mut self, from: &Catalog, stop: &Stop) -> Result<SetId> {
         let set = from.sets()?.into_iter().next();
         let set = set.ok_or(super::CatalogError::Refused(Refused::NoSet))?;
         if self.set_by_name(&set.facts.name)?.is_some() {
@@ -31,9 +35,9 @@ impl Catalog {
                 contents: highest(tx, "contents")?,
                 owners: take_owners(&from.conn, tx)?,
             };
-            for table in tables(&from.conn)? {
-                if table != "owners" {
-                    copy(&from.conn, tx, &table, &shift)?;
+            for table in schema::tables(&from.conn)? {
+                if table.name != "owners" {
+                    copy(&from.conn, tx, &table, &shift, stop)?;
                 }
             }
             Ok(SetId(shift.set))
@@ -41,12 +45,6 @@ impl Catalog {
         self.dirs.replace(super::dirs::DirStack::default());
         Ok(id)
     }
-}
-
-/// In the order in which they were made: no row refers to a later table.
-fn tables(conn: &Connection) -> Result<Vec<String>, Fault> {
-    let sql = "SELECT name FROM sqlite_schema WHERE type='table' ORDER BY rowid";
-    Ok(conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 fn highest(conn: &Connection, table: &str) -> Result<i64, Fault> {
@@ -65,18 +63,23 @@ fn take_owners(from: &Connection, to: &Connection) -> Result<HashMap<i64, i64>, 
     Ok(owners)
 }
 
-fn copy(from: &Connection, to: &Connection, table: &str, shift: &Shift) -> Result<(), Fault> {
-    let mut query = from.prepare(&format!("SELECT * FROM {table}"))?;
-    let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
-    let own = if columns.iter().any(|column| column == "id") { highest(to, table)? } else { 0 };
-    let marks = vec!["?"; columns.len()].join(",");
-    let names = columns.join(",");
-    let mut insert = to.prepare(&format!("INSERT INTO {table}({names}) VALUES({marks})"))?;
+fn copy(
+    from: &Connection,
+    to: &Connection,
+    table: &Table,
+    shift: &Shift,
+    stop: &Stop,
+) -> Result<(), Fault> {
+    let mut query = table.select(from)?;
+    let (name, columns) = (&table.name, &table.columns);
+    let own = if columns.iter().any(|column| column == "id") { highest(to, name)? } else { 0 };
+    let mut insert = to.prepare(&table.insert())?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
+        stop.check().map_err(|stopped| Fault::Io(std::io::Error::other(stopped)))?;
         let values = columns.iter().enumerate().map(|(at, column)| {
             let value = row.get(at)?;
-            shifted(table, column, value, own, shift)
+            shifted(name, column, value, own, shift)
         });
         insert.execute(params_from_iter(values.collect::<Result<Vec<Value>, Fault>>()?))?;
     }
@@ -156,14 +159,14 @@ mod tests {
         let facts = facts("other", "/");
         other.cat().create_set(&facts).unwrap();
         let name = bench.catalog.as_ref().unwrap().sets().unwrap()[0].facts.name.clone();
-        let taken = other.cat().import_set(&from);
+        let taken = other.cat().import_set(&from, &Stop::new());
         assert!(matches!(taken, Err(CatalogError::Refused(Refused::NameTaken(_)))), "{taken:?}");
         other
             .cat()
             .conn
             .execute("UPDATE sets SET name='third' WHERE name=?", [name.as_str()])
             .unwrap();
-        let set = other.cat().import_set(&from).unwrap();
+        let set = other.cat().import_set(&from, &Stop::new()).unwrap();
         let (ours, theirs) = (other.catalog.as_ref().unwrap(), bench.catalog.as_ref().unwrap());
         for seq in [1, 2].map(SnapshotSeq) {
             assert_eq!(rows(ours, set, seq), rows(theirs, bench.set, seq));

@@ -41,19 +41,12 @@ impl Catalog {
         self.read("checking it", check_pages)
     }
 
-    /// Opens a catalog that was unpacked from a disc. The file is the caller's scratch copy: its
-    /// tables are brought up to date and indexed in place. Foreign bytes, so all is checked first.
+    /// Opens what [`export_set`](Self::export_set) wrote: the caller's scratch copy, whose tables are
+    /// brought up to date and indexed in place. What came from a disc is for
+    /// [`open_foreign`](Self::open_foreign).
     pub fn open_exported(path: &Path) -> Result<Catalog> {
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let prepare = || {
-            // So that a schema made by a stranger runs no functions of its choice.
-            conn.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
-            check_pages(&conn)
-        };
-        prepare().map_err(|fault| explain(path, "checking it", fault))?;
-        check_version(path, &conn)?;
-        check_shape(path, &conn)?;
-        check_begun(path, &conn)?;
+        check_strangers(path, &conn)?;
         // The copy can be made again: no need to wait for the disk.
         conn.execute_batch("PRAGMA synchronous=OFF")
             .and_then(|()| schema::migrate(&conn))
@@ -61,6 +54,19 @@ impl Catalog {
             .map_err(|error| explain(path, "preparing it", error.into()))?;
         Ok(assemble(conn, path, None))
     }
+}
+
+/// Foreign bytes: all is checked before any of it is used.
+pub(super) fn check_strangers(path: &Path, conn: &Connection) -> Result<()> {
+    let prepare = || {
+        // So that a schema made by a stranger runs no functions of its choice.
+        conn.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")?;
+        check_pages(conn)
+    };
+    prepare().map_err(|fault| explain(path, "checking it", fault))?;
+    check_version(path, conn)?;
+    check_shape(path, conn)?;
+    check_begun(path, conn)
 }
 
 fn open_for_writing(path: &Path) -> Result<Catalog> {
@@ -113,7 +119,7 @@ fn check_for_reading(path: &Path, conn: &Connection) -> Result<i64> {
     schema::version(conn).map_err(|e| explain(path, "reading its version", e.into()))
 }
 
-fn assemble(conn: Connection, path: &Path, lock: Option<Lock>) -> Catalog {
+pub(super) fn assemble(conn: Connection, path: &Path, lock: Option<Lock>) -> Catalog {
     conn.set_prepared_statement_cache_capacity(64);
     Catalog {
         conn,

@@ -4,7 +4,7 @@
 //! it makes them anew. So no table has a UNIQUE constraint, which would hide an index in it.
 
 use super::error::Fault;
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
 /// `user_version` counts how many of these a catalog has been through.
 ///
@@ -237,6 +237,40 @@ pub(super) fn migrate_to(conn: &Connection, version_wanted: usize) -> rusqlite::
 
 pub(super) fn make_indexes(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(INDEXES)
+}
+
+/// A table, as far as rows are copied whole from one database into another.
+pub(super) struct Table {
+    pub name: String,
+    pub columns: Vec<String>,
+}
+
+impl Table {
+    /// All rows, with all columns.
+    pub(super) fn select<'c>(&self, conn: &'c Connection) -> rusqlite::Result<Statement<'c>> {
+        conn.prepare(&format!("SELECT {} FROM {}", self.columns.join(","), self.name))
+    }
+
+    /// The SQL that puts a row in, with a value for each column.
+    pub(super) fn insert(&self) -> String {
+        let marks = vec!["?"; self.columns.len()].join(",");
+        format!("INSERT INTO {}({}) VALUES({marks})", self.name, self.columns.join(","))
+    }
+}
+
+/// The tables of a catalog, whose shape is known to be ours, in the order in which they were made:
+/// no row refers to a later table.
+pub(super) fn tables(conn: &Connection) -> rusqlite::Result<Vec<Table>> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type='table' ORDER BY rowid";
+    let mut query = conn.prepare(sql)?;
+    let names = query.query_map([], |row| row.get(0))?;
+    names.map(|name| table(conn, name?)).collect()
+}
+
+fn table(conn: &Connection, name: String) -> rusqlite::Result<Table> {
+    let mut query = conn.prepare("SELECT name FROM pragma_table_info(?) ORDER BY cid")?;
+    let columns = query.query_map([&name], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Table { name, columns })
 }
 
 /// Whether the tables are to the letter those of the version that the file claims. A file from a

@@ -120,6 +120,9 @@ pub struct Common {
     /// Say only what goes wrong
     #[arg(long, help_heading = "Options of every command")]
     pub quiet: bool,
+    /// Say also which protection against strangers' discs the kernel refused
+    #[arg(long, help_heading = "Options of every command")]
+    pub verbose: bool,
     /// Wait so long for a disc to be inserted, for an answer, or for another coldcut to end: 90s,
     /// 10m, 2h, or `forever` [default: for discs and answers forever at a terminal, for discs as
     /// a service, too; else 0s]
@@ -600,6 +603,7 @@ impl Common {
             json: self.json || behind.json,
             yes: self.yes || behind.yes,
             quiet: self.quiet || behind.quiet,
+            verbose: self.verbose || behind.verbose,
             wait: behind.wait.or(self.wait),
             keys: self.keys.and(behind.keys),
         }

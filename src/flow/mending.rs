@@ -232,7 +232,7 @@ impl<'a> Mender<'a> {
         let mut watch = |percent| {
             self.monitor.progress(Progress { done: total / 100 * percent, written: None });
         };
-        match program::repair(dir, &par2, None, &mut watch, self.stop) {
+        match program::repair(dir, total, &par2, None, &mut watch, self.stop) {
             Ok(Repair::Done) => Ok(covered),
             Ok(Repair::TooMuchLost) => Err("more is lost than it can make good".to_owned()),
             Err(error) => Err(chain(&error)),
@@ -265,7 +265,7 @@ impl<'a> Mender<'a> {
         });
         copied.map_err(&failed)?;
         std::os::unix::fs::symlink(&image, &blocks).map_err(&failed)?;
-        let repaired = program::repair(dir, &par2, Some(&blocks), &mut watch, self.stop);
+        let repaired = program::repair(dir, total, &par2, Some(&blocks), &mut watch, self.stop);
         for made in [&par2, &blocks] {
             fs::remove_file(made).map_err(&failed)?;
         }

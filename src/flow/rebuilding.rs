@@ -202,8 +202,15 @@ fn take_over(
 ) -> Result<(), FlowError> {
     let from = Catalog::open(from, Access::Read)?;
     let copy = SetCopy::new(&from, set.id, &request.scratch, stop)?;
-    let id = new.import_set(&copy.catalog)?;
+    let id = import(new, &copy.catalog, stop)?;
     Ok(new.keep_settings(id, set)?)
+}
+
+fn import(into: &mut Catalog, from: &Catalog, stop: &Stop) -> Result<SetId, FlowError> {
+    into.import_set(from, stop).or_else(|error| {
+        stop.check()?;
+        Err(error.into())
+    })
 }
 
 /// One set in work.
@@ -248,7 +255,7 @@ impl<'a> Rebuilder<'a> {
                     note_problems(&pile.name_by(&set.facts, &discs), desk);
                 }
                 discs.iter().for_each(|disc| pile.prefer(disc.number, disc.uuid));
-                let set = catalog.import_set(&known.catalog)?;
+                let set = import(catalog, &known.catalog, desk.stop)?;
                 let sets = known.catalog.sets()?;
                 if let Some(told) = sets.iter().find(|set| set.id == known.set) {
                     let (keys, disc) = (&keys, *disc);

@@ -178,7 +178,8 @@ impl<'p> AtHand<'p> {
                 fs::write(&path, content).map_err(in_words(&path))?;
             }
         }
-        match program::repair(place, &par2, None, &mut |_| (), desk.stop) {
+        let bytes = self.group.discs.len() as u64 * self.group.stripe;
+        match program::repair(place, bytes, &par2, None, &mut |_| (), desk.stop) {
             Ok(Repair::Done) => {}
             Ok(Repair::TooMuchLost) => {
                 return Err(format!("too much of the other discs is lost in stripe {number}"));

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -417,7 +417,8 @@ impl FromDiscs<'_> {
     }
 
     fn unpack_catalog(&self, reader: &dyn DiscReader) -> Result<KnownIn, FlowError> {
-        let path = self.scratch.join(format!("{}.sqlite", Uuid::new_v4()));
+        let scratch_file = || self.scratch.join(format!("{}.sqlite", Uuid::new_v4()));
+        let (path, rows) = (scratch_file(), scratch_file());
         let scratch = |source| FlowError::Staging {
             path: self.scratch.to_owned(),
             what: "cannot be written to",
@@ -434,9 +435,11 @@ impl FromDiscs<'_> {
         let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
         });
-        let opened = unpacked.and_then(|_| Ok(Catalog::open_exported(&path)?));
-        // It goes on living as an open file: nothing of an encrypted set is left behind.
+        let reopened = unpacked.and_then(|_| File::open(&path).map_err(scratch));
+        // Both go on living as open files: nothing of an encrypted set is left behind.
         let _ = std::fs::remove_file(&path);
+        let opened = Catalog::open_foreign(reopened?, &rows, self.desk.stop);
+        let _ = std::fs::remove_file(&rows);
         let catalog = opened?;
         let known = catalog.sets()?.into_iter().find(|set| set.facts.uuid == self.pile.uuid);
         let set = known.ok_or_else(|| FlowError::NoListing(self.pile.name.clone()))?.id;

@@ -8,6 +8,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::confinement::{self, Filter};
 use super::fence::Fence;
 use super::operator::Secret;
 use super::stop::{Stop, Stopped};
@@ -30,6 +33,9 @@ const DRAIN: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_secs(10);
 /// Longer lines are cut into pieces.
 const LONGEST_LINE: usize = 64 << 10;
+
+/// The file that this process runs, even if its name leads to another one by now.
+const OURSELVES: &str = "/proc/self/exe";
 
 /// A program with its arguments, not yet running.
 #[derive(Clone, Debug)]
@@ -102,6 +108,9 @@ pub enum CommandError {
     TooMuchOutput { program: String, limit: usize },
     #[error("{program} did not end within {} seconds and was ended", .after.as_secs())]
     TimedOut { program: String, after: Duration },
+    /// Whoever heard what it said had enough, and knows why.
+    #[error("{program} was ended, because its output is of no use")]
+    Unwanted { program: String },
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
@@ -131,6 +140,11 @@ impl Program {
             confined: None,
             fence: None,
         }
+    }
+
+    /// This very program once more, in a process of its own, whatever has become of its file.
+    pub fn ourselves(verb: &'static str) -> Program {
+        Program::new("", [OURSELVES, verb])
     }
 
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Program {
@@ -182,8 +196,9 @@ impl Program {
         self
     }
 
-    /// The program gets so much memory and processor time, and no network where the kernel lets us
-    /// take it away.
+    /// The program gets so much memory and processor time; and no network and no way into other
+    /// processes, where the kernel lets us take these away. What it does not let us is told by
+    /// [`confinement::is_missing`].
     pub fn confined(mut self, limits: Limits) -> Program {
         self.confined = Some(limits);
         self
@@ -227,14 +242,32 @@ impl Program {
         out: &mut dyn FnMut(&[u8]),
         err: &mut LineSink,
     ) -> Result<Exit, CommandError> {
+        let go_on = &mut |piece: &[u8]| {
+            out(piece);
+            ControlFlow::Continue(())
+        };
+        self.stream_while(stop, go_on, err)
+    }
+
+    /// The same, until `out` has enough: then the program is ended as by a wish to stop, and the
+    /// error is [`CommandError::Unwanted`].
+    pub fn stream_while(
+        &self,
+        stop: &Stop,
+        out: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        err: &mut LineSink,
+    ) -> Result<Exit, CommandError> {
         stop.check()?;
         let mut err_lines = Lines::default();
-        let exit = self.feed(stop, &mut |stream, piece| {
-            match stream {
-                Stream::Out => out(piece),
-                Stream::Err => err_lines.feed(piece, err),
+        let exit = self.feed(stop, &mut |stream, piece| match stream {
+            Stream::Out if out(piece).is_break() => {
+                Err(CommandError::Unwanted { program: self.name() })
             }
-            Ok(())
+            Stream::Out => Ok(()),
+            Stream::Err => {
+                err_lines.feed(piece, err);
+                Ok(())
+            }
         })?;
         err_lines.finish(err);
         Ok(exit)
@@ -278,7 +311,7 @@ impl Program {
         };
         let mut running = Running {
             child,
-            started: Instant::now(),
+            waited: Duration::ZERO,
             asked_to_end: None,
             why: None,
             outputs_ended: false,
@@ -310,22 +343,19 @@ impl Program {
             let ours = kept.iter().filter_map(|key| Some((key, std::env::var_os(key)?)));
             command.envs(ours);
         }
-        let input =
-            self.stdin().map_err(|source| CommandError::Start { program: self.name(), source })?;
         command
             .args(self.argv.iter().skip(1))
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .env_remove(super::shell::PASSPHRASE)
-            .stdin(input)
+            .stdin(self.stdin().map_err(|error| self.not_started(error))?)
             .stdout(out)
             .stderr(err)
             .process_group(0);
         for variable in &self.hidden {
             command.env_remove(variable);
         }
-        if let Some(limits) = self.confined {
-            confine(&mut command, limits);
-        }
+        let confined = self.confined.map(|limits| confine(&mut command, limits));
+        let refusals = confined.transpose().map_err(|error| self.not_started(error))?;
         if let Some(fence) = self.fence.clone() {
             // SAFETY: between fork and exec only two system calls are made, no memory is allocated
             // and no lock is taken.
@@ -335,12 +365,22 @@ impl Program {
         if self.dies_with_us {
             end_with_parent(&mut command);
         }
-        command.spawn().map_err(|source| match source.kind() {
+        let child = command.spawn().map_err(|error| self.not_started(error))?;
+        // With it goes the other end of the refusals' pipe.
+        drop(command);
+        if let Some(refusals) = refusals {
+            refusals.tell(&self.name());
+        }
+        Ok(child)
+    }
+
+    fn not_started(&self, source: io::Error) -> CommandError {
+        match source.kind() {
             io::ErrorKind::NotFound => {
                 CommandError::Missing { program: self.name(), install: self.install }
             }
             _ => CommandError::Start { program: self.name(), source },
-        })
+        }
     }
 
     fn stdin(&self) -> io::Result<Stdio> {
@@ -369,7 +409,10 @@ impl Program {
     }
 
     pub(super) fn name(&self) -> String {
-        self.program().to_string_lossy().into_owned()
+        match self.program() {
+            program if program == OURSELVES => "coldcut".to_owned(),
+            program => program.to_string_lossy().into_owned(),
+        }
     }
 }
 
@@ -390,25 +433,65 @@ fn end_with_parent(command: &mut std::process::Command) {
 }
 
 /// Limits are the kernel's, and set before the program begins. A network of its own has nothing in
-/// it; root may have one, others in a user namespace, and where neither is allowed it keeps ours.
-fn confine(command: &mut std::process::Command, limits: Limits) {
-    use nix::sys::resource::{Resource, setrlimit};
+/// it; root may have one, others in a user namespace. A filter of system calls lets no socket be
+/// made, which holds where neither namespace is allowed.
+fn confine(command: &mut std::process::Command, limits: Limits) -> io::Result<Refusals> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
     use rustix::thread::{UnshareFlags, unshare_unsafe};
-    let seconds = limits.processor.as_secs();
+    let (refusals, tell) = Refusals::channel()?;
+    let filter = Filter::no_reaching_out();
+    // Whoever gave us less gives it to our children, too.
+    let at_most = |resource, wanted: u64| getrlimit(resource).map(|(_, hard)| wanted.min(hard));
+    let memory = at_most(Resource::RLIMIT_AS, limits.memory)?;
+    let seconds = at_most(Resource::RLIMIT_CPU, limits.processor.as_secs() + 1)?;
     let confine = move || {
-        setrlimit(Resource::RLIMIT_AS, limits.memory, limits.memory)?;
+        setrlimit(Resource::RLIMIT_AS, memory, memory)?;
         // The soft limit is SIGXCPU, the hard one SIGKILL (setrlimit(2)).
-        setrlimit(Resource::RLIMIT_CPU, seconds, seconds + 1)?;
+        setrlimit(Resource::RLIMIT_CPU, seconds.saturating_sub(1), seconds)?;
         setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
         // SAFETY: files and file systems stay shared, so nothing that is open changes its meaning.
         let unshare = |flags| unsafe { unshare_unsafe(flags) };
-        let _ = unshare(UnshareFlags::NEWNET)
+        let own_network = unshare(UnshareFlags::NEWNET)
             .or_else(|_| unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET));
+        let filtered = filter.as_ref().is_ok_and(|filter| filter.apply().is_ok());
+        for (refused, what) in [(own_network.is_err(), b'n'), (!filtered, b'f')] {
+            if refused {
+                // Whether anybody hears it changes nothing.
+                let _ = rustix::io::write(&tell, &[what]);
+            }
+        }
         Ok(())
     };
     // SAFETY: between fork and exec only system calls are made, no memory is allocated and no lock
     // is taken, so the closure may run in a copy of a process that has other threads.
     unsafe { command.pre_exec(confine) };
+    Ok(refusals)
+}
+
+/// What the kernel refused to a child between fork and exec, a byte each. The pipe ends with exec.
+struct Refusals(File);
+
+impl Refusals {
+    fn channel() -> io::Result<(Refusals, OwnedFd)> {
+        let (hear, tell) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        Ok((Refusals(hear.into()), tell))
+    }
+
+    fn tell(mut self, program: &str) {
+        let mut refused = Vec::new();
+        // What cannot be read is not known, and the limits hold all the same.
+        let _ = self.0.read_to_end(&mut refused);
+        for what in refused {
+            confinement::is_missing(&match what {
+                b'n' => {
+                    format!("{program} has no network namespace of its own: the kernel refused it")
+                }
+                _ => format!(
+                    "{program} runs without a filter of its system calls: the kernel refused it"
+                ),
+            });
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -459,7 +542,9 @@ fn reader(
 /// A child at work, and why it was asked to end if it was.
 struct Running {
     child: Child,
-    started: Instant,
+    /// For its output and its end. What we did with the output is not the program's time, nor is
+    /// that in which this whole process was stopped (SIGSTOP).
+    waited: Duration,
     asked_to_end: Option<Instant>,
     why: Option<CommandError>,
     outputs_ended: bool,
@@ -485,7 +570,10 @@ impl Running {
 
     /// Waits a tick for output, and hands it over unless the run has failed already.
     fn take(&mut self, program: &Program, pieces: &Receiver<Piece>, sink: &mut Sink) {
-        let failure = match pieces.recv_timeout(TICK) {
+        let began = Instant::now();
+        let piece = pieces.recv_timeout(TICK);
+        self.waited += began.elapsed().min(2 * TICK);
+        let failure = match piece {
             Ok((stream, Ok(piece))) if self.why.is_none() => sink(stream, &piece).err(),
             Ok((_, Err(source))) => Some(CommandError::Output { program: program.name(), source }),
             Ok(_) | Err(RecvTimeoutError::Timeout) => None,
@@ -493,6 +581,7 @@ impl Running {
                 // The channel answers at once from now on; the pause keeps the loop from spinning.
                 if self.outputs_ended {
                     std::thread::sleep(TICK / 10);
+                    self.waited += TICK / 10;
                 }
                 self.outputs_ended = true;
                 None
@@ -524,7 +613,7 @@ impl Running {
             self.end_because(program, stopped.into());
         }
         if let Some(after) = program.timeout {
-            if self.why.is_none() && self.started.elapsed() > after {
+            if self.why.is_none() && self.waited > after {
                 self.end_because(
                     program,
                     CommandError::TimedOut { program: program.name(), after },
@@ -668,6 +757,34 @@ mod tests {
     }
 
     #[test]
+    fn so_is_one_that_closed_its_outputs() {
+        let program = bash("exec >&- 2>&-; sleep 100").timeout(Duration::from_millis(200));
+        let error = lines(&program).0.unwrap_err();
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn output_that_nobody_wants_any_more_ends_the_program() {
+        let (mut heard, program) = (0, bash("exec yes"));
+        let mut enough = |piece: &[u8]| {
+            heard += piece.len();
+            if heard > 100_000 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let ended = program.stream_while(&Stop::new(), &mut enough, &mut |_| ());
+        assert!(matches!(ended, Err(CommandError::Unwanted { .. })), "{ended:?}");
+        assert!(heard < 200_000, "{heard}");
+    }
+
+    #[test]
+    fn a_file_is_the_programs_input_from_where_it_stands() {
+        use std::io::Seek;
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, b"one\ntwo\n").unwrap();
+        file.seek(io::SeekFrom::Start(4)).unwrap();
+        assert_eq!(lines(&bash("cat").open_input(file)).1, ["two"]);
+    }
+
+    #[test]
     fn a_wish_to_stop_is_passed_on_and_the_programs_own_end_awaited() {
         let dir = tempfile::tempdir().unwrap();
         let tidied = dir.path().join("tidied");
@@ -750,6 +867,40 @@ mod tests {
         if lines(&allowed).0.unwrap().is_success() {
             assert_ne!(there, [here.to_str().unwrap()]);
         }
+    }
+
+    #[test]
+    fn what_the_kernel_refused_to_a_program_is_told() {
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let hear = told.clone();
+        confinement::tell_what_is_missing(move |words| hear.lock().unwrap().push(words.to_owned()));
+        let (refusals, tell) = Refusals::channel().unwrap();
+        rustix::io::write(&tell, b"nf").unwrap();
+        drop(tell);
+        refusals.tell("par2");
+        let told = told.lock().unwrap();
+        assert!(told.iter().any(|words| words.starts_with("par2 has no network namespace")));
+        assert!(told.iter().any(|words| words.starts_with("par2 runs without a filter")));
+    }
+
+    #[test]
+    fn nobody_gets_more_than_we_have_ourselves() {
+        let tight = bash("ulimit -v; ulimit -t").confined(Limits { memory: 1 << 62, ..FEW });
+        let (exit, out, _) = lines(&tight);
+        assert!(exit.unwrap().is_success());
+        let hard = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_AS);
+        if hard.unwrap().1 == nix::libc::RLIM_INFINITY {
+            assert_eq!(out, [(1_u64 << 52).to_string().as_str(), "1"]);
+        }
+    }
+
+    #[test]
+    fn a_confined_program_makes_no_sockets_and_reaches_into_no_other() {
+        let script = "exec 3<>/dev/tcp/127.0.0.1/9 || exec 3<>/dev/udp/127.0.0.1/9; echo $?";
+        let (exit, _, err) = lines(&bash(script).confined(FEW));
+        assert!(exit.unwrap().is_success());
+        let refused = err.iter().filter(|line| line.ends_with("socket: Operation not permitted"));
+        assert_eq!(refused.count(), 2, "{err:?}");
     }
 
     #[test]

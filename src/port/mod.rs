@@ -3,6 +3,7 @@
 pub mod beneath;
 pub mod clock;
 pub mod command;
+pub mod confinement;
 pub mod fence;
 pub mod files;
 pub mod filesystem;

@@ -357,7 +357,8 @@ mod tests {
                 }
                 let Some((path, content)) = wanted else { continue };
                 let stop = Stop::new();
-                crate::recovery::program::repair(&place, &par2, None, &mut |_| (), &stop).unwrap();
+                crate::recovery::program::repair(&place, 1 << 20, &par2, None, &mut |_| (), &stop)
+                    .unwrap();
                 assert!(fs::read(path).unwrap() == content, "disc {lost}, stripe {number}");
             }
         }

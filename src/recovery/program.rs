@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::geometry::Layout;
 use crate::port::command::{CommandError, Exit, Limits, Program};
+use crate::port::confinement;
+use crate::port::fence::Fence;
 use crate::port::files::make_private_dir;
 use crate::port::stop::{Stop, Stopped};
 
@@ -14,11 +16,15 @@ const INSTALL: &str = "apt install par2";
 /// Mebibytes; by itself it takes half of the machine's memory. More than this makes it no faster
 /// as long as the data is read from the staging area in stretches of some hundred kilobytes.
 const MEMORY: u32 = 1024;
-/// Of a repair: beside [`MEMORY`] it has its tables (some hundred megabytes for 32,768 blocks) and
+/// Bytes of address space of a repair: beside [`MEMORY`] it has its tables (some hundred megabytes for 32,768 blocks) and
 /// addresses for a thread on each processor (8 MiB of stack and 128 MiB of glibc's heap): this is
-/// enough for a hundred. 100 GB take two processors six hours, and a slow one alone two days.
-const LIMITS: Limits =
-    Limits { memory: 16 << 30, processor: Duration::from_secs(7 * 24 * 60 * 60) };
+/// enough for a hundred.
+const REPAIRS_MEMORY: u64 = 16 << 30;
+/// Bytes that a repair has a second for, of processor time and of ours: 100 GB take two processors
+/// six hours, a slow one alone two days, and may take seven.
+const BYTES_A_SECOND: u64 = 166_000;
+/// Seconds for a repair, however little there is.
+const SECONDS: u64 = 60;
 /// How many of its last words are shown to a person.
 const WORDS: usize = 4;
 
@@ -78,10 +84,11 @@ pub fn create(
     }
 }
 
-/// Repairs the files of `dir` with the recovery data in `par2`. Blocks are looked for in the file
-/// `more`, too.
+/// Repairs the files of `dir`, of so many `bytes` together, with the recovery data in `par2`. Blocks
+/// are looked for in the file `more`, too. What takes longer than any repair of so much is ended.
 pub fn repair(
     dir: &Path,
+    bytes: u64,
     par2: &Path,
     more: Option<&Path>,
     watch: &mut dyn FnMut(u64),
@@ -90,12 +97,25 @@ pub fn repair(
     let more = more.map(absolute).transpose()?;
     let argv = repair_args(&absolute(dir)?, &absolute(par2)?, more.as_deref());
     // What it reads may be anybody's, and what it writes is in scratch.
-    let program = program(argv).confined(LIMITS).killed_when_stopped();
+    let limits = limits(bytes);
+    let program = program(argv).confined(limits).timeout(limits.processor).killed_when_stopped();
+    let program = match Fence::around(dir) {
+        Ok(fence) => program.behind(fence),
+        Err(error) => {
+            confinement::is_missing(&format!("par2 may write anywhere, as coldcut may: {error}"));
+            program
+        }
+    };
     match run(program, watch, stop)? {
         (Exit::Code(0), _) => Ok(Repair::Done),
         (Exit::Code(code), _) if REPAIR_IS_IMPOSSIBLE.contains(&code) => Ok(Repair::TooMuchLost),
         (exit, words) => Err(ProgramError::Failed { exit, words }),
     }
+}
+
+fn limits(bytes: u64) -> Limits {
+    let processor = Duration::from_secs(SECONDS + bytes / BYTES_A_SECOND);
+    Limits { memory: REPAIRS_MEMORY, processor }
 }
 
 fn create_args(dir: &Path, paths: &[&str], block: u64, layout: &Layout) -> Vec<OsString> {

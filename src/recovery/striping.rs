@@ -239,7 +239,8 @@ mod tests {
                 }
             }
             let par2 = dir.path().join("00007.vol0+1.par2");
-            let done = program::repair(dir.path(), &par2, None, &mut |_| (), &Stop::new());
+            let done =
+                program::repair(dir.path(), 5 * STRIPE, &par2, None, &mut |_| (), &Stop::new());
             assert_eq!(done.unwrap(), Repair::Done, "{lost:?}");
             for place in lost {
                 let made = fs::read(dir.path().join(&described[place].name)).unwrap();

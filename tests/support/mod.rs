@@ -6,6 +6,7 @@
 
 pub mod compare;
 pub mod disks;
+pub mod endless;
 pub mod sandbox;
 pub mod terminal;
 pub mod trees;

@@ -83,12 +83,12 @@ fn burn_takes_numbers_and_then_a_place() {
 #[test]
 fn common_options_stand_before_the_verb_or_behind_it() {
     for line in [
-        "--json --yes --quiet --name x --catalog c --staging s status",
-        "status --json --yes --quiet --name x --catalog c --staging s",
-        "--json --name x --staging s status --yes --quiet --catalog c",
+        "--json --yes --quiet --verbose --name x --catalog c --staging s status",
+        "status --json --yes --quiet --verbose --name x --catalog c --staging s",
+        "--json --name x --verbose --staging s status --yes --quiet --catalog c",
     ] {
         let common = typed(line).common;
-        assert!(common.json && common.yes && common.quiet, "{line}");
+        assert!(common.json && common.yes && common.quiet && common.verbose, "{line}");
         assert_eq!(common.name, SetName::new("x"));
         assert_eq!(common.catalog, Some("c".into()));
         assert_eq!(common.staging, Some("s".into()));
@@ -97,7 +97,7 @@ fn common_options_stand_before_the_verb_or_behind_it() {
 
 #[test]
 fn every_verb_takes_every_common_option() {
-    let options = "--catalog c --name n --staging s --json --yes --quiet --encrypt \
+    let options = "--catalog c --name n --staging s --json --yes --quiet --verbose --encrypt \
         --passphrase-file p --recipient r --hidden-recipients --secret-key k";
     for verb in
         ["backup s d", "burn d", "restore f t", "verify f", "snapshots", "discs", "ls", "find x"]

@@ -1,0 +1,250 @@
+//! What is taken from a process that reads what strangers made: between fork and exec, or by the
+//! process itself before it looks at the first byte. What the kernel refuses is told, and the rest
+//! holds all the same.
+//!
+//! Filters of system calls (seccomp(2)) are for the architectures that `seccompiler` knows: x86_64,
+//! aarch64 and riscv64.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use nix::libc;
+use nix::sys::resource::{Resource, setrlimit};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
+
+/// All that a process needs that computes in its memory and writes to what is open. None of them
+/// opens, connects, starts or signals anything.
+const COMPUTING: [i64; 22] = [
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_close,
+    libc::SYS_fstat,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_futex,
+    libc::SYS_getrandom,
+    libc::SYS_clock_gettime,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_sched_yield,
+    libc::SYS_sigaltstack,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+/// The same, as long as the third argument does not ask for memory that can be executed.
+const MAPPING: [i64; 2] = [libc::SYS_mmap, libc::SYS_mprotect];
+
+/// What a program has no use for that repairs files: sockets, however they are made, and whatever
+/// reaches into other processes.
+const REACHING_OUT: [i64; 9] = [
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_io_uring_setup,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+];
+
+/// On x86_64 each call has a second number (x32, __X32_SYSCALL_BIT), where the kernel was built so.
+const SECOND_NUMBER: i64 = if cfg!(target_arch = "x86_64") { 0x4000_0000 } else { 0 };
+
+/// A filter of system calls, ready for the kernel. What it refuses fails with EPERM.
+#[derive(Clone)]
+pub(super) struct Filter(BpfProgram);
+
+impl Filter {
+    /// Nothing but [`COMPUTING`] and [`MAPPING`].
+    fn only_computing() -> io::Result<Filter> {
+        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+            COMPUTING.into_iter().map(|call| (call, Vec::new())).collect();
+        for call in MAPPING {
+            let op = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
+            let condition = SeccompCondition::new(2, SeccompCmpArgLen::Dword, op, 0);
+            let rule = condition.and_then(|condition| SeccompRule::new(vec![condition]));
+            rules.insert(call, vec![rule.map_err(io::Error::other)?]);
+        }
+        Filter::compile(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
+    }
+
+    /// All but [`REACHING_OUT`].
+    pub(super) fn no_reaching_out() -> io::Result<Filter> {
+        let both = REACHING_OUT.into_iter().flat_map(|call| [call, call | SECOND_NUMBER]);
+        let rules = both.map(|call| (call, Vec::new())).collect();
+        Filter::compile(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
+    }
+
+    fn compile(
+        rules: BTreeMap<i64, Vec<SeccompRule>>,
+        others: SeccompAction,
+        these: SeccompAction,
+    ) -> io::Result<Filter> {
+        let arch = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
+        let filter = SeccompFilter::new(rules, others, these, arch).map_err(io::Error::other)?;
+        Ok(Filter(filter.try_into().map_err(io::Error::other)?))
+    }
+
+    /// For the calling thread and whatever it starts, for ever. Two system calls, and no memory is
+    /// allocated.
+    pub(super) fn apply(&self) -> Result<(), seccompiler::Error> {
+        seccompiler::apply_filter(&self.0)
+    }
+}
+
+/// This process can from now on reach nothing but its memory and what is open as standard input,
+/// output and error. Returns what the kernel refused, in words. To be called while the process has
+/// one thread.
+pub fn keep_to_standard_streams() -> Vec<String> {
+    let mut refused = Vec::new();
+    let mut ask = |what: &str, result: io::Result<()>| {
+        if let Err(error) = result {
+            refused.push(format!("{what}: {error}"));
+        }
+    };
+    ask("what was left open for it is not closed", close_others());
+    // No descriptor can be had any more, so nothing can be opened, listed or connected to.
+    ask("it may open files", setrlimit(Resource::RLIMIT_NOFILE, 0, 0).map_err(Into::into));
+    ask("it may write files", setrlimit(Resource::RLIMIT_FSIZE, 0, 0).map_err(Into::into));
+    let filtered = Filter::only_computing()
+        .and_then(|filter| filter.apply().map_err(|error| io::Error::other(error.to_string())));
+    ask("its system calls are not filtered", filtered);
+    refused
+}
+
+/// What whoever started us left open without meaning it for us.
+fn close_others() -> io::Result<()> {
+    let (first, last, flags) = (3_u32, u32::MAX, 0_u32);
+    // SAFETY: nothing in this process, which has just begun, owns a descriptor above 2.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+type Listener = Box<dyn Fn(&str) + Send>;
+
+/// Who is told, and what was told already: a repair is tried for each disc.
+static HEARING: Mutex<(Option<Listener>, BTreeSet<String>)> = Mutex::new((None, BTreeSet::new()));
+
+/// `tell` gets, once for each, the sentences that say what the kernel refused.
+pub fn tell_what_is_missing(tell: impl Fn(&str) + Send + 'static) {
+    HEARING.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(Box::new(tell));
+}
+
+/// Something that would have confined a child was refused.
+pub fn is_missing(what: &str) {
+    let mut hearing = HEARING.lock().unwrap_or_else(PoisonError::into_inner);
+    let (listener, told) = &mut *hearing;
+    if let Some(tell) = listener {
+        if told.insert(what.to_owned()) {
+            tell(what);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+
+    /// Whether `work` holds in a process of its own, behind `confine`. It may make system calls and
+    /// nothing else: the other threads of the tests are not there.
+    fn holds_in_a_child(confine: impl FnOnce(), work: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child only makes system calls, and ends without running anything of ours.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Child => {
+                confine();
+                let code = if work() { 0 } else { 1 };
+                // SAFETY: ends this copy of the process at once.
+                unsafe { libc::_exit(code) }
+            }
+            ForkResult::Parent { child } => {
+                matches!(waitpid(child, None).unwrap(), WaitStatus::Exited(_, 0))
+            }
+        }
+    }
+
+    fn refused(result: i64) -> bool {
+        result == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+    }
+
+    fn open() -> i64 {
+        // SAFETY: a path that lives for ever.
+        i64::from(unsafe { libc::open(c"/etc/passwd".as_ptr(), libc::O_RDONLY) })
+    }
+
+    fn socket(domain: i32) -> i64 {
+        // SAFETY: numbers only.
+        i64::from(unsafe { libc::socket(domain, libc::SOCK_STREAM, 0) })
+    }
+
+    fn map(protection: i32) -> i64 {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: new memory of nobody.
+        unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0) as i64 }
+    }
+
+    #[test]
+    fn a_process_that_only_computes_opens_connects_starts_and_removes_nothing() {
+        let filter = Filter::only_computing().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("kept");
+        std::fs::write(&kept, "x").unwrap();
+        let path = std::ffi::CString::new(kept.to_str().unwrap()).unwrap();
+        let apply = || filter.apply().unwrap();
+        assert!(holds_in_a_child(|| (), || open() >= 0 && socket(libc::AF_UNIX) >= 0));
+        assert!(holds_in_a_child(apply, || refused(open())));
+        for domain in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK] {
+            assert!(holds_in_a_child(apply, || refused(socket(domain))), "{domain}");
+        }
+        // SAFETY: a path that outlives the child.
+        assert!(holds_in_a_child(apply, || refused(unsafe { libc::unlink(path.as_ptr()) }.into())));
+        // SAFETY: a signal to the test's own parent, which would do nothing (0).
+        assert!(holds_in_a_child(apply, || refused(
+            unsafe { libc::kill(libc::getppid(), 0) }.into()
+        )));
+        let exec = || {
+            let argv = [c"/bin/true".as_ptr(), std::ptr::null()];
+            // SAFETY: a path and arguments that live for ever.
+            refused(unsafe { libc::execv(argv[0], argv.as_ptr()) }.into())
+        };
+        assert!(holds_in_a_child(apply, exec));
+        assert!(holds_in_a_child(apply, || refused(map(libc::PROT_READ | libc::PROT_EXEC))));
+        assert!(holds_in_a_child(apply, || map(libc::PROT_READ | libc::PROT_WRITE) != -1));
+        assert!(kept.exists());
+    }
+
+    #[test]
+    fn without_a_filter_no_descriptor_can_be_had() {
+        let limit = || setrlimit(Resource::RLIMIT_NOFILE, 0, 0).unwrap();
+        let full = |result: i64| {
+            result == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EMFILE)
+        };
+        assert!(holds_in_a_child(limit, || full(open()) && full(socket(libc::AF_UNIX))));
+    }
+
+    #[test]
+    fn a_program_that_does_not_reach_out_opens_files_and_no_sockets() {
+        let filter = Filter::no_reaching_out().unwrap();
+        let apply = || filter.apply().unwrap();
+        for domain in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK] {
+            assert!(holds_in_a_child(apply, || refused(socket(domain))), "{domain}");
+        }
+        assert!(holds_in_a_child(apply, || open() >= 0));
+    }
+}
