@@ -81,6 +81,9 @@ fn a_plain_disc_is_no_part_of_an_encrypted_set() {
         bench.run("drill shelf").code(5).says(PLAIN_DISC);
         bench.run("copy 1 other --from shelf").code(0).says(PLAIN_DISC);
         bench.run("migrate 1 --to third --from shelf").code(0).says(PLAIN_DISC);
+        bench.run("rescue shelf/papers-0002.iso --to saved.iso").code(3).says(PLAIN_DISC);
+        bench.run("rescue shelf/papers-0001.iso --to first.iso").code(0);
+        bench.run("rescue shelf/papers-0002.iso --to other.iso --accept-plain 2").code(0);
         // It is alone.
         fs::create_dir(bench.sandbox.path("alone")).unwrap();
         bench.sandbox.bash("mv shelf/papers-0002.iso alone").ok();
@@ -96,6 +99,15 @@ fn a_plain_disc_is_no_part_of_an_encrypted_set() {
         }
         bench.restore("restore alone back --accept-plain 3").code(1).says(PLAIN_DISC);
     }
+}
+
+#[test]
+fn a_newer_disc_of_a_plain_set_is_named_where_the_catalog_does_not_know_it() {
+    let bench = Bench::new(How::Plain);
+    bench.restore("restore shelf back").ok();
+    bench.onto_shelf(&bench.plain_disc(2, "forged"), "papers-0002.iso");
+    let words = "disc 2 of papers is newer than the catalog, which cannot tell whether you made it";
+    bench.restore("restore shelf back").code(0).says(words);
 }
 
 #[test]

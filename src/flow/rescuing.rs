@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, SectorSource};
+use crate::model::disc::DiscName;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo};
 use crate::port::files::{dir_of, free_space, write_atomic};
@@ -20,7 +21,7 @@ use crate::rescue::map::{Map, Status};
 use crate::rescue::passes::Passes;
 
 use super::mending::Mender;
-use super::piles::Trust;
+use super::piles::{Trust, Vetting, look};
 use super::verifying::{VerifyReport, VerifyRequest, verify_from};
 use super::{Desk, FlowError, chain};
 
@@ -32,6 +33,8 @@ pub struct RescueRequest {
     pub image: PathBuf,
     pub map: PathBuf,
     pub scratch: PathBuf,
+    /// Need not exist. What it knows of the set says whether a plain disc counts.
+    pub catalog: PathBuf,
     pub trust: Trust,
 }
 
@@ -49,6 +52,8 @@ pub struct RescueReport {
     /// Files of the disc, and those of them that are not whole. `None`: no disc of coldcut's can be
     /// recognised.
     pub files: Option<(usize, usize)>,
+    /// What does not count: a disc or files that are not encrypted, as their set is. Each was told.
+    pub refused: u64,
 }
 
 impl RescueReport {
@@ -57,6 +62,11 @@ impl RescueReport {
             Some((_, damaged)) => damaged == 0,
             None => self.rescued == self.size,
         }
+    }
+
+    /// All of it is there, and counts.
+    pub fn is_sound(&self) -> bool {
+        self.is_whole() && self.refused == 0
     }
 }
 
@@ -176,6 +186,7 @@ impl Work {
             mended: false,
             files_in: None,
             files: None,
+            refused: 0,
         };
         match Image::open(&self.path, desk.stop) {
             Ok(image) => self.finish_files(&image, &mender, &mut report, request, desk)?,
@@ -199,7 +210,10 @@ impl Work {
         desk: Desk,
     ) -> Result<(), FlowError> {
         let held = Held::over(desk.monitor);
-        let mut found = look_at(&self.path, request, Desk { monitor: &held, ..desk })?;
+        // Said once, and not by who looks for damage.
+        let trust = Trust { accept_plain: discs_of(&self.path, desk)?, ..request.trust.clone() };
+        let first = Desk { monitor: &held, ..desk };
+        let mut found = look_at(&self.path, &trust, &request.scratch, first)?;
         if found.is_sound() {
             held.tell_notes();
         } else if let Some(folder) = mender.folder(image) {
@@ -210,12 +224,13 @@ impl Work {
                 source,
             })?;
             report.mended = true;
-            found = look_at(&self.path, request, desk)?;
+            found = look_at(&self.path, &trust, &request.scratch, desk)?;
         } else {
             held.tell();
         }
         let count = image.files().len();
         report.files = damaged(&found, count).map(|damaged| (count, damaged));
+        report.refused = refuse(&self.path, request, desk)?;
         Ok(())
     }
 
@@ -331,15 +346,37 @@ fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
     }
 }
 
+/// The discs that the image says to be.
+fn discs_of(image: &Path, desk: Desk) -> Result<Vec<DiscName>, FlowError> {
+    let piles = look(image, desk.stop)?;
+    let all = piles.sets.iter().flat_map(|pile| pile.all());
+    Ok(all.map(|found| DiscName::Uuid(found.txt.disc_uuid)).collect())
+}
+
+/// Tells what of the image does not count in other commands, and how much that is.
+fn refuse(image: &Path, request: &RescueRequest, desk: Desk) -> Result<u64, FlowError> {
+    let mut piles = look(image, desk.stop)?;
+    // That was told by who looked for damage.
+    piles.problems.clear();
+    piles.gone.clear();
+    Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
+    Ok(piles.tell_problems(desk))
+}
+
 /// Holds the image against its own list.
-fn look_at(image: &Path, request: &RescueRequest, desk: Desk) -> Result<VerifyReport, FlowError> {
+fn look_at(
+    image: &Path,
+    trust: &Trust,
+    scratch: &Path,
+    desk: Desk,
+) -> Result<VerifyReport, FlowError> {
     let check = VerifyRequest {
         from: image.to_owned(),
         // What is found is about the image, not about the disc that the catalog knows.
         catalog: PathBuf::new(),
         name: None,
-        trust: request.trust.clone(),
-        scratch: request.scratch.clone(),
+        trust: trust.clone(),
+        scratch: scratch.to_owned(),
     };
     match verify_from(&check, None, desk) {
         Err(FlowError::NoDiscs(_) | FlowError::UnusableDiscs { .. }) => Ok(VerifyReport::default()),

@@ -265,7 +265,7 @@ fn local_catalog(
     let on_discs = pile.discs.values().map(|found| found.txt.snapshot).max();
     let in_catalog = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
     if on_discs > in_catalog {
-        desk.monitor.note("the discs are newer than the catalog; their own listings are used");
+        desk.monitor.note(&unknown_words(pile, in_catalog));
         return Ok(None);
     }
     match (known.finished(request.snapshot)?, request.snapshot) {
@@ -276,6 +276,21 @@ fn local_catalog(
         }
         (None, None) => Ok(None),
     }
+}
+
+/// Whether a disc that is newer than the catalog is the owner's, nothing here can tell.
+fn unknown_words(pile: &Pile, in_catalog: Option<SnapshotSeq>) -> String {
+    let newer = pile.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
+    let numbers: Vec<String> = newer.map(|found| found.txt.disc.to_string()).collect();
+    let discs = if numbers.len() == 1 { "disc" } else { "discs" };
+    let (verb, own) = if numbers.len() == 1 { ("is", "its") } else { ("are", "their") };
+    format!(
+        "{discs} {} of {} {verb} newer than the catalog, which cannot tell whether you made {}; \
+         {own} own listings are used",
+        numbers.join(", "),
+        pile.name,
+        if numbers.len() == 1 { "it" } else { "them" }
+    )
 }
 
 fn find_set(catalog: &Path, pile: &Pile) -> Result<Option<KnownIn>, FlowError> {

@@ -345,6 +345,7 @@ impl Bench {
             map: image.with_extension("map"),
             image,
             scratch: self.path("scratch"),
+            catalog: self.path("catalog.sqlite"),
             trust: Default::default(),
         };
         let report = rescue(&request, &|_, _| self.drive.sectors(), self.desk())?;

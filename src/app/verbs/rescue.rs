@@ -23,11 +23,12 @@ pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
         image: args.to,
         map,
         scratch: scratch(room)?,
+        catalog: room.around.catalog(&room.common)?,
         trust: trust(room, None)?,
     };
     let report = rescue(&request, &open, room.desk())?;
     tell(room, &request, &report)?;
-    Ok(if report.is_whole() { Exit::Done } else { Exit::Incomplete })
+    Ok(if report.is_sound() { Exit::Done } else { Exit::Incomplete })
 }
 
 fn open(path: &Path, stop: &Stop) -> Result<Box<dyn SectorSource>, DriveError> {
@@ -36,12 +37,15 @@ fn open(path: &Path, stop: &Stop) -> Result<Box<dyn SectorSource>, DriveError> {
 
 fn tell(room: &Room, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
     room.reporter.rest();
-    if !room.common.quiet || !report.is_whole() {
+    if !room.common.quiet || !report.is_sound() {
         let image = request.image.display();
         room.screen.say(&format!("{image}: {} of {}", report.rescued, report.size));
         room.screen.say(&words(report));
         if !report.is_whole() {
             room.screen.say("Run it again, with another drive if there is one: it goes on.");
+        }
+        if report.refused > 0 {
+            room.screen.say("Other commands will not use all of it, for the reason given above.");
         }
     }
     room.screen.object(&serde_json::json!({
@@ -52,6 +56,7 @@ fn tell(room: &Room, request: &RescueRequest, report: &RescueReport) -> Result<(
         "mended": report.mended,
         "files": report.files.map(|(files, _)| files),
         "damaged": report.files.map(|(_, damaged)| damaged),
+        "refused": report.refused,
     }))?;
     Ok(())
 }
