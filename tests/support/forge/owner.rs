@@ -222,7 +222,7 @@ impl Owner {
         self.sandbox.piped(line, message)
     }
 
-    /// A message as gpg makes it.
+    /// A message as gpg makes it of a stream, whose length it does not know before.
     pub fn seal(&self, how: How, content: &[u8]) -> Vec<u8> {
         let key = match how {
             How::Plain => return content.to_owned(),
@@ -230,7 +230,7 @@ impl Owner {
             How::Recipients => "--trust-model always -r owner@example.org --encrypt",
         };
         let line = format!(
-            "gpg --batch --quiet --pinentry-mode loopback --cipher-algo AES256 --compress-algo none {key}"
+            "cat | gpg --batch --quiet --pinentry-mode loopback --cipher-algo AES256 --compress-algo none {key}"
         );
         self.sandbox.piped(&line, content)
     }
