@@ -416,7 +416,7 @@ impl Session<'_> {
         let seq = discs.iter().filter_map(|disc| disc.listing).max();
         let seq = seq.ok_or_else(|| FlowError::NoListing(name.clone()))?;
         let wanted = self.wanted(discs, seq)?;
-        self.check_space(discs, places, wanted.iter().map(|(_, size)| size).sum())?;
+        self.check_space(discs, places, total(wanted.iter().map(|(_, size)| *size)))?;
         let mut seen: Vec<Drilled> = discs.iter().map(|_| Drilled::default()).collect();
         let mut dirs = Vec::new();
         for (disc, seen) in discs.iter().zip(&mut seen) {
@@ -473,8 +473,8 @@ impl Session<'_> {
         content: u64,
     ) -> Result<(), FlowError> {
         let images = discs.iter().filter_map(|disc| disc.image).map(|image| image.bytes().0);
-        let copies: u64 = if places.pile.is_some() { images.sum() } else { 0 };
-        check_space(places.sandbox, content + copies)
+        let copies = if places.pile.is_some() { total(images) } else { 0 };
+        check_space(places.sandbox, content.saturating_add(copies))
     }
 
     fn record(
@@ -489,6 +489,11 @@ impl Session<'_> {
         record(self.catalog, self.set.id, number, &seen, scope)?;
         Ok(DrilledDisc { set, number, seen, against: Against::Catalog, script })
     }
+}
+
+/// Listings say what sizes they like; together these may be more than a number holds.
+fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
 }
 
 /// What there is to say of a disc before its last words.

@@ -13,7 +13,9 @@ use super::super::rows::FromDiscs;
 use super::super::verifying::{Against, own_list};
 use super::super::{Desk, FlowError, chain};
 use super::sandbox::{OneOf, Sandbox};
-use super::{DrillRequest, DrilledDisc, Script, check_space, restore_and_compare, tell, wanted_of};
+use super::{
+    DrillRequest, DrilledDisc, Script, check_space, restore_and_compare, tell, total, wanted_of,
+};
 use crate::codec::openpgp::{OpenError, Opener};
 use crate::drill::{
     Depth, Drilled, Fault, Key, KnownFile, Listed, Sampling, Wanted, oddity, sample,
@@ -164,9 +166,9 @@ impl<'a> Strangers<'a> {
     /// Everything on these discs, by our own restore.sh.
     fn all(self) -> Result<Vec<DrilledDisc>, FlowError> {
         let (chosen, is_damaged) = self.wanted()?;
-        let content: u64 = chosen.iter().map(|(_, size)| size).sum();
         let files = self.discs.iter().flat_map(|(_, reader)| reader.files());
-        check_space(self.sandbox, content + files.map(|file| file.size.0).sum::<u64>())?;
+        let sizes = chosen.iter().map(|(_, size)| *size).chain(files.map(|file| file.size.0));
+        check_space(self.sandbox, total(sizes))?;
         let mut seen: Vec<Drilled> = self.discs.iter().map(|_| Drilled::default()).collect();
         let mut dirs = Vec::new();
         for (&(found, reader), seen) in self.discs.iter().zip(&mut seen) {
