@@ -15,22 +15,36 @@ INDEX of another disc | Plain | 0!/3! 0/3! 5/0! 5 5/5 5/5! 5 0! 3!/3! 0!/0! 0/1
 INDEX of another disc | Recipients | 0!/3! 0/3! 5/0 5 5/5 5/5! 5 0! 3!/3! 0/0 0/1
 SNAPSHOT of another set | Plain | 0/3! 0/3! 5/0 5 0/0 5/5! 5 0 0/0 0/0 0/1
 SNAPSHOT of another snapshot | Plain | 0/3! 0/3! 5/0 5 0/0 5/5! 5 0 0/0 0/0 0/1
+archive with more in it | Plain | 3!/3! 0/0 5!/5! 5! 5!/5! 5!/5 5! 3! 0/0 3!/3! 0/1
 bomb in INDEX | Plain | 0!/0! 0/0 5!/0 5! 5!/0 5!/5! 5! 0! 0/0 0/0 0/1
 bomb in SNAPSHOT | Plain | 0/0! 0/0! 5!/0 5! 0/0 5!/5! 5! 0 0/0 0/0 0/1
+bomb in archive | Plain | 0/0 0/0 5!/5! 5! 5!/5! 5!/0 5! 0 0/0 3!/3! 0/1
 bomb in catalog | Plain | 0/0 0/0 5!/0! 5! 0/0 5!/0 5! 0 0!/0! 0!/0! 0/1
+catalog with a trigger | Plain | 0/0 0/0 5!/0! 5! 0/0! 5!/0! 5! 0 0!/0! 0!/0! 0/1!
+catalog with a view | Plain | 0/0 0/0 5!/0! 5! 0/0! 5!/0! 5! 0 0!/0! 0!/0! 0/1!
 commands in rows | Plain | 0!/0! 0/0! 5/0 5 5/5 5/5! 5 0! 0/0 0/0 0/1
 directory loop | Plain | 3!/3! 0!/3! 5!/5! 5! 5!/5! 5!/5! 5! 3 3!/3! 3!/3! 0!/1!
+directory loop | Recipients | 3!/3! 0!/3! 5!/5! 5! 5!/5! 5!/5! 5! 3 3!/3! 3!/3! 0!/1!
+links that lead outside | Plain | 0/0! 0/0! 5/0 5 0/0 5/5! 5 0 0/0 0/0 0/1
+names that are screen commands | Plain | 0/0 0/0 5/0 5 5/5! 5/5 5 0 0/0 0/0 0/1
+names that lead outside | Plain | 0!/0! 0/0! 5/0 5 5/5 5/5! 5 0! 0/0 0/0 0/1
 no regular files | Plain | 0!/0! 0!/0! 0!/0! 0 0/0 0/0 0 0 0!/0! 0/0 0!/1!
+no regular files | Recipients | 0!/0! 0!/0! 0!/0! 0 0/0 0/0 0 0 0!/0! 0/0 0!/1!
+numbers near 2^64 | Plain | 3!/1 0/0 5/0 5 5/5! 5/1 5 3! 0/0 0/0 0/1
 plain by DISC.txt | Passphrase | 0!/3! 0!/3! 5!/5! 5! 5!/5! 5!/5! 5! 0! 3!/3! 3!/3! 0/1
 plain by DISC.txt | Recipients | 0!/3! 0!/3! 5!/5! 5! 5!/5! 5!/5! 5! 0! 3!/3! 3!/3! 0/1
 plain disc | Passphrase | 0!/3! 0!/3! 5!/5! 5! 5!/5! 5!/5! 0! 0! 3!/3! 3!/0 1/1
 plain disc | Recipients | 0!/3! 0!/3! 5!/5! 5! 5!/5! 5!/5! 0! 0! 3!/3! 3!/0 1/1
 plain files beside | Passphrase | 0!/3! 0!/3! 5!/5! 5! 5!/5! 5!/5! 5! 0! 3!/3! 3!/3! 0/1
 plain files beside | Recipients | 0!/3! 0!/3! 5!/5! 5! 5!/5! 5!/5! 5! 0! 3!/3! 3!/3! 0/1
+rights of root | Plain | 0/3! 0/3! 5/0 5 0/0 5/0 5 0 0/0 0/0 0/1
 rollback | Passphrase | 0!/3! 0!/3! 5/0 5 0!/0 5!/5! 5 0! 3!/3! 0!/0 0/1
 rollback | Plain | 0!/3! 0!/3! 5/0! 5 0!/0 5!/5! 5 0! 3!/3! 0!/0! 0/1
 rollback | Recipients | 0!/3! 0!/3! 5/0 5 0!/0 5!/5! 5 0! 3!/3! 0!/0 0/1
+rows again and again | Plain | 0/0! 0/0! 5/0 5 0/0 5/5! 5 0 0/0 0/0 0/1
+rows out of order | Plain | 0!/0! 0/0! 5/0 5 5/5 5/5! 5 0! 0/0 0/0 0/1
 scripts | Plain | 0/0 0/0 5!/0 5! 0/0! 5!/0! 5! 0 0/0 0/0 0/1
+scripts | Recipients | 0/0 0/0 5!/0 5! 0/0! 5!/0! 5! 0 0/0 0/0 0/1
 sound | Passphrase | 0/0 0/0 0/0 0 0/0 0/0 0 0 0/0 0/0 0/1
 sound | Plain | 0/0 0/0 0/0 0 0/0 0/0 0 0 0/0 0/0 0/1
 sound | Recipients | 0/0 0/0 0/0 0 0/0 0/0 0 0 0/0 0/0 0/1
