@@ -238,7 +238,10 @@ fn a_listing_whose_integrity_check_fails_is_damaged() {
         } else {
             bench.restore_without_catalog("restore own back").code(3).says(words);
         }
-        bench.run_without_catalog("verify own").code(0);
+        // Whoever names the key hears of it, and whoever does not hears that nobody looked.
+        bench.run_without_catalog("verify own").code(5).says(words);
+        let run = bench.sandbox.run(["verify", "own", "--catalog", "none"]);
+        run.code(0).says("its encrypted files were not opened");
         bench.run("verify own").code(5);
         fs::remove_file(bench.sandbox.catalog()).unwrap();
         let run = bench.run("catalog rebuild own --json");
@@ -250,6 +253,55 @@ fn a_listing_whose_integrity_check_fails_is_damaged() {
         if name.starts_with("SNAPSHOT") || name.starts_with("INDEX") {
             assert_eq!(sets[0]["catalog_of"], 1, "{}", run.story());
         }
+    }
+}
+
+/// Of a disc that no catalog knows, with a list of sums that fits what was changed.
+#[test]
+fn an_archive_whose_integrity_check_fails_is_damage_in_every_verb_that_reads_it() {
+    for how in How::ENCRYPTED {
+        let bench = Bench::new(how);
+        let own = bench.own(1, "own");
+        let found = bench.run_without_catalog("verify own --json");
+        assert_eq!(found.objects().pop().unwrap()["discs"][0]["opened"], true, "{}", found.story());
+        found.code(0).says("its encrypted files were opened");
+        let archive = fs::read_dir(own.join("archives")).unwrap().next().unwrap().unwrap().path();
+        let whole = fs::read(&archive).unwrap();
+        // In the content, in the code at its end, and a message behind the message.
+        let middle = whole.len() - 300;
+        for (at, more) in [(middle, 0), (whole.len() - 1, 0), (whole.len(), 3)] {
+            let mut content = [&whole[..], &vec![0x10; more]].concat();
+            content[at] ^= 0x10;
+            fs::write(&archive, content).unwrap();
+            bench.sum_up(&own);
+            let run = bench.run_without_catalog("verify own");
+            run.code(5).says("its integrity check failed").says("archives/0000000");
+            let run = bench.run("verify own");
+            run.code(5).says("archives/0000000");
+            bench.run_without_catalog("drill own").code(5).says("archives/0000000");
+            if at == middle {
+                // What a restore brings is compared with the sums in INDEX.
+                bench.restore_without_catalog("restore own back").code(3).says("letter");
+                assert_eq!(bench.back("letter"), None);
+                bench.restore("restore own back").code(3).says("letter");
+                assert_eq!(bench.back("letter"), None);
+                bench.run("migrate 1 --to third --from own").code(3).says("letter");
+            }
+            bench.run("copy 1 other --from own").code(5);
+        }
+        // Another key is no reason not to read a disc.
+        fs::write(&archive, &whole).unwrap();
+        bench.sum_up(&own);
+        bench.write(".", "wrong", "another passphrase\n");
+        let key = match how {
+            How::Recipients => ["--secret-key", "stranger.key"],
+            _ => ["--passphrase-file", "wrong"],
+        };
+        let words = ["verify", "own", "--catalog", "none"];
+        let run = bench.sandbox.run(words.iter().chain(&key));
+        run.code(0)
+            .says("its encrypted files were not opened")
+            .says("encrypted files are not opened");
     }
 }
 

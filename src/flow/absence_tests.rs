@@ -71,6 +71,7 @@ fn verify(bench: &Bench, drive: &mut FakeDrive, desk: Desk) -> Result<bool, Flow
         name: None,
         trust: Default::default(),
         scratch: bench.path("staging/scratch"),
+        keys: None,
     };
     verify_from(&request, Some(drive), desk).map(|report| report.is_sound())
 }

@@ -365,7 +365,7 @@ impl Session<'_> {
     ) -> Result<(), FlowError> {
         let Some(reader) = disc.copies.get(at) else { return Ok(()) };
         let wanted = self.wanted(piles, disc)?;
-        let (checked, faults) = verify_copy(&**reader, disc, Ok(wanted), self.desk)?;
+        let (checked, faults) = verify_copy(&**reader, disc, Ok(wanted), None, self.desk)?;
         let seen = Verification {
             disc: due.disc.number,
             copy: due.copy.number,

@@ -239,6 +239,32 @@ impl KeyRing<'_> {
         }
     }
 
+    /// What opens discs, as far as somebody named it: nobody is asked.
+    pub(super) fn at_hand(
+        &self,
+        name: &SetName,
+        encryption: Encryption,
+        check: impl Fn(&Opener) -> Result<(), FlowError>,
+    ) -> Result<Option<Opener>, FlowError> {
+        use crate::codec::openpgp::OpenError;
+        let named = || match self.named {
+            Some(_) => (self.passphrase)(&prompt(name, None), Asking::Known).map(Some),
+            None => Ok(None),
+        };
+        let opener = match (encryption, &self.secret_key) {
+            (Encryption::Passphrase, _) => named()?.map(|secret| Opener::passphrase(&secret)),
+            (Encryption::Recipients, Some(key)) => match Opener::secret_key(key, None) {
+                Err(OpenError::KeyPassword) => {
+                    named()?.map(|secret| Opener::secret_key(key, Some(&secret))).transpose()?
+                }
+                opened => Some(opened?),
+            },
+            (Encryption::None, _) | (Encryption::Recipients, None) => None,
+        };
+        opener.as_ref().map_or(Ok(()), check)?;
+        Ok(opener)
+    }
+
     /// The passphrase of discs that nothing but they themselves tells of, and what it opens.
     pub(super) fn passphrase_of_discs(
         &self,

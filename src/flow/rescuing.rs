@@ -377,6 +377,7 @@ fn look_at(
         name: None,
         trust: trust.clone(),
         scratch: scratch.to_owned(),
+        keys: None,
     };
     match verify_from(&check, None, desk) {
         Err(FlowError::NoDiscs(_) | FlowError::UnusableDiscs { .. }) => Ok(VerifyReport::default()),

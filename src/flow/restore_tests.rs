@@ -187,6 +187,7 @@ impl Bench {
             catalog: self.path(catalog),
             name: None,
             scratch: self.path("scratch"),
+            keys: None,
         };
         verify_from(&request, None, self.desk(&Nobody, &Stop::new()))
     }

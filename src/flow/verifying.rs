@@ -10,6 +10,7 @@ use crate::catalog::{
     Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, SetId,
     Verification,
 };
+use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive, DriveError};
 use crate::format::sums::parse_sums;
 use crate::format::volume::image_name;
@@ -19,10 +20,14 @@ use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::wanted::WantedMedium;
-use crate::verify::{Examined, Expected, Fault, Outlook, Verdict, examine, outlook};
+use crate::verify::{
+    Examined, Expected, Fault, Outlook, Seals, Verdict, examine, is_sealed, outlook,
+};
 
 use super::burning::expected;
 use super::insertion::while_it_comes_back;
+use super::keys::KeyRing;
+use super::opening::check_listings;
 use super::piles::{
     FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, Trust, Vetting, look, look_in, read_small,
 };
@@ -34,7 +39,7 @@ use super::whereabouts::{Met, kept_disc, recognise_or_record};
 use super::{Desk, FlowError, chain};
 
 /// What a verification is asked to do.
-pub struct VerifyRequest {
+pub struct VerifyRequest<'a> {
     pub from: PathBuf,
     /// Need not exist.
     pub catalog: PathBuf,
@@ -44,6 +49,9 @@ pub struct VerifyRequest {
     pub trust: Trust,
     /// A directory for a catalog that was unpacked from a disc.
     pub scratch: PathBuf,
+    /// With keys that somebody named, encrypted files of discs that our own catalog does not know
+    /// are opened. Nobody is asked for one.
+    pub keys: Option<KeyRing<'a>>,
 }
 
 /// What a disc was held against.
@@ -73,6 +81,9 @@ pub struct CheckedDisc {
     /// Whether the disc's recovery data suffices, if it has any and is damaged.
     pub repairable: Option<bool>,
     pub strain: Strain,
+    /// How many of its encrypted files were opened; `None` where there are none, or the catalog has
+    /// their sums.
+    pub seals: Option<Seals>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,7 +120,23 @@ impl CheckedDisc {
             }
             (Finding::Unreadable, _) => format!("CANNOT BE READ, {}", self.against.words()),
         };
-        format!("disc {} of {}: {finding}", self.number, self.set)
+        format!("disc {} of {}: {finding}{}", self.number, self.set, self.seal_words())
+    }
+
+    /// Sums that anybody can make do not tell what the integrity checks of encrypted files do.
+    fn seal_words(&self) -> String {
+        match self.seals {
+            None => String::new(),
+            Some(Seals { locked: 0, .. }) => "; its encrypted files were opened".to_owned(),
+            Some(Seals { opened: 0, .. }) => {
+                "; its encrypted files were not opened: no key for them was named".to_owned()
+            }
+            Some(Seals { locked, .. }) => {
+                format!(
+                    "; {locked} of its encrypted files were not opened: another key closed them"
+                )
+            }
+        }
     }
 }
 
@@ -322,6 +349,7 @@ fn verify_pile(
     seen: &mut Vec<Seen>,
 ) -> Result<(), FlowError> {
     let on_disc = std::cell::OnceCell::new();
+    let key = std::cell::OnceCell::new();
     for found in pile.all() {
         if let Some(words) = found.swapped_for(&request.from) {
             let thing = found.label().to_string();
@@ -340,7 +368,12 @@ fn verify_pile(
             };
             let is_signed = request.trust.signed_by.is_some() && copy.file(SIGNATURE).is_some();
             let wanted = wanted.map(|wanted| if is_signed { wanted.signed() } else { wanted });
-            let (checked, faults) = match verify_copy(&**copy, found, wanted, desk) {
+            let is_known = wanted.as_ref().is_ok_and(|wanted| wanted.against == Against::Catalog);
+            let opener = match is_known {
+                true => None,
+                false => key.get_or_init(|| opener_at_hand(request, pile, desk)).as_ref(),
+            };
+            let (checked, faults) = match verify_copy(&**copy, found, wanted, opener, desk) {
                 Ok(seen) => seen,
                 Err(FlowError::Drive(DriveError::Gone(absence))) => {
                     report.went_away(found, absence, desk);
@@ -366,6 +399,17 @@ fn verify_pile(
     Ok(())
 }
 
+/// What opens a set's files, if it was named; one that does not is no reason not to read the discs.
+fn opener_at_hand(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<Opener> {
+    let check = |opener: &Opener| check_listings(opener, pile);
+    let keys = request.keys.as_ref()?;
+    keys.at_hand(&pile.name, pile.encryption(), check).unwrap_or_else(|error| {
+        let why = chain(&error);
+        desk.monitor.note(&format!("set {}: {why}; encrypted files are not opened", pile.name));
+        None
+    })
+}
+
 pub(super) fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
     if checked.finding == Finding::Ok {
         return "all files".to_owned();
@@ -379,26 +423,27 @@ pub(super) fn verify_copy(
     reader: &dyn DiscReader,
     found: &FoundDisc,
     wanted: Result<Wanted, String>,
+    opener: Option<&Opener>,
     desk: Desk,
 ) -> Result<(CheckedDisc, Vec<Fault>), FlowError> {
     let title = reader.title();
     let total = reader.files().iter().map(|file| file.size.0).sum();
     let disc = Some(found.txt.disc.0);
     desk.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
-    let (against, faults, strain) = match wanted {
+    let (against, faults, strain, seals) = match wanted {
         Err(what) => {
             let fault = Fault { path: SUMS.to_owned(), what };
-            (Against::OwnList, vec![fault], Strain::default())
+            (Against::OwnList, vec![fault], Strain::default(), Seals::default())
         }
         Ok(wanted) => {
             note_against(&title, wanted.against, desk);
             let uuid = found.txt.disc_uuid;
             let Wanted { files, image, against } = wanted;
-            let Examined { verdict, strain } =
-                examine(reader, uuid, &files, image, desk.monitor, desk.stop)?;
+            let Examined { verdict, strain, seals } =
+                examine(reader, uuid, &files, image, opener, desk.monitor, desk.stop)?;
             match verdict {
-                Verdict::Sound(_) => (against, Vec::new(), strain),
-                Verdict::Damaged(faults) => (against, faults, strain),
+                Verdict::Sound(_) => (against, Vec::new(), strain, seals),
+                Verdict::Damaged(faults) => (against, faults, strain, seals),
             }
         }
     };
@@ -418,10 +463,27 @@ pub(super) fn verify_copy(
     }
     let repairable = repairable.map(|outlook| outlook.is_repairable());
     let (set, number) = (found.txt.set.clone(), found.txt.disc);
-    let count = faults.len();
-    let checked =
-        CheckedDisc { set, number, title, against, finding, faults: count, strain, repairable };
+    let seals = seals_of(reader, against, seals);
+    let checked = CheckedDisc {
+        set,
+        number,
+        title,
+        against,
+        finding,
+        faults: faults.len(),
+        strain,
+        repairable,
+        seals,
+    };
     Ok((checked, faults))
+}
+
+/// What there is to say of a disc's encrypted files; what was not opened is locked.
+fn seals_of(reader: &dyn DiscReader, against: Against, seals: Seals) -> Option<Seals> {
+    let sealed = reader.files().iter().filter(|file| is_sealed(&file.path)).count() as u64;
+    let Seals { opened, .. } = seals;
+    let seals = Seals { opened, locked: sealed.saturating_sub(opened) };
+    (against != Against::Catalog && sealed > 0).then_some(seals)
 }
 
 /// Whether what is damaged can be made good, where the disc has what tells.

@@ -284,6 +284,7 @@ impl<'a> Watch<'a> {
             catalog: self.request.catalog.clone(),
             name: None,
             scratch: self.request.scratch.clone(),
+            keys: None,
         };
         match verify_from(&request, Some(&mut *drives.burner), self.desk) {
             Ok(report) => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
 use super::archive::{Bytes, Holes};
-use crate::codec::openpgp::{Integrity, OpenError, Opened, Opener};
+use crate::codec::openpgp::{Integrity, IntegrityError, OpenError, Opened, Opener};
 use crate::codec::salvage::SalvagedText;
 use crate::drive::{DiscFile, DiscReader, Label};
 use crate::format::{FormatError, IndexHeader, IndexReader};
@@ -49,11 +49,6 @@ impl ListingError {
         source.get_ref().is_some_and(|inner| inner.is::<IntegrityError>())
     }
 }
-
-/// A message whose content and code disagree.
-#[derive(Debug, thiserror::Error)]
-#[error("its integrity check failed: it was damaged or changed after it was encrypted")]
-pub struct IntegrityError;
 
 /// A member that is wanted, and the content that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

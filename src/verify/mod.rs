@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscFile, DiscReader};
 use crate::model::{Digest, DiscUuid, Sectors, Strain};
 use crate::port::monitor::Monitor;
@@ -13,9 +14,11 @@ use crate::port::stop::{Stop, Stopped};
 mod outlook;
 mod pace;
 mod reading;
+mod seals;
 
 pub use outlook::{Outlook, outlook};
-use reading::Reading;
+use reading::{Passed, Reading};
+pub use seals::{Seals, is_sealed};
 
 /// A file as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub struct Proof {
 pub struct Examined {
     pub verdict: Verdict,
     pub strain: Strain,
+    /// Of its encrypted files.
+    pub seals: Seals,
 }
 
 /// Why there is no verdict.
@@ -93,20 +98,22 @@ pub fn verify(
     monitor: &dyn Monitor,
     stop: &Stop,
 ) -> Result<Verdict, Unfinished> {
-    Ok(examine(reader, disc, expected, image, monitor, stop)?.verdict)
+    Ok(examine(reader, disc, expected, image, None, monitor, stop)?.verdict)
 }
 
-/// The same, and how the medium took it: for whoever watches it grow old.
+/// The same, and how the medium took it: for whoever watches it grow old. With `opener` encrypted
+/// files are opened as they pass by; one that is not what was encrypted is a fault.
 pub fn examine(
     reader: &dyn DiscReader,
     disc: DiscUuid,
     expected: &[Expected],
     image: Option<Sectors>,
+    opener: Option<&Opener>,
     monitor: &dyn Monitor,
     stop: &Stop,
 ) -> Result<Examined, Unfinished> {
-    let mut reading = Reading::of(reader, monitor, stop);
-    let mut faults = faults_of(&mut reading, expected)?;
+    let mut reading = Reading::of(reader, opener, monitor, stop);
+    let (mut faults, seals) = faults_of(&mut reading, expected)?;
     faults.extend(size_fault(reader, image));
     faults.extend(reader.flaw().map(|what| fault("the disc", what)));
     let Reading { done, pace, unreadable, .. } = reading;
@@ -116,21 +123,25 @@ pub fn examine(
     }
     if faults.is_empty() && !expected.is_empty() {
         let proof = Proof { disc, files: expected.len(), bytes: done, strain };
-        return Ok(Examined { verdict: Verdict::Sound(proof), strain });
+        return Ok(Examined { verdict: Verdict::Sound(proof), strain, seals });
     }
     if expected.is_empty() {
         faults
             .push(fault("this disc", "nothing is known that it could be held against".to_owned()));
     }
-    Ok(Examined { verdict: Verdict::Damaged(faults), strain })
+    Ok(Examined { verdict: Verdict::Damaged(faults), strain, seals })
 }
 
 /// What the files of a disc are not as they must be: each is read, and at the end what was skipped
 /// next to bad sectors.
-fn faults_of(reading: &mut Reading, expected: &[Expected]) -> Result<Vec<Fault>, Unfinished> {
+fn faults_of(
+    reading: &mut Reading,
+    expected: &[Expected],
+) -> Result<(Vec<Fault>, Seals), Unfinished> {
     let mut wanted: BTreeMap<&str, &Expected> =
         expected.iter().map(|file| (file.path.as_str(), file)).collect();
     let (mut faults, mut hurt) = (Vec::new(), Vec::new());
+    let mut seals = Seals::default();
     for file in reading.reader.files() {
         let Some(expected) = wanted.remove(file.path.as_str()) else {
             faults.push(fault(&file.path, "does not belong on this disc".to_owned()));
@@ -145,8 +156,9 @@ fn faults_of(reading: &mut Reading, expected: &[Expected]) -> Result<Vec<Fault>,
                 hurt.push((faults.len(), file, damage));
                 faults.push(fault(&file.path, String::new()));
             }
-            Ok(digest) => {
-                let what = disagreement(expected, file, digest);
+            Ok(Passed { sha256, seal }) => {
+                let broken = seal.and_then(|seal| seals.take(seal));
+                let what = disagreement(expected, file, sha256).or(broken);
                 faults.extend(what.map(|what| fault(&file.path, what)));
             }
         }
@@ -156,7 +168,7 @@ fn faults_of(reading: &mut Reading, expected: &[Expected]) -> Result<Vec<Fault>,
         faults[number].what = damage.words(file);
     }
     faults.extend(wanted.keys().map(|path| fault(path, "is missing".to_owned())));
-    Ok(faults)
+    Ok((faults, seals))
 }
 
 fn fault(path: &str, what: String) -> Fault {

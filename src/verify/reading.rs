@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Unfinished;
 use super::pace::Pace;
+use super::seals::{self, Passing, Seal, is_sealed};
+use crate::codec::openpgp::Opener;
 use crate::drive::{DiscFile, DiscReader, ReadError};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Digest, Sectors};
@@ -32,6 +34,8 @@ const FURTHER_TRIES: u32 = 64;
 /// A disc that is being read.
 pub(super) struct Reading<'a> {
     pub reader: &'a dyn DiscReader,
+    /// Opens encrypted files as they pass by.
+    opener: Option<&'a Opener>,
     pub monitor: &'a dyn Monitor,
     pub stop: &'a Stop,
     /// Bytes read so far.
@@ -44,24 +48,40 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub fn of(reader: &'a dyn DiscReader, monitor: &'a dyn Monitor, stop: &'a Stop) -> Reading<'a> {
+    pub fn of(
+        reader: &'a dyn DiscReader,
+        opener: Option<&'a Opener>,
+        monitor: &'a dyn Monitor,
+        stop: &'a Stop,
+    ) -> Reading<'a> {
         let (pace, further_tries) = (Pace::default(), FURTHER_TRIES);
-        Reading { reader, monitor, stop, done: 0, pace, unreadable: 0, further_tries }
+        Reading { reader, opener, monitor, stop, done: 0, pace, unreadable: 0, further_tries }
     }
 
-    /// The digest of a file, or what of it cannot be read. It is hashed on another thread, so that
-    /// the drive never waits for it.
-    pub fn digest(&mut self, file: &DiscFile) -> Result<Result<Digest, Damage>, Unfinished> {
+    /// The digest of a file, or what of it cannot be read. It is hashed on another thread, and opened
+    /// on a third, so that the drive never waits for either.
+    pub fn digest(&mut self, file: &DiscFile) -> Result<Result<Passed, Damage>, Unfinished> {
+        let opener = self.opener.filter(|_| is_sealed(&file.path));
         thread::scope(|scope| {
             let (to_hash, read) = bounded(BLOCKS);
-            let (hashed, free) = bounded(BLOCKS);
-            let hasher = scope.spawn(move || hash(&read, &hashed));
+            let (done, free) = bounded(BLOCKS);
+            let (next, opened) = match opener {
+                Some(opener) => {
+                    let (to_open, hashed) = bounded(BLOCKS);
+                    let passing = Passing::new(hashed, done);
+                    (to_open, Some(scope.spawn(move || seals::check(opener, passing))))
+                }
+                None => (done, None),
+            };
+            let hasher = scope.spawn(move || hash(&read, &next));
             let damage = self.read_all(file, Blocks { to_hash, free, made: 0 })?;
             Ok(match damage {
                 Some(damage) => Err(damage),
                 None => {
                     let failed = |_| Damage::default().ending("could not be hashed".to_owned());
-                    hasher.join().map_err(failed)
+                    let sha256 = hasher.join().map_err(failed);
+                    let seal = opened.map(|opened| opened.join()).transpose().map_err(failed);
+                    sha256.and_then(|sha256| Ok(Passed { sha256, seal: seal? }))
                 }
             })
         })
@@ -145,13 +165,20 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A block, and how much of it is filled.
-type Filled = (Vec<u8>, usize);
+/// A file that was read to its end.
+pub(super) struct Passed {
+    pub sha256: Digest,
+    /// `None`: it is not encrypted, or nobody wanted to know.
+    pub seal: Option<Seal>,
+}
 
-/// Blocks on their way round: filled, hashed, and filled anew.
+/// A block, and how much of it is filled.
+pub(super) type Filled = (Vec<u8>, usize);
+
+/// Blocks on their way round: filled, hashed, opened, and filled anew.
 struct Blocks {
     to_hash: Sender<Filled>,
-    free: Receiver<Vec<u8>>,
+    free: Receiver<Filled>,
     made: usize,
 }
 
@@ -160,7 +187,7 @@ impl Blocks {
     fn free(&mut self) -> Vec<u8> {
         if self.made == BLOCKS {
             // It fails only if the hashing thread has panicked, which is found when it is joined.
-            return self.free.recv().unwrap_or_else(|_| vec![0; BLOCK]);
+            return self.free.recv().map_or_else(|_| vec![0; BLOCK], |(block, _)| block);
         }
         self.made += 1;
         vec![0; BLOCK]
@@ -173,12 +200,12 @@ impl Blocks {
     }
 }
 
-fn hash(read: &Receiver<Filled>, hashed: &Sender<Vec<u8>>) -> Digest {
+fn hash(read: &Receiver<Filled>, next: &Sender<Filled>) -> Digest {
     let mut hasher = Sha256::new();
     for (block, filled) in read {
         hasher.update(&block[..filled]);
         // It fails where nothing more is read.
-        let _ = hashed.send(block);
+        let _ = next.send((block, filled));
     }
     Digest(hasher.finalize().into())
 }
@@ -259,7 +286,7 @@ mod tests {
         let expected: Vec<Expected> = files.iter().map(expected).collect();
         let (uuid, monitor) = (DiscUuid(Uuid::nil()), Recorder::default());
         let disc = &scratched.disc;
-        let examined = examine(disc, uuid, &expected, None, &monitor, &Stop::new()).unwrap();
+        let examined = examine(disc, uuid, &expected, None, None, &monitor, &Stop::new()).unwrap();
         let faults = match examined.verdict {
             Verdict::Sound(_) => Vec::new(),
             Verdict::Damaged(faults) => faults.into_iter().map(|f| (f.path, f.what)).collect(),

@@ -229,6 +229,7 @@ impl Bench {
             name: None,
             trust: Default::default(),
             scratch: self.path("scratch"),
+            keys: None,
         };
         let report = verify_from(&request, Some(&mut self.drive.clone()), self.desk())?;
         Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })

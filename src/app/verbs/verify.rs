@@ -11,18 +11,21 @@ use super::{open_source, scratch, trust};
 
 pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
-    let request = VerifyRequest {
-        from: args.from,
-        catalog: room.around.catalog(&room.common)?,
-        name: room.common.name.clone(),
-        trust: trust(room, args.verify_signature.as_deref())?,
-        scratch: scratch(room)?,
-    };
-    let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;
-    tell(room, &report)?;
-    let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
-    let gone = if report.gone.is_empty() { Exit::Done } else { Exit::DiscMissing };
-    Ok(damage.and(gone))
+    room.with_keys(|keys| {
+        let request = VerifyRequest {
+            from: args.from,
+            catalog: room.around.catalog(&room.common)?,
+            name: room.common.name.clone(),
+            trust: trust(room, args.verify_signature.as_deref())?,
+            scratch: scratch(room)?,
+            keys: Some(keys),
+        };
+        let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;
+        tell(room, &report)?;
+        let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
+        let gone = if report.gone.is_empty() { Exit::Done } else { Exit::DiscMissing };
+        Ok(damage.and(gone))
+    })
 }
 
 fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
@@ -68,5 +71,6 @@ pub(super) fn object(disc: &CheckedDisc) -> serde_json::Value {
         "faults": disc.faults,
         "repairable": disc.repairable,
         "against": disc.against.word(),
+        "opened": disc.seals.map(|seals| seals.locked == 0),
     })
 }

@@ -16,7 +16,7 @@ mod signing;
 
 pub use file_key::FileKey;
 pub use locks::{LockError, Locks};
-pub use opened::{Integrity, Opened};
+pub use opened::{Integrity, IntegrityError, Opened};
 pub use opener::{OpenError, Opener};
 pub use random_access::{RangeReader, ReadAt, Unlocked};
 pub use sealer::{Cipher, Halves, MAX_SEALED, Plain, SealError, SealedWriter, Sealer, make_token};

@@ -29,6 +29,11 @@ pub enum Integrity {
     Damaged,
 }
 
+/// A message whose content and code disagree.
+#[derive(Debug, thiserror::Error)]
+#[error("its integrity check failed: it was damaged or changed after it was encrypted")]
+pub struct IntegrityError;
+
 /// A reader over the content of a message.
 #[derive(Debug)]
 pub struct Opened<R: Read> {
@@ -47,11 +52,15 @@ impl<R: Read> Opened<R> {
         let mut plain = Plain::new(input, envelope);
         let mut head = vec![0; LITERAL_HEAD];
         plain.read_exact(&mut head).map_err(|_| OpenError::Damaged("it ends too early"))?;
-        let literal = match ours {
-            Some(length) if tolerance == Tolerance::Damage || head == literal_head(length) => {
+        let is_ours = |length| match tolerance {
+            Tolerance::None => head == literal_head(length),
+            Tolerance::Damage => !is_foreign(&head, length),
+        };
+        let literal = match ours.filter(|&length| is_ours(length)) {
+            Some(length) => {
                 Body::new(Cursor::new(Vec::new()).chain(plain), Length::Known(length.into()))
             }
-            _ => foreign_literal(Cursor::new(head).chain(plain))?,
+            None => foreign_literal(Cursor::new(head).chain(plain))?,
         };
         Ok(Opened { literal, tolerance, integrity: Integrity::Unknown })
     }
@@ -108,6 +117,22 @@ pub(super) fn expected_length(left: Length) -> Option<u32> {
         }
         _ => None,
     }
+}
+
+/// Whether a message of known length has a first packet that another program wrote: it fills the
+/// message to its last byte, which no damage of our own header makes of it. `length` is that of the
+/// content, if it were ours.
+fn is_foreign(head: &[u8], length: u32) -> bool {
+    let whole = LITERAL_HEAD as u64 + u64::from(length);
+    let mut rest = head;
+    let Ok(Some((tag, Length::Known(body)))) = packet::read_header(&mut rest) else {
+        return false;
+    };
+    let fills = (head.len() - rest.len()) as u64 + body == whole;
+    let is_named =
+        matches!(rest, [b'b' | b't' | b'u', name, ..] if *name > 0 && u64::from(*name) + 6 <= body);
+    let differs = head[..6] != literal_head(length)[..6] || is_named;
+    fills && differs && matches!(tag, packet::LITERAL | packet::COMPRESSED)
 }
 
 /// The literal packet of a message that another program wrote.

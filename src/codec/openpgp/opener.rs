@@ -141,10 +141,13 @@ impl Opener {
         Opened::new(input, envelope, tolerance)
     }
 
-    /// Reads a message to its end: whether all of it is what was encrypted.
-    pub fn prove(&self, input: impl Read) -> Result<(), OpenError> {
-        io::copy(&mut self.open(input)?, &mut io::sink())?;
-        Ok(())
+    /// Reads a message to its end: whether all of it is what was encrypted, and nothing is behind.
+    pub fn prove(&self, mut input: impl Read) -> Result<(), OpenError> {
+        io::copy(&mut self.open(&mut input)?, &mut io::sink())?;
+        match io::copy(&mut input, &mut io::sink())? {
+            0 => Ok(()),
+            _ => Err(OpenError::Damaged("something stands behind it")),
+        }
     }
 
     /// Makes ready for reading from anywhere in the content of a message of ours: a damaged place

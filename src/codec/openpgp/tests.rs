@@ -350,13 +350,20 @@ fn passphrases_that_gpg_cannot_be_given_are_refused() {
 #[test]
 fn what_gpg_wrote_is_read() {
     let gpg = Gpg::new();
-    for len in [0, 10, 100_000] {
+    // gpg knows the length of a file beforehand, as we do; its literal packet is another one.
+    let named = |name| ["-z", "0", "--set-filename", name];
+    for len in [0, 10, 300, 9_000, 100_000] {
         let content = noise(len);
-        for armor in [&["--compress-algo", "none"][..], &["-z", "0", "--set-filename", "a name"]] {
+        let names = ["a name", "a name that is longer than a header of ours"].map(named);
+        for armor in [&["--compress-algo", "none"][..], &names[0], &names[1]] {
             let args = [&["--symmetric", "--output", "-"], armor].concat();
             let message = gpg.ok(&args, b"secret", &content);
-            let opened = Opener::passphrase(&secret(b"secret")).open(&message[..]).unwrap();
+            let opener = Opener::passphrase(&secret(b"secret"));
+            let opened = opener.open(&message[..]).unwrap();
             assert_eq!(read_all(opened), content, "{len} {armor:?}");
+            let mut opened = opener.open_damaged(&message[..]).unwrap();
+            assert_eq!(read_all(&mut opened), content, "{len} {armor:?}");
+            assert_eq!(opened.integrity(), Integrity::Good);
         }
     }
     let content = noise(50_000);

@@ -16,7 +16,7 @@ use super::sandbox::{OneOf, Sandbox};
 use super::{
     DrillRequest, DrilledDisc, Script, check_space, restore_and_compare, tell, total, wanted_of,
 };
-use crate::codec::openpgp::{OpenError, Opener};
+use crate::codec::openpgp::{IntegrityError, OpenError, Opener};
 use crate::drill::{
     Depth, Drilled, Fault, Key, KnownFile, Listed, Sampling, Wanted, oddity, sample,
 };
@@ -27,7 +27,7 @@ use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
 use crate::port::monitor::{Activity, Phase};
 use crate::port::operator::Secret;
-use crate::restore::index::{INDEX, IntegrityError, SNAPSHOT};
+use crate::restore::index::{INDEX, SNAPSHOT};
 
 /// Drills these discs, of which the catalog knows none.
 pub(super) fn drill(

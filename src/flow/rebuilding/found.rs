@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sha2::{Digest as _, Sha256};
 
 use crate::catalog::{AdoptedDisc, ArchiveRecord, DiscFile, FoundMember, Listings, PartsId};
+use crate::codec::openpgp::IntegrityError;
 use crate::drive::{DiscReader, FileReader};
 use crate::format::members::part_id;
 use crate::model::disc::{Compression, parse_archive_path};
@@ -13,7 +14,7 @@ use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Bytes, Digest, Kind, Sectors, SnapshotSeq};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
-use crate::restore::index::{IntegrityError, ListingError, each_index_row};
+use crate::restore::index::{ListingError, each_index_row};
 use crate::restore::unlisted::{UnlistedError, read_archive};
 
 use super::super::mending::Mender;
