@@ -414,3 +414,27 @@ fn who_reads_a_strangers_catalog_has_nothing_and_is_ended_with_us() {
         assert_eq!(told, refused, "{words}");
     }
 }
+
+/// A sound row behind more of them than a listing of this size may have.
+#[test]
+fn a_listing_with_more_rows_than_real_ones_is_read_if_somebody_says_so() {
+    let (sandbox, disc) = disc();
+    let script = "cd disc; rm catalog.sqlite.bz2
+        bzip2 -dc SNAPSHOT.tsv.bz2 >all
+        head -n -1 all >text
+        awk 'BEGIN { for (n = 0; n < 1100000; n++) print \"row\" }' >>text
+        tail -n 1 all >>text
+        bzip2 -c text >SNAPSHOT.tsv.bz2; rm all text";
+    sandbox.bash(script).ok();
+    let packed = fs::metadata(disc.join("SNAPSHOT.tsv.bz2")).unwrap().len();
+    assert!(packed < 65_536, "its limit is a million rows");
+    let last = sandbox.path("back/file19");
+    let run = coldcut(&sandbox, "restore disc back --yes");
+    run.code(3).says("SNAPSHOT has more than 1048576 rows").says("--no-limits");
+    assert!(!last.exists() && sandbox.path("back/file18").exists(), "{}", run.story());
+    // What is no row is damage all the same.
+    let run = coldcut(&sandbox, "restore disc back --yes --no-limits");
+    run.code(3).says("of SNAPSHOT is damaged");
+    assert!(!run.stderr().contains("more than 1048576 rows"), "{}", run.story());
+    assert!(last.exists(), "{}", run.story());
+}

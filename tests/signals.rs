@@ -243,6 +243,84 @@ fn looking_through_a_long_shelf_ends_at_once() {
     }
 }
 
+/// A set of one file in a folder, and no catalog.
+fn strange_disc() -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), "content").unwrap();
+    sandbox.run(["backup", "source", "shelf", "--disc-size", "4M"]).ok();
+    sandbox
+        .bash(
+            "xorriso -osirrox on -indev shelf/*.iso -extract / disc 2>&1
+             chmod -R u+w disc; rm catalog.sqlite",
+        )
+        .ok();
+    sandbox
+}
+
+/// It has read of what takes so long, and is asked to end.
+#[track_caller]
+fn ends_while_it_reads(sandbox: &Sandbox, words: &str, stretch: &str) {
+    let line = format!(
+        "rm -rf trace target staging; touch trace
+         strace -f -e trace=pread64 -o trace '{}' {words} & tracer=$!
+         until grep -q '{stretch}' trace; do sleep 0.01; done
+         kill -TERM $(pgrep -P $tracer)
+         wait $tracer",
+        env!("CARGO_BIN_EXE_coldcut")
+    );
+    sandbox.bash(&line).code(143);
+}
+
+/// Each would take minutes to be read to its end.
+#[test]
+fn listings_and_directories_that_were_made_to_take_long_end_at_once() {
+    let sandbox = strange_disc();
+    // 29 GB of empty lines in 2 MB.
+    sandbox
+        .bash(
+            "head -c 900000 /dev/zero | tr '\\0' '\\n' | bzip2 -9c >stream
+             for n in {1..15}; do cat stream stream >twice; mv twice stream; done
+             cat stream >>disc/SNAPSHOT.tsv.bz2; cat stream >>disc/INDEX.tsv.bz2
+             cat stream >>disc/catalog.sqlite.bz2; rm stream
+             cd disc; find . -type f ! -name SHA256SUMS -printf '%P\\0' | sort -z |
+             xargs -0 sha256sum >../sums; mv ../sums SHA256SUMS",
+        )
+        .ok();
+    for words in [
+        "restore disc target --no-limits",
+        "drill disc",
+        "drill disc --all --no-limits",
+        "catalog rebuild disc --yes --no-limits",
+    ] {
+        ends_while_it_reads(&sandbox, words, "aBZh91AY");
+    }
+}
+
+/// A directory of 30,000 sectors, in a drive that takes its time for each.
+#[test]
+fn the_directory_of_a_volume_that_has_no_end_ends_at_once() {
+    let sandbox = strange_disc();
+    let image = fs::File::options().write(true).open(&sandbox.images()[0]).unwrap();
+    image.set_len(80 << 20).unwrap();
+    let both = |number: u32| [number.to_le_bytes(), number.to_be_bytes()].concat();
+    // The volume's length, and that of the root's extent (ECMA-119 8.4).
+    std::os::unix::fs::FileExt::write_all_at(&image, &both(40_000), 16 * 2048 + 80).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&image, &both(60 << 20), 16 * 2048 + 166).unwrap();
+    for words in ["verify shelf", "restore shelf target", "catalog rebuild shelf --yes"] {
+        let line = format!(
+            "rm -f trace; touch trace
+             strace -f -e trace=pread64 -e inject=pread64:delay_enter=20000 -o trace '{}' {words} & tracer=$!
+             until [[ $(wc -l <trace) -gt 50 ]]; do sleep 0.01; done
+             kill -TERM $(pgrep -P $tracer)
+             wait $tracer",
+            env!("CARGO_BIN_EXE_coldcut")
+        );
+        sandbox.bash(&line).code(143);
+        let reads = fs::read_to_string(sandbox.path("trace")).unwrap().lines().count();
+        assert!(reads < 20_000, "{words}: {reads} sectors were read");
+    }
+}
+
 /// What a disc is closed with is not written to its end; the disc stays open, and the next run goes
 /// on with it.
 #[track_caller]

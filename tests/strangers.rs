@@ -361,6 +361,58 @@ fn a_set_whose_recipients_changed_is_asked_about_once() {
     backup(&[]).ok().says(&format!("encrypted for {stranger}"));
 }
 
+impl Bench {
+    /// The set's next discs are for the stranger: somebody changed the catalog.
+    fn now_for_the_stranger(&self) {
+        let conn = rusqlite::Connection::open(self.sandbox.catalog()).unwrap();
+        let certs = fs::read(self.sandbox.path("stranger.cert")).unwrap();
+        let changed = conn.execute("UPDATE sets SET certs=? WHERE name='papers'", [certs]);
+        assert_eq!(changed.unwrap(), 1);
+        assert_eq!(self.fingerprints(&self.sandbox.catalog()), [self.fingerprint("stranger")]);
+    }
+}
+
+/// Whatever makes discs of a set asks.
+#[test]
+fn migrate_and_flush_do_not_change_recipients_unasked() {
+    for line in ["migrate 1 --to new --from shelf --disc-size 3M", "flush --name papers"] {
+        let bench = Bench::new(How::Recipients);
+        // What is moved waits for the next disc.
+        fs::rename(bench.sandbox.path("source/letter"), bench.sandbox.path("source/moved"))
+            .unwrap();
+        bench.backup();
+        assert_eq!(bench.sandbox.images().len(), 1);
+        bench.now_for_the_stranger();
+        let stranger = bench.fingerprint("stranger");
+        for more in ["", " --yes"] {
+            let run = bench.run(&format!("{line}{more}"));
+            run.code(1).says("--new-recipients").says(&stranger).says(&bench.fingerprint("owner"));
+            let staged = bench.sandbox.bash("find staging new -name SHA256SUMS 2>&1 || true");
+            assert!(!staged.stdout().contains("SHA256SUMS"), "{}", staged.stdout());
+        }
+        let told = format!("encrypted for {stranger}");
+        bench.run(&format!("{line} --new-recipients")).code(0).says(&told);
+    }
+}
+
+#[test]
+fn a_person_at_a_terminal_says_whether_new_recipients_are_meant() {
+    let bench = Bench::new(How::Recipients);
+    bench.now_for_the_stranger();
+    bench.write("source", "later", "a later letter\n");
+    let words = ["backup", "--disc-size", "3M", "--name", "papers", "source", "shelf"];
+    for (answer, code, images) in [("n\n", 1, 1), ("y\n", 0, 2)] {
+        let mut run = bench.sandbox.at_terminal(words);
+        run.waits_for("Until now").waits_for("Is that meant?").waits_for("[y/N]").types(answer);
+        let (found, said) = run.ends();
+        assert_eq!(found, code, "{said}");
+        assert_eq!(bench.sandbox.images().len(), images, "{said}");
+    }
+    // Asked once.
+    bench.write("source", "latest", "the latest letter\n");
+    bench.sandbox.run(words).ok();
+}
+
 #[test]
 fn every_encrypted_backup_says_for_whom() {
     let bench = Bench::new(How::Passphrase);

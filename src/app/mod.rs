@@ -17,6 +17,7 @@ use crate::cli::resolve::{PassphraseSource, ResolveError, Surroundings};
 use crate::flow::insertion::Patience;
 use crate::flow::keys::{KeyRing, Named, Needless};
 use crate::flow::{Desk, FlowError, chain};
+use crate::format::Limits;
 use crate::port::confinement;
 use crate::port::files::{PrivateDir, is_for_want_of_room};
 use crate::port::monitor::Monitor;
@@ -66,6 +67,7 @@ impl Room {
             patience: self.common.wait.unwrap_or_else(|| self.default_patience()),
             turn: self.common.wait.unwrap_or(Patience::AtMost(Duration::ZERO)),
             overwrite: false,
+            limits: if self.common.no_limits { Limits::Lifted } else { Limits::Kept },
         }
     }
 

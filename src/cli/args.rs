@@ -129,6 +129,10 @@ pub struct Common {
     #[arg(long, value_name = "TIME", value_parser = values::patience)]
     #[arg(help_heading = "Options of every command")]
     pub wait: Option<Patience>,
+    /// Read listings and catalogs on discs even if they unfold to more than real ones of their size
+    /// do. For discs that you made yourself
+    #[arg(long, help_heading = "Options of every command")]
+    pub no_limits: bool,
     #[command(flatten)]
     pub keys: Keys,
 }
@@ -605,6 +609,7 @@ impl Common {
             quiet: self.quiet || behind.quiet,
             verbose: self.verbose || behind.verbose,
             wait: behind.wait.or(self.wait),
+            no_limits: self.no_limits || behind.no_limits,
             keys: self.keys.and(behind.keys),
         }
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::tools::Tools;
 use super::{DrillError, Key, stream};
 use crate::codec::openpgp::FileKey;
-use crate::format::{FormatError, IndexReader, ListingReader};
-use crate::port::command::CommandError;
+use crate::format::{FormatError, IndexReader, Limits, ListingReader};
+use crate::port::command::{CommandError, Program};
 use crate::port::stop::Stop;
 
 /// A listing's text for each of its packed bytes, and what any may have. A million empty files take
@@ -33,14 +33,17 @@ pub fn oddity(
     file: &Path,
     key: &Key,
     text: &Path,
-    stop: &Stop,
+    (limits, stop): (Limits, &Stop),
 ) -> Result<Option<String>, DrillError> {
     let packed = match opened(file, key) {
         Ok((tools, packed)) => {
-            if let Some(words) = print(&tools, file, packed, text, stop)? {
+            let most = limits.packed(packed).saturating_mul(EXPANDS).saturating_add(ANY);
+            let patience = PATIENCE + Duration::from_secs(packed >> 20);
+            let program = tools.listing(file, None).killed_when_stopped().timeout(patience);
+            if let Some(words) = print(&program, most, text, stop)? {
                 return Ok(Some(format!("does not open with the tools: {words}")));
             }
-            packed
+            limits.packed(packed)
         }
         Err(words) => return Ok(Some(words)),
     };
@@ -77,9 +80,8 @@ fn opened(file: &Path, key: &Key) -> Result<(Tools, u64), String> {
 
 /// The text as the tools print it; why it is not to be had, if so.
 fn print(
-    tools: &Tools,
-    file: &Path,
-    packed: u64,
+    program: &Program,
+    most: u64,
     text: &Path,
     stop: &Stop,
 ) -> Result<Option<String>, DrillError> {
@@ -87,11 +89,8 @@ fn print(
         Ok(out) => out,
         Err(error) => return Ok(Some(error.to_string())),
     };
-    let most = packed.saturating_mul(EXPANDS).saturating_add(ANY);
     let (mut printed, mut failed) = (0_u64, None);
-    let program = tools.listing(file, None).killed_when_stopped();
-    let program = program.timeout(PATIENCE + Duration::from_secs(packed >> 20));
-    let ended = stream(&program, stop, &mut |piece| {
+    let ended = stream(program, stop, &mut |piece| {
         printed += piece.len() as u64;
         if printed > most {
             failed.get_or_insert_with(|| format!("it unfolds to more than {most} bytes"));

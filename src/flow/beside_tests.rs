@@ -294,7 +294,15 @@ fn nobody_asks(prompt: &str, _: super::keys::Asking) -> Result<Secret, FlowError
 fn desk<'a>(monitor: &'a dyn Monitor, operator: &'a dyn Operator, stop: &'a Stop) -> Desk<'a> {
     {
         let turn = Patience::AtMost(std::time::Duration::ZERO);
-        Desk { monitor, operator, stop, patience: Patience::Endless, turn, overwrite: false }
+        Desk {
+            monitor,
+            operator,
+            stop,
+            patience: Patience::Endless,
+            turn,
+            overwrite: false,
+            limits: Default::default(),
+        }
     }
 }
 

@@ -186,6 +186,7 @@ mod tests {
             patience,
             turn: patience,
             overwrite: false,
+            limits: Default::default(),
         };
         gathered.take(DiscNo(1), &scratched.disc, desk).unwrap();
         let mut wanted = Scratched::content(0..700);

@@ -120,6 +120,7 @@ impl Bench {
             patience: Patience::Endless,
             turn: Patience::AtMost(std::time::Duration::ZERO),
             overwrite: false,
+            limits: Default::default(),
         }
     }
 

@@ -76,6 +76,7 @@ use crate::catalog::{Catalog, CatalogError, KnownSet};
 use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
 use crate::drill::DrillError;
 use crate::drive::{Absence, DriveError};
+use crate::format::Limits;
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::pack::PackError;
 use crate::port::monitor::Monitor;
@@ -84,7 +85,7 @@ use crate::port::stop::{Stop, Stopped};
 use crate::recovery::program::ProgramError;
 use crate::rescue::map::MapError;
 use crate::rescue::passes::RescueError;
-use crate::restore::index::ListingError;
+use crate::restore::index::{ListingError, Reading};
 use crate::restore::place::PlaceError;
 use crate::scan::filter::FilterError;
 use crate::scan::walk::ScanError;
@@ -104,6 +105,15 @@ pub struct Desk<'a> {
     pub turn: Patience,
     /// A rewritable medium that bears something may be asked for.
     pub overwrite: bool,
+    /// How large listings on discs may be.
+    pub limits: Limits,
+}
+
+impl<'a> Desk<'a> {
+    /// How listings are read.
+    fn reading(&self) -> Reading<'a> {
+        Reading { limits: self.limits, stop: self.stop }
+    }
 }
 
 /// Why a command could not do its work. `ui::exit` gives each its code.

@@ -14,7 +14,7 @@ use crate::format::sums::parse_sums;
 use crate::format::volume::image_name;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::disc::Encryption;
-use crate::model::{Digest, DiscNo, DiscUuid, SetName, SetUuid};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
 use crate::port::stop::{Stop, Stopped};
 use crate::port::wanted::WantedMedium;
@@ -170,7 +170,10 @@ pub fn read_small(reader: &dyn DiscReader, name: &str, most: usize) -> Result<Ve
     let title = reader.title();
     let file = reader.file(name).ok_or_else(|| format!("{title}: {name} is missing"))?;
     if file.size.0 > most as u64 {
-        return Err(format!("{title}: {name} is too long to be one of coldcut's"));
+        return Err(format!(
+            "{title}: {name} is longer than {}, and none of coldcut's is",
+            Bytes(most as u64)
+        ));
     }
     let mut text = vec![0; file.size.0 as usize];
     let mut filled = 0;

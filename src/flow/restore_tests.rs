@@ -98,6 +98,7 @@ impl Bench {
             patience: Patience::AtMost(Duration::ZERO),
             turn: Patience::AtMost(Duration::ZERO),
             overwrite: false,
+            limits: Default::default(),
         }
     }
 
@@ -901,7 +902,7 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
 #[test]
 fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_disc() {
     use super::signatures::is_as_listed;
-    use crate::restore::index::{ListingError, each_index_row};
+    use crate::restore::index::{ListingError, Reading, each_index_row};
 
     let bench = Bench::new();
     fill(&bench);
@@ -911,10 +912,11 @@ fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_
     let pile = super::piles::look(&bench.path("shelf"), &stop).unwrap().choose(None).unwrap();
     let label = pile.discs[&DiscNo(1)].label();
     assert_eq!(is_as_listed(&image, &stop), Ok(true));
-    assert!(matches!(each_index_row(&image, None, &label, &stop, |_| ()), Ok(None)));
+    let reading = Reading { limits: Default::default(), stop: &stop };
+    assert!(matches!(each_index_row(&image, None, &label, reading, |_| ()), Ok(None)));
     stop.ask(2);
     assert_eq!(is_as_listed(&image, &stop), Err(Stopped(2)));
-    let rows = each_index_row(&image, None, &label, &stop, |_| ());
+    let rows = each_index_row(&image, None, &label, reading, |_| ());
     assert!(matches!(rows, Err(ListingError::Stopped(Stopped(2)))));
     let (desk, scratch) = (bench.desk(&Nobody, &stop), bench.path("scratch"));
     let discs = super::rows::FromDiscs {

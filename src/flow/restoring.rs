@@ -553,7 +553,8 @@ impl Session<'_> {
         policy: DirPolicy,
         report: &mut RestoreReport,
     ) -> Result<(), FlowError> {
-        let mut restorer = Restorer::new(plan, target, self.desk.monitor, self.desk.stop);
+        let mut restorer =
+            Restorer::new(plan, target, self.desk.monitor, self.desk.stop).within(self.desk.limits);
         let dirs = restorer.make_dirs(policy);
         let worked =
             self.all_discs(plan, &mut restorer, report).and_then(|()| Ok(restorer.make_nodes()?));

@@ -280,7 +280,7 @@ impl FromDiscs<'_> {
         let (mut trouble, mut sound) = (None, 0_u64);
         let each = |take: &mut TakeRow| {
             let text = open_listing(reader, SNAPSHOT, self.opener)?;
-            let packed = packed_size(reader, SNAPSHOT);
+            let packed = self.desk.limits.packed(packed_size(reader, SNAPSHOT));
             let rows = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
             let rows = rows.map_err(damaged)?;
             // A listing whose first lines are damaged is of its disc's newest snapshot.
@@ -292,7 +292,9 @@ impl FromDiscs<'_> {
                         sound += 1;
                         take(row);
                     }
-                    Err(error) => trouble = trouble.take().or_else(|| Some(damaged(error))),
+                    Err(error) => {
+                        trouble = Some(ListingError::first(trouble.take(), damaged(error)));
+                    }
                 }
             }
             Ok::<(), ListingError>(())
@@ -320,9 +322,9 @@ impl FromDiscs<'_> {
             let mendable = self.mendable(found);
             for copy in Mender::copies(found, mendable.as_ref()) {
                 let disc = found.txt.disc;
-                let (label, stop) = (found.label(), self.desk.stop);
+                let (label, reading) = (found.label(), self.desk.reading());
                 let take = |row| open.take(disc, row);
-                match each_index_row(copy, self.opener, &label, stop, take) {
+                match each_index_row(copy, self.opener, &label, reading, take) {
                     Ok(None) => break,
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Ok(Some(error)) | Err(error) => {
@@ -430,7 +432,7 @@ impl FromDiscs<'_> {
         let mut file = options.open(&path).map_err(scratch)?;
         // Where there are no locks, a backup that begins at this moment could take it away.
         let _ = hold(&file);
-        let most = longest_catalog(packed_size(reader, CATALOG));
+        let most = longest_catalog(self.desk.limits.packed(packed_size(reader, CATALOG)));
         let mut packed = Heeding::new(&mut packed, self.desk.stop);
         let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
@@ -473,7 +475,11 @@ fn longest_catalog(packed: u64) -> u64 {
 /// What unfolds without an end must not fill the disk.
 fn copy_at_most(from: &mut dyn Read, to: &mut impl io::Write, most: u64) -> io::Result<()> {
     if io::copy(&mut from.take(most.saturating_add(1)), to)? > most {
-        let text = format!("it unfolds to more than {}", Bytes(most));
+        let text = format!(
+            "it unfolds to more than {}, and no real catalog of its packed size does; if the disc is \
+             yours, --no-limits reads it all the same",
+            Bytes(most)
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     Ok(())

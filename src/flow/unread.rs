@@ -107,6 +107,7 @@ mod tests {
                 patience,
                 turn: patience,
                 overwrite: false,
+                limits: Default::default(),
             };
             let not = not_meant(all, &set, DiscNo(1), "/dev/sr0 (Y)", desk);
             not.into_iter().map(|copy| copy.0).collect::<Vec<_>>()

@@ -22,8 +22,8 @@ pub enum FormatError {
     #[error("it does not come after the row before it")]
     OutOfOrder,
     #[error(
-        "{what} has more than {most} rows, and no real listing of {size} bytes has as many; \
-         restore.sh reads it without this limit"
+        "{what} has more than {most} rows, and no real listing of {size} bytes has as many; if the \
+         disc is yours, --no-limits reads it all the same"
     )]
     TooManyRows { what: &'static str, most: u64, size: u64 },
     #[error("line {number} of {what} is damaged")]

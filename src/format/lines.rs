@@ -17,6 +17,25 @@ const ROWS: u64 = 1 << 20;
 /// 0.78 bytes a row in bzip2; this is twelve times denser.
 const ROWS_A_BYTE: u64 = 16;
 
+/// Whether a listing may be larger than real ones of its packed size are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limits {
+    #[default]
+    Kept,
+    /// A person knows who made the discs.
+    Lifted,
+}
+
+impl Limits {
+    /// What to reckon a listing's limits from that takes so many bytes on its disc.
+    pub fn packed(self, size: u64) -> u64 {
+        match self {
+            Limits::Kept => size,
+            Limits::Lifted => u64::MAX,
+        }
+    }
+}
+
 /// A `#snapshot` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotLine {

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::archive::{Archive, Holes};
 use super::assembly::{Assembly, Failure, Landed, in_words};
-use super::index::{Fetch, ListingError, Wanted, fetches};
+use super::index::{self, Fetch, ListingError, Wanted, fetches};
 use super::place::{Complaint, PlaceError, Target};
 use super::plan::{Content, Link, Plan};
 use super::read_ahead::{read_ahead, read_whole};
@@ -24,6 +24,7 @@ use crate::codec::frames::expander;
 use crate::codec::openpgp::Opener;
 use crate::codec::read_member::ReadMember;
 use crate::drive::{Absence, DiscReader, Label};
+use crate::format::Limits;
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscNo};
 use crate::port::monitor::{Monitor, Progress, Trouble};
@@ -74,6 +75,7 @@ pub(super) struct Shared<'a> {
     pub target: &'a Target,
     pub monitor: &'a dyn Monitor,
     pub stop: &'a Stop,
+    limits: Limits,
     state: Mutex<State>,
     /// The disc in work.
     disc: AtomicU32,
@@ -130,8 +132,15 @@ impl<'a> Restorer<'a> {
         let (reasons, lost, tally) = (HashMap::new(), HashSet::new(), Tally::default());
         let state = State { fates, reasons, lost, tally };
         let (state, disc, done) = (Mutex::new(state), AtomicU32::new(0), AtomicU64::new(0));
-        let shared = Shared { plan, target, monitor, stop, state, disc, done };
+        let limits = Limits::Kept;
+        let shared = Shared { plan, target, monitor, stop, limits, state, disc, done };
         Restorer { shared, open: HashMap::new() }
+    }
+
+    /// Reads the discs' INDEXes within these limits.
+    pub fn within(mut self, limits: Limits) -> Restorer<'a> {
+        self.shared.limits = limits;
+        self
     }
 
     /// Restores all that this disc has, from the first of its copies that has it sound. Discs are
@@ -249,8 +258,9 @@ impl<'a> Restorer<'a> {
             if gone(&[*disc]).is_some() {
                 continue;
             }
-            let stop = self.shared.stop;
-            let (members, trouble) = match fetches(*disc, opener, label, &wanted, stop) {
+            let Shared { limits, stop, .. } = self.shared;
+            let reading = index::Reading { limits, stop };
+            let (members, trouble) = match fetches(*disc, opener, label, &wanted, reading) {
                 Ok((members, trouble)) => (members, trouble),
                 // Whoever asks for the members ends next.
                 Err(ListingError::Stopped(_)) => return Vec::new(),

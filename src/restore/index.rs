@@ -8,7 +8,7 @@ use super::archive::{Bytes, Holes};
 use crate::codec::openpgp::{Integrity, IntegrityError, OpenError, Opened, Opener};
 use crate::codec::salvage::SalvagedText;
 use crate::drive::{DiscFile, DiscReader, Label};
-use crate::format::{FormatError, IndexHeader, IndexReader};
+use crate::format::{FormatError, IndexHeader, IndexReader, Limits};
 use crate::model::rows::{FrameSpan, IndexRow};
 use crate::model::{ArchiveNo, Digest, Kind, RelPath};
 use crate::port::stop::{Stop, Stopped};
@@ -38,6 +38,14 @@ pub enum ListingError {
 }
 
 impl ListingError {
+    /// What there is to say of a listing that has these troubles: the first, unless the other says
+    /// that the rest was not read.
+    pub fn first(trouble: Option<ListingError>, next: ListingError) -> ListingError {
+        let is_limit =
+            matches!(next, ListingError::Damaged { source: FormatError::TooManyRows { .. }, .. });
+        trouble.filter(|_| !is_limit).unwrap_or(next)
+    }
+
     /// The listing was read, and the modification detection code at its end says that some of it is
     /// not what was encrypted.
     pub fn is_of_integrity(&self) -> bool {
@@ -48,6 +56,13 @@ impl ListingError {
         };
         source.get_ref().is_some_and(|inner| inner.is::<IntegrityError>())
     }
+}
+
+/// How listings are read.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    pub limits: Limits,
+    pub stop: &'a Stop,
 }
 
 /// A member that is wanted, and the content that it belongs to.
@@ -158,19 +173,20 @@ pub fn each_index_row(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
     of: &Label,
-    stop: &Stop,
+    Reading { limits, stop }: Reading,
     mut each: impl FnMut(IndexRow),
 ) -> Result<Option<ListingError>, ListingError> {
     let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
     let text = BufReader::with_capacity(256 << 10, open_listing(reader, INDEX, opener)?);
     let mut trouble = None;
-    let rows = IndexReader::new(text, packed_size(reader, INDEX)).map_err(damaged)?;
+    let packed = limits.packed(packed_size(reader, INDEX));
+    let rows = IndexReader::new(text, packed).map_err(damaged)?;
     refuse_other(rows.header(), of)?;
     for row in rows {
         stop.check()?;
         match row {
             Ok(row) => each(row),
-            Err(error) => trouble = trouble.or_else(|| Some(damaged(error))),
+            Err(error) => trouble = Some(ListingError::first(trouble, damaged(error))),
         }
     }
     Ok(trouble)
@@ -182,11 +198,11 @@ pub fn fetches(
     opener: Option<&Opener>,
     of: &Label,
     wanted: &Wanted,
-    stop: &Stop,
+    reading: Reading,
 ) -> Result<(Vec<Fetch>, Option<ListingError>), ListingError> {
     let mut fetches = Vec::new();
     let take = |row| fetches.extend(fetch(row, wanted));
-    let trouble = each_index_row(reader, opener, of, stop, take)?;
+    let trouble = each_index_row(reader, opener, of, reading, take)?;
     Ok((fetches, trouble))
 }
 

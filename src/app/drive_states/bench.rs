@@ -130,6 +130,7 @@ impl Bench {
             patience: Patience::AtMost(Duration::ZERO),
             turn: Patience::AtMost(Duration::ZERO),
             overwrite: false,
+            limits: Default::default(),
         }
     }
 

@@ -13,13 +13,14 @@ use toml::Value;
 const NO: &str = "no-";
 
 /// What agrees to a doubt of one run. In a file it would agree to every doubt there will ever be.
-const AGREES: [&str; 7] = [
+const AGREES: [&str; 8] = [
     "accept-plain",
     "allow-shrink",
     "even-with-discs",
     "new-recipients",
     "new-set",
     "new-shelf",
+    "no-limits",
     "trust-metadata",
 ];
 

@@ -367,8 +367,11 @@ fn read_key_packets(input: &mut impl Read) -> Result<(Vec<Packet>, Length), Open
         match (tag, length) {
             (packet::SEIP, _) => return Ok((packets, length)),
             (packet::PKESK | packet::SKESK | packet::MARKER, Length::Known(length)) => {
-                if length > MAX_KEY_PACKET || packets.len() >= MAX_KEY_PACKETS {
-                    return Err(OpenError::NotOpenPgp);
+                if packets.len() >= MAX_KEY_PACKETS {
+                    return Err(OpenError::Unsupported("for more than 1,000 keys"));
+                }
+                if length > MAX_KEY_PACKET {
+                    return Err(OpenError::Unsupported("with a session key of more than 64 KiB"));
                 }
                 packets.push(read_packet(input, tag, length)?);
             }

@@ -191,7 +191,7 @@ impl<'a> Walk<'a> {
         let path = format!("{}{name}", dir.path);
         self.paths += path.len();
         if self.paths > PATHS {
-            return Err(too_much("its paths are too long to be kept".to_owned()));
+            return Err(too_much(format!("its paths are longer than {}", Bytes(PATHS as u64))));
         }
         if !self.names.insert(path.clone()) {
             self.complain(number, &format!("{} is there twice", shown(&path)));
@@ -281,8 +281,12 @@ fn shown(path: &str) -> String {
     crate::model::path::shown(path.as_bytes())
 }
 
+/// No disc of ours comes near it.
 fn too_much(words: String) -> Fault {
-    Fault::Damaged(words)
+    Fault::Damaged(format!(
+        "{words}, more than any disc of coldcut's: mount it, and name the directory, to read it all \
+         the same"
+    ))
 }
 
 /// A whole sector; what is in the way of it, `None` if the medium ends before.

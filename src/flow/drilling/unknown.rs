@@ -243,8 +243,8 @@ impl<'a> Strangers<'a> {
                 _ => continue,
             };
             let text = self.sandbox.0.join("listing");
-            let stop = self.desk.stop;
-            let odd = self.with_key(|key| oddity(listed, &place, key, &text, stop))?;
+            let how = (self.desk.limits, self.desk.stop);
+            let odd = self.with_key(|key| oddity(listed, &place, key, &text, how))?;
             faults.extend(odd.map(|what| Fault { path: file.path.clone(), what }));
             let _ = fs::remove_file(&text);
         }

@@ -105,7 +105,7 @@ impl<'a> Rebuilder<'a> {
         let mut trouble = None;
         for &copy in copies {
             let label = found.label();
-            match each_index_row(copy, self.opener(), &label, self.desk.stop, &mut take) {
+            match each_index_row(copy, self.opener(), &label, self.desk.reading(), &mut take) {
                 Ok(None) => return Ok(rows),
                 Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                 Ok(Some(error)) | Err(error) => trouble = Some((copy.title(), error)),

@@ -185,7 +185,7 @@ impl Rebuilder<'_> {
     ) -> Result<(Told, Option<ListingError>), ListingError> {
         let damaged = |source| ListingError::Damaged { name: SNAPSHOT.to_owned(), source };
         let text = open_listing(copy, SNAPSHOT, self.opener())?;
-        let packed = packed_size(copy, SNAPSHOT);
+        let packed = self.desk.limits.packed(packed_size(copy, SNAPSHOT));
         let reader = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
         let reader = reader.map_err(damaged)?;
         refuse_other(reader.header(), self.pile.uuid, seq)?;
@@ -193,7 +193,7 @@ impl Rebuilder<'_> {
         for row in reader {
             match row {
                 Ok(row) => rows.push(row),
-                Err(error) => trouble = trouble.or_else(|| Some(damaged(error))),
+                Err(error) => trouble = Some(ListingError::first(trouble, damaged(error))),
             }
         }
         let is_whole = trouble.is_none();
