@@ -232,13 +232,13 @@ pub fn sys_of(node: &str) -> PathBuf {
 
 /// A plain xorriso in the middle of a burn that takes most of a minute, as anybody may run it. The
 /// drive says of its capacity what some say while they burn.
-pub fn somebody_burns(lab: &Lab, disc: &str) -> Run {
+pub fn somebody_burns(lab: &Lab, disc: &str, bytes: usize) -> Run {
     lab.ctl("fault one grows on");
     lab.ctl("rate one write 80000");
     lab.insert("one", disc);
     lab.udev_settles();
     fs::create_dir_all(lab.path("theirs")).unwrap();
-    fs::write(lab.path("theirs/film"), noise(7, 3_000_000)).unwrap();
+    fs::write(lab.path("theirs/film"), noise(7, bytes)).unwrap();
     let mut burn = Command::new("xorriso");
     burn.args(["-no_rc", "-outdev"]).arg(format!("mmc:{}", lab.one.display()));
     burn.args(["-volid", "THEIRS", "-map"]).arg(lab.path("theirs")).args(["/", "-close", "on"]);

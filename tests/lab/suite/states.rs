@@ -52,7 +52,8 @@ impl Bench {
 
     fn make(&mut self) {
         let (lab, base) = (&self.lab, self.lab.path("before"));
-        lab.blanks("bd-r", SECTORS, &["ours", "unverified", "theirs"]);
+        lab.blanks("bd-r", SECTORS, &["ours", "unverified"]);
+        lab.blanks("bd-r", 8192, &["theirs"]);
         let source = lab.source(1, 300_000);
         lab.insert("one", "ours");
         self.start_in(&base, Verb::Backup).ends().code(0).said("disc 1 is verified");
@@ -194,7 +195,9 @@ impl Bench {
 
     fn burning(&mut self, verbs: &[Verb]) {
         self.arrange(State::Empty);
-        let run = somebody_burns(&self.lab, "theirs");
+        let run = somebody_burns(&self.lab, "theirs", 12_000_000);
+        // All commands take minutes, and the burn is not to end before they do.
+        self.lab.ctl("rate one write 20000");
         for &verb in verbs {
             let done = self.try_verb(verb, State::InUse, "burning");
             self.says(verb, &done, &format!("{BUSY}: xorriso, process"));
