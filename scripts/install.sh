@@ -204,6 +204,32 @@ set_text() {
   fi
 }
 
+# Whether nobody but root can put something else in the way of a path: each directory above it is
+# root's, and others cannot write to it, or cannot remove there what is root's (sticky).
+is_roots_alone() {
+  local above owner mode
+  above=$(realpath -- "$(dirname "$1")")
+  while :; do
+    read -r owner mode < <(stat -c '%u %a' -- "$above")
+    [ "$owner" = 0 ] || return 1
+    (((8#$mode & 8#22) == 0 || (8#$mode & 8#1000) != 0)) || return 1
+    [ "$above" != / ] || return 0
+    above=$(dirname "$above")
+  done
+}
+
+# Root makes it where nobody can lead root elsewhere meanwhile; else coldcut's user makes it itself.
+make_shelf() {
+  if is_roots_alone "$1"; then
+    mkdir -m 0750 -- "$1"
+    chown -h coldcut:coldcut -- "$1"
+  else
+    runuser -u coldcut -- mkdir -m 0750 -- "$1" ||
+      fail "the user coldcut cannot make $1; make it, and give it to that user, first"
+  fi
+  say "$1 made for the user coldcut"
+}
+
 # The unit starts only if the shelf is there, and coldcut's user must be able to write to it.
 place_shelf() {
   local dest
@@ -211,8 +237,7 @@ place_shelf() {
   is_shelf "$dest" && [ -z "$root" ] || return 0
   if [ ! -e "$dest" ]; then
     [ -d "$(dirname "$dest")" ] || fail "$(dirname "$dest") is not there; make it, or mount it, first"
-    install -d -m 0750 -o coldcut -g coldcut "$dest"
-    say "$dest made for the user coldcut"
+    make_shelf "$dest"
   elif ! runuser -u coldcut -- test -w "$dest"; then
     say "!!! the user coldcut cannot write to $dest: \`chown coldcut '$dest'\`"
   fi

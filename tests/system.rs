@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use support::{Sandbox, assert_same_tree};
 
@@ -169,6 +170,34 @@ fn a_table_that_the_script_cannot_read_is_told_and_nothing_is_written() {
         fs::write(sandbox.path("root/etc/coldcut.toml"), config).unwrap();
         sandbox.bash(&format!("{script} --root \"$PWD/root\" --set {set}")).code(1).says(words);
         assert_eq!(files(&sandbox), "root/etc/coldcut.toml\n", "{config}");
+    }
+}
+
+/// The directory above may be the service's, who then puts a link where root makes the shelf. Needs
+/// root, as the script does; `nobody` stands in for the service's user.
+#[test]
+fn a_link_in_the_way_of_a_shelf_gives_nothing_away() {
+    let sandbox = Sandbox::new();
+    let functions = format!(
+        "say() {{ echo \"$*\"; }}; fail() {{ say \"$*\" >&2; exit 1; }}
+        runuser() {{ shift 3; setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"; }}
+        chown() {{ command chown -h 65534:65534 -- \"${{!#}}\"; }}
+        eval \"$(sed -n '/^is_roots_alone()/,/^}}/p; /^make_shelf()/,/^}}/p' '{}')\"",
+        repository("scripts/install.sh").display()
+    );
+    let bash = |line: &str| sandbox.bash(&format!("set -euo pipefail; {functions}; {line}"));
+    bash("mkdir roots theirs open victim; chmod 755 . roots theirs; chmod 777 open").ok();
+    bash("command chown 65534 theirs").ok();
+    bash("is_roots_alone roots/shelf").ok();
+    bash("is_roots_alone theirs/shelf").code(1);
+    bash("is_roots_alone open/shelf").code(1);
+    let owner = |path: &str| fs::metadata(sandbox.path(path)).unwrap().uid();
+    for above in ["roots", "theirs"] {
+        let shelf = sandbox.path(above).join("shelf");
+        bash(&format!("ln -s $PWD/victim {above}/link; make_shelf {above}/link")).code(1);
+        assert_eq!(owner("victim"), 0, "{above}");
+        bash(&format!("make_shelf {}", shelf.display())).ok();
+        assert_eq!(fs::symlink_metadata(&shelf).unwrap().uid(), 65534, "{above}");
     }
 }
 
