@@ -113,23 +113,23 @@ fn a_directory_that_cannot_be_read_is_named_and_what_it_held_stays() {
     assert_eq!(restored(&sandbox, "back2"), Vec::<String>::new());
 }
 
-/// Names without a directory: what root makes there becomes the folder's owner's, without a word.
+/// Names without a directory: the folder that they are in counts.
 #[test]
-fn a_relative_catalog_and_staging_work_in_a_folder_of_somebody_else() {
+fn a_relative_catalog_and_staging_work_in_a_folder_of_ones_own_and_of_nobody_elses() {
     let sandbox = with_files(&[("file", 100)]);
-    let folder = sandbox.path("folder");
-    fs::create_dir(&folder).unwrap();
-    std::os::unix::fs::chown(&folder, Some(12_345), Some(12_345)).unwrap();
     let program = env!("CARGO_BIN_EXE_coldcut");
     let both = "--catalog known.sqlite --staging waiting";
+    let run = |folder: &str, words: &str| {
+        sandbox.bash(&format!("mkdir -p {folder}; cd {folder}; '{program}' {both} {words}"))
+    };
     for words in ["backup ../source shelf --name set", "status", "restore shelf back"] {
-        let run = sandbox.bash(&format!("cd folder; '{program}' {both} {words}"));
-        run.ok();
-        assert!(!run.stderr().contains("keeps its owner"), "{}", run.story());
+        run("own", words).ok();
     }
-    assert_same_tree(&sandbox.source(), &folder.join("back"));
-    for name in ["known.sqlite", "known.sqlite.last", "known.sqlite.lock", "waiting"] {
-        let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(folder.join(name)).unwrap());
-        assert_eq!(owner, 12_345, "{name}");
-    }
+    assert_same_tree(&sandbox.source(), &sandbox.path("own/back"));
+    let theirs = sandbox.path("theirs");
+    fs::create_dir(&theirs).unwrap();
+    std::os::unix::fs::chown(&theirs, Some(12_345), Some(12_345)).unwrap();
+    let refused = run("theirs", "backup ../source shelf --name set");
+    refused.code(1).says("belongs to user 12345").says("sudo -u '#12345'");
+    assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
 }

@@ -60,10 +60,8 @@ impl XattrReader {
         };
         let mut found = Vec::new();
         for name in names.split(|&b| b == 0).filter(|name| is_kept(name)) {
-            match get(name, &mut self.buffer) {
-                Ok(length) => {
-                    found.push(Xattr { name: name.to_vec(), value: self.buffer[..length].to_vec() })
-                }
+            match self.fill(|value| get(name, value)) {
+                Ok(value) => found.push(Xattr { name: name.to_vec(), value: value.to_vec() }),
                 // Removed since it was listed, or listed without being there, as ACLs on some.
                 Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
                 Err(errno) => return Err(errno),
@@ -132,6 +130,20 @@ mod tests {
         let found = XattrReader::new().of_name(dir.as_fd(), b"f").unwrap();
         assert_eq!((found.len(), &found[1].name[..]), (2, name.as_bytes()));
         assert_eq!(found[1].value, [7; 2000]);
+    }
+
+    /// A short list does not make the buffer longer.
+    #[test]
+    fn a_long_value_of_a_short_name_is_read_whole() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("f");
+        fs::write(&file, b"").unwrap();
+        let dir = OwnedFd::from(fs::File::open(temp.path()).unwrap());
+        for length in [USUAL, USUAL + 1, 2000] {
+            set(&file, "user.a", &vec![7; length]);
+            let found = XattrReader::new().of_name(dir.as_fd(), b"f").unwrap();
+            assert_eq!(found, [Xattr { name: b"user.a".to_vec(), value: vec![7; length] }]);
+        }
     }
 
     #[test]
