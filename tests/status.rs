@@ -173,7 +173,8 @@ fn the_age_is_always_said_and_judged_where_that_is_asked_for() {
     let run = at(&sandbox, "2026-01-11", "status --json");
     let age = set(run.ok())["newest_age"].as_u64().unwrap();
     let wanted = 10 * 24 * 3600 + 6 * 3600;
-    assert!((wanted - 600..=wanted).contains(&age), "{age}");
+    // Either run may take its time.
+    assert!((wanted - 600..=wanted + 600).contains(&age), "{age}");
     at(&sandbox, "2026-01-11", "status --max-age 11d").ok();
     let run = at(&sandbox, "2026-01-11", "status --max-age 9d");
     assert!(
