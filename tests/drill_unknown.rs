@@ -251,16 +251,7 @@ fn a_disc_of_a_format_that_nobody_here_has_a_script_for_is_refused_by_name() {
 
 #[test]
 fn a_signature_stands_in_for_the_catalog() {
-    let mut sandbox = Sandbox::new();
-    sandbox.make_key_ring();
-    sandbox
-        .bash(
-            "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' ed25519 sign never
-             gpg --batch --export a@example.org > a.cert
-             gpg --batch --export-secret-keys a@example.org > a.key",
-        )
-        .ok();
-    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    let sandbox = Sandbox::with_signer();
     extracted(&sandbox, &["--sign", "a.key"]);
     let signed = ["--verify-signature", "a.cert"];
     for words in [&[][..], &["--all"]] {

@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use support::endless::endless;
-use support::{Run, Sandbox};
+use support::{Run, Sandbox, make_directory_loop};
 
 /// The content of one plain disc in a folder, and no catalog that knows it.
 fn disc() -> (Sandbox, PathBuf) {
@@ -207,25 +207,12 @@ fn what_is_called_like_an_image_and_is_no_file_holds_nobody_up() {
     }
 }
 
-/// The record of `archives` names the root directory as its own extent.
-fn make_a_loop(image: &Path) {
-    let mut bytes = fs::read(image).unwrap();
-    let place = 16 * 2048 + 158;
-    let root: [u8; 4] = bytes[place..place + 4].try_into().unwrap();
-    let start = u32::from_le_bytes(root) as usize * 2048;
-    let name = bytes[start..].windows(8).position(|window| window == b"ARCHIVES").unwrap();
-    let record = start + name - 33;
-    bytes[record + 2..record + 6].copy_from_slice(&root);
-    bytes[record + 6..record + 10].copy_from_slice(&u32::from_le_bytes(root).to_be_bytes());
-    fs::write(image, bytes).unwrap();
-}
-
 #[test]
 fn a_directory_that_is_in_itself_is_damage_and_has_an_end() {
     let sandbox = shelf();
     let image = sandbox.images().remove(0);
     let sound = fs::read(&image).unwrap();
-    make_a_loop(&image);
+    make_directory_loop(&image);
     let image = image.display().to_string();
     for words in READING {
         let run = within_a_minute(&sandbox, &words.replace("FROM", &image));
@@ -236,7 +223,7 @@ fn a_directory_that_is_in_itself_is_damage_and_has_an_end() {
         if words.starts_with("catalog") {
             fs::write(&image, &sound).unwrap();
             sandbox.run(["catalog", "rebuild", &image, "--replace", "--yes"]).ok();
-            make_a_loop(Path::new(&image));
+            make_directory_loop(Path::new(&image));
         }
     }
 }

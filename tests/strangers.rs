@@ -424,16 +424,7 @@ fn every_encrypted_backup_says_for_whom() {
 
 /// A letter on a disc that was signed with `a.key`, whose certificate is `a.cert`.
 fn signed() -> Sandbox {
-    let mut sandbox = Sandbox::new();
-    sandbox.make_key_ring();
-    sandbox
-        .bash(
-            "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' ed25519 sign never
-             gpg --batch --export a@example.org > a.cert
-             gpg --batch --export-secret-keys a@example.org > a.key",
-        )
-        .ok();
-    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    let sandbox = Sandbox::with_signer();
     sandbox.run(["backup", "--disc-size", "3M", "--sign", "a.key", "source", "shelf"]).ok();
     sandbox
 }

@@ -84,7 +84,7 @@ pub(super) fn new_database(to: &Path, stop: &Stop) -> Result<Connection, Fault> 
     let conn = Connection::open(std::path::absolute(to).unwrap_or_else(|_| to.to_owned()))?;
     let asked = stop.clone();
     conn.progress_handler(STEPS, Some(move || asked.check().is_err()))?;
-    // After a power cut it is made again.
+    // Not synced: after a power cut the file is created again.
     conn.execute_batch("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF")?;
     Ok(conn)
 }

@@ -31,7 +31,7 @@ enum At {
     Greeted {
         missing: usize,
     },
-    /// In a table, or before the first; those behind it are still to come.
+    /// In a table, or before the first one. `rest` are the tables that follow.
     Tables {
         insert: Option<Insert>,
         rest: std::vec::IntoIter<Table>,

@@ -137,8 +137,8 @@ pub(super) fn make_private_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// SQLite would make the file readable for all. A link that is there may lead to a catalog of ours;
-/// one that leads nowhere makes none.
+/// SQLite would make the file readable for all. An existing link may point to a catalog;
+/// a dangling one does not create it.
 fn make_private_file(path: &Path) -> io::Result<()> {
     make_private_parent(path)?;
     let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();

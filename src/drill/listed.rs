@@ -17,7 +17,7 @@ use crate::port::stop::Stop;
 /// 200 bytes a row and 0.78 packed.
 const EXPANDS: u64 = 1024;
 const ANY: u64 = 64 << 20;
-/// What prints for so long, and a second more for each MiB, has no end.
+/// How long a tool may take to print a listing; a second more for each MiB of it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Which listing it is.

@@ -1,6 +1,6 @@
-//! A child that writes in one directory and nowhere else (landlock(7)): for a program of ours that
-//! works on what a stranger made, and may be led astray by it. It reads and runs what it could
-//! before. What it starts is behind the same fence.
+//! Restricts a child process so that it can write in one directory only (landlock(7)): for a program
+//! that works on files from a stranger. It can still read and run what it could before. Its own
+//! children are restricted in the same way.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};

@@ -18,7 +18,7 @@ use super::trust::user_name;
 /// and a power cut afterwards does not lose it. Mode is for a file that did not exist.
 pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let temporary = beside(path);
-    // What a killed run left, or somebody put there: made anew, never written into.
+    // A killed run may have left one, or somebody else put one there: it is replaced, never reused.
     unless_missing(fs::remove_file(&temporary))?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
     file.write_all(content)?;

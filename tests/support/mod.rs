@@ -7,11 +7,13 @@
 pub mod compare;
 pub mod disks;
 pub mod endless;
+pub mod loops;
 pub mod sandbox;
 pub mod terminal;
 pub mod trees;
 
 pub use compare::{assert_same_tree, differences};
 pub use disks::SmallDisk;
+pub use loops::make_directory_loop;
 pub use sandbox::{Run, Sandbox};
 pub use trees::{hostile_tree, mutate_tree, random_tree};

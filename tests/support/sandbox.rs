@@ -98,6 +98,21 @@ impl Sandbox {
         self.set("GNUPGHOME", &ring);
     }
 
+    /// With a key ring, a signer's `a.key` and its certificate `a.cert`, and a letter to back up.
+    pub fn with_signer() -> Sandbox {
+        let mut sandbox = Sandbox::new();
+        sandbox.make_key_ring();
+        sandbox
+            .bash(
+                "gpg --batch --quiet --passphrase '' --quick-gen-key 'A <a@example.org>' ed25519 sign never
+                 gpg --batch --export a@example.org > a.cert
+                 gpg --batch --export-secret-keys a@example.org > a.key",
+            )
+            .ok();
+        std::fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+        sandbox
+    }
+
     /// With a key ring, `cert.asc` and `secret.asc`, and a letter to back up.
     pub fn with_recipient() -> Sandbox {
         let mut sandbox = Sandbox::new();

@@ -146,7 +146,7 @@ impl Opener {
         io::copy(&mut self.open(&mut input)?, &mut io::sink())?;
         match io::copy(&mut input, &mut io::sink())? {
             0 => Ok(()),
-            _ => Err(OpenError::Damaged("something stands behind it")),
+            _ => Err(OpenError::Damaged("there is data after its end")),
         }
     }
 

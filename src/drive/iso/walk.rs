@@ -281,7 +281,7 @@ fn shown(path: &str) -> String {
     crate::model::path::shown(path.as_bytes())
 }
 
-/// No disc of ours comes near it.
+/// Discs that coldcut writes stay far below these limits.
 fn too_much(words: String) -> Fault {
     Fault::Damaged(format!(
         "{words}, more than any disc of coldcut's: mount it, and name the directory, to read it all \

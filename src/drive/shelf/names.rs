@@ -10,7 +10,7 @@ use crate::drive::{DriveError, Label};
 use crate::model::{DiscNo, Sectors, SetName};
 use crate::port::files;
 
-/// How the name of a disc in work ends. It is hidden, and no image for anybody.
+/// The suffix of an image that is being written. Its name is hidden, and not that of an image.
 const PART: &str = ".iso.part";
 
 /// `holidays-0007`.

@@ -1,5 +1,5 @@
-//! Discs that no catalog of ours knows, or of somebody who has none. Anybody can have made them:
-//! nothing of theirs is run. This program's own restore.sh is, or its own commands, over copies of
+//! Drills of discs that the catalog does not know, or without a catalog. Anybody can have made them:
+//! nothing on them is run. This program's own restore.sh is, or its own commands, over copies of
 //! their files; first these are compared with the disc's own list, and what the script reads must be
 //! what coldcut writes. The script writes in its own directory alone.
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::listings::{Row, both, change, find, insert, path};
 use super::owner::files;
 use super::{Columns, How, Owner};
+use crate::support::make_directory_loop;
 
 /// A kind of disc, and what every command that notices says of it.
 pub struct Forgery {
@@ -166,7 +167,7 @@ pub const FORGERIES: &[Forgery] = &[
     // Things that never end.
     forgery(
         "directory loop",
-        Make::Image(directory_loop),
+        Make::Image(|_, image| make_directory_loop(image)),
         ALL,
         &["its directory cannot be read", "archives/"],
     ),
@@ -338,19 +339,6 @@ fn commands(owner: &Owner, disc: &Path) {
             head(rows, b"#snapshot", 3, &format!("/{}", command(owner)));
         });
     }
-}
-
-/// The record of `archives` names the root directory as its own extent.
-fn directory_loop(_: &Owner, image: &Path) {
-    let mut bytes = fs::read(image).unwrap();
-    let place = 16 * 2048 + 158;
-    let root: [u8; 4] = bytes[place..place + 4].try_into().unwrap();
-    let start = u32::from_le_bytes(root) as usize * 2048;
-    let name = bytes[start..].windows(8).position(|window| window == b"ARCHIVES").unwrap();
-    let record = start + name - 33;
-    bytes[record + 2..record + 6].copy_from_slice(&root);
-    bytes[record + 6..record + 10].copy_from_slice(&u32::from_le_bytes(root).to_be_bytes());
-    fs::write(image, bytes).unwrap();
 }
 
 fn special_files(owner: &Owner, shelf: &Path) {
