@@ -19,10 +19,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::confinement::{self, Filter};
+use super::confinement;
 use super::fence::Fence;
 use super::operator::Secret;
 use super::stop::{Stop, Stopped};
+use super::syscalls::Filter;
 
 /// How often a silent child is looked at, and a wish to stop is noticed.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -487,7 +488,8 @@ impl Refusals {
                     format!("{program} has no network namespace of its own: the kernel refused it")
                 }
                 _ => format!(
-                    "{program} runs without a filter of its system calls: the kernel refused it"
+                    "{program} runs without a filter of its system calls: the kernel refused it, \
+                     or coldcut has none for this kind of processor"
                 ),
             });
         }

@@ -1,109 +1,15 @@
 //! What is taken from a process that reads what strangers made: between fork and exec, or by the
 //! process itself before it looks at the first byte. What the kernel refuses is told, and the rest
 //! holds all the same.
-//!
-//! Filters of system calls (seccomp(2)) are for the architectures that `seccompiler` knows: x86_64,
-//! aarch64 and riscv64.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule,
-};
 
-/// All that a process needs that computes in its memory and writes to what is open. None of them
-/// opens, connects, starts or signals anything.
-const COMPUTING: [i64; 22] = [
-    libc::SYS_read,
-    libc::SYS_write,
-    libc::SYS_writev,
-    libc::SYS_close,
-    libc::SYS_fstat,
-    libc::SYS_munmap,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-    libc::SYS_brk,
-    libc::SYS_futex,
-    libc::SYS_getrandom,
-    libc::SYS_clock_gettime,
-    libc::SYS_getpid,
-    libc::SYS_gettid,
-    libc::SYS_sched_yield,
-    libc::SYS_sigaltstack,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_restart_syscall,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-];
-
-/// The same, as long as the third argument does not ask for memory that can be executed.
-const MAPPING: [i64; 2] = [libc::SYS_mmap, libc::SYS_mprotect];
-
-/// What a program has no use for that repairs files: sockets, however they are made, and whatever
-/// reaches into other processes.
-const REACHING_OUT: [i64; 9] = [
-    libc::SYS_socket,
-    libc::SYS_socketpair,
-    libc::SYS_io_uring_setup,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_unshare,
-    libc::SYS_setns,
-];
-
-/// On x86_64 each call has a second number (x32, __X32_SYSCALL_BIT), where the kernel was built so.
-const SECOND_NUMBER: i64 = if cfg!(target_arch = "x86_64") { 0x4000_0000 } else { 0 };
-
-/// A filter of system calls, ready for the kernel. What it refuses fails with EPERM.
-#[derive(Clone)]
-pub(super) struct Filter(BpfProgram);
-
-impl Filter {
-    /// Nothing but [`COMPUTING`] and [`MAPPING`].
-    fn only_computing() -> io::Result<Filter> {
-        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-            COMPUTING.into_iter().map(|call| (call, Vec::new())).collect();
-        for call in MAPPING {
-            let op = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
-            let condition = SeccompCondition::new(2, SeccompCmpArgLen::Dword, op, 0);
-            let rule = condition.and_then(|condition| SeccompRule::new(vec![condition]));
-            rules.insert(call, vec![rule.map_err(io::Error::other)?]);
-        }
-        Filter::compile(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
-    }
-
-    /// All but [`REACHING_OUT`].
-    pub(super) fn no_reaching_out() -> io::Result<Filter> {
-        let both = REACHING_OUT.into_iter().flat_map(|call| [call, call | SECOND_NUMBER]);
-        let rules = both.map(|call| (call, Vec::new())).collect();
-        Filter::compile(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
-    }
-
-    fn compile(
-        rules: BTreeMap<i64, Vec<SeccompRule>>,
-        others: SeccompAction,
-        these: SeccompAction,
-    ) -> io::Result<Filter> {
-        let arch = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
-        let filter = SeccompFilter::new(rules, others, these, arch).map_err(io::Error::other)?;
-        Ok(Filter(filter.try_into().map_err(io::Error::other)?))
-    }
-
-    /// For the calling thread and whatever it starts, for ever. Two system calls, and no memory is
-    /// allocated.
-    pub(super) fn apply(&self) -> Result<(), seccompiler::Error> {
-        seccompiler::apply_filter(&self.0)
-    }
-}
+use super::syscalls::Filter;
 
 /// This process can from now on reach nothing but its memory and what is open as standard input,
 /// output and error. Returns what the kernel refused, in words. To be called while the process has
@@ -119,8 +25,7 @@ pub fn keep_to_standard_streams() -> Vec<String> {
     // No descriptor can be had any more, so nothing can be opened, listed or connected to.
     ask("it may open files", setrlimit(Resource::RLIMIT_NOFILE, 0, 0).map_err(Into::into));
     ask("it may write files", setrlimit(Resource::RLIMIT_FSIZE, 0, 0).map_err(Into::into));
-    let filtered = Filter::only_computing()
-        .and_then(|filter| filter.apply().map_err(|error| io::Error::other(error.to_string())));
+    let filtered = Filter::only_computing().and_then(|filter| filter.apply());
     ask("its system calls are not filtered", filtered);
     refused
 }

@@ -16,5 +16,6 @@ pub mod process;
 pub mod rights;
 pub mod shell;
 pub mod stop;
+mod syscalls;
 pub mod trust;
 pub mod wanted;
