@@ -17,6 +17,7 @@
 use super::error::{Fault, odd};
 use super::schema::Table;
 use rusqlite::types::{Value, ValueRef};
+use std::io::Write;
 
 pub(super) const GREETING: &[u8] = b"coldcut-rows 1";
 
@@ -44,7 +45,8 @@ pub(super) fn push_value(line: &mut Vec<u8>, value: ValueRef) -> Result<(), Faul
     }
     match value {
         ValueRef::Null => line.push(b'-'),
-        ValueRef::Integer(number) => line.extend_from_slice(format!("i{number}").as_bytes()),
+        // Into memory, which takes everything.
+        ValueRef::Integer(number) => write!(line, "i{number}").map_err(Fault::Io)?,
         ValueRef::Text(bytes) => push_digits(line, b't', bytes),
         ValueRef::Blob(bytes) => push_digits(line, b'x', bytes),
         ValueRef::Real(_) => return Err(odd("a number with a fraction")),
@@ -53,6 +55,7 @@ pub(super) fn push_value(line: &mut Vec<u8>, value: ValueRef) -> Result<(), Faul
 }
 
 fn push_digits(line: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
+    line.reserve(1 + 2 * bytes.len());
     line.push(kind);
     for byte in bytes {
         line.push(DIGITS[usize::from(byte >> 4)]);
@@ -88,13 +91,19 @@ fn value(field: &[u8]) -> Option<Value> {
 
 /// As it is written, and in no other way: no plus sign, no zeros in front.
 pub(super) fn number(text: &[u8]) -> Option<i64> {
-    let number: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    (number.to_string().as_bytes() == text).then_some(number)
+    let is_plain = match text.strip_prefix(b"-").unwrap_or(text) {
+        b"0" => text == b"0",
+        digits => digits.first().is_some_and(|first| (b'1'..=b'9').contains(first)),
+    };
+    is_plain.then(|| std::str::from_utf8(text).ok()?.parse().ok())?
 }
 
 fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
-    let pair = |pair: &[u8]| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?);
-    digits.chunks(2).map(pair).collect()
+    let mut bytes = Vec::with_capacity(digits.len().div_ceil(2));
+    for pair in digits.chunks(2) {
+        bytes.push(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?);
+    }
+    Some(bytes)
 }
 
 fn digit(byte: u8) -> Option<u8> {
@@ -120,6 +129,7 @@ mod tests {
         let row = [
             Value::Null,
             Value::Integer(0),
+            Value::Integer(-10),
             Value::Integer(i64::MIN),
             Value::Integer(i64::MAX),
             Value::Text(String::new()),
@@ -140,8 +150,14 @@ mod tests {
             "",
             "i",
             "i+1",
+            "i-+1",
+            "i--1",
+            "i-",
             "i01",
+            "i-01",
+            "i00",
             "i-0",
+            "i1_0",
             "i1 ",
             "i9223372036854775808",
             "--",
