@@ -271,6 +271,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_fuzzers_begin_with_catalogs_that_are_ours() {
+        let seeds = |of| Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(of);
+        let mut found = 0;
+        for seed in fs::read_dir(seeds("catalog")).unwrap() {
+            // A copy: rows are put beside it.
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("x.sqlite");
+            fs::copy(seed.unwrap().path(), &path).unwrap();
+            found += open(&path).unwrap().sets().unwrap().len();
+        }
+        assert!(found > 1);
+        let dir = tempfile::tempdir().unwrap();
+        let mut loader = Loader::new(&dir.path().join("rows"), 1 << 20, &Stop::new()).unwrap();
+        loader.feed(&fs::read(seeds("rows").join("whole")).unwrap()).unwrap();
+        let catalog = loader.finish(&dir.path().join("rows")).unwrap();
+        assert_eq!(catalog.sets().unwrap().len(), 1);
+    }
+
+    #[test]
     fn a_value_of_a_gigabyte_is_refused_before_it_is_made() {
         let bench = full();
         let path = exported(&bench);
