@@ -289,24 +289,61 @@ fn going_in_circles(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Numbers of pages that hold nothing but more of a long value.
+fn overflow_pages(bytes: &[u8]) -> Vec<usize> {
+    let next = |page: &[u8]| u32::from_be_bytes(page[..4].try_into().unwrap()) as usize;
+    let goes_on = |&(number, page): &(usize, &[u8])| {
+        next(page) == number + 2 && page[4..].iter().all(|&byte| byte == 0)
+    };
+    let pages = bytes.chunks(4096).enumerate();
+    pages.filter(goes_on).map(|(number, _)| number + 1).collect()
+}
+
+/// A value goes on where it began: each of these pages says that the first is its next one.
+fn an_overflow_chain_without_an_end(mut bytes: Vec<u8>) -> Vec<u8> {
+    let pages = overflow_pages(&bytes);
+    assert!(pages.len() > 10, "{pages:?}");
+    for number in &pages {
+        let first = (pages[0] as u32).to_be_bytes();
+        bytes[(number - 1) * 4096..][..4].copy_from_slice(&first);
+    }
+    bytes
+}
+
+/// The list of free pages goes from its only page to that page, as often as there are numbers.
+fn a_free_list_without_an_end(mut bytes: Vec<u8>) -> Vec<u8> {
+    let number = (bytes.len() / 4096 + 1) as u32;
+    bytes.resize(bytes.len() + 4096, 0);
+    let page = bytes.len() - 4096;
+    bytes[page..page + 4].copy_from_slice(&number.to_be_bytes());
+    for (at, value) in [(28, number), (32, number), (36, i32::MAX as u32)] {
+        bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    }
+    bytes
+}
+
 #[test]
 fn a_catalog_that_is_not_as_ours_is_not_used() {
     let (sandbox, disc) = disc();
     let sound = catalog_of(&disc);
     let not_ours = "its tables are not those of coldcut";
     let trigger = "CREATE TRIGGER more AFTER INSERT ON sets BEGIN DELETE FROM sets; END";
+    let long = changed(&sandbox, &disc, "UPDATE sets SET certs=zeroblob(200000)");
     for (bytes, why) in [
         (changed(&sandbox, &disc, "CREATE VIEW more AS SELECT 1"), not_ours),
         (changed(&sandbox, &disc, trigger), not_ours),
         (changed(&sandbox, &disc, "UPDATE sets SET certs=zeroblob(17 << 20)"), "too big"),
         (changed(&sandbox, &disc, "PRAGMA user_version=99"), "newer coldcut"),
         (going_in_circles(sound.clone()), "is damaged"),
+        (a_free_list_without_an_end(sound.clone()), "is damaged"),
+        (an_overflow_chain_without_an_end(long), "is damaged"),
         (sound[..sound.len() / 2].to_vec(), "is damaged"),
         (vec![b'x'; 100_000], "not a database"),
     ] {
         put_catalog(&disc, &bytes);
         let run = coldcut(&sandbox, "catalog rebuild disc --replace --yes");
-        assert_orderly(&run);
+        // The listing tells the rows; what else the catalog knew is gone. A newer one is not damaged.
+        run.code(if why == "newer coldcut" { 0 } else { 3 });
         run.says(why).says("another catalog is used, if there is one");
         // Without a listing nothing else knows the rows.
         let listing = disc.join("SNAPSHOT.tsv.bz2");
@@ -318,7 +355,16 @@ fn a_catalog_that_is_not_as_ours_is_not_used() {
         assert_ne!(run.output.status.code(), Some(0), "{}", run.story());
         fs::write(&listing, kept).unwrap();
     }
+    // Not even unpacked, or not there.
+    let packed = pipe("bzip2", &["-c"], &sound);
+    for bytes in [Some(&packed[..packed.len() / 2]), Some(b"x"), None] {
+        let path = disc.join("catalog.sqlite.bz2");
+        bytes.map_or_else(|| fs::remove_file(&path), |bytes| fs::write(&path, bytes)).unwrap();
+        let run = coldcut(&sandbox, "catalog rebuild disc --replace --yes");
+        run.code(3).says("another catalog is used, if there is one").says("COULD NOT BE READ");
+    }
     put_catalog(&disc, &sound);
+    coldcut(&sandbox, "catalog rebuild disc --replace --yes").code(0);
     fs::remove_file(disc.join("SNAPSHOT.tsv.bz2")).unwrap();
     coldcut(&sandbox, "catalog rebuild disc --replace --yes");
     coldcut(&sandbox, "restore disc back2 --yes");
@@ -400,6 +446,33 @@ fn who_reads_a_strangers_catalog_has_nothing_and_is_ended_with_us() {
         let told = words.contains("coldcut has no network namespace of its own");
         assert_eq!(told, refused, "{words}");
     }
+}
+
+/// Makes processes whose parent ends children of this one.
+fn adopt_orphans(yes: bool) {
+    // SAFETY: numbers only.
+    let done = unsafe { nix::libc::prctl(nix::libc::PR_SET_CHILD_SUBREAPER, i32::from(yes)) };
+    assert_eq!(done, 0);
+}
+
+#[test]
+fn who_reads_a_strangers_catalog_is_killed_with_us() {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    let (sandbox, disc) = disc();
+    put_catalog(&disc, &endless());
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
+    command.args(["catalog", "rebuild", "disc", "--yes"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let reader = reader_of(child.id(), 2);
+    let reader = Pid::from_raw(reader.file_name().unwrap().to_str().unwrap().parse().unwrap());
+    adopt_orphans(true);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // By itself it would go on until its processor time is up, which is another signal.
+    let ended = waitpid(reader, None);
+    adopt_orphans(false);
+    assert_eq!(ended, Ok(WaitStatus::Signaled(reader, Signal::SIGKILL, false)));
 }
 
 /// A sound row behind more of them than a listing of this size may have.

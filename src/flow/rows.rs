@@ -10,7 +10,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, SetId, SnapshotInfo};
+use crate::catalog::{Catalog, CatalogError, SetId, SnapshotInfo};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
 use crate::format::members::part_id;
@@ -372,22 +372,28 @@ impl FromDiscs<'_> {
         catalogs.filter_map(|(disc, known)| Some((disc, known?)))
     }
 
-    /// All copies of a disc have the same catalog: the first that can be read.
+    /// All copies of a disc have the same catalog: the first that can be read. If none is left, the
+    /// set would have told more than it does now.
     fn catalog_on(&self, found: &FoundDisc) -> Option<KnownIn> {
         let mendable = self.mendable(found);
-        Mender::copies(found, mendable.as_ref()).into_iter().find_map(|copy| {
+        let (before, mut is_damaged) = (self.doubts.get(), false);
+        for copy in Mender::copies(found, mendable.as_ref()) {
             let unpacked = self.unpack_catalog(copy).and_then(|known| self.of_disc(known, found));
-            let refused = |error: &FlowError| {
-                if self.desk.stop.check().is_err() {
-                    return;
-                }
-                if let FlowError::Listing(error) = error {
-                    self.doubt(error);
-                }
-                self.note(copy, error, "another catalog is used, if there is one");
+            let error = match unpacked {
+                Ok(known) => return Some(known),
+                Err(_) if self.desk.stop.check().is_err() => return None,
+                Err(error) => error,
             };
-            unpacked.inspect_err(refused).ok()
-        })
+            is_damaged |= is_damage(&error);
+            if let FlowError::Listing(error) = &error {
+                self.doubt(error);
+            }
+            self.note(copy, &error, "another catalog is used, if there is one");
+        }
+        if is_damaged && self.doubts.get() == before {
+            self.doubts.set(before + 1);
+        }
+        None
     }
 
     /// A catalog belongs to the disc that it is on, which it knows unless it was closed with it.
@@ -444,8 +450,27 @@ impl FromDiscs<'_> {
         let _ = std::fs::remove_file(&rows);
         let catalog = opened?;
         let known = catalog.sets()?.into_iter().find(|set| set.facts.uuid == self.pile.uuid);
-        let set = known.ok_or_else(|| FlowError::NoListing(self.pile.name.clone()))?.id;
+        let elsewhere = || ListingError::Elsewhere {
+            name: CATALOG.to_owned(),
+            what: "does not know the set of its disc".to_owned(),
+        };
+        let set = known.ok_or_else(elsewhere)?.id;
         Ok(KnownIn { catalog, set })
+    }
+}
+
+/// Whether an error of a disc's catalog is the disc's: that a key is missing, that the catalog is a
+/// newer coldcut's, or that there is no room for it is not.
+fn is_damage(error: &FlowError) -> bool {
+    match error {
+        FlowError::Listing(error) => !matches!(
+            error,
+            ListingError::Locked { .. } | ListingError::NoKey(_) | ListingError::Stopped(_)
+        ),
+        FlowError::Catalog(error) => {
+            matches!(error, CatalogError::Damaged { .. } | CatalogError::NotOurs { .. })
+        }
+        _ => false,
     }
 }
 
