@@ -59,6 +59,9 @@ impl Bench {
     }
 }
 
+/// What `verify` and `check` say of a disc that the catalog knows.
+const RIGHT: &str = "every byte is right, held against the catalog";
+
 const PLAIN_DISC: &str = "disc 2 of papers is not encrypted, and the set is";
 
 #[test]
@@ -76,8 +79,13 @@ fn a_plain_disc_is_no_part_of_an_encrypted_set() {
         is_owners(bench.restore("restore shelf back").code(0));
         // Without a catalog the owner's disc says it, and with one the catalog.
         bench.run_without_catalog("verify shelf").code(5).says(PLAIN_DISC);
-        bench.run("verify shelf").code(5).says("as the catalog knows").says(PLAIN_DISC);
-        bench.run("check shelf").code(5).says(PLAIN_DISC);
+        let run = bench.run("verify shelf");
+        run.code(5).says("as the catalog knows").says(PLAIN_DISC);
+        let words = "1 image(s) WERE REFUSED, in whole or in part, as said above";
+        assert!(!run.says(words).stderr().contains("CANNOT BE READ"), "{}", run.story());
+        let summary = bench.run("verify shelf --json").objects().pop().unwrap();
+        assert_eq!((&summary["unreadable"], &summary["refused"]), (&0.into(), &1.into()));
+        bench.run("check shelf").code(5).says(PLAIN_DISC).says(RIGHT);
         bench.run("drill shelf").code(5).says(PLAIN_DISC);
         bench.run("copy 1 other --from shelf").code(0).says(PLAIN_DISC);
         bench.run("migrate 1 --to third --from shelf").code(0).says(PLAIN_DISC);
@@ -200,6 +208,43 @@ fn an_older_listing_on_a_newer_disc_is_told() {
     assert_eq!(bench.back("letter").as_deref(), Some("the owner's newer letter\n"));
     fs::remove_file(bench.sandbox.catalog()).unwrap();
     bench.run("catalog rebuild shelf").code(3).says(words);
+}
+
+/// Everybody can make a list of sums that fits. `verify` and `rescue` do not call such a disc sound.
+#[test]
+fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
+    for how in [How::Plain, How::Passphrase] {
+        let bench = Bench::new(how);
+        bench.write("source", "second", "the owner's second letter\n");
+        bench.backup();
+        bench.run_without_catalog("verify shelf").code(0).says("agrees with its own list");
+        for (name, words) in [
+            ("INDEX.tsv.bz2", "INDEX.tsv.bz2 is that of disc 1"),
+            ("SNAPSHOT.tsv.bz2", "is of snapshot 1, and the disc of snapshot 2"),
+        ] {
+            let first = bench.own(1, "first");
+            let second = bench.own(2, "discs");
+            let name = format!("{name}{}", how.suffix());
+            fs::copy(first.join(&name), second.join(&name)).unwrap();
+            bench.sum_up(&second);
+            fs::create_dir_all(bench.sandbox.path("forged")).unwrap();
+            bench.image(&second, &bench.sandbox.path("forged/papers-0002.iso"));
+            let run = bench.run_without_catalog("verify forged --json");
+            run.code(5).says(words).says("disc 2 of papers: NOT AS COLDCUT WRITES IT, 1 fault(s)");
+            let found = run.objects().pop().unwrap()["discs"][0].clone();
+            assert_eq!((&found["finding"], &found["faults"]), (&"damaged".into(), &1.into()));
+            let run = bench.run("rescue forged/papers-0002.iso --to saved.iso --json");
+            // It is asked for no key, and cannot read what is encrypted.
+            let is_read = how == How::Plain;
+            let refused =
+                &run.code(if is_read { 3 } else { 0 }).objects().pop().unwrap()["refused"];
+            assert_eq!(*refused, u64::from(is_read), "{}", run.story());
+            if is_read {
+                run.says(words).says("Other commands will not use all of it");
+            }
+            bench.sandbox.bash("rm saved.iso*").ok();
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod beside;
 mod beside_tests;
 pub mod burning;
 pub mod checking;
+mod coherence;
 pub mod compare;
 #[cfg(test)]
 mod compare_tests;

@@ -69,12 +69,23 @@ pub struct Problem {
 pub enum ProblemKind {
     /// A disc of ours, or what is left of one.
     Damage,
+    /// It can be read, and does not count, for whoever made it.
+    Refused,
     /// Made by a newer coldcut.
     Newer,
     /// Somebody else's.
     Foreign,
     /// It is used all the same, and whoever reads all of it will find what is wrong.
     Remark,
+}
+
+/// How much of what was found is of no use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Things that should be discs and cannot be read as such.
+    pub damaged: u64,
+    /// Discs, and parts of discs, that do not count.
+    pub refused: u64,
 }
 
 /// All that lies at a place.
@@ -277,20 +288,23 @@ fn is_before(a: &DiscTxt, b: &DiscTxt) -> bool {
 }
 
 impl Piles {
-    /// Tells what could not be used of what was found; how much of that is damage.
-    pub fn tell_problems(&self, desk: Desk) -> u64 {
-        let mut damaged = 0;
+    /// Tells what could not be used of what was found; how much of that matters.
+    pub fn tell_problems(&self, desk: Desk) -> Told {
+        let mut told = Told::default();
         self.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
         for problem in &self.problems {
-            if problem.kind == ProblemKind::Damage {
-                damaged += 1;
-                let thing = self.from.display().to_string();
-                desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
-            } else {
-                desk.monitor.note(&problem.what);
+            match problem.kind {
+                ProblemKind::Damage => told.damaged += 1,
+                ProblemKind::Refused => told.refused += 1,
+                _ => {
+                    desk.monitor.note(&problem.what);
+                    continue;
+                }
             }
+            let thing = self.from.display().to_string();
+            desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
         }
-        damaged
+        told
     }
 
     fn sorted(from: &Path, found: Discs) -> Piles {
@@ -434,7 +448,7 @@ impl Piles {
             return absence.clone().into();
         }
         let from = self.from.clone();
-        let of_ours = [ProblemKind::Damage, ProblemKind::Newer];
+        let of_ours = [ProblemKind::Damage, ProblemKind::Refused, ProblemKind::Newer];
         let unnamed = self.unnamed.iter().map(|unnamed| &unnamed.problem);
         match self.problems.iter().chain(unnamed).find(|problem| of_ours.contains(&problem.kind)) {
             Some(problem) => FlowError::UnusableDiscs { from, what: problem.what.clone() },
@@ -485,7 +499,8 @@ fn sift(
                 continue;
             }
         }
-        problems.push(Problem { what, kind: ProblemKind::Damage });
+        let kind = if is_mendable { ProblemKind::Damage } else { ProblemKind::Refused };
+        problems.push(Problem { what, kind });
     }
     Ok(sifted)
 }

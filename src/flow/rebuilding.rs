@@ -80,6 +80,8 @@ pub struct RebuildReport {
     pub sets: Vec<RebuiltSet>,
     /// Things that should be discs and cannot be read as such.
     pub unreadable: u64,
+    /// Discs, and parts of discs, that do not count. Each was told.
+    pub refused: u64,
     /// Where the former catalog is now.
     pub aside: Option<PathBuf>,
 }
@@ -88,7 +90,7 @@ impl RebuildReport {
     /// Nothing is missing of what the discs at hand were to tell.
     pub fn is_complete(&self) -> bool {
         let whole = |set: &RebuiltSet| set.lost_files + set.complaints == 0 && !set.is_pieced;
-        self.unreadable == 0 && self.sets.iter().all(whole)
+        self.unreadable + self.refused == 0 && self.sets.iter().all(whole)
     }
 }
 
@@ -113,7 +115,9 @@ pub fn rebuild(
     let mut piles = piles.must_be_signed(signed_by, &mend, desk.stop)?;
     Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
     let mut report = RebuildReport::default();
-    report.unreadable += piles.tell_problems(desk);
+    let told = piles.tell_problems(desk);
+    report.unreadable += told.damaged;
+    report.refused += told.refused;
     refuse_gone(&piles)?;
     choose(&mut piles, request.name.as_ref())?;
     if piles.sets.is_empty() {
@@ -247,7 +251,7 @@ impl<'a> Rebuilder<'a> {
         let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
         let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
         let base = discs.newest_catalog();
-        let complaints = discs.doubts.get();
+        let complaints = discs.doubts.count();
         let (set, catalog_of) = match &base {
             Some((disc, known)) => {
                 let discs = known.catalog.discs(known.set)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::catalog::Finding;
 use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, SectorSource};
 use crate::model::disc::DiscName;
 use crate::model::size::SECTOR;
@@ -22,7 +23,7 @@ use crate::rescue::passes::Passes;
 
 use super::mending::Mender;
 use super::piles::{Trust, Vetting, look};
-use super::verifying::{VerifyReport, VerifyRequest, verify_from};
+use super::verifying::{CheckedDisc, VerifyReport, VerifyRequest, verify_from};
 use super::{Desk, FlowError, chain};
 
 /// What a rescue is asked to do.
@@ -52,7 +53,8 @@ pub struct RescueReport {
     /// Files of the disc, and those of them that are not whole. `None`: no disc of coldcut's can be
     /// recognised.
     pub files: Option<(usize, usize)>,
-    /// What does not count: a disc or files that are not encrypted, as their set is. Each was told.
+    /// What does not count: a disc or files that are not encrypted, as their set is, and listings of
+    /// another disc or time. Each was told.
     pub refused: u64,
 }
 
@@ -216,6 +218,8 @@ impl Work {
         let mut found = look_at(&self.path, &trust, &request.scratch, first)?;
         if found.is_sound() {
             held.tell_notes();
+        } else if has_right_bytes(&found) {
+            held.tell();
         } else if let Some(folder) = mender.folder(image) {
             let mended = self.write_back(image, &folder.folder, desk);
             mended.map_err(|source| FlowError::Staging {
@@ -230,7 +234,7 @@ impl Work {
         }
         let count = image.files().len();
         report.files = damaged(&found, count).map(|damaged| (count, damaged));
-        report.refused = refuse(&self.path, request, desk)?;
+        report.refused = incoherent(&found) + refuse(&self.path, request, desk)?;
         Ok(())
     }
 
@@ -360,7 +364,7 @@ fn refuse(image: &Path, request: &RescueRequest, desk: Desk) -> Result<u64, Flow
     piles.problems.clear();
     piles.gone.clear();
     Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
-    Ok(piles.tell_problems(desk))
+    Ok(piles.tell_problems(desk).refused)
 }
 
 /// Holds the image against its own list.
@@ -389,9 +393,22 @@ fn look_at(
     }
 }
 
+/// Nothing is wrong that recovery data could make good.
+fn has_right_bytes(found: &VerifyReport) -> bool {
+    let is_right = |disc: &CheckedDisc| disc.finding == Finding::Ok || disc.is_incoherent;
+    found.unreadable == 0 && found.discs.iter().all(is_right)
+}
+
+/// How many of the files are whole, and not as coldcut writes them.
+fn incoherent(found: &VerifyReport) -> u64 {
+    let discs = found.discs.iter().filter(|disc| disc.is_incoherent);
+    discs.map(|disc| disc.faults as u64).sum()
+}
+
 /// How many files are not whole; `None` where that cannot be told.
 fn damaged(found: &VerifyReport, files: usize) -> Option<usize> {
     match &found.discs[..] {
+        [disc] if disc.is_incoherent => Some(0),
         [disc] => Some(disc.faults),
         _ if found.unreadable > 0 => Some(files),
         _ => None,

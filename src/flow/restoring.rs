@@ -145,8 +145,9 @@ fn restore_from(
     vetting.vet(&mut piles);
     note_problems(&piles.problems, desk);
     piles.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
-    let is_damaged = |problem: &Problem| problem.kind == ProblemKind::Damage;
-    let mut in_doubt = piles.problems.iter().any(is_damaged) || !piles.gone.is_empty();
+    let is_missed =
+        |problem: &Problem| matches!(problem.kind, ProblemKind::Damage | ProblemKind::Refused);
+    let mut in_doubt = piles.problems.iter().any(is_missed) || !piles.gone.is_empty();
     let mut pile = piles.choose(request.name.as_ref())?;
     let known = local_catalog(request, &mut pile, desk)?;
     let needs_key = !(request.dry_run && known.is_some());

@@ -1,7 +1,6 @@
 //! Where the rows of a snapshot come from: our own catalog; or, from discs alone, the newest
 //! listing that can be read, completed by what each disc's INDEX knows; or a catalog on a disc.
 
-use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
@@ -21,10 +20,11 @@ use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SetUuid, SnapshotSeq};
 use crate::port::files::{hold, make_private_dir};
 use crate::port::stop::{Heeding, Stopped};
 use crate::restore::index::{
-    CATALOG, ListingError, SNAPSHOT, each_index_row, index_header, open_listing, packed_size,
+    CATALOG, ListingError, SNAPSHOT, each_index_row, open_listing, packed_size,
 };
 use crate::restore::select::{Selection, TakeRow, select};
 
+use super::coherence::{Doubts, Silent, contradiction};
 use super::mending::{Mendable, Mender};
 use super::piles::{FoundDisc, Pile};
 use super::{Desk, FlowError, chain};
@@ -91,8 +91,8 @@ pub struct FromDiscs<'a> {
     pub desk: Desk<'a>,
     /// Repairs what can be read from no copy.
     pub mender: Option<&'a Mender<'a>>,
-    /// How often something could be read and is not what was written.
-    pub doubts: Cell<u64>,
+    /// What is not as coldcut wrote it, as far as that was met.
+    pub doubts: Doubts,
 }
 
 impl FromDiscs<'_> {
@@ -109,7 +109,7 @@ impl FromDiscs<'_> {
             _ => self.select_listed(wanted, globs),
         };
         let mut chosen = chosen?;
-        chosen.is_damaged |= self.doubts.get() > 0;
+        chosen.is_damaged |= self.doubts.count() > 0;
         Ok(chosen)
     }
 
@@ -173,7 +173,7 @@ impl FromDiscs<'_> {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Err(error) => {
                         listings.failed = true;
-                        self.doubt(&error);
+                        self.doubt(copy, &error);
                         self.note(copy, &error, "another listing is used, if there is one");
                     }
                     Ok(chosen) => {
@@ -192,37 +192,27 @@ impl FromDiscs<'_> {
     /// Whether the disc's own INDEX contradicts its DISC.txt, which is said. DISC.txt is what anybody
     /// can write, and a listing of another disc or of a former run fits it then.
     fn is_doubtful(&self, found: &FoundDisc) -> bool {
-        let why = self.contradiction(found);
-        if let Some(why) = &why {
-            self.desk.monitor.note(&format!("{why}; its listings are not used"));
-            self.doubts.set(self.doubts.get() + 1);
-        }
-        why.is_some()
+        let Some((copy, why)) = self.contradictory(found) else { return false };
+        self.desk.monitor.note(&format!("{}: {why}; its listings are not used", copy.title()));
+        self.doubts.replaced(copy, why);
+        true
     }
 
     /// How the INDEX of a disc contradicts its DISC.txt; an INDEX that cannot be read says nothing.
     pub fn contradiction(&self, found: &FoundDisc) -> Option<String> {
+        self.contradictory(found).map(|(copy, why)| format!("{}: {why}", copy.title()))
+    }
+
+    /// The first medium whose INDEX can be read tells.
+    fn contradictory<'f>(&self, found: &'f FoundDisc) -> Option<(&'f dyn DiscReader, String)> {
         if !found.txt.listings.index || found.txt.group.is_some() {
             return None;
         }
-        let label = found.label();
         for copy in &found.copies {
-            let newest = match index_header(&**copy, self.opener, &label) {
-                Err(error @ ListingError::Elsewhere { .. }) => {
-                    return Some(format!("{}: {}", copy.title(), chain(&error)));
-                }
-                Ok(Some(header)) => header.snapshots.iter().map(|line| line.seq).max(),
-                Ok(None) | Err(_) => continue,
-            };
-            let said = found.txt.snapshot;
-            return newest.filter(|newest| *newest != said).map(|newest| {
-                format!(
-                    "{}: DISC.txt says that disc {} is of snapshot {said}, and its INDEX is of \
-                     snapshot {newest}: one of them was put there from another time",
-                    copy.title(),
-                    label.number
-                )
-            });
+            match contradiction(&**copy, found, self.opener) {
+                Ok(why) => return why.map(|why| (&**copy, why)),
+                Err(Silent) => continue,
+            }
         }
         None
     }
@@ -237,9 +227,9 @@ impl FromDiscs<'_> {
         });
     }
 
-    fn doubt(&self, error: &ListingError) {
+    fn doubt(&self, on: &dyn DiscReader, error: &ListingError) {
         if error.is_of_integrity() || matches!(error, ListingError::Elsewhere { .. }) {
-            self.doubts.set(self.doubts.get() + 1);
+            self.doubts.replaced(on, chain(error));
         }
     }
 
@@ -304,7 +294,7 @@ impl FromDiscs<'_> {
             return Err(error);
         }
         if let Some(error) = &trouble {
-            self.doubt(error);
+            self.doubt(reader, error);
             self.note(reader, error, "another listing is used, if there is one");
         }
         Ok(Chosen { seq: of, selection, is_damaged: trouble.is_some() })
@@ -328,7 +318,7 @@ impl FromDiscs<'_> {
                     Ok(None) => break,
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Ok(Some(error)) | Err(error) => {
-                        self.doubt(&error);
+                        self.doubt(copy, &error);
                         self.note(copy, &error, "what it has may not be found");
                     }
                 }
@@ -376,7 +366,7 @@ impl FromDiscs<'_> {
     /// set would have told more than it does now.
     fn catalog_on(&self, found: &FoundDisc) -> Option<KnownIn> {
         let mendable = self.mendable(found);
-        let (before, mut is_damaged) = (self.doubts.get(), false);
+        let (before, mut damaged) = (self.doubts.count(), None);
         for copy in Mender::copies(found, mendable.as_ref()) {
             let unpacked = self.unpack_catalog(copy).and_then(|known| self.of_disc(known, found));
             let error = match unpacked {
@@ -384,14 +374,17 @@ impl FromDiscs<'_> {
                 Err(_) if self.desk.stop.check().is_err() => return None,
                 Err(error) => error,
             };
-            is_damaged |= is_damage(&error);
             if let FlowError::Listing(error) = &error {
-                self.doubt(error);
+                self.doubt(copy, error);
+            }
+            if is_damage(&error) {
+                self.doubts.refused_catalog(copy, chain(&error));
+                damaged.get_or_insert((copy, chain(&error)));
             }
             self.note(copy, &error, "another catalog is used, if there is one");
         }
-        if is_damaged && self.doubts.get() == before {
-            self.doubts.set(before + 1);
+        if let Some((copy, what)) = damaged.filter(|_| self.doubts.count() == before) {
+            self.doubts.replaced(copy, what);
         }
         None
     }

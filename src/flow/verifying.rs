@@ -1,6 +1,7 @@
 //! Discs that lie somewhere, read back and held against what is known of them: our own catalog,
 //! else the newest catalog among the discs, else what each disc says of itself.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -25,11 +26,12 @@ use crate::verify::{
 };
 
 use super::burning::expected;
+use super::coherence::{Doubts, incoherences};
 use super::insertion::while_it_comes_back;
 use super::keys::KeyRing;
 use super::opening::check_listings;
 use super::piles::{
-    FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, Trust, Vetting, look, look_in, read_small,
+    FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, Told, Trust, Vetting, look, look_in, read_small,
 };
 use super::rows::{FromDiscs, KnownIn};
 use super::shelves::{Visit, as_met, meet};
@@ -78,6 +80,8 @@ pub struct CheckedDisc {
     pub against: Against,
     pub finding: Finding,
     pub faults: usize,
+    /// Its bytes agree, and it is not as coldcut writes it: that is what the faults are.
+    pub is_incoherent: bool,
     /// Whether the disc's recovery data suffices, if it has any and is damaged.
     pub repairable: Option<bool>,
     pub strain: Strain,
@@ -91,6 +95,8 @@ pub struct VerifyReport {
     pub discs: Vec<CheckedDisc>,
     /// Things that should be discs and cannot be read as such.
     pub unreadable: u64,
+    /// Discs, and parts of discs, that do not count. Each was told.
+    pub refused: u64,
     /// Verified once, and not at this place now.
     pub absent: Vec<(SetName, DiscNo)>,
     /// They were here, and went away while they were read: nothing is known of them.
@@ -108,8 +114,16 @@ pub struct Gone {
 impl CheckedDisc {
     /// What was found, and what that is worth.
     pub fn words(&self) -> String {
+        format!("disc {} of {}: {}", self.number, self.set, self.finding_words())
+    }
+
+    /// The same without whose it is.
+    pub fn finding_words(&self) -> String {
         let finding = match (self.finding, self.faults) {
             (Finding::Ok, _) => self.against.agreement().to_owned(),
+            (Finding::Damaged, faults) if self.is_incoherent => {
+                format!("NOT AS COLDCUT WRITES IT, {faults} fault(s), {}", self.against.words())
+            }
             (Finding::Damaged, faults) => {
                 let repairable = match self.repairable {
                     Some(true) => ", repairable from its recovery data",
@@ -120,7 +134,16 @@ impl CheckedDisc {
             }
             (Finding::Unreadable, _) => format!("CANNOT BE READ, {}", self.against.words()),
         };
-        format!("disc {} of {}: {finding}{}", self.number, self.set, self.seal_words())
+        finding + &self.seal_words()
+    }
+
+    /// Takes in what of a disc whose bytes agree is not as coldcut writes it.
+    fn judge(&mut self, faults: &[Fault], found: &FoundDisc, desk: Desk) {
+        if faults.is_empty() {
+            return;
+        }
+        tell(faults, found, &self.title, desk);
+        (self.finding, self.faults, self.is_incoherent) = (Finding::Damaged, faults.len(), true);
     }
 
     /// Sums that anybody can make do not tell what the integrity checks of encrypted files do.
@@ -188,7 +211,8 @@ impl VerifyReport {
 
     /// Nothing that was looked at is damaged.
     pub fn is_sound(&self) -> bool {
-        self.unreadable == 0 && self.discs.iter().all(|disc| disc.finding == Finding::Ok)
+        self.unreadable + self.refused == 0
+            && self.discs.iter().all(|disc| disc.finding == Finding::Ok)
     }
 }
 
@@ -231,11 +255,13 @@ fn verify_piles(
     let mut piles = piles.keep_signed(signed_by, &|_| None, desk.stop)?;
     Vetting::comparing(&request.trust, &request.catalog).vet(&mut piles);
     let mut report = VerifyReport::default();
-    report.unreadable += piles.tell_problems(desk);
+    let told = piles.tell_problems(desk);
+    report.unreadable += told.damaged;
+    report.refused += told.refused;
     let nameless = piles.gone.iter().cloned().map(|absence| Gone { disc: None, absence });
     report.gone.extend(nameless);
     choose(&mut piles, request.name.as_ref())?;
-    if piles.sets.is_empty() && report.unreadable == 0 {
+    if piles.sets.is_empty() && told == Told::default() {
         return Err(piles.nothing());
     }
     let catalog = local_catalog(request, desk);
@@ -263,7 +289,8 @@ fn verify_piles(
 fn name_by_discs(request: &VerifyRequest, piles: &mut Piles, desk: Desk) {
     let mut known = Vec::new();
     for pile in piles.sets.iter().filter(|_| !piles.unnamed.is_empty()) {
-        let Some(KnownIn { catalog, set }) = newest_catalog(request, pile, desk) else { continue };
+        let (newest, _) = newest_catalog(request, pile, desk);
+        let Some(KnownIn { catalog, set }) = newest else { continue };
         let sets = catalog.sets().unwrap_or_default();
         let facts = sets.into_iter().find(|found| found.id == set).map(|set| set.facts);
         known.extend(facts.map(|facts| (facts, catalog.discs(set).unwrap_or_default())));
@@ -348,8 +375,8 @@ fn verify_pile(
     report: &mut VerifyReport,
     seen: &mut Vec<Seen>,
 ) -> Result<(), FlowError> {
-    let on_disc = std::cell::OnceCell::new();
-    let key = std::cell::OnceCell::new();
+    let reading =
+        Reading { request, pile, known, desk, on_discs: OnceCell::new(), opener: OnceCell::new() };
     for found in pile.all() {
         if let Some(words) = found.swapped_for(&request.from) {
             let thing = found.label().to_string();
@@ -358,23 +385,8 @@ fn verify_pile(
             continue;
         }
         for copy in &found.copies {
-            let from_catalog = known.and_then(|known| wanted_by_catalog(known, found));
-            let wanted = match from_catalog {
-                Some(wanted) => Ok(wanted),
-                None => {
-                    let newest = on_disc.get_or_init(|| newest_catalog(request, pile, desk));
-                    wanted_by_discs(&**copy, found, newest.as_ref())
-                }
-            };
-            let is_signed = request.trust.signed_by.is_some() && copy.file(SIGNATURE).is_some();
-            let wanted = wanted.map(|wanted| if is_signed { wanted.signed() } else { wanted });
-            let is_known = wanted.as_ref().is_ok_and(|wanted| wanted.against == Against::Catalog);
-            let opener = match is_known {
-                true => None,
-                false => key.get_or_init(|| opener_at_hand(request, pile, desk)).as_ref(),
-            };
-            let (checked, faults) = match verify_copy(&**copy, found, wanted, opener, desk) {
-                Ok(seen) => seen,
+            let (checked, faults) = match reading.verify(&**copy, found) {
+                Ok(checked) => checked,
                 Err(FlowError::Drive(DriveError::Gone(absence))) => {
                     report.went_away(found, absence, desk);
                     continue;
@@ -397,6 +409,45 @@ fn verify_pile(
         }
     }
     Ok(())
+}
+
+/// The discs of one set, and what they are held against. What may not be needed is looked for once.
+struct Reading<'a> {
+    request: &'a VerifyRequest<'a>,
+    pile: &'a Pile,
+    known: Option<&'a KnownPile<'a>>,
+    desk: Desk<'a>,
+    /// The newest catalog on the discs, and what was wrong with others.
+    on_discs: OnceCell<(Option<KnownIn>, Doubts)>,
+    opener: OnceCell<Option<Opener>>,
+}
+
+impl Reading<'_> {
+    fn verify(
+        &self,
+        copy: &dyn DiscReader,
+        found: &FoundDisc,
+    ) -> Result<(CheckedDisc, Vec<Fault>), FlowError> {
+        let Reading { request, pile, known, desk, .. } = *self;
+        if let Some(wanted) = known.and_then(|known| wanted_by_catalog(known, found)) {
+            return verify_copy(copy, found, Ok(wanted), None, desk);
+        }
+        let (newest, doubts) = self.on_discs.get_or_init(|| newest_catalog(request, pile, desk));
+        let wanted = wanted_by_discs(copy, found, newest.as_ref());
+        let is_signed = request.trust.signed_by.is_some() && copy.file(SIGNATURE).is_some();
+        let wanted = wanted.map(|wanted| if is_signed { wanted.signed() } else { wanted });
+        let opener = self.opener.get_or_init(|| opener_at_hand(request, pile, desk)).as_ref();
+        let (mut checked, mut faults) = verify_copy(copy, found, wanted, opener, desk)?;
+        if checked.finding == Finding::Ok {
+            faults = incoherences(copy, found, opener, doubts);
+            // What cannot be read of a disc that is away says nothing about it.
+            if let Some(absence) = copy.absence() {
+                return Err(absence.into());
+            }
+            checked.judge(&faults, found, desk);
+        }
+        Ok((checked, faults))
+    }
 }
 
 /// What opens a set's files, if it was named; one that does not is no reason not to read the discs.
@@ -452,11 +503,7 @@ pub(super) fn verify_copy(
         return Err(absence.into());
     }
     let repairable = outlook_of(reader, &faults, desk)?;
-    for fault in &faults {
-        let thing = format!("{}: {}", found.label(), fault.path);
-        let what = format!("{} ({title})", fault.what);
-        desk.monitor.trouble(&Trouble { thing, what });
-    }
+    tell(&faults, found, &title, desk);
     let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
     if let Some(outlook) = &repairable {
         desk.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
@@ -471,11 +518,20 @@ pub(super) fn verify_copy(
         against,
         finding,
         faults: faults.len(),
+        is_incoherent: false,
         strain,
         repairable,
         seals,
     };
     Ok((checked, faults))
+}
+
+fn tell(faults: &[Fault], found: &FoundDisc, title: &str, desk: Desk) {
+    for fault in faults {
+        let thing = format!("{}: {}", found.label(), fault.path);
+        let what = format!("{} ({title})", fault.what);
+        desk.monitor.trouble(&Trouble { thing, what });
+    }
 }
 
 /// What there is to say of a disc's encrypted files; what was not opened is locked.
@@ -522,11 +578,12 @@ pub(super) fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<
     (!files.is_empty()).then_some(Wanted { files, image, against: Against::Catalog })
 }
 
-/// The newest catalog that can be read without a passphrase, which is not asked for.
-fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<KnownIn> {
+/// The newest catalog that can be read without a passphrase, which is not asked for; and what was
+/// wrong with those that were refused.
+fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> (Option<KnownIn>, Doubts) {
     let is_plain = |found: &FoundDisc| found.txt.encryption == Encryption::None;
     if !pile.all().all(is_plain) {
-        return None;
+        return Default::default();
     }
     let discs = FromDiscs {
         pile,
@@ -536,7 +593,8 @@ fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<Kn
         mender: None,
         doubts: Default::default(),
     };
-    discs.catalogs().next()
+    let newest = discs.catalogs().next();
+    (newest, discs.doubts)
 }
 
 /// The disc's own list, corrected by what a catalog on the discs knows.

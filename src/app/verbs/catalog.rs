@@ -49,6 +49,11 @@ fn tell(room: &Room, report: &RebuildReport) -> Result<(), RunError> {
     if report.unreadable > 0 {
         room.screen.say(&format!("{} image(s) CANNOT BE READ as discs", report.unreadable));
     }
+    if report.refused > 0 {
+        let count = report.refused;
+        room.screen
+            .say(&format!("{count} image(s) WERE REFUSED, in whole or in part, as said above"));
+    }
     say_aside(room, report.aside.as_deref());
     let sets: Vec<serde_json::Value> = report.sets.iter().map(object).collect();
     room.screen.object(&serde_json::json!({
@@ -56,6 +61,7 @@ fn tell(room: &Room, report: &RebuildReport) -> Result<(), RunError> {
         "command": "catalog rebuild",
         "sets": sets,
         "unreadable": report.unreadable,
+        "refused": report.refused,
     }))?;
     Ok(())
 }

@@ -80,16 +80,12 @@ fn tell(room: &Room, report: &CheckReport) -> Result<(), RunError> {
 
 fn words(copy: &CheckedCopy) -> String {
     let checked = &copy.checked;
-    let finding = match checked.finding {
-        Finding::Ok => "every byte is right".to_owned(),
-        Finding::Damaged => format!("DAMAGED, {} fault(s)", checked.faults),
-        Finding::Unreadable => "CANNOT BE READ".to_owned(),
-    };
     format!(
-        "disc {} of {}, copy {}: {finding}{}",
+        "disc {} of {}, copy {}: {}{}",
         checked.number,
         checked.set,
         copy.copy.0,
+        checked.finding_words(),
         trend_words(copy)
     )
 }

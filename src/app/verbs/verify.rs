@@ -48,6 +48,11 @@ fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
     if report.unreadable > 0 {
         room.screen.say(&format!("{} image(s) CANNOT BE READ as discs", report.unreadable));
     }
+    if report.refused > 0 {
+        let count = report.refused;
+        room.screen
+            .say(&format!("{count} image(s) WERE REFUSED, in whole or in part, as said above"));
+    }
     let discs: Vec<serde_json::Value> = report.discs.iter().map(object).collect();
     let absent: Vec<u32> = report.absent.iter().map(|(_, disc)| disc.0).collect();
     let number = |gone: &Gone| gone.disc.as_ref().map(|(_, number)| number.0);
@@ -59,6 +64,7 @@ fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
         "missing_discs": absent,
         "gone_discs": gone,
         "unreadable": report.unreadable,
+        "refused": report.refused,
     }))?;
     Ok(())
 }

@@ -42,7 +42,7 @@ impl Trust {
         let mut refused = 0;
         for Problem { what, kind } in &piles.problems[before..] {
             match kind {
-                ProblemKind::Damage => {
+                ProblemKind::Damage | ProblemKind::Refused => {
                     refused += 1;
                     let thing = piles.from.display().to_string();
                     desk.monitor.trouble(&Trouble { thing, what: what.clone() });
@@ -145,13 +145,13 @@ impl Vetting {
         match fact.verdict(found) {
             Verdict::Used => {}
             Verdict::Refused(what) => {
-                let (at, kind) = (places(found), ProblemKind::Damage);
+                let (at, kind) = (places(found), ProblemKind::Refused);
                 problems.push(Problem { what: format!("{at}{what}"), kind });
                 found.copies.clear();
             }
             Verdict::Without(paths) => {
                 let what = format!("{}{}", places(found), fact.unused(&found.txt, &paths));
-                problems.push(Problem { what, kind: ProblemKind::Damage });
+                problems.push(Problem { what, kind: ProblemKind::Refused });
                 let copies = std::mem::take(&mut found.copies);
                 found.copies = copies.into_iter().map(|copy| without(copy, &paths)).collect();
             }

@@ -1,0 +1,124 @@
+//! Whether what a disc says of itself fits together. Its own list of sums fits whatever somebody put on
+//! it; listings of another disc or of another time do not.
+
+use std::cell::RefCell;
+use std::io::BufReader;
+
+use crate::codec::openpgp::Opener;
+use crate::drive::DiscReader;
+use crate::format::ListingReader;
+use crate::restore::index::{
+    CATALOG, INDEX, ListingError, SNAPSHOT, index_header, open_listing, packed_size,
+};
+use crate::verify::Fault;
+
+use super::chain;
+use super::piles::FoundDisc;
+use super::rows::refuse_other;
+
+/// What of the media that were read so far is not as coldcut wrote it.
+#[derive(Default)]
+pub struct Doubts(RefCell<Vec<Doubt>>);
+
+struct Doubt {
+    /// The title of the medium.
+    on: String,
+    kind: DoubtKind,
+    what: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DoubtKind {
+    /// It is not what was written there.
+    Replaced,
+    /// A catalog that cannot be used.
+    Useless,
+}
+
+impl Doubts {
+    pub fn replaced(&self, on: &dyn DiscReader, what: String) {
+        self.add(on, DoubtKind::Replaced, what);
+    }
+
+    /// A catalog that is damaged, or none. It counts only if no copy of the disc has a better one.
+    pub fn refused_catalog(&self, on: &dyn DiscReader, what: String) {
+        self.add(on, DoubtKind::Useless, what);
+    }
+
+    fn add(&self, on: &dyn DiscReader, kind: DoubtKind, what: String) {
+        self.0.borrow_mut().push(Doubt { on: on.title(), kind, what });
+    }
+
+    /// How often something was not what was written.
+    pub fn count(&self) -> u64 {
+        let doubts = self.0.borrow();
+        doubts.iter().filter(|doubt| doubt.kind == DoubtKind::Replaced).count() as u64
+    }
+
+    /// What was wrong with the catalog of this medium.
+    fn of_catalog(&self, on: &dyn DiscReader) -> Option<String> {
+        let doubts = self.0.borrow();
+        let is_it = |doubt: &&Doubt| doubt.kind == DoubtKind::Useless && doubt.on == on.title();
+        doubts.iter().find(is_it).map(|doubt| doubt.what.clone())
+    }
+}
+
+/// An INDEX that tells nothing: it is missing, locked or damaged.
+pub struct Silent;
+
+/// How the INDEX of a medium contradicts its DISC.txt, if it does.
+pub fn contradiction(
+    copy: &dyn DiscReader,
+    found: &FoundDisc,
+    opener: Option<&Opener>,
+) -> Result<Option<String>, Silent> {
+    let label = found.label();
+    let newest = match index_header(copy, opener, &label) {
+        Err(error @ ListingError::Elsewhere { .. }) => return Ok(Some(chain(&error))),
+        Ok(Some(header)) => header.snapshots.iter().map(|line| line.seq).max(),
+        Ok(None) | Err(_) => return Err(Silent),
+    };
+    let said = found.txt.snapshot;
+    Ok(newest.filter(|newest| *newest != said).map(|newest| {
+        format!(
+            "DISC.txt says that disc {} is of snapshot {said}, and its INDEX is of snapshot \
+             {newest}: one of them was put there from another time",
+            label.number
+        )
+    }))
+}
+
+/// What of a medium whose bytes are as its own list says is not as coldcut writes it. What another
+/// key closed tells nothing. `doubts` are what there was to say of its catalog.
+pub fn incoherences(
+    copy: &dyn DiscReader,
+    found: &FoundDisc,
+    opener: Option<&Opener>,
+    doubts: &Doubts,
+) -> Vec<Fault> {
+    if found.txt.group.is_some() {
+        return Vec::new();
+    }
+    let index = contradiction(copy, found, opener).ok().flatten();
+    let parts = [
+        (INDEX, index.filter(|_| found.txt.listings.index)),
+        (SNAPSHOT, other_listing(copy, found, opener).filter(|_| found.txt.listings.snapshot)),
+        (CATALOG, doubts.of_catalog(copy)),
+    ];
+    let fault = |(path, what): (&str, Option<String>)| {
+        what.map(|what| Fault { path: path.to_owned(), what })
+    };
+    parts.into_iter().filter_map(fault).collect()
+}
+
+/// Why the listing of a snapshot is not that of its disc.
+fn other_listing(
+    copy: &dyn DiscReader,
+    found: &FoundDisc,
+    opener: Option<&Opener>,
+) -> Option<String> {
+    let text = open_listing(copy, SNAPSHOT, opener).ok()?;
+    let rows = ListingReader::new(BufReader::new(text), packed_size(copy, SNAPSHOT)).ok()?;
+    let refused = refuse_other(rows.header(), found.txt.set_uuid, found.txt.snapshot);
+    refused.err().map(|error| chain(&error))
+}
