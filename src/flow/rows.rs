@@ -452,13 +452,16 @@ impl FromDiscs<'_> {
     }
 }
 
-/// Whether an error of a disc's catalog is the disc's: that a key is missing, that the catalog is a
-/// newer coldcut's, or that there is no room for it is not.
+/// Whether an error of a disc's catalog is the disc's: that there is none, that a key is missing, that
+/// the catalog is a newer coldcut's, or that there is no room for it is not.
 fn is_damage(error: &FlowError) -> bool {
     match error {
         FlowError::Listing(error) => !matches!(
             error,
-            ListingError::Locked { .. } | ListingError::NoKey(_) | ListingError::Stopped(_)
+            ListingError::Missing(_)
+                | ListingError::Locked { .. }
+                | ListingError::NoKey(_)
+                | ListingError::Stopped(_)
         ),
         FlowError::Catalog(error) => {
             matches!(error, CatalogError::Damaged { .. } | CatalogError::NotOurs { .. })
