@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use support::Sandbox;
+use support::{Run, Sandbox};
 use support::terminal::end;
 
 /// A run at work; its events on stdout are listened to.
@@ -259,7 +259,7 @@ fn strange_disc() -> Sandbox {
 
 /// It has read of what takes so long, and is asked to end.
 #[track_caller]
-fn ends_while_it_reads(sandbox: &Sandbox, words: &str, stretch: &str) {
+fn ends_while_it_reads(sandbox: &Sandbox, words: &str, stretch: &str) -> Run {
     let line = format!(
         "rm -rf trace target staging; touch trace
          strace -f -e trace=pread64 -o trace '{}' {words} & tracer=$!
@@ -268,7 +268,23 @@ fn ends_while_it_reads(sandbox: &Sandbox, words: &str, stretch: &str) {
          wait $tracer",
         env!("CARGO_BIN_EXE_coldcut")
     );
-    sandbox.bash(&line).code(143);
+    let run = sandbox.bash(&line);
+    run.code(143);
+    run
+}
+
+/// Makes a bzip2 stream of 900,000 empty lines so many times twice as long, writes it behind these
+/// listings, and brings the disc's list up to date.
+fn put_empty_lines(sandbox: &Sandbox, doublings: u32, listings: &[&str]) {
+    let script = format!(
+        "head -c 900000 /dev/zero | tr '\\0' '\\n' | bzip2 -9c >stream
+         for n in {{1..{doublings}}}; do cat stream stream >twice; mv twice stream; done
+         cd disc; for listing in {}; do cat ../stream >>$listing.bz2; done; rm ../stream
+         find . -type f ! -name SHA256SUMS -printf '%P\\0' | sort -z |
+         xargs -0 sha256sum >../sums; mv ../sums SHA256SUMS",
+        listings.join(" ")
+    );
+    sandbox.bash(&script).ok();
 }
 
 /// Each would take minutes to be read to its end.
@@ -276,16 +292,7 @@ fn ends_while_it_reads(sandbox: &Sandbox, words: &str, stretch: &str) {
 fn listings_and_directories_that_were_made_to_take_long_end_at_once() {
     let sandbox = strange_disc();
     // 29 GB of empty lines in 2 MB.
-    sandbox
-        .bash(
-            "head -c 900000 /dev/zero | tr '\\0' '\\n' | bzip2 -9c >stream
-             for n in {1..15}; do cat stream stream >twice; mv twice stream; done
-             cat stream >>disc/SNAPSHOT.tsv.bz2; cat stream >>disc/INDEX.tsv.bz2
-             cat stream >>disc/catalog.sqlite.bz2; rm stream
-             cd disc; find . -type f ! -name SHA256SUMS -printf '%P\\0' | sort -z |
-             xargs -0 sha256sum >../sums; mv ../sums SHA256SUMS",
-        )
-        .ok();
+    put_empty_lines(&sandbox, 15, &["SNAPSHOT.tsv", "INDEX.tsv", "catalog.sqlite"]);
     for words in [
         "restore disc target --no-limits",
         "drill disc",
@@ -294,6 +301,18 @@ fn listings_and_directories_that_were_made_to_take_long_end_at_once() {
     ] {
         ends_while_it_reads(&sandbox, words, "aBZh91AY");
     }
+}
+
+/// What was read of a listing until then says nothing about the listing.
+#[test]
+fn a_rebuilding_ends_in_the_middle_of_a_listing() {
+    let sandbox = strange_disc();
+    fs::remove_file(sandbox.path("disc/catalog.sqlite.bz2")).unwrap();
+    // 3.7 GB.
+    put_empty_lines(&sandbox, 12, &["SNAPSHOT.tsv"]);
+    let words = "catalog rebuild disc --yes --no-limits";
+    let run = ends_while_it_reads(&sandbox, words, "aBZh91AY");
+    assert!(!run.stderr().contains("SNAPSHOT"), "{}", run.story());
 }
 
 /// A directory of 30,000 sectors, in a drive that takes its time for each.

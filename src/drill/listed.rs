@@ -11,7 +11,7 @@ use super::{DrillError, Key, stream};
 use crate::codec::openpgp::FileKey;
 use crate::format::{FormatError, IndexReader, Limits, ListingReader};
 use crate::port::command::{CommandError, Program};
-use crate::port::stop::Stop;
+use crate::port::stop::{Heeding, Stop};
 
 /// A listing's text for each of its packed bytes, and what any may have. A million empty files take
 /// 200 bytes a row and 0.78 packed.
@@ -47,7 +47,10 @@ pub fn oddity(
         }
         Err(words) => return Ok(Some(words)),
     };
-    let read = || File::open(text).map(|file| BufReader::with_capacity(256 << 10, file));
+    let read = || {
+        let file = File::open(text)?;
+        Ok::<_, io::Error>(BufReader::with_capacity(256 << 10, Heeding::new(file, stop)))
+    };
     let odd = read().map_err(|error| error.to_string()).and_then(|input| match listed {
         Listed::Index => first_error(IndexReader::new(input, packed)),
         Listed::Snapshot => first_error(ListingReader::new(input, packed)),
@@ -55,6 +58,7 @@ pub fn oddity(
     stop.check().map_err(DrillError::Stopped)?;
     // No line is longer than the readers take.
     let odd = odd.and_then(|()| header_is_plain(read().map_err(|error| error.to_string())?));
+    stop.check().map_err(DrillError::Stopped)?;
     Ok(odd.err())
 }
 

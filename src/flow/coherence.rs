@@ -10,6 +10,7 @@ use crate::format::ListingReader;
 use crate::restore::index::{
     CATALOG, INDEX, ListingError, SNAPSHOT, index_header, open_listing, packed_size,
 };
+use crate::port::stop::Stop;
 use crate::verify::Fault;
 
 use super::chain;
@@ -71,9 +72,10 @@ pub fn contradiction(
     copy: &dyn DiscReader,
     found: &FoundDisc,
     opener: Option<&Opener>,
+    stop: &Stop,
 ) -> Result<Option<String>, Silent> {
     let label = found.label();
-    let newest = match index_header(copy, opener, &label) {
+    let newest = match index_header(copy, opener, &label, stop) {
         Err(error @ ListingError::Elsewhere { .. }) => return Ok(Some(chain(&error))),
         Ok(Some(header)) => header.snapshots.iter().map(|line| line.seq).max(),
         Ok(None) | Err(_) => return Err(Silent),
@@ -95,14 +97,16 @@ pub fn incoherences(
     found: &FoundDisc,
     opener: Option<&Opener>,
     doubts: &Doubts,
+    stop: &Stop,
 ) -> Vec<Fault> {
     if found.txt.group.is_some() {
         return Vec::new();
     }
-    let index = contradiction(copy, found, opener).ok().flatten();
+    let index = contradiction(copy, found, opener, stop).ok().flatten();
+    let listing = other_listing(copy, found, opener, stop);
     let parts = [
         (INDEX, index.filter(|_| found.txt.listings.index)),
-        (SNAPSHOT, other_listing(copy, found, opener).filter(|_| found.txt.listings.snapshot)),
+        (SNAPSHOT, listing.filter(|_| found.txt.listings.snapshot)),
         (CATALOG, doubts.of_catalog(copy)),
     ];
     let fault = |(path, what): (&str, Option<String>)| {
@@ -116,8 +120,9 @@ fn other_listing(
     copy: &dyn DiscReader,
     found: &FoundDisc,
     opener: Option<&Opener>,
+    stop: &Stop,
 ) -> Option<String> {
-    let text = open_listing(copy, SNAPSHOT, opener).ok()?;
+    let text = open_listing(copy, SNAPSHOT, opener, stop).ok()?;
     let rows = ListingReader::new(BufReader::new(text), packed_size(copy, SNAPSHOT)).ok()?;
     let refused = refuse_other(rows.header(), found.txt.set_uuid, found.txt.snapshot);
     refused.err().map(|error| chain(&error))

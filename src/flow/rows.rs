@@ -209,7 +209,7 @@ impl FromDiscs<'_> {
             return None;
         }
         for copy in &found.copies {
-            match contradiction(&**copy, found, self.opener) {
+            match contradiction(&**copy, found, self.opener, self.desk.stop) {
                 Ok(why) => return why.map(|why| (&**copy, why)),
                 Err(Silent) => continue,
             }
@@ -269,9 +269,10 @@ impl FromDiscs<'_> {
         let damaged = |source| ListingError::Damaged { name: SNAPSHOT.to_owned(), source };
         let (mut trouble, mut sound) = (None, 0_u64);
         let each = |take: &mut TakeRow| {
-            let text = open_listing(reader, SNAPSHOT, self.opener)?;
+            let text = open_listing(reader, SNAPSHOT, self.opener, self.desk.stop)?;
             let packed = self.desk.limits.packed(packed_size(reader, SNAPSHOT));
             let rows = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
+            self.desk.stop.check()?;
             let rows = rows.map_err(damaged)?;
             // A listing whose first lines are damaged is of its disc's newest snapshot.
             refuse_other(rows.header(), self.pile.uuid, of)?;
@@ -426,7 +427,7 @@ impl FromDiscs<'_> {
             source,
         };
         make_private_dir(self.scratch).map_err(scratch)?;
-        let mut packed = open_listing(reader, CATALOG, self.opener)?;
+        let mut packed = open_listing(reader, CATALOG, self.opener, self.desk.stop)?;
         let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
         let mut file = options.open(&path).map_err(scratch)?;
         // Where there are no locks, a backup that begins at this moment could take it away.

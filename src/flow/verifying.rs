@@ -439,7 +439,8 @@ impl Reading<'_> {
         let opener = self.opener.get_or_init(|| opener_at_hand(request, pile, desk)).as_ref();
         let (mut checked, mut faults) = verify_copy(copy, found, wanted, opener, desk)?;
         if checked.finding == Finding::Ok {
-            faults = incoherences(copy, found, opener, doubts);
+            faults = incoherences(copy, found, opener, doubts, desk.stop);
+            desk.stop.check()?;
             // What cannot be read of a disc that is away says nothing about it.
             if let Some(absence) = copy.absence() {
                 return Err(absence.into());

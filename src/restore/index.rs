@@ -11,7 +11,7 @@ use crate::drive::{DiscFile, DiscReader, Label};
 use crate::format::{FormatError, IndexHeader, IndexReader, Limits};
 use crate::model::rows::{FrameSpan, IndexRow};
 use crate::model::{ArchiveNo, Digest, Kind, RelPath};
-use crate::port::stop::{Stop, Stopped};
+use crate::port::stop::{Heeding, Stop, Stopped};
 
 /// What the listings are called, encrypted ones with `.gpg` behind it.
 pub const INDEX: &str = "INDEX.tsv.bz2";
@@ -89,22 +89,23 @@ pub type Wanted = HashMap<(ArchiveNo, RelPath), usize>;
 /// Opens a listing of the disc: decrypted and expanded. What of it is damaged is an error of kind
 /// `InvalidData`, and what is sound behind it follows; each stretch is proved by the check sum of
 /// its own bzip2 stream. If the integrity of an encrypted one is broken, that is one more such error,
-/// at its end.
+/// at its end. A wish to stop is an error of another kind, wherever it comes.
 pub fn open_listing<'a>(
     reader: &'a dyn DiscReader,
     name: &str,
     opener: Option<&Opener>,
+    stop: &'a Stop,
 ) -> Result<Box<dyn Read + 'a>, ListingError> {
     if let Some(file) = reader.file(name) {
-        let bytes = Bytes::of(reader, file, Holes::Zeros);
-        return Ok(Box::new(SalvagedText::new(bytes.into_reader())));
+        let bytes = Bytes::of(reader, file, Holes::Zeros).into_reader();
+        return Ok(Box::new(SalvagedText::new(Heeding::new(bytes, stop))));
     }
     let sealed = format!("{name}.gpg");
     let file = reader.file(&sealed).ok_or_else(|| ListingError::Missing(name.to_owned()))?;
     let opener = opener.ok_or_else(|| ListingError::NoKey(sealed.clone()))?;
-    let bytes = Bytes::of(reader, file, Holes::Zeros);
+    let bytes = Bytes::of(reader, file, Holes::Zeros).into_reader();
     let opened = opener
-        .open_damaged(bytes.into_reader())
+        .open_damaged(Heeding::new(bytes, stop))
         .map_err(|source| ListingError::Locked { name: sealed, source })?;
     Ok(Box::new(Checked { text: SalvagedText::new(opened), is_told: false }))
 }
@@ -144,9 +145,10 @@ pub fn index_header(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
     of: &Label,
+    stop: &Stop,
 ) -> Result<Option<IndexHeader>, ListingError> {
     let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
-    let text = BufReader::new(open_listing(reader, INDEX, opener)?);
+    let text = BufReader::new(open_listing(reader, INDEX, opener, stop)?);
     let rows = IndexReader::new(text, packed_size(reader, INDEX)).map_err(damaged)?;
     refuse_other(rows.header(), of)?;
     Ok(rows.header().cloned())
@@ -177,10 +179,14 @@ pub fn each_index_row(
     mut each: impl FnMut(IndexRow),
 ) -> Result<Option<ListingError>, ListingError> {
     let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
-    let text = BufReader::with_capacity(256 << 10, open_listing(reader, INDEX, opener)?);
+    let text = open_listing(reader, INDEX, opener, stop);
+    stop.check()?;
+    let text = BufReader::with_capacity(256 << 10, text?);
     let mut trouble = None;
     let packed = limits.packed(packed_size(reader, INDEX));
-    let rows = IndexReader::new(text, packed).map_err(damaged)?;
+    let rows = IndexReader::new(text, packed).map_err(damaged);
+    stop.check()?;
+    let rows = rows?;
     refuse_other(rows.header(), of)?;
     for row in rows {
         stop.check()?;

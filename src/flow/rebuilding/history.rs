@@ -14,6 +14,7 @@ use crate::model::entry::Fingerprint;
 use crate::model::rows::{IndexRow, Note, SnapshotRow};
 use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq};
 use crate::port::clock::Moment;
+use crate::port::stop::Stopped;
 use crate::restore::index::{INDEX, ListingError, SNAPSHOT, open_listing, packed_size};
 
 use super::super::piles::FoundDisc;
@@ -52,6 +53,7 @@ impl Rebuilder<'_> {
     /// Whether the newest snapshot had to be pieced together.
     pub fn tell_history(&mut self, lode: Lode) -> Result<bool, FlowError> {
         for (id, (parts, size, digest)) in &lode.ends {
+            self.desk.stop.check()?;
             self.catalog.complete_parts(self.set, *id, *parts, *size, digest)?;
         }
         let finished = self.catalog.newest_snapshot(self.set)?;
@@ -74,6 +76,7 @@ impl Rebuilder<'_> {
     fn tell_incomplete(&mut self, lode: &Lode) -> Result<(), FlowError> {
         let mut lost = 0;
         for id in lode.parts() {
+            self.desk.stop.check()?;
             lost += u64::from(!self.catalog.has_whole(self.set, id)?);
         }
         if lost > 0 {
@@ -102,7 +105,7 @@ impl Rebuilder<'_> {
             self.catalog.set_source(self.set, &run.source)?;
         }
         self.put_stored(seq, rows)?;
-        let listing = self.listing(seq);
+        let listing = self.listing(seq)?;
         let is_whole = listing.as_ref().is_some_and(|told| told.is_whole);
         if let Some(told) = listing {
             self.put_listed(seq, told)?;
@@ -137,7 +140,9 @@ impl Rebuilder<'_> {
         let mut runs = BTreeMap::new();
         let sound = self.pile.discs.values().filter(|f| !self.doubtful.contains(&f.txt.disc));
         for copy in sound.flat_map(|found| &found.copies) {
-            let open = |name| open_listing(&**copy, name, self.opener()).map(BufReader::new).ok();
+            let stop = self.desk.stop;
+            let open = |name| open_listing(&**copy, name, self.opener(), stop).ok();
+            let open = |name| open(name).map(BufReader::new);
             let index = open(INDEX).and_then(|text| IndexReader::new(text, 0).ok());
             let listing = open(SNAPSHOT).and_then(|text| ListingReader::new(text, 0).ok());
             let lines = index.and_then(|index| Some(index.header()?.snapshots.clone()));
@@ -152,7 +157,7 @@ impl Rebuilder<'_> {
     }
 
     /// The listing of a snapshot; the longest of damaged ones.
-    fn listing(&mut self, seq: SnapshotSeq) -> Option<Told> {
+    fn listing(&mut self, seq: SnapshotSeq) -> Result<Option<Told>, Stopped> {
         let mut best: Option<Told> = None;
         let mut why = None;
         let listed = |f: &&FoundDisc| self.has_listing(f) && f.txt.snapshot == seq;
@@ -162,20 +167,23 @@ impl Rebuilder<'_> {
         let copies = discs.iter().flat_map(|found| &found.copies).map(|copy| &**copy);
         for copy in copies.chain(repaired) {
             match self.read_listing(copy, seq) {
-                Ok((told, None)) => return Some(told),
+                Ok((told, None)) => return Ok(Some(told)),
                 Ok((told, Some(error))) => {
                     why = Some((copy.title(), chain(&error)));
                     if best.as_ref().is_none_or(|best| told.rows.len() > best.rows.len()) {
                         best = Some(told);
                     }
                 }
-                Err(error) => why = Some((copy.title(), chain(&error))),
+                Err(error) => {
+                    self.desk.stop.check()?;
+                    why = Some((copy.title(), chain(&error)));
+                }
             }
         }
         if let Some((title, why)) = why {
             self.trouble(title, why);
         }
-        best
+        Ok(best)
     }
 
     fn read_listing(
@@ -184,13 +192,14 @@ impl Rebuilder<'_> {
         seq: SnapshotSeq,
     ) -> Result<(Told, Option<ListingError>), ListingError> {
         let damaged = |source| ListingError::Damaged { name: SNAPSHOT.to_owned(), source };
-        let text = open_listing(copy, SNAPSHOT, self.opener())?;
+        let text = open_listing(copy, SNAPSHOT, self.opener(), self.desk.stop)?;
         let packed = self.desk.limits.packed(packed_size(copy, SNAPSHOT));
         let reader = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
         let reader = reader.map_err(damaged)?;
         refuse_other(reader.header(), self.pile.uuid, seq)?;
         let (mut rows, mut trouble) = (Vec::new(), None);
         for row in reader {
+            self.desk.stop.check()?;
             match row {
                 Ok(row) => rows.push(row),
                 Err(error) => trouble = Some(ListingError::first(trouble, damaged(error))),
@@ -324,6 +333,7 @@ impl Rebuilder<'_> {
         for dir in self.catalog.live_dirs(self.set)? {
             let mut after = Vec::new();
             loop {
+                self.desk.stop.check()?;
                 let page = self.catalog.dir_rows(self.set, &dir, &after)?;
                 let Some((_, last)) = page.last().and_then(|last| last.path.split_last()) else {
                     break;
@@ -349,6 +359,7 @@ impl Rebuilder<'_> {
         }
         let mut changes = Vec::new();
         for path in dirs {
+            self.desk.stop.check()?;
             if self.catalog.known(self.set, &path)?.is_none() {
                 let meta = Meta { mode: 0o755, ..Meta::default() };
                 let (kind, size, note, content) = (Kind::Dir, 0, Note::None, None);
