@@ -12,8 +12,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use support::{Run, Sandbox};
 use support::terminal::end;
+use support::{Run, Sandbox};
 
 /// A run at work; its events on stdout are listened to.
 struct AtWork {

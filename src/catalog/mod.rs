@@ -31,6 +31,7 @@ mod lock;
 mod moved;
 mod open;
 mod places;
+mod prove;
 mod read_copy;
 mod refill;
 mod row_stream;

@@ -218,6 +218,11 @@ fn check_deeply(conn: &Connection) -> Result<(), Fault> {
     if verdict != "ok" {
         return Err(odd(verdict));
     }
+    check_references(conn)
+}
+
+/// No row refers to one that is not there.
+pub(super) fn check_references(conn: &Connection) -> Result<(), Fault> {
     let mut query = conn.prepare("PRAGMA foreign_key_check")?;
     let mut rows = query.query([])?;
     match rows.next()? {

@@ -38,6 +38,10 @@ impl Tree {
         self.root
     }
 
+    pub(super) fn ids(&self) -> impl Iterator<Item = DirId> {
+        self.nodes.keys().copied()
+    }
+
     pub(super) fn path(&self, id: DirId) -> Result<RelPath, Fault> {
         let mut names = Vec::new();
         let mut at = id;

@@ -7,10 +7,10 @@ use std::io::BufReader;
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
 use crate::format::ListingReader;
+use crate::port::stop::Stop;
 use crate::restore::index::{
     CATALOG, INDEX, ListingError, SNAPSHOT, index_header, open_listing, packed_size,
 };
-use crate::port::stop::Stop;
 use crate::verify::Fault;
 
 use super::chain;

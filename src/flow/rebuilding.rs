@@ -250,7 +250,8 @@ impl<'a> Rebuilder<'a> {
             .for_known_discs(&pile.name, encryption, |opener| check_listings(opener, pile))?;
         let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
         let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
-        let base = discs.newest_catalog();
+        let base = discs.newest_proved_catalog();
+        desk.stop.check()?;
         let complaints = discs.doubts.count();
         let (set, catalog_of) = match &base {
             Some((disc, known)) => {

@@ -346,31 +346,46 @@ impl FromDiscs<'_> {
 
     /// The catalogs that the discs carry, the newest first; unpacked when asked for.
     pub fn catalogs(&self) -> impl Iterator<Item = KnownIn> {
-        self.catalogs_by_disc().map(|(_, known)| known)
+        self.catalogs_by_disc(|_| Ok(())).map(|(_, known)| known)
     }
 
     /// The newest catalog, and which disc carries it.
     pub fn newest_catalog(&self) -> Option<(DiscNo, KnownIn)> {
-        self.catalogs_by_disc().next()
+        self.catalogs_by_disc(|_| Ok(())).next()
     }
 
-    fn catalogs_by_disc(&self) -> impl Iterator<Item = (DiscNo, KnownIn)> {
+    /// The newest of which every value can be read: one to take over, and not only to ask.
+    pub fn newest_proved_catalog(&self) -> Option<(DiscNo, KnownIn)> {
+        self.catalogs_by_disc(|known| Ok(known.catalog.prove(known.set, self.desk.stop)?)).next()
+    }
+
+    /// `prove` says what is wrong with one.
+    fn catalogs_by_disc(
+        &self,
+        prove: impl Fn(&KnownIn) -> Result<(), FlowError>,
+    ) -> impl Iterator<Item = (DiscNo, KnownIn)> {
         let mut discs: Vec<&FoundDisc> = self.pile.all().collect();
         discs.retain(|found| found.txt.listings.catalog);
         discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
         discs.retain(|found| !self.is_doubtful(found));
-        let catalogs = discs.into_iter().map(|found| (found.txt.disc, self.catalog_on(found)));
+        let catalogs =
+            discs.into_iter().map(move |found| (found.txt.disc, self.catalog_on(found, &prove)));
         catalogs.filter_map(|(disc, known)| Some((disc, known?)))
     }
 
     /// All copies of a disc have the same catalog: the first that can be read. If none is left, the
     /// set would have told more than it does now.
-    fn catalog_on(&self, found: &FoundDisc) -> Option<KnownIn> {
+    fn catalog_on(
+        &self,
+        found: &FoundDisc,
+        prove: &impl Fn(&KnownIn) -> Result<(), FlowError>,
+    ) -> Option<KnownIn> {
         let mendable = self.mendable(found);
         let (before, mut damaged) = (self.doubts.count(), None);
         for copy in Mender::copies(found, mendable.as_ref()) {
             let unpacked = self.unpack_catalog(copy).and_then(|known| self.of_disc(known, found));
-            let error = match unpacked {
+            let proved = unpacked.and_then(|known| prove(&known).map(|()| known));
+            let error = match proved {
                 Ok(known) => return Some(known),
                 Err(_) if self.desk.stop.check().is_err() => return None,
                 Err(error) => error,
@@ -465,7 +480,8 @@ fn is_damage(error: &FlowError) -> bool {
                 | ListingError::Stopped(_)
         ),
         FlowError::Catalog(error) => {
-            matches!(error, CatalogError::Damaged { .. } | CatalogError::NotOurs { .. })
+            use CatalogError::{Damaged, NotOurs, Refused};
+            matches!(error, Damaged { .. } | NotOurs { .. } | Refused(_))
         }
         _ => false,
     }
