@@ -512,6 +512,45 @@ fn who_reads_a_strangers_catalog_is_killed_with_us() {
     assert_eq!(ended, Ok(WaitStatus::Signaled(reader, Signal::SIGKILL, false)));
 }
 
+/// Rows that are sound and long, and take next to nothing on the disc.
+#[test]
+fn a_listing_that_unfolds_to_more_than_real_ones_is_read_if_somebody_says_so() {
+    const ROWS: usize = 1_800;
+    const LONG: usize = 60_000;
+    let (sandbox, disc) = disc();
+    fs::remove_file(disc.join("catalog.sqlite.bz2")).unwrap();
+    let listing = disc.join("SNAPSHOT.tsv.bz2");
+    let text = pipe("bzip2", &["-dc"], &fs::read(&listing).unwrap());
+    let text = String::from_utf8(text).unwrap();
+    let (before, last) = text.split_at(text.find("f\tfile19\t").unwrap());
+    let value = "A".repeat(LONG);
+    let row = |n: usize| {
+        format!(
+            "d\tfile18-{n:05}\t0\t-\t-\t-\t0755\t0\t0\troot\troot\t1.000000000\t-\t-\t\
+             user.a={value}\t-\n"
+        )
+    };
+    let mut packed = pipe("bzip2", &["-c"], before.as_bytes());
+    for rows in (0..ROWS).collect::<Vec<_>>().chunks(14) {
+        let rows: String = rows.iter().map(|&n| row(n)).collect();
+        packed.extend(pipe("bzip2", &["-9c"], rows.as_bytes()));
+    }
+    packed.extend(pipe("bzip2", &["-c"], last.as_bytes()));
+    fs::write(&listing, &packed).unwrap();
+    let most = (64 << 20) + 1024 * packed.len();
+    assert!(ROWS * LONG > most, "{}", packed.len());
+    let last = sandbox.path("back/file19");
+    let told = format!("SNAPSHOT unfolds to more than {most} bytes");
+    let run = coldcut(&sandbox, "restore disc back --yes --path 'file??'");
+    run.code(3).says(&told).says("--no-limits");
+    assert!(!last.exists() && sandbox.path("back/file18").exists(), "{}", run.story());
+    let rebuild = "catalog rebuild disc --replace --yes";
+    coldcut(&sandbox, rebuild).code(3).says(&told).says("--no-limits");
+    coldcut(&sandbox, "restore disc back --yes --path 'file??' --no-limits").code(0);
+    assert!(last.exists());
+    coldcut(&sandbox, &format!("{rebuild} --no-limits")).code(0);
+}
+
 /// A sound row behind more of them than a listing of this size may have.
 #[test]
 fn a_listing_with_more_rows_than_real_ones_is_read_if_somebody_says_so() {

@@ -9,14 +9,10 @@ use std::time::Duration;
 use super::tools::Tools;
 use super::{DrillError, Key, stream};
 use crate::codec::openpgp::FileKey;
-use crate::format::{FormatError, IndexReader, Limits, ListingReader};
+use crate::format::{FormatError, IndexReader, Limits, ListingReader, longest_text};
 use crate::port::command::{CommandError, Program};
 use crate::port::stop::{Heeding, Stop};
 
-/// A listing's text for each of its packed bytes, and what any may have. A million empty files take
-/// 200 bytes a row and 0.78 packed.
-const EXPANDS: u64 = 1024;
-const ANY: u64 = 64 << 20;
 /// How long a tool may take to print a listing; a second more for each MiB of it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -37,7 +33,7 @@ pub fn oddity(
 ) -> Result<Option<String>, DrillError> {
     let packed = match opened(file, key) {
         Ok((tools, packed)) => {
-            let most = limits.packed(packed).saturating_mul(EXPANDS).saturating_add(ANY);
+            let most = longest_text(limits.packed(packed));
             let patience = PATIENCE + Duration::from_secs(packed >> 20);
             let program = tools.listing(file, None).killed_when_stopped().timeout(patience);
             if let Some(words) = print(&program, most, text, stop)? {
@@ -97,7 +93,12 @@ fn print(
     let ended = stream(program, stop, &mut |piece| {
         printed += piece.len() as u64;
         if printed > most {
-            failed.get_or_insert_with(|| format!("it unfolds to more than {most} bytes"));
+            failed.get_or_insert_with(|| {
+                format!(
+                    "it unfolds to more than {most} bytes; if the disc is yours, --no-limits reads \
+                     it all the same"
+                )
+            });
         } else if let Err(error) = out.write_all(piece) {
             failed.get_or_insert_with(|| error.to_string());
         }

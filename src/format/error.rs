@@ -26,6 +26,11 @@ pub enum FormatError {
          disc is yours, --no-limits reads it all the same"
     )]
     TooManyRows { what: &'static str, most: u64, size: u64 },
+    #[error(
+        "{what} unfolds to more than {most} bytes, and no real listing of {size} bytes does; if the \
+         disc is yours, --no-limits reads it all the same"
+    )]
+    TooMuchText { what: &'static str, most: u64, size: u64 },
     #[error("line {number} of {what} is damaged")]
     Line {
         what: &'static str,
@@ -49,6 +54,11 @@ impl FormatError {
             FormatError::Read { source, .. } => source.kind() == std::io::ErrorKind::InvalidData,
             _ => false,
         }
+    }
+
+    /// The rest was not read, whatever it is.
+    pub fn is_of_limit(&self) -> bool {
+        matches!(self, FormatError::TooManyRows { .. } | FormatError::TooMuchText { .. })
     }
 
     /// A field that is not what it should be; shown in full only where it is short.

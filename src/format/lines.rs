@@ -17,6 +17,16 @@ const ROWS: u64 = 1 << 20;
 /// 0.78 bytes a row in bzip2; this is twelve times denser.
 const ROWS_A_BYTE: u64 = 16;
 
+/// So much text any listing may have, and so much more for each packed byte. The same million files
+/// take 200 bytes a row, which is 256 for each packed one.
+const TEXT: u64 = 64 << 20;
+const TEXT_A_BYTE: u64 = 1024;
+
+/// Bytes of text that a listing may have which takes so many bytes on its disc.
+pub fn longest_text(packed: u64) -> u64 {
+    packed.saturating_mul(TEXT_A_BYTE).saturating_add(TEXT)
+}
+
 /// Whether a listing may be larger than real ones of its packed size are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Limits {
@@ -50,6 +60,8 @@ pub(super) struct Lines<R> {
     input: R,
     what: &'static str,
     number: u64,
+    /// Bytes of all lines until here.
+    text: u64,
     line: Vec<u8>,
     /// Its size, packed, and how many lines that may have at most.
     packed: u64,
@@ -60,7 +72,7 @@ impl<R: BufRead> Lines<R> {
     /// `packed`: how many bytes the listing takes on its disc.
     pub(super) fn new(input: R, what: &'static str, packed: u64) -> Lines<R> {
         let most = ROWS.max(packed.saturating_mul(ROWS_A_BYTE));
-        Lines { input, what, number: 0, line: Vec::new(), packed, most }
+        Lines { input, what, number: 0, text: 0, line: Vec::new(), packed, most }
     }
 
     /// The next line without its LF, `None` at the end.
@@ -81,6 +93,17 @@ impl<R: BufRead> Lines<R> {
         FormatError::Line { what: self.what, number: self.number, source: Box::new(source) }
     }
 
+    /// Sound or damaged: lines cost time, and sound ones memory.
+    fn refuse_too_much(&mut self) -> Result<(), FormatError> {
+        let (what, size) = (self.what, self.packed);
+        if self.number >= self.most {
+            return Err(FormatError::TooManyRows { what, most: self.most, size });
+        }
+        self.text = self.text.saturating_add(self.line.len() as u64);
+        let most = longest_text(size);
+        if self.text > most { Err(FormatError::TooMuchText { what, most, size }) } else { Ok(()) }
+    }
+
     fn fill(&mut self) -> Result<bool, FormatError> {
         self.line.clear();
         let mut bounded = (&mut self.input).take(LINE_MAX as u64 + 1);
@@ -93,10 +116,7 @@ impl<R: BufRead> Lines<R> {
         if self.line.is_empty() {
             return Ok(false);
         }
-        if self.number >= self.most {
-            let (most, size) = (self.most, self.packed);
-            return Err(FormatError::TooManyRows { what, most, size });
-        }
+        self.refuse_too_much()?;
         self.number += 1;
         match self.line.pop() {
             Some(b'\n') => Ok(true),

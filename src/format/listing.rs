@@ -151,9 +151,11 @@ impl<R: BufRead> Iterator for ListingReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::lines::longest_text;
     use crate::model::rows::Note;
-    use crate::model::{Digest, Kind, Meta};
+    use crate::model::{Digest, Kind, Meta, Mtime, Xattr};
     use proptest::prelude::*;
+    use sha2::{Digest as _, Sha256};
     use uuid::Uuid;
 
     fn path(bytes: &[u8]) -> RelPath {
@@ -252,6 +254,60 @@ mod tests {
         assert!(matches!(last, FormatError::TooManyRows { most: 0x10_0000, .. }), "{last}");
         assert_eq!(rows(1000).count(), (1 << 20) - 3 + 1, "three lines before the rows");
         assert_eq!(rows(70_000).count(), (1 << 20) + 100);
+    }
+
+    /// So does its text, of sound rows and of damaged ones.
+    #[test]
+    fn text_is_bounded_by_the_packed_size() {
+        let lines = [&vec![b'x'; 4_000_000][..], b"\n"].concat().repeat(18);
+        let text = [listing(&[]), lines].concat();
+        let rows = |packed| ListingReader::new(&text[..], packed).unwrap();
+        let last = rows(1000).last().unwrap().unwrap_err();
+        assert!(matches!(last, FormatError::TooMuchText { most: 0x40f_a000, .. }), "{last}");
+        assert_eq!(rows(1000).count(), 18, "the eighteenth is too much");
+        let last = rows(10_000).last().unwrap().unwrap_err();
+        assert!(matches!(last, FormatError::Line { .. }), "{last}");
+    }
+
+    /// In walk order, each with content and a time of its own, and with this attribute.
+    fn rows_with(attribute: &[u8], count: u32) -> Vec<SnapshotRow> {
+        let digest = |n: u32| Digest(Sha256::digest(n.to_le_bytes()).into());
+        let time = |n: u32| i64::from(u32::from_le_bytes(digest(n).0[..4].try_into().unwrap()));
+        let xattr = Xattr { name: b"user.note".to_vec(), value: attribute.to_vec() };
+        let each = (0..count).map(|n| {
+            let mtime = Mtime { sec: time(n), nsec: 0 };
+            SnapshotRow {
+                path: path(format!("{n:06}").as_bytes()),
+                sha256: Some(digest(n)),
+                meta: Meta { mtime, xattrs: vec![xattr.clone()], ..Meta::default() },
+                ..row(at(&[(1, n / 1000)], true, Some(b"=")))
+            }
+        });
+        each.collect()
+    }
+
+    /// How many bytes of text one packed byte has, in streams as long as ours.
+    fn density(text: &[u8]) -> u64 {
+        let packed = |text: &[u8]| {
+            let mut packer = bzip2::read::BzEncoder::new(text, bzip2::Compression::best());
+            std::io::copy(&mut packer, &mut std::io::sink()).unwrap()
+        };
+        text.len() as u64 / text.chunks(900_000).map(packed).sum::<u64>()
+    }
+
+    /// What file systems and programs put into attributes, in the same words for each file. ext4 has
+    /// room for 4 KiB; a list of 500 users takes as much.
+    #[test]
+    fn real_attributes_are_far_from_what_text_may_be() {
+        let most = longest_text(1 << 20) >> 20;
+        let acl: Vec<u8> = (0..500_u32).flat_map(|n| (1000 + n).to_le_bytes().repeat(2)).collect();
+        for attribute in [&vec![0; 4000][..], &acl, &vec![b'x'; 16 << 10]] {
+            let density = density(&listing(&rows_with(attribute, 500)));
+            assert!(density * 2 < most, "{} bytes: {density} of {most}", attribute.len());
+        }
+        // As large as Linux takes them, and nothing in them.
+        let density = density(&listing(&rows_with(&vec![0; 64 << 10], 100)));
+        assert!(density > most, "the limit could be said to be for no real set: {density}");
     }
 
     #[test]

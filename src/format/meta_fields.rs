@@ -246,6 +246,17 @@ fn unpercent(text: &[u8]) -> Option<Vec<u8>> {
 /// RFC 4648 section 4.
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// What each byte stands for; 64 or more is no digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut at = 0;
+    while at < BASE64.len() {
+        digits[BASE64[at] as usize] = at as u8;
+        at += 1;
+    }
+    digits
+};
+
 fn base64_into(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.chunks(3) {
         let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
@@ -270,7 +281,11 @@ fn unbase64(text: &[u8]) -> Option<Vec<u8>> {
     for chunk in digits.chunks(4) {
         let mut bits = 0;
         for &digit in chunk {
-            bits = bits << 6 | BASE64.iter().position(|&b| b == digit)? as u32;
+            let value = DIGITS[digit as usize];
+            if value >= 64 {
+                return None;
+            }
+            bits = bits << 6 | u32::from(value);
         }
         bits <<= 6 * (4 - chunk.len());
         bytes.extend_from_slice(&bits.to_be_bytes()[1..chunk.len()]);

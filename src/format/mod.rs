@@ -18,6 +18,6 @@ pub mod volume;
 pub use disc_txt::DiscTxt;
 pub use error::FormatError;
 pub use index::{IndexHeader, IndexReader, index_line, parse_index_line};
-pub use lines::{Limits, SnapshotLine};
+pub use lines::{Limits, SnapshotLine, longest_text};
 pub use listing::{ListingHeader, ListingReader, parse_snapshot_line, snapshot_line};
 pub use members::{member_name, part_dir, part_name};

@@ -42,7 +42,7 @@ impl ListingError {
     /// that the rest was not read.
     pub fn first(trouble: Option<ListingError>, next: ListingError) -> ListingError {
         let is_limit =
-            matches!(next, ListingError::Damaged { source: FormatError::TooManyRows { .. }, .. });
+            matches!(&next, ListingError::Damaged { source, .. } if source.is_of_limit());
         trouble.filter(|_| !is_limit).unwrap_or(next)
     }
 
