@@ -212,3 +212,35 @@ fn a_passphrase_that_nobody_can_type_closes_no_new_set_unless_somebody_agrees() 
     let other = ["backup", "other", "shelf", "--disc-size", "4M", "--odd-passphrase"];
     sandbox.run(other.iter().chain(&["--passphrase-file", file])).ok();
 }
+
+/// A terminal would clear itself, or show words in another order.
+#[test]
+fn results_for_programs_have_no_character_that_a_terminal_obeys() {
+    let sandbox = Sandbox::new();
+    let odd = "a\u{9b}2J\u{202e}b\u{7f}";
+    fs::write(sandbox.source().join(odd), "content").unwrap();
+    sandbox.run(["backup", "source", "shelf", "--disc-size", "4M"]).ok();
+    sandbox.run(["locate", "1", odd]).ok();
+    let named = ["ls", "discs", "keysheet"];
+    let others = [
+        "find *",
+        "snapshots",
+        "status",
+        "set list",
+        "verify shelf",
+        "check shelf",
+        "drill 1 shelf",
+        "restore shelf target",
+        "backup source shelf",
+    ];
+    for words in named.into_iter().chain(others) {
+        let run = sandbox.run(words.split(' ').chain(["--json"]));
+        let text = run.ok().stdout();
+        assert!(text.contains("\\u009b") || !named.contains(&words), "{text}");
+        assert!(
+            !text.contains(|c: char| c != '\n' && c.is_control() || c == '\u{202e}'),
+            "{words}: {text:?}"
+        );
+    }
+    assert_eq!(sandbox.run(["ls", "--json"]).ok().results()[0]["path"], odd);
+}

@@ -100,7 +100,7 @@ impl fmt::Debug for RelPath {
 pub fn display_bytes(bytes: &[u8], f: &mut impl fmt::Write) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() || reorders(c) {
+            if !is_text(c) {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 f.write_char(c)?;
@@ -111,6 +111,11 @@ pub fn display_bytes(bytes: &[u8], f: &mut impl fmt::Write) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// Whether a terminal shows this character where it stands and does nothing else with it.
+pub fn is_text(c: char) -> bool {
+    !c.is_control() && !reorders(c)
 }
 
 /// Characters that show what stands around them in another order, or begin a line of their own

@@ -4,7 +4,7 @@
 //! A question may stay open for hours while a disc burns: nobody who reports waits for its answer.
 
 use super::terminal;
-use crate::model::path::shown;
+use crate::model::path::{is_text, shown};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
@@ -120,7 +120,7 @@ impl Screen {
     /// A result or an event for programs: one object, one line on stdout. Nothing without `--json`.
     pub fn object(&self, object: &Value) -> io::Result<()> {
         match self.json {
-            true => self.put_result(&format!("{object}\n")),
+            true => self.put_result(&(one_line(object) + "\n")),
             false => Ok(()),
         }
     }
@@ -141,6 +141,19 @@ impl Screen {
         bar.finish_and_clear();
         self.bars.remove(bar);
     }
+}
+
+/// JSON of the same value that harms no terminal. Characters that are not text stand in strings only,
+/// and the writer leaves those beyond ASCII as they are.
+fn one_line(object: &Value) -> String {
+    let mut line = String::new();
+    for c in object.to_string().chars() {
+        match is_text(c) {
+            true => line.push(c),
+            false => line.extend(c.encode_utf16(&mut [0; 2]).iter().map(|u| format!("\\u{u:04x}"))),
+        }
+    }
+    line
 }
 
 /// A thread that panicked while it wrote leaves at worst half a line.
@@ -183,7 +196,25 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     use super::testing::screen;
+    use super::{Value, shown};
     use serde_json::json;
+
+    /// Every character that is escaped for people.
+    #[test]
+    fn what_programs_get_changes_no_terminal_and_has_the_same_value() {
+        let harmful: String = ('\0'..=char::MAX)
+            .filter(|c| shown(c.to_string().as_bytes()) != c.to_string())
+            .collect();
+        assert!(harmful.contains('\u{9b}') && harmful.contains('\u{202e}'));
+        let (screen, _, results) = screen(true);
+        let object = json!({"a": harmful, harmful.as_str(): "Äpfel \u{1f34e}"});
+        screen.object(&object).unwrap();
+        let text = results.text();
+        let line = text.strip_suffix('\n').unwrap();
+        assert_eq!(shown(line.as_bytes()), line);
+        assert!(line.contains("Äpfel \u{1f34e}"), "text is left as it is");
+        assert_eq!(serde_json::from_str::<Value>(line).unwrap(), object);
+    }
 
     #[test]
     fn words_and_results_never_share_a_stream() {
