@@ -8,6 +8,8 @@ mod support;
 
 use nix::sys::signal::Signal;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use support::Sandbox;
 
 const CTRL_C: &str = "\u{3}";
@@ -211,6 +213,146 @@ fn a_passphrase_that_nobody_can_type_closes_no_new_set_unless_somebody_agrees() 
     sandbox.bash("mkdir other; echo x > other/x").ok();
     let other = ["backup", "other", "shelf", "--disc-size", "4M", "--odd-passphrase"];
     sandbox.run(other.iter().chain(&["--passphrase-file", file])).ok();
+}
+
+/// What a program does that wants more than it was given: it types a line, and takes the terminal
+/// for itself. Whatever works is printed.
+const GREEDY: &str = r#"
+$SIG{TTOU} = $SIG{TTIN} = "IGNORE";
+my @ends = (*STDIN, *STDERR);
+for my $name ("/dev/tty", glob("/dev/pts/*")) {
+    if (open my $end, "+<", $name) { push @ends, $end }
+}
+for my $end (@ends) {
+    print "a line was typed\n" if ioctl($end, 0x5412, my $typed = "x"); # TIOCSTI
+    print "the terminal was taken\n" if ioctl($end, 0x5410, my $group = pack("i", getpgrp)); # TIOCSPGRP
+}
+"#;
+
+/// Programs in front of the real ones that note whether they have a terminal, after they did what
+/// this line of sh does, which writes to a file beside.
+fn watched(sandbox: &mut Sandbox, tools: &[&str], first: &str) -> PathBuf {
+    let (bin, noted) = (sandbox.path("bin"), sandbox.path("home/noted"));
+    fs::create_dir(&bin).unwrap();
+    for tool in tools {
+        let script = format!(
+            "#!/bin/sh\n{{ true </dev/tty; }} 2>/dev/null && has=a || has=no\n\
+             {{ echo {tool} has $has terminal; {first}; }} >>'{}'\nexec /usr/bin/{tool} \"$@\"\n",
+            noted.display()
+        );
+        fs::write(bin.join(tool), script).unwrap();
+        fs::set_permissions(bin.join(tool), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    sandbox.set("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    noted
+}
+
+fn has_no_terminal(noted: &Path, tools: &[&str]) {
+    let noted = fs::read_to_string(noted).unwrap();
+    for tool in tools {
+        assert!(noted.contains(&format!("{tool} has no terminal")), "{tool} was not run: {noted}");
+    }
+    for bad in ["has a terminal", "was typed", "was taken"] {
+        assert!(!noted.contains(bad), "{noted}");
+    }
+}
+
+/// What runs a disc's script could type at it, and read what is typed. The command that the user
+/// wrote may ask there.
+#[test]
+fn no_program_has_the_terminal_but_the_one_that_prints_the_passphrase() {
+    const TOOLS: [&str; 6] = ["xorriso", "par2", "bash", "gpg", "tar", "bzip2"];
+    let mut sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("letter"), "dear a\n".repeat(10_000)).unwrap();
+    let noted = watched(&mut sandbox, &TOOLS, "true");
+    let asks = "echo Speak >&2; read -r line </dev/tty; echo \"$line\"";
+    let keys = ["--encrypt", "--passphrase-command", asks];
+    let words = ["backup", "source", "shelf", "--disc-size", "8M", "--parity", "10"];
+    let mut run = sandbox.at_terminal(words.iter().chain(&keys));
+    run.waits_for("Speak").types("open sesame\n");
+    let (code, said) = run.ends();
+    assert_eq!(code, 0, "{said}");
+    let keys = ["--passphrase-command", "echo open sesame"];
+    for words in
+        [&["drill", "--all", "1", "shelf"][..], &["drill", "--all", "shelf", "--catalog", "none"]]
+    {
+        let (code, said) = sandbox.at_terminal(words.iter().chain(&keys)).ends();
+        assert_eq!(code, 0, "{said}");
+    }
+    has_no_terminal(&noted, &TOOLS);
+}
+
+/// A set whose catalog and staging area are `nobody`'s. Needs root, who alone can give files away.
+fn of_nobody() -> Sandbox {
+    let mut sandbox = encrypted();
+    let line = "chmod 755 .; mkdir home/c; mv catalog* staging home/c; chown -R 65534:65534 home";
+    sandbox.bash(line).ok();
+    sandbox.bash("chown -R 65534:65534 shelf").ok();
+    sandbox.set("COLDCUT_CATALOG", sandbox.path("home/c/catalog.sqlite"));
+    sandbox.set("COLDCUT_STAGING", sandbox.path("home/c/staging"));
+    sandbox
+}
+
+/// They are entered and exchanged at will by the user whom root works as.
+#[test]
+fn where_root_works_as_another_user_no_program_can_use_roots_terminal() {
+    const TOOLS: [&str; 4] = ["bash", "gpg", "tar", "bzip2"];
+    let mut sandbox = of_nobody();
+    let greedy = sandbox.path("greedy.pl");
+    fs::write(&greedy, GREEDY).unwrap();
+    fs::set_permissions(&greedy, fs::Permissions::from_mode(0o755)).unwrap();
+    let noted = watched(&mut sandbox, &TOOLS, &format!("/usr/bin/perl '{}'", greedy.display()));
+    let words = ["drill", "--all", "1", "shelf", "--passphrase-command", "echo open sesame"];
+    let (code, said) = sandbox.at_terminal(words).ends();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("working as that user"), "{said}");
+    has_no_terminal(&noted, &TOOLS);
+}
+
+/// Whoever has more rights than this process reads what is typed; its user could enter the command.
+#[test]
+fn where_root_works_as_another_user_the_passphrase_command_has_no_terminal() {
+    let sandbox = of_nobody();
+    let noted = sandbox.path("home/noted");
+    let asks = format!(
+        "{{ true </dev/tty; }} 2>/dev/null && has=a || has=no; [ -t 2 ] && has=a; \
+         echo $has >>{}; printf 'Say\\033it\\nnow' >&2; echo open sesame",
+        noted.display()
+    );
+    let words = ["drill", "1", "shelf", "--passphrase-command", &asks];
+    let (code, said) = sandbox.at_terminal(words).ends();
+    assert_eq!(code, 0, "{said}");
+    let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
+    assert!(lines.contains(&"Say\\u{1b}it") && lines.contains(&"now"), "{said}");
+    assert_eq!(fs::read_to_string(noted).unwrap(), "no\n");
+}
+
+/// Ctrl-C at this run, once a process of its making has left its number in `home/number`: both end.
+fn ctrl_c_ends(sandbox: &Sandbox, words: &[&str]) {
+    let mut run = sandbox.at_terminal(words);
+    sandbox.bash("timeout 60 bash -c 'until [ -s home/number ]; do sleep 0.05; done'").ok();
+    run.types(CTRL_C);
+    let (code, said) = run.ends();
+    assert_eq!(code, 130, "{words:?}: {said}");
+    // One that is dead and was not waited for has no words.
+    let is_over = "while grep -q . /proc/$(<home/number)/cmdline; do sleep 0.05; done 2>/dev/null";
+    sandbox.bash(&format!("timeout 60 bash -c '{is_over}'")).ok();
+}
+
+/// The terminal tells nobody in another session.
+#[test]
+fn ctrl_c_ends_programs_with_a_terminal_and_without_one() {
+    let waits = "echo $$ >home/number; exec sleep 600";
+    let waits_for_another = "sleep 600 & echo $! >home/number; wait";
+    let asks = ["drill", "1", "shelf", "--passphrase-command", waits];
+    ctrl_c_ends(&encrypted(), &asks);
+    let asks = ["drill", "1", "shelf", "--passphrase-command", waits_for_another];
+    ctrl_c_ends(&of_nobody(), &asks);
+    let mut sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("letter"), "dear a\n").unwrap();
+    let number = sandbox.path("home/number");
+    watched(&mut sandbox, &["par2"], &format!("echo $$ >'{}'; exec sleep 600", number.display()));
+    ctrl_c_ends(&sandbox, &["backup", "source", "shelf", "--disc-size", "8M", "--parity", "10"]);
 }
 
 /// A terminal would clear itself, or show words in another order.

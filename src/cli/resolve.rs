@@ -237,7 +237,7 @@ impl PassphraseSource {
     ) -> Result<Secret, ResolveError> {
         match self {
             PassphraseSource::File(path) => from_file(path),
-            PassphraseSource::Command(line) => from_command(line, stop),
+            PassphraseSource::Command(line) => from_command(line, operator, stop),
             PassphraseSource::Env(secret) => {
                 first_line(secret.bytes(), || format!("the variable {PASSPHRASE}"))
             }
@@ -274,8 +274,13 @@ fn from_file(path: &Path) -> Result<Secret, ResolveError> {
     first_line(&line, || shown(path.as_os_str().as_bytes()))
 }
 
-fn from_command(line: &OsStr, stop: &Stop) -> Result<Secret, ResolveError> {
-    let output = Zeroizing::new(shell::run_shell_line(line, &[PASSPHRASE], stop)?);
+fn from_command(
+    line: &OsStr,
+    operator: &dyn Operator,
+    stop: &Stop,
+) -> Result<Secret, ResolveError> {
+    let complain = &mut |line: &[u8]| operator.relay(line);
+    let output = Zeroizing::new(shell::run_shell_line(line, &[PASSPHRASE], stop, complain)?);
     first_line(&output, || "the command of --passphrase-command".to_owned())
 }
 
@@ -396,7 +401,7 @@ mod tests {
                 dir.path().display(),
                 passphrase.display()
             );
-            shell::run_shell_line(OsStr::new(&line), &[], &Stop::new()).unwrap()
+            shell::run_shell_line(OsStr::new(&line), &[], &Stop::new(), &mut |_| {}).unwrap()
         };
         let closed = gpg(&path, "-c", b"treasure");
         let exact = dir.path().join("exact");
@@ -406,6 +411,7 @@ mod tests {
             OsStr::new(&format!("gpgconf --homedir {} --kill all", dir.path().display())),
             &[],
             &Stop::new(),
+            &mut |_| {},
         );
     }
 

@@ -1,7 +1,9 @@
 //! Running another program: the only place where coldcut starts one.
 //!
-//! Each child has a process group of its own, so that Ctrl-C reaches us alone and we decide what
-//! becomes of it; `LC_ALL=C` and `TZ=UTC`, so that its words are those that our parsers know;
+//! Each child has a session of its own, so that Ctrl-C reaches us alone and we decide what becomes
+//! of it, and so that it has no terminal: what works on a stranger's disc, or as another user whose
+//! processes that user may enter, must neither type for us nor read what we type (tty_ioctl(4),
+//! TIOCSTI). It has `LC_ALL=C` and `TZ=UTC`, so that its words are those that our parsers know;
 //! no input; and a thread for each of its outputs, so that it never waits for us to read one
 //! while we wait for the other. Callbacks run in the caller's thread.
 
@@ -29,7 +31,7 @@ use super::syscalls::Filter;
 pub(super) const TICK: Duration = Duration::from_millis(50);
 /// A child that ended may have left its outputs open in a grandchild: no longer than this is
 /// waited for their end.
-const DRAIN: Duration = Duration::from_millis(500);
+pub(super) const DRAIN: Duration = Duration::from_millis(500);
 /// How long a child may tidy up after a timeout's SIGTERM before SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 /// Longer lines are cut into pieces.
@@ -350,8 +352,8 @@ impl Program {
             .env_remove(super::shell::PASSPHRASE)
             .stdin(self.stdin().map_err(|error| self.not_started(error))?)
             .stdout(out)
-            .stderr(err)
-            .process_group(0);
+            .stderr(err);
+        in_own_session(&mut command);
         for variable in &self.hidden {
             command.env_remove(variable);
         }
@@ -415,6 +417,13 @@ impl Program {
             program => program.to_string_lossy().into_owned(),
         }
     }
+}
+
+/// The child leaves our session, and with it the terminal; its process group has its own number.
+pub(super) fn in_own_session(command: &mut std::process::Command) {
+    // SAFETY: between fork and exec only a system call is made, no memory is allocated and no lock
+    // is taken.
+    unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from)) };
 }
 
 /// Asks the kernel to kill the child when the thread that starts it ends: that thread waits for it.
@@ -829,6 +838,16 @@ mod tests {
         assert_eq!(counted, 1 << 20);
         assert!(lines(&bash("exit 0").input(long)).0.unwrap().is_success());
         assert!(!format!("{:?}", bash("").input(Secret::new(b"hush".to_vec()))).contains("hush"));
+    }
+
+    /// Who leads a session that was made for it has no terminal.
+    #[test]
+    fn a_program_leads_a_session_of_its_own() {
+        let script = "read -r _ _ _ _ group session _ </proc/self/stat; echo $(($$ == group)) $(($$ == session))";
+        let plain = bash(script);
+        for program in [plain.clone(), plain.clone().confined(FEW), plain.dies_with_us()] {
+            assert_eq!(lines(&program).1, ["1 1"]);
+        }
     }
 
     #[test]

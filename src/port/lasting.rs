@@ -149,7 +149,10 @@ mod tests {
     fn lines_of_both_outputs_are_followed_to_the_end() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("new/log");
-        let program = bash("echo one; printf '5%%\\r6%%\\r' >&2; sleep 0.2; printf last; exit 3");
+        let alone = "read -r _ _ _ _ _ session _ </proc/self/stat; [ $$ = $session ] || exit 99";
+        let program = bash(&format!(
+            "{alone}; echo one; printf '5%%\\r6%%\\r' >&2; sleep 0.2; printf last; exit 3"
+        ));
         let mut lines = Vec::new();
         let started = program.start_lasting(&log, &Stop::new()).unwrap();
         assert_eq!(is_at_work(&log).unwrap(), Some(true));

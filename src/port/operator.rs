@@ -55,6 +55,9 @@ pub trait Operator: Send + Sync {
     /// where only troubles are.
     fn summon(&self, call: &Summons);
 
+    /// Passes on a line of a program that the person named and that cannot speak to them itself.
+    fn relay(&self, _line: &[u8]) {}
+
     /// Asks for a passphrase without showing it; `None` if nobody is there.
     /// With `twice`, until two inputs agree.
     fn passphrase(&self, prompt: &str, twice: bool) -> Option<Secret>;

@@ -7,6 +7,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::unistd::{Gid, Uid, User, initgroups, setgroups, setresgid, setresuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
@@ -19,6 +20,15 @@ const MOST_LINKS: usize = 40;
 const NO_GROUP: u32 = 65534;
 /// Which users this user namespace knows (user_namespaces(7)).
 const USERS: &str = "/proc/self/uid_map";
+
+/// Whether this process was one of root's, and is another user's now.
+static IS_ANOTHERS: AtomicBool = AtomicBool::new(false);
+
+/// Whether the terminal, and all else that was open at the start, is that of somebody who has more
+/// rights than this process: [`become_user`] was called.
+pub fn works_as_another() -> bool {
+    IS_ANOTHERS.load(Ordering::Relaxed)
+}
 
 /// Everybody but root and ourselves who owns something on the way to a place, be it a directory, a
 /// link or the place itself, with the last such thing of theirs. What is not there yet belongs to
@@ -97,6 +107,7 @@ fn is_in_range(user: u32, line: &str) -> bool {
 /// Makes this process, with all its threads, one of that user: their groups, no saved user to return
 /// to, no capability. A user without an entry in the system's list gets no groups but `nogroup`.
 pub fn become_user(user: u32) -> io::Result<()> {
+    IS_ANOTHERS.store(true, Ordering::Relaxed);
     let uid = Uid::from_raw(user);
     let gid = match User::from_uid(uid)? {
         Some(entry) => {

@@ -8,9 +8,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use nix::sys::signal::Signal;
+
 use crate::model::path::shown;
 
-use super::command::TICK;
+use super::command::{DRAIN, LineSink, Lines, TICK, in_own_session, signal_group};
+use super::rights::works_as_another;
 use super::stop::{Stop, Stopped};
 
 /// The variable that may hold a passphrase; no program that we start gets it.
@@ -26,34 +29,69 @@ pub enum ShellError {
     Stopped(#[from] Stopped),
 }
 
-/// Runs `sh -c LINE` and gives what it wrote to stdout. Its stdin is empty and its stderr is ours,
-/// so that it can complain; `hidden` variables are not in its environment. A wish to stop ends the
-/// wait for it, and it.
-pub fn run_shell_line(line: &OsStr, hidden: &[&str], stop: &Stop) -> Result<Vec<u8>, ShellError> {
+/// Runs `sh -c LINE` and gives what it wrote to stdout. Its stdin is empty, its stderr is ours, so
+/// that it can complain, and it may ask at our terminal; `hidden` variables are not in its
+/// environment. A wish to stop ends the wait for it, and it.
+///
+/// Where the terminal is root's and this process another user's, who may enter the command
+/// (ptrace(2)), it has no terminal, and `complain` gets each line of its complaints.
+pub fn run_shell_line(
+    line: &OsStr,
+    hidden: &[&str],
+    stop: &Stop,
+    complain: &mut LineSink,
+) -> Result<Vec<u8>, ShellError> {
     let mut command = Command::new("sh");
     command.arg("-c").arg(line).stdin(Stdio::null()).stderr(Stdio::inherit());
     for variable in hidden {
         command.env_remove(variable);
     }
+    let apart = works_as_another();
+    if apart {
+        in_own_session(&mut command);
+        command.stderr(Stdio::piped());
+    }
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(ShellError::Start)?;
-    let output = listen(&mut child).map_err(ShellError::Start)?;
-    let mut said = None;
-    loop {
-        if let Err(stopped) = stop.check() {
-            // What it started may go on without us; what it says is wanted by nobody.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(stopped.into());
+    let ended = wait_for(&mut child, stop, complain);
+    if ended.is_err() {
+        // Ctrl-C reaches what it started in our session, and nothing in another one.
+        if apart && matches!(child.try_wait(), Ok(None)) {
+            signal_group(&child, Signal::SIGKILL);
         }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    match ended? {
+        (status, _) if !status.success() => Err(ShellError::Failed(status)),
+        (_, said) => said.map_err(ShellError::Start),
+    }
+}
+
+/// Waits for the child's end and for that of its output; for the output of one that failed only
+/// until it has ended.
+fn wait_for(
+    child: &mut Child,
+    stop: &Stop,
+    complain: &mut LineSink,
+) -> Result<(ExitStatus, io::Result<Vec<u8>>), ShellError> {
+    let output = listen(child).map_err(ShellError::Start)?;
+    let complaints = overhear(child).map_err(ShellError::Start)?;
+    let (mut said, mut lines) = (None, Lines::default());
+    let status = loop {
+        stop.check()?;
+        complaints.try_iter().for_each(|piece| lines.feed(&piece, complain));
         said = said.or_else(|| output.recv_timeout(TICK).ok());
         match child.try_wait().map_err(ShellError::Start)? {
-            Some(status) if !status.success() => return Err(ShellError::Failed(status)),
-            Some(_) if said.is_some() => break,
-            _ if said.is_some() => std::thread::sleep(TICK),
+            Some(status) if !status.success() || said.is_some() => break status,
+            None if said.is_some() => std::thread::sleep(TICK),
             _ => {}
         }
+    };
+    while let (Ok(()), Ok(piece)) = (stop.check(), complaints.recv_timeout(DRAIN)) {
+        lines.feed(&piece, complain);
     }
-    said.unwrap_or_else(|| Ok(Vec::new())).map_err(ShellError::Start)
+    lines.finish(complain);
+    Ok((status, said.unwrap_or_else(|| Ok(Vec::new()))))
 }
 
 /// Reads what the child writes, on a thread of its own.
@@ -67,6 +105,23 @@ fn listen(child: &mut Child) -> io::Result<Receiver<io::Result<Vec<u8>>>> {
         let _ = send.send(read.map(|_| bytes));
     };
     std::thread::Builder::new().name("output of a command".into()).spawn(read)?;
+    Ok(receive)
+}
+
+/// Reads what the child complains of as it comes, on a thread of its own; nothing if its stderr is
+/// ours.
+fn overhear(child: &mut Child) -> io::Result<Receiver<Vec<u8>>> {
+    let (send, receive) = channel();
+    let Some(mut complaints) = child.stderr.take() else { return Ok(receive) };
+    let read = move || {
+        let mut buffer = [0; 4096];
+        while let Ok(got @ 1..) = complaints.read(&mut buffer) {
+            if send.send(buffer[..got].to_vec()).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("complaints of a command".into()).spawn(read)?;
     Ok(receive)
 }
 
@@ -95,7 +150,7 @@ mod tests {
     use super::*;
 
     fn run(line: &str, hidden: &[&str]) -> Result<Vec<u8>, ShellError> {
-        run_shell_line(OsStr::new(line), hidden, &Stop::new())
+        run_shell_line(OsStr::new(line), hidden, &Stop::new(), &mut |_| {})
     }
 
     #[test]

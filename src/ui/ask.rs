@@ -121,6 +121,10 @@ impl Operator for Person {
         })
     }
 
+    fn relay(&self, line: &[u8]) {
+        self.screen.say(&shown(line));
+    }
+
     fn summon(&self, call: &Summons) {
         let Summons { drive, wanted } = call;
         self.screen.say(&format!("Insert {wanted}, into {drive}."));
