@@ -247,6 +247,34 @@ fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
     }
 }
 
+/// A list of sums without a file fits a disc without it. What DISC.txt names must be there, and be a
+/// file.
+#[test]
+fn a_listing_that_is_not_there_is_a_fault_though_the_bytes_agree() {
+    for how in [How::Plain, How::Passphrase] {
+        let bench = Bench::new(how);
+        for (name, in_its_place) in [
+            ("INDEX.tsv.bz2", ":"),
+            ("SNAPSHOT.tsv.bz2", "mkfifo $listing"),
+            ("catalog.sqlite.bz2", "mkdir $listing; echo no listing >$listing/file"),
+        ] {
+            let disc = bench.own(1, "discs");
+            let words = format!("the disc has no {name}");
+            let name = format!("{name}{}", how.suffix());
+            fs::remove_file(disc.join(&name)).unwrap();
+            let make = format!("cd {}; listing={name}; {in_its_place}", disc.display());
+            bench.sandbox.bash(&make).ok();
+            bench.sum_up(&disc);
+            fs::create_dir_all(bench.sandbox.path("forged")).unwrap();
+            bench.image(&disc, &bench.sandbox.path("forged/papers-0001.iso"));
+            let run = bench.run_without_catalog("verify forged");
+            run.code(5).says(&words).says("disc 1 of papers: NOT AS COLDCUT WRITES IT, 1 fault(s)");
+            bench.run("rescue forged/papers-0001.iso --to saved.iso").code(3).says(&words);
+            bench.sandbox.bash("rm -r saved.iso* discs forged").ok();
+        }
+    }
+}
+
 #[test]
 fn an_index_of_another_disc_is_not_read_as_this_ones() {
     let bench = Bench::new(How::Passphrase);

@@ -9,7 +9,7 @@ use crate::drive::DiscReader;
 use crate::format::ListingReader;
 use crate::port::stop::Stop;
 use crate::restore::index::{
-    CATALOG, INDEX, ListingError, SNAPSHOT, index_header, open_listing, packed_size,
+    CATALOG, INDEX, ListingError, SNAPSHOT, index_header, listing_file, open_listing, packed_size,
 };
 use crate::verify::Fault;
 
@@ -104,15 +104,23 @@ pub fn incoherences(
     }
     let index = contradiction(copy, found, opener, stop).ok().flatten();
     let listing = other_listing(copy, found, opener, stop);
+    let named = found.txt.listings;
     let parts = [
-        (INDEX, index.filter(|_| found.txt.listings.index)),
-        (SNAPSHOT, listing.filter(|_| found.txt.listings.snapshot)),
-        (CATALOG, doubts.of_catalog(copy)),
+        (INDEX, index.filter(|_| named.index), named.index),
+        (SNAPSHOT, listing.filter(|_| named.snapshot), named.snapshot),
+        (CATALOG, doubts.of_catalog(copy), named.catalog),
     ];
-    let fault = |(path, what): (&str, Option<String>)| {
-        what.map(|what| Fault { path: path.to_owned(), what })
+    let fault = |(name, other, is_named): (&str, Option<String>, bool)| {
+        let missing = || missing(copy, name).filter(|_| is_named);
+        other.or_else(missing).map(|what| Fault { path: name.to_owned(), what })
     };
     parts.into_iter().filter_map(fault).collect()
+}
+
+/// The words where a listing is not a file of the disc. One that is a directory or a pipe is none.
+fn missing(copy: &dyn DiscReader, name: &str) -> Option<String> {
+    let words = || format!("the disc has no {name}, and DISC.txt says that it has");
+    listing_file(copy, name).is_none().then(words)
 }
 
 /// Why the listing of a snapshot is not that of its disc.
