@@ -65,6 +65,7 @@ type Hook = Arc<dyn Fn(&FakeDrive, Act) -> Result<(), DriveError> + Send + Sync>
 #[derive(Default)]
 struct Inside {
     medium: Option<PathBuf>,
+    insertions: u64,
     /// What somebody will put into it, one after the other.
     next: VecDeque<PathBuf>,
     condition: Condition,
@@ -93,7 +94,9 @@ impl FakeDrive {
     }
 
     pub fn put_in(&self, medium: &Path) {
-        self.lock().medium = Some(medium.to_owned());
+        let mut state = self.lock();
+        state.medium = Some(medium.to_owned());
+        state.insertions += 1;
     }
 
     /// By hands: the drive was not told.
@@ -318,6 +321,10 @@ impl Slot for FakeDrive {
         Ok(self.inside().map(|_| kind.to_owned()))
     }
 
+    fn insertion(&self) -> Option<u64> {
+        Some(self.lock().insertions)
+    }
+
     fn eject(&mut self) -> Result<(), DriveError> {
         self.ask()?;
         self.act(Act::Eject)?;
@@ -336,7 +343,9 @@ impl Slot for FakeDrive {
         }
         let next = next.filter(|dir| dir.exists());
         let has_come = next.is_some();
-        self.lock().medium = next;
+        let mut state = self.lock();
+        state.insertions += u64::from(has_come);
+        state.medium = next;
         Ok(has_come)
     }
 

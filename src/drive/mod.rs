@@ -154,6 +154,10 @@ pub trait Slot {
     /// What lies in the drive, for people: `a blank BD-R`, `disc 3 of holidays`; `None`: nothing.
     fn content(&mut self) -> Result<Option<String>, DriveError>;
 
+    /// Tells one insertion from the next, though the media look alike; `None` where nothing counts
+    /// them.
+    fn insertion(&self) -> Option<u64>;
+
     /// Hands the medium out; an empty drive opens its tray.
     fn eject(&mut self) -> Result<(), DriveError>;
 

@@ -53,8 +53,16 @@ pub struct WatchReport {
 enum Content {
     Nothing,
     Blank,
-    /// Described for people.
-    Written(String),
+    /// Which it is.
+    Written(Written),
+}
+
+/// A written disc in the drive: the same until another one is inserted, which may bear the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Written {
+    /// For people.
+    words: String,
+    insertion: Option<u64>,
 }
 
 /// A disc that waits to be burned, or to be read back.
@@ -100,7 +108,7 @@ struct Watch<'a> {
     /// Discs whose staging is gone, as far as that was told.
     lost: Vec<(SetName, DiscNo)>,
     /// The written disc that was dealt with and still lies there.
-    done: Option<String>,
+    done: Option<Written>,
 }
 
 impl<'a> Watch<'a> {
@@ -133,14 +141,14 @@ impl<'a> Watch<'a> {
                         "nothing is staged; the blank stays in the drive",
                     )?,
                 },
-                Content::Written(words) if self.done.as_ref() == Some(&words) => {
+                Content::Written(disc) if self.done.as_ref() == Some(&disc) => {
                     pause(LOOK, self.desk.stop).map_err(FlowError::from)?;
                 }
-                Content::Written(words) => match inside(&waiting, &mut *drives.burner) {
+                Content::Written(disc) => match inside(&waiting, &mut *drives.burner) {
                     Err(error) if comes_back(&error) => monitor.note(&chain(&error)),
                     Err(error) => return Err(error),
                     Ok(Some(next)) => self.burn(next, drives)?,
-                    Ok(None) => self.check(words, drives)?,
+                    Ok(None) => self.check(disc, drives)?,
                 },
                 Content::Nothing => self.call(waiting.first(), drives)?,
             }
@@ -276,7 +284,7 @@ impl<'a> Watch<'a> {
     }
 
     /// A disc that bears something: one of ours is verified.
-    fn check(&mut self, words: String, drives: &mut Drives) -> Result<(), FlowError> {
+    fn check(&mut self, disc: Written, drives: &mut Drives) -> Result<(), FlowError> {
         self.said = None;
         let request = VerifyRequest {
             trust: self.request.trust.clone(),
@@ -288,11 +296,11 @@ impl<'a> Watch<'a> {
         };
         match verify_from(&request, Some(&mut *drives.burner), self.desk) {
             Ok(report) => {
-                for disc in &report.discs {
-                    self.desk.monitor.note(&disc.words());
+                for checked in &report.discs {
+                    self.desk.monitor.note(&checked.words());
                 }
                 if report.discs.is_empty() {
-                    self.desk.monitor.note(&format!("{words}: it cannot be used"));
+                    self.desk.monitor.note(&format!("{}: it cannot be used", disc.words));
                 }
                 self.report.damaged += u64::from(!report.is_sound());
                 self.report.checked.extend(report.discs);
@@ -305,10 +313,10 @@ impl<'a> Watch<'a> {
                     FlowError::NeverCame { source, .. } => chain(&**source),
                     error => chain(error),
                 };
-                self.desk.monitor.note(&format!("{words}: {why}; it is handed out"));
+                self.desk.monitor.note(&format!("{}: {why}; it is handed out", disc.words));
             }
         }
-        self.done = Some(words);
+        self.done = Some(disc);
         self.hand_out(drives)
     }
 }
@@ -324,7 +332,8 @@ fn content(drive: &mut dyn Drive) -> Result<Content, FlowError> {
     }
     let title = drive.title();
     let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
-    Ok(slot.content()?.map_or(Content::Nothing, Content::Written))
+    let Some(words) = slot.content()? else { return Ok(Content::Nothing) };
+    Ok(Content::Written(Written { words, insertion: slot.insertion() }))
 }
 
 fn is_blank(drive: &mut dyn Drive) -> Result<bool, FlowError> {
@@ -359,8 +368,10 @@ fn inside<'a>(waiting: &'a [Next], drive: &mut dyn Drive) -> Result<Option<&'a N
 mod tests {
     use super::super::media_tests::Bench;
     use super::*;
-    use crate::drive::fake::image_on;
+    use crate::drive::DeviceError;
+    use crate::drive::fake::{Act, image_on};
     use std::fs;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     fn with_two_staged_discs() -> Bench {
         let bench = Bench::new();
@@ -396,6 +407,26 @@ mod tests {
             note.starts_with("films: disc 1 is not whole in the staging area any more")
         });
         assert_eq!(said.count(), 1, "{notes:?}");
+    }
+
+    /// Another program has the drive when the first one is to be handed out, and somebody changes
+    /// discs before the next look. Both are of one name.
+    #[test]
+    fn a_copy_in_place_of_one_that_was_verified_is_verified_too() {
+        let bench = with_two_staged_discs();
+        let (one, two) = (bench.path("one"), bench.path("two"));
+        bench.tray.will_get(&[&one, &one, &two]);
+        let ejects = AtomicU32::new(0);
+        bench.tray.at_each_act(move |tray, act| {
+            if !matches!(act, Act::Eject) || ejects.fetch_add(1, Ordering::Relaxed) != 1 {
+                return Ok(());
+            }
+            tray.put_in(&one);
+            Err(DeviceError::Busy { path: "/dev/fake".into(), by: None }.into())
+        });
+        let report = bench.watch(&bench.person).unwrap();
+        assert_eq!(report.checked.len(), 2, "{:?}", bench.monitor.notes.lock().unwrap());
+        assert_eq!(report.burned.len(), 2);
     }
 
     /// Whatever it is: nobody wants to read twice in a row what is waited for.

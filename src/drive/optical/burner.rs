@@ -397,6 +397,10 @@ impl Slot for Optical {
         }
     }
 
+    fn insertion(&self) -> Option<u64> {
+        self.device.disk_sequence()
+    }
+
     fn eject(&mut self) -> Result<(), DriveError> {
         self.device.free()?.eject()?;
         (self.stale, self.kept) = (false, None);

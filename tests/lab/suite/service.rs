@@ -1,6 +1,10 @@
 //! coldcut as a service: installed, started by an inserted disc, stopped in the middle of a burn.
 
+#[path = "../../support/loops.rs"]
+mod loops;
+
 use crate::bench::{Lab, Run, noise, tool, until};
+use loops::make_directory_loop;
 use std::fs;
 use std::process::Command;
 
@@ -296,4 +300,78 @@ fn assert_nothing_runs() {
     let states = "--state=active,activating,deactivating";
     let listed = ["systemctl", "list-units", "--plain", "--no-legend", states, "coldcut-*"];
     assert_eq!(tool(&listed).code(0).lines, [""; 0], "still there");
+}
+
+/// Discs of somebody who means harm, one after the other: each is named and handed out, and the same
+/// service then burns what is staged.
+#[test]
+fn discs_of_strangers_do_not_stop_the_service() {
+    let lab = Lab::new();
+    install(&[]);
+    lab.blanks("bd-r", SECTORS, &["blank"]);
+    let forged = strangers_discs(&lab);
+    let source = lab.source(3, 900_000);
+    tool(&["chmod", "a+rx", lab.path("").to_str().unwrap()]).code(0);
+    let node = lab.one.file_name().unwrap().to_str().unwrap().to_owned();
+    let unit = format!("coldcut-watch@{node}.service");
+    lab.insert("one", forged[0].0);
+    until("the service", || is_active(&unit));
+    let service = || tool(&["systemctl", "show", "-p", "MainPID", "--value", &unit]).lines;
+    let first = service();
+    for (disc, words) in &forged {
+        if lab.ctl("state one").starts_with("open") {
+            lab.insert("one", disc);
+        }
+        until(words, || journal(&unit).contains(words));
+        until("the open tray", || lab.ctl("state one").starts_with("open"));
+    }
+    let size = ["--disc-size", "8M", "--archive-size", "1M", "--compress", "none"];
+    let words = [&["backup", source.to_str().unwrap(), "--stage", "--flush"][..], &size].concat();
+    as_service(&words).ends().code(0);
+    lab.insert("one", "blank");
+    until("the verified disc", || journal(&unit).contains("disc 1 is verified and handed out"));
+    assert_eq!(service(), first, "{}", journal(&unit));
+    all_is_the_services();
+    let children = tool(&["pgrep", "--parent", &first[0]]);
+    assert_eq!(children.lines, [""; 0], "a child was left behind");
+    install(&["--uninstall"]);
+    tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]).code(0);
+    tool(&["rm", "-rf", "/etc/coldcut.toml", "/var/lib/coldcut"]);
+    assert_nothing_runs();
+}
+
+/// What the drive gets, and what the service says of it: a catalog that unfolds to 20,000 times its
+/// size, a directory that holds itself, and a pipe in place of a listing.
+fn strangers_discs(lab: &Lab) -> [(&'static str, &'static str); 3] {
+    let script = r#"
+        set -euo pipefail
+        mkdir papers && echo a letter >papers/letter
+        coldcut backup papers shelf --name papers --disc-size 3M --no-drill --catalog theirs.sqlite --staging theirs >/dev/null
+        xorriso -no_rc -osirrox on -indev shelf/papers-0001.iso -extract / disc 2>/dev/null
+        chmod -R u+w disc && cp -a disc pristine
+        image() {
+          (cd disc && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort |
+            xargs sha256sum >../SHA256SUMS && cp ../SHA256SUMS .)
+          xorriso -no_rc -as mkisofs -quiet -R -V PAPERS_0001 -o "$1.iso" disc 2>/dev/null
+          rm -r disc && cp -a pristine disc
+        }
+        head -c 400000000 /dev/zero | bzip2 >disc/catalog.sqlite.bz2
+        image bomb
+        image loop
+        rm disc/INDEX.tsv.bz2 && mkfifo disc/INDEX.tsv.bz2
+        image pipe
+    "#;
+    let mut bash = Command::new("bash");
+    bash.args(["-c", script]).current_dir(lab.path(""));
+    Run::new(bash).ends().code(0);
+    make_directory_loop(&lab.path("loop.iso"));
+    for name in ["bomb", "loop", "pipe"] {
+        let image = lab.path(&format!("{name}.iso"));
+        lab.ctl(&format!("disc new {name} bd-r {SECTORS} {}", image.display()));
+    }
+    [
+        ("bomb", "cannot read catalog.sqlite.bz2"),
+        ("loop", "archives/00000001.tar.bz2: is missing"),
+        ("pipe", "the disc has no INDEX.tsv.bz2"),
+    ]
 }
