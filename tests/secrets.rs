@@ -224,6 +224,9 @@ fn a_passphrase_file_that_others_can_read_is_named() {
 }
 
 /// As the unit of the nightly backup starts it: a user without rights who may read every file.
+const AS_SERVICE: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups \
+    --inh-caps=+dac_read_search --ambient-caps=+dac_read_search ./coldcut";
+
 #[test]
 fn the_right_to_read_every_file_does_not_go_to_other_programs() {
     let sandbox = Sandbox::new();
@@ -236,13 +239,47 @@ fn the_right_to_read_every_file_does_not_go_to_other_programs() {
     fs::write(&letter, CONTENT).unwrap();
     sandbox.bash("chown -R 65534:65534 .; chown 0:0 closed source/letter; chmod 755 .").ok();
     set_mode(&letter, 0o600);
-    let run = sandbox.bash(
-        "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+dac_read_search \
-         --ambient-caps=+dac_read_search ./coldcut backup --encrypt --stage \
-         --passphrase-command 'cat closed || echo a pass phrase' source",
-    );
+    let run = sandbox.bash(&format!(
+        "{AS_SERVICE} backup --encrypt --stage \
+         --passphrase-command 'cat closed || echo a pass phrase' source"
+    ));
     // What it may read itself is stored; what the command may not, is refused to it.
     run.ok().says("Permission denied");
+}
+
+/// Whoever took over the service's user could have root's files put on a disc, or handed to a
+/// program: by a link in the staging area, or by a link on the way to it.
+#[test]
+fn the_right_to_read_every_file_is_not_used_on_what_is_staged() {
+    let link_rows = "ln -sf $PWD/closed $(echo staging/*/0001/.rows/00000001.tsv)";
+    let link_archive = "file=$(echo staging/*/0001/archives/*); install -m 600 $file roots; \
+                        ln -sf $PWD/roots $file";
+    let link_dir = "dir=$(echo staging/*/0001/archives); mkdir -m 700 roots; \
+                    install -m 600 $dir/* roots; rm -r $dir; ln -s $PWD/roots $dir";
+    for (plant, work, why) in [
+        (link_rows, "flush", "00000001.tsv is a symbolic link"),
+        (link_archive, "drill", "00000001.tar.bz2 is a symbolic link"),
+        (link_dir, "drill", "00000001.tar.bz2 belongs to root"),
+    ] {
+        let sandbox = Sandbox::new();
+        fs::copy(env!("CARGO_BIN_EXE_coldcut"), sandbox.path("coldcut")).unwrap();
+        fs::write(sandbox.path("closed"), CONTENT).unwrap();
+        set_mode(&sandbox.path("closed"), 0o600);
+        fs::write(sandbox.source().join("file"), "file").unwrap();
+        sandbox.bash("chown -R 65534:65534 .; chown 0:0 closed; chmod 755 .").ok();
+        let stage = "backup --stage --disc-size 3M --min-fill 90 --max-hold 30d source";
+        sandbox.bash(&format!("{AS_SERVICE} {stage}")).ok();
+        if work == "drill" {
+            sandbox.bash(&format!("{AS_SERVICE} flush")).ok();
+        }
+        sandbox.bash(&format!("set -e; {plant}")).ok();
+        let run = sandbox.bash(&format!("{AS_SERVICE} {work}"));
+        assert!(!run.output.status.success(), "{}", run.story());
+        run.says(why);
+        let indexes =
+            sandbox.bash("bzip2 -dc $(find staging/ -follow -name 'INDEX*.bz2') /dev/null");
+        assert!(!indexes.stdout().contains(CONTENT), "{}", run.story());
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::{DrillError, Key, stream};
 use crate::codec::openpgp::FileKey;
 use crate::format::{FormatError, IndexReader, Limits, ListingReader, longest_text};
 use crate::port::command::{CommandError, Program};
+use crate::port::files::open_own_to_read;
 use crate::port::stop::{Heeding, Stop};
 
 /// How long a tool may take to print a listing; a second more for each MiB of it.
@@ -44,7 +45,7 @@ pub fn oddity(
         Err(words) => return Ok(Some(words)),
     };
     let read = || {
-        let file = File::open(text)?;
+        let file = open_own_to_read(text)?;
         Ok::<_, io::Error>(BufReader::with_capacity(256 << 10, Heeding::new(file, stop)))
     };
     let odd = read().map_err(|error| error.to_string()).and_then(|input| match listed {
@@ -60,7 +61,7 @@ pub fn oddity(
 
 fn opened(file: &Path, key: &Key) -> Result<(Tools, u64), String> {
     let open = || -> io::Result<(File, u64)> {
-        let file = File::open(file)?;
+        let file = open_own_to_read(file)?;
         let size = file.metadata()?.len();
         Ok((file, size))
     };

@@ -24,7 +24,7 @@ use crate::model::disc::{Compression, archive_path};
 use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Digest, DiscUuid};
 use crate::port::command::{CommandError, Program};
-use crate::port::files::digest;
+use crate::port::files::{digest, open_own_to_read};
 use crate::port::operator::Secret;
 use crate::port::stop::{Stop, Stopped};
 
@@ -237,7 +237,7 @@ impl Drill<'_> {
 
     fn bring(&mut self, path: &str) -> Option<(PathBuf, File)> {
         let opened = self.on.files.bring(path).and_then(|place| {
-            File::open(&place).map(|file| (place, file)).map_err(|error| error.to_string())
+            open_own_to_read(&place).map(|file| (place, file)).map_err(|error| error.to_string())
         });
         match opened {
             Ok(opened) => Some(opened),

@@ -15,7 +15,7 @@ use crate::format::DiscTxt;
 use crate::model::disc::Encryption;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
-use crate::port::files::{create_own, free_space, make_private_dir};
+use crate::port::files::{create_own, free_space, make_private_dir, open_own_to_read};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::{Heeding, Stop};
 use crate::recovery::packets::{Collector, CoveredFile, RecoverySet, copy_packets};
@@ -374,7 +374,7 @@ fn paths(copies: &[&dyn DiscReader]) -> Vec<String> {
 fn covered_files(dir: &Path, stop: &Stop) -> Result<Vec<CoveredFile>, String> {
     let mut collector = Collector::default();
     for path in par2_files(dir) {
-        File::open(path)
+        open_own_to_read(&path)
             .and_then(|file| collector.read(Heeding::new(file, stop)))
             .map_err(|error| error.to_string())?;
     }

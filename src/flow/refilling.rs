@@ -18,7 +18,7 @@ use crate::model::disc::Encryption;
 use crate::model::{ArchiveNo, DiscNo, DiscUuid};
 use crate::pack::closing::{SIGNATURE, put_rows, rows_file};
 use crate::pack::room::Room;
-use crate::port::files::digest;
+use crate::port::files::{digest, open_own_to_read, read_own};
 use crate::recovery::DIRECTORY;
 use crate::recovery::striping::data_capacity;
 use crate::restore::index::{INDEX, ListingError, each_index_row, listing_file};
@@ -87,7 +87,7 @@ pub(super) fn missing_key(
         return Ok(Some("it is signed, and this run does not sign (--sign)"));
     };
     let path = writer.staging.disc_dir(writer.set, disc).join(SIGNATURE);
-    let is_ours = std::fs::read(path).is_ok_and(|signature| signer.is_named_by(&signature));
+    let is_ours = read_own(&path).is_ok_and(|signature| signer.is_named_by(&signature));
     Ok((!is_ours).then_some("it is signed by another key"))
 }
 
@@ -196,7 +196,7 @@ fn rows_of(
         return Ok(Err(format!("it has no {INDEX}")));
     };
     let known = files.iter().find(|file| file.path == listed.path);
-    let found = std::fs::File::open(dir.join(&listed.path)).and_then(digest);
+    let found = open_own_to_read(&dir.join(&listed.path)).and_then(digest);
     match (known, found) {
         (Some(known), Ok((_, found))) if known.sha256 == found => {}
         _ => return Ok(Err(format!("{} is not as it was written", listed.path))),

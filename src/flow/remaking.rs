@@ -15,7 +15,7 @@ use crate::format::disc_txt::Group;
 use crate::model::disc::Ratio;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, Sectors};
-use crate::port::files::make_private_dir;
+use crate::port::files::{make_private_dir, read_own};
 use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::stop::Stop;
 use crate::recovery::packets::{Collector, RecoverySet};
@@ -192,7 +192,7 @@ impl<'p> AtHand<'p> {
                 continue;
             };
             let path = place.join(&name);
-            let piece = fs::read(&path).map_err(in_words(&path))?;
+            let piece = read_own(&path).map_err(in_words(&path))?;
             image.write_all(&piece).map_err(in_words(&path))?;
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::model::disc::DiscName;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo};
 use crate::port::files::{dir_of, free_space, write_atomic};
-use crate::port::held_dir::{is_link, open_unlinked_to_write};
+use crate::port::held_dir::{is_link, open_unlinked};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Recorder, Trouble};
 use crate::port::stop::Stop;
 use crate::recovery::covers;
@@ -305,10 +305,8 @@ impl Work {
 
 /// A link would lead to a file that nobody named.
 fn open_image(path: &Path, is_begun: bool) -> io::Result<File> {
-    let opened = match is_begun {
-        true => open_unlinked_to_write(path),
-        false => OpenOptions::new().read(true).write(true).create_new(true).open(path),
-    };
+    let opened =
+        open_unlinked(OpenOptions::new().read(true).write(true).create_new(!is_begun), path);
     opened.map_err(|error| match is_link(&error) {
         true => io::Error::new(error.kind(), "this is a symbolic link; name the file itself"),
         false => error,

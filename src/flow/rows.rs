@@ -2,7 +2,7 @@
 //! listing that can be read, completed by what each disc's INDEX knows; or a catalog on a disc.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::format::{ListingHeader, ListingReader};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
 use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SetUuid, SnapshotSeq};
-use crate::port::files::{hold, make_private_dir};
+use crate::port::files::{hold, make_private_dir, open_own_to_read};
 use crate::port::stop::{Heeding, Stopped};
 use crate::restore::index::{
     CATALOG, ListingError, SNAPSHOT, each_index_row, open_listing, packed_size,
@@ -452,7 +452,7 @@ impl FromDiscs<'_> {
         let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
         });
-        let reopened = unpacked.and_then(|_| File::open(&path).map_err(scratch));
+        let reopened = unpacked.and_then(|_| open_own_to_read(&path).map_err(scratch));
         // Both go on living as open files: nothing of an encrypted set is left behind.
         let _ = std::fs::remove_file(&path);
         let opened = Catalog::open_foreign(reopened?, &rows, self.desk.stop);

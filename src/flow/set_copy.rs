@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, SetId};
-use crate::port::files::{hold, make_private_dir};
+use crate::port::files::{hold, make_private_dir, open_own_to_read};
 use crate::port::stop::Stop;
 
 use super::FlowError;
@@ -29,7 +29,7 @@ impl SetCopy {
     ) -> Result<SetCopy, FlowError> {
         let path = scratch_file(scratch)?;
         let exported = catalog.export_set(set, &path, stop);
-        let held = File::open(&path).ok().filter(|file| hold(file).is_ok());
+        let held = open_own_to_read(&path).ok().filter(|file| hold(file).is_ok());
         match exported.and_then(|()| Catalog::open_exported(&path)) {
             Ok(catalog) => Ok(SetCopy { catalog, path, _held: held }),
             Err(error) => {

@@ -1,7 +1,7 @@
 //! What a disc carries beside its archives: INDEX, SNAPSHOT, catalog, texts and sums; written last,
 //! and measured before, so that their room is known while the disc is filled.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use crate::format::{index_line, snapshot_line};
 use crate::model::disc::Compression;
 use crate::model::{Bytes, Digest, Sectors};
 use crate::port::clock::Moment;
-use crate::port::files::{unless_missing, write_atomic};
+use crate::port::files::{open_own_to_read, unless_missing, write_atomic};
 use crate::port::stop::{Heeding, Stop};
 
 use super::archive::SealedArchive;
@@ -120,7 +120,7 @@ pub fn bounds(
     let dir = disc.dir.join(ROWS);
     let rows = rows_files(&dir)
         .and_then(|files| {
-            files.iter().map(|file| Ok(file.metadata()?.len())).sum::<io::Result<u64>>()
+            files.iter().map(|file| Ok(file.symlink_metadata()?.len())).sum::<io::Result<u64>>()
         })
         .map_err(PackError::staging(&dir))?;
     let index = worst_listing(rows + disc.index_header.len() as u64);
@@ -162,7 +162,7 @@ fn write_index<W: Write>(disc: &DiscInWork, out: W, stop: &Stop) -> Result<(W, u
         let mut lines = LineFrames::new(out);
         put_lines(&mut lines, &disc.index_header)?;
         for path in rows_files(&dir)? {
-            let mut rows = BufReader::new(Heeding::new(File::open(path)?, stop));
+            let mut rows = BufReader::new(Heeding::new(open_own_to_read(&path)?, stop));
             let mut line = Vec::new();
             while rows.read_until(b'\n', &mut line)? > 0 {
                 lines.line(&line)?;
@@ -229,8 +229,8 @@ fn write_catalog(
     remove().map_err(PackError::staging(&export))?;
     let exported = ledger.export_catalog(&export, stop).map_err(PackError::Ledger);
     let written = exported.and_then(|()| {
-        let packed =
-            File::open(&export).and_then(|file| compress_frames(Heeding::new(file, stop), out));
+        let packed = open_own_to_read(&export)
+            .and_then(|file| compress_frames(Heeding::new(file, stop), out));
         packed.map_err(PackError::staging(&export))
     });
     // It is in clear: it goes even where the run ends here.

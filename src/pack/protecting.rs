@@ -1,13 +1,13 @@
 //! Makes the recovery data of a disc, when all that it covers is in staging.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use super::PackError;
 use super::closing::StagedFile;
 use super::filler::DiscInWork;
 use super::room::{add_recovery, image, sums_size};
-use crate::port::files::{digest, sync_dir, unless_missing};
+use crate::port::files::{digest, open_own_to_read, sync_dir, unless_missing};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::{Heeding, Stop};
 use crate::recovery::geometry::{Geometry, Layout};
@@ -95,7 +95,7 @@ fn fitting(disc: &DiscInWork, geometry: Geometry, mut sized: Vec<(String, u64)>)
 fn keep(dir: &Path, path: &str, stop: &Stop) -> Result<StagedFile, PackError> {
     let file = dir.join(path);
     let read = || {
-        let from = File::open(&file)?;
+        let from = open_own_to_read(&file)?;
         from.sync_all()?;
         digest(Heeding::new(from, stop))
     };

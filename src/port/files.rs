@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::Digest;
 use crate::model::path::shown;
 
+use super::held_dir::open_unlinked;
 use super::trust::user_name;
 
 /// Writes a whole file so that a reader sees the old content or the new, never a piece,
@@ -61,7 +62,7 @@ pub fn dir_of(path: &Path) -> &Path {
 /// Opens a file of our own, or makes it for its owner alone. It is at this very name: a symbolic link
 /// there is refused, so that nobody leads us to another file.
 pub fn open_own(options: &OpenOptions, path: &Path) -> io::Result<File> {
-    let opened = options.clone().mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path);
+    let opened = open_unlinked(options.clone().mode(0o600), path);
     opened.map_err(|error| match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => {
             let shown = shown(path.as_os_str().as_bytes());
@@ -72,7 +73,39 @@ pub fn open_own(options: &OpenOptions, path: &Path) -> io::Result<File> {
     })
 }
 
-/// The same, empty, to be written.
+/// Opens a file that we, or a program of ours, wrote before, to read it. One of somebody else's is
+/// refused, however it comes to be found at this name: the right to read every file, which the
+/// nightly backup has, is for the source alone.
+pub fn open_own_to_read(path: &Path) -> io::Result<File> {
+    let file = open_own(OpenOptions::new().read(true), path)?;
+    let found = file.metadata()?;
+    let refused = |why: &str| {
+        let shown = shown(path.as_os_str().as_bytes());
+        Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{shown} {why}")))
+    };
+    match found.uid() {
+        _ if !found.is_file() => refused("is not a regular file"),
+        owner if owner != rustix::process::geteuid().as_raw() => refused(&format!(
+            "belongs to {}, and is not read as a file of coldcut's",
+            user_name(owner)
+        )),
+        _ => Ok(file),
+    }
+}
+
+/// The content of such a file.
+pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open_own_to_read(path)?.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// The same of a text.
+pub fn read_own_text(path: &Path) -> io::Result<String> {
+    io::read_to_string(open_own_to_read(path)?)
+}
+
+/// A file of our own, empty, to be written.
 pub fn create_own(path: &Path) -> io::Result<File> {
     open_own(OpenOptions::new().write(true).create(true).truncate(true), path)
 }
@@ -131,7 +164,7 @@ pub fn remove_abandoned(dir: &Path, end: &str) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let is_meant = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end));
-        if is_meant && File::open(&path).and_then(|file| hold(&file)).is_ok() {
+        if is_meant && open_own_to_read(&path).and_then(|file| hold(&file)).is_ok() {
             fs::remove_file(&path)?;
         }
     }
@@ -310,6 +343,35 @@ mod tests {
             }
             write_atomic(&path, b"ours", 0o600).unwrap();
             assert_eq!([content(&path), content(&other)], ["ours", "another's"]);
+        }
+    }
+
+    /// Needs root, who alone can give files away.
+    #[test]
+    fn what_is_read_as_our_own_is_a_file_of_ours_at_that_very_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("ours"), "ours").unwrap();
+        assert_eq!(read_own(&at("ours")).unwrap(), b"ours");
+        assert_eq!(read_own_text(&at("ours")).unwrap(), "ours");
+        assert_eq!(read_own(&at("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::create_dir_all(at("another/in")).unwrap();
+        fs::write(at("another/in/file"), "another's").unwrap();
+        std::os::unix::fs::chown(at("another/in/file"), Some(7), Some(7)).unwrap();
+        std::os::unix::fs::symlink(at("ours"), at("link")).unwrap();
+        // Past a link among its directories, or by a name of its own.
+        std::os::unix::fs::symlink(at("another"), at("way")).unwrap();
+        fs::hard_link(at("another/in/file"), at("hard")).unwrap();
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for (name, why) in [
+            ("link", "symbolic link"),
+            ("way/in/file", "belongs to"),
+            ("hard", "belongs to"),
+            ("fifo", "not a regular file"),
+            ("another", "not a regular file"),
+        ] {
+            let refused = read_own(&at(name)).unwrap_err().to_string();
+            assert!(refused.contains(why) && refused.contains(name), "{name}: {refused}");
         }
     }
 

@@ -2,7 +2,7 @@
 //! goes by its descriptor, so that nobody who can write to it leads us to a file outside of it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -168,12 +168,17 @@ impl HeldDir {
     }
 }
 
-/// A text of `limit` bytes at most, in a regular file that is under this name itself: a link is an
-/// error ([`is_link`]), wherever it leads.
+/// Opens what is under this name itself: a link is an error ([`is_link`]), wherever it leads, and a
+/// FIFO holds nobody up.
+pub fn open_unlinked(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    options.clone().custom_flags(flags).open(path)
+}
+
+/// A text of `limit` bytes at most, in a regular file that is under this name itself.
 pub fn read_unlinked(path: &Path, limit: u64) -> io::Result<String> {
     let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = open_unlinked(OpenOptions::new().read(true), path)?;
     if !file.metadata()?.is_file() {
         return Err(refused("this is not a regular file"));
     }
@@ -182,13 +187,6 @@ pub fn read_unlinked(path: &Path, limit: u64) -> io::Result<String> {
         true => Err(refused("the file is too long")),
         false => Ok(text),
     }
-}
-
-/// An existing file, to be read and written, that is under this name itself: a link is an error
-/// ([`is_link`]).
-pub fn open_unlinked_to_write(path: &Path) -> io::Result<File> {
-    let options = fs::OpenOptions::new().read(true).write(true).clone();
-    options.clone().custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY).open(path)
 }
 
 /// Whether a file was not opened because its name is that of a symbolic link.

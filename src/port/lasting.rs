@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::command::{CommandError, Exit, LineSink, Lines, Program, TICK, signal_group};
-use super::files::open_own;
+use super::files::{open_own, open_own_to_read};
 use super::stop::{Stop, Stopped};
 
 /// How a lasting program ended.
@@ -111,12 +111,12 @@ fn create(log: &Path) -> io::Result<(File, File)> {
     let file = open_own(OpenOptions::new().append(true).create(true), log)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     file.set_len(0)?;
-    Ok((file, open_own(OpenOptions::new().read(true), log)?))
+    Ok((file, open_own_to_read(log)?))
 }
 
 /// Whether the program that writes to this log has not ended; `None` if there is no log.
 pub fn is_at_work(log: &Path) -> io::Result<Option<bool>> {
-    let file = match File::open(log) {
+    let file = match open_own_to_read(log) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };

@@ -13,7 +13,10 @@ use super::field::Multiplier;
 use super::striping::{Piece, recovery_file};
 use crate::model::disc::Ratio;
 use crate::model::{DiscNo, DiscUuid};
-use crate::port::files::{make_private_dir, open_own, unless_missing, write_atomic};
+use crate::port::files::{
+    make_private_dir, open_own, open_own_to_read, read_own, read_own_text, unless_missing,
+    write_atomic,
+};
 use crate::port::stop::Stop;
 
 const LOG: &str = "log";
@@ -46,7 +49,7 @@ impl Group {
     /// The group that lies in `dir`, as its last whole step left it.
     pub fn open(dir: &Path) -> io::Result<Option<Group>> {
         let path = dir.join(LOG);
-        let text = match fs::read_to_string(&path) {
+        let text = match read_own_text(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text?,
         };
@@ -68,7 +71,7 @@ impl Group {
 
     /// The discs that are in a group, read without touching it.
     pub fn members_of(dir: &Path) -> io::Result<Vec<DiscUuid>> {
-        let text = match fs::read_to_string(dir.join(LOG)) {
+        let text = match read_own_text(&dir.join(LOG)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             text => text?,
         };
@@ -180,7 +183,7 @@ impl Group {
     /// Takes back a stripe that was changed without a line in the log.
     fn undo(&mut self) -> io::Result<()> {
         let path = self.dir.join(UNDO);
-        let kept = match fs::read(&path) {
+        let kept = match read_own(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             kept => kept?,
         };
@@ -205,7 +208,7 @@ impl Group {
         let size = self.stripe as usize;
         let mut blocks = vec![0; size * self.ratio.recovery as usize];
         for (exponent, block) in (0..).zip(blocks.chunks_mut(size)) {
-            let file = match File::open(self.sum_file(exponent)) {
+            let file = match open_own_to_read(&self.sum_file(exponent)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file?,
             };

@@ -17,6 +17,7 @@ use crate::drive::rate::last_as_long;
 use crate::drive::{BurnJob, DiscReader, Drive, DriveError, Label, News, xorriso};
 use crate::model::{Bytes, FileId, Sectors};
 use crate::port::clock::Stopwatch;
+use crate::port::files::open_own_to_read;
 use crate::port::held_dir::HeldDir;
 use crate::port::stop::Stop;
 
@@ -181,7 +182,7 @@ fn copy_image(
     watch: &dyn Fn(News),
     stop: &Stop,
 ) -> Result<(), DriveError> {
-    let mut from = File::open(image).map_err(DriveError::io("open", image))?;
+    let mut from = open_own_to_read(image).map_err(DriveError::io("open", image))?;
     let mut buffer = vec![0; 1 << 20];
     let mut done = 0;
     loop {

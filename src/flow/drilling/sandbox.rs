@@ -13,7 +13,7 @@ use crate::catalog::KnownSet;
 use crate::drill::{Fault, Files, KnownFile};
 use crate::drive::{DiscReader, FileReader};
 use crate::model::DiscNo;
-use crate::port::files::{digest, make_private_dir, unless_missing};
+use crate::port::files::{digest, make_private_dir, open_own_to_read, unless_missing};
 use crate::port::stop::{Heeding, Stop};
 
 /// A directory for one drill, which goes with it.
@@ -160,7 +160,7 @@ impl<'a> OneOf<'a> {
             Against::Catalog => "is not a file that was packed",
             _ => "is not in the disc's own list",
         })?;
-        let found = File::open(place).and_then(|file| digest(Heeding::new(file, self.stop)));
+        let found = open_own_to_read(place).and_then(|file| digest(Heeding::new(file, self.stop)));
         let differs = match self.against {
             Against::Catalog => "is not what was packed (sha256)",
             Against::Signature => "is not as it was signed (sha256)",

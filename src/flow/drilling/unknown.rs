@@ -25,6 +25,7 @@ use crate::format::by_hand::restore_sh_of;
 use crate::model::DiscNo;
 use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
+use crate::port::files::open_own_to_read;
 use crate::port::monitor::{Activity, Phase};
 use crate::port::operator::Secret;
 use crate::restore::index::{INDEX, SNAPSHOT};
@@ -295,7 +296,7 @@ fn broken_seal(opener: &Opener, place: &Path) -> Option<String> {
     if place.extension().is_none_or(|extension| extension != "gpg") {
         return None;
     }
-    let file = match File::open(place) {
+    let file = match open_own_to_read(place) {
         Ok(file) => file,
         Err(error) => return Some(error.to_string()),
     };
