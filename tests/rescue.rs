@@ -121,6 +121,36 @@ fn a_disc_without_a_directory_gives_its_files_by_recovery_data() {
     assert_same_tree(&sandbox.source(), &sandbox.target());
 }
 
+/// Whoever can write to the place of the image may exchange the directory for a link, while `par2`
+/// fills it.
+#[test]
+fn files_of_a_disc_without_a_directory_go_where_their_directory_goes() {
+    let (mut sandbox, image) = a_disc(&["--parity", "30"]);
+    let file = fs::OpenOptions::new().write(true).open(&image).unwrap();
+    file.write_all_at(&[0; 16 * 2048], 16 * 2048).unwrap();
+    let bin = sandbox.path("bin");
+    // par2 waits until the directory was exchanged.
+    let waits = format!(
+        "mkdir bin victim; mkfifo go; {{ echo '#!/bin/sh'; echo '[ $1 = repair ] && read -r _ <{}'; \
+         echo 'exec /usr/bin/par2 \"$@\"'; }} >bin/par2; chmod 755 bin/par2",
+        text(&sandbox.path("go"))
+    );
+    sandbox.bash(&waits).ok();
+    sandbox.set("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    let exchanged = format!(
+        "{program} rescue {} --to saved.iso & \
+         timeout 60 bash -c 'until [ -d saved.iso.files ]; do sleep 0.05; done'; \
+         mv saved.iso.files moved; ln -s victim saved.iso.files; \
+         timeout 60 bash -c 'echo now >go'; wait $!",
+        text(&image)
+    );
+    sandbox.bash(&exchanged).ok();
+    assert_eq!(fs::read_dir(sandbox.path("victim")).unwrap().count(), 0);
+    sandbox.run(["restore", "--catalog", "none", "moved", &text(&sandbox.target())]).ok();
+    assert_same_tree(&sandbox.source(), &sandbox.target());
+}
+
 #[test]
 fn what_would_spoil_an_image_is_refused() {
     let (sandbox, image) = a_disc(&[]);

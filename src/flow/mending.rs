@@ -2,6 +2,7 @@
 //! from there as if they were whole. To a restore a mended disc is one more copy, the last one.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::model::disc::Encryption;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
 use crate::port::files::{create_own, free_space, make_private_dir, open_own_to_read};
+use crate::port::held_dir::HeldDir;
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::{Heeding, Stop};
 use crate::recovery::packets::{Collector, CoveredFile, RecoverySet, copy_packets};
@@ -239,45 +241,60 @@ impl<'a> Mender<'a> {
         }
     }
 
-    /// The files of an image whose directory is lost, into a new directory: recovery data tells
-    /// what they were, and `par2` finds their blocks in the image.
-    pub fn files_of_image(&self, image: &Path, dir: &Path) -> Result<(), String> {
-        let failed = in_words(dir);
+    /// The files of an image whose directory is lost, into a new directory `name` in `parent`: recovery
+    /// data tells what they were, and `par2` finds their blocks in the image.
+    pub fn files_of_image(
+        &self,
+        image: &Path,
+        parent: &HeldDir,
+        name: &OsStr,
+    ) -> Result<HeldDir, String> {
+        let at = parent.path().join(name);
+        let failed = in_words(&at);
         let mut collector = Collector::default();
         File::open(image)
             .and_then(|file| collector.read(Heeding::new(file, self.stop)))
             .map_err(&failed)?;
         let set = covers_all(&collector)?;
         program::check(self.stop).map_err(|error| chain(&error))?;
-        fs::create_dir(dir).map_err(&failed)?;
-        let total = fs::metadata(image).map_err(&failed)?.len();
+        let dir = parent.make_held(name).map_err(&failed)?;
+        match self.repair_from_image(image, &set, &dir.held_path(), &failed)? {
+            Repair::Done => Ok(dir),
+            Repair::TooMuchLost => {
+                // Nothing is in it.
+                let _ = parent.remove_dir(name);
+                Err("more is lost than recovery data can make good".to_owned())
+            }
+        }
+    }
+
+    fn repair_from_image(
+        &self,
+        image: &Path,
+        set: &RecoverySet,
+        dir: &Path,
+        failed: &dyn Fn(io::Error) -> String,
+    ) -> Result<Repair, String> {
+        let total = fs::metadata(image).map_err(failed)?.len();
         self.monitor.phase(&Phase { what: Activity::Repairing, disc: None, total: Some(total) });
         let mut watch = |percent| {
             self.monitor.progress(Progress { done: total / 100 * percent, written: None });
         };
-        let image = std::path::absolute(image).map_err(&failed)?;
+        let image = std::path::absolute(image).map_err(failed)?;
         // par2 tells its own files by their names, and looks at nothing outside of the directory.
         let [par2, blocks] = ["disc.par2", "disc.iso"].map(|name| dir.join(name));
         // Archives may hold recovery data of somebody's own: par2 meets none but the disc's.
         let copied = File::create_new(&par2).and_then(|mut packets| {
             let content = Heeding::new(File::open(&image)?, self.stop);
-            copy_packets(content, &set, &mut packets)
+            copy_packets(content, set, &mut packets)
         });
-        copied.map_err(&failed)?;
-        std::os::unix::fs::symlink(&image, &blocks).map_err(&failed)?;
+        copied.map_err(failed)?;
+        std::os::unix::fs::symlink(&image, &blocks).map_err(failed)?;
         let repaired = program::repair(dir, total, &par2, Some(&blocks), &mut watch, self.stop);
         for made in [&par2, &blocks] {
-            fs::remove_file(made).map_err(&failed)?;
+            fs::remove_file(made).map_err(failed)?;
         }
-        match repaired {
-            Ok(Repair::Done) => Ok(()),
-            Ok(Repair::TooMuchLost) => {
-                // Nothing is in it.
-                let _ = fs::remove_dir(dir);
-                Err("more is lost than recovery data can make good".to_owned())
-            }
-            Err(error) => Err(chain(&error)),
-        }
+        repaired.map_err(|error| chain(&error))
     }
 
     /// Bytes to copy, if there is room for them and for new ones of what is damaged.

@@ -14,7 +14,7 @@ use crate::model::disc::DiscName;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo};
 use crate::port::files::{dir_of, free_space, write_atomic};
-use crate::port::held_dir::{is_link, open_unlinked};
+use crate::port::held_dir::{HeldDir, is_link, open_unlinked};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Recorder, Trouble};
 use crate::port::stop::Stop;
 use crate::recovery::covers;
@@ -247,12 +247,20 @@ impl Work {
     ) -> Result<(), FlowError> {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(".files");
-        let dir = self.path.with_file_name(name);
-        if let Err(why) = mender.files_of_image(&self.path, &dir) {
-            desk.monitor.note(&why);
-            return Ok(());
-        }
-        let count = Folder::open(&dir)?.files().iter().filter(|f| covers(&f.path)).count();
+        let dir = self.path.with_file_name(&name);
+        let parent = dir_of(&self.path).canonicalize().and_then(|parent| HeldDir::open(&parent));
+        let made = parent
+            .map_err(|error| chain(&error))
+            .and_then(|parent| mender.files_of_image(&self.path, &parent, &name));
+        let held = match made {
+            Ok(held) => held,
+            Err(why) => {
+                desk.monitor.note(&why);
+                return Ok(());
+            }
+        };
+        let files = Folder::open(&held.held_path())?;
+        let count = files.files().iter().filter(|file| covers(&file.path)).count();
         report.mended = true;
         report.files = Some((count, 0));
         desk.monitor.note(&format!(

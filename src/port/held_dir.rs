@@ -4,8 +4,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -15,6 +15,8 @@ use rustix::fs::{
     renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
+
+use super::beneath::proc_path;
 
 /// What is opened in it is itself no link, and does not hold us up (a FIFO would).
 const PLAIN: OFlags =
@@ -76,6 +78,28 @@ impl HeldDir {
 
     pub fn make_dir(&self, name: &OsStr) -> io::Result<()> {
         Ok(mkdirat(&self.fd, name, Mode::from_raw_mode(0o777))?)
+    }
+
+    /// Makes a directory in this one and holds it: whoever can write to this one may move it, and put
+    /// another under its name.
+    pub fn make_held(&self, name: &OsStr) -> io::Result<HeldDir> {
+        self.make_dir(name)?;
+        let fd = openat(&self.fd, name, DIRECTORY, Mode::empty())?;
+        match fstat(&fd)?.st_uid == rustix::process::geteuid().as_raw() {
+            true => Ok(HeldDir { path: self.path.join(name), fd }),
+            false => Err(io::Error::other("another directory was put in its place")),
+        }
+    }
+
+    /// A path that leads here wherever the directory is moved, as long as it is held; for this process
+    /// alone.
+    pub fn held_path(&self) -> PathBuf {
+        PathBuf::from(OsString::from_vec(proc_path(self.fd.as_fd())))
+    }
+
+    /// Removes a directory that is empty.
+    pub fn remove_dir(&self, name: &OsStr) -> io::Result<()> {
+        Ok(unlinkat(&self.fd, name, AtFlags::REMOVEDIR)?)
     }
 
     /// A new file to be read and written; an error if anything has the name, a link that leads nowhere
@@ -289,6 +313,21 @@ mod tests {
         symlink("moved", dir.path().join("file")).unwrap();
         assert!(!dir.is_name_of(name("file"), &file).unwrap());
         assert!(dir.is_name_of(name("moved"), &file).unwrap());
+    }
+
+    #[test]
+    fn a_directory_that_is_held_is_reached_where_it_was_moved() {
+        let (temp, dir) = bench();
+        let made = dir.make_held(name("made")).unwrap();
+        fs::rename(dir.path().join("made"), temp.path().join("moved")).unwrap();
+        symlink("..", dir.path().join("made")).unwrap();
+        fs::write(made.held_path().join("file"), "").unwrap();
+        assert!(temp.path().join("moved/file").is_file());
+        let taken = dir.make_held(name("made")).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        dir.make_held(name("empty")).unwrap();
+        dir.remove_dir(name("empty")).unwrap();
+        assert_eq!(dir.names().unwrap(), ["made"]);
     }
 
     /// With what each file system has.

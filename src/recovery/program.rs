@@ -1,6 +1,7 @@
 //! The program par2 (par2cmdline 0.8.1 and later): how it is called and what its end means.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +28,9 @@ const BYTES_A_SECOND: u64 = 166_000;
 const SECONDS: u64 = 60;
 /// How many of its last words are shown to a person.
 const WORDS: usize = 4;
+
+/// The directory that a program has as its input, as that program reaches it.
+const INPUT: &str = "/proc/self/fd/0";
 
 /// par2's exit codes (libpar2.h, `Result`).
 const REPAIR_IS_IMPOSSIBLE: [i32; 2] = [2, 4];
@@ -84,8 +88,9 @@ pub fn create(
     }
 }
 
-/// Repairs the files of `dir`, of so many `bytes` together, with the recovery data in `par2`. Blocks
-/// are looked for in the file `more`, too. What takes longer than any repair of so much is ended.
+/// Repairs the files of `dir`, of so many `bytes` together, with the recovery data in its file `par2`.
+/// Blocks are looked for in its file `more`, too. What takes longer than any repair of so much is ended.
+/// The directory is the one that it is now, wherever its path leads meanwhile.
 pub fn repair(
     dir: &Path,
     bytes: u64,
@@ -94,11 +99,13 @@ pub fn repair(
     watch: &mut dyn FnMut(u64),
     stop: &Stop,
 ) -> Result<Repair, ProgramError> {
-    let more = more.map(absolute).transpose()?;
-    let argv = repair_args(&absolute(dir)?, &absolute(par2)?, more.as_deref());
-    // What it reads may be anybody's, and what it writes is in scratch.
+    let place = File::open(dir).map_err(in_dir(dir))?;
+    let inside = |path: &Path| Path::new(INPUT).join(path.strip_prefix(dir).unwrap_or(path));
+    let argv = repair_args(Path::new(INPUT), &inside(par2), more.map(inside).as_deref());
+    // What it reads may be anybody's.
     let limits = limits(bytes);
-    let program = program(argv).confined(limits).timeout(limits.processor).killed_when_stopped();
+    let program = program(argv).open_input(place).confined(limits).timeout(limits.processor);
+    let program = program.killed_when_stopped();
     let program = match Fence::around(dir) {
         Ok(fence) => program.behind(fence),
         Err(error) => {
