@@ -34,6 +34,17 @@ pub(super) fn dump(
     out.flush()
 }
 
+#[cfg(feature = "fuzzing")]
+impl super::Catalog {
+    /// What the process writes that reads a stranger's catalog, if the catalog is these bytes.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn rows_of(bytes: &'static [u8], out: &mut dyn Write) -> io::Result<()> {
+        dump(bytes, &[], out)
+    }
+}
+
 enum Failure {
     Catalog(CatalogError),
     Out(io::Error),
