@@ -234,7 +234,10 @@ fn a_disc_that_stock_tools_cannot_read_is_not_burned() {
 #[test]
 fn what_nobody_drilled_is_drilled_before_it_is_burned_later() {
     let sandbox = staged(&[]);
-    assert!(status(&sandbox).contains("never opened by stock tools (`coldcut drill`): discs 1-"));
+    assert!(
+        status(&sandbox)
+            .contains("not known to have been opened by stock tools (`coldcut drill`): discs 1-")
+    );
     sandbox.run(["burn", "1", "shelf"]).ok();
     let discs = sandbox.run(["discs", "--json"]).ok().results();
     assert!(discs[0]["drilled"].is_string() && discs[1]["drilled"].is_null(), "{discs:?}");

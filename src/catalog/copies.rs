@@ -239,8 +239,9 @@ impl Catalog {
                 copy_state(tx, set, disc, copy)?;
                 set_state(tx, set, disc, copy, CopyState::Gone(fate))?;
             }
-            let stands = state(tx, set, disc)? != Some(DiscState::Verified)
-                || has_unsettled_copy(tx, set, disc)?;
+            let was_written =
+                matches!(state(tx, set, disc)?, Some(DiscState::Verified | DiscState::Burned));
+            let stands = !was_written || has_unsettled_copy(tx, set, disc)?;
             if stands {
                 return Ok(());
             }

@@ -21,7 +21,7 @@ pub enum DiscState {
     Burned,
     /// A copy of it was read back and every byte was right.
     Verified,
-    /// It was verified, and no copy of it is left that could be right.
+    /// It was on a medium, and no copy of it is left that could be right.
     Gone,
 }
 

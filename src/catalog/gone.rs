@@ -321,6 +321,23 @@ mod tests {
         Tally { files, bytes: crate::model::Bytes(bytes) }
     }
 
+    /// As a catalog that was rebuilt knows discs: it need not know of a copy, either.
+    #[test]
+    fn a_disc_that_nobody_is_known_to_have_read_can_be_lost() {
+        for copies in [0, 1] {
+            let mut bench = Bench::new();
+            bench.store(&[whole("a", 7, 1)]);
+            bench.next_disc();
+            let (set, disc) = (bench.set, DiscNo(1));
+            bench.cat().assume_burned(set, &[]).unwrap();
+            let record = |_| bench.cat().record_copy(set, disc, &bd_r(), "", NOW).unwrap();
+            let copies: Vec<CopyNo> = (0..copies).map(record).collect();
+            bench.cat().give_up(set, disc, &copies, Fate::Lost, false).unwrap();
+            assert_eq!(bench.cat().discs(set).unwrap()[0].state, DiscState::Gone);
+            assert!(!is_found(&bench, 1, 7));
+        }
+    }
+
     #[test]
     fn what_a_loss_means_is_told_for_every_snapshot() {
         let bench = two_discs();

@@ -118,7 +118,9 @@ fn given(
 ) -> Result<GivenUp, FlowError> {
     let number = disc.number;
     let copies = catalog.copies(set.id, number)?;
-    if copies.is_empty() || disc.state == DiscState::Open {
+    // A disc that is known from others alone is on a medium that nobody described.
+    let was_never = copies.is_empty() && disc.state != DiscState::Burned;
+    if was_never || disc.state == DiscState::Open {
         return Err(FlowError::NoCopyYet(number));
     }
     let is_meant = |c: &Copy| copy.is_none_or(|wanted| c.number == wanted);

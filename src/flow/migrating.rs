@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
 use crate::codec::openpgp::Signer;
 use crate::drive::Drive;
+use crate::model::disc::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Entry, RelPath, SetName};
@@ -20,7 +21,7 @@ use crate::pack::filler::Config;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
 use crate::port::files::{make_private_dir, unless_missing};
-use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::port::monitor::{Activity, Monitor, Phase, Trouble};
 use crate::port::operator::Secret;
 use crate::port::wanted::WantedMedium;
 use crate::restore::place::Overwrite;
@@ -88,7 +89,7 @@ pub fn migrate(
     let (mut catalog, set, last) = open(request, desk)?;
     needs_par2(is_protected(&set.facts), desk)?;
     let staging = Staging::open(&request.staging)?;
-    let old = old_discs(request, &catalog, &set)?;
+    let old = old_discs(request, &catalog, &set, desk.monitor)?;
     let typed = RefCell::new(None);
     let ask = |prompt: &str, asking| asked_once(request, &typed, prompt, asking);
     let keys = || keys_with(&request.keys, &ask);
@@ -167,9 +168,19 @@ fn old_discs(
     request: &MigrateRequest,
     catalog: &Catalog,
     set: &KnownSet,
+    monitor: &dyn Monitor,
 ) -> Result<Vec<DiscInfo>, FlowError> {
     let known = catalog.discs(set.id)?;
     let Some((first, last)) = request.discs else {
+        let unread = known.iter().filter(|disc| disc.state == DiscState::Burned);
+        let unread: Vec<DiscNo> = unread.map(|disc| disc.number).collect();
+        if !unread.is_empty() {
+            monitor.note(&format!(
+                "not migrated, because not read back as far as is known: {}; `coldcut verify` reads \
+                 them",
+                named(&unread)
+            ));
+        }
         return Ok(known.into_iter().filter(|d| d.state == DiscState::Verified).collect());
     };
     (first.0..=last.0)
@@ -178,6 +189,7 @@ fn old_discs(
             let found = found.ok_or_else(|| no_disc(set, DiscNo(number)))?;
             match found.state {
                 DiscState::Verified | DiscState::Gone => Ok(found.clone()),
+                DiscState::Burned => Err(FlowError::NotReadBack(found.number)),
                 _ => Err(FlowError::NoCopyYet(found.number)),
             }
         })

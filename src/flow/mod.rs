@@ -244,6 +244,10 @@ pub enum FlowError {
     NoSuchCopy { disc: DiscNo, copy: u32, known: String },
     #[error("disc {0} was not burned yet, or its copies are gone")]
     NoCopyYet(DiscNo),
+    #[error(
+        "disc {0} was not read back as far as is known: `coldcut verify` does, and then it can be migrated"
+    )]
+    NotReadBack(DiscNo),
     #[error("disc {disc} has several copies ({known}): name one with --copy")]
     SeveralCopies { disc: DiscNo, known: String },
     #[error(

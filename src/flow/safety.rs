@@ -103,8 +103,10 @@ pub fn assess(
     safety.allowed = waits.words();
     let dangers = dangers(set, status, &waits, &safety);
     safety.dangers.extend(dangers);
-    safety.dangers.extend(unread.iter().map(|disc| {
-        format!("disc {disc} was not read back as far as is known: `coldcut verify` does")
+    safety.dangers.extend((!unread.is_empty()).then(|| {
+        let were = if unread.len() == 1 { "was" } else { "were" };
+        let discs = named(&unread);
+        format!("{discs} {were} not read back as far as is known: `coldcut verify` does")
     }));
     Ok(safety)
 }

@@ -665,7 +665,7 @@ fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<Expected> {
     archives.iter().map(as_expected).collect()
 }
 
-/// Discs that were good once and do not lie here: for the person to know, no fault.
+/// Discs that are on media and do not lie here: for the person to know, no fault.
 fn note_absent(
     pile: &Pile,
     known: Option<&KnownPile>,
@@ -675,7 +675,8 @@ fn note_absent(
     let Some(known) = known else { return Ok(()) };
     let here: HashSet<DiscNo> = pile.discs.keys().copied().collect();
     for disc in &known.discs {
-        if disc.state == DiscState::Verified && !here.contains(&disc.number) {
+        let was_burned = matches!(disc.state, DiscState::Verified | DiscState::Burned);
+        if was_burned && !here.contains(&disc.number) {
             let kept = kept_disc(known.catalog, known.set.id, disc.number);
             let kept = kept.strip_prefix(", ").map(|kept| format!("; it is {kept}"));
             desk.monitor.note(&format!(

@@ -242,7 +242,7 @@ impl SafetyLine {
             let what = if discs.len() > 1 { "discs" } else { "disc" };
             match when {
                 None => format!(
-                    "never opened by stock tools (`coldcut drill`): {what} {}\n",
+                    "not known to have been opened by stock tools (`coldcut drill`): {what} {}\n",
                     ranges(discs)
                 ),
                 Some(when) => format!("opened by stock tools {when}: {what} {}\n", ranges(discs)),
@@ -446,7 +446,7 @@ mod tests {
         let line = SafetyLine { drilled, ..SafetyLine::default() };
         assert_eq!(
             line.drill_words(Moment(9 * 24 * 3600)),
-            "          never opened by stock tools (`coldcut drill`): disc 3\n          \
+            "          not known to have been opened by stock tools (`coldcut drill`): disc 3\n          \
              opened by stock tools today: discs 1-2, 5\n          \
              opened by stock tools yesterday: disc 4\n"
         );
