@@ -56,7 +56,7 @@ pub struct Copy {
     pub state: CopyState,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Verification {
     pub disc: DiscNo,
     pub copy: CopyNo,
@@ -211,6 +211,15 @@ impl Catalog {
         })
     }
 
+    /// Every verification of a set, in the order in which they were recorded.
+    pub(super) fn all_verifications(&self, set: SetId) -> Result<Vec<Verification>> {
+        self.read("listing verifications", |conn| {
+            let sql = "SELECT disc, copy, at, drive, finding, details, slow, slowest, unreadable
+                       FROM verifications WHERE set_id=? ORDER BY id";
+            conn.prepare(sql)?.query_and_then([set.0], read_verification)?.collect()
+        })
+    }
+
     /// When each copy of a set was last read, and how that ended; nothing of one never read.
     pub fn readings(&self, set: SetId) -> Result<Vec<Readings>> {
         self.read("looking at verifications", |conn| {
@@ -282,7 +291,7 @@ fn copy_state(
     found.next().transpose()?.ok_or_else(|| Refused::NoCopy(disc, copy.0).into())
 }
 
-fn set_state(
+pub(super) fn set_state(
     conn: &Connection,
     set: SetId,
     disc: DiscNo,
@@ -297,7 +306,11 @@ pub(super) fn one_copy(changed: usize, disc: DiscNo, copy: CopyNo) -> Result<(),
     if changed == 1 { Ok(()) } else { Err(Refused::NoCopy(disc, copy.0).into()) }
 }
 
-fn insert_verification(conn: &Connection, set: SetId, seen: &Verification) -> Result<(), Fault> {
+pub(super) fn insert_verification(
+    conn: &Connection,
+    set: SetId,
+    seen: &Verification,
+) -> Result<(), Fault> {
     let sql = "INSERT INTO verifications(set_id, disc, copy, at, drive, finding, details, slow,
                slowest, unreadable) VALUES(?,?,?,?,?,?,?,?,?,?)";
     conn.execute(

@@ -317,8 +317,17 @@ pub(super) fn check_closed(conn: &Connection, set: SetId, disc: DiscNo) -> Resul
 }
 
 pub(super) fn mark_verified(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
-    let sql = "UPDATE discs SET state='verified' WHERE set_id=? AND number=?";
-    conn.execute(sql, params![set.0, disc.0])?;
+    set_state(conn, set, disc, DiscState::Verified)
+}
+
+pub(super) fn set_state(
+    conn: &Connection,
+    set: SetId,
+    disc: DiscNo,
+    state: DiscState,
+) -> Result<(), Fault> {
+    let sql = "UPDATE discs SET state=?3 WHERE set_id=?1 AND number=?2";
+    conn.execute(sql, params![set.0, disc.0, state.word()])?;
     Ok(())
 }
 

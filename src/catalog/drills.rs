@@ -5,10 +5,10 @@ use super::value::word;
 use super::{Catalog, Finding, Result, SetId};
 use crate::model::DiscNo;
 use crate::port::clock::Moment;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 /// How much of a disc was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DrillScope {
     Sample,
     Whole,
@@ -28,7 +28,7 @@ impl DrillScope {
 }
 
 /// One drill of one disc.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Drill {
     pub disc: DiscNo,
     pub at: Moment,
@@ -40,14 +40,7 @@ pub struct Drill {
 impl Catalog {
     /// It changes nothing else: a copy is safe or not by its being read back alone.
     pub fn record_drill(&mut self, set: SetId, drill: &Drill) -> Result<()> {
-        self.write("recording a drill", |tx| {
-            let sql = "INSERT INTO drills(set_id, disc, at, scope, finding, details)
-                       VALUES(?,?,?,?,?,?)";
-            let Drill { disc, at, scope, finding, details } = drill;
-            let values = params![set.0, disc.0, at.0, scope.word(), finding.word(), details];
-            tx.execute(sql, values)?;
-            Ok(())
-        })
+        self.write("recording a drill", |tx| insert(tx, set, drill))
     }
 
     /// Every drill of a disc, the oldest first.
@@ -58,6 +51,22 @@ impl Catalog {
             conn.prepare(sql)?.query_and_then(params![set.0, disc.0], read_drill)?.collect()
         })
     }
+
+    /// Every drill of a set, in the order in which they were recorded.
+    pub(super) fn all_drills(&self, set: SetId) -> Result<Vec<Drill>> {
+        self.read("listing drills", |conn| {
+            let sql = "SELECT disc, at, scope, finding, details FROM drills
+                       WHERE set_id=? ORDER BY id";
+            conn.prepare(sql)?.query_and_then([set.0], read_drill)?.collect()
+        })
+    }
+}
+
+pub(super) fn insert(conn: &Connection, set: SetId, drill: &Drill) -> Result<(), Fault> {
+    let sql = "INSERT INTO drills(set_id, disc, at, scope, finding, details) VALUES(?,?,?,?,?,?)";
+    let Drill { disc, at, scope, finding, details } = drill;
+    conn.execute(sql, params![set.0, disc.0, at.0, scope.word(), finding.word(), details])?;
+    Ok(())
 }
 
 fn read_drill(row: &Row) -> Result<Drill, Fault> {

@@ -300,7 +300,7 @@ impl Moving<'_> {
             None => self.trusted(look(&from, self.writer.desk.stop)?)?,
         };
         let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
-        let known = (KnownIn { catalog, set: set.id }, self.last.seq);
+        let known = (KnownIn { catalog, set: set.id, is_sealed: false }, self.last.seq);
         let rows = round.iter().map(|one| plain_row(&one.row)).collect();
         let fetched = fetch(&request, source, pile, known, rows, self.writer.desk)?;
         // Contents of a disc that went away are no contents that cannot be read.

@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, DiscState, KnownSet, Replacement, SetFacts, SetId, Twin,
+    Access, Catalog, CatalogError, DiscState, KnownCopies, KnownSet, Replacement, SetFacts, SetId,
+    Twin,
 };
 use crate::codec::openpgp::Opener;
 use crate::drive::{DiscReader, Drive};
-use crate::model::disc::{Encryption, Ratio};
+use crate::model::disc::{Encryption, Ratio, named};
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
@@ -67,6 +68,9 @@ pub struct RebuiltSet {
     pub twins: Vec<Twin>,
     /// Discs that nobody has read back, as far as is known now.
     pub unproven: Vec<DiscNo>,
+    /// Verifications and drills that discs tell of, and that do not count: nothing vouches for the
+    /// discs.
+    pub unvouched: u64,
     /// Files of the newest snapshot whose content is on no disc that was here.
     pub lost_files: u64,
     /// The newest snapshot was pieced together: files that were deleted may be in it.
@@ -228,8 +232,10 @@ struct Rebuilder<'a> {
     catalog: &'a mut Catalog,
     set: SetId,
     catalog_of: Option<DiscNo>,
-    /// The source is that of the catalog that is replaced, whatever listings say.
-    knows_source: bool,
+    /// The set in the catalog that is replaced.
+    former: Option<SetId>,
+    /// Nobody else than the owner can have written the catalog that was taken over.
+    is_vouched: bool,
     /// Discs whose listing is not used.
     doubtful: BTreeSet<DiscNo>,
     complaints: u64,
@@ -253,6 +259,10 @@ impl<'a> Rebuilder<'a> {
         let base = discs.newest_proved_catalog();
         desk.stop.check()?;
         let complaints = discs.doubts.count();
+        let is_signed = request.trust.signed_by.is_some();
+        let is_vouched = base.as_ref().is_some_and(|(_, known)| {
+            is_signed || (encryption == Encryption::Passphrase && known.is_sealed)
+        });
         let (set, catalog_of) = match &base {
             Some((disc, known)) => {
                 let discs = known.catalog.discs(known.set)?;
@@ -264,7 +274,6 @@ impl<'a> Rebuilder<'a> {
                 let sets = known.catalog.sets()?;
                 if let Some(told) = sets.iter().find(|set| set.id == known.set) {
                     let (keys, disc) = (&keys, *disc);
-                    let is_signed = request.trust.signed_by.is_some();
                     Settings { told, disc, former, keys, is_signed, desk }.settle(catalog, set)?;
                 }
                 (set, Some(*disc))
@@ -291,7 +300,8 @@ impl<'a> Rebuilder<'a> {
             catalog,
             set,
             catalog_of,
-            knows_source: former.is_some(),
+            former: former.map(|former| former.id),
+            is_vouched,
             doubtful,
             complaints,
         })
@@ -323,7 +333,30 @@ impl<'a> Rebuilder<'a> {
         let waiting = self.still_staged()?;
         self.catalog.assume_burned(self.set, &waiting)?;
         let is_pieced = self.tell_history(lode)?;
-        self.report(is_pieced)
+        let unvouched = self.settle_copies()?;
+        self.report(is_pieced, unvouched)
+    }
+
+    /// Gives how many readings do not count that discs told of.
+    fn settle_copies(&mut self) -> Result<u64, FlowError> {
+        let before = match self.former {
+            Some(former) => {
+                Catalog::open(&self.request.catalog, Access::Read)?.known_copies(former)?
+            }
+            None => KnownCopies::default(),
+        };
+        let settled = self.catalog.settle_copies(self.set, &before, self.is_vouched)?;
+        let found = settled.lost.into_iter().filter(|disc| self.pile.discs.contains_key(disc));
+        let found: Vec<DiscNo> = found.collect();
+        if !found.is_empty() {
+            self.desk.monitor.note(&format!(
+                "set {}: the former catalog knows {} as lost, which stays so until `coldcut verify \
+                 FROM` finds it right",
+                self.pile.name,
+                named(&found)
+            ));
+        }
+        Ok(settled.refused)
     }
 
     /// The listing of a disc whose INDEX contradicts its DISC.txt is another time's, or another disc's.
@@ -363,7 +396,7 @@ impl<'a> Rebuilder<'a> {
         self.desk.monitor.trouble(&Trouble { thing, what });
     }
 
-    fn report(self, is_pieced: bool) -> Result<RebuiltSet, FlowError> {
+    fn report(self, is_pieced: bool, unvouched: u64) -> Result<RebuiltSet, FlowError> {
         let snapshots = self.catalog.snapshots(self.set)?;
         let newest = self.catalog.newest_snapshot(self.set)?;
         let lost_files = match newest {
@@ -385,6 +418,7 @@ impl<'a> Rebuilder<'a> {
             missing_discs: missing.collect(),
             twins: self.catalog.twins(self.set)?,
             unproven: unproven.map(|disc| disc.number).collect(),
+            unvouched,
             discs: here.into_iter().collect(),
             lost_files,
             is_pieced,

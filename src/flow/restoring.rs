@@ -297,7 +297,7 @@ fn unknown_words(pile: &Pile, in_catalog: Option<SnapshotSeq>) -> String {
 fn find_set(catalog: &Path, pile: &Pile) -> Result<Option<KnownIn>, FlowError> {
     let catalog = Catalog::open(catalog, Access::Read)?;
     let set = catalog.sets()?.into_iter().find(|set| set.facts.uuid == pile.uuid);
-    Ok(set.map(|set| KnownIn { catalog, set: set.id }))
+    Ok(set.map(|set| KnownIn { catalog, set: set.id, is_sealed: false }))
 }
 
 /// One restore under way.

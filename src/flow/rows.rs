@@ -33,6 +33,8 @@ use super::{Desk, FlowError, chain};
 pub struct KnownIn {
     pub catalog: Catalog,
     pub set: SetId,
+    /// It is from a disc, was encrypted there, and a key that was named opened it.
+    pub is_sealed: bool,
 }
 
 /// What was chosen, and of which snapshot.
@@ -464,7 +466,7 @@ impl FromDiscs<'_> {
             what: "does not know the set of its disc".to_owned(),
         };
         let set = known.ok_or_else(elsewhere)?.id;
-        Ok(KnownIn { catalog, set })
+        Ok(KnownIn { catalog, set, is_sealed: reader.file(CATALOG).is_none() })
     }
 }
 

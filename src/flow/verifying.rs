@@ -290,7 +290,7 @@ fn name_by_discs(request: &VerifyRequest, piles: &mut Piles, desk: Desk) {
     let mut known = Vec::new();
     for pile in piles.sets.iter().filter(|_| !piles.unnamed.is_empty()) {
         let (newest, _) = newest_catalog(request, pile, desk);
-        let Some(KnownIn { catalog, set }) = newest else { continue };
+        let Some(KnownIn { catalog, set, .. }) = newest else { continue };
         let sets = catalog.sets().unwrap_or_default();
         let facts = sets.into_iter().find(|found| found.id == set).map(|set| set.facts);
         known.extend(facts.map(|facts| (facts, catalog.discs(set).unwrap_or_default())));
@@ -646,7 +646,7 @@ pub(super) fn own_list(reader: &dyn DiscReader) -> Result<BTreeMap<String, Expec
 
 /// What a catalog from a disc knows of a disc: all of one before its own, the archives of its own.
 fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<Expected> {
-    let KnownIn { catalog, set } = newest;
+    let KnownIn { catalog, set, .. } = newest;
     let number = found.txt.disc;
     let discs = catalog.discs(*set).unwrap_or_default();
     if !discs.iter().any(|disc| disc.number == number && disc.uuid == found.txt.disc_uuid) {

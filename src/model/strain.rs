@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Of one reading of one medium.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Strain {
     /// Places that were read at last, after the drive had tried again and again.
     pub slow: u32,

@@ -100,6 +100,14 @@ fn words(set: &RebuiltSet) -> Vec<String> {
     if set.complaints > 0 {
         say(format!("set {name}: {} thing(s) COULD NOT BE READ", set.complaints));
     }
+    if set.unvouched > 0 {
+        say(format!(
+            "set {name}: {} verification(s) and drill(s) that the discs tell of DO NOT COUNT: no \
+             passphrase opened these discs and no signature was checked, so anybody can have \
+             written that",
+            set.unvouched
+        ));
+    }
     if !set.unproven.is_empty() {
         say(format!(
             "set {name}: not known to have been read back: {}; `coldcut verify FROM` makes them \
@@ -126,6 +134,7 @@ fn object(set: &RebuiltSet) -> serde_json::Value {
         "missing_discs": numbers(&set.missing_discs),
         "twins": set.twins.iter().map(twin).collect::<Vec<_>>(),
         "not_verified": numbers(&set.unproven),
+        "readings_not_counted": set.unvouched,
         "lost_files": set.lost_files,
         "pieced": set.is_pieced,
         "unreadable": set.complaints,

@@ -101,7 +101,7 @@ impl Rebuilder<'_> {
         if !self.catalog.snapshots(self.set)?.iter().any(|known| known.seq == seq) {
             self.catalog.adopt_snapshot(self.set, seq, run.started, &run.source)?;
         }
-        if !self.knows_source && !run.source.as_os_str().is_empty() {
+        if self.former.is_none() && !run.source.as_os_str().is_empty() {
             self.catalog.set_source(self.set, &run.source)?;
         }
         self.put_stored(seq, rows)?;
