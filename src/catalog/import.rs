@@ -139,20 +139,9 @@ mod tests {
         Catalog::open_exported(&out).unwrap()
     }
 
-    fn full() -> Bench {
-        let mut bench = Bench::new();
-        bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
-        bench.next_disc();
-        let set = bench.set;
-        bench.cat().record_copy(set, DiscNo(1), &bd_r(), "shelf B", NOW).unwrap();
-        bench.next_run();
-        bench.store(&[whole("d/e/f", 10, 2), whole("new", 4, 3)]);
-        bench
-    }
-
     #[test]
     fn a_set_comes_over_whole_whatever_is_there_already() {
-        let bench = full();
+        let bench = Bench::full();
         let from = exported(&bench, "out.sqlite");
         let mut other = Bench::new();
         other.store(&[whole("x/y", 9, 1), bare("z", Kind::Dir)]);

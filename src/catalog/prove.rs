@@ -126,23 +126,11 @@ fn prove_parts(conn: &Connection, table: &str) -> Result<(), Fault> {
 mod tests {
     use super::super::testing::*;
     use super::super::*;
-    use crate::model::{DiscNo, Kind};
     use crate::port::stop::Stop;
-
-    fn full() -> Bench {
-        let mut bench = Bench::new();
-        bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
-        bench.next_disc();
-        let set = bench.set;
-        bench.cat().record_copy(set, DiscNo(1), &bd_r(), "shelf B", NOW).unwrap();
-        bench.next_run();
-        bench.store(&[whole("d/e/f", 10, 2), whole("new", 4, 3)]);
-        bench
-    }
 
     #[test]
     fn a_catalog_of_ours_is_proved_whole_and_a_wish_to_stop_ends_that() {
-        let bench = full();
+        let bench = Bench::full();
         let (catalog, stop) = (bench.catalog.as_ref().unwrap(), Stop::new());
         catalog.prove(bench.set, &stop).unwrap();
         stop.ask(15);
@@ -187,7 +175,7 @@ mod tests {
              compression, created, 0, hint, copies, parity, parity_discs, disc_size, sealed_for
              FROM sets",
         ] {
-            let bench = full();
+            let bench = Bench::full();
             let catalog = bench.catalog.as_ref().unwrap();
             let sql = format!("PRAGMA foreign_keys=OFF; {odd}");
             catalog.conn.execute_batch(&sql).unwrap();
