@@ -70,14 +70,8 @@ impl Nights {
 impl Drop for Nights {
     fn drop(&mut self) {
         let _ = fs::write("/etc/coldcut.toml", &self.kept);
-        install(&["--uninstall"]);
-        if !std::thread::panicking() {
-            assert_nothing_runs();
-        }
         let _ = fs::remove_dir_all("/etc/systemd/system/coldcut-backup@other.service.d");
-        tool(&["rm", "-rf", "/etc/coldcut.toml", "/var/lib/coldcut"]);
-        tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]);
-        tool(&["systemctl", "daemon-reload"]);
+        uninstall();
     }
 }
 
@@ -289,10 +283,19 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
     done.code(0).said("it is read back").said("disc 3 is verified");
     all_is_the_services();
     // The disc that went in again started the service once more.
-    install(&["--uninstall"]);
-    tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]).code(0);
+    uninstall();
     assert!(!fs::exists("/etc/udev/rules.d/62-coldcut-watch.rules").unwrap());
-    assert_nothing_runs();
+}
+
+/// The next test finds nothing of this one, and the program in its place.
+fn uninstall() {
+    install(&["--uninstall"]);
+    if !std::thread::panicking() {
+        assert_nothing_runs();
+    }
+    tool(&["rm", "-rf", "/etc/coldcut.toml", "/var/lib/coldcut"]);
+    tool(&["cp", "/host/bin/coldcut", "/usr/local/bin/coldcut"]);
+    tool(&["systemctl", "daemon-reload"]);
 }
 
 /// Neither a service nor a timer of coldcut's.
@@ -326,10 +329,12 @@ fn discs_of_strangers_do_not_stop_the_service() {
         until("the open tray", || lab.ctl("state one").starts_with("open"));
     }
     let size = ["--disc-size", "8M", "--archive-size", "1M", "--compress", "none"];
-    let words = [&["backup", source.to_str().unwrap(), "--stage", "--flush"][..], &size].concat();
-    as_service(&words).ends().code(0);
+    let source = source.to_str().unwrap();
+    let words = ["backup", source, "--name", "letters", "--stage", "--flush"];
+    as_service(&[&words[..], &size].concat()).ends().code(0);
     lab.insert("one", "blank");
-    until("the verified disc", || journal(&unit).contains("disc 1 is verified and handed out"));
+    let words = "disc 1 is verified and handed out: write 0001_LETTERS on it";
+    until("the verified disc", || journal(&unit).contains(words));
     assert_eq!(service(), first, "{}", journal(&unit));
     all_is_the_services();
     let children = tool(&["pgrep", "--parent", &first[0]]);
