@@ -106,6 +106,17 @@ pub fn text(option: &str, typed: &OsStr) -> Result<String, RunError> {
     typed.to_str().map(str::to_owned).ok_or_else(bad)
 }
 
+/// How many images are of no use: they cannot be read, or somebody else may have made them.
+fn say_unusable(room: &Room, unreadable: u64, refused: u64) {
+    if unreadable > 0 {
+        room.screen.say(&format!("{unreadable} image(s) CANNOT BE READ as discs"));
+    }
+    if refused > 0 {
+        room.screen
+            .say(&format!("{refused} image(s) WERE REFUSED, in whole or in part, as said above"));
+    }
+}
+
 /// Where a catalog from a disc is unpacked: in the staging area, which is private; for somebody who
 /// has none, in a directory of its own among temporary files.
 pub fn scratch(room: &Room) -> Result<PathBuf, RunError> {

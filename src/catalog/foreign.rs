@@ -142,7 +142,6 @@ pub(super) mod tests {
     use super::super::testing::*;
     use super::super::*;
     use super::*;
-    use crate::model::{DiscNo, Kind};
     use rusqlite::Connection;
     use std::fs;
     use std::path::PathBuf;
@@ -174,17 +173,6 @@ pub(super) mod tests {
         out
     }
 
-    fn full() -> Bench {
-        let mut bench = Bench::new();
-        bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
-        bench.next_disc();
-        let set = bench.set;
-        bench.cat().record_copy(set, DiscNo(1), &bd_r(), "shelf \n\u{1b}[31m", NOW).unwrap();
-        bench.next_run();
-        bench.store(&[whole("d/e/f", 10, 2), whole("new\t", 4, 3)]);
-        bench
-    }
-
     /// All rows of all tables, in order.
     fn all(conn: &Connection) -> Vec<String> {
         let mut found = Vec::new();
@@ -202,7 +190,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_catalog_from_a_disc_has_every_row_of_the_one_that_was_put_there() {
-        let bench = full();
+        let bench = Bench::full();
         let path = exported(&bench);
         let (ours, theirs) = (Catalog::open_exported(&path).unwrap(), open(&path).unwrap());
         let rows = all(&ours.conn);
@@ -240,7 +228,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_no_catalog_of_ours_is_told_as_if_it_had_been_opened_here() {
-        let bench = full();
+        let bench = Bench::full();
         let path = exported(&bench);
         let whole = fs::read(&path).unwrap();
         let odd = |sql: &str| {
@@ -291,7 +279,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_value_of_a_gigabyte_is_refused_before_it_is_made() {
-        let bench = full();
+        let bench = Bench::full();
         let path = exported(&bench);
         let conn = Connection::open(&path).unwrap();
         let sql = "UPDATE sets SET certs=zeroblob(17 << 20)";
@@ -352,7 +340,7 @@ pub(super) mod tests {
 
     #[test]
     fn rows_are_counted_by_the_size_of_the_file() {
-        let bench = full();
+        let bench = Bench::full();
         let path = exported(&bench);
         let to = bench.dir.path().join("rows");
         let open = |most| {

@@ -1,6 +1,6 @@
-//! What a catalog that is made anew knows of copies. What discs tell of readings counts only if
-//! something vouches for the discs: else anybody can have written it. What the catalog knew that is
-//! replaced counts in any case, and a loss that it knew of stays one.
+//! The copies in a rebuilt catalog. Verifications that are recorded on the discs count only if a
+//! signature or a passphrase shows who made the discs; otherwise anybody can have written them. What
+//! the replaced catalog recorded always counts, and a disc that it knew as lost stays lost.
 
 use super::copies::{self, Copy, CopyNo, CopyState, Verification};
 use super::drills::{self, Drill};

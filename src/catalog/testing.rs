@@ -36,15 +36,16 @@ impl Bench {
         Bench { dir, catalog: Some(catalog), set, seq, disc }
     }
 
-    /// Two discs and two runs: a directory, contents of both, a file in parts and a copy.
+    /// Two discs and two runs: a directory, contents of both, a file in parts and a copy, with names
+    /// that need care in text.
     pub(super) fn full() -> Bench {
         let mut bench = Bench::new();
         bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
         bench.next_disc();
         let set = bench.set;
-        bench.cat().record_copy(set, DiscNo(1), &bd_r(), "shelf B", NOW).unwrap();
+        bench.cat().record_copy(set, DiscNo(1), &bd_r(), "shelf \n\u{1b}[31m", NOW).unwrap();
         bench.next_run();
-        bench.store(&[whole("d/e/f", 10, 2), whole("new", 4, 3)]);
+        bench.store(&[whole("d/e/f", 10, 2), whole("new\t", 4, 3)]);
         bench
     }
 

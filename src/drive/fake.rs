@@ -343,9 +343,10 @@ impl Slot for FakeDrive {
         }
         let next = next.filter(|dir| dir.exists());
         let has_come = next.is_some();
-        let mut state = self.lock();
-        state.insertions += u64::from(has_come);
-        state.medium = next;
+        match next {
+            Some(dir) => self.put_in(&dir),
+            None => self.take_out(),
+        }
         Ok(has_come)
     }
 

@@ -1,7 +1,7 @@
 //! Whether what a disc says of itself fits together. Its own list of sums fits whatever somebody put on
 //! it; listings of another disc or of another time do not.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::BufReader;
 
 use crate::codec::openpgp::Opener;
@@ -19,48 +19,33 @@ use super::rows::refuse_other;
 
 /// What of the media that were read so far is not as coldcut wrote it.
 #[derive(Default)]
-pub struct Doubts(RefCell<Vec<Doubt>>);
-
-struct Doubt {
-    /// The title of the medium.
-    on: String,
-    kind: DoubtKind,
-    what: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum DoubtKind {
-    /// It is not what was written there.
-    Replaced,
-    /// A catalog that cannot be used.
-    Useless,
+pub struct Doubts {
+    replaced: Cell<u64>,
+    /// Catalogs that cannot be used: the title of the medium, and why.
+    catalogs: RefCell<Vec<(String, String)>>,
 }
 
 impl Doubts {
-    pub fn replaced(&self, on: &dyn DiscReader, what: String) {
-        self.add(on, DoubtKind::Replaced, what);
+    /// Something is not what was written there.
+    pub fn add(&self) {
+        self.replaced.set(self.replaced.get() + 1);
     }
 
     /// A catalog that is damaged, or none. It counts only if no copy of the disc has a better one.
-    pub fn refused_catalog(&self, on: &dyn DiscReader, what: String) {
-        self.add(on, DoubtKind::Useless, what);
-    }
-
-    fn add(&self, on: &dyn DiscReader, kind: DoubtKind, what: String) {
-        self.0.borrow_mut().push(Doubt { on: on.title(), kind, what });
+    pub fn refused_catalog(&self, on: &dyn DiscReader, why: String) {
+        self.catalogs.borrow_mut().push((on.title(), why));
     }
 
     /// How often something was not what was written.
     pub fn count(&self) -> u64 {
-        let doubts = self.0.borrow();
-        doubts.iter().filter(|doubt| doubt.kind == DoubtKind::Replaced).count() as u64
+        self.replaced.get()
     }
 
     /// What was wrong with the catalog of this medium.
     fn of_catalog(&self, on: &dyn DiscReader) -> Option<String> {
-        let doubts = self.0.borrow();
-        let is_it = |doubt: &&Doubt| doubt.kind == DoubtKind::Useless && doubt.on == on.title();
-        doubts.iter().find(is_it).map(|doubt| doubt.what.clone())
+        let catalogs = self.catalogs.borrow();
+        let found = catalogs.iter().find(|(title, _)| *title == on.title());
+        found.map(|(_, why)| why.clone())
     }
 }
 

@@ -236,7 +236,7 @@ impl<'a> Mender<'a> {
         };
         match program::repair(dir, total, &par2, None, &mut watch, self.stop) {
             Ok(Repair::Done) => Ok(covered),
-            Ok(Repair::TooMuchLost) => Err("more is lost than it can make good".to_owned()),
+            Ok(Repair::TooMuchLost) => Err("more is lost than it can repair".to_owned()),
             Err(error) => Err(chain(&error)),
         }
     }
@@ -263,7 +263,7 @@ impl<'a> Mender<'a> {
             Repair::TooMuchLost => {
                 // Nothing is in it.
                 let _ = parent.remove_dir(name);
-                Err("more is lost than recovery data can make good".to_owned())
+                Err("more is lost than recovery data can repair".to_owned())
             }
         }
     }

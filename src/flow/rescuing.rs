@@ -399,7 +399,7 @@ fn look_at(
     }
 }
 
-/// Nothing is wrong that recovery data could make good.
+/// Whether there is nothing that recovery data could repair.
 fn has_right_bytes(found: &VerifyReport) -> bool {
     let is_right = |disc: &CheckedDisc| disc.finding == Finding::Ok || disc.is_incoherent;
     found.unreadable == 0 && found.discs.iter().all(is_right)

@@ -175,7 +175,7 @@ impl FromDiscs<'_> {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Err(error) => {
                         listings.failed = true;
-                        self.doubt(copy, &error);
+                        self.doubt(&error);
                         self.note(copy, &error, "another listing is used, if there is one");
                     }
                     Ok(chosen) => {
@@ -194,25 +194,21 @@ impl FromDiscs<'_> {
     /// Whether the disc's own INDEX contradicts its DISC.txt, which is said. DISC.txt is what anybody
     /// can write, and a listing of another disc or of a former run fits it then.
     fn is_doubtful(&self, found: &FoundDisc) -> bool {
-        let Some((copy, why)) = self.contradictory(found) else { return false };
-        self.desk.monitor.note(&format!("{}: {why}; its listings are not used", copy.title()));
-        self.doubts.replaced(copy, why);
+        let Some(why) = self.contradiction(found) else { return false };
+        self.desk.monitor.note(&format!("{why}; its listings are not used"));
+        self.doubts.add();
         true
     }
 
-    /// How the INDEX of a disc contradicts its DISC.txt; an INDEX that cannot be read says nothing.
+    /// How the INDEX of a disc contradicts its DISC.txt, by the first medium whose INDEX can be read;
+    /// one that cannot be read says nothing.
     pub fn contradiction(&self, found: &FoundDisc) -> Option<String> {
-        self.contradictory(found).map(|(copy, why)| format!("{}: {why}", copy.title()))
-    }
-
-    /// The first medium whose INDEX can be read tells.
-    fn contradictory<'f>(&self, found: &'f FoundDisc) -> Option<(&'f dyn DiscReader, String)> {
         if !found.txt.listings.index || found.txt.group.is_some() {
             return None;
         }
         for copy in &found.copies {
             match contradiction(&**copy, found, self.opener, self.desk.stop) {
-                Ok(why) => return why.map(|why| (&**copy, why)),
+                Ok(why) => return why.map(|why| format!("{}: {why}", copy.title())),
                 Err(Silent) => continue,
             }
         }
@@ -229,9 +225,9 @@ impl FromDiscs<'_> {
         });
     }
 
-    fn doubt(&self, on: &dyn DiscReader, error: &ListingError) {
+    fn doubt(&self, error: &ListingError) {
         if error.is_of_integrity() || matches!(error, ListingError::Elsewhere { .. }) {
-            self.doubts.replaced(on, chain(error));
+            self.doubts.add();
         }
     }
 
@@ -297,7 +293,7 @@ impl FromDiscs<'_> {
             return Err(error);
         }
         if let Some(error) = &trouble {
-            self.doubt(reader, error);
+            self.doubt(error);
             self.note(reader, error, "another listing is used, if there is one");
         }
         Ok(Chosen { seq: of, selection, is_damaged: trouble.is_some() })
@@ -321,7 +317,7 @@ impl FromDiscs<'_> {
                     Ok(None) => break,
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Ok(Some(error)) | Err(error) => {
-                        self.doubt(copy, &error);
+                        self.doubt(&error);
                         self.note(copy, &error, "what it has may not be found");
                     }
                 }
@@ -383,7 +379,7 @@ impl FromDiscs<'_> {
         prove: &impl Fn(&KnownIn) -> Result<(), FlowError>,
     ) -> Option<KnownIn> {
         let mendable = self.mendable(found);
-        let (before, mut damaged) = (self.doubts.count(), None);
+        let (before, mut is_damaged) = (self.doubts.count(), false);
         for copy in Mender::copies(found, mendable.as_ref()) {
             let unpacked = self.unpack_catalog(copy).and_then(|known| self.of_disc(known, found));
             let proved = unpacked.and_then(|known| prove(&known).map(|()| known));
@@ -393,16 +389,16 @@ impl FromDiscs<'_> {
                 Err(error) => error,
             };
             if let FlowError::Listing(error) = &error {
-                self.doubt(copy, error);
+                self.doubt(error);
             }
             if is_damage(&error) {
                 self.doubts.refused_catalog(copy, chain(&error));
-                damaged.get_or_insert((copy, chain(&error)));
+                is_damaged = true;
             }
             self.note(copy, &error, "another catalog is used, if there is one");
         }
-        if let Some((copy, what)) = damaged.filter(|_| self.doubts.count() == before) {
-            self.doubts.replaced(copy, what);
+        if is_damaged && self.doubts.count() == before {
+            self.doubts.add();
         }
         None
     }

@@ -411,7 +411,7 @@ fn verify_pile(
     Ok(())
 }
 
-/// The discs of one set, and what they are held against. What may not be needed is looked for once.
+/// The discs of one set, and what they are compared with, which is looked for once, when it is needed.
 struct Reading<'a> {
     request: &'a VerifyRequest<'a>,
     pile: &'a Pile,

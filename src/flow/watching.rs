@@ -57,7 +57,7 @@ enum Content {
     Written(Written),
 }
 
-/// A written disc in the drive: the same until another one is inserted, which may bear the same name.
+/// A written disc in the drive. Another disc of the same name is told apart by its insertion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Written {
     /// For people.
@@ -409,8 +409,8 @@ mod tests {
         assert_eq!(said.count(), 1, "{notes:?}");
     }
 
-    /// Another program has the drive when the first one is to be handed out, and somebody changes
-    /// discs before the next look. Both are of one name.
+    /// Another program uses the drive when the first disc should be ejected, and somebody swaps it for
+    /// one of the same name before the drive is looked at again.
     #[test]
     fn a_copy_in_place_of_one_that_was_verified_is_verified_too() {
         let bench = with_two_staged_discs();

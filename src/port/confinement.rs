@@ -142,7 +142,7 @@ mod tests {
         let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let ((input, hold), (hear, output)) = (pipe(), pipe());
         // SAFETY: the child has the only thread that it knows of, glibc's memory can be used in it
-        // (fork(3)), and it ends without running anything of ours.
+        // (fork(3)), and it exits without running destructors.
         let ForkResult::Parent { child } = (unsafe { fork() }).unwrap() else {
             // SAFETY: descriptors of this copy of the process, which nobody else uses.
             unsafe {

@@ -73,9 +73,9 @@ pub fn open_own(options: &OpenOptions, path: &Path) -> io::Result<File> {
     })
 }
 
-/// Opens a file that we, or a program of ours, wrote before, to read it. One of somebody else's is
-/// refused, however it comes to be found at this name: the right to read every file, which the
-/// nightly backup has, is for the source alone.
+/// Opens, for reading, a file that coldcut or a program that it started wrote before. Another user's
+/// file is refused, even if a link or a rename put it at this name: the right to read every file,
+/// which the nightly backup has, is for the source alone.
 pub fn open_own_to_read(path: &Path) -> io::Result<File> {
     let file = open_own(OpenOptions::new().read(true), path)?;
     let found = file.metadata()?;

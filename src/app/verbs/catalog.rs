@@ -12,7 +12,7 @@ use crate::model::disc::listed;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{open_source, scratch, trust};
+use super::{open_source, say_unusable, scratch, trust};
 
 pub fn run(room: &Room, args: Args) -> Result<Exit, RunError> {
     match args.what {
@@ -46,14 +46,7 @@ fn tell(room: &Room, report: &RebuildReport) -> Result<(), RunError> {
     for set in &report.sets {
         words(set).iter().for_each(|line| room.screen.say(line));
     }
-    if report.unreadable > 0 {
-        room.screen.say(&format!("{} image(s) CANNOT BE READ as discs", report.unreadable));
-    }
-    if report.refused > 0 {
-        let count = report.refused;
-        room.screen
-            .say(&format!("{count} image(s) WERE REFUSED, in whole or in part, as said above"));
-    }
+    say_unusable(room, report.unreadable, report.refused);
     say_aside(room, report.aside.as_deref());
     let sets: Vec<serde_json::Value> = report.sets.iter().map(object).collect();
     room.screen.object(&serde_json::json!({

@@ -7,7 +7,7 @@ use crate::flow::verifying::{CheckedDisc, Gone, VerifyReport, VerifyRequest, ver
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{open_source, scratch, trust};
+use super::{open_source, say_unusable, scratch, trust};
 
 pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
@@ -45,14 +45,7 @@ fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
             gone.absence
         ));
     }
-    if report.unreadable > 0 {
-        room.screen.say(&format!("{} image(s) CANNOT BE READ as discs", report.unreadable));
-    }
-    if report.refused > 0 {
-        let count = report.refused;
-        room.screen
-            .say(&format!("{count} image(s) WERE REFUSED, in whole or in part, as said above"));
-    }
+    say_unusable(room, report.unreadable, report.refused);
     let discs: Vec<serde_json::Value> = report.discs.iter().map(object).collect();
     let absent: Vec<u32> = report.absent.iter().map(|(_, disc)| disc.0).collect();
     let number = |gone: &Gone| gone.disc.as_ref().map(|(_, number)| number.0);
