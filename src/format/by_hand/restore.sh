@@ -1,33 +1,50 @@
 #!/bin/bash
-# Restores the set "@SET@" from its discs by hand: without coldcut, with nothing but bash (4.4 or
-# newer), GNU tar, bzip2, GNU coreutils, awk, and gpg or zstd where the archives' names end so.
+# Restores the set "@SET@" from its discs without coldcut: with bash (4.4 or newer), GNU tar,
+# bzip2, GNU coreutils, mawk or gawk, and gpg or zstd where the archives' names end so.
 #
-#   restore.sh [-p PASSPHRASE_FILE] [-s SNAPSHOT] [--ignore-damage] [--verify-signature CERTFILE]
-#              TARGET [DISC_DIR...]
+#   bash restore.sh [OPTIONS] TARGET [DISC...]        (bash restore.sh --help)
 #
-# How it works, so that it can be mended or followed by hand (FORMAT.txt describes the files):
-#   1. The newest SNAPSHOT.tsv among the discs says what is to be there. All directories are made.
-#   2. For each disc awk compares its INDEX.tsv with the listing and writes a plan: which runs of
-#      frames are unpacked as they are (R), and which go to a work directory first (W, S), to be
-#      moved, copied (P) or joined (J) from there. Processes are started for runs of frames and
-#      batches of files, never for each file of a big directory.
-#   3. Each file's sha256 is compared; what is wrong is moved to .coldcut-damaged, never removed.
-#   4. Everything without content, and whatever metadata differs from that in the archives, comes
-#      from tar streams that awk writes from the listing; directories' modes and times come last.
-# It removes nothing: its notes are files without a name, which end with it, and its work directory
-# is empty at the end. What is in TARGET already stays as it is, so it can be run again for the rest.
+# It restores what the discs' listings say, whatever that is: run it on discs of your own, or with
+# --verify-signature. This file is in the public domain (CC0 1.0).
+#
+# How it works, so that it can be repaired or followed by hand (FORMAT.txt describes the files):
+#   1. Each disc's DISC.txt and listings are compared with its SHA256SUMS, and with each other; the
+#      newest listing is chosen. awk checks every field of it before anything else sees it.
+#   2. For each disc awk compares INDEX with the listing, and writes which members of each archive
+#      are wanted. tar unpacks these, and nothing else, into a directory that only this user can
+#      enter; sha256sum compares them. An archive that is damaged is read again frame by frame.
+#   3. Links, empty files and metadata come from tar streams that awk writes from the listing, never
+#      from the archives.
+#   4. What is right moves to TARGET. What is there already stays as it is, so this can be run again
+#      for the rest. Nothing is removed but the directory of step 2.
+
+[ -n "${BASH_VERSION-}" ] || { echo 'restore.sh: use bash: bash restore.sh TARGET DISC...' >&2; exit 1; }
+
+# Variables that tar, gpg, bash and others obey are left behind.
+if [[ ${1-} != --clean-environment ]]; then
+    kept=()
+    for name in PATH HOME GNUPGHOME GPG_TTY TERM DISPLAY WAYLAND_DISPLAY XAUTHORITY DBUS_SESSION_BUS_ADDRESS; do
+        [[ -z ${!name-} ]] || kept+=("$name=${!name}")
+    done
+    exec env -i "${kept[@]}" bash --noprofile --norc -- "$0" --clean-environment "$@"
+fi
+shift
 
 set -uo pipefail
 export LC_ALL=C
-shopt -s nullglob dotglob globstar
+shopt -s nullglob dotglob
 umask 077
 
 readonly SET='@SET@' SET_UUID='@SET_UUID@'
-readonly TAB=$'\t' BATCH=100000 # bytes of names for one command line; Linux allows 2 MiB
+readonly TAB=$'\t' SLICE=400 # names for one command line: 400 x 4,096 bytes; Linux allows 2 MiB
 
-# ---------------------------------------------------------------------------------- words
+# -------------------------------------------------------------------------------------- messages
 
-say() { printf 'restore.sh: %s\n' "$*" >&2; }
+# Discs are not to be trusted with a terminal: only printable ASCII of theirs goes there.
+say() {
+    local text=$*
+    printf 'restore.sh: %s\n' "${text//[^ -~]/?}" >&2
+}
 
 die() { # CODE WORDS
     local code=$1
@@ -38,39 +55,39 @@ die() { # CODE WORDS
 
 usage() {
     cat <<'END'
-usage: restore.sh [-p PASSPHRASE_FILE] [-s SNAPSHOT] [--ignore-damage]
-                  [--verify-signature CERTFILE] TARGET [DISC_DIR...]
+usage: bash restore.sh [OPTIONS] TARGET [DISC...]
 
-  -p FILE          the passphrase is the first line of FILE; may be given again where the keys
-                   of the set were changed
-  -s SNAPSHOT      the state of the source at this run (a number); without it, the newest
+  TARGET           a directory; it is made if it is missing, and files in it stay as they are
+  DISC             where a disc's content is (mounted or copied), or a directory of such
+                   directories; without any, you are asked for one disc after the other
+  -p FILE          the passphrase is the first line of FILE; without -p, you are asked for it
+  -s SNAPSHOT      the state of the source at this run (a number); without -s, the newest
+  --disc UUID      where the discs hold two histories of the set: the one of this disc
   --ignore-damage  read frame by frame and over bad sectors: slower, loses the least
+  --plain-metadata leave out set-id bits, devices, capabilities and trusted attributes
   --verify-signature CERTFILE
-                   only discs whose SHA256SUMS is signed by this OpenPGP key are used (needs gpg).
-                   Take this script from where nobody could change it
-  TARGET           is made if it is missing; files that are in it stay as they are
-  DISC_DIR         where a disc's content is (mounted, or copied); without any, you are asked
+                   use only discs whose SHA256SUMS is signed by this OpenPGP key. Take this
+                   script from where nobody could change it
 
-exit codes: 0 done; 3 some files are missing or damaged (they are listed); 1 it could not work;
-2 the command line is wrong; 4 no disc of the set was there
+exit codes: 0 everything is restored; 3 some files are missing, or something is damaged (see the
+messages); 1 it could not work; 2 the command line is wrong; 4 no disc of the set was there
 END
 }
 
-# Bytes of a name that could harm a terminal are shown as ?.
-shown() { printf '%s' "${1//[[:cntrl:]]/?}"; }
+# ----------------------------------------------------------------------------------- command line
 
-# --------------------------------------------------------------------------- command line
-
-passphrases=() dirs_given=() snapshot='' ignore_damage=0 target='' signer=''
+target='' snapshot='' wanted_disc='' signer='' pass_file='' ignore_damage=0 plain_metadata=0 given=()
 
 parse_arguments() {
     local words=()
     while (($#)); do
         case $1 in
-            -p) (($# > 1)) || bad_usage "-p needs a file"; read_passphrase "$2"; shift ;;
+            -p) [[ -n ${2-} ]] || bad_usage "-p needs a file"; pass_file=$2; shift ;;
             -s) [[ ${2-} =~ ^[1-9][0-9]{0,8}$ ]] || bad_usage "-s needs a number"; snapshot=$2; shift ;;
+            --disc) [[ ${2-} =~ ^[0-9a-f-]{36}$ ]] || bad_usage "--disc needs a UUID"; wanted_disc=$2; shift ;;
+            --verify-signature) [[ -n ${2-} ]] || bad_usage "--verify-signature needs a file"; signer=$2; shift ;;
             --ignore-damage) ignore_damage=1 ;;
-            --verify-signature) (($# > 1)) || bad_usage "--verify-signature needs a file"; signer=$2; shift ;;
+            --plain-metadata) plain_metadata=1 ;;
             -h | --help) usage; exit 0 ;;
             --) shift; words+=("$@"); break ;;
             -*) bad_usage "unknown option $1" ;;
@@ -78,9 +95,10 @@ parse_arguments() {
         esac
         shift
     done
-    ((${#words[@]})) && [[ -n ${words[0]} ]] || bad_usage "TARGET is missing"
+    [[ -n ${words[0]-} ]] || bad_usage "TARGET is missing"
     target=${words[0]}
-    dirs_given=("${words[@]:1}")
+    given=("${words[@]:1}")
+    [[ ! -e $target/DISC.txt ]] || bad_usage "$target is a disc: TARGET comes first, then the discs"
 }
 
 bad_usage() {
@@ -89,398 +107,169 @@ bad_usage() {
     exit 2
 }
 
-read_passphrase() {
-    local line=''
-    [[ -r $1 && ! -d $1 ]] || die 1 "the passphrase file $1 cannot be read"
-    IFS= read -r line <"$1"
-    [[ -n $line ]] || die 1 "the first line of $1 is empty"
-    passphrases+=("$line")
-}
-
-# --------------------------------------------------------------------------------- tools
-
 check_tools() {
     local tool
     ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || die 1 "bash 4.4 or newer is needed"
     for tool in tar bzip2 awk sha256sum; do
         [[ -n $(type -P "$tool") ]] || die 1 "$tool is not installed, and is needed"
     done
-}
-
-# What tar is told; attributes only where this tar knows them.
-tar_options() {
-    untar=(tar -x -p --numeric-owner --delay-directory-restore --warning=no-timestamp -f -)
-    attributes=() acls=()
-    if tar -c --xattrs --xattrs-include='*' -f /dev/null -T /dev/null 2>/dev/null; then
+    [[ -z $signer || -n $(type -P gpg) ]] || die 1 "gpg is not installed, and --verify-signature needs it"
+    # busybox awk and the One True Awk have no strings with a NUL.
+    [[ $(awk 'BEGIN { s = sprintf("%c", 0); s = s s; printf "%s%c%d", s, 200, length(s) }' | od -An -tx1) == " 00 00 c8 32" ]] ||
+        die 1 "this awk cannot write binary data: install mawk or gawk"
+    attributes=()
+    tar -c --xattrs --xattrs-include='*' -f /dev/null -T /dev/null 2>/dev/null &&
         attributes=(--xattrs --xattrs-include='*')
-    fi
-    if tar -c --acls -f /dev/null -T /dev/null 2>/dev/null; then
-        acls=(--acls)
-    fi
 }
 
-# A note: a file without a name, that ends with this script even if it is killed. bash makes one
-# for each here-document; before 5.1 always, later only when told to behave as before.
-note() { # VARIABLE: gets the path under which it can be written and read
-    local fd
-    ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)) || BASH_COMPAT=5.0
-    exec {fd}<<<'' || die 1 "no room for notes in $PWD"
-    printf -v "$1" /proc/self/fd/%d "$fd"
-    [[ -f ${!1} ]] && chmod u+w "${!1}" && : >"${!1}" || die 1 "notes cannot be kept in $PWD"
-}
+# ------------------------------------------------------------------------------------- the target
 
-make_notes() {
-    local name
-    TMPDIR=$PWD
-    for name in LISTING INDEX PLAN CHECK NAMES SUMS LINES FIX THERE OTHER GOOD REFUSED SCRATCH; do
-        note "$name"
-    done
-}
+made=0 work='' target_mode='' root=$((EUID == 0))
 
-# ------------------------------------------------------------------------- discs and keys
-
-declare -A copy=() copies=() snap_of=()
-discs=()
-
-# Reads DISC.txt into d_*; false if this is no disc of the set.
-read_disc() { # DIRECTORY
-    local key value
-    d_format='' d_kind='' d_uuid='' d_no='' d_snap='' d_enc=''
-    [[ -r $1/DISC.txt ]] || { say "$1 is not a disc: it has no DISC.txt"; return 1; }
-    while IFS='=' read -r key value; do
-        case $key in
-            format) d_format=$value ;;
-            kind) d_kind=$value ;;
-            set_uuid) d_uuid=$value ;;
-            disc) d_no=$value ;;
-            snapshot) d_snap=$value ;;
-            encryption) d_enc=$value ;;
-        esac
-    done <"$1/DISC.txt"
-    [[ $d_format == 1 ]] || { say "$1: format ${d_format:-unknown}; this script reads format 1"; return 1; }
-    [[ $d_uuid == "$SET_UUID" ]] || { say "$1 is a disc of another set; this script restores $SET"; return 1; }
-    [[ $d_no =~ ^[1-9][0-9]{0,8}$ && $d_snap =~ ^[1-9][0-9]{0,8}$ ]] || { say "$1/DISC.txt is damaged"; return 1; }
-    is_signed "$1" || return
-    d_dir=$1
-}
-
-# Whether the disc's list is signed by the key that was asked for, and the files that say what is on
-# the disc are those of the list.
-is_signed() { # DIRECTORY
-    [[ -n $signer ]] || return 0
-    gpg --batch --no-tty --quiet --no-options --homedir /nonexistent --no-permission-warning --no-autostart \
-        --no-random-seed-file --lock-never --trust-model always --no-default-keyring --keyring "$signer" \
-        --verify "$1/SHA256SUMS.sig" "$1/SHA256SUMS" 2>/dev/null ||
-        { say "$1 is not signed by the key of --verify-signature"; return 1; }
-    local file name said
-    for file in "$1"/{DISC.txt,INDEX.*,SNAPSHOT.*}; do
-        name=${file##*/}
-        said=$(awk -v name="$name" 'substr($0, 67) == name { print substr($0, 1, 64) }' "$1/SHA256SUMS")
-        [[ $(sha256sum <"$file") == "$said  -" ]] || { say "$file is not as it was signed"; return 1; }
-    done
-}
-
-# The key as gpg takes it in a ring of its own: binary.
-read_signer() {
-    [[ -n $signer ]] || return 0
-    [[ -n $(type -P gpg) ]] || die 1 "gpg is not installed, and --verify-signature needs it"
-    local ring
-    [[ -r $signer && ! -d $signer ]] || die 1 "the certificate $signer cannot be read"
-    note ring
-    if [[ $(head -c 5 -- "$signer") == ----- ]]; then
-        gpg --batch --no-options --homedir /nonexistent --no-permission-warning --dearmor <"$signer" >"$ring" 2>/dev/null
+# TARGET becomes the current directory. Only this user can enter it while the script works, so
+# nobody can put a link there meanwhile; all names are relative from now on.
+enter_target() {
+    local owner mode
+    [[ -e $target || -L $target ]] || { mkdir -p -- "$target" && made=1; }
+    [[ -d $target ]] || die 1 "$target is not a directory"
+    cd -P -- "$target" && read -r owner mode < <(stat -c '%u %a' .) || die 1 "$target cannot be used"
+    target=$PWD
+    if ((owner == EUID)); then
+        ((!root || (8#$mode & 8#022) == 0)) || die 1 "others can write to $target: as root, use a new directory"
+        target_mode=$mode
+        chmod 0700 .
     else
-        cat -- "$signer" >"$ring"
+        ((!root)) || die 1 "$target belongs to somebody else: as root, use a new directory"
+        [[ -w . ]] || die 1 "$target cannot be written to"
     fi
-    [[ -s $ring ]] || die 1 "the certificate $signer cannot be read"
-    signer=$ring
+    local there=(*)
+    was_empty=$((${#there[@]} == 0))
+    trap leave EXIT
+    trap 'stop 130' INT
+    trap 'stop 143' TERM
+    trap 'stop 129' HUP
+    work=$(mktemp -d ./.coldcut-restore.XXXXXXXX) || die 1 "$target cannot be written to"
+    work=$PWD/${work#./}
+    mkdir "$work"/{tree,new,lend} && touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE,words}
 }
 
-# Takes a directory as a disc, or as another copy of one.
-add_disc() { # DIRECTORY
-    read_disc "$1" || return
-    [[ $d_kind != parity ]] || { say "$1 is a recovery disc: its README.txt says what it is for"; return 0; }
-    choose_passphrase || return
-    local number=${copies[$d_no]:-0}
-    ((number)) || discs+=("$d_no")
-    copy[$d_no,$number]=$1
-    copies[$d_no]=$((number + 1))
-    snap_of[$d_no]=$d_snap
-}
-
-sort_discs() {
-    ((${#discs[@]} == 0)) || mapfile -t discs < <(printf '%s\n' "${discs[@]}" | sort -n)
-}
-
-# Finds the passphrase that opens the disc in d_*: the keys of a set may have been changed.
-choose_passphrase() {
-    [[ $d_enc == passphrase ]] || { pass=${passphrases[0]-}; return 0; }
-    local file
-    ((${#passphrases[@]})) || ask_passphrase
-    for file in "$d_dir"/{INDEX.tsv,SNAPSHOT.tsv,catalog.sqlite}.bz2.gpg; do
-        [[ -r $file ]] || continue
-        for pass in "${passphrases[@]}"; do
-            [[ $(open_file "$file" 2>/dev/null | head -c 3) == BZh ]] && return
-        done
-    done
-    say "disc $d_no does not open: not its passphrase, or its INDEX is damaged"
-    locked=1
-    return 1
-}
-
-ask_passphrase() {
-    local line=''
-    { true </dev/tty; } 2>/dev/null || die 1 "the set $SET needs a passphrase: give -p FILE"
-    IFS= read -rs -p "Passphrase of the set $SET: " line </dev/tty
-    echo >&2
-    [[ -n $line ]] || die 1 "no passphrase"
-    passphrases+=("$line")
-}
-
-# A file's bytes; with --ignore-damage zeros stand for the sectors that cannot be read.
-bytes_of() { # FILE
-    if ((ignore_damage)); then
-        dd if="$1" bs=2048 conv=noerror,sync status=none | head -c "$(stat -L -c %s -- "$1")"
-    else
-        cat -- "$1"
+leave() {
+    ((BASHPID == $$)) || return # a subshell
+    trap '' INT TERM HUP
+    if [[ -n $work ]]; then
+        chmod -R u+rwx -- "$work" 2>/dev/null
+        rm -rf -- "$work"
     fi
+    [[ -z $target_mode ]] || chmod "$target_mode" .
+    ((!made)) || { cd / && rmdir -- "$target" 2>/dev/null; }
 }
 
-# A file's bytes, decrypted if its name ends in .gpg.
-open_file() { # FILE
-    if [[ $1 == *.gpg ]]; then bytes_of "$1" | decrypt; else bytes_of "$1"; fi
-}
-
-# A passphrase needs neither key ring nor agent; a key needs the key ring of the user.
-decrypt() {
-    local gpg=(gpg --batch --no-tty --quiet)
-    if [[ $d_enc == passphrase ]]; then
-        gpg+=(--no-options --homedir /nonexistent --no-permission-warning --no-autostart --no-keyring
-            --no-random-seed-file --trust-model always)
-    elif ((${#passphrases[@]} == 0)); then
-        gpg --quiet --decrypt
-        return
+# Ended from outside: what is right so far stays.
+unpacking=''
+stop() { # CODE
+    trap '' INT TERM HUP
+    if [[ -n $unpacking ]]; then
+        awk -F '\t' 'NR == FNR { good[$1]; next } !($6 in good) { print $6 }' "$work/GOOD" "$unpacking" >"$work/unproved"
+        (cd "$work/tree" && in_slices "$work/unproved" rm -f --)
     fi
-    "${gpg[@]}" --pinentry-mode loopback --passphrase-fd 3 --decrypt 3< <(printf '%s\n' "$pass")
+    if [[ -s $work/LISTING ]]; then mend; publish .; finish_directories; fi
+    die "$1" "stopped; run it again for the rest"
 }
 
-# The text of INDEX or SNAPSHOT of the disc in d_*.
-listing_text() { # NAME
-    local file
-    for file in "$d_dir/$1".tsv.bz2{,.gpg}; do
-        [[ -r $file ]] || continue
-        open_file "$file" | bzip2 -dc
-        return
-    done
-    return 1
+# Runs a command on the paths that a file of fields names, some hundred at a time.
+in_slices() { # FIELDS_FILE COMMAND...
+    local fields paths i
+    mapfile -t fields <"$1"
+    shift
+    ((${#fields[@]})) || return 0
+    mapfile -t -d '' paths < <(printf './%b\0' "${fields[@]}")
+    for ((i = 0; i < ${#paths[@]}; i += SLICE)); do "$@" "${paths[@]:i:SLICE}"; done
 }
 
-# ------------------------------------------------------------------------------- awk parts
+# ----------------------------------------------------------------------------------- parts of awk
 
-# Shared by the awk programs: undoing escapes; which paths are safe.
+# Which texts the format allows; what they stand for.
 readonly AWK_COMMON='
 function plain(s,   out, at, c) {
     if (index(s, "\\") == 0) return s
+    if (s == "\\055") return "-"
+    if (s == "\\075") return "="
     out = ""
     while ((at = index(s, "\\")) > 0) {
         c = substr(s, at + 1, 1)
-        out = out substr(s, 1, at - 1)
+        out = out substr(s, 1, at - 1) (c == "t" ? "\t" : c == "n" ? "\n" : c)
         s = substr(s, at + 2)
-        if (c == "t") out = out "\t"
-        else if (c == "n") out = out "\n"
-        else if (c == "0") { out = out (substr(s, 1, 2) == "55" ? "-" : "="); s = substr(s, 3) }
-        else out = out c
     }
     return out s
 }
+function whole(s) { return s == "-" ? "\\055" : s == "=" ? "\\075" : s }
+function escaped(s) {
+    if (index(s, "\\") == 0) return s != ""
+    if (s == "\\055" || s == "\\075") return 1
+    gsub(/\\[\\tn]/, "", s)
+    return index(s, "\\") == 0
+}
+function inside(p) { return escaped(p) && ("/" p "/") !~ /\/(\.\.?)?\// }
+function number(s, digits) { return s ~ /^(0|[1-9][0-9]*)$/ && length(s) <= digits }
+function sha(s) { return length(s) == 64 && s ~ /^[0-9a-f]+$/ }
+function uuid(s) { return length(s) == 36 && s ~ /^[0-9a-f-]+$/ }
 function parent(p) { return sub(/\/[^\/]*$/, "", p) ? p : "." }
-function leads_outside(p) { return ("/" p "/") ~ /\/(\.\.?)?\// }
-# Nine fields as they stand in the line; one more is behind them.
-function meta(from,   at, i) {
-    at = from
-    for (i = 1; i < from; i++) at += length($i)
-    return substr($0, at, length($0) - length($NF) - at)
-}
-'
-
-# Keeps the rows that can be restored without leaving the target: each in a directory that the
-# listing has before it. Others are named in REFUSED.
-readonly AWK_CHECK_LISTING='
-/^#/ { next }
-NF != 16 { print "a damaged line of the listing" > refused; next }
-$2 == "." { if ($1 == "d") { is_dir["."] = 1; print }; next }
-leads_outside($2) || !((up = parent($2)) in is_dir) && up != "." || $2 in seen {
-    print $2 > refused
-    next
-}
-{ if ($1 == "d") is_dir[$2] = 1; else seen[$2] = 1; print }
-'
-
-# A listing made of the INDEXes, where no disc at hand has a whole SNAPSHOT: each path as it was
-# stored last. $1 is the disc.
-readonly AWK_LISTING_OF_INDEXES='
-NF != 26 || $2 > newest { next }
-{ p = $4; place = $1 ":" $8; m = meta(17); note = $26 }
-$3 == "f" && $12 > 0 {
-    id = parent($5)
-    if (!(p in id_of) || id_of[p] != id) { places[p] = ""; last_part[p] = 0 }
-    if ($12 != last_part[p] + 1) places[p] = places[p] "?,"
-    places[p] = places[p] place (whole_file($13) ? "" : ",")
-    id_of[p] = id
-    last_part[p] = $12
-    row[p] = "f\t" p "\t" $15 "\t" ($16 == "=" ? $7 : $16) "\t" places[p] (whole_file($13) ? "" : "?") "\t" id "\t" m "\t" note
-    next
-}
-{
-    delete id_of[p]
-    has = $3 == "f" && $6 > 0
-    row[p] = $3 "\t" p "\t" $6 "\t" $7 "\t" (has ? place : "-") "\t" (has ? $5 : "-") "\t" m "\t" note
-}
-function whole_file(parts) { return parts != "-" }
-END {
-    for (p in row) {
-        out(p, row[p])
-        for (up = parent(p); up != "." && !(up in row) && !(up in made); up = parent(up)) {
-            made[up] = 1
-            out(up, "d\t" up "\t0\t-\t-\t-\t0755\t0\t0\t-\t-\t0.0\t-\t-\t-\t-")
-        }
-    }
-}
-function out(p, text) { gsub("/", "\001", p); print (p == "." ? "" : p) "\t" text }
-'
-
-# The plan for one disc. Reads the paths that need nothing any more (THERE, GOOD), the LISTING and
-# the disc INDEX; writes what to do, what to check and whose metadata to mend.
-readonly AWK_PLAN='
-phase == 1 { there[$1] = 1; next }
-phase == 2 && $1 != "f" { other[$2] = $1 "\t" meta(7); next }
-phase == 2 && $5 == "-" { other[$2] = "f\t" meta(7); next }
-phase == 2 {
-    if ($2 in there) { other[$2] = "f"; next }
-    member = $6 == "=" ? $2 : $6 == "\\075" ? "=" : $6 == "\\055" ? "-" : $6
-    if (member ~ /^\.coldcut-parts\//) want_parts(member)
-    else if ($5 == "?") unplaced[$2] = 1
-    else if (split($5, place, ":") && place[1] == disc) want(place[2] "/" member)
-    else next
-    metas[$2] = meta(7)
-    sha[$2] = $4
-    next
-}
-/^#/ || NF != 25 { next }
-$7 != archive { end_archive(); archive = $7; begun = 0 }
-$8 != unit { end_unit(); unit = $8; unit_length = $9 }
-{ member = $4 == "=" ? $3 : $4 }
-$2 != "f" {
-    only_files = 0
-    if (!((member in other) && other[member] == $2 "\t" meta(16)) || (!root && $2 ~ /[bc]/)) as_is = 0
-    next
-}
-$11 > 0 { take_part(); next }
-{
-    key = ($7 + 0) "/" member
-    if (key in wanted) take(wanted[key])
-    else if (($3 in unplaced) && $1 <= snapshot && (sha[$3] == "-" || sha[$3] == whole_sha())) take($3)
-    else {
-        only_files = 0
-        if (!(member in other) || (other[member] != "f" && other[member] != "f\t" meta(16))) as_is = 0
-    }
-}
-END { end_archive() }
-
-function want(key) { if (key in wanted) wanted[key] = wanted[key] "\t" $2; else wanted[key] = $2 }
-# Files in parts only where all their discs are at hand: a piece of a file is of no use. A ? at
-# the end of the places may be found; one before others is a part that no INDEX names.
-function want_parts(id,   n, i, place, at) {
-    n = split($5, place, ",")
+function attributes(s,   n, i, attr, at, value) {
+    if (s == "-") return 1
+    n = split(s, attr, ",")
     for (i = 1; i <= n; i++) {
-        split(place[i], at, ":")
-        if (place[i] == "?" && i < n) return
-        if (!asking && place[i] != "?" && index(at_hand, " " at[1] " ") == 0) return
+        at = index(attr[i], "=")
+        value = substr(attr[i], at + 1)
+        if (substr(attr[i], 1, at) !~ /^([A-Za-z0-9._-]|%[0-9A-F][0-9A-F])+=$/) return 0
+        if (value !~ /^[A-Za-z0-9+\/]*=?=?$/ || length(value) % 4) return 0
     }
-    if (id in parts_of) parts_of[id] = parts_of[id] "\t" $2; else parts_of[id] = $2
+    return n > 0
 }
-function whole_sha() { return $15 == "=" ? $6 : $15 }
-
-# The members of the unit that is being read.
-function take(to) {
-    any = 1
-    count++
-    members[count] = member; dests[count] = to; part[count] = $11; parts[count] = $12
-    has[count] = meta(16); sum[count] = whole_sha()
-    if ($11 > 0 || to != member) as_is = 0
+# Mode, ids, names, time, link, device and attributes from a field on. Most files have the same.
+function metadata(at,   all) {
+    if (length($(at + 5)) > 29 || $(at + 5) !~ /^-?(0|[1-9][0-9]*)\.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]$/) return 0
+    all = $at "\t" $(at + 1) "\t" $(at + 2) "\t" $(at + 3) "\t" $(at + 4) "\t" $(at + 6) "\t" $(at + 7) "\t" $(at + 8)
+    if (!(all in is_right)) is_right[all] = right_but_time(at)
+    return is_right[all]
 }
-function take_part(   id) {
-    id = parent(member)
-    if (!(id in parts_of) && ($3 in unplaced) && $1 <= snapshot) parts_of[id] = $3
-    if (id in parts_of) take(parts_of[id]); else { as_is = 0; only_files = 0 }
+function right_but_time(at) {
+    return $at ~ /^[0-7][0-7][0-7][0-7]$/ && number($(at + 1), 10) && number($(at + 2), 10) \
+        && escaped($(at + 3)) && escaped($(at + 4)) && escaped($(at + 6)) \
+        && $(at + 7) ~ /^(-|[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?:[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?)$/ \
+        && attributes($(at + 8))
 }
-
-# What is to be done with a member when its run is unpacked. Copies of the same rank stand
-# together and moves come last, so that neighbours go into one command.
-function put_all(i,   n, dest, k) {
-    n = split(dests[i], dest, "\t")
-    for (k = 1; k <= n; k++) {
-        put(k < n ? k : 0, members[i], dest[k])
-        expect(dest[k], sum[i], has[i])
+# A row of INDEX; its names as they are compared.
+function index_row() {
+    if (/^#/ || NF != 25 || $2 !~ /^[fdlhpcb]$/ || !metadata(16)) return 0
+    numbers = " " $1 " " $5 " " $7 " " $8 " " $9 " " $10 " " $11 " " $13 " " $14 " "
+    if (numbers !~ /^ ([0-9]+ )+$/ || numbers ~ / 0[0-9]/ || length($1) > 9 || length($7) > 8 || length($11) > 9) return 0
+    if (length($5) > 19 || length($8) > 15 || length($9) > 15 || length($13) > 19 || length($14) > 19) return 0
+    if (!($12 == "-" || number($12, 9)) || !($6 == "-" || sha($6))) return 0
+    if (!($15 ~ /^[=-]$/ || sha($15)) || !($3 == "." || inside($3)) || !(escaped($4) && ($4 == "." || inside($4)))) return 0
+    $3 = whole($3)
+    $4 = $4 == "=" ? $3 : whole($4)
+    return $11 == 0 ? $4 !~ /^\.coldcut-parts\// : $2 == "f" && $4 ~ /^\.coldcut-parts\/[0-9a-f]+\/[0-9]+$/
+}
+# Names for people: UTF-8 without control characters, invisible ones and changes of direction.
+function shown(s,   out, n) {
+    if (s !~ /[^ -~]/) return s
+    out = ""
+    while (s != "") {
+        if (s ~ /^[ -~]/) n = 1
+        else if (s ~ /^\302[\240-\277]/ || s ~ /^[\303-\337][\200-\277]/) n = 2
+        else if (s ~ /^(\342\200[\213-\217\250-\256]|\342\201[\240-\257]|\357\273\277|\340[\200-\237]|\355[\240-\277])/) n = 0
+        else if (s ~ /^[\340-\357][\200-\277][\200-\277]/) n = 3
+        else if (s ~ /^[\360-\364][\200-\277][\200-\277][\200-\277]/) n = 4
+        else n = 0
+        out = out (n ? substr(s, 1, n) : "?")
+        s = substr(s, n ? n + 1 : 2)
     }
+    return out
 }
-function put(rank, from, to) {
-    if (rank > ranks) ranks = rank
-    op[rank, ++ops[rank]] = (rank ? "c" : "m") "\t" from "\t" to
-}
-function join(i,   n, dest, k) {
-    n = split(dests[i], dest, "\t")
-    joins[++join_count] = "J\t" part[i] "\t" members[i] "\t" dest[1] "\t" parts[i]
-    if (parts[i] == "-") return
-    for (k = 1; k <= n; k++) {
-        if (k > 1) joins[++join_count] = "C\t" dest[1] "\t" dest[k]
-        expect(dest[k], sum[i], "")
-    }
-}
-function expect(dest, found, has_meta) {
-    checks[++check_count] = (sha[dest] == "-" ? found : sha[dest]) "\t" dest
-    if (metas[dest] != has_meta) print dest >> fix
-}
-
-function end_unit() {
-    if (unit != "" && any) {
-        if (!begun++) print "A\t" archive
-        if (as_is) class = "R"; else if (only_files) class = "W"; else class = "S"
-        if (class != run || class == "S" || unit != run_end || !joining) end_run()
-        if (run == "") { run = class; run_start = unit }
-        run_end = unit + unit_length
-        flush_unit()
-    } else end_run()
-    unit = ""; any = 0; as_is = 1; only_files = 1
-}
-function flush_unit(   i) {
-    listed_count = count
-    for (i = 1; i <= count; i++) {
-        listed[i] = members[i]
-        if (part[i] > 0) join(i); else put_all(i)
-    }
-    count = 0
-}
-function end_run(   i, rank, k) {
-    if (run != "") {
-        print run "\t" run_start "\t" (run_end - run_start) "\t" (run == "S" ? listed_count : 0)
-        if (run == "S") for (i = 1; i <= listed_count; i++) print listed[i]
-    }
-    if (run == "W" || run == "S") {
-        for (rank = 1; rank <= ranks; rank++) for (k = 1; k <= ops[rank]; k++) print "P\t" op[rank, k]
-        for (k = 1; k <= ops[0]; k++) print "P\t" op[0, k]
-    }
-    for (rank = 0; rank <= ranks; rank++) ops[rank] = 0
-    for (i = 1; i <= join_count; i++) print joins[i]
-    for (i = 1; i <= check_count; i++) print checks[i] >> check
-    ranks = 0; join_count = 0; check_count = 0; run = ""
-}
-function end_archive() { end_unit(); end_run() }
-BEGIN { as_is = 1; only_files = 1 }
 '
 
-# Writes a tar stream from rows of the listing. Names, times and attributes stand in pax records,
-# so the ustar header needs digits only; the check sum is that of the fixed bytes and the digits.
+# Writes a tar stream from rows of LISTING. Names, times and attributes are in pax records, so the
+# ustar header needs digits only; its checksum is that of the fixed bytes and of the digits.
 readonly AWK_TAR='
 function record(key, value,   n, total) {
     n = length(key) + length(value) + 3
@@ -499,35 +288,34 @@ function xattr_name(s,   out, at) {
         out = out substr(s, 1, at - 1) sprintf("%c", hex(substr(s, at + 1, 1)) * 16 + hex(substr(s, at + 2, 1)))
         s = substr(s, at + 3)
     }
-    return out s
+    out = out s
+    gsub(/%/, "%25", out)
+    gsub(/=/, "%3D", out)
+    return out
 }
-function hex(c) { return index("0123456789ABCDEF", toupper(c)) - 1 }
+function hex(c) { return index("0123456789ABCDEF", c) - 1 }
+function six(s, at) { return (index(alphabet, substr(s, at, 1)) + 64) % 65 }
 function base64(s,   out, i, v) {
     out = ""
     for (i = 1; i <= length(s); i += 4) {
-        v = ((six(s, i) * 64 + six(s, i + 1)) * 64 + six(s, i + 2)) * 64 + six(s, i + 3)
+        v = ((six(s, i) * 64 + six(s, i + 1)) * 64 + six(s, i + 2) % 64) * 64 + six(s, i + 3) % 64
         out = out sprintf("%c", int(v / 65536))
         if (substr(s, i + 2, 1) != "=") out = out sprintf("%c", int(v / 256) % 256)
         if (substr(s, i + 3, 1) != "=") out = out sprintf("%c", v % 256)
     }
     return out
 }
-function six(s, at) { return value[substr(s, at, 1)] + 0 }
-function header(type, mode, uid, gid, size, major, minor,   digits) {
+function header(type, mode, uid, gid, size, major, minor,   digits, device) {
     sum = fixed + code[type]
     digits = octal(mode, 7) " " octal(uid, 7) " " octal(gid, 7) " " octal(size, 11) " " octal(0, 11) " "
-    dev = octal(major, 7) " " octal(minor, 7) " "
-    printf "%s%s%06o%c %s%s%s%s%s", name, digits, sum, 0, type, link, magic, dev, tail
+    device = octal(major, 7) " " octal(minor, 7) " "
+    printf "%s%s%06o%c %s%s%s%s%s", name, digits, sum, 0, type, link, magic, device, tail
 }
-function mode_number(s,   n, i) {
-    n = 0
-    for (i = 1; i <= length(s); i++) n = n * 8 + substr(s, i, 1)
-    return n
-}
-function entry(type, path, link_to,   body, xattr, n, i, at, at_dev) {
-    body = record("path", path)
+function mode_number(s) { return ((substr(s, 1, 1) * 8 + substr(s, 2, 1)) * 8 + substr(s, 3, 1)) * 8 + substr(s, 4, 1) }
+# The row as an entry of this type; its mode can be another one.
+function entry(type, path, link_to, mode,   body, xattr, n, i, at, device) {
+    body = record("path", path) record("mtime", $12)
     if (link_to != "") body = body record("linkpath", link_to)
-    body = body record("mtime", $12)
     if ($8 > 2097151) body = body record("uid", $8)
     if ($9 > 2097151) body = body record("gid", $9)
     n = $15 == "-" ? 0 : split($15, xattr, ",")
@@ -537,750 +325,1134 @@ function entry(type, path, link_to,   body, xattr, n, i, at, at_dev) {
     }
     header("x", 420, 0, 0, length(body), 0, 0)
     printf "%s%s", body, substr(nothing, 1, (512 - length(body) % 512) % 512)
-    split($14 == "-" ? "0:0" : $14, at_dev, ":")
-    header(type, mode_number($7), $8 > 2097151 ? 0 : $8, $9 > 2097151 ? 0 : $9, 0, at_dev[1], at_dev[2])
+    split($14 == "-" ? "0:0" : $14, device, ":")
+    header(type, mode_number(mode), $8 > 2097151 ? 0 : $8, $9 > 2097151 ? 0 : $9, 0, device[1], device[2])
 }
 BEGIN {
     nothing = sprintf("%c", 0)
     while (length(nothing) < 512) nothing = nothing nothing
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    for (i = 1; i <= 64; i++) value[substr(alphabet, i, 1)] = i - 1
     for (i = 32; i < 127; i++) code[sprintf("%c", i)] = i
     name = "x" substr(nothing, 1, 99)
     link = substr(nothing, 1, 100)
     magic = "ustar" substr(nothing, 1, 1) "00" substr(nothing, 1, 64)
     tail = substr(nothing, 1, 167)
-    # The sum of what never changes: x, ustar, 00, a blank behind each of seven fields, eight for
-    # the check sum itself, and 57 digits 0; octal() adds what its digits are above 0.
+    # x, ustar, 00, a blank after each of seven fields, eight for the checksum, and 57 digits 0;
+    # octal() adds what its digits are above 0.
     fixed = 120 + 117 + 115 + 116 + 97 + 114 + 48 * 2 + 32 * (7 + 8) + 48 * 57
-    type_of["d"] = 5; type_of["l"] = 2; type_of["h"] = 1; type_of["p"] = 6
-    type_of["c"] = 3; type_of["b"] = 4; type_of["f"] = 0
+    type_of["d"] = 5; type_of["l"] = 2; type_of["p"] = 6; type_of["c"] = 3; type_of["b"] = 4; type_of["f"] = 0
 }
 END { printf "%s%s", nothing, nothing }
 '
 
-# ----------------------------------------------------------------------------- the listing
+# ----------------------------------------------------------------------------------- keys and gpg
 
-declare -A heads=()
+encryption=none pass='' locked=0 trouble=0
 
-# The discs that carry a SNAPSHOT, the newest first: by snapshot, then by number.
-discs_with_listing() {
-    local no
-    for no in "${discs[@]}"; do
-        set -- "${copy[$no,0]}"/SNAPSHOT.tsv.bz2*
-        (($# == 0)) || printf '%s %s\n' "${snap_of[$no]}" "$no"
-    done | sort -k1,1nr -k2,2nr | cut -d ' ' -f 2
+read_passphrase() {
+    if [[ -n $pass_file ]]; then
+        [[ -r $pass_file && ! -d $pass_file ]] || die 1 "the passphrase file $pass_file cannot be read"
+        IFS= read -r pass <"$pass_file"
+        [[ -n $pass ]] || die 1 "the first line of $pass_file is empty"
+    fi
 }
 
-# The sequence number in the first lines of a disc's listing.
-listing_head() { # -> head_seq, head_date
-    local key seq date rest
-    head_seq='' head_date=''
-    while IFS=$TAB read -r key seq date rest; do
-        [[ $key == '#'* ]] || break
-        [[ $key != '#snapshot' ]] || { head_seq=$seq head_date=$date; }
-    done < <(listing_text SNAPSHOT 2>/dev/null)
+ask_passphrase() {
+    { true </dev/tty; } 2>/dev/null || die 1 "the set $SET needs a passphrase: give -p FILE"
+    IFS= read -rs -p "Passphrase of the set $SET: " pass </dev/tty
+    echo >&2
+    [[ -n $pass ]] || die 1 "no passphrase"
 }
 
-# Chooses the listing and writes its safe rows to LISTING.
-open_listing() {
-    local no known='' tried=0 candidates
-    mapfile -t candidates < <(discs_with_listing)
-    for no in "${candidates[@]}"; do
-        select_disc "$no" 0 || continue
-        if [[ -n $snapshot ]]; then
-            listing_head
-            known+="${known:+, }${head_seq:-unreadable} (${head_date:-disc $no})"
-            [[ $head_seq == "$snapshot" ]] || continue
-        fi
-        tried=1
-        if listing_text SNAPSHOT >"$INDEX"; then
-            [[ -n $snapshot ]] || { listing_head; snapshot=$head_seq; tell_newer; }
-            say "restoring snapshot $snapshot as disc $no lists it"
-            check_listing <"$INDEX"
-            return
-        fi
-        say "the listing on disc $no is damaged; trying the next, which may be older"
-        incomplete=1
-    done
-    [[ -z $snapshot ]] || ((tried)) || die 1 "no disc given lists snapshot $snapshot; listed: ${known:-none}"
-    listing_of_indexes
-}
-
-# Discs of a later run may be here, and its listing not: then this is not the newest state.
-tell_newer() {
-    local no
-    for no in "${discs[@]}"; do
-        ((${snap_of[$no]} <= snapshot)) || {
-            say "disc $no is of snapshot ${snap_of[$no]}, of which no listing can be read: an older one is used"
-            incomplete=1
-            return
-        }
-    done
-}
-
-check_listing() {
-    awk -F '\t' -v refused="$REFUSED" "$AWK_COMMON$AWK_CHECK_LISTING" >"$LISTING" || die 1 "awk failed"
-}
-
-listing_of_indexes() {
-    ((${#dirs_given[@]})) || die 1 "this disc has no whole listing: give the directories of several discs"
-    say "no whole listing on the discs given: restoring what their INDEXes name"
-    incomplete=1
-    local no
-    for no in "${discs[@]}"; do
-        select_disc "$no" 0 && listing_text INDEX | awk -v no="$no" '!/^#/ { print no "\t" $0 }'
-    done |
-        awk -F '\t' -v newest="${snapshot:-999999999}" "$AWK_COMMON$AWK_LISTING_OF_INDEXES" |
-        sort -t "$TAB" -k1,1 | cut -f 2- | check_listing_text
-    snapshot=${snapshot:-999999999}
-}
-
-check_listing_text() { check_listing; }
-
-# Makes the disc the current one: d_* and its passphrase.
-select_disc() { # NUMBER COPY
-    local dir=${copy[$1,$2]:-${copy[$1,0]-}}
-    [[ -n $dir ]] && read_disc "$dir" && choose_passphrase
-}
-
-# -------------------------------------------------------------------------------- the target
-
-enter_target() {
-    mkdir -p -- "$target" && cd -- "$target" || die 1 "$target cannot be made or entered"
-    [[ -w . ]] || chmod u+rwx . 2>/dev/null || die 1 "$target is not yours to write to"
-    local there=(*)
-    was_empty=$((${#there[@]} == 0))
-    root=$((EUID == 0))
-}
-
-# Runs a command on the names in batch[], a limited number of bytes at a time.
-batch=() batch_bytes=0
-
-add_to_batch() { # NAME COMMAND...
-    batch+=("$1")
-    batch_bytes=$((batch_bytes + ${#1} + 9))
-    ((batch_bytes < BATCH)) || run_batch "${@:2}"
-}
-
-run_batch() { # COMMAND...
-    ((${#batch[@]} == 0)) || "$@" "${batch[@]}"
-    batch=() batch_bytes=0
-}
-
-make_directories() {
-    local field path
-    awk -F '\t' '$1 == "d" { print $2 }' "$LISTING" >"$SCRATCH"
-    while IFS= read -r field; do
-        printf -v path ./%b "$field"
-        [[ ! -L $path ]] || die 1 "$(shown "$target/$field") is a symbolic link where a directory belongs"
-        add_to_batch "$path" make_batch
-    done <"$SCRATCH"
-    run_batch make_batch
-}
-
-# Links were looked for before a batch is made, and none is made before the end.
-make_batch() {
-    mkdir -p -- "$@"
-    ((was_empty)) || chmod u+rwx -- "$@" 2>/dev/null
-}
-
-# Finds what is in TARGET already; it stays as it is. Files with the right content count as done.
-find_existing() {
-    ((was_empty)) && return
-    local kind field size sha rest path
-    while IFS=$TAB read -r kind field size sha rest; do
-        printf -v path ./%b "$field"
-        [[ $kind != d && (-e $path || -L $path) ]] || continue
-        printf '%s\n' "$field" >&"$there_fd"
-        if [[ $kind == f && $size != 0 && -f $path && ! -L $path ]]; then
-            check_file "$sha" "$field" "$path" differs
-        elif ! same_kind "$kind" "$path"; then
-            differs "$field"
-        fi
-    done <"$LISTING"
-    check_batch differs
-}
-
-differs() { printf '%s\n' "$1" >&"$other_fd"; }
-
-same_kind() { # KIND PATH
-    case $1 in
-        f) [[ -f $2 && ! -L $2 && ! -s $2 ]] ;;
-        h) [[ -f $2 && ! -L $2 ]] ;;
-        l) [[ -L $2 ]] ;;
-        p) [[ -p $2 && ! -L $2 ]] ;;
-        c) [[ -c $2 && ! -L $2 ]] ;;
-        b) [[ -b $2 && ! -L $2 ]] ;;
-        d) [[ -d $2 && ! -L $2 ]] ;;
+# A passphrase needs neither key ring nor agent; a key needs the key ring of the user.
+readonly ALONE=(gpg --batch --no-tty --quiet --no-options --homedir /nonexistent --no-permission-warning --no-autostart
+    --no-random-seed-file --lock-never --trust-model always)
+decrypt() {
+    local gpg=(gpg --quiet --no-options --decrypt)
+    case $encryption in
+        none) cat; return ;;
+        passphrase) gpg=("${ALONE[@]}" --no-keyring --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
+        *) [[ -z $pass ]] || gpg=(gpg --quiet --no-options --batch --no-tty --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
     esac
+    "${gpg[@]}" 2>"$work/words" 3< <(printf '%s\n' "$pass")
 }
 
-# ----------------------------------------------------------------------------- check sums
-
-sums=() fields=() paths=() check_bytes=0
-
-# Puts a file into the next call of sha256sum; WRONG is called with the field of a wrong one.
-check_file() { # SHA256 FIELD PATH WRONG
-    [[ -r $3 ]] || { chmod u+r -- "$3" && printf '%s\n' "$2" >&"$fix_fd"; }
-    sums+=("$1") fields+=("$2") paths+=("$3")
-    check_bytes=$((check_bytes + ${#3} + 9))
-    ((check_bytes < BATCH)) || check_batch "$4"
-}
-
-# Notes, not pipes, are read line by line: bash reads a pipe byte by byte.
-check_batch() { # WRONG
-    local found at line good=()
-    ((${#paths[@]})) || return 0
-    sha256sum -- "${paths[@]}" >"$SCRATCH"
-    mapfile -t found <"$SCRATCH"
-    if ((${#found[@]} < ${#paths[@]})); then
-        check_singly
-    fi
-    for at in "${!paths[@]}"; do
-        # A backslash comes first where the name behind the sum is escaped.
-        line=${found[at]#\\}
-        if [[ ${line:0:64} == "${sums[at]}" ]]; then good+=("${fields[at]}"); else "$1" "${fields[at]}"; fi
-    done
-    ((${#good[@]} == 0)) || printf '%s\n' "${good[@]}" >&"$good_fd"
-    sums=() fields=() paths=() check_bytes=0
-}
-
-# For a batch in which a file cannot be read.
-check_singly() {
-    local at
-    for at in "${!paths[@]}"; do
-        found[at]=$(sha256sum -- "${paths[at]}") || found[at]=unreadable
-    done
-}
-
-# The names of the files of a plan, for as few calls of sha256sum as the system allows: a NUL
-# behind each; how many there are in each call goes to the output.
-readonly AWK_NAMES='
-{
-    path = "./" plain($2)
-    if (count > 0 && bytes + length(path) + 9 > most) { print count; count = bytes = 0 }
-    count++
-    bytes += length(path) + 9
-    printf "%s%c", path, 0 > names
-}
-END { if (count > 0) print count }
-'
-
-# Compares what the plan for a disc was to bring: $3 is what sums_of says of it. What is wrong goes
-# to the output.
-readonly AWK_COMPARE='
-$3 == "absent" { next }
-{ sum = $3; sub(/^\\/, "", sum) }
-substr(sum, 65) == " mend" { print $2 >> fix }
-substr(sum, 1, 64) == $1 { print $2 >> good; next }
-{ print $2 }
-'
-
-# Checks what the plan for a disc was to bring; what is wrong leaves its place.
-check_restored() {
-    local count field names_fd some=()
-    : >"$NAMES"
-    : >"$SUMS"
-    awk -F '\t' -v names="$NAMES" -v most="$BATCH" "$AWK_COMMON$AWK_NAMES" "$CHECK" >"$SCRATCH" || die 1 "awk failed"
-    exec {names_fd}<"$NAMES"
-    while read -r count; do
-        mapfile -t -d '' -n "$count" -u "$names_fd" some
-        sums_of "${some[@]}" >>"$SUMS"
-    done <"$SCRATCH"
-    exec {names_fd}<&-
-    paste -- "$CHECK" "$SUMS" |
-        awk -F '\t' -v good="$GOOD" -v fix="$FIX" "$AWK_COMPARE" >"$SCRATCH" || die 1 "awk failed"
-    while IFS= read -r field; do set_aside "$field"; done <"$SCRATCH"
-}
-
-# A line for each path: it begins with the sum, or is "absent".
-sums_of() { # PATHS...
-    local path
-    for path; do
-        [[ -f $path && ! -L $path && -r $path ]] || { sums_with_gaps "$@"; return; }
-    done
-    sum_files "$@"
-}
-
-# The same where not all are files that can be read. What had to be made readable gets its mode
-# back later.
-sums_with_gaps() { # PATHS...
-    local path mark at=0 marks=() files=() lines=()
-    for path; do
-        mark=''
-        if [[ ! -f $path || -L $path ]]; then marks+=(absent); continue; fi
-        [[ -r $path ]] || { chmod u+r -- "$path" && mark=' mend'; }
-        marks+=("$mark") files+=("$path")
-    done
-    mapfile -t lines < <(((${#files[@]} == 0)) || sum_files "${files[@]}")
-    for mark in "${marks[@]}"; do
-        [[ $mark != absent ]] || { echo absent; continue; }
-        path=${lines[at++]#\\}
-        printf '%s\n' "${path:0:64}$mark"
-    done
-}
-
-# A line for each file, whatever becomes of one of them.
-sum_files() { # PATHS...
-    local path lines
-    sha256sum -- "$@" >"$LINES"
-    mapfile -t lines <"$LINES"
-    if ((${#lines[@]} == $#)); then
-        printf '%s\n' "${lines[@]}"
+# A file's bytes; with --ignore-damage zeros stand for the sectors that cannot be read.
+bytes_of() { # FILE
+    if ((ignore_damage)); then
+        dd if="$1" bs=2048 conv=noerror,sync status=none | head -c "$(stat -L -c %s -- "$1")"
     else
-        for path; do sha256sum -- "$path" || echo unreadable; done
+        cat -- "$1"
     fi
 }
 
-damaged=''
-
-set_aside() { # FIELD
-    local path up=.
-    printf -v path %b "$1"
-    if [[ -z $damaged ]]; then
-        damaged=.coldcut-damaged
-        mkdir -- "$damaged" 2>/dev/null || damaged=$(mktemp -d .coldcut-damaged.XXXXXXXX) || die 1 "no room in $target"
-    fi
-    [[ $path != */* ]] || up=${path%/*}
-    mkdir -p -- "$damaged/$up" && mv --backup=numbered -T -- "./$path" "$damaged/$path"
-}
-
-# ---------------------------------------------------------------------------- a disc's work
-
-work=''
-
-make_work() {
-    [[ -z $work ]] || return 0
-    work=$(mktemp -d .coldcut-work.XXXXXXXX) || die 1 "no room in $target"
-}
-
-# Writes the plan for the disc in d_*.
-plan_disc() {
-    local at_hand=" ${discs[*]} "
-    : >"$PLAN"
-    : >"$CHECK"
-    { listing_text INDEX || say "the INDEX of disc $d_no is damaged: what it lost is not found"; } |
-        awk -F '\t' -v disc="$d_no" -v snapshot="$snapshot" -v root="$root" -v at_hand="$at_hand" \
-            -v asking="$asking" -v joining="$((!ignore_damage))" -v check="$CHECK" -v fix="$FIX" \
-            "$AWK_COMMON$AWK_PLAN" phase=1 "$THERE" "$GOOD" phase=2 "$LISTING" phase=3 - >"$PLAN" ||
-        die 1 "awk failed"
-}
-
-archive='' archive_fd='' archive_at=0
-
-# Opens an archive: a file that can be read anywhere, or gpg's output, which only goes forward.
-open_archive() { # NUMBER
-    local file found
-    close_archive
-    printf -v file '%s/archives/%08d.tar' "$d_dir" "$1"
-    for found in "$file"{,.bz2,.zst}{,.gpg}; do
-        [[ -r $found ]] || continue
-        archive=$found
-        [[ $found == *.gpg ]] && exec {archive_fd}< <(open_file "$found")
-        return
-    done
-    say "archive $1 is not on disc $d_no"
-}
-
-close_archive() {
-    [[ -z $archive_fd ]] || exec {archive_fd}<&-
-    archive='' archive_fd='' archive_at=0
-}
-
-# Some bytes of the open archive. Where it only goes forward, go_to has gone there.
-piece() { # OFFSET LENGTH
-    set +o pipefail # whoever reads a piece stops where it ends
-    if [[ -n $archive_fd ]]; then
-        head -c "$2" <&"$archive_fd"
-    elif ((ignore_damage)); then
-        dd if="$archive" bs=2048 iflag=skip_bytes,count_bytes skip="$1" count="$2" conv=noerror,sync status=none |
-            head -c "$2"
+# The key of --verify-signature as gpg takes it in a ring of its own: binary.
+read_signer() {
+    [[ -n $signer ]] || return 0
+    [[ -r $signer && ! -d $signer ]] || die 1 "the certificate $signer cannot be read"
+    if [[ $(head -c 5 -- "$signer") == ----- ]]; then
+        "${ALONE[@]}" --dearmor <"$signer" >"$work/ring" 2>/dev/null
     else
-        tail -c "+$(($1 + 1))" -- "$archive" | head -c "$2"
+        cat -- "$signer" >"$work/ring"
     fi
+    [[ -s $work/ring ]] || die 1 "the certificate $signer cannot be read"
 }
 
-go_to() { # OFFSET LENGTH
-    [[ -n $archive_fd ]] || return 0
-    (($1 <= archive_at)) || head -c "$(($1 - archive_at))" <&"$archive_fd" >/dev/null
-    archive_at=$(($1 + $2))
+# Whether one signature is good and of a key that was not revoked: gpg prints a line for each.
+is_signed() { # DIRECTORY SUMS
+    [[ -n $signer ]] || return 0
+    { "${ALONE[@]}" --no-default-keyring --keyring "$work/ring" --status-fd 1 --verify "$1/SHA256SUMS.sig" "$2" 2>/dev/null || true; } |
+        awk '$2 == "NEWSIG" { good = 0 } $2 == "GOODSIG" || $2 == "EXPKEYSIG" { good = 1 } $2 ~ /REVOKED|REVKEYSIG/ { good = 0 }
+            $2 == "VALIDSIG" && good { right = 1 } END { exit !right }'
 }
 
-expand() {
-    case ${archive%.gpg} in
-        *.bz2) bzip2 -dc ;;
-        *.zst) zstd -dcq ;;
-        *) cat ;;
-    esac
+# ------------------------------------------------------------------------------------------ discs
+
+# Of each directory that is a disc of the set; the arrays go by the order in which they were given.
+dirs=() numbers=() uuids=() formats=() tops=() dates=() encryptions=() has_index=() has_listing=()
+befores=() known=() listing_befores=() listing_tops=() listing_known=() ancestries=()
+declare -A meant=() # by number: the UUID of the disc that the listing means
+
+add_path() { # A directory, or one that holds directories
+    local path=$1 below found=0
+    [[ $path == /* ]] || path=$started_in/$path
+    [[ -e $path ]] || die 1 "$1 is not there"
+    [[ -d $path ]] || die 1 "$1 is a file: open an image with \"mount -o loop,ro $1 DIRECTORY\" or \"7z x\", and give the directory"
+    if looks_like_disc "$path"; then add_disc "$path"; return; fi
+    for below in "$path"/*/; do
+        looks_like_disc "$below" && { found=1; add_disc "${below%/}" || trouble=1; }
+    done
+    ((found)) || say "$1 is not a disc: it has no DISC.txt"
+    ((found))
 }
 
-# Unpacks a run of frames. What is left of a damaged one is read to its end, so that the next
-# begins where it should.
-unpack() { # OFFSET LENGTH TAR_WORDS...
-    [[ -n $archive ]] || return
-    local offset=$1 length=$2
-    shift 2
-    go_to "$offset" "$length"
-    piece "$offset" "$length" | {
-        expand | "${untar[@]}" "${attributes[@]}" "${acls[@]}" --skip-old-files "$@"
-        local states=("${PIPESTATUS[@]}")
-        cat >/dev/null
-        ((states[0] == 0 && states[1] == 0))
-    } || say "archive ${archive##*/} of disc $d_no: trouble at byte $offset"
+looks_like_disc() { [[ -f $1/DISC.txt || -f $1/SHA256SUMS && -f $1/README.txt ]]; }
+
+sum_of() { awk -v name="$2" 'substr($0, 67) == name { print substr($0, 1, 64) }' "$work/sums.$1"; } # K NAME
+
+# Whether a file of the disc K is as its SHA256SUMS says; a line that is missing there says nothing,
+# unless the list is to be signed.
+matches() { # K FILE NAME
+    local said
+    said=$(sum_of "$1" "$3")
+    [[ -n $said ]] || { [[ -z $signer ]]; return; }
+    [[ $(sha256sum <"$2") == "$said  -" ]]
 }
 
-run_plan() {
-    local op a b c d plan_fd
-    exec {plan_fd}<"$PLAN"
-    while IFS=$TAB read -r op a b c d <&"$plan_fd"; do
-        [[ $op == P ]] || flush_places
-        case $op in
-            A) open_archive "$a" ;;
-            R) unpack "$a" "$b" ;;
-            W) make_work; unpack "$a" "$b" -C "$work" ;;
-            S) make_work; read_names "$c" "$plan_fd"; unpack_names "$a" "$b" ;;
-            P) place "$a" "$b" "$c" ;;
-            J) join_part "$a" "$b" "$c" "$d" ;;
-            C) copy_joined "$a" "$b" ;;
+# Reads a file like DISC.txt into d_*.
+read_disc_txt() { # FILE
+    local key value
+    d_format='' d_kind='' d_set='' d_uuid='' d_no='' d_snap='' d_date='' d_enc=''
+    while IFS='=' read -r key value || [[ -n $key ]]; do
+        case $key in
+            format) d_format=$value ;;
+            kind) d_kind=$value ;;
+            set_uuid) d_set=$value ;;
+            disc_uuid) d_uuid=$value ;;
+            disc) d_no=$value ;;
+            snapshot) d_snap=$value ;;
+            date) d_date=$value ;;
+            encryption) d_enc=$value ;;
         esac
-    done
-    flush_places
-    close_archive
-    exec {plan_fd}<&-
+    done < <(head -c 65536 "$1" | tr '\0' '?')
+    [[ $d_set =~ ^[0-9a-f-]{36}$ && $d_uuid =~ ^[0-9a-f-]{36}$ && $d_kind =~ ^(data|parity)$ && $d_format =~ ^[0-9]+$ &&
+        $d_no =~ ^[1-9][0-9]{0,8}$ && $d_snap =~ ^[1-9][0-9]{0,8}$ && $d_enc =~ ^(none|passphrase|recipients)$ ]]
 }
 
-names=()
-
-read_names() { mapfile -t -n "$1" -u "$2" names; }
-
-unpack_names() { # OFFSET LENGTH: only the members in names[]
-    unpack "$1" "$2" -C "$work" --no-wildcards --no-unquote --null -T <(printf '%b\0' "${names[@]}")
-}
-
-place_key='' place_from='' place_to='' place_op=''
-
-# Moves (m) or copies (c) a file from the work directory to its place; neighbours together.
-place() { # OP MEMBER FIELD
-    local from_dir=. to_dir=. from=${2##*/} to=${3##*/} name
-    [[ $2 != */* ]] || from_dir=${2%/*}
-    [[ $3 != */* ]] || to_dir=${3%/*}
-    if [[ "$1/$from_dir/$to_dir" != "$place_key" || $from != "$to" ]]; then
-        flush_places
-        place_key=$1/$from_dir/$to_dir place_op=$1
-        printf -v place_from %b "$work/$from_dir"
-        printf -v place_to ./%b "$to_dir"
+# DISC.txt, or its copy at the end of README.txt where it is damaged.
+identify() { # DIRECTORY K
+    if [[ -f $1/DISC.txt ]] && read_disc_txt "$1/DISC.txt"; then
+        matches "$2" "$1/DISC.txt" DISC.txt && return
     fi
-    printf -v name %b "$from"
-    if [[ $from == "$to" ]]; then
-        add_to_batch "$place_from/$name" put_files -t "$place_to"
-    else
-        printf -v to %b "$to"
-        put_files -T "$place_to/$to" "$place_from/$name"
+    say "$1: DISC.txt is damaged"
+    trouble=1
+    [[ -f $1/README.txt ]] || return
+    awk '/^-----END DISC.txt-----$/ { exit } on { print } /^-----BEGIN DISC.txt-----$/ { on = 1 }' \
+        "$1/README.txt" >"$work/disc.txt"
+    read_disc_txt "$work/disc.txt" || return
+    # Where both say the same, the list of sums is what is damaged.
+    matches "$2" "$work/disc.txt" DISC.txt ||
+        [[ -z $signer && $(sha256sum <"$work/disc.txt") == $(sha256sum <"$1/DISC.txt") ]]
+}
+
+# Takes a directory as a disc of the set; false if it is none that can be used.
+add_disc() { # DIRECTORY
+    local k=${#dirs[@]} file
+    { [[ ! -f $1/SHA256SUMS ]] || cat -- "$1/SHA256SUMS"; } >"$work/sums.$k"
+    is_signed "$1" "$work/sums.$k" || { say "$1 is not signed by the key of --verify-signature"; return 1; }
+    if [[ -n $signer ]]; then
+        for file in "$1"/{DISC.txt,INDEX.*,SNAPSHOT.*,HISTORY.*}; do
+            matches "$k" "$file" "${file##*/}" || { say "$file is not as it was signed"; return 1; }
+        done
     fi
+    identify "$1" "$k" || { say "$1 is not used: it does not say which disc it is"; return 1; }
+    [[ -s $work/sums.$k ]] || { say "$1: SHA256SUMS cannot be read, so its listings are not checked"; trouble=1; }
+    [[ $d_format =~ ^[12]$ ]] || { say "$1 has format $d_format: use the restore.sh of that disc"; return 1; }
+    [[ $d_set == "$SET_UUID" ]] || { say "$1 is a disc of another set; this script restores $SET"; return 1; }
+    [[ $d_kind == data ]] || { say "$1 is a recovery disc: its README.txt says what it is for"; return 0; }
+    dirs+=("$1") numbers+=("$d_no") uuids+=("$d_uuid") formats+=("$d_format") tops+=("$d_snap") dates+=("${d_date//[^0-9TZ:-]/}")
+    encryptions+=("$d_enc") has_index+=(0) has_listing+=(0) befores+=('') known+=('')
+    listing_befores+=('') listing_tops+=(0) listing_known+=('')
+    [[ $d_enc == none ]] || encryption=$d_enc
 }
 
-flush_places() {
-    run_batch put_files -t "$place_to"
-    place_key=''
-}
-
-put_files() { # -t DIRECTORY FILES... or -T DESTINATION FILE
-    local how=$1 to=$2
-    shift 2
-    case $how$place_op in
-        -tm) mv -n -t "$to" -- "$@" ;;
-        -tc) cp -n --preserve=all -t "$to" -- "$@" ;;
-        -Tm) mv -n -T -- "$1" "$to" ;;
-        -Tc) cp -n --preserve=all -T -- "$1" "$to" ;;
-    esac
-}
-
-declare -A joined=()
-
-# Appends a part to its file. The part's own file then vanishes under the whole one's name, which
-# goes there and back: nothing has to be removed.
-join_part() { # PART MEMBER FIELD PARTS
-    local part member path
-    printf -v part %b "$work/$2"
-    printf -v path ./%b "$3"
-    [[ -f $part ]] || return
-    if (($1 == 1)); then
-        mv -n -T -- "$part" "$path" && chmod u+rw -- "$path"
-    elif ((${joined[$3]:-0} == $1 - 1)); then
-        cat -- "$part" >>"$path" || die 1 "no room for $(shown "$3")"
-        mv -f -T -- "$path" "$part" && mv -n -T -- "$part" "$path"
-    else
-        return
+# Opens a disc that was added: what its INDEX and SNAPSHOT say of it. If one disc of a set is
+# encrypted, or a passphrase was given, the set is, and whatever is not is somebody else's work.
+open_disc() { # K
+    local k=$1 name
+    if [[ $encryption != none && ${encryptions[k]} == none ]]; then
+        say "disc ${numbers[k]} in ${dirs[k]} is not encrypted, and the set is: it is not used"
+        dirs[k]='' trouble=1
+        return 1
     fi
-    joined[$3]=$1
-    [[ $1 != "$4" ]] || unset "joined[\$3]"
-}
-
-# What has only its first parts is no file.
-set_pieces_aside() {
-    local field
-    for field in "${!joined[@]}"; do set_aside "$field"; done
-    joined=()
-}
-
-copy_joined() { # FIELD FIELD
-    local from to
-    printf -v from ./%b "$1"
-    printf -v to ./%b "$2"
-    [[ ! -f $from ]] || cp -n --preserve=all -T -- "$from" "$to"
-}
-
-restore_disc() {
-    plan_disc
-    [[ -s $PLAN ]] || return 0
-    say "disc $d_no: restoring"
-    run_plan
-    say "disc $d_no: comparing check sums"
-    check_restored
-}
-
-# ---------------------------------------------------------------------------------- all discs
-
-# The discs that the listing names for files that are still missing; ? where it knows none.
-needed_discs() {
-    awk -F '\t' '
-        phase == 1 { there[$1] = 1; next }
-        $1 != "f" || $2 in there { next }
-        {
-            n = split($5, place, ",")
-            for (i = 1; i <= n; i++) { split(place[i], at, ":"); if (at[1] != "-") need[at[1]] = 1 }
-        }
-        END { for (no in need) print no }
-    ' phase=1 "$THERE" "$GOOD" phase=2 "$LISTING" | sort -n
-}
-
-declare -A absent=()
-
-restore_discs() { # COPY: which copy of each disc to read
-    local no needed
-    mapfile -t needed < <(needed_discs)
-    # What the listing does not place may be on any disc.
-    [[ ${needed[0]-} != '?' ]] || mapfile -t needed < <(printf '%s\n' "${needed[@]:1}" "${discs[@]}" | sort -nu)
-    for no in "${needed[@]}"; do
-        [[ -n $no ]] || continue
-        if bring_disc "$no" "$1"; then restore_disc; else absent[$no]=1; fi
-    done
-    set_pieces_aside
-}
-
-# Makes the disc the current one, asking for it if that is the way.
-bring_disc() { # NUMBER COPY
-    if ((!asking)); then
-        select_disc "$1" "$2"
-        return
+    if [[ $encryption != none ]]; then
+        for name in "${dirs[k]}"/{INDEX,SNAPSHOT,HISTORY}.tsv.bz2 "${dirs[k]}"/archives/*; do
+            [[ ! -e $name || $name == *.gpg ]] || { say "$name is not encrypted, and the set is: it is not used"; trouble=1; }
+        done
+        [[ $encryption != passphrase || -n $pass ]] || ask_passphrase
+        opens "$k" || { say "no key opens disc ${numbers[k]} in ${dirs[k]}"; dirs[k]='' locked=1; return 1; }
     fi
-    local dir
-    while ask_directory "disc $1 of $SET"; do
-        read_disc "$dir" || continue
-        [[ $d_no == "$1" ]] || { say "that is disc $d_no"; continue; }
-        choose_passphrase && return
+    check_headers "$k"
+}
+
+# Whether the key opens one of the files that each disc has; any can be damaged.
+opens() { # K
+    local file
+    for file in "${dirs[$1]}"/{INDEX.tsv,SNAPSHOT.tsv,catalog.sqlite}.bz2.gpg; do
+        [[ -f $file && $(bytes_of "$file" | decrypt | head -c 3) == BZh ]] && return
     done
     return 1
 }
 
+file_of() { # K NAME: the listing's path
+    local suffix=.gpg
+    [[ $encryption != none ]] || suffix=''
+    printf '%s/%s.tsv.bz2%s' "${dirs[$1]}" "$2" "$suffix"
+}
+
+listing_text() { # K NAME
+    local file
+    file=$(file_of "$@")
+    [[ -f $file ]] && bytes_of "$file" | decrypt | bzip2 -dc 2>/dev/null | tr '\0' '?'
+}
+
+readonly AWK_HEAD='
+!/^#/ { exit }
+$1 == "#set" && NF == 3 { print "set", uuid($3) ? $3 : "?" }
+$1 == "#disc" && NF == 3 { print "disc", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad" }
+$1 == "#before" && NF == 4 { print "before", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad" }
+$1 == "#snapshot" && NF >= 4 && number($2, 9) { print "snapshot", $2, $3 ~ /^[0-9TZ:-]+$/ ? $3 : "?" }
+'
+
+# The header lines of a listing, as far as they are right: h_set, h_disc, h_top, h_before, h_known.
+read_header() { # K NAME
+    local key value date
+    h_set='' h_disc='' h_top=0 h_before='' h_known=''
+    while read -r key value date; do
+        case $key in
+            set) h_set=$value ;;
+            disc) h_disc=$value ;;
+            before) h_before+=" $value" ;;
+            snapshot) ((value < h_top)) || h_top=$value; h_known="$value ($date)${h_known:+, $h_known}" ;;
+        esac
+    done < <(listing_text "$1" "$2" 2>/dev/null | awk -F '\t' "$AWK_COMMON$AWK_HEAD")
+    [[ -n $h_set ]]
+}
+
+# A listing whose header disagrees with DISC.txt is not of this disc.
+check_headers() { # K
+    local k=$1 name file me=${numbers[$1]}:${uuids[$1]} index_top=0
+    for name in INDEX SNAPSHOT; do
+        file=$(file_of "$k" "$name")
+        [[ -f $file ]] || continue
+        if ! matches "$k" "$file" "${file##*/}" || ! read_header "$k" "$name"; then
+            say "$name of disc ${numbers[k]} is damaged"
+            trouble=1
+            [[ $name == INDEX && -z $signer ]] && has_index[k]=1
+            continue
+        fi
+        if [[ $h_set != "$SET_UUID" || -n $h_disc && $h_disc != "$me" || -z $h_disc && ${formats[k]} != 1 ]] ||
+            ((${formats[k]} == 2 && h_top != tops[k] || h_top < tops[k])); then
+            say "$name in ${dirs[k]} is not of disc ${numbers[k]}: it is not used"
+            trouble=1
+            continue
+        fi
+        case $name in
+            INDEX) has_index[k]=1 befores[k]=$h_before index_top=$h_top known[k]=$h_known ;;
+            SNAPSHOT)
+                ((index_top <= h_top)) || { say "SNAPSHOT in ${dirs[k]} is older than its disc: it is not used"; trouble=1; continue; }
+                has_listing[k]=1 listing_befores[k]=$h_before listing_tops[k]=$h_top listing_known[k]=$h_known ;;
+        esac
+    done
+}
+
+# ------------------------------------------------------------------------------------ the listing
+
+# Whether the disc K is of the history that the listing of the disc C tells (FORMAT.txt 10.2). Format
+# 1 has no #before: there it is the first disc of its number.
+of_history() { # K C
+    local k=$1 c=$2 other
+    [[ ${uuids[k]} != "${uuids[c]}" ]] || return 0
+    [[ " ${listing_befores[c]} " == *" ${numbers[k]}:${uuids[k]} "* ]] && return
+    [[ " ${befores[k]} " == *" ${numbers[c]}:${uuids[c]} "* ]] && return
+    ancestry "$c"
+    [[ ${ancestries[c]} != *" ${numbers[k]}:${uuids[k]} "* ]] || return 0
+    ((formats[c] == 1 && formats[k] == 1)) || return
+    [[ ${uuids[k]} != "$wanted_disc" ]] || return 0
+    for other in "${!dirs[@]}"; do
+        [[ ${dirs[other]} && ${numbers[other]} == "${numbers[k]}" && ${uuids[other]} != "${uuids[k]}" ]] || continue
+        ((other > k)) && [[ ${uuids[other]} != "$wanted_disc" ]] || return 1
+    done
+}
+
+# What the listing of the disc C names in #before, what the INDEXes of these discs name, and so on.
+ancestry() { # C
+    local k pair size='' all=" ${listing_befores[$1]} "
+    [[ -z ${ancestries[$1]-} ]] || return 0
+    until [[ $size == "${#all}" ]]; do
+        size=${#all}
+        for k in "${!dirs[@]}"; do
+            [[ $all == *" ${numbers[k]}:${uuids[k]} "* ]] || continue
+            for pair in ${befores[k]}; do [[ $all == *" $pair "* ]] || all+="$pair "; done
+        done
+    done
+    ancestries[$1]=$all
+}
+
+# The discs whose SNAPSHOT can be used, the newest first: by snapshot, then by number.
+candidates() {
+    local k
+    for k in "${!dirs[@]}"; do
+        [[ -z ${dirs[k]} || ${has_listing[k]} == 0 ]] || printf '%d %d %d\n' "${listing_tops[k]}" "${numbers[k]}" "$k"
+    done | sort -k1,1nr -k2,2nr -k3,3n | cut -d ' ' -f 3
+}
+
+name_disc() { printf 'disc %s of %s (%s)' "${numbers[$1]}" "${dates[$1]}" "${uuids[$1]}"; } # K
+
+# Chooses the disc whose listing is used; stops where the discs hold two histories.
+choose_listing() { # -> chosen
+    local k candidate all
+    mapfile -t all < <(candidates)
+    chosen=''
+    for candidate in "${all[@]}"; do
+        if [[ -n $wanted_disc ]]; then
+            of_named_disc "$candidate" || continue
+        else
+            for k in "${all[@]}"; do
+                of_history "$k" "$candidate" ||
+                    die 1 "these discs hold two histories of the set: $(name_disc "$candidate") and $(name_disc "$k"). Choose one with --disc UUID"
+            done
+        fi
+        chosen=$candidate
+        break
+    done
+    [[ -n $chosen || -z $wanted_disc ]] || die 1 "no listing knows the disc $wanted_disc"
+}
+
+of_named_disc() { # C
+    local k
+    for k in "${!dirs[@]}"; do
+        [[ ${uuids[k]} != "$wanted_disc" ]] || ! of_history "$k" "$1" || return 0
+    done
+    return 1
+}
+
+# Which disc each number means; the others are named, and not used.
+settle_discs() {
+    local k pair
+    for pair in ${listing_befores[chosen]}; do meant[${pair%%:*}]=${pair#*:}; done
+    meant[${numbers[chosen]}]=${uuids[chosen]}
+    for k in "${!dirs[@]}"; do
+        [[ -n ${dirs[k]} ]] || continue
+        if of_history "$k" "$chosen" && [[ ${meant[${numbers[k]}]-${uuids[k]}} == "${uuids[k]}" ]]; then
+            meant[${numbers[k]}]=${uuids[k]}
+        else
+            say "$(name_disc "$k") in ${dirs[k]} is not of this history: it is not used"
+            dirs[k]=''
+        fi
+    done
+}
+
+# Keeps the rows that are as the format says, each in a directory that comes before it; the others
+# are named in REFUSED. Of HISTORY, and of an older snapshot, those that were true then.
+readonly AWK_LISTING='
+function refuse(why) { print shown($2) "\t" why > refused }
+function right() {
+    if (NF != fields && !(fields == 17 && NF == 18) || $1 !~ /^[fdlhpcb]$/ || !metadata(7)) return 0
+    if (!number($3, 19) || !(sha($4) || $4 == "-") || !(escaped($6) && (inside($6) || $6 == "."))) return 0
+    if (fields == 17 && !(number($17, 9) && (NF == 17 || number($18, 9)))) return 0
+    if ($1 == "f" && ($5 == "-" ? $3 != 0 : $4 == "-" && $5 !~ /\?/) || $1 == "h" && !inside($13)) return 0
+    if ($6 ~ /^\.coldcut-parts\// && $6 !~ /^\.coldcut-parts\/[0-9a-f]+$/) return 0
+    return $5 ~ /^(-|\?|[1-9][0-9]*:[1-9][0-9]*(,[1-9][0-9]*:[1-9][0-9]*)*(,\?)?)$/
+}
+/^#/ { next }
+fields == 17 && NF >= 17 && ($17 + 0 > wanted || NF == 18 && $18 + 0 < wanted) { next }
+!(($2 == "." && $1 == "d" || inside($2)) && right()) { refuse("not as the format says"); next }
+{
+    $2 = whole($2)
+    up = whole(parent($2))
+    if ($2 in seen || $2 != "." && up != "." && !(up in is_dir)) { refuse("not in a directory of the listing"); next }
+    if (plain_metadata && $1 ~ /[cb]/) { devices++; next }
+    seen[$2]
+    if ($1 == "d") is_dir[$2]
+    if ($1 ~ /[lh]/) $13 = whole($13)
+    $6 = $6 == "=" ? $2 : whole($6)
+    if (plain_metadata) { if (substr($7, 1, 1) != "0") $7 = int(substr($7, 1, 1)) % 2 substr($7, 2); $15 = harmless($15) }
+    print $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+}
+function harmless(s,   n, i, attr, out) {
+    n = split(s, attr, ",")
+    for (i = 1; i <= n; i++) if (attr[i] !~ /^(security|trusted)\./) out = out (out == "" ? "" : ",") attr[i]
+    return out == "" ? "-" : out
+}
+END { if (devices) print devices > left_out }
+'
+
+check_listing() { # FIELDS: 16 in format 1, 17 in format 2
+    awk -F '\t' -v OFS='\t' -v fields="$1" -v wanted="$snapshot" -v plain_metadata="$plain_metadata" -v refused="$work/REFUSED" \
+        -v left_out="$work/devices" "$AWK_COMMON$AWK_LISTING" >"$work/LISTING" || die 1 "awk failed: no room in $target?"
+    [[ ! -s $work/devices ]] || say "--plain-metadata leaves out $(<"$work/devices") devices"
+}
+
+# Rows as sort needs them: parents before what is in them.
+readonly AWK_SORTABLE='{ key = $2 == "." ? "" : $2 == "\\075" ? "=" : $2 == "\\055" ? "-" : $2; gsub("/", "\001", key); print key "\t" $0 }'
+
+# Chooses the listing and writes its rows to LISTING; without one, of the INDEXes.
+open_listing() {
+    local name file
+    while choose_listing; [[ -n $chosen ]]; do
+        listing_text "$chosen" SNAPSHOT >"$work/text" && break
+        say "the listing on disc ${numbers[chosen]} is damaged: trying the next, which may be older"
+        has_listing[chosen]=0 trouble=1
+    done
+    if [[ -z $chosen ]]; then listing_of_indexes; return; fi
+    settle_discs
+    local top=${listing_tops[chosen]}
+    [[ -n $snapshot ]] || { snapshot=$top; tell_newer; }
+    if ((snapshot != top)); then older_listing; return; fi
+    say "restoring snapshot ${listing_known[chosen]} as disc ${numbers[chosen]} lists it"
+    check_listing $((formats[chosen] + 15)) <"$work/text"
+}
+
+# SNAPSHOT and HISTORY together; or the SNAPSHOT of that run, if another disc has it.
+older_listing() {
+    local k file listed=${known[chosen]:-${listing_known[chosen]}}
+    file=$(file_of "$chosen" HISTORY)
+    if ((formats[chosen] == 2 && snapshot < ${listing_tops[chosen]})) && [[ ", $listed" == *", $snapshot ("* ]]; then
+        : >"$work/history"
+        if [[ ! -f $file ]] && ! tells_history || { matches "$chosen" "$file" "${file##*/}" && listing_text "$chosen" HISTORY >"$work/history"; }; then
+            say "restoring snapshot $snapshot as disc ${numbers[chosen]} lists it"
+            awk '!/^#/' "$work/text" "$work/history" | awk -F '\t' "$AWK_SORTABLE" | sort -t "$TAB" -k1,1 | cut -f 2- | check_listing 17
+            return
+        fi
+        say "HISTORY of disc ${numbers[chosen]} is damaged"
+        trouble=1
+    fi
+    for k in $(candidates); do
+        [[ ", $listed," == *", ${listing_known[k]},"* ]] || listed+=", ${listing_known[k]}"
+        [[ ${listing_tops[k]} == "$snapshot" ]] && listing_text "$k" SNAPSHOT >"$work/text" || continue
+        say "restoring snapshot ${listing_known[k]} as disc ${numbers[k]} lists it"
+        check_listing $((formats[k] + 15)) <"$work/text"
+        return
+    done
+    die 1 "no disc given lists snapshot $snapshot; listed: $listed"
+}
+
+# Whether DISC.txt names a HISTORY.
+tells_history() { [[ $(head -c 65536 "${dirs[chosen]}/DISC.txt" | tr '\0' '?') == *listings=*HISTORY* ]]; }
+
+# Discs of a later run may be here, and its listing not: then this is not the newest state.
+tell_newer() {
+    local k
+    for k in "${!dirs[@]}"; do
+        [[ -n ${dirs[k]} ]] && ((tops[k] > snapshot)) || continue
+        say "disc ${numbers[k]} is of snapshot ${tops[k]}, of which no listing can be read: an older one is used"
+        trouble=1
+        return
+    done
+}
+
+# A listing made of the INDEXes: each path as it was stored last. $1 is the disc.
+readonly AWK_LISTING_OF_INDEXES='
+{ disc = $1; sub(/^[0-9]+\t/, "") }
+!index_row() || $1 + 0 > newest { next }
+{ p = $3; place = disc ":" $7; meta = $16; for (i = 17; i <= 25; i++) meta = meta "\t" $i }
+$2 == "f" && $11 > 0 {
+    id = parent($4)
+    if (!(p in id_of) || id_of[p] != id) { places[p] = ""; last[p] = 0 }
+    lost[p] = $11 != last[p] + 1 ? 1 : lost[p]
+    places[p] = places[p] (places[p] == "" ? "" : ",") place
+    id_of[p] = id; last[p] = $11
+    row[p] = "f\t" p "\t" $14 "\t" ($15 == "=" ? $6 : $15) "\t" places[p] ($12 == "-" || lost[p] ? ",?" : "") "\t" id "\t" meta
+    next
+}
+{
+    delete id_of[p]
+    has = $2 == "f" && $5 > 0
+    row[p] = $2 "\t" p "\t" $5 "\t" $6 "\t" (has ? place : "-") "\t" (has ? $4 : "-") "\t" meta
+}
+END {
+    for (p in row) {
+        print row[p]
+        for (up = parent(p); up != "." && !(whole(up) in row) && !(up in made); up = parent(up)) {
+            made[up]
+            print "d\t" up "\t0\t-\t-\t-\t0755\t0\t0\t-\t-\t0.000000000\t-\t-\t-\t-"
+        }
+    }
+}
+'
+
+listing_of_indexes() {
+    ((${#given[@]})) || die 1 "this disc has no listing of the whole set: give the directories of several discs"
+    say "no disc given has a whole listing: restoring what their INDEXes name"
+    trouble=1
+    local k
+    for k in "${!dirs[@]}"; do
+        [[ -z ${dirs[k]} || -n ${meant[${numbers[k]}]-} ]] || meant[${numbers[k]}]=${uuids[k]}
+    done
+    for k in $(for k in "${!dirs[@]}"; do [[ -z ${dirs[k]} ]] || echo "${numbers[k]} $k"; done | sort -n | cut -d ' ' -f 2); do
+        [[ ${meant[${numbers[k]}]} != "${uuids[k]}" ]] || listing_text "$k" INDEX | awk -v no="${numbers[k]}" '!/^#/ { print no "\t" $0 }'
+    done | awk -F '\t' -v OFS='\t' -v newest="${snapshot:-999999999}" "$AWK_COMMON$AWK_LISTING_OF_INDEXES" |
+        awk -F '\t' "$AWK_SORTABLE" | sort -t "$TAB" -k1,1 | cut -f 2- | check_listing 16
+    snapshot=${snapshot:-999999999}
+}
+
+# ---------------------------------------------------------------------- what is in TARGET already
+
+# It stays as it is. Files with the right content count as done.
+find_existing() {
+    ((was_empty)) && return
+    local kind field size sum rest path
+    while IFS=$TAB read -r kind field size sum rest; do
+        printf -v path './%b' "$field"
+        [[ -e $path || -L $path ]] || continue
+        if [[ $kind == d ]]; then
+            [[ -d $path && ! -L $path ]] || die 1 "$target/$field is not a directory, and there is one in the snapshot"
+            continue
+        fi
+        printf '%s\n' "$field" >>"$work/THERE"
+        if ! same_kind "$kind" "$size" "$path"; then
+            printf '%s\n' "$field" >>"$work/OTHER"
+        elif [[ $kind == f && $size != 0 ]]; then
+            if [[ $(sha256sum <"$path" 2>/dev/null) == "$sum  -" ]]; then
+                printf '%s\n' "$field" >>"$work/GOOD"
+            else
+                printf '%s\n' "$field" >>"$work/OTHER"
+            fi
+        fi
+    done <"$work/LISTING"
+}
+
+same_kind() { # KIND SIZE PATH
+    case $1 in
+        f) [[ -f $3 && ! -L $3 && ($2 != 0 || ! -s $3) ]] ;;
+        h) [[ -e $3 || -L $3 ]] ;;
+        l) [[ -L $3 ]] ;;
+        p) [[ -p $3 && ! -L $3 ]] ;;
+        c) [[ -c $3 && ! -L $3 ]] ;;
+        b) [[ -b $3 && ! -L $3 ]] ;;
+        d) [[ -d $3 && ! -L $3 ]] ;;
+    esac
+}
+
+# ----------------------------------------------------------------------------------- a disc's work
+
+# What is wanted of one disc: for each archive a file plan.NUMBER with a row for each member and
+# place: 1 frame offset, 2 frame length, 3 member, 4 part, 5 sha256, 6 path (of a part: its ID),
+# 7 mode, 8 uid, 9 gid, 10 mtime, 11 attributes, 12 parts, 13 sha256 of the whole file. The numbers
+# of these archives go to the output.
+readonly AWK_PLAN='
+phase == 0 { have[$1, $2]; next }
+phase == 1 { done[$1]; next }
+phase == 2 && $1 == "f" && $5 != "-" && !($2 in done) {
+    if ($6 ~ /^\.coldcut-parts\//) { if (parts_at_hand()) ids[$6] = $4 }
+    else if ($5 == "?") { unplaced[$2] = $4; row_of[$2] = meta() }
+    else if (split($5, place, ":") && place[1] == disc) {
+        key = place[2] "/" $6
+        wanted[key] = wanted[key] (key in wanted && wanted[key] != "" ? "\t" : "") $2
+        row_of[$2] = meta(); sum_of[$2] = $4
+    }
+}
+phase == 2 || !index_row() || $2 != "f" { next }
+$11 > 0 {
+    id = parent($4)
+    if (!(id in ids) && ($3 in unplaced) && $1 == snapshot) { ids[id] = unplaced[$3]; print $3 "\t" id >> placed }
+    if ((id in ids) && !((id, $11) in have)) put($6, id, "-\t-\t-\t-\t-")
+    next
+}
+{
+    key = $7 "/" $4
+    if (key in wanted) {
+        n = split(wanted[key], path, "\t")
+        for (i = 1; i <= n; i++) put(sum_of[path[i]], path[i], row_of[path[i]])
+    } else if (($3 in unplaced) && $1 == snapshot && $5 > 0 && (unplaced[$3] == "-" || unplaced[$3] == total())) put(total(), $3, row_of[$3])
+}
+function meta() { return $7 "\t" $8 "\t" $9 "\t" $12 "\t" $15 }
+function total() { return $15 == "=" ? $6 : $15 }
+function put(sum, to, row) {
+    if ($7 != archive) { if (archive != "") close(plan archive); archive = $7; if (!seen[archive]++) print archive }
+    print $8 "\t" $9 "\t" $4 "\t" $11 "\t" sum "\t" to "\t" row "\t" $12 "\t" total() >> (plan archive)
+}
+# A piece of a file is of no use where the others are not given.
+function parts_at_hand(   n, i, place, at) {
+    n = split($5, place, ",")
+    for (i = 1; i <= n; i++) {
+        split(place[i], at, ":")
+        if (!asking && at[1] != "?" && index(at_hand, " " at[1] " ") == 0) return 0
+    }
+    return 1
+}
+'
+
+restore_disc() { # K
+    local k=$1 file archives archive at_hand=' ' i
+    ((has_index[k])) || { say "disc ${numbers[k]} in ${dirs[k]} has no INDEX that can be used"; return; }
+    for i in "${!dirs[@]}"; do [[ -z ${dirs[i]} ]] || at_hand+="${numbers[i]} "; done
+    listing_text "$k" INDEX >"$work/text" ||
+        { say "the INDEX of disc ${numbers[k]} is damaged: what it lost is not found"; trouble=1; }
+    rm -f -- "$work"/plan.*
+    mapfile -t archives < <(awk -F '\t' -v OFS='\t' -v disc="${numbers[k]}" -v snapshot="$snapshot" -v at_hand="$at_hand" -v asking="$asking" \
+        -v plan="$work/plan." -v placed="$work/PLACED" "$AWK_COMMON$AWK_PLAN" phase=0 "$work/PARTS" phase=1 "$work/GOOD" "$work/THERE" \
+        phase=2 "$work/LISTING" phase=3 "$work/text")
+    ((${#archives[@]} == 0)) || say "disc ${numbers[k]}: restoring"
+    for archive in "${archives[@]}"; do restore_archive "$k" "$archive"; done
+}
+
+restore_archive() { # K NUMBER
+    local name file='' plan=$work/plan.$2 suffix=.gpg where=$work/new sound=1 full=0
+    reserve
+    [[ $encryption != none ]] || suffix=''
+    printf -v name '%08d.tar' "$2"
+    for name in "$name"{.bz2,.zst,}$suffix; do
+        [[ -f ${dirs[$1]}/archives/$name ]] && { file=${dirs[$1]}/archives/$name; break; }
+    done
+    [[ -n $file ]] || { say "archive $2 is not on disc ${numbers[$1]}"; return; }
+    : >"$work/below"
+    awk -F '\t' -v below="$work/below" "$AWK_LEVEL" "$plan" "$plan" >"$work/level"
+    mv -- "$work/level" "$plan"
+    if ((!ignore_damage)); then
+        # Members that are to have their own names can be unpacked where they belong.
+        if awk -F '\t' '$3 != $6 || $3 in seen { other = 1; exit } { seen[$3] } END { exit other }' "$plan"; then
+            where=$work/tree unpacking=$plan
+        fi
+        unpack_whole "$1" "$file" "$where" "$plan"
+        prove "$where" "$plan"
+        (cd "$where" && in_slices <(names_of "$work/bad") rm -rf --)
+        unpacking=''
+        if ((sound)) && cannot_hold; then cut -f 6 "$work/bad" >>"$work/UNMADE"; : >"$work/bad"; fi
+    else
+        [[ $(bytes_of "$file" | sha256sum) == "$(sum_of "$1" "archives/$name")  -" ]] || differs "$1" "$name"
+        cp -- "$plan" "$work/bad"
+    fi
+    clear_new
+    if [[ -s $work/bad ]]; then
+        say "reading archive $2 of disc ${numbers[$1]} frame by frame"
+        mv -- "$work/bad" "$plan"
+        unpack_frames "$file" "$plan"
+        prove "$work/new" "$plan"
+        set_aside
+        clear_new
+    fi
+    [[ ! -s $work/below ]] || { mv -- "$work/below" "$plan"; restore_archive "$@"; }
+}
+
+# A member that was a file once, and a directory later: what is below is for another turn.
+readonly AWK_LEVEL='
+NR == FNR { member[$3]; next }
+{
+    up = $3
+    while (sub(/\/[^\/]*$/, "", up)) if (up in member) { print > below; next }
+    print
+}
+'
+
+# What tar says where the target has no such names; where it has no room, not even for these words.
+cannot_hold() {
+    [[ -s $work/bad ]] || return
+    ((!full)) || { say "no room in $target"; return 0; }
+    awk '/: Cannot (open|write|mkdir)/ { print; found = 1; exit } END { exit !found }' "$work/tar_words" >"$work/why" && say "$(<"$work/why")"
+}
+
+# Room for the script's own notes when the target is full: a file that is removed then.
+reserve() {
+    [[ -e $work/reserve ]] || head -c "$((262144 + 2 * $(stat -c %s "$work/LISTING")))" /dev/zero >"$work/reserve" 2>/dev/null || rm -f -- "$work/reserve"
+}
+
+clear_new() { chmod -R u+rwx -- "$work/new"; rm -rf -- "$work/new"; mkdir -- "$work/new"; }
+
+differs() { # K NAME
+    sound=0
+    [[ -z $(sum_of "$1" "archives/$2") ]] || say "archives/$2 of disc ${numbers[$1]} is not as it was written"
+    trouble=1
+}
+
+# The members of a plan, in the order of the archive, each once.
+names_of() { awk -F '\t' '!seen[$3]++ { print $3 }' "$1"; }
+
+# Regular files come out with their names, times, modes and (for root) owners, nothing else; all of
+# it is compared afterwards. With -s tar looks for one name after the other, as INDEX has them.
+untar() { # DIRECTORY NAMES_FILE
+    local names
+    mapfile -t names <"$2"
+    tar -x -p -s --numeric-owner --no-xattrs --no-acls --no-selinux --no-recursion --no-wildcards --warning=no-timestamp \
+        -C "$1" -f - --null -T <(printf '%b\0' "${names[@]}") 2>"$work/tar_words"
+}
+
+expand() { # NAME
+    case ${1%.gpg} in
+        *.bz2) bzip2 -dc 2>/dev/null ;;
+        *.zst) zstd -dcq 2>/dev/null ;;
+        *) cat ;;
+    esac
+}
+
+# In one pass: the archive's sum and its members. All stages read to the end, so that what each of
+# them says counts.
+unpack_whole() { # K FILE DIRECTORY PLAN
+    local states sums to
+    names_of "$4" >"$work/names"
+    printf '%68s' '' >"$work/sum" # overwritten, so that it needs no room
+    exec {to}> >(sha256sum | dd of="$work/sum" conv=notrunc status=none)
+    sums=$!
+    bytes_of "$2" | tee -p "/dev/fd/$to" | { decrypt; } | { expand "$2"; state=$?; cat >/dev/null; exit $state; } |
+        { untar "$3" "$work/names"; state=$?; cat >/dev/null; exit $state; }
+    states=("${PIPESTATUS[@]}")
+    exec {to}>&-
+    wait "$sums"
+    if ((states[4])); then
+        head -c 65536 /dev/zero >"$work/probe" 2>/dev/null || full=1
+        rm -f -- "$work"/{probe,reserve}
+    fi
+    [[ $(<"$work/sum") == "$(sum_of "$1" "archives/${2##*/}")  -" ]] || differs "$1" "${2##*/}"
+    ((states[0] == 0 && states[2] == 0 && states[3] == 0)) || { say "archives/${2##*/} of disc ${numbers[$1]} is damaged"; trouble=1 sound=0; }
+}
+
+# Each frame for itself, with the members that are wanted of it.
+unpack_frames() { # FILE PLAN
+    local off len name at='' length=0 file=$1
+    if [[ $encryption != none ]]; then
+        file=$work/archive
+        bytes_of "$1" | decrypt >"$file" || trouble=1
+    fi
+    : >"$work/names"
+    while IFS=$TAB read -r off len name; do
+        if [[ $off != "$at" ]]; then unpack_frame "$1"; at=$off length=$len; : >"$work/names"; fi
+        printf '%s\n' "$name" >>"$work/names"
+    done < <(awk -F '\t' '!seen[$1, $3]++ { print $1 "\t" $2 "\t" $3 }' "$2")
+    unpack_frame "$1"
+    rm -f -- "$work/archive"
+}
+
+unpack_frame() { # NAME
+    [[ -n $at ]] || return
+    if ((ignore_damage)); then
+        dd if="$file" bs=2048 iflag=skip_bytes,count_bytes skip="$at" count="$length" conv=noerror,sync status=none | head -c "$length"
+    else
+        tail -c "+$((at + 1))" -- "$file" | head -c "$length"
+    fi | expand "$1" | untar "$work/new" "$work/names"
+}
+
+# Proves what was unpacked in DIRECTORY for PLAN: regular files with one name and the right content.
+# They go to their places; whose metadata are to be set goes to MEND, what is not right to bad.
+prove() { # DIRECTORY PLAN
+    local field path
+    names_of "$2" | awk '!/\\/ && !/\r/' >"$work/usual"
+    names_of "$2" | awk '/\\/ || /\r/' >"$work/odd"
+    (cd "$1" && in_slices "$work/usual" stat -c '%f %h %a %u %g %.9Y %n' -- 2>/dev/null) >"$work/stats"
+    while IFS= read -r field; do
+        printf -v path '%s/%b' "$1" "$field"
+        [[ -e $path || -L $path ]] && printf '%s ./%s\n' "$(stat -c '%f %h %a %u %g %.9Y' -- "$path")" "$field" >>"$work/stats"
+    done <"$work/odd"
+    : >"$work/sums"
+    : >"$work/locked"
+    : >"$work/odd"
+    : >"$work/bad"
+    awk -F '\t' -v root="$root" -v sums="$work/sums" -v locked="$work/locked" -v odd="$work/odd" "$AWK_COMMON$AWK_REGULAR" \
+        phase=1 "$work/stats" phase=2 "$2" >"$work/regular" || die 1 "awk failed: no room in $target?"
+    (
+        cd "$1" || exit
+        [[ ! -s $work/locked ]] || in_slices "$work/locked" chmod u+r --
+        [[ ! -s $work/sums ]] || sha256sum -c --quiet "$work/sums" 2>/dev/null
+        while IFS=$TAB read -r sum field; do
+            printf -v path './%b' "$field"
+            [[ $(sha256sum <"$path") == "$sum  -" ]] || printf './%s: FAILED\n' "$field"
+        done <"$work/odd"
+    ) >"$work/failed"
+    awk -F '\t' -v in_place="$([[ $1 == */tree ]] && echo 1)" -v mend="$work/MEND" -v good="$work/GOOD" -v bad="$work/bad" -v parts="$work/PARTS" \
+        "$AWK_COMMON$AWK_PROVE" phase=1 "$work/failed" phase=2 "$work/regular" phase=3 "$2" >"$work/ops" || die 1 "awk failed: no room in $target?"
+    run_ops "$1"
+}
+
+# The rows of the plan whose members are regular files with one name; before each, whether the
+# metadata are to be set. Their sums go to a list for sha256sum, names that this cannot have to odd.
+readonly AWK_REGULAR='
+phase == 1 { at = index($0, " ./"); stat[substr($0, at + 3)] = substr($0, 1, at - 1); next }
+!($3 in stat) { next }
+{
+    split(stat[$3], has, " ")
+    if (has[1] !~ /^8/ || has[2] != 1) next
+    mode = substr("000" has[3], length(has[3]), 4)
+    same = mode == $7 && (!root || has[4] == $8 && has[5] == $9) && has[6] == $10 && $11 == "-"
+    if (substr(mode, 2, 1) < 4 && !root) { print $3 > locked; same = 0 }
+    print !same "\t" $0
+    if (!seen[$3]++) {
+        if ($3 ~ /[\\\r]/) print $5 "\t" $3 > odd
+        else print $5 "  ./" $3 > sums
+    }
+}
+'
+
+# What was proved: parts are kept, the rest goes to its places. Moves come last.
+readonly AWK_PROVE='
+phase == 1 { sub(/: FAILED( open or read)?$/, ""); failed[substr($0, 3)]; next }
+phase == 2 && !($4 in failed) {
+    right[$4, $7]
+    if ($5 > 0) { print "m\t" $4 "\t" $7 "/" $5 "\tparts"; print $7 "\t" $5 "\t" $13 "\t" $14 >> parts; next }
+    print $7 >> good
+    if ($1) print $7 >> mend
+    if (in_place) next
+    if ($4 in last) print "c\t" $4 "\t" last[$4]; else order[++count] = $4
+    last[$4] = $7
+}
+phase == 3 && !(($3, $6) in right) { print > bad }
+END {
+    for (i = 1; i <= count; i++) print "m\t" order[i] "\t" last[order[i]]
+}
+'
+
+# Moves (m) and copies (c) from DIRECTORY to the tree, or to the parts.
+run_ops() { # DIRECTORY
+    local op from to base key last='' from_dir to_dir name
+    while IFS=$TAB read -r op from to base; do
+        base=$work/${base:-tree}
+        from_dir=. to_dir=.
+        [[ $from != */* ]] || from_dir=${from%/*}
+        [[ $to != */* ]] || to_dir=${to%/*}
+        key=$op/$from_dir//$base/$to_dir
+        [[ $key == "$last" && ${from##*/} == "${to##*/}" && ${#batch[@]} -lt SLICE ]] || flush_ops
+        last=$key
+        printf -v name '%s/%b/%b' "$1" "$from_dir" "${from##*/}"
+        printf -v to_dir '%s/%b' "$base" "$to_dir"
+        batch_op=$op batch_to=$to_dir batch+=("$name")
+        [[ ${from##*/} == "${to##*/}" ]] || { printf -v name '%b' "${to##*/}"; batch_name=$name; flush_ops; }
+    done <"$work/ops"
+    flush_ops
+}
+
+flush_ops() {
+    local how=(-t "$batch_to")
+    ((${#batch[@]})) || return 0
+    [[ -z $batch_name ]] || how=(-T)
+    [[ $batch_to != "$work"/parts/* ]] || mkdir -p -- "$batch_to"
+    case $batch_op in
+        m) mv -n "${how[@]}" -- "${batch[@]}" ${batch_name:+"$batch_to/$batch_name"} ;;
+        c) cp -n --preserve=mode,ownership,timestamps "${how[@]}" -- "${batch[@]}" ${batch_name:+"$batch_to/$batch_name"} ;;
+    esac || say "no room in $target?"
+    batch=() batch_name=''
+}
+# What is left of damaged files is kept beside the others.
+damaged=''
+set_aside() {
+    local field path up
+    while IFS= read -r field; do
+        printf -v path '%b' "$field"
+        [[ -f $work/new/$path && ! -L $work/new/$path ]] || continue
+        if [[ -z $damaged ]]; then
+            damaged=.coldcut-damaged
+            mkdir -- "$damaged" 2>/dev/null || damaged=$(mktemp -d .coldcut-damaged.XXXXXXXX) || die 1 "$target cannot be written to"
+        fi
+        up=.
+        [[ $path != */* ]] || up=${path%/*}
+        chmod 0600 -- "$work/new/$path"
+        mkdir -p -- "$damaged/$up" && mv --backup=numbered -T -- "$work/new/$path" "$damaged/$path"
+    done < <(names_of "$work/bad")
+}
+
+# Parts that are all there become files; what has only some of its parts is no file.
+readonly AWK_JOIN='
+phase == 1 { have[$1, $2]; if ($3 != "-") { count[$1] = $3; sum[$1] = $4 }; next }
+phase == 2 { id_of[$1] = $2; next }
+phase == 3 { done[$1]; next }
+$1 == "f" && $5 != "-" && !($2 in done) {
+    id = $2 in id_of ? id_of[$2] : $6
+    if (!(id in count)) next
+    for (i = 1; i <= count[id]; i++) if (!((id, i) in have)) next
+    print id "\t" count[id] "\t" ($4 == "-" ? sum[id] : $4) "\t" $2
+}
+'
+
+join_parts() {
+    local id count sum field path last='' from='' part
+    while IFS=$TAB read -r id count sum field; do
+        printf -v path '%s/tree/%b' "$work" "$field"
+        if [[ $id != "$last" ]]; then
+            last=$id from=$work/joined
+            : >"$from"
+            for ((part = 1; part <= count; part++)); do append "$work/parts/$id/$part" "$from"; done
+            if [[ $(sha256sum <"$from") == "$sum  -" ]]; then mv -n -T -- "$from" "$path"; else from=''; fi
+        elif [[ -n $from ]]; then
+            cp -n -T -- "$from" "$path"
+        fi
+        [[ -n $from ]] || continue
+        from=$path
+        printf '%s\n' "$field" | tee -a "$work/MEND" >>"$work/GOOD"
+    done < <(awk -F '\t' "$AWK_JOIN" phase=1 "$work/PARTS" phase=2 "$work/PLACED" phase=3 "$work/GOOD" "$work/THERE" phase=4 "$work/LISTING" | sort -s -t "$TAB" -k1,1)
+}
+
+# Holes stay holes; the part goes when it is in the file.
+append() { # PART FILE
+    local blocks size at
+    read -r blocks size < <(stat -c '%b %s' -- "$1")
+    if ((blocks * 512 < size)); then
+        at=$(stat -c %s -- "$2")
+        dd if="$1" of="$2" bs=4096 conv=sparse,notrunc oflag=seek_bytes seek="$at" status=none && truncate -s "$((at + size))" -- "$2"
+    else
+        cat -- "$1" >>"$2"
+    fi || die 1 "no room in $target"
+    rm -f -- "$1"
+}
+
+# -------------------------------------------------------------------------------------- all discs
+
+# The discs that the listing names for files that are still missing; ? where it knows none.
+needed_discs() {
+    awk -F '\t' '
+        phase == 1 { done[$1]; next }
+        $1 != "f" || $5 == "-" || $2 in done { next }
+        { n = split($5, place, ","); for (i = 1; i <= n; i++) { split(place[i], at, ":"); need[at[1]] } }
+        END { for (no in need) print no }
+    ' phase=1 "$work/GOOD" "$work/THERE" "$work/UNMADE" phase=2 "$work/LISTING" | sort -n
+}
+
+declare -A absent=()
+
+restore_discs() {
+    local no k needed found still
+    mapfile -t needed < <(needed_discs)
+    ((${#needed[@]} == 0)) || say "its files are on ${#needed[@]} discs: ${needed[*]}"
+    # What the listing does not place may be on any disc.
+    [[ ${needed[0]-} != '?' ]] || mapfile -t needed < <(printf '%s\n' "${needed[@]:1}" "${!meant[@]}" | sort -nu)
+    for no in "${needed[@]}"; do
+        [[ -n $no ]] || continue
+        ((!asking)) || bring_disc "$no"
+        found=0
+        for k in "${!dirs[@]}"; do
+            [[ -n ${dirs[k]} && ${numbers[k]} == "$no" ]] || continue
+            if ((found)); then
+                # With another copy, what the first one lost is tried again.
+                still=" $(needed_discs | tr '\n' ' ') "
+                [[ $still == *" $no "* || $still == *' ? '* ]] || break
+                say "trying another copy of disc $no"
+            fi
+            found=1
+            restore_disc "$k"
+        done
+        ((found)) || absent[$no]=1
+    done
+    join_parts
+}
+
+# Asks for the disc until it is there; an empty answer goes on without it.
+bring_disc() { # NUMBER
+    local dir k
+    for k in "${!dirs[@]}"; do
+        [[ -n ${dirs[k]} ]] || continue
+        [[ ${numbers[k]} == "$1" ]] && read_disc_txt "${dirs[k]}/DISC.txt" 2>/dev/null && [[ $d_uuid == "${uuids[k]}" ]] && return
+        dirs[k]='' # the drive has one disc at a time
+    done
+    while ask_directory "disc $1 of $SET"; do
+        k=${#dirs[@]}
+        add_path "$dir" && ((${#dirs[@]} > k)) && open_disc "$k" || continue
+        [[ ${numbers[k]} == "$1" && ${meant[$1]-${uuids[k]}} == "${uuids[k]}" ]] && return
+        say "that is $(name_disc "$k")"
+        dirs[k]=''
+    done
+}
+
 # Asks where something can be read; false if the answer is empty or nobody is there.
 ask_directory() { # WHAT -> dir
-    printf 'Directory of %s (empty: go on without it): ' "$1" >&2
-    IFS= read -r dir && [[ -n $dir ]] || return 1
-    [[ $dir == /* ]] || dir=$started_in/$dir
+    printf 'Directory of %s (empty: continue without it): ' "$1" >&2
+    IFS= read -r dir && [[ -n $dir ]]
 }
 
-# With another copy of a disc, what the first copy lost is tried again.
-restore_all_copies() {
-    local no most=1 round
-    for no in "${discs[@]}"; do ((copies[$no] <= most)) || most=${copies[$no]}; done
-    for ((round = 0; round < most; round++)); do
-        [[ -n $(needed_discs) ]] || return 0
-        ((round == 0)) || say "trying the other copies for what is still missing"
-        restore_discs "$round"
-    done
+# --------------------------------------------------------------------------------------- the rest
+
+# Rows of LISTING as a tar stream, unpacked in DIRECTORY; CONDITION is awk's.
+unpack_rows() { # DIRECTORY CONDITION FILES...
+    local dir=$1 condition=$2
+    shift 2
+    awk -F '\t' -v root="$root" -v made="$made" "$AWK_COMMON$AWK_TAR$condition" "$@" |
+        tar -x -p --numeric-owner --delay-directory-restore --warning=no-timestamp "${attributes[@]}" -C "$dir" -f - 2>>"$work/not_set"
 }
 
-# ------------------------------------------------------------------------------- the rest
-
-# Rows of the listing as a tar stream; CONDITION is awk's.
-stream() { # CONDITION FILES...
-    local condition=$1
-    shift
-    awk -F '\t' -v root="$root" "$AWK_COMMON$AWK_TAR$condition" "$@"
+# Directories that nobody else can enter: their metadata come at the end.
+make_directories() {
+    unpack_rows "$work/tree" '$1 == "d" && $2 != "." { $8 = $9 = 0; $15 = "-"; entry(5, plain($2), "", "0700") }' "$work/LISTING"
 }
 
-# Links, FIFOs, devices and empty files; those that are there stay.
+# Links, FIFOs, devices and empty files; other names of what is there.
 make_others() {
-    stream '
-        phase == 1 { good[$1] = 1; next }
-        $1 == "f" && $5 == "-" { entry(0, plain($2), ""); next }
-        $1 == "l" || $1 == "p" || (root && $1 ~ /[cb]/) { entry(type_of[$1], plain($2), $1 == "l" ? plain($13) : "") }
-    ' phase=2 "$LISTING" | "${untar[@]}" "${attributes[@]}" --skip-old-files
-    stream '
-        phase == 1 { good[$1] = 1; next }
-        $1 == "f" && $5 == "-" { good[$2] = 1; next }
-        $1 == "h" && ($13 in good) && !leads_outside($13) { entry(1, plain($2), plain($13)) }
-    ' phase=1 "$GOOD" phase=2 "$LISTING" | "${untar[@]}" --skip-old-files
+    unpack_rows "$work/tree" '
+        phase == 1 { there[$1]; next }
+        $2 in there { next }
+        $1 == "f" && $5 == "-" || $1 == "l" || $1 == "p" || root && $1 ~ /[cb]/ { entry(type_of[$1], plain($2), $1 == "l" ? plain($13) : "", $7) }
+    ' phase=1 "$work/THERE" phase=2 "$work/LISTING"
+    unpack_rows "$work/tree" '
+        phase == 1 { there[$1]; next }
+        phase == 2 { good[$1]; next }
+        phase == 3 { if ($1 != "h" && $1 != "d" && !($1 == "f" && $5 != "-")) good[$2]; next }
+        $1 == "h" && !($2 in there) && !($13 in there) && $13 in good { entry(1, plain($2), plain($13), "0600") }
+    ' phase=1 "$work/THERE" phase=2 "$work/GOOD" phase=3 "$work/LISTING" phase=4 "$work/LISTING"
 }
 
-# Gives files the metadata of the listing where the archive had another day's: empty files made
-# from the listing lend it to them, and vanish under their names, as parts do.
-mend_metadata() {
-    [[ -s $FIX ]] || return 0
-    make_work
-    local lend=$work/.lend
-    mkdir -- "$lend"
-    stream '
-        phase == 1 { good[$1] = 1; next }
-        phase == 2 { if ($1 in good) mend[$1] = 1; next }
-        $1 == "f" && ($2 in mend) { entry(0, plain($2), "") }
-    ' phase=1 "$GOOD" phase=2 "$FIX" phase=3 "$LISTING" | "${untar[@]}" "${attributes[@]}" -C "$lend"
-    local field dir last=''
-    awk -F '\t' '
-        phase == 1 { good[$1] = 1; next }
-        phase == 2 { if ($1 in good) mend[$1] = 1; next }
-        $2 in mend { print $2 }
-    ' phase=1 "$GOOD" phase=2 "$FIX" phase=3 "$LISTING" >"$SCRATCH"
-    while IFS= read -r field; do
-        dir=.
-        [[ $field != */* ]] || dir=${field%/*}
-        [[ $dir == "$last" ]] || { run_batch mend_files "$last"; last=$dir; }
-        printf -v field %b "${field##*/}"
-        add_to_batch "$field" mend_files "$last"
-    done <"$SCRATCH"
-    run_batch mend_files "$last"
+# Gives files the metadata of the listing where those of the archive are others: empty files made
+# from the listing lend it to them.
+mend() {
+    local mode field path
+    [[ -s $work/MEND ]] || return 0
+    unpack_rows "$work/lend" '
+        function readable(m) { return substr(m, 1, 1) (substr(m, 2, 1) < 4 ? substr(m, 2, 1) + 4 : substr(m, 2, 1)) substr(m, 3) }
+        phase == 1 { mend[$1]; next }
+        $2 in mend { entry(0, plain($2), "", readable($7)) }
+    ' phase=1 "$work/MEND" phase=2 "$work/LISTING"
+    # cp would leave set-id bits where it sets an ACL.
+    (cd "$work/tree" && in_slices "$work/MEND" chmod u+rw,a-st --)
+    cp -rT --attributes-only --preserve=mode,ownership,timestamps,xattr -- "$work/lend" "$work/tree" 2>>"$work/not_set"
+    while IFS=$TAB read -r mode field; do
+        printf -v path '%s/tree/%b' "$work" "$field"
+        chmod "$mode" -- "$path"
+    done < <(awk -F '\t' 'phase == 1 { mend[$1]; next } $2 in mend && substr($7, 2, 1) < 4 { print $7 "\t" $2 }' \
+        phase=1 "$work/MEND" phase=2 "$work/LISTING")
 }
 
-mend_files() { # DIRECTORY NAMES...
-    local dir lender name modes=()
-    printf -v dir ./%b "$1"
-    printf -v lender %b "$work/.lend/$1"
-    shift
-    set -- "${@/#/.\/}"
-    for name; do
-        # cp has to read the lender, whatever mode it lends.
-        [[ -r $lender/$name ]] || { modes+=("$(stat -c %a -- "$lender/$name")" "$name"); chmod u+r -- "$lender/$name"; }
+# Moves what the tree has to TARGET, whole directories where TARGET has none of that name.
+publish() { # DIRECTORY
+    local path name move=()
+    for path in "$work/tree/$1"/*; do
+        name=$1/${path##*/}
+        if [[ ! -e $name && ! -L $name ]]; then
+            move+=("$path")
+            ((${#move[@]} < SLICE)) || { mv -n -t "$1" -- "${move[@]}"; move=(); }
+        elif [[ -d $name && ! -L $name && -d $path && ! -L $path ]]; then
+            chmod u+rwx -- "$name"
+            publish "$name"
+        fi
     done
-    (cd -- "$dir" && chmod u+rw -- "$@")
-    (cd -- "$lender" && cp --attributes-only --preserve=all -t "$OLDPWD/$dir" -- "$@") || return
-    (cd -- "$dir" && mv -f -t "$OLDPWD/$lender" -- "$@")
-    (cd -- "$lender" && mv -n -t "$OLDPWD/$dir" -- "$@")
-    set -- "${modes[@]}"
-    for (( ; $# > 1; )); do chmod "$1" -- "$dir/$2"; shift 2; done
+    ((${#move[@]} == 0)) || mv -n -t "$1" -- "${move[@]}"
 }
 
+# Directories get their metadata when nothing in them changes any more; TARGET itself at the very
+# end, and all of them only if it was made here.
 finish_directories() {
-    local dir made=() i
-    if [[ -n $work ]]; then
-        made=("$work"/**/)
-        for ((i = ${#made[@]} - 1; i >= 0; i--)); do add_to_batch "${made[i]}" rmdir --; done
-        run_batch rmdir --
-        [[ ! -d $work ]] || rmdir -- "$work" || say "what has no place is left in $target/$work"
+    local time
+    unpack_rows . '$1 == "d" && $2 != "." { entry(5, plain($2), "", $7) }' "$work/LISTING"
+    awk -F '\t' "$AWK_COMMON$AWK_TAR"'$2 == "." { entry(5, ".", "", $7) }' "$work/LISTING" >"$work/top.tar"
+    time=$(awk -F '\t' '$2 == "." { print $12; exit }' "$work/LISTING")
+    exec {top}<"$work/top.tar"
+    chmod -R u+rwx -- "$work"
+    rm -rf -- "$work"
+    work=''
+    [[ -n $time ]] || return 0
+    if ((made)); then
+        tar -x -p --numeric-owner --warning=no-timestamp "${attributes[@]}" -f - <&"$top" 2>/dev/null
+        made=0 target_mode=''
+    else
+        touch -d "@$time" . 2>/dev/null
     fi
-    stream '$1 == "d" { entry(5, plain($2), "") }' "$LISTING" | "${untar[@]}" "${attributes[@]}"
 }
 
-# -------------------------------------------------------------------------------- the report
+# ------------------------------------------------------------------------------------- the report
 
-report() {
-    local count=0 kind field where line path
-    list_missing >"$SCRATCH"
-    while IFS=$TAB read -r field where; do
-        printf 'missing: %s (%s)\n' "$(shown "$field")" "$(reason "$where")"
-        count=$((count + 1))
-    done <"$SCRATCH"
-    awk -F '\t' '$1 ~ /[lpcbd]/ || $1 == "f" && $5 == "-"' "$LISTING" >"$SCRATCH"
-    while IFS=$TAB read -r kind field line; do
-        printf -v path ./%b "$field"
-        same_kind "$kind" "$path" && continue
-        printf 'missing: %s (could not be made)\n' "$(shown "$field")"
-        count=$((count + 1))
-    done <"$SCRATCH"
-    while IFS= read -r line; do
-        printf 'not changed: %s (was there, and is not as in the snapshot)\n' "$(shown "$line")"
-        count=$((count + 1))
-    done <"$OTHER"
-    while IFS= read -r line; do
-        printf 'refused: %s (leads outside of the target)\n' "$(shown "$line")"
-        count=$((count + 1))
-    done <"$REFUSED"
-    ((count == 0 && !incomplete)) && { say "done: everything is restored and its check sums agree"; return 0; }
-    ((count == 0)) || say "$count paths are not restored; they are listed above"
-    ((!incomplete)) || say "without a whole listing it is not known what else there was"
+# Before anything moves: what is missing, and why.
+readonly AWK_REPORT='
+function absent_of(where,   n, i, place, at, out, count) {
+    n = split(where, place, ",")
+    for (i = 1; i <= n; i++) {
+        split(place[i], at, ":")
+        if (index(absent, " " at[1] " ") && !index(", " out ",", ", " at[1] ",")) out = out (count++ ? ", " : "") at[1]
+    }
+    return count ? "on disc" (count > 1 ? "s " : " ") out ", which " (count > 1 ? "were" : "was") " not there" : ""
+}
+function why(   gone) {
+    if ($2 in unmade) return "could not be stored in the target"
+    if ((gone = absent_of($5)) != "") return gone
+    if (index($5, "?")) return "its disc was not known when the listing was written, and is not among those given"
+    return "damaged on disc " substr($5, 1, index($5, ":") - 1)
+}
+function missing(reason) { print "missing: " shown($2) " (" reason ")" }
+phase == 1 { good[$1]; next }
+phase == 2 { unmade[$1]; next }
+phase == 3 { lost[$1]; next }
+$1 == "f" && $5 != "-" { if (!($2 in good)) { missing(why()); gone[$2] }; next }
+$1 == "h" && $13 in gone { missing("link to a missing file"); next }
+$2 in lost { missing("could not be made") }
+'
+
+report() { # writes to the file report; what could not be made is known by its absence from the tree
+    local kind field size rest path
+    while IFS=$TAB read -r kind field size rest; do
+        printf -v path '%s/tree/%b' "$work" "$field"
+        same_kind "$kind" "$size" "$path" || { printf -v path './%b' "$field"; [[ -e $path || -L $path ]]; } || printf '%s\n' "$field"
+    done < <(awk -F '\t' '$1 != "f" || $5 == "-" { print $1 "\t" $2 "\t" $3 }' "$work/LISTING") >"$work/lost"
+    {
+        awk -F '\t' -v absent=" ${!absent[*]} " "$AWK_COMMON$AWK_REPORT" phase=1 "$work/GOOD" "$work/OTHER" phase=2 "$work/UNMADE" \
+            phase=3 "$work/lost" phase=4 "$work/LISTING"
+        awk "$AWK_COMMON"'{ print "not changed: " shown($0) " (was there, and is not as in the snapshot)" }' "$work/OTHER"
+        awk -F '\t' '{ print "refused: " $1 " (" $2 ")" }' "$work/REFUSED"
+        awk -v root="$root" "$AWK_COMMON"'!root && /Operation not permitted/ { next } { print "not set: " shown($0) }' "$work/not_set"
+    } >"$work/report"
+    cat "$work/report"
+    count=$(awk 'END { print NR }' "$work/report")
+}
+
+conclude() {
     [[ -z $damaged ]] || say "what is left of damaged files is in $target/$damaged"
     ((${#absent[@]} == 0)) || say "missing discs: $(printf '%s\n' "${!absent[@]}" | sort -n | paste -sd ' ')"
-    return 3
-}
-
-# Files with content, and their other names, that did not come.
-list_missing() {
-    awk -F '\t' '
-        phase == 1 { good[$1] = 1; next }
-        $1 == "f" && $5 != "-" && !($2 in good) { print $2 "\t" $5 }
-        $1 == "h" && !($13 in good) && !($13 in empty) { print $2 "\t" "link" }
-        $1 == "f" && $5 == "-" { empty[$2] = 1 }
-    ' phase=1 "$GOOD" "$OTHER" phase=2 "$LISTING"
-}
-
-# Why a file is missing, from the place in its row.
-reason() { # WHERE
-    local place no gone=''
-    [[ $1 != link ]] || { printf 'link to a missing file'; return; }
-    for place in ${1//,/ }; do
-        no=${place%%:*}
-        [[ -z ${absent[$no]-} || " $gone " == *" $no "* ]] || gone+="${gone:+ }$no"
-    done
-    if [[ -n $gone ]]; then
-        printf 'on disc %s, which was not there' "${gone// /, }"
-    elif [[ $1 == *'?'* ]]; then
-        printf 'its disc was not known when the listing was written, and is not among those given'
-    else
-        printf 'damaged on disc %s' "${1%%:*}"
+    if ((count == 0 && !trouble)); then
+        say "done: everything is restored and its checksums agree"
+        exit 0
     fi
+    ((count == 0)) || say "$count paths are not restored as they were; they are listed above"
+    ((count > 0)) || say "everything in the listing is restored, but not all of the discs was sound: see above"
+    exit 3
 }
 
-# --------------------------------------------------------------------------------------- main
+# ------------------------------------------------------------------------------------------- main
 
 find_discs() {
-    local dir
-    asking=$((${#dirs_given[@]} == 0))
-    for dir in "${dirs_given[@]}"; do
-        [[ -d $dir ]] || die 1 "$dir is not a directory"
-        [[ $dir == /* ]] || dir=$started_in/$dir
-        add_disc "$dir" || incomplete=1
+    local path k dir
+    asking=$((${#given[@]} == 0))
+    for path in "${given[@]}"; do add_path "$path" || trouble=1; done
+    while ((asking && ${#dirs[@]} == 0)) && ask_directory "the disc of $SET with the highest number"; do
+        add_path "$dir"
     done
-    if ((asking)); then
-        while ((${#discs[@]} == 0)) && ask_directory "the disc of $SET with the highest number"; do
-            add_disc "$dir"
-        done
-    fi
-    sort_discs
-    if ((${#discs[@]} == 0)); then
-        ((!locked)) || die 1 "no disc opens with this passphrase"
-        die 4 "no disc of the set $SET is here"
-    fi
+    [[ -z $pass || $encryption != none ]] || encryption=passphrase
+    for k in "${!dirs[@]}"; do open_disc "$k" || trouble=1; done
+    for k in "${!dirs[@]}"; do [[ -z ${dirs[k]} ]] || return 0; done
+    ((!locked)) || die 1 "no key opens the discs of $SET that were given"
+    ((${#dirs[@]} == 0)) || die 1 "none of the discs can be used"
+    die 4 "no disc of the set $SET is here"
 }
 
 main() {
-    local root was_empty asking incomplete=0 locked=0 started_in=$PWD dir='' pass=''
+    local was_empty asking chosen='' count=0 started_in=$PWD batch=() batch_op='' batch_to='' batch_name=''
     parse_arguments "$@"
     check_tools
-    tar_options
+    read_passphrase
+    [[ -z $signer || $signer == /* ]] || signer=$started_in/$signer
+    enter_target
     read_signer
     find_discs
-    enter_target
-    make_notes
-    exec {there_fd}>>"$THERE" {other_fd}>>"$OTHER" {good_fd}>>"$GOOD" {fix_fd}>>"$FIX"
     open_listing
-    make_directories
     find_existing
-    restore_all_copies
+    make_directories
+    restore_discs
     make_others
-    mend_metadata
-    finish_directories
+    mend
     report
+    publish .
+    finish_directories
+    conclude
 }
 
 main "$@"
