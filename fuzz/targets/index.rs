@@ -2,12 +2,13 @@
 #![no_main]
 
 use coldcut::format::{IndexReader, index_line, parse_index_line};
+use coldcut::model::Format;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(reader) = IndexReader::new(data, data.len() as u64) else { return };
     for row in reader.flatten() {
         let mut line = Vec::new();
-        index_line(&row, &mut line);
+        index_line(&row, Format::Two, &mut line);
         assert_eq!(line.pop(), Some(b'\n'));
         assert_eq!(parse_index_line(&line).unwrap(), row);
     }

@@ -68,7 +68,7 @@ fn checker(certificate: Option<&Path>) -> Result<Option<Checker>, RunError> {
 /// Which discs count: what was said of signatures, and of discs that are not encrypted.
 pub fn trust(room: &Room, certificate: Option<&Path>) -> Result<Trust, RunError> {
     let signed_by = checker(certificate)?;
-    Ok(Trust { signed_by, accept_plain: room.common.keys.accept_plain.clone() })
+    Ok(Trust { signed_by, accept_plain: room.common.keys.accept_plain.clone(), history: None })
 }
 
 /// What signs the discs. A key that needs no password is not asked one for.

@@ -8,7 +8,9 @@ use super::error::{Fault, Refused};
 use super::value::{path_bytes, stored, uuid};
 use super::{ArchiveRecord, Catalog, CopyNo, Result, SetId, copies, snapshots};
 use crate::model::rows::FrameSpan;
-use crate::model::{Carrier, Digest, DiscNo, DiscUuid, RelPath, Sectors, SnapshotSeq};
+use crate::model::{
+    Carrier, Digest, DiscNo, DiscUuid, Format, RelPath, Sectors, SnapshotSeq, SnapshotUuid,
+};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
@@ -18,6 +20,7 @@ use std::path::Path;
 pub struct AdoptedDisc {
     pub number: DiscNo,
     pub uuid: DiscUuid,
+    pub format: Format,
     pub image: Sectors,
     pub closed: Option<Moment>,
     pub snapshot: SnapshotSeq,
@@ -177,22 +180,27 @@ impl Catalog {
         seq: SnapshotSeq,
         started: Moment,
         source: &Path,
+        uuid: Option<SnapshotUuid>,
     ) -> Result<()> {
         self.write("taking in a snapshot", |tx| {
             if snapshots::newest(tx, set)?.is_some_and(|newest| newest >= seq) {
                 return Err(Refused::NotInWork(seq).into());
             }
-            let sql = "INSERT INTO snapshots(set_id, seq, started, source) VALUES(?,?,?,?)";
-            tx.execute(sql, params![set.0, seq.0, started.0, path_bytes(source)])?;
+            let sql = "INSERT INTO snapshots(set_id, seq, started, source, uuid)
+                       VALUES(?,?,?,?,?)";
+            let uuid = uuid.as_ref().map(|uuid| uuid.0.as_bytes());
+            tx.execute(sql, params![set.0, seq.0, started.0, path_bytes(source), uuid])?;
             Ok(())
         })
     }
 }
 
 fn insert_disc(conn: &Connection, set: SetId, found: &AdoptedDisc) -> Result<(), Fault> {
-    let sql = "INSERT INTO discs(set_id, number, uuid, capacity, state) VALUES(?,?,?,?,'burned')";
+    let sql = "INSERT INTO discs(set_id, number, uuid, capacity, format, state)
+               VALUES(?,?,?,?,?,'burned')";
     let (uuid, capacity) = (found.uuid.0.as_bytes(), stored(found.image.0));
-    conn.execute(sql, params![set.0, found.number.0, uuid, capacity])?;
+    let format = found.format.number();
+    conn.execute(sql, params![set.0, found.number.0, uuid, capacity, format])?;
     close_disc(conn, set, found)
 }
 
@@ -297,6 +305,7 @@ mod tests {
         AdoptedDisc {
             number: DiscNo(number),
             uuid: DiscUuid(Uuid::from_u128(number.into())),
+            format: Format::Two,
             image: Sectors(100),
             closed: Some(NOW),
             snapshot: SnapshotSeq(1),
@@ -366,9 +375,9 @@ mod tests {
     fn a_snapshot_is_taken_in_under_its_own_number_and_what_is_found_has_its_members_name() {
         let mut bench = Bench::new();
         let set = bench.set;
-        let early = bench.cat().adopt_snapshot(set, SnapshotSeq(1), NOW, Path::new("/"));
+        let early = bench.cat().adopt_snapshot(set, SnapshotSeq(1), NOW, Path::new("/"), None);
         assert!(early.is_err());
-        bench.cat().adopt_snapshot(set, SnapshotSeq(7), NOW, Path::new("/")).unwrap();
+        bench.cat().adopt_snapshot(set, SnapshotSeq(7), NOW, Path::new("/"), None).unwrap();
         let found = FoundMember { part: None, member: p("old/name"), ..part(1, 5) };
         let record = archive(ArchiveNo(1), DiscNo(1), SnapshotSeq(7));
         bench.cat().adopt_archive(set, &record, &[found]).unwrap();

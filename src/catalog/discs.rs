@@ -1,9 +1,9 @@
 //! Discs: what each is, how far it has come, and what must be found on it.
 
-use super::error::{Fault, Refused};
+use super::error::{Fault, Refused, odd};
 use super::value::{digest, number, stored, uuid, word};
 use super::{Catalog, Result, SetId};
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Sectors, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -31,6 +31,7 @@ pub struct NewDisc {
     pub uuid: DiscUuid,
     /// Of the media that it is planned for.
     pub capacity: Sectors,
+    pub format: Format,
 }
 
 /// Which listings a disc carries.
@@ -38,6 +39,7 @@ pub struct NewDisc {
 pub struct Listings {
     pub index: bool,
     pub snapshot: bool,
+    pub history: bool,
     pub catalog: bool,
 }
 
@@ -69,6 +71,7 @@ pub struct DiscInfo {
     pub number: DiscNo,
     pub uuid: DiscUuid,
     pub capacity: Sectors,
+    pub format: Format,
     pub state: DiscState,
     /// When its first archive was recorded, as the clock went then.
     pub begun: Option<Moment>,
@@ -112,7 +115,12 @@ impl DiscState {
 impl Listings {
     /// As `DISC.txt` has it.
     pub fn words(self) -> String {
-        let all = [(self.index, "INDEX"), (self.snapshot, "SNAPSHOT"), (self.catalog, "catalog")];
+        let all = [
+            (self.index, "INDEX"),
+            (self.snapshot, "SNAPSHOT"),
+            (self.history, "HISTORY"),
+            (self.catalog, "catalog"),
+        ];
         let there: Vec<&str> =
             all.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect();
         there.join(" ")
@@ -124,6 +132,7 @@ impl Listings {
             match word {
                 "INDEX" => listings.index = true,
                 "SNAPSHOT" => listings.snapshot = true,
+                "HISTORY" => listings.history = true,
                 "catalog" => listings.catalog = true,
                 _ => return None,
             }
@@ -139,7 +148,7 @@ impl Catalog {
             let sql = "SELECT COALESCE(max(number), 0) FROM discs WHERE set_id=?";
             let last: u32 = conn.query_row(sql, [set.0], |row| row.get(0))?;
             let next = last.checked_add(1);
-            next.map(DiscNo).ok_or_else(|| super::error::odd("no disc number is left"))
+            next.map(DiscNo).ok_or_else(|| odd("no disc number is left"))
         })
     }
 
@@ -182,7 +191,7 @@ impl Catalog {
         self.read("listing the discs", |conn| {
             let sql = "SELECT number, uuid, capacity, state, image, closed, last_seq, listings,
                        listing_seq, (SELECT count(*) FROM copies c WHERE c.set_id=d.set_id
-                           AND c.disc=d.number AND c.state='ok'), begun
+                           AND c.disc=d.number AND c.state='ok'), begun, format
                        FROM discs d WHERE set_id=? ORDER BY number";
             conn.prepare(sql)?.query_and_then([set.0], read_disc)?.collect()
         })
@@ -204,6 +213,26 @@ impl Catalog {
                     Ok(DiscFile { path: row.get(0)?, size, sha256 })
                 })?
                 .collect()
+        })
+    }
+
+    /// Of each closed disc but this one: the sum of its list of sums, where that is known. Its
+    /// listings say so which discs were there before it.
+    pub fn closed_before(
+        &self,
+        set: SetId,
+        disc: DiscNo,
+    ) -> Result<Vec<(DiscNo, DiscUuid, Option<Digest>)>> {
+        self.read("listing the discs before", |conn| {
+            let sql = "SELECT d.number, d.uuid, f.sha256 FROM discs d LEFT JOIN disc_files f
+                       ON f.set_id=d.set_id AND f.disc=d.number AND f.path='SHA256SUMS'
+                       WHERE d.set_id=?1 AND d.number<>?2 AND d.state<>'open' ORDER BY d.number";
+            let read = |row: &Row| {
+                let sums: Option<Vec<u8>> = row.get(2)?;
+                let sums = sums.and_then(|bytes| Digest::from_slice(&bytes));
+                Ok((DiscNo(row.get(0)?), DiscUuid(uuid(row, 1)?), sums))
+            };
+            conn.prepare(sql)?.query_and_then(params![set.0, disc.0], read)?.collect()
         })
     }
 
@@ -258,10 +287,11 @@ pub(super) fn begin(tx: &Connection, set: SetId, disc: &NewDisc, at: Moment) -> 
     if state(tx, set, disc.number)?.is_some() {
         return Err(Refused::DiscTaken(disc.number).into());
     }
-    let sql = "INSERT INTO discs(set_id, number, uuid, capacity, begun, state)
-               VALUES(?,?,?,?,?,'open')";
-    let capacity = stored(disc.capacity.0);
-    tx.execute(sql, params![set.0, disc.number.0, disc.uuid.0.as_bytes(), capacity, at.0])?;
+    let sql = "INSERT INTO discs(set_id, number, uuid, capacity, begun, format, state)
+               VALUES(?,?,?,?,?,?,'open')";
+    let (capacity, format) = (stored(disc.capacity.0), disc.format.number());
+    let uuid = disc.uuid.0.as_bytes();
+    tx.execute(sql, params![set.0, disc.number.0, uuid, capacity, at.0, format])?;
     Ok(())
 }
 
@@ -355,7 +385,9 @@ fn read_disc(row: &Row) -> Result<DiscInfo, Fault> {
         rusqlite::types::ValueRef::Null => Listings::default(),
         _ => word(row, 7, Listings::from_words)?,
     };
+    let format = Format::from_number(row.get(11)?);
     Ok(DiscInfo {
+        format: format.ok_or_else(|| odd("a disc of an unknown format"))?,
         number: DiscNo(row.get(0)?),
         uuid: DiscUuid(uuid(row, 1)?),
         capacity: Sectors(number(row, 2)?),

@@ -37,6 +37,7 @@ const TABLES: &[(&str, &str)] = &[
     ("failures", "set_id=?1"),
     ("refusals", "set_id=?1"),
     ("mounts", "set_id=?1"),
+    ("run_lines", "set_id=?1"),
 ];
 
 /// SQLite asks whether it should stop once in so many of its steps: many times a second.

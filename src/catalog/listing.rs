@@ -6,7 +6,7 @@ use super::error::{Fault, explain, odd};
 use super::places::{Places, Tree, entry_path};
 use super::rows::{self, Raw};
 use super::{Catalog, CatalogError, Result, SetId, snapshots};
-use crate::model::rows::{Note, SnapshotRow, Where};
+use crate::model::rows::{Life, Note, SnapshotRow, Where};
 use crate::model::{Digest, Kind, Mtime, RelPath, SnapshotSeq};
 use rusqlite::{Connection, params};
 use std::collections::{HashMap, VecDeque};
@@ -15,6 +15,7 @@ use std::collections::{HashMap, VecDeque};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub row: SnapshotRow,
+    pub life: Life,
     pub content: Option<ContentId>,
 }
 
@@ -42,6 +43,8 @@ const PAGE: usize = 500;
 pub(super) enum Rows {
     At(SnapshotSeq),
     All,
+    /// Of finished snapshots of the set, and not of this one.
+    Before(SetId, SnapshotSeq),
 }
 
 impl Rows {
@@ -51,6 +54,7 @@ impl Rows {
                 format!("AND e.first_seq<={n} AND (e.last_seq IS NULL OR e.last_seq>={n})")
             }
             Rows::All => String::new(),
+            Rows::Before(set, seq) => format!("AND {}", was_before(set, seq)),
         };
         format!(
             "{} WHERE e.dir=?1 AND (e.name, e.first_seq) > (?2, ?3) {valid}
@@ -75,6 +79,34 @@ impl Catalog {
             let place = places.of(&self.conn, &path, &raw);
             let place = place.map_err(|fault| self.in_listing(fault))?;
             each(listed(path, raw, place))
+        })
+    }
+
+    /// What paths were before this snapshot, the newest, and are no more: each row of a finished
+    /// snapshot that is not in this one, in walk order, those of one path by age. Where contents are
+    /// is said as of now.
+    pub fn history_rows<E: From<CatalogError>>(
+        &self,
+        set: SetId,
+        seq: SnapshotSeq,
+        mut each: impl FnMut(Listed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.walk(set, Rows::Before(set, seq), |places, path, raw| {
+            let place = places.of(&self.conn, &path, &raw);
+            let place = place.map_err(|fault| self.in_listing(fault))?;
+            each(listed(path, raw, place))
+        })
+    }
+
+    /// Whether [`history_rows`](Self::history_rows) has any.
+    pub fn has_history(&self, set: SetId, seq: SnapshotSeq) -> Result<bool> {
+        self.read("looking for older snapshots", |conn| {
+            let sql = format!(
+                "SELECT 1 FROM dirs d CROSS JOIN entries e ON e.dir=d.id
+                 WHERE d.set_id=? AND {} LIMIT 1",
+                was_before(set, seq)
+            );
+            Ok(conn.prepare(&sql)?.exists([set.0])?)
         })
     }
 
@@ -123,11 +155,20 @@ impl Catalog {
     }
 }
 
+/// Rows that ended before this snapshot, and that a snapshot which was finished has.
+fn was_before(SetId(set): SetId, SnapshotSeq(n): SnapshotSeq) -> String {
+    format!(
+        "e.last_seq<{n} AND EXISTS(SELECT 1 FROM snapshots s WHERE s.set_id={set}
+             AND s.seq BETWEEN e.first_seq AND e.last_seq AND s.finished IS NOT NULL)"
+    )
+}
+
 pub(super) fn listed(path: RelPath, raw: Raw, place: Where) -> Listed {
     let content = raw.content.as_ref().map(|content| ContentId(content.id));
     let sha256 = digest(&raw);
+    let life = Life { since: SnapshotSeq(raw.first), until: raw.last.map(SnapshotSeq) };
     let Raw { kind, size, meta, note, .. } = raw;
-    Listed { row: SnapshotRow { kind, path, size, sha256, place, meta, note }, content }
+    Listed { life, row: SnapshotRow { kind, path, size, sha256, place, meta, note }, content }
 }
 
 fn found(path: RelPath, raw: Raw, place: Where) -> Found {

@@ -36,6 +36,7 @@ mod read_copy;
 mod refill;
 mod row_stream;
 mod rows;
+mod run_lines;
 mod schema;
 mod sets;
 mod settle;

@@ -72,41 +72,61 @@ impl Catalog {
         self.write("recording an archive", |tx| {
             discs::check_open(tx, set, archive.disc)?;
             archives::insert(tx, set, archive)?;
-            members.iter().try_for_each(|member| move_one(tx, set, archive, member))
+            let mut renamed = Vec::new();
+            for member in members {
+                renamed.extend(move_one(tx, set, archive, member)?);
+            }
+            look_up_names(tx, &renamed)
         })
     }
 }
 
+/// Rows of these contents have them under the name in `members` from now on, whatever their own paths
+/// are. Once an archive, for it is a look through all rows.
+fn look_up_names(conn: &Connection, contents: &[ContentId]) -> Result<(), Fault> {
+    conn.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS renamed(id INTEGER PRIMARY KEY); DELETE FROM renamed;",
+    )?;
+    let mut insert = conn.prepare_cached("INSERT OR IGNORE INTO renamed(id) VALUES(?)")?;
+    contents.iter().try_for_each(|content| insert.execute([content.0]).map(drop))?;
+    let sql = "UPDATE entries SET moved=1 WHERE moved IS NULL
+               AND content IN (SELECT id FROM renamed)";
+    conn.execute(sql, [])?;
+    Ok(())
+}
+
+/// Gives the contents that are stored whole now, under this member's name.
 fn move_one(
     conn: &Connection,
     set: SetId,
     archive: &ArchiveRecord,
     member: &StoredMember,
-) -> Result<(), Fault> {
+) -> Result<Vec<ContentId>, Fault> {
     let size = member.entry.size;
     match &member.stored {
-        Stored::NoContent => Ok(()),
+        Stored::NoContent => Ok(Vec::new()),
         Stored::Whole { sha256, frames } => {
             let number = archive.number;
             let new = NewPart { archive: number, part: 0, frames, file_offset: None, length: None };
-            for content in all_with(conn, set, sha256, size)? {
+            let contents = all_with(conn, set, sha256, size)?;
+            for &content in &contents {
                 leave(conn, content)?;
                 archives::insert_part(conn, content, &new)?;
                 let sql = "INSERT INTO members(content, path) VALUES(?,?)";
                 let path = member.member.as_bytes();
                 conn.prepare_cached(sql)?.execute(params![content.0, path])?;
             }
-            Ok(())
+            Ok(contents)
         }
         Stored::Part { end, .. } => {
             let stored = archives::store_part(conn, set, archive.number, member)?;
-            let Some(end) = end else { return Ok(()) };
+            let Some(end) = end else { return Ok(Vec::new()) };
             let known = all_with(conn, set, &end.sha256, size)?;
-            let Some(&content) = known.iter().find(|known| **known != stored) else {
-                return Ok(());
-            };
-            leave(conn, content)?;
-            take_parts(conn, content, stored)
+            if let Some(&content) = known.iter().find(|known| **known != stored) {
+                leave(conn, content)?;
+                take_parts(conn, content, stored)?;
+            }
+            Ok(Vec::new())
         }
     }
 }

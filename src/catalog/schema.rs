@@ -47,6 +47,10 @@ use rusqlite::{Connection, Statement};
 /// Version 11: `discs.begun` is when the first archive of a disc was recorded (NULL: not known),
 /// `discs.burn` when a burner was first about to be started on it (NULL: never; 0: it was closed
 /// before this was noted, and may have been).
+/// Version 13: `discs.format` is the format that the disc is written in; `snapshots.uuid` tells two
+/// snapshots of one number apart (NULL: it was made before). `sets.title` to `rights` are on each disc
+/// in clear, and so is the hint where `hint_in_clear` is 1. `run_lines`: what the newest run says of
+/// itself on the discs, in order; `why` is of `skipped` and `option`.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(
@@ -196,6 +200,21 @@ UPDATE discs SET burn=0 WHERE state<>'open';
 ",
     "
 ALTER TABLE sets ADD COLUMN sealed_for TEXT;
+",
+    "
+ALTER TABLE discs ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE snapshots ADD COLUMN uuid BLOB;
+ALTER TABLE sets ADD COLUMN title TEXT;
+ALTER TABLE sets ADD COLUMN description TEXT;
+ALTER TABLE sets ADD COLUMN contact TEXT;
+ALTER TABLE sets ADD COLUMN rights TEXT;
+ALTER TABLE sets ADD COLUMN hint_in_clear INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE run_lines(
+    set_id INTEGER NOT NULL, seq INTEGER NOT NULL, place INTEGER NOT NULL,
+    kind TEXT NOT NULL, what BLOB NOT NULL, why BLOB,
+    PRIMARY KEY(set_id, seq, place),
+    FOREIGN KEY(set_id, seq) REFERENCES snapshots(set_id, seq)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 

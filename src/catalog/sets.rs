@@ -3,7 +3,7 @@
 use super::error::{Fault, Refused, odd};
 use super::value::{optional_number, path_bytes, path_from, stored, uuid, word};
 use super::{Catalog, Result};
-use crate::model::disc::{Compression, Encryption, Ratio};
+use crate::model::disc::{Compression, Description, Encryption, Ratio};
 use crate::model::{ArchiveNo, Sectors, SetName, SetUuid};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -48,10 +48,13 @@ pub struct KnownSet {
     pub disc_size: Option<Sectors>,
     /// Fingerprints of the recipients of the last run that made discs; never taken from a disc.
     pub sealed_for: Option<String>,
+    /// What is on the discs in clear; the hint is among it if it may be.
+    pub description: Description,
 }
 
 const COLUMNS: &str = "id, name, uuid, source, encryption, certs, token, hidden, compression,
-    created, hint, copies, parity, parity_discs, disc_size, sealed_for";
+    created, hint, copies, parity, parity_discs, disc_size, sealed_for, title, description,
+    contact, rights, hint_in_clear";
 
 impl Catalog {
     pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {
@@ -97,6 +100,29 @@ impl Catalog {
         self.change_set(set, "UPDATE sets SET hint=?2 WHERE id=?1", hint)
     }
 
+    /// What a person says of the set, in clear on its discs; an empty text takes one back. The hint
+    /// is that of [`set_hint`](Self::set_hint): `hint_in_clear` says whether it is among it.
+    pub fn describe(
+        &mut self,
+        set: SetId,
+        said: &Description,
+        hint_in_clear: Option<bool>,
+    ) -> Result<()> {
+        self.write("describing a set", |tx| {
+            for (column, text) in said.texts() {
+                let Some(text) = text.as_ref().filter(|_| column != "hint") else { continue };
+                let sql = format!("UPDATE sets SET {column}=?2 WHERE id=?1");
+                let text = Some(text).filter(|text| !text.is_empty());
+                one_row(tx.execute(&sql, params![set.0, text])?)?;
+            }
+            if let Some(yes) = hint_in_clear {
+                let sql = "UPDATE sets SET hint_in_clear=?2 WHERE id=?1";
+                one_row(tx.execute(sql, params![set.0, yes])?)?;
+            }
+            Ok(())
+        })
+    }
+
     /// How many verified copies each disc shall have from now on.
     pub fn set_copies(&mut self, set: SetId, copies: u32) -> Result<()> {
         self.change_set(set, "UPDATE sets SET copies=?2 WHERE id=?1", copies)
@@ -116,7 +142,7 @@ impl Catalog {
         })
     }
 
-    /// New keys for the discs to come (`rekey`).
+    /// The keys of a set whose catalog is made anew.
     pub fn set_keys(
         &mut self,
         set: SetId,
@@ -136,10 +162,13 @@ impl Catalog {
 
     /// What a person decided about a set, as another catalog has it.
     pub fn keep_settings(&mut self, set: SetId, from: &KnownSet) -> Result<()> {
-        let KnownSet { facts, hint, copies, disc_size, sealed_for, .. } = from;
+        let KnownSet { facts, hint, copies, disc_size, sealed_for, description, .. } = from;
+        let Description { title, description: about, contact, rights, hint: in_clear } =
+            description;
         self.write("keeping a set's settings", |tx| {
             let sql = "UPDATE sets SET source=?2, certs=?3, token=?4, hidden=?5, parity=?6,
-                       parity_discs=?7, hint=?8, copies=?9, disc_size=?10, sealed_for=?11
+                       parity_discs=?7, hint=?8, copies=?9, disc_size=?10, sealed_for=?11,
+                       title=?12, description=?13, contact=?14, rights=?15, hint_in_clear=?16
                        WHERE id=?1";
             one_row(tx.execute(
                 sql,
@@ -155,6 +184,11 @@ impl Catalog {
                     copies,
                     disc_size.map(|size| stored(size.0)),
                     sealed_for,
+                    title,
+                    about,
+                    contact,
+                    rights,
+                    in_clear.is_some(),
                 ],
             )?)
         })
@@ -226,10 +260,19 @@ fn read_set(row: &Row) -> Result<KnownSet, Fault> {
         parity: row.get(12)?,
         parity_discs: parity_discs(row)?,
     };
+    let hint: Option<String> = row.get(10)?;
+    let is_clear: bool = row.get(20)?;
     Ok(KnownSet {
         id: SetId(row.get(0)?),
         facts,
-        hint: row.get(10)?,
+        description: Description {
+            title: row.get(16)?,
+            description: row.get(17)?,
+            contact: row.get(18)?,
+            rights: row.get(19)?,
+            hint: hint.clone().filter(|_| is_clear),
+        },
+        hint,
         copies: row.get(11)?,
         disc_size: optional_number(row, 14)?.map(Sectors),
         sealed_for: row.get(15)?,

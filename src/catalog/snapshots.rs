@@ -1,12 +1,13 @@
 //! Snapshots: the runs of a set, in the order of their numbers.
 
 use super::error::{Fault, Refused, odd};
-use super::value::{number, path_from, stored};
+use super::value::{number, path_from, stored, uuid};
 use super::{Catalog, Result, SetId};
-use crate::model::{Bytes, SnapshotSeq};
+use crate::model::{Bytes, SnapshotSeq, SnapshotUuid};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::PathBuf;
+use uuid::Uuid;
 
 /// Where the walked paths went; their sum is what was walked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Counts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotInfo {
     pub seq: SnapshotSeq,
+    /// `None`: it was made before snapshots had one, or was told from discs.
+    pub uuid: Option<SnapshotUuid>,
     pub started: Moment,
     /// `None`: the run was killed, or is under way. Such a snapshot is never offered for restore.
     pub finished: Option<Moment>,
@@ -51,9 +54,10 @@ impl Catalog {
         self.write("beginning a snapshot", |tx| {
             let next = newest(tx, set)?.map_or(Some(1), |seq| seq.0.checked_add(1));
             let next = next.ok_or_else(|| odd("no snapshot number is left"))?;
-            let sql = "INSERT INTO snapshots(set_id, seq, started, source)
-                       SELECT id, ?2, ?3, source FROM sets WHERE id=?1";
-            match tx.execute(sql, params![set.0, next, now.0])? {
+            let sql = "INSERT INTO snapshots(set_id, seq, started, source, uuid)
+                       SELECT id, ?2, ?3, source, ?4 FROM sets WHERE id=?1";
+            let uuid = Uuid::new_v4();
+            match tx.execute(sql, params![set.0, next, now.0, uuid.as_bytes()])? {
                 1 => Ok(SnapshotSeq(next)),
                 _ => Err(Refused::NoSet.into()),
             }
@@ -85,7 +89,8 @@ impl Catalog {
                     stored(counts.bytes.0),
                 ],
             )?;
-            super::failures::drop_former(tx, set, seq)
+            super::failures::drop_former(tx, set, seq)?;
+            super::run_lines::drop_former(tx, set, seq)
         })
     }
 
@@ -103,7 +108,7 @@ impl Catalog {
     pub fn snapshots(&self, set: SetId) -> Result<Vec<SnapshotInfo>> {
         self.read("listing the snapshots", |conn| {
             let sql = "SELECT seq, started, finished, source, stored, unchanged, excluded, failed,
-                       bytes, counted FROM snapshots WHERE set_id=? ORDER BY seq";
+                       bytes, counted, uuid FROM snapshots WHERE set_id=? ORDER BY seq";
             conn.prepare(sql)?.query_and_then([set.0], read_snapshot)?.collect()
         })
     }
@@ -186,8 +191,10 @@ pub(super) fn check_known(conn: &Connection, set: SetId, seq: SnapshotSeq) -> Re
 
 fn read_snapshot(row: &Row) -> Result<SnapshotInfo, Fault> {
     let finished: Option<i64> = row.get(2)?;
+    let is_told = !matches!(row.get_ref(10)?, rusqlite::types::ValueRef::Null);
     Ok(SnapshotInfo {
         seq: SnapshotSeq(row.get(0)?),
+        uuid: is_told.then(|| uuid(row, 10)).transpose()?.map(SnapshotUuid),
         started: Moment(row.get(1)?),
         finished: finished.map(Moment),
         source: path_from(row.get(3)?),

@@ -5,7 +5,7 @@ use crate::model::disc::{Compression, Encryption};
 use crate::model::entry::Fingerprint;
 use crate::model::rows::{FrameSpan, Note, SnapshotRow};
 use crate::model::{
-    ArchiveNo, Bytes, Digest, DiscNo, DiscUuid, Entry, Kind, Meta, Mtime, RelPath, Sectors,
+    ArchiveNo, Bytes, Digest, DiscNo, DiscUuid, Entry, Format, Kind, Meta, Mtime, RelPath, Sectors,
     SetName, SetUuid, SnapshotSeq,
 };
 use crate::port::clock::Moment;
@@ -129,7 +129,7 @@ pub(super) fn facts(name: &str, source: &str) -> SetFacts {
 
 pub(super) fn new_disc(number: u32) -> NewDisc {
     let uuid = DiscUuid(Uuid::from_u128(u128::from(number)));
-    NewDisc { number: DiscNo(number), uuid, capacity: Sectors(1 << 20) }
+    NewDisc { number: DiscNo(number), uuid, capacity: Sectors(1 << 20), format: Format::Two }
 }
 
 pub(super) fn archive(number: ArchiveNo, disc: DiscNo, snapshot: SnapshotSeq) -> ArchiveRecord {
@@ -151,7 +151,7 @@ pub(super) fn closed(snapshot: SnapshotSeq) -> ClosedDisc {
         image: Sectors(999),
         closed: NOW,
         snapshot,
-        listings: Listings { index: true, snapshot: true, catalog: false },
+        listings: Listings { index: true, snapshot: true, ..Listings::default() },
         listing: Some(snapshot),
         files: ["README.txt", "archives/00000001.tar"].map(disc_file).to_vec(),
     }

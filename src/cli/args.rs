@@ -13,7 +13,7 @@ use super::values;
 use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
 use crate::model::disc::{Compression, DiscName, Encryption};
-use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SnapshotSeq};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -296,6 +296,8 @@ pub struct Backup {
     /// Remember these words as the hint to the passphrase, never the passphrase
     #[arg(long, value_name = "TEXT")]
     pub hint: Option<String>,
+    #[command(flatten)]
+    pub said: Box<set::Said>,
     /// Make a disc even if only deletions, moves or modes are new
     #[arg(long)]
     pub flush: bool,
@@ -348,6 +350,9 @@ pub struct Restore {
     /// The snapshot to restore [default: the newest]
     #[arg(long, value_name = "ID", value_parser = values::snapshot)]
     pub snapshot: Option<SnapshotSeq>,
+    /// Which of two histories of the set is meant: that of this disc, by its UUID
+    #[arg(long, value_name = "UUID", value_parser = values::disc_uuid)]
+    pub disc: Option<DiscUuid>,
     /// Restore only what matches (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub path: Vec<OsString>,
@@ -518,6 +523,9 @@ pub struct Catalog {
     /// For `rebuild`: use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
     #[arg(long, value_name = "CERTFILE")]
     pub verify_signature: Option<PathBuf>,
+    /// For `rebuild`: which of two histories of a set is meant, that of this disc, by its UUID
+    #[arg(long, value_name = "UUID", value_parser = values::disc_uuid)]
+    pub disc: Option<DiscUuid>,
     #[command(flatten)]
     behind: Common,
 }

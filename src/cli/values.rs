@@ -5,7 +5,7 @@ use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
 use crate::model::disc::{Compression, DiscName, Ratio};
 use crate::model::size::{SMALLEST_DISC, parse_disc_size};
-use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SnapshotSeq};
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -103,6 +103,21 @@ pub fn snapshot(text: &str) -> Parsed<SnapshotSeq> {
     positive(text)
         .map(SnapshotSeq)
         .ok_or_else(|| "a snapshot is named by its number, from 1; `snapshots` lists them".into())
+}
+
+pub fn disc_uuid(text: &str) -> Parsed<DiscUuid> {
+    match DiscName::parse(text) {
+        Some(DiscName::Uuid(uuid)) => Ok(uuid),
+        _ => Err("a disc is named by the disc_uuid in its DISC.txt".to_owned()),
+    }
+}
+
+pub fn yes_or_no(text: &str) -> Parsed<bool> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("allowed: yes, no".to_owned()),
+    }
 }
 
 pub fn engine(text: &str) -> Parsed<Engine> {

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub enum Listed {
     Index,
     Snapshot,
+    History,
 }
 
 /// Why the text of this listing is none that coldcut writes; `None`: it is. `text` is a place for it.
@@ -51,6 +52,7 @@ pub fn oddity(
     let odd = read().map_err(|error| error.to_string()).and_then(|input| match listed {
         Listed::Index => first_error(IndexReader::new(input, packed)),
         Listed::Snapshot => first_error(ListingReader::new(input, packed)),
+        Listed::History => first_error(ListingReader::history(input, packed)),
     });
     stop.check().map_err(DrillError::Stopped)?;
     // No line is longer than the readers take.
@@ -127,7 +129,7 @@ fn first_error<T>(
 }
 
 /// The lines in front of the rows, of which readers pass over what they do not know: no number of
-/// a snapshot is anything else, and nowhere is a byte that bash drops.
+/// a snapshot or a disc is anything else, and nowhere is a byte that bash drops.
 fn header_is_plain(mut input: impl BufRead) -> Result<(), String> {
     let mut line = Vec::new();
     let mut number = 0;
@@ -148,9 +150,10 @@ fn is_plain_header(line: &[u8]) -> bool {
     let mut fields = line.split(|&byte| byte == b'\t');
     let is_number =
         |field: &[u8]| (1..=9).contains(&field.len()) && field.iter().all(u8::is_ascii_digit);
-    let of_snapshot = fields.next() == Some(b"#snapshot");
+    const NUMBERED: [&[u8]; 3] = [b"#snapshot", b"#disc", b"#before"];
+    let is_numbered = fields.next().is_some_and(|name| NUMBERED.contains(&name));
     let has_number = fields.next().is_some_and(is_number);
-    (!of_snapshot || has_number) && line.iter().all(|&byte| byte == b'\t' || byte >= b' ')
+    (!is_numbered || has_number) && line.iter().all(|&byte| byte == b'\t' || byte >= b' ')
 }
 
 #[cfg(test)]
@@ -167,6 +170,8 @@ mod tests {
             "#snapshot\ta[$(id)]\tdate\t/a\tmore",
             "#snapshot\t+1\tdate\t/a",
             "#snapshot",
+            "#before\ta[$(id)]\tuuid\t-",
+            "#disc\t-1\tuuid",
             "#snap\0shot\ta[$(id)]\tdate\t/a",
             "#set\tx\u{1b}[2J\tuuid",
             "row with \0",

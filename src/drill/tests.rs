@@ -3,9 +3,9 @@
 use super::*;
 use crate::codec::frames::compress;
 use crate::codec::openpgp::{Locks, Sealer};
-use crate::format::{index::header_lines, index_line};
+use crate::format::{Heading, index_line};
 use crate::model::rows::{FrameSpan, Note, PartSpan};
-use crate::model::{DiscNo, Kind, Meta, RelPath, SetName, SetUuid, SnapshotSeq};
+use crate::model::{DiscNo, Format, Kind, Meta, RelPath, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
@@ -58,9 +58,20 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 fn index_text(rows: &[IndexRow]) -> Vec<u8> {
-    let (set, uuid) = (SetName::new("x").unwrap(), SetUuid(Uuid::from_u128(1)));
-    let mut text = header_lines(&set, uuid, DiscNo(1), DISC, &[]);
-    rows.iter().for_each(|row| index_line(row, &mut text));
+    let heading = Heading {
+        format: Format::Two,
+        set: SetName::new("x").unwrap(),
+        set_uuid: SetUuid(Uuid::from_u128(1)),
+        disc: DiscNo(1),
+        disc_uuid: DISC,
+        snapshot: SnapshotSeq(1),
+        snapshots: Vec::new(),
+        before: Vec::new(),
+        sources: Vec::new(),
+        run: Vec::new(),
+    };
+    let mut text = heading.index();
+    rows.iter().for_each(|row| index_line(row, Format::Two, &mut text));
     text
 }
 

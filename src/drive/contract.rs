@@ -82,6 +82,8 @@ pub(crate) fn staged(number: u32) -> Staged {
         label,
         volume_id: format!("{number:04}_HOLIDAYS"),
         volume_date: "1987020304050607".into(),
+        volume_set: "5E7".into(),
+        application: "COLDCUT DISC 7".into(),
         files: files.collect(),
         sectors,
     };

@@ -33,9 +33,12 @@ impl Label {
         })
     }
 
-    /// The first lines of `README.txt` say the same to people.
+    /// `README.txt` repeats it at its end; on discs of format 1 its first lines say it.
     fn parse_readme(readme: &[u8]) -> Option<Label> {
         let text = String::from_utf8_lossy(readme);
+        if let Some((_, repeated)) = text.rsplit_once("\n-----BEGIN DISC.txt-----\n") {
+            return Label::parse(repeated.as_bytes());
+        }
         let (number, rest) = text.strip_prefix("Disc ")?.split_once(" of the set \"")?;
         let set = rest.split_once('"')?.0;
         let value = |key: &str| text.lines().find_map(|line| Some(line.strip_prefix(key)?.trim()));
@@ -112,6 +115,12 @@ mod tests {
         let label = Label::parse_readme(text.as_bytes()).unwrap();
         assert_eq!(Some(label), Label::parse(TEXT.as_bytes()));
         assert_eq!(Label::parse_readme(b"Disc 2 of something else"), None);
+        let begin = "-----BEGIN DISC.txt-----\n";
+        let repeated = format!("A title.\n\n{begin}{TEXT}-----END DISC.txt-----\n");
+        assert_eq!(Label::parse_readme(repeated.as_bytes()), Label::parse(TEXT.as_bytes()));
+        // A title says nothing where the lines below it are damaged.
+        let damaged = format!("{text}{begin}\0\n");
+        assert_eq!(Label::parse_readme(damaged.as_bytes()), None);
     }
 
     #[test]

@@ -177,6 +177,8 @@ mod tests {
                 label: contract::label(1),
                 volume_id: "0001_HOLIDAYS".into(),
                 volume_date: "1987020304050607".into(),
+                volume_set: "5E7".into(),
+                application: "COLDCUT DISC 7".into(),
                 files: files.iter().map(source).collect(),
                 sectors: image_sectors(files),
             }

@@ -60,8 +60,11 @@ pub struct BurnJob {
     pub label: Label,
     /// `0007_HOLIDAYS` (format 1).
     pub volume_id: String,
-    /// `YYYYMMDDhhmmsscc`, made from the disc's UUID (format 9).
+    /// `YYYYMMDDhhmmsscc`, in UTC: of the volume and of all files.
     pub volume_date: String,
+    /// Who the set is, and the disc; empty on discs of format 1.
+    pub volume_set: String,
+    pub application: String,
     /// The path on the disc without a leading slash, and the file with the content, in the order
     /// in which they shall lie on the disc. Archives and listings end by the size they have now.
     pub files: Vec<(String, PathBuf)>,

@@ -65,6 +65,8 @@ pub struct Volume {
     pub id: String,
     /// Of its creation: `YYYYMMDDhhmmsscc`.
     pub date: String,
+    /// The application identifier: `COLDCUT DISC` and the disc's UUID.
+    pub application: String,
 }
 
 /// A piece of a file could not be read.

@@ -81,12 +81,13 @@ pub(super) fn job_args(
     job.files.iter().try_for_each(|(path, _)| check_name(path))?;
     let mut argv = head(address);
     argv.extend_from_slice(prepare);
-    argv.extend(volume_args(&job.volume_id, &job.volume_date));
+    argv.extend(volume_args(job));
     for (path, source) in &job.files {
         argv.extend(["-map".into(), absolute(source)?.into(), format!("/{path}").into()]);
     }
     argv.extend(order_args(job.files.iter().map(|(path, _)| path.as_str())));
-    argv.extend(owner_args(job.files.iter().any(|(path, _)| path == "restore.sh")));
+    let scripts = job.files.iter().map(|(path, _)| path.as_str());
+    argv.extend(owner_args(scripts.filter(|path| path.ends_with(".sh"))));
     Ok(argv)
 }
 
@@ -121,10 +122,19 @@ fn head(address: OsString) -> Vec<OsString> {
     argv
 }
 
-fn volume_args(volume_id: &str, date: &str) -> [OsString; 8] {
+/// The date of kind `uuid` is written as it is: of the volume's creation and of its change.
+fn volume_args(job: &BurnJob) -> impl Iterator<Item = OsString> {
+    let date = &job.volume_date;
+    let names = [
+        ("-volid", &job.volume_id),
+        ("-volset_id", &job.volume_set),
+        ("-application_id", &job.application),
+    ];
+    let given = names.into_iter().filter(|(_, name)| !name.is_empty());
+    let named = given.flat_map(|(option, name)| [option, name]);
     let dates = ["-volume_date", "uuid", date, "-volume_date", "all_file_dates", date];
-    let [a, b, c, d, e, f] = dates;
-    ["-volid", volume_id, a, b, c, d, e, f].map(OsString::from)
+    let args: Vec<OsString> = named.chain(dates).map(OsString::from).collect();
+    args.into_iter()
 }
 
 /// The prefix keeps the name of a file from being taken for a burner's.
@@ -163,14 +173,16 @@ fn order_args<'a>(paths: impl ExactSizeIterator<Item = &'a str>) -> Vec<OsString
 }
 
 /// Anybody can read a disc anywhere (format 1).
-fn owner_args(has_script: bool) -> Vec<OsString> {
+fn owner_args<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<OsString> {
     let mut words = vec!["-chown_r", "0", "/", "--", "-chgrp_r", "0", "/", "--"];
     words.extend(["-chmod_r", "0444", "/", "--"]);
     words.extend(["-find", "/", "-type", "d", "-exec", "chmod", "0555", "--"]);
-    if has_script {
-        words.extend(["-chmod", "0555", "/restore.sh", "--"]);
+    let mut args: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    for script in scripts {
+        args.extend(["-chmod", "0555"].map(OsString::from));
+        args.extend([format!("/{script}").into(), "--".into()]);
     }
-    words.into_iter().map(OsString::from).collect()
+    args
 }
 
 /// Only names that both directory trees keep whole, and that mean nothing to xorriso's patterns.
@@ -264,6 +276,8 @@ mod tests {
             label: contract::label(7),
             volume_id: "0007_HOLIDAYS".into(),
             volume_date: "1987020304050607".into(),
+            volume_set: "5E7".into(),
+            application: "COLDCUT DISC 7".into(),
             files: vec![
                 ("restore.sh".into(), "/st/a".into()),
                 ("archives/1.tar".into(), "/st/b".into()),
@@ -275,7 +289,7 @@ mod tests {
             "xorriso -no_rc -abort_on FAILURE -return_with SORRY 32 -report_about UPDATE \
              -pacifier interval=1 -md5 off -padding 0 -rockridge on -joliet on \
              -compliance no_emul_toc:iso_9660_level=3 -outdev stdio:/d/x.part \
-             -volid 0007_HOLIDAYS -volume_date uuid 1987020304050607 \
+             -volid 0007_HOLIDAYS -volset_id 5E7 -application_id COLDCUT DISC 7 -volume_date uuid 1987020304050607 \
              -volume_date all_file_dates 1987020304050607 \
              -map /st/a /restore.sh -map /st/b /archives/1.tar \
              -find /restore.sh -exec sort_weight 2 -- -find /archives/1.tar -exec sort_weight 1 -- \

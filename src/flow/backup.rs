@@ -1,6 +1,7 @@
 //! The main job: scan, compare, pack, burn, verify, record; disc by disc until all is stored.
 
 mod own_places;
+mod provenance;
 mod set;
 pub mod shrink;
 mod survey;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet, SetFacts};
 use crate::codec::openpgp::{Sealer, Signer};
-use crate::model::disc::{Compression, Ratio};
+use crate::model::disc::{Compression, Description, Ratio};
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
@@ -74,6 +75,9 @@ pub struct BackupRequest<'a> {
     pub copies: Option<u32>,
     /// To be remembered.
     pub hint: Option<String>,
+    /// In clear on the discs, and remembered; an empty text is taken back.
+    pub description: Description,
+    pub hint_in_clear: Option<bool>,
 }
 
 /// What became of it.
@@ -280,7 +284,9 @@ impl Run<'_> {
         let first = catalog.newest_listing(set)?.is_none();
         let seq = catalog.begin_snapshot(set, Moment::now())?;
         self.report.snapshot = Some(seq);
+        catalog.say_of_run(set, seq, &provenance::options(&self.request.filter))?;
         let mut compared = guarded_scan(self.request, &self.writer, catalog, seq, begun.clone())?;
+        catalog.say_of_run(set, seq, &provenance::left_out(&compared))?;
         let queue = std::mem::take(&mut compared.queue);
         let must = is_worth_a_disc(self.request, catalog, set, &compared, first)?;
         let part = part_filled(self.request, &self.writer, catalog, self.spare.as_ref())?;

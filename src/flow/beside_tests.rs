@@ -233,6 +233,8 @@ impl Bench {
             hold: Hold::default(),
             copies: None,
             hint: None,
+            description: Default::default(),
+            hint_in_clear: None,
             flush: false,
         }
     }

@@ -9,7 +9,8 @@ use crate::drive::DiscReader;
 use crate::format::ListingReader;
 use crate::port::stop::Stop;
 use crate::restore::index::{
-    CATALOG, INDEX, ListingError, SNAPSHOT, index_header, listing_file, open_listing, packed_size,
+    CATALOG, HISTORY, INDEX, ListingError, SNAPSHOT, index_header, listing_file, open_listing,
+    packed_size,
 };
 use crate::verify::Fault;
 
@@ -88,11 +89,12 @@ pub fn incoherences(
         return Vec::new();
     }
     let index = contradiction(copy, found, opener, stop).ok().flatten();
-    let listing = other_listing(copy, found, opener, stop);
+    let other = |name: &str| other_listing(name, copy, found, opener, stop);
     let named = found.txt.listings;
     let parts = [
         (INDEX, index.filter(|_| named.index), named.index),
-        (SNAPSHOT, listing.filter(|_| named.snapshot), named.snapshot),
+        (SNAPSHOT, other(SNAPSHOT).filter(|_| named.snapshot), named.snapshot),
+        (HISTORY, other(HISTORY).filter(|_| named.history), named.history),
         (CATALOG, doubts.of_catalog(copy), named.catalog),
     ];
     let fault = |(name, other, is_named): (&str, Option<String>, bool)| {
@@ -108,15 +110,20 @@ fn missing(copy: &dyn DiscReader, name: &str) -> Option<String> {
     listing_file(copy, name).is_none().then(words)
 }
 
-/// Why the listing of a snapshot is not that of its disc.
+/// Why a listing of snapshots is not that of its disc.
 fn other_listing(
+    name: &str,
     copy: &dyn DiscReader,
     found: &FoundDisc,
     opener: Option<&Opener>,
     stop: &Stop,
 ) -> Option<String> {
-    let text = open_listing(copy, SNAPSHOT, opener, stop).ok()?;
-    let rows = ListingReader::new(BufReader::new(text), packed_size(copy, SNAPSHOT)).ok()?;
-    let refused = refuse_other(rows.header(), found.txt.set_uuid, found.txt.snapshot);
+    let text = BufReader::new(open_listing(copy, name, opener, stop).ok()?);
+    let packed = packed_size(copy, name);
+    let rows = match name {
+        HISTORY => ListingReader::history(text, packed).ok()?,
+        _ => ListingReader::new(text, packed).ok()?,
+    };
+    let refused = refuse_other(rows.header(), &found.txt, name);
     refused.err().map(|error| chain(&error))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::catalog::{Catalog, DIR_PAGE, KnownContent, KnownEntry, RowChange, SetId};
 use crate::model::entry::Fingerprint;
-use crate::model::rows::Note;
+use crate::model::rows::{Note, RunLine};
 use crate::model::{Digest, Entry, Kind, RelPath, SnapshotSeq, Xattr};
 use crate::pack::estimate::Load;
 use crate::pack::queue::{Queue, Ticket, content_bytes};
@@ -98,6 +98,13 @@ impl Known<'_> {
         Ok(())
     }
 
+    fn say(&mut self, line: RunLine) -> Result<(), FlowError> {
+        if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
+            catalog.say_of_run(set, seq, &[line])?;
+        }
+        Ok(())
+    }
+
     fn put(&mut self, changes: &mut Vec<RowChange>) -> Result<(), FlowError> {
         if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
             catalog.put_rows(set, seq, changes)?;
@@ -153,6 +160,17 @@ impl OpenDir {
     }
 }
 
+/// What becomes of the first name of an object that has several.
+#[derive(Clone, Copy)]
+enum First {
+    /// A row: it was stored before.
+    Row,
+    /// A file with content, which its other names follow.
+    File(Ticket),
+    /// Anything else that is in the queue: its other names come in their own turn.
+    Plain,
+}
+
 /// Takes what the walk finds, in its order.
 pub struct Comparer<'a> {
     known: Known<'a>,
@@ -168,8 +186,8 @@ pub struct Comparer<'a> {
     gone_dirs: bool,
     /// What [`trusted`](Self::trusted) says, once it was asked.
     trusted: Option<Option<SnapshotSeq>>,
-    /// The first name of each file that has several, and its place in the queue if it is there.
-    names: HashMap<(u64, u64), (RelPath, Option<Ticket>)>,
+    /// The first name of each object that has several, and how it is stored.
+    names: HashMap<(u64, u64), (RelPath, First)>,
     changes: Vec<RowChange>,
     result: Compared,
 }
@@ -241,7 +259,7 @@ impl<'a> Comparer<'a> {
             self.visited.insert(entry.path.clone());
             self.open.push(OpenDir::new(entry.path.clone()));
         }
-        if entry.kind == Kind::File && entry.print.nlink > 1 {
+        if entry.kind != Kind::Dir && entry.print.nlink > 1 {
             let key = (entry.print.dev, entry.print.inode);
             if let Some((first, queued)) = self.names.get(&key).cloned() {
                 return self.other_name(entry, known, first, queued);
@@ -283,7 +301,7 @@ impl<'a> Comparer<'a> {
             self.result.rehashed |= same;
             return self.enqueue(entry, known.is_none());
         }
-        self.note_name(&entry, None);
+        self.note_name(&entry, First::Row);
         let content = known.as_ref().and_then(|row| row.content.as_ref()).map(|c| c.id);
         self.keep_or_put(entry, known, content)
     }
@@ -291,7 +309,7 @@ impl<'a> Comparer<'a> {
     /// A file to read. A new path gets its row now, so that a listing written meanwhile has it.
     fn enqueue(&mut self, entry: Entry, is_new: bool) -> Result<(), FlowError> {
         let ticket = self.result.queue.push(&entry);
-        self.note_name(&entry, Some(ticket));
+        self.note_name(&entry, First::File(ticket));
         self.result.load.files += 1;
         self.result.load.bytes += content_bytes(&entry);
         self.result.load.span += entry.size;
@@ -311,34 +329,37 @@ impl<'a> Comparer<'a> {
         self.entry(entry)
     }
 
-    fn note_name(&mut self, entry: &Entry, queued: Option<Ticket>) {
-        if entry.print.nlink > 1 {
+    fn note_name(&mut self, entry: &Entry, queued: First) {
+        if entry.print.nlink > 1 && entry.kind != Kind::Dir {
             let key = (entry.print.dev, entry.print.inode);
             self.names.insert(key, (entry.path.clone(), queued));
         }
     }
 
-    /// Another name of a file that was met before.
+    /// Another name of something that was met before.
     fn other_name(
         &mut self,
         mut entry: Entry,
         known: Option<KnownEntry>,
         first: RelPath,
-        queued: Option<Ticket>,
+        queued: First,
     ) -> Result<(), FlowError> {
         entry.kind = Kind::Hardlink;
         entry.size = 0;
         entry.meta.link = first.as_bytes().to_vec();
-        if let Some(file) = queued {
-            self.result.queue.add_link(file, &entry);
+        entry.meta.device = None;
+        match queued {
+            First::File(file) => self.result.queue.add_link(file, &entry),
+            First::Plain => drop(self.result.queue.push(&entry)),
+            First::Row => {}
         }
         self.keep_or_put(entry, known, None)
     }
 
     /// Directories, links, devices, empty files: a row, and a member if an archive is made anyway.
     fn plain(&mut self, entry: Entry, known: Option<KnownEntry>) -> Result<(), FlowError> {
-        self.note_name(&entry, None);
         let member = known.as_ref().is_none_or(|row| !is_same_thing(row, &entry));
+        self.note_name(&entry, if member { First::Plain } else { First::Row });
         if member {
             self.result.queue.push(&entry);
         }
@@ -381,6 +402,9 @@ impl<'a> Comparer<'a> {
 
     /// Its row, if it has one, leaves the snapshot. A socket in a file's place is no rule of anybody.
     fn leave_out(&mut self, path: RelPath, rule: &Rule) -> Result<(), FlowError> {
+        if *rule == Rule::Socket {
+            self.known.say(RunLine::Skipped { path: path.clone(), why: "a socket".to_owned() })?;
+        }
         let Some(row) = self.meet(&path)? else { return Ok(()) };
         if *rule != Rule::Socket {
             self.result.left_out.insert(path);
@@ -476,9 +500,9 @@ pub(super) fn is_complete(since: SnapshotSeq, trusted: Option<SnapshotSeq>) -> b
     trusted.is_none_or(|trusted| since <= trusted)
 }
 
-/// Other names of a file are told of as files.
+/// Other names of an object are told of as what it is.
 fn is_same_kind(row: &KnownEntry, entry: &Entry) -> bool {
-    row.kind == entry.kind || (row.kind, entry.kind) == (Kind::Hardlink, Kind::File)
+    row.kind == entry.kind || row.kind == Kind::Hardlink && entry.kind != Kind::Dir
 }
 
 /// The digest that a file must still have, as far as its dates tell.

@@ -85,7 +85,12 @@ impl Bench {
             })
             .unwrap();
         let number = DiscNo(1);
-        let disc = NewDisc { number, uuid: DiscUuid(Uuid::new_v4()), capacity: Sectors(1000) };
+        let disc = NewDisc {
+            number,
+            uuid: DiscUuid(Uuid::new_v4()),
+            capacity: Sectors(1000),
+            format: Default::default(),
+        };
         catalog.begin_disc(set, &disc, Moment(0)).unwrap();
         Bench {
             dir,

@@ -16,7 +16,7 @@ use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
 use crate::format::disc_txt::{self, DiscTxt};
 use crate::format::sums::list_sums;
 use crate::model::disc::{Ratio, listed};
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Sectors, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::files::{
     make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
@@ -270,6 +270,7 @@ impl<'a> Grouping<'a> {
             number: catalog.next_disc(self.set.id)?,
             uuid: DiscUuid(Uuid::new_v4()),
             capacity: capacity.unwrap_or_default(),
+            format: Format::Two,
         };
         let dir = self.staging.disc_dir(self.set, new.number);
         self.staging.remove(self.set, new.number)?;
@@ -326,6 +327,7 @@ impl<'a> Grouping<'a> {
         let (member, of, stripe) = (exponent + 1, group.ratio.recovery, group.stripe);
         let discs = covered.iter().map(|(disc, _)| *disc).collect();
         let disc_txt = DiscTxt {
+            format: new.format,
             set: facts.name.clone(),
             set_uuid: facts.uuid,
             disc: new.number,
@@ -337,6 +339,7 @@ impl<'a> Grouping<'a> {
             compression: facts.compression,
             parity: 0,
             listings: disc_txt::Listings::default(),
+            description: self.set.description.clone(),
             group: Some(disc_txt::Group { discs, member, of, stripe }),
         };
         let readme = recovery_readme(&GroupFacts {
@@ -354,7 +357,7 @@ impl<'a> Grouping<'a> {
         [
             ("DISC.txt", disc_txt.to_text()),
             ("FORMAT.txt", format_txt().to_owned()),
-            ("README.txt", readme),
+            ("README.txt", readme + "\n" + &disc_txt.repeated()),
         ]
     }
 }

@@ -5,11 +5,11 @@ use std::io;
 use std::path::Path;
 
 use crate::catalog::{
-    ArchiveRecord, Catalog, FileEnd, KnownEntry, NewDisc, PartsId, RowChange, SetId, Stored,
-    StoredMember,
+    ArchiveRecord, Catalog, FileEnd, KnownEntry, Listed, NewDisc, PartsId, RowChange, SetId,
+    Stored, StoredMember,
 };
 use crate::model::disc::Compression;
-use crate::model::rows::{Note, SnapshotRow};
+use crate::model::rows::{ListedRow, Note};
 use crate::model::{ArchiveNo, Bytes, Digest, Entry, Kind, RelPath, SnapshotSeq};
 use crate::pack::{Ledger, LedgerError, PackedMember, SealedArchive, Twin};
 use crate::port::clock::Moment;
@@ -252,16 +252,22 @@ impl Ledger for CatalogLedger<'_> {
 
     fn snapshot_rows(
         &mut self,
-        sink: &mut dyn FnMut(&SnapshotRow) -> io::Result<()>,
+        sink: &mut dyn FnMut(ListedRow) -> io::Result<()>,
     ) -> Result<(), LedgerError> {
-        let staging = |source| FlowError::Staging {
-            path: "SNAPSHOT".into(),
-            what: "cannot be written",
-            source,
-        };
-        self.catalog
-            .snapshot_rows(self.set, self.seq, |listed| sink(&listed.row).map_err(staging))
-            .map_err(LedgerError::from)
+        let each = |listed| sink(listed_row(listed)).map_err(unwritten("SNAPSHOT"));
+        self.catalog.snapshot_rows(self.set, self.seq, each).map_err(LedgerError::from)
+    }
+
+    fn has_history(&mut self) -> Result<bool, LedgerError> {
+        Ok(self.catalog.has_history(self.set, self.seq).map_err(FlowError::from)?)
+    }
+
+    fn history_rows(
+        &mut self,
+        sink: &mut dyn FnMut(ListedRow) -> io::Result<()>,
+    ) -> Result<(), LedgerError> {
+        let each = |listed| sink(listed_row(listed)).map_err(unwritten("HISTORY"));
+        self.catalog.history_rows(self.set, self.seq, each).map_err(LedgerError::from)
     }
 
     fn breathe(&mut self) -> Result<(), LedgerError> {
@@ -278,6 +284,14 @@ impl Ledger for CatalogLedger<'_> {
     fn export_catalog(&mut self, to: &Path, stop: &Stop) -> Result<(), LedgerError> {
         Ok(self.catalog.export_set(self.set, to, stop).map_err(FlowError::from)?)
     }
+}
+
+fn listed_row(listed: Listed) -> ListedRow {
+    ListedRow { row: listed.row, life: Some(listed.life) }
+}
+
+fn unwritten(listing: &str) -> impl Fn(io::Error) -> FlowError {
+    move |source| FlowError::Staging { path: listing.into(), what: "cannot be written", source }
 }
 
 /// The row says all of this already.
@@ -320,7 +334,7 @@ mod tests {
     use crate::catalog::{Access, SetFacts};
     use crate::model::disc::Encryption;
     use crate::model::rows::{FrameSpan, IndexRow, PartSpan};
-    use crate::model::{DiscNo, DiscUuid, Meta, Sectors, SetName, SetUuid};
+    use crate::model::{DiscNo, DiscUuid, Format, Meta, Sectors, SetName, SetUuid};
     use crate::port::monitor::Recorder;
     use uuid::Uuid;
 
@@ -401,7 +415,8 @@ mod tests {
         fn run(&mut self, rehashed: bool, archives: Vec<SealedArchive>) -> u64 {
             let seq = self.catalog.begin_snapshot(self.set, BEGUN).unwrap();
             let uuid = DiscUuid(Uuid::new_v4());
-            let disc = (NewDisc { number: DiscNo(1), uuid, capacity: Sectors(1000) }, seq.0 > 1);
+            let (capacity, format) = (Sectors(1000), Format::Two);
+            let disc = (NewDisc { number: DiscNo(1), uuid, capacity, format }, seq.0 > 1);
             let begun = (1..=seq.0).map(|seq| (SnapshotSeq(seq), BEGUN)).collect();
             let (catalog, set, monitor) = (&mut self.catalog, self.set, &self.monitor);
             let mut ledger =

@@ -166,6 +166,8 @@ impl Bench {
             flush: false,
             copies: Some(copies),
             hint: None,
+            description: Default::default(),
+            hint_in_clear: None,
         };
         backup(&request, drives, self.desk())
     }

@@ -7,6 +7,7 @@ pub mod backup;
 mod beside;
 #[cfg(test)]
 mod beside_tests;
+mod branches;
 pub mod burning;
 pub mod checking;
 mod coherence;
@@ -40,6 +41,7 @@ mod media_tests;
 mod mending;
 pub mod migrating;
 mod obtaining;
+mod older;
 mod opening;
 mod packing;
 pub mod piles;
@@ -78,7 +80,7 @@ use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignErr
 use crate::drill::DrillError;
 use crate::drive::{Absence, DriveError};
 use crate::format::Limits;
-use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq};
 use crate::pack::PackError;
 use crate::port::monitor::Monitor;
 use crate::port::operator::Operator;
@@ -317,6 +319,13 @@ pub enum FlowError {
         "no listing of set {0} can be read from these discs; `coldcut catalog rebuild` pieces one together from what is left"
     )]
     NoListing(SetName),
+    #[error(
+        "the discs are of two histories of set {set}, and nothing on them says which is right: \
+         {one}, and {other}. Name one of them: --disc UUID"
+    )]
+    TwoHistories { set: SetName, one: String, other: String },
+    #[error("no disc here of set {set} has a listing of the history of disc {uuid}")]
+    NoHistory { set: SetName, uuid: DiscUuid },
     #[error(
         "the catalog knows set {0} already and is sound; with --replace all that it knows of it beside what the discs tell (who verified them, where they are kept) is dropped"
     )]

@@ -421,7 +421,12 @@ impl Piles {
             self.sets.push(Pile { name, uuid, discs, twins, unnamed });
             self.sets.len() - 1
         });
-        self.sets[at].add(txt, reader);
+        let pile = &mut self.sets[at];
+        // A set can have been renamed: the name on the disc with the highest number counts.
+        if pile.all().all(|found| found.txt.disc < txt.disc) {
+            pile.name = txt.set.clone();
+        }
+        pile.add(txt, reader);
     }
 
     /// The set that is meant: the named one, or the only one.

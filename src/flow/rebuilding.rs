@@ -5,6 +5,7 @@
 mod found;
 mod gather;
 mod history;
+mod past;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::stop::Stop;
 
+use super::branches::settle;
 use super::keys::{KeyRing, KnownKeys};
 use super::mending::{Mendable, Mender};
 use super::opening::check_listings;
@@ -236,6 +238,8 @@ struct Rebuilder<'a> {
     former: Option<SetId>,
     /// Nobody else than the owner can have written the catalog that was taken over.
     is_vouched: bool,
+    /// Discs of another history of the set.
+    others: Vec<FoundDisc>,
     /// Discs whose listing is not used.
     doubtful: BTreeSet<DiscNo>,
     complaints: u64,
@@ -255,6 +259,8 @@ impl<'a> Rebuilder<'a> {
             .keys
             .for_known_discs(&pile.name, encryption, |opener| check_listings(opener, pile))?;
         let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
+        let others = settle(pile, (opener, desk.stop), request.trust.history)?;
+        others.words.iter().for_each(|words| desk.monitor.note(words));
         let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
         let base = discs.newest_proved_catalog();
         desk.stop.check()?;
@@ -302,6 +308,7 @@ impl<'a> Rebuilder<'a> {
             catalog_of,
             former: former.map(|former| former.id),
             is_vouched,
+            others: others.discs,
             doubtful,
             complaints,
         })
@@ -325,7 +332,7 @@ impl<'a> Rebuilder<'a> {
             self.look_for_contradiction(found);
             self.adopt(found, &mut lode)?;
         }
-        for twin in &self.pile.twins {
+        for twin in self.pile.twins.iter().chain(&self.others) {
             let (number, uuid) = (twin.txt.disc, twin.txt.disc_uuid);
             let snapshot = twin.txt.snapshot;
             self.catalog.adopt_twin(self.set, &Twin { number, uuid, snapshot })?;

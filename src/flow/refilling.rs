@@ -204,7 +204,7 @@ fn rows_of(
     let mut rows = Rows::new();
     let of = label(writer.set, disc);
     let read = each_index_row(&reader, opener, &of, writer.desk.reading(), |row| {
-        index_line(&row, rows.entry(row.archive).or_default());
+        index_line(&row, disc.format, rows.entry(row.archive).or_default());
     });
     match read {
         Ok(None) => {}

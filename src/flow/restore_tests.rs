@@ -126,6 +126,8 @@ impl Bench {
             hold: Hold::default(),
             copies: None,
             hint: None,
+            description: Default::default(),
+            hint_in_clear: None,
             flush: true,
         };
         let shelf = Shelf::open(&self.path("shelf")).unwrap();
@@ -565,7 +567,7 @@ fn nothing_readable_is_an_error_that_says_so() {
     let error = bench.try_restore("one", Wish::default()).unwrap_err();
     assert!(matches!(error, FlowError::NoListing(_)), "{error}");
     assert!(error.to_string().contains("catalog rebuild"), "{error}");
-    bench.flip(1, "README.txt", 0);
+    bench.flip(1, "README.txt", bench.file_size(1, "README.txt") - 5);
     let error = bench.try_restore("one", Wish::default()).unwrap_err();
     assert!(matches!(error, FlowError::UnusableDiscs { .. }), "{error}");
 }
@@ -604,8 +606,9 @@ fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
     bench.backup();
     bench.write("c", "and on");
     bench.backup();
-    // The catalog of disc 3 knows which of the two it went on from.
-    bench.assert_comes_back("two", Wish::default());
+    // Disc 3 knows which of the two it went on from, and the other one is newer than what it knows.
+    let error = bench.try_restore("two", Wish::default()).unwrap_err();
+    assert!(matches!(error, FlowError::TwoHistories { .. }), "{error}");
     bench.assert_comes_back("three", Wish { catalog: true, ..Wish::default() });
     let report = bench.verify("catalog.sqlite").unwrap();
     assert!(report.is_sound(), "{report:?}");
@@ -860,7 +863,7 @@ fn several_sets_in_one_place_are_told_apart_by_name() {
 #[test]
 fn discs_of_a_newer_coldcut_are_named_and_are_no_damage() {
     let bench = Bench::new();
-    fs::write(bench.path("shelf/DISC.txt"), "format=2\nkind=data\n").unwrap();
+    fs::write(bench.path("shelf/DISC.txt"), "format=3\nkind=data\n").unwrap();
     let error = bench.try_restore("one", Wish::default()).unwrap_err();
     assert!(error.to_string().contains("newer coldcut"), "{error}");
     fs::remove_file(bench.path("shelf/DISC.txt")).unwrap();

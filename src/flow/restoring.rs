@@ -26,6 +26,7 @@ use crate::restore::privileges::Privileges;
 use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
+use super::branches::settle;
 use super::insertion::{RETURNS, while_it_comes_back};
 use super::keys::KeyRing;
 use super::mending::Mender;
@@ -154,6 +155,8 @@ fn restore_from(
     let opener = if needs_key { open_set(&request.keys, &pile, known.as_ref())? } else { None };
     if known.is_none() {
         ask_newest_catalog(request, &mut pile, opener.as_ref(), &mender, desk)?;
+        let others = settle(&mut pile, (opener.as_ref(), desk.stop), request.trust.history)?;
+        others.words.iter().for_each(|words| desk.monitor.note(words));
     }
     for unnamed in pile.unnamed.drain(..) {
         desk.monitor.note(&unnamed.problem.what);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::OpenOptions;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -13,19 +13,20 @@ use crate::catalog::{Catalog, CatalogError, SetId, SnapshotInfo};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
 use crate::format::members::part_id;
-use crate::format::{ListingHeader, ListingReader};
+use crate::format::{DiscTxt, ListingHeader};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
-use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SetUuid, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
 use crate::port::files::{hold, make_private_dir, open_own_to_read};
 use crate::port::stop::{Heeding, Stopped};
 use crate::restore::index::{
-    CATALOG, ListingError, SNAPSHOT, each_index_row, open_listing, packed_size,
+    CATALOG, ListingError, each_index_row, index_header, open_listing, packed_size,
 };
 use crate::restore::select::{Selection, TakeRow, select};
 
 use super::coherence::{Doubts, Silent, contradiction};
 use super::mending::{Mendable, Mender};
+use super::older::Past;
 use super::piles::{FoundDisc, Pile};
 use super::{Desk, FlowError, chain};
 
@@ -171,7 +172,7 @@ impl FromDiscs<'_> {
             }
             let mendable = self.mendable(found);
             for copy in Mender::copies(found, mendable.as_ref()) {
-                match self.read_listing(copy, seq, globs) {
+                match self.read_listing(copy, &found.txt, seq, globs) {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Err(error) => {
                         listings.failed = true;
@@ -261,29 +262,25 @@ impl FromDiscs<'_> {
     fn read_listing(
         &self,
         reader: &dyn DiscReader,
+        txt: &DiscTxt,
         of: SnapshotSeq,
         globs: &PathGlobs,
     ) -> Result<Chosen, ListingError> {
-        let damaged = |source| ListingError::Damaged { name: SNAPSHOT.to_owned(), source };
         let (mut trouble, mut sound) = (None, 0_u64);
         let each = |take: &mut TakeRow| {
-            let text = open_listing(reader, SNAPSHOT, self.opener, self.desk.stop)?;
-            let packed = self.desk.limits.packed(packed_size(reader, SNAPSHOT));
-            let rows = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
+            let past = Past::open(reader, txt, (self.opener, self.desk.reading()), of);
             self.desk.stop.check()?;
-            let rows = rows.map_err(damaged)?;
-            // A listing whose first lines are damaged is of its disc's newest snapshot.
-            refuse_other(rows.header(), self.pile.uuid, of)?;
-            for row in rows {
+            let mut past = past?;
+            while let Some(row) = past.next() {
                 self.desk.stop.check()?;
                 match row {
-                    Ok(row) => {
+                    Ok(listed) => {
                         sound += 1;
-                        take(row);
+                        if past.has(&listed) {
+                            take(listed.row);
+                        }
                     }
-                    Err(error) => {
-                        trouble = Some(ListingError::first(trouble.take(), damaged(error)));
-                    }
+                    Err(error) => trouble = Some(ListingError::first(trouble.take(), error)),
                 }
             }
             Ok::<(), ListingError>(())
@@ -327,8 +324,74 @@ impl FromDiscs<'_> {
         Ok(chosen)
     }
 
-    /// From the newest catalog on a disc that knows this snapshot.
+    /// From the newest listing, which tells of all that were before it; of discs of format 1, and
+    /// where it is damaged, from the newest catalog on a disc that knows this snapshot, or from a
+    /// listing of its own.
     fn select_older(&self, wanted: SnapshotSeq, globs: &PathGlobs) -> Result<Chosen, FlowError> {
+        let told = match self.select_told(wanted, globs)? {
+            Some(whole) if !whole.is_damaged => return Ok(whole),
+            told => told,
+        };
+        match (self.select_former(wanted, globs), told) {
+            (Ok(former), Some(told)) if former.is_damaged => {
+                let is_more = told.selection.rows.len() > former.selection.rows.len();
+                Ok(if is_more { told } else { former })
+            }
+            (Err(_), Some(told)) => Ok(told),
+            (former, _) => former,
+        }
+    }
+
+    /// From the newest listings that tell of what was before them, up to the first that is whole;
+    /// else the one of which most is left.
+    fn select_told(
+        &self,
+        wanted: SnapshotSeq,
+        globs: &PathGlobs,
+    ) -> Result<Option<Chosen>, FlowError> {
+        let mut best: Option<Chosen> = None;
+        let tells = |found: &FoundDisc| found.txt.snapshot > wanted && Past::is_told_by(&found.txt);
+        for found in self.listed(tells) {
+            if self.is_doubtful(found) {
+                continue;
+            }
+            if self.names(found, wanted) == Some(false) {
+                return Err(self.no_snapshot(wanted));
+            }
+            let mendable = self.mendable(found);
+            for copy in Mender::copies(found, mendable.as_ref()) {
+                match self.read_listing(copy, &found.txt, wanted, globs) {
+                    Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
+                    Err(error) => {
+                        self.doubt(copy, &error);
+                        self.note(copy, &error, "another listing is used, if there is one");
+                    }
+                    Ok(chosen) if !chosen.is_damaged => return Ok(Some(chosen)),
+                    Ok(chosen) => {
+                        let rows = |one: &Chosen| one.selection.rows.len();
+                        best = Some(match best.take() {
+                            Some(best) if rows(&best) >= rows(&chosen) => best,
+                            _ => chosen,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(best)
+    }
+
+    /// Whether there was such a snapshot when the disc was closed; `None` where its INDEX cannot be
+    /// read.
+    fn names(&self, found: &FoundDisc, wanted: SnapshotSeq) -> Option<bool> {
+        let label = found.label();
+        let header = |copy: &dyn DiscReader| {
+            index_header(copy, self.opener, &label, self.desk.stop).ok().flatten()
+        };
+        let header = found.copies.iter().find_map(|copy| header(&**copy))?;
+        Some(header.snapshots.iter().any(|line| line.seq == wanted))
+    }
+
+    fn select_former(&self, wanted: SnapshotSeq, globs: &PathGlobs) -> Result<Chosen, FlowError> {
         let mut was_read = false;
         for known in self.catalogs() {
             was_read = true;
@@ -410,7 +473,8 @@ impl FromDiscs<'_> {
         let newest = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
         let sets = known.catalog.sets()?;
         let facts = sets.iter().find(|set| set.id == known.set).map(|set| &set.facts);
-        let of_set = (self.pile.encryption(), &self.pile.name);
+        // A set can have been renamed since.
+        let of_set = (self.pile.encryption(), &txt.set);
         let is_of_set = facts.is_some_and(|facts| (facts.encryption, &facts.name) == of_set);
         let other = discs.iter().find(|d| d.number == txt.disc && d.uuid != txt.disc_uuid);
         let what = match (other, newest) {
@@ -485,22 +549,30 @@ fn is_damage(error: &FlowError) -> bool {
     }
 }
 
-/// A listing of another set or of another run than that of its disc is not its own.
+/// A listing of another set, disc or run than that of its disc is not its own. One whose first lines
+/// are damaged is of its disc's newest snapshot.
 pub(super) fn refuse_other(
     header: Option<&ListingHeader>,
-    set: SetUuid,
-    seq: SnapshotSeq,
+    txt: &DiscTxt,
+    name: &str,
 ) -> Result<(), ListingError> {
-    let what = match header {
-        Some(header) if header.set_uuid != set => {
+    let Some(header) = header else { return Ok(()) };
+    let other = header.disc.filter(|disc| *disc != (txt.disc, txt.disc_uuid));
+    let what = match other {
+        _ if header.set_uuid != txt.set_uuid => {
             format!("is that of another set, {} ({})", header.set, header.set_uuid)
         }
-        Some(header) if header.snapshot.seq != seq => {
-            format!("is of snapshot {}, and the disc of snapshot {seq}", header.snapshot.seq)
+        Some((disc, uuid)) => format!("is that of disc {disc} ({uuid}), and not of this disc"),
+        None if header.snapshot.seq != txt.snapshot => {
+            let (found, of) = (header.snapshot.seq, txt.snapshot);
+            format!("is of snapshot {found}, and the disc of snapshot {of}")
         }
-        _ => return Ok(()),
+        None if header.format != txt.format => {
+            format!("is of format {}, and the disc is not", header.format.number())
+        }
+        None => return Ok(()),
     };
-    Err(ListingError::Elsewhere { name: SNAPSHOT.to_owned(), what })
+    Err(ListingError::Elsewhere { name: name.to_owned(), what })
 }
 
 /// Rows that compress best (empty files in one directory) shrink to a twentieth.

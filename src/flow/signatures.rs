@@ -17,7 +17,7 @@ use super::piles::{LONGEST_SUMS, SUMS, own_sums, read_small, sums_by_path};
 const LONGEST_SIGNATURE: usize = 64 << 10;
 /// What is believed before any content is compared: it says who the disc is, and what the sums of
 /// all contents are.
-const BELIEVED: [&str; 4] = ["DISC.txt", "INDEX.", "SNAPSHOT.", "catalog."];
+const BELIEVED: [&str; 5] = ["DISC.txt", "INDEX.", "SNAPSHOT.", "HISTORY.", "catalog."];
 
 /// Why a disc does not count.
 #[derive(Debug)]

@@ -13,14 +13,16 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{ArchiveRecord, ClosedDisc, DiscFile, DiscInfo, KnownSet, Listings};
+use crate::catalog::{ArchiveRecord, ClosedDisc, DiscFile, DiscInfo, KnownSet, Listings, NewDisc};
 use crate::codec::openpgp::Signer;
 use crate::drive::{BurnJob, Label};
 use crate::format::by_hand::Facts;
 use crate::format::disc_txt::{self, DiscTxt};
-use crate::format::{index, listing, volume};
-use crate::model::disc::archive_path;
-use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
+use crate::format::heading::{Before, Heading, Origin, SnapshotLine};
+use crate::format::volume;
+use crate::model::disc::{Description, archive_path};
+use crate::model::rows::RunLine;
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
 use crate::pack::closing::{self, StagedFile};
 use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
@@ -42,8 +44,8 @@ pub struct SetTexts<'a> {
     pub set: &'a KnownSet,
     pub seq: SnapshotSeq,
     pub key_ids: Vec<String>,
-    /// Sequence, date and source of every snapshot so far.
-    pub snapshots: Vec<(SnapshotSeq, String, Vec<u8>)>,
+    /// Every snapshot so far that ended, and this one.
+    pub snapshots: Vec<SnapshotLine>,
     pub long_paths: bool,
     pub signer: Option<&'a Signer>,
 }
@@ -269,7 +271,6 @@ impl SetTexts<'_> {
             source: source_bytes(&facts.source),
             encryption: facts.encryption,
             key_ids: self.key_ids.clone(),
-            keys_since: None,
             zstd: facts.compression == crate::model::disc::Compression::Zstd,
             long_paths: self.long_paths && !facts.encryption.is_on(),
             has_snapshot: true,
@@ -278,9 +279,11 @@ impl SetTexts<'_> {
         }
     }
 
-    pub fn disc_txt(&self, disc: DiscNo, uuid: DiscUuid, date: &str) -> DiscTxt {
+    pub fn disc_txt(&self, disc: (DiscNo, DiscUuid, Format), date: &str) -> DiscTxt {
         let facts = &self.set.facts;
+        let (disc, uuid, format) = disc;
         DiscTxt {
+            format,
             set: facts.name.clone(),
             set_uuid: facts.uuid,
             disc,
@@ -291,7 +294,16 @@ impl SetTexts<'_> {
             encryption: facts.encryption,
             compression: facts.compression,
             parity: facts.parity,
-            listings: disc_txt::Listings { index: true, snapshot: true, catalog: true },
+            listings: disc_txt::Listings {
+                index: true,
+                snapshot: true,
+                history: format != Format::One,
+                catalog: true,
+            },
+            description: match format {
+                Format::One => Description::default(),
+                Format::Two => self.set.description.clone(),
+            },
             group: None,
         }
     }
@@ -300,11 +312,11 @@ impl SetTexts<'_> {
     pub fn disc_in_work(
         &self,
         staging: &Staging,
-        disc: (DiscNo, DiscUuid, Sectors),
+        disc: &NewDisc,
         archives: &[ArchiveRecord],
         first_of_run: bool,
     ) -> DiscInWork {
-        let (number, uuid, capacity) = disc;
+        let NewDisc { number, uuid, capacity, format } = *disc;
         let date = Moment::now().to_string();
         // Recovery discs must fit on the same media.
         let usable = match self.set.facts.parity_discs {
@@ -314,26 +326,48 @@ impl SetTexts<'_> {
         let mut room = Room::new(usable).with_recovery(self.set.facts.parity);
         for (path, size) in closing::text_sizes(
             &self.facts(number, uuid, &date),
-            &self.disc_txt(number, uuid, &date),
+            &self.disc_txt((number, uuid, format), &date),
+            room.capacity(),
         ) {
             room.put(&path, size);
         }
         if let Some(signer) = self.signer {
             room.put(closing::SIGNATURE, signer.longest());
+            if format != Format::One {
+                room.put(closing::SIGNER, signer.certificate().len() as u64);
+            }
         }
         for file in archives.iter().map(archive_file) {
             room.put(&file.path, file.size);
         }
         let dir = staging.disc_dir(self.set, number);
         let mut work = DiscInWork::new(number, dir, room, first_of_run);
-        let facts = &self.set.facts;
-        work.index_header =
-            index::header_lines(&facts.name, facts.uuid, number, uuid, &self.snapshots);
-        if let Some((seq, date, source)) = self.snapshots.iter().find(|s| s.0 == self.seq) {
-            work.snapshot_header =
-                listing::header_lines(&facts.name, facts.uuid, *seq, date, source);
-        }
+        work.format = format;
         work
+    }
+
+    /// What the listings of a disc begin with. `before`: the discs that were closed before it, and
+    /// `run`: what the run of the snapshot says of itself.
+    pub fn heading(
+        &self,
+        disc: &NewDisc,
+        before: Vec<(DiscNo, DiscUuid, Option<Digest>)>,
+        run: Vec<RunLine>,
+    ) -> Heading {
+        let facts = &self.set.facts;
+        let before = before.into_iter().map(|(disc, uuid, sums)| Before { disc, uuid, sums });
+        Heading {
+            format: disc.format,
+            set: facts.name.clone(),
+            set_uuid: facts.uuid,
+            disc: disc.number,
+            disc_uuid: disc.uuid,
+            snapshot: self.seq,
+            snapshots: self.snapshots.clone(),
+            before: before.collect(),
+            sources: vec![Origin { name: None, path: source_bytes(&facts.source) }],
+            run,
+        }
     }
 
     /// Packed discs as the catalog keeps them.
@@ -341,6 +375,7 @@ impl SetTexts<'_> {
         let listings = Listings {
             index: closed.listings.index,
             snapshot: closed.listings.snapshot,
+            history: closed.listings.history,
             catalog: closed.listings.catalog,
         };
         ClosedDisc {
@@ -392,11 +427,21 @@ pub fn burn_job(
         Some(_) => 1,
     };
     paths.sort_by_key(|path| (place(path), path.clone()));
+    let (volume_date, volume_set, application) = match (disc.format, disc.closed) {
+        (Format::Two, Some(closed)) => (
+            volume::volume_date(&closed.to_string()),
+            volume::volume_set_id(set.facts.uuid),
+            volume::application_id(disc.uuid),
+        ),
+        _ => (volume::volume_date_by_uuid(disc.uuid), String::new(), String::new()),
+    };
     BurnJob {
         image: None,
         label: label(set, disc),
         volume_id: volume::volume_id(disc.number, &set.facts.name),
-        volume_date: volume::volume_date(disc.uuid),
+        volume_date,
+        volume_set,
+        application,
         files: paths.into_iter().map(|path| (path.clone(), dir.join(path))).collect(),
         sectors: disc.image.unwrap_or_default(),
     }

@@ -4,11 +4,13 @@
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet, NewDisc};
+use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet, NewDisc, SnapshotInfo};
 use crate::codec::openpgp::{Sealer, Signer};
-use crate::model::{DiscNo, DiscUuid, Sectors, SnapshotSeq};
+use crate::format::SnapshotLine;
+use crate::model::rows::RunLine;
+use crate::model::{DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
 use crate::pack::closing::{Closing, SIGNATURE, close};
-use crate::pack::filler::DiscInWork;
+use crate::pack::filler::{DiscInWork, Headers};
 use crate::pack::protecting::Watchers;
 use crate::pack::queue::Queue;
 use crate::port::clock::Moment;
@@ -21,6 +23,15 @@ use super::records::waiting;
 use super::refilling;
 use super::staging::{SetTexts, Staging, archive_file, source_bytes};
 use super::{Desk, FlowError};
+
+fn snapshot_line(snapshot: SnapshotInfo) -> SnapshotLine {
+    SnapshotLine {
+        seq: snapshot.seq,
+        date: snapshot.started.to_string(),
+        source: source_bytes(&snapshot.source),
+        uuid: snapshot.uuid,
+    }
+}
 
 /// Paths longer than this cannot be extracted by stock tar (PATH_MAX, limits.h).
 const LONG_PATH: usize = 4096;
@@ -112,7 +123,8 @@ impl DiscWriter<'_> {
             key_ids: key_ids.unwrap_or_default(),
             snapshots: snapshots
                 .into_iter()
-                .map(|s| (s.seq, s.started.to_string(), source_bytes(&s.source)))
+                .filter(|s| s.finished.is_some() || s.seq == seq)
+                .map(snapshot_line)
                 .collect(),
             long_paths: queue.longest_path() > LONG_PATH,
             signer: self.signer,
@@ -130,18 +142,38 @@ impl DiscWriter<'_> {
         let open = catalog.open_disc(self.set.id)?;
         let known = open.is_some();
         let disc = match open {
-            Some(DiscInfo { number, uuid, capacity, .. }) => NewDisc { number, uuid, capacity },
+            Some(DiscInfo { number, uuid, capacity, format, .. }) => {
+                NewDisc { number, uuid, capacity, format }
+            }
             None => NewDisc {
                 number: catalog.next_disc(self.set.id)?,
                 uuid: DiscUuid(Uuid::new_v4()),
                 capacity: self.capacity,
+                format: Format::Two,
             },
         };
         let archives = catalog.archives_of_disc(self.set.id, disc.number)?;
-        let place = (disc.number, disc.uuid, disc.capacity);
-        let work = texts.disc_in_work(self.staging, place, &archives, first_of_run);
+        let mut work = texts.disc_in_work(self.staging, &disc, &archives, first_of_run);
+        work.headers = self.headers(catalog, texts, &disc)?;
         self.staging.clear_strangers(self.set, disc.number, &archives)?;
         Ok((work, disc, known))
+    }
+
+    /// What the listings of a disc begin with, for all that is known now.
+    fn headers(
+        &self,
+        catalog: &Catalog,
+        texts: &SetTexts,
+        disc: &NewDisc,
+    ) -> Result<Headers, FlowError> {
+        let (set, seq) = (self.set.id, texts.seq);
+        let mut run = catalog.run_lines(set, seq)?;
+        let failed = catalog.failures(set, seq)?.into_iter();
+        run.extend(failed.map(|failed| RunLine::Skipped { path: failed.path, why: failed.what }));
+        let before = catalog.closed_before(set, disc.number)?;
+        let heading = texts.heading(disc, before, run);
+        let (index, snapshot, history) = (heading.index(), heading.snapshot(), heading.history());
+        Ok(Headers { index, snapshot, history })
     }
 
     /// Nothing more goes on the disc: it is staged, and stock tools have opened it.
@@ -157,9 +189,12 @@ impl DiscWriter<'_> {
         let info = self.disc_info(ledger.catalog(), number)?;
         let archives = ledger.catalog().archives_of_disc(self.set.id, number)?;
         let date = now.to_string();
+        let DiscInfo { uuid, capacity, format, .. } = info;
+        let new = NewDisc { number, uuid, capacity, format };
         let closing = Closing {
             facts: texts.facts(number, info.uuid, &date),
-            disc_txt: texts.disc_txt(number, info.uuid, &date),
+            disc_txt: texts.disc_txt((number, info.uuid, info.format), &date),
+            headers: self.headers(ledger.catalog(), texts, &new)?,
             sealer: self.sealer.as_ref(),
             signer: self.signer.map(|signer| (signer, now)),
             scratch: &self.staging.scratch(),

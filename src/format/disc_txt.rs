@@ -1,32 +1,38 @@
 //! DISC.txt (format 2): which disc this is.
 
 use super::FormatError;
-use crate::model::disc::{Compression, Encryption};
-use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
+use super::escape::{printable, unprintable};
+use crate::model::disc::{Compression, Description, Encryption};
+use crate::model::{DiscNo, DiscUuid, Format, SetName, SetUuid, SnapshotSeq};
 use std::str::FromStr;
 
 /// The words for discs with files, and for recovery discs.
 const DATA: &str = "data";
 const PARITY: &str = "parity";
-/// The format that this program writes, and the only one that it reads.
-pub const FORMAT: &str = "1";
+/// The hash that all sums of a disc are of.
+const DIGEST: &str = "sha256";
+/// README.txt repeats DISC.txt between these lines.
+const BEGIN: &str = "-----BEGIN DISC.txt-----\n";
+const END: &str = "-----END DISC.txt-----\n";
 
 /// Which of the listings a disc carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Listings {
     pub index: bool,
     pub snapshot: bool,
+    pub history: bool,
     pub catalog: bool,
 }
 
 /// What DISC.txt says. It names the disc, never the copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscTxt {
+    pub format: Format,
     pub set: SetName,
     pub set_uuid: SetUuid,
     pub disc: DiscNo,
     pub disc_uuid: DiscUuid,
-    /// The newest snapshot that has a member here.
+    /// The newest when the disc was closed; on discs of format 1 the newest that has a member here.
     pub snapshot: SnapshotSeq,
     /// When the disc was closed, `YYYY-MM-DDThh:mm:ssZ`.
     pub date: String,
@@ -37,6 +43,8 @@ pub struct DiscTxt {
     /// So many percent of the disc's blocks can be lost and made anew; 0: no recovery data.
     pub parity: u8,
     pub listings: Listings,
+    /// What people said of the set; discs of format 1 have nothing of it.
+    pub description: Description,
     /// What a recovery disc covers; `None`: a disc with files.
     pub group: Option<Group>,
 }
@@ -56,8 +64,9 @@ impl DiscTxt {
     /// The text of the file.
     pub fn to_text(&self) -> String {
         let kind = if self.group.is_some() { PARITY } else { DATA };
+        let since_two = |line| (self.format != Format::One).then_some(line);
         let lines = [
-            ("format", FORMAT.to_owned()),
+            ("format", self.format.number().to_string()),
             ("kind", kind.to_owned()),
             ("set", self.set.to_string()),
             ("set_uuid", self.set_uuid.to_string()),
@@ -68,27 +77,51 @@ impl DiscTxt {
             ("coldcut", self.coldcut.clone()),
             ("encryption", self.encryption.word().to_owned()),
             ("compression", self.compression.word().to_owned()),
-            ("parity", self.parity.to_string()),
-            ("listings", self.listings.to_text()),
         ];
+        let rest = [("parity", self.parity.to_string()), ("listings", self.listings.to_text())];
+        let said = self.description.texts().into_iter().filter_map(|(key, text)| {
+            Some((key, printable(text.as_ref().filter(|text| !text.is_empty())?.as_bytes())))
+        });
         let group = self.group.iter().flat_map(Group::lines);
-        let lines = lines.into_iter().chain(group);
+        let lines = lines.into_iter().chain(since_two(("digest", DIGEST.to_owned())));
+        let lines = lines.chain(rest).chain(said.filter_map(since_two)).chain(group);
         lines.map(|(key, value)| format!("{key}={value}\n")).collect()
+    }
+
+    /// The same as README.txt repeats it at its end.
+    pub fn repeated(&self) -> String {
+        format!("{BEGIN}{}{END}", self.to_text())
+    }
+
+    /// Reads what [`repeated`](Self::repeated) wrote into a README.txt; `None` if it is not there.
+    pub fn of_readme(readme: &[u8]) -> Option<DiscTxt> {
+        let find = |text: &[u8], line: &str| {
+            text.windows(line.len()).rposition(|window| window == line.as_bytes())
+        };
+        let begin = find(readme, BEGIN)? + BEGIN.len();
+        let text = readme.get(begin..)?;
+        DiscTxt::parse(text.get(..find(text, END)?)?).ok()
     }
 
     /// Reads the file. Unknown keys are passed over; a newer format is [`FormatError::Newer`].
     pub fn parse(text: &[u8]) -> Result<DiscTxt, FormatError> {
         let keys = Keys(text);
         let format = keys.get("format")?;
-        if format != FORMAT {
+        let known = |text: &str| text.parse().ok().and_then(Format::from_number);
+        let Some(format) = known(format) else {
             return Err(FormatError::Newer { found: format.to_owned() });
+        };
+        if format != Format::One {
+            keys.read("digest", |digest| (digest == DIGEST).then_some(()))?;
         }
         let is_parity = keys.read("kind", |kind| match kind {
             DATA => Some(false),
             PARITY => Some(true),
             _ => None,
         })?;
+        let text = |key| keys.find(key).and_then(|text| unprintable(text.as_bytes()));
         Ok(DiscTxt {
+            format,
             set: keys.read("set", SetName::new)?,
             set_uuid: SetUuid(keys.parsed("set_uuid")?),
             disc: DiscNo(keys.counted("disc")?),
@@ -100,6 +133,7 @@ impl DiscTxt {
             compression: keys.read("compression", Compression::from_word)?,
             parity: keys.parsed("parity")?,
             listings: Listings::from_text(keys.get("listings")?),
+            description: Description::read(|key| String::from_utf8(text(key)?).ok()),
             group: is_parity.then(|| Group::read(&keys)).transpose()?,
         })
     }
@@ -132,18 +166,18 @@ impl Group {
 }
 
 impl Listings {
-    const NAMES: [&str; 3] = ["INDEX", "SNAPSHOT", "catalog"];
+    const NAMES: [&str; 4] = ["INDEX", "SNAPSHOT", "HISTORY", "catalog"];
 
     fn to_text(self) -> String {
-        let here = [self.index, self.snapshot, self.catalog];
+        let here = [self.index, self.snapshot, self.history, self.catalog];
         let names = Self::NAMES.iter().zip(here).filter(|(_, is_here)| *is_here);
         names.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
     }
 
     fn from_text(text: &str) -> Listings {
-        let [index, snapshot, catalog] =
+        let [index, snapshot, history, catalog] =
             Self::NAMES.map(|name| text.split(' ').any(|word| word == name));
-        Listings { index, snapshot, catalog }
+        Listings { index, snapshot, history, catalog }
     }
 }
 
@@ -152,13 +186,14 @@ struct Keys<'a>(&'a [u8]);
 
 impl<'a> Keys<'a> {
     fn get(&self, key: &'static str) -> Result<&'a str, FormatError> {
+        self.find(key).ok_or(FormatError::DiscKey { key })
+    }
+
+    fn find(&self, key: &str) -> Option<&'a str> {
         let value_of = |line: &'a [u8]| line.strip_prefix(key.as_bytes())?.strip_prefix(b"=");
         let value = self.0.split(|&b| b == b'\n').find_map(value_of);
         let printable = |text: &&str| text.bytes().all(|b| (b' '..=b'~').contains(&b));
-        value
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .filter(printable)
-            .ok_or(FormatError::DiscKey { key })
+        value.and_then(|bytes| std::str::from_utf8(bytes).ok()).filter(printable)
     }
 
     fn read<T>(
@@ -186,6 +221,7 @@ mod tests {
 
     fn example() -> DiscTxt {
         DiscTxt {
+            format: Format::Two,
             set: SetName::new("holidays").unwrap(),
             set_uuid: SetUuid(Uuid::from_u128(1)),
             disc: DiscNo(7),
@@ -196,7 +232,8 @@ mod tests {
             encryption: Encryption::Recipients,
             compression: Compression::Zstd,
             parity: 10,
-            listings: Listings { index: true, snapshot: false, catalog: true },
+            listings: Listings { index: true, snapshot: false, history: true, catalog: true },
+            description: Description::default(),
             group: None,
         }
     }
@@ -204,9 +241,46 @@ mod tests {
     #[test]
     fn it_goes_out_and_comes_back() {
         let text = example().to_text();
-        assert!(text.starts_with("format=1\nkind=data\nset=holidays\n"));
-        assert!(text.ends_with("listings=INDEX catalog\n"));
+        assert!(text.starts_with("format=2\nkind=data\nset=holidays\n"));
+        assert!(text.ends_with("digest=sha256\nparity=10\nlistings=INDEX HISTORY catalog\n"));
         assert_eq!(DiscTxt::parse(text.as_bytes()).unwrap(), example());
+    }
+
+    #[test]
+    fn a_disc_of_format_1_says_what_it_said_then() {
+        let listings = Listings { history: false, ..example().listings };
+        let old = DiscTxt { format: Format::One, listings, ..example() };
+        let text = old.to_text();
+        assert!(text.starts_with("format=1\n") && !text.contains("digest"), "{text}");
+        assert_eq!(DiscTxt::parse(text.as_bytes()).unwrap(), old);
+    }
+
+    #[test]
+    fn what_people_said_is_in_printable_ascii_and_comes_back() {
+        let said = |text: &str| Some(text.to_owned());
+        let description = Description {
+            title: said("Sommer in Überlingen"),
+            contact: said("ann@example.org\nback\\slash"),
+            ..Description::default()
+        };
+        let disc = DiscTxt { description, ..example() };
+        let text = disc.to_text();
+        assert!(text.ends_with(
+            "catalog\ntitle=Sommer in \\xC3\\x9Cberlingen\ncontact=ann@example.org\\nback\\\\slash\n"
+        ), "{text}");
+        assert_eq!(DiscTxt::parse(text.as_bytes()).unwrap(), disc);
+    }
+
+    #[test]
+    fn a_readme_repeats_it_at_its_end() {
+        let before = "This is\n-----BEGIN DISC.txt-----\nnot it\n-----END DISC.txt-----\n";
+        let readme = format!("{before}\n{}", example().repeated());
+        assert_eq!(DiscTxt::of_readme(readme.as_bytes()), Some(example()));
+        for bad in [before.to_owned(), readme.replace("disc=7", "disc=x"), String::new()] {
+            assert_eq!(DiscTxt::of_readme(bad.as_bytes()), None, "{bad}");
+        }
+        let cut = readme.rsplit_once("-----END").unwrap().0;
+        assert_eq!(DiscTxt::of_readme(cut.as_bytes()), None);
     }
 
     #[test]
@@ -231,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_told_from_damage() {
-        let newer = example().to_text().replace("format=1", "format=2");
+        let newer = example().to_text().replace("format=2", "format=3");
         let error = DiscTxt::parse(newer.as_bytes()).unwrap_err();
         assert!(error.to_string().starts_with("made by a newer coldcut"), "{error}");
         let nothing = DiscTxt::parse(b"").unwrap_err();

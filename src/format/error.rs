@@ -5,7 +5,9 @@ use crate::model::path::shown;
 /// Why a text of a disc cannot be taken for what its name says.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    #[error("made by a newer coldcut (format {found}; this one reads format 1): use a newer one")]
+    #[error(
+        "made by a newer coldcut (format {found}; this one reads formats 1 and 2): use a newer one"
+    )]
     Newer { found: String },
     #[error("DISC.txt has no usable line {key:?}: not a disc of coldcut's, or damaged")]
     DiscKey { key: &'static str },

@@ -23,6 +23,42 @@ pub fn escape_guarded_into(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// A text of people for DISC.txt: as in listings, and each byte that is not printable ASCII as `\xHH`.
+pub fn printable(bytes: &[u8]) -> String {
+    let mut escaped = Vec::new();
+    escape_into(bytes, &mut escaped);
+    let text = |byte: u8| match byte {
+        b' '..=b'~' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02X}"),
+    };
+    escaped.into_iter().map(text).collect()
+}
+
+/// Reads what [`printable`] wrote; `None` for an escape that is not ours.
+pub fn unprintable(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        (*first != b'\\').then(|| bytes.push(*first));
+        rest = match tail {
+            _ if *first != b'\\' => tail,
+            [b'x', high, low, after @ ..] => {
+                let digits = [*high, *low];
+                let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
+                let digits = std::str::from_utf8(&digits).ok().filter(|_| is_hex)?;
+                bytes.push(u8::from_str_radix(digits, 16).ok()?);
+                after
+            }
+            _ => {
+                let (byte, length) = unescape_one(tail)?;
+                bytes.push(byte);
+                tail.get(length..)?
+            }
+        };
+    }
+    Some(bytes)
+}
+
 /// The bytes that a field stands for; `None` for an escape that is not ours.
 pub fn unescape(field: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(field.len());
@@ -74,6 +110,17 @@ mod tests {
             escape_guarded_into(value, &mut out);
             assert_eq!(out, text);
             assert_eq!(unescape(&out).as_deref(), Some(&value[..]));
+        }
+    }
+
+    #[test]
+    fn every_text_of_people_goes_out_in_printable_ascii_and_comes_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        let text = printable(&all);
+        assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b)));
+        assert_eq!(unprintable(text.as_bytes()), Some(all));
+        for bad in ["\\x4", "\\xg0", "\\", "\\r", "\\x+1"] {
+            assert_eq!(unprintable(bad.as_bytes()), None, "{bad}");
         }
     }
 

@@ -1,49 +1,36 @@
-//! INDEX (format 5): a row for each member of one disc's archives.
+//! INDEX (format 6): a row for each member of one disc's archives.
 
 use super::FormatError;
-use super::escape::escape_into;
-use super::lines::{
-    Lines, SnapshotLine, Stand, first_lines, next_row, read_header, snapshot_header_into,
-};
+use super::heading::{Before, SnapshotLine};
+use super::lines::{HeaderFields, Lines, Stand, next_row, read_header};
 use super::meta_fields::{self, Fields, decimal, optional, plain, plain_or_absent};
 use crate::model::rows::{FrameSpan, IndexRow, PartSpan};
-use crate::model::{ArchiveNo, Digest, DiscNo, DiscUuid, RelPath, SetName, SetUuid, SnapshotSeq};
+use crate::model::{
+    ArchiveNo, Digest, DiscNo, DiscUuid, Format, RelPath, SetName, SetUuid, SnapshotSeq,
+};
 use std::io::BufRead;
 
 const FIELDS: usize = 15 + meta_fields::COUNT;
-const WHAT: &str = "index";
+pub(super) const WHAT: &str = "index";
 
 /// What the first lines of an INDEX say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexHeader {
+    pub format: Format,
     pub set: SetName,
     pub set_uuid: SetUuid,
     pub disc: DiscNo,
     pub disc_uuid: DiscUuid,
-    /// Each snapshot that has members on the disc.
+    /// Each snapshot of the set until then.
     pub snapshots: Vec<SnapshotLine>,
-}
-
-/// The `#` lines that open an INDEX; `snapshots` are sequence, date and absolute source path.
-pub fn header_lines(
-    set: &SetName,
-    set_uuid: SetUuid,
-    disc: DiscNo,
-    disc_uuid: DiscUuid,
-    snapshots: &[(SnapshotSeq, String, Vec<u8>)],
-) -> Vec<u8> {
-    let mut out = first_lines(WHAT, set, set_uuid);
-    out.extend_from_slice(format!("#disc\t{disc}\t{disc_uuid}\n").as_bytes());
-    for (seq, date, source) in snapshots {
-        snapshot_header_into(*seq, date, source, &mut out);
-    }
-    out
+    /// None on discs of format 1.
+    pub before: Vec<Before>,
 }
 
 /// Appends the row's line with its LF.
-pub fn index_line(row: &IndexRow, out: &mut Vec<u8>) {
+pub fn index_line(row: &IndexRow, format: Format, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{}\t{}\t", row.snapshot, row.kind.letter()).as_bytes());
-    escape_into(row.path.as_bytes(), out);
+    meta_fields::value(row.path.as_bytes(), format, out);
     meta_fields::member(Some(&row.member), &row.path, out);
     plain(row.size, out);
     plain_or_absent(row.sha256, out);
@@ -56,7 +43,7 @@ pub fn index_line(row: &IndexRow, out: &mut Vec<u8>) {
         Some(digest) if row.sha256 == Some(digest) => plain("=", out),
         other => plain_or_absent(other, out),
     }
-    meta_fields::meta(&row.meta, &row.note, out);
+    meta_fields::meta(&row.meta, &row.note, format, out);
     out.push(b'\n');
 }
 
@@ -147,13 +134,8 @@ impl<R: BufRead> IndexReader<R> {
         let mut lines = Lines::new(input, "INDEX", packed);
         let (header, trouble) = read_header(&mut lines, WHAT, |fields| {
             let ((set, set_uuid), (disc, disc_uuid)) = (fields.set?, fields.disc?);
-            Some(IndexHeader {
-                set,
-                set_uuid,
-                disc: DiscNo(disc),
-                disc_uuid: DiscUuid(disc_uuid),
-                snapshots: fields.snapshots,
-            })
+            let HeaderFields { format, snapshots, before, .. } = fields;
+            Some(IndexHeader { format, set, set_uuid, disc, disc_uuid, snapshots, before })
         })?;
         Ok(IndexReader { lines, header, trouble, stand: Stand::Reading, last: None })
     }
@@ -189,11 +171,11 @@ impl<R: BufRead> Iterator for IndexReader<R> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::heading::tests::example;
     use super::*;
     use crate::model::rows::Note;
     use crate::model::{Kind, Meta};
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     fn path(bytes: &[u8]) -> RelPath {
         RelPath::new(bytes).unwrap()
@@ -218,7 +200,7 @@ mod tests {
 
     fn line(row: &IndexRow) -> Vec<u8> {
         let mut out = Vec::new();
-        index_line(row, &mut out);
+        index_line(row, Format::Two, &mut out);
         assert_eq!(out.pop(), Some(b'\n'));
         out
     }
@@ -263,14 +245,8 @@ mod tests {
     }
 
     fn listing(rows: &[IndexRow]) -> Vec<u8> {
-        let set = SetName::new("s").unwrap();
-        let snapshots = [
-            (SnapshotSeq(1), "2026-01-01T00:00:00Z".to_owned(), b"/a\nb".to_vec()),
-            (SnapshotSeq(2), "2026-01-02T00:00:00Z".to_owned(), b"/\xff".to_vec()),
-        ];
-        let (set_uuid, disc_uuid) = (SetUuid(Uuid::from_u128(1)), DiscUuid(Uuid::from_u128(2)));
-        let mut text = header_lines(&set, set_uuid, DiscNo(4), disc_uuid, &snapshots);
-        rows.iter().for_each(|row| index_line(row, &mut text));
+        let mut text = example(Format::Two).index();
+        rows.iter().for_each(|row| index_line(row, Format::Two, &mut text));
         text
     }
 
@@ -279,14 +255,27 @@ mod tests {
         let next = IndexRow { archive: ArchiveNo(13), ..row() };
         let text = listing(&[row(), next.clone()]);
         let mut reader = IndexReader::new(&text[..], 0).unwrap();
-        assert_eq!(reader.header().unwrap().disc, DiscNo(4));
-        assert_eq!(reader.header().unwrap().snapshots[0].source, b"/a\nb");
-        assert_eq!(reader.header().unwrap().snapshots[1].seq, SnapshotSeq(2));
+        let (header, told) = (reader.header().unwrap(), example(Format::Two));
+        assert_eq!((header.format, header.disc), (Format::Two, DiscNo(4)));
+        assert_eq!(header.snapshots, told.snapshots);
+        assert_eq!(header.before, told.before);
         assert_eq!(reader.next().unwrap().unwrap(), row());
         assert_eq!(reader.next().unwrap().unwrap(), next);
         assert!(reader.next().is_none());
         let empty = listing(&[]);
         assert!(IndexReader::new(&empty[..], 0).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn an_index_of_format_1_is_read() {
+        let mut text = example(Format::One).index();
+        let odd = IndexRow { path: path(b"-"), ..row() };
+        index_line(&odd, Format::One, &mut text);
+        assert!(text.windows(5).any(|w| w == b"\tf\t-\t"));
+        let mut reader = IndexReader::new(&text[..], 0).unwrap();
+        let header = reader.header().unwrap();
+        assert_eq!((header.format, header.snapshots.len()), (Format::One, 2));
+        assert_eq!(reader.next().unwrap().unwrap(), odd);
     }
 
     #[test]
@@ -307,14 +296,14 @@ mod tests {
     fn a_damaged_row_does_not_hide_the_rows_behind_it() {
         let mut text = listing(&[]);
         text.extend_from_slice(b"nonsense\n");
-        index_line(&row(), &mut text);
+        index_line(&row(), Format::Two, &mut text);
         let mut reader = IndexReader::new(&text[..], 0).unwrap();
         let error = reader.next().unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "line 6 of INDEX is damaged");
+        assert_eq!(error.to_string(), "line 11 of INDEX is damaged");
         assert_eq!(reader.next().unwrap().unwrap(), row());
         text.pop();
         let last = IndexReader::new(&text[..], 0).unwrap().last().unwrap();
-        assert!(matches!(last, Err(FormatError::Line { number: 7, .. })));
+        assert!(matches!(last, Err(FormatError::Line { number: 12, .. })));
     }
 
     #[test]
@@ -333,7 +322,7 @@ mod tests {
         {
             assert!(IndexReader::new(bad, 0).is_err(), "{bad:?}");
         }
-        let newer = IndexReader::new(&b"#coldcut-index\t2\n"[..], 0).err().unwrap();
+        let newer = IndexReader::new(&b"#coldcut-index\t3\n"[..], 0).err().unwrap();
         assert!(matches!(newer, FormatError::Newer { .. }));
     }
 

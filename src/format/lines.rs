@@ -1,10 +1,11 @@
-//! What INDEX and SNAPSHOT have in common: lines of bounded length, read one after another,
-//! the `#` lines first, fields between TABs.
+//! What all listings have in common: lines of bounded length, read one after another, the `#` lines
+//! first, fields between TABs.
 
 use super::FormatError;
-use super::escape::{escape_into, unescape};
+use super::escape::unescape;
+use super::heading::{Before, Origin, SnapshotLine};
 use crate::model::path::shown;
-use crate::model::{SetName, SetUuid, SnapshotSeq};
+use crate::model::{Digest, DiscNo, DiscUuid, Format, SetName, SetUuid, SnapshotSeq, SnapshotUuid};
 use std::io::{BufRead, Read};
 
 /// The longest line that is taken for one: two paths, a link and 64 KiB of attributes, escaped,
@@ -44,15 +45,6 @@ impl Limits {
             Limits::Lifted => u64::MAX,
         }
     }
-}
-
-/// A `#snapshot` line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SnapshotLine {
-    pub seq: SnapshotSeq,
-    pub date: String,
-    /// The source's absolute path, as bytes.
-    pub source: Vec<u8>,
 }
 
 /// Lines of a listing, counted.
@@ -178,24 +170,15 @@ pub(super) fn next_row<R: BufRead, T>(
     Some(row.map_err(|error| lines.here(error)))
 }
 
-/// `#coldcut-index<TAB>1` and `#set<TAB>NAME<TAB>UUID`, with which all listings begin.
-pub(super) fn first_lines(what: &str, set: &SetName, uuid: SetUuid) -> Vec<u8> {
-    format!("#coldcut-{what}\t1\n#set\t{set}\t{uuid}\n").into_bytes()
-}
-
-/// Appends `#snapshot<TAB>SEQUENCE<TAB>DATE<TAB>SOURCE`.
-pub(super) fn snapshot_header_into(seq: SnapshotSeq, date: &str, source: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("#snapshot\t{seq}\t{date}\t").as_bytes());
-    escape_into(source, out);
-    out.push(b'\n');
-}
-
 /// The `#` lines of a listing as they are collected; what a reader does not know is passed over.
 #[derive(Default)]
 pub(super) struct HeaderFields {
+    pub(super) format: Format,
     pub(super) set: Option<(SetName, SetUuid)>,
-    pub(super) disc: Option<(u32, uuid::Uuid)>,
+    pub(super) disc: Option<(DiscNo, DiscUuid)>,
     pub(super) snapshots: Vec<SnapshotLine>,
+    pub(super) before: Vec<Before>,
+    pub(super) sources: Vec<Origin>,
 }
 
 impl HeaderFields {
@@ -205,8 +188,8 @@ impl HeaderFields {
         what: &'static str,
     ) -> Result<HeaderFields, FormatError> {
         let first = lines.next_header()?.ok_or(FormatError::Header { what })?;
-        check_first(first, what)?;
-        let mut fields = HeaderFields::default();
+        let format = format_of(first, what)?;
+        let mut fields = HeaderFields { format, ..HeaderFields::default() };
         while let Some(line) = lines.next_header()? {
             fields.take(line).ok_or(FormatError::Header { what })?;
         }
@@ -216,14 +199,31 @@ impl HeaderFields {
     fn take(&mut self, line: &[u8]) -> Option<()> {
         let parts: Vec<&[u8]> = line.split(|&b| b == b'\t').collect();
         match parts[..] {
-            [b"#set", name, uuid] => self.set = Some((SetName::new(text(name)?)?, id(uuid)?)),
-            [b"#disc", number, uuid] => {
-                self.disc = Some((text(number)?.parse().ok()?, id(uuid)?.0))
+            [b"#set", name, uuid] => {
+                self.set = Some((SetName::new(text(name)?)?, SetUuid(parsed(uuid)?)));
             }
-            [b"#snapshot", seq, date, source] => self.snapshots.push(SnapshotLine {
-                seq: SnapshotSeq(text(seq)?.parse().ok()?),
-                date: text(date)?.to_owned(),
-                source: unescape(source)?,
+            [b"#disc", number, uuid] => {
+                self.disc = Some((DiscNo(parsed(number)?), DiscUuid(parsed(uuid)?)));
+            }
+            [b"#snapshot", seq, date, source, ref uuid @ ..] => {
+                self.snapshots.push(SnapshotLine {
+                    seq: SnapshotSeq(parsed(seq)?),
+                    date: text(date)?.to_owned(),
+                    source: unescape(source)?,
+                    uuid: match uuid {
+                        [] | [b"-", ..] => None,
+                        [uuid, ..] => Some(SnapshotUuid(parsed(uuid)?)),
+                    },
+                });
+            }
+            [b"#before", number, uuid, sums] => self.before.push(Before {
+                disc: DiscNo(parsed(number)?),
+                uuid: DiscUuid(parsed(uuid)?),
+                sums: if sums == b"-" { None } else { Some(Digest::from_hex(sums)?) },
+            }),
+            [b"#source", name, path] => self.sources.push(Origin {
+                name: if name == b"-" { None } else { Some(unescape(name)?) },
+                path: unescape(path)?,
             }),
             _ => (),
         }
@@ -235,19 +235,20 @@ fn text(field: &[u8]) -> Option<&str> {
     std::str::from_utf8(field).ok()
 }
 
-fn id(field: &[u8]) -> Option<SetUuid> {
-    text(field)?.parse().ok().map(SetUuid)
+fn parsed<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
+    text(field)?.parse().ok()
 }
 
 /// The first line says which listing it is, and in which format.
-fn check_first(line: &[u8], what: &'static str) -> Result<(), FormatError> {
+fn format_of(line: &[u8], what: &'static str) -> Result<Format, FormatError> {
     let format = line
         .strip_prefix(b"#coldcut-")
         .and_then(|rest| rest.strip_prefix(what.as_bytes()))
         .and_then(|rest| rest.strip_prefix(b"\t"))
         .ok_or(FormatError::Header { what })?;
     match format {
-        b"1" => Ok(()),
+        b"1" => Ok(Format::One),
+        b"2" => Ok(Format::Two),
         other => Err(FormatError::Newer { found: shown(&other[..other.len().min(20)]) }),
     }
 }

@@ -4,7 +4,7 @@
 use super::FormatError;
 use super::escape::{escape_guarded_into, escape_into, unescape};
 use crate::model::rows::Note;
-use crate::model::{Digest, Kind, Meta, Mtime, RelPath, Xattr};
+use crate::model::{Digest, Format, Kind, Meta, Mtime, RelPath, Xattr};
 use std::str::FromStr;
 
 /// How many fields these are, the note among them.
@@ -65,10 +65,11 @@ fn is_tab(byte: &u8) -> bool {
     *byte == b'\t'
 }
 
-/// Digits only: no sign, no blanks.
+/// Digits only: no sign, no blanks, no zeros in front.
 pub(super) fn decimal<T: FromStr>(field: &[u8]) -> Option<T> {
     let digits = !field.is_empty() && field.iter().all(u8::is_ascii_digit);
-    digits.then(|| std::str::from_utf8(field).ok()?.parse().ok())?
+    let is_short = field.len() == 1 || field.first() != Some(&b'0');
+    (digits && is_short).then(|| std::str::from_utf8(field).ok()?.parse().ok())?
 }
 
 /// `-` for what is absent, else a value.
@@ -103,13 +104,22 @@ pub(super) fn member(member: Option<&RelPath>, path: &RelPath, out: &mut Vec<u8>
     }
 }
 
+/// Appends a path, or what else may be called `-` or `=`; discs of format 1 guard these only where
+/// they have a meaning.
+pub(super) fn value(bytes: &[u8], format: Format, out: &mut Vec<u8>) {
+    match format {
+        Format::One => escape_into(bytes, out),
+        Format::Two => escape_guarded_into(bytes, out),
+    }
+}
+
 /// Appends the fields, a TAB before each.
-pub(super) fn meta(meta: &Meta, note: &Note, out: &mut Vec<u8>) {
+pub(super) fn meta(meta: &Meta, note: &Note, format: Format, out: &mut Vec<u8>) {
     plain(format_args!("{:04o}\t{}\t{}", meta.mode & 0o7777, meta.uid, meta.gid), out);
     name(&meta.user, out);
     name(&meta.group, out);
     plain(meta.mtime.to_decimal(), out);
-    link(&meta.link, out);
+    link(&meta.link, format, out);
     plain_or_absent(meta.device.map(|(major, minor)| format!("{major}:{minor}")), out);
     xattrs(&meta.xattrs, out);
     match note {
@@ -151,15 +161,15 @@ fn parse_name(field: &[u8]) -> Option<Vec<u8>> {
     if field == b"-" { Some(Vec::new()) } else { unescape(field) }
 }
 
-/// Only links have this field, and theirs is never absent: a target `-` needs no guard.
-fn link(link: &[u8], out: &mut Vec<u8>) {
+fn link(link: &[u8], format: Format, out: &mut Vec<u8>) {
     out.push(b'\t');
     if link.is_empty() {
         out.push(b'-');
     }
-    escape_into(link, out);
+    value(link, format, out);
 }
 
+/// A link always has a target: a bare `-` is one that discs of format 1 do not guard.
 fn parse_link(kind: Kind, field: &[u8]) -> Option<Vec<u8>> {
     match kind {
         Kind::Symlink => unescape(field).filter(|link| !link.is_empty() && !link.contains(&0)),
@@ -298,10 +308,14 @@ mod tests {
     use super::*;
 
     fn round(kind: Kind, value: &Meta, note: &Note) -> Vec<u8> {
-        let mut line = Vec::new();
-        meta(value, note, &mut line);
-        let mut fields = Fields::new(&line[1..], COUNT).unwrap();
-        assert_eq!(parse_meta(kind, &mut fields).unwrap(), (value.clone(), note.clone()));
+        let both = [Format::One, Format::Two].map(|format| {
+            let mut line = Vec::new();
+            meta(value, note, format, &mut line);
+            let mut fields = Fields::new(&line[1..], COUNT).unwrap();
+            assert_eq!(parse_meta(kind, &mut fields).unwrap(), (value.clone(), note.clone()));
+            line
+        });
+        let [_, line] = both;
         line
     }
 
@@ -322,7 +336,8 @@ mod tests {
     #[test]
     fn odd_metadata_comes_back() {
         let link = |link: &[u8]| Meta { link: link.to_vec(), ..Meta::default() };
-        round(Kind::Symlink, &link(b"-"), &Note::Changed);
+        let line = round(Kind::Symlink, &link(b"-"), &Note::Changed);
+        assert!(line.ends_with(b"\t\\055\t-\t-\tchanged"), "{}", String::from_utf8_lossy(&line));
         round(Kind::Symlink, &link(b"/abs/../\xff\t\n\\"), &Note::Stale("2026-01-01".into()));
         round(Kind::Hardlink, &link(b"-"), &Note::None);
         let device = Meta { device: Some((8, u32::MAX)), ..Meta::default() };
@@ -363,8 +378,9 @@ mod tests {
     #[test]
     fn fields_that_mean_nothing_are_refused() {
         let good = ["0644", "0", "0", "-", "-", "0.0", "-", "-", "-", "-"];
-        let bad: [(usize, &str); 15] = [
+        let bad: [(usize, &str); 16] = [
             (0, "644"),
+            (1, "007"),
             (0, "0648"),
             (1, "-1"),
             (2, "4294967296"),

@@ -1,6 +1,6 @@
-//! Names and dates of the volume that a disc is (format 1 and 9).
+//! Names and dates of the volume that a disc is (format 1).
 
-use crate::model::{DiscNo, DiscUuid, SetName};
+use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
 
 /// ECMA-119 8.4.8: the volume identifier has 32 characters.
 const VOLUME_ID_MAX: usize = 32;
@@ -13,9 +13,28 @@ pub fn volume_id(disc: DiscNo, set: &SetName) -> String {
     format!("{:04}_", disc.0).chars().chain(name).take(VOLUME_ID_MAX).collect()
 }
 
-/// The volume's date `YYYYMMDDhhmmsscc` (ECMA-119 8.4.26.1), made from the disc's UUID so that two
-/// burns of one disc are alike byte for byte.
-pub fn volume_date(disc: DiscUuid) -> String {
+/// The volume set id: the set's UUID in the characters that it may have (ECMA-119 7.4.1).
+pub fn volume_set_id(set: SetUuid) -> String {
+    set.to_string().to_ascii_uppercase().replace('-', "_")
+}
+
+/// What application ids begin with; those of discs of format 1 do not.
+pub const APPLICATION: &str = "COLDCUT DISC ";
+
+/// The application id, by which a disc is known that lost its texts.
+pub fn application_id(disc: DiscUuid) -> String {
+    format!("{APPLICATION}{}", disc.to_string().to_ascii_uppercase())
+}
+
+/// The volume's date `YYYYMMDDhhmmsscc` (ECMA-119 8.4.26.1): that of `DISC.txt`, when the disc was
+/// closed. Two burns of one disc are alike byte for byte.
+pub fn volume_date(closed: &str) -> String {
+    let digits = closed.chars().filter(char::is_ascii_digit);
+    digits.chain("00".chars()).collect()
+}
+
+/// The date of a disc of format 1, which was made from its UUID.
+pub fn volume_date_by_uuid(disc: DiscUuid) -> String {
     let number = disc.0.as_u128();
     let digit = |place: u128, base: u128| number / place % base;
     format!(
@@ -53,8 +72,22 @@ mod tests {
     }
 
     #[test]
-    fn the_date_is_a_date_whatever_the_uuid() {
-        let date = |number| volume_date(DiscUuid(Uuid::from_u128(number)));
+    fn uuids_stand_in_the_characters_of_the_standard() {
+        let uuid = Uuid::from_u128(0xfeed << 112);
+        let set = volume_set_id(SetUuid(uuid));
+        assert_eq!(set, "FEED0000_0000_0000_0000_000000000000");
+        let disc = application_id(DiscUuid(uuid));
+        assert_eq!(disc, "COLDCUT DISC FEED0000-0000-0000-0000-000000000000");
+    }
+
+    #[test]
+    fn the_date_is_when_the_disc_was_closed() {
+        assert_eq!(volume_date("2026-01-02T03:04:05Z"), "2026010203040500");
+    }
+
+    #[test]
+    fn the_date_of_format_1_is_a_date_whatever_the_uuid() {
+        let date = |number| volume_date_by_uuid(DiscUuid(Uuid::from_u128(number)));
         assert_eq!(date(0), "1980010100000000");
         assert_eq!(date(99 + 100 * 11 + 1_200 * 27), "2079122800000000");
         assert_eq!(date(33_600 * 23 + 806_400 * 59 + 48_384_000 * 58), "1980010123595800");

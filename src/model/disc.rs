@@ -37,6 +37,32 @@ number! {
     /// Who a disc is. All copies of a disc bear the same.
     DiscUuid(Uuid)
 }
+number! {
+    /// Who a snapshot is: two histories of one set can have snapshots of one number.
+    SnapshotUuid(Uuid)
+}
+
+/// The version of the disc format that a disc follows (`docs/format.md`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// Discs that were begun before the first release.
+    One,
+    #[default]
+    Two,
+}
+
+impl Format {
+    pub fn number(self) -> u32 {
+        match self {
+            Format::One => 1,
+            Format::Two => 2,
+        }
+    }
+
+    pub fn from_number(number: u32) -> Option<Format> {
+        [Format::One, Format::Two].into_iter().find(|format| format.number() == number)
+    }
+}
 
 /// A disc as a person names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +116,42 @@ impl Encryption {
 
     pub fn is_on(self) -> bool {
         self != Encryption::None
+    }
+}
+
+/// What people say of a set, in clear on each of its discs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub contact: Option<String>,
+    /// Who may do what with it.
+    pub rights: Option<String>,
+    /// Reminds of the passphrase.
+    pub hint: Option<String>,
+}
+
+impl Description {
+    /// With the keys in `DISC.txt`, in their order there.
+    pub fn texts(&self) -> [(&'static str, &Option<String>); 5] {
+        [
+            ("title", &self.title),
+            ("description", &self.description),
+            ("contact", &self.contact),
+            ("rights", &self.rights),
+            ("hint", &self.hint),
+        ]
+    }
+
+    /// From what there is by each key.
+    pub fn read(text: impl Fn(&'static str) -> Option<String>) -> Description {
+        Description {
+            title: text("title"),
+            description: text("description"),
+            contact: text("contact"),
+            rights: text("rights"),
+            hint: text("hint"),
+        }
     }
 }
 

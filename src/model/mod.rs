@@ -13,7 +13,7 @@ pub mod strain;
 
 pub use carrier::{Batch, BurnedMedium, Carrier, FileId, ShelfId, ShelfPlace};
 pub use digest::Digest;
-pub use disc::{ArchiveNo, DiscNo, DiscUuid, SetUuid, SnapshotSeq};
+pub use disc::{ArchiveNo, DiscNo, DiscUuid, Format, SetUuid, SnapshotSeq, SnapshotUuid};
 pub use entry::{Entry, Kind, Meta, Mtime, Xattr};
 pub use name::SetName;
 pub use path::RelPath;

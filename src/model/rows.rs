@@ -1,4 +1,5 @@
-//! The rows of INDEX and SNAPSHOT (format 5 and 6), as values.
+//! The rows of INDEX, SNAPSHOT and HISTORY (format 6 to 8), as values, and what their first lines say
+//! of a run.
 
 use super::{ArchiveNo, Digest, DiscNo, Kind, Meta, RelPath, SnapshotSeq};
 
@@ -94,4 +95,41 @@ pub struct SnapshotRow {
     pub place: Where,
     pub meta: Meta,
     pub note: Note,
+}
+
+/// The snapshots in which a path was as its row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Life {
+    /// The first one.
+    pub since: SnapshotSeq,
+    /// The last one; `None`: it still is so.
+    pub until: Option<SnapshotSeq>,
+}
+
+impl Life {
+    /// Whether the path was so in this snapshot.
+    pub fn has(self, seq: SnapshotSeq) -> bool {
+        self.since <= seq && self.until.is_none_or(|until| seq <= until)
+    }
+}
+
+/// A row of SNAPSHOT or HISTORY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRow {
+    pub row: SnapshotRow,
+    /// `None` on discs of format 1, which do not tell.
+    pub life: Option<Life>,
+}
+
+/// What a run says of itself, so that what it did not store can be told from what was not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunLine {
+    /// The character set of the locale.
+    Charset(String),
+    /// An option that changes what is stored.
+    Option { name: String, value: Vec<u8> },
+    /// A pattern, marker or file system that was left out.
+    Excluded(Vec<u8>),
+    /// A path that was met and not stored, and why.
+    Skipped { path: RelPath, why: String },
 }

@@ -1,4 +1,4 @@
-//! What a disc carries beside its archives: INDEX, SNAPSHOT, catalog, texts and sums; written last,
+//! What a disc carries beside its archives: listings, catalog, texts and sums; written last,
 //! and measured before, so that their room is known while the disc is filled.
 
 use std::fs;
@@ -12,17 +12,19 @@ use crate::codec::frames::{FRAME_BYTES, LineFrames, compress, worst_listing};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::codec::spool::Spool;
 use crate::format::by_hand::{self, Facts};
+use crate::format::companions::{SMALLEST_DISC, companions};
 use crate::format::disc_txt::{DiscTxt, Listings};
 use crate::format::sums::list_sums;
-use crate::format::{index_line, snapshot_line};
+use crate::format::{index_line, listed_line};
 use crate::model::disc::Compression;
-use crate::model::{Bytes, Digest, Sectors};
+use crate::model::rows::ListedRow;
+use crate::model::{Bytes, Digest, Format, Sectors};
 use crate::port::clock::Moment;
-use crate::port::files::{open_own_to_read, unless_missing, write_atomic};
+use crate::port::files::{make_private_dir, open_own_to_read, unless_missing, write_atomic};
 use crate::port::stop::{Heeding, Stop};
 
 use super::archive::SealedArchive;
-use super::filler::DiscInWork;
+use super::filler::{DiscInWork, Headers};
 use super::protecting::{self, Watchers};
 use super::sealing::write_sealed;
 use super::{Ledger, PackError};
@@ -32,13 +34,24 @@ const ROWS: &str = ".rows";
 
 /// The signature of SHA256SUMS, which does not list it.
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
+/// The certificate that it is checked by.
+pub const SIGNER: &str = "SIGNER.asc";
 
 /// Sizes of the listings before encryption.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListingSizes {
     pub index: u64,
     pub snapshot: u64,
+    /// 0: there is nothing to tell of older snapshots.
+    pub history: u64,
     pub catalog: u64,
+}
+
+impl ListingSizes {
+    /// What a disc can be without.
+    pub fn of_the_set(self) -> u64 {
+        self.snapshot + self.history + self.catalog
+    }
 }
 
 /// A file of the disc that is durable in staging.
@@ -61,6 +74,8 @@ pub struct ClosedDisc {
 pub struct Closing<'a> {
     pub facts: Facts,
     pub disc_txt: DiscTxt,
+    /// As they are now: what could not be read while the disc was filled is among them.
+    pub headers: Headers,
     pub sealer: Option<&'a Sealer>,
     /// Who signs SHA256SUMS, and when.
     pub signer: Option<(&'a Signer, Moment)>,
@@ -72,10 +87,10 @@ pub struct Closing<'a> {
 }
 
 /// Keeps an archive's rows of INDEX beside it, durable before the archive counts.
-pub fn keep_rows(dir: &Path, archive: &SealedArchive) -> Result<(), PackError> {
+pub fn keep_rows(dir: &Path, archive: &SealedArchive, format: Format) -> Result<(), PackError> {
     let mut text = Vec::new();
     for member in &archive.members {
-        index_line(&member.row, &mut text);
+        index_line(&member.row, format, &mut text);
     }
     put_rows(dir, archive.number.0, &text)
 }
@@ -90,9 +105,13 @@ pub fn put_rows(dir: &Path, archive: u32, text: &[u8]) -> Result<(), PackError> 
 
 /// Whether this is what a disc carries beside archives and recovery data.
 pub fn is_text(path: &str) -> bool {
-    let listings = ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "catalog.sqlite.bz2"];
-    let texts = ["DISC.txt", "FORMAT.txt", "README.txt", "restore.sh", "SHA256SUMS", SIGNATURE];
-    texts.contains(&path) || listings.contains(&path.trim_end_matches(".gpg"))
+    let listings = ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "HISTORY.tsv.bz2", "catalog.sqlite.bz2"];
+    let texts =
+        ["DISC.txt", "FORMAT.txt", "README.txt", "restore.sh", "SHA256SUMS", SIGNATURE, SIGNER];
+    ["README.intl.txt", "simple-restore.sh"].contains(&path)
+        || path.starts_with("format/")
+        || texts.contains(&path)
+        || listings.contains(&path.trim_end_matches(".gpg"))
 }
 
 /// The disc in `dir` is closed: its INDEX has the rows, and they are in clear here.
@@ -123,16 +142,22 @@ pub fn bounds(
             files.iter().map(|file| Ok(file.symlink_metadata()?.len())).sum::<io::Result<u64>>()
         })
         .map_err(PackError::staging(&dir))?;
-    let index = worst_listing(rows + disc.index_header.len() as u64);
+    let index = worst_listing(rows + disc.headers.index.len() as u64);
     let mut sizes = ListingSizes { index, ..ListingSizes::default() };
     if disc.carries_listings {
-        let mut text = disc.snapshot_header.len() as u64;
-        let count = |line: &[u8]| {
-            text += line.len() as u64;
-            Ok(())
+        let count = |which: Which, ledger: &mut dyn Ledger| {
+            let mut text = which.header(&disc.headers).len() as u64;
+            let line = |line: &[u8]| {
+                text += line.len() as u64;
+                Ok(())
+            };
+            listed_lines(which, disc, ledger, stop, line)?;
+            Ok::<u64, PackError>(worst_listing(text))
         };
-        snapshot_lines(ledger, stop, count)?;
-        sizes.snapshot = worst_listing(text);
+        sizes.snapshot = count(Which::Snapshot, ledger)?;
+        if carries_history(disc, ledger)? {
+            sizes.history = count(Which::History, ledger)?;
+        }
         sizes.catalog = worst_listing(ledger.catalog_bytes().map_err(PackError::Ledger)?);
     }
     Ok(sizes)
@@ -145,22 +170,33 @@ pub fn measure(
     ledger: &mut dyn Ledger,
     stop: &Stop,
 ) -> Result<ListingSizes, PackError> {
-    let index = write_index(disc, io::sink(), stop)?.1;
+    let headers = &disc.headers;
+    let index = write_index(disc, headers, io::sink(), stop)?.1;
     let mut sizes = ListingSizes { index, ..ListingSizes::default() };
     if disc.carries_listings {
-        sizes.snapshot = write_snapshot(disc, ledger, io::sink(), stop)?.1;
+        sizes.snapshot =
+            write_listed((Which::Snapshot, headers), disc, ledger, io::sink(), stop)?.1;
+        if carries_history(disc, ledger)? {
+            sizes.history =
+                write_listed((Which::History, headers), disc, ledger, io::sink(), stop)?.1;
+        }
         sizes.catalog = write_catalog(scratch, ledger, &mut Counter(0), stop)?;
     }
     Ok(sizes)
 }
 
 /// Writes INDEX from the rows that were kept, in the order of archives.
-fn write_index<W: Write>(disc: &DiscInWork, out: W, stop: &Stop) -> Result<(W, u64), PackError> {
+fn write_index<W: Write>(
+    disc: &DiscInWork,
+    headers: &Headers,
+    out: W,
+    stop: &Stop,
+) -> Result<(W, u64), PackError> {
     let dir = disc.dir.join(ROWS);
     let failed = PackError::staging(&dir);
     let write = || -> io::Result<(W, u64)> {
         let mut lines = LineFrames::new(out);
-        put_lines(&mut lines, &disc.index_header)?;
+        put_lines(&mut lines, &headers.index)?;
         for path in rows_files(&dir)? {
             let mut rows = BufReader::new(Heeding::new(open_own_to_read(&path)?, stop));
             let mut line = Vec::new();
@@ -189,7 +225,32 @@ fn put_lines<W: Write>(lines: &mut LineFrames<W>, text: &[u8]) -> io::Result<()>
     text.split_inclusive(|&b| b == b'\n').try_for_each(|line| lines.line(line))
 }
 
-fn write_snapshot<W: Write>(
+/// One of the listings that tell of the whole set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Snapshot,
+    History,
+}
+
+impl Which {
+    fn header(self, headers: &Headers) -> &[u8] {
+        match self {
+            Which::Snapshot => &headers.snapshot,
+            Which::History => &headers.history,
+        }
+    }
+}
+
+/// Whether there is something to be in a HISTORY, and the disc can have one.
+fn carries_history(disc: &DiscInWork, ledger: &mut dyn Ledger) -> Result<bool, PackError> {
+    match disc.format {
+        Format::One => Ok(false),
+        Format::Two => ledger.has_history().map_err(PackError::Ledger),
+    }
+}
+
+fn write_listed<W: Write>(
+    (which, headers): (Which, &Headers),
     disc: &DiscInWork,
     ledger: &mut dyn Ledger,
     out: W,
@@ -197,23 +258,32 @@ fn write_snapshot<W: Write>(
 ) -> Result<(W, u64), PackError> {
     let failed = || PackError::staging(&disc.dir);
     let mut lines = LineFrames::new(out);
-    put_lines(&mut lines, &disc.snapshot_header).map_err(failed())?;
-    snapshot_lines(ledger, stop, |line| lines.line(line))?;
+    put_lines(&mut lines, which.header(headers)).map_err(failed())?;
+    listed_lines(which, disc, ledger, stop, |line| lines.line(line))?;
     lines.finish().map_err(failed())
 }
 
-fn snapshot_lines(
+fn listed_lines(
+    which: Which,
+    disc: &DiscInWork,
     ledger: &mut dyn Ledger,
     stop: &Stop,
     mut take: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), PackError> {
-    let mut line = Vec::new();
-    let rows = ledger.snapshot_rows(&mut |row| {
+    let mut text = Vec::new();
+    let mut line = |mut listed: ListedRow| {
         stop.check().map_err(io::Error::other)?;
-        line.clear();
-        snapshot_line(row, &mut line);
-        take(&line)
-    });
+        if disc.format == Format::One {
+            listed.life = None;
+        }
+        text.clear();
+        listed_line(&listed, &mut text);
+        take(&text)
+    };
+    let rows = match which {
+        Which::Snapshot => ledger.snapshot_rows(&mut line),
+        Which::History => ledger.history_rows(&mut line),
+    };
     rows.map_err(|error| PackError::Ledger(error).unless_stopped(stop))
 }
 
@@ -284,12 +354,12 @@ impl Write for SpoolWriter {
 }
 
 /// Sizes of the texts at most, for the room that is kept for them.
-pub fn text_sizes(facts: &Facts, disc_txt: &DiscTxt) -> Vec<(String, u64)> {
+pub fn text_sizes(facts: &Facts, disc_txt: &DiscTxt, capacity: Sectors) -> Vec<(String, u64)> {
     let most = Facts { zstd: true, long_paths: true, has_snapshot: true, ..facts.clone() };
     let least = Facts { has_snapshot: false, ..most.clone() };
-    texts(&most, disc_txt)
+    texts(&most, disc_txt, capacity)
         .into_iter()
-        .zip(texts(&least, disc_txt))
+        .zip(texts(&least, disc_txt, capacity))
         .map(|((path, one), (_, other))| {
             // Numbers may grow by some digits until the disc is closed.
             (path, one.len().max(other.len()) as u64 + 64)
@@ -297,14 +367,24 @@ pub fn text_sizes(facts: &Facts, disc_txt: &DiscTxt) -> Vec<(String, u64)> {
         .collect()
 }
 
-fn texts(facts: &Facts, disc_txt: &DiscTxt) -> Vec<(String, String)> {
+/// `capacity`: what the disc can hold.
+fn texts(facts: &Facts, disc_txt: &DiscTxt, capacity: Sectors) -> Vec<(String, String)> {
+    let is_new = disc_txt.format != Format::One;
+    let is_roomy = is_new && capacity.bytes().0 >= SMALLEST_DISC;
+    let companions = companions().into_iter().filter(|_| is_roomy);
+    let others = [
+        ("README.intl.txt", by_hand::readme_intl().to_owned()),
+        ("simple-restore.sh", by_hand::simple_restore_sh(facts)),
+    ];
     [
         ("DISC.txt", disc_txt.to_text()),
         ("FORMAT.txt", by_hand::format_txt().to_owned()),
-        ("README.txt", by_hand::readme(facts)),
+        ("README.txt", by_hand::readme(facts) + "\n" + &disc_txt.repeated()),
         ("restore.sh", by_hand::restore_sh(facts)),
     ]
     .into_iter()
+    .chain(others.into_iter().filter(|_| is_new))
+    .chain(companions.map(|(path, text)| (path, text.to_owned())))
     .map(|(path, text)| (path.to_owned(), text))
     .collect()
 }
@@ -317,30 +397,41 @@ pub fn close(
 ) -> Result<ClosedDisc, PackError> {
     let stop = closing.watchers.stop;
     let mut files = std::mem::take(&mut closing.archives);
-    let mut listings = Listings { index: true, snapshot: false, catalog: false };
-    files.push(listing(
-        disc,
-        &closing,
-        "INDEX.tsv.bz2",
-        |out| Ok(write_index(disc, out, stop)?.0),
-    )?);
+    let mut listings = Listings { index: true, ..Listings::default() };
+    files.push(listing(disc, &closing, "INDEX.tsv.bz2", |out| {
+        Ok(write_index(disc, &closing.headers, out, stop)?.0)
+    })?);
     if disc.carries_listings {
-        let snapshot = listing(disc, &closing, "SNAPSHOT.tsv.bz2", |out| {
-            Ok(write_snapshot(disc, ledger, out, stop)?.0)
-        })?;
+        let listed = |name, which, ledger: &mut dyn Ledger| {
+            listing(disc, &closing, name, |out| {
+                Ok(write_listed((which, &closing.headers), disc, ledger, out, stop)?.0)
+            })
+        };
+        let snapshot = listed("SNAPSHOT.tsv.bz2", Which::Snapshot, ledger)?;
+        let history = match carries_history(disc, ledger)? {
+            true => Some(listed("HISTORY.tsv.bz2", Which::History, ledger)?),
+            false => None,
+        };
         let catalog = listing(disc, &closing, "catalog.sqlite.bz2", |mut out| {
             write_catalog(closing.scratch, ledger, &mut out, stop)?;
             Ok(out)
         })?;
-        listings.snapshot = keep_if_fits(disc, &mut files, snapshot);
+        // Without HISTORY the disc would not tell all that its SNAPSHOT seems to: it goes first.
+        let mut fits = |listing| keep_if_fits(disc, &mut files, listing);
+        let owes_history = history.is_some();
+        listings.history = history.is_some_and(&mut fits);
+        listings.snapshot = owes_history == listings.history && fits(snapshot);
         listings.catalog = keep_if_fits(disc, &mut files, catalog);
     }
     closing.disc_txt.listings = listings;
     closing.disc_txt.parity = protecting::percent(disc, &files);
     closing.facts.parity = closing.disc_txt.parity;
     closing.facts.has_snapshot = listings.snapshot;
-    for (path, text) in texts(&closing.facts, &closing.disc_txt) {
+    for (path, text) in texts(&closing.facts, &closing.disc_txt, disc.room.capacity()) {
         files.push(text_file(disc, &path, text.as_bytes())?);
+    }
+    if let Some((signer, _)) = closing.signer.filter(|_| disc.format != Format::One) {
+        files.push(text_file(disc, SIGNER, signer.certificate())?);
     }
     let protected = protecting::protect(disc, &files, closing.watchers);
     files.extend(protected.map_err(|error| error.unless_stopped(stop))?);
@@ -394,7 +485,9 @@ fn listing(
 
 fn text_file(disc: &DiscInWork, path: &str, text: &[u8]) -> Result<StagedFile, PackError> {
     let file = disc.dir.join(path);
-    write_atomic(&file, text, 0o600).map_err(PackError::staging(&file))?;
+    make_private_dir(file.parent().unwrap_or(&disc.dir))
+        .and_then(|()| write_atomic(&file, text, 0o600))
+        .map_err(PackError::staging(&file))?;
     let sha256 = Digest(Sha256::digest(text).into());
     Ok(StagedFile { path: path.to_owned(), size: text.len() as u64, sha256 })
 }

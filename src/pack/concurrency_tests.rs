@@ -13,6 +13,7 @@ use super::tests::{Bench, noise, text};
 use super::*;
 use crate::codec::openpgp::{Locks, Sealer};
 use crate::codec::spool::Spool;
+use crate::model::Format;
 use crate::model::disc::Compression;
 use crate::port::operator::Secret;
 use crate::port::stop::Stop;
@@ -117,7 +118,8 @@ fn sealing_stops_when_asked_to_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let stop = Stop::new();
     let disc = dir.path().join("0001");
-    let seals = Seals { dir: disc.clone(), sealer: Some(sealer()), stop: stop.clone() };
+    let (sealer, format) = (Some(sealer()), Format::Two);
+    let seals = Seals { dir: disc.clone(), sealer, stop: stop.clone(), format };
     stop.ask(2);
     let stopped = seals.seal(full_archive(dir.path())).unwrap_err();
     assert!(matches!(stopped, PackError::Stopped(stopped) if stopped.0 == 2), "{stopped}");

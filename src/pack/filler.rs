@@ -5,13 +5,13 @@
 //! "full", the true sizes are taken: frames on their way are waited for, the listings compressed for
 //! real, then the open archives sealed, and packing goes on with what that set free.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::codec::openpgp::Sealer;
 use crate::model::disc::Compression;
 use crate::model::rows::Note;
-use crate::model::{Digest, DiscNo, Entry, SnapshotSeq};
+use crate::model::{ArchiveNo, Digest, DiscNo, Entry, Format, SnapshotSeq};
 use crate::port::monitor::{Monitor, Progress};
 use crate::port::stop::Stop;
 use crate::scan::content::{ReadError, Source};
@@ -45,6 +45,14 @@ pub struct Config<'a> {
     pub stop: &'a Stop,
 }
 
+/// The `#` lines of each listing.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    pub index: Vec<u8>,
+    pub snapshot: Vec<u8>,
+    pub history: Vec<u8>,
+}
+
 /// The disc that is being filled.
 pub struct DiscInWork {
     pub number: DiscNo,
@@ -56,9 +64,8 @@ pub struct DiscInWork {
     pub first_of_run: bool,
     /// Whether room is kept for SNAPSHOT and catalog.
     pub carries_listings: bool,
-    /// The `#` lines of INDEX and of SNAPSHOT.
-    pub index_header: Vec<u8>,
-    pub snapshot_header: Vec<u8>,
+    pub headers: Headers,
+    pub format: Format,
     /// What the listings took when it was reckoned last: at most, or as compressed for real.
     pub(super) sizes: Option<ListingSizes>,
     pub(super) measured: bool,
@@ -75,8 +82,8 @@ impl DiscInWork {
             room,
             first_of_run,
             carries_listings: true,
-            index_header: Vec::new(),
-            snapshot_header: Vec::new(),
+            headers: Headers::default(),
+            format: Format::default(),
             sizes: None,
             measured: false,
             index_growth: 0,
@@ -163,6 +170,8 @@ pub struct Filler<'a> {
     waiting: Queue,
     /// Whether an archive is made in any case.
     pub(super) stores: bool,
+    /// In which archive the first name is of an object without content that has several.
+    pub(super) linked: HashMap<Vec<u8>, ArchiveNo>,
     /// Same content as something in an archive that is not sealed yet.
     pub(super) twins: Vec<Twin>,
     pub(super) unsealed: HashSet<Digest>,
@@ -192,6 +201,7 @@ impl<'a> Filler<'a> {
             current: None,
             waiting: Queue::new(),
             stores,
+            linked: HashMap::new(),
             twins: Vec::new(),
             unsealed: HashSet::new(),
             known: Vec::new(),

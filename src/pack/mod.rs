@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 use crate::codec::openpgp::{SealError, SignError};
 use crate::codec::spool::SpoolError;
-use crate::model::rows::{IndexRow, Note, SnapshotRow};
+use crate::model::rows::{IndexRow, ListedRow, Note};
 use crate::model::{ArchiveNo, Digest, Entry};
 use crate::port::stop::{Stop, Stopped};
 
@@ -58,7 +58,14 @@ pub trait Ledger {
     /// Every row of the snapshot in work, in walk order, as known now.
     fn snapshot_rows(
         &mut self,
-        sink: &mut dyn FnMut(&SnapshotRow) -> io::Result<()>,
+        sink: &mut dyn FnMut(ListedRow) -> io::Result<()>,
+    ) -> Result<(), LedgerError>;
+    /// Whether older snapshots hold anything that is not in the one in work.
+    fn has_history(&mut self) -> Result<bool, LedgerError>;
+    /// What older snapshots hold and the one in work does not, in walk order.
+    fn history_rows(
+        &mut self,
+        sink: &mut dyn FnMut(ListedRow) -> io::Result<()>,
     ) -> Result<(), LedgerError>;
     /// A moment between two pieces of work, at most a block apart: whoever keeps the ledger may see
     /// to something else, or end the packing.

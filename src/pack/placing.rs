@@ -6,8 +6,9 @@ use crate::codec::member::{MemberHead, padding};
 use crate::codec::sparse::SparseMap;
 use crate::format::{member_name, part_name};
 use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
-use crate::model::{ArchiveNo, Digest, Entry, Kind, RelPath};
+use crate::model::{ArchiveNo, Digest, Entry, Kind, Meta, RelPath};
 
+use super::archive::ArchiveBuilder;
 use super::filler::{Current, Filler, Lane, Put};
 use super::reader::Block;
 use super::space::growth_of;
@@ -17,22 +18,56 @@ use super::{Ledger, PackError, PackedMember};
 const SMALLEST_PART: u64 = 32 << 10;
 
 impl Filler<'_> {
-    /// A directory, link, device, or empty file.
+    /// A directory, symbolic link, device, or empty file; or another name of one of these.
     pub(super) fn put_plain(
         &mut self,
         entry: &Entry,
         ledger: &mut dyn Ledger,
     ) -> Result<Put, PackError> {
         let lane = self.lane_of_plain();
-        let name = member_name(&entry.path);
-        let mut meta = entry.meta.clone();
         if entry.kind == Kind::Hardlink {
-            meta.link = link_member(&entry.meta.link);
+            if let Some(&archive) = self.linked.get(entry.meta.link.as_slice()) {
+                self.put_link(entry, lane, archive, ledger)?;
+            }
+            return Ok(Put::In);
         }
-        let head = MemberHead { name: &name, kind: entry.kind, size: 0, meta: &meta, sparse: None };
+        let name = member_name(&entry.path);
+        let meta = &entry.meta;
+        let head = MemberHead { name: &name, kind: entry.kind, size: 0, meta, sparse: None };
         let tar = head.head_bytes();
         let member = self.member(entry, name.clone(), PartSpan::whole(0), Some(Digest::EMPTY));
-        self.put_small(lane, &tar, 0, member, ledger)
+        let put = self.put_small(lane, &tar, 0, member, ledger)?;
+        if put == Put::In && entry.print.nlink > 1 && entry.kind != Kind::Dir {
+            let archive = self.builders[lane as usize].as_ref().map(ArchiveBuilder::number);
+            self.linked.extend(archive.map(|archive| (entry.path.as_bytes().to_vec(), archive)));
+        }
+        Ok(put)
+    }
+
+    /// Another name of what is in this archive already, behind it. Where that was closed meanwhile,
+    /// or nothing more fits, it stays a row: SNAPSHOT has it, and tar could not make it.
+    fn put_link(
+        &mut self,
+        entry: &Entry,
+        lane: Lane,
+        archive: ArchiveNo,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(), PackError> {
+        let name = member_name(&entry.path);
+        let meta = Meta { link: link_member(&entry.meta.link), ..entry.meta.clone() };
+        let head = MemberHead { name: &name, kind: entry.kind, size: 0, meta: &meta, sparse: None };
+        let tar = head.head_bytes();
+        let mut member = self.member(entry, name.clone(), PartSpan::whole(0), None);
+        member.row.archive = archive;
+        let (growth, size) = (growth_of(&member), tar.len() as u64);
+        let is_open = |filler: &Self| {
+            filler.builders[lane as usize].as_ref().is_some_and(|b| b.number() == archive)
+        };
+        if !is_open(self) || !self.ensure(lane, size, growth, ledger)? || !is_open(self) {
+            return Ok(());
+        }
+        self.builder(lane, ledger)?.put_small(&tar, 0, member)?;
+        self.spend(lane, size, growth, ledger)
     }
 
     /// Headers compress well: they go beside the files that do, if such an archive is made at all.
@@ -265,11 +300,11 @@ impl Filler<'_> {
         if current.reading.whole().is_some() {
             self.count(current.reading.size());
         }
-        for link in std::mem::take(&mut current.links) {
-            // A link that meets the edge stays a row: SNAPSHOT has it.
-            if self.put_plain(&link, ledger)? == Put::Edge {
-                break;
-            }
+        let lane = current.lane;
+        let archive = self.builders[lane as usize].as_ref().map(ArchiveBuilder::number);
+        let links = std::mem::take(&mut current.links).into_iter().zip(archive.into_iter().cycle());
+        for (link, archive) in links {
+            self.put_link(&link, lane, archive, ledger)?;
         }
         Ok(())
     }

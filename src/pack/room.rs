@@ -7,8 +7,8 @@ use crate::model::{Bytes, Sectors};
 use crate::recovery::geometry::Geometry;
 
 /// Files that may grow before room is reckoned anew, and each begin another sector: two archives,
-/// INDEX, SNAPSHOT, catalog, sums.
-const GROWING: u64 = 6;
+/// INDEX, SNAPSHOT, HISTORY, catalog, sums.
+const GROWING: u64 = 7;
 const SUMS: &str = "SHA256SUMS";
 
 /// A disc's capacity and the files that are certain to be on it.

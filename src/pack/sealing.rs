@@ -13,7 +13,7 @@ use rustix::fs::{Advice, fadvise};
 use sha2::{Digest as _, Sha256};
 
 use crate::codec::openpgp::{Halves, Sealer};
-use crate::model::Digest;
+use crate::model::{Digest, Format};
 use crate::port::files::{make_private_dir, rename_durably, unless_missing};
 use crate::port::stop::{Heeding, Stop};
 
@@ -34,6 +34,8 @@ pub struct Seals {
     pub dir: PathBuf,
     pub sealer: Option<Sealer>,
     pub stop: Stop,
+    /// Of the disc, in which the rows are kept.
+    pub format: Format,
 }
 
 impl Seals {
@@ -59,7 +61,7 @@ impl Seals {
             content: full.content,
             members: full.members,
         };
-        closing::keep_rows(&self.dir, &archive)?;
+        closing::keep_rows(&self.dir, &archive, self.format)?;
         Ok(archive)
     }
 }

@@ -3,6 +3,7 @@
 use crate::codec::frames::worst_case;
 use crate::codec::spool::Spool;
 use crate::format::index::index_line;
+use crate::model::Format;
 use crate::model::disc::{Compression, archive_path};
 
 use super::archive::{ArchiveBuilder, SealedArchive};
@@ -19,16 +20,19 @@ const MOST_MEMBERS: usize = 50_000;
 /// Learning the true sizes is worth the work from this much reckoned growth on.
 const WORTH_SETTLING: u64 = 48 << 10;
 /// What a stored file may add to SNAPSHOT and to the catalog: digests do not compress; its place,
-/// a row of `contents` and one of `parts` do a little.
+/// a row of `contents` and one of `parts` do a little. What it adds to HISTORY is its new place, if
+/// it was moved from an old disc; or nothing, for what the scan replaced is there already.
 const SNAPSHOT_GROWTH: u64 = 90;
+const HISTORY_GROWTH: u64 = 30;
 const CATALOG_GROWTH: u64 = 140;
+const MEMBER_GROWTH: u64 = SNAPSHOT_GROWTH + HISTORY_GROWTH + CATALOG_GROWTH;
 /// Listings over a fiftieth (2 %) of a disc are left out between a run's first and last disc.
 const LISTING_SHARE: u64 = 50;
 
 /// What a member adds to INDEX at most.
 pub(super) fn growth_of(member: &PackedMember) -> u64 {
     let mut line = Vec::with_capacity(512);
-    index_line(&member.row, &mut line);
+    index_line(&member.row, Format::Two, &mut line);
     // Numbers that are not known yet take more digits than the zeros in their places.
     line.len() as u64 + 100
 }
@@ -93,7 +97,7 @@ impl Filler<'_> {
         growth: u64,
         ledger: &mut dyn Ledger,
     ) -> Result<bool, PackError> {
-        let need = self.cost(lane, tar) + growth + SNAPSHOT_GROWTH + CATALOG_GROWTH;
+        let need = self.cost(lane, tar) + growth + MEMBER_GROWTH;
         if self.slack >= need + self.disc.room.doubt() && self.builders[lane as usize].is_some() {
             return Ok(true);
         }
@@ -157,7 +161,7 @@ impl Filler<'_> {
     ) -> Result<(), PackError> {
         self.disc.index_growth += growth;
         self.disc.members_since += 1;
-        let used = self.cost(lane, tar) + growth + SNAPSHOT_GROWTH + CATALOG_GROWTH;
+        let used = self.cost(lane, tar) + growth + MEMBER_GROWTH;
         self.slack = self.slack.saturating_sub(used);
         Ok(())
     }
@@ -182,6 +186,10 @@ impl Filler<'_> {
         if self.disc.carries_listings {
             let snapshot = sizes.snapshot + members * SNAPSHOT_GROWTH;
             let catalog = sizes.catalog + members * CATALOG_GROWTH;
+            if sizes.history > 0 {
+                let history = sizes.history + members * HISTORY_GROWTH;
+                files.push((format!("HISTORY.tsv.bz2{gpg}"), self.sealed_size(history)));
+            }
             files.push((format!("SNAPSHOT.tsv.bz2{gpg}"), self.sealed_size(snapshot)));
             files.push((format!("catalog.sqlite.bz2{gpg}"), self.sealed_size(catalog)));
         }
@@ -201,7 +209,7 @@ impl Filler<'_> {
     /// What so many members add to all listings.
     fn growth(&self, index: u64, members: u64) -> u64 {
         match self.disc.carries_listings {
-            true => index + members * (SNAPSHOT_GROWTH + CATALOG_GROWTH),
+            true => index + members * MEMBER_GROWTH,
             false => index,
         }
     }
@@ -234,7 +242,7 @@ impl Filler<'_> {
     /// Between the first and the last disc of a run, listings over 2 % are left out.
     fn drop_listings(&mut self) {
         let sizes = self.disc.sizes.unwrap_or_default();
-        let share = (sizes.snapshot + sizes.catalog) * LISTING_SHARE;
+        let share = sizes.of_the_set() * LISTING_SHARE;
         if !self.disc.first_of_run && share > self.disc.room.capacity().bytes().0 {
             self.disc.carries_listings = false;
         }
@@ -277,6 +285,7 @@ impl Filler<'_> {
             dir: self.disc.dir.clone(),
             sealer: self.config.sealer.cloned(),
             stop: self.config.stop.clone(),
+            format: self.disc.format,
         };
         self.sealing.begin(seals, full);
         self.report();

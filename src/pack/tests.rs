@@ -16,6 +16,7 @@ use crate::codec::frames::{FRAME_BYTES, expander};
 use crate::codec::read_member::read_member;
 use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::entry::{Fingerprint, Meta, Mtime};
+use crate::model::rows::{Life, SnapshotRow};
 use crate::model::{DiscNo, Kind, RelPath, Sectors, SnapshotSeq};
 use crate::port::monitor::Recorder;
 use crate::port::stop::Stop;
@@ -73,21 +74,19 @@ impl Ledger for Memory {
     }
     fn snapshot_rows(
         &mut self,
-        sink: &mut dyn FnMut(&SnapshotRow) -> io::Result<()>,
+        sink: &mut dyn FnMut(ListedRow) -> io::Result<()>,
     ) -> Result<(), LedgerError> {
-        for number in 0..self.listed {
-            let hash: [u8; 32] = Sha256::digest(number.to_le_bytes()).into();
-            sink(&SnapshotRow {
-                kind: Kind::File,
-                path: RelPath::new(format!("row-{number}").as_bytes()).unwrap(),
-                size: 1,
-                sha256: Some(Digest(hash)),
-                place: crate::model::rows::Where::nothing(),
-                meta: Meta::default(),
-                note: Note::None,
-            })?;
-        }
-        Ok(())
+        Ok((0..self.listed).try_for_each(|number| sink(listed(number, None)))?)
+    }
+    fn has_history(&mut self) -> Result<bool, LedgerError> {
+        Ok(self.listed > 10)
+    }
+    fn history_rows(
+        &mut self,
+        sink: &mut dyn FnMut(ListedRow) -> io::Result<()>,
+    ) -> Result<(), LedgerError> {
+        let ended = Some(SnapshotSeq(1));
+        Ok((0..self.listed / 2).try_for_each(|number| sink(listed(number, ended)))?)
     }
     fn breathe(&mut self) -> Result<(), LedgerError> {
         self.breaths += 1;
@@ -102,6 +101,21 @@ impl Ledger for Memory {
     fn export_catalog(&mut self, to: &Path, _: &Stop) -> Result<(), LedgerError> {
         Ok(fs::write(to, vec![7; 4096])?)
     }
+}
+
+/// A row that weighs what a file's does.
+fn listed(number: usize, until: Option<SnapshotSeq>) -> ListedRow {
+    let hash: [u8; 32] = Sha256::digest(number.to_le_bytes()).into();
+    let row = SnapshotRow {
+        kind: Kind::File,
+        path: RelPath::new(format!("row-{number}").as_bytes()).unwrap(),
+        size: 1,
+        sha256: Some(Digest(hash)),
+        place: crate::model::rows::Where::nothing(),
+        meta: Meta::default(),
+        note: Note::None,
+    };
+    ListedRow { row, life: Some(Life { since: SnapshotSeq(1), until }) }
 }
 
 /// A source and a staging area, and how they are packed.
@@ -209,6 +223,8 @@ impl Bench {
                 let mut files = vec![("INDEX.tsv.bz2".to_owned(), sizes.index)];
                 if disc.carries_listings {
                     files.push(("SNAPSHOT.tsv.bz2".to_owned(), sizes.snapshot));
+                    files.push(("HISTORY.tsv.bz2".to_owned(), sizes.history));
+                    files.retain(|(_, size)| *size > 0);
                     files.push(("catalog.sqlite.bz2".to_owned(), sizes.catalog));
                 }
                 let sums =

@@ -9,6 +9,7 @@ pub mod files;
 pub mod filesystem;
 pub mod held_dir;
 pub mod lasting;
+pub mod locale;
 pub mod monitor;
 pub mod mounts;
 pub mod operator;

@@ -600,13 +600,14 @@ impl Shared<'_> {
     /// name that was not restored is not linked to.
     pub(super) fn link(&self, Link { item, first }: Link) {
         let name = &self.plan.items[item];
-        let first_path = &self.plan.items[first].row.path;
+        let (first_path, kind) =
+            (&self.plan.items[first].row.path, self.plan.items[first].row.kind);
         if self.state().lost.contains(&first) {
             self.count_lost(item);
             let what = format!("it is another name of {first_path}, which could not be restored");
             return self.trouble(name.row.path.to_string(), what);
         }
-        match self.target.hardlink(&name.row.path, first_path, name.replace) {
+        match self.target.hardlink(&name.row.path, first_path, kind, name.replace) {
             Ok(()) => self.state().tally.restored += 1,
             Err(error) => self.count(item, Err(error)),
         }

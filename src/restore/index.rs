@@ -16,6 +16,7 @@ use crate::port::stop::{Heeding, Stop, Stopped};
 /// What the listings are called, encrypted ones with `.gpg` behind it.
 pub const INDEX: &str = "INDEX.tsv.bz2";
 pub const SNAPSHOT: &str = "SNAPSHOT.tsv.bz2";
+pub const HISTORY: &str = "HISTORY.tsv.bz2";
 pub const CATALOG: &str = "catalog.sqlite.bz2";
 
 #[derive(Debug, thiserror::Error)]

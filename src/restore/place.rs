@@ -238,11 +238,12 @@ impl Target {
         self.finish_node(temporary, path, meta, Kind::Symlink, replace)
     }
 
-    /// Another name of a file that is in the target already.
+    /// Another name of something of this kind that is in the target already.
     pub fn hardlink(
         &self,
         path: &RelPath,
         first: &RelPath,
+        kind: Kind,
         replace: bool,
     ) -> Result<(), PlaceError> {
         let not_a_file = || PlaceError::NotAFile { path: path.clone(), first: first.clone() };
@@ -255,7 +256,7 @@ impl Target {
         let stat = temporary
             .stat()
             .map_err(|errno| PlaceError::new(path, "looking at the hard link", errno))?;
-        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+        if !is_of_kind(FileType::from_raw_mode(stat.st_mode), kind) {
             return Err(not_a_file());
         }
         // Renaming one name of a file over another does nothing: it is done already.
@@ -397,3 +398,16 @@ fn existing_of(stat: &Stat) -> Existing {
 
 #[cfg(test)]
 mod tests;
+
+/// Whether something that was found is what a row of this kind stands for.
+fn is_of_kind(found: FileType, kind: Kind) -> bool {
+    let expected = match kind {
+        Kind::File => FileType::RegularFile,
+        Kind::Symlink => FileType::Symlink,
+        Kind::Fifo => FileType::Fifo,
+        Kind::CharDevice => FileType::CharacterDevice,
+        Kind::BlockDevice => FileType::BlockDevice,
+        Kind::Dir | Kind::Hardlink => return false,
+    };
+    found == expected
+}

@@ -62,7 +62,7 @@ impl Content {
     }
 }
 
-/// Another name for a file that is in the target by then.
+/// Another name for something that is in the target by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     pub item: usize,
@@ -150,7 +150,7 @@ fn first_names(rows: &[SnapshotRow]) -> HashSet<RelPath> {
 struct Planner<F> {
     plan: Plan,
     linked: HashSet<RelPath>,
-    /// The file of the target that further names of a file are to be linked to.
+    /// What is in the target that its further names are to be linked to.
     firsts: HashMap<RelPath, First>,
     standing: F,
 }
@@ -168,7 +168,7 @@ impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
     fn take(&mut self, row: SnapshotRow, chosen: bool) {
         let standing = (self.standing)(&row);
         let is_dir = row.kind == Kind::Dir;
-        if row.kind == Kind::File {
+        if row.kind == Kind::File || !is_dir && self.linked.contains(&row.path) {
             let name = self.linked.contains(&row.path).then(|| row.path.clone());
             let first = self.take_file(row, standing);
             self.firsts.extend(name.map(|name| (name, first)));

@@ -41,7 +41,7 @@ pub fn select<E>(
     let wanted = links_without_first(&selection.rows);
     if !wanted.is_empty() {
         each_row(&mut |row| {
-            if row.kind == Kind::File && wanted.contains(&row.path) {
+            if is_first(&row) && wanted.contains(&row.path) {
                 selection.firsts.insert(row.path.clone(), row);
             }
         })?;
@@ -94,13 +94,18 @@ fn ancestors(rows: &[SnapshotRow]) -> HashSet<RelPath> {
     all
 }
 
+/// Anything but a directory can have several names.
+fn is_first(row: &SnapshotRow) -> bool {
+    !matches!(row.kind, Kind::Dir | Kind::Hardlink)
+}
+
 /// First names of chosen hard links that were not chosen themselves.
 fn links_without_first(rows: &[SnapshotRow]) -> HashSet<RelPath> {
     let links = rows.iter().filter(|row| row.kind == Kind::Hardlink);
     let mut wanted: HashSet<RelPath> =
         links.filter_map(|row| RelPath::new(&row.meta.link)).collect();
     for row in rows {
-        if row.kind == Kind::File && !wanted.is_empty() {
+        if is_first(row) && !wanted.is_empty() {
             wanted.remove(&row.path);
         }
     }

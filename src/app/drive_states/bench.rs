@@ -181,6 +181,8 @@ impl Bench {
             max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
             copies: Some(1),
             hint: None,
+            description: Default::default(),
+            hint_in_clear: None,
         };
         backup(&request, Some(&mut self.burner()), self.desk()).map(|_| Exit::Done)
     }

@@ -12,6 +12,7 @@ use crate::flow::holding::Hold;
 use crate::flow::keys::KeyRing;
 use crate::flow::staging::need;
 use crate::model::SetName;
+use crate::model::disc::Description;
 use crate::model::path::shown;
 use crate::model::{Bytes, Sectors};
 use crate::pack::estimate::{Estimate, minutes};
@@ -80,6 +81,14 @@ fn request<'a>(
         flush: args.flush,
         copies: args.copies,
         hint: args.hint.clone(),
+        description: Description {
+            title: args.said.title.clone(),
+            description: args.said.description.clone(),
+            contact: args.said.contact.clone(),
+            rights: args.said.rights.clone(),
+            hint: None,
+        },
+        hint_in_clear: args.said.hint_in_clear,
         source,
     })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::app::{Room, RunError};
 use crate::catalog::Catalog;
 use crate::cli::args::{Catalog as Args, CatalogWork};
+use crate::flow::piles::Trust;
 use crate::flow::rebuilding::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
 use crate::flow::turn::in_turn;
 use crate::model::DiscNo;
@@ -33,7 +34,7 @@ fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
             keys,
             replace: args.replace,
             scratch: scratch(room)?,
-            trust: trust(room, args.verify_signature.as_deref())?,
+            trust: Trust { history: args.disc, ..trust(room, args.verify_signature.as_deref())? },
         };
         Ok(rebuild(&request, drives, room.desk())?)
     })?;

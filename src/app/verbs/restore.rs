@@ -3,6 +3,7 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::{Overwrite, Restore};
 use crate::flow::FlowError;
+use crate::flow::piles::Trust;
 use crate::flow::restoring::{RestoreReport, RestoreRequest, restore};
 use crate::flow::vouching::Rights;
 use crate::model::Bytes;
@@ -35,7 +36,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
             rights: rights(&args),
             keys,
             dry_run: args.dry_run,
-            trust: trust(room, args.verify_signature.as_deref())?,
+            trust: Trust { history: args.disc, ..trust(room, args.verify_signature.as_deref())? },
             scratch: scratch(room)?,
         };
         let report = restore(&request, drive.as_deref_mut(), room.desk())?;

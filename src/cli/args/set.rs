@@ -45,3 +45,23 @@ impl SetArgs {
         }
     }
 }
+
+/// What a person says of a set, on its discs in clear.
+#[derive(Args, Debug)]
+pub struct Said {
+    /// Write the hint on the discs in clear, too
+    #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
+    pub hint_in_clear: Option<bool>,
+    /// A title for the set, in clear on each disc; "" takes it back
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// A description of the set, in clear on each disc
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// Whom to ask about the set, in clear on each disc
+    #[arg(long, value_name = "TEXT")]
+    pub contact: Option<String>,
+    /// Who may use what is in the set, and how, in clear on each disc
+    #[arg(long, value_name = "TEXT")]
+    pub rights: Option<String>,
+}

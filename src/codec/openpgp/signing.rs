@@ -50,6 +50,7 @@ pub enum CheckError {
 pub struct Signer {
     pair: Mutex<KeyPair>,
     longest: u64,
+    certificate: Vec<u8>,
 }
 
 impl Signer {
@@ -61,7 +62,7 @@ impl Signer {
             let cert = cert.map_err(|e| SignError::Unreadable(e.into()))?;
             for key in signing_keys(&cert, now) {
                 match unprotected(key, password) {
-                    Some(key) => return Signer::with(key, now),
+                    Some(key) => return Signer::with(key, &cert, now),
                     None => is_locked = true,
                 }
             }
@@ -69,11 +70,23 @@ impl Signer {
         Err(if is_locked { SignError::Password } else { SignError::NoKey })
     }
 
-    fn with(key: Key<SecretParts, UnspecifiedRole>, now: Moment) -> Result<Signer, SignError> {
+    fn with(
+        key: Key<SecretParts, UnspecifiedRole>,
+        cert: &Cert,
+        now: Moment,
+    ) -> Result<Signer, SignError> {
         let pair = key.into_keypair().map_err(|e| SignError::Sign(e.into()))?;
-        let mut signer = Signer { pair: Mutex::new(pair), longest: 0 };
+        // A certificate is written without its secrets.
+        let certificate = sequoia_openpgp::serialize::SerializeInto::to_vec(&cert.armored());
+        let certificate = certificate.map_err(|e| SignError::Sign(e.into()))?;
+        let mut signer = Signer { pair: Mutex::new(pair), longest: 0, certificate };
         signer.longest = signer.sign(b"", now)?.len() as u64 + SLACK;
         Ok(signer)
+    }
+
+    /// What its signatures are checked by, armored.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
     }
 
     /// No signature is longer.

@@ -18,6 +18,8 @@ fn job() -> BurnJob {
         label: contract::label(7),
         volume_id: "0007_HOLIDAYS".into(),
         volume_date: "1987020304050607".into(),
+        volume_set: "5E7".into(),
+        application: "COLDCUT DISC 7".into(),
         files: vec![("DISC.txt".into(), "/st/a".into())],
         sectors: Sectors(32_768),
     }

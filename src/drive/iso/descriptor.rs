@@ -43,15 +43,20 @@ pub(in crate::drive) fn size_in(descriptor: &[u8]) -> Option<Sectors> {
 
 /// The volume's name out of sector 16 (8.4.7).
 pub(in crate::drive) fn volume_id_in(descriptor: &[u8]) -> Option<String> {
-    let name = descriptor.get(40..72).filter(|_| descriptor.starts_with(b"\x01CD001"))?;
-    let name = String::from_utf8_lossy(name);
-    let name: String = name.chars().filter(|c| !c.is_control()).collect();
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+    name_in(descriptor, 40..72).filter(|name| !name.is_empty())
 }
 
-/// The volume's name and date out of sector 16 (8.4.7, 8.4.26).
+fn name_in(descriptor: &[u8], at: std::ops::Range<usize>) -> Option<String> {
+    let name = descriptor.get(at).filter(|_| descriptor.starts_with(b"\x01CD001"))?;
+    let name = String::from_utf8_lossy(name);
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    Some(name.trim().to_owned())
+}
+
+/// The volume's name, date and application out of sector 16 (8.4.7, 8.4.26, 8.4.22).
 pub(in crate::drive) fn volume_in(descriptor: &[u8]) -> Option<Volume> {
     let date = descriptor.get(813..829).filter(|date| date.iter().all(u8::is_ascii_digit))?;
     let date = String::from_utf8_lossy(date).into_owned();
-    Some(Volume { id: volume_id_in(descriptor)?, date })
+    let application = name_in(descriptor, 574..702)?;
+    Some(Volume { id: volume_id_in(descriptor)?, date, application })
 }

@@ -125,6 +125,7 @@ pub(super) fn remember_wishes(
     if let Some(hint) = &request.hint {
         remember_hint(catalog, &set, hint)?;
     }
+    catalog.describe(set.id, &request.description, request.hint_in_clear)?;
     known_set(catalog, &request.name)
 }
 

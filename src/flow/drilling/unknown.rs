@@ -28,7 +28,7 @@ use crate::model::glob::PathGlobs;
 use crate::port::files::open_own_to_read;
 use crate::port::monitor::{Activity, Phase};
 use crate::port::operator::Secret;
-use crate::restore::index::{INDEX, SNAPSHOT};
+use crate::restore::index::{HISTORY, INDEX, SNAPSHOT};
 
 /// Drills these discs, of which the catalog knows none.
 pub(super) fn drill(
@@ -241,6 +241,7 @@ impl<'a> Strangers<'a> {
             let listed = match file.path.strip_suffix(".gpg").unwrap_or(&file.path) {
                 INDEX => Listed::Index,
                 SNAPSHOT => Listed::Snapshot,
+                HISTORY => Listed::History,
                 _ => continue,
             };
             let text = self.sandbox.0.join("listing");

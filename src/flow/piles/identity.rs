@@ -1,5 +1,5 @@
-//! Who a disc is: as DISC.txt says; where that is damaged, README.txt; and where both are, the name
-//! and the date of its volume, if a catalog knows a disc with these.
+//! Who a disc is: as DISC.txt says; where that is damaged, README.txt; and where both are, the
+//! descriptor of its volume, if a catalog knows a disc with such a one.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use crate::catalog::{Access, Catalog, DiscInfo, SetFacts};
 use crate::drive::DiscReader;
 use crate::flow::chain;
 use crate::flow::remaking::group_told_by;
-use crate::format::by_hand::{self, title};
+use crate::format::by_hand::title;
 use crate::format::disc_txt::Listings;
-use crate::format::volume::{volume_date, volume_id};
+use crate::format::volume::{APPLICATION, application_id, volume_date_by_uuid, volume_id};
 use crate::format::{DiscTxt, FormatError};
-use crate::model::SnapshotSeq;
-use crate::model::disc::{Compression, Encryption, parse_archive_path};
-use crate::restore::index::{CATALOG, INDEX, SNAPSHOT, listing_file};
+use crate::model::disc::{Compression, Description, Encryption, parse_archive_path};
+use crate::model::{Format, SnapshotSeq};
+use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT, listing_file};
 
 /// Longer files of these names are not ours.
 const LONGEST_TEXT: usize = 64 << 10;
@@ -36,8 +36,13 @@ pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Pr
         Ok((txt, true)) => Ok((txt, None)),
         Err((what, kind @ ProblemKind::Newer)) => Err(Problem { what, kind }),
         told => {
-            let readme = read("README.txt").ok().and_then(|text| title::read(&text));
-            match (readme.map(|title| from_title(reader, title)), told) {
+            let by_readme = |text: Vec<u8>| {
+                DiscTxt::of_readme(&text).or_else(|| {
+                    let title = title::read(&text).filter(|_| is_of_format_1(reader))?;
+                    Some(from_title(reader, title))
+                })
+            };
+            match (read("README.txt").ok().and_then(by_readme), told) {
                 // The list of sums may be what is damaged.
                 (Some(txt), Ok((same, _))) if is_same_disc(&txt, &same) => Ok((same, None)),
                 (Some(txt), told) => {
@@ -54,6 +59,13 @@ pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Pr
     }
 }
 
+/// Only there the title of README.txt is for programs, too. Later discs have a script more, and volumes
+/// with an identifier.
+fn is_of_format_1(reader: &dyn DiscReader) -> bool {
+    let is_named = reader.volume().is_some_and(|it| it.application.starts_with(APPLICATION));
+    !is_named && reader.file("simple-restore.sh").is_none()
+}
+
 fn is_same_disc(a: &DiscTxt, b: &DiscTxt) -> bool {
     let who = |txt: &DiscTxt| (txt.set_uuid, txt.disc, txt.disc_uuid, txt.snapshot);
     who(a) == who(b) && a.set == b.set
@@ -67,13 +79,13 @@ fn has_its_sum(reader: &dyn DiscReader, name: &str, text: &[u8]) -> bool {
 
 /// What README.txt does not tell can be seen by the names of the disc's files.
 fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
-    let has = |name: &str| listing_file(reader, name).is_some();
     let archives = || reader.files().iter().filter_map(|file| parse_archive_path(&file.path));
     let is_closed = |name| reader.file(&format!("{name}.gpg")).is_some();
     let encrypted = archives().any(|(.., closed)| closed)
         || [INDEX, SNAPSHOT, CATALOG].into_iter().any(is_closed);
     let compression = archives().map(|(_, compression, _)| compression);
     DiscTxt {
+        format: Format::One,
         set: title.set,
         set_uuid: title.set_uuid,
         disc: title.disc,
@@ -90,15 +102,33 @@ fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
             .max_by_key(|kind| *kind != Compression::None)
             .unwrap_or(Compression::None),
         parity: 0, // README.txt does not tell; whoever repairs looks at what is there
-        listings: Listings { index: has(INDEX), snapshot: has(SNAPSHOT), catalog: has(CATALOG) },
+        listings: listings_on(reader),
+        description: Description::default(),
         group: group_told_by(reader),
     }
 }
 
-/// README.txt says how the files are encrypted.
+fn listings_on(reader: &dyn DiscReader) -> Listings {
+    let has = |name: &str| listing_file(reader, name).is_some();
+    Listings {
+        index: has(INDEX),
+        snapshot: has(SNAPSHOT),
+        history: has(HISTORY),
+        catalog: has(CATALOG),
+    }
+}
+
+/// An OpenPGP message for a passphrase begins with a packet of kind 3 (format 4), one for recipients
+/// with one of kind 1.
 pub(super) fn is_for_a_passphrase(reader: &dyn DiscReader) -> bool {
-    let text = read_small(reader, "README.txt", LONGEST_TEXT).unwrap_or_default();
-    by_hand::names_a_passphrase(&text)
+    let sealed = reader.files().iter().filter(|file| file.path.ends_with(".gpg"));
+    let first = sealed.filter_map(|file| {
+        let mut byte = [0];
+        let is_there = reader.read_at(file, 0, &mut byte).is_ok_and(|read| read == 1);
+        is_there.then_some(byte[0])
+    });
+    let mut kinds = first.map(|byte| if byte & 0x40 != 0 { byte & 0x3f } else { byte >> 2 & 0xf });
+    kinds.find(|kind| [1, 3].contains(kind)) == Some(3)
 }
 
 /// A disc that does not say who it is.
@@ -153,7 +183,8 @@ impl Pile {
     }
 }
 
-/// The volume's name has the disc's number, and its date is made from the disc's UUID (format 9).
+/// The volume's application identifier has the disc's UUID; of a disc of format 1 the volume's name has
+/// the disc's number, and its date is made from the UUID.
 fn named(
     unnamed: &mut Vec<Unnamed>,
     facts: &SetFacts,
@@ -163,15 +194,18 @@ fn named(
     for Unnamed { reader, problem } in std::mem::take(unnamed) {
         let volume = reader.volume();
         let is_it = |disc: &&DiscInfo| {
-            volume.as_ref().is_some_and(|volume| {
-                volume.id == volume_id(disc.number, &facts.name)
-                    && volume.date == volume_date(disc.uuid)
+            volume.as_ref().is_some_and(|volume| match disc.format {
+                Format::One => {
+                    volume.id == volume_id(disc.number, &facts.name)
+                        && volume.date == volume_date_by_uuid(disc.uuid)
+                }
+                Format::Two => volume.application == application_id(disc.uuid),
             })
         };
         match discs.iter().find(is_it) {
             None => unnamed.push(Unnamed { reader, problem }),
             Some(disc) => {
-                let remark = remark(problem, "its volume's name and date say which disc it is");
+                let remark = remark(problem, "its volume's own fields say which disc it is");
                 found.push((from_catalog(&*reader, facts, disc), reader, remark));
             }
         }
@@ -185,8 +219,8 @@ fn remark(problem: Problem, why: &str) -> Problem {
 }
 
 fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> DiscTxt {
-    let has = |name: &str| listing_file(reader, name).is_some();
     DiscTxt {
+        format: disc.format,
         set: facts.name.clone(),
         set_uuid: facts.uuid,
         disc: disc.number,
@@ -197,7 +231,8 @@ fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> D
         encryption: facts.encryption,
         compression: facts.compression,
         parity: facts.parity,
-        listings: Listings { index: has(INDEX), snapshot: has(SNAPSHOT), catalog: has(CATALOG) },
+        listings: listings_on(reader),
+        description: Description::default(),
         group: group_told_by(reader),
     }
 }

@@ -14,9 +14,9 @@ use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscFile, DiscReader, ReadError, Volume};
 use crate::format::DiscTxt;
 use crate::model::disc::{DiscName, Encryption, parse_archive_path};
-use crate::model::{Bytes, Carrier, FileId, Sectors, SetName, SetUuid};
+use crate::model::{Bytes, Carrier, DiscUuid, FileId, Sectors, SetName, SetUuid};
 use crate::port::monitor::Trouble;
-use crate::restore::index::{CATALOG, INDEX, SNAPSHOT};
+use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT};
 
 /// What a person says of the discs that a command may use.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,8 @@ pub struct Trust {
     pub signed_by: Option<Checker>,
     /// Discs of encrypted sets that are used although they are not encrypted.
     pub accept_plain: Vec<DiscName>,
+    /// A disc of the history that is meant, where discs of two lie side by side.
+    pub history: Option<DiscUuid>,
 }
 
 impl Trust {
@@ -248,7 +250,7 @@ fn said_encryption(found: &FoundDisc) -> Option<Encryption> {
 /// Whether a file is a listing, a catalog or an archive, and whether it is encrypted; how is not told
 /// by its name.
 fn is_content(path: &str) -> Option<Encryption> {
-    let listings = [INDEX, SNAPSHOT, CATALOG];
+    let listings = [INDEX, SNAPSHOT, HISTORY, CATALOG];
     let sealed = |path: &str| path.strip_suffix(".gpg").is_some_and(|p| listings.contains(&p));
     if listings.contains(&path) {
         return Some(Encryption::None);

@@ -232,12 +232,14 @@ fn adopted(
     AdoptedDisc {
         number: txt.disc,
         uuid: txt.disc_uuid,
+        format: txt.format,
         image: copy.image_sectors().unwrap_or(Sectors(Bytes(bytes).sectors().0)),
         closed: Moment::parse(&txt.date),
         snapshot: txt.snapshot,
         listings: Listings {
             index: txt.listings.index,
             snapshot: txt.listings.snapshot,
+            history: txt.listings.history,
             catalog: txt.listings.catalog,
         },
         listing: txt.listings.snapshot.then_some(txt.snapshot),

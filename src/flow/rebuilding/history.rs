@@ -9,19 +9,21 @@ use std::path::PathBuf;
 use crate::catalog::{ContentId, KnownEntry, PartsId, RowChange};
 use crate::drive::DiscReader;
 use crate::format::members::part_id;
-use crate::format::{IndexReader, ListingReader};
+use crate::format::{DiscTxt, IndexReader, ListingReader};
 use crate::model::entry::Fingerprint;
 use crate::model::rows::{IndexRow, Note, SnapshotRow};
-use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq};
+use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq, SnapshotUuid};
 use crate::port::clock::Moment;
 use crate::port::stop::Stopped;
-use crate::restore::index::{INDEX, ListingError, SNAPSHOT, open_listing, packed_size};
+use crate::restore::index::{INDEX, ListingError, SNAPSHOT, index_header, open_listing};
 
+use super::super::mending::Mender;
+use super::super::older::Past;
 use super::super::piles::FoundDisc;
-use super::super::rows::refuse_other;
 use super::super::{FlowError, chain};
 use super::Rebuilder;
 use super::found::Lode;
+use super::past::History;
 
 /// Rows are recorded in transactions of so many.
 const BATCH: usize = 5_000;
@@ -37,6 +39,7 @@ struct Told {
 struct Run {
     started: Moment,
     source: PathBuf,
+    uuid: Option<SnapshotUuid>,
 }
 
 /// What a row is to say.
@@ -60,10 +63,16 @@ impl Rebuilder<'_> {
         let is_new = |seq: &SnapshotSeq| finished.is_none_or(|finished| *seq > finished);
         let listed = self.pile.discs.values().filter(|found| self.has_listing(found));
         let told = lode.rows.keys().copied().chain(listed.map(|found| found.txt.snapshot));
-        let news: BTreeSet<SnapshotSeq> = told.filter(is_new).collect();
+        let mut news: BTreeSet<SnapshotSeq> = told.filter(is_new).collect();
         let runs = self.runs();
+        let past = self.past(&news, finished)?;
+        news.extend(past.iter().flat_map(|past| past.snapshots.iter().copied().filter(is_new)));
         let mut is_pieced = false;
         for &seq in &news {
+            if let Some(past) = past.as_ref().filter(|past| seq < past.told_by) {
+                self.tell_past(seq, past, &runs)?;
+                continue;
+            }
             let rows = lode.rows.get(&seq).map_or(&[][..], Vec::as_slice);
             let is_last = news.last() == Some(&seq);
             is_pieced = !self.tell(seq, rows, &runs, is_last)?;
@@ -97,13 +106,7 @@ impl Rebuilder<'_> {
         runs: &BTreeMap<SnapshotSeq, Run>,
         is_last: bool,
     ) -> Result<bool, FlowError> {
-        let run = self.run_of(seq, runs);
-        if !self.catalog.snapshots(self.set)?.iter().any(|known| known.seq == seq) {
-            self.catalog.adopt_snapshot(self.set, seq, run.started, &run.source)?;
-        }
-        if self.former.is_none() && !run.source.as_os_str().is_empty() {
-            self.catalog.set_source(self.set, &run.source)?;
-        }
+        let run = self.begin(seq, runs)?;
         self.put_stored(seq, rows)?;
         let listing = self.listing(seq)?;
         let is_whole = listing.as_ref().is_some_and(|told| told.is_whole);
@@ -119,6 +122,99 @@ impl Rebuilder<'_> {
         Ok(is_whole)
     }
 
+    fn begin(
+        &mut self,
+        seq: SnapshotSeq,
+        runs: &BTreeMap<SnapshotSeq, Run>,
+    ) -> Result<Run, FlowError> {
+        let run = self.run_of(seq, runs);
+        if !self.catalog.snapshots(self.set)?.iter().any(|known| known.seq == seq) {
+            self.catalog.adopt_snapshot(self.set, seq, run.started, &run.source, run.uuid)?;
+        }
+        if self.former.is_none() && !run.source.as_os_str().is_empty() {
+            self.catalog.set_source(self.set, &run.source)?;
+        }
+        Ok(run)
+    }
+
+    /// What the newest listing tells of the snapshots before its own, if any of these are new; by
+    /// the snapshots that are in the catalog by then. `None`: no disc tells of them.
+    fn past(
+        &mut self,
+        news: &BTreeSet<SnapshotSeq>,
+        finished: Option<SnapshotSeq>,
+    ) -> Result<Option<History>, FlowError> {
+        let Some(newest) = news.last() else { return Ok(None) };
+        let tells = |found: &&FoundDisc| self.has_listing(found) && Past::is_told_by(&found.txt);
+        let mut discs: Vec<&FoundDisc> = self.pile.discs.values().filter(tells).collect();
+        discs.retain(|found| found.txt.snapshot <= *newest && Some(found.txt.snapshot) > finished);
+        discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
+        for found in discs {
+            let mendable = self.mendable(found);
+            for copy in Mender::copies(found, mendable.as_ref()) {
+                match self.read_past(copy, found, finished) {
+                    Ok(past) => return Ok(Some(past)),
+                    Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
+                    // Whoever reads the newest listing will say so.
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_past(
+        &self,
+        copy: &dyn DiscReader,
+        found: &FoundDisc,
+        finished: Option<SnapshotSeq>,
+    ) -> Result<History, ListingError> {
+        let index = index_header(copy, self.opener(), &found.label(), self.desk.stop)?;
+        let missing = || ListingError::Missing(INDEX.to_owned());
+        let snapshots = index.ok_or_else(missing)?.snapshots.into_iter().map(|line| line.seq);
+        let mut history = History::new(found.txt.snapshot, snapshots.collect(), finished);
+        let first = SnapshotSeq(1);
+        for listed in Past::open(copy, &found.txt, (self.opener(), self.desk.reading()), first)? {
+            self.desk.stop.check()?;
+            history.take(listed?);
+        }
+        Ok(history)
+    }
+
+    /// A snapshot that is told by a newer listing: what came to it, and what went.
+    fn tell_past(
+        &mut self,
+        seq: SnapshotSeq,
+        past: &History,
+        runs: &BTreeMap<SnapshotSeq, Run>,
+    ) -> Result<(), FlowError> {
+        // One that did not end is in no listing.
+        if !past.snapshots.contains(&seq) {
+            return Ok(());
+        }
+        let run = self.begin(seq, runs)?;
+        let mut changes = Vec::new();
+        let came = past.came.get(&seq).map_or(&[][..], Vec::as_slice);
+        let stays: HashSet<&RelPath> = came.iter().map(|row| &row.path).collect();
+        let gone = past.gone.get(&seq).into_iter().flatten();
+        for path in gone.filter(|path| !stays.contains(path)) {
+            self.desk.stop.check()?;
+            changes.push(RowChange::Remove(path.clone()));
+            self.put(seq, &mut changes, BATCH)?;
+        }
+        self.put(seq, &mut changes, 1)?;
+        for row in came {
+            self.desk.stop.check()?;
+            self.complete_by(row)?;
+            let content = self.content(row.sha256, row.size, row.kind)?;
+            let SnapshotRow { path, kind, size, meta, note, .. } = row.clone();
+            self.want(Wanted { path, kind, size, meta, note, content }, &mut changes)?;
+            self.put(seq, &mut changes, BATCH)?;
+        }
+        self.put(seq, &mut changes, 1)?;
+        Ok(self.catalog.finish_told(self.set, seq, run.started)?)
+    }
+
     fn has_listing(&self, found: &FoundDisc) -> bool {
         found.txt.listings.snapshot && !self.doubtful.contains(&found.txt.disc)
     }
@@ -131,6 +227,7 @@ impl Rebuilder<'_> {
             Run {
                 started: date.and_then(Moment::parse).unwrap_or(Moment(0)),
                 source: before.unwrap_or_default(),
+                uuid: None,
             }
         })
     }
@@ -150,7 +247,7 @@ impl Rebuilder<'_> {
             for line in lines.into_iter().flatten().chain(line) {
                 let started = Moment::parse(&line.date).unwrap_or(Moment(0));
                 let source = PathBuf::from(std::ffi::OsString::from_vec(line.source));
-                runs.insert(line.seq, Run { started, source });
+                runs.insert(line.seq, Run { started, source, uuid: line.uuid });
             }
         }
         runs
@@ -162,11 +259,12 @@ impl Rebuilder<'_> {
         let mut why = None;
         let listed = |f: &&FoundDisc| self.has_listing(f) && f.txt.snapshot == seq;
         let discs: Vec<&FoundDisc> = self.pile.discs.values().rev().filter(listed).collect();
-        let mendable: Vec<_> = discs.iter().filter_map(|found| self.mendable(found)).collect();
-        let repaired = mendable.iter().map(|disc| disc as &dyn DiscReader);
-        let copies = discs.iter().flat_map(|found| &found.copies).map(|copy| &**copy);
-        for copy in copies.chain(repaired) {
-            match self.read_listing(copy, seq) {
+        let mendable = discs.iter().filter_map(|f| Some((&f.txt, self.mendable(f)?)));
+        let mendable: Vec<_> = mendable.collect();
+        let repaired = mendable.iter().map(|(txt, disc)| (*txt, disc as &dyn DiscReader));
+        let copies = discs.iter().flat_map(|f| f.copies.iter().map(|copy| (&f.txt, &**copy)));
+        for (txt, copy) in copies.chain(repaired) {
+            match self.read_listing(copy, txt) {
                 Ok((told, None)) => return Ok(Some(told)),
                 Ok((told, Some(error))) => {
                     why = Some((copy.title(), chain(&error)));
@@ -189,20 +287,15 @@ impl Rebuilder<'_> {
     fn read_listing(
         &self,
         copy: &dyn DiscReader,
-        seq: SnapshotSeq,
+        txt: &DiscTxt,
     ) -> Result<(Told, Option<ListingError>), ListingError> {
-        let damaged = |source| ListingError::Damaged { name: SNAPSHOT.to_owned(), source };
-        let text = open_listing(copy, SNAPSHOT, self.opener(), self.desk.stop)?;
-        let packed = self.desk.limits.packed(packed_size(copy, SNAPSHOT));
-        let reader = ListingReader::new(BufReader::with_capacity(256 << 10, text), packed);
-        let reader = reader.map_err(damaged)?;
-        refuse_other(reader.header(), self.pile.uuid, seq)?;
+        let past = Past::open(copy, txt, (self.opener(), self.desk.reading()), txt.snapshot)?;
         let (mut rows, mut trouble) = (Vec::new(), None);
-        for row in reader {
+        for row in past {
             self.desk.stop.check()?;
             match row {
-                Ok(row) => rows.push(row),
-                Err(error) => trouble = Some(ListingError::first(trouble, damaged(error))),
+                Ok(listed) => rows.push(listed.row),
+                Err(error) => trouble = Some(ListingError::first(trouble, error)),
             }
         }
         let is_whole = trouble.is_none();

@@ -1,12 +1,12 @@
-//! The first lines of README.txt: which disc this is, for people; and for the program, where DISC.txt
-//! is damaged.
+//! The first lines of README.txt: which disc this is, for people; on discs of format 1 also for the
+//! program, where DISC.txt is damaged.
 
 use super::Facts;
 use crate::model::disc::Encryption;
 use crate::model::path::shown;
 use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
 
-/// Which disc a README.txt says that it is on.
+/// Which disc a README.txt of format 1 says that it is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Title {
     pub set: SetName,
@@ -23,12 +23,12 @@ pub(super) fn text(facts: &Facts) -> String {
         _ => String::new(),
     };
     let zstd = if facts.zstd {
-        "\nArchives of this set need zstd, beside the programs below.\n"
+        "\nArchives of this set need zstd as well as the programs below.\n"
     } else {
         ""
     };
     format!(
-        "Disc {disc} of the set \"{set}\", closed on {date}, with files up to snapshot {snapshot}.\n{zstd}
+        "Disc {disc} of the set \"{set}\", closed on {date},\nwith files up to snapshot {snapshot}.\n{zstd}
 Set:       {set_uuid}
 Disc:      {disc_uuid}{source}
 
@@ -42,9 +42,10 @@ Disc:      {disc_uuid}{source}
     )
 }
 
-/// Reads what [`text`] wrote, or the like of a recovery disc. `None` if these are not such lines.
+/// Reads what [`text`] wrote, or the like of a recovery disc, in one line as discs of format 1 have
+/// it, or in two. `None` if these are not such lines.
 pub fn read(readme: &[u8]) -> Option<Title> {
-    let text = String::from_utf8_lossy(readme);
+    let text = String::from_utf8_lossy(readme).replacen(",\nwith files", ", with files", 1);
     let mut lines = text.lines();
     let first = lines.next()?.strip_prefix("Disc ")?;
     let (disc, rest) = first.split_once(" of the set \"")?;

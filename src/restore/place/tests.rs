@@ -228,7 +228,7 @@ fn a_planted_link_never_leads_out() {
     barred(t.symlink(&path("d/x"), b"y", &m, true).map(drop).unwrap_err());
     barred(t.fifo(&path("d/x"), &m, true).map(drop).unwrap_err());
     barred(t.finish_dir(&path("d"), &m).map(drop).unwrap_err());
-    barred(t.hardlink(&path("x"), &path("d/precious"), true).unwrap_err());
+    barred(t.hardlink(&path("x"), &path("d/precious"), Kind::File, true).unwrap_err());
     barred(t.existing(&path("d/precious")).map(drop).unwrap_err());
     assert!(matches!(t.make_dir(&path("d"), false), Err(PlaceError::Exists { .. })));
 
@@ -293,7 +293,7 @@ fn links_that_come_and_go_while_all_is_put_in_place_never_lead_out() {
                 place.put("d/f", b"secret", true).is_ok(),
                 t.symlink(&path("d/link"), b"anywhere", &theirs, true).is_ok(),
                 t.fifo(&path("d/pipe"), &theirs, true).is_ok(),
-                t.hardlink(&path("d/g"), &path("d/f"), true).is_ok(),
+                t.hardlink(&path("d/g"), &path("d/f"), Kind::File, true).is_ok(),
                 t.make_dir(&path("d/e/h"), true).is_ok(),
                 t.finish_dir(&path("d/e"), &Meta { mode: 0o700, ..theirs.clone() }).is_ok(),
             ];
@@ -363,18 +363,24 @@ fn a_hard_link_joins_files_of_the_target_and_nothing_else() {
     let place = Place::new();
     let t = &place.target;
     place.put("a", b"content", false).unwrap();
-    t.hardlink(&path("d/b"), &path("a"), false).unwrap();
-    t.hardlink(&path("d/b"), &path("a"), true).unwrap();
+    t.hardlink(&path("d/b"), &path("a"), Kind::File, false).unwrap();
+    t.hardlink(&path("d/b"), &path("a"), Kind::File, true).unwrap();
     fs::write(place.at("c"), b"old").unwrap();
-    t.hardlink(&path("c"), &path("a"), true).unwrap();
+    t.hardlink(&path("c"), &path("a"), Kind::File, true).unwrap();
     assert_eq!(place.at("a").metadata().unwrap().nlink(), 3);
     assert_eq!(place.names("d"), ["b"], "nothing temporary is left");
-    assert!(matches!(t.hardlink(&path("c"), &path("a"), false), Err(PlaceError::Exists { .. })));
+    assert!(matches!(
+        t.hardlink(&path("c"), &path("a"), Kind::File, false),
+        Err(PlaceError::Exists { .. })
+    ));
 
     symlink("../../outside/precious", place.at("l")).unwrap();
-    let error = t.hardlink(&path("e"), &path("l"), false).unwrap_err();
+    let error = t.hardlink(&path("e"), &path("l"), Kind::File, false).unwrap_err();
     assert!(matches!(error, PlaceError::NotAFile { .. }));
-    assert!(matches!(t.hardlink(&path("e"), &path("none"), false), Err(PlaceError::Failed { .. })));
+    assert!(matches!(
+        t.hardlink(&path("e"), &path("none"), Kind::File, false),
+        Err(PlaceError::Failed { .. })
+    ));
     assert_eq!(place.names("."), ["a", "c", "d", "l"]);
     place.assert_outside_untouched();
 }
@@ -407,7 +413,7 @@ fn paths_beyond_path_max_are_reached() {
     let temporary = place.target.begin_file(&file).unwrap();
     temporary.write_at(b"x", 0).unwrap();
     temporary.commit(&meta(0o644), false).unwrap();
-    place.target.hardlink(&deep.join(b"g"), &file, false).unwrap();
+    place.target.hardlink(&deep.join(b"g"), &file, Kind::File, false).unwrap();
     assert!(place.target.symlink(&deep.join(b"l"), b"f", &meta(0o777), false).unwrap().is_empty());
     assert!(place.target.finish_dir(&deep, &meta(0o700)).unwrap().is_empty());
     let existing = place.target.existing(&file).unwrap().unwrap();
