@@ -45,6 +45,18 @@ fn comes_back(sandbox: &Sandbox, set: &str, options: &[&str]) {
     assert_same_tree(&sandbox.path(set), Path::new(&target));
 }
 
+/// Of the discs on the shelf, as each says in DISC.txt.
+fn formats(sandbox: &Sandbox, set: &str) -> String {
+    let read = format!(
+        "for image in shelf/{set}-*.iso; do
+             rm -f disc.txt index
+             xorriso -osirrox on -indev stdio:$image -extract /DISC.txt disc.txt 2>/dev/null
+             sed -n 's/^format=//p' disc.txt
+         done | tr '\\n' ' '"
+    );
+    sandbox.bash(&read).ok().stdout().trim().to_owned()
+}
+
 #[test]
 fn a_closed_disc_that_was_staged_and_the_ones_on_shelves_hold_all_that_they_held() {
     let sandbox = unpacked();
@@ -53,6 +65,8 @@ fn a_closed_disc_that_was_staged_and_the_ones_on_shelves_hold_all_that_they_held
     let now = states(&sandbox, "photos");
     assert!(now.len() <= 4 && now.iter().all(|state| state == "verified"), "{now:?}");
     comes_back(&sandbox, "photos", &[]);
+    // What is closed is burned as it is; what is begun now is of the format of now.
+    assert!(["1 1 1", "1 1 1 2"].contains(&formats(&sandbox, "photos").as_str()));
     // What was deleted before is in the first snapshot still.
     let words = ["restore", "shelf", "first", "--name", "photos", "--snapshot", "1"];
     sandbox.run(words).ok();
@@ -67,6 +81,20 @@ fn an_open_disc_of_an_encrypted_set_is_filled_up_and_closed_with_its_passphrase(
     backup(&sandbox, "letters", &["--passphrase-file", "passphrase"]).ok();
     assert_eq!(states(&sandbox, "letters"), ["verified", "verified"]);
     comes_back(&sandbox, "letters", &["--passphrase-file", "passphrase"]);
+    assert_eq!(formats(&sandbox, "letters"), "1 1", "a disc ends as it was begun");
+    // Discs of both formats are one set, for those who have no catalog, too.
+    fs::write(sandbox.path("letters/late.txt"), "a letter of now\n").unwrap();
+    let file = ["--passphrase-file", "passphrase"];
+    backup(&sandbox, "letters", &[file[0], file[1], "--flush"]).ok();
+    assert_eq!(formats(&sandbox, "letters"), "1 1 2");
+    sandbox
+        .bash("mv catalog.sqlite away.sqlite; chmod -R u+rwX letters-back; rm -rf letters-back")
+        .ok();
+    comes_back(&sandbox, "letters", &file);
+    sandbox
+        .run(["restore", "shelf", "old", "--name", "letters", "--snapshot", "1", file[0], file[1]])
+        .ok();
+    assert!(!sandbox.path("old/late.txt").exists() && sandbox.path("old/1.txt").exists());
     sandbox.bash("! grep -aq 20000 shelf/letters-*.iso").ok();
 }
 

@@ -242,10 +242,10 @@ fn recipients_open_a_strangers_disc_with_key_and_key_ring() {
 #[test]
 fn a_disc_of_a_format_that_nobody_here_has_a_script_for_is_refused_by_name() {
     let sandbox = disc(&[]);
-    sandbox.bash("sed -i 's/^format=1$/format=2/' disc/DISC.txt").ok();
+    sandbox.bash("sed -i 's/^format=2$/format=3/' disc/DISC.txt").ok();
     sum_up(&sandbox);
     for words in [&[][..], &["--all"]] {
-        drill(&sandbox, words).code(1).says("disc: made by a newer coldcut (format 2;");
+        drill(&sandbox, words).code(1).says("disc: made by a newer coldcut (format 3;");
     }
 }
 

@@ -215,7 +215,8 @@ fn damage(sandbox: &Sandbox, image: &Path, others: &[&str]) {
         zero(image, start + size / SECTOR / 2, 16);
     }
     for path in others {
-        zero(image, place(sandbox, image, path).0, 1);
+        let (start, size) = place(sandbox, image, path);
+        zero(image, start, size.div_ceil(SECTOR));
     }
 }
 

@@ -226,10 +226,17 @@ fn two_discs_with_one_number_are_both_kept_and_told_apart() {
     fs::remove_file(&late).unwrap();
     run.ok();
     fs::remove_file(sandbox.catalog()).unwrap();
-    let run = rebuild(&bench, &[&text(&other), &text(&sandbox.shelf())]);
+    let (image, shelf) = (text(&other), text(&sandbox.shelf()));
+    rebuild(&bench, &[&image, &shelf]).code(1).says("two histories");
+    let read = format!(
+        "xorriso -osirrox on -indev stdio:{image} -extract /DISC.txt disc.txt 2>/dev/null
+         sed -n s/^disc_uuid=//p disc.txt"
+    );
+    let uuid = sandbox.bash(&read).ok().stdout();
+    let run = rebuild(&bench, &["--disc", uuid.trim(), &image, &shelf]);
     let set = summary(run.ok());
     assert_eq!(set["twins"].as_array().unwrap().len(), 1, "{set}");
-    run.says("two different discs are disc 4");
+    run.says("is of another history of the set");
     // Neither is a stranger, and each can be restored.
     fs::create_dir(sandbox.shelf().join("twin")).unwrap();
     fs::rename(&other, sandbox.shelf().join("twin/matrix-0004.iso")).unwrap();

@@ -220,7 +220,7 @@ fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
         bench.run_without_catalog("verify shelf").code(0).says("agrees with its own list");
         for (name, words) in [
             ("INDEX.tsv.bz2", "INDEX.tsv.bz2 is that of disc 1"),
-            ("SNAPSHOT.tsv.bz2", "is of snapshot 1, and the disc of snapshot 2"),
+            ("SNAPSHOT.tsv.bz2", "SNAPSHOT.tsv.bz2 is that of disc 1"),
         ] {
             let first = bench.own(1, "first");
             let second = bench.own(2, "discs");

@@ -103,7 +103,7 @@ sealed by a stranger | Recipients | 3!/3! 0!/0! 0!/0! 0 0!/0! 0!/0! 0 0! 0!/0! 0
 sound | Passphrase | 0/0 0/0 0/0 0 0/0 0/0 0 0 0/0 0/0 0/1
 sound | Plain | 0/0 0/0 0/0 0 0/0 0/0 0 0 0/0 0/0 0/1
 sound | Recipients | 0/0 0/0 0/0 0 0/0 0/0 0 0 0/0 0/0 0/1
-stranger's plain disc of a plain set | Plain | 0!/0! 0!/0! 0!/0! 0 0!/0! 0!/0! 0 0! 0!/0! 0!/0! 1/1
+stranger's plain disc of a plain set | Plain | 0!/0! 0!/0! 0!/5! 0 0!/0! 0!/0! 0 0! 0!/0! 0!/0! 1/1
 ";
 
 fn rows() -> impl Iterator<Item = (&'static str, How, Vec<&'static str>)> {

@@ -35,7 +35,7 @@ pub struct Columns {
 
 /// Every version that discs may have. The last is the one that the program writes.
 pub const VERSIONS: [Version; 1] = [Version {
-    number: 1,
+    number: 2,
     backup: &[],
     index: Columns {
         kind: 1,
@@ -61,6 +61,6 @@ pub const VERSIONS: [Version; 1] = [Version {
         link: 12,
         device: 13,
         xattrs: 14,
-        numbers: &[2, 4, 7, 8],
+        numbers: &[2, 4, 7, 8, 16],
     },
 }];

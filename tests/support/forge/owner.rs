@@ -126,8 +126,9 @@ impl Owner {
         Told { set: value("set_uuid"), disc: value("disc_uuid") }
     }
 
-    /// A plain disc that says that it is of the owner's set: of this number, and of the snapshot of
-    /// that number. A set of the stranger's own makes it, whose UUID is then replaced.
+    /// A plain disc that says that it is of the owner's set: of this number, of the snapshot of that
+    /// number, and after the owner's discs. A set of the stranger's own makes it; its UUID, and what
+    /// the disc says of those before it, are then replaced.
     pub fn plain_disc(&self, number: usize, to: &str) -> PathBuf {
         let sandbox = &self.sandbox;
         let _ = fs::remove_dir_all(sandbox.path("evil"));
@@ -143,6 +144,13 @@ impl Owner {
             sandbox.run(line.split_whitespace().chain(self.version.backup.iter().copied())).ok();
         }
         let forged = self.extract(&image, to);
+        for before in 1..number {
+            let theirs = image.with_file_name(format!("papers-{before:04}.iso"));
+            let theirs = self.extract(&theirs, "before");
+            let ours = self.own(before, "owners");
+            self.replace(&forged, &self.told(&theirs).disc, &self.told(&ours).disc);
+            self.replace(&forged, &self.sum(&theirs), &self.sum(&ours));
+        }
         let (theirs, ours) = (self.told(&forged), self.told(&self.own(1, "owners")));
         self.replace(&forged, &theirs.set, &ours.set);
         forged
@@ -173,9 +181,20 @@ impl Owner {
         self.sum_up(disc);
     }
 
-    /// Replaces a UUID wherever it is on a plain disc, and makes the sums fit.
+    /// Of a disc's list of sums, as later discs name it.
+    fn sum(&self, disc: &Path) -> String {
+        let list = fs::read(disc.join("SHA256SUMS")).unwrap();
+        let sum = self.sandbox.piped("sha256sum", &list);
+        String::from_utf8(sum[..64].to_vec()).unwrap()
+    }
+
+    /// Replaces a UUID or a sum wherever it is on a plain disc, and makes the sums fit.
     pub fn replace(&self, disc: &Path, old: &str, new: &str) {
-        let raw = |uuid: &str| uuid::Uuid::parse_str(uuid).unwrap().into_bytes().to_vec();
+        let raw = |text: &str| {
+            let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+            let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
+            digits.chunks(2).map(|pair| byte(pair).unwrap()).collect::<Vec<u8>>()
+        };
         let pairs = [(old.as_bytes().to_vec(), new.as_bytes().to_vec()), (raw(old), raw(new))];
         for entry in fs::read_dir(disc).unwrap() {
             let path = entry.unwrap().path();
