@@ -152,3 +152,46 @@ fn a_first_run_that_failed_leaves_nothing_that_cannot_be_taken_back() {
     assert_eq!(names(&sandbox), ["papers", "photos"]);
     assert!(staged(&sandbox, "mail").is_empty());
 }
+
+/// Its discs keep their old name; a rebuilt catalog has the newest one.
+#[test]
+fn a_renamed_set_goes_on_under_its_new_name() {
+    let sandbox = two_sets();
+    sandbox.run(["set", "rename", "photos", "pictures"]).ok().says("called pictures now");
+    assert_eq!(names(&sandbox), ["papers", "pictures"]);
+    fs::write(sandbox.path("photos/second"), "second").unwrap();
+    backup(&sandbox, "photos shelf --name pictures").ok();
+    let discs = sandbox.run(["discs", "--json", "--name", "pictures"]).ok().results();
+    assert_eq!(discs.len(), 2);
+    sandbox.run(["verify", "shelf"]).ok();
+    sandbox.run(["check", "shelf", "--name", "pictures"]).ok();
+    let target = sandbox.target();
+    let restore = |words: &[&str]| {
+        let both = ["restore", "shelf", "target"];
+        sandbox.run(both.iter().chain(words)).ok();
+        support::assert_same_tree(&sandbox.path("photos"), &target);
+        fs::remove_dir_all(&target).unwrap();
+    };
+    restore(&["--name", "pictures"]);
+    restore(&["--catalog", "none"]);
+    fs::remove_file(sandbox.catalog()).unwrap();
+    sandbox.run(["catalog", "rebuild", "shelf"]).ok();
+    assert_eq!(names(&sandbox), ["pictures"]);
+    restore(&["--name", "pictures"]);
+}
+
+#[test]
+fn a_name_that_is_taken_and_a_set_with_staged_discs_are_refused() {
+    let sandbox = two_sets();
+    let refused = |old: &str, new: &str, says: &str| {
+        sandbox.run(["set", "rename", old, new]).code(1).says(says);
+    };
+    refused("photos", "papers", "there is already a set papers");
+    refused("papers", "letters", "discs in the staging area");
+    refused("nothing", "letters", "nothing");
+    assert_eq!(names(&sandbox), ["papers", "photos"]);
+    sandbox.run(["set", "rename", "photos"]).code(2).says("a new one");
+    sandbox.run(["set", "forget", "photos", "pictures"]).code(2);
+    sandbox.run(["set", "rename", "photos", "a b"]).code(2);
+    sandbox.run(["set", "rename", "photos", "pictures", "--even-with-discs"]).code(2);
+}

@@ -66,6 +66,17 @@ impl Catalog {
         })
     }
 
+    /// Discs that are made from now on bear the new name. Refused if another set has it.
+    pub fn rename_set(&mut self, set: SetId, name: &SetName) -> Result<()> {
+        self.write("renaming a set", |tx| {
+            if find(tx, name)?.is_some_and(|other| other.id != set) {
+                return Err(Refused::NameTaken(name.clone()).into());
+            }
+            let sql = "UPDATE sets SET name=?2 WHERE id=?1";
+            one_row(tx.execute(sql, params![set.0, name.as_str()])?)
+        })
+    }
+
     pub fn set_by_name(&self, name: &SetName) -> Result<Option<KnownSet>> {
         self.read("looking for a set", |conn| find(conn, name))
     }

@@ -51,6 +51,7 @@ pub mod recipients;
 pub mod records;
 mod refilling;
 mod remaking;
+pub mod renaming;
 pub mod rescuing;
 #[cfg(test)]
 mod restore_tests;
@@ -262,6 +263,10 @@ pub enum FlowError {
         "set {name} is on {count} disc(s), and without the catalog nobody knows what is on them; --even-with-discs forgets it all the same"
     )]
     HasDiscs { name: SetName, count: usize },
+    #[error(
+        "set {0} has discs in the staging area, which bear its name: burn them first, and rename it then"
+    )]
+    HasStaged(SetName),
     #[error("nothing was recorded: nobody agreed (--yes does)")]
     NotAgreed,
     #[error("this hint is the passphrase itself; choose words that remind you of it")]

@@ -10,6 +10,7 @@
 //! ```
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -112,6 +113,16 @@ impl Staging {
 
     pub fn disc_dir(&self, set: &KnownSet, disc: DiscNo) -> PathBuf {
         self.set_dir(set).join(format!("{:04}", disc.0))
+    }
+
+    /// Whether anything of a set is here: discs that are open or closed, or a group in work.
+    pub fn has_any(&self, set: &KnownSet) -> Result<bool, FlowError> {
+        let dir = self.set_dir(set);
+        match fs::read_dir(&dir) {
+            Ok(mut entries) => Ok(entries.next().is_some()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(FlowError::Staging { path: dir, what: "cannot be read", source }),
+        }
     }
 
     /// A set that is forgotten leaves nothing.

@@ -1,4 +1,4 @@
-//! `coldcut set list` and `coldcut set forget`.
+//! `coldcut set list`, `coldcut set forget` and `coldcut set rename`.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -9,6 +9,7 @@ use crate::flow::FlowError;
 use crate::flow::forgetting::Forgetting;
 use crate::flow::latest::Limits;
 use crate::flow::query::{SetGlance, glance};
+use crate::flow::renaming::rename;
 use crate::flow::staging::source_bytes;
 use crate::model::SetName;
 use crate::model::path::shown;
@@ -21,8 +22,9 @@ use crate::ui::sets::SetLine;
 use crate::ui::table;
 
 pub fn run(room: &Room, args: SetArgs) -> Result<Exit, RunError> {
-    match (args.what, args.set) {
-        (SetWork::Forget, Some(name)) => forget(room, &name, args.even_with_discs),
+    match (args.what, args.set, args.new) {
+        (SetWork::Forget, Some(name), _) => forget(room, &name, args.even_with_discs),
+        (SetWork::Rename, Some(name), Some(new)) => give_name(room, &name, &new),
         _ => list(room),
     }
 }
@@ -57,6 +59,27 @@ fn line(glance: &SetGlance) -> SetLine {
             as u64,
         newest: newest.map(|snapshot| snapshot.started),
     }
+}
+
+fn give_name(room: &Room, name: &SetName, new: &SetName) -> Result<Exit, RunError> {
+    let catalog = room.around.catalog(&room.common)?;
+    let staging = room.around.staging(&room.common)?;
+    rename(&catalog, &staging, (name, new), room.desk())?;
+    room.reporter.rest();
+    if !room.common.quiet {
+        room.screen.say(&format!(
+            "set {name} is called {new} now. Its discs keep the name that they have; where a \
+             configuration or a service names it, change it there"
+        ));
+    }
+    let summary = serde_json::json!({
+        "event": "summary",
+        "command": "set rename",
+        "set": new.as_str(),
+        "before": name.as_str(),
+    });
+    room.screen.object(&summary)?;
+    Ok(Exit::Done)
 }
 
 fn forget(room: &Room, name: &SetName, even_with_discs: bool) -> Result<Exit, RunError> {

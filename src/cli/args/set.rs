@@ -8,15 +8,18 @@ use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
 #[derive(Args, Debug)]
-#[command(override_usage = "coldcut set [OPTIONS] list|forget [SET]")]
+#[command(override_usage = "coldcut set [OPTIONS] list|forget|rename [SET] [NEW]")]
 pub struct SetArgs {
-    /// `list`: the sets of the catalog; `forget`: take one out of it. Discs and shelves stay as they
-    /// are
-    #[arg(value_name = "list|forget", value_enum, hide_possible_values = true)]
+    /// `list`: the sets of the catalog; `forget`: take one out of it; `rename`: give one another
+    /// name, for its discs to come. Discs and shelves stay as they are
+    #[arg(value_name = "list|forget|rename", value_enum, hide_possible_values = true)]
     pub what: SetWork,
-    /// For `forget`: the set's name
+    /// For `forget` and `rename`: the set's name
     #[arg(value_name = "SET", value_parser = values::set_name)]
     pub set: Option<SetName>,
+    /// For `rename`: its new name
+    #[arg(value_name = "NEW", value_parser = values::set_name)]
+    pub new: Option<SetName>,
     /// For `forget`: also a set that is on discs, after a question
     #[arg(long)]
     pub even_with_discs: bool,
@@ -28,6 +31,7 @@ pub struct SetArgs {
 pub enum SetWork {
     List,
     Forget,
+    Rename,
 }
 
 impl SetArgs {
@@ -38,8 +42,17 @@ impl SetArgs {
             SetWork::Forget if self.set.is_none() => {
                 slip(MissingRequiredArgument, "set forget needs the name of a set")
             }
+            SetWork::Rename if self.new.is_none() => {
+                slip(MissingRequiredArgument, "set rename needs the name of a set and a new one")
+            }
             SetWork::List if self.set.is_some() || self.even_with_discs => {
                 slip(UnknownArgument, "set list takes no arguments")
+            }
+            SetWork::Forget if self.new.is_some() => {
+                slip(UnknownArgument, "set forget takes the name of one set")
+            }
+            SetWork::Rename if self.even_with_discs => {
+                slip(UnknownArgument, "--even-with-discs is for set forget")
             }
             _ => Ok(()),
         }
