@@ -74,3 +74,23 @@ fn the_same_discs_of_one_history_need_no_choice() {
     restore(&sandbox, &[], "back").ok();
     assert!(sandbox.path("back").join("second").exists());
 }
+
+/// What is on it is right by the sums of the listing.
+#[test]
+fn a_disc_that_is_not_as_later_ones_know_it_is_named() {
+    let sandbox = two_histories();
+    sandbox
+        .bash(
+            "mv catalog.sqlite away; rm both/other-0002.iso
+             xorriso -osirrox on -indev both/set-0001.iso -extract / disc 2>&1; chmod -R u+w disc
+             echo more >>disc/README.txt
+             sum=$(sha256sum <disc/README.txt | cut -c 1-64)
+             sed -i \"s/^.*  README.txt$/$sum  README.txt/\" disc/SHA256SUMS
+             rm both/set-0001.iso
+             xorriso -as mkisofs -quiet -R -o both/set-0001.iso disc 2>&1",
+        )
+        .ok();
+    let run = restore(&sandbox, &[], "back");
+    run.ok().says("set-0001.iso: SHA256SUMS is not the one that disc 2 of ");
+    assert!(sandbox.path("back").join("second").exists());
+}

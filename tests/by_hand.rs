@@ -47,6 +47,10 @@ fn moves_copies_and_new_modes_come_back_and_so_does_the_day_before() {
     scenario.comes_back(2, &[], &["."]);
     scenario.bash("rm disc[12]/SNAPSHOT* disc[12]/HISTORY* || true; sums disc1; sums disc2");
     scenario.comes_back(1, &["-s", "1"], &["disc1", "disc2", "disc3"]);
+    let words = ["open/known", "disc1", "disc2", "disc3"];
+    let output = scenario.restore(false, &words);
+    let changed = shown(&output).matches("is not the one that later discs know").count();
+    assert_eq!(changed, 2, "{}", shown(&output));
     let output = scenario.restore(false, &["-s", "9", "open/none", "disc1", "disc3"]);
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     assert!(shown(&output).contains("listed: 2 (2026-01-03T00:00:00Z)"), "{}", shown(&output));

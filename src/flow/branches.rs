@@ -4,13 +4,16 @@
 
 use std::collections::HashSet;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::codec::openpgp::Opener;
-use crate::model::{DiscNo, DiscUuid, SnapshotSeq};
+use crate::drive::DiscReader;
+use crate::model::{Digest, DiscNo, DiscUuid, SnapshotSeq};
 use crate::port::stop::Stop;
 use crate::restore::index::index_header;
 
 use super::FlowError;
-use super::piles::{FoundDisc, Pile};
+use super::piles::{FoundDisc, LONGEST_SUMS, Pile, SUMS, read_small};
 
 /// What a disc says of itself and of those before it.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ struct Told {
     /// A SNAPSHOT is on it, by which the set can be restored.
     is_candidate: bool,
     before: Vec<(DiscNo, DiscUuid)>,
+    /// Of the lists of these discs.
+    sums: Vec<(DiscUuid, Digest)>,
 }
 
 /// Why nobody but a person can choose.
@@ -34,7 +39,7 @@ enum Trouble<'a> {
 #[derive(Default)]
 pub struct Others {
     pub discs: Vec<FoundDisc>,
-    /// What there is to say of them.
+    /// What there is to say of them, and of discs that are not as later ones know them.
     pub words: Vec<String>,
 }
 
@@ -72,7 +77,27 @@ pub fn settle(
         let (one, newest) = (one.words(), newest.words());
         format!("{one} is of another history of the set than {newest}: it is not used")
     });
-    Ok(Others { discs, words: words.collect() })
+    Ok(Others { discs, words: words.chain(changed(pile, newest)).collect() })
+}
+
+/// Discs whose list of sums is not the one that the newest disc names. What is on them is used as far
+/// as it has the sums of the listing.
+fn changed(pile: &Pile, newest: &Told) -> Vec<String> {
+    let mut words = Vec::new();
+    for (uuid, sum) in &newest.sums {
+        let found = pile.discs.values().filter(|found| found.txt.disc_uuid == *uuid);
+        for copy in found.flat_map(|found| &found.copies) {
+            let list = read_small(&**copy, SUMS, LONGEST_SUMS);
+            if list.is_ok_and(|list| Sha256::digest(&list)[..] != sum.0[..]) {
+                let (title, newest) = (copy.title(), newest.words());
+                words.push(format!(
+                    "{title}: {SUMS} is not the one that {newest} knows: it was damaged or changed \
+                     since"
+                ));
+            }
+        }
+    }
+    words
 }
 
 impl Told {
@@ -88,8 +113,7 @@ fn told_by(found: &FoundDisc, (opener, stop): (Option<&Opener>, &Stop)) -> Optio
         return None;
     }
     let label = found.label();
-    let header =
-        |copy: &dyn crate::drive::DiscReader| index_header(copy, opener, &label, stop).ok()?;
+    let header = |copy: &dyn DiscReader| index_header(copy, opener, &label, stop).ok()?;
     let header = found.copies.iter().find_map(|copy| header(&**copy))?;
     Some(Told {
         disc: txt.disc,
@@ -97,6 +121,7 @@ fn told_by(found: &FoundDisc, (opener, stop): (Option<&Opener>, &Stop)) -> Optio
         snapshot: txt.snapshot,
         date: txt.date.clone(),
         is_candidate: txt.listings.snapshot,
+        sums: header.before.iter().filter_map(|line| Some((line.uuid, line.sums?))).collect(),
         before: header.before.into_iter().map(|line| (line.disc, line.uuid)).collect(),
     })
 }
@@ -156,6 +181,7 @@ mod tests {
             date: String::new(),
             is_candidate: true,
             before: before.iter().map(|&(disc, name)| (DiscNo(disc), uuid(name))).collect(),
+            sums: Vec::new(),
         }
     }
 

@@ -410,7 +410,7 @@ is_signed() { # DIRECTORY SUMS
 
 # Of each directory that is a disc of the set; the arrays go by the order in which they were given.
 dirs=() numbers=() uuids=() formats=() tops=() dates=() encryptions=() has_index=() has_listing=()
-befores=() known=() listing_befores=() listing_tops=() listing_known=() ancestries=()
+befores=() known=() listing_befores=() listing_tops=() listing_known=() listing_sums=() ancestries=()
 declare -A meant=() # by number: the UUID of the disc that the listing means
 
 add_path() { # A directory, or one that holds directories
@@ -540,19 +540,19 @@ readonly AWK_HEAD='
 !/^#/ { exit }
 $1 == "#set" && NF == 3 { print "set", uuid($3) ? $3 : "?" }
 $1 == "#disc" && NF == 3 { print "disc", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad" }
-$1 == "#before" && NF == 4 { print "before", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad" }
+$1 == "#before" && NF == 4 { print "before", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad", sha($4) ? $4 : "-" }
 $1 == "#snapshot" && NF >= 4 && number($2, 9) { print "snapshot", $2, $3 ~ /^[0-9TZ:-]+$/ ? $3 : "?" }
 '
 
 # The header lines of a listing, as far as they are right: h_set, h_disc, h_top, h_before, h_known.
 read_header() { # K NAME
     local key value date
-    h_set='' h_disc='' h_top=0 h_before='' h_known=''
+    h_set='' h_disc='' h_top=0 h_before='' h_known='' h_sums=''
     while read -r key value date; do
         case $key in
             set) h_set=$value ;;
             disc) h_disc=$value ;;
-            before) h_before+=" $value" ;;
+            before) h_before+=" $value" h_sums+=" $value=$date" ;;
             snapshot) ((value < h_top)) || h_top=$value; h_known="$value ($date)${h_known:+, $h_known}" ;;
         esac
     done < <(listing_text "$1" "$2" 2>/dev/null | awk -F '\t' "$AWK_COMMON$AWK_HEAD")
@@ -581,7 +581,7 @@ check_headers() { # K
             INDEX) has_index[k]=1 befores[k]=$h_before index_top=$h_top known[k]=$h_known ;;
             SNAPSHOT)
                 ((index_top <= h_top)) || { say "SNAPSHOT in ${dirs[k]} is older than its disc: it is not used"; trouble=1; continue; }
-                has_listing[k]=1 listing_befores[k]=$h_before listing_tops[k]=$h_top listing_known[k]=$h_known ;;
+                has_listing[k]=1 listing_befores[k]=$h_before listing_tops[k]=$h_top listing_known[k]=$h_known listing_sums[k]=$h_sums ;;
         esac
     done
 }
@@ -666,11 +666,20 @@ settle_discs() {
         [[ -n ${dirs[k]} ]] || continue
         if of_history "$k" "$chosen" && [[ ${meant[${numbers[k]}]-${uuids[k]}} == "${uuids[k]}" ]]; then
             meant[${numbers[k]}]=${uuids[k]}
+            is_as_known "$k" || say "SHA256SUMS in ${dirs[k]} is not the one that later discs know: it was damaged or changed since"
         else
             say "$(name_disc "$k") in ${dirs[k]} is not of this history: it is not used"
             dirs[k]=''
         fi
     done
+}
+
+# Whether a disc's SHA256SUMS has the sum that the chosen listing names, if it names one.
+is_as_known() { # K
+    local sum=${listing_sums[chosen]-}
+    [[ "$sum " == *" ${numbers[$1]}:${uuids[$1]}="[0-9a-f]* ]] || return 0
+    sum=${sum#*" ${numbers[$1]}:${uuids[$1]}="}
+    [[ $(sha256sum <"$work/sums.$1") == "${sum%% *}  -" ]]
 }
 
 # Keeps the rows that are as the format says, each in a directory that comes before it; the others
