@@ -340,6 +340,7 @@ fn dash_is_told_to_be_bash() {
 fn words_in_the_wrong_order_are_noticed() {
     let scenario = Scenario::new("damage");
     ends(&scenario, &["disc1", "open/t"], 2, "TARGET comes first");
+    ends(&scenario, &["-p", "pw", "-p", "pw", "open/t", "disc1"], 2, "-p needs one file");
     fs::write(scenario.path("disc.iso"), "x").unwrap();
     ends(&scenario, &["open/t", "disc.iso"], 1, "mount -o loop,ro");
 }

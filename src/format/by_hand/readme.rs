@@ -237,7 +237,8 @@ fn elsewhere(facts: &Facts) -> String {
 -----------------
 
 On Windows 10 or newer restore.sh works in the Windows Subsystem for Linux. With
-free programs alone, the files are opened like this. Windows: 7-Zip{zstd}{windows};
+free programs alone, the files are opened like this.
+Windows: 7-Zip{zstd}{windows};
 macOS: Keka or The Unarchiver{mac}.
 {decrypt}Unpack each archive in a folder of its own; `tar -xf NNNNNNNN.tar.bz2` (bsdtar,
 which Windows and macOS have) does it as well. Then unpack SNAPSHOT.tsv.bz2, and

@@ -82,7 +82,7 @@ parse_arguments() {
     local words=()
     while (($#)); do
         case $1 in
-            -p) [[ -n ${2-} ]] || bad_usage "-p needs a file"; pass_file=$2; shift ;;
+            -p) [[ -n ${2-} && -z $pass_file ]] || bad_usage "-p needs one file"; pass_file=$2; shift ;;
             -s) [[ ${2-} =~ ^[1-9][0-9]{0,8}$ ]] || bad_usage "-s needs a number"; snapshot=$2; shift ;;
             --disc) [[ ${2-} =~ ^[0-9a-f-]{36}$ ]] || bad_usage "--disc needs a UUID"; wanted_disc=$2; shift ;;
             --verify-signature) [[ -n ${2-} ]] || bad_usage "--verify-signature needs a file"; signer=$2; shift ;;
