@@ -527,7 +527,7 @@ fn a_listing_that_unfolds_to_more_than_real_ones_is_read_if_somebody_says_so() {
     let row = |n: usize| {
         format!(
             "d\tfile18-{n:05}\t0\t-\t-\t-\t0755\t0\t0\troot\troot\t1.000000000\t-\t-\t\
-             user.a={value}\t-\n"
+             user.a={value}\t-\t1\n"
         )
     };
     let mut packed = pipe("bzip2", &["-c"], before.as_bytes());
