@@ -52,6 +52,7 @@ impl Catalog {
             self.heed(stop)?;
             self.failures(set, snapshot.seq)?;
             self.refusal(set, snapshot.seq)?;
+            self.run_lines(set, snapshot.seq)?;
         }
         self.last_trusted(set)?;
         self.stale_paths(set)?;
@@ -172,8 +173,11 @@ mod tests {
             "INSERT INTO dirs(id, set_id, parent, name) SELECT -4, id, 0, X'61' FROM sets",
             "INSERT INTO contents(id, set_id, size) SELECT 9223372036854775807, id, 0 FROM sets",
             "INSERT INTO sets SELECT 77, 'other', zeroblob(16), source, encryption, certs, token, hidden,
-             compression, created, 0, hint, copies, parity, parity_discs, disc_size, sealed_for
-             FROM sets",
+             compression, created, 0, hint, copies, parity, parity_discs, disc_size, sealed_for,
+             title, description, contact, rights, hint_in_clear FROM sets",
+            "UPDATE discs SET format=9",
+            "UPDATE snapshots SET uuid=X'00'",
+            "INSERT INTO run_lines SELECT set_id, seq, 0, 'odd', X'61', NULL FROM snapshots",
         ] {
             let bench = Bench::full();
             let catalog = bench.catalog.as_ref().unwrap();

@@ -45,13 +45,16 @@ pub struct Others {
 
 /// Leaves the discs of one history in the pile, and gives the others. `wanted`: a disc of the history
 /// that a person means. Discs of format 1 name none that were before them: with these alone nothing is
-/// done.
+/// done. A disc that went away tells nothing, which is the error.
 pub fn settle(
     pile: &mut Pile,
     read_with: (Option<&Opener>, &Stop),
     wanted: Option<DiscUuid>,
 ) -> Result<Others, FlowError> {
     let told: Vec<Told> = pile.all().filter_map(|found| told_by(found, read_with)).collect();
+    if let Some(absence) = pile.all().flat_map(|f| &f.copies).find_map(|copy| copy.absence()) {
+        return Err(absence.into());
+    }
     let chosen = choose(&told, wanted).map_err(|trouble| match trouble {
         Trouble::Two(one, other) => FlowError::TwoHistories {
             set: pile.name.clone(),

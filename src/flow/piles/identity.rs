@@ -122,7 +122,7 @@ fn listings_on(reader: &dyn DiscReader) -> Listings {
 /// with one of kind 1.
 pub(super) fn is_for_a_passphrase(reader: &dyn DiscReader) -> bool {
     let sealed = reader.files().iter().filter(|file| file.path.ends_with(".gpg"));
-    let first = sealed.filter_map(|file| {
+    let first = sealed.take(3).filter_map(|file| {
         let mut byte = [0];
         let is_there = reader.read_at(file, 0, &mut byte).is_ok_and(|read| read == 1);
         is_there.then_some(byte[0])
