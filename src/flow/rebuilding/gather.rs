@@ -119,12 +119,19 @@ fn copy_of(disc: &dyn DiscReader, scratch: &Path, desk: Desk) -> Result<Folder, 
     })?;
     // A copy that was cut short for that is no damage of the disc.
     desk.stop.check()?;
+    if let Some(absence) = disc.absence() {
+        return Err(absence.into());
+    }
     Ok(Folder::open(&dir)?)
 }
 
 /// Archives are there by name and size alone: files without content.
 fn copy_listings(disc: &dyn DiscReader, dir: &Path, stop: &Stop) -> io::Result<()> {
     for file in disc.files() {
+        // The rest of a disc that went away is not asked for.
+        if disc.absence().is_some() {
+            break;
+        }
         // Whoever reads the disc's directory has seen to that; this is where it would do harm.
         if RelPath::new(file.path.as_bytes()).is_none_or(|path| path.is_root()) {
             continue;
