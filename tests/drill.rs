@@ -39,6 +39,14 @@ fn counts(run: &Run) -> Vec<(u64, u64)> {
     discs.iter().map(|disc| (number(disc, "files"), number(disc, "faults"))).collect()
 }
 
+/// What could not be tried, of all discs.
+fn skipped(run: &Run) -> Vec<String> {
+    let summary = run.objects().pop().unwrap();
+    let discs = summary["discs"].as_array().unwrap().clone();
+    let of = |disc: &serde_json::Value| disc["skipped"].as_array().unwrap().clone();
+    discs.iter().flat_map(of).map(|words| words.as_str().unwrap().to_owned()).collect()
+}
+
 /// The files of staged discs that a pattern of bash's names.
 fn staged_files(sandbox: &Sandbox, pattern: &str) -> Vec<PathBuf> {
     let run = sandbox.bash(&format!("ls staging/*/{pattern}"));
@@ -71,6 +79,8 @@ fn stock_tools_open_every_kind_of_disc() {
         assert!(listed.iter().all(|disc| disc["drilled"].is_string()), "{listed:?}");
         let all = counts(drill(&sandbox, &["--all"]).ok());
         assert!(all.iter().map(|disc| disc.0).sum::<u64>() > 20, "{all:?}");
+        // simple-restore.sh was among what was tried.
+        assert_eq!(skipped(drill(&sandbox, &["--all"]).ok()), [""; 0]);
         // Nothing is left of what was restored.
         assert_eq!(sandbox.bash("ls -A staging/scratch").ok().stdout(), "");
     }
@@ -146,6 +156,149 @@ fn a_script_that_was_changed_on_a_disc_is_not_run() {
         run.code(5).says("disc 2: restore.sh: is not what was packed");
         assert!(!ran.exists(), "{place}: {}", fs::read_to_string(&ran).unwrap());
     }
+}
+
+/// A disc with one thing of each kind, staged.
+fn staged_kinds(options: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.passphrase_file(PASSPHRASE);
+    sandbox
+        .bash(
+            "cd source
+             for name in letter link attributes changed gone owned first; do echo $name >$name; done
+             ln -s letter pointer; ln -s letter old-pointer; mkfifo fifo; ln first second
+             echo equal >equal-a; echo equal >equal-b; : >empty; mkdir -p dir/below; echo x >dir/file
+             chmod 0644 letter; chmod 0755 dir; setfattr -n user.kept -v 1 attributes",
+        )
+        .ok();
+    let words = ["backup", "--stage", "--no-drill", "--odd-passphrase", "--disc-size", "8M"];
+    sandbox.run(words.iter().chain(options).chain(&["source"])).ok();
+    sandbox
+}
+
+/// Changes a file of the staged disc, and everything that knows it: its list and the catalog.
+fn pack_otherwise(sandbox: &Sandbox, name: &str, change: &str) {
+    let line = format!(
+        "cd staging/*/0001 && {{ {change}; }} &&
+         find . -type f ! -name 'SHA256SUMS*' -printf '%P\\0' | sort -z | xargs -0 sha256sum >../sums.new &&
+         mv ../sums.new SHA256SUMS &&
+         for file in '{name}' SHA256SUMS; do
+             sqlite3 '{}' \"UPDATE disc_files SET size=$(stat -c %s $file),
+                 sha256=x'$(sha256sum <$file | head -c 64)' WHERE path='$file'; SELECT changes()\"
+         done",
+        sandbox.catalog().display()
+    );
+    assert_eq!(sandbox.bash(&line).ok().stdout(), "1\n1\n");
+}
+
+/// The faults that were named, without the disc.
+fn faults(run: &Run) -> Vec<String> {
+    let lines = run.stderr();
+    let named = lines.lines().filter_map(|line| Some(line.split_once("disc 1: ")?.1.to_owned()));
+    named.filter(|line| !line.starts_with("not tried")).collect()
+}
+
+#[test]
+fn whatever_a_script_restores_wrongly_is_named() {
+    let sandbox = staged_kinds(&[]);
+    drill(&sandbox, &["--all"]).ok();
+    let bends = [
+        ("chmod 0640 letter", "letter: came back with mode 0640 instead of 0644"),
+        ("chmod 0700 dir", "dir: came back with mode 0700 instead of 0755"),
+        ("touch -d @5 link", "link: came back with time 5.000000000 instead of "),
+        ("setfattr -x user.kept attributes", "attributes: came back with no attribute user.kept"),
+        ("setfattr -n user.new -v 1 owned", "owned: came back with another attribute user.new"),
+        ("rm pointer; ln -s elsewhere pointer", "another target"),
+        ("rm old-pointer; echo >old-pointer", "came back as a file, and is a symbolic link"),
+        ("rm fifo; echo >fifo", "fifo: came back as a file, and is a FIFO"),
+        ("echo >extra", "extra: came back, and is not in the listing"),
+        ("rm gone", "gone: did not come back"),
+        ("echo x >empty", "empty: came back with another content (sha256)"),
+        ("echo chanced >changed", "changed: came back with another content (sha256)"),
+        ("rm second; cp -p first second", "second: did not come back as another name of first"),
+        ("rm equal-b; ln equal-a equal-b", "equal-a: came back with 2 names instead of 1"),
+    ];
+    let all: Vec<&str> = bends.iter().map(|(bend, _)| *bend).collect();
+    let bend = format!(r"sed -i 's/^    conclude$/    {}; conclude/' restore.sh", all.join("; "));
+    pack_otherwise(&sandbox, "restore.sh", &bend);
+    let run = drill(&sandbox, &["--all"]);
+    run.code(5);
+    for (_, words) in bends {
+        run.says(words);
+    }
+    // What simple-restore.sh restores is right, and both names of a wrong link are told.
+    let faults = faults(&run);
+    assert!(faults.iter().all(|fault| !fault.contains("simple-restore.sh")), "{faults:?}");
+    for path in ["dir/below", "dir/file", "."] {
+        let named = faults.iter().any(|fault| fault.starts_with(&format!("{path}: ")));
+        assert_eq!(named, path == ".", "only its time: {faults:?}");
+    }
+    assert_eq!(counts(&run)[0].1 as usize, faults.len());
+    if nix::unistd::Uid::effective().is_root() {
+        let bend = "sed -i 's/^    chmod 0640 letter.*$/    chown -h 7:8 owned pointer; conclude/' restore.sh";
+        pack_otherwise(&sandbox, "restore.sh", bend);
+        let run = drill(&sandbox, &["--all"]);
+        run.code(5).says("owned: came back with owner 7:8 instead of 0:0");
+        assert_eq!(self::faults(&run).len(), 2, "{}", run.story());
+    }
+}
+
+#[test]
+fn both_scripts_are_tried_and_each_is_named() {
+    let sandbox = staged_kinds(&["--encrypt", "--passphrase-file", "passphrase"]);
+    // They are told where to read the passphrase, and nothing of it lies anywhere.
+    let told = sandbox.path("told");
+    let spy = format!(
+        "echo \"${{0##*/}} $1 $2 $(grep -rl zwerg[e] '{}')\" >>'{}'\n",
+        sandbox.staging().display(),
+        told.display()
+    );
+    fs::write(sandbox.path("spy"), spy).unwrap();
+    for name in ["restore.sh", "simple-restore.sh"] {
+        pack_otherwise(&sandbox, name, &format!("sed -i '1r ../../../spy' {name}"));
+    }
+    assert_eq!(skipped(drill(&sandbox, &["--all"]).ok()), [""; 0]);
+    let told = fs::read_to_string(told).unwrap();
+    assert!(told.contains("\nsimple-restore.sh -p /dev/stdin \n"), "{told}");
+    assert!(told.starts_with("restore.sh -p /dev/stdin \n"), "{told}");
+
+    let bend = "sed -i 's/^((!wrong))/chmod 0640 letter; ((!wrong))/' simple-restore.sh";
+    pack_otherwise(&sandbox, "simple-restore.sh", bend);
+    let run = drill(&sandbox, &["--all"]);
+    run.code(5);
+    let words = "letter: came back with mode 0640 instead of 0644 (simple-restore.sh)";
+    assert_eq!(faults(&run), [words]);
+
+    let forged = "printf '#!/bin/bash\\necho no >&2; exit 1\\n' >simple-restore.sh";
+    pack_otherwise(&sandbox, "simple-restore.sh", forged);
+    let run = drill(&sandbox, &["--all"]);
+    run.code(5);
+    assert_eq!(faults(&run), ["simple-restore.sh: ended with exit code 1: no"]);
+
+    pack_otherwise(&sandbox, "restore.sh", "printf '#!/bin/bash\\nexit 0\\n' >restore.sh");
+    let run = drill(&sandbox, &["--all"]);
+    run.code(5).says("dir/below: did not come back").says("second: did not come back");
+}
+
+/// The catalog knows what the source was, whatever the disc says.
+#[test]
+fn a_listing_that_says_something_else_than_the_catalog_is_found() {
+    let sandbox = staged_kinds(&[]);
+    let bend = r"bzip2 -d SNAPSHOT.tsv.bz2 &&
+        sed -i 's/^\(f\tletter\t.*\t\)0644\t/\10600\t/' SNAPSHOT.tsv && bzip2 SNAPSHOT.tsv";
+    pack_otherwise(&sandbox, "SNAPSHOT.tsv.bz2", bend);
+    let run = drill(&sandbox, &["--all"]);
+    run.code(5);
+    let words = "letter: came back with mode 0600 instead of 0644";
+    assert_eq!(faults(&run), [words.to_owned(), format!("{words} (simple-restore.sh)")]);
+}
+
+#[test]
+fn the_short_script_is_not_tried_where_it_does_not_promise_anything() {
+    let sandbox = staged(&[]);
+    let run = drill(&sandbox, &["--all", "1"]);
+    let words = "simple-restore.sh: not all of the snapshot is on these discs";
+    assert_eq!(skipped(run.ok()), [words]);
 }
 
 #[test]

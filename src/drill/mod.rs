@@ -1,8 +1,8 @@
 //! The promise of plain tools, tried on a real disc: bash, tar, bzip2 and gpg read it, and what comes
 //! out is what the catalog says.
 //!
-//! [`sample`] takes INDEX and some frames of two archives; [`whole`] lets a restore.sh do all of
-//! it. Nothing that was in clear is written anywhere by `sample`: it runs through pipes.
+//! [`sample`] takes INDEX and some frames of two archives; [`whole`] lets a script of the discs do
+//! all of it. Nothing that was in clear is written anywhere by `sample`: it runs through pipes.
 
 mod choice;
 mod comparing;
@@ -31,7 +31,7 @@ use crate::port::stop::{Stop, Stopped};
 use choice::{Choice, Random, Unit};
 use comparing::Comparison;
 use tools::Tools;
-pub use whole::{Wanted, Whole, whole};
+pub use whole::{Whole, whole};
 
 /// An INDEX that is longer than this is opened wholly and expanded only so far, where time counts.
 const QUICK_INDEX: u64 = 6 << 20;

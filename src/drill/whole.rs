@@ -1,26 +1,23 @@
-//! Everything on some discs, restored by a restore.sh into a directory of its own. Nothing keeps the
-//! script there: whoever calls knows that it is ours.
+//! Everything on some discs, restored by a restore.sh or simple-restore.sh into a directory of its
+//! own. Nothing keeps the script there: whoever calls knows that it is ours.
 
-use std::fs::{File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
-
-use crate::model::{Digest, DiscNo, RelPath};
+use crate::model::DiscNo;
 use crate::port::command::{CommandError, Exit, Program};
 use crate::port::fence::Fence;
-use crate::port::files::digest;
 use crate::port::operator::Secret;
 use crate::port::stop::Stop;
 
-use super::{DrillError, Fault};
+use super::DrillError;
 
 /// How the script is run.
 pub struct Whole<'a> {
-    /// The restore.sh that does the work.
+    /// The script that does the work.
     pub script: &'a Path,
+    /// The exit codes that are none of its failures: beside 0, that it names missing discs.
+    pub right: &'static [i32],
     /// The content of the discs, by number.
     pub discs: &'a [(DiscNo, PathBuf)],
     pub target: &'a Path,
@@ -31,15 +28,7 @@ pub struct Whole<'a> {
     pub stop: &'a Stop,
 }
 
-/// A file that must have come back.
-pub struct Wanted {
-    pub disc: DiscNo,
-    pub path: RelPath,
-    pub sha256: Digest,
-}
-
-/// Lets restore.sh work, in an empty environment. Why it could not, if so; that it names missing
-/// discs is no failure.
+/// Lets the script work, in an empty environment. Why it could not, if so.
 pub fn whole(drill: &Whole) -> Result<Option<String>, DrillError> {
     let mut argv: Vec<std::ffi::OsString> =
         ["bash", "--noprofile", "--norc"].map(Into::into).into();
@@ -73,8 +62,8 @@ pub fn whole(drill: &Whole) -> Result<Option<String>, DrillError> {
         Err(error @ CommandError::TimedOut { .. }) => return Ok(Some(error.to_string())),
         ended => ended?,
     };
-    let worked = matches!(exit, Exit::Code(0 | 3));
-    Ok((!worked).then(|| format!("restore.sh ended with {exit}: {}", words.join("; "))))
+    let worked = matches!(exit, Exit::Code(code) if drill.right.contains(&code));
+    Ok((!worked).then(|| format!("ended with {exit}: {}", words.join("; "))))
 }
 
 /// Ten minutes, and a second for each MiB of the discs: no machine is so slow.
@@ -83,29 +72,4 @@ fn patience(discs: &[(DiscNo, PathBuf)]) -> Duration {
     let entries = files.filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
     let bytes: u64 = entries.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum();
     Duration::from_secs(600 + (bytes >> 20))
-}
-
-/// A file that came back; what is none keeps nobody waiting.
-fn open_file(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no file")),
-    }
-}
-
-impl Wanted {
-    /// What is wrong with the file in the sandbox.
-    pub fn fault(&self, target: &Path) -> Option<Fault> {
-        use std::os::unix::ffi::OsStrExt;
-        let path = target.join(std::ffi::OsStr::from_bytes(self.path.as_bytes()));
-        let what = match open_file(&path).and_then(digest) {
-            Ok((_, found)) if found == self.sha256 => return None,
-            Ok(_) => "came back with another content (sha256)".to_owned(),
-            Err(error) => format!("did not come back: {error}"),
-        };
-        Some(Fault { path: self.path.to_string(), what })
-    }
 }

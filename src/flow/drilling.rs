@@ -1,7 +1,10 @@
 //! `coldcut drill`: do stock tools open what we made?
 
+mod returned;
+mod running;
 mod sandbox;
 mod staged;
+mod sticking;
 mod unknown;
 
 use std::collections::BTreeMap;
@@ -13,14 +16,11 @@ use crate::catalog::{
     Finding, KnownSet, SetId,
 };
 use crate::codec::openpgp::Opener;
-use crate::drill::{
-    Depth, Drilled, Fault, Files, Key, KnownFile, Sampling, Wanted, Whole, sample, whole,
-};
+use crate::drill::{Depth, Drilled, Fault, Files, Key, KnownFile, Sampling, sample};
 use crate::drive::Drive;
 use crate::model::disc::Encryption;
 use crate::model::rows::IndexRow;
-use crate::model::rows::SnapshotRow;
-use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::files::free_space;
 use crate::port::monitor::{Activity, Phase, Trouble};
@@ -36,6 +36,8 @@ use super::turn::open_to_write;
 use super::verifying::Against;
 use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, choose_set};
+use returned::{Expected, content, expected};
+use running::{Running, target};
 use sandbox::{Places, Sandbox};
 
 pub(super) use staged::{drill_staged, drill_without_keys, is_untried, refuse_unreadable};
@@ -403,9 +405,10 @@ impl Session<'_> {
         self.desk.monitor.phase(&Phase { what: Activity::Drilling, disc, total: None });
     }
 
-    /// restore.sh, over all these discs at once, and every file of their newest listing that is on
-    /// them wholly. It gets the passphrase, and runs with our rights: only where every file of the
-    /// discs, itself among them, is the one that was packed.
+    /// restore.sh, over all these discs at once, and every path of their newest listing that is on
+    /// them wholly; then simple-restore.sh, if that is all of them. They get the passphrase, and run
+    /// with our rights: only where every file of the discs, themselves among them, is the one that
+    /// was packed.
     fn all(
         self,
         discs: &[DiscInfo],
@@ -415,8 +418,8 @@ impl Session<'_> {
         let name = &self.set.facts.name;
         let seq = discs.iter().filter_map(|disc| disc.listing).max();
         let seq = seq.ok_or_else(|| FlowError::NoListing(name.clone()))?;
-        let wanted = self.wanted(discs, seq)?;
-        self.check_space(discs, places, total(wanted.iter().map(|(_, size)| *size)))?;
+        let expected = self.expected(discs, seq, &target(places.sandbox))?;
+        self.check_space(discs, places, content(&expected))?;
         let mut seen: Vec<Drilled> = discs.iter().map(|_| Drilled::default()).collect();
         let mut dirs = Vec::new();
         for (disc, seen) in discs.iter().zip(&mut seen) {
@@ -435,9 +438,13 @@ impl Session<'_> {
             return self.record_all(discs, seen, None);
         }
         // That of the newest disc, which knows what the others may have.
-        let last = dirs.last().map(|(_, dir)| dir.join("restore.sh")).unwrap_or_default();
-        let run = Run { script: &last, passphrase, is_fenced: false };
-        restore_and_compare(&run, &dirs, places.sandbox, &wanted, &mut seen, self.desk)?;
+        let last = dirs.last().map(|(_, dir)| dir.clone()).unwrap_or_default();
+        let (dirs, expected, sandbox) = (&dirs, &expected, places.sandbox);
+        let is_fenced = false;
+        let running = Running { dirs, expected, passphrase, is_fenced, sandbox, desk: self.desk };
+        running.restore_sh(&last.join("restore.sh"), &mut seen)?;
+        let formats = discs.iter().map(|disc| disc.format);
+        running.simple_restore_sh(&last.join("simple-restore.sh"), formats, &mut seen)?;
         self.record_all(discs, seen, Some(Script::OfDisc))
     }
 
@@ -452,18 +459,19 @@ impl Session<'_> {
         both.map(|(disc, seen)| self.record(disc, seen, DrillScope::Whole, script)).collect()
     }
 
-    fn wanted(
+    fn expected(
         &self,
         discs: &[DiscInfo],
         seq: SnapshotSeq,
-    ) -> Result<Vec<(Wanted, u64)>, FlowError> {
+        target: &Path,
+    ) -> Result<Vec<Expected>, FlowError> {
         let here = |disc: DiscNo| discs.iter().any(|known| known.number == disc);
-        let mut wanted = Vec::new();
+        let mut rows = Vec::new();
         self.catalog.snapshot_rows(self.set.id, seq, |listed| {
-            wanted.extend(wanted_of(listed.row, here));
+            rows.push(listed.row);
             Ok::<(), FlowError>(())
         })?;
-        Ok(wanted)
+        Ok(expected(rows.into_iter(), here, target))
     }
 
     fn check_space(
@@ -507,13 +515,6 @@ fn tell(number: DiscNo, seen: &Drilled, desk: Desk) {
     }
 }
 
-/// A file that must come back from these discs: all of it is on them, and its sum is known.
-fn wanted_of(row: SnapshotRow, here: impl Fn(DiscNo) -> bool) -> Option<(Wanted, u64)> {
-    let all_here = row.place.complete && row.place.places.iter().all(|at| here(at.disc));
-    let first = row.place.places.first().filter(|_| all_here && row.kind == Kind::File)?;
-    Some((Wanted { disc: first.disc, path: row.path, sha256: row.sha256? }, row.size))
-}
-
 fn check_space(sandbox: &Sandbox, need: u64) -> Result<(), FlowError> {
     let dir = sandbox.0.clone();
     let free = free_space(&dir).unwrap_or(u64::MAX);
@@ -521,52 +522,6 @@ fn check_space(sandbox: &Sandbox, need: u64) -> Result<(), FlowError> {
         true => Err(FlowError::StagingFull { dir, need: Bytes(need), free: Bytes(free) }),
         false => Ok(()),
     }
-}
-
-/// How a restore.sh is run.
-struct Run<'a> {
-    script: &'a Path,
-    passphrase: Option<&'a Secret>,
-    /// Anybody can have made the discs.
-    is_fenced: bool,
-}
-
-/// Runs a restore.sh over directories of discs, and looks for what must have come back. `seen` is in
-/// the order of `dirs`.
-fn restore_and_compare(
-    run: &Run,
-    dirs: &[(DiscNo, PathBuf)],
-    sandbox: &Sandbox,
-    wanted: &[(Wanted, u64)],
-    seen: &mut [Drilled],
-    desk: Desk,
-) -> Result<(), FlowError> {
-    let target = sandbox.0.join("restored");
-    let drill = Whole {
-        script: run.script,
-        discs: dirs,
-        target: &target,
-        passphrase: run.passphrase,
-        fence: run.is_fenced.then_some(&*sandbox.0),
-        stop: desk.stop,
-    };
-    if let Some(what) = whole(&drill)? {
-        for seen in &mut *seen {
-            seen.faults.push(Fault { path: "restore.sh".to_owned(), what: what.clone() });
-        }
-    }
-    for (file, size) in wanted {
-        desk.stop.check()?;
-        let at = dirs.iter().position(|(number, _)| *number == file.disc).unwrap_or(0);
-        match file.fault(&target) {
-            Some(fault) => seen[at].faults.push(fault),
-            None => {
-                seen[at].files += 1;
-                seen[at].bytes += size;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn known_files(files: Vec<DiscFile>) -> Vec<KnownFile> {

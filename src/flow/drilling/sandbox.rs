@@ -39,7 +39,7 @@ impl Drop for Sandbox {
 }
 
 /// Removes a restored tree, whose directories may be closed to their owner.
-fn remove(dir: &Path) -> io::Result<()> {
+pub fn remove(dir: &Path) -> io::Result<()> {
     open_up(dir)?;
     unless_missing(fs::remove_dir_all(dir))
 }

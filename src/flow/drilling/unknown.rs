@@ -12,14 +12,12 @@ use super::super::piles::{FoundDisc, LONGEST_SUMS, Pile, SUMS, read_small};
 use super::super::rows::FromDiscs;
 use super::super::verifying::{Against, own_list};
 use super::super::{Desk, FlowError, chain};
+use super::returned::{Expected, content, expected};
+use super::running::{Running, target};
 use super::sandbox::{OneOf, Sandbox};
-use super::{
-    DrillRequest, DrilledDisc, Script, check_space, restore_and_compare, tell, total, wanted_of,
-};
+use super::{DrillRequest, DrilledDisc, Script, check_space, tell, total};
 use crate::codec::openpgp::{IntegrityError, OpenError, Opener};
-use crate::drill::{
-    Depth, Drilled, Fault, Key, KnownFile, Listed, Sampling, Wanted, oddity, sample,
-};
+use crate::drill::{Depth, Drilled, Fault, Key, KnownFile, Listed, Sampling, oddity, sample};
 use crate::drive::DiscReader;
 use crate::format::by_hand::restore_sh_of;
 use crate::model::DiscNo;
@@ -166,9 +164,9 @@ impl<'a> Strangers<'a> {
 
     /// Everything on these discs, by our own restore.sh.
     fn all(self) -> Result<Vec<DrilledDisc>, FlowError> {
-        let (chosen, is_damaged) = self.wanted()?;
+        let (chosen, is_damaged) = self.expected()?;
         let files = self.discs.iter().flat_map(|(_, reader)| reader.files());
-        let sizes = chosen.iter().map(|(_, size)| *size).chain(files.map(|file| file.size.0));
+        let sizes = [content(&chosen)].into_iter().chain(files.map(|file| file.size.0));
         check_space(self.sandbox, total(sizes))?;
         let mut seen: Vec<Drilled> = self.discs.iter().map(|_| Drilled::default()).collect();
         let mut dirs = Vec::new();
@@ -208,9 +206,8 @@ impl<'a> Strangers<'a> {
         .collect()
     }
 
-    /// The files that must come back, by the newest listing of these discs; and whether that is
-    /// damaged.
-    fn wanted(&self) -> Result<(Vec<(Wanted, u64)>, bool), FlowError> {
+    /// What must come back, by the newest listing of these discs; and whether that is damaged.
+    fn expected(&self) -> Result<(Vec<Expected>, bool), FlowError> {
         let Strangers { pile, desk, .. } = *self;
         let listings = FromDiscs {
             pile,
@@ -223,7 +220,7 @@ impl<'a> Strangers<'a> {
         let chosen = listings.select(None, &PathGlobs::default())?;
         let here = |disc: DiscNo| self.discs.iter().any(|(found, _)| found.txt.disc == disc);
         let rows = chosen.selection.rows.into_iter();
-        Ok((rows.filter_map(|row| wanted_of(row, here)).collect(), chosen.is_damaged))
+        Ok((expected(rows, here, &target(self.sandbox)), chosen.is_damaged))
     }
 
     /// All files of a disc; what is wrong with them, and what a script should not see.
@@ -257,7 +254,7 @@ impl<'a> Strangers<'a> {
     fn run_our_own(
         &self,
         dirs: &[(DiscNo, PathBuf)],
-        wanted: &[(Wanted, u64)],
+        expected: &[Expected],
         seen: &mut [Drilled],
     ) -> Result<BTreeMap<DiscNo, Script>, FlowError> {
         let Strangers { pile, desk, .. } = *self;
@@ -281,12 +278,9 @@ impl<'a> Strangers<'a> {
             }
             scripts.insert(number, Script::OfProgram { differs });
         }
-        let run = super::Run {
-            script: &script,
-            passphrase: self.keys.passphrase.as_ref(),
-            is_fenced: true,
-        };
-        restore_and_compare(&run, dirs, self.sandbox, wanted, seen, desk)?;
+        let (passphrase, sandbox) = (self.keys.passphrase.as_ref(), self.sandbox);
+        let running = Running { dirs, expected, passphrase, is_fenced: true, sandbox, desk };
+        running.restore_sh(&script, seen)?;
         Ok(scripts)
     }
 }

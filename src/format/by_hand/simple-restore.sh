@@ -13,17 +13,17 @@
 [[ ${1-} == --clean ]] || exec env -i PATH="$PATH" HOME="${HOME-/}" GNUPGHOME="${GNUPGHOME-${HOME-}/.gnupg}" \
     GPG_TTY="${GPG_TTY-}" TERM="${TERM-}" bash --noprofile --norc -- "$0" --clean "$@"
 shift; set -euo pipefail
-umask 077; export LC_ALL=C; key=() attributes=()
+umask 077; export LC_ALL=C; key=() attributes=() pass=''
 die() { printf 'simple-restore.sh: %s\n' "${*//[^ -~]/?}" >&2; exit 1; }
 
 [[ ${1-} != -p || $# -lt 2 ]] || { key=(--batch --homedir /nonexistent --no-autostart --no-keyring --pinentry-mode loopback
-    --passphrase-file "$(realpath -- "$2")"); shift 2; }
+    --passphrase-fd 3); IFS= read -r pass <"$2" || [[ $pass ]] || die "no passphrase in $2"; shift 2; }
 [[ $# -ge 2 && $1 != -* && ! -e $1 ]] || die 'usage: simple-restore.sh [-p PASSPHRASE_FILE] TARGET DISC...; TARGET is a new directory'
 target=$1 newest=0 listing='' wrong=0; shift
 
 # What a file of a disc holds: decrypted and expanded.
 content() { # FILE
-    case $1 in *.gpg) gpg --quiet --no-options "${key[@]}" --decrypt -- "$1" ;; *) cat -- "$1" ;; esac |
+    case $1 in *.gpg) gpg --quiet --no-options "${key[@]}" --decrypt -- "$1" 3< <(printf '%s\n' "$pass") ;; *) cat -- "$1" ;; esac |
         case ${1%.gpg} in *.bz2) bzip2 -dc ;; *.zst) zstd -dcq ;; *) cat ;; esac
 }
 
