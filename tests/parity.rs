@@ -162,6 +162,121 @@ fn a_damaged_disc_is_repaired_by_hand_as_its_readme_says() {
     assert_same_tree(&sandbox.source(), &sandbox.target());
 }
 
+/// What `par2 repair` makes of an image alone.
+struct ImageAlone {
+    run: Run,
+    block: u64,
+    lost: u64,
+    recovery: u64,
+}
+
+impl ImageAlone {
+    fn repair(sandbox: &Sandbox, image: &Path, name: &str) -> ImageAlone {
+        let steps = r#"ln -s disc.iso disc.par2; par2 repair -B "$PWD/" disc.par2 disc.iso"#;
+        let image = image.display();
+        let run = sandbox
+            .bash(&format!("mkdir {name}; cp '{image}' {name}/disc.iso; cd {name}; {steps}"));
+        let said = run.stdout();
+        let number = |front: &str| -> Vec<u64> {
+            let line = said.lines().find(|line| line.starts_with(front)).unwrap_or_default();
+            line.split(' ').filter_map(|word| word.parse().ok()).collect()
+        };
+        // "You have 60 out of 62 data blocks available."
+        let data = said.lines().find(|line| line.contains("data blocks available")).unwrap();
+        let data: Vec<u64> = data.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let recovery =
+            said.lines().find(|line| line.contains("recovery blocks available")).unwrap();
+        let recovery = recovery.split(' ').find_map(|word| word.parse().ok()).unwrap();
+        let block = number("The block size used was")[0];
+        ImageAlone { run, block, lost: data[1] - data[0], recovery }
+    }
+}
+
+/// A file of a disc that recovery data covers, with its size.
+type Covered = (String, u64);
+
+fn covered(disc: &Path) -> Vec<Covered> {
+    let sums = fs::read_to_string(disc.join("SHA256SUMS")).unwrap();
+    let paths = sums.lines().map(|line| line[66..].to_owned());
+    let paths = paths.filter(|path| !path.starts_with("parity/"));
+    paths.map(|path| (path.clone(), fs::metadata(disc.join(path)).unwrap().len())).collect()
+}
+
+/// Of these, each loses its block where nothing but the image is left (format 12), if it is not zeros
+/// that follow it there.
+fn shorter_than_a_block(sandbox: &Sandbox, image: &Path, files: &[Covered], block: u64) -> u64 {
+    let bytes = fs::read(image).unwrap();
+    let is_lost = |(path, size): &&Covered| {
+        let at = (place(sandbox, image, path).0 * SECTOR) as usize;
+        *size < block && bytes[at..at + block as usize][*size as usize..].iter().any(|&b| b != 0)
+    };
+    files.iter().filter(is_lost).count() as u64
+}
+
+/// As many blocks may be damaged as there are recovery blocks more than files.
+#[test]
+fn an_image_without_its_directory_is_repaired_as_far_as_the_page_says() {
+    let sandbox = two_discs();
+    backup(&sandbox, &["--parity", "50"]).ok();
+    let image = sandbox.images()[0].clone();
+    let whole = unpacked(&sandbox, &image, "whole");
+    let files = covered(&whole);
+    let check = "grep -v parity/ ../whole/SHA256SUMS | sha256sum --quiet -c";
+    let sound = ImageAlone::repair(&sandbox, &image, "sound");
+    sound.run.ok();
+    sandbox.bash(&format!("cd sound && {check}")).ok();
+    assert_eq!(sound.lost, shorter_than_a_block(&sandbox, &image, &files, sound.block));
+    assert!(sound.recovery > sound.lost + 5, "{}", sound.run.story());
+
+    // The last whole block of an archive takes what is behind it along.
+    let archives = files.iter().filter(|(path, _)| path.starts_with("archives/"));
+    let mut whole_blocks: Vec<Vec<u64>> = archives
+        .filter(|(_, size)| size % sound.block != 0)
+        .map(|(path, size)| {
+            let (first, _) = place(&sandbox, &image, path);
+            (0..size / sound.block).map(|n| first + n * sound.block / SECTOR).collect()
+        })
+        .collect();
+    let last: Vec<u64> = whole_blocks.iter_mut().filter_map(Vec::pop).collect();
+    let mut others = whole_blocks.into_iter().flatten();
+    zero(&image, last[0] + 3, 1);
+    let spare = sound.recovery - sound.lost;
+    (2..spare).for_each(|_| zero(&image, others.next().unwrap() + 3, 1));
+    let damaged = ImageAlone::repair(&sandbox, &image, "damaged");
+    damaged.run.ok();
+    sandbox.bash(&format!("cd damaged && {check}")).ok();
+    assert_eq!((damaged.lost, damaged.recovery), (sound.recovery, sound.recovery));
+
+    zero(&image, others.next().unwrap() + 3, 1);
+    let beyond = ImageAlone::repair(&sandbox, &image, "beyond");
+    assert!(beyond.run.code(2).stdout().contains("You need 1 more recovery blocks"));
+}
+
+/// Its files are repaired where the directory is there, and not from the image alone.
+#[test]
+fn a_small_disc_with_many_files_is_repaired_by_its_directory_only() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("film"), Random::new(1).bytes(2_500_000)).unwrap();
+    let words = ["backup", "--disc-size", "4M", "--archive-size", "1M", "--name", "films"];
+    sandbox.run(words.iter().chain(&["--parity", "10", "source", "shelf"])).ok();
+    let image = sandbox.images()[0].clone();
+    let whole = unpacked(&sandbox, &image, "whole");
+    let files = covered(&whole);
+    let alone = ImageAlone::repair(&sandbox, &image, "alone");
+    let lost = shorter_than_a_block(&sandbox, &image, &files, alone.block);
+    assert_eq!(alone.lost, lost, "{}", alone.run.story());
+    assert!(alone.recovery < alone.lost, "{}", alone.run.story());
+    let lacks = format!("You need {} more recovery blocks", alone.lost - alone.recovery);
+    assert!(alone.run.code(2).stdout().contains(&lacks), "{}", alone.run.story());
+
+    let (first, _) = place(&sandbox, &image, "README.txt");
+    zero(&image, first, 1);
+    unpacked(&sandbox, &image, "damaged");
+    let by_files = "cd damaged && ! par2 verify -q -B \"$PWD/\" parity/disc.par2 >/dev/null &&
+        par2 repair -q -B \"$PWD/\" parity/disc.par2 && sha256sum --quiet -c SHA256SUMS";
+    sandbox.bash(by_files).ok();
+}
+
 /// A disc that waits for more was filled without room for recovery data: it gets what fits.
 #[test]
 fn a_disc_begun_without_recovery_data_gets_as_much_as_it_has_room_for() {

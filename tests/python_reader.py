@@ -979,7 +979,13 @@ class Format2(Sandbox):
         one, two, three = self.three()
         write(one, "README.txt", b"another text")
         seal(one)
-        self.assertIn("not the one that later discs know of disc 1", self.check(tree(**THREE), one, two, three, code=3))
+        said = "not the one that later discs know of disc 1"
+        self.assertIn(said, self.check(tree(**THREE), one, two, three))
+        # It is wrong only where a content is.
+        flip(os.path.join(one, "archives/00000002.tar.bz2"), 60)
+        seal(one)
+        self.count = 0
+        self.assertIn(said, self.read(one, two, three, self.path("damaged"), code=3))
 
     def test_unknown_format_is_refused(self):
         one, two, three = self.three()

@@ -136,6 +136,21 @@ mod tests {
         }
     }
 
+    /// Where a sentence was wrapped before a number, Markdown would see a list.
+    #[test]
+    fn only_lists_begin_with_numbers() {
+        let mut last = 0;
+        for line in format_txt().lines() {
+            let digits = line.trim_start().split(['.', ')']).next().unwrap();
+            let is_marked = line.trim_start()[digits.len()..].starts_with(['.', ')']);
+            let Some(number) = digits.parse::<u32>().ok().filter(|_| is_marked) else { continue };
+            let rest = &line.trim_start()[digits.len() + 1..];
+            assert!(!rest.starts_with(' ') || number == 1 || number == last + 1, "{line}");
+            last = number;
+        }
+        assert!(last > 1);
+    }
+
     #[test]
     fn eight_languages_have_ten_lines_each() {
         let texts: Vec<&str> = readme_intl().split("\n\n").collect();

@@ -299,7 +299,8 @@ disc:
 
 The directory is as good as the disc then: give it to restore.sh, or use it for
 \"By hand\". Where not even the list of files can be read, copy the whole disc
-into a file disc.iso with ddrescue, and:
+into a file disc.iso with ddrescue, and repair that. Less of the disc may be
+damaged then (FORMAT.txt, section 12, \"Without the directory\"):
 
   ln -s disc.iso disc.par2
   par2 repair -B \"$PWD/\" disc.par2 disc.iso

@@ -1253,7 +1253,7 @@ def name_strangers(discs, chosen):
     for uuid, (number, digest) in chosen.head.before.items():
         for disc in discs.copies.get(uuid, []):
             if digest is not None and disc.sums_digest is not None and disc.sums_digest != digest:
-                REPORT.problem("%s: SHA256SUMS is not the one that later discs know of disc %d" % (disc.name, number))
+                REPORT.note("%s: SHA256SUMS is not the one that later discs know of disc %d" % (disc.name, number))
 
 
 def name_newer(discs, chosen):
