@@ -62,6 +62,11 @@ fn a_signed_disc_is_read_by_gpg_by_coldcut_and_by_its_own_script() {
         sandbox
             .bash("cd disc && sha256sum -c --quiet SHA256SUMS && ! grep -q '[.]sig' SHA256SUMS")
             .ok();
+        // The certificate is on the disc, and in its list.
+        let own =
+            "gpg --dearmor <disc/SIGNER.asc >own.cert && grep -q '  SIGNER.asc$' disc/SHA256SUMS";
+        let check = "gpgv --keyring ./own.cert disc/SHA256SUMS.sig disc/SHA256SUMS";
+        sandbox.bash(&format!("{own} && {check}")).ok();
         let readme = fs::read_to_string(disc.join("README.txt")).unwrap();
         assert!(readme.contains("gpg --verify SHA256SUMS.sig SHA256SUMS"));
         for cert in [&cert, &armored] {

@@ -173,6 +173,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_others_may_copy_says_so() {
+        let facts = facts(Encryption::None);
+        let scripts = [restore_sh(&facts), simple_restore_sh(&facts), format_txt().to_owned()];
+        let companions = crate::format::companions::companions();
+        let companions = companions.iter().map(|(_, text)| (*text).to_owned());
+        for text in scripts.into_iter().chain(companions) {
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let front = words.get(..3000).unwrap_or(&words);
+            assert!(front.contains("public domain") || front.contains("Public domain"), "{front}");
+            assert!(front.contains("CC0 1.0"), "{front}");
+        }
+    }
+
     /// What README.txt promises of it.
     #[test]
     fn the_simple_script_is_short() {
