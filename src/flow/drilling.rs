@@ -36,8 +36,8 @@ use super::turn::open_to_write;
 use super::verifying::Against;
 use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, choose_set};
-use returned::{Expected, content, expected};
-use running::{Running, target};
+use returned::{Expected, Maker, content, expected};
+use running::Running;
 use sandbox::{Places, Sandbox};
 
 pub(super) use staged::{drill_staged, drill_without_keys, is_untried, refuse_unreadable};
@@ -418,7 +418,8 @@ impl Session<'_> {
         let name = &self.set.facts.name;
         let seq = discs.iter().filter_map(|disc| disc.listing).max();
         let seq = seq.ok_or_else(|| FlowError::NoListing(name.clone()))?;
-        let expected = self.expected(discs, seq, &target(places.sandbox))?;
+        let maker = &Maker::new(places.sandbox, false);
+        let expected = self.expected(discs, seq, maker)?;
         self.check_space(discs, places, content(&expected))?;
         let mut seen: Vec<Drilled> = discs.iter().map(|_| Drilled::default()).collect();
         let mut dirs = Vec::new();
@@ -440,8 +441,7 @@ impl Session<'_> {
         // That of the newest disc, which knows what the others may have.
         let last = dirs.last().map(|(_, dir)| dir.clone()).unwrap_or_default();
         let (dirs, expected, sandbox) = (&dirs, &expected, places.sandbox);
-        let is_fenced = false;
-        let running = Running { dirs, expected, passphrase, is_fenced, sandbox, desk: self.desk };
+        let running = Running { dirs, expected, passphrase, maker, sandbox, desk: self.desk };
         running.restore_sh(&last.join("restore.sh"), &mut seen)?;
         let formats = discs.iter().map(|disc| disc.format);
         running.simple_restore_sh(&last.join("simple-restore.sh"), formats, &mut seen)?;
@@ -463,7 +463,7 @@ impl Session<'_> {
         &self,
         discs: &[DiscInfo],
         seq: SnapshotSeq,
-        target: &Path,
+        maker: &Maker,
     ) -> Result<Vec<Expected>, FlowError> {
         let here = |disc: DiscNo| discs.iter().any(|known| known.number == disc);
         let mut rows = Vec::new();
@@ -471,7 +471,7 @@ impl Session<'_> {
             rows.push(listed.row);
             Ok::<(), FlowError>(())
         })?;
-        Ok(expected(rows.into_iter(), here, target))
+        Ok(expected(rows.into_iter(), here, maker))
     }
 
     fn check_space(

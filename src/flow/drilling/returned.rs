@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::{FlowError, chain};
 use super::sticking::Sticking;
@@ -37,23 +37,39 @@ pub struct Expected {
 }
 
 impl Expected {
-    fn new(mut row: SnapshotRow, here: impl Fn(DiscNo) -> bool, target: &Path) -> Expected {
+    fn new(mut row: SnapshotRow, here: impl Fn(DiscNo) -> bool, on: &Maker) -> Expected {
         let all_here = row.place.complete && row.place.places.iter().all(|at| here(at.disc));
         let has_content = row.kind == Kind::File && row.size > 0;
         let is_known = !has_content || row.sha256.is_some() && !row.place.places.is_empty();
-        let is_device = matches!(row.kind, Kind::CharDevice | Kind::BlockDevice);
-        let length = target.as_os_str().len() + BETWEEN + row.path.as_bytes().len();
+        let length = on.target.as_os_str().len() + BETWEEN + row.path.as_bytes().len();
         let is_too_long = length >= PATH_MAX;
         let disc = row.place.places.first().map(|place| place.disc).filter(|_| has_content);
         // There can be a million of them.
         row.place.places = Vec::new();
         (row.meta.user, row.meta.group) = (Vec::new(), Vec::new());
-        let must = all_here && is_known && !is_too_long && (!is_device || is_root());
+        let must = all_here && is_known && !is_too_long && on.can_make(row.kind);
         Expected { disc, row, must, is_too_long }
     }
 
     fn is_content(&self) -> bool {
         self.disc.is_some()
+    }
+}
+
+/// Whoever restores, and where to.
+pub struct Maker {
+    pub target: PathBuf,
+    /// Anybody can have made the discs: the script makes files, directories and links alone.
+    pub is_fenced: bool,
+}
+
+impl Maker {
+    pub fn can_make(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::File | Kind::Dir | Kind::Symlink | Kind::Hardlink => true,
+            Kind::Fifo => !self.is_fenced,
+            Kind::CharDevice | Kind::BlockDevice => !self.is_fenced && is_root(),
+        }
     }
 }
 
@@ -65,9 +81,9 @@ pub fn is_root() -> bool {
 pub fn expected(
     rows: impl Iterator<Item = SnapshotRow>,
     here: impl Fn(DiscNo) -> bool,
-    target: &Path,
+    maker: &Maker,
 ) -> Vec<Expected> {
-    let mut all: Vec<Expected> = rows.map(|row| Expected::new(row, &here, target)).collect();
+    let mut all: Vec<Expected> = rows.map(|row| Expected::new(row, &here, maker)).collect();
     all.sort_by(|a, b| a.row.path.cmp(&b.row.path));
     // Another name of what does not come back does not come back.
     let is_link = |one: &Expected| one.row.kind == Kind::Hardlink;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::super::{Desk, FlowError};
-use super::returned::{By, Expected, Returned, content, is_root};
+use super::returned::{By, Expected, Maker, Returned, content};
 use super::sandbox::{Sandbox, remove};
 use crate::drill::{Drilled, Fault, Whole, whole};
-use crate::model::{DiscNo, Format, Kind};
+use crate::model::{DiscNo, Format};
 use crate::port::files::free_space;
 use crate::port::operator::Secret;
 
@@ -15,15 +15,15 @@ pub struct Running<'a> {
     pub dirs: &'a [(DiscNo, PathBuf)],
     pub expected: &'a [Expected],
     pub passphrase: Option<&'a Secret>,
-    /// Anybody can have made the discs.
-    pub is_fenced: bool,
+    pub maker: &'a Maker,
     pub sandbox: &'a Sandbox,
     pub desk: Desk<'a>,
 }
 
-/// Where the scripts restore to.
-pub fn target(sandbox: &Sandbox) -> PathBuf {
-    sandbox.0.join("restored")
+impl Maker {
+    pub fn new(sandbox: &Sandbox, is_fenced: bool) -> Maker {
+        Maker { target: sandbox.0.join("restored"), is_fenced }
+    }
 }
 
 impl Running<'_> {
@@ -32,6 +32,10 @@ impl Running<'_> {
         let long = self.expected.iter().filter(|one| one.is_too_long).count();
         if long > 0 {
             skip(seen, format!("{long} paths, which are longer than tar can make"));
+        }
+        let odd = self.expected.iter().filter(|one| !self.maker.can_make(one.row.kind)).count();
+        if odd > 0 {
+            skip(seen, format!("{odd} devices or FIFOs, which the script cannot make here"));
         }
         self.run(By::RestoreSh, script, seen)
     }
@@ -57,12 +61,11 @@ impl Running<'_> {
         if formats.any(|format| format != Format::Two) {
             return Some("discs of format 1 have none");
         }
-        for one in self.expected.iter().filter(|one| !one.must) {
-            let is_device = matches!(one.row.kind, Kind::CharDevice | Kind::BlockDevice);
-            return Some(match (one.is_too_long, is_device && !is_root()) {
+        if let Some(one) = self.expected.iter().find(|one| !one.must) {
+            return Some(match (one.is_too_long, self.maker.can_make(one.row.kind)) {
                 (true, _) => "paths are longer than it can make",
-                (false, true) => "it makes devices, which root alone can",
-                (false, false) => "not all of the snapshot is on these discs",
+                (false, false) => "it makes devices, which root alone can",
+                (false, true) => "not all of the snapshot is on these discs",
             });
         }
         // It unpacks an archive, and puts files in parts together, beside what it has restored.
@@ -71,16 +74,16 @@ impl Running<'_> {
     }
 
     fn run(&self, by: By, script: &Path, seen: &mut [Drilled]) -> Result<(), FlowError> {
-        let target = target(self.sandbox);
+        let Maker { target, is_fenced } = self.maker;
         let stop = self.desk.stop;
         let failure = whole(&Whole {
             script,
             // That discs are missing is no fault of theirs.
             right: if by == By::RestoreSh { &[0, 3] } else { &[0] },
             discs: self.dirs,
-            target: &target,
+            target,
             passphrase: self.passphrase,
-            fence: self.is_fenced.then_some(&*self.sandbox.0),
+            fence: is_fenced.then_some(&*self.sandbox.0),
             stop,
         })?;
         let failed = failure.is_some();
@@ -91,10 +94,10 @@ impl Running<'_> {
         if !failed || by == By::RestoreSh {
             let discs: Vec<DiscNo> = self.dirs.iter().map(|(number, _)| *number).collect();
             let beside = &*self.sandbox.0;
-            Returned { target: &target, beside, by, stop }.compare(self.expected, &discs, seen)?;
+            Returned { target, beside, by, stop }.compare(self.expected, &discs, seen)?;
         }
         // What cannot be removed now goes with the sandbox.
-        let _ = remove(&target);
+        let _ = remove(target);
         Ok(())
     }
 }

@@ -12,8 +12,8 @@ use super::super::piles::{FoundDisc, LONGEST_SUMS, Pile, SUMS, read_small};
 use super::super::rows::FromDiscs;
 use super::super::verifying::{Against, own_list};
 use super::super::{Desk, FlowError, chain};
-use super::returned::{Expected, content, expected};
-use super::running::{Running, target};
+use super::returned::{Expected, Maker, content, expected};
+use super::running::Running;
 use super::sandbox::{OneOf, Sandbox};
 use super::{DrillRequest, DrilledDisc, Script, check_space, tell, total};
 use crate::codec::openpgp::{IntegrityError, OpenError, Opener};
@@ -220,7 +220,7 @@ impl<'a> Strangers<'a> {
         let chosen = listings.select(None, &PathGlobs::default())?;
         let here = |disc: DiscNo| self.discs.iter().any(|(found, _)| found.txt.disc == disc);
         let rows = chosen.selection.rows.into_iter();
-        Ok((expected(rows, here, &target(self.sandbox)), chosen.is_damaged))
+        Ok((expected(rows, here, &Maker::new(self.sandbox, true)), chosen.is_damaged))
     }
 
     /// All files of a disc; what is wrong with them, and what a script should not see.
@@ -279,7 +279,8 @@ impl<'a> Strangers<'a> {
             scripts.insert(number, Script::OfProgram { differs });
         }
         let (passphrase, sandbox) = (self.keys.passphrase.as_ref(), self.sandbox);
-        let running = Running { dirs, expected, passphrase, is_fenced: true, sandbox, desk };
+        let maker = &Maker::new(sandbox, true);
+        let running = Running { dirs, expected, passphrase, maker, sandbox, desk };
         running.restore_sh(&script, seen)?;
         Ok(scripts)
     }

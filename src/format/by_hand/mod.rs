@@ -75,6 +75,7 @@ pub fn format_txt() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Sectors;
     use uuid::Uuid;
 
     pub(super) fn facts(encryption: Encryption) -> Facts {
@@ -133,6 +134,29 @@ mod tests {
                 let mut lines = text.lines().chain(format_txt().lines());
                 assert_eq!(lines.find(|line| line.len() > 80), None);
             }
+        }
+    }
+
+    /// But its first line, by which discs of format 1 are known.
+    #[test]
+    fn so_does_the_text_of_a_recovery_disc() {
+        let facts = facts(Encryption::None);
+        for of in [1, 2] {
+            let text = recovery_readme(&GroupFacts {
+                set: facts.set.clone(),
+                set_uuid: facts.set_uuid,
+                disc: DiscNo(7),
+                disc_uuid: facts.disc_uuid,
+                snapshot: facts.snapshot,
+                date: facts.date.clone(),
+                member: 1,
+                of,
+                stripe: 67_108_864,
+                discs: vec![(DiscNo(5), Sectors(12_219_392)), (DiscNo(6), Sectors(1))],
+            });
+            assert_eq!(text.lines().skip(1).find(|line| line.len() > 80), None);
+            assert!(text.contains("FORMAT.txt, section 13,"));
+            assert!(format_txt().contains("\n## 13. Recovery discs\n"));
         }
     }
 

@@ -56,20 +56,21 @@ fn what_for(facts: &GroupFacts) -> String {
         of => (format!("{of} of them"), "the recovery discs"),
     };
     format!(
-        "There are no files of the source on it. It is for the day when one of these discs is lost, or
-damaged beyond repair:
+        "There are no files of the source on it. It is for the day when one of these
+discs is lost, or damaged beyond repair:
 
 {discs}
-Any {many} can be made again from the others and {files}. Where less is lost, fewer recovery
-discs are needed: as many as discs are lost.
+Any {many} can be made again from the others and {files}.
+Where less is lost, fewer recovery discs are needed: as many as discs are lost.
 
 "
     )
 }
 
 fn by_coldcut() -> String {
-    "With coldcut: put images of all these discs, as far as they are left, and of the recovery discs
-into one directory, and give it to coldcut restore. (coldcut rescue makes images of discs.)
+    "With coldcut: put images of all these discs, as far as they are left, and of the
+recovery discs into one directory, and give it to coldcut restore. (coldcut
+rescue makes images of discs.)
 
 "
     .to_owned()
@@ -79,8 +80,9 @@ fn by_hand(facts: &GroupFacts) -> String {
     let first = facts.discs.first().map_or((1, 0), |(disc, sectors)| (disc.0, sectors.0));
     let lost = facts.discs.last().map_or(1, |(disc, _)| disc.0);
     format!(
-        "By hand, with bash, coreutils and par2 (Debian: apt install par2), in an empty directory that has
-room for all of this: each disc that is left, for example disc {disc}, becomes an image, cut in pieces
+        "By hand, with bash, coreutils and par2 (Debian: apt install par2), in an empty
+directory that has room for all of this: each disc that is left, for example
+disc {disc}, becomes an image, cut in pieces
 
   dd if=/dev/sr0 of={disc:04}.iso bs=2048 count={sectors} conv=noerror,sync
   split -b {stripe} -d -a 5 {disc:04}.iso {disc:04}.
@@ -89,15 +91,16 @@ then the files of the recovery discs come to them
 
   cp /media/cdrom/stripes/* .
 
-and par2 makes what is missing, stripe for stripe; at last a lost disc, for example disc {lost}, is
-put together:
+and par2 makes what is missing, stripe for stripe; at last a lost disc, for
+example disc {lost}, is put together:
 
   for s in $(ls *.par2 | cut -d . -f 1 | sort -u); do
     par2 repair -q -B \"$PWD/\" \"$(ls $s.vol*.par2 | head -n 1)\" ????.$s
   done
   cat {lost:04}.?????.???? > {lost:04}.iso
 
-The image can be mounted, or burned onto a new disc. FORMAT.txt, section 11, says what is behind it.
+The image can be mounted, or burned onto a new disc. FORMAT.txt, section 13, says
+what is behind it.
 
 ",
         disc = first.0,
