@@ -46,6 +46,9 @@ say() {
     printf 'restore.sh: %s\n' "${text//[^ -~]/?}" >&2
 }
 
+# What goes on, but not with exit code 0.
+warn() { say "$@"; trouble=1; }
+
 die() { # CODE WORDS
     local code=$1
     shift
@@ -76,7 +79,7 @@ END
 
 # ----------------------------------------------------------------------------------- command line
 
-target='' snapshot='' wanted_disc='' signer='' pass_file='' ignore_damage=0 plain_metadata=0 given=()
+target='' snapshot='' wanted_disc='' signer='' pass_file='' ignore_damage=0 plain_metadata=0 given=() trouble=0
 
 parse_arguments() {
     local words=()
@@ -150,7 +153,7 @@ enter_target() {
     trap 'stop 129' HUP
     work=$(mktemp -d ./.coldcut-restore.XXXXXXXX) || die 1 "$target cannot be written to"
     work=$PWD/${work#./}
-    mkdir "$work"/{tree,new,lend} && touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE,words}
+    mkdir "$work"/{tree,new,lend} && touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE}
 }
 
 leave() {
@@ -169,7 +172,7 @@ unpacking=''
 stop() { # CODE
     trap '' INT TERM HUP
     if [[ -n $unpacking ]]; then
-        awk -F '\t' 'NR == FNR { good[$1]; next } !($6 in good) { print $6 }' "$work/GOOD" "$unpacking" >"$work/unproved"
+        awk -F '\t' 'NR == FNR { good[$1]; next } !($3 in good) { print $3 }' "$work/GOOD" "$unpacking" >"$work/unproved"
         (cd "$work/tree" && in_slices "$work/unproved" rm -f --)
     fi
     if [[ -s $work/LISTING ]]; then mend; publish .; finish_directories; fi
@@ -178,26 +181,29 @@ stop() { # CODE
 
 # Runs a command on the paths that a file of fields names, some hundred at a time.
 in_slices() { # FIELDS_FILE COMMAND...
-    local fields paths i
+    local fields paths i n
     mapfile -t fields <"$1"
     shift
-    ((${#fields[@]})) || return 0
-    mapfile -t -d '' paths < <(printf './%b\0' "${fields[@]}")
-    for ((i = 0; i < ${#paths[@]}; i += SLICE)); do "$@" "${paths[@]:i:SLICE}"; done
+    for ((i = 0; i < ${#fields[@]}; i += SLICE)); do
+        paths=("${fields[@]:i:SLICE}")
+        [[ ${paths[*]} != *\\* ]] || for n in "${!paths[@]}"; do printf -v 'paths[n]' '%b' "${paths[n]}"; done
+        "$@" "${paths[@]/#/./}"
+    done
 }
 
 # ----------------------------------------------------------------------------------- parts of awk
 
 # Which texts the format allows; what they stand for.
 readonly AWK_COMMON='
-function plain(s,   out, at, c) {
+function plain(s) { return unescaped(s, "\\", "\n") }
+function unescaped(s, backslash, newline,   out, at, c) {
     if (index(s, "\\") == 0) return s
     if (s == "\\055") return "-"
     if (s == "\\075") return "="
     out = ""
     while ((at = index(s, "\\")) > 0) {
         c = substr(s, at + 1, 1)
-        out = out substr(s, 1, at - 1) (c == "t" ? "\t" : c == "n" ? "\n" : c)
+        out = out substr(s, 1, at - 1) (c == "t" ? "\t" : c == "n" ? newline : backslash)
         s = substr(s, at + 2)
     }
     return out s
@@ -305,28 +311,26 @@ function base64(s,   out, i, v) {
     }
     return out
 }
-function header(type, mode, uid, gid, size, major, minor,   digits, device) {
+function header(type, mode, size, major, minor,   digits, device) {
     sum = fixed + code[type]
-    digits = octal(mode, 7) " " octal(uid, 7) " " octal(gid, 7) " " octal(size, 11) " " octal(0, 11) " "
+    digits = octal(mode, 7) " 0000000 0000000 " octal(size, 11) " 00000000000 "
     device = octal(major, 7) " " octal(minor, 7) " "
     printf "%s%s%06o%c %s%s%s%s%s", name, digits, sum, 0, type, link, magic, device, tail
 }
-function mode_number(s) { return ((substr(s, 1, 1) * 8 + substr(s, 2, 1)) * 8 + substr(s, 3, 1)) * 8 + substr(s, 4, 1) }
 # The row as an entry of this type; its mode can be another one.
 function entry(type, path, link_to, mode,   body, xattr, n, i, at, device) {
-    body = record("path", path) record("mtime", $12)
+    body = record("path", path) record("mtime", $12) record("uid", $8) record("gid", $9)
     if (link_to != "") body = body record("linkpath", link_to)
-    if ($8 > 2097151) body = body record("uid", $8)
-    if ($9 > 2097151) body = body record("gid", $9)
     n = $15 == "-" ? 0 : split($15, xattr, ",")
     for (i = 1; i <= n; i++) {
         at = index(xattr[i], "=")
         body = body record("SCHILY.xattr." xattr_name(substr(xattr[i], 1, at - 1)), base64(substr(xattr[i], at + 1)))
     }
-    header("x", 420, 0, 0, length(body), 0, 0)
+    header("x", 420, length(body), 0, 0)
     printf "%s%s", body, substr(nothing, 1, (512 - length(body) % 512) % 512)
     split($14 == "-" ? "0:0" : $14, device, ":")
-    header(type, mode_number(mode), $8 > 2097151 ? 0 : $8, $9 > 2097151 ? 0 : $9, 0, device[1], device[2])
+    at = ((substr(mode, 1, 1) * 8 + substr(mode, 2, 1)) * 8 + substr(mode, 3, 1)) * 8 + substr(mode, 4, 1)
+    header(type, at, 0, device[1], device[2])
 }
 BEGIN {
     nothing = sprintf("%c", 0)
@@ -347,7 +351,7 @@ END { printf "%s%s", nothing, nothing }
 
 # ----------------------------------------------------------------------------------- keys and gpg
 
-encryption=none pass='' locked=0 trouble=0
+encryption=none pass='' locked=0
 
 read_passphrase() {
     if [[ -n $pass_file ]]; then
@@ -420,10 +424,9 @@ add_path() { # A directory, or one that holds directories
     [[ -d $path ]] || die 1 "$1 is a file: open an image with \"mount -o loop,ro $1 DIRECTORY\" or \"7z x\", and give the directory"
     if looks_like_disc "$path"; then add_disc "$path"; return; fi
     for below in "$path"/*/; do
-        looks_like_disc "$below" && { found=1; add_disc "${below%/}" || trouble=1; }
+        looks_like_disc "$below" && { found=1; add_disc "${below%/}"; }
     done
-    ((found)) || say "$1 is not a disc: it has no DISC.txt"
-    ((found))
+    ((found)) || warn "$1 is not a disc: it has no DISC.txt"
 }
 
 looks_like_disc() { [[ -f $1/DISC.txt || -f $1/SHA256SUMS && -f $1/README.txt ]]; }
@@ -464,8 +467,7 @@ identify() { # DIRECTORY K
     if [[ -f $1/DISC.txt ]] && read_disc_txt "$1/DISC.txt"; then
         matches "$2" "$1/DISC.txt" DISC.txt && return
     fi
-    say "$1: DISC.txt is damaged"
-    trouble=1
+    warn "$1: DISC.txt is damaged"
     [[ -f $1/README.txt ]] || return
     awk '/^-----END DISC.txt-----$/ { exit } on { print } /^-----BEGIN DISC.txt-----$/ { on = 1 }' \
         "$1/README.txt" >"$work/disc.txt"
@@ -475,24 +477,24 @@ identify() { # DIRECTORY K
         [[ -z $signer && $(sha256sum <"$work/disc.txt") == $(sha256sum <"$1/DISC.txt") ]]
 }
 
-# Takes a directory as a disc of the set; false if it is none that can be used.
+# Takes a directory as a disc of the set, if it is one that can be used.
 add_disc() { # DIRECTORY
     local k=${#dirs[@]} file
     { [[ ! -f $1/SHA256SUMS ]] || cat -- "$1/SHA256SUMS"; } >"$work/sums.$k"
-    is_signed "$1" "$work/sums.$k" || { say "$1 is not signed by the key of --verify-signature"; return 1; }
+    is_signed "$1" "$work/sums.$k" || { warn "$1 is not signed by the key of --verify-signature"; return; }
     if [[ -n $signer ]]; then
         for file in "$1"/{DISC.txt,INDEX.*,SNAPSHOT.*,HISTORY.*}; do
-            matches "$k" "$file" "${file##*/}" || { say "$file is not as it was signed"; return 1; }
+            matches "$k" "$file" "${file##*/}" || { warn "$file is not as it was signed"; return; }
         done
     fi
-    identify "$1" "$k" || { say "$1 is not used: it does not say which disc it is"; return 1; }
-    [[ -s $work/sums.$k ]] || { say "$1: SHA256SUMS cannot be read, so its listings are not checked"; trouble=1; }
-    [[ $d_format =~ ^[12]$ ]] || { say "$1 has format $d_format: use the restore.sh of that disc"; return 1; }
-    [[ $d_set == "$SET_UUID" ]] || { say "$1 is a disc of another set; this script restores $SET"; return 1; }
-    [[ $d_kind == data ]] || { say "$1 is a recovery disc: its README.txt says what it is for"; return 0; }
+    identify "$1" "$k" || { warn "$1 is not used: it does not say which disc it is"; return; }
+    [[ -s $work/sums.$k ]] || warn "$1: SHA256SUMS cannot be read, so its listings are not checked"
+    [[ $d_format =~ ^[12]$ ]] || { warn "$1 has format $d_format: use the restore.sh of that disc"; return; }
+    [[ $d_set == "$SET_UUID" ]] || { warn "$1 is a disc of another set; this script restores $SET"; return; }
+    [[ $d_kind == data ]] || { say "$1 is a recovery disc: its README.txt says what it is for"; return; }
     dirs+=("$1") numbers+=("$d_no") uuids+=("$d_uuid") formats+=("$d_format") tops+=("$d_snap") dates+=("${d_date//[^0-9TZ:-]/}")
     encryptions+=("$d_enc") has_index+=(0) has_listing+=(0) befores+=('') known+=('')
-    listing_befores+=('') listing_tops+=(0) listing_known+=('')
+    listing_befores+=('') listing_tops+=(0) listing_known+=('') listing_sums+=('')
     [[ $d_enc == none ]] || encryption=$d_enc
 }
 
@@ -500,17 +502,14 @@ add_disc() { # DIRECTORY
 # encrypted, or a passphrase was given, the set is, and whatever is not is somebody else's work.
 open_disc() { # K
     local k=$1 name
-    if [[ $encryption != none && ${encryptions[k]} == none ]]; then
-        say "disc ${numbers[k]} in ${dirs[k]} is not encrypted, and the set is: it is not used"
-        dirs[k]='' trouble=1
-        return 1
-    fi
     if [[ $encryption != none ]]; then
+        [[ ${encryptions[k]} != none ]] ||
+            { warn "disc ${numbers[k]} in ${dirs[k]} is not encrypted, and the set is: it is not used"; dirs[k]=''; return 1; }
         for name in "${dirs[k]}"/{INDEX,SNAPSHOT,HISTORY}.tsv.bz2 "${dirs[k]}"/archives/*; do
-            [[ ! -e $name || $name == *.gpg ]] || { say "$name is not encrypted, and the set is: it is not used"; trouble=1; }
+            [[ ! -e $name || $name == *.gpg ]] || warn "$name is not encrypted, and the set is: it is not used"
         done
         [[ $encryption != passphrase || -n $pass ]] || ask_passphrase
-        opens "$k" || { say "no key opens disc ${numbers[k]} in ${dirs[k]}"; dirs[k]='' locked=1; return 1; }
+        opens "$k" || { warn "no key opens disc ${numbers[k]} in ${dirs[k]}"; dirs[k]='' locked=1; return 1; }
     fi
     check_headers "$k"
 }
@@ -544,45 +543,36 @@ $1 == "#before" && NF == 4 { print "before", number($2, 9) && uuid($3) ? $2 ":" 
 $1 == "#snapshot" && NF >= 4 && number($2, 9) { print "snapshot", $2, $3 ~ /^[0-9TZ:-]+$/ ? $3 : "?" }
 '
 
-# The header lines of a listing, as far as they are right: h_set, h_disc, h_top, h_before, h_known.
-read_header() { # K NAME
-    local key value date
-    h_set='' h_disc='' h_top=0 h_before='' h_known='' h_sums=''
-    while read -r key value date; do
-        case $key in
-            set) h_set=$value ;;
-            disc) h_disc=$value ;;
-            before) h_before+=" $value" h_sums+=" $value=$date" ;;
-            snapshot) ((value < h_top)) || h_top=$value; h_known="$value ($date)${h_known:+, $h_known}" ;;
-        esac
-    done < <(listing_text "$1" "$2" 2>/dev/null | awk -F '\t' "$AWK_COMMON$AWK_HEAD")
-    [[ -n $h_set ]]
-}
-
-# A listing whose header disagrees with DISC.txt is not of this disc.
+# What the headers of a disc's listings say. A listing whose header disagrees with DISC.txt is not of
+# this disc.
 check_headers() { # K
-    local k=$1 name file me=${numbers[$1]}:${uuids[$1]} index_top=0
+    local k=$1 name file key value more why set disc top before sums listed index_top=0
     for name in INDEX SNAPSHOT; do
         file=$(file_of "$k" "$name")
         [[ -f $file ]] || continue
-        if ! matches "$k" "$file" "${file##*/}" || ! read_header "$k" "$name"; then
-            say "$name of disc ${numbers[k]} is damaged"
-            trouble=1
-            [[ $name == INDEX && -z $signer ]] && has_index[k]=1
-            continue
+        set='' disc='' top=0 before='' sums='' listed='' why=''
+        while read -r key value more; do
+            case $key in
+                set) set=$value ;;
+                disc) disc=$value ;;
+                before) before+=" $value" sums+=" $value=$more" ;;
+                snapshot) ((value < top)) || top=$value; listed="$value ($more)${listed:+, $listed}" ;;
+            esac
+        done < <(listing_text "$k" "$name" 2>/dev/null | awk -F '\t' "$AWK_COMMON$AWK_HEAD")
+        if ! matches "$k" "$file" "${file##*/}" || [[ -z $set ]]; then
+            [[ $name == SNAPSHOT || -n $signer ]] || has_index[k]=1
+            why="of disc ${numbers[k]} is damaged"
+        elif [[ $set != "$SET_UUID" || ${disc:-${formats[k]}} != @(1|"${numbers[k]}:${uuids[k]}") ]] ||
+            ((formats[k] == 2 && top != tops[k] || top < tops[k])); then
+            why="in ${dirs[k]} is not of disc ${numbers[k]}: it is not used"
+        elif [[ $name == INDEX ]]; then
+            has_index[k]=1 befores[k]=$before index_top=$top known[k]=$listed
+        elif ((top < index_top)); then
+            why="in ${dirs[k]} is older than its disc: it is not used"
+        else
+            has_listing[k]=1 listing_befores[k]=$before listing_tops[k]=$top listing_known[k]=$listed listing_sums[k]=$sums
         fi
-        if [[ $h_set != "$SET_UUID" || -n $h_disc && $h_disc != "$me" || -z $h_disc && ${formats[k]} != 1 ]] ||
-            ((${formats[k]} == 2 && h_top != tops[k] || h_top < tops[k])); then
-            say "$name in ${dirs[k]} is not of disc ${numbers[k]}: it is not used"
-            trouble=1
-            continue
-        fi
-        case $name in
-            INDEX) has_index[k]=1 befores[k]=$h_before index_top=$h_top known[k]=$h_known ;;
-            SNAPSHOT)
-                ((index_top <= h_top)) || { say "SNAPSHOT in ${dirs[k]} is older than its disc: it is not used"; trouble=1; continue; }
-                has_listing[k]=1 listing_befores[k]=$h_before listing_tops[k]=$h_top listing_known[k]=$h_known listing_sums[k]=$h_sums ;;
-        esac
+        [[ -z $why ]] || warn "$name $why"
     done
 }
 
@@ -731,8 +721,8 @@ open_listing() {
     local name file
     while choose_listing; [[ -n $chosen ]]; do
         listing_text "$chosen" SNAPSHOT >"$work/text" && break
-        say "the listing on disc ${numbers[chosen]} is damaged: trying the next, which may be older"
-        has_listing[chosen]=0 trouble=1
+        warn "the listing on disc ${numbers[chosen]} is damaged: trying the next, which may be older"
+        has_listing[chosen]=0
     done
     if [[ -z $chosen ]]; then listing_of_indexes; return; fi
     settle_discs
@@ -754,8 +744,7 @@ older_listing() {
             awk '!/^#/' "$work/text" "$work/history" | awk -F '\t' "$AWK_SORTABLE" | sort -t "$TAB" -k1,1 | cut -f 2- | check_listing 17
             return
         fi
-        say "HISTORY of disc ${numbers[chosen]} is damaged"
-        trouble=1
+        warn "HISTORY of disc ${numbers[chosen]} is damaged"
     fi
     for k in $(candidates); do
         [[ ", $listed," == *", ${listing_known[k]},"* ]] || listed+=", ${listing_known[k]}"
@@ -775,8 +764,7 @@ tell_newer() {
     local k
     for k in "${!dirs[@]}"; do
         [[ -n ${dirs[k]} ]] && ((tops[k] > snapshot)) || continue
-        say "disc ${numbers[k]} is of snapshot ${tops[k]}, of which no listing can be read: an older one is used"
-        trouble=1
+        warn "disc ${numbers[k]} is of snapshot ${tops[k]}, of which no listing can be read: an older one is used"
         return
     done
 }
@@ -813,8 +801,7 @@ END {
 
 listing_of_indexes() {
     ((${#given[@]})) || die 1 "this disc has no listing of the whole set: give the directories of several discs"
-    say "no disc given has a whole listing: restoring what their INDEXes name"
-    trouble=1
+    warn "no disc given has a whole listing: restoring what their INDEXes name"
     local k
     for k in "${!dirs[@]}"; do
         [[ -z ${dirs[k]} || -n ${meant[${numbers[k]}]-} ]] || meant[${numbers[k]}]=${uuids[k]}
@@ -832,6 +819,7 @@ listing_of_indexes() {
 find_existing() {
     ((was_empty)) && return
     local kind field size sum rest path
+    : >"$work/candidates"
     while IFS=$TAB read -r kind field size sum rest; do
         printf -v path './%b' "$field"
         [[ -e $path || -L $path ]] || continue
@@ -843,13 +831,11 @@ find_existing() {
         if ! same_kind "$kind" "$size" "$path"; then
             printf '%s\n' "$field" >>"$work/OTHER"
         elif [[ $kind == f && $size != 0 ]]; then
-            if [[ $(sha256sum <"$path" 2>/dev/null) == "$sum  -" ]]; then
-                printf '%s\n' "$field" >>"$work/GOOD"
-            else
-                printf '%s\n' "$field" >>"$work/OTHER"
-            fi
+            printf '%s\t%s\n' "$sum" "$field" >>"$work/candidates"
         fi
     done <"$work/LISTING"
+    compare . "$work/candidates"
+    paste "$work/verdicts" "$work/candidates" | awk -F '\t' -v good="$work/GOOD" -v other="$work/OTHER" '{ print $3 >> ($1 ? good : other) }'
 }
 
 same_kind() { # KIND SIZE PATH
@@ -914,11 +900,10 @@ function parts_at_hand(   n, i, place, at) {
 '
 
 restore_disc() { # K
-    local k=$1 file archives archive at_hand=' ' i
+    local k=$1 archives archive at_hand=' ' i
     ((has_index[k])) || { say "disc ${numbers[k]} in ${dirs[k]} has no INDEX that can be used"; return; }
     for i in "${!dirs[@]}"; do [[ -z ${dirs[i]} ]] || at_hand+="${numbers[i]} "; done
-    listing_text "$k" INDEX >"$work/text" ||
-        { say "the INDEX of disc ${numbers[k]} is damaged: what it lost is not found"; trouble=1; }
+    listing_text "$k" INDEX >"$work/text" || warn "the INDEX of disc ${numbers[k]} is damaged: what it lost is not found"
     rm -f -- "$work"/plan.*
     mapfile -t archives < <(awk -F '\t' -v OFS='\t' -v disc="${numbers[k]}" -v snapshot="$snapshot" -v at_hand="$at_hand" -v asking="$asking" \
         -v plan="$work/plan." -v placed="$work/PLACED" "$AWK_COMMON$AWK_PLAN" phase=0 "$work/PARTS" phase=1 "$work/GOOD" "$work/THERE" \
@@ -927,8 +912,20 @@ restore_disc() { # K
     for archive in "${archives[@]}"; do restore_archive "$k" "$archive"; done
 }
 
+# A plan in two: members that have their own names in the tree are unpacked there (own), the others
+# in the directory new. What is below a member that was a file once is for another turn.
+readonly AWK_SPLIT='
+NR == FNR { if ($4 == 0 && $3 == $6) owned[$3]; else member[$3]; next }
+$3 in owned { print > own; next }
+{
+    up = $3
+    while (sub(/\/[^\/]*$/, "", up)) if (up in member && !(up in owned)) { print > below; next }
+    print > other
+}
+'
+
 restore_archive() { # K NUMBER
-    local name file='' plan=$work/plan.$2 suffix=.gpg where=$work/new sound=1 full=0
+    local name file='' plan=$work/plan.$2 own=$work/own other=$work/other rest suffix=.gpg sound=1 full=0
     reserve
     [[ $encryption != none ]] || suffix=''
     printf -v name '%08d.tar' "$2"
@@ -936,48 +933,35 @@ restore_archive() { # K NUMBER
         [[ -f ${dirs[$1]}/archives/$name ]] && { file=${dirs[$1]}/archives/$name; break; }
     done
     [[ -n $file ]] || { say "archive $2 is not on disc ${numbers[$1]}"; return; }
-    : >"$work/below"
-    awk -F '\t' -v below="$work/below" "$AWK_LEVEL" "$plan" "$plan" >"$work/level"
-    mv -- "$work/level" "$plan"
-    if ((!ignore_damage)); then
-        # Members that are to have their own names can be unpacked where they belong.
-        if awk -F '\t' '$3 != $6 || $3 in seen { other = 1; exit } { seen[$3] } END { exit other }' "$plan"; then
-            where=$work/tree unpacking=$plan
-        fi
-        unpack_whole "$1" "$file" "$where" "$plan"
-        prove "$where" "$plan"
-        (cd "$where" && in_slices <(names_of "$work/bad") rm -rf --)
-        unpacking=''
-        if ((sound)) && cannot_hold; then cut -f 6 "$work/bad" >>"$work/UNMADE"; : >"$work/bad"; fi
-    else
+    : | tee "$own" "$other" >"$work/below"
+    awk -F '\t' -v own="$own" -v other="$other" -v below="$work/below" "$AWK_SPLIT" "$plan" "$plan" || die 1 "awk failed: no room in $target?"
+    if ((ignore_damage)); then
         [[ $(bytes_of "$file" | sha256sum) == "$(sum_of "$1" "archives/$name")  -" ]] || differs "$1" "$name"
-        cp -- "$plan" "$work/bad"
+    else
+        unpacking=$own
+        unpack_whole "$1" "$file"
+        prove "$work/tree" "$own"
+        awk -F '\t' '$3 == $6 { print $3 }' "$own" >"$work/unproved"
+        (cd "$work/tree" && in_slices "$work/unproved" rm -rf --)
+        unpacking=''
+        prove "$work/new" "$other"
+        if ((sound)) && cannot_hold; then cut -f 6 "$own" "$other" >>"$work/UNMADE"; : | tee "$own" >"$other"; fi
     fi
     clear_new
-    if [[ -s $work/bad ]]; then
+    for rest in "$own" "$other"; do
+        [[ -s $rest ]] || continue
         say "reading archive $2 of disc ${numbers[$1]} frame by frame"
-        mv -- "$work/bad" "$plan"
-        unpack_frames "$file" "$plan"
-        prove "$work/new" "$plan"
-        set_aside
+        unpack_frames "$file" "$rest"
+        prove "$work/new" "$rest"
+        set_aside "$rest"
         clear_new
-    fi
+    done
     [[ ! -s $work/below ]] || { mv -- "$work/below" "$plan"; restore_archive "$@"; }
 }
 
-# A member that was a file once, and a directory later: what is below is for another turn.
-readonly AWK_LEVEL='
-NR == FNR { member[$3]; next }
-{
-    up = $3
-    while (sub(/\/[^\/]*$/, "", up)) if (up in member) { print > below; next }
-    print
-}
-'
-
 # What tar says where the target has no such names; where it has no room, not even for these words.
 cannot_hold() {
-    [[ -s $work/bad ]] || return
+    [[ -s $own || -s $other ]] || return
     ((!full)) || { say "no room in $target"; return 0; }
     awk '/: Cannot (open|write|mkdir)/ { print; found = 1; exit } END { exit !found }' "$work/tar_words" >"$work/why" && say "$(<"$work/why")"
 }
@@ -990,9 +974,8 @@ reserve() {
 clear_new() { chmod -R u+rwx -- "$work/new"; rm -rf -- "$work/new"; mkdir -- "$work/new"; }
 
 differs() { # K NAME
-    sound=0
+    sound=0 trouble=1
     [[ -z $(sum_of "$1" "archives/$2") ]] || say "archives/$2 of disc ${numbers[$1]} is not as it was written"
-    trouble=1
 }
 
 # The members of a plan, in the order of the archive, each once.
@@ -1004,7 +987,7 @@ untar() { # DIRECTORY NAMES_FILE
     local names
     mapfile -t names <"$2"
     tar -x -p -s --numeric-owner --no-xattrs --no-acls --no-selinux --no-recursion --no-wildcards --warning=no-timestamp \
-        -C "$1" -f - --null -T <(printf '%b\0' "${names[@]}") 2>"$work/tar_words"
+        -C "$1" -f - --null -T <(printf '%b\0' "${names[@]}") 2>>"$work/tar_words"
 }
 
 expand() { # NAME
@@ -1015,153 +998,163 @@ expand() { # NAME
     esac
 }
 
-# In one pass: the archive's sum and its members. All stages read to the end, so that what each of
-# them says counts.
-unpack_whole() { # K FILE DIRECTORY PLAN
-    local states sums to
-    names_of "$4" >"$work/names"
-    printf '%68s' '' >"$work/sum" # overwritten, so that it needs no room
-    exec {to}> >(sha256sum | dd of="$work/sum" conv=notrunc status=none)
-    sums=$!
-    bytes_of "$2" | tee -p "/dev/fd/$to" | { decrypt; } | { expand "$2"; state=$?; cat >/dev/null; exit $state; } |
-        { untar "$3" "$work/names"; state=$?; cat >/dev/null; exit $state; }
-    states=("${PIPESTATUS[@]}")
-    exec {to}>&-
-    wait "$sums"
-    if ((states[4])); then
+# Runs a command, and reads what it leaves: so what the one before it in the pipe says counts.
+to_the_end() {
+    "$@"
+    local state=$?
+    cat >/dev/null
+    return "$state"
+}
+
+# What is wanted of a tar stream, by the plans own and other.
+untar_both() {
+    if [[ -s $own && -s $other ]]; then
+        { tee -p /dev/fd/5 | to_the_end untar "$work/tree" "$work/own.names" 5>&-; } 5>&1 | to_the_end untar "$work/new" "$work/other.names"
+    elif [[ -s $own ]]; then
+        to_the_end untar "$work/tree" "$work/own.names"
+    else
+        to_the_end untar "$work/new" "$work/other.names"
+    fi
+}
+
+# In one pass: the archive's sum and its members.
+unpack_whole() { # K FILE
+    local sum state
+    names_of "$own" >"$work/own.names"
+    names_of "$other" >"$work/other.names"
+    : >"$work/tar_words"
+    sum=$({
+        bytes_of "$2" | tee -p /dev/fd/4 | decrypt 4>&- | to_the_end expand "$2" | untar_both >/dev/null
+        states=("${PIPESTATUS[@]}")
+        exit $((8 + 2 * (states[0] || states[2] || states[3]) + (states[4] != 0)))
+    } 4>&1 | sha256sum)
+    state=$?
+    if ((state & 1)); then
         head -c 65536 /dev/zero >"$work/probe" 2>/dev/null || full=1
         rm -f -- "$work"/{probe,reserve}
     fi
-    [[ $(<"$work/sum") == "$(sum_of "$1" "archives/${2##*/}")  -" ]] || differs "$1" "${2##*/}"
-    ((states[0] == 0 && states[2] == 0 && states[3] == 0)) || { say "archives/${2##*/} of disc ${numbers[$1]} is damaged"; trouble=1 sound=0; }
+    [[ $sum == "$(sum_of "$1" "archives/${2##*/}")  -" ]] || differs "$1" "${2##*/}"
+    ((state == 8 || state == 9)) || { warn "archives/${2##*/} of disc ${numbers[$1]} is damaged"; sound=0; }
 }
 
 # Each frame for itself, with the members that are wanted of it.
 unpack_frames() { # FILE PLAN
-    local off len name at='' length=0 file=$1
+    local file=$1 frame off len
     if [[ $encryption != none ]]; then
         file=$work/archive
         bytes_of "$1" | decrypt >"$file" || trouble=1
     fi
-    : >"$work/names"
-    while IFS=$TAB read -r off len name; do
-        if [[ $off != "$at" ]]; then unpack_frame "$1"; at=$off length=$len; : >"$work/names"; fi
-        printf '%s\n' "$name" >>"$work/names"
-    done < <(awk -F '\t' '!seen[$1, $3]++ { print $1 "\t" $2 "\t" $3 }' "$2")
-    unpack_frame "$1"
-    rm -f -- "$work/archive"
-}
-
-unpack_frame() { # NAME
-    [[ -n $at ]] || return
-    if ((ignore_damage)); then
-        dd if="$file" bs=2048 iflag=skip_bytes,count_bytes skip="$at" count="$length" conv=noerror,sync status=none | head -c "$length"
-    else
-        tail -c "+$((at + 1))" -- "$file" | head -c "$length"
-    fi | expand "$1" | untar "$work/new" "$work/names"
+    mkdir -- "$work/frames"
+    awk -F '\t' -v frames="$work/frames/" '
+        $1 != at { close(names); at = $1; names = frames $1 "." $2 }
+        !seen[$1, $3]++ { print $3 >> names }
+    ' "$2"
+    for frame in "$work"/frames/*; do
+        off=${frame##*/} len=${frame##*.} off=${off%.*}
+        if ((ignore_damage)); then
+            dd if="$file" bs=2048 iflag=skip_bytes,count_bytes skip="$off" count="$len" conv=noerror,sync status=none | head -c "$len"
+        else
+            tail -c "+$((off + 1))" -- "$file" | head -c "$len"
+        fi | expand "$1" | untar "$work/new" "$frame"
+    done
+    rm -rf -- "$work"/{archive,frames}
 }
 
 # Proves what was unpacked in DIRECTORY for PLAN: regular files with one name and the right content.
-# They go to their places; whose metadata are to be set goes to MEND, what is not right to bad.
+# They go to their places; whose metadata are to be set goes to MEND. What is not right stays in PLAN.
 prove() { # DIRECTORY PLAN
-    local field path
-    names_of "$2" | awk '!/\\/ && !/\r/' >"$work/usual"
-    names_of "$2" | awk '/\\/ || /\r/' >"$work/odd"
-    (cd "$1" && in_slices "$work/usual" stat -c '%f %h %a %u %g %.9Y %n' -- 2>/dev/null) >"$work/stats"
-    while IFS= read -r field; do
-        printf -v path '%s/%b' "$1" "$field"
-        [[ -e $path || -L $path ]] && printf '%s ./%s\n' "$(stat -c '%f %h %a %u %g %.9Y' -- "$path")" "$field" >>"$work/stats"
-    done <"$work/odd"
-    : >"$work/sums"
-    : >"$work/locked"
-    : >"$work/odd"
-    : >"$work/bad"
-    awk -F '\t' -v root="$root" -v sums="$work/sums" -v locked="$work/locked" -v odd="$work/odd" "$AWK_COMMON$AWK_REGULAR" \
-        phase=1 "$work/stats" phase=2 "$2" >"$work/regular" || die 1 "awk failed: no room in $target?"
-    (
-        cd "$1" || exit
-        [[ ! -s $work/locked ]] || in_slices "$work/locked" chmod u+r --
-        [[ ! -s $work/sums ]] || sha256sum -c --quiet "$work/sums" 2>/dev/null
-        while IFS=$TAB read -r sum field; do
-            printf -v path './%b' "$field"
-            [[ $(sha256sum <"$path") == "$sum  -" ]] || printf './%s: FAILED\n' "$field"
-        done <"$work/odd"
-    ) >"$work/failed"
-    awk -F '\t' -v in_place="$([[ $1 == */tree ]] && echo 1)" -v mend="$work/MEND" -v good="$work/GOOD" -v bad="$work/bad" -v parts="$work/PARTS" \
-        "$AWK_COMMON$AWK_PROVE" phase=1 "$work/failed" phase=2 "$work/regular" phase=3 "$2" >"$work/ops" || die 1 "awk failed: no room in $target?"
+    [[ -s $2 ]] || return 0
+    names_of "$2" >"$work/names"
+    : | tee "$work/candidates" "$work/locked" >"$work/bad"
+    (cd "$1" && in_slices "$work/names" facts_of) >"$work/facts"
+    awk -F '\t' -v root="$root" -v candidates="$work/candidates" -v locked="$work/locked" "$AWK_REGULAR" \
+        phase=1 "$work/facts" phase=2 "$work/names" phase=3 "$2" >"$work/regular" || die 1 "awk failed: no room in $target?"
+    (cd "$1" && in_slices "$work/locked" chmod u+r --)
+    compare "$1" "$work/candidates"
+    awk -F '\t' -v in_tree="$([[ $1 == */tree ]] && echo 1)" -v mend="$work/MEND" -v good="$work/GOOD" -v bad="$work/bad" -v parts="$work/PARTS" \
+        "$AWK_PROVE" phase=1 "$work/verdicts" phase=2 "$work/regular" phase=3 "$2" >"$work/ops" || die 1 "awk failed: no room in $target?"
     run_ops "$1"
+    mv -- "$work/bad" "$2"
 }
 
-# The rows of the plan whose members are regular files with one name; before each, whether the
-# metadata are to be set. Their sums go to a list for sha256sum, names that this cannot have to odd.
+# A line for each path: kind and mode, names, mode, owner, group, time; - for what is not there.
+facts_of() { # PATHS...
+    local how=(stat -c '%f %h %a %u %g %.9Y' --) path
+    "${how[@]}" "$@" 2>/dev/null >"$work/some" && { cat -- "$work/some"; return; }
+    for path; do { [[ -e $path || -L $path ]] && "${how[@]}" "$path" 2>/dev/null; } || echo -; done
+}
+
+# Whether files have the sums that rows SHA256, path tell: a line 1 or 0 for each in verdicts.
+# sha256sum takes any name where its line ends with the sum.
+compare() { # DIRECTORY ROWS
+    awk -F '\t' "$AWK_COMMON"'{
+        name = unescaped($2, "\\\\", "\\n")
+        print (index(name, "\\") ? "\\" : "") "SHA256 (./" name ") = " (length($1) == 64 ? $1 : sprintf("%064d", 0))
+    }' "$2" >"$work/sums" || die 1 "awk failed: no room in $target?"
+    (cd "$1" && sha256sum -c "$work/sums" 2>/dev/null) | awk '{ print /: OK$/ ? 1 : 0 }' >"$work/verdicts"
+    awk 'NR == FNR { n++; next } { n-- } END { exit n != 0 }' "$work/sums" "$work/verdicts" || die 1 "sha256sum -c did not answer for each file"
+}
+
+# The rows of the plan whose members are regular files with one name; before each, which line of
+# the candidates it is, and whether the metadata are to be set.
 readonly AWK_REGULAR='
-phase == 1 { at = index($0, " ./"); stat[substr($0, at + 3)] = substr($0, 1, at - 1); next }
-!($3 in stat) { next }
+phase == 1 { line[FNR] = $0; next }
+phase == 2 { facts[$1] = line[FNR]; next }
 {
-    split(stat[$3], has, " ")
+    split(facts[$3], has, " ")
     if (has[1] !~ /^8/ || has[2] != 1) next
     mode = substr("000" has[3], length(has[3]), 4)
     same = mode == $7 && (!root || has[4] == $8 && has[5] == $9) && has[6] == $10 && $11 == "-"
     if (substr(mode, 2, 1) < 4 && !root) { print $3 > locked; same = 0 }
-    print !same "\t" $0
-    if (!seen[$3]++) {
-        if ($3 ~ /[\\\r]/) print $5 "\t" $3 > odd
-        else print $5 "  ./" $3 > sums
-    }
+    if (!(($3, $5) in at)) { at[$3, $5] = ++count; print $5 "\t" $3 > candidates }
+    print at[$3, $5] "\t" !same "\t" $0
 }
 '
 
-# What was proved: parts are kept, the rest goes to its places. Moves come last.
+# What was proved: parts are kept, the rest is moved (m) and copied (c) to its places. Moves come last.
 readonly AWK_PROVE='
-phase == 1 { sub(/: FAILED( open or read)?$/, ""); failed[substr($0, 3)]; next }
-phase == 2 && !($4 in failed) {
-    right[$4, $7]
-    if ($5 > 0) { print "m\t" $4 "\t" $7 "/" $5 "\tparts"; print $7 "\t" $5 "\t" $13 "\t" $14 >> parts; next }
-    print $7 >> good
-    if ($1) print $7 >> mend
-    if (in_place) next
-    if ($4 in last) print "c\t" $4 "\t" last[$4]; else order[++count] = $4
-    last[$4] = $7
+phase == 1 { ok[FNR] = $1; next }
+phase == 2 && ok[$1] {
+    right[$5, $8]
+    if ($6 > 0) { print "m\t" $5 "\tparts/" $8 "/" $6; print $8 "\t" $6 "\t" $14 "\t" $15 >> parts; next }
+    print $8 >> good
+    if ($2) print $8 >> mend
+    if (in_tree) { if ($5 != $8) print "c\t" $5 "\ttree/" $8; next }
+    if ($5 in last) print "c\t" $5 "\ttree/" last[$5]; else order[++count] = $5
+    last[$5] = $8
 }
 phase == 3 && !(($3, $6) in right) { print > bad }
-END {
-    for (i = 1; i <= count; i++) print "m\t" order[i] "\t" last[order[i]]
-}
+END { for (i = 1; i <= count; i++) print "m\t" order[i] "\ttree/" last[order[i]] }
 '
 
-# Moves (m) and copies (c) from DIRECTORY to the tree, or to the parts.
+# Moves and copies from DIRECTORY; what goes to one directory under its own name goes together.
 run_ops() { # DIRECTORY
-    local op from to base key last='' from_dir to_dir name
-    while IFS=$TAB read -r op from to base; do
-        base=$work/${base:-tree}
-        from_dir=. to_dir=.
-        [[ $from != */* ]] || from_dir=${from%/*}
-        [[ $to != */* ]] || to_dir=${to%/*}
-        key=$op/$from_dir//$base/$to_dir
-        [[ $key == "$last" && ${from##*/} == "${to##*/}" && ${#batch[@]} -lt SLICE ]] || flush_ops
-        last=$key
-        printf -v name '%s/%b/%b' "$1" "$from_dir" "${from##*/}"
-        printf -v to_dir '%s/%b' "$base" "$to_dir"
-        batch_op=$op batch_to=$to_dir batch+=("$name")
-        [[ ${from##*/} == "${to##*/}" ]] || { printf -v name '%b' "${to##*/}"; batch_name=$name; flush_ops; }
+    local op from to dir last='' batch=()
+    while IFS=$TAB read -r op from to; do
+        printf -v from '%s/%b' "$1" "$from"
+        printf -v to '%s/%b' "$work" "$to"
+        dir=${to%/*}
+        [[ -d $dir ]] || mkdir -p -- "$dir"
+        [[ $op$dir == "$last" && ${#batch[@]} -lt SLICE ]] || { put_batch; last=$op$dir; }
+        if [[ ${from##*/} == "${to##*/}" ]]; then batch+=("$from"); else put "$op" -T -- "$from" "$to"; fi
     done <"$work/ops"
-    flush_ops
+    put_batch
 }
 
-flush_ops() {
-    local how=(-t "$batch_to")
-    ((${#batch[@]})) || return 0
-    [[ -z $batch_name ]] || how=(-T)
-    [[ $batch_to != "$work"/parts/* ]] || mkdir -p -- "$batch_to"
-    case $batch_op in
-        m) mv -n "${how[@]}" -- "${batch[@]}" ${batch_name:+"$batch_to/$batch_name"} ;;
-        c) cp -n --preserve=mode,ownership,timestamps "${how[@]}" -- "${batch[@]}" ${batch_name:+"$batch_to/$batch_name"} ;;
-    esac || say "no room in $target?"
-    batch=() batch_name=''
+put_batch() {
+    ((${#batch[@]} == 0)) || put "${last:0:1}" -t "${last:1}" -- "${batch[@]}"
+    batch=()
 }
+
+put() { # OP WORDS...
+    local how=(mv -n)
+    [[ $1 == m ]] || how=(cp -n "--preserve=mode,ownership,timestamps")
+    "${how[@]}" "${@:2}" || say "no room in $target?"
+}
+
 # What is left of damaged files is kept beside the others.
 damaged=''
-set_aside() {
+set_aside() { # PLAN
     local field path up
     while IFS= read -r field; do
         printf -v path '%b' "$field"
@@ -1170,11 +1163,10 @@ set_aside() {
             damaged=.coldcut-damaged
             mkdir -- "$damaged" 2>/dev/null || damaged=$(mktemp -d .coldcut-damaged.XXXXXXXX) || die 1 "$target cannot be written to"
         fi
-        up=.
-        [[ $path != */* ]] || up=${path%/*}
+        up=$damaged/$path
         chmod 0600 -- "$work/new/$path"
-        mkdir -p -- "$damaged/$up" && mv --backup=numbered -T -- "$work/new/$path" "$damaged/$path"
-    done < <(names_of "$work/bad")
+        mkdir -p -- "${up%/*}" && mv --backup=numbered -T -- "$work/new/$path" "$damaged/$path"
+    done < <(names_of "$1")
 }
 
 # Parts that are all there become files; what has only some of its parts is no file.
@@ -1271,7 +1263,8 @@ bring_disc() { # NUMBER
     done
     while ask_directory "disc $1 of $SET"; do
         k=${#dirs[@]}
-        add_path "$dir" && ((${#dirs[@]} > k)) && open_disc "$k" || continue
+        add_path "$dir"
+        ((${#dirs[@]} > k)) && open_disc "$k" || continue
         [[ ${numbers[k]} == "$1" && ${meant[$1]-${uuids[k]}} == "${uuids[k]}" ]] && return
         say "that is $(name_disc "$k")"
         dirs[k]=''
@@ -1299,18 +1292,15 @@ make_directories() {
     unpack_rows "$work/tree" '$1 == "d" && $2 != "." { $8 = $9 = 0; $15 = "-"; entry(5, plain($2), "", "0700") }' "$work/LISTING"
 }
 
-# Links, FIFOs, devices and empty files; other names of what is there.
+# Links, FIFOs, devices and empty files; then other names of what is there.
 make_others() {
     unpack_rows "$work/tree" '
         phase == 1 { there[$1]; next }
-        $2 in there { next }
-        $1 == "f" && $5 == "-" || $1 == "l" || $1 == "p" || root && $1 ~ /[cb]/ { entry(type_of[$1], plain($2), $1 == "l" ? plain($13) : "", $7) }
-    ' phase=1 "$work/THERE" phase=2 "$work/LISTING"
-    unpack_rows "$work/tree" '
-        phase == 1 { there[$1]; next }
         phase == 2 { good[$1]; next }
-        phase == 3 { if ($1 != "h" && $1 != "d" && !($1 == "f" && $5 != "-")) good[$2]; next }
-        $1 == "h" && !($2 in there) && !($13 in there) && $13 in good { entry(1, plain($2), plain($13), "0600") }
+        phase == 4 { if ($1 == "h" && !($2 in there) && !($13 in there) && $13 in good) entry(1, plain($2), plain($13), "0600"); next }
+        $1 == "d" || $1 == "h" || $1 == "f" && $5 != "-" || $1 ~ /[cb]/ && !root { next }
+        { good[$2] }
+        !($2 in there) { entry(type_of[$1], plain($2), $1 == "l" ? plain($13) : "", $7) }
     ' phase=1 "$work/THERE" phase=2 "$work/GOOD" phase=3 "$work/LISTING" phase=4 "$work/LISTING"
 }
 
@@ -1390,26 +1380,25 @@ function why(   gone) {
 }
 function missing(reason) { print "missing: " shown($2) " (" reason ")" }
 phase == 1 { good[$1]; next }
-phase == 2 { unmade[$1]; next }
-phase == 3 { lost[$1]; next }
+phase == 2 { good[$1]; print "not changed: " shown($1) " (was there, and is not as in the snapshot)"; next }
+phase == 3 { unmade[$1]; next }
+phase == 4 { lost[$1]; next }
+phase == 6 { print "refused: " $1 " (" $2 ")"; next }
+phase == 7 { if (root || !/Operation not permitted/) print "not set: " shown($0); next }
 $1 == "f" && $5 != "-" { if (!($2 in good)) { missing(why()); gone[$2] }; next }
 $1 == "h" && $13 in gone { missing("link to a missing file"); next }
 $2 in lost { missing("could not be made") }
 '
 
-report() { # writes to the file report; what could not be made is known by its absence from the tree
+report() { # -> count; what could not be made is known by its absence from the tree
     local kind field size rest path
+    awk -F '\t' '$1 != "f" || $5 == "-" { print $1 "\t" $2 "\t" $3 }' "$work/LISTING" >"$work/others"
     while IFS=$TAB read -r kind field size rest; do
         printf -v path '%s/tree/%b' "$work" "$field"
         same_kind "$kind" "$size" "$path" || { printf -v path './%b' "$field"; [[ -e $path || -L $path ]]; } || printf '%s\n' "$field"
-    done < <(awk -F '\t' '$1 != "f" || $5 == "-" { print $1 "\t" $2 "\t" $3 }' "$work/LISTING") >"$work/lost"
-    {
-        awk -F '\t' -v absent=" ${!absent[*]} " "$AWK_COMMON$AWK_REPORT" phase=1 "$work/GOOD" "$work/OTHER" phase=2 "$work/UNMADE" \
-            phase=3 "$work/lost" phase=4 "$work/LISTING"
-        awk "$AWK_COMMON"'{ print "not changed: " shown($0) " (was there, and is not as in the snapshot)" }' "$work/OTHER"
-        awk -F '\t' '{ print "refused: " $1 " (" $2 ")" }' "$work/REFUSED"
-        awk -v root="$root" "$AWK_COMMON"'!root && /Operation not permitted/ { next } { print "not set: " shown($0) }' "$work/not_set"
-    } >"$work/report"
+    done <"$work/others" >"$work/lost"
+    awk -F '\t' -v root="$root" -v absent=" ${!absent[*]} " "$AWK_COMMON$AWK_REPORT" phase=1 "$work/GOOD" phase=2 "$work/OTHER" \
+        phase=3 "$work/UNMADE" phase=4 "$work/lost" phase=5 "$work/LISTING" phase=6 "$work/REFUSED" phase=7 "$work/not_set" >"$work/report"
     cat "$work/report"
     count=$(awk 'END { print NR }' "$work/report")
 }
@@ -1431,12 +1420,12 @@ conclude() {
 find_discs() {
     local path k dir
     asking=$((${#given[@]} == 0))
-    for path in "${given[@]}"; do add_path "$path" || trouble=1; done
+    for path in "${given[@]}"; do add_path "$path"; done
     while ((asking && ${#dirs[@]} == 0)) && ask_directory "the disc of $SET with the highest number"; do
         add_path "$dir"
     done
     [[ -z $pass || $encryption != none ]] || encryption=passphrase
-    for k in "${!dirs[@]}"; do open_disc "$k" || trouble=1; done
+    for k in "${!dirs[@]}"; do open_disc "$k"; done
     for k in "${!dirs[@]}"; do [[ -z ${dirs[k]} ]] || return 0; done
     ((!locked)) || die 1 "no key opens the discs of $SET that were given"
     ((${#dirs[@]} == 0)) || die 1 "none of the discs can be used"
@@ -1444,7 +1433,7 @@ find_discs() {
 }
 
 main() {
-    local was_empty asking chosen='' count=0 started_in=$PWD batch=() batch_op='' batch_to='' batch_name=''
+    local was_empty asking chosen='' count=0 started_in=$PWD
     parse_arguments "$@"
     check_tools
     read_passphrase
