@@ -153,7 +153,7 @@ enter_target() {
     trap 'stop 129' HUP
     work=$(mktemp -d ./.coldcut-restore.XXXXXXXX) || die 1 "$target cannot be written to"
     work=$PWD/${work#./}
-    mkdir "$work"/{tree,new,lend} && touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE}
+    mkdir "$work"/{tree,new,lend} && touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE} && exec {not_set}>>"$work/not_set"
 }
 
 leave() {
@@ -257,18 +257,13 @@ function index_row() {
     return $11 == 0 ? $4 !~ /^\.coldcut-parts\// : $2 == "f" && $4 ~ /^\.coldcut-parts\/[0-9a-f]+\/[0-9]+$/
 }
 # Names for people: UTF-8 without control characters, invisible ones and changes of direction.
-function shown(s,   out, n) {
-    if (s !~ /[^ -~]/) return s
+function shown(s,   out, good) {
     out = ""
     while (s != "") {
-        if (s ~ /^[ -~]/) n = 1
-        else if (s ~ /^\302[\240-\277]/ || s ~ /^[\303-\337][\200-\277]/) n = 2
-        else if (s ~ /^(\342\200[\213-\217\250-\256]|\342\201[\240-\257]|\357\273\277|\340[\200-\237]|\355[\240-\277])/) n = 0
-        else if (s ~ /^[\340-\357][\200-\277][\200-\277]/) n = 3
-        else if (s ~ /^[\360-\364][\200-\277][\200-\277][\200-\277]/) n = 4
-        else n = 0
-        out = out (n ? substr(s, 1, n) : "?")
-        s = substr(s, n ? n + 1 : 2)
+        good = s !~ /^(\342\200[\213-\217\250-\256]|\342\201[\240-\257]|\357\273\277|\340[\200-\237]|\355[\240-\277])/ &&
+            match(s, /^([ -~]+|(\302[\240-\277]|[\303-\337][\200-\277]|[\340-\357][\200-\277][\200-\277]|[\360-\364][\200-\277][\200-\277][\200-\277]))/)
+        out = out (good ? substr(s, 1, RLENGTH) : "?")
+        s = substr(s, good ? RLENGTH + 1 : 2)
     }
     return out
 }
@@ -374,7 +369,6 @@ readonly ALONE=(gpg --batch --no-tty --quiet --no-options --homedir /nonexistent
 decrypt() {
     local gpg=(gpg --quiet --no-options --decrypt)
     case $encryption in
-        none) cat; return ;;
         passphrase) gpg=("${ALONE[@]}" --no-keyring --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
         *) [[ -z $pass ]] || gpg=(gpg --quiet --no-options --batch --no-tty --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
     esac
@@ -388,6 +382,24 @@ bytes_of() { # FILE
     else
         cat -- "$1"
     fi
+}
+
+# What was encrypted and compressed as a file's name says.
+expand() { # NAME
+    local how=(cat)
+    case ${1%.gpg} in
+        *.bz2) how=(bzip2 -dc) ;;
+        *.zst) how=(zstd -dcq) ;;
+    esac
+    if [[ $1 == *.gpg ]]; then decrypt | to_the_end "${how[@]}" 2>/dev/null; else "${how[@]}" 2>/dev/null; fi
+}
+
+# Runs a command, and reads what it leaves: so what the one before it in the pipe says counts.
+to_the_end() {
+    "$@"
+    local state=$?
+    cat >/dev/null
+    return "$state"
 }
 
 # The key of --verify-signature as gpg takes it in a ring of its own: binary.
@@ -532,16 +544,8 @@ file_of() { # K NAME: the listing's path
 listing_text() { # K NAME
     local file
     file=$(file_of "$@")
-    [[ -f $file ]] && bytes_of "$file" | decrypt | bzip2 -dc 2>/dev/null | tr '\0' '?'
+    [[ -f $file ]] && bytes_of "$file" | expand "$file" | tr '\0' '?'
 }
-
-readonly AWK_HEAD='
-!/^#/ { exit }
-$1 == "#set" && NF == 3 { print "set", uuid($3) ? $3 : "?" }
-$1 == "#disc" && NF == 3 { print "disc", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad" }
-$1 == "#before" && NF == 4 { print "before", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad", sha($4) ? $4 : "-" }
-$1 == "#snapshot" && NF >= 4 && number($2, 9) { print "snapshot", $2, $3 ~ /^[0-9TZ:-]+$/ ? $3 : "?" }
-'
 
 # What the headers of a disc's listings say. A listing whose header disagrees with DISC.txt is not of
 # this disc.
@@ -558,7 +562,13 @@ check_headers() { # K
                 before) before+=" $value" sums+=" $value=$more" ;;
                 snapshot) ((value < top)) || top=$value; listed="$value ($more)${listed:+, $listed}" ;;
             esac
-        done < <(listing_text "$k" "$name" 2>/dev/null | awk -F '\t' "$AWK_COMMON$AWK_HEAD")
+        done < <(listing_text "$k" "$name" 2>/dev/null | awk -F '\t' "$AWK_COMMON"'
+            !/^#/ { exit }
+            $1 == "#set" && NF == 3 { print "set", uuid($3) ? $3 : "?" }
+            $1 == "#disc" && NF == 3 { print "disc", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad" }
+            $1 == "#before" && NF == 4 { print "before", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad", sha($4) ? $4 : "-" }
+            $1 == "#snapshot" && NF >= 4 && number($2, 9) { print "snapshot", $2, $3 ~ /^[0-9TZ:-]+$/ ? $3 : "?" }
+        ')
         if ! matches "$k" "$file" "${file##*/}" || [[ -z $set ]]; then
             [[ $name == SNAPSHOT || -n $signer ]] || has_index[k]=1
             why="of disc ${numbers[k]} is damaged"
@@ -625,26 +635,19 @@ choose_listing() { # -> chosen
     mapfile -t all < <(candidates)
     chosen=''
     for candidate in "${all[@]}"; do
-        if [[ -n $wanted_disc ]]; then
-            of_named_disc "$candidate" || continue
-        else
+        if [[ -z $wanted_disc ]]; then
             for k in "${all[@]}"; do
                 of_history "$k" "$candidate" ||
                     die 1 "these discs hold two histories of the set: $(name_disc "$candidate") and $(name_disc "$k"). Choose one with --disc UUID"
             done
+            chosen=$candidate
+            return
         fi
-        chosen=$candidate
-        break
+        for k in "${!dirs[@]}"; do
+            if [[ ${uuids[k]} == "$wanted_disc" ]] && of_history "$k" "$candidate"; then chosen=$candidate; return; fi
+        done
     done
-    [[ -n $chosen || -z $wanted_disc ]] || die 1 "no listing knows the disc $wanted_disc"
-}
-
-of_named_disc() { # C
-    local k
-    for k in "${!dirs[@]}"; do
-        [[ ${uuids[k]} != "$wanted_disc" ]] || ! of_history "$k" "$1" || return 0
-    done
-    return 1
+    [[ -z $wanted_disc ]] || die 1 "no listing knows the disc $wanted_disc"
 }
 
 # Which disc each number means; the others are named, and not used.
@@ -674,7 +677,8 @@ is_as_known() { # K
 
 # Keeps the rows that are as the format says, each in a directory that comes before it; the others
 # are named in REFUSED. Of HISTORY, and of an older snapshot, those that were true then.
-readonly AWK_LISTING='
+check_listing() { # FIELDS: 16 in format 1, 17 in format 2
+    awk -F '\t' -v OFS='\t' -v fields="$1" -v wanted="$snapshot" -v plain_metadata="$plain_metadata" -v refused="$work/REFUSED" "$AWK_COMMON"'
 function refuse(why) { print shown($2) "\t" why > refused }
 function right() {
     if (NF != fields && !(fields == 17 && NF == 18) || $1 !~ /^[fdlhpcb]$/ || !metadata(7)) return 0
@@ -691,7 +695,7 @@ fields == 17 && NF >= 17 && ($17 + 0 > wanted || NF == 18 && $18 + 0 < wanted) {
     $2 = whole($2)
     up = whole(parent($2))
     if ($2 in seen || $2 != "." && up != "." && !(up in is_dir)) { refuse("not in a directory of the listing"); next }
-    if (plain_metadata && $1 ~ /[cb]/) { devices++; next }
+    if (plain_metadata && $1 ~ /[cb]/) { print "--plain-metadata leaves out the device " shown($2) > "/dev/stderr"; next }
     seen[$2]
     if ($1 == "d") is_dir[$2]
     if ($1 ~ /[lh]/) $13 = whole($13)
@@ -704,17 +708,20 @@ function harmless(s,   n, i, attr, out) {
     for (i = 1; i <= n; i++) if (attr[i] !~ /^(security|trusted)\./) out = out (out == "" ? "" : ",") attr[i]
     return out == "" ? "-" : out
 }
-END { if (devices) print devices > left_out }
-'
-
-check_listing() { # FIELDS: 16 in format 1, 17 in format 2
-    awk -F '\t' -v OFS='\t' -v fields="$1" -v wanted="$snapshot" -v plain_metadata="$plain_metadata" -v refused="$work/REFUSED" \
-        -v left_out="$work/devices" "$AWK_COMMON$AWK_LISTING" >"$work/LISTING" || die 1 "awk failed: no room in $target?"
-    [[ ! -s $work/devices ]] || say "--plain-metadata leaves out $(<"$work/devices") devices"
+    ' >"$work/LISTING" || die 1 "awk failed: no room in $target?"
 }
 
-# Rows as sort needs them: parents before what is in them.
-readonly AWK_SORTABLE='{ key = $2 == "." ? "" : $2 == "\\075" ? "=" : $2 == "\\055" ? "-" : $2; gsub("/", "\001", key); print key "\t" $0 }'
+# Says which listing it is, and takes it.
+take_listing() { # K SNAPSHOT
+    say "restoring snapshot $2 as disc ${numbers[$1]} lists it"
+    check_listing $((formats[$1] + 15)) <"$work/text"
+}
+
+# Rows in the order of a listing: parents before what is in them.
+sorted() { # FILES...
+    awk -F '\t' '!/^#/ { key = $2 == "." ? "" : $2 == "\\075" ? "=" : $2 == "\\055" ? "-" : $2; gsub("/", "\001", key); print key "\t" $0 }' "$@" |
+        sort -t "$TAB" -k1,1 | cut -f 2-
+}
 
 # Chooses the listing and writes its rows to LISTING; without one, of the INDEXes.
 open_listing() {
@@ -729,19 +736,19 @@ open_listing() {
     local top=${listing_tops[chosen]}
     [[ -n $snapshot ]] || { snapshot=$top; tell_newer; }
     if ((snapshot != top)); then older_listing; return; fi
-    say "restoring snapshot ${listing_known[chosen]} as disc ${numbers[chosen]} lists it"
-    check_listing $((formats[chosen] + 15)) <"$work/text"
+    take_listing "$chosen" "${listing_known[chosen]}"
 }
 
 # SNAPSHOT and HISTORY together; or the SNAPSHOT of that run, if another disc has it.
 older_listing() {
     local k file listed=${known[chosen]:-${listing_known[chosen]}}
     file=$(file_of "$chosen" HISTORY)
-    if ((formats[chosen] == 2 && snapshot < ${listing_tops[chosen]})) && [[ ", $listed" == *", $snapshot ("* ]]; then
+    if ((formats[chosen] == 2 && snapshot < listing_tops[chosen])) && [[ ", $listed" == *", $snapshot ("* ]]; then
         : >"$work/history"
         if [[ ! -f $file ]] && ! tells_history || { matches "$chosen" "$file" "${file##*/}" && listing_text "$chosen" HISTORY >"$work/history"; }; then
-            say "restoring snapshot $snapshot as disc ${numbers[chosen]} lists it"
-            awk '!/^#/' "$work/text" "$work/history" | awk -F '\t' "$AWK_SORTABLE" | sort -t "$TAB" -k1,1 | cut -f 2- | check_listing 17
+            sorted "$work/text" "$work/history" >"$work/both"
+            mv -- "$work/both" "$work/text"
+            take_listing "$chosen" "$snapshot"
             return
         fi
         warn "HISTORY of disc ${numbers[chosen]} is damaged"
@@ -749,8 +756,7 @@ older_listing() {
     for k in $(candidates); do
         [[ ", $listed," == *", ${listing_known[k]},"* ]] || listed+=", ${listing_known[k]}"
         [[ ${listing_tops[k]} == "$snapshot" ]] && listing_text "$k" SNAPSHOT >"$work/text" || continue
-        say "restoring snapshot ${listing_known[k]} as disc ${numbers[k]} lists it"
-        check_listing $((formats[k] + 15)) <"$work/text"
+        take_listing "$k" "${listing_known[k]}"
         return
     done
     die 1 "no disc given lists snapshot $snapshot; listed: $listed"
@@ -770,7 +776,16 @@ tell_newer() {
 }
 
 # A listing made of the INDEXes: each path as it was stored last. $1 is the disc.
-readonly AWK_LISTING_OF_INDEXES='
+listing_of_indexes() {
+    local k other
+    ((${#given[@]})) || die 1 "this disc has no listing of the whole set: give the directories of several discs"
+    warn "no disc given has a whole listing: restoring what their INDEXes name"
+    for k in "${!dirs[@]}"; do
+        [[ -z ${dirs[k]} || -n ${meant[${numbers[k]}]-} ]] || meant[${numbers[k]}]=${uuids[k]}
+    done
+    for k in $(for other in "${!dirs[@]}"; do [[ -z ${dirs[other]} ]] || echo "${numbers[other]} $other"; done | sort -n | cut -d ' ' -f 2); do
+        [[ ${meant[${numbers[k]}]} != "${uuids[k]}" ]] || listing_text "$k" INDEX | awk -v no="${numbers[k]}" '!/^#/ { print no "\t" $0 }'
+    done | awk -F '\t' -v OFS='\t' -v newest="${snapshot:-999999999}" "$AWK_COMMON"'
 { disc = $1; sub(/^[0-9]+\t/, "") }
 !index_row() || $1 + 0 > newest { next }
 { p = $3; place = disc ":" $7; meta = $16; for (i = 17; i <= 25; i++) meta = meta "\t" $i }
@@ -797,19 +812,7 @@ END {
         }
     }
 }
-'
-
-listing_of_indexes() {
-    ((${#given[@]})) || die 1 "this disc has no listing of the whole set: give the directories of several discs"
-    warn "no disc given has a whole listing: restoring what their INDEXes name"
-    local k
-    for k in "${!dirs[@]}"; do
-        [[ -z ${dirs[k]} || -n ${meant[${numbers[k]}]-} ]] || meant[${numbers[k]}]=${uuids[k]}
-    done
-    for k in $(for k in "${!dirs[@]}"; do [[ -z ${dirs[k]} ]] || echo "${numbers[k]} $k"; done | sort -n | cut -d ' ' -f 2); do
-        [[ ${meant[${numbers[k]}]} != "${uuids[k]}" ]] || listing_text "$k" INDEX | awk -v no="${numbers[k]}" '!/^#/ { print no "\t" $0 }'
-    done | awk -F '\t' -v OFS='\t' -v newest="${snapshot:-999999999}" "$AWK_COMMON$AWK_LISTING_OF_INDEXES" |
-        awk -F '\t' "$AWK_SORTABLE" | sort -t "$TAB" -k1,1 | cut -f 2- | check_listing 16
+    ' | sorted | check_listing 16
     snapshot=${snapshot:-999999999}
 }
 
@@ -843,10 +846,7 @@ same_kind() { # KIND SIZE PATH
         f) [[ -f $3 && ! -L $3 && ($2 != 0 || ! -s $3) ]] ;;
         h) [[ -e $3 || -L $3 ]] ;;
         l) [[ -L $3 ]] ;;
-        p) [[ -p $3 && ! -L $3 ]] ;;
-        c) [[ -c $3 && ! -L $3 ]] ;;
-        b) [[ -b $3 && ! -L $3 ]] ;;
-        d) [[ -d $3 && ! -L $3 ]] ;;
+        *) [[ ! -L $3 ]] && test "-$1" "$3" ;; # -p, -c, -b and -d
     esac
 }
 
@@ -856,7 +856,14 @@ same_kind() { # KIND SIZE PATH
 # place: 1 frame offset, 2 frame length, 3 member, 4 part, 5 sha256, 6 path (of a part: its ID),
 # 7 mode, 8 uid, 9 gid, 10 mtime, 11 attributes, 12 parts, 13 sha256 of the whole file. The numbers
 # of these archives go to the output.
-readonly AWK_PLAN='
+restore_disc() { # K
+    local k=$1 archives archive at_hand=' ' i
+    ((has_index[k])) || { say "disc ${numbers[k]} in ${dirs[k]} has no INDEX that can be used"; return; }
+    for i in "${!dirs[@]}"; do [[ -z ${dirs[i]} ]] || at_hand+="${numbers[i]} "; done
+    listing_text "$k" INDEX >"$work/text" || warn "the INDEX of disc ${numbers[k]} is damaged: what it lost is not found"
+    rm -f -- "$work"/plan.*
+    mapfile -t archives < <(awk -F '\t' -v OFS='\t' -v disc="${numbers[k]}" -v snapshot="$snapshot" -v at_hand="$at_hand" -v asking="$asking" \
+        -v plan="$work/plan." -v placed="$work/PLACED" "$AWK_COMMON"'
 phase == 0 { have[$1, $2]; next }
 phase == 1 { done[$1]; next }
 phase == 2 && $1 == "f" && $5 != "-" && !($2 in done) {
@@ -897,32 +904,11 @@ function parts_at_hand(   n, i, place, at) {
     }
     return 1
 }
-'
-
-restore_disc() { # K
-    local k=$1 archives archive at_hand=' ' i
-    ((has_index[k])) || { say "disc ${numbers[k]} in ${dirs[k]} has no INDEX that can be used"; return; }
-    for i in "${!dirs[@]}"; do [[ -z ${dirs[i]} ]] || at_hand+="${numbers[i]} "; done
-    listing_text "$k" INDEX >"$work/text" || warn "the INDEX of disc ${numbers[k]} is damaged: what it lost is not found"
-    rm -f -- "$work"/plan.*
-    mapfile -t archives < <(awk -F '\t' -v OFS='\t' -v disc="${numbers[k]}" -v snapshot="$snapshot" -v at_hand="$at_hand" -v asking="$asking" \
-        -v plan="$work/plan." -v placed="$work/PLACED" "$AWK_COMMON$AWK_PLAN" phase=0 "$work/PARTS" phase=1 "$work/GOOD" "$work/THERE" \
+        ' phase=0 "$work/PARTS" phase=1 "$work/GOOD" "$work/THERE" \
         phase=2 "$work/LISTING" phase=3 "$work/text")
     ((${#archives[@]} == 0)) || say "disc ${numbers[k]}: restoring"
     for archive in "${archives[@]}"; do restore_archive "$k" "$archive"; done
 }
-
-# A plan in two: members that have their own names in the tree are unpacked there (own), the others
-# in the directory new. What is below a member that was a file once is for another turn.
-readonly AWK_SPLIT='
-NR == FNR { if ($4 == 0 && $3 == $6) owned[$3]; else member[$3]; next }
-$3 in owned { print > own; next }
-{
-    up = $3
-    while (sub(/\/[^\/]*$/, "", up)) if (up in member && !(up in owned)) { print > below; next }
-    print > other
-}
-'
 
 restore_archive() { # K NUMBER
     local name file='' plan=$work/plan.$2 own=$work/own other=$work/other rest suffix=.gpg sound=1 full=0
@@ -933,8 +919,18 @@ restore_archive() { # K NUMBER
         [[ -f ${dirs[$1]}/archives/$name ]] && { file=${dirs[$1]}/archives/$name; break; }
     done
     [[ -n $file ]] || { say "archive $2 is not on disc ${numbers[$1]}"; return; }
+    # Members that have their own names in the tree are unpacked there (own), the others in the
+    # directory new. What is below a member that was a file once is for another turn.
     : | tee "$own" "$other" >"$work/below"
-    awk -F '\t' -v own="$own" -v other="$other" -v below="$work/below" "$AWK_SPLIT" "$plan" "$plan" || die 1 "awk failed: no room in $target?"
+    awk -F '\t' -v own="$own" -v other="$other" -v below="$work/below" '
+NR == FNR { if ($4 == 0 && $3 == $6) owned[$3]; else member[$3]; next }
+$3 in owned { print > own; next }
+{
+    up = $3
+    while (sub(/\/[^\/]*$/, "", up)) if (up in member && !(up in owned)) { print > below; next }
+    print > other
+}
+    ' "$plan" "$plan" || die 1 "awk failed: no room in $target?"
     if ((ignore_damage)); then
         [[ $(bytes_of "$file" | sha256sum) == "$(sum_of "$1" "archives/$name")  -" ]] || differs "$1" "$name"
     else
@@ -990,22 +986,6 @@ untar() { # DIRECTORY NAMES_FILE
         -C "$1" -f - --null -T <(printf '%b\0' "${names[@]}") 2>>"$work/tar_words"
 }
 
-expand() { # NAME
-    case ${1%.gpg} in
-        *.bz2) bzip2 -dc 2>/dev/null ;;
-        *.zst) zstd -dcq 2>/dev/null ;;
-        *) cat ;;
-    esac
-}
-
-# Runs a command, and reads what it leaves: so what the one before it in the pipe says counts.
-to_the_end() {
-    "$@"
-    local state=$?
-    cat >/dev/null
-    return "$state"
-}
-
 # What is wanted of a tar stream, by the plans own and other.
 untar_both() {
     if [[ -s $own && -s $other ]]; then
@@ -1024,9 +1004,9 @@ unpack_whole() { # K FILE
     names_of "$other" >"$work/other.names"
     : >"$work/tar_words"
     sum=$({
-        bytes_of "$2" | tee -p /dev/fd/4 | decrypt 4>&- | to_the_end expand "$2" | untar_both >/dev/null
+        bytes_of "$2" | tee -p /dev/fd/4 | to_the_end expand "$2" 4>&- | untar_both >/dev/null
         states=("${PIPESTATUS[@]}")
-        exit $((8 + 2 * (states[0] || states[2] || states[3]) + (states[4] != 0)))
+        exit $((8 + 2 * (states[0] || states[2]) + (states[3] != 0)))
     } 4>&1 | sha256sum)
     state=$?
     if ((state & 1)); then
@@ -1055,7 +1035,7 @@ unpack_frames() { # FILE PLAN
             dd if="$file" bs=2048 iflag=skip_bytes,count_bytes skip="$off" count="$len" conv=noerror,sync status=none | head -c "$len"
         else
             tail -c "+$((off + 1))" -- "$file" | head -c "$len"
-        fi | expand "$1" | untar "$work/new" "$frame"
+        fi | expand "${1%.gpg}" | untar "$work/new" "$frame"
     done
     rm -rf -- "$work"/{archive,frames}
 }
@@ -1066,13 +1046,40 @@ prove() { # DIRECTORY PLAN
     [[ -s $2 ]] || return 0
     names_of "$2" >"$work/names"
     : | tee "$work/candidates" "$work/locked" >"$work/bad"
+    # Rows whose members are regular files with one name; before each, which line of the candidates
+    # it is, and whether the metadata are to be set.
     (cd "$1" && in_slices "$work/names" facts_of) >"$work/facts"
-    awk -F '\t' -v root="$root" -v candidates="$work/candidates" -v locked="$work/locked" "$AWK_REGULAR" \
-        phase=1 "$work/facts" phase=2 "$work/names" phase=3 "$2" >"$work/regular" || die 1 "awk failed: no room in $target?"
+    awk -F '\t' -v root="$root" -v candidates="$work/candidates" -v locked="$work/locked" '
+phase == 1 { line[FNR] = $0; next }
+phase == 2 { facts[$1] = line[FNR]; next }
+{
+    split(facts[$3], has, " ")
+    if (has[1] !~ /^8/ || has[2] != 1) next
+    mode = substr("000" has[3], length(has[3]), 4)
+    same = mode == $7 && (!root || has[4] == $8 && has[5] == $9) && has[6] == $10 && $11 == "-"
+    if (substr(mode, 2, 1) < 4 && !root) { print $3 > locked; same = 0 }
+    if (!(($3, $5) in at)) { at[$3, $5] = ++count; print $5 "\t" $3 > candidates }
+    print at[$3, $5] "\t" !same "\t" $0
+}
+    ' phase=1 "$work/facts" phase=2 "$work/names" phase=3 "$2" >"$work/regular" || die 1 "awk failed: no room in $target?"
     (cd "$1" && in_slices "$work/locked" chmod u+r --)
     compare "$1" "$work/candidates"
+    # Parts are kept, the rest is moved (m) and copied (c) to its places. Moves come last.
     awk -F '\t' -v in_tree="$([[ $1 == */tree ]] && echo 1)" -v mend="$work/MEND" -v good="$work/GOOD" -v bad="$work/bad" -v parts="$work/PARTS" \
-        "$AWK_PROVE" phase=1 "$work/verdicts" phase=2 "$work/regular" phase=3 "$2" >"$work/ops" || die 1 "awk failed: no room in $target?"
+        '
+phase == 1 { ok[FNR] = $1; next }
+phase == 2 && ok[$1] {
+    right[$5, $8]
+    if ($6 > 0) { print "m\t" $5 "\tparts/" $8 "/" $6; print $8 "\t" $6 "\t" $14 "\t" $15 >> parts; next }
+    print $8 >> good
+    if ($2) print $8 >> mend
+    if (in_tree) { if ($5 != $8) print "c\t" $5 "\ttree/" $8; next }
+    if ($5 in last) print "c\t" $5 "\ttree/" last[$5]; else order[++count] = $5
+    last[$5] = $8
+}
+phase == 3 && !(($3, $6) in right) { print > bad }
+END { for (i = 1; i <= count; i++) print "m\t" order[i] "\ttree/" last[order[i]] }
+    ' phase=1 "$work/verdicts" phase=2 "$work/regular" phase=3 "$2" >"$work/ops" || die 1 "awk failed: no room in $target?"
     run_ops "$1"
     mv -- "$work/bad" "$2"
 }
@@ -1094,38 +1101,6 @@ compare() { # DIRECTORY ROWS
     (cd "$1" && sha256sum -c "$work/sums" 2>/dev/null) | awk '{ print /: OK$/ ? 1 : 0 }' >"$work/verdicts"
     awk 'NR == FNR { n++; next } { n-- } END { exit n != 0 }' "$work/sums" "$work/verdicts" || die 1 "sha256sum -c did not answer for each file"
 }
-
-# The rows of the plan whose members are regular files with one name; before each, which line of
-# the candidates it is, and whether the metadata are to be set.
-readonly AWK_REGULAR='
-phase == 1 { line[FNR] = $0; next }
-phase == 2 { facts[$1] = line[FNR]; next }
-{
-    split(facts[$3], has, " ")
-    if (has[1] !~ /^8/ || has[2] != 1) next
-    mode = substr("000" has[3], length(has[3]), 4)
-    same = mode == $7 && (!root || has[4] == $8 && has[5] == $9) && has[6] == $10 && $11 == "-"
-    if (substr(mode, 2, 1) < 4 && !root) { print $3 > locked; same = 0 }
-    if (!(($3, $5) in at)) { at[$3, $5] = ++count; print $5 "\t" $3 > candidates }
-    print at[$3, $5] "\t" !same "\t" $0
-}
-'
-
-# What was proved: parts are kept, the rest is moved (m) and copied (c) to its places. Moves come last.
-readonly AWK_PROVE='
-phase == 1 { ok[FNR] = $1; next }
-phase == 2 && ok[$1] {
-    right[$5, $8]
-    if ($6 > 0) { print "m\t" $5 "\tparts/" $8 "/" $6; print $8 "\t" $6 "\t" $14 "\t" $15 >> parts; next }
-    print $8 >> good
-    if ($2) print $8 >> mend
-    if (in_tree) { if ($5 != $8) print "c\t" $5 "\ttree/" $8; next }
-    if ($5 in last) print "c\t" $5 "\ttree/" last[$5]; else order[++count] = $5
-    last[$5] = $8
-}
-phase == 3 && !(($3, $6) in right) { print > bad }
-END { for (i = 1; i <= count; i++) print "m\t" order[i] "\ttree/" last[order[i]] }
-'
 
 # Moves and copies from DIRECTORY; what goes to one directory under its own name goes together.
 run_ops() { # DIRECTORY
@@ -1170,18 +1145,6 @@ set_aside() { # PLAN
 }
 
 # Parts that are all there become files; what has only some of its parts is no file.
-readonly AWK_JOIN='
-phase == 1 { have[$1, $2]; if ($3 != "-") { count[$1] = $3; sum[$1] = $4 }; next }
-phase == 2 { id_of[$1] = $2; next }
-phase == 3 { done[$1]; next }
-$1 == "f" && $5 != "-" && !($2 in done) {
-    id = $2 in id_of ? id_of[$2] : $6
-    if (!(id in count)) next
-    for (i = 1; i <= count[id]; i++) if (!((id, i) in have)) next
-    print id "\t" count[id] "\t" ($4 == "-" ? sum[id] : $4) "\t" $2
-}
-'
-
 join_parts() {
     local id count sum field path last='' from='' part
     while IFS=$TAB read -r id count sum field; do
@@ -1197,7 +1160,17 @@ join_parts() {
         [[ -n $from ]] || continue
         from=$path
         printf '%s\n' "$field" | tee -a "$work/MEND" >>"$work/GOOD"
-    done < <(awk -F '\t' "$AWK_JOIN" phase=1 "$work/PARTS" phase=2 "$work/PLACED" phase=3 "$work/GOOD" "$work/THERE" phase=4 "$work/LISTING" | sort -s -t "$TAB" -k1,1)
+    done < <(awk -F '\t' '
+phase == 1 { have[$1, $2]; if ($3 != "-") { count[$1] = $3; sum[$1] = $4 }; next }
+phase == 2 { id_of[$1] = $2; next }
+phase == 3 { done[$1]; next }
+$1 == "f" && $5 != "-" && !($2 in done) {
+    id = $2 in id_of ? id_of[$2] : $6
+    if (!(id in count)) next
+    for (i = 1; i <= count[id]; i++) if (!((id, i) in have)) next
+    print id "\t" count[id] "\t" ($4 == "-" ? sum[id] : $4) "\t" $2
+}
+    ' phase=1 "$work/PARTS" phase=2 "$work/PLACED" phase=3 "$work/GOOD" "$work/THERE" phase=4 "$work/LISTING" | sort -s -t "$TAB" -k1,1)
 }
 
 # Holes stay holes; the part goes when it is in the file.
@@ -1284,7 +1257,7 @@ unpack_rows() { # DIRECTORY CONDITION FILES...
     local dir=$1 condition=$2
     shift 2
     awk -F '\t' -v root="$root" -v made="$made" "$AWK_COMMON$AWK_TAR$condition" "$@" |
-        tar -x -p --numeric-owner --delay-directory-restore --warning=no-timestamp "${attributes[@]}" -C "$dir" -f - 2>>"$work/not_set"
+        tar -x -p --numeric-owner --delay-directory-restore --warning=no-timestamp "${attributes[@]}" -C "$dir" -f - 2>&"$not_set"
 }
 
 # Directories that nobody else can enter: their metadata come at the end.
@@ -1310,18 +1283,19 @@ mend() {
     local mode field path
     [[ -s $work/MEND ]] || return 0
     unpack_rows "$work/lend" '
-        function readable(m) { return substr(m, 1, 1) (substr(m, 2, 1) < 4 ? substr(m, 2, 1) + 4 : substr(m, 2, 1)) substr(m, 3) }
         phase == 1 { mend[$1]; next }
-        $2 in mend { entry(0, plain($2), "", readable($7)) }
-    ' phase=1 "$work/MEND" phase=2 "$work/LISTING"
+        !($2 in mend) { next }
+        substr($7, 2, 1) < 4 { print $7 "\t" $2 > hidden; $7 = substr($7, 1, 1) substr($7, 2, 1) + 4 substr($7, 3) }
+        { entry(0, plain($2), "", $7) }
+    ' hidden="$work/hidden" phase=1 "$work/MEND" phase=2 "$work/LISTING"
     # cp would leave set-id bits where it sets an ACL.
     (cd "$work/tree" && in_slices "$work/MEND" chmod u+rw,a-st --)
-    cp -rT --attributes-only --preserve=mode,ownership,timestamps,xattr -- "$work/lend" "$work/tree" 2>>"$work/not_set"
+    cp -rT --attributes-only --preserve=mode,ownership,timestamps,xattr -- "$work/lend" "$work/tree" 2>&"$not_set"
+    [[ -s $work/hidden ]] || return 0
     while IFS=$TAB read -r mode field; do
         printf -v path '%s/tree/%b' "$work" "$field"
         chmod "$mode" -- "$path"
-    done < <(awk -F '\t' 'phase == 1 { mend[$1]; next } $2 in mend && substr($7, 2, 1) < 4 { print $7 "\t" $2 }' \
-        phase=1 "$work/MEND" phase=2 "$work/LISTING")
+    done <"$work/hidden"
 }
 
 # Moves what the tree has to TARGET, whole directories where TARGET has none of that name.
@@ -1343,27 +1317,31 @@ publish() { # DIRECTORY
 # Directories get their metadata when nothing in them changes any more; TARGET itself at the very
 # end, and all of them only if it was made here.
 finish_directories() {
-    local time
+    local top
     unpack_rows . '$1 == "d" && $2 != "." { entry(5, plain($2), "", $7) }' "$work/LISTING"
-    awk -F '\t' "$AWK_COMMON$AWK_TAR"'$2 == "." { entry(5, ".", "", $7) }' "$work/LISTING" >"$work/top.tar"
-    time=$(awk -F '\t' '$2 == "." { print $12; exit }' "$work/LISTING")
-    exec {top}<"$work/top.tar"
+    top=$(awk -F '\t' '$2 == "."' "$work/LISTING")
     chmod -R u+rwx -- "$work"
     rm -rf -- "$work"
     work=''
-    [[ -n $time ]] || return 0
-    if ((made)); then
-        tar -x -p --numeric-owner --warning=no-timestamp "${attributes[@]}" -f - <&"$top" 2>/dev/null
+    if [[ -n $top ]] && ((made)); then
+        unpack_rows . '{ entry(5, ".", "", $7) }' <<<"$top"
         made=0 target_mode=''
-    else
-        touch -d "@$time" . 2>/dev/null
+    elif [[ -n $top ]]; then
+        touch -d "@$(cut -f 12 <<<"$top")" . 2>/dev/null
     fi
 }
 
 # ------------------------------------------------------------------------------------- the report
 
-# Before anything moves: what is missing, and why.
-readonly AWK_REPORT='
+# Before anything moves: what is missing, and why. What could not be made is not in the tree.
+report() { # -> count
+    local kind field size rest path
+    awk -F '\t' '$1 != "f" || $5 == "-" { print $1 "\t" $2 "\t" $3 }' "$work/LISTING" >"$work/others"
+    while IFS=$TAB read -r kind field size rest; do
+        printf -v path '%s/tree/%b' "$work" "$field"
+        same_kind "$kind" "$size" "$path" || { printf -v path './%b' "$field"; [[ -e $path || -L $path ]]; } || printf '%s\n' "$field"
+    done <"$work/others" >"$work/lost"
+    awk -F '\t' -v root="$root" -v absent=" ${!absent[*]} " "$AWK_COMMON"'
 function absent_of(where,   n, i, place, at, out, count) {
     n = split(where, place, ",")
     for (i = 1; i <= n; i++) {
@@ -1388,16 +1366,7 @@ phase == 7 { if (root || !/Operation not permitted/) print "not set: " shown($0)
 $1 == "f" && $5 != "-" { if (!($2 in good)) { missing(why()); gone[$2] }; next }
 $1 == "h" && $13 in gone { missing("link to a missing file"); next }
 $2 in lost { missing("could not be made") }
-'
-
-report() { # -> count; what could not be made is known by its absence from the tree
-    local kind field size rest path
-    awk -F '\t' '$1 != "f" || $5 == "-" { print $1 "\t" $2 "\t" $3 }' "$work/LISTING" >"$work/others"
-    while IFS=$TAB read -r kind field size rest; do
-        printf -v path '%s/tree/%b' "$work" "$field"
-        same_kind "$kind" "$size" "$path" || { printf -v path './%b' "$field"; [[ -e $path || -L $path ]]; } || printf '%s\n' "$field"
-    done <"$work/others" >"$work/lost"
-    awk -F '\t' -v root="$root" -v absent=" ${!absent[*]} " "$AWK_COMMON$AWK_REPORT" phase=1 "$work/GOOD" phase=2 "$work/OTHER" \
+    ' phase=1 "$work/GOOD" phase=2 "$work/OTHER" \
         phase=3 "$work/UNMADE" phase=4 "$work/lost" phase=5 "$work/LISTING" phase=6 "$work/REFUSED" phase=7 "$work/not_set" >"$work/report"
     cat "$work/report"
     count=$(awk 'END { print NR }' "$work/report")
