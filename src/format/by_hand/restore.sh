@@ -39,7 +39,6 @@ readonly SET='@SET@' SET_UUID='@SET_UUID@'
 readonly TAB=$'\t' SLICE=400 # names for one command line: 400 x 4,096 bytes; Linux allows 2 MiB
 
 # -------------------------------------------------------------------------------------- messages
-
 # Discs are not to be trusted with a terminal: only printable ASCII of theirs goes there.
 say() {
     local text=$*
@@ -78,7 +77,6 @@ END
 }
 
 # ----------------------------------------------------------------------------------- command line
-
 target='' snapshot='' wanted_disc='' signer='' pass_file='' ignore_damage=0 plain_metadata=0 given=() trouble=0
 
 parse_arguments() {
@@ -120,13 +118,9 @@ check_tools() {
     # busybox awk and the One True Awk have no strings with a NUL.
     [[ $(awk 'BEGIN { s = sprintf("%c", 0); s = s s; printf "%s%c%d", s, 200, length(s) }' | od -An -tx1) == " 00 00 c8 32" ]] ||
         die 1 "this awk cannot write binary data: install mawk or gawk"
-    attributes=()
-    tar -c --xattrs --xattrs-include='*' -f /dev/null -T /dev/null 2>/dev/null &&
-        attributes=(--xattrs --xattrs-include='*')
 }
 
 # ------------------------------------------------------------------------------------- the target
-
 made=0 work='' target_mode='' root=$((EUID == 0))
 
 # TARGET becomes the current directory. Only this user can enter it while the script works, so
@@ -192,7 +186,6 @@ in_slices() { # FIELDS_FILE COMMAND...
 }
 
 # ----------------------------------------------------------------------------------- parts of awk
-
 # Which texts the format allows; what they stand for.
 readonly AWK_COMMON='
 function plain(s) { return unescaped(s, "\\", "\n") }
@@ -231,22 +224,19 @@ function attributes(s,   n, i, attr, at, value) {
     }
     return n > 0
 }
-# Mode, ids, names, time, link, device and attributes from a field on. Most files have the same.
-function metadata(at,   all) {
-    if (length($(at + 5)) > 29 || $(at + 5) !~ /^-?(0|[1-9][0-9]*)\.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]$/) return 0
-    all = $at "\t" $(at + 1) "\t" $(at + 2) "\t" $(at + 3) "\t" $(at + 4) "\t" $(at + 6) "\t" $(at + 7) "\t" $(at + 8)
-    if (!(all in is_right)) is_right[all] = right_but_time(at)
+# Mode, ids, names, time, link, device and attributes of a row. Most files have the same.
+function metadata(   all) {
+    if (length($12) > 29 || $12 !~ /^-?(0|[1-9][0-9]*)\.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]$/) return 0
+    all = $7 "\t" $8 "\t" $9 "\t" $10 "\t" $11 "\t" $13 "\t" $14 "\t" $15
+    if (!(all in is_right))
+        is_right[all] = $7 ~ /^[0-7][0-7][0-7][0-7]$/ && number($8, 10) && number($9, 10) \
+            && escaped($10) && escaped($11) && escaped($13) && attributes($15) \
+            && $14 ~ /^(-|[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?:[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?)$/
     return is_right[all]
 }
-function right_but_time(at) {
-    return $at ~ /^[0-7][0-7][0-7][0-7]$/ && number($(at + 1), 10) && number($(at + 2), 10) \
-        && escaped($(at + 3)) && escaped($(at + 4)) && escaped($(at + 6)) \
-        && $(at + 7) ~ /^(-|[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?:[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?)$/ \
-        && attributes($(at + 8))
-}
-# A row of INDEX; its names as they are compared.
+# A row of INDEX, but for its metadata, which nothing is made of; its names as they are compared.
 function index_row() {
-    if (/^#/ || NF != 25 || $2 !~ /^[fdlhpcb]$/ || !metadata(16)) return 0
+    if (/^#/ || NF != 25 || $2 !~ /^[fdlhpcb]$/) return 0
     numbers = " " $1 " " $5 " " $7 " " $8 " " $9 " " $10 " " $11 " " $13 " " $14 " "
     if (numbers !~ /^ ([0-9]+ )+$/ || numbers ~ / 0[0-9]/ || length($1) > 9 || length($7) > 8 || length($11) > 9) return 0
     if (length($5) > 19 || length($8) > 15 || length($9) > 15 || length($13) > 19 || length($14) > 19) return 0
@@ -345,7 +335,6 @@ END { printf "%s%s", nothing, nothing }
 '
 
 # ----------------------------------------------------------------------------------- keys and gpg
-
 encryption=none pass='' locked=0
 
 read_passphrase() {
@@ -406,11 +395,7 @@ to_the_end() {
 read_signer() {
     [[ -n $signer ]] || return 0
     [[ -r $signer && ! -d $signer ]] || die 1 "the certificate $signer cannot be read"
-    if [[ $(head -c 5 -- "$signer") == ----- ]]; then
-        "${ALONE[@]}" --dearmor <"$signer" >"$work/ring" 2>/dev/null
-    else
-        cat -- "$signer" >"$work/ring"
-    fi
+    { "${ALONE[@]}" --dearmor <"$signer" 2>/dev/null || cat -- "$signer"; } >"$work/ring"
     [[ -s $work/ring ]] || die 1 "the certificate $signer cannot be read"
 }
 
@@ -423,10 +408,10 @@ is_signed() { # DIRECTORY SUMS
 }
 
 # ------------------------------------------------------------------------------------------ discs
-
 # Of each directory that is a disc of the set; the arrays go by the order in which they were given.
-dirs=() numbers=() uuids=() formats=() tops=() dates=() encryptions=() has_index=() has_listing=()
-befores=() known=() listing_befores=() listing_tops=() listing_known=() listing_sums=() ancestries=()
+# A disc that is not used has no directory any more.
+dirs=() numbers=() uuids=() formats=() tops=() dates=() encryptions=() histories=() has_index=() befores=() known=()
+listing_befores=() listing_tops=() listing_known=() listing_sums=() ancestries=()
 declare -A meant=() # by number: the UUID of the disc that the listing means
 
 add_path() { # A directory, or one that holds directories
@@ -448,30 +433,22 @@ sum_of() { awk -v name="$2" 'substr($0, 67) == name { print substr($0, 1, 64) }'
 # Whether a file of the disc K is as its SHA256SUMS says; a line that is missing there says nothing,
 # unless the list is to be signed.
 matches() { # K FILE NAME
-    local said
-    said=$(sum_of "$1" "$3")
-    [[ -n $said ]] || { [[ -z $signer ]]; return; }
-    [[ $(sha256sum <"$2") == "$said  -" ]]
+    local sum
+    sum=$(sum_of "$1" "$3")
+    if [[ -n $sum ]]; then [[ $(sha256sum <"$2") == "$sum  -" ]]; else [[ -z $signer ]]; fi
 }
 
-# Reads a file like DISC.txt into d_*.
-read_disc_txt() { # FILE
+# Reads a file like DISC.txt.
+declare -A said=()
+read_disc_txt() { # FILE -> said
     local key value
-    d_format='' d_kind='' d_set='' d_uuid='' d_no='' d_snap='' d_date='' d_enc=''
+    said=()
     while IFS='=' read -r key value || [[ -n $key ]]; do
-        case $key in
-            format) d_format=$value ;;
-            kind) d_kind=$value ;;
-            set_uuid) d_set=$value ;;
-            disc_uuid) d_uuid=$value ;;
-            disc) d_no=$value ;;
-            snapshot) d_snap=$value ;;
-            date) d_date=$value ;;
-            encryption) d_enc=$value ;;
-        esac
+        [[ ! $key =~ ^[a-z_]+$ ]] || said[$key]=$value
     done < <(head -c 65536 "$1" | tr '\0' '?')
-    [[ $d_set =~ ^[0-9a-f-]{36}$ && $d_uuid =~ ^[0-9a-f-]{36}$ && $d_kind =~ ^(data|parity)$ && $d_format =~ ^[0-9]+$ &&
-        $d_no =~ ^[1-9][0-9]{0,8}$ && $d_snap =~ ^[1-9][0-9]{0,8}$ && $d_enc =~ ^(none|passphrase|recipients)$ ]]
+    [[ ${said[set_uuid]-} =~ ^[0-9a-f-]{36}$ && ${said[disc_uuid]-} =~ ^[0-9a-f-]{36}$ && ${said[kind]-} =~ ^(data|parity)$ &&
+        ${said[format]-} =~ ^[0-9]+$ && ${said[disc]-} =~ ^[1-9][0-9]{0,8}$ && ${said[snapshot]-} =~ ^[1-9][0-9]{0,8}$ &&
+        ${said[encryption]-} =~ ^(none|passphrase|recipients)$ ]]
 }
 
 # DISC.txt, or its copy at the end of README.txt where it is damaged.
@@ -491,7 +468,7 @@ identify() { # DIRECTORY K
 
 # Takes a directory as a disc of the set, if it is one that can be used.
 add_disc() { # DIRECTORY
-    local k=${#dirs[@]} file
+    local k=${#numbers[@]} file
     { [[ ! -f $1/SHA256SUMS ]] || cat -- "$1/SHA256SUMS"; } >"$work/sums.$k"
     is_signed "$1" "$work/sums.$k" || { warn "$1 is not signed by the key of --verify-signature"; return; }
     if [[ -n $signer ]]; then
@@ -501,13 +478,12 @@ add_disc() { # DIRECTORY
     fi
     identify "$1" "$k" || { warn "$1 is not used: it does not say which disc it is"; return; }
     [[ -s $work/sums.$k ]] || warn "$1: SHA256SUMS cannot be read, so its listings are not checked"
-    [[ $d_format =~ ^[12]$ ]] || { warn "$1 has format $d_format: use the restore.sh of that disc"; return; }
-    [[ $d_set == "$SET_UUID" ]] || { warn "$1 is a disc of another set; this script restores $SET"; return; }
-    [[ $d_kind == data ]] || { say "$1 is a recovery disc: its README.txt says what it is for"; return; }
-    dirs+=("$1") numbers+=("$d_no") uuids+=("$d_uuid") formats+=("$d_format") tops+=("$d_snap") dates+=("${d_date//[^0-9TZ:-]/}")
-    encryptions+=("$d_enc") has_index+=(0) has_listing+=(0) befores+=('') known+=('')
-    listing_befores+=('') listing_tops+=(0) listing_known+=('') listing_sums+=('')
-    [[ $d_enc == none ]] || encryption=$d_enc
+    [[ ${said[format]} =~ ^[12]$ ]] || { warn "$1 has format ${said[format]}: use the restore.sh of that disc"; return; }
+    [[ ${said[set_uuid]} == "$SET_UUID" ]] || { warn "$1 is a disc of another set; this script restores $SET"; return; }
+    [[ ${said[kind]} == data ]] || { say "$1 is a recovery disc: its README.txt says what it is for"; return; }
+    dirs[k]=$1 numbers[k]=${said[disc]} uuids[k]=${said[disc_uuid]} formats[k]=${said[format]} tops[k]=${said[snapshot]}
+    dates[k]=${said[date]-} encryptions[k]=${said[encryption]} histories[k]=${said[listings]-}
+    [[ ${encryptions[k]} == none ]] || encryption=${encryptions[k]}
 }
 
 # Opens a disc that was added: what its INDEX and SNAPSHOT say of it. If one disc of a set is
@@ -516,12 +492,12 @@ open_disc() { # K
     local k=$1 name
     if [[ $encryption != none ]]; then
         [[ ${encryptions[k]} != none ]] ||
-            { warn "disc ${numbers[k]} in ${dirs[k]} is not encrypted, and the set is: it is not used"; dirs[k]=''; return 1; }
+            { warn "disc ${numbers[k]} in ${dirs[k]} is not encrypted, and the set is: it is not used"; unset "dirs[k]"; return 1; }
         for name in "${dirs[k]}"/{INDEX,SNAPSHOT,HISTORY}.tsv.bz2 "${dirs[k]}"/archives/*; do
             [[ ! -e $name || $name == *.gpg ]] || warn "$name is not encrypted, and the set is: it is not used"
         done
         [[ $encryption != passphrase || -n $pass ]] || ask_passphrase
-        opens "$k" || { warn "no key opens disc ${numbers[k]} in ${dirs[k]}"; dirs[k]='' locked=1; return 1; }
+        opens "$k" || { warn "no key opens disc ${numbers[k]} in ${dirs[k]}"; unset "dirs[k]"; locked=1; return 1; }
     fi
     check_headers "$k"
 }
@@ -550,29 +526,27 @@ listing_text() { # K NAME
 # What the headers of a disc's listings say. A listing whose header disagrees with DISC.txt is not of
 # this disc.
 check_headers() { # K
-    local k=$1 name file key value more why set disc top before sums listed index_top=0
+    local k=$1 name file why set disc top before sums listed index_top=0
     for name in INDEX SNAPSHOT; do
         file=$(file_of "$k" "$name")
         [[ -f $file ]] || continue
-        set='' disc='' top=0 before='' sums='' listed='' why=''
-        while read -r key value more; do
-            case $key in
-                set) set=$value ;;
-                disc) disc=$value ;;
-                before) before+=" $value" sums+=" $value=$more" ;;
-                snapshot) ((value < top)) || top=$value; listed="$value ($more)${listed:+, $listed}" ;;
-            esac
-        done < <(listing_text "$k" "$name" 2>/dev/null | awk -F '\t' "$AWK_COMMON"'
+        IFS='|' read -r set disc top before sums listed < <(listing_text "$k" "$name" 2>/dev/null | awk -F '\t' -v OFS='|' "$AWK_COMMON"'
+            function disc() { return number($2, 9) && uuid($3) ? $2 ":" $3 : "bad" }
             !/^#/ { exit }
-            $1 == "#set" && NF == 3 { print "set", uuid($3) ? $3 : "?" }
-            $1 == "#disc" && NF == 3 { print "disc", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad" }
-            $1 == "#before" && NF == 4 { print "before", number($2, 9) && uuid($3) ? $2 ":" $3 : "bad", sha($4) ? $4 : "-" }
-            $1 == "#snapshot" && NF >= 4 && number($2, 9) { print "snapshot", $2, $3 ~ /^[0-9TZ:-]+$/ ? $3 : "?" }
+            $1 == "#set" && NF == 3 { set = uuid($3) ? $3 : "?" }
+            $1 == "#disc" && NF == 3 { me = disc() }
+            $1 == "#before" && NF == 4 { before = before " " disc(); sums = sums " " disc() "=" (sha($4) ? $4 : "-") }
+            $1 == "#snapshot" && NF >= 4 && number($2, 9) {
+                if ($2 + 0 > top) top = $2 + 0
+                listed = $2 " (" ($3 ~ /^[0-9TZ:-]+$/ ? $3 : "?") ")" (listed == "" ? "" : ", ") listed
+            }
+            END { print set, me, top + 0, before, sums, listed }
         ')
+        why=''
         if ! matches "$k" "$file" "${file##*/}" || [[ -z $set ]]; then
             [[ $name == SNAPSHOT || -n $signer ]] || has_index[k]=1
             why="of disc ${numbers[k]} is damaged"
-        elif [[ $set != "$SET_UUID" || ${disc:-${formats[k]}} != @(1|"${numbers[k]}:${uuids[k]}") ]] ||
+        elif [[ $set != "$SET_UUID" || ${disc:-format ${formats[k]}} != @("format 1"|"${numbers[k]}:${uuids[k]}") ]] ||
             ((formats[k] == 2 && top != tops[k] || top < tops[k])); then
             why="in ${dirs[k]} is not of disc ${numbers[k]}: it is not used"
         elif [[ $name == INDEX ]]; then
@@ -580,27 +554,25 @@ check_headers() { # K
         elif ((top < index_top)); then
             why="in ${dirs[k]} is older than its disc: it is not used"
         else
-            has_listing[k]=1 listing_befores[k]=$before listing_tops[k]=$top listing_known[k]=$listed listing_sums[k]=$sums
+            listing_befores[k]=$before listing_tops[k]=$top listing_known[k]=$listed listing_sums[k]=$sums
         fi
         [[ -z $why ]] || warn "$name $why"
     done
 }
 
 # ------------------------------------------------------------------------------------ the listing
-
 # Whether the disc K is of the history that the listing of the disc C tells (FORMAT.txt 10.2). Format
 # 1 has no #before: there it is the first disc of its number.
 of_history() { # K C
     local k=$1 c=$2 other
     [[ ${uuids[k]} != "${uuids[c]}" ]] || return 0
-    [[ " ${listing_befores[c]} " == *" ${numbers[k]}:${uuids[k]} "* ]] && return
-    [[ " ${befores[k]} " == *" ${numbers[c]}:${uuids[c]} "* ]] && return
+    [[ " ${befores[k]-} " == *" ${numbers[c]}:${uuids[c]} "* ]] && return
     ancestry "$c"
     [[ ${ancestries[c]} != *" ${numbers[k]}:${uuids[k]} "* ]] || return 0
     ((formats[c] == 1 && formats[k] == 1)) || return
     [[ ${uuids[k]} != "$wanted_disc" ]] || return 0
     for other in "${!dirs[@]}"; do
-        [[ ${dirs[other]} && ${numbers[other]} == "${numbers[k]}" && ${uuids[other]} != "${uuids[k]}" ]] || continue
+        [[ ${numbers[other]} == "${numbers[k]}" && ${uuids[other]} != "${uuids[k]}" ]] || continue
         ((other > k)) && [[ ${uuids[other]} != "$wanted_disc" ]] || return 1
     done
 }
@@ -613,7 +585,7 @@ ancestry() { # C
         size=${#all}
         for k in "${!dirs[@]}"; do
             [[ $all == *" ${numbers[k]}:${uuids[k]} "* ]] || continue
-            for pair in ${befores[k]}; do [[ $all == *" $pair "* ]] || all+="$pair "; done
+            for pair in ${befores[k]-}; do [[ $all == *" $pair "* ]] || all+="$pair "; done
         done
     done
     ancestries[$1]=$all
@@ -623,11 +595,11 @@ ancestry() { # C
 candidates() {
     local k
     for k in "${!dirs[@]}"; do
-        [[ -z ${dirs[k]} || ${has_listing[k]} == 0 ]] || printf '%d %d %d\n' "${listing_tops[k]}" "${numbers[k]}" "$k"
+        [[ -z ${listing_tops[k]-} ]] || printf '%d %d %d\n' "${listing_tops[k]}" "${numbers[k]}" "$k"
     done | sort -k1,1nr -k2,2nr -k3,3n | cut -d ' ' -f 3
 }
 
-name_disc() { printf 'disc %s of %s (%s)' "${numbers[$1]}" "${dates[$1]}" "${uuids[$1]}"; } # K
+name_disc() { printf 'disc %s of %s (%s)' "${numbers[$1]}" "${dates[$1]//[^0-9TZ:-]/}" "${uuids[$1]}"; } # K
 
 # Chooses the disc whose listing is used; stops where the discs hold two histories.
 choose_listing() { # -> chosen
@@ -656,23 +628,16 @@ settle_discs() {
     for pair in ${listing_befores[chosen]}; do meant[${pair%%:*}]=${pair#*:}; done
     meant[${numbers[chosen]}]=${uuids[chosen]}
     for k in "${!dirs[@]}"; do
-        [[ -n ${dirs[k]} ]] || continue
         if of_history "$k" "$chosen" && [[ ${meant[${numbers[k]}]-${uuids[k]}} == "${uuids[k]}" ]]; then
             meant[${numbers[k]}]=${uuids[k]}
-            is_as_known "$k" || say "SHA256SUMS in ${dirs[k]} is not the one that later discs know: it was damaged or changed since"
+            [[ "${listing_sums[chosen]} " != *" ${numbers[k]}:${uuids[k]}="[0-9a-f]* ||
+                "${listing_sums[chosen]} " == *" ${numbers[k]}:${uuids[k]}=$(sha256sum <"$work/sums.$k" | head -c 64) "* ]] ||
+                say "SHA256SUMS in ${dirs[k]} is not the one that later discs know: it was damaged or changed since"
         else
             say "$(name_disc "$k") in ${dirs[k]} is not of this history: it is not used"
-            dirs[k]=''
+            unset "dirs[k]"
         fi
     done
-}
-
-# Whether a disc's SHA256SUMS has the sum that the chosen listing names, if it names one.
-is_as_known() { # K
-    local sum=${listing_sums[chosen]-}
-    [[ "$sum " == *" ${numbers[$1]}:${uuids[$1]}="[0-9a-f]* ]] || return 0
-    sum=${sum#*" ${numbers[$1]}:${uuids[$1]}="}
-    [[ $(sha256sum <"$work/sums.$1") == "${sum%% *}  -" ]]
 }
 
 # Keeps the rows that are as the format says, each in a directory that comes before it; the others
@@ -681,7 +646,7 @@ check_listing() { # FIELDS: 16 in format 1, 17 in format 2
     awk -F '\t' -v OFS='\t' -v fields="$1" -v wanted="$snapshot" -v plain_metadata="$plain_metadata" -v refused="$work/REFUSED" "$AWK_COMMON"'
 function refuse(why) { print shown($2) "\t" why > refused }
 function right() {
-    if (NF != fields && !(fields == 17 && NF == 18) || $1 !~ /^[fdlhpcb]$/ || !metadata(7)) return 0
+    if (NF != fields && !(fields == 17 && NF == 18) || $1 !~ /^[fdlhpcb]$/ || !metadata()) return 0
     if (!number($3, 19) || !(sha($4) || $4 == "-") || !(escaped($6) && (inside($6) || $6 == "."))) return 0
     if (fields == 17 && !(number($17, 9) && (NF == 17 || number($18, 9)))) return 0
     if ($1 == "f" && ($5 == "-" ? $3 != 0 : $4 == "-" && $5 !~ /\?/) || $1 == "h" && !inside($13)) return 0
@@ -725,16 +690,22 @@ sorted() { # FILES...
 
 # Chooses the listing and writes its rows to LISTING; without one, of the INDEXes.
 open_listing() {
-    local name file
+    local k
     while choose_listing; [[ -n $chosen ]]; do
         listing_text "$chosen" SNAPSHOT >"$work/text" && break
         warn "the listing on disc ${numbers[chosen]} is damaged: trying the next, which may be older"
-        has_listing[chosen]=0
+        unset "listing_tops[chosen]"
     done
     if [[ -z $chosen ]]; then listing_of_indexes; return; fi
     settle_discs
     local top=${listing_tops[chosen]}
-    [[ -n $snapshot ]] || { snapshot=$top; tell_newer; }
+    if [[ -z $snapshot ]]; then
+        snapshot=$top
+        # Discs of a later run may be here, and its listing not: then this is not the newest state.
+        for k in "${!dirs[@]}"; do
+            ((tops[k] <= top)) || warn "disc ${numbers[k]} is of snapshot ${tops[k]}, of which no listing can be read: an older one is used"
+        done
+    fi
     if ((snapshot != top)); then older_listing; return; fi
     take_listing "$chosen" "${listing_known[chosen]}"
 }
@@ -745,7 +716,7 @@ older_listing() {
     file=$(file_of "$chosen" HISTORY)
     if ((formats[chosen] == 2 && snapshot < listing_tops[chosen])) && [[ ", $listed" == *", $snapshot ("* ]]; then
         : >"$work/history"
-        if [[ ! -f $file ]] && ! tells_history || { matches "$chosen" "$file" "${file##*/}" && listing_text "$chosen" HISTORY >"$work/history"; }; then
+        if [[ ! -f $file && ${histories[chosen]} != *HISTORY* ]] || { matches "$chosen" "$file" "${file##*/}" && listing_text "$chosen" HISTORY >"$work/history"; }; then
             sorted "$work/text" "$work/history" >"$work/both"
             mv -- "$work/both" "$work/text"
             take_listing "$chosen" "$snapshot"
@@ -762,28 +733,15 @@ older_listing() {
     die 1 "no disc given lists snapshot $snapshot; listed: $listed"
 }
 
-# Whether DISC.txt names a HISTORY.
-tells_history() { [[ $(head -c 65536 "${dirs[chosen]}/DISC.txt" | tr '\0' '?') == *listings=*HISTORY* ]]; }
-
-# Discs of a later run may be here, and its listing not: then this is not the newest state.
-tell_newer() {
-    local k
-    for k in "${!dirs[@]}"; do
-        [[ -n ${dirs[k]} ]] && ((tops[k] > snapshot)) || continue
-        warn "disc ${numbers[k]} is of snapshot ${tops[k]}, of which no listing can be read: an older one is used"
-        return
-    done
-}
-
 # A listing made of the INDEXes: each path as it was stored last. $1 is the disc.
 listing_of_indexes() {
     local k other
     ((${#given[@]})) || die 1 "this disc has no listing of the whole set: give the directories of several discs"
     warn "no disc given has a whole listing: restoring what their INDEXes name"
     for k in "${!dirs[@]}"; do
-        [[ -z ${dirs[k]} || -n ${meant[${numbers[k]}]-} ]] || meant[${numbers[k]}]=${uuids[k]}
+        [[ -n ${meant[${numbers[k]}]-} ]] || meant[${numbers[k]}]=${uuids[k]}
     done
-    for k in $(for other in "${!dirs[@]}"; do [[ -z ${dirs[other]} ]] || echo "${numbers[other]} $other"; done | sort -n | cut -d ' ' -f 2); do
+    for k in $(for other in "${!dirs[@]}"; do echo "${numbers[other]} $other"; done | sort -n | cut -d ' ' -f 2); do
         [[ ${meant[${numbers[k]}]} != "${uuids[k]}" ]] || listing_text "$k" INDEX | awk -v no="${numbers[k]}" '!/^#/ { print no "\t" $0 }'
     done | awk -F '\t' -v OFS='\t' -v newest="${snapshot:-999999999}" "$AWK_COMMON"'
 { disc = $1; sub(/^[0-9]+\t/, "") }
@@ -817,7 +775,6 @@ END {
 }
 
 # ---------------------------------------------------------------------- what is in TARGET already
-
 # It stays as it is. Files with the right content count as done.
 find_existing() {
     ((was_empty)) && return
@@ -851,23 +808,21 @@ same_kind() { # KIND SIZE PATH
 }
 
 # ----------------------------------------------------------------------------------- a disc's work
-
 # What is wanted of one disc: for each archive a file plan.NUMBER with a row for each member and
 # place: 1 frame offset, 2 frame length, 3 member, 4 part, 5 sha256, 6 path (of a part: its ID),
 # 7 mode, 8 uid, 9 gid, 10 mtime, 11 attributes, 12 parts, 13 sha256 of the whole file. The numbers
 # of these archives go to the output.
 restore_disc() { # K
-    local k=$1 archives archive at_hand=' ' i
-    ((has_index[k])) || { say "disc ${numbers[k]} in ${dirs[k]} has no INDEX that can be used"; return; }
-    for i in "${!dirs[@]}"; do [[ -z ${dirs[i]} ]] || at_hand+="${numbers[i]} "; done
+    local k=$1 archives archive
+    ((${has_index[k]-0})) || { say "disc ${numbers[k]} in ${dirs[k]} has no INDEX that can be used"; return; }
     listing_text "$k" INDEX >"$work/text" || warn "the INDEX of disc ${numbers[k]} is damaged: what it lost is not found"
     rm -f -- "$work"/plan.*
-    mapfile -t archives < <(awk -F '\t' -v OFS='\t' -v disc="${numbers[k]}" -v snapshot="$snapshot" -v at_hand="$at_hand" -v asking="$asking" \
+    mapfile -t archives < <(awk -F '\t' -v OFS='\t' -v disc="${numbers[k]}" -v snapshot="$snapshot" \
         -v plan="$work/plan." -v placed="$work/PLACED" "$AWK_COMMON"'
 phase == 0 { have[$1, $2]; next }
 phase == 1 { done[$1]; next }
 phase == 2 && $1 == "f" && $5 != "-" && !($2 in done) {
-    if ($6 ~ /^\.coldcut-parts\//) { if (parts_at_hand()) ids[$6] = $4 }
+    if ($6 ~ /^\.coldcut-parts\//) ids[$6] = $4
     else if ($5 == "?") { unplaced[$2] = $4; row_of[$2] = meta() }
     else if (split($5, place, ":") && place[1] == disc) {
         key = place[2] "/" $6
@@ -894,15 +849,6 @@ function total() { return $15 == "=" ? $6 : $15 }
 function put(sum, to, row) {
     if ($7 != archive) { if (archive != "") close(plan archive); archive = $7; if (!seen[archive]++) print archive }
     print $8 "\t" $9 "\t" $4 "\t" $11 "\t" sum "\t" to "\t" row "\t" $12 "\t" total() >> (plan archive)
-}
-# A piece of a file is of no use where the others are not given.
-function parts_at_hand(   n, i, place, at) {
-    n = split($5, place, ",")
-    for (i = 1; i <= n; i++) {
-        split(place[i], at, ":")
-        if (!asking && at[1] != "?" && index(at_hand, " " at[1] " ") == 0) return 0
-    }
-    return 1
 }
         ' phase=0 "$work/PARTS" phase=1 "$work/GOOD" "$work/THERE" \
         phase=2 "$work/LISTING" phase=3 "$work/text")
@@ -1175,19 +1121,16 @@ $1 == "f" && $5 != "-" && !($2 in done) {
 
 # Holes stay holes; the part goes when it is in the file.
 append() { # PART FILE
-    local blocks size at
-    read -r blocks size < <(stat -c '%b %s' -- "$1")
-    if ((blocks * 512 < size)); then
-        at=$(stat -c %s -- "$2")
-        dd if="$1" of="$2" bs=4096 conv=sparse,notrunc oflag=seek_bytes seek="$at" status=none && truncate -s "$((at + size))" -- "$2"
+    local size at
+    size=$(stat -c %s -- "$1") at=$(stat -c %s -- "$2")
+    if dd if="$1" of="$2" bs=64K conv=sparse,notrunc oflag=seek_bytes seek="$at" status=none && truncate -s "$((at + size))" -- "$2"; then
+        rm -f -- "$1"
     else
-        cat -- "$1" >>"$2"
-    fi || die 1 "no room in $target"
-    rm -f -- "$1"
+        die 1 "no room in $target"
+    fi
 }
 
 # -------------------------------------------------------------------------------------- all discs
-
 # The discs that the listing names for files that are still missing; ? where it knows none.
 needed_discs() {
     awk -F '\t' '
@@ -1211,7 +1154,7 @@ restore_discs() {
         ((!asking)) || bring_disc "$no"
         found=0
         for k in "${!dirs[@]}"; do
-            [[ -n ${dirs[k]} && ${numbers[k]} == "$no" ]] || continue
+            [[ ${numbers[k]} == "$no" ]] || continue
             if ((found)); then
                 # With another copy, what the first one lost is tried again.
                 still=" $(needed_discs | tr '\n' ' ') "
@@ -1230,17 +1173,16 @@ restore_discs() {
 bring_disc() { # NUMBER
     local dir k
     for k in "${!dirs[@]}"; do
-        [[ -n ${dirs[k]} ]] || continue
-        [[ ${numbers[k]} == "$1" ]] && read_disc_txt "${dirs[k]}/DISC.txt" 2>/dev/null && [[ $d_uuid == "${uuids[k]}" ]] && return
-        dirs[k]='' # the drive has one disc at a time
+        [[ ${numbers[k]} == "$1" ]] && read_disc_txt "${dirs[k]}/DISC.txt" 2>/dev/null && [[ ${said[disc_uuid]} == "${uuids[k]}" ]] && return
+        unset "dirs[k]" # the drive has one disc at a time
     done
     while ask_directory "disc $1 of $SET"; do
-        k=${#dirs[@]}
+        k=${#numbers[@]}
         add_path "$dir"
-        ((${#dirs[@]} > k)) && open_disc "$k" || continue
+        ((${#numbers[@]} > k)) && open_disc "$k" || continue
         [[ ${numbers[k]} == "$1" && ${meant[$1]-${uuids[k]}} == "${uuids[k]}" ]] && return
         say "that is $(name_disc "$k")"
-        dirs[k]=''
+        unset "dirs[k]"
     done
 }
 
@@ -1251,13 +1193,12 @@ ask_directory() { # WHAT -> dir
 }
 
 # --------------------------------------------------------------------------------------- the rest
-
 # Rows of LISTING as a tar stream, unpacked in DIRECTORY; CONDITION is awk's.
 unpack_rows() { # DIRECTORY CONDITION FILES...
     local dir=$1 condition=$2
     shift 2
     awk -F '\t' -v root="$root" -v made="$made" "$AWK_COMMON$AWK_TAR$condition" "$@" |
-        tar -x -p --numeric-owner --delay-directory-restore --warning=no-timestamp "${attributes[@]}" -C "$dir" -f - 2>&"$not_set"
+        tar -x -p --numeric-owner --delay-directory-restore --warning=no-timestamp --xattrs --xattrs-include='*' -C "$dir" -f - 2>&"$not_set"
 }
 
 # Directories that nobody else can enter: their metadata come at the end.
@@ -1332,7 +1273,6 @@ finish_directories() {
 }
 
 # ------------------------------------------------------------------------------------- the report
-
 # Before anything moves: what is missing, and why. What could not be made is not in the tree.
 report() { # -> count
     local kind field size rest path
@@ -1385,19 +1325,18 @@ conclude() {
 }
 
 # ------------------------------------------------------------------------------------------- main
-
 find_discs() {
     local path k dir
     asking=$((${#given[@]} == 0))
     for path in "${given[@]}"; do add_path "$path"; done
-    while ((asking && ${#dirs[@]} == 0)) && ask_directory "the disc of $SET with the highest number"; do
+    while ((asking && ${#numbers[@]} == 0)) && ask_directory "the disc of $SET with the highest number"; do
         add_path "$dir"
     done
     [[ -z $pass || $encryption != none ]] || encryption=passphrase
     for k in "${!dirs[@]}"; do open_disc "$k"; done
-    for k in "${!dirs[@]}"; do [[ -z ${dirs[k]} ]] || return 0; done
+    ((${#dirs[@]} == 0)) || return
     ((!locked)) || die 1 "no key opens the discs of $SET that were given"
-    ((${#dirs[@]} == 0)) || die 1 "none of the discs can be used"
+    ((${#numbers[@]} == 0)) || die 1 "none of the discs can be used"
     die 4 "no disc of the set $SET is here"
 }
 
