@@ -2,10 +2,25 @@
 # Restores the set "@SET@" from its discs without coldcut: with bash (4.4 or newer), GNU tar,
 # bzip2, GNU coreutils, mawk or gawk, and gpg or zstd where the archives' names end so.
 #
-#   bash restore.sh [OPTIONS] TARGET [DISC...]        (bash restore.sh --help)
-#
 # It restores what the discs' listings say, whatever that is: run it on discs of your own, or with
 # --verify-signature. This file is in the public domain (CC0 1.0).
+#
+# usage: bash restore.sh [OPTIONS] TARGET [DISC...]
+#
+#   TARGET           a directory; it is made if it is missing, and files in it stay as they are
+#   DISC             where a disc's content is (mounted or copied), or a directory of such
+#                    directories; without any, you are asked for one disc after the other
+#   -p FILE          the passphrase is the first line of FILE; without -p, you are asked for it
+#   -s SNAPSHOT      the state of the source at this run (a number); without -s, the newest
+#   --disc UUID      where the discs hold two histories of the set: the one of this disc
+#   --ignore-damage  read frame by frame and over bad sectors: slower, loses the least
+#   --plain-metadata leave out set-id bits, devices, capabilities and trusted attributes
+#   --verify-signature CERTFILE
+#                    use only discs whose SHA256SUMS is signed by this OpenPGP key. Take this
+#                    script from where nobody could change it
+#
+# exit codes: 0 everything is restored; 3 some files are missing, or something is damaged (see the
+# messages); 1 it could not work; 2 the command line is wrong; 4 no disc of the set was there
 #
 # How it works, so that it can be repaired or followed by hand (FORMAT.txt describes the files):
 #   1. Each disc's DISC.txt and listings are compared with its SHA256SUMS, and with each other; the
@@ -45,36 +60,14 @@ say() {
     printf 'restore.sh: %s\n' "${text//[^ -~]/?}" >&2
 }
 
-# What goes on, but not with exit code 0.
+# What goes on, but not with exit code 0; a directory that is not used (who was asked for it can name
+# another); the end.
 warn() { say "$@"; trouble=1; }
+pass_over() { say "$@"; ((asking)) || trouble=1; }
+die() { say "${@:2}"; exit "$1"; } # CODE WORDS...
 
-die() { # CODE WORDS
-    local code=$1
-    shift
-    say "$@"
-    exit "$code"
-}
-
-usage() {
-    cat <<'END'
-usage: bash restore.sh [OPTIONS] TARGET [DISC...]
-
-  TARGET           a directory; it is made if it is missing, and files in it stay as they are
-  DISC             where a disc's content is (mounted or copied), or a directory of such
-                   directories; without any, you are asked for one disc after the other
-  -p FILE          the passphrase is the first line of FILE; without -p, you are asked for it
-  -s SNAPSHOT      the state of the source at this run (a number); without -s, the newest
-  --disc UUID      where the discs hold two histories of the set: the one of this disc
-  --ignore-damage  read frame by frame and over bad sectors: slower, loses the least
-  --plain-metadata leave out set-id bits, devices, capabilities and trusted attributes
-  --verify-signature CERTFILE
-                   use only discs whose SHA256SUMS is signed by this OpenPGP key. Take this
-                   script from where nobody could change it
-
-exit codes: 0 everything is restored; 3 some files are missing, or something is damaged (see the
-messages); 1 it could not work; 2 the command line is wrong; 4 no disc of the set was there
-END
-}
+# The lines above that say how it is used.
+usage() { awk '/^# How it works/ { exit } /^# usage:/ { on = 1 } on { print substr($0, 3) }' "$0"; }
 
 # ----------------------------------------------------------------------------------- command line
 target='' snapshot='' wanted_disc='' signer='' pass_file='' ignore_damage=0 plain_metadata=0 given=() trouble=0
@@ -102,11 +95,7 @@ parse_arguments() {
     [[ ! -e $target/DISC.txt ]] || bad_usage "$target is a disc: TARGET comes first, then the discs"
 }
 
-bad_usage() {
-    say "$1"
-    usage >&2
-    exit 2
-}
+bad_usage() { say "$1"; usage >&2; exit 2; }
 
 check_tools() {
     local tool
@@ -165,12 +154,16 @@ leave() {
 unpacking=''
 stop() { # CODE
     trap '' INT TERM HUP
-    if [[ -n $unpacking ]]; then
-        awk -F '\t' 'NR == FNR { good[$1]; next } !($3 in good) { print $3 }' "$work/GOOD" "$unpacking" >"$work/unproved"
-        (cd "$work/tree" && in_slices "$work/unproved" rm -f --)
-    fi
+    [[ -z $unpacking ]] || drop_unproved
     if [[ -s $work/LISTING ]]; then mend; publish .; finish_directories; fi
     die "$1" "stopped; run it again for the rest"
+}
+
+# What was unpacked in the tree and is not right goes.
+drop_unproved() {
+    awk -F '\t' 'NR == FNR { good[$1]; next } !($3 in good) { print $3 }' "$work/GOOD" "$unpacking" >"$work/unproved"
+    (cd "$work/tree" && in_slices "$work/unproved" rm -rf --)
+    unpacking=''
 }
 
 # Runs a command on the paths that a file of fields names, some hundred at a time.
@@ -338,11 +331,10 @@ END { printf "%s%s", nothing, nothing }
 encryption=none pass='' locked=0
 
 read_passphrase() {
-    if [[ -n $pass_file ]]; then
-        [[ -r $pass_file && ! -d $pass_file ]] || die 1 "the passphrase file $pass_file cannot be read"
-        IFS= read -r pass <"$pass_file"
-        [[ -n $pass ]] || die 1 "the first line of $pass_file is empty"
-    fi
+    [[ -n $pass_file ]] || return 0
+    [[ -r $pass_file && ! -d $pass_file ]] || die 1 "the passphrase file $pass_file cannot be read"
+    IFS= read -r pass <"$pass_file"
+    [[ -n $pass ]] || die 1 "the first line of $pass_file is empty"
 }
 
 ask_passphrase() {
@@ -423,7 +415,7 @@ add_path() { # A directory, or one that holds directories
     for below in "$path"/*/; do
         looks_like_disc "$below" && { found=1; add_disc "${below%/}"; }
     done
-    ((found)) || warn "$1 is not a disc: it has no DISC.txt"
+    ((found)) || pass_over "$1 is not a disc: it has no DISC.txt"
 }
 
 looks_like_disc() { [[ -f $1/DISC.txt || -f $1/SHA256SUMS && -f $1/README.txt ]]; }
@@ -470,16 +462,16 @@ identify() { # DIRECTORY K
 add_disc() { # DIRECTORY
     local k=${#numbers[@]} file
     { [[ ! -f $1/SHA256SUMS ]] || cat -- "$1/SHA256SUMS"; } >"$work/sums.$k"
-    is_signed "$1" "$work/sums.$k" || { warn "$1 is not signed by the key of --verify-signature"; return; }
+    is_signed "$1" "$work/sums.$k" || { pass_over "$1 is not signed by the key of --verify-signature"; return; }
     if [[ -n $signer ]]; then
         for file in "$1"/{DISC.txt,INDEX.*,SNAPSHOT.*,HISTORY.*}; do
-            matches "$k" "$file" "${file##*/}" || { warn "$file is not as it was signed"; return; }
+            matches "$k" "$file" "${file##*/}" || { pass_over "$file is not as it was signed"; return; }
         done
     fi
-    identify "$1" "$k" || { warn "$1 is not used: it does not say which disc it is"; return; }
+    identify "$1" "$k" || { pass_over "$1 is not used: it does not say which disc it is"; return; }
     [[ -s $work/sums.$k ]] || warn "$1: SHA256SUMS cannot be read, so its listings are not checked"
-    [[ ${said[format]} =~ ^[12]$ ]] || { warn "$1 has format ${said[format]}: use the restore.sh of that disc"; return; }
-    [[ ${said[set_uuid]} == "$SET_UUID" ]] || { warn "$1 is a disc of another set; this script restores $SET"; return; }
+    [[ ${said[format]} =~ ^[12]$ ]] || { pass_over "$1 has format ${said[format]}: use the restore.sh of that disc"; return; }
+    [[ ${said[set_uuid]} == "$SET_UUID" ]] || { pass_over "$1 is a disc of another set; this script restores $SET"; return; }
     [[ ${said[kind]} == data ]] || { say "$1 is a recovery disc: its README.txt says what it is for"; return; }
     dirs[k]=$1 numbers[k]=${said[disc]} uuids[k]=${said[disc_uuid]} formats[k]=${said[format]} tops[k]=${said[snapshot]}
     dates[k]=${said[date]-} encryptions[k]=${said[encryption]} histories[k]=${said[listings]-}
@@ -492,12 +484,12 @@ open_disc() { # K
     local k=$1 name
     if [[ $encryption != none ]]; then
         [[ ${encryptions[k]} != none ]] ||
-            { warn "disc ${numbers[k]} in ${dirs[k]} is not encrypted, and the set is: it is not used"; unset "dirs[k]"; return 1; }
+            { pass_over "disc ${numbers[k]} in ${dirs[k]} is not encrypted, and the set is: it is not used"; unset "dirs[k]"; return 1; }
         for name in "${dirs[k]}"/{INDEX,SNAPSHOT,HISTORY}.tsv.bz2 "${dirs[k]}"/archives/*; do
             [[ ! -e $name || $name == *.gpg ]] || warn "$name is not encrypted, and the set is: it is not used"
         done
         [[ $encryption != passphrase || -n $pass ]] || ask_passphrase
-        opens "$k" || { warn "no key opens disc ${numbers[k]} in ${dirs[k]}"; unset "dirs[k]"; locked=1; return 1; }
+        opens "$k" || { pass_over "no key opens disc ${numbers[k]} in ${dirs[k]}"; unset "dirs[k]"; locked=1; return 1; }
     fi
     check_headers "$k"
 }
@@ -511,11 +503,9 @@ opens() { # K
     return 1
 }
 
-file_of() { # K NAME: the listing's path
-    local suffix=.gpg
-    [[ $encryption != none ]] || suffix=''
-    printf '%s/%s.tsv.bz2%s' "${dirs[$1]}" "$2" "$suffix"
-}
+ending() { [[ $encryption == none ]] || echo .gpg; }
+
+file_of() { printf '%s/%s.tsv.bz2%s' "${dirs[$1]}" "$2" "$(ending)"; } # K NAME: the listing's path
 
 listing_text() { # K NAME
     local file
@@ -857,11 +847,10 @@ function put(sum, to, row) {
 }
 
 restore_archive() { # K NUMBER
-    local name file='' plan=$work/plan.$2 own=$work/own other=$work/other rest suffix=.gpg sound=1 full=0
+    local name file='' plan=$work/plan.$2 own=$work/own other=$work/other rest sound=1 full=0
     reserve
-    [[ $encryption != none ]] || suffix=''
     printf -v name '%08d.tar' "$2"
-    for name in "$name"{.bz2,.zst,}$suffix; do
+    for name in "$name"{.bz2,.zst,}"$(ending)"; do
         [[ -f ${dirs[$1]}/archives/$name ]] && { file=${dirs[$1]}/archives/$name; break; }
     done
     [[ -n $file ]] || { say "archive $2 is not on disc ${numbers[$1]}"; return; }
@@ -883,9 +872,7 @@ $3 in owned { print > own; next }
         unpacking=$own
         unpack_whole "$1" "$file"
         prove "$work/tree" "$own"
-        awk -F '\t' '$3 == $6 { print $3 }' "$own" >"$work/unproved"
-        (cd "$work/tree" && in_slices "$work/unproved" rm -rf --)
-        unpacking=''
+        drop_unproved
         prove "$work/new" "$other"
         if ((sound)) && cannot_hold; then cut -f 6 "$own" "$other" >>"$work/UNMADE"; : | tee "$own" >"$other"; fi
     fi
@@ -972,7 +959,7 @@ unpack_frames() { # FILE PLAN
     fi
     mkdir -- "$work/frames"
     awk -F '\t' -v frames="$work/frames/" '
-        $1 != at { close(names); at = $1; names = frames $1 "." $2 }
+        names != frames $1 "." $2 { close(names); names = frames $1 "." $2 }
         !seen[$1, $3]++ { print $3 >> names }
     ' "$2"
     for frame in "$work"/frames/*; do
@@ -1123,11 +1110,8 @@ $1 == "f" && $5 != "-" && !($2 in done) {
 append() { # PART FILE
     local size at
     size=$(stat -c %s -- "$1") at=$(stat -c %s -- "$2")
-    if dd if="$1" of="$2" bs=64K conv=sparse,notrunc oflag=seek_bytes seek="$at" status=none && truncate -s "$((at + size))" -- "$2"; then
-        rm -f -- "$1"
-    else
-        die 1 "no room in $target"
-    fi
+    dd if="$1" of="$2" bs=64K conv=sparse,notrunc oflag=seek_bytes seek="$at" status=none &&
+        truncate -s "$((at + size))" -- "$2" && rm -f -- "$1" || die 1 "no room in $target"
 }
 
 # -------------------------------------------------------------------------------------- all discs
