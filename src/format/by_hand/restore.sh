@@ -154,13 +154,14 @@ leave() {
 unpacking=''
 stop() { # CODE
     trap '' INT TERM HUP
-    [[ -z $unpacking ]] || drop_unproved
+    drop_unproved
     if [[ -s $work/LISTING ]]; then mend; publish .; finish_directories; fi
     die "$1" "stopped; run it again for the rest"
 }
 
 # What was unpacked in the tree and is not right goes.
 drop_unproved() {
+    [[ -s $unpacking ]] || return
     awk -F '\t' 'NR == FNR { good[$1]; next } !($3 in good) { print $3 }' "$work/GOOD" "$unpacking" >"$work/unproved"
     (cd "$work/tree" && in_slices "$work/unproved" rm -rf --)
     unpacking=''
@@ -420,13 +421,11 @@ add_path() { # A directory, or one that holds directories
 
 looks_like_disc() { [[ -f $1/DISC.txt || -f $1/SHA256SUMS && -f $1/README.txt ]]; }
 
-sum_of() { awk -v name="$2" 'substr($0, 67) == name { print substr($0, 1, 64) }' "$work/sums.$1"; } # K NAME
-
 # Whether a file of the disc K is as its SHA256SUMS says; a line that is missing there says nothing,
 # unless the list is to be signed.
+declare -A sum_of=() # by K/NAME
 matches() { # K FILE NAME
-    local sum
-    sum=$(sum_of "$1" "$3")
+    local sum=${sum_of[$1/$3]-}
     if [[ -n $sum ]]; then [[ $(sha256sum <"$2") == "$sum  -" ]]; else [[ -z $signer ]]; fi
 }
 
@@ -460,9 +459,10 @@ identify() { # DIRECTORY K
 
 # Takes a directory as a disc of the set, if it is one that can be used.
 add_disc() { # DIRECTORY
-    local k=${#numbers[@]} file
+    local k=${#numbers[@]} file line
     { [[ ! -f $1/SHA256SUMS ]] || cat -- "$1/SHA256SUMS"; } >"$work/sums.$k"
     is_signed "$1" "$work/sums.$k" || { pass_over "$1 is not signed by the key of --verify-signature"; return; }
+    while IFS= read -r line; do sum_of[$k/${line:66}]=${line:0:64}; done <"$work/sums.$k"
     if [[ -n $signer ]]; then
         for file in "$1"/{DISC.txt,INDEX.*,SNAPSHOT.*,HISTORY.*}; do
             matches "$k" "$file" "${file##*/}" || { pass_over "$file is not as it was signed"; return; }
@@ -856,25 +856,27 @@ restore_archive() { # K NUMBER
     [[ -n $file ]] || { say "archive $2 is not on disc ${numbers[$1]}"; return; }
     # Members that have their own names in the tree are unpacked there (own), the others in the
     # directory new. What is below a member that was a file once is for another turn.
-    : | tee "$own" "$other" >"$work/below"
+    # Their names, in the order of the archive and each once, are beside them.
+    empty "$own"{,.names} "$other"{,.names} "$work"/{below,tar_words}
     awk -F '\t' -v own="$own" -v other="$other" -v below="$work/below" '
 NR == FNR { if ($4 == 0 && $3 == $6) owned[$3]; else member[$3]; next }
-$3 in owned { print > own; next }
+$3 in owned { print > own; if (!seen[$3]++) print $3 > (own ".names"); next }
 {
     up = $3
     while (sub(/\/[^\/]*$/, "", up)) if (up in member && !(up in owned)) { print > below; next }
     print > other
+    if (!seen[$3]++) print $3 > (other ".names")
 }
     ' "$plan" "$plan" || die 1 "awk failed: no room in $target?"
     if ((ignore_damage)); then
-        [[ $(bytes_of "$file" | sha256sum) == "$(sum_of "$1" "archives/$name")  -" ]] || differs "$1" "$name"
+        [[ $(bytes_of "$file" | sha256sum) == "${sum_of[$1/archives/$name]-}  -" ]] || differs "$1" "$name"
     else
         unpacking=$own
         unpack_whole "$1" "$file"
         prove "$work/tree" "$own"
         drop_unproved
         prove "$work/new" "$other"
-        if ((sound)) && cannot_hold; then cut -f 6 "$own" "$other" >>"$work/UNMADE"; : | tee "$own" >"$other"; fi
+        if ((sound)) && cannot_hold; then cut -f 6 "$own" "$other" >>"$work/UNMADE"; empty "$own" "$other"; fi
     fi
     clear_new
     for rest in "$own" "$other"; do
@@ -900,15 +902,17 @@ reserve() {
     [[ -e $work/reserve ]] || head -c "$((262144 + 2 * $(stat -c %s "$work/LISTING")))" /dev/zero >"$work/reserve" 2>/dev/null || rm -f -- "$work/reserve"
 }
 
-clear_new() { chmod -R u+rwx -- "$work/new"; rm -rf -- "$work/new"; mkdir -- "$work/new"; }
+empty() { local file; for file; do : >"$file"; done; }
+
+clear_new() {
+    local left=("$work"/new/*)
+    ((${#left[@]} == 0)) || { chmod -R u+rwx -- "$work/new"; rm -rf -- "$work/new"; mkdir -- "$work/new"; }
+}
 
 differs() { # K NAME
     sound=0 trouble=1
-    [[ -z $(sum_of "$1" "archives/$2") ]] || say "archives/$2 of disc ${numbers[$1]} is not as it was written"
+    [[ -z ${sum_of[$1/archives/$2]-} ]] || say "archives/$2 of disc ${numbers[$1]} is not as it was written"
 }
-
-# The members of a plan, in the order of the archive, each once.
-names_of() { awk -F '\t' '!seen[$3]++ { print $3 }' "$1"; }
 
 # Regular files come out with their names, times, modes and (for root) owners, nothing else; all of
 # it is compared afterwards. With -s tar looks for one name after the other, as INDEX has them.
@@ -933,9 +937,6 @@ untar_both() {
 # In one pass: the archive's sum and its members.
 unpack_whole() { # K FILE
     local sum state
-    names_of "$own" >"$work/own.names"
-    names_of "$other" >"$work/other.names"
-    : >"$work/tar_words"
     sum=$({
         bytes_of "$2" | tee -p /dev/fd/4 | to_the_end expand "$2" 4>&- | untar_both >/dev/null
         states=("${PIPESTATUS[@]}")
@@ -946,7 +947,7 @@ unpack_whole() { # K FILE
         head -c 65536 /dev/zero >"$work/probe" 2>/dev/null || full=1
         rm -f -- "$work"/{probe,reserve}
     fi
-    [[ $sum == "$(sum_of "$1" "archives/${2##*/}")  -" ]] || differs "$1" "${2##*/}"
+    [[ $sum == "${sum_of[$1/archives/${2##*/}]-}  -" ]] || differs "$1" "${2##*/}"
     ((state == 8 || state == 9)) || { warn "archives/${2##*/} of disc ${numbers[$1]} is damaged"; sound=0; }
 }
 
@@ -977,11 +978,10 @@ unpack_frames() { # FILE PLAN
 # They go to their places; whose metadata are to be set goes to MEND. What is not right stays in PLAN.
 prove() { # DIRECTORY PLAN
     [[ -s $2 ]] || return 0
-    names_of "$2" >"$work/names"
-    : | tee "$work/candidates" "$work/locked" >"$work/bad"
+    empty "$work"/{candidates,locked,bad,bad.names}
     # Rows whose members are regular files with one name; before each, which line of the candidates
     # it is, and whether the metadata are to be set.
-    (cd "$1" && in_slices "$work/names" facts_of) >"$work/facts"
+    (cd "$1" && in_slices "$2.names" facts_of) >"$work/facts"
     awk -F '\t' -v root="$root" -v candidates="$work/candidates" -v locked="$work/locked" '
 phase == 1 { line[FNR] = $0; next }
 phase == 2 { facts[$1] = line[FNR]; next }
@@ -994,7 +994,7 @@ phase == 2 { facts[$1] = line[FNR]; next }
     if (!(($3, $5) in at)) { at[$3, $5] = ++count; print $5 "\t" $3 > candidates }
     print at[$3, $5] "\t" !same "\t" $0
 }
-    ' phase=1 "$work/facts" phase=2 "$work/names" phase=3 "$2" >"$work/regular" || die 1 "awk failed: no room in $target?"
+    ' phase=1 "$work/facts" phase=2 "$2.names" phase=3 "$2" >"$work/regular" || die 1 "awk failed: no room in $target?"
     (cd "$1" && in_slices "$work/locked" chmod u+r --)
     compare "$1" "$work/candidates"
     # Parts are kept, the rest is moved (m) and copied (c) to its places. Moves come last.
@@ -1010,11 +1010,12 @@ phase == 2 && ok[$1] {
     if ($5 in last) print "c\t" $5 "\ttree/" last[$5]; else order[++count] = $5
     last[$5] = $8
 }
-phase == 3 && !(($3, $6) in right) { print > bad }
+phase == 3 && !(($3, $6) in right) { print > bad; if (!seen[$3]++) print $3 > (bad ".names") }
 END { for (i = 1; i <= count; i++) print "m\t" order[i] "\ttree/" last[order[i]] }
     ' phase=1 "$work/verdicts" phase=2 "$work/regular" phase=3 "$2" >"$work/ops" || die 1 "awk failed: no room in $target?"
     run_ops "$1"
     mv -- "$work/bad" "$2"
+    mv -- "$work/bad.names" "$2.names"
 }
 
 # A line for each path: kind and mode, names, mode, owner, group, time; - for what is not there.
@@ -1031,8 +1032,9 @@ compare() { # DIRECTORY ROWS
         name = unescaped($2, "\\\\", "\\n")
         print (index(name, "\\") ? "\\" : "") "SHA256 (./" name ") = " (length($1) == 64 ? $1 : sprintf("%064d", 0))
     }' "$2" >"$work/sums" || die 1 "awk failed: no room in $target?"
-    (cd "$1" && sha256sum -c "$work/sums" 2>/dev/null) | awk '{ print /: OK$/ ? 1 : 0 }' >"$work/verdicts"
-    awk 'NR == FNR { n++; next } { n-- } END { exit n != 0 }' "$work/sums" "$work/verdicts" || die 1 "sha256sum -c did not answer for each file"
+    { (cd "$1" && sha256sum -c "$work/sums" 2>/dev/null) || true; } |
+        awk 'NR == FNR { n++; next } { n--; print /: OK$/ ? 1 : 0 } END { exit n != 0 }' "$work/sums" - >"$work/verdicts" ||
+        die 1 "sha256sum -c did not answer for each file"
 }
 
 # Moves and copies from DIRECTORY; what goes to one directory under its own name goes together.
@@ -1074,7 +1076,7 @@ set_aside() { # PLAN
         up=$damaged/$path
         chmod 0600 -- "$work/new/$path"
         mkdir -p -- "${up%/*}" && mv --backup=numbered -T -- "$work/new/$path" "$damaged/$path"
-    done < <(names_of "$1")
+    done <"$1.names"
 }
 
 # Parts that are all there become files; what has only some of its parts is no file.
