@@ -99,8 +99,8 @@ example disc {lost}, is put together:
   done
   cat {lost:04}.?????.???? > {lost:04}.iso
 
-The image can be mounted, or burned onto a new disc. FORMAT.txt, section 13, says
-what is behind it.
+The image can be mounted, or burned onto a new disc. FORMAT.txt, section 13,
+says what is behind it.
 
 ",
         disc = first.0,
