@@ -363,7 +363,7 @@ impl FromDiscs<'_> {
                 match self.read_listing(copy, &found.txt, wanted, globs) {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                     Err(error) => {
-                        self.doubt(copy, &error);
+                        self.doubt(&error);
                         self.note(copy, &error, "another listing is used, if there is one");
                     }
                     Ok(chosen) if !chosen.is_damaged => return Ok(Some(chosen)),
