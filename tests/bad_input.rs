@@ -339,7 +339,7 @@ fn discs_of_another_set_or_of_a_newer_format_are_named() {
         ))
         .ok();
     let words = fs::read_to_string(disc.join("DISC.txt")).unwrap();
-    fs::write(disc.join("DISC.txt"), words.replace("format=1", "format=2")).unwrap();
+    fs::write(disc.join("DISC.txt"), words.replace("format=2", "format=3")).unwrap();
     let run = sandbox.run(["restore", &text(disc.parent().unwrap()), "back"]);
     run.says("newer");
     assert_ne!(run.output.status.code(), Some(0));

@@ -26,11 +26,23 @@ pub fn application_id(disc: DiscUuid) -> String {
     format!("{APPLICATION}{}", disc.to_string().to_ascii_uppercase())
 }
 
+/// A clock that shows less was never set, and xorriso takes 1970-01-01 for "now".
+const EARLIEST: &str = "1980010100000000";
+/// Directory records have one byte for the years since 1900 (ECMA-119 9.1.5).
+const LATEST: &str = "2155123123595900";
+
 /// The volume's date `YYYYMMDDhhmmsscc` (ECMA-119 8.4.26.1): that of `DISC.txt`, when the disc was
-/// closed. Two burns of one disc are alike byte for byte.
+/// closed, or the nearest that can be written. Two burns of one disc are alike byte for byte.
 pub fn volume_date(closed: &str) -> String {
     let digits = closed.chars().filter(char::is_ascii_digit);
-    digits.chain("00".chars()).collect()
+    let date: String = digits.chain("00".chars()).collect();
+    // Years before 0 and after 9999 have a sign or a fifth digit.
+    let is_late = date.len() > LATEST.len() || date.as_str() > LATEST;
+    match (closed.starts_with('-') || date.as_str() < EARLIEST, is_late) {
+        (true, _) => EARLIEST.to_owned(),
+        (false, true) => LATEST.to_owned(),
+        (false, false) => date,
+    }
 }
 
 /// The date of a disc of format 1, which was made from its UUID.
@@ -83,6 +95,12 @@ mod tests {
     #[test]
     fn the_date_is_when_the_disc_was_closed() {
         assert_eq!(volume_date("2026-01-02T03:04:05Z"), "2026010203040500");
+        for early in ["1969-12-01T12:00:00Z", "1979-12-31T23:59:59Z", "-0001-12-31T23:59:59Z"] {
+            assert_eq!(volume_date(early), EARLIEST);
+        }
+        for late in ["2156-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z"] {
+            assert_eq!(volume_date(late), LATEST);
+        }
     }
 
     #[test]
