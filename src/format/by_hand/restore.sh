@@ -349,10 +349,10 @@ ask_passphrase() {
 readonly ALONE=(gpg --batch --no-tty --quiet --no-options --homedir /nonexistent --no-permission-warning --no-autostart
     --no-random-seed-file --lock-never --trust-model always)
 decrypt() {
-    local gpg=(gpg --quiet --no-options --decrypt)
+    local gpg=(gpg --quiet --no-options --lock-never --decrypt)
     case $encryption in
         passphrase) gpg=("${ALONE[@]}" --no-keyring --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
-        *) [[ -z $pass ]] || gpg=(gpg --quiet --no-options --batch --no-tty --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
+        *) [[ -z $pass ]] || gpg=(gpg --quiet --no-options --lock-never --batch --no-tty --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
     esac
     "${gpg[@]}" 2>"$work/words" 3< <(printf '%s\n' "$pass")
 }

@@ -23,7 +23,7 @@ target=$1 newest=0 listing='' wrong=0; shift
 
 # What a file of a disc holds: decrypted and expanded.
 content() { # FILE
-    case $1 in *.gpg) gpg --quiet --no-options "${key[@]}" --decrypt -- "$1" 3< <(printf '%s\n' "$pass") ;; *) cat -- "$1" ;; esac |
+    case $1 in *.gpg) gpg --quiet --no-options --lock-never "${key[@]}" --decrypt -- "$1" 3< <(printf '%s\n' "$pass") ;; *) cat -- "$1" ;; esac |
         case ${1%.gpg} in *.bz2) bzip2 -dc ;; *.zst) zstd -dcq ;; *) cat ;; esac
 }
 

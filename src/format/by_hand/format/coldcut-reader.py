@@ -695,7 +695,7 @@ class Keys:
 
     def gpg(self):
         """The command, with a home of its own unless the user's keys are wanted."""
-        command = ["gpg", "--batch", "--no-options", "--status-fd", "2"]
+        command = ["gpg", "--batch", "--no-options", "--lock-never", "--status-fd", "2"]
         if self.home is None and (self.secret is not None or self.key_files):
             self.home = tempfile.mkdtemp(prefix="coldcut-")
             for key in self.key_files:
