@@ -230,7 +230,15 @@ impl Victim {
             let tells = bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes());
             assert!(!tells, "{story}: {} can be read", path.display());
             let name = path.file_name().unwrap().to_str().unwrap();
-            let open = ["README.txt", "restore.sh", "FORMAT.txt", "DISC.txt", "SHA256SUMS"];
+            let open = [
+                "README.txt",
+                "README.intl.txt",
+                "restore.sh",
+                "simple-restore.sh",
+                "FORMAT.txt",
+                "DISC.txt",
+                "SHA256SUMS",
+            ];
             // An OpenPGP message begins with a session-key packet (RFC 4880 5.3, tag 3).
             let is_sealed = bytes.is_empty() || matches!(bytes[0], 0xc3 | 0x8c | 0x8d);
             let is_open = open.iter().any(|clear| name.starts_with(clear));

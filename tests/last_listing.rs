@@ -55,11 +55,12 @@ fn discs_alone_give_all_of_it(sandbox: &Sandbox, target: &str) {
     assert_same_tree(&sandbox.source(), &sandbox.path(target));
 }
 
-/// Some of these sizes end within the room that the listings would have taken.
+/// Some of these sizes end within the room that the listings would have taken; which do depends on
+/// the size of the texts on each disc.
 #[test]
 fn the_last_disc_of_a_run_bears_the_listing_however_full_the_one_before_is() {
     let mut discs_for_listings = 0;
-    for small_files in 145..151 {
+    for small_files in (136..151).rev() {
         let sandbox = source(small_files, small_files % 2 == 0);
         backup(&sandbox).ok();
         let images = sandbox.images();
@@ -67,6 +68,9 @@ fn the_last_disc_of_a_run_bears_the_listing_however_full_the_one_before_is() {
         discs_for_listings += usize::from(has_no_archive(&sandbox, images.last().unwrap()));
         discs_alone_give_all_of_it(&sandbox, "back");
         assert!(!backup(&sandbox).ok().stderr().contains("writing"), "{small_files}");
+        if discs_for_listings == 2 {
+            break;
+        }
     }
     assert!(discs_for_listings > 0, "no size met the edge: choose others");
 }

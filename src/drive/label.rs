@@ -20,6 +20,12 @@ pub struct Label {
 }
 
 impl Label {
+    /// Whether both name one disc. A set is its UUID: its discs keep the name that it had when they
+    /// were made.
+    pub fn is_same_disc(&self, other: &Label) -> bool {
+        (self.set_uuid, self.number, self.uuid) == (other.set_uuid, other.number, other.uuid)
+    }
+
     /// Reads `DISC.txt` (format 2); `None` if it does not name a disc. Other keys are ignored.
     pub fn parse(disc_txt: &[u8]) -> Option<Label> {
         let text = std::str::from_utf8(disc_txt).ok()?;

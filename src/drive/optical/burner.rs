@@ -329,7 +329,7 @@ impl Drive for Optical {
                 None => Err(DriveError::NotThere { drive: self.title(), label }),
             };
         };
-        if Label::candidates(&disc).any(|label| label == *wanted) {
+        if Label::candidates(&disc).any(|label| label.is_same_disc(wanted)) {
             return Ok(Box::new(disc));
         }
         match Label::read(&disc)? {

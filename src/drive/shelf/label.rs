@@ -50,7 +50,7 @@ fn is_called_like(image: &Image, wanted: &Label) -> bool {
 /// The disc in hand is the one that is wanted. One that cannot say who it is passes: its name is
 /// right, and what is read from it will be checked byte by byte.
 pub(super) fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
-    if Label::candidates(image).any(|label| label == *wanted) {
+    if Label::candidates(image).any(|label| label.is_same_disc(wanted)) {
         return Ok(());
     }
     let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
