@@ -283,7 +283,7 @@ fn a_recovery_disc_that_cannot_say_who_it_is_is_known_all_the_same() {
     backup(&sandbox, &["--parity-discs", "1/2"]).ok();
     let recovery = image(&sandbox, 3);
     let mut bytes = fs::read(&recovery).unwrap();
-    let at = bytes.windows(9).position(|window| window == b"format=1\n").unwrap();
+    let at = bytes.windows(9).position(|window| window == b"format=2\n").unwrap();
     bytes[at..at + 100].fill(0);
     fs::write(&recovery, bytes).unwrap();
     lose(&sandbox, 1);

@@ -168,7 +168,10 @@ fn a_renamed_set_goes_on_under_its_new_name() {
     // A disc of the old name is read back as the disc that it is.
     sandbox.run(["copy", "1-2", "other", "--name", "pictures"]).ok().says("2 good copies");
     let discs = sandbox.run(["discs", "--json", "--name", "pictures"]).ok().results();
-    assert!(discs.iter().all(|disc| disc["copies"] == 2 && disc["state"] == "verified"), "{discs:?}");
+    assert!(
+        discs.iter().all(|disc| disc["copies"] == 2 && disc["state"] == "verified"),
+        "{discs:?}"
+    );
     let target = sandbox.target();
     let restore = |words: &[&str]| {
         let both = ["restore", "shelf", "target"];
