@@ -1,5 +1,5 @@
 #!/bin/bash
-# Measures coldcut beside what people would use instead: each row in one run, command against
+# Compares coldcut with what people would use instead: each row in one run, command against
 # command in turn, medians. Writes the table into docs/performance.md.
 #
 #   scripts/bench.sh [ROW...]         all rows, or those with these numbers: scripts/bench.sh 1 2 6
@@ -349,7 +349,7 @@ write_page() {
   table=$(mktemp)
   {
     printf 'Measured on %s; medians of %s pairs.\n\n' "$(machine)" "$pairs"
-    echo '| row | what | coldcut | beside it | compared | target | met |'
+    echo '| row | what | coldcut | other program | compared | target | met |'
     echo '|---|---|---|---|---|---|---|'
     for name in "${all[@]}"; do cat "$results/$name" 2>/dev/null || true; done
   } >"$table"
