@@ -283,12 +283,13 @@ pub fn files_for_tests(sources: &[(String, String)]) -> BTreeSet<String> {
     found
 }
 
-/// The files that a map lists: lines of a table that begin with ``| `src/…` |``.
-pub fn listed_files(map: &str) -> BTreeSet<String> {
-    map.lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
-        .map(|(file, _)| file.to_owned())
-        .filter(|file| file.starts_with("src/"))
+/// The places of `src` that a page names: what stands between backticks and begins with `src`.
+pub fn named_places(page: &str) -> BTreeSet<String> {
+    page.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|words| *words == "src" || words.starts_with("src/"))
+        .map(str::to_owned)
         .collect()
 }
 
@@ -398,9 +399,9 @@ mod tests {
     }
 
     #[test]
-    fn the_map_is_read_line_by_line() {
-        let map = "| `src/a.rs` | x |\n| `src/b/c.rs` | see `src/d.rs` |\n| file | what |\n";
-        let files: Vec<_> = listed_files(map).into_iter().collect();
-        assert_eq!(files, ["src/a.rs", "src/b/c.rs"]);
+    fn a_page_names_places_between_backticks() {
+        let page = "`src` and `src/a`, not `srcs` or src/b\n```\nsrc/c\n```\n`src/d.rs`";
+        let places: Vec<_> = named_places(page).into_iter().collect();
+        assert_eq!(places, ["src", "src/a", "src/d.rs"]);
     }
 }
