@@ -136,7 +136,7 @@ enter_target() {
     trap 'stop 129' HUP
     work=$(mktemp -d ./.coldcut-restore.XXXXXXXX) || die 1 "$target cannot be written to"
     work=$PWD/${work#./}
-    mkdir "$work"/{tree,new,lend} && touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE} && exec {not_set}>>"$work/not_set"
+    mkdir "$work"/{tree,new,lend} && touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE,FILES,OTHERS} && exec {not_set}>>"$work/not_set"
 }
 
 leave() {
@@ -155,27 +155,29 @@ unpacking=''
 stop() { # CODE
     trap '' INT TERM HUP
     drop_unproved
-    if [[ -s $work/LISTING ]]; then mend; publish .; finish_directories; fi
+    if [[ -s $work/OTHERS ]]; then mend; publish .; finish_directories; fi
     die "$1" "stopped; run it again for the rest"
 }
 
 # What was unpacked in the tree and is not right goes.
 drop_unproved() {
-    [[ -s $unpacking ]] || return
-    awk -F '\t' 'NR == FNR { good[$1]; next } !($3 in good) { print $3 }' "$work/GOOD" "$unpacking" >"$work/unproved"
-    (cd "$work/tree" && in_slices "$work/unproved" rm -rf --)
+    [[ -n $unpacking ]] || return
+    awk 'NR == FNR { good["tree/" $0]; next } /^tree\// && !($0 in good)' "$work/GOOD" "$unpacking" >"$work/unproved"
+    in_slices "$work" "$work/unproved" rm -rf --
     unpacking=''
 }
 
-# Runs a command on the paths that a file of fields names, some hundred at a time.
-in_slices() { # FIELDS_FILE COMMAND...
-    local fields paths i n
-    mapfile -t fields <"$1"
-    shift
-    for ((i = 0; i < ${#fields[@]}; i += SLICE)); do
-        paths=("${fields[@]:i:SLICE}")
-        [[ ${paths[*]} != *\\* ]] || for n in "${!paths[@]}"; do printf -v 'paths[n]' '%b' "${paths[n]}"; done
-        "$@" "${paths[@]/#/./}"
+# Runs a command in DIRECTORY on the paths that a file of fields names, as many at a time as can be.
+in_slices() { # DIRECTORY FIELDS_FILE COMMAND...
+    local fields paths i n dir=$1 all
+    mapfile -t fields <"$2"
+    shift 2
+    for ((i = 0; i < ${#fields[@]}; i += ${#paths[@]})); do
+        paths=("${fields[@]:i:SLICE * 20}")
+        all=${paths[*]}
+        ((${#all} < SLICE * 4000)) || paths=("${paths[@]:0:SLICE}")
+        [[ $all != *\\* ]] || for n in "${!paths[@]}"; do printf -v 'paths[n]' '%b' "${paths[n]}"; done
+        (cd "$dir" && "$@" "${paths[@]/#/./}")
     done
 }
 
@@ -207,16 +209,23 @@ function number(s, digits) { return s ~ /^(0|[1-9][0-9]*)$/ && length(s) <= digi
 function sha(s) { return length(s) == 64 && s ~ /^[0-9a-f]+$/ }
 function uuid(s) { return length(s) == 36 && s ~ /^[0-9a-f-]+$/ }
 function parent(p) { return sub(/\/[^\/]*$/, "", p) ? p : "." }
-function attributes(s,   n, i, attr, at, value) {
-    if (s == "-") return 1
-    n = split(s, attr, ",")
-    for (i = 1; i <= n; i++) {
-        at = index(attr[i], "=")
-        value = substr(attr[i], at + 1)
-        if (substr(attr[i], 1, at) !~ /^([A-Za-z0-9._-]|%[0-9A-F][0-9A-F])+=$/) return 0
-        if (value !~ /^[A-Za-z0-9+\/]*=?=?$/ || length(value) % 4) return 0
-    }
-    return n > 0
+# A line for sha256sum -c, which takes any name where its line ends with the sum.
+function sum_line(sum, field) {
+    sub(/\/\\055$/, "/-", field)
+    sub(/\/\\075$/, "/=", field)
+    field = unescaped(field, "\\\\", "\\n")
+    return (index(field, "\\") ? "\\" : "") "SHA256 (./" field ") = " (length(sum) == 64 ? sum : sprintf("%064d", 0))
+}
+# Whether a file is there by these facts, and is what the row says.
+function is_there(facts) { return facts ~ /^[1-9a-f]/ }
+function is_same(facts) {
+    return is_there(facts) && ($1 == "h" || substr("?pc?d?b?f?l", index("0123456789a", substr(facts, 1, 1)), 1) == $1 &&
+        ($1 != "f" || $3 > 0 || facts ~ / 0$/))
+}
+function attributes(s,   b) {
+    b = "[A-Za-z0-9+/]"
+    if (attribute == "") attribute = "([A-Za-z0-9._-]|%[0-9A-F][0-9A-F])+=(" b b b b ")*(" b b "==|" b b b "=)?"
+    return s ~ ("^(-|" attribute "(," attribute ")*)$")
 }
 # Mode, ids, names, time, link, device and attributes of a row. Most files have the same.
 function metadata(   all) {
@@ -253,7 +262,7 @@ function shown(s,   out, good) {
 }
 '
 
-# Writes a tar stream from rows of LISTING. Names, times and attributes are in pax records, so the
+# Writes a tar stream from rows of the listing. Names, times and attributes are in pax records, so the
 # ustar header needs digits only; its checksum is that of the fixed bytes and of the digits.
 readonly AWK_TAR='
 function record(key, value,   n, total) {
@@ -262,23 +271,14 @@ function record(key, value,   n, total) {
     if (length(total) > length(n)) total = n + length(total)
     return total " " key "=" value "\n"
 }
-function octal(n, width,   out, digit) {
-    out = ""
-    while (width-- > 0) { digit = n % 8; out = digit out; sum += digit; n = (n - digit) / 8 }
-    return out
-}
-function xattr_name(s,   out, at) {
-    out = ""
-    while ((at = index(s, "%")) > 0) {
-        out = out substr(s, 1, at - 1) sprintf("%c", hex(substr(s, at + 1, 1)) * 16 + hex(substr(s, at + 2, 1)))
-        s = substr(s, at + 3)
-    }
-    out = out s
+function xattr_name(s,   out, part, n, i) {
+    n = split(s, part, "%")
+    out = part[1]
+    for (i = 2; i <= n; i++) out = out character[substr(part[i], 1, 2)] substr(part[i], 3)
     gsub(/%/, "%25", out)
     gsub(/=/, "%3D", out)
     return out
 }
-function hex(c) { return index("0123456789ABCDEF", c) - 1 }
 function six(s, at) { return (index(alphabet, substr(s, at, 1)) + 64) % 65 }
 function base64(s,   out, i, v) {
     out = ""
@@ -290,10 +290,13 @@ function base64(s,   out, i, v) {
     }
     return out
 }
-function header(type, mode, size, major, minor,   digits, device) {
+function header(type, mode, size, major, minor,   digits, device, sum, i) {
+    digits = sprintf("000%s 0000000 0000000 %011o 00000000000 ", mode, size)
+    device = sprintf("%07o %07o ", major, minor)
     sum = fixed + code[type]
-    digits = octal(mode, 7) " 0000000 0000000 " octal(size, 11) " 00000000000 "
-    device = octal(major, 7) " " octal(minor, 7) " "
+    for (i = 4; i < 8; i++) sum += substr(mode, i - 3, 1)
+    for (i = 25; i < 36; i++) sum += substr(digits, i, 1)
+    if (major + minor > 0) for (i = 1; i < 16; i++) sum += substr(device, i, 1)
     printf "%s%s%06o%c %s%s%s%s%s", name, digits, sum, 0, type, link, magic, device, tail
 }
 # The row as an entry of this type; its mode can be another one.
@@ -305,23 +308,23 @@ function entry(type, path, link_to, mode,   body, xattr, n, i, at, device) {
         at = index(xattr[i], "=")
         body = body record("SCHILY.xattr." xattr_name(substr(xattr[i], 1, at - 1)), base64(substr(xattr[i], at + 1)))
     }
-    header("x", 420, length(body), 0, 0)
+    header("x", "0644", length(body), 0, 0)
     printf "%s%s", body, substr(nothing, 1, (512 - length(body) % 512) % 512)
     split($14 == "-" ? "0:0" : $14, device, ":")
-    at = ((substr(mode, 1, 1) * 8 + substr(mode, 2, 1)) * 8 + substr(mode, 3, 1)) * 8 + substr(mode, 4, 1)
-    header(type, at, 0, device[1], device[2])
+    header(type, mode, 0, device[1], device[2])
 }
 BEGIN {
     nothing = sprintf("%c", 0)
     while (length(nothing) < 512) nothing = nothing nothing
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    for (i = 0; i < 256; i++) character[sprintf("%02X", i)] = sprintf("%c", i)
     for (i = 32; i < 127; i++) code[sprintf("%c", i)] = i
     name = "x" substr(nothing, 1, 99)
     link = substr(nothing, 1, 100)
     magic = "ustar" substr(nothing, 1, 1) "00" substr(nothing, 1, 64)
     tail = substr(nothing, 1, 167)
     # x, ustar, 00, a blank after each of seven fields, eight for the checksum, and 57 digits 0;
-    # octal() adds what its digits are above 0.
+    # header() adds what its digits are above 0.
     fixed = 120 + 117 + 115 + 116 + 97 + 114 + 48 * 2 + 32 * (7 + 8) + 48 * 57
     type_of["d"] = 5; type_of["l"] = 2; type_of["p"] = 6; type_of["c"] = 3; type_of["b"] = 4; type_of["f"] = 0
 }
@@ -357,10 +360,14 @@ decrypt() {
     "${gpg[@]}" 2>"$work/words" 3< <(printf '%s\n' "$pass")
 }
 
-# A file's bytes; with --ignore-damage zeros stand for the sectors that cannot be read.
-bytes_of() { # FILE
+# A file's bytes, or some of them; with --ignore-damage zeros stand for sectors that cannot be read.
+bytes_of() { # FILE [OFFSET LENGTH]
+    local off=${2-0} len=${3-}
     if ((ignore_damage)); then
-        dd if="$1" bs=2048 conv=noerror,sync status=none | head -c "$(stat -L -c %s -- "$1")"
+        [[ -n $len ]] || len=$(stat -L -c %s -- "$1")
+        dd if="$1" bs=2048 iflag=skip_bytes,count_bytes skip="$off" count="$len" conv=noerror,sync status=none | head -c "$len"
+    elif [[ -n $len ]]; then
+        tail -c "+$((off + 1))" -- "$1" | head -c "$len"
     else
         cat -- "$1"
     fi
@@ -591,25 +598,22 @@ candidates() {
 
 name_disc() { printf 'disc %s of %s (%s)' "${numbers[$1]}" "${dates[$1]//[^0-9TZ:-]/}" "${uuids[$1]}"; } # K
 
-# Chooses the disc whose listing is used; stops where the discs hold two histories.
+# Chooses the disc whose listing is used: the newest, with --disc of those in whose history that disc
+# is. Stops where these tell two histories.
 choose_listing() { # -> chosen
-    local k candidate all
+    local k candidate all fit=()
     mapfile -t all < <(candidates)
-    chosen=''
     for candidate in "${all[@]}"; do
-        if [[ -z $wanted_disc ]]; then
-            for k in "${all[@]}"; do
-                of_history "$k" "$candidate" ||
-                    die 1 "these discs hold two histories of the set: $(name_disc "$candidate") and $(name_disc "$k"). Choose one with --disc UUID"
-            done
-            chosen=$candidate
-            return
-        fi
         for k in "${!dirs[@]}"; do
-            if [[ ${uuids[k]} == "$wanted_disc" ]] && of_history "$k" "$candidate"; then chosen=$candidate; return; fi
+            [[ ${uuids[k]} == "${wanted_disc:-${uuids[candidate]}}" ]] && of_history "$k" "$candidate" && { fit+=("$candidate"); break; }
         done
     done
-    [[ -z $wanted_disc ]] || die 1 "no listing knows the disc $wanted_disc"
+    chosen=${fit[0]-}
+    for k in "${fit[@]}"; do
+        of_history "$k" "$chosen" ||
+            die 1 "these discs hold two histories of the set: $(name_disc "$chosen") and $(name_disc "$k"). Choose one with --disc UUID"
+    done
+    ((${#fit[@]})) || [[ -z $wanted_disc ]] || die 1 "no listing knows the disc $wanted_disc"
 }
 
 # Which disc each number means; the others are named, and not used.
@@ -631,9 +635,10 @@ settle_discs() {
 }
 
 # Keeps the rows that are as the format says, each in a directory that comes before it; the others
-# are named in REFUSED. Of HISTORY, and of an older snapshot, those that were true then.
+# are named in REFUSED. Files with content go to FILES, all else to OTHERS. Of HISTORY, and of an older snapshot, those that were true then.
 check_listing() { # FIELDS: 16 in format 1, 17 in format 2
-    awk -F '\t' -v OFS='\t' -v fields="$1" -v wanted="$snapshot" -v plain_metadata="$plain_metadata" -v refused="$work/REFUSED" "$AWK_COMMON"'
+    awk -F '\t' -v OFS='\t' -v fields="$1" -v wanted="$snapshot" -v plain_metadata="$plain_metadata" -v refused="$work/REFUSED" -v files="$work/FILES" \
+        -v others="$work/OTHERS" "$AWK_COMMON"'
 function refuse(why) { print shown($2) "\t" why > refused }
 function right() {
     if (NF != fields && !(fields == 17 && NF == 18) || $1 !~ /^[fdlhpcb]$/ || !metadata()) return 0
@@ -656,14 +661,14 @@ fields == 17 && NF >= 17 && ($17 + 0 > wanted || NF == 18 && $18 + 0 < wanted) {
     if ($1 ~ /[lh]/) $13 = whole($13)
     $6 = $6 == "=" ? $2 : whole($6)
     if (plain_metadata) { if (substr($7, 1, 1) != "0") $7 = int(substr($7, 1, 1)) % 2 substr($7, 2); $15 = harmless($15) }
-    print $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+    print $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 > ($1 == "f" && $5 != "-" ? files : others)
 }
 function harmless(s,   n, i, attr, out) {
     n = split(s, attr, ",")
     for (i = 1; i <= n; i++) if (attr[i] !~ /^(security|trusted)\./) out = out (out == "" ? "" : ",") attr[i]
     return out == "" ? "-" : out
 }
-    ' >"$work/LISTING" || die 1 "awk failed: no room in $target?"
+    ' || die 1 "awk failed: no room in $target?"
 }
 
 # Says which listing it is, and takes it.
@@ -678,7 +683,7 @@ sorted() { # FILES...
         sort -t "$TAB" -k1,1 | cut -f 2-
 }
 
-# Chooses the listing and writes its rows to LISTING; without one, of the INDEXes.
+# Chooses the listing and takes its rows; without one, those of the INDEXes.
 open_listing() {
     local k
     while choose_listing; [[ -n $chosen ]]; do
@@ -768,50 +773,49 @@ END {
 # It stays as it is. Files with the right content count as done.
 find_existing() {
     ((was_empty)) && return
-    local kind field size sum rest path
+    cut -f 2 "$work"/{OTHERS,FILES} >"$work/paths"
+    facts_of . "$work/paths"
     : >"$work/candidates"
-    while IFS=$TAB read -r kind field size sum rest; do
-        printf -v path './%b' "$field"
-        [[ -e $path || -L $path ]] || continue
-        if [[ $kind == d ]]; then
-            [[ -d $path && ! -L $path ]] || die 1 "$target/$field is not a directory, and there is one in the snapshot"
-            continue
-        fi
-        printf '%s\n' "$field" >>"$work/THERE"
-        if ! same_kind "$kind" "$size" "$path"; then
-            printf '%s\n' "$field" >>"$work/OTHER"
-        elif [[ $kind == f && $size != 0 ]]; then
-            printf '%s\t%s\n' "$sum" "$field" >>"$work/candidates"
-        fi
-    done <"$work/LISTING"
-    compare . "$work/candidates"
-    paste "$work/verdicts" "$work/candidates" | awk -F '\t' -v good="$work/GOOD" -v other="$work/OTHER" '{ print $3 >> ($1 ? good : other) }'
+    awk -F '\t' -v there="$work/THERE" -v other="$work/OTHER" -v candidates="$work/candidates" -v wrong="$work/wrong" "$AWK_COMMON"'
+        NR == FNR { facts[FNR] = $0; next }
+        !is_there(facts[++row]) { next }
+        $1 == "d" && !is_same(facts[row]) { print shown($2) > wrong; exit }
+        $1 == "d" { next }
+        { print $2 > there }
+        !is_same(facts[row]) { print $2 > other; next }
+        $1 == "f" && $3 > 0 { print sum_line($4, $2); print $2 > candidates }
+    ' "$work"/{facts,OTHERS,FILES} >"$work/sums" || die 1 "awk failed: no room in $target?"
+    [[ ! -s $work/wrong ]] || die 1 "$target/$(<"$work/wrong") is not a directory, and there is one in the snapshot"
+    compare .
+    awk -v good="$work/GOOD" -v other="$work/OTHER" '
+        NR == FNR { ok[FNR] = /: OK$/; answers++; next }
+        { print > (ok[FNR] ? good : other) }
+        END { exit FNR != answers }
+    ' "$work/answers" "$work/candidates" || die 1 "sha256sum -c did not answer for each file"
 }
 
-same_kind() { # KIND SIZE PATH
-    case $1 in
-        f) [[ -f $3 && ! -L $3 && ($2 != 0 || ! -s $3) ]] ;;
-        h) [[ -e $3 || -L $3 ]] ;;
-        l) [[ -L $3 ]] ;;
-        *) [[ ! -L $3 ]] && test "-$1" "$3" ;; # -p, -c, -b and -d
-    esac
-}
+# A line for each path of a file of fields: kind and mode, names, mode, owner, group, time, size; where
+# there is none, what stat says of that.
+facts_of() { in_slices "$1" "$2" stat -c '%f %h %a %u %g %.9Y %s' -- >"$work/facts" 2>&1; } # DIRECTORY FIELDS_FILE
+
+compare() { (cd "$1" && sha256sum -c "$work/sums") >"$work/answers" 2>/dev/null; } # DIRECTORY
 
 # ----------------------------------------------------------------------------------- a disc's work
-# What is wanted of one disc: for each archive a file plan.NUMBER with a row for each member and
-# place: 1 frame offset, 2 frame length, 3 member, 4 part, 5 sha256, 6 path (of a part: its ID),
-# 7 mode, 8 uid, 9 gid, 10 mtime, 11 attributes, 12 parts, 13 sha256 of the whole file. The numbers
-# of these archives go to the output.
+# What is wanted of one disc: for each archive a file plan.NUMBER.TURN with a row for each member and
+# place: 1 frame offset, 2 frame length, 3 where it is unpacked: in the tree, where the member has a
+# name of its own there, else in the directory new, 4 part, 5 sha256, 6 path (of a part: its ID),
+# 7 mode, 8 uid, 9 gid, 10 mtime, 11 attributes, 12 parts, 13 sha256 of the whole file; and a file
+# places.NUMBER.TURN with each field 3 once, in the order of the archive. What is below a member that
+# was a file once is for another turn. The archives with their turns go to the output.
 restore_disc() { # K
     local k=$1 archives archive
     ((${has_index[k]-0})) || { say "disc ${numbers[k]} in ${dirs[k]} has no INDEX that can be used"; return; }
-    listing_text "$k" INDEX >"$work/text" || warn "the INDEX of disc ${numbers[k]} is damaged: what it lost is not found"
-    rm -f -- "$work"/plan.*
-    mapfile -t archives < <(awk -F '\t' -v OFS='\t' -v disc="${numbers[k]}" -v snapshot="$snapshot" \
-        -v plan="$work/plan." -v placed="$work/PLACED" "$AWK_COMMON"'
+    rm -f -- "$work"/{plan,places}.* "$work/lost"
+    mapfile -t archives < <({ listing_text "$k" INDEX || : >"$work/lost"; } | awk -F '\t' -v OFS='\t' -v disc="${numbers[k]}" -v snapshot="$snapshot" \
+        -v work="$work/" -v placed="$work/PLACED" "$AWK_COMMON"'
 phase == 0 { have[$1, $2]; next }
 phase == 1 { done[$1]; next }
-phase == 2 && $1 == "f" && $5 != "-" && !($2 in done) {
+phase == 2 && !($2 in done) {
     if ($6 ~ /^\.coldcut-parts\//) ids[$6] = $4
     else if ($5 == "?") { unplaced[$2] = $4; row_of[$2] = meta() }
     else if (split($5, place, ":") && place[1] == disc) {
@@ -824,85 +828,79 @@ phase == 2 || !index_row() || $2 != "f" { next }
 $11 > 0 {
     id = parent($4)
     if (!(id in ids) && ($3 in unplaced) && $1 == snapshot) { ids[id] = unplaced[$3]; print $3 "\t" id >> placed }
-    if ((id in ids) && !((id, $11) in have)) put($6, id, "-\t-\t-\t-\t-")
+    if ((id in ids) && !((id, $11) in have)) put($6, id, "-\t-\t-\t-\t-", "new/")
     next
 }
 {
     key = $7 "/" $4
     if (key in wanted) {
         n = split(wanted[key], path, "\t")
-        for (i = 1; i <= n; i++) put(sum_of[path[i]], path[i], row_of[path[i]])
-    } else if (($3 in unplaced) && $1 == snapshot && $5 > 0 && (unplaced[$3] == "-" || unplaced[$3] == total())) put(total(), $3, row_of[$3])
+        dir = "new/"
+        for (i = 1; i <= n; i++) if (path[i] == $4) dir = "tree/"
+        for (i = 1; i <= n; i++) put(sum_of[path[i]], path[i], row_of[path[i]], dir)
+    } else if (($3 in unplaced) && $1 == snapshot && $5 > 0 && (unplaced[$3] == "-" || unplaced[$3] == total()))
+        put(total(), $3, row_of[$3], $3 == $4 ? "tree/" : "new/")
 }
 function meta() { return $7 "\t" $8 "\t" $9 "\t" $12 "\t" $15 }
 function total() { return $15 == "=" ? $6 : $15 }
-function put(sum, to, row) {
-    if ($7 != archive) { if (archive != "") close(plan archive); archive = $7; if (!seen[archive]++) print archive }
-    print $8 "\t" $9 "\t" $4 "\t" $11 "\t" sum "\t" to "\t" row "\t" $12 "\t" total() >> (plan archive)
+function put(sum, to, row, dir,   turn, up) {
+    if (dir == "new/") {
+        is_new[$7, $4]
+        for (up = $4; sub(/\/[^\/]*$/, "", up);) if (($7, up) in is_new) turn++
+    }
+    turn = $7 "." turn + 0
+    if (turn != last) { close(work "plan." last); close(work "places." last); last = turn; if (!seen[turn]++) print turn }
+    print $8 "\t" $9 "\t" dir $4 "\t" $11 "\t" sum "\t" to "\t" row "\t" $12 "\t" total() >> (work "plan." turn)
+    if (!named[turn, $4]++) print dir $4 >> (work "places." turn)
 }
         ' phase=0 "$work/PARTS" phase=1 "$work/GOOD" "$work/THERE" \
-        phase=2 "$work/LISTING" phase=3 "$work/text")
+        phase=2 "$work/FILES" phase=3 -)
+    [[ ! -e $work/lost ]] || warn "the INDEX of disc ${numbers[k]} is damaged: what it lost is not found"
     ((${#archives[@]} == 0)) || say "disc ${numbers[k]}: restoring"
-    for archive in "${archives[@]}"; do restore_archive "$k" "$archive"; done
+    for archive in "${archives[@]}"; do restore_archive "$k" "${archive%.*}" "$archive"; done
 }
 
-restore_archive() { # K NUMBER
-    local name file='' plan=$work/plan.$2 own=$work/own other=$work/other rest sound=1 full=0
+restore_archive() { # K NUMBER NUMBER.TURN
+    local name file='' plan=$work/plan.$3 places=$work/places.$3 sound=1 full=0
     reserve
     printf -v name '%08d.tar' "$2"
     for name in "$name"{.bz2,.zst,}"$(ending)"; do
         [[ -f ${dirs[$1]}/archives/$name ]] && { file=${dirs[$1]}/archives/$name; break; }
     done
     [[ -n $file ]] || { say "archive $2 is not on disc ${numbers[$1]}"; return; }
-    # Members that have their own names in the tree are unpacked there (own), the others in the
-    # directory new. What is below a member that was a file once is for another turn.
-    # Their names, in the order of the archive and each once, are beside them.
-    empty "$own"{,.names} "$other"{,.names} "$work"/{below,tar_words}
-    awk -F '\t' -v own="$own" -v other="$other" -v below="$work/below" '
-NR == FNR { if ($4 == 0 && $3 == $6) owned[$3]; else member[$3]; next }
-$3 in owned { print > own; if (!seen[$3]++) print $3 > (own ".names"); next }
-{
-    up = $3
-    while (sub(/\/[^\/]*$/, "", up)) if (up in member && !(up in owned)) { print > below; next }
-    print > other
-    if (!seen[$3]++) print $3 > (other ".names")
-}
-    ' "$plan" "$plan" || die 1 "awk failed: no room in $target?"
+    : >"$work/tar_words"
     if ((ignore_damage)); then
         [[ $(bytes_of "$file" | sha256sum) == "${sum_of[$1/archives/$name]-}  -" ]] || differs "$1" "$name"
     else
-        unpacking=$own
+        unpacking=$places
         unpack_whole "$1" "$file"
-        prove "$work/tree" "$own"
-        drop_unproved
-        prove "$work/new" "$other"
-        if ((sound)) && cannot_hold; then cut -f 6 "$own" "$other" >>"$work/UNMADE"; empty "$own" "$other"; fi
-    fi
-    clear_new
-    for rest in "$own" "$other"; do
-        [[ -s $rest ]] || continue
-        say "reading archive $2 of disc ${numbers[$1]} frame by frame"
-        unpack_frames "$file" "$rest"
-        prove "$work/new" "$rest"
-        set_aside "$rest"
+        prove
+        [[ ! -s $plan ]] || drop_unproved
+        unpacking=''
+        if ((sound)) && cannot_hold; then cut -f 6 "$plan" >>"$work/UNMADE"; : >"$plan"; fi
         clear_new
-    done
-    [[ ! -s $work/below ]] || { mv -- "$work/below" "$plan"; restore_archive "$@"; }
+    fi
+    [[ -s $plan ]] || return 0
+    say "reading archive $2 of disc ${numbers[$1]} frame by frame"
+    unpack_frames "$file"
+    prove
+    set_aside
+    clear_new
 }
 
 # What tar says where the target has no such names; where it has no room, not even for these words.
+# A directory where a member was a file once is no such thing.
 cannot_hold() {
-    [[ -s $own || -s $other ]] || return
+    [[ -s $plan ]] || return
     ((!full)) || { say "no room in $target"; return 0; }
-    awk '/: Cannot (open|write|mkdir)/ { print; found = 1; exit } END { exit !found }' "$work/tar_words" >"$work/why" && say "$(<"$work/why")"
+    awk '/: Cannot (open|write|mkdir)/ && !/: (Is a directory|Not a directory|File exists)$/ { print; found = 1; exit } END { exit !found }' \
+        "$work/tar_words" >"$work/why" && say "$(<"$work/why")"
 }
 
 # Room for the script's own notes when the target is full: a file that is removed then.
 reserve() {
-    [[ -e $work/reserve ]] || head -c "$((262144 + 2 * $(stat -c %s "$work/LISTING")))" /dev/zero >"$work/reserve" 2>/dev/null || rm -f -- "$work/reserve"
+    [[ -e $work/reserve ]] || head -c "$((262144 + 2 * $(stat -c %s "$work/FILES")))" /dev/zero >"$work/reserve" 2>/dev/null || rm -f -- "$work/reserve"
 }
-
-empty() { local file; for file; do : >"$file"; done; }
 
 clear_new() {
     local left=("$work"/new/*)
@@ -915,22 +913,24 @@ differs() { # K NAME
 }
 
 # Regular files come out with their names, times, modes and (for root) owners, nothing else; all of
-# it is compared afterwards. With -s tar looks for one name after the other, as INDEX has them.
-untar() { # DIRECTORY NAMES_FILE
+# it is compared afterwards. With -s tar looks for one name after the other, as INDEX has them; with
+# -C it would make a list of its own of all that come after the last.
+untar() { # tree|new PLACES
     local names
-    mapfile -t names <"$2"
-    tar -x -p -s --numeric-owner --no-xattrs --no-acls --no-selinux --no-recursion --no-wildcards --warning=no-timestamp \
-        -C "$1" -f - --null -T <(printf '%b\0' "${names[@]}") 2>>"$work/tar_words"
+    mapfile -t names < <(awk -v dir="$1/" 'index($0, dir) == 1 { print substr($0, length(dir) + 1) }' "$2")
+    # Without any name tar would unpack all.
+    ((${#names[@]})) && cd "$work/$1" && tar -x -p -s --numeric-owner --no-xattrs --no-acls --no-selinux --no-recursion --no-wildcards \
+        --warning=no-timestamp -f - --null -T <(printf '%b\0' "${names[@]}") 2>>"$work/tar_words"
 }
 
-# What is wanted of a tar stream, by the plans own and other.
+# What is wanted of a tar stream.
 untar_both() {
-    if [[ -s $own && -s $other ]]; then
-        { tee -p /dev/fd/5 | to_the_end untar "$work/tree" "$work/own.names" 5>&-; } 5>&1 | to_the_end untar "$work/new" "$work/other.names"
-    elif [[ -s $own ]]; then
-        to_the_end untar "$work/tree" "$work/own.names"
+    local where
+    mapfile -t where < <(cut -d / -f 1 "$places" | sort -u)
+    if ((${#where[@]} == 2)); then
+        { tee -p /dev/fd/5 | to_the_end untar tree "$places" 5>&-; } 5>&1 | to_the_end untar new "$places"
     else
-        to_the_end untar "$work/new" "$work/other.names"
+        to_the_end untar "${where[0]}" "$places"
     fi
 }
 
@@ -951,97 +951,79 @@ unpack_whole() { # K FILE
     ((state == 8 || state == 9)) || { warn "archives/${2##*/} of disc ${numbers[$1]} is damaged"; sound=0; }
 }
 
-# Each frame for itself, with the members that are wanted of it.
-unpack_frames() { # FILE PLAN
-    local file=$1 frame off len
+# Each frame for itself, with the members that are wanted of it, in the directory new.
+unpack_frames() { # FILE
+    local file=$1 frame off
     if [[ $encryption != none ]]; then
         file=$work/archive
         bytes_of "$1" | decrypt >"$file" || trouble=1
     fi
     mkdir -- "$work/frames"
-    awk -F '\t' -v frames="$work/frames/" '
+    awk -F '\t' -v OFS='\t' -v frames="$work/frames/" -v places="$places" '
+        { sub(/^tree/, "new", $3); print }
         names != frames $1 "." $2 { close(names); names = frames $1 "." $2 }
         !seen[$1, $3]++ { print $3 >> names }
-    ' "$2"
+        !named[$3]++ { print $3 > places }
+    ' "$plan" >"$work/bad" && mv -- "$work/bad" "$plan"
     for frame in "$work"/frames/*; do
-        off=${frame##*/} len=${frame##*.} off=${off%.*}
-        if ((ignore_damage)); then
-            dd if="$file" bs=2048 iflag=skip_bytes,count_bytes skip="$off" count="$len" conv=noerror,sync status=none | head -c "$len"
-        else
-            tail -c "+$((off + 1))" -- "$file" | head -c "$len"
-        fi | expand "${1%.gpg}" | untar "$work/new" "$frame"
+        off=${frame##*/}
+        bytes_of "$file" "${off%.*}" "${off#*.}" | expand "${1%.gpg}" | untar new "$frame"
     done
     rm -rf -- "$work"/{archive,frames}
 }
 
-# Proves what was unpacked in DIRECTORY for PLAN: regular files with one name and the right content.
-# They go to their places; whose metadata are to be set goes to MEND. What is not right stays in PLAN.
-prove() { # DIRECTORY PLAN
-    [[ -s $2 ]] || return 0
-    empty "$work"/{candidates,locked,bad,bad.names}
-    # Rows whose members are regular files with one name; before each, which line of the candidates
-    # it is, and whether the metadata are to be set.
-    (cd "$1" && in_slices "$2.names" facts_of) >"$work/facts"
-    awk -F '\t' -v root="$root" -v candidates="$work/candidates" -v locked="$work/locked" '
-phase == 1 { line[FNR] = $0; next }
-phase == 2 { facts[$1] = line[FNR]; next }
+# Proves what was unpacked for the plan: regular files with one name and the right content. They go
+# to their places; whose metadata are to be set goes to MEND. What is not right stays in the plan.
+prove() {
+    local file failed="awk failed: no room in $target?"
+    for file in sums locked bad rest; do : >"$work/$file"; done
+    facts_of "$work" "$places"
+    # The rows: before each, which line of the sums it is, 0 if its member is no regular file with one
+    # name, and whether the metadata are to be set.
+    paste "$work/facts" "$places" | awk -F '\t' -v root="$root" -v sums="$work/sums" -v locked="$work/locked" "$AWK_COMMON"'
+phase == 1 { facts[$2] = $1; next }
 {
     split(facts[$3], has, " ")
-    if (has[1] !~ /^8/ || has[2] != 1) next
+    if (has[1] !~ /^8/ || has[2] != 1) { print "0\t0\t" $0; next }
     mode = substr("000" has[3], length(has[3]), 4)
     same = mode == $7 && (!root || has[4] == $8 && has[5] == $9) && has[6] == $10 && $11 == "-"
     if (substr(mode, 2, 1) < 4 && !root) { print $3 > locked; same = 0 }
-    if (!(($3, $5) in at)) { at[$3, $5] = ++count; print $5 "\t" $3 > candidates }
+    if (!(($3, $5) in at)) { at[$3, $5] = ++count; print sum_line($5, $3) > sums }
     print at[$3, $5] "\t" !same "\t" $0
 }
-    ' phase=1 "$work/facts" phase=2 "$2.names" phase=3 "$2" >"$work/regular" || die 1 "awk failed: no room in $target?"
-    (cd "$1" && in_slices "$work/locked" chmod u+r --)
-    compare "$1" "$work/candidates"
+    ' phase=1 - phase=2 "$plan" >"$work/rows" || die 1 "$failed"
+    in_slices "$work" "$work/locked" chmod u+r --
+    compare "$work"
     # Parts are kept, the rest is moved (m) and copied (c) to its places. Moves come last.
-    awk -F '\t' -v in_tree="$([[ $1 == */tree ]] && echo 1)" -v mend="$work/MEND" -v good="$work/GOOD" -v bad="$work/bad" -v parts="$work/PARTS" \
-        '
-phase == 1 { ok[FNR] = $1; next }
-phase == 2 && ok[$1] {
-    right[$5, $8]
-    if ($6 > 0) { print "m\t" $5 "\tparts/" $8 "/" $6; print $8 "\t" $6 "\t" $14 "\t" $15 >> parts; next }
+    awk -F '\t' -v mend="$work/MEND" -v good="$work/GOOD" -v parts="$work/PARTS" -v bad="$work/bad" -v rest="$work/rest" '
+phase == 1 { ok[FNR] = /: OK$/; answers++; next }
+$1 > sums { sums = $1 + 0 }
+!ok[$1] { sub(/^[0-9]+\t[01]\t/, ""); print > bad; if (!seen[$3]++) print $3 > rest; next }
+$6 > 0 { print "m\t" $5 "\tparts/" $8 "/" $6; print $8 "\t" $6 "\t" $14 "\t" $15 >> parts; next }
+{
     print $8 >> good
     if ($2) print $8 >> mend
-    if (in_tree) { if ($5 != $8) print "c\t" $5 "\ttree/" $8; next }
+}
+$5 ~ /^tree/ { if ($5 != "tree/" $8) print "c\t" $5 "\ttree/" $8; next }
+{
     if ($5 in last) print "c\t" $5 "\ttree/" last[$5]; else order[++count] = $5
     last[$5] = $8
 }
-phase == 3 && !(($3, $6) in right) { print > bad; if (!seen[$3]++) print $3 > (bad ".names") }
-END { for (i = 1; i <= count; i++) print "m\t" order[i] "\ttree/" last[order[i]] }
-    ' phase=1 "$work/verdicts" phase=2 "$work/regular" phase=3 "$2" >"$work/ops" || die 1 "awk failed: no room in $target?"
-    run_ops "$1"
-    mv -- "$work/bad" "$2"
-    mv -- "$work/bad.names" "$2.names"
+END {
+    for (i = 1; i <= count; i++) print "m\t" order[i] "\ttree/" last[order[i]]
+    exit sums + 0 != answers + 0
+}
+    ' phase=1 "$work/answers" phase=2 "$work/rows" >"$work/ops" || die 1 "$failed"
+    run_ops
+    mv -- "$work/bad" "$plan"
+    mv -- "$work/rest" "$places"
 }
 
-# A line for each path: kind and mode, names, mode, owner, group, time; - for what is not there.
-facts_of() { # PATHS...
-    local how=(stat -c '%f %h %a %u %g %.9Y' --) path
-    "${how[@]}" "$@" 2>/dev/null >"$work/some" && { cat -- "$work/some"; return; }
-    for path; do { [[ -e $path || -L $path ]] && "${how[@]}" "$path" 2>/dev/null; } || echo -; done
-}
-
-# Whether files have the sums that rows SHA256, path tell: a line 1 or 0 for each in verdicts.
-# sha256sum takes any name where its line ends with the sum.
-compare() { # DIRECTORY ROWS
-    awk -F '\t' "$AWK_COMMON"'{
-        name = unescaped($2, "\\\\", "\\n")
-        print (index(name, "\\") ? "\\" : "") "SHA256 (./" name ") = " (length($1) == 64 ? $1 : sprintf("%064d", 0))
-    }' "$2" >"$work/sums" || die 1 "awk failed: no room in $target?"
-    { (cd "$1" && sha256sum -c "$work/sums" 2>/dev/null) || true; } |
-        awk 'NR == FNR { n++; next } { n--; print /: OK$/ ? 1 : 0 } END { exit n != 0 }' "$work/sums" - >"$work/verdicts" ||
-        die 1 "sha256sum -c did not answer for each file"
-}
-
-# Moves and copies from DIRECTORY; what goes to one directory under its own name goes together.
-run_ops() { # DIRECTORY
+# Moves (m) and copies (c); what goes to one directory under its own name goes together.
+run_ops() {
     local op from to dir last='' batch=()
     while IFS=$TAB read -r op from to; do
-        printf -v from '%s/%b' "$1" "$from"
+        printf -v from '%s/%b' "$work" "$from"
         printf -v to '%s/%b' "$work" "$to"
         dir=${to%/*}
         [[ -d $dir ]] || mkdir -p -- "$dir"
@@ -1064,24 +1046,25 @@ put() { # OP WORDS...
 
 # What is left of damaged files is kept beside the others.
 damaged=''
-set_aside() { # PLAN
+set_aside() {
     local field path up
     while IFS= read -r field; do
         printf -v path '%b' "$field"
-        [[ -f $work/new/$path && ! -L $work/new/$path ]] || continue
+        [[ -f $work/$path && ! -L $work/$path ]] || continue
         if [[ -z $damaged ]]; then
             damaged=.coldcut-damaged
             mkdir -- "$damaged" 2>/dev/null || damaged=$(mktemp -d .coldcut-damaged.XXXXXXXX) || die 1 "$target cannot be written to"
         fi
-        up=$damaged/$path
-        chmod 0600 -- "$work/new/$path"
-        mkdir -p -- "${up%/*}" && mv --backup=numbered -T -- "$work/new/$path" "$damaged/$path"
-    done <"$1.names"
+        up=$damaged/${path#new/}
+        chmod 0600 -- "$work/$path"
+        mkdir -p -- "${up%/*}" && mv --backup=numbered -T -- "$work/$path" "$up"
+    done <"$places"
 }
 
 # Parts that are all there become files; what has only some of its parts is no file.
 join_parts() {
     local id count sum field path last='' from='' part
+    [[ -s $work/PARTS ]] || return
     while IFS=$TAB read -r id count sum field; do
         printf -v path '%s/tree/%b' "$work" "$field"
         if [[ $id != "$last" ]]; then
@@ -1099,13 +1082,13 @@ join_parts() {
 phase == 1 { have[$1, $2]; if ($3 != "-") { count[$1] = $3; sum[$1] = $4 }; next }
 phase == 2 { id_of[$1] = $2; next }
 phase == 3 { done[$1]; next }
-$1 == "f" && $5 != "-" && !($2 in done) {
+!($2 in done) {
     id = $2 in id_of ? id_of[$2] : $6
     if (!(id in count)) next
     for (i = 1; i <= count[id]; i++) if (!((id, i) in have)) next
     print id "\t" count[id] "\t" ($4 == "-" ? sum[id] : $4) "\t" $2
 }
-    ' phase=1 "$work/PARTS" phase=2 "$work/PLACED" phase=3 "$work/GOOD" "$work/THERE" phase=4 "$work/LISTING" | sort -s -t "$TAB" -k1,1)
+    ' phase=1 "$work/PARTS" phase=2 "$work/PLACED" phase=3 "$work/GOOD" "$work/THERE" phase=4 "$work/FILES" | sort -s -t "$TAB" -k1,1)
 }
 
 # Holes stay holes; the part goes when it is in the file.
@@ -1121,10 +1104,10 @@ append() { # PART FILE
 needed_discs() {
     awk -F '\t' '
         phase == 1 { done[$1]; next }
-        $1 != "f" || $5 == "-" || $2 in done { next }
+        $2 in done { next }
         { n = split($5, place, ","); for (i = 1; i <= n; i++) { split(place[i], at, ":"); need[at[1]] } }
         END { for (no in need) print no }
-    ' phase=1 "$work/GOOD" "$work/THERE" "$work/UNMADE" phase=2 "$work/LISTING" | sort -n
+    ' phase=1 "$work/GOOD" "$work/THERE" "$work/UNMADE" phase=2 "$work/FILES" | sort -n
 }
 
 declare -A absent=()
@@ -1179,7 +1162,7 @@ ask_directory() { # WHAT -> dir
 }
 
 # --------------------------------------------------------------------------------------- the rest
-# Rows of LISTING as a tar stream, unpacked in DIRECTORY; CONDITION is awk's.
+# Rows of the listing as a tar stream, unpacked in DIRECTORY; CONDITION is awk's.
 unpack_rows() { # DIRECTORY CONDITION FILES...
     local dir=$1 condition=$2
     shift 2
@@ -1189,7 +1172,7 @@ unpack_rows() { # DIRECTORY CONDITION FILES...
 
 # Directories that nobody else can enter: their metadata come at the end.
 make_directories() {
-    unpack_rows "$work/tree" '$1 == "d" && $2 != "." { $8 = $9 = 0; $15 = "-"; entry(5, plain($2), "", "0700") }' "$work/LISTING"
+    unpack_rows "$work/tree" '$1 == "d" && $2 != "." { $8 = $9 = 0; $15 = "-"; entry(5, plain($2), "", "0700") }' "$work/OTHERS"
 }
 
 # Links, FIFOs, devices and empty files; then other names of what is there.
@@ -1198,10 +1181,10 @@ make_others() {
         phase == 1 { there[$1]; next }
         phase == 2 { good[$1]; next }
         phase == 4 { if ($1 == "h" && !($2 in there) && !($13 in there) && $13 in good) entry(1, plain($2), plain($13), "0600"); next }
-        $1 == "d" || $1 == "h" || $1 == "f" && $5 != "-" || $1 ~ /[cb]/ && !root { next }
+        $1 == "d" || $1 == "h" || $1 ~ /[cb]/ && !root { next }
         { good[$2] }
         !($2 in there) { entry(type_of[$1], plain($2), $1 == "l" ? plain($13) : "", $7) }
-    ' phase=1 "$work/THERE" phase=2 "$work/GOOD" phase=3 "$work/LISTING" phase=4 "$work/LISTING"
+    ' phase=1 "$work/THERE" phase=2 "$work/GOOD" phase=3 "$work/OTHERS" phase=4 "$work/OTHERS"
 }
 
 # Gives files the metadata of the listing where those of the archive are others: empty files made
@@ -1214,9 +1197,9 @@ mend() {
         !($2 in mend) { next }
         substr($7, 2, 1) < 4 { print $7 "\t" $2 > hidden; $7 = substr($7, 1, 1) substr($7, 2, 1) + 4 substr($7, 3) }
         { entry(0, plain($2), "", $7) }
-    ' hidden="$work/hidden" phase=1 "$work/MEND" phase=2 "$work/LISTING"
+    ' hidden="$work/hidden" phase=1 "$work/MEND" phase=2 "$work/FILES"
     # cp would leave set-id bits where it sets an ACL.
-    (cd "$work/tree" && in_slices "$work/MEND" chmod u+rw,a-st --)
+    in_slices "$work/tree" "$work/MEND" chmod u+rw,a-st --
     cp -rT --attributes-only --preserve=mode,ownership,timestamps,xattr -- "$work/lend" "$work/tree" 2>&"$not_set"
     [[ -s $work/hidden ]] || return 0
     while IFS=$TAB read -r mode field; do
@@ -1245,8 +1228,8 @@ publish() { # DIRECTORY
 # end, and all of them only if it was made here.
 finish_directories() {
     local top
-    unpack_rows . '$1 == "d" && $2 != "." { entry(5, plain($2), "", $7) }' "$work/LISTING"
-    top=$(awk -F '\t' '$2 == "."' "$work/LISTING")
+    unpack_rows . '$1 == "d" && $2 != "." { entry(5, plain($2), "", $7) }' "$work/OTHERS"
+    top=$(awk -F '\t' '$2 == "."' "$work/OTHERS")
     chmod -R u+rwx -- "$work"
     rm -rf -- "$work"
     work=''
@@ -1261,12 +1244,8 @@ finish_directories() {
 # ------------------------------------------------------------------------------------- the report
 # Before anything moves: what is missing, and why. What could not be made is not in the tree.
 report() { # -> count
-    local kind field size rest path
-    awk -F '\t' '$1 != "f" || $5 == "-" { print $1 "\t" $2 "\t" $3 }' "$work/LISTING" >"$work/others"
-    while IFS=$TAB read -r kind field size rest; do
-        printf -v path '%s/tree/%b' "$work" "$field"
-        same_kind "$kind" "$size" "$path" || { printf -v path './%b' "$field"; [[ -e $path || -L $path ]]; } || printf '%s\n' "$field"
-    done <"$work/others" >"$work/lost"
+    cut -f 2 "$work/OTHERS" >"$work/paths"
+    facts_of "$work/tree" "$work/paths"
     awk -F '\t' -v root="$root" -v absent=" ${!absent[*]} " "$AWK_COMMON"'
 function absent_of(where,   n, i, place, at, out, count) {
     n = split(where, place, ",")
@@ -1286,14 +1265,16 @@ function missing(reason) { print "missing: " shown($2) " (" reason ")" }
 phase == 1 { good[$1]; next }
 phase == 2 { good[$1]; print "not changed: " shown($1) " (was there, and is not as in the snapshot)"; next }
 phase == 3 { unmade[$1]; next }
-phase == 4 { lost[$1]; next }
+phase == 4 { there[$1]; next }
+phase == 5 { facts[FNR] = $0; next }
 phase == 6 { print "refused: " $1 " (" $2 ")"; next }
 phase == 7 { if (root || !/Operation not permitted/) print "not set: " shown($0); next }
-$1 == "f" && $5 != "-" { if (!($2 in good)) { missing(why()); gone[$2] }; next }
+phase == 8 { if (!($2 in good)) { missing(why()); gone[$2] }; next }
 $1 == "h" && $13 in gone { missing("link to a missing file"); next }
-$2 in lost { missing("could not be made") }
+!is_same(facts[FNR]) && !($2 in there) { missing("could not be made") }
     ' phase=1 "$work/GOOD" phase=2 "$work/OTHER" \
-        phase=3 "$work/UNMADE" phase=4 "$work/lost" phase=5 "$work/LISTING" phase=6 "$work/REFUSED" phase=7 "$work/not_set" >"$work/report"
+        phase=3 "$work/UNMADE" phase=4 "$work/THERE" phase=5 "$work/facts" phase=6 "$work/REFUSED" phase=7 "$work/not_set" \
+        phase=8 "$work/FILES" phase=9 "$work/OTHERS" >"$work/report"
     cat "$work/report"
     count=$(awk 'END { print NR }' "$work/report")
 }
