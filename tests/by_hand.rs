@@ -118,6 +118,11 @@ fn files_that_are_there_stay_and_are_reported() {
     assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
     assert!(shown(&output).contains("not changed: d/000"), "{}", shown(&output));
     assert_eq!(fs::read(scenario.path("open/t/d/000")).unwrap(), b"mine");
+    // What is in no listing is nobody's business.
+    fs::create_dir_all(scenario.path("open/other")).unwrap();
+    fs::write(scenario.path("open/other/mine"), "mine").unwrap();
+    ends(&scenario, &["open/other", "disc1"], 3, "missing: d/");
+    assert_eq!(fs::read(scenario.path("open/other/mine")).unwrap(), b"mine");
 }
 
 #[test]
@@ -400,6 +405,14 @@ fn disc_txt_is_taken_from_readme_txt_where_it_is_damaged() {
 fn two_histories_are_told_apart_by_the_disc_that_is_named() {
     let scenario = Scenario::new("twins");
     ends(&scenario, &["open/t", "disc1", "disc2", "disc2x"], 1, "--disc UUID");
+    // A disc from before they parted decides nothing.
+    let before = ["--disc", "00000001-0000-4000-8000-000000000000"];
+    ends(
+        &scenario,
+        &[&before[..], &["open/t", "disc1", "disc2", "disc2x"]].concat(),
+        1,
+        "two histories",
+    );
     for (run, branch) in [(2, "000000000000"), (3, "000000000001")] {
         let uuid = format!("00000002-0000-4000-8000-{branch}");
         let target = format!("open/{run}");
