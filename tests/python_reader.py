@@ -3,7 +3,7 @@
 
     COLDCUT=PROGRAM tests/python_reader.py [CLASS...]
 
-The discs are the golden ones, those that coldcut makes of random directories, and sets of
+The discs are golden ones, those that coldcut makes of random directories, and sets of
 format 2 that are made here, by a writer that shares nothing with the reader.
 """
 
@@ -129,25 +129,8 @@ class Sandbox(unittest.TestCase):
         return [os.path.join(shelf, name) for name in sorted(os.listdir(shelf)) if name.endswith(".iso")]
 
 
-KEYS = {"passphrase": "-p", "hidden": "-k", "certificate": "-k"}
-
-
 class Golden(Sandbox):
-    """Every golden disc comes back as coldcut brings it back."""
-
-    def keys(self, name, for_coldcut=False):
-        secret = os.path.join(GOLDEN, "throwaway.key")
-        if name == "passphrase":
-            return ["--passphrase-file" if for_coldcut else "-p", self.passphrase]
-        return ["--secret-key" if for_coldcut else "-k", secret] if name in ("hidden", "certificate") else []
-
-    def compare(self, name):
-        shelf, keys = self.golden(name), self.keys(name)
-        self.coldcut(*self.keys(name, True), "restore", shelf, self.path("by coldcut"), "--trust-metadata")
-        self.read(*keys, *self.images(shelf), self.path("by the reader"))
-        self.assert_same(self.path("by coldcut"), self.path("by the reader"))
-        said = self.read(*keys, shelf, command="verify")
-        self.assertEqual(len(self.images(shelf)), said.count(": sound\n"), said)
+    """What is wrong with golden discs of format 1; tests/golden.rs has them come back."""
 
     def test_recovery_disc_makes_a_lost_disc_again(self):
         shelf = self.golden("group")
@@ -207,11 +190,6 @@ class Golden(Sandbox):
             self.assertIn("DAMAGED", said)
             if path != "SHA256SUMS":
                 self.assertIn(path, said)
-
-
-for _name in sorted(os.listdir(GOLDEN)):
-    if os.path.isdir(os.path.join(GOLDEN, _name)):
-        setattr(Golden, "test_" + _name, lambda self, name=_name: self.compare(name))
 
 
 def flip(path, offset, bit=4):

@@ -14,7 +14,7 @@ fn passes(class: &str) {
 }
 
 #[test]
-fn the_reader_restores_every_golden_disc() {
+fn the_reader_names_what_is_wrong_with_golden_discs() {
     passes("Golden");
 }
 
