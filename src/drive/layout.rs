@@ -190,8 +190,21 @@ mod tests {
     }
 
     fn disc(archives: usize, suffix: &str, gpg: &str) -> Vec<(String, Bytes)> {
-        let root = ["README.txt", "restore.sh", "FORMAT.txt", "DISC.txt", "SHA256SUMS"];
-        let listings = ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "catalog.sqlite.bz2"];
+        let root = [
+            "README.txt",
+            "README.intl.txt",
+            "restore.sh",
+            "simple-restore.sh",
+            "FORMAT.txt",
+            "format/coldcut-reader.py",
+            "format/bunzip2.c",
+            "format/STANDARDS.txt",
+            "format/CATALOG.txt",
+            "DISC.txt",
+            "SHA256SUMS",
+        ];
+        let listings =
+            ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "HISTORY.tsv.bz2", "catalog.sqlite.bz2"];
         let listings = listings.iter().map(|name| format!("{name}{gpg}"));
         let archives = (1..=archives).map(|n| format!("archives/{n:08}.tar{suffix}{gpg}"));
         root.map(String::from)
