@@ -298,7 +298,7 @@ fn discs_that_the_catalog_does_not_know_are_not_written_beside() {
     let sandbox = with_a_file();
     backup(&sandbox, &[]).ok();
     fs::remove_file(sandbox.catalog()).unwrap();
-    backup(&sandbox, &[]).code(1).says("set").says("catalog").says("--name");
+    backup(&sandbox, &[]).code(1).says("set").says("catalog").says("--set");
     assert_eq!(sandbox.images().len(), 1);
     let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
     sandbox.run(["backup", "--name", "second", "--disc-size", "3M", &source, &shelf]).ok();

@@ -271,7 +271,7 @@ fn a_key_sheet_has_what_is_needed_and_never_the_passphrase() {
         "Hint:       the animal of the comic",
         "Discs:      1-3",
         "shelf B",
-        "coldcut restore --name films /dev/sr0 TARGET",
+        "coldcut restore --set films /dev/sr0 TARGET",
         "bash restore.sh -p PASSPHRASE_FILE TARGET",
     ] {
         assert!(sheet.contains(part), "{part:?}\n{}", run.story());

@@ -139,7 +139,7 @@ fn of_several_sets_one_must_be_named() {
     let other = ["backup", "--new-set", "--name", "other", "--disc-size", "3M", &source, &shelf];
     sandbox.run(other).ok();
     for words in [vec!["snapshots"], vec!["ls"], vec!["restore", &shelf, "back"]] {
-        sandbox.run(words).code(1).says("other, set").says("--name");
+        sandbox.run(words).code(1).says("other, set").says("--set");
     }
     sandbox.run(["snapshots", "--name", "other"]).ok();
     sandbox.run(["snapshots", "--name", "third"]).code(1).says("other, set");

@@ -54,7 +54,7 @@ fn plain_discs_prove_nothing_until_they_are_read() {
     assert_eq!(states(&sandbox), ["burned", "burned"]);
     let status = sandbox.run(["status"]);
     status.code(3);
-    assert!(status.stdout().contains("discs 1, 2 were not read back as far as is known"));
+    assert!(status.stdout().contains("discs 1-2 were not read back as far as is known"));
     sandbox.run(["migrate", "1", "--to", "shelf"]).code(1).says("`coldcut verify`");
     sandbox.run(["verify", "shelf"]).ok();
     assert_eq!(states(&sandbox), ["verified", "verified"]);

@@ -260,7 +260,7 @@ fn a_recovery_disc_that_is_damaged_makes_a_set_unsafe() {
     sandbox.run(["verify", &text(&sandbox.shelf())]).code(5);
     let said = sandbox.run(["status"]).code(3).stdout();
     for words in
-        ["disc 3, a recovery disc for discs 1, 2, has no", "no good copy of recovery disc 3"]
+        ["disc 3, a recovery disc for discs 1-2, has no", "no good copy of recovery disc 3"]
     {
         assert!(said.contains(words), "{said}");
     }

@@ -176,6 +176,26 @@ fn an_interrupted_passphrase_leaves_the_terminals_echo_on() {
 }
 
 #[test]
+fn which_of_several_copies_is_meant_is_asked_once() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("file"), vec![7; 5_000_000]).unwrap();
+    let size = ["--disc-size", "4M", "--compress", "none", "--copies", "2"];
+    sandbox.run([&["backup", "source", "shelf"][..], &size].concat()).ok();
+    let mut run = sandbox.at_terminal(["locate", "1-2", "the attic"]);
+    run.waits_for("There are several copies of discs 1-2. Which one is it? [1/2]");
+    run.types("2\r");
+    let (code, said) = run.ends();
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(said.matches("Which one").count(), 1, "{said}");
+    assert!(said.contains("disc 2 of source, copy 2: kept in the attic"), "{said}");
+    let mut run = sandbox.at_terminal(["locate", "1-2", "the attic"]);
+    run.waits_for("[1/2]");
+    run.types("both\r");
+    let (code, said) = run.ends();
+    assert!(code == 1 && said.contains("name one with --copy"), "{said}");
+}
+
+#[test]
 fn a_question_that_nobody_answers_within_the_wait_counts_as_no() {
     let sandbox = encrypted();
     let mut run = sandbox.at_terminal(["retire", "1", "--wait", "1s"]);

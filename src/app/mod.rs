@@ -72,7 +72,7 @@ impl Room {
     }
 
     pub fn desk_for(&self, burning: &Burning) -> Desk<'_> {
-        Desk { overwrite: burning.overwrite, ..self.desk() }
+        Desk { overwrite: burning.overwrite_disc, ..self.desk() }
     }
 
     /// A person at a terminal inserts discs when they come to it, and a service has all the time.
@@ -139,7 +139,7 @@ impl Room {
         let named = PassphraseSource::choose(&self.common.keys, &self.around);
         let named = named.named(&self.common.keys);
         let Ok(catalog) = self.around.catalog(&self.common) else { return Ok(()) };
-        let set = || Needless::set_of(&catalog, self.common.name.as_ref());
+        let set = || Needless::set_of(&catalog, self.common.set.as_ref());
         let Some(set) = named.and_then(|_| set()) else { return Ok(()) };
         let needless = Needless { named, note: &|words| self.reporter.note(words) };
         match then {

@@ -178,7 +178,7 @@ pub fn check_and_open_dest(
     dest: &Path,
     burning: &Burning,
 ) -> Result<Drives, RunError> {
-    let name = room.common.name.as_ref();
+    let name = room.common.set.as_ref();
     check_dest(room, dest, burning, None, name)?;
     let catalog = room.around.catalog(&room.common)?;
     let burner = Some(burner(dest, burning));
@@ -190,7 +190,7 @@ pub fn check_and_open_dest(
 /// Whether the programs are there that try the next discs of a set that the catalog knows.
 pub fn check_drill(room: &Room) -> Result<(), RunError> {
     let catalog = room.around.catalog(&room.common)?;
-    let name = room.common.name.as_ref();
+    let name = room.common.set.as_ref();
     let guard = ProgramGuard { catalog: &catalog, name, burner: None, drill: true, new_set: None };
     Ok(guard.check(room.desk())?)
 }

@@ -8,14 +8,16 @@ mod set;
 pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
 pub use set::{SetArgs, SetWork};
 
-use super::config::{Config, ConfigError, ConfigFiles};
-use super::values;
+use super::config::{Config, ConfigError, ConfigFiles, Known};
+use super::{help, values};
 use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
 use crate::model::disc::{Compression, DiscName, Encryption};
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SnapshotSeq};
 use clap::error::ErrorKind;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,17 +30,17 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-DEST and FROM are a drive (/dev/sr0), or a shelf: a directory that holds disc images.
-Exit codes: 0 done, 1 could not, 2 bad command line, 3 some files were not done, \
-4 a disc is missing, 5 damage found, 6 another coldcut is at work.";
+DEST and FROM are a drive (/dev/sr0) or a shelf (a directory of disc images).
+Exit codes: 0 success; 1 failed; 2 usage error; 3 some files failed; 4 a disc is missing; \
+5 damage found; 6 another coldcut is running.
+See 'coldcut help <COMMAND>' for the options of a command.";
 
 #[derive(Debug, Parser)]
 #[command(
     name = "coldcut",
     version,
-    about = "Puts directories on Blu-ray discs for cold storage, and gets them back",
-    subcommand_required = true,
-    disable_help_subcommand = true
+    about = "Store directories on Blu-ray discs and restore them",
+    subcommand_required = true
 )]
 struct Typed {
     #[command(flatten)]
@@ -49,130 +51,129 @@ struct Typed {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Put a directory on discs
+    /// Back up a directory to discs
     Backup(Backup),
-    /// Burn discs that wait in the staging area
+    /// Burn the discs in the staging area
     Burn(Burn),
-    /// Get files back from discs
+    /// Restore files from discs
     Restore(Restore),
-    /// Read discs and compare every byte with its checksum
+    /// Read discs and compare every byte with the checksums
     Verify(Verify),
-    /// Try that discs open with stock tools alone: restore a sample of them, and compare
+    /// Test that standard tools alone can read discs: restore a sample
     Drill(Drill),
-    /// Read a failing disc into an image, and repair what its recovery data can
+    /// Read a failing disc into an image and repair it from recovery data
     Rescue(Rescue),
-    /// Finish a disc that is held back for more, so that it can be burned
+    /// Close a partly filled disc so that it can be burned
     Flush(Flush),
-    /// Stay, burn staged discs when blanks are inserted, and verify discs of ours
+    /// Watch a drive: burn staged discs on blanks, verify coldcut discs
     Watch(Watch),
-    /// List the optical drives and what is in them
+    /// List optical drives and the discs in them
     Drives(Drives),
     /// List the snapshots of a set, oldest first
     Snapshots(Snapshots),
     /// List the discs of a set by number
     Discs(Discs),
-    /// List what is in a directory of a snapshot
+    /// List a directory of a snapshot
     Ls(Ls),
     /// List the paths of a snapshot that match a pattern
     Find(Find),
-    /// Say whether the data is safe: what is not, which discs may be lost, what to do
+    /// Show whether the data is safe, and what to do if it is not
     Status(Status),
-    /// Remember where copies of a disc are kept
+    /// Record where discs are kept
     Locate(Locate),
-    /// A disc is lost: show what that means, and store again what is then missing
+    /// Record discs as lost; the next backup stores their files again
     Lost(GiveUp),
-    /// A disc is given up for good: the same as `lost`, but reading it does not bring it back
+    /// Like lost, but for good: a later read does not bring them back
     Retire(GiveUp),
-    /// Read copies that were not read for long, or of a suspect maker, and follow how they age
+    /// Re-read the copies checked longest ago, and track how they age
     Check(Check),
-    /// Make one more copy of discs, from staging or from another copy
+    /// Make one more copy of discs
     Copy(CopyDisc),
-    /// Pack what old discs hold onto new ones, without the source
+    /// Move the contents of old discs to new ones, without the source
     Migrate(Migrate),
-    /// Print a page for the drawer: the set, its discs, where they are, how to restore
+    /// Print a recovery sheet: discs, where they are, how to restore
     Keysheet(Keysheet),
-    /// List the sets of the catalog, or forget one
+    /// List, rename or forget sets
     Set(SetArgs),
-    /// Make the catalog anew from discs, or put back the copy of the last run that ended well
+    /// Rebuild the catalog from discs, or restore its last good copy
     Catalog(Catalog),
 }
 
-/// Options that every command takes, before its name or behind it.
+/// Options that every command takes, before its name or after it.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Common {
     /// The catalog to use [env: COLDCUT_CATALOG] [default: $XDG_DATA_HOME/coldcut/catalog.sqlite]
     #[arg(long, value_name = "FILE", help_heading = "Options of every command")]
     pub catalog: Option<PathBuf>,
-    /// The set's name [default: the last name in SOURCE, or the only set there is]
-    #[arg(long, value_name = "SET", value_parser = values::set_name)]
+    /// The set [default: the last component of SOURCE, or the only set]
+    #[arg(long, alias = "name", value_name = "SET", value_parser = values::set_name)]
     #[arg(help_heading = "Options of every command")]
-    pub name: Option<SetName>,
-    /// Where packed discs wait [env: COLDCUT_STAGING] [default: $XDG_STATE_HOME/coldcut/staging]
+    pub set: Option<SetName>,
+    /// Where packed discs are kept until they are burned [env: COLDCUT_STAGING] [default: $XDG_STATE_HOME/coldcut/staging]
     #[arg(long, value_name = "DIR", help_heading = "Options of every command")]
     pub staging: Option<PathBuf>,
-    /// Print one JSON object a line on stdout
+    /// Print JSON objects on stdout, one per line
     #[arg(long, help_heading = "Options of every command")]
     pub json: bool,
-    /// Answer every confirmation with yes, but those that have an option of their own
-    /// (--allow-shrink, --new-set)
+    /// Answer yes to every confirmation that has no option of its own (--allow-shrink, --new-set)
     #[arg(long, help_heading = "Options of every command")]
     pub yes: bool,
-    /// Say only what goes wrong
+    /// Print only errors and warnings
     #[arg(long, help_heading = "Options of every command")]
     pub quiet: bool,
-    /// Say also which protection against strangers' discs the kernel refused
+    /// Also report which sandboxing features the kernel does not support
     #[arg(long, help_heading = "Options of every command")]
     pub verbose: bool,
-    /// Wait so long for a disc to be inserted, for an answer, or for another coldcut to end: 90s,
-    /// 10m, 2h, or `forever` [default: for discs and answers forever at a terminal, for discs as
-    /// a service, too; else 0s]
+    /// How long to wait for a disc, an answer, or another coldcut: 90s, 10m, 2h, or `forever`
+    /// [default: forever for discs and answers at a terminal, forever for discs as a service,
+    /// otherwise 0s]
     #[arg(long, value_name = "TIME", value_parser = values::patience)]
     #[arg(help_heading = "Options of every command")]
     pub wait: Option<Patience>,
-    /// Read listings and catalogs on discs even if they unfold to more than real ones of their size
-    /// do. For discs that you made yourself
+    /// Read listings and catalogs even if they expand to more than genuine ones of their size
+    /// could; only for discs that you made yourself
     #[arg(long, help_heading = "Options of every command")]
     pub no_limits: bool,
     #[command(flatten)]
     pub keys: Keys,
 }
 
-/// How the set is closed to strangers. A passphrase is never an argument's value: every user of
+/// How the set is encrypted. A passphrase is never an argument's value: every user of
 /// the machine could read it there.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// Encrypt a new set with a passphrase; so does each source of one that is named
-    #[arg(long, help_heading = "Encryption")]
+    /// Encrypt a new set with a passphrase; naming a source of one does, too
+    #[arg(long, help_heading = help::ENCRYPTION)]
     pub encrypt: bool,
-    /// Do not encrypt a new set, whatever the configuration and the environment name
-    #[arg(long, help_heading = "Encryption", conflicts_with_all = ["encrypt", "recipient"])]
+    /// Do not encrypt a new set, even if the configuration or the environment names a passphrase
+    #[arg(long, help_heading = help::ENCRYPTION, conflicts_with_all = ["encrypt", "recipient"])]
     pub no_encrypt: bool,
-    /// Take the passphrase from the first line of FILE
-    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
+    /// Read the passphrase from the first line of FILE
+    #[arg(long, value_name = "FILE", help_heading = help::ENCRYPTION)]
     #[arg(conflicts_with = "passphrase_command")]
     pub passphrase_file: Option<PathBuf>,
-    /// Take it from the first line that `sh -c CMD` prints; else from COLDCUT_PASSPHRASE, else ask
-    #[arg(long, value_name = "CMD", help_heading = "Encryption")]
+    /// Read it from the first line that `sh -c CMD` prints [default: COLDCUT_PASSPHRASE, or ask]
+    #[arg(long, value_name = "CMD", help_heading = help::ENCRYPTION)]
     pub passphrase_command: Option<OsString>,
-    /// Accept a new set's passphrase even if nobody can type it from paper, because it starts with
-    /// a byte order mark, or ends with a carriage return or a space
-    #[arg(long, help_heading = "Encryption")]
+    /// Accept a new passphrase that is hard to type from paper: it starts with a byte order mark,
+    /// or ends with a carriage return or a space
+    #[arg(long, help_heading = help::ENCRYPTION)]
     pub odd_passphrase: bool,
-    /// Encrypt a new set for this OpenPGP certificate, and with no passphrase (may be repeated)
-    #[arg(long, value_name = "CERTFILE", help_heading = "Encryption")]
+    /// Encrypt a new set for this OpenPGP certificate, without a passphrase (may be repeated)
+    #[arg(long, value_name = "CERTFILE", help_heading = help::ENCRYPTION)]
     pub recipient: Vec<PathBuf>,
-    /// Encrypt what is packed now, though it is for other recipients than the last backup was
-    #[arg(long, help_heading = "Encryption")]
+    /// Encrypt for recipients other than those of the last backup
+    #[arg(long, help_heading = help::ENCRYPTION)]
     pub new_recipients: bool,
-    /// Do not name the recipients' keys on the discs
-    #[arg(long, help_heading = "Encryption")]
+    /// Do not write the recipients' key IDs to the discs
+    #[arg(long, help_heading = help::ENCRYPTION)]
     pub hidden_recipients: bool,
     /// Decrypt with this OpenPGP secret key (may be repeated)
-    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
+    #[arg(long, value_name = "FILE", help_heading = help::ENCRYPTION)]
     pub secret_key: Vec<PathBuf>,
-    /// Use this disc of an encrypted set although it, or something on it, is not encrypted: its
-    /// number or UUID (may be repeated)
-    #[arg(long, value_name = "DISC", help_heading = "Encryption", value_parser = values::disc_name)]
+    /// Use this disc of an encrypted set although some or all of it is not encrypted; by number or
+    /// UUID (may be repeated)
+    #[arg(long, value_name = "DISC", help_heading = help::ENCRYPTION, value_parser = values::disc_name)]
     pub accept_plain: Vec<DiscName>,
     /// What of this was typed, and does not come from a configuration file.
     #[arg(skip)]
@@ -190,28 +191,28 @@ pub struct TypedKeys {
 /// How discs are burned in a drive. A shelf needs none of it.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Burning {
-    /// The program that burns: xorriso or growisofs [default: xorriso]
+    /// The burning program: xorriso or growisofs [default: xorriso]
     #[arg(long, value_name = "NAME", value_parser = values::engine, help_heading = "Drives")]
     pub engine: Option<Engine>,
-    /// Write at this speed: 4 for 4x [default: what the drive chooses]
+    /// Write speed, 4 for 4x [default: the drive's choice]
     #[arg(long, value_name = "N", value_parser = values::speed, help_heading = "Drives")]
     pub speed: Option<Speed>,
-    /// Make and check a whole image in the staging area first, and burn that
+    /// First build and check an image in the staging area, then burn it
     #[arg(long, help_heading = "Drives")]
     pub image_first: bool,
-    /// Write without the drive's own checks, where the medium is formatted
+    /// On formatted media, write without the drive's own verification
     #[arg(long, help_heading = "Drives")]
     pub stream_recording: bool,
-    /// Let the drive replace bad places while it writes, at half the speed [default: off]
+    /// Let the drive replace bad sectors while it writes, at half the speed [default: off]
     #[arg(long, value_name = "on|off", value_parser = values::on_off, help_heading = "Drives")]
     pub defect_management: Option<bool>,
-    /// Read discs back in this drive instead of the burner
+    /// Verify discs in this drive instead of the burner
     #[arg(long, value_name = "DEVICE", help_heading = "Drives")]
     pub verify_drive: Option<PathBuf>,
-    /// Allow to overwrite a rewritable disc (BD-RE), after a question that names it
+    /// Allow overwriting a rewritable disc (BD-RE), after a prompt that names it
     #[arg(long, help_heading = "Drives")]
-    pub overwrite: bool,
-    /// DEST is to be on this disk, though a mount point of /etc/fstab in it has nothing mounted
+    pub overwrite_disc: bool,
+    /// Create a shelf at DEST although nothing is mounted at a mount point of /etc/fstab in it
     #[arg(long, help_heading = "Shelves")]
     pub new_shelf: bool,
 }
@@ -222,89 +223,88 @@ pub struct Signing {
     /// Sign each disc's SHA256SUMS with this OpenPGP secret key
     #[arg(long, value_name = "KEYFILE", help_heading = "Signing")]
     pub sign: Option<PathBuf>,
-    /// Take the password of that key from the first line of FILE [default: ask]
+    /// Read the password of that key from the first line of FILE [default: ask]
     #[arg(long, value_name = "FILE", help_heading = "Signing")]
     pub sign_passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub struct Backup {
-    /// The directory to back up, or the name of a set of the configuration files
+    /// The directory to back up, or a set of the configuration files
     pub source: PathBuf,
-    /// The drive (/dev/sr0), or the shelf to put discs on; a shelf is made if it is missing
+    /// The drive (/dev/sr0) or shelf to write to; a missing shelf is created
     pub dest: Option<PathBuf>,
-    /// Pack discs and leave them in the staging area; takes SOURCE only
+    /// Pack discs and leave them in the staging area (no DEST)
     #[arg(long)]
     pub stage: bool,
-    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M; the set remembers it [default: the
-    /// blank's, or what the set uses, or bd25]
+    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M; remembered for the set [default: that of
+    /// the blank disc, or the set's, or bd25]
     #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]
     pub disc_size: Option<Sectors>,
-    /// Source data in an archive, from 1K to 3900M
+    /// Source data per archive, from 1K to 3900M
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
     pub archive_size: Bytes,
-    /// How archives are compressed [default: bzip2, or what the set uses]
+    /// Compression of archives [default: the set's, initially bzip2]
     #[arg(long, value_name = "HOW", value_parser = values::compression())]
     pub compress: Option<Compression>,
-    /// Put recovery data for P percent of each disc on it [default: 0, or what the set uses]
+    /// Add recovery data for P percent of each disc [default: the set's, initially 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub parity: Option<u8>,
-    /// Make K recovery discs for each N discs, or `none` [default: none, or what the set uses]
+    /// Make K recovery discs for every N discs, or `none` [default: the set's, initially none]
     #[arg(long, value_name = "K/N", value_parser = values::parity_discs)]
     pub parity_discs: Option<values::ParityDiscs>,
-    /// Leave out what matches (may be repeated)
+    /// Exclude what matches (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,
-    /// Leave out what matches a line of FILE (may be repeated)
+    /// Exclude what matches a line of FILE (may be repeated)
     #[arg(long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
-    /// Leave out what is in directories marked by a CACHEDIR.TAG
+    /// Exclude the contents of directories with a CACHEDIR.TAG
     #[arg(long)]
     pub exclude_caches: bool,
-    /// Leave out directories that hold a file of this name (may be repeated)
+    /// Exclude the contents of directories that have a file of this name (may be repeated)
     #[arg(long, value_name = "NAME", value_parser = values::file_name())]
     pub exclude_if_present: Vec<OsString>,
     /// Do not enter other file systems
     #[arg(long)]
     pub one_file_system: bool,
-    /// Read every file again, even if its size and times are unchanged
+    /// Read every file, even if its size and times are unchanged
     #[arg(long)]
     pub rehash: bool,
-    /// The set's source is another directory from now on
+    /// Change the set's source directory to SOURCE
     #[arg(long)]
     pub move_source: bool,
-    /// A new set is meant, though its name or source is like another set's, or SOURCE is a shelf
+    /// Create a new set although its name or source is similar to another set's, or SOURCE is a shelf
     #[arg(long)]
     pub new_set: bool,
-    /// Go on although the source is empty, lost a mount, or shrank by more than --max-shrink allows
+    /// Continue although the source is empty, lost a mount, or shrank by more than --max-shrink
     #[arg(long)]
     pub allow_shrink: bool,
-    /// Stop if more than P percent of the files, or of their bytes, are gone; 100: never [default: 50]
+    /// Stop if more than P percent of the files or bytes are gone; 100 means never [default: 50]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub max_shrink: Option<u8>,
-    /// Hold back a last disc that is less full than P percent [default: 0]
+    /// Do not burn a last disc that is less than P percent full [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,
-    /// Close a disc that has been held back for this long since its first archive, such as 30d
-    /// [default: never]
+    /// Burn it anyway once its first archive is this old, such as 30d [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::age)]
     pub max_hold: Option<Duration>,
-    /// Burn each disc so many times; it stays staged until all copies are verified [default: 1,
-    /// or what the set was told last]
+    /// Burn N copies of each disc; it stays staged until all are verified [default: the set's,
+    /// initially 1]
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub copies: Option<u32>,
-    /// Remember these words as the hint to the passphrase, never the passphrase
+    /// Store TEXT as a hint to the passphrase (not the passphrase itself)
     #[arg(long, value_name = "TEXT")]
     pub hint: Option<String>,
     #[command(flatten)]
     pub said: Box<set::Said>,
-    /// Make a disc even if only deletions, moves or modes are new
+    /// Make a disc even if only deletions, moves or metadata are new
     #[arg(long)]
     pub flush: bool,
-    /// Burn discs without trying stock tools on a sample of each before
+    /// Do not test a sample of each disc with standard tools before burning it
     #[arg(long)]
     pub no_drill: bool,
-    /// Show what would be done, and do nothing
+    /// Show what would be done; change nothing
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
@@ -324,7 +324,7 @@ pub struct Backup {
 #[derive(Args, Debug)]
 #[command(override_usage = "coldcut burn [OPTIONS] [DISC]... <DEST>")]
 pub struct Burn {
-    /// Numbers of the discs to burn [default: all that wait], and behind them the drive or shelf
+    /// The discs to burn, such as 3-5,7 [default: all staged], followed by the drive or shelf
     #[arg(value_name = "DISC|DEST")]
     words: Vec<OsString>,
     #[arg(skip)]
@@ -340,39 +340,39 @@ pub struct Burn {
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
 pub struct Restore {
-    /// The drive (/dev/sr0), or the shelf: a directory that holds disc images
+    /// The drive (/dev/sr0) or shelf (a directory of disc images)
     #[arg(value_name = "FROM")]
     typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
-    /// The directory to restore into; made if it is missing
+    /// The directory to restore into; created if it is missing
     pub target: PathBuf,
     /// The snapshot to restore [default: the newest]
     #[arg(long, value_name = "ID", value_parser = values::snapshot)]
     pub snapshot: Option<SnapshotSeq>,
-    /// Which of two histories of the set is meant: that of this disc, by its UUID
+    /// If the discs hold two histories of the set, use that of the disc with this UUID
     #[arg(long, value_name = "UUID", value_parser = values::disc_uuid)]
     pub disc: Option<DiscUuid>,
     /// Restore only what matches (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub path: Vec<OsString>,
-    /// What becomes of files that are there already
+    /// What to do with files that already exist
     #[arg(long, value_name = "WHEN", value_enum, default_value = "never")]
     pub overwrite: Overwrite,
-    /// Leave owners as they come; set-id bits, capabilities and devices are left out then
+    /// Do not restore owners, nor set-id bits, capabilities and devices
     #[arg(long)]
     pub no_owner: bool,
-    /// Restore set-id bits, capabilities and devices as root even if neither the catalog nor a
-    /// signature vouches for the discs
+    /// As root, restore set-id bits, capabilities and devices even if neither the catalog nor a
+    /// signature confirms that the discs are yours
     #[arg(long, conflicts_with_all = ["no_trust_metadata", "no_owner"])]
     pub trust_metadata: bool,
-    /// Leave set-id bits, capabilities and devices out
+    /// Do not restore set-id bits, capabilities and devices
     #[arg(long)]
     pub no_trust_metadata: bool,
-    /// Show what would be done, and do nothing
+    /// Show what would be done; change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    /// Use only discs whose SHA256SUMS is signed by this OpenPGP certificate
     #[arg(long, value_name = "CERTFILE")]
     pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
@@ -381,22 +381,22 @@ pub struct Restore {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Overwrite {
-    /// Keep what is there
+    /// Keep existing files
     Never,
-    /// Replace what differs in size or time
+    /// Replace files whose size or time differs
     Changed,
-    /// Replace it
+    /// Replace existing files
     Always,
 }
 
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// The drive (/dev/sr0), or the shelf: a directory that holds disc images
+    /// The drive (/dev/sr0) or shelf (a directory of disc images)
     #[arg(value_name = "FROM")]
     typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
-    /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    /// Use only discs whose SHA256SUMS is signed by this OpenPGP certificate
     #[arg(long, value_name = "CERTFILE")]
     pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
@@ -406,18 +406,18 @@ pub struct Verify {
 #[derive(Args, Debug)]
 #[command(override_usage = "coldcut drill [OPTIONS] [DISC]... [FROM]")]
 pub struct Drill {
-    /// Numbers of the discs [default: all that are there], and behind them the drive or shelf
-    /// [default: the staging area]
+    /// The discs to test, such as 3-5,7 [default: all that are there], followed by the drive or
+    /// shelf [default: the staging area]
     #[arg(value_name = "DISC|FROM")]
     words: Vec<OsString>,
     #[arg(skip)]
     pub discs: Vec<DiscNo>,
     #[arg(skip)]
     pub from: Option<PathBuf>,
-    /// Restore all that is on them, by the discs' own restore.sh
+    /// Restore everything on them with the scripts on the discs
     #[arg(long)]
     pub all: bool,
-    /// Of the discs at FROM use only those whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    /// Use only discs at FROM whose SHA256SUMS is signed by this OpenPGP certificate
     #[arg(long, value_name = "CERTFILE")]
     pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
@@ -426,13 +426,13 @@ pub struct Drill {
 
 #[derive(Args, Debug)]
 pub struct Rescue {
-    /// The drive (/dev/sr0) or image; several are read one after the other
+    /// The drives (/dev/sr0) or images to read, one after the other
     #[arg(required = true)]
     pub from: Vec<PathBuf>,
-    /// The image to make, or to go on with
+    /// The image to create or to continue
     #[arg(long, value_name = "IMAGE")]
     pub to: PathBuf,
-    /// What was read so far, as ddrescue keeps it [default: IMAGE.map]
+    /// The ddrescue mapfile that records what was read [default: IMAGE.map]
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
     #[command(flatten)]
@@ -441,7 +441,7 @@ pub struct Rescue {
 
 #[derive(Args, Debug)]
 pub struct Flush {
-    /// Make discs without trying stock tools on a sample of each
+    /// Do not test a sample of each disc with standard tools
     #[arg(long)]
     pub no_drill: bool,
     #[command(flatten)]
@@ -457,10 +457,10 @@ pub struct Watch {
     typed: Option<PathBuf>,
     #[arg(skip)]
     pub drive: PathBuf,
-    /// End when nothing is left to burn
+    /// Exit when nothing is left to burn
     #[arg(long)]
     pub until_done: bool,
-    /// Verify only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    /// Verify only discs whose SHA256SUMS is signed by this OpenPGP certificate
     #[arg(long, value_name = "CERTFILE")]
     pub verify_signature: Option<PathBuf>,
     #[command(flatten)]
@@ -500,7 +500,7 @@ pub struct Ls {
 
 #[derive(Args, Debug)]
 pub struct Find {
-    /// A glob; without a slash it is held against the last name of each path
+    /// A glob; without a slash it matches the file name only
     pub pattern: OsString,
     /// The snapshot to look in [default: the newest]
     #[arg(long, value_name = "ID", value_parser = values::snapshot)]
@@ -514,16 +514,16 @@ pub struct Catalog {
     /// What to do with the catalog
     #[arg(value_name = "rebuild|restore-last", value_enum, hide_possible_values = true)]
     pub what: CatalogWork,
-    /// For `rebuild`: drives, shelves, images, folders with discs, in any order
+    /// For `rebuild`: drives, shelves, images or directories with discs, in any order
     #[arg(value_name = "FROM")]
     pub from: Vec<PathBuf>,
-    /// For `rebuild`: sets that the catalog knows already are made anew, too
+    /// For `rebuild`: also rebuild sets that the catalog already has
     #[arg(long)]
     pub replace: bool,
-    /// For `rebuild`: use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
+    /// For `rebuild`: use only discs whose SHA256SUMS is signed by this OpenPGP certificate
     #[arg(long, value_name = "CERTFILE")]
     pub verify_signature: Option<PathBuf>,
-    /// For `rebuild`: which of two histories of a set is meant, that of this disc, by its UUID
+    /// For `rebuild`: if the discs hold two histories of a set, use that of the disc with this UUID
     #[arg(long, value_name = "UUID", value_parser = values::disc_uuid)]
     pub disc: Option<DiscUuid>,
     #[command(flatten)]
@@ -544,12 +544,14 @@ where
     T: Into<OsString> + Clone,
 {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-    let command = || Typed::command().after_help(format!("{AFTER_HELP}\n{}", files.line()));
+    let command =
+        || help::arranged(Typed::command()).after_help(format!("{AFTER_HELP}\n{}", files.line()));
     // First what was typed alone: a slip there is not the files' fault, and tells what to look up.
-    let typed = command().try_get_matches_from(&words)?;
+    let typed = command().try_get_matches_from(&words).map_err(help::harmless_first)?;
     let first = Cli::from(&typed)?;
     let definition = Typed::command();
     let refused = |(kind, text): finish::Slip| command().error(kind, text);
+    has_use_for_keys(&typed, &definition).map_err(refused)?;
     let wrong = |error: ConfigError| refused((ErrorKind::InvalidValue, error.to_string()));
     let config = Config::new(files, &definition).map_err(wrong)?;
     let chosen = config.choose(&first, &definition).map_err(wrong)?;
@@ -558,13 +560,29 @@ where
     let mut cli = Cli::from(&all)?;
     cli.common.keys.typed = first.common.keys.as_typed();
     if let Verb::Backup(backup) = &mut cli.verb {
-        backup.is_name_typed = first.common.name.is_some();
+        backup.is_name_typed = first.common.set.is_some();
     }
     if let (Verb::Status(status), Verb::Status(typed)) = (&mut cli.verb, &first.verb) {
         status.judge_by(typed, &config);
     }
     cli.finish(chosen).map_err(refused)?;
     Ok(cli)
+}
+
+/// Options about encryption that the verb ignores are not what the person means to say.
+fn has_use_for_keys(typed: &ArgMatches, definition: &Command) -> Result<(), finish::Slip> {
+    let (Some(verb), known) = (typed.subcommand_name(), Known::new(definition)) else {
+        return Ok(());
+    };
+    let is_needless = |long: &String| {
+        let arg = definition.get_arguments().find(|arg| arg.get_long() == Some(long));
+        arg.is_some_and(help::is_about_encryption)
+            && !help::page(verb).is_some_and(|page| page.takes(long))
+    };
+    match known.typed(typed).into_iter().find(is_needless) {
+        None => Ok(()),
+        Some(long) => Err((ErrorKind::UnknownArgument, format!("{verb} has no use for --{long}"))),
+    }
 }
 
 impl Cli {
@@ -605,12 +623,12 @@ impl Verb {
 }
 
 impl Common {
-    /// What stood before the verb and what stood behind it. clap's own global arguments would
-    /// forget a `--recipient` before the verb once another one stands behind it.
+    /// What stood before the verb and what stood after it. clap's own global arguments would
+    /// forget a `--recipient` before the verb once another one stands after it.
     fn and(self, behind: Common) -> Common {
         Common {
             catalog: behind.catalog.or(self.catalog),
-            name: behind.name.or(self.name),
+            set: behind.set.or(self.set),
             staging: behind.staging.or(self.staging),
             json: self.json || behind.json,
             yes: self.yes || behind.yes,

@@ -11,7 +11,7 @@ use super::args::{Cli, Verb};
 use crate::model::SetName;
 use crate::model::path::shown;
 use clap::{ArgMatches, Command};
-use known::Known;
+pub use known::Known;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +24,7 @@ use toml::{Table, Value};
 pub enum ConfigError {
     #[error("cannot read {}: {reason}", shown(path.as_os_str().as_bytes()))]
     Unreadable { path: PathBuf, reason: String },
-    #[error("{} is no TOML: {reason}", shown(path.as_os_str().as_bytes()))]
+    #[error("{} is not valid TOML: {reason}", shown(path.as_os_str().as_bytes()))]
     NotToml { path: PathBuf, reason: String },
     #[error("{}, {table}, {key}: {reason}", shown(path.as_os_str().as_bytes()))]
     Key { path: PathBuf, table: String, key: String, reason: String },
@@ -150,7 +150,7 @@ impl Config {
     /// in its table. A directory of that name is meant by `./NAME`.
     fn backed_up(&self, cli: &Cli) -> Option<SetName> {
         let Verb::Backup(backup) = &cli.verb else { return None };
-        let typed = |name: &SetName| cli.common.name.as_ref().is_none_or(|typed| typed == name);
+        let typed = |name: &SetName| cli.common.set.as_ref().is_none_or(|typed| typed == name);
         let is = |(name, section): &(&SetName, &Section)| {
             let source = section.get(SOURCE).and_then(Value::as_str).map(Path::new);
             backup.source.as_os_str() == name.as_str() || source == Some(&backup.source)
@@ -165,7 +165,7 @@ impl Config {
             (_, 1) => self.sets.keys().next().cloned(),
             _ => None,
         };
-        cli.common.name.clone().or_else(|| backup.cloned()).or_else(named).or_else(only)
+        cli.common.set.clone().or_else(|| backup.cloned()).or_else(named).or_else(only)
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub mod args;
 pub mod config;
+mod help;
 pub mod resolve;
 mod values;

@@ -29,7 +29,7 @@ pub enum ResolveError {
     NoSuchSet { word: String, configured: String },
     #[error(transparent)]
     Dest(#[from] DestError),
-    #[error("no name for a set can be made from {}; name it with --name", shown(path.as_os_str().as_bytes()))]
+    #[error("no name for a set can be made from {}; name it with --set", shown(path.as_os_str().as_bytes()))]
     NoName { path: PathBuf },
     #[error("cannot read the passphrase file {}", shown(path.as_os_str().as_bytes()))]
     File { path: PathBuf, source: io::Error },
@@ -347,7 +347,7 @@ mod tests {
         std::os::unix::fs::symlink(&real, dir.path().join("link")).unwrap();
         let canonical = source(&dir.path().join("link/.")).unwrap();
         assert_eq!(default_name(&canonical).unwrap().as_str(), "My_Photos");
-        assert!(default_name(Path::new("/")).unwrap_err().to_string().contains("--name"));
+        assert!(default_name(Path::new("/")).unwrap_err().to_string().contains("--set"));
         let missing = source(&dir.path().join("no\x1b")).unwrap_err().to_string();
         assert!(missing.ends_with("no\\u{1b}"), "{missing}");
     }

@@ -5,7 +5,7 @@ use crate::drive::{Engine, Speed};
 use crate::flow::insertion::Patience;
 use crate::model::disc::{Compression, DiscName, Ratio};
 use crate::model::size::{SMALLEST_DISC, parse_disc_size};
-use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscList, DiscUuid, Sectors, SetName, SnapshotSeq};
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -57,28 +57,14 @@ pub fn parity_discs(text: &str) -> Parsed<ParityDiscs> {
     })
 }
 
-pub fn disc_number(text: &str) -> Parsed<DiscNo> {
-    positive(text).map(DiscNo).ok_or_else(|| "a disc is named by its number, from 1".to_owned())
-}
-
 pub fn disc_name(text: &str) -> Parsed<DiscName> {
     DiscName::parse(text)
         .ok_or_else(|| "a disc is named by its number, from 1, or by its UUID".to_owned())
 }
 
-/// A disc, or all from one to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DiscRange {
-    pub first: DiscNo,
-    pub last: DiscNo,
-}
-
-pub fn discs(text: &str) -> Parsed<DiscRange> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let range = positive(first).zip(positive(last)).filter(|(first, last)| first <= last);
-    range
-        .map(|(first, last)| DiscRange { first: DiscNo(first), last: DiscNo(last) })
-        .ok_or_else(|| "a disc is named by its number, from 1; several as 1-20".to_owned())
+pub fn discs(text: &str) -> Parsed<DiscList> {
+    let wrong = "discs are named by their numbers, from 1: 3, or 1-4,7";
+    DiscList::parse(text).ok_or_else(|| wrong.to_owned())
 }
 
 pub fn copy(text: &str) -> Parsed<CopyNo> {

@@ -22,7 +22,7 @@ use super::*;
 use crate::catalog::{Access, Catalog, Finding};
 use crate::drive::fake::{Act, Condition, FakeDrive, Reads, Slip, image_on};
 use crate::drive::{Drive, Shelf};
-use crate::model::{DiscNo, Sectors};
+use crate::model::{DiscList, DiscNo, Sectors};
 use crate::port::monitor::Trouble;
 
 const SLIPS: [Slip; 3] = [Slip::TakenOut, Slip::Unplugged, Slip::Hangs];
@@ -210,7 +210,7 @@ fn a_copy_of_a_disc_that_is_taken_out_goes_on_when_it_is_there_again() {
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
         name: None,
-        discs: (DiscNo(1), DiscNo(1)),
+        discs: DiscList::of(&[DiscNo(1)]),
         from: Some("/dev/fake".into()),
         trust: Default::default(),
     };
@@ -489,7 +489,7 @@ fn migrate_it(bench: &Bench, desk: Desk) -> Result<MigrateReport, FlowError> {
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
         name: None,
-        discs: Some((DiscNo(1), DiscNo(1))),
+        discs: Some(DiscList::of(&[DiscNo(1)])),
         from: Some("/dev/fake".into()),
         disc_size: DiscSize::typed(Sectors(2000)),
         archive_size: Bytes(1 << 20),
@@ -543,7 +543,7 @@ fn a_copy_on_a_shelf_that_goes_away_is_made_of_the_next_one() {
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
         name: None,
-        discs: (DiscNo(1), DiscNo(1)),
+        discs: DiscList::of(&[DiscNo(1)]),
         from: None,
         trust: Default::default(),
     };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
 use crate::drive::{DiscReader, Drive, Image};
-use crate::model::{Bytes, DiscNo, SetName};
+use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::wanted::WantedMedium;
 use crate::verify::{Expected, Verdict, verify};
@@ -30,7 +30,7 @@ pub struct CopyRequest {
     pub catalog: PathBuf,
     pub staging: PathBuf,
     pub name: Option<SetName>,
-    pub discs: (DiscNo, DiscNo),
+    pub discs: DiscList,
     /// Where a copy can be read, for discs that are neither staged nor on a shelf that is known.
     pub from: Option<PathBuf>,
     /// Which discs count.
@@ -55,8 +55,9 @@ pub fn copy(
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     let staging = Staging::open(&request.staging)?;
     let known = catalog.discs(set.id)?;
-    let numbers = (request.discs.0.0..=request.discs.1.0).map(DiscNo);
-    let meant: Vec<DiscInfo> = numbers
+    let meant: Vec<DiscInfo> = request
+        .discs
+        .iter()
         .map(|number| {
             let found = known.iter().find(|disc| disc.number == number).cloned();
             found.ok_or_else(|| no_disc(&set, number))

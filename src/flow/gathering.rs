@@ -13,9 +13,8 @@ use uuid::Uuid;
 use crate::catalog::DiscInfo;
 use crate::drive::DiscReader;
 use crate::format::volume::image_name;
-use crate::model::disc::listed;
 use crate::model::size::{CLUSTER, SECTOR};
-use crate::model::{Bytes, DiscNo, SetName};
+use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::files::{create_own, free_space, make_private_dir};
 use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::operator::Answer;
@@ -68,7 +67,7 @@ impl Gathered {
         let question = format!(
             "disc {disc} of {set} can be made again from discs {}. Each is copied into {}, which \
              takes {}. Do that?",
-            listed(sources),
+            DiscList::of(sources),
             scratch.display(),
             Bytes(need)
         );

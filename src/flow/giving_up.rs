@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::catalog::{Catalog, Copy, CopyNo, DiscInfo, DiscState, Fate, KnownSet, Loss};
-use crate::model::{DiscNo, SetName, SnapshotSeq};
+use crate::model::{DiscList, DiscNo, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
 use super::locating::no_disc;
@@ -53,7 +53,7 @@ impl GivingUp {
         catalog: &Path,
         staging: &Path,
         name: Option<&SetName>,
-        discs: (DiscNo, DiscNo),
+        discs: &DiscList,
         copy: Option<CopyNo>,
         fate: Fate,
         desk: Desk,
@@ -63,7 +63,7 @@ impl GivingUp {
         let staging = Staging::open(staging)?;
         let known = catalog.discs(set.id)?;
         let mut given_up = Vec::new();
-        for number in (discs.0.0..=discs.1.0).map(DiscNo) {
+        for number in discs.iter() {
             let disc = known.iter().find(|disc| disc.number == number);
             let disc = disc.ok_or_else(|| no_disc(&set, number))?;
             given_up.push(given(&catalog, &staging, &set, disc, copy)?);

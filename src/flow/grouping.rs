@@ -15,7 +15,7 @@ use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
 use crate::format::disc_txt::{self, DiscTxt};
 use crate::format::sums::list_sums;
-use crate::model::disc::{Ratio, listed};
+use crate::model::disc::{Ratio, named};
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::files::{
@@ -120,7 +120,7 @@ impl<'a> Grouping<'a> {
         let discs: Vec<DiscNo> = whole.map(|member| member.disc).collect();
         self.desk.monitor.note(&format!(
             "a disc was given up while it was taken into a group: no recovery disc covers {}",
-            if discs.is_empty() { "it".to_owned() } else { format!("disc {}", listed(&discs)) }
+            if discs.is_empty() { "it".to_owned() } else { named(&discs) }
         ));
         Group::remove(&group.dir).map_err(trouble(&group.dir))
     }

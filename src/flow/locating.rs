@@ -1,9 +1,11 @@
 //! `coldcut locate`: where copies are kept, as a person says it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::catalog::{Copy, CopyNo, CopyState, Finding, KnownSet};
-use crate::model::{DiscNo, SetName};
+use crate::catalog::{Catalog, Copy, CopyNo, CopyState, Finding, KnownSet};
+use crate::model::disc::named;
+use crate::model::{DiscList, DiscNo, SetName};
 
 use super::turn::open_to_write;
 use super::{Desk, FlowError, choose_set};
@@ -12,24 +14,52 @@ use super::{Desk, FlowError, choose_set};
 pub fn locate(
     catalog: &Path,
     name: Option<&SetName>,
-    discs: (DiscNo, DiscNo),
+    discs: &DiscList,
     copy: Option<CopyNo>,
     place: &str,
     desk: Desk,
 ) -> Result<(KnownSet, Vec<(DiscNo, CopyNo)>), FlowError> {
     let mut catalog = open_to_write(catalog, desk)?;
     let set = choose_set(catalog.sets()?, name)?;
-    let known = catalog.discs(set.id)?;
-    let mut meant = Vec::new();
-    for number in (discs.0.0..=discs.1.0).map(DiscNo) {
-        known.iter().find(|disc| disc.number == number).ok_or_else(|| no_disc(&set, number))?;
-        let copies = catalog.copies(set.id, number)?;
-        meant.push((number, the_copy(number, &copies, copy)?));
-    }
+    let known = known_copies(&catalog, &set, discs)?;
+    let chosen = if copy.is_none() { ask_for_the_copy(&known, desk) } else { None };
+    let meant: Vec<(DiscNo, CopyNo)> = known
+        .iter()
+        .map(|(disc, copies)| {
+            let chosen = chosen.filter(|_| candidates(copies).len() > 1);
+            Ok((*disc, the_copy(*disc, copies, copy.or(chosen))?))
+        })
+        .collect::<Result<_, FlowError>>()?;
     for &(disc, copy) in &meant {
         catalog.set_place(set.id, disc, copy, place)?;
     }
     Ok((set, meant))
+}
+
+fn known_copies(
+    catalog: &Catalog,
+    set: &KnownSet,
+    discs: &DiscList,
+) -> Result<Vec<(DiscNo, Vec<Copy>)>, FlowError> {
+    let known = catalog.discs(set.id)?;
+    let mut copies = Vec::new();
+    for number in discs.iter() {
+        known.iter().find(|disc| disc.number == number).ok_or_else(|| no_disc(set, number))?;
+        copies.push((number, catalog.copies(set.id, number)?));
+    }
+    Ok(copies)
+}
+
+/// Asked once, however many discs have several copies.
+fn ask_for_the_copy(known: &[(DiscNo, Vec<Copy>)], desk: Desk) -> Option<CopyNo> {
+    let several = known.iter().map(|(disc, copies)| (*disc, candidates(copies)));
+    let several: Vec<_> = several.filter(|(_, copies)| copies.len() > 1).collect();
+    let discs: Vec<DiscNo> = several.iter().map(|(disc, _)| *disc).collect();
+    let numbers: BTreeSet<u32> =
+        several.iter().flat_map(|(_, copies)| copies).map(|copy| copy.number.0).collect();
+    let numbers: Vec<u32> = numbers.into_iter().collect();
+    let question = format!("There are several copies of {}. Which one is it?", named(&discs));
+    if numbers.is_empty() { None } else { desk.operator.choose(&question, &numbers).map(CopyNo) }
 }
 
 pub fn no_disc(set: &KnownSet, disc: DiscNo) -> FlowError {
@@ -46,12 +76,7 @@ fn the_copy(disc: DiscNo, copies: &[Copy], named: Option<CopyNo>) -> Result<Copy
             known: numbers(copies),
         });
     }
-    let spoilt = |copy: &&Copy| {
-        matches!(copy.state, CopyState::Found(Finding::Damaged | Finding::Unreadable))
-    };
-    let kept: Vec<&Copy> = copies.iter().filter(|copy| copy.is_kept()).collect();
-    let sound: Vec<&Copy> = kept.iter().copied().filter(|copy| !spoilt(copy)).collect();
-    match if sound.is_empty() { &kept[..] } else { &sound[..] } {
+    match &candidates(copies)[..] {
         [one] => Ok(one.number),
         [] => Err(FlowError::NoCopyYet(disc)),
         several => {
@@ -59,6 +84,16 @@ fn the_copy(disc: DiscNo, copies: &[Copy], named: Option<CopyNo>) -> Result<Copy
             Err(FlowError::SeveralCopies { disc, known: known.join(", ") })
         }
     }
+}
+
+/// The copies that somebody would put away: those that were not found damaged, if there are any.
+fn candidates(copies: &[Copy]) -> Vec<&Copy> {
+    let spoilt = |copy: &&Copy| {
+        matches!(copy.state, CopyState::Found(Finding::Damaged | Finding::Unreadable))
+    };
+    let kept: Vec<&Copy> = copies.iter().filter(|copy| copy.is_kept()).collect();
+    let sound: Vec<&Copy> = kept.iter().copied().filter(|copy| !spoilt(copy)).collect();
+    if sound.is_empty() { kept } else { sound }
 }
 
 fn numbers(copies: &[Copy]) -> String {

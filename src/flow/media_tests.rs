@@ -27,7 +27,7 @@ use crate::drive::fake::{FakeDrive, image_on};
 use crate::drive::{Drive, Shelf};
 use crate::model::disc::Ratio;
 use crate::model::glob::PathGlobs;
-use crate::model::{DiscNo, Sectors};
+use crate::model::{DiscList, DiscNo, Sectors};
 use crate::port::monitor::Recorder;
 use crate::port::operator::{Answer, Secret, Summons};
 use crate::restore::place::Overwrite;
@@ -269,7 +269,7 @@ fn a_copy_that_is_put_in_again_is_not_counted_twice() {
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
         name: None,
-        discs: (DiscNo(1), DiscNo(1)),
+        discs: DiscList::of(&[DiscNo(1)]),
         from: Some("/dev/fake".into()),
         trust: Default::default(),
     };
@@ -407,8 +407,8 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
         fs::remove_dir_all(two).unwrap();
         if is_told {
             let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
-            let discs = (DiscNo(2), DiscNo(2));
-            GivingUp::weigh(&catalog, &staging, None, discs, None, Fate::Lost, bench.desk())
+            let discs = DiscList::of(&[DiscNo(2)]);
+            GivingUp::weigh(&catalog, &staging, None, &discs, None, Fate::Lost, bench.desk())
                 .unwrap()
                 .record()
                 .unwrap();

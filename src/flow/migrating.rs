@@ -16,7 +16,7 @@ use crate::drive::Drive;
 use crate::model::disc::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
-use crate::model::{Bytes, DiscNo, Entry, RelPath, SetName};
+use crate::model::{Bytes, DiscList, DiscNo, Entry, RelPath, SetName};
 use crate::pack::filler::Config;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
@@ -52,7 +52,7 @@ pub struct MigrateRequest<'a> {
     pub staging: PathBuf,
     pub name: Option<SetName>,
     /// From one to another; `None`: all that are safe and bear anything.
-    pub discs: Option<(DiscNo, DiscNo)>,
+    pub discs: Option<DiscList>,
     /// Where the old discs are read; without it on the shelves that are known.
     pub from: Option<PathBuf>,
     /// For this run only: the set's own size stays.
@@ -171,7 +171,7 @@ fn old_discs(
     monitor: &dyn Monitor,
 ) -> Result<Vec<DiscInfo>, FlowError> {
     let known = catalog.discs(set.id)?;
-    let Some((first, last)) = request.discs else {
+    let Some(discs) = &request.discs else {
         let unread = known.iter().filter(|disc| disc.state == DiscState::Burned);
         let unread: Vec<DiscNo> = unread.map(|disc| disc.number).collect();
         if !unread.is_empty() {
@@ -183,10 +183,11 @@ fn old_discs(
         }
         return Ok(known.into_iter().filter(|d| d.state == DiscState::Verified).collect());
     };
-    (first.0..=last.0)
+    discs
+        .iter()
         .map(|number| {
-            let found = known.iter().find(|disc| disc.number == DiscNo(number));
-            let found = found.ok_or_else(|| no_disc(set, DiscNo(number)))?;
+            let found = known.iter().find(|disc| disc.number == number);
+            let found = found.ok_or_else(|| no_disc(set, number))?;
             match found.state {
                 DiscState::Verified | DiscState::Gone => Ok(found.clone()),
                 DiscState::Burned => Err(FlowError::NotReadBack(found.number)),

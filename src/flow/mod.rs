@@ -187,18 +187,18 @@ pub enum FlowError {
     Key(#[source] Box<dyn Error + Send + Sync>, String),
     #[error("this is not the passphrase of set {0}")]
     WrongPassphrase(SetName),
-    #[error("set {0} is not encrypted, from its first disc to its last; choose another --name")]
+    #[error("set {0} is not encrypted, from its first disc to its last; choose another --set")]
     NotEncrypted(SetName),
     #[error(
-        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named: leave that out, or choose another --name for an encrypted set"
+        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named: leave that out, or choose another --set for an encrypted set"
     )]
     NeedlessPassphrase(SetName),
     #[error(
-        "set {0} is encrypted, from its first disc to its last: leave --no-encrypt out, or choose another --name"
+        "set {0} is encrypted, from its first disc to its last: leave --no-encrypt out, or choose another --set"
     )]
     StaysEncrypted(SetName),
     #[error(
-        "set {0} is encrypted with a passphrase, from its first disc to its last: leave --recipient out, or choose another --name"
+        "set {0} is encrypted with a passphrase, from its first disc to its last: leave --recipient out, or choose another --set"
     )]
     NoRecipients(SetName),
     #[error(
@@ -217,21 +217,21 @@ pub enum FlowError {
     NeedsSecretKey(SetName),
     #[error("the catalog has lost the keys of set {0}")]
     NoKeys(SetName),
-    #[error("set {name} is the directory {}; another one needs another --name, or --move-source if it moved", .known.display())]
+    #[error("set {name} is the directory {}; another one needs another --set, or --move-source if it moved", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error(
         "{words}; nothing was packed. Is everything mounted? If it was deleted on purpose: --allow-shrink"
     )]
     Shrunk { why: Box<crate::catalog::Refusal>, words: String },
     #[error(
-        "{place} has discs of a set {name} that the catalog does not know; choose another --name, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
+        "{place} has discs of a set {name} that the catalog does not know; choose another --set, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]
     ForeignDiscs { place: String, name: SetName },
     #[error("the catalog knows no set; make one with `coldcut backup`")]
     NoSets,
     #[error("there is no set {wanted}; known are: {known}")]
     NoSuchSet { wanted: SetName, known: String },
-    #[error("there are several sets: {known}; choose one with --name")]
+    #[error("there are several sets: {known}; choose one with --set")]
     SeveralSets { known: String },
     #[error("set {set} has no snapshot {wanted}; `coldcut snapshots` lists them")]
     NoSuchSnapshot { set: SetName, wanted: String },

@@ -14,6 +14,7 @@ use super::*;
 use crate::catalog::{Access, Catalog, CopyNo, CopyState, Finding};
 use crate::drive::Drive;
 use crate::drive::fake::{Act, FakeDrive, Reads, Slip, image_on};
+use crate::model::DiscList;
 use crate::port::operator::{Answer, Operator, Secret, Summons};
 use crate::port::wanted::What;
 
@@ -217,7 +218,7 @@ impl Trial {
             catalog: self.bench.path("catalog.sqlite"),
             staging: self.bench.path("staging"),
             name: None,
-            discs: (DiscNo(1), DiscNo(1)),
+            discs: DiscList::of(&[DiscNo(1)]),
             from: Some("/dev/fake".into()),
             trust: Default::default(),
         };

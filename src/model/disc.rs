@@ -1,5 +1,6 @@
 //! Numbers and identities of sets, snapshots, archives and discs.
 
+use super::DiscList;
 use std::fmt;
 use uuid::Uuid;
 
@@ -211,15 +212,10 @@ pub fn parse_archive_path(path: &str) -> Option<(ArchiveNo, Compression, bool)> 
     Some((ArchiveNo(number.parse().ok()?), compression, encrypted))
 }
 
-/// `1, 2, 3`.
-pub fn listed(discs: &[DiscNo]) -> String {
-    discs.iter().map(DiscNo::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// `disc 1`, `discs 1, 2, 3`.
+/// `disc 1`, `discs 1-3, 7`.
 pub fn named(discs: &[DiscNo]) -> String {
     let word = if discs.len() == 1 { "disc" } else { "discs" };
-    format!("{word} {}", listed(discs))
+    format!("{word} {}", DiscList::of(discs))
 }
 
 /// K recovery discs for each N discs.

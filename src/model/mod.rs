@@ -3,6 +3,7 @@
 pub mod carrier;
 pub mod digest;
 pub mod disc;
+pub mod disc_list;
 pub mod entry;
 pub mod glob;
 pub mod name;
@@ -14,6 +15,7 @@ pub mod strain;
 pub use carrier::{Batch, BurnedMedium, Carrier, FileId, ShelfId, ShelfPlace};
 pub use digest::Digest;
 pub use disc::{ArchiveNo, DiscNo, DiscUuid, Format, SetUuid, SnapshotSeq, SnapshotUuid};
+pub use disc_list::DiscList;
 pub use entry::{Entry, Kind, Meta, Mtime, Xattr};
 pub use name::SetName;
 pub use path::RelPath;

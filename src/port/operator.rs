@@ -47,6 +47,11 @@ pub trait Operator: Send + Sync {
     /// A question that only a person at a terminal answers: `--yes` does not.
     fn confirm_in_person(&self, question: &str) -> Answer;
 
+    /// Which of some numbers is meant; `None` if nobody says. `--yes` does not answer this.
+    fn choose(&self, _question: &str, _numbers: &[u32]) -> Option<u32> {
+        None
+    }
+
     /// Something only hands can do ("insert disc 3"): `Yes` once done, `No` to give up.
     /// `--yes` does not answer this.
     fn hands(&self, request: &str) -> Answer;

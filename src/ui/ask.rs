@@ -9,6 +9,7 @@ use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator, Secret, Summons};
 use crate::port::stop::Stop;
 use crate::port::wanted::What;
+use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -114,6 +115,16 @@ impl Operator for Person {
         })
     }
 
+    fn choose(&self, question: &str, numbers: &[u32]) -> Option<u32> {
+        let all: Vec<String> = numbers.iter().map(u32::to_string).collect();
+        let chosen = Cell::new(None);
+        self.ask(&format!("{question} [{}]", all.join("/")), |line| {
+            chosen.set(line.parse().ok().filter(|number| numbers.contains(number)));
+            Answer::Yes
+        });
+        chosen.get()
+    }
+
     fn hands(&self, request: &str) -> Answer {
         self.ask(&format!("{request} Then press Enter (q gives up):"), |line| match line {
             "q" | "Q" => Answer::No,
@@ -194,6 +205,16 @@ mod tests {
             assert_eq!(people.text(), "Burn disc 1? [y/N] ");
         }
         assert_eq!(person(false, &[]).0.confirm("?"), Answer::NobodyThere);
+    }
+
+    #[test]
+    fn a_choice_is_one_of_the_numbers_or_none() {
+        for (line, chosen) in [("2", Some(2)), ("3", None), ("", None), ("two", None)] {
+            let (person, people) = person(true, &[line]);
+            assert_eq!(person.choose("Which copy?", &[1, 2]), chosen, "{line}");
+            assert_eq!(people.text(), "Which copy? [1/2] ");
+        }
+        assert_eq!(person(true, &[]).0.choose("Which copy?", &[1, 2]), None);
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The page for the drawer, as it is printed: 76 columns, nothing that a printer could stumble over.
 
 use super::media::DiscLine;
-use super::safety::ranges;
 use crate::model::disc::{Compression, Encryption};
 use crate::model::path::shown;
-use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
+use crate::model::{DiscList, DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 
 /// All that the page says.
@@ -49,7 +48,7 @@ impl Sheet {
 
     fn numbers(&self) -> String {
         let discs: Vec<DiscNo> = self.burned().map(|disc| disc.id).collect();
-        if discs.is_empty() { "none yet".to_owned() } else { ranges(&discs) }
+        if discs.is_empty() { "none yet".to_owned() } else { DiscList::of(&discs).to_string() }
     }
 
     /// Discs that somebody can hold in their hands.
@@ -112,7 +111,8 @@ impl Sheet {
     fn recovery(&self) -> String {
         let mut text = String::new();
         for disc in self.burned().filter(|disc| !disc.covers.is_empty()) {
-            text += &format!("  {:<6} for discs {}\n", disc.id.to_string(), ranges(&disc.covers));
+            text +=
+                &format!("  {:<6} for discs {}\n", disc.id.to_string(), DiscList::of(&disc.covers));
         }
         match text.is_empty() {
             true => text,
@@ -142,7 +142,7 @@ impl Sheet {
         let programs = self.programs();
         format!(
             "\nTo get the files back, with coldcut; it asks for the discs one by one:\n\n\
-             \x20   coldcut restore --name {set}{coldcut_key} /dev/sr0 TARGET{ask}\n\n\
+             \x20   coldcut restore --set {set}{coldcut_key} /dev/sr0 TARGET{ask}\n\n\
              Without coldcut, on any Linux with {programs}; the same is on every disc:\n\n\
              {key}\
              \x20   mount -o ro /dev/sr0 /mnt; cp /mnt/restore.sh .; umount /mnt\n\

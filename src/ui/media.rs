@@ -2,10 +2,9 @@
 //! takes from each snapshot.
 
 use super::lines::put_bytes;
-use super::safety::ranges;
 use super::table::{Object, Row};
 use crate::flow::latest::ago;
-use crate::model::{Bytes, Carrier, DiscNo, DiscUuid, SetName, SnapshotSeq};
+use crate::model::{Bytes, Carrier, DiscList, DiscNo, DiscUuid, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::os::unix::ffi::OsStrExt;
@@ -84,7 +83,11 @@ impl Row for DiscLine {
             self.verified.map_or("-".to_owned(), |moment| moment.to_string()),
             self.drilled.map_or("-".to_owned(), |moment| moment.to_string()),
             self.set.to_string(),
-            if self.covers.is_empty() { "-".to_owned() } else { ranges(&self.covers) },
+            if self.covers.is_empty() {
+                "-".to_owned()
+            } else {
+                DiscList::of(&self.covers).to_string()
+            },
             self.places(),
         ]
     }

@@ -8,7 +8,7 @@ use crate::catalog::CopyNo;
 use crate::flow::latest::{Latest, Unreadable, ago};
 use crate::flow::safety::Verdict;
 use crate::model::path::shown;
-use crate::model::{Bytes, DiscNo};
+use crate::model::{Bytes, DiscList, DiscNo};
 use crate::port::clock::Moment;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -76,23 +76,31 @@ impl GroupLine {
         all.sort();
         let (recovery, verb) = match &self.recovery[..] {
             [one] => (format!("recovery disc {one}"), "makes"),
-            several => (format!("recovery discs {}", ranges(several)), "make"),
+            several => (format!("recovery discs {}", DiscList::of(several)), "make"),
         };
         match self.may_lose {
-            None => format!("discs {}: more is lost than {recovery} can make good", ranges(&all)),
+            None => {
+                format!("discs {}: more is lost than {recovery} can make good", DiscList::of(&all))
+            }
             Some(0) if self.lost.is_empty() => {
-                format!("discs {}: no good copy of {recovery} is left", ranges(&all))
+                format!("discs {}: no good copy of {recovery} is left", DiscList::of(&all))
             }
             Some(0) => {
-                format!("discs {}: {recovery} can make good what is lost, no more", ranges(&all))
+                format!(
+                    "discs {}: {recovery} can make good what is lost, no more",
+                    DiscList::of(&all)
+                )
             }
             Some(1) => {
-                format!("any one of discs {} may be lost: {recovery} {verb} it again", ranges(&all))
+                format!(
+                    "any one of discs {} may be lost: {recovery} {verb} it again",
+                    DiscList::of(&all)
+                )
             }
             Some(more) => {
                 format!(
                     "any {more} of discs {} may be lost: {recovery} {verb} them again",
-                    ranges(&all)
+                    DiscList::of(&all)
                 )
             }
         }
@@ -243,9 +251,11 @@ impl SafetyLine {
             match when {
                 None => format!(
                     "not known to have been opened by stock tools (`coldcut drill`): {what} {}\n",
-                    ranges(discs)
+                    DiscList::of(discs)
                 ),
-                Some(when) => format!("opened by stock tools {when}: {what} {}\n", ranges(discs)),
+                Some(when) => {
+                    format!("opened by stock tools {when}: {what} {}\n", DiscList::of(discs))
+                }
             }
         };
         told.iter().map(|told| "          ".to_owned() + &line(told)).collect()
@@ -275,11 +285,11 @@ impl SafetyLine {
             } else {
                 "a copy of disc"
             };
-            text += &format!("          {any} {} may be lost\n", ranges(&self.may_lose));
+            text += &format!("          {any} {} may be lost\n", DiscList::of(&self.may_lose));
         }
         if !self.only_copy.is_empty() {
             let what = if self.only_copy.len() > 1 { "discs" } else { "disc" };
-            let list = ranges(&self.only_copy);
+            let list = DiscList::of(&self.only_copy);
             text +=
                 &format!("          one good copy only, so no loss is allowed: {what} {list}\n");
         }
@@ -321,7 +331,11 @@ impl Row for FileSafetyLine {
 
     fn cells(&self) -> Vec<String> {
         let copies = if self.copies == 0 { "NONE".to_owned() } else { self.copies.to_string() };
-        let discs = if self.discs.is_empty() { "-".to_owned() } else { ranges(&self.discs) };
+        let discs = if self.discs.is_empty() {
+            "-".to_owned()
+        } else {
+            DiscList::of(&self.discs).to_string()
+        };
         vec![
             copies,
             self.verified.map_or("-".to_owned(), |moment| ago(moment, self.now)),
@@ -380,32 +394,9 @@ pub fn print_status(
     screen.result(&wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>())
 }
 
-/// `1-4, 7`.
-pub fn ranges(discs: &[DiscNo]) -> String {
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    for disc in discs {
-        match runs.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(disc.0) => *last = disc.0,
-            _ => runs.push((disc.0, disc.0)),
-        }
-    }
-    let word = |&(first, last): &(u32, u32)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    };
-    runs.iter().map(word).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_in_a_row_are_told_as_ranges() {
-        let told = |discs: &[u32]| ranges(&discs.iter().map(|&n| DiscNo(n)).collect::<Vec<_>>());
-        assert_eq!(told(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
-        assert_eq!(told(&[]), "");
-    }
 
     #[test]
     fn a_verdict_says_what_is_wrong_before_what_is_right() {

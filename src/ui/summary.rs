@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(
             summary.text(),
             "From snapshot 1:\n  restored: 5 paths, 100 B\n  NOT restored: 2 paths, 50 B\n  \
-             MISSING: discs 2, 3\n"
+             MISSING: discs 2-3\n"
         );
         assert_eq!(summary.object()["missing_discs"], json!([2, 3]));
     }

@@ -30,7 +30,7 @@ use crate::flow::verifying::{VerifyRequest, verify_from};
 use crate::flow::watching::{WatchRequest, watch};
 use crate::flow::{Desk, FlowError};
 use crate::model::glob::PathGlobs;
-use crate::model::{Bytes, DiscNo, SetName};
+use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::clock::Moment;
 use crate::port::monitor::Recorder;
 use crate::port::operator::Nobody;
@@ -259,7 +259,7 @@ impl Bench {
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             name: None,
-            discs: (DiscNo(1), DiscNo(1)),
+            discs: DiscList::of(&[DiscNo(1)]),
             from: Some(from),
             trust: Default::default(),
         };
@@ -294,7 +294,7 @@ impl Bench {
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             name: None,
-            discs: Some((DiscNo(1), DiscNo(1))),
+            discs: Some(DiscList::of(&[DiscNo(1)])),
             from: Some(self.path("shelf")),
             disc_size: DiscSize::typed(ROOM),
             archive_size: Bytes(1 << 20),

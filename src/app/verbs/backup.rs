@@ -55,7 +55,7 @@ fn request<'a>(
     if args.dest.is_none() && !args.stage && !args.dry_run {
         return Err(RunError::Usage(Backup::NO_DEST.to_owned()));
     }
-    let name = match &room.common.name {
+    let name = match &room.common.set {
         Some(name) => name.clone(),
         None => resolve::default_name(&source)?,
     };

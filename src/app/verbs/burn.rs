@@ -12,7 +12,7 @@ pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
     let mut drives = check_and_open_dest(room, &args.dest, &args.burning)?;
-    let name = room.common.name.as_ref();
+    let name = room.common.set.as_ref();
     let desk = room.desk_for(&args.burning);
     let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, desk)?;
     room.reporter.rest();

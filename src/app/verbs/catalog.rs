@@ -8,8 +8,7 @@ use crate::cli::args::{Catalog as Args, CatalogWork};
 use crate::flow::piles::Trust;
 use crate::flow::rebuilding::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
 use crate::flow::turn::in_turn;
-use crate::model::DiscNo;
-use crate::model::disc::listed;
+use crate::model::{DiscList, DiscNo};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
@@ -30,7 +29,7 @@ fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
             from: args.from.clone(),
             catalog: room.around.catalog(&room.common)?,
             staging: room.around.staging(&room.common)?,
-            name: room.common.name.clone(),
+            name: room.common.set.clone(),
             keys,
             replace: args.replace,
             scratch: scratch(room)?,
@@ -66,11 +65,11 @@ fn words(set: &RebuiltSet) -> Vec<String> {
     let mut lines = vec![format!(
         "set {name}: {} snapshot(s), the newest is {newest}; discs {}",
         set.snapshots,
-        listed(&set.discs)
+        DiscList::of(&set.discs)
     )];
     let mut say = |line: String| lines.push(line);
     if !set.missing_discs.is_empty() {
-        say(format!("set {name}: not among these discs: {}", listed(&set.missing_discs)));
+        say(format!("set {name}: not among these discs: {}", DiscList::of(&set.missing_discs)));
     }
     for twin in &set.twins {
         say(format!(
@@ -106,7 +105,7 @@ fn words(set: &RebuiltSet) -> Vec<String> {
         say(format!(
             "set {name}: not known to have been read back: {}; `coldcut verify FROM` makes them \
              count as safe",
-            listed(&set.unproven)
+            DiscList::of(&set.unproven)
         ));
     }
     lines

@@ -18,7 +18,7 @@ pub fn run(room: &Room, args: Check) -> Result<Exit, RunError> {
         trust: trust(room, args.verify_signature.as_deref())?,
         from: args.from.clone(),
         catalog: room.around.catalog(&room.common)?,
-        name: room.common.name.clone(),
+        name: room.common.set.clone(),
         due: match (args.max_check_age, args.count) {
             (Some(age), _) => Due::OlderThan(age),
             (None, count) => Due::Count(count.unwrap_or(1)),

@@ -12,8 +12,8 @@ pub fn run(room: &Room, args: CopyDisc) -> Result<Exit, RunError> {
     let request = CopyRequest {
         catalog: room.around.catalog(&room.common)?,
         staging: room.around.staging(&room.common)?,
-        name: room.common.name.clone(),
-        discs: (args.disc.first, args.disc.last),
+        name: room.common.set.clone(),
+        discs: args.discs,
         from: args.from.clone(),
         trust: trust(room, None)?,
     };

@@ -18,7 +18,7 @@ pub fn run(room: &Room, args: Drill) -> Result<Exit, RunError> {
             catalog: room.around.catalog(&room.common)?,
             staging: room.around.staging(&room.common)?,
             from: args.from.clone(),
-            name: room.common.name.clone(),
+            name: room.common.set.clone(),
             discs: args.discs.clone(),
             all: args.all,
             keys,

@@ -17,7 +17,7 @@ pub fn run(room: &Room, args: Flush) -> Result<Exit, RunError> {
         let request = FlushRequest {
             catalog: room.around.catalog(&room.common)?,
             staging: room.around.staging(&room.common)?,
-            name: room.common.name.clone(),
+            name: room.common.set.clone(),
             keys,
             signer: signer(room, &args.signing)?,
             drill: !args.no_drill,

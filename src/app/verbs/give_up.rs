@@ -16,9 +16,9 @@ use crate::ui::table;
 pub fn run(room: &Room, args: GiveUp, fate: Fate) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
-    let name = room.common.name.as_ref();
-    let discs = (args.disc.first, args.disc.last);
-    let work = GivingUp::weigh(&catalog, &staging, name, discs, args.copy, fate, room.desk())?;
+    let name = room.common.set.as_ref();
+    let work =
+        GivingUp::weigh(&catalog, &staging, name, &args.discs, args.copy, fate, room.desk())?;
     room.reporter.rest();
     table::print(&room.screen, &losses(&work)?)?;
     say_loss(room, &work, fate);

@@ -12,7 +12,7 @@ use super::query::disc_line;
 
 pub fn run(room: &Room, args: args::Keysheet) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
-    let sheet = keysheet(&catalog, room.common.name.as_ref(), args.hint.as_deref(), room.desk())?;
+    let sheet = keysheet(&catalog, room.common.set.as_ref(), args.hint.as_deref(), room.desk())?;
     let sheet = printed(sheet);
     match room.screen.json() {
         true => room.screen.object(&sheet.object())?,

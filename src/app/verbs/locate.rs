@@ -8,10 +8,9 @@ use crate::ui::exit::Exit;
 
 pub fn run(room: &Room, args: Locate) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
-    let name = room.common.name.as_ref();
-    let discs = (args.disc.first, args.disc.last);
+    let name = room.common.set.as_ref();
     let place = args.place.trim();
-    let (set, located) = locate(&catalog, name, discs, args.copy, place, room.desk())?;
+    let (set, located) = locate(&catalog, name, &args.discs, args.copy, place, room.desk())?;
     room.reporter.rest();
     for (disc, copy) in located {
         let set = &set.facts.name;

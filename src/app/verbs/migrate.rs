@@ -5,10 +5,9 @@ use crate::cli::args::Migrate;
 use crate::flow::FlowError;
 use crate::flow::disc_size::DiscSize;
 use crate::flow::migrating::{MigrateReport, MigrateRequest, migrate};
-use crate::model::{Bytes, DiscNo};
+use crate::model::{Bytes, DiscList, DiscNo};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
-use crate::ui::safety::ranges;
 
 use super::{check_and_open_dest, check_drill, open_source, signer, trust};
 
@@ -26,8 +25,8 @@ pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
         let request = MigrateRequest {
             catalog: room.around.catalog(&room.common)?,
             staging: room.around.staging(&room.common)?,
-            name: room.common.name.clone(),
-            discs: args.disc.map(|range| (range.first, range.last)),
+            name: room.common.set.clone(),
+            discs: args.discs,
             from: args.from.clone(),
             disc_size: DiscSize { typed: args.disc_size, blank },
             archive_size: args.archive_size,
@@ -48,13 +47,14 @@ fn tell(room: &Room, report: &MigrateReport) -> Result<(), RunError> {
     let made: Vec<DiscNo> = report.made.iter().map(|disc| disc.number).collect();
     if !room.common.quiet {
         let size = Bytes(report.bytes);
-        let onto = if made.is_empty() { "nothing".to_owned() } else { ranges(&made) };
+        let onto =
+            if made.is_empty() { "nothing".to_owned() } else { DiscList::of(&made).to_string() };
         room.screen.say(&format!(
             "{}: {} contents, {size}, migrated onto {onto}",
             report.set, report.files
         ));
         if !report.emptied.is_empty() {
-            let old = ranges(&report.emptied);
+            let old = DiscList::of(&report.emptied);
             room.screen.say(&format!(
                 "old discs {old} hold nothing now that is not elsewhere; `coldcut retire` gives \
                  them up"

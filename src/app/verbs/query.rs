@@ -18,7 +18,7 @@ use crate::ui::table;
 
 pub(super) fn open(room: &Room) -> Result<Query, RunError> {
     let catalog = room.around.catalog(&room.common)?;
-    Ok(Query::open(&catalog, room.common.name.as_ref())?)
+    Ok(Query::open(&catalog, room.common.set.as_ref())?)
 }
 
 pub fn snapshots(room: &Room) -> Result<Exit, RunError> {

@@ -28,7 +28,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
             from: args.from.clone(),
             target: args.target.clone(),
             catalog: room.around.catalog(&room.common)?,
-            name: room.common.name.clone(),
+            name: room.common.set.clone(),
             snapshot: args.snapshot,
             paths,
             overwrite: overwrite(args.overwrite),

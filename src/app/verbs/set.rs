@@ -11,18 +11,17 @@ use crate::flow::latest::Limits;
 use crate::flow::query::{SetGlance, glance};
 use crate::flow::renaming::rename;
 use crate::flow::staging::source_bytes;
-use crate::model::SetName;
 use crate::model::path::shown;
+use crate::model::{DiscList, SetName};
 use crate::port::clock::Moment;
 use crate::port::monitor::Monitor;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
-use crate::ui::safety::ranges;
 use crate::ui::sets::SetLine;
 use crate::ui::table;
 
 pub fn run(room: &Room, args: SetArgs) -> Result<Exit, RunError> {
-    match (args.what, args.set, args.new) {
+    match (args.what, args.old, args.new) {
         (SetWork::Forget, Some(name), _) => forget(room, &name, args.even_with_discs),
         (SetWork::Rename, Some(name), Some(new)) => give_name(room, &name, &new),
         _ => list(room),
@@ -36,7 +35,7 @@ fn list(room: &Room) -> Result<Exit, RunError> {
         true => {
             // How safe they are is for `status` to say.
             let any = |_: &SetName| Limits::default();
-            glance(&catalog, &staging, room.common.name.as_ref(), &any, Moment::now())?
+            glance(&catalog, &staging, room.common.set.as_ref(), &any, Moment::now())?
         }
         false => Vec::new(),
     };
@@ -105,7 +104,7 @@ fn forget(room: &Room, name: &SetName, even_with_discs: bool) -> Result<Exit, Ru
         room.screen.say(&format!("set {name} is forgotten"));
     }
     if !staged.is_empty() && !remove {
-        let (discs, at) = (ranges(&staged), shown(at.as_os_str().as_bytes()));
+        let (discs, at) = (DiscList::of(&staged), shown(at.as_os_str().as_bytes()));
         room.screen.say(&format!("what was packed for its discs ({discs}) is still in {at}"));
     }
     room.screen.object(&summary)?;
@@ -118,7 +117,7 @@ fn agree_to_lose_discs(
     work: &Forgetting,
     even_with_discs: bool,
 ) -> Result<(), RunError> {
-    let (name, discs) = (&work.set.facts.name, ranges(&work.discs));
+    let (name, discs) = (&work.set.facts.name, DiscList::of(&work.discs));
     if !even_with_discs {
         let (name, count) = (name.clone(), work.discs.len());
         return Err(FlowError::HasDiscs { name, count }.into());
@@ -135,7 +134,7 @@ fn agree_to_lose_discs(
 }
 
 fn agree_to_remove_staged(room: &Room, work: &Forgetting) -> bool {
-    let (discs, at) = (ranges(&work.staged), work.staged_at());
+    let (discs, at) = (DiscList::of(&work.staged), work.staged_at());
     let at = shown(at.as_os_str().as_bytes());
     let question =
         format!("Remove what is packed for discs {discs} of set {}, in {at}?", work.set.facts.name);

@@ -29,7 +29,7 @@ pub fn run(room: &Room, args: Status) -> Result<Exit, RunError> {
     let now = Moment::now();
     let is_there = catalog.exists();
     let limits = |set: &SetName| args.limits(set);
-    let sets = glance(&catalog, &staging, room.common.name.as_ref(), &limits, now);
+    let sets = glance(&catalog, &staging, room.common.set.as_ref(), &limits, now);
     let places = Places { catalog_exists: is_there, catalog, staging };
     let sets = match sets {
         Err(error) if !is_there => {

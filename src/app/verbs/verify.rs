@@ -15,7 +15,7 @@ pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
         let request = VerifyRequest {
             from: args.from,
             catalog: room.around.catalog(&room.common)?,
-            name: room.common.name.clone(),
+            name: room.common.set.clone(),
             trust: trust(room, args.verify_signature.as_deref())?,
             scratch: scratch(room)?,
             keys: Some(keys),

@@ -4,7 +4,7 @@
 use super::{Backup, Burn, Catalog, CatalogWork, Cli, Drill, Verb};
 use crate::cli::config::Chosen;
 use crate::cli::values;
-use crate::model::DiscNo;
+use crate::model::{DiscList, DiscNo};
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -37,7 +37,7 @@ impl Cli {
         let place = chosen.place.clone();
         match &mut self.verb {
             Verb::Backup(backup) => {
-                self.common.name = self.common.name.take().or(chosen.backup.clone());
+                self.common.set = self.common.set.take().or(chosen.backup.clone());
                 backup.fill(chosen);
                 backup.check()
             }
@@ -116,7 +116,7 @@ impl Backup {
 
     /// What is said where DEST is missing.
     pub const NO_DEST: &str =
-        "backup needs DEST behind SOURCE, or --stage; no configuration file names a place";
+        "backup needs DEST after SOURCE, or --stage; no configuration file names a place";
 
     /// A slip in a set's name looks like a directory without DEST; only a look at the directory
     /// tells.
@@ -144,12 +144,11 @@ impl Burn {
     /// The last word is the place, all before it are numbers; clap wants optional words last.
     /// Where the files name a place, a number at the end is a disc, too.
     fn split(&mut self, configured: Option<PathBuf>) -> Result<(), Slip> {
-        let is_place = |word: &OsString| configured.is_none() || disc_number(word).is_err();
+        let is_place = |word: &OsString| configured.is_none() || disc_list(word).is_err();
         let typed = self.words.last().is_some_and(is_place).then(|| self.words.pop()).flatten();
         self.dest =
             or_configured("burn [DISC]... <DEST>", typed.map(PathBuf::from), configured.clone())?;
-        self.discs =
-            self.words.drain(..).map(|word| disc_number(&word)).collect::<Result<_, _>>()?;
+        self.discs = discs(&mut self.words)?;
         Ok(())
     }
 }
@@ -158,16 +157,23 @@ impl Drill {
     /// A last word that is no number is the place. The files' place is not meant here: what is to be
     /// tried first is what waits to be burned.
     fn split(&mut self) -> Result<(), Slip> {
-        let typed = self.words.last().is_some_and(|word| disc_number(word).is_err());
+        let typed = self.words.last().is_some_and(|word| disc_list(word).is_err());
         self.from = typed.then(|| self.words.pop()).flatten().map(PathBuf::from);
-        self.discs =
-            self.words.drain(..).map(|word| disc_number(&word)).collect::<Result<_, _>>()?;
+        self.discs = discs(&mut self.words)?;
         Ok(())
     }
 }
 
-fn disc_number(word: &OsString) -> Result<DiscNo, Slip> {
-    values::disc_number(&word.to_string_lossy()).map_err(|allowed| {
-        (ErrorKind::ValueValidation, format!("{:?} is no disc: {allowed}", word))
+/// The discs that these words name, each once, in their order.
+fn discs(words: &mut Vec<OsString>) -> Result<Vec<DiscNo>, Slip> {
+    let lists: Vec<DiscList> =
+        words.drain(..).map(|word| disc_list(&word)).collect::<Result<_, _>>()?;
+    let all: DiscList = lists.iter().flat_map(DiscList::iter).collect();
+    Ok(all.iter().collect())
+}
+
+fn disc_list(word: &OsString) -> Result<DiscList, Slip> {
+    values::discs(&word.to_string_lossy()).map_err(|allowed| {
+        (ErrorKind::ValueValidation, format!("{} is not a disc: {allowed}", word.display()))
     })
 }

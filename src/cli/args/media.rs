@@ -4,9 +4,9 @@
 use super::{Burning, Common, Signing};
 use crate::catalog::CopyNo;
 use crate::cli::config::Config;
-use crate::cli::values::{self, DiscRange};
+use crate::cli::values;
 use crate::flow::latest::Limits;
-use crate::model::{Bytes, Sectors, SetName};
+use crate::model::{Bytes, DiscList, Sectors, SetName};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,12 +15,12 @@ use std::time::Duration;
 
 #[derive(Args, Debug)]
 pub struct Locate {
-    /// The disc's number, or several: 3, 1-20
-    #[arg(value_parser = values::discs)]
-    pub disc: DiscRange,
-    /// Where it is kept, in your words: "shelf B"; "" forgets it
+    /// The discs: 3, or several as 1-4,7
+    #[arg(value_name = "DISCS", value_parser = values::discs)]
+    pub discs: DiscList,
+    /// Where they are kept, in your words: "shelf B"; "" removes the note
     pub place: String,
-    /// Which copy, where there are several; `discs` lists them
+    /// Which copy, where there are several [default: ask]
     #[arg(long, value_name = "N", value_parser = values::copy)]
     pub copy: Option<CopyNo>,
     #[command(flatten)]
@@ -29,10 +29,10 @@ pub struct Locate {
 
 #[derive(Args, Debug)]
 pub struct GiveUp {
-    /// The disc's number
-    #[arg(value_parser = values::discs)]
-    pub disc: DiscRange,
-    /// Only this copy of it [default: all copies]
+    /// The discs: 3, or several as 1-4,7
+    #[arg(value_name = "DISCS", value_parser = values::discs)]
+    pub discs: DiscList,
+    /// Only this copy [default: all copies]
     #[arg(long, value_name = "N", value_parser = values::copy)]
     pub copy: Option<CopyNo>,
     #[command(flatten)]
@@ -41,18 +41,18 @@ pub struct GiveUp {
 
 #[derive(Args, Debug)]
 pub struct Check {
-    /// The drive (/dev/sr0) that copies are read in, or the shelf that they are on
+    /// The drive (/dev/sr0) to read copies in, or the shelf that they are on
     #[arg(value_name = "FROM")]
     pub(super) typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
-    /// Read so many copies, those first that nobody read for the longest time [default: 1]
+    /// Read N copies, least recently read first [default: 1]
     #[arg(long, value_name = "N", value_parser = values::count, conflicts_with = "max_check_age")]
     pub count: Option<u32>,
-    /// Read every copy whose last successful check is at least this old: 30d, 26w, 1y
+    /// Read every copy not verified within TIME: 30d, 26w, 1y
     #[arg(long, value_name = "TIME", value_parser = values::age, alias = "max-age")]
     pub max_check_age: Option<Duration>,
-    /// Say which copies are due, and read none
+    /// Show which copies are due; read nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
@@ -64,15 +64,15 @@ pub struct Check {
 
 #[derive(Args, Debug)]
 pub struct CopyDisc {
-    /// The disc's number, or several: 3, 1-20
-    #[arg(value_parser = values::discs)]
-    pub disc: DiscRange,
-    /// The drive or shelf that the copy is put on; a shelf is made if it is missing
+    /// The discs: 3, or several as 1-4,7
+    #[arg(value_name = "DISCS", value_parser = values::discs)]
+    pub discs: DiscList,
+    /// The drive or shelf to put the copy on; a missing shelf is created
     #[arg(value_name = "DEST")]
     pub(super) typed: Option<PathBuf>,
     #[arg(skip)]
     pub dest: PathBuf,
-    /// Where a copy can be read [default: the staging area, else a shelf that has one]
+    /// Where to read a copy [default: the staging area, or a shelf that has one]
     #[arg(long, value_name = "FROM")]
     pub from: Option<PathBuf>,
     #[command(flatten)]
@@ -83,16 +83,17 @@ pub struct CopyDisc {
 
 #[derive(Args, Debug)]
 pub struct Migrate {
-    /// The old disc's number, or several: 3, 1-20
-    #[arg(value_parser = values::discs, required_unless_present = "all", conflicts_with = "all")]
-    pub disc: Option<DiscRange>,
-    /// Every disc that is safe
+    /// The old discs: 3, or several as 1-20,23
+    #[arg(value_name = "DISCS", value_parser = values::discs)]
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub discs: Option<DiscList>,
+    /// Migrate every disc that is safe
     #[arg(long)]
     pub all: bool,
-    /// The drive or shelf that new discs are put on; a shelf is made if it is missing
+    /// The drive or shelf to put new discs on; a missing shelf is created
     #[arg(long, value_name = "DEST")]
     pub to: PathBuf,
-    /// Where the old discs are read [default: the shelves that they are on]
+    /// Where to read the old discs [default: the shelves that they are on]
     #[arg(long, value_name = "FROM")]
     pub from: Option<PathBuf>,
     /// Use only old discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
@@ -105,7 +106,7 @@ pub struct Migrate {
     /// Source data in an archive, from 1K to 3900M
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
     pub archive_size: Bytes,
-    /// Make discs without trying stock tools on a sample of each
+    /// Do not test a sample of each disc with standard tools
     #[arg(long)]
     pub no_drill: bool,
     #[command(flatten)]
@@ -118,7 +119,7 @@ pub struct Migrate {
 
 #[derive(Args, Debug)]
 pub struct Keysheet {
-    /// Remember these words as the hint to the passphrase, never the passphrase; "" forgets them
+    /// Store TEXT as a hint to the passphrase (not the passphrase itself); "" removes it
     #[arg(long, value_name = "TEXT")]
     pub hint: Option<String>,
     #[command(flatten)]
@@ -127,18 +128,19 @@ pub struct Keysheet {
 
 #[derive(Args, Debug)]
 pub struct Status {
-    /// Say it of these files alone: a glob over paths relative to the source; a directory means all
-    /// that is in it (may be repeated)
+    /// Show only these files: paths relative to the source, or globs; a directory includes what is
+    /// in it (may be repeated)
     #[arg(value_name = "PATH")]
     pub paths: Vec<OsString>,
-    /// Not safe if the newest backup is older than that: 36h, 30d, 26w, 1y [default: its age is said]
+    /// Count as not safe if the newest backup is older: 36h, 30d, 26w, 1y [default: only its age is
+    /// shown]
     #[arg(long, value_name = "TIME", value_parser = values::age)]
     pub max_age: Option<Duration>,
-    /// Not safe if the last successful check of a copy is older than this [default: only its age is
-    /// reported]
+    /// Count as not safe if a copy was last checked longer ago than this [default: only its age is
+    /// shown]
     #[arg(long, value_name = "TIME", value_parser = values::age)]
     pub max_check_age: Option<Duration>,
-    /// Files may wait in the staging area for less than that: they are listed, and count as safe
+    /// Count files as safe that have waited in the staging area for less than this
     #[arg(long, value_name = "TIME", value_parser = values::age)]
     pub allow_waiting: Option<Duration>,
     /// How each set is to be judged that has a table in the configuration files.

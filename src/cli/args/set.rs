@@ -10,17 +10,17 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Debug)]
 #[command(override_usage = "coldcut set [OPTIONS] list|forget|rename [SET] [NEW]")]
 pub struct SetArgs {
-    /// `list`: the sets of the catalog; `forget`: take one out of it; `rename`: give one another
-    /// name, for its discs to come. Discs and shelves stay as they are
+    /// `list` the sets of the catalog, `forget` one, or `rename` one: discs that exist keep the old
+    /// name
     #[arg(value_name = "list|forget|rename", value_enum, hide_possible_values = true)]
     pub what: SetWork,
     /// For `forget` and `rename`: the set's name
     #[arg(value_name = "SET", value_parser = values::set_name)]
-    pub set: Option<SetName>,
+    pub old: Option<SetName>,
     /// For `rename`: its new name
     #[arg(value_name = "NEW", value_parser = values::set_name)]
     pub new: Option<SetName>,
-    /// For `forget`: also a set that is on discs, after a question
+    /// For `forget`: also forget a set that is on discs, after a prompt
     #[arg(long)]
     pub even_with_discs: bool,
     #[command(flatten)]
@@ -39,13 +39,13 @@ impl SetArgs {
         use ErrorKind::{MissingRequiredArgument, UnknownArgument};
         let slip = |kind, text: &str| Err((kind, text.to_owned()));
         match self.what {
-            SetWork::Forget if self.set.is_none() => {
+            SetWork::Forget if self.old.is_none() => {
                 slip(MissingRequiredArgument, "set forget needs the name of a set")
             }
             SetWork::Rename if self.new.is_none() => {
                 slip(MissingRequiredArgument, "set rename needs the name of a set and a new one")
             }
-            SetWork::List if self.set.is_some() || self.even_with_discs => {
+            SetWork::List if self.old.is_some() || self.even_with_discs => {
                 slip(UnknownArgument, "set list takes no arguments")
             }
             SetWork::Forget if self.new.is_some() => {
@@ -62,19 +62,19 @@ impl SetArgs {
 /// What a person says of a set, on its discs in clear.
 #[derive(Args, Debug)]
 pub struct Said {
-    /// Write the hint on the discs in clear, too
+    /// Whether to write the passphrase hint on the discs unencrypted
     #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
     pub hint_in_clear: Option<bool>,
-    /// A title for the set, in clear on each disc; "" takes it back
+    /// A title for the set, unencrypted on each disc; "" removes it
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
-    /// A description of the set, in clear on each disc
+    /// A description of the set, unencrypted on each disc
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// Whom to ask about the set, in clear on each disc
+    /// Whom to ask about the set, unencrypted on each disc
     #[arg(long, value_name = "TEXT")]
     pub contact: Option<String>,
-    /// Who may use what is in the set, and how, in clear on each disc
+    /// Who may use the files and how, unencrypted on each disc
     #[arg(long, value_name = "TEXT")]
     pub rights: Option<String>,
 }

@@ -56,7 +56,7 @@ fn every_option_of_backup_arrives() {
 
 #[test]
 fn backup_takes_both_places_and_stage_takes_one() {
-    assert_eq!(refused("backup --name x").0, 2);
+    assert_eq!(refused("backup --set x").0, 2);
     assert!(backup("backup --stage s").stage);
     assert!(refused("backup s").1.contains("DEST"));
     assert!(refused("backup --stage").1.contains("SOURCE"));
@@ -74,6 +74,7 @@ fn burn_takes_numbers_and_then_a_place() {
     };
     assert_eq!(burn("burn shelf"), (vec![], "shelf".into()));
     assert_eq!(burn("burn 3 0004 shelf"), (vec![DiscNo(3), DiscNo(4)], "shelf".into()));
+    assert_eq!(burn("burn 3-4,7 1 shelf"), ([1, 3, 4, 7].map(DiscNo).to_vec(), "shelf".into()));
     assert_eq!(burn("burn 7"), (vec![], "7".into()));
     assert_eq!(refused("burn").0, 2);
     assert_eq!(refused("burn 0 shelf").0, 2);
@@ -83,13 +84,13 @@ fn burn_takes_numbers_and_then_a_place() {
 #[test]
 fn common_options_stand_before_the_verb_or_behind_it() {
     for line in [
-        "--json --yes --quiet --verbose --name x --catalog c --staging s status",
-        "status --json --yes --quiet --verbose --name x --catalog c --staging s",
-        "--json --name x --verbose --staging s status --yes --quiet --catalog c",
+        "--json --yes --quiet --verbose --set x --catalog c --staging s status",
+        "status --json --yes --quiet --verbose --set x --catalog c --staging s",
+        "--json --set x --verbose --staging s status --yes --quiet --catalog c",
     ] {
         let common = typed(line).common;
         assert!(common.json && common.yes && common.quiet && common.verbose, "{line}");
-        assert_eq!(common.name, SetName::new("x"));
+        assert_eq!(common.set, SetName::new("x"));
         assert_eq!(common.catalog, Some("c".into()));
         assert_eq!(common.staging, Some("s".into()));
     }
@@ -97,12 +98,16 @@ fn common_options_stand_before_the_verb_or_behind_it() {
 
 #[test]
 fn every_verb_takes_every_common_option() {
-    let options = "--catalog c --name n --staging s --json --yes --quiet --verbose --encrypt \
-        --passphrase-file p --recipient r --hidden-recipients --secret-key k";
+    let options = "--catalog c --set n --staging s --json --yes --quiet --verbose --wait 1s \
+        --no-limits";
+    let keys = "--passphrase-file p --recipient r --hidden-recipients --secret-key k";
     for verb in
         ["backup s d", "burn d", "restore f t", "verify f", "snapshots", "discs", "ls", "find x"]
     {
-        let keys = typed(&format!("{verb} {options}")).common.keys;
+        assert!(typed(&format!("{verb} {options}")).common.no_limits);
+    }
+    for verb in ["backup s d", "flush"] {
+        let keys = typed(&format!("{verb} {options} {keys}")).common.keys;
         assert_eq!(keys.passphrase_file, Some("p".into()));
         assert_eq!(keys.secret_key, [PathBuf::from("k")]);
         assert!(keys.hidden_recipients);
@@ -124,9 +129,9 @@ fn no_recipient_is_lost_between_the_two_sides_of_the_verb() {
 #[test]
 fn two_sources_of_one_passphrase_are_refused_wherever_they_stand() {
     for line in [
-        "ls --passphrase-file f --passphrase-command c",
-        "--passphrase-file f ls --passphrase-command c",
-        "--passphrase-command c ls --passphrase-file f",
+        "verify d --passphrase-file f --passphrase-command c",
+        "--passphrase-file f verify d --passphrase-command c",
+        "--passphrase-command c verify d --passphrase-file f",
     ] {
         assert_eq!(refused(line).0, 2, "{line}");
     }
@@ -143,7 +148,7 @@ fn bad_values_are_refused_with_what_is_allowed() {
         ("backup --min-fill 101 s d", "0 to 100"),
         ("backup --min-fill=-1 s d", "0 to 100"),
         ("backup --exclude-if-present a/b s d", "without a slash"),
-        ("status --name a/b", "A-Z a-z 0-9 - _"),
+        ("status --set a/b", "A-Z a-z 0-9 - _"),
         ("ls --snapshot 0", "from 1"),
         ("ls --snapshot +1", "from 1"),
         ("restore --overwrite yes f t", "never, changed, always"),
@@ -195,4 +200,93 @@ fn restore_keeps_what_is_there_unless_told() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// The error or the help as a person reads it.
+fn text(line: &str) -> String {
+    refused(line).1
+}
+
+/// Like a shell, as far as examples need it.
+fn split(line: &str) -> Vec<OsString> {
+    let line = line.split('>').next().unwrap();
+    let pieces = line.split('\'').enumerate();
+    let words = pieces.flat_map(|(at, piece)| match at % 2 {
+        0 => piece.split_whitespace().map(OsString::from).collect(),
+        _ => vec![OsString::from(piece)],
+    });
+    words.collect()
+}
+
+#[test]
+fn every_verb_is_in_one_group_with_examples_that_can_be_typed() {
+    let help = text("--help");
+    let verbs: Vec<String> =
+        Typed::command().get_subcommands().map(|c| c.get_name().into()).collect();
+    for verb in &verbs {
+        let begin = format!("  {verb} ");
+        assert_eq!(help.lines().filter(|l| l.starts_with(&begin)).count(), 1, "{verb}: {help}");
+        let page = help::page(verb).unwrap();
+        assert!((2..=3).contains(&page.examples.lines().count()), "{verb}");
+        for example in page.examples.lines() {
+            assert!(example.starts_with(&format!("coldcut {verb}")), "{example}");
+            let parsed = parse(split(example), &ConfigFiles::default());
+            parsed.unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+        assert!(text(&format!("{verb} --help")).contains("\nExamples:\n"), "{verb}");
+    }
+}
+
+#[test]
+fn no_line_of_the_help_is_wider_than_a_terminal() {
+    // What clap writes below is wrapped at the width of the terminal.
+    for line in text("--help").lines().take_while(|line| *line != "Options:") {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn help_of_a_verb_can_be_asked_for_in_two_ways() {
+    assert_eq!(text("help restore"), text("restore --help"));
+    assert_eq!(text("help"), text("--help"));
+    assert_eq!(refused("help restore").0, 0);
+}
+
+#[test]
+fn options_that_do_not_matter_to_a_verb_are_not_shown() {
+    let shown = |verb: &str, option: &str| text(&format!("{verb} --help")).contains(option);
+    assert!(shown("backup", "--encrypt") && !shown("restore", "--encrypt"));
+    assert!(shown("restore", "--secret-key") && !shown("discs", "--secret-key"));
+    assert!(shown("verify", "--no-limits") && !shown("ls", "--no-limits"));
+    assert!(!text("--help").contains("--secret-key"));
+}
+
+#[test]
+fn encryption_options_of_another_verb_are_refused_wherever_they_stand() {
+    for line in [
+        "discs --encrypt",
+        "--encrypt discs",
+        "status --passphrase-file p",
+        "restore --recipient r f t",
+        "burn --secret-key k d",
+        "locate 1 x --accept-plain 1",
+    ] {
+        let (code, text) = refused(line);
+        assert_eq!(code, 2, "{line}");
+        assert!(text.contains("has no use for --"), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_mistyped_verb_suggests_the_harmless_one_first() {
+    let tip = text("lst");
+    let at = |verb: &str| tip.find(&format!("'{verb}'")).unwrap_or_else(|| panic!("{verb}: {tip}"));
+    assert!(at("ls") < at("lost"), "{tip}");
+}
+
+#[test]
+fn a_set_is_named_by_set_and_the_old_word_still_works() {
+    assert_eq!(typed("ls --set x").common.set, SetName::new("x"));
+    assert_eq!(typed("ls --name x").common.set, SetName::new("x"));
+    assert!(!text("ls --help").contains("--name"));
 }

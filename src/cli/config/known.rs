@@ -82,8 +82,7 @@ impl<'a> Known<'a> {
         option(self.command, key).and_then(|arg| words(arg, value).ok()).unwrap_or_default()
     }
 
-    /// The words of an option that only verbs have, if this one is among them. Two verbs may give
-    /// one name to a switch and to a choice: what does not fit is not meant for this verb.
+    /// The words of an option that only verbs have, if this one is among them.
     pub fn words_of(&self, verb: &str, key: &str, value: &Value) -> Vec<OsString> {
         let own = || {
             let command = self.command.find_subcommand(verb)?;
@@ -168,7 +167,8 @@ fn option<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|arg| {
         let says =
             matches!(arg.get_action(), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue);
-        says && arg.get_long() == Some(key)
+        let is_alias = || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&key));
+        says && (arg.get_long() == Some(key) || is_alias())
     })
 }
 

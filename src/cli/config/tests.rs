@@ -49,7 +49,7 @@ fn refused(text: &str, line: &str) -> String {
 #[test]
 fn a_set_of_the_files_needs_its_name_and_nothing_more() {
     let cli = typed("backup photos");
-    assert_eq!(cli.common.name, SetName::new("photos"));
+    assert_eq!(cli.common.set, SetName::new("photos"));
     assert_eq!(cli.common.catalog, Some("/c".into()));
     assert_eq!(cli.common.keys.passphrase_file, Some("/p".into()));
     assert!(cli.common.keys.encrypt && cli.common.wait.is_some());
@@ -63,14 +63,14 @@ fn a_set_of_the_files_needs_its_name_and_nothing_more() {
 #[test]
 fn a_set_is_known_by_its_directory_too_and_a_directory_by_its_slash() {
     let cli = typed("backup /srv/photos /other");
-    assert_eq!(cli.common.name, SetName::new("photos"));
+    assert_eq!(cli.common.set, SetName::new("photos"));
     assert!(
         cli.common.keys.encrypt,
         "a set that is closed must not be stored in clear by its path"
     );
     assert_eq!(backup_of(cli).dest, Some("/other".into()));
     let cli = typed("backup ./photos /other");
-    assert_eq!((cli.common.name, cli.common.keys.encrypt), (None, false));
+    assert_eq!((cli.common.set, cli.common.keys.encrypt), (None, false));
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn places_come_from_the_set_or_the_drive() {
         other => panic!("{other:?}"),
     };
     assert_eq!(place("restore /t"), ("/dev/sr0".into(), "/t".into()));
-    assert_eq!(place("restore /t --name photos"), ("/shelf".into(), "/t".into()));
+    assert_eq!(place("restore /t --set photos"), ("/shelf".into(), "/t".into()));
     assert_eq!(place("restore /f /t"), ("/f".into(), "/t".into()));
-    assert_eq!(place("verify --name photos").0, Path::new("/shelf"));
+    assert_eq!(place("verify --set photos").0, Path::new("/shelf"));
     assert_eq!(place("verify /f").0, Path::new("/f"));
     assert_eq!(place("watch --until-done").0, Path::new("/dev/sr0"));
 }
@@ -136,7 +136,7 @@ fn burn_takes_a_number_at_its_end_for_a_disc_where_a_drive_is_configured() {
 
 #[test]
 fn options_that_the_verb_does_not_have_are_left_out() {
-    for line in ["status --name photos", "snapshots", "drives", "flush", "ls --name photos x"] {
+    for line in ["status --set photos", "snapshots", "drives", "flush", "ls --set photos x"] {
         assert_eq!(typed(line).common.catalog, Some("/c".into()), "{line}");
     }
     let choice = "drive = \"/d\"\noverwrite = \"always\"\n";
@@ -167,7 +167,7 @@ fn every_slip_is_told_by_file_table_and_key() {
         ("new-set = true", "new-set: it agrees for one run only"),
         ("new-shelf = true", "new-shelf: it agrees for one run only"),
         ("even-with-discs = true", "even-with-discs: it agrees for one run only"),
-        ("= 1", "is no TOML"),
+        ("= 1", "is not valid TOML"),
     ] {
         let told = refused(text, "status");
         assert!(told.contains(says) && told.contains("/etc/coldcut.toml"), "{text}: {told}");

@@ -42,8 +42,8 @@ fn a_rewritable_disc_is_overwritten_only_when_that_was_said_twice() {
     run.says("holds a BD-RE with the volume THEIRS, which can be overwritten");
     run.ends().code(4);
     // The option alone is not enough where nobody answers the question.
-    lab.backup(&lab.one.clone(), &["--wait", "0s", "--overwrite"]).ends().code(4);
-    let done = lab.backup(&lab.one.clone(), &["--wait", "0s", "--overwrite", "--yes"]).ends();
+    lab.backup(&lab.one.clone(), &["--wait", "0s", "--overwrite-disc"]).ends().code(4);
+    let done = lab.backup(&lab.one.clone(), &["--wait", "0s", "--overwrite-disc", "--yes"]).ends();
     done.code(0).said("disc 1 is verified");
     // One that was never used is a blank.
     fs::write(lab.path("source/more"), noise(77, 900_000)).unwrap();
@@ -106,7 +106,7 @@ fn a_drive_that_another_program_uses_is_left_alone() {
     fs::create_dir(lab.path("mnt")).unwrap();
     let (node, place) = (lab.one.to_str().unwrap(), lab.path("mnt"));
     tool(&["mount", "-o", "ro", node, place.to_str().unwrap()]).code(0);
-    let done = lab.backup(&lab.one.clone(), &["--overwrite", "--yes", "--wait", "2s"]).ends();
+    let done = lab.backup(&lab.one.clone(), &["--overwrite-disc", "--yes", "--wait", "2s"]).ends();
     tool(&["umount", place.to_str().unwrap()]).code(0);
     done.code(1).said("is in use by another program");
 }
