@@ -92,7 +92,7 @@ step "A passphrase, as a file that only you can read"
 (umask 077 && head -c 24 /dev/urandom | base64 >"$work/passphrase")
 say "$work/passphrase"
 
-mine=(--catalog "$work/catalog.sqlite" --staging "$work/staging" --name demo)
+mine=(--catalog "$work/catalog.sqlite" --staging "$work/staging" --set demo)
 secret=(--passphrase-file "$work/passphrase")
 
 step "Backing up $folder to a shelf: a folder that stands for a drive with a stack of blanks"

@@ -52,7 +52,7 @@ with_times() {
 
 backup() {
   "$coldcut" --json --catalog "$work/catalog.sqlite" --staging "$work/staging" \
-    backup --disc-size "${disc}M" --archive-size "$((disc / 10))M" --name timeline \
+    backup --disc-size "${disc}M" --archive-size "$((disc / 10))M" --set timeline \
     "$work/source" "$work/shelf" 2>"$work/words" || { cat "$work/words" >&2; return 1; }
 }
 
