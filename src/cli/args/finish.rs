@@ -4,6 +4,7 @@
 use super::{Backup, Burn, Catalog, CatalogWork, Cli, Drill, Verb};
 use crate::cli::config::Chosen;
 use crate::cli::values;
+use crate::model::path::shown;
 use crate::model::{DiscList, DiscNo};
 use clap::error::ErrorKind;
 use std::ffi::OsString;
@@ -174,6 +175,6 @@ fn discs(words: &mut Vec<OsString>) -> Result<Vec<DiscNo>, Slip> {
 
 fn disc_list(word: &OsString) -> Result<DiscList, Slip> {
     values::discs(&word.to_string_lossy()).map_err(|allowed| {
-        (ErrorKind::ValueValidation, format!("{} is not a disc: {allowed}", word.display()))
+        (ErrorKind::ValueValidation, format!("{} is not a disc: {allowed}", shown(word.as_bytes())))
     })
 }
