@@ -102,8 +102,7 @@ impl Victim {
             });
         }
         let key = ["--passphrase-file".to_owned(), text(&self.sandbox.path("passphrase"))];
-        let takes_key = self.kind == Kind::Closed && verb != "burn";
-        words.extend(takes_key.then_some(key).into_iter().flatten());
+        words.extend((self.kind == Kind::Closed).then_some(key).into_iter().flatten());
         words.extend(["--name", "set", "--json"].map(str::to_owned));
         words
     }

@@ -11,6 +11,9 @@ type Group = (&'static str, &'static [Page]);
 pub struct Page {
     pub verb: &'static str,
     keys: &'static [&'static str],
+    /// Accepted, though they make no difference: whoever has the set's keys at hand passes them to
+    /// every command that handles discs.
+    also: &'static [&'static str],
     /// Whether it reads discs: only then do limits on what a disc holds matter.
     reads_discs: bool,
     pub examples: &'static str,
@@ -59,6 +62,7 @@ const GROUPS: [Group; 5] = [
 const BACKUP: Page = Page {
     verb: "backup",
     keys: BEGIN,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut backup ~/photos /dev/sr0
@@ -68,6 +72,7 @@ coldcut backup ~/photos /dev/sr0 --parity 10 --copies 2 --dry-run",
 const BURN: Page = Page {
     verb: "burn",
     keys: NONE,
+    also: OPEN,
     reads_discs: false,
     examples: "\
 coldcut burn /dev/sr0
@@ -76,6 +81,7 @@ coldcut burn 3-5,7 /dev/sr0 --speed 4",
 const FLUSH: Page = Page {
     verb: "flush",
     keys: PACK,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut flush
@@ -84,6 +90,7 @@ coldcut flush --set photos",
 const WATCH: Page = Page {
     verb: "watch",
     keys: READ,
+    also: OPEN,
     reads_discs: true,
     examples: "\
 coldcut watch /dev/sr0
@@ -92,6 +99,7 @@ coldcut watch /dev/sr0 --until-done",
 const RESTORE: Page = Page {
     verb: "restore",
     keys: OPEN,
+    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut restore /dev/sr0 ~/restored
@@ -101,6 +109,7 @@ coldcut restore /dev/sr0 ~/restored --dry-run",
 const RESCUE: Page = Page {
     verb: "rescue",
     keys: READ,
+    also: OPEN,
     reads_discs: true,
     examples: "\
 coldcut rescue /dev/sr0 --to photos-0003.iso
@@ -109,6 +118,7 @@ coldcut rescue /dev/sr0 copy.iso --to photos-0003.iso",
 const STATUS: Page = Page {
     verb: "status",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut status
@@ -118,6 +128,7 @@ coldcut status --max-age 30d --max-check-age 1y",
 const SNAPSHOTS: Page = Page {
     verb: "snapshots",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut snapshots
@@ -126,6 +137,7 @@ coldcut snapshots --set photos --json",
 const DISCS: Page = Page {
     verb: "discs",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut discs
@@ -134,6 +146,7 @@ coldcut discs --set photos --json",
 const LS: Page = Page {
     verb: "ls",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut ls
@@ -142,6 +155,7 @@ coldcut ls 2019/summer --snapshot 3",
 const FIND: Page = Page {
     verb: "find",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut find '*.CR2'
@@ -150,6 +164,7 @@ coldcut find '2019/**/IMG_9123.*' --snapshot 3",
 const DRIVES: Page = Page {
     verb: "drives",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut drives
@@ -158,6 +173,7 @@ coldcut drives --json",
 const VERIFY: Page = Page {
     verb: "verify",
     keys: OPEN,
+    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut verify /dev/sr0
@@ -166,6 +182,7 @@ coldcut verify /srv/shelf --verify-signature me.asc",
 const CHECK: Page = Page {
     verb: "check",
     keys: READ,
+    also: OPEN,
     reads_discs: true,
     examples: "\
 coldcut check /dev/sr0
@@ -175,6 +192,7 @@ coldcut check --max-check-age 1y --dry-run",
 const DRILL: Page = Page {
     verb: "drill",
     keys: OPEN,
+    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut drill
@@ -184,6 +202,7 @@ coldcut drill /srv/shelf --all",
 const COPY: Page = Page {
     verb: "copy",
     keys: READ,
+    also: OPEN,
     reads_discs: true,
     examples: "\
 coldcut copy 3 /dev/sr0
@@ -192,6 +211,7 @@ coldcut copy 1-4,7 /dev/sr0 --from /srv/shelf",
 const MIGRATE: Page = Page {
     verb: "migrate",
     keys: PACK,
+    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut migrate 1-20 --from /dev/sr0 --to /dev/sr1
@@ -200,6 +220,7 @@ coldcut migrate --all --to /srv/shelf --disc-size bd100",
 const LOCATE: Page = Page {
     verb: "locate",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut locate 1-4,7 'box 3'
@@ -208,6 +229,7 @@ coldcut locate 2 'the office' --copy 2",
 const LOST: Page = Page {
     verb: "lost",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut lost 3
@@ -216,6 +238,7 @@ coldcut lost 3 --copy 2",
 const RETIRE: Page = Page {
     verb: "retire",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut retire 1-20
@@ -224,6 +247,7 @@ coldcut retire 3 --copy 1",
 const SET: Page = Page {
     verb: "set",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut set list
@@ -233,6 +257,7 @@ coldcut set forget trial",
 const CATALOG: Page = Page {
     verb: "catalog",
     keys: REBUILD,
+    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut catalog rebuild /srv/shelf
@@ -242,6 +267,7 @@ coldcut catalog restore-last",
 const KEYSHEET: Page = Page {
     verb: "keysheet",
     keys: NONE,
+    also: NONE,
     reads_discs: false,
     examples: "\
 coldcut keysheet --set photos >photos.txt
@@ -254,9 +280,9 @@ pub fn page(verb: &str) -> Option<&'static Page> {
 }
 
 impl Page {
-    /// Whether one of the options below `Encryption` matters to the verb.
+    /// Whether one of the options below `Encryption` may be typed for the verb.
     pub fn takes(&self, long: &str) -> bool {
-        self.keys.contains(&long)
+        self.keys.contains(&long) || self.also.contains(&long)
     }
 }
 
@@ -291,7 +317,9 @@ impl Page {
     fn arrange(&self, command: Command) -> Command {
         let examples: String = self.examples.lines().map(|line| format!("\n  {line}")).collect();
         let command = command.mut_args(|arg| match arg.get_long().map(str::to_owned) {
-            Some(long) if is_about_encryption(&arg) => arg.hide(!self.takes(&long)),
+            Some(long) if is_about_encryption(&arg) => {
+                arg.hide(!self.keys.contains(&long.as_str()))
+            }
             Some(long) if long == "no-limits" => arg.hide(!self.reads_discs),
             _ => arg,
         });

@@ -268,7 +268,7 @@ fn encryption_options_of_another_verb_are_refused_wherever_they_stand() {
         "--encrypt discs",
         "status --passphrase-file p",
         "restore --recipient r f t",
-        "burn --secret-key k d",
+        "burn --recipient r d",
         "locate 1 x --accept-plain 1",
     ] {
         let (code, text) = refused(line);
