@@ -60,8 +60,7 @@ fn nobody_knows_a_higher_floor_or_touches_what_is_not_his() {
 }
 
 /// A file of each circle that is still to be broken.
-const KNOWN: [&str; 26] = [
-    "src/app/acting_as.rs",
+const KNOWN: [&str; 25] = [
     "src/catalog/archives.rs",
     "src/cli/args.rs",
     "src/codec/openpgp/file_key.rs",
