@@ -273,6 +273,12 @@ pub fn is_for_want_of_room(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
+/// Pages that were written out are dropped, so that the next read goes to the medium.
+/// It is advice: a system that does not take it reads what it has.
+pub fn forget_cached(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
