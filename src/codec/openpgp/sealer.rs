@@ -2,7 +2,7 @@
 
 use super::cfb::{BLOCK, Cfb};
 use super::file_key::{FileKey, Kept};
-use super::random_access::ReadAt;
+use super::read_at::ReadAt;
 use super::{Cause, Locks, MDC_HEAD, OVERHEAD, PREFIX, literal_head, packet};
 use sequoia_openpgp::crypto::SessionKey;
 use sha1::{Digest as _, Sha1};
