@@ -60,10 +60,9 @@ fn nobody_knows_a_higher_floor_or_touches_what_is_not_his() {
 }
 
 /// A file of each circle that is still to be broken.
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 20] = [
     "src/catalog/archives.rs",
     "src/cli/args.rs",
-    "src/drill/choice.rs",
     "src/flow/backup.rs",
     "src/flow/burning.rs",
     "src/flow/coherence.rs",
