@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use coldcut::app::run;
 use coldcut::catalog::foreign;
-use coldcut::cli::args;
 use coldcut::cli::config::ConfigFiles;
+use coldcut::cli::parse::parse;
 use coldcut::port::{process, stop::Stop};
 
 fn main() -> ExitCode {
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         };
     }
     process::keep_capabilities_from_children();
-    let cli = match args::parse(std::env::args_os(), &ConfigFiles::read()) {
+    let cli = match parse(std::env::args_os(), &ConfigFiles::read()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };

@@ -60,9 +60,8 @@ fn nobody_knows_a_higher_floor_or_touches_what_is_not_his() {
 }
 
 /// A file of each circle that is still to be broken.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 19] = [
     "src/catalog/archives.rs",
-    "src/cli/args.rs",
     "src/flow/backup.rs",
     "src/flow/burning.rs",
     "src/flow/coherence.rs",

@@ -1,21 +1,18 @@
 //! The command line as typed. Nothing here looks at the world: what is wrong here is exit 2, and
 //! `--help` works on a machine without a home.
 
-mod finish;
+mod common;
 mod media;
 mod set;
 
+pub use common::{Burning, Common, Keys, Signing, TypedKeys};
 pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
 pub use set::{SetArgs, SetWork};
 
-use super::config::{Config, ConfigError, ConfigFiles};
 use super::values;
-use crate::drive::{Engine, Speed};
-use crate::flow::insertion::Patience;
-use crate::model::disc::{Compression, DiscName, Encryption};
+use crate::model::disc::Compression;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SnapshotSeq};
-use clap::error::ErrorKind;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,26 +22,6 @@ use std::time::Duration;
 pub struct Cli {
     pub common: Common,
     pub verb: Verb,
-}
-
-const AFTER_HELP: &str = "\
-DEST and FROM are a drive (/dev/sr0), or a shelf: a directory that holds disc images.
-Exit codes: 0 done, 1 could not, 2 bad command line, 3 some files were not done, \
-4 a disc is missing, 5 damage found, 6 another coldcut is at work.";
-
-#[derive(Debug, Parser)]
-#[command(
-    name = "coldcut",
-    version,
-    about = "Puts directories on Blu-ray discs for cold storage, and gets them back",
-    subcommand_required = true,
-    disable_help_subcommand = true
-)]
-struct Typed {
-    #[command(flatten)]
-    before: Common,
-    #[command(subcommand)]
-    verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,136 +72,6 @@ pub enum Verb {
     Set(SetArgs),
     /// Make the catalog anew from discs, or put back the copy of the last run that ended well
     Catalog(Catalog),
-}
-
-/// Options that every command takes, before its name or behind it.
-#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Common {
-    /// The catalog to use [env: COLDCUT_CATALOG] [default: $XDG_DATA_HOME/coldcut/catalog.sqlite]
-    #[arg(long, value_name = "FILE", help_heading = "Options of every command")]
-    pub catalog: Option<PathBuf>,
-    /// The set's name [default: the last name in SOURCE, or the only set there is]
-    #[arg(long, value_name = "SET", value_parser = values::set_name)]
-    #[arg(help_heading = "Options of every command")]
-    pub name: Option<SetName>,
-    /// Where packed discs wait [env: COLDCUT_STAGING] [default: $XDG_STATE_HOME/coldcut/staging]
-    #[arg(long, value_name = "DIR", help_heading = "Options of every command")]
-    pub staging: Option<PathBuf>,
-    /// Print one JSON object a line on stdout
-    #[arg(long, help_heading = "Options of every command")]
-    pub json: bool,
-    /// Answer every confirmation with yes, but those that have an option of their own
-    /// (--allow-shrink, --new-set)
-    #[arg(long, help_heading = "Options of every command")]
-    pub yes: bool,
-    /// Say only what goes wrong
-    #[arg(long, help_heading = "Options of every command")]
-    pub quiet: bool,
-    /// Say also which protection against strangers' discs the kernel refused
-    #[arg(long, help_heading = "Options of every command")]
-    pub verbose: bool,
-    /// Wait so long for a disc to be inserted, for an answer, or for another coldcut to end: 90s,
-    /// 10m, 2h, or `forever` [default: for discs and answers forever at a terminal, for discs as
-    /// a service, too; else 0s]
-    #[arg(long, value_name = "TIME", value_parser = values::patience)]
-    #[arg(help_heading = "Options of every command")]
-    pub wait: Option<Patience>,
-    /// Read listings and catalogs on discs even if they unfold to more than real ones of their size
-    /// do. For discs that you made yourself
-    #[arg(long, help_heading = "Options of every command")]
-    pub no_limits: bool,
-    #[command(flatten)]
-    pub keys: Keys,
-}
-
-/// How the set is closed to strangers. A passphrase is never an argument's value: every user of
-/// the machine could read it there.
-#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// Encrypt a new set with a passphrase; so does each source of one that is named
-    #[arg(long, help_heading = "Encryption")]
-    pub encrypt: bool,
-    /// Do not encrypt a new set, whatever the configuration and the environment name
-    #[arg(long, help_heading = "Encryption", conflicts_with_all = ["encrypt", "recipient"])]
-    pub no_encrypt: bool,
-    /// Take the passphrase from the first line of FILE
-    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
-    #[arg(conflicts_with = "passphrase_command")]
-    pub passphrase_file: Option<PathBuf>,
-    /// Take it from the first line that `sh -c CMD` prints; else from COLDCUT_PASSPHRASE, else ask
-    #[arg(long, value_name = "CMD", help_heading = "Encryption")]
-    pub passphrase_command: Option<OsString>,
-    /// Accept a new set's passphrase even if nobody can type it from paper, because it starts with
-    /// a byte order mark, or ends with a carriage return or a space
-    #[arg(long, help_heading = "Encryption")]
-    pub odd_passphrase: bool,
-    /// Encrypt a new set for this OpenPGP certificate, and with no passphrase (may be repeated)
-    #[arg(long, value_name = "CERTFILE", help_heading = "Encryption")]
-    pub recipient: Vec<PathBuf>,
-    /// Encrypt what is packed now, though it is for other recipients than the last backup was
-    #[arg(long, help_heading = "Encryption")]
-    pub new_recipients: bool,
-    /// Do not name the recipients' keys on the discs
-    #[arg(long, help_heading = "Encryption")]
-    pub hidden_recipients: bool,
-    /// Decrypt with this OpenPGP secret key (may be repeated)
-    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
-    pub secret_key: Vec<PathBuf>,
-    /// Use this disc of an encrypted set although it, or something on it, is not encrypted: its
-    /// number or UUID (may be repeated)
-    #[arg(long, value_name = "DISC", help_heading = "Encryption", value_parser = values::disc_name)]
-    pub accept_plain: Vec<DiscName>,
-    /// What of this was typed, and does not come from a configuration file.
-    #[arg(skip)]
-    pub typed: TypedKeys,
-}
-
-/// Which keys were typed: what is typed is meant for this very run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TypedKeys {
-    pub passphrase: bool,
-    pub no_encrypt: bool,
-    pub recipient: bool,
-}
-
-/// How discs are burned in a drive. A shelf needs none of it.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Burning {
-    /// The program that burns: xorriso or growisofs [default: xorriso]
-    #[arg(long, value_name = "NAME", value_parser = values::engine, help_heading = "Drives")]
-    pub engine: Option<Engine>,
-    /// Write at this speed: 4 for 4x [default: what the drive chooses]
-    #[arg(long, value_name = "N", value_parser = values::speed, help_heading = "Drives")]
-    pub speed: Option<Speed>,
-    /// Make and check a whole image in the staging area first, and burn that
-    #[arg(long, help_heading = "Drives")]
-    pub image_first: bool,
-    /// Write without the drive's own checks, where the medium is formatted
-    #[arg(long, help_heading = "Drives")]
-    pub stream_recording: bool,
-    /// Let the drive replace bad places while it writes, at half the speed [default: off]
-    #[arg(long, value_name = "on|off", value_parser = values::on_off, help_heading = "Drives")]
-    pub defect_management: Option<bool>,
-    /// Read discs back in this drive instead of the burner
-    #[arg(long, value_name = "DEVICE", help_heading = "Drives")]
-    pub verify_drive: Option<PathBuf>,
-    /// Allow to overwrite a rewritable disc (BD-RE), after a question that names it
-    #[arg(long, help_heading = "Drives")]
-    pub overwrite: bool,
-    /// DEST is to be on this disk, though a mount point of /etc/fstab in it has nothing mounted
-    #[arg(long, help_heading = "Shelves")]
-    pub new_shelf: bool,
-}
-
-/// Signing what is packed. Not by the set's own keys: who signs need not be able to read.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Signing {
-    /// Sign each disc's SHA256SUMS with this OpenPGP secret key
-    #[arg(long, value_name = "KEYFILE", help_heading = "Signing")]
-    pub sign: Option<PathBuf>,
-    /// Take the password of that key from the first line of FILE [default: ask]
-    #[arg(long, value_name = "FILE", help_heading = "Signing")]
-    pub sign_passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -326,7 +173,7 @@ pub struct Backup {
 pub struct Burn {
     /// Numbers of the discs to burn [default: all that wait], and behind them the drive or shelf
     #[arg(value_name = "DISC|DEST")]
-    words: Vec<OsString>,
+    pub(super) words: Vec<OsString>,
     #[arg(skip)]
     pub discs: Vec<DiscNo>,
     #[arg(skip)]
@@ -342,7 +189,7 @@ pub struct Burn {
 pub struct Restore {
     /// The drive (/dev/sr0), or the shelf: a directory that holds disc images
     #[arg(value_name = "FROM")]
-    typed: Option<PathBuf>,
+    pub(super) typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
     /// The directory to restore into; made if it is missing
@@ -393,7 +240,7 @@ pub enum Overwrite {
 pub struct Verify {
     /// The drive (/dev/sr0), or the shelf: a directory that holds disc images
     #[arg(value_name = "FROM")]
-    typed: Option<PathBuf>,
+    pub(super) typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
     /// Use only discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
@@ -409,7 +256,7 @@ pub struct Drill {
     /// Numbers of the discs [default: all that are there], and behind them the drive or shelf
     /// [default: the staging area]
     #[arg(value_name = "DISC|FROM")]
-    words: Vec<OsString>,
+    pub(super) words: Vec<OsString>,
     #[arg(skip)]
     pub discs: Vec<DiscNo>,
     #[arg(skip)]
@@ -454,7 +301,7 @@ pub struct Flush {
 pub struct Watch {
     /// The drive to watch
     #[arg(value_name = "DRIVE")]
-    typed: Option<PathBuf>,
+    pub(super) typed: Option<PathBuf>,
     #[arg(skip)]
     pub drive: PathBuf,
     /// End when nothing is left to burn
@@ -536,47 +383,8 @@ pub enum CatalogWork {
     RestoreLast,
 }
 
-/// Reads a command line, the program's name first, and what the files say for it. An error prints
-/// itself and ends the program by its `exit()`: 0 for `--help` and `--version`, 2 for all else.
-pub fn parse<I, T>(words: I, files: &ConfigFiles) -> Result<Cli, clap::Error>
-where
-    I: IntoIterator<Item = T>,
-    T: Into<OsString> + Clone,
-{
-    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-    let command = || Typed::command().after_help(format!("{AFTER_HELP}\n{}", files.line()));
-    // First what was typed alone: a slip there is not the files' fault, and tells what to look up.
-    let typed = command().try_get_matches_from(&words)?;
-    let first = Cli::from(&typed)?;
-    let definition = Typed::command();
-    let refused = |(kind, text): finish::Slip| command().error(kind, text);
-    let wrong = |error: ConfigError| refused((ErrorKind::InvalidValue, error.to_string()));
-    let config = Config::new(files, &definition).map_err(wrong)?;
-    let chosen = config.choose(&first, &definition).map_err(wrong)?;
-    let words = chosen.weave(&words, &typed, &definition);
-    let all = command().args_override_self(true).try_get_matches_from(words)?;
-    let mut cli = Cli::from(&all)?;
-    cli.common.keys.typed = first.common.keys.as_typed();
-    if let Verb::Backup(backup) = &mut cli.verb {
-        backup.is_name_typed = first.common.name.is_some();
-    }
-    if let (Verb::Status(status), Verb::Status(typed)) = (&mut cli.verb, &first.verb) {
-        status.judge_by(typed, &config);
-    }
-    cli.finish(chosen).map_err(refused)?;
-    Ok(cli)
-}
-
-impl Cli {
-    fn from(matches: &ArgMatches) -> Result<Cli, clap::Error> {
-        let mut typed = Typed::from_arg_matches(matches)?;
-        let behind = std::mem::take(typed.verb.behind());
-        Ok(Cli { common: typed.before.and(behind), verb: typed.verb })
-    }
-}
-
 impl Verb {
-    fn behind(&mut self) -> &mut Common {
+    pub(super) fn behind(&mut self) -> &mut Common {
         match self {
             Verb::Backup(verb) => &mut verb.behind,
             Verb::Burn(verb) => &mut verb.behind,
@@ -603,60 +411,3 @@ impl Verb {
         }
     }
 }
-
-impl Common {
-    /// What stood before the verb and what stood behind it. clap's own global arguments would
-    /// forget a `--recipient` before the verb once another one stands behind it.
-    fn and(self, behind: Common) -> Common {
-        Common {
-            catalog: behind.catalog.or(self.catalog),
-            name: behind.name.or(self.name),
-            staging: behind.staging.or(self.staging),
-            json: self.json || behind.json,
-            yes: self.yes || behind.yes,
-            quiet: self.quiet || behind.quiet,
-            verbose: self.verbose || behind.verbose,
-            wait: behind.wait.or(self.wait),
-            no_limits: self.no_limits || behind.no_limits,
-            keys: self.keys.and(behind.keys),
-        }
-    }
-}
-
-impl Keys {
-    fn and(mut self, behind: Keys) -> Keys {
-        self.recipient.extend(behind.recipient);
-        self.secret_key.extend(behind.secret_key);
-        self.accept_plain.extend(behind.accept_plain);
-        Keys {
-            encrypt: self.encrypt || behind.encrypt,
-            no_encrypt: self.no_encrypt || behind.no_encrypt,
-            passphrase_file: behind.passphrase_file.or(self.passphrase_file),
-            passphrase_command: behind.passphrase_command.or(self.passphrase_command),
-            odd_passphrase: self.odd_passphrase || behind.odd_passphrase,
-            hidden_recipients: self.hidden_recipients || behind.hidden_recipients,
-            new_recipients: self.new_recipients || behind.new_recipients,
-            ..self
-        }
-    }
-
-    fn as_typed(&self) -> TypedKeys {
-        TypedKeys {
-            passphrase: self.passphrase_file.is_some() || self.passphrase_command.is_some(),
-            no_encrypt: self.no_encrypt,
-            recipient: !self.recipient.is_empty(),
-        }
-    }
-
-    /// The encryption that was asked for; `None` if nothing was said.
-    pub fn encryption(&self) -> Option<Encryption> {
-        if !self.recipient.is_empty() {
-            Some(Encryption::Recipients)
-        } else {
-            self.encrypt.then_some(Encryption::Passphrase)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

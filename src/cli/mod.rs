@@ -1,6 +1,8 @@
-//! The command line: first as typed (`args`), then resolved against the world (`resolve`).
+//! The command line: first as typed (`args`, read by `parse`), then resolved against the world (`resolve`).
 
 pub mod args;
 pub mod config;
+mod finish;
+pub mod parse;
 pub mod resolve;
 mod values;

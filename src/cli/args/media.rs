@@ -3,7 +3,6 @@
 
 use super::{Burning, Common, Signing};
 use crate::catalog::CopyNo;
-use crate::cli::config::Config;
 use crate::cli::values::{self, DiscRange};
 use crate::flow::latest::Limits;
 use crate::model::{Bytes, Sectors, SetName};
@@ -43,7 +42,7 @@ pub struct GiveUp {
 pub struct Check {
     /// The drive (/dev/sr0) that copies are read in, or the shelf that they are on
     #[arg(value_name = "FROM")]
-    pub(super) typed: Option<PathBuf>,
+    pub(in crate::cli) typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
     /// Read so many copies, those first that nobody read for the longest time [default: 1]
@@ -69,7 +68,7 @@ pub struct CopyDisc {
     pub disc: DiscRange,
     /// The drive or shelf that the copy is put on; a shelf is made if it is missing
     #[arg(value_name = "DEST")]
-    pub(super) typed: Option<PathBuf>,
+    pub(in crate::cli) typed: Option<PathBuf>,
     #[arg(skip)]
     pub dest: PathBuf,
     /// Where a copy can be read [default: the staging area, else a shelf that has one]
@@ -154,20 +153,5 @@ pub struct Status {
 impl Status {
     pub fn limits(&self, set: &SetName) -> Limits {
         self.by_set.get(set).copied().unwrap_or(self.otherwise)
-    }
-
-    /// What was typed is meant for every set; what it leaves open each set's own table says.
-    pub(super) fn judge_by(&mut self, typed: &Status, config: &Config) {
-        let limit = |typed: Option<Duration>, key: &str, set: Option<&SetName>| {
-            // The files were checked: what they say is a time.
-            typed.or_else(|| values::age(config.text(key, set)?).ok())
-        };
-        let limits = |set: Option<&SetName>| Limits {
-            max_age: limit(typed.max_age, "max-age", set),
-            max_check_age: limit(typed.max_check_age, "max-check-age", set),
-            allow_waiting: limit(typed.allow_waiting, "allow-waiting", set),
-        };
-        self.otherwise = limits(None);
-        self.by_set = config.set_names().map(|set| (set.clone(), limits(Some(set)))).collect();
     }
 }
