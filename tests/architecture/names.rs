@@ -23,7 +23,7 @@ pub struct Names {
     pub imports: Vec<Import>,
     /// Paths of two names or more that stand outside of `use`.
     pub paths: Vec<Vec<String>>,
-    /// Every word that stands outside of `use`.
+    /// Every word that stands outside of `use` and is no field or method.
     pub words: BTreeSet<String>,
 }
 
@@ -78,7 +78,7 @@ impl Reader {
                     self.found.items.insert(name.clone());
                 }
             }
-            [Token::Word(_), ..] => return self.path(rest),
+            [Token::Word(_), ..] => return self.path(before, rest),
             _ => {}
         }
         1
@@ -107,10 +107,13 @@ impl Reader {
         1 + end
     }
 
-    fn path(&mut self, rest: &[Token]) -> usize {
+    fn path(&mut self, before: &[Token], rest: &[Token]) -> usize {
         let (paths, length) = tree(rest);
+        let is_field = before.last() == Some(&Token::Sign('.'));
         for path in paths {
-            self.found.words.extend(path.iter().cloned());
+            if !is_field {
+                self.found.words.extend(path.iter().cloned());
+            }
             if path.len() > 1 {
                 self.found.paths.push(resolve(path, &self.here));
             }
