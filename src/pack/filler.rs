@@ -18,11 +18,11 @@ use crate::scan::content::{ReadError, Source};
 
 use super::ahead::{Ahead, Next, Opened, Walked};
 use super::archive::ArchiveBuilder;
-use super::closing::ListingSizes;
 use super::queue::{Queue, Work};
 use super::reader::Reading;
 use super::room::Room;
 use super::sealing::Background;
+use super::staged::ListingSizes;
 use super::{Ledger, PackError, Twin};
 
 /// How often a file that changed under the reader is tried again, at the end of the queue.
