@@ -60,7 +60,7 @@ fn nobody_knows_a_higher_floor_or_touches_what_is_not_his() {
 }
 
 /// A file of each circle that is still to be broken.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 10] = [
     "src/catalog/archives.rs",
     "src/flow/backup.rs",
     "src/flow/burning.rs",
@@ -71,7 +71,6 @@ const KNOWN: [&str; 11] = [
     "src/flow/rebuilding.rs",
     "src/flow/refilling.rs",
     "src/flow/restoring.rs",
-    "src/verify/mod.rs",
 ];
 
 #[test]
