@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cli::args::{Burning, Common};
 use crate::cli::resolve::{PassphraseSource, Surroundings};
-use crate::flow::insertion::Patience;
+use crate::flow::Patience;
 use crate::flow::keys::{KeyRing, Named};
 use crate::flow::{Desk, FlowError};
 use crate::format::Limits;

@@ -12,7 +12,7 @@ pub use set::{SetArgs, SetWork};
 use super::values;
 use crate::model::disc::Compression;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SetName, SnapshotSeq};
-use clap::{Args, FromArgMatches, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;

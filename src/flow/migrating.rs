@@ -27,7 +27,7 @@ use crate::port::wanted::WantedMedium;
 use crate::restore::place::Overwrite;
 use crate::scan::content::Source;
 
-use super::backup::{is_protected, needs_par2};
+use super::backup::protection::{is_protected, needs_par2};
 use super::burning::{Drives, Station};
 use super::disc_size::{DiscSize, of_set};
 use super::keys::{Asking, KeyRing};

@@ -9,7 +9,6 @@ use crate::model::{Bytes, DiscNo, Kind, Mtime, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 
 /// A snapshot of a set.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use crate::cli::values;
 use crate::drive::{Engine, Speed};
-use crate::flow::insertion::Patience;
+use crate::flow::Patience;
 use crate::model::SetName;
 use crate::model::disc::{DiscName, Encryption};
 use clap::Args;
