@@ -1,7 +1,7 @@
 //! What the walk is compared with: the live rows, directory by directory; and the rows that need
 //! no archive.
 
-use super::contents::ContentId;
+use super::ContentId;
 use super::error::{Fault, odd};
 use super::places::Tree;
 use super::rows::{self, Content, Raw, RowWriter};

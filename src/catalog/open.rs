@@ -1,6 +1,7 @@
 //! Opening: making what is missing, refusing what is damaged, newer, foreign or in use.
 
 use super::error::{Fault, explain, odd};
+use super::file_names::plain;
 use super::lock::Lock;
 use super::{Catalog, CatalogError, Result, read_copy, schema};
 use crate::port::files::{make_private_dir, name_owner};
@@ -167,11 +168,6 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .map_err(|error| explain(path, "opening it", error.into()))
 }
 
-/// A path that SQLite takes as a file: `:memory:` and the empty name mean something else to it.
-pub(super) fn plain(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
 fn check_version(path: &Path, conn: &Connection) -> Result<()> {
     let found =
         schema::version(conn).map_err(|e| explain(path, "reading its version", e.into()))?;
@@ -239,6 +235,7 @@ mod tests {
     use super::super::testing::*;
     use super::super::*;
     use crate::model::SnapshotSeq;
+    use rusqlite::Connection;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
