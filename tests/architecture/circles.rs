@@ -23,7 +23,7 @@ use super::rules::{files_for_tests, module_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who knows whom, and by which names.
-type Graph = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+pub type Graph = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 struct File {
     path: String,
