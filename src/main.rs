@@ -2,11 +2,7 @@
 
 use std::process::ExitCode;
 
-use coldcut::app::run;
-use coldcut::catalog::foreign;
-use coldcut::cli::config::ConfigFiles;
-use coldcut::cli::parse::parse;
-use coldcut::port::{process, stop::Stop};
+use coldcut::{ConfigFiles, Stop, foreign, parse, process, run};
 
 fn main() -> ExitCode {
     if foreign::is_wanted(std::env::args_os()) {

@@ -69,6 +69,7 @@ impl Catalog {
     }
 
     /// Where a content is, part by part.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn parts_of(&self, set: SetId, content: ContentId) -> Result<Vec<StoredPart>> {
         self.read("looking for parts", |conn| parts_of(conn, set, content))
     }

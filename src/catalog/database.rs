@@ -6,7 +6,7 @@ use super::lock::Lock;
 use super::value::Owners;
 use rusqlite::{Connection, TransactionBehavior};
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// An open catalog. With [`Access::Write`] no other process writes it until this is dropped.
 pub struct Catalog {
@@ -20,11 +20,6 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The file, for messages.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(super) fn read<T>(
         &self,
         doing: &'static str,

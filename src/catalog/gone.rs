@@ -271,6 +271,7 @@ pub(super) fn regain_in_parts(
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::Refused;
     use super::super::testing::*;
     use super::super::*;
     use super::*;

@@ -17,7 +17,6 @@ use std::collections::{HashMap, HashSet};
 /// A content that has bytes on a disc, under the name that it is stored with next.
 #[derive(Clone, Debug)]
 pub struct OnDisc {
-    pub content: ContentId,
     /// A row that has it: of the newest state, or the last one that had it.
     pub row: SnapshotRow,
 }
@@ -46,10 +45,7 @@ impl Catalog {
             }
             Ok::<(), super::CatalogError>(())
         })?;
-        let mut all: Vec<OnDisc> = found
-            .into_iter()
-            .map(|(id, (_, row))| OnDisc { content: ContentId(id), row })
-            .collect();
+        let mut all: Vec<OnDisc> = found.into_values().map(|(_, row)| OnDisc { row }).collect();
         all.sort_by(|a, b| {
             let first = |one: &OnDisc| one.row.place.places.first().map(|place| place.archive);
             first(a).cmp(&first(b)).then_with(|| a.row.path.cmp(&b.row.path))

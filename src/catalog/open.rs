@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,6 +238,7 @@ mod tests {
     use rusqlite::Connection;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
 
     fn catalog_in(dir: &Path) -> PathBuf {
         dir.join("new/deep/catalog.sqlite")

@@ -6,7 +6,7 @@ use super::value::{number, path_from, stored, uuid};
 use super::{Catalog, Result, SetId};
 use crate::model::{Bytes, SnapshotSeq, SnapshotUuid};
 use crate::port::clock::Moment;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 use std::path::PathBuf;
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ mod common;
 mod media;
 mod set;
 
-pub use common::{Burning, Common, Keys, Signing, TypedKeys};
+pub use common::{Burning, Common, Keys, Signing};
 pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
 pub use set::{SetArgs, SetWork};
 

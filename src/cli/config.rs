@@ -8,7 +8,7 @@ mod known;
 mod section;
 
 pub use error::ConfigError;
-pub use files::{CONFIG, ConfigFile, ConfigFiles};
+pub use files::{CONFIG, ConfigFiles};
 
 use super::args::{Cli, Verb};
 use crate::model::SetName;

@@ -3,7 +3,8 @@
 use super::*;
 use crate::codec::frames::compress;
 use crate::codec::openpgp::{Locks, Sealer};
-use crate::format::{Heading, index_line};
+use crate::format::heading::Heading;
+use crate::format::index_line;
 use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
 use crate::model::{
     Digest, DiscNo, DiscUuid, Format, Kind, Meta, RelPath, SetName, SetUuid, SnapshotSeq,

@@ -143,7 +143,7 @@ impl Turn<'_> {
                 Taken::Unread => self.read_back()?,
                 Taken::Blank(job, blank) => {
                     burned += 1;
-                    self.burn(*job, blank)?
+                    self.burn(&job, blank)?
                 }
             };
             match done {
@@ -159,10 +159,10 @@ impl Turn<'_> {
     }
 
     /// The copy has its number before the first byte is written.
-    fn burn(&mut self, job: BurnJob, blank: Blank) -> Result<Result<(), Failed>, FlowError> {
+    fn burn(&mut self, job: &BurnJob, blank: Blank) -> Result<Result<(), Failed>, FlowError> {
         self.begin()?;
         match burn(job, blank, &mut *self.drives.burner, self.desk.monitor, self.desk.stop) {
-            Ok(Burned { .. }) => {
+            Ok(Burned) => {
                 self.record_burned()?;
                 self.read_back()
             }

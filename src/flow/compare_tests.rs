@@ -20,7 +20,7 @@ use crate::model::{
     ArchiveNo, Bytes, Digest, DiscNo, DiscUuid, Entry, Kind, RelPath, Sectors, SetName, SetUuid,
     SnapshotSeq, Xattr,
 };
-use crate::pack::Work;
+use crate::pack::queue::Work;
 use crate::port::clock::Moment;
 use crate::port::monitor::Recorder;
 use crate::port::stop::Stop;

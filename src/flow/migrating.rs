@@ -496,7 +496,6 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::ContentId;
     use crate::model::rows::{Note, Where};
     use crate::model::{Kind, Meta};
 
@@ -504,7 +503,7 @@ mod tests {
         let path = RelPath::new(path.as_bytes()).unwrap();
         let (place, meta, note) = (Where::nothing(), Meta::default(), Note::None);
         let row = SnapshotRow { kind: Kind::File, path, size, sha256: None, place, meta, note };
-        OnDisc { content: ContentId::default(), row }
+        OnDisc { row }
     }
 
     #[test]

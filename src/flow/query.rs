@@ -121,11 +121,6 @@ impl Query {
         known_discs(&self.catalog, &self.set)
     }
 
-    /// How many verified copies each disc shall have.
-    pub fn copies_wanted(&self) -> u32 {
-        self.set.copies
-    }
-
     /// How safe the files of the newest snapshot are that the patterns mean.
     pub fn safety_of(
         &self,

@@ -801,7 +801,8 @@ impl DiscReader for Counting {
 #[test]
 fn one_file_costs_its_own_frames_and_not_the_archive() {
     use super::rows::FromDiscs;
-    use crate::restore::{extract::Restorer, place::Target, plan, plan::Standing};
+    use crate::restore::plan::{Standing, plan};
+    use crate::restore::{extract::Restorer, place::Target};
 
     for passphrase in [None, Some("sesame")] {
         let mut bench = Bench::new();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::ahead::{Ahead, Next};
 use super::archive::ArchiveBuilder;
+use super::queue::Work;
 use super::sealing::{Seals, write_sealed};
 use super::tests::{Bench, noise, text};
 use super::*;

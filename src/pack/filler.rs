@@ -477,11 +477,6 @@ impl<'a> Filler<'a> {
         let (done, written) = (self.done + more, Some(self.written + open));
         self.config.monitor.progress(Progress { done, written });
     }
-
-    /// Entries without content that found no archive to go into: they stay rows.
-    pub fn left_waiting(&self) -> usize {
-        self.waiting.len()
-    }
 }
 
 /// One transaction for many files, but not so many that a run which is stopped would have to read

@@ -32,4 +32,3 @@ pub use archive::{PackedMember, SealedArchive};
 pub use error::{LedgerError, PackError};
 pub use filler::{Fill, Filler};
 pub use ledger::{Ledger, Twin};
-pub use queue::Work;

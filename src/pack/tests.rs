@@ -9,7 +9,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::filler::{Config, DiscInWork};
-use super::queue::Queue;
+use super::queue::{Queue, Work};
 use super::room::Room;
 use super::*;
 use crate::codec::frames::{FRAME_BYTES, expander};

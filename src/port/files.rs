@@ -127,17 +127,6 @@ pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// A text that somebody else may have put there, of `limit` bytes at most.
-pub fn read_regular(path: &Path, limit: u64) -> io::Result<String> {
-    let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
-    let file = open_regular(path)?.ok_or_else(|| refused("this is not a regular file"))?;
-    let mut text = String::new();
-    match file.take(limit + 1).read_to_string(&mut text)? as u64 > limit {
-        true => Err(refused("the file is too long")),
-        false => Ok(text),
-    }
-}
-
 /// How long a content is, and its hash.
 pub fn digest(mut from: impl Read) -> io::Result<(u64, Digest)> {
     let (mut hasher, mut size) = (Sha256::new(), 0);

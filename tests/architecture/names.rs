@@ -73,10 +73,10 @@ impl Reader {
             {
                 self.found.items.insert(name.clone());
             }
-            [Token::Word(word), Token::Word(name), ..] if ITEMS.contains(&word.as_str()) => {
-                if self.depth == self.inline.len() {
-                    self.found.items.insert(name.clone());
-                }
+            [Token::Word(word), Token::Word(name), ..]
+                if ITEMS.contains(&word.as_str()) && self.depth == self.inline.len() =>
+            {
+                self.found.items.insert(name.clone());
             }
             [Token::Word(_), ..] => return self.path(before, rest),
             _ => {}
@@ -176,13 +176,13 @@ impl Names {
     /// The same path from the crate's root, where its first name is a child or an import.
     pub fn absolute(&self, path: &[String], module: &[String]) -> Option<Vec<String>> {
         let (first, rest) = path.split_first()?;
-        self.from_root(path, module).or_else(|| {
+        self.rooted(path, module).or_else(|| {
             let import = self.imports.iter().find(|import| import.name == *first)?;
-            Some([self.from_root(&import.path, module)?, rest.to_vec()].concat())
+            Some([self.rooted(&import.path, module)?, rest.to_vec()].concat())
         })
     }
 
-    fn from_root(&self, path: &[String], module: &[String]) -> Option<Vec<String>> {
+    fn rooted(&self, path: &[String], module: &[String]) -> Option<Vec<String>> {
         let child = || [&["crate".to_owned()], module, path].concat();
         let is_child = path.first().is_some_and(|first| self.children.contains(first));
         if is_ours(path) { Some(path.to_vec()) } else { is_child.then(child) }

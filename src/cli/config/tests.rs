@@ -1,5 +1,6 @@
 //! What files say, and who wins.
 
+use super::files::ConfigFile;
 use super::*;
 use crate::cli::args::Backup;
 use crate::cli::parse::parse;

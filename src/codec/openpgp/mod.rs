@@ -22,9 +22,9 @@ pub use file_key::FileKey;
 pub use locks::{LockError, Locks};
 pub use opened::{Integrity, IntegrityError, Opened};
 pub use opener::Opener;
-pub use random_access::{RangeReader, Unlocked};
+pub use random_access::Unlocked;
 pub use read_at::ReadAt;
-pub use sealer::{Cipher, Halves, MAX_SEALED, Plain, SealError, SealedWriter, Sealer, make_token};
+pub use sealer::{Halves, SealError, Sealer, make_token};
 pub use signing::{CheckError, Checker, SignError, Signer};
 
 /// Random block and the repetition of its last two bytes, before the packets (RFC 4880 5.13).

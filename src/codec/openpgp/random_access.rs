@@ -28,15 +28,6 @@ impl Unlocked {
         Ok(Unlocked { cfb: envelope.cfb.clone(), ciphertext, length: length.into() })
     }
 
-    /// Bytes of content.
-    pub fn len(&self) -> u64 {
-        self.length
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
     /// The content from `offset`, at most `len` bytes of it. `source` is the whole message.
     pub fn range<S: ReadAt>(&self, source: S, offset: u64, len: u64) -> RangeReader<S> {
         let offset = offset.min(self.length);

@@ -16,6 +16,7 @@ impl Drives {
         Drives { burner, reader, came: Came::Before }
     }
 
+    #[cfg(test)]
     pub fn one(burner: Box<dyn Drive>) -> Drives {
         Drives::new(burner, None)
     }

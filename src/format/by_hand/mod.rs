@@ -5,10 +5,10 @@ use crate::model::{SetName, SetUuid};
 mod facts;
 mod readme;
 mod recovery_readme;
-pub mod title;
+pub(crate) mod title;
 
 pub use facts::Facts;
-pub use recovery_readme::{GroupFacts, recovery_readme};
+pub(crate) use recovery_readme::{GroupFacts, recovery_readme};
 
 /// README.txt for this disc, but for DISC.txt, which it repeats at its end.
 pub fn readme(facts: &Facts) -> String {
@@ -16,7 +16,7 @@ pub fn readme(facts: &Facts) -> String {
 }
 
 /// README.intl.txt: what the disc is, in eight languages.
-pub fn readme_intl() -> &'static str {
+pub(crate) fn readme_intl() -> &'static str {
     include_str!("README.intl.txt")
 }
 
@@ -26,7 +26,7 @@ pub fn restore_sh(facts: &Facts) -> String {
 }
 
 /// The same for discs that somebody else may have made.
-pub fn restore_sh_of(set: &SetName, set_uuid: SetUuid) -> String {
+pub(crate) fn restore_sh_of(set: &SetName, set_uuid: SetUuid) -> String {
     for_set(include_str!("restore.sh"), set, set_uuid)
 }
 
@@ -40,7 +40,7 @@ fn for_set(script: &str, set: &SetName, set_uuid: SetUuid) -> String {
 }
 
 /// FORMAT.txt: the description of this format version.
-pub fn format_txt() -> &'static str {
+pub(crate) fn format_txt() -> &'static str {
     include_str!("../../../docs/format.md")
 }
 
