@@ -1,28 +1,65 @@
 //! coldcut puts directories on optical discs for cold storage, and gets them back.
 //!
 //! The house has floors, and each knows only those below it; `docs/architecture.md` is the map.
+//!
+//! What is public here is what `main`, the tests in `tests/` and the fuzzers use, and no more: so the
+//! compiler tells what nobody uses.
 
 pub mod model;
 
-pub mod port;
+mod port;
 
-pub mod catalog;
-pub mod codec;
-pub mod drill;
-pub mod drive;
+mod catalog;
+mod codec;
+mod drill;
+mod drive;
 pub mod format;
-pub mod recovery;
+mod recovery;
 
-pub mod burn;
-pub mod pack;
-pub mod rescue;
-pub mod restore;
-pub mod scan;
-pub mod verify;
+mod burn;
+mod pack;
+mod rescue;
+mod restore;
+mod scan;
+mod verify;
 
-pub mod flow;
+mod flow;
 
-pub mod cli;
-pub mod ui;
+mod cli;
+mod ui;
 
-pub mod app;
+mod app;
+
+pub use app::run;
+pub use cli::config::ConfigFiles;
+pub use cli::parse::parse;
+pub use port::stop::Stop;
+
+/// The process that reads catalogs of strangers, for the one that we are.
+pub mod foreign {
+    pub use crate::catalog::foreign::{is_wanted, serve};
+}
+
+/// What is set up once a process.
+pub mod process {
+    pub use crate::port::process::{
+        keep_capabilities_from_children, keep_freed_memory, keep_secrets_out_of_core_dumps,
+        stop_on_signals,
+    };
+}
+
+/// Doors for `fuzz/`: what reads foreign bytes.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::catalog::{Catalog, CatalogError};
+    pub use crate::codec::openpgp::{Checker, Locks, Opener};
+    pub use crate::codec::read_member::read_member;
+    pub use crate::drive::fuzzing::{descriptor, replies, volume, words};
+    pub use crate::format::disc_txt::DiscTxt;
+    pub use crate::format::index::{IndexReader, index_line, parse_index_line};
+    pub use crate::format::listing::{ListingReader, listed_line, parse_listed_line};
+    pub use crate::format::sums::{parse_sums, write_sums};
+    pub use crate::model::Format;
+    pub use crate::port::clock::Moment;
+}

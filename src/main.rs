@@ -2,11 +2,7 @@
 
 use std::process::ExitCode;
 
-use coldcut::app::run;
-use coldcut::catalog::foreign;
-use coldcut::cli::args;
-use coldcut::cli::config::ConfigFiles;
-use coldcut::port::{process, stop::Stop};
+use coldcut::{ConfigFiles, Stop, foreign, parse, process, run};
 
 fn main() -> ExitCode {
     if foreign::is_wanted(std::env::args_os()) {
@@ -19,7 +15,7 @@ fn main() -> ExitCode {
         };
     }
     process::keep_capabilities_from_children();
-    let cli = match args::parse(std::env::args_os(), &ConfigFiles::read()) {
+    let cli = match parse(std::env::args_os(), &ConfigFiles::read()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };

@@ -4,6 +4,12 @@
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
+#[path = "architecture/circles.rs"]
+mod circles;
+#[path = "architecture/names.rs"]
+mod names;
+#[path = "architecture/orders.rs"]
+mod orders;
 #[path = "architecture/rules.rs"]
 mod rules;
 #[path = "architecture/tokens.rs"]
@@ -52,6 +58,23 @@ fn nobody_knows_a_higher_floor_or_touches_what_is_not_his() {
         .filter(|(file, _)| !for_tests.contains(file))
         .flat_map(|(file, text)| rules::offences(file, text))
         .collect();
+    assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
+}
+
+#[test]
+fn no_files_know_each_other_in_a_circle() {
+    let graph = circles::House::new(&sources()).graph();
+    let arrows: usize = graph.values().map(|known| known.len()).sum();
+    assert!(arrows > graph.len(), "the search for imports is broken: {arrows} arrows");
+    let circles = circles::circles(&graph);
+    assert!(circles.is_empty(), "\n{}\n", circles.join("\n"));
+}
+
+#[test]
+fn within_a_module_nobody_knows_a_room_above_him() {
+    let graph = circles::House::new(&sources()).graph();
+    let offences = orders::ORDERS.iter().flat_map(|order| orders::offences(&graph, order));
+    let offences: Vec<String> = offences.collect();
     assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
 }
 

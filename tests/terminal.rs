@@ -186,7 +186,7 @@ fn which_of_several_copies_is_meant_is_asked_once() {
     run.types("2\r");
     let (code, said) = run.ends();
     assert_eq!(code, 0, "{said}");
-    assert_eq!(said.matches("Which one").count(), 1, "{said}");
+    assert!(!said.contains("Which one"), "asked again: {said}");
     assert!(said.contains("disc 2 of source, copy 2: kept in the attic"), "{said}");
     let mut run = sandbox.at_terminal(["locate", "1-2", "the attic"]);
     run.waits_for("[1/2]");

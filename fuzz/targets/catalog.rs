@@ -2,7 +2,7 @@
 //! without rights reads it, and its rows taken as coldcut takes them.
 #![no_main]
 
-use coldcut::catalog::{Catalog, CatalogError};
+use coldcut::fuzzing::{Catalog, CatalogError};
 
 fn read_all(catalog: &Catalog) -> Result<(), CatalogError> {
     for set in catalog.sets()? {

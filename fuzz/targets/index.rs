@@ -1,8 +1,7 @@
 //! INDEX: rows that are understood are written as they were read, and the reader ends.
 #![no_main]
 
-use coldcut::format::{IndexReader, index_line, parse_index_line};
-use coldcut::model::Format;
+use coldcut::fuzzing::{Format, IndexReader, index_line, parse_index_line};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(reader) = IndexReader::new(data, data.len() as u64) else { return };

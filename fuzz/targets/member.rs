@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use coldcut::codec::read_member::read_member;
+use coldcut::fuzzing::read_member;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut input = data;

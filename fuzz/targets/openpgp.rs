@@ -4,8 +4,7 @@
 use std::io::Read;
 use std::sync::LazyLock;
 
-use coldcut::codec::openpgp::{Checker, Locks, Opener};
-use coldcut::port::clock::Moment;
+use coldcut::fuzzing::{Checker, Locks, Moment, Opener};
 
 static OPENER: LazyLock<Opener> =
     LazyLock::new(|| Opener::secret_key(include_bytes!("../throwaway.key"), None).unwrap());

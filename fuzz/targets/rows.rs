@@ -1,7 +1,7 @@
 //! What the process writes that reads a stranger's catalog, should a stranger have taken it over.
 #![no_main]
 
-use coldcut::catalog::Catalog;
+use coldcut::fuzzing::Catalog;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let path = std::env::temp_dir().join(format!("coldcut-fuzz-rows-{}", std::process::id()));

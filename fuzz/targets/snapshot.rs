@@ -1,7 +1,7 @@
 //! SNAPSHOT and HISTORY: rows that are understood are written as they were read, and the reader ends.
 #![no_main]
 
-use coldcut::format::{ListingReader, listed_line, parse_listed_line};
+use coldcut::fuzzing::{ListingReader, listed_line, parse_listed_line};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let size = data.len() as u64;

@@ -1,8 +1,7 @@
 //! DISC.txt, SHA256SUMS, escapes.
 #![no_main]
 
-use coldcut::format::DiscTxt;
-use coldcut::format::sums::{parse_sums, write_sums};
+use coldcut::fuzzing::{DiscTxt, parse_sums, write_sums};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Ok(txt) = DiscTxt::parse(data) {

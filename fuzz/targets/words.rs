@@ -2,6 +2,6 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    coldcut::drive::fuzzing::words(data);
-    coldcut::drive::fuzzing::descriptor(data);
+    coldcut::fuzzing::words(data);
+    coldcut::fuzzing::descriptor(data);
 });

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use super::Room;
+use super::error::RightsError;
 use crate::cli::args::{SetWork, Verb};
 use crate::cli::config::CONFIG;
 use crate::cli::resolve::{CATALOG, STAGING, Surroundings};
@@ -19,47 +19,6 @@ use crate::model::path::shown;
 use crate::port::rights::{become_user, other_owners};
 use crate::port::shell::quoted;
 use crate::port::trust::{Distrust, distrust_dir, user_name};
-
-/// Why coldcut does not work with a catalog or a staging area.
-#[derive(Debug, thiserror::Error)]
-pub enum RightsError {
-    #[error("cannot find out who owns {}", shown(path.as_os_str().as_bytes()))]
-    Unknown { path: PathBuf, source: io::Error },
-    #[error(
-        "{}: as root, coldcut works with the catalog and the staging area of one other user, not of \
-         several; name others with --catalog and --staging", owners(.0)
-    )]
-    Several(BTreeMap<u32, PathBuf>),
-    #[error(
-        "{} belongs to {}: as root, `coldcut {verb}` uses no catalog and no staging area of another \
-         user. Run it as that user: `{command}`. {otherwise}",
-        shown(path.as_os_str().as_bytes()), user_name(*user)
-    )]
-    NotAsRoot {
-        path: PathBuf,
-        user: u32,
-        verb: &'static str,
-        command: String,
-        otherwise: &'static str,
-    },
-    #[error(
-        "{} belongs to {}, and coldcut cannot work as that user",
-        shown(path.as_os_str().as_bytes()), user_name(*user)
-    )]
-    CannotBecome { path: PathBuf, user: u32, source: io::Error },
-    #[error("the staging area {} belongs to {owner}; name one of your own with --staging", shown(path.as_os_str().as_bytes()))]
-    StagingOfOther { path: PathBuf, owner: String },
-    #[error(
-        "others can write to the staging area {place}; `chmod go-w {place}` takes that away",
-        place = quoted(path.as_os_str())
-    )]
-    StagingOpen { path: PathBuf },
-    #[error(
-        "others can write to {}, which cannot be the staging area itself; name a directory of your \
-         own in it with --staging", shown(path.as_os_str().as_bytes())
-    )]
-    StagingShared { path: PathBuf },
-}
 
 /// Nobody removes what is another's there (inode(7), S_ISVTX).
 const STICKY: u32 = 0o1000;
@@ -155,13 +114,6 @@ fn only_owner<'a>(
         0 | 1 => Ok(owners.pop_first()),
         _ => Err(RightsError::Several(owners)),
     }
-}
-
-fn owners(owners: &BTreeMap<u32, PathBuf>) -> String {
-    let each = owners.iter().map(|(user, path)| {
-        format!("{} belongs to {}", shown(path.as_os_str().as_bytes()), user_name(*user))
-    });
-    each.collect::<Vec<_>>().join(", ")
 }
 
 fn work_as(room: &Room, user: u32, path: PathBuf, silently: bool) -> Result<(), RightsError> {

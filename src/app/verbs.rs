@@ -23,7 +23,7 @@ pub mod watch;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli::args::{Burning, Signing};
 use crate::cli::resolve::{self, PassphraseSource, ResolveError};
@@ -38,25 +38,10 @@ use crate::flow::shelves;
 use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::clock::Moment;
-use crate::port::files::PrivateDir;
 use crate::port::monitor::Monitor;
-use crate::port::trust::read_trusted;
 
+use super::room::read_files;
 use super::{Room, RunError};
-
-/// The contents of files that were named on the command line.
-pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {
-    let read = |path: &PathBuf| {
-        read_trusted(path).map_err(|source| {
-            RunError::Flow(FlowError::Staging {
-                path: path.clone(),
-                what: "cannot be read",
-                source,
-            })
-        })
-    };
-    paths.iter().map(read).collect()
-}
 
 /// Whose signatures count, if that was asked for.
 fn checker(certificate: Option<&Path>) -> Result<Option<Checker>, RunError> {
@@ -115,27 +100,6 @@ fn say_unusable(room: &Room, unreadable: u64, refused: u64) {
         room.screen
             .say(&format!("{refused} image(s) WERE REFUSED, in whole or in part, as said above"));
     }
-}
-
-/// Where a catalog from a disc is unpacked: in the staging area, which is private; for somebody who
-/// has none, in a directory of its own among temporary files.
-pub fn scratch(room: &Room) -> Result<PathBuf, RunError> {
-    if let Ok(staging) = room.around.staging(&room.common) {
-        return Ok(staging.join("scratch"));
-    }
-    let temporary = std::env::temp_dir();
-    let made = match room.temporary.get() {
-        Some(made) => made,
-        None => {
-            let made = PrivateDir::new_in(&temporary).map_err(|source| FlowError::Staging {
-                path: temporary,
-                what: "cannot take a temporary directory",
-                source,
-            })?;
-            room.temporary.get_or_init(|| made)
-        }
-    };
-    Ok(made.path().to_owned())
 }
 
 /// Whether this names a device, there or not.
@@ -229,7 +193,7 @@ pub fn open_drive(
             defect_management: burning.defect_management.unwrap_or(false),
         },
         image_first: burning.image_first,
-        scratch: scratch(room)?,
+        scratch: room.scratch()?,
         stop: room.stop.clone(),
     };
     Ok(Box::new(Optical::open(device, choices).map_err(FlowError::from)?))

@@ -8,15 +8,7 @@ use crate::port::stop::Stop;
 
 /// A disc that was written and not read back: it counts for nothing yet.
 #[derive(Debug)]
-pub struct Burned {
-    job: BurnJob,
-}
-
-impl Burned {
-    pub fn job(&self) -> &BurnJob {
-        &self.job
-    }
-}
+pub struct Burned;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BurnError {
@@ -51,7 +43,7 @@ pub fn take_blank(job: &BurnJob, drive: &mut dyn Drive) -> Result<Blank, BurnErr
 
 /// Burns the job onto the blank that was taken for it.
 pub fn burn(
-    job: BurnJob,
+    job: &BurnJob,
     _: Blank,
     drive: &mut dyn Drive,
     monitor: &dyn Monitor,
@@ -59,8 +51,8 @@ pub fn burn(
 ) -> Result<Burned, BurnError> {
     let total = Some(job.sectors.bytes().0);
     monitor.phase(&Phase { what: Activity::Writing, disc: Some(job.label.number.0), total });
-    drive.burn(&job, &|news| tell(monitor, &job, news), stop)?;
-    Ok(Burned { job })
+    drive.burn(job, &|news| tell(monitor, job, news), stop)?;
+    Ok(Burned)
 }
 
 /// The image that the drive burns from, if it wants one.

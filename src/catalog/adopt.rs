@@ -1,12 +1,13 @@
 //! Taking in what was found on discs: they were burned by a catalog that is lost. Beside what a run
 //! records about its own work stands here what can be known of work that is long done.
 
+use super::ContentId;
 use super::archives::{self, NewPart, PartsId};
-use super::contents::{self, ContentId, NewContent};
+use super::contents::{self, NewContent};
 use super::discs::{self, DiscFile, DiscState, Listings, insert_file};
 use super::error::{Fault, Refused};
 use super::value::{path_bytes, stored, uuid};
-use super::{ArchiveRecord, Catalog, CopyNo, Result, SetId, copies, snapshots};
+use super::{ArchiveRecord, Catalog, CopyNo, Result, SetId, copies, state};
 use crate::model::rows::FrameSpan;
 use crate::model::{
     Carrier, Digest, DiscNo, DiscUuid, Format, RelPath, Sectors, SnapshotSeq, SnapshotUuid,
@@ -183,7 +184,7 @@ impl Catalog {
         uuid: Option<SnapshotUuid>,
     ) -> Result<()> {
         self.write("taking in a snapshot", |tx| {
-            if snapshots::newest(tx, set)?.is_some_and(|newest| newest >= seq) {
+            if state::newest(tx, set)?.is_some_and(|newest| newest >= seq) {
                 return Err(Refused::NotInWork(seq).into());
             }
             let sql = "INSERT INTO snapshots(set_id, seq, started, source, uuid)

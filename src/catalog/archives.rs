@@ -1,6 +1,7 @@
 //! Archives: the steps in which a run makes progress that survives it.
 
-use super::contents::{self, ContentId, NewContent};
+use super::ContentId;
+use super::contents::{self, NewContent};
 use super::error::{Fault, Refused};
 use super::rows::{Content, RowWriter};
 use super::value::{digest, number, stored, word};

@@ -40,6 +40,7 @@ impl Catalog {
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::Refused;
     use super::super::testing::*;
     use super::super::*;
     use crate::model::rows::Note;

@@ -1,18 +1,15 @@
 //! Contents: what is stored once, whatever names it has; and where its bytes are.
 
+use super::ContentId;
 use super::error::{Fault, odd};
 use super::rows::{self, Raw};
 use super::value::{self, number, optional_number, word};
-use super::{Catalog, Result, SetId, dirs, snapshots};
+use super::{Catalog, Result, SetId, dirs, state};
 use crate::model::disc::Compression;
 use crate::model::rows::{FrameSpan, Place};
 use crate::model::{ArchiveNo, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashSet;
-
-/// A content in this catalog; not stable over a rebuild.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContentId(pub(super) i64);
 
 /// A content all of whose parts are in archives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +69,7 @@ impl Catalog {
     }
 
     /// Where a content is, part by part.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn parts_of(&self, set: SetId, content: ContentId) -> Result<Vec<StoredPart>> {
         self.read("looking for parts", |conn| parts_of(conn, set, content))
     }
@@ -85,7 +83,7 @@ impl Catalog {
         path: &RelPath,
     ) -> Result<Option<FilePlaces>> {
         self.read("looking for a file", |conn| {
-            snapshots::check_known(conn, set, seq)?;
+            state::check_known(conn, set, seq)?;
             let mut path = path.clone();
             let mut row = self.row_at(conn, set, seq, &path)?;
             if let Some(link) = row.as_ref().filter(|raw| raw.kind == Kind::Hardlink) {

@@ -5,15 +5,11 @@
 use super::discs::{check_closed, mark_failed, mark_verified, state};
 use super::error::{Fault, Refused};
 use super::value::word;
-use super::{Catalog, DiscState, Result, SetId, carrier, gone};
+use super::{Catalog, CopyNo, DiscState, Result, SetId, carrier, gone};
 use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, Row, params};
 use std::time::Duration;
-
-/// A copy of a disc, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CopyNo(pub u32);
 
 /// What was seen when a copy was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

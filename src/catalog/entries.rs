@@ -1,7 +1,7 @@
 //! What the walk is compared with: the live rows, directory by directory; and the rows that need
 //! no archive.
 
-use super::contents::ContentId;
+use super::ContentId;
 use super::error::{Fault, odd};
 use super::places::Tree;
 use super::rows::{self, Content, Raw, RowWriter};
@@ -9,7 +9,6 @@ use super::{Catalog, Result, SetId, value};
 use crate::model::rows::Note;
 use crate::model::{Digest, Entry, Kind, Meta, Mtime, RelPath, SnapshotSeq};
 use rusqlite::{Connection, params};
-use std::collections::HashMap;
 
 /// What is known of a path since it was last compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,26 +114,6 @@ impl Catalog {
                 ids.map(|id: Result<i64, Fault>| tree.path(id?)).collect::<Result<Vec<_>, _>>()?;
             dirs.sort();
             Ok(dirs)
-        })
-    }
-
-    /// The live directories, links, pipes and devices by inode: whether a new path is an old one
-    /// moved. Files are not here: they are found by size and digest.
-    pub fn contentless_inodes(&self, set: SetId) -> Result<HashMap<(Kind, u64), RelPath>> {
-        self.read("listing inodes", |conn| {
-            let tree = Tree::load(conn, set)?;
-            let sql = "SELECT e.dir, e.name, e.kind, e.inode FROM entries e
-                       JOIN dirs d ON d.id=e.dir
-                       WHERE d.set_id=? AND e.last_seq IS NULL AND e.kind IN ('d','l','p','c','b')";
-            let mut query = conn.prepare(sql)?;
-            query
-                .query_and_then([set.0], |row| {
-                    let name: Vec<u8> = row.get(1)?;
-                    let path = tree.entry_path(row.get(0)?, &name)?;
-                    let inode = value::from_bits(row.get(3)?);
-                    Ok(((value::kind(row, 2)?, inode), path))
-                })?
-                .collect()
         })
     }
 

@@ -1,5 +1,6 @@
 //! What can go wrong with a catalog, in words that say which file and what to do.
 
+use super::file_names::last_of;
 use crate::model::{ArchiveNo, DiscNo, RelPath, SetName, SnapshotSeq};
 use crate::port::command::CommandError;
 use crate::port::files::is_full;
@@ -95,7 +96,7 @@ pub enum Refused {
 
 /// Nothing is put back by itself: what the copy does not know of may be on discs.
 fn way_out(path: &Path) -> &'static str {
-    match super::whole::last_of(path).exists() {
+    match last_of(path).exists() {
         true => {
             "`coldcut catalog restore-last` puts back the copy of the last run that ended well, \
              and `coldcut catalog rebuild FROM...` makes it anew from the discs"
@@ -190,3 +191,5 @@ fn is_odd_value(error: &rusqlite::Error) -> bool {
             | Utf8Error(..)
     )
 }
+
+pub(super) type Result<T, E = CatalogError> = std::result::Result<T, E>;

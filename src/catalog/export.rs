@@ -225,7 +225,6 @@ mod tests {
         for set in catalog.sets()? {
             let set = set.id;
             catalog.find(set, None, |_| true)?;
-            catalog.contentless_inodes(set)?;
             catalog.live_dirs(set)?;
             catalog.known_sizes(set)?;
             catalog.status(set)?;

@@ -3,7 +3,7 @@
 
 use super::error::{Fault, odd};
 use super::places::Tree;
-use super::snapshots::check_in_work;
+use super::state::check_in_work;
 use super::value::{number, rel_path, stored};
 use super::{Catalog, Result, SetId};
 use crate::model::{Bytes, RelPath, SnapshotSeq};

@@ -1,7 +1,7 @@
 //! Taking back what was stored on a disc that never was: its staging is gone.
 
 use super::error::{Fault, Refused};
-use super::{Catalog, DiscState, Result, SetId, copies, discs, moved};
+use super::{Catalog, DiscState, Result, SetId, copies, discs, former};
 use crate::model::{DiscNo, DiscUuid};
 use rusqlite::{Connection, params};
 
@@ -14,7 +14,7 @@ impl Catalog {
         self.write("forgetting a disc", |tx| {
             check_forgettable(tx, set, disc)?;
             collect_gone(tx, set, disc)?;
-            moved::return_all(tx, "gone")?;
+            former::return_all(tx, "gone")?;
             forget_contents(tx, set)?;
             forget_files(tx, set, disc)?;
             tx.execute(

@@ -2,11 +2,11 @@
 //! content that is stored again takes the place of the one that was lost. Where it was stays known:
 //! the disc may be found.
 
-use super::contents::ContentId;
+use super::ContentId;
 use super::error::Fault;
 use super::places::Tree;
 use super::value::{self, number};
-use super::{Catalog, Result, SetId, Tally, moved};
+use super::{Catalog, Result, SetId, Tally, former};
 use crate::model::{Digest, DiscNo, SnapshotSeq};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashSet};
@@ -38,7 +38,7 @@ impl Catalog {
         self.read("looking at what discs hold", |conn| {
             begin_collecting(conn)?;
             discs.iter().try_for_each(|&disc| collect(conn, set, disc, ON_DISC))?;
-            moved::forget_those_elsewhere(conn, discs)?;
+            former::forget_those_elsewhere(conn, discs)?;
             let loss = tally(conn, set)?;
             forget_collected(conn)?;
             Ok(loss)
@@ -168,7 +168,7 @@ fn live_contents(conn: &Connection) -> Result<HashSet<i64>, Fault> {
 pub(super) fn is_gone(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault> {
     begin_collecting(conn)?;
     collect(conn, set, disc, ON_DISC)?;
-    moved::return_those_elsewhere(conn, "lost")?;
+    former::return_those_elsewhere(conn, "lost")?;
     part_names(conn, set)?;
     conn.execute("UPDATE contents SET gone=1 WHERE id IN (SELECT id FROM lost)", [])?;
     forget_collected(conn)
@@ -248,7 +248,7 @@ pub(super) fn regain(
     size: u64,
 ) -> Result<Option<ContentId>, Fault> {
     let Some(found) = with_digest(conn, set, sha256, size)? else { return Ok(None) };
-    moved::leave(conn, found)?;
+    former::leave(conn, found)?;
     Ok(Some(found))
 }
 
@@ -264,13 +264,14 @@ pub(super) fn regain_in_parts(
     let Some(found) = with_digest(conn, set, sha256, size)? else { return Ok(stored) };
     let sql = "UPDATE entries SET content=?1 WHERE content=?2";
     conn.execute(sql, [found.0, stored.0])?;
-    moved::leave(conn, found)?;
-    moved::take_parts(conn, found, stored)?;
+    former::leave(conn, found)?;
+    former::take_parts(conn, found, stored)?;
     Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::Refused;
     use super::super::testing::*;
     use super::super::*;
     use super::*;

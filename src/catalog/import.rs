@@ -127,6 +127,7 @@ impl Owner {
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::Refused;
     use super::super::testing::*;
     use super::super::*;
     use crate::model::SnapshotSeq;

@@ -1,11 +1,11 @@
 //! Listings: the rows of a snapshot, or of all, in walk order, without holding them all.
 
-use super::contents::ContentId;
+use super::ContentId;
 use super::dirs::{ABOVE_ROOT, DirId};
 use super::error::{Fault, explain, odd};
 use super::places::{Places, Tree, entry_path};
 use super::rows::{self, Raw};
-use super::{Catalog, CatalogError, Result, SetId, snapshots};
+use super::{Catalog, CatalogError, Result, SetId, state};
 use crate::model::rows::{Life, Note, SnapshotRow, Where};
 use crate::model::{Digest, Kind, Mtime, RelPath, SnapshotSeq};
 use rusqlite::{Connection, params};
@@ -74,7 +74,7 @@ impl Catalog {
         seq: SnapshotSeq,
         mut each: impl FnMut(Listed) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.read("looking for a snapshot", |conn| snapshots::check_known(conn, set, seq))?;
+        self.read("looking for a snapshot", |conn| state::check_known(conn, set, seq))?;
         self.walk(set, Rows::At(seq), |places, path, raw| {
             let place = places.of(&self.conn, &path, &raw);
             let place = place.map_err(|fault| self.in_listing(fault))?;

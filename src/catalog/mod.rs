@@ -11,6 +11,7 @@ mod burns;
 mod carrier;
 mod contents;
 mod copies;
+mod database;
 mod dirs;
 mod discs;
 mod drills;
@@ -19,11 +20,14 @@ mod entries;
 mod error;
 mod export;
 mod failures;
+mod file_names;
 pub mod foreign;
 mod forget;
 mod forget_set;
+mod former;
 mod gone;
 mod groups;
+mod ids;
 mod import;
 mod listing;
 mod load;
@@ -42,6 +46,7 @@ mod sets;
 mod settle;
 mod shelves;
 mod snapshots;
+mod state;
 mod status;
 mod value;
 mod vanished;
@@ -54,77 +59,25 @@ mod testing;
 
 pub use adopt::{AdoptedDisc, FoundMember, Twin};
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
-pub use contents::{ContentId, FilePlaces, StoredContent, StoredPart};
-pub use copies::{Copy, CopyNo, CopyState, Fate, Finding, Readings, Turn, Verification};
+pub use copies::{Copy, CopyState, Fate, Finding, Readings, Turn, Verification};
+pub use database::Catalog;
 pub use discs::{ClosedDisc, DiscFile, DiscInfo, DiscState, Listings, NewDisc};
 pub use drills::{Drill, DrillScope};
 pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
-pub use error::{CatalogError, Refused};
+pub use error::CatalogError;
 pub use failures::{Failure, Reason, Refusal};
 pub use gone::{Loss, LossAt};
 pub use groups::RecoveryGroup;
+pub use ids::{ContentId, CopyNo, SetId};
 pub use listing::{Found, Listed};
 pub use moved::OnDisc;
 pub use open::Access;
-pub use sets::{KnownSet, SetFacts, SetId};
-pub use settle::{KnownCopies, Settled};
+pub use sets::{KnownSet, SetFacts};
+pub use settle::KnownCopies;
 pub use shelves::{Put, Shelved};
 pub use snapshots::{Counts, Extent, SnapshotInfo};
 pub use status::{Outside, SetStatus, Tally, Waiting};
 pub use vanished::{Identity, Vanished};
 pub use whole::Replacement;
 
-use error::{Fault, explain};
-use rusqlite::{Connection, TransactionBehavior};
-use std::cell::RefCell;
-use std::path::{Path, PathBuf};
-
-type Result<T, E = CatalogError> = std::result::Result<T, E>;
-
-/// An open catalog. With [`Access::Write`] no other process writes it until this is dropped.
-pub struct Catalog {
-    // Dropped in this order: the database is closed before others are let in.
-    conn: Connection,
-    path: PathBuf,
-    _lock: Option<lock::Lock>,
-    /// Both caches hold committed rows only: these are never changed and never removed.
-    owners: RefCell<value::Owners>,
-    dirs: RefCell<dirs::DirStack>,
-}
-
-impl Catalog {
-    /// The file, for messages.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn read<T>(
-        &self,
-        doing: &'static str,
-        work: impl FnOnce(&Connection) -> Result<T, Fault>,
-    ) -> Result<T> {
-        work(&self.conn).map_err(|fault| explain(&self.path, doing, fault))
-    }
-
-    /// All of `work`, or none of it.
-    fn write<T>(
-        &mut self,
-        doing: &'static str,
-        work: impl FnOnce(&Connection) -> Result<T, Fault>,
-    ) -> Result<T> {
-        let path = &self.path;
-        let run = || {
-            if !self.conn.is_autocommit() {
-                let within = self.conn.savepoint()?; // of an attempt
-                let value = work(&within)?;
-                within.commit()?;
-                return Ok(value);
-            }
-            let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&tx)?;
-            tx.commit()?;
-            Ok(value)
-        };
-        run().map_err(|fault| explain(path, doing, fault))
-    }
-}
+use error::Result;

@@ -1,6 +1,7 @@
 //! Opening: making what is missing, refusing what is damaged, newer, foreign or in use.
 
 use super::error::{Fault, explain, odd};
+use super::file_names::plain;
 use super::lock::Lock;
 use super::{Catalog, CatalogError, Result, read_copy, schema};
 use crate::port::files::{make_private_dir, name_owner};
@@ -8,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,11 +168,6 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .map_err(|error| explain(path, "opening it", error.into()))
 }
 
-/// A path that SQLite takes as a file: `:memory:` and the empty name mean something else to it.
-pub(super) fn plain(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
 fn check_version(path: &Path, conn: &Connection) -> Result<()> {
     let found =
         schema::version(conn).map_err(|e| explain(path, "reading its version", e.into()))?;
@@ -239,8 +235,10 @@ mod tests {
     use super::super::testing::*;
     use super::super::*;
     use crate::model::SnapshotSeq;
+    use rusqlite::Connection;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
 
     fn catalog_in(dir: &Path) -> PathBuf {
         dir.join("new/deep/catalog.sqlite")

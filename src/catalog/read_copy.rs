@@ -76,7 +76,7 @@ fn stamp(path: &Path) -> io::Result<[i64; 5]> {
 
 /// A path as a URI.
 fn immutable(path: &Path) -> String {
-    let path = super::open::plain(path);
+    let path = super::file_names::plain(path);
     let escaped = |&byte: &u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
             char::from(byte).to_string()

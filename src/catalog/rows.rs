@@ -1,10 +1,10 @@
 //! Rows of `entries`, one at a time: how one is put, closed and read.
 
+use super::ContentId;
 use super::SetId;
-use super::contents::ContentId;
 use super::dirs::{DirId, DirStack, place};
 use super::error::{Fault, Refused};
-use super::snapshots::check_in_work;
+use super::state::check_in_work;
 use super::value::{self, Owner, Owners};
 use crate::model::rows::Note;
 use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq};

@@ -2,16 +2,12 @@
 
 use super::error::{Fault, Refused, odd};
 use super::value::{optional_number, path_bytes, path_from, stored, uuid, word};
-use super::{Catalog, Result};
+use super::{Catalog, Result, SetId};
 use crate::model::disc::{Compression, Description, Encryption, Ratio};
 use crate::model::{ArchiveNo, Sectors, SetName, SetUuid};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
-
-/// A set in this catalog; not stable over a rebuild, and never on a disc.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SetId(pub(super) i64);
 
 /// What is decided when a set begins.
 #[derive(Clone, Debug, PartialEq, Eq)]

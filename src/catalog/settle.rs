@@ -2,7 +2,8 @@
 //! signature or a passphrase shows who made the discs; otherwise anybody can have written them. What
 //! the replaced catalog recorded always counts, and a disc that it knew as lost stays lost.
 
-use super::copies::{self, Copy, CopyNo, CopyState, Verification};
+use super::CopyNo;
+use super::copies::{self, Copy, CopyState, Verification};
 use super::drills::{self, Drill};
 use super::error::Fault;
 use super::{Catalog, DiscInfo, DiscState, Result, SetId, discs, gone};

@@ -1,11 +1,12 @@
 //! Snapshots: the runs of a set, in the order of their numbers.
 
 use super::error::{Fault, Refused, odd};
+use super::state::{check_in_work, newest};
 use super::value::{number, path_from, stored, uuid};
 use super::{Catalog, Result, SetId};
 use crate::model::{Bytes, SnapshotSeq, SnapshotUuid};
 use crate::port::clock::Moment;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -161,31 +162,6 @@ impl Catalog {
             let seq: Option<u32> = conn.query_row(sql, [set.0], |row| row.get(0))?;
             Ok(seq.map(SnapshotSeq))
         })
-    }
-}
-
-pub(super) fn newest(conn: &Connection, set: SetId) -> Result<Option<SnapshotSeq>, Fault> {
-    let sql = "SELECT max(seq) FROM snapshots WHERE set_id=?";
-    let seq: Option<u32> = conn.prepare_cached(sql)?.query_row([set.0], |row| row.get(0))?;
-    Ok(seq.map(SnapshotSeq))
-}
-
-/// Only the newest snapshot takes rows, and only until it is finished: history never changes.
-pub(super) fn check_in_work(conn: &Connection, set: SetId, seq: SnapshotSeq) -> Result<(), Fault> {
-    let sql = "SELECT finished IS NULL FROM snapshots WHERE set_id=? AND seq=?";
-    let open: Option<bool> =
-        conn.prepare_cached(sql)?.query_row(params![set.0, seq.0], |row| row.get(0)).optional()?;
-    match open {
-        Some(true) if newest(conn, set)? == Some(seq) => Ok(()),
-        _ => Err(Refused::NotInWork(seq).into()),
-    }
-}
-
-pub(super) fn check_known(conn: &Connection, set: SetId, seq: SnapshotSeq) -> Result<(), Fault> {
-    let sql = "SELECT 1 FROM snapshots WHERE set_id=? AND seq=?";
-    match conn.prepare_cached(sql)?.exists(params![set.0, seq.0])? {
-        true => Ok(()),
-        false => Err(Refused::NoSnapshot(seq).into()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a scan did not find again: the files of the former state that have no place any more, and
 //! those by which one may be known under another name.
 
-use super::contents::ContentId;
+use super::ContentId;
 use super::error::Fault;
 use super::places::Tree;
 use super::value::{self, number, optional_digest};

@@ -10,6 +10,7 @@
 //! ```
 
 use super::error::{Fault, explain};
+use super::file_names::{beside, last_of, plain};
 use super::lock::Lock;
 use super::{Access, Catalog, CatalogError, Result, open};
 use crate::port::files::{rename_durably, sync_dir, unless_missing};
@@ -25,17 +26,6 @@ use std::path::{Path, PathBuf};
 /// What SQLite keeps beside a database. A new database beside an old journal would be destroyed by
 /// it.
 const JOURNALS: [&str; 3] = ["-wal", "-shm", "-journal"];
-
-/// The copy that is kept of a catalog.
-pub(super) fn last_of(catalog: &Path) -> PathBuf {
-    beside(catalog, ".last")
-}
-
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(end);
-    path.with_file_name(name)
-}
 
 impl Catalog {
     /// All files that are a catalog's at this path, whether they are there or not; of what was moved
@@ -75,7 +65,7 @@ fn copy_to(conn: &Connection, to: &Path) -> Result<(), Fault> {
     remove_with_journals(to).map_err(failed)?;
     super::export::make_new_file(to).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut copy = Connection::open_with_flags(open::plain(to), flags)?;
+    let mut copy = Connection::open_with_flags(plain(to), flags)?;
     // It is made durable as a whole before it gets its name.
     copy.execute_batch("PRAGMA synchronous=OFF")?;
     let backup = Backup::new(conn, &mut copy)?;

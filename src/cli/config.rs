@@ -2,44 +2,23 @@
 //! because they know no option: a table becomes words like `--disc-size=bd25` that go before the
 //! typed ones, and the command line's own definition judges them.
 
+mod error;
 mod files;
 mod known;
+mod section;
 
-pub use files::{CONFIG, ConfigFile, ConfigFiles};
+pub use error::ConfigError;
+pub use files::{CONFIG, ConfigFiles};
 
 use super::args::{Cli, Verb};
 use crate::model::SetName;
-use crate::model::path::shown;
 use clap::{ArgMatches, Command};
 pub use known::Known;
+use section::{DEST, DRIVE, SOURCE, Section, place};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
-
-/// What is wrong with a file, by its name, table and key. Its exit code is that of a bad command
-/// line, of which the files are a part.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("cannot read {}: {reason}", shown(path.as_os_str().as_bytes()))]
-    Unreadable { path: PathBuf, reason: String },
-    #[error("{} is not valid TOML: {reason}", shown(path.as_os_str().as_bytes()))]
-    NotToml { path: PathBuf, reason: String },
-    #[error("{}, {table}, {key}: {reason}", shown(path.as_os_str().as_bytes()))]
-    Key { path: PathBuf, table: String, key: String, reason: String },
-    #[error("[set.{0}] of the configuration files has no source: add `source = \"/…\"`")]
-    NoSource(SetName),
-}
-
-/// Words of a table that are no options: what stands for SOURCE, DEST and FROM.
-const SOURCE: &str = "source";
-const DEST: &str = "dest";
-const DRIVE: &str = "drive";
-const PLACES: [&str; 3] = [SOURCE, DEST, DRIVE];
-
-/// One table: options by their long names, and places.
-type Section = BTreeMap<String, Value>;
 
 /// All files, checked and laid upon each other.
 #[derive(Debug, Default)]
@@ -223,21 +202,6 @@ fn sets(value: Value) -> Result<Vec<(SetName, Table)>, String> {
         }
     };
     tables.into_iter().map(named).collect()
-}
-
-fn place(value: &Value) -> Result<(), String> {
-    match value.as_str() {
-        Some(path) => absolute(path),
-        None => Err("write a path in quotation marks".to_owned()),
-    }
-}
-
-/// A relative path would mean another place for each directory that a command is typed in.
-fn absolute(path: &str) -> Result<(), String> {
-    match Path::new(path).is_absolute() {
-        true => Ok(()),
-        false => Err(format!("write the whole path, from /, instead of {path:?}")),
-    }
 }
 
 #[cfg(test)]

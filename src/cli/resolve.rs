@@ -54,7 +54,7 @@ pub enum ResolveError {
 
 pub const CATALOG: &str = "COLDCUT_CATALOG";
 pub const STAGING: &str = "COLDCUT_STAGING";
-pub use crate::port::shell::PASSPHRASE;
+pub use crate::port::command::PASSPHRASE;
 
 /// GnuPG reads a passphrase's line into 255 bytes where it is cached; no honest line is longer
 /// than this, and a device without an end must not fill the memory.

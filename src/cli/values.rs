@@ -2,7 +2,7 @@
 
 use crate::catalog::CopyNo;
 use crate::drive::{Engine, Speed};
-use crate::flow::insertion::Patience;
+use crate::flow::Patience;
 use crate::model::disc::{Compression, DiscName, Ratio};
 use crate::model::size::{SMALLEST_DISC, parse_disc_size};
 use crate::model::{Bytes, DiscList, DiscUuid, Sectors, SetName, SnapshotSeq};

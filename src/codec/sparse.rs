@@ -64,10 +64,6 @@ impl SparseMap {
         self.regions.iter().map(|(_, len)| len).sum()
     }
 
-    pub fn has_holes(&self) -> bool {
-        self.data_len() < self.size
-    }
-
     /// The map of the slice `from .. from + len`, whose offsets count from `from`.
     /// `None` if the slice is not inside of the file.
     pub fn slice(&self, from: u64, len: u64) -> Option<SparseMap> {

@@ -45,10 +45,6 @@ impl Spool {
         self.len
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Adds bytes at the end; gives the offset at which they begin.
     pub fn append(&mut self, bytes: &[u8]) -> Result<u64, SpoolError> {
         let place = self.reserve(bytes.len() as u64);

@@ -6,27 +6,30 @@
 
 mod choice;
 mod comparing;
+mod error;
 mod listed;
+mod sampling;
 mod tools;
 mod whole;
 
+pub use error::DrillError;
 pub use listed::{Listed, oddity};
+pub use sampling::{Depth, Files, InPlace, Key, KnownFile, Sampling};
 pub use tools::check_tools;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::codec::frames::{FRAME_BYTES, first_frame_len};
-use crate::codec::openpgp::{FileKey, OpenError, Opener, Unlocked};
+use crate::codec::openpgp::{OpenError, Opener, Unlocked};
+use crate::model::ArchiveNo;
 use crate::model::disc::{Compression, archive_path};
-use crate::model::rows::IndexRow;
-use crate::model::{ArchiveNo, Digest, DiscUuid};
-use crate::port::command::{CommandError, Program};
+use crate::port::command::Program;
 use crate::port::files::{digest, open_own_to_read};
 use crate::port::operator::Secret;
-use crate::port::stop::{Stop, Stopped};
+use crate::port::stop::Stop;
 
 use choice::{Choice, Random, Unit};
 use comparing::Comparison;
@@ -35,52 +38,6 @@ pub use whole::{Whole, whole};
 
 /// An INDEX that is longer than this is opened wholly and expanded only so far, where time counts.
 const QUICK_INDEX: u64 = 6 << 20;
-
-/// How thorough a sample is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// For a disc that is about to be burned: under two seconds. gpg opens the beginning of each
-    /// archive, our own reader cuts out the frames, bzip2 and tar expand and unpack them; of a long
-    /// member only the beginning.
-    Quick,
-    /// The tools do all of it, from the file to the content of the members.
-    Thorough,
-}
-
-/// What opens a set's files.
-pub enum Key<'a> {
-    /// They are not encrypted.
-    None,
-    Passphrase(&'a Secret),
-    /// Session keys, file by file; for recipients. `None`: nobody has this one any more.
-    Files(&'a dyn Fn(&File) -> Result<Option<FileKey>, OpenError>),
-}
-
-/// A file of the disc as the catalog knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownFile {
-    pub path: String,
-    pub size: u64,
-    pub sha256: Digest,
-}
-
-/// Where the disc's files are, as files: brought there when they are wanted.
-pub trait Files {
-    fn bring(&self, path: &str) -> Result<PathBuf, String>;
-}
-
-/// What a sample is taken from.
-pub struct Sampling<'a> {
-    pub disc: DiscUuid,
-    /// All files of the disc.
-    pub known: &'a [KnownFile],
-    pub files: &'a dyn Files,
-    pub key: &'a Key<'a>,
-    pub depth: Depth,
-    /// Whether the catalog knows this content.
-    pub knows: &'a dyn Fn(&IndexRow) -> bool,
-    pub stop: &'a Stop,
-}
 
 /// What a drill saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,34 +53,6 @@ pub struct Drilled {
 pub struct Fault {
     pub path: String,
     pub what: String,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum DrillError {
-    #[error(transparent)]
-    Stopped(Stopped),
-    /// A tool is missing on this machine: that says nothing about the disc.
-    #[error("{0} is not installed, and a drill needs it")]
-    NoTool(String),
-    #[error("a program of the drill could not be run")]
-    Run(#[source] CommandError),
-    #[error("cannot get random bytes")]
-    Random(#[source] io::Error),
-    #[error(
-        "this kernel cannot keep restore.sh to a directory of its own (Landlock, since Linux 5.19), \
-         and anybody can have made these discs; without --all no script is run"
-    )]
-    NoFence(#[source] io::Error),
-}
-
-impl From<CommandError> for DrillError {
-    fn from(error: CommandError) -> Self {
-        match error {
-            CommandError::Stopped(stopped) => DrillError::Stopped(stopped),
-            CommandError::Missing { program, .. } => DrillError::NoTool(program),
-            other => DrillError::Run(other),
-        }
-    }
 }
 
 /// Reads INDEX, and the first frame, the last one and one between of two archives.
@@ -455,15 +384,6 @@ fn stream(
         true => exit.to_string(),
         false => words.join("; "),
     }))
-}
-
-/// The directory of a disc whose files are files already.
-pub struct InPlace<'a>(pub &'a Path);
-
-impl Files for InPlace<'_> {
-    fn bring(&self, path: &str) -> Result<PathBuf, String> {
-        Ok(self.0.join(path))
-    }
 }
 
 #[cfg(test)]

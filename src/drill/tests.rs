@@ -3,9 +3,12 @@
 use super::*;
 use crate::codec::frames::compress;
 use crate::codec::openpgp::{Locks, Sealer};
-use crate::format::{Heading, index_line};
-use crate::model::rows::{FrameSpan, Note, PartSpan};
-use crate::model::{DiscNo, Format, Kind, Meta, RelPath, SetName, SetUuid, SnapshotSeq};
+use crate::format::heading::Heading;
+use crate::format::index_line;
+use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
+use crate::model::{
+    Digest, DiscNo, DiscUuid, Format, Kind, Meta, RelPath, SetName, SetUuid, SnapshotSeq,
+};
 use crate::port::clock::Moment;
 use sha2::{Digest as _, Sha256};
 use std::io::Write;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 
-use super::image::forget_cached;
 use crate::model::size::SECTOR;
+use crate::port::files::forget_cached;
 
 /// Why a disc that was being read cannot be read any more, though nothing may be wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! A door for the fuzzers of `fuzz/`: what reads foreign bytes here and is nobody else's business. It
 //! exists only under the feature `fuzzing`.
 
-use super::engine::{Engine, Heard};
+use super::engine::{self, Engine, Heard};
 use super::optical::medium::{Medium, Replies};
 use super::optical::{Sense, mmc};
 use super::{Bytes, iso, xorriso};
@@ -13,7 +13,7 @@ pub fn words(data: &[u8]) {
     for engine in [Engine::Xorriso, Engine::Growisofs] {
         let mut heard = Heard::default();
         for line in String::from_utf8_lossy(data).lines() {
-            heard.take(engine.hear(line), &|_| ());
+            heard.take(engine::hear(engine, line), &|_| ());
         }
     }
     let _ = xorriso::size(data);

@@ -66,7 +66,7 @@ impl Image {
     /// `real`: the path past all links.
     fn of(file: File, path: &Path, real: &Path, stop: &Stop) -> Result<Image, DriveError> {
         let metadata = file.metadata().map_err(DriveError::io("look at", path))?;
-        forget_cached(&file);
+        files::forget_cached(&file);
         let read = |position: u64, buf: &mut [u8]| {
             retry(|| file.read_at(buf, position)).map_err(|error| failure(path, &file, error))
         };
@@ -241,12 +241,6 @@ fn failure(path: &Path, file: &File, error: io::Error) -> Failure {
         None => Failure::Bad(error),
         Some(absence) => Failure::Gone(absence),
     }
-}
-
-/// Pages that were written out are dropped, so that the next read goes to the medium.
-/// It is advice: a system that does not take it reads what it has.
-pub(super) fn forget_cached(file: &File) {
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
 }
 
 /// After an error, reads the piece up to the next sector's border alone: the bad place may be

@@ -42,7 +42,9 @@ pub use error::DriveError;
 pub use folder::Folder;
 pub use image::Image;
 pub use label::Label;
-pub use layout::{LONGEST_NAME, image_sectors};
+#[cfg(test)]
+pub(crate) use layout::LONGEST_NAME;
+pub use layout::image_sectors;
 pub use optical::{
     Choices, Device, DeviceError, Identity, KiloBytesPerSecond, Medium, MediumState, Optical,
     Profile, Readiness, drives, volume_name,

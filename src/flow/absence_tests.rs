@@ -6,12 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Patience;
 use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
 use super::copying::{CopyRequest, copy};
 use super::disc_size::DiscSize;
 use super::drilling::{DrillRequest, DrilledDisc, drill};
-use super::insertion::Patience;
 use super::insertion_tests::two_discs;
 use super::media_tests::{Bench, restore_from};
 use super::migrating::{MigrateReport, MigrateRequest, migrate};
@@ -22,7 +22,7 @@ use super::*;
 use crate::catalog::{Access, Catalog, Finding};
 use crate::drive::fake::{Act, Condition, FakeDrive, Reads, Slip, image_on};
 use crate::drive::{Drive, Shelf};
-use crate::model::{DiscList, DiscNo, Sectors};
+use crate::model::{Bytes, DiscList, DiscNo, Sectors};
 use crate::port::monitor::Trouble;
 
 const SLIPS: [Slip; 3] = [Slip::TakenOut, Slip::Unplugged, Slip::Hangs];

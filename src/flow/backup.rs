@@ -1,115 +1,45 @@
 //! The main job: scan, compare, pack, burn, verify, record; disc by disc until all is stored.
 
 mod own_places;
+pub(super) mod protection;
 mod provenance;
+mod request;
+mod run;
+mod scan;
 mod set;
 pub mod shrink;
 mod survey;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet, SetFacts};
-use crate::codec::openpgp::{Sealer, Signer};
-use crate::model::disc::{Compression, Description, Ratio};
-use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
+use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
+use crate::model::{DiscNo, SetName};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
 use crate::scan::content::Source;
-use crate::scan::filter::FilterOptions;
 
 use super::beside::{Beside, beside};
 use super::burning::{Drives, Station};
 use super::compare::Compared;
-use super::disc_size::DiscSize;
 use super::drilling::drill_without_keys;
-use super::holding::Hold;
-use super::keys::KeyRing;
-use super::lost_staging::{lost_discs, lost_words};
+use super::error::lost_words;
+use super::lost_staging::lost_discs;
 use super::packing::PackWork;
 use super::records::waiting;
 use super::refilling::spare;
 use super::shelves::say_other_shelf;
 use super::staging::{Staging, need};
 use super::turn::open_to_write;
-use super::writer::DiscWriter;
 use super::{Desk, FlowError, choose_set};
+use protection::{is_protected, needs_par2};
+pub(super) use request::writer;
+pub use request::{BackupReport, BackupRequest};
+pub(super) use run::Run;
 use set::{open_set, refuse_foreign_discs, remember_wishes};
 use shrink::guarded_scan;
 use survey::{begun, is_worth_a_disc, part_filled, reckon};
 
 pub use survey::{Plan, dry_run};
-
-/// What a backup is asked to do.
-pub struct BackupRequest<'a> {
-    /// Absolute, without symbolic links.
-    pub source: PathBuf,
-    pub name: SetName,
-    pub catalog: PathBuf,
-    pub staging: PathBuf,
-    /// Where discs go, if that is a directory.
-    pub shelf: Option<PathBuf>,
-    pub disc_size: DiscSize,
-    pub archive_size: Bytes,
-    pub compression: Option<Compression>,
-    /// Percent of recovery data; without it, as at the last run.
-    pub parity: Option<u8>,
-    /// Recovery discs for groups of discs; without it, as at the last run.
-    pub parity_discs: Option<Option<Ratio>>,
-    pub keys: KeyRing<'a>,
-    /// Signs the discs' SHA256SUMS.
-    pub signer: Option<Signer>,
-    /// Stock tools are tried on a sample of each disc.
-    pub drill: bool,
-    pub filter: FilterOptions,
-    pub rehash: bool,
-    pub move_source: bool,
-    /// Much of the source may be gone.
-    pub allow_shrink: bool,
-    /// Percent of the files, or of their bytes, that may be gone without a question.
-    pub max_shrink: u8,
-    /// What becomes of a last disc that is not full.
-    pub hold: Hold,
-    pub flush: bool,
-    /// Each disc shall have so many verified copies; without it as many as before.
-    pub copies: Option<u32>,
-    /// To be remembered.
-    pub hint: Option<String>,
-    /// In clear on the discs, and remembered; an empty text is taken back.
-    pub description: Description,
-    pub hint_in_clear: Option<bool>,
-}
-
-/// What became of it.
-#[derive(Debug, Default)]
-pub struct BackupReport {
-    pub snapshot: Option<SnapshotSeq>,
-    pub stored_files: u64,
-    pub stored_bytes: u64,
-    pub reused: u64,
-    pub rows: u64,
-    pub removed: u64,
-    pub unchanged: u64,
-    pub excluded: BTreeMap<String, u64>,
-    pub hollow: BTreeMap<String, u64>,
-    pub failed: u64,
-    /// Read while they changed, or suspected of rot: stored, and worth a look.
-    pub suspicious: u64,
-    /// Discs that this run finished, with the sizes of their images.
-    pub discs: Vec<(DiscNo, Bytes)>,
-    pub waiting_files: u64,
-    pub waiting_bytes: Bytes,
-    pub rows_waiting: u64,
-    /// A part-filled disc waits for more.
-    pub held: Option<DiscNo>,
-    pub first_encrypted: bool,
-}
-
-impl BackupReport {
-    pub fn is_complete(&self) -> bool {
-        self.failed == 0 && self.suspicious == 0
-    }
-}
 
 /// The whole run. Without a drive it ends with what is staged.
 pub fn backup(
@@ -154,19 +84,8 @@ pub fn backup(
             beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
         }
     };
-    super::ended_well(&catalog, desk);
+    super::turn::ended_well(&catalog, desk);
     Ok(report)
-}
-
-/// Whether the set has recovery data, on its discs or on discs of its own.
-pub(super) fn is_protected(facts: &SetFacts) -> bool {
-    facts.parity > 0 || facts.parity_discs.is_some()
-}
-
-/// The program that makes recovery data, or repairs with it, is asked for before hours of work, not
-/// behind them: whoever cannot get it now will not on the day of the restore.
-pub(super) fn needs_par2(wanted: bool, desk: Desk) -> Result<(), FlowError> {
-    if wanted { Ok(crate::recovery::program::check(desk.stop)?) } else { Ok(()) }
 }
 
 /// What became of discs that were staged.
@@ -206,7 +125,7 @@ pub fn burn_staged(
     let mut station = Station { staging: &staging, set: &set, drives, desk };
     let burned =
         station.burn_waiting(&mut catalog, |disc| discs.is_empty() || discs.contains(&disc))?;
-    super::ended_well(&catalog, desk);
+    super::turn::ended_well(&catalog, desk);
     Ok(BurnReport { burned, lost })
 }
 
@@ -219,29 +138,6 @@ fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<()
         .iter()
         .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
     safe.try_for_each(|disc| staging.remove(set, disc.number))
-}
-
-/// What writes the run's discs.
-pub(super) fn writer<'a>(
-    request: &'a BackupRequest,
-    catalog: &Catalog,
-    staging: &'a Staging,
-    set: &'a KnownSet,
-    sealer: Option<Sealer>,
-    desk: Desk<'a>,
-) -> Result<DiscWriter<'a>, FlowError> {
-    let capacity = request.disc_size.of(Some((catalog, set)))?;
-    let (signer, drill) = (request.signer.as_ref(), request.drill);
-    Ok(DiscWriter { staging, set, sealer, signer, drill, capacity, desk })
-}
-
-/// One run over one set.
-pub(super) struct Run<'a> {
-    pub request: &'a BackupRequest<'a>,
-    pub writer: DiscWriter<'a>,
-    pub report: BackupReport,
-    /// The newest disc, if it waits in the staging area and has room.
-    pub spare: Option<DiscInfo>,
 }
 
 impl Run<'_> {

@@ -11,25 +11,26 @@ use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::Patience;
 use super::backup::{BackupReport, BackupRequest, Run, backup, burn_staged, writer};
 use super::beside::{Call, Messenger, beside};
 use super::burning::{Drives, Station};
 use super::disc_size::DiscSize;
 use super::holding::Hold;
-use super::insertion::Patience;
 use super::records::{Record, Records, Step};
 use super::restore_tests::ring;
 use super::staging::Staging;
 use super::*;
-use crate::catalog::{Access, Catalog, CopyState, DiscState, Finding, SetFacts};
+use crate::catalog::{Access, Catalog, CopyState, DiscState, Finding, KnownSet, SetFacts};
 use crate::drive::fake::{Act, FakeDrive};
 use crate::drive::{Drive, DriveError, Shelf};
-use crate::model::SetUuid;
 use crate::model::disc::{Compression, Encryption};
+use crate::model::{Bytes, DiscNo, SetName, SetUuid};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
-use crate::port::monitor::{Activity, Phase, Progress, Reached, Trouble};
-use crate::port::operator::{Answer, Nobody, Secret, Summons};
+use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};
+use crate::port::operator::{Answer, Nobody, Operator, Secret, Summons};
+use crate::port::stop::Stop;
 use crate::scan::filter::FilterOptions;
 
 /// What the test hears of the run, in the order in which it happened.

@@ -13,7 +13,8 @@ use crate::port::stop::Stop;
 use crate::restore::index::index_header;
 
 use super::FlowError;
-use super::piles::{FoundDisc, LONGEST_SUMS, Pile, SUMS, read_small};
+use super::own_list::{LONGEST_SUMS, SUMS, read_small};
+use super::piles::{FoundDisc, Pile};
 
 /// What a disc says of itself and of those before it.
 #[derive(Clone, Debug)]

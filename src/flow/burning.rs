@@ -1,59 +1,31 @@
 //! From staged to safe: burn, read back, record; a disc that fails goes onto the next blank.
 
+mod drives;
 mod taking;
+mod turn;
 
-use crate::burn::{BurnError, Burned, burn, make_image};
-use crate::catalog::{Catalog, CopyNo, DiscFile, DiscInfo, Finding, KnownSet};
+use crate::burn::{BurnError, Burned, burn};
+use crate::catalog::{Catalog, DiscInfo, Finding, KnownSet};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscNo, Strain};
-use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
-use crate::verify::{Expected, Fault, Proof, Verdict, verify};
+use crate::verify::{Fault, Proof, Verdict};
 
 use super::drilling::refuse_unreadable;
 use super::grouping::Grouping;
 use super::insertion::{Came, give_back, when_free, while_it_comes_back, with_medium};
-use super::records::{Copies, Order, OwnCatalog, Record, Records, Step, waiting};
+use super::records::{Order, OwnCatalog, Records, Step, waiting};
 use super::shelves::{file_id, file_of};
 use super::staging::{Staging, label};
 use super::{Desk, FlowError, chain};
+pub use drives::Drives;
 pub use taking::medium_wanted;
 use taking::{Taken, is_meant};
+use turn::{Turn, burn_error};
 
 /// Blanks that one disc may cost in one run.
 const TRIES: u32 = 3;
-
-/// What burns, and what reads back, if that is another drive.
-pub struct Drives {
-    pub burner: Box<dyn Drive>,
-    pub reader: Option<Box<dyn Drive>>,
-    /// How the medium in the burner came there, as far as somebody above saw it.
-    pub came: Came,
-}
-
-impl Drives {
-    pub fn new(burner: Box<dyn Drive>, reader: Option<Box<dyn Drive>>) -> Drives {
-        Drives { burner, reader, came: Came::Before }
-    }
-
-    pub fn one(burner: Box<dyn Drive>) -> Drives {
-        Drives::new(burner, None)
-    }
-
-    /// Whether people change the media.
-    pub fn have_hands(&mut self) -> bool {
-        self.burner.slot().is_some()
-    }
-
-    /// The drive that discs are read back in.
-    fn reader(&mut self) -> &mut dyn Drive {
-        match &mut self.reader {
-            Some(reader) => &mut **reader,
-            None => &mut *self.burner,
-        }
-    }
-}
 
 /// Drives that make discs safe. It knows no catalog: what becomes of a disc is told to [`Records`].
 pub struct Station<'a> {
@@ -158,26 +130,7 @@ enum Failed {
     ReadBack,
 }
 
-/// One disc's turn in the drives.
-struct Turn<'a> {
-    order: &'a Order,
-    copies: &'a mut Copies,
-    /// The one that is in work.
-    copy: CopyNo,
-    /// When it was burned, if a run before did that.
-    since: Option<Moment>,
-    staging: &'a Staging,
-    set: &'a KnownSet,
-    drives: &'a mut Drives,
-    desk: Desk<'a>,
-    records: &'a mut dyn Records,
-}
-
 impl Turn<'_> {
-    fn disc(&self) -> &'_ DiscInfo {
-        &self.order.disc
-    }
-
     fn run(&mut self) -> Result<(), FlowError> {
         let monitor = self.desk.monitor;
         self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
@@ -190,7 +143,7 @@ impl Turn<'_> {
                 Taken::Unread => self.read_back()?,
                 Taken::Blank(job, blank) => {
                     burned += 1;
-                    self.burn(*job, blank)?
+                    self.burn(&job, blank)?
                 }
             };
             match done {
@@ -206,10 +159,10 @@ impl Turn<'_> {
     }
 
     /// The copy has its number before the first byte is written.
-    fn burn(&mut self, job: BurnJob, blank: Blank) -> Result<Result<(), Failed>, FlowError> {
+    fn burn(&mut self, job: &BurnJob, blank: Blank) -> Result<Result<(), Failed>, FlowError> {
         self.begin()?;
         match burn(job, blank, &mut *self.drives.burner, self.desk.monitor, self.desk.stop) {
-            Ok(Burned { .. }) => {
+            Ok(Burned) => {
                 self.record_burned()?;
                 self.read_back()
             }
@@ -219,39 +172,6 @@ impl Turn<'_> {
                 Err(burn_error(error, self.disc(), &self.drives.burner.title()))
             }
         }
-    }
-
-    fn begin(&mut self) -> Result<(), FlowError> {
-        (self.copy, self.since) = (self.copies.next, None);
-        let medium = self.drives.burner.medium();
-        self.record(Step::Begun { medium })?;
-        // Nobody fills it up any more.
-        self.staging.drop_rows(self.set, self.disc().number)?;
-        self.copies.next = CopyNo(self.copy.0 + 1);
-        Ok(())
-    }
-
-    /// Where a whole image is burned, it is verified before a blank is spent on it: what is wrong
-    /// then is the staged disc, not the medium.
-    fn prove_image(&mut self, job: &BurnJob) -> Result<(), FlowError> {
-        let Desk { monitor, stop, .. } = self.desk;
-        let image = make_image(job, &mut *self.drives.burner, monitor, stop)
-            .map_err(|error| burn_error(error, self.disc(), ""))?;
-        let Some(image) = image else { return Ok(()) };
-        match self.verify(&*image)? {
-            Verdict::Sound(_) => Ok(()),
-            Verdict::Damaged(faults) => {
-                let words: Vec<String> =
-                    faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect();
-                Err(FlowError::StagedDamaged { disc: self.disc().number, words: words.join("; ") })
-            }
-        }
-    }
-
-    fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
-        let expected: Vec<Expected> = self.order.files.iter().map(expected).collect();
-        let Desk { monitor, stop, .. } = self.desk;
-        Ok(verify(reader, self.disc().uuid, &expected, self.disc().image, monitor, stop)?)
     }
 
     /// The burning program says that it failed. It neither blesses nor condemns: if the disc can be
@@ -282,24 +202,6 @@ impl Turn<'_> {
         self.desk
             .monitor
             .note(&format!("disc {}: {why}; it goes onto the next blank", self.disc().number));
-    }
-
-    fn label(&self) -> Label {
-        label(self.set, self.disc())
-    }
-
-    fn record(&mut self, step: Step) -> Result<(), FlowError> {
-        let (disc, copy, reached) = (self.disc().number, self.copy, step.reached());
-        self.records.keep(Record { disc, copy, at: Moment::now(), step })?;
-        if let Some(reached) = reached {
-            self.desk.monitor.disc(disc, reached);
-        }
-        Ok(())
-    }
-
-    fn record_burned(&mut self) -> Result<(), FlowError> {
-        let medium = self.drives.burner.medium();
-        self.record(Step::Burned { medium })
     }
 
     /// Reads the newest copy back. Only what comes out of this counts. A disc that is taken out
@@ -423,27 +325,4 @@ impl Turn<'_> {
         ));
         Ok(())
     }
-}
-
-fn burn_error(error: BurnError, disc: &DiscInfo, drive: &str) -> FlowError {
-    match error {
-        BurnError::Drive(DriveError::NoMoreBlanks { drive }) => {
-            FlowError::NoBlank { drive, disc: disc.number }
-        }
-        BurnError::TooSmall { need, free } => FlowError::BlankTooSmall {
-            drive: drive.to_owned(),
-            disc: disc.number,
-            need: need.bytes(),
-            free: free.bytes(),
-        },
-        BurnError::Drive(error) => error.into(),
-        error @ BurnError::Prediction { .. } => {
-            FlowError::Unburnable { disc: disc.number, source: error }
-        }
-    }
-}
-
-/// A file as the catalog wants it to be.
-pub fn expected(file: &DiscFile) -> Expected {
-    Expected { path: file.path.clone(), size: file.size.0, sha256: file.sha256 }
 }

@@ -15,8 +15,8 @@ use crate::restore::index::{
 use crate::verify::Fault;
 
 use super::chain;
+use super::own_listing::refuse_other;
 use super::piles::FoundDisc;
-use super::rows::refuse_other;
 
 /// What of the media that were read so far is not as coldcut wrote it.
 #[derive(Default)]

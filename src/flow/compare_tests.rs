@@ -11,16 +11,22 @@ use uuid::Uuid;
 use super::compare::{Compared, Comparer, Known};
 use super::*;
 use crate::catalog::{
-    Access, ArchiveRecord, Catalog, NewDisc, RowChange, SetFacts, SetId, Stored, StoredMember,
+    Access, ArchiveRecord, Catalog, CatalogError, NewDisc, RowChange, SetFacts, SetId, Stored,
+    StoredMember,
 };
 use crate::model::disc::{Compression, Encryption};
 use crate::model::rows::{FrameSpan, Note};
-use crate::model::{ArchiveNo, Digest, DiscUuid, Entry, Kind, RelPath, Sectors, SetUuid, Xattr};
-use crate::pack::Work;
+use crate::model::{
+    ArchiveNo, Bytes, Digest, DiscNo, DiscUuid, Entry, Kind, RelPath, Sectors, SetName, SetUuid,
+    SnapshotSeq, Xattr,
+};
+use crate::pack::queue::Work;
 use crate::port::clock::Moment;
 use crate::port::monitor::Recorder;
+use crate::port::stop::Stop;
 use crate::scan::LookError;
 use crate::scan::filter::{Filter, FilterOptions};
+use crate::scan::walk::ScanError;
 use crate::scan::{Found, Visitor, walk};
 
 struct Bench {

@@ -13,7 +13,8 @@ use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::wanted::WantedMedium;
 use crate::verify::{Expected, Verdict, verify};
 
-use super::burning::{Drives, Station, expected};
+use super::burning::{Drives, Station};
+use super::expected::expected;
 use super::insertion::while_it_comes_back;
 use super::locating::no_disc;
 use super::piles::{FoundDisc, Piles, Trust, Vetting, look, look_in};

@@ -16,6 +16,7 @@ pub struct DiscSize {
 }
 
 impl DiscSize {
+    #[cfg(test)]
     pub fn typed(size: Sectors) -> DiscSize {
         DiscSize { typed: Some(size), blank: None }
     }

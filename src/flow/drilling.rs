@@ -1,7 +1,9 @@
 //! `coldcut drill`: do stock tools open what we made?
 
+mod request;
 mod returned;
 mod running;
+mod sample;
 mod sandbox;
 mod staged;
 mod sticking;
@@ -9,89 +11,33 @@ mod unknown;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::catalog::{
-    Access, Catalog, CatalogError, DiscFile, DiscInfo, DiscState, Drill as Record, DrillScope,
-    Finding, KnownSet, SetId,
-};
+use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, DiscState, DrillScope, KnownSet};
 use crate::codec::openpgp::Opener;
-use crate::drill::{Depth, Drilled, Fault, Files, Key, KnownFile, Sampling, sample};
+use crate::drill::{Depth, Drilled, Key};
 use crate::drive::Drive;
 use crate::model::disc::Encryption;
-use crate::model::rows::IndexRow;
-use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
-use crate::port::clock::Moment;
-use crate::port::files::free_space;
-use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::model::{DiscNo, SetName, SnapshotSeq};
+use crate::port::monitor::{Activity, Phase};
 use crate::port::operator::Secret;
 use crate::port::wanted::WantedMedium;
 
 use super::insertion::while_it_comes_back;
-use super::keys::KeyRing;
 use super::locating::no_disc;
-use super::piles::{FoundDisc, Pile, Piles, Trust, Vetting, look, look_in};
+use super::piles::{FoundDisc, Pile, Piles, Vetting, look, look_in};
 use super::staging::Staging;
 use super::turn::open_to_write;
 use super::verifying::Against;
 use super::whereabouts::kept_disc;
 use super::{Desk, FlowError, choose_set};
+pub use request::{DrillReport, DrillRequest, DrilledDisc, Script};
 use returned::{Expected, Maker, content, expected};
 use running::Running;
-use sandbox::{Places, Sandbox};
+use sample::{known_files, record, take_sample, tell};
+use sandbox::{Places, Sandbox, check_space, total};
 
 pub(super) use staged::{drill_staged, drill_without_keys, is_untried, refuse_unreadable};
-
-/// What a drill is asked to do.
-pub struct DrillRequest<'a> {
-    pub catalog: PathBuf,
-    pub staging: PathBuf,
-    /// Discs that lie somewhere; `None`: those that are staged.
-    pub from: Option<PathBuf>,
-    pub name: Option<SetName>,
-    /// None: all that are there.
-    pub discs: Vec<DiscNo>,
-    pub all: bool,
-    pub keys: KeyRing<'a>,
-    /// Which discs count, of those that lie somewhere.
-    pub trust: Trust,
-}
-
-/// One disc, drilled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DrilledDisc {
-    pub set: SetName,
-    pub number: DiscNo,
-    pub seen: Drilled,
-    /// What its files were compared with before anything was done with them.
-    pub against: Against,
-    /// Which restore.sh was run; `None`: a sample was taken, or the files are not what they must be.
-    pub script: Option<Script>,
-}
-
-/// Whose restore.sh it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Script {
-    /// The disc's own, which is the one that was packed.
-    OfDisc,
-    /// This program's, for discs of that format. The disc's own may be another one: that of another
-    /// release, or somebody's.
-    OfProgram { differs: bool },
-}
-
-/// What became of a drill.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DrillReport {
-    pub discs: Vec<DrilledDisc>,
-    /// Discs and files that do not count, for whoever made them.
-    pub refused: u64,
-}
-
-impl DrillReport {
-    pub fn is_sound(&self) -> bool {
-        self.refused == 0 && self.discs.iter().all(|disc| disc.seen.faults.is_empty())
-    }
-}
 
 /// Drills the discs that are meant. Damage is in the report, not an error; a disc that is taken out
 /// of the drive meanwhile is asked for again.
@@ -497,79 +443,4 @@ impl Session<'_> {
         record(self.catalog, self.set.id, number, &seen, scope)?;
         Ok(DrilledDisc { set, number, seen, against: Against::Catalog, script })
     }
-}
-
-/// Listings say what sizes they like; together these may be more than a number holds.
-fn total(sizes: impl Iterator<Item = u64>) -> u64 {
-    sizes.fold(0, u64::saturating_add)
-}
-
-/// What there is to say of a disc before its last words.
-fn tell(number: DiscNo, seen: &Drilled, desk: Desk) {
-    for fault in &seen.faults {
-        let thing = format!("disc {number}: {}", fault.path);
-        desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
-    }
-    for words in &seen.skipped {
-        desk.monitor.note(&format!("disc {number}: not tried: {words}"));
-    }
-}
-
-fn check_space(sandbox: &Sandbox, need: u64) -> Result<(), FlowError> {
-    let dir = sandbox.0.clone();
-    let free = free_space(&dir).unwrap_or(u64::MAX);
-    match need > free {
-        true => Err(FlowError::StagingFull { dir, need: Bytes(need), free: Bytes(free) }),
-        false => Ok(()),
-    }
-}
-
-fn known_files(files: Vec<DiscFile>) -> Vec<KnownFile> {
-    let known = |file: DiscFile| {
-        let DiscFile { path, size, sha256 } = file;
-        KnownFile { path, size: size.0, sha256 }
-    };
-    files.into_iter().map(known).collect()
-}
-
-/// A drill in which nothing could be tried leaves no date.
-fn record(
-    catalog: &mut Catalog,
-    set: SetId,
-    disc: DiscNo,
-    seen: &Drilled,
-    scope: DrillScope,
-) -> Result<(), FlowError> {
-    if seen.files == 0 && seen.faults.is_empty() && !seen.skipped.is_empty() {
-        return Ok(());
-    }
-    let finding = if seen.faults.is_empty() { Finding::Ok } else { Finding::Damaged };
-    let details = match seen.faults.is_empty() {
-        true => format!("{} files, {} bytes", seen.files, seen.bytes),
-        false => fault_lines(&seen.faults),
-    };
-    Ok(catalog.record_drill(set, &Record { disc, at: Moment::now(), scope, finding, details })?)
-}
-
-fn fault_lines(faults: &[Fault]) -> String {
-    let lines: Vec<String> = faults.iter().map(|f| format!("{}: {}", f.path, f.what)).collect();
-    lines.join("\n")
-}
-
-fn take_sample(
-    catalog: &Catalog,
-    set: &KnownSet,
-    disc: &DiscInfo,
-    files: &dyn Files,
-    key: &Key,
-    depth: Depth,
-    desk: Desk,
-) -> Result<Drilled, FlowError> {
-    let known = known_files(catalog.disc_files(set.id, disc.number)?);
-    let knows = |row: &IndexRow| {
-        let stored = row.sha256.map(|sha256| catalog.content_by_digest(set.id, &sha256, row.size));
-        matches!(stored, Some(Ok(Some(_))))
-    };
-    let (disc, knows, stop) = (disc.uuid, &knows, desk.stop);
-    Ok(sample(&Sampling { disc, known: &known, files, key, depth, knows, stop })?)
 }

@@ -9,7 +9,7 @@ use crate::codec::openpgp::Signer;
 use crate::model::SetName;
 use crate::pack::queue::Queue;
 
-use super::backup::{is_protected, needs_par2};
+use super::backup::protection::{is_protected, needs_par2};
 use super::disc_size::DiscSize;
 use super::grouping::{Closing, Grouping};
 use super::keys::KeyRing;
@@ -56,7 +56,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
     let grouping = Grouping::new(&staging, &set, desk);
     let recovery_waits = grouping.close_with(&catalog)? == Closing::WhenBurned;
     let recovery = grouping.make(&mut catalog)?;
-    super::ended_well(&catalog, desk);
+    super::turn::ended_well(&catalog, desk);
     Ok(Flushed { disc, recovery, recovery_waits })
 }
 

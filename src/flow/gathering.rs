@@ -165,7 +165,7 @@ fn trouble(path: &Path) -> impl Fn(io::Error) -> FlowError + use<> {
 mod tests {
     use super::*;
     use crate::drive::Scratched;
-    use crate::flow::insertion::Patience;
+    use crate::flow::Patience;
     use crate::port::monitor::Recorder;
     use crate::port::operator::Nobody;
     use crate::port::stop::Stop;

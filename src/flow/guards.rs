@@ -2,6 +2,7 @@
 //! source and DEST a place for discs. Nothing is written here; the catalog is only read.
 
 mod dest;
+mod error;
 mod new_set;
 mod programs;
 mod shelves;
@@ -13,8 +14,9 @@ use crate::model::SetName;
 
 use super::FlowError;
 
-pub use dest::{DestError, DestGuard};
-pub use new_set::{NewSetError, NewSetGuard};
+pub use dest::DestGuard;
+pub use error::{DestError, NewSetError};
+pub use new_set::NewSetGuard;
 pub use programs::{Burner, ProgramGuard};
 pub(super) use shelves::known_shelves;
 

@@ -14,22 +14,6 @@ use super::{Desk, FlowError, chain};
 /// So often a disc may go away while it is read before its drive is to blame.
 pub const RETURNS: u32 = 3;
 
-/// How long to wait for a person to insert a disc.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    Endless,
-    AtMost(Duration),
-}
-
-impl Patience {
-    pub fn deadline(self) -> Deadline {
-        match self {
-            Patience::Endless => Deadline::never(),
-            Patience::AtMost(time) => Deadline::after(time),
-        }
-    }
-}
-
 /// How the medium in a drive came there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Came {

@@ -10,6 +10,7 @@ use super::restore_tests::ring;
 use super::*;
 use crate::drive::fake::{Act, FakeDrive, image_on};
 use crate::drive::{Drive, DriveError, Shelf};
+use crate::model::DiscNo;
 
 /// A set of two discs, each in a folder of its own: what goes into the tray.
 pub(super) fn two_discs(bench: &Bench) -> [PathBuf; 2] {

@@ -9,7 +9,8 @@ use crate::model::SetName;
 use crate::port::clock::Moment;
 use crate::port::operator::Secret;
 
-use super::query::{KnownDisc, finished, known_discs};
+use super::known_discs::{KnownDisc, known_discs};
+use super::query::finished;
 use super::turn::open_to_write;
 use super::{Desk, FlowError, choose_set};
 

@@ -8,7 +8,7 @@ use crate::restore::plan::is_stored;
 use crate::restore::survey::standing;
 
 use super::FlowError;
-use super::insertion::Patience;
+use super::Patience;
 use super::restoring::Session;
 use super::rows::{Chosen, KnownIn};
 

@@ -9,7 +9,7 @@ use crate::model::glob::rule_for;
 use crate::port::clock::Moment;
 
 use super::FlowError;
-use super::backup::shrink::refusal_words;
+use super::refusal::refusal_words;
 
 /// What is too old, and what may wait. `None`: it is said, and not judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,14 +8,6 @@ use crate::model::DiscNo;
 use super::FlowError;
 use super::staging::{Staging, archive_file};
 
-/// What is said of one, whoever meets it.
-pub fn lost_words(disc: DiscNo) -> String {
-    format!(
-        "disc {disc} is not whole in the staging area any more; the next backup stores its files \
-         again"
-    )
-}
-
 /// All of a set, by number.
 pub fn lost_discs(
     catalog: &Catalog,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::Patience;
 use super::backup::{BackupReport, BackupRequest, backup};
 use super::burning::Drives;
 use super::checking::{CheckRequest, Due, check};
@@ -15,7 +16,6 @@ use super::copying::{CopyRequest, copy};
 use super::disc_size::DiscSize;
 use super::giving_up::GivingUp;
 use super::holding::Hold;
-use super::insertion::Patience;
 use super::rebuilding::{RebuildRequest, rebuild};
 use super::restore_tests::ring;
 use super::restoring::{RestoreReport, RestoreRequest, restore};
@@ -27,9 +27,10 @@ use crate::drive::fake::{FakeDrive, image_on};
 use crate::drive::{Drive, Shelf};
 use crate::model::disc::Ratio;
 use crate::model::glob::PathGlobs;
-use crate::model::{DiscList, DiscNo, Sectors};
+use crate::model::{Bytes, DiscList, DiscNo, Sectors, SetName};
 use crate::port::monitor::Recorder;
-use crate::port::operator::{Answer, Secret, Summons};
+use crate::port::operator::{Answer, Operator, Secret, Summons};
+use crate::port::stop::Stop;
 use crate::restore::place::Overwrite;
 use crate::scan::filter::FilterOptions;
 

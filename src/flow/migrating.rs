@@ -27,7 +27,7 @@ use crate::port::wanted::WantedMedium;
 use crate::restore::place::Overwrite;
 use crate::scan::content::Source;
 
-use super::backup::{is_protected, needs_par2};
+use super::backup::protection::{is_protected, needs_par2};
 use super::burning::{Drives, Station};
 use super::disc_size::{DiscSize, of_set};
 use super::keys::{Asking, KeyRing};
@@ -497,7 +497,6 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::ContentId;
     use crate::model::rows::{Note, Where};
     use crate::model::{Kind, Meta};
 
@@ -505,7 +504,7 @@ mod tests {
         let path = RelPath::new(path.as_bytes()).unwrap();
         let (place, meta, note) = (Where::nothing(), Meta::default(), Note::None);
         let row = SnapshotRow { kind: Kind::File, path, size, sha256: None, place, meta, note };
-        OnDisc { content: ContentId::default(), row }
+        OnDisc { row }
     }
 
     #[test]

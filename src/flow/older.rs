@@ -11,7 +11,7 @@ use crate::model::rows::ListedRow;
 use crate::model::{Format, SnapshotSeq};
 use crate::restore::index::{HISTORY, ListingError, Reading, SNAPSHOT, open_listing, packed_size};
 
-use super::rows::refuse_other;
+use super::own_listing::refuse_other;
 
 /// One of the two, expanded as it is read.
 type Rows<'a> = ListingReader<BufReader<Box<dyn std::io::Read + 'a>>>;

@@ -1,34 +1,33 @@
 //! The discs that lie at one place, sorted by set: what restoring and verifying start from.
 
+pub(super) mod group;
 mod identity;
+mod naming;
+mod problem;
 mod trust;
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::catalog::DiscInfo;
 use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
-use crate::format::sums::parse_sums;
+use crate::format::DiscTxt;
 use crate::format::volume::image_name;
-use crate::format::{DiscTxt, FormatError};
 use crate::model::disc::Encryption;
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, SetName, SetUuid};
+use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
 use crate::port::stop::{Stop, Stopped};
 use crate::port::wanted::WantedMedium;
 
 pub use identity::{Unnamed, identify};
+pub use problem::{Problem, ProblemKind};
 pub use trust::{Trust, Vetting, is_plain_content};
 
 use super::insertion::{Came, with_medium};
 use super::signatures::{Doubt, distrust, holds_stripes_only};
 use super::{Desk, FlowError, chain};
-
-/// A disc of a few million archives has no longer list.
-pub const LONGEST_SUMS: usize = 256 << 20;
-pub const SUMS: &str = "SHA256SUMS";
 
 /// A disc, and the media or images that bear it.
 pub struct FoundDisc {
@@ -57,27 +56,6 @@ pub struct Pile {
 
 /// Repairs a damaged disc; `None` if that cannot be done.
 pub type Mend<'a> = &'a dyn Fn(&dyn DiscReader) -> Option<Box<dyn DiscReader>>;
-
-/// Something that looks like a disc and is of no use as one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub what: String,
-    pub kind: ProblemKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// A disc of ours, or what is left of one.
-    Damage,
-    /// It can be read, and does not count, for whoever made it.
-    Refused,
-    /// Made by a newer coldcut.
-    Newer,
-    /// Somebody else's.
-    Foreign,
-    /// It is used all the same, and whoever reads all of it will find what is wrong.
-    Remark,
-}
 
 /// How much of what was found is of no use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -174,38 +152,6 @@ fn is_called_like_ours(path: &Path) -> bool {
         let is_number = number.len() >= 4 && number.bytes().all(|b| b.is_ascii_digit());
         is_number && SetName::new(set).is_some()
     })
-}
-
-/// A whole small file of a disc, or why it cannot be had.
-pub fn read_small(reader: &dyn DiscReader, name: &str, most: usize) -> Result<Vec<u8>, String> {
-    let title = reader.title();
-    let file = reader.file(name).ok_or_else(|| format!("{title}: {name} is missing"))?;
-    if file.size.0 > most as u64 {
-        return Err(format!(
-            "{title}: {name} is longer than {}, and none of coldcut's is",
-            Bytes(most as u64)
-        ));
-    }
-    let mut text = vec![0; file.size.0 as usize];
-    let mut filled = 0;
-    while filled < text.len() {
-        match reader.read_at(file, filled as u64, &mut text[filled..]) {
-            Ok(0) => return Err(format!("{title}: {name} ends too early")),
-            Ok(read) => filled += read,
-            Err(error) => return Err(chain(&error)),
-        }
-    }
-    Ok(text)
-}
-
-/// The sums of a disc's files by their paths, as its own list says them.
-pub fn own_sums(reader: &dyn DiscReader) -> Result<HashMap<String, Digest>, String> {
-    let list = read_small(reader, SUMS, LONGEST_SUMS)?;
-    sums_by_path(&list).map_err(|error| format!("{}: {}", reader.title(), chain(&error)))
-}
-
-pub fn sums_by_path(list: &[u8]) -> Result<HashMap<String, Digest>, FormatError> {
-    Ok(parse_sums(list)?.into_iter().map(|(path, digest)| (path.to_string(), digest)).collect())
 }
 
 impl Pile {

@@ -5,7 +5,9 @@
 mod found;
 mod gather;
 mod history;
+mod lode;
 mod past;
+mod request;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -24,10 +26,10 @@ use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::stop::Stop;
 
 use super::branches::settle;
-use super::keys::{KeyRing, KnownKeys};
+use super::keys::KnownKeys;
 use super::mending::{Mendable, Mender};
 use super::opening::check_listings;
-use super::piles::{FoundDisc, Pile, Piles, Trust, Vetting};
+use super::piles::{FoundDisc, Pile, Piles, Vetting};
 use super::restoring::note_problems;
 use super::rows::FromDiscs;
 use super::set_copy::SetCopy;
@@ -35,24 +37,9 @@ use super::staging::Staging;
 use super::turn::in_turn;
 use super::{Desk, FlowError, chain};
 
-use found::Lode;
+use lode::Lode;
+pub use request::RebuildRequest;
 use settings::Settings;
-
-/// What a rebuilding is asked to do.
-pub struct RebuildRequest<'a> {
-    pub from: Vec<PathBuf>,
-    pub catalog: PathBuf,
-    pub staging: PathBuf,
-    /// Only this set.
-    pub name: Option<SetName>,
-    pub keys: KeyRing<'a>,
-    /// Sets that a sound catalog knows are made anew, too.
-    pub replace: bool,
-    /// A directory for what is unpacked from discs.
-    pub scratch: PathBuf,
-    /// Which discs count.
-    pub trust: Trust,
-}
 
 /// A set that was made anew.
 #[derive(Clone, Debug)]

@@ -10,14 +10,15 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, DiscInfo, Finding, KnownSet};
+use crate::catalog::{Catalog, DiscInfo, Finding};
 use crate::codec::openpgp::Opener;
 use crate::drive::Folder;
 use crate::format::index_line;
 use crate::model::disc::Encryption;
 use crate::model::{ArchiveNo, DiscNo, DiscUuid};
-use crate::pack::closing::{SIGNATURE, put_rows, rows_file};
+use crate::pack::closing::SIGNATURE;
 use crate::pack::room::Room;
+use crate::pack::rows::{put_rows, rows_file};
 use crate::port::files::{digest, open_own_to_read, read_own};
 use crate::recovery::DIRECTORY;
 use crate::recovery::striping::data_capacity;
@@ -26,7 +27,7 @@ use crate::restore::index::{INDEX, ListingError, each_index_row, listing_file};
 use super::grouping::Grouping;
 use super::keys::KeyRing;
 use super::staging::label;
-use super::writer::DiscWriter;
+use super::writer::{DiscWriter, keeps_rows};
 use super::{FlowError, chain};
 
 /// A disc as full as this is closed for good, and burned without a question.
@@ -50,11 +51,6 @@ pub(super) fn spare(writer: &DiscWriter, catalog: &Catalog) -> Result<Option<Dis
     let sizes = files.iter().filter(|file| !is_recovery_data(&file.path));
     let sizes = sizes.map(|file| (file.path.as_str(), file.size.0));
     Ok((used_percent(writer, &disc, sizes) < WELL_FILLED).then_some(disc))
-}
-
-/// Whether rows of this set are kept beside a closed disc: certificates read no INDEX.
-pub(super) fn keeps_rows(set: &KnownSet) -> bool {
-    set.facts.encryption == Encryption::Recipients
 }
 
 /// Whether the rows of each archive of the disc are in the staging area.

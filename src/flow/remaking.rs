@@ -12,7 +12,6 @@ use uuid::Uuid;
 use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscFile, DiscReader, Image, Patient, ReadError, Volume};
 use crate::format::disc_txt::Group;
-use crate::model::disc::Ratio;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, Sectors};
 use crate::port::files::{make_private_dir, read_own};
@@ -23,6 +22,7 @@ use crate::recovery::program::{self, Repair};
 use crate::recovery::striping::recovery_path;
 
 use super::mending::{Removed, check_room, in_words};
+use super::piles::group::disc_of;
 use super::piles::{FoundDisc, Pile, identify};
 use super::signatures::distrust;
 use super::{Desk, FlowError, chain};
@@ -217,29 +217,6 @@ impl<'p> AtHand<'p> {
             collector.finish().ok_or(format!("the recovery data of stripe {number} is lost"))?;
         first.map(|first| (set, first)).ok_or_else(|| format!("stripe {number} is missing"))
     }
-}
-
-/// Which group a recovery disc is of, as its first stripe tells: where DISC.txt is damaged. All
-/// discs of the group are in that stripe. `None`: it is no recovery disc.
-pub fn group_told_by(disc: &dyn DiscReader) -> Option<Group> {
-    let exponent_of = |exponent: &u32| disc.file(&recovery_path(0, *exponent)).is_some();
-    let exponent = (0..Ratio::MOST).find(exponent_of)?;
-    let mut collector = Collector::default();
-    let content = Patient::open(&[disc], &recovery_path(0, exponent))?;
-    collector.read(content.in_pieces(SECTOR)).ok()?;
-    let set = collector.finish()?;
-    let discs = set.files.iter().map(|file| disc_of(&file.path.to_string()));
-    let member = exponent + 1;
-    Some(Group { discs: discs.collect::<Option<_>>()?, member, of: member, stripe: set.block })
-}
-
-/// `0012.00003.8a1f` is a piece of disc 12; a name of another form leads nowhere.
-fn disc_of(name: &str) -> Option<DiscNo> {
-    let mut words = name.split('.');
-    let disc = words.next()?.parse().ok().map(DiscNo);
-    let rest: Vec<&str> = words.collect();
-    let plain = |word: &&str| word.bytes().all(|b| b.is_ascii_hexdigit());
-    disc.filter(|_| rest.len() == 2 && rest.iter().all(plain))
 }
 
 /// A stretch of an image, with zeros for the sectors that no copy gives; an error if a copy that is

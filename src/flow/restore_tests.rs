@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::Patience;
 use super::backup::{BackupReport, BackupRequest, backup};
 use super::burning::Drives;
 use super::disc_size::DiscSize;
 use super::holding::Hold;
-use super::insertion::Patience;
 use super::keys::KeyRing;
 use super::restoring::{RestoreReport, RestoreRequest, restore};
 use super::verifying::{Against, VerifyReport, VerifyRequest, verify_from};
@@ -21,9 +21,10 @@ use crate::catalog::{Access, Catalog, Finding};
 use crate::drive::{DiscFile, DiscReader, Image, Shelf};
 use crate::model::glob::PathGlobs;
 use crate::model::size::SECTOR;
-use crate::model::{Sectors, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use crate::port::monitor::Recorder;
-use crate::port::operator::{Nobody, Secret};
+use crate::port::operator::{Nobody, Operator, Secret};
+use crate::port::stop::{Stop, Stopped};
 use crate::restore::place::Overwrite;
 use crate::scan::filter::FilterOptions;
 
@@ -800,7 +801,8 @@ impl DiscReader for Counting {
 #[test]
 fn one_file_costs_its_own_frames_and_not_the_archive() {
     use super::rows::FromDiscs;
-    use crate::restore::{extract::Restorer, place::Target, plan, plan::Standing};
+    use crate::restore::plan::{Standing, plan};
+    use crate::restore::{extract::Restorer, place::Target};
 
     for passphrase in [None, Some("sesame")] {
         let mut bench = Bench::new();

@@ -424,7 +424,14 @@ impl Session<'_> {
         let before = self.look_at_target(root_mode)?;
         let stands = (!before.policy.target_is_new).then_some(&*self.request.target);
         let is_vouched = self.known.is_some() || self.request.trust.signed_by.is_some();
-        let withheld = withhold_rights(self.request, is_vouched, stands, &mut selection, self.desk);
+        let withheld = withhold_rights(
+            self.request.rights,
+            self.request.dry_run,
+            is_vouched,
+            stands,
+            &mut selection,
+            self.desk,
+        );
         let overwrite = self.request.overwrite;
         let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
         let mut report = self.report(&plan, seq, is_damaged);

@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, CatalogError, SetId, SnapshotInfo};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
+use crate::format::DiscTxt;
 use crate::format::members::part_id;
-use crate::format::{DiscTxt, ListingHeader};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
 use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
@@ -547,32 +547,6 @@ fn is_damage(error: &FlowError) -> bool {
         }
         _ => false,
     }
-}
-
-/// A listing of another set, disc or run than that of its disc is not its own. One whose first lines
-/// are damaged is of its disc's newest snapshot.
-pub(super) fn refuse_other(
-    header: Option<&ListingHeader>,
-    txt: &DiscTxt,
-    name: &str,
-) -> Result<(), ListingError> {
-    let Some(header) = header else { return Ok(()) };
-    let other = header.disc.filter(|disc| *disc != (txt.disc, txt.disc_uuid));
-    let what = match other {
-        _ if header.set_uuid != txt.set_uuid => {
-            format!("is that of another set, {} ({})", header.set, header.set_uuid)
-        }
-        Some((disc, uuid)) => format!("is that of disc {disc} ({uuid}), and not of this disc"),
-        None if header.snapshot.seq != txt.snapshot => {
-            let (found, of) = (header.snapshot.seq, txt.snapshot);
-            format!("is of snapshot {found}, and the disc of snapshot {of}")
-        }
-        None if header.format != txt.format => {
-            format!("is of format {}, and the disc is not", header.format.number())
-        }
-        None => return Ok(()),
-    };
-    Err(ListingError::Elsewhere { name: name.to_owned(), what })
 }
 
 /// Rows that compress best (empty files in one directory) shrink to a twentieth.

@@ -1,7 +1,7 @@
 //! Is the data safe? What of a set is not, on how many verified copies the rest is, when these were
 //! last read, and which discs may be lost without losing a file.
 
-mod files;
+pub(super) mod files;
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
 
 use super::FlowError;
+use super::error::lost_words;
+use super::known_discs::{KnownDisc, KnownMedium};
 use super::latest::{Aged, Latest, Limits, age, ago, is_too_old};
-use super::lost_staging::lost_words;
-use super::query::{KnownDisc, KnownMedium};
 use super::spares::{Spares, spares};
 
-pub use files::{FileSafety, FilesSafety, files};
+pub use files::{FileSafety, FilesSafety};
 
 /// How safe a set is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

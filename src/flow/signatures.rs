@@ -11,7 +11,7 @@ use crate::port::stop::{Heeding, Stop, Stopped};
 use crate::recovery::striping::STRIPES;
 
 use super::chain;
-use super::piles::{LONGEST_SUMS, SUMS, own_sums, read_small, sums_by_path};
+use super::own_list::{LONGEST_SUMS, SUMS, own_sums, read_small, sums_by_path};
 
 /// Several signatures of large keys.
 const LONGEST_SIGNATURE: usize = 64 << 10;

@@ -24,10 +24,12 @@ use crate::format::volume;
 use crate::model::disc::{Description, archive_path};
 use crate::model::rows::RunLine;
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
-use crate::pack::closing::{self, StagedFile};
+use crate::pack::closing;
 use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
 use crate::pack::room::Room;
+use crate::pack::rows;
+use crate::pack::staged::StagedFile;
 use crate::port::clock::Moment;
 use crate::port::files::{free_space, make_private_dir, remove_abandoned, unless_missing};
 use crate::recovery::striping::data_capacity;
@@ -183,7 +185,7 @@ impl Staging {
     /// that is not needed.
     pub fn drop_rows(&self, set: &KnownSet, disc: DiscNo) -> Result<(), FlowError> {
         let dir = self.disc_dir(set, disc);
-        closing::drop_rows(&dir).map_err(|source| FlowError::Staging {
+        rows::drop_rows(&dir).map_err(|source| FlowError::Staging {
             path: dir,
             what: "cannot be cleared",
             source,
@@ -201,7 +203,7 @@ impl Staging {
         let dir = self.disc_dir(set, disc);
         let mut known: Vec<PathBuf> =
             archives.iter().map(|archive| dir.join(archive_file(archive).path)).collect();
-        known.extend(archives.iter().map(|a| closing::rows_file(&dir, a.number.0)));
+        known.extend(archives.iter().map(|a| rows::rows_file(&dir, a.number.0)));
         let is_ours = |path: &Path| {
             let name = path.strip_prefix(&dir).ok().and_then(Path::to_str);
             known.iter().any(|one| one == path) || name.is_some_and(closing::is_text)
@@ -224,7 +226,7 @@ impl Staging {
     ) -> Result<(), FlowError> {
         let dir = self.disc_dir(set, disc);
         let known: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
-        let is_row = |path: &Path| and_rows && closing::is_rows_file(&dir, path);
+        let is_row = |path: &Path| and_rows && rows::is_rows_file(&dir, path);
         let is_ours = |path: &Path| known.iter().any(|one| one == path) || is_row(path);
         remove_others(&dir, &is_ours).map_err(|source| FlowError::Staging {
             path: dir.clone(),

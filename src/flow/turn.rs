@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::port::clock::pause;
 
-use super::{Desk, FlowError};
+use super::{Desk, FlowError, chain};
 
 /// Between two looks whether the other one is done.
 const LOOK: Duration = Duration::from_millis(500);
@@ -38,5 +38,12 @@ pub fn in_turn<T>(
             }
             opened => return Ok(opened?),
         }
+    }
+}
+
+/// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
+pub(super) fn ended_well(catalog: &Catalog, desk: Desk) {
+    if let Err(error) = catalog.keep_last() {
+        desk.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
     }
 }

@@ -48,7 +48,7 @@ pub fn not_meant(
 mod tests {
     use super::*;
     use crate::catalog::Finding;
-    use crate::flow::insertion::Patience;
+    use crate::flow::Patience;
     use crate::model::Carrier;
     use crate::port::clock::Moment;
     use crate::port::monitor::Recorder;

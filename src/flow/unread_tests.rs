@@ -14,7 +14,7 @@ use super::*;
 use crate::catalog::{Access, Catalog, CopyNo, CopyState, Finding};
 use crate::drive::Drive;
 use crate::drive::fake::{Act, FakeDrive, Reads, Slip, image_on};
-use crate::model::DiscList;
+use crate::model::{DiscList, DiscNo};
 use crate::port::operator::{Answer, Operator, Secret, Summons};
 use crate::port::wanted::What;
 

@@ -25,14 +25,13 @@ use crate::verify::{
     Examined, Expected, Fault, Outlook, Seals, Verdict, examine, is_sealed, outlook,
 };
 
-use super::burning::expected;
 use super::coherence::{Doubts, incoherences};
+use super::expected::expected;
 use super::insertion::while_it_comes_back;
 use super::keys::KeyRing;
 use super::opening::check_listings;
-use super::piles::{
-    FoundDisc, LONGEST_SUMS, Pile, Piles, SUMS, Told, Trust, Vetting, look, look_in, read_small,
-};
+use super::own_list::{LONGEST_SUMS, SUMS, read_small};
+use super::piles::{FoundDisc, Pile, Piles, Told, Trust, Vetting, look, look_in};
 use super::rows::{FromDiscs, KnownIn};
 use super::shelves::{Visit, as_met, meet};
 use super::turn::open_to_write;
@@ -699,7 +698,7 @@ fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
     let recorded = open_to_write(&request.catalog, desk)
         .and_then(|mut catalog| Ok(record_all(&mut catalog, seen, desk).map(|()| catalog)?));
     if let Ok(catalog) = &recorded {
-        super::ended_well(catalog, desk);
+        super::turn::ended_well(catalog, desk);
     }
     if let Err(error) = recorded {
         desk.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));

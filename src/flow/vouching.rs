@@ -12,7 +12,6 @@ use crate::restore::privileges::{Privileges, keep_target, withhold};
 use crate::restore::select::Selection;
 
 use super::Desk;
-use super::restoring::RestoreRequest;
 
 /// What becomes of metadata that gives rights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +34,8 @@ pub(super) struct Withheld {
 /// Takes out of the selection what nobody vouches for. `is_vouched`: the listing is our catalog's,
 /// or signed. `stands`: the target, if it was there before.
 pub(super) fn withhold_rights(
-    request: &RestoreRequest,
+    rights: Rights,
+    dry_run: bool,
     is_vouched: bool,
     stands: Option<&Path>,
     selection: &mut Selection,
@@ -43,10 +43,10 @@ pub(super) fn withhold_rights(
 ) -> Withheld {
     let what = Privileges::of(selection);
     let is_root = rustix::process::geteuid().is_root();
-    if request.rights == Rights::LeaveOut {
+    if rights == Rights::LeaveOut {
         return take_out(selection, what, false, desk);
     }
-    if !is_root || is_vouched || request.rights == Rights::Restore {
+    if !is_root || is_vouched || rights == Rights::Restore {
         return Withheld::default();
     }
     if let Some(found) = stands.and_then(|target| fs::metadata(target).ok()) {
@@ -60,7 +60,7 @@ pub(super) fn withhold_rights(
         "Neither the catalog nor a signature vouches for these discs. They hold {what}: restore \
          these too?"
     );
-    let answer = match request.dry_run {
+    let answer = match dry_run {
         true => Answer::NobodyThere,
         false => desk.operator.confirm_in_person(&question),
     };

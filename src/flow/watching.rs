@@ -12,10 +12,12 @@ use crate::port::clock::{Deadline, pause};
 use crate::port::operator::Summons;
 use crate::port::wanted::WantedMedium;
 
+use super::Patience;
 use super::burning::{Drives, Station, medium_wanted};
 use super::drilling::drill_without_keys;
-use super::insertion::{Came, Patience, comes_back, give_back};
-use super::lost_staging::{lost_discs, lost_words};
+use super::error::lost_words;
+use super::insertion::{Came, comes_back, give_back};
+use super::lost_staging::lost_discs;
 use super::piles::Trust;
 use super::records::{Copies, waiting};
 use super::staging::{Staging, label};
@@ -240,7 +242,7 @@ impl<'a> Watch<'a> {
         };
         match self.drill_and_burn(&mut catalog, &staging, next, drives) {
             Ok(()) => {
-                super::ended_well(&catalog, self.desk);
+                super::turn::ended_well(&catalog, self.desk);
                 self.report.burned.push((set.facts.name.to_string(), disc.number.0));
             }
             Err(error) if ends_watch(&error) => return Err(error),

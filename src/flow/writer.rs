@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet, NewDisc, SnapshotInfo};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::format::SnapshotLine;
+use crate::model::disc::Encryption;
 use crate::model::rows::RunLine;
 use crate::model::{DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
 use crate::pack::closing::{Closing, SIGNATURE, close};
@@ -20,7 +21,6 @@ use super::drilling::{drill_staged, is_untried};
 use super::ledger::CatalogLedger;
 use super::lost_staging::lost_discs;
 use super::records::waiting;
-use super::refilling;
 use super::staging::{SetTexts, Staging, archive_file, source_bytes};
 use super::{Desk, FlowError};
 
@@ -91,7 +91,7 @@ impl DiscWriter<'_> {
             self.staging.remove(self.set, disc.number)?;
         }
         // Left by a run that was killed, or kept for a disc that no run fills up any more.
-        let needed = catalog.reopenable(self.set.id)?.filter(|_| refilling::keeps_rows(self.set));
+        let needed = catalog.reopenable(self.set.id)?.filter(|_| keeps_rows(self.set));
         let discs = catalog.discs(self.set.id)?;
         let closed =
             discs.iter().filter(|d| matches!(d.state, DiscState::Staged | DiscState::Failed));
@@ -204,7 +204,7 @@ impl DiscWriter<'_> {
         let closed = close(disc, closing, ledger)?;
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;
-        let keeps_rows = refilling::keeps_rows(self.set);
+        let keeps_rows = keeps_rows(self.set);
         if !keeps_rows {
             self.staging.drop_rows(self.set, number)?;
         }
@@ -231,4 +231,9 @@ impl DiscWriter<'_> {
         let found = discs.into_iter().find(|disc| disc.number == number);
         found.ok_or(FlowError::NothingStaged(format!(" as disc {number}")))
     }
+}
+
+/// Whether rows of this set are kept beside a closed disc: certificates read no INDEX.
+pub(super) fn keeps_rows(set: &KnownSet) -> bool {
+    set.facts.encryption == Encryption::Recipients
 }

@@ -5,6 +5,11 @@ use super::escape::{escape_guarded_into, escape_into};
 use crate::model::rows::RunLine;
 use crate::model::{Digest, DiscNo, DiscUuid, Format, SetName, SetUuid, SnapshotSeq, SnapshotUuid};
 
+/// What each kind of listing calls itself in its first line.
+pub(super) const INDEX: &str = "index";
+pub(super) const SNAPSHOT: &str = "snapshot";
+pub(super) const HISTORY: &str = "history";
+
 /// A `#snapshot` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotLine {
@@ -55,7 +60,7 @@ pub struct Heading {
 impl Heading {
     /// The first lines of INDEX.
     pub fn index(&self) -> Vec<u8> {
-        let mut out = self.opening(super::index::WHAT);
+        let mut out = self.opening(INDEX);
         if self.format == Format::One {
             out.extend_from_slice(self.disc_line().as_bytes());
         }
@@ -66,7 +71,7 @@ impl Heading {
 
     /// The first lines of SNAPSHOT.
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut out = self.opening(super::listing::SNAPSHOT);
+        let mut out = self.opening(SNAPSHOT);
         let its_own = self.snapshots.iter().filter(|line| line.seq == self.snapshot);
         its_own.for_each(|line| snapshot_into(line, self.format, &mut out));
         self.closing(true, &mut out);
@@ -75,7 +80,7 @@ impl Heading {
 
     /// The first lines of HISTORY, which only discs of format 2 have.
     pub fn history(&self) -> Vec<u8> {
-        let mut out = self.opening(super::listing::HISTORY);
+        let mut out = self.opening(HISTORY);
         self.snapshots.iter().for_each(|line| snapshot_into(line, self.format, &mut out));
         self.closing(false, &mut out);
         out

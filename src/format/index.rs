@@ -1,7 +1,7 @@
 //! INDEX (format 6): a row for each member of one disc's archives.
 
 use super::FormatError;
-use super::heading::{Before, SnapshotLine};
+use super::heading::{Before, INDEX, SnapshotLine};
 use super::lines::{HeaderFields, Lines, Stand, next_row, read_header};
 use super::meta_fields::{self, Fields, decimal, optional, plain, plain_or_absent};
 use crate::model::rows::{FrameSpan, IndexRow, PartSpan};
@@ -11,7 +11,6 @@ use crate::model::{
 use std::io::BufRead;
 
 const FIELDS: usize = 15 + meta_fields::COUNT;
-pub(super) const WHAT: &str = "index";
 
 /// What the first lines of an INDEX say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +131,7 @@ impl<R: BufRead> IndexReader<R> {
     /// its rows.
     pub fn new(input: R, packed: u64) -> Result<IndexReader<R>, FormatError> {
         let mut lines = Lines::new(input, "INDEX", packed);
-        let (header, trouble) = read_header(&mut lines, WHAT, |fields| {
+        let (header, trouble) = read_header(&mut lines, INDEX, |fields| {
             let ((set, set_uuid), (disc, disc_uuid)) = (fields.set?, fields.disc?);
             let HeaderFields { format, snapshots, before, .. } = fields;
             Some(IndexHeader { format, set, set_uuid, disc, disc_uuid, snapshots, before })

@@ -3,7 +3,7 @@
 
 use super::FormatError;
 use super::escape::unescape;
-use super::heading::{Before, SnapshotLine};
+use super::heading::{Before, HISTORY, SNAPSHOT, SnapshotLine};
 use super::lines::{HeaderFields, Lines, Stand, next_row, read_header};
 use super::meta_fields::{self, Fields, decimal, plain, plain_or_absent};
 use crate::model::rows::{Life, ListedRow, Place, SnapshotRow, Where};
@@ -13,8 +13,6 @@ use std::io::BufRead;
 /// Fields of a row on a disc of format 1; those that are known of a path for as long as it is so
 /// come behind them: `since` in SNAPSHOT, and `until` in HISTORY.
 const FIELDS: usize = 6 + meta_fields::COUNT;
-pub(super) const SNAPSHOT: &str = "snapshot";
-pub(super) const HISTORY: &str = "history";
 
 /// What the first lines of a SNAPSHOT or HISTORY say.
 #[derive(Clone, Debug, PartialEq, Eq)]

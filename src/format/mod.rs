@@ -4,23 +4,23 @@
 //! where its bytes come from or go to is not.
 
 pub mod by_hand;
-pub mod companions;
-pub mod disc_txt;
+pub(crate) mod companions;
+pub(crate) mod disc_txt;
 mod error;
-pub mod escape;
-pub mod heading;
-pub mod index;
+pub(crate) mod escape;
+pub(crate) mod heading;
+pub(crate) mod index;
 mod lines;
-pub mod listing;
-pub mod members;
+pub(crate) mod listing;
+pub(crate) mod members;
 mod meta_fields;
-pub mod sums;
-pub mod volume;
+pub(crate) mod sums;
+pub(crate) mod volume;
 
-pub use disc_txt::DiscTxt;
-pub use error::FormatError;
-pub use heading::{Heading, SnapshotLine};
-pub use index::{IndexHeader, IndexReader, index_line, parse_index_line};
-pub use lines::{Limits, longest_text};
-pub use listing::{ListingHeader, ListingReader, listed_line, parse_listed_line};
-pub use members::{member_name, part_dir, part_name};
+pub(crate) use disc_txt::DiscTxt;
+pub(crate) use error::FormatError;
+pub(crate) use heading::SnapshotLine;
+pub(crate) use index::{IndexHeader, IndexReader, index_line};
+pub(crate) use lines::{Limits, longest_text};
+pub(crate) use listing::{ListingHeader, ListingReader, listed_line};
+pub(crate) use members::{member_name, part_name};

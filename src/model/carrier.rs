@@ -51,6 +51,7 @@ pub struct FileId {
 
 impl ShelfPlace {
     /// Of which no more is known.
+    #[cfg(test)]
     pub fn at(dir: impl Into<PathBuf>) -> ShelfPlace {
         ShelfPlace { dir: dir.into(), ..ShelfPlace::default() }
     }

@@ -1,23 +1,23 @@
 //! The nouns: values that every floor above may hold. Nothing here does IO.
 
-pub mod carrier;
-pub mod digest;
+pub(crate) mod carrier;
+pub(crate) mod digest;
 pub mod disc;
-pub mod disc_list;
-pub mod entry;
-pub mod glob;
-pub mod name;
-pub mod path;
-pub mod rows;
-pub mod size;
-pub mod strain;
+pub(crate) mod disc_list;
+pub(crate) mod entry;
+pub(crate) mod glob;
+pub(crate) mod name;
+pub(crate) mod path;
+pub(crate) mod rows;
+pub(crate) mod size;
+pub(crate) mod strain;
 
-pub use carrier::{Batch, BurnedMedium, Carrier, FileId, ShelfId, ShelfPlace};
-pub use digest::Digest;
+pub(crate) use carrier::{Batch, BurnedMedium, Carrier, FileId, ShelfId, ShelfPlace};
+pub(crate) use digest::Digest;
 pub use disc::{ArchiveNo, DiscNo, DiscUuid, Format, SetUuid, SnapshotSeq, SnapshotUuid};
-pub use disc_list::DiscList;
-pub use entry::{Entry, Kind, Meta, Mtime, Xattr};
+pub(crate) use disc_list::DiscList;
+pub(crate) use entry::{Entry, Kind, Meta, Mtime, Xattr};
 pub use name::SetName;
 pub use path::RelPath;
-pub use size::{Bytes, Sectors};
-pub use strain::Strain;
+pub(crate) use size::{Bytes, Sectors};
+pub(crate) use strain::Strain;

@@ -8,10 +8,20 @@ use crate::codec::frames::{FRAME_BYTES, compress, worst_case};
 use crate::codec::member::END_OF_ARCHIVE;
 use crate::codec::spool::{Spool, SpoolError};
 use crate::model::disc::{Compression, archive_path};
-use crate::model::rows::FrameSpan;
-use crate::model::{ArchiveNo, Digest};
+use crate::model::rows::{FrameSpan, IndexRow};
+use crate::model::{ArchiveNo, Digest, Entry};
 
-use super::{PackError, PackedMember};
+use super::PackError;
+
+/// A row of INDEX together with what only the catalog wants to know.
+#[derive(Clone, Debug)]
+pub struct PackedMember {
+    pub row: IndexRow,
+    /// The entry as the walk found it, for its fingerprint.
+    pub entry: Entry,
+    /// The random id of a file in parts.
+    pub parts_id: Option<u64>,
+}
 
 /// An archive that is durable in staging.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -14,8 +14,8 @@ use crate::codec::spool::Spool;
 use crate::format::by_hand::{self, Facts};
 use crate::format::companions::{SMALLEST_DISC, companions};
 use crate::format::disc_txt::{DiscTxt, Listings};
+use crate::format::listed_line;
 use crate::format::sums::list_sums;
-use crate::format::{index_line, listed_line};
 use crate::model::disc::Compression;
 use crate::model::rows::ListedRow;
 use crate::model::{Bytes, Digest, Format, Sectors};
@@ -23,44 +23,17 @@ use crate::port::clock::Moment;
 use crate::port::files::{make_private_dir, open_own_to_read, unless_missing, write_atomic};
 use crate::port::stop::{Heeding, Stop};
 
-use super::archive::SealedArchive;
 use super::filler::{DiscInWork, Headers};
 use super::protecting::{self, Watchers};
+use super::rows::{ROWS, rows_files};
 use super::sealing::write_sealed;
+use super::staged::{ListingSizes, StagedFile};
 use super::{Ledger, PackError};
-
-/// Where the rows of INDEX wait until their disc is closed, one file an archive.
-const ROWS: &str = ".rows";
 
 /// The signature of SHA256SUMS, which does not list it.
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
 /// The certificate that it is checked by.
 pub const SIGNER: &str = "SIGNER.asc";
-
-/// Sizes of the listings before encryption.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ListingSizes {
-    pub index: u64,
-    pub snapshot: u64,
-    /// 0: there is nothing to tell of older snapshots.
-    pub history: u64,
-    pub catalog: u64,
-}
-
-impl ListingSizes {
-    /// What a disc can be without.
-    pub fn of_the_set(self) -> u64 {
-        self.snapshot + self.history + self.catalog
-    }
-}
-
-/// A file of the disc that is durable in staging.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StagedFile {
-    pub path: String,
-    pub size: u64,
-    pub sha256: Digest,
-}
 
 /// A disc that is packed: everything that will be burned, and the size of its image.
 #[derive(Debug)]
@@ -86,23 +59,6 @@ pub struct Closing<'a> {
     pub archives: Vec<StagedFile>,
 }
 
-/// Keeps an archive's rows of INDEX beside it, durable before the archive counts.
-pub fn keep_rows(dir: &Path, archive: &SealedArchive, format: Format) -> Result<(), PackError> {
-    let mut text = Vec::new();
-    for member in &archive.members {
-        index_line(&member.row, format, &mut text);
-    }
-    put_rows(dir, archive.number.0, &text)
-}
-
-/// The same with rows as they stand in an INDEX.
-pub fn put_rows(dir: &Path, archive: u32, text: &[u8]) -> Result<(), PackError> {
-    let path = rows_file(dir, archive);
-    let written = crate::port::files::make_private_dir(&dir.join(ROWS))
-        .and_then(|()| write_atomic(&path, text, 0o600));
-    written.map_err(PackError::staging(&path))
-}
-
 /// Whether this is what a disc carries beside archives and recovery data.
 pub fn is_text(path: &str) -> bool {
     let listings = ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "HISTORY.tsv.bz2", "catalog.sqlite.bz2"];
@@ -112,21 +68,6 @@ pub fn is_text(path: &str) -> bool {
         || path.starts_with("format/")
         || texts.contains(&path)
         || listings.contains(&path.trim_end_matches(".gpg"))
-}
-
-/// The disc in `dir` is closed: its INDEX has the rows, and they are in clear here.
-pub fn drop_rows(dir: &Path) -> io::Result<()> {
-    unless_missing(fs::remove_dir_all(dir.join(ROWS)))
-}
-
-/// Whether this is a file of rows of the disc in `dir`.
-pub fn is_rows_file(dir: &Path, path: &Path) -> bool {
-    path.starts_with(dir.join(ROWS))
-}
-
-/// The rows of one archive of the disc in `dir`.
-pub fn rows_file(dir: &Path, archive: u32) -> PathBuf {
-    dir.join(ROWS).join(format!("{archive:08}.tsv"))
 }
 
 /// What the listings take at most as they are now. Their text is counted, nothing is compressed:
@@ -208,17 +149,6 @@ fn write_index<W: Write>(
         lines.finish()
     };
     write().map_err(failed).map_err(|error| error.unless_stopped(stop))
-}
-
-fn rows_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut files = entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>()?;
-    files.retain(|path| path.extension().is_some_and(|e| e == "tsv"));
-    files.sort();
-    Ok(files)
 }
 
 fn put_lines<W: Write>(lines: &mut LineFrames<W>, text: &[u8]) -> io::Result<()> {

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use super::ahead::{Ahead, Next};
 use super::archive::ArchiveBuilder;
+use super::queue::Work;
 use super::sealing::{Seals, write_sealed};
 use super::tests::{Bench, noise, text};
 use super::*;
 use crate::codec::openpgp::{Locks, Sealer};
 use crate::codec::spool::Spool;
-use crate::model::Format;
 use crate::model::disc::Compression;
+use crate::model::{ArchiveNo, Format};
 use crate::port::operator::Secret;
 use crate::port::stop::Stop;
 use crate::scan::content::Source;

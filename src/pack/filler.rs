@@ -18,11 +18,11 @@ use crate::scan::content::{ReadError, Source};
 
 use super::ahead::{Ahead, Next, Opened, Walked};
 use super::archive::ArchiveBuilder;
-use super::closing::ListingSizes;
 use super::queue::{Queue, Work};
 use super::reader::Reading;
 use super::room::Room;
 use super::sealing::Background;
+use super::staged::ListingSizes;
 use super::{Ledger, PackError, Twin};
 
 /// How often a file that changed under the reader is tried again, at the end of the queue.
@@ -476,11 +476,6 @@ impl<'a> Filler<'a> {
         let open: u64 = self.builders.iter().flatten().map(ArchiveBuilder::bound).sum();
         let (done, written) = (self.done + more, Some(self.written + open));
         self.config.monitor.progress(Progress { done, written });
-    }
-
-    /// Entries without content that found no archive to go into: they stay rows.
-    pub fn left_waiting(&self) -> usize {
-        self.waiting.len()
     }
 }
 

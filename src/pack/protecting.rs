@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::PackError;
-use super::closing::StagedFile;
 use super::filler::DiscInWork;
 use super::room::{add_recovery, image, sums_size};
+use super::staged::StagedFile;
 use crate::port::files::{digest, open_own_to_read, sync_dir, unless_missing};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
 use crate::port::stop::{Heeding, Stop};

@@ -197,11 +197,6 @@ impl Reading {
     pub fn whole(&self) -> Option<&[u8]> {
         self.whole.as_deref()
     }
-
-    /// For a file whose hash is needed although the reading was cut short by a former part's end.
-    pub fn is_fully_hashed(&self) -> bool {
-        self.hashed == self.entry.size
-    }
 }
 
 /// Hashes a slice for itself and, if asked, for the whole file, filling holes with zeros.

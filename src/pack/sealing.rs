@@ -18,7 +18,7 @@ use crate::port::files::{make_private_dir, rename_durably, unless_missing};
 use crate::port::stop::{Heeding, Stop};
 
 use super::archive::{FullArchive, SealedArchive};
-use super::{PackError, closing};
+use super::{PackError, rows};
 
 /// Bytes that travel from thread to thread at once.
 const BLOCK: usize = 256 << 10;
@@ -61,7 +61,7 @@ impl Seals {
             content: full.content,
             members: full.members,
         };
-        closing::keep_rows(&self.dir, &archive, self.format)?;
+        rows::keep_rows(&self.dir, &archive, self.format)?;
         Ok(archive)
     }
 }

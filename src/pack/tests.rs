@@ -9,15 +9,15 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::filler::{Config, DiscInWork};
-use super::queue::Queue;
+use super::queue::{Queue, Work};
 use super::room::Room;
 use super::*;
 use crate::codec::frames::{FRAME_BYTES, expander};
 use crate::codec::read_member::read_member;
 use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::entry::{Fingerprint, Meta, Mtime};
-use crate::model::rows::{Life, SnapshotRow};
-use crate::model::{DiscNo, Kind, RelPath, Sectors, SnapshotSeq};
+use crate::model::rows::{IndexRow, Life, ListedRow, Note, SnapshotRow};
+use crate::model::{ArchiveNo, Digest, DiscNo, Entry, Kind, RelPath, Sectors, SnapshotSeq};
 use crate::port::monitor::Recorder;
 use crate::port::stop::Stop;
 use crate::scan::content::Source;

@@ -349,7 +349,7 @@ impl Program {
         command
             .args(self.argv.iter().skip(1))
             .envs(self.env.iter().map(|(key, value)| (key, value)))
-            .env_remove(super::shell::PASSPHRASE)
+            .env_remove(PASSPHRASE)
             .stdin(self.stdin().map_err(|error| self.not_started(error))?)
             .stdout(out)
             .stderr(err);
@@ -701,6 +701,9 @@ impl Lines {
         }
     }
 }
+
+/// The variable that may hold a passphrase; no program that we start gets it.
+pub const PASSPHRASE: &str = "COLDCUT_PASSPHRASE";
 
 #[cfg(test)]
 mod tests {

@@ -127,17 +127,6 @@ pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// A text that somebody else may have put there, of `limit` bytes at most.
-pub fn read_regular(path: &Path, limit: u64) -> io::Result<String> {
-    let refused = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
-    let file = open_regular(path)?.ok_or_else(|| refused("this is not a regular file"))?;
-    let mut text = String::new();
-    match file.take(limit + 1).read_to_string(&mut text)? as u64 > limit {
-        true => Err(refused("the file is too long")),
-        false => Ok(text),
-    }
-}
-
 /// How long a content is, and its hash.
 pub fn digest(mut from: impl Read) -> io::Result<(u64, Digest)> {
     let (mut hasher, mut size) = (Sha256::new(), 0);
@@ -271,6 +260,12 @@ pub fn is_for_want_of_room(error: &(dyn std::error::Error + 'static)) -> bool {
         let kind = error.downcast_ref().map(io::Error::kind);
         matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
     })
+}
+
+/// Pages that were written out are dropped, so that the next read goes to the medium.
+/// It is advice: a system that does not take it reads what it has.
+pub fn forget_cached(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
 }
 
 #[cfg(test)]

@@ -16,9 +16,6 @@ use super::command::{DRAIN, LineSink, Lines, TICK, in_own_session, signal_group}
 use super::rights::works_as_another;
 use super::stop::{Stop, Stopped};
 
-/// The variable that may hold a passphrase; no program that we start gets it.
-pub const PASSPHRASE: &str = "COLDCUT_PASSPHRASE";
-
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
     #[error("cannot start sh")]

@@ -14,5 +14,3 @@ pub mod select;
 pub mod survey;
 pub mod unlisted;
 mod unpack;
-
-pub use plan::{Lost, Plan, plan};

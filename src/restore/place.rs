@@ -5,11 +5,12 @@
 //! under a temporary name beside its place and renamed when it is whole: a restore that was killed
 //! leaves no half file under a real name.
 
+mod error;
+mod in_work;
 mod meta;
 mod temporary;
 mod unfinished;
 
-use std::error::Error as _;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,6 +24,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+pub use self::error::{Complaint, PlaceError};
+use self::in_work::IN_WORK;
 use self::meta::Handle;
 pub use self::temporary::TempFile;
 use self::temporary::Temporary;
@@ -74,69 +77,6 @@ impl Overwrite {
             Overwrite::Changed | Overwrite::Always => Verdict::Replace,
         }
     }
-}
-
-/// Why a thing could not be put in its place.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
-    #[error("the target {path} cannot be used")]
-    Target { path: String, source: io::Error },
-    #[error("the way to {path} in the target is barred")]
-    Way { path: RelPath, source: BeneathError },
-    #[error("no room is left in the target for {path}; make room, or restore elsewhere")]
-    Full { path: RelPath },
-    #[error("{path} is in the target already")]
-    Exists { path: RelPath },
-    #[error("a directory that is not empty stands at {path} in the target; it is not replaced")]
-    DirInTheWay { path: RelPath },
-    #[error("only root can make the device {path}")]
-    NeedsRoot { path: RelPath },
-    #[error("{path} is to be another name of {first}, which is not a file in the target")]
-    NotAFile { path: RelPath, first: RelPath },
-    #[error("{path} cannot be restored: {doing}")]
-    Failed { path: RelPath, doing: &'static str, source: io::Error },
-}
-
-impl PlaceError {
-    fn new(path: &RelPath, doing: &'static str, errno: Errno) -> PlaceError {
-        let path = path.clone();
-        match errno {
-            Errno::NOSPC | Errno::DQUOT => PlaceError::Full { path },
-            errno => PlaceError::Failed { path, doing, source: errno.into() },
-        }
-    }
-
-    /// The error and what it came from, on one line.
-    pub fn in_words(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(inner) = source {
-            text.push_str(&format!(": {inner}"));
-            source = inner.source();
-        }
-        text
-    }
-
-    fn way(path: &RelPath, source: BeneathError) -> PlaceError {
-        let path = path.clone();
-        match &source {
-            BeneathError::Make { source: io, .. }
-                if matches!(Errno::from_io_error(io), Some(Errno::NOSPC | Errno::DQUOT)) =>
-            {
-                PlaceError::Full { path }
-            }
-            _ => PlaceError::Way { path, source },
-        }
-    }
-}
-
-/// Something about a thing in its place is not as it was: it is there, but for this.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {what} could not be restored")]
-pub struct Complaint {
-    pub path: RelPath,
-    pub what: String,
-    pub source: Option<io::Error>,
 }
 
 /// Whether a directory was made or was there.
@@ -194,11 +134,12 @@ impl Target {
     pub fn make_dir(&self, path: &RelPath, replace: bool) -> Result<Made, PlaceError> {
         let Some((parent, name)) = path.split_last() else { return Ok(Made::WasThere) };
         let dir = self.dir(path, &parent, Missing::Make)?;
-        let made = match mkdirat(&dir, name, unfinished::IN_WORK) {
+        let made = match mkdirat(&dir, name, IN_WORK) {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) if is_dir(&dir, name) => return Ok(Made::WasThere),
-            Err(Errno::EXIST) if replace => unlinkat(&dir, name, AtFlags::empty())
-                .and_then(|()| mkdirat(&dir, name, unfinished::IN_WORK)),
+            Err(Errno::EXIST) if replace => {
+                unlinkat(&dir, name, AtFlags::empty()).and_then(|()| mkdirat(&dir, name, IN_WORK))
+            }
             Err(Errno::EXIST) => return Err(PlaceError::Exists { path: path.clone() }),
             Err(errno) => Err(errno),
         };
@@ -222,7 +163,7 @@ impl Target {
         })?;
         // Whoever cleans up after a killed restore sees that this one lives. File systems without
         // locks have to do without.
-        let _ = unfinished::lock(&fd);
+        let _ = in_work::lock(&fd);
         Ok(TempFile { fd, temporary, path: path.clone(), owners: self.owners })
     }
 

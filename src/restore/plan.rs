@@ -51,11 +51,6 @@ pub struct Content {
 }
 
 impl Content {
-    /// Whether it is stored as members of `.coldcut-parts`.
-    pub fn is_split(&self) -> bool {
-        crate::format::members::part_id(&self.member).is_some()
-    }
-
     /// The number of its last part on this disc or on one before it.
     pub fn last_part_until(&self, disc: DiscNo) -> u32 {
         self.places.iter().take_while(|place| place.disc <= disc).count() as u32

@@ -123,14 +123,6 @@ pub struct FileStat {
     pub inode: u64,
 }
 
-impl FileStat {
-    /// What the walk knew.
-    pub fn of_entry(entry: &Entry) -> FileStat {
-        let Fingerprint { ctime, inode, .. } = entry.print;
-        FileStat { size: entry.size, mtime: entry.meta.mtime, ctime, inode }
-    }
-}
-
 /// A file of the source. `Read` keeps a place of its own; `read_at` does not move it.
 #[derive(Debug)]
 pub struct OpenFile {

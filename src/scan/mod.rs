@@ -10,8 +10,9 @@ mod pseudo;
 pub mod walk;
 mod xattrs;
 
-pub use content::{OpenFile, ReadError, Source};
-pub use filter::{Filter, FilterError, FilterOptions, Rule, Shelves};
+pub use content::{ReadError, Source};
+pub use filter::{Filter, Rule};
+#[cfg(test)]
 pub use look::LookError;
-pub use walk::{Found, ScanError, Tally, Visitor, walk};
+pub use walk::{Found, Visitor, walk};
 pub use xattrs::sees_trusted;

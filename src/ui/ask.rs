@@ -3,7 +3,7 @@
 
 use super::keyboard::{Keyboard, Line, Silence, Terminal};
 use super::screen::Screen;
-use crate::flow::insertion::Patience;
+use crate::flow::Patience;
 use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator, Secret, Summons};

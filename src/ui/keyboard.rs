@@ -1,7 +1,7 @@
 //! What a person types at the terminal: a line, shown or not. Whoever waits for it hears a wish to
 //! stop at once, and waits no longer than `--wait`.
 
-use crate::flow::insertion::Patience;
+use crate::flow::Patience;
 use crate::port::clock::Deadline;
 use crate::port::stop::Stop;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

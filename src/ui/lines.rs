@@ -1,18 +1,14 @@
 //! What the rows of `snapshots`, `ls`, `find` and `status` are. `docs/json.md` describes
 //! the objects: their keys are a promise.
 
-use super::safety::SafetyLine;
 use super::screen::Screen;
 use super::table::{self, Object, Row};
-use crate::model::disc::Encryption;
 use crate::model::path::shown;
 use crate::model::rows::{Note, SnapshotRow};
-use crate::model::{Bytes, DiscNo, Kind, Mtime, SetName, SetUuid, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, Kind, Mtime, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use serde_json::{Map, Value, json};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 /// A snapshot of a set.
 #[derive(Clone, Debug)]
@@ -28,39 +24,6 @@ pub struct SnapshotLine {
     pub size: Bytes,
     /// Files of it whose content is not (wholly) on a disc yet.
     pub waiting: u64,
-}
-
-/// What there is to say of a set at a glance.
-#[derive(Clone, Debug)]
-pub struct StatusLine {
-    pub set: SetName,
-    pub uuid: SetUuid,
-    pub source: Vec<u8>,
-    pub encryption: Encryption,
-    pub snapshots: u64,
-    /// The newest snapshot.
-    pub newest: Option<(SnapshotSeq, Moment)>,
-    /// Discs that were read back and found right.
-    pub safe: u64,
-    /// Discs that wait in the staging area.
-    pub staged: u64,
-    /// Files of the newest snapshot that are not on a verified disc yet, and their content.
-    pub waiting: u64,
-    pub waiting_size: Bytes,
-    /// Differences without content (deletions, moves, modes) that go out with the next disc.
-    pub rows_waiting: u64,
-    /// What to insert into a drive next.
-    pub wanted: Option<String>,
-    pub safety: SafetyLine,
-}
-
-/// Which places are in use; `status` says so before it names the sets.
-#[derive(Clone, Debug)]
-pub struct Places {
-    pub catalog: PathBuf,
-    /// False: no such file yet.
-    pub catalog_exists: bool,
-    pub staging: PathBuf,
 }
 
 impl Row for SnapshotLine {
@@ -96,60 +59,6 @@ impl Object for SnapshotLine {
     }
 }
 
-impl Row for StatusLine {
-    const HEADINGS: &'static [&'static str] = &[
-        "SET",
-        "SNAPSHOTS",
-        "NEWEST",
-        "SAFE DISCS",
-        "STAGED",
-        "NOT ON A DISC",
-        "SIZE",
-        "ROWS",
-        "ENCRYPTION",
-        "SOURCE",
-    ];
-    const NUMBERS: &'static [usize] = &[1, 3, 4, 5, 6, 7];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.set.to_string(),
-            self.snapshots.to_string(),
-            self.newest.map_or("-".to_owned(), |(_, date)| date.to_string()),
-            self.safe.to_string(),
-            self.staged.to_string(),
-            self.waiting.to_string(),
-            self.waiting_size.to_string(),
-            self.rows_waiting.to_string(),
-            self.encryption.word().to_owned(),
-            shown(&self.source),
-        ]
-    }
-}
-
-impl Object for StatusLine {
-    fn object(&self) -> Value {
-        let mut object = object(json!({
-            "set": self.set.as_str(),
-            "id": self.set.as_str(),
-            "uuid": self.uuid.to_string(),
-            "encryption": self.encryption.word(),
-            "snapshots": self.snapshots,
-            "newest": self.newest.map(|(id, _)| id.0),
-            "date": self.newest.map(|(_, date)| date.to_string()),
-            "safe": self.safe,
-            "staged": self.staged,
-            "waiting": self.waiting,
-            "waiting_size": self.waiting_size.0,
-            "rows_waiting": self.rows_waiting,
-            "wanted": self.wanted,
-        }));
-        self.safety.put(&mut object);
-        put_bytes(&mut object, "source", &self.source);
-        Value::Object(object)
-    }
-}
-
 /// A path of a snapshot, for `ls` and `find`.
 impl Object for SnapshotRow {
     fn object(&self) -> Value {
@@ -176,26 +85,6 @@ impl Object for SnapshotRow {
 /// Prints the rows of `ls` and `find` one by one: there may be millions.
 pub fn print_paths(screen: &Screen, rows: impl IntoIterator<Item = SnapshotRow>) -> io::Result<()> {
     table::print_each(screen, rows, path_line)
-}
-
-impl Places {
-    pub(super) fn lines(&self) -> String {
-        format!(
-            "catalog  {}{}\nstaging  {}\n",
-            shown(self.catalog.as_os_str().as_bytes()),
-            if self.catalog_exists { "" } else { " (none yet)" },
-            shown(self.staging.as_os_str().as_bytes()),
-        )
-    }
-}
-
-impl Object for Places {
-    fn object(&self) -> Value {
-        let mut object = object(json!({"catalog_exists": self.catalog_exists}));
-        put_bytes(&mut object, "catalog", self.catalog.as_os_str().as_bytes());
-        put_bytes(&mut object, "staging", self.staging.as_os_str().as_bytes());
-        Value::Object(object)
-    }
 }
 
 /// `-rw-r--r--   12.3 MB  2026-11-22T23:05:33Z  1,2     photos/a.jpg`
@@ -281,7 +170,7 @@ fn note_word(note: &Note) -> Option<String> {
     }
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -300,13 +189,10 @@ pub(super) fn put_bytes(object: &mut Map<String, Value>, key: &str, bytes: &[u8]
 
 #[cfg(test)]
 mod tests {
-    use super::super::safety::print_status;
     use super::super::screen::testing::screen;
     use super::*;
-    use crate::flow::safety::Verdict;
     use crate::model::rows::{Place, Where};
     use crate::model::{ArchiveNo, Digest, Meta, RelPath};
-    use uuid::Uuid;
 
     fn set() -> SetName {
         SetName::new("photos").unwrap()
@@ -383,47 +269,5 @@ mod tests {
         };
         assert_eq!(snapshot.object()["id"], 3);
         assert_eq!(snapshot.cells().len(), SnapshotLine::HEADINGS.len());
-    }
-
-    #[test]
-    fn status_names_its_places_and_every_set() {
-        let places = Places { catalog: "/c".into(), catalog_exists: false, staging: "/s".into() };
-        let status = StatusLine {
-            set: set(),
-            uuid: SetUuid(Uuid::nil()),
-            source: b"/srv".to_vec(),
-            encryption: Encryption::None,
-            snapshots: 0,
-            newest: None,
-            safe: 0,
-            staged: 1,
-            waiting: 2,
-            waiting_size: Bytes(3),
-            rows_waiting: 4,
-            wanted: None,
-            safety: SafetyLine {
-                verdict: Verdict::NotSafe,
-                dangers: vec!["alas".to_owned()],
-                ..SafetyLine::default()
-            },
-        };
-        let safe = StatusLine {
-            set: SetName::new("a-safe-one").unwrap(),
-            safety: SafetyLine { verdict: Verdict::Safe, ..SafetyLine::default() },
-            ..status.clone()
-        };
-        let (people_screen, _, results) = screen(false);
-        print_status(&people_screen, &places, &[safe, status.clone()], Moment(0)).unwrap();
-        let text = results.text();
-        assert!(
-            text.starts_with("NOT SAFE  photos\n          - alas\nsafe      a-safe-one"),
-            "{text}"
-        );
-        assert!(text.contains("\ncatalog  /c (none yet)\nstaging  /s\nSET"), "{text}");
-        let (json_screen, _, results) = screen(true);
-        print_status(&json_screen, &places, &[status], Moment(0)).unwrap();
-        let text = results.text();
-        assert!(text.starts_with("{\"catalog\":\"/c\",\"catalog_exists\":false,"), "{text}");
-        assert_eq!(text.lines().count(), 2);
     }
 }

@@ -2,8 +2,9 @@
 //! The engine reports to [`Monitor`] and does not know which of these listens. Works that go on
 //! side by side have a reporter each, and share the screen.
 
+use super::lock::locked;
 use super::pace::Pace;
-use super::screen::{Screen, locked};
+use super::screen::Screen;
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};

@@ -1,9 +1,7 @@
 //! The answer of `status`: is my data safe? What is not comes first, then what may be lost, then
 //! the rows that say the rest.
 
-use super::lines::{Places, StatusLine};
-use super::screen::Screen;
-use super::table::{self, Object, Row};
+use super::table::{Object, Row};
 use crate::catalog::CopyNo;
 use crate::flow::latest::{Latest, Unreadable, ago};
 use crate::flow::safety::Verdict;
@@ -12,7 +10,6 @@ use crate::model::{Bytes, DiscList, DiscNo};
 use crate::port::clock::Moment;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -164,7 +161,7 @@ impl SafetyLine {
     }
 
     /// The verdict on the set of this name.
-    fn text(&self, set: &str, now: Moment) -> String {
+    pub(super) fn text(&self, set: &str, now: Moment) -> String {
         let mut text = match self.verdict {
             Verdict::Safe => format!("safe      {set}: {}\n", self.safe_words(now)),
             Verdict::NotSafe => format!("NOT SAFE  {set}\n"),
@@ -369,29 +366,6 @@ impl Object for FileSafetyLine {
         super::lines::put_bytes(&mut object, "path", &self.path);
         Value::Object(object)
     }
-}
-
-/// Prints the whole answer: for people the verdicts first, those of unsafe sets before the others;
-/// for programs the places, then the sets by name.
-pub fn print_status(
-    screen: &Screen,
-    places: &Places,
-    sets: &[StatusLine],
-    now: Moment,
-) -> io::Result<()> {
-    if screen.json() {
-        screen.object(&places.object())?;
-        return table::print(screen, sets);
-    }
-    let mut judged: Vec<&StatusLine> = sets.iter().collect();
-    judged.sort_by_key(|set| set.safety.verdict);
-    for set in judged {
-        screen.result(&set.safety.text(set.set.as_str(), now))?;
-    }
-    screen.result(&places.lines())?;
-    table::print(screen, sets)?;
-    let wanted = sets.iter().filter_map(|set| set.wanted.as_ref());
-    screen.result(&wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>())
 }
 
 #[cfg(test)]

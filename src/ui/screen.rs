@@ -3,12 +3,13 @@
 //!
 //! A question may stay open for hours while a disc burns: nobody who reports waits for its answer.
 
+use super::lock::locked;
 use super::terminal;
 use crate::model::path::{is_text, shown};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 type Stream = Box<dyn Write + Send>;
 
@@ -154,11 +155,6 @@ fn one_line(object: &Value) -> String {
         }
     }
     line
-}
-
-/// A thread that panicked while it wrote leaves at worst half a line.
-pub(super) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

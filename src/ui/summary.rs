@@ -54,22 +54,6 @@ pub struct RestoreSummary {
     pub dry_run: bool,
 }
 
-/// What a look at discs found.
-#[derive(Clone, Debug, Default)]
-pub struct VerifySummary {
-    pub discs: Vec<VerifiedDisc>,
-    /// Discs that were to be read and were not there.
-    pub missing_discs: Vec<DiscNo>,
-}
-
-#[derive(Clone, Debug)]
-pub struct VerifiedDisc {
-    pub disc: DiscNo,
-    pub files: Tally,
-    /// What was wrong, a line each; none: every byte is right.
-    pub damage: Vec<String>,
-}
-
 impl BackupSummary {
     /// All paths that the walk met.
     pub fn walked(&self) -> u64 {
@@ -175,51 +159,7 @@ impl RestoreSummary {
     }
 }
 
-impl VerifySummary {
-    pub fn is_clean(&self) -> bool {
-        self.missing_discs.is_empty() && self.discs.iter().all(|disc| disc.damage.is_empty())
-    }
-
-    pub fn text(&self) -> String {
-        let discs: String = self.discs.iter().map(VerifiedDisc::text).collect();
-        discs + &missing_line(&self.missing_discs)
-    }
-
-    pub fn object(&self) -> Value {
-        json!({
-            "event": "summary",
-            "command": "verify",
-            "discs": self.discs.iter().map(VerifiedDisc::object).collect::<Vec<_>>(),
-            "missing_discs": numbers(&self.missing_discs),
-        })
-    }
-}
-
-impl VerifiedDisc {
-    fn text(&self) -> String {
-        let Tally { count, size } = self.files;
-        let files = plural(count, "file", "files");
-        if self.damage.is_empty() {
-            return format!("Disc {}: {files}, {size}, every byte is right\n", self.disc);
-        }
-        let mut text = format!("Disc {}: {files}, {size}, DAMAGED:\n", self.disc);
-        for line in &self.damage {
-            text += &format!("  {}\n", shown(line.as_bytes()));
-        }
-        text
-    }
-
-    fn object(&self) -> Value {
-        json!({"id": self.disc.0, "files": self.files.object(), "damage": self.damage})
-    }
-}
-
 impl Tally {
-    pub fn add(&mut self, size: u64) {
-        self.count += 1;
-        self.size += Bytes(size);
-    }
-
     fn object(self) -> Value {
         json!({"count": self.count, "size": self.size.0})
     }
@@ -317,22 +257,5 @@ mod tests {
              MISSING: discs 2-3\n"
         );
         assert_eq!(summary.object()["missing_discs"], json!([2, 3]));
-    }
-
-    #[test]
-    fn a_verified_disc_is_right_in_every_byte_or_damaged() {
-        let disc = |damage: &[&str]| VerifiedDisc {
-            disc: DiscNo(1),
-            files: tally(9, 1000),
-            damage: damage.iter().map(|line| (*line).to_owned()).collect(),
-        };
-        let clean = VerifySummary { discs: vec![disc(&[])], missing_discs: vec![] };
-        assert!(clean.is_clean());
-        assert_eq!(clean.text(), "Disc 1: 9 files, 1.00 kB, every byte is right\n");
-        let damaged = VerifySummary { discs: vec![disc(&["x: other"])], missing_discs: vec![] };
-        assert!(!damaged.is_clean());
-        assert_eq!(damaged.text(), "Disc 1: 9 files, 1.00 kB, DAMAGED:\n  x: other\n");
-        let missing = VerifySummary { discs: vec![], missing_discs: vec![DiscNo(1)] };
-        assert!(!missing.is_clean());
     }
 }

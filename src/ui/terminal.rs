@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::sync::Mutex;
 
-use super::screen::locked;
+use super::lock::locked;
 
 /// Drawings a second.
 const RATE: u8 = 20;

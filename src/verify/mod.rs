@@ -6,16 +6,18 @@
 use std::collections::BTreeMap;
 
 use crate::codec::openpgp::Opener;
-use crate::drive::{Absence, DiscFile, DiscReader};
+use crate::drive::{DiscFile, DiscReader};
 use crate::model::{Digest, DiscUuid, Sectors, Strain};
 use crate::port::monitor::Monitor;
-use crate::port::stop::{Stop, Stopped};
+use crate::port::stop::Stop;
 
+mod error;
 mod outlook;
 mod pace;
 mod reading;
 mod seals;
 
+pub use error::Unfinished;
 pub use outlook::{Outlook, outlook};
 use reading::{Passed, Reading};
 pub use seals::{Seals, is_sealed};
@@ -58,16 +60,6 @@ pub struct Examined {
     pub strain: Strain,
     /// Of its encrypted files.
     pub seals: Seals,
-}
-
-/// Why there is no verdict.
-#[derive(Debug, thiserror::Error)]
-pub enum Unfinished {
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-    /// The disc went away while it was read: it is neither sound nor damaged for all that is known.
-    #[error(transparent)]
-    Gone(#[from] Absence),
 }
 
 impl Proof {

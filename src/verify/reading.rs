@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Unfinished;
 use super::pace::Pace;
-use super::seals::{self, Passing, Seal, is_sealed};
+use super::seals::{self, Filled, Passing, Seal, is_sealed};
 use crate::codec::openpgp::Opener;
 use crate::drive::{DiscFile, DiscReader, ReadError};
 use crate::model::size::SECTOR;
@@ -171,9 +171,6 @@ pub(super) struct Passed {
     /// `None`: it is not encrypted, or nobody wanted to know.
     pub seal: Option<Seal>,
 }
-
-/// A block, and how much of it is filled.
-pub(super) type Filled = (Vec<u8>, usize);
 
 /// Blocks on their way round: filled, hashed, opened, and filled anew.
 struct Blocks {

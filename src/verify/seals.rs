@@ -5,7 +5,6 @@ use std::io::{self, Read};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::reading::Filled;
 use crate::codec::openpgp::{IntegrityError, OpenError, Opener};
 
 /// How many encrypted files of a disc were opened, and how many by no key that is at hand.
@@ -92,3 +91,6 @@ impl Read for Passing {
         }
     }
 }
+
+/// A block, and how much of it is filled.
+pub(super) type Filled = (Vec<u8>, usize);

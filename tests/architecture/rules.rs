@@ -61,7 +61,7 @@ pub fn offences(file: &str, source: &str) -> Vec<String> {
 }
 
 /// `src/ui/ask.rs` is `[ui, ask]`; `src/lib.rs` is the crate itself, `[]`.
-fn module_of(file: &str) -> Vec<String> {
+pub fn module_of(file: &str) -> Vec<String> {
     let path = file.trim_start_matches("src/").trim_end_matches(".rs");
     path.split('/').filter(|part| !matches!(*part, "mod" | "lib")).map(str::to_owned).collect()
 }
@@ -116,7 +116,7 @@ fn wrong_words(home: &str, tokens: &[Token]) -> Vec<String> {
 }
 
 /// All that is not behind `#[cfg(test)]`.
-fn without_tests(tokens: &[Token]) -> Vec<Token> {
+pub fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let mut kept = Vec::new();
     let mut rest = tokens;
     while !rest.is_empty() {
@@ -200,7 +200,7 @@ fn paths(tokens: &[Token], module: &[String]) -> Vec<Vec<String>> {
 }
 
 /// A path or a tree of them (`a::{b, c::d}`), and how many tokens it takes.
-fn tree(tokens: &[Token]) -> (Vec<Vec<String>>, usize) {
+pub fn tree(tokens: &[Token]) -> (Vec<Vec<String>>, usize) {
     let mut path = Vec::new();
     let mut at = 0;
     loop {
@@ -241,8 +241,13 @@ fn group(tokens: &[Token]) -> (Vec<Vec<String>>, usize) {
     (found, at)
 }
 
+/// A path from the crate's root.
+pub fn is_ours(path: &[String]) -> bool {
+    path.first().is_some_and(|first| first == "crate")
+}
+
 /// `crate` in front of what is ours; other paths stay as they are.
-fn resolve(path: Vec<String>, here: &[String]) -> Vec<String> {
+pub fn resolve(path: Vec<String>, here: &[String]) -> Vec<String> {
     let mut base = here.to_vec();
     let mut rest = path.as_slice();
     match rest.first().map(String::as_str) {

@@ -12,7 +12,7 @@ use crate::model::{DiscList, DiscNo};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{open_source, say_unusable, scratch, trust};
+use super::{open_source, say_unusable, trust};
 
 pub fn run(room: &Room, args: Args) -> Result<Exit, RunError> {
     match args.what {
@@ -32,7 +32,7 @@ fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
             name: room.common.set.clone(),
             keys,
             replace: args.replace,
-            scratch: scratch(room)?,
+            scratch: room.scratch()?,
             trust: Trust { history: args.disc, ..trust(room, args.verify_signature.as_deref())? },
         };
         Ok(rebuild(&request, drives, room.desk())?)

@@ -10,7 +10,7 @@ use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::ui::exit::Exit;
 
-use super::{scratch, trust};
+use super::trust;
 
 pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
     let map = args.map.unwrap_or_else(|| {
@@ -22,7 +22,7 @@ pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
         from: args.from,
         image: args.to,
         map,
-        scratch: scratch(room)?,
+        scratch: room.scratch()?,
         catalog: room.around.catalog(&room.common)?,
         trust: trust(room, None)?,
     };

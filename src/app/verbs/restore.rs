@@ -13,7 +13,7 @@ use crate::restore::place;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{RestoreSummary, Tally};
 
-use super::{open_source, scratch, text, trust};
+use super::{open_source, text, trust};
 
 pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
@@ -37,7 +37,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
             keys,
             dry_run: args.dry_run,
             trust: Trust { history: args.disc, ..trust(room, args.verify_signature.as_deref())? },
-            scratch: scratch(room)?,
+            scratch: room.scratch()?,
         };
         let report = restore(&request, drive.as_deref_mut(), room.desk())?;
         tell(room, &report, args.dry_run)

@@ -13,8 +13,8 @@ use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, SetName};
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
-use crate::ui::lines::{Places, StatusLine};
-use crate::ui::safety::{FileSafetyLine, GroupLine, SafetyLine, print_status};
+use crate::ui::safety::{FileSafetyLine, GroupLine, SafetyLine};
+use crate::ui::status::{Places, StatusLine, print_status};
 use crate::ui::table;
 
 use super::query::open;

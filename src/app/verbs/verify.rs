@@ -7,7 +7,7 @@ use crate::flow::verifying::{CheckedDisc, Gone, VerifyReport, VerifyRequest, ver
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{open_source, say_unusable, scratch, trust};
+use super::{open_source, say_unusable, trust};
 
 pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
@@ -17,7 +17,7 @@ pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
             catalog: room.around.catalog(&room.common)?,
             name: room.common.set.clone(),
             trust: trust(room, args.verify_signature.as_deref())?,
-            scratch: scratch(room)?,
+            scratch: room.scratch()?,
             keys: Some(keys),
         };
         let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;

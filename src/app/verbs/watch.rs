@@ -6,14 +6,14 @@ use crate::flow::watching::{WatchReport, WatchRequest, watch};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-use super::{check_and_open_dest, scratch, trust};
+use super::{check_and_open_dest, trust};
 
 pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
     let request = WatchRequest {
         device: args.drive.clone(),
         catalog: room.around.catalog(&room.common)?,
         staging: room.around.staging(&room.common)?,
-        scratch: scratch(room)?,
+        scratch: room.scratch()?,
         until_done: args.until_done,
         trust: trust(room, args.verify_signature.as_deref())?,
     };

@@ -3,7 +3,6 @@
 
 use super::{Burning, Common, Signing};
 use crate::catalog::CopyNo;
-use crate::cli::config::Config;
 use crate::cli::values;
 use crate::flow::latest::Limits;
 use crate::model::{Bytes, DiscList, Sectors, SetName};
@@ -43,7 +42,7 @@ pub struct GiveUp {
 pub struct Check {
     /// The drive (/dev/sr0) to read copies in, or the shelf that they are on
     #[arg(value_name = "FROM")]
-    pub(super) typed: Option<PathBuf>,
+    pub(in crate::cli) typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
     /// Read N copies, least recently read first [default: 1]
@@ -69,7 +68,7 @@ pub struct CopyDisc {
     pub discs: DiscList,
     /// The drive or shelf to put the copy on; a missing shelf is created
     #[arg(value_name = "DEST")]
-    pub(super) typed: Option<PathBuf>,
+    pub(in crate::cli) typed: Option<PathBuf>,
     #[arg(skip)]
     pub dest: PathBuf,
     /// Where to read a copy [default: the staging area, or a shelf that has one]
@@ -156,20 +155,5 @@ pub struct Status {
 impl Status {
     pub fn limits(&self, set: &SetName) -> Limits {
         self.by_set.get(set).copied().unwrap_or(self.otherwise)
-    }
-
-    /// What was typed is meant for every set; what it leaves open each set's own table says.
-    pub(super) fn judge_by(&mut self, typed: &Status, config: &Config) {
-        let limit = |typed: Option<Duration>, key: &str, set: Option<&SetName>| {
-            // The files were checked: what they say is a time.
-            typed.or_else(|| values::age(config.text(key, set)?).ok())
-        };
-        let limits = |set: Option<&SetName>| Limits {
-            max_age: limit(typed.max_age, "max-age", set),
-            max_check_age: limit(typed.max_check_age, "max-check-age", set),
-            allow_waiting: limit(typed.allow_waiting, "allow-waiting", set),
-        };
-        self.otherwise = limits(None);
-        self.by_set = config.set_names().map(|set| (set.clone(), limits(Some(set)))).collect();
     }
 }

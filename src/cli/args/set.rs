@@ -1,10 +1,8 @@
 //! What is typed for `coldcut set`: the sets of a catalog as a whole.
 
 use super::Common;
-use super::finish::Slip;
 use crate::cli::values;
 use crate::model::SetName;
-use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
 #[derive(Args, Debug)]
@@ -32,31 +30,6 @@ pub enum SetWork {
     List,
     Forget,
     Rename,
-}
-
-impl SetArgs {
-    pub(super) fn check(&self) -> Result<(), Slip> {
-        use ErrorKind::{MissingRequiredArgument, UnknownArgument};
-        let slip = |kind, text: &str| Err((kind, text.to_owned()));
-        match self.what {
-            SetWork::Forget if self.old.is_none() => {
-                slip(MissingRequiredArgument, "set forget needs the name of a set")
-            }
-            SetWork::Rename if self.new.is_none() => {
-                slip(MissingRequiredArgument, "set rename needs the name of a set and a new one")
-            }
-            SetWork::List if self.old.is_some() || self.even_with_discs => {
-                slip(UnknownArgument, "set list takes no arguments")
-            }
-            SetWork::Forget if self.new.is_some() => {
-                slip(UnknownArgument, "set forget takes the name of one set")
-            }
-            SetWork::Rename if self.even_with_discs => {
-                slip(UnknownArgument, "--even-with-discs is for set forget")
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// What a person says of a set, on its discs in clear.

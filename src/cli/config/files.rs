@@ -1,7 +1,7 @@
 //! The configuration files as files: where they are, and what is in them. The only part that
 //! looks at the world, so that what they mean can be tested without one.
 
-use super::ConfigError;
+use super::error::ConfigError;
 use crate::cli::resolve::{CATALOG, PASSPHRASE, STAGING};
 use crate::model::path::shown;
 use crate::port::trust::read_trusted;

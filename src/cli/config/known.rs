@@ -1,6 +1,6 @@
 //! Which options there are, asked of clap: a new option of a verb is a key of the files at once.
 
-use super::{PLACES, Section, absolute};
+use super::section::{PLACES, Section, absolute};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::any::TypeId;

@@ -1,7 +1,9 @@
 //! What files say, and who wins.
 
+use super::files::ConfigFile;
 use super::*;
-use crate::cli::args::{Backup, parse};
+use crate::cli::args::Backup;
+use crate::cli::parse::parse;
 use crate::model::disc::Compression;
 use crate::model::{DiscNo, Sectors};
 

@@ -1,8 +1,10 @@
 //! The session key of one file: it opens that file and no other.
 
 use super::cfb::Cfb;
-use super::opener::{OpenError, envelope_with};
-use super::random_access::{ReadAt, Unlocked};
+use super::error::OpenError;
+use super::front::envelope_with;
+use super::random_access::Unlocked;
+use super::read_at::ReadAt;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::io;

@@ -5,21 +5,26 @@
 //! message be decrypted to its end.
 
 mod cfb;
+mod error;
 mod file_key;
+mod front;
 mod locks;
 mod opened;
 mod opener;
 mod packet;
 mod random_access;
+mod read_at;
 mod sealer;
 mod signing;
 
+pub use error::OpenError;
 pub use file_key::FileKey;
 pub use locks::{LockError, Locks};
 pub use opened::{Integrity, IntegrityError, Opened};
-pub use opener::{OpenError, Opener};
-pub use random_access::{RangeReader, ReadAt, Unlocked};
-pub use sealer::{Cipher, Halves, MAX_SEALED, Plain, SealError, SealedWriter, Sealer, make_token};
+pub use opener::Opener;
+pub use random_access::Unlocked;
+pub use read_at::ReadAt;
+pub use sealer::{Halves, SealError, Sealer, make_token};
 pub use signing::{CheckError, Checker, SignError, Signer};
 
 /// Random block and the repetition of its last two bytes, before the packets (RFC 4880 5.13).

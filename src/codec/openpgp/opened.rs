@@ -1,7 +1,8 @@
 //! The content of a message, deciphered as it is read, and the check at its end.
 
 use super::cfb::Cfb;
-use super::opener::{Envelope, OpenError};
+use super::error::OpenError;
+use super::front::Envelope;
 use super::packet::{self, Body, Length};
 use super::{LITERAL_HEAD, MDC, MDC_HEAD, OVERHEAD, PREFIX, literal_head};
 use sha1::{Digest as _, Sha1};

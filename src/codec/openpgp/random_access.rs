@@ -2,55 +2,15 @@
 //! damaged one. CFB begins at any block, with the ciphertext of the block before.
 
 use super::cfb::{BLOCK, Cfb};
+use super::error::OpenError;
+use super::front::Envelope;
 use super::opened::expected_length;
-use super::opener::{Envelope, OpenError};
+use super::read_at::{AtReader, ReadAt};
 use super::{LITERAL_HEAD, PREFIX};
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 
 /// Read and deciphered at once; whole blocks.
 const CHUNK: usize = 1 << 18;
-
-/// Something that can be read at any place without moving anything.
-pub trait ReadAt {
-    /// Fills the front of `buf` with what stands at `offset`; 0 at the end.
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
-}
-
-impl ReadAt for File {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        FileExt::read_at(self, buf, offset)
-    }
-}
-
-impl ReadAt for [u8] {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
-        (&self[start..]).read(buf)
-    }
-}
-
-impl<T: ReadAt + ?Sized> ReadAt for &T {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        (**self).read_at(offset, buf)
-    }
-}
-
-/// A plain reader over a source.
-#[derive(Debug)]
-pub(super) struct AtReader<S> {
-    pub(super) source: S,
-    pub(super) at: u64,
-}
-
-impl<S: ReadAt> Read for AtReader<S> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read_at(self.at, buf)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
 
 /// A message of ours whose session key is known.
 #[derive(Clone, Debug)]
@@ -66,15 +26,6 @@ impl Unlocked {
         let length = expected_length(envelope.length)
             .ok_or(OpenError::Unsupported("length that is not known beforehand"))?;
         Ok(Unlocked { cfb: envelope.cfb.clone(), ciphertext, length: length.into() })
-    }
-
-    /// Bytes of content.
-    pub fn len(&self) -> u64 {
-        self.length
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
     }
 
     /// The content from `offset`, at most `len` bytes of it. `source` is the whole message.

@@ -2,7 +2,7 @@
 
 use super::cfb::{BLOCK, Cfb};
 use super::file_key::{FileKey, Kept};
-use super::random_access::ReadAt;
+use super::read_at::ReadAt;
 use super::{Cause, Locks, MDC_HEAD, OVERHEAD, PREFIX, literal_head, packet};
 use sequoia_openpgp::crypto::SessionKey;
 use sha1::{Digest as _, Sha1};
@@ -69,11 +69,6 @@ impl Sealer {
         length.saturating_add(self.packets_len + 6 + OVERHEAD)
     }
 
-    /// The most content that a sealed file of at most `size` bytes holds.
-    pub fn room_in(&self, size: u64) -> u64 {
-        size.min(MAX_SEALED).saturating_sub(self.sealed_size(0))
-    }
-
     /// Begins a message of exactly `length` bytes of content under a new session key.
     pub fn seal<W: Write>(&self, length: u64, mut out: W) -> Result<SealedWriter<W>, SealError> {
         let Halves { front, plain, cipher } = self.seal_apart(length)?;
@@ -99,7 +94,7 @@ impl Sealer {
         chunk.extend(random_prefix()?);
         chunk.extend(literal_head(length));
         let plain = Plain { hash: Sha1::new(), chunk, promised: length.into(), written: 0 };
-        Ok(Halves { front, plain, cipher: Cipher { cfb: Cfb::new(&key), key } })
+        Ok(Halves { front, plain, cipher: Cipher { cfb: Cfb::new(&key) } })
     }
 }
 
@@ -172,7 +167,6 @@ impl Plain {
 /// Enciphers what [`Plain`] hands on, in its order.
 pub struct Cipher {
     cfb: Cfb,
-    key: Zeroizing<[u8; 32]>,
 }
 
 impl Cipher {
@@ -209,12 +203,6 @@ pub struct SealedWriter<W: Write> {
 }
 
 impl<W: Write> SealedWriter<W> {
-    /// The session key as `gpg --override-session-key` takes it: 9 is AES-256 (RFC 4880 9.2).
-    /// It opens this one file and no other.
-    pub fn session_key_for_gpg(&self) -> Zeroizing<String> {
-        FileKey(self.cipher.key.clone()).for_gpg()
-    }
-
     /// Writes what is left and the modification detection code. An error if the content was not as
     /// long as promised.
     pub fn finish(self) -> Result<W, SealError> {

@@ -1,5 +1,6 @@
 //! Every message is opened by gpg and by sequoia, and what gpg writes is opened here.
 
+use super::sealer::MAX_SEALED;
 use super::*;
 use crate::port::clock::Moment;
 use crate::port::operator::Secret;
@@ -239,7 +240,7 @@ fn content_of_another_length_than_promised_is_an_error() {
     writer.write_all(b"ab").unwrap();
     assert!(writer.write_all(b"cd").is_err());
     assert!(matches!(writer.finish(), Err(SealError::Length { promised: 3, written: 2 })));
-    let most = sealer.room_in(MAX_SEALED);
+    let most = MAX_SEALED - sealer.sealed_size(0);
     assert_eq!(sealer.sealed_size(most), MAX_SEALED);
     assert!(sealer.seal(most, std::io::sink()).is_ok());
     for length in [most + 1, u64::MAX] {
@@ -435,16 +436,6 @@ fn a_message_may_have_a_few_passphrases_and_not_a_thousand() {
 }
 
 #[test]
-fn the_session_key_of_one_file_opens_it_with_gpg_alone() {
-    let mut writer = recipients_sealer(true).seal(7, Vec::new()).unwrap();
-    writer.write_all(b"content").unwrap();
-    let key = writer.session_key_for_gpg();
-    let message = writer.finish().unwrap();
-    let args = ["--override-session-key", &key[..], "--decrypt"];
-    assert_eq!(Gpg::new().ok(&args, b"", &message), b"content");
-}
-
-#[test]
 fn a_sealer_that_keeps_keys_opens_what_it_sealed_and_nothing_else() {
     let sealer = recipients_sealer(true).keeping_keys();
     let content = noise(70_000);
@@ -529,7 +520,6 @@ fn any_piece_is_read_without_the_rest() {
     let content = noise(200_000);
     let message = sealed(&recipients_sealer(false), &content);
     let unlocked = curve_opener().unlock(&&message[..]).unwrap();
-    assert_eq!(unlocked.len(), 200_000);
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&message).unwrap();
     for offset in [0, 1, 2, 3, 15, 16, 17, 65_000, 65_535, 65_536, 199_999, 200_000, 200_001] {

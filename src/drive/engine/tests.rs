@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::drive::contract;
+use crate::drive::optical::Profile;
+use crate::model::{Bytes, Sectors};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Mutex;
 
 const XORRISO_GOOD: &str = include_str!("transcripts/xorriso_good.txt");
@@ -112,7 +115,9 @@ fn hear(engine: Engine, transcript: &str) -> (Heard, Vec<String>) {
     let told = Mutex::new(Vec::new());
     let mut heard = Heard::default();
     for line in transcript.lines() {
-        heard.take(engine.hear(line), &|news| told.lock().unwrap().push(format!("{news:?}")));
+        heard.take(super::hear(engine, line), &|news| {
+            told.lock().unwrap().push(format!("{news:?}"))
+        });
     }
     (heard, told.into_inner().unwrap())
 }

@@ -7,61 +7,17 @@
 //! one record, or one sector, costs no more than that, and is told.
 
 mod descriptor;
+mod listing;
 mod record;
 mod susp;
 #[cfg(test)]
 mod tests;
 mod walk;
 
-use std::path::Path;
-
-use super::DriveError;
-use super::absence::{Absence, Failure};
-use super::reader::DiscFile;
-use crate::model::Sectors;
-use crate::port::stop::{Stop, Stopped};
+use crate::port::stop::Stop;
 
 pub(super) use descriptor::{size_in, volume_id_in, volume_in};
-
-/// Reads bytes of the medium from a position on: as many as one read gives, and 0 at its end.
-pub(super) type ReadAt<'a> = dyn Fn(u64, &mut [u8]) -> Result<usize, Failure> + 'a;
-
-/// What a volume says that is on it.
-#[derive(Debug)]
-pub(super) struct Listing {
-    /// How long the volume is.
-    pub sectors: Sectors,
-    /// In the order in which they lie on it.
-    pub files: Vec<DiscFile>,
-    /// What of the directory could not be used, if anything: files may be missing.
-    pub complaint: Option<String>,
-}
-
-/// Why there is no listing.
-#[derive(Debug)]
-pub(super) enum Fault {
-    NotAVolume,
-    Damaged(String),
-    Gone(Absence),
-    Stopped(Stopped),
-}
-
-impl Fault {
-    pub(super) fn of_image(self, path: &Path) -> DriveError {
-        match self {
-            Fault::NotAVolume => DriveError::NotAnImage(path.to_owned()),
-            Fault::Damaged(words) => DriveError::Damaged { path: path.to_owned(), words },
-            Fault::Gone(absence) => absence.into(),
-            Fault::Stopped(stopped) => stopped.into(),
-        }
-    }
-}
-
-impl From<Stopped> for Fault {
-    fn from(stopped: Stopped) -> Fault {
-        Fault::Stopped(stopped)
-    }
-}
+pub(super) use listing::{Fault, Listing, ReadAt};
 
 /// Lists the regular files of a volume. Links and devices are nothing that a disc of ours has.
 pub(super) fn list(read: &ReadAt, stop: &Stop) -> Result<Listing, Fault> {

@@ -7,9 +7,10 @@ use std::process::Command;
 
 use super::*;
 use crate::drive::contract;
-use crate::drive::reader::Extent;
-use crate::model::Bytes;
+use crate::drive::reader::{DiscFile, Extent};
 use crate::model::size::SECTOR;
+use crate::model::{Bytes, Sectors};
+use crate::port::stop::Stopped;
 
 const BLOCK: usize = SECTOR as usize;
 

@@ -31,7 +31,7 @@ use crate::port::stop::Stop;
 use label::check_label;
 pub use marks::{Holds, is_marked, is_own_file, look_into};
 pub(super) use names::{bad_sectors_of, is_image, vanishing_of};
-use names::{failed_name, image_name, is_failed, is_first_medium, is_part, parse_name};
+use names::{free_failed_name, image_name, is_failed, is_first_medium, is_part, parse_name, title};
 use write::{Made, Part};
 
 const FIRST_ASK: &str = "the image is finished first, so that it is not lost; ask once more (Ctrl-C) \
@@ -117,23 +117,6 @@ impl Shelf {
     /// opened: one that is in the way now is not followed.
     fn hold(&self) -> Result<HeldDir, DriveError> {
         HeldDir::open(&self.dir).map_err(DriveError::io("open", &self.dir))
-    }
-
-    /// The first free name for a medium of this disc that is of no use.
-    fn failed_name(&self, dir: &HeldDir, label: &Label) -> Result<OsString, DriveError> {
-        let mut attempt = 1;
-        loop {
-            let name = OsString::from(failed_name(label, attempt));
-            if !dir.has(&name).map_err(DriveError::io("look at", dir.path().join(&name)))? {
-                return Ok(name);
-            }
-            attempt += 1;
-        }
-    }
-
-    /// Whether the next medium of this disc is its first: only that one has faults.
-    fn is_first_medium(&self, set: &SetName, number: DiscNo) -> bool {
-        is_first_medium(&self.dir, set, number)
     }
 
     /// Takes the shelf for one writer; whoever comes second would clean up the first one's work.
@@ -235,7 +218,7 @@ impl Shelf {
         let vanishes = disc.as_ref().and_then(|(_, number)| faults.vanishes_at(*number));
         let image = image.at_rate(faults.read_rate).vanishing_at(vanishes);
         match disc {
-            Some((set, number)) if self.is_first_medium(&set, number) => {
+            Some((set, number)) if is_first_medium(&self.dir, &set, number) => {
                 image.with_bad_sectors(faults.bad_sectors(number))
             }
             _ => image,
@@ -245,7 +228,7 @@ impl Shelf {
 
 impl Drive for Shelf {
     fn title(&self) -> String {
-        format!("shelf {}", self.dir.display())
+        title(&self.dir)
     }
 
     /// Second copies are on a shelf of their own, `copy2`, that can be moved away as it is.
@@ -310,7 +293,7 @@ impl Drive for Shelf {
         self.mark(&dir)?;
         self.check_space(job.sectors.bytes())?;
         let part = Part::new_in(&dir, &job.label)?;
-        let burned = self.burn_part(job, &part, &watch, stop);
+        let burned = part.burn(job, &watch, stop);
         if burned.is_err() {
             part.remove();
         }
@@ -345,7 +328,7 @@ impl Drive for Shelf {
 
     fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
         let (dir, path) = (self.hold()?, self.image_path(label));
-        let to = self.failed_name(&dir, label)?;
+        let to = free_failed_name(&dir, label)?;
         let name = OsString::from(image_name(label));
         dir.rename_new(&name, &to).and_then(|()| dir.sync()).map_err(DriveError::io("rename", path))
     }

@@ -9,9 +9,15 @@ use crate::drive::faults::Faults;
 use crate::drive::{DriveError, Label};
 use crate::model::{DiscNo, Sectors, SetName};
 use crate::port::files;
+use crate::port::held_dir::HeldDir;
 
 /// The suffix of an image that is being written. Its name is hidden, and not that of an image.
 const PART: &str = ".iso.part";
+
+/// What a shelf at this place is called.
+pub(super) fn title(dir: &Path) -> String {
+    format!("shelf {}", dir.display())
+}
 
 /// `holidays-0007`.
 pub(super) fn stem(set: &SetName, number: DiscNo) -> String {
@@ -44,8 +50,20 @@ pub(super) fn parse_part(name: &str) -> Option<(SetName, DiscNo)> {
     parse_stem(stem)
 }
 
-pub(super) fn failed_name(label: &Label, attempt: u32) -> String {
+fn failed_name(label: &Label, attempt: u32) -> String {
     format!("{}.failed-{attempt}.iso", stem(&label.set, label.number))
+}
+
+/// The first free name for a medium of this disc that is of no use.
+pub(super) fn free_failed_name(dir: &HeldDir, label: &Label) -> Result<OsString, DriveError> {
+    let mut attempt = 1;
+    loop {
+        let name = OsString::from(failed_name(label, attempt));
+        if !dir.has(&name).map_err(DriveError::io("look at", dir.path().join(&name)))? {
+            return Ok(name);
+        }
+        attempt += 1;
+    }
 }
 
 /// Which disc an image's name says that it is.
@@ -59,6 +77,7 @@ fn parse_stem(stem: &str) -> Option<(SetName, DiscNo)> {
     Some((SetName::new(set)?, DiscNo(digits.then(|| number.parse().ok())??)))
 }
 
+/// Whether the next medium of this disc is its first: only that one has faults.
 pub(super) fn is_first_medium(dir: &Path, set: &SetName, number: DiscNo) -> bool {
     !dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
 }

@@ -9,15 +9,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Shelf;
-use super::names::{image_name, part_name};
+use super::names::{free_failed_name, image_name, is_first_medium, part_name, title};
 use crate::drive::faults::{self, Faults};
-use crate::drive::image::{Image, forget_cached};
+use crate::drive::image::Image;
 use crate::drive::rate::last_as_long;
-use crate::drive::{BurnJob, DiscReader, Drive, DriveError, Label, News, xorriso};
+use crate::drive::{BurnJob, DiscReader, DriveError, Label, News, xorriso};
 use crate::model::{Bytes, FileId, Sectors};
 use crate::port::clock::Stopwatch;
-use crate::port::files::open_own_to_read;
+use crate::port::files::{forget_cached, open_own_to_read};
 use crate::port::held_dir::HeldDir;
 use crate::port::stop::Stop;
 
@@ -92,22 +91,16 @@ impl Made {
     }
 }
 
-impl Shelf {
+impl Part<'_> {
     /// Writes the image under its temporary name, and makes it durable.
-    fn write_part(
-        &self,
-        job: &BurnJob,
-        part: &Part,
-        watch: &dyn Fn(News),
-        stop: &Stop,
-    ) -> Result<(), DriveError> {
-        let Part { file, .. } = part;
+    fn write(&self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
+        let file = &self.file;
         match &job.image {
-            Some(image) => copy_image(image, part, watch, stop)?,
+            Some(image) => copy_image(image, self, watch, stop)?,
             None => xorriso::write(job, file, &|bytes| watch(News::Written(bytes)), stop)
                 .map_err(|error| self.write_error(job, error))?,
         }
-        let length = file.metadata().map_err(DriveError::io("look at", part.path()))?.len();
+        let length = file.metadata().map_err(DriveError::io("look at", self.path()))?.len();
         if length != job.sectors.bytes().0 {
             let is = Bytes(length).sectors();
             return Err(DriveError::Size {
@@ -116,7 +109,7 @@ impl Shelf {
                 wanted: job.sectors,
             });
         }
-        file.sync_all().map_err(DriveError::io("write", part.path()))?;
+        file.sync_all().map_err(DriveError::io("write", self.path()))?;
         forget_cached(file);
         Ok(())
     }
@@ -129,14 +122,19 @@ impl Shelf {
     }
 
     fn failed_write(&self, label: &Label, sector: Option<Sectors>, words: String) -> DriveError {
-        DriveError::Write { drive: self.title(), label: Box::new(label.clone()), sector, words }
+        DriveError::Write {
+            drive: title(self.dir.path()),
+            label: Box::new(label.clone()),
+            sector,
+            words,
+        }
     }
 
     /// What a fault makes of a medium: cut where the error is, and of no use.
-    fn spoil(&self, job: &BurnJob, part: &Part, at: Sectors) -> Result<DriveError, DriveError> {
-        let name = self.failed_name(part.dir, &job.label)?;
-        part.file.set_len(at.bytes().0).map_err(DriveError::io("cut", part.path()))?;
-        part.publish(&name)?;
+    fn spoil(&self, job: &BurnJob, at: Sectors) -> Result<DriveError, DriveError> {
+        let name = free_failed_name(self.dir, &job.label)?;
+        self.file.set_len(at.bytes().0).map_err(DriveError::io("cut", self.path()))?;
+        self.publish(&name)?;
         let words = format!("asked for in {}", faults::FILE);
         Ok(self.failed_write(&job.label, Some(at), words))
     }
@@ -146,32 +144,33 @@ impl Shelf {
         let Label { set, number, .. } = &job.label;
         faults
             .write_error(*number)
-            .filter(|&at| at < job.sectors && self.is_first_medium(set, *number))
+            .filter(|&at| at < job.sectors && is_first_medium(self.dir.path(), set, *number))
     }
 
-    pub(super) fn burn_part(
+    /// Writes the image, as fast and as well as `.shelf.toml` says, and gives it its name.
+    pub fn burn(
         &self,
         job: &BurnJob,
-        part: &Part,
         watch: &dyn Fn(News),
         stop: &Stop,
     ) -> Result<Made, DriveError> {
-        let faults = Faults::read(&self.dir)?;
+        let faults = Faults::read(self.dir.path())?;
         let fault = self.fault(job, &faults);
         match faults.write_rate {
-            None => self.write_part(job, part, watch, stop)?,
+            None => self.write(job, watch, stop)?,
             Some(rate) => {
                 let began = Stopwatch::start();
-                self.write_part(job, part, &|_| (), stop)?;
+                self.write(job, &|_| (), stop)?;
                 let end = fault.unwrap_or(job.sectors).bytes();
                 last_as_long(end, rate, &began, &|done| watch(News::Written(done)), stop)?;
             }
         }
         if let Some(at) = fault {
-            return Err(self.spoil(job, part, at)?);
+            return Err(self.spoil(job, at)?);
         }
-        part.publish(OsStr::new(&image_name(&job.label)))?;
-        let (path, file) = (self.image_path(&job.label), part.file.try_clone());
+        let name = image_name(&job.label);
+        self.publish(OsStr::new(&name))?;
+        let (path, file) = (self.dir.path().join(name), self.file.try_clone());
         Ok(Made { file: file.map_err(DriveError::io("open", &path))?, path })
     }
 }

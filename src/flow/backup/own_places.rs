@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::FlowError;
 use super::super::guards::{absolute, known_shelves};
-use super::BackupRequest;
+use super::request::BackupRequest;
 use crate::catalog::Catalog;
 use crate::drive::shelf_identity::id_of;
 use crate::model::RelPath;

@@ -7,7 +7,7 @@ use super::super::keysheet::remember_hint;
 use super::super::ledger::choose_compression;
 use super::super::recipients::agree;
 use super::super::{Desk, FlowError, chain};
-use super::BackupRequest;
+use super::request::BackupRequest;
 use crate::catalog::{Catalog, KnownSet, SetFacts};
 use crate::codec::openpgp::Sealer;
 use crate::drive::{Drive, Label};

@@ -6,10 +6,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::super::compare::{Compared, Known};
+use super::super::refusal::refusal_words;
 use super::super::writer::DiscWriter;
 use super::super::{Desk, FlowError};
-use super::BackupRequest;
-use super::survey::scan;
+use super::request::BackupRequest;
+use super::scan::scan;
 use crate::catalog::{
     Catalog, ContentId, Extent, Identity, Reason, Refusal, SetId, SnapshotInfo, Vanished,
 };
@@ -296,34 +297,6 @@ fn is_left_out(path: &RelPath, left_out: &HashSet<RelPath>) -> bool {
         at = path.parent();
     }
     false
-}
-
-/// `the source /x is empty; snapshot 6, of 2026-11-22T23:05:33Z, had 5 files, 4.2 MB`.
-pub fn refusal_words(why: &Refusal, source: &Path, last: SnapshotSeq, date: Moment) -> String {
-    let files = |count: u64, bytes: Bytes| match count {
-        1 => format!("1 file, {bytes}"),
-        _ => format!("{count} files, {bytes}"),
-    };
-    let shown = source.display();
-    let had = format!("snapshot {last}, of {date}, had");
-    match &why.reason {
-        Reason::Empty => {
-            format!("the source {shown} is empty, and {had} {}", files(why.of_files, why.of_bytes))
-        }
-        Reason::Unmounted(dir) => {
-            let place = if dir.is_root() { source.to_owned() } else { source.join(dir.as_path()) };
-            format!(
-                "{} was a mount point and is an empty directory now, and {had} {} in it",
-                place.display(),
-                files(why.files, why.bytes)
-            )
-        }
-        Reason::Shrunk => format!(
-            "of the source {shown}, {} are gone, and {had} {}",
-            files(why.files, why.bytes),
-            files(why.of_files, why.of_bytes)
-        ),
-    }
 }
 
 #[cfg(test)]

@@ -1,34 +1,30 @@
 //! What a backup has to do: the source is compared with the catalog, and the shopping list reckoned.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use uuid::Uuid;
 
-use super::super::compare::{Compared, Comparer, Known};
-use super::super::lost_staging::{lost_discs, lost_words};
+use super::super::compare::{Compared, Known};
+use super::super::error::lost_words;
+use super::super::lost_staging::lost_discs;
 use super::super::refilling::{is_recovery_data, missing_key, spare};
 use super::super::set_copy::SetCopy;
 use super::super::staging::{Staging, need};
 use super::super::writer::DiscWriter;
 use super::super::{Desk, FlowError};
-use super::own_places::leave_out;
+use super::protection::{is_protected, needs_par2};
+use super::request::{BackupRequest, writer};
+use super::scan::{opened, scan};
 use super::set::{check_source, refuse_foreign_discs, remember_facts, remember_wishes};
 use super::shrink::guarded_scan;
-use super::{BackupRequest, is_protected, needs_par2, writer};
-use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet, SetId};
+use crate::catalog::{Catalog, DiscInfo, KnownSet, SetId};
 use crate::drive::Drive;
 use crate::model::disc::Ratio;
-use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::pack::estimate::{Estimate, Media, PartFilled, estimate};
 use crate::port::clock::Moment;
 use crate::port::operator::Nobody;
 use crate::scan::content::Source;
-use crate::scan::filter::Filter;
-use crate::scan::walk::walk;
 
 /// What a backup would do.
 pub struct Plan {
@@ -64,15 +60,6 @@ pub fn dry_run(
     let need = need(&plan.list, plan.capacity, false, shares);
     staging.check_space(need.least, need.ahead)?;
     Ok(plan)
-}
-
-/// The catalog as it was written last, if there is one.
-fn opened(path: &Path) -> Result<Option<Catalog>, FlowError> {
-    match Catalog::open(path, Access::Read) {
-        Ok(catalog) => Ok(Some(catalog)),
-        Err(CatalogError::Missing { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn plan_for_new(request: &BackupRequest, desk: Desk) -> Result<Plan, FlowError> {
@@ -170,26 +157,6 @@ pub(super) fn reckon(
         Some(ratio) => list.with_recovery_discs(ratio, capacity),
         None => list,
     }
-}
-
-pub(super) fn scan(
-    request: &BackupRequest,
-    known: Known,
-    desk: Desk,
-) -> Result<Compared, FlowError> {
-    let mut options = request.filter.clone();
-    // A dry run's own copy knows one set, and the shelves of others are left out, too.
-    leave_out(request, opened(&request.catalog)?.as_ref(), &mut options)?;
-    let filter = Filter::new(&options)?;
-    let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
-    walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
-    let compared = comparer.finish()?;
-    for shelf in &compared.shelves {
-        let dir = request.source.join(OsStr::from_bytes(shelf.as_bytes()));
-        let dir = shown(dir.as_os_str().as_bytes());
-        desk.monitor.note(&format!("left out: the disc images in {dir}"));
-    }
-    Ok(compared)
 }
 
 pub(super) fn begun(

@@ -3,17 +3,18 @@
 //! if it cannot be another one, if it was inserted after it was asked for, or if a person confirms
 //! it.
 
-use crate::burn::{BurnError, check_size, take_blank};
+use crate::burn::{BurnError, check_size, make_image, take_blank};
 use crate::catalog::{Copy, CopyNo, DiscInfo, KnownSet};
 use crate::drive::{Blank, BurnJob, Drive, DriveError, Label};
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
+use crate::verify::Verdict;
 
 use super::super::insertion::{Came, when_free, with_medium};
 use super::super::records::{Copies, Order, Step};
 use super::super::staging::burn_job;
 use super::super::{Desk, FlowError};
-use super::{Turn, burn_error};
+use super::turn::{Turn, burn_error};
 
 /// What a turn goes on with.
 pub(super) enum Taken {
@@ -141,6 +142,23 @@ impl Turn<'_> {
         check_size(&job, self.desk.stop).map_err(|error| burn_error(error, self.disc(), ""))?;
         self.prove_image(&job)?;
         self.medium_for(job)
+    }
+
+    /// Where a whole image is burned, it is verified before a blank is spent on it: what is wrong
+    /// then is the staged disc, not the medium.
+    fn prove_image(&mut self, job: &BurnJob) -> Result<(), FlowError> {
+        let Desk { monitor, stop, .. } = self.desk;
+        let image = make_image(job, &mut *self.drives.burner, monitor, stop)
+            .map_err(|error| burn_error(error, self.disc(), ""))?;
+        let Some(image) = image else { return Ok(()) };
+        match self.verify(&*image)? {
+            Verdict::Sound(_) => Ok(()),
+            Verdict::Damaged(faults) => {
+                let words: Vec<String> =
+                    faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect();
+                Err(FlowError::StagedDamaged { disc: self.disc().number, words: words.join("; ") })
+            }
+        }
     }
 
     /// A place where nobody changes media bears the image that was put there, and no other.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::{FlowError, chain};
-use super::sticking::Sticking;
+use super::sticking::{Sticking, is_root};
 use crate::drill::{Drilled, Fault};
 use crate::model::entry::Fingerprint;
 use crate::model::path::shown;
@@ -18,7 +18,6 @@ use crate::port::monitor::Recorder;
 use crate::port::stop::{Heeding, Stop};
 use crate::scan::{Filter, Found, ReadError, Source, Visitor, walk};
 use rustix::fs::{AtFlags, FileType, Mode, chmodat, statat};
-use rustix::process::geteuid;
 
 /// Linux takes no path of this length or more (PATH_MAX), and the scripts make them in one piece.
 const PATH_MAX: usize = 4096;
@@ -71,10 +70,6 @@ impl Maker {
             Kind::CharDevice | Kind::BlockDevice => !self.is_fenced && is_root(),
         }
     }
-}
-
-pub fn is_root() -> bool {
-    geteuid().is_root()
 }
 
 /// The rows of a listing as what must come back from the discs that are `here`, in walk order.

@@ -12,8 +12,8 @@ use super::super::{FlowError, chain};
 use crate::catalog::KnownSet;
 use crate::drill::{Fault, Files, KnownFile};
 use crate::drive::{DiscReader, FileReader};
-use crate::model::DiscNo;
-use crate::port::files::{digest, make_private_dir, open_own_to_read, unless_missing};
+use crate::model::{Bytes, DiscNo};
+use crate::port::files::{digest, free_space, make_private_dir, open_own_to_read, unless_missing};
 use crate::port::stop::{Heeding, Stop};
 
 /// A directory for one drill, which goes with it.
@@ -185,5 +185,19 @@ impl Files for OneOf<'_> {
             self.prove(path, &place)?;
         }
         Ok(place)
+    }
+}
+
+/// Listings say what sizes they like; together these may be more than a number holds.
+pub(super) fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
+}
+
+pub(super) fn check_space(sandbox: &Sandbox, need: u64) -> Result<(), FlowError> {
+    let dir = sandbox.0.clone();
+    let free = free_space(&dir).unwrap_or(u64::MAX);
+    match need > free {
+        true => Err(FlowError::StagingFull { dir, need: Bytes(need), free: Bytes(free) }),
+        false => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::super::staging::Staging;
 use super::super::{Desk, FlowError};
-use super::{fault_lines, record, take_sample};
+use super::sample::{fault_lines, record, take_sample};
 use crate::catalog::{Catalog, DiscInfo, DiscState, DrillScope, Finding, KnownSet};
 use crate::codec::openpgp::{OpenError, Sealer};
 use crate::drill::{Depth, DrillError, InPlace, Key};

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{
     AtFlags, CWD, Gid, Timespec, Timestamps, Uid, XattrFlags, chownat, lsetxattr, utimensat,
 };
+use rustix::process::geteuid;
 
 use super::super::FlowError;
-use super::returned::is_root;
 use crate::model::{Kind, Meta, RelPath};
 use crate::port::monitor::Recorder;
 use crate::port::stop::Stop;
@@ -77,4 +77,8 @@ impl<'a> Sticking<'a> {
         walk(&self.place, &Filter::default(), self.stop, &monitor, &mut take).ok()?;
         read
     }
+}
+
+pub fn is_root() -> bool {
+    geteuid().is_root()
 }

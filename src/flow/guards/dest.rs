@@ -3,41 +3,16 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::error::DestError;
 use super::shelves::{KnownShelf, known_shelves};
 use super::{absolute, in_words, is_same, open, sets_over};
 use crate::catalog::KnownSet;
 use crate::drive::{Holds, look_into};
 use crate::flow::FlowError;
 use crate::model::SetName;
-use crate::model::path::shown;
 use crate::port::mounts::{mount_points, planned_mount_points};
-
-/// Why discs are not put into a directory.
-#[derive(Debug, thiserror::Error)]
-pub enum DestError {
-    #[error("{} is what is backed up: name another directory as DEST", at(.0))]
-    IsSource(PathBuf),
-    #[error("{} is the source of set {sets}: are SOURCE and DEST swapped? discs are put into no directory that is backed up", at(.dir))]
-    IsSourceOf { dir: PathBuf, sets: String },
-    #[error(
-        "{} holds other files ({}), and is no shelf: name a new directory in it, such as {}/discs", at(.dir), shown(.example.as_bytes()), at(.dir)
-    )]
-    HoldsOthers { dir: PathBuf, example: std::ffi::OsString },
-    #[error(
-        "{} is a mount point of /etc/fstab, and nothing is mounted there: mount it, or say --new-shelf if {} is to be on this disk", at(.point), at(.dir)
-    )]
-    NotMounted { point: PathBuf, dir: PathBuf },
-    #[error("cannot look into {}", at(.dir))]
-    Unreadable { dir: PathBuf, source: io::Error },
-}
-
-fn at(path: &Path) -> String {
-    shown(path.as_os_str().as_bytes())
-}
 
 /// What is asked of a DEST that is a directory, or is to be one.
 pub struct DestGuard<'a> {

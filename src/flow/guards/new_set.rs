@@ -2,8 +2,9 @@
 //! whole, and what it made of discs cannot be undone.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::error::NewSetError;
 use super::shelves::known_shelves;
 use super::{in_words, open, sets_over};
 use crate::catalog::KnownSet;
@@ -12,17 +13,6 @@ use crate::flow::FlowError;
 use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator};
-
-/// Why no set is made.
-#[derive(Debug, thiserror::Error)]
-pub enum NewSetError {
-    #[error("{doubt}; say --new-set if another set, {name}, is meant")]
-    NobodyThere { name: SetName, doubt: String },
-    #[error("no set {0} was made: nobody agreed")]
-    NotAgreed(SetName),
-    #[error("{} is a shelf, with discs of coldcut: are SOURCE and DEST swapped? --new-set backs it up all the same", shown(.0.as_os_str().as_bytes()))]
-    IsShelf(PathBuf),
-}
 
 /// What is asked of the set and the source of a backup.
 pub struct NewSetGuard<'a> {

@@ -7,7 +7,7 @@ use super::open;
 use crate::catalog::{KnownSet, SetFacts};
 use crate::drill::check_tools;
 use crate::drive::{Engine, check_burning_programs};
-use crate::flow::backup::needs_par2;
+use crate::flow::backup::protection::needs_par2;
 use crate::flow::{Desk, FlowError};
 use crate::model::SetName;
 use crate::model::disc::{Compression, Encryption};

@@ -11,24 +11,18 @@ use crate::drive::{DiscReader, FileReader};
 use crate::format::members::part_id;
 use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::rows::IndexRow;
-use crate::model::{ArchiveNo, Bytes, Digest, Kind, Sectors, SnapshotSeq};
+use crate::model::{ArchiveNo, Bytes, Digest, Kind, Sectors};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::restore::index::{ListingError, each_index_row};
 use crate::restore::unlisted::{UnlistedError, read_archive};
 
 use super::super::mending::Mender;
-use super::super::piles::{FoundDisc, LONGEST_SUMS, SUMS, own_sums, read_small};
+use super::super::own_list::{LONGEST_SUMS, SUMS, own_sums, read_small};
+use super::super::piles::FoundDisc;
 use super::super::{FlowError, chain};
 use super::Rebuilder;
-
-/// What the discs tell that no catalog knew: rows by the run that stored them.
-#[derive(Default)]
-pub struct Lode {
-    pub rows: BTreeMap<SnapshotSeq, Vec<IndexRow>>,
-    /// Contents in parts whose last part was seen: how many there are, the size, the digest.
-    pub ends: HashMap<PartsId, (u32, u64, Digest)>,
-}
+use super::lode::Lode;
 
 /// An archive by its file on the disc.
 struct ArchiveFile {
@@ -201,23 +195,6 @@ impl<'a> Rebuilder<'a> {
             }
         }
         Ok(Digest(hasher.finalize().into()))
-    }
-}
-
-impl Lode {
-    /// Contents that came in parts.
-    pub fn parts(&self) -> HashSet<PartsId> {
-        let rows = self.rows.values().flatten().filter(|row| row.span.part != 0);
-        rows.filter_map(|row| part_id(&row.member).map(PartsId)).collect()
-    }
-
-    fn take(&mut self, row: IndexRow) {
-        if let (Some(id), Some(parts), Some(sha256)) =
-            (part_id(&row.member), row.span.parts, row.file_sha256)
-        {
-            self.ends.insert(PartsId(id), (parts, row.span.file_size, sha256));
-        }
-        self.rows.entry(row.snapshot).or_default().push(row);
     }
 }
 

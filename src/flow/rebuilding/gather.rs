@@ -19,7 +19,7 @@ use super::super::mending::Mender;
 use super::super::piles::Piles;
 use super::super::signatures::is_as_listed;
 use super::super::{Desk, FlowError};
-use super::RebuildRequest;
+use super::request::RebuildRequest;
 
 /// What was copied from discs in drives; removed when dropped.
 pub struct Copied {

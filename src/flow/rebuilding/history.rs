@@ -22,7 +22,7 @@ use super::super::older::Past;
 use super::super::piles::FoundDisc;
 use super::super::{FlowError, chain};
 use super::Rebuilder;
-use super::found::Lode;
+use super::lode::Lode;
 use super::past::History;
 
 /// Rows are recorded in transactions of so many.

@@ -9,8 +9,8 @@ use crate::model::{ArchiveNo, DiscNo, Kind, RelPath, SnapshotSeq};
 use crate::port::clock::Moment;
 
 use super::super::FlowError;
+use super::super::known_discs::KnownDisc;
 use super::super::latest::{Aged, Latest, Limits, age};
-use super::super::query::KnownDisc;
 use super::super::whereabouts::place_of;
 use super::{Safety, Verdict};
 

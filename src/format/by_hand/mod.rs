@@ -1,42 +1,14 @@
 //! What a disc says to people who have no coldcut: the texts that are written on it, for its set.
 
-use crate::model::disc::Encryption;
-use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
+use crate::model::{SetName, SetUuid};
 
+mod facts;
 mod readme;
 mod recovery_readme;
-pub mod title;
+pub(crate) mod title;
 
-pub use recovery_readme::{GroupFacts, recovery_readme};
-
-/// What the texts of a disc depend on. They are in clear on every disc: nothing that an encrypted
-/// set hides may be told by them.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    pub set: SetName,
-    pub set_uuid: SetUuid,
-    pub disc: DiscNo,
-    pub disc_uuid: DiscUuid,
-    /// The newest snapshot that has a member on the disc.
-    pub snapshot: SnapshotSeq,
-    /// When the disc was closed, `YYYY-MM-DDThh:mm:ssZ`.
-    pub date: String,
-    /// The source's absolute path; not shown for an encrypted set.
-    pub source: Vec<u8>,
-    pub encryption: Encryption,
-    /// Ids of the keys that open this disc, as `gpg` shows them; none for hidden recipients.
-    pub key_ids: Vec<String>,
-    /// The set has, or may get, archives that need zstd.
-    pub zstd: bool,
-    /// Paths over 4,096 bytes are in the set. A set's own matter: never told of an encrypted one.
-    pub long_paths: bool,
-    /// SNAPSHOT is on this disc.
-    pub has_snapshot: bool,
-    /// Percent of the disc that recovery data can make good; 0: there is none.
-    pub parity: u8,
-    /// SHA256SUMS.sig is on this disc.
-    pub signed: bool,
-}
+pub use facts::Facts;
+pub(crate) use recovery_readme::{GroupFacts, recovery_readme};
 
 /// README.txt for this disc, but for DISC.txt, which it repeats at its end.
 pub fn readme(facts: &Facts) -> String {
@@ -44,7 +16,7 @@ pub fn readme(facts: &Facts) -> String {
 }
 
 /// README.intl.txt: what the disc is, in eight languages.
-pub fn readme_intl() -> &'static str {
+pub(crate) fn readme_intl() -> &'static str {
     include_str!("README.intl.txt")
 }
 
@@ -54,7 +26,7 @@ pub fn restore_sh(facts: &Facts) -> String {
 }
 
 /// The same for discs that somebody else may have made.
-pub fn restore_sh_of(set: &SetName, set_uuid: SetUuid) -> String {
+pub(crate) fn restore_sh_of(set: &SetName, set_uuid: SetUuid) -> String {
     for_set(include_str!("restore.sh"), set, set_uuid)
 }
 
@@ -68,14 +40,15 @@ fn for_set(script: &str, set: &SetName, set_uuid: SetUuid) -> String {
 }
 
 /// FORMAT.txt: the description of this format version.
-pub fn format_txt() -> &'static str {
+pub(crate) fn format_txt() -> &'static str {
     include_str!("../../../docs/format.md")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Sectors;
+    use crate::model::disc::Encryption;
+    use crate::model::{DiscNo, DiscUuid, Sectors, SnapshotSeq};
     use uuid::Uuid;
 
     pub(super) fn facts(encryption: Encryption) -> Facts {

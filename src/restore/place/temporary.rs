@@ -146,10 +146,6 @@ pub struct TempFile {
 }
 
 impl TempFile {
-    pub fn path(&self) -> &RelPath {
-        &self.path
-    }
-
     /// Writes at any place and in any order. What is never written is a hole.
     pub fn write_at(&self, mut bytes: &[u8], mut offset: u64) -> Result<(), PlaceError> {
         while !bytes.is_empty() {
@@ -193,7 +189,4 @@ impl TempFile {
         self.temporary.land(&self.path, replace)?;
         Ok(complaints)
     }
-
-    /// Leaves nothing behind.
-    pub fn abort(self) {}
 }

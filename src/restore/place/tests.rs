@@ -169,7 +169,7 @@ fn a_file_that_is_not_committed_leaves_nothing_behind() {
     assert_eq!(names.len(), 1);
     assert!(names[0].starts_with(temporary::PREFIX) && names[0].len() == 21, "{names:?}");
     assert_eq!(place.at(&names[0]).metadata().unwrap().mode() & 0o7777, 0o600);
-    file.abort();
+    drop(file);
     drop(place.target.begin_file(&path("g")).unwrap());
     assert!(place.names(".").is_empty());
 }

@@ -1,20 +1,16 @@
 //! What a restore leaves behind that was killed, and how the next one knows it: directories without
 //! their metadata, told by a mode that nothing else has; things under temporary names.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use rustix::fs::{
-    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, fchmod, flock, fstat, openat,
-    unlinkat,
-};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fstat, openat, unlinkat};
 
+use super::in_work::{IN_WORK, lock};
 use super::temporary::PREFIX;
 use super::{Made, PlaceError, Target};
 use crate::model::RelPath;
 use crate::port::beneath::Missing;
 
-/// A directory in work is its owner's alone, and sticky, which is of no use on such a directory.
-pub(super) const IN_WORK: Mode = Mode::RWXU.union(Mode::SVTX);
 const STICKY: u32 = Mode::SVTX.bits();
 
 impl Target {
@@ -81,11 +77,6 @@ fn remove_leftovers(dir: &OwnedFd) {
             let _ = unlinkat(dir, name, AtFlags::empty());
         }
     }
-}
-
-/// For as long as the file is open.
-pub(super) fn lock(file: &impl AsFd) -> rustix::io::Result<()> {
-    flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
 fn is_temporary(name: &[u8]) -> bool {

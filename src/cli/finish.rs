@@ -1,15 +1,17 @@
 //! What clap cannot say about arguments that depend on each other, or on the configuration files,
 //! which name places where none was typed.
 
-use super::{Backup, Burn, Catalog, CatalogWork, Cli, Drill, Verb};
-use crate::cli::config::Chosen;
-use crate::cli::values;
+use super::args::{Backup, Burn, Catalog, CatalogWork, Cli, Drill, SetArgs, SetWork, Status, Verb};
+use super::config::{Chosen, Config};
+use super::values;
+use crate::flow::latest::Limits;
 use crate::model::path::shown;
-use crate::model::{DiscList, DiscNo};
+use crate::model::{DiscList, DiscNo, SetName};
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What is wrong with a command line, for clap to print.
 pub type Slip = (ErrorKind, String);
@@ -177,4 +179,45 @@ fn disc_list(word: &OsString) -> Result<DiscList, Slip> {
     values::discs(&word.to_string_lossy()).map_err(|allowed| {
         (ErrorKind::ValueValidation, format!("{} is not a disc: {allowed}", shown(word.as_bytes())))
     })
+}
+
+impl Status {
+    /// What was typed is meant for every set; what it leaves open each set's own table says.
+    pub(super) fn judge_by(&mut self, typed: &Status, config: &Config) {
+        let limit = |typed: Option<Duration>, key: &str, set: Option<&SetName>| {
+            // The files were checked: what they say is a time.
+            typed.or_else(|| values::age(config.text(key, set)?).ok())
+        };
+        let limits = |set: Option<&SetName>| Limits {
+            max_age: limit(typed.max_age, "max-age", set),
+            max_check_age: limit(typed.max_check_age, "max-check-age", set),
+            allow_waiting: limit(typed.allow_waiting, "allow-waiting", set),
+        };
+        self.otherwise = limits(None);
+        self.by_set = config.set_names().map(|set| (set.clone(), limits(Some(set)))).collect();
+    }
+}
+
+impl SetArgs {
+    fn check(&self) -> Result<(), Slip> {
+        use ErrorKind::{MissingRequiredArgument, UnknownArgument};
+        match self.what {
+            SetWork::Forget if self.old.is_none() => {
+                slip(MissingRequiredArgument, "set forget needs the name of a set")
+            }
+            SetWork::Rename if self.new.is_none() => {
+                slip(MissingRequiredArgument, "set rename needs the name of a set and a new one")
+            }
+            SetWork::List if self.old.is_some() || self.even_with_discs => {
+                slip(UnknownArgument, "set list takes no arguments")
+            }
+            SetWork::Forget if self.new.is_some() => {
+                slip(UnknownArgument, "set forget takes the name of one set")
+            }
+            SetWork::Rename if self.even_with_discs => {
+                slip(UnknownArgument, "--even-with-discs is for set forget")
+            }
+            _ => Ok(()),
+        }
+    }
 }

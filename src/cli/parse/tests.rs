@@ -1,6 +1,11 @@
 //! What may be typed, and what comes of it.
 
+use super::super::args::{Backup, Overwrite};
+use super::super::values;
 use super::*;
+use crate::model::disc::{Compression, Encryption};
+use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
+use std::path::PathBuf;
 
 fn typed(line: &str) -> Cli {
     let words = std::iter::once("coldcut").chain(line.split_whitespace());

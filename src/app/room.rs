@@ -1,0 +1,151 @@
+//! What every verb works with: what was typed, the person, the screen, the wish to stop.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::args::{Burning, Common};
+use crate::cli::resolve::{PassphraseSource, Surroundings};
+use crate::flow::Patience;
+use crate::flow::keys::{KeyRing, Named};
+use crate::flow::{Desk, FlowError};
+use crate::format::Limits;
+use crate::port::files::PrivateDir;
+use crate::port::monitor::Monitor;
+use crate::port::stop::Stop;
+use crate::port::trust::read_trusted;
+use crate::ui::ask::Person;
+use crate::ui::progress::{Reporter, Show};
+use crate::ui::screen::Screen;
+
+use super::error::RunError;
+
+/// What every verb works with.
+pub struct Room {
+    pub common: Common,
+    pub around: Surroundings,
+    pub screen: Arc<Screen>,
+    pub reporter: Reporter,
+    pub person: Person,
+    pub stop: Stop,
+    /// For those who have no staging area; removed with the room.
+    temporary: OnceCell<PrivateDir>,
+}
+
+impl Room {
+    pub fn new(common: Common, stop: Stop, screen: Arc<Screen>) -> Room {
+        let patience = common.wait.unwrap_or(Patience::Endless);
+        Room {
+            around: Surroundings::read(),
+            reporter: Reporter::new(screen.clone(), Show::choose(common.quiet)),
+            person: Person::new(screen.clone(), common.yes, patience, stop.clone()),
+            screen,
+            common,
+            stop,
+            temporary: OnceCell::new(),
+        }
+    }
+
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            monitor: &self.reporter,
+            operator: &self.person,
+            stop: &self.stop,
+            patience: self.common.wait.unwrap_or_else(|| self.default_patience()),
+            turn: self.common.wait.unwrap_or(Patience::AtMost(Duration::ZERO)),
+            overwrite: false,
+            limits: if self.common.no_limits { Limits::Lifted } else { Limits::Kept },
+        }
+    }
+
+    pub fn desk_for(&self, burning: &Burning) -> Desk<'_> {
+        Desk { overwrite: burning.overwrite_disc, ..self.desk() }
+    }
+
+    /// A person at a terminal inserts discs when they come to it, and a service has all the time.
+    fn default_patience(&self) -> Patience {
+        match self.person.is_there() || self.around.is_service {
+            true => Patience::Endless,
+            false => Patience::AtMost(Duration::ZERO),
+        }
+    }
+
+    /// Keys as they were named; nothing is asked before it is needed.
+    pub fn with_keys<T>(
+        &self,
+        work: impl FnOnce(KeyRing<'_>) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        let keys = &self.common.keys;
+        let source = PassphraseSource::choose(keys, &self.around);
+        let said = RefCell::new(BTreeSet::new());
+        let note = |words: &str| {
+            // Each thing once, however often the keys are looked at.
+            if said.borrow_mut().insert(words.to_owned()) {
+                self.reporter.note(words);
+            }
+        };
+        let ask = |prompt: &str, asking| {
+            source.warning().into_iter().for_each(|words| note(&words));
+            source.read(&self.person, prompt, asking, keys.odd_passphrase, &self.stop).map_err(
+                |error| {
+                    let words = error.to_string();
+                    FlowError::Key(Box::new(error), words)
+                },
+            )
+        };
+        let named = |typed: bool| if typed { Named::Typed } else { Named::Configuration };
+        work(KeyRing {
+            passphrase: &ask,
+            tries: source.tries(),
+            encrypt: keys.encrypt,
+            plain: keys.no_encrypt.then(|| named(keys.typed.no_encrypt)),
+            named: source.named(keys),
+            recipients: read_files(&keys.recipient)?,
+            recipients_named: named(keys.typed.recipient),
+            new_recipients: keys.new_recipients,
+            note: &note,
+            hidden: keys.hidden_recipients,
+            secret_key: match keys.secret_key.is_empty() {
+                true => None,
+                false => Some(read_files(&keys.secret_key)?.concat()),
+            },
+        })
+    }
+
+    /// Where a catalog from a disc is unpacked: in the staging area, which is private; for somebody who
+    /// has none, in a directory of its own among temporary files.
+    pub fn scratch(&self) -> Result<PathBuf, RunError> {
+        if let Ok(staging) = self.around.staging(&self.common) {
+            return Ok(staging.join("scratch"));
+        }
+        let temporary = std::env::temp_dir();
+        let made = match self.temporary.get() {
+            Some(made) => made,
+            None => {
+                let made = PrivateDir::new_in(&temporary).map_err(|source| FlowError::Staging {
+                    path: temporary,
+                    what: "cannot take a temporary directory",
+                    source,
+                })?;
+                self.temporary.get_or_init(|| made)
+            }
+        };
+        Ok(made.path().to_owned())
+    }
+}
+
+/// The contents of files that were named on the command line.
+pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, RunError> {
+    let read = |path: &PathBuf| {
+        read_trusted(path).map_err(|source| {
+            RunError::Flow(FlowError::Staging {
+                path: path.clone(),
+                what: "cannot be read",
+                source,
+            })
+        })
+    };
+    paths.iter().map(read).collect()
+}

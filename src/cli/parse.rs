@@ -1,0 +1,88 @@
+//! From the words of a command line, and what the files say for it, to one verb.
+
+use super::args::{Cli, Common, Verb};
+use super::config::{Config, ConfigError, ConfigFiles, Known};
+use super::{finish, help};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use std::ffi::OsString;
+
+const AFTER_HELP: &str = "\
+DEST and FROM are a drive (/dev/sr0) or a shelf (a directory of disc images).
+Exit codes: 0 success; 1 failed; 2 usage error; 3 some files failed; 4 a disc is missing; \
+5 damage found; 6 another coldcut is running.
+See 'coldcut help <COMMAND>' for the options of a command.";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "coldcut",
+    version,
+    about = "Store directories on Blu-ray discs and restore them",
+    subcommand_required = true
+)]
+struct Typed {
+    #[command(flatten)]
+    before: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Reads a command line, the program's name first, and what the files say for it. An error prints
+/// itself and ends the program by its `exit()`: 0 for `--help` and `--version`, 2 for all else.
+pub fn parse<I, T>(words: I, files: &ConfigFiles) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let command =
+        || help::arranged(Typed::command()).after_help(format!("{AFTER_HELP}\n{}", files.line()));
+    // First what was typed alone: a slip there is not the files' fault, and tells what to look up.
+    let typed = command().try_get_matches_from(&words).map_err(help::harmless_first)?;
+    let first = Cli::from(&typed)?;
+    let definition = Typed::command();
+    let refused = |(kind, text): finish::Slip| command().error(kind, text);
+    has_use_for_keys(&typed, &definition).map_err(refused)?;
+    let wrong = |error: ConfigError| refused((ErrorKind::InvalidValue, error.to_string()));
+    let config = Config::new(files, &definition).map_err(wrong)?;
+    let chosen = config.choose(&first, &definition).map_err(wrong)?;
+    let words = chosen.weave(&words, &typed, &definition);
+    let all = command().args_override_self(true).try_get_matches_from(words)?;
+    let mut cli = Cli::from(&all)?;
+    cli.common.keys.typed = first.common.keys.as_typed();
+    if let Verb::Backup(backup) = &mut cli.verb {
+        backup.is_name_typed = first.common.set.is_some();
+    }
+    if let (Verb::Status(status), Verb::Status(typed)) = (&mut cli.verb, &first.verb) {
+        status.judge_by(typed, &config);
+    }
+    cli.finish(chosen).map_err(refused)?;
+    Ok(cli)
+}
+
+/// Options about encryption that the verb ignores are not what the person means to say.
+fn has_use_for_keys(typed: &ArgMatches, definition: &Command) -> Result<(), finish::Slip> {
+    let (Some(verb), known) = (typed.subcommand_name(), Known::new(definition)) else {
+        return Ok(());
+    };
+    let is_needless = |long: &String| {
+        let arg = definition.get_arguments().find(|arg| arg.get_long() == Some(long));
+        arg.is_some_and(help::is_about_encryption)
+            && !help::page(verb).is_some_and(|page| page.takes(long))
+    };
+    match known.typed(typed).into_iter().find(is_needless) {
+        None => Ok(()),
+        Some(long) => Err((ErrorKind::UnknownArgument, format!("{verb} has no use for --{long}"))),
+    }
+}
+
+impl Cli {
+    fn from(matches: &ArgMatches) -> Result<Cli, clap::Error> {
+        let mut typed = Typed::from_arg_matches(matches)?;
+        let behind = std::mem::take(typed.verb.behind());
+        Ok(Cli { common: typed.before.and(behind), verb: typed.verb })
+    }
+}
+
+#[cfg(test)]
+mod tests;

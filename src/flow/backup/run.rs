@@ -1,0 +1,15 @@
+//! One run over one set.
+
+use crate::catalog::DiscInfo;
+
+use super::super::writer::DiscWriter;
+use super::request::{BackupReport, BackupRequest};
+
+/// One run over one set.
+pub(in crate::flow) struct Run<'a> {
+    pub request: &'a BackupRequest<'a>,
+    pub writer: DiscWriter<'a>,
+    pub report: BackupReport,
+    /// The newest disc, if it waits in the staging area and has room.
+    pub spare: Option<DiscInfo>,
+}

@@ -1,0 +1,43 @@
+//! The scan of the source, compared with what the catalog knows.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::super::compare::{Compared, Comparer, Known};
+use super::super::{Desk, FlowError};
+use super::own_places::leave_out;
+use super::request::BackupRequest;
+use crate::catalog::{Access, Catalog, CatalogError};
+use crate::model::path::shown;
+use crate::scan::filter::Filter;
+use crate::scan::walk::walk;
+
+pub(super) fn scan(
+    request: &BackupRequest,
+    known: Known,
+    desk: Desk,
+) -> Result<Compared, FlowError> {
+    let mut options = request.filter.clone();
+    // A dry run's own copy knows one set, and the shelves of others are left out, too.
+    leave_out(request, opened(&request.catalog)?.as_ref(), &mut options)?;
+    let filter = Filter::new(&options)?;
+    let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
+    walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
+    let compared = comparer.finish()?;
+    for shelf in &compared.shelves {
+        let dir = request.source.join(OsStr::from_bytes(shelf.as_bytes()));
+        let dir = shown(dir.as_os_str().as_bytes());
+        desk.monitor.note(&format!("left out: the disc images in {dir}"));
+    }
+    Ok(compared)
+}
+
+/// The catalog as it was written last, if there is one.
+pub(super) fn opened(path: &Path) -> Result<Option<Catalog>, FlowError> {
+    match Catalog::open(path, Access::Read) {
+        Ok(catalog) => Ok(Some(catalog)),
+        Err(CatalogError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

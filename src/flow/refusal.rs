@@ -1,0 +1,35 @@
+//! Why a run was stopped because too much of the source was gone, in words.
+
+use std::path::Path;
+
+use crate::catalog::{Reason, Refusal};
+use crate::model::{Bytes, SnapshotSeq};
+use crate::port::clock::Moment;
+
+/// `the source /x is empty; snapshot 6, of 2026-11-22T23:05:33Z, had 5 files, 4.2 MB`.
+pub fn refusal_words(why: &Refusal, source: &Path, last: SnapshotSeq, date: Moment) -> String {
+    let files = |count: u64, bytes: Bytes| match count {
+        1 => format!("1 file, {bytes}"),
+        _ => format!("{count} files, {bytes}"),
+    };
+    let shown = source.display();
+    let had = format!("snapshot {last}, of {date}, had");
+    match &why.reason {
+        Reason::Empty => {
+            format!("the source {shown} is empty, and {had} {}", files(why.of_files, why.of_bytes))
+        }
+        Reason::Unmounted(dir) => {
+            let place = if dir.is_root() { source.to_owned() } else { source.join(dir.as_path()) };
+            format!(
+                "{} was a mount point and is an empty directory now, and {had} {} in it",
+                place.display(),
+                files(why.files, why.bytes)
+            )
+        }
+        Reason::Shrunk => format!(
+            "of the source {shown}, {} are gone, and {had} {}",
+            files(why.files, why.bytes),
+            files(why.of_files, why.of_bytes)
+        ),
+    }
+}

@@ -1,0 +1,195 @@
+//! What `status` prints: the verdicts, the places, and a row a set. `docs/json.md` describes the
+//! objects: their keys are a promise.
+
+use super::lines::{object, put_bytes};
+use super::safety::SafetyLine;
+use super::screen::Screen;
+use super::table::{self, Object, Row};
+use crate::model::disc::Encryption;
+use crate::model::path::shown;
+use crate::model::{Bytes, SetName, SetUuid, SnapshotSeq};
+use crate::port::clock::Moment;
+use serde_json::{Value, json};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// What there is to say of a set at a glance.
+#[derive(Clone, Debug)]
+pub struct StatusLine {
+    pub set: SetName,
+    pub uuid: SetUuid,
+    pub source: Vec<u8>,
+    pub encryption: Encryption,
+    pub snapshots: u64,
+    /// The newest snapshot.
+    pub newest: Option<(SnapshotSeq, Moment)>,
+    /// Discs that were read back and found right.
+    pub safe: u64,
+    /// Discs that wait in the staging area.
+    pub staged: u64,
+    /// Files of the newest snapshot that are not on a verified disc yet, and their content.
+    pub waiting: u64,
+    pub waiting_size: Bytes,
+    /// Differences without content (deletions, moves, modes) that go out with the next disc.
+    pub rows_waiting: u64,
+    /// What to insert into a drive next.
+    pub wanted: Option<String>,
+    pub safety: SafetyLine,
+}
+
+/// Which places are in use; `status` says so before it names the sets.
+#[derive(Clone, Debug)]
+pub struct Places {
+    pub catalog: PathBuf,
+    /// False: no such file yet.
+    pub catalog_exists: bool,
+    pub staging: PathBuf,
+}
+
+impl Row for StatusLine {
+    const HEADINGS: &'static [&'static str] = &[
+        "SET",
+        "SNAPSHOTS",
+        "NEWEST",
+        "SAFE DISCS",
+        "STAGED",
+        "NOT ON A DISC",
+        "SIZE",
+        "ROWS",
+        "ENCRYPTION",
+        "SOURCE",
+    ];
+    const NUMBERS: &'static [usize] = &[1, 3, 4, 5, 6, 7];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.set.to_string(),
+            self.snapshots.to_string(),
+            self.newest.map_or("-".to_owned(), |(_, date)| date.to_string()),
+            self.safe.to_string(),
+            self.staged.to_string(),
+            self.waiting.to_string(),
+            self.waiting_size.to_string(),
+            self.rows_waiting.to_string(),
+            self.encryption.word().to_owned(),
+            shown(&self.source),
+        ]
+    }
+}
+
+impl Object for StatusLine {
+    fn object(&self) -> Value {
+        let mut object = object(json!({
+            "set": self.set.as_str(),
+            "id": self.set.as_str(),
+            "uuid": self.uuid.to_string(),
+            "encryption": self.encryption.word(),
+            "snapshots": self.snapshots,
+            "newest": self.newest.map(|(id, _)| id.0),
+            "date": self.newest.map(|(_, date)| date.to_string()),
+            "safe": self.safe,
+            "staged": self.staged,
+            "waiting": self.waiting,
+            "waiting_size": self.waiting_size.0,
+            "rows_waiting": self.rows_waiting,
+            "wanted": self.wanted,
+        }));
+        self.safety.put(&mut object);
+        put_bytes(&mut object, "source", &self.source);
+        Value::Object(object)
+    }
+}
+
+impl Places {
+    pub(super) fn lines(&self) -> String {
+        format!(
+            "catalog  {}{}\nstaging  {}\n",
+            shown(self.catalog.as_os_str().as_bytes()),
+            if self.catalog_exists { "" } else { " (none yet)" },
+            shown(self.staging.as_os_str().as_bytes()),
+        )
+    }
+}
+
+impl Object for Places {
+    fn object(&self) -> Value {
+        let mut object = object(json!({"catalog_exists": self.catalog_exists}));
+        put_bytes(&mut object, "catalog", self.catalog.as_os_str().as_bytes());
+        put_bytes(&mut object, "staging", self.staging.as_os_str().as_bytes());
+        Value::Object(object)
+    }
+}
+
+/// Prints the whole answer: for people the verdicts first, those of unsafe sets before the others;
+/// for programs the places, then the sets by name.
+pub fn print_status(
+    screen: &Screen,
+    places: &Places,
+    sets: &[StatusLine],
+    now: Moment,
+) -> io::Result<()> {
+    if screen.json() {
+        screen.object(&places.object())?;
+        return table::print(screen, sets);
+    }
+    let mut judged: Vec<&StatusLine> = sets.iter().collect();
+    judged.sort_by_key(|set| set.safety.verdict);
+    for set in judged {
+        screen.result(&set.safety.text(set.set.as_str(), now))?;
+    }
+    screen.result(&places.lines())?;
+    table::print(screen, sets)?;
+    let wanted = sets.iter().filter_map(|set| set.wanted.as_ref());
+    screen.result(&wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::screen::testing::screen;
+    use super::*;
+    use crate::flow::safety::Verdict;
+    use uuid::Uuid;
+
+    #[test]
+    fn status_names_its_places_and_every_set() {
+        let places = Places { catalog: "/c".into(), catalog_exists: false, staging: "/s".into() };
+        let status = StatusLine {
+            set: SetName::new("photos").unwrap(),
+            uuid: SetUuid(Uuid::nil()),
+            source: b"/srv".to_vec(),
+            encryption: Encryption::None,
+            snapshots: 0,
+            newest: None,
+            safe: 0,
+            staged: 1,
+            waiting: 2,
+            waiting_size: Bytes(3),
+            rows_waiting: 4,
+            wanted: None,
+            safety: SafetyLine {
+                verdict: Verdict::NotSafe,
+                dangers: vec!["alas".to_owned()],
+                ..SafetyLine::default()
+            },
+        };
+        let safe = StatusLine {
+            set: SetName::new("a-safe-one").unwrap(),
+            safety: SafetyLine { verdict: Verdict::Safe, ..SafetyLine::default() },
+            ..status.clone()
+        };
+        let (people_screen, _, results) = screen(false);
+        print_status(&people_screen, &places, &[safe, status.clone()], Moment(0)).unwrap();
+        let text = results.text();
+        assert!(
+            text.starts_with("NOT SAFE  photos\n          - alas\nsafe      a-safe-one"),
+            "{text}"
+        );
+        assert!(text.contains("\ncatalog  /c (none yet)\nstaging  /s\nSET"), "{text}");
+        let (json_screen, _, results) = screen(true);
+        print_status(&json_screen, &places, &[status], Moment(0)).unwrap();
+        let text = results.text();
+        assert!(text.starts_with("{\"catalog\":\"/c\",\"catalog_exists\":false,"), "{text}");
+        assert_eq!(text.lines().count(), 2);
+    }
+}
