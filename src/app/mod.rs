@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::catalog::Fate;
 use crate::cli::args::{Cli, Verb};
 use crate::cli::resolve::PassphraseSource;
-use crate::flow::keys::Needless;
+use crate::flow::base::keys::Needless;
 use crate::flow::{FlowError, chain};
 use crate::port::confinement;
 use crate::port::files::is_for_want_of_room;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::cli::args::{Burning, Common};
 use crate::cli::resolve::{PassphraseSource, Surroundings};
 use crate::flow::Patience;
-use crate::flow::keys::{KeyRing, Named};
+use crate::flow::base::keys::{KeyRing, Named};
 use crate::flow::{Desk, FlowError};
 use crate::format::Limits;
 use crate::port::files::PrivateDir;

@@ -4,7 +4,7 @@
 use super::args::{Backup, Burn, Catalog, CatalogWork, Cli, Drill, SetArgs, SetWork, Status, Verb};
 use super::config::{Chosen, Config};
 use super::values;
-use crate::flow::latest::Limits;
+use crate::flow::status::latest::Limits;
 use crate::model::path::shown;
 use crate::model::{DiscList, DiscNo, SetName};
 use clap::error::ErrorKind;

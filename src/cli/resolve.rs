@@ -6,7 +6,7 @@ mod dest;
 pub use dest::{DestError, check_dest};
 
 use super::args::{Common, Keys};
-use crate::flow::keys::{Asking, Named};
+use crate::flow::base::keys::{Asking, Named};
 use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator, Secret};

@@ -3,7 +3,7 @@
 
 use super::lines::put_bytes;
 use super::table::{Object, Row};
-use crate::flow::latest::ago;
+use crate::flow::status::latest::ago;
 use crate::model::{Bytes, Carrier, DiscList, DiscNo, DiscUuid, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use serde_json::{Map, Value, json};

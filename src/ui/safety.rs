@@ -3,8 +3,8 @@
 
 use super::table::{Object, Row};
 use crate::catalog::CopyNo;
-use crate::flow::latest::{Latest, Unreadable, ago};
-use crate::flow::safety::Verdict;
+use crate::flow::status::latest::{Latest, Unreadable, ago};
+use crate::flow::status::safety::Verdict;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscList, DiscNo};
 use crate::port::clock::Moment;

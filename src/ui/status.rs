@@ -148,7 +148,7 @@ pub fn print_status(
 mod tests {
     use super::super::screen::testing::screen;
     use super::*;
-    use crate::flow::safety::Verdict;
+    use crate::flow::status::safety::Verdict;
     use uuid::Uuid;
 
     #[test]

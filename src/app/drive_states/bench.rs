@@ -13,21 +13,21 @@ use crate::drive::fake::{Act, Condition, FOREIGN, FakeDrive, PATH, ROOM, image_o
 use crate::drive::{Drive, DriveError, Shelf};
 use crate::flow::Patience;
 use crate::flow::backup::{BackupRequest, backup};
-use crate::flow::burning::{Drives, Station};
-use crate::flow::checking::{CheckRequest, Due, check};
-use crate::flow::copying::{CopyRequest, copy};
-use crate::flow::disc_size::DiscSize;
-use crate::flow::drilling::{DrillRequest, drill};
-use crate::flow::keys::{Asking, KeyRing, Named};
-use crate::flow::latest::Limits;
-use crate::flow::migrating::{MigrateRequest, migrate};
-use crate::flow::query::{SetGlance, glance};
-use crate::flow::rebuilding::{RebuildRequest, rebuild};
-use crate::flow::rescuing::{RescueRequest, rescue};
-use crate::flow::restoring::{RestoreRequest, restore};
-use crate::flow::staging::Staging;
-use crate::flow::verifying::{VerifyRequest, verify_from};
-use crate::flow::watching::{WatchRequest, watch};
+use crate::flow::base::keys::{Asking, KeyRing, Named};
+use crate::flow::burn::station::{Drives, Station};
+use crate::flow::care::check::{CheckRequest, Due, check};
+use crate::flow::care::copy::{CopyRequest, copy};
+use crate::flow::care::rebuild::{RebuildRequest, rebuild};
+use crate::flow::care::rescue::{RescueRequest, rescue};
+use crate::flow::care::verify::{VerifyRequest, verify_from};
+use crate::flow::drill::{DrillRequest, drill};
+use crate::flow::restore::{RestoreRequest, restore};
+use crate::flow::service::migrate::{MigrateRequest, migrate};
+use crate::flow::service::watch::{WatchRequest, watch};
+use crate::flow::staging::area::Staging;
+use crate::flow::staging::disc_size::DiscSize;
+use crate::flow::status::latest::Limits;
+use crate::flow::status::query::{SetGlance, glance};
 use crate::flow::{Desk, FlowError};
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
@@ -206,7 +206,7 @@ impl Bench {
             paths: PathGlobs::new(&["a"]).unwrap(),
             overwrite: Overwrite::Never,
             owners: false,
-            rights: crate::flow::vouching::Rights::Restore,
+            rights: crate::flow::library::vouching::Rights::Restore,
             keys: keys(),
             dry_run: false,
             trust: Default::default(),

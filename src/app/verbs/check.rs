@@ -3,8 +3,8 @@
 use crate::app::{Room, RunError};
 use crate::catalog::Finding;
 use crate::cli::args::Check;
-use crate::flow::checking::{CheckReport, CheckRequest, CheckedCopy, Due, DueCopy, check, due};
-use crate::flow::whereabouts::place_of;
+use crate::flow::care::check::{CheckReport, CheckRequest, CheckedCopy, Due, DueCopy, check, due};
+use crate::flow::library::locations::place_of;
 use crate::port::clock::Moment;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;

@@ -2,7 +2,7 @@
 
 use crate::app::{Room, RunError};
 use crate::cli::args::CopyDisc;
-use crate::flow::copying::{CopyRequest, copy};
+use crate::flow::care::copy::{CopyRequest, copy};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 

@@ -2,8 +2,8 @@
 
 use crate::app::{Room, RunError};
 use crate::cli::args::Drill;
-use crate::flow::drilling::{DrillRequest, DrilledDisc, Script, drill};
-use crate::flow::verifying::Against;
+use crate::flow::base::against::Against;
+use crate::flow::drill::{DrillRequest, DrilledDisc, Script, drill};
 use crate::model::Bytes;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;

@@ -3,7 +3,7 @@
 use crate::app::{Room, RunError};
 use crate::catalog::DiscInfo;
 use crate::cli::args::Flush;
-use crate::flow::flushing::{FlushRequest, Flushed, flush};
+use crate::flow::backup::flush::{FlushRequest, Flushed, flush};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 

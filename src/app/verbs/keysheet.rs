@@ -2,8 +2,8 @@
 
 use crate::app::{Room, RunError};
 use crate::cli::args;
-use crate::flow::keysheet::{Keysheet, keysheet};
-use crate::flow::staging::source_bytes;
+use crate::flow::staging::area::source_bytes;
+use crate::flow::status::keysheet::{Keysheet, keysheet};
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
 use crate::ui::keysheet::Sheet;

@@ -2,7 +2,7 @@
 
 use crate::app::{Room, RunError};
 use crate::cli::args::Locate;
-use crate::flow::locating::locate;
+use crate::flow::status::locate::locate;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 

@@ -3,8 +3,8 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::Migrate;
 use crate::flow::FlowError;
-use crate::flow::disc_size::DiscSize;
-use crate::flow::migrating::{MigrateReport, MigrateRequest, migrate};
+use crate::flow::service::migrate::{MigrateReport, MigrateRequest, migrate};
+use crate::flow::staging::disc_size::DiscSize;
 use crate::model::{Bytes, DiscList, DiscNo};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;

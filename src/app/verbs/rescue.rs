@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::app::{Room, RunError};
 use crate::cli::args::Rescue;
 use crate::drive::{DriveError, RawMedium, SectorSource};
-use crate::flow::rescuing::{RescueReport, RescueRequest, rescue};
+use crate::flow::care::rescue::{RescueReport, RescueRequest, rescue};
 use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::ui::exit::Exit;

@@ -3,9 +3,9 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::{Overwrite, Restore};
 use crate::flow::FlowError;
-use crate::flow::piles::Trust;
-use crate::flow::restoring::{RestoreReport, RestoreRequest, restore};
-use crate::flow::vouching::Rights;
+use crate::flow::library::inventory::Trust;
+use crate::flow::library::vouching::Rights;
+use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
 use crate::model::Bytes;
 use crate::model::glob::PathGlobs;
 use crate::port::monitor::Monitor;

@@ -3,12 +3,12 @@
 use crate::app::{Room, RunError};
 use crate::cli::args::Status;
 use crate::flow::FlowError;
-use crate::flow::burning::medium_wanted;
-use crate::flow::query::{SetGlance, glance};
-use crate::flow::records::Copies;
-use crate::flow::safety::{FileSafety, Verdict};
-use crate::flow::spares::Spares;
-use crate::flow::staging::source_bytes;
+use crate::flow::burn::records::Copies;
+use crate::flow::burn::station::medium_wanted;
+use crate::flow::library::recovery_status::Spares;
+use crate::flow::staging::area::source_bytes;
+use crate::flow::status::query::{SetGlance, glance};
+use crate::flow::status::safety::{FileSafety, Verdict};
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, SetName};
 use crate::port::clock::Moment;

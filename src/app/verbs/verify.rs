@@ -3,7 +3,7 @@
 use crate::app::{Room, RunError};
 use crate::catalog::Finding;
 use crate::cli::args::Verify;
-use crate::flow::verifying::{CheckedDisc, Gone, VerifyReport, VerifyRequest, verify_from};
+use crate::flow::care::verify::{CheckedDisc, Gone, VerifyReport, VerifyRequest, verify_from};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 

@@ -2,7 +2,7 @@
 
 use crate::app::{Room, RunError};
 use crate::cli::args::Watch;
-use crate::flow::watching::{WatchReport, WatchRequest, watch};
+use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 

@@ -4,7 +4,7 @@
 use super::{Burning, Common, Signing};
 use crate::catalog::CopyNo;
 use crate::cli::values;
-use crate::flow::latest::Limits;
+use crate::flow::status::latest::Limits;
 use crate::model::{Bytes, DiscList, Sectors, SetName};
 use clap::Args;
 use std::collections::BTreeMap;

@@ -4,11 +4,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::super::FlowError;
-use super::super::guards::{absolute, known_shelves};
-use super::request::BackupRequest;
 use crate::catalog::Catalog;
 use crate::drive::shelf_identity::id_of;
+use crate::flow::FlowError;
+use crate::flow::backup::guards::{absolute, known_shelves};
+use crate::flow::backup::request::BackupRequest;
 use crate::model::RelPath;
 use crate::scan::filter::{FilterOptions, Shelves};
 

@@ -1,7 +1,7 @@
 //! What a run says of itself on the discs: the locale of its names, the options that change what is
 //! stored, and what was left out by them.
 
-use crate::flow::compare::Compared;
+use crate::flow::backup::compare::Compared;
 use crate::model::rows::RunLine;
 use crate::port::locale::charset;
 use crate::scan::filter::FilterOptions;

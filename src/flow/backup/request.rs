@@ -9,12 +9,12 @@ use crate::model::disc::{Compression, Description, Ratio};
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
 use crate::scan::filter::FilterOptions;
 
-use super::super::disc_size::DiscSize;
-use super::super::holding::Hold;
-use super::super::keys::KeyRing;
-use super::super::staging::Staging;
-use super::super::writer::DiscWriter;
-use super::super::{Desk, FlowError};
+use crate::flow::backup::writer::DiscWriter;
+use crate::flow::base::keys::KeyRing;
+use crate::flow::staging::area::Staging;
+use crate::flow::staging::disc_size::DiscSize;
+use crate::flow::staging::holding::Hold;
+use crate::flow::{Desk, FlowError};
 
 /// What a backup is asked to do.
 pub struct BackupRequest<'a> {

@@ -2,8 +2,8 @@
 
 use crate::catalog::DiscInfo;
 
-use super::super::writer::DiscWriter;
-use super::request::{BackupReport, BackupRequest};
+use crate::flow::backup::request::{BackupReport, BackupRequest};
+use crate::flow::backup::writer::DiscWriter;
 
 /// One run over one set.
 pub(in crate::flow) struct Run<'a> {

@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::super::compare::{Compared, Comparer, Known};
-use super::super::{Desk, FlowError};
-use super::own_places::leave_out;
-use super::request::BackupRequest;
 use crate::catalog::{Access, Catalog, CatalogError};
+use crate::flow::backup::compare::{Compared, Comparer, Known};
+use crate::flow::backup::own_places::leave_out;
+use crate::flow::backup::request::BackupRequest;
+use crate::flow::{Desk, FlowError};
 use crate::model::path::shown;
 use crate::scan::filter::Filter;
 use crate::scan::walk::walk;

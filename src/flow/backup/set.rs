@@ -2,15 +2,15 @@
 
 use uuid::Uuid;
 
-use super::super::keys::NewKeys;
-use super::super::keysheet::remember_hint;
-use super::super::ledger::choose_compression;
-use super::super::recipients::agree;
-use super::super::{Desk, FlowError, chain};
-use super::request::BackupRequest;
 use crate::catalog::{Catalog, KnownSet, SetFacts};
 use crate::codec::openpgp::Sealer;
 use crate::drive::{Drive, Label};
+use crate::flow::backup::ledger::choose_compression;
+use crate::flow::backup::request::BackupRequest;
+use crate::flow::base::keys::NewKeys;
+use crate::flow::base::recipients::agree;
+use crate::flow::status::keysheet::remember_hint;
+use crate::flow::{Desk, FlowError, chain};
 use crate::model::disc::Encryption;
 use crate::model::{SetName, SetUuid};
 use crate::port::clock::Moment;

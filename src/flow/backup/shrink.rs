@@ -5,15 +5,15 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::super::compare::{Compared, Known};
-use super::super::refusal::refusal_words;
-use super::super::writer::DiscWriter;
-use super::super::{Desk, FlowError};
-use super::request::BackupRequest;
-use super::scan::scan;
 use crate::catalog::{
     Catalog, ContentId, Extent, Identity, Reason, Refusal, SetId, SnapshotInfo, Vanished,
 };
+use crate::flow::backup::compare::{Compared, Known};
+use crate::flow::backup::request::BackupRequest;
+use crate::flow::backup::scan::scan;
+use crate::flow::backup::writer::DiscWriter;
+use crate::flow::base::refusal::refusal_words;
+use crate::flow::{Desk, FlowError};
 use crate::model::{Bytes, Digest, RelPath, SnapshotSeq};
 use crate::pack::reader::Reading;
 use crate::port::clock::Moment;

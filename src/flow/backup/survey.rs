@@ -4,21 +4,23 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::super::compare::{Compared, Known};
-use super::super::error::lost_words;
-use super::super::lost_staging::lost_discs;
-use super::super::refilling::{is_recovery_data, missing_key, spare};
-use super::super::set_copy::SetCopy;
-use super::super::staging::{Staging, need};
-use super::super::writer::DiscWriter;
-use super::super::{Desk, FlowError};
-use super::protection::{is_protected, needs_par2};
-use super::request::{BackupRequest, writer};
-use super::scan::{opened, scan};
-use super::set::{check_source, refuse_foreign_discs, remember_facts, remember_wishes};
-use super::shrink::guarded_scan;
 use crate::catalog::{Catalog, DiscInfo, KnownSet, SetId};
 use crate::drive::Drive;
+use crate::flow::backup::compare::{Compared, Known};
+use crate::flow::backup::refill::{is_recovery_data, missing_key, spare};
+use crate::flow::backup::request::{BackupRequest, writer};
+use crate::flow::backup::scan::{opened, scan};
+use crate::flow::backup::set::{
+    check_source, refuse_foreign_discs, remember_facts, remember_wishes,
+};
+use crate::flow::backup::shrink::guarded_scan;
+use crate::flow::backup::writer::DiscWriter;
+use crate::flow::base::error::lost_words;
+use crate::flow::base::protection::{is_protected, needs_par2};
+use crate::flow::base::set_copy::SetCopy;
+use crate::flow::staging::area::{Staging, need};
+use crate::flow::staging::lost::lost_discs;
+use crate::flow::{Desk, FlowError};
 use crate::model::disc::Ratio;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::pack::estimate::{Estimate, Media, PartFilled, estimate};

@@ -1,0 +1,91 @@
+//! `coldcut flush`: the disc that is held back for more is finished as it is. It is the end of a
+//! backup without its beginning: the source is not looked at.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::catalog::{Catalog, DiscInfo, KnownSet};
+use crate::codec::openpgp::Signer;
+use crate::model::SetName;
+use crate::pack::queue::Queue;
+
+use crate::flow::backup::ledger::CatalogLedger;
+use crate::flow::backup::refill::{reopen, spare};
+use crate::flow::backup::writer::DiscWriter;
+use crate::flow::base::keys::KeyRing;
+use crate::flow::base::protection::{is_protected, needs_par2};
+use crate::flow::base::recipients::agree;
+use crate::flow::base::turn::open_to_write;
+use crate::flow::burn::recovery_groups::{Closing, Grouping};
+use crate::flow::staging::area::Staging;
+use crate::flow::staging::disc_size::DiscSize;
+use crate::flow::{Desk, FlowError, choose_set};
+
+pub struct FlushRequest<'a> {
+    pub catalog: PathBuf,
+    pub staging: PathBuf,
+    pub name: Option<SetName>,
+    pub keys: KeyRing<'a>,
+    pub signer: Option<Signer>,
+    /// Stock tools are tried on a sample of the disc.
+    pub drill: bool,
+}
+
+/// What is staged now.
+#[derive(Debug, Default)]
+pub struct Flushed {
+    /// The disc that was held back; `None` if nothing waited.
+    pub disc: Option<DiscInfo>,
+    /// Of the group that was in work.
+    pub recovery: Vec<DiscInfo>,
+    /// The recovery discs are made when the staged discs are burned: their images are needed.
+    pub recovery_waits: bool,
+}
+
+/// Finishes the disc that is held back, and the group of discs that is in work.
+pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
+    let mut catalog = open_to_write(&request.catalog, desk)?;
+    let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+    request.keys.refuse_needless(&set)?;
+    needs_par2(is_protected(&set.facts), desk)?;
+    let staging = Staging::open(&request.staging)?;
+    let disc = match catalog.open_disc(set.id)?.is_none() && catalog.pending_rows(set.id)? == 0 {
+        true => None,
+        false => Some(close_disc(&request, &mut catalog, &set, &staging, desk)?),
+    };
+    let grouping = Grouping::new(&staging, &set, desk);
+    let recovery_waits = grouping.close_with(&catalog)? == Closing::WhenBurned;
+    let recovery = grouping.make(&mut catalog)?;
+    crate::flow::base::turn::ended_well(&catalog, desk);
+    Ok(Flushed { disc, recovery, recovery_waits })
+}
+
+fn close_disc(
+    request: &FlushRequest,
+    catalog: &mut Catalog,
+    set: &KnownSet,
+    staging: &Staging,
+    desk: Desk,
+) -> Result<DiscInfo, FlowError> {
+    let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
+        return Err(FlowError::UnfinishedRun(set.facts.name.clone()));
+    };
+    let sealer = request.keys.sealer_for(set)?;
+    let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
+    agree(catalog, set, sealer.as_ref(), request.keys.new_recipients, desk)?;
+    let capacity = DiscSize::default().of(Some((&*catalog, set)))?;
+    let (signer, drill) = (request.signer.as_ref(), request.drill);
+    let writer = DiscWriter { staging, set, sealer, signer, drill, capacity, desk };
+    writer.take_over(catalog)?;
+    // Listings alone begin no disc while another one waits and has room.
+    if let Some(spare) = spare(&writer, catalog)? {
+        reopen(&writer, catalog, &spare, &request.keys)?;
+    }
+    let texts = writer.texts(catalog, last.seq, &Queue::default())?;
+    let (disc, new_disc, known) = writer.next_disc(catalog, &texts, true)?;
+    let place = (new_disc, known);
+    let (begun, rehashed) = (HashMap::new(), false);
+    let mut ledger =
+        CatalogLedger::new(catalog, set.id, last.seq, desk.monitor, place, begun, rehashed)?;
+    writer.close_disc(&texts, &disc, &mut ledger)
+}

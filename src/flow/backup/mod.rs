@@ -1,0 +1,246 @@
+//! The main job: scan, compare, pack, burn, verify, record; disc by disc until all is stored.
+
+pub mod compare;
+pub mod flush;
+pub mod guards;
+pub mod ledger;
+mod own_places;
+pub mod pack;
+mod provenance;
+pub mod refill;
+mod request;
+mod run;
+mod scan;
+mod set;
+pub mod shrink;
+mod survey;
+pub mod writer;
+
+use std::path::Path;
+
+use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
+use crate::model::{DiscNo, SetName};
+use crate::pack::estimate::Estimate;
+use crate::port::clock::Moment;
+use crate::scan::content::Source;
+
+use crate::flow::backup::compare::Compared;
+use crate::flow::backup::pack::PackWork;
+use crate::flow::backup::refill::spare;
+use crate::flow::base::error::lost_words;
+use crate::flow::base::protection::{is_protected, needs_par2};
+use crate::flow::base::turn::open_to_write;
+use crate::flow::burn::pipeline::{Beside, beside};
+use crate::flow::burn::records::waiting;
+use crate::flow::burn::station::{Drives, Station};
+use crate::flow::drill::drill_without_keys;
+use crate::flow::library::shelves::say_other_shelf;
+use crate::flow::staging::area::{Staging, need};
+use crate::flow::staging::lost::lost_discs;
+use crate::flow::{Desk, FlowError, choose_set};
+pub(in crate::flow) use request::writer;
+pub use request::{BackupReport, BackupRequest};
+pub(in crate::flow) use run::Run;
+use set::{open_set, refuse_foreign_discs, remember_wishes};
+use shrink::guarded_scan;
+use survey::{begun, is_worth_a_disc, part_filled, reckon};
+
+pub use survey::{Plan, dry_run};
+
+/// The whole run. Without a drive it ends with what is staged.
+pub fn backup(
+    request: &BackupRequest,
+    drives: Option<&mut Drives>,
+    desk: Desk,
+) -> Result<BackupReport, FlowError> {
+    // What needs no catalog is looked at before one is made.
+    Source::open(&request.source)?;
+    let wants_discs = request.parity_discs.flatten().is_some();
+    needs_par2(wants_discs || request.parity.unwrap_or(0) > 0, desk)?;
+    let staging = Staging::open(&request.staging)?;
+    let mut catalog = open_to_write(&request.catalog, desk)?;
+    let mut drives = drives;
+    if let Some(drives) = drives.as_deref_mut() {
+        drives.burner.settle(&|words| desk.monitor.note(words), desk.stop)?;
+        refuse_foreign_discs(request, Some(&catalog), &mut *drives.burner, desk)?;
+    }
+    let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
+    let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
+    let set = remember_wishes(request, &mut catalog, set)?;
+    let (staging, set) = (&staging, &set);
+    needs_par2(is_protected(&set.facts), desk)?;
+    clear_done(&catalog, staging, set)?;
+    let first_encrypted = is_new && sealer.is_some();
+    let mut run = Run {
+        request,
+        writer: writer(request, &catalog, staging, set, sealer, desk)?,
+        report: BackupReport { first_encrypted, ..BackupReport::default() },
+        spare: None,
+    };
+    run.writer.take_over(&mut catalog)?;
+    run.spare = spare(&run.writer, &catalog)?;
+    if let Some(drives) = drives.as_deref_mut() {
+        say_other_shelf(&catalog, set, &drives.burner.medium(), desk)?;
+    }
+    let report = match drives {
+        None => run.all(&mut catalog, None)?,
+        Some(drives) => {
+            let mut station = Station { staging, set, drives, desk };
+            run.burn_former(&mut station, &mut catalog)?;
+            beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
+        }
+    };
+    crate::flow::base::turn::ended_well(&catalog, desk);
+    Ok(report)
+}
+
+/// What became of discs that were staged.
+#[derive(Debug, Default)]
+pub struct BurnReport {
+    pub burned: Vec<DiscInfo>,
+    /// Not whole in the staging area any more.
+    pub lost: Vec<DiscNo>,
+}
+
+/// Burns what is staged, without looking at the source: `coldcut burn`.
+pub fn burn_staged(
+    catalog: &Path,
+    staging: &Path,
+    name: Option<&SetName>,
+    discs: &[DiscNo],
+    drives: &mut Drives,
+    desk: Desk,
+) -> Result<BurnReport, FlowError> {
+    let mut catalog = open_to_write(catalog, desk)?;
+    let set = choose_set(catalog.sets()?, name)?;
+    let staging = Staging::open(staging)?;
+    clear_done(&catalog, &staging, &set)?;
+    let waits = waiting(&catalog, &set, &staging)?;
+    let lost: Vec<DiscNo> =
+        lost_discs(&catalog, &set, &staging)?.iter().map(|disc| disc.number).collect();
+    if let Some(wanted) = discs.iter().find(|wanted| !waits.iter().any(|d| d.number == **wanted)) {
+        return Err(match lost.contains(wanted) {
+            true => FlowError::StagingLost(*wanted),
+            false => FlowError::NothingStaged(format!(" as disc {wanted}")),
+        });
+    }
+    lost.iter().for_each(|&disc| desk.monitor.note(&lost_words(disc)));
+    for disc in waits.iter().filter(|d| discs.is_empty() || discs.contains(&d.number)) {
+        drill_without_keys(&mut catalog, &staging, &set, disc, desk)?;
+    }
+    let mut station = Station { staging: &staging, set: &set, drives, desk };
+    let burned =
+        station.burn_waiting(&mut catalog, |disc| discs.is_empty() || discs.contains(&disc))?;
+    crate::flow::base::turn::ended_well(&catalog, desk);
+    Ok(BurnReport { burned, lost })
+}
+
+/// Takes away what a run left of discs that are safe, because it was killed at that moment.
+fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<(), FlowError> {
+    staging.clear_scratch()?;
+    let discs = catalog.discs(set.id)?;
+    // Staging is kept until as many copies as are wanted were read back.
+    let mut safe = discs
+        .iter()
+        .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
+    safe.try_for_each(|disc| staging.remove(set, disc.number))
+}
+
+impl Run<'_> {
+    /// What runs before left staged, but for the disc that this one fills up.
+    fn burn_former(
+        &mut self,
+        station: &mut Station,
+        catalog: &mut Catalog,
+    ) -> Result<(), FlowError> {
+        let spare = self.spare.as_ref().map(|disc| disc.number);
+        station.burn_waiting(catalog, |disc| Some(disc) != spare)?;
+        // A recovery disc that was made meanwhile comes behind it: it is past being filled up.
+        if spare.is_some() && catalog.reopenable(self.writer.set.id)? != spare {
+            self.spare = None;
+            station.burn_waiting(catalog, |_| true)?;
+        }
+        Ok(())
+    }
+
+    fn all(
+        mut self,
+        catalog: &mut Catalog,
+        drives: Option<&Beside>,
+    ) -> Result<BackupReport, FlowError> {
+        let work = self.scan(catalog, drives)?;
+        self.pack(catalog, drives, work)?;
+        self.finish_report(catalog)?;
+        Ok(self.report)
+    }
+
+    /// What is new, and whether there is room to pack it.
+    pub(in crate::flow) fn scan(
+        &mut self,
+        catalog: &mut Catalog,
+        drives: Option<&Beside>,
+    ) -> Result<PackWork, FlowError> {
+        let KnownSet { id: set, facts, .. } = self.writer.set;
+        let set = *set;
+        let begun = begun(catalog, set)?;
+        let first = catalog.newest_listing(set)?.is_none();
+        let seq = catalog.begin_snapshot(set, Moment::now())?;
+        self.report.snapshot = Some(seq);
+        catalog.say_of_run(set, seq, &provenance::options(&self.request.filter))?;
+        let mut compared = guarded_scan(self.request, &self.writer, catalog, seq, begun.clone())?;
+        catalog.say_of_run(set, seq, &provenance::left_out(&compared))?;
+        let queue = std::mem::take(&mut compared.queue);
+        let must = is_worth_a_disc(self.request, catalog, set, &compared, first)?;
+        let part = part_filled(self.request, &self.writer, catalog, self.spare.as_ref())?;
+        let part = part.map(|(_, part)| part);
+        let recovery = (facts.parity, facts.parity_discs);
+        let capacity = self.writer.capacity;
+        let list = reckon(self.request, &compared, must, part.as_ref(), capacity, recovery);
+        let ahead = self.check_space(&list, drives)?;
+        let rehashed = std::mem::take(&mut compared.rehashed);
+        self.note_compared(&compared);
+        let must = first && (compared.differs() || !queue.is_empty()) || self.request.flush;
+        Ok(PackWork { seq, queue, begun, rehashed, must, load: compared.load.span, ahead })
+    }
+
+    /// Whether staging has room for the disc that is burned and for the next one, too.
+    pub(in crate::flow) fn check_space(
+        &self,
+        list: &Estimate,
+        drives: Option<&Beside>,
+    ) -> Result<bool, FlowError> {
+        let shelf = self.request.shelf.as_deref();
+        let need = need(
+            list,
+            self.writer.capacity,
+            drives.is_some_and(|drives| drives.wants_image),
+            shelf.is_some_and(|shelf| self.writer.staging.shares_with(shelf)),
+        );
+        let ahead = self.writer.staging.check_space(need.least, need.ahead)?;
+        if !ahead && list.discs > 1 && drives.is_some() {
+            self.writer.desk.monitor.note(&format!(
+                "the staging area has no room to pack a disc while one is burned (that takes {}): \
+                 each disc is safe before the next one is packed",
+                need.ahead
+            ));
+        }
+        Ok(ahead)
+    }
+
+    fn note_compared(&mut self, compared: &Compared) {
+        self.report.unchanged = compared.unchanged;
+        self.report.rows = compared.rows;
+        self.report.removed = compared.removed;
+        self.report.excluded = compared.excluded.clone();
+        self.report.hollow = compared.hollow.clone();
+        self.report.failed = compared.failed;
+    }
+
+    fn finish_report(&mut self, catalog: &Catalog) -> Result<(), FlowError> {
+        let status = catalog.status(self.writer.set.id)?;
+        self.report.waiting_files = status.staged.files + status.not_yet.files;
+        self.report.waiting_bytes = status.staged.bytes + status.not_yet.bytes;
+        self.report.rows_waiting = catalog.pending_rows(self.writer.set.id)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! The discs of one run, one after the other: fill, close, hand over to the drives. Stands apart from
+//! what comes before it once a run (the set, its keys, the scan).
+
+use std::collections::HashMap;
+
+use crate::catalog::{Catalog, Counts, DiscInfo};
+use crate::model::{Bytes, DiscNo, SnapshotSeq};
+use crate::pack::filler::Config;
+use crate::pack::queue::Queue;
+use crate::pack::{Fill, Filler, PackError};
+use crate::port::clock::Moment;
+use crate::port::monitor::{Activity, Phase};
+use crate::port::operator::Answer;
+use crate::scan::content::Source;
+
+use crate::flow::backup::ledger::CatalogLedger;
+use crate::flow::backup::refill::{WELL_FILLED, reopen};
+use crate::flow::backup::writer::DiscWriter;
+use crate::flow::backup::{BackupReport, Run};
+use crate::flow::burn::pipeline::Beside;
+use crate::flow::burn::recovery_groups::Grouping;
+use crate::flow::staging::area::SetTexts;
+use crate::flow::staging::holding::overdue;
+use crate::flow::{Desk, FlowError};
+
+/// What the scan left to do.
+pub(in crate::flow) struct PackWork {
+    pub seq: SnapshotSeq,
+    pub queue: Queue,
+    pub begun: HashMap<SnapshotSeq, Moment>,
+    pub rehashed: bool,
+    /// A disc is made even if nothing but rows differs.
+    pub must: bool,
+    pub load: u64,
+    /// The next disc is packed while one is burned.
+    pub ahead: bool,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Made {
+    /// Discs that were closed, with the sizes of their images.
+    discs: Vec<(DiscNo, Bytes)>,
+    /// The one that waits for more.
+    held: Option<DiscNo>,
+}
+
+/// A run's discs in work.
+struct Packing<'a> {
+    run: &'a Run<'a>,
+    seq: SnapshotSeq,
+    texts: &'a SetTexts<'a>,
+    queue: Queue,
+    filler: Filler<'a>,
+    ledger: CatalogLedger<'a>,
+    drives: Option<&'a Beside<'a>>,
+    /// A closed disc that waits and has room: opened again as soon as something is to be put on it.
+    spare: Option<DiscInfo>,
+    ahead: bool,
+    load: u64,
+    /// Nothing is left to pack, and the snapshot says so: a disc more is for listings alone.
+    finished: bool,
+}
+
+impl Run<'_> {
+    /// Packs all of it, disc by disc, and comes back when each disc that was closed is safe.
+    pub(in crate::flow) fn pack(
+        &mut self,
+        catalog: &mut Catalog,
+        drives: Option<&Beside>,
+        work: PackWork,
+    ) -> Result<(), FlowError> {
+        let PackWork { seq, queue, begun, rehashed, must, load, ahead } = work;
+        let spare = self.spare.take();
+        let run = &*self;
+        let writer = &run.writer;
+        let Desk { monitor, stop, .. } = writer.desk;
+        let source = Source::open(&run.request.source)?;
+        let texts = &writer.texts(catalog, seq, &queue)?;
+        let (disc, new_disc, known) = writer.next_disc(catalog, texts, true)?;
+        let attend = |catalog: &mut Catalog| drives.map_or(Ok(()), |drives| drives.attend(catalog));
+        let (set, place) = (writer.set.id, (new_disc, known));
+        let ledger = CatalogLedger::new(catalog, set, seq, monitor, place, begun, rehashed)?
+            .attending(&attend);
+        let config = Config {
+            source: &source,
+            snapshot: seq,
+            compression: writer.set.facts.compression,
+            archive_size: run.request.archive_size.0,
+            sealer: writer.sealer.as_ref(),
+            scratch: writer.staging.scratch(),
+            monitor,
+            stop,
+        };
+        let filler = Filler::new(config, disc, must);
+        let filler = if spare.is_some() { filler.choosing() } else { filler };
+        let finished = false;
+        let mut packing = Packing {
+            run,
+            seq,
+            texts,
+            queue,
+            filler,
+            ledger,
+            drives,
+            spare,
+            ahead,
+            load,
+            finished,
+        };
+        let made = packing.run()?;
+        packing.settle()?;
+        packing.last_recovery_discs()?;
+        let Packing { filler, ledger, .. } = packing;
+        let (packed, failed, rotten) = (filler.packed, ledger.failed, ledger.rotten);
+        let report = &mut self.report;
+        report.discs = made.discs;
+        report.held = made.held;
+        report.stored_files = packed.files;
+        report.stored_bytes = packed.bytes;
+        report.reused = packed.reused;
+        report.unchanged += packed.unchanged;
+        report.failed += failed;
+        report.suspicious = packed.changed_while_read + rotten;
+        Ok(())
+    }
+}
+
+impl<'a> Packing<'a> {
+    fn writer(&self) -> &'a DiscWriter<'a> {
+        &self.run.writer
+    }
+
+    /// Until nothing is left that is worth a disc.
+    fn run(&mut self) -> Result<Made, FlowError> {
+        let mut made = Made::default();
+        // Whether the disc before had no room for the listings that the last one must carry; it may
+        // be a disc of a run that was stopped.
+        let mut owes_listings = self.ledger.catalog().owes_listing(self.run.writer.set.id)?;
+        loop {
+            let more = !self.finished && self.fill()? == Fill::Full;
+            let flush = owes_listings || self.is_to_be_flushed()?;
+            if !more && !self.is_worth_closing(flush)? {
+                let disc = self.filler.disc();
+                made.held = disc.has_archives().then_some(disc.number);
+                self.leave_spare()?;
+                return Ok(made);
+            }
+            self.use_spare()?;
+            let closed =
+                self.writer().close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
+            made.discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
+            if let Some(drives) = self.drives {
+                drives.give(self.ledger.catalog(), &closed)?;
+            }
+            self.recovery_discs()?;
+            if !self.ahead {
+                self.settle()?;
+            }
+            owes_listings = !closed.listings.snapshot;
+            if !more && !owes_listings {
+                return Ok(made);
+            }
+            if !more && !self.filler.disc().has_archives() {
+                return Err(PackError::DiscTooSmall { size: self.writer().capacity.bytes() }.into());
+            }
+            self.next_disc(false)?;
+        }
+    }
+
+    fn fill(&mut self) -> Result<Fill, FlowError> {
+        self.say_packing();
+        let mut fill = self.filler.fill(&mut self.queue, &mut self.ledger)?;
+        if fill == Fill::Choose {
+            self.use_spare()?;
+            self.say_packing();
+            fill = self.filler.fill(&mut self.queue, &mut self.ledger)?;
+        }
+        let Packing { run, seq, filler, ledger, .. } = self;
+        if fill == Fill::Done {
+            let counts = counts(&run.report, filler, ledger);
+            ledger.catalog().finish_snapshot(run.writer.set.id, *seq, Moment::now(), &counts)?;
+            self.finished = true;
+        }
+        Ok(fill)
+    }
+
+    fn say_packing(&self) {
+        if !self.queue.is_empty() {
+            let disc = self.spare.is_none().then_some(self.filler.disc().number.0);
+            let total = Some(self.load);
+            self.writer().desk.monitor.phase(&Phase { what: Activity::Packing, disc, total });
+        }
+    }
+
+    /// Something is to be put onto a disc: the one that waits is opened again, or burned as it is
+    /// and another one begun.
+    fn use_spare(&mut self) -> Result<(), FlowError> {
+        let Some(spare) = &self.spare else { return Ok(()) };
+        let (run, catalog) = (self.run, self.ledger.catalog());
+        if reopen(&run.writer, catalog, spare, &run.request.keys)? {
+            self.spare = None;
+        }
+        self.leave_spare()?;
+        self.next_disc(true)
+    }
+
+    /// Nothing came to the disc that waits.
+    fn leave_spare(&mut self) -> Result<(), FlowError> {
+        match (self.spare.take(), self.drives) {
+            (Some(spare), Some(drives)) => drives.give(self.ledger.catalog(), &spare),
+            _ => Ok(()),
+        }
+    }
+
+    fn next_disc(&mut self, first_of_run: bool) -> Result<(), FlowError> {
+        let (disc, new_disc, known) =
+            self.writer().next_disc(self.ledger.catalog(), self.texts, first_of_run)?;
+        self.ledger.next_disc(new_disc, known);
+        self.filler.next_disc(disc);
+        Ok(())
+    }
+
+    /// Of groups that are full by now. Between two discs, so that their numbers are their own.
+    fn recovery_discs(&mut self) -> Result<(), FlowError> {
+        let Some(drives) = self.drives else { return Ok(()) };
+        let DiscWriter { staging, set, desk, .. } = self.run.writer;
+        let made = Grouping::new(staging, set, desk).make(self.ledger.catalog())?;
+        made.iter().try_for_each(|disc| drives.give(self.ledger.catalog(), disc))
+    }
+
+    /// When all discs are safe: the last group may be full, or is closed as it is.
+    fn last_recovery_discs(&mut self) -> Result<(), FlowError> {
+        let DiscWriter { staging, set, desk, .. } = self.run.writer;
+        if self.run.request.flush && self.drives.is_some() {
+            Grouping::new(staging, set, desk).close_all()?;
+        }
+        self.recovery_discs()?;
+        self.settle()
+    }
+
+    /// Until the disc in the drives is safe.
+    fn settle(&mut self) -> Result<(), FlowError> {
+        self.writer().desk.monitor.rest();
+        match self.drives {
+            Some(drives) => drives.settle(self.ledger.catalog()),
+            None => Ok(()),
+        }
+    }
+
+    /// Asked for, and there is something that is on no disc yet: archives, or rows alone.
+    fn is_to_be_flushed(&mut self) -> Result<bool, FlowError> {
+        let set = self.writer().set.id;
+        let has_archives = self.filler.disc().has_archives();
+        Ok(self.run.request.flush && (has_archives || self.ledger.catalog().rows_pending(set)?))
+    }
+
+    /// Whether the disc was held back as long as one may be.
+    fn has_waited(&mut self, disc: DiscNo) -> Result<bool, FlowError> {
+        let Some(max_hold) = self.run.request.hold.max_hold else { return Ok(false) };
+        let set = self.writer().set.id;
+        let since = overdue(self.ledger.catalog(), set, disc, max_hold, Moment::now())?;
+        if let Some(since) = since {
+            let words = format!("disc {disc} has waited for more since {since}: it is closed now");
+            self.writer().desk.monitor.note(&words);
+        }
+        Ok(since.is_some())
+    }
+
+    /// A disc without anything new is not made; a last one that is too empty may wait for more.
+    /// Before a person is asked, the disc before is safe: whoever answers stands at the drive then,
+    /// and nothing burns unattended behind an open question.
+    fn is_worth_closing(&mut self, flush: bool) -> Result<bool, FlowError> {
+        let disc = self.filler.disc();
+        if flush || !disc.has_archives() {
+            return Ok(flush);
+        }
+        let (number, used) = (disc.number, disc.room.used_percent());
+        if self.has_waited(number)? {
+            return Ok(true);
+        }
+        match self.run.request.hold.min_fill {
+            Some(least) => Ok(used >= u64::from(least)),
+            None if used < WELL_FILLED && self.drives.is_some_and(|drives| drives.has_hands) => {
+                self.settle()?;
+                let question = format!(
+                    "disc {number} is {used} % full. Burn it now? Otherwise it waits for more"
+                );
+                Ok(self.writer().desk.operator.confirm(&question) == Answer::Yes)
+            }
+            None => Ok(true),
+        }
+    }
+}
+
+fn counts(report: &BackupReport, filler: &Filler, ledger: &CatalogLedger) -> Counts {
+    Counts {
+        stored: filler.packed.files + filler.packed.reused + report.rows,
+        unchanged: report.unchanged + filler.packed.unchanged,
+        excluded: report.excluded.values().sum(),
+        failed: report.failed + ledger.failed,
+        bytes: Bytes(filler.packed.bytes),
+    }
+}

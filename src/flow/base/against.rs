@@ -1,0 +1,53 @@
+//! What a disc is compared with, and how much that proves.
+
+/// What a disc was compared with, from what proves least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Against {
+    /// Its own SHA256SUMS: it cannot tell that somebody changed both.
+    OwnList,
+    /// A catalog on one of the discs, and its own list for what that does not know: both are what
+    /// anybody can make.
+    DiscCatalog,
+    /// Its own list, which somebody signed whose signatures count.
+    Signature,
+    /// Our own catalog.
+    Catalog,
+}
+
+impl Against {
+    /// Only the catalog's sums prove that the disc is the one that was written.
+    pub fn agreement(self) -> &'static str {
+        match self {
+            Against::Catalog => "every byte is right, held against the catalog",
+            Against::Signature => {
+                "every byte is as it was signed; the catalog does not know this disc"
+            }
+            Against::DiscCatalog => {
+                "agrees with its own list and a catalog on these discs, which anybody can make; \
+                 the catalog does not know this disc"
+            }
+            Against::OwnList => {
+                "agrees with its own list, which anybody can make; the catalog does not know this \
+                 disc"
+            }
+        }
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Against::Catalog => "held against the catalog",
+            Against::Signature => "held against its own list, which is signed",
+            Against::DiscCatalog => "held against a catalog on the discs",
+            Against::OwnList => "held against its own list only",
+        }
+    }
+
+    /// For programs: a catalog that lies with the discs proves no more than their own lists.
+    pub fn word(self) -> &'static str {
+        match self {
+            Against::Catalog => "catalog",
+            Against::Signature => "signature",
+            Against::DiscCatalog | Against::OwnList => "own-list",
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Why a command could not do its work.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use crate::catalog::CatalogError;
+use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
+use crate::drill::DrillError;
+use crate::drive::{Absence, DriveError};
+use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq};
+use crate::pack::PackError;
+use crate::port::stop::Stopped;
+use crate::recovery::program::ProgramError;
+use crate::rescue::map::MapError;
+use crate::rescue::passes::RescueError;
+use crate::restore::index::ListingError;
+use crate::restore::place::PlaceError;
+use crate::scan::filter::FilterError;
+use crate::scan::walk::ScanError;
+use crate::verify::Unfinished;
+
+use crate::flow::backup::guards;
+
+/// Why a command could not do its work. `ui::exit` gives each its code.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(
+        "another coldcut{} works with the catalog {}; nothing was changed: try again when it has ended, or wait for it with --wait", pid.map_or(String::new(), |pid| format!(" (process {pid})")), .path.display()
+    )]
+    OthersTurn { path: PathBuf, pid: Option<u32> },
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error(transparent)]
+    Drive(DriveError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("cannot encrypt")]
+    Seal(#[from] SealError),
+    #[error("cannot decrypt")]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Signing(#[from] SignError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
+    Dest(#[from] guards::DestError),
+    #[error(transparent)]
+    NewSet(#[from] guards::NewSetError),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+    #[error(transparent)]
+    Drill(DrillError),
+    #[error("{0} before each burn: install it, or leave the drill out with --no-drill")]
+    NoDrillTool(#[source] DrillError),
+    #[error(
+        "disc {disc}, as it is staged, does not open with stock tools ({words}), and is not burned; `coldcut drill` tries it again, and without its staging directory the next backup packs it anew"
+    )]
+    DrillFailed { disc: DiscNo, words: String },
+    #[error(
+        "the catalog does not know this set, and a drill compares with it; `coldcut verify` works without"
+    )]
+    UnknownSet,
+    #[error("there is no disc {0} of this set here")]
+    NotHere(DiscNo),
+    #[error(transparent)]
+    Recovery(ProgramError),
+    #[error("{} {why}", .path.display())]
+    NotARescue { path: PathBuf, why: &'static str },
+    #[error("{} is no map of a rescue", .path.display())]
+    RescueMap { path: PathBuf, source: MapError },
+    #[error("{from} holds another disc than the one that {} was begun with; name another file with --to", .image.display())]
+    OtherDiscRescued { from: String, image: PathBuf },
+    #[error("{} needs {need} for the image and {free} are free; name another place with --to", .dir.display())]
+    RescueFull { dir: PathBuf, need: Bytes, free: Bytes },
+    #[error(transparent)]
+    Rescue(RescueError),
+    #[error(transparent)]
+    Pack(PackError),
+    #[error("{0}")]
+    Key(#[source] Box<dyn Error + Send + Sync>, String),
+    #[error("this is not the passphrase of set {0}")]
+    WrongPassphrase(SetName),
+    #[error("set {0} is not encrypted, from its first disc to its last; choose another --set")]
+    NotEncrypted(SetName),
+    #[error(
+        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named: leave that out, or choose another --set for an encrypted set"
+    )]
+    NeedlessPassphrase(SetName),
+    #[error(
+        "set {0} is encrypted, from its first disc to its last: leave --no-encrypt out, or choose another --set"
+    )]
+    StaysEncrypted(SetName),
+    #[error(
+        "set {0} is encrypted with a passphrase, from its first disc to its last: leave --recipient out, or choose another --set"
+    )]
+    NoRecipients(SetName),
+    #[error(
+        "set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last"
+    )]
+    OtherRecipients(SetName),
+    #[error(
+        "set {name} was encrypted for {before} until now, and would be encrypted for {now} from now on; nothing was packed: if that is meant, --new-recipients agrees to it"
+    )]
+    NewRecipients { name: SetName, before: String, now: String },
+    #[error(
+        "{says}, and nobody vouches for that: name the certificates that are yours with --recipient CERTFILE, or who signed the discs with --verify-signature CERTFILE; nothing was changed"
+    )]
+    UnknownRecipients { says: String },
+    #[error("set {0} is encrypted for recipients: name the secret key with --secret-key")]
+    NeedsSecretKey(SetName),
+    #[error("the catalog has lost the keys of set {0}")]
+    NoKeys(SetName),
+    #[error("set {name} is the directory {}; another one needs another --set, or --move-source if it moved", .known.display())]
+    OtherSource { name: SetName, known: PathBuf },
+    #[error(
+        "{words}; nothing was packed. Is everything mounted? If it was deleted on purpose: --allow-shrink"
+    )]
+    Shrunk { why: Box<crate::catalog::Refusal>, words: String },
+    #[error(
+        "{place} has discs of a set {name} that the catalog does not know; choose another --set, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
+    )]
+    ForeignDiscs { place: String, name: SetName },
+    #[error("the catalog knows no set; make one with `coldcut backup`")]
+    NoSets,
+    #[error("there is no set {wanted}; known are: {known}")]
+    NoSuchSet { wanted: SetName, known: String },
+    #[error("there are several sets: {known}; choose one with --set")]
+    SeveralSets { known: String },
+    #[error("set {set} has no snapshot {wanted}; `coldcut snapshots` lists them")]
+    NoSuchSnapshot { set: SetName, wanted: String },
+    #[error("the staging area {} needs {need} and {free} are free; free some space, or name another place with --staging", .dir.display())]
+    StagingFull { dir: PathBuf, need: Bytes, free: Bytes },
+    #[error("the target {} needs {need} and {free} are free (--yes tries all the same: files with holes may need less)", .dir.display())]
+    TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
+    #[error("{} {what}", .path.display())]
+    Staging { path: PathBuf, what: &'static str, source: std::io::Error },
+    #[error("set {set} has no disc {disc}; `coldcut discs` lists them")]
+    NoSuchDisc { set: SetName, disc: DiscNo },
+    #[error("disc {disc} has no copy {copy}; there are: {known}")]
+    NoSuchCopy { disc: DiscNo, copy: u32, known: String },
+    #[error("disc {0} was not burned yet, or its copies are gone")]
+    NoCopyYet(DiscNo),
+    #[error(
+        "disc {0} was not read back as far as is known: `coldcut verify` does, and then it can be migrated"
+    )]
+    NotReadBack(DiscNo),
+    #[error("disc {disc} has several copies ({known}): name one with --copy")]
+    SeveralCopies { disc: DiscNo, known: String },
+    #[error(
+        "disc {disc} is not staged, and on no shelf that is known{kept}: name the drive or the shelf that has a copy with --from"
+    )]
+    NothingToCopy { disc: DiscNo, kept: String },
+    #[error("no copy of disc {disc} could be read whole: {words}")]
+    CopyDamaged { disc: DiscNo, words: String },
+    #[error(
+        "set {name} is on {count} disc(s), and without the catalog nobody knows what is on them; --even-with-discs forgets it all the same"
+    )]
+    HasDiscs { name: SetName, count: usize },
+    #[error(
+        "set {0} has discs in the staging area, which bear its name: burn them first, and rename it then"
+    )]
+    HasStaged(SetName),
+    #[error("nothing was recorded: nobody agreed (--yes does)")]
+    NotAgreed,
+    #[error("this hint is the passphrase itself; choose words that remind you of it")]
+    HintIsPassphrase,
+    #[error("nothing is staged{0}")]
+    NothingStaged(String),
+    #[error("{}", lost_words(*.0))]
+    StagingLost(DiscNo),
+    #[error("{} cannot be told apart from the source's own files; put it elsewhere", .0.display())]
+    OwnPlace(PathBuf),
+    #[error("no disc of coldcut's is in {0}")]
+    NoDiscs(PathBuf),
+    #[error(
+        "{drive} has no blank disc for disc {disc}; everything is staged: `coldcut burn` goes on"
+    )]
+    NoBlank { drive: String, disc: DiscNo },
+    #[error("{drive} holds {found}, not {wanted}")]
+    OtherDisc { drive: String, found: String, wanted: String },
+    #[error("{0} is no drive that discs are inserted into")]
+    NoSlot(String),
+    #[error("the last backup of {0} did not end: run it again, then flush")]
+    UnfinishedRun(SetName),
+    #[error("{}", never_came(.drive, .wanted, *.asked))]
+    NeverCame { drive: String, wanted: String, asked: bool, source: Box<FlowError> },
+    #[error(
+        "the disc in {drive} is {wanted}, or another copy of it, which is the same to the last byte: it lay there before anybody was asked for it"
+    )]
+    PerhapsAnother { drive: String, wanted: String },
+    #[error("the blank in {drive} is not burned: {unread} may be good already")]
+    NotOnceMore { drive: String, unread: String },
+    #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
+    BurnFailed { disc: DiscNo, tries: u32 },
+    #[error("disc {disc} proved damaged when it was read back, {tries} times; it is still staged")]
+    ReadBackFailed { disc: DiscNo, tries: u32 },
+    /// The other thread is gone, which nothing but a defect of ours does.
+    #[error("the work on disc {0} broke off; what is staged is kept: run the backup again")]
+    DrivesAlone(DiscNo),
+    #[error("disc {disc} needs {need} and the blank in {drive} takes {free}; insert a larger one")]
+    BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
+    #[error(
+        "disc {disc} cannot be burned as it is staged; remove its staging directory and run the backup again"
+    )]
+    Unburnable { disc: DiscNo, source: crate::burn::BurnError },
+    #[error(
+        "disc {disc} is damaged in the staging area ({words}); remove its staging directory and run the backup again"
+    )]
+    StagedDamaged { disc: DiscNo, words: String },
+    #[error("the discs in {} cannot be used: {what}", .from.display())]
+    UnusableDiscs { from: PathBuf, what: String },
+    #[error(
+        "nothing in snapshot {seq} of set {set} is called {patterns}; paths are relative to the source, and `coldcut find` finds them"
+    )]
+    NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
+    #[error(
+        "no listing of set {0} can be read from these discs; `coldcut catalog rebuild` pieces one together from what is left"
+    )]
+    NoListing(SetName),
+    #[error(
+        "the discs are of two histories of set {set}, and nothing on them says which is right: \
+         {one}, and {other}. Name one of them: --disc UUID"
+    )]
+    TwoHistories { set: SetName, one: String, other: String },
+    #[error("no disc here of set {set} has a listing of the history of disc {uuid}")]
+    NoHistory { set: SetName, uuid: DiscUuid },
+    #[error(
+        "the catalog knows set {0} already and is sound; with --replace all that it knows of it beside what the discs tell (who verified them, where they are kept) is dropped"
+    )]
+    KnownAlready(SetName),
+    #[error("there is no {path} in snapshot {seq}")]
+    NoSuchPath { path: String, seq: SnapshotSeq },
+    #[error("{0}")]
+    Pattern(#[source] crate::model::glob::GlobError, String),
+}
+
+impl FlowError {
+    /// Another medium in the drive would help.
+    pub fn is_about_the_medium(&self) -> bool {
+        match self {
+            FlowError::Drive(error) => error.is_about_the_medium(),
+            FlowError::BlankTooSmall { .. }
+            | FlowError::NoBlank { .. }
+            | FlowError::PerhapsAnother { .. }
+            | FlowError::NotOnceMore { .. }
+            | FlowError::OtherDisc { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Another passphrase, or another password of a key, would help.
+    pub(in crate::flow) fn is_wrong_passphrase(&self) -> bool {
+        matches!(self, FlowError::WrongPassphrase(_) | FlowError::Open(OpenError::KeyPassword))
+    }
+
+    /// The disc, its drive, or the place that it lies on went away while it was read.
+    pub fn absence(&self) -> Option<&Absence> {
+        match self {
+            FlowError::Drive(DriveError::Gone(absence))
+            | FlowError::Rescue(RescueError::Gone(absence)) => Some(absence),
+            _ => None,
+        }
+    }
+
+    /// Another program has the drive: it may be free later.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, FlowError::Drive(error) if error.is_in_use())
+    }
+
+    pub(in crate::flow) fn no_keys(name: &SetName) -> FlowError {
+        FlowError::NoKeys(name.clone())
+    }
+}
+
+fn never_came(drive: &str, wanted: &str, asked: bool) -> String {
+    match asked {
+        true => format!("nobody inserted {wanted}, into {drive}"),
+        false => format!("{drive} needs {wanted}; without a terminal only --wait waits for it"),
+    }
+}
+
+impl From<DrillError> for FlowError {
+    fn from(error: DrillError) -> Self {
+        match error {
+            DrillError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Drill(error),
+        }
+    }
+}
+
+impl From<RescueError> for FlowError {
+    fn from(error: RescueError) -> Self {
+        match error {
+            RescueError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Rescue(error),
+        }
+    }
+}
+
+impl From<ProgramError> for FlowError {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Recovery(error),
+        }
+    }
+}
+
+impl From<Unfinished> for FlowError {
+    fn from(error: Unfinished) -> Self {
+        match error {
+            Unfinished::Stopped(stopped) => FlowError::Stopped(stopped),
+            Unfinished::Gone(absence) => FlowError::from(absence),
+        }
+    }
+}
+
+/// A disc that went away is one thing, whoever noticed it.
+impl From<Absence> for FlowError {
+    fn from(absence: Absence) -> Self {
+        FlowError::Drive(DriveError::Gone(absence))
+    }
+}
+
+impl From<DriveError> for FlowError {
+    fn from(error: DriveError) -> Self {
+        match error {
+            DriveError::Stopped(stopped) => FlowError::Stopped(stopped),
+            error => FlowError::Drive(error),
+        }
+    }
+}
+
+/// The ledger is the catalog: its errors come back as what they are.
+impl From<PackError> for FlowError {
+    fn from(error: PackError) -> Self {
+        match error {
+            PackError::Stopped(stopped) => FlowError::Stopped(stopped),
+            PackError::Ledger(inner) => match inner.downcast::<FlowError>() {
+                Ok(own) => *own,
+                Err(inner) => FlowError::Pack(PackError::Ledger(inner)),
+            },
+            error => FlowError::Pack(error),
+        }
+    }
+}
+
+/// An error and what it came from, on one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = inner.source();
+    }
+    text
+}
+
+/// What is said of one, whoever meets it.
+pub(in crate::flow) fn lost_words(disc: DiscNo) -> String {
+    format!(
+        "disc {disc} is not whole in the staging area any more; the next backup stores its files \
+         again"
+    )
+}

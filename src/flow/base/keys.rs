@@ -1,0 +1,380 @@
+//! What opens and closes a set: from what the person gives to what the codec takes.
+
+use std::path::Path;
+
+use crate::catalog::{Access, Catalog, KnownSet, SetFacts};
+use crate::codec::openpgp::{Locks, Opener, Sealer, make_token};
+use crate::model::SetName;
+use crate::model::disc::Encryption;
+use crate::port::clock::Moment;
+use crate::port::operator::Secret;
+
+use crate::flow::{FlowError, choose_set};
+
+/// How a passphrase is got: from a file, a command, the environment or a question, of which the
+/// first argument is the prompt.
+pub type AskPassphrase<'a> = dyn Fn(&str, Asking) -> Result<Secret, FlowError> + 'a;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// One that closes something from now on: asked for until two inputs agree.
+    New,
+    Known,
+    /// The same once more: the one before was not it.
+    Again,
+}
+
+/// Where a person said something: what is typed is meant for this very run, all else for many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    Typed,
+    Environment,
+    Configuration,
+}
+
+impl Named {
+    /// `of the configuration`, for what was said there.
+    pub fn place(self) -> &'static str {
+        match self {
+            Named::Typed => "that was typed",
+            Named::Environment => "in the environment",
+            Named::Configuration => "of the configuration",
+        }
+    }
+}
+
+/// Keys as the person named them.
+pub struct KeyRing<'a> {
+    pub passphrase: &'a AskPassphrase<'a>,
+    /// How often a known passphrase is asked for: a person mistypes it, a file does not.
+    pub tries: u32,
+    /// `--encrypt`, wherever it stands.
+    pub encrypt: bool,
+    /// `--no-encrypt`, or `encrypt = false`.
+    pub plain: Option<Named>,
+    /// A source of a passphrase was named: a file, a command, the variable.
+    pub named: Option<Named>,
+    /// `--recipient`, the files' contents.
+    pub recipients: Vec<Vec<u8>>,
+    /// Where they were named.
+    pub recipients_named: Named,
+    /// `--new-recipients`: others than those of the last run are meant.
+    pub new_recipients: bool,
+    /// Takes what a person should know of the keys and that ends no run.
+    pub note: &'a dyn Fn(&str),
+    pub hidden: bool,
+    /// `--secret-key`, the file's content.
+    pub secret_key: Option<Vec<u8>>,
+}
+
+/// What a new set is closed with, as the catalog keeps it.
+pub struct NewKeys {
+    pub encryption: Encryption,
+    pub sealer: Option<Sealer>,
+    pub certs: Option<Vec<u8>>,
+    pub token: Option<Vec<u8>>,
+}
+
+/// What opens the discs of a set whose catalog is lost, and what its new catalog keeps of that.
+pub struct KnownKeys {
+    pub opener: Option<Opener>,
+    pub certs: Option<Vec<u8>>,
+    pub token: Option<Vec<u8>>,
+}
+
+impl KeyRing<'_> {
+    /// How a new set is closed. Whoever names a passphrase means it: such a set is encrypted unless
+    /// somebody says otherwise, for a disc in plain text stays one.
+    pub fn of_new_set(&self) -> Encryption {
+        let wants_passphrase = self.encrypt || self.named.is_some();
+        match (self.plain, self.recipients.is_empty()) {
+            (Some(_), _) => Encryption::None,
+            (None, false) => Encryption::Recipients,
+            (None, true) if wants_passphrase => Encryption::Passphrase,
+            (None, true) => Encryption::None,
+        }
+    }
+
+    /// What closes a new set. A new passphrase is asked for twice.
+    pub fn for_new_set(&self, name: &SetName) -> Result<NewKeys, FlowError> {
+        match self.of_new_set() {
+            Encryption::None => {
+                self.note_unused(name, "is not encrypted");
+                Ok(NewKeys { encryption: Encryption::None, sealer: None, certs: None, token: None })
+            }
+            Encryption::Recipients => {
+                self.note_unused(name, "is encrypted for its recipients only");
+                let locks = Locks::recipients(&self.recipients, self.hidden, Moment::now())?;
+                let certs = Some(locks.to_bytes()?);
+                new_keys(Encryption::Recipients, locks, certs)
+            }
+            Encryption::Passphrase => {
+                let secret =
+                    (self.passphrase)(&format!("Passphrase of the new set {name}"), Asking::New)?;
+                new_keys(Encryption::Passphrase, Locks::passphrase(&secret)?, None)
+            }
+        }
+    }
+
+    /// What seals the next discs of a known set: its encryption is what it is. What was typed
+    /// against it, and another passphrase than the set's, are refused here, before any work.
+    pub fn sealer_for(&self, set: &KnownSet) -> Result<Option<Sealer>, FlowError> {
+        self.refuse_other(set)?;
+        match set.facts.encryption {
+            Encryption::None => Ok(None),
+            Encryption::Recipients => self.recipients_of(&set.facts).map(Some),
+            Encryption::Passphrase => {
+                let secret = self.checked_passphrase(set)?;
+                Ok(Some(Sealer::new(Locks::passphrase(&secret)?)?))
+            }
+        }
+    }
+
+    /// Refuses what was typed against the set's encryption, as far as no passphrase tells it.
+    pub fn refuse_other(&self, set: &KnownSet) -> Result<(), FlowError> {
+        let facts = &set.facts;
+        let name = || facts.name.clone();
+        if facts.encryption == Encryption::None {
+            self.refuse_needless(set)?;
+            return match self.encrypt || !self.recipients.is_empty() {
+                true => Err(FlowError::NotEncrypted(name())),
+                false => Ok(()),
+            };
+        }
+        match self.plain {
+            Some(Named::Typed) => return Err(FlowError::StaysEncrypted(name())),
+            Some(named) => (self.note)(&format!(
+                "set {} is encrypted and stays so; `encrypt = false` {} is for new sets",
+                facts.name,
+                named.place()
+            )),
+            None => {}
+        }
+        if facts.encryption == Encryption::Recipients {
+            return self.recipients_of(facts).map(drop);
+        }
+        match self.recipients_named {
+            _ if self.recipients.is_empty() => {}
+            Named::Typed => return Err(FlowError::NoRecipients(name())),
+            named => (self.note)(&format!(
+                "set {} is encrypted with a passphrase; the recipients {} are not used",
+                facts.name,
+                named.place()
+            )),
+        }
+        Ok(())
+    }
+
+    /// A passphrase that was typed for a set that has none is refused; see [`Needless`].
+    pub fn refuse_needless(&self, set: &KnownSet) -> Result<(), FlowError> {
+        Needless { named: self.named, note: self.note }.refuse(set)
+    }
+
+    fn note_unused(&self, name: &SetName, why: &str) {
+        Needless { named: self.named, note: self.note }.say(name, why);
+    }
+
+    fn recipients_of(&self, facts: &SetFacts) -> Result<Sealer, FlowError> {
+        let kept = facts.certs.clone().ok_or_else(|| FlowError::no_keys(&facts.name))?;
+        let kept = Locks::recipients(&[kept], facts.hidden, Moment::now())?;
+        if !self.recipients.is_empty() {
+            let given = Locks::recipients(&self.recipients, facts.hidden, Moment::now())?;
+            if given.fingerprints() != kept.fingerprints() {
+                return Err(FlowError::OtherRecipients(facts.name.clone()));
+            }
+        }
+        Ok(Sealer::new(kept)?)
+    }
+
+    pub(in crate::flow) fn checked_passphrase(&self, set: &KnownSet) -> Result<Secret, FlowError> {
+        let facts = &set.facts;
+        let token = facts.token.as_deref().ok_or_else(|| FlowError::no_keys(&facts.name))?;
+        self.asked(&prompt(&facts.name, set.hint.as_deref()), |secret| {
+            match Opener::passphrase(&secret).opens(token)? {
+                true => Ok(secret),
+                false => Err(FlowError::WrongPassphrase(facts.name.clone())),
+            }
+        })
+    }
+
+    /// Asks for a known passphrase until `take` does not call it wrong, or there were tries enough.
+    fn asked<T>(
+        &self,
+        prompt: &str,
+        mut take: impl FnMut(Secret) -> Result<T, FlowError>,
+    ) -> Result<T, FlowError> {
+        let mut taken = take((self.passphrase)(prompt, Asking::Known)?);
+        for _ in 1..self.tries {
+            if !taken.as_ref().is_err_and(FlowError::is_wrong_passphrase) {
+                break;
+            }
+            let again = format!("That is not the passphrase. {prompt}");
+            taken = take((self.passphrase)(&again, Asking::Again)?);
+        }
+        taken
+    }
+
+    /// What opens the discs of a set whose encryption is known; nothing for a plain one. `check`
+    /// tries it where it can be tried.
+    pub fn opener(
+        &self,
+        (name, hint): (&SetName, Option<&str>),
+        encryption: Encryption,
+        check: impl Fn(&Opener) -> Result<(), FlowError>,
+    ) -> Result<Option<Opener>, FlowError> {
+        match encryption {
+            Encryption::None => {
+                self.note_unused(name, "is not encrypted");
+                Ok(None)
+            }
+            Encryption::Passphrase => self.asked(&prompt(name, hint), |secret| {
+                let opener = Opener::passphrase(&secret);
+                check(&opener).map(|()| Some(opener))
+            }),
+            Encryption::Recipients => {
+                let opener = self.key_opener(name)?;
+                check(&opener).map(|()| Some(opener))
+            }
+        }
+    }
+
+    /// What opens discs, as far as somebody named it: nobody is asked.
+    pub(in crate::flow) fn at_hand(
+        &self,
+        name: &SetName,
+        encryption: Encryption,
+        check: impl Fn(&Opener) -> Result<(), FlowError>,
+    ) -> Result<Option<Opener>, FlowError> {
+        use crate::codec::openpgp::OpenError;
+        let named = || match self.named {
+            Some(_) => (self.passphrase)(&prompt(name, None), Asking::Known).map(Some),
+            None => Ok(None),
+        };
+        let opener = match (encryption, &self.secret_key) {
+            (Encryption::Passphrase, _) => named()?.map(|secret| Opener::passphrase(&secret)),
+            (Encryption::Recipients, Some(key)) => match Opener::secret_key(key, None) {
+                Err(OpenError::KeyPassword) => {
+                    named()?.map(|secret| Opener::secret_key(key, Some(&secret))).transpose()?
+                }
+                opened => Some(opened?),
+            },
+            (Encryption::None, _) | (Encryption::Recipients, None) => None,
+        };
+        opener.as_ref().map_or(Ok(()), check)?;
+        Ok(opener)
+    }
+
+    /// The passphrase of discs that nothing but they themselves tells of, and what it opens.
+    pub(in crate::flow) fn passphrase_of_discs(
+        &self,
+        name: &SetName,
+        check: impl Fn(&Opener) -> Result<(), FlowError>,
+    ) -> Result<(Secret, Opener), FlowError> {
+        self.asked(&prompt(name, None), |secret| {
+            let opener = Opener::passphrase(&secret);
+            check(&opener).map(|()| (secret, opener))
+        })
+    }
+
+    /// Opens discs that nothing but they themselves tells of. Recipients that are not named again
+    /// are not known.
+    pub fn for_known_discs(
+        &self,
+        name: &SetName,
+        encryption: Encryption,
+        check: impl Fn(&Opener) -> Result<(), FlowError>,
+    ) -> Result<KnownKeys, FlowError> {
+        if encryption == Encryption::Passphrase {
+            return self.asked(&prompt(name, None), |secret| {
+                let opener = Opener::passphrase(&secret);
+                check(&opener)?;
+                let token = Some(make_token(&Sealer::new(Locks::passphrase(&secret)?)?)?);
+                Ok(KnownKeys { opener: Some(opener), certs: None, token })
+            });
+        }
+        let opener = self.opener((name, None), encryption, check)?;
+        if opener.is_none() || self.recipients.is_empty() {
+            return Ok(KnownKeys { opener, certs: None, token: None });
+        }
+        let locks = Locks::recipients(&self.recipients, self.hidden, Moment::now())?;
+        let certs = Some(locks.to_bytes()?);
+        let token = Some(make_token(&Sealer::new(locks)?)?);
+        Ok(KnownKeys { opener, certs, token })
+    }
+
+    /// A secret key that is protected by a password of its own takes the passphrase for it.
+    fn key_opener(&self, name: &SetName) -> Result<Opener, FlowError> {
+        let key =
+            self.secret_key.as_ref().ok_or_else(|| FlowError::NeedsSecretKey(name.clone()))?;
+        match Opener::secret_key(key, None) {
+            Err(crate::codec::openpgp::OpenError::KeyPassword) => self
+                .asked("Password of the secret key", |password| {
+                    Ok(Opener::secret_key(key, Some(&password))?)
+                }),
+            opened => Ok(opened?),
+        }
+    }
+}
+
+/// With the hint, where one is known: this is the moment that it was given for.
+fn prompt(name: &SetName, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("Passphrase of set {name} (hint: {hint})"),
+        None => format!("Passphrase of set {name}"),
+    }
+}
+
+/// A passphrase where none is needed. For a run that makes discs, one that was typed is a mistake
+/// that cannot be undone; one that is always there may be meant for other sets.
+pub struct Needless<'a> {
+    /// Where a passphrase was named.
+    pub named: Option<Named>,
+    pub note: &'a dyn Fn(&str),
+}
+
+impl Needless<'_> {
+    /// For a run that makes discs of this set.
+    pub fn refuse(&self, set: &KnownSet) -> Result<(), FlowError> {
+        match (set.facts.encryption, self.named) {
+            (Encryption::None, Some(Named::Typed)) => {
+                Err(FlowError::NeedlessPassphrase(set.facts.name.clone()))
+            }
+            _ => {
+                self.mention(set);
+                Ok(())
+            }
+        }
+    }
+
+    /// For a run that reads.
+    pub fn mention(&self, set: &KnownSet) {
+        if set.facts.encryption == Encryption::None {
+            self.say(&set.facts.name, "is not encrypted");
+        }
+    }
+
+    fn say(&self, name: &SetName, why: &str) {
+        if let Some(named) = self.named {
+            let place = named.place();
+            (self.note)(&format!("set {name} {why}; the passphrase {place} is not used"));
+        }
+    }
+
+    /// The set that a command without keys is about, if the catalog can be read and there is no
+    /// doubt which one it is: the command itself tells of all else.
+    pub fn set_of(catalog: &Path, name: Option<&SetName>) -> Option<KnownSet> {
+        let catalog = Catalog::open(catalog, Access::Read).ok()?;
+        choose_set(catalog.sets().ok()?, name).ok()
+    }
+}
+
+fn new_keys(
+    encryption: Encryption,
+    locks: Locks,
+    certs: Option<Vec<u8>>,
+) -> Result<NewKeys, FlowError> {
+    let sealer = Sealer::new(locks)?;
+    let token = Some(make_token(&sealer)?);
+    Ok(NewKeys { encryption, sealer: Some(sealer), certs, token })
+}

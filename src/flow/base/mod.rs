@@ -1,0 +1,16 @@
+//! What all steps share: their context, errors, keys, and the set that is meant.
+
+pub mod against;
+pub mod context;
+pub mod error;
+pub mod expected;
+pub mod guard_error;
+pub mod keys;
+pub mod own_list;
+pub mod own_listing;
+pub mod protection;
+pub mod recipients;
+pub mod refusal;
+pub mod set_copy;
+pub mod sets;
+pub mod turn;

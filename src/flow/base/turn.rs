@@ -1,0 +1,49 @@
+//! One coldcut at a time works with a catalog: whoever comes second waits for his turn, as long as he
+//! was told to, or ends before anything is begun.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::catalog::{Access, Catalog, CatalogError};
+use crate::port::clock::pause;
+
+use crate::flow::{Desk, FlowError, chain};
+
+/// Between two looks whether the other one is done.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The catalog, to be written by nobody else until it is dropped.
+pub fn open_to_write(path: &Path, desk: Desk) -> Result<Catalog, FlowError> {
+    in_turn(desk, || Catalog::open(path, Access::Write))
+}
+
+/// Tries until no other coldcut has the catalog, for as long as [`Desk::turn`] says.
+pub fn in_turn<T>(
+    desk: Desk,
+    mut open: impl FnMut() -> Result<T, CatalogError>,
+) -> Result<T, FlowError> {
+    let deadline = desk.turn.deadline();
+    let mut is_told = false;
+    loop {
+        match open() {
+            Err(CatalogError::Locked { path, pid }) if deadline.is_over() => {
+                return Err(FlowError::OthersTurn { path, pid });
+            }
+            Err(error @ CatalogError::Locked { .. }) => {
+                if !is_told {
+                    desk.monitor.note(&format!("{error}: that is waited for"));
+                    is_told = true;
+                }
+                pause(LOOK, desk.stop)?;
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
+pub(in crate::flow) fn ended_well(catalog: &Catalog, desk: Desk) {
+    if let Err(error) = catalog.keep_last() {
+        desk.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
+    }
+}

@@ -1,0 +1,6 @@
+//! From staged to safe: burning, reading back, recovery discs, and packing meanwhile.
+
+pub mod pipeline;
+pub mod records;
+pub mod recovery_groups;
+pub mod station;

@@ -1,0 +1,162 @@
+//! Burning beside packing: the drives work in a thread of their own, because a disc burns for as long
+//! as the next one takes to be packed.
+//!
+//! The catalog stays in the packer's thread. The two talk by messages: an [`Order`] goes to the
+//! drives; what becomes of it comes back, and the drives wait until it is recorded before they go
+//! on. So the catalog knows at each moment what it would know if one thread did both.
+
+use std::cell::Cell;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use crate::catalog::{Catalog, DiscInfo, SetId};
+use crate::model::DiscNo;
+
+use crate::flow::burn::records::{Order, OwnCatalog, Record, Records};
+use crate::flow::burn::station::Station;
+use crate::flow::{Desk, FlowError, chain};
+
+/// What the drives' thread has to say.
+pub(in crate::flow) enum Call {
+    /// The drives go on when this is kept.
+    Keep(Record, Sender<Result<(), FlowError>>),
+    /// The disc is safe, or cannot become so in this run.
+    Done(Result<(), FlowError>),
+}
+
+/// The drives, as the packer sees them: they take one disc at a time.
+pub struct Beside<'a> {
+    set: SetId,
+    desk: Desk<'a>,
+    /// People change the media.
+    pub has_hands: bool,
+    /// A whole image of the disc that is burned lies in staging, too.
+    pub wants_image: bool,
+    orders: Sender<Order>,
+    calls: Receiver<Call>,
+    /// The disc that the drives are busy with.
+    busy: Cell<Option<DiscNo>>,
+}
+
+/// Does `work` while the station's drives wait for discs, and ends when both are done.
+pub fn beside<T>(
+    station: Station,
+    catalog: &mut Catalog,
+    work: impl FnOnce(&mut Catalog, &Beside) -> Result<T, FlowError>,
+) -> Result<T, FlowError> {
+    let desk = station.desk;
+    let monitor = desk.monitor.beside();
+    let station = Station { desk: Desk { monitor: &*monitor, ..desk }, ..station };
+    thread::scope(|scope| {
+        let set = station.set.id;
+        let has_hands = station.drives.have_hands();
+        let wants_image = station.drives.burner.wants_image();
+        let (orders, ordered) = channel();
+        let (called, calls) = channel();
+        scope.spawn(move || serve(station, &ordered, &called));
+        let busy = Cell::new(None);
+        let beside = Beside { set, desk, has_hands, wants_image, orders, calls, busy };
+        let done = work(catalog, &beside);
+        beside.end(catalog, done)
+    })
+}
+
+/// The drives' thread: until nobody gives orders any more.
+fn serve(mut station: Station, orders: &Receiver<Order>, calls: &Sender<Call>) {
+    for order in orders {
+        let done = station.make_safe(&order, &mut Messenger { calls });
+        let heard = calls.send(Call::Done(done));
+        station.desk.monitor.rest();
+        if heard.is_err() {
+            return;
+        }
+    }
+}
+
+/// Records are kept by the thread that has the catalog.
+pub(in crate::flow) struct Messenger<'a> {
+    pub calls: &'a Sender<Call>,
+}
+
+impl Records for Messenger<'_> {
+    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
+        let lost = FlowError::DrivesAlone(record.disc);
+        let (answer, answered) = channel();
+        if self.calls.send(Call::Keep(record, answer)).is_err() {
+            return Err(lost);
+        }
+        answered.recv().unwrap_or(Err(lost))
+    }
+}
+
+impl Beside<'_> {
+    /// The disc that is not safe yet.
+    pub fn busy_with(&self) -> Option<DiscNo> {
+        self.busy.get()
+    }
+
+    /// Hands a closed disc over, as soon as the one before is safe.
+    pub fn give(&self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+        self.attend(catalog)?;
+        self.desk.monitor.rest();
+        if let Some(before) = self.busy_with() {
+            self.desk.monitor.note(&format!(
+                "disc {} is packed; it is burned when disc {before} is safe",
+                disc.number
+            ));
+        }
+        self.settle(catalog)?;
+        let order = Order::of(catalog, self.set, disc.clone())?;
+        self.busy.set(Some(disc.number));
+        self.orders.send(order).map_err(|_| FlowError::DrivesAlone(disc.number))
+    }
+
+    /// Records what the drives have to say, without waiting for them. The error is theirs.
+    pub fn attend(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        self.calls.try_iter().try_for_each(|call| self.hear(catalog, call))
+    }
+
+    /// Waits until the disc in the drives is safe. The error is theirs.
+    pub fn settle(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        while let Some(disc) = self.busy_with() {
+            let call = self.calls.recv().map_err(|_| self.lost(disc))?;
+            self.hear(catalog, call)?;
+        }
+        Ok(())
+    }
+
+    fn hear(&self, catalog: &mut Catalog, call: Call) -> Result<(), FlowError> {
+        match call {
+            Call::Keep(record, answer) => {
+                let kept = OwnCatalog { catalog, set: self.set }.keep(record);
+                // What cannot be kept fails the disc over there; its end comes back as any other.
+                let _ = answer.send(kept);
+                Ok(())
+            }
+            Call::Done(done) => {
+                self.busy.set(None);
+                done
+            }
+        }
+    }
+
+    fn lost(&self, disc: DiscNo) -> FlowError {
+        self.busy.set(None);
+        FlowError::DrivesAlone(disc)
+    }
+
+    /// Where the packing failed, a disc in the drives still ends: half a burn is a lost disc.
+    fn end<T>(&self, catalog: &mut Catalog, done: Result<T, FlowError>) -> Result<T, FlowError> {
+        let (Err(error), Some(disc)) = (&done, self.busy_with()) else { return done };
+        let monitor = self.desk.monitor;
+        if !matches!(error, FlowError::Stopped(_)) {
+            let words = chain(error);
+            monitor.note(&format!("packing ended: {words}; disc {disc} is finished first"));
+        }
+        match self.settle(catalog) {
+            Ok(()) | Err(FlowError::Stopped(_)) => {}
+            Err(second) => monitor.note(&format!("disc {disc}: {}", chain(&second))),
+        }
+        done
+    }
+}

@@ -1,0 +1,182 @@
+//! What the catalog is told of a disc on its way from staged to safe, step by step. Stands apart from
+//! the drive's work: that may go on in another thread, and the catalog belongs to one.
+
+use std::path::PathBuf;
+
+use crate::catalog::{
+    Catalog, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, SetId,
+    Verification,
+};
+use crate::model::{Carrier, DiscNo, Strain};
+use crate::port::clock::Moment;
+use crate::port::monitor::Reached;
+
+use crate::flow::FlowError;
+use crate::flow::staging::area::Staging;
+use crate::flow::staging::lost::has_unread_copy;
+
+/// A disc that is to be burned, and all that the catalog knows of it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub disc: DiscInfo,
+    /// What must be found on it.
+    pub files: Vec<DiscFile>,
+    pub copies: Copies,
+    /// A recovery disc covers it already.
+    pub is_covered: bool,
+    /// It is safe with so many of them.
+    pub wanted: usize,
+    /// An image of it that is burned as it is; else it is made from what is staged.
+    pub image: Option<PathBuf>,
+}
+
+/// What is known of a disc's copies. They are alike to the last byte: only what became of them
+/// tells one from the other.
+#[derive(Clone, Debug)]
+pub struct Copies {
+    /// The media of those that were right when they were last read.
+    pub good: Vec<Carrier>,
+    /// Their burn was begun and nobody read them back: a run before ended there.
+    pub unread: Vec<Copy>,
+    /// Media that could be taken for the unread ones may lie about.
+    pub has_others: bool,
+    /// The number of the next one.
+    pub next: CopyNo,
+}
+
+impl Order {
+    pub fn of(catalog: &Catalog, set: SetId, disc: DiscInfo) -> Result<Order, FlowError> {
+        let files = catalog.disc_files(set, disc.number)?;
+        let copies = Copies::of(&catalog.copies(set, disc.number)?);
+        let wanted = catalog.copies_wanted(set)?.max(1) as usize;
+        let is_covered = catalog.is_covered(set, disc.number)?;
+        Ok(Order { disc, files, copies, is_covered, wanted, image: None })
+    }
+}
+
+impl Copies {
+    pub fn of(all: &[Copy]) -> Copies {
+        let is_unread = |copy: &Copy| copy.state == CopyState::Burned;
+        let good = all.iter().filter(|copy| copy.is_good()).map(|copy| copy.medium.clone());
+        let last = all.iter().map(|copy| copy.number.0).max().unwrap_or(0);
+        Copies {
+            good: good.collect(),
+            unread: all.iter().filter(|copy| is_unread(copy)).cloned().collect(),
+            // What lies on a shelf is put into no drive.
+            has_others: all.iter().any(|copy| !is_unread(copy) && !copy.medium.is_place()),
+            next: CopyNo(last + 1),
+        }
+    }
+
+    /// The newest unread one that could be put into a drive.
+    pub fn unread_in_drive(&self) -> Option<&Copy> {
+        self.unread.iter().rfind(|copy| !copy.medium.is_place())
+    }
+
+    /// Nobody ever burned it, as far as is known.
+    pub fn is_first(&self) -> bool {
+        self.next == CopyNo(1)
+    }
+}
+
+/// A step of a copy that must be known before the next one is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub disc: DiscNo,
+    pub copy: CopyNo,
+    pub at: Moment,
+    pub step: Step,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A blank was taken for it. From now on there may be a medium more.
+    Begun { medium: Carrier },
+    /// A medium was written. It counts for nothing until it is read back.
+    Burned { medium: Carrier },
+    /// The burn did not begin, or was given up: there is no such copy.
+    Void,
+    /// A burn left nothing that could be read back: there is no such copy.
+    Failed,
+    /// It was read back, in this drive.
+    ReadBack { drive: String, finding: Finding, details: String, strain: Strain },
+}
+
+impl Step {
+    /// What is told of it.
+    pub fn reached(&self) -> Option<Reached> {
+        match self {
+            Step::Begun { .. } | Step::Void => None,
+            Step::Burned { .. } => Some(Reached::Burned),
+            Step::ReadBack { finding: Finding::Ok, .. } => Some(Reached::Verified),
+            Step::Failed | Step::ReadBack { .. } => Some(Reached::Failed),
+        }
+    }
+}
+
+/// Where records are kept. When `keep` returns, the step survives a power cut.
+pub trait Records {
+    fn keep(&mut self, record: Record) -> Result<(), FlowError>;
+}
+
+/// The catalog of this very thread.
+pub struct OwnCatalog<'a> {
+    pub catalog: &'a mut Catalog,
+    pub set: SetId,
+}
+
+impl Records for OwnCatalog<'_> {
+    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
+        let Record { disc, copy, at, step } = record;
+        let OwnCatalog { catalog, set } = self;
+        match step {
+            Step::Begun { medium } => {
+                catalog.record_burn(*set, disc, at)?;
+                catalog.begin_copy(*set, disc, copy, &medium, at)?;
+            }
+            Step::Burned { medium } => catalog.end_burn(*set, disc, copy, &medium, at)?,
+            Step::Void => catalog.drop_copy(*set, disc, copy)?,
+            Step::Failed => {
+                catalog.drop_copy(*set, disc, copy)?;
+                catalog.record_failure(*set, disc)?;
+            }
+            Step::ReadBack { drive, finding, details, strain } => {
+                let seen = Verification { disc, copy, at, drive, finding, details, strain };
+                catalog.record_verification(*set, &seen)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Discs that are staged, or on a medium that nobody read back: they are not safe yet, or lack a copy.
+pub fn waiting(
+    catalog: &Catalog,
+    set: &KnownSet,
+    staging: &Staging,
+) -> Result<Vec<DiscInfo>, FlowError> {
+    let mut waiting = Vec::new();
+    for disc in catalog.discs(set.id)? {
+        let lacks_copy = disc.state == DiscState::Verified && disc.good_copies < set.copies;
+        let is_unsafe = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+        let is_at_hand = is_staged(catalog, set, staging, disc.number)?
+            || is_unsafe && has_unread_copy(catalog, set, disc.number)?;
+        if (is_unsafe || lacks_copy) && is_at_hand {
+            waiting.push(disc);
+        }
+    }
+    Ok(waiting)
+}
+
+/// Whether all of a closed disc is in the staging area.
+pub fn is_staged(
+    catalog: &Catalog,
+    set: &KnownSet,
+    staging: &Staging,
+    disc: DiscNo,
+) -> Result<bool, FlowError> {
+    let files = catalog.disc_files(set.id, disc)?;
+    let files: Vec<(String, u64)> =
+        files.into_iter().map(|file| (file.path, file.size.0)).collect();
+    Ok(!files.is_empty() && staging.holds(set, disc, &files))
+}

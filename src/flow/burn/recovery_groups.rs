@@ -1,0 +1,408 @@
+//! Recovery discs of a set (format 11): each disc is taken into the group in work before its
+//! staging goes, and when the group is full its recovery discs are made and burned.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::catalog::{
+    Catalog, ClosedDisc, DiscFile, DiscInfo, DiscState, KnownSet, Listings, NewDisc,
+};
+use crate::drive::{DiscReader, image_sectors};
+use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
+use crate::format::disc_txt::{self, DiscTxt};
+use crate::format::sums::list_sums;
+use crate::model::disc::{Ratio, named};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
+use crate::port::clock::Moment;
+use crate::port::files::{
+    make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
+};
+use crate::port::monitor::{Activity, Phase, Progress};
+use crate::port::stop::Stopped;
+use crate::recovery::group::Group;
+use crate::recovery::striping::{STRIPES, data_capacity, recovery_path, stripe_size};
+
+use crate::flow::staging::area::Staging;
+use crate::flow::{Desk, FlowError};
+
+/// How the directories of groups are called, with the number of their first disc behind it.
+const IN_WORK: &str = "group-";
+const FULL: &str = "full-";
+/// The group in work is to be closed as soon as no disc waits that would come to it.
+const CLOSING: &str = "closing";
+
+/// Whether a disc with these files is a recovery disc.
+fn is_recovery_disc(files: &[DiscFile]) -> bool {
+    files.iter().any(|file| file.path.split('/').next() == Some(STRIPES))
+}
+
+/// When a group is closed that was asked to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    Now,
+    WhenBurned,
+}
+
+/// The recovery discs of a set, as far as they are made.
+pub struct Grouping<'a> {
+    staging: &'a Staging,
+    set: &'a KnownSet,
+    desk: Desk<'a>,
+}
+
+impl<'a> Grouping<'a> {
+    pub fn new(staging: &'a Staging, set: &'a KnownSet, desk: Desk<'a>) -> Grouping<'a> {
+        Grouping { staging, set, desk }
+    }
+
+    /// Takes a disc into the group in work, if the set has recovery discs. A disc that is in one
+    /// already is not taken again. Only the thread that has the drives calls this.
+    pub fn take(
+        &self,
+        disc: &DiscInfo,
+        files: &[DiscFile],
+        medium: &dyn DiscReader,
+    ) -> Result<(), FlowError> {
+        let Some(ratio) = self.set.facts.parity_discs else { return Ok(()) };
+        let image = disc.image.unwrap_or_default();
+        if is_recovery_disc(files) || self.is_taken(disc)? {
+            return Ok(());
+        }
+        if image > data_capacity(disc.capacity, ratio) {
+            self.desk.monitor.note(&format!(
+                "disc {} was filled when the set had no recovery discs, or fewer: none covers it",
+                disc.number
+            ));
+            return Ok(());
+        }
+        let mut group = self.group_for(disc, ratio)?;
+        self.add_image(&mut group, disc, medium)?;
+        if is_full(&group) { self.set_aside(&group.dir) } else { Ok(()) }
+    }
+
+    fn is_taken(&self, disc: &DiscInfo) -> Result<bool, FlowError> {
+        for prefix in [IN_WORK, FULL] {
+            for dir in self.groups(prefix)? {
+                let members = Group::members_of(&dir).map_err(trouble(&dir))?;
+                if members.contains(&disc.uuid) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The group in work, or a new one where there is none that the disc can join.
+    fn group_for(&self, disc: &DiscInfo, ratio: Ratio) -> Result<Group, FlowError> {
+        let stripe = stripe_size(disc.capacity);
+        for dir in self.groups(IN_WORK)? {
+            let Some(group) = Group::open(&dir).map_err(trouble(&dir))? else { continue };
+            if group.unfinished().is_some_and(|member| member.uuid != disc.uuid) {
+                self.give_up(&group)?;
+            } else if group.stripe == stripe && group.ratio == ratio {
+                return Ok(group);
+            } else {
+                // Discs of another size, or another ratio: the old group is closed as it is.
+                self.set_aside(&dir)?;
+            }
+        }
+        let dir = self.staging.group_dir(self.set, &format!("{IN_WORK}{:04}", disc.number.0));
+        Group::begin(&dir, ratio, stripe).map_err(trouble(&dir))
+    }
+
+    /// A part of a disc that never came to be is in the sums: they are worth nothing.
+    fn give_up(&self, group: &Group) -> Result<(), FlowError> {
+        let whole = group.members.iter().filter(|member| member.is_whole);
+        let discs: Vec<DiscNo> = whole.map(|member| member.disc).collect();
+        self.desk.monitor.note(&format!(
+            "a disc was given up while it was taken into a group: no recovery disc covers {}",
+            if discs.is_empty() { "it".to_owned() } else { named(&discs) }
+        ));
+        Group::remove(&group.dir).map_err(trouble(&group.dir))
+    }
+
+    /// Directories of groups whose name begins so, in order.
+    fn groups(&self, prefix: &str) -> Result<Vec<PathBuf>, FlowError> {
+        let place = self.staging.group_dir(self.set, "");
+        let entries = match fs::read_dir(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(trouble(&place))?,
+        };
+        let mut dirs = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(trouble(&place))?;
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                dirs.push(entry.path());
+            }
+        }
+        dirs.sort();
+        Ok(dirs)
+    }
+
+    /// Nothing more comes to this group: its recovery discs can be made, by another thread, too.
+    fn set_aside(&self, dir: &Path) -> Result<(), FlowError> {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().replacen(IN_WORK, FULL, 1);
+        rename_durably(dir, &dir.with_file_name(name)).map_err(trouble(dir))
+    }
+
+    /// Whether the group in work is to be closed early, and was not yet.
+    pub fn is_to_close(&self) -> bool {
+        self.staging.group_dir(self.set, CLOSING).exists()
+    }
+
+    /// Closes the group in work with the discs that are staged now: at once, or, if they are to be
+    /// burned and read back before, when that is done. While no disc is in the drives.
+    pub fn close_with(&self, catalog: &Catalog) -> Result<Closing, FlowError> {
+        if self.has_to_come(catalog)? {
+            let mark = self.staging.group_dir(self.set, CLOSING);
+            make_private_dir(mark.parent().unwrap_or(&mark))
+                .and_then(|()| write_atomic(&mark, b"", 0o600))
+                .map_err(trouble(&mark))?;
+            return Ok(Closing::WhenBurned);
+        }
+        self.close_all()?;
+        Ok(Closing::Now)
+    }
+
+    /// Discs that wait for a burner, and will be taken into the group then.
+    fn has_to_come(&self, catalog: &Catalog) -> Result<bool, FlowError> {
+        if self.set.facts.parity_discs.is_none() {
+            return Ok(false);
+        }
+        for disc in catalog.discs(self.set.id)? {
+            let waits = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+            if waits && catalog.covered_by(self.set.id, disc.number)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The group in work is closed as it is. While no disc is in the drives.
+    pub fn close_all(&self) -> Result<(), FlowError> {
+        self.unmark()?;
+        for dir in self.groups(IN_WORK)? {
+            let group = Group::open(&dir).map_err(trouble(&dir))?;
+            let is_whole =
+                |group: &Group| group.unfinished().is_none() && !group.members.is_empty();
+            if group.as_ref().is_some_and(is_whole) {
+                self.set_aside(&dir)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unmark(&self) -> Result<(), FlowError> {
+        let mark = self.staging.group_dir(self.set, CLOSING);
+        unless_missing(fs::remove_file(&mark)).map_err(trouble(&mark))
+    }
+
+    /// Makes the recovery discs of all groups that are closed; they are staged then.
+    pub fn make(&self, catalog: &mut Catalog) -> Result<Vec<DiscInfo>, FlowError> {
+        let mut made = Vec::new();
+        for dir in self.groups(FULL)? {
+            if let Some(group) = Group::open(&dir).map_err(trouble(&dir))? {
+                // A run that was killed may have made some of them.
+                for exponent in self.count_made(catalog, &group)?..group.ratio.recovery {
+                    made.push(self.make_recovery_disc(catalog, &group, exponent)?);
+                }
+            }
+            Group::remove(&dir).map_err(trouble(&dir))?;
+        }
+        Ok(made)
+    }
+
+    /// How many recovery discs of a group the catalog knows.
+    fn count_made(&self, catalog: &Catalog, group: &Group) -> Result<u32, FlowError> {
+        let mut discs = numbers(group);
+        discs.sort();
+        let groups = catalog.recovery_groups(self.set.id)?;
+        let known = groups.into_iter().find(|known| known.discs == discs);
+        Ok(known.map_or(0, |known| known.recovery.len() as u32))
+    }
+
+    /// The image is read from the medium that was just verified: what is on it, and nothing else,
+    /// is what the others must make again.
+    fn add_image(
+        &self,
+        group: &mut Group,
+        disc: &DiscInfo,
+        medium: &dyn DiscReader,
+    ) -> Result<(), FlowError> {
+        let Desk { monitor, stop, .. } = self.desk;
+        let image = disc.image.unwrap_or_default().bytes();
+        let need = Bytes(image.0 * u64::from(group.ratio.recovery));
+        self.staging.check_space(need, need)?;
+        let number = Some(disc.number.0);
+        monitor.phase(&Phase { what: Activity::Protecting, disc: number, total: Some(image.0) });
+        let mut read = |at, buf: &mut [u8]| read_whole(medium, at, buf);
+        let mut watch = |done| monitor.progress(Progress { done, written: None });
+        let taken = group.take(disc.number, disc.uuid, image.0, &mut read, &mut watch, stop);
+        if let (Err(_), Some(absence)) = (&taken, medium.absence()) {
+            return Err(absence.into());
+        }
+        taken.map_err(|error| match error.downcast::<Stopped>() {
+            Ok(stopped) => stopped.into(),
+            Err(error) => trouble(&group.dir)(error),
+        })
+    }
+
+    /// Packs the next recovery disc; it is staged then, as any other disc.
+    fn make_recovery_disc(
+        &self,
+        catalog: &mut Catalog,
+        group: &Group,
+        exponent: u32,
+    ) -> Result<DiscInfo, FlowError> {
+        let discs = catalog.discs(self.set.id)?;
+        let known = |member: &crate::recovery::group::Member| {
+            let disc = discs.iter().find(|disc| disc.uuid == member.uuid);
+            (member.disc, disc.and_then(|disc| disc.image).unwrap_or_default())
+        };
+        let covered: Vec<(DiscNo, Sectors)> = group.members.iter().map(known).collect();
+        let of_group = |disc: &&DiscInfo| group.has(disc.uuid);
+        let capacity = discs.iter().filter(of_group).map(|disc| disc.capacity).max();
+        let new = NewDisc {
+            number: catalog.next_disc(self.set.id)?,
+            uuid: DiscUuid(Uuid::new_v4()),
+            capacity: capacity.unwrap_or_default(),
+            format: Format::Two,
+        };
+        let dir = self.staging.disc_dir(self.set, new.number);
+        self.staging.remove(self.set, new.number)?;
+        let now = Moment::now();
+        let phase = Phase { what: Activity::Protecting, disc: Some(new.number.0), total: None };
+        self.desk.monitor.phase(&phase);
+        let mut files = self.write_stripes(group, exponent, &dir)?;
+        let seq = newest_snapshot(catalog, self.set)?;
+        for (path, text) in self.texts_of(group, exponent, &new, covered, now, seq) {
+            files.push(put(&dir, path, text.as_bytes())?);
+        }
+        let sums = list_sums(files.iter().map(|file| (file.path.as_str(), file.sha256)));
+        files.push(put(&dir, "SHA256SUMS", &sums)?);
+        sync_dir(&dir).map_err(trouble(&dir))?;
+        let sizes: Vec<(&str, Bytes)> = files.iter().map(|f| (f.path.as_str(), f.size)).collect();
+        let closed = ClosedDisc {
+            image: image_sectors(&sizes),
+            closed: now,
+            snapshot: seq,
+            listings: Listings::default(),
+            listing: None,
+            files,
+        };
+        catalog.stage_recovery_disc(self.set.id, &new, &numbers(group), &closed)?;
+        let made = catalog.discs(self.set.id)?.into_iter().find(|d| d.number == new.number);
+        made.ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
+    }
+
+    fn write_stripes(
+        &self,
+        group: &Group,
+        exponent: u32,
+        dir: &Path,
+    ) -> Result<Vec<DiscFile>, FlowError> {
+        let mut files = Vec::new();
+        for number in 0..group.stripes() {
+            self.desk.stop.check()?;
+            let content = group.recovery_file(number, exponent).map_err(trouble(dir))?;
+            files.push(put(dir, &recovery_path(number, exponent), &content)?);
+        }
+        Ok(files)
+    }
+
+    fn texts_of(
+        &self,
+        group: &Group,
+        exponent: u32,
+        new: &NewDisc,
+        covered: Vec<(DiscNo, Sectors)>,
+        now: Moment,
+        snapshot: SnapshotSeq,
+    ) -> [(&'static str, String); 3] {
+        let facts = &self.set.facts;
+        let (member, of, stripe) = (exponent + 1, group.ratio.recovery, group.stripe);
+        let discs = covered.iter().map(|(disc, _)| *disc).collect();
+        let disc_txt = DiscTxt {
+            format: new.format,
+            set: facts.name.clone(),
+            set_uuid: facts.uuid,
+            disc: new.number,
+            disc_uuid: new.uuid,
+            snapshot,
+            date: now.to_string(),
+            coldcut: env!("CARGO_PKG_VERSION").to_owned(),
+            encryption: facts.encryption,
+            compression: facts.compression,
+            parity: 0,
+            listings: disc_txt::Listings::default(),
+            description: self.set.description.clone(),
+            group: Some(disc_txt::Group { discs, member, of, stripe }),
+        };
+        let readme = recovery_readme(&GroupFacts {
+            set: facts.name.clone(),
+            set_uuid: facts.uuid,
+            disc: new.number,
+            disc_uuid: new.uuid,
+            snapshot,
+            date: now.to_string(),
+            member,
+            of,
+            stripe,
+            discs: covered,
+        });
+        [
+            ("DISC.txt", disc_txt.to_text()),
+            ("FORMAT.txt", format_txt().to_owned()),
+            ("README.txt", readme + "\n" + &disc_txt.repeated()),
+        ]
+    }
+}
+
+fn newest_snapshot(catalog: &Catalog, set: &KnownSet) -> Result<SnapshotSeq, FlowError> {
+    let snapshots = catalog.snapshots(set.id)?;
+    Ok(snapshots.last().map_or(SnapshotSeq(1), |snapshot| snapshot.seq))
+}
+
+/// The discs of a group, in the order in which they came.
+fn numbers(group: &Group) -> Vec<DiscNo> {
+    group.members.iter().map(|member| member.disc).collect()
+}
+
+fn is_full(group: &Group) -> bool {
+    let whole = group.members.iter().filter(|member| member.is_whole).count();
+    whole >= group.ratio.data as usize
+}
+
+fn put(dir: &Path, path: &str, content: &[u8]) -> Result<DiscFile, FlowError> {
+    let file = dir.join(path);
+    let parent = file.parent().unwrap_or(dir);
+    make_private_dir(parent)
+        .and_then(|()| write_atomic(&file, content, 0o600))
+        .map_err(trouble(&file))?;
+    let sha256 = Digest(Sha256::digest(content).into());
+    Ok(DiscFile { path: path.to_owned(), size: Bytes(content.len() as u64), sha256 })
+}
+
+fn read_whole(medium: &dyn DiscReader, at: u64, buf: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match medium.read_image(Bytes(at + filled as u64), &mut buf[filled..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
+    }
+    Ok(())
+}
+
+fn trouble(path: &Path) -> impl Fn(io::Error) -> FlowError + use<> {
+    let path: PathBuf = path.to_owned();
+    move |source| FlowError::Staging {
+        path: path.clone(),
+        what: "cannot be used for recovery discs",
+        source,
+    }
+}

@@ -1,0 +1,330 @@
+//! From staged to safe: burn, read back, record; a disc that fails goes onto the next blank.
+
+mod drives;
+mod taking;
+mod turn;
+
+use crate::burn::{BurnError, Burned, burn};
+use crate::catalog::{Catalog, DiscInfo, Finding, KnownSet};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
+use crate::format::volume::{image_name, volume_id};
+use crate::model::{Carrier, DiscNo, Strain};
+use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::verify::{Fault, Proof, Verdict};
+
+use crate::flow::burn::records::{Order, OwnCatalog, Records, Step, waiting};
+use crate::flow::burn::recovery_groups::Grouping;
+use crate::flow::drill::refuse_unreadable;
+use crate::flow::library::insertion::{
+    Came, give_back, when_free, while_it_comes_back, with_medium,
+};
+use crate::flow::library::shelves::{file_id, file_of};
+use crate::flow::staging::area::{Staging, label};
+use crate::flow::{Desk, FlowError, chain};
+pub use drives::Drives;
+pub use taking::medium_wanted;
+use taking::{Taken, is_meant};
+use turn::{Turn, burn_error};
+
+/// Blanks that one disc may cost in one run.
+const TRIES: u32 = 3;
+
+/// Drives that make discs safe. It knows no catalog: what becomes of a disc is told to [`Records`].
+pub struct Station<'a> {
+    pub staging: &'a Staging,
+    pub set: &'a KnownSet,
+    pub drives: &'a mut Drives,
+    pub desk: Desk<'a>,
+}
+
+impl Station<'_> {
+    /// Burns every disc that waits and is meant, the lowest number first; one after the other, in
+    /// this thread.
+    pub fn burn_waiting(
+        &mut self,
+        catalog: &mut Catalog,
+        is_meant: impl Fn(DiscNo) -> bool,
+    ) -> Result<Vec<DiscInfo>, FlowError> {
+        self.burn_recovery_discs(catalog)?;
+        let mut discs = waiting(catalog, self.set, self.staging)?;
+        discs.retain(|disc| is_meant(disc.number));
+        discs.iter().try_for_each(|disc| self.burn_one(catalog, disc))?;
+        Ok(discs)
+    }
+
+    pub fn burn_one(&mut self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+        refuse_unreadable(catalog, self.set, disc)?;
+        let order = Order::of(catalog, self.set.id, disc.clone())?;
+        let mut records = OwnCatalog { catalog, set: self.set.id };
+        self.make_safe(&order, &mut records)?;
+        self.burn_recovery_discs(catalog)
+    }
+
+    /// Those of groups that are full, or are to be closed; a run that was killed may have left one.
+    fn burn_recovery_discs(&mut self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        let grouping = Grouping::new(self.staging, self.set, self.desk);
+        if grouping.is_to_close() {
+            grouping.close_with(catalog)?;
+        }
+        let made = grouping.make(catalog)?;
+        made.iter().try_for_each(|disc| self.burn_one(catalog, disc))
+    }
+
+    /// Burns and verifies one disc until it is safe: as many copies as are wanted. Each step is
+    /// recorded before the next one is taken, so that a run that is killed anywhere is gone on
+    /// with by the next.
+    pub fn make_safe(&mut self, order: &Order, records: &mut dyn Records) -> Result<(), FlowError> {
+        let mut copies = order.copies.clone();
+        while copies.good.len() < order.wanted {
+            self.turn_to_free_place(&order.disc, &copies.good);
+            let Station { staging, set, drives, desk } = self;
+            let copy = copies.next;
+            let mut turn = Turn {
+                order,
+                copies: &mut copies,
+                copy,
+                since: None,
+                staging,
+                set,
+                drives,
+                desk: *desk,
+                records,
+            };
+            turn.run()?;
+            copies.good.push(self.drives.burner.medium());
+        }
+        // What waited in staging is needed no more, unless another copy is to be made later.
+        if copies.good.len() >= self.set.copies as usize {
+            self.staging.remove(self.set, order.disc.number)?;
+        }
+        Ok(())
+    }
+
+    /// Where a drive keeps copies apart, the first place that bears no good copy.
+    fn turn_to_free_place(&mut self, disc: &DiscInfo, good: &[Carrier]) {
+        let label = label(self.set, disc);
+        let burner = &mut self.drives.burner;
+        let mut place = 1;
+        while burner.turn_to(place) && bears_one_of(&mut **burner, &label, good) {
+            place += 1;
+        }
+    }
+}
+
+/// Whether one of these copies is in the drive's place; a link to its image is no other copy.
+fn bears_one_of(burner: &mut dyn Drive, label: &Label, good: &[Carrier]) -> bool {
+    let medium = burner.medium();
+    if good.iter().any(|copy| copy.is_where(&medium)) {
+        return true;
+    }
+    let standard = image_name(&label.set, label.number);
+    let there = match burner.find(label) {
+        Ok(reader) => reader.file_id(),
+        Err(DriveError::Link(path)) => file_id(&path),
+        Err(_) => None,
+    };
+    there.is_some() && good.iter().any(|copy| file_of(copy, &standard) == there)
+}
+
+/// Why an attempt did not make a safe disc, though another may.
+enum Failed {
+    Burn,
+    ReadBack,
+}
+
+impl Turn<'_> {
+    fn run(&mut self) -> Result<(), FlowError> {
+        let monitor = self.desk.monitor;
+        self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
+        let (mut failed, mut burned) = (Failed::Burn, 0);
+        let mut lies_there = self.lies_there()?;
+        while burned < TRIES {
+            let taken = if lies_there { Taken::Unread } else { self.take()? };
+            lies_there = false;
+            let done = match taken {
+                Taken::Unread => self.read_back()?,
+                Taken::Blank(job, blank) => {
+                    burned += 1;
+                    self.burn(&job, blank)?
+                }
+            };
+            match done {
+                Ok(()) => return self.end(),
+                Err(why) => failed = why,
+            }
+        }
+        let (disc, tries) = (self.disc().number, TRIES);
+        Err(match failed {
+            Failed::Burn => FlowError::BurnFailed { disc, tries },
+            Failed::ReadBack => FlowError::ReadBackFailed { disc, tries },
+        })
+    }
+
+    /// The copy has its number before the first byte is written.
+    fn burn(&mut self, job: &BurnJob, blank: Blank) -> Result<Result<(), Failed>, FlowError> {
+        self.begin()?;
+        match burn(job, blank, &mut *self.drives.burner, self.desk.monitor, self.desk.stop) {
+            Ok(Burned) => {
+                self.record_burned()?;
+                self.read_back()
+            }
+            Err(BurnError::Drive(error @ DriveError::Write { .. })) => self.doubt(&error),
+            Err(error) => {
+                self.record(Step::Void)?;
+                Err(burn_error(error, self.disc(), &self.drives.burner.title()))
+            }
+        }
+    }
+
+    /// The burning program says that it failed. It neither blesses nor condemns: if the disc can be
+    /// read, what is on it decides. One that the drive gave away on the way is asked for.
+    fn doubt(&mut self, error: &DriveError) -> Result<Result<(), Failed>, FlowError> {
+        let (label, deadline) = (self.label(), self.desk.patience.deadline());
+        let burner = &mut self.drives.burner;
+        let found = when_free(self.desk, &deadline, || Ok(burner.find(&label).map(drop)?));
+        let may_be_whole = match found {
+            Ok(()) => true,
+            Err(FlowError::Drive(DriveError::NotThere { .. })) => self.drives.have_hands(),
+            // Nothing is known of it: the next run looks.
+            Err(stopped @ FlowError::Stopped(_)) => return Err(stopped),
+            Err(_) => false,
+        };
+        if may_be_whole {
+            self.desk.monitor.note(&format!("{}; what is on the disc decides", chain(error)));
+            self.record_burned()?;
+            return self.read_back();
+        }
+        self.record(Step::Failed)?;
+        self.say_failed(&chain(error));
+        give_back(&mut *self.drives.burner, self.desk)?;
+        Ok(Err(Failed::Burn))
+    }
+
+    fn say_failed(&self, why: &str) {
+        self.desk
+            .monitor
+            .note(&format!("disc {}: {why}; it goes onto the next blank", self.disc().number));
+    }
+
+    /// Reads the newest copy back. Only what comes out of this counts. A disc that is taken out
+    /// meanwhile is no bad disc: it is asked for again, here or by the next run.
+    fn read_back(&mut self) -> Result<Result<(), Failed>, FlowError> {
+        let desk = self.desk;
+        let mut tries = 0;
+        let examined = while_it_comes_back(desk, || {
+            tries += 1;
+            self.examine(tries > 1)
+        })?;
+        let faults = match examined {
+            Ok(proof) => return self.bless(&proof).map(Ok),
+            Err(faults) => faults,
+        };
+        self.condemn(&faults)?;
+        Ok(Err(Failed::ReadBack))
+    }
+
+    fn examine(&mut self, went_away: bool) -> Result<Result<Proof, Vec<Fault>>, FlowError> {
+        let reader = match self.obtain(went_away)? {
+            Ok(reader) => reader,
+            Err(error) => {
+                return Ok(Err(vec![Fault { path: "the disc".to_owned(), what: chain(&error) }]));
+            }
+        };
+        self.desk.monitor.phase(&Phase {
+            what: Activity::Verifying,
+            disc: Some(self.disc().number.0),
+            total: Some(self.order.files.iter().map(|file| file.size.0).sum()),
+        });
+        let proof = match self.verify(&*reader)? {
+            Verdict::Sound(proof) => proof,
+            Verdict::Damaged(faults) => return Ok(Err(faults)),
+        };
+        // Before it counts as safe: afterwards nobody comes back to it.
+        if self.copies.good.is_empty() && !self.order.is_covered {
+            let group = Grouping::new(self.staging, self.set, self.desk);
+            group.take(self.disc(), &self.order.files, &*reader)?;
+        }
+        Ok(Ok(proof))
+    }
+
+    /// The disc that was just burned, in the drive that reads it back; or why it cannot be read.
+    /// A medium that is not there can be inserted again; one that cannot be read is judged.
+    fn obtain(
+        &mut self,
+        went_away: bool,
+    ) -> Result<Result<Box<dyn DiscReader>, DriveError>, FlowError> {
+        if self.drives.reader.is_some() {
+            give_back(&mut *self.drives.burner, self.desk)?;
+        }
+        let label = self.label();
+        let wanted = self.wanted_back();
+        // What lies in the burner was burned, or looked at, a moment ago.
+        let is_sure = (self.drives.reader.is_none() && !went_away) || !self.copies.has_others;
+        let desk = self.desk;
+        with_medium(self.drives.reader(), desk, &wanted, |drive, came| match drive.find(&label) {
+            Ok(_) if !is_sure && !is_meant(drive, came, &wanted, desk) => {
+                let (drive, wanted) = (drive.title(), wanted.to_string());
+                Err(FlowError::PerhapsAnother { drive, wanted })
+            }
+            Ok(reader) => Ok(Ok(reader)),
+            Err(error) if error.condemns_the_medium() => Ok(Err(error)),
+            // A shelf has nobody who could bring the right disc.
+            Err(error @ (DriveError::WrongDisc { .. } | DriveError::Foreign(_)))
+                if drive.slot().is_none() =>
+            {
+                Ok(Err(error))
+            }
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    /// The only place where a disc becomes safe: it takes a proof, and only `verify` makes those.
+    fn bless(&mut self, proof: &Proof) -> Result<(), FlowError> {
+        debug_assert_eq!(proof.disc(), self.disc().uuid);
+        let details = format!("{} files, {} bytes", proof.files(), proof.bytes());
+        self.record_read_back(Finding::Ok, details, proof.strain())
+    }
+
+    fn condemn(&mut self, faults: &[Fault]) -> Result<(), FlowError> {
+        for fault in faults {
+            let thing = format!("disc {}: {}", self.disc().number, fault.path);
+            self.desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
+        }
+        let details: Vec<String> =
+            faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
+        self.record_read_back(Finding::Damaged, details.join("\n"), Strain::default())?;
+        self.copies.has_others |= self.drives.have_hands();
+        let label = self.label();
+        self.drives.reader().reject(&label)?;
+        self.say_failed("reading it back found damage");
+        Ok(())
+    }
+
+    fn record_read_back(
+        &mut self,
+        finding: Finding,
+        details: String,
+        strain: Strain,
+    ) -> Result<(), FlowError> {
+        let drive = self.drives.reader().title();
+        self.record(Step::ReadBack { drive, finding, details, strain })
+    }
+
+    /// There is a verified copy more.
+    fn end(&mut self) -> Result<(), FlowError> {
+        // What comes next must not be taken for this one.
+        self.copies.has_others |= self.drives.have_hands();
+        self.drives.came = Came::Before;
+        let number = self.disc().number;
+        if self.drives.reader().slot().is_none() {
+            return Ok(());
+        }
+        give_back(self.drives.reader(), self.desk)?;
+        let name = volume_id(self.disc().number, &self.set.facts.name);
+        let copy = self.shown(self.copy).map(|copy| format!(", copy {copy}")).unwrap_or_default();
+        self.desk.monitor.note(&format!(
+            "disc {number}{copy} is verified and handed out: write {name}{copy} on it"
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! What burns, and what reads back.
+
+use crate::drive::Drive;
+use crate::flow::library::insertion::Came;
+
+/// What burns, and what reads back, if that is another drive.
+pub struct Drives {
+    pub burner: Box<dyn Drive>,
+    pub reader: Option<Box<dyn Drive>>,
+    /// How the medium in the burner came there, as far as somebody above saw it.
+    pub came: Came,
+}
+
+impl Drives {
+    pub fn new(burner: Box<dyn Drive>, reader: Option<Box<dyn Drive>>) -> Drives {
+        Drives { burner, reader, came: Came::Before }
+    }
+
+    #[cfg(test)]
+    pub fn one(burner: Box<dyn Drive>) -> Drives {
+        Drives::new(burner, None)
+    }
+
+    /// Whether people change the media.
+    pub fn have_hands(&mut self) -> bool {
+        self.burner.slot().is_some()
+    }
+
+    /// The drive that discs are read back in.
+    pub(super) fn reader(&mut self) -> &mut dyn Drive {
+        match &mut self.reader {
+            Some(reader) => &mut **reader,
+            None => &mut *self.burner,
+        }
+    }
+}

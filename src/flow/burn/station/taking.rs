@@ -1,0 +1,265 @@
+//! Chooses the medium for a disc: a copy that an earlier run burned and did not verify, or a blank.
+//! Copies are identical to the last byte, so the disc in a drive is taken for the unverified one only
+//! if it cannot be another one, if it was inserted after it was asked for, or if a person confirms
+//! it.
+
+use crate::burn::{BurnError, check_size, make_image, take_blank};
+use crate::catalog::{Copy, CopyNo, DiscInfo, KnownSet};
+use crate::drive::{Blank, BurnJob, Drive, DriveError, Label};
+use crate::port::operator::Answer;
+use crate::port::wanted::WantedMedium;
+use crate::verify::Verdict;
+
+use crate::flow::burn::records::{Copies, Order, Step};
+use crate::flow::burn::station::turn::{Turn, burn_error};
+use crate::flow::library::insertion::{Came, when_free, with_medium};
+use crate::flow::staging::area::burn_job;
+use crate::flow::{Desk, FlowError};
+
+/// What a turn goes on with.
+pub(super) enum Taken {
+    /// It was burned already, and lies in the drive.
+    Unread,
+    Blank(Box<BurnJob>, Blank),
+}
+
+/// Whether the disc in a drive, of which there are several copies, is the one that is wanted.
+pub(super) fn is_meant(drive: &dyn Drive, came: Came, wanted: &WantedMedium, desk: Desk) -> bool {
+    let question = format!("Is the disc in {} {}?", drive.title(), wanted.disc_words());
+    came == Came::AsAsked || says_yes(&question, desk)
+}
+
+fn says_yes(question: &str, desk: Desk) -> bool {
+    desk.monitor.rest();
+    desk.operator.confirm_in_person(question) == Answer::Yes
+}
+
+/// Looks at media.
+struct Seeker<'a> {
+    label: Label,
+    disc: &'a DiscInfo,
+    wanted: WantedMedium,
+    has_unread: bool,
+    /// Nothing is known of any copy: one that is there was burned by a run that did not record it.
+    is_first: bool,
+    has_others: bool,
+    desk: Desk<'a>,
+}
+
+impl Seeker<'_> {
+    /// Whether the drive holds the disc, and it may be the copy that nobody read back.
+    fn is_there(&self, drive: &mut dyn Drive) -> Result<bool, FlowError> {
+        if !self.has_unread && !self.is_first {
+            return Ok(false);
+        }
+        match drive.find(&self.label) {
+            Ok(_) => Ok(true),
+            Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
+            // Nothing is known of a disc that went away meanwhile.
+            Err(DriveError::Gone(absence)) => Err(absence.into()),
+            Err(error) if error.is_in_use() => Err(error.into()),
+            // Whatever it is, it is no disc to go on with; taking it for a blank says why.
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn is_it(&self, drive: &dyn Drive, came: Came) -> bool {
+        !self.has_others || is_meant(drive, came, &self.wanted, self.desk)
+    }
+
+    fn take(
+        &self,
+        job: &BurnJob,
+        drive: &mut dyn Drive,
+        came: Came,
+    ) -> Result<Option<Blank>, FlowError> {
+        let refusal = match take_blank(job, drive) {
+            Ok(blank) => return self.may_burn(drive, came).map(|()| Some(blank)),
+            Err(refusal) => refusal,
+        };
+        let is_written = matches!(
+            refusal,
+            BurnError::Drive(
+                DriveError::NotBlank { .. }
+                    | DriveError::WouldOverwrite { .. }
+                    | DriveError::Unusable { .. }
+            )
+        );
+        if !is_written || !self.is_there(drive)? {
+            return Err(burn_error(refusal, self.disc, &drive.title()));
+        }
+        match self.is_it(drive, came) {
+            true => Ok(None),
+            false => {
+                let (drive, wanted) = (drive.title(), self.wanted.disc_words());
+                Err(FlowError::PerhapsAnother { drive, wanted })
+            }
+        }
+    }
+
+    /// No disc is burned a second time only because a blank lay there: it was asked for, or a person
+    /// says so.
+    fn may_burn(&self, drive: &dyn Drive, came: Came) -> Result<(), FlowError> {
+        if !self.has_unread || came == Came::AsAsked {
+            return Ok(());
+        }
+        let (drive, unread) = (drive.title(), self.wanted.disc_words());
+        let question = format!("There is {unread}. Burn it once more, onto the blank in {drive}?");
+        match says_yes(&question, self.desk) {
+            true => Ok(()),
+            false => Err(FlowError::NotOnceMore { drive, unread }),
+        }
+    }
+}
+
+impl<'a> Turn<'a> {
+    fn seeker(&self) -> Seeker<'a> {
+        let order: &'a Order = self.order;
+        Seeker {
+            label: self.label(),
+            disc: &order.disc,
+            wanted: self.wanted(),
+            has_unread: self.unread().is_some(),
+            is_first: self.copies.is_first(),
+            has_others: self.copies.has_others,
+            desk: self.desk,
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Whether there is something to read back before anybody is asked for anything.
+    pub(super) fn lies_there(&mut self) -> Result<bool, FlowError> {
+        match self.drives.have_hands() {
+            true => self.is_in_drive(),
+            false => self.is_at_place(),
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Result<Taken, FlowError> {
+        let mut job = burn_job(self.staging, self.set, self.disc(), &self.order.files);
+        job.image = self.order.image.clone();
+        check_size(&job, self.desk.stop).map_err(|error| burn_error(error, self.disc(), ""))?;
+        self.prove_image(&job)?;
+        self.medium_for(job)
+    }
+
+    /// Where a whole image is burned, it is verified before a blank is spent on it: what is wrong
+    /// then is the staged disc, not the medium.
+    fn prove_image(&mut self, job: &BurnJob) -> Result<(), FlowError> {
+        let Desk { monitor, stop, .. } = self.desk;
+        let image = make_image(job, &mut *self.drives.burner, monitor, stop)
+            .map_err(|error| burn_error(error, self.disc(), ""))?;
+        let Some(image) = image else { return Ok(()) };
+        match self.verify(&*image)? {
+            Verdict::Sound(_) => Ok(()),
+            Verdict::Damaged(faults) => {
+                let words: Vec<String> =
+                    faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect();
+                Err(FlowError::StagedDamaged { disc: self.disc().number, words: words.join("; ") })
+            }
+        }
+    }
+
+    /// A place where nobody changes media bears the image that was put there, and no other.
+    fn is_at_place(&mut self) -> Result<bool, FlowError> {
+        let place = self.drives.burner.medium();
+        let unread = std::mem::take(&mut self.copies.unread);
+        let (mut here, elsewhere): (Vec<Copy>, Vec<Copy>) =
+            unread.into_iter().partition(|copy| copy.medium.is_where(&place));
+        self.copies.unread = elsewhere;
+        match self.drives.burner.find(&self.label()).map(drop) {
+            Ok(()) => self.go_on_with(here.pop()).map(|()| true),
+            // A burn that was cut off left nothing.
+            Err(DriveError::NotThere { .. }) => {
+                for void in here {
+                    self.copy = void.number;
+                    self.record(Step::Void)?;
+                }
+                Ok(false)
+            }
+            Err(DriveError::Gone(absence)) => Err(absence.into()),
+            Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Looks at what lies in the drive before anything is prepared, and asks nobody.
+    fn is_in_drive(&mut self) -> Result<bool, FlowError> {
+        let seeker = self.seeker();
+        let is_sure = !seeker.has_others || self.drives.came == Came::AsAsked;
+        let (deadline, burner) = (self.desk.patience.deadline(), &mut *self.drives.burner);
+        if !is_sure || !when_free(self.desk, &deadline, || seeker.is_there(burner))? {
+            return Ok(false);
+        }
+        let copy = self.unread().cloned();
+        self.go_on_with(copy).map(|()| true)
+    }
+
+    fn medium_for(&mut self, job: BurnJob) -> Result<Taken, FlowError> {
+        let seeker = self.seeker();
+        let mut at_first = Some(self.drives.came);
+        let burner = &mut *self.drives.burner;
+        let blank = with_medium(burner, self.desk, &seeker.wanted, |drive, came| {
+            seeker.take(&job, drive, at_first.take().unwrap_or(came))
+        })?;
+        if let Some(blank) = blank {
+            return Ok(Taken::Blank(Box::new(job), blank));
+        }
+        let copy = self.unread().cloned();
+        self.go_on_with(copy)?;
+        Ok(Taken::Unread)
+    }
+
+    /// Reading back is all that is left to do. A copy that nobody recorded is recorded now.
+    fn go_on_with(&mut self, copy: Option<Copy>) -> Result<(), FlowError> {
+        let (disc, drive) = (self.disc().number, self.drives.burner.title());
+        self.desk.monitor.note(&format!("disc {disc} is in {drive} already; it is read back"));
+        let Some(copy) = copy else {
+            self.begin()?;
+            return self.record_burned();
+        };
+        self.copies.unread.retain(|unread| unread.number != copy.number);
+        (self.copy, self.since) = (copy.number, Some(copy.burned));
+        Ok(())
+    }
+
+    fn unread(&self) -> Option<&Copy> {
+        self.copies.unread_in_drive()
+    }
+
+    fn wanted(&self) -> WantedMedium {
+        medium_wanted(self.set, self.disc(), self.copies, self.order.wanted)
+    }
+
+    pub(super) fn wanted_back(&self) -> WantedMedium {
+        let wanted = WantedMedium::disc(&self.set.facts.name, self.disc().number);
+        let words = match self.since {
+            Some(burned) => format!(", burned on {}, not verified yet", burned.day()),
+            None => ", which was just burned and is to be read back".to_owned(),
+        };
+        wanted.copy(self.shown(self.copy)).with(&words)
+    }
+
+    pub(super) fn shown(&self, copy: CopyNo) -> Option<u32> {
+        shown(copy, self.order.wanted)
+    }
+}
+
+/// What to insert for the next copy of a disc: what was burned and not read back comes first.
+pub fn medium_wanted(set: &KnownSet, disc: &DiscInfo, copies: &Copies, of: usize) -> WantedMedium {
+    let (name, room) = (&set.facts.name, disc.image.unwrap_or_default());
+    if let Some(unread) = copies.unread_in_drive() {
+        let copy = shown(unread.number, of);
+        return WantedMedium::either(name, disc.number, room, unread.burned).copy(copy);
+    }
+    let copy = shown(copies.next, of);
+    let of = if copies.next.0 as usize <= of { format!(" of {of}") } else { String::new() };
+    let words = copy.map(|copy| format!(" (copy {copy}{of})")).unwrap_or_default();
+    WantedMedium::blank(name, disc.number, room).copy(copy).with(&words)
+}
+
+/// A copy's number, where there is more than one.
+fn shown(copy: CopyNo, wanted: usize) -> Option<u32> {
+    (wanted > 1 || copy.0 > 1).then_some(copy.0)
+}

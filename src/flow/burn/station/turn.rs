@@ -1,0 +1,85 @@
+//! One disc's turn in the drives: what it knows, and what it tells.
+
+use crate::burn::BurnError;
+use crate::catalog::{CopyNo, DiscInfo, KnownSet};
+use crate::drive::{DiscReader, DriveError, Label};
+use crate::flow::base::expected::expected;
+use crate::flow::burn::records::{Copies, Order, Record, Records, Step};
+use crate::flow::burn::station::drives::Drives;
+use crate::flow::staging::area::{Staging, label};
+use crate::flow::{Desk, FlowError};
+use crate::port::clock::Moment;
+use crate::verify::{Expected, Verdict, verify};
+
+/// One disc's turn in the drives.
+pub(super) struct Turn<'a> {
+    pub(super) order: &'a Order,
+    pub(super) copies: &'a mut Copies,
+    /// The one that is in work.
+    pub(super) copy: CopyNo,
+    /// When it was burned, if a run before did that.
+    pub(super) since: Option<Moment>,
+    pub(super) staging: &'a Staging,
+    pub(super) set: &'a KnownSet,
+    pub(super) drives: &'a mut Drives,
+    pub(super) desk: Desk<'a>,
+    pub(super) records: &'a mut dyn Records,
+}
+
+impl Turn<'_> {
+    pub(super) fn disc(&self) -> &DiscInfo {
+        &self.order.disc
+    }
+
+    pub(super) fn label(&self) -> Label {
+        label(self.set, self.disc())
+    }
+
+    pub(super) fn begin(&mut self) -> Result<(), FlowError> {
+        (self.copy, self.since) = (self.copies.next, None);
+        let medium = self.drives.burner.medium();
+        self.record(Step::Begun { medium })?;
+        // Nobody fills it up any more.
+        self.staging.drop_rows(self.set, self.disc().number)?;
+        self.copies.next = CopyNo(self.copy.0 + 1);
+        Ok(())
+    }
+
+    pub(super) fn record_burned(&mut self) -> Result<(), FlowError> {
+        let medium = self.drives.burner.medium();
+        self.record(Step::Burned { medium })
+    }
+
+    pub(super) fn record(&mut self, step: Step) -> Result<(), FlowError> {
+        let (disc, copy, reached) = (self.disc().number, self.copy, step.reached());
+        self.records.keep(Record { disc, copy, at: Moment::now(), step })?;
+        if let Some(reached) = reached {
+            self.desk.monitor.disc(disc, reached);
+        }
+        Ok(())
+    }
+
+    pub(super) fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
+        let expected: Vec<Expected> = self.order.files.iter().map(expected).collect();
+        let Desk { monitor, stop, .. } = self.desk;
+        Ok(verify(reader, self.disc().uuid, &expected, self.disc().image, monitor, stop)?)
+    }
+}
+
+pub(super) fn burn_error(error: BurnError, disc: &DiscInfo, drive: &str) -> FlowError {
+    match error {
+        BurnError::Drive(DriveError::NoMoreBlanks { drive }) => {
+            FlowError::NoBlank { drive, disc: disc.number }
+        }
+        BurnError::TooSmall { need, free } => FlowError::BlankTooSmall {
+            drive: drive.to_owned(),
+            disc: disc.number,
+            need: need.bytes(),
+            free: free.bytes(),
+        },
+        BurnError::Drive(error) => error.into(),
+        error @ BurnError::Prediction { .. } => {
+            FlowError::Unburnable { disc: disc.number, source: error }
+        }
+    }
+}

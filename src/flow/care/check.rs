@@ -1,0 +1,490 @@
+//! `coldcut check`: reads copies again before they are needed. It picks those that nobody read for
+//! the longest time and those of a suspect batch, and keeps how hard each was to read, because
+//! media grow slow before they grow silent.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::catalog::{
+    Access, Catalog, Copy, CopyNo, CopyState, DiscInfo, Finding, KnownSet, Turn, Verification,
+};
+use crate::drive::Drive;
+use crate::format::volume::image_name;
+use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
+use crate::port::clock::Moment;
+use crate::port::wanted::WantedMedium;
+
+use crate::flow::base::turn::open_to_write;
+use crate::flow::care::verify::{
+    CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog,
+};
+use crate::flow::library::insertion::{Came, RETURNS, comes_back, give_back};
+use crate::flow::library::inventory::{FoundDisc, Piles, Trust, Vetting, look, look_and_see};
+use crate::flow::library::locations::{Met, kept, lies_at, recognise, settle, shelf_of};
+use crate::flow::library::shelves::{Visit, as_met, meet};
+use crate::flow::library::unread::{is_doubtful, is_said_to_be};
+use crate::flow::{Desk, FlowError, chain, choose_set};
+
+/// So many readings of a copy are shown as its trend.
+const TREND: usize = 5;
+
+/// Which copies are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// So many, the suspect ones first, then those that were not found right for the longest time.
+    Count(u32),
+    /// All that were not found right for so long, and all suspect ones.
+    OlderThan(Duration),
+}
+
+pub struct CheckRequest {
+    /// A drive, or where the copies lie; empty: wherever they are, to be listed only.
+    pub from: PathBuf,
+    pub catalog: PathBuf,
+    /// Only copies of this set.
+    pub name: Option<SetName>,
+    pub due: Due,
+    /// Which discs count.
+    pub trust: Trust,
+}
+
+/// A copy that is to be read.
+#[derive(Clone, Debug)]
+pub struct DueCopy {
+    pub set: KnownSet,
+    pub disc: DiscInfo,
+    pub copy: Copy,
+    /// When it was last found right.
+    pub verified: Option<Moment>,
+    /// Why it is suspect.
+    pub suspect: Option<String>,
+    turn: Option<Turn>,
+    /// It was never read, and another copy would look the same.
+    is_doubtful: bool,
+}
+
+impl DueCopy {
+    /// `disc 3 of photos, copy 2, kept in shelf B`.
+    pub fn words(&self) -> String {
+        self.wanted().to_string()
+    }
+
+    fn wanted(&self) -> WantedMedium {
+        let place = kept(std::slice::from_ref(&self.copy));
+        let wanted = WantedMedium::disc(&self.set.facts.name, self.disc.number);
+        wanted.copy(Some(self.copy.number.0)).with(&place)
+    }
+
+    /// Whether a disc that lay in the drive unasked counts as this copy.
+    fn is_sure(&self, drive: &str, desk: Desk) -> bool {
+        let (set, disc) = (&self.set.facts.name, self.disc.number);
+        !self.is_doubtful || is_said_to_be(&self.copy, set, disc, drive, desk)
+    }
+
+    fn is(&self, found: &FoundDisc) -> bool {
+        found.txt.set_uuid == self.set.facts.uuid && found.txt.disc_uuid == self.disc.uuid
+    }
+}
+
+/// A copy that was read.
+#[derive(Clone, Debug)]
+pub struct CheckedCopy {
+    pub checked: CheckedDisc,
+    pub copy: CopyNo,
+    /// Its last readings, the one just made at the end.
+    pub trend: Vec<(Moment, Strain)>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    pub checked: Vec<CheckedCopy>,
+    /// Due, and not there.
+    pub missing: Vec<DueCopy>,
+    /// Due, and to be looked for elsewhere.
+    pub elsewhere: Vec<DueCopy>,
+    /// Due, and what lies there in their places does not count.
+    pub untrusted: Vec<DueCopy>,
+    /// Discs and files that do not count, for whoever made them.
+    pub refused: u64,
+}
+
+/// The copies that are due, in the order in which they are to be read.
+pub fn due(request: &CheckRequest, now: Moment) -> Result<Vec<DueCopy>, FlowError> {
+    let catalog = Catalog::open(&request.catalog, Access::Read)?;
+    Ok(pick(candidates(&catalog, request.name.as_ref())?, request.due, now))
+}
+
+/// Every copy that counts, of the sets that are meant, the most urgent first. Suspicion knows no
+/// sets: media of one purchase bear several.
+fn candidates(catalog: &Catalog, name: Option<&SetName>) -> Result<Vec<DueCopy>, FlowError> {
+    let sets = catalog.sets()?;
+    let meant = match name {
+        Some(name) => vec![choose_set(catalog.sets()?, Some(name))?],
+        None if sets.is_empty() => return Err(FlowError::NoSets),
+        None => sets.clone(),
+    };
+    let suspects = suspects(catalog, &sets)?;
+    let mut all = Vec::new();
+    for set in meant {
+        let readings = catalog.readings(set.id)?;
+        for disc in catalog.discs(set.id)? {
+            let copies = catalog.copies(set.id, disc.number)?;
+            for copy in copies.iter().cloned() {
+                let is_doubtful = is_doubtful(&copy, &copies);
+                let counts = copy.is_good() || copy.state == CopyState::Burned;
+                let here =
+                    |r: &&crate::catalog::Readings| r.disc == disc.number && r.copy == copy.number;
+                let good = readings.iter().find(here).and_then(|r| r.good);
+                let suspect = suspects.why(&copy, good.map(|(turn, _)| turn));
+                if counts {
+                    let (set, disc) = (set.clone(), disc.clone());
+                    let (turn, verified) = good.unzip();
+                    all.push(DueCopy { set, disc, copy, verified, suspect, turn, is_doubtful });
+                }
+            }
+        }
+    }
+    all.sort_by_key(|due| (due.suspect.is_none(), due.turn));
+    Ok(all)
+}
+
+fn pick(all: Vec<DueCopy>, due: Due, now: Moment) -> Vec<DueCopy> {
+    match due {
+        Due::Count(count) => all.into_iter().take(count as usize).collect(),
+        Due::OlderThan(age) => {
+            let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            let limit = now.0.saturating_sub(age);
+            // A date that is still to come was set by a wrong clock, and says nothing.
+            let is_old = |at: Moment| at.0 <= limit || at > now;
+            let is_due = |due: &DueCopy| due.suspect.is_some() || due.verified.is_none_or(is_old);
+            all.into_iter().filter(is_due).collect()
+        }
+    }
+}
+
+/// Batches of which a medium failed, and when it last did.
+struct Suspects(BTreeMap<Batch, (Turn, String)>);
+
+fn suspects(catalog: &Catalog, sets: &[KnownSet]) -> Result<Suspects, FlowError> {
+    let mut failed: BTreeMap<Batch, (Turn, String)> = BTreeMap::new();
+    for set in sets {
+        for reading in catalog.readings(set.id)? {
+            let Some(bad) = reading.bad else { continue };
+            let copies = catalog.copies(set.id, reading.disc)?;
+            let copy = copies.iter().find(|copy| copy.number == reading.copy);
+            let Some(batch) = copy.and_then(|copy| copy.medium.batch()) else { continue };
+            let words = format!("disc {} of {}, on {batch}, failed", reading.disc, set.facts.name);
+            let newest = failed.entry(batch).or_insert_with(|| (bad, words.clone()));
+            if bad > newest.0 {
+                *newest = (bad, words);
+            }
+        }
+    }
+    Ok(Suspects(failed))
+}
+
+impl Suspects {
+    /// A copy is trusted again once it was found right after the failure.
+    fn why(&self, copy: &Copy, found_right: Option<Turn>) -> Option<String> {
+        let (failed, words) = self.0.get(&copy.medium.batch()?)?;
+        (found_right < Some(*failed)).then(|| words.clone())
+    }
+}
+
+/// Reads the copies that are due, as far as they come: through the drive one after the other, or
+/// from where they lie.
+pub fn check(
+    request: &CheckRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<CheckReport, FlowError> {
+    // Without a catalog there is nothing to check, and none is made here.
+    drop(Catalog::open(&request.catalog, Access::Read)?);
+    // Held to the end: what is read for hours can be recorded then.
+    let catalog = open_to_write(&request.catalog, desk)?;
+    let mut session = Session { request, catalog, desk, report: CheckReport::default() };
+    match drive {
+        Some(drive) => session.through(drive)?,
+        None => session.at_place()?,
+    }
+    Ok(session.report)
+}
+
+struct Session<'a> {
+    request: &'a CheckRequest,
+    catalog: Catalog,
+    desk: Desk<'a>,
+    report: CheckReport,
+}
+
+impl Session<'_> {
+    /// What lies on a shelf is not inserted anywhere.
+    fn through(&mut self, drive: &mut (dyn Drive + 'static)) -> Result<(), FlowError> {
+        let all = candidates(&self.catalog, self.request.name.as_ref())?;
+        let (shelved, loose): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|due| shelf_of(&due.copy).is_some());
+        self.report.elsewhere = self.pick(shelved);
+        let mut due = self.pick(loose);
+        self.say_due(&due);
+        let mut returns = 0;
+        while let Some(first) = due.first() {
+            let wanted = match due.len() {
+                1 => first.wanted(),
+                more => first.wanted().with(&format!(" (or another of the {more} that are due)")),
+            };
+            let fits = |piles: &Piles| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
+            match look_and_see(drive, &self.request.from, &wanted, self.desk, fits) {
+                Ok((piles, came)) => {
+                    let came_in = each(&piles).find_map(|disc| due.iter().position(|d| d.is(disc)));
+                    let piles = self.trusted(piles)?;
+                    let (title, desk) = (drive.title(), self.desk);
+                    if let (Some(at), true) = (came_in, piles.sets.is_empty()) {
+                        self.report.untrusted.push(due.remove(at));
+                        drop(piles);
+                        give_back(drive, desk)?;
+                        continue;
+                    }
+                    let is_it = |due: &DueCopy, disc: &FoundDisc| {
+                        due.is(disc) && (came == Came::AsAsked || due.is_sure(&title, desk))
+                    };
+                    let found = each(&piles).find_map(|disc| {
+                        Some((disc, due.iter().position(|due| is_it(due, disc))?))
+                    });
+                    let Some((disc, at)) = found else {
+                        drop(piles);
+                        desk.monitor.note(&format!(
+                            "the disc in {title} may be another copy than the one that is due; it \
+                             is handed out"
+                        ));
+                        if let Some(slot) = drive.slot() {
+                            slot.eject()?;
+                        }
+                        continue;
+                    };
+                    let one = due.remove(at);
+                    match self.read(&piles, disc, 0, &one, None) {
+                        Err(error) if error.absence().is_some() => {
+                            self.tell_gone(&error);
+                            due.insert(0, one);
+                            drop(piles);
+                            returns += 1;
+                            if !comes_back(&error) || returns > RETURNS {
+                                self.report.missing.append(&mut due);
+                            }
+                            continue;
+                        }
+                        read => read?,
+                    }
+                    // The same medium must not be taken for the next copy that is due.
+                    drop(piles);
+                    give_back(drive, self.desk)?;
+                }
+                Err(error @ FlowError::NeverCame { .. }) => {
+                    self.desk.monitor.note(&chain(&error));
+                    self.report.missing.append(&mut due);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies at a place is what is found there, and what was put there and is not.
+    fn at_place(&mut self) -> Result<(), FlowError> {
+        let piles = look(&self.request.from, self.desk.stop)?;
+        let all_lying: HashSet<Key> =
+            lying(&piles, &mut self.catalog, self.desk)?.into_keys().collect();
+        let piles = self.trusted(piles)?;
+        let lying = lying(&piles, &mut self.catalog, self.desk)?;
+        // Shelves that moved are known by now.
+        let all = candidates(&self.catalog, self.request.name.as_ref())?;
+        let is_here = |due: &DueCopy| all_lying.contains(&key(due));
+        let belongs = |due: &DueCopy| {
+            shelf_of(&due.copy).is_some_and(|dir| is_within(dir, &self.request.from))
+        };
+        let (here, other): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|due| is_here(due) || belongs(due));
+        self.report.elsewhere = match self.request.due {
+            Due::OlderThan(_) => self.pick(other),
+            Due::Count(_) => Vec::new(),
+        };
+        if here.is_empty() {
+            return Err(piles.nothing());
+        }
+        let due = self.pick(here);
+        self.say_due(&due);
+        for due in due {
+            match lying.get(&key(&due)) {
+                Some((disc, at, medium)) => {
+                    match self.read(&piles, disc, *at, &due, Some(medium)) {
+                        Err(error) if error.absence().is_some() => {
+                            self.tell_gone(&error);
+                            self.report.missing.push(due);
+                        }
+                        read => read?,
+                    }
+                }
+                None if all_lying.contains(&key(&due)) => self.report.untrusted.push(due),
+                None => self.report.missing.push(due),
+            }
+        }
+        Ok(())
+    }
+
+    /// Without what no disc that counts has; that is told.
+    fn trusted(&mut self, piles: Piles) -> Result<Piles, FlowError> {
+        let CheckRequest { trust, catalog, .. } = self.request;
+        let (piles, refused) = trust.sift(piles, Vetting::comparing(trust, catalog), self.desk)?;
+        self.report.refused += refused;
+        Ok(piles)
+    }
+
+    fn tell_gone(&self, error: &FlowError) {
+        self.desk.monitor.rest();
+        self.desk.monitor.note(&chain(error));
+    }
+
+    fn pick(&self, all: Vec<DueCopy>) -> Vec<DueCopy> {
+        pick(all, self.request.due, Moment::now())
+    }
+
+    fn say_due(&self, due: &[DueCopy]) {
+        for due in due {
+            let why = due.suspect.as_ref().map(|why| format!(": suspect, for {why}"));
+            let words = due.words();
+            self.desk.monitor.note(&format!("due: {words}{}", why.unwrap_or_default()));
+        }
+    }
+
+    fn read(
+        &mut self,
+        piles: &Piles,
+        disc: &FoundDisc,
+        at: usize,
+        due: &DueCopy,
+        medium: Option<&Carrier>,
+    ) -> Result<(), FlowError> {
+        let Some(reader) = disc.copies.get(at) else { return Ok(()) };
+        let wanted = self.wanted(piles, disc)?;
+        let (checked, faults) = verify_copy(&**reader, disc, Ok(wanted), None, self.desk)?;
+        let seen = Verification {
+            disc: due.disc.number,
+            copy: due.copy.number,
+            at: Moment::now(),
+            drive: reader.title(),
+            finding: checked.finding,
+            details: details(&checked, &faults),
+            strain: checked.strain,
+        };
+        if let Some(medium) = medium {
+            let standard = image_name(&due.set.facts.name, seen.disc);
+            let (file, finding) = (reader.file_id(), Some(seen.finding));
+            let met = Met { medium, file, standard: &standard, finding };
+            settle(&mut self.catalog, due.set.id, seen.disc, &due.copy, &met)?;
+        }
+        self.catalog.record_verification(due.set.id, &seen)?;
+        let trend = trend(&self.catalog, due)?;
+        self.report.checked.push(CheckedCopy { checked, copy: due.copy.number, trend });
+        Ok(())
+    }
+
+    fn wanted(&self, piles: &Piles, disc: &FoundDisc) -> Result<Wanted, FlowError> {
+        let pile = piles.sets.iter().find(|pile| pile.uuid == disc.txt.set_uuid);
+        let known = pile.and_then(|pile| KnownPile::find(&self.catalog, pile));
+        known.and_then(|known| wanted_by_catalog(&known, disc)).ok_or(FlowError::NoSets)
+    }
+}
+
+fn each(piles: &Piles) -> impl Iterator<Item = &FoundDisc> {
+    piles.sets.iter().flat_map(|pile| pile.discs.values())
+}
+
+/// A set's UUID, a disc of it, a copy of that.
+type Key = (String, DiscNo, CopyNo);
+
+/// A disc at a place, which of its media there, and what bears it.
+type Lying<'a> = BTreeMap<Key, (&'a FoundDisc, usize, Carrier)>;
+
+fn key(due: &DueCopy) -> Key {
+    (due.set.facts.uuid.to_string(), due.disc.number, due.copy.number)
+}
+
+/// Which copy each medium at a place is.
+fn lying<'a>(piles: &'a Piles, catalog: &mut Catalog, desk: Desk) -> Result<Lying<'a>, FlowError> {
+    let mut lying = Lying::new();
+    let sets = catalog.sets()?;
+    let shelves = shelves_of(piles, catalog, desk)?;
+    for disc in each(piles) {
+        let Some(set) = sets.iter().find(|set| set.facts.uuid == disc.txt.set_uuid) else {
+            continue;
+        };
+        let copies = catalog.copies(set.id, disc.txt.disc)?;
+        let standard = image_name(&set.facts.name, disc.txt.disc);
+        let mut taken = HashSet::new();
+        // Those that lie where they were put are told first.
+        let mut media: Vec<usize> = (0..disc.copies.len()).collect();
+        let medium = |at: usize| as_met(&disc.copies[at].medium(), &shelves);
+        let is_at_home = |at: &usize| copies.iter().any(|c| lies_at(c, &medium(*at)));
+        media.sort_by_key(|at| !is_at_home(at));
+        for at in media {
+            let (medium, file) = (medium(at), disc.copies[at].file_id());
+            let met = Met { medium: &medium, file, standard: &standard, finding: None };
+            if let Some(copy) = recognise(&copies, &met, &taken) {
+                taken.insert(copy.number);
+                let key = (set.facts.uuid.to_string(), disc.txt.disc, copy.number);
+                lying.insert(key, (disc, at, medium));
+            }
+        }
+    }
+    Ok(lying)
+}
+
+/// How the shelves at a place are to be noted.
+fn shelves_of(
+    piles: &Piles,
+    catalog: &mut Catalog,
+    desk: Desk,
+) -> Result<HashMap<PathBuf, ShelfPlace>, FlowError> {
+    let mut shelves = HashMap::new();
+    for medium in each(piles).flat_map(|disc| &disc.copies).map(|copy| copy.medium()) {
+        let Some(dir) = medium.shelf() else { continue };
+        if !shelves.contains_key(dir) {
+            let here = meet(catalog, dir, Visit::Read, &|words| desk.monitor.note(words))?;
+            shelves.insert(dir.to_owned(), here);
+        }
+    }
+    Ok(shelves)
+}
+
+fn is_within(dir: &Path, from: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(dir).starts_with(real(from))
+}
+
+fn trend(catalog: &Catalog, due: &DueCopy) -> Result<Vec<(Moment, Strain)>, FlowError> {
+    let mut seen = catalog.verifications(due.set.id, due.disc.number)?;
+    seen.retain(|seen| seen.copy == due.copy.number);
+    let skip = seen.len().saturating_sub(TREND);
+    Ok(seen.into_iter().skip(skip).map(|seen| (seen.at, seen.strain)).collect())
+}
+
+impl CheckReport {
+    pub fn is_sound(&self) -> bool {
+        self.refused == 0 && self.checked.iter().all(|copy| copy.checked.finding == Finding::Ok)
+    }
+}
+
+impl CheckedCopy {
+    /// It takes more tries, or longer ones, than when it was read before.
+    pub fn ages(&self) -> bool {
+        match &self.trend[..] {
+            [.., (_, before), (_, now)] => {
+                now.unreadable > before.unreadable
+                    || now.slow > before.slow
+                    || now.slowest > before.slowest.saturating_mul(2)
+            }
+            _ => false,
+        }
+    }
+}

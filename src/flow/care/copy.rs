@@ -1,0 +1,268 @@
+//! `coldcut copy`: one more copy of a disc that is safe already, from what is staged or from another
+//! copy: its image is read back, held against the catalog, and burned as it is, so that copies are
+//! alike to the last byte whatever program made the first.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
+use crate::drive::{DiscReader, Drive, Image};
+use crate::model::{Bytes, DiscList, DiscNo, SetName};
+use crate::port::monitor::{Activity, Phase, Progress};
+use crate::port::wanted::WantedMedium;
+use crate::verify::{Expected, Verdict, verify};
+
+use crate::flow::base::expected::expected;
+use crate::flow::base::sets::no_disc;
+use crate::flow::base::turn::open_to_write;
+use crate::flow::burn::records::{Order, OwnCatalog, is_staged};
+use crate::flow::burn::station::{Drives, Station};
+use crate::flow::library::insertion::while_it_comes_back;
+use crate::flow::library::inventory::{FoundDisc, Piles, Trust, Vetting, look, look_in};
+use crate::flow::library::locations::{kept_disc, shelf_of};
+use crate::flow::staging::area::Staging;
+use crate::flow::{Desk, FlowError, choose_set};
+
+/// Read at once: many clusters, so that a drive keeps streaming.
+const BLOCK: usize = 1 << 20;
+
+pub struct CopyRequest {
+    pub catalog: PathBuf,
+    pub staging: PathBuf,
+    pub name: Option<SetName>,
+    pub discs: DiscList,
+    /// Where a copy can be read, for discs that are neither staged nor on a shelf that is known.
+    pub from: Option<PathBuf>,
+    /// Which discs count.
+    pub trust: Trust,
+}
+
+/// A disc that was copied, and the good copies that it has now.
+pub struct Copied {
+    pub set: SetName,
+    pub disc: DiscInfo,
+    pub copies: u32,
+}
+
+/// Makes one more copy of each disc. `source`: the drive at `from`, if that is one.
+pub fn copy(
+    request: &CopyRequest,
+    source: Option<&mut (dyn Drive + 'static)>,
+    drives: &mut Drives,
+    desk: Desk,
+) -> Result<Vec<Copied>, FlowError> {
+    let mut catalog = open_to_write(&request.catalog, desk)?;
+    let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+    let staging = Staging::open(&request.staging)?;
+    let known = catalog.discs(set.id)?;
+    let meant: Vec<DiscInfo> = request
+        .discs
+        .iter()
+        .map(|number| {
+            let found = known.iter().find(|disc| disc.number == number).cloned();
+            found.ok_or_else(|| no_disc(&set, number))
+        })
+        .collect::<Result<_, _>>()?;
+    let mut work = Copying { request, source, staging: &staging, set: &set, desk };
+    let mut copied = Vec::new();
+    for disc in meant {
+        work.one(&mut catalog, &disc, drives)?;
+        let now = catalog.discs(set.id)?.into_iter().find(|now| now.number == disc.number);
+        let copies = now.map_or(0, |now| now.good_copies);
+        copied.push(Copied { set: set.facts.name.clone(), disc, copies });
+    }
+    Ok(copied)
+}
+
+struct Copying<'a> {
+    request: &'a CopyRequest,
+    source: Option<&'a mut (dyn Drive + 'static)>,
+    staging: &'a Staging,
+    set: &'a KnownSet,
+    desk: Desk<'a>,
+}
+
+impl Copying<'_> {
+    fn one(
+        &mut self,
+        catalog: &mut Catalog,
+        disc: &DiscInfo,
+        drives: &mut Drives,
+    ) -> Result<(), FlowError> {
+        if disc.state == DiscState::Open {
+            return Err(FlowError::NoCopyYet(disc.number));
+        }
+        let mut order = Order::of(catalog, self.set.id, disc.clone())?;
+        // One that lies here, and nobody read back yet, is what is copied, and no copy of itself.
+        let here = drives.burner.medium();
+        let is_here = order.copies.unread.iter().any(|copy| copy.medium.is_where(&here));
+        let is_alone = order.copies.good.is_empty() && is_here;
+        order.wanted = order.copies.good.len() + 1 + usize::from(is_alone);
+        if !is_staged(catalog, self.set, self.staging, disc.number)? {
+            order.image = Some(self.read_image(catalog, &order)?);
+            order.copies.has_others |= self.hand_out_source()?;
+        }
+        let mut records = OwnCatalog { catalog, set: self.set.id };
+        let (staging, set, desk) = (self.staging, self.set, self.desk);
+        let made = Station { staging, set, drives, desk }.make_safe(&order, &mut records);
+        if let Some(image) = &order.image {
+            remove(image)?;
+        }
+        made
+    }
+
+    /// What was copied is like the copy to the last byte, and must not be taken for it.
+    fn hand_out_source(&mut self) -> Result<bool, FlowError> {
+        let Some(slot) = self.source.as_deref_mut().and_then(|drive| drive.slot()) else {
+            return Ok(false);
+        };
+        slot.eject()?;
+        Ok(true)
+    }
+
+    /// A whole image in the staging area, proved to be right before a blank is spent on it.
+    fn read_image(&mut self, catalog: &Catalog, order: &Order) -> Result<PathBuf, FlowError> {
+        let need = order.disc.image.unwrap_or_default().bytes();
+        self.staging.check_space(need, need)?;
+        let name = format!("copy-{}-{:04}.iso", self.set.facts.name, order.disc.number.0);
+        let path = self.staging.scratch().join(name);
+        let desk = self.desk;
+        while_it_comes_back(desk, || self.fetch_to(&path, catalog, order))?;
+        Ok(path)
+    }
+
+    /// From the first medium that gives it whole.
+    fn fetch_to(&mut self, path: &Path, catalog: &Catalog, order: &Order) -> Result<(), FlowError> {
+        let piles = self.find(catalog, &order.disc)?;
+        let piles = self.trusted(piles)?;
+        let (mut damage, mut gone) = (None, None);
+        for reader in media(&piles, self.set, &order.disc) {
+            remove(path)?;
+            match self.fetch(&**reader, order, path) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(words)) => {
+                    self.desk.monitor.note(&format!("{}: {words}", reader.title()));
+                    damage = Some(words);
+                }
+                Err(error) if error.absence().is_some() => gone = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        remove(path)?;
+        let disc = order.disc.number;
+        match (gone, damage) {
+            // It may be whole: nothing is known of it.
+            (Some(error), _) => Err(error),
+            (None, Some(words)) => Err(FlowError::CopyDamaged { disc, words }),
+            // It may have gone before it said who it is.
+            (None, None) => match piles.iter().find_map(Piles::absence) {
+                Some(absence) => Err(absence.into()),
+                None => Err(self.nowhere(catalog, disc)),
+            },
+        }
+    }
+
+    /// Without the discs that do not count; that is told.
+    fn trusted(&self, found: Vec<Piles>) -> Result<Vec<Piles>, FlowError> {
+        let CopyRequest { trust, catalog, .. } = self.request;
+        let sifted = |piles| trust.sift(piles, Vetting::comparing(trust, catalog), self.desk);
+        found.into_iter().map(|piles| sifted(piles).map(|(piles, _)| piles)).collect()
+    }
+
+    fn nowhere(&self, catalog: &Catalog, disc: DiscNo) -> FlowError {
+        let kept = kept_disc(catalog, self.set.id, disc);
+        FlowError::NothingToCopy { disc, kept }
+    }
+
+    /// Where copies of the disc lie: at the place that was named, else on the shelves that are
+    /// known.
+    fn find(&mut self, catalog: &Catalog, disc: &DiscInfo) -> Result<Vec<Piles>, FlowError> {
+        let number = disc.number;
+        if let (Some(drive), Some(from)) = (self.source.as_deref_mut(), &self.request.from) {
+            let kept = kept_disc(catalog, self.set.id, number);
+            let wanted = WantedMedium::disc(&self.set.facts.name, number);
+            let wanted = wanted.with(&kept).with(", to be copied");
+            let fits = |piles: &Piles| each(piles).any(|found| is_it(found, self.set, disc));
+            return Ok(vec![look_in(drive, from, &wanted, self.desk, fits)?]);
+        }
+        if let Some(from) = &self.request.from {
+            return Ok(vec![look(from, self.desk.stop)?]);
+        }
+        let copies = catalog.copies(self.set.id, number)?;
+        let good = copies.iter().filter(|copy| copy.is_good());
+        let shelves = good.filter_map(shelf_of).filter(|dir| dir.is_dir());
+        shelves.map(|dir| look(dir, self.desk.stop)).collect()
+    }
+
+    /// Reads the image and holds it against the catalog; or why it is of no use.
+    fn fetch(
+        &self,
+        reader: &dyn DiscReader,
+        order: &Order,
+        to: &Path,
+    ) -> Result<Result<(), String>, FlowError> {
+        let Desk { monitor, stop, .. } = self.desk;
+        let sectors = order.disc.image.unwrap_or_default();
+        let total = sectors.bytes().0;
+        let disc = Some(order.disc.number.0);
+        monitor.phase(&Phase { what: Activity::Reading, disc, total: Some(total) });
+        let staging =
+            |source| FlowError::Staging { path: to.to_owned(), what: "cannot be written", source };
+        let mut file = File::create_new(to).map_err(staging)?;
+        let mut buffer = vec![0; BLOCK];
+        let mut at = 0;
+        while at < total {
+            stop.check()?;
+            let take = (total - at).min(BLOCK as u64) as usize;
+            match reader.read_image(Bytes(at), &mut buffer[..take]) {
+                Ok(0) => return Ok(Err(format!("it ends after {}", Bytes(at)))),
+                Ok(got) => {
+                    file.write_all(&buffer[..got]).map_err(staging)?;
+                    at += got as u64;
+                }
+                Err(error) => match reader.absence() {
+                    Some(absence) => return Err(absence.into()),
+                    None => return Ok(Err(crate::flow::chain(&error))),
+                },
+            }
+            monitor.progress(Progress { done: at, written: None });
+        }
+        drop(file);
+        let files: Vec<Expected> = order.files.iter().map(expected).collect();
+        let image = Image::open(to, stop)?;
+        match verify(&image, order.disc.uuid, &files, Some(sectors), monitor, stop)? {
+            Verdict::Sound(_) => Ok(Ok(())),
+            Verdict::Damaged(faults) => {
+                let words = faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what));
+                Ok(Err(words.collect::<Vec<_>>().join("; ")))
+            }
+        }
+    }
+}
+
+fn each(piles: &Piles) -> impl Iterator<Item = &FoundDisc> {
+    piles.sets.iter().flat_map(|pile| pile.discs.values())
+}
+
+fn is_it(found: &FoundDisc, set: &KnownSet, disc: &DiscInfo) -> bool {
+    found.txt.set_uuid == set.facts.uuid && found.txt.disc_uuid == disc.uuid
+}
+
+fn media<'a>(
+    piles: &'a [Piles],
+    set: &'a KnownSet,
+    disc: &'a DiscInfo,
+) -> impl Iterator<Item = &'a Box<dyn DiscReader>> {
+    let found = piles.iter().flat_map(each).filter(|found| is_it(found, set, disc));
+    found.flat_map(|found| &found.copies)
+}
+
+fn remove(path: &Path) -> Result<(), FlowError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(FlowError::Staging { path: path.to_owned(), what: "cannot be removed", source })
+        }
+        _ => Ok(()),
+    }
+}

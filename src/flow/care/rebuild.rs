@@ -1,0 +1,449 @@
+//! A catalog made anew from discs, in any order: the newest catalog among them is taken over, and
+//! what it does not know is read from the discs that came later; from listings, and where those are
+//! damaged, from the archives themselves.
+
+mod found;
+mod gather;
+mod history;
+mod lode;
+mod past;
+mod request;
+mod settings;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{
+    Access, Catalog, CatalogError, DiscState, KnownCopies, KnownSet, Replacement, SetFacts, SetId,
+    Twin,
+};
+use crate::codec::openpgp::Opener;
+use crate::drive::{DiscReader, Drive};
+use crate::model::disc::{Encryption, Ratio, named};
+use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
+use crate::port::clock::Moment;
+use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::port::stop::Stop;
+
+use crate::flow::base::keys::KnownKeys;
+use crate::flow::base::set_copy::SetCopy;
+use crate::flow::base::turn::in_turn;
+use crate::flow::library::branches::settle;
+use crate::flow::library::inventory::{FoundDisc, Pile, Piles, Vetting};
+use crate::flow::library::listings::FromDiscs;
+use crate::flow::library::repair::{Mendable, Mender};
+use crate::flow::library::unlock::check_listings;
+use crate::flow::restore::note_problems;
+use crate::flow::staging::area::Staging;
+use crate::flow::{Desk, FlowError, chain};
+
+use lode::Lode;
+pub use request::RebuildRequest;
+use settings::Settings;
+
+/// A set that was made anew.
+#[derive(Clone, Debug)]
+pub struct RebuiltSet {
+    pub set: SetName,
+    pub uuid: SetUuid,
+    /// Finished snapshots.
+    pub snapshots: usize,
+    pub newest: Option<SnapshotSeq>,
+    /// The disc whose catalog was taken over.
+    pub catalog_of: Option<DiscNo>,
+    pub discs: Vec<DiscNo>,
+    /// Numbers below the highest of which no disc was here.
+    pub missing_discs: Vec<DiscNo>,
+    pub twins: Vec<Twin>,
+    /// Discs that nobody has read back, as far as is known now.
+    pub unproven: Vec<DiscNo>,
+    /// Verifications and drills that discs tell of, and that do not count: nothing vouches for the
+    /// discs.
+    pub unvouched: u64,
+    /// Files of the newest snapshot whose content is on no disc that was here.
+    pub lost_files: u64,
+    /// The newest snapshot was pieced together: files that were deleted may be in it.
+    pub is_pieced: bool,
+    /// Things that could not be read, of which the set would have told more.
+    pub complaints: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RebuildReport {
+    pub sets: Vec<RebuiltSet>,
+    /// Things that should be discs and cannot be read as such.
+    pub unreadable: u64,
+    /// Discs, and parts of discs, that do not count. Each was told.
+    pub refused: u64,
+    /// Where the former catalog is now.
+    pub aside: Option<PathBuf>,
+}
+
+impl RebuildReport {
+    /// Nothing is missing of what the discs at hand were to tell.
+    pub fn is_complete(&self) -> bool {
+        let whole = |set: &RebuiltSet| set.lost_files + set.complaints == 0 && !set.is_pieced;
+        self.unreadable + self.refused == 0 && self.sets.iter().all(whole)
+    }
+}
+
+/// Makes the catalog anew. `drives` are those among the places, in their order. The former catalog
+/// is moved aside once the new one is whole, and not before.
+pub fn rebuild(
+    request: &RebuildRequest,
+    drives: Vec<Option<Box<dyn Drive>>>,
+    desk: Desk,
+) -> Result<RebuildReport, FlowError> {
+    let signed_by = request.trust.signed_by.as_ref();
+    let mender = &Mender::new(&request.scratch, signed_by, desk);
+    // Of discs in drives nothing but listings is at hand: those were repaired as they came.
+    let is_whole = drives.iter().all(Option::is_none);
+    let (mut piles, _copied) = gather::gather(request, drives, mender, desk)?;
+    let mender = is_whole.then_some(mender);
+    piles.name_by_catalog(&request.catalog);
+    if let (Some(mender), None) = (mender, signed_by) {
+        piles.name_with(|disc| mender.name(disc));
+    }
+    let mend = |disc: &dyn DiscReader| mender.and_then(|mender| mender.repaired(disc));
+    let mut piles = piles.must_be_signed(signed_by, &mend, desk.stop)?;
+    Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
+    let mut report = RebuildReport::default();
+    let told = piles.tell_problems(desk);
+    report.unreadable += told.damaged;
+    report.refused += told.refused;
+    refuse_gone(&piles)?;
+    choose(&mut piles, request.name.as_ref())?;
+    if piles.sets.is_empty() {
+        return Err(piles.nothing());
+    }
+    let (kept, replaced) = present_sets(request, &piles, desk)?;
+    let mut new = in_turn(desk, || Replacement::begin(&request.catalog))?;
+    for set in kept {
+        take_over(&request.catalog, &set, request, new.catalog(), desk.stop)?;
+    }
+    for pile in &mut piles.sets {
+        // Whoever is not of this set is offered to the next one.
+        pile.unnamed.append(&mut piles.unnamed);
+        let former = replaced.iter().find(|set| set.facts.uuid == pile.uuid);
+        let rebuilt =
+            Rebuilder::new(request, pile, mender, (new.catalog(), former), desk)?.run()?;
+        report.sets.push(rebuilt);
+        piles.unnamed.append(&mut pile.unnamed);
+    }
+    refuse_gone(&piles)?;
+    for unnamed in piles.unnamed.drain(..) {
+        report.unreadable += 1;
+        let thing = piles.from.display().to_string();
+        desk.monitor.trouble(&Trouble { thing, what: unnamed.problem.what });
+    }
+    report.aside = new.finish()?;
+    Ok(report)
+}
+
+/// A disc that went away while it was read would be missed in the new catalog, which would look
+/// whole: nothing is replaced then.
+fn refuse_gone(piles: &Piles) -> Result<(), FlowError> {
+    piles.absence().map_or(Ok(()), |absence| Err(absence.into()))
+}
+
+fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
+    let Some(wanted) = name else { return Ok(()) };
+    let known: Vec<String> = piles.sets.iter().map(|pile| pile.name.to_string()).collect();
+    piles.sets.retain(|pile| pile.name == *wanted);
+    if piles.sets.is_empty() && !known.is_empty() {
+        return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
+    }
+    Ok(())
+}
+
+/// The sets of the present catalog that stay as they are, and those that are made anew; none if it is
+/// destroyed.
+fn present_sets(
+    request: &RebuildRequest,
+    piles: &Piles,
+    desk: Desk,
+) -> Result<(Vec<KnownSet>, Vec<KnownSet>), FlowError> {
+    let none = || Ok((Vec::new(), Vec::new()));
+    let sets = Catalog::open(&request.catalog, Access::Read).and_then(|catalog| {
+        catalog.check()?;
+        catalog.sets()
+    });
+    let sets = match sets {
+        Ok(sets) => sets,
+        Err(CatalogError::Missing { .. }) => return none(),
+        Err(error @ CatalogError::Damaged { .. }) => {
+            desk.monitor.note(&format!("{}: it is replaced", chain(&error)));
+            return none();
+        }
+        Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return none(),
+        Err(error) => return Err(error.into()),
+    };
+    let is_here = |set: &&KnownSet| piles.sets.iter().any(|pile| pile.uuid == set.facts.uuid);
+    if let (Some(known), false) = (sets.iter().find(is_here), request.replace) {
+        return Err(FlowError::KnownAlready(known.facts.name.clone()));
+    }
+    Ok(sets.into_iter().partition(|set| !is_here(&set)))
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
+/// A set goes from the present catalog into the new one as it goes onto a disc and back.
+fn take_over(
+    from: &Path,
+    set: &KnownSet,
+    request: &RebuildRequest,
+    new: &mut Catalog,
+    stop: &Stop,
+) -> Result<(), FlowError> {
+    let from = Catalog::open(from, Access::Read)?;
+    let copy = SetCopy::new(&from, set.id, &request.scratch, stop)?;
+    let id = import(new, &copy.catalog, stop)?;
+    Ok(new.keep_settings(id, set)?)
+}
+
+fn import(into: &mut Catalog, from: &Catalog, stop: &Stop) -> Result<SetId, FlowError> {
+    into.import_set(from, stop).or_else(|error| {
+        stop.check()?;
+        Err(error.into())
+    })
+}
+
+/// One set in work.
+struct Rebuilder<'a> {
+    request: &'a RebuildRequest<'a>,
+    desk: Desk<'a>,
+    pile: &'a Pile,
+    /// Repairs what can be read from no copy.
+    mender: Option<&'a Mender<'a>>,
+    keys: KnownKeys,
+    catalog: &'a mut Catalog,
+    set: SetId,
+    catalog_of: Option<DiscNo>,
+    /// The set in the catalog that is replaced.
+    former: Option<SetId>,
+    /// Nobody else than the owner can have written the catalog that was taken over.
+    is_vouched: bool,
+    /// Discs of another history of the set.
+    others: Vec<FoundDisc>,
+    /// Discs whose listing is not used.
+    doubtful: BTreeSet<DiscNo>,
+    complaints: u64,
+}
+
+impl<'a> Rebuilder<'a> {
+    /// Takes over the newest catalog that can be read, or begins the set with what discs say.
+    fn new(
+        request: &'a RebuildRequest<'a>,
+        pile: &'a mut Pile,
+        mender: Option<&'a Mender<'a>>,
+        (catalog, former): (&'a mut Catalog, Option<&KnownSet>),
+        desk: Desk<'a>,
+    ) -> Result<Rebuilder<'a>, FlowError> {
+        let encryption = pile.encryption();
+        let keys = request
+            .keys
+            .for_known_discs(&pile.name, encryption, |opener| check_listings(opener, pile))?;
+        let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
+        let others = settle(pile, (opener, desk.stop), request.trust.history)?;
+        others.words.iter().for_each(|words| desk.monitor.note(words));
+        let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
+        let base = discs.newest_proved_catalog();
+        desk.stop.check()?;
+        let complaints = discs.doubts.count();
+        let is_signed = request.trust.signed_by.is_some();
+        let is_vouched = base.as_ref().is_some_and(|(_, known)| {
+            is_signed || (encryption == Encryption::Passphrase && known.is_sealed)
+        });
+        let (set, catalog_of) = match &base {
+            Some((disc, known)) => {
+                let discs = known.catalog.discs(known.set)?;
+                for set in known.catalog.sets()? {
+                    note_problems(&pile.name_by(&set.facts, &discs), desk);
+                }
+                discs.iter().for_each(|disc| pile.prefer(disc.number, disc.uuid));
+                let set = import(catalog, &known.catalog, desk.stop)?;
+                let sets = known.catalog.sets()?;
+                if let Some(told) = sets.iter().find(|set| set.id == known.set) {
+                    let (keys, disc) = (&keys, *disc);
+                    Settings { told, disc, former, keys, is_signed, desk }.settle(catalog, set)?;
+                }
+                (set, Some(*disc))
+            }
+            None => {
+                let set = catalog.create_set(&facts(request, pile, &keys))?;
+                if let Some(former) = former {
+                    catalog.keep_settings(set, former)?;
+                    if keys.certs.is_some() {
+                        catalog.set_keys(set, keys.certs.as_deref(), keys.token.as_deref())?;
+                    }
+                }
+                (set, None)
+            }
+        };
+        pile.twin_words().for_each(|words| desk.monitor.note(&words));
+        let doubtful = BTreeSet::new();
+        Ok(Rebuilder {
+            request,
+            desk,
+            pile,
+            mender,
+            keys,
+            catalog,
+            set,
+            catalog_of,
+            former: former.map(|former| former.id),
+            is_vouched,
+            others: others.discs,
+            doubtful,
+            complaints,
+        })
+    }
+
+    /// The disc as it would be if it were repaired.
+    fn mendable(&self, found: &'a FoundDisc) -> Option<Mendable<'a>> {
+        self.mender?.offer(found)
+    }
+
+    fn opener(&self) -> Option<&Opener> {
+        self.keys.opener.as_ref()
+    }
+
+    fn run(mut self) -> Result<RebuiltSet, FlowError> {
+        let mut lode = Lode::default();
+        for found in self.pile.discs.values() {
+            self.desk.stop.check()?;
+            let disc = Some(found.txt.disc.0);
+            self.desk.monitor.phase(&Phase { what: Activity::Reading, disc, total: None });
+            self.look_for_contradiction(found);
+            self.adopt(found, &mut lode)?;
+        }
+        for twin in self.pile.twins.iter().chain(&self.others) {
+            let (number, uuid) = (twin.txt.disc, twin.txt.disc_uuid);
+            let snapshot = twin.txt.snapshot;
+            self.catalog.adopt_twin(self.set, &Twin { number, uuid, snapshot })?;
+        }
+        let waiting = self.still_staged()?;
+        self.catalog.assume_burned(self.set, &waiting)?;
+        let is_pieced = self.tell_history(lode)?;
+        let unvouched = self.settle_copies()?;
+        self.report(is_pieced, unvouched)
+    }
+
+    /// Gives how many readings do not count that discs told of.
+    fn settle_copies(&mut self) -> Result<u64, FlowError> {
+        let before = match self.former {
+            Some(former) => {
+                Catalog::open(&self.request.catalog, Access::Read)?.known_copies(former)?
+            }
+            None => KnownCopies::default(),
+        };
+        let settled = self.catalog.settle_copies(self.set, &before, self.is_vouched)?;
+        let found = settled.lost.into_iter().filter(|disc| self.pile.discs.contains_key(disc));
+        let found: Vec<DiscNo> = found.collect();
+        if !found.is_empty() {
+            self.desk.monitor.note(&format!(
+                "set {}: the former catalog knows {} as lost, which stays so until `coldcut verify \
+                 FROM` finds it right",
+                self.pile.name,
+                named(&found)
+            ));
+        }
+        Ok(settled.refused)
+    }
+
+    /// The listing of a disc whose INDEX contradicts its DISC.txt is another time's, or another disc's.
+    fn look_for_contradiction(&mut self, found: &FoundDisc) {
+        let (scratch, opener, desk) = (&self.request.scratch, self.keys.opener.as_ref(), self.desk);
+        let (pile, mender) = (self.pile, self.mender);
+        let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
+        if let Some(why) = discs.contradiction(found) {
+            self.trouble(found.label().to_string(), why);
+            self.doubtful.insert(found.txt.disc);
+        }
+    }
+
+    /// Discs that wait for a burner, whole: the staging area outlived the catalog.
+    fn still_staged(&self) -> Result<Vec<DiscNo>, FlowError> {
+        let staging = Staging::open(&self.request.staging)?;
+        let known = self.known_set()?;
+        let mut waiting = Vec::new();
+        for disc in self.catalog.discs(self.set)? {
+            let files = self.catalog.disc_files(self.set, disc.number)?;
+            let files: Vec<_> = files.into_iter().map(|file| (file.path, file.size.0)).collect();
+            let waits = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+            if waits && !files.is_empty() && staging.holds(&known, disc.number, &files) {
+                waiting.push(disc.number);
+            }
+        }
+        Ok(waiting)
+    }
+
+    fn known_set(&self) -> Result<KnownSet, FlowError> {
+        let sets = self.catalog.sets()?;
+        sets.into_iter().find(|set| set.id == self.set).ok_or(FlowError::NoSets)
+    }
+
+    fn trouble(&mut self, thing: String, what: String) {
+        self.complaints += 1;
+        self.desk.monitor.trouble(&Trouble { thing, what });
+    }
+
+    fn report(self, is_pieced: bool, unvouched: u64) -> Result<RebuiltSet, FlowError> {
+        let snapshots = self.catalog.snapshots(self.set)?;
+        let newest = self.catalog.newest_snapshot(self.set)?;
+        let lost_files = match newest {
+            Some(seq) => self.catalog.extent(self.set, seq)?.waiting,
+            None => 0,
+        };
+        let discs = self.catalog.discs(self.set)?;
+        let here: BTreeSet<DiscNo> = self.pile.discs.keys().copied().collect();
+        let known = discs.iter().map(|disc| disc.number);
+        let highest = known.chain(here.iter().copied()).max().map_or(0, |number| number.0);
+        let missing = (1..=highest).map(DiscNo).filter(|number| !here.contains(number));
+        let unproven = discs.iter().filter(|disc| disc.state == DiscState::Burned);
+        Ok(RebuiltSet {
+            set: self.pile.name.clone(),
+            uuid: self.pile.uuid,
+            snapshots: snapshots.iter().filter(|snapshot| snapshot.finished.is_some()).count(),
+            newest,
+            catalog_of: self.catalog_of,
+            missing_discs: missing.collect(),
+            twins: self.catalog.twins(self.set)?,
+            unproven: unproven.map(|disc| disc.number).collect(),
+            unvouched,
+            discs: here.into_iter().collect(),
+            lost_files,
+            is_pieced,
+            complaints: self.complaints,
+        })
+    }
+}
+
+/// A set of which no catalog is left.
+fn facts(request: &RebuildRequest, pile: &Pile, keys: &KnownKeys) -> SetFacts {
+    let first = pile.discs.values().next();
+    let last = pile.discs.values().next_back();
+    let date = first.and_then(|found| Moment::parse(&found.txt.date));
+    SetFacts {
+        name: pile.name.clone(),
+        uuid: pile.uuid,
+        source: PathBuf::new(), // until a listing tells
+        encryption: last.map_or(Encryption::None, |found| found.txt.encryption),
+        certs: keys.certs.clone(),
+        token: keys.token.clone(),
+        hidden: request.keys.hidden,
+        compression: last.map_or(crate::model::disc::Compression::Bzip2, |f| f.txt.compression),
+        parity: last.map_or(0, |found| found.txt.parity),
+        parity_discs: ratio(pile),
+        created: date.unwrap_or(Moment(0)),
+    }
+}
+
+/// How many recovery discs for how many: the largest group tells, for others were closed early.
+fn ratio(pile: &Pile) -> Option<Ratio> {
+    let groups = pile.discs.values().filter_map(|found| found.txt.group.as_ref());
+    let group = groups.max_by_key(|group| group.discs.len())?;
+    Ratio::parse(&format!("{}/{}", group.of, group.discs.len()))
+}

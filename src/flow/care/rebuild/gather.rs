@@ -1,0 +1,151 @@
+//! The discs of a rebuilding, from all places that were named. A disc in a drive gives way to the
+//! next one: its listings are copied into the scratch directory, as they are, encrypted or not.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::drive::{DiscReader, Discs, Drive, DriveError, FileReader, Folder, discover};
+use crate::model::RelPath;
+use crate::port::files::make_private_dir;
+use crate::port::operator::Answer;
+use crate::port::stop::{Heeding, Stop};
+use crate::port::wanted::WantedMedium;
+
+use crate::flow::care::rebuild::request::RebuildRequest;
+use crate::flow::library::insertion::{give_back, while_it_comes_back, with_medium};
+use crate::flow::library::inventory::Piles;
+use crate::flow::library::repair::Mender;
+use crate::flow::library::signatures::is_as_listed;
+use crate::flow::{Desk, FlowError};
+
+/// What was copied from discs in drives; removed when dropped.
+pub struct Copied {
+    dir: PathBuf,
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        // Nothing in it is readable without the set's key if the set has one.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+pub fn gather(
+    request: &RebuildRequest,
+    drives: Vec<Option<Box<dyn Drive>>>,
+    mender: &Mender,
+    desk: Desk,
+) -> Result<(Piles, Copied), FlowError> {
+    let first = request.from.first().cloned().unwrap_or_default();
+    let mut piles = Piles::at(&first);
+    let copied = Copied { dir: request.scratch.join(format!("rebuild-{}", Uuid::new_v4())) };
+    for (from, drive) in request.from.iter().zip(drives) {
+        match drive {
+            None => piles.take(discover(from, desk.stop)?),
+            Some(mut drive) => every_disc(&mut *drive, &copied.dir, &mut piles, mender, desk)?,
+        }
+    }
+    Ok((piles, copied))
+}
+
+/// One disc after the other, as long as a person has more.
+fn every_disc(
+    drive: &mut dyn Drive,
+    scratch: &Path,
+    piles: &mut Piles,
+    mender: &Mender,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    for number in 0.. {
+        let wanted = if number == 0 { "any disc of the set" } else { "the next disc of the set" };
+        let taken = while_it_comes_back(desk, || {
+            copied(inserted(drive, wanted, desk)?, scratch, mender, desk)
+        });
+        match taken {
+            // The pile is read: nobody brought another one.
+            Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
+            taken => piles.take(taken?),
+        }
+        give_back(drive, desk)?;
+        desk.monitor.rest();
+        if desk.operator.confirm("Is there another disc to read?") != Answer::Yes {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn inserted(drive: &mut dyn Drive, wanted: &str, desk: Desk) -> Result<Discs, FlowError> {
+    with_medium(drive, desk, &WantedMedium::any(wanted), |drive, _| {
+        let mut found = drive.discs()?;
+        match found.discs.is_empty() {
+            true => Err(match found.problems.pop() {
+                Some(problem) => problem.into(),
+                None => DriveError::Empty { drive: drive.title() }.into(),
+            }),
+            false => Ok(found),
+        }
+    })
+}
+
+/// A disc whose listings are damaged is repaired from its recovery data, if it has any. Now is the
+/// time: when something is missed, it is no longer in the drive.
+fn copied(found: Discs, scratch: &Path, mender: &Mender, desk: Desk) -> Result<Discs, FlowError> {
+    let mut copies = Discs { discs: Vec::new(), problems: found.problems };
+    for disc in found.discs {
+        let mut copy = copy_of(&*disc, scratch, desk)?;
+        if !is_as_listed(&copy, desk.stop)? {
+            if let Some(whole) = mender.repaired(&*disc) {
+                copy = copy_of(&*whole, scratch, desk)?;
+            }
+        }
+        if let Some(absence) = disc.absence() {
+            return Err(absence.into());
+        }
+        copies.discs.push(Box::new(copy));
+    }
+    Ok(copies)
+}
+
+fn copy_of(disc: &dyn DiscReader, scratch: &Path, desk: Desk) -> Result<Folder, FlowError> {
+    let dir = scratch.join(Uuid::new_v4().to_string());
+    copy_listings(disc, &dir, desk.stop).map_err(|source| FlowError::Staging {
+        path: dir.clone(),
+        what: "cannot take a disc's listings",
+        source,
+    })?;
+    // A copy that was cut short for that is no damage of the disc.
+    desk.stop.check()?;
+    if let Some(absence) = disc.absence() {
+        return Err(absence.into());
+    }
+    Ok(Folder::open(&dir)?)
+}
+
+/// Archives are there by name and size alone: files without content.
+fn copy_listings(disc: &dyn DiscReader, dir: &Path, stop: &Stop) -> io::Result<()> {
+    for file in disc.files() {
+        // The rest of a disc that went away is not asked for.
+        if disc.absence().is_some() {
+            break;
+        }
+        // Whoever reads the disc's directory has seen to that; this is where it would do harm.
+        if RelPath::new(file.path.as_bytes()).is_none_or(|path| path.is_root()) {
+            continue;
+        }
+        let to = dir.join(&file.path);
+        make_private_dir(to.parent().unwrap_or(dir))?;
+        let mut copy = File::create_new(&to)?;
+        let big = ["archives/", "parity/", "stripes/"];
+        let is_big = big.iter().any(|dir| file.path.starts_with(dir));
+        if is_big
+            || io::copy(&mut Heeding::new(FileReader::new(disc, file), stop), &mut copy).is_err()
+        {
+            copy.set_len(file.size.0)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! What a new catalog keeps of a set's settings. A catalog on a disc can be anybody's, and what it
+//! says of keys decides who can read the next backup: nothing of that is taken over unseen.
+
+use crate::catalog::{Catalog, KnownSet, SetId};
+use crate::codec::openpgp::Locks;
+use crate::model::DiscNo;
+use crate::model::disc::Encryption;
+use crate::model::path::shown;
+use crate::port::clock::Moment;
+use crate::port::operator::Answer;
+
+use crate::flow::base::keys::KnownKeys;
+use crate::flow::base::recipients::fingerprints;
+use crate::flow::{Desk, FlowError};
+
+/// The settings of a set that was taken over from the catalog of a disc.
+pub struct Settings<'a> {
+    /// As that catalog has them.
+    pub told: &'a KnownSet,
+    pub disc: DiscNo,
+    /// As the catalog has them that is replaced.
+    pub former: Option<&'a KnownSet>,
+    /// What the person named.
+    pub keys: &'a KnownKeys,
+    /// All discs that are used bear a signature that counts.
+    pub is_signed: bool,
+    pub desk: Desk<'a>,
+}
+
+impl Settings<'_> {
+    /// Writes into the new catalog what counts, and says what that is.
+    pub fn settle(&self, catalog: &mut Catalog, set: SetId) -> Result<(), FlowError> {
+        match self.former {
+            Some(former) => {
+                catalog.keep_settings(set, former)?;
+                if former.sealed_for.is_none() {
+                    // The next backup asks, if it is for others than the last.
+                    let before = former.facts.certs.as_deref().and_then(read);
+                    if let Some(before) = before.as_ref().and_then(fingerprints) {
+                        catalog.set_sealed_for(set, &before)?;
+                    }
+                }
+            }
+            None => self.say_settings(),
+        }
+        match self.told.facts.encryption {
+            Encryption::None => catalog.set_keys(set, None, None)?,
+            // It was made with the passphrase that opens the discs.
+            Encryption::Passphrase => catalog.set_keys(set, None, self.keys.token.as_deref())?,
+            Encryption::Recipients => self.settle_recipients(catalog, set)?,
+        }
+        Ok(())
+    }
+
+    fn settle_recipients(&self, catalog: &mut Catalog, set: SetId) -> Result<(), FlowError> {
+        let told = self.told.facts.certs.as_deref().and_then(read);
+        if let Some(certs) = &self.keys.certs {
+            let named = read(certs);
+            if let (Some(told), Some(named)) = (&told, &named) {
+                if fingerprints(told) != fingerprints(named) {
+                    self.desk.monitor.note(&format!(
+                        "the catalog on disc {} says that set {} is encrypted for {}; those that \
+                         were named with --recipient are used, and not these",
+                        self.disc,
+                        self.told.facts.name,
+                        told.names().join(", ")
+                    ));
+                }
+            }
+            return Ok(catalog.set_keys(set, Some(certs), self.keys.token.as_deref())?);
+        }
+        match (self.former, told) {
+            (Some(_), _) => Ok(()),
+            (None, Some(told)) => self.vouch(&told),
+            // Expired, revoked or damaged: the next backup asks for others.
+            (None, None) => Ok(catalog.set_keys(set, None, None)?),
+        }
+    }
+
+    /// Certificates that nothing but a disc names are shown, and taken over if somebody knows them.
+    fn vouch(&self, told: &Locks) -> Result<(), FlowError> {
+        let (disc, name) = (self.disc, &self.told.facts.name);
+        let who = told.names().join(", ");
+        let says =
+            format!("the catalog on disc {disc} says that set {name} is encrypted for {who}");
+        if self.is_signed {
+            self.desk.monitor.note(&format!("{says}; the disc is signed"));
+            return Ok(());
+        }
+        let question = format!(
+            "{says}. Anybody can have written that, and the next backup will be encrypted for \
+             them. Are these yours?"
+        );
+        match self.desk.operator.confirm_in_person(&question) {
+            Answer::Yes => Ok(()),
+            _ => Err(FlowError::UnknownRecipients { says }),
+        }
+    }
+
+    /// None of these gives anything away, but the next backup goes by them.
+    fn say_settings(&self) {
+        let KnownSet { facts, hint, copies, .. } = self.told;
+        let source = shown(std::os::unix::ffi::OsStrExt::as_bytes(facts.source.as_os_str()));
+        let mut words = vec![format!("source {source}"), format!("copies {copies}")];
+        words.push(format!("recovery data {} %", facts.parity));
+        words.extend(facts.parity_discs.map(|ratio| format!("recovery discs {ratio}")));
+        words.extend(hint.as_ref().map(|hint| format!("hint \"{}\"", shown(hint.as_bytes()))));
+        self.desk.monitor.note(&format!(
+            "set {}: taken over from the catalog on disc {}: {}",
+            facts.name,
+            self.disc,
+            words.join(", ")
+        ));
+    }
+}
+
+/// Certificates as a catalog has them; those that cannot be used are none.
+fn read(certs: &[u8]) -> Option<Locks> {
+    Locks::recipients(&[certs.to_vec()], false, Moment::now()).ok()
+}

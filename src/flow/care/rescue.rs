@@ -1,0 +1,470 @@
+//! `coldcut rescue`: a failing disc, read by one drive after the other, into an image; then what
+//! is still missing is made good from the disc's recovery data, and each file is looked at.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::catalog::Finding;
+use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, SectorSource};
+use crate::model::disc::DiscName;
+use crate::model::size::SECTOR;
+use crate::model::{Bytes, DiscNo};
+use crate::port::files::{dir_of, free_space, write_atomic};
+use crate::port::held_dir::{HeldDir, is_link, open_unlinked};
+use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Recorder, Trouble};
+use crate::port::stop::Stop;
+use crate::recovery::covers;
+use crate::rescue::map::{Map, Status};
+use crate::rescue::passes::Passes;
+
+use crate::flow::care::verify::{CheckedDisc, VerifyReport, VerifyRequest, verify_from};
+use crate::flow::library::inventory::{Trust, Vetting, look};
+use crate::flow::library::repair::Mender;
+use crate::flow::{Desk, FlowError, chain};
+
+/// What a rescue is asked to do.
+pub struct RescueRequest {
+    /// Drives or images, read one after the other.
+    pub from: Vec<PathBuf>,
+    /// Made, or gone on with.
+    pub image: PathBuf,
+    pub map: PathBuf,
+    pub scratch: PathBuf,
+    /// Need not exist. What it knows of the set says whether a plain disc counts.
+    pub catalog: PathBuf,
+    pub trust: Trust,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RescueReport {
+    /// Of the whole medium.
+    pub size: Bytes,
+    /// In the image now.
+    pub rescued: Bytes,
+    /// Made from recovery data.
+    pub mended: bool,
+    /// Where the files are, if the image has no directory any more.
+    pub files_in: Option<PathBuf>,
+    /// Files of the disc, and those of them that are not whole. `None`: no disc of coldcut's can be
+    /// recognised.
+    pub files: Option<(usize, usize)>,
+    /// What does not count: a disc or files that are not encrypted, as their set is, and listings of
+    /// another disc or time. Each was told.
+    pub refused: u64,
+}
+
+impl RescueReport {
+    pub fn is_whole(&self) -> bool {
+        match self.files {
+            Some((_, damaged)) => damaged == 0,
+            None => self.rescued == self.size,
+        }
+    }
+
+    /// All of it is there, and counts.
+    pub fn is_sound(&self) -> bool {
+        self.is_whole() && self.refused == 0
+    }
+}
+
+/// How the medium in a drive, or an image, is opened.
+pub type OpenMedium<'a> = dyn Fn(&Path, &Stop) -> Result<Box<dyn SectorSource>, DriveError> + 'a;
+
+/// Reads what can be read. A run that is stopped is gone on with by the next.
+pub fn rescue(
+    request: &RescueRequest,
+    open: &OpenMedium,
+    desk: Desk,
+) -> Result<RescueReport, FlowError> {
+    let mut work: Option<Work> = None;
+    for from in &request.from {
+        let source = &*open(from, desk.stop)?;
+        let mut begun = match work.take() {
+            Some(begun) => begun,
+            None => Work::open(request, from, source.sectors().bytes().0)?,
+        };
+        begun.map.extend(source.sectors().bytes().0);
+        begun.refuse_other_disc(source)?;
+        begun.read(source, desk)?;
+        work = Some(begun);
+    }
+    let work = work.ok_or_else(|| not_a_rescue(&request.image, "has nothing to be read from"))?;
+    work.finish(request, desk)
+}
+
+fn not_a_rescue(path: &Path, why: &'static str) -> FlowError {
+    FlowError::NotARescue { path: path.to_owned(), why }
+}
+
+/// An image and its map.
+struct Work {
+    path: PathBuf,
+    image: File,
+    map: Map,
+    map_path: PathBuf,
+}
+
+impl Work {
+    fn open(request: &RescueRequest, from: &Path, size: u64) -> Result<Work, FlowError> {
+        let (path, map_path) = (request.image.clone(), request.map.clone());
+        let map = match (path.exists(), map_path.exists()) {
+            (false, false) => Map::new(size),
+            (true, true) => read_map(&map_path)?,
+            (true, false) => {
+                return Err(not_a_rescue(
+                    &path,
+                    "exists, and no map says what is in it: name another file, or its map with --map",
+                ));
+            }
+            (false, true) => {
+                return Err(not_a_rescue(
+                    &path,
+                    "is missing, though its map is there: move the map away to begin anew",
+                ));
+            }
+        };
+        refuse_same_file(from, &path)?;
+        check_space(&path, &map)?;
+        let failed = |source| FlowError::Staging {
+            path: path.clone(),
+            what: "cannot be opened for writing",
+            source,
+        };
+        let image = open_image(&path, path.exists()).map_err(failed)?;
+        if flock(&image, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(not_a_rescue(&path, "is being written by another rescue"));
+        }
+        let work = Work { path: path.clone(), image, map, map_path };
+        // The image has its full size from the beginning, so that its directory can be used.
+        let length = work.image.metadata().map_err(failed)?.len();
+        work.image.set_len(length.max(work.map.end())).map_err(failed)?;
+        Ok(work)
+    }
+
+    /// Two discs in one image would be a heap of rubbish. Their descriptors tell them apart.
+    fn refuse_other_disc(&self, source: &dyn SectorSource) -> Result<(), FlowError> {
+        let at = DESCRIPTOR.bytes().0;
+        let (mut ours, mut theirs) = ([0; SECTOR as usize], [0; SECTOR as usize]);
+        let both = self.map.is_finished(&(at..at + SECTOR))
+            && self.image.read_exact_at(&mut ours, at).is_ok()
+            && source.read(DESCRIPTOR, &mut theirs).is_ok();
+        if both && ours != theirs {
+            let (from, image) = (source.title(), self.path.clone());
+            return Err(FlowError::OtherDiscRescued { from, image });
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, source: &dyn SectorSource, desk: Desk) -> Result<(), FlowError> {
+        let total = Some(self.map.end());
+        desk.monitor.phase(&Phase { what: Activity::Rescuing, disc: None, total });
+        let map_path = self.map_path.clone();
+        let save = |map: &Map| save_map(&map_path, map);
+        let passes =
+            Passes::new(source, &self.image, &mut self.map, &save, desk.monitor, desk.stop);
+        let worked = passes.run();
+        let (bad, rescued) = (self.map.bytes(Status::Bad), self.map.bytes(Status::Finished));
+        desk.monitor.note(&format!(
+            "{}: {} of {} are in the image, {} sectors cannot be read",
+            source.title(),
+            Bytes(rescued),
+            Bytes(self.map.end()),
+            bad / SECTOR
+        ));
+        Ok(worked?)
+    }
+
+    /// Looks at the files, and repairs them where the disc has what it takes.
+    fn finish(mut self, request: &RescueRequest, desk: Desk) -> Result<RescueReport, FlowError> {
+        let mender = Mender::new(&request.scratch, None, desk);
+        let mut report = RescueReport {
+            size: Bytes(self.map.end()),
+            rescued: Bytes(0),
+            mended: false,
+            files_in: None,
+            files: None,
+            refused: 0,
+        };
+        match Image::open(&self.path, desk.stop) {
+            Ok(image) => self.finish_files(&image, &mender, &mut report, request, desk)?,
+            // What was read stays, and the next run looks again.
+            Err(error @ DriveError::Stopped(_)) => return Err(error.into()),
+            Err(error) => {
+                desk.monitor.note(&chain(&error));
+                self.finish_without_directory(&mender, &mut report, desk)?;
+            }
+        }
+        report.rescued = Bytes(self.map.bytes(Status::Finished));
+        Ok(report)
+    }
+
+    fn finish_files(
+        &mut self,
+        image: &Image,
+        mender: &Mender,
+        report: &mut RescueReport,
+        request: &RescueRequest,
+        desk: Desk,
+    ) -> Result<(), FlowError> {
+        let held = Held::over(desk.monitor);
+        // Said once, and not by who looks for damage.
+        let trust = Trust { accept_plain: discs_of(&self.path, desk)?, ..request.trust.clone() };
+        let first = Desk { monitor: &held, ..desk };
+        let mut found = look_at(&self.path, &trust, &request.scratch, first)?;
+        if found.is_sound() {
+            held.tell_notes();
+        } else if has_right_bytes(&found) {
+            held.tell();
+        } else if let Some(folder) = mender.folder(image) {
+            let mended = self.write_back(image, &folder.folder, desk);
+            mended.map_err(|source| FlowError::Staging {
+                path: self.path.clone(),
+                what: "cannot be written to",
+                source,
+            })?;
+            report.mended = true;
+            found = look_at(&self.path, &trust, &request.scratch, desk)?;
+        } else {
+            held.tell();
+        }
+        let count = image.files().len();
+        report.files = damaged(&found, count).map(|damaged| (count, damaged));
+        report.refused = incoherent(&found) + refuse(&self.path, request, desk)?;
+        Ok(())
+    }
+
+    /// No directory tells where files are; `par2` finds their blocks wherever they lie.
+    fn finish_without_directory(
+        &mut self,
+        mender: &Mender,
+        report: &mut RescueReport,
+        desk: Desk,
+    ) -> Result<(), FlowError> {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".files");
+        let dir = self.path.with_file_name(&name);
+        let parent = dir_of(&self.path).canonicalize().and_then(|parent| HeldDir::open(&parent));
+        let made = parent
+            .map_err(|error| chain(&error))
+            .and_then(|parent| mender.files_of_image(&self.path, &parent, &name));
+        let held = match made {
+            Ok(held) => held,
+            Err(why) => {
+                desk.monitor.note(&why);
+                return Ok(());
+            }
+        };
+        let files = Folder::open(&held.held_path())?;
+        let count = files.files().iter().filter(|file| covers(&file.path)).count();
+        report.mended = true;
+        report.files = Some((count, 0));
+        desk.monitor.note(&format!(
+            "the image has no directory any more; its files, made good, are in {}",
+            dir.display()
+        ));
+        report.files_in = Some(dir);
+        Ok(())
+    }
+
+    /// Puts what was repaired where it belongs in the image. The map says that it is there.
+    fn write_back(&mut self, image: &Image, folder: &Folder, desk: Desk) -> io::Result<()> {
+        let mut written = 0;
+        for file in image.files().iter().filter(|file| covers(&file.path)) {
+            let Some(whole) = folder.file(&file.path).filter(|whole| whole.size == file.size)
+            else {
+                continue;
+            };
+            let mut content = FileReader::new(folder, whole);
+            for place in file.places() {
+                let mut at = place.start;
+                let mut buffer = vec![0; 1 << 20];
+                while at < place.end {
+                    desk.stop.check().map_err(io::Error::other)?;
+                    let take = (place.end - at).min(buffer.len() as u64) as usize;
+                    content.read_exact(&mut buffer[..take])?;
+                    written += self.write_if_other(&buffer[..take], at)?;
+                    at += take as u64;
+                }
+                let sectors_end = place.end.next_multiple_of(SECTOR);
+                self.map.set(place.start..sectors_end, Status::Finished);
+            }
+        }
+        self.image.sync_data()?;
+        save_map(&self.map_path, &self.map)?;
+        desk.monitor.note(&format!("{} of the image are made good", Bytes(written)));
+        Ok(())
+    }
+
+    fn write_if_other(&self, wanted: &[u8], at: u64) -> io::Result<u64> {
+        let mut found = vec![0; wanted.len()];
+        self.image.read_exact_at(&mut found, at)?;
+        if found == wanted {
+            return Ok(0);
+        }
+        self.image.write_all_at(wanted, at)?;
+        Ok(wanted.len() as u64)
+    }
+}
+
+/// A link would lead to a file that nobody named.
+fn open_image(path: &Path, is_begun: bool) -> io::Result<File> {
+    let opened =
+        open_unlinked(OpenOptions::new().read(true).write(true).create_new(!is_begun), path);
+    opened.map_err(|error| match is_link(&error) {
+        true => io::Error::new(error.kind(), "this is a symbolic link; name the file itself"),
+        false => error,
+    })
+}
+
+fn read_map(path: &Path) -> Result<Map, FlowError> {
+    let text = fs::read_to_string(path).map_err(|source| FlowError::Staging {
+        path: path.to_owned(),
+        what: "cannot be read",
+        source,
+    })?;
+    Map::parse(&text).map_err(|source| FlowError::RescueMap { path: path.to_owned(), source })
+}
+
+fn save_map(path: &Path, map: &Map) -> io::Result<()> {
+    write_atomic(path, map.to_text().as_bytes(), 0o666)
+}
+
+fn refuse_same_file(from: &Path, to: &Path) -> Result<(), FlowError> {
+    let id = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    match id(from).is_some() && id(from) == id(to) {
+        true => Err(not_a_rescue(to, "is what it is to be rescued from")),
+        false => Ok(()),
+    }
+}
+
+fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
+    let dir = dir_of(image);
+    let need = Bytes(map.end() - map.bytes(Status::Finished));
+    let free = free_space(dir).map(Bytes).map_err(|source| FlowError::Staging {
+        path: dir.to_owned(),
+        what: "cannot be looked at",
+        source,
+    })?;
+    match need > free {
+        true => Err(FlowError::RescueFull { dir: dir.to_owned(), need, free }),
+        false => Ok(()),
+    }
+}
+
+/// The discs that the image says to be.
+fn discs_of(image: &Path, desk: Desk) -> Result<Vec<DiscName>, FlowError> {
+    let piles = look(image, desk.stop)?;
+    let all = piles.sets.iter().flat_map(|pile| pile.all());
+    Ok(all.map(|found| DiscName::Uuid(found.txt.disc_uuid)).collect())
+}
+
+/// Tells what of the image does not count in other commands, and how much that is.
+fn refuse(image: &Path, request: &RescueRequest, desk: Desk) -> Result<u64, FlowError> {
+    let mut piles = look(image, desk.stop)?;
+    // That was told by who looked for damage.
+    piles.problems.clear();
+    piles.gone.clear();
+    Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
+    Ok(piles.tell_problems(desk).refused)
+}
+
+/// Holds the image against its own list.
+fn look_at(
+    image: &Path,
+    trust: &Trust,
+    scratch: &Path,
+    desk: Desk,
+) -> Result<VerifyReport, FlowError> {
+    let check = VerifyRequest {
+        from: image.to_owned(),
+        // What is found is about the image, not about the disc that the catalog knows.
+        catalog: PathBuf::new(),
+        name: None,
+        trust: trust.clone(),
+        scratch: scratch.to_owned(),
+        keys: None,
+    };
+    match verify_from(&check, None, desk) {
+        Err(FlowError::NoDiscs(_) | FlowError::UnusableDiscs { .. }) => Ok(VerifyReport::default()),
+        Ok(found) => match found.gone.first() {
+            Some(gone) => Err(gone.absence.clone().into()),
+            None => Ok(found),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is nothing that recovery data could repair.
+fn has_right_bytes(found: &VerifyReport) -> bool {
+    let is_right = |disc: &CheckedDisc| disc.finding == Finding::Ok || disc.is_incoherent;
+    found.unreadable == 0 && found.discs.iter().all(is_right)
+}
+
+/// How many of the files are whole, and not as coldcut writes them.
+fn incoherent(found: &VerifyReport) -> u64 {
+    let discs = found.discs.iter().filter(|disc| disc.is_incoherent);
+    discs.map(|disc| disc.faults as u64).sum()
+}
+
+/// How many files are not whole; `None` where that cannot be told.
+fn damaged(found: &VerifyReport, files: usize) -> Option<usize> {
+    match &found.discs[..] {
+        [disc] if disc.is_incoherent => Some(0),
+        [disc] => Some(disc.faults),
+        _ if found.unreadable > 0 => Some(files),
+        _ => None,
+    }
+}
+
+/// Keeps words back that may turn out to be out of date.
+struct Held<'a> {
+    monitor: &'a dyn Monitor,
+    recorder: Recorder,
+}
+
+impl<'a> Held<'a> {
+    fn over(monitor: &'a dyn Monitor) -> Held<'a> {
+        Held { monitor, recorder: Recorder::default() }
+    }
+
+    fn tell_notes(&self) {
+        let notes = self.recorder.notes.lock();
+        notes.iter().flat_map(|notes| notes.iter()).for_each(|note| self.monitor.note(note));
+    }
+
+    fn tell(&self) {
+        let troubles = self.recorder.troubles.lock();
+        let told = troubles.iter().flat_map(|troubles| troubles.iter());
+        told.for_each(|trouble| self.monitor.trouble(trouble));
+        self.tell_notes();
+    }
+}
+
+impl Monitor for Held<'_> {
+    fn beside(&self) -> Box<dyn Monitor + '_> {
+        Box::new(self)
+    }
+    fn rest(&self) {
+        self.monitor.rest();
+    }
+    fn disc(&self, number: DiscNo, reached: Reached) {
+        self.monitor.disc(number, reached);
+    }
+    fn phase(&self, phase: &Phase) {
+        self.monitor.phase(phase);
+    }
+    fn progress(&self, progress: Progress) {
+        self.monitor.progress(progress);
+    }
+    fn note(&self, text: &str) {
+        self.recorder.note(text);
+    }
+    fn trouble(&self, trouble: &Trouble) {
+        self.recorder.trouble(trouble);
+    }
+}

@@ -1,0 +1,667 @@
+//! Discs that lie somewhere, read back and held against what is known of them: our own catalog,
+//! else the newest catalog among the discs, else what each disc says of itself.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+
+use crate::catalog::{
+    Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, SetId,
+    Verification,
+};
+use crate::codec::openpgp::Opener;
+use crate::drive::{Absence, DiscReader, Drive, DriveError};
+use crate::format::volume::image_name;
+use crate::model::disc::{Encryption, archive_path};
+use crate::model::{Carrier, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain};
+use crate::pack::closing::SIGNATURE;
+use crate::port::clock::Moment;
+use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::port::wanted::WantedMedium;
+use crate::verify::{
+    Examined, Expected, Fault, Outlook, Seals, Verdict, examine, is_sealed, outlook,
+};
+
+use crate::flow::base::against::Against;
+use crate::flow::base::expected::expected;
+use crate::flow::base::keys::KeyRing;
+use crate::flow::base::own_list::{SUMS, own_list};
+use crate::flow::base::turn::open_to_write;
+use crate::flow::library::coherence::{Doubts, incoherences};
+use crate::flow::library::insertion::while_it_comes_back;
+use crate::flow::library::inventory::{
+    FoundDisc, Pile, Piles, Told, Trust, Vetting, look, look_in,
+};
+use crate::flow::library::listings::{FromDiscs, KnownIn};
+use crate::flow::library::locations::{Met, kept_disc, recognise_or_record};
+use crate::flow::library::shelves::{Visit, as_met, meet};
+use crate::flow::library::unlock::check_listings;
+use crate::flow::library::unread::not_meant;
+use crate::flow::{Desk, FlowError, chain};
+
+/// What a verification is asked to do.
+pub struct VerifyRequest<'a> {
+    pub from: PathBuf,
+    /// Need not exist.
+    pub catalog: PathBuf,
+    /// Only the discs of this set.
+    pub name: Option<SetName>,
+    /// Which discs count.
+    pub trust: Trust,
+    /// A directory for a catalog that was unpacked from a disc.
+    pub scratch: PathBuf,
+    /// With keys that somebody named, encrypted files of discs that our own catalog does not know
+    /// are opened. Nobody is asked for one.
+    pub keys: Option<KeyRing<'a>>,
+}
+
+/// One medium or image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedDisc {
+    pub set: SetName,
+    pub number: DiscNo,
+    /// Where it is.
+    pub title: String,
+    pub against: Against,
+    pub finding: Finding,
+    pub faults: usize,
+    /// Its bytes agree, and it is not as coldcut writes it: that is what the faults are.
+    pub is_incoherent: bool,
+    /// Whether the disc's recovery data suffices, if it has any and is damaged.
+    pub repairable: Option<bool>,
+    pub strain: Strain,
+    /// How many of its encrypted files were opened; `None` where there are none, or the catalog has
+    /// their sums.
+    pub seals: Option<Seals>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    pub discs: Vec<CheckedDisc>,
+    /// Things that should be discs and cannot be read as such.
+    pub unreadable: u64,
+    /// Discs, and parts of discs, that do not count. Each was told.
+    pub refused: u64,
+    /// Verified once, and not at this place now.
+    pub absent: Vec<(SetName, DiscNo)>,
+    /// They were here, and went away while they were read: nothing is known of them.
+    pub gone: Vec<Gone>,
+}
+
+/// A disc that went away while it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// `None`: before it said who it is.
+    pub disc: Option<(SetName, DiscNo)>,
+    pub absence: Absence,
+}
+
+impl CheckedDisc {
+    /// What was found, and what that is worth.
+    pub fn words(&self) -> String {
+        format!("disc {} of {}: {}", self.number, self.set, self.finding_words())
+    }
+
+    /// The same without whose it is.
+    pub fn finding_words(&self) -> String {
+        let finding = match (self.finding, self.faults) {
+            (Finding::Ok, _) => self.against.agreement().to_owned(),
+            (Finding::Damaged, faults) if self.is_incoherent => {
+                format!("NOT AS COLDCUT WRITES IT, {faults} fault(s), {}", self.against.words())
+            }
+            (Finding::Damaged, faults) => {
+                let repairable = match self.repairable {
+                    Some(true) => ", repairable from its recovery data",
+                    Some(false) => ", NOT repairable from its recovery data",
+                    None => "",
+                };
+                format!("DAMAGED, {faults} fault(s){repairable}, {}", self.against.words())
+            }
+            (Finding::Unreadable, _) => format!("CANNOT BE READ, {}", self.against.words()),
+        };
+        finding + &self.seal_words()
+    }
+
+    /// Takes in what of a disc whose bytes agree is not as coldcut writes it.
+    fn judge(&mut self, faults: &[Fault], found: &FoundDisc, desk: Desk) {
+        if faults.is_empty() {
+            return;
+        }
+        tell(faults, found, &self.title, desk);
+        (self.finding, self.faults, self.is_incoherent) = (Finding::Damaged, faults.len(), true);
+    }
+
+    /// Sums that anybody can make do not tell what the integrity checks of encrypted files do.
+    fn seal_words(&self) -> String {
+        match self.seals {
+            None => String::new(),
+            Some(Seals { locked: 0, .. }) => "; its encrypted files were opened".to_owned(),
+            Some(Seals { opened: 0, .. }) => {
+                "; its encrypted files were not opened: no key for them was named".to_owned()
+            }
+            Some(Seals { locked, .. }) => {
+                format!(
+                    "; {locked} of its encrypted files were not opened: another key closed them"
+                )
+            }
+        }
+    }
+}
+
+impl VerifyReport {
+    fn went_away(&mut self, found: &FoundDisc, absence: Absence, desk: Desk) {
+        desk.monitor.rest();
+        desk.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
+        let disc = Some((found.txt.set.clone(), found.txt.disc));
+        self.gone.push(Gone { disc, absence });
+    }
+
+    /// Nothing that was looked at is damaged.
+    pub fn is_sound(&self) -> bool {
+        self.unreadable + self.refused == 0
+            && self.discs.iter().all(|disc| disc.finding == Finding::Ok)
+    }
+}
+
+/// Verifies all discs at a place. Damage is in the report, not an error.
+/// With a drive, the disc that is in it; one that is taken out meanwhile is asked for again.
+pub fn verify_from(
+    request: &VerifyRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<VerifyReport, FlowError> {
+    let Some(drive) = drive else {
+        return verify_piles(request, look(&request.from, desk.stop)?, desk);
+    };
+    let mut wanted = WantedMedium::any("the disc to verify");
+    while_it_comes_back(desk, || {
+        let piles = look_in(drive, &request.from, &wanted, desk, |_| true)?;
+        let report = verify_piles(request, piles, desk)?;
+        // It is the only one: there is nothing else to tell.
+        match report.gone.first() {
+            Some(gone) => {
+                if let Some((set, number)) = &gone.disc {
+                    wanted = WantedMedium::disc(set, *number);
+                }
+                Err(gone.absence.clone().into())
+            }
+            None => Ok(report),
+        }
+    })
+}
+
+fn verify_piles(
+    request: &VerifyRequest,
+    mut piles: Piles,
+    desk: Desk,
+) -> Result<VerifyReport, FlowError> {
+    piles.name_by_catalog(&request.catalog);
+    name_by_discs(request, &mut piles, desk);
+    piles.give_up_unnamed();
+    let signed_by = request.trust.signed_by.as_ref();
+    let mut piles = piles.keep_signed(signed_by, &|_| None, desk.stop)?;
+    Vetting::comparing(&request.trust, &request.catalog).vet(&mut piles);
+    let mut report = VerifyReport::default();
+    let told = piles.tell_problems(desk);
+    report.unreadable += told.damaged;
+    report.refused += told.refused;
+    let nameless = piles.gone.iter().cloned().map(|absence| Gone { disc: None, absence });
+    report.gone.extend(nameless);
+    choose(&mut piles, request.name.as_ref())?;
+    if piles.sets.is_empty() && told == Told::default() {
+        return Err(piles.nothing());
+    }
+    let catalog = local_catalog(request, desk);
+    let mut seen = Vec::new();
+    let mut ended = Ok(());
+    for pile in &mut piles.sets {
+        let known = catalog.as_ref().and_then(|catalog| KnownPile::find(catalog, pile));
+        if let Some(known) = &known {
+            pile.is_known_as_here(&known.discs);
+        }
+        pile.twin_words().for_each(|words| desk.monitor.note(&words));
+        ended = verify_pile(request, pile, known.as_ref(), desk, &mut report, &mut seen);
+        if ended.is_err() {
+            break;
+        }
+        note_absent(pile, known.as_ref(), desk, &mut report)?;
+    }
+    drop(catalog);
+    // What was found counts even if the rest was not looked at any more.
+    record(request, &seen, desk);
+    ended.map(|()| report)
+}
+
+/// Discs that do not say who they are may be known to the newest catalog among the others.
+fn name_by_discs(request: &VerifyRequest, piles: &mut Piles, desk: Desk) {
+    let mut known = Vec::new();
+    for pile in piles.sets.iter().filter(|_| !piles.unnamed.is_empty()) {
+        let (newest, _) = newest_catalog(request, pile, desk);
+        let Some(KnownIn { catalog, set, .. }) = newest else { continue };
+        let sets = catalog.sets().unwrap_or_default();
+        let facts = sets.into_iter().find(|found| found.id == set).map(|set| set.facts);
+        known.extend(facts.map(|facts| (facts, catalog.discs(set).unwrap_or_default())));
+    }
+    known.iter().for_each(|(facts, discs)| piles.name_by(facts, discs));
+}
+
+fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
+    let Some(wanted) = name else { return Ok(()) };
+    let known: Vec<String> = piles.sets.iter().map(|pile| pile.name.to_string()).collect();
+    piles.sets.retain(|pile| pile.name == *wanted);
+    if piles.sets.is_empty() && !known.is_empty() {
+        return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
+    }
+    Ok(())
+}
+
+fn local_catalog(request: &VerifyRequest, desk: Desk) -> Option<Catalog> {
+    match Catalog::open(&request.catalog, Access::Read) {
+        Ok(catalog) => Some(catalog),
+        Err(CatalogError::Missing { .. }) => None,
+        Err(error) => {
+            let why = chain(&error);
+            desk.monitor.note(&format!("{why}; the discs are held against their own lists"));
+            None
+        }
+    }
+}
+
+/// A set as our own catalog knows it.
+pub(in crate::flow) struct KnownPile<'a> {
+    catalog: &'a Catalog,
+    set: KnownSet,
+    discs: Vec<DiscInfo>,
+}
+
+impl<'a> KnownPile<'a> {
+    pub(in crate::flow) fn find(catalog: &'a Catalog, pile: &Pile) -> Option<KnownPile<'a>> {
+        let set = catalog.sets().ok()?.into_iter().find(|set| set.facts.uuid == pile.uuid)?;
+        let discs = catalog.discs(set.id).ok()?;
+        Some(KnownPile { catalog, set, discs })
+    }
+
+    fn disc(&self, found: &FoundDisc) -> Option<&DiscInfo> {
+        let same =
+            |disc: &&DiscInfo| disc.uuid == found.txt.disc_uuid && disc.number == found.txt.disc;
+        self.discs.iter().find(same).filter(|disc| disc.state != DiscState::Open)
+    }
+}
+
+/// What a medium must hold.
+pub(in crate::flow) struct Wanted {
+    files: Vec<Expected>,
+    image: Option<Sectors>,
+    against: Against,
+}
+
+impl Wanted {
+    /// The list that it is held against is signed, unless something better is known.
+    fn signed(self) -> Wanted {
+        Wanted { against: self.against.max(Against::Signature), ..self }
+    }
+}
+
+/// What was seen of one medium, to be recorded.
+struct Seen {
+    set: KnownSet,
+    disc: DiscNo,
+    title: String,
+    medium: Carrier,
+    file: Option<FileId>,
+    finding: Finding,
+    details: String,
+    strain: Strain,
+}
+
+fn verify_pile(
+    request: &VerifyRequest,
+    pile: &Pile,
+    known: Option<&KnownPile>,
+    desk: Desk,
+    report: &mut VerifyReport,
+    seen: &mut Vec<Seen>,
+) -> Result<(), FlowError> {
+    let reading =
+        Reading { request, pile, known, desk, on_discs: OnceCell::new(), opener: OnceCell::new() };
+    for found in pile.all() {
+        if let Some(words) = found.swapped_for(&request.from) {
+            let thing = found.label().to_string();
+            desk.monitor.trouble(&Trouble { thing, what: words });
+            report.unreadable += 1;
+            continue;
+        }
+        for copy in &found.copies {
+            let (checked, faults) = match reading.verify(&**copy, found) {
+                Ok(checked) => checked,
+                Err(FlowError::Drive(DriveError::Gone(absence))) => {
+                    report.went_away(found, absence, desk);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if let Some(known) = known.filter(|known| known.disc(found).is_some()) {
+                seen.push(Seen {
+                    set: known.set.clone(),
+                    disc: found.txt.disc,
+                    title: copy.title(),
+                    medium: copy.medium(),
+                    file: copy.file_id(),
+                    finding: checked.finding,
+                    details: details(&checked, &faults),
+                    strain: checked.strain,
+                });
+            }
+            report.discs.push(checked);
+        }
+    }
+    Ok(())
+}
+
+/// The discs of one set, and what they are compared with, which is looked for once, when it is needed.
+struct Reading<'a> {
+    request: &'a VerifyRequest<'a>,
+    pile: &'a Pile,
+    known: Option<&'a KnownPile<'a>>,
+    desk: Desk<'a>,
+    /// The newest catalog on the discs, and what was wrong with others.
+    on_discs: OnceCell<(Option<KnownIn>, Doubts)>,
+    opener: OnceCell<Option<Opener>>,
+}
+
+impl Reading<'_> {
+    fn verify(
+        &self,
+        copy: &dyn DiscReader,
+        found: &FoundDisc,
+    ) -> Result<(CheckedDisc, Vec<Fault>), FlowError> {
+        let Reading { request, pile, known, desk, .. } = *self;
+        if let Some(wanted) = known.and_then(|known| wanted_by_catalog(known, found)) {
+            return verify_copy(copy, found, Ok(wanted), None, desk);
+        }
+        let (newest, doubts) = self.on_discs.get_or_init(|| newest_catalog(request, pile, desk));
+        let wanted = wanted_by_discs(copy, found, newest.as_ref());
+        let is_signed = request.trust.signed_by.is_some() && copy.file(SIGNATURE).is_some();
+        let wanted = wanted.map(|wanted| if is_signed { wanted.signed() } else { wanted });
+        let opener = self.opener.get_or_init(|| opener_at_hand(request, pile, desk)).as_ref();
+        let (mut checked, mut faults) = verify_copy(copy, found, wanted, opener, desk)?;
+        if checked.finding == Finding::Ok {
+            faults = incoherences(copy, found, opener, doubts, desk.stop);
+            desk.stop.check()?;
+            // What cannot be read of a disc that is away says nothing about it.
+            if let Some(absence) = copy.absence() {
+                return Err(absence.into());
+            }
+            checked.judge(&faults, found, desk);
+        }
+        Ok((checked, faults))
+    }
+}
+
+/// What opens a set's files, if it was named; one that does not is no reason not to read the discs.
+fn opener_at_hand(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<Opener> {
+    let check = |opener: &Opener| check_listings(opener, pile);
+    let keys = request.keys.as_ref()?;
+    keys.at_hand(&pile.name, pile.encryption(), check).unwrap_or_else(|error| {
+        let why = chain(&error);
+        desk.monitor.note(&format!("set {}: {why}; encrypted files are not opened", pile.name));
+        None
+    })
+}
+
+pub(in crate::flow) fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
+    if checked.finding == Finding::Ok {
+        return "all files".to_owned();
+    }
+    let lines: Vec<String> =
+        faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
+    lines.join("\n")
+}
+
+pub(in crate::flow) fn verify_copy(
+    reader: &dyn DiscReader,
+    found: &FoundDisc,
+    wanted: Result<Wanted, String>,
+    opener: Option<&Opener>,
+    desk: Desk,
+) -> Result<(CheckedDisc, Vec<Fault>), FlowError> {
+    let title = reader.title();
+    let total = reader.files().iter().map(|file| file.size.0).sum();
+    let disc = Some(found.txt.disc.0);
+    desk.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
+    let (against, faults, strain, seals) = match wanted {
+        Err(what) => {
+            let fault = Fault { path: SUMS.to_owned(), what };
+            (Against::OwnList, vec![fault], Strain::default(), Seals::default())
+        }
+        Ok(wanted) => {
+            note_against(&title, wanted.against, desk);
+            let uuid = found.txt.disc_uuid;
+            let Wanted { files, image, against } = wanted;
+            let Examined { verdict, strain, seals } =
+                examine(reader, uuid, &files, image, opener, desk.monitor, desk.stop)?;
+            match verdict {
+                Verdict::Sound(_) => (against, Vec::new(), strain, seals),
+                Verdict::Damaged(faults) => (against, faults, strain, seals),
+            }
+        }
+    };
+    // What cannot be read of a disc that is away says nothing about it.
+    if let (false, Some(absence)) = (faults.is_empty(), reader.absence()) {
+        return Err(absence.into());
+    }
+    let repairable = outlook_of(reader, &faults, desk)?;
+    tell(&faults, found, &title, desk);
+    let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
+    if let Some(outlook) = &repairable {
+        desk.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
+    }
+    let repairable = repairable.map(|outlook| outlook.is_repairable());
+    let (set, number) = (found.txt.set.clone(), found.txt.disc);
+    let seals = seals_of(reader, against, seals);
+    let checked = CheckedDisc {
+        set,
+        number,
+        title,
+        against,
+        finding,
+        faults: faults.len(),
+        is_incoherent: false,
+        strain,
+        repairable,
+        seals,
+    };
+    Ok((checked, faults))
+}
+
+fn tell(faults: &[Fault], found: &FoundDisc, title: &str, desk: Desk) {
+    for fault in faults {
+        let thing = format!("{}: {}", found.label(), fault.path);
+        let what = format!("{} ({title})", fault.what);
+        desk.monitor.trouble(&Trouble { thing, what });
+    }
+}
+
+/// What there is to say of a disc's encrypted files; what was not opened is locked.
+fn seals_of(reader: &dyn DiscReader, against: Against, seals: Seals) -> Option<Seals> {
+    let sealed = reader.files().iter().filter(|file| is_sealed(&file.path)).count() as u64;
+    let Seals { opened, .. } = seals;
+    let seals = Seals { opened, locked: sealed.saturating_sub(opened) };
+    (against != Against::Catalog && sealed > 0).then_some(seals)
+}
+
+/// Whether what is damaged can be made good, where the disc has what tells.
+fn outlook_of(
+    reader: &dyn DiscReader,
+    faults: &[Fault],
+    desk: Desk,
+) -> Result<Option<Outlook>, FlowError> {
+    if faults.is_empty() {
+        return Ok(None);
+    }
+    let told = outlook(reader, faults, desk.stop)?;
+    match reader.absence() {
+        Some(absence) => Err(absence.into()),
+        None => Ok(told),
+    }
+}
+
+fn note_against(title: &str, against: Against, desk: Desk) {
+    match against {
+        Against::Catalog | Against::Signature => {}
+        Against::DiscCatalog => desk.monitor.note(&format!(
+            "{title}: held against the newest catalog on these discs, and its own list ({SUMS})"
+        )),
+        Against::OwnList => {
+            desk.monitor.note(&format!("{title}: held against its own list only ({SUMS})"));
+        }
+    }
+}
+
+pub(in crate::flow) fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<Wanted> {
+    let disc = known.disc(found)?;
+    let files = known.catalog.disc_files(known.set.id, disc.number).ok()?;
+    let files: Vec<Expected> = files.iter().map(expected).collect();
+    let image = disc.image;
+    (!files.is_empty()).then_some(Wanted { files, image, against: Against::Catalog })
+}
+
+/// The newest catalog that can be read without a passphrase, which is not asked for; and what was
+/// wrong with those that were refused.
+fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> (Option<KnownIn>, Doubts) {
+    let is_plain = |found: &FoundDisc| found.txt.encryption == Encryption::None;
+    if !pile.all().all(is_plain) {
+        return Default::default();
+    }
+    let discs = FromDiscs {
+        pile,
+        opener: None,
+        scratch: &request.scratch,
+        desk,
+        mender: None,
+        doubts: Default::default(),
+    };
+    let newest = discs.catalogs().next();
+    (newest, discs.doubts)
+}
+
+/// The disc's own list, corrected by what a catalog on the discs knows.
+fn wanted_by_discs(
+    reader: &dyn DiscReader,
+    found: &FoundDisc,
+    newest: Option<&KnownIn>,
+) -> Result<Wanted, String> {
+    let (mut files, sums_fault) = match own_list(reader) {
+        Ok(files) => (files, None),
+        Err(fault) => (BTreeMap::new(), Some(fault)),
+    };
+    let known = newest.map(|newest| known_files(newest, found)).unwrap_or_default();
+    let against = if known.is_empty() { Against::OwnList } else { Against::DiscCatalog };
+    files.extend(known.into_iter().map(|file| (file.path.clone(), file)));
+    match sums_fault {
+        // A catalog that was written after this disc knows its list, too.
+        Some(fault) if !files.contains_key(SUMS) => Err(fault),
+        _ => Ok(Wanted {
+            files: files.into_values().collect(),
+            image: reader.image_sectors(),
+            against,
+        }),
+    }
+}
+
+/// What a catalog from a disc knows of a disc: all of one before its own, the archives of its own.
+fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<Expected> {
+    let KnownIn { catalog, set, .. } = newest;
+    let number = found.txt.disc;
+    let discs = catalog.discs(*set).unwrap_or_default();
+    if !discs.iter().any(|disc| disc.number == number && disc.uuid == found.txt.disc_uuid) {
+        return Vec::new();
+    }
+    let files = catalog.disc_files(*set, number).unwrap_or_default();
+    if !files.is_empty() {
+        return files.iter().map(expected).collect();
+    }
+    let archives = catalog.archives_of_disc(*set, number).unwrap_or_default();
+    let as_expected = |archive: &crate::catalog::ArchiveRecord| Expected {
+        path: archive_path(archive.number, archive.compression, archive.encrypted),
+        size: archive.size.0,
+        sha256: archive.sha256,
+    };
+    archives.iter().map(as_expected).collect()
+}
+
+/// Discs that are on media and do not lie here: for the person to know, no fault.
+fn note_absent(
+    pile: &Pile,
+    known: Option<&KnownPile>,
+    desk: Desk,
+    report: &mut VerifyReport,
+) -> Result<(), FlowError> {
+    let Some(known) = known else { return Ok(()) };
+    let here: HashSet<DiscNo> = pile.discs.keys().copied().collect();
+    for disc in &known.discs {
+        let was_burned = matches!(disc.state, DiscState::Verified | DiscState::Burned);
+        if was_burned && !here.contains(&disc.number) {
+            let kept = kept_disc(known.catalog, known.set.id, disc.number);
+            let kept = kept.strip_prefix(", ").map(|kept| format!("; it is {kept}"));
+            desk.monitor.note(&format!(
+                "disc {} of {} is not here and was not read{}",
+                disc.number,
+                pile.name,
+                kept.unwrap_or_default()
+            ));
+            report.absent.push((pile.name.clone(), disc.number));
+        }
+    }
+    Ok(())
+}
+
+/// Records what was seen; a catalog that cannot be written now changes no finding.
+fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
+    if seen.is_empty() {
+        return;
+    }
+    let recorded = open_to_write(&request.catalog, desk)
+        .and_then(|mut catalog| Ok(record_all(&mut catalog, seen, desk).map(|()| catalog)?));
+    if let Ok(catalog) = &recorded {
+        crate::flow::base::turn::ended_well(catalog, desk);
+    }
+    if let Err(error) = recorded {
+        desk.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));
+    }
+}
+
+fn record_all(catalog: &mut Catalog, seen: &[Seen], desk: Desk) -> Result<(), CatalogError> {
+    let mut shelves: HashMap<PathBuf, ShelfPlace> = HashMap::new();
+    for dir in seen.iter().filter_map(|seen| seen.medium.shelf()) {
+        if !shelves.contains_key(dir) {
+            let here = meet(catalog, dir, Visit::Read, &|words| desk.monitor.note(words))?;
+            shelves.insert(dir.to_owned(), here);
+        }
+    }
+    let mut taken: HashMap<(SetId, DiscNo), HashSet<CopyNo>> = HashMap::new();
+    for seen in seen {
+        let taken = taken.entry((seen.set.id, seen.disc)).or_default();
+        let medium = as_met(&seen.medium, &shelves);
+        let standard = image_name(&seen.set.facts.name, seen.disc);
+        let (file, finding) = (seen.file, Some(seen.finding));
+        let met = Met { medium: &medium, file, standard: &standard, finding };
+        if !medium.is_place() {
+            let (name, copies) = (&seen.set.facts.name, catalog.copies(seen.set.id, seen.disc)?);
+            taken.extend(not_meant(&copies, name, seen.disc, &seen.title, desk));
+        }
+        let copy = recognise_or_record(catalog, seen.set.id, seen.disc, &met, taken)?;
+        taken.insert(copy);
+        let verification = Verification {
+            disc: seen.disc,
+            copy,
+            at: Moment::now(),
+            drive: seen.title.clone(),
+            finding: seen.finding,
+            details: seen.details.clone(),
+            strain: seen.strain,
+        };
+        catalog.record_verification(seen.set.id, &verification)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,446 @@
+//! `coldcut drill`: do stock tools open what we made?
+
+mod request;
+mod returned;
+mod running;
+mod sample;
+mod sandbox;
+mod staged;
+mod sticking;
+mod unknown;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, DiscState, DrillScope, KnownSet};
+use crate::codec::openpgp::Opener;
+use crate::drill::{Depth, Drilled, Key};
+use crate::drive::Drive;
+use crate::model::disc::Encryption;
+use crate::model::{DiscNo, SetName, SnapshotSeq};
+use crate::port::monitor::{Activity, Phase};
+use crate::port::operator::Secret;
+use crate::port::wanted::WantedMedium;
+
+use crate::flow::base::against::Against;
+use crate::flow::base::sets::no_disc;
+use crate::flow::base::turn::open_to_write;
+use crate::flow::library::insertion::while_it_comes_back;
+use crate::flow::library::inventory::{FoundDisc, Pile, Piles, Vetting, look, look_in};
+use crate::flow::library::locations::kept_disc;
+use crate::flow::staging::area::Staging;
+use crate::flow::{Desk, FlowError, choose_set};
+pub use request::{DrillReport, DrillRequest, DrilledDisc, Script};
+use returned::{Expected, Maker, content, expected};
+use running::Running;
+use sample::{known_files, record, take_sample, tell};
+use sandbox::{Places, Sandbox, check_space, total};
+
+pub(in crate::flow) use staged::{drill_staged, drill_without_keys, is_untried, refuse_unreadable};
+
+/// Drills the discs that are meant. Damage is in the report, not an error; a disc that is taken out
+/// of the drive meanwhile is asked for again.
+pub fn drill(
+    request: &DrillRequest,
+    mut drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<DrillReport, FlowError> {
+    while_it_comes_back(desk, || drill_those(request, drive.as_deref_mut(), desk))
+}
+
+fn drill_those(
+    request: &DrillRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<DrillReport, FlowError> {
+    let Some(from) = &request.from else {
+        let mut catalog = open_to_write(&request.catalog, desk)?;
+        let round = Round { request, staging: &Staging::open(&request.staging)?, desk };
+        let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+        let discs = round.known(&mut catalog, &set, None, &request.discs)?;
+        return Ok(DrillReport { discs, refused: 0 });
+    };
+    let mut catalog = open_if_there(&request.catalog, desk)?;
+    let round = Round { request, staging: &Staging::open(&request.staging)?, desk };
+    let mut report = DrillReport::default();
+    report.discs = match drive {
+        Some(drive) => round.through(catalog.as_mut(), drive, &mut report.refused)?,
+        None => {
+            let found = look(from, desk.stop)?;
+            let pile = round.trusted(found, request.name.as_ref(), &mut report.refused)?;
+            round.at_hand(catalog.as_mut(), pile, &request.discs)?
+        }
+    };
+    Ok(report)
+}
+
+/// Discs that lie somewhere need no catalog, and none is made for them.
+fn open_if_there(path: &Path, desk: Desk) -> Result<Option<Catalog>, FlowError> {
+    match Catalog::open(path, Access::Read) {
+        Err(CatalogError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(read) => {
+            drop(read);
+            open_to_write(path, desk).map(Some)
+        }
+    }
+}
+
+/// One run of the command.
+struct Round<'a, 'k> {
+    request: &'a DrillRequest<'k>,
+    staging: &'a Staging,
+    desk: Desk<'a>,
+}
+
+impl Round<'_, '_> {
+    /// The discs that were named, one after the other; without a name, the one that is in the drive.
+    fn through(
+        &self,
+        mut catalog: Option<&mut Catalog>,
+        drive: &mut (dyn Drive + 'static),
+        refused: &mut u64,
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let named: Vec<Option<DiscNo>> = match self.request.discs.is_empty() {
+            true => vec![None],
+            false => self.request.discs.iter().copied().map(Some).collect(),
+        };
+        let mut drilled = Vec::new();
+        for number in named {
+            let pile = self.inserted(catalog.as_deref(), drive, number, refused)?;
+            drilled.extend(self.at_hand(catalog.as_deref_mut(), pile, number.as_slice())?);
+        }
+        Ok(drilled)
+    }
+
+    /// The disc in the drive, once it is the one that was named.
+    fn inserted(
+        &self,
+        catalog: Option<&Catalog>,
+        drive: &mut (dyn Drive + 'static),
+        number: Option<DiscNo>,
+        refused: &mut u64,
+    ) -> Result<Pile, FlowError> {
+        let Round { request, desk, .. } = *self;
+        let from = request.from.as_deref().unwrap_or(Path::new(""));
+        let name = request.name.as_ref();
+        let (Some(number), Some(catalog)) = (number, catalog) else {
+            let wanted = WantedMedium::any("the disc to drill");
+            let is_it = |pile: &Pile| number.is_none_or(|number| pile.discs.contains_key(&number));
+            let found = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
+            return self.trusted(found, name, refused);
+        };
+        let set = choose_set(catalog.sets()?, name)?;
+        let known = catalog.discs(set.id)?.into_iter().find(|disc| disc.number == number);
+        let known = known.ok_or_else(|| no_disc(&set, number))?;
+        let kept = kept_disc(catalog, set.id, number);
+        let wanted =
+            WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
+        let is_it = |pile: &Pile| {
+            let found = pile.discs.get(&number).map(|found| found.txt.disc_uuid);
+            pile.uuid == set.facts.uuid && found == Some(known.uuid)
+        };
+        let piles = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
+        self.trusted(piles, Some(&set.facts.name), refused)
+    }
+
+    /// The discs that are meant, without what does not count; that is told.
+    fn trusted(
+        &self,
+        piles: Piles,
+        name: Option<&SetName>,
+        refused: &mut u64,
+    ) -> Result<Pile, FlowError> {
+        let trust = &self.request.trust;
+        let vetting = Vetting::new(trust, &self.request.catalog);
+        let (piles, count) = trust.sift(piles, vetting, self.desk)?;
+        *refused += count;
+        piles.choose(name)
+    }
+
+    /// Discs that lie somewhere: first those that the catalog knows.
+    fn at_hand(
+        &self,
+        catalog: Option<&mut Catalog>,
+        pile: Pile,
+        only: &[DiscNo],
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let parted = parted(catalog.as_deref(), pile, only)?;
+        let mut done = Vec::new();
+        if let (Some(catalog), Some((set, pile))) = (catalog, parted.known) {
+            done = self.known(catalog, &set, Some(&pile), &[])?;
+        }
+        if let Some(pile) = parted.unknown {
+            done.extend(unknown::drill(self.request, &self.staging.scratch(), &pile, self.desk)?);
+        }
+        Ok(done)
+    }
+
+    /// Discs that the catalog knows.
+    fn known(
+        &self,
+        catalog: &mut Catalog,
+        set: &KnownSet,
+        pile: Option<&Pile>,
+        only: &[DiscNo],
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let Round { request, staging, desk } = *self;
+        let discs = discs_of(catalog, set, pile, only)?;
+        let discs = without_recovery_discs(catalog, set, discs, desk)?;
+        if discs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sandbox = Sandbox::make(&staging.scratch())?;
+        let places = Places { staging, set, pile, sandbox: &sandbox, stop: desk.stop };
+        let keys = Keys::of(request, set)?;
+        let session = Session { catalog, set, desk };
+        match request.all {
+            true => session.all(&discs, &places, keys.passphrase.as_ref()),
+            false => session.samples(&discs, &places, &keys),
+        }
+    }
+}
+
+/// Discs at hand, by whether the catalog knows them.
+struct Parted {
+    known: Option<(KnownSet, Pile)>,
+    unknown: Option<Pile>,
+}
+
+fn parted(catalog: Option<&Catalog>, mut pile: Pile, only: &[DiscNo]) -> Result<Parted, FlowError> {
+    let sets = catalog.map(Catalog::sets).transpose()?.unwrap_or_default();
+    let set = sets.into_iter().find(|set| set.facts.uuid == pile.uuid);
+    let discs = match (catalog, &set) {
+        (Some(catalog), Some(set)) => catalog.discs(set.id)?,
+        _ => Vec::new(),
+    };
+    pile.is_known_as_here(&discs);
+    if let Some(lost) = only.iter().find(|wanted| !pile.discs.contains_key(wanted)) {
+        return Err(FlowError::NotHere(*lost));
+    }
+    let is_known = |found: &FoundDisc| {
+        let same = |disc: &&DiscInfo| disc.number == found.txt.disc;
+        let known = discs.iter().find(same).filter(|disc| disc.state != DiscState::Open);
+        known.is_some_and(|disc| disc.uuid == found.txt.disc_uuid)
+    };
+    let meant = pile.discs.into_iter().filter(|(no, _)| only.is_empty() || only.contains(no));
+    let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        meant.partition(|(_, found)| is_known(found));
+    let (name, uuid) = (pile.name, pile.uuid);
+    let of = |discs: BTreeMap<DiscNo, FoundDisc>| {
+        let (name, twins, unnamed) = (name.clone(), Vec::new(), Vec::new());
+        (!discs.is_empty()).then_some(Pile { name, uuid, discs, twins, unnamed })
+    };
+    Ok(Parted { known: set.zip(of(known)), unknown: of(unknown) })
+}
+
+/// The discs that are there and known, or those of them that were named.
+fn discs_of(
+    catalog: &Catalog,
+    set: &KnownSet,
+    pile: Option<&Pile>,
+    only: &[DiscNo],
+) -> Result<Vec<DiscInfo>, FlowError> {
+    let mut discs = catalog.discs(set.id)?;
+    discs.retain(|disc| match pile {
+        None => matches!(disc.state, DiscState::Staged | DiscState::Failed),
+        Some(pile) => pile
+            .discs
+            .get(&disc.number)
+            .is_some_and(|found| disc.state != DiscState::Open && found.txt.disc_uuid == disc.uuid),
+    });
+    if let Some(lost) = only.iter().find(|wanted| !discs.iter().any(|d| d.number == **wanted)) {
+        return Err(FlowError::NotHere(*lost));
+    }
+    discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
+    match (discs.is_empty(), pile) {
+        (true, None) => Err(FlowError::NothingStaged(String::new())),
+        (true, Some(_)) => Err(FlowError::UnknownSet),
+        (false, _) => Ok(discs),
+    }
+}
+
+/// There are no files on these that could be tried.
+fn without_recovery_discs(
+    catalog: &Catalog,
+    set: &KnownSet,
+    discs: Vec<DiscInfo>,
+    desk: Desk,
+) -> Result<Vec<DiscInfo>, FlowError> {
+    let mut with_files = Vec::new();
+    for disc in discs {
+        if catalog.covered_by(set.id, disc.number)?.is_empty() {
+            with_files.push(disc);
+        } else {
+            desk.monitor.note(&format!("disc {}: a recovery disc, not tried", disc.number));
+        }
+    }
+    Ok(with_files)
+}
+
+/// What opens the set's files, in the shapes that gpg and we ourselves take.
+struct Keys {
+    passphrase: Option<Secret>,
+    opener: Option<Opener>,
+}
+
+impl Keys {
+    fn of(request: &DrillRequest, set: &KnownSet) -> Result<Keys, FlowError> {
+        match set.facts.encryption {
+            Encryption::None => Ok(Keys { passphrase: None, opener: None }),
+            Encryption::Passphrase => {
+                let passphrase = Some(request.keys.checked_passphrase(set)?);
+                Ok(Keys { passphrase, opener: None })
+            }
+            // restore.sh takes gpg's key ring, as it would on the day that it is needed.
+            Encryption::Recipients if request.all => Ok(Keys { passphrase: None, opener: None }),
+            Encryption::Recipients => {
+                let name = (&set.facts.name, None);
+                let opener = request.keys.opener(name, Encryption::Recipients, |_| Ok(()))?;
+                Ok(Keys { passphrase: None, opener })
+            }
+        }
+    }
+}
+
+struct Session<'a> {
+    catalog: &'a mut Catalog,
+    set: &'a KnownSet,
+    desk: Desk<'a>,
+}
+
+impl Session<'_> {
+    fn samples(
+        mut self,
+        discs: &[DiscInfo],
+        places: &Places,
+        keys: &Keys,
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let by_opener = |file: &File| match &keys.opener {
+            Some(opener) => opener.file_key(file).map(Some),
+            None => Ok(None),
+        };
+        let key = match (&keys.passphrase, self.set.facts.encryption) {
+            (Some(secret), _) => Key::Passphrase(secret),
+            (None, Encryption::None) => Key::None,
+            (None, _) => Key::Files(&by_opener),
+        };
+        let mut done = Vec::new();
+        for disc in discs {
+            self.begin(disc);
+            let known = self.catalog.disc_files(self.set.id, disc.number)?;
+            let files = places.files_of(disc.number, known_files(known), false)?;
+            let seen = take_sample(
+                self.catalog,
+                self.set,
+                disc,
+                &files,
+                &key,
+                Depth::Thorough,
+                self.desk,
+            )?;
+            files.refuse_gone()?;
+            done.push(self.record(disc, seen, DrillScope::Sample, None)?);
+        }
+        Ok(done)
+    }
+
+    fn begin(&self, disc: &DiscInfo) {
+        let disc = Some(disc.number.0);
+        self.desk.monitor.phase(&Phase { what: Activity::Drilling, disc, total: None });
+    }
+
+    /// restore.sh, over all these discs at once, and every path of their newest listing that is on
+    /// them wholly; then simple-restore.sh, if that is all of them. They get the passphrase, and run
+    /// with our rights: only where every file of the discs, themselves among them, is the one that
+    /// was packed.
+    fn all(
+        self,
+        discs: &[DiscInfo],
+        places: &Places,
+        passphrase: Option<&Secret>,
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let name = &self.set.facts.name;
+        let seq = discs.iter().filter_map(|disc| disc.listing).max();
+        let seq = seq.ok_or_else(|| FlowError::NoListing(name.clone()))?;
+        let maker = &Maker::new(places.sandbox, false);
+        let expected = self.expected(discs, seq, maker)?;
+        self.check_space(discs, places, content(&expected))?;
+        let mut seen: Vec<Drilled> = discs.iter().map(|_| Drilled::default()).collect();
+        let mut dirs = Vec::new();
+        for (disc, seen) in discs.iter().zip(&mut seen) {
+            self.begin(disc);
+            let known = self.catalog.disc_files(self.set.id, disc.number)?;
+            let files = places.files_of(disc.number, known_files(known), true)?;
+            seen.faults.extend(files.bring_all());
+            self.desk.stop.check()?;
+            files.refuse_gone()?;
+            dirs.push((disc.number, files.dir().to_owned()));
+        }
+        if seen.iter().any(|seen| !seen.faults.is_empty()) {
+            self.desk
+                .monitor
+                .note("restore.sh was not run: not all files are those that were packed");
+            return self.record_all(discs, seen, None);
+        }
+        // That of the newest disc, which knows what the others may have.
+        let last = dirs.last().map(|(_, dir)| dir.clone()).unwrap_or_default();
+        let (dirs, expected, sandbox) = (&dirs, &expected, places.sandbox);
+        let running = Running { dirs, expected, passphrase, maker, sandbox, desk: self.desk };
+        running.restore_sh(&last.join("restore.sh"), &mut seen)?;
+        let formats = discs.iter().map(|disc| disc.format);
+        running.simple_restore_sh(&last.join("simple-restore.sh"), formats, &mut seen)?;
+        self.record_all(discs, seen, Some(Script::OfDisc))
+    }
+
+    /// What a restore of them all saw.
+    fn record_all(
+        mut self,
+        discs: &[DiscInfo],
+        seen: Vec<Drilled>,
+        script: Option<Script>,
+    ) -> Result<Vec<DrilledDisc>, FlowError> {
+        let both = discs.iter().zip(seen);
+        both.map(|(disc, seen)| self.record(disc, seen, DrillScope::Whole, script)).collect()
+    }
+
+    fn expected(
+        &self,
+        discs: &[DiscInfo],
+        seq: SnapshotSeq,
+        maker: &Maker,
+    ) -> Result<Vec<Expected>, FlowError> {
+        let here = |disc: DiscNo| discs.iter().any(|known| known.number == disc);
+        let mut rows = Vec::new();
+        self.catalog.snapshot_rows(self.set.id, seq, |listed| {
+            rows.push(listed.row);
+            Ok::<(), FlowError>(())
+        })?;
+        Ok(expected(rows.into_iter(), here, maker))
+    }
+
+    fn check_space(
+        &self,
+        discs: &[DiscInfo],
+        places: &Places,
+        content: u64,
+    ) -> Result<(), FlowError> {
+        let images = discs.iter().filter_map(|disc| disc.image).map(|image| image.bytes().0);
+        let copies = if places.pile.is_some() { total(images) } else { 0 };
+        check_space(places.sandbox, content.saturating_add(copies))
+    }
+
+    fn record(
+        &mut self,
+        disc: &DiscInfo,
+        seen: Drilled,
+        scope: DrillScope,
+        script: Option<Script>,
+    ) -> Result<DrilledDisc, FlowError> {
+        let (set, number) = (self.set.facts.name.clone(), disc.number);
+        tell(number, &seen, self.desk);
+        record(self.catalog, self.set.id, number, &seen, scope)?;
+        Ok(DrilledDisc { set, number, seen, against: Against::Catalog, script })
+    }
+}

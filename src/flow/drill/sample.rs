@@ -1,0 +1,72 @@
+//! A sample of a disc that the catalog knows, and what a drill saw, told and recorded.
+
+use crate::catalog::{
+    Catalog, DiscFile, DiscInfo, Drill as Record, DrillScope, Finding, KnownSet, SetId,
+};
+use crate::drill::{Depth, Drilled, Fault, Files, Key, KnownFile, Sampling, sample};
+use crate::flow::{Desk, FlowError};
+use crate::model::DiscNo;
+use crate::model::rows::IndexRow;
+use crate::port::clock::Moment;
+use crate::port::monitor::Trouble;
+
+/// What there is to say of a disc before its last words.
+pub(super) fn tell(number: DiscNo, seen: &Drilled, desk: Desk) {
+    for fault in &seen.faults {
+        let thing = format!("disc {number}: {}", fault.path);
+        desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
+    }
+    for words in &seen.skipped {
+        desk.monitor.note(&format!("disc {number}: not tried: {words}"));
+    }
+}
+
+pub(super) fn known_files(files: Vec<DiscFile>) -> Vec<KnownFile> {
+    let known = |file: DiscFile| {
+        let DiscFile { path, size, sha256 } = file;
+        KnownFile { path, size: size.0, sha256 }
+    };
+    files.into_iter().map(known).collect()
+}
+
+/// A drill in which nothing could be tried leaves no date.
+pub(super) fn record(
+    catalog: &mut Catalog,
+    set: SetId,
+    disc: DiscNo,
+    seen: &Drilled,
+    scope: DrillScope,
+) -> Result<(), FlowError> {
+    if seen.files == 0 && seen.faults.is_empty() && !seen.skipped.is_empty() {
+        return Ok(());
+    }
+    let finding = if seen.faults.is_empty() { Finding::Ok } else { Finding::Damaged };
+    let details = match seen.faults.is_empty() {
+        true => format!("{} files, {} bytes", seen.files, seen.bytes),
+        false => fault_lines(&seen.faults),
+    };
+    Ok(catalog.record_drill(set, &Record { disc, at: Moment::now(), scope, finding, details })?)
+}
+
+pub(super) fn fault_lines(faults: &[Fault]) -> String {
+    let lines: Vec<String> = faults.iter().map(|f| format!("{}: {}", f.path, f.what)).collect();
+    lines.join("\n")
+}
+
+pub(super) fn take_sample(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    files: &dyn Files,
+    key: &Key,
+    depth: Depth,
+    desk: Desk,
+) -> Result<Drilled, FlowError> {
+    let known = known_files(catalog.disc_files(set.id, disc.number)?);
+    let knows = |row: &IndexRow| {
+        let stored = row.sha256.map(|sha256| catalog.content_by_digest(set.id, &sha256, row.size));
+        matches!(stored, Some(Ok(Some(_))))
+    };
+    let (disc, knows, stop) = (disc.uuid, &knows, desk.stop);
+    Ok(sample(&Sampling { disc, known: &known, files, key, depth, knows, stop })?)
+}

@@ -1,0 +1,113 @@
+//! The drill of a staged disc, before a blank is spent on it: what does not open is not burned.
+
+use std::fs::File;
+
+use crate::catalog::{Catalog, DiscInfo, DiscState, DrillScope, Finding, KnownSet};
+use crate::codec::openpgp::{OpenError, Sealer};
+use crate::drill::{Depth, DrillError, InPlace, Key};
+use crate::flow::drill::sample::{fault_lines, record, take_sample};
+use crate::flow::staging::area::Staging;
+use crate::flow::{Desk, FlowError};
+use crate::model::disc::Encryption;
+use crate::port::monitor::{Activity, Phase};
+
+/// Tries a disc that a run before left untried, where nobody is there to give a key.
+pub(in crate::flow) fn drill_without_keys(
+    catalog: &mut Catalog,
+    staging: &Staging,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    if !is_untried(catalog, set, disc)? {
+        return Ok(());
+    }
+    if set.facts.encryption.is_on() {
+        let words = "the set is encrypted, and no key is at hand; `coldcut drill` asks for it";
+        desk.monitor.note(&format!("disc {} is not drilled: {words}", disc.number));
+        return Ok(());
+    }
+    drill_staged(catalog, staging, set, disc, None, desk)
+}
+
+/// Whether a staged disc was never tried, or did not open then. One that was burned already was
+/// tried before, or nobody wanted it.
+pub(in crate::flow) fn is_untried(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+) -> Result<bool, FlowError> {
+    let is_staged = matches!(disc.state, DiscState::Staged | DiscState::Failed);
+    let has_files = catalog.covered_by(set.id, disc.number)?.is_empty();
+    Ok(is_staged && has_files && newest(catalog, set, disc)? != Some(Finding::Ok))
+}
+
+/// What the last drill of the disc found.
+fn newest(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+) -> Result<Option<Finding>, FlowError> {
+    Ok(catalog.drills(set.id, disc.number)?.last().map(|drill| drill.finding))
+}
+
+/// A staged disc that stock tools could not read is burned by nobody. Of one that was burned already
+/// the drill may have met a bad copy.
+pub(in crate::flow) fn refuse_unreadable(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: &DiscInfo,
+) -> Result<(), FlowError> {
+    let is_bad = newest(catalog, set, disc)? == Some(Finding::Damaged);
+    match is_bad && catalog.copies(set.id, disc.number)?.is_empty() {
+        true => Err(FlowError::DrillFailed {
+            disc: disc.number,
+            words: "found by the last drill".to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Tries a sample of a staged disc. Without the tools it is not tried, and that is said.
+pub(in crate::flow) fn drill_staged(
+    catalog: &mut Catalog,
+    staging: &Staging,
+    set: &KnownSet,
+    disc: &DiscInfo,
+    sealer: Option<&Sealer>,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    let number = disc.number;
+    desk.monitor.phase(&Phase { what: Activity::Drilling, disc: Some(number.0), total: None });
+    let dir = staging.disc_dir(set, number);
+    let secret = sealer.and_then(|sealer| sealer.locks().secret());
+    let by_sealer = |file: &File| match sealer {
+        Some(sealer) => sealer.file_key(file).map_err(OpenError::Read),
+        None => Ok(None),
+    };
+    let key = match (&secret, set.facts.encryption) {
+        (Some(secret), _) => Key::Passphrase(secret),
+        (None, Encryption::None) => Key::None,
+        (None, _) => Key::Files(&by_sealer),
+    };
+    let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, desk) {
+        Err(FlowError::Drill(DrillError::NoTool(tool))) => {
+            let words = "a restore by hand would need it; get it, or say --no-drill";
+            desk.monitor
+                .note(&format!("disc {number} is not drilled: {tool} is not installed; {words}"));
+            return Ok(());
+        }
+        seen => seen?,
+    };
+    for words in &seen.skipped {
+        desk.monitor.note(&format!("disc {number}: not drilled: {words}"));
+    }
+    record(catalog, set.id, number, &seen, DrillScope::Sample)?;
+    match seen.faults.is_empty() {
+        true => Ok(()),
+        false => {
+            let words = fault_lines(&seen.faults).replace('\n', "; ");
+            Err(FlowError::DrillFailed { disc: number, words })
+        }
+    }
+}

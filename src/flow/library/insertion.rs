@@ -1,0 +1,164 @@
+//! Getting the right medium into a drive: look at what is there, say what is wanted, see it come
+//! in, look again. Stands apart because burning, reading back, restoring and watching all do it,
+//! and must say the same.
+
+use std::time::Duration;
+
+use crate::drive::{Absence, Drive, DriveError, Slot};
+use crate::port::clock::{Deadline, pause};
+use crate::port::operator::{Answer, Summons};
+use crate::port::wanted::WantedMedium;
+
+use crate::flow::{Desk, FlowError, chain};
+
+/// So often a disc may go away while it is read before its drive is to blame.
+pub const RETURNS: u32 = 3;
+
+/// How the medium in a drive came there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// It lay there before anybody was asked.
+    Before,
+    /// It was seen to be inserted after it was asked for; what lay there before was handed out.
+    AsAsked,
+}
+
+/// Tries what is in the drive until `accept` takes it, and asks for another medium each time that
+/// the medium is the trouble. Where nobody inserts anything, the first refusal stands.
+pub fn with_medium<T>(
+    drive: &mut dyn Drive,
+    desk: Desk,
+    wanted: &WantedMedium,
+    mut accept: impl FnMut(&mut dyn Drive, Came) -> Result<T, FlowError>,
+) -> Result<T, FlowError> {
+    let deadline = desk.patience.deadline();
+    let (mut asked, mut came) = (false, Came::Before);
+    loop {
+        desk.stop.check()?;
+        let attempt = || while_it_comes_back(desk, || accept(drive, came));
+        let refusal = match when_free(desk, &deadline, attempt) {
+            Err(error) if error.is_about_the_medium() => error,
+            done => return done,
+        };
+        let call = Summons { drive: drive.title(), wanted: wanted.clone() };
+        let Some(slot) = drive.slot() else { return Err(refusal) };
+        // Whoever is asked reads no bar of work that is over.
+        desk.monitor.rest();
+        if may_overwrite(slot, desk, &refusal)? {
+            continue;
+        }
+        if deadline.is_over() {
+            return Err(never_came(call, asked, refusal));
+        }
+        let is_empty = when_free(desk, &deadline, || {
+            hand_out(slot, desk, &refusal, asked)?;
+            Ok(slot.content()?.is_none())
+        })?;
+        desk.operator.summon(&call);
+        asked = true;
+        if !slot.await_medium(&deadline, desk.stop)? {
+            return Err(never_came(call, asked, refusal));
+        }
+        came = if is_empty { Came::AsAsked } else { Came::Before };
+    }
+}
+
+/// Does `work` with the disc in a drive; once more, from its beginning, if the disc is taken out
+/// meanwhile. It is `work` that asks for a disc that is not there.
+pub fn while_it_comes_back<T>(
+    desk: Desk,
+    mut work: impl FnMut() -> Result<T, FlowError>,
+) -> Result<T, FlowError> {
+    let mut returns = 0;
+    loop {
+        match work() {
+            Err(error) if returns < RETURNS && comes_back(&error) => {
+                desk.monitor.rest();
+                desk.monitor.note(&chain(&error));
+                returns += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The disc went away, and may be inserted again.
+pub fn comes_back(error: &FlowError) -> bool {
+    error.absence().is_some_and(Absence::may_be_inserted_again)
+}
+
+/// Between two looks whether another program is done with a drive.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What another program works with is left alone: tries again until the drive is free, at most as
+/// long as this run waits for a person.
+pub fn when_free<T>(
+    desk: Desk,
+    deadline: &Deadline,
+    mut attempt: impl FnMut() -> Result<T, FlowError>,
+) -> Result<T, FlowError> {
+    let mut said = None;
+    loop {
+        let error = match attempt() {
+            Err(error) if error.is_in_use() => error,
+            done => return done,
+        };
+        if deadline.is_over() {
+            return Err(error);
+        }
+        let words = format!("{}; waiting until it is free", chain(&error));
+        if said.as_ref() != Some(&words) {
+            desk.monitor.note(&words);
+            said = Some(words);
+        }
+        pause(deadline.left().map_or(LOOK, |left| left.min(LOOK)), desk.stop)?;
+    }
+}
+
+/// Hands out a disc that is done with. If another program took the drive meanwhile, the disc stays
+/// where it is, and that is no failure.
+pub fn give_back(drive: &mut dyn Drive, desk: Desk) -> Result<(), FlowError> {
+    let Some(slot) = drive.slot() else { return Ok(()) };
+    match slot.eject() {
+        Err(error) if error.is_in_use() => {
+            desk.monitor.note(&format!("{}; the disc stays in the drive", chain(&error)));
+            Ok(())
+        }
+        done => Ok(done?),
+    }
+}
+
+fn never_came(call: Summons, asked: bool, refusal: FlowError) -> FlowError {
+    let Summons { drive, wanted } = call;
+    let (wanted, source) = (wanted.to_string(), Box::new(refusal));
+    FlowError::NeverCame { drive, wanted, asked, source }
+}
+
+/// A medium that bears something is lost only if a person said so twice: by the option, and now
+/// that its name is known.
+fn may_overwrite(slot: &mut dyn Slot, desk: Desk, refusal: &FlowError) -> Result<bool, FlowError> {
+    let FlowError::Drive(error @ DriveError::WouldOverwrite { .. }) = refusal else {
+        return Ok(false);
+    };
+    if !desk.overwrite || desk.operator.confirm(&format!("{error}. Overwrite it?")) != Answer::Yes {
+        return Ok(false);
+    }
+    slot.sacrifice()?;
+    Ok(true)
+}
+
+/// A medium that is of no use here is named and handed out; an empty drive just opens.
+fn hand_out(
+    slot: &mut dyn Slot,
+    desk: Desk,
+    refusal: &FlowError,
+    asked: bool,
+) -> Result<(), FlowError> {
+    if slot.content()?.is_some() {
+        desk.monitor.note(&format!("{}; it is handed out", chain(refusal)));
+        slot.eject()?;
+    } else if !asked {
+        slot.eject()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,478 @@
+//! The discs that lie at one place, sorted by set: what restoring and verifying start from.
+
+pub(in crate::flow) mod group;
+mod identity;
+mod naming;
+mod problem;
+mod trust;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::DiscInfo;
+use crate::codec::openpgp::Checker;
+use crate::drive::{Absence, DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
+use crate::format::DiscTxt;
+use crate::format::volume::image_name;
+use crate::model::disc::Encryption;
+use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
+use crate::port::monitor::Trouble;
+use crate::port::stop::{Stop, Stopped};
+use crate::port::wanted::WantedMedium;
+
+pub use identity::{Unnamed, identify};
+pub use problem::{Problem, ProblemKind};
+pub use trust::{Trust, Vetting, is_plain_content};
+
+use crate::flow::library::insertion::{Came, with_medium};
+use crate::flow::library::signatures::{Doubt, distrust, holds_stripes_only};
+use crate::flow::{Desk, FlowError, chain};
+
+/// A disc, and the media or images that bear it.
+pub struct FoundDisc {
+    pub txt: DiscTxt,
+    pub copies: Vec<Box<dyn DiscReader>>,
+}
+
+impl FoundDisc {
+    pub fn label(&self) -> Label {
+        let DiscTxt { set, set_uuid, disc, disc_uuid, .. } = self.txt.clone();
+        Label { set, set_uuid, number: disc, uuid: disc_uuid }
+    }
+}
+
+/// The discs of one set.
+pub struct Pile {
+    pub name: SetName,
+    pub uuid: SetUuid,
+    pub discs: BTreeMap<DiscNo, FoundDisc>,
+    /// Discs that bear a number of `discs` and are others: a catalog was lost, or an old one used,
+    /// and the number given again.
+    pub twins: Vec<FoundDisc>,
+    /// Discs that lie with these and do not say who they are.
+    pub unnamed: Vec<Unnamed>,
+}
+
+/// Repairs a damaged disc; `None` if that cannot be done.
+pub type Mend<'a> = &'a dyn Fn(&dyn DiscReader) -> Option<Box<dyn DiscReader>>;
+
+/// How much of what was found is of no use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Things that should be discs and cannot be read as such.
+    pub damaged: u64,
+    /// Discs, and parts of discs, that do not count.
+    pub refused: u64,
+}
+
+/// All that lies at a place.
+pub struct Piles {
+    pub from: PathBuf,
+    pub sets: Vec<Pile>,
+    pub problems: Vec<Problem>,
+    /// Discs of whom that is not known yet; what there is to say of them is not among `problems`.
+    pub unnamed: Vec<Unnamed>,
+    /// Why things that were here are not any more: nothing is known of their soundness.
+    pub gone: Vec<Absence>,
+}
+
+/// Looks at a directory of images, a shelf, a mounted disc, or one image.
+pub fn look(from: &Path, stop: &Stop) -> Result<Piles, FlowError> {
+    Ok(Piles::sorted(from, discover(from, stop)?))
+}
+
+/// Looks at the disc in a drive, and asks for one that `wanted` describes until it is of use.
+pub fn look_in(
+    drive: &mut dyn Drive,
+    from: &Path,
+    wanted: &WantedMedium,
+    desk: Desk,
+    fits: impl Fn(&Piles) -> bool,
+) -> Result<Piles, FlowError> {
+    look_and_see(drive, from, wanted, desk, fits).map(|(piles, _)| piles)
+}
+
+/// The same, and how the disc came into the drive.
+pub fn look_and_see(
+    drive: &mut dyn Drive,
+    from: &Path,
+    wanted: &WantedMedium,
+    desk: Desk,
+    fits: impl Fn(&Piles) -> bool,
+) -> Result<(Piles, Came), FlowError> {
+    with_medium(drive, desk, wanted, |drive, came| {
+        let mut found = drive.discs()?;
+        if let (true, Some(problem)) = (found.discs.is_empty(), found.problems.pop()) {
+            return Err(problem.into());
+        } else if found.discs.is_empty() {
+            return Err(other_disc(drive, wanted)?);
+        }
+        let piles = Piles::sorted(from, found);
+        if let Some(absence) = piles.absence() {
+            return Err(absence.into());
+        }
+        if fits(&piles) {
+            return Ok((piles, came));
+        }
+        Err(FlowError::OtherDisc {
+            drive: drive.title(),
+            found: piles.words(),
+            wanted: wanted.to_string(),
+        })
+    })
+}
+
+/// What is in the drive instead: nothing, or a blank.
+fn other_disc(drive: &mut dyn Drive, wanted: &WantedMedium) -> Result<FlowError, FlowError> {
+    let content = drive.slot().map(|slot| slot.content()).transpose()?.flatten();
+    let (drive, wanted) = (drive.title(), wanted.to_string());
+    Ok(match content {
+        Some(found) => FlowError::OtherDisc { drive, found, wanted },
+        None => DriveError::Empty { drive }.into(),
+    })
+}
+
+fn drive_problem(error: &DriveError) -> Problem {
+    let kind = match error {
+        DriveError::Foreign(path) | DriveError::NotAnImage(path) if !is_called_like_ours(path) => {
+            ProblemKind::Foreign
+        }
+        // What is left of it is used, and what is missing will be missed.
+        DriveError::CutShort { .. } => ProblemKind::Remark,
+        _ => ProblemKind::Damage,
+    };
+    Problem { what: chain(error), kind }
+}
+
+/// `holidays-0007.iso`: whatever is in it, it was a disc of ours.
+fn is_called_like_ours(path: &Path) -> bool {
+    let stem = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".iso"));
+    stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(set, number)| {
+        let is_number = number.len() >= 4 && number.bytes().all(|b| b.is_ascii_digit());
+        is_number && SetName::new(set).is_some()
+    })
+}
+
+impl Pile {
+    fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
+        let mut all = self.discs.values_mut().chain(&mut self.twins);
+        if let Some(known) = all.find(|found| found.txt.disc_uuid == txt.disc_uuid) {
+            // One file by two names is one copy.
+            let file = reader.file_id();
+            if file.is_none() || !known.copies.iter().any(|copy| copy.file_id() == file) {
+                known.copies.push(reader);
+            }
+            return;
+        }
+        let found = FoundDisc { txt, copies: vec![reader] };
+        match self.discs.entry(found.txt.disc) {
+            Entry::Vacant(place) => drop(place.insert(found)),
+            Entry::Occupied(mut place) if is_before(&place.get().txt, &found.txt) => {
+                self.twins.push(place.insert(found));
+            }
+            Entry::Occupied(_) => self.twins.push(found),
+        }
+    }
+
+    /// Without the discs of which no copy is left.
+    fn drop_empty(&mut self) {
+        self.discs.retain(|_, found| !found.copies.is_empty());
+        self.twins.retain(|found| !found.copies.is_empty());
+    }
+
+    /// Of two discs with one number, the one that is meant is that which somebody knows by its
+    /// UUID, as a catalog does.
+    pub fn prefer(&mut self, number: DiscNo, uuid: DiscUuid) {
+        let wanted = |twin: &FoundDisc| (twin.txt.disc, twin.txt.disc_uuid) == (number, uuid);
+        if let Some(at) = self.twins.iter().position(wanted) {
+            let twin = self.twins.swap_remove(at);
+            self.twins.extend(self.discs.insert(number, twin));
+        }
+    }
+
+    /// Prefers what a catalog knows. False if it knows a disc of a number that is here as another
+    /// one: it tells of another history.
+    pub fn is_known_as_here(&mut self, discs: &[DiscInfo]) -> bool {
+        discs.iter().for_each(|disc| self.prefer(disc.number, disc.uuid));
+        discs.iter().all(|disc| {
+            self.discs.get(&disc.number).is_none_or(|found| found.txt.disc_uuid == disc.uuid)
+        })
+    }
+
+    /// How the set is encrypted, as far as any of its discs says it.
+    pub fn encryption(&self) -> Encryption {
+        let mut said = self.all().map(|found| found.txt.encryption);
+        said.find(|said| *said != Encryption::None).unwrap_or(Encryption::None)
+    }
+
+    /// All discs, the twins, too.
+    pub fn all(&self) -> impl Iterator<Item = &FoundDisc> {
+        self.discs.values().chain(&self.twins)
+    }
+
+    /// What there is to say of discs that share a number.
+    pub fn twin_words(&self) -> impl Iterator<Item = String> {
+        self.twins.iter().map(|twin| {
+            let DiscTxt { disc, disc_uuid, .. } = &twin.txt;
+            let taken =
+                self.discs.get(disc).map_or_else(String::new, |f| f.txt.disc_uuid.to_string());
+            let title = twin.copies.first().map_or_else(String::new, |copy| copy.title());
+            format!(
+                "two different discs are disc {disc} of {}: {taken}, which is taken, and \
+                 {disc_uuid} ({title})",
+                self.name
+            )
+        })
+    }
+}
+
+/// The higher snapshot wins; among equals the UUID decides, so that the order in which discs are
+/// found does not.
+fn is_before(a: &DiscTxt, b: &DiscTxt) -> bool {
+    (a.snapshot, a.disc_uuid.0) < (b.snapshot, b.disc_uuid.0)
+}
+
+impl Piles {
+    /// Tells what could not be used of what was found; how much of that matters.
+    pub fn tell_problems(&self, desk: Desk) -> Told {
+        let mut told = Told::default();
+        self.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
+        for problem in &self.problems {
+            match problem.kind {
+                ProblemKind::Damage => told.damaged += 1,
+                ProblemKind::Refused => told.refused += 1,
+                _ => {
+                    desk.monitor.note(&problem.what);
+                    continue;
+                }
+            }
+            let thing = self.from.display().to_string();
+            desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
+        }
+        told
+    }
+
+    fn sorted(from: &Path, found: Discs) -> Piles {
+        let mut piles = Piles::at(from);
+        piles.take(found);
+        piles
+    }
+
+    /// A place at which nothing was found yet.
+    pub fn at(from: &Path) -> Piles {
+        let (sets, problems, unnamed, gone) = Default::default();
+        Piles { from: from.to_owned(), sets, problems, unnamed, gone }
+    }
+
+    /// Why something that was here is not any more.
+    pub fn absence(&self) -> Option<Absence> {
+        let known = self.sets.iter().flat_map(Pile::all).flat_map(|found| &found.copies);
+        let mut all = known.chain(self.unnamed.iter().map(|unnamed| &unnamed.reader));
+        self.gone.first().cloned().or_else(|| all.find_map(|reader| reader.absence()))
+    }
+
+    /// Discs of which nobody knows who they are, are of no use.
+    pub fn give_up_unnamed(&mut self) {
+        self.problems.extend(self.unnamed.drain(..).map(|unnamed| unnamed.problem));
+    }
+
+    /// More discs, sorted in among the others.
+    pub fn take(&mut self, found: Discs) {
+        for problem in found.problems {
+            match problem {
+                DriveError::Gone(absence) => self.gone.push(absence),
+                problem => self.problems.push(drive_problem(&problem)),
+            }
+        }
+        for reader in found.discs {
+            let told = identify(&*reader);
+            if let (Err(_), Some(absence)) = (&told, reader.absence()) {
+                self.gone.push(absence);
+                continue;
+            }
+            match told {
+                Ok((txt, complaint)) => {
+                    let kind = ProblemKind::Remark;
+                    self.problems.extend(complaint.map(|what| Problem { what, kind }));
+                    self.add(txt, reader);
+                }
+                Err(problem) if problem.kind == ProblemKind::Damage => {
+                    self.unnamed.push(Unnamed { reader, problem });
+                }
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+
+    /// Without the discs that none of these keys signed; they become problems. One whose list of
+    /// sums is signed, and which is only damaged, is repaired before.
+    pub fn keep_signed(
+        mut self,
+        checker: Option<&Checker>,
+        mend: Mend,
+        stop: &Stop,
+    ) -> Result<Piles, Stopped> {
+        let Some(checker) = checker else { return Ok(self) };
+        let Piles { sets, problems, unnamed, .. } = &mut self;
+        let mut repaired = Vec::new();
+        let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
+        for found in all {
+            let copies = std::mem::take(&mut found.copies);
+            let sifted = sift(copies, checker, mend, problems, stop)?;
+            found.copies = sifted.signed;
+            repaired.extend(sifted.repaired);
+        }
+        for Unnamed { reader, problem } in unnamed.drain(..) {
+            let sifted = sift(vec![reader], checker, mend, problems, stop)?;
+            // Who does not say who they are in a signed text are nobody.
+            problems.extend((!sifted.signed.is_empty()).then_some(problem));
+            repaired.extend(sifted.repaired);
+        }
+        self.sets.iter_mut().for_each(Pile::drop_empty);
+        // Who such a disc is says what was signed, and not what was read before.
+        self.take(Discs { discs: repaired, problems: Vec::new() });
+        self.give_up_unnamed();
+        self.sets.retain(|pile| !pile.discs.is_empty());
+        Ok(self)
+    }
+
+    /// The same, where there must be something left.
+    pub fn must_be_signed(
+        self,
+        checker: Option<&Checker>,
+        mend: Mend,
+        stop: &Stop,
+    ) -> Result<Piles, FlowError> {
+        let piles = self.keep_signed(checker, mend, stop)?;
+        if checker.is_some() && piles.sets.is_empty() {
+            return Err(piles.nothing());
+        }
+        Ok(piles)
+    }
+
+    /// What was found, for people.
+    fn words(&self) -> String {
+        let discs = self.sets.iter().flat_map(|pile| pile.discs.values());
+        let mut words: Vec<String> = discs.map(|found| found.label().to_string()).collect();
+        words.extend(self.problems.iter().map(|problem| problem.what.clone()));
+        words.extend(self.unnamed.iter().map(|unnamed| unnamed.problem.what.clone()));
+        words.join(", ")
+    }
+
+    fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
+        let at = self.sets.iter().position(|pile| pile.uuid == txt.set_uuid).unwrap_or_else(|| {
+            let (name, uuid) = (txt.set.clone(), txt.set_uuid);
+            let (discs, twins, unnamed) = (BTreeMap::new(), Vec::new(), Vec::new());
+            self.sets.push(Pile { name, uuid, discs, twins, unnamed });
+            self.sets.len() - 1
+        });
+        let pile = &mut self.sets[at];
+        // A set can have been renamed: the name on the disc with the highest number counts.
+        if pile.all().all(|found| found.txt.disc < txt.disc) {
+            pile.name = txt.set.clone();
+        }
+        pile.add(txt, reader);
+    }
+
+    /// The set that is meant: the named one, or the only one.
+    pub fn choose(mut self, name: Option<&SetName>) -> Result<Pile, FlowError> {
+        let known = self.names();
+        if self.sets.is_empty() {
+            return Err(self.nothing());
+        }
+        let mut meant: Vec<Pile> =
+            self.sets.into_iter().filter(|pile| name.is_none_or(|n| pile.name == *n)).collect();
+        match (meant.pop(), meant.is_empty(), name) {
+            (Some(pile), true, _) => {
+                Ok(Pile { unnamed: std::mem::take(&mut self.unnamed), ..pile })
+            }
+            (Some(_), false, _) => Err(FlowError::SeveralSets { known }),
+            (None, _, Some(wanted)) => Err(FlowError::NoSuchSet { wanted: wanted.clone(), known }),
+            (None, _, None) => Err(FlowError::NoDiscs(self.from)),
+        }
+    }
+
+    /// Why there is no disc to work with.
+    pub fn nothing(&self) -> FlowError {
+        if let Some(absence) = self.gone.first() {
+            return absence.clone().into();
+        }
+        let from = self.from.clone();
+        let of_ours = [ProblemKind::Damage, ProblemKind::Refused, ProblemKind::Newer];
+        let unnamed = self.unnamed.iter().map(|unnamed| &unnamed.problem);
+        match self.problems.iter().chain(unnamed).find(|problem| of_ours.contains(&problem.kind)) {
+            Some(problem) => FlowError::UnusableDiscs { from, what: problem.what.clone() },
+            None => FlowError::NoDiscs(from),
+        }
+    }
+
+    /// Names; where two sets have the same, their UUIDs, too.
+    fn names(&self) -> String {
+        let twice = |pile: &Pile| self.sets.iter().filter(|p| p.name == pile.name).count() > 1;
+        let named = |pile: &Pile| match twice(pile) {
+            true => format!("{} ({})", pile.name, pile.uuid),
+            false => pile.name.to_string(),
+        };
+        self.sets.iter().map(named).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Copies of a disc by their signatures.
+struct Sifted {
+    signed: Vec<Box<dyn DiscReader>>,
+    /// The disc as it was signed, where none of the copies is so any more.
+    repaired: Option<Box<dyn DiscReader>>,
+}
+
+fn sift(
+    copies: Vec<Box<dyn DiscReader>>,
+    checker: &Checker,
+    mend: Mend,
+    problems: &mut Vec<Problem>,
+    stop: &Stop,
+) -> Result<Sifted, Stopped> {
+    let mut sifted = Sifted { signed: Vec::new(), repaired: None };
+    let mut doubtful = Vec::new();
+    for copy in copies {
+        match distrust(&*copy, checker, stop)? {
+            Some(doubt) if !holds_stripes_only(&*copy) => doubtful.push((copy, doubt)),
+            _ => sifted.signed.push(copy),
+        }
+    }
+    for (copy, Doubt { what, is_mendable }) in doubtful {
+        // A repair takes long, and one sound copy is enough.
+        if is_mendable && sifted.signed.is_empty() && sifted.repaired.is_none() {
+            sifted.repaired = mend(&*copy);
+            if sifted.repaired.is_some() {
+                let what = format!("{what}; it was repaired from its recovery data");
+                problems.push(Problem { what, kind: ProblemKind::Remark });
+                continue;
+            }
+        }
+        let kind = if is_mendable { ProblemKind::Damage } else { ProblemKind::Refused };
+        problems.push(Problem { what, kind });
+    }
+    Ok(sifted)
+}
+
+/// Reaches for a disc where it should lie, and says what lies there if it is another one.
+pub fn wrong_disc(from: &Path, label: &Label) -> Option<String> {
+    if !from.is_dir() || Folder::is_one(from) {
+        return None;
+    }
+    match Shelf::open(from).and_then(|mut shelf| shelf.find(label)) {
+        Err(error @ DriveError::WrongDisc { .. }) => Some(chain(&error)),
+        _ => None,
+    }
+}
+
+impl FoundDisc {
+    /// A shelf may be told to give another disc than the one that lies in its place; a disc that
+    /// lies elsewhere, as one of two sets of one name must, was found already.
+    pub fn swapped_for(&self, from: &Path) -> Option<String> {
+        let place = from.join(image_name(&self.txt.set, self.txt.disc)).display().to_string();
+        let in_place = self.copies.iter().any(|copy| copy.title() == place);
+        in_place.then(|| wrong_disc(from, &self.label()))?
+    }
+}

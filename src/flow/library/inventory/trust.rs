@@ -1,0 +1,353 @@
+//! What is believed of discs before anything on them is used: whose signatures count; that the
+//! encryption of a set is a fact of the set, whatever one disc says; and that a catalog of ours
+//! which knows a disc or a set knows better.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::Path;
+
+use crate::catalog::{Access, Catalog, DiscInfo, DiscState};
+use crate::codec::openpgp::Checker;
+use crate::drive::{Absence, DiscFile, DiscReader, ReadError, Volume};
+use crate::flow::library::inventory::identity::is_for_a_passphrase;
+use crate::flow::library::inventory::{FoundDisc, Pile, Piles, Problem, ProblemKind};
+use crate::flow::{Desk, FlowError};
+use crate::format::DiscTxt;
+use crate::model::disc::{DiscName, Encryption, parse_archive_path};
+use crate::model::{Bytes, Carrier, DiscUuid, FileId, Sectors, SetName, SetUuid};
+use crate::port::monitor::Trouble;
+use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT};
+
+/// What a person says of the discs that a command may use.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// Only discs that are signed by one of these count.
+    pub signed_by: Option<Checker>,
+    /// Discs of encrypted sets that are used although they are not encrypted.
+    pub accept_plain: Vec<DiscName>,
+    /// A disc of the history that is meant, where discs of two lie side by side.
+    pub history: Option<DiscUuid>,
+}
+
+impl Trust {
+    /// Without the discs that do not count, and what of the others does not. Each is told; the
+    /// second value is their number.
+    pub fn sift(
+        &self,
+        piles: Piles,
+        mut vetting: Vetting,
+        desk: Desk,
+    ) -> Result<(Piles, u64), FlowError> {
+        let before = piles.problems.len();
+        let mut piles = piles.keep_signed(self.signed_by.as_ref(), &|_| None, desk.stop)?;
+        vetting.vet(&mut piles);
+        let mut refused = 0;
+        for Problem { what, kind } in &piles.problems[before..] {
+            match kind {
+                ProblemKind::Damage | ProblemKind::Refused => {
+                    refused += 1;
+                    let thing = piles.from.display().to_string();
+                    desk.monitor.trouble(&Trouble { thing, what: what.clone() });
+                }
+                _ => desk.monitor.note(what),
+            }
+        }
+        Ok((piles, refused))
+    }
+}
+
+/// What becomes of a disc that a catalog of ours knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Vetted,
+    /// It is read against the sums in the catalog, which find every change.
+    Compared,
+}
+
+/// What is known of sets, from our own catalog and from the discs that were here so far. Discs that
+/// come later are held against the same.
+pub struct Vetting {
+    accept_plain: Vec<DiscName>,
+    known: Known,
+    sets: HashMap<SetUuid, SetFact>,
+}
+
+#[derive(Default)]
+struct SetFact {
+    /// Our own catalog knows the set by this name, and these discs of it.
+    catalog: Option<(SetName, Vec<DiscInfo>)>,
+    /// `None`: nothing says that it is encrypted.
+    encryption: Option<Encryption>,
+}
+
+/// What of a disc is not used.
+enum Verdict {
+    Used,
+    /// All but these files.
+    Without(BTreeSet<String>),
+    Refused(String),
+}
+
+impl Vetting {
+    /// For whoever uses what discs say. A catalog that is missing or cannot be read knows nothing.
+    pub fn new(trust: &Trust, catalog: &Path) -> Vetting {
+        let mut sets = HashMap::new();
+        if let Ok(catalog) = Catalog::open(catalog, Access::Read) {
+            for set in catalog.sets().unwrap_or_default() {
+                let discs = catalog.discs(set.id).unwrap_or_default();
+                let encryption = Some(set.facts.encryption);
+                let fact = SetFact { catalog: Some((set.facts.name, discs)), encryption };
+                sets.insert(set.facts.uuid, fact);
+            }
+        }
+        Vetting { accept_plain: trust.accept_plain.clone(), known: Known::Vetted, sets }
+    }
+
+    /// For whoever compares each byte of the discs that the catalog knows with its sums.
+    pub fn comparing(trust: &Trust, catalog: &Path) -> Vetting {
+        Vetting { known: Known::Compared, ..Vetting::new(trust, catalog) }
+    }
+
+    /// Takes out what contradicts what is known; it becomes problems.
+    pub fn vet(&mut self, piles: &mut Piles) {
+        for pile in &mut piles.sets {
+            piles.problems.extend(self.vet_pile(pile));
+        }
+        piles.sets.retain(|pile| !pile.discs.is_empty());
+    }
+
+    fn vet_pile(&mut self, pile: &mut Pile) -> Vec<Problem> {
+        let fact = self.sets.entry(pile.uuid).or_default();
+        fact.learn(pile);
+        if let Some((name, _)) = &fact.catalog {
+            pile.name = name.clone();
+        }
+        let mut problems = Vec::new();
+        let all = pile.discs.values_mut().chain(&mut pile.twins);
+        all.for_each(|found| problems.extend(self.vet_disc(found)));
+        pile.drop_empty();
+        problems
+    }
+
+    /// The same for one disc of a set that was vetted before. It has no copies left if it is
+    /// refused.
+    pub fn vet_disc(&self, found: &mut FoundDisc) -> Vec<Problem> {
+        let Some(fact) = self.sets.get(&found.txt.set_uuid) else { return Vec::new() };
+        let mut problems = Vec::new();
+        if let Some(known) = fact.known(&found.txt) {
+            if self.known == Known::Compared {
+                return problems;
+            }
+            problems.extend(believe_catalog(found, known));
+        }
+        let txt = &found.txt;
+        if self.accept_plain.iter().any(|name| name.is(txt.disc, txt.disc_uuid)) {
+            return problems;
+        }
+        match fact.verdict(found) {
+            Verdict::Used => {}
+            Verdict::Refused(what) => {
+                let (at, kind) = (places(found), ProblemKind::Refused);
+                problems.push(Problem { what: format!("{at}{what}"), kind });
+                found.copies.clear();
+            }
+            Verdict::Without(paths) => {
+                let what = format!("{}{}", places(found), fact.unused(&found.txt, &paths));
+                problems.push(Problem { what, kind: ProblemKind::Refused });
+                let copies = std::mem::take(&mut found.copies);
+                found.copies = copies.into_iter().map(|copy| without(copy, &paths)).collect();
+            }
+        }
+        if let (Some(encryption), true) = (fact.encryption, found.txt.group.is_none()) {
+            found.txt.encryption = encryption;
+        }
+        problems
+    }
+}
+
+impl SetFact {
+    fn learn(&mut self, pile: &Pile) {
+        if self.encryption.is_none() {
+            self.encryption = pile.all().find_map(said_encryption);
+        }
+    }
+
+    fn known(&self, txt: &DiscTxt) -> Option<&DiscInfo> {
+        let (_, discs) = self.catalog.as_ref()?;
+        let same = |disc: &&DiscInfo| (disc.number, disc.uuid) == (txt.disc, txt.disc_uuid);
+        discs.iter().find(same).filter(|disc| disc.state != DiscState::Open)
+    }
+
+    fn verdict(&self, found: &FoundDisc) -> Verdict {
+        let Some(encryption) = self.encryption else { return Verdict::Used };
+        let DiscTxt { set, disc, .. } = &found.txt;
+        let said = said_encryption(found);
+        match (encryption, said) {
+            (Encryption::None, Some(_)) => {
+                return Verdict::Refused(format!(
+                    "disc {disc} of {set} says that it is encrypted, and the catalog knows that \
+                     the set is not: it is not used"
+                ));
+            }
+            (Encryption::None, None) => return Verdict::Used,
+            (_, None) if found.txt.group.is_none() => {
+                return Verdict::Refused(format!(
+                    "disc {disc} of {set} is not encrypted, and the set is{}: anybody can have \
+                     made it, and it is not used (--accept-plain {disc} uses it)",
+                    self.by_whom()
+                ));
+            }
+            _ => {}
+        }
+        let files = found.copies.iter().flat_map(|copy| copy.files());
+        let plain = files.filter(|file| is_content(&file.path) == Some(Encryption::None));
+        let paths: BTreeSet<String> = plain.map(|file| file.path.clone()).collect();
+        match paths.is_empty() {
+            true => Verdict::Used,
+            false => Verdict::Without(paths),
+        }
+    }
+
+    fn unused(&self, txt: &DiscTxt, paths: &BTreeSet<String>) -> String {
+        let DiscTxt { set, disc, .. } = txt;
+        let names: Vec<&str> = paths.iter().map(String::as_str).take(SHOWN).collect();
+        let more = match paths.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "disc {disc} of {set}: {}{more} not encrypted, and the set is{}: anybody can have put \
+             that there, and it is not used (--accept-plain {disc} uses it)",
+            if names.len() == 1 { format!("{} is", names[0]) } else { names.join(", ") + " are" },
+            self.by_whom()
+        )
+    }
+
+    fn by_whom(&self) -> &'static str {
+        if self.catalog.is_some() { ", as the catalog knows" } else { "" }
+    }
+}
+
+/// So many names are told of one disc.
+const SHOWN: usize = 4;
+
+/// What a disc says of its set, by DISC.txt or by its files; `None`: that it is not encrypted.
+fn said_encryption(found: &FoundDisc) -> Option<Encryption> {
+    if found.txt.encryption != Encryption::None {
+        return Some(found.txt.encryption);
+    }
+    let copy = found.copies.iter().find(|copy| {
+        copy.files()
+            .iter()
+            .any(|file| is_content(&file.path).is_some_and(|e| e != Encryption::None))
+    })?;
+    Some(match is_for_a_passphrase(&**copy) {
+        true => Encryption::Passphrase,
+        false => Encryption::Recipients,
+    })
+}
+
+/// Whether a file is a listing, a catalog or an archive, and whether it is encrypted; how is not told
+/// by its name.
+fn is_content(path: &str) -> Option<Encryption> {
+    let listings = [INDEX, SNAPSHOT, HISTORY, CATALOG];
+    let sealed = |path: &str| path.strip_suffix(".gpg").is_some_and(|p| listings.contains(&p));
+    if listings.contains(&path) {
+        return Some(Encryption::None);
+    }
+    let is_sealed = sealed(path) || parse_archive_path(path)?.2;
+    Some(if is_sealed { Encryption::Recipients } else { Encryption::None })
+}
+
+/// A plain listing, catalog or archive: what no disc of an encrypted set has.
+pub fn is_plain_content(path: &str) -> bool {
+    is_content(path) == Some(Encryption::None)
+}
+
+/// DISC.txt can be written by anybody.
+fn believe_catalog(found: &mut FoundDisc, known: &DiscInfo) -> Option<Problem> {
+    let wanted = known.snapshot?;
+    let said = std::mem::replace(&mut found.txt.snapshot, wanted);
+    (said != wanted).then(|| Problem {
+        what: format!(
+            "{}disc {} of {} says that it is of snapshot {said}, and the catalog knows that it is \
+             of snapshot {wanted}: what the catalog knows is used",
+            places(found),
+            found.txt.disc,
+            found.txt.set
+        ),
+        kind: ProblemKind::Remark,
+    })
+}
+
+/// `shelf/photos-0002.iso: `.
+fn places(found: &FoundDisc) -> String {
+    let titles: Vec<String> = found.copies.iter().map(|copy| copy.title()).collect();
+    format!("{}: ", titles.join(", "))
+}
+
+fn without(disc: Box<dyn DiscReader>, paths: &BTreeSet<String>) -> Box<dyn DiscReader> {
+    let files = disc.files().iter().filter(|file| !paths.contains(&file.path)).cloned().collect();
+    Box::new(Without { disc, files })
+}
+
+/// A disc without some of its files.
+struct Without {
+    disc: Box<dyn DiscReader>,
+    files: Vec<DiscFile>,
+}
+
+impl DiscReader for Without {
+    fn title(&self) -> String {
+        self.disc.title()
+    }
+
+    fn medium(&self) -> Carrier {
+        self.disc.medium()
+    }
+
+    fn file_id(&self) -> Option<FileId> {
+        self.disc.file_id()
+    }
+
+    fn files(&self) -> &[DiscFile] {
+        &self.files
+    }
+
+    fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
+        self.disc.read_at(file, offset, buf)
+    }
+
+    fn read_each_sector(
+        &self,
+        file: &DiscFile,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<usize, ReadError> {
+        self.disc.read_each_sector(file, offset, buf)
+    }
+
+    fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
+        self.disc.read_image(offset, buf)
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        self.disc.absence()
+    }
+
+    fn flaw(&self) -> Option<String> {
+        self.disc.flaw()
+    }
+
+    fn try_skipped(&self) -> bool {
+        self.disc.try_skipped()
+    }
+
+    fn image_sectors(&self) -> Option<Sectors> {
+        self.disc.image_sectors()
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        self.disc.volume()
+    }
+}

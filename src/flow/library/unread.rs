@@ -1,0 +1,121 @@
+//! Copies that were burned and not read back, where others of the disc lie about: media are alike to
+//! the last byte, so nobody but a person can tell which one was put in unasked.
+
+use crate::catalog::{Copy, CopyNo, CopyState, Fate};
+use crate::model::{DiscNo, SetName};
+use crate::port::operator::Answer;
+use crate::port::wanted::WantedMedium;
+
+use crate::flow::Desk;
+
+/// Whether a medium in a drive could be another than this unread copy.
+pub fn is_doubtful(copy: &Copy, all: &[Copy]) -> bool {
+    let could_be = |other: &&Copy| {
+        other.number != copy.number
+            && !other.medium.is_place()
+            && !matches!(other.state, CopyState::Burned | CopyState::Gone(Fate::Retired))
+    };
+    copy.state == CopyState::Burned && !copy.medium.is_place() && all.iter().any(|o| could_be(&o))
+}
+
+/// A person says that the disc in this drive is the copy that nobody read back.
+pub fn is_said_to_be(copy: &Copy, set: &SetName, disc: DiscNo, drive: &str, desk: Desk) -> bool {
+    desk.monitor.rest();
+    let words = format!(", burned on {}, not verified yet", copy.burned.day());
+    let wanted = WantedMedium::disc(set, disc).copy(Some(copy.number.0)).with(&words);
+    desk.operator.confirm_in_person(&format!("Is the disc in {drive} {wanted}?")) == Answer::Yes
+}
+
+/// The copies that a medium in a drive is not, as far as anybody says: without a word, none that
+/// was never read.
+pub fn not_meant(
+    all: &[Copy],
+    set: &SetName,
+    disc: DiscNo,
+    drive: &str,
+    desk: Desk,
+) -> Vec<CopyNo> {
+    let Some(newest) = all.iter().rfind(|copy| is_doubtful(copy, all)) else { return Vec::new() };
+    let is_newest = is_said_to_be(newest, set, disc, drive, desk);
+    let is_other = |copy: &&Copy| match is_newest {
+        true => copy.number != newest.number,
+        false => is_doubtful(copy, all),
+    };
+    all.iter().filter(is_other).map(|copy| copy.number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Finding;
+    use crate::flow::Patience;
+    use crate::model::Carrier;
+    use crate::port::clock::Moment;
+    use crate::port::monitor::Recorder;
+    use crate::port::operator::{Operator, Secret, Summons};
+    use crate::port::stop::Stop;
+
+    fn copy(number: u32, state: CopyState) -> Copy {
+        let medium = Carrier::found_in("/dev/sr0 (Y)".to_owned());
+        Copy { number: CopyNo(number), medium, place: String::new(), burned: Moment(0), state }
+    }
+
+    #[test]
+    fn an_unread_copy_is_in_doubt_only_beside_one_that_may_be_put_in() {
+        let unread = copy(2, CopyState::Burned);
+        let beside = |state| is_doubtful(&unread, &[copy(1, state), unread.clone()]);
+        assert!(beside(CopyState::Found(Finding::Ok)));
+        assert!(beside(CopyState::Gone(Fate::Lost)));
+        assert!(!beside(CopyState::Gone(Fate::Retired)));
+        assert!(!beside(CopyState::Burned), "one is as good as the other");
+        assert!(!is_doubtful(&copy(1, CopyState::Found(Finding::Ok)), &[unread]));
+    }
+
+    /// Says the same to every question that only a person answers.
+    struct Says(Answer);
+
+    impl Operator for Says {
+        fn confirm(&self, _: &str) -> Answer {
+            Answer::Yes
+        }
+        fn confirm_in_person(&self, question: &str) -> Answer {
+            let asked = "Is the disc in /dev/sr0 (Y) disc 1 of films, copy 2, burned on 1970-01-01";
+            assert!(question.starts_with(asked), "{question}");
+            self.0
+        }
+        fn hands(&self, _: &str) -> Answer {
+            Answer::NobodyThere
+        }
+        fn summon(&self, _: &Summons) {}
+        fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+            None
+        }
+    }
+
+    #[test]
+    fn without_a_word_a_disc_is_no_copy_that_was_never_read() {
+        let all = [copy(1, CopyState::Found(Finding::Ok)), copy(2, CopyState::Burned)];
+        let (set, monitor, stop) =
+            (SetName::new("films").unwrap(), Recorder::default(), Stop::new());
+        let ruled_out = |answer, all: &[Copy]| {
+            let operator = &Says(answer);
+            let patience = Patience::Endless;
+            let desk = Desk {
+                monitor: &monitor,
+                operator,
+                stop: &stop,
+                patience,
+                turn: patience,
+                overwrite: false,
+                limits: Default::default(),
+            };
+            let not = not_meant(all, &set, DiscNo(1), "/dev/sr0 (Y)", desk);
+            not.into_iter().map(|copy| copy.0).collect::<Vec<_>>()
+        };
+        assert_eq!(ruled_out(Answer::Yes, &all), [1]);
+        assert_eq!(ruled_out(Answer::No, &all), [2]);
+        assert_eq!(ruled_out(Answer::NobodyThere, &all), [2]);
+        assert!(ruled_out(Answer::NobodyThere, &all[1..]).is_empty(), "it can be no other");
+        assert!(ruled_out(Answer::NobodyThere, &all[..1]).is_empty(), "nothing is unread");
+    }
+}

@@ -1,0 +1,74 @@
+//! A listing tells where files are that went onto its own disc or onto one before. Whoever has only
+//! the discs inserts the first one first, which knows the least: a later one is asked for.
+
+use crate::model::{DiscNo, Kind};
+use crate::port::wanted::WantedMedium;
+use crate::restore::plan::Standing;
+use crate::restore::plan::is_stored;
+use crate::restore::survey::standing;
+
+use crate::flow::FlowError;
+use crate::flow::Patience;
+use crate::flow::library::listings::{Chosen, KnownIn};
+use crate::flow::restore::Session;
+
+type Choice = (Chosen, Option<KnownIn>);
+
+impl Session<'_> {
+    /// The choice that the latest disc allows that anybody has.
+    pub(in crate::flow) fn with_later_disc(
+        &mut self,
+        mut choice: Result<Choice, FlowError>,
+    ) -> Result<Choice, FlowError> {
+        while self.may_ask() && self.is_short(&choice)? {
+            let Some(before) = self.latest() else { break };
+            if !self.insert_later(before)? || self.latest() <= Some(before) {
+                break;
+            }
+            match self.choose(None) {
+                Ok(later) => choice = Ok(later),
+                // What an earlier disc told is better than nothing.
+                Err(error) if choice.is_ok() => self.desk.monitor.note(&crate::flow::chain(&error)),
+                Err(error) => choice = Err(error),
+            }
+        }
+        choice
+    }
+
+    fn may_ask(&self) -> bool {
+        let nobody = Patience::AtMost(std::time::Duration::ZERO);
+        self.drive.is_some() && !self.request.dry_run && self.desk.patience != nobody
+    }
+
+    /// Whether a later disc may tell more than this choice does.
+    fn is_short(&self, choice: &Result<Choice, FlowError>) -> Result<bool, FlowError> {
+        let (chosen, known) = match choice {
+            Ok(choice) => choice,
+            Err(error) => return Ok(matches!(error, FlowError::NoListing(_))),
+        };
+        let before = self.look_at_target(chosen.selection.root_mode())?;
+        let is_there =
+            |row| standing(before.target.as_ref(), self.request.overwrite, row) == Standing::There;
+        let files = chosen.selection.rows.iter().filter(|row| row.kind == Kind::File);
+        Ok(known.is_none() && files.into_iter().any(|row| !is_stored(row) && !is_there(row)))
+    }
+
+    fn latest(&self) -> Option<DiscNo> {
+        self.pile.discs.keys().max().copied()
+    }
+
+    /// The disc that was there before is as good an answer: there is none that is later.
+    fn insert_later(&mut self, before: DiscNo) -> Result<bool, FlowError> {
+        let name = self.pile.name.clone();
+        self.desk.monitor.note(&format!(
+            "disc {before} was written before all of this was on discs: a later one knows where \
+             the rest is"
+        ));
+        let words = format!(
+            "the disc of {name} with the highest number (disc {before} again, if there is no later \
+             one)"
+        );
+        let wanted = WantedMedium::any(&words).of(&name);
+        self.insert_one(&wanted, |pile| !pile.discs.is_empty())
+    }
+}

@@ -1,0 +1,739 @@
+//! From discs back to files: choose the snapshot and the paths, look at the target, plan, say the
+//! plan, then disc by disc. The discs alone are always enough; our own catalog only saves time.
+
+pub mod later_disc;
+pub mod source;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{Access, Catalog, CatalogError};
+use crate::codec::openpgp::Opener;
+use crate::drive::{Absence, DiscReader, Drive};
+use crate::model::disc::named;
+use crate::model::glob::PathGlobs;
+use crate::model::rows::SnapshotRow;
+use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
+use crate::port::files::free_space;
+use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::port::operator::{Answer, Operator};
+use crate::port::stop::Stopped;
+use crate::port::wanted::WantedMedium;
+use crate::restore::extract::{Restorer, Tally};
+use crate::restore::index::Fetch;
+use crate::restore::nodes::DirPolicy;
+use crate::restore::place::{Overwrite, PlaceError, Target};
+use crate::restore::plan::{Plan, Why, plan};
+use crate::restore::privileges::Privileges;
+use crate::restore::select::Selection;
+use crate::restore::survey::standing;
+
+use crate::flow::base::keys::KeyRing;
+use crate::flow::library::branches::settle;
+use crate::flow::library::insertion::{RETURNS, while_it_comes_back};
+use crate::flow::library::inventory::{
+    FoundDisc, Pile, Piles, Problem, ProblemKind, Trust, Vetting, look, look_in,
+};
+use crate::flow::library::listings::{Chosen, FromDiscs, KnownIn};
+use crate::flow::library::repair::Mender;
+use crate::flow::library::unlock::open_set;
+use crate::flow::library::vouching::{Rights, withhold_rights};
+use crate::flow::{Desk, FlowError, chain};
+
+/// What a restore is asked to do.
+pub struct RestoreRequest<'a> {
+    pub from: PathBuf,
+    pub target: PathBuf,
+    /// Need not exist.
+    pub catalog: PathBuf,
+    pub name: Option<SetName>,
+    /// Without it, the newest that is finished.
+    pub snapshot: Option<SnapshotSeq>,
+    pub paths: PathGlobs,
+    pub overwrite: Overwrite,
+    /// Owners are wanted; they come back only if root restores.
+    pub owners: bool,
+    /// Set-id bits, capabilities, devices.
+    pub rights: Rights,
+    pub keys: KeyRing<'a>,
+    pub dry_run: bool,
+    /// Which discs count.
+    pub trust: Trust,
+    /// A directory for a catalog that was unpacked from a disc.
+    pub scratch: PathBuf,
+}
+
+/// What became of it, or (dry run) what would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreReport {
+    pub set: SetName,
+    pub snapshot: SnapshotSeq,
+    /// Discs that are needed, in order.
+    pub discs: Vec<DiscNo>,
+    /// Files with content to restore, and their bytes.
+    pub files_planned: u64,
+    pub bytes_planned: u64,
+    /// Paths put in place, directories apart.
+    pub restored: u64,
+    pub bytes: u64,
+    /// There already, as far as kind, size and time can tell.
+    pub there: u64,
+    /// Something else is there and was kept.
+    pub kept: u64,
+    /// Could not be restored.
+    pub failed: u64,
+    /// On a disc that never came.
+    pub missing: u64,
+    pub missing_discs: Vec<DiscNo>,
+    /// Files of the listing went onto discs after the last one at hand.
+    pub later_discs: bool,
+    /// Restored, but some of their metadata.
+    pub complaints: u64,
+    /// Left out because nobody vouches for the listing, and nobody was there to ask.
+    pub withheld: Privileges,
+    /// No whole listing was found: paths may be missing that nobody knows of.
+    pub listing_damaged: bool,
+    /// A disc or its drive went away while it was read, and did not come back.
+    pub gone: Option<Absence>,
+}
+
+impl RestoreReport {
+    /// A disc that is needed never came.
+    pub fn lacks_discs(&self) -> bool {
+        !self.missing_discs.is_empty() || self.later_discs
+    }
+
+    /// All is as the snapshot says.
+    pub fn is_complete(&self) -> bool {
+        let short = self.kept + self.failed + self.missing + self.complaints;
+        let is_whole = !self.listing_damaged && self.withheld.is_empty();
+        short == 0 && is_whole && !self.lacks_discs()
+    }
+
+    fn take(&mut self, tally: &Tally) {
+        self.restored = tally.restored;
+        self.bytes = tally.bytes;
+        self.failed += tally.failed;
+        self.missing += tally.missing;
+        self.complaints = tally.complaints;
+    }
+}
+
+/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other; one
+/// that is taken out meanwhile is asked for again.
+pub fn restore(
+    request: &RestoreRequest,
+    mut drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    while_it_comes_back(desk, || restore_from(request, drive.as_deref_mut(), desk))
+}
+
+fn restore_from(
+    request: &RestoreRequest,
+    mut drive: Option<&mut (dyn Drive + 'static)>,
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    let signed_by = request.trust.signed_by.as_ref();
+    let mender = Mender::new(&request.scratch, signed_by, desk);
+    let mut vetting = Vetting::new(&request.trust, &request.catalog);
+    let mut piles = match drive.as_deref_mut() {
+        Some(drive) => first_disc(request, drive, desk)?,
+        None => look(&request.from, desk.stop)?,
+    };
+    piles.name_by_catalog(&request.catalog);
+    if signed_by.is_none() {
+        piles.name_with(|reader| mender.name(reader));
+    }
+    let mend = |disc: &dyn DiscReader| mender.repaired(disc);
+    let mut piles = piles.must_be_signed(signed_by, &mend, desk.stop)?;
+    vetting.vet(&mut piles);
+    note_problems(&piles.problems, desk);
+    piles.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
+    let is_missed =
+        |problem: &Problem| matches!(problem.kind, ProblemKind::Damage | ProblemKind::Refused);
+    let mut in_doubt = piles.problems.iter().any(is_missed) || !piles.gone.is_empty();
+    let mut pile = piles.choose(request.name.as_ref())?;
+    let known = local_catalog(request, &mut pile, desk)?;
+    let needs_key = !(request.dry_run && known.is_some());
+    let opener = if needs_key { open_set(&request.keys, &pile, known.as_ref())? } else { None };
+    if known.is_none() {
+        ask_newest_catalog(request, &mut pile, opener.as_ref(), &mender, desk)?;
+        let others = settle(&mut pile, (opener.as_ref(), desk.stop), request.trust.history)?;
+        others.words.iter().for_each(|words| desk.monitor.note(words));
+    }
+    for unnamed in pile.unnamed.drain(..) {
+        desk.monitor.note(&unnamed.problem.what);
+        in_doubt = true;
+    }
+    pile.twin_words().for_each(|words| desk.monitor.note(&words));
+    let mut session = Session::new(request, desk, pile, drive, opener, mender, vetting);
+    let choice = session.choose(known);
+    // What is missing of the listings of a disc that went away is not damaged.
+    if let Some(absence) = session.absence() {
+        return Err(absence.into());
+    }
+    let (mut chosen, known) = session.with_later_disc(choice)?;
+    if let Some(absence) = session.absence() {
+        return Err(absence.into());
+    }
+    // What cannot be read may be the disc that has the newest listing.
+    chosen.is_damaged |= in_doubt && known.is_none();
+    session.known = known;
+    session.note_empty(&chosen);
+    session.run(chosen)
+}
+
+/// Which of two discs with one number is meant, and who those are that do not say it: the newest
+/// catalog on the discs may know.
+fn ask_newest_catalog(
+    request: &RestoreRequest,
+    pile: &mut Pile,
+    opener: Option<&Opener>,
+    mender: &Mender,
+    desk: Desk,
+) -> Result<(), FlowError> {
+    if pile.twins.is_empty() && pile.unnamed.is_empty() {
+        return Ok(());
+    }
+    let (scratch, mender) = (&request.scratch, Some(mender));
+    let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
+    let Some((_, known)) = discs.newest_catalog() else { return Ok(()) };
+    let discs = known.catalog.discs(known.set)?;
+    let sets = known.catalog.sets()?;
+    if let Some(set) = sets.iter().find(|set| set.id == known.set) {
+        note_problems(&pile.name_by(&set.facts, &discs), desk);
+    }
+    discs.iter().for_each(|disc| pile.prefer(disc.number, disc.uuid));
+    Ok(())
+}
+
+/// Files for the program's own use, whatever snapshots they are of: these rows of a set, into the
+/// request's target.
+pub(in crate::flow) fn fetch(
+    request: &RestoreRequest,
+    drive: Option<&mut (dyn Drive + 'static)>,
+    pile: Pile,
+    known: (KnownIn, SnapshotSeq),
+    rows: Vec<SnapshotRow>,
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    let opener = request.keys.opener((&pile.name, None), pile.encryption(), |_| Ok(()))?;
+    let (known, seq) = known;
+    let mender = Mender::new(&request.scratch, request.trust.signed_by.as_ref(), desk);
+    let vetting = Vetting::new(&request.trust, &request.catalog);
+    let mut session = Session::new(request, desk, pile, drive, opener, mender, vetting);
+    session.known = Some(known);
+    let selection = Selection { rows, ..Selection::default() };
+    session.run(Chosen { seq, selection, is_damaged: false })
+}
+
+/// Any disc of the set tells what is needed; without our own catalog the newest tells most.
+fn first_disc(
+    request: &RestoreRequest,
+    drive: &mut dyn Drive,
+    desk: Desk,
+) -> Result<Piles, FlowError> {
+    let set = request.name.as_ref().map_or("the set".to_owned(), |name| format!("set {name}"));
+    let wanted = match request.catalog.exists() {
+        true => format!("any disc of {set}"),
+        false => format!("the disc of {set} with the highest number"),
+    };
+    look_in(drive, &request.from, &WantedMedium::any(&wanted), desk, |piles| {
+        piles.sets.iter().any(|pile| request.name.as_ref().is_none_or(|name| pile.name == *name))
+    })
+}
+
+pub(in crate::flow) fn note_problems(problems: &[Problem], desk: Desk) {
+    problems.iter().for_each(|problem| desk.monitor.note(&problem.what));
+}
+
+/// Our own catalog and the snapshot that is meant, if it knows the set, and no less than the discs
+/// do. One that is damaged or newer than this program is no hindrance.
+fn local_catalog(
+    request: &RestoreRequest,
+    pile: &mut Pile,
+    desk: Desk,
+) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
+    let found = match find_set(&request.catalog, pile) {
+        Ok(found) => found,
+        Err(FlowError::Catalog(CatalogError::Missing { .. })) => None,
+        Err(error) => {
+            desk.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
+            None
+        }
+    };
+    let Some(known) = found else { return Ok(None) };
+    if !pile.is_known_as_here(&known.catalog.discs(known.set)?) {
+        let words =
+            "the catalog knows other discs of these numbers; the discs' own listings are used";
+        desk.monitor.note(words);
+        return Ok(None);
+    }
+    let on_discs = pile.discs.values().map(|found| found.txt.snapshot).max();
+    let in_catalog = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
+    if on_discs > in_catalog {
+        desk.monitor.note(&unknown_words(pile, in_catalog));
+        return Ok(None);
+    }
+    match (known.finished(request.snapshot)?, request.snapshot) {
+        (Some(seq), _) => Ok(Some((known, seq))),
+        (None, Some(wanted)) => {
+            let (set, wanted) = (pile.name.clone(), wanted.to_string());
+            Err(FlowError::NoSuchSnapshot { set, wanted })
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// Whether a disc that is newer than the catalog is the owner's, nothing here can tell.
+fn unknown_words(pile: &Pile, in_catalog: Option<SnapshotSeq>) -> String {
+    let newer = pile.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
+    let numbers: Vec<String> = newer.map(|found| found.txt.disc.to_string()).collect();
+    let discs = if numbers.len() == 1 { "disc" } else { "discs" };
+    let (verb, own) = if numbers.len() == 1 { ("is", "its") } else { ("are", "their") };
+    format!(
+        "{discs} {} of {} {verb} newer than the catalog, which cannot tell whether you made {}; \
+         {own} own listings are used",
+        numbers.join(", "),
+        pile.name,
+        if numbers.len() == 1 { "it" } else { "them" }
+    )
+}
+
+fn find_set(catalog: &Path, pile: &Pile) -> Result<Option<KnownIn>, FlowError> {
+    let catalog = Catalog::open(catalog, Access::Read)?;
+    let set = catalog.sets()?.into_iter().find(|set| set.facts.uuid == pile.uuid);
+    Ok(set.map(|set| KnownIn { catalog, set: set.id, is_sealed: false }))
+}
+
+/// One restore under way.
+pub(in crate::flow) struct Session<'a> {
+    pub(in crate::flow) request: &'a RestoreRequest<'a>,
+    pub(in crate::flow) desk: Desk<'a>,
+    pub(in crate::flow) pile: Pile,
+    /// Discs come through it, one after the other.
+    pub(in crate::flow) drive: Option<&'a mut (dyn Drive + 'static)>,
+    opener: Option<Opener>,
+    /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
+    pub(in crate::flow) known: Option<KnownIn>,
+    pub(in crate::flow) mender: Mender<'a>,
+    /// Whoever comes later is held against what is known of the set.
+    pub(in crate::flow) vetting: Vetting,
+    /// Discs that were to be made from their groups; each is tried once.
+    pub(in crate::flow) remade: BTreeSet<DiscNo>,
+    /// Made again, and not needed yet: where discs come through a drive, none stays otherwise.
+    pub(in crate::flow) made: BTreeMap<DiscNo, FoundDisc>,
+    /// Nobody had these.
+    pub(in crate::flow) never_came: BTreeSet<DiscNo>,
+    /// Why the drive is of no use any more.
+    pub(in crate::flow) drive_is_gone: bool,
+}
+
+/// How the target stood before anything was done.
+pub(in crate::flow) struct Before {
+    pub(in crate::flow) target: Option<Target>,
+    policy: DirPolicy,
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        request: &'a RestoreRequest<'a>,
+        desk: Desk<'a>,
+        pile: Pile,
+        drive: Option<&'a mut (dyn Drive + 'static)>,
+        opener: Option<Opener>,
+        mender: Mender<'a>,
+        vetting: Vetting,
+    ) -> Session<'a> {
+        let (remade, made, never_came) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        let (known, drive_is_gone) = (None, false);
+        Session {
+            request,
+            desk,
+            pile,
+            drive,
+            opener,
+            known,
+            mender,
+            vetting,
+            remade,
+            made,
+            never_came,
+            drive_is_gone,
+        }
+    }
+}
+
+impl Session<'_> {
+    fn discs_at_hand(&self) -> FromDiscs<'_> {
+        let Session { pile, opener, desk, request, mender, .. } = self;
+        let (opener, scratch, desk) = (opener.as_ref(), &request.scratch, *desk);
+        FromDiscs { pile, opener, scratch, desk, mender: Some(mender), doubts: Default::default() }
+    }
+
+    pub(in crate::flow) fn choose(
+        &mut self,
+        known: Option<(KnownIn, SnapshotSeq)>,
+    ) -> Result<(Chosen, Option<KnownIn>), FlowError> {
+        let globs = &self.request.paths;
+        if let Some((known, seq)) = known {
+            match known.select(seq, globs) {
+                Ok(chosen) => return self.checked(chosen).map(|chosen| (chosen, Some(known))),
+                Err(FlowError::Catalog(error)) if !self.request.dry_run => {
+                    let why = chain(&error);
+                    self.desk.monitor.note(&format!("{why}; the discs' own listings are used"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.remake_newer()?;
+        let chosen = self.discs_at_hand().select(self.request.snapshot, globs)?;
+        self.checked(chosen).map(|chosen| (chosen, None))
+    }
+
+    /// Nothing is what somebody gets who backed up a disk that was not mounted.
+    fn note_empty(&self, chosen: &Chosen) {
+        let is_file = |row: &SnapshotRow| matches!(row.kind, Kind::File | Kind::Hardlink);
+        if !self.request.paths.is_empty() || chosen.selection.rows.iter().any(is_file) {
+            return;
+        }
+        let former = |known: &KnownIn| known.last_with_files(chosen.seq).ok().flatten();
+        let former = match &self.known {
+            Some(known) => former(known),
+            None => self.discs_at_hand().newest_catalog().and_then(|(_, known)| former(&known)),
+        };
+        if let Some((before, count)) = former {
+            let files = if count == 1 { "file" } else { "files" };
+            self.desk.monitor.note(&format!(
+                "snapshot {} has no file; snapshot {}, of {}, has {count} {files}: --snapshot {} \
+                 restores it",
+                chosen.seq, before.seq, before.started, before.seq
+            ));
+        }
+    }
+
+    fn checked(&self, chosen: Chosen) -> Result<Chosen, FlowError> {
+        let unmatched = &chosen.selection.unmatched;
+        if unmatched.is_empty() {
+            return Ok(chosen);
+        }
+        let (set, patterns) = (self.pile.name.clone(), unmatched.join(", "));
+        Err(FlowError::NothingMatches { set, seq: chosen.seq, patterns })
+    }
+
+    fn run(mut self, chosen: Chosen) -> Result<RestoreReport, FlowError> {
+        let Chosen { seq, mut selection, is_damaged } = chosen;
+        let root_mode = selection.root_mode();
+        let before = self.look_at_target(root_mode)?;
+        let stands = (!before.policy.target_is_new).then_some(&*self.request.target);
+        let is_vouched = self.known.is_some() || self.request.trust.signed_by.is_some();
+        let withheld = withhold_rights(
+            self.request.rights,
+            self.request.dry_run,
+            is_vouched,
+            stands,
+            &mut selection,
+            self.desk,
+        );
+        let overwrite = self.request.overwrite;
+        let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
+        let mut report = self.report(&plan, seq, is_damaged);
+        if withheld.is_doubt {
+            report.withheld = withheld.what;
+        }
+        self.say_plan(&plan, &report);
+        if self.request.dry_run {
+            report.missing_discs = self.absent(&plan);
+            return Ok(report);
+        }
+        self.tell_lost(&plan);
+        self.check_space(&plan)?;
+        let target = match before.target {
+            Some(target) => target,
+            None => self.open_target()?,
+        };
+        self.restore(&plan, &target, before.policy, &mut report)?;
+        target.sync().map_err(|source| PlaceError::Target {
+            path: self.request.target.display().to_string(),
+            source,
+        })?;
+        Ok(report)
+    }
+
+    fn open_target(&self) -> Result<Target, FlowError> {
+        let is_root = rustix::process::geteuid().is_root();
+        Ok(Target::open(&self.request.target, self.request.owners && is_root)?)
+    }
+
+    /// One that a restore made and did not finish is as new.
+    pub(in crate::flow) fn look_at_target(&self, root_mode: u32) -> Result<Before, FlowError> {
+        let dir = &self.request.target;
+        let exists = fs::metadata(dir).is_ok();
+        let target = if exists { Some(self.open_target()?) } else { None };
+        let is_empty = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+        let policy = DirPolicy {
+            overwrite: self.request.overwrite,
+            target_is_new: target.as_ref().is_none_or(|root| root.is_root_unfinished(root_mode)),
+            target_was_empty: exists && is_empty,
+        };
+        Ok(Before { target, policy })
+    }
+
+    fn report(&self, plan: &Plan, seq: SnapshotSeq, listing_damaged: bool) -> RestoreReport {
+        let lost = |why: fn(&Why) -> bool| plan.lost.iter().filter(|l| why(&l.why)).count() as u64;
+        let not_on_a_disc = lost(|why| *why == Why::NotOnADisc);
+        // Our own catalog knows all discs; a listing on a disc none after its own.
+        let later_discs = not_on_a_disc > 0 && self.known.is_none();
+        RestoreReport {
+            set: self.pile.name.clone(),
+            snapshot: seq,
+            discs: plan.discs.keys().copied().collect(),
+            files_planned: plan.files,
+            bytes_planned: plan.bytes,
+            restored: 0,
+            bytes: 0,
+            there: plan.there,
+            kept: lost(|why| *why == Why::Kept),
+            failed: lost(|why| matches!(why, Why::Barred(_) | Why::NoFirst))
+                + if later_discs { 0 } else { not_on_a_disc },
+            missing: if later_discs { not_on_a_disc } else { 0 },
+            missing_discs: Vec::new(),
+            later_discs,
+            complaints: 0,
+            withheld: Privileges::default(),
+            listing_damaged,
+            gone: None,
+        }
+    }
+
+    fn say_plan(&self, plan: &Plan, report: &RestoreReport) {
+        let note = |text: String| self.desk.monitor.note(&text);
+        let from = match &report.discs[..] {
+            [] => "no disc is needed".to_owned(),
+            discs => format!("from {}", named(discs)),
+        };
+        note(format!(
+            "set {}, snapshot {}: {} file{}, {}, {from}",
+            report.set,
+            report.snapshot,
+            plan.files,
+            if plan.files == 1 { "" } else { "s" },
+            Bytes(plan.bytes)
+        ));
+        let absent = self.absent(plan);
+        if !absent.is_empty() && self.drive.is_none() {
+            note(format!("not in {}: {}", self.request.from.display(), named(&absent)));
+            for disc in absent {
+                let kept = self.kept(disc);
+                if !kept.is_empty() {
+                    note(format!("disc {disc}{kept}"));
+                }
+            }
+        }
+        if plan.there > 0 {
+            note(format!("{} are in the target already", plan.there));
+        }
+        if report.listing_damaged {
+            note("the listing is damaged: there may be paths that it does not tell".to_owned());
+        }
+        if self.request.dry_run && !plan.lost.is_empty() {
+            note(format!("{} cannot be restored", plan.lost.len()));
+        }
+    }
+
+    fn absent(&self, plan: &Plan) -> Vec<DiscNo> {
+        let discs = plan.discs.keys().copied();
+        discs.filter(|number| !self.pile.discs.contains_key(number)).collect()
+    }
+
+    fn tell_lost(&self, plan: &Plan) {
+        for lost in &plan.lost {
+            let (thing, what) = (lost.path.to_string(), lost.why.to_string());
+            self.desk.monitor.trouble(&Trouble { thing, what });
+        }
+    }
+
+    fn check_space(&self, plan: &Plan) -> Result<(), FlowError> {
+        let dir = &self.request.target;
+        let free = free_space(dir)
+            .map_err(|source| PlaceError::Target { path: dir.display().to_string(), source })?;
+        enough_space(dir, Bytes(plan.bytes), Bytes(free), self.desk.operator)
+    }
+
+    fn restore(
+        &mut self,
+        plan: &Plan,
+        target: &Target,
+        policy: DirPolicy,
+        report: &mut RestoreReport,
+    ) -> Result<(), FlowError> {
+        let mut restorer =
+            Restorer::new(plan, target, self.desk.monitor, self.desk.stop).within(self.desk.limits);
+        let dirs = restorer.make_dirs(policy);
+        let worked =
+            self.all_discs(plan, &mut restorer, report).and_then(|()| Ok(restorer.make_nodes()?));
+        restorer.finish_dirs(dirs);
+        report.take(&restorer.tally());
+        worked
+    }
+
+    fn all_discs(
+        &mut self,
+        plan: &Plan,
+        restorer: &mut Restorer,
+        report: &mut RestoreReport,
+    ) -> Result<(), FlowError> {
+        for &number in plan.discs.keys() {
+            if !restorer.needs(number) {
+                continue;
+            }
+            if !self.read_to_its_end(plan, number, restorer, report)? {
+                restorer.missing(number);
+                report.missing_discs.push(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// A disc that goes away meanwhile is asked for again, and gives the rest. False: it never came,
+    /// or not again.
+    fn read_to_its_end(
+        &mut self,
+        plan: &Plan,
+        number: DiscNo,
+        restorer: &mut Restorer,
+        report: &mut RestoreReport,
+    ) -> Result<bool, FlowError> {
+        let mut gone = None;
+        for _ in 0..=RETURNS {
+            if !self.obtain(number)? {
+                break;
+            }
+            let Some(absence) = self.disc(plan, number, restorer, report.snapshot)? else {
+                return Ok(true);
+            };
+            self.desk.monitor.rest();
+            self.desk.monitor.note(&absence.to_string());
+            self.forget_gone(number);
+            self.drive_is_gone = self.drive.is_some() && !absence.may_be_inserted_again();
+            gone = Some(absence);
+        }
+        report.gone = gone.or(report.gone.take());
+        Ok(false)
+    }
+
+    /// What went away is not at hand any more.
+    fn forget_gone(&mut self, number: DiscNo) {
+        self.mender.forget_all();
+        if let Some(found) = self.pile.discs.get_mut(&number) {
+            found.copies.retain(|copy| copy.absence().is_none());
+            if found.copies.is_empty() {
+                self.pile.discs.remove(&number);
+            }
+        }
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        let unnamed = self.pile.unnamed.iter().map(|unnamed| &unnamed.reader);
+        let mut all = self.pile.all().flat_map(|found| &found.copies).chain(unnamed);
+        all.find_map(|reader| reader.absence())
+    }
+
+    fn disc(
+        &self,
+        plan: &Plan,
+        number: DiscNo,
+        restorer: &mut Restorer,
+        seq: SnapshotSeq,
+    ) -> Result<Option<Absence>, Stopped> {
+        let total = Some(plan.bytes_from(number));
+        self.desk.monitor.phase(&Phase { what: Activity::Restoring, disc: Some(number.0), total });
+        let Some(found) = self.pile.discs.get(&number) else { return Ok(None) };
+        let mendable = self.mender.offer(found);
+        let copies = Mender::copies(found, mendable.as_ref());
+        let elsewhere = std::cell::OnceCell::new();
+        let locate = |disc: DiscNo, content: usize| {
+            let known = self.known.as_ref().or_else(|| {
+                elsewhere.get_or_init(|| self.discs_at_hand().catalogs().next()).as_ref()
+            });
+            known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
+        };
+        let restored = restorer.disc(&found.label(), &copies, self.opener.as_ref(), &locate);
+        self.mender.forget(found);
+        restored
+    }
+}
+
+/// A person may know better: holes take no space.
+fn enough_space(
+    dir: &Path,
+    need: Bytes,
+    free: Bytes,
+    operator: &dyn Operator,
+) -> Result<(), FlowError> {
+    let question = format!(
+        "{} needs {need} and {free} are free; files with holes may need less. Go on?",
+        dir.display()
+    );
+    if need <= free || operator.confirm(&question) == Answer::Yes {
+        return Ok(());
+    }
+    Err(FlowError::TargetFull { dir: dir.to_owned(), need, free })
+}
+
+/// Where a catalog says that the parts of a content on this disc are.
+fn places_in(
+    known: &KnownIn,
+    seq: SnapshotSeq,
+    plan: &Plan,
+    disc: DiscNo,
+    content: usize,
+) -> Vec<Fetch> {
+    let Some(path) = plan.paths(content).next() else { return Vec::new() };
+    let Ok(Some(file)) = known.catalog.resolve(known.set, seq, path) else { return Vec::new() };
+    let here = file.parts.iter().filter(|part| part.place.disc == disc);
+    here.map(|part| Fetch {
+        content,
+        archive: part.place.archive,
+        frames: part.frames,
+        size: part.length,
+        sha256: None,
+        part: part.part,
+        file_offset: part.file_offset,
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::operator::{Nobody, Secret, Summons};
+
+    struct Yes;
+
+    impl Operator for Yes {
+        fn confirm(&self, _: &str) -> Answer {
+            Answer::Yes
+        }
+        fn confirm_in_person(&self, _: &str) -> Answer {
+            Answer::NobodyThere
+        }
+        fn hands(&self, _: &str) -> Answer {
+            Answer::NobodyThere
+        }
+        fn summon(&self, _: &Summons) {}
+        fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+            None
+        }
+    }
+
+    #[test]
+    fn too_little_space_is_an_error_unless_a_person_says_yes() {
+        let dir = Path::new("/to");
+        let asked = |free, who: &dyn Operator| enough_space(dir, Bytes(10), Bytes(free), who);
+        assert!(asked(10, &Nobody).is_ok());
+        assert!(matches!(asked(9, &Nobody), Err(FlowError::TargetFull { .. })));
+        assert!(asked(9, &Yes).is_ok());
+    }
+}

@@ -1,0 +1,240 @@
+//! The disc that a restore needs next: at hand, asked for, inserted, or made again from its group.
+
+use std::collections::BTreeSet;
+
+use crate::catalog::DiscState;
+use crate::drive::{DiscReader, Label};
+use crate::model::DiscNo;
+use crate::port::operator::Answer;
+use crate::port::wanted::WantedMedium;
+
+use crate::flow::library::collect::{Gathered, group_of};
+use crate::flow::library::insertion::{RETURNS, comes_back, give_back};
+use crate::flow::library::inventory::{Pile, Piles, look, look_in, wrong_disc};
+use crate::flow::library::locations::kept_disc;
+use crate::flow::library::reconstruct::remake;
+use crate::flow::restore::{RestoreRequest, Session, note_problems};
+use crate::flow::{FlowError, chain};
+
+/// So often a person may say that a disc is there now, and it is not.
+const PATIENCE: usize = 20;
+
+impl Session<'_> {
+    /// Where a person keeps the disc, if the catalog knows.
+    pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
+        let known = self.known.as_ref();
+        known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
+    }
+
+    /// Whether the disc is at hand, now or after a person was asked for it.
+    pub(in crate::flow) fn obtain(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        if self.drive.is_some() {
+            return self.obtain_in_drive(number);
+        }
+        for _ in 0..PATIENCE {
+            if self.is_at_hand(number) || self.remake(number)? {
+                return Ok(true);
+            }
+            self.desk.stop.check()?;
+            let (name, from) = (&self.pile.name, self.request.from.display());
+            let kept = self.kept(number);
+            let request = format!("disc {number} of {name}{kept} is needed in {from}");
+            self.desk.monitor.rest();
+            if self.desk.operator.hands(&request) != Answer::Yes {
+                return Ok(false);
+            }
+            self.look_again()?;
+        }
+        Ok(false)
+    }
+
+    /// Makes a disc that is lost from the others of its group, where they are at hand.
+    fn remake(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        // One that is there and is not the right one was told of already.
+        if self.pile.discs.contains_key(&number) || !self.remade.insert(number) {
+            return Ok(false);
+        }
+        let RestoreRequest { scratch, trust, .. } = self.request;
+        let mut made = remake(&self.pile, number, scratch, trust.signed_by.as_ref(), self.desk)?;
+        for found in &mut made {
+            note_problems(&self.vetting.vet_disc(found), self.desk);
+        }
+        made.retain(|found| !found.copies.is_empty());
+        let is_made = made.iter().any(|found| found.txt.disc == number);
+        self.pile.discs.extend(made.into_iter().map(|found| (found.txt.disc, found)));
+        Ok(is_made)
+    }
+
+    /// The newest listing may be on a disc that is lost, and nothing else tells of it.
+    pub(in crate::flow) fn remake_newer(&mut self) -> Result<(), FlowError> {
+        if self.drive.is_some() || self.request.dry_run {
+            return Ok(());
+        }
+        let discs = self.pile.discs.values();
+        let listed = discs.clone().filter(|found| found.txt.listings.snapshot);
+        let newest = listed.map(|found| found.txt.disc).max();
+        let covered = discs.filter_map(|found| found.txt.group.as_ref()).flat_map(|g| &g.discs);
+        let newer: BTreeSet<DiscNo> =
+            covered.copied().filter(|disc| Some(*disc) > newest).collect();
+        for disc in newer {
+            self.remake(disc)?;
+        }
+        Ok(())
+    }
+
+    /// Each disc is inserted once; the one before is handed out. One that was lost is not asked for
+    /// where its group can make it again.
+    fn obtain_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        if self.pile.discs.contains_key(&number) {
+            return Ok(true);
+        }
+        if let Some(made) = self.made.remove(&number) {
+            self.pile.discs.insert(number, made);
+            return Ok(true);
+        }
+        let is_there = !self.drive_is_gone && self.has_copy(number)? && self.insert(number)?;
+        if !is_there {
+            self.never_came.insert(number);
+        }
+        Ok(is_there || (!self.drive_is_gone && self.remake_in_drive(number)?))
+    }
+
+    /// Whether a person may have the disc, for all that is known.
+    fn has_copy(&self, number: DiscNo) -> Result<bool, FlowError> {
+        let Some(known) = &self.known else { return Ok(true) };
+        let discs = known.catalog.discs(known.set)?;
+        let gone = discs.iter().find(|disc| disc.number == number && disc.state == DiscState::Gone);
+        let makes = || group_of(known, number, &self.never_came);
+        Ok(gone.is_none() || makes()?.is_none())
+    }
+
+    /// Has the disc put into the drive; false if it never came.
+    fn insert(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        let kept = self.kept(number);
+        let wanted = WantedMedium::disc(&self.pile.name, number).with(&kept);
+        self.insert_one(&wanted, |pile| pile.discs.contains_key(&number))
+    }
+
+    /// Has a disc of this set put into the drive; false if none came. It is all that is at hand then.
+    pub(in crate::flow) fn insert_one(
+        &mut self,
+        wanted: &WantedMedium,
+        fits: impl Fn(&Pile) -> bool,
+    ) -> Result<bool, FlowError> {
+        let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
+        // Nothing may hold a disc that is to be handed out.
+        self.pile.discs.clear();
+        self.mender.forget_all();
+        give_back(drive, self.desk)?;
+        let uuid = self.pile.uuid;
+        let is_it = |pile: &Pile| pile.uuid == uuid && fits(pile);
+        let found = look_in(drive, &self.request.from, wanted, self.desk, |piles| {
+            piles.sets.iter().any(is_it)
+        });
+        match found {
+            Ok(piles) => {
+                let (trust, mender) = (&self.request.trust, &self.mender);
+                let mend = |disc: &dyn DiscReader| mender.repaired(disc);
+                let signed_by = trust.signed_by.as_ref();
+                let mut piles = piles.must_be_signed(signed_by, &mend, self.desk.stop)?;
+                self.vetting.vet(&mut piles);
+                note_problems(&piles.problems, self.desk);
+                let same = piles.sets.into_iter().find(is_it);
+                self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+                Ok(!self.pile.discs.is_empty())
+            }
+            Err(error @ FlowError::NeverCame { .. }) => {
+                self.desk.monitor.note(&chain(&error));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a disc again from the others of its group, which come one after the other.
+    fn remake_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
+        let RestoreRequest { scratch, .. } = self.request;
+        let desk = self.desk;
+        let Some(known) = &self.known else { return Ok(false) };
+        let Some(spares) = group_of(known, number, &self.never_came)? else { return Ok(false) };
+        let sources = spares.sources();
+        let begun = Gathered::begin(known, &self.pile.name, number, &sources, scratch, desk)?;
+        let Some(gathered) = begun else { return Ok(false) };
+        let (here, elsewhere): (Vec<DiscNo>, Vec<DiscNo>) =
+            sources.into_iter().partition(|disc| self.pile.discs.contains_key(disc));
+        for source in here.into_iter().chain(elsewhere) {
+            if !self.gather(&gathered, source)? {
+                return Ok(false);
+            }
+        }
+        self.take_discs(look(gathered.dir(), self.desk.stop)?);
+        let is_made = self.remake(number)?;
+        let made = std::mem::take(&mut self.pile.discs).into_iter();
+        // The images go now; what was made of them stays.
+        let made = made.filter(|(disc, _)| spares.lost.contains(disc));
+        self.made.extend(made);
+        self.pile.discs.extend(self.made.remove(&number).map(|found| (number, found)));
+        Ok(is_made)
+    }
+
+    /// False: it never came, or not again after it was taken out.
+    fn gather(&mut self, gathered: &Gathered, source: DiscNo) -> Result<bool, FlowError> {
+        for _ in 0..=RETURNS {
+            if !self.pile.discs.contains_key(&source) && !self.insert(source)? {
+                self.never_came.insert(source);
+                return Ok(false);
+            }
+            let found = self.pile.discs.get(&source).and_then(|found| found.copies.first());
+            let Some(medium) = found else { return Ok(false) };
+            match gathered.take(source, &**medium, self.desk) {
+                Err(error) if comes_back(&error) => {
+                    self.desk.monitor.note(&chain(&error));
+                    self.pile.discs.clear();
+                }
+                taken => return taken.map(|()| true),
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_at_hand(&self, number: DiscNo) -> bool {
+        let from = &self.request.from;
+        let found = self.pile.discs.get(&number);
+        let wrong = match found {
+            Some(found) => found.swapped_for(from),
+            None => self.label_in_catalog(number).and_then(|label| wrong_disc(from, &label)),
+        };
+        if let Some(words) = &wrong {
+            self.desk.monitor.note(words);
+        }
+        found.is_some() && wrong.is_none()
+    }
+
+    fn label_in_catalog(&self, number: DiscNo) -> Option<Label> {
+        let known = self.known.as_ref()?;
+        let discs = known.catalog.discs(known.set).ok()?;
+        let disc = discs.into_iter().find(|disc| disc.number == number)?;
+        let (set, set_uuid) = (self.pile.name.clone(), self.pile.uuid);
+        Some(Label { set, set_uuid, number, uuid: disc.uuid })
+    }
+
+    fn look_again(&mut self) -> Result<(), FlowError> {
+        let mut piles = look(&self.request.from, self.desk.stop)?;
+        let signed_by = self.request.trust.signed_by.as_ref();
+        if signed_by.is_none() {
+            piles.name_with(|reader| self.mender.name(reader));
+        }
+        let mender = &self.mender;
+        let mend = |disc: &dyn DiscReader| mender.repaired(disc);
+        let mut piles = piles.keep_signed(signed_by, &mend, self.desk.stop)?;
+        self.vetting.vet(&mut piles);
+        self.take_discs(piles);
+        Ok(())
+    }
+
+    /// What is there now counts: the person may have taken a disc out for another one.
+    fn take_discs(&mut self, piles: Piles) {
+        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
+        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+    }
+}

@@ -1,0 +1,4 @@
+//! Work that goes through many discs by itself.
+
+pub mod migrate;
+pub mod watch;

@@ -1,0 +1,460 @@
+//! `coldcut watch`: stays with a drive. A blank gets the next staged disc, a disc of ours is
+//! verified, anything else is handed out. All that it touches is packed already, so it needs no
+//! passphrase.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet};
+use crate::drive::{Absence, Drive, DriveError, Label};
+use crate::model::{DiscNo, SetName};
+use crate::port::clock::{Deadline, pause};
+use crate::port::operator::Summons;
+use crate::port::wanted::WantedMedium;
+
+use crate::flow::Patience;
+use crate::flow::base::error::lost_words;
+use crate::flow::burn::records::{Copies, waiting};
+use crate::flow::burn::station::{Drives, Station, medium_wanted};
+use crate::flow::care::verify::{CheckedDisc, VerifyRequest, verify_from};
+use crate::flow::drill::drill_without_keys;
+use crate::flow::library::insertion::{Came, comes_back, give_back};
+use crate::flow::library::inventory::Trust;
+use crate::flow::staging::area::{Staging, label};
+use crate::flow::staging::lost::lost_discs;
+use crate::flow::{Desk, FlowError, chain};
+
+/// Between two looks for discs that were staged meanwhile.
+const LOOK: Duration = Duration::from_secs(20);
+
+pub struct WatchRequest {
+    /// The drive's path, for people.
+    pub device: PathBuf,
+    pub catalog: PathBuf,
+    pub staging: PathBuf,
+    pub scratch: PathBuf,
+    /// End when nothing is left to burn.
+    pub until_done: bool,
+    /// Which discs count that are verified.
+    pub trust: Trust,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchReport {
+    /// Set and number of the discs that were burned and verified.
+    pub burned: Vec<(String, u32)>,
+    /// Something failed and was told.
+    pub failures: u64,
+    /// Discs of ours that proved damaged.
+    pub damaged: u64,
+    /// What was verified.
+    pub checked: Vec<CheckedDisc>,
+}
+
+/// What lies in the drive, as far as watching goes.
+enum Content {
+    Nothing,
+    Blank,
+    /// Which it is.
+    Written(Written),
+}
+
+/// A written disc in the drive. Another disc of the same name is told apart by its insertion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Written {
+    /// For people.
+    words: String,
+    insertion: Option<u64>,
+}
+
+/// A disc that waits to be burned, or to be read back.
+struct Next {
+    set: KnownSet,
+    disc: DiscInfo,
+    /// What to insert for it.
+    wanted: WantedMedium,
+    /// It may be on a medium already.
+    may_be_burned: bool,
+}
+
+/// Runs until it is stopped, or (if so asked) until all that was staged is safe.
+pub fn watch(
+    request: &WatchRequest,
+    drives: &mut Drives,
+    desk: Desk,
+) -> Result<WatchReport, FlowError> {
+    // What is in the drive counts; nobody is asked within a step.
+    let desk = Desk { patience: Patience::AtMost(Duration::ZERO), ..desk };
+    let mut watch = Watch::new(request, desk);
+    watch.run(drives)?;
+    Ok(watch.report)
+}
+
+/// What a watch that waits says of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    Wanted(WantedMedium),
+    NothingStaged,
+    /// By another program.
+    DriveInUse,
+    /// By another coldcut.
+    CatalogInUse,
+}
+
+struct Watch<'a> {
+    request: &'a WatchRequest,
+    desk: Desk<'a>,
+    report: WatchReport,
+    /// What was said last: nobody wants to read it twice.
+    said: Option<Said>,
+    /// Discs whose staging is gone, as far as that was told.
+    lost: Vec<(SetName, DiscNo)>,
+    /// The written disc that was dealt with and still lies there.
+    done: Option<Written>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(request: &'a WatchRequest, desk: Desk<'a>) -> Watch<'a> {
+        let report = WatchReport::default();
+        Watch { request, desk, report, said: None, lost: Vec::new(), done: None }
+    }
+
+    fn run(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
+        let monitor = self.desk.monitor;
+        drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
+        loop {
+            self.desk.stop.check()?;
+            let waiting = self.waiting()?;
+            if waiting.is_empty() && self.request.until_done {
+                return Ok(());
+            }
+            let content = match content(&mut *drives.burner) {
+                Err(error) if error.is_in_use() => {
+                    self.idle(Said::DriveInUse, &chain(&error))?;
+                    continue;
+                }
+                content => content?,
+            };
+            match content {
+                Content::Blank => match for_blank(&waiting) {
+                    Some(next) => self.burn(next, drives)?,
+                    None => self.idle(
+                        Said::NothingStaged,
+                        "nothing is staged; the blank stays in the drive",
+                    )?,
+                },
+                Content::Written(disc) if self.done.as_ref() == Some(&disc) => {
+                    pause(LOOK, self.desk.stop).map_err(FlowError::from)?;
+                }
+                Content::Written(disc) => match inside(&waiting, &mut *drives.burner) {
+                    Err(error) if comes_back(&error) => monitor.note(&chain(&error)),
+                    Err(error) => return Err(error),
+                    Ok(Some(next)) => self.burn(next, drives)?,
+                    Ok(None) => self.check(disc, drives)?,
+                },
+                Content::Nothing => self.call(waiting.first(), drives)?,
+            }
+        }
+    }
+
+    /// The discs that are to be burned or read back, of all sets, in their order.
+    fn waiting(&mut self) -> Result<Vec<Next>, FlowError> {
+        let catalog = match Catalog::open(&self.request.catalog, Access::Read) {
+            Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
+            opened => opened?,
+        };
+        let staging = Staging::open(&self.request.staging)?;
+        let mut all = Vec::new();
+        for set in catalog.sets()? {
+            self.tell_lost(&catalog, &set, &staging)?;
+            for disc in waiting(&catalog, &set, &staging)? {
+                let copies = Copies::of(&catalog.copies(set.id, disc.number)?);
+                let wanted = medium_wanted(&set, &disc, &copies, set.copies as usize);
+                let may_be_burned = copies.unread_in_drive().is_some();
+                all.push(Next { set: set.clone(), disc, wanted, may_be_burned });
+            }
+        }
+        Ok(all)
+    }
+
+    fn tell_lost(
+        &mut self,
+        catalog: &Catalog,
+        set: &KnownSet,
+        staging: &Staging,
+    ) -> Result<(), FlowError> {
+        for disc in lost_discs(catalog, set, staging)? {
+            let lost = (set.facts.name.clone(), disc.number);
+            if !self.lost.contains(&lost) {
+                self.desk.monitor.note(&format!("{}: {}", lost.0, lost_words(disc.number)));
+                self.report.failures += 1;
+                self.lost.push(lost);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits a while, and says why if that was not said before.
+    fn idle(&mut self, why: Said, words: &str) -> Result<(), FlowError> {
+        if self.is_new(why) {
+            self.desk.monitor.note(words);
+        }
+        Ok(pause(LOOK, self.desk.stop)?)
+    }
+
+    fn is_new(&mut self, said: Said) -> bool {
+        let said = Some(said);
+        let is_new = self.said != said;
+        self.said = said;
+        is_new
+    }
+
+    /// Asks for what is wanted next, and waits a while for anything to be inserted.
+    fn call(&mut self, next: Option<&Next>, drives: &mut Drives) -> Result<(), FlowError> {
+        self.done = None;
+        let drive = &mut *drives.burner;
+        let wanted = match next {
+            Some(next) => next.wanted.clone(),
+            None => WantedMedium::any("a disc to verify; nothing is staged"),
+        };
+        if self.is_new(Said::Wanted(wanted.clone())) {
+            self.desk.monitor.rest();
+            self.desk.operator.summon(&Summons { drive: drive.title(), wanted });
+        }
+        let title = drive.title();
+        let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
+        if slot.await_medium(&Deadline::after(LOOK), self.desk.stop)? {
+            drives.came = Came::AsAsked;
+        }
+        Ok(())
+    }
+
+    fn burn(&mut self, next: &Next, drives: &mut Drives) -> Result<(), FlowError> {
+        let Next { set, disc, .. } = next;
+        self.said = None;
+        let staging = Staging::open(&self.request.staging)?;
+        let mut catalog = match Catalog::open(&self.request.catalog, Access::Write) {
+            Err(error @ CatalogError::Locked { .. }) => {
+                let words = format!("{}; burning waits for it", chain(&error));
+                return self.idle(Said::CatalogInUse, &words);
+            }
+            opened => opened?,
+        };
+        match self.drill_and_burn(&mut catalog, &staging, next, drives) {
+            Ok(()) => {
+                crate::flow::base::turn::ended_well(&catalog, self.desk);
+                self.report.burned.push((set.facts.name.to_string(), disc.number.0));
+            }
+            Err(error) if ends_watch(&error) => return Err(error),
+            Err(error) => self.tell(&error, drives)?,
+        }
+        Ok(())
+    }
+
+    fn drill_and_burn(
+        &self,
+        catalog: &mut Catalog,
+        staging: &Staging,
+        Next { set, disc, .. }: &Next,
+        drives: &mut Drives,
+    ) -> Result<(), FlowError> {
+        drill_without_keys(catalog, staging, set, disc, self.desk)?;
+        Station { staging, set, drives, desk: self.desk }.burn_one(catalog, disc)
+    }
+
+    /// A failure ends this disc's turn and not the watch; the medium is handed out, so that it is
+    /// not tried for ever. Where none is in the drive any more, the next request says all.
+    fn tell(&mut self, error: &FlowError, drives: &mut Drives) -> Result<(), FlowError> {
+        let why: &FlowError = match error {
+            FlowError::NeverCame { source, .. } => source,
+            error if error.is_in_use() => error,
+            error => {
+                self.report.failures += 1;
+                error
+            }
+        };
+        if matches!(content(&mut *drives.burner)?, Content::Nothing) && why.is_about_the_medium() {
+            return Ok(());
+        }
+        self.desk.monitor.note(&chain(why));
+        self.hand_out(drives)
+    }
+
+    fn hand_out(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
+        drives.came = Came::Before;
+        give_back(&mut *drives.burner, self.desk)
+    }
+
+    /// A disc that bears something: one of ours is verified.
+    fn check(&mut self, disc: Written, drives: &mut Drives) -> Result<(), FlowError> {
+        self.said = None;
+        let request = VerifyRequest {
+            trust: self.request.trust.clone(),
+            from: self.request.device.clone(),
+            catalog: self.request.catalog.clone(),
+            name: None,
+            scratch: self.request.scratch.clone(),
+            keys: None,
+        };
+        match verify_from(&request, Some(&mut *drives.burner), self.desk) {
+            Ok(report) => {
+                for checked in &report.discs {
+                    self.desk.monitor.note(&checked.words());
+                }
+                if report.discs.is_empty() {
+                    self.desk.monitor.note(&format!("{}: it cannot be used", disc.words));
+                }
+                self.report.damaged += u64::from(!report.is_sound());
+                self.report.checked.extend(report.discs);
+            }
+            Err(error) if ends_watch(&error) => return Err(error),
+            // It was taken out, which was said, and may be put in again.
+            Err(_) if matches!(content(&mut *drives.burner)?, Content::Nothing) => return Ok(()),
+            Err(error) => {
+                let why = match &error {
+                    FlowError::NeverCame { source, .. } => chain(&**source),
+                    error => chain(error),
+                };
+                self.desk.monitor.note(&format!("{}: {why}; it is handed out", disc.words));
+            }
+        }
+        self.done = Some(disc);
+        self.hand_out(drives)
+    }
+}
+
+/// A wish to stop, or a drive that went away while it read: there is nothing to watch any more.
+fn ends_watch(error: &FlowError) -> bool {
+    error.absence().is_some_and(Absence::leaves_no_drive) || matches!(error, FlowError::Stopped(_))
+}
+
+fn content(drive: &mut dyn Drive) -> Result<Content, FlowError> {
+    if is_blank(drive)? {
+        return Ok(Content::Blank);
+    }
+    let title = drive.title();
+    let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
+    let Some(words) = slot.content()? else { return Ok(Content::Nothing) };
+    Ok(Content::Written(Written { words, insertion: slot.insertion() }))
+}
+
+fn is_blank(drive: &mut dyn Drive) -> Result<bool, FlowError> {
+    match drive.blank_capacity() {
+        Ok(capacity) => Ok(capacity.is_some()),
+        Err(error) if error.is_about_the_medium() => Ok(false),
+        Err(DriveError::Stopped(stopped)) => Err(stopped.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What goes onto a blank: a disc that may be on a medium already comes last.
+fn for_blank(waiting: &[Next]) -> Option<&Next> {
+    waiting.iter().find(|next| !next.may_be_burned).or(waiting.first())
+}
+
+/// The disc that waits to be read back and lies in the drive.
+fn inside<'a>(waiting: &'a [Next], drive: &mut dyn Drive) -> Result<Option<&'a Next>, FlowError> {
+    if waiting.is_empty() {
+        return Ok(None);
+    }
+    let found = drive.discs()?;
+    let labels: Vec<Label> =
+        found.discs.iter().flat_map(|disc| Label::candidates(&**disc)).collect();
+    match found.discs.iter().find_map(|disc| disc.absence()) {
+        Some(absence) => Err(absence.into()),
+        None => Ok(waiting.iter().find(|next| labels.contains(&label(&next.set, &next.disc)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::DeviceError;
+    use crate::drive::fake::{Act, image_on};
+    use crate::flow::tests::media::Bench;
+    use std::fs;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn with_two_staged_discs() -> Bench {
+        let bench = Bench::new();
+        for (n, name) in ["film0", "film1"].into_iter().enumerate() {
+            let mut state = n as u64 + 1;
+            let noise: Vec<u8> = std::iter::repeat_with(|| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+                (state >> 56) as u8
+            })
+            .take(2_500_000)
+            .collect();
+            fs::write(bench.path("source").join(name), noise).unwrap();
+        }
+        bench.backup(1, None);
+        bench
+    }
+
+    /// It is said once, counts as a failure, and costs no blank; the next disc is burned.
+    #[test]
+    fn a_disc_that_is_lost_in_staging_is_named_and_the_next_one_is_burned() {
+        let bench = with_two_staged_discs();
+        let set = fs::read_dir(bench.path("staging")).unwrap().map(|entry| entry.unwrap().path());
+        let set = set.into_iter().find(|path| path.join("0001").exists()).unwrap();
+        fs::remove_dir_all(set.join("0001")).unwrap();
+        let one = bench.path("one");
+        bench.tray.will_get(&[&one]);
+        let report = bench.watch(&bench.person).unwrap();
+        assert_eq!(report.burned, [("films".to_owned(), 2)]);
+        assert_eq!(report.failures, 1);
+        assert!(image_on(&one).is_some());
+        let notes = bench.monitor.notes.lock().unwrap();
+        let said = notes.iter().filter(|note| {
+            note.starts_with("films: disc 1 is not whole in the staging area any more")
+        });
+        assert_eq!(said.count(), 1, "{notes:?}");
+    }
+
+    /// Another program uses the drive when the first disc should be ejected, and somebody swaps it for
+    /// one of the same name before the drive is looked at again.
+    #[test]
+    fn a_copy_in_place_of_one_that_was_verified_is_verified_too() {
+        let bench = with_two_staged_discs();
+        let (one, two) = (bench.path("one"), bench.path("two"));
+        bench.tray.will_get(&[&one, &one, &two]);
+        let ejects = AtomicU32::new(0);
+        bench.tray.at_each_act(move |tray, act| {
+            if !matches!(act, Act::Eject) || ejects.fetch_add(1, Ordering::Relaxed) != 1 {
+                return Ok(());
+            }
+            tray.put_in(&one);
+            Err(DeviceError::Busy { path: "/dev/fake".into(), by: None }.into())
+        });
+        let report = bench.watch(&bench.person).unwrap();
+        assert_eq!(report.checked.len(), 2, "{:?}", bench.monitor.notes.lock().unwrap());
+        assert_eq!(report.burned.len(), 2);
+    }
+
+    /// Whatever it is: nobody wants to read twice in a row what is waited for.
+    #[test]
+    fn what_is_waited_for_is_said_when_it_changes() {
+        let bench = Bench::new();
+        let request = WatchRequest {
+            device: "/dev/fake".into(),
+            catalog: bench.path("catalog.sqlite"),
+            staging: bench.path("staging"),
+            scratch: bench.path("scratch"),
+            until_done: false,
+            trust: Trust::default(),
+        };
+        let mut watch = Watch::new(&request, bench.desk());
+        let wanted = |disc: &'static str| Said::Wanted(WantedMedium::any(disc));
+        for (said, is_new) in [
+            (Said::NothingStaged, true),
+            (Said::NothingStaged, false),
+            (Said::CatalogInUse, true),
+            (wanted("one"), true),
+            (wanted("one"), false),
+            (wanted("two"), true),
+            (Said::NothingStaged, true),
+        ] {
+            assert_eq!(watch.is_new(said.clone()), is_new, "{said:?}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `coldcut set rename`: another name for a set. Its discs keep the one that they have; a set is its
+//! UUID.
+
+use std::path::Path;
+
+use crate::catalog::{Access, Catalog};
+use crate::model::SetName;
+
+use crate::flow::base::turn::open_to_write;
+use crate::flow::staging::area::Staging;
+use crate::flow::{Desk, FlowError, choose_set};
+
+/// Gives the set `name` the name `new`. Fails with [`FlowError::HasStaged`] while discs of it are in
+/// the staging area: their texts and their directory bear the old name.
+pub fn rename(
+    catalog: &Path,
+    staging: &Path,
+    (name, new): (&SetName, &SetName),
+    desk: Desk,
+) -> Result<(), FlowError> {
+    // None is made here.
+    drop(Catalog::open(catalog, Access::Read)?);
+    let mut catalog = open_to_write(catalog, desk)?;
+    let set = choose_set(catalog.sets()?, Some(name))?;
+    if Staging::open(staging)?.has_any(&set)? {
+        return Err(FlowError::HasStaged(name.clone()));
+    }
+    Ok(catalog.rename_set(set.id, new)?)
+}

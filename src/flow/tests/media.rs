@@ -1,0 +1,469 @@
+//! Copies in a drive that people change the media of: one after the other, told apart where they
+//! can be, and one drive for reading and burning.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::catalog::{Access, Catalog, Fate, Finding};
+use crate::drive::fake::{FakeDrive, image_on};
+use crate::drive::{Drive, Shelf};
+use crate::flow::Patience;
+use crate::flow::backup::{BackupReport, BackupRequest, backup};
+use crate::flow::burn::station::Drives;
+use crate::flow::care::check::{CheckRequest, Due, check};
+use crate::flow::care::copy::{CopyRequest, copy};
+use crate::flow::care::rebuild::{RebuildRequest, rebuild};
+use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
+use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
+use crate::flow::staging::area::Staging;
+use crate::flow::staging::disc_size::DiscSize;
+use crate::flow::staging::holding::Hold;
+use crate::flow::status::lost_discs::GivingUp;
+use crate::flow::tests::restore::ring;
+use crate::flow::*;
+use crate::model::disc::Ratio;
+use crate::model::glob::PathGlobs;
+use crate::model::{Bytes, DiscList, DiscNo, Sectors, SetName};
+use crate::port::monitor::Recorder;
+use crate::port::operator::{Answer, Operator, Secret, Summons};
+use crate::port::stop::Stop;
+use crate::restore::place::Overwrite;
+use crate::scan::filter::FilterOptions;
+
+/// Somebody who agrees, and what they were asked for.
+#[derive(Default)]
+pub(in crate::flow) struct Agreeing(Mutex<Vec<String>>);
+
+impl Operator for Agreeing {
+    fn confirm(&self, _: &str) -> Answer {
+        Answer::Yes
+    }
+    fn confirm_in_person(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn hands(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn summon(&self, call: &Summons) {
+        self.0.lock().unwrap().push(call.wanted.to_string());
+    }
+    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+        None
+    }
+}
+
+/// Somebody who goes home when they are called for the second time.
+struct GoingHome<'a> {
+    called: Mutex<u32>,
+    stop: &'a Stop,
+}
+
+impl Operator for GoingHome<'_> {
+    fn confirm(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn confirm_in_person(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn hands(&self, _: &str) -> Answer {
+        Answer::NobodyThere
+    }
+    fn summon(&self, _: &Summons) {
+        let mut called = self.called.lock().unwrap();
+        *called += 1;
+        if *called == 2 {
+            self.stop.ask(15);
+        }
+    }
+    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
+        None
+    }
+}
+
+pub(in crate::flow) struct Bench {
+    dir: TempDir,
+    pub(in crate::flow) tray: FakeDrive,
+    pub(in crate::flow) person: Agreeing,
+    pub(in crate::flow) monitor: Recorder,
+    pub(in crate::flow) stop: Stop,
+    parity: Option<u8>,
+    parity_discs: Option<Ratio>,
+}
+
+impl Bench {
+    pub(in crate::flow) fn new() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["source", "one", "two", "three"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        fs::write(dir.path().join("source/a"), "content").unwrap();
+        let (tray, person, monitor) = Default::default();
+        Bench { dir, tray, person, monitor, stop: Stop::new(), parity: None, parity_discs: None }
+    }
+
+    pub(in crate::flow) fn with_recovery_discs(ratio: &str) -> Bench {
+        Bench { parity_discs: Ratio::parse(ratio), ..Bench::new() }
+    }
+
+    pub(in crate::flow) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(in crate::flow) fn desk(&self) -> Desk<'_> {
+        Desk {
+            monitor: &self.monitor,
+            operator: &self.person,
+            stop: &self.stop,
+            patience: Patience::Endless,
+            turn: Patience::AtMost(std::time::Duration::ZERO),
+            overwrite: false,
+            limits: Default::default(),
+        }
+    }
+
+    pub(in crate::flow) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.person.0.lock().unwrap())
+    }
+
+    fn backup_twice(&self) {
+        self.tray.will_get(&[&self.path("one"), &self.path("two")]);
+        self.backup(2, Some(&mut Drives::one(Box::new(self.tray.clone()))));
+    }
+
+    pub(in crate::flow) fn backup(&self, copies: u32, drives: Option<&mut Drives>) {
+        self.try_backup(copies, drives).unwrap();
+    }
+
+    pub(in crate::flow) fn try_backup(
+        &self,
+        copies: u32,
+        drives: Option<&mut Drives>,
+    ) -> Result<BackupReport, FlowError> {
+        let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+        let request = BackupRequest {
+            signer: None,
+            drill: false,
+            source: self.path("source").canonicalize().unwrap(),
+            name: SetName::new("films").unwrap(),
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            shelf: None,
+            disc_size: DiscSize::typed(Sectors(2000)),
+            archive_size: Bytes(1 << 20),
+            compression: None,
+            parity: self.parity,
+            parity_discs: self.parity_discs.map(Some),
+            keys: ring(&ask, false),
+            filter: FilterOptions::default(),
+            rehash: false,
+            move_source: false,
+            allow_shrink: false,
+            max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
+            hold: Hold::default(),
+            flush: false,
+            copies: Some(copies),
+            hint: None,
+            description: Default::default(),
+            hint_in_clear: None,
+        };
+        backup(&request, drives, self.desk())
+    }
+
+    pub(in crate::flow) fn watch(&self, operator: &dyn Operator) -> Result<WatchReport, FlowError> {
+        self.watch_until(true, operator)
+    }
+
+    /// Until nothing is left to burn, or for ever.
+    pub(in crate::flow) fn watch_until(
+        &self,
+        until_done: bool,
+        operator: &dyn Operator,
+    ) -> Result<WatchReport, FlowError> {
+        let request = WatchRequest {
+            device: "/dev/fake".into(),
+            catalog: self.path("catalog.sqlite"),
+            staging: self.path("staging"),
+            scratch: self.path("staging/scratch"),
+            until_done,
+            trust: Default::default(),
+        };
+        let mut drives = Drives::one(Box::new(self.tray.clone()));
+        watch(&request, &mut drives, Desk { operator, ..self.desk() })
+    }
+
+    /// The only archive of disc 1.
+    fn staged_archive(&self) -> PathBuf {
+        let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        let staging = Staging::open(&self.path("staging")).unwrap();
+        let archives = staging.disc_dir(&set, DiscNo(1)).join("archives");
+        fs::read_dir(archives).unwrap().next().unwrap().unwrap().path()
+    }
+
+    /// What the drills of disc 1 found.
+    pub(in crate::flow) fn drills(&self) -> Vec<Finding> {
+        let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        catalog.drills(set.id, DiscNo(1)).unwrap().iter().map(|drill| drill.finding).collect()
+    }
+
+    /// What was found whenever a copy of disc 1 was read.
+    pub(in crate::flow) fn findings(&self) -> Vec<Finding> {
+        let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        let seen = catalog.verifications(set.id, DiscNo(1)).unwrap();
+        seen.into_iter().map(|seen| seen.finding).collect()
+    }
+
+    /// State and medium of each copy of disc 1.
+    pub(in crate::flow) fn copies(&self) -> Vec<(String, String)> {
+        let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        let copies = catalog.copies(set.id, DiscNo(1)).unwrap();
+        copies.into_iter().map(|c| (c.state.word().to_owned(), c.medium.to_string())).collect()
+    }
+
+    fn check(&self, due: Due, media: &[&str]) -> crate::flow::care::check::CheckReport {
+        self.tray.take_out();
+        let media: Vec<PathBuf> = media.iter().map(|name| self.path(name)).collect();
+        self.tray.will_get(&media.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+        let (from, catalog) = ("/dev/fake".into(), self.path("catalog.sqlite"));
+        let request = CheckRequest { from, catalog, name: None, due, trust: Default::default() };
+        check(&request, Some(&mut self.tray.clone()), self.desk()).unwrap()
+    }
+}
+
+pub(in crate::flow) fn is_copy(one: &Path, other: &Path) {
+    let read = |dir: &Path| fs::read(image_on(dir).unwrap()).unwrap();
+    assert!(read(one) == read(other));
+}
+
+#[test]
+fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
+    let bench = Bench::new();
+    bench.backup_twice();
+    is_copy(&bench.path("one"), &bench.path("two"));
+    let medium = |maker: &str| ("ok".to_owned(), format!("BD-R {maker}, burned in F"));
+    assert_eq!(bench.copies(), [medium("one"), medium("two")]);
+    assert_eq!(bench.tray.inside(), None, "it was handed out");
+    let asked = bench.asked();
+    assert!(
+        asked[0].ends_with("(copy 1 of 2)") && asked[1].ends_with("(copy 2 of 2)"),
+        "{asked:?}"
+    );
+    let notes = bench.monitor.notes.lock().unwrap();
+    assert!(notes.iter().any(|note| note.ends_with("write 0001_FILMS, copy 2 on it")), "{notes:?}");
+}
+
+/// The first copy lies in the drive again, when the second one is to be burned: it is no second.
+#[test]
+fn a_copy_that_is_put_in_again_is_not_counted_twice() {
+    let bench = Bench::new();
+    bench.backup_twice();
+    let (one, three) = (bench.path("one"), bench.path("three"));
+    bench.tray.will_get(&[&one, &one, &three]);
+    let request = CopyRequest {
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        name: None,
+        discs: DiscList::of(&[DiscNo(1)]),
+        from: Some("/dev/fake".into()),
+        trust: Default::default(),
+    };
+    let mut drives = Drives::one(Box::new(bench.tray.clone()));
+    let source: &mut (dyn Drive + 'static) = &mut bench.tray.clone();
+    let copied = copy(&request, Some(source), &mut drives, bench.desk()).unwrap();
+    assert_eq!(copied[0].copies, 3);
+    is_copy(&one, &three);
+    assert_eq!(bench.copies().len(), 3);
+    assert!(fs::read_dir(bench.path("staging/scratch")).unwrap().next().is_none());
+}
+
+#[test]
+fn copies_that_are_due_are_asked_for_and_taken_in_any_order() {
+    let bench = Bench::new();
+    bench.backup_twice();
+    bench.asked();
+    let report = bench.check(Due::Count(2), &["three", "two", "one"]);
+    assert!(report.is_sound());
+    let read: Vec<u32> = report.checked.iter().map(|copy| copy.copy.0).collect();
+    assert_eq!(read, [1, 2]);
+    assert_eq!(bench.tray.still_to_come(), 0, "each medium was read once");
+    assert!(bench.asked()[0].starts_with("disc 1 of films, copy 1"));
+    let report = bench.check(Due::Count(1), &[]);
+    assert_eq!(report.missing.len(), 1, "nobody came");
+}
+
+#[test]
+fn damage_in_a_drive_is_recorded_with_its_copy() {
+    let bench = Bench::new();
+    bench.backup_twice();
+    let image = image_on(&bench.path("one")).unwrap();
+    let mut bytes = fs::read(&image).unwrap();
+    let script = bytes.windows(11).position(|window| window == b"#!/bin/bash").unwrap();
+    bytes[script] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    let report = bench.check(Due::OlderThan(Duration::ZERO), &["one", "two"]);
+    let found: Vec<Finding> = report.checked.iter().map(|copy| copy.checked.finding).collect();
+    assert!(found.contains(&Finding::Damaged) && found.contains(&Finding::Ok), "{found:?}");
+    assert_eq!(bench.copies().iter().filter(|(state, _)| state == "ok").count(), 1);
+}
+
+#[test]
+fn who_watches_a_drive_drills_what_nobody_drilled_before_it_is_burned() {
+    let bench = Bench::new();
+    bench.backup(1, None);
+    assert_eq!(bench.drills(), []);
+    bench.tray.will_get(&[&bench.path("one")]);
+    let report = bench.watch(&bench.person).unwrap();
+    assert_eq!((report.burned, report.failures), (vec![("films".to_owned(), 1)], 0));
+    assert_eq!(bench.drills(), [Finding::Ok]);
+}
+
+#[test]
+fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() {
+    let bench = Bench::new();
+    bench.backup(1, None);
+    let archive = bench.staged_archive();
+    let mut bytes = fs::read(&archive).unwrap();
+    // In the checksum of the first block: a bit of a table that no byte uses would change nothing.
+    bytes[12] ^= 1;
+    fs::write(&archive, bytes).unwrap();
+    let one = bench.path("one");
+    bench.tray.will_get(&[&one]);
+    let person = GoingHome { called: Mutex::new(0), stop: &bench.stop };
+    assert!(matches!(bench.watch(&person), Err(FlowError::Stopped(_))));
+    assert_eq!(bench.drills(), [Finding::Damaged]);
+    assert_eq!((image_on(&one), bench.tray.inside()), (None, None), "the blank was handed out");
+    let notes = bench.monitor.notes.lock().unwrap();
+    let said = |words: &str| notes.iter().any(|note| note.contains(words));
+    assert!(said("does not open with stock tools"), "{notes:?}");
+}
+
+pub(in crate::flow) fn fill_two_discs(bench: &Bench) {
+    for n in 0..3_u64 {
+        let mut state = n + 1;
+        let noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let content: Vec<u8> = std::iter::repeat_with(noise).take(1_500_000).collect();
+        fs::write(bench.path(&format!("source/film{n}")), content).unwrap();
+    }
+}
+
+/// The discs of a set with recovery discs, each in a folder of its own: what goes into the tray.
+fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
+    fill_two_discs(bench);
+    let shelf = bench.path("shelf");
+    fs::create_dir(&shelf).unwrap();
+    bench.backup(1, Some(&mut Drives::one(Box::new(Shelf::open(&shelf).unwrap()))));
+    let place = |number: usize| {
+        let dir = bench.path(&format!("disc{number}"));
+        fs::create_dir(&dir).unwrap();
+        let name = format!("films-{number:04}.iso");
+        fs::rename(shelf.join(&name), dir.join(name)).unwrap();
+        dir
+    };
+    (1..=3).map(place).collect()
+}
+
+pub(in crate::flow) fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
+    restore_from(bench, &mut bench.tray.clone(), bench.desk()).unwrap()
+}
+
+pub(in crate::flow) fn restore_from(
+    bench: &Bench,
+    drive: &mut (dyn Drive + 'static),
+    desk: Desk,
+) -> Result<RestoreReport, FlowError> {
+    let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+    let request = RestoreRequest {
+        trust: Default::default(),
+        from: "/dev/fake".into(),
+        target: bench.path("back"),
+        catalog: bench.path("catalog.sqlite"),
+        name: None,
+        snapshot: None,
+        paths: PathGlobs::default(),
+        overwrite: Overwrite::Never,
+        owners: false,
+        rights: crate::flow::library::vouching::Rights::Restore,
+        keys: ring(&ask, false),
+        dry_run: false,
+        scratch: bench.path("scratch"),
+    };
+    restore(&request, Some(drive), desk)
+}
+
+#[test]
+fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_other() {
+    for is_told in [false, true] {
+        let bench = Bench::with_recovery_discs("1/2");
+        let [one, two, three] = &discs_for_the_tray(&bench)[..] else { panic!() };
+        fs::remove_dir_all(two).unwrap();
+        if is_told {
+            let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
+            let discs = DiscList::of(&[DiscNo(2)]);
+            GivingUp::weigh(&catalog, &staging, None, &discs, None, Fate::Lost, bench.desk())
+                .unwrap()
+                .record()
+                .unwrap();
+        }
+        bench.asked();
+        // Nobody has disc 2, of which the catalog knows only if it was told.
+        let media: &[&Path] =
+            if is_told { &[one, three] } else { &[one, &bench.path("no"), one, three] };
+        bench.tray.will_get(media);
+        let report = restore_from_the_tray(&bench);
+        assert!(report.is_complete(), "{report:?}\n{:?}", bench.monitor.notes.lock().unwrap());
+        for name in ["a", "film0", "film1", "film2"] {
+            let read = |dir: &str| fs::read(bench.path(dir).join(name)).unwrap();
+            assert!(read("source") == read("back"), "{name}");
+        }
+        assert_eq!(
+            bench.asked().iter().filter(|words| words.contains("disc 2")).count(),
+            usize::from(!is_told)
+        );
+        assert_eq!(fs::read_dir(bench.path("scratch")).unwrap().count(), 0);
+    }
+}
+
+/// The drive gives it away afterwards, so what is damaged of its listings is made good while it is
+/// there.
+#[test]
+fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
+    let bench = Bench { parity: Some(40), ..Bench::new() };
+    let one = bench.path("one");
+    bench.tray.will_get(&[&one]);
+    bench.backup(1, Some(&mut Drives::one(Box::new(bench.tray.clone()))));
+    let image = image_on(&one).unwrap();
+    let found = Shelf::open(&one).unwrap().discs().unwrap().discs.remove(0);
+    let mut bytes = fs::read(&image).unwrap();
+    for name in ["INDEX.tsv.bz2", "SNAPSHOT.tsv.bz2", "catalog.sqlite.bz2"] {
+        let place = found.file(name).unwrap().places().next().unwrap().start as usize;
+        bytes[place..place + 2048].fill(0);
+    }
+    fs::write(&image, bytes).unwrap();
+    fs::remove_file(bench.path("catalog.sqlite")).unwrap();
+    let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+    let request = RebuildRequest {
+        from: vec!["/dev/fake".into()],
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        name: None,
+        keys: ring(&ask, false),
+        replace: false,
+        scratch: bench.path("scratch"),
+        trust: Default::default(),
+    };
+    bench.tray.will_get(&[&one]);
+    let report = rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], bench.desk()).unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(report.sets[0].catalog_of, Some(DiscNo(1)));
+    assert_eq!(fs::read_dir(bench.path("scratch")).unwrap().count(), 0);
+}

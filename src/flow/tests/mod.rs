@@ -1,0 +1,10 @@
+//! Steps together, on fakes of drives and people.
+
+mod absence;
+mod compare;
+mod insertion;
+pub mod media;
+mod pipeline;
+mod recovery_groups;
+mod restore;
+mod unread;

@@ -1,0 +1,102 @@
+//! Groups of discs, whatever comes between two steps: a copy that is made late, a run that dies.
+
+use std::fs;
+
+use crate::catalog::{Access, Catalog, KnownSet, RecoveryGroup};
+use crate::drive::Shelf;
+use crate::flow::burn::records::{Order, OwnCatalog, Record, Records, Step};
+use crate::flow::burn::recovery_groups::Grouping;
+use crate::flow::burn::station::{Drives, Station};
+use crate::flow::staging::area::Staging;
+use crate::flow::tests::media::{Bench, fill_two_discs};
+use crate::flow::*;
+use crate::model::DiscNo;
+
+/// Two discs that are staged, of a set with a recovery disc for both.
+struct Staged<'b> {
+    bench: &'b Bench,
+    catalog: Catalog,
+    set: KnownSet,
+    staging: Staging,
+    drives: Drives,
+}
+
+impl<'b> Staged<'b> {
+    fn new(bench: &'b Bench, copies: u32) -> Staged<'b> {
+        fill_two_discs(bench);
+        bench.backup(copies, None);
+        let catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
+        let set = catalog.sets().unwrap().remove(0);
+        assert_eq!(catalog.discs(set.id).unwrap().len(), 2);
+        let staging = Staging::open(&bench.path("staging")).unwrap();
+        fs::create_dir(bench.path("shelf")).unwrap();
+        let shelf = Shelf::open(&bench.path("shelf")).unwrap();
+        Staged { bench, catalog, set, staging, drives: Drives::one(Box::new(shelf)) }
+    }
+
+    /// Burns both, while something happens as soon as a copy is read back.
+    fn burn(&mut self, read_back: ReadBack) -> Result<(), FlowError> {
+        let Staged { bench, catalog, set, staging, drives } = self;
+        let (staging, set, desk) = (&*staging, &*set, bench.desk());
+        let grouping = &Grouping::new(staging, set, desk);
+        for disc in catalog.discs(set.id)? {
+            let order = Order::of(catalog, set.id, disc)?;
+            let own = OwnCatalog { catalog, set: set.id };
+            let mut records = Meddling { own, grouping, read_back };
+            Station { staging, set, drives, desk }.make_safe(&order, &mut records)?;
+        }
+        Ok(())
+    }
+
+    /// Both discs are in one group, and no other was begun.
+    fn check(&self) {
+        let group = RecoveryGroup { discs: vec![DiscNo(1), DiscNo(2)], recovery: vec![DiscNo(3)] };
+        assert_eq!(self.catalog.recovery_groups(self.set.id).unwrap(), [group]);
+        let entries = fs::read_dir(self.staging.group_dir(&self.set, "")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let groups: Vec<String> = names.filter(|name| name.contains("-")).collect();
+        assert_eq!(groups, [""; 0]);
+    }
+}
+
+/// What happens when a copy is read back, and before the next step.
+type ReadBack = fn(&Record, &Grouping, &mut Catalog) -> Result<(), FlowError>;
+
+struct Meddling<'a> {
+    own: OwnCatalog<'a>,
+    grouping: &'a Grouping<'a>,
+    read_back: ReadBack,
+}
+
+impl Records for Meddling<'_> {
+    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
+        if matches!(record.step, Step::ReadBack { .. }) {
+            (self.read_back)(&record, self.grouping, self.own.catalog)?;
+        }
+        self.own.keep(record)
+    }
+}
+
+/// A packer beside the drives makes recovery discs as soon as it can.
+#[test]
+fn a_copy_that_comes_after_the_recovery_disc_joins_no_second_group() {
+    let bench = Bench::with_recovery_discs("1/2");
+    let mut staged = Staged::new(&bench, 2);
+    staged.burn(|_, grouping, catalog| grouping.make(catalog).map(drop)).unwrap();
+    staged.check();
+}
+
+/// The next run makes the recovery disc first, and then reads disc 2 back.
+#[test]
+fn a_disc_that_was_taken_into_a_group_and_not_recorded_joins_no_second_group() {
+    let bench = Bench::with_recovery_discs("1/2");
+    let mut staged = Staged::new(&bench, 1);
+    let died = staged.burn(|record, _, _| match record.disc {
+        DiscNo(2) => Err(FlowError::NoSets),
+        _ => Ok(()),
+    });
+    assert!(matches!(died, Err(FlowError::NoSets)), "{died:?}");
+    let Staged { bench, catalog, set, staging, drives } = &mut staged;
+    Station { staging, set, drives, desk: bench.desk() }.burn_waiting(catalog, |_| true).unwrap();
+    staged.check();
+}
