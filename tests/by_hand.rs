@@ -10,7 +10,7 @@ use coldcut::format::by_hand::{Facts, readme};
 use coldcut::model::disc::Encryption;
 use made_discs::{Scenario, facts, is_root, shown, which};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -149,6 +149,41 @@ fn without_any_whole_listing_the_indexes_serve() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("missing: film (") && text.contains("missing: hole ("), "{text}");
     assert!(!scenario.path("open/t").exists(), "only pieces of files were there");
+}
+
+#[test]
+fn indexes_of_two_histories_are_not_mixed() {
+    let scenario = Scenario::new("twins");
+    scenario.bash("for d in disc1 disc2 disc2x; do rm -f $d/SNAPSHOT* $d/HISTORY*; sums $d; done");
+    let all = ["open/t", "disc1", "disc2", "disc2x"];
+    ends(&scenario, &all, 1, "--disc UUID");
+    let that = ["--disc", "00000002-0000-4000-8000-000000000001"];
+    ends(&scenario, &[&that[..], &all].concat(), 3, "is not of this history");
+    assert_eq!(fs::read(scenario.path("open/t/both")).unwrap(), b"that one\n");
+    assert!(!scenario.path("open/t/b").exists(), "b is of the other history");
+}
+
+#[test]
+fn in_the_indexes_a_hard_link_is_what_its_file_was_then() {
+    let scenario = Scenario::new("two-snapshots");
+    scenario.bash("rm disc*/SNAPSHOT*; for d in disc1 disc2 disc3; do sums $d; done");
+    ends(&scenario, &["open/t", "disc1", "disc2", "disc3"], 3, "INDEXes");
+    let one = fs::read(scenario.path("open/t/a/one.txt")).unwrap();
+    assert_ne!(one, fs::read(scenario.path("open/t/a/one again")).unwrap());
+    assert_eq!(one, b"one\n");
+    // A directory that is in none of them is for its owner alone.
+    ends(&scenario, &["open/u", "disc3"], 3, "INDEXes");
+    assert_eq!(fs::metadata(scenario.path("open/u/a")).unwrap().mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn copies_of_a_disc_count_once_in_the_listing_of_the_indexes() {
+    let scenario = Scenario::new("split");
+    scenario.bash("rm disc*/SNAPSHOT*; for d in disc1 disc2 disc3 disc4; do sums $d; done");
+    scenario.bash("cp -r disc2 copy2");
+    let discs = ["open/t", "disc1", "disc2", "copy2", "disc3", "disc4"];
+    ends(&scenario, &discs, 3, "its files are on 4 discs: 1 2 3 4");
+    assert_eq!(fs::read(scenario.path("open/t/film")).unwrap().len(), 3_000_000);
 }
 
 #[test]
@@ -589,6 +624,7 @@ fn the_passphrase_is_asked_for_once_at_a_terminal() {
 fn how_many_discs_there_are_is_said() {
     let scenario = Scenario::new("split");
     ends(&scenario, &["open/t", "disc4"], 3, "its files are on 4 discs: 1 2 3 4");
+    ends(&Scenario::new("same-content"), &["open/t", "disc1"], 0, "its files are on 1 disc: 1");
 }
 
 /// The commands of README.txt, as a person would type them, in both formats.

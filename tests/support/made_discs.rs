@@ -50,6 +50,7 @@ const TOOLS: &[&str] = &[
     "tr",
     "true",
     "truncate",
+    "wc",
     "zstd",
 ];
 

@@ -23,15 +23,12 @@
 # messages); 1 it could not work; 2 the command line is wrong; 4 no disc of the set was there
 #
 # How it works, so that it can be repaired or followed by hand (FORMAT.txt describes the files):
-#   1. Each disc's DISC.txt and listings are compared with its SHA256SUMS, and with each other; the
-#      newest listing is chosen. awk checks every field of it before anything else sees it.
-#   2. For each disc awk compares INDEX with the listing, and writes which members of each archive
-#      are wanted. tar unpacks these, and nothing else, into a directory that only this user can
-#      enter; sha256sum compares them. An archive that is damaged is read again frame by frame.
-#   3. Links, empty files and metadata come from tar streams that awk writes from the listing, never
-#      from the archives.
-#   4. What is right moves to TARGET. What is there already stays as it is, so this can be run again
-#      for the rest. Nothing is removed but the directory of step 2.
+# each disc's DISC.txt and listings are compared with its SHA256SUMS; the newest listing is chosen, and
+# awk checks every field of it first. Then, for each disc, awk compares INDEX with it, and says which
+# members of each archive are wanted. tar unpacks these alone in a directory that only this user can
+# enter; sha256sum compares them; an archive that is damaged is read again frame by frame. Links, empty
+# files and metadata are made from the listing alone. What is right moves to TARGET. What is there
+# stays, so this can be run again for the rest. Nothing is removed but that directory.
 
 [ -n "${BASH_VERSION-}" ] || { echo 'restore.sh: use bash: bash restore.sh TARGET DISC...' >&2; exit 1; }
 
@@ -68,6 +65,7 @@ die() { say "${@:2}"; exit "$1"; } # CODE WORDS...
 
 # The lines above that say how it is used.
 usage() { awk '/^# How it works/ { exit } /^# usage:/ { on = 1 } on { print substr($0, 3) }' "$0"; }
+bad_usage() { say "$1"; usage >&2; exit 2; }
 
 # ----------------------------------------------------------------------------------- command line
 target='' snapshot='' wanted_disc='' signer='' pass_file='' ignore_damage=0 plain_metadata=0 given=() trouble=0
@@ -95,15 +93,12 @@ parse_arguments() {
     [[ ! -e $target/DISC.txt ]] || bad_usage "$target is a disc: TARGET comes first, then the discs"
 }
 
-bad_usage() { say "$1"; usage >&2; exit 2; }
-
 check_tools() {
     local tool
     ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || die 1 "bash 4.4 or newer is needed"
-    for tool in tar bzip2 awk sha256sum; do
+    for tool in tar bzip2 awk sha256sum ${signer:+gpg}; do
         [[ -n $(type -P "$tool") ]] || die 1 "$tool is not installed, and is needed"
     done
-    [[ -z $signer || -n $(type -P gpg) ]] || die 1 "gpg is not installed, and --verify-signature needs it"
     # busybox awk and the One True Awk have no strings with a NUL.
     [[ $(awk 'BEGIN { s = sprintf("%c", 0); s = s s; printf "%s%c%d", s, 200, length(s) }' | od -An -tx1) == " 00 00 c8 32" ]] ||
         die 1 "this awk cannot write binary data: install mawk or gawk"
@@ -120,35 +115,30 @@ enter_target() {
     [[ -d $target ]] || die 1 "$target is not a directory"
     cd -P -- "$target" && read -r owner mode < <(stat -c '%u %a' .) || die 1 "$target cannot be used"
     target=$PWD
-    if ((owner == EUID)); then
-        ((!root || (8#$mode & 8#022) == 0)) || die 1 "others can write to $target: as root, use a new directory"
-        target_mode=$mode
-        chmod 0700 .
-    else
-        ((!root)) || die 1 "$target belongs to somebody else: as root, use a new directory"
-        [[ -w . ]] || die 1 "$target cannot be written to"
-    fi
-    local there=(*)
-    was_empty=$((${#there[@]} == 0))
+    ((!root || owner == EUID)) || die 1 "$target belongs to somebody else: as root, use a new directory"
+    ((!root || (8#$mode & 8#022) == 0)) || die 1 "others can write to $target: as root, use a new directory"
+    ((owner != EUID)) || target_mode=$mode
+    [[ -z $target_mode ]] || chmod 0700 .
     trap leave EXIT
     trap 'stop 130' INT
     trap 'stop 143' TERM
     trap 'stop 129' HUP
-    work=$(mktemp -d ./.coldcut-restore.XXXXXXXX) || die 1 "$target cannot be written to"
+    work=$(mktemp -d ./.coldcut-restore.XXXXXXXX 2>/dev/null) || die 1 "$target cannot be written to"
     work=$PWD/${work#./}
-    mkdir "$work"/{tree,new,lend} && touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE,FILES,OTHERS} && exec {not_set}>>"$work/not_set"
+    mkdir "$work"/{tree,new,lend} && exec {not_set}>>"$work/not_set"
+    touch "$work"/{THERE,GOOD,OTHER,MEND,REFUSED,PARTS,PLACED,UNMADE,FILES,OTHERS,candidates,hidden}
 }
 
 leave() {
     ((BASHPID == $$)) || return # a subshell
     trap '' INT TERM HUP
-    if [[ -n $work ]]; then
-        chmod -R u+rwx -- "$work" 2>/dev/null
-        rm -rf -- "$work"
-    fi
+    [[ -z $work ]] || remove "$work"
     [[ -z $target_mode ]] || chmod "$target_mode" .
     ((!made)) || { cd / && rmdir -- "$target" 2>/dev/null; }
 }
+
+# Removes a directory, whatever the modes in it are.
+remove() { chmod -R u+rwx -- "$1" 2>/dev/null; rm -rf -- "$1"; }
 
 # Ended from outside: what is right so far stays.
 unpacking=''
@@ -164,7 +154,6 @@ drop_unproved() {
     [[ -n $unpacking ]] || return
     awk 'NR == FNR { good["tree/" $0]; next } /^tree\// && !($0 in good)' "$work/GOOD" "$unpacking" >"$work/unproved"
     in_slices "$work" "$work/unproved" rm -rf --
-    unpacking=''
 }
 
 # Runs a command in DIRECTORY on the paths that a file of fields names, as many at a time as can be.
@@ -332,7 +321,7 @@ END { printf "%s%s", nothing, nothing }
 '
 
 # ----------------------------------------------------------------------------------- keys and gpg
-encryption=none pass='' locked=0
+encryption=none pass=''
 
 read_passphrase() {
     [[ -n $pass_file ]] || return 0
@@ -352,12 +341,10 @@ ask_passphrase() {
 readonly ALONE=(gpg --batch --no-tty --quiet --no-options --homedir /nonexistent --no-permission-warning --no-autostart
     --no-random-seed-file --lock-never --trust-model always)
 decrypt() {
-    local gpg=(gpg --quiet --no-options --lock-never --decrypt)
-    case $encryption in
-        passphrase) gpg=("${ALONE[@]}" --no-keyring --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
-        *) [[ -z $pass ]] || gpg=(gpg --quiet --no-options --lock-never --batch --no-tty --pinentry-mode loopback --passphrase-fd 3 --decrypt) ;;
-    esac
-    "${gpg[@]}" 2>"$work/words" 3< <(printf '%s\n' "$pass")
+    local gpg=(gpg --quiet --no-options --lock-never)
+    [[ $encryption != passphrase ]] || gpg=("${ALONE[@]}" --no-keyring)
+    [[ -z $pass ]] || gpg+=(--batch --no-tty --pinentry-mode loopback --passphrase-fd 3)
+    "${gpg[@]}" --decrypt 2>"$work/words" 3< <(printf '%s\n' "$pass")
 }
 
 # A file's bytes, or some of them; with --ignore-damage zeros stand for sectors that cannot be read.
@@ -376,10 +363,8 @@ bytes_of() { # FILE [OFFSET LENGTH]
 # What was encrypted and compressed as a file's name says.
 expand() { # NAME
     local how=(cat)
-    case ${1%.gpg} in
-        *.bz2) how=(bzip2 -dc) ;;
-        *.zst) how=(zstd -dcq) ;;
-    esac
+    [[ $1 != *.bz2?(.gpg) ]] || how=(bzip2 -dc)
+    [[ $1 != *.zst?(.gpg) ]] || how=(zstd -dcq)
     if [[ $1 == *.gpg ]]; then decrypt | to_the_end "${how[@]}" 2>/dev/null; else "${how[@]}" 2>/dev/null; fi
 }
 
@@ -394,8 +379,7 @@ to_the_end() {
 # The key of --verify-signature as gpg takes it in a ring of its own: binary.
 read_signer() {
     [[ -n $signer ]] || return 0
-    [[ -r $signer && ! -d $signer ]] || die 1 "the certificate $signer cannot be read"
-    { "${ALONE[@]}" --dearmor <"$signer" 2>/dev/null || cat -- "$signer"; } >"$work/ring"
+    { "${ALONE[@]}" --dearmor <"$signer" || cat -- "$signer"; } >"$work/ring" 2>/dev/null
     [[ -s $work/ring ]] || die 1 "the certificate $signer cannot be read"
 }
 
@@ -411,7 +395,7 @@ is_signed() { # DIRECTORY SUMS
 # Of each directory that is a disc of the set; the arrays go by the order in which they were given.
 # A disc that is not used has no directory any more.
 dirs=() numbers=() uuids=() formats=() tops=() dates=() encryptions=() histories=() has_index=() befores=() known=()
-listing_befores=() listing_tops=() listing_known=() listing_sums=() ancestries=()
+listing_befores=() listing_tops=() listing_known=() listing_sums=() index_sums=() ancestries=()
 declare -A meant=() # by number: the UUID of the disc that the listing means
 
 add_path() { # A directory, or one that holds directories
@@ -451,9 +435,7 @@ read_disc_txt() { # FILE -> said
 
 # DISC.txt, or its copy at the end of README.txt where it is damaged.
 identify() { # DIRECTORY K
-    if [[ -f $1/DISC.txt ]] && read_disc_txt "$1/DISC.txt"; then
-        matches "$2" "$1/DISC.txt" DISC.txt && return
-    fi
+    [[ -f $1/DISC.txt ]] && read_disc_txt "$1/DISC.txt" && matches "$2" "$1/DISC.txt" DISC.txt && return
     warn "$1: DISC.txt is damaged"
     [[ -f $1/README.txt ]] || return
     awk '/^-----END DISC.txt-----$/ { exit } on { print } /^-----BEGIN DISC.txt-----$/ { on = 1 }' \
@@ -496,7 +478,7 @@ open_disc() { # K
             [[ ! -e $name || $name == *.gpg ]] || warn "$name is not encrypted, and the set is: it is not used"
         done
         [[ $encryption != passphrase || -n $pass ]] || ask_passphrase
-        opens "$k" || { pass_over "no key opens disc ${numbers[k]} in ${dirs[k]}"; unset "dirs[k]"; locked=1; return 1; }
+        opens "$k" || { pass_over "no key opens disc ${numbers[k]} in ${dirs[k]}"; unset "dirs[k]"; return 1; }
     fi
     check_headers "$k"
 }
@@ -511,7 +493,6 @@ opens() { # K
 }
 
 ending() { [[ $encryption == none ]] || echo .gpg; }
-
 file_of() { printf '%s/%s.tsv.bz2%s' "${dirs[$1]}" "$2" "$(ending)"; } # K NAME: the listing's path
 
 listing_text() { # K NAME
@@ -523,7 +504,7 @@ listing_text() { # K NAME
 # What the headers of a disc's listings say. A listing whose header disagrees with DISC.txt is not of
 # this disc.
 check_headers() { # K
-    local k=$1 name file why set disc top before sums listed index_top=0
+    local k=$1 name file set disc top before sums listed index_top=0
     for name in INDEX SNAPSHOT; do
         file=$(file_of "$k" "$name")
         [[ -f $file ]] || continue
@@ -539,21 +520,19 @@ check_headers() { # K
             }
             END { print set, me, top + 0, before, sums, listed }
         ')
-        why=''
         if ! matches "$k" "$file" "${file##*/}" || [[ -z $set ]]; then
             [[ $name == SNAPSHOT || -n $signer ]] || has_index[k]=1
-            why="of disc ${numbers[k]} is damaged"
+            warn "$name of disc ${numbers[k]} is damaged"
         elif [[ $set != "$SET_UUID" || ${disc:-format ${formats[k]}} != @("format 1"|"${numbers[k]}:${uuids[k]}") ]] ||
             ((formats[k] == 2 && top != tops[k] || top < tops[k])); then
-            why="in ${dirs[k]} is not of disc ${numbers[k]}: it is not used"
+            warn "$name in ${dirs[k]} is not of disc ${numbers[k]}: it is not used"
         elif [[ $name == INDEX ]]; then
-            has_index[k]=1 befores[k]=$before index_top=$top known[k]=$listed
+            has_index[k]=1 befores[k]=$before index_sums[k]=$sums index_top=$top known[k]=$listed
         elif ((top < index_top)); then
-            why="in ${dirs[k]} is older than its disc: it is not used"
+            warn "$name in ${dirs[k]} is older than its disc: it is not used"
         else
             listing_befores[k]=$before listing_tops[k]=$top listing_known[k]=$listed listing_sums[k]=$sums
         fi
-        [[ -z $why ]] || warn "$name $why"
     done
 }
 
@@ -671,12 +650,6 @@ function harmless(s,   n, i, attr, out) {
     ' || die 1 "awk failed: no room in $target?"
 }
 
-# Says which listing it is, and takes it.
-take_listing() { # K SNAPSHOT
-    say "restoring snapshot $2 as disc ${numbers[$1]} lists it"
-    check_listing $((formats[$1] + 15)) <"$work/text"
-}
-
 # Rows in the order of a listing: parents before what is in them.
 sorted() { # FILES...
     awk -F '\t' '!/^#/ { key = $2 == "." ? "" : $2 == "\\075" ? "=" : $2 == "\\055" ? "-" : $2; gsub("/", "\001", key); print key "\t" $0 }' "$@" |
@@ -686,82 +659,83 @@ sorted() { # FILES...
 # Chooses the listing and takes its rows; without one, those of the INDEXes.
 open_listing() {
     local k
-    while choose_listing; [[ -n $chosen ]]; do
+    while ((${#listing_tops[@]})); do
+        choose_listing
         listing_text "$chosen" SNAPSHOT >"$work/text" && break
         warn "the listing on disc ${numbers[chosen]} is damaged: trying the next, which may be older"
         unset "listing_tops[chosen]"
     done
-    if [[ -z $chosen ]]; then listing_of_indexes; return; fi
+    if ((${#listing_tops[@]} == 0)); then listing_of_indexes; return; fi
     settle_discs
-    local top=${listing_tops[chosen]}
-    if [[ -z $snapshot ]]; then
-        snapshot=$top
-        # Discs of a later run may be here, and its listing not: then this is not the newest state.
-        for k in "${!dirs[@]}"; do
-            ((tops[k] <= top)) || warn "disc ${numbers[k]} is of snapshot ${tops[k]}, of which no listing can be read: an older one is used"
-        done
-    fi
-    if ((snapshot != top)); then older_listing; return; fi
-    take_listing "$chosen" "${listing_known[chosen]}"
+    # Discs of a later run may be here, and its listing not: then this is not the newest state.
+    [[ -n $snapshot ]] || for k in "${!dirs[@]}"; do
+        ((tops[k] <= listing_tops[chosen])) || warn "no listing of snapshot ${tops[k]} (disc ${numbers[k]}) can be read: using an older one"
+    done
+    snapshot=${snapshot:-${listing_tops[chosen]}}
+    take_listing
 }
 
-# SNAPSHOT and HISTORY together; or the SNAPSHOT of that run, if another disc has it.
-older_listing() {
+# Takes the rows of the snapshot: of the chosen listing or, where that has not got it, of the next one
+# that has: the SNAPSHOT of that run, or SNAPSHOT and HISTORY together.
+take_listing() {
     local k file listed=${known[chosen]:-${listing_known[chosen]}}
-    file=$(file_of "$chosen" HISTORY)
-    if ((formats[chosen] == 2 && snapshot < listing_tops[chosen])) && [[ ", $listed" == *", $snapshot ("* ]]; then
-        : >"$work/history"
-        if [[ ! -f $file && ${histories[chosen]} != *HISTORY* ]] || { matches "$chosen" "$file" "${file##*/}" && listing_text "$chosen" HISTORY >"$work/history"; }; then
-            sorted "$work/text" "$work/history" >"$work/both"
-            mv -- "$work/both" "$work/text"
-            take_listing "$chosen" "$snapshot"
-            return
-        fi
-        warn "HISTORY of disc ${numbers[chosen]} is damaged"
-    fi
-    for k in $(candidates); do
+    for k in "$chosen" $(candidates | awk -v chosen="$chosen" '$1 != chosen'); do
         [[ ", $listed," == *", ${listing_known[k]},"* ]] || listed+=", ${listing_known[k]}"
-        [[ ${listing_tops[k]} == "$snapshot" ]] && listing_text "$k" SNAPSHOT >"$work/text" || continue
-        take_listing "$k" "${listing_known[k]}"
+        : >"$work/history"
+        if ((snapshot != listing_tops[k])); then
+            ((formats[k] == 2 && snapshot < listing_tops[k])) && [[ ", ${known[k]-}" == *", $snapshot ("* ]] || continue
+            file=$(file_of "$k" HISTORY)
+            [[ ! -f $file && ${histories[k]} != *HISTORY* ]] ||
+                { matches "$k" "$file" "${file##*/}" && listing_text "$k" HISTORY >"$work/history"; } ||
+                { warn "HISTORY of disc ${numbers[k]} is damaged"; continue; }
+        fi
+        [[ $k == "$chosen" ]] || listing_text "$k" SNAPSHOT >"$work/text" || continue
+        [[ ! -s $work/history ]] || { sorted "$work"/{text,history} >"$work/both" && mv -- "$work/both" "$work/text"; }
+        say "restoring snapshot $snapshot as disc ${numbers[k]} lists it"
+        check_listing $((formats[k] + 15)) <"$work/text"
         return
     done
     die 1 "no disc given lists snapshot $snapshot; listed: $listed"
 }
 
-# A listing made of the INDEXes: each path as it was stored last. $1 is the disc.
+# A listing made of the INDEXes, which are chosen as listings are: each path as it was stored last.
 listing_of_indexes() {
     local k other
     ((${#given[@]})) || die 1 "this disc has no listing of the whole set: give the directories of several discs"
     warn "no disc given has a whole listing: restoring what their INDEXes name"
-    for k in "${!dirs[@]}"; do
-        [[ -n ${meant[${numbers[k]}]-} ]] || meant[${numbers[k]}]=${uuids[k]}
+    for k in "${!befores[@]}"; do
+        listing_tops[k]=${tops[k]} listing_befores[k]=${befores[k]} listing_sums[k]=${index_sums[k]}
     done
+    choose_listing
+    [[ -z $chosen ]] || settle_discs
+    for k in "${!dirs[@]}"; do : "${meant[${numbers[k]}]:=${uuids[k]}}"; done
     for k in $(for other in "${!dirs[@]}"; do echo "${numbers[other]} $other"; done | sort -n | cut -d ' ' -f 2); do
         [[ ${meant[${numbers[k]}]} != "${uuids[k]}" ]] || listing_text "$k" INDEX | awk -v no="${numbers[k]}" '!/^#/ { print no "\t" $0 }'
     done | awk -F '\t' -v OFS='\t' -v newest="${snapshot:-999999999}" "$AWK_COMMON"'
 { disc = $1; sub(/^[0-9]+\t/, "") }
-!index_row() || $1 + 0 > newest { next }
+!index_row() || $1 + 0 > newest || seen[disc, $7, $8, $10]++ { next }
 { p = $3; place = disc ":" $7; meta = $16; for (i = 17; i <= 25; i++) meta = meta "\t" $i }
+{ link = link_of[p] = $2 == "h" ? whole($22) : "" }
 $2 == "f" && $11 > 0 {
-    id = parent($4)
-    if (!(p in id_of) || id_of[p] != id) { places[p] = ""; last[p] = 0 }
-    lost[p] = $11 != last[p] + 1 ? 1 : lost[p]
-    places[p] = places[p] (places[p] == "" ? "" : ",") place
-    id_of[p] = id; last[p] = $11
-    row[p] = "f\t" p "\t" $14 "\t" ($15 == "=" ? $6 : $15) "\t" places[p] ($12 == "-" || lost[p] ? ",?" : "") "\t" id "\t" meta
+    if (id_of[p] != parent($4)) { id_of[p] = parent($4); places[p] = ""; parts[p] = 0 }
+    places[p] = places[p] (parts[p]++ ? "," : "") place
+    row[p] = "f\t" p "\t" $14 "\t" ($15 == "=" ? $6 : $15) "\t" places[p] ($12 == parts[p] ? "" : ",?") "\t" id_of[p] "\t" meta
     next
 }
 {
-    delete id_of[p]
     has = $2 == "f" && $5 > 0
     row[p] = $2 "\t" p "\t" $5 "\t" $6 "\t" (has ? place : "-") "\t" (has ? $4 : "-") "\t" meta
 }
+link != "" { was[p] = link in row ? row[link] : "f\t" link "\t0\t-\t?\t-\t" meta }
 END {
     for (p in row) {
-        print row[p]
+        # Another name of what has changed since is a file of its own.
+        link = link_of[p]
+        is_file = link != "" && (link in row) && row[link] != was[p]
+        print is_file ? substr(was[p], 1, 2) p substr(was[p], 3 + length(link)) : row[p]
         for (up = parent(p); up != "." && !(whole(up) in row) && !(up in made); up = parent(up)) {
             made[up]
-            print "d\t" up "\t0\t-\t-\t-\t0755\t0\t0\t-\t-\t0.000000000\t-\t-\t-\t-"
+            print "d\t" up "\t0\t-\t-\t-\t0700\t0\t0\t-\t-\t0.000000000\t-\t-\t-\t-"
         }
     }
 }
@@ -772,10 +746,10 @@ END {
 # ---------------------------------------------------------------------- what is in TARGET already
 # It stays as it is. Files with the right content count as done.
 find_existing() {
-    ((was_empty)) && return
+    local there=(*)
+    ((${#there[@]} > 1)) || return # only the directory of this script
     cut -f 2 "$work"/{OTHERS,FILES} >"$work/paths"
     facts_of . "$work/paths"
-    : >"$work/candidates"
     awk -F '\t' -v there="$work/THERE" -v other="$work/OTHER" -v candidates="$work/candidates" -v wrong="$work/wrong" "$AWK_COMMON"'
         NR == FNR { facts[FNR] = $0; next }
         !is_there(facts[++row]) { next }
@@ -787,18 +761,18 @@ find_existing() {
     ' "$work"/{facts,OTHERS,FILES} >"$work/sums" || die 1 "awk failed: no room in $target?"
     [[ ! -s $work/wrong ]] || die 1 "$target/$(<"$work/wrong") is not a directory, and there is one in the snapshot"
     compare .
-    awk -v good="$work/GOOD" -v other="$work/OTHER" '
-        NR == FNR { ok[FNR] = /: OK$/; answers++; next }
-        { print > (ok[FNR] ? good : other) }
-        END { exit FNR != answers }
-    ' "$work/answers" "$work/candidates" || die 1 "sha256sum -c did not answer for each file"
+    paste "$work"/{answers,candidates} |
+        awk -F '\t' -v good="$work/GOOD" -v other="$work/OTHER" '{ print $NF > (/: OK\t[^\t]*$/ ? good : other) }'
 }
 
 # A line for each path of a file of fields: kind and mode, names, mode, owner, group, time, size; where
 # there is none, what stat says of that.
 facts_of() { in_slices "$1" "$2" stat -c '%f %h %a %u %g %.9Y %s' -- >"$work/facts" 2>&1; } # DIRECTORY FIELDS_FILE
 
-compare() { (cd "$1" && sha256sum -c "$work/sums") >"$work/answers" 2>/dev/null; } # DIRECTORY
+compare() { # DIRECTORY
+    (cd "$1" && sha256sum -c "$work/sums") >"$work/answers" 2>/dev/null
+    [[ $(wc -l <"$work/answers") == $(wc -l <"$work/sums") ]] || die 1 "sha256sum -c did not answer for each file"
+}
 
 # ----------------------------------------------------------------------------------- a disc's work
 # What is wanted of one disc: for each archive a file plan.NUMBER.TURN with a row for each member and
@@ -862,7 +836,9 @@ function put(sum, to, row, dir,   turn, up) {
 
 restore_archive() { # K NUMBER NUMBER.TURN
     local name file='' plan=$work/plan.$3 places=$work/places.$3 sound=1 full=0
-    reserve
+    # Room for the script's own notes when the target is full: a file that is removed then.
+    [[ -e $work/reserve ]] || head -c $((262144 + 2 * $(stat -c %s "$work/FILES"))) /dev/zero >"$work/reserve" 2>/dev/null ||
+        rm -f -- "$work/reserve"
     printf -v name '%08d.tar' "$2"
     for name in "$name"{.bz2,.zst,}"$(ending)"; do
         [[ -f ${dirs[$1]}/archives/$name ]] && { file=${dirs[$1]}/archives/$name; break; }
@@ -897,14 +873,9 @@ cannot_hold() {
         "$work/tar_words" >"$work/why" && say "$(<"$work/why")"
 }
 
-# Room for the script's own notes when the target is full: a file that is removed then.
-reserve() {
-    [[ -e $work/reserve ]] || head -c "$((262144 + 2 * $(stat -c %s "$work/FILES")))" /dev/zero >"$work/reserve" 2>/dev/null || rm -f -- "$work/reserve"
-}
-
 clear_new() {
     local left=("$work"/new/*)
-    ((${#left[@]} == 0)) || { chmod -R u+rwx -- "$work/new"; rm -rf -- "$work/new"; mkdir -- "$work/new"; }
+    ((${#left[@]} == 0)) || { remove "$work/new"; mkdir -- "$work/new"; }
 }
 
 differs() { # K NAME
@@ -996,8 +967,7 @@ phase == 1 { facts[$2] = $1; next }
     compare "$work"
     # Parts are kept, the rest is moved (m) and copied (c) to its places. Moves come last.
     awk -F '\t' -v mend="$work/MEND" -v good="$work/GOOD" -v parts="$work/PARTS" -v bad="$work/bad" -v rest="$work/rest" '
-phase == 1 { ok[FNR] = /: OK$/; answers++; next }
-$1 > sums { sums = $1 + 0 }
+phase == 1 { ok[FNR] = /: OK$/; next }
 !ok[$1] { sub(/^[0-9]+\t[01]\t/, ""); print > bad; if (!seen[$3]++) print $3 > rest; next }
 $6 > 0 { print "m\t" $5 "\tparts/" $8 "/" $6; print $8 "\t" $6 "\t" $14 "\t" $15 >> parts; next }
 {
@@ -1009,10 +979,7 @@ $5 ~ /^tree/ { if ($5 != "tree/" $8) print "c\t" $5 "\ttree/" $8; next }
     if ($5 in last) print "c\t" $5 "\ttree/" last[$5]; else order[++count] = $5
     last[$5] = $8
 }
-END {
-    for (i = 1; i <= count; i++) print "m\t" order[i] "\ttree/" last[order[i]]
-    exit sums + 0 != answers + 0
-}
+END { for (i = 1; i <= count; i++) print "m\t" order[i] "\ttree/" last[order[i]] }
     ' phase=1 "$work/answers" phase=2 "$work/rows" >"$work/ops" || die 1 "$failed"
     run_ops
     mv -- "$work/bad" "$plan"
@@ -1110,30 +1077,27 @@ needed_discs() {
     ' phase=1 "$work/GOOD" "$work/THERE" "$work/UNMADE" phase=2 "$work/FILES" | sort -n
 }
 
-declare -A absent=()
+# Whether what is missing is or can be on that disc.
+still_needs() { [[ " $(needed_discs | tr '\n' ' ')" == *" "@("$1"|'?')" "* ]]; } # NUMBER
 
+declare -A absent=()
 restore_discs() {
-    local no k needed found still
+    local no k needed
     mapfile -t needed < <(needed_discs)
-    ((${#needed[@]} == 0)) || say "its files are on ${#needed[@]} discs: ${needed[*]}"
+    ((${#needed[@]} != 1)) || say "its files are on 1 disc: ${needed[0]}"
+    ((${#needed[@]} < 2)) || say "its files are on ${#needed[@]} discs: ${needed[*]}"
     # What the listing does not place may be on any disc.
     [[ ${needed[0]-} != '?' ]] || mapfile -t needed < <(printf '%s\n' "${needed[@]:1}" "${!meant[@]}" | sort -nu)
     for no in "${needed[@]}"; do
-        [[ -n $no ]] || continue
         ((!asking)) || bring_disc "$no"
-        found=0
+        absent[$no]=1
         for k in "${!dirs[@]}"; do
             [[ ${numbers[k]} == "$no" ]] || continue
-            if ((found)); then
-                # With another copy, what the first one lost is tried again.
-                still=" $(needed_discs | tr '\n' ' ') "
-                [[ $still == *" $no "* || $still == *' ? '* ]] || break
-                say "trying another copy of disc $no"
-            fi
-            found=1
+            # With another copy, what the first one lost is tried again.
+            [[ -n ${absent[$no]-} ]] || { still_needs "$no" && say "trying another copy of disc $no"; } || break
+            unset "absent[$no]"
             restore_disc "$k"
         done
-        ((found)) || absent[$no]=1
     done
     join_parts
 }
@@ -1201,7 +1165,6 @@ mend() {
     # cp would leave set-id bits where it sets an ACL.
     in_slices "$work/tree" "$work/MEND" chmod u+rw,a-st --
     cp -rT --attributes-only --preserve=mode,ownership,timestamps,xattr -- "$work/lend" "$work/tree" 2>&"$not_set"
-    [[ -s $work/hidden ]] || return 0
     while IFS=$TAB read -r mode field; do
         printf -v path '%s/tree/%b' "$work" "$field"
         chmod "$mode" -- "$path"
@@ -1210,18 +1173,18 @@ mend() {
 
 # Moves what the tree has to TARGET, whole directories where TARGET has none of that name.
 publish() { # DIRECTORY
-    local path name move=()
+    local path name batch=() last=m$1
     for path in "$work/tree/$1"/*; do
         name=$1/${path##*/}
         if [[ ! -e $name && ! -L $name ]]; then
-            move+=("$path")
-            ((${#move[@]} < SLICE)) || { mv -n -t "$1" -- "${move[@]}"; move=(); }
+            batch+=("$path")
+            ((${#batch[@]} < SLICE)) || put_batch
         elif [[ -d $name && ! -L $name && -d $path && ! -L $path ]]; then
             chmod u+rwx -- "$name"
             publish "$name"
         fi
     done
-    ((${#move[@]} == 0)) || mv -n -t "$1" -- "${move[@]}"
+    put_batch
 }
 
 # Directories get their metadata when nothing in them changes any more; TARGET itself at the very
@@ -1230,8 +1193,7 @@ finish_directories() {
     local top
     unpack_rows . '$1 == "d" && $2 != "." { entry(5, plain($2), "", $7) }' "$work/OTHERS"
     top=$(awk -F '\t' '$2 == "."' "$work/OTHERS")
-    chmod -R u+rwx -- "$work"
-    rm -rf -- "$work"
+    remove "$work"
     work=''
     if [[ -n $top ]] && ((made)); then
         unpack_rows . '{ entry(5, ".", "", $7) }' <<<"$top"
@@ -1247,17 +1209,14 @@ report() { # -> count
     cut -f 2 "$work/OTHERS" >"$work/paths"
     facts_of "$work/tree" "$work/paths"
     awk -F '\t' -v root="$root" -v absent=" ${!absent[*]} " "$AWK_COMMON"'
-function absent_of(where,   n, i, place, at, out, count) {
-    n = split(where, place, ",")
+function why(   n, i, place, at, out) {
+    if ($2 in unmade) return "could not be stored in the target"
+    n = split($5, place, ",")
     for (i = 1; i <= n; i++) {
         split(place[i], at, ":")
-        if (index(absent, " " at[1] " ") && !index(", " out ",", ", " at[1] ",")) out = out (count++ ? ", " : "") at[1]
+        if (index(absent, " " at[1] " ") && !index(out ",", " " at[1] ",")) out = out (out == "" ? " " : ", ") at[1]
     }
-    return count ? "on disc" (count > 1 ? "s " : " ") out ", which " (count > 1 ? "were" : "was") " not there" : ""
-}
-function why(   gone) {
-    if ($2 in unmade) return "could not be stored in the target"
-    if ((gone = absent_of($5)) != "") return gone
+    if (out != "") return "on disc" (out ~ /,/ ? "s" : "") out ", which " (out ~ /,/ ? "were" : "was") " not there"
     if (index($5, "?")) return "its disc was not known when the listing was written, and is not among those given"
     return "damaged on disc " substr($5, 1, index($5, ":") - 1)
 }
@@ -1282,13 +1241,9 @@ $1 == "h" && $13 in gone { missing("link to a missing file"); next }
 conclude() {
     [[ -z $damaged ]] || say "what is left of damaged files is in $target/$damaged"
     ((${#absent[@]} == 0)) || say "missing discs: $(printf '%s\n' "${!absent[@]}" | sort -n | paste -sd ' ')"
-    if ((count == 0 && !trouble)); then
-        say "done: everything is restored and its checksums agree"
-        exit 0
-    fi
-    ((count == 0)) || say "$count paths are not restored as they were; they are listed above"
-    ((count > 0)) || say "everything in the listing is restored, but not all of the discs was sound: see above"
-    exit 3
+    ((count == 0)) || die 3 "$count paths are not restored as they were; they are listed above"
+    ((!trouble)) || die 3 "everything in the listing is restored, but not all of the discs were sound: see above"
+    say "done: everything is restored and its checksums agree"
 }
 
 # ------------------------------------------------------------------------------------------- main
@@ -1302,13 +1257,12 @@ find_discs() {
     [[ -z $pass || $encryption != none ]] || encryption=passphrase
     for k in "${!dirs[@]}"; do open_disc "$k"; done
     ((${#dirs[@]} == 0)) || return
-    ((!locked)) || die 1 "no key opens the discs of $SET that were given"
     ((${#numbers[@]} == 0)) || die 1 "none of the discs can be used"
     die 4 "no disc of the set $SET is here"
 }
 
 main() {
-    local was_empty asking chosen='' count=0 started_in=$PWD
+    local asking chosen='' count=0 started_in=$PWD
     parse_arguments "$@"
     check_tools
     read_passphrase
