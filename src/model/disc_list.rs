@@ -63,6 +63,12 @@ impl fmt::Display for DiscList {
     }
 }
 
+/// `disc 1`, `discs 1-3, 7`.
+pub fn named(discs: &[DiscNo]) -> String {
+    let word = if discs.len() == 1 { "disc" } else { "discs" };
+    format!("{word} {}", DiscList::of(discs))
+}
+
 fn range(text: &str) -> Option<(u32, u32)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (number(first)?, number(last)?);
@@ -111,5 +117,7 @@ mod tests {
         let shown = |discs: &[u32]| discs.iter().map(|&n| DiscNo(n)).collect::<DiscList>();
         assert_eq!(shown(&[10, 1, 2, 3, 7, 9]).to_string(), "1-3, 7, 9-10");
         assert_eq!(shown(&[]).to_string(), "");
+        assert_eq!(named(&[DiscNo(3)]), "disc 3");
+        assert_eq!(named(&[DiscNo(1), DiscNo(4)]), "discs 1, 4");
     }
 }

@@ -1,6 +1,6 @@
 //! The last words of a run: what became of every path. Pure texts; who counts is the engine.
 
-use crate::model::disc::named;
+use crate::model::disc_list::named;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
 use crate::restore::privileges::Privileges;

@@ -93,7 +93,7 @@ pub const ORDERS: [Order; 6] = [
     (
         "cli",
         &[
-            ("what may be typed", &["args", "values"]),
+            ("what may be typed", &["args", "help", "values"]),
             ("what the world says for it", &["config", "resolve"]),
             ("what was meant", &["finish", "parse"]),
             ("all together", &["mod"]),

@@ -266,7 +266,8 @@ pub fn resolve(path: Vec<String>, here: &[String]) -> Vec<String> {
     [vec!["crate".to_owned()], base, rest.to_vec()].concat()
 }
 
-/// Files that are modules behind `#[cfg(test)]`: `mod tests;` in `a.rs` is `a/tests.rs`.
+/// Files that are modules behind `#[cfg(test)]`, and all below these: `mod tests;` in `a.rs` is
+/// `a/tests.rs`, or `a/tests/mod.rs`.
 pub fn files_for_tests(sources: &[(String, String)]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (file, text) in sources {
@@ -280,7 +281,9 @@ pub fn files_for_tests(sources: &[(String, String)]) -> BTreeSet<String> {
             if let [.., Token::Word(word), Token::Word(name), Token::Sign(';')] = item {
                 if word == "mod" {
                     found.insert(format!("{dir}/{name}.rs"));
-                    found.insert(format!("{dir}/{name}/mod.rs"));
+                    let below = format!("{dir}/{name}/");
+                    let files = sources.iter().map(|(file, _)| file);
+                    found.extend(files.filter(|file| file.starts_with(&below)).cloned());
                 }
             }
         }

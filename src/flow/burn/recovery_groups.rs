@@ -15,7 +15,8 @@ use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
 use crate::format::disc_txt::{self, DiscTxt};
 use crate::format::sums::list_sums;
-use crate::model::disc::{Ratio, named};
+use crate::model::disc::Ratio;
+use crate::model::disc_list::named;
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::files::{

@@ -19,7 +19,8 @@ use crate::catalog::{
 };
 use crate::codec::openpgp::Opener;
 use crate::drive::{DiscReader, Drive};
-use crate::model::disc::{Encryption, Ratio, named};
+use crate::model::disc::{Encryption, Ratio};
+use crate::model::disc_list::named;
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};

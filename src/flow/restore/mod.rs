@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive};
-use crate::model::disc::named;
+use crate::model::disc_list::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};

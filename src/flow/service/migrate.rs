@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
 use crate::codec::openpgp::Signer;
 use crate::drive::Drive;
-use crate::model::disc::named;
+use crate::model::disc_list::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscList, DiscNo, Entry, RelPath, SetName};

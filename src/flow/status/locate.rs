@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::catalog::{Catalog, Copy, CopyNo, CopyState, Finding, KnownSet};
-use crate::model::disc::named;
+use crate::model::disc_list::named;
 use crate::model::{DiscList, DiscNo, SetName};
 
 use crate::flow::base::sets::no_disc;

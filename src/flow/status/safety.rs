@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::catalog::{Catalog, CopyNo, DiscState, KnownSet, SetStatus, Tally, Waiting};
-use crate::model::disc::named;
+use crate::model::disc_list::named;
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
 
