@@ -36,19 +36,19 @@ fn comes_back(sandbox: &Sandbox) {
 }
 
 /// A small file system of its own; unmounted at the end.
-struct SmallDisk(PathBuf);
+struct SmallFilesystem(PathBuf);
 
-impl SmallDisk {
-    fn mount(sandbox: &Sandbox, path: PathBuf, size: &str) -> SmallDisk {
+impl SmallFilesystem {
+    fn mount(sandbox: &Sandbox, path: PathBuf, size: &str) -> SmallFilesystem {
         fs::create_dir_all(&path).unwrap();
         sandbox
             .bash(&format!("mount -t tmpfs -o mode=755,size={size} none '{}'", path.display()))
             .ok();
-        SmallDisk(path)
+        SmallFilesystem(path)
     }
 }
 
-impl Drop for SmallDisk {
+impl Drop for SmallFilesystem {
     fn drop(&mut self) {
         let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
     }
@@ -113,12 +113,12 @@ fn a_shelf_or_staging_area_that_is_full_says_how_much_is_needed() {
     fs::write(sandbox.source().join("film"), support::trees::Random::new(1).bytes(2_500_000))
         .unwrap();
     {
-        let _small = SmallDisk::mount(&sandbox, sandbox.shelf(), "1m");
+        let _small = SmallFilesystem::mount(&sandbox, sandbox.shelf(), "1m");
         backup(&sandbox, &[]).code(1).says("full").says("MB");
     }
     {
         let staging = sandbox.path("small");
-        let _small = SmallDisk::mount(&sandbox, staging.clone(), "1m");
+        let _small = SmallFilesystem::mount(&sandbox, staging.clone(), "1m");
         fs::write(sandbox.source().join("film2"), support::trees::Random::new(2).bytes(2_500_000))
             .unwrap();
         let run = sandbox.run([
@@ -145,7 +145,7 @@ fn a_staging_area_with_room_for_one_disc_makes_one_after_the_other_and_says_so()
         fs::write(sandbox.source().join(format!("film{n}")), film).unwrap();
     }
     let staging = sandbox.path("small");
-    let _small = SmallDisk::mount(&sandbox, staging.clone(), "8m");
+    let _small = SmallFilesystem::mount(&sandbox, staging.clone(), "8m");
     let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
     let run = sandbox.run([
         "backup",

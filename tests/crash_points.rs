@@ -55,7 +55,7 @@ fn end_before(sandbox: &Sandbox, step: usize, steps: &str, words: &str) -> bool 
 }
 
 /// A run that is ended before its first step, its second, and so on.
-struct Trial {
+struct CrashTrial {
     what: &'static str,
     words: &'static str,
     steps: &'static str,
@@ -67,7 +67,7 @@ struct Trial {
     check: fn(&Sandbox, usize, &str),
 }
 
-impl Trial {
+impl CrashTrial {
     fn run(self) {
         let every = if std::env::var_os("CRASH_POINTS").is_some() { 1 } else { self.every };
         let (mut ends, mut last) = (0, None);
@@ -138,7 +138,7 @@ fn go_on(sandbox: &Sandbox, step: usize, story: &str) {
 #[test]
 fn packing_can_end_before_every_step() {
     let (what, begin) = ("backup --stage", |_| sandbox());
-    Trial { what, words: STAGE, steps: STEPS, every: 40, begin, check: go_on }.run();
+    CrashTrial { what, words: STAGE, steps: STEPS, every: 40, begin, check: go_on }.run();
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn burning_can_end_before_every_step() {
         sandbox
     };
     let (what, begin) = ("burn", staged);
-    Trial { what, words: BURN, steps: STEPS, every: 40, begin, check: go_on }.run();
+    CrashTrial { what, words: BURN, steps: STEPS, every: 40, begin, check: go_on }.run();
 }
 
 /// A disc that was closed is opened, filled up and closed again. What the first night packed is on it
@@ -187,14 +187,14 @@ fn filling_a_staged_disc_up_can_end_before_every_step() {
         assert_same_tree(&sandbox.source(), &sandbox.target());
     };
     let what = "backup --stage, onto a disc that was closed";
-    Trial { what, words: night, steps: STEPS, every: 11, begin, check }.run();
+    CrashTrial { what, words: night, steps: STEPS, every: 11, begin, check }.run();
 }
 
 /// Both at once, in threads of their own.
 #[test]
 fn a_backup_can_end_before_every_step() {
     let (what, begin) = ("backup", |_| sandbox());
-    Trial { what, words: BACKUP, steps: STEPS, every: 40, begin, check: go_on }.run();
+    CrashTrial { what, words: BACKUP, steps: STEPS, every: 40, begin, check: go_on }.run();
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_restore_can_end_before_every_step() {
         fs::remove_dir_all(sandbox.target()).unwrap();
     };
     let (what, words) = ("restore", "restore shelf target");
-    Trial { what, words, steps: WRITES, every: 15, begin, check }.run();
+    CrashTrial { what, words, steps: WRITES, every: 15, begin, check }.run();
 }
 
 /// What has its name has its content.

@@ -8,9 +8,9 @@
 mod damage;
 mod support;
 
-use damage::hurt::{Done, HURTS, Hurt, VICTIMS, Victim, hurt};
-use damage::loss::Loss;
-use damage::{Bench, Discs, image};
+use damage::hurt::{DamageDone, DamageKind, DamagedPart, HURTS, VICTIMS, hurt};
+use damage::loss::ExpectedLoss;
+use damage::{DamageBench, UndamagedSet, image};
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::AssertUnwindSafe;
@@ -27,7 +27,7 @@ fn told(run: &Run) -> BTreeSet<String> {
 /// What happened to the discs, or to what is known of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Damage {
-    Hurt(Hurt, Victim),
+    Hurt(DamageKind, DamagedPart),
     /// Two discs lie in each other's place.
     Swapped,
     /// Another disc bears the number of one.
@@ -37,7 +37,7 @@ enum Damage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Step {
+enum MatrixStep {
     Verify,
     Restore,
     /// Without our catalog.
@@ -48,81 +48,107 @@ enum Step {
     ByHand,
 }
 
-const STEPS: [Step; 6] =
-    [Step::Verify, Step::Restore, Step::RestoreAlone, Step::Rebuild, Step::Backup, Step::ByHand];
+const STEPS: [MatrixStep; 6] = [
+    MatrixStep::Verify,
+    MatrixStep::Restore,
+    MatrixStep::RestoreAlone,
+    MatrixStep::Rebuild,
+    MatrixStep::Backup,
+    MatrixStep::ByHand,
+];
 
 /// One damage and one step that meets it.
 #[derive(Clone, Copy, Debug)]
-struct Cell {
+struct MatrixCell {
     damage: Damage,
-    step: Step,
-    kind: Kind,
+    step: MatrixStep,
+    kind: SetKind,
     seed: u64,
 }
 
 /// Which set is hurt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum SetKind {
     Plain,
     Closed,
     /// With recovery data.
     Protected,
 }
 
-impl Kind {
-    const ALL: [Kind; 3] = [Kind::Plain, Kind::Closed, Kind::Protected];
+impl SetKind {
+    const ALL: [SetKind; 3] = [SetKind::Plain, SetKind::Closed, SetKind::Protected];
 
-    fn discs(self) -> Discs {
+    fn discs(self) -> UndamagedSet {
         match self {
-            Kind::Plain => Discs::new(false),
-            Kind::Closed => Discs::new(true),
-            Kind::Protected => Discs::protected(),
+            SetKind::Plain => UndamagedSet::new(false),
+            SetKind::Closed => UndamagedSet::new(true),
+            SetKind::Protected => UndamagedSet::protected(),
         }
     }
 }
 
-fn cells() -> Vec<Cell> {
+fn cells() -> Vec<MatrixCell> {
     let hurts = HURTS.iter().flat_map(|&hurt| VICTIMS.map(|victim| Damage::Hurt(hurt, victim)));
     let damages = hurts.chain([Damage::Swapped, Damage::Twin, Damage::Stale]);
     let with_steps = damages.flat_map(|damage| STEPS.map(|step| (damage, step)));
-    let kinds = [Kind::Plain, Kind::Closed];
+    let kinds = [SetKind::Plain, SetKind::Closed];
     let both = with_steps.flat_map(|(damage, step)| kinds.map(|kind| (damage, step, kind)));
-    let number =
-        |(seed, (damage, step, kind)): (usize, _)| Cell { damage, step, kind, seed: seed as u64 };
+    let number = |(seed, (damage, step, kind)): (usize, _)| MatrixCell {
+        damage,
+        step,
+        kind,
+        seed: seed as u64,
+    };
     // A mounted disc's directory is the kernel's work.
-    let is_ours = |cell: &Cell| {
-        let structures = matches!(cell.damage, Damage::Hurt(_, Victim::Structures));
-        !(cell.step == Step::ByHand && (structures || cell.damage == Damage::Stale))
+    let is_ours = |cell: &MatrixCell| {
+        let structures = matches!(cell.damage, Damage::Hurt(_, DamagedPart::Structures));
+        !(cell.step == MatrixStep::ByHand && (structures || cell.damage == Damage::Stale))
     };
     both.enumerate().map(number).filter(is_ours).collect()
 }
 
 /// What recovery data covers, and can make good: less than half of a disc. And recovery data itself,
 /// on which nothing depends then.
-fn protected_cells() -> Vec<Cell> {
-    let whole = [Hurt::Delete, Hurt::Sector, Hurt::Cluster, Hurt::Bit, Hurt::Scattered];
-    let covered =
-        [Victim::Archive, Victim::Index, Victim::Listing, Victim::Catalog, Victim::DiscTxt];
+fn protected_cells() -> Vec<MatrixCell> {
+    let whole = [
+        DamageKind::Delete,
+        DamageKind::Sector,
+        DamageKind::Cluster,
+        DamageKind::Bit,
+        DamageKind::Scattered,
+    ];
+    let covered = [
+        DamagedPart::Archive,
+        DamagedPart::Index,
+        DamagedPart::Listing,
+        DamagedPart::Catalog,
+        DamagedPart::DiscTxt,
+    ];
     let repaired = whole.iter().flat_map(|&hurt| covered.map(|victim| (hurt, victim)));
     // An archive may be more than half of its disc.
-    let repaired = repaired.filter(|damage| *damage != (Hurt::Delete, Victim::Archive));
-    let repaired =
-        repaired.flat_map(|damage| [Step::Restore, Step::RestoreAlone].map(|step| (damage, step)));
-    let spoilt = HURTS.iter().map(|&hurt| (hurt, Victim::Parity));
-    let spoilt = spoilt.flat_map(|damage| {
-        [Step::Verify, Step::RestoreAlone, Step::ByHand].map(|step| (damage, step))
+    let repaired = repaired.filter(|damage| *damage != (DamageKind::Delete, DamagedPart::Archive));
+    let repaired = repaired.flat_map(|damage| {
+        [MatrixStep::Restore, MatrixStep::RestoreAlone].map(|step| (damage, step))
     });
-    let cell = |(seed, ((hurt, victim), step)): (usize, ((Hurt, Victim), Step))| Cell {
-        damage: Damage::Hurt(hurt, victim),
-        step,
-        kind: Kind::Protected,
-        seed: 5_000 + seed as u64,
-    };
+    let spoilt = HURTS.iter().map(|&hurt| (hurt, DamagedPart::Parity));
+    let spoilt = spoilt.flat_map(|damage| {
+        [MatrixStep::Verify, MatrixStep::RestoreAlone, MatrixStep::ByHand]
+            .map(|step| (damage, step))
+    });
+    let cell =
+        |(seed, ((hurt, victim), step)): (usize, ((DamageKind, DamagedPart), MatrixStep))| {
+            MatrixCell {
+                damage: Damage::Hurt(hurt, victim),
+                step,
+                kind: SetKind::Protected,
+                seed: 5_000 + seed as u64,
+            }
+        };
     repaired.chain(spoilt).enumerate().map(cell).collect()
 }
 
 /// The same tenth each time, in which every kind of damage, victim and step is.
-fn tenth(mut cells: Vec<Cell>) -> Vec<Cell> {
+fn tenth(mut cells: Vec<MatrixCell>) -> Vec<MatrixCell> {
     let mut random = Random::new(15);
     for at in (1..cells.len()).rev() {
         cells.swap(at, random.below(at as u64 + 1) as usize);
@@ -132,20 +158,20 @@ fn tenth(mut cells: Vec<Cell>) -> Vec<Cell> {
 }
 
 /// A bench with the damage done.
-struct Case<'a> {
-    bench: Bench<'a>,
-    cell: Cell,
+struct DamageCase<'a> {
+    bench: DamageBench<'a>,
+    cell: MatrixCell,
     /// The disc that was hurt.
     disc: usize,
-    done: Done,
-    loss: Loss,
+    done: DamageDone,
+    loss: ExpectedLoss,
 }
 
-impl<'a> Case<'a> {
-    fn new(discs: &'a Discs, cell: Cell) -> Case<'a> {
+impl<'a> DamageCase<'a> {
+    fn new(discs: &'a UndamagedSet, cell: MatrixCell) -> DamageCase<'a> {
         let bench = discs.bench();
         let mut random = Random::new(cell.seed);
-        let (mut disc, mut done, mut loss) = (0, Done::default(), Loss::default());
+        let (mut disc, mut done, mut loss) = (0, DamageDone::default(), ExpectedLoss::default());
         match cell.damage {
             Damage::Hurt(how, victim) => {
                 let on: Vec<usize> =
@@ -153,7 +179,7 @@ impl<'a> Case<'a> {
                 disc = on[random.below(on.len() as u64) as usize];
                 done = hurt(&bench.own(disc), how, victim, cell.seed);
                 loss = discs.loss(disc, &done);
-                if discs.is_protected && cell.step != Step::ByHand {
+                if discs.is_protected && cell.step != MatrixStep::ByHand {
                     // It is repaired, before it is read.
                     loss.must.clear();
                     loss.may.clear();
@@ -174,7 +200,7 @@ impl<'a> Case<'a> {
                 fs::copy(discs.sandbox.path("stale.sqlite"), bench.sandbox.catalog()).unwrap();
             }
         }
-        Case { bench, cell, disc, done, loss }
+        DamageCase { bench, cell, disc, done, loss }
     }
 
     fn what(&self) -> String {
@@ -213,12 +239,12 @@ impl<'a> Case<'a> {
 
     fn check(&self) {
         match self.cell.step {
-            Step::Verify => self.verify(),
-            Step::Restore => self.restore(&[], &self.loss.may),
-            Step::RestoreAlone => self.restore_alone(),
-            Step::Rebuild => self.rebuild(),
-            Step::Backup => self.backup(),
-            Step::ByHand => self.by_hand(),
+            MatrixStep::Verify => self.verify(),
+            MatrixStep::Restore => self.restore(&[], &self.loss.may),
+            MatrixStep::RestoreAlone => self.restore_alone(),
+            MatrixStep::Rebuild => self.rebuild(),
+            MatrixStep::Backup => self.backup(),
+            MatrixStep::ByHand => self.by_hand(),
         }
     }
 
@@ -461,16 +487,17 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs cells, two at a time, and tells all that fail.
-fn run_cells(cells: &[Cell]) -> Vec<String> {
-    let is_used = |kind: &Kind| cells.iter().any(|cell| cell.kind == *kind);
-    let sets = Kind::ALL.map(|kind| is_used(&kind).then(|| kind.discs()));
+fn run_cells(cells: &[MatrixCell]) -> Vec<String> {
+    let is_used = |kind: &SetKind| cells.iter().any(|cell| cell.kind == *kind);
+    let sets = SetKind::ALL.map(|kind| is_used(&kind).then(|| kind.discs()));
     let next = std::sync::atomic::AtomicUsize::new(0);
     let failed = std::sync::Mutex::new(Vec::new());
     let work = || {
         while let Some(cell) = cells.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
             let discs = sets[cell.kind as usize].as_ref().unwrap();
-            let done =
-                std::panic::catch_unwind(AssertUnwindSafe(|| Case::new(discs, *cell).check()));
+            let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                DamageCase::new(discs, *cell).check()
+            }));
             if done.is_err() {
                 failed.lock().unwrap().push(format!("{cell:?}"));
             }
@@ -503,17 +530,17 @@ fn whatever_is_damaged_nothing_else_is_lost_and_nobody_is_deceived() {
 #[test]
 fn the_tenth_has_every_damage_every_victim_and_every_step() {
     let tenth = tenth(cells());
-    let steps: BTreeSet<Step> = tenth.iter().map(|cell| cell.step).collect();
+    let steps: BTreeSet<MatrixStep> = tenth.iter().map(|cell| cell.step).collect();
     assert_eq!(steps.len(), STEPS.len());
-    let hurts: BTreeSet<(Hurt, Victim)> = tenth
+    let hurts: BTreeSet<(DamageKind, DamagedPart)> = tenth
         .iter()
         .filter_map(|cell| match cell.damage {
             Damage::Hurt(hurt, victim) => Some((hurt, victim)),
             _ => None,
         })
         .collect();
-    let kinds: BTreeSet<Hurt> = hurts.iter().map(|(hurt, _)| *hurt).collect();
-    let victims: BTreeSet<Victim> = hurts.iter().map(|(_, victim)| *victim).collect();
+    let kinds: BTreeSet<DamageKind> = hurts.iter().map(|(hurt, _)| *hurt).collect();
+    let victims: BTreeSet<DamagedPart> = hurts.iter().map(|(_, victim)| *victim).collect();
     assert_eq!((kinds.len(), victims.len()), (HURTS.len(), VICTIMS.len()));
     for odd in [Damage::Swapped, Damage::Twin, Damage::Stale] {
         assert!(tenth.iter().any(|cell| cell.damage == odd), "{odd:?}");
@@ -524,11 +551,11 @@ fn the_tenth_has_every_damage_every_victim_and_every_step() {
 #[test]
 fn a_lost_cluster_costs_the_members_of_the_frames_that_it_overlaps_and_nothing_else() {
     let mut cells = Vec::new();
-    for kind in [Kind::Plain, Kind::Closed] {
+    for kind in [SetKind::Plain, SetKind::Closed] {
         for seed in [1_000, 1_001, 1_002] {
-            for step in [Step::Restore, Step::ByHand] {
-                let damage = Damage::Hurt(Hurt::Cluster, Victim::Archive);
-                cells.push(Cell { damage, step, kind, seed });
+            for step in [MatrixStep::Restore, MatrixStep::ByHand] {
+                let damage = Damage::Hurt(DamageKind::Cluster, DamagedPart::Archive);
+                cells.push(MatrixCell { damage, step, kind, seed });
             }
         }
     }
@@ -544,14 +571,14 @@ fn a_set_with_recovery_data_comes_back_whole_from_a_damaged_disc() {
         Ok("all") => all.clone(),
         _ => all.iter().step_by(6).copied().collect(),
     };
-    let victims: BTreeSet<Victim> = chosen
+    let victims: BTreeSet<DamagedPart> = chosen
         .iter()
         .filter_map(|cell| match cell.damage {
             Damage::Hurt(_, victim) => Some(victim),
             _ => None,
         })
         .collect();
-    assert!(victims.contains(&Victim::Archive) && victims.contains(&Victim::Parity));
+    assert!(victims.contains(&DamagedPart::Archive) && victims.contains(&DamagedPart::Parity));
     let failed = run_cells(&chosen);
     assert!(failed.is_empty(), "{} cells failed:\n{}", failed.len(), failed.join("\n"));
 }

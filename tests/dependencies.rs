@@ -13,7 +13,7 @@ use serde::Deserialize;
 struct Page {
     licenses: Licenses,
     bans: Bans,
-    sources: Sources,
+    sources: RegistrySources,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +45,7 @@ struct Ban {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Sources {
+struct RegistrySources {
     allow_registry: Vec<String>,
 }
 

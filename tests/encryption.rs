@@ -15,7 +15,7 @@ const SECRET: &str = "quittenmus";
 
 /// How a passphrase is named.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Source {
+enum KeyInput {
     Nowhere,
     File,
     Command,
@@ -27,35 +27,37 @@ enum Source {
 
 /// Where the program takes it from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Named {
+enum KeyOrigin {
     No,
     Typed,
     Standing,
 }
 
-const SOURCES: [Source; 7] = [
-    Source::Nowhere,
-    Source::File,
-    Source::Command,
-    Source::Config,
-    Source::Variable,
-    Source::EmptyVariable,
-    Source::EmptyVariableAndConfig,
+const SOURCES: [KeyInput; 7] = [
+    KeyInput::Nowhere,
+    KeyInput::File,
+    KeyInput::Command,
+    KeyInput::Config,
+    KeyInput::Variable,
+    KeyInput::EmptyVariable,
+    KeyInput::EmptyVariableAndConfig,
 ];
 
-impl Source {
-    fn named(self) -> Named {
+impl KeyInput {
+    fn named(self) -> KeyOrigin {
         match self {
-            Source::Nowhere | Source::EmptyVariable => Named::No,
-            Source::File | Source::Command => Named::Typed,
-            Source::Config | Source::Variable | Source::EmptyVariableAndConfig => Named::Standing,
+            KeyInput::Nowhere | KeyInput::EmptyVariable => KeyOrigin::No,
+            KeyInput::File | KeyInput::Command => KeyOrigin::Typed,
+            KeyInput::Config | KeyInput::Variable | KeyInput::EmptyVariableAndConfig => {
+                KeyOrigin::Standing
+            }
         }
     }
 }
 
 /// What is said beside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Wish {
+enum EncryptArg {
     Nothing,
     Encrypt,
     NoEncrypt,
@@ -69,79 +71,95 @@ enum Wish {
     RecipientAgainstConfig,
 }
 
-const WISHES: [Wish; 9] = [
-    Wish::Nothing,
-    Wish::Encrypt,
-    Wish::NoEncrypt,
-    Wish::ConfigTrue,
-    Wish::ConfigFalse,
-    Wish::Recipient,
-    Wish::ConfigRecipient,
-    Wish::NoEncryptAgainstConfig,
-    Wish::RecipientAgainstConfig,
+const WISHES: [EncryptArg; 9] = [
+    EncryptArg::Nothing,
+    EncryptArg::Encrypt,
+    EncryptArg::NoEncrypt,
+    EncryptArg::ConfigTrue,
+    EncryptArg::ConfigFalse,
+    EncryptArg::Recipient,
+    EncryptArg::ConfigRecipient,
+    EncryptArg::NoEncryptAgainstConfig,
+    EncryptArg::RecipientAgainstConfig,
 ];
 
 /// What must come of it: the set's encryption, or exit 1.
-type Outcome = Option<&'static str>;
+type ExpectedOutcome = Option<&'static str>;
 
-fn of_new_set(named: Named, wish: Wish) -> Outcome {
+fn of_new_set(named: KeyOrigin, wish: EncryptArg) -> ExpectedOutcome {
     match (wish, named) {
-        (Wish::NoEncrypt | Wish::NoEncryptAgainstConfig | Wish::ConfigFalse, _) => Some("none"),
-        (Wish::Recipient | Wish::ConfigRecipient | Wish::RecipientAgainstConfig, _) => {
-            Some("recipients")
-        }
+        (
+            EncryptArg::NoEncrypt | EncryptArg::NoEncryptAgainstConfig | EncryptArg::ConfigFalse,
+            _,
+        ) => Some("none"),
+        (
+            EncryptArg::Recipient
+            | EncryptArg::ConfigRecipient
+            | EncryptArg::RecipientAgainstConfig,
+            _,
+        ) => Some("recipients"),
         // Nobody is there to ask.
-        (Wish::Encrypt | Wish::ConfigTrue, Named::No) => None,
-        (Wish::Nothing, Named::No) => Some("none"),
-        (Wish::Nothing | Wish::Encrypt | Wish::ConfigTrue, _) => Some("passphrase"),
+        (EncryptArg::Encrypt | EncryptArg::ConfigTrue, KeyOrigin::No) => None,
+        (EncryptArg::Nothing, KeyOrigin::No) => Some("none"),
+        (EncryptArg::Nothing | EncryptArg::Encrypt | EncryptArg::ConfigTrue, _) => {
+            Some("passphrase")
+        }
     }
 }
 
-fn of_plain_set(named: Named, wish: Wish) -> Outcome {
+fn of_plain_set(named: KeyOrigin, wish: EncryptArg) -> ExpectedOutcome {
     match (named, wish) {
-        (Named::Typed, _) => None,
-        (_, Wish::Nothing | Wish::NoEncrypt | Wish::ConfigFalse | Wish::NoEncryptAgainstConfig) => {
-            Some("none")
-        }
+        (KeyOrigin::Typed, _) => None,
+        (
+            _,
+            EncryptArg::Nothing
+            | EncryptArg::NoEncrypt
+            | EncryptArg::ConfigFalse
+            | EncryptArg::NoEncryptAgainstConfig,
+        ) => Some("none"),
         // What is wanted encrypted is not added to a set that is not.
         _ => None,
     }
 }
 
-fn of_encrypted_set(named: Named, wish: Wish) -> Outcome {
+fn of_encrypted_set(named: KeyOrigin, wish: EncryptArg) -> ExpectedOutcome {
     let typed_against = [
-        Wish::NoEncrypt,
-        Wish::NoEncryptAgainstConfig,
-        Wish::Recipient,
-        Wish::RecipientAgainstConfig,
+        EncryptArg::NoEncrypt,
+        EncryptArg::NoEncryptAgainstConfig,
+        EncryptArg::Recipient,
+        EncryptArg::RecipientAgainstConfig,
     ];
-    match named == Named::No || typed_against.contains(&wish) {
+    match named == KeyOrigin::No || typed_against.contains(&wish) {
         true => None,
         false => Some("passphrase"),
     }
 }
 
 /// A sandbox in which runs are made with all that may be said of keys.
-struct Bench(Sandbox);
+struct EncryptionBench(Sandbox);
 
-impl Bench {
-    fn new() -> Bench {
+impl EncryptionBench {
+    fn new() -> EncryptionBench {
         let sandbox = Sandbox::with_recipient();
         sandbox.passphrase_file(SECRET.as_bytes());
-        Bench(sandbox)
+        EncryptionBench(sandbox)
     }
 
-    fn config(&self, source: Source, wish: Wish) -> PathBuf {
+    fn config(&self, source: KeyInput, wish: EncryptArg) -> PathBuf {
         let (path, mut lines) = (self.0.path("coldcut.toml"), String::new());
         let file = |name: &str| self.0.path(name).display().to_string();
-        if matches!(source, Source::Config | Source::EmptyVariableAndConfig) {
+        if matches!(source, KeyInput::Config | KeyInput::EmptyVariableAndConfig) {
             lines += &format!("passphrase-file = {:?}\n", file("passphrase"));
         }
         match wish {
-            Wish::ConfigTrue => lines += "encrypt = true\n",
-            Wish::ConfigFalse | Wish::RecipientAgainstConfig => lines += "encrypt = false\n",
-            Wish::ConfigRecipient => lines += &format!("recipient = {:?}\n", file("cert.asc")),
-            Wish::NoEncryptAgainstConfig => {
+            EncryptArg::ConfigTrue => lines += "encrypt = true\n",
+            EncryptArg::ConfigFalse | EncryptArg::RecipientAgainstConfig => {
+                lines += "encrypt = false\n"
+            }
+            EncryptArg::ConfigRecipient => {
+                lines += &format!("recipient = {:?}\n", file("cert.asc"))
+            }
+            EncryptArg::NoEncryptAgainstConfig => {
                 lines += &format!("recipient = [{:?}]\n", file("cert.asc"));
             }
             _ => {}
@@ -150,32 +168,32 @@ impl Bench {
         path
     }
 
-    fn run(&self, words: &str, source: Source, wish: Wish) -> Run {
+    fn run(&self, words: &str, source: KeyInput, wish: EncryptArg) -> Run {
         let config = self.config(source, wish);
         let mut line = format!("COLDCUT_CONFIG='{}' ", config.display());
         match source {
-            Source::Variable => line += &format!("COLDCUT_PASSPHRASE={SECRET} "),
-            Source::EmptyVariable | Source::EmptyVariableAndConfig => {
+            KeyInput::Variable => line += &format!("COLDCUT_PASSPHRASE={SECRET} "),
+            KeyInput::EmptyVariable | KeyInput::EmptyVariableAndConfig => {
                 line += "COLDCUT_PASSPHRASE= "
             }
             _ => {}
         }
         line += &format!("'{}' {words} ", env!("CARGO_BIN_EXE_coldcut"));
         line += match source {
-            Source::File => "--passphrase-file passphrase ",
-            Source::Command => "--passphrase-command 'cat passphrase' ",
+            KeyInput::File => "--passphrase-file passphrase ",
+            KeyInput::Command => "--passphrase-command 'cat passphrase' ",
             _ => "",
         };
         line += match wish {
-            Wish::Encrypt => "--encrypt",
-            Wish::NoEncrypt | Wish::NoEncryptAgainstConfig => "--no-encrypt",
-            Wish::Recipient | Wish::RecipientAgainstConfig => "--recipient cert.asc",
+            EncryptArg::Encrypt => "--encrypt",
+            EncryptArg::NoEncrypt | EncryptArg::NoEncryptAgainstConfig => "--no-encrypt",
+            EncryptArg::Recipient | EncryptArg::RecipientAgainstConfig => "--recipient cert.asc",
             _ => "",
         };
         self.0.bash(&line)
     }
 
-    fn backup(&self, name: &str, source: Source, wish: Wish) -> Run {
+    fn backup(&self, name: &str, source: KeyInput, wish: EncryptArg) -> Run {
         let words = format!(
             "backup 'src-{name}' shelf --name {name} --disc-size 3M --compress none --no-drill"
         );
@@ -204,7 +222,14 @@ impl Bench {
     }
 
     /// One run, held against what must come of it.
-    fn judge(&self, name: &str, what: &str, source: Source, wish: Wish, wanted: Outcome) {
+    fn judge(
+        &self,
+        name: &str,
+        what: &str,
+        source: KeyInput,
+        wish: EncryptArg,
+        wanted: ExpectedOutcome,
+    ) {
         let case = format!("{what} of {name}: {source:?}, {wish:?}");
         let marker = self.add(name, what);
         let before = self.images();
@@ -229,7 +254,7 @@ impl Bench {
 
 #[test]
 fn a_new_set_is_encrypted_if_a_passphrase_is_named_unless_somebody_says_otherwise() {
-    let bench = Bench::new();
+    let bench = EncryptionBench::new();
     for (s, source) in SOURCES.into_iter().enumerate() {
         for (w, wish) in WISHES.into_iter().enumerate() {
             // Names that differ in digits only are no slips of the finger.
@@ -241,9 +266,9 @@ fn a_new_set_is_encrypted_if_a_passphrase_is_named_unless_somebody_says_otherwis
 
 #[test]
 fn a_plain_set_stays_plain_and_a_passphrase_typed_for_it_is_refused() {
-    let bench = Bench::new();
+    let bench = EncryptionBench::new();
     bench.add("plain", "first");
-    bench.backup("plain", Source::Nowhere, Wish::Nothing).ok();
+    bench.backup("plain", KeyInput::Nowhere, EncryptArg::Nothing).ok();
     for (s, source) in SOURCES.into_iter().enumerate() {
         for (w, wish) in WISHES.into_iter().enumerate() {
             let wanted = of_plain_set(source.named(), wish);
@@ -254,9 +279,9 @@ fn a_plain_set_stays_plain_and_a_passphrase_typed_for_it_is_refused() {
 
 #[test]
 fn an_encrypted_set_stays_encrypted_whatever_is_said() {
-    let bench = Bench::new();
+    let bench = EncryptionBench::new();
     bench.add("closed", "first");
-    bench.backup("closed", Source::File, Wish::Nothing).ok();
+    bench.backup("closed", KeyInput::File, EncryptArg::Nothing).ok();
     for (s, source) in SOURCES.into_iter().enumerate() {
         for (w, wish) in WISHES.into_iter().enumerate() {
             let wanted = of_encrypted_set(source.named(), wish);
@@ -283,27 +308,27 @@ fn what_makes_discs_of_a_plain_set_refuses_a_typed_passphrase_and_passes_over_an
         "backup src-plain shelf --disc-size 3M",
     ] {
         for source in SOURCES {
-            let bench = Bench::new();
+            let bench = EncryptionBench::new();
             bench.add("plain", "first");
             let first = "backup src-plain shelf --name plain --disc-size 3M";
-            bench.run(first, Source::Nowhere, Wish::Nothing).ok();
+            bench.run(first, KeyInput::Nowhere, EncryptArg::Nothing).ok();
             bench.add("plain", "second");
             let staged = "backup src-plain --stage --name plain --disc-size 3M --min-fill 0";
-            bench.run(staged, Source::Nowhere, Wish::Nothing).ok();
+            bench.run(staged, KeyInput::Nowhere, EncryptArg::Nothing).ok();
             let before = bench.images();
             let words = match verb.starts_with("backup") {
                 true => format!("{verb} --name plain"),
                 false => verb.to_owned(),
             };
-            let run = bench.run(&words, source, Wish::Nothing);
+            let run = bench.run(&words, source, EncryptArg::Nothing);
             match source.named() {
-                Named::Typed => {
+                KeyOrigin::Typed => {
                     run.code(1).says("set plain is not encrypted");
                     assert_eq!(bench.images(), before, "{verb}, {source:?}");
                     assert!(!bench.0.path("shelf2").exists(), "{verb}, {source:?}");
                 }
-                Named::No => assert!(!passes_over(run.ok()), "{}", run.story()),
-                Named::Standing => assert!(passes_over(run.ok()), "{}", run.story()),
+                KeyOrigin::No => assert!(!passes_over(run.ok()), "{}", run.story()),
+                KeyOrigin::Standing => assert!(passes_over(run.ok()), "{}", run.story()),
             }
         }
     }
@@ -315,9 +340,9 @@ fn handles_discs(verb: &str) -> bool {
 
 #[test]
 fn what_reads_a_plain_set_says_in_a_line_that_the_passphrase_is_not_used() {
-    let bench = Bench::new();
+    let bench = EncryptionBench::new();
     bench.add("plain", "first");
-    bench.backup("plain", Source::Nowhere, Wish::Nothing).ok();
+    bench.backup("plain", KeyInput::Nowhere, EncryptArg::Nothing).ok();
     let verbs = [
         "restore shelf out",
         "verify shelf",
@@ -332,22 +357,22 @@ fn what_reads_a_plain_set_says_in_a_line_that_the_passphrase_is_not_used() {
         "keysheet",
     ];
     for verb in verbs {
-        let quietly = bench.run(verb, Source::Nowhere, Wish::Nothing);
+        let quietly = bench.run(verb, KeyInput::Nowhere, EncryptArg::Nothing);
         for source in SOURCES {
-            let run = bench.run(verb, source, Wish::Nothing);
-            if source.named() == Named::Typed && !handles_discs(verb) {
+            let run = bench.run(verb, source, EncryptArg::Nothing);
+            if source.named() == KeyOrigin::Typed && !handles_discs(verb) {
                 run.code(2).says("has no use for --passphrase");
                 continue;
             }
             assert_eq!(run.output.status.code(), quietly.output.status.code(), "{}", run.story());
-            assert_eq!(passes_over(&run), source.named() != Named::No, "{}", run.story());
+            assert_eq!(passes_over(&run), source.named() != KeyOrigin::No, "{}", run.story());
         }
     }
     // Without a catalog the discs themselves say that they are not encrypted.
     fs::remove_file(bench.0.catalog()).unwrap();
     for source in SOURCES {
-        let run = bench.run("restore shelf out2", source, Wish::Nothing);
-        assert_eq!(passes_over(run.ok()), source.named() != Named::No, "{}", run.story());
+        let run = bench.run("restore shelf out2", source, EncryptArg::Nothing);
+        assert_eq!(passes_over(run.ok()), source.named() != KeyOrigin::No, "{}", run.story());
     }
 }
 

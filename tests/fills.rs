@@ -92,14 +92,14 @@ impl Shape {
 
 /// A staged disc: sectors it may have and has, and what it carries.
 #[derive(Debug)]
-struct Disc {
+struct StagedImage {
     capacity: u64,
     image: u64,
     listings: String,
     parity: u64,
 }
 
-fn discs(sandbox: &Sandbox) -> Vec<Disc> {
+fn discs(sandbox: &Sandbox) -> Vec<StagedImage> {
     let catalog = rusqlite::Connection::open(sandbox.catalog()).unwrap();
     let sql = "SELECT number, capacity, image, listings FROM discs WHERE state='staged' ORDER BY 1";
     let mut query = catalog.prepare(sql).unwrap();
@@ -108,7 +108,7 @@ fn discs(sandbox: &Sandbox) -> Vec<Disc> {
         let found = format!("cat \"$COLDCUT_STAGING\"/source-*/{number:04}/DISC.txt");
         let disc_txt = sandbox.bash(&found).ok().stdout();
         let parity = disc_txt.lines().find_map(|line| line.strip_prefix("parity=")).unwrap();
-        Ok(Disc {
+        Ok(StagedImage {
             capacity: row.get::<_, i64>(1)? as u64,
             image: row.get::<_, i64>(2)? as u64,
             listings: row.get(3)?,

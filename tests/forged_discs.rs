@@ -18,7 +18,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use bench::{Bench, VERBS};
+use bench::{ForgeryBench, VERBS};
 use forge::forgeries::FORGERIES;
 use forge::{How, VERSIONS};
 
@@ -47,7 +47,7 @@ fn is_wanted(name: &str) -> bool {
 fn every_cell_of(how: How) {
     let (mut faults, mut all) = (Vec::new(), 0);
     for version in &VERSIONS {
-        let bench = Bench::new(how, version);
+        let bench = ForgeryBench::new(how, version);
         for (n, forgery) in FORGERIES.iter().enumerate() {
             let chosen: Vec<usize> = (0..VERBS.len()).filter(|&v| is_chosen(n, how, v)).collect();
             if !forgery.of.contains(&how) || !is_wanted(forgery.name) || chosen.is_empty() {
@@ -108,7 +108,7 @@ fn each_row_of_the_table_is_of_a_forgery() {
 /// Whoever makes another format makes forgeries of it, too.
 #[test]
 fn the_program_writes_the_last_version_that_is_forged() {
-    let bench = Bench::new(How::Plain, VERSIONS.last().unwrap());
+    let bench = ForgeryBench::new(How::Plain, VERSIONS.last().unwrap());
     let disc = bench.owner.own(1, "disc");
     let text = fs::read_to_string(disc.join("DISC.txt")).unwrap();
     assert!(text.starts_with(&format!("format={}\n", VERSIONS.last().unwrap().number)), "{text}");

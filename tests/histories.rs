@@ -15,7 +15,7 @@ use support::trees::Random;
 use support::{Sandbox, assert_same_tree, mutate_tree, random_tree};
 
 /// One history: how the set is made, and what was kept of it.
-struct History {
+struct SetHistory {
     sandbox: Sandbox,
     random: Random,
     /// Options of every backup.
@@ -28,8 +28,8 @@ struct History {
     told: Vec<String>,
 }
 
-impl History {
-    fn begin(seed: u64) -> History {
+impl SetHistory {
+    fn begin(seed: u64) -> SetHistory {
         let sandbox = Sandbox::new();
         let mut random = Random::new(seed);
         let passphrase = sandbox.passphrase_file(b"correct horse \xff battery");
@@ -57,7 +57,7 @@ impl History {
         }
         random_tree(&sandbox.source(), random.next(), 60);
         let told = vec![format!("seed {seed}, {options:?}")];
-        History { sandbox, random, options, encrypted, spare, copies: HashMap::new(), told }
+        SetHistory { sandbox, random, options, encrypted, spare, copies: HashMap::new(), told }
     }
 
     fn change(&mut self) {
@@ -279,7 +279,7 @@ fn bash(line: &str) -> Vec<u8> {
 }
 
 fn play(seed: u64) {
-    let mut history = History::begin(seed);
+    let mut history = SetHistory::begin(seed);
     let steps = 3 + history.random.below(3);
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         for step in 0..steps {

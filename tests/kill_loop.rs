@@ -37,7 +37,7 @@ fn number(variable: &str, default: u64) -> u64 {
 
 /// What kind of set is killed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum VictimKind {
     Open,
     /// With a passphrase.
     Closed,
@@ -46,9 +46,9 @@ enum Kind {
 }
 
 /// A set, its discs, and all that was done to it.
-struct Victim {
+struct KilledSet {
     sandbox: Sandbox,
-    kind: Kind,
+    kind: VictimKind,
     durations: Durations,
     /// Kills so far, by command and phase.
     kills: BTreeMap<(String, String), u32>,
@@ -56,13 +56,13 @@ struct Victim {
 }
 
 /// What happened to a run that was to be killed.
-enum End {
+enum KillResult {
     Killed { phase: String },
     Escaped,
 }
 
-impl Victim {
-    fn new(kind: Kind) -> Victim {
+impl KilledSet {
+    fn new(kind: VictimKind) -> KilledSet {
         let sandbox = Sandbox::new();
         sandbox.passphrase_file(PASSPHRASE);
         let mut random = Random::new(7);
@@ -75,7 +75,7 @@ impl Victim {
         }
         fs::write(sandbox.source().join("film"), random.bytes(2_500_000)).unwrap();
         let (durations, kills) = (Durations::new(), BTreeMap::new());
-        Victim { sandbox, kind, durations, kills, laps: 0 }
+        KilledSet { sandbox, kind, durations, kills, laps: 0 }
     }
 
     fn words(&self, verb: &str) -> Vec<String> {
@@ -96,19 +96,19 @@ impl Victim {
         if matches!(verb, "backup" | "stage") {
             words.extend(["--disc-size", "2M", "--archive-size", "400K"].map(str::to_owned));
             words.extend(match self.kind {
-                Kind::Open => vec![],
-                Kind::Closed => vec!["--encrypt".to_owned()],
-                Kind::Grouped => vec!["--parity-discs".to_owned(), "1/2".to_owned()],
+                VictimKind::Open => vec![],
+                VictimKind::Closed => vec!["--encrypt".to_owned()],
+                VictimKind::Grouped => vec!["--parity-discs".to_owned(), "1/2".to_owned()],
             });
         }
         let key = ["--passphrase-file".to_owned(), text(&self.sandbox.path("passphrase"))];
-        words.extend((self.kind == Kind::Closed).then_some(key).into_iter().flatten());
+        words.extend((self.kind == VictimKind::Closed).then_some(key).into_iter().flatten());
         words.extend(["--name", "set", "--json"].map(str::to_owned));
         words
     }
 
     /// Starts a command, waits for a phase, goes a part of its usual length into it, and kills.
-    fn kill(&mut self, verb: &str, random: &mut Random) -> End {
+    fn kill(&mut self, verb: &str, random: &mut Random) -> KillResult {
         let phases: Vec<(String, Duration)> = self
             .durations
             .iter()
@@ -147,10 +147,10 @@ impl Victim {
         child.wait().unwrap();
         listener.join().unwrap();
         if ended.is_some() {
-            return End::Escaped;
+            return KillResult::Escaped;
         }
         *self.kills.entry((verb.to_owned(), last.clone())).or_default() += 1;
-        End::Killed { phase: last }
+        KillResult::Killed { phase: last }
     }
 
     /// Runs a command to its end, and remembers how long its phases take.
@@ -193,7 +193,7 @@ impl Victim {
     /// What must be true at any moment, whatever was cut off.
     fn check_always(&self, story: &str, is_in_work: bool) {
         self.check_safe_discs(story);
-        if self.kind == Kind::Closed {
+        if self.kind == VictimKind::Closed {
             self.check_no_plaintext(story, is_in_work);
         }
     }
@@ -261,7 +261,7 @@ impl Victim {
         let twice = ask("SELECT count(*) - count(DISTINCT disc) FROM covered");
         assert_eq!(twice, 0, "{story}: a disc is in two groups");
         let covered = ask("SELECT count(*) FROM covered");
-        assert!(covered > 0 || self.kind != Kind::Grouped, "{story}: no disc is covered");
+        assert!(covered > 0 || self.kind != VictimKind::Grouped, "{story}: no disc is covered");
     }
 
     /// Everything is on discs, and on nothing else.
@@ -276,7 +276,7 @@ impl Victim {
         // A group waits for its next disc.
         let is_group = |path: &PathBuf| text(path).contains("/group-");
         let mut left = files_below(&self.sandbox.staging());
-        left.retain(|path| self.kind != Kind::Grouped || !is_group(path));
+        left.retain(|path| self.kind != VictimKind::Grouped || !is_group(path));
         assert!(left.is_empty(), "{story}: {left:?} is left in the staging area");
     }
 
@@ -297,11 +297,11 @@ impl Victim {
     fn torment(&mut self, verb: &str, times: u64, random: &mut Random, killed: &mut u64) {
         for _ in 0..times {
             let story = match self.kill(verb, random) {
-                End::Killed { phase } => {
+                KillResult::Killed { phase } => {
                     *killed += 1;
                     format!("kill {killed}: {verb} while {phase}")
                 }
-                End::Escaped => format!("{verb} ended before it was killed"),
+                KillResult::Escaped => format!("{verb} ended before it was killed"),
             };
             self.check_always(&story, true);
         }
@@ -380,8 +380,9 @@ fn whatever_is_killed_whenever_the_next_run_finishes_it() {
     let (kills, seed) = (number("KILLS", 40), number("SEED", 20_261_122));
     println!("{kills} kills, SEED={seed}");
     let mut random = Random::new(seed);
-    let mut victims = [Kind::Open, Kind::Closed, Kind::Grouped].map(Victim::new);
-    victims.iter_mut().for_each(Victim::rehearse);
+    let mut victims =
+        [VictimKind::Open, VictimKind::Closed, VictimKind::Grouped].map(KilledSet::new);
+    victims.iter_mut().for_each(KilledSet::rehearse);
     let mut killed = 0;
     // A few dozen kills may miss a short phase; then there are some more, until luck is no excuse.
     while killed < kills || (killed < 4 * kills && !missed(&victims).is_empty()) {
@@ -391,7 +392,7 @@ fn whatever_is_killed_whenever_the_next_run_finishes_it() {
         // Images grow with each lap; a fresh set keeps a long night's laps as short as the first.
         for victim in victims.iter_mut().filter(|victim| victim.laps >= 12) {
             let kills = std::mem::take(&mut victim.kills);
-            *victim = Victim::new(victim.kind);
+            *victim = KilledSet::new(victim.kind);
             victim.rehearse();
             victim.kills = kills;
         }
@@ -408,7 +409,7 @@ fn whatever_is_killed_whenever_the_next_run_finishes_it() {
 }
 
 /// Phases in which nobody was killed so far.
-fn missed(victims: &[Victim]) -> Vec<&'static str> {
+fn missed(victims: &[KilledSet]) -> Vec<&'static str> {
     let hit: BTreeSet<&str> =
         victims.iter().flat_map(|v| v.kills.keys()).map(|(_, phase)| phase.as_str()).collect();
     let all = [

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use support::trees::Random;
 use support::{Sandbox, assert_same_tree, mutate_tree, random_tree};
 
-struct History {
+struct SnapshotHistory {
     sandbox: Sandbox,
     random: Random,
     options: Vec<String>,
@@ -24,8 +24,8 @@ struct History {
     told: Vec<String>,
 }
 
-impl History {
-    fn begin(seed: u64) -> History {
+impl SnapshotHistory {
+    fn begin(seed: u64) -> SnapshotHistory {
         let sandbox = Sandbox::new();
         let mut random = Random::new(seed);
         let mut options = vec![
@@ -46,7 +46,7 @@ impl History {
                    head -c 300000 /dev/urandom >noise; ln noise noise2; touch ./- ./=; ln ./- ./-2";
         sandbox.bash(odd).ok();
         let told = vec![format!("seed {seed}, {options:?}")];
-        History { sandbox, random, options, key, snapshots: 0, told }
+        SnapshotHistory { sandbox, random, options, key, snapshots: 0, told }
     }
 
     fn change(&mut self) {
@@ -203,7 +203,7 @@ fn overwrite_catalog(sandbox: &Sandbox, image: &Path) {
 }
 
 fn play(seed: u64) {
-    let mut history = History::begin(seed);
+    let mut history = SnapshotHistory::begin(seed);
     let steps = 4 + history.random.below(3);
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         for step in 0..steps {

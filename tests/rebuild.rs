@@ -7,7 +7,7 @@ mod damage;
 mod support;
 
 use damage::hurt::hide;
-use damage::{Bench, Discs, image};
+use damage::{DamageBench, UndamagedSet, image};
 use std::fs;
 use support::{Run, Sandbox, assert_same_tree};
 
@@ -15,7 +15,7 @@ fn text(path: &std::path::Path) -> String {
     path.display().to_string()
 }
 
-fn rebuild(bench: &Bench, from: &[&str]) -> Run {
+fn rebuild(bench: &DamageBench, from: &[&str]) -> Run {
     let words = [&["catalog", "rebuild", "--json"], from].concat();
     bench.run(&words)
 }
@@ -33,7 +33,7 @@ fn paths(sandbox: &Sandbox, snapshot: &str) -> Vec<serde_json::Value> {
 }
 
 /// Everything works with the new catalog as it did with the old one.
-fn works_as_before(bench: &Bench) {
+fn works_as_before(bench: &DamageBench) {
     let (sandbox, discs) = (&bench.sandbox, bench.discs);
     let shelf = text(&sandbox.shelf());
     let target = sandbox.path("back");
@@ -61,7 +61,7 @@ fn works_as_before(bench: &Bench) {
 #[test]
 fn any_pile_of_discs_in_any_order_gives_the_catalog_back() {
     for is_closed in [false, true] {
-        let discs = Discs::new(is_closed);
+        let discs = UndamagedSet::new(is_closed);
         let bench = discs.bench();
         let old: Vec<_> = ["1", "2"].map(|seq| paths(&bench.sandbox, seq)).into();
         fs::write(bench.sandbox.catalog(), "what a failing disk left of it".repeat(300)).unwrap();
@@ -97,7 +97,7 @@ fn any_pile_of_discs_in_any_order_gives_the_catalog_back() {
 }
 
 /// Makes files of every disc vanish.
-fn without(bench: &Bench, names: &[&str]) {
+fn without(bench: &DamageBench, names: &[&str]) {
     for disc in 1..=bench.discs.images.len() {
         let path = bench.own(disc);
         for name in names {
@@ -111,7 +111,7 @@ fn without(bench: &Bench, names: &[&str]) {
 #[test]
 fn without_any_catalog_listings_tell_the_same() {
     for is_closed in [false, true] {
-        let discs = Discs::new(is_closed);
+        let discs = UndamagedSet::new(is_closed);
         let bench = discs.bench();
         let old = paths(&bench.sandbox, "2");
         fs::remove_file(bench.sandbox.catalog()).unwrap();
@@ -126,7 +126,7 @@ fn without_any_catalog_listings_tell_the_same() {
 }
 
 /// The discs lack files that their own list names, so `verify` finds damage; the rest works.
-fn without_verify_of_hidden(bench: &Bench) {
+fn without_verify_of_hidden(bench: &DamageBench) {
     let target = bench.sandbox.path("back");
     bench.run(&["restore", &text(&bench.sandbox.shelf()), &text(&target)]).ok();
     assert_same_tree(&bench.discs.sandbox.source(), &target);
@@ -138,7 +138,7 @@ fn without_verify_of_hidden(bench: &Bench) {
 #[test]
 fn archives_alone_tell_all_but_what_was_deleted_and_the_names_of_split_files() {
     for is_closed in [false, true] {
-        let discs = Discs::new(is_closed);
+        let discs = UndamagedSet::new(is_closed);
         let bench = discs.bench();
         fs::remove_file(bench.sandbox.catalog()).unwrap();
         without(&bench, &["catalog", "INDEX", "SNAPSHOT"]);
@@ -169,7 +169,7 @@ fn archives_alone_tell_all_but_what_was_deleted_and_the_names_of_split_files() {
 
 #[test]
 fn archives_and_a_listing_tell_all() {
-    let discs = Discs::new(false);
+    let discs = UndamagedSet::new(false);
     let bench = discs.bench();
     fs::remove_file(bench.sandbox.catalog()).unwrap();
     without(&bench, &["catalog", "INDEX"]);
@@ -181,7 +181,7 @@ fn archives_and_a_listing_tell_all() {
 
 #[test]
 fn a_disc_that_is_missing_is_named_and_its_files_are_known() {
-    let discs = Discs::new(false);
+    let discs = UndamagedSet::new(false);
     let bench = discs.bench();
     fs::remove_file(bench.sandbox.catalog()).unwrap();
     let away = bench.sandbox.path("away.iso");
@@ -197,7 +197,7 @@ fn a_disc_that_is_missing_is_named_and_its_files_are_known() {
 
 #[test]
 fn what_no_disc_at_hand_has_is_stored_again() {
-    let discs = Discs::new(false);
+    let discs = UndamagedSet::new(false);
     let bench = discs.bench();
     fs::remove_file(bench.sandbox.catalog()).unwrap();
     without(&bench, &["catalog"]);
@@ -213,7 +213,7 @@ fn what_no_disc_at_hand_has_is_stored_again() {
 
 #[test]
 fn two_discs_with_one_number_are_both_kept_and_told_apart() {
-    let discs = Discs::new(false);
+    let discs = UndamagedSet::new(false);
     let bench = discs.bench();
     let sandbox = &bench.sandbox;
     // The catalog is lost and an old one taken: disc 4 is made a second time, as another disc.
@@ -251,7 +251,7 @@ fn two_discs_with_one_number_are_both_kept_and_told_apart() {
 
 #[test]
 fn a_sound_catalog_is_not_thrown_away_and_its_other_sets_stay() {
-    let discs = Discs::new(false);
+    let discs = UndamagedSet::new(false);
     let bench = discs.bench();
     let sandbox = &bench.sandbox;
     let (mine, shelf) = (sandbox.path("mine"), sandbox.path("mine-shelf"));
@@ -278,7 +278,7 @@ fn a_sound_catalog_is_not_thrown_away_and_its_other_sets_stay() {
 
 #[test]
 fn the_last_good_catalog_is_put_back_by_its_command_and_never_by_itself() {
-    let discs = Discs::new(false);
+    let discs = UndamagedSet::new(false);
     let bench = discs.bench();
     discs.backup(&bench.sandbox, &[]).ok();
     let before = paths(&bench.sandbox, "2");

@@ -11,16 +11,16 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use forge::listings::{Row, change};
+use forge::listings::{ListingFields, change};
 use forge::{How, Owner, VERSIONS};
 use support::assert_same_tree;
 
-fn row(fields: &[&str]) -> Row {
+fn row(fields: &[&str]) -> ListingFields {
     fields.iter().map(|field| field.as_bytes().to_vec()).collect()
 }
 
 /// What the first lines say of one source, said of two.
-fn two_sources(rows: &mut Vec<Row>) {
+fn two_sources(rows: &mut Vec<ListingFields>) {
     let snapshots = rows.iter_mut().filter(|row| row[0] == b"#snapshot");
     snapshots.for_each(|row| row[3] = b"-".to_vec());
     let at = rows.iter().position(|row| row[0] == b"#source").unwrap();

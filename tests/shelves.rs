@@ -299,7 +299,7 @@ fn a_restore_that_lacks_a_disc_names_the_shelf_that_it_is_on() {
 }
 
 /// What is true of the shelves: whether the image of each is sound.
-type Truth = std::collections::BTreeMap<PathBuf, bool>;
+type ImageSoundness = std::collections::BTreeMap<PathBuf, bool>;
 
 /// Random moves, copies, removals, damage and readings. Whatever happened, a shelf that was just
 /// read has one copy, as it was found; and no copy that lies elsewhere has changed by that.
@@ -308,7 +308,7 @@ fn whatever_becomes_of_shelves_nothing_is_credited_to_another_copy() {
     for seed in 1..=6 {
         let sandbox = one_disc();
         let disk = SmallDisk::tmpfs(sandbox.path("disk"), "size=60m");
-        let mut truth = Truth::from([(PathBuf::from("A"), true)]);
+        let mut truth = ImageSoundness::from([(PathBuf::from("A"), true)]);
         let mut random = Random::new(seed);
         let mut story = Vec::new();
         for step in 0..14 {

@@ -42,13 +42,13 @@ fn at(sandbox: &Sandbox, date: &str, words: &str) -> Run {
 const BACKUP: &str = "backup --disc-size 3M --name data source shelf";
 
 /// Root reads everything: runs of somebody else, to whom the sandbox is given.
-struct Nobody<'a>(&'a Sandbox);
+struct OtherUser<'a>(&'a Sandbox);
 
-impl Nobody<'_> {
-    fn new(sandbox: &Sandbox) -> Nobody<'_> {
+impl OtherUser<'_> {
+    fn new(sandbox: &Sandbox) -> OtherUser<'_> {
         fs::copy(env!("CARGO_BIN_EXE_coldcut"), sandbox.path("coldcut")).unwrap();
         sandbox.bash("chown -R 65534:65534 .").ok();
-        Nobody(sandbox)
+        OtherUser(sandbox)
     }
 
     fn run(&self, words: &str) -> Run {
@@ -70,7 +70,7 @@ fn set(run: &Run) -> Value {
 #[test]
 fn a_backup_that_could_not_read_a_path_is_not_safe() {
     let sandbox = with_files(&["letter", "secret"]);
-    let nobody = Nobody::new(&sandbox);
+    let nobody = OtherUser::new(&sandbox);
     nobody.hide("secret");
     nobody.run(BACKUP).code(3).says("FAILED: 1 path");
     let run = nobody.run("status");
@@ -92,7 +92,7 @@ fn a_backup_that_could_not_read_a_path_is_not_safe() {
 #[test]
 fn so_is_one_whose_directory_could_not_be_entered() {
     let sandbox = with_files(&["letter", "deep/er/a", "deep/er/b"]);
-    let nobody = Nobody::new(&sandbox);
+    let nobody = OtherUser::new(&sandbox);
     nobody.run(BACKUP).ok();
     nobody.run("status").ok();
     nobody.hide("deep");
@@ -113,7 +113,7 @@ fn so_is_one_whose_directory_could_not_be_entered() {
 #[test]
 fn and_one_that_holds_a_file_as_it_was_before() {
     let sandbox = with_files(&["letter", "we *[ird] {n?me}"]);
-    let nobody = Nobody::new(&sandbox);
+    let nobody = OtherUser::new(&sandbox);
     nobody.run(BACKUP).ok();
     write(&sandbox, "we *[ird] {n?me}", "changed\n");
     nobody.hide("we *[ird] {n?me}");

@@ -16,9 +16,9 @@ use forge::{How, Owner, VERSIONS};
 use support::{Run, Sandbox};
 
 /// The owner of one disc with a letter.
-struct Bench(Owner);
+struct StrangerBench(Owner);
 
-impl Deref for Bench {
+impl Deref for StrangerBench {
     type Target = Owner;
 
     fn deref(&self) -> &Owner {
@@ -26,9 +26,9 @@ impl Deref for Bench {
     }
 }
 
-impl Bench {
-    fn new(how: How) -> Bench {
-        let bench = Bench(Owner::new(how, VERSIONS.last().unwrap(), &[]));
+impl StrangerBench {
+    fn new(how: How) -> StrangerBench {
+        let bench = StrangerBench(Owner::new(how, VERSIONS.last().unwrap(), &[]));
         bench.write("source", "letter", "the owner's letter\n");
         bench.backup();
         bench
@@ -67,7 +67,7 @@ const PLAIN_DISC: &str = "disc 2 of papers is not encrypted, and the set is";
 #[test]
 fn a_plain_disc_is_no_part_of_an_encrypted_set() {
     for how in How::ENCRYPTED {
-        let bench = Bench::new(how);
+        let bench = StrangerBench::new(how);
         let forged = bench.plain_disc(2, "forged");
         bench.onto_shelf(&forged, "papers-0002.iso");
         let is_owners = |run: &Run| {
@@ -111,7 +111,7 @@ fn a_plain_disc_is_no_part_of_an_encrypted_set() {
 
 #[test]
 fn a_newer_disc_of_a_plain_set_is_named_where_the_catalog_does_not_know_it() {
-    let bench = Bench::new(How::Plain);
+    let bench = StrangerBench::new(How::Plain);
     bench.restore("restore shelf back").ok();
     bench.onto_shelf(&bench.plain_disc(2, "forged"), "papers-0002.iso");
     let words = "disc 2 of papers is newer than the catalog, which cannot tell whether you made it";
@@ -121,7 +121,7 @@ fn a_newer_disc_of_a_plain_set_is_named_where_the_catalog_does_not_know_it() {
 #[test]
 fn a_rebuilt_catalog_has_nothing_of_a_plain_disc() {
     for how in How::ENCRYPTED {
-        let bench = Bench::new(how);
+        let bench = StrangerBench::new(how);
         bench.onto_shelf(&bench.plain_disc(2, "forged"), "papers-0002.iso");
         fs::remove_file(bench.sandbox.catalog()).unwrap();
         let mut line = "catalog rebuild shelf".to_owned();
@@ -144,7 +144,7 @@ fn a_rebuilt_catalog_has_nothing_of_a_plain_disc() {
 #[test]
 fn plain_listings_and_archives_beside_encrypted_ones_are_not_used() {
     for how in How::ENCRYPTED {
-        let bench = Bench::new(how);
+        let bench = StrangerBench::new(how);
         let forged = bench.plain_disc(1, "forged");
         let own = bench.own(1, "own");
         let (theirs, ours) = (bench.told(&forged), bench.told(&own));
@@ -188,7 +188,7 @@ fn plain_listings_and_archives_beside_encrypted_ones_are_not_used() {
 /// The owner's second disc, whose listing and catalog somebody took from the first.
 #[test]
 fn an_older_listing_on_a_newer_disc_is_told() {
-    let bench = Bench::new(How::Passphrase);
+    let bench = StrangerBench::new(How::Passphrase);
     bench.write("source", "letter", "the owner's newer letter\n");
     bench.backup();
     let first = bench.own(1, "first");
@@ -214,7 +214,7 @@ fn an_older_listing_on_a_newer_disc_is_told() {
 #[test]
 fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
     for how in [How::Plain, How::Passphrase] {
-        let bench = Bench::new(how);
+        let bench = StrangerBench::new(how);
         bench.write("source", "second", "the owner's second letter\n");
         bench.backup();
         bench.run_without_catalog("verify shelf").code(0).says("agrees with its own list");
@@ -252,7 +252,7 @@ fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
 #[test]
 fn a_listing_that_is_not_there_is_a_fault_though_the_bytes_agree() {
     for how in [How::Plain, How::Passphrase] {
-        let bench = Bench::new(how);
+        let bench = StrangerBench::new(how);
         for (name, in_its_place) in [
             ("INDEX.tsv.bz2", ":"),
             ("SNAPSHOT.tsv.bz2", "mkfifo $listing"),
@@ -277,7 +277,7 @@ fn a_listing_that_is_not_there_is_a_fault_though_the_bytes_agree() {
 
 #[test]
 fn an_index_of_another_disc_is_not_read_as_this_ones() {
-    let bench = Bench::new(How::Passphrase);
+    let bench = StrangerBench::new(How::Passphrase);
     bench.write("source", "second", "the owner's second letter\n");
     bench.backup();
     let first = bench.own(1, "first");
@@ -298,7 +298,7 @@ fn an_index_of_another_disc_is_not_read_as_this_ones() {
 #[test]
 fn a_listing_whose_integrity_check_fails_is_damaged() {
     for name in ["INDEX.tsv.bz2.gpg", "SNAPSHOT.tsv.bz2.gpg", "catalog.sqlite.bz2.gpg"] {
-        let bench = Bench::new(How::Passphrase);
+        let bench = StrangerBench::new(How::Passphrase);
         let own = bench.own(1, "own");
         let mut content = fs::read(own.join(name)).unwrap();
         *content.last_mut().unwrap() ^= 1;
@@ -333,7 +333,7 @@ fn a_listing_whose_integrity_check_fails_is_damaged() {
 #[test]
 fn an_archive_whose_integrity_check_fails_is_damage_in_every_verb_that_reads_it() {
     for how in How::ENCRYPTED {
-        let bench = Bench::new(how);
+        let bench = StrangerBench::new(how);
         let own = bench.own(1, "own");
         let found = bench.run_without_catalog("verify own --json");
         assert_eq!(found.objects().pop().unwrap()["discs"][0]["opened"], true, "{}", found.story());
@@ -380,7 +380,7 @@ fn an_archive_whose_integrity_check_fails_is_damage_in_every_verb_that_reads_it(
 
 #[test]
 fn certificates_that_only_a_disc_names_are_not_taken_over() {
-    let bench = Bench::new(How::Recipients);
+    let bench = StrangerBench::new(How::Recipients);
     let forged = bench.plain_disc(2, "forged");
     bench.seal_for_owner(&forged);
     bench.onto_shelf(&forged, "papers-0002.iso");
@@ -414,7 +414,7 @@ fn certificates_that_only_a_disc_names_are_not_taken_over() {
 
 #[test]
 fn a_set_whose_recipients_changed_is_asked_about_once() {
-    let bench = Bench::new(How::Recipients);
+    let bench = StrangerBench::new(How::Recipients);
     let (owner, stranger) = (bench.fingerprint("owner"), bench.fingerprint("stranger"));
     bench.run("catalog rebuild shelf --replace --recipient stranger.cert").code(0);
     let catalog = bench.sandbox.catalog();
@@ -434,7 +434,7 @@ fn a_set_whose_recipients_changed_is_asked_about_once() {
     backup(&[]).ok().says(&format!("encrypted for {stranger}"));
 }
 
-impl Bench {
+impl StrangerBench {
     /// The set's next discs are for the stranger: somebody changed the catalog.
     fn now_for_the_stranger(&self) {
         let conn = rusqlite::Connection::open(self.sandbox.catalog()).unwrap();
@@ -449,7 +449,7 @@ impl Bench {
 #[test]
 fn migrate_and_flush_do_not_change_recipients_unasked() {
     for line in ["migrate 1 --to new --from shelf --disc-size 3M", "flush --name papers"] {
-        let bench = Bench::new(How::Recipients);
+        let bench = StrangerBench::new(How::Recipients);
         // What is moved waits for the next disc.
         fs::rename(bench.sandbox.path("source/letter"), bench.sandbox.path("source/moved"))
             .unwrap();
@@ -470,7 +470,7 @@ fn migrate_and_flush_do_not_change_recipients_unasked() {
 
 #[test]
 fn a_person_at_a_terminal_says_whether_new_recipients_are_meant() {
-    let bench = Bench::new(How::Recipients);
+    let bench = StrangerBench::new(How::Recipients);
     bench.now_for_the_stranger();
     bench.write("source", "later", "a later letter\n");
     let words = ["backup", "--disc-size", "3M", "--name", "papers", "source", "shelf"];
@@ -488,7 +488,7 @@ fn a_person_at_a_terminal_says_whether_new_recipients_are_meant() {
 
 #[test]
 fn every_encrypted_backup_says_for_whom() {
-    let bench = Bench::new(How::Passphrase);
+    let bench = StrangerBench::new(How::Passphrase);
     let words = ["backup", "--name", "papers", "source", "shelf"];
     bench.sandbox.run(words.iter().chain(bench.key())).ok().says("encrypted with a passphrase");
     let plain = bench.sandbox.run(["backup", "--name", "open", "--new-set", "source", "other"]);

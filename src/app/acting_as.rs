@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use super::Room;
+use super::App;
 use super::error::RightsError;
 use crate::cli::args::{SetWork, Verb};
 use crate::cli::config::CONFIG;
@@ -31,7 +31,7 @@ const RESTORE_OTHERWISE: &str = "To restore with the rights of root (owners, dev
     used";
 
 /// What a verb does with the catalog and the staging area.
-enum Use {
+enum CatalogUse {
     Nothing,
     /// Reads, and writes nothing.
     Query,
@@ -40,19 +40,19 @@ enum Use {
     WithRights(&'static str, &'static str),
 }
 
-impl Use {
-    fn of(verb: &Verb) -> Use {
+impl CatalogUse {
+    fn of(verb: &Verb) -> CatalogUse {
         match verb {
-            Verb::Drives(_) => Use::Nothing,
-            Verb::Backup(_) => Use::WithRights("backup", BACKUP_OTHERWISE),
-            Verb::Restore(_) => Use::WithRights("restore", RESTORE_OTHERWISE),
+            Verb::Drives(_) => CatalogUse::Nothing,
+            Verb::Backup(_) => CatalogUse::WithRights("backup", BACKUP_OTHERWISE),
+            Verb::Restore(_) => CatalogUse::WithRights("restore", RESTORE_OTHERWISE),
             Verb::Snapshots(_) | Verb::Discs(_) | Verb::Ls(_) | Verb::Find(_) | Verb::Status(_) => {
-                Use::Query
+                CatalogUse::Query
             }
-            Verb::Set(args) if args.what == SetWork::List => Use::Query,
-            Verb::Check(args) if args.dry_run => Use::Query,
-            Verb::Keysheet(args) if args.hint.is_none() => Use::Query,
-            _ => Use::Work,
+            Verb::Set(args) if args.what == SetWork::List => CatalogUse::Query,
+            Verb::Check(args) if args.dry_run => CatalogUse::Query,
+            Verb::Keysheet(args) if args.hint.is_none() => CatalogUse::Query,
+            _ => CatalogUse::Work,
         }
     }
 }
@@ -75,9 +75,9 @@ fn uses_staging(verb: &Verb) -> bool {
 
 /// Root becomes the user whose catalog or staging area it is, or is refused. Whoever writes does so
 /// in a staging area that nobody else can write to.
-pub fn settle(room: &Room, verb: &Verb) -> Result<(), RightsError> {
-    let usage = Use::of(verb);
-    if let Use::Nothing = usage {
+pub fn settle(room: &App, verb: &Verb) -> Result<(), RightsError> {
+    let usage = CatalogUse::of(verb);
+    if let CatalogUse::Nothing = usage {
         return Ok(());
     }
     // A place without a name is missed where it is needed.
@@ -85,15 +85,15 @@ pub fn settle(room: &Room, verb: &Verb) -> Result<(), RightsError> {
     let staging = uses_staging(verb).then(|| room.around.staging(&room.common).ok()).flatten();
     if let Some((user, path)) = only_owner(catalog.iter().chain(&staging))? {
         match usage {
-            Use::WithRights(verb, otherwise) => {
+            CatalogUse::WithRights(verb, otherwise) => {
                 let command = command_as(room, user);
                 return Err(RightsError::NotAsRoot { path, user, verb, command, otherwise });
             }
-            _ => work_as(room, user, path, matches!(usage, Use::Query))?,
+            _ => work_as(room, user, path, matches!(usage, CatalogUse::Query))?,
         }
     }
     match (usage, staging) {
-        (Use::Query, _) | (_, None) => Ok(()),
+        (CatalogUse::Query, _) | (_, None) => Ok(()),
         (_, Some(staging)) => check_staging(staging),
     }
 }
@@ -116,7 +116,7 @@ fn only_owner<'a>(
     }
 }
 
-fn work_as(room: &Room, user: u32, path: PathBuf, silently: bool) -> Result<(), RightsError> {
+fn work_as(room: &App, user: u32, path: PathBuf, silently: bool) -> Result<(), RightsError> {
     let place = shown(path.as_os_str().as_bytes());
     become_user(user).map_err(|source| RightsError::CannotBecome { path, user, source })?;
     if !silently && !room.common.quiet {
@@ -127,7 +127,7 @@ fn work_as(room: &Room, user: u32, path: PathBuf, silently: bool) -> Result<(), 
 }
 
 /// What was typed, for that user. sudo passes no variables on that it is not told of.
-fn command_as(room: &Room, user: u32) -> String {
+fn command_as(room: &App, user: u32) -> String {
     let entry = User::from_uid(Uid::from_raw(user)).ok().flatten();
     let name = entry.as_ref().map_or_else(|| format!("#{user}"), |entry| entry.name.clone());
     let home = entry.map(|entry| entry.dir);

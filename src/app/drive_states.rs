@@ -8,42 +8,42 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use bench::Bench;
-use table::{Must, STATES, State, TABLE, Verb};
+use bench::DriveStateBench;
+use table::{DriveCommand, DriveState, Must, STATES, TABLE};
 
-use crate::drive::fake::{Reads, Slip, Told, image_on};
+use crate::drive::fake::{DriveAction, ReadFault, Reads, image_on};
 
-use Told::Burn as B;
+use DriveAction::Burn as B;
 
 /// A disc that goes away while it is read: what each verb must do if it is taken out, its drive is
 /// unplugged, or its drive does not answer any more, and nobody helps. Each reads what it is about:
 /// disc 1, or disc 2 that was not read back, or what it has just burned.
 #[rustfmt::skip]
-const GOING: [(Verb, State, [Must; 3]); 12] = [
+const GOING: [(DriveCommand, DriveState, [Must; 3]); 12] = [
     //                                      taken out   unplugged   silent
-    (Verb::Backup,   State::OursUnverified, [(4, &[]),  (4, &[]),  (4, &[])]),
-    (Verb::Burn,     State::OursUnverified, [(4, &[]),  (4, &[]),  (4, &[])]),
-    (Verb::Restore,  State::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
-    (Verb::Verify,   State::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
-    (Verb::Check,    State::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
-    (Verb::CopyFrom, State::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
-    (Verb::CopyTo,   State::Blank,          [(4, &[B]), (4, &[B]), (4, &[B])]),
-    (Verb::Drill,    State::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
-    (Verb::Migrate,  State::Blank,          [(4, &[B]), (4, &[B]), (4, &[B])]),
-    (Verb::Watch,    State::OursUnverified, [(143, &[]), (4, &[]), (4, &[])]),
-    (Verb::Rebuild,  State::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
-    (Verb::Rescue,   State::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::Backup,   DriveState::OursUnverified, [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::Burn,     DriveState::OursUnverified, [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::Restore,  DriveState::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::Verify,   DriveState::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::Check,    DriveState::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::CopyFrom, DriveState::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::CopyTo,   DriveState::Blank,          [(4, &[B]), (4, &[B]), (4, &[B])]),
+    (DriveCommand::Drill,    DriveState::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::Migrate,  DriveState::Blank,          [(4, &[B]), (4, &[B]), (4, &[B])]),
+    (DriveCommand::Watch,    DriveState::OursUnverified, [(143, &[]), (4, &[]), (4, &[])]),
+    (DriveCommand::Rebuild,  DriveState::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
+    (DriveCommand::Rescue,   DriveState::Ours,           [(4, &[]),  (4, &[]),  (4, &[])]),
 ];
-const SLIPS: [Slip; 3] = [Slip::TakenOut, Slip::Unplugged, Slip::Hangs];
+const SLIPS: [ReadFault; 3] = [ReadFault::TakenOut, ReadFault::Unplugged, ReadFault::Hangs];
 /// Whoever is at work on a disc may find out that it is gone in several threads, and looks at what
 /// is left of it once more; who reads on reads much more than this.
 const IN_VAIN: u32 = 8;
 
 /// All that is wrong in one trial.
-fn faults(bench: &Bench, verb: Verb, (code, told): Must) -> Vec<String> {
+fn faults(bench: &DriveStateBench, verb: DriveCommand, (code, told): Must) -> Vec<String> {
     let code_is = bench.run(verb);
     // The tray of an empty drive may be opened for whoever comes.
-    let told_is = bench.drive.told().into_iter().filter(|told| *told != Told::OpenTray);
+    let told_is = bench.drive.told().into_iter().filter(|told| *told != DriveAction::OpenTray);
     let is = (code_is, told_is.collect::<Vec<_>>());
     let mut wrong = Vec::new();
     if is != (code, told.to_vec()) {
@@ -62,7 +62,7 @@ fn faults(bench: &Bench, verb: Verb, (code, told): Must) -> Vec<String> {
 
 #[test]
 fn every_verb_ends_as_it_must_in_every_state_of_a_drive() {
-    let mut bench = Bench::new();
+    let mut bench = DriveStateBench::new();
     let mut wrong = Vec::new();
     for (verb, row) in &TABLE {
         for (state, &must) in STATES.iter().zip(row) {
@@ -76,7 +76,7 @@ fn every_verb_ends_as_it_must_in_every_state_of_a_drive() {
 
 #[test]
 fn every_verb_ends_as_it_must_when_a_disc_goes_away_while_it_is_read() {
-    let mut bench = Bench::new();
+    let mut bench = DriveStateBench::new();
     let mut wrong = Vec::new();
     for (verb, state, row) in &GOING {
         bench.anew(*state);

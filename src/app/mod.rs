@@ -23,7 +23,7 @@ use crate::ui::exit::Exit;
 use crate::ui::screen::Screen;
 
 use error::RunError;
-use room::Room;
+use room::App;
 
 const MAKE_ROOM: &str =
     "make room there, and run the same command again: what was finished is kept";
@@ -36,7 +36,7 @@ enum IfNeedless {
 }
 
 /// For commands that have no use for keys.
-fn look_at_needless_passphrase(room: &Room, then: IfNeedless) -> Result<(), RunError> {
+fn look_at_needless_passphrase(room: &App, then: IfNeedless) -> Result<(), RunError> {
     let named = PassphraseSource::choose(&room.common.keys, &room.around);
     let named = named.named(&room.common.keys);
     let Ok(catalog) = room.around.catalog(&room.common) else { return Ok(()) };
@@ -58,7 +58,7 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         let screen = screen.clone();
         confinement::tell_what_is_missing(move |words| screen.say(&format!("coldcut: {words}")));
     }
-    let room = Room::new(common, stop, screen);
+    let room = App::new(common, stop, screen);
     let settled = acting_as::settle(&room, &verb).map_err(RunError::from);
     let done = settled.and_then(|()| dispatch(&room, verb));
     room.reporter.rest();
@@ -98,7 +98,7 @@ fn last_words(
     words
 }
 
-fn dispatch(room: &Room, verb: Verb) -> Result<Exit, RunError> {
+fn dispatch(room: &App, verb: Verb) -> Result<Exit, RunError> {
     match &verb {
         Verb::Burn(_) => look_at_needless_passphrase(room, IfNeedless::Refuse)?,
         Verb::Verify(_)

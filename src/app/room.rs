@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::cli::args::{Burning, Common};
 use crate::cli::resolve::{PassphraseSource, Surroundings};
-use crate::flow::Patience;
-use crate::flow::base::keys::{KeyRing, Named};
-use crate::flow::{Desk, FlowError};
-use crate::format::Limits;
+use crate::flow::WaitLimit;
+use crate::flow::base::keys::{KeyRing, SettingOrigin};
+use crate::flow::{Context, FlowError};
+use crate::format::SizeLimits;
 use crate::port::files::PrivateDir;
 use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
@@ -23,7 +23,7 @@ use crate::ui::screen::Screen;
 use super::error::RunError;
 
 /// What every verb works with.
-pub struct Room {
+pub struct App {
     pub common: Common,
     pub around: Surroundings,
     pub screen: Arc<Screen>,
@@ -34,10 +34,10 @@ pub struct Room {
     temporary: OnceCell<PrivateDir>,
 }
 
-impl Room {
-    pub fn new(common: Common, stop: Stop, screen: Arc<Screen>) -> Room {
-        let patience = common.wait.unwrap_or(Patience::Endless);
-        Room {
+impl App {
+    pub fn new(common: Common, stop: Stop, screen: Arc<Screen>) -> App {
+        let patience = common.wait.unwrap_or(WaitLimit::Endless);
+        App {
             around: Surroundings::read(),
             reporter: Reporter::new(screen.clone(), Show::choose(common.quiet)),
             person: Person::new(screen.clone(), common.yes, patience, stop.clone()),
@@ -48,27 +48,27 @@ impl Room {
         }
     }
 
-    pub fn desk(&self) -> Desk<'_> {
-        Desk {
+    pub fn desk(&self) -> Context<'_> {
+        Context {
             monitor: &self.reporter,
             operator: &self.person,
             stop: &self.stop,
             patience: self.common.wait.unwrap_or_else(|| self.default_patience()),
-            turn: self.common.wait.unwrap_or(Patience::AtMost(Duration::ZERO)),
+            turn: self.common.wait.unwrap_or(WaitLimit::AtMost(Duration::ZERO)),
             overwrite: false,
-            limits: if self.common.no_limits { Limits::Lifted } else { Limits::Kept },
+            limits: if self.common.no_limits { SizeLimits::Lifted } else { SizeLimits::Kept },
         }
     }
 
-    pub fn desk_for(&self, burning: &Burning) -> Desk<'_> {
-        Desk { overwrite: burning.overwrite_disc, ..self.desk() }
+    pub fn desk_for(&self, burning: &Burning) -> Context<'_> {
+        Context { overwrite: burning.overwrite_disc, ..self.desk() }
     }
 
     /// A person at a terminal inserts discs when they come to it, and a service has all the time.
-    fn default_patience(&self) -> Patience {
+    fn default_patience(&self) -> WaitLimit {
         match self.person.is_there() || self.around.is_service {
-            true => Patience::Endless,
-            false => Patience::AtMost(Duration::ZERO),
+            true => WaitLimit::Endless,
+            false => WaitLimit::AtMost(Duration::ZERO),
         }
     }
 
@@ -95,7 +95,8 @@ impl Room {
                 },
             )
         };
-        let named = |typed: bool| if typed { Named::Typed } else { Named::Configuration };
+        let named =
+            |typed: bool| if typed { SettingOrigin::Typed } else { SettingOrigin::Configuration };
         work(KeyRing {
             passphrase: &ask,
             tries: source.tries(),

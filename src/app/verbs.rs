@@ -28,7 +28,7 @@ use std::path::Path;
 use crate::cli::args::{Burning, Signing};
 use crate::cli::resolve::{self, PassphraseSource, ResolveError};
 use crate::codec::openpgp::{Checker, SignError, Signer};
-use crate::drive::{Choices, Drive, Optical, Settings, Shelf};
+use crate::drive::{Drive, DriveOptions, Optical, Settings, Shelf};
 use crate::flow::FlowError;
 use crate::flow::backup::guards::{Burner, DestGuard, ProgramGuard};
 use crate::flow::base::keys::Asking;
@@ -41,7 +41,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::Monitor;
 
 use super::room::read_files;
-use super::{Room, RunError};
+use super::{App, RunError};
 
 /// Whose signatures count, if that was asked for.
 fn checker(certificate: Option<&Path>) -> Result<Option<Checker>, RunError> {
@@ -51,13 +51,13 @@ fn checker(certificate: Option<&Path>) -> Result<Option<Checker>, RunError> {
 }
 
 /// Which discs count: what was said of signatures, and of discs that are not encrypted.
-pub fn trust(room: &Room, certificate: Option<&Path>) -> Result<Trust, RunError> {
+pub fn trust(room: &App, certificate: Option<&Path>) -> Result<Trust, RunError> {
     let signed_by = checker(certificate)?;
     Ok(Trust { signed_by, accept_plain: room.common.keys.accept_plain.clone(), history: None })
 }
 
 /// What signs the discs. A key that needs no password is not asked one for.
-pub fn signer(room: &Room, signing: &Signing) -> Result<Option<Signer>, RunError> {
+pub fn signer(room: &App, signing: &Signing) -> Result<Option<Signer>, RunError> {
     let Some(path) = &signing.sign else { return Ok(None) };
     let bytes = zeroize::Zeroizing::new(read_files(std::slice::from_ref(path))?.concat());
     let made = match Signer::new(&bytes, None, Moment::now()) {
@@ -92,7 +92,7 @@ pub fn text(option: &str, typed: &OsStr) -> Result<String, RunError> {
 }
 
 /// How many images are of no use: they cannot be read, or somebody else may have made them.
-fn say_unusable(room: &Room, unreadable: u64, refused: u64) {
+fn say_unusable(room: &App, unreadable: u64, refused: u64) {
     if unreadable > 0 {
         room.screen.say(&format!("{unreadable} image(s) CANNOT BE READ as discs"));
     }
@@ -113,7 +113,7 @@ pub fn is_device(path: &Path) -> bool {
 
 /// Whether discs may go to `dest` at all. `source`: what is backed up.
 pub fn check_dest(
-    room: &Room,
+    room: &App,
     dest: &Path,
     burning: &Burning,
     source: Option<&Path>,
@@ -137,11 +137,7 @@ pub fn burner(dest: &Path, burning: &Burning) -> Burner {
 }
 
 /// The same for discs of a set that the catalog knows.
-pub fn check_and_open_dest(
-    room: &Room,
-    dest: &Path,
-    burning: &Burning,
-) -> Result<Drives, RunError> {
+pub fn check_and_open_dest(room: &App, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
     let name = room.common.set.as_ref();
     check_dest(room, dest, burning, None, name)?;
     let catalog = room.around.catalog(&room.common)?;
@@ -152,7 +148,7 @@ pub fn check_and_open_dest(
 }
 
 /// Whether the programs are there that try the next discs of a set that the catalog knows.
-pub fn check_drill(room: &Room) -> Result<(), RunError> {
+pub fn check_drill(room: &App) -> Result<(), RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let name = room.common.set.as_ref();
     let guard = ProgramGuard { catalog: &catalog, name, burner: None, drill: true, new_set: None };
@@ -160,7 +156,7 @@ pub fn check_drill(room: &Room) -> Result<(), RunError> {
 }
 
 /// Where discs go: a drive, or the shelf at `dest`, which is made with its first disc.
-pub fn open_dest(room: &Room, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
+pub fn open_dest(room: &App, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
     let burner = match is_device(dest) {
         true => open_drive(room, dest, burning)?,
         false => {
@@ -175,17 +171,17 @@ pub fn open_dest(room: &Room, dest: &Path, burning: &Burning) -> Result<Drives, 
 }
 
 /// The drive that discs are read from, if FROM is one.
-pub fn open_source(room: &Room, from: &Path) -> Result<Option<Box<dyn Drive>>, RunError> {
+pub fn open_source(room: &App, from: &Path) -> Result<Option<Box<dyn Drive>>, RunError> {
     let open = || open_drive(room, from, &Burning::default());
     is_device(from).then(open).transpose()
 }
 
 pub fn open_drive(
-    room: &Room,
+    room: &App,
     device: &Path,
     burning: &Burning,
 ) -> Result<Box<dyn Drive>, RunError> {
-    let choices = Choices {
+    let choices = DriveOptions {
         settings: Settings {
             engine: burning.engine.unwrap_or_default(),
             speed: burning.speed,
@@ -199,7 +195,7 @@ pub fn open_drive(
     Ok(Box::new(Optical::open(device, choices).map_err(FlowError::from)?))
 }
 
-pub fn open_shelf(room: &Room, dest: &Path) -> Result<Box<dyn Drive>, RunError> {
+pub fn open_shelf(room: &App, dest: &Path) -> Result<Box<dyn Drive>, RunError> {
     let shelf = Shelf::open_or_plan(dest).map_err(FlowError::from)?;
     Ok(Box::new(shelf.heeding(&room.stop)))
 }

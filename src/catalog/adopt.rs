@@ -4,7 +4,7 @@
 use super::ContentId;
 use super::archives::{self, NewPart, PartsId};
 use super::contents::{self, NewContent};
-use super::discs::{self, DiscFile, DiscState, Listings, insert_file};
+use super::discs::{self, DiscFileRecord, DiscState, Listings, insert_file};
 use super::error::{Fault, Refused};
 use super::value::{path_bytes, stored, uuid};
 use super::{ArchiveRecord, Catalog, CopyNo, Result, SetId, copies, state};
@@ -28,7 +28,7 @@ pub struct AdoptedDisc {
     pub listings: Listings,
     pub listing: Option<SnapshotSeq>,
     /// What must be on it, as far as it tells itself.
-    pub files: Vec<DiscFile>,
+    pub files: Vec<DiscFileRecord>,
     /// What bears the copy that was found.
     pub medium: Carrier,
 }
@@ -49,7 +49,7 @@ pub struct FoundMember {
 
 /// A disc that bears the number of another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Twin {
+pub struct NumberConflict {
     pub number: DiscNo,
     pub uuid: DiscUuid,
     pub snapshot: SnapshotSeq,
@@ -94,7 +94,7 @@ impl Catalog {
         })
     }
 
-    pub fn adopt_twin(&mut self, set: SetId, twin: &Twin) -> Result<()> {
+    pub fn adopt_twin(&mut self, set: SetId, twin: &NumberConflict) -> Result<()> {
         self.write("taking in a disc", |tx| {
             let sql =
                 "INSERT OR REPLACE INTO twins(set_id, number, uuid, last_seq) VALUES(?,?,?,?)";
@@ -105,12 +105,12 @@ impl Catalog {
     }
 
     /// Discs that bear the number of another one.
-    pub fn twins(&self, set: SetId) -> Result<Vec<Twin>> {
+    pub fn twins(&self, set: SetId) -> Result<Vec<NumberConflict>> {
         self.read("listing discs that share a number", |conn| {
             let sql = "SELECT number, uuid, last_seq FROM twins WHERE set_id=? ORDER BY number";
             conn.prepare(sql)?
                 .query_and_then([set.0], |row| {
-                    Ok(Twin {
+                    Ok(NumberConflict {
                         number: DiscNo(row.get(0)?),
                         uuid: DiscUuid(uuid(row, 1)?),
                         snapshot: SnapshotSeq(row.get(2)?),
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_disc_that_was_found_is_on_a_medium_and_not_safe_before_it_is_read() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let set = bench.set;
         bench.cat().adopt_disc(set, &disc(2)).unwrap();
         bench.cat().adopt_disc(set, &disc(2)).unwrap();
@@ -353,11 +353,11 @@ mod tests {
 
     #[test]
     fn a_content_in_parts_counts_once_all_of_them_are_there() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let set = bench.set;
         let record = |number| archive(ArchiveNo(number), DiscNo(1), SnapshotSeq(1));
         bench.cat().adopt_archive(set, &record(1), &[part(1, 5)]).unwrap();
-        let complete = |bench: &mut Bench| {
+        let complete = |bench: &mut CatalogBench| {
             bench.cat().complete_parts(set, PartsId(10), 3, 12, &sha(9)).unwrap()
         };
         assert!(!complete(&mut bench));
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_taken_in_under_its_own_number_and_what_is_found_has_its_members_name() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let set = bench.set;
         let early = bench.cat().adopt_snapshot(set, SnapshotSeq(1), NOW, Path::new("/"), None);
         assert!(early.is_err());
@@ -391,9 +391,9 @@ mod tests {
 
     #[test]
     fn twins_are_kept_by_their_uuid() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let set = bench.set;
-        let twin = |n: u128| Twin {
+        let twin = |n: u128| NumberConflict {
             number: DiscNo(1),
             uuid: DiscUuid(Uuid::from_u128(n)),
             snapshot: SnapshotSeq(3),

@@ -3,7 +3,7 @@
 use super::ContentId;
 use super::contents::{self, NewContent};
 use super::error::{Fault, Refused};
-use super::rows::{Content, RowWriter};
+use super::rows::{RowContent, RowWriter};
 use super::value::{digest, number, stored, word};
 use super::{Catalog, Result, SetId, discs, gone};
 use crate::model::disc::Compression;
@@ -145,13 +145,13 @@ fn commit_member(
     rows: &mut RowWriter,
 ) -> Result<Option<ContentId>, Fault> {
     let content = match &member.stored {
-        Stored::NoContent => Content::None,
+        Stored::NoContent => RowContent::None,
         Stored::Whole { sha256, frames } => {
             store_whole(conn, set, archive, member, sha256, frames)?
         }
         Stored::Part { end, .. } => {
             let stored = store_part(conn, set, archive, member)?;
-            Content::Own(match end {
+            RowContent::Own(match end {
                 Some(FileEnd { sha256 }) => {
                     gone::regain_in_parts(conn, set, stored, sha256, member.entry.size)?
                 }
@@ -170,7 +170,7 @@ fn store_whole(
     member: &StoredMember,
     sha256: &Digest,
     frames: &FrameSpan,
-) -> Result<Content, Fault> {
+) -> Result<RowContent, Fault> {
     let size = member.entry.size;
     let new = NewContent { set, sha256: Some(sha256), size, parts_id: None };
     let id = match gone::regain(conn, set, sha256, size)? {
@@ -179,11 +179,11 @@ fn store_whole(
     };
     insert_part(conn, id, &NewPart { archive, part: 0, frames, file_offset: None, length: None })?;
     if member.member == member.entry.path {
-        return Ok(Content::Own(id));
+        return Ok(RowContent::Own(id));
     }
     let sql = "INSERT INTO members(content, path) VALUES(?,?)";
     conn.prepare_cached(sql)?.execute(params![id.0, member.member.as_bytes()])?;
-    Ok(Content::Renamed(id))
+    Ok(RowContent::Renamed(id))
 }
 
 pub(super) fn store_part(

@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_was_refused_was_never_there() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.put(&[put("a"), put("a/b"), put("c")]);
         bench.next_run();
         let before = bench.rows(1);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn what_a_killed_run_did_not_come_to_judge_was_never_there() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.put(&[put("a")]);
         bench.next_run();
         let (set, seq, file) = (bench.set, bench.seq, bench.file());

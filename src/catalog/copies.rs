@@ -72,14 +72,14 @@ pub struct Readings {
     pub disc: DiscNo,
     pub copy: CopyNo,
     /// The last one that found every byte right.
-    pub good: Option<(Turn, Moment)>,
+    pub good: Option<(ReadOrdinal, Moment)>,
     /// The last one that did not.
-    pub bad: Option<Turn>,
+    pub bad: Option<ReadOrdinal>,
 }
 
 /// The place of a reading among all readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Turn(i64);
+pub struct ReadOrdinal(i64);
 
 impl Finding {
     pub fn word(self) -> &'static str {
@@ -338,13 +338,13 @@ pub(super) fn read_copy(row: &Row) -> Result<Copy, Fault> {
 }
 
 fn read_readings(row: &Row) -> Result<Readings, Fault> {
-    let turn = row.get::<_, Option<i64>>(2)?.map(Turn);
+    let turn = row.get::<_, Option<i64>>(2)?.map(ReadOrdinal);
     let at = row.get::<_, Option<i64>>(3)?.map(Moment);
     Ok(Readings {
         disc: DiscNo(row.get(0)?),
         copy: CopyNo(row.get(1)?),
         good: turn.zip(at),
-        bad: row.get::<_, Option<i64>>(4)?.map(Turn),
+        bad: row.get::<_, Option<i64>>(4)?.map(ReadOrdinal),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use super::dirs::DirStack;
 use super::error::{Fault, Result, explain};
-use super::lock::Lock;
-use super::value::Owners;
+use super::lock::CatalogLock;
+use super::value::OwnerCache;
 use rusqlite::{Connection, TransactionBehavior};
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -13,9 +13,9 @@ pub struct Catalog {
     // Dropped in this order: the database is closed before others are let in.
     pub(super) conn: Connection,
     pub(super) path: PathBuf,
-    pub(super) _lock: Option<Lock>,
+    pub(super) _lock: Option<CatalogLock>,
     /// Both caches hold committed rows only: these are never changed and never removed.
-    pub(super) owners: RefCell<Owners>,
+    pub(super) owners: RefCell<OwnerCache>,
     pub(super) dirs: RefCell<DirStack>,
 }
 

@@ -45,7 +45,7 @@ pub struct Listings {
 
 /// A file of a disc, as it must be found there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiscFile {
+pub struct DiscFileRecord {
     /// From the disc's root, without a leading slash.
     pub path: String,
     pub size: Bytes,
@@ -54,7 +54,7 @@ pub struct DiscFile {
 
 /// What is known of a disc once nothing more goes on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClosedDisc {
+pub struct ClosedDiscRecord {
     pub image: Sectors,
     pub closed: Moment,
     /// The newest snapshot that has a member here.
@@ -63,7 +63,7 @@ pub struct ClosedDisc {
     /// Of which snapshot the SNAPSHOT listing is, if it has one.
     pub listing: Option<SnapshotSeq>,
     /// All of them: archives, listings, README and the rest.
-    pub files: Vec<DiscFile>,
+    pub files: Vec<DiscFileRecord>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,19 +198,24 @@ impl Catalog {
     }
 
     /// Nothing more goes on this disc: it is staged, with the hash of every file.
-    pub fn close_disc(&mut self, set: SetId, disc: DiscNo, closed: &ClosedDisc) -> Result<()> {
+    pub fn close_disc(
+        &mut self,
+        set: SetId,
+        disc: DiscNo,
+        closed: &ClosedDiscRecord,
+    ) -> Result<()> {
         self.write("closing a disc", |tx| close(tx, set, disc, closed))
     }
 
     /// What must be found on a disc, sorted by path.
-    pub fn disc_files(&self, set: SetId, disc: DiscNo) -> Result<Vec<DiscFile>> {
+    pub fn disc_files(&self, set: SetId, disc: DiscNo) -> Result<Vec<DiscFileRecord>> {
         self.read("listing a disc's files", |conn| {
             let sql = "SELECT path, size, sha256 FROM disc_files WHERE set_id=? AND disc=?
                        ORDER BY path";
             conn.prepare(sql)?
                 .query_and_then(params![set.0, disc.0], |row| {
                     let (size, sha256) = (Bytes(number(row, 1)?), digest(row, 2)?);
-                    Ok(DiscFile { path: row.get(0)?, size, sha256 })
+                    Ok(DiscFileRecord { path: row.get(0)?, size, sha256 })
                 })?
                 .collect()
         })
@@ -299,7 +304,7 @@ pub(super) fn close(
     tx: &Connection,
     set: SetId,
     disc: DiscNo,
-    closed: &ClosedDisc,
+    closed: &ClosedDiscRecord,
 ) -> Result<(), Fault> {
     check_open(tx, set, disc)?;
     let sql = "UPDATE discs SET state='staged', image=?3, closed=?4, last_seq=?5, listings=?6,
@@ -371,7 +376,7 @@ pub(super) fn insert_file(
     conn: &Connection,
     set: SetId,
     disc: DiscNo,
-    file: &DiscFile,
+    file: &DiscFileRecord,
 ) -> Result<(), Fault> {
     let sql = "INSERT INTO disc_files(set_id, disc, path, size, sha256) VALUES(?,?,?,?,?)";
     let size = stored(file.size.0);

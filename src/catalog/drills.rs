@@ -29,7 +29,7 @@ impl DrillScope {
 
 /// One drill of one disc.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Drill {
+pub struct DrillRecord {
     pub disc: DiscNo,
     pub at: Moment,
     pub scope: DrillScope,
@@ -39,12 +39,12 @@ pub struct Drill {
 
 impl Catalog {
     /// It changes nothing else: a copy is safe or not by its being read back alone.
-    pub fn record_drill(&mut self, set: SetId, drill: &Drill) -> Result<()> {
+    pub fn record_drill(&mut self, set: SetId, drill: &DrillRecord) -> Result<()> {
         self.write("recording a drill", |tx| insert(tx, set, drill))
     }
 
     /// Every drill of a disc, the oldest first.
-    pub fn drills(&self, set: SetId, disc: DiscNo) -> Result<Vec<Drill>> {
+    pub fn drills(&self, set: SetId, disc: DiscNo) -> Result<Vec<DrillRecord>> {
         self.read("listing drills", |conn| {
             let sql = "SELECT disc, at, scope, finding, details FROM drills
                        WHERE set_id=? AND disc=? ORDER BY id";
@@ -53,7 +53,7 @@ impl Catalog {
     }
 
     /// Every drill of a set, in the order in which they were recorded.
-    pub(super) fn all_drills(&self, set: SetId) -> Result<Vec<Drill>> {
+    pub(super) fn all_drills(&self, set: SetId) -> Result<Vec<DrillRecord>> {
         self.read("listing drills", |conn| {
             let sql = "SELECT disc, at, scope, finding, details FROM drills
                        WHERE set_id=? ORDER BY id";
@@ -62,15 +62,15 @@ impl Catalog {
     }
 }
 
-pub(super) fn insert(conn: &Connection, set: SetId, drill: &Drill) -> Result<(), Fault> {
+pub(super) fn insert(conn: &Connection, set: SetId, drill: &DrillRecord) -> Result<(), Fault> {
     let sql = "INSERT INTO drills(set_id, disc, at, scope, finding, details) VALUES(?,?,?,?,?,?)";
-    let Drill { disc, at, scope, finding, details } = drill;
+    let DrillRecord { disc, at, scope, finding, details } = drill;
     conn.execute(sql, params![set.0, disc.0, at.0, scope.word(), finding.word(), details])?;
     Ok(())
 }
 
-fn read_drill(row: &Row) -> Result<Drill, Fault> {
-    Ok(Drill {
+fn read_drill(row: &Row) -> Result<DrillRecord, Fault> {
+    Ok(DrillRecord {
         disc: DiscNo(row.get(0)?),
         at: Moment(row.get(1)?),
         scope: word(row, 2, DrillScope::from_word)?,
@@ -87,10 +87,11 @@ mod tests {
 
     #[test]
     fn drills_are_kept_by_disc_in_order_and_go_with_what_was_packed() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a", 1, 1)]);
         let (set, disc) = (bench.set, bench.disc);
-        let drill = |scope, finding| Drill { disc, at: NOW, scope, finding, details: "x".into() };
+        let drill =
+            |scope, finding| DrillRecord { disc, at: NOW, scope, finding, details: "x".into() };
         let both =
             [drill(DrillScope::Sample, Finding::Damaged), drill(DrillScope::Whole, Finding::Ok)];
         for drill in &both {
@@ -100,7 +101,7 @@ mod tests {
         let out = bench.dir.path().join("out.sqlite");
         bench.cat().export_set(set, &out, &Stop::new()).unwrap();
         assert_eq!(Catalog::open_exported(&out).unwrap().drills(set, disc).unwrap(), both);
-        let unknown = Drill { disc: DiscNo(99), ..both[0].clone() };
+        let unknown = DrillRecord { disc: DiscNo(99), ..both[0].clone() };
         assert!(bench.cat().record_drill(set, &unknown).is_err());
         let fresh = crate::model::DiscUuid(uuid::Uuid::from_u128(5));
         bench.cat().forget_disc_work(set, disc, fresh).unwrap();

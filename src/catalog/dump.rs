@@ -28,8 +28,8 @@ pub(super) fn dump(
     }
     match open_bytes(bytes).and_then(|conn| write_rows(&conn, &mut out)) {
         Ok(()) => {}
-        Err(Failure::Out(error)) => return Err(error),
-        Err(Failure::Catalog(error)) => writeln!(out, "refused {}", in_words(&error))?,
+        Err(DumpError::Out(error)) => return Err(error),
+        Err(DumpError::Catalog(error)) => writeln!(out, "refused {}", in_words(&error))?,
     }
     out.flush()
 }
@@ -45,39 +45,39 @@ impl super::Catalog {
     }
 }
 
-enum Failure {
+enum DumpError {
     Catalog(CatalogError),
     Out(io::Error),
 }
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Out(error)
+impl From<io::Error> for DumpError {
+    fn from(error: io::Error) -> DumpError {
+        DumpError::Out(error)
     }
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Failure {
-        Failure::Catalog(explain(Path::new(FILE), "reading it", fault))
+impl From<Fault> for DumpError {
+    fn from(fault: Fault) -> DumpError {
+        DumpError::Catalog(explain(Path::new(FILE), "reading it", fault))
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Failure {
+impl From<rusqlite::Error> for DumpError {
+    fn from(error: rusqlite::Error) -> DumpError {
         Fault::from(error).into()
     }
 }
 
-fn open_bytes(bytes: &'static [u8]) -> Result<Connection, Failure> {
+fn open_bytes(bytes: &'static [u8]) -> Result<Connection, DumpError> {
     let mut conn = Connection::open_in_memory()?;
     conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_MAX as i32)?;
     conn.execute_batch("PRAGMA temp_store=MEMORY")?;
     conn.deserialize_bytes("main", bytes)?;
-    open::check_strangers(Path::new(FILE), &conn).map_err(Failure::Catalog)?;
+    open::check_strangers(Path::new(FILE), &conn).map_err(DumpError::Catalog)?;
     Ok(conn)
 }
 
-fn write_rows(conn: &Connection, out: &mut dyn Write) -> Result<(), Failure> {
+fn write_rows(conn: &Connection, out: &mut dyn Write) -> Result<(), DumpError> {
     writeln!(out, "version {}", schema::version(conn)?)?;
     let mut rows = 0_u64;
     for table in schema::tables(conn)? {

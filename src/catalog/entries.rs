@@ -3,8 +3,8 @@
 
 use super::ContentId;
 use super::error::{Fault, odd};
-use super::places::Tree;
-use super::rows::{self, Content, Raw, RowWriter};
+use super::places::DirTree;
+use super::rows::{self, Raw, RowContent, RowWriter};
 use super::{Catalog, Result, SetId, value};
 use crate::model::rows::Note;
 use crate::model::{Digest, Entry, Kind, Meta, Mtime, RelPath, SnapshotSeq};
@@ -105,7 +105,7 @@ impl Catalog {
     /// All directories that have live rows directly in them, in walk order.
     pub fn live_dirs(&self, set: SetId) -> Result<Vec<RelPath>> {
         self.read("listing directories", |conn| {
-            let tree = Tree::load(conn, set)?;
+            let tree = DirTree::load(conn, set)?;
             let sql = "SELECT DISTINCT e.dir FROM entries e JOIN dirs d ON d.id=e.dir
                        WHERE d.set_id=? AND e.last_seq IS NULL AND e.name<>X''";
             let mut query = conn.prepare(sql)?;
@@ -123,7 +123,7 @@ impl Catalog {
             let mut writer = RowWriter::new(tx, set, seq)?;
             changes.iter().try_for_each(|change| match change {
                 RowChange::Put { entry, content, note } => {
-                    writer.put(entry, content.map_or(Content::None, Content::Known), note)
+                    writer.put(entry, content.map_or(RowContent::None, RowContent::Known), note)
                 }
                 RowChange::Remove(path) => writer.remove(path),
             })

@@ -125,8 +125,8 @@ mod tests {
 
     /// Two sets in one catalog, with history, holes and free pages; the other one's names all
     /// bear the word "secret".
-    fn two_sets() -> Bench {
-        let mut bench = Bench::new();
+    fn two_sets() -> CatalogBench {
+        let mut bench = CatalogBench::new();
         let set = bench.cat().create_set(&facts("secret-set", "/secret/source")).unwrap();
         let seq = bench.cat().begin_snapshot(set, NOW).unwrap();
         bench.cat().begin_disc(set, &new_disc(1), NOW).unwrap();
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_strangers_values_are_damage_and_never_a_panic() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
         let set = bench.set;
         bench.next_disc();
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_flipped_byte_anywhere_is_an_error_or_another_value_and_never_a_panic() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let members: Vec<_> = (0..60).map(|n| whole(&format!("d/{n}"), 1, n)).collect();
         bench.store(&members);
         let whole = bench.dir.path().join("whole.sqlite");
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_wish_to_stop_ends_an_export_in_the_middle() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let members: Vec<_> = (0..3_000).map(|n| whole(&format!("f{n}"), 5, n)).collect();
         bench.store(&members);
         let stop = Stop::new();

@@ -2,7 +2,7 @@
 //! of them; runs that stopped because too much of the source was gone.
 
 use super::error::{Fault, odd};
-use super::places::Tree;
+use super::places::DirTree;
 use super::state::check_in_work;
 use super::value::{number, rel_path, stored};
 use super::{Catalog, Result, SetId};
@@ -16,7 +16,7 @@ const MOST: i64 = 1_000;
 
 /// A path that a run could not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct PathFailure {
     pub path: RelPath,
     pub what: String,
 }
@@ -34,7 +34,7 @@ pub enum Reason {
 
 /// A run that was stopped because of what was gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RunRefusal {
     pub reason: Reason,
     /// Files of the former state that are not there any more, and their bytes.
     pub files: u64,
@@ -68,13 +68,13 @@ impl Catalog {
     }
 
     /// The paths that this run could not read, by name; some of them, if there were very many.
-    pub fn failures(&self, set: SetId, seq: SnapshotSeq) -> Result<Vec<Failure>> {
+    pub fn failures(&self, set: SetId, seq: SnapshotSeq) -> Result<Vec<PathFailure>> {
         self.read("listing what could not be read", |conn| {
             let sql = "SELECT path, what FROM failures WHERE set_id=? AND seq=? ORDER BY path";
             conn.prepare(sql)?
                 .query_and_then(params![set.0, seq.0], |row| {
                     let path: Vec<u8> = row.get(0)?;
-                    Ok(Failure { path: rel_path(&path)?, what: row.get(1)? })
+                    Ok(PathFailure { path: rel_path(&path)?, what: row.get(1)? })
                 })?
                 .collect()
         })
@@ -99,7 +99,7 @@ impl Catalog {
     /// Live directories that could not be read: all that is below them stands as it was, too.
     pub fn unread_dirs(&self, set: SetId) -> Result<Vec<(RelPath, String)>> {
         self.read("looking for what could not be read", |conn| {
-            let tree = Tree::load(conn, set)?;
+            let tree = DirTree::load(conn, set)?;
             let mut found = Vec::new();
             each_stale_dir(conn, set, |dir, name, note| {
                 found.push((tree.entry_path(dir, name)?, note));
@@ -110,7 +110,12 @@ impl Catalog {
     }
 
     /// The run in work is stopped: nothing of it is to be kept but that it was, and why.
-    pub fn refuse_snapshot(&mut self, set: SetId, seq: SnapshotSeq, why: &Refusal) -> Result<()> {
+    pub fn refuse_snapshot(
+        &mut self,
+        set: SetId,
+        seq: SnapshotSeq,
+        why: &RunRefusal,
+    ) -> Result<()> {
         self.write("recording a refusal", |tx| {
             check_in_work(tx, set, seq)?;
             let path = match &why.reason {
@@ -137,7 +142,7 @@ impl Catalog {
     }
 
     /// Why this run was stopped, if it was.
-    pub fn refusal(&self, set: SetId, seq: SnapshotSeq) -> Result<Option<Refusal>> {
+    pub fn refusal(&self, set: SetId, seq: SnapshotSeq) -> Result<Option<RunRefusal>> {
         self.read("looking for a refusal", |conn| {
             let sql = "SELECT reason, path, files, bytes, of_files, of_bytes FROM refusals
                        WHERE set_id=? AND seq=?";
@@ -180,7 +185,7 @@ impl Reason {
     }
 }
 
-fn read_refusal(row: &Row) -> Result<Refusal, Fault> {
+fn read_refusal(row: &Row) -> Result<RunRefusal, Fault> {
     let (word, path): (String, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
     let reason = match (word.as_str(), path) {
         ("empty", _) => Reason::Empty,
@@ -188,7 +193,7 @@ fn read_refusal(row: &Row) -> Result<Refusal, Fault> {
         ("unmounted", Some(path)) => Reason::Unmounted(rel_path(&path)?),
         _ => return Err(odd(format!("the unknown word {word:?}"))),
     };
-    Ok(Refusal {
+    Ok(RunRefusal {
         reason,
         files: number(row, 2)?,
         bytes: Bytes(number(row, 3)?),
@@ -280,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_is_below_a_directory_that_could_not_be_read_is_counted_once() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let stale = || Note::Stale("2026-01-01T00:00:00Z".to_owned());
         bench.put(&[
             put("a", Kind::Dir, stale()),
@@ -300,7 +305,7 @@ mod tests {
 
     #[test]
     fn failures_are_the_last_runs_and_not_more_than_anybody_reads() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let (set, first) = (bench.set, bench.seq);
         for n in 0..1_005 {
             bench.cat().note_failure(set, first, &p(&format!("f{n}")), "why").unwrap();
@@ -319,18 +324,18 @@ mod tests {
 
     #[test]
     fn a_refusal_is_read_as_it_was_written() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let (set, seq) = (bench.set, bench.seq);
         assert_eq!(bench.cat().refusal(set, seq).unwrap(), None);
         let reason = Reason::Unmounted(p("a/b"));
-        let why = Refusal { reason, files: 3, bytes: Bytes(4), of_files: 5, of_bytes: Bytes(6) };
+        let why = RunRefusal { reason, files: 3, bytes: Bytes(4), of_files: 5, of_bytes: Bytes(6) };
         bench.cat().refuse_snapshot(set, seq, &why).unwrap();
         assert_eq!(bench.cat().refusal(set, seq).unwrap(), Some(why));
     }
 
     #[test]
     fn mount_points_are_those_of_the_last_scan() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let set = bench.set;
         bench.cat().remember_mounts(set, &[p("."), p("a b/c")]).unwrap();
         bench.cat().remember_mounts(set, &[p("a b/c"), p("d")]).unwrap();

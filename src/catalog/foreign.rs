@@ -6,7 +6,7 @@ use super::dump::dump;
 use super::error::explain;
 use super::load::Loader;
 use super::{Catalog, CatalogError, Result};
-use crate::port::command::{CommandError, Exit, Limits, Program};
+use crate::port::command::{CommandError, Program, ProgramExit, ProgramLimits};
 use crate::port::confinement;
 use crate::port::stop::Stop;
 use std::ffi::OsString;
@@ -74,9 +74,9 @@ impl Catalog {
     }
 }
 
-fn limits(bytes: u64) -> Limits {
+fn limits(bytes: u64) -> ProgramLimits {
     let processor = Duration::from_secs(SECONDS + bytes / BYTES_A_SECOND);
-    Limits { memory: MEMORY.saturating_add(bytes), processor }
+    ProgramLimits { memory: MEMORY.saturating_add(bytes), processor }
 }
 
 /// Bytes of lines that a file of so many bytes may have.
@@ -84,7 +84,13 @@ fn lines_of(bytes: u64) -> u64 {
     bytes.saturating_mul(LINES_A_BYTE).saturating_add(1 << 20)
 }
 
-fn open_within(file: File, to: &Path, limits: Limits, lines: u64, stop: &Stop) -> Result<Catalog> {
+fn open_within(
+    file: File,
+    to: &Path,
+    limits: ProgramLimits,
+    lines: u64,
+    stop: &Stop,
+) -> Result<Catalog> {
     let explain = |fault| explain(to, "taking its rows", fault);
     let mut loader = Loader::new(to, lines, stop).map_err(explain)?;
     let mut failed = None;
@@ -102,7 +108,7 @@ fn open_within(file: File, to: &Path, limits: Limits, lines: u64, stop: &Stop) -
         return Err(explain(fault));
     }
     match ended {
-        Ok(Exit::Code(0)) => loader.finish(to),
+        Ok(ProgramExit::Code(0)) => loader.finish(to),
         Ok(exit) => Err(ended_badly(to, exit, &last_words)),
         Err(error @ CommandError::TimedOut { .. }) => {
             Err(CatalogError::Damaged { path: to.to_owned(), what: error.to_string() })
@@ -112,7 +118,7 @@ fn open_within(file: File, to: &Path, limits: Limits, lines: u64, stop: &Stop) -
 }
 
 /// Waited for it is as long as it may compute: it does nothing else.
-fn reader(file: File, limits: Limits) -> Program {
+fn reader(file: File, limits: ProgramLimits) -> Program {
     Program::ourselves(VERB)
         .only_env(&[])
         .open_input(file)
@@ -123,9 +129,9 @@ fn reader(file: File, limits: Limits) -> Program {
 }
 
 /// Whatever ends that process is in the file.
-fn ended_badly(path: &Path, exit: Exit, last_words: &[u8]) -> CatalogError {
+fn ended_badly(path: &Path, exit: ProgramExit, last_words: &[u8]) -> CatalogError {
     let why = match exit {
-        Exit::Signal(nix::libc::SIGXCPU) => "it took too much processor time".to_owned(),
+        ProgramExit::Signal(nix::libc::SIGXCPU) => "it took too much processor time".to_owned(),
         exit if last_words.is_empty() => exit.to_string(),
         exit => format!("{exit}: {}", crate::model::path::shown(last_words)),
     };
@@ -167,7 +173,7 @@ pub(super) mod tests {
         opened
     }
 
-    fn exported(bench: &Bench) -> PathBuf {
+    fn exported(bench: &CatalogBench) -> PathBuf {
         let out = bench.dir.path().join("out.sqlite");
         bench.catalog.as_ref().unwrap().export_set(bench.set, &out, &Stop::new()).unwrap();
         out
@@ -190,7 +196,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_catalog_from_a_disc_has_every_row_of_the_one_that_was_put_there() {
-        let bench = Bench::full();
+        let bench = CatalogBench::full();
         let path = exported(&bench);
         let (ours, theirs) = (Catalog::open_exported(&path).unwrap(), open(&path).unwrap());
         let rows = all(&ours.conn);
@@ -228,7 +234,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_no_catalog_of_ours_is_told_as_if_it_had_been_opened_here() {
-        let bench = Bench::full();
+        let bench = CatalogBench::full();
         let path = exported(&bench);
         let whole = fs::read(&path).unwrap();
         let odd = |sql: &str| {
@@ -279,7 +285,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_value_of_a_gigabyte_is_refused_before_it_is_made() {
-        let bench = Bench::full();
+        let bench = CatalogBench::full();
         let path = exported(&bench);
         let conn = Connection::open(&path).unwrap();
         let sql = "UPDATE sets SET certs=zeroblob(17 << 20)";
@@ -290,9 +296,9 @@ pub(super) mod tests {
         assert!(error.to_string().contains("too big"), "{error}");
     }
 
-    const FEW: Limits = Limits { memory: 1 << 30, processor: Duration::from_secs(1) };
+    const FEW: ProgramLimits = ProgramLimits { memory: 1 << 30, processor: Duration::from_secs(1) };
 
-    fn open_endless(limits: Limits, stop: &Stop) -> CatalogError {
+    fn open_endless(limits: ProgramLimits, stop: &Stop) -> CatalogError {
         let dir = tempfile::tempdir().unwrap();
         let (path, rows) = (dir.path().join("x.sqlite"), dir.path().join("rows"));
         fs::write(&path, endless::endless()).unwrap();
@@ -318,7 +324,7 @@ pub(super) mod tests {
             }
             asked.ask(15);
         });
-        let endless = Limits { memory: 1 << 30, processor: Duration::from_secs(1_000_000) };
+        let endless = ProgramLimits { memory: 1 << 30, processor: Duration::from_secs(1_000_000) };
         let error = open_endless(endless, &stop);
         asking.join().unwrap();
         let stopped = matches!(
@@ -340,7 +346,7 @@ pub(super) mod tests {
 
     #[test]
     fn rows_are_counted_by_the_size_of_the_file() {
-        let bench = Bench::full();
+        let bench = CatalogBench::full();
         let path = exported(&bench);
         let to = bench.dir.path().join("rows");
         let open = |most| {

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_set_goes_with_all_its_rows_and_leaves_the_others() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a/b/c", 1, 1), whole("d", 1, 2)]);
         let before = counts(bench.cat());
         assert!(before.iter().filter(|(_, rows)| *rows > 0).count() > 6, "{before:?}");

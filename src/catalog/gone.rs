@@ -4,9 +4,9 @@
 
 use super::ContentId;
 use super::error::Fault;
-use super::places::Tree;
+use super::places::DirTree;
 use super::value::{self, number};
-use super::{Catalog, Result, SetId, Tally, former};
+use super::{Catalog, FileTally, Result, SetId, former};
 use crate::model::{Digest, DiscNo, SnapshotSeq};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashSet};
@@ -16,25 +16,25 @@ use std::collections::{BTreeMap, HashSet};
 pub struct LossAt {
     pub seq: SnapshotSeq,
     /// Files that have bytes there and nowhere else.
-    pub lost: Tally,
+    pub lost: FileTally,
     /// Of these, files whose content the newest state does not have: no source gives it back.
-    pub for_good: Tally,
+    pub for_good: FileTally,
 }
 
 /// What a disc's loss takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Loss {
+pub struct DiscLoss {
     /// Snapshots that lose something, the oldest first; unfinished ones, too.
     pub snapshots: Vec<LossAt>,
     /// Files of the newest state: the next run stores those again that the source still has.
-    pub newest: Tally,
+    pub newest: FileTally,
     /// Contents that the newest state does not have, each once.
-    pub for_good: Tally,
+    pub for_good: FileTally,
 }
 
 impl Catalog {
     /// What would be lost if no copy of these discs were left.
-    pub fn loss(&self, set: SetId, discs: &[DiscNo]) -> Result<Loss> {
+    pub fn loss(&self, set: SetId, discs: &[DiscNo]) -> Result<DiscLoss> {
         self.read("looking at what discs hold", |conn| {
             begin_collecting(conn)?;
             discs.iter().try_for_each(|&disc| collect(conn, set, disc, ON_DISC))?;
@@ -81,11 +81,11 @@ fn forget_collected(conn: &Connection) -> Result<(), Fault> {
     Ok(conn.execute_batch("DELETE FROM lost")?)
 }
 
-fn tally(conn: &Connection, set: SetId) -> Result<Loss, Fault> {
+fn tally(conn: &Connection, set: SetId) -> Result<DiscLoss, Fault> {
     let live = live_contents(conn)?;
-    let mut loss = Loss::default();
+    let mut loss = DiscLoss::default();
     // What changes at each snapshot: files begin to be there, and end to be.
-    let mut changes: BTreeMap<u32, [Change; 2]> = BTreeMap::new();
+    let mut changes: BTreeMap<u32, [TallyChange; 2]> = BTreeMap::new();
     let mut counted = HashSet::new();
     let sql = "SELECT e.content, c.size, e.first_seq, e.last_seq FROM entries e
                JOIN lost l ON l.id=e.content JOIN contents c ON c.id=e.content";
@@ -115,36 +115,36 @@ fn tally(conn: &Connection, set: SetId) -> Result<Loss, Fault> {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Change {
+struct TallyChange {
     files: i64,
     bytes: i128,
 }
 
-impl Change {
+impl TallyChange {
     fn add(&mut self, sign: i64, size: u64) {
         self.files += sign;
         self.bytes += i128::from(sign) * i128::from(size);
     }
 
-    fn then(self, next: Change) -> Change {
-        Change { files: self.files + next.files, bytes: self.bytes + next.bytes }
+    fn then(self, next: TallyChange) -> TallyChange {
+        TallyChange { files: self.files + next.files, bytes: self.bytes + next.bytes }
     }
 
-    fn tally(self) -> Tally {
+    fn tally(self) -> FileTally {
         let bytes = u64::try_from(self.bytes).unwrap_or(u64::MAX);
-        Tally { files: self.files.unsigned_abs(), bytes: crate::model::Bytes(bytes) }
+        FileTally { files: self.files.unsigned_abs(), bytes: crate::model::Bytes(bytes) }
     }
 }
 
 fn snapshots(
     conn: &Connection,
     set: SetId,
-    changes: &BTreeMap<u32, [Change; 2]>,
+    changes: &BTreeMap<u32, [TallyChange; 2]>,
 ) -> Result<Vec<LossAt>, Fault> {
     let mut query = conn.prepare("SELECT seq FROM snapshots WHERE set_id=? ORDER BY seq")?;
     let seqs: Vec<u32> = query.query_map([set.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut waiting = changes.iter().peekable();
-    let mut now = [Change::default(); 2];
+    let mut now = [TallyChange::default(); 2];
     let mut found = Vec::new();
     for seq in seqs {
         while let Some((_, change)) = waiting.next_if(|(at, _)| **at <= seq) {
@@ -196,7 +196,7 @@ fn part_names(conn: &Connection, set: SetId) -> Result<(), Fault> {
 /// A content that is stored again has another member's name than the rows say that now stand for
 /// it; so its present name is written down, and the rows say no more that they bear it.
 fn keep_names(conn: &Connection, set: SetId) -> Result<(), Fault> {
-    let tree = Tree::load(conn, set)?;
+    let tree = DirTree::load(conn, set)?;
     let sql = "SELECT e.content, e.dir, e.name FROM entries e
                JOIN lost l ON l.id=e.content JOIN parts p ON p.content=e.content AND p.part=0
                WHERE e.moved IS NULL";
@@ -278,8 +278,8 @@ mod tests {
     use crate::model::Strain;
 
     /// Snapshot 1: `old` and `same` on disc 1, `other` on disc 2; snapshot 2 has no `old` any more.
-    fn two_discs() -> Bench {
-        let mut bench = Bench::new();
+    fn two_discs() -> CatalogBench {
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("old", 7, 1), whole("d/same", 5, 2)]);
         verified_disc(&mut bench);
         bench.store(&[whole("other", 3, 3)]);
@@ -289,44 +289,44 @@ mod tests {
         bench
     }
 
-    fn verified_disc(bench: &mut Bench) {
+    fn verified_disc(bench: &mut CatalogBench) {
         let (set, disc) = (bench.set, bench.disc);
         bench.next_disc();
         let copy = bench.cat().record_copy(set, disc, &bd_r(), "", NOW).unwrap();
         read(bench, disc, copy, Finding::Ok);
     }
 
-    fn read(bench: &mut Bench, disc: DiscNo, copy: CopyNo, finding: Finding) {
+    fn read(bench: &mut CatalogBench, disc: DiscNo, copy: CopyNo, finding: Finding) {
         let (drive, details, strain) = (String::new(), String::new(), Strain::default());
         let seen = Verification { disc, copy, at: NOW, drive, finding, details, strain };
         let set = bench.set;
         bench.cat().record_verification(set, &seen).unwrap();
     }
 
-    fn give_up(bench: &mut Bench, fate: Fate) {
+    fn give_up(bench: &mut CatalogBench, fate: Fate) {
         let set = bench.set;
         bench.cat().give_up(set, DiscNo(1), &[CopyNo(1)], fate, false).unwrap();
     }
 
-    fn is_found(bench: &Bench, seed: u64, size: u64) -> bool {
+    fn is_found(bench: &CatalogBench, seed: u64, size: u64) -> bool {
         let catalog = bench.catalog.as_ref().unwrap();
         catalog.content_by_digest(bench.set, &sha(seed), size).unwrap().is_some()
     }
 
-    fn on(bench: &Bench, seq: u32, path: &str) -> (u32, bool, Option<String>) {
+    fn on(bench: &CatalogBench, seq: u32, path: &str) -> (u32, bool, Option<String>) {
         let place = bench.row(seq, path).place;
         (place.places[0].disc.0, place.complete, place.member.map(|member| member.to_string()))
     }
 
-    fn tally(files: u64, bytes: u64) -> Tally {
-        Tally { files, bytes: crate::model::Bytes(bytes) }
+    fn tally(files: u64, bytes: u64) -> FileTally {
+        FileTally { files, bytes: crate::model::Bytes(bytes) }
     }
 
     /// As a catalog that was rebuilt knows discs: it need not know of a copy, either.
     #[test]
     fn a_disc_that_nobody_is_known_to_have_read_can_be_lost() {
         for copies in [0, 1] {
-            let mut bench = Bench::new();
+            let mut bench = CatalogBench::new();
             bench.store(&[whole("a", 7, 1)]);
             bench.next_disc();
             let (set, disc) = (bench.set, DiscNo(1));
@@ -375,12 +375,12 @@ mod tests {
         assert!(is_found(&bench, 2, 5));
         // Nothing more of it is lost with the disc.
         let loss = bench.cat().loss(SetId(1), &[DiscNo(1)]).unwrap();
-        assert_eq!(loss, Loss::default(), "what is gone already is not lost twice");
+        assert_eq!(loss, DiscLoss::default(), "what is gone already is not lost twice");
     }
 
     #[test]
     fn a_lost_file_in_parts_is_one_with_what_was_stored_again() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[slice("film", 200, 1, None), slice("film", 200, 2, Some(8))]);
         verified_disc(&mut bench);
         bench.next_run();
@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_content_that_is_on_two_discs_is_found_when_both_are() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[slice("film", 200, 1, None)]);
         verified_disc(&mut bench);
         bench.store(&[slice("film", 200, 2, Some(8))]);

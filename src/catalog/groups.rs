@@ -1,7 +1,7 @@
 //! Recovery discs and the discs that they cover: what can be made again if it is lost (format 11).
 
 use super::error::Fault;
-use super::{Catalog, ClosedDisc, NewDisc, Result, SetId, discs};
+use super::{Catalog, ClosedDiscRecord, NewDisc, Result, SetId, discs};
 use crate::model::DiscNo;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ impl Catalog {
         set: SetId,
         disc: &NewDisc,
         covered: &[DiscNo],
-        closed: &ClosedDisc,
+        closed: &ClosedDiscRecord,
     ) -> Result<()> {
         self.write("staging a recovery disc", |tx| {
             discs::begin(tx, set, disc, closed.closed)?;
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn recovery_discs_for_the_same_discs_are_one_group() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let set = bench.set;
         for _ in 0..4 {
             bench.next_disc();
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_recovery_disc_is_staged_whole_or_not_at_all() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let set = bench.set;
         bench.next_disc();
         let seq = bench.seq;
@@ -124,7 +124,7 @@ mod tests {
         let taken = bench.cat().stage_recovery_disc(set, &new_disc(2), &covered, &closed(seq));
         assert!(taken.is_err());
         assert_eq!(bench.cat().recovery_groups(set).unwrap(), []);
-        let of_group = ClosedDisc { listing: None, ..closed(seq) };
+        let of_group = ClosedDiscRecord { listing: None, ..closed(seq) };
         bench.cat().stage_recovery_disc(set, &new_disc(3), &covered, &of_group).unwrap();
         let discs = bench.cat().discs(set).unwrap();
         assert_eq!(discs[2].state, crate::catalog::DiscState::Staged);

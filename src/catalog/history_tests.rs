@@ -19,7 +19,7 @@ fn names(rows: &[SnapshotRow]) -> Vec<String> {
 
 #[test]
 fn a_listing_is_in_walk_order_with_the_source_first() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.store(&[
         bare(".", Kind::Dir),
         whole("a-b", 3, 1),
@@ -39,7 +39,7 @@ fn a_listing_is_in_walk_order_with_the_source_first() {
 
 #[test]
 fn everything_about_an_entry_comes_back() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let path = RelPath::new(b"d\xff/new\nline\t\\").unwrap();
     let mut member = whole_at(&path, 77, 5);
     member.note = Note::Stale("2026-01-02".to_owned());
@@ -62,7 +62,7 @@ fn everything_about_an_entry_comes_back() {
 
 #[test]
 fn a_device_and_a_hard_link_keep_what_they_point_to() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let mut link = bare("z", Kind::Hardlink);
     link.entry.meta.link = b"a".to_vec();
     let mut device = bare("dev", Kind::BlockDevice);
@@ -82,7 +82,7 @@ fn a_device_and_a_hard_link_keep_what_they_point_to() {
 
 #[test]
 fn a_link_to_itself_ends() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let mut link = bare("z", Kind::Hardlink);
     link.entry.meta.link = b"z".to_vec();
     bench.store(&[link]);
@@ -92,7 +92,7 @@ fn a_link_to_itself_ends() {
 
 #[test]
 fn a_moved_file_is_found_under_the_name_it_was_stored_with() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let content = bench.store(&[whole("old", 10, 1)])[0];
     bench.next_run();
     bench.put(&[RowChange::Remove(p("old")), put("new", Kind::File, 10, content)]);
@@ -114,7 +114,7 @@ fn a_moved_file_is_found_under_the_name_it_was_stored_with() {
 
 #[test]
 fn a_name_survives_though_its_row_began_and_ended_in_one_run() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let content = bench.store(&[whole("a", 10, 1)])[0];
     bench.put(&[put("b", Kind::File, 10, content)]);
     bench.store(&[whole("a", 10, 2)]);
@@ -130,7 +130,7 @@ fn a_name_survives_though_its_row_began_and_ended_in_one_run() {
 
 #[test]
 fn an_escaped_name_is_told() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let mut member = whole(".coldcut-x/f", 3, 1);
     member.member = p(".coldcut-source/.coldcut-x/f");
     bench.store(&[member]);
@@ -140,7 +140,7 @@ fn an_escaped_name_is_told() {
 
 #[test]
 fn a_file_split_over_a_discs_edge_is_known_piece_by_piece() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.store(&[slice("film", 150, 1, None)]);
     let row = bench.row(1, "film");
     assert_eq!((row.sha256, row.place.complete), (None, false));
@@ -163,7 +163,7 @@ fn a_file_split_over_a_discs_edge_is_known_piece_by_piece() {
 
 #[test]
 fn a_part_out_of_order_is_refused_and_leaves_nothing() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let (set, seq, disc) = (bench.set, bench.seq, bench.disc);
     let first = archive(ArchiveNo(1), disc, seq);
     let members = [whole("a", 1, 1), slice("film", 150, 2, None)];
@@ -175,7 +175,7 @@ fn a_part_out_of_order_is_refused_and_leaves_nothing() {
 
 #[test]
 fn what_a_killed_run_stored_is_known_to_the_next_and_its_snapshot_never_offered() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.store(&[whole("a", 1, 1), whole("b", 2, 2)]);
     bench.next_run();
     bench.store(&[whole("a", 3, 3), slice("film", 150, 1, None)]);
@@ -201,7 +201,7 @@ fn what_a_killed_run_stored_is_known_to_the_next_and_its_snapshot_never_offered(
 /// A kill leaves the files as they are at that moment, with the journal.
 #[test]
 fn the_files_as_a_kill_leaves_them_hold_every_committed_archive() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.store(&[whole("a", 1, 1)]);
     let (file, dir) = (bench.file(), bench.dir.path().join("after"));
     fs::create_dir(&dir).unwrap();
@@ -218,7 +218,7 @@ fn the_files_as_a_kill_leaves_them_hold_every_committed_archive() {
 
 #[test]
 fn history_is_closed_to_changes() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.next_run();
     let refused = bench.cat().put_rows(SetId(1), SnapshotSeq(1), &[RowChange::Remove(p("a"))]);
     assert!(matches!(refused, Err(CatalogError::Refused(_))));
@@ -233,7 +233,7 @@ fn history_is_closed_to_changes() {
 
 #[test]
 fn forgotten_work_is_stored_nowhere_and_its_numbers_stay_used() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.store(&[whole("kept", 5, 1), slice("film", 150, 1, None)]);
     bench.next_disc();
     bench.store(&[slice("film", 150, 2, Some(2)), whole("gone", 7, 3)]);
@@ -260,7 +260,7 @@ fn forgotten_work_is_stored_nowhere_and_its_numbers_stay_used() {
 
 #[test]
 fn a_burned_disc_is_not_forgotten() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.store(&[whole("a", 5, 1)]);
     bench.next_disc();
     let (set, fresh) = (bench.set, DiscUuid(Uuid::from_u128(99)));
@@ -270,7 +270,7 @@ fn a_burned_disc_is_not_forgotten() {
     bench.cat().forget_disc_work(set, DiscNo(1), fresh).unwrap();
 }
 
-fn verify(bench: &mut Bench, copy: CopyNo, finding: Finding) {
+fn verify(bench: &mut CatalogBench, copy: CopyNo, finding: Finding) {
     let seen = Verification {
         disc: DiscNo(1),
         copy,
@@ -287,7 +287,7 @@ fn verify(bench: &mut Bench, copy: CopyNo, finding: Finding) {
 
 #[test]
 fn only_a_right_copy_makes_a_disc_safe() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.store(&[whole("a", 5, 1), bare("empty", Kind::File)]);
     let set = bench.set;
     let files = |status: SetStatus| {
@@ -319,7 +319,7 @@ fn only_a_right_copy_makes_a_disc_safe() {
 
 #[test]
 fn a_split_file_is_as_safe_as_its_least_safe_part() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     bench.store(&[slice("film", 200, 1, None)]);
     bench.next_disc();
     bench.store(&[slice("film", 200, 2, Some(1)), whole("z", 1, 2)]);
@@ -338,12 +338,12 @@ enum Thing {
     File { mode: u32, size: u64, seed: u64, member: RelPath },
 }
 
-type World = BTreeMap<RelPath, Thing>;
+type SourceModel = BTreeMap<RelPath, Thing>;
 
 /// A small generator with a seed, so that a failure comes again (Marsaglia's xorshift).
-struct Dice(u64);
+struct Xorshift(u64);
 
-impl Dice {
+impl Xorshift {
     fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -359,7 +359,7 @@ impl Dice {
     }
 }
 
-fn change_something(dice: &mut Dice, bench: &mut Bench, world: &mut World) {
+fn change_something(dice: &mut Xorshift, bench: &mut CatalogBench, world: &mut SourceModel) {
     let path = dice.path();
     match dice.roll(5) {
         0 => {
@@ -385,7 +385,12 @@ fn change_something(dice: &mut Dice, bench: &mut Bench, world: &mut World) {
 }
 
 /// A copy, a move, or another mode, as it falls.
-fn copy_some_file(dice: &mut Dice, bench: &mut Bench, world: &mut World, to: RelPath) {
+fn copy_some_file(
+    dice: &mut Xorshift,
+    bench: &mut CatalogBench,
+    world: &mut SourceModel,
+    to: RelPath,
+) {
     let files: Vec<_> = world
         .iter()
         .filter_map(|(path, thing)| match thing {
@@ -426,12 +431,12 @@ fn as_thing(row: &SnapshotRow) -> Thing {
     }
 }
 
-fn check_history(bench: &Bench, history: &[(SnapshotSeq, World)]) {
+fn check_history(bench: &CatalogBench, history: &[(SnapshotSeq, SourceModel)]) {
     for (seq, world) in history {
         let rows = bench.rows(seq.0);
         let paths: Vec<_> = rows.iter().map(|row| &row.path).collect();
         assert!(paths.is_sorted(), "{paths:?}");
-        let seen: World = rows.iter().map(|row| (row.path.clone(), as_thing(row))).collect();
+        let seen: SourceModel = rows.iter().map(|row| (row.path.clone(), as_thing(row))).collect();
         assert_eq!(&seen, world, "snapshot {seq}");
     }
 }
@@ -439,9 +444,9 @@ fn check_history(bench: &Bench, history: &[(SnapshotSeq, World)]) {
 #[test]
 fn every_snapshot_of_a_random_history_stays_as_a_plain_copy_of_it() {
     for seed in 1..=8u64 {
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
-        let mut bench = Bench::new();
-        let (mut world, mut history) = (World::new(), Vec::new());
+        let mut dice = Xorshift(0x9e37_79b9_7f4a_7c15 ^ seed);
+        let mut bench = CatalogBench::new();
+        let (mut world, mut history) = (SourceModel::new(), Vec::new());
         for _ in 0..6 {
             for _ in 0..dice.roll(20) {
                 change_something(&mut dice, &mut bench, &mut world);
@@ -469,7 +474,7 @@ fn every_snapshot_of_a_random_history_stays_as_a_plain_copy_of_it() {
     }
 }
 
-fn check_live_rows(bench: &Bench, world: &World) {
+fn check_live_rows(bench: &CatalogBench, world: &SourceModel) {
     let catalog = bench.catalog.as_ref().unwrap();
     let mut live: Vec<RelPath> = Vec::new();
     for dir in catalog.live_dirs(bench.set).unwrap() {
@@ -483,7 +488,7 @@ fn check_live_rows(bench: &Bench, world: &World) {
 
 #[test]
 fn a_directory_longer_than_a_page_is_listed_whole() {
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let members: Vec<_> = (0..1234).map(|n| whole(&format!("d/{n:04}"), 1, n)).collect();
     bench.store(&members);
     bench.next_run();
@@ -504,7 +509,7 @@ fn a_directory_longer_than_a_page_is_listed_whole() {
 #[ignore = "a measurement: takes half a minute in the debug profile"]
 fn what_a_file_costs() {
     let count: u64 = std::env::var("FILES").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
-    let mut bench = Bench::new();
+    let mut bench = CatalogBench::new();
     let mixed = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let member = |n: u64, seed: u64| {
         let path = format!("2026/album {:05}/IMG_20260102_{:09}.jpeg", n / 50, n);
@@ -522,7 +527,7 @@ fn what_a_file_costs() {
         bench.store(&members);
     }
     println!("stored in {:?}", began.elapsed());
-    let bytes = |bench: &mut Bench| -> u64 {
+    let bytes = |bench: &mut CatalogBench| -> u64 {
         let pragma = "PRAGMA wal_checkpoint(TRUNCATE)";
         bench.cat().conn.query_row(pragma, [], |_| Ok(())).unwrap();
         fs::metadata(bench.file()).unwrap().len()

@@ -3,7 +3,7 @@
 
 use super::error::{Fault, Refused};
 use super::schema::{self, Table};
-use super::value::Owner;
+use super::value::OwnerRow;
 use super::{Catalog, Result, SetId};
 use crate::port::stop::Stop;
 use rusqlite::types::Value;
@@ -58,7 +58,7 @@ fn take_owners(from: &Connection, to: &Connection) -> Result<HashMap<i64, i64>, 
     let mut owners = HashMap::new();
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        owners.insert(row.get(0)?, Owner::read(row, 1)?.intern(to)?);
+        owners.insert(row.get(0)?, OwnerRow::read(row, 1)?.intern(to)?);
     }
     Ok(owners)
 }
@@ -113,9 +113,9 @@ fn shifted(
     }))
 }
 
-impl Owner {
-    fn read(row: &Row, first: usize) -> Result<Owner, Fault> {
-        Ok(Owner {
+impl OwnerRow {
+    fn read(row: &Row, first: usize) -> Result<OwnerRow, Fault> {
+        Ok(OwnerRow {
             mode: row.get(first)?,
             uid: row.get(first + 1)?,
             gid: row.get(first + 2)?,
@@ -134,7 +134,7 @@ mod tests {
     use crate::model::{DiscNo, Kind, RelPath};
     use crate::port::stop::Stop;
 
-    fn exported(bench: &Bench, name: &str) -> Catalog {
+    fn exported(bench: &CatalogBench, name: &str) -> Catalog {
         let out = bench.dir.path().join(name);
         bench.catalog.as_ref().unwrap().export_set(bench.set, &out, &Stop::new()).unwrap();
         Catalog::open_exported(&out).unwrap()
@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn a_set_comes_over_whole_whatever_is_there_already() {
-        let bench = Bench::full();
+        let bench = CatalogBench::full();
         let from = exported(&bench, "out.sqlite");
-        let mut other = Bench::new();
+        let mut other = CatalogBench::new();
         other.store(&[whole("x/y", 9, 1), bare("z", Kind::Dir)]);
         let facts = facts("other", "/");
         other.cat().create_set(&facts).unwrap();
@@ -181,7 +181,7 @@ mod tests {
     /// Whoever adds a table sees here whether its columns are named as this module expects.
     #[test]
     fn every_column_that_counts_rows_of_another_table_is_known() {
-        let bench = Bench::new();
+        let bench = CatalogBench::new();
         let conn = &bench.catalog.as_ref().unwrap().conn;
         let mut query = conn
             .prepare(

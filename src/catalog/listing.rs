@@ -3,7 +3,7 @@
 use super::ContentId;
 use super::dirs::{ABOVE_ROOT, DirId};
 use super::error::{Fault, explain, odd};
-use super::places::{Places, Tree, entry_path};
+use super::places::{ContentPlaces, DirTree, entry_path};
 use super::rows::{self, Raw};
 use super::{Catalog, CatalogError, Result, SetId, state};
 use crate::model::rows::{Life, Note, SnapshotRow, Where};
@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 
 /// A row of a snapshot, with its content for [`Catalog::parts_of`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct CatalogRow {
     pub row: SnapshotRow,
     pub life: Life,
     pub content: Option<ContentId>,
@@ -21,7 +21,7 @@ pub struct Listed {
 
 /// A path in one or several snapshots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundPath {
     pub path: RelPath,
     pub kind: Kind,
     pub size: u64,
@@ -40,21 +40,21 @@ const PAGE: usize = 500;
 
 /// Which rows a listing is of.
 #[derive(Clone, Copy)]
-pub(super) enum Rows {
+pub(super) enum RowScope {
     At(SnapshotSeq),
     All,
     /// Of finished snapshots of the set, and not of this one.
     Before(SetId, SnapshotSeq),
 }
 
-impl Rows {
+impl RowScope {
     fn sql(self) -> String {
         let valid = match self {
-            Rows::At(SnapshotSeq(n)) => {
+            RowScope::At(SnapshotSeq(n)) => {
                 format!("AND e.first_seq<={n} AND (e.last_seq IS NULL OR e.last_seq>={n})")
             }
-            Rows::All => String::new(),
-            Rows::Before(set, seq) => format!("AND {}", was_before(set, seq)),
+            RowScope::All => String::new(),
+            RowScope::Before(set, seq) => format!("AND {}", was_before(set, seq)),
         };
         format!(
             "{} WHERE e.dir=?1 AND (e.name, e.first_seq) > (?2, ?3) {valid}
@@ -72,10 +72,10 @@ impl Catalog {
         &self,
         set: SetId,
         seq: SnapshotSeq,
-        mut each: impl FnMut(Listed) -> Result<(), E>,
+        mut each: impl FnMut(CatalogRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.read("looking for a snapshot", |conn| state::check_known(conn, set, seq))?;
-        self.walk(set, Rows::At(seq), |places, path, raw| {
+        self.walk(set, RowScope::At(seq), |places, path, raw| {
             let place = places.of(&self.conn, &path, &raw);
             let place = place.map_err(|fault| self.in_listing(fault))?;
             each(listed(path, raw, place))
@@ -89,9 +89,9 @@ impl Catalog {
         &self,
         set: SetId,
         seq: SnapshotSeq,
-        mut each: impl FnMut(Listed) -> Result<(), E>,
+        mut each: impl FnMut(CatalogRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walk(set, Rows::Before(set, seq), |places, path, raw| {
+        self.walk(set, RowScope::Before(set, seq), |places, path, raw| {
             let place = places.of(&self.conn, &path, &raw);
             let place = place.map_err(|fault| self.in_listing(fault))?;
             each(listed(path, raw, place))
@@ -117,9 +117,9 @@ impl Catalog {
         set: SetId,
         seq: Option<SnapshotSeq>,
         wanted: impl Fn(&RelPath) -> bool,
-    ) -> Result<Vec<Found>> {
+    ) -> Result<Vec<FoundPath>> {
         let mut all = Vec::new();
-        self.walk(set, seq.map_or(Rows::All, Rows::At), |places, path, raw| {
+        self.walk(set, seq.map_or(RowScope::All, RowScope::At), |places, path, raw| {
             if wanted(&path) {
                 let place = places.of(&self.conn, &path, &raw);
                 let place = place.map_err(|fault| self.in_listing(fault))?;
@@ -137,12 +137,12 @@ impl Catalog {
     pub(super) fn walk<E: From<CatalogError>>(
         &self,
         set: SetId,
-        which: Rows,
-        mut each: impl FnMut(&Places, RelPath, Raw) -> Result<(), E>,
+        which: RowScope,
+        mut each: impl FnMut(&ContentPlaces, RelPath, Raw) -> Result<(), E>,
     ) -> Result<(), E> {
         let begin = || {
-            let tree = Tree::load(&self.conn, set)?;
-            Ok((Places::load(&self.conn, set, &tree)?, Walker::new(&tree, which)))
+            let tree = DirTree::load(&self.conn, set)?;
+            Ok((ContentPlaces::load(&self.conn, set, &tree)?, DirWalker::new(&tree, which)))
         };
         let (places, mut walker) = begin().map_err(|fault| self.in_listing(fault))?;
         loop {
@@ -163,16 +163,16 @@ fn was_before(SetId(set): SetId, SnapshotSeq(n): SnapshotSeq) -> String {
     )
 }
 
-pub(super) fn listed(path: RelPath, raw: Raw, place: Where) -> Listed {
+pub(super) fn listed(path: RelPath, raw: Raw, place: Where) -> CatalogRow {
     let content = raw.content.as_ref().map(|content| ContentId(content.id));
     let sha256 = digest(&raw);
     let life = Life { since: SnapshotSeq(raw.first), until: raw.last.map(SnapshotSeq) };
     let Raw { kind, size, meta, note, .. } = raw;
-    Listed { life, row: SnapshotRow { kind, path, size, sha256, place, meta, note }, content }
+    CatalogRow { life, row: SnapshotRow { kind, path, size, sha256, place, meta, note }, content }
 }
 
-fn found(path: RelPath, raw: Raw, place: Where) -> Found {
-    Found {
+fn found(path: RelPath, raw: Raw, place: Where) -> FoundPath {
+    FoundPath {
         path,
         kind: raw.kind,
         size: raw.size,
@@ -195,14 +195,14 @@ fn digest(raw: &Raw) -> Option<Digest> {
 
 /// Goes down the directories with a stack of its own: no depth is too deep. Every directory that
 /// ever was is entered, so a row is listed even if the row of its directory is missing.
-struct Walker {
+struct DirWalker {
     sql: String,
     below: HashMap<DirId, Vec<(Vec<u8>, DirId)>>,
-    stack: Vec<Level>,
+    stack: Vec<ListingLevel>,
 }
 
 /// A directory half way through.
-struct Level {
+struct ListingLevel {
     id: DirId,
     path: RelPath,
     children: VecDeque<(Vec<u8>, DirId)>,
@@ -213,15 +213,15 @@ struct Level {
 }
 
 /// What comes next in a directory.
-enum Step {
+enum WalkStep {
     Row(Box<Raw>),
     Down(Vec<u8>, DirId),
     Up,
 }
 
-impl Walker {
-    fn new(tree: &Tree, which: Rows) -> Walker {
-        let mut walker = Walker { sql: which.sql(), below: tree.children(), stack: Vec::new() };
+impl DirWalker {
+    fn new(tree: &DirTree, which: RowScope) -> DirWalker {
+        let mut walker = DirWalker { sql: which.sql(), below: tree.children(), stack: Vec::new() };
         if let Some(root) = tree.root() {
             walker.enter(root, RelPath::root());
         }
@@ -231,19 +231,19 @@ impl Walker {
     fn enter(&mut self, id: DirId, path: RelPath) {
         let children = self.below.remove(&id).unwrap_or_default().into();
         let (page, after) = (VecDeque::new(), (Vec::new(), 0));
-        self.stack.push(Level { id, path, children, page, after, exhausted: false });
+        self.stack.push(ListingLevel { id, path, children, page, after, exhausted: false });
     }
 
     fn next(&mut self, catalog: &Catalog) -> Result<Option<(RelPath, Raw)>, Fault> {
         while let Some(level) = self.stack.last_mut() {
             level.fill(&catalog.conn, &self.sql, catalog)?;
             match level.step() {
-                Step::Row(raw) => return Ok(Some((entry_path(&level.path, &raw.name)?, *raw))),
-                Step::Down(name, id) => {
+                WalkStep::Row(raw) => return Ok(Some((entry_path(&level.path, &raw.name)?, *raw))),
+                WalkStep::Down(name, id) => {
                     let path = super::value::join(&level.path, &name)?;
                     self.enter(id, path);
                 }
-                Step::Up => drop(self.stack.pop()),
+                WalkStep::Up => drop(self.stack.pop()),
             }
         }
         self.check_all_seen()
@@ -258,7 +258,7 @@ impl Walker {
     }
 }
 
-impl Level {
+impl ListingLevel {
     fn fill(&mut self, conn: &Connection, sql: &str, catalog: &Catalog) -> Result<(), Fault> {
         if !self.page.is_empty() || self.exhausted {
             return Ok(());
@@ -277,17 +277,17 @@ impl Level {
     }
 
     /// A directory's own row comes before its content.
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> WalkStep {
         let child_first = match (self.page.front(), self.children.front()) {
             (Some(row), Some((name, _))) => *name < row.name,
             (None, Some(_)) => true,
             (_, None) => false,
         };
         match if child_first { None } else { self.page.pop_front() } {
-            Some(raw) => Step::Row(Box::new(raw)),
+            Some(raw) => WalkStep::Row(Box::new(raw)),
             None => match self.children.pop_front() {
-                Some((name, id)) => Step::Down(name, id),
-                None => Step::Up,
+                Some((name, id)) => WalkStep::Down(name, id),
+                None => WalkStep::Up,
             },
         }
     }

@@ -37,7 +37,7 @@ enum At {
         rest: std::vec::IntoIter<Table>,
     },
     End,
-    Refused(Verdict),
+    Refused(DumpRejection),
 }
 
 struct Insert {
@@ -46,7 +46,7 @@ struct Insert {
 }
 
 /// Why the other process takes the file for no catalog.
-enum Verdict {
+enum DumpRejection {
     Damaged(String),
     NotOurs(String),
     Newer(i64),
@@ -141,13 +141,13 @@ impl Loader {
         let path_owned = || path.to_owned();
         match self.at {
             At::End if self.line.is_empty() => {}
-            At::Refused(Verdict::Damaged(what)) => {
+            At::Refused(DumpRejection::Damaged(what)) => {
                 return Err(CatalogError::Damaged { path: path_owned(), what });
             }
-            At::Refused(Verdict::NotOurs(what)) => {
+            At::Refused(DumpRejection::NotOurs(what)) => {
                 return Err(CatalogError::NotOurs { path: path_owned(), what });
             }
-            At::Refused(Verdict::Newer(found)) => {
+            At::Refused(DumpRejection::Newer(found)) => {
                 let known = schema::VERSION;
                 return Err(CatalogError::Newer { path: path_owned(), found, known });
             }
@@ -172,12 +172,12 @@ fn refused_row(error: rusqlite::Error) -> Fault {
     }
 }
 
-fn verdict(line: &[u8]) -> Result<Verdict, Fault> {
+fn verdict(line: &[u8]) -> Result<DumpRejection, Fault> {
     let (kind, rest) = first_word(line);
     match (kind, number(rest)) {
-        (b"damaged", _) => Ok(Verdict::Damaged(words(rest))),
-        (b"not-ours", _) => Ok(Verdict::NotOurs(words(rest))),
-        (b"newer", Some(version)) if version > schema::VERSION => Ok(Verdict::Newer(version)),
+        (b"damaged", _) => Ok(DumpRejection::Damaged(words(rest))),
+        (b"not-ours", _) => Ok(DumpRejection::NotOurs(words(rest))),
+        (b"newer", Some(version)) if version > schema::VERSION => Ok(DumpRejection::Newer(version)),
         _ => Err(odd("an unknown reason")),
     }
 }

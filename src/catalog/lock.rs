@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 /// Held until dropped; the kernel lets go of it if the process dies. The file itself stays:
 /// removing it could take it from under a process that has just opened it. It holds the process's
 /// number until that ends: one that is found there is of a process that was killed.
-pub(super) struct Lock {
+pub(super) struct CatalogLock {
     file: File,
     was_left: bool,
     clears: bool,
 }
 
-impl Lock {
-    pub(super) fn take(catalog: &Path) -> Result<Lock, CatalogError> {
+impl CatalogLock {
+    pub(super) fn take(catalog: &Path) -> Result<CatalogLock, CatalogError> {
         let failed = |source| CatalogError::NotWritable { path: catalog.to_owned(), source };
         let path = beside(catalog);
         let mut file = open(&path).map_err(|error| failed(name_owner(&path, error)))?;
@@ -32,7 +32,7 @@ impl Lock {
         }
         let was_left = file.metadata().map_err(failed)?.len() > 0;
         write_pid(&mut file).map_err(failed)?;
-        Ok(Lock { file, was_left, clears: !was_left })
+        Ok(CatalogLock { file, was_left, clears: !was_left })
     }
 
     /// Whoever held it before did not end in order: a crash, a kill, a power cut.
@@ -41,14 +41,14 @@ impl Lock {
     }
 }
 
-impl Lock {
+impl CatalogLock {
     /// What a process that was killed left behind proved sound.
     pub(super) fn is_settled(&mut self) {
         self.clears = true;
     }
 }
 
-impl Drop for Lock {
+impl Drop for CatalogLock {
     fn drop(&mut self) {
         if self.clears {
             // If this fails the next writer looks a little closer, for nothing.

@@ -57,27 +57,27 @@ mod history_tests;
 #[cfg(test)]
 mod testing;
 
-pub use adopt::{AdoptedDisc, FoundMember, Twin};
+pub use adopt::{AdoptedDisc, FoundMember, NumberConflict};
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
-pub use copies::{Copy, CopyState, Fate, Finding, Readings, Turn, Verification};
+pub use copies::{Copy, CopyState, Fate, Finding, ReadOrdinal, Readings, Verification};
 pub use database::Catalog;
-pub use discs::{ClosedDisc, DiscFile, DiscInfo, DiscState, Listings, NewDisc};
-pub use drills::{Drill, DrillScope};
+pub use discs::{ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, Listings, NewDisc};
+pub use drills::{DrillRecord, DrillScope};
 pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::CatalogError;
-pub use failures::{Failure, Reason, Refusal};
-pub use gone::{Loss, LossAt};
+pub use failures::{PathFailure, Reason, RunRefusal};
+pub use gone::{DiscLoss, LossAt};
 pub use groups::RecoveryGroup;
 pub use ids::{ContentId, CopyNo, SetId};
-pub use listing::{Found, Listed};
+pub use listing::{CatalogRow, FoundPath};
 pub use moved::OnDisc;
 pub use open::Access;
 pub use sets::{KnownSet, SetFacts};
 pub use settle::KnownCopies;
-pub use shelves::{Put, Shelved};
-pub use snapshots::{Counts, Extent, SnapshotInfo};
-pub use status::{Outside, SetStatus, Tally, Waiting};
-pub use vanished::{Identity, Vanished};
+pub use shelves::{CopyPlacement, Shelved};
+pub use snapshots::{Counts, SnapshotInfo, SnapshotSize};
+pub use status::{FileTally, Outside, SetStatus, Waiting};
+pub use vanished::{FileIdentity, Vanished};
 pub use whole::Replacement;
 
 use error::Result;

@@ -6,7 +6,7 @@ use super::ContentId;
 use super::archives::{self, NewPart, Stored, StoredMember};
 use super::error::Fault;
 use super::former::{leave, take_parts};
-use super::listing::{Rows, listed};
+use super::listing::{RowScope, listed};
 use super::value;
 use super::{ArchiveRecord, Catalog, Result, SetId, discs, gone};
 use crate::model::rows::SnapshotRow;
@@ -34,7 +34,7 @@ impl Catalog {
             Ok(ids.collect::<rusqlite::Result<HashSet<i64>>>()?)
         })?;
         let mut found: HashMap<i64, (u32, SnapshotRow)> = HashMap::new();
-        self.walk(set, Rows::All, |places, path, raw| {
+        self.walk(set, RowScope::All, |places, path, raw| {
             let Some(id) = raw.content.as_ref().map(|content| content.id) else { return Ok(()) };
             let until = raw.last.unwrap_or(u32::MAX);
             let is_newer = found.get(&id).is_none_or(|(known, _)| *known < until);
@@ -153,8 +153,8 @@ mod tests {
 
     /// `old` in snapshot 1 only, `d/same` in both, a film in two parts; all on disc 1, which is
     /// verified; disc 2 is open.
-    fn one_disc() -> Bench {
-        let mut bench = Bench::new();
+    fn one_disc() -> CatalogBench {
+        let mut bench = CatalogBench::new();
         bench.store(&[
             whole("d/same", 5, 2),
             whole("old", 7, 1),
@@ -167,7 +167,7 @@ mod tests {
         bench
     }
 
-    fn verified(bench: &mut Bench, disc: u32) {
+    fn verified(bench: &mut CatalogBench, disc: u32) {
         let (set, disc) = (bench.set, DiscNo(disc));
         if bench.disc == disc {
             bench.next_disc();
@@ -181,7 +181,7 @@ mod tests {
 
     /// Everything of disc 1 onto disc 2, under other names: what was whole in parts, and the other
     /// way round.
-    fn move_all(bench: &mut Bench) {
+    fn move_all(bench: &mut CatalogBench) {
         let set = bench.set;
         bench.cat().ready_to_move(set, DiscNo(1)).unwrap();
         let number = bench.cat().next_archive(set).unwrap();
@@ -206,7 +206,7 @@ mod tests {
         bench.cat().commit_moved(set, &record, &members).unwrap();
     }
 
-    fn on(bench: &Bench, seq: u32, path: &str) -> (Vec<u32>, bool, String) {
+    fn on(bench: &CatalogBench, seq: u32, path: &str) -> (Vec<u32>, bool, String) {
         let place = bench.row(seq, path).place;
         let discs = place.places.iter().map(|place| place.disc.0).collect();
         (discs, place.complete, place.member.map(|m| m.to_string()).unwrap_or_default())
@@ -214,7 +214,7 @@ mod tests {
 
     const PARTS: &str = ".coldcut-parts/feed000000000001";
 
-    fn are_on_the_first(bench: &Bench) {
+    fn are_on_the_first(bench: &CatalogBench) {
         for seq in [1, 2] {
             assert_eq!(on(bench, seq, "d/same"), (vec![1], true, "d/same".into()));
             assert_eq!(on(bench, seq, "film"), (vec![1, 1], true, PARTS.into()));
@@ -266,7 +266,7 @@ mod tests {
         move_all(&mut bench);
         verified(&mut bench, 2);
         let set = bench.set;
-        assert_eq!(bench.cat().loss(set, &[DiscNo(2)]).unwrap(), Loss::default());
+        assert_eq!(bench.cat().loss(set, &[DiscNo(2)]).unwrap(), DiscLoss::default());
         assert_eq!(bench.cat().loss(set, &[DiscNo(1), DiscNo(2)]).unwrap().for_good.files, 1);
         bench.cat().give_up(set, DiscNo(2), &[CopyNo(1)], Fate::Lost, false).unwrap();
         are_on_the_first(&bench);

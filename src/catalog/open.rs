@@ -2,7 +2,7 @@
 
 use super::error::{Fault, explain, odd};
 use super::file_names::plain;
-use super::lock::Lock;
+use super::lock::CatalogLock;
 use super::{Catalog, CatalogError, Result, read_copy, schema};
 use crate::port::files::{make_private_dir, name_owner};
 use rusqlite::{Connection, OpenFlags};
@@ -73,7 +73,7 @@ pub(super) fn check_strangers(path: &Path, conn: &Connection) -> Result<()> {
 fn open_for_writing(path: &Path) -> Result<Catalog> {
     let not_writable = |source| CatalogError::NotWritable { path: path.to_owned(), source };
     make_private_file(path).map_err(not_writable)?;
-    let mut lock = Lock::take(path)?;
+    let mut lock = CatalogLock::take(path)?;
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_version(path, &conn)?;
     check_shape(path, &conn)?;
@@ -120,7 +120,7 @@ fn check_for_reading(path: &Path, conn: &Connection) -> Result<i64> {
     schema::version(conn).map_err(|e| explain(path, "reading its version", e.into()))
 }
 
-pub(super) fn assemble(conn: Connection, path: &Path, lock: Option<Lock>) -> Catalog {
+pub(super) fn assemble(conn: Connection, path: &Path, lock: Option<CatalogLock>) -> Catalog {
     conn.set_prepared_statement_cache_capacity(64);
     Catalog {
         conn,
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_second_writer_is_told_who_the_first_is_and_a_reader_is_let_in() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a", 1, 1)]);
         match Catalog::open(&bench.file(), Access::Write) {
             Err(error @ CatalogError::Locked { .. }) => {
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_reader_cannot_write() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let mut reader = Catalog::open(&bench.file(), Access::Read).unwrap();
         let refused = reader.create_set(&facts("other", "/"));
         assert!(matches!(refused, Err(CatalogError::NotWritable { .. })), "{refused:?}");
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn after_a_crash_rows_are_held_against_each_other() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a", 1, 1)]);
         let sql = "PRAGMA foreign_keys=OFF; UPDATE parts SET content=77";
         bench.cat().conn.execute_batch(sql).unwrap();
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_newer_catalog_is_left_alone() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.cat().conn.execute_batch("PRAGMA user_version=99; CREATE TABLE future(x)").unwrap();
         bench.catalog = None;
         for access in [Access::Read, Access::Write] {
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn garbage_a_cut_file_and_a_stranger_are_told_apart() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let members: Vec<_> = (0..500).map(|n| whole(&format!("{n}"), 1, n)).collect();
         bench.store(&members);
         bench.catalog = None;

@@ -15,13 +15,13 @@ use std::collections::HashMap;
 const PARTS_DIR: &str = ".coldcut-parts";
 
 /// All directories that ever were in a set.
-pub(super) struct Tree {
+pub(super) struct DirTree {
     nodes: HashMap<DirId, (DirId, Vec<u8>)>,
     root: Option<DirId>,
 }
 
-impl Tree {
-    pub(super) fn load(conn: &Connection, set: SetId) -> Result<Tree, Fault> {
+impl DirTree {
+    pub(super) fn load(conn: &Connection, set: SetId) -> Result<DirTree, Fault> {
         let mut query = conn.prepare("SELECT id, parent, name FROM dirs WHERE set_id=?")?;
         let rows = query.query_map([set.0], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
         let nodes = rows.collect::<rusqlite::Result<HashMap<DirId, (DirId, Vec<u8>)>>>()?;
@@ -30,7 +30,7 @@ impl Tree {
         if roots.next().is_some() {
             return Err(odd("two roots in one set"));
         }
-        Ok(Tree { nodes, root })
+        Ok(DirTree { nodes, root })
     }
 
     /// `None` for a set that never had a row.
@@ -78,19 +78,23 @@ pub(super) fn entry_path(dir: &RelPath, name: &[u8]) -> Result<RelPath, Fault> {
 }
 
 /// Where contents are, and under which names.
-pub(super) struct Places {
+pub(super) struct ContentPlaces {
     discs: HashMap<u32, DiscNo>,
     /// Names of the contents that some row has under another path.
     names: HashMap<i64, RelPath>,
 }
 
-impl Places {
-    pub(super) fn load(conn: &Connection, set: SetId, tree: &Tree) -> Result<Places, Fault> {
+impl ContentPlaces {
+    pub(super) fn load(
+        conn: &Connection,
+        set: SetId,
+        tree: &DirTree,
+    ) -> Result<ContentPlaces, Fault> {
         let sql = "SELECT number, disc FROM archives WHERE set_id=?";
         let mut query = conn.prepare(sql)?;
         let rows = query.query_map([set.0], |row| Ok((row.get(0)?, DiscNo(row.get(1)?))))?;
         let discs = rows.collect::<rusqlite::Result<_>>()?;
-        Ok(Places { discs, names: load_names(conn, set, tree)? })
+        Ok(ContentPlaces { discs, names: load_names(conn, set, tree)? })
     }
 
     /// Field 5 and 6 of SNAPSHOT for a row.
@@ -148,7 +152,11 @@ fn parts_name(id: u64) -> Result<RelPath, Fault> {
 
 /// One look through all rows finds the names of moved contents, where there are any. To keep a
 /// name with each content would cost 25 bytes a file.
-fn load_names(conn: &Connection, set: SetId, tree: &Tree) -> Result<HashMap<i64, RelPath>, Fault> {
+fn load_names(
+    conn: &Connection,
+    set: SetId,
+    tree: &DirTree,
+) -> Result<HashMap<i64, RelPath>, Fault> {
     let mut names = HashMap::new();
     let sql = "SELECT m.content, m.path FROM members m JOIN contents c ON c.id=m.content
                WHERE c.set_id=?";

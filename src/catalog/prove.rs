@@ -2,8 +2,8 @@
 //! took over others would be in the way of every command that comes later.
 
 use super::error::{Fault, explain, odd};
-use super::listing::Rows;
-use super::places::Tree;
+use super::listing::RowScope;
+use super::places::DirTree;
 use super::{Catalog, CatalogError, Result, SetId, open, schema};
 use crate::port::stop::Stop;
 use rusqlite::Connection;
@@ -74,7 +74,7 @@ impl Catalog {
 
     /// Also those that no walk from the root comes to.
     fn prove_dirs(&self, set: SetId, stop: &Stop) -> Result<()> {
-        let tree = self.read("listing directories", |conn| Tree::load(conn, set))?;
+        let tree = self.read("listing directories", |conn| DirTree::load(conn, set))?;
         tree.ids().try_for_each(|dir| {
             self.heed(stop)?;
             self.read("listing directories", |_| tree.path(dir).map(drop))
@@ -83,7 +83,7 @@ impl Catalog {
 
     /// Of every snapshot, with the places of all contents.
     fn prove_rows(&self, set: SetId, stop: &Stop) -> Result<()> {
-        self.walk::<CatalogError>(set, Rows::All, |places, path, raw| {
+        self.walk::<CatalogError>(set, RowScope::All, |places, path, raw| {
             self.heed(stop)?;
             let place = places.of(&self.conn, &path, &raw);
             place.map(drop).map_err(|fault| self.in_listing(fault))
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_catalog_of_ours_is_proved_whole_and_a_wish_to_stop_ends_that() {
-        let bench = Bench::full();
+        let bench = CatalogBench::full();
         let (catalog, stop) = (bench.catalog.as_ref().unwrap(), Stop::new());
         catalog.prove(bench.set, &stop).unwrap();
         stop.ask(15);
@@ -179,7 +179,7 @@ mod tests {
             "UPDATE snapshots SET uuid=X'00'",
             "INSERT INTO run_lines SELECT set_id, seq, 0, 'odd', X'61', NULL FROM snapshots",
         ] {
-            let bench = Bench::full();
+            let bench = CatalogBench::full();
             let catalog = bench.catalog.as_ref().unwrap();
             let sql = format!("PRAGMA foreign_keys=OFF; {odd}");
             catalog.conn.execute_batch(&sql).unwrap();

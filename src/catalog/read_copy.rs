@@ -94,7 +94,7 @@ mod tests {
     use std::cell::Cell;
 
     /// Of `bench`, under a name that means much in a URI.
-    fn still(bench: &mut Bench) -> PathBuf {
+    fn still(bench: &mut CatalogBench) -> PathBuf {
         bench.store(&[whole("a", 1, 1)]);
         bench.catalog = None;
         let path = bench.dir.path().join("100%25 a?b#c");
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_does_not_change_is_read_with_nothing_beside_it() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let path = still(&mut bench);
         let before = fs::read_dir(bench.dir.path()).unwrap().count();
         let count = |conn: &Connection| {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_changed_while_it_was_read_is_read_again() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let path = still(&mut bench);
         let tries = Cell::new(0);
         let change = |_: &Connection| {

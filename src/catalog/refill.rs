@@ -73,14 +73,14 @@ mod tests {
         DiscUuid(Uuid::from_u128(77))
     }
 
-    fn close_first(bench: &mut Bench) {
+    fn close_first(bench: &mut CatalogBench) {
         let (set, seq) = (bench.set, bench.seq);
         bench.cat().close_disc(set, DiscNo(1), &testing::closed(seq)).unwrap();
     }
 
     /// A set with disc 1 closed, and nothing else.
-    fn closed() -> Bench {
-        let mut bench = Bench::new();
+    fn closed() -> CatalogBench {
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a", 1, 1)]);
         close_first(&mut bench);
         bench

@@ -5,7 +5,7 @@ use super::SetId;
 use super::dirs::{DirId, DirStack, place};
 use super::error::{Fault, Refused};
 use super::state::check_in_work;
-use super::value::{self, Owner, Owners};
+use super::value::{self, OwnerCache, OwnerRow};
 use crate::model::rows::Note;
 use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -30,12 +30,12 @@ pub(super) struct RowWriter<'a> {
     set: SetId,
     seq: SnapshotSeq,
     dirs: DirStack,
-    owners: HashMap<Owner, i64>,
+    owners: HashMap<OwnerRow, i64>,
 }
 
 /// Where a row's content comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum RowContent {
     None,
     /// Just stored under this very path, or in parts.
     Own(ContentId),
@@ -45,11 +45,11 @@ pub(super) enum Content {
     Known(ContentId),
 }
 
-impl Content {
+impl RowContent {
     pub(super) fn id(self) -> Option<ContentId> {
         match self {
-            Content::None => None,
-            Content::Own(id) | Content::Renamed(id) | Content::Known(id) => Some(id),
+            RowContent::None => None,
+            RowContent::Own(id) | RowContent::Renamed(id) | RowContent::Known(id) => Some(id),
         }
     }
 }
@@ -74,7 +74,7 @@ impl<'a> RowWriter<'a> {
     pub(super) fn put(
         &mut self,
         entry: &Entry,
-        content: Content,
+        content: RowContent,
         note: &Note,
     ) -> Result<(), Fault> {
         self.check_content(entry, content)?;
@@ -101,13 +101,13 @@ impl<'a> RowWriter<'a> {
 
     /// Only a file has content, and a row has the size of its content: one that was just stored
     /// was stored with the entry's.
-    fn check_content(&self, entry: &Entry, content: Content) -> Result<(), Fault> {
+    fn check_content(&self, entry: &Entry, content: RowContent) -> Result<(), Fault> {
         let id = match content {
-            Content::Known(id) => id,
-            Content::Own(_) | Content::Renamed(_) if entry.kind != Kind::File => {
+            RowContent::Known(id) => id,
+            RowContent::Own(_) | RowContent::Renamed(_) if entry.kind != Kind::File => {
                 return Err(Refused::NotItsContent(entry.path.clone()).into());
             }
-            Content::None | Content::Own(_) | Content::Renamed(_) => return Ok(()),
+            RowContent::None | RowContent::Own(_) | RowContent::Renamed(_) => return Ok(()),
         };
         let sql = "SELECT size FROM contents WHERE id=? AND set_id=?";
         let size: Option<i64> = self
@@ -180,7 +180,7 @@ impl<'a> RowWriter<'a> {
     }
 
     fn owner(&mut self, meta: &Meta) -> Result<i64, Fault> {
-        let owner = Owner::of(meta);
+        let owner = OwnerRow::of(meta);
         if let Some(&id) = self.owners.get(&owner) {
             return Ok(id);
         }
@@ -190,11 +190,11 @@ impl<'a> RowWriter<'a> {
     }
 }
 
-fn is_moved(content: Content, former: Option<&Former>) -> bool {
+fn is_moved(content: RowContent, former: Option<&Former>) -> bool {
     match (content, former) {
-        (Content::None | Content::Own(_), _) => false,
-        (Content::Known(id), Some(former)) if former.content == Some(id.0) => former.moved,
-        (Content::Renamed(_) | Content::Known(_), _) => true,
+        (RowContent::None | RowContent::Own(_), _) => false,
+        (RowContent::Known(id), Some(former)) if former.content == Some(id.0) => former.moved,
+        (RowContent::Renamed(_) | RowContent::Known(_), _) => true,
     }
 }
 
@@ -240,7 +240,7 @@ pub(super) struct RawContent {
     pub gone: bool,
 }
 
-pub(super) fn read(row: &Row, conn: &Connection, owners: &mut Owners) -> Result<Raw, Fault> {
+pub(super) fn read(row: &Row, conn: &Connection, owners: &mut OwnerCache) -> Result<Raw, Fault> {
     let mut meta = Meta { mtime: value::time(row, 5)?, ..Meta::default() };
     value::add_owner(&mut meta, row.get(8)?, conn, owners)?;
     value::add_extra(&mut meta, row, 11)?;

@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_newest_run_says_what_it_left_out() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         let (set, first) = (bench.set, SnapshotSeq(1));
         let lines = [
             RunLine::Charset("UTF-8".to_owned()),

@@ -4,7 +4,7 @@
 
 use super::CopyNo;
 use super::copies::{self, Copy, CopyState, Verification};
-use super::drills::{self, Drill};
+use super::drills::{self, DrillRecord};
 use super::error::Fault;
 use super::{Catalog, DiscInfo, DiscState, Result, SetId, discs, gone};
 use crate::model::{DiscNo, DiscUuid};
@@ -15,14 +15,14 @@ use std::hash::Hash;
 /// What is known of the copies of a set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownCopies {
-    discs: Vec<KnownDisc>,
+    discs: Vec<SettledDisc>,
     /// Both of all discs, in the order in which they were recorded.
     verifications: Vec<Verification>,
-    drills: Vec<Drill>,
+    drills: Vec<DrillRecord>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct KnownDisc {
+struct SettledDisc {
     number: DiscNo,
     uuid: DiscUuid,
     state: DiscState,
@@ -42,7 +42,7 @@ impl Catalog {
     /// What is known of the copies of all discs, for [`Catalog::settle_copies`].
     pub fn known_copies(&self, set: SetId) -> Result<KnownCopies> {
         let discs = self.discs(set)?.into_iter().map(|DiscInfo { number, uuid, state, .. }| {
-            Ok(KnownDisc { number, uuid, state, copies: self.copies(set, number)? })
+            Ok(SettledDisc { number, uuid, state, copies: self.copies(set, number)? })
         });
         Ok(KnownCopies {
             discs: discs.collect::<Result<_>>()?,
@@ -88,7 +88,7 @@ impl Catalog {
 impl KnownCopies {
     /// What of it is about the discs of the other.
     fn of_discs(&self, other: &KnownCopies) -> KnownCopies {
-        let is_known = |disc: &&KnownDisc| {
+        let is_known = |disc: &&SettledDisc| {
             other.discs.iter().any(|o| (o.number, o.uuid) == (disc.number, disc.uuid))
         };
         let discs: Vec<_> = self.discs.iter().filter(is_known).cloned().collect();
@@ -164,10 +164,10 @@ fn beyond<'a, T: Eq + Hash>(these: &'a [T], others: &[T]) -> impl Iterator<Item 
     new.into_iter()
 }
 
-impl KnownDisc {
+impl SettledDisc {
     /// Of a copy that both know, whoever knows of later readings knows it better; but one that is no
     /// more, as far as either can be believed, is no more.
-    fn remember(&mut self, was: &KnownDisc, vouched: bool, is_later: impl Fn(CopyNo) -> bool) {
+    fn remember(&mut self, was: &SettledDisc, vouched: bool, is_later: impl Fn(CopyNo) -> bool) {
         for copy in &was.copies {
             match self.copies.iter_mut().find(|told| told.number == copy.number) {
                 None => self.copies.push(copy.clone()),
@@ -201,8 +201,8 @@ mod tests {
     use crate::port::clock::Moment;
 
     /// Discs 1 and 2, a file on each, both read and found right; tools opened disc 1.
-    fn two_discs() -> Bench {
-        let mut bench = Bench::new();
+    fn two_discs() -> CatalogBench {
+        let mut bench = CatalogBench::new();
         for (name, seed) in [("a", 1), ("b", 2)] {
             bench.store(&[whole(name, 7, seed)]);
             let (set, disc) = (bench.set, bench.disc);
@@ -211,13 +211,14 @@ mod tests {
             read(&mut bench, disc, 1, Finding::Ok, NOW);
         }
         let (disc, at, finding) = (DiscNo(1), NOW, Finding::Ok);
-        let drill = Drill { disc, at, scope: DrillScope::Sample, finding, details: String::new() };
+        let drill =
+            DrillRecord { disc, at, scope: DrillScope::Sample, finding, details: String::new() };
         let set = bench.set;
         bench.cat().record_drill(set, &drill).unwrap();
         bench
     }
 
-    fn read(bench: &mut Bench, disc: DiscNo, copy: u32, finding: Finding, at: Moment) {
+    fn read(bench: &mut CatalogBench, disc: DiscNo, copy: u32, finding: Finding, at: Moment) {
         let (drive, details, strain) = (String::new(), String::new(), Strain::default());
         let seen = Verification { disc, copy: CopyNo(copy), at, drive, finding, details, strain };
         let set = bench.set;
@@ -228,27 +229,27 @@ mod tests {
         Moment(NOW.0 + seconds)
     }
 
-    fn lose(bench: &mut Bench, disc: u32) {
+    fn lose(bench: &mut CatalogBench, disc: u32) {
         let set = bench.set;
         bench.cat().give_up(set, DiscNo(disc), &[CopyNo(1)], Fate::Lost, false).unwrap();
     }
 
-    fn known(bench: &Bench) -> KnownCopies {
+    fn known(bench: &CatalogBench) -> KnownCopies {
         bench.catalog.as_ref().unwrap().known_copies(bench.set).unwrap()
     }
 
-    fn settle(bench: &mut Bench, before: &KnownCopies, vouched: bool) -> Settled {
+    fn settle(bench: &mut CatalogBench, before: &KnownCopies, vouched: bool) -> Settled {
         let set = bench.set;
         bench.cat().settle_copies(set, before, vouched).unwrap()
     }
 
-    fn states(bench: &Bench) -> Vec<(&'static str, Vec<&'static str>)> {
-        let copies = |disc: &KnownDisc| disc.copies.iter().map(|c| c.state.word()).collect();
+    fn states(bench: &CatalogBench) -> Vec<(&'static str, Vec<&'static str>)> {
+        let copies = |disc: &SettledDisc| disc.copies.iter().map(|c| c.state.word()).collect();
         let closed = known(bench).discs.into_iter().filter(|disc| disc.state != DiscState::Open);
         closed.map(|disc| (disc.state.word(), copies(&disc))).collect()
     }
 
-    fn files_at_hand(bench: &Bench) -> [bool; 2] {
+    fn files_at_hand(bench: &CatalogBench) -> [bool; 2] {
         let catalog = bench.catalog.as_ref().unwrap();
         [1, 2].map(|seed| catalog.content_by_digest(bench.set, &sha(seed), 7).unwrap().is_some())
     }

@@ -16,7 +16,7 @@ pub struct Shelved {
 
 /// Where a copy is known to be from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Put {
+pub struct CopyPlacement {
     pub set: SetId,
     pub disc: DiscNo,
     pub copy: CopyNo,
@@ -44,7 +44,7 @@ impl Catalog {
 
     /// Copies are elsewhere now, or more is known of where they are. A disc of which no copy is left
     /// that was found right where it is now is burned, and not read back as far as is known.
-    pub fn put_copies(&mut self, puts: &[Put]) -> Result<()> {
+    pub fn put_copies(&mut self, puts: &[CopyPlacement]) -> Result<()> {
         if puts.is_empty() {
             return Ok(());
         }
@@ -83,7 +83,7 @@ impl Catalog {
     }
 }
 
-fn doubt(conn: &Connection, put: &Put) -> Result<(), Fault> {
+fn doubt(conn: &Connection, put: &CopyPlacement) -> Result<(), Fault> {
     let sql = "UPDATE copies SET state='burned'
                WHERE set_id=?1 AND disc=?2 AND copy=?3 AND state='ok'";
     conn.execute(sql, params![put.set.0, put.disc.0, put.copy.0])?;
@@ -118,8 +118,8 @@ mod tests {
     }
 
     /// A closed disc with one content.
-    fn closed() -> Bench {
-        let mut bench = Bench::new();
+    fn closed() -> CatalogBench {
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a", 5, 1)]);
         bench.next_disc();
         bench
@@ -131,8 +131,9 @@ mod tests {
         let (set, disc) = (bench.set, DiscNo(1));
         let copy = bench.cat().record_copy(set, disc, &shelf("/a"), "", NOW).unwrap();
         bench.cat().record_verification(set, &seen(copy, Finding::Ok)).unwrap();
-        let put = |is_unproved| Put { set, disc, copy, carrier: shelf("/b"), is_unproved };
-        let state = |bench: &mut Bench| bench.cat().discs(set).unwrap()[0].state;
+        let put =
+            |is_unproved| CopyPlacement { set, disc, copy, carrier: shelf("/b"), is_unproved };
+        let state = |bench: &mut CatalogBench| bench.cat().discs(set).unwrap()[0].state;
         bench.cat().put_copies(&[put(false)]).unwrap();
         assert_eq!(state(&mut bench), DiscState::Verified);
         bench.cat().put_copies(&[put(true)]).unwrap();

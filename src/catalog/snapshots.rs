@@ -38,7 +38,7 @@ pub struct SnapshotInfo {
 
 /// What a snapshot amounts to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extent {
+pub struct SnapshotSize {
     pub paths: u64,
     /// Other names of a hard link are not counted again.
     pub files: u64,
@@ -115,7 +115,7 @@ impl Catalog {
     }
 
     /// How much a snapshot holds.
-    pub fn extent(&self, set: SetId, seq: SnapshotSeq) -> Result<Extent> {
+    pub fn extent(&self, set: SetId, seq: SnapshotSeq) -> Result<SnapshotSize> {
         self.read("measuring a snapshot", |conn| {
             let sql = "SELECT count(*), COALESCE(sum(COALESCE(c.size, e.size, 0)), 0),
                        COALESCE(sum(e.kind='f' AND c.sha256 IS NULL AND COALESCE(c.size, e.size) > 0), 0),
@@ -125,7 +125,7 @@ impl Catalog {
                        AND (e.last_seq IS NULL OR e.last_seq>=?2)";
             let values = params![set.0, seq.0];
             let mut found = conn.prepare(sql)?.query_and_then(values, |row| {
-                Ok(Extent {
+                Ok(SnapshotSize {
                     paths: number(row, 0)?,
                     bytes: Bytes(number(row, 1)?),
                     waiting: number(row, 2)?,

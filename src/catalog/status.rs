@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Files (kind `f`: other names of a hard link are not counted again) and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct FileTally {
     pub files: u64,
     pub bytes: Bytes,
 }
@@ -18,15 +18,15 @@ pub struct Tally {
 /// Where the files of the newest state are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetStatus {
-    pub live: Tally,
+    pub live: FileTally,
     /// Wholly on discs of which a copy was read back and, when last read, was right.
-    pub verified: Tally,
+    pub verified: FileTally,
     /// The verified ones by the number of good copies, the least of their discs.
-    pub by_copies: BTreeMap<u32, Tally>,
+    pub by_copies: BTreeMap<u32, FileTally>,
     /// Wholly on closed discs, of which not all are verified.
-    pub staged: Tally,
+    pub staged: FileTally,
     /// On a disc that is still being filled, or stored nowhere.
-    pub not_yet: Tally,
+    pub not_yet: FileTally,
     /// What waits in the staging area, by the time since when it waits. Of `staged` and `not_yet`
     /// that is the start of the run that put the first of it there; of `by_copies`, which waits for
     /// another copy, the time when its disc was closed.
@@ -38,10 +38,10 @@ pub struct SetStatus {
 /// Files that wait in the staging area.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    pub staged: Tally,
-    pub not_yet: Tally,
+    pub staged: FileTally,
+    pub not_yet: FileTally,
     /// On verified copies, and on fewer than the set is to have.
-    pub copies: Tally,
+    pub copies: FileTally,
 }
 
 /// What was seen where discs are, of which the catalog alone knows nothing.
@@ -57,7 +57,7 @@ pub struct Outside {
 
 /// How safe a thing is; the least of its parts counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Safety {
+enum SafetyLevel {
     NotYet,
     Staged,
     /// So many copies were right when they were last read.
@@ -67,41 +67,41 @@ enum Safety {
 /// How safe a thing is, and if it is not as safe as it shall be, since when it waits for that in the
 /// staging area.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Standing {
-    safety: Safety,
+struct SafetyState {
+    safety: SafetyLevel,
     is_enough: bool,
     waits: Option<Moment>,
 }
 
-impl Standing {
+impl SafetyState {
     /// Of two parts of one file.
-    fn and(self, other: Standing) -> Standing {
+    fn and(self, other: SafetyState) -> SafetyState {
         let waits = match (self.is_enough, other.is_enough) {
             (true, _) => other.waits,
             (_, true) => self.waits,
             _ => self.waits.zip(other.waits).map(|(a, b)| a.min(b)),
         };
         let is_enough = self.is_enough && other.is_enough;
-        Standing { safety: self.safety.min(other.safety), is_enough, waits }
+        SafetyState { safety: self.safety.min(other.safety), is_enough, waits }
     }
 
-    fn nowhere() -> Standing {
-        Standing { safety: Safety::NotYet, is_enough: false, waits: None }
+    fn nowhere() -> SafetyState {
+        SafetyState { safety: SafetyLevel::NotYet, is_enough: false, waits: None }
     }
 }
 
 /// What each live file is judged by.
 struct Judge {
-    archives: HashMap<u32, Standing>,
+    archives: HashMap<u32, SafetyState>,
     /// When each run began.
     begun: HashMap<u32, Moment>,
     /// Empty files are in listings only: of which snapshot each is, and how safe.
-    listings: Vec<(SnapshotSeq, Standing)>,
+    listings: Vec<(SnapshotSeq, SafetyState)>,
 }
 
 /// How safe a disc is; a staged one waits since its archives were made.
 struct OfDisc {
-    standing: Standing,
+    standing: SafetyState,
     is_staged: bool,
 }
 
@@ -116,7 +116,7 @@ impl Catalog {
         self.read("looking at what is staged", |conn| {
             let archives = judge(conn, set, outside)?.archives;
             let waits =
-                |(number, standing): (u32, Standing)| Some((ArchiveNo(number), standing.waits?));
+                |(number, standing): (u32, SafetyState)| Some((ArchiveNo(number), standing.waits?));
             Ok(archives.into_iter().filter_map(waits).collect())
         })
     }
@@ -164,10 +164,10 @@ fn judge_disc(row: &Row, number: DiscNo, outside: &Outside) -> Result<OfDisc, Fa
     let missing = outside.missing.iter().filter(|(disc, _)| *disc == number).count();
     let safety = safety(state, good.saturating_sub(missing as u32));
     let wanted: u32 = row.get(5)?;
-    let is_enough = matches!(safety, Safety::Verified(copies) if copies >= wanted);
+    let is_enough = matches!(safety, SafetyLevel::Verified(copies) if copies >= wanted);
     let is_owed = !is_enough && outside.owed.contains(&number);
     let closed = row.get::<_, Option<i64>>(4)?.map(Moment);
-    let standing = Standing { safety, is_enough, waits: closed.filter(|_| is_owed) };
+    let standing = SafetyState { safety, is_enough, waits: closed.filter(|_| is_owed) };
     let is_staged = matches!(state, DiscState::Open | DiscState::Staged | DiscState::Failed);
     Ok(OfDisc { standing, is_staged })
 }
@@ -178,11 +178,11 @@ fn begun(conn: &Connection, set: SetId) -> Result<HashMap<u32, Moment>, Fault> {
 }
 
 /// A verified disc without a good copy left is no safer than a staged one.
-fn safety(state: DiscState, good_copies: u32) -> Safety {
+fn safety(state: DiscState, good_copies: u32) -> SafetyLevel {
     match (state, good_copies) {
-        (DiscState::Open | DiscState::Gone, _) => Safety::NotYet,
-        (DiscState::Verified, copies @ 1..) => Safety::Verified(copies),
-        _ => Safety::Staged,
+        (DiscState::Open | DiscState::Gone, _) => SafetyLevel::NotYet,
+        (DiscState::Verified, copies @ 1..) => SafetyLevel::Verified(copies),
+        _ => SafetyLevel::Staged,
     }
 }
 
@@ -191,16 +191,16 @@ fn archives(
     set: SetId,
     discs: &HashMap<u32, OfDisc>,
     begun: &HashMap<u32, Moment>,
-) -> Result<HashMap<u32, Standing>, Fault> {
+) -> Result<HashMap<u32, SafetyState>, Fault> {
     let mut query = conn.prepare("SELECT number, disc, seq FROM archives WHERE set_id=?")?;
     query
         .query_and_then([set.0], |row| {
             let (disc, seq): (u32, u32) = (row.get(1)?, row.get(2)?);
             let standing = match discs.get(&disc) {
-                None => Standing::nowhere(),
+                None => SafetyState::nowhere(),
                 Some(OfDisc { standing, is_staged: false }) => *standing,
                 Some(OfDisc { standing, .. }) => {
-                    Standing { waits: begun.get(&seq).copied(), ..*standing }
+                    SafetyState { waits: begun.get(&seq).copied(), ..*standing }
                 }
             };
             Ok((row.get(0)?, standing))
@@ -226,7 +226,7 @@ fn count(conn: &Connection, set: SetId, judge: &Judge) -> Result<SetStatus, Faul
                WHERE d.set_id=? AND e.last_seq IS NULL AND e.kind='f'
                ORDER BY e.dir, e.name, p.part";
     let mut status = SetStatus::default();
-    let mut file: Option<(u64, Standing)> = None;
+    let mut file: Option<(u64, SafetyState)> = None;
     let mut query = conn.prepare(sql)?;
     let mut rows = query.query([set.0])?;
     while let Some(row) = rows.next()? {
@@ -256,44 +256,44 @@ fn read_part(row: &Row) -> Result<FilePart, Fault> {
 }
 
 impl Judge {
-    fn standing(&self, part: &FilePart) -> Standing {
+    fn standing(&self, part: &FilePart) -> SafetyState {
         match part.archive {
             Some(archive) if part.complete => {
-                self.archives.get(&archive).copied().unwrap_or(Standing::nowhere())
+                self.archives.get(&archive).copied().unwrap_or(SafetyState::nowhere())
             }
             None if part.size == 0 && !part.stored => self.listed(part.since),
-            _ => Standing::nowhere(),
+            _ => SafetyState::nowhere(),
         }
     }
 
     /// An empty file goes with the next listing.
-    fn listed(&self, since: SnapshotSeq) -> Standing {
+    fn listed(&self, since: SnapshotSeq) -> SafetyState {
         let of_these = self.listings.iter().filter(|(seq, _)| *seq >= since);
         let best = of_these.map(|(_, standing)| *standing).max_by_key(|standing| standing.safety);
-        let best = best.unwrap_or(Standing::nowhere());
+        let best = best.unwrap_or(SafetyState::nowhere());
         match best.safety {
-            Safety::Verified(_) => best,
-            _ => Standing { waits: self.begun.get(&since.0).copied(), ..best },
+            SafetyLevel::Verified(_) => best,
+            _ => SafetyState { waits: self.begun.get(&since.0).copied(), ..best },
         }
     }
 }
 
 impl SetStatus {
-    fn add(&mut self, file: Option<(u64, Standing)>) {
-        let Some((size, Standing { safety, waits, .. })) = file else { return };
+    fn add(&mut self, file: Option<(u64, SafetyState)>) {
+        let Some((size, SafetyState { safety, waits, .. })) = file else { return };
         self.live.add(size);
         let mut unsafe_part = Waiting::default();
         match safety {
-            Safety::Verified(copies) => {
+            SafetyLevel::Verified(copies) => {
                 self.verified.add(size);
                 self.by_copies.entry(copies).or_default().add(size);
                 unsafe_part.copies.add(size);
             }
-            Safety::Staged => {
+            SafetyLevel::Staged => {
                 self.staged.add(size);
                 unsafe_part.staged.add(size);
             }
-            Safety::NotYet => {
+            SafetyLevel::NotYet => {
                 self.not_yet.add(size);
                 unsafe_part.not_yet.add(size);
             }
@@ -312,7 +312,7 @@ impl Waiting {
     }
 }
 
-impl Tally {
+impl FileTally {
     /// Saturates: a stranger's catalog may claim any sizes.
     pub(super) fn add(&mut self, size: u64) {
         self.files += 1;
@@ -320,14 +320,14 @@ impl Tally {
     }
 
     /// Both together.
-    pub fn and(self, other: Tally) -> Tally {
+    pub fn and(self, other: FileTally) -> FileTally {
         let bytes = Bytes(self.bytes.0.saturating_add(other.bytes.0));
-        Tally { files: self.files.saturating_add(other.files), bytes }
+        FileTally { files: self.files.saturating_add(other.files), bytes }
     }
 
     /// This without a part of it.
-    pub fn without(self, part: Tally) -> Tally {
+    pub fn without(self, part: FileTally) -> FileTally {
         let bytes = Bytes(self.bytes.0.saturating_sub(part.bytes.0));
-        Tally { files: self.files.saturating_sub(part.files), bytes }
+        FileTally { files: self.files.saturating_sub(part.files), bytes }
     }
 }

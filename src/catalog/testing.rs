@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(super) const NOW: Moment = Moment(1_795_388_733);
 
 /// A catalog with one set and one open disc.
-pub(super) struct Bench {
+pub(super) struct CatalogBench {
     pub dir: TempDir,
     pub catalog: Option<Catalog>,
     pub set: SetId,
@@ -24,8 +24,8 @@ pub(super) struct Bench {
     pub disc: DiscNo,
 }
 
-impl Bench {
-    pub(super) fn new() -> Bench {
+impl CatalogBench {
+    pub(super) fn new() -> CatalogBench {
         let dir = tempfile::tempdir().unwrap();
         let mut catalog =
             Catalog::open(&dir.path().join("c/catalog.sqlite"), Access::Write).unwrap();
@@ -33,13 +33,13 @@ impl Bench {
         let seq = catalog.begin_snapshot(set, NOW).unwrap();
         let disc = DiscNo(1);
         catalog.begin_disc(set, &new_disc(1), NOW).unwrap();
-        Bench { dir, catalog: Some(catalog), set, seq, disc }
+        CatalogBench { dir, catalog: Some(catalog), set, seq, disc }
     }
 
     /// Two discs and two runs: a directory, contents of both, a file in parts and a copy, with names
     /// that need care in text.
-    pub(super) fn full() -> Bench {
-        let mut bench = Bench::new();
+    pub(super) fn full() -> CatalogBench {
+        let mut bench = CatalogBench::new();
         bench.store(&[bare("d", Kind::Dir), whole("d/e/f", 9, 1), slice("film", 9, 1, Some(3))]);
         bench.next_disc();
         let set = bench.set;
@@ -146,8 +146,8 @@ pub(super) fn archive(number: ArchiveNo, disc: DiscNo, snapshot: SnapshotSeq) ->
     }
 }
 
-pub(super) fn closed(snapshot: SnapshotSeq) -> ClosedDisc {
-    ClosedDisc {
+pub(super) fn closed(snapshot: SnapshotSeq) -> ClosedDiscRecord {
+    ClosedDiscRecord {
         image: Sectors(999),
         closed: NOW,
         snapshot,
@@ -157,8 +157,8 @@ pub(super) fn closed(snapshot: SnapshotSeq) -> ClosedDisc {
     }
 }
 
-fn disc_file(path: &str) -> DiscFile {
-    DiscFile { path: path.to_owned(), size: Bytes(5), sha256: sha(path.len() as u64) }
+fn disc_file(path: &str) -> DiscFileRecord {
+    DiscFileRecord { path: path.to_owned(), size: Bytes(5), sha256: sha(path.len() as u64) }
 }
 
 pub(super) fn sha(seed: u64) -> Digest {

@@ -167,7 +167,7 @@ pub(super) fn note(row: &Row, column: usize) -> Result<Note, Fault> {
 
 /// Mode and owner: few combinations on millions of files, so each is a row of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Owner {
+pub(super) struct OwnerRow {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
@@ -175,9 +175,9 @@ pub(super) struct Owner {
     pub group: Vec<u8>,
 }
 
-impl Owner {
-    pub(super) fn of(meta: &Meta) -> Owner {
-        Owner {
+impl OwnerRow {
+    pub(super) fn of(meta: &Meta) -> OwnerRow {
+        OwnerRow {
             mode: meta.mode,
             uid: meta.uid,
             gid: meta.gid,
@@ -203,11 +203,11 @@ impl Owner {
         Ok(conn.last_insert_rowid())
     }
 
-    fn load(conn: &Connection, id: i64) -> Result<Owner, Fault> {
+    fn load(conn: &Connection, id: i64) -> Result<OwnerRow, Fault> {
         let sql = "SELECT mode, uid, gid, user, grp FROM owners WHERE id=?";
         conn.prepare_cached(sql)?
             .query_row([id], |row| {
-                Ok(Owner {
+                Ok(OwnerRow {
                     mode: row.get(0)?,
                     uid: row.get(1)?,
                     gid: row.get(2)?,
@@ -221,18 +221,18 @@ impl Owner {
 }
 
 /// Combinations already read, by id.
-pub(super) type Owners = HashMap<i64, Owner>;
+pub(super) type OwnerCache = HashMap<i64, OwnerRow>;
 
 /// Fills in mode and owner.
 pub(super) fn add_owner(
     meta: &mut Meta,
     id: i64,
     conn: &Connection,
-    known: &mut Owners,
+    known: &mut OwnerCache,
 ) -> Result<(), Fault> {
     let owner = match known.entry(id) {
         std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-        std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Owner::load(conn, id)?),
+        std::collections::hash_map::Entry::Vacant(entry) => entry.insert(OwnerRow::load(conn, id)?),
     };
     (meta.mode, meta.uid, meta.gid) = (owner.mode, owner.uid, owner.gid);
     meta.user.clone_from(&owner.user);

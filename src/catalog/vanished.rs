@@ -3,21 +3,21 @@
 
 use super::ContentId;
 use super::error::Fault;
-use super::places::Tree;
+use super::places::DirTree;
 use super::value::{self, number, optional_digest};
 use super::{Catalog, Result, SetId};
 use crate::model::{Digest, Mtime, RelPath, SnapshotSeq};
 use rusqlite::{Row, params};
 
 /// A file that a rename leaves as it is.
-pub type Identity = (u64, Mtime);
+pub type FileIdentity = (u64, Mtime);
 
 /// A file of the state before a scan, of which nothing stands at its path any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vanished {
     pub path: RelPath,
     pub size: u64,
-    pub identity: Identity,
+    pub identity: FileIdentity,
     pub content: Option<ContentId>,
     /// As long as all of its content is in archives.
     pub digest: Option<Digest>,
@@ -33,7 +33,7 @@ impl Catalog {
         mut sink: impl FnMut(Vanished),
     ) -> Result<()> {
         self.read("looking for what is gone", |conn| {
-            let tree = Tree::load(conn, set)?;
+            let tree = DirTree::load(conn, set)?;
             let sql = "SELECT e.dir, e.name, COALESCE(c.size, e.size, 0), e.inode, e.mtime,
                        e.content, c.sha256
                        FROM dirs d CROSS JOIN entries e ON e.dir=d.id
@@ -57,7 +57,7 @@ impl Catalog {
     pub fn living(
         &self,
         set: SetId,
-        mut sink: impl FnMut(Identity, Option<ContentId>),
+        mut sink: impl FnMut(FileIdentity, Option<ContentId>),
     ) -> Result<()> {
         self.read("looking for what was renamed", |conn| {
             let sql = "SELECT e.inode, e.mtime, e.content FROM dirs d CROSS JOIN entries e
@@ -80,7 +80,7 @@ impl Catalog {
         wanted: impl Fn(u64) -> bool,
     ) -> Result<Vec<(RelPath, u64)>> {
         self.read("looking for what is new", |conn| {
-            let tree = Tree::load(conn, set)?;
+            let tree = DirTree::load(conn, set)?;
             let sql = "SELECT e.dir, e.name, e.size FROM dirs d CROSS JOIN entries e ON e.dir=d.id
                        WHERE d.set_id=? AND e.last_seq IS NULL AND e.kind='f'
                        AND e.content IS NULL AND e.size>0";

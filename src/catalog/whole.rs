@@ -11,7 +11,7 @@
 
 use super::error::{Fault, explain};
 use super::file_names::{beside, last_of, plain};
-use super::lock::Lock;
+use super::lock::CatalogLock;
 use super::{Access, Catalog, CatalogError, Result, open};
 use crate::port::files::{rename_durably, sync_dir, unless_missing};
 use rusqlite::backup::{Backup, StepResult};
@@ -51,7 +51,7 @@ impl Catalog {
         let last = last_of(path);
         let copy = Catalog::open(&last, Access::Read)?;
         copy.check()?;
-        let lock = Lock::take(path)?;
+        let lock = CatalogLock::take(path)?;
         let new = beside(path, ".new");
         copy.read("copying it", |conn| copy_to(conn, &new))?;
         drop(copy);
@@ -96,14 +96,14 @@ pub struct Replacement {
     new: PathBuf,
     catalog: Catalog,
     /// Of the one that is replaced.
-    lock: Lock,
+    lock: CatalogLock,
 }
 
 impl Replacement {
     pub fn begin(path: &Path) -> Result<Replacement> {
         let failed = |source| CatalogError::NotWritable { path: path.to_owned(), source };
         open::make_private_parent(path).map_err(failed)?;
-        let lock = Lock::take(path)?;
+        let lock = CatalogLock::take(path)?;
         let new = beside(path, ".new");
         remove_with_journals(&new).map_err(failed)?;
         let catalog = Catalog::open(&new, Access::Write)?;
@@ -134,7 +134,7 @@ impl Replacement {
 
 /// The former file's journals go first: without them it is damaged at worst, and so it is known to
 /// be, while a new file beside them would be damaged, too.
-fn put_in_place(new: &Path, path: &Path, _lock: Lock) -> Result<Option<PathBuf>> {
+fn put_in_place(new: &Path, path: &Path, _lock: CatalogLock) -> Result<Option<PathBuf>> {
     let failed = |source| CatalogError::NotWritable { path: path.to_owned(), source };
     let place = || -> io::Result<Option<PathBuf>> {
         File::open(new)?.sync_all()?;
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_kept_copy_is_one_private_file_and_the_state_of_that_moment() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a", 1, 1)]);
         bench.cat().keep_last().unwrap();
         bench.store(&[whole("b", 1, 2)]);
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_damaged_catalog_names_the_copy_and_the_copy_can_be_put_back() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a", 1, 1)]);
         let words = |error: Option<CatalogError>| error.unwrap().to_string();
         let (path, set) = (bench.file(), bench.set);
@@ -226,7 +226,7 @@ mod tests {
         let none = Catalog::restore_last(&path).err();
         assert!(matches!(none, Some(CatalogError::Missing { .. })), "{none:?}");
         fs::remove_file(&path).unwrap();
-        let mut fresh = Bench::new();
+        let mut fresh = CatalogBench::new();
         fresh.store(&[whole("a", 1, 1)]);
         fresh.cat().keep_last().unwrap();
         fs::copy(last_of(&fresh.file()), last_of(&path)).unwrap();
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_replacement_changes_nothing_before_it_is_finished() {
-        let mut bench = Bench::new();
+        let mut bench = CatalogBench::new();
         bench.store(&[whole("a", 1, 1)]);
         let path = bench.file();
         let busy = Replacement::begin(&path).err();

@@ -5,8 +5,10 @@ mod common;
 mod media;
 mod set;
 
-pub use common::{Burning, Common, Keys, Signing};
-pub use media::{Check, CopyDisc, GiveUp, Keysheet, Locate, Migrate, Status};
+pub use common::{Burning, Common, KeyArgs, Signing};
+pub use media::{
+    CheckArgs, CopyArgs, GiveUpArgs, KeysheetArgs, LocateArgs, MigrateArgs, StatusArgs,
+};
 pub use set::{SetArgs, SetWork};
 
 use super::values;
@@ -27,55 +29,55 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Back up a directory to discs
-    Backup(Backup),
+    Backup(BackupArgs),
     /// Burn the discs in the staging area
-    Burn(Burn),
+    Burn(BurnArgs),
     /// Restore files from discs
-    Restore(Restore),
+    Restore(RestoreArgs),
     /// Read discs and compare every byte with the checksums
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// Test that standard tools alone can read discs: restore a sample
-    Drill(Drill),
+    Drill(DrillArgs),
     /// Read a failing disc into an image and repair it from recovery data
-    Rescue(Rescue),
+    Rescue(RescueArgs),
     /// Close a partly filled disc so that it can be burned
-    Flush(Flush),
+    Flush(FlushArgs),
     /// Watch a drive: burn staged discs on blanks, verify coldcut discs
-    Watch(Watch),
+    Watch(WatchArgs),
     /// List optical drives and the discs in them
-    Drives(Drives),
+    Drives(DrivesArgs),
     /// List the snapshots of a set, oldest first
-    Snapshots(Snapshots),
+    Snapshots(SnapshotsArgs),
     /// List the discs of a set by number
-    Discs(Discs),
+    Discs(DiscsArgs),
     /// List a directory of a snapshot
-    Ls(Ls),
+    Ls(LsArgs),
     /// List the paths of a snapshot that match a pattern
-    Find(Find),
+    Find(FindArgs),
     /// Show whether the data is safe, and what to do if it is not
-    Status(Status),
+    Status(StatusArgs),
     /// Record where discs are kept
-    Locate(Locate),
+    Locate(LocateArgs),
     /// Record discs as lost; the next backup stores their files again
-    Lost(GiveUp),
+    Lost(GiveUpArgs),
     /// Like lost, but for good: a later read does not bring them back
-    Retire(GiveUp),
+    Retire(GiveUpArgs),
     /// Re-read the copies checked longest ago, and track how they age
-    Check(Check),
+    Check(CheckArgs),
     /// Make one more copy of discs
-    Copy(CopyDisc),
+    Copy(CopyArgs),
     /// Move the contents of old discs to new ones, without the source
-    Migrate(Migrate),
+    Migrate(MigrateArgs),
     /// Print a recovery sheet: discs, where they are, how to restore
-    Keysheet(Keysheet),
+    Keysheet(KeysheetArgs),
     /// List, rename or forget sets
     Set(SetArgs),
     /// Rebuild the catalog from discs, or restore its last good copy
-    Catalog(Catalog),
+    Catalog(CatalogArgs),
 }
 
 #[derive(Args, Debug)]
-pub struct Backup {
+pub struct BackupArgs {
     /// The directory to back up, or a set of the configuration files
     pub source: PathBuf,
     /// The drive (/dev/sr0) or shelf to write to; a missing shelf is created
@@ -143,7 +145,7 @@ pub struct Backup {
     #[arg(long, value_name = "TEXT")]
     pub hint: Option<String>,
     #[command(flatten)]
-    pub said: Box<set::Said>,
+    pub said: Box<set::PublicTextArgs>,
     /// Make a disc even if only deletions, moves or metadata are new
     #[arg(long)]
     pub flush: bool,
@@ -169,7 +171,7 @@ pub struct Backup {
 
 #[derive(Args, Debug)]
 #[command(override_usage = "coldcut burn [OPTIONS] [DISC]... <DEST>")]
-pub struct Burn {
+pub struct BurnArgs {
     /// The discs to burn, such as 3-5,7 [default: all staged], followed by the drive or shelf
     #[arg(value_name = "DISC|DEST")]
     pub(super) words: Vec<OsString>,
@@ -185,7 +187,7 @@ pub struct Burn {
 
 #[derive(Args, Debug)]
 #[command(allow_missing_positional = true)]
-pub struct Restore {
+pub struct RestoreArgs {
     /// The drive (/dev/sr0) or shelf (a directory of disc images)
     #[arg(value_name = "FROM")]
     pub(super) typed: Option<PathBuf>,
@@ -236,7 +238,7 @@ pub enum Overwrite {
 }
 
 #[derive(Args, Debug)]
-pub struct Verify {
+pub struct VerifyArgs {
     /// The drive (/dev/sr0) or shelf (a directory of disc images)
     #[arg(value_name = "FROM")]
     pub(super) typed: Option<PathBuf>,
@@ -251,7 +253,7 @@ pub struct Verify {
 
 #[derive(Args, Debug)]
 #[command(override_usage = "coldcut drill [OPTIONS] [DISC]... [FROM]")]
-pub struct Drill {
+pub struct DrillArgs {
     /// The discs to test, such as 3-5,7 [default: all that are there], followed by the drive or
     /// shelf [default: the staging area]
     #[arg(value_name = "DISC|FROM")]
@@ -271,7 +273,7 @@ pub struct Drill {
 }
 
 #[derive(Args, Debug)]
-pub struct Rescue {
+pub struct RescueArgs {
     /// The drives (/dev/sr0) or images to read, one after the other
     #[arg(required = true)]
     pub from: Vec<PathBuf>,
@@ -286,7 +288,7 @@ pub struct Rescue {
 }
 
 #[derive(Args, Debug)]
-pub struct Flush {
+pub struct FlushArgs {
     /// Do not test a sample of each disc with standard tools
     #[arg(long)]
     pub no_drill: bool,
@@ -297,7 +299,7 @@ pub struct Flush {
 }
 
 #[derive(Args, Debug)]
-pub struct Watch {
+pub struct WatchArgs {
     /// The drive to watch
     #[arg(value_name = "DRIVE")]
     pub(super) typed: Option<PathBuf>,
@@ -316,25 +318,25 @@ pub struct Watch {
 }
 
 #[derive(Args, Debug)]
-pub struct Drives {
+pub struct DrivesArgs {
     #[command(flatten)]
     behind: Common,
 }
 
 #[derive(Args, Debug)]
-pub struct Snapshots {
+pub struct SnapshotsArgs {
     #[command(flatten)]
     behind: Common,
 }
 
 #[derive(Args, Debug)]
-pub struct Discs {
+pub struct DiscsArgs {
     #[command(flatten)]
     behind: Common,
 }
 
 #[derive(Args, Debug)]
-pub struct Ls {
+pub struct LsArgs {
     /// The directory to list, relative to the source [default: the source]
     pub path: Option<OsString>,
     /// The snapshot to look in [default: the newest]
@@ -345,7 +347,7 @@ pub struct Ls {
 }
 
 #[derive(Args, Debug)]
-pub struct Find {
+pub struct FindArgs {
     /// A glob; without a slash it matches the file name only
     pub pattern: OsString,
     /// The snapshot to look in [default: the newest]
@@ -356,7 +358,7 @@ pub struct Find {
 }
 
 #[derive(Args, Debug)]
-pub struct Catalog {
+pub struct CatalogArgs {
     /// What to do with the catalog
     #[arg(value_name = "rebuild|restore-last", value_enum, hide_possible_values = true)]
     pub what: CatalogWork,

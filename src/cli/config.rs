@@ -13,7 +13,7 @@ pub use files::{CONFIG, ConfigFiles};
 use super::args::{Cli, Verb};
 use crate::model::SetName;
 use clap::{ArgMatches, Command};
-pub use known::Known;
+pub use known::KnownOptions;
 use section::{DEST, DRIVE, SOURCE, Section, place};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,7 +29,7 @@ pub struct Config {
 
 /// What the files say for the command in hand.
 #[derive(Debug, Default)]
-pub struct Chosen {
+pub struct CommandConfig {
     /// The set, where the typed SOURCE is its name or its directory.
     pub backup: Option<SetName>,
     pub source: Option<PathBuf>,
@@ -45,7 +45,7 @@ impl Config {
     /// Reads all tables of all files, also those that the command in hand does not use: a slip of
     /// the finger must not wait for the night in which it counts.
     pub fn new(files: &ConfigFiles, command: &Command) -> Result<Config, ConfigError> {
-        let known = Known::new(command);
+        let known = KnownOptions::new(command);
         let mut config = Config::default();
         for file in files.iter() {
             if let Some(table) = file.table()? {
@@ -58,7 +58,7 @@ impl Config {
         Ok(config)
     }
 
-    fn lay(&mut self, known: &Known, path: &Path, table: Table) -> Result<(), ConfigError> {
+    fn lay(&mut self, known: &KnownOptions, path: &Path, table: Table) -> Result<(), ConfigError> {
         let told = |table: &str, key: &str, reason: String| ConfigError::Key {
             path: path.to_owned(),
             table: table.to_owned(),
@@ -99,14 +99,14 @@ impl Config {
     }
 
     /// The table that is meant: the named set's, that of a backup's SOURCE, or the only one.
-    pub fn choose(&self, cli: &Cli, command: &Command) -> Result<Chosen, ConfigError> {
+    pub fn choose(&self, cli: &Cli, command: &Command) -> Result<CommandConfig, ConfigError> {
         let backup = self.backed_up(cli);
         let section = self.meant(cli, backup.as_ref()).and_then(|name| self.sets.get(&name));
         let place = |key: &str, section: &Section| {
             section.get(key).and_then(Value::as_str).map(PathBuf::from)
         };
         let mut options = self.top.clone();
-        let known = Known::new(command);
+        let known = KnownOptions::new(command);
         for (key, value) in section.into_iter().flatten() {
             known.lay(&mut options, key.clone(), value.clone());
         }
@@ -115,7 +115,7 @@ impl Config {
         if let (Some(name), None) = (&backup, &source) {
             return Err(ConfigError::NoSource(name.clone()));
         }
-        Ok(Chosen {
+        Ok(CommandConfig {
             place: section.and_then(|section| place(DEST, section)).or(drive.clone()),
             source,
             drive,
@@ -148,7 +148,7 @@ impl Config {
     }
 }
 
-impl Chosen {
+impl CommandConfig {
     /// The typed words with those of the files before them, so that the typed ones win: options
     /// of every command before the verb, its own ones right behind it.
     pub fn weave(
@@ -157,7 +157,7 @@ impl Chosen {
         typed: &ArgMatches,
         command: &Command,
     ) -> Vec<OsString> {
-        let known = Known::new(command);
+        let known = KnownOptions::new(command);
         let verb = typed.subcommand_name().unwrap_or_default();
         let typed = known.typed(typed);
         let (mut before, mut behind) = (Vec::new(), Vec::new());
@@ -173,7 +173,7 @@ impl Chosen {
     }
 }
 
-fn top_key(known: &Known, key: &str, value: &Value) -> Result<(), String> {
+fn top_key(known: &KnownOptions, key: &str, value: &Value) -> Result<(), String> {
     match key {
         DRIVE => place(value),
         SOURCE | DEST => {
@@ -183,7 +183,7 @@ fn top_key(known: &Known, key: &str, value: &Value) -> Result<(), String> {
     }
 }
 
-fn set_key(known: &Known, key: &str, value: &Value) -> Result<(), String> {
+fn set_key(known: &KnownOptions, key: &str, value: &Value) -> Result<(), String> {
     match key {
         SOURCE | DEST => place(value),
         DRIVE => Err(format!("belongs to the top level; a set has `{DEST}`")),

@@ -1,10 +1,13 @@
 //! What clap cannot say about arguments that depend on each other, or on the configuration files,
 //! which name places where none was typed.
 
-use super::args::{Backup, Burn, Catalog, CatalogWork, Cli, Drill, SetArgs, SetWork, Status, Verb};
-use super::config::{Chosen, Config};
+use super::args::{
+    BackupArgs, BurnArgs, CatalogArgs, CatalogWork, Cli, DrillArgs, SetArgs, SetWork, StatusArgs,
+    Verb,
+};
+use super::config::{CommandConfig, Config};
 use super::values;
-use crate::flow::status::latest::Limits;
+use crate::flow::status::latest::StatusLimits;
 use crate::model::path::shown;
 use crate::model::{DiscList, DiscNo, SetName};
 use clap::error::ErrorKind;
@@ -14,16 +17,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is wrong with a command line, for clap to print.
-pub type Slip = (ErrorKind, String);
+pub type UsageError = (ErrorKind, String);
 
-fn slip<T>(kind: ErrorKind, text: &str) -> Result<T, Slip> {
+fn slip<T>(kind: ErrorKind, text: &str) -> Result<T, UsageError> {
     Err((kind, text.to_owned()))
 }
 
 impl Cli {
     /// What clap cannot say about arguments that depend on each other, and places from the files
     /// where none was typed.
-    pub(super) fn finish(&mut self, chosen: Chosen) -> Result<(), Slip> {
+    pub(super) fn finish(&mut self, chosen: CommandConfig) -> Result<(), UsageError> {
         let keys = &self.common.keys;
         if keys.passphrase_file.is_some() && keys.passphrase_command.is_some() {
             return slip(
@@ -83,7 +86,7 @@ fn or_configured(
     usage: &str,
     typed: Option<PathBuf>,
     configured: Option<PathBuf>,
-) -> Result<PathBuf, Slip> {
+) -> Result<PathBuf, UsageError> {
     let missing = || {
         let text = format!(
             "the place is missing in `coldcut {usage}`, and no configuration file names it"
@@ -93,8 +96,8 @@ fn or_configured(
     typed.or(configured).ok_or_else(missing)
 }
 
-impl Backup {
-    fn fill(&mut self, chosen: Chosen) {
+impl BackupArgs {
+    fn fill(&mut self, chosen: CommandConfig) {
         self.configured = chosen.configured;
         if let (Some(_), Some(source)) = (chosen.backup, chosen.source) {
             self.source = source;
@@ -104,14 +107,14 @@ impl Backup {
         }
     }
 
-    fn check(&self) -> Result<(), Slip> {
+    fn check(&self) -> Result<(), UsageError> {
         match (self.stage, &self.dest) {
             (true, Some(_)) => slip(
                 ErrorKind::ArgumentConflict,
                 "backup --stage takes SOURCE only; DEST is for burn",
             ),
             (false, None) if !self.dry_run && !self.may_be_a_mistyped_set() => {
-                slip(ErrorKind::MissingRequiredArgument, Backup::NO_DEST)
+                slip(ErrorKind::MissingRequiredArgument, BackupArgs::NO_DEST)
             }
             _ => Ok(()),
         }
@@ -128,8 +131,8 @@ impl Backup {
     }
 }
 
-impl Catalog {
-    fn check(&self) -> Result<(), Slip> {
+impl CatalogArgs {
+    fn check(&self) -> Result<(), UsageError> {
         use ErrorKind::{MissingRequiredArgument, UnknownArgument};
         match self.what {
             CatalogWork::Rebuild if self.from.is_empty() => {
@@ -143,10 +146,10 @@ impl Catalog {
     }
 }
 
-impl Burn {
+impl BurnArgs {
     /// The last word is the place, all before it are numbers; clap wants optional words last.
     /// Where the files name a place, a number at the end is a disc, too.
-    fn split(&mut self, configured: Option<PathBuf>) -> Result<(), Slip> {
+    fn split(&mut self, configured: Option<PathBuf>) -> Result<(), UsageError> {
         let is_place = |word: &OsString| configured.is_none() || disc_list(word).is_err();
         let typed = self.words.last().is_some_and(is_place).then(|| self.words.pop()).flatten();
         self.dest =
@@ -156,10 +159,10 @@ impl Burn {
     }
 }
 
-impl Drill {
+impl DrillArgs {
     /// A last word that is no number is the place. The files' place is not meant here: what is to be
     /// tried first is what waits to be burned.
-    fn split(&mut self) -> Result<(), Slip> {
+    fn split(&mut self) -> Result<(), UsageError> {
         let typed = self.words.last().is_some_and(|word| disc_list(word).is_err());
         self.from = typed.then(|| self.words.pop()).flatten().map(PathBuf::from);
         self.discs = discs(&mut self.words)?;
@@ -168,27 +171,27 @@ impl Drill {
 }
 
 /// The discs that these words name, each once, in their order.
-fn discs(words: &mut Vec<OsString>) -> Result<Vec<DiscNo>, Slip> {
+fn discs(words: &mut Vec<OsString>) -> Result<Vec<DiscNo>, UsageError> {
     let lists: Vec<DiscList> =
         words.drain(..).map(|word| disc_list(&word)).collect::<Result<_, _>>()?;
     let all: DiscList = lists.iter().flat_map(DiscList::iter).collect();
     Ok(all.iter().collect())
 }
 
-fn disc_list(word: &OsString) -> Result<DiscList, Slip> {
+fn disc_list(word: &OsString) -> Result<DiscList, UsageError> {
     values::discs(&word.to_string_lossy()).map_err(|allowed| {
         (ErrorKind::ValueValidation, format!("{} is not a disc: {allowed}", shown(word.as_bytes())))
     })
 }
 
-impl Status {
+impl StatusArgs {
     /// What was typed is meant for every set; what it leaves open each set's own table says.
-    pub(super) fn judge_by(&mut self, typed: &Status, config: &Config) {
+    pub(super) fn judge_by(&mut self, typed: &StatusArgs, config: &Config) {
         let limit = |typed: Option<Duration>, key: &str, set: Option<&SetName>| {
             // The files were checked: what they say is a time.
             typed.or_else(|| values::age(config.text(key, set)?).ok())
         };
-        let limits = |set: Option<&SetName>| Limits {
+        let limits = |set: Option<&SetName>| StatusLimits {
             max_age: limit(typed.max_age, "max-age", set),
             max_check_age: limit(typed.max_check_age, "max-check-age", set),
             allow_waiting: limit(typed.allow_waiting, "allow-waiting", set),
@@ -199,7 +202,7 @@ impl Status {
 }
 
 impl SetArgs {
-    fn check(&self) -> Result<(), Slip> {
+    fn check(&self) -> Result<(), UsageError> {
         use ErrorKind::{MissingRequiredArgument, UnknownArgument};
         match self.what {
             SetWork::Forget if self.old.is_none() => {

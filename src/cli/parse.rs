@@ -1,7 +1,7 @@
 //! From the words of a command line, and what the files say for it, to one verb.
 
 use super::args::{Cli, Common, Verb};
-use super::config::{Config, ConfigError, ConfigFiles, Known};
+use super::config::{Config, ConfigError, ConfigFiles, KnownOptions};
 use super::{finish, help};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
@@ -41,7 +41,7 @@ where
     let typed = command().try_get_matches_from(&words).map_err(help::harmless_first)?;
     let first = Cli::from(&typed)?;
     let definition = Typed::command();
-    let refused = |(kind, text): finish::Slip| command().error(kind, text);
+    let refused = |(kind, text): finish::UsageError| command().error(kind, text);
     has_use_for_keys(&typed, &definition).map_err(refused)?;
     let wrong = |error: ConfigError| refused((ErrorKind::InvalidValue, error.to_string()));
     let config = Config::new(files, &definition).map_err(wrong)?;
@@ -61,8 +61,8 @@ where
 }
 
 /// Options about encryption that the verb ignores are not what the person means to say.
-fn has_use_for_keys(typed: &ArgMatches, definition: &Command) -> Result<(), finish::Slip> {
-    let (Some(verb), known) = (typed.subcommand_name(), Known::new(definition)) else {
+fn has_use_for_keys(typed: &ArgMatches, definition: &Command) -> Result<(), finish::UsageError> {
+    let (Some(verb), known) = (typed.subcommand_name(), KnownOptions::new(definition)) else {
         return Ok(());
     };
     let is_needless = |long: &String| {

@@ -3,10 +3,10 @@
 
 mod dest;
 
-pub use dest::{DestError, check_dest};
+pub use dest::{DestSyntaxError, check_dest};
 
-use super::args::{Common, Keys};
-use crate::flow::base::keys::{Asking, Named};
+use super::args::{Common, KeyArgs};
+use crate::flow::base::keys::{Asking, SettingOrigin};
 use crate::model::SetName;
 use crate::model::path::shown;
 use crate::port::operator::{Answer, Operator, Secret};
@@ -28,7 +28,7 @@ pub enum ResolveError {
     #[error("there is no directory {word} and no set {word}; configured sets: {configured}")]
     NoSuchSet { word: String, configured: String },
     #[error(transparent)]
-    Dest(#[from] DestError),
+    Dest(#[from] DestSyntaxError),
     #[error("no name for a set can be made from {}; name it with --set", shown(path.as_os_str().as_bytes()))]
     NoName { path: PathBuf },
     #[error("cannot read the passphrase file {}", shown(path.as_os_str().as_bytes()))]
@@ -153,7 +153,7 @@ pub enum PassphraseSource {
 
 impl PassphraseSource {
     /// The command line goes before the environment, and both before a question.
-    pub fn choose(keys: &Keys, surroundings: &Surroundings) -> PassphraseSource {
+    pub fn choose(keys: &KeyArgs, surroundings: &Surroundings) -> PassphraseSource {
         if let Some(path) = &keys.passphrase_file {
             PassphraseSource::File(path.clone())
         } else if let Some(command) = &keys.passphrase_command {
@@ -166,14 +166,14 @@ impl PassphraseSource {
     }
 
     /// Where this source was named; `None` if nobody named one.
-    pub fn named(&self, keys: &Keys) -> Option<Named> {
+    pub fn named(&self, keys: &KeyArgs) -> Option<SettingOrigin> {
         match self {
             PassphraseSource::Ask => None,
-            PassphraseSource::Env(_) => Some(Named::Environment),
+            PassphraseSource::Env(_) => Some(SettingOrigin::Environment),
             PassphraseSource::File(_) | PassphraseSource::Command(_) => match keys.typed.passphrase
             {
-                true => Some(Named::Typed),
-                false => Some(Named::Configuration),
+                true => Some(SettingOrigin::Typed),
+                false => Some(SettingOrigin::Configuration),
             },
         }
     }
@@ -430,8 +430,8 @@ mod tests {
     #[test]
     fn the_command_line_goes_before_the_environment_and_asking_comes_last() {
         let env = surroundings(&[(PASSPHRASE, "e")]);
-        let mut keys = Keys::default();
-        let choose = |keys: &Keys, env: &Surroundings| PassphraseSource::choose(keys, env);
+        let mut keys = KeyArgs::default();
+        let choose = |keys: &KeyArgs, env: &Surroundings| PassphraseSource::choose(keys, env);
         let nothing = Surroundings::default();
         assert!(matches!(choose(&keys, &nothing), PassphraseSource::Ask));
         let asked = PassphraseSource::Ask.read(&Nobody, "", Asking::New, false, &Stop::new());
@@ -447,9 +447,9 @@ mod tests {
     }
 
     /// Answers each question alike.
-    struct Says(Answer);
+    struct FixedAnswer(Answer);
 
-    impl Operator for Says {
+    impl Operator for FixedAnswer {
         fn confirm(&self, _: &str) -> Answer {
             unreachable!("--yes must not answer this")
         }
@@ -459,7 +459,7 @@ mod tests {
         fn hands(&self, _: &str) -> Answer {
             self.0
         }
-        fn summon(&self, _: &crate::port::operator::Summons) {}
+        fn summon(&self, _: &crate::port::operator::InsertRequest) {}
         fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
             None
         }
@@ -471,7 +471,7 @@ mod tests {
         let read = |content: &[u8], says: Answer, asking, odd| {
             let path = dir.path().join("p");
             std::fs::write(&path, content).unwrap();
-            PassphraseSource::File(path).read(&Says(says), "", asking, odd, &Stop::new())
+            PassphraseSource::File(path).read(&FixedAnswer(says), "", asking, odd, &Stop::new())
         };
         let odd: [&[u8]; 7] = [
             b"abc\r\n",

@@ -2,7 +2,7 @@
 
 use crate::catalog::CopyNo;
 use crate::drive::{Engine, Speed};
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::model::disc::{Compression, DiscName, Ratio};
 use crate::model::size::{SMALLEST_DISC, parse_disc_size};
 use crate::model::{Bytes, DiscList, DiscUuid, Sectors, SetName, SnapshotSeq};
@@ -122,10 +122,10 @@ pub fn on_off(text: &str) -> Parsed<bool> {
     }
 }
 
-pub fn patience(text: &str) -> Parsed<Patience> {
+pub fn patience(text: &str) -> Parsed<WaitLimit> {
     let wrong = || "allowed: a time such as 90s, 10m, 2h, or forever".to_owned();
     if text == "forever" {
-        return Ok(Patience::Endless);
+        return Ok(WaitLimit::Endless);
     }
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
@@ -135,7 +135,7 @@ pub fn patience(text: &str) -> Parsed<Patience> {
         _ => return Err(wrong()),
     };
     let number = whole_number(text.strip_suffix(unit).unwrap_or_default()).ok_or_else(wrong)?;
-    Ok(Patience::AtMost(Duration::from_secs(u64::from(number) * seconds)))
+    Ok(WaitLimit::AtMost(Duration::from_secs(u64::from(number) * seconds)))
 }
 
 /// Digits only: `+7` is a number to Rust and a slip of the finger here.

@@ -30,53 +30,59 @@ pub fn expander_ahead<'a>(
     row: impl Read + 'a,
 ) -> io::Result<Box<dyn Read + 'a>> {
     Ok(match compression {
-        Compression::Bzip2 => Box::new(Ahead::new(row)),
+        Compression::Bzip2 => Box::new(FrameReadAhead::new(row)),
         // Expanded as fast as anybody reads.
         Compression::None | Compression::Zstd => Box::new(expander(compression, row)?),
     })
 }
 
-struct Ahead<R: Read> {
-    source: Source<R>,
+struct FrameReadAhead<R: Read> {
+    source: FrameSource<R>,
     /// Frames that are being expanded, in their order.
-    begun: VecDeque<Receiver<Piece>>,
+    begun: VecDeque<Receiver<ExpandedFrame>>,
     /// So many at once.
     most: usize,
     now: Cursor<Vec<u8>>,
 }
 
-enum Source<R: Read> {
-    Row(Row<R>),
+enum FrameSource<R: Read> {
+    Row(FrameSplitter<R>),
     /// Has taken over, for good.
     Plain(Box<Expander<Rest<R>>>),
     /// For the moment in which one becomes the other.
     Changing,
 }
 
-type Rest<R> = Chain<Cursor<Vec<u8>>, Row<R>>;
+type Rest<R> = Chain<Cursor<Vec<u8>>, FrameSplitter<R>>;
 
 /// A frame, and what it holds.
-struct Piece {
+struct ExpandedFrame {
     frame: Vec<u8>,
     raw: io::Result<Vec<u8>>,
 }
 
-impl<R: Read> Ahead<R> {
-    fn new(row: R) -> Ahead<R> {
-        let row = Row { inner: row, read: Vec::new(), begun: false, ended: false, fault: None };
+impl<R: Read> FrameReadAhead<R> {
+    fn new(row: R) -> FrameReadAhead<R> {
+        let row =
+            FrameSplitter { inner: row, read: Vec::new(), begun: false, ended: false, fault: None };
         let most = rayon::current_num_threads().min(MOST_THREADS) + 2;
-        Ahead { source: Source::Row(row), begun: VecDeque::new(), most, now: Cursor::default() }
+        FrameReadAhead {
+            source: FrameSource::Row(row),
+            begun: VecDeque::new(),
+            most,
+            now: Cursor::default(),
+        }
     }
 
     fn begin_more(&mut self) {
-        let Source::Row(row) = &mut self.source else { return };
+        let FrameSource::Row(row) = &mut self.source else { return };
         while self.begun.len() < self.most {
             let Some(frame) = row.next_frame() else { break };
             let (sender, receiver) = bounded(1);
             rayon::spawn(move || {
                 let raw = expand(Compression::Bzip2, &frame, LONGEST);
                 // It fails where nobody waits for it any more.
-                let _ = sender.send(Piece { frame, raw });
+                let _ = sender.send(ExpandedFrame { frame, raw });
             });
             self.begun.push_back(receiver);
         }
@@ -86,15 +92,15 @@ impl<R: Read> Ahead<R> {
     fn next_piece(&mut self) -> io::Result<bool> {
         self.begin_more();
         let Some(receiver) = self.begun.pop_front() else {
-            let row_is_done = matches!(&self.source, Source::Row(row) if row.is_done());
+            let row_is_done = matches!(&self.source, FrameSource::Row(row) if row.is_done());
             if !row_is_done {
                 self.take_over(Vec::new())?;
             }
             return Ok(!row_is_done);
         };
         match receiver.recv().map_err(io::Error::other)? {
-            Piece { raw: Ok(raw), .. } => self.now = Cursor::new(raw),
-            Piece { frame, raw: Err(_) } => self.take_over(frame)?,
+            ExpandedFrame { raw: Ok(raw), .. } => self.now = Cursor::new(raw),
+            ExpandedFrame { frame, raw: Err(_) } => self.take_over(frame)?,
         }
         Ok(true)
     }
@@ -105,23 +111,25 @@ impl<R: Read> Ahead<R> {
         for receiver in self.begun.drain(..) {
             packed.extend(receiver.recv().map_err(io::Error::other)?.frame);
         }
-        if let Source::Row(mut row) = std::mem::replace(&mut self.source, Source::Changing) {
+        if let FrameSource::Row(mut row) =
+            std::mem::replace(&mut self.source, FrameSource::Changing)
+        {
             packed.append(&mut row.read);
             let rest = expander(Compression::Bzip2, Cursor::new(packed).chain(row))?;
-            self.source = Source::Plain(Box::new(rest));
+            self.source = FrameSource::Plain(Box::new(rest));
         }
         Ok(())
     }
 }
 
-impl<R: Read> Read for Ahead<R> {
+impl<R: Read> Read for FrameReadAhead<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.now.read(buf)?;
             if read > 0 || buf.is_empty() {
                 return Ok(read);
             }
-            if let Source::Plain(plain) = &mut self.source {
+            if let FrameSource::Plain(plain) = &mut self.source {
                 return plain.read(buf);
             }
             if !self.next_piece()? {
@@ -132,7 +140,7 @@ impl<R: Read> Read for Ahead<R> {
 }
 
 /// The packed row, cut at the beginnings of frames.
-struct Row<R> {
+struct FrameSplitter<R> {
     inner: R,
     /// What was read and is in no frame yet.
     read: Vec<u8>,
@@ -142,7 +150,7 @@ struct Row<R> {
     fault: Option<io::Error>,
 }
 
-impl<R: Read> Row<R> {
+impl<R: Read> FrameSplitter<R> {
     /// `None` where no whole frame can be cut off.
     fn next_frame(&mut self) -> Option<Vec<u8>> {
         let mut searched = 1;
@@ -185,7 +193,7 @@ impl<R: Read> Row<R> {
 }
 
 /// Behind what was read already: the error that came then, or what follows.
-impl<R: Read> Read for Row<R> {
+impl<R: Read> Read for FrameSplitter<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self.fault.take() {
             Some(fault) => Err(fault),
@@ -228,12 +236,12 @@ mod tests {
     }
 
     /// Gives a byte, then a few, and an error behind all of them.
-    struct Failing<'a> {
+    struct FailingReader<'a> {
         bytes: &'a [u8],
         failed: bool,
     }
 
-    impl Read for Failing<'_> {
+    impl Read for FailingReader<'_> {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
             if self.bytes.is_empty() && !self.failed {
                 self.failed = true;
@@ -291,7 +299,7 @@ mod tests {
     fn an_error_of_the_row_comes_behind_the_data_before_it() {
         let row: Vec<u8> = (0..9).flat_map(|i| packed(&noise(20_000 + i))).collect();
         for end in [row.len(), row.len() / 2, row.len() / 3, 5, 0] {
-            let failing = || Failing { bytes: &row[..end], failed: false };
+            let failing = || FailingReader { bytes: &row[..end], failed: false };
             let plain = drained(expander(Compression::Bzip2, failing()).unwrap());
             let ahead = drained(expander_ahead(Compression::Bzip2, failing()).unwrap());
             assert!(plain == ahead, "{end}: {:?} {:?}", plain.1, ahead.1);

@@ -221,26 +221,26 @@ impl ReadMember {
     }
 
     /// The way through the data, piece by piece. Begin it where [`read_member`] left the reader.
-    pub fn pieces(&self) -> Pieces {
+    pub fn pieces(&self) -> ContentPieces {
         let regions = match &self.sparse {
             Some(map) => map.regions().to_vec(),
             None if self.data_len > 0 => vec![(0, self.data_len)],
             None => Vec::new(),
         };
-        Pieces { regions: regions.into_iter(), at: (0, 0), padding: padding(self.data_len) }
+        ContentPieces { regions: regions.into_iter(), at: (0, 0), padding: padding(self.data_len) }
     }
 }
 
 /// Gives the content of a member as pieces with their places, so that holes stay holes.
 #[derive(Debug)]
-pub struct Pieces {
+pub struct ContentPieces {
     regions: std::vec::IntoIter<(u64, u64)>,
     /// Offset and length of what is left of the region in work.
     at: (u64, u64),
     padding: usize,
 }
 
-impl Pieces {
+impl ContentPieces {
     /// Fills `buf` with the next data: its place in the content and its length. `None` once all
     /// data was read, and the padding behind it, so that the reader stands at the next member.
     pub fn next(

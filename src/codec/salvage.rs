@@ -23,7 +23,7 @@ const CHUNK: usize = 1 << 16;
 
 /// What was found next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum SalvagedPiece {
     /// A sound frame: its place in the file, and what it expands to.
     Frame { offset: u64, length: u64, data: Vec<u8> },
     /// Bytes that no sound frame is in.
@@ -31,7 +31,7 @@ pub enum Piece {
 }
 
 /// Goes through the frames of a compressed file.
-pub struct Pieces<R> {
+pub struct SalvageReader<R> {
     input: R,
     compression: Compression,
     /// From the beginning of what is tried next.
@@ -49,10 +49,10 @@ enum Tried {
     Damaged,
 }
 
-impl<R: Read> Pieces<R> {
+impl<R: Read> SalvageReader<R> {
     /// `input` is the whole file, decrypted. Zstandard or bzip2: other archives have no marks.
-    pub fn new(compression: Compression, input: R) -> Pieces<R> {
-        Pieces { input, compression, buffer: Vec::new(), at: 0, gap: None, ended: false }
+    pub fn new(compression: Compression, input: R) -> SalvageReader<R> {
+        SalvageReader { input, compression, buffer: Vec::new(), at: 0, gap: None, ended: false }
     }
 
     /// What is read.
@@ -61,7 +61,7 @@ impl<R: Read> Pieces<R> {
     }
 
     /// The next piece, `None` at the end. An error is one of reading, never of damage.
-    pub fn next_piece(&mut self) -> io::Result<Option<Piece>> {
+    pub fn next_piece(&mut self) -> io::Result<Option<SalvagedPiece>> {
         loop {
             if self.buffer.is_empty() && !self.fill()? {
                 return Ok(self.close_gap());
@@ -77,16 +77,16 @@ impl<R: Read> Pieces<R> {
         }
     }
 
-    fn take(&mut self, (length, data): (usize, Vec<u8>)) -> Piece {
+    fn take(&mut self, (length, data): (usize, Vec<u8>)) -> SalvagedPiece {
         let offset = self.at;
         self.buffer.drain(..length);
         self.at += length as u64;
-        Piece::Frame { offset, length: length as u64, data }
+        SalvagedPiece::Frame { offset, length: length as u64, data }
     }
 
-    fn close_gap(&mut self) -> Option<Piece> {
+    fn close_gap(&mut self) -> Option<SalvagedPiece> {
         let offset = self.gap.take()?;
-        (self.at > offset).then_some(Piece::Gap { offset, length: self.at - offset })
+        (self.at > offset).then_some(SalvagedPiece::Gap { offset, length: self.at - offset })
     }
 
     /// The frame that begins here, if one does and is sound.
@@ -201,14 +201,14 @@ fn try_zstd(bytes: &[u8]) -> Tried {
 /// A listing's text read past damage: a gap is one error of kind `InvalidData`, and the lines
 /// behind it follow. Listings are cut into frames at the ends of lines, so none is given in part.
 pub struct SalvagedText<R> {
-    pieces: Pieces<R>,
+    pieces: SalvageReader<R>,
     data: Vec<u8>,
     at: usize,
 }
 
 impl<R: Read> SalvagedText<R> {
     pub fn new(input: R) -> SalvagedText<R> {
-        let pieces = Pieces::new(Compression::Bzip2, input);
+        let pieces = SalvageReader::new(Compression::Bzip2, input);
         SalvagedText { pieces, data: Vec::new(), at: 0 }
     }
 
@@ -223,8 +223,8 @@ impl<R: Read> Read for SalvagedText<R> {
         while self.at == self.data.len() && !buf.is_empty() {
             match self.pieces.next_piece()? {
                 None => return Ok(0),
-                Some(Piece::Frame { data, .. }) => (self.data, self.at) = (data, 0),
-                Some(Piece::Gap { offset, length }) => {
+                Some(SalvagedPiece::Frame { data, .. }) => (self.data, self.at) = (data, 0),
+                Some(SalvagedPiece::Gap { offset, length }) => {
                     let words = format!("{length} bytes from byte {offset} on are damaged");
                     return Err(io::Error::new(io::ErrorKind::InvalidData, words));
                 }
@@ -248,8 +248,8 @@ mod tests {
         bytes
     }
 
-    fn pieces(compression: Compression, bytes: &[u8]) -> Vec<Piece> {
-        let mut pieces = Pieces::new(compression, bytes);
+    fn pieces(compression: Compression, bytes: &[u8]) -> Vec<SalvagedPiece> {
+        let mut pieces = SalvageReader::new(compression, bytes);
         std::iter::from_fn(|| pieces.next_piece().unwrap()).collect()
     }
 
@@ -271,10 +271,14 @@ mod tests {
     fn a_sound_file_is_its_frames() {
         for compression in BOTH {
             let (frames, starts, bytes) = row(compression);
-            let expected: Vec<Piece> = frames
+            let expected: Vec<SalvagedPiece> = frames
                 .into_iter()
                 .zip(starts.windows(2))
-                .map(|(data, at)| Piece::Frame { offset: at[0], length: at[1] - at[0], data })
+                .map(|(data, at)| SalvagedPiece::Frame {
+                    offset: at[0],
+                    length: at[1] - at[0],
+                    data,
+                })
                 .collect();
             assert!(pieces(compression, &bytes) == expected, "{compression:?}");
         }
@@ -289,10 +293,11 @@ mod tests {
                 let (from, to) = (starts[hit] as usize, starts[hit + 1] as usize);
                 bytes[from..to].fill(0);
                 let found = pieces(compression, &bytes);
-                let gap = Piece::Gap { offset: from as u64, length: (to - from) as u64 };
+                let gap = SalvagedPiece::Gap { offset: from as u64, length: (to - from) as u64 };
                 assert!(found.contains(&gap), "{compression:?} {hit}");
                 assert_eq!(found.len(), frames.len());
-                let sound = found.iter().filter(|piece| matches!(piece, Piece::Frame { .. }));
+                let sound =
+                    found.iter().filter(|piece| matches!(piece, SalvagedPiece::Frame { .. }));
                 assert_eq!(sound.count(), frames.len() - 1);
             }
         }
@@ -303,7 +308,7 @@ mod tests {
         for compression in BOTH {
             let (_, starts, bytes) = row(compression);
             let cut = &bytes[..starts[1] as usize - 1];
-            let gap = |length: usize| vec![Piece::Gap { offset: 0, length: length as u64 }];
+            let gap = |length: usize| vec![SalvagedPiece::Gap { offset: 0, length: length as u64 }];
             assert!(pieces(compression, cut) == gap(cut.len()));
             for len in [0, 1, 9, 10, 11, 200_000] {
                 let expected = if len == 0 { Vec::new() } else { gap(len) };
@@ -316,11 +321,11 @@ mod tests {
     fn a_bomb_is_a_gap() {
         let bomb = compress(Compression::Zstd, &vec![0; LARGEST + 1]);
         let found = pieces(Compression::Zstd, &bomb);
-        assert_eq!(found, [Piece::Gap { offset: 0, length: bomb.len() as u64 }]);
+        assert_eq!(found, [SalvagedPiece::Gap { offset: 0, length: bomb.len() as u64 }]);
         let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
         std::io::Write::write_all(&mut encoder, &vec![0; 2 * LARGEST]).unwrap();
         let bomb = encoder.finish().unwrap();
-        assert!(matches!(pieces(Compression::Bzip2, &bomb)[..], [Piece::Gap { .. }]));
+        assert!(matches!(pieces(Compression::Bzip2, &bomb)[..], [SalvagedPiece::Gap { .. }]));
     }
 
     #[test]

@@ -55,10 +55,10 @@ impl Spool {
 
     /// Makes the spool longer by `len` bytes, which any thread may fill in later. Until then,
     /// nobody may read there, and the spool may not be cut.
-    pub fn reserve(&mut self, len: u64) -> Place {
+    pub fn reserve(&mut self, len: u64) -> SpoolSlot {
         let offset = self.len;
         self.len += len;
-        Place {
+        SpoolSlot {
             dir: self.dir.clone(),
             file: Arc::clone(&self.file),
             cipher: self.cipher.clone(),
@@ -97,14 +97,14 @@ impl Spool {
 
 /// Room in a spool for bytes that are still to come.
 #[derive(Debug)]
-pub struct Place {
+pub struct SpoolSlot {
     dir: PathBuf,
     file: Arc<File>,
     cipher: Option<SpoolCipher>,
     offset: u64,
 }
 
-impl Place {
+impl SpoolSlot {
     /// Writes the bytes that the room was kept for: as many as were reserved.
     pub fn fill(self, mut bytes: Vec<u8>) -> Result<(), SpoolError> {
         if let Some(cipher) = &self.cipher {

@@ -45,10 +45,10 @@ impl Unit {
 }
 
 /// A number below the given one.
-pub(super) type Random<'a> = dyn FnMut(u64) -> Result<u64, DrillError> + 'a;
+pub(super) type RandomBelow<'a> = dyn FnMut(u64) -> Result<u64, DrillError> + 'a;
 
 /// The archive whose rows are coming, and where among the chosen ones it will stand.
-struct Current {
+struct CurrentArchive {
     number: ArchiveNo,
     units: Vec<Unit>,
     slot: Option<usize>,
@@ -56,22 +56,22 @@ struct Current {
 
 /// Takes the text of INDEX as it comes, and chooses two of the archives that it names, each as likely
 /// as any other (Vitter's algorithm R).
-pub(super) struct Choice<'a> {
-    random: &'a mut Random<'a>,
+pub(super) struct ArchiveSampler<'a> {
+    random: &'a mut RandomBelow<'a>,
     header: Vec<u8>,
     line: Vec<u8>,
     in_rows: bool,
     seen: u64,
-    current: Option<Current>,
+    current: Option<CurrentArchive>,
     chosen: Vec<(ArchiveNo, Vec<Unit>)>,
     /// Lines that cannot be understood.
     pub bad: u64,
     failed: Option<DrillError>,
 }
 
-impl<'a> Choice<'a> {
-    pub(super) fn new(random: &'a mut Random<'a>) -> Choice<'a> {
-        Choice {
+impl<'a> ArchiveSampler<'a> {
+    pub(super) fn new(random: &'a mut RandomBelow<'a>) -> ArchiveSampler<'a> {
+        ArchiveSampler {
             random,
             header: Vec::new(),
             line: Vec::new(),
@@ -121,7 +121,7 @@ impl<'a> Choice<'a> {
             };
             self.seen += 1;
             let slot = (at < ARCHIVES).then_some(at as usize);
-            self.current = Some(Current { number: row.archive, units: Vec::new(), slot });
+            self.current = Some(CurrentArchive { number: row.archive, units: Vec::new(), slot });
         }
         if let Some(current) = self.current.as_mut().filter(|current| current.slot.is_some()) {
             add(&mut current.units, row);
@@ -130,7 +130,9 @@ impl<'a> Choice<'a> {
     }
 
     fn end_archive(&mut self) {
-        let Some(Current { number, units, slot: Some(slot) }) = self.current.take() else { return };
+        let Some(CurrentArchive { number, units, slot: Some(slot) }) = self.current.take() else {
+            return;
+        };
         match self.chosen.get_mut(slot) {
             Some(place) => *place = (number, units),
             None => self.chosen.push((number, units)),
@@ -175,7 +177,11 @@ fn add(units: &mut Vec<Unit>, row: IndexRow) {
     }
 }
 
-fn of_one(units: Vec<Unit>, depth: Depth, random: &mut Random) -> Result<Vec<Unit>, DrillError> {
+fn of_one(
+    units: Vec<Unit>,
+    depth: Depth,
+    random: &mut RandomBelow,
+) -> Result<Vec<Unit>, DrillError> {
     // One whose content can be compared wholly says more.
     let good = |unit: &&Unit| unit.has_content() && !(depth == Depth::Quick && unit.is_long());
     let between: Vec<u64> = units.iter().filter(good).map(|unit| unit.offset).collect();

@@ -15,11 +15,11 @@ struct Awaited {
 pub(super) struct Comparison {
     awaited: std::vec::IntoIter<Awaited>,
     now: Option<(Awaited, Sha256, u64)>,
-    result: Compared,
+    result: ComparisonTally,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Compared {
+pub(super) struct ComparisonTally {
     pub files: u64,
     pub bytes: u64,
     pub wrong: Vec<String>,
@@ -34,8 +34,11 @@ impl Comparison {
             .filter(printed)
             .map(|row| Awaited { path: row.path.clone(), size: row.size, sha256: row.sha256 })
             .collect();
-        let mut comparison =
-            Comparison { awaited: awaited.into_iter(), now: None, result: Compared::default() };
+        let mut comparison = Comparison {
+            awaited: awaited.into_iter(),
+            now: None,
+            result: ComparisonTally::default(),
+        };
         comparison.next();
         comparison
     }
@@ -71,7 +74,7 @@ impl Comparison {
         self.next();
     }
 
-    pub(super) fn finish(mut self) -> Compared {
+    pub(super) fn finish(mut self) -> ComparisonTally {
         if let Some((file, _, seen)) = self.now.take() {
             let (path, size) = (&file.path, file.size);
             let more = self.awaited.len();

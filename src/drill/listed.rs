@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::tools::Tools;
-use super::{DrillError, Key, stream};
+use super::{DrillError, SampleKey, stream};
 use crate::codec::openpgp::FileKey;
-use crate::format::{FormatError, IndexReader, Limits, ListingReader, longest_text};
+use crate::format::{FormatError, IndexReader, ListingReader, SizeLimits, longest_text};
 use crate::port::command::{CommandError, Program};
 use crate::port::files::open_own_to_read;
 use crate::port::stop::{Heeding, Stop};
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Which listing it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listed {
+pub enum ListingKind {
     Index,
     Snapshot,
     History,
@@ -27,11 +27,11 @@ pub enum Listed {
 
 /// Why the text of this listing is none that coldcut writes; `None`: it is. `text` is a place for it.
 pub fn oddity(
-    listed: Listed,
+    listed: ListingKind,
     file: &Path,
-    key: &Key,
+    key: &SampleKey,
     text: &Path,
-    (limits, stop): (Limits, &Stop),
+    (limits, stop): (SizeLimits, &Stop),
 ) -> Result<Option<String>, DrillError> {
     let packed = match opened(file, key) {
         Ok((tools, packed)) => {
@@ -50,9 +50,9 @@ pub fn oddity(
         Ok::<_, io::Error>(BufReader::with_capacity(256 << 10, Heeding::new(file, stop)))
     };
     let odd = read().map_err(|error| error.to_string()).and_then(|input| match listed {
-        Listed::Index => first_error(IndexReader::new(input, packed)),
-        Listed::Snapshot => first_error(ListingReader::new(input, packed)),
-        Listed::History => first_error(ListingReader::history(input, packed)),
+        ListingKind::Index => first_error(IndexReader::new(input, packed)),
+        ListingKind::Snapshot => first_error(ListingReader::new(input, packed)),
+        ListingKind::History => first_error(ListingReader::history(input, packed)),
     });
     stop.check().map_err(DrillError::Stopped)?;
     // No line is longer than the readers take.
@@ -61,7 +61,7 @@ pub fn oddity(
     Ok(odd.err())
 }
 
-fn opened(file: &Path, key: &Key) -> Result<(Tools, u64), String> {
+fn opened(file: &Path, key: &SampleKey) -> Result<(Tools, u64), String> {
     let open = || -> io::Result<(File, u64)> {
         let file = open_own_to_read(file)?;
         let size = file.metadata()?.len();
@@ -71,12 +71,12 @@ fn opened(file: &Path, key: &Key) -> Result<(Tools, u64), String> {
     let is_sealed = file.extension().is_some_and(|extension| extension == "gpg");
     let tools = match (is_sealed, key) {
         (false, _) => Tools::plain(),
-        (true, Key::Passphrase(secret)) => Tools::with_passphrase(secret),
-        (true, Key::Files(find)) => {
+        (true, SampleKey::Passphrase(secret)) => Tools::with_passphrase(secret),
+        (true, SampleKey::Files(find)) => {
             let key: Option<FileKey> = find(&open).map_err(|error| error.to_string())?;
             Tools::with_session_key(&key.ok_or("nobody has its session key")?)
         }
-        (true, Key::None) => return Err("is encrypted, and the set is not".to_owned()),
+        (true, SampleKey::None) => return Err("is encrypted, and the set is not".to_owned()),
     };
     Ok((tools, packed))
 }

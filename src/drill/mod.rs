@@ -13,8 +13,8 @@ mod tools;
 mod whole;
 
 pub use error::DrillError;
-pub use listed::{Listed, oddity};
-pub use sampling::{Depth, Files, InPlace, Key, KnownFile, Sampling};
+pub use listed::{ListingKind, oddity};
+pub use sampling::{Depth, Files, InPlace, KnownFile, SampleKey, Sampling};
 pub use tools::check_tools;
 
 use std::fs::File;
@@ -31,7 +31,7 @@ use crate::port::files::{digest, open_own_to_read};
 use crate::port::operator::Secret;
 use crate::port::stop::Stop;
 
-use choice::{Choice, Random, Unit};
+use choice::{ArchiveSampler, RandomBelow, Unit};
 use comparing::Comparison;
 use tools::Tools;
 pub use whole::{Whole, whole};
@@ -44,20 +44,20 @@ const QUICK_INDEX: u64 = 6 << 20;
 pub struct Drilled {
     pub files: u64,
     pub bytes: u64,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<DrillFault>,
     /// What could not be tried, and why; no fault of the disc.
     pub skipped: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct DrillFault {
     pub path: String,
     pub what: String,
 }
 
 /// Reads INDEX, and the first frame, the last one and one between of two archives.
 pub fn sample(sampling: &Sampling) -> Result<Drilled, DrillError> {
-    let mut drill = Drill { on: sampling, seen: Drilled::default() };
+    let mut drill = SampleDrill { on: sampling, seen: Drilled::default() };
     for (archive, units) in drill.index(&mut random)? {
         drill.archive(archive, &units)?;
     }
@@ -70,7 +70,7 @@ fn random(below: u64) -> Result<u64, DrillError> {
     Ok(u64::from_le_bytes(bytes) % below.max(1))
 }
 
-struct Drill<'a> {
+struct SampleDrill<'a> {
     on: &'a Sampling<'a>,
     seen: Drilled,
 }
@@ -84,9 +84,9 @@ struct OpenArchive {
     encrypted: bool,
 }
 
-impl Drill<'_> {
+impl SampleDrill<'_> {
     fn fault(&mut self, path: &str, what: impl Into<String>) {
-        self.seen.faults.push(Fault { path: path.to_owned(), what: what.into() });
+        self.seen.faults.push(DrillFault { path: path.to_owned(), what: what.into() });
     }
 
     fn known(&self, wanted: &[&str]) -> Option<KnownFile> {
@@ -94,7 +94,10 @@ impl Drill<'_> {
     }
 
     /// INDEX, opened and expanded by the tools; what of it is tried further.
-    fn index(&mut self, random: &mut Random) -> Result<Vec<(ArchiveNo, Vec<Unit>)>, DrillError> {
+    fn index(
+        &mut self,
+        random: &mut RandomBelow,
+    ) -> Result<Vec<(ArchiveNo, Vec<Unit>)>, DrillError> {
         let Some(known) = self.known(&["INDEX.tsv.bz2", "INDEX.tsv.bz2.gpg"]) else {
             self.fault("INDEX.tsv.bz2", "the catalog knows of none");
             return Ok(Vec::new());
@@ -109,7 +112,7 @@ impl Drill<'_> {
         // Without a key there are no rows, and so no frames to choose from.
         let Some(tools) = self.tools(path, &file) else { return Ok(Vec::new()) };
         let is_cut = self.on.depth == Depth::Quick && known.size > QUICK_INDEX;
-        let mut choice = Choice::new(random);
+        let mut choice = ArchiveSampler::new(random);
         let program = tools.listing(&place, is_cut.then_some(QUICK_INDEX));
         let failure = stream(&program, self.on.stop, &mut |piece| choice.take(piece))?;
         self.judge_index(path, failure, &choice);
@@ -120,7 +123,7 @@ impl Drill<'_> {
         choice.finish(self.on.depth, is_cut)
     }
 
-    fn judge_index(&mut self, path: &str, failure: Option<String>, choice: &Choice) {
+    fn judge_index(&mut self, path: &str, failure: Option<String>, choice: &ArchiveSampler) {
         if let Some(words) = failure {
             self.fault(path, format!("does not open with the tools: {words}"));
         }
@@ -183,12 +186,12 @@ impl Drill<'_> {
             return Some(Tools::plain());
         }
         match self.on.key {
-            Key::None => {
+            SampleKey::None => {
                 self.fault(path, "is encrypted, and the set is not");
                 None
             }
-            Key::Passphrase(secret) => Some(Tools::with_passphrase(secret)),
-            Key::Files(find) => match find(file) {
+            SampleKey::Passphrase(secret) => Some(Tools::with_passphrase(secret)),
+            SampleKey::Files(find) => match find(file) {
                 Ok(Some(key)) => Some(Tools::with_session_key(&key)),
                 Ok(None) => {
                     let words = "its session key went with the run that made it";
@@ -253,10 +256,10 @@ impl Drill<'_> {
 
     fn unlock(&self, archive: &OpenArchive) -> Result<Option<Unlocked>, OpenError> {
         match (archive.encrypted, self.on.key) {
-            (true, Key::Passphrase(secret)) => {
+            (true, SampleKey::Passphrase(secret)) => {
                 Opener::passphrase(secret).unlock(&archive.file).map(Some)
             }
-            (true, Key::Files(find)) => match find(&archive.file)? {
+            (true, SampleKey::Files(find)) => match find(&archive.file)? {
                 Some(key) => key.unlock(&archive.file).map(Some),
                 None => Ok(None),
             },

@@ -21,7 +21,7 @@ pub enum Depth {
 }
 
 /// What opens a set's files.
-pub enum Key<'a> {
+pub enum SampleKey<'a> {
     /// They are not encrypted.
     None,
     Passphrase(&'a Secret),
@@ -48,7 +48,7 @@ pub struct Sampling<'a> {
     /// All files of the disc.
     pub known: &'a [KnownFile],
     pub files: &'a dyn Files,
-    pub key: &'a Key<'a>,
+    pub key: &'a SampleKey<'a>,
     pub depth: Depth,
     /// Whether the catalog knows this content.
     pub knows: &'a dyn Fn(&IndexRow) -> bool,

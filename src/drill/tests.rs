@@ -78,7 +78,7 @@ fn index_text(rows: &[IndexRow]) -> Vec<u8> {
     text
 }
 
-struct Bench {
+struct DrillBench {
     dir: tempfile::TempDir,
     known: Vec<KnownFile>,
     secret: Secret,
@@ -86,13 +86,13 @@ struct Bench {
 
 const DISC: DiscUuid = DiscUuid(Uuid::from_u128(7));
 
-impl Bench {
+impl DrillBench {
     /// One encrypted archive: two small files and, between them, one too long to be unpacked.
-    fn new(sealer: &Sealer) -> Bench {
+    fn new(sealer: &Sealer) -> DrillBench {
         let files =
             [("a", b"first\n".to_vec()), ("long", noise(5 << 20)), ("z", b"last\n".to_vec())];
         let (bytes, rows) = archive(1, &files);
-        let mut bench = Bench {
+        let mut bench = DrillBench {
             dir: tempfile::tempdir().unwrap(),
             known: Vec::new(),
             secret: Secret::new(b"x".to_vec()),
@@ -125,7 +125,7 @@ impl Bench {
         std::fs::write(path, bytes).unwrap();
     }
 
-    fn sample(&self, key: &Key, depth: Depth) -> Drilled {
+    fn sample(&self, key: &SampleKey, depth: Depth) -> Drilled {
         sample(&Sampling {
             disc: DISC,
             known: &self.known,
@@ -139,7 +139,7 @@ impl Bench {
     }
 
     fn faults(&self, depth: Depth) -> Vec<String> {
-        let seen = self.sample(&Key::Passphrase(&self.secret), depth);
+        let seen = self.sample(&SampleKey::Passphrase(&self.secret), depth);
         seen.faults.into_iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect()
     }
 }
@@ -158,8 +158,8 @@ const ARCHIVE: &str = "archives/00000001.tar.bz2.gpg";
 
 #[test]
 fn a_sound_disc_is_sound_quickly_and_thoroughly() {
-    let bench = Bench::new(&sealer());
-    let key = Key::Passphrase(&bench.secret);
+    let bench = DrillBench::new(&sealer());
+    let key = SampleKey::Passphrase(&bench.secret);
     let quick = bench.sample(&key, Depth::Quick);
     assert_eq!((&quick.faults[..], &quick.skipped[..]), (&[][..], &[][..]));
     // The long one is never chosen where time counts: its content could not be compared.
@@ -172,11 +172,11 @@ fn a_sound_disc_is_sound_quickly_and_thoroughly() {
 #[test]
 fn session_keys_do_as_well_and_where_they_are_lost_it_is_said() {
     let sealer = recipients_sealer().keeping_keys();
-    let bench = Bench::new(&sealer);
+    let bench = DrillBench::new(&sealer);
     let kept = |file: &File| sealer.file_key(file).map_err(OpenError::Read);
-    let quick = bench.sample(&Key::Files(&kept), Depth::Quick);
+    let quick = bench.sample(&SampleKey::Files(&kept), Depth::Quick);
     assert_eq!((quick.files, quick.faults, quick.skipped), (2, vec![], vec![]));
-    let lost = bench.sample(&Key::Files(&|_| Ok(None)), Depth::Quick);
+    let lost = bench.sample(&SampleKey::Files(&|_| Ok(None)), Depth::Quick);
     assert_eq!((lost.files, lost.faults), (0, vec![]));
     assert!(lost.skipped[0].starts_with("INDEX.tsv.bz2.gpg: its session key went"));
 }
@@ -184,7 +184,7 @@ fn session_keys_do_as_well_and_where_they_are_lost_it_is_said() {
 #[test]
 fn damage_in_a_frame_at_the_front_and_in_the_checksum_is_seen() {
     for depth in [Depth::Quick, Depth::Thorough] {
-        let bench = Bench::new(&sealer());
+        let bench = DrillBench::new(&sealer());
         let length = std::fs::metadata(bench.dir.path().join(ARCHIVE)).unwrap().len() as usize;
         // The last frame lies in front of the checksum's 22 bytes.
         bench.flip(ARCHIVE, length - 50);
@@ -206,7 +206,7 @@ fn damage_in_a_frame_at_the_front_and_in_the_checksum_is_seen() {
 
 #[test]
 fn what_the_index_says_is_held_against_the_catalog() {
-    let mut bench = Bench::new(&sealer());
+    let mut bench = DrillBench::new(&sealer());
     let (bytes, mut rows) = archive(1, &[("unknown", b"1".to_vec()), ("wrong", b"2".to_vec())]);
     rows[1].sha256 = Some(Digest([0; 32]));
     bench.hold(&sealer(), &bytes, &rows);
@@ -219,10 +219,10 @@ fn what_the_index_says_is_held_against_the_catalog() {
 
 #[test]
 fn a_long_member_is_tried_by_its_first_frame_and_its_name() {
-    let mut bench = Bench::new(&sealer());
+    let mut bench = DrillBench::new(&sealer());
     let (bytes, rows) = archive(1, &[("long", noise(5 << 20))]);
     bench.hold(&sealer(), &bytes, &rows);
-    let key = Key::Passphrase(&bench.secret);
+    let key = SampleKey::Passphrase(&bench.secret);
     let seen = bench.sample(&key, Depth::Quick);
     assert_eq!((seen.files, seen.bytes, seen.faults), (1, 0, vec![]));
     bench.flip(ARCHIVE, 300_000);
@@ -238,7 +238,7 @@ fn the_first_the_last_and_one_between_are_chosen() {
     let offsets = |units: &[Unit]| units.iter().map(|unit| unit.offset).collect::<Vec<_>>();
     let choose = |text: &[u8], cut: bool, random: &mut dyn FnMut(u64) -> u64| {
         let mut random = |below| Ok(random(below));
-        let mut choice = Choice::new(&mut random);
+        let mut choice = ArchiveSampler::new(&mut random);
         text.chunks(77).for_each(|piece| choice.take(piece));
         assert_eq!((choice.disc().unwrap(), choice.bad), (Some(DISC), 0));
         choice.finish(Depth::Quick, cut).unwrap()

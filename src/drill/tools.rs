@@ -7,11 +7,11 @@ use std::path::Path;
 use super::DrillError;
 use crate::codec::openpgp::FileKey;
 use crate::model::disc::{Compression, Encryption};
-use crate::port::command::{Exit, Program};
+use crate::port::command::{Program, ProgramExit};
 use crate::port::operator::Secret;
 
 /// A tool is missing; its name is the last line on standard error.
-pub(super) const NO_TOOL: Exit = Exit::Code(77);
+pub(super) const NO_TOOL: ProgramExit = ProgramExit::Code(77);
 
 /// That the tools are there which open an archive of this kind, before anything is packed that they
 /// are to open. The scripts look again.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::DiscNo;
-use crate::port::command::{CommandError, Exit, Program};
+use crate::port::command::{CommandError, Program, ProgramExit};
 use crate::port::fence::Fence;
 use crate::port::operator::Secret;
 use crate::port::stop::Stop;
@@ -62,7 +62,7 @@ pub fn whole(drill: &Whole) -> Result<Option<String>, DrillError> {
         Err(error @ CommandError::TimedOut { .. }) => return Ok(Some(error.to_string())),
         ended => ended?,
     };
-    let worked = matches!(exit, Exit::Code(code) if drill.right.contains(&code));
+    let worked = matches!(exit, ProgramExit::Code(code) if drill.right.contains(&code));
     Ok((!worked).then(|| format!("ended with {exit}: {}", words.join("; "))))
 }
 

@@ -56,18 +56,18 @@ impl Absence {
 
 /// Why nothing was read.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum ReadFailure {
     /// The place cannot be read.
     Bad(io::Error),
     Gone(Absence),
 }
 
 /// Where there is one kind of error only.
-impl From<Failure> for io::Error {
-    fn from(failure: Failure) -> io::Error {
+impl From<ReadFailure> for io::Error {
+    fn from(failure: ReadFailure) -> io::Error {
         match failure {
-            Failure::Bad(error) => error,
-            Failure::Gone(absence) => io::Error::other(absence),
+            ReadFailure::Bad(error) => error,
+            ReadFailure::Gone(absence) => io::Error::other(absence),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The checks that every drive must pass, and the means to write them once.
 //!
-//! A drive brings a [`Bench`]: how to get one that is empty, and how to make its media fail.
+//! A drive brings a [`DriveBench`]: how to get one that is empty, and how to make its media fail.
 
 use std::fs;
 use std::io::Read;
@@ -14,7 +14,7 @@ use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::stop::Stopped;
 
 /// What shall go wrong from now on.
-pub(crate) enum Trouble {
+pub(crate) enum InjectedFault {
     /// The first medium of this disc cannot be written at this sector.
     WriteError(DiscNo, Sectors),
     /// So many sectors of this disc's first medium cannot be read.
@@ -28,16 +28,16 @@ pub(crate) enum Trouble {
 }
 
 /// A drive of some kind under test.
-pub(crate) trait Bench {
+pub(crate) trait DriveBench {
     /// A drive on the same media, as a later run would open it.
     fn drive(&self) -> Box<dyn Drive>;
-    fn arrange(&self, trouble: &[Trouble]);
+    fn arrange(&self, trouble: &[InjectedFault]);
     /// All bytes of the medium that bears this disc; `None` if there is none.
     fn medium(&self, label: &Label) -> Option<Vec<u8>>;
 }
 
 /// Files of a staging area, as long as this lives, and the job to burn them.
-pub(crate) struct Staged {
+pub(crate) struct StagedJob {
     _dir: TempDir,
     pub job: BurnJob,
 }
@@ -52,7 +52,7 @@ pub(crate) fn label(number: u32) -> Label {
 }
 
 /// A disc with the files of a real one; contents differ between discs and are the same each time.
-pub(crate) fn staged(number: u32) -> Staged {
+pub(crate) fn staged(number: u32) -> StagedJob {
     let dir = tempfile::tempdir().unwrap();
     let label = label(number);
     let disc_txt = format!(
@@ -87,7 +87,7 @@ pub(crate) fn staged(number: u32) -> Staged {
         files: files.collect(),
         sectors,
     };
-    Staged { _dir: dir, job }
+    StagedJob { _dir: dir, job }
 }
 
 pub(crate) fn burn(drive: &mut dyn Drive, job: &BurnJob) -> Result<(), DriveError> {
@@ -115,7 +115,7 @@ fn without_empty(mut files: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Runs every check, each on an empty drive.
-pub(crate) fn check<B: Bench>(new: impl Fn() -> B) {
+pub(crate) fn check<B: DriveBench>(new: impl Fn() -> B) {
     burned_discs_come_back_byte_for_byte(&new());
     files_lie_in_the_order_of_the_job(&new());
     what_was_never_burned_is_not_there(&new());
@@ -132,7 +132,7 @@ pub(crate) fn check<B: Bench>(new: impl Fn() -> B) {
     a_wish_to_stop_leaves_no_disc(&new());
 }
 
-fn burned_discs_come_back_byte_for_byte(bench: &dyn Bench) {
+fn burned_discs_come_back_byte_for_byte(bench: &dyn DriveBench) {
     let jobs = [staged(1), staged(2)];
     for staged in &jobs {
         burn(&mut *bench.drive(), &staged.job).unwrap();
@@ -153,7 +153,7 @@ fn burned_discs_come_back_byte_for_byte(bench: &dyn Bench) {
     assert_eq!((all.discs.len(), all.problems.len()), (2, 0));
 }
 
-fn files_lie_in_the_order_of_the_job(bench: &dyn Bench) {
+fn files_lie_in_the_order_of_the_job(bench: &dyn DriveBench) {
     let staged = staged(1);
     burn(&mut *bench.drive(), &staged.job).unwrap();
     let disc = bench.drive().find(&staged.job.label).unwrap();
@@ -162,31 +162,31 @@ fn files_lie_in_the_order_of_the_job(bench: &dyn Bench) {
     assert!(sectors.is_sorted());
 }
 
-fn what_was_never_burned_is_not_there(bench: &dyn Bench) {
+fn what_was_never_burned_is_not_there(bench: &dyn DriveBench) {
     let error = bench.drive().find(&label(1)).err().unwrap();
     assert!(matches!(error, DriveError::NotThere { .. }), "{error}");
     assert!(bench.drive().discs().unwrap().discs.is_empty());
 }
 
-fn another_disc_is_named(bench: &dyn Bench) {
+fn another_disc_is_named(bench: &dyn DriveBench) {
     for number in [1, 2] {
         burn(&mut *bench.drive(), &staged(number).job).unwrap();
     }
-    bench.arrange(&[Trouble::Swap(DiscNo(2), label(1))]);
+    bench.arrange(&[InjectedFault::Swap(DiscNo(2), label(1))]);
     let error = bench.drive().find(&label(2)).err().unwrap();
     assert!(matches!(error, DriveError::WrongDisc { .. }), "{error}");
     assert!(error.to_string().contains("disc 1 of holidays"), "{error}");
     assert!(bench.drive().find(&label(1)).is_ok());
 }
 
-fn a_disc_with_another_identity_is_refused(bench: &dyn Bench) {
+fn a_disc_with_another_identity_is_refused(bench: &dyn DriveBench) {
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
     let other = Label { uuid: DiscUuid(Uuid::from_u128(999)), ..label(1) };
     let error = bench.drive().find(&other).err().unwrap();
     assert!(matches!(error, DriveError::WrongDisc { .. }), "{error}");
 }
 
-fn a_disc_is_never_burned_over(bench: &dyn Bench) {
+fn a_disc_is_never_burned_over(bench: &dyn DriveBench) {
     let staged = staged(1);
     burn(&mut *bench.drive(), &staged.job).unwrap();
     let before = bench.medium(&label(1));
@@ -199,9 +199,9 @@ fn a_disc_is_never_burned_over(bench: &dyn Bench) {
     assert!(bench.medium(&label(1)) == before);
 }
 
-fn a_write_error_leaves_no_disc_and_the_next_blank_takes_it(bench: &dyn Bench) {
+fn a_write_error_leaves_no_disc_and_the_next_blank_takes_it(bench: &dyn DriveBench) {
     let staged = staged(1);
-    bench.arrange(&[Trouble::WriteError(DiscNo(1), Sectors(50))]);
+    bench.arrange(&[InjectedFault::WriteError(DiscNo(1), Sectors(50))]);
     let error = burn(&mut *bench.drive(), &staged.job).unwrap_err();
     assert!(matches!(error, DriveError::Write { sector: Some(Sectors(50)), .. }), "{error}");
     let error = bench.drive().find(&label(1)).err().unwrap();
@@ -212,7 +212,7 @@ fn a_write_error_leaves_no_disc_and_the_next_blank_takes_it(bench: &dyn Bench) {
     assert!(error.is_none(), "{error:?}");
 }
 
-fn a_changed_file_leaves_no_disc(bench: &dyn Bench) {
+fn a_changed_file_leaves_no_disc(bench: &dyn DriveBench) {
     let staged = staged(1);
     fs::write(&staged.job.files[3].1, [0; 9000]).unwrap();
     let error = burn(&mut *bench.drive(), &staged.job).unwrap_err();
@@ -224,13 +224,13 @@ fn a_changed_file_leaves_no_disc(bench: &dyn Bench) {
     assert!(bench.medium(&label(1)).is_none());
 }
 
-fn unreadable_sectors_are_named_and_cost_nothing_else(bench: &dyn Bench) {
+fn unreadable_sectors_are_named_and_cost_nothing_else(bench: &dyn DriveBench) {
     let staged = staged(1);
     burn(&mut *bench.drive(), &staged.job).unwrap();
     let disc = bench.drive().find(&label(1)).unwrap();
     let hurt = "archives/00000002.tar.bz2";
     let bad = disc.file(hurt).unwrap().sector_at(10 * 2048).unwrap();
-    bench.arrange(&[Trouble::ReadError(DiscNo(1), bad, 2)]);
+    bench.arrange(&[InjectedFault::ReadError(DiscNo(1), bad, 2)]);
     let disc = bench.drive().find(&label(1)).unwrap();
     for (path, content) in wanted(&staged.job) {
         let file = disc.file(&path).unwrap();
@@ -247,10 +247,10 @@ fn unreadable_sectors_are_named_and_cost_nothing_else(bench: &dyn Bench) {
     assert!(matches!(inner, ReadError::Unreadable { sector, .. } if *sector == bad), "{inner}");
 }
 
-type Pieces = Vec<(usize, Vec<u8>)>;
+type ReadPieces = Vec<(usize, Vec<u8>)>;
 
 /// All that can be read, in large steps, and the sectors that cannot.
-fn read_past_damage(disc: &dyn DiscReader, file: &DiscFile) -> (Pieces, Vec<Sectors>) {
+fn read_past_damage(disc: &dyn DiscReader, file: &DiscFile) -> (ReadPieces, Vec<Sectors>) {
     let (mut pieces, mut lost, mut at) = (Vec::new(), Vec::new(), 0);
     while at < file.size.0 {
         let mut buffer = vec![0; 100_000];
@@ -271,9 +271,9 @@ fn read_past_damage(disc: &dyn DiscReader, file: &DiscFile) -> (Pieces, Vec<Sect
     (pieces, lost)
 }
 
-fn a_rejected_medium_makes_room_for_another(bench: &dyn Bench) {
+fn a_rejected_medium_makes_room_for_another(bench: &dyn DriveBench) {
     let staged = staged(1);
-    bench.arrange(&[Trouble::ReadError(DiscNo(1), Sectors(40), 1)]);
+    bench.arrange(&[InjectedFault::ReadError(DiscNo(1), Sectors(40), 1)]);
     for _ in 0..2 {
         burn(&mut *bench.drive(), &staged.job).unwrap();
         bench.drive().reject(&label(1)).unwrap();
@@ -285,8 +285,8 @@ fn a_rejected_medium_makes_room_for_another(bench: &dyn Bench) {
     assert!(without_empty(contents(&*disc)) == without_empty(wanted(&staged.job)));
 }
 
-fn blanks_run_out(bench: &dyn Bench) {
-    bench.arrange(&[Trouble::Blanks(1)]);
+fn blanks_run_out(bench: &dyn DriveBench) {
+    bench.arrange(&[InjectedFault::Blanks(1)]);
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
     let error = bench.drive().take_blank(&label(2)).unwrap_err();
     assert!(matches!(error, DriveError::NoMoreBlanks { .. }), "{error}");
@@ -294,11 +294,11 @@ fn blanks_run_out(bench: &dyn Bench) {
     assert!(matches!(error, DriveError::NoMoreBlanks { .. }), "{error}");
 }
 
-fn absent_discs_are_not_there(bench: &dyn Bench) {
+fn absent_discs_are_not_there(bench: &dyn DriveBench) {
     for number in [1, 2] {
         burn(&mut *bench.drive(), &staged(number).job).unwrap();
     }
-    bench.arrange(&[Trouble::Present(vec![DiscNo(2)])]);
+    bench.arrange(&[InjectedFault::Present(vec![DiscNo(2)])]);
     let error = bench.drive().find(&label(1)).err().unwrap();
     assert!(matches!(error, DriveError::NotThere { .. }), "{error}");
     assert!(bench.drive().find(&label(2)).is_ok());
@@ -306,7 +306,7 @@ fn absent_discs_are_not_there(bench: &dyn Bench) {
 }
 
 /// Neither the staging area's inodes, dates, modes and places nor the hour leave a trace.
-fn two_burns_are_alike(one: &dyn Bench, two: &dyn Bench) {
+fn two_burns_are_alike(one: &dyn DriveBench, two: &dyn DriveBench) {
     let first = staged(1);
     burn(&mut *one.drive(), &first.job).unwrap();
     let mut second = staged(1);
@@ -330,7 +330,7 @@ fn made_anew(source: &std::path::Path) -> PathBuf {
     path
 }
 
-fn a_wish_to_stop_leaves_no_disc(bench: &dyn Bench) {
+fn a_wish_to_stop_leaves_no_disc(bench: &dyn DriveBench) {
     let stop = Stop::new();
     stop.ask(2);
     let error = bench.drive().burn(&staged(1).job, &|_| (), &stop).unwrap_err();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Absence, DeviceError, Label, ReadError};
 use crate::model::{Bytes, Sectors};
-use crate::port::command::{CommandError, Exit};
+use crate::port::command::{CommandError, ProgramExit};
 use crate::port::stop::Stopped;
 
 /// What a drive could not do.
@@ -62,7 +62,7 @@ pub enum DriveError {
     #[error("{}: {words}", .file.display())]
     Settings { file: PathBuf, words: String },
     #[error("xorriso failed with {exit}: {words}")]
-    Program { exit: Exit, words: String },
+    Program { exit: ProgramExit, words: String },
     #[error("xorriso said something that coldcut does not know: {0}")]
     UnknownWords(String),
     #[error("could not {what} {}", .path.display())]

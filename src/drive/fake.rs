@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::*;
 use crate::model::BurnedMedium;
 
-pub(crate) use reading::{Reads, Slip};
+pub(crate) use reading::{ReadFault, Reads};
 
 /// A file with this name makes a medium one of somebody else's.
 pub(crate) const FOREIGN: &str = "foreign";
@@ -37,7 +37,7 @@ pub(crate) enum Condition {
 
 /// What changed a drive or a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum DriveAction {
     Eject,
     /// An empty drive, for a disc to be put in.
     OpenTray,
@@ -69,11 +69,11 @@ struct Inside {
     /// What somebody will put into it, one after the other.
     next: VecDeque<PathBuf>,
     condition: Condition,
-    told: Vec<Told>,
+    told: Vec<DriveAction>,
     /// Asked to stop when nobody comes, or the drive is in use: what a person does in the end.
     stop: Option<Stop>,
     hook: Option<Hook>,
-    plan: Option<reading::Plan>,
+    plan: Option<reading::PlannedFault>,
     /// What is taken out in the middle of a read, is what somebody puts in next.
     comes_back: bool,
     /// Of the discs in it: how many there were, and how many of discs that were gone before.
@@ -136,7 +136,7 @@ impl FakeDrive {
         self.lock().hook = Some(Arc::new(call));
     }
 
-    pub fn told(&self) -> Vec<Told> {
+    pub fn told(&self) -> Vec<DriveAction> {
         self.lock().told.clone()
     }
 
@@ -144,7 +144,7 @@ impl FakeDrive {
         self.0.lock().unwrap()
     }
 
-    fn tell(&self, told: Told) {
+    fn tell(&self, told: DriveAction) {
         self.lock().told.push(told);
     }
 
@@ -256,7 +256,7 @@ impl Drive for FakeDrive {
         self.ask()?;
         self.blank_for(&job.label)?;
         self.act(Act::Burn(&job.label))?;
-        self.tell(Told::Burn);
+        self.tell(DriveAction::Burn);
         self.shelf()?.burn(job, watch, &Stop::new())?;
         self.act(Act::Burned)
     }
@@ -277,7 +277,7 @@ impl Drive for FakeDrive {
     fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
         self.ask()?;
         self.act(Act::Reject(label))?;
-        self.tell(Told::Reject);
+        self.tell(DriveAction::Reject);
         self.shelf()?.reject(label)
     }
 
@@ -328,7 +328,7 @@ impl Slot for FakeDrive {
     fn eject(&mut self) -> Result<(), DriveError> {
         self.ask()?;
         self.act(Act::Eject)?;
-        self.tell(if self.inside().is_some() { Told::Eject } else { Told::OpenTray });
+        self.tell(if self.inside().is_some() { DriveAction::Eject } else { DriveAction::OpenTray });
         self.take_out();
         Ok(())
     }
@@ -352,24 +352,24 @@ impl Slot for FakeDrive {
 
     fn sacrifice(&mut self) -> Result<(), DriveError> {
         self.ask()?;
-        self.tell(Told::Sacrifice);
+        self.tell(DriveAction::Sacrifice);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::contract::{self, Bench, Trouble, burn, label, staged};
+    use super::super::contract::{self, DriveBench, InjectedFault, burn, label, staged};
     use super::super::shelf::tests::{ShelfBench, bench};
     use super::*;
 
     struct FakeBench(ShelfBench);
 
-    impl Bench for FakeBench {
+    impl DriveBench for FakeBench {
         fn drive(&self) -> Box<dyn Drive> {
             Box::new(FakeDrive::jukebox(self.0.dir()))
         }
-        fn arrange(&self, trouble: &[Trouble]) {
+        fn arrange(&self, trouble: &[InjectedFault]) {
             self.0.arrange(trouble);
         }
         fn medium(&self, label: &Label) -> Option<Vec<u8>> {
@@ -394,7 +394,7 @@ mod tests {
         let taken = drive.take_blank(&label(2)).unwrap_err();
         assert!(matches!(taken, DriveError::NotBlank { .. }), "{taken}");
         drive.eject().unwrap();
-        assert_eq!(drive.told(), [Told::Burn, Told::Eject]);
+        assert_eq!(drive.told(), [DriveAction::Burn, DriveAction::Eject]);
         assert!(drive.discs().unwrap().discs.is_empty() && drive.content().unwrap().is_none());
         drive.is(Condition::InUse);
         assert!(drive.eject().unwrap_err().is_in_use());

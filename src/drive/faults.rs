@@ -26,7 +26,7 @@ const LONGEST: u64 = 64 << 10;
 /// was put away as `SET-NNNN.failed-1.iso`, the disc is burned and read without them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Faults {
+pub(super) struct ShelfFaults {
     /// So many blanks there are, spoiled ones counted.
     pub full_after: Option<u32>,
     /// `[disc, sector]`: writing this disc fails at this sector.
@@ -45,20 +45,22 @@ pub(super) struct Faults {
     wrong: BTreeMap<String, PathBuf>,
 }
 
-impl Faults {
+impl ShelfFaults {
     /// Read anew each time, so that a line can be changed while coldcut waits.
-    pub fn read(shelf: &Path) -> Result<Faults, DriveError> {
+    pub fn read(shelf: &Path) -> Result<ShelfFaults, DriveError> {
         let file = shelf.join(FILE);
         match read_unlinked(&file, LONGEST) {
-            Ok(text) => Faults::parse(&text).map_err(|words| DriveError::Settings { file, words }),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Faults::default()),
+            Ok(text) => {
+                ShelfFaults::parse(&text).map_err(|words| DriveError::Settings { file, words })
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(ShelfFaults::default()),
             Err(e) if is_link(&e) => Err(DriveError::Link(file)),
             Err(e) => Err(DriveError::io("read", file)(e)),
         }
     }
 
-    fn parse(text: &str) -> Result<Faults, String> {
-        let faults: Faults = toml::from_str(text).map_err(|e| {
+    fn parse(text: &str) -> Result<ShelfFaults, String> {
+        let faults: ShelfFaults = toml::from_str(text).map_err(|e| {
             let line = e.span().map(|span| text[..span.start].matches('\n').count() + 1);
             let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
             format!("{place}{}", e.message().trim_end())
@@ -104,7 +106,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_read() {
-        let faults = Faults::parse(
+        let faults = ShelfFaults::parse(
             "full_after = 2\nwrite_error_at = [1, 50]\nread_error = [3, 40, 2]\n\
              gone_after = [2, 77]\npresent = [1, 3]\nwrite_rate = 72_000_000\nread_rate = 36_000_000\n\
              wrong = {2 = \"x-0001.iso\"}\n",
@@ -126,13 +128,13 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_no_fault() {
-        let faults = Faults::parse("").unwrap();
+        let faults = ShelfFaults::parse("").unwrap();
         assert!(faults.is_present(DiscNo(7)) && faults.full_after.is_none());
     }
 
     #[test]
     fn what_is_not_understood_is_named_with_its_line() {
-        let words = Faults::parse("full_after = 2\nfull_afer = 3\n").unwrap_err();
+        let words = ShelfFaults::parse("full_after = 2\nfull_afer = 3\n").unwrap_err();
         assert!(words.contains("full_afer") && words.contains("line 2"), "{words}");
         for bad in [
             "read_error = [1, 2]",
@@ -143,16 +145,16 @@ mod tests {
             "=",
             "write_rate = 0",
         ] {
-            assert!(Faults::parse(bad).is_err(), "{bad}");
+            assert!(ShelfFaults::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn the_file_is_named_in_the_error() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Faults::read(dir.path()).is_ok());
+        assert!(ShelfFaults::read(dir.path()).is_ok());
         fs::write(dir.path().join(FILE), "nonsense = 1").unwrap();
-        let words = Faults::read(dir.path()).unwrap_err().to_string();
+        let words = ShelfFaults::read(dir.path()).unwrap_err().to_string();
         assert!(words.contains(".shelf.toml") && words.contains("nonsense"), "{words}");
     }
 }

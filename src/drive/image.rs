@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::absence::{Absence, Failure, of_place};
+use super::absence::{Absence, ReadFailure, of_place};
 use super::rate::{Rate, SlowReading};
 use super::reader::{DiscFile, DiscReader, ReadError, Volume};
 use super::shelf::identity::place_of_file;
@@ -127,16 +127,18 @@ impl Image {
         self
     }
 
-    fn read_sound(&self, position: u64, buf: &mut [u8]) -> Result<usize, Failure> {
+    fn read_sound(&self, position: u64, buf: &mut [u8]) -> Result<usize, ReadFailure> {
         if self.vanishes_at.is_some_and(|sector| position + buf.len() as u64 > sector * SECTOR) {
             self.gone.get_or_init(|| Absence::Place { place: self.path.clone() });
         }
         if let Some(gone) = self.gone.get() {
-            return Err(Failure::Gone(gone.clone()));
+            return Err(ReadFailure::Gone(gone.clone()));
         }
         self.read_at_rate(position, buf).map_err(|error| {
             match failure(&self.path, &self.file, error) {
-                Failure::Gone(absence) => Failure::Gone(self.gone.get_or_init(|| absence).clone()),
+                ReadFailure::Gone(absence) => {
+                    ReadFailure::Gone(self.gone.get_or_init(|| absence).clone())
+                }
                 bad => bad,
             }
         })
@@ -204,8 +206,8 @@ impl DiscReader for Image {
         match self.read_sound(position, &mut buf[..sound as usize]) {
             Ok(0) => Err(self.unreadable(file, position, None)),
             Ok(n) => Ok(n),
-            Err(Failure::Bad(error)) => Err(self.unreadable(file, position, Some(error))),
-            Err(Failure::Gone(absence)) => Err(absence.into()),
+            Err(ReadFailure::Bad(error)) => Err(self.unreadable(file, position, Some(error))),
+            Err(ReadFailure::Gone(absence)) => Err(absence.into()),
         }
     }
 
@@ -236,10 +238,10 @@ pub(super) fn open_file(path: &Path) -> Result<File, DriveError> {
 }
 
 /// What an error says of the image: nothing, if it is not there any more.
-fn failure(path: &Path, file: &File, error: io::Error) -> Failure {
+fn failure(path: &Path, file: &File, error: io::Error) -> ReadFailure {
     match of_place(path, Some(file), &error) {
-        None => Failure::Bad(error),
-        Some(absence) => Failure::Gone(absence),
+        None => ReadFailure::Bad(error),
+        Some(absence) => ReadFailure::Gone(absence),
     }
 }
 

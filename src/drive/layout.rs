@@ -29,13 +29,15 @@ const SECTION: u64 = (1 << 32) - SECTOR;
 /// [`LONGEST_NAME`] ASCII characters.
 pub fn image_sectors<P: AsRef<str>>(files: &[(P, Bytes)]) -> Sectors {
     let directories = directories(files);
-    let trees: u64 =
-        [Tree::RockRidge, Tree::Joliet].map(|tree| tree.sectors(&directories)).iter().sum();
+    let trees: u64 = [VolumeTree::RockRidge, VolumeTree::Joliet]
+        .map(|tree| tree.sectors(&directories))
+        .iter()
+        .sum();
     let before_content = (DESCRIPTORS + CONTINUATION + trees).max(FIRST_BLOCK) + EMPTY_FILE;
     Sectors(before_content) + files.iter().map(|(_, size)| size.sectors()).sum()
 }
 
-struct Child<'a> {
+struct LayoutChild<'a> {
     name: &'a str,
     is_dir: bool,
     /// How many records it has.
@@ -43,7 +45,7 @@ struct Child<'a> {
 }
 
 /// What is in each directory; the root is the empty path.
-type Directories<'a> = BTreeMap<&'a str, Vec<Child<'a>>>;
+type Directories<'a> = BTreeMap<&'a str, Vec<LayoutChild<'a>>>;
 
 fn directories<P: AsRef<str>>(files: &[(P, Bytes)]) -> Directories<'_> {
     let mut directories = Directories::from([("", Vec::new())]);
@@ -52,7 +54,7 @@ fn directories<P: AsRef<str>>(files: &[(P, Bytes)]) -> Directories<'_> {
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
         make_directory(&mut directories, dir);
         let sections = size.0.div_ceil(SECTION).max(1);
-        directories.entry(dir).or_default().push(Child { name, is_dir: false, sections });
+        directories.entry(dir).or_default().push(LayoutChild { name, is_dir: false, sections });
     }
     directories
 }
@@ -64,17 +66,17 @@ fn make_directory<'a>(directories: &mut Directories<'a>, dir: &'a str) {
     let (parent, name) = dir.rsplit_once('/').unwrap_or(("", dir));
     make_directory(directories, parent);
     directories.insert(dir, Vec::new());
-    directories.entry(parent).or_default().push(Child { name, is_dir: true, sections: 1 });
+    directories.entry(parent).or_default().push(LayoutChild { name, is_dir: true, sections: 1 });
 }
 
 /// The two directory trees of a volume.
 #[derive(Clone, Copy)]
-enum Tree {
+enum VolumeTree {
     RockRidge,
     Joliet,
 }
 
-impl Tree {
+impl VolumeTree {
     fn sectors(self, directories: &Directories) -> u64 {
         let records: u64 =
             directories.iter().map(|(dir, children)| self.directory(dir, children)).sum();
@@ -82,7 +84,7 @@ impl Tree {
     }
 
     /// Records do not cross a sector's border (ECMA-119 6.8.1.1).
-    fn directory(self, dir: &str, children: &[Child]) -> u64 {
+    fn directory(self, dir: &str, children: &[LayoutChild]) -> u64 {
         let mut sorted: Vec<_> = children.iter().map(|c| (self.identifier(c), c)).collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         let records = sorted.iter().flat_map(|(identifier, child)| {
@@ -101,29 +103,29 @@ impl Tree {
     /// PX and TF (62 bytes), and the root SP and CE besides (36 bytes with padding).
     fn own_and_parent(self, is_root: bool) -> [u64; 2] {
         match self {
-            Tree::RockRidge if is_root => [34 + 62 + 36, 34 + 62],
-            Tree::RockRidge => [34 + 62; 2],
-            Tree::Joliet => [34; 2],
+            VolumeTree::RockRidge if is_root => [34 + 62 + 36, 34 + 62],
+            VolumeTree::RockRidge => [34 + 62; 2],
+            VolumeTree::Joliet => [34; 2],
         }
     }
 
     /// The bytes of a record: 33, the identifier, and padding to an even length (ECMA-119 9.1),
     /// then Rock Ridge's PX (36), TF (26) and NM (5 and the name), padded as a whole.
-    fn record(self, identifier: &[u8], child: &Child) -> u64 {
+    fn record(self, identifier: &[u8], child: &LayoutChild) -> u64 {
         let plain = even(33 + identifier.len() as u64);
         match self {
-            Tree::RockRidge => plain + even(36 + 26 + 5 + child.name.len() as u64),
-            Tree::Joliet => plain,
+            VolumeTree::RockRidge => plain + even(36 + 26 + 5 + child.name.len() as u64),
+            VolumeTree::Joliet => plain,
         }
     }
 
     /// The name as the tree stores it: Joliet in UCS-2 without a version, ISO 9660 in capitals
     /// with one point and a version behind a file's.
-    fn identifier(self, child: &Child) -> Vec<u8> {
+    fn identifier(self, child: &LayoutChild) -> Vec<u8> {
         match self {
-            Tree::Joliet => child.name.bytes().flat_map(|b| [0, b]).collect(),
-            Tree::RockRidge if child.is_dir => child.name.bytes().map(capital).collect(),
-            Tree::RockRidge => {
+            VolumeTree::Joliet => child.name.bytes().flat_map(|b| [0, b]).collect(),
+            VolumeTree::RockRidge if child.is_dir => child.name.bytes().map(capital).collect(),
+            VolumeTree::RockRidge => {
                 let (stem, extension) = child.name.rsplit_once('.').unwrap_or((child.name, ""));
                 let stem = stem.bytes().map(capital);
                 let extension = extension.bytes().map(capital);
@@ -137,7 +139,7 @@ impl Tree {
     fn path_table(self, directories: &Directories) -> u64 {
         let entry = |dir: &&str| {
             let name = dir.rsplit('/').next().unwrap_or_default().len() as u64;
-            let width = if matches!(self, Tree::Joliet) { 2 } else { 1 };
+            let width = if matches!(self, VolumeTree::Joliet) { 2 } else { 1 };
             even(8 + (name * width).max(1))
         };
         Bytes(directories.keys().map(entry).sum()).sectors().0
@@ -163,9 +165,9 @@ mod tests {
     use crate::port::stop::Stop;
 
     /// The sizes need sources, the sources no content.
-    struct Sources(tempfile::TempDir);
+    struct EmptySources(tempfile::TempDir);
 
-    impl Sources {
+    impl EmptySources {
         fn job(&self, files: &[(String, Bytes)]) -> BurnJob {
             let source = |(path, size): &(String, Bytes)| {
                 let source = self.0.path().join(path.replace('/', "-"));
@@ -185,8 +187,8 @@ mod tests {
         }
     }
 
-    fn sources() -> Sources {
-        Sources(tempfile::tempdir().unwrap())
+    fn sources() -> EmptySources {
+        EmptySources(tempfile::tempdir().unwrap())
     }
 
     fn disc(archives: usize, suffix: &str, gpg: &str) -> Vec<(String, Bytes)> {
@@ -216,7 +218,7 @@ mod tests {
             .collect()
     }
 
-    fn agrees(sources: &Sources, files: &[(String, Bytes)]) {
+    fn agrees(sources: &EmptySources, files: &[(String, Bytes)]) {
         let job = sources.job(files);
         let theirs = predicted_sectors(&job, &Stop::new()).unwrap();
         assert_eq!(job.sectors, theirs, "{} files: {:?}", files.len(), files.last());

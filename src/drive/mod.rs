@@ -33,7 +33,7 @@ mod shelf;
 mod xorriso;
 
 #[cfg(test)]
-pub(crate) use optical::Scratched;
+pub(crate) use optical::ScratchedDisc;
 
 pub use absence::Absence;
 pub use discover::discover;
@@ -46,10 +46,10 @@ pub use label::Label;
 pub(crate) use layout::LONGEST_NAME;
 pub use layout::image_sectors;
 pub use optical::{
-    Choices, Device, DeviceError, Identity, KiloBytesPerSecond, Medium, MediumState, Optical,
-    Profile, Readiness, drives, volume_name,
+    Device, DeviceError, DriveIdentity, DriveOptions, KiloBytesPerSecond, Medium, MediumState,
+    Optical, Profile, Readiness, drives, volume_name,
 };
-pub use patient::Patient;
+pub use patient::BestEffortReader;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError, Volume};
 pub use sectors::{DESCRIPTOR, RawMedium, SectorSource};
 pub use shelf::identity as shelf_identity;

@@ -8,7 +8,7 @@ use super::reader::{DiscFile, DiscReader, ReadError};
 use crate::model::size::{CLUSTER, SECTOR};
 
 /// The stream, and how much of it is zeros that nobody wrote.
-pub struct Patient<'a> {
+pub struct BestEffortReader<'a> {
     copies: Vec<(&'a dyn DiscReader, &'a DiscFile)>,
     size: u64,
     at: u64,
@@ -18,24 +18,24 @@ pub struct Patient<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Effort {
+enum StreamEffort {
     Easy,
     EachSector,
 }
 
-impl<'a> Patient<'a> {
+impl<'a> BestEffortReader<'a> {
     /// The file `path` as the copies have it; `None` if it is on none of them.
-    pub fn open(copies: &[&'a dyn DiscReader], path: &str) -> Option<Patient<'a>> {
+    pub fn open(copies: &[&'a dyn DiscReader], path: &str) -> Option<BestEffortReader<'a>> {
         let copies: Vec<_> =
             copies.iter().filter_map(|&disc| Some((disc, disc.file(path)?))).collect();
         let size = copies.iter().map(|(_, file)| file.size.0).max()?;
-        Some(Patient { copies, size, at: 0, piece: u64::MAX, missing: 0 })
+        Some(BestEffortReader { copies, size, at: 0, piece: u64::MAX, missing: 0 })
     }
 
     /// For whoever can use what is whole of each piece of so many bytes: behind a bad sector only the
     /// rest of its piece is given up, as far as its cluster goes, and the next piece is tried.
-    pub fn in_pieces(self, piece: u64) -> Patient<'a> {
-        Patient { piece: piece.max(1), ..self }
+    pub fn in_pieces(self, piece: u64) -> BestEffortReader<'a> {
+        BestEffortReader { piece: piece.max(1), ..self }
     }
 
     pub fn size(&self) -> u64 {
@@ -43,7 +43,7 @@ impl<'a> Patient<'a> {
     }
 }
 
-impl Read for Patient<'_> {
+impl Read for BestEffortReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let wanted = (self.size - self.at).min(buf.len() as u64) as usize;
         if wanted == 0 {
@@ -52,7 +52,9 @@ impl Read for Patient<'_> {
         // What is easy to read on another copy is not worth an hour of this one's drive.
         let is_alone = self.copies.len() == 1;
         let mut hole = self.piece - self.at % self.piece;
-        for effort in [Effort::Easy, Effort::EachSector].into_iter().skip(usize::from(is_alone)) {
+        for effort in
+            [StreamEffort::Easy, StreamEffort::EachSector].into_iter().skip(usize::from(is_alone))
+        {
             match self.read_from_copies(effort, &mut buf[..wanted])? {
                 Ok(read) => return Ok(read),
                 Err(bad) => hole = hole.min(bad),
@@ -66,18 +68,18 @@ impl Read for Patient<'_> {
     }
 }
 
-impl Patient<'_> {
+impl BestEffortReader<'_> {
     /// From the first copy that gives it; else how far the hole goes that begins here.
     fn read_from_copies(
         &mut self,
-        effort: Effort,
+        effort: StreamEffort,
         buf: &mut [u8],
     ) -> io::Result<Result<usize, u64>> {
         let (mut hole, mut gone) = (u64::MAX, None);
         for (disc, file) in &self.copies {
             let read = match effort {
-                Effort::Easy => disc.read_at(file, self.at, buf),
-                Effort::EachSector => disc.read_each_sector(file, self.at, buf),
+                StreamEffort::Easy => disc.read_at(file, self.at, buf),
+                StreamEffort::EachSector => disc.read_each_sector(file, self.at, buf),
             };
             match read {
                 Ok(0) => {}
@@ -107,20 +109,20 @@ fn hole_of(error: &ReadError, at: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Scratched;
+    use super::super::ScratchedDisc;
     use super::*;
     use crate::model::{Bytes, Sectors};
 
     /// A disc of one file of ones, unreadable from one sector to another.
-    struct Hurt(Vec<DiscFile>, std::ops::Range<u64>);
+    struct UnreadableDisc(Vec<DiscFile>, std::ops::Range<u64>);
 
-    impl Hurt {
-        fn new(bad: std::ops::Range<u64>) -> Hurt {
-            Hurt(vec![DiscFile::without_place("x", Bytes(300_000))], bad)
+    impl UnreadableDisc {
+        fn new(bad: std::ops::Range<u64>) -> UnreadableDisc {
+            UnreadableDisc(vec![DiscFile::without_place("x", Bytes(300_000))], bad)
         }
     }
 
-    impl DiscReader for Hurt {
+    impl DiscReader for UnreadableDisc {
         fn title(&self) -> String {
             "hurt".into()
         }
@@ -160,7 +162,7 @@ mod tests {
     }
 
     fn read(copies: &[&dyn DiscReader]) -> (Vec<u8>, u64) {
-        let mut patient = Patient::open(copies, "x").unwrap();
+        let mut patient = BestEffortReader::open(copies, "x").unwrap();
         let mut bytes = Vec::new();
         patient.read_to_end(&mut bytes).unwrap();
         (bytes, patient.missing)
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn zeros_stand_for_what_cannot_be_read_up_to_the_end_of_its_cluster() {
-        let (bytes, missing) = read(&[&Hurt::new(40..50)]);
+        let (bytes, missing) = read(&[&UnreadableDisc::new(40..50)]);
         assert_eq!((bytes.len(), missing), (300_000, 24 * SECTOR));
         let zeros = 40 * 2048..64 * 2048;
         assert!(bytes.iter().enumerate().all(|(i, &b)| b == u8::from(!zeros.contains(&i))));
@@ -177,16 +179,16 @@ mod tests {
     /// A block of recovery data that begins behind a bad sector is whole.
     #[test]
     fn a_piece_that_begins_behind_a_bad_sector_of_its_cluster_is_read() {
-        let scratched = Scratched::new(&[("archives/x", 0..128)], &[40, 70]);
+        let scratched = ScratchedDisc::new(&[("archives/x", 0..128)], &[40, 70]);
         let file = "archives/x";
         let read = |piece: u64| {
-            let patient = Patient::open(&[&scratched.disc], file).unwrap();
+            let patient = BestEffortReader::open(&[&scratched.disc], file).unwrap();
             let (mut patient, mut bytes) = (patient.in_pieces(piece * SECTOR), Vec::new());
             let mut buf = vec![0; 1 << 20];
             while let read @ 1.. = patient.read(&mut buf).unwrap() {
                 bytes.extend_from_slice(&buf[..read]);
             }
-            let whole = Scratched::content(0..128);
+            let whole = ScratchedDisc::content(0..128);
             let holes = bytes.iter().zip(&whole).filter(|(read, whole)| read != whole).count();
             assert_eq!(holes as u64, patient.missing);
             patient.missing / SECTOR
@@ -200,9 +202,9 @@ mod tests {
     #[test]
     fn a_file_that_begins_behind_a_bad_sector_of_another_is_whole() {
         let files = [("archives/x", 0..40), ("archives/y", 40..100)];
-        let scratched = Scratched::new(&files, &[39]);
+        let scratched = ScratchedDisc::new(&files, &[39]);
         let missing = |path: &str| {
-            let mut patient = Patient::open(&[&scratched.disc], path).unwrap();
+            let mut patient = BestEffortReader::open(&[&scratched.disc], path).unwrap();
             io::copy(&mut patient, &mut io::sink()).unwrap();
             patient.missing
         };
@@ -211,9 +213,13 @@ mod tests {
 
     #[test]
     fn copies_fill_each_others_holes() {
-        let (bytes, missing) = read(&[&Hurt::new(40..50), &Hurt::new(0..3), &Hurt::new(99..100)]);
+        let (bytes, missing) = read(&[
+            &UnreadableDisc::new(40..50),
+            &UnreadableDisc::new(0..3),
+            &UnreadableDisc::new(99..100),
+        ]);
         assert_eq!(missing, 0);
         assert!(bytes == vec![1; 300_000]);
-        assert!(Patient::open(&[&Hurt::new(0..1)], "y").is_none());
+        assert!(BestEffortReader::open(&[&UnreadableDisc::new(0..1)], "y").is_none());
     }
 }

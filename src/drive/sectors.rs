@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::absence::{Absence, Failure, of_place};
+use super::absence::{Absence, ReadFailure, of_place};
 use super::image::open_file;
 use super::optical::reading::DriveReads;
 use super::optical::{Device, Readiness};
@@ -39,7 +39,7 @@ pub trait SectorSource {
 /// An image or a device, open.
 pub struct RawMedium {
     path: PathBuf,
-    from: Origin,
+    from: SectorOrigin,
     sectors: Sectors,
     bad: Range<u64>,
     /// Where a shelf pretends that the image vanishes.
@@ -47,7 +47,7 @@ pub struct RawMedium {
     gone: OnceLock<Absence>,
 }
 
-enum Origin {
+enum SectorOrigin {
     Image(File),
     Drive(DriveReads),
 }
@@ -69,7 +69,7 @@ impl RawMedium {
         let sectors = Sectors(metadata.len() / SECTOR);
         let bad = shelf::bad_sectors_of(path)?;
         let vanishes_at = shelf::vanishing_of(path)?;
-        let (path, from, gone) = (path.to_owned(), Origin::Image(file), OnceLock::new());
+        let (path, from, gone) = (path.to_owned(), SectorOrigin::Image(file), OnceLock::new());
         RawMedium { path, from, sectors, bad, vanishes_at, gone }.sized()
     }
 
@@ -87,7 +87,7 @@ impl RawMedium {
             }
         }
         let sectors = Sectors(device.size()?.0 / SECTOR);
-        let from = Origin::Drive(DriveReads::open(&device)?);
+        let from = SectorOrigin::Drive(DriveReads::open(&device)?);
         let (path, bad, gone) = (path.to_owned(), 0..0, OnceLock::new());
         RawMedium { path, from, sectors, bad, vanishes_at: None, gone }.sized()
     }
@@ -101,30 +101,28 @@ impl RawMedium {
         Ok(self)
     }
 
-    fn read_from(&self, position: u64, buf: &mut [u8]) -> Result<(), Failure> {
+    fn read_from(&self, position: u64, buf: &mut [u8]) -> Result<(), ReadFailure> {
         match &self.from {
-            Origin::Drive(reads) => read_direct(reads, position, buf),
-            Origin::Image(file) => {
-                file.read_exact_at(buf, position).map_err(|error| {
-                    match of_place(&self.path, Some(file), &error) {
-                        None => Failure::Bad(error),
-                        Some(absence) => Failure::Gone(self.gone.get_or_init(|| absence).clone()),
-                    }
-                })
-            }
+            SectorOrigin::Drive(reads) => read_direct(reads, position, buf),
+            SectorOrigin::Image(file) => file.read_exact_at(buf, position).map_err(|error| {
+                match of_place(&self.path, Some(file), &error) {
+                    None => ReadFailure::Bad(error),
+                    Some(absence) => ReadFailure::Gone(self.gone.get_or_init(|| absence).clone()),
+                }
+            }),
         }
     }
 }
 
 /// Through an aligned buffer; all of it, or nothing.
-fn read_direct(reads: &DriveReads, position: u64, buf: &mut [u8]) -> Result<(), Failure> {
+fn read_direct(reads: &DriveReads, position: u64, buf: &mut [u8]) -> Result<(), ReadFailure> {
     let mut space = vec![0; buf.len() + ALIGNMENT];
     let start = space.as_ptr().align_offset(ALIGNMENT);
     let aligned = &mut space[start..start + buf.len()];
     let mut done = 0;
     while done < aligned.len() {
         match reads.read(position + done as u64, &mut aligned[done..])? {
-            0 => return Err(Failure::Bad(io::ErrorKind::UnexpectedEof.into())),
+            0 => return Err(ReadFailure::Bad(io::ErrorKind::UnexpectedEof.into())),
             read => done += read,
         }
     }
@@ -158,8 +156,8 @@ impl SectorSource for RawMedium {
     fn absence(&self) -> Option<Absence> {
         match &self.from {
             // A place at which the drive resets is a bad place to a rescue.
-            Origin::Drive(reads) => reads.absence().filter(Absence::ends_reading),
-            Origin::Image(_) => self.gone.get().cloned(),
+            SectorOrigin::Drive(reads) => reads.absence().filter(Absence::ends_reading),
+            SectorOrigin::Image(_) => self.gone.get().cloned(),
         }
     }
 }

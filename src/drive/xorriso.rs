@@ -13,7 +13,7 @@ use std::path::Path;
 use super::layout::LONGEST_NAME;
 use super::{BurnJob, DriveError};
 use crate::model::{Bytes, Sectors};
-use crate::port::command::{Exit, Program};
+use crate::port::command::{Program, ProgramExit};
 use crate::port::stop::Stop;
 
 const INSTALL: &str = "apt install xorriso";
@@ -244,7 +244,7 @@ impl Complaints {
         }
     }
 
-    fn judge(&self, exit: Exit) -> Result<(), DriveError> {
+    fn judge(&self, exit: ProgramExit) -> Result<(), DriveError> {
         match exit.is_success() {
             true => Ok(()),
             false => Err(DriveError::Program { exit, words: self.words() }),
@@ -345,8 +345,8 @@ mod tests {
             complaints.hear(line.as_bytes());
         }
         assert_eq!(complaints.words(), "Damaged RR/SUSP information.; Cannot read ISO image tree");
-        assert!(complaints.judge(Exit::Code(5)).is_err());
-        assert!(complaints.judge(Exit::Code(0)).is_ok());
+        assert!(complaints.judge(ProgramExit::Code(5)).is_err());
+        assert!(complaints.judge(ProgramExit::Code(0)).is_ok());
     }
 
     #[test]

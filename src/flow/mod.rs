@@ -14,6 +14,6 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 
-pub use base::context::{Desk, Patience};
+pub use base::context::{Context, WaitLimit};
 pub use base::error::{FlowError, chain};
 pub use base::sets::choose_set;

@@ -17,7 +17,7 @@ const END: &str = "-----END DISC.txt-----\n";
 
 /// Which of the listings a disc carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Listings {
+pub struct ListingFlags {
     pub index: bool,
     pub snapshot: bool,
     pub history: bool,
@@ -42,16 +42,16 @@ pub struct DiscTxt {
     pub compression: Compression,
     /// So many percent of the disc's blocks can be lost and made anew; 0: no recovery data.
     pub parity: u8,
-    pub listings: Listings,
+    pub listings: ListingFlags,
     /// What people said of the set; discs of format 1 have nothing of it.
     pub description: Description,
     /// What a recovery disc covers; `None`: a disc with files.
-    pub group: Option<Group>,
+    pub group: Option<RecoveryRole>,
 }
 
 /// Which recovery disc this is, and of which discs (format 11).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct RecoveryRole {
     /// In the order in which they were taken in.
     pub discs: Vec<DiscNo>,
     /// From 1.
@@ -82,7 +82,7 @@ impl DiscTxt {
         let said = self.description.texts().into_iter().filter_map(|(key, text)| {
             Some((key, printable(text.as_ref().filter(|text| !text.is_empty())?.as_bytes())))
         });
-        let group = self.group.iter().flat_map(Group::lines);
+        let group = self.group.iter().flat_map(RecoveryRole::lines);
         let lines = lines.into_iter().chain(since_two(("digest", DIGEST.to_owned())));
         let lines = lines.chain(rest).chain(said.filter_map(since_two)).chain(group);
         lines.map(|(key, value)| format!("{key}={value}\n")).collect()
@@ -105,7 +105,7 @@ impl DiscTxt {
 
     /// Reads the file. Unknown keys are passed over; a newer format is [`FormatError::Newer`].
     pub fn parse(text: &[u8]) -> Result<DiscTxt, FormatError> {
-        let keys = Keys(text);
+        let keys = KeyLines(text);
         let format = keys.get("format")?;
         let known = |text: &str| text.parse().ok().and_then(Format::from_number);
         let Some(format) = known(format) else {
@@ -132,14 +132,14 @@ impl DiscTxt {
             encryption: keys.read("encryption", Encryption::from_word)?,
             compression: keys.read("compression", Compression::from_word)?,
             parity: keys.parsed("parity")?,
-            listings: Listings::from_text(keys.get("listings")?),
+            listings: ListingFlags::from_text(keys.get("listings")?),
             description: Description::read(|key| String::from_utf8(text(key)?).ok()),
-            group: is_parity.then(|| Group::read(&keys)).transpose()?,
+            group: is_parity.then(|| RecoveryRole::read(&keys)).transpose()?,
         })
     }
 }
 
-impl Group {
+impl RecoveryRole {
     fn lines(&self) -> [(&'static str, String); 3] {
         let discs: Vec<String> = self.discs.iter().map(DiscNo::to_string).collect();
         [
@@ -149,7 +149,7 @@ impl Group {
         ]
     }
 
-    fn read(keys: &Keys) -> Result<Group, FormatError> {
+    fn read(keys: &KeyLines) -> Result<RecoveryRole, FormatError> {
         let number = |word: &str| word.parse().ok().filter(|&number: &u32| number > 0);
         let discs = keys.read("group", |text| {
             text.split(' ').map(|word| number(word).map(DiscNo)).collect::<Option<Vec<_>>>()
@@ -161,11 +161,11 @@ impl Group {
         let stripe = keys.read("stripe", |text| {
             text.parse().ok().filter(|&stripe| stripe > 0 && stripe % 2 == 0)
         })?;
-        Ok(Group { discs, member, of, stripe })
+        Ok(RecoveryRole { discs, member, of, stripe })
     }
 }
 
-impl Listings {
+impl ListingFlags {
     const NAMES: [&str; 4] = ["INDEX", "SNAPSHOT", "HISTORY", "catalog"];
 
     fn to_text(self) -> String {
@@ -174,17 +174,17 @@ impl Listings {
         names.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
     }
 
-    fn from_text(text: &str) -> Listings {
+    fn from_text(text: &str) -> ListingFlags {
         let [index, snapshot, history, catalog] =
             Self::NAMES.map(|name| text.split(' ').any(|word| word == name));
-        Listings { index, snapshot, history, catalog }
+        ListingFlags { index, snapshot, history, catalog }
     }
 }
 
 /// Lines `key=value`. Where a key stands twice the first counts; what is not ASCII is not ours.
-struct Keys<'a>(&'a [u8]);
+struct KeyLines<'a>(&'a [u8]);
 
-impl<'a> Keys<'a> {
+impl<'a> KeyLines<'a> {
     fn get(&self, key: &'static str) -> Result<&'a str, FormatError> {
         self.find(key).ok_or(FormatError::DiscKey { key })
     }
@@ -232,7 +232,7 @@ mod tests {
             encryption: Encryption::Recipients,
             compression: Compression::Zstd,
             parity: 10,
-            listings: Listings { index: true, snapshot: false, history: true, catalog: true },
+            listings: ListingFlags { index: true, snapshot: false, history: true, catalog: true },
             description: Description::default(),
             group: None,
         }
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_disc_of_format_1_says_what_it_said_then() {
-        let listings = Listings { history: false, ..example().listings };
+        let listings = ListingFlags { history: false, ..example().listings };
         let old = DiscTxt { format: Format::One, listings, ..example() };
         let text = old.to_text();
         assert!(text.starts_with("format=1\n") && !text.contains("digest"), "{text}");
@@ -286,8 +286,8 @@ mod tests {
     #[test]
     fn a_recovery_disc_says_what_it_covers() {
         let discs = [1, 2, 4].map(DiscNo).to_vec();
-        let group = Some(Group { discs, member: 2, of: 2, stripe: 65_536 });
-        let disc = DiscTxt { listings: Listings::default(), group, ..example() };
+        let group = Some(RecoveryRole { discs, member: 2, of: 2, stripe: 65_536 });
+        let disc = DiscTxt { listings: ListingFlags::default(), group, ..example() };
         let text = disc.to_text();
         assert!(text.contains("kind=parity\n"));
         assert!(text.ends_with("listings=\ngroup=1 2 4\nmember=2/2\nstripe=65536\n"), "{text}");

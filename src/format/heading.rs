@@ -23,7 +23,7 @@ pub struct SnapshotLine {
 
 /// A `#before` line: a disc of the set that was closed before this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Before {
+pub struct BeforeLine {
     pub disc: DiscNo,
     pub uuid: DiscUuid,
     /// Of its SHA256SUMS; `None`: it is not known.
@@ -32,7 +32,7 @@ pub struct Before {
 
 /// A `#source` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct SourceLine {
     /// The first component of its paths; `None`: it is the only one, and its paths begin in it.
     pub name: Option<Vec<u8>>,
     pub path: Vec<u8>,
@@ -51,8 +51,8 @@ pub struct Heading {
     /// All of the set until then, the oldest first.
     pub snapshots: Vec<SnapshotLine>,
     /// The lowest number first.
-    pub before: Vec<Before>,
-    pub sources: Vec<Origin>,
+    pub before: Vec<BeforeLine>,
+    pub sources: Vec<SourceLine>,
     /// Of the run that made the snapshot.
     pub run: Vec<RunLine>,
 }
@@ -104,11 +104,11 @@ impl Heading {
         if self.format == Format::One {
             return;
         }
-        for Before { disc, uuid, sums } in &self.before {
+        for BeforeLine { disc, uuid, sums } in &self.before {
             let sums = sums.map_or("-".to_owned(), |sums| sums.to_string());
             out.extend_from_slice(format!("#before\t{disc}\t{uuid}\t{sums}\n").as_bytes());
         }
-        for Origin { name, path } in &self.sources {
+        for SourceLine { name, path } in &self.sources {
             line_into("source", &[name.as_deref(), Some(path)], out);
         }
         line_into("digest", &[Some(b"sha256")], out);
@@ -183,7 +183,7 @@ pub(super) mod tests {
             uuid: (format != Format::One && seq == 2)
                 .then_some(SnapshotUuid(Uuid::from_u128(seq.into()))),
         };
-        let before = |disc: u32, sums| Before {
+        let before = |disc: u32, sums| BeforeLine {
             disc: DiscNo(disc),
             uuid: DiscUuid(Uuid::from_u128(disc.into())),
             sums,
@@ -197,7 +197,7 @@ pub(super) mod tests {
             snapshot: SnapshotSeq(2),
             snapshots: vec![line(1, b"/a\nb"), line(2, b"/\xff")],
             before: vec![before(1, None), before(3, Some(Digest::EMPTY))],
-            sources: vec![Origin { name: None, path: b"/\xff".to_vec() }],
+            sources: vec![SourceLine { name: None, path: b"/\xff".to_vec() }],
             run: vec![
                 RunLine::Charset("UTF-8".to_owned()),
                 RunLine::Option { name: "one-file-system".to_owned(), value: b"yes".to_vec() },

@@ -1,8 +1,8 @@
 //! INDEX (format 6): a row for each member of one disc's archives.
 
 use super::FormatError;
-use super::heading::{Before, INDEX, SnapshotLine};
-use super::lines::{HeaderFields, Lines, Stand, next_row, read_header};
+use super::heading::{BeforeLine, INDEX, SnapshotLine};
+use super::lines::{HeaderFields, LineReader, Stand, next_row, read_header};
 use super::meta_fields::{self, Fields, decimal, optional, plain, plain_or_absent};
 use crate::model::rows::{FrameSpan, IndexRow, PartSpan};
 use crate::model::{
@@ -23,7 +23,7 @@ pub struct IndexHeader {
     /// Each snapshot of the set until then.
     pub snapshots: Vec<SnapshotLine>,
     /// None on discs of format 1.
-    pub before: Vec<Before>,
+    pub before: Vec<BeforeLine>,
 }
 
 /// Appends the row's line with its LF.
@@ -114,7 +114,7 @@ fn parse_file_digest(
 
 /// Reads an INDEX (expanded, decrypted) row by row.
 pub struct IndexReader<R> {
-    lines: Lines<R>,
+    lines: LineReader<R>,
     header: Option<IndexHeader>,
     /// Why there is no header.
     trouble: Option<FormatError>,
@@ -130,7 +130,7 @@ impl<R: BufRead> IndexReader<R> {
     /// Reads the first lines. `packed`: how many bytes the listing takes on its disc, which bounds
     /// its rows.
     pub fn new(input: R, packed: u64) -> Result<IndexReader<R>, FormatError> {
-        let mut lines = Lines::new(input, "INDEX", packed);
+        let mut lines = LineReader::new(input, "INDEX", packed);
         let (header, trouble) = read_header(&mut lines, INDEX, |fields| {
             let ((set, set_uuid), (disc, disc_uuid)) = (fields.set?, fields.disc?);
             let HeaderFields { format, snapshots, before, .. } = fields;

@@ -3,7 +3,7 @@
 
 use super::FormatError;
 use super::escape::unescape;
-use super::heading::{Before, Origin, SnapshotLine};
+use super::heading::{BeforeLine, SnapshotLine, SourceLine};
 use crate::model::path::shown;
 use crate::model::{Digest, DiscNo, DiscUuid, Format, SetName, SetUuid, SnapshotSeq, SnapshotUuid};
 use std::io::{BufRead, Read};
@@ -30,25 +30,25 @@ pub fn longest_text(packed: u64) -> u64 {
 
 /// Whether a listing may be larger than real ones of its packed size are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Limits {
+pub enum SizeLimits {
     #[default]
     Kept,
     /// A person knows who made the discs.
     Lifted,
 }
 
-impl Limits {
+impl SizeLimits {
     /// What to reckon a listing's limits from that takes so many bytes on its disc.
     pub fn packed(self, size: u64) -> u64 {
         match self {
-            Limits::Kept => size,
-            Limits::Lifted => u64::MAX,
+            SizeLimits::Kept => size,
+            SizeLimits::Lifted => u64::MAX,
         }
     }
 }
 
 /// Lines of a listing, counted.
-pub(super) struct Lines<R> {
+pub(super) struct LineReader<R> {
     input: R,
     what: &'static str,
     number: u64,
@@ -60,11 +60,11 @@ pub(super) struct Lines<R> {
     most: u64,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> LineReader<R> {
     /// `packed`: how many bytes the listing takes on its disc.
-    pub(super) fn new(input: R, what: &'static str, packed: u64) -> Lines<R> {
+    pub(super) fn new(input: R, what: &'static str, packed: u64) -> LineReader<R> {
         let most = ROWS.max(packed.saturating_mul(ROWS_A_BYTE));
-        Lines { input, what, number: 0, text: 0, line: Vec::new(), packed, most }
+        LineReader { input, what, number: 0, text: 0, line: Vec::new(), packed, most }
     }
 
     /// The next line without its LF, `None` at the end.
@@ -132,7 +132,7 @@ pub(super) enum Stand {
 /// The first lines of a listing, made into its header. Where a damaged stretch swallowed them there
 /// is none, and the rows behind it follow.
 pub(super) fn read_header<R: BufRead, T>(
-    lines: &mut Lines<R>,
+    lines: &mut LineReader<R>,
     what: &'static str,
     make: impl FnOnce(HeaderFields) -> Option<T>,
 ) -> Result<(Option<T>, Option<FormatError>), FormatError> {
@@ -147,7 +147,7 @@ pub(super) fn read_header<R: BufRead, T>(
 /// `InvalidData`), is an error and the next one follows; two such stretches without a line between
 /// them, or any other failure of reading, are the end.
 pub(super) fn next_row<R: BufRead, T>(
-    lines: &mut Lines<R>,
+    lines: &mut LineReader<R>,
     stand: &mut Stand,
     parse: impl FnOnce(&[u8]) -> Result<T, FormatError>,
 ) -> Option<Result<T, FormatError>> {
@@ -177,14 +177,14 @@ pub(super) struct HeaderFields {
     pub(super) set: Option<(SetName, SetUuid)>,
     pub(super) disc: Option<(DiscNo, DiscUuid)>,
     pub(super) snapshots: Vec<SnapshotLine>,
-    pub(super) before: Vec<Before>,
-    pub(super) sources: Vec<Origin>,
+    pub(super) before: Vec<BeforeLine>,
+    pub(super) sources: Vec<SourceLine>,
 }
 
 impl HeaderFields {
     /// Reads all `#` lines; `what` is the word behind `#coldcut-` in the first.
     pub(super) fn read<R: BufRead>(
-        lines: &mut Lines<R>,
+        lines: &mut LineReader<R>,
         what: &'static str,
     ) -> Result<HeaderFields, FormatError> {
         let first = lines.next_header()?.ok_or(FormatError::Header { what })?;
@@ -216,12 +216,12 @@ impl HeaderFields {
                     },
                 });
             }
-            [b"#before", number, uuid, sums] => self.before.push(Before {
+            [b"#before", number, uuid, sums] => self.before.push(BeforeLine {
                 disc: DiscNo(parsed(number)?),
                 uuid: DiscUuid(parsed(uuid)?),
                 sums: if sums == b"-" { None } else { Some(Digest::from_hex(sums)?) },
             }),
-            [b"#source", name, path] => self.sources.push(Origin {
+            [b"#source", name, path] => self.sources.push(SourceLine {
                 name: if name == b"-" { None } else { Some(unescape(name)?) },
                 path: unescape(path)?,
             }),

@@ -3,8 +3,8 @@
 
 use super::FormatError;
 use super::escape::unescape;
-use super::heading::{Before, HISTORY, SNAPSHOT, SnapshotLine};
-use super::lines::{HeaderFields, Lines, Stand, next_row, read_header};
+use super::heading::{BeforeLine, HISTORY, SNAPSHOT, SnapshotLine};
+use super::lines::{HeaderFields, LineReader, Stand, next_row, read_header};
 use super::meta_fields::{self, Fields, decimal, plain, plain_or_absent};
 use crate::model::rows::{Life, ListedRow, Place, SnapshotRow, Where};
 use crate::model::{ArchiveNo, DiscNo, DiscUuid, Format, RelPath, SetName, SetUuid, SnapshotSeq};
@@ -26,7 +26,7 @@ pub struct ListingHeader {
     pub snapshot: SnapshotLine,
     /// All that it names, the oldest first.
     pub snapshots: Vec<SnapshotLine>,
-    pub before: Vec<Before>,
+    pub before: Vec<BeforeLine>,
 }
 
 /// Appends the row's line with its LF, as it is in a SNAPSHOT of this format; where the path was so
@@ -121,7 +121,7 @@ fn parse_member(path: &RelPath, field: &[u8]) -> Option<Option<RelPath>> {
 
 /// Reads a SNAPSHOT or HISTORY (expanded, decrypted) row by row.
 pub struct ListingReader<R> {
-    lines: Lines<R>,
+    lines: LineReader<R>,
     header: Option<ListingHeader>,
     /// Why there is no header.
     trouble: Option<FormatError>,
@@ -145,7 +145,7 @@ impl<R: BufRead> ListingReader<R> {
 
     fn of(input: R, packed: u64, is_history: bool) -> Result<ListingReader<R>, FormatError> {
         let (name, what) = if is_history { ("HISTORY", HISTORY) } else { ("SNAPSHOT", SNAPSHOT) };
-        let mut lines = Lines::new(input, name, packed);
+        let mut lines = LineReader::new(input, name, packed);
         let (header, trouble) = read_header(&mut lines, what, |fields| {
             let HeaderFields { format, disc, snapshots, before, .. } = fields;
             let ((set, set_uuid), snapshot) = (fields.set?, snapshots.last()?.clone());

@@ -21,6 +21,6 @@ pub(crate) use disc_txt::DiscTxt;
 pub(crate) use error::FormatError;
 pub(crate) use heading::SnapshotLine;
 pub(crate) use index::{IndexHeader, IndexReader, index_line};
-pub(crate) use lines::{Limits, longest_text};
+pub(crate) use lines::{SizeLimits, longest_text};
 pub(crate) use listing::{ListingHeader, ListingReader, listed_line};
 pub(crate) use members::{member_name, part_name};

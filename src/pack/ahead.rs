@@ -8,10 +8,10 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, never, unbounded};
 
 use crate::model::Entry;
-use crate::scan::content::{ReadError, Source};
+use crate::scan::content::{ContentReadError, Source};
 
-use super::queue::{Queue, Work};
-use super::reader::Reading;
+use super::queue::{Queue, WorkItem};
+use super::reader::FileReading;
 
 /// So many files are open or held at most,
 const FILES: usize = 64;
@@ -19,8 +19,8 @@ const FILES: usize = 64;
 const BYTES: u64 = 8 << 20;
 
 /// A file whose turn it is.
-pub struct Opened {
-    pub reading: Reading,
+pub struct OpenedFile {
+    pub reading: FileReading,
     /// A small file did not change while it was read; a long one is not read yet.
     pub settled: bool,
     pub compressible: io::Result<bool>,
@@ -34,28 +34,34 @@ pub struct Walked {
 }
 
 /// What comes next.
-pub enum Next {
+pub enum NextItem {
     Plain(Box<Entry>),
-    File { walked: Walked, opened: Box<Result<Opened, ReadError>> },
+    File { walked: Walked, opened: Box<Result<OpenedFile, ContentReadError>> },
 }
 
 /// Work in its order, with the files of its first part being opened.
-pub struct Ahead {
-    work: VecDeque<Work>,
+pub struct FileReadAhead {
+    work: VecDeque<WorkItem>,
     bytes: u64,
     /// Taken to end the thread.
     jobs: Option<Sender<Entry>>,
-    opened: Receiver<Result<Opened, ReadError>>,
+    opened: Receiver<Result<OpenedFile, ContentReadError>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Ahead {
+impl FileReadAhead {
     /// `probe`: it matters whether a file is compressible.
-    pub fn new(source: Source, probe: bool) -> Ahead {
+    pub fn new(source: Source, probe: bool) -> FileReadAhead {
         let (jobs, entries) = unbounded();
         let (results, opened) = unbounded();
         let thread = thread::spawn(move || open_all(source, probe, &entries, &results));
-        Ahead { work: VecDeque::new(), bytes: 0, jobs: Some(jobs), opened, thread: Some(thread) }
+        FileReadAhead {
+            work: VecDeque::new(),
+            bytes: 0,
+            jobs: Some(jobs),
+            opened,
+            thread: Some(thread),
+        }
     }
 
     /// Whether nothing was taken from the queue that did not come out again.
@@ -64,7 +70,7 @@ impl Ahead {
     }
 
     /// The next of the queue. A file's reading is waited for.
-    pub fn next(&mut self, queue: &mut Queue) -> Option<Next> {
+    pub fn next(&mut self, queue: &mut Queue) -> Option<NextItem> {
         while self.work.len() < FILES && self.bytes < BYTES {
             let Some(work) = queue.pop_front() else { break };
             self.begin(work);
@@ -72,10 +78,10 @@ impl Ahead {
         let work = self.work.pop_front()?;
         self.bytes -= bytes_of(&work);
         Some(match work {
-            Work::Plain(entry) => Next::Plain(entry),
-            Work::File { entry, links, tries } => {
+            WorkItem::Plain(entry) => NextItem::Plain(entry),
+            WorkItem::File { entry, links, tries } => {
                 let walked = Walked { entry, links, tries };
-                Next::File { walked, opened: Box::new(self.wait()) }
+                NextItem::File { walked, opened: Box::new(self.wait()) }
             }
         })
     }
@@ -83,7 +89,7 @@ impl Ahead {
     /// Puts what did not get its turn back: it is opened anew when there is room for it.
     pub fn give_back(&mut self, queue: &mut Queue) {
         while let Some(work) = self.work.pop_back() {
-            if let Work::File { .. } = work {
+            if let WorkItem::File { .. } = work {
                 drop(self.wait());
             }
             queue.push_front(work);
@@ -91,8 +97,8 @@ impl Ahead {
         self.bytes = 0;
     }
 
-    fn begin(&mut self, work: Work) {
-        if let (Work::File { entry, .. }, Some(jobs)) = (&work, &self.jobs) {
+    fn begin(&mut self, work: WorkItem) {
+        if let (WorkItem::File { entry, .. }, Some(jobs)) = (&work, &self.jobs) {
             // The thread ends only when `jobs` is dropped; if it panicked, `wait` says so.
             let _ = jobs.send((**entry).clone());
         }
@@ -100,7 +106,7 @@ impl Ahead {
         self.work.push_back(work);
     }
 
-    fn wait(&mut self) -> Result<Opened, ReadError> {
+    fn wait(&mut self) -> Result<OpenedFile, ContentReadError> {
         match self.opened.recv() {
             Ok(opened) => opened,
             Err(_) => self.pass_panic_on(),
@@ -115,7 +121,7 @@ impl Ahead {
     }
 }
 
-impl Drop for Ahead {
+impl Drop for FileReadAhead {
     fn drop(&mut self) {
         self.jobs = None;
         // With nobody to take them, results are not made any more.
@@ -127,10 +133,10 @@ impl Drop for Ahead {
     }
 }
 
-fn bytes_of(work: &Work) -> u64 {
+fn bytes_of(work: &WorkItem) -> u64 {
     match work {
-        Work::File { entry, .. } => entry.size.min(BYTES),
-        Work::Plain(_) => 0,
+        WorkItem::File { entry, .. } => entry.size.min(BYTES),
+        WorkItem::Plain(_) => 0,
     }
 }
 
@@ -138,7 +144,7 @@ fn open_all(
     mut source: Source,
     probe: bool,
     entries: &Receiver<Entry>,
-    results: &Sender<Result<Opened, ReadError>>,
+    results: &Sender<Result<OpenedFile, ContentReadError>>,
 ) {
     for entry in entries {
         if results.send(open(&mut source, probe, entry)).is_err() {
@@ -147,9 +153,9 @@ fn open_all(
     }
 }
 
-fn open(source: &mut Source, probe: bool, entry: Entry) -> Result<Opened, ReadError> {
-    let reading = Reading::open(source, entry)?;
+fn open(source: &mut Source, probe: bool, entry: Entry) -> Result<OpenedFile, ContentReadError> {
+    let reading = FileReading::open(source, entry)?;
     let settled = reading.whole().is_none() || reading.is_unchanged().unwrap_or(false);
     let compressible = if probe { reading.is_compressible() } else { Ok(false) };
-    Ok(Opened { reading, settled, compressible })
+    Ok(OpenedFile { reading, settled, compressible })
 }

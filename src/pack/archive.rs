@@ -41,7 +41,7 @@ pub struct SealedArchive {
 }
 
 /// What a thread did for a frame.
-enum Done {
+enum FrameResult {
     /// Its number, and what it was compressed to.
     Compressed(usize, Vec<u8>),
     /// It is in its place in the spool, or could not be written there.
@@ -61,7 +61,7 @@ struct Frames {
     early: BTreeMap<usize, Vec<u8>>,
     /// How many are being written.
     storing: usize,
-    results: (Sender<Done>, Receiver<Done>),
+    results: (Sender<FrameResult>, Receiver<FrameResult>),
 }
 
 impl Frames {
@@ -104,7 +104,7 @@ impl Frames {
         let sender = self.results.0.clone();
         rayon::spawn(move || {
             // Nobody listens any more if the run was stopped: then the result is of no use.
-            let _ = sender.send(Done::Compressed(number, compress(compression, &raw)));
+            let _ = sender.send(FrameResult::Compressed(number, compress(compression, &raw)));
         });
     }
 
@@ -116,7 +116,7 @@ impl Frames {
         self.storing += 1;
         let sender = self.results.0.clone();
         rayon::spawn(move || {
-            let _ = sender.send(Done::Stored(place.fill(frame)));
+            let _ = sender.send(FrameResult::Stored(place.fill(frame)));
         });
     }
 
@@ -127,8 +127,8 @@ impl Frames {
     fn receive(&mut self) -> Result<(), PackError> {
         // The sender lives in `self`: the channel cannot be closed.
         match self.results.1.recv() {
-            Ok(Done::Compressed(number, frame)) => _ = self.early.insert(number, frame),
-            Ok(Done::Stored(stored)) => {
+            Ok(FrameResult::Compressed(number, frame)) => _ = self.early.insert(number, frame),
+            Ok(FrameResult::Stored(stored)) => {
                 self.storing -= 1;
                 stored?;
             }
@@ -167,7 +167,7 @@ impl Frames {
 }
 
 /// A member that was put in; its place is known when the archive is sealed.
-struct Placed {
+struct PlacedMember {
     member: PackedMember,
     first: usize,
     last: usize,
@@ -188,7 +188,7 @@ pub struct ArchiveBuilder {
     frames: Frames,
     /// The open frame's tar data.
     open: Vec<u8>,
-    placed: Vec<Placed>,
+    placed: Vec<PlacedMember>,
     content: u64,
 }
 
@@ -262,7 +262,7 @@ impl ArchiveBuilder {
         let tar_offset = self.open.len() as u64;
         self.open.extend_from_slice(tar_data);
         self.content += content;
-        self.placed.push(Placed { member, first: frame, last: frame, tar_offset });
+        self.placed.push(PlacedMember { member, first: frame, last: frame, tar_offset });
         Ok(())
     }
 
@@ -284,7 +284,7 @@ impl ArchiveBuilder {
         let number = self.frames.next();
         self.frames.store(frame);
         self.content += content;
-        self.placed.push(Placed { member, first: number, last: number, tar_offset: 0 });
+        self.placed.push(PlacedMember { member, first: number, last: number, tar_offset: 0 });
         Ok(None)
     }
 
@@ -316,7 +316,7 @@ impl ArchiveBuilder {
         self.end_frame()?;
         let last = self.frames.next() - 1;
         self.content += content;
-        self.placed.push(Placed { member, first: begun.frame, last, tar_offset: 0 });
+        self.placed.push(PlacedMember { member, first: begun.frame, last, tar_offset: 0 });
         Ok(())
     }
 
@@ -379,13 +379,13 @@ impl FullArchive {
 }
 
 /// Gives each member its place now that all frames' lengths are known.
-fn resolve(placed: Vec<Placed>, lengths: &[u64]) -> Vec<PackedMember> {
+fn resolve(placed: Vec<PlacedMember>, lengths: &[u64]) -> Vec<PackedMember> {
     let mut offsets = vec![0];
     offsets.extend(lengths.iter().scan(0, |sum, length| {
         *sum += length;
         Some(*sum)
     }));
-    let finish = |placed: Placed| {
+    let finish = |placed: PlacedMember| {
         let mut member = placed.member;
         let (offset, end) = (offsets[placed.first], offsets[placed.last + 1]);
         member.row.frames =

@@ -13,7 +13,7 @@ use crate::codec::openpgp::{Sealer, Signer};
 use crate::codec::spool::Spool;
 use crate::format::by_hand::{self, Facts};
 use crate::format::companions::{SMALLEST_DISC, companions};
-use crate::format::disc_txt::{DiscTxt, Listings};
+use crate::format::disc_txt::{DiscTxt, ListingFlags};
 use crate::format::listed_line;
 use crate::format::sums::list_sums;
 use crate::model::disc::Compression;
@@ -40,11 +40,11 @@ pub const SIGNER: &str = "SIGNER.asc";
 pub struct ClosedDisc {
     pub files: Vec<StagedFile>,
     pub sectors: Sectors,
-    pub listings: Listings,
+    pub listings: ListingFlags,
 }
 
 /// What closing needs to know beside the disc itself.
-pub struct Closing<'a> {
+pub struct ClosingContext<'a> {
     pub facts: Facts,
     pub disc_txt: DiscTxt,
     /// As they are now: what could not be read while the disc was filled is among them.
@@ -322,12 +322,12 @@ fn texts(facts: &Facts, disc_txt: &DiscTxt, capacity: Sectors) -> Vec<(String, S
 /// Writes everything that the disc still lacks. The disc is whole, durable and of known size then.
 pub fn close(
     disc: &DiscInWork,
-    mut closing: Closing<'_>,
+    mut closing: ClosingContext<'_>,
     ledger: &mut dyn Ledger,
 ) -> Result<ClosedDisc, PackError> {
     let stop = closing.watchers.stop;
     let mut files = std::mem::take(&mut closing.archives);
-    let mut listings = Listings { index: true, ..Listings::default() };
+    let mut listings = ListingFlags { index: true, ..ListingFlags::default() };
     files.push(listing(disc, &closing, "INDEX.tsv.bz2", |out| {
         Ok(write_index(disc, &closing.headers, out, stop)?.0)
     })?);
@@ -397,7 +397,7 @@ fn sums(files: &[StagedFile]) -> Vec<u8> {
 
 fn listing(
     disc: &DiscInWork,
-    closing: &Closing<'_>,
+    closing: &ClosingContext<'_>,
     name: &str,
     write: impl FnOnce(SpoolWriter) -> Result<SpoolWriter, PackError>,
 ) -> Result<StagedFile, PackError> {

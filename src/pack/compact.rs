@@ -9,7 +9,7 @@ use crate::model::entry::Fingerprint;
 use crate::model::{Entry, Kind, Meta, Mtime, RelPath, Xattr};
 
 /// Mode, owner and group: few combinations on millions of files.
-type Owner = (u32, u32, u32, Vec<u8>, Vec<u8>);
+type OwnerKey = (u32, u32, u32, Vec<u8>, Vec<u8>);
 
 /// A change time that is not the modification time, and fields that few entries have.
 const CTIME: u8 = 1;
@@ -19,12 +19,12 @@ const XATTRS: u8 = 8;
 
 /// What entries have in common, for writing and for reading them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Owners {
-    list: Vec<Owner>,
-    places: HashMap<Owner, u64>,
+pub(super) struct OwnerTable {
+    list: Vec<OwnerKey>,
+    places: HashMap<OwnerKey, u64>,
 }
 
-impl Owners {
+impl OwnerTable {
     fn place(&mut self, meta: &Meta) -> u64 {
         let owner = (meta.mode, meta.uid, meta.gid, meta.user.clone(), meta.group.clone());
         let next = self.list.len() as u64;
@@ -36,7 +36,7 @@ impl Owners {
 }
 
 /// Appends an entry to `to`; `last` is the path of the one before it there, and becomes this one's.
-pub(super) fn write(entry: &Entry, last: &mut Vec<u8>, owners: &mut Owners, to: &mut Vec<u8>) {
+pub(super) fn write(entry: &Entry, last: &mut Vec<u8>, owners: &mut OwnerTable, to: &mut Vec<u8>) {
     let Entry { path, kind, size, meta, print } = entry;
     let flag = |given: bool, flag: u8| if given { flag } else { 0 };
     to.push(kind.letter() as u8);
@@ -99,14 +99,14 @@ fn put(mut number: u64, to: &mut Vec<u8>) {
 }
 
 /// Reads what [`write`] wrote, in the same order, from its beginning.
-pub(super) struct Reader<'a> {
+pub(super) struct EntryReader<'a> {
     pub bytes: &'a [u8],
     pub at: usize,
     pub last: &'a mut Vec<u8>,
 }
 
-impl Reader<'_> {
-    pub fn entry(&mut self, owners: &Owners) -> Entry {
+impl EntryReader<'_> {
+    pub fn entry(&mut self, owners: &OwnerTable) -> Entry {
         let kind = Kind::from_letter(self.byte().into()).unwrap_or(Kind::File);
         let flags = self.byte();
         let path = self.path();

@@ -6,11 +6,11 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::ahead::{Ahead, Next};
+use super::ahead::{FileReadAhead, NextItem};
 use super::archive::ArchiveBuilder;
-use super::queue::Work;
-use super::sealing::{Seals, write_sealed};
-use super::tests::{Bench, noise, text};
+use super::queue::WorkItem;
+use super::sealing::{SealContext, write_sealed};
+use super::tests::{PackBench, noise, text};
 use super::*;
 use crate::codec::openpgp::{Locks, Sealer};
 use crate::codec::spool::Spool;
@@ -38,21 +38,21 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Many files, two in each archive.
-fn many_archives() -> Bench {
-    let bench = Bench::new(Compression::Bzip2, 10_000, 40);
+fn many_archives() -> PackBench {
+    let bench = PackBench::new(Compression::Bzip2, 10_000, 40);
     for n in 0..20 {
         bench.write(&format!("f{n:02}"), &text(4_000, n));
     }
     bench
 }
 
-fn recorded(bench: &Bench) -> Vec<u32> {
+fn recorded(bench: &PackBench) -> Vec<u32> {
     bench.memory.archives.iter().map(|archive| archive.number.0).collect()
 }
 
 #[test]
 fn archives_are_recorded_in_the_order_in_which_they_were_ended() {
-    let mut bench = Bench::new(Compression::Bzip2, 8_000_000, 40);
+    let mut bench = PackBench::new(Compression::Bzip2, 8_000_000, 40);
     bench.write("a", &noise(7_000_000, 1));
     bench.write("b", &text(1_000, 2));
     bench.write("c", &noise(6_000_000, 3));
@@ -120,20 +120,20 @@ fn sealing_stops_when_asked_to_and_leaves_nothing() {
     let stop = Stop::new();
     let disc = dir.path().join("0001");
     let (sealer, format) = (Some(sealer()), Format::Two);
-    let seals = Seals { dir: disc.clone(), sealer, stop: stop.clone(), format };
+    let seals = SealContext { dir: disc.clone(), sealer, stop: stop.clone(), format };
     stop.ask(2);
     let stopped = seals.seal(full_archive(dir.path())).unwrap_err();
     assert!(matches!(stopped, PackError::Stopped(stopped) if stopped.0 == 2), "{stopped}");
     assert_eq!(files_below(dir.path()), Vec::<PathBuf>::new());
-    let seals = Seals { stop: Stop::new(), ..seals };
+    let seals = SealContext { stop: Stop::new(), ..seals };
     seals.seal(full_archive(dir.path())).unwrap();
     assert_eq!(files_below(&disc).len(), 2, "the archive and its rows");
 }
 
 /// Gives so many bytes, and then fails.
-struct Failing(u64);
+struct TruncatedReader(u64);
 
-impl Read for Failing {
+impl Read for TruncatedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.0 == 0 {
             return Err(io::Error::other("the scratch file is gone"));
@@ -151,7 +151,8 @@ fn a_file_whose_content_fails_on_the_way_is_an_error_and_is_gone() {
         for length in [0, 1, 3_000_000] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("archives/x.tar");
-            let error = write_sealed(&path, &mut Failing(length), 4_000_000, sealer).unwrap_err();
+            let error =
+                write_sealed(&path, &mut TruncatedReader(length), 4_000_000, sealer).unwrap_err();
             let told = chain(&error);
             assert!(told.contains("x.tar") && told.ends_with("scratch file is gone"), "{told}");
             assert_eq!(files_below(dir.path()), Vec::<PathBuf>::new());
@@ -170,23 +171,23 @@ fn less_content_than_promised_never_becomes_an_encrypted_file() {
 
 #[test]
 fn what_was_opened_ahead_goes_back_in_its_order_and_is_opened_anew() {
-    let bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
+    let bench = PackBench::new(Compression::Bzip2, 1 << 30, 40);
     for n in 0..200 {
         bench.write(&format!("d{}/f{n:03}", n / 50), &text(1_000, n));
     }
     bench.write("x", &noise(9_000_000, 1));
     let source = Source::open(&bench.dir.path().join("src")).unwrap();
     let mut queue = bench.queue();
-    let path = |work: &Work| match work {
-        Work::File { entry, .. } | Work::Plain(entry) => entry.path.clone(),
+    let path = |work: &WorkItem| match work {
+        WorkItem::File { entry, .. } | WorkItem::Plain(entry) => entry.path.clone(),
     };
     let all: Vec<_> = queue.works().iter().map(path).collect();
-    let mut ahead = Ahead::new(source, true);
+    let mut ahead = FileReadAhead::new(source, true);
     let mut came = Vec::new();
     while let Some(next) = ahead.next(&mut queue) {
         came.push(match next {
-            Next::Plain(entry) => entry.path,
-            Next::File { walked, opened } => {
+            NextItem::Plain(entry) => entry.path,
+            NextItem::File { walked, opened } => {
                 let opened = (*opened).unwrap();
                 assert_eq!(opened.reading.entry.path, walked.entry.path);
                 walked.entry.path

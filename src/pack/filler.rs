@@ -14,16 +14,16 @@ use crate::model::rows::Note;
 use crate::model::{ArchiveNo, Digest, DiscNo, Entry, Format, SnapshotSeq};
 use crate::port::monitor::{Monitor, Progress};
 use crate::port::stop::Stop;
-use crate::scan::content::{ReadError, Source};
+use crate::scan::content::{ContentReadError, Source};
 
-use super::ahead::{Ahead, Next, Opened, Walked};
+use super::ahead::{FileReadAhead, NextItem, OpenedFile, Walked};
 use super::archive::ArchiveBuilder;
-use super::queue::{Queue, Work};
-use super::reader::Reading;
+use super::queue::{Queue, WorkItem};
+use super::reader::FileReading;
 use super::room::Room;
 use super::sealing::Background;
 use super::staged::ListingSizes;
-use super::{Ledger, PackError, Twin};
+use super::{DuplicateFile, Ledger, PackError};
 
 /// How often a file that changed under the reader is tried again, at the end of the queue.
 const TRIES: u32 = 2;
@@ -32,7 +32,7 @@ const TRIES: u32 = 2;
 const MOST_TWINS: usize = 20_000;
 
 /// What holds for the whole run.
-pub struct Config<'a> {
+pub struct PackConfig<'a> {
     pub source: &'a Source,
     pub snapshot: SnapshotSeq,
     /// For files that compress; the others are stored as they are.
@@ -111,7 +111,7 @@ pub enum Fill {
 
 /// What became of one attempt to place something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub(super) enum Placement {
     In,
     /// A piece went in, more is left.
     Piece,
@@ -127,8 +127,8 @@ pub(super) enum Lane {
 }
 
 /// A file on its way, maybe over several archives and discs.
-pub(super) struct Current {
-    pub reading: Reading,
+pub(super) struct CurrentFile {
+    pub reading: FileReading,
     pub links: Vec<Entry>,
     pub tries: u32,
     pub lane: Lane,
@@ -139,7 +139,7 @@ pub(super) struct Current {
     id: Option<u64>,
 }
 
-impl Current {
+impl CurrentFile {
     pub fn id(&mut self) -> u64 {
         *self.id.get_or_insert_with(new_id)
     }
@@ -159,13 +159,13 @@ pub struct Packed {
 }
 
 pub struct Filler<'a> {
-    pub(super) config: Config<'a>,
-    ahead: Ahead,
+    pub(super) config: PackConfig<'a>,
+    ahead: FileReadAhead,
     pub(super) disc: DiscInWork,
     pub(super) builders: [Option<ArchiveBuilder>; 2],
     /// Full archives that become files while the next ones fill.
     pub(super) sealing: Background,
-    current: Option<Current>,
+    current: Option<CurrentFile>,
     /// Entries without content: they go along with the first content that is stored.
     waiting: Queue,
     /// Whether an archive is made in any case.
@@ -173,12 +173,12 @@ pub struct Filler<'a> {
     /// In which archive the first name is of an object without content that has several.
     pub(super) linked: HashMap<Vec<u8>, ArchiveNo>,
     /// Same content as something in an archive that is not sealed yet.
-    pub(super) twins: Vec<Twin>,
+    pub(super) twins: Vec<DuplicateFile>,
     pub(super) unsealed: HashSet<Digest>,
     /// Files whose content is stored, and that the ledger has not heard of yet.
-    pub(super) known: Vec<Twin>,
+    pub(super) known: Vec<DuplicateFile>,
     sizes_now: HashSet<u64>,
-    again: Vec<Work>,
+    again: Vec<WorkItem>,
     /// Nothing is put onto the disc before [`Filler::next_disc`] was called.
     chooses: bool,
     /// Bytes that fit for certain, without reckoning anew.
@@ -190,10 +190,10 @@ pub struct Filler<'a> {
 
 impl<'a> Filler<'a> {
     /// `stores`: an archive is made even for entries without content alone.
-    pub fn new(config: Config<'a>, disc: DiscInWork, stores: bool) -> Filler<'a> {
+    pub fn new(config: PackConfig<'a>, disc: DiscInWork, stores: bool) -> Filler<'a> {
         let probe = config.compression != Compression::None;
         Filler {
-            ahead: Ahead::new(config.source.another(), probe),
+            ahead: FileReadAhead::new(config.source.another(), probe),
             config,
             disc,
             builders: [None, None],
@@ -233,7 +233,7 @@ impl<'a> Filler<'a> {
 
     /// What comes next is read from here.
     pub fn read_from(&mut self, source: Source) {
-        self.ahead = Ahead::new(source, self.config.compression != Compression::None);
+        self.ahead = FileReadAhead::new(source, self.config.compression != Compression::None);
     }
 
     /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded then.
@@ -271,19 +271,19 @@ impl<'a> Filler<'a> {
                     None => return Ok(Fill::Done),
                     Some(work) => queue.push_front(work),
                 },
-                Some(Next::Plain(entry)) => {
-                    if self.plain(&entry, ledger)? == Put::Edge {
+                Some(NextItem::Plain(entry)) => {
+                    if self.plain(&entry, ledger)? == Placement::Edge {
                         self.ahead.give_back(queue);
                         if self.disc.has_archives() && !self.has_content(queue) {
                             // SNAPSHOT has their rows: no disc is made for these alone.
                             queue.clear();
                             return Ok(Fill::Done);
                         }
-                        queue.push_front(Work::Plain(entry));
+                        queue.push_front(WorkItem::Plain(entry));
                         return Ok(Fill::Full);
                     }
                 }
-                Some(Next::File { walked, opened }) => self.begin(walked, *opened, ledger)?,
+                Some(NextItem::File { walked, opened }) => self.begin(walked, *opened, ledger)?,
             }
         }
     }
@@ -299,10 +299,10 @@ impl<'a> Filler<'a> {
     }
 
     /// An entry without content: kept back until an archive is made anyway.
-    fn plain(&mut self, entry: &Entry, ledger: &mut dyn Ledger) -> Result<Put, PackError> {
+    fn plain(&mut self, entry: &Entry, ledger: &mut dyn Ledger) -> Result<Placement, PackError> {
         if !self.stores {
             self.waiting.push(entry);
-            return Ok(Put::In);
+            return Ok(Placement::In);
         }
         self.put_plain(entry, ledger)
     }
@@ -311,11 +311,11 @@ impl<'a> Filler<'a> {
     fn begin(
         &mut self,
         walked: Walked,
-        opened: Result<Opened, ReadError>,
+        opened: Result<OpenedFile, ContentReadError>,
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
         let Walked { entry, links, tries } = walked;
-        let Opened { reading, settled, compressible } = match opened {
+        let OpenedFile { reading, settled, compressible } = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 self.count(entry.size);
@@ -323,12 +323,14 @@ impl<'a> Filler<'a> {
             }
         };
         if !settled && tries < TRIES {
-            self.again.push(Work::File { entry, links, tries: tries + 1 });
+            self.again.push(WorkItem::File { entry, links, tries: tries + 1 });
             return Ok(());
         }
         match self.stored_already(&reading, ledger) {
-            Err(Known::Failed(error)) => return self.unreadable(&entry, &links, &error, ledger),
-            Err(Known::Stop(error)) => return Err(error),
+            Err(LookupError::Failed(error)) => {
+                return self.unreadable(&entry, &links, &error, ledger);
+            }
+            Err(LookupError::Stop(error)) => return Err(error),
             Ok(Some(digest)) => return self.reuse(reading, links, digest, ledger),
             Ok(None) => {}
         }
@@ -340,7 +342,7 @@ impl<'a> Filler<'a> {
         self.sizes_now.insert(reading.size());
         self.stores = true;
         let (at, parts, id) = (0, 0, None);
-        self.current = Some(Current { reading, links, tries, lane, at, parts, id });
+        self.current = Some(CurrentFile { reading, links, tries, lane, at, parts, id });
         Ok(())
     }
 
@@ -348,9 +350,9 @@ impl<'a> Filler<'a> {
     /// size is known.
     fn stored_already(
         &mut self,
-        reading: &Reading,
+        reading: &FileReading,
         ledger: &mut dyn Ledger,
-    ) -> Result<Option<Digest>, Known> {
+    ) -> Result<Option<Digest>, LookupError> {
         let size = reading.size();
         if !ledger.knows_size(size) && !self.sizes_now.contains(&size) {
             return Ok(None);
@@ -362,23 +364,23 @@ impl<'a> Filler<'a> {
                 self.report_ahead(at);
                 Ok(())
             })
-            .map_err(Known::Stop)?
-            .map_err(|error| Known::Failed(words(&error)))?;
+            .map_err(LookupError::Stop)?
+            .map_err(|error| LookupError::Failed(words(&error)))?;
         let Some(digest) = digest else { return Ok(None) };
         let known = self.unsealed.contains(&digest)
-            || ledger.knows(&digest, size).map_err(|e| Known::Stop(PackError::Ledger(e)))?;
+            || ledger.knows(&digest, size).map_err(|e| LookupError::Stop(PackError::Ledger(e)))?;
         Ok(known.then_some(digest))
     }
 
     fn reuse(
         &mut self,
-        reading: Reading,
+        reading: FileReading,
         links: Vec<Entry>,
         digest: Digest,
         ledger: &mut dyn Ledger,
     ) -> Result<(), PackError> {
         self.count(reading.size());
-        let twin = Twin { entry: reading.entry, digest, note: Note::None };
+        let twin = DuplicateFile { entry: reading.entry, digest, note: Note::None };
         if self.unsealed.contains(&digest) {
             self.twins.push(twin);
             if self.twins.len() >= MOST_TWINS {
@@ -425,22 +427,22 @@ impl<'a> Filler<'a> {
     /// Places (more of) the current file; what is waiting goes before it.
     fn go_on(
         &mut self,
-        mut current: Current,
+        mut current: CurrentFile,
         last: bool,
         ledger: &mut dyn Ledger,
     ) -> Result<Fill, PackError> {
         while let Some(work) = self.waiting.pop_front() {
-            let (Work::Plain(entry) | Work::File { entry, .. }) = &work;
-            if self.put_plain(entry, ledger)? == Put::Edge {
+            let (WorkItem::Plain(entry) | WorkItem::File { entry, .. }) = &work;
+            if self.put_plain(entry, ledger)? == Placement::Edge {
                 self.waiting.push_front(work);
                 self.current = Some(current);
                 return Ok(Fill::Full);
             }
         }
         match self.put_file(&mut current, last, ledger)? {
-            Put::In => {}
-            Put::Piece => self.current = Some(current),
-            Put::Edge => {
+            Placement::In => {}
+            Placement::Piece => self.current = Some(current),
+            Placement::Edge => {
                 self.current = Some(current);
                 return Ok(Fill::Full);
             }
@@ -450,11 +452,11 @@ impl<'a> Filler<'a> {
 
     /// Takes a file that changed under the reader to the end of the queue, unless it was there
     /// too often already.
-    pub(super) fn try_again(&mut self, current: &Current) -> bool {
+    pub(super) fn try_again(&mut self, current: &CurrentFile) -> bool {
         if current.tries >= TRIES {
             return false;
         }
-        self.again.push(Work::File {
+        self.again.push(WorkItem::File {
             entry: Box::new(current.reading.entry.clone()),
             links: current.links.clone(),
             tries: current.tries + 1,
@@ -481,7 +483,7 @@ impl<'a> Filler<'a> {
 
 /// One transaction for many files, but not so many that a run which is stopped would have to read
 /// much again.
-fn is_batch(known: &[Twin]) -> bool {
+fn is_batch(known: &[DuplicateFile]) -> bool {
     const FILES: usize = 1000;
     const BYTES: u64 = 256 << 20;
     known.len() >= FILES || known.iter().map(|twin| twin.entry.size).sum::<u64>() >= BYTES
@@ -494,7 +496,7 @@ pub(super) fn words(error: &dyn std::error::Error) -> String {
 }
 
 /// Why it could not be told whether a content is stored.
-enum Known {
+enum LookupError {
     Failed(String),
     Stop(PackError),
 }

@@ -16,7 +16,7 @@ pub trait Ledger {
     fn knows(&mut self, digest: &Digest, size: u64) -> Result<bool, LedgerError>;
     /// These files' content is stored already: only their rows are to be kept, in one transaction.
     /// Gives how many rows were not as they were.
-    fn reuse(&mut self, twins: &[Twin]) -> Result<u64, LedgerError>;
+    fn reuse(&mut self, twins: &[DuplicateFile]) -> Result<u64, LedgerError>;
     /// The number of the next archive; each is given out once.
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError>;
     /// An archive is durable in staging: archive, contents and rows become one transaction.
@@ -46,7 +46,7 @@ pub trait Ledger {
 
 /// A file whose content is stored already, under this digest.
 #[derive(Clone, Debug)]
-pub struct Twin {
+pub struct DuplicateFile {
     pub entry: Entry,
     pub digest: Digest,
     pub note: Note,

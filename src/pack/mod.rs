@@ -31,4 +31,4 @@ mod tests;
 pub use archive::{PackedMember, SealedArchive};
 pub use error::{LedgerError, PackError};
 pub use filler::{Fill, Filler};
-pub use ledger::{Ledger, Twin};
+pub use ledger::{DuplicateFile, Ledger};

@@ -9,8 +9,8 @@ use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
 use crate::model::{ArchiveNo, Digest, Entry, Kind, Meta, RelPath};
 
 use super::archive::ArchiveBuilder;
-use super::filler::{Current, Filler, Lane, Put};
-use super::reader::Block;
+use super::filler::{CurrentFile, Filler, Lane, Placement};
+use super::reader::FileBlock;
 use super::space::growth_of;
 use super::{Ledger, PackError, PackedMember};
 
@@ -23,13 +23,13 @@ impl Filler<'_> {
         &mut self,
         entry: &Entry,
         ledger: &mut dyn Ledger,
-    ) -> Result<Put, PackError> {
+    ) -> Result<Placement, PackError> {
         let lane = self.lane_of_plain();
         if entry.kind == Kind::Hardlink {
             if let Some(&archive) = self.linked.get(entry.meta.link.as_slice()) {
                 self.put_link(entry, lane, archive, ledger)?;
             }
-            return Ok(Put::In);
+            return Ok(Placement::In);
         }
         let name = member_name(&entry.path);
         let meta = &entry.meta;
@@ -37,7 +37,7 @@ impl Filler<'_> {
         let tar = head.head_bytes();
         let member = self.member(entry, name.clone(), PartSpan::whole(0), Some(Digest::EMPTY));
         let put = self.put_small(lane, &tar, 0, member, ledger)?;
-        if put == Put::In && entry.print.nlink > 1 && entry.kind != Kind::Dir {
+        if put == Placement::In && entry.print.nlink > 1 && entry.kind != Kind::Dir {
             let archive = self.builders[lane as usize].as_ref().map(ArchiveBuilder::number);
             self.linked.extend(archive.map(|archive| (entry.path.as_bytes().to_vec(), archive)));
         }
@@ -81,10 +81,10 @@ impl Filler<'_> {
     /// As much of the file as goes into the open archive.
     pub(super) fn put_file(
         &mut self,
-        current: &mut Current,
+        current: &mut CurrentFile,
         last: bool,
         ledger: &mut dyn Ledger,
-    ) -> Result<Put, PackError> {
+    ) -> Result<Placement, PackError> {
         let data = current.reading.data_bytes();
         if current.at == 0 && data <= self.config.archive_size {
             self.make_way(current.lane, data, ledger)?;
@@ -93,7 +93,7 @@ impl Filler<'_> {
                     Some(_) => self.put_held(current, ledger)?,
                     None => self.put_long(current, ledger)?,
                 };
-                if put != Put::Edge {
+                if put != Placement::Edge {
                     return Ok(put);
                 }
             }
@@ -109,12 +109,12 @@ impl Filler<'_> {
     /// A small file, held in memory and hashed.
     fn put_held(
         &mut self,
-        current: &mut Current,
+        current: &mut CurrentFile,
         ledger: &mut dyn Ledger,
-    ) -> Result<Put, PackError> {
+    ) -> Result<Placement, PackError> {
         let (Some(content), Some(digest)) = (current.reading.whole(), current.reading.digest())
         else {
-            return Ok(Put::Edge);
+            return Ok(Placement::Edge);
         };
         let name = member_name(&current.reading.entry.path);
         let map = sparse_map(current);
@@ -137,7 +137,7 @@ impl Filler<'_> {
         member.row.note = note.clone();
         let data = current.reading.data_bytes();
         let put = self.put_small(current.lane, &tar, data, member, ledger)?;
-        if put == Put::In {
+        if put == Placement::In {
             self.finished(current, digest, &note, ledger)?;
         }
         Ok(put)
@@ -146,9 +146,9 @@ impl Filler<'_> {
     /// A whole file with frames of its own.
     fn put_long(
         &mut self,
-        current: &mut Current,
+        current: &mut CurrentFile,
         ledger: &mut dyn Ledger,
-    ) -> Result<Put, PackError> {
+    ) -> Result<Placement, PackError> {
         let size = current.reading.size();
         let name = member_name(&current.reading.entry.path);
         self.put_frames(current, name, size, PartSpan::whole(size), ledger)
@@ -157,17 +157,17 @@ impl Filler<'_> {
     /// The next part of a file that does not fit whole.
     fn put_part(
         &mut self,
-        current: &mut Current,
+        current: &mut CurrentFile,
         last: bool,
         ledger: &mut dyn Ledger,
-    ) -> Result<Put, PackError> {
+    ) -> Result<Placement, PackError> {
         let rest = current.reading.size() - current.at;
         if current.at > 0 || current.reading.data_bytes() > self.config.archive_size {
             self.make_way(current.lane, self.config.archive_size.min(rest), ledger)?;
         }
         let name = part_name(current.id(), current.parts + 1);
         let Some(room) = self.room_for_part(current, &name, ledger)? else {
-            return Ok(Put::Edge);
+            return Ok(Placement::Edge);
         };
         let mut len = span_of(current, room);
         if last && self.must_leave_something() {
@@ -175,7 +175,7 @@ impl Filler<'_> {
         }
         let smallest = SMALLEST_PART.min(self.config.archive_size).min(rest);
         if len < smallest || len == 0 {
-            return Ok(Put::Edge);
+            return Ok(Placement::Edge);
         }
         let part = current.parts + 1;
         let ends = len == rest;
@@ -191,12 +191,12 @@ impl Filler<'_> {
     /// Streams `len` bytes of the file from where it stands into frames of their own.
     fn put_frames(
         &mut self,
-        current: &mut Current,
+        current: &mut CurrentFile,
         name: RelPath,
         len: u64,
         span: PartSpan,
         ledger: &mut dyn Ledger,
-    ) -> Result<Put, PackError> {
+    ) -> Result<Placement, PackError> {
         let slice = current.reading.slice(current.at, len);
         let data = slice.data_len();
         let map = (data < len).then_some(&slice);
@@ -207,7 +207,7 @@ impl Filler<'_> {
         let growth = growth_of(&member);
         let tar = head.len() as u64 + data + padding(data) as u64;
         if !self.ensure(current.lane, tar, growth, ledger)? {
-            return Ok(Put::Edge);
+            return Ok(Placement::Edge);
         }
         let at = current.at;
         let mark = self.builder(current.lane, ledger)?.begin_long()?;
@@ -219,7 +219,7 @@ impl Filler<'_> {
                 let entry = current.reading.entry.clone();
                 let links = std::mem::take(&mut current.links);
                 self.unreadable(&entry, &links, &error.to_string(), ledger)?;
-                return Ok(Put::In);
+                return Ok(Placement::In);
             }
         };
         let ends = at + len == current.reading.size();
@@ -227,7 +227,7 @@ impl Filler<'_> {
         let note = if changed { Note::Changed } else { Note::None };
         if changed && span.part <= 1 && self.try_again(current) {
             self.builder(current.lane, ledger)?.cut_back(mark)?;
-            return Ok(Put::In);
+            return Ok(Placement::In);
         }
         member.row.sha256 = Some(digest);
         if ends {
@@ -241,20 +241,20 @@ impl Filler<'_> {
         if span.part == 0 {
             let digest = current.reading.digest().unwrap_or(digest);
             self.finished(current, digest, &note, ledger)?;
-            return Ok(Put::In);
+            return Ok(Placement::In);
         }
         current.at += len;
         current.parts += 1;
         if !ends {
-            return Ok(Put::Piece);
+            return Ok(Placement::Piece);
         }
         self.end_split(current, &note);
-        Ok(Put::In)
+        Ok(Placement::In)
     }
 
     fn stream(
         &mut self,
-        current: &mut Current,
+        current: &mut CurrentFile,
         head: &[u8],
         at: u64,
         len: u64,
@@ -277,8 +277,8 @@ impl Filler<'_> {
                 written: Some(written + builder.bound()),
             });
             match block {
-                Block::Data(data) => builder.write_long(data),
-                Block::Hole(_) => Ok(()),
+                FileBlock::Data(data) => builder.write_long(data),
+                FileBlock::Hole(_) => Ok(()),
             }
         })?;
         if read.is_ok() {
@@ -290,7 +290,7 @@ impl Filler<'_> {
     /// A whole file is in: its other names follow it, where they fit.
     fn finished(
         &mut self,
-        current: &mut Current,
+        current: &mut CurrentFile,
         digest: Digest,
         note: &Note,
         ledger: &mut dyn Ledger,
@@ -309,7 +309,7 @@ impl Filler<'_> {
         Ok(())
     }
 
-    fn end_split(&mut self, current: &Current, note: &Note) {
+    fn end_split(&mut self, current: &CurrentFile, note: &Note) {
         self.packed.files += 1;
         self.packed.bytes += current.reading.size();
         if *note == Note::Changed {
@@ -325,7 +325,7 @@ impl Filler<'_> {
         content: u64,
         mut member: PackedMember,
         ledger: &mut dyn Ledger,
-    ) -> Result<Put, PackError> {
+    ) -> Result<Placement, PackError> {
         if content == 0 {
             self.make_way(lane, 0, ledger)?;
         }
@@ -337,19 +337,19 @@ impl Filler<'_> {
         if fits {
             builder.put_small(tar, content, member)?;
         } else {
-            let Some(room) = room else { return Ok(Put::Edge) };
+            let Some(room) = room else { return Ok(Placement::Edge) };
             if builder.put_if_fits(tar, content, member, room)?.is_some() {
-                return Ok(Put::Edge);
+                return Ok(Placement::Edge);
             }
         }
         self.spend(lane, tar.len() as u64, growth, ledger)?;
-        Ok(Put::In)
+        Ok(Placement::In)
     }
 
     /// The largest sum of data that a part of this name may have here, or `None` at the edge.
     fn room_for_part(
         &mut self,
-        current: &Current,
+        current: &CurrentFile,
         name: &RelPath,
         ledger: &mut dyn Ledger,
     ) -> Result<Option<u64>, PackError> {
@@ -419,19 +419,19 @@ fn link_member(target: &[u8]) -> Vec<u8> {
 
 fn file_head<'a>(
     name: &'a RelPath,
-    current: &'a Current,
+    current: &'a CurrentFile,
     size: u64,
     sparse: Option<&'a SparseMap>,
 ) -> MemberHead<'a> {
     MemberHead { name, kind: Kind::File, size, meta: &current.reading.entry.meta, sparse }
 }
 
-fn sparse_map(current: &Current) -> Option<SparseMap> {
+fn sparse_map(current: &CurrentFile) -> Option<SparseMap> {
     current.reading.is_sparse().then(|| current.reading.map().clone())
 }
 
 /// How far a part reaches that may hold `data` bytes which are not holes.
-fn span_of(current: &Current, data: u64) -> u64 {
+fn span_of(current: &CurrentFile, data: u64) -> u64 {
     let rest = current.reading.size() - current.at;
     let mut left = data;
     let mut end = 0;

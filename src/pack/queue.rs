@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::compact::{self, Owners, Reader};
+use super::compact::{self, EntryReader, OwnerTable};
 use crate::model::{Entry, Kind};
 
 /// Bytes after which the next entry opens another block: what was taken out frees its memory.
@@ -10,7 +10,7 @@ const BLOCK: usize = 64 << 10;
 
 /// One thing to store.
 #[derive(Clone, Debug)]
-pub enum Work {
+pub enum WorkItem {
     /// A file with content, the other names that it has in this run, and how often it changed
     /// while it was read.
     File { entry: Box<Entry>, links: Vec<Entry>, tries: u32 },
@@ -29,12 +29,12 @@ pub struct Ticket(u64);
 /// The work of a run, held in some 50 bytes a path. What goes in at its end comes out at its front.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    blocks: VecDeque<Block>,
-    owners: Owners,
+    blocks: VecDeque<EntryBlock>,
+    owners: OwnerTable,
     /// Other names of files in the queue, as rows of entries.
-    links: HashMap<Ticket, Block>,
+    links: HashMap<Ticket, EntryBlock>,
     /// Put back, the last one first.
-    front: Vec<Work>,
+    front: Vec<WorkItem>,
     /// How many went in, and how many came out again.
     pushed: u64,
     popped: u64,
@@ -44,7 +44,7 @@ pub struct Queue {
 
 /// Entries, written one after the other.
 #[derive(Clone, Debug, Default)]
-struct Block {
+struct EntryBlock {
     bytes: Vec<u8>,
     /// The path that was written last.
     written: Vec<u8>,
@@ -53,16 +53,16 @@ struct Block {
     read: Vec<u8>,
 }
 
-impl Block {
-    fn push(&mut self, entry: &Entry, owners: &mut Owners) {
+impl EntryBlock {
+    fn push(&mut self, entry: &Entry, owners: &mut OwnerTable) {
         compact::write(entry, &mut self.written, owners, &mut self.bytes);
     }
 
-    fn pop(&mut self, owners: &Owners) -> Option<Entry> {
+    fn pop(&mut self, owners: &OwnerTable) -> Option<Entry> {
         if self.at == self.bytes.len() {
             return None;
         }
-        let mut reader = Reader { bytes: &self.bytes, at: self.at, last: &mut self.read };
+        let mut reader = EntryReader { bytes: &self.bytes, at: self.at, last: &mut self.read };
         let entry = reader.entry(owners);
         self.at = reader.at;
         Some(entry)
@@ -77,7 +77,7 @@ impl Queue {
     /// A file that has content is to be read; anything else only goes along.
     pub fn push(&mut self, entry: &Entry) -> Ticket {
         if self.blocks.back().is_none_or(|block| block.bytes.len() >= BLOCK) {
-            self.blocks.push_back(Block::default());
+            self.blocks.push_back(EntryBlock::default());
         }
         if let Some(block) = self.blocks.back_mut() {
             block.push(entry, &mut self.owners);
@@ -94,13 +94,13 @@ impl Queue {
         self.links.entry(file).or_default().push(link, &mut self.owners);
     }
 
-    pub fn pop_front(&mut self) -> Option<Work> {
+    pub fn pop_front(&mut self) -> Option<WorkItem> {
         let work = self.front.pop().or_else(|| self.unpack())?;
-        self.files -= usize::from(matches!(work, Work::File { .. }));
+        self.files -= usize::from(matches!(work, WorkItem::File { .. }));
         Some(work)
     }
 
-    fn unpack(&mut self) -> Option<Work> {
+    fn unpack(&mut self) -> Option<WorkItem> {
         let entry = loop {
             match self.blocks.front_mut()?.pop(&self.owners) {
                 Some(entry) => break entry,
@@ -110,22 +110,22 @@ impl Queue {
         let ticket = Ticket(self.popped);
         self.popped += 1;
         if !has_content(&entry) {
-            return Some(Work::Plain(Box::new(entry)));
+            return Some(WorkItem::Plain(Box::new(entry)));
         }
         let mut links = self.links.remove(&ticket).unwrap_or_default();
         let links = std::iter::from_fn(|| links.pop(&self.owners)).collect();
-        Some(Work::File { entry: Box::new(entry), links, tries: 0 })
+        Some(WorkItem::File { entry: Box::new(entry), links, tries: 0 })
     }
 
     /// Puts back what came out last.
-    pub fn push_front(&mut self, work: Work) {
-        self.files += usize::from(matches!(work, Work::File { .. }));
+    pub fn push_front(&mut self, work: WorkItem) {
+        self.files += usize::from(matches!(work, WorkItem::File { .. }));
         self.front.push(work);
     }
 
     /// What is in it, in order: a copy is emptied.
     #[cfg(test)]
-    pub fn works(&self) -> Vec<Work> {
+    pub fn works(&self) -> Vec<WorkItem> {
         let mut copy = self.clone();
         std::iter::from_fn(|| copy.pop_front()).collect()
     }
@@ -198,7 +198,7 @@ mod tests {
 
     fn all(mut queue: Queue) -> Vec<Entry> {
         let entry = |work| match work {
-            Work::File { entry, .. } | Work::Plain(entry) => *entry,
+            WorkItem::File { entry, .. } | WorkItem::Plain(entry) => *entry,
         };
         std::iter::from_fn(|| queue.pop_front()).map(entry).collect()
     }
@@ -231,9 +231,11 @@ mod tests {
         queue.push(&two);
         let links = [entry("c", Kind::Hardlink, 0), entry("c/d", Kind::Hardlink, 0)];
         links.iter().for_each(|link| queue.add_link(first, link));
-        let Some(Work::File { entry, links: found, .. }) = queue.pop_front() else { panic!() };
+        let Some(WorkItem::File { entry, links: found, .. }) = queue.pop_front() else { panic!() };
         assert_eq!((*entry, &found[..]), (one, &links[..]));
-        assert!(matches!(queue.pop_front(), Some(Work::File { links, .. }) if links.is_empty()));
+        assert!(
+            matches!(queue.pop_front(), Some(WorkItem::File { links, .. }) if links.is_empty())
+        );
         assert!(queue.is_empty() && queue.pop_front().is_none());
     }
 

@@ -7,32 +7,32 @@ use sha2::{Digest as _, Sha256};
 use crate::codec::frames::{FRAME_BYTES, is_worth_compressing};
 use crate::codec::sparse::SparseMap;
 use crate::model::{Digest, Entry};
-use crate::scan::content::{OpenFile, ReadError, Source};
+use crate::scan::content::{ContentReadError, OpenFile, Source};
 
 /// How much is read at once.
 const BLOCK: usize = 256 << 10;
 
 /// The next bytes of a file.
 #[derive(Clone, Copy, Debug)]
-pub enum Block<'a> {
+pub enum FileBlock<'a> {
     Data(&'a [u8]),
     /// So many zeros that the file system does not store.
     Hole(u64),
 }
 
-impl Block<'_> {
+impl FileBlock<'_> {
     /// Bytes of the file.
     pub fn bytes(&self) -> u64 {
         match self {
-            Block::Data(data) => data.len() as u64,
-            Block::Hole(zeros) => *zeros,
+            FileBlock::Data(data) => data.len() as u64,
+            FileBlock::Hole(zeros) => *zeros,
         }
     }
 }
 
 /// A file that is being packed. Small ones are held whole, so that they are read once even where
 /// their hash decides what becomes of them.
-pub struct Reading {
+pub struct FileReading {
     pub entry: Entry,
     file: OpenFile,
     map: SparseMap,
@@ -43,17 +43,17 @@ pub struct Reading {
     short: bool,
 }
 
-impl Reading {
+impl FileReading {
     /// Opens the file and takes its size and times afresh: they may have changed since the walk.
-    pub fn open(source: &mut Source, mut entry: Entry) -> Result<Reading, ReadError> {
+    pub fn open(source: &mut Source, mut entry: Entry) -> Result<FileReading, ContentReadError> {
         let file = source.open_file(&entry.path, &entry.print)?;
-        let stat = file.stat().map_err(ReadError::Open)?;
+        let stat = file.stat().map_err(ContentReadError::Open)?;
         entry.size = stat.size;
         entry.meta.mtime = stat.mtime;
         entry.print.ctime = stat.ctime;
         entry.print.inode = stat.inode;
-        let map = regions(&file, &entry).map_err(ReadError::Open)?;
-        let mut reading = Reading {
+        let map = regions(&file, &entry).map_err(ContentReadError::Open)?;
+        let mut reading = FileReading {
             entry,
             file,
             map,
@@ -63,7 +63,7 @@ impl Reading {
             short: false,
         };
         if reading.entry.size <= FRAME_BYTES as u64 {
-            reading.hold_whole().map_err(ReadError::Open)?;
+            reading.hold_whole().map_err(ContentReadError::Open)?;
         }
         Ok(reading)
     }
@@ -148,7 +148,7 @@ impl Reading {
         &mut self,
         from: u64,
         len: u64,
-        sink: &mut dyn FnMut(Block) -> Result<(), super::PackError>,
+        sink: &mut dyn FnMut(FileBlock) -> Result<(), super::PackError>,
     ) -> Result<io::Result<Digest>, super::PackError> {
         let map = self.slice(from, len);
         let is_all = from == 0 && len == self.entry.size;
@@ -168,7 +168,7 @@ impl Reading {
                     Ok(_) => {}
                 }
                 slice.data(&buffer[..take]);
-                sink(Block::Data(&buffer[..take]))?;
+                sink(FileBlock::Data(&buffer[..take]))?;
                 at += take as u64;
             }
         }
@@ -218,13 +218,13 @@ impl SliceHasher<'_> {
     fn zeros(
         &mut self,
         until: u64,
-        sink: &mut dyn FnMut(Block) -> Result<(), super::PackError>,
+        sink: &mut dyn FnMut(FileBlock) -> Result<(), super::PackError>,
     ) -> Result<(), super::PackError> {
         static ZEROS: [u8; BLOCK] = [0; BLOCK];
         while self.at < until {
             let take = (until - self.at).min(ZEROS.len() as u64) as usize;
             self.data(&ZEROS[..take]);
-            sink(Block::Hole(take as u64))?;
+            sink(FileBlock::Hole(take as u64))?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ const WRITEBACK: u64 = 8 << 20;
 
 /// Where archives become files.
 #[derive(Clone, Debug)]
-pub struct Seals {
+pub struct SealContext {
     /// The disc's directory in staging.
     pub dir: PathBuf,
     pub sealer: Option<Sealer>,
@@ -38,7 +38,7 @@ pub struct Seals {
     pub format: Format,
 }
 
-impl Seals {
+impl SealContext {
     /// Writes the archive, then the rows of its members: both are durable before it counts.
     pub fn seal(&self, full: FullArchive) -> Result<SealedArchive, PackError> {
         let path = full.path(self.sealer.is_some());
@@ -86,7 +86,7 @@ impl Background {
         self.0.iter().map(|archive| archive.spooled).sum()
     }
 
-    pub fn begin(&mut self, seals: Seals, full: FullArchive) {
+    pub fn begin(&mut self, seals: SealContext, full: FullArchive) {
         let spooled = full.spool.len();
         self.0.push_back(UnderWay { spooled, thread: thread::spawn(move || seals.seal(full)) });
     }

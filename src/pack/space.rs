@@ -10,7 +10,7 @@ use super::archive::{ArchiveBuilder, SealedArchive};
 use super::closing;
 use super::filler::{Filler, Lane};
 use super::room::sums_size;
-use super::sealing::Seals;
+use super::sealing::SealContext;
 use super::{Ledger, PackError, PackedMember};
 
 /// No file on a disc is 4 GiB or more, and no OpenPGP packet: an archive ends a frame or two before.
@@ -281,7 +281,7 @@ impl Filler<'_> {
         {
             self.record_oldest(ledger)?;
         }
-        let seals = Seals {
+        let seals = SealContext {
             dir: self.disc.dir.clone(),
             sealer: self.config.sealer.cloned(),
             stop: self.config.stop.clone(),

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::filler::{Config, DiscInWork};
-use super::queue::{Queue, Work};
+use super::filler::{DiscInWork, PackConfig};
+use super::queue::{Queue, WorkItem};
 use super::room::Room;
 use super::*;
 use crate::codec::frames::{FRAME_BYTES, expander};
@@ -22,11 +22,11 @@ use crate::port::monitor::Recorder;
 use crate::port::stop::Stop;
 use crate::scan::content::Source;
 use crate::scan::filter::{Filter, FilterOptions};
-use crate::scan::walk::{Found, ScanError, walk};
+use crate::scan::walk::{ScanError, WalkedPath, walk};
 
 /// Remembers what the catalog would.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct MemoryLedger {
     next: u32,
     known: HashMap<Digest, u64>,
     pub(super) archives: Vec<SealedArchive>,
@@ -41,7 +41,7 @@ pub(super) struct Memory {
     pub(super) meddle: Option<Box<dyn Fn()>>,
 }
 
-impl Ledger for Memory {
+impl Ledger for MemoryLedger {
     fn knows_size(&self, size: u64) -> bool {
         if let Some(meddle) = &self.meddle {
             meddle();
@@ -51,7 +51,7 @@ impl Ledger for Memory {
     fn knows(&mut self, digest: &Digest, _: u64) -> Result<bool, LedgerError> {
         Ok(self.known.contains_key(digest))
     }
-    fn reuse(&mut self, twins: &[Twin]) -> Result<u64, LedgerError> {
+    fn reuse(&mut self, twins: &[DuplicateFile]) -> Result<u64, LedgerError> {
         self.reused.extend(twins.iter().map(|twin| twin.entry.path.clone()));
         Ok(twins.len() as u64)
     }
@@ -119,25 +119,25 @@ fn listed(number: usize, until: Option<SnapshotSeq>) -> ListedRow {
 }
 
 /// A source and a staging area, and how they are packed.
-pub(super) struct Bench {
+pub(super) struct PackBench {
     pub(super) dir: tempfile::TempDir,
     compression: Compression,
     archive_size: u64,
     megabytes: u64,
     parity: u8,
-    pub(super) memory: Memory,
+    pub(super) memory: MemoryLedger,
     pub(super) stop: Stop,
     /// Of each disc: sectors used, and whether it carries the listings.
     discs: Vec<(Sectors, bool)>,
 }
 
-impl Bench {
-    pub(super) fn new(compression: Compression, archive_size: u64, megabytes: u64) -> Bench {
+impl PackBench {
+    pub(super) fn new(compression: Compression, archive_size: u64, megabytes: u64) -> PackBench {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("src")).unwrap();
         fs::create_dir_all(dir.path().join("scratch")).unwrap();
-        let memory = Memory { listed: 10, ..Memory::default() };
-        Bench {
+        let memory = MemoryLedger { listed: 10, ..MemoryLedger::default() };
+        PackBench {
             dir,
             compression,
             archive_size,
@@ -158,8 +158,8 @@ impl Bench {
     pub(super) fn queue(&self) -> Queue {
         let filter = Filter::new(&FilterOptions::default()).unwrap();
         let mut queue = Queue::new();
-        let mut take = |found: Found| -> Result<(), ScanError> {
-            if let Found::Entry(entry) = found {
+        let mut take = |found: WalkedPath| -> Result<(), ScanError> {
+            if let WalkedPath::Entry(entry) = found {
                 queue.push(&entry);
             }
             Ok(())
@@ -199,11 +199,11 @@ impl Bench {
     fn pack_with(
         &mut self,
         mut queue: Queue,
-        memory: &mut Memory,
+        memory: &mut MemoryLedger,
     ) -> Result<super::filler::Packed, PackError> {
         let source = Source::open(&self.dir.path().join("src")).unwrap();
         let (recorder, stop) = (Recorder::default(), self.stop.clone());
-        let config = Config {
+        let config = PackConfig {
             source: &source,
             snapshot: SnapshotSeq(1),
             compression: self.compression,
@@ -323,7 +323,7 @@ pub(super) fn text(len: usize, seed: u64) -> Vec<u8> {
 #[test]
 fn every_member_is_found_by_its_row_however_it_is_compressed() {
     for compression in [Compression::Bzip2, Compression::Zstd, Compression::None] {
-        let mut bench = Bench::new(compression, 1 << 30, 40);
+        let mut bench = PackBench::new(compression, 1 << 30, 40);
         for n in 0..60 {
             bench.write(&format!("d{}/small{n}", n % 7), &text(100 + 977 * n, n as u64));
         }
@@ -345,7 +345,7 @@ fn every_member_is_found_by_its_row_however_it_is_compressed() {
 
 #[test]
 fn a_long_member_shares_its_frames_with_nobody() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 40);
     bench.write("a", &text(1000, 1));
     bench.write("b", &text(2_000_000, 2));
     bench.write("c", &text(1000, 3));
@@ -362,7 +362,7 @@ fn a_long_member_shares_its_frames_with_nobody() {
 
 #[test]
 fn an_archive_is_closed_when_the_next_file_would_pass_its_size() {
-    let mut bench = Bench::new(Compression::Bzip2, 10_000, 40);
+    let mut bench = PackBench::new(Compression::Bzip2, 10_000, 40);
     for n in 0..10 {
         bench.write(&format!("f{n}"), &text(4_000, n));
     }
@@ -374,7 +374,7 @@ fn an_archive_is_closed_when_the_next_file_would_pass_its_size() {
 #[test]
 fn a_file_longer_than_an_archive_is_cut_and_its_parts_are_counted() {
     for compression in [Compression::Bzip2, Compression::None] {
-        let mut bench = Bench::new(compression, 1024, 40);
+        let mut bench = PackBench::new(compression, 1024, 40);
         let name = "n".repeat(255);
         bench.write(&name, &text(5_000, 1));
         bench.pack();
@@ -392,7 +392,7 @@ fn a_file_longer_than_an_archive_is_cut_and_its_parts_are_counted() {
 
 #[test]
 fn discs_are_filled_to_the_edge_with_large_files() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 4);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 4);
     for n in 0..3 {
         bench.write(&format!("film{n}"), &noise(4_700_001, n));
     }
@@ -404,7 +404,7 @@ fn discs_are_filled_to_the_edge_with_large_files() {
 
 #[test]
 fn discs_are_filled_to_the_edge_with_text_that_shrinks() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 4);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 4);
     for n in 0..9 {
         bench.write(&format!("log{n}"), &text(3_000_001, n));
     }
@@ -416,13 +416,13 @@ fn discs_are_filled_to_the_edge_with_text_that_shrinks() {
 
 #[test]
 fn an_exact_fit_needs_no_further_disc() {
-    let mut bench = Bench::new(Compression::None, 1 << 30, 4);
+    let mut bench = PackBench::new(Compression::None, 1 << 30, 4);
     bench.write("film", &noise(3_000_000, 1));
     bench.pack();
     let (used, _) = bench.discs[0];
     let left = (bench.capacity() - used).bytes().0 as usize;
     // What is left, but for the second file's header and its row of INDEX.
-    let mut bench = Bench::new(Compression::None, 1 << 30, 4);
+    let mut bench = PackBench::new(Compression::None, 1 << 30, 4);
     bench.write("film", &noise(3_000_000 + left - 2048, 1));
     bench.pack();
     assert_eq!(bench.discs.len(), 1);
@@ -431,7 +431,7 @@ fn an_exact_fit_needs_no_further_disc() {
 
 #[test]
 fn heavy_listings_are_on_the_first_and_the_last_disc_only() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 4);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 4);
     bench.memory.listed = 5_000;
     bench.write("film", &noise(14_000_000, 1));
     bench.pack();
@@ -444,7 +444,7 @@ fn heavy_listings_are_on_the_first_and_the_last_disc_only() {
 
 #[test]
 fn equal_files_are_stored_once() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 40);
     for name in ["a", "b", "c/d"] {
         bench.write(name, &text(50_000, 1));
     }
@@ -457,7 +457,7 @@ fn equal_files_are_stored_once() {
 
 #[test]
 fn entries_without_content_make_no_archive_and_go_along_with_content() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 40);
     fs::create_dir(bench.dir.path().join("src/dir")).unwrap();
     bench.pack();
     assert!(bench.memory.archives.is_empty());
@@ -469,11 +469,11 @@ fn entries_without_content_make_no_archive_and_go_along_with_content() {
 
 #[test]
 fn a_file_that_vanished_is_named_with_all_its_links() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 40);
     bench.write("a", b"x");
     let mut found = bench.queue();
     let mut queue = Queue::new();
-    while let Some(Work::File { entry, .. } | Work::Plain(entry)) = found.pop_front() {
+    while let Some(WorkItem::File { entry, .. } | WorkItem::Plain(entry)) = found.pop_front() {
         let ticket = queue.push(&entry);
         if entry.path == RelPath::new(b"a").unwrap() {
             let path = RelPath::new(b"b").unwrap();
@@ -490,7 +490,7 @@ fn a_file_that_vanished_is_named_with_all_its_links() {
 #[test]
 fn a_file_that_never_stands_still_is_stored_as_read_last_and_marked() {
     for len in [10_000, 1_500_000] {
-        let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
+        let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 40);
         bench.write("a", &text(len, 1));
         let path = bench.dir.path().join("src/a");
         // The packer asks for the size after it opened the file: each time, the file is touched.
@@ -555,7 +555,7 @@ fn discs_with_recovery_data_are_full_and_not_too_full() {
     for (percent, compression) in
         [(1, Compression::None), (10, Compression::Bzip2), (50, Compression::None)]
     {
-        let mut bench = Bench::new(compression, 1 << 20, 12);
+        let mut bench = PackBench::new(compression, 1 << 20, 12);
         bench.parity = percent;
         bench.write("film", &noise(15_000_000, 5));
         for n in 0..400 {
@@ -572,7 +572,7 @@ fn discs_with_recovery_data_are_full_and_not_too_full() {
 #[test]
 fn discs_of_files_with_long_random_names_are_not_too_full() {
     for (percent, compression) in [(0, Compression::Bzip2), (10, Compression::Bzip2)] {
-        let mut bench = Bench::new(compression, 3 << 20, 6);
+        let mut bench = PackBench::new(compression, 3 << 20, 6);
         bench.parity = percent;
         for n in 0..8 {
             bench.write(&format!("film{n}"), &noise(1_100_000, n));
@@ -589,7 +589,7 @@ fn discs_of_files_with_long_random_names_are_not_too_full() {
 
 #[test]
 fn fingerprints_of_the_walk_reach_the_ledger() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 30, 40);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 30, 40);
     bench.write("a", b"x");
     bench.pack();
     let (_, member) = bench.members().find(|(_, m)| m.row.kind == Kind::File).unwrap();
@@ -600,14 +600,14 @@ fn fingerprints_of_the_walk_reach_the_ledger() {
 /// Who keeps the ledger has to record what a drive tells: not a whole film later.
 #[test]
 fn the_ledger_breathes_within_a_long_file_and_may_end_the_packing_there() {
-    let mut bench = Bench::new(Compression::None, 64 << 20, 64);
+    let mut bench = PackBench::new(Compression::None, 64 << 20, 64);
     bench.write("film", &vec![1; 20 << 20]);
     bench.pack();
     assert!(bench.memory.breaths > 10, "{}", bench.memory.breaths);
-    bench.memory = Memory { last_breath: Some(5), ..Memory::default() };
+    bench.memory = MemoryLedger { last_breath: Some(5), ..MemoryLedger::default() };
     let mut source = Source::open(&bench.dir.path().join("src")).unwrap();
     let (monitor, stop) = (&Recorder::default(), &Stop::new());
-    let config = Config {
+    let config = PackConfig {
         source: &mut source,
         snapshot: SnapshotSeq(1),
         compression: bench.compression,
@@ -625,7 +625,7 @@ fn the_ledger_breathes_within_a_long_file_and_may_end_the_packing_there() {
 
 #[test]
 fn listings_are_not_reckoned_to_their_end_once_somebody_asked_to_stop() {
-    let mut bench = Bench::new(Compression::Bzip2, 1 << 20, 4);
+    let mut bench = PackBench::new(Compression::Bzip2, 1 << 20, 4);
     let (disc, scratch, stop) = (bench.disc(1), bench.dir.path().join("scratch"), Stop::new());
     super::closing::bounds(&disc, &mut bench.memory, &stop).unwrap();
     super::closing::measure(&disc, &scratch, &mut bench.memory, &stop).unwrap();

@@ -31,7 +31,7 @@ pub enum BeneathError {
 
 /// What to do about directories that are not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingDirs {
     Fail,
     /// Make them, open to their owner only.
     Make,
@@ -87,7 +87,11 @@ impl Beneath {
     }
 
     /// Opens `path`, from the nearest level that is still open.
-    pub fn dir(&mut self, path: &RelPath, missing: Missing) -> Result<Arc<OwnedFd>, BeneathError> {
+    pub fn dir(
+        &mut self,
+        path: &RelPath,
+        missing: MissingDirs,
+    ) -> Result<Arc<OwnedFd>, BeneathError> {
         if let Some((_, fd)) = self.last.as_ref().filter(|(last, _)| last == path) {
             return Ok(fd.clone());
         }
@@ -121,31 +125,31 @@ impl Beneath {
 }
 
 /// Why one step down failed, before it is known how to call the place.
-enum Step {
+enum StepFailure {
     Symlink,
     NotDirectory,
     Open(Errno),
     Make(Errno),
 }
 
-impl Step {
+impl StepFailure {
     fn at(self, path: RelPath) -> BeneathError {
         match self {
-            Step::Symlink => BeneathError::Symlink(path),
-            Step::NotDirectory => BeneathError::NotDirectory(path),
-            Step::Open(errno) => BeneathError::Open { path, source: errno.into() },
-            Step::Make(errno) => BeneathError::Make { path, source: errno.into() },
+            StepFailure::Symlink => BeneathError::Symlink(path),
+            StepFailure::NotDirectory => BeneathError::NotDirectory(path),
+            StepFailure::Open(errno) => BeneathError::Open { path, source: errno.into() },
+            StepFailure::Make(errno) => BeneathError::Make { path, source: errno.into() },
         }
     }
 }
 
-fn step(dir: BorrowedFd<'_>, name: &[u8], missing: Missing) -> Result<OwnedFd, Step> {
+fn step(dir: BorrowedFd<'_>, name: &[u8], missing: MissingDirs) -> Result<OwnedFd, StepFailure> {
     match open_dir_at(dir, name) {
-        Err(Errno::NOENT) if missing == Missing::Make => {
+        Err(Errno::NOENT) if missing == MissingDirs::Make => {
             match mkdirat(dir, name, Mode::RWXU) {
                 // Somebody else made it first: it is opened, not trusted.
                 Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(Step::Make(errno)),
+                Err(errno) => return Err(StepFailure::Make(errno)),
             }
             open_dir_at(dir, name).map_err(|errno| explain(dir, name, errno))
         }
@@ -154,13 +158,13 @@ fn step(dir: BorrowedFd<'_>, name: &[u8], missing: Missing) -> Result<OwnedFd, S
 }
 
 /// The kernel says `ENOTDIR` for a link and a file alike; people want to know which.
-fn explain(dir: BorrowedFd<'_>, name: &[u8], errno: Errno) -> Step {
+fn explain(dir: BorrowedFd<'_>, name: &[u8], errno: Errno) -> StepFailure {
     if errno != Errno::NOTDIR && errno != Errno::LOOP {
-        return Step::Open(errno);
+        return StepFailure::Open(errno);
     }
     match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_symlink() => Step::Symlink,
-        _ => Step::NotDirectory,
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_symlink() => StepFailure::Symlink,
+        _ => StepFailure::NotDirectory,
     }
 }
 
@@ -187,7 +191,7 @@ mod tests {
         }
         let mut beneath = Beneath::new(open_root(temp.path()).unwrap());
         for dir in ["a/b/c", "a/b/d", "a", "a/e", ".", "f", "a/b/c", "a/b"] {
-            let fd = beneath.dir(&path(dir), Missing::Fail).unwrap();
+            let fd = beneath.dir(&path(dir), MissingDirs::Fail).unwrap();
             assert_eq!(inode(&fd), temp.path().join(dir).metadata().unwrap().ino(), "{dir}");
         }
     }
@@ -197,12 +201,12 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let mut beneath = Beneath::new(open_root(temp.path()).unwrap());
         let deep = (0..10 * KEPT_LEVELS).fold(RelPath::root(), |path, _| path.join(b"ddd"));
-        let made = inode(&beneath.dir(&deep, Missing::Make).unwrap());
+        let made = inode(&beneath.dir(&deep, MissingDirs::Make).unwrap());
         let below = deep.join(b"x");
-        beneath.dir(&below, Missing::Make).unwrap();
+        beneath.dir(&below, MissingDirs::Make).unwrap();
         assert_eq!(beneath.kept.len(), KEPT_LEVELS);
         let mut again = Beneath::new(open_root(temp.path()).unwrap());
-        assert_eq!(inode(&again.dir(&deep, Missing::Fail).unwrap()), made);
+        assert_eq!(inode(&again.dir(&deep, MissingDirs::Fail).unwrap()), made);
     }
 
     #[test]
@@ -212,14 +216,14 @@ mod tests {
         symlink("real", temp.path().join("link")).unwrap();
         fs::write(temp.path().join("file"), b"").unwrap();
         let mut beneath = Beneath::new(open_root(temp.path()).unwrap());
-        for missing in [Missing::Fail, Missing::Make] {
+        for missing in [MissingDirs::Fail, MissingDirs::Make] {
             let through = |beneath: &mut Beneath, to| beneath.dir(&path(to), missing).unwrap_err();
             let error = through(&mut beneath, "link/x");
             assert!(matches!(error, BeneathError::Symlink(at) if at == path("link")));
             let error = through(&mut beneath, "file/x");
             assert!(matches!(error, BeneathError::NotDirectory(at) if at == path("file")));
         }
-        let error = beneath.dir(&path("real/none"), Missing::Fail).unwrap_err();
+        let error = beneath.dir(&path("real/none"), MissingDirs::Fail).unwrap_err();
         assert!(matches!(error, BeneathError::Open { path: at, .. } if at == path("real/none")));
     }
 }

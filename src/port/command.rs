@@ -25,7 +25,7 @@ use super::confinement;
 use super::fence::Fence;
 use super::operator::Secret;
 use super::stop::{Stop, Stopped};
-use super::syscalls::Filter;
+use super::syscalls::SyscallFilter;
 
 /// How often a silent child is looked at, and a wish to stop is noticed.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -54,13 +54,13 @@ pub struct Program {
     grace: Duration,
     dies_with_us: bool,
     only_reads: bool,
-    confined: Option<Limits>,
+    confined: Option<ProgramLimits>,
     fence: Option<Arc<Fence>>,
 }
 
 /// What a program may take that works on what somebody else made.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ProgramLimits {
     /// Bytes of address space (RLIMIT_AS).
     pub memory: u64,
     /// Of processor time (RLIMIT_CPU).
@@ -69,29 +69,29 @@ pub struct Limits {
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum ProgramExit {
     Code(i32),
     Signal(i32),
 }
 
-impl Exit {
+impl ProgramExit {
     pub fn is_success(self) -> bool {
-        self == Exit::Code(0)
+        self == ProgramExit::Code(0)
     }
 
-    pub(super) fn of(status: ExitStatus) -> Exit {
+    pub(super) fn of(status: ExitStatus) -> ProgramExit {
         match status.code() {
-            Some(code) => Exit::Code(code),
-            None => Exit::Signal(status.signal().unwrap_or(0)),
+            Some(code) => ProgramExit::Code(code),
+            None => ProgramExit::Signal(status.signal().unwrap_or(0)),
         }
     }
 }
 
-impl std::fmt::Display for Exit {
+impl std::fmt::Display for ProgramExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Exit::Code(code) => write!(f, "exit code {code}"),
-            Exit::Signal(signal) => write!(f, "signal {signal}"),
+            ProgramExit::Code(code) => write!(f, "exit code {code}"),
+            ProgramExit::Signal(signal) => write!(f, "signal {signal}"),
         }
     }
 }
@@ -202,7 +202,7 @@ impl Program {
     /// The program gets so much memory and processor time; and no network and no way into other
     /// processes, where the kernel lets us take these away. What it does not let us is told by
     /// [`confinement::is_missing`].
-    pub fn confined(mut self, limits: Limits) -> Program {
+    pub fn confined(mut self, limits: ProgramLimits) -> Program {
         self.confined = Some(limits);
         self
     }
@@ -222,10 +222,10 @@ impl Program {
         stop: &Stop,
         out: &mut LineSink,
         err: &mut LineSink,
-    ) -> Result<Exit, CommandError> {
+    ) -> Result<ProgramExit, CommandError> {
         stop.check()?;
-        let mut out_lines = Lines::default();
-        let mut err_lines = Lines::default();
+        let mut out_lines = LineSplitter::default();
+        let mut err_lines = LineSplitter::default();
         let exit = self.feed(stop, &mut |stream, piece| {
             match stream {
                 Stream::Out => out_lines.feed(piece, out),
@@ -244,7 +244,7 @@ impl Program {
         stop: &Stop,
         out: &mut dyn FnMut(&[u8]),
         err: &mut LineSink,
-    ) -> Result<Exit, CommandError> {
+    ) -> Result<ProgramExit, CommandError> {
         let go_on = &mut |piece: &[u8]| {
             out(piece);
             ControlFlow::Continue(())
@@ -259,9 +259,9 @@ impl Program {
         stop: &Stop,
         out: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
         err: &mut LineSink,
-    ) -> Result<Exit, CommandError> {
+    ) -> Result<ProgramExit, CommandError> {
         stop.check()?;
-        let mut err_lines = Lines::default();
+        let mut err_lines = LineSplitter::default();
         let exit = self.feed(stop, &mut |stream, piece| match stream {
             Stream::Out if out(piece).is_break() => {
                 Err(CommandError::Unwanted { program: self.name() })
@@ -282,10 +282,10 @@ impl Program {
         stop: &Stop,
         limit: usize,
         err: &mut LineSink,
-    ) -> Result<(Exit, Vec<u8>), CommandError> {
+    ) -> Result<(ProgramExit, Vec<u8>), CommandError> {
         stop.check()?;
         let mut kept = Vec::new();
-        let mut err_lines = Lines::default();
+        let mut err_lines = LineSplitter::default();
         let exit = self.feed(stop, &mut |stream, piece| match stream {
             Stream::Out if kept.len() + piece.len() > limit => {
                 Err(CommandError::TooMuchOutput { program: self.name(), limit })
@@ -303,7 +303,7 @@ impl Program {
         Ok((exit, kept))
     }
 
-    fn feed(&self, stop: &Stop, sink: &mut Sink) -> Result<Exit, CommandError> {
+    fn feed(&self, stop: &Stop, sink: &mut Sink) -> Result<ProgramExit, CommandError> {
         let mut child = self.spawn()?;
         let pieces = match self.give_input(&mut child).and_then(|()| drain(&mut child)) {
             Ok(pieces) => pieces,
@@ -312,7 +312,7 @@ impl Program {
                 return Err(CommandError::Output { program: self.name(), source });
             }
         };
-        let mut running = Running {
+        let mut running = RunningChild {
             child,
             waited: Duration::ZERO,
             asked_to_end: None,
@@ -445,11 +445,11 @@ fn end_with_parent(command: &mut std::process::Command) {
 /// Limits are the kernel's, and set before the program begins. A network of its own has nothing in
 /// it; root may have one, others in a user namespace. A filter of system calls lets no socket be
 /// made, which holds where neither namespace is allowed.
-fn confine(command: &mut std::process::Command, limits: Limits) -> io::Result<Refusals> {
+fn confine(command: &mut std::process::Command, limits: ProgramLimits) -> io::Result<Refusals> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     use rustix::thread::{UnshareFlags, unshare_unsafe};
     let (refusals, tell) = Refusals::channel()?;
-    let filter = Filter::no_reaching_out();
+    let filter = SyscallFilter::no_reaching_out();
     // Whoever gave us less gives it to our children, too.
     let at_most = |resource, wanted: u64| getrlimit(resource).map(|(_, hard)| wanted.min(hard));
     let memory = at_most(Resource::RLIMIT_AS, limits.memory)?;
@@ -511,11 +511,11 @@ enum Stream {
     Err,
 }
 
-type Piece = (Stream, io::Result<Vec<u8>>);
+type OutputPiece = (Stream, io::Result<Vec<u8>>);
 type Sink<'a> = dyn FnMut(Stream, &[u8]) -> Result<(), CommandError> + 'a;
 
 /// Starts the threads that read both outputs; the channel closes when both have ended.
-fn drain(child: &mut Child) -> io::Result<Receiver<Piece>> {
+fn drain(child: &mut Child) -> io::Result<Receiver<OutputPiece>> {
     let (send, receive) = sync_channel(16);
     if let Some(out) = child.stdout.take() {
         reader(Stream::Out, out, send.clone())?;
@@ -529,7 +529,7 @@ fn drain(child: &mut Child) -> io::Result<Receiver<Piece>> {
 fn reader(
     stream: Stream,
     mut from: impl Read + Send + 'static,
-    to: SyncSender<Piece>,
+    to: SyncSender<OutputPiece>,
 ) -> io::Result<()> {
     let read_on = move || {
         let mut buffer = vec![0; 16 << 10];
@@ -551,7 +551,7 @@ fn reader(
 }
 
 /// A child at work, and why it was asked to end if it was.
-struct Running {
+struct RunningChild {
     child: Child,
     /// For its output and its end. What we did with the output is not the program's time, nor is
     /// that in which this whole process was stopped (SIGSTOP).
@@ -559,17 +559,17 @@ struct Running {
     asked_to_end: Option<Instant>,
     why: Option<CommandError>,
     outputs_ended: bool,
-    ended: Option<(Instant, Exit)>,
+    ended: Option<(Instant, ProgramExit)>,
 }
 
-impl Running {
+impl RunningChild {
     fn watch(
         &mut self,
         program: &Program,
-        pieces: &Receiver<Piece>,
+        pieces: &Receiver<OutputPiece>,
         stop: &Stop,
         sink: &mut Sink,
-    ) -> Result<Exit, CommandError> {
+    ) -> Result<ProgramExit, CommandError> {
         loop {
             self.take(program, pieces, sink);
             if let Some(exit) = self.over(program)? {
@@ -580,7 +580,7 @@ impl Running {
     }
 
     /// Waits a tick for output, and hands it over unless the run has failed already.
-    fn take(&mut self, program: &Program, pieces: &Receiver<Piece>, sink: &mut Sink) {
+    fn take(&mut self, program: &Program, pieces: &Receiver<OutputPiece>, sink: &mut Sink) {
         let began = Instant::now();
         let piece = pieces.recv_timeout(TICK);
         self.waited += began.elapsed().min(2 * TICK);
@@ -604,13 +604,13 @@ impl Running {
     }
 
     /// The exit, once the child has ended and all that it wrote was handed over.
-    fn over(&mut self, program: &Program) -> Result<Option<Exit>, CommandError> {
+    fn over(&mut self, program: &Program) -> Result<Option<ProgramExit>, CommandError> {
         if self.ended.is_none() {
             let status = self
                 .child
                 .try_wait()
                 .map_err(|source| CommandError::Output { program: program.name(), source })?;
-            self.ended = status.map(|status| (Instant::now(), Exit::of(status)));
+            self.ended = status.map(|status| (Instant::now(), ProgramExit::of(status)));
         }
         let drained = |since: Instant| self.outputs_ended || since.elapsed() > DRAIN;
         Ok(self.ended.filter(|&(since, _)| drained(since)).map(|(_, exit)| exit))
@@ -655,7 +655,7 @@ impl Running {
 }
 
 /// A caller's callback that panics must not leave a program behind that nobody watches.
-impl Drop for Running {
+impl Drop for RunningChild {
     fn drop(&mut self) {
         if self.ended.is_none() {
             end_now(&mut self.child);
@@ -680,9 +680,9 @@ pub(super) fn signal_group(child: &Child, signal: Signal) {
 /// Puts pieces of output together to lines. A carriage return ends a line, too: progress is
 /// written so.
 #[derive(Default)]
-pub(super) struct Lines(Vec<u8>);
+pub(super) struct LineSplitter(Vec<u8>);
 
-impl Lines {
+impl LineSplitter {
     pub(super) fn feed(&mut self, piece: &[u8], sink: &mut LineSink) {
         for part in piece.split_inclusive(|b| matches!(b, b'\n' | b'\r')) {
             let ended = part.ends_with(b"\n") || part.ends_with(b"\r");
@@ -713,7 +713,7 @@ mod tests {
         Program::new("apt install bash", ["bash", "-c", script])
     }
 
-    fn lines(program: &Program) -> (Result<Exit, CommandError>, Vec<String>, Vec<String>) {
+    fn lines(program: &Program) -> (Result<ProgramExit, CommandError>, Vec<String>, Vec<String>) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let text = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
         let exit = program
@@ -735,7 +735,7 @@ mod tests {
     fn lines_come_from_both_outputs_and_carriage_returns_end_lines() {
         let program = bash("printf 'a\\nb'; printf '1%%\\r2%%\\r\\nend' >&2; exit 7");
         let (exit, out, err) = lines(&program);
-        assert_eq!(exit.unwrap(), Exit::Code(7));
+        assert_eq!(exit.unwrap(), ProgramExit::Code(7));
         assert_eq!(out, ["a", "b"]);
         assert_eq!(err, ["1%", "2%", "end"]);
     }
@@ -758,7 +758,7 @@ mod tests {
 
     #[test]
     fn a_killed_program_tells_its_signal() {
-        assert_eq!(lines(&bash("kill -9 $$")).0.unwrap(), Exit::Signal(9));
+        assert_eq!(lines(&bash("kill -9 $$")).0.unwrap(), ProgramExit::Signal(9));
     }
 
     #[test]
@@ -875,7 +875,8 @@ mod tests {
         lines(&Program::new("", ["kill", &out[0]])).0.unwrap();
     }
 
-    const FEW: Limits = Limits { memory: 512 << 20, processor: Duration::from_secs(1) };
+    const FEW: ProgramLimits =
+        ProgramLimits { memory: 512 << 20, processor: Duration::from_secs(1) };
 
     #[test]
     fn a_confined_program_has_so_much_memory_and_processor_time_and_no_network() {
@@ -884,7 +885,7 @@ mod tests {
         assert_eq!(out, ["524288", "1", "0"]);
         let (exit, _, _) = lines(&bash("while :; do :; done").confined(FEW));
         // SIGXCPU, or SIGKILL a second later.
-        assert!(matches!(exit.unwrap(), Exit::Signal(24 | 9)));
+        assert!(matches!(exit.unwrap(), ProgramExit::Signal(24 | 9)));
         let here = std::fs::read_link("/proc/self/ns/net").unwrap();
         let (_, there, _) = lines(&bash("readlink /proc/self/ns/net").confined(FEW));
         let allowed = bash("unshare --net true || unshare --user --net true");
@@ -909,7 +910,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_more_than_we_have_ourselves() {
-        let tight = bash("ulimit -v; ulimit -t").confined(Limits { memory: 1 << 62, ..FEW });
+        let tight = bash("ulimit -v; ulimit -t").confined(ProgramLimits { memory: 1 << 62, ..FEW });
         let (exit, out, _) = lines(&tight);
         assert!(exit.unwrap().is_success());
         let hard = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_AS);
@@ -940,7 +941,7 @@ mod tests {
         });
         receive.recv().unwrap();
         let status = starter.join().unwrap().wait().unwrap();
-        assert_eq!(Exit::of(status), Exit::Signal(9));
+        assert_eq!(ProgramExit::of(status), ProgramExit::Signal(9));
     }
 
     #[test]
@@ -966,6 +967,6 @@ mod tests {
         receive.recv().unwrap();
         let mut child = starter.join().unwrap();
         let status = child.wait().unwrap();
-        assert_eq!(Exit::of(status), Exit::Signal(9));
+        assert_eq!(ProgramExit::of(status), ProgramExit::Signal(9));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 
-use super::syscalls::Filter;
+use super::syscalls::SyscallFilter;
 
 /// This process can from now on reach nothing but its memory and what is open as standard input,
 /// output and error. Returns what the kernel refused, in words. To be called while the process has
@@ -25,7 +25,7 @@ pub fn keep_to_standard_streams() -> Vec<String> {
     // No descriptor can be had any more, so nothing can be opened, listed or connected to.
     ask("it may open files", setrlimit(Resource::RLIMIT_NOFILE, 0, 0).map_err(Into::into));
     ask("it may write files", setrlimit(Resource::RLIMIT_FSIZE, 0, 0).map_err(Into::into));
-    let filtered = Filter::only_computing().and_then(|filter| filter.apply());
+    let filtered = SyscallFilter::only_computing().and_then(|filter| filter.apply());
     ask("its system calls are not filtered", filtered);
     refused
 }
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_process_that_only_computes_opens_connects_starts_and_removes_nothing() {
-        let filter = Filter::only_computing().unwrap();
+        let filter = SyscallFilter::only_computing().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let kept = dir.path().join("kept");
         std::fs::write(&kept, "x").unwrap();
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_program_that_does_not_reach_out_opens_files_and_no_sockets() {
-        let filter = Filter::no_reaching_out().unwrap();
+        let filter = SyscallFilter::no_reaching_out().unwrap();
         let apply = || filter.apply().unwrap();
         for domain in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK] {
             assert!(holds_in_a_child(apply, || refused(socket(domain))), "{domain}");
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_program_that_does_not_reach_out_has_no_other_way_to_do_so() {
-        let filter = Filter::no_reaching_out().unwrap();
+        let filter = SyscallFilter::no_reaching_out().unwrap();
         let apply = || filter.apply().unwrap();
         let ourselves = i64::from(std::process::id());
         let calls = [
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn memory_of_a_process_that_only_computes_cannot_be_made_a_program() {
-        let filter = Filter::only_computing().unwrap();
+        let filter = SyscallFilter::only_computing().unwrap();
         let apply = || filter.apply().unwrap();
         let page = map(libc::PROT_READ | libc::PROT_WRITE);
         let protect = |protection: i32| {

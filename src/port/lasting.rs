@@ -13,14 +13,16 @@ use nix::sys::signal::Signal;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::command::{CommandError, Exit, LineSink, Lines, Program, TICK, signal_group};
+use super::command::{
+    CommandError, LineSink, LineSplitter, Program, ProgramExit, TICK, signal_group,
+};
 use super::files::{open_own, open_own_to_read};
 use super::stop::{Stop, Stopped};
 
 /// How a lasting program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    pub exit: Exit,
+pub struct ProgramEnd {
+    pub exit: ProgramExit,
     /// A person asked twice, and it was told to end.
     pub aborted: bool,
 }
@@ -42,7 +44,7 @@ impl Program {
         let child = self.spawn_into(Stdio::from(file), Stdio::from(again))?;
         Ok(Lasting {
             child,
-            log: Log { path: log.to_owned(), file: mine, lines: Lines::default() },
+            log: Log { path: log.to_owned(), file: mine, lines: LineSplitter::default() },
         })
     }
 }
@@ -56,14 +58,14 @@ impl Lasting {
         stop: &Stop,
         first_ask: &mut dyn FnMut(),
         line: &mut LineSink,
-    ) -> Result<Ended, CommandError> {
+    ) -> Result<ProgramEnd, CommandError> {
         let (mut told, mut aborted) = (false, false);
         loop {
             let status = self.child.try_wait().map_err(|source| self.log.failed(source))?;
             self.log.hand_over(line)?;
             if let Some(status) = status {
                 self.log.lines.finish(line);
-                return Ok(Ended { exit: Exit::of(status), aborted });
+                return Ok(ProgramEnd { exit: ProgramExit::of(status), aborted });
             }
             if stop.asks() >= 1 && !told {
                 told = true;
@@ -82,7 +84,7 @@ impl Lasting {
 struct Log {
     path: PathBuf,
     file: File,
-    lines: Lines,
+    lines: LineSplitter,
 }
 
 impl Log {
@@ -161,7 +163,7 @@ mod tests {
                 lines.push(String::from_utf8(line.to_vec()).unwrap());
             })
             .unwrap();
-        assert_eq!(ended, Ended { exit: Exit::Code(3), aborted: false });
+        assert_eq!(ended, ProgramEnd { exit: ProgramExit::Code(3), aborted: false });
         assert_eq!(lines, ["one", "5%", "6%", "last"]);
         assert_eq!(is_at_work(&log).unwrap(), Some(false));
     }
@@ -189,7 +191,7 @@ mod tests {
                 },
             )
             .unwrap();
-        assert_eq!(ended, Ended { exit: Exit::Code(1), aborted: true });
+        assert_eq!(ended, ProgramEnd { exit: ProgramExit::Code(1), aborted: true });
         assert_eq!(told, 1);
         assert!(lines.contains(&b"tidied".to_vec()), "{lines:?}");
     }

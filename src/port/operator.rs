@@ -33,7 +33,7 @@ pub enum Answer {
 
 /// A medium is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summons {
+pub struct InsertRequest {
     /// `/dev/sr0 (HL-DT-ST BD-RE WH16NS60)`.
     pub drive: String,
     pub wanted: WantedMedium,
@@ -58,7 +58,7 @@ pub trait Operator: Send + Sync {
 
     /// Says what only hands can do and waits for no answer: the drive sees it being done. Said even
     /// where only troubles are.
-    fn summon(&self, call: &Summons);
+    fn summon(&self, call: &InsertRequest);
 
     /// Passes on a line of a program that the person named and that cannot speak to them itself.
     fn relay(&self, _line: &[u8]) {}
@@ -81,7 +81,7 @@ impl Operator for Nobody {
     fn hands(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
-    fn summon(&self, _: &Summons) {}
+    fn summon(&self, _: &InsertRequest) {}
     fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
         None
     }

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::model::path::shown;
 
-use super::command::{DRAIN, LineSink, Lines, TICK, in_own_session, signal_group};
+use super::command::{DRAIN, LineSink, LineSplitter, TICK, in_own_session, signal_group};
 use super::rights::works_as_another;
 use super::stop::{Stop, Stopped};
 
@@ -73,7 +73,7 @@ fn wait_for(
 ) -> Result<(ExitStatus, io::Result<Vec<u8>>), ShellError> {
     let output = listen(child).map_err(ShellError::Start)?;
     let complaints = overhear(child).map_err(ShellError::Start)?;
-    let (mut said, mut lines) = (None, Lines::default());
+    let (mut said, mut lines) = (None, LineSplitter::default());
     let status = loop {
         stop.check()?;
         complaints.try_iter().for_each(|piece| lines.feed(&piece, complain));

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 /// Shared by all threads of a run.
 #[derive(Clone, Debug)]
 pub struct Stop {
-    wish: Arc<Wish>,
+    wish: Arc<StopState>,
     /// So many asks are needed before this one stops anybody.
     from: u32,
 }
 
 #[derive(Debug, Default)]
-struct Wish {
+struct StopState {
     /// 0: go on; else the number of the signal that asked to stop first.
     signal: AtomicI32,
     asks: AtomicU32,

@@ -3,9 +3,9 @@
 //! one is told.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
-pub(super) use known::Filter;
+pub(super) use known::SyscallFilter;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
-pub(super) use unknown::Filter;
+pub(super) use unknown::SyscallFilter;
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
 mod known {
@@ -67,11 +67,11 @@ mod known {
 
     /// A filter of system calls, ready for the kernel. What it refuses fails with EPERM.
     #[derive(Clone)]
-    pub(in super::super) struct Filter(BpfProgram);
+    pub(in super::super) struct SyscallFilter(BpfProgram);
 
-    impl Filter {
+    impl SyscallFilter {
         /// Nothing but [`COMPUTING`] and [`MAPPING`].
-        pub(in super::super) fn only_computing() -> io::Result<Filter> {
+        pub(in super::super) fn only_computing() -> io::Result<SyscallFilter> {
             let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
                 COMPUTING.into_iter().map(|call| (call, Vec::new())).collect();
             for call in MAPPING {
@@ -80,25 +80,33 @@ mod known {
                 let rule = condition.and_then(|condition| SeccompRule::new(vec![condition]));
                 rules.insert(call, vec![rule.map_err(io::Error::other)?]);
             }
-            Filter::compile(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
+            SyscallFilter::compile(
+                rules,
+                SeccompAction::Errno(libc::EPERM as u32),
+                SeccompAction::Allow,
+            )
         }
 
         /// All but [`REACHING_OUT`].
-        pub(in super::super) fn no_reaching_out() -> io::Result<Filter> {
+        pub(in super::super) fn no_reaching_out() -> io::Result<SyscallFilter> {
             let both = REACHING_OUT.into_iter().flat_map(|call| [call, call | SECOND_NUMBER]);
             let rules = both.map(|call| (call, Vec::new())).collect();
-            Filter::compile(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
+            SyscallFilter::compile(
+                rules,
+                SeccompAction::Allow,
+                SeccompAction::Errno(libc::EPERM as u32),
+            )
         }
 
         fn compile(
             rules: BTreeMap<i64, Vec<SeccompRule>>,
             others: SeccompAction,
             these: SeccompAction,
-        ) -> io::Result<Filter> {
+        ) -> io::Result<SyscallFilter> {
             let arch = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
             let filter =
                 SeccompFilter::new(rules, others, these, arch).map_err(io::Error::other)?;
-            Ok(Filter(filter.try_into().map_err(io::Error::other)?))
+            Ok(SyscallFilter(filter.try_into().map_err(io::Error::other)?))
         }
 
         /// For the calling thread and whatever it starts, for ever. Two system calls, and no memory is
@@ -125,14 +133,14 @@ mod unknown {
 
     /// There is none.
     #[derive(Clone)]
-    pub(in super::super) enum Filter {}
+    pub(in super::super) enum SyscallFilter {}
 
-    impl Filter {
-        pub(in super::super) fn only_computing() -> io::Result<Filter> {
+    impl SyscallFilter {
+        pub(in super::super) fn only_computing() -> io::Result<SyscallFilter> {
             Err(none())
         }
 
-        pub(in super::super) fn no_reaching_out() -> io::Result<Filter> {
+        pub(in super::super) fn no_reaching_out() -> io::Result<SyscallFilter> {
             Err(none())
         }
 
@@ -150,7 +158,7 @@ mod unknown {
     #[cfg(test)]
     #[test]
     fn where_there_is_no_filter_it_is_said() {
-        for filter in [Filter::only_computing(), Filter::no_reaching_out()] {
+        for filter in [SyscallFilter::only_computing(), SyscallFilter::no_reaching_out()] {
             let error = filter.map(|_| ()).unwrap_err().to_string();
             assert_eq!(
                 error,

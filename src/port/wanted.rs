@@ -8,7 +8,7 @@ use crate::model::{DiscNo, Sectors, SetName};
 
 /// Which kind of medium does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum MediumKind {
     /// One that can be written.
     Blank,
     /// One that bears a disc.
@@ -20,7 +20,7 @@ pub enum What {
 /// The medium that a drive needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedMedium {
-    pub what: What,
+    pub what: MediumKind,
     pub set: Option<SetName>,
     /// `None`: any that fits the words.
     pub disc: Option<DiscNo>,
@@ -36,7 +36,7 @@ impl WantedMedium {
     /// Not a certain disc: `any disc of the set`.
     pub fn any(words: &str) -> WantedMedium {
         let (set, disc, copy, sectors) = (None, None, None, None);
-        WantedMedium { what: What::Disc, set, disc, copy, sectors, words: words.to_owned() }
+        WantedMedium { what: MediumKind::Disc, set, disc, copy, sectors, words: words.to_owned() }
     }
 
     /// Of this set, all the same.
@@ -47,27 +47,27 @@ impl WantedMedium {
     /// `disc 3 of photos`.
     pub fn disc(set: &SetName, disc: DiscNo) -> WantedMedium {
         let (set, disc) = (Some(set.clone()), Some(disc));
-        let (what, words) = (What::Disc, String::new());
+        let (what, words) = (MediumKind::Disc, String::new());
         WantedMedium { what, set, disc, copy: None, sectors: None, words }
     }
 
     /// `a blank disc for disc 3 of photos, 25.0 GB or more`.
     pub fn blank(set: &SetName, disc: DiscNo, sectors: Sectors) -> WantedMedium {
         let sectors = Some(sectors);
-        WantedMedium { what: What::Blank, sectors, ..WantedMedium::disc(set, disc) }
+        WantedMedium { what: MediumKind::Blank, sectors, ..WantedMedium::disc(set, disc) }
     }
 
     /// `disc 3 of photos, burned on 2026-11-29, not verified yet, or a blank disc of 25.0 GB or
     /// more`.
     pub fn either(set: &SetName, disc: DiscNo, sectors: Sectors, burned: Moment) -> WantedMedium {
         let words = format!(", burned on {}, not verified yet", burned.day());
-        let (what, sectors) = (What::Either, Some(sectors));
+        let (what, sectors) = (MediumKind::Either, Some(sectors));
         WantedMedium { what, sectors, words, ..WantedMedium::disc(set, disc) }
     }
 
     /// Without the blank that would do as well.
     pub fn disc_words(&self) -> String {
-        WantedMedium { what: What::Disc, ..self.clone() }.to_string()
+        WantedMedium { what: MediumKind::Disc, ..self.clone() }.to_string()
     }
 
     pub fn copy(self, copy: Option<u32>) -> WantedMedium {
@@ -90,11 +90,11 @@ impl fmt::Display for WantedMedium {
         let size = self.sectors.unwrap_or_default().bytes();
         let words = &self.words;
         match self.what {
-            What::Disc => write!(f, "disc {disc} of {set}{copy}{words}"),
-            What::Blank => {
+            MediumKind::Disc => write!(f, "disc {disc} of {set}{copy}{words}"),
+            MediumKind::Blank => {
                 write!(f, "a blank disc for disc {disc} of {set}, {size} or more{words}")
             }
-            What::Either => {
+            MediumKind::Either => {
                 write!(f, "disc {disc} of {set}{copy}{words}, or a blank disc of {size} or more")
             }
         }

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::field::Multiplier;
-use super::striping::{Piece, recovery_file};
+use super::striping::{StripePiece, recovery_file};
 use crate::model::disc::Ratio;
 use crate::model::{DiscNo, DiscUuid};
 use crate::port::files::{
@@ -24,30 +24,30 @@ const UNDO: &str = "undo";
 
 /// A disc of the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct GroupMember {
     pub disc: DiscNo,
     pub uuid: DiscUuid,
     /// All of its image is in the sums.
     pub is_whole: bool,
-    pieces: Vec<Piece>,
+    pieces: Vec<StripePiece>,
 }
 
 /// Fills a buffer from a place of an image.
-pub type ReadAt<'a> = dyn FnMut(u64, &mut [u8]) -> io::Result<()> + 'a;
+pub type ImageReader<'a> = dyn FnMut(u64, &mut [u8]) -> io::Result<()> + 'a;
 
 /// A group that is not closed yet.
 #[derive(Debug)]
-pub struct Group {
+pub struct OpenGroup {
     pub dir: PathBuf,
     log: File,
     pub ratio: Ratio,
     pub stripe: u64,
-    pub members: Vec<Member>,
+    pub members: Vec<GroupMember>,
 }
 
-impl Group {
+impl OpenGroup {
     /// The group that lies in `dir`, as its last whole step left it.
-    pub fn open(dir: &Path) -> io::Result<Option<Group>> {
+    pub fn open(dir: &Path) -> io::Result<Option<OpenGroup>> {
         let path = dir.join(LOG);
         let text = match read_own_text(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -60,7 +60,7 @@ impl Group {
         let mut lines = text[..whole].lines();
         let Some((ratio, stripe)) = lines.next().and_then(head) else { return Ok(None) };
         let (dir, members) = (dir.to_owned(), Vec::new());
-        let mut group = Group { dir, log, ratio, stripe, members };
+        let mut group = OpenGroup { dir, log, ratio, stripe, members };
         for line in lines {
             let bad = || io::Error::new(io::ErrorKind::InvalidData, format!("line {line:?}"));
             group.read_line(line).ok_or_else(bad)?;
@@ -79,11 +79,11 @@ impl Group {
         Ok(whole.filter_map(|(_, uuid)| Some(DiscUuid(uuid.parse().ok()?))).collect())
     }
 
-    pub fn begin(dir: &Path, ratio: Ratio, stripe: u64) -> io::Result<Group> {
-        Group::remove(dir)?;
+    pub fn begin(dir: &Path, ratio: Ratio, stripe: u64) -> io::Result<OpenGroup> {
+        OpenGroup::remove(dir)?;
         make_private_dir(dir)?;
         write_atomic(&dir.join(LOG), format!("group {ratio} {stripe}\n").as_bytes(), 0o600)?;
-        Group::open(dir)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
+        OpenGroup::open(dir)?.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     pub fn remove(dir: &Path) -> io::Result<()> {
@@ -97,7 +97,7 @@ impl Group {
         let uuid = DiscUuid(words.next()?.parse().ok()?);
         match verb {
             "piece" => {
-                let piece = Piece::parse(words.next()?)?;
+                let piece = StripePiece::parse(words.next()?)?;
                 self.member(disc, uuid).pieces.push(piece);
             }
             "whole" => self.member(disc, uuid).is_whole = true,
@@ -106,10 +106,10 @@ impl Group {
         Some(())
     }
 
-    fn member(&mut self, disc: DiscNo, uuid: DiscUuid) -> &mut Member {
+    fn member(&mut self, disc: DiscNo, uuid: DiscUuid) -> &mut GroupMember {
         let at = self.members.iter().position(|member| member.uuid == uuid);
         let at = at.unwrap_or_else(|| {
-            self.members.push(Member { disc, uuid, is_whole: false, pieces: Vec::new() });
+            self.members.push(GroupMember { disc, uuid, is_whole: false, pieces: Vec::new() });
             self.members.len() - 1
         });
         &mut self.members[at]
@@ -122,7 +122,7 @@ impl Group {
     }
 
     /// A disc of which a part is in the sums, and which was not finished.
-    pub fn unfinished(&self) -> Option<&Member> {
+    pub fn unfinished(&self) -> Option<&GroupMember> {
         self.members.iter().find(|member| !member.is_whole)
     }
 
@@ -141,7 +141,7 @@ impl Group {
         disc: DiscNo,
         uuid: DiscUuid,
         length: u64,
-        read: &mut ReadAt,
+        read: &mut ImageReader,
         watch: &mut dyn FnMut(u64),
         stop: &Stop,
     ) -> io::Result<()> {
@@ -166,7 +166,7 @@ impl Group {
     ) -> io::Result<()> {
         let place = self.members.iter().position(|member| member.uuid == uuid).unwrap_or(0);
         // Images that end before this stripe are not in its set.
-        let has_it = |member: &&Member| member.pieces.len() as u64 > number;
+        let has_it = |member: &&GroupMember| member.pieces.len() as u64 > number;
         let rank = self.members[..place].iter().filter(has_it).count();
         let old = self.blocks(number)?;
         write_atomic(&self.dir.join(UNDO), &[&head_of(uuid, number), &old[..]].concat(), 0o600)?;
@@ -176,7 +176,7 @@ impl Group {
         }
         self.put_blocks(number, &new)?;
         let places = self.ratio.data as usize;
-        let piece = Piece::new(disc, number, content, self.stripe, place, places);
+        let piece = StripePiece::new(disc, number, content, self.stripe, place, places);
         self.note(&format!("piece {disc} {} {}", uuid.0, piece.to_text()))
     }
 
@@ -188,7 +188,7 @@ impl Group {
             kept => kept?,
         };
         let (head, blocks) = kept.split_at(kept.len().min(HEAD));
-        let logged = |member: &Member| {
+        let logged = |member: &GroupMember| {
             let last = (member.pieces.len() as u64).checked_sub(1);
             last.is_some_and(|last| head == head_of(member.uuid, last))
         };
@@ -233,7 +233,7 @@ impl Group {
     /// The file of a stripe for the recovery disc with this exponent.
     pub fn recovery_file(&self, number: u64, exponent: u32) -> io::Result<Vec<u8>> {
         let pieces = self.members.iter().filter_map(|member| member.pieces.get(number as usize));
-        let pieces: Vec<Piece> = pieces.cloned().collect();
+        let pieces: Vec<StripePiece> = pieces.cloned().collect();
         let blocks = self.blocks(number)?;
         let from = exponent as usize * self.stripe as usize;
         let block = &blocks[from..from + self.stripe as usize];
@@ -277,14 +277,14 @@ mod tests {
         DiscUuid(Uuid::from_u128(u128::from(number)))
     }
 
-    fn take(group: &mut Group, number: u32, stop: &Stop) -> io::Result<()> {
+    fn take(group: &mut OpenGroup, number: u32, stop: &Stop) -> io::Result<()> {
         let image = image(number as u8, LENGTHS[number as usize - 1]);
         let length = image.metadata()?.len();
         let read = &mut |at, buf: &mut [u8]| image.read_exact_at(buf, at);
         group.take(DiscNo(number), uuid(number), length, read, &mut |_| (), stop)
     }
 
-    fn files(group: &Group) -> Vec<Vec<u8>> {
+    fn files(group: &OpenGroup) -> Vec<Vec<u8>> {
         let exponents = 0..group.ratio.recovery;
         let all = (0..group.stripes()).flat_map(|n| exponents.clone().map(move |e| (n, e)));
         all.map(|(number, exponent)| group.recovery_file(number, exponent).unwrap()).collect()
@@ -293,7 +293,7 @@ mod tests {
     fn undisturbed() -> Vec<Vec<u8>> {
         let dir = tempfile::tempdir().unwrap();
         let ratio = Ratio::parse("2/3").unwrap();
-        let mut group = Group::begin(&dir.path().join("group"), ratio, STRIPE).unwrap();
+        let mut group = OpenGroup::begin(&dir.path().join("group"), ratio, STRIPE).unwrap();
         (1..=3).for_each(|number| take(&mut group, number, &Stop::new()).unwrap());
         files(&group)
     }
@@ -307,7 +307,7 @@ mod tests {
             for torn in [false, true] {
                 let dir = tempfile::tempdir().unwrap();
                 let place = dir.path().join("group");
-                let mut group = Group::begin(&place, ratio, STRIPE).unwrap();
+                let mut group = OpenGroup::begin(&place, ratio, STRIPE).unwrap();
                 take(&mut group, 1, &Stop::new()).unwrap();
                 // The second disc: some stripes are in, one is changed and not logged.
                 let second = image(2, LENGTHS[1]);
@@ -325,12 +325,12 @@ mod tests {
                     fs::write(place.join(LOG), &log[..keep + rest]).unwrap();
                 }
                 drop(group);
-                let mut group = Group::open(&place).unwrap().unwrap();
+                let mut group = OpenGroup::open(&place).unwrap().unwrap();
                 take(&mut group, 2, &Stop::new()).unwrap();
                 take(&mut group, 3, &Stop::new()).unwrap();
                 assert!(files(&group) == wanted, "{cut} {torn}");
                 drop(group);
-                assert!(files(&Group::open(&place).unwrap().unwrap()) == wanted);
+                assert!(files(&OpenGroup::open(&place).unwrap().unwrap()) == wanted);
             }
         }
     }
@@ -339,7 +339,7 @@ mod tests {
     fn par2_makes_each_stripe_of_a_lost_disc_of_a_group_with_short_discs() {
         let dir = tempfile::tempdir().unwrap();
         let ratio = Ratio::parse("1/3").unwrap();
-        let mut group = Group::begin(&dir.path().join("group"), ratio, STRIPE).unwrap();
+        let mut group = OpenGroup::begin(&dir.path().join("group"), ratio, STRIPE).unwrap();
         (1..=3).for_each(|number| take(&mut group, number, &Stop::new()).unwrap());
         for lost in [1_u32, 3] {
             for number in 0..group.stripes() {
@@ -371,13 +371,13 @@ mod tests {
     fn a_stop_leaves_an_unfinished_disc_that_is_gone_on_with() {
         let dir = tempfile::tempdir().unwrap();
         let ratio = Ratio::parse("2/3").unwrap();
-        let mut group = Group::begin(dir.path(), ratio, STRIPE).unwrap();
+        let mut group = OpenGroup::begin(dir.path(), ratio, STRIPE).unwrap();
         let stop = Stop::new();
         stop.ask(2);
         assert!(take(&mut group, 1, &stop).is_err());
         assert_eq!(group.unfinished().map(|member| member.disc), Some(DiscNo(1)));
         take(&mut group, 1, &Stop::new()).unwrap();
         assert!(group.has(uuid(1)) && group.unfinished().is_none());
-        assert!(Group::open(&dir.path().join("nothing")).unwrap().is_none());
+        assert!(OpenGroup::open(&dir.path().join("nothing")).unwrap().is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::geometry::Layout;
-use crate::port::command::{CommandError, Exit, Limits, Program};
+use crate::port::command::{CommandError, Program, ProgramExit, ProgramLimits};
 use crate::port::confinement;
 use crate::port::fence::Fence;
 use crate::port::files::make_private_dir;
@@ -40,7 +40,7 @@ pub enum ProgramError {
     #[error(transparent)]
     Command(CommandError),
     #[error("par2 failed with {exit}: {words}")]
-    Failed { exit: Exit, words: String },
+    Failed { exit: ProgramExit, words: String },
     #[error("par2 cannot work in {}", .dir.display())]
     Directory { dir: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -83,7 +83,7 @@ pub fn create(
     make_private_dir(&parity).map_err(in_dir(&parity))?;
     let argv = create_args(&dir, paths, block, layout);
     match run(program(argv), watch, stop)? {
-        (Exit::Code(0), _) => Ok(()),
+        (ProgramExit::Code(0), _) => Ok(()),
         (exit, words) => Err(ProgramError::Failed { exit, words }),
     }
 }
@@ -114,15 +114,17 @@ pub fn repair(
         }
     };
     match run(program, watch, stop)? {
-        (Exit::Code(0), _) => Ok(Repair::Done),
-        (Exit::Code(code), _) if REPAIR_IS_IMPOSSIBLE.contains(&code) => Ok(Repair::TooMuchLost),
+        (ProgramExit::Code(0), _) => Ok(Repair::Done),
+        (ProgramExit::Code(code), _) if REPAIR_IS_IMPOSSIBLE.contains(&code) => {
+            Ok(Repair::TooMuchLost)
+        }
         (exit, words) => Err(ProgramError::Failed { exit, words }),
     }
 }
 
-fn limits(bytes: u64) -> Limits {
+fn limits(bytes: u64) -> ProgramLimits {
     let processor = Duration::from_secs(SECONDS + bytes / BYTES_A_SECOND);
-    Limits { memory: REPAIRS_MEMORY, processor }
+    ProgramLimits { memory: REPAIRS_MEMORY, processor }
 }
 
 fn create_args(dir: &Path, paths: &[&str], block: u64, layout: &Layout) -> Vec<OsString> {
@@ -165,7 +167,7 @@ fn run(
     program: Program,
     watch: &mut dyn FnMut(u64),
     stop: &Stop,
-) -> Result<(Exit, String), ProgramError> {
+) -> Result<(ProgramExit, String), ProgramError> {
     let (mut said, mut complained) = (Vec::new(), Vec::new());
     let exit = program.run(
         stop,

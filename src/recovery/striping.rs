@@ -41,7 +41,7 @@ pub fn data_capacity(capacity: Sectors, ratio: Ratio) -> Sectors {
 
 /// A stretch of one image, as PAR2 describes a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct StripePiece {
     pub name: String,
     pub length: u64,
     id: Hash,
@@ -52,7 +52,7 @@ pub struct Piece {
     block_crc: u32,
 }
 
-impl Piece {
+impl StripePiece {
     /// Describes the content of `disc` in the stripe `number`. `place`: how many discs were taken
     /// into the group before, of at most `places`.
     pub fn new(
@@ -62,7 +62,7 @@ impl Piece {
         stripe: u64,
         place: usize,
         places: usize,
-    ) -> Piece {
+    ) -> StripePiece {
         let md5_of_head: Hash = Md5::digest(&content[..content.len().min(HEAD)]).into();
         let length = content.len() as u64;
         let (name, id) = named(disc, number, (md5_of_head, length), place, places);
@@ -71,7 +71,7 @@ impl Piece {
         let zeros = vec![0; stripe as usize - content.len()];
         block.update(&zeros);
         crc.update(&zeros);
-        Piece {
+        StripePiece {
             name,
             length,
             id,
@@ -93,17 +93,17 @@ impl Piece {
         [&self.id[..], &self.block_md5, &self.block_crc.to_le_bytes()].concat()
     }
 
-    /// A line of text, from which [`Piece::parse`] makes it again.
+    /// A line of text, from which [`StripePiece::parse`] makes it again.
     pub fn to_text(&self) -> String {
         let hex = |hash: &Hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let hashes = [&self.id, &self.md5, &self.md5_of_head, &self.block_md5].map(hex);
         format!("{} {} {} {:08x}", self.name, self.length, hashes.join(" "), self.block_crc)
     }
 
-    pub fn parse(line: &str) -> Option<Piece> {
+    pub fn parse(line: &str) -> Option<StripePiece> {
         let words: Vec<&str> = line.split(' ').collect();
         let [name, length, id, md5, head, block, crc] = words[..] else { return None };
-        Some(Piece {
+        Some(StripePiece {
             name: name.to_owned(),
             length: length.parse().ok()?,
             id: hash(id)?,
@@ -149,7 +149,7 @@ fn named(
 }
 
 /// A whole file of a recovery disc: the recovery block of a stripe, and what describes the set.
-pub fn recovery_file(pieces: &[Piece], stripe: u64, exponent: u32, block: &[u8]) -> Vec<u8> {
+pub fn recovery_file(pieces: &[StripePiece], stripe: u64, exponent: u32, block: &[u8]) -> Vec<u8> {
     let ids: Vec<u8> = pieces.iter().flat_map(|piece| piece.id).collect();
     let mut main = stripe.to_le_bytes().to_vec();
     main.extend((pieces.len() as u32).to_le_bytes());
@@ -220,7 +220,14 @@ mod tests {
         let mut described = Vec::new();
         // One disc after the other: nothing of a later one is known.
         for (place, content) in pieces.iter().enumerate() {
-            described.push(Piece::new(DiscNo(place as u32 + 1), 7, content, STRIPE, place, 8));
+            described.push(StripePiece::new(
+                DiscNo(place as u32 + 1),
+                7,
+                content,
+                STRIPE,
+                place,
+                8,
+            ));
             for (exponent, sum) in (0..).zip(&mut sums) {
                 Multiplier::new(place, exponent).add_product(content, sum);
             }
@@ -251,19 +258,21 @@ mod tests {
 
     #[test]
     fn a_piece_goes_into_text_and_back() {
-        let piece = Piece::new(DiscNo(12), 3, b"abc", STRIPE, 1, 4);
-        assert_eq!(Piece::parse(&piece.to_text()), Some(piece));
-        assert_eq!(Piece::parse("0001.00000.0000 1 aa"), None);
+        let piece = StripePiece::new(DiscNo(12), 3, b"abc", STRIPE, 1, 4);
+        assert_eq!(StripePiece::parse(&piece.to_text()), Some(piece));
+        assert_eq!(StripePiece::parse("0001.00000.0000 1 aa"), None);
     }
 
     #[test]
     fn ids_stand_in_the_order_of_the_discs_for_as_many_as_there_may_be() {
         let places = Ratio::MOST as usize;
         let content = noise(9, 5_000);
-        let pieces: Vec<Piece> = (0..places)
-            .map(|place| Piece::new(DiscNo(place as u32 + 1), 0, &content, STRIPE, place, places))
+        let pieces: Vec<StripePiece> = (0..places)
+            .map(|place| {
+                StripePiece::new(DiscNo(place as u32 + 1), 0, &content, STRIPE, place, places)
+            })
             .collect();
-        let number = |piece: &Piece| u128::from_le_bytes(piece.id);
+        let number = |piece: &StripePiece| u128::from_le_bytes(piece.id);
         assert!(pieces.windows(2).all(|pair| number(&pair[0]) < number(&pair[1])));
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// What is known of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Status {
+pub enum BlockStatus {
     /// Nobody tried.
     Untried,
     /// Reading failed somewhere in it; its ends may be good.
@@ -19,21 +19,21 @@ pub enum Status {
     Finished,
 }
 
-impl Status {
-    const ALL: [(Status, char); 5] = [
-        (Status::Untried, '?'),
-        (Status::NotTrimmed, '*'),
-        (Status::NotScraped, '/'),
-        (Status::Bad, '-'),
-        (Status::Finished, '+'),
+impl BlockStatus {
+    const ALL: [(BlockStatus, char); 5] = [
+        (BlockStatus::Untried, '?'),
+        (BlockStatus::NotTrimmed, '*'),
+        (BlockStatus::NotScraped, '/'),
+        (BlockStatus::Bad, '-'),
+        (BlockStatus::Finished, '+'),
     ];
 
     fn sign(self) -> char {
-        Status::ALL.iter().find(|(status, _)| *status == self).map_or('?', |(_, sign)| *sign)
+        BlockStatus::ALL.iter().find(|(status, _)| *status == self).map_or('?', |(_, sign)| *sign)
     }
 
-    fn of(sign: &str) -> Option<Status> {
-        let mut all = Status::ALL.iter();
+    fn of(sign: &str) -> Option<BlockStatus> {
+        let mut all = BlockStatus::ALL.iter();
         all.find(|(_, own)| sign.len() == 1 && sign.starts_with(*own)).map(|(status, _)| *status)
     }
 }
@@ -52,13 +52,13 @@ pub enum MapError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map {
     /// Where each stretch begins; it goes on to the next one, and neighbours differ.
-    stretches: BTreeMap<u64, Status>,
+    stretches: BTreeMap<u64, BlockStatus>,
     end: u64,
 }
 
 impl Map {
     pub fn new(end: u64) -> Map {
-        Map { stretches: BTreeMap::from([(0, Status::Untried)]), end }
+        Map { stretches: BTreeMap::from([(0, BlockStatus::Untried)]), end }
     }
 
     pub fn end(&self) -> u64 {
@@ -70,17 +70,17 @@ impl Map {
         if end > self.end {
             let from = self.end;
             self.end = end;
-            self.stretches.insert(from, Status::Untried);
-            self.set(from..end, Status::Untried);
+            self.stretches.insert(from, BlockStatus::Untried);
+            self.set(from..end, BlockStatus::Untried);
         }
     }
 
-    fn at(&self, position: u64) -> Status {
+    fn at(&self, position: u64) -> BlockStatus {
         let before = self.stretches.range(..=position).next_back();
-        before.map_or(Status::Untried, |(_, status)| *status)
+        before.map_or(BlockStatus::Untried, |(_, status)| *status)
     }
 
-    pub fn set(&mut self, range: Range<u64>, status: Status) {
+    pub fn set(&mut self, range: Range<u64>, status: BlockStatus) {
         let range = range.start..range.end.min(self.end);
         if range.is_empty() {
             return;
@@ -103,20 +103,21 @@ impl Map {
     }
 
     /// All stretches in order.
-    pub fn stretches(&self) -> Vec<(Range<u64>, Status)> {
-        let starts: Vec<(u64, Status)> = self.stretches.iter().map(|(a, s)| (*a, *s)).collect();
+    pub fn stretches(&self) -> Vec<(Range<u64>, BlockStatus)> {
+        let starts: Vec<(u64, BlockStatus)> =
+            self.stretches.iter().map(|(a, s)| (*a, *s)).collect();
         let ends = starts.iter().skip(1).map(|(at, _)| *at).chain([self.end]);
         let joined = starts.iter().zip(ends);
         joined.map(|(&(start, status), end)| (start..end, status)).collect()
     }
 
     /// The stretches of a status.
-    pub fn with(&self, wanted: Status) -> Vec<Range<u64>> {
+    pub fn with(&self, wanted: BlockStatus) -> Vec<Range<u64>> {
         let all = self.stretches().into_iter();
         all.filter(|(_, status)| *status == wanted).map(|(range, _)| range).collect()
     }
 
-    pub fn bytes(&self, wanted: Status) -> u64 {
+    pub fn bytes(&self, wanted: BlockStatus) -> u64 {
         self.with(wanted).iter().map(|range| range.end - range.start).sum()
     }
 
@@ -127,13 +128,13 @@ impl Map {
         range.end <= self.end
             && stretches
                 .filter(|(other, _)| overlaps(other))
-                .all(|(_, status)| status == Status::Finished)
+                .all(|(_, status)| status == BlockStatus::Finished)
     }
 
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let all_done = self.stretches.values().all(|status| *status == Status::Finished);
-        let state = match (all_done, self.bytes(Status::Untried)) {
+        let all_done = self.stretches.values().all(|status| *status == BlockStatus::Finished);
+        let state = match (all_done, self.bytes(BlockStatus::Untried)) {
             (true, _) => '+',
             (false, 0) => '-',
             (false, _) => '?',
@@ -162,7 +163,7 @@ impl Map {
         for (line, words) in lines {
             let words: Vec<&str> = words.split_whitespace().collect();
             let block = match words[..] {
-                [at, length, sign] => number(at).zip(number(length)).zip(Status::of(sign)),
+                [at, length, sign] => number(at).zip(number(length)).zip(BlockStatus::of(sign)),
                 _ => None,
             };
             let ((at, length), status) = block.ok_or(MapError::Line { line })?;
@@ -195,10 +196,10 @@ mod tests {
     #[test]
     fn stretches_are_split_and_joined() {
         let mut map = Map::new(100);
-        map.set(10..20, Status::Finished);
-        map.set(20..30, Status::Finished);
-        map.set(15..17, Status::Bad);
-        map.set(90..200, Status::Finished);
+        map.set(10..20, BlockStatus::Finished);
+        map.set(20..30, BlockStatus::Finished);
+        map.set(15..17, BlockStatus::Bad);
+        map.set(90..200, BlockStatus::Finished);
         let found: Vec<_> =
             map.stretches().into_iter().map(|(r, s)| (r.start, r.end, s.sign())).collect();
         let wanted = [
@@ -212,10 +213,10 @@ mod tests {
         assert_eq!(found, wanted);
         assert!(map.is_finished(&(17..30)) && !map.is_finished(&(17..31)));
         assert!(!map.is_finished(&(90..101)));
-        map.set(0..100, Status::Finished);
+        map.set(0..100, BlockStatus::Finished);
         assert_eq!(map.stretches().len(), 1);
         map.extend(120);
-        assert_eq!(map.bytes(Status::Untried), 20);
+        assert_eq!(map.bytes(BlockStatus::Untried), 20);
     }
 
     #[test]
@@ -227,8 +228,8 @@ mod tests {
             0x00110000  0x00010000  /\n0x00120000  0x00010000  *\n";
         let map = Map::parse(text).unwrap();
         assert_eq!(map.end(), 0x13_0000);
-        assert_eq!(map.with(Status::Bad), vec![0x1_0000..0x1_0800]);
-        assert_eq!(map.with(Status::NotScraped), vec![0x11_0000..0x12_0000]);
+        assert_eq!(map.with(BlockStatus::Bad), vec![0x1_0000..0x1_0800]);
+        assert_eq!(map.with(BlockStatus::NotScraped), vec![0x11_0000..0x12_0000]);
         assert_eq!(Map::parse(&map.to_text()).unwrap(), map);
     }
 
@@ -250,9 +251,9 @@ mod tests {
             steps in proptest::collection::vec((0_u64..50, 0_u64..50, 0_usize..5), 0..40)
         ) {
             let mut map = Map::new(40);
-            let mut bytes = [Status::Untried; 40];
+            let mut bytes = [BlockStatus::Untried; 40];
             for (start, length, status) in steps {
-                let status = Status::ALL[status].0;
+                let status = BlockStatus::ALL[status].0;
                 map.set(start..start + length, status);
                 (start..start + length)
                     .filter(|at| *at < 40)
@@ -263,7 +264,7 @@ mod tests {
                     .iter()
                     .all(|byte| *byte == status));
             }
-            let signs: Vec<Status> = map.stretches().into_iter().map(|(_, s)| s).collect();
+            let signs: Vec<BlockStatus> = map.stretches().into_iter().map(|(_, s)| s).collect();
             prop_assert!(signs.windows(2).all(|pair| pair[0] != pair[1]));
             prop_assert_eq!(Map::parse(&map.to_text()).unwrap(), map);
         }

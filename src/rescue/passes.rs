@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use super::map::{Map, Status};
+use super::map::{BlockStatus, Map};
 use crate::drive::{Absence, SectorSource};
 use crate::model::Sectors;
 use crate::model::size::{CLUSTER, SECTOR};
@@ -63,7 +63,7 @@ impl<'a> Passes<'a> {
 
     /// All passes. However they end, the map says what is done.
     pub fn run(mut self) -> Result<(), RescueError> {
-        let bad_before = self.map.with(Status::Bad);
+        let bad_before = self.map.with(BlockStatus::Bad);
         let worked = self.all(&bad_before);
         self.save_now().and(worked)
     }
@@ -71,7 +71,8 @@ impl<'a> Passes<'a> {
     fn all(&mut self, bad_before: &[Range<u64>]) -> Result<(), RescueError> {
         self.forward()?;
         self.backward()?;
-        let failed = [Status::NotTrimmed, Status::NotScraped].map(|status| self.map.with(status));
+        let failed =
+            [BlockStatus::NotTrimmed, BlockStatus::NotScraped].map(|status| self.map.with(status));
         for range in failed.concat() {
             self.sector_by_sector(range)?;
         }
@@ -81,7 +82,7 @@ impl<'a> Passes<'a> {
     fn forward(&mut self) -> Result<(), RescueError> {
         let cluster = CLUSTER.bytes().0;
         let (mut at, mut jump, mut careful_until) = (0, cluster, 0);
-        while let Some(range) = next(&self.map.with(Status::Untried), at) {
+        while let Some(range) = next(&self.map.with(BlockStatus::Untried), at) {
             let step = if range.start < careful_until { cluster } else { STREAM };
             let piece = range.start..range.end.min(border(range.start, step));
             if self.try_read(piece.clone())? {
@@ -90,7 +91,7 @@ impl<'a> Passes<'a> {
                 // Some cluster of the piece failed: which?
                 (at, careful_until) = (piece.start, piece.end);
             } else {
-                self.map.set(piece.clone(), Status::NotTrimmed);
+                self.map.set(piece.clone(), BlockStatus::NotTrimmed);
                 (at, jump) = (piece.end + jump, (jump * 2).min(LONGEST_JUMP));
             }
         }
@@ -99,11 +100,11 @@ impl<'a> Passes<'a> {
 
     fn backward(&mut self) -> Result<(), RescueError> {
         let cluster = CLUSTER.bytes().0;
-        while let Some(range) = self.map.with(Status::Untried).pop() {
+        while let Some(range) = self.map.with(BlockStatus::Untried).pop() {
             let start = (range.end - 1) / cluster * cluster;
             let piece = start.max(range.start)..range.end;
             if !self.try_read(piece.clone())? {
-                self.map.set(piece, Status::NotTrimmed);
+                self.map.set(piece, BlockStatus::NotTrimmed);
             }
         }
         Ok(())
@@ -114,7 +115,7 @@ impl<'a> Passes<'a> {
         while at < range.end {
             let piece = at..(at + SECTOR).min(self.map.end());
             if !self.try_read(piece.clone())? {
-                self.map.set(piece.clone(), Status::Bad);
+                self.map.set(piece.clone(), BlockStatus::Bad);
             }
             at = piece.end;
         }
@@ -129,13 +130,14 @@ impl<'a> Passes<'a> {
         let read = self.from.read(Sectors(first), &mut buffer).is_ok();
         if read {
             self.image.write_all_at(&buffer, first * SECTOR).map_err(RescueError::Image)?;
-            self.map.set(first * SECTOR..first * SECTOR + buffer.len() as u64, Status::Finished);
+            self.map
+                .set(first * SECTOR..first * SECTOR + buffer.len() as u64, BlockStatus::Finished);
         }
         // The medium went away: the place is not bad, and whatever comes next would fail alike.
         if let (false, Some(absence)) = (read, self.from.absence()) {
             return Err(RescueError::Gone(absence));
         }
-        let done = self.map.bytes(Status::Finished);
+        let done = self.map.bytes(BlockStatus::Finished);
         self.monitor.progress(Progress { done, written: None });
         if self.saved.elapsed().as_secs() >= SAVED_EVERY {
             self.save_now()?;
@@ -170,7 +172,7 @@ mod tests {
     use std::sync::Mutex;
 
     /// A medium of numbered sectors with bad ones, which keeps a list of what was tried.
-    struct Scratched {
+    struct ScratchedMedium {
         sectors: u64,
         bad: BTreeSet<u64>,
         tried: Mutex<Vec<Range<u64>>>,
@@ -179,10 +181,10 @@ mod tests {
         gone_after: usize,
     }
 
-    impl Scratched {
-        fn new(sectors: u64, bad: impl IntoIterator<Item = u64>) -> Scratched {
+    impl ScratchedMedium {
+        fn new(sectors: u64, bad: impl IntoIterator<Item = u64>) -> ScratchedMedium {
             let (bad, tried) = (bad.into_iter().collect(), Mutex::default());
-            Scratched { sectors, bad, tried, stop: None, gone_after: usize::MAX }
+            ScratchedMedium { sectors, bad, tried, stop: None, gone_after: usize::MAX }
         }
     }
 
@@ -190,7 +192,7 @@ mod tests {
         [(sector % 251) as u8 + 1; SECTOR as usize]
     }
 
-    impl SectorSource for Scratched {
+    impl SectorSource for ScratchedMedium {
         fn title(&self) -> String {
             "scratched".into()
         }
@@ -224,19 +226,22 @@ mod tests {
         }
     }
 
-    fn run(from: &Scratched, image: &File, map: &mut Map) -> Result<(), RescueError> {
+    fn run(from: &ScratchedMedium, image: &File, map: &mut Map) -> Result<(), RescueError> {
         let stop = from.stop.as_ref().map(|(_, stop)| stop.clone()).unwrap_or_default();
         let (monitor, save) = (Recorder::default(), |_: &Map| Ok(()));
         Passes::new(from, image, map, &save, &monitor, &stop).run()
     }
 
     fn bad_sectors(map: &Map) -> Vec<u64> {
-        let ranges = map.with(Status::Bad).into_iter();
+        let ranges = map.with(BlockStatus::Bad).into_iter();
         ranges.flat_map(|range| range.start / SECTOR..range.end / SECTOR).collect()
     }
 
-    fn assert_rescued(from: &Scratched, image: &File, map: &Map) {
-        assert_eq!(map.bytes(Status::Finished) + map.bytes(Status::Bad), from.sectors * SECTOR);
+    fn assert_rescued(from: &ScratchedMedium, image: &File, map: &Map) {
+        assert_eq!(
+            map.bytes(BlockStatus::Finished) + map.bytes(BlockStatus::Bad),
+            from.sectors * SECTOR
+        );
         for sector in 0..from.sectors {
             let at = sector * SECTOR;
             if map.is_finished(&(at..at + SECTOR)) {
@@ -258,7 +263,7 @@ mod tests {
             (10..3_000).collect(),
         ];
         for bad in patterns {
-            let from = Scratched::new(4_001, bad.clone());
+            let from = ScratchedMedium::new(4_001, bad.clone());
             let image = tempfile::tempfile().unwrap();
             let mut map = Map::new(4_001 * SECTOR);
             run(&from, &image, &mut map).unwrap();
@@ -269,7 +274,7 @@ mod tests {
 
     #[test]
     fn what_is_good_is_read_before_what_is_bad_is_tried_again() {
-        let from = Scratched::new(8_192, 1_000..1_040);
+        let from = ScratchedMedium::new(8_192, 1_000..1_040);
         let image = tempfile::tempfile().unwrap();
         run(&from, &image, &mut Map::new(8_192 * SECTOR)).unwrap();
         let tried = from.tried.lock().unwrap();
@@ -286,12 +291,12 @@ mod tests {
     fn another_drive_tries_only_what_is_left() {
         let image = tempfile::tempfile().unwrap();
         let mut map = Map::new(2_000 * SECTOR);
-        run(&Scratched::new(2_000, 300..500), &image, &mut map).unwrap();
-        let second = Scratched::new(2_000, [310, 1_000]);
+        run(&ScratchedMedium::new(2_000, 300..500), &image, &mut map).unwrap();
+        let second = ScratchedMedium::new(2_000, [310, 1_000]);
         run(&second, &image, &mut map).unwrap();
         assert_eq!(bad_sectors(&map), [310]);
         assert!(second.tried.lock().unwrap().iter().all(|r| r.start >= 300 && r.end <= 500));
-        let third = Scratched::new(2_000, []);
+        let third = ScratchedMedium::new(2_000, []);
         run(&third, &image, &mut map).unwrap();
         assert_eq!(third.tried.lock().unwrap().len(), 1);
         assert_rescued(&third, &image, &map);
@@ -302,7 +307,7 @@ mod tests {
     fn a_rescue_that_is_stopped_anywhere_goes_on() {
         for after in 1..60 {
             let bad = [5, 6, 700, 701, 1_500];
-            let mut from = Scratched::new(1_700, bad);
+            let mut from = ScratchedMedium::new(1_700, bad);
             from.stop = Some((after, Stop::new()));
             let image = tempfile::tempfile().unwrap();
             let mut map = Map::new(1_700 * SECTOR);
@@ -319,7 +324,7 @@ mod tests {
     fn a_medium_that_is_taken_out_has_no_bad_sectors_and_ends_the_passes_at_once() {
         for after in 1..40 {
             let bad = [5, 6, 700, 701, 1_500];
-            let mut from = Scratched::new(1_700, bad);
+            let mut from = ScratchedMedium::new(1_700, bad);
             from.gone_after = after;
             let image = tempfile::tempfile().unwrap();
             let mut map = Map::new(1_700 * SECTOR);

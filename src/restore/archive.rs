@@ -55,19 +55,21 @@ impl<'a> Archive<'a> {
     /// A stretch of the decrypted archive. It ends early where the archive does.
     pub fn range<'b>(
         &'b self,
-        bytes: &'b Bytes<'a>,
+        bytes: &'b ArchiveBytes<'a>,
         offset: u64,
         length: u64,
     ) -> Box<dyn Read + Send + 'b> {
         match &self.unlocked {
             Some(unlocked) => Box::new(unlocked.range(bytes, offset, length)),
-            None => Box::new(Stretch { bytes, at: offset, end: offset.saturating_add(length) }),
+            None => {
+                Box::new(ArchiveRange { bytes, at: offset, end: offset.saturating_add(length) })
+            }
         }
     }
 
     /// The file as it is on the disc.
-    pub fn bytes(&self, holes: Holes) -> Bytes<'a> {
-        Bytes::of(self.disc, self.file, holes)
+    pub fn bytes(&self, holes: Holes) -> ArchiveBytes<'a> {
+        ArchiveBytes::of(self.disc, self.file, holes)
     }
 }
 
@@ -80,16 +82,16 @@ pub enum Holes {
 }
 
 /// The bytes of a file on a disc.
-pub struct Bytes<'a> {
+pub struct ArchiveBytes<'a> {
     disc: &'a dyn DiscReader,
     file: &'a DiscFile,
     holes: Holes,
     fault: Mutex<Option<String>>,
 }
 
-impl<'a> Bytes<'a> {
-    pub fn of(disc: &'a dyn DiscReader, file: &'a DiscFile, holes: Holes) -> Bytes<'a> {
-        Bytes { disc, file, holes, fault: Mutex::default() }
+impl<'a> ArchiveBytes<'a> {
+    pub fn of(disc: &'a dyn DiscReader, file: &'a DiscFile, holes: Holes) -> ArchiveBytes<'a> {
+        ArchiveBytes { disc, file, holes, fault: Mutex::default() }
     }
 
     /// From the first to the last.
@@ -107,7 +109,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-impl ReadAt for Bytes<'_> {
+impl ReadAt for ArchiveBytes<'_> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         match self.disc.read_at(self.file, offset, buf) {
             Ok(read) => Ok(read),
@@ -126,7 +128,7 @@ impl ReadAt for Bytes<'_> {
 }
 
 struct WholeFile<'a> {
-    bytes: Bytes<'a>,
+    bytes: ArchiveBytes<'a>,
     at: u64,
 }
 
@@ -139,13 +141,13 @@ impl Read for WholeFile<'_> {
 }
 
 /// A reader over a stretch of a plain archive.
-struct Stretch<'a, 'b> {
-    bytes: &'b Bytes<'a>,
+struct ArchiveRange<'a, 'b> {
+    bytes: &'b ArchiveBytes<'a>,
     at: u64,
     end: u64,
 }
 
-impl Read for Stretch<'_, '_> {
+impl Read for ArchiveRange<'_, '_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let wanted = left.min(buf.len());

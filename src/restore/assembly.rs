@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::index::Fetch;
 use super::place::{Complaint, PlaceError, Target, TempFile};
-use super::plan::{Item, Plan};
+use super::plan::{PlannedItem, RestorePlan};
 use crate::codec::read_member::{MemberError, ReadMember};
 use crate::model::{Digest, Kind};
 use crate::port::stop::{Stop, Stopped};
@@ -21,7 +21,7 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Why a member could not be taken.
 #[derive(Debug)]
-pub enum Failure {
+pub enum MemberFailure {
     /// The disc is at fault: another copy of it may help.
     Disc(String),
     /// The target is.
@@ -29,21 +29,21 @@ pub enum Failure {
     Stopped,
 }
 
-impl From<Stopped> for Failure {
-    fn from(_: Stopped) -> Failure {
-        Failure::Stopped
+impl From<Stopped> for MemberFailure {
+    fn from(_: Stopped) -> MemberFailure {
+        MemberFailure::Stopped
     }
 }
 
-impl From<PlaceError> for Failure {
-    fn from(error: PlaceError) -> Failure {
-        Failure::Target(error)
+impl From<PlaceError> for MemberFailure {
+    fn from(error: PlaceError) -> MemberFailure {
+        MemberFailure::Target(error)
     }
 }
 
-impl From<MemberError> for Failure {
-    fn from(error: MemberError) -> Failure {
-        Failure::Disc(in_words(&error))
+impl From<MemberError> for MemberFailure {
+    fn from(error: MemberError) -> MemberFailure {
+        MemberFailure::Disc(in_words(&error))
     }
 }
 
@@ -80,7 +80,11 @@ pub struct Assembly {
 
 impl Assembly {
     /// Begins the file beside the first path that lets it; the others' errors are given back.
-    pub fn begin(plan: &Plan, content: usize, target: &Target) -> (Option<Assembly>, Vec<Landed>) {
+    pub fn begin(
+        plan: &RestorePlan,
+        content: usize,
+        target: &Target,
+    ) -> (Option<Assembly>, Vec<Landed>) {
         let mut barred = Vec::new();
         for &leader in &plan.contents[content].targets {
             match target.begin_file(&plan.items[leader].row.path) {
@@ -104,7 +108,7 @@ impl Assembly {
         member: &ReadMember,
         input: &mut dyn Read,
         stop: &Stop,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), MemberFailure> {
         let (before, at) = (self.hasher.clone(), self.at);
         let taken = self.take_checked(fetch, member, input, stop);
         if taken.is_err() {
@@ -121,13 +125,13 @@ impl Assembly {
         member: &ReadMember,
         input: &mut dyn Read,
         stop: &Stop,
-    ) -> Result<(), Failure> {
-        let disc = |why: &str| Err(Failure::Disc(why.to_owned()));
+    ) -> Result<(), MemberFailure> {
+        let disc = |why: &str| Err(MemberFailure::Disc(why.to_owned()));
         if member.kind != Kind::File || member.size != fetch.size {
             return disc("another member stands where the listing says that it is");
         }
         if fetch.part != 0 && (fetch.part != self.next_part || fetch.file_offset != self.at) {
-            return Err(Failure::Disc(format!("part {} of it is missing", self.next_part)));
+            return Err(MemberFailure::Disc(format!("part {} of it is missing", self.next_part)));
         }
         // A part is checked by itself: so it is known which disc is at fault.
         let mut part = (fetch.part != 0).then(Sha256::new);
@@ -147,7 +151,7 @@ impl Assembly {
         mut input: &mut dyn Read,
         stop: &Stop,
         part: &mut Option<Sha256>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<u64, MemberFailure> {
         let (base, end) = (self.at, self.at + member.size);
         self.has_holes |= member.sparse.is_some();
         let mut pieces = member.pieces();
@@ -168,7 +172,7 @@ impl Assembly {
         until: u64,
         stop: &Stop,
         part: &mut Option<Sha256>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), MemberFailure> {
         while self.at < until {
             stop.check()?;
             let zeros = (until - self.at).min(ZEROS.len() as u64) as usize;
@@ -188,15 +192,15 @@ impl Assembly {
     /// Puts the content in place under all its paths, if it is what it must be.
     pub fn finish(
         self,
-        plan: &Plan,
+        plan: &RestorePlan,
         content: usize,
         target: &Target,
         stop: &Stop,
-    ) -> Result<Vec<Landed>, Failure> {
+    ) -> Result<Vec<Landed>, MemberFailure> {
         let wanted = &plan.contents[content];
         let found = Digest(self.hasher.clone().finalize().into());
         if self.at != wanted.size || found != wanted.sha256 {
-            return Err(Failure::Disc("what was read does not match its hash".to_owned()));
+            return Err(MemberFailure::Disc("what was read does not match its hash".to_owned()));
         }
         if self.written != self.at {
             self.temp.set_len(self.at)?;
@@ -206,12 +210,12 @@ impl Assembly {
             stop.check()?;
             landed.push((other, self.copy_to(&plan.items[other], target)));
         }
-        let Item { row, replace, .. } = &plan.items[self.leader];
+        let PlannedItem { row, replace, .. } = &plan.items[self.leader];
         landed.push((self.leader, self.temp.commit(&row.meta, *replace)));
         Ok(landed)
     }
 
-    fn copy_to(&self, item: &Item, target: &Target) -> Result<Vec<Complaint>, PlaceError> {
+    fn copy_to(&self, item: &PlannedItem, target: &Target) -> Result<Vec<Complaint>, PlaceError> {
         let path = &item.row.path;
         let copy = target.begin_file(path)?;
         let mut buffer = vec![0; BUFFER.min(self.at.max(1) as usize)];
@@ -249,7 +253,7 @@ mod tests {
     use crate::codec::sparse::SparseMap;
     use crate::model::rows::{FrameSpan, Note, SnapshotRow, Where};
     use crate::model::{ArchiveNo, Meta, RelPath};
-    use crate::restore::plan::Content;
+    use crate::restore::plan::PlannedContent;
 
     const SIZE: u64 = 16 << 10;
 
@@ -261,7 +265,7 @@ mod tests {
         ReadMember { name, kind: Kind::File, size: SIZE, meta, sparse: Some(sparse), data_len }
     }
 
-    fn planned(content: &[u8]) -> Plan {
+    fn planned(content: &[u8]) -> RestorePlan {
         let path = RelPath::new(b"a").unwrap();
         let sha256 = Digest(Sha256::digest(content).into());
         let row = SnapshotRow {
@@ -274,10 +278,10 @@ mod tests {
             note: Note::None,
         };
         let (places, targets) = (Vec::new(), vec![0]);
-        Plan {
-            items: vec![Item { row, replace: false, chosen: true }],
-            contents: vec![Content { size: SIZE, sha256, places, member: path, targets }],
-            ..Plan::default()
+        RestorePlan {
+            items: vec![PlannedItem { row, replace: false, chosen: true }],
+            contents: vec![PlannedContent { size: SIZE, sha256, places, member: path, targets }],
+            ..RestorePlan::default()
         }
     }
 
@@ -304,7 +308,7 @@ mod tests {
         let mut assembly = assembly.unwrap();
         let damaged = member(&[(8192, 4096)]);
         let taken = assembly.take(&fetch, &damaged, &mut &[7; 4096][..], &stop);
-        assert!(matches!(taken, Err(Failure::Disc(_))), "{taken:?}");
+        assert!(matches!(taken, Err(MemberFailure::Disc(_))), "{taken:?}");
         assembly.take(&fetch, &member(&[(0, 4096)]), &mut &[7; 4096][..], &stop).unwrap();
         assembly.finish(&plan, 0, &target, &stop).unwrap();
         assert!(std::fs::read(temp.path().join("a")).unwrap() == content);

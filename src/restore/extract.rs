@@ -13,10 +13,10 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::archive::{Archive, Holes};
-use super::assembly::{Assembly, Failure, Landed, in_words};
-use super::index::{self, Fetch, ListingError, Wanted, fetches};
+use super::assembly::{Assembly, Landed, MemberFailure, in_words};
+use super::index::{self, Fetch, ListingError, WantedMembers, fetches};
 use super::place::{Complaint, PlaceError, Target};
-use super::plan::{Content, Link, Plan};
+use super::plan::{PlannedContent, PlannedLink, RestorePlan};
 use super::read_ahead::{read_ahead, read_whole};
 use super::unpack::unpack;
 use crate::codec::ahead::expander_ahead;
@@ -24,7 +24,7 @@ use crate::codec::frames::expander;
 use crate::codec::openpgp::Opener;
 use crate::codec::read_member::ReadMember;
 use crate::drive::{Absence, DiscReader, Label};
-use crate::format::Limits;
+use crate::format::SizeLimits;
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscNo};
 use crate::port::monitor::{Monitor, Progress, Trouble};
@@ -46,7 +46,7 @@ const WAITING: usize = 8;
 
 /// What was done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct RestoreTally {
     /// Paths that were put in place, directories apart, and the bytes of the files among them.
     pub restored: u64,
     pub bytes: u64,
@@ -59,11 +59,11 @@ pub struct Tally {
 }
 
 /// Where members are, for a disc whose INDEX cannot be read: by content, from another source.
-pub type Locate<'a> = dyn Fn(DiscNo, usize) -> Vec<Fetch> + 'a;
+pub type MemberLookup<'a> = dyn Fn(DiscNo, usize) -> Vec<Fetch> + 'a;
 
 /// How the contents stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum ContentState {
     Waiting,
     /// In place, or told to be lost.
     Settled,
@@ -71,25 +71,25 @@ enum Fate {
 
 /// What all threads share.
 pub(super) struct Shared<'a> {
-    pub plan: &'a Plan,
+    pub plan: &'a RestorePlan,
     pub target: &'a Target,
     pub monitor: &'a dyn Monitor,
     pub stop: &'a Stop,
-    limits: Limits,
-    state: Mutex<State>,
+    limits: SizeLimits,
+    state: Mutex<ExtractState>,
     /// The disc in work.
     disc: AtomicU32,
     /// Bytes of members that were read, of the disc in work.
     done: AtomicU64,
 }
 
-struct State {
-    fates: Vec<Fate>,
+struct ExtractState {
+    fates: Vec<ContentState>,
     /// Why the last attempt at a content failed.
     reasons: HashMap<usize, String>,
     /// Items that are not in place: no link is made to what may stand there instead.
     lost: HashSet<usize>,
-    tally: Tally,
+    tally: RestoreTally,
 }
 
 pub struct Restorer<'a> {
@@ -123,22 +123,22 @@ struct Hands<'h> {
 
 impl<'a> Restorer<'a> {
     pub fn new(
-        plan: &'a Plan,
+        plan: &'a RestorePlan,
         target: &'a Target,
         monitor: &'a dyn Monitor,
         stop: &'a Stop,
     ) -> Restorer<'a> {
-        let fates = vec![Fate::Waiting; plan.contents.len()];
-        let (reasons, lost, tally) = (HashMap::new(), HashSet::new(), Tally::default());
-        let state = State { fates, reasons, lost, tally };
+        let fates = vec![ContentState::Waiting; plan.contents.len()];
+        let (reasons, lost, tally) = (HashMap::new(), HashSet::new(), RestoreTally::default());
+        let state = ExtractState { fates, reasons, lost, tally };
         let (state, disc, done) = (Mutex::new(state), AtomicU32::new(0), AtomicU64::new(0));
-        let limits = Limits::Kept;
+        let limits = SizeLimits::Kept;
         let shared = Shared { plan, target, monitor, stop, limits, state, disc, done };
         Restorer { shared, open: HashMap::new() }
     }
 
     /// Reads the discs' INDEXes within these limits.
-    pub fn within(mut self, limits: Limits) -> Restorer<'a> {
+    pub fn within(mut self, limits: SizeLimits) -> Restorer<'a> {
         self.shared.limits = limits;
         self
     }
@@ -151,7 +151,7 @@ impl<'a> Restorer<'a> {
         label: &Label,
         copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
-        locate: &Locate,
+        locate: &MemberLookup,
     ) -> Result<Option<Absence>, Stopped> {
         let number = label.number;
         self.shared.disc.store(number.0, Ordering::Relaxed);
@@ -205,7 +205,7 @@ impl<'a> Restorer<'a> {
         }
     }
 
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> RestoreTally {
         self.shared.state().tally.clone()
     }
 
@@ -219,7 +219,9 @@ impl<'a> Restorer<'a> {
         let needed = self.shared.plan.discs.get(&number).into_iter().flatten().copied();
         let state = self.shared.state();
         needed
-            .filter(|&content| state.fates[content] == Fate::Waiting && self.lacks(content, number))
+            .filter(|&content| {
+                state.fates[content] == ContentState::Waiting && self.lacks(content, number)
+            })
             .collect()
     }
 
@@ -229,10 +231,10 @@ impl<'a> Restorer<'a> {
         self.open.get(&content).is_none_or(|assembly| assembly.next_part <= last)
     }
 
-    fn wanted_from(&self, number: DiscNo) -> Wanted {
-        let mut wanted = Wanted::new();
+    fn wanted_from(&self, number: DiscNo) -> WantedMembers {
+        let mut wanted = WantedMembers::new();
         for content in self.unsettled(number) {
-            let Content { places, member, .. } = &self.shared.plan.contents[content];
+            let PlannedContent { places, member, .. } = &self.shared.plan.contents[content];
             for place in places.iter().filter(|place| place.disc == number) {
                 wanted.insert((place.archive, member.clone()), content);
             }
@@ -247,7 +249,7 @@ impl<'a> Restorer<'a> {
         label: &Label,
         copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
-        locate: &Locate,
+        locate: &MemberLookup,
     ) -> Vec<Fetch> {
         let number = label.number;
         let wanted = self.wanted_from(number);
@@ -259,7 +261,7 @@ impl<'a> Restorer<'a> {
                 continue;
             }
             let Shared { limits, stop, .. } = self.shared;
-            let reading = index::Reading { limits, stop };
+            let reading = index::ListingOptions { limits, stop };
             let (members, trouble) = match fetches(*disc, opener, label, &wanted, reading) {
                 Ok((members, trouble)) => (members, trouble),
                 // Whoever asks for the members ends next.
@@ -296,9 +298,9 @@ impl<'a> Restorer<'a> {
     fn find_elsewhere(
         &self,
         number: DiscNo,
-        wanted: &Wanted,
+        wanted: &WantedMembers,
         found: &mut Vec<Fetch>,
-        locate: &Locate,
+        locate: &MemberLookup,
         why: &str,
     ) {
         let mut known: HashMap<usize, usize> = HashMap::new();
@@ -332,7 +334,7 @@ impl<'a> Restorer<'a> {
             }
             // Else a sender would wait for ever, should all threads have ended.
             drop(receiver);
-            Reading { shared, open, pass: &pass, jobs: sender }.all()
+            ExtractReader { shared, open, pass: &pass, jobs: sender }.all()
         })
     }
 }
@@ -343,14 +345,14 @@ fn gone(copies: &[&dyn DiscReader]) -> Option<Absence> {
 }
 
 /// The thread that reads the disc.
-struct Reading<'r, 's, 'a> {
+struct ExtractReader<'r, 's, 'a> {
     shared: &'s Shared<'a>,
     open: &'r mut HashMap<usize, Assembly>,
     pass: &'r Pass<'r>,
     jobs: Sender<Job>,
 }
 
-impl Reading<'_, '_, '_> {
+impl ExtractReader<'_, '_, '_> {
     fn all(mut self) -> Result<(), Stopped> {
         let pass = self.pass;
         for of_archive in pass.fetches.chunk_by(|a, b| a.archive == b.archive) {
@@ -420,7 +422,7 @@ impl Reading<'_, '_, '_> {
 
 impl Shared<'_> {
     /// A thread that panicked takes the whole restore with it; the state is whole all the same.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ExtractState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -463,9 +465,9 @@ impl Shared<'_> {
         fetch: &Fetch,
         member: &ReadMember,
         input: &mut dyn Read,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), MemberFailure> {
         let content = fetch.content;
-        if self.state().fates[content] == Fate::Settled {
+        if self.state().fates[content] == ContentState::Settled {
             return Ok(());
         }
         let begun = hands.open.remove(&content);
@@ -479,7 +481,7 @@ impl Shared<'_> {
                 self.read(fetch.size);
                 let landed = assembly.finish(self.plan, content, hands.target, self.stop)?;
                 self.land(landed);
-                self.state().fates[content] = Fate::Settled;
+                self.state().fates[content] = ContentState::Settled;
             }
             taken => {
                 if fetch.part != 0 {
@@ -497,7 +499,7 @@ impl Shared<'_> {
         let (begun, barred) = Assembly::begin(self.plan, content, target);
         self.land(barred);
         if begun.is_none() {
-            self.state().fates[content] = Fate::Settled;
+            self.state().fates[content] = ContentState::Settled;
         }
         begun
     }
@@ -517,14 +519,14 @@ impl Shared<'_> {
     }
 
     /// The disc may have a sound copy; what the target does not take, no copy helps.
-    fn fail(&self, fetch: &Fetch, failure: Failure, fault: Option<&str>) {
+    fn fail(&self, fetch: &Fetch, failure: MemberFailure, fault: Option<&str>) {
         match failure {
-            Failure::Stopped => {}
-            Failure::Disc(why) => {
+            MemberFailure::Stopped => {}
+            MemberFailure::Disc(why) => {
                 let why = fault.unwrap_or(&why);
                 self.remember(fetch.content, self.placed(fetch, why));
             }
-            Failure::Target(error) => {
+            MemberFailure::Target(error) => {
                 self.lose(fetch.content, &error.in_words());
             }
         }
@@ -553,7 +555,7 @@ impl Shared<'_> {
     fn settle(&self, content: usize, why: &str) {
         {
             let mut state = self.state();
-            state.fates[content] = Fate::Settled;
+            state.fates[content] = ContentState::Settled;
             state.lost.extend(&self.plan.contents[content].targets);
         }
         for path in self.plan.paths(content) {
@@ -598,7 +600,7 @@ impl Shared<'_> {
 
     /// Gives a file a further name, which takes no bytes. Whatever stands in the place of a first
     /// name that was not restored is not linked to.
-    pub(super) fn link(&self, Link { item, first }: Link) {
+    pub(super) fn link(&self, PlannedLink { item, first }: PlannedLink) {
         let name = &self.plan.items[item];
         let (first_path, kind) =
             (&self.plan.items[first].row.path, self.plan.items[first].row.kind);

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
-use super::archive::{Bytes, Holes};
-use crate::codec::openpgp::{Integrity, IntegrityError, OpenError, Opened, Opener};
+use super::archive::{ArchiveBytes, Holes};
+use crate::codec::openpgp::{Integrity, IntegrityError, MessageReader, OpenError, Opener};
 use crate::codec::salvage::SalvagedText;
 use crate::drive::{DiscFile, DiscReader, Label};
-use crate::format::{FormatError, IndexHeader, IndexReader, Limits};
+use crate::format::{FormatError, IndexHeader, IndexReader, SizeLimits};
 use crate::model::rows::{FrameSpan, IndexRow};
 use crate::model::{ArchiveNo, Digest, Kind, RelPath};
 use crate::port::stop::{Heeding, Stop, Stopped};
@@ -61,15 +61,15 @@ impl ListingError {
 
 /// How listings are read.
 #[derive(Clone, Copy)]
-pub struct Reading<'a> {
-    pub limits: Limits,
+pub struct ListingOptions<'a> {
+    pub limits: SizeLimits,
     pub stop: &'a Stop,
 }
 
 /// A member that is wanted, and the content that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
-    /// In [`super::Plan::contents`].
+    /// In [`super::RestorePlan::contents`].
     pub content: usize,
     pub archive: ArchiveNo,
     pub frames: FrameSpan,
@@ -85,7 +85,7 @@ pub struct Fetch {
 
 /// What is wanted of a disc: by archive and member, the content. Parts are found by their
 /// directory, which is the name that listings give.
-pub type Wanted = HashMap<(ArchiveNo, RelPath), usize>;
+pub type WantedMembers = HashMap<(ArchiveNo, RelPath), usize>;
 
 /// Opens a listing of the disc: decrypted and expanded. What of it is damaged is an error of kind
 /// `InvalidData`, and what is sound behind it follows; each stretch is proved by the check sum of
@@ -98,13 +98,13 @@ pub fn open_listing<'a>(
     stop: &'a Stop,
 ) -> Result<Box<dyn Read + 'a>, ListingError> {
     if let Some(file) = reader.file(name) {
-        let bytes = Bytes::of(reader, file, Holes::Zeros).into_reader();
+        let bytes = ArchiveBytes::of(reader, file, Holes::Zeros).into_reader();
         return Ok(Box::new(SalvagedText::new(Heeding::new(bytes, stop))));
     }
     let sealed = format!("{name}.gpg");
     let file = reader.file(&sealed).ok_or_else(|| ListingError::Missing(name.to_owned()))?;
     let opener = opener.ok_or_else(|| ListingError::NoKey(sealed.clone()))?;
-    let bytes = Bytes::of(reader, file, Holes::Zeros).into_reader();
+    let bytes = ArchiveBytes::of(reader, file, Holes::Zeros).into_reader();
     let opened = opener
         .open_damaged(Heeding::new(bytes, stop))
         .map_err(|source| ListingError::Locked { name: sealed, source })?;
@@ -114,7 +114,7 @@ pub fn open_listing<'a>(
 /// The text of an encrypted listing; behind its last line an error, if the message's own code says
 /// that it is not what was encrypted.
 struct Checked<R: Read> {
-    text: SalvagedText<Opened<R>>,
+    text: SalvagedText<MessageReader<R>>,
     is_told: bool,
 }
 
@@ -176,7 +176,7 @@ pub fn each_index_row(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
     of: &Label,
-    Reading { limits, stop }: Reading,
+    ListingOptions { limits, stop }: ListingOptions,
     mut each: impl FnMut(IndexRow),
 ) -> Result<Option<ListingError>, ListingError> {
     let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
@@ -204,8 +204,8 @@ pub fn fetches(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
     of: &Label,
-    wanted: &Wanted,
-    reading: Reading,
+    wanted: &WantedMembers,
+    reading: ListingOptions,
 ) -> Result<(Vec<Fetch>, Option<ListingError>), ListingError> {
     let mut fetches = Vec::new();
     let take = |row| fetches.extend(fetch(row, wanted));
@@ -213,7 +213,7 @@ pub fn fetches(
     Ok((fetches, trouble))
 }
 
-fn fetch(row: IndexRow, wanted: &Wanted) -> Option<Fetch> {
+fn fetch(row: IndexRow, wanted: &WantedMembers) -> Option<Fetch> {
     if row.kind != Kind::File || row.size == 0 {
         return None;
     }

@@ -2,7 +2,7 @@
 //! the directories' own metadata at the very end.
 
 use super::extract::{Restorer, Shared};
-use super::place::{Complaint, Made, Overwrite, PlaceError};
+use super::place::{Complaint, DirCreation, OverwritePolicy, PlaceError};
 use crate::model::{Kind, Meta, RelPath};
 use crate::port::stop::Stopped;
 
@@ -16,7 +16,7 @@ pub struct Dirs {
 /// What decides which directories get their metadata.
 #[derive(Clone, Copy, Debug)]
 pub struct DirPolicy {
-    pub overwrite: Overwrite,
+    pub overwrite: OverwritePolicy,
     /// The target was made by this run.
     pub target_is_new: bool,
     /// The target was there, and nothing was in it.
@@ -25,10 +25,10 @@ pub struct DirPolicy {
 
 impl DirPolicy {
     /// A directory that was there keeps its metadata, unless it was chosen and may be overwritten.
-    fn finishes(self, path: &RelPath, made: Made, chosen: bool) -> bool {
-        let new = made == Made::New || path.is_root() && self.target_is_new;
+    fn finishes(self, path: &RelPath, made: DirCreation, chosen: bool) -> bool {
+        let new = made == DirCreation::New || path.is_root() && self.target_is_new;
         let empty_target = path.is_root() && self.target_was_empty;
-        new || chosen && (empty_target || self.overwrite != Overwrite::Never)
+        new || chosen && (empty_target || self.overwrite != OverwritePolicy::Never)
     }
 }
 
@@ -47,7 +47,7 @@ impl Restorer<'_> {
             if path.is_root() && policy.target_is_new {
                 shared.target.mark_root();
             }
-            let replace = policy.overwrite != Overwrite::Never;
+            let replace = policy.overwrite != OverwritePolicy::Never;
             match shared.target.make_planned_dir(path, replace, item.row.meta.mode) {
                 Ok(made) if policy.finishes(path, made, item.chosen) => to_finish.push(number),
                 Ok(_) => {}

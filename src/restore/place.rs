@@ -26,16 +26,16 @@ use rustix::io::Errno;
 
 pub use self::error::{Complaint, PlaceError};
 use self::in_work::IN_WORK;
-use self::meta::Handle;
+use self::meta::TargetHandle;
 pub use self::temporary::TempFile;
 use self::temporary::Temporary;
 use crate::model::path::shown;
 use crate::model::{Kind, Meta, Mtime, RelPath};
-use crate::port::beneath::{Beneath, BeneathError, Missing, open_root};
+use crate::port::beneath::{Beneath, BeneathError, MissingDirs, open_root};
 
 /// What happens to what is in the target already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overwrite {
+pub enum OverwritePolicy {
     /// It stays.
     Never,
     /// It is replaced where kind, size or mtime differ.
@@ -55,7 +55,7 @@ pub struct Existing {
 
 /// What to do for one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PlaceDecision {
     /// Nothing is in the way.
     Place,
     /// Something is, and gives way.
@@ -64,24 +64,24 @@ pub enum Verdict {
     Keep,
 }
 
-impl Overwrite {
+impl OverwritePolicy {
     /// Decides for one path from what is there and what is to come. A directory that is there
     /// already is always kept: its content is decided path by path.
-    pub fn verdict(self, existing: Option<&Existing>, wanted: &Existing) -> Verdict {
-        let Some(existing) = existing else { return Verdict::Place };
+    pub fn verdict(self, existing: Option<&Existing>, wanted: &Existing) -> PlaceDecision {
+        let Some(existing) = existing else { return PlaceDecision::Place };
         let both_dirs = existing.kind == Some(Kind::Dir) && wanted.kind == Some(Kind::Dir);
         match self {
-            _ if both_dirs => Verdict::Keep,
-            Overwrite::Never => Verdict::Keep,
-            Overwrite::Changed if existing == wanted => Verdict::Keep,
-            Overwrite::Changed | Overwrite::Always => Verdict::Replace,
+            _ if both_dirs => PlaceDecision::Keep,
+            OverwritePolicy::Never => PlaceDecision::Keep,
+            OverwritePolicy::Changed if existing == wanted => PlaceDecision::Keep,
+            OverwritePolicy::Changed | OverwritePolicy::Always => PlaceDecision::Replace,
         }
     }
 }
 
 /// Whether a directory was made or was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Made {
+pub enum DirCreation {
     New,
     WasThere,
 }
@@ -131,27 +131,27 @@ impl Target {
     /// Makes a directory, open to its owner only until [`Target::finish_dir`]; those above it that
     /// are missing, too. Anything else but a directory in its place is in the way, unless
     /// `replace` says that it may go.
-    pub fn make_dir(&self, path: &RelPath, replace: bool) -> Result<Made, PlaceError> {
-        let Some((parent, name)) = path.split_last() else { return Ok(Made::WasThere) };
-        let dir = self.dir(path, &parent, Missing::Make)?;
+    pub fn make_dir(&self, path: &RelPath, replace: bool) -> Result<DirCreation, PlaceError> {
+        let Some((parent, name)) = path.split_last() else { return Ok(DirCreation::WasThere) };
+        let dir = self.dir(path, &parent, MissingDirs::Make)?;
         let made = match mkdirat(&dir, name, IN_WORK) {
             Ok(()) => Ok(()),
-            Err(Errno::EXIST) if is_dir(&dir, name) => return Ok(Made::WasThere),
+            Err(Errno::EXIST) if is_dir(&dir, name) => return Ok(DirCreation::WasThere),
             Err(Errno::EXIST) if replace => {
                 unlinkat(&dir, name, AtFlags::empty()).and_then(|()| mkdirat(&dir, name, IN_WORK))
             }
             Err(Errno::EXIST) => return Err(PlaceError::Exists { path: path.clone() }),
             Err(errno) => Err(errno),
         };
-        made.map(|()| Made::New)
+        made.map(|()| DirCreation::New)
             .map_err(|errno| PlaceError::new(path, "making the directory", errno))
     }
 
     /// Gives a directory its metadata. Last of all: with its real mode nothing more may be made in
     /// it, and making something would change its mtime.
     pub fn finish_dir(&self, path: &RelPath, meta: &Meta) -> Result<Vec<Complaint>, PlaceError> {
-        let dir = self.dir(path, path, Missing::Fail)?;
-        Ok(meta::apply(&Handle::Open(dir.as_fd()), path, meta, Kind::Dir, self.owners))
+        let dir = self.dir(path, path, MissingDirs::Fail)?;
+        Ok(meta::apply(&TargetHandle::Open(dir.as_fd()), path, meta, Kind::Dir, self.owners))
     }
 
     /// Begins a file under a temporary name beside its place. Dropped, it leaves nothing behind.
@@ -189,7 +189,7 @@ impl Target {
     ) -> Result<(), PlaceError> {
         let not_a_file = || PlaceError::NotAFile { path: path.clone(), first: first.clone() };
         let (parent, name) = first.split_last().ok_or_else(not_a_file)?;
-        let from = self.dir(first, &parent, Missing::Fail)?;
+        let from = self.dir(first, &parent, MissingDirs::Fail)?;
         let (temporary, ()) = self.make(path, "making the hard link", |dir, temporary| {
             linkat(&from, name, dir, temporary, AtFlags::empty())
         })?;
@@ -265,7 +265,8 @@ impl Target {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(temporary.dir(), temporary.name(), flags, Mode::empty())
             .map_err(|errno| PlaceError::new(path, "looking at what was made", errno))?;
-        let complaints = meta::apply(&Handle::Node(fd.as_fd()), path, meta, kind, self.owners);
+        let complaints =
+            meta::apply(&TargetHandle::Node(fd.as_fd()), path, meta, kind, self.owners);
         temporary.land(path, replace)?;
         Ok(complaints)
     }
@@ -280,7 +281,7 @@ impl Target {
         let Some((parent, _)) = path.split_last() else {
             return Err(PlaceError::DirInTheWay { path: path.clone() });
         };
-        let dir = self.dir(path, &parent, Missing::Make)?;
+        let dir = self.dir(path, &parent, MissingDirs::Make)?;
         Temporary::make(dir, make).map_err(|errno| PlaceError::new(path, doing, errno))
     }
 
@@ -290,7 +291,7 @@ impl Target {
                 .map(Some)
                 .map_err(|errno| PlaceError::new(path, "looking at it", errno));
         };
-        let dir = self.dir(path, &parent, Missing::Fail)?;
+        let dir = self.dir(path, &parent, MissingDirs::Fail)?;
         match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
@@ -302,7 +303,7 @@ impl Target {
         &self,
         path: &RelPath,
         dir: &RelPath,
-        missing: Missing,
+        missing: MissingDirs,
     ) -> Result<Arc<OwnedFd>, PlaceError> {
         self.cache().dir(dir, missing).map_err(|source| PlaceError::way(path, source))
     }

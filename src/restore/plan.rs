@@ -8,7 +8,7 @@ use crate::model::{ArchiveNo, Digest, DiscNo, Kind, RelPath};
 
 /// How the target stands to one path, before anything is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TargetState {
     /// Nothing is in the way.
     Free,
     /// Something is, and gives way.
@@ -21,15 +21,15 @@ pub enum Standing {
     Barred(String),
 }
 
-impl Standing {
+impl TargetState {
     fn is_to_be_made(&self) -> bool {
-        matches!(self, Standing::Free | Standing::Replace)
+        matches!(self, TargetState::Free | TargetState::Replace)
     }
 }
 
 /// A path of the plan.
 #[derive(Debug)]
-pub struct Item {
+pub struct PlannedItem {
     pub row: SnapshotRow,
     /// What is there gives way.
     pub replace: bool,
@@ -40,17 +40,17 @@ pub struct Item {
 
 /// A content, and every path that it goes to.
 #[derive(Debug)]
-pub struct Content {
+pub struct PlannedContent {
     pub size: u64,
     pub sha256: Digest,
     /// Its parts' places in order; one if it was not split.
     pub places: Vec<Place>,
     pub member: RelPath,
-    /// [`Plan::items`] that have this content.
+    /// [`RestorePlan::items`] that have this content.
     pub targets: Vec<usize>,
 }
 
-impl Content {
+impl PlannedContent {
     /// The number of its last part on this disc or on one before it.
     pub fn last_part_until(&self, disc: DiscNo) -> u32 {
         self.places.iter().take_while(|place| place.disc <= disc).count() as u32
@@ -59,7 +59,7 @@ impl Content {
 
 /// Another name for something that is in the target by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct PlannedLink {
     pub item: usize,
     pub first: usize,
 }
@@ -94,16 +94,16 @@ impl std::fmt::Display for Why {
 }
 
 #[derive(Debug, Default)]
-pub struct Plan {
-    pub items: Vec<Item>,
-    pub contents: Vec<Content>,
+pub struct RestorePlan {
+    pub items: Vec<PlannedItem>,
+    pub contents: Vec<PlannedContent>,
     /// Which contents need something from each disc.
     pub discs: BTreeMap<DiscNo, Vec<usize>>,
     /// Directories, those above others first.
     pub dirs: Vec<usize>,
     /// Symbolic links, FIFOs, devices, empty files.
     pub plain: Vec<usize>,
-    pub links: Vec<Link>,
+    pub links: Vec<PlannedLink>,
     pub lost: Vec<Lost>,
     /// Files with content that will be written, and their bytes.
     pub files: u64,
@@ -113,9 +113,10 @@ pub struct Plan {
 }
 
 /// Plans the restore of what was chosen; `standing` looks at the target.
-pub fn plan(selection: Selection, standing: impl Fn(&SnapshotRow) -> Standing) -> Plan {
+pub fn plan(selection: Selection, standing: impl Fn(&SnapshotRow) -> TargetState) -> RestorePlan {
     let linked = first_names(&selection.rows);
-    let mut planner = Planner { plan: Plan::default(), linked, firsts: HashMap::new(), standing };
+    let mut planner =
+        Planner { plan: RestorePlan::default(), linked, firsts: HashMap::new(), standing };
     let mut links = Vec::new();
     for row in selection.above {
         planner.take(row, false);
@@ -131,7 +132,7 @@ pub fn plan(selection: Selection, standing: impl Fn(&SnapshotRow) -> Standing) -
     }
     let mut plan = planner.plan;
     plan.gather_contents();
-    let Plan { items, dirs, .. } = &mut plan;
+    let RestorePlan { items, dirs, .. } = &mut plan;
     dirs.sort_by(|&a, &b| items[a].row.path.cmp(&items[b].row.path));
     plan
 }
@@ -143,15 +144,15 @@ fn first_names(rows: &[SnapshotRow]) -> HashSet<RelPath> {
 }
 
 struct Planner<F> {
-    plan: Plan,
+    plan: RestorePlan,
     linked: HashSet<RelPath>,
     /// What is in the target that its further names are to be linked to.
-    firsts: HashMap<RelPath, First>,
+    firsts: HashMap<RelPath, FirstLink>,
     standing: F,
 }
 
 /// What is known of a file that may have several names.
-enum First {
+enum FirstLink {
     /// An item that is or will be in the target.
     Item(usize),
     /// The file is in the plan, but not to be had under this name.
@@ -159,7 +160,7 @@ enum First {
     NotOnADisc,
 }
 
-impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
+impl<F: Fn(&SnapshotRow) -> TargetState> Planner<F> {
     fn take(&mut self, row: SnapshotRow, chosen: bool) {
         let standing = (self.standing)(&row);
         let is_dir = row.kind == Kind::Dir;
@@ -167,32 +168,32 @@ impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
             let name = self.linked.contains(&row.path).then(|| row.path.clone());
             let first = self.take_file(row, standing);
             self.firsts.extend(name.map(|name| (name, first)));
-        } else if standing.is_to_be_made() || is_dir && standing == Standing::There {
+        } else if standing.is_to_be_made() || is_dir && standing == TargetState::There {
             let list = if is_dir { &mut self.plan.dirs } else { &mut self.plan.plain };
             list.push(self.plan.items.len());
-            let replace = standing == Standing::Replace;
-            self.plan.items.push(Item { row, replace, chosen });
+            let replace = standing == TargetState::Replace;
+            self.plan.items.push(PlannedItem { row, replace, chosen });
         } else {
             self.pass_over(row.path, standing);
         }
     }
 
-    fn take_file(&mut self, row: SnapshotRow, standing: Standing) -> First {
-        if !is_stored(&row) && standing != Standing::There {
+    fn take_file(&mut self, row: SnapshotRow, standing: TargetState) -> FirstLink {
+        if !is_stored(&row) && standing != TargetState::There {
             self.plan.lost.push(Lost { path: row.path, why: Why::NotOnADisc });
-            First::NotOnADisc
-        } else if matches!(standing, Standing::Kept | Standing::Barred(_)) {
+            FirstLink::NotOnADisc
+        } else if matches!(standing, TargetState::Kept | TargetState::Barred(_)) {
             self.pass_over(row.path.clone(), standing);
-            First::Row(Box::new(row))
+            FirstLink::Row(Box::new(row))
         } else {
-            First::Item(self.add_file(row, standing))
+            FirstLink::Item(self.add_file(row, standing))
         }
     }
 
-    fn add_file(&mut self, row: SnapshotRow, standing: Standing) -> usize {
+    fn add_file(&mut self, row: SnapshotRow, standing: TargetState) -> usize {
         let number = self.plan.items.len();
         match standing {
-            Standing::There => self.plan.there += 1,
+            TargetState::There => self.plan.there += 1,
             _ if row.size == 0 => self.plan.plain.push(number),
             _ => {
                 self.plan.files += 1;
@@ -200,16 +201,16 @@ impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
                 self.plan.bytes = self.plan.bytes.saturating_add(row.size);
             }
         }
-        let there = standing == Standing::There;
-        let replace = standing == Standing::Replace;
-        self.plan.items.push(Item { row, replace, chosen: !there });
+        let there = standing == TargetState::There;
+        let replace = standing == TargetState::Replace;
+        self.plan.items.push(PlannedItem { row, replace, chosen: !there });
         number
     }
 
-    fn pass_over(&mut self, path: RelPath, standing: Standing) {
+    fn pass_over(&mut self, path: RelPath, standing: TargetState) {
         let why = match standing {
-            Standing::There => return self.plan.there += 1,
-            Standing::Barred(why) => Why::Barred(why),
+            TargetState::There => return self.plan.there += 1,
+            TargetState::Barred(why) => Why::Barred(why),
             _ => Why::Kept,
         };
         self.plan.lost.push(Lost { path, why });
@@ -217,14 +218,14 @@ impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
 
     /// The first name that can be restored gets the content, the others become links to it.
     fn take_link(&mut self, row: SnapshotRow, spare: &HashMap<RelPath, SnapshotRow>) {
-        let lost = |plan: &mut Plan, path, why| plan.lost.push(Lost { path, why });
+        let lost = |plan: &mut RestorePlan, path, why| plan.lost.push(Lost { path, why });
         let Some(first_path) = RelPath::new(&row.meta.link) else {
             return lost(&mut self.plan, row.path, Why::NoFirst);
         };
         let (file, item) = match (self.firsts.get(&first_path), spare.get(&first_path)) {
-            (Some(First::Item(item)), _) => (&self.plan.items[*item].row, Some(*item)),
-            (Some(First::Row(file)), _) => (&**file, None),
-            (Some(First::NotOnADisc), _) => {
+            (Some(FirstLink::Item(item)), _) => (&self.plan.items[*item].row, Some(*item)),
+            (Some(FirstLink::Row(file)), _) => (&**file, None),
+            (Some(FirstLink::NotOnADisc), _) => {
                 return lost(&mut self.plan, row.path, Why::NotOnADisc);
             }
             (None, Some(file)) => (file, None),
@@ -235,15 +236,15 @@ impl<F: Fn(&SnapshotRow) -> Standing> Planner<F> {
         match item {
             Some(first) if standing.is_to_be_made() => {
                 let item = self.plan.items.len();
-                let replace = standing == Standing::Replace;
-                self.plan.items.push(Item { row: as_file, replace, chosen: true });
-                self.plan.links.push(Link { item, first });
+                let replace = standing == TargetState::Replace;
+                self.plan.items.push(PlannedItem { row: as_file, replace, chosen: true });
+                self.plan.links.push(PlannedLink { item, first });
             }
             Some(_) => self.pass_over(as_file.path, standing),
             // It stands in for its first name; those that follow are linked to it.
             None => {
                 let known = self.take_file(as_file, standing);
-                if let First::Item(_) = known {
+                if let FirstLink::Item(_) = known {
                     self.firsts.insert(first_path, known);
                 }
             }
@@ -258,11 +259,11 @@ pub fn is_stored(row: &SnapshotRow) -> bool {
     row.size == 0 || found && row.sha256.is_some()
 }
 
-impl Plan {
+impl RestorePlan {
     fn gather_contents(&mut self) {
         let linked: Vec<usize> = self.links.iter().map(|link| link.item).collect();
         let mut known: HashMap<(Digest, ArchiveNo, &[u8]), usize> = HashMap::new();
-        for (number, Item { row, chosen, .. }) in self.items.iter().enumerate() {
+        for (number, PlannedItem { row, chosen, .. }) in self.items.iter().enumerate() {
             let is_file = row.kind == Kind::File && row.size > 0 && *chosen;
             if !is_file || linked.binary_search(&number).is_ok() {
                 continue;
@@ -273,7 +274,13 @@ impl Plan {
             let content = *known.entry(key).or_insert_with(|| {
                 let (places, member) = (row.place.places.clone(), member.clone());
                 let targets = Vec::new();
-                self.contents.push(Content { size: row.size, sha256, places, member, targets });
+                self.contents.push(PlannedContent {
+                    size: row.size,
+                    sha256,
+                    places,
+                    member,
+                    targets,
+                });
                 self.contents.len() - 1
             });
             self.contents[content].targets.push(number);
@@ -342,17 +349,17 @@ mod tests {
         row
     }
 
-    fn planned(rows: Vec<SnapshotRow>) -> Plan {
+    fn planned(rows: Vec<SnapshotRow>) -> RestorePlan {
         plan_with(rows, &[])
     }
 
-    fn plan_with(rows: Vec<SnapshotRow>, standings: &[(&str, Standing)]) -> Plan {
+    fn plan_with(rows: Vec<SnapshotRow>, standings: &[(&str, TargetState)]) -> RestorePlan {
         plan(Selection { rows, ..Selection::default() }, |row| standing(row, standings))
     }
 
-    fn standing(row: &SnapshotRow, standings: &[(&str, Standing)]) -> Standing {
+    fn standing(row: &SnapshotRow, standings: &[(&str, TargetState)]) -> TargetState {
         let known = standings.iter().find(|(text, _)| path(text) == row.path);
-        known.map_or(Standing::Free, |(_, standing)| standing.clone())
+        known.map_or(TargetState::Free, |(_, standing)| standing.clone())
     }
 
     #[test]
@@ -387,7 +394,7 @@ mod tests {
             file("b", 2, &[(2, 2)], true),
             file("c", 3, &[(3, 3)], true),
         ];
-        let plan = plan_with(rows, &[("a", Standing::There), ("b", Standing::Kept)]);
+        let plan = plan_with(rows, &[("a", TargetState::There), ("b", TargetState::Kept)]);
         assert_eq!(plan.discs.keys().collect::<Vec<_>>(), [&DiscNo(3)]);
         assert_eq!(plan.there, 1);
         assert_eq!(plan.lost, [Lost { path: path("b"), why: Why::Kept }]);
@@ -397,7 +404,7 @@ mod tests {
     fn a_link_follows_its_first_name() {
         let plan = planned(vec![link("0", "a"), file("a", 1, &[(1, 1)], true)]);
         let named = |item: usize| plan.items[item].row.path.to_string();
-        let Link { item, first } = plan.links[0];
+        let PlannedLink { item, first } = plan.links[0];
         assert_eq!((named(item), named(first)), ("0".into(), "a".into()));
         assert_eq!(plan.contents[0].targets.len(), 1);
     }
@@ -405,7 +412,7 @@ mod tests {
     #[test]
     fn a_link_takes_the_content_where_its_first_name_is_not_restored() {
         let rows = [file("a", 1, &[(1, 1)], true), link("b", "a"), link("c", "a")];
-        for (chosen, standings) in [(0, vec![("a", Standing::Kept)]), (1, vec![])] {
+        for (chosen, standings) in [(0, vec![("a", TargetState::Kept)]), (1, vec![])] {
             let firsts = HashMap::from([(path("a"), rows[0].clone())]);
             let rows = rows[chosen..].to_vec();
             let selection = Selection { rows, firsts, ..Selection::default() };
@@ -419,7 +426,7 @@ mod tests {
     #[test]
     fn a_link_to_what_is_there_needs_no_content() {
         let rows = vec![file("a", 1, &[(1, 1)], true), link("b", "a")];
-        let plan = plan_with(rows, &[("a", Standing::There)]);
+        let plan = plan_with(rows, &[("a", TargetState::There)]);
         assert!(plan.contents.is_empty());
         assert_eq!(plan.links.len(), 1);
     }
@@ -434,7 +441,7 @@ mod tests {
     #[test]
     fn directories_are_sorted_whatever_the_listing() {
         let dirs = ["b/c", "a", ".", "b"].map(|text| row(Kind::Dir, text));
-        let plan = plan_with(dirs.to_vec(), &[("b", Standing::There)]);
+        let plan = plan_with(dirs.to_vec(), &[("b", TargetState::There)]);
         let paths: Vec<String> =
             plan.dirs.iter().map(|&item| plan.items[item].row.path.to_string()).collect();
         assert_eq!(paths, [".", "a", "b", "b/c"]);

@@ -91,9 +91,9 @@ mod tests {
     use std::thread;
 
     /// Fails once, behind so many bytes.
-    struct Failing(usize);
+    struct FlakyReader(usize);
 
-    impl Read for Failing {
+    impl Read for FlakyReader {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
             let read = self.0.min(buf.len()).min(70_000);
             buf[..read].fill(7);
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn an_error_comes_behind_what_was_read_before_it_and_stays() {
         thread::scope(|scope| {
-            let mut ahead = read_ahead(scope, Failing(3 * PIECE / 2));
+            let mut ahead = read_ahead(scope, FlakyReader(3 * PIECE / 2));
             let mut read = Vec::new();
             assert!(ahead.read_to_end(&mut read).is_err());
             assert_eq!(read.len(), 3 * PIECE / 2);

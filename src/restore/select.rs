@@ -35,7 +35,7 @@ pub fn select<E>(
     globs: &PathGlobs,
     mut each_row: impl FnMut(&mut TakeRow) -> Result<(), E>,
 ) -> Result<Selection, E> {
-    let mut chosen = Chosen::new(globs);
+    let mut chosen = PathSelector::new(globs);
     each_row(&mut |row| chosen.take(row))?;
     let mut selection = chosen.finish();
     let wanted = links_without_first(&selection.rows);
@@ -49,17 +49,17 @@ pub fn select<E>(
     Ok(selection)
 }
 
-struct Chosen<'a> {
+struct PathSelector<'a> {
     globs: &'a PathGlobs,
     seen: Vec<bool>,
     rows: Vec<SnapshotRow>,
     dirs: Vec<SnapshotRow>,
 }
 
-impl<'a> Chosen<'a> {
-    fn new(globs: &'a PathGlobs) -> Chosen<'a> {
+impl<'a> PathSelector<'a> {
+    fn new(globs: &'a PathGlobs) -> PathSelector<'a> {
         let seen = vec![false; globs.patterns().count()];
-        Chosen { globs, seen, rows: Vec::new(), dirs: Vec::new() }
+        PathSelector { globs, seen, rows: Vec::new(), dirs: Vec::new() }
     }
 
     fn take(&mut self, row: SnapshotRow) {

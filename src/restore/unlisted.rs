@@ -6,10 +6,10 @@ use std::io::{self, Cursor, Read};
 
 use sha2::{Digest as _, Sha256};
 
-use super::archive::{Archive, ArchiveError, Bytes, Holes};
+use super::archive::{Archive, ArchiveBytes, ArchiveError, Holes};
 use crate::codec::openpgp::{Integrity, Opener};
 use crate::codec::read_member::{MemberError, ReadMember, read_member};
-use crate::codec::salvage::{Piece, Pieces};
+use crate::codec::salvage::{SalvageReader, SalvagedPiece};
 use crate::drive::DiscReader;
 use crate::format::members::{part_id, path_of};
 use crate::model::disc::Compression;
@@ -55,12 +55,12 @@ pub fn read_archive(
 ) -> Result<Unlisted, UnlistedError> {
     let archive = Archive::open(disc, number, opener)?;
     let bytes = archive.bytes(Holes::Zeros);
-    let mut found = Found { number, of, unlisted: Unlisted::default() };
+    let mut found = FoundArchive { number, of, unlisted: Unlisted::default() };
     let failed = |source| UnlistedError::Read { number, source };
     match archive.compression {
         Compression::None => read_plain(&archive, &bytes, &mut found, stop)?,
         compression => {
-            let pieces = Pieces::new(compression, archive.range(&bytes, 0, u64::MAX));
+            let pieces = SalvageReader::new(compression, archive.range(&bytes, 0, u64::MAX));
             read_frames(pieces, &mut found, stop)?.map_err(failed)?;
         }
     }
@@ -81,13 +81,13 @@ fn is_intact(archive: &Archive, opener: &Opener, stop: &Stop) -> Result<bool, St
     Ok(read.is_ok() && opened.integrity() == Integrity::Good)
 }
 
-struct Found {
+struct FoundArchive {
     number: ArchiveNo,
     of: SnapshotSeq,
     unlisted: Unlisted,
 }
 
-impl Found {
+impl FoundArchive {
     fn take(&mut self, member: ReadMember, digest: Option<Digest>, frames: FrameSpan) {
         let part = part_id(&member.name).and_then(|_| part_number(&member.name));
         let path = match part {
@@ -130,7 +130,7 @@ fn part_number(member: &RelPath) -> Option<u32> {
 
 /// Frames one behind the other, as one stream of tar data that knows where it is.
 struct Chain<R> {
-    pieces: Pieces<R>,
+    pieces: SalvageReader<R>,
     data: Cursor<Vec<u8>>,
     /// Where the frame that is read begins and ends in the archive.
     frame: (u64, u64),
@@ -150,11 +150,11 @@ impl<R: Read> Chain<R> {
                     return false;
                 }
                 Ok(None) => return false,
-                Ok(Some(Piece::Gap { length, .. })) => {
+                Ok(Some(SalvagedPiece::Gap { length, .. })) => {
                     self.lost += length;
                     self.broken = true;
                 }
-                Ok(Some(Piece::Frame { offset, length, data })) => {
+                Ok(Some(SalvagedPiece::Frame { offset, length, data })) => {
                     self.frame = (offset, offset + length);
                     self.data = Cursor::new(data);
                     if !self.data.get_ref().is_empty() {
@@ -189,8 +189,8 @@ impl<R: Read> Read for Chain<R> {
 /// Members begin where frames do, or behind another member in the same frame; a frame that begins
 /// with no header holds the middle of a member whose beginning is lost.
 fn read_frames<R: Read>(
-    pieces: Pieces<R>,
-    found: &mut Found,
+    pieces: SalvageReader<R>,
+    found: &mut FoundArchive,
     stop: &Stop,
 ) -> Result<io::Result<()>, Stopped> {
     let mut chain = Chain {
@@ -259,14 +259,14 @@ fn hash_hole(hasher: &mut Sha256, mut length: u64) {
 /// What is no header is passed over block by block.
 fn read_plain(
     archive: &Archive,
-    bytes: &Bytes,
-    found: &mut Found,
+    bytes: &ArchiveBytes,
+    found: &mut FoundArchive,
     stop: &Stop,
 ) -> Result<(), Stopped> {
     let mut at = 0;
     loop {
         stop.check()?;
-        let mut input = Counted { inner: archive.range(bytes, at, u64::MAX), read: 0 };
+        let mut input = CountingReader { inner: archive.range(bytes, at, u64::MAX), read: 0 };
         match read_one(&mut input) {
             Ok(Some((member, digest))) => {
                 let frames = FrameSpan { offset: at, length: input.read, tar_offset: 0 };
@@ -287,12 +287,12 @@ fn read_plain(
     Ok(())
 }
 
-struct Counted<R> {
+struct CountingReader<R> {
     inner: R,
     read: u64,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         self.read += read as u64;

@@ -23,7 +23,7 @@ const MOST: usize = 128;
 const MOST_NAMES: usize = 64 << 10;
 
 /// Starts reading ahead, within bounds.
-pub(super) struct Ahead<'s, 'env> {
+pub(super) struct DirReadAhead<'s, 'env> {
     scope: &'s Scope<'env>,
     filter: &'env Filter,
     stop: &'env Stop,
@@ -41,9 +41,13 @@ pub(super) struct Pending {
     result: Receiver<Result<Directory, LookError>>,
 }
 
-impl<'s, 'env> Ahead<'s, 'env> {
-    pub fn new(scope: &'s Scope<'env>, filter: &'env Filter, stop: &'env Stop) -> Ahead<'s, 'env> {
-        Ahead { scope, filter, stop, pending: 0, names: Arc::default() }
+impl<'s, 'env> DirReadAhead<'s, 'env> {
+    pub fn new(
+        scope: &'s Scope<'env>,
+        filter: &'env Filter,
+        stop: &'env Stop,
+    ) -> DirReadAhead<'s, 'env> {
+        DirReadAhead { scope, filter, stop, pending: 0, names: Arc::default() }
     }
 
     /// Directories of one level: enough that every thread has one at hand.

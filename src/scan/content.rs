@@ -11,7 +11,7 @@ use super::look::{LookError, Looker, Stat};
 use super::walk::{ScanError, open_source};
 use crate::model::entry::Fingerprint;
 use crate::model::{Entry, Kind, Mtime, RelPath};
-use crate::port::beneath::{Beneath, BeneathError, Missing};
+use crate::port::beneath::{Beneath, BeneathError, MissingDirs};
 
 /// Bytes of each sample that is tried for compression.
 const SAMPLE: u64 = 16 << 10;
@@ -21,7 +21,7 @@ const MOST_REGIONS: usize = 10_000;
 
 /// Why the content of a path cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum ContentReadError {
     #[error("it vanished after the source was scanned")]
     Vanished,
     #[error("it was replaced after the source was scanned")]
@@ -34,13 +34,13 @@ pub enum ReadError {
     Look(#[from] LookError),
 }
 
-impl ReadError {
-    fn from_errno(errno: Errno) -> ReadError {
+impl ContentReadError {
+    fn from_errno(errno: Errno) -> ContentReadError {
         match errno {
-            Errno::NOENT => ReadError::Vanished,
+            Errno::NOENT => ContentReadError::Vanished,
             // A link or a socket stands where a file stood.
-            Errno::LOOP | Errno::NXIO => ReadError::Replaced,
-            errno => ReadError::Open(errno.into()),
+            Errno::LOOP | Errno::NXIO => ContentReadError::Replaced,
+            errno => ContentReadError::Open(errno.into()),
         }
     }
 }
@@ -67,14 +67,14 @@ impl Source {
         &mut self,
         path: &RelPath,
         print: &Fingerprint,
-    ) -> Result<OpenFile, ReadError> {
-        let (parent, name) = path.split_last().ok_or(ReadError::Replaced)?;
+    ) -> Result<OpenFile, ContentReadError> {
+        let (parent, name) = path.split_last().ok_or(ContentReadError::Replaced)?;
         let dir = self.dir(&parent)?;
-        let fd = open_for_reading(&dir, name).map_err(ReadError::from_errno)?;
-        let stat = Stat::of(&fd).map_err(ReadError::from_errno)?;
+        let fd = open_for_reading(&dir, name).map_err(ContentReadError::from_errno)?;
+        let stat = Stat::of(&fd).map_err(ContentReadError::from_errno)?;
         let same = stat.identity() == (print.dev, print.inode);
         if !same || stat.kind() != Some(Kind::File) {
-            return Err(ReadError::Replaced);
+            return Err(ContentReadError::Replaced);
         }
         // Advice only: what it says does not matter where it is not taken.
         let _ = fadvise(&fd, 0, None, Advice::Sequential);
@@ -83,20 +83,20 @@ impl Source {
 
     /// What stands at `path` now, with fresh metadata: for a file that changed while it was read.
     /// A directory or a socket in its place is an error.
-    pub fn look_again(&mut self, path: &RelPath) -> Result<Entry, ReadError> {
-        let (parent, name) = path.split_last().ok_or(ReadError::Replaced)?;
+    pub fn look_again(&mut self, path: &RelPath) -> Result<Entry, ContentReadError> {
+        let (parent, name) = path.split_last().ok_or(ContentReadError::Replaced)?;
         let dir = self.dir(&parent)?;
         match self.looker.look(dir.as_fd(), name, path.clone()) {
-            Ok(entry) => entry.ok_or(ReadError::Replaced),
-            Err(LookError::Vanished) => Err(ReadError::Vanished),
+            Ok(entry) => entry.ok_or(ContentReadError::Replaced),
+            Err(LookError::Vanished) => Err(ContentReadError::Vanished),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn dir(&mut self, path: &RelPath) -> Result<std::sync::Arc<OwnedFd>, ReadError> {
-        self.dirs.dir(path, Missing::Fail).map_err(|error| match error {
+    fn dir(&mut self, path: &RelPath) -> Result<std::sync::Arc<OwnedFd>, ContentReadError> {
+        self.dirs.dir(path, MissingDirs::Fail).map_err(|error| match error {
             BeneathError::Open { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                ReadError::Vanished
+                ContentReadError::Vanished
             }
             error => error.into(),
         })

@@ -35,12 +35,12 @@ pub(super) const BATCH: usize = 4096;
 const NAMES_A_THREAD: usize = 128;
 
 /// A name in a directory, and what the kernel said of it.
-pub(super) struct Child {
+pub(super) struct DirChild {
     pub name: Vec<u8>,
     pub stat: rustix::io::Result<Stat>,
 }
 
-impl Child {
+impl DirChild {
     pub fn is_dir(&self) -> bool {
         self.stat.as_ref().is_ok_and(Stat::is_dir)
     }
@@ -86,7 +86,7 @@ impl Directory {
         let mut children = Children::default();
         let mut is_shelf = false;
         if rule.is_none() {
-            let mut names = Names::read(&fd, stop)?;
+            let mut names = DirNames::read(&fd, stop)?;
             if let Some((tag, why)) = tag(&fd, &names, filter) {
                 names.keep_only(&tag);
                 rule = Some(why);
@@ -123,7 +123,7 @@ fn id_in(dir: &OwnedFd) -> Option<ShelfId> {
 }
 
 /// The name that says that only it is wanted of its directory.
-fn tag(dir: &OwnedFd, names: &Names, filter: &Filter) -> Option<(Vec<u8>, Rule)> {
+fn tag(dir: &OwnedFd, names: &DirNames, filter: &Filter) -> Option<(Vec<u8>, Rule)> {
     if filter.excludes_caches() && names.holds(CACHE_TAG) && is_cache_tag(dir) {
         return Some((CACHE_TAG.to_vec(), Rule::CacheTag));
     }
@@ -144,8 +144,8 @@ fn is_cache_tag(dir: &OwnedFd) -> bool {
 /// What is in a directory and was not visited yet, in walk order.
 #[derive(Default)]
 pub(super) struct Children {
-    names: Names,
-    looked: VecDeque<Child>,
+    names: DirNames,
+    looked: VecDeque<DirChild>,
 }
 
 impl Children {
@@ -163,12 +163,12 @@ impl Children {
         self.looked.is_empty() && !self.names.is_empty()
     }
 
-    pub fn next(&mut self) -> Option<Child> {
+    pub fn next(&mut self) -> Option<DirChild> {
         self.looked.pop_front()
     }
 
     /// Those that are next, as far as they were looked at.
-    pub fn coming(&self) -> &VecDeque<Child> {
+    pub fn coming(&self) -> &VecDeque<DirChild> {
         &self.looked
     }
 
@@ -177,8 +177,8 @@ impl Children {
     pub fn look(&mut self, dir: BorrowedFd<'_>) {
         let mut names = self.names.take(BATCH);
         names.sort_unstable();
-        let look = |(_, name): (u64, Vec<u8>)| Child { stat: Stat::at(dir, &name), name };
-        let mut children: Vec<Child> = if names.len() < 2 * NAMES_A_THREAD {
+        let look = |(_, name): (u64, Vec<u8>)| DirChild { stat: Stat::at(dir, &name), name };
+        let mut children: Vec<DirChild> = if names.len() < 2 * NAMES_A_THREAD {
             names.into_iter().map(look).collect()
         } else {
             names.into_par_iter().with_min_len(NAMES_A_THREAD).map(look).collect()
@@ -190,13 +190,13 @@ impl Children {
     /// The directory is lost: its other names are all that is known of them.
     pub fn give_up(&mut self) {
         let names = self.names.take(BATCH).into_iter();
-        self.looked.extend(names.map(|(_, name)| Child { name, stat: Err(Errno::NOENT) }));
+        self.looked.extend(names.map(|(_, name)| DirChild { name, stat: Err(Errno::NOENT) }));
     }
 }
 
 /// Names in a directory, sorted, in few bytes: there may be millions.
 #[derive(Default)]
-struct Names {
+struct DirNames {
     bytes: Vec<u8>,
     list: Vec<Name>,
     /// Those before it were taken.
@@ -210,9 +210,9 @@ struct Name {
     len: usize,
 }
 
-impl Names {
+impl DirNames {
     /// All names in a directory but its own two.
-    fn read(dir: &OwnedFd, stop: &Stop) -> Result<Names, LookError> {
+    fn read(dir: &OwnedFd, stop: &Stop) -> Result<DirNames, LookError> {
         let mut buffer = vec![MaybeUninit::uninit(); NAMES_BUFFER];
         let mut reader = RawDir::new(dir, &mut buffer);
         let (mut bytes, mut list) = (Vec::new(), Vec::new());
@@ -228,7 +228,7 @@ impl Names {
             }
         }
         list.sort_unstable_by(|a, b| of(&bytes, a).cmp(of(&bytes, b)));
-        Ok(Names { bytes, list, at: 0 })
+        Ok(DirNames { bytes, list, at: 0 })
     }
 
     fn len(&self) -> usize {
@@ -256,7 +256,7 @@ impl Names {
             .collect();
         self.at = end;
         if self.is_empty() {
-            *self = Names::default();
+            *self = DirNames::default();
         }
         taken
     }

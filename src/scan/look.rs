@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, readlinkat, statx};
 use rustix::io::Errno;
 
-use super::owners::Owners;
+use super::owners::OwnerNames;
 use super::xattrs::XattrReader;
 use crate::model::entry::Fingerprint;
 use crate::model::{Entry, Kind, Meta, Mtime, RelPath, Xattr};
@@ -117,13 +117,13 @@ fn time(stamp: StatxTimestamp) -> Mtime {
 
 /// Makes entries of what the kernel says; remembers names and its buffer between them.
 pub(super) struct Looker {
-    owners: Owners,
+    owners: OwnerNames,
     xattrs: XattrReader,
 }
 
 impl Looker {
     pub fn new() -> Looker {
-        Looker { owners: Owners::default(), xattrs: XattrReader::new() }
+        Looker { owners: OwnerNames::default(), xattrs: XattrReader::new() }
     }
 
     /// Anything but a directory, with its symbolic link's target and without attributes.

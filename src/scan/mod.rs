@@ -10,9 +10,9 @@ mod pseudo;
 pub mod walk;
 mod xattrs;
 
-pub use content::{ReadError, Source};
+pub use content::{ContentReadError, Source};
 pub use filter::{Filter, Rule};
 #[cfg(test)]
 pub use look::LookError;
-pub use walk::{Found, Visitor, walk};
+pub use walk::{Visitor, WalkedPath, walk};
 pub use xattrs::sees_trusted;

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::ahead::{Ahead, Pending};
-use super::directory::{Child, Children, Directory};
+use super::ahead::{DirReadAhead, Pending};
+use super::directory::{Children, DirChild, Directory};
 use super::filter::{Filter, Rule};
 use super::look::{LookError, Looker, Stat};
 use super::pseudo;
@@ -37,7 +37,7 @@ const TELL_EVERY: u64 = 1024;
 
 /// What became of one path that was walked. Each path comes exactly once.
 #[derive(Debug)]
-pub enum Found {
+pub enum WalkedPath {
     Entry(Entry),
     /// A directory that is stored, but without its content (a cache's tag file still follows).
     Hollow {
@@ -58,11 +58,13 @@ pub enum Found {
     },
 }
 
-impl Found {
+impl WalkedPath {
     pub fn path(&self) -> &RelPath {
         match self {
-            Found::Entry(entry) | Found::Shelf(entry) | Found::Hollow { entry, .. } => &entry.path,
-            Found::Excluded { path, .. } | Found::Failed { path, .. } => path,
+            WalkedPath::Entry(entry)
+            | WalkedPath::Shelf(entry)
+            | WalkedPath::Hollow { entry, .. } => &entry.path,
+            WalkedPath::Excluded { path, .. } | WalkedPath::Failed { path, .. } => path,
         }
     }
 }
@@ -74,22 +76,22 @@ pub trait Visitor<E> {
     /// [`take`](Self::take), whatever becomes of it. Not asked about directories.
     fn known_xattrs(&mut self, entry: &Entry) -> Result<Option<Vec<Xattr>>, E>;
     /// Each path once, in the order of [`RelPath`]'s `Ord`. An error ends the walk.
-    fn take(&mut self, found: Found) -> Result<(), E>;
+    fn take(&mut self, found: WalkedPath) -> Result<(), E>;
 }
 
 /// A closure remembers no attributes.
-impl<E, F: FnMut(Found) -> Result<(), E>> Visitor<E> for F {
+impl<E, F: FnMut(WalkedPath) -> Result<(), E>> Visitor<E> for F {
     fn known_xattrs(&mut self, _: &Entry) -> Result<Option<Vec<Xattr>>, E> {
         Ok(None)
     }
-    fn take(&mut self, found: Found) -> Result<(), E> {
+    fn take(&mut self, found: WalkedPath) -> Result<(), E> {
         self(found)
     }
 }
 
 /// The sums of one walk: `entries + excluded + failed` is the number of paths walked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct WalkTally {
     /// Hollow directories are among them.
     pub entries: u64,
     pub hollow: u64,
@@ -99,23 +101,23 @@ pub struct Tally {
     pub bytes: u64,
 }
 
-impl Tally {
+impl WalkTally {
     pub fn walked(&self) -> u64 {
         self.entries + self.excluded + self.failed
     }
 
-    fn count(&mut self, found: &Found) {
+    fn count(&mut self, found: &WalkedPath) {
         match found {
-            Found::Entry(entry) | Found::Shelf(entry) => {
+            WalkedPath::Entry(entry) | WalkedPath::Shelf(entry) => {
                 self.entries += 1;
                 self.bytes = self.bytes.saturating_add(entry.size);
             }
-            Found::Hollow { .. } => {
+            WalkedPath::Hollow { .. } => {
                 self.entries += 1;
                 self.hollow += 1;
             }
-            Found::Excluded { .. } => self.excluded += 1,
-            Found::Failed { .. } => self.failed += 1,
+            WalkedPath::Excluded { .. } => self.excluded += 1,
+            WalkedPath::Failed { .. } => self.failed += 1,
         }
     }
 }
@@ -156,7 +158,7 @@ pub fn walk<E: From<ScanError>>(
     stop: &Stop,
     monitor: &dyn Monitor,
     visitor: &mut dyn Visitor<E>,
-) -> Result<Tally, E> {
+) -> Result<WalkTally, E> {
     let root = open_source(source)?;
     fs::symlink_metadata(Path::new(std::ffi::OsStr::from_bytes(&proc_path(root.as_fd()))))
         .map_err(|_| ScanError::NoProc)?;
@@ -172,10 +174,10 @@ pub fn walk<E: From<ScanError>>(
             stop,
             monitor,
             visitor,
-            ahead: Ahead::new(scope, filter, stop),
+            ahead: DirReadAhead::new(scope, filter, stop),
             looker: Looker::new(),
             levels: Vec::new(),
-            tally: Tally::default(),
+            tally: WalkTally::default(),
         };
         walker.run(root).map(|()| walker.tally)
     })?;
@@ -191,7 +193,7 @@ fn pseudo_name(source: &Path, root: &OwnedFd) -> Result<Option<&'static str>, Sc
 }
 
 /// The way into a directory whose turn it is, or was, or will be again.
-enum Handle {
+enum DirHandle {
     Open(Arc<OwnedFd>),
     /// Closed to save descriptors; to be opened from the root when the walk comes back.
     Closed,
@@ -200,10 +202,10 @@ enum Handle {
 }
 
 /// A directory between the root and where the walk is.
-struct Level {
+struct WalkLevel {
     path: RelPath,
     identity: (u64, u64),
-    handle: Handle,
+    handle: DirHandle,
     children: Children,
     is_shelf: bool,
     /// Directories among the children that come next, and how many children were considered.
@@ -216,11 +218,11 @@ struct Walker<'a, 's, 'env, E> {
     stop: &'a Stop,
     monitor: &'a dyn Monitor,
     visitor: &'a mut dyn Visitor<E>,
-    ahead: Ahead<'s, 'env>,
+    ahead: DirReadAhead<'s, 'env>,
     looker: Looker,
     /// From the root to where the walk is.
-    levels: Vec<Level>,
-    tally: Tally,
+    levels: Vec<WalkLevel>,
+    tally: WalkTally,
 }
 
 impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
@@ -240,7 +242,7 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
         Ok(())
     }
 
-    fn next_child(&mut self) -> Option<Child> {
+    fn next_child(&mut self) -> Option<DirChild> {
         if self.levels.last()?.children.needs_look() {
             let dir = self.dir();
             let children = &mut self.levels.last_mut()?.children;
@@ -254,7 +256,7 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
         level.children.next()
     }
 
-    fn visit(&mut self, child: Child) -> Result<(), E> {
+    fn visit(&mut self, child: DirChild) -> Result<(), E> {
         self.stop.check().map_err(ScanError::from)?;
         let Some(level) = self.levels.last() else { return Ok(()) };
         let path = level.path.join(&child.name);
@@ -265,10 +267,10 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
             false => None,
         };
         if let Some(rule) = self.filter.excludes(&path, is_dir).or_else(from_shelf) {
-            return self.emit(Found::Excluded { path, rule });
+            return self.emit(WalkedPath::Excluded { path, rule });
         }
         let Some(dir) = self.dir() else {
-            return self.emit(Found::Failed { path, error: LookError::Moved });
+            return self.emit(WalkedPath::Failed { path, error: LookError::Moved });
         };
         if is_dir {
             return self.visit_dir(dir.as_fd(), &child.name, path, above);
@@ -278,31 +280,36 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
     }
 
     /// Anything but a directory.
-    fn look(&mut self, dir: BorrowedFd<'_>, child: Child, path: RelPath) -> Result<Found, E> {
-        let Child { name, stat } = child;
+    fn look(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        child: DirChild,
+        path: RelPath,
+    ) -> Result<WalkedPath, E> {
+        let DirChild { name, stat } = child;
         let stat = match stat {
             Ok(stat) => stat,
             Err(errno) => {
                 let error = LookError::from(errno, LookError::Stat);
-                return Ok(Found::Failed { path, error });
+                return Ok(WalkedPath::Failed { path, error });
             }
         };
         let Some(kind) = stat.kind() else {
-            return Ok(Found::Excluded { path, rule: Rule::Socket });
+            return Ok(WalkedPath::Excluded { path, rule: Rule::Socket });
         };
         let mut entry = match self.looker.entry(dir, &name, path.clone(), kind, &stat) {
             Ok(entry) => entry,
-            Err(error) => return Ok(Found::Failed { path, error }),
+            Err(error) => return Ok(WalkedPath::Failed { path, error }),
         };
         if let Some(known) = self.visitor.known_xattrs(&entry)? {
             entry.meta.xattrs = known;
-            return Ok(Found::Entry(entry));
+            return Ok(WalkedPath::Entry(entry));
         }
         Ok(match self.looker.add_xattrs(dir, &name, &mut entry) {
             // What vanished since it was looked at is stored as it was seen; if there is content,
             // the reader will miss it.
-            Ok(()) | Err(LookError::Vanished) => Found::Entry(entry),
-            Err(error) => Found::Failed { path, error },
+            Ok(()) | Err(LookError::Vanished) => WalkedPath::Entry(entry),
+            Err(error) => WalkedPath::Failed { path, error },
         })
     }
 
@@ -322,7 +329,7 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
         match read {
             Ok(directory) => self.descend(directory, path),
             Err(LookError::Stopped(stopped)) => Err(ScanError::Stopped(stopped).into()),
-            Err(error) => self.emit(Found::Failed { path, error }),
+            Err(error) => self.emit(WalkedPath::Failed { path, error }),
         }
     }
 
@@ -336,13 +343,13 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
     /// Lets other threads read the directories that come next on this level.
     fn look_ahead(&mut self) {
         let Some(level) = self.levels.last_mut() else { return };
-        let Handle::Open(fd) = &level.handle else { return };
+        let DirHandle::Open(fd) = &level.handle else { return };
         if self.tally.walked() < AHEAD_FROM {
             return;
         }
-        while level.ahead.len() < Ahead::window() && self.ahead.has_room() {
+        while level.ahead.len() < DirReadAhead::window() && self.ahead.has_room() {
             let mut coming = level.children.coming().iter().skip(level.considered);
-            let Some(skipped) = coming.position(Child::is_dir) else {
+            let Some(skipped) = coming.position(DirChild::is_dir) else {
                 level.considered = level.children.coming().len();
                 return;
             };
@@ -360,17 +367,17 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
         let is_shelf = is_shelf || self.filter.is_shelf_at(&path);
         let entry = self.looker.dir(path.clone(), &stat, xattrs);
         self.emit(match rule {
-            None if is_shelf => Found::Shelf(entry),
-            None => Found::Entry(entry),
-            Some(rule) => Found::Hollow { entry, rule },
+            None if is_shelf => WalkedPath::Shelf(entry),
+            None => WalkedPath::Entry(entry),
+            Some(rule) => WalkedPath::Hollow { entry, rule },
         })?;
         if children.is_empty() {
             return Ok(());
         }
-        self.levels.push(Level {
+        self.levels.push(WalkLevel {
             path,
             identity: stat.identity(),
-            handle: Handle::Open(fd),
+            handle: DirHandle::Open(fd),
             children,
             is_shelf,
             ahead: VecDeque::new(),
@@ -378,13 +385,13 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
         });
         // The root stays open: all others can be reached from it.
         if let Some(level) = self.levels.len().checked_sub(OPEN_LEVELS + 1).filter(|at| *at > 0) {
-            self.levels[level].handle = Handle::Closed;
+            self.levels[level].handle = DirHandle::Closed;
         }
         self.look_ahead();
         Ok(())
     }
 
-    fn emit(&mut self, found: Found) -> Result<(), E> {
+    fn emit(&mut self, found: WalkedPath) -> Result<(), E> {
         self.tally.count(&found);
         if self.tally.walked() % TELL_EVERY == 0 {
             self.monitor.progress(Progress { done: self.tally.walked(), written: None });
@@ -395,18 +402,18 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
     /// The directory whose children are being visited; `None` if it is not where it was.
     fn dir(&mut self) -> Option<Arc<OwnedFd>> {
         let deepest = self.levels.len().checked_sub(1)?;
-        if matches!(self.levels[deepest].handle, Handle::Closed) {
+        if matches!(self.levels[deepest].handle, DirHandle::Closed) {
             self.reopen(deepest);
         }
         match &self.levels[deepest].handle {
-            Handle::Open(fd) => Some(fd.clone()),
-            Handle::Closed | Handle::Lost => None,
+            DirHandle::Open(fd) => Some(fd.clone()),
+            DirHandle::Closed | DirHandle::Lost => None,
         }
     }
 
     /// Opens the deepest levels again, on the way from the root, if they are who they were.
     fn reopen(&mut self, deepest: usize) {
-        let Some(Handle::Open(root)) = self.levels.first().map(|level| &level.handle) else {
+        let Some(DirHandle::Open(root)) = self.levels.first().map(|level| &level.handle) else {
             return;
         };
         let mut fd = root.clone();
@@ -414,18 +421,18 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
             match step(&fd, &self.levels[at]) {
                 Some(next) => fd = Arc::new(next),
                 None => {
-                    self.levels[deepest].handle = Handle::Lost;
+                    self.levels[deepest].handle = DirHandle::Lost;
                     return;
                 }
             }
             if at + OPEN_LEVELS > deepest {
-                self.levels[at].handle = Handle::Open(fd.clone());
+                self.levels[at].handle = DirHandle::Open(fd.clone());
             }
         }
     }
 }
 
-fn step(dir: &OwnedFd, level: &Level) -> Option<OwnedFd> {
+fn step(dir: &OwnedFd, level: &WalkLevel) -> Option<OwnedFd> {
     let name = level.path.components().next_back()?;
     let fd = open_dir_at(dir.as_fd(), name).ok()?;
     let same = Stat::of(&fd).is_ok_and(|stat| stat.identity() == level.identity);

@@ -1,14 +1,14 @@
 //! The person at the terminal, or the lack of one. Stands apart from the screen because a question
 //! must never be asked where nobody can answer: a service would wait for ever.
 
-use super::keyboard::{Keyboard, Line, Silence, Terminal};
+use super::keyboard::{Keyboard, Line, Silence, TerminalKeyboard};
 use super::screen::Screen;
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::model::SetName;
 use crate::model::path::shown;
-use crate::port::operator::{Answer, Operator, Secret, Summons};
+use crate::port::operator::{Answer, InsertRequest, Operator, Secret};
 use crate::port::stop::Stop;
-use crate::port::wanted::What;
+use crate::port::wanted::MediumKind;
 use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -26,9 +26,10 @@ pub struct Person {
 impl Person {
     /// Somebody is there if both stdin and stderr are terminals. `yes` answers confirmations,
     /// whether somebody is there or not. Each question is answered within `patience`, or with no.
-    pub fn new(screen: Arc<Screen>, yes: bool, patience: Patience, stop: Stop) -> Person {
+    pub fn new(screen: Arc<Screen>, yes: bool, patience: WaitLimit, stop: Stop) -> Person {
         let there = io::stdin().is_terminal() && io::stderr().is_terminal();
-        let keyboard = there.then(|| Box::new(Terminal { stop, patience }) as Box<dyn Keyboard>);
+        let keyboard =
+            there.then(|| Box::new(TerminalKeyboard { stop, patience }) as Box<dyn Keyboard>);
         Person { screen, yes, keyboard, interrupted: AtomicBool::new(false) }
     }
 
@@ -136,16 +137,16 @@ impl Operator for Person {
         self.screen.say(&shown(line));
     }
 
-    fn summon(&self, call: &Summons) {
-        let Summons { drive, wanted } = call;
+    fn summon(&self, call: &InsertRequest) {
+        let InsertRequest { drive, wanted } = call;
         self.screen.say(&format!("Insert {wanted}, into {drive}."));
         // Events are a courtesy: the run does not fail because nobody reads them any more.
         let event = serde_json::json!({
             "event": "insert",
             "drive": drive,
             "wanted": wanted.to_string(),
-            "what": if wanted.what == What::Blank { "blank" } else { "disc" },
-            "or_blank": wanted.what == What::Either,
+            "what": if wanted.what == MediumKind::Blank { "blank" } else { "disc" },
+            "or_blank": wanted.what == MediumKind::Either,
             "set": wanted.set.as_ref().map(SetName::as_str),
             "disc": wanted.disc.map(|disc| disc.0),
             "copy": wanted.copy,
@@ -239,7 +240,7 @@ mod tests {
     fn a_summons_names_disc_and_drive_and_asks_for_no_answer() {
         let (person, people) = person(false, &[]);
         let wanted = WantedMedium::any("disc 3 of holidays");
-        let call = Summons { drive: "/dev/sr0".into(), wanted };
+        let call = InsertRequest { drive: "/dev/sr0".into(), wanted };
         person.summon(&call);
         assert_eq!(people.text(), "Insert disc 3 of holidays, into /dev/sr0.\n");
     }

@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::table::{Object, Row};
-use crate::drive::{Identity, KiloBytesPerSecond, Medium, MediumState, Profile};
+use crate::drive::{DriveIdentity, KiloBytesPerSecond, Medium, MediumState, Profile};
 
 /// One drive.
 #[derive(Clone, Debug)]
 pub struct DriveLine {
     pub device: PathBuf,
-    pub identity: Identity,
+    pub identity: DriveIdentity,
     pub can_close_tray: bool,
-    pub content: Content,
+    pub content: DriveContent,
 }
 
 /// What is in it.
 #[derive(Clone, Debug)]
-pub enum Content {
+pub enum DriveContent {
     Empty,
     TrayOpen,
     /// A disc is there and cannot be used, or the drive cannot: why.
@@ -43,10 +43,10 @@ impl Row for DriveLine {
         let mut cells = vec![self.device.display().to_string(), drive];
         let bare = |words: &str| ["-", words, "", "", "", "", ""].map(str::to_owned);
         cells.extend(match &self.content {
-            Content::Empty => bare("empty"),
-            Content::TrayOpen => bare("tray open"),
-            Content::Unusable(words) | Content::InUse(words) => bare(words),
-            Content::Medium { medium, volume } => medium_cells(medium, volume.as_deref()),
+            DriveContent::Empty => bare("empty"),
+            DriveContent::TrayOpen => bare("tray open"),
+            DriveContent::Unusable(words) | DriveContent::InUse(words) => bare(words),
+            DriveContent::Medium { medium, volume } => medium_cells(medium, volume.as_deref()),
         });
         cells
     }
@@ -104,17 +104,17 @@ impl Object for DriveLine {
             "closes_tray": self.can_close_tray,
         });
         let (state, medium) = match &self.content {
-            Content::Empty => ("empty", Value::Null),
-            Content::TrayOpen => ("tray open", Value::Null),
-            Content::Unusable(words) => {
+            DriveContent::Empty => ("empty", Value::Null),
+            DriveContent::TrayOpen => ("tray open", Value::Null),
+            DriveContent::Unusable(words) => {
                 object["words"] = json!(words);
                 ("unusable", Value::Null)
             }
-            Content::InUse(words) => {
+            DriveContent::InUse(words) => {
                 object["words"] = json!(words);
                 ("in use", Value::Null)
             }
-            Content::Medium { medium, volume } => ("loaded", medium_object(medium, volume)),
+            DriveContent::Medium { medium, volume } => ("loaded", medium_object(medium, volume)),
         };
         object["state"] = json!(state);
         object["medium"] = medium;
@@ -163,19 +163,19 @@ mod tests {
     fn an_empty_drive_has_as_many_cells_as_a_full_one() {
         let line = |content| DriveLine {
             device: "/dev/sr0".into(),
-            identity: Identity::default(),
+            identity: DriveIdentity::default(),
             can_close_tray: true,
             content,
         };
         let medium = Box::new(Medium::from_replies(Default::default()));
         for content in [
-            Content::Empty,
-            Content::TrayOpen,
-            Content::Unusable("why".into()),
-            Content::Medium { medium, volume: None },
+            DriveContent::Empty,
+            DriveContent::TrayOpen,
+            DriveContent::Unusable("why".into()),
+            DriveContent::Medium { medium, volume: None },
         ] {
             assert_eq!(line(content).cells().len(), DriveLine::HEADINGS.len());
         }
-        assert_eq!(line(Content::Empty).object()["medium"], Value::Null);
+        assert_eq!(line(DriveContent::Empty).object()["medium"], Value::Null);
     }
 }

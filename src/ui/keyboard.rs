@@ -1,7 +1,7 @@
 //! What a person types at the terminal: a line, shown or not. Whoever waits for it hears a wish to
 //! stop at once, and waits no longer than `--wait`.
 
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::port::clock::Deadline;
 use crate::port::stop::Stop;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -38,12 +38,12 @@ pub(super) trait Keyboard: Send + Sync {
 }
 
 /// The terminal at stdin.
-pub(super) struct Terminal {
+pub(super) struct TerminalKeyboard {
     pub stop: Stop,
-    pub patience: Patience,
+    pub patience: WaitLimit,
 }
 
-impl Keyboard for Terminal {
+impl Keyboard for TerminalKeyboard {
     fn line(&self) -> Result<Line, Silence> {
         self.read(&io::stdin())
     }
@@ -62,7 +62,7 @@ impl Keyboard for Terminal {
     }
 }
 
-impl Terminal {
+impl TerminalKeyboard {
     /// Byte by byte as they come, to the end of the line: what is typed ahead waits in the kernel
     /// for the next question.
     fn read(&self, stdin: &Stdin) -> Result<Line, Silence> {

@@ -12,7 +12,7 @@ use std::io;
 
 /// A snapshot of a set.
 #[derive(Clone, Debug)]
-pub struct SnapshotLine {
+pub struct ListedSnapshot {
     pub set: SetName,
     pub id: SnapshotSeq,
     pub date: Moment,
@@ -26,7 +26,7 @@ pub struct SnapshotLine {
     pub waiting: u64,
 }
 
-impl Row for SnapshotLine {
+impl Row for ListedSnapshot {
     const HEADINGS: &'static [&'static str] =
         &["ID", "DATE", "PATHS", "SIZE", "NOT ON A DISC", "SET", "SOURCE"];
     const NUMBERS: &'static [usize] = &[0, 2, 3, 4];
@@ -44,7 +44,7 @@ impl Row for SnapshotLine {
     }
 }
 
-impl Object for SnapshotLine {
+impl Object for ListedSnapshot {
     fn object(&self) -> Value {
         let mut object = object(json!({
             "set": self.set.as_str(),
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn snapshots_have_ids() {
-        let snapshot = SnapshotLine {
+        let snapshot = ListedSnapshot {
             set: set(),
             id: SnapshotSeq(3),
             date: Moment(0),
@@ -268,6 +268,6 @@ mod tests {
             waiting: 0,
         };
         assert_eq!(snapshot.object()["id"], 3);
-        assert_eq!(snapshot.cells().len(), SnapshotLine::HEADINGS.len());
+        assert_eq!(snapshot.cells().len(), ListedSnapshot::HEADINGS.len());
     }
 }

@@ -9,11 +9,11 @@ const WINDOW: i64 = 30;
 
 /// How far the work was, second by second, within the window.
 #[derive(Debug)]
-pub(super) struct Pace(VecDeque<(Moment, u64)>);
+pub(super) struct RateWindow(VecDeque<(Moment, u64)>);
 
-impl Pace {
-    pub fn from(now: Moment, done: u64) -> Pace {
-        Pace(VecDeque::from([(now, done)]))
+impl RateWindow {
+    pub fn from(now: Moment, done: u64) -> RateWindow {
+        RateWindow(VecDeque::from([(now, done)]))
     }
 
     pub fn note(&mut self, now: Moment, done: u64) {
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_hole_that_was_passed_does_not_promise_that_the_rest_goes_as_fast() {
-        let mut pace = Pace::from(Moment(0), 0);
+        let mut pace = RateWindow::from(Moment(0), 0);
         let mut done = 0;
         for second in 1..=100 {
             done += if second <= 60 { 1_000_000 } else { 10 };
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn before_a_second_has_passed_nothing_is_known() {
-        let pace = Pace::from(Moment(5), 7);
+        let pace = RateWindow::from(Moment(5), 7);
         assert_eq!(pace.rate(Moment(5), 100), None);
         assert_eq!(pace.rate(Moment(7), 107), Some(50));
     }

@@ -3,7 +3,7 @@
 //! side by side have a reporter each, and share the screen.
 
 use super::lock::locked;
-use super::pace::Pace;
+use super::pace::RateWindow;
 use super::screen::Screen;
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
@@ -44,16 +44,16 @@ pub struct Reporter {
     screen: Arc<Screen>,
     show: Show,
     clock: Clock,
-    state: Mutex<Option<Running>>,
+    state: Mutex<Option<RunningPhase>>,
     /// What the packing of the discs before has done: its count goes on from disc to disc.
     packed: AtomicU64,
 }
 
 /// The phase in work.
-struct Running {
+struct RunningPhase {
     phase: Phase,
     progress: Progress,
-    pace: Pace,
+    pace: RateWindow,
     lined: Moment,
     told: Moment,
     /// Something came in since the last event.
@@ -70,7 +70,7 @@ impl Reporter {
         Reporter { screen, show, clock, state: Mutex::new(None), packed: AtomicU64::new(0) }
     }
 
-    fn close(&self, ended: &Running) {
+    fn close(&self, ended: &RunningPhase) {
         if let Some(bar) = &ended.bar {
             self.screen.remove_bar(bar);
         }
@@ -89,15 +89,15 @@ impl Reporter {
         }
     }
 
-    fn begin(&self, phase: &Phase, now: Moment) -> Running {
+    fn begin(&self, phase: &Phase, now: Moment) -> RunningPhase {
         let bar = (self.show == Show::Bar).then(|| self.screen.add_bar(new_bar(phase)));
         // A count that goes on begins where the disc before left it.
         let before =
             if phase.what == Activity::Packing { self.packed.load(Ordering::Relaxed) } else { 0 };
-        Running {
+        RunningPhase {
             phase: phase.clone(),
             progress: Progress::default(),
-            pace: Pace::from(now, before),
+            pace: RateWindow::from(now, before),
             lined: now,
             told: now,
             news: false,
@@ -105,7 +105,7 @@ impl Reporter {
         }
     }
 
-    fn advance(&self, running: &mut Running, progress: Progress, now: Moment) {
+    fn advance(&self, running: &mut RunningPhase, progress: Progress, now: Moment) {
         running.progress = progress;
         running.pace.note(now, progress.done);
         running.news = true;
@@ -127,7 +127,7 @@ impl Reporter {
     }
 }
 
-impl Running {
+impl RunningPhase {
     fn line(&self, now: Moment) -> String {
         let rate = self.pace.rate(now, self.progress.done);
         progress_line(&self.phase, self.progress, rate, self.bar.is_none())

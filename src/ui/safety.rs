@@ -4,7 +4,7 @@
 use super::table::{Object, Row};
 use crate::catalog::CopyNo;
 use crate::flow::status::latest::{Latest, Unreadable, ago};
-use crate::flow::status::safety::Verdict;
+use crate::flow::status::safety::SafetyVerdict;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscList, DiscNo};
 use crate::port::clock::Moment;
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How safe a set is.
 #[derive(Clone, Debug, Default)]
 pub struct SafetyLine {
-    pub verdict: Verdict,
+    pub verdict: SafetyVerdict,
     /// What is not safe, each with what to do.
     pub dangers: Vec<String>,
     /// What nobody knows.
@@ -122,9 +122,9 @@ impl SafetyLine {
     /// `None`: nobody knows.
     fn is_safe(&self) -> Option<bool> {
         match self.verdict {
-            Verdict::Safe => Some(true),
-            Verdict::NotSafe => Some(false),
-            Verdict::Unknown => None,
+            SafetyVerdict::Safe => Some(true),
+            SafetyVerdict::NotSafe => Some(false),
+            SafetyVerdict::Unknown => None,
         }
     }
 
@@ -163,9 +163,9 @@ impl SafetyLine {
     /// The verdict on the set of this name.
     pub(super) fn text(&self, set: &str, now: Moment) -> String {
         let mut text = match self.verdict {
-            Verdict::Safe => format!("safe      {set}: {}\n", self.safe_words(now)),
-            Verdict::NotSafe => format!("NOT SAFE  {set}\n"),
-            Verdict::Unknown => format!("UNKNOWN   {set}\n"),
+            SafetyVerdict::Safe => format!("safe      {set}: {}\n", self.safe_words(now)),
+            SafetyVerdict::NotSafe => format!("NOT SAFE  {set}\n"),
+            SafetyVerdict::Unknown => format!("UNKNOWN   {set}\n"),
         };
         for words in self.dangers.iter().chain(&self.unknown) {
             text += &format!("          - {words}\n");
@@ -175,7 +175,7 @@ impl SafetyLine {
         for words in &self.allowed {
             text += &format!("          {words}\n");
         }
-        if self.verdict != Verdict::Safe {
+        if self.verdict != SafetyVerdict::Safe {
             text += &self.latest.date.map_or(String::new(), |date| {
                 format!("          the newest backup that ended is of {}\n", ago(date, now))
             });
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn a_verdict_says_what_is_wrong_before_what_is_right() {
         let unsafe_set = SafetyLine {
-            verdict: Verdict::NotSafe,
+            verdict: SafetyVerdict::NotSafe,
             dangers: vec!["3 files are on no disc yet".to_owned()],
             may_lose: vec![DiscNo(1), DiscNo(2)],
             only_copy: vec![DiscNo(3)],
@@ -390,7 +390,7 @@ mod tests {
         let by_copies = vec![(2, 5), (3, 1)];
         let latest = Latest { date: Some(Moment(0)), ..Latest::default() };
         let safe = SafetyLine {
-            verdict: Verdict::Safe,
+            verdict: SafetyVerdict::Safe,
             by_copies,
             latest,
             oldest: Some(Moment(0)),

@@ -11,11 +11,11 @@ use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
-type Stream = Box<dyn Write + Send>;
+type OutputStream = Box<dyn Write + Send>;
 
 pub struct Screen {
     people: Mutex<People>,
-    results: Mutex<Stream>,
+    results: Mutex<OutputStream>,
     json: bool,
     bars: MultiProgress,
     /// Held by whoever asks.
@@ -24,7 +24,7 @@ pub struct Screen {
 
 /// The stream that people read.
 struct People {
-    stream: Stream,
+    stream: OutputStream,
     /// A question stands there, and the cursor behind it.
     question: Option<String>,
 }
@@ -51,7 +51,7 @@ impl Screen {
         Screen::over(Box::new(io::stderr()), Box::new(io::stdout()), json)
     }
 
-    pub fn over(people: Stream, results: Stream, json: bool) -> Screen {
+    pub fn over(people: OutputStream, results: OutputStream, json: bool) -> Screen {
         let people = Mutex::new(People { stream: people, question: None });
         let bars = MultiProgress::with_draw_target(terminal::target());
         Screen { people, results: results.into(), json, bars, asking: Mutex::new(()) }

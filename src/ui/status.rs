@@ -40,7 +40,7 @@ pub struct StatusLine {
 
 /// Which places are in use; `status` says so before it names the sets.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct PlacesInUse {
     pub catalog: PathBuf,
     /// False: no such file yet.
     pub catalog_exists: bool,
@@ -101,7 +101,7 @@ impl Object for StatusLine {
     }
 }
 
-impl Places {
+impl PlacesInUse {
     pub(super) fn lines(&self) -> String {
         format!(
             "catalog  {}{}\nstaging  {}\n",
@@ -112,7 +112,7 @@ impl Places {
     }
 }
 
-impl Object for Places {
+impl Object for PlacesInUse {
     fn object(&self) -> Value {
         let mut object = object(json!({"catalog_exists": self.catalog_exists}));
         put_bytes(&mut object, "catalog", self.catalog.as_os_str().as_bytes());
@@ -125,7 +125,7 @@ impl Object for Places {
 /// for programs the places, then the sets by name.
 pub fn print_status(
     screen: &Screen,
-    places: &Places,
+    places: &PlacesInUse,
     sets: &[StatusLine],
     now: Moment,
 ) -> io::Result<()> {
@@ -148,12 +148,13 @@ pub fn print_status(
 mod tests {
     use super::super::screen::testing::screen;
     use super::*;
-    use crate::flow::status::safety::Verdict;
+    use crate::flow::status::safety::SafetyVerdict;
     use uuid::Uuid;
 
     #[test]
     fn status_names_its_places_and_every_set() {
-        let places = Places { catalog: "/c".into(), catalog_exists: false, staging: "/s".into() };
+        let places =
+            PlacesInUse { catalog: "/c".into(), catalog_exists: false, staging: "/s".into() };
         let status = StatusLine {
             set: SetName::new("photos").unwrap(),
             uuid: SetUuid(Uuid::nil()),
@@ -168,14 +169,14 @@ mod tests {
             rows_waiting: 4,
             wanted: None,
             safety: SafetyLine {
-                verdict: Verdict::NotSafe,
+                verdict: SafetyVerdict::NotSafe,
                 dangers: vec!["alas".to_owned()],
                 ..SafetyLine::default()
             },
         };
         let safe = StatusLine {
             set: SetName::new("a-safe-one").unwrap(),
-            safety: SafetyLine { verdict: Verdict::Safe, ..SafetyLine::default() },
+            safety: SafetyLine { verdict: SafetyVerdict::Safe, ..SafetyLine::default() },
             ..status.clone()
         };
         let (people_screen, _, results) = screen(false);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// A number of paths, and the content of those that have any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct PathTally {
     pub count: u64,
     pub size: Bytes,
 }
@@ -19,15 +19,15 @@ pub struct Tally {
 pub struct BackupSummary {
     /// The new snapshot; `None` if there was no difference, or nothing was done (`--dry-run`).
     pub snapshot: Option<SnapshotSeq>,
-    pub stored: Tally,
-    pub unchanged: Tally,
+    pub stored: PathTally,
+    pub unchanged: PathTally,
     /// By the rule's own words, in the order of the rules.
-    pub excluded: Vec<(String, Tally)>,
+    pub excluded: Vec<(String, PathTally)>,
     /// Directories that are stored without their content, by the rule's words; counted above.
     pub hollow: Vec<(String, u64)>,
-    pub failed: Tally,
+    pub failed: PathTally,
     /// Paths of the snapshot whose content is not on a verified disc yet.
-    pub waiting: Tally,
+    pub waiting: PathTally,
     /// Differences without content that go out with the next disc.
     pub rows_waiting: u64,
     /// Discs made by this run, with what they hold.
@@ -40,11 +40,11 @@ pub struct BackupSummary {
 #[derive(Clone, Debug, Default)]
 pub struct RestoreSummary {
     pub snapshot: Option<SnapshotSeq>,
-    pub restored: Tally,
+    pub restored: PathTally,
     /// There already, and kept (`--overwrite`).
-    pub kept: Tally,
+    pub kept: PathTally,
     /// Could not be restored; each was named when it happened.
-    pub failed: Tally,
+    pub failed: PathTally,
     /// Left out because nobody vouches for it.
     pub withheld: Privileges,
     /// Discs that were needed and never came.
@@ -159,7 +159,7 @@ impl RestoreSummary {
     }
 }
 
-impl Tally {
+impl PathTally {
     fn object(self) -> Value {
         json!({"count": self.count, "size": self.size.0})
     }
@@ -177,12 +177,12 @@ fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-fn tally_line(what: &str, tally: Tally) -> String {
+fn tally_line(what: &str, tally: PathTally) -> String {
     format!("  {what}: {}, {}\n", paths(tally.count), tally.size)
 }
 
 /// A line that is there only where there is something to worry about.
-fn shout(what: &str, tally: Tally) -> String {
+fn shout(what: &str, tally: PathTally) -> String {
     if tally.count == 0 { String::new() } else { tally_line(what, tally) }
 }
 
@@ -197,8 +197,8 @@ fn missing_line(discs: &[DiscNo]) -> String {
 mod tests {
     use super::*;
 
-    fn tally(count: u64, size: u64) -> Tally {
-        Tally { count, size: Bytes(size) }
+    fn tally(count: u64, size: u64) -> PathTally {
+        PathTally { count, size: Bytes(size) }
     }
 
     #[test]

@@ -16,16 +16,16 @@ const USUAL: (u16, u16) = (80, 24);
 /// Where bars are drawn: stderr, if it is a terminal.
 pub(super) fn target() -> ProgressDrawTarget {
     match io::stderr().is_terminal() {
-        true => ProgressDrawTarget::term_like_with_hz(Box::<Terminal>::default(), RATE),
+        true => ProgressDrawTarget::term_like_with_hz(Box::<BarTerminal>::default(), RATE),
         false => ProgressDrawTarget::hidden(),
     }
 }
 
 /// One drawing is one write. No error comes out of it: indicatif panics when it hears of one.
 #[derive(Debug, Default)]
-struct Terminal(Mutex<String>);
+struct BarTerminal(Mutex<String>);
 
-impl Terminal {
+impl BarTerminal {
     fn add(&self, text: std::fmt::Arguments) -> io::Result<()> {
         // Writing to a string does not fail.
         let _ = locked(&self.0).write_fmt(text);
@@ -48,12 +48,12 @@ impl Terminal {
 }
 
 /// Sequences of ECMA-48, which every terminal that can move its cursor knows.
-impl TermLike for Terminal {
+impl TermLike for BarTerminal {
     fn width(&self) -> u16 {
-        Terminal::size().0
+        BarTerminal::size().0
     }
     fn height(&self) -> u16 {
-        Terminal::size().1
+        BarTerminal::size().1
     }
     fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
         self.turn(lines, 'A')

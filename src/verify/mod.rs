@@ -19,12 +19,12 @@ mod seals;
 
 pub use error::Unfinished;
 pub use outlook::{Outlook, outlook};
-use reading::{Passed, Reading};
-pub use seals::{Seals, is_sealed};
+use reading::{DiscReading, Passed};
+pub use seals::{SealCounts, is_sealed};
 
 /// A file as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedFile {
     pub path: String,
     pub size: u64,
     pub sha256: Digest,
@@ -32,7 +32,7 @@ pub struct Expected {
 
 /// A file of the disc that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FileFault {
     pub path: String,
     pub what: String,
 }
@@ -41,7 +41,7 @@ pub struct Fault {
 #[derive(Debug)]
 pub enum Verdict {
     Sound(Proof),
-    Damaged(Vec<Fault>),
+    Damaged(Vec<FileFault>),
 }
 
 /// Every file of this disc was read and its hash agreed. Made in this module only.
@@ -59,7 +59,7 @@ pub struct Examined {
     pub verdict: Verdict,
     pub strain: Strain,
     /// Of its encrypted files.
-    pub seals: Seals,
+    pub seals: SealCounts,
 }
 
 impl Proof {
@@ -85,7 +85,7 @@ impl Proof {
 pub fn verify(
     reader: &dyn DiscReader,
     disc: DiscUuid,
-    expected: &[Expected],
+    expected: &[ExpectedFile],
     image: Option<Sectors>,
     monitor: &dyn Monitor,
     stop: &Stop,
@@ -98,17 +98,17 @@ pub fn verify(
 pub fn examine(
     reader: &dyn DiscReader,
     disc: DiscUuid,
-    expected: &[Expected],
+    expected: &[ExpectedFile],
     image: Option<Sectors>,
     opener: Option<&Opener>,
     monitor: &dyn Monitor,
     stop: &Stop,
 ) -> Result<Examined, Unfinished> {
-    let mut reading = Reading::of(reader, opener, monitor, stop);
+    let mut reading = DiscReading::of(reader, opener, monitor, stop);
     let (mut faults, seals) = faults_of(&mut reading, expected)?;
     faults.extend(size_fault(reader, image));
     faults.extend(reader.flaw().map(|what| fault("the disc", what)));
-    let Reading { done, pace, unreadable, .. } = reading;
+    let DiscReading { done, pace, unreadable, .. } = reading;
     let strain = pace.strain(unreadable);
     if let Some(words) = pace.words() {
         monitor.note(&format!("{}: {words}", reader.title()));
@@ -127,13 +127,13 @@ pub fn examine(
 /// What the files of a disc are not as they must be: each is read, and at the end what was skipped
 /// next to bad sectors.
 fn faults_of(
-    reading: &mut Reading,
-    expected: &[Expected],
-) -> Result<(Vec<Fault>, Seals), Unfinished> {
-    let mut wanted: BTreeMap<&str, &Expected> =
+    reading: &mut DiscReading,
+    expected: &[ExpectedFile],
+) -> Result<(Vec<FileFault>, SealCounts), Unfinished> {
+    let mut wanted: BTreeMap<&str, &ExpectedFile> =
         expected.iter().map(|file| (file.path.as_str(), file)).collect();
     let (mut faults, mut hurt) = (Vec::new(), Vec::new());
-    let mut seals = Seals::default();
+    let mut seals = SealCounts::default();
     for file in reading.reader.files() {
         let Some(expected) = wanted.remove(file.path.as_str()) else {
             faults.push(fault(&file.path, "does not belong on this disc".to_owned()));
@@ -163,17 +163,17 @@ fn faults_of(
     Ok((faults, seals))
 }
 
-fn fault(path: &str, what: String) -> Fault {
-    Fault { path: path.to_owned(), what }
+fn fault(path: &str, what: String) -> FileFault {
+    FileFault { path: path.to_owned(), what }
 }
 
-fn size_fault(reader: &dyn DiscReader, image: Option<Sectors>) -> Option<Fault> {
+fn size_fault(reader: &dyn DiscReader, image: Option<Sectors>) -> Option<FileFault> {
     let (found, wanted) = (reader.image_sectors()?, image?);
     let what = format!("is {found:?} long and must be {wanted:?}");
     (found < wanted).then(|| fault("the image", what))
 }
 
-fn disagreement(expected: &Expected, file: &DiscFile, found: Digest) -> Option<String> {
+fn disagreement(expected: &ExpectedFile, file: &DiscFile, found: Digest) -> Option<String> {
     if file.size.0 != expected.size {
         return Some(format!("has {} bytes and must have {}", file.size.0, expected.size));
     }

@@ -1,12 +1,12 @@
 //! What can be done about a damaged disc: whether its recovery data suffices, told block by block.
 
-use crate::drive::{DiscReader, Patient};
+use crate::drive::{BestEffortReader, DiscReader};
 use crate::model::size::SECTOR;
 use crate::port::stop::{Heeding, Stop, Stopped};
 use crate::recovery::packets::{Collector, RecoverySet};
 use crate::recovery::{covers, is_recovery_data};
 
-use super::Fault;
+use super::FileFault;
 
 /// How a damaged disc stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Outlook {
 /// Looks at the damaged files again, and at the recovery data. `None` if the disc has none.
 pub fn outlook(
     reader: &dyn DiscReader,
-    faults: &[Fault],
+    faults: &[FileFault],
     stop: &Stop,
 ) -> Result<Option<Outlook>, Stopped> {
     let parity: Vec<&str> = reader
@@ -81,14 +81,14 @@ pub fn outlook(
 /// given up together.
 fn tell(
     reader: &dyn DiscReader,
-    faults: &[Fault],
+    faults: &[FileFault],
     parity: &[&str],
     piece: u64,
     stop: &Stop,
 ) -> Result<(Outlook, u64), Stopped> {
     let (mut collector, mut missing) = (Collector::default(), 0);
     for path in parity {
-        let Some(content) = Patient::open(&[reader], path) else { continue };
+        let Some(content) = BestEffortReader::open(&[reader], path) else { continue };
         let mut content = content.in_pieces(piece);
         // It gives zeros where it cannot read; an error says that the disc is away.
         let _ = collector.read(Heeding::new(&mut content, stop));
@@ -105,7 +105,7 @@ fn tell(
 fn lost_blocks(
     reader: &dyn DiscReader,
     set: &RecoverySet,
-    faults: &[Fault],
+    faults: &[FileFault],
     stop: &Stop,
 ) -> Result<u64, Stopped> {
     let mut lost = 0;
@@ -115,7 +115,7 @@ fn lost_blocks(
         if faults.iter().all(|fault| fault.path != path) {
             continue;
         }
-        let content = Patient::open(&[reader], &path).map(|all| all.in_pieces(set.block));
+        let content = BestEffortReader::open(&[reader], &path).map(|all| all.in_pieces(set.block));
         let counted =
             content.map(|content| file.lost_blocks(set.block, Heeding::new(content, stop)));
         stop.check()?;
@@ -127,7 +127,7 @@ fn lost_blocks(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drive::Scratched;
+    use crate::drive::ScratchedDisc;
     use crate::model::RelPath;
     use crate::recovery::packets::CoveredFile;
     use md5::{Digest as _, Md5};
@@ -136,13 +136,13 @@ mod tests {
 
     fn lost(bad: &[u64]) -> (u64, usize) {
         let sectors = 324..404;
-        let scratched = Scratched::new(&[("archives/1.tar", sectors.clone())], bad);
-        let content = Scratched::content(sectors);
+        let scratched = ScratchedDisc::new(&[("archives/1.tar", sectors.clone())], bad);
+        let content = ScratchedDisc::content(sectors);
         let blocks = content.chunks(BLOCK as usize).map(|block| Md5::digest(block).into());
         let path = RelPath::new(b"archives/1.tar").unwrap();
         let file = CoveredFile { path, size: content.len() as u64, blocks: blocks.collect() };
         let set = RecoverySet { id: [0; 16], block: BLOCK, files: vec![file], recovery_blocks: 1 };
-        let faults = [Fault { path: "archives/1.tar".to_owned(), what: String::new() }];
+        let faults = [FileFault { path: "archives/1.tar".to_owned(), what: String::new() }];
         let lost = lost_blocks(&scratched.disc, &set, &faults, &Stop::new()).unwrap();
         (lost, scratched.failures())
     }

@@ -11,13 +11,13 @@ const SLOW: Duration = Duration::from_secs(3);
 
 /// The slow places of a disc.
 #[derive(Default)]
-pub(super) struct Pace {
+pub(super) struct SlowPlaces {
     places: u32,
     /// The slowest: file, sector, time.
     worst: Option<(String, Option<Sectors>, Duration)>,
 }
 
-impl Pace {
+impl SlowPlaces {
     /// The megabyte at this offset of the file took so long.
     pub fn add(&mut self, file: &DiscFile, at: u64, took: Duration) {
         if took < SLOW {
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn only_slow_places_are_worth_a_word_and_the_slowest_is_named() {
         let file = DiscFile::without_place("archives/1.tar", Bytes(9));
-        let mut pace = Pace::default();
+        let mut pace = SlowPlaces::default();
         pace.add(&file, 0, Duration::from_millis(2900));
         assert_eq!(pace.words(), None);
         pace.add(&file, 0, Duration::from_secs(4));

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use sha2::{Digest as _, Sha256};
 
 use super::Unfinished;
-use super::pace::Pace;
+use super::pace::SlowPlaces;
 use super::seals::{self, Filled, Passing, Seal, is_sealed};
 use crate::codec::openpgp::Opener;
 use crate::drive::{DiscFile, DiscReader, ReadError};
@@ -32,7 +32,7 @@ const ENOUGH: usize = 32;
 const FURTHER_TRIES: u32 = 64;
 
 /// A disc that is being read.
-pub(super) struct Reading<'a> {
+pub(super) struct DiscReading<'a> {
     pub reader: &'a dyn DiscReader,
     /// Opens encrypted files as they pass by.
     opener: Option<&'a Opener>,
@@ -40,27 +40,27 @@ pub(super) struct Reading<'a> {
     pub stop: &'a Stop,
     /// Bytes read so far.
     pub done: u64,
-    pub pace: Pace,
+    pub pace: SlowPlaces,
     /// Places that could not be read.
     pub unreadable: u32,
     /// Sectors that may fail yet before what was skipped is left alone.
     further_tries: u32,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> DiscReading<'a> {
     pub fn of(
         reader: &'a dyn DiscReader,
         opener: Option<&'a Opener>,
         monitor: &'a dyn Monitor,
         stop: &'a Stop,
-    ) -> Reading<'a> {
-        let (pace, further_tries) = (Pace::default(), FURTHER_TRIES);
-        Reading { reader, opener, monitor, stop, done: 0, pace, unreadable: 0, further_tries }
+    ) -> DiscReading<'a> {
+        let (pace, further_tries) = (SlowPlaces::default(), FURTHER_TRIES);
+        DiscReading { reader, opener, monitor, stop, done: 0, pace, unreadable: 0, further_tries }
     }
 
     /// The digest of a file, or what of it cannot be read. It is hashed on another thread, and opened
     /// on a third, so that the drive never waits for either.
-    pub fn digest(&mut self, file: &DiscFile) -> Result<Result<Passed, Damage>, Unfinished> {
+    pub fn digest(&mut self, file: &DiscFile) -> Result<Result<Passed, FileDamage>, Unfinished> {
         let opener = self.opener.filter(|_| is_sealed(&file.path));
         thread::scope(|scope| {
             let (to_hash, read) = bounded(BLOCKS);
@@ -78,7 +78,7 @@ impl<'a> Reading<'a> {
             Ok(match damage {
                 Some(damage) => Err(damage),
                 None => {
-                    let failed = |_| Damage::default().ending("could not be hashed".to_owned());
+                    let failed = |_| FileDamage::default().ending("could not be hashed".to_owned());
                     let sha256 = hasher.join().map_err(failed);
                     let seal = opened.map(|opened| opened.join()).transpose().map_err(failed);
                     sha256.and_then(|sha256| Ok(Passed { sha256, seal: seal? }))
@@ -92,8 +92,8 @@ impl<'a> Reading<'a> {
         &mut self,
         file: &DiscFile,
         mut blocks: Blocks,
-    ) -> Result<Option<Damage>, Unfinished> {
-        let mut damage = Damage::default();
+    ) -> Result<Option<FileDamage>, Unfinished> {
+        let mut damage = FileDamage::default();
         let mut block = blocks.free();
         let mut at = 0;
         while at < file.size.0 {
@@ -137,7 +137,11 @@ impl<'a> Reading<'a> {
     }
 
     /// Comes back to what was skipped behind bad sectors, when all else is read.
-    pub fn try_skipped(&mut self, file: &DiscFile, damage: &mut Damage) -> Result<(), Unfinished> {
+    pub fn try_skipped(
+        &mut self,
+        file: &DiscFile,
+        damage: &mut FileDamage,
+    ) -> Result<(), Unfinished> {
         if damage.end.is_some() {
             return Ok(());
         }
@@ -209,7 +213,7 @@ fn hash(read: &Receiver<Filled>, next: &Sender<Filled>) -> Digest {
 
 /// What of a file cannot be read.
 #[derive(Debug, Default)]
-pub(super) struct Damage {
+pub(super) struct FileDamage {
     /// The first bad sector of each bad cluster.
     places: Vec<Sectors>,
     /// Bytes that were tried and cannot be read.
@@ -221,9 +225,9 @@ pub(super) struct Damage {
     end: Option<String>,
 }
 
-impl Damage {
-    fn ending(self, why: String) -> Damage {
-        Damage { end: Some(why), ..self }
+impl FileDamage {
+    fn ending(self, why: String) -> FileDamage {
+        FileDamage { end: Some(why), ..self }
     }
 
     /// Where to go on: behind the cluster of the medium that holds the bad sector.
@@ -263,9 +267,9 @@ impl Damage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Expected, Verdict, examine};
+    use super::super::{ExpectedFile, Verdict, examine};
     use super::*;
-    use crate::drive::Scratched;
+    use crate::drive::ScratchedDisc;
     use crate::model::DiscUuid;
     use crate::port::monitor::Recorder;
     use uuid::Uuid;
@@ -274,13 +278,13 @@ mod tests {
 
     /// What is wrong with the files of a disc with these bad sectors, and how many tries failed.
     fn faults(files: Files, bad: &[u64]) -> (Vec<(String, String)>, usize) {
-        let scratched = Scratched::new(files, bad);
+        let scratched = ScratchedDisc::new(files, bad);
         let expected = |(path, sectors): &(&str, Range<u64>)| {
-            let content = Scratched::content(sectors.clone());
+            let content = ScratchedDisc::content(sectors.clone());
             let sha256 = Digest(Sha256::digest(&content).into());
-            Expected { path: (*path).to_owned(), size: content.len() as u64, sha256 }
+            ExpectedFile { path: (*path).to_owned(), size: content.len() as u64, sha256 }
         };
-        let expected: Vec<Expected> = files.iter().map(expected).collect();
+        let expected: Vec<ExpectedFile> = files.iter().map(expected).collect();
         let (uuid, monitor) = (DiscUuid(Uuid::nil()), Recorder::default());
         let disc = &scratched.disc;
         let examined = examine(disc, uuid, &expected, None, None, &monitor, &Stop::new()).unwrap();

@@ -9,7 +9,7 @@ use crate::codec::openpgp::{IntegrityError, OpenError, Opener};
 
 /// How many encrypted files of a disc were opened, and how many by no key that is at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seals {
+pub struct SealCounts {
     pub opened: u64,
     pub locked: u64,
 }
@@ -27,7 +27,7 @@ pub fn is_sealed(path: &str) -> bool {
     path.ends_with(".gpg")
 }
 
-impl Seals {
+impl SealCounts {
     /// Counts a file; what is wrong with it.
     pub(super) fn take(&mut self, seal: Seal) -> Option<String> {
         match seal {

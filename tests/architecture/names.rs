@@ -32,7 +32,8 @@ const ITEMS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "sta
 
 pub fn names(source: &str, module: &[String]) -> Names {
     let tokens = without_tests(&tokens(source));
-    let mut reader = Reader { here: module.to_vec(), found: Names::default(), ..Reader::default() };
+    let mut reader =
+        NameReader { here: module.to_vec(), found: Names::default(), ..NameReader::default() };
     let mut at = 0;
     while at < tokens.len() {
         at += reader.step(&tokens[..at], &tokens[at..]);
@@ -41,7 +42,7 @@ pub fn names(source: &str, module: &[String]) -> Names {
 }
 
 #[derive(Default)]
-struct Reader {
+struct NameReader {
     here: Vec<String>,
     /// Braces that are open, and at which of them inline modules began.
     depth: usize,
@@ -49,7 +50,7 @@ struct Reader {
     found: Names,
 }
 
-impl Reader {
+impl NameReader {
     /// Takes what stands at the beginning of `rest`; returns how many tokens that is.
     fn step(&mut self, before: &[Token], rest: &[Token]) -> usize {
         match rest {

@@ -6,9 +6,9 @@ use super::circles::Graph;
 use std::collections::BTreeSet;
 
 /// A module, and its levels: what each is about, and who is there.
-pub type Order = (&'static str, &'static [(&'static str, &'static [&'static str])]);
+pub type LevelOrder = (&'static str, &'static [(&'static str, &'static [&'static str])]);
 
-pub const ORDERS: [Order; 6] = [
+pub const ORDERS: [LevelOrder; 6] = [
     (
         "flow",
         &[
@@ -123,7 +123,7 @@ pub const ORDERS: [Order; 6] = [
 ];
 
 /// Who knows somebody above him, and which rooms are on no level, or not there any more.
-pub fn offences(graph: &Graph, (module, levels): &Order) -> Vec<String> {
+pub fn offences(graph: &Graph, (module, levels): &LevelOrder) -> Vec<String> {
     let root = format!("src/{module}/");
     let place = |file: &str| {
         let path = file.strip_prefix(&root)?;
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use crate::circles::House;
 
-    const ORDER: Order = ("a", &[("below", &["x", "z/own"]), ("above", &["y", "z"])]);
+    const ORDER: LevelOrder = ("a", &[("below", &["x", "z/own"]), ("above", &["y", "z"])]);
 
     fn found(x: &str, y: &str) -> Vec<String> {
         let sources = [

@@ -10,20 +10,20 @@ pub enum Token {
 
 /// The tokens of a file: no comments, no numbers' details, strings as one token.
 pub fn tokens(source: &str) -> Vec<Token> {
-    let mut reader = Reader { chars: source.chars().collect(), at: 0, found: Vec::new() };
+    let mut reader = Tokenizer { chars: source.chars().collect(), at: 0, found: Vec::new() };
     while reader.at < reader.chars.len() {
         reader.step();
     }
     reader.found
 }
 
-struct Reader {
+struct Tokenizer {
     chars: Vec<char>,
     at: usize,
     found: Vec<Token>,
 }
 
-impl Reader {
+impl Tokenizer {
     fn peek(&self, ahead: usize) -> char {
         self.chars.get(self.at + ahead).copied().unwrap_or('\0')
     }
@@ -95,7 +95,7 @@ impl Reader {
         }
         let start = self.at + 1;
         self.at = start;
-        let closes = |reader: &Reader| {
+        let closes = |reader: &Tokenizer| {
             reader.peek(0) == '"' && (1..=hashes).all(|ahead| reader.peek(ahead) == '#')
         };
         while self.at < self.chars.len() && !closes(self) {

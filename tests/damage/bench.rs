@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const PASSPHRASE: &[u8] = b"a lamp, a lens, a ledger";
 
 /// The set as it is when nothing is damaged: two runs, several discs.
-pub struct Discs {
+pub struct UndamagedSet {
     pub sandbox: Sandbox,
     pub is_closed: bool,
     /// There is recovery data on each disc.
@@ -18,20 +18,20 @@ pub struct Discs {
     pub images: Vec<String>,
 }
 
-impl Discs {
-    pub fn new(is_closed: bool) -> Discs {
-        Discs::made(is_closed, false)
+impl UndamagedSet {
+    pub fn new(is_closed: bool) -> UndamagedSet {
+        UndamagedSet::made(is_closed, false)
     }
 
     /// In clear, with recovery data.
-    pub fn protected() -> Discs {
-        Discs::made(false, true)
+    pub fn protected() -> UndamagedSet {
+        UndamagedSet::made(false, true)
     }
 
-    fn made(is_closed: bool, is_protected: bool) -> Discs {
+    fn made(is_closed: bool, is_protected: bool) -> UndamagedSet {
         let sandbox = Sandbox::new();
         sandbox.passphrase_file(PASSPHRASE);
-        let mut discs = Discs { sandbox, is_closed, is_protected, images: Vec::new() };
+        let mut discs = UndamagedSet { sandbox, is_closed, is_protected, images: Vec::new() };
         first_tree(&discs.sandbox.source());
         discs.backup(&discs.sandbox, &[]).ok();
         fs::copy(discs.sandbox.catalog(), discs.sandbox.path("stale.sqlite")).unwrap();
@@ -112,24 +112,24 @@ impl Discs {
 
     /// A fresh bench with all discs and the catalog. Images are links: whoever hurts one makes it
     /// its own first.
-    pub fn bench(&self) -> Bench<'_> {
+    pub fn bench(&self) -> DamageBench<'_> {
         let sandbox = Sandbox::new();
         for name in &self.images {
             let (from, to) = (self.sandbox.shelf().join(name), sandbox.shelf().join(name));
             fs::hard_link(from, to).unwrap();
         }
         fs::copy(self.sandbox.catalog(), sandbox.catalog()).unwrap();
-        Bench { discs: self, sandbox }
+        DamageBench { discs: self, sandbox }
     }
 }
 
 /// One case's folder.
-pub struct Bench<'a> {
-    pub discs: &'a Discs,
+pub struct DamageBench<'a> {
+    pub discs: &'a UndamagedSet,
     pub sandbox: Sandbox,
 }
 
-impl Bench<'_> {
+impl DamageBench<'_> {
     pub fn image(&self, disc: usize) -> PathBuf {
         self.sandbox.shelf().join(&self.discs.images[disc - 1])
     }
@@ -202,7 +202,7 @@ fn second_tree(source: &Path) {
     fs::rename(source.join("pictures/4.jpg"), source.join("pictures/moved.jpg")).unwrap();
 }
 
-impl Bench<'_> {
+impl DamageBench<'_> {
     /// Paths of the source that are not in a target. Whatever is there must be as it was.
     pub fn missing(
         &self,

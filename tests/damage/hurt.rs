@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Hurt {
+pub enum DamageKind {
     /// The file is gone: its directory records are.
     Delete,
     /// The image ends in the middle of it.
@@ -28,19 +28,19 @@ pub enum Hurt {
     Records,
 }
 
-pub const HURTS: [Hurt; 7] = [
-    Hurt::Delete,
-    Hurt::Truncate,
-    Hurt::Sector,
-    Hurt::Cluster,
-    Hurt::Bit,
-    Hurt::Scattered,
-    Hurt::Records,
+pub const HURTS: [DamageKind; 7] = [
+    DamageKind::Delete,
+    DamageKind::Truncate,
+    DamageKind::Sector,
+    DamageKind::Cluster,
+    DamageKind::Bit,
+    DamageKind::Scattered,
+    DamageKind::Records,
 ];
 
 /// What is hurt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Victim {
+pub enum DamagedPart {
     Archive,
     Index,
     Listing,
@@ -53,17 +53,17 @@ pub enum Victim {
     Structures,
 }
 
-pub const VICTIMS: [Victim; 7] = [
-    Victim::Archive,
-    Victim::Index,
-    Victim::Listing,
-    Victim::Catalog,
-    Victim::Sums,
-    Victim::DiscTxt,
-    Victim::Structures,
+pub const VICTIMS: [DamagedPart; 7] = [
+    DamagedPart::Archive,
+    DamagedPart::Index,
+    DamagedPart::Listing,
+    DamagedPart::Catalog,
+    DamagedPart::Sums,
+    DamagedPart::DiscTxt,
+    DamagedPart::Structures,
 ];
 
-impl Victim {
+impl DamagedPart {
     pub fn is_on(self, image: &Path) -> bool {
         image::files(image).iter().any(|file| file.path.starts_with(self.prefix()))
     }
@@ -71,21 +71,21 @@ impl Victim {
     /// How the files of this kind begin.
     fn prefix(self) -> &'static str {
         match self {
-            Victim::Archive => "archives/",
-            Victim::Index => "INDEX",
-            Victim::Listing => "SNAPSHOT",
-            Victim::Catalog => "catalog",
-            Victim::Sums => "SHA256SUMS",
-            Victim::DiscTxt => "DISC.txt",
-            Victim::Parity => "parity/",
-            Victim::Structures => "",
+            DamagedPart::Archive => "archives/",
+            DamagedPart::Index => "INDEX",
+            DamagedPart::Listing => "SNAPSHOT",
+            DamagedPart::Catalog => "catalog",
+            DamagedPart::Sums => "SHA256SUMS",
+            DamagedPart::DiscTxt => "DISC.txt",
+            DamagedPart::Parity => "parity/",
+            DamagedPart::Structures => "",
         }
     }
 }
 
 /// What was done to an image.
 #[derive(Clone, Debug, Default)]
-pub struct Done {
+pub struct DamageDone {
     /// Places of the image whose bytes are not what they were.
     pub bytes: Vec<Range<u64>>,
     /// Files that are not listed any more.
@@ -95,61 +95,61 @@ pub struct Done {
 }
 
 /// Hurts an image. The same seed does the same; it chooses among victims of one kind, and places.
-pub fn hurt(path: &Path, hurt: Hurt, victim: Victim, seed: u64) -> Done {
+pub fn hurt(path: &Path, hurt: DamageKind, victim: DamagedPart, seed: u64) -> DamageDone {
     let mut random = Random::new(seed);
     let files = image::files(path);
-    if victim == Victim::Structures {
+    if victim == DamagedPart::Structures {
         return hurt_structures(path, hurt, files[0].start, &mut random);
     }
     let of_kind: Vec<_> = files.iter().filter(|f| f.path.starts_with(victim.prefix())).collect();
     assert!(!of_kind.is_empty(), "{victim:?} is not on {}", path.display());
     let file = of_kind[random.below(of_kind.len() as u64) as usize];
     match hurt {
-        Hurt::Delete => hide(path, &file.path, false),
-        Hurt::Records => hide(path, &file.path, true),
+        DamageKind::Delete => hide(path, &file.path, false),
+        DamageKind::Records => hide(path, &file.path, true),
         _ => spoil(path, hurt, file.range(), &mut random),
     }
 }
 
-fn spoil(path: &Path, hurt: Hurt, within: Range<u64>, random: &mut Random) -> Done {
+fn spoil(path: &Path, hurt: DamageKind, within: Range<u64>, random: &mut Random) -> DamageDone {
     let length = within.end - within.start;
     let sector = |random: &mut Random| {
         let at = within.start + random.below(length.div_ceil(SECTOR)) * SECTOR;
         at..(at + SECTOR).min(within.end)
     };
     let bytes = match hurt {
-        Hurt::Truncate => {
+        DamageKind::Truncate => {
             let end = fs::metadata(path).unwrap().len();
             let cut = within.start + length / 2;
             File::options().write(true).open(path).unwrap().set_len(cut).unwrap();
-            return Done { bytes: vec![cut / SECTOR * SECTOR..end], ..Done::default() };
+            return DamageDone { bytes: vec![cut / SECTOR * SECTOR..end], ..DamageDone::default() };
         }
-        Hurt::Bit => {
+        DamageKind::Bit => {
             let at = within.start + random.below(length);
             let byte = image::read(path, at..at + 1)[0];
             image::write(path, at, &[byte ^ 1 << random.below(8)]);
-            return Done { bytes: vec![at..at + 1], ..Done::default() };
+            return DamageDone { bytes: vec![at..at + 1], ..DamageDone::default() };
         }
-        Hurt::Sector => vec![sector(random)],
-        Hurt::Cluster => {
+        DamageKind::Sector => vec![sector(random)],
+        DamageKind::Cluster => {
             let inside = within.start + random.below(length);
             let at = inside / CLUSTER * CLUSTER;
             vec![at.max(CLUSTER)..(at + CLUSTER).min(fs::metadata(path).unwrap().len())]
         }
-        Hurt::Scattered => {
+        DamageKind::Scattered => {
             let count = length.div_ceil(SECTOR).div_ceil(100);
             (0..count).map(|_| sector(random)).collect()
         }
-        Hurt::Delete | Hurt::Records => unreachable!(),
+        DamageKind::Delete | DamageKind::Records => unreachable!(),
     };
     for place in &bytes {
         image::write(path, place.start, &vec![0; (place.end - place.start) as usize]);
     }
-    Done { bytes, ..Done::default() }
+    DamageDone { bytes, ..DamageDone::default() }
 }
 
 /// Cuts records out of both trees: the victim's alone, or all behind it in its sector.
-pub fn hide(path: &Path, name: &str, to_the_end: bool) -> Done {
+pub fn hide(path: &Path, name: &str, to_the_end: bool) -> DamageDone {
     let before = image::files(path);
     let last = name.rsplit('/').next().unwrap();
     let records = image::records(path, last);
@@ -169,24 +169,24 @@ pub fn hide(path: &Path, name: &str, to_the_end: bool) -> Done {
     let gone = before.into_iter().map(|file| file.path).filter(|path| !after.contains(path));
     let hidden: Vec<String> = gone.collect();
     assert!(hidden.iter().any(|path| path == name), "{name} is still there");
-    Done { hidden, ..Done::default() }
+    DamageDone { hidden, ..DamageDone::default() }
 }
 
 /// The whole image is gone, is cut in its directory, or has holes in it.
-fn hurt_structures(path: &Path, hurt: Hurt, end: u64, random: &mut Random) -> Done {
+fn hurt_structures(path: &Path, hurt: DamageKind, end: u64, random: &mut Random) -> DamageDone {
     // Sectors 0 to 15 are empty on every disc.
     let within = 16 * SECTOR..end;
     match hurt {
-        Hurt::Delete => fs::remove_file(path).unwrap(),
-        Hurt::Records => {
+        DamageKind::Delete => fs::remove_file(path).unwrap(),
+        DamageKind::Records => {
             // From the middle of the root directory's sector on.
             let (at, _) = image::records(path, "FORMAT.txt")[0];
             image::write(path, at, &vec![0; ((at / SECTOR + 1) * SECTOR - at) as usize]);
         }
-        Hurt::Cluster => {
+        DamageKind::Cluster => {
             image::write(path, within.start, &vec![0; (within.end - within.start) as usize]);
         }
         _ => drop(spoil(path, hurt, within.clone(), random)),
     }
-    Done { structures: true, ..Done::default() }
+    DamageDone { structures: true, ..DamageDone::default() }
 }

@@ -11,20 +11,20 @@ pub const CLUSTER: u64 = 65_536;
 
 /// A file on an image.
 #[derive(Clone, Debug)]
-pub struct Placed {
+pub struct ImageFile {
     pub path: String,
     pub start: u64,
     pub size: u64,
 }
 
-impl Placed {
+impl ImageFile {
     pub fn range(&self) -> Range<u64> {
         self.start..self.start + self.size
     }
 }
 
 /// The files of an image, by place.
-pub fn files(image: &Path) -> Vec<Placed> {
+pub fn files(image: &Path) -> Vec<ImageFile> {
     let mut command = Command::new("xorriso");
     command.args(["-no_rc", "-report_about", "SORRY", "-indev"]);
     command.arg(format!("stdio:{}", image.display()));
@@ -37,9 +37,9 @@ pub fn files(image: &Path) -> Vec<Placed> {
             line.strip_prefix("File data lba:")?.split(',').map(str::trim).collect();
         let path = fields.get(4)?.trim_matches('\'').trim_start_matches('/').to_owned();
         let start = fields[1].parse::<u64>().ok()? * SECTOR;
-        Some(Placed { path, start, size: fields[3].parse().ok()? })
+        Some(ImageFile { path, start, size: fields[3].parse().ok()? })
     };
-    let mut files: Vec<Placed> = text.lines().filter_map(placed).collect();
+    let mut files: Vec<ImageFile> = text.lines().filter_map(placed).collect();
     files.sort_by_key(|file| file.start);
     assert!(!files.is_empty(), "{}: {text}", image.display());
     files

@@ -1,9 +1,9 @@
 //! What must be lost by a damage, and nothing else: reckoned from INDEX and SNAPSHOT as they were
 //! before, with bzip2 and gpg, so that no line of the program's own has a part in it.
 
-use super::bench::Discs;
-use super::hurt::Done;
-use super::image::{self, Placed};
+use super::bench::UndamagedSet;
+use super::hurt::DamageDone;
+use super::image::{self, ImageFile};
 use coldcut::model::RelPath;
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Paths of the newest snapshot, as the program shows them.
 #[derive(Clone, Debug, Default)]
-pub struct Loss {
+pub struct ExpectedLoss {
     /// Cannot come back.
     pub must: BTreeSet<String>,
     /// Need not come back; among them those that cannot.
@@ -22,7 +22,7 @@ pub struct Loss {
 }
 
 /// A row of SNAPSHOT.
-struct Row {
+struct SnapshotEntry {
     kind: String,
     path: String,
     /// Archives of its parts, with their discs.
@@ -32,7 +32,7 @@ struct Row {
 }
 
 /// A member of an archive, out of INDEX.
-struct Member {
+struct ArchiveMember {
     archive: u32,
     /// `.coldcut-parts/ID` for a part.
     name: String,
@@ -41,12 +41,12 @@ struct Member {
     own: Range<u64>,
 }
 
-impl Discs {
+impl UndamagedSet {
     /// What hurting disc `disc` so costs.
-    pub fn loss(&self, disc: usize, done: &Done) -> Loss {
+    pub fn loss(&self, disc: usize, done: &DamageDone) -> ExpectedLoss {
         let image = self.image(disc);
         let files = image::files(&image);
-        let mut loss = Loss::default();
+        let mut loss = ExpectedLoss::default();
         let (mut must, mut may) = (HashSet::new(), HashSet::new());
         let members = self.members(&image, &files);
         for file in &files {
@@ -94,7 +94,7 @@ impl Discs {
         self.rows().iter().map(|row| row.path.clone()).collect()
     }
 
-    fn rows(&self) -> Vec<Row> {
+    fn rows(&self) -> Vec<SnapshotEntry> {
         let image = self.image(self.images.len());
         let files = image::files(&image);
         let text = self.listing(&image, &files, "SNAPSHOT");
@@ -104,13 +104,13 @@ impl Discs {
             .collect()
     }
 
-    fn members(&self, image: &Path, files: &[Placed]) -> Vec<Member> {
+    fn members(&self, image: &Path, files: &[ImageFile]) -> Vec<ArchiveMember> {
         let text = self.listing(image, files, "INDEX");
         let rows = text.split(|&byte| byte == b'\n');
         rows.filter(|line| !line.is_empty() && !line.starts_with(b"#")).filter_map(member).collect()
     }
 
-    fn listing(&self, image: &Path, files: &[Placed], name: &str) -> Vec<u8> {
+    fn listing(&self, image: &Path, files: &[ImageFile], name: &str) -> Vec<u8> {
         let file = files.iter().find(|file| file.path.starts_with(name)).unwrap();
         let packed = image::read(image, file.range());
         self.sandbox.piped("bzip2 -dc", &self.plain(&file.path, &packed))
@@ -140,7 +140,7 @@ impl Discs {
     fn in_plain(
         &self,
         image: &Path,
-        file: &Placed,
+        file: &ImageFile,
         ranges: Vec<Range<u64>>,
     ) -> (Vec<Range<u64>>, bool) {
         if !file.path.ends_with(".gpg") {
@@ -158,14 +158,14 @@ impl Discs {
     }
 }
 
-impl Row {
+impl SnapshotEntry {
     fn needs(&self, lost: &HashSet<(u32, String)>) -> bool {
         self.places.iter().any(|&(_, archive)| lost.contains(&(archive, self.member.clone())))
     }
 }
 
 /// The paths of rows, and of the hard links to them.
-fn names(rows: &[Row], lost: impl Fn(&Row) -> bool) -> BTreeSet<String> {
+fn names(rows: &[SnapshotEntry], lost: impl Fn(&SnapshotEntry) -> bool) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = rows
         .iter()
         .filter(|row| row.kind == "f" && lost(row))
@@ -211,7 +211,7 @@ fn shown(field: &[u8]) -> String {
     RelPath::new(&bytes).unwrap().to_string()
 }
 
-fn row(line: &[u8]) -> Row {
+fn row(line: &[u8]) -> SnapshotEntry {
     let fields = fields(line);
     let path = shown(fields[1]);
     let places = text(fields[4]);
@@ -220,7 +220,7 @@ fn row(line: &[u8]) -> Row {
         Some((disc.parse().ok()?, archive.parse().ok()?))
     };
     let kind = text(fields[0]);
-    Row {
+    SnapshotEntry {
         places: places.split(',').filter_map(place).collect(),
         member: if fields[5] == b"=" { path.clone() } else { shown(fields[5]) },
         link: if kind == "h" { shown(fields[12]) } else { String::new() },
@@ -229,7 +229,7 @@ fn row(line: &[u8]) -> Row {
     }
 }
 
-fn member(line: &[u8]) -> Option<Member> {
+fn member(line: &[u8]) -> Option<ArchiveMember> {
     let fields = fields(line);
     let number = |at: usize| text(fields[at]).parse::<u64>().unwrap();
     if fields[1] != b"f" || number(4) == 0 {
@@ -240,7 +240,7 @@ fn member(line: &[u8]) -> Option<Member> {
     let name = if is_part { name.rsplit_once('/')?.0.to_owned() } else { name };
     let (offset, length, inner, size) = (number(7), number(8), number(9), number(4));
     let start = offset + inner;
-    Some(Member {
+    Some(ArchiveMember {
         archive: number(6) as u32,
         name,
         frames: offset..offset + length,

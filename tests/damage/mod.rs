@@ -7,4 +7,4 @@ pub mod hurt;
 pub mod image;
 pub mod loss;
 
-pub use bench::{Bench, Discs};
+pub use bench::{DamageBench, UndamagedSet};

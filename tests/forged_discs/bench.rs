@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::cell::{self, Cell};
+use crate::cell::{self, CommandResult};
 use crate::forge::forgeries::{Forged, Forgery};
 use crate::forge::{How, Owner, Version};
 
 /// A command that reads discs. `IMAGE` stands for the forged image on the shelf.
-pub struct Verb {
+pub struct DiscCommand {
     pub name: &'static str,
     pub line: &'static str,
     /// More words where there is no catalog.
@@ -29,8 +29,8 @@ const fn verb(
     line: &'static str,
     writes: &'static [&'static str],
     starts: &'static [&'static str],
-) -> Verb {
-    Verb { name, line, without: "", needs_catalog: false, recipients: "", writes, starts }
+) -> DiscCommand {
+    DiscCommand { name, line, without: "", needs_catalog: false, recipients: "", writes, starts }
 }
 
 const fn by_catalog(
@@ -38,8 +38,8 @@ const fn by_catalog(
     line: &'static str,
     writes: &'static [&'static str],
     starts: &'static [&'static str],
-) -> Verb {
-    Verb { needs_catalog: true, ..verb(name, line, writes, starts) }
+) -> DiscCommand {
+    DiscCommand { needs_catalog: true, ..verb(name, line, writes, starts) }
 }
 
 /// What repairs, and what writes images.
@@ -60,7 +60,7 @@ const DRILLS: &[&str] = &[
     "xorriso",
 ];
 
-pub const VERBS: [Verb; 11] = [
+pub const VERBS: [DiscCommand; 11] = [
     verb("restore", "restore shelf back", &["back"], REPAIRS),
     verb("dry-run", "restore shelf back --dry-run", &[], REPAIRS),
     verb("verify", "verify shelf", &[], REPAIRS),
@@ -69,19 +69,19 @@ pub const VERBS: [Verb; 11] = [
     verb("drill-all", "drill --all shelf", &[], DRILLS),
     by_catalog("copy", "copy 1-2 other --from shelf", &["other"], WRITES),
     by_catalog("migrate", "migrate 1-2 --to third --from shelf --no-drill", &["third"], WRITES),
-    Verb {
+    DiscCommand {
         recipients: "--recipient owner.cert",
         ..verb("rebuild", "catalog rebuild shelf --replace", &[], REPAIRS)
     },
     verb("rescue", "rescue shelf/IMAGE --to saved.iso", &["saved.iso"], REPAIRS),
-    Verb {
+    DiscCommand {
         without: "--new-set --disc-size 3M",
         recipients: "--recipient owner.cert",
         ..verb("backup", "backup source shelf --name papers --no-drill", &["shelf"], WRITES)
     },
 ];
 
-pub struct Bench {
+pub struct ForgeryBench {
     pub owner: Owner,
 }
 
@@ -105,8 +105,8 @@ const WATCHED: [&str; 16] = [
     "perl",
 ];
 
-impl Bench {
-    pub fn new(how: How, version: &'static Version) -> Bench {
+impl ForgeryBench {
+    pub fn new(how: How, version: &'static Version) -> ForgeryBench {
         let owner = Owner::new(how, version, &["--parity", "10"]);
         owner.write("source", "letter", "the owner's letter\n");
         owner.write("source", "dir/deep", "the owner's deep letter\n");
@@ -116,7 +116,7 @@ impl Bench {
         owner.backup();
         owner.write("source", "later", "what is on no disc yet\n");
         owner.write("canary", "file", "nobody changes this\n");
-        let bench = Bench { owner };
+        let bench = ForgeryBench { owner };
         bench.watch_programs();
         let pristine = "mkdir pristine; cp -a shelf catalog.sqlite staging pristine";
         bench.owner.sandbox.bash(pristine).ok();
@@ -167,7 +167,7 @@ impl Bench {
     }
 
     /// The command as it is typed.
-    pub fn words(&self, verb: &Verb, forged: &Forged, has_catalog: bool) -> Vec<String> {
+    pub fn words(&self, verb: &DiscCommand, forged: &Forged, has_catalog: bool) -> Vec<String> {
         let mut line = verb.line.replace("IMAGE", forged.image);
         if !has_catalog {
             line += &format!(" {}", verb.without);
@@ -186,9 +186,9 @@ impl Bench {
         &self,
         forgery: &Forgery,
         forged: &Forged,
-        verb: &Verb,
+        verb: &DiscCommand,
         faults: &mut Vec<String>,
-    ) -> Vec<Cell> {
+    ) -> Vec<CommandResult> {
         let catalogs: &[bool] = if verb.needs_catalog { &[true] } else { &[true, false] };
         let cell = |&has_catalog: &bool| {
             let mut said = Vec::new();

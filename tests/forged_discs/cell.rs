@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, Verb};
+use crate::bench::{DiscCommand, ForgeryBench};
 use crate::forge::How;
 use crate::forge::forgeries::{Forged, Forgery};
 use crate::forge::owner::files;
@@ -14,12 +14,12 @@ use crate::support::Run;
 
 /// How a command ended, and whether it named what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cell {
+pub struct CommandResult {
     pub code: Option<i32>,
     pub is_named: bool,
 }
 
-impl std::fmt::Display for Cell {
+impl std::fmt::Display for CommandResult {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let named = if self.is_named { "!" } else { "" };
         match self.code {
@@ -32,16 +32,16 @@ impl std::fmt::Display for Cell {
 const SECONDS: u32 = 60;
 
 pub fn run(
-    bench: &Bench,
+    bench: &ForgeryBench,
     forgery: &Forgery,
     forged: &Forged,
-    verb: &Verb,
+    verb: &DiscCommand,
     has_catalog: bool,
     faults: &mut Vec<String>,
-) -> Cell {
+) -> CommandResult {
     bench.set_up(forged, has_catalog);
     let sandbox = &bench.owner.sandbox;
-    let settings = has_catalog.then(|| Settings::of(bench));
+    let settings = has_catalog.then(|| ProtectedSettings::of(bench));
     let before = surroundings(bench, verb);
     let coldcut = |words: &[String], faults: &mut Vec<String>| {
         let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", sandbox.path("bin").display());
@@ -72,7 +72,7 @@ pub fn run(
         fault(format!("left behind: {stray}"));
     }
     if sandbox.catalog().exists() {
-        let after = Settings::of(bench);
+        let after = ProtectedSettings::of(bench);
         match settings {
             Some(before) if before != after => {
                 fault(format!("settings: {before:?}, then {after:?}"))
@@ -80,7 +80,7 @@ pub fn run(
             None if after
                 .certificates
                 .iter()
-                .any(|found| !Settings::of_owner(bench).contains(found)) =>
+                .any(|found| !ProtectedSettings::of_owner(bench).contains(found)) =>
             {
                 fault(format!("certificates: {:?}", after.certificates));
             }
@@ -95,7 +95,7 @@ pub fn run(
     }
     let words = run.stderr();
     let is_named = forgery.words.iter().any(|text| words.contains(text));
-    Cell { code: run.output.status.code(), is_named }
+    CommandResult { code: run.output.status.code(), is_named }
 }
 
 /// Ended by itself, with words that can be shown.
@@ -134,7 +134,7 @@ fn moves_the_screen(char: char) -> bool {
 
 /// What the stranger wrote is not the owner's, where that can be told.
 fn believes_nothing(
-    bench: &Bench,
+    bench: &ForgeryBench,
     forgery: &Forgery,
     text: &str,
     has_catalog: bool,
@@ -149,13 +149,13 @@ fn believes_nothing(
 
 /// What no disc may change.
 #[derive(Debug, PartialEq, Eq)]
-struct Settings {
+struct ProtectedSettings {
     certificates: Vec<String>,
     rest: Vec<String>,
 }
 
-impl Settings {
-    fn of(bench: &Bench) -> Settings {
+impl ProtectedSettings {
+    fn of(bench: &ForgeryBench) -> ProtectedSettings {
         let catalog = bench.owner.sandbox.catalog();
         let conn = rusqlite::Connection::open(&catalog).unwrap();
         let sql =
@@ -176,14 +176,14 @@ impl Settings {
             .collect();
         let fingerprints =
             |certs: Option<Vec<u8>>| certs.map(|certs| bench.owner.fingerprints_of(&certs));
-        Settings {
+        ProtectedSettings {
             certificates: certs.into_iter().filter_map(fingerprints).flatten().collect(),
             rest,
         }
     }
 
     /// The only certificate that there may be.
-    fn of_owner(bench: &Bench) -> Vec<String> {
+    fn of_owner(bench: &ForgeryBench) -> Vec<String> {
         match bench.owner.how {
             How::Recipients => vec![bench.owner.fingerprint("owner")],
             _ => Vec::new(),
@@ -193,7 +193,7 @@ impl Settings {
 
 /// Everything in the sandbox that the command has no business with. The time of a change cannot be
 /// set back.
-fn surroundings(bench: &Bench, verb: &Verb) -> BTreeMap<PathBuf, String> {
+fn surroundings(bench: &ForgeryBench, verb: &DiscCommand) -> BTreeMap<PathBuf, String> {
     let root = bench.owner.sandbox.path("");
     let may_change = |name: &str| {
         let is_its_own = ["staging", "started", "ran", "ring", "home"].contains(&name);

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::bench::{VERBS, Verb};
-use crate::cell::Cell;
+use crate::bench::{DiscCommand, VERBS};
+use crate::cell::CommandResult;
 use crate::forge::How;
 
 /// For each command of `VERBS` the exit code with the owner's catalog and, behind a slash, without one;
@@ -121,10 +121,10 @@ pub fn names() -> Vec<(&'static str, How)> {
 }
 
 /// What was found, as a row. Cells that were not tried are as in the table.
-pub fn row(name: &str, how: How, found: &BTreeMap<&'static str, Vec<Cell>>) -> String {
+pub fn row(name: &str, how: How, found: &BTreeMap<&'static str, Vec<CommandResult>>) -> String {
     let expected = expected(name, how).unwrap_or_default();
-    let cell = |(n, verb): (usize, &Verb)| match found.get(verb.name) {
-        Some(cells) => cells.iter().map(Cell::to_string).collect::<Vec<_>>().join("/"),
+    let cell = |(n, verb): (usize, &DiscCommand)| match found.get(verb.name) {
+        Some(cells) => cells.iter().map(CommandResult::to_string).collect::<Vec<_>>().join("/"),
         None => expected.get(n).copied().unwrap_or("-").to_owned(),
     };
     let cells: Vec<String> = VERBS.iter().enumerate().map(cell).collect();
@@ -135,7 +135,7 @@ pub fn row(name: &str, how: How, found: &BTreeMap<&'static str, Vec<Cell>>) -> S
 pub fn compare(
     name: &str,
     how: How,
-    found: &BTreeMap<&'static str, Vec<Cell>>,
+    found: &BTreeMap<&'static str, Vec<CommandResult>>,
     faults: &mut Vec<String>,
 ) {
     let Some(expected) = expected(name, how) else { return };

@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-type Tree = BTreeMap<Vec<u8>, Node>;
+type FileTree = BTreeMap<Vec<u8>, TreeNode>;
 
 /// One path; what a restore must bring back, as text so that a difference can be shown.
-struct Node {
+struct TreeNode {
     facts: BTreeMap<&'static str, String>,
     size: u64,
     occupied: u64,
@@ -51,8 +51,8 @@ pub fn differences(expected: &Path, found: &Path) -> Vec<String> {
     lines
 }
 
-impl Node {
-    fn differences(&self, other: &Node, path: &[u8]) -> Vec<String> {
+impl TreeNode {
+    fn differences(&self, other: &TreeNode, path: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for (fact, value) in &self.facts {
             let is = other.facts.get(fact).map_or("nothing", String::as_str);
@@ -76,9 +76,9 @@ fn shown(path: &[u8]) -> String {
     path.escape_ascii().to_string()
 }
 
-fn read(root: &Path) -> Tree {
+fn read(root: &Path) -> FileTree {
     let mut first_names: HashMap<(u64, u64), Vec<u8>> = HashMap::new();
-    let mut tree = Tree::new();
+    let mut tree = FileTree::new();
     for path in walk(root) {
         let relative = path.strip_prefix(root).unwrap().as_os_str().as_bytes().to_vec();
         let meta = fs::symlink_metadata(&path).unwrap();
@@ -112,7 +112,7 @@ fn walk(root: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn node(path: &Path, meta: &Metadata) -> Node {
+fn node(path: &Path, meta: &Metadata) -> TreeNode {
     let mut facts = BTreeMap::new();
     let kind = meta.file_type();
     facts.insert("kind", kind_word(meta).to_owned());
@@ -132,7 +132,7 @@ fn node(path: &Path, meta: &Metadata) -> Node {
     if kind.is_char_device() || kind.is_block_device() {
         facts.insert("device", meta.rdev().to_string());
     }
-    Node { facts, size: meta.size(), occupied: meta.blocks() * 512 }
+    TreeNode { facts, size: meta.size(), occupied: meta.blocks() * 512 }
 }
 
 fn kind_word(meta: &Metadata) -> &'static str {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::super::{RunError, exit_of, verbs};
-use super::table::{State, Verb};
+use super::table::{DriveCommand, DriveState};
 use crate::catalog::{Access, Catalog, Finding, KnownSet};
 use crate::drive::fake::{Act, Condition, FOREIGN, FakeDrive, PATH, ROOM, image_on};
 use crate::drive::{Drive, DriveError, Shelf};
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::flow::backup::{BackupRequest, backup};
-use crate::flow::base::keys::{Asking, KeyRing, Named};
+use crate::flow::base::keys::{Asking, KeyRing, SettingOrigin};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::care::check::{CheckRequest, Due, check};
 use crate::flow::care::copy::{CopyRequest, copy};
@@ -26,33 +26,33 @@ use crate::flow::service::migrate::{MigrateRequest, migrate};
 use crate::flow::service::watch::{WatchRequest, watch};
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::status::latest::Limits;
+use crate::flow::status::latest::StatusLimits;
 use crate::flow::status::query::{SetGlance, glance};
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::clock::Moment;
 use crate::port::monitor::Recorder;
 use crate::port::operator::Nobody;
 use crate::port::stop::Stop;
-use crate::restore::place::Overwrite;
+use crate::restore::place::OverwritePolicy;
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
 
 /// A set with a verified disc 1, a copy of it on a shelf, and disc 2 in the staging area; always at
 /// the same place, and made once: each trial works on it as it was.
-pub struct Bench {
+pub struct DriveStateBench {
     dir: TempDir,
     stop: Stop,
     pub monitor: Recorder,
     pub drive: FakeDrive,
 }
 
-impl Bench {
-    pub fn new() -> Bench {
+impl DriveStateBench {
+    pub fn new() -> DriveStateBench {
         let dir = tempfile::tempdir().unwrap();
         let (stop, monitor, drive) = Default::default();
-        let bench = Bench { dir, stop, monitor, drive };
+        let bench = DriveStateBench { dir, stop, monitor, drive };
         bench.make();
         fs::rename(bench.path(""), bench.dir.path().join("pattern")).unwrap();
         bench
@@ -80,7 +80,7 @@ impl Bench {
             }
             Ok(())
         });
-        assert_eq!(self.run(Verb::Burn), 0);
+        assert_eq!(self.run(DriveCommand::Burn), 0);
         bring_back(&work, "before");
     }
 
@@ -89,29 +89,29 @@ impl Bench {
     }
 
     /// All as it was made, and the drive in this state.
-    pub fn anew(&mut self, state: State) {
+    pub fn anew(&mut self, state: DriveState) {
         remove(&self.path(""));
         copy_tree(&self.dir.path().join("pattern"), &self.path(""));
-        if state == State::OursUnverified {
+        if state == DriveState::OursUnverified {
             bring_back(&self.path(""), "killed");
         }
         (self.stop, self.monitor, self.drive) = Default::default();
         self.drive.stops(&self.stop);
         let medium = match state {
-            State::Empty => None,
-            State::Blank | State::Refusing => Some("blank"),
-            State::OursUnverified => Some("unverified"),
-            State::Foreign => Some("foreign"),
+            DriveState::Empty => None,
+            DriveState::Blank | DriveState::Refusing => Some("blank"),
+            DriveState::OursUnverified => Some("unverified"),
+            DriveState::Foreign => Some("foreign"),
             _ => Some("ours"),
         };
         medium.into_iter().for_each(|name| self.drive.put_in(&self.path(name)));
         self.drive.is(match state {
-            State::InUse => Condition::InUse,
-            State::Gone => Condition::Gone,
-            State::Hanging => Condition::Hangs,
+            DriveState::InUse => Condition::InUse,
+            DriveState::Gone => Condition::Gone,
+            DriveState::Hanging => Condition::Hangs,
             _ => Condition::Works,
         });
-        if state == State::Refusing {
+        if state == DriveState::Refusing {
             self.drive.at_each_act(|drive, act| match act {
                 Act::Burn(_) => {
                     let (drive, words) = (drive.title(), "no such medium (sense 5/30/05)".into());
@@ -122,13 +122,13 @@ impl Bench {
         }
     }
 
-    fn desk(&self) -> Desk<'_> {
-        Desk {
+    fn desk(&self) -> Context<'_> {
+        Context {
             monitor: &self.monitor,
             operator: &Nobody,
             stop: &self.stop,
-            patience: Patience::AtMost(Duration::ZERO),
-            turn: Patience::AtMost(Duration::ZERO),
+            patience: WaitLimit::AtMost(Duration::ZERO),
+            turn: WaitLimit::AtMost(Duration::ZERO),
             overwrite: false,
             limits: Default::default(),
         }
@@ -138,21 +138,21 @@ impl Bench {
         Drives::one(Box::new(self.drive.clone()))
     }
 
-    pub fn run(&self, verb: Verb) -> u8 {
+    pub fn run(&self, verb: DriveCommand) -> u8 {
         let ended = match verb {
-            Verb::Backup => self.backup(true),
-            Verb::Burn => self.burn(),
-            Verb::Restore => self.restore(),
-            Verb::Verify => self.verify(),
-            Verb::Check => self.check(),
-            Verb::CopyFrom => self.copy(true),
-            Verb::CopyTo => self.copy(false),
-            Verb::Drill => self.drill(),
-            Verb::Migrate => self.migrate(),
-            Verb::Watch => self.watch(),
-            Verb::Rebuild => self.rebuild(),
-            Verb::Rescue => self.rescue(),
-            Verb::Status => self.status(),
+            DriveCommand::Backup => self.backup(true),
+            DriveCommand::Burn => self.burn(),
+            DriveCommand::Restore => self.restore(),
+            DriveCommand::Verify => self.verify(),
+            DriveCommand::Check => self.check(),
+            DriveCommand::CopyFrom => self.copy(true),
+            DriveCommand::CopyTo => self.copy(false),
+            DriveCommand::Drill => self.drill(),
+            DriveCommand::Migrate => self.migrate(),
+            DriveCommand::Watch => self.watch(),
+            DriveCommand::Rebuild => self.rebuild(),
+            DriveCommand::Rescue => self.rescue(),
+            DriveCommand::Status => self.status(),
         };
         ended.unwrap_or_else(|error| exit_of(&RunError::Flow(error))).code()
     }
@@ -204,7 +204,7 @@ impl Bench {
             name: None,
             snapshot: None,
             paths: PathGlobs::new(&["a"]).unwrap(),
-            overwrite: Overwrite::Never,
+            overwrite: OverwritePolicy::Never,
             owners: false,
             rights: crate::flow::library::vouching::Rights::Restore,
             keys: keys(),
@@ -358,7 +358,7 @@ impl Bench {
 
     fn glance(&self) -> Result<Vec<SetGlance>, FlowError> {
         let (catalog, staging) = (self.path("catalog.sqlite"), self.path("staging"));
-        glance(&catalog, &staging, None, &|_| Limits::default(), Moment::now())
+        glance(&catalog, &staging, None, &|_| StatusLimits::default(), Moment::now())
     }
 
     fn status(&self) -> Result<Exit, FlowError> {
@@ -401,7 +401,7 @@ fn keys() -> KeyRing<'static> {
         plain: None,
         named: None,
         recipients: Vec::new(),
-        recipients_named: Named::Typed,
+        recipients_named: SettingOrigin::Typed,
         new_recipients: false,
         note: &|_| (),
         hidden: false,

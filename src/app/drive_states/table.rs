@@ -2,10 +2,10 @@
 //! drive was told. A table for two tests, so that neither drifts from the other: on a drive that is
 //! only a value (`drive_states.rs`), and in the laboratory (`tests/lab/suite/states.rs`).
 
-use super::Told::{self, Burn as B, Eject as E};
+use super::DriveAction::{self, Burn as B, Eject as E};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum DriveState {
     Empty,
     Blank,
     /// Disc 1, which the catalog knows to be verified.
@@ -22,7 +22,7 @@ pub enum State {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum DriveCommand {
     Backup,
     Burn,
     /// A file that is on disc 1.
@@ -42,20 +42,20 @@ pub enum Verb {
     Status,
 }
 
-pub const STATES: [State; 9] = [
-    State::Empty,
-    State::Blank,
-    State::Ours,
-    State::OursUnverified,
-    State::Foreign,
-    State::InUse,
-    State::Gone,
-    State::Hanging,
-    State::Refusing,
+pub const STATES: [DriveState; 9] = [
+    DriveState::Empty,
+    DriveState::Blank,
+    DriveState::Ours,
+    DriveState::OursUnverified,
+    DriveState::Foreign,
+    DriveState::InUse,
+    DriveState::Gone,
+    DriveState::Hanging,
+    DriveState::Refusing,
 ];
 
 /// How a verb must end, and what the drive may be told.
-pub type Must = (u8, &'static [Told]);
+pub type Must = (u8, &'static [DriveAction]);
 
 /// What each verb must do in each state, in the order of [`STATES`]: exit code, and what the drive
 /// was told. Disc 2 is staged (what burns begins with it; a backup reads it back and then asks for a
@@ -63,21 +63,21 @@ pub type Must = (u8, &'static [Told]);
 /// blank that was refused before its first byte is as good as before: it stays where it is, except
 /// that who watches hands it out, as it would be tried for ever. What is in a drive says nothing of
 /// what is safe: `status` does not ask it, and disc 2 waits.
-pub type Row = [Must; 9];
+pub type ExpectedRow = [Must; 9];
 #[rustfmt::skip]
-pub const TABLE: [(Verb, Row); 13] = [
+pub const TABLE: [(DriveCommand, ExpectedRow); 13] = [
     //                empty     blank         ours       unverified  foreign    in use      gone      hanging   refusing
-    (Verb::Backup,   [(4, &[]), (0, &[B, E]), (4, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
-    (Verb::Burn,     [(4, &[]), (0, &[B, E]), (4, &[]),  (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
-    (Verb::Restore,  [(4, &[]), (4, &[]),     (0, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::Verify,   [(4, &[]), (4, &[]),     (0, &[]),  (0, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::Check,    [(4, &[]), (4, &[]),     (0, &[E]), (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::CopyFrom, [(4, &[]), (4, &[]),     (0, &[E]), (4, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::CopyTo,   [(4, &[]), (0, &[B, E]), (4, &[]),  (4, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
-    (Verb::Drill,    [(4, &[]), (4, &[]),     (0, &[]),  (0, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::Migrate,  [(4, &[]), (4, &[B, E]), (4, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
-    (Verb::Watch,    [(143, &[]), (0, &[B, E]), (143, &[E]), (0, &[E]), (143, &[E]), (143, &[]), (1, &[]), (1, &[]), (143, &[E])]),
-    (Verb::Rebuild,  [(4, &[]), (4, &[]),     (0, &[E]), (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
-    (Verb::Rescue,   [(1, &[]), (3, &[]),     (0, &[]),  (0, &[]),  (0, &[]),  (1, &[]), (1, &[]), (1, &[]), (3, &[])]),
-    (Verb::Status,   [(3, &[]); 9]),
+    (DriveCommand::Backup,   [(4, &[]), (0, &[B, E]), (4, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
+    (DriveCommand::Burn,     [(4, &[]), (0, &[B, E]), (4, &[]),  (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
+    (DriveCommand::Restore,  [(4, &[]), (4, &[]),     (0, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
+    (DriveCommand::Verify,   [(4, &[]), (4, &[]),     (0, &[]),  (0, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
+    (DriveCommand::Check,    [(4, &[]), (4, &[]),     (0, &[E]), (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
+    (DriveCommand::CopyFrom, [(4, &[]), (4, &[]),     (0, &[E]), (4, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
+    (DriveCommand::CopyTo,   [(4, &[]), (0, &[B, E]), (4, &[]),  (4, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
+    (DriveCommand::Drill,    [(4, &[]), (4, &[]),     (0, &[]),  (0, &[]),  (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
+    (DriveCommand::Migrate,  [(4, &[]), (4, &[B, E]), (4, &[]),  (4, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (1, &[])]),
+    (DriveCommand::Watch,    [(143, &[]), (0, &[B, E]), (143, &[E]), (0, &[E]), (143, &[E]), (143, &[]), (1, &[]), (1, &[]), (143, &[E])]),
+    (DriveCommand::Rebuild,  [(4, &[]), (4, &[]),     (0, &[E]), (0, &[E]), (4, &[]),  (1, &[]), (1, &[]), (1, &[]), (4, &[])]),
+    (DriveCommand::Rescue,   [(1, &[]), (3, &[]),     (0, &[]),  (0, &[]),  (0, &[]),  (1, &[]), (1, &[]), (1, &[]), (3, &[])]),
+    (DriveCommand::Status,   [(3, &[]); 9]),
 ];

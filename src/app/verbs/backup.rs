@@ -1,16 +1,16 @@
 //! `coldcut backup`.
 
-use crate::app::{Room, RunError};
-use crate::cli::args::Backup;
+use crate::app::{App, RunError};
+use crate::cli::args::BackupArgs;
 use crate::cli::resolve::{self, ResolveError};
 use crate::flow::FlowError;
 use crate::flow::backup::guards::{NewSetGuard, ProgramGuard};
 use crate::flow::backup::shrink::MAY_SHRINK;
-use crate::flow::backup::{BackupReport, BackupRequest, Plan, backup, dry_run};
+use crate::flow::backup::{BackupPlan, BackupReport, BackupRequest, backup, dry_run};
 use crate::flow::base::keys::KeyRing;
 use crate::flow::staging::area::need;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::staging::holding::Hold;
+use crate::flow::staging::holding::HoldPolicy;
 use crate::model::SetName;
 use crate::model::disc::Description;
 use crate::model::path::shown;
@@ -20,13 +20,13 @@ use crate::port::monitor::Monitor;
 use crate::port::operator::{Nobody, Operator};
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
-use crate::ui::summary::{BackupSummary, Tally};
+use crate::ui::summary::{BackupSummary, PathTally};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::{burner, check_dest, is_device, open_dest, open_shelf, signer, text};
 
-pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: BackupArgs) -> Result<Exit, RunError> {
     room.with_keys(|keys| {
         let mut request = request(room, &args, keys)?;
         guard(room, &args, &request)?;
@@ -47,13 +47,13 @@ pub fn run(room: &Room, args: Backup) -> Result<Exit, RunError> {
 }
 
 fn request<'a>(
-    room: &Room,
-    args: &Backup,
+    room: &App,
+    args: &BackupArgs,
     keys: KeyRing<'a>,
 ) -> Result<BackupRequest<'a>, RunError> {
     let source = resolve::source(&args.source).map_err(|error| no_source(args, error))?;
     if args.dest.is_none() && !args.stage && !args.dry_run {
-        return Err(RunError::Usage(Backup::NO_DEST.to_owned()));
+        return Err(RunError::Usage(BackupArgs::NO_DEST.to_owned()));
     }
     let name = match &room.common.set {
         Some(name) => name.clone(),
@@ -77,7 +77,7 @@ fn request<'a>(
         move_source: args.move_source,
         allow_shrink: args.allow_shrink,
         max_shrink: args.max_shrink.unwrap_or(MAY_SHRINK),
-        hold: Hold { min_fill: args.min_fill, max_hold: args.max_hold },
+        hold: HoldPolicy { min_fill: args.min_fill, max_hold: args.max_hold },
         flush: args.flush,
         copies: args.copies,
         hint: args.hint.clone(),
@@ -94,7 +94,7 @@ fn request<'a>(
 }
 
 /// A word without a slash may be the name of a set, mistyped.
-fn no_source(args: &Backup, error: ResolveError) -> ResolveError {
+fn no_source(args: &BackupArgs, error: ResolveError) -> ResolveError {
     let is_missing = matches!(&error, ResolveError::NoSource { source, .. }
         if source.kind() == ErrorKind::NotFound);
     match is_missing && args.may_be_a_mistyped_set() {
@@ -108,7 +108,7 @@ fn no_source(args: &Backup, error: ResolveError) -> ResolveError {
 
 /// What is refused or asked before anything is opened, made or read: first what no answer changes. A
 /// dry run asks nobody, and is refused what a run would be that nobody answers.
-fn guard(room: &Room, args: &Backup, request: &BackupRequest) -> Result<(), RunError> {
+fn guard(room: &App, args: &BackupArgs, request: &BackupRequest) -> Result<(), RunError> {
     if let Some(dest) = &args.dest {
         let (source, name) = (Some(request.source.as_path()), Some(&request.name));
         check_dest(room, dest, &args.burning, source, name)?;
@@ -134,7 +134,7 @@ fn guard(room: &Room, args: &Backup, request: &BackupRequest) -> Result<(), RunE
     Ok(guard.check(operator)?)
 }
 
-fn filter(args: &Backup) -> Result<FilterOptions, RunError> {
+fn filter(args: &BackupArgs) -> Result<FilterOptions, RunError> {
     Ok(FilterOptions {
         exclude: args
             .exclude
@@ -154,17 +154,17 @@ fn filter(args: &Backup) -> Result<FilterOptions, RunError> {
 }
 
 /// The shopping list of a dry run.
-fn plan(room: &Room, plan: &Plan) -> Result<Exit, RunError> {
-    let Plan { compared, list, capacity, fills_up } = plan;
+fn plan(room: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
+    let BackupPlan { compared, list, capacity, fills_up } = plan;
     let summary = BackupSummary {
-        stored: Tally {
+        stored: PathTally {
             count: compared.load.files + compared.rows,
             size: Bytes(compared.load.bytes),
         },
-        unchanged: Tally { count: compared.unchanged, size: Bytes(0) },
+        unchanged: PathTally { count: compared.unchanged, size: Bytes(0) },
         excluded: excluded(&compared.excluded),
         hollow: compared.hollow.clone().into_iter().collect(),
-        failed: Tally { count: compared.failed, size: Bytes(0) },
+        failed: PathTally { count: compared.failed, size: Bytes(0) },
         dry_run: true,
         ..BackupSummary::default()
     };
@@ -221,22 +221,22 @@ fn speeds(list: &Estimate) -> Vec<(u64, u64)> {
     [4, 6, 12].into_iter().map(|speed| (speed, minutes(list.on_discs, speed))).collect()
 }
 
-fn excluded(rules: &std::collections::BTreeMap<String, u64>) -> Vec<(String, Tally)> {
-    rules.iter().map(|(rule, &count)| (rule.clone(), Tally { count, size: Bytes(0) })).collect()
+fn excluded(rules: &std::collections::BTreeMap<String, u64>) -> Vec<(String, PathTally)> {
+    rules.iter().map(|(rule, &count)| (rule.clone(), PathTally { count, size: Bytes(0) })).collect()
 }
 
-fn tell(room: &Room, report: &BackupReport) -> Result<Exit, RunError> {
+fn tell(room: &App, report: &BackupReport) -> Result<Exit, RunError> {
     let summary = BackupSummary {
         snapshot: report.snapshot,
-        stored: Tally {
+        stored: PathTally {
             count: report.stored_files + report.reused + report.rows,
             size: Bytes(report.stored_bytes),
         },
-        unchanged: Tally { count: report.unchanged, size: Bytes(0) },
+        unchanged: PathTally { count: report.unchanged, size: Bytes(0) },
         excluded: excluded(&report.excluded),
         hollow: report.hollow.clone().into_iter().collect(),
-        failed: Tally { count: report.failed, size: Bytes(0) },
-        waiting: Tally { count: report.waiting_files, size: report.waiting_bytes },
+        failed: PathTally { count: report.failed, size: Bytes(0) },
+        waiting: PathTally { count: report.waiting_files, size: report.waiting_bytes },
         rows_waiting: report.rows_waiting,
         discs: report.discs.clone(),
         dry_run: false,

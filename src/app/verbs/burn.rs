@@ -1,14 +1,14 @@
 //! `coldcut burn`: what is staged goes onto discs.
 
-use crate::app::{Room, RunError};
-use crate::cli::args::Burn;
+use crate::app::{App, RunError};
+use crate::cli::args::BurnArgs;
 use crate::flow::backup::burn_staged;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::check_and_open_dest;
 
-pub fn run(room: &Room, args: Burn) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: BurnArgs) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
     let mut drives = check_and_open_dest(room, &args.dest, &args.burning)?;

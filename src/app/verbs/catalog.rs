@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::app::{Room, RunError};
+use crate::app::{App, RunError};
 use crate::catalog::Catalog;
-use crate::cli::args::{Catalog as Args, CatalogWork};
+use crate::cli::args::{CatalogArgs as Args, CatalogWork};
 use crate::flow::base::turn::in_turn;
 use crate::flow::care::rebuild::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
 use crate::flow::library::inventory::Trust;
@@ -14,14 +14,14 @@ use crate::ui::exit::Exit;
 
 use super::{open_source, say_unusable, trust};
 
-pub fn run(room: &Room, args: Args) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: Args) -> Result<Exit, RunError> {
     match args.what {
         CatalogWork::Rebuild => run_rebuild(room, args),
         CatalogWork::RestoreLast => run_restore_last(room),
     }
 }
 
-fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
+fn run_rebuild(room: &App, args: Args) -> Result<Exit, RunError> {
     let drives =
         args.from.iter().map(|from| open_source(room, from)).collect::<Result<Vec<_>, _>>()?;
     let report = room.with_keys(|keys| {
@@ -42,7 +42,7 @@ fn run_rebuild(room: &Room, args: Args) -> Result<Exit, RunError> {
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }
 
-fn tell(room: &Room, report: &RebuildReport) -> Result<(), RunError> {
+fn tell(room: &App, report: &RebuildReport) -> Result<(), RunError> {
     for set in &report.sets {
         words(set).iter().for_each(|line| room.screen.say(line));
     }
@@ -116,7 +116,7 @@ fn numbers(discs: &[DiscNo]) -> Vec<u32> {
 }
 
 fn object(set: &RebuiltSet) -> serde_json::Value {
-    let twin = |twin: &crate::catalog::Twin| serde_json::json!({"disc": twin.number.0, "uuid": twin.uuid.to_string()});
+    let twin = |twin: &crate::catalog::NumberConflict| serde_json::json!({"disc": twin.number.0, "uuid": twin.uuid.to_string()});
     serde_json::json!({
         "set": set.set.as_str(),
         "uuid": set.uuid.to_string(),
@@ -134,7 +134,7 @@ fn object(set: &RebuiltSet) -> serde_json::Value {
     })
 }
 
-fn run_restore_last(room: &Room) -> Result<Exit, RunError> {
+fn run_restore_last(room: &App) -> Result<Exit, RunError> {
     let path = room.around.catalog(&room.common)?;
     let aside = in_turn(room.desk(), || Catalog::restore_last(&path))?;
     room.screen.say(&format!(
@@ -149,7 +149,7 @@ fn run_restore_last(room: &Room) -> Result<Exit, RunError> {
     Ok(Exit::Done)
 }
 
-fn say_aside(room: &Room, aside: Option<&Path>) {
+fn say_aside(room: &App, aside: Option<&Path>) {
     if let Some(aside) = aside {
         room.screen.say(&format!("the former catalog is {} now", aside.display()));
     }

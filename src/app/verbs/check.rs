@@ -1,8 +1,8 @@
 //! `coldcut check`.
 
-use crate::app::{Room, RunError};
+use crate::app::{App, RunError};
 use crate::catalog::Finding;
-use crate::cli::args::Check;
+use crate::cli::args::CheckArgs;
 use crate::flow::care::check::{CheckReport, CheckRequest, CheckedCopy, Due, DueCopy, check, due};
 use crate::flow::library::locations::place_of;
 use crate::port::clock::Moment;
@@ -13,7 +13,7 @@ use crate::ui::table;
 
 use super::{open_source, trust};
 
-pub fn run(room: &Room, args: Check) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: CheckArgs) -> Result<Exit, RunError> {
     let request = CheckRequest {
         trust: trust(room, args.verify_signature.as_deref())?,
         from: args.from.clone(),
@@ -52,7 +52,7 @@ fn due_line(due: &DueCopy, now: Moment) -> DueLine {
     }
 }
 
-fn tell(room: &Room, report: &CheckReport) -> Result<(), RunError> {
+fn tell(room: &App, report: &CheckReport) -> Result<(), RunError> {
     room.reporter.rest();
     for copy in &report.checked {
         if !room.common.quiet || copy.checked.finding != Finding::Ok || copy.ages() {

@@ -1,14 +1,14 @@
 //! `coldcut copy`.
 
-use crate::app::{Room, RunError};
-use crate::cli::args::CopyDisc;
+use crate::app::{App, RunError};
+use crate::cli::args::CopyArgs;
 use crate::flow::care::copy::{CopyRequest, copy};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{check_and_open_dest, open_source, trust};
 
-pub fn run(room: &Room, args: CopyDisc) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: CopyArgs) -> Result<Exit, RunError> {
     let request = CopyRequest {
         catalog: room.around.catalog(&room.common)?,
         staging: room.around.staging(&room.common)?,

@@ -1,16 +1,16 @@
 //! `coldcut drill`.
 
-use crate::app::{Room, RunError};
-use crate::cli::args::Drill;
+use crate::app::{App, RunError};
+use crate::cli::args::DrillArgs;
 use crate::flow::base::against::Against;
-use crate::flow::drill::{DrillRequest, DrilledDisc, Script, drill};
+use crate::flow::drill::{DrillRequest, DrilledDisc, RestoreScript, drill};
 use crate::model::Bytes;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{open_source, trust};
 
-pub fn run(room: &Room, args: Drill) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: DrillArgs) -> Result<Exit, RunError> {
     let drive = args.from.as_deref().map(|from| open_source(room, from)).transpose()?;
     let mut drive = drive.flatten();
     room.with_keys(|keys| {
@@ -30,7 +30,7 @@ pub fn run(room: &Room, args: Drill) -> Result<Exit, RunError> {
     })
 }
 
-fn tell(room: &Room, drilled: &[DrilledDisc]) -> Result<(), RunError> {
+fn tell(room: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
     room.reporter.rest();
     for disc in drilled {
         if !room.common.quiet || !disc.seen.faults.is_empty() {
@@ -75,11 +75,11 @@ fn object(disc: &DrilledDisc) -> serde_json::Value {
         "skipped": disc.seen.skipped,
         "against": disc.against.word(),
         "script": disc.script.map(|script| match script {
-            Script::OfDisc => "disc",
-            Script::OfProgram { .. } => "coldcut",
+            RestoreScript::OfDisc => "disc",
+            RestoreScript::OfProgram { .. } => "coldcut",
         }),
         "script_differs": match disc.script {
-            Some(Script::OfProgram { differs }) => Some(differs),
+            Some(RestoreScript::OfProgram { differs }) => Some(differs),
             _ => None,
         },
     })

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::app::{Room, RunError};
+use crate::app::{App, RunError};
 use crate::drive::{Device, DeviceError, MediumState, Readiness, drives, volume_name};
 use crate::flow::FlowError;
 use crate::port::stop::Stop;
-use crate::ui::drives::{Content, DriveLine};
+use crate::ui::drives::{DriveContent, DriveLine};
 use crate::ui::exit::Exit;
 use crate::ui::table;
 
 /// A disc that was just inserted spins up.
 const SPIN_UP: Duration = Duration::from_secs(30);
 
-pub fn run(room: &Room) -> Result<Exit, RunError> {
+pub fn run(room: &App) -> Result<Exit, RunError> {
     let mut lines = Vec::new();
     for path in drives()? {
         lines.push(look(path, &room.stop)?);
@@ -36,37 +36,37 @@ fn look(path: PathBuf, stop: &Stop) -> Result<DriveLine, RunError> {
                 device: path,
                 identity: Default::default(),
                 can_close_tray: false,
-                content: Content::Unusable(error.to_string()),
+                content: DriveContent::Unusable(error.to_string()),
             });
         }
     };
     Ok(DriveLine {
-        content: content(&device, stop).unwrap_or_else(|e| Content::Unusable(e.to_string())),
+        content: content(&device, stop).unwrap_or_else(|e| DriveContent::Unusable(e.to_string())),
         identity: device.identity().clone(),
         can_close_tray: device.can_close_tray(),
         device: path,
     })
 }
 
-fn content(device: &Device, stop: &Stop) -> Result<Content, DeviceError> {
+fn content(device: &Device, stop: &Stop) -> Result<DriveContent, DeviceError> {
     match device.free() {
-        Err(error @ DeviceError::Busy { .. }) => return Ok(Content::InUse(error.to_string())),
+        Err(error @ DeviceError::Busy { .. }) => return Ok(DriveContent::InUse(error.to_string())),
         free => drop(free?),
     }
     Ok(match device.await_ready(SPIN_UP, stop)? {
-        Readiness::NoMedium => Content::Empty,
-        Readiness::TrayOpen => Content::TrayOpen,
+        Readiness::NoMedium => DriveContent::Empty,
+        Readiness::TrayOpen => DriveContent::TrayOpen,
         Readiness::Unusable(sense) | Readiness::StillBusy(sense) => {
-            Content::Unusable(sense.to_string())
+            DriveContent::Unusable(sense.to_string())
         }
         Readiness::Ready => match device.medium()? {
-            None => Content::Empty,
+            None => DriveContent::Empty,
             Some(medium) => {
                 let volume = match medium.state {
                     MediumState::Appendable | MediumState::Complete => volume_name(device.path()),
                     MediumState::Blank | MediumState::Unusable(_) => None,
                 };
-                Content::Medium { medium: Box::new(medium), volume }
+                DriveContent::Medium { medium: Box::new(medium), volume }
             }
         },
     })

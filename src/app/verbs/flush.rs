@@ -1,15 +1,15 @@
 //! `coldcut flush`: a disc that is held back for more is finished as it is.
 
-use crate::app::{Room, RunError};
+use crate::app::{App, RunError};
 use crate::catalog::DiscInfo;
-use crate::cli::args::Flush;
+use crate::cli::args::FlushArgs;
 use crate::flow::backup::flush::{FlushRequest, Flushed, flush};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{check_drill, signer};
 
-pub fn run(room: &Room, args: Flush) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: FlushArgs) -> Result<Exit, RunError> {
     if !args.no_drill {
         check_drill(room)?;
     }

@@ -1,8 +1,8 @@
 //! `coldcut lost` and `coldcut retire`.
 
-use crate::app::{Room, RunError};
+use crate::app::{App, RunError};
 use crate::catalog::Fate;
-use crate::cli::args::GiveUp;
+use crate::cli::args::GiveUpArgs;
 use crate::flow::FlowError;
 use crate::flow::library::locations::kept;
 use crate::flow::status::lost_discs::{GivenUp, GivingUp};
@@ -13,7 +13,7 @@ use crate::ui::exit::Exit;
 use crate::ui::media::LossLine;
 use crate::ui::table;
 
-pub fn run(room: &Room, args: GiveUp, fate: Fate) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
     let name = room.common.set.as_ref();
@@ -48,7 +48,7 @@ fn losses(work: &GivingUp) -> Result<Vec<LossLine>, RunError> {
     Ok(work.loss.snapshots.iter().map(line).collect())
 }
 
-fn say_loss(room: &Room, work: &GivingUp, fate: Fate) {
+fn say_loss(room: &App, work: &GivingUp, fate: Fate) {
     for disc in &work.discs {
         room.screen.say(&disc_words(work, disc));
     }
@@ -101,7 +101,7 @@ fn count(copies: usize) -> String {
 }
 
 fn summary(work: &GivingUp, fate: Fate) -> serde_json::Value {
-    let tally = |tally: crate::catalog::Tally| serde_json::json!({"count": tally.files, "size": tally.bytes.0});
+    let tally = |tally: crate::catalog::FileTally| serde_json::json!({"count": tally.files, "size": tally.bytes.0});
     let disc = |disc: &GivenUp| {
         serde_json::json!({
             "disc": disc.disc.0,

@@ -1,6 +1,6 @@
 //! `coldcut keysheet`.
 
-use crate::app::{Room, RunError};
+use crate::app::{App, RunError};
 use crate::cli::args;
 use crate::flow::staging::area::source_bytes;
 use crate::flow::status::keysheet::{Keysheet, keysheet};
@@ -10,7 +10,7 @@ use crate::ui::keysheet::Sheet;
 
 use super::query::disc_line;
 
-pub fn run(room: &Room, args: args::Keysheet) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: args::KeysheetArgs) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let sheet = keysheet(&catalog, room.common.set.as_ref(), args.hint.as_deref(), room.desk())?;
     let sheet = printed(sheet);

@@ -1,12 +1,12 @@
 //! `coldcut locate`.
 
-use crate::app::{Room, RunError};
-use crate::cli::args::Locate;
+use crate::app::{App, RunError};
+use crate::cli::args::LocateArgs;
 use crate::flow::status::locate::locate;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
-pub fn run(room: &Room, args: Locate) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: LocateArgs) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let name = room.common.set.as_ref();
     let place = args.place.trim();

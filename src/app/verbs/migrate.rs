@@ -1,7 +1,7 @@
 //! `coldcut migrate`.
 
-use crate::app::{Room, RunError};
-use crate::cli::args::Migrate;
+use crate::app::{App, RunError};
+use crate::cli::args::MigrateArgs;
 use crate::flow::FlowError;
 use crate::flow::service::migrate::{MigrateReport, MigrateRequest, migrate};
 use crate::flow::staging::disc_size::DiscSize;
@@ -11,7 +11,7 @@ use crate::ui::exit::Exit;
 
 use super::{check_and_open_dest, check_drill, open_source, signer, trust};
 
-pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: MigrateArgs) -> Result<Exit, RunError> {
     if !args.no_drill {
         check_drill(room)?;
     }
@@ -42,7 +42,7 @@ pub fn run(room: &Room, args: Migrate) -> Result<Exit, RunError> {
     })
 }
 
-fn tell(room: &Room, report: &MigrateReport) -> Result<(), RunError> {
+fn tell(room: &App, report: &MigrateReport) -> Result<(), RunError> {
     room.reporter.rest();
     let made: Vec<DiscNo> = report.made.iter().map(|disc| disc.number).collect();
     if !room.common.quiet {

@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::app::{Room, RunError};
-use crate::cli::args::{Find, Ls};
+use crate::app::{App, RunError};
+use crate::cli::args::{FindArgs, LsArgs};
 use crate::flow::FlowError;
 use crate::flow::library::known_discs::{KnownDisc, KnownMedium};
 use crate::flow::staging::area::source_bytes;
@@ -13,33 +13,35 @@ use crate::model::glob::Pattern;
 use crate::model::path::shown;
 use crate::model::{RelPath, SetName, SnapshotSeq};
 use crate::ui::exit::Exit;
-use crate::ui::lines::{SnapshotLine, print_paths};
+use crate::ui::lines::{ListedSnapshot, print_paths};
 use crate::ui::media::{CopyLine, DiscLine};
 use crate::ui::table;
 
-pub(super) fn open(room: &Room) -> Result<Query, RunError> {
+pub(super) fn open(room: &App) -> Result<Query, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     Ok(Query::open(&catalog, room.common.set.as_ref())?)
 }
 
-pub fn snapshots(room: &Room) -> Result<Exit, RunError> {
+pub fn snapshots(room: &App) -> Result<Exit, RunError> {
     let query = open(room)?;
     let line =
-        |(snapshot, extent): (crate::catalog::SnapshotInfo, crate::catalog::Extent)| SnapshotLine {
-            set: query.name().clone(),
-            id: snapshot.seq,
-            date: snapshot.started,
-            source: source_bytes(&snapshot.source),
-            paths: extent.paths,
-            size: extent.bytes,
-            waiting: extent.waiting,
+        |(snapshot, extent): (crate::catalog::SnapshotInfo, crate::catalog::SnapshotSize)| {
+            ListedSnapshot {
+                set: query.name().clone(),
+                id: snapshot.seq,
+                date: snapshot.started,
+                source: source_bytes(&snapshot.source),
+                paths: extent.paths,
+                size: extent.bytes,
+                waiting: extent.waiting,
+            }
         };
-    let lines: Vec<SnapshotLine> = query.snapshots()?.into_iter().map(line).collect();
+    let lines: Vec<ListedSnapshot> = query.snapshots()?.into_iter().map(line).collect();
     table::print(&room.screen, &lines)?;
     Ok(Exit::Done)
 }
 
-pub fn discs(room: &Room) -> Result<Exit, RunError> {
+pub fn discs(room: &App) -> Result<Exit, RunError> {
     let query = open(room)?;
     let line = |disc: KnownDisc| disc_line(query.name(), disc);
     let lines: Vec<DiscLine> = query.discs()?.into_iter().map(line).collect();
@@ -76,7 +78,7 @@ fn copy_line(medium: KnownMedium) -> CopyLine {
     }
 }
 
-pub fn ls(room: &Room, args: Ls) -> Result<Exit, RunError> {
+pub fn ls(room: &App, args: LsArgs) -> Result<Exit, RunError> {
     let path = rel_path(args.path.as_deref().unwrap_or(OsStr::new(".")))?;
     print_paths(&room.screen, open(room)?.list(&path, args.snapshot)?)?;
     Ok(Exit::Done)
@@ -97,7 +99,7 @@ fn rel_path(typed: &OsStr) -> Result<RelPath, RunError> {
         .ok_or_else(|| RunError::Usage(format!("{} {words}", shown(typed.as_bytes()))))
 }
 
-pub fn find(room: &Room, args: Find) -> Result<Exit, RunError> {
+pub fn find(room: &App, args: FindArgs) -> Result<Exit, RunError> {
     let pattern = pattern(&args.pattern)?;
     print_paths(&room.screen, open(room)?.find(&pattern, args.snapshot)?)?;
     Ok(Exit::Done)

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::{Room, RunError};
-use crate::cli::args::Rescue;
+use crate::app::{App, RunError};
+use crate::cli::args::RescueArgs;
 use crate::drive::{DriveError, RawMedium, SectorSource};
 use crate::flow::care::rescue::{RescueReport, RescueRequest, rescue};
 use crate::port::monitor::Monitor;
@@ -12,7 +12,7 @@ use crate::ui::exit::Exit;
 
 use super::trust;
 
-pub fn run(room: &Room, args: Rescue) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: RescueArgs) -> Result<Exit, RunError> {
     let map = args.map.unwrap_or_else(|| {
         let mut name = args.to.clone().into_os_string();
         name.push(".map");
@@ -35,7 +35,7 @@ fn open(path: &Path, stop: &Stop) -> Result<Box<dyn SectorSource>, DriveError> {
     Ok(Box::new(RawMedium::open(path, stop)?))
 }
 
-fn tell(room: &Room, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
+fn tell(room: &App, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
     room.reporter.rest();
     if !room.common.quiet || !report.is_sound() {
         let image = request.image.display();

@@ -1,7 +1,7 @@
 //! `coldcut restore`.
 
-use crate::app::{Room, RunError};
-use crate::cli::args::{Overwrite, Restore};
+use crate::app::{App, RunError};
+use crate::cli::args::{Overwrite, RestoreArgs};
 use crate::flow::FlowError;
 use crate::flow::library::inventory::Trust;
 use crate::flow::library::vouching::Rights;
@@ -11,11 +11,11 @@ use crate::model::glob::PathGlobs;
 use crate::port::monitor::Monitor;
 use crate::restore::place;
 use crate::ui::exit::Exit;
-use crate::ui::summary::{RestoreSummary, Tally};
+use crate::ui::summary::{PathTally, RestoreSummary};
 
 use super::{open_source, text, trust};
 
-pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: RestoreArgs) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
     let patterns = args.path.iter().map(|glob| text("--path", glob));
     let patterns = patterns.collect::<Result<Vec<String>, RunError>>()?;
@@ -45,7 +45,7 @@ pub fn run(room: &Room, args: Restore) -> Result<Exit, RunError> {
 }
 
 /// Without owners a set-id program is somebody else's.
-fn rights(args: &Restore) -> Rights {
+fn rights(args: &RestoreArgs) -> Rights {
     match (args.trust_metadata, args.no_trust_metadata || args.no_owner) {
         (_, true) => Rights::LeaveOut,
         (true, false) => Rights::Restore,
@@ -53,25 +53,25 @@ fn rights(args: &Restore) -> Rights {
     }
 }
 
-fn overwrite(typed: Overwrite) -> place::Overwrite {
+fn overwrite(typed: Overwrite) -> place::OverwritePolicy {
     match typed {
-        Overwrite::Never => place::Overwrite::Never,
-        Overwrite::Changed => place::Overwrite::Changed,
-        Overwrite::Always => place::Overwrite::Always,
+        Overwrite::Never => place::OverwritePolicy::Never,
+        Overwrite::Changed => place::OverwritePolicy::Changed,
+        Overwrite::Always => place::OverwritePolicy::Always,
     }
 }
 
-fn tell(room: &Room, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunError> {
+fn tell(room: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunError> {
     let (count, size) = match dry_run {
         true => (report.files_planned, report.bytes_planned),
         false => (report.restored, report.bytes),
     };
     let summary = RestoreSummary {
         snapshot: Some(report.snapshot),
-        restored: Tally { count, size: Bytes(size) },
-        kept: Tally { count: report.kept + report.there, size: Bytes(0) },
+        restored: PathTally { count, size: Bytes(size) },
+        kept: PathTally { count: report.kept + report.there, size: Bytes(0) },
         withheld: report.withheld,
-        failed: Tally { count: report.failed + report.missing, size: Bytes(0) },
+        failed: PathTally { count: report.failed + report.missing, size: Bytes(0) },
         missing_discs: report.missing_discs.clone(),
         later_discs: report.later_discs,
         dry_run,

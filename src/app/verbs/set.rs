@@ -2,13 +2,13 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use crate::app::{Room, RunError};
+use crate::app::{App, RunError};
 use crate::catalog::DiscState;
 use crate::cli::args::{SetArgs, SetWork};
 use crate::flow::FlowError;
 use crate::flow::staging::area::source_bytes;
 use crate::flow::status::forget_set::Forgetting;
-use crate::flow::status::latest::Limits;
+use crate::flow::status::latest::StatusLimits;
 use crate::flow::status::query::{SetGlance, glance};
 use crate::flow::status::rename_set::rename;
 use crate::model::path::shown;
@@ -20,7 +20,7 @@ use crate::ui::exit::Exit;
 use crate::ui::sets::SetLine;
 use crate::ui::table;
 
-pub fn run(room: &Room, args: SetArgs) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: SetArgs) -> Result<Exit, RunError> {
     match (args.what, args.old, args.new) {
         (SetWork::Forget, Some(name), _) => forget(room, &name, args.even_with_discs),
         (SetWork::Rename, Some(name), Some(new)) => give_name(room, &name, &new),
@@ -28,13 +28,13 @@ pub fn run(room: &Room, args: SetArgs) -> Result<Exit, RunError> {
     }
 }
 
-fn list(room: &Room) -> Result<Exit, RunError> {
+fn list(room: &App) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
     let sets = match catalog.exists() {
         true => {
             // How safe they are is for `status` to say.
-            let any = |_: &SetName| Limits::default();
+            let any = |_: &SetName| StatusLimits::default();
             glance(&catalog, &staging, room.common.set.as_ref(), &any, Moment::now())?
         }
         false => Vec::new(),
@@ -60,7 +60,7 @@ fn line(glance: &SetGlance) -> SetLine {
     }
 }
 
-fn give_name(room: &Room, name: &SetName, new: &SetName) -> Result<Exit, RunError> {
+fn give_name(room: &App, name: &SetName, new: &SetName) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
     rename(&catalog, &staging, (name, new), room.desk())?;
@@ -81,7 +81,7 @@ fn give_name(room: &Room, name: &SetName, new: &SetName) -> Result<Exit, RunErro
     Ok(Exit::Done)
 }
 
-fn forget(room: &Room, name: &SetName, even_with_discs: bool) -> Result<Exit, RunError> {
+fn forget(room: &App, name: &SetName, even_with_discs: bool) -> Result<Exit, RunError> {
     let catalog = room.around.catalog(&room.common)?;
     let staging = room.around.staging(&room.common)?;
     let work = Forgetting::weigh(&catalog, &staging, name, room.desk())?;
@@ -113,7 +113,7 @@ fn forget(room: &Room, name: &SetName, even_with_discs: bool) -> Result<Exit, Ru
 
 /// Without the catalog nobody knows what is on those discs until they are read again.
 fn agree_to_lose_discs(
-    room: &Room,
+    room: &App,
     work: &Forgetting,
     even_with_discs: bool,
 ) -> Result<(), RunError> {
@@ -133,7 +133,7 @@ fn agree_to_lose_discs(
     }
 }
 
-fn agree_to_remove_staged(room: &Room, work: &Forgetting) -> bool {
+fn agree_to_remove_staged(room: &App, work: &Forgetting) -> bool {
     let (discs, at) = (DiscList::of(&work.staged), work.staged_at());
     let at = shown(at.as_os_str().as_bytes());
     let question =

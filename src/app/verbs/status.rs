@@ -1,26 +1,26 @@
 //! `coldcut status`: is my data safe?
 
-use crate::app::{Room, RunError};
-use crate::cli::args::Status;
+use crate::app::{App, RunError};
+use crate::cli::args::StatusArgs;
 use crate::flow::FlowError;
 use crate::flow::burn::records::Copies;
 use crate::flow::burn::station::medium_wanted;
-use crate::flow::library::recovery_status::Spares;
+use crate::flow::library::recovery_status::RecoveryStatus;
 use crate::flow::staging::area::source_bytes;
 use crate::flow::status::query::{SetGlance, glance};
-use crate::flow::status::safety::{FileSafety, Verdict};
+use crate::flow::status::safety::{FileSafety, SafetyVerdict};
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, SetName};
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
 use crate::ui::safety::{FileSafetyLine, GroupLine, SafetyLine};
-use crate::ui::status::{Places, StatusLine, print_status};
+use crate::ui::status::{PlacesInUse, StatusLine, print_status};
 use crate::ui::table;
 
 use super::query::open;
 use super::text;
 
-pub fn run(room: &Room, args: Status) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: StatusArgs) -> Result<Exit, RunError> {
     if !args.paths.is_empty() {
         return files(room, &args);
     }
@@ -30,7 +30,7 @@ pub fn run(room: &Room, args: Status) -> Result<Exit, RunError> {
     let is_there = catalog.exists();
     let limits = |set: &SetName| args.limits(set);
     let sets = glance(&catalog, &staging, room.common.set.as_ref(), &limits, now);
-    let places = Places { catalog_exists: is_there, catalog, staging };
+    let places = PlacesInUse { catalog_exists: is_there, catalog, staging };
     let sets = match sets {
         Err(error) if !is_there => {
             // Programs are told where it was looked for.
@@ -51,11 +51,11 @@ pub fn run(room: &Room, args: Status) -> Result<Exit, RunError> {
 
 /// What is not safe, or not known to be, is for whoever watches: the same code as for files that
 /// were not stored.
-pub fn exit(verdict: Verdict) -> Exit {
-    if verdict == Verdict::Safe { Exit::Done } else { Exit::Incomplete }
+pub fn exit(verdict: SafetyVerdict) -> Exit {
+    if verdict == SafetyVerdict::Safe { Exit::Done } else { Exit::Incomplete }
 }
 
-fn files(room: &Room, args: &Status) -> Result<Exit, RunError> {
+fn files(room: &App, args: &StatusArgs) -> Result<Exit, RunError> {
     let patterns = args.paths.iter().map(|glob| text("PATH", glob));
     let patterns = patterns.collect::<Result<Vec<String>, RunError>>()?;
     let globs = PathGlobs::new(&patterns).map_err(|error| {
@@ -153,7 +153,7 @@ fn safety_line(glance: &SetGlance, now: Moment) -> SafetyLine {
     }
 }
 
-fn group_line(spares: &Spares) -> GroupLine {
+fn group_line(spares: &RecoveryStatus) -> GroupLine {
     GroupLine {
         discs: spares.group.discs.clone(),
         recovery: spares.group.recovery.clone(),

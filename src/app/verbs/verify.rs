@@ -1,15 +1,17 @@
 //! `coldcut verify`.
 
-use crate::app::{Room, RunError};
+use crate::app::{App, RunError};
 use crate::catalog::Finding;
-use crate::cli::args::Verify;
-use crate::flow::care::verify::{CheckedDisc, Gone, VerifyReport, VerifyRequest, verify_from};
+use crate::cli::args::VerifyArgs;
+use crate::flow::care::verify::{
+    AbsentDisc, CheckedDisc, VerifyReport, VerifyRequest, verify_from,
+};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{open_source, say_unusable, trust};
 
-pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: VerifyArgs) -> Result<Exit, RunError> {
     let mut drive = open_source(room, &args.from)?;
     room.with_keys(|keys| {
         let request = VerifyRequest {
@@ -28,7 +30,7 @@ pub fn run(room: &Room, args: Verify) -> Result<Exit, RunError> {
     })
 }
 
-fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
+fn tell(room: &App, report: &VerifyReport) -> Result<(), RunError> {
     room.reporter.rest();
     for disc in &report.discs {
         if !room.common.quiet || disc.finding != Finding::Ok {
@@ -48,7 +50,7 @@ fn tell(room: &Room, report: &VerifyReport) -> Result<(), RunError> {
     say_unusable(room, report.unreadable, report.refused);
     let discs: Vec<serde_json::Value> = report.discs.iter().map(object).collect();
     let absent: Vec<u32> = report.absent.iter().map(|(_, disc)| disc.0).collect();
-    let number = |gone: &Gone| gone.disc.as_ref().map(|(_, number)| number.0);
+    let number = |gone: &AbsentDisc| gone.disc.as_ref().map(|(_, number)| number.0);
     let gone: Vec<Option<u32>> = report.gone.iter().map(number).collect();
     room.screen.object(&serde_json::json!({
         "event": "summary",

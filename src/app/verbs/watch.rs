@@ -1,14 +1,14 @@
 //! `coldcut watch`: stays with a drive and burns what is staged.
 
-use crate::app::{Room, RunError};
-use crate::cli::args::Watch;
+use crate::app::{App, RunError};
+use crate::cli::args::WatchArgs;
 use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{check_and_open_dest, trust};
 
-pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
+pub fn run(room: &App, args: WatchArgs) -> Result<Exit, RunError> {
     let request = WatchRequest {
         device: args.drive.clone(),
         catalog: room.around.catalog(&room.common)?,
@@ -23,7 +23,7 @@ pub fn run(room: &Room, args: Watch) -> Result<Exit, RunError> {
     tell(room, &report)
 }
 
-fn tell(room: &Room, report: &WatchReport) -> Result<Exit, RunError> {
+fn tell(room: &App, report: &WatchReport) -> Result<Exit, RunError> {
     let burned: Vec<_> = report
         .burned
         .iter()

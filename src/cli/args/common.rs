@@ -3,7 +3,7 @@
 use crate::cli::help;
 use crate::cli::values;
 use crate::drive::{Engine, Speed};
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::model::SetName;
 use crate::model::disc::{DiscName, Encryption};
 use clap::Args;
@@ -40,13 +40,13 @@ pub struct Common {
     /// otherwise 0s]
     #[arg(long, value_name = "TIME", value_parser = values::patience)]
     #[arg(help_heading = "Options of every command")]
-    pub wait: Option<Patience>,
+    pub wait: Option<WaitLimit>,
     /// Read listings and catalogs even if they expand to more than genuine ones of their size
     /// could; only for discs that you made yourself
     #[arg(long, help_heading = "Options of every command")]
     pub no_limits: bool,
     #[command(flatten)]
-    pub keys: Keys,
+    pub keys: KeyArgs,
 }
 
 impl Common {
@@ -71,7 +71,7 @@ impl Common {
 /// How the set is encrypted. A passphrase is never an argument's value: every user of
 /// the machine could read it there.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
+pub struct KeyArgs {
     /// Encrypt a new set with a passphrase; naming a source of one does, too
     #[arg(long, help_heading = help::ENCRYPTION)]
     pub encrypt: bool,
@@ -110,12 +110,12 @@ pub struct Keys {
     pub typed: TypedKeys,
 }
 
-impl Keys {
-    fn and(mut self, behind: Keys) -> Keys {
+impl KeyArgs {
+    fn and(mut self, behind: KeyArgs) -> KeyArgs {
         self.recipient.extend(behind.recipient);
         self.secret_key.extend(behind.secret_key);
         self.accept_plain.extend(behind.accept_plain);
-        Keys {
+        KeyArgs {
             encrypt: self.encrypt || behind.encrypt,
             no_encrypt: self.no_encrypt || behind.no_encrypt,
             passphrase_file: behind.passphrase_file.or(self.passphrase_file),

@@ -4,7 +4,7 @@
 use super::{Burning, Common, Signing};
 use crate::catalog::CopyNo;
 use crate::cli::values;
-use crate::flow::status::latest::Limits;
+use crate::flow::status::latest::StatusLimits;
 use crate::model::{Bytes, DiscList, Sectors, SetName};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args, Debug)]
-pub struct Locate {
+pub struct LocateArgs {
     /// The discs: 3, or several as 1-4,7
     #[arg(value_name = "DISCS", value_parser = values::discs)]
     pub discs: DiscList,
@@ -27,7 +27,7 @@ pub struct Locate {
 }
 
 #[derive(Args, Debug)]
-pub struct GiveUp {
+pub struct GiveUpArgs {
     /// The discs: 3, or several as 1-4,7
     #[arg(value_name = "DISCS", value_parser = values::discs)]
     pub discs: DiscList,
@@ -39,7 +39,7 @@ pub struct GiveUp {
 }
 
 #[derive(Args, Debug)]
-pub struct Check {
+pub struct CheckArgs {
     /// The drive (/dev/sr0) to read copies in, or the shelf that they are on
     #[arg(value_name = "FROM")]
     pub(in crate::cli) typed: Option<PathBuf>,
@@ -62,7 +62,7 @@ pub struct Check {
 }
 
 #[derive(Args, Debug)]
-pub struct CopyDisc {
+pub struct CopyArgs {
     /// The discs: 3, or several as 1-4,7
     #[arg(value_name = "DISCS", value_parser = values::discs)]
     pub discs: DiscList,
@@ -81,7 +81,7 @@ pub struct CopyDisc {
 }
 
 #[derive(Args, Debug)]
-pub struct Migrate {
+pub struct MigrateArgs {
     /// The old discs: 3, or several as 1-20,23
     #[arg(value_name = "DISCS", value_parser = values::discs)]
     #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -117,7 +117,7 @@ pub struct Migrate {
 }
 
 #[derive(Args, Debug)]
-pub struct Keysheet {
+pub struct KeysheetArgs {
     /// Store TEXT as a hint to the passphrase (not the passphrase itself); "" removes it
     #[arg(long, value_name = "TEXT")]
     pub hint: Option<String>,
@@ -126,7 +126,7 @@ pub struct Keysheet {
 }
 
 #[derive(Args, Debug)]
-pub struct Status {
+pub struct StatusArgs {
     /// Show only these files: paths relative to the source, or globs; a directory includes what is
     /// in it (may be repeated)
     #[arg(value_name = "PATH")]
@@ -144,16 +144,16 @@ pub struct Status {
     pub allow_waiting: Option<Duration>,
     /// How each set is to be judged that has a table in the configuration files.
     #[arg(skip)]
-    pub by_set: BTreeMap<SetName, Limits>,
+    pub by_set: BTreeMap<SetName, StatusLimits>,
     /// And how the others are.
     #[arg(skip)]
-    pub otherwise: Limits,
+    pub otherwise: StatusLimits,
     #[command(flatten)]
     pub(super) behind: Common,
 }
 
-impl Status {
-    pub fn limits(&self, set: &SetName) -> Limits {
+impl StatusArgs {
+    pub fn limits(&self, set: &SetName) -> StatusLimits {
         self.by_set.get(set).copied().unwrap_or(self.otherwise)
     }
 }

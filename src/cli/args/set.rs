@@ -34,7 +34,7 @@ pub enum SetWork {
 
 /// What a person says of a set, on its discs in clear.
 #[derive(Args, Debug)]
-pub struct Said {
+pub struct PublicTextArgs {
     /// Whether to write the passphrase hint on the discs unencrypted
     #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
     pub hint_in_clear: Option<bool>,

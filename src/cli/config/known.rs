@@ -25,13 +25,13 @@ const AGREES: [&str; 8] = [
 ];
 
 /// The command line's definition, as the files see it.
-pub struct Known<'a> {
+pub struct KnownOptions<'a> {
     command: &'a Command,
 }
 
-impl<'a> Known<'a> {
-    pub fn new(command: &'a Command) -> Known<'a> {
-        Known { command }
+impl<'a> KnownOptions<'a> {
+    pub fn new(command: &'a Command) -> KnownOptions<'a> {
+        KnownOptions { command }
     }
 
     /// Whether some command takes this option with this value, and if not, why.

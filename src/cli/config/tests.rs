@@ -2,7 +2,7 @@
 
 use super::files::ConfigFile;
 use super::*;
-use crate::cli::args::Backup;
+use crate::cli::args::BackupArgs;
 use crate::cli::parse::parse;
 use crate::model::disc::Compression;
 use crate::model::{DiscNo, Sectors};
@@ -34,7 +34,7 @@ fn typed(line: &str) -> Cli {
     with(&[("/etc/coldcut.toml", PHOTOS)], line).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
-fn backup_of(cli: Cli) -> Backup {
+fn backup_of(cli: Cli) -> BackupArgs {
     match cli.verb {
         Verb::Backup(backup) => backup,
         other => panic!("{other:?}"),

@@ -1,6 +1,6 @@
 //! What may be typed, and what comes of it.
 
-use super::super::args::{Backup, Overwrite};
+use super::super::args::{BackupArgs, Overwrite};
 use super::super::values;
 use super::*;
 use crate::model::disc::{Compression, Encryption};
@@ -19,7 +19,7 @@ fn refused(line: &str) -> (i32, String) {
     (error.exit_code(), error.to_string())
 }
 
-fn backup(line: &str) -> Backup {
+fn backup(line: &str) -> BackupArgs {
     match typed(line).verb {
         Verb::Backup(backup) => backup,
         other => panic!("{other:?}"),

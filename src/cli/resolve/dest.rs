@@ -8,7 +8,7 @@ use crate::model::path::shown;
 
 /// Why a word cannot be DEST.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DestError {
+pub enum DestSyntaxError {
     #[error(
         "{0} is an address: coldcut writes to drives and directories only; mount it, and name the directory that it is mounted on"
     )]
@@ -25,15 +25,15 @@ pub enum DestError {
 
 /// What is no local path, and what would need more than one directory, is refused. Devices are left
 /// to whoever opens them.
-pub fn check_dest(dest: &Path) -> Result<(), DestError> {
+pub fn check_dest(dest: &Path) -> Result<(), DestSyntaxError> {
     let bytes = dest.as_os_str().as_bytes();
     if is_address(bytes) {
-        return Err(DestError::Address(shown(bytes)));
+        return Err(DestSyntaxError::Address(shown(bytes)));
     }
     let first = dest.components().next().map(|first| Path::new(first.as_os_str()).to_owned());
     let has_colon = bytes.split(|&b| b == b'/').next().is_some_and(|first| first.contains(&b':'));
     if has_colon && !first.is_some_and(|first| first.exists()) {
-        return Err(DestError::Remote(shown(bytes)));
+        return Err(DestSyntaxError::Remote(shown(bytes)));
     }
     let above = match dest.parent() {
         Some(above) if !above.as_os_str().is_empty() => above,
@@ -41,7 +41,7 @@ pub fn check_dest(dest: &Path) -> Result<(), DestError> {
     };
     match dest.symlink_metadata().is_ok() || above.is_dir() || above.starts_with("/dev") {
         true => Ok(()),
-        false => Err(DestError::NoParent(above.to_owned())),
+        false => Err(DestSyntaxError::NoParent(above.to_owned())),
     }
 }
 
@@ -61,15 +61,16 @@ mod tests {
     fn addresses_and_places_elsewhere_are_no_directories() {
         for address in ["smb://nas/shelf", "sftp://me@host/x", "file:///srv", "x-y+1.z://"] {
             let found = check_dest(Path::new(address));
-            assert_eq!(found, Err(DestError::Address(address.into())), "{address}");
+            assert_eq!(found, Err(DestSyntaxError::Address(address.into())), "{address}");
         }
         for remote in ["host:shelf", "user@host:/shelf", "C:", "C:\\shelf", "a:b/c", ":"] {
             let found = check_dest(Path::new(remote));
-            assert_eq!(found, Err(DestError::Remote(remote.into())), "{remote}");
+            assert_eq!(found, Err(DestSyntaxError::Remote(remote.into())), "{remote}");
         }
         for local in ["shelf", "./host:shelf", "./a:b", "shelf/", "1://x/y"] {
             let found = check_dest(Path::new(local));
-            let missing = matches!(found, Err(DestError::NoParent(_) | DestError::Remote(_)));
+            let missing =
+                matches!(found, Err(DestSyntaxError::NoParent(_) | DestSyntaxError::Remote(_)));
             assert!(found.is_ok() || (missing && local.starts_with('1')), "{local}: {found:?}");
         }
     }
@@ -84,7 +85,11 @@ mod tests {
             assert_eq!(at(fine), Ok(()), "{fine}");
         }
         for (deep, missing) in [("x/y", "x"), ("x/y/z", "x/y"), ("file/x", "file"), ("x/..", "x")] {
-            assert_eq!(at(deep), Err(DestError::NoParent(temp.path().join(missing))), "{deep}");
+            assert_eq!(
+                at(deep),
+                Err(DestSyntaxError::NoParent(temp.path().join(missing))),
+                "{deep}"
+            );
         }
         assert_eq!(check_dest(Path::new("/dev/sr99")), Ok(()));
     }

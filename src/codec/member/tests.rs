@@ -12,7 +12,7 @@ use std::process::Command;
 
 /// A member of a test, with what it should become.
 #[derive(Clone, Debug)]
-struct Item {
+struct TestMember {
     name: RelPath,
     kind: Kind,
     content: Vec<u8>,
@@ -24,7 +24,7 @@ fn path(bytes: &[u8]) -> RelPath {
     RelPath::new(bytes).unwrap()
 }
 
-fn item(name: &[u8], kind: Kind, content: &[u8]) -> Item {
+fn item(name: &[u8], kind: Kind, content: &[u8]) -> TestMember {
     let meta = Meta {
         mode: if kind == Kind::Dir { 0o755 } else { 0o644 },
         uid: 1234,
@@ -32,11 +32,11 @@ fn item(name: &[u8], kind: Kind, content: &[u8]) -> Item {
         mtime: Mtime { sec: 1_700_000_000, nsec: 0 },
         ..Meta::default()
     };
-    Item { name: path(name), kind, content: content.to_vec(), meta, sparse: None }
+    TestMember { name: path(name), kind, content: content.to_vec(), meta, sparse: None }
 }
 
-impl Item {
-    fn with(mut self, change: impl FnOnce(&mut Meta)) -> Item {
+impl TestMember {
+    fn with(mut self, change: impl FnOnce(&mut Meta)) -> TestMember {
         change(&mut self.meta);
         self
     }
@@ -69,8 +69,8 @@ impl Item {
     }
 }
 
-fn archive(items: &[Item]) -> Vec<u8> {
-    let mut bytes: Vec<u8> = items.iter().flat_map(Item::bytes).collect();
+fn archive(items: &[TestMember]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = items.iter().flat_map(TestMember::bytes).collect();
     bytes.extend_from_slice(&END_OF_ARCHIVE);
     bytes
 }
@@ -101,7 +101,7 @@ fn unpack(archive: &[u8]) -> tempfile::TempDir {
     dir
 }
 
-fn check_on_disk(dir: &Path, item: &Item) {
+fn check_on_disk(dir: &Path, item: &TestMember) {
     let at = dir.join(item.name.as_path());
     let found = fs::symlink_metadata(&at).unwrap_or_else(|e| panic!("{:?}: {e}", item.name));
     let meta = &item.meta;
@@ -133,7 +133,7 @@ fn read_whole(input: &mut impl Read) -> Option<(ReadMember, Vec<u8>)> {
     Some((member, content))
 }
 
-fn check_read_back(items: &[Item]) {
+fn check_read_back(items: &[TestMember]) {
     let archive = archive(items);
     let mut input = &archive[..];
     for item in items {
@@ -146,7 +146,7 @@ fn check_read_back(items: &[Item]) {
     assert!(read_member(&mut input).unwrap().is_none());
 }
 
-fn check(items: &[Item]) -> tempfile::TempDir {
+fn check(items: &[TestMember]) -> tempfile::TempDir {
     check_read_back(items);
     let dir = unpack(&archive(items));
     items.iter().for_each(|item| check_on_disk(dir.path(), item));
@@ -177,7 +177,8 @@ fn hostile_names_come_back() {
         &[0xff; 255],
         b"...",
     ];
-    let mut items: Vec<Item> = names.iter().map(|name| item(name, Kind::File, name)).collect();
+    let mut items: Vec<TestMember> =
+        names.iter().map(|name| item(name, Kind::File, name)).collect();
     items.push(item(&longest, Kind::Dir, b""));
     items.push(item(&deep[..511], Kind::Dir, b""));
     items.push(item(&deep, Kind::File, b"deep"));
@@ -205,7 +206,7 @@ fn all_metadata_comes_back() {
         (8_589_934_591, 0),
         (8_589_934_592, 0),
     ];
-    let mut items: Vec<Item> = times
+    let mut items: Vec<TestMember> = times
         .iter()
         .enumerate()
         .map(|(i, &(sec, nsec))| {

@@ -44,9 +44,9 @@ pub enum LockError {
 type RecipientKey = Key<PublicParts, UnspecifiedRole>;
 
 /// The key material that seals every file of a set.
-pub struct Locks(Kind);
+pub struct Locks(LockKind);
 
-enum Kind {
+enum LockKind {
     Passphrase(Password),
     Recipients { certs: Vec<Cert>, keys: Vec<RecipientKey>, hidden: bool },
 }
@@ -61,7 +61,7 @@ impl Locks {
             [] => Err(LockError::EmptyPassphrase),
             _ if bytes.contains(&b'\n') => Err(LockError::Untypeable("line break")),
             _ if bytes.contains(&0) => Err(LockError::Untypeable("NUL byte")),
-            _ => Ok(Locks(Kind::Passphrase(Password::from(bytes)))),
+            _ => Ok(Locks(LockKind::Passphrase(Password::from(bytes)))),
         }
     }
 
@@ -80,18 +80,20 @@ impl Locks {
         for cert in &certs {
             keys.extend(encryption_keys(cert, time_of(now))?);
         }
-        Ok(Locks(Kind::Recipients { certs, keys, hidden }))
+        Ok(Locks(LockKind::Recipients { certs, keys, hidden }))
     }
 
     pub fn is_passphrase(&self) -> bool {
-        matches!(self.0, Kind::Passphrase(_))
+        matches!(self.0, LockKind::Passphrase(_))
     }
 
     /// The passphrase, for a program that opens what was sealed; `None` for recipients.
     pub fn secret(&self) -> Option<Secret> {
         match &self.0 {
-            Kind::Passphrase(password) => Some(password.map(|bytes| Secret::new(bytes.to_vec()))),
-            Kind::Recipients { .. } => None,
+            LockKind::Passphrase(password) => {
+                Some(password.map(|bytes| Secret::new(bytes.to_vec())))
+            }
+            LockKind::Recipients { .. } => None,
         }
     }
 
@@ -109,7 +111,7 @@ impl Locks {
     /// recipients.
     pub fn key_ids(&self) -> Vec<String> {
         match &self.0 {
-            Kind::Recipients { keys, hidden: false, .. } => {
+            LockKind::Recipients { keys, hidden: false, .. } => {
                 keys.iter().map(|key| key.keyid().to_hex()).collect()
             }
             _ => Vec::new(),
@@ -129,16 +131,16 @@ impl Locks {
 
     fn certs(&self) -> &[Cert] {
         match &self.0 {
-            Kind::Passphrase(_) => &[],
-            Kind::Recipients { certs, .. } => certs,
+            LockKind::Passphrase(_) => &[],
+            LockKind::Recipients { certs, .. } => certs,
         }
     }
 
     /// The session-key packets of a message. They are of the same length for every message.
     pub(super) fn session_key_packets(&self, session_key: &SessionKey) -> PgpResult<Vec<u8>> {
         match &self.0 {
-            Kind::Passphrase(password) => passphrase_packet(session_key, password),
-            Kind::Recipients { keys, hidden, .. } => {
+            LockKind::Passphrase(password) => passphrase_packet(session_key, password),
+            LockKind::Recipients { keys, hidden, .. } => {
                 let mut packets = Vec::new();
                 for key in keys {
                     packets.extend(recipient_packet(session_key, key, *hidden)?);
@@ -153,8 +155,8 @@ impl Locks {
 impl std::fmt::Debug for Locks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
-            Kind::Passphrase(_) => f.write_str("Locks(passphrase)"),
-            Kind::Recipients { .. } => write!(f, "Locks({})", self.fingerprints().join(", ")),
+            LockKind::Passphrase(_) => f.write_str("Locks(passphrase)"),
+            LockKind::Recipients { .. } => write!(f, "Locks({})", self.fingerprints().join(", ")),
         }
     }
 }

@@ -20,7 +20,7 @@ mod signing;
 pub use error::OpenError;
 pub use file_key::FileKey;
 pub use locks::{LockError, Locks};
-pub use opened::{Integrity, IntegrityError, Opened};
+pub use opened::{Integrity, IntegrityError, MessageReader};
 pub use opener::Opener;
 pub use random_access::Unlocked;
 pub use read_at::ReadAt;

@@ -37,20 +37,20 @@ pub struct IntegrityError;
 
 /// A reader over the content of a message.
 #[derive(Debug)]
-pub struct Opened<R: Read> {
-    literal: Body<Chain<Cursor<Vec<u8>>, Plain<R>>>,
+pub struct MessageReader<R: Read> {
+    literal: Body<Chain<Cursor<Vec<u8>>, PlaintextReader<R>>>,
     tolerance: Tolerance,
     integrity: Integrity,
 }
 
-impl<R: Read> Opened<R> {
+impl<R: Read> MessageReader<R> {
     pub(super) fn new(
         input: R,
         envelope: Envelope,
         tolerance: Tolerance,
-    ) -> Result<Opened<R>, OpenError> {
+    ) -> Result<MessageReader<R>, OpenError> {
         let ours = expected_length(envelope.length);
-        let mut plain = Plain::new(input, envelope);
+        let mut plain = PlaintextReader::new(input, envelope);
         let mut head = vec![0; LITERAL_HEAD];
         plain.read_exact(&mut head).map_err(|_| OpenError::Damaged("it ends too early"))?;
         let is_ours = |length| match tolerance {
@@ -63,7 +63,7 @@ impl<R: Read> Opened<R> {
             }
             None => foreign_literal(Cursor::new(head).chain(plain))?,
         };
-        Ok(Opened { literal, tolerance, integrity: Integrity::Unknown })
+        Ok(MessageReader { literal, tolerance, integrity: Integrity::Unknown })
     }
 
     /// Known once the reader returned 0.
@@ -90,7 +90,7 @@ fn damaged(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, OpenError::Damaged(what))
 }
 
-impl<R: Read> Read for Opened<R> {
+impl<R: Read> Read for MessageReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = match self.literal.read(buf) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
@@ -156,7 +156,7 @@ fn foreign_literal<T: Read>(mut plain: T) -> Result<Body<T>, OpenError> {
 
 /// How the input of a packet ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum PacketEnd {
     Reached,
     /// The input ended before the packet.
     Missing,
@@ -164,7 +164,7 @@ enum End {
 
 /// The plaintext of an encrypted packet without prefix and code.
 #[derive(Debug)]
-struct Plain<R: Read> {
+struct PlaintextReader<R: Read> {
     body: Body<R>,
     cfb: Cfb,
     hash: Sha1,
@@ -173,12 +173,12 @@ struct Plain<R: Read> {
     at: usize,
     /// Ciphertext that was read already.
     start: Vec<u8>,
-    end: Option<End>,
+    end: Option<PacketEnd>,
 }
 
-impl<R: Read> Plain<R> {
-    fn new(input: R, envelope: Envelope) -> Plain<R> {
-        Plain {
+impl<R: Read> PlaintextReader<R> {
+    fn new(input: R, envelope: Envelope) -> PlaintextReader<R> {
+        PlaintextReader {
             body: Body::new(input, envelope.length),
             cfb: envelope.cfb,
             hash: Sha1::new(),
@@ -208,11 +208,13 @@ impl<R: Read> Plain<R> {
     /// Reads so much ciphertext, less at the end. What was read before a failure is kept.
     fn read_chunk(&mut self, want: usize) -> io::Result<()> {
         match (&mut self.body).take(want as u64).read_to_end(&mut self.buffer) {
-            Ok(read) => self.end = (read < want).then_some(End::Reached),
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => self.end = Some(End::Missing),
+            Ok(read) => self.end = (read < want).then_some(PacketEnd::Reached),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                self.end = Some(PacketEnd::Missing)
+            }
             Err(e) => {
                 // Where the next byte stands is not known any more.
-                self.end = Some(End::Missing);
+                self.end = Some(PacketEnd::Missing);
                 self.buffer.clear();
                 self.at = 0;
                 return Err(e);
@@ -225,17 +227,18 @@ impl<R: Read> Plain<R> {
         let mut hash = self.hash.clone();
         hash.update(MDC_HEAD);
         let code = &self.buffer[self.ready()..];
-        self.end == Some(End::Reached) && code.strip_prefix(&MDC_HEAD) == Some(&hash.finalize()[..])
+        self.end == Some(PacketEnd::Reached)
+            && code.strip_prefix(&MDC_HEAD) == Some(&hash.finalize()[..])
     }
 }
 
-impl<R: Read> Read for Plain<R> {
+impl<R: Read> Read for PlaintextReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while self.at == self.ready() && self.end.is_none() {
             self.refill()?;
         }
         let len = buf.len().min(self.ready().saturating_sub(self.at));
-        if len == 0 && !buf.is_empty() && self.end == Some(End::Missing) {
+        if len == 0 && !buf.is_empty() && self.end == Some(PacketEnd::Missing) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         buf[..len].copy_from_slice(&self.buffer[self.at..self.at + len]);

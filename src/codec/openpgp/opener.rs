@@ -3,7 +3,7 @@
 use super::cfb::Cfb;
 use super::error::OpenError;
 use super::front::{Envelope, read_front, repeats};
-use super::opened::{Opened, Tolerance};
+use super::opened::{MessageReader, Tolerance};
 use super::random_access::Unlocked;
 use super::read_at::{AtReader, ReadAt};
 use super::{FileKey, PREFIX};
@@ -75,13 +75,13 @@ impl Opener {
 
     /// The content of a message. The reader fails at the end if the message was damaged on its
     /// way: trust nothing before it returned 0.
-    pub fn open<R: Read>(&self, input: R) -> Result<Opened<R>, OpenError> {
+    pub fn open<R: Read>(&self, input: R) -> Result<MessageReader<R>, OpenError> {
         self.open_with(input, Tolerance::None)
     }
 
-    /// The same, but all that can be deciphered is given out; [`Opened::integrity`] tells at the
+    /// The same, but all that can be deciphered is given out; [`MessageReader::integrity`] tells at the
     /// end how far it can be trusted.
-    pub fn open_damaged<R: Read>(&self, input: R) -> Result<Opened<R>, OpenError> {
+    pub fn open_damaged<R: Read>(&self, input: R) -> Result<MessageReader<R>, OpenError> {
         self.open_with(input, Tolerance::Damage)
     }
 
@@ -89,9 +89,9 @@ impl Opener {
         &self,
         mut input: R,
         tolerance: Tolerance,
-    ) -> Result<Opened<R>, OpenError> {
+    ) -> Result<MessageReader<R>, OpenError> {
         let envelope = self.read_envelope(&mut input, tolerance)?;
-        Opened::new(input, envelope, tolerance)
+        MessageReader::new(input, envelope, tolerance)
     }
 
     /// Reads a message to its end: whether all of it is what was encrypted, and nothing is behind.

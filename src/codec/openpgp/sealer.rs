@@ -93,7 +93,7 @@ impl Sealer {
         let mut chunk = Vec::with_capacity(CHUNK);
         chunk.extend(random_prefix()?);
         chunk.extend(literal_head(length));
-        let plain = Plain { hash: Sha1::new(), chunk, promised: length.into(), written: 0 };
+        let plain = PlaintextBody { hash: Sha1::new(), chunk, promised: length.into(), written: 0 };
         Ok(Halves { front, plain, cipher: Cipher { cfb: Cfb::new(&key) } })
     }
 }
@@ -102,20 +102,20 @@ impl Sealer {
 /// encrypted packet's body; who makes that body; who enciphers it.
 pub struct Halves {
     pub front: Vec<u8>,
-    pub plain: Plain,
+    pub plain: PlaintextBody,
     pub cipher: Cipher,
 }
 
 /// The body of the encrypted packet before encryption: a random prefix, the content in its literal
 /// packet, and a hash over all of it.
-pub struct Plain {
+pub struct PlaintextBody {
     hash: Sha1,
     chunk: Vec<u8>,
     promised: u64,
     written: u64,
 }
 
-impl Plain {
+impl PlaintextBody {
     /// Takes content, and hands on what is ready in chunks for [`Cipher::encrypt`].
     pub fn write(
         &mut self,
@@ -164,7 +164,7 @@ impl Plain {
     }
 }
 
-/// Enciphers what [`Plain`] hands on, in its order.
+/// Enciphers what [`PlaintextBody`] hands on, in its order.
 pub struct Cipher {
     cfb: Cfb,
 }
@@ -198,7 +198,7 @@ fn session_key_packets(locks: &Locks, key: &[u8; 32]) -> Result<Vec<u8>, SealErr
 /// the file as tampered with.
 pub struct SealedWriter<W: Write> {
     out: W,
-    plain: Plain,
+    plain: PlaintextBody,
     cipher: Cipher,
 }
 

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Place, Report, Settings};
+use super::{BurnTarget, Report, Settings};
 use crate::drive::DriveError;
 use crate::drive::optical::Profile;
 use crate::model::{Bytes, Sectors};
@@ -28,7 +28,7 @@ pub(super) fn program(argv: Vec<OsString>) -> Program {
 pub(super) fn argv(
     image: &Path,
     sectors: Sectors,
-    place: &Place,
+    place: &BurnTarget,
     settings: &Settings,
 ) -> Vec<OsString> {
     // `notray`: we reload the medium ourselves. `spare:none`: it would give a BD-R spare areas,

@@ -4,7 +4,7 @@ use super::settings::Engine;
 use crate::drive::News;
 use crate::drive::optical::Sense;
 use crate::model::{Bytes, Sectors};
-use crate::port::command::Exit;
+use crate::port::command::ProgramExit;
 
 /// How many complaints are shown to a person: the first ones, for what follows is consequence.
 const COMPLAINTS: usize = 2;
@@ -69,7 +69,7 @@ impl Heard {
     }
 
     /// The drive's reason as a sentence, and the program's own words.
-    pub(super) fn words(&self, engine: Engine, exit: Exit) -> String {
+    pub(super) fn words(&self, engine: Engine, exit: ProgramExit) -> String {
         let said: Vec<&str> = self.complaints.iter().map(String::as_str).collect();
         let said = match said.is_empty() {
             true => format!("{engine} gave no reason ({exit})"),

@@ -4,8 +4,8 @@
 use std::ffi::OsString;
 
 use super::{BurnJob, DriveError, News};
-use crate::port::command::{Exit, Program};
-use crate::port::lasting::{Ended, await_end, is_at_work};
+use crate::port::command::{Program, ProgramExit};
+use crate::port::lasting::{ProgramEnd, await_end, is_at_work};
 use crate::port::stop::Stop;
 
 mod growisofs;
@@ -14,7 +14,7 @@ mod settings;
 mod xorriso;
 
 pub(super) use heard::{Heard, Report};
-pub use settings::{Engine, Place, Settings, Speed, What};
+pub use settings::{BurnSource, BurnTarget, Engine, Settings, Speed};
 
 const FIRST_ASK: &str = "the burn goes on, so that the disc is not lost; ask once more (Ctrl-C) \
     to abort it, which spoils the disc";
@@ -32,17 +32,19 @@ pub fn check_burning_programs(engine: Option<Engine>) -> Result<(), DriveError> 
 /// The program's command line.
 fn argv(
     job: &BurnJob,
-    what: What,
-    place: &Place,
+    what: BurnSource,
+    place: &BurnTarget,
     settings: &Settings,
 ) -> Result<Vec<OsString>, DriveError> {
     match (settings.engine, what) {
-        (Engine::Xorriso, What::Tree) => xorriso::tree_argv(job, place, settings),
-        (Engine::Xorriso, What::Image { path, .. }) => xorriso::image_argv(path, place, settings),
-        (Engine::Growisofs, What::Image { path, sectors }) => {
+        (Engine::Xorriso, BurnSource::Tree) => xorriso::tree_argv(job, place, settings),
+        (Engine::Xorriso, BurnSource::Image { path, .. }) => {
+            xorriso::image_argv(path, place, settings)
+        }
+        (Engine::Growisofs, BurnSource::Image { path, sectors }) => {
             Ok(growisofs::argv(path, sectors, place, settings))
         }
-        (Engine::Growisofs, What::Tree) => Err(DriveError::NotBegun {
+        (Engine::Growisofs, BurnSource::Tree) => Err(DriveError::NotBegun {
             drive: place.drive.clone(),
             words: "growisofs burns whole images only".to_owned(),
         }),
@@ -59,8 +61,8 @@ fn program(engine: Engine, argv: Vec<OsString>) -> Program {
 /// Burns. The program goes on if we are killed: [`settle`] waits for it then.
 pub fn burn(
     job: &BurnJob,
-    what: What,
-    place: &Place,
+    what: BurnSource,
+    place: &BurnTarget,
     settings: &Settings,
     watch: &dyn Fn(News),
     stop: &Stop,
@@ -73,7 +75,7 @@ fn run(
     program: Program,
     engine: Engine,
     job: &BurnJob,
-    place: &Place,
+    place: &BurnTarget,
     watch: &dyn Fn(News),
     stop: &Stop,
 ) -> Result<(), DriveError> {
@@ -95,13 +97,13 @@ pub(super) fn hear(engine: Engine, line: &str) -> Report {
     }
 }
 
-fn put_away(place: &Place) -> Result<(), DriveError> {
+fn put_away(place: &BurnTarget) -> Result<(), DriveError> {
     std::fs::rename(&place.log, place.last_log()).map_err(DriveError::io("rename", &place.log))
 }
 
 /// Waits for the burn of a former run that goes on in this drive. `true`: there was one, and what
 /// the system believes of the medium may be out of date.
-pub fn settle(place: &Place, say: &dyn Fn(&str), stop: &Stop) -> Result<bool, DriveError> {
+pub fn settle(place: &BurnTarget, say: &dyn Fn(&str), stop: &Stop) -> Result<bool, DriveError> {
     let io = || DriveError::io("read", &place.log);
     match is_at_work(&place.log).map_err(io())? {
         None => return Ok(false),
@@ -117,10 +119,10 @@ pub fn settle(place: &Place, say: &dyn Fn(&str), stop: &Stop) -> Result<bool, Dr
 /// have touched the medium, reading it back decides.
 fn judge(
     engine: Engine,
-    ended: Ended,
+    ended: ProgramEnd,
     heard: &Heard,
     job: &BurnJob,
-    place: &Place,
+    place: &BurnTarget,
     watch: &dyn Fn(News),
     stop: &Stop,
 ) -> Result<(), DriveError> {
@@ -133,7 +135,7 @@ fn judge(
     }
     let words = heard.words(engine, ended.exit);
     let drive = place.drive.clone();
-    match heard.left_untouched() && matches!(ended.exit, Exit::Code(_)) {
+    match heard.left_untouched() && matches!(ended.exit, ProgramExit::Code(_)) {
         true => Err(DriveError::NotBegun { drive, words }),
         false => {
             let label = Box::new(job.label.clone());

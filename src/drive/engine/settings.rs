@@ -82,7 +82,7 @@ pub struct Settings {
 
 /// What is burned.
 #[derive(Clone, Copy, Debug)]
-pub enum What<'a> {
+pub enum BurnSource<'a> {
     /// The volume is made while it is written.
     Tree,
     Image {
@@ -93,7 +93,7 @@ pub enum What<'a> {
 
 /// Where it is burned.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct BurnTarget {
     pub device: PathBuf,
     /// For people.
     pub drive: String,
@@ -104,7 +104,7 @@ pub struct Place {
     pub log: PathBuf,
 }
 
-impl Place {
+impl BurnTarget {
     /// Where the words of the last burn are kept for somebody who looks for them.
     pub fn last_log(&self) -> PathBuf {
         self.log.with_extension("last.log")

@@ -28,8 +28,8 @@ fn job() -> BurnJob {
     }
 }
 
-fn place(profile: Profile) -> Place {
-    Place {
+fn place(profile: Profile) -> BurnTarget {
+    BurnTarget {
         device: "/dev/sr1".into(),
         drive: "/dev/sr1 (a drive)".into(),
         profile,
@@ -43,8 +43,8 @@ fn text(argv: Result<Vec<OsString>, DriveError>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn image() -> What<'static> {
-    What::Image { path: Path::new("/scratch/x.iso"), sectors: Sectors(32_768) }
+fn image() -> BurnSource<'static> {
+    BurnSource::Image { path: Path::new("/scratch/x.iso"), sectors: Sectors(32_768) }
 }
 
 fn of(engine: Engine) -> Settings {
@@ -54,7 +54,7 @@ fn of(engine: Engine) -> Settings {
 #[test]
 fn a_tree_is_burned_like_an_image_on_a_shelf_but_in_a_drive() {
     let settings = Settings { speed: Speed::parse("4x"), ..Settings::default() };
-    let burned = text(argv(&job(), What::Tree, &place(Profile::BD_R), &settings));
+    let burned = text(argv(&job(), BurnSource::Tree, &place(Profile::BD_R), &settings));
     let on_shelf = crate::drive::xorriso::on_stdio(Path::new("/x")).unwrap();
     let shelved = text(crate::drive::xorriso::job_args(&job(), on_shelf, &[]));
     let ending = " -close on -fs 64m -speed 4b -stream_recording off -commit_eject none";
@@ -64,9 +64,9 @@ fn a_tree_is_burned_like_an_image_on_a_shelf_but_in_a_drive() {
 #[test]
 fn media_are_readied_as_they_need_it() {
     let prepared = |profile, is_formatted, defect_management| {
-        let place = Place { is_formatted, ..place(profile) };
+        let place = BurnTarget { is_formatted, ..place(profile) };
         let settings = Settings { defect_management, ..Settings::default() };
-        let all = text(argv(&job(), What::Tree, &place, &settings));
+        let all = text(argv(&job(), BurnSource::Tree, &place, &settings));
         let (_, rest) = all.split_once("-outdev mmc:/dev/sr1 ").unwrap();
         rest.split_once("-volid").unwrap().0.trim().to_owned()
     };
@@ -94,7 +94,7 @@ fn images_are_burned_by_both_programs() {
     );
     let dvd = text(argv(&job(), image(), &place(Profile(0x1b)), &of(Engine::Growisofs)));
     assert!(dvd.contains(" -dvd-compat -Z "), "{dvd}");
-    assert!(argv(&job(), What::Tree, &place(Profile::BD_R), &of(Engine::Growisofs)).is_err());
+    assert!(argv(&job(), BurnSource::Tree, &place(Profile::BD_R), &of(Engine::Growisofs)).is_err());
 }
 
 #[test]
@@ -141,14 +141,14 @@ fn progress_is_read_from_what_the_programs_say() {
 fn errors_are_sentences_with_the_sector_and_the_programs_words() {
     let (heard, _) = hear(Engine::Growisofs, GROWISOFS_WRITE_ERROR);
     assert_eq!(heard.at, Some(Sectors(0x330)));
-    let words = heard.words(Engine::Growisofs, Exit::Code(5));
+    let words = heard.words(Engine::Growisofs, ProgramExit::Code(5));
     assert!(words.starts_with("the disc cannot be written here"), "{words}");
     assert!(words.contains("(sense 3/0C/00)") && words.contains("growisofs said: "), "{words}");
     let mut heard = Heard::default();
     heard.complain("SCSI error on write(2560,32): [3 0C 02] Medium error. Write error".into());
     assert_eq!((heard.at, heard.sense.unwrap().asc), (Some(Sectors(2560)), 0x0c));
     assert_eq!(
-        Heard::default().words(Engine::Xorriso, Exit::Signal(9)),
+        Heard::default().words(Engine::Xorriso, ProgramExit::Signal(9)),
         "xorriso gave no reason (signal 9)"
     );
 }
@@ -180,14 +180,14 @@ fn what_the_programs_say_may_be_cut_and_garbled_anywhere() {
 /// A program that is a script, in the place of the real one.
 struct Fake {
     dir: tempfile::TempDir,
-    place: Place,
+    place: BurnTarget,
 }
 
 impl Fake {
     fn new() -> Fake {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("burning-sr1.log");
-        Fake { place: Place { log, ..place(Profile::BD_R) }, dir }
+        Fake { place: BurnTarget { log, ..place(Profile::BD_R) }, dir }
     }
 
     fn burn(

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Place, Report, Settings, Speed};
+use super::{BurnTarget, Report, Settings, Speed};
 use crate::drive::optical::Profile;
 use crate::drive::{BurnJob, DriveError, xorriso};
 
@@ -13,7 +13,7 @@ const FIFO: &str = "64m";
 /// The volume is made and written in one go.
 pub(super) fn tree_argv(
     job: &BurnJob,
-    place: &Place,
+    place: &BurnTarget,
     settings: &Settings,
 ) -> Result<Vec<OsString>, DriveError> {
     let prepare = prepare(place, settings);
@@ -27,7 +27,7 @@ pub(super) fn tree_argv(
 }
 
 /// What readies the medium, immediately and before the volume is described.
-fn prepare(place: &Place, settings: &Settings) -> Vec<OsString> {
+fn prepare(place: &BurnTarget, settings: &Settings) -> Vec<OsString> {
     let again = place.profile.is_rewritable();
     let words: &[&str] = match (again, place.is_formatted, settings.defect_management) {
         // A BD-RE is formatted once; without spare sectors it writes at full speed.
@@ -52,7 +52,7 @@ fn speed(speed: Option<Speed>, profile: Profile) -> Vec<OsString> {
 /// A finished image, as it is: xorriso's cdrecord emulation, which knows nothing of volumes.
 pub(super) fn image_argv(
     image: &Path,
-    place: &Place,
+    place: &BurnTarget,
     settings: &Settings,
 ) -> Result<Vec<OsString>, DriveError> {
     let mut device = OsString::from("dev=");
@@ -75,7 +75,7 @@ pub(super) fn image_argv(
 }
 
 /// The emulation's words for what [`prepare`] does.
-fn blank_word(place: &Place, settings: &Settings) -> Option<&'static str> {
+fn blank_word(place: &BurnTarget, settings: &Settings) -> Option<&'static str> {
     match (place.profile.is_rewritable(), place.is_formatted, settings.defect_management) {
         (true, ..) => Some("as_needed"),
         (false, false, true) if place.profile == Profile::BD_R => Some("format_defectmgt"),

@@ -10,7 +10,7 @@ use crate::model::FileId;
 
 /// What happens in the middle of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slip {
+pub(crate) enum ReadFault {
     /// Somebody presses the drive's button.
     TakenOut,
     Unplugged,
@@ -18,13 +18,13 @@ pub(crate) enum Slip {
     Hangs,
 }
 
-impl Slip {
+impl ReadFault {
     pub fn absence(self) -> Absence {
         let drive = PATH.to_owned();
         match self {
-            Slip::TakenOut => Absence::TakenOut { drive },
-            Slip::Unplugged => Absence::DriveGone { drive },
-            Slip::Hangs => Absence::NoAnswer { drive },
+            ReadFault::TakenOut => Absence::TakenOut { drive },
+            ReadFault::Unplugged => Absence::DriveGone { drive },
+            ReadFault::Hangs => Absence::NoAnswer { drive },
         }
     }
 }
@@ -39,16 +39,16 @@ pub(crate) enum Reads {
 
 /// What happens at a read, and how many come before it.
 #[derive(Clone, Copy)]
-pub(super) struct Plan {
+pub(super) struct PlannedFault {
     pub which: Reads,
     pub left: u32,
-    pub slip: Slip,
+    pub slip: ReadFault,
 }
 
 impl FakeDrive {
     /// So many of these reads are well, and at the next one this happens.
-    pub fn slips_after(&self, left: u32, which: Reads, slip: Slip) {
-        self.lock().plan = Some(Plan { which, left, slip });
+    pub fn slips_after(&self, left: u32, which: Reads, slip: ReadFault) {
+        self.lock().plan = Some(PlannedFault { which, left, slip });
     }
 
     /// Somebody puts a disc that was taken out in again, when it is waited for.
@@ -83,7 +83,7 @@ impl FakeDrive {
     }
 
     /// Whether this read is one too many.
-    fn slips(&self, reads: Reads) -> Option<Slip> {
+    fn slips(&self, reads: Reads) -> Option<ReadFault> {
         let mut inside = self.lock();
         inside.reads.0 += 1;
         let plan = inside.plan.as_mut().filter(|plan| [Reads::All, reads].contains(&plan.which))?;
@@ -93,13 +93,13 @@ impl FakeDrive {
         }
         let slip = inside.plan.take()?.slip;
         match slip {
-            Slip::TakenOut => {
+            ReadFault::TakenOut => {
                 let medium = inside.medium.take();
                 let again = medium.filter(|_| inside.comes_back);
                 again.into_iter().for_each(|medium| inside.next.push_front(medium));
             }
-            Slip::Unplugged => inside.condition = Condition::Gone,
-            Slip::Hangs => inside.condition = Condition::Hangs,
+            ReadFault::Unplugged => inside.condition = Condition::Gone,
+            ReadFault::Hangs => inside.condition = Condition::Hangs,
         }
         Some(slip)
     }

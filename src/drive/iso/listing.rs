@@ -4,13 +4,14 @@
 use std::path::Path;
 
 use crate::drive::DriveError;
-use crate::drive::absence::{Absence, Failure};
+use crate::drive::absence::{Absence, ReadFailure};
 use crate::drive::reader::DiscFile;
 use crate::model::Sectors;
 use crate::port::stop::Stopped;
 
 /// Reads bytes of the medium from a position on: as many as one read gives, and 0 at its end.
-pub(in crate::drive) type ReadAt<'a> = dyn Fn(u64, &mut [u8]) -> Result<usize, Failure> + 'a;
+pub(in crate::drive) type MediumReader<'a> =
+    dyn Fn(u64, &mut [u8]) -> Result<usize, ReadFailure> + 'a;
 
 /// What a volume says that is on it.
 #[derive(Debug)]
@@ -25,26 +26,26 @@ pub(in crate::drive) struct Listing {
 
 /// Why there is no listing.
 #[derive(Debug)]
-pub(in crate::drive) enum Fault {
+pub(in crate::drive) enum IsoFault {
     NotAVolume,
     Damaged(String),
     Gone(Absence),
     Stopped(Stopped),
 }
 
-impl Fault {
+impl IsoFault {
     pub(in crate::drive) fn of_image(self, path: &Path) -> DriveError {
         match self {
-            Fault::NotAVolume => DriveError::NotAnImage(path.to_owned()),
-            Fault::Damaged(words) => DriveError::Damaged { path: path.to_owned(), words },
-            Fault::Gone(absence) => absence.into(),
-            Fault::Stopped(stopped) => stopped.into(),
+            IsoFault::NotAVolume => DriveError::NotAnImage(path.to_owned()),
+            IsoFault::Damaged(words) => DriveError::Damaged { path: path.to_owned(), words },
+            IsoFault::Gone(absence) => absence.into(),
+            IsoFault::Stopped(stopped) => stopped.into(),
         }
     }
 }
 
-impl From<Stopped> for Fault {
-    fn from(stopped: Stopped) -> Fault {
-        Fault::Stopped(stopped)
+impl From<Stopped> for IsoFault {
+    fn from(stopped: Stopped) -> IsoFault {
+        IsoFault::Stopped(stopped)
     }
 }

@@ -17,9 +17,9 @@ mod walk;
 use crate::port::stop::Stop;
 
 pub(super) use descriptor::{size_in, volume_id_in, volume_in};
-pub(super) use listing::{Fault, Listing, ReadAt};
+pub(super) use listing::{IsoFault, Listing, MediumReader};
 
 /// Lists the regular files of a volume. Links and devices are nothing that a disc of ours has.
-pub(super) fn list(read: &ReadAt, stop: &Stop) -> Result<Listing, Fault> {
+pub(super) fn list(read: &MediumReader, stop: &Stop) -> Result<Listing, IsoFault> {
     walk::Walk::over(read, stop)?.run()
 }

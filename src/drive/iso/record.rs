@@ -13,7 +13,7 @@ const MORE: u8 = 1 << 7;
 
 /// What a record says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Record<'a> {
+pub(super) struct DirectoryRecord<'a> {
     /// First sector of its extent.
     pub start: u32,
     /// Bytes of it.
@@ -27,16 +27,16 @@ pub(super) struct Record<'a> {
     pub odd: Option<&'static str>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> DirectoryRecord<'a> {
     /// The record at the beginning of `bytes`, which end where its sector does: no record crosses
     /// that border (6.8.1.1). `None` if its lengths contradict each other, and nobody knows where
     /// the next one begins.
-    pub fn parse(bytes: &'a [u8]) -> Option<Record<'a>> {
+    pub fn parse(bytes: &'a [u8]) -> Option<DirectoryRecord<'a>> {
         let record = bytes.get(..usize::from(*bytes.first()?))?;
         let identifier = record.get(HEAD..HEAD + usize::from(*record.get(HEAD - 1)?))?;
         // 9.1.12: a byte of padding behind an identifier of an even length.
         let behind = HEAD + identifier.len() + usize::from(identifier.len() % 2 == 0);
-        Some(Record {
+        Some(DirectoryRecord {
             start: word(record, 2)?,
             length: word(record, 10)?,
             flags: record[25],

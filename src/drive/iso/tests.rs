@@ -14,7 +14,7 @@ use crate::port::stop::Stopped;
 
 const BLOCK: usize = SECTOR as usize;
 
-fn list_bytes(image: &[u8]) -> Result<Listing, Fault> {
+fn list_bytes(image: &[u8]) -> Result<Listing, IsoFault> {
     let read = |position: u64, buf: &mut [u8]| {
         let rest = image.get(position as usize..).unwrap_or_default();
         let n = rest.len().min(buf.len());
@@ -81,9 +81,9 @@ fn golden_discs_are_listed_as_xorriso_lists_them() {
 }
 
 /// Numbers without rhyme (splitmix64): the same for the same seed.
-struct Dice(u64);
+struct SplitMix(u64);
 
-impl Dice {
+impl SplitMix {
     fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -94,7 +94,8 @@ impl Dice {
     /// Such as a disc of ours may have, or longer, which Rock Ridge keeps in two places.
     fn name(&mut self, longest: u64) -> String {
         let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+";
-        let one = |dice: &mut Dice| char::from(letters[dice.below(letters.len() as u64) as usize]);
+        let one =
+            |dice: &mut SplitMix| char::from(letters[dice.below(letters.len() as u64) as usize]);
         let length = 1 + self.below(longest);
         let rest: String = (1..length).map(|_| one(self)).collect();
         format!("{}{rest}", char::from(letters[self.below(62) as usize]))
@@ -104,7 +105,7 @@ impl Dice {
 #[test]
 fn random_images_are_listed_as_xorriso_lists_them() {
     for seed in 0..12 {
-        let mut dice = Dice(seed);
+        let mut dice = SplitMix(seed);
         let dir = tempfile::tempdir().unwrap();
         let mut folders = vec![dir.path().join("tree")];
         fs::create_dir(&folders[0]).unwrap();
@@ -176,7 +177,7 @@ impl Sample {
 
     fn damaged(&self) -> String {
         match list_bytes(&self.bytes).unwrap_err() {
-            Fault::Damaged(words) => words,
+            IsoFault::Damaged(words) => words,
             fault => panic!("{fault:?}"),
         }
     }
@@ -201,11 +202,11 @@ fn a_directory_that_is_in_itself_is_read_once() {
 #[test]
 fn what_is_no_volume_is_none() {
     for bytes in [vec![], vec![0; 40 * BLOCK], b"CD001".repeat(8 * BLOCK)] {
-        assert!(matches!(list_bytes(&bytes), Err(Fault::NotAVolume)));
+        assert!(matches!(list_bytes(&bytes), Err(IsoFault::NotAVolume)));
     }
     let mut sample = Sample::new();
     sample.put(16 * BLOCK + 128, &512_u16.to_le_bytes());
-    assert!(matches!(list_bytes(&sample.bytes), Err(Fault::NotAVolume)));
+    assert!(matches!(list_bytes(&sample.bytes), Err(IsoFault::NotAVolume)));
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn a_wish_to_stop_ends_a_listing() {
         buf.copy_from_slice(&sample.bytes[at as usize..][..buf.len()]);
         Ok(buf.len())
     };
-    assert!(matches!(list(&read, &stop), Err(Fault::Stopped(Stopped(15)))));
+    assert!(matches!(list(&read, &stop), Err(IsoFault::Stopped(Stopped(15)))));
 }
 
 #[test]
@@ -327,7 +328,7 @@ fn many_records(records: usize) -> Vec<u8> {
 fn records_directories_and_content_are_bounded() {
     assert_eq!(list_bytes(&many_records(10_000)).unwrap().files.len(), 10_000);
     let words = |image: &[u8]| match list_bytes(image).unwrap_err() {
-        Fault::Damaged(words) => words,
+        IsoFault::Damaged(words) => words,
         fault => panic!("{fault:?}"),
     };
     let found = words(&many_records((1 << 18) + 1));
@@ -345,7 +346,7 @@ fn records_directories_and_content_are_bounded() {
     image[16 * BLOCK + 80..][..4].fill(255);
     image[16 * BLOCK + 166..][..4].fill(255);
     let listing = list_bytes(&image);
-    assert!(matches!(listing, Err(Fault::Damaged(_))), "{listing:?}");
+    assert!(matches!(listing, Err(IsoFault::Damaged(_))), "{listing:?}");
 }
 
 #[test]
@@ -364,7 +365,7 @@ fn a_directory_without_anything_that_can_be_read_is_damaged() {
 fn nothing_that_is_done_to_an_image_leads_elsewhere() {
     let whole = Sample::new();
     let root = whole.root();
-    let mut dice = Dice(7);
+    let mut dice = SplitMix(7);
     for _ in 0..20_000 {
         let mut bytes = whole.bytes[..root + 6 * BLOCK].to_vec();
         for _ in 0..=dice.below(3) {

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::descriptor::{self, Descriptor};
-use super::record::Record;
+use super::record::DirectoryRecord;
 use super::susp::{Continuation, Entries};
-use super::{Fault, Listing, ReadAt};
-use crate::drive::absence::Failure;
+use super::{IsoFault, Listing, MediumReader};
+use crate::drive::absence::ReadFailure;
 use crate::drive::reader::{DiscFile, Extent};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
@@ -24,10 +24,10 @@ const PATHS: usize = 64 << 20;
 /// reads all files reads no more.
 const SHARED: u64 = 2;
 
-type Block = [u8; SECTOR as usize];
+type Sector = [u8; SECTOR as usize];
 
 /// A directory that is to be read.
-struct Directory {
+struct IsoDirectory {
     /// With a slash behind it; empty for the root.
     path: String,
     start: u32,
@@ -42,17 +42,17 @@ struct Begun {
 }
 
 pub(super) struct Walk<'a> {
-    read: &'a ReadAt<'a>,
+    read: &'a MediumReader<'a>,
     stop: &'a Stop,
     volume: Descriptor,
-    waiting: Vec<Directory>,
+    waiting: Vec<IsoDirectory>,
     seen: HashSet<u32>,
     names: HashSet<String>,
     files: Vec<DiscFile>,
     begun: Option<Begun>,
     skip: usize,
     /// The last continuation's sector: neighbours share it.
-    kept: Option<(u32, Box<Block>)>,
+    kept: Option<(u32, Box<Sector>)>,
     records: usize,
     directories: u64,
     paths: usize,
@@ -63,17 +63,17 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Reads the volume descriptor.
-    pub fn over(read: &'a ReadAt<'a>, stop: &'a Stop) -> Result<Walk<'a>, Fault> {
+    pub fn over(read: &'a MediumReader<'a>, stop: &'a Stop) -> Result<Walk<'a>, IsoFault> {
         stop.check()?;
         let number = descriptor::SECTOR_NUMBER;
         let volume = match sector(read, number)? {
-            Ok(block) => Descriptor::parse(&block[..]).ok_or(Fault::NotAVolume)?,
+            Ok(block) => Descriptor::parse(&block[..]).ok_or(IsoFault::NotAVolume)?,
             // A file that ends before it is something else.
-            Err(None) => return Err(Fault::NotAVolume),
-            Err(Some(error)) => return Err(Fault::Damaged(format!("sector {number}: {error}"))),
+            Err(None) => return Err(IsoFault::NotAVolume),
+            Err(Some(error)) => return Err(IsoFault::Damaged(format!("sector {number}: {error}"))),
         };
         let (start, length) = volume.root;
-        let root = Directory { path: String::new(), start, length, depth: 0 };
+        let root = IsoDirectory { path: String::new(), start, length, depth: 0 };
         Ok(Walk {
             read,
             stop,
@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    pub fn run(mut self) -> Result<Listing, Fault> {
+    pub fn run(mut self) -> Result<Listing, IsoFault> {
         while let Some(directory) = self.waiting.pop() {
             self.take_directory(&directory)?;
         }
@@ -109,12 +109,12 @@ impl<'a> Walk<'a> {
             more => format!("in {more} places, the first: {first}"),
         });
         match complaint {
-            Some(words) if files.is_empty() => Err(Fault::Damaged(words)),
+            Some(words) if files.is_empty() => Err(IsoFault::Damaged(words)),
             complaint => Ok(Listing { sectors: self.volume.sectors, files, complaint }),
         }
     }
 
-    fn take_directory(&mut self, directory: &Directory) -> Result<(), Fault> {
+    fn take_directory(&mut self, directory: &IsoDirectory) -> Result<(), IsoFault> {
         let count = Bytes(directory.length.into()).sectors().0;
         if u64::from(directory.start) + count > self.volume.sectors.0 {
             self.complain(directory.start, "a directory lies beyond the volume's end");
@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A sector of a directory; `None` if it cannot be read.
-    fn directory_sector(&mut self, number: u32) -> Result<Option<Box<Block>>, Fault> {
+    fn directory_sector(&mut self, number: u32) -> Result<Option<Box<Sector>>, IsoFault> {
         self.directories += SECTOR;
         if self.directories > DIRECTORIES {
             return Err(too_much(format!(
@@ -148,7 +148,12 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn take_sector(&mut self, dir: &Directory, number: u32, block: &Block) -> Result<(), Fault> {
+    fn take_sector(
+        &mut self,
+        dir: &IsoDirectory,
+        number: u32,
+        block: &Sector,
+    ) -> Result<(), IsoFault> {
         let mut rest = &block[..];
         // Behind a sector's last record there are zeros (ECMA-119 6.8.1.1).
         while let Some(&length) = rest.first().filter(|&&length| length > 0) {
@@ -156,7 +161,7 @@ impl<'a> Walk<'a> {
             if self.records > RECORDS {
                 return Err(too_much(format!("it has more than {RECORDS} records")));
             }
-            let Some(record) = Record::parse(rest) else {
+            let Some(record) = DirectoryRecord::parse(rest) else {
                 self.complain(number, "a record contradicts itself");
                 return Ok(());
             };
@@ -169,7 +174,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn take_record(&mut self, dir: &Directory, number: u32, record: &Record) -> Result<(), Fault> {
+    fn take_record(
+        &mut self,
+        dir: &IsoDirectory,
+        number: u32,
+        record: &DirectoryRecord,
+    ) -> Result<(), IsoFault> {
         if record.is_own_or_parent() {
             if record.is_own() && dir.depth == 0 {
                 self.skip = self.entries(number, record, 0)?.skip.unwrap_or(0).into();
@@ -208,7 +218,13 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn wait_for(&mut self, dir: &Directory, number: u32, record: &Record, path: String) {
+    fn wait_for(
+        &mut self,
+        dir: &IsoDirectory,
+        number: u32,
+        record: &DirectoryRecord,
+        path: String,
+    ) {
         let (start, length, depth) = (record.start, record.length, dir.depth + 1);
         if depth > DEPTH {
             return;
@@ -216,14 +232,19 @@ impl<'a> Walk<'a> {
         match self.seen.insert(start) {
             true => {
                 let path = path + "/";
-                self.waiting.push(Directory { path, start, length, depth });
+                self.waiting.push(IsoDirectory { path, start, length, depth });
             }
             false => self.complain(number, &format!("directory {} is another one", shown(&path))),
         }
     }
 
     /// Takes a piece of a file, the first or the next.
-    fn go_on(&mut self, number: u32, record: &Record, mut begun: Begun) -> Result<(), Fault> {
+    fn go_on(
+        &mut self,
+        number: u32,
+        record: &DirectoryRecord,
+        mut begun: Begun,
+    ) -> Result<(), IsoFault> {
         let (start, length) = (Sectors(record.start.into()), Bytes(record.length.into()));
         let lies_inside = start.0 + length.sectors().0 <= self.volume.sectors.0 || length.0 == 0;
         let odd = record.odd.or((!lies_inside).then_some("it lies beyond the volume's end"));
@@ -251,7 +272,12 @@ impl<'a> Walk<'a> {
     }
 
     /// All that SUSP keeps for a record, wherever it goes on.
-    fn entries(&mut self, at: u32, record: &Record, skip: usize) -> Result<Entries, Fault> {
+    fn entries(
+        &mut self,
+        at: u32,
+        record: &DirectoryRecord,
+        skip: usize,
+    ) -> Result<Entries, IsoFault> {
         let mut entries = Entries::default();
         let mut next = entries.take(record.system_use.get(skip..).unwrap_or_default());
         while let Some(Continuation { sector, offset, length }) = next {
@@ -282,25 +308,25 @@ fn shown(path: &str) -> String {
 }
 
 /// Discs that coldcut writes stay far below these limits.
-fn too_much(words: String) -> Fault {
-    Fault::Damaged(format!(
+fn too_much(words: String) -> IsoFault {
+    IsoFault::Damaged(format!(
         "{words}, more than any disc of coldcut's: mount it, and name the directory, to read it all \
          the same"
     ))
 }
 
 /// A whole sector; what is in the way of it, `None` if the medium ends before.
-type Read = Result<Box<Block>, Option<std::io::Error>>;
+type Read = Result<Box<Sector>, Option<std::io::Error>>;
 
-fn sector(read: &ReadAt, number: u32) -> Result<Read, Fault> {
-    let mut block: Box<Block> = Box::new([0; SECTOR as usize]);
+fn sector(read: &MediumReader, number: u32) -> Result<Read, IsoFault> {
+    let mut block: Box<Sector> = Box::new([0; SECTOR as usize]);
     let (first, mut filled) = (u64::from(number) * SECTOR, 0);
     while filled < block.len() {
         match read(first + filled as u64, &mut block[filled..]) {
             Ok(0) => return Ok(Err(None)),
             Ok(read) => filled += read,
-            Err(Failure::Bad(error)) => return Ok(Err(Some(error))),
-            Err(Failure::Gone(absence)) => return Err(Fault::Gone(absence)),
+            Err(ReadFailure::Bad(error)) => return Ok(Err(Some(error))),
+            Err(ReadFailure::Gone(absence)) => return Err(IsoFault::Gone(absence)),
         }
     }
     Ok(Ok(block))

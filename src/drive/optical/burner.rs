@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::device::{Device, Readiness, Tray};
 use super::disc::{OpticalDisc, volume_name};
-use super::hold::Hold;
+use super::hold::DriveHold;
 use super::insertion::Watcher;
 use super::medium::{Medium, MediumState};
 use super::profile::Profile;
-use crate::drive::engine::{self, Settings, What};
+use crate::drive::engine::{self, BurnSource, Settings};
 use crate::drive::{
     Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Image, Label, News, Slot, xorriso,
 };
@@ -23,7 +23,7 @@ const SPIN_UP: Duration = Duration::from_secs(120);
 
 /// What the person chose for burning.
 #[derive(Clone, Debug)]
-pub struct Choices {
+pub struct DriveOptions {
     pub settings: Settings,
     /// A whole image first, which is verified, and that is burned.
     pub image_first: bool,
@@ -36,19 +36,19 @@ pub struct Choices {
 /// An optical drive.
 pub struct Optical {
     device: Device,
-    choices: Choices,
+    choices: DriveOptions,
     /// Written in this run: what the system believes of the medium is out of date.
     stale: bool,
     /// The insertion (by the kernel's count) whose medium may be overwritten.
     sacrificed: Option<u64>,
     /// From a burn until its disc is read back.
-    kept: Option<Arc<Hold>>,
+    kept: Option<Arc<DriveHold>>,
     /// A burn failed: what it left is looked at to the end, for the answer is recorded.
     is_in_doubt: bool,
 }
 
 impl Optical {
-    pub fn open(path: &Path, choices: Choices) -> Result<Optical, DriveError> {
+    pub fn open(path: &Path, choices: DriveOptions) -> Result<Optical, DriveError> {
         let device = Device::open(path)?;
         Ok(Optical {
             device,
@@ -63,7 +63,7 @@ impl Optical {
     #[cfg(test)]
     pub(super) fn with(device: Device) -> Optical {
         let (settings, scratch) = (Settings::default(), PathBuf::from("/nowhere"));
-        let choices = Choices { settings, image_first: false, scratch, stop: Stop::new() };
+        let choices = DriveOptions { settings, image_first: false, scratch, stop: Stop::new() };
         Optical { device, choices, stale: true, sacrificed: None, kept: None, is_in_doubt: false }
     }
 
@@ -161,7 +161,7 @@ impl Optical {
                 let mut disc = OpticalDisc::open(&self.device, &self.title(), stop)?;
                 disc.is_open = medium.state == MediumState::Appendable && !medium.is_closed;
                 // Until it is handed out, so that nobody comes between that and the last read.
-                self.kept = Hold::of(self.device.path());
+                self.kept = DriveHold::of(self.device.path());
                 Ok(Some(disc))
             }
         }
@@ -210,8 +210,8 @@ impl Optical {
         self.file("iso")
     }
 
-    fn place(&self, medium: Option<&Medium>) -> engine::Place {
-        engine::Place {
+    fn place(&self, medium: Option<&Medium>) -> engine::BurnTarget {
+        engine::BurnTarget {
             device: self.device.path().to_owned(),
             drive: self.title(),
             profile: medium.map_or(Profile::NONE, |medium| medium.profile),
@@ -238,8 +238,8 @@ impl Optical {
             given => given.as_ref(),
         };
         let what = match path {
-            Some(path) => What::Image { path, sectors: job.sectors },
-            None => What::Tree,
+            Some(path) => BurnSource::Image { path, sectors: job.sectors },
+            None => BurnSource::Tree,
         };
         let place = self.place(self.ready_medium(stop)?.as_ref());
         // Both burning programs lock the tray themselves; this one holds until they do.
@@ -248,7 +248,7 @@ impl Optical {
         if let Ok(free) = self.device.free() {
             free.unlock();
         }
-        self.kept = Hold::keep(self.device.path()).ok();
+        self.kept = DriveHold::keep(self.device.path()).ok();
         burned
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::reading::DriveReads;
-use crate::drive::absence::{Absence, Failure};
+use crate::drive::absence::{Absence, ReadFailure};
 use crate::model::size::SECTOR;
 
 /// The error correction of BD and DVD covers 32 sectors: neighbours fail together (ECMA-267 20.5
@@ -17,12 +17,12 @@ const CLUSTER: u64 = 32 * SECTOR;
 /// A disc's sectors, with what is known of bad ones.
 pub(super) struct Clusters {
     reads: DriveReads,
-    state: Mutex<State>,
+    state: Mutex<ClusterState>,
 }
 
 /// In sectors, but for `careful_until`.
 #[derive(Default)]
-struct State {
+struct ClusterState {
     /// They failed alone.
     bad: BTreeSet<u64>,
     /// First and end of what lies behind a bad sector in its cluster.
@@ -35,22 +35,22 @@ struct State {
 
 /// What a piece of a disc is worth.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
+pub(super) enum ClusterEffort {
     /// Behind a bad sector the rest of its cluster is skipped for now.
     Skip,
     /// Listings, and who the disc is: little of it, and the rest depends on it.
     EachSector,
 }
 
-impl State {
+impl ClusterState {
     /// How many bytes may be read at once; `None` where nothing is to be read.
-    fn allowed(&self, position: u64, length: u64, effort: Effort) -> Option<u64> {
+    fn allowed(&self, position: u64, length: u64, effort: ClusterEffort) -> Option<u64> {
         let first = position / SECTOR;
         if self.bad.contains(&first) {
             return None;
         }
         if self.is_skipped(first) {
-            return (self.thorough || effort == Effort::EachSector).then_some(SECTOR);
+            return (self.thorough || effort == ClusterEffort::EachSector).then_some(SECTOR);
         }
         let known = self.bad.range(first..).next().into_iter();
         let known = known.chain(self.skipped.range(first..).next().map(|(first, _)| first));
@@ -100,14 +100,19 @@ impl Clusters {
     }
 
     /// Whole sectors into an aligned buffer; fewer than wanted before a bad one.
-    pub fn read(&self, position: u64, buf: &mut [u8], effort: Effort) -> Result<usize, Failure> {
+    pub fn read(
+        &self,
+        position: u64,
+        buf: &mut [u8],
+        effort: ClusterEffort,
+    ) -> Result<usize, ReadFailure> {
         let allowed = self.state().allowed(position, buf.len() as u64, effort);
         let Some(allowed) = allowed else {
-            return Err(Failure::Bad(io::Error::from_raw_os_error(nix::libc::EIO)));
+            return Err(ReadFailure::Bad(io::Error::from_raw_os_error(nix::libc::EIO)));
         };
         let piece = &mut buf[..allowed as usize];
         match self.reads.read(position, piece) {
-            Err(Failure::Bad(error)) => self.narrow(position, piece, error, effort),
+            Err(ReadFailure::Bad(error)) => self.narrow(position, piece, error, effort),
             read => read,
         }
     }
@@ -118,8 +123,8 @@ impl Clusters {
         position: u64,
         buf: &mut [u8],
         error: io::Error,
-        effort: Effort,
-    ) -> Result<usize, Failure> {
+        effort: ClusterEffort,
+    ) -> Result<usize, ReadFailure> {
         let length = buf.len() as u64;
         let border = to_border(position);
         if length > border {
@@ -133,20 +138,20 @@ impl Clusters {
             // Where the drive was reset, which takes minutes, sectors are not told apart.
 
             self.state().spoil(position / SECTOR);
-            Err(Failure::Bad(error))
+            Err(ReadFailure::Bad(error))
         }
     }
 
-    fn by_sectors(&self, position: u64, buf: &mut [u8]) -> Result<usize, Failure> {
+    fn by_sectors(&self, position: u64, buf: &mut [u8]) -> Result<usize, ReadFailure> {
         let mut done = 0;
         for piece in buf.chunks_mut(SECTOR as usize) {
             let at = position + done as u64;
             match self.reads.read(at, piece) {
                 Ok(0) => break,
                 Ok(read) => done += read,
-                Err(Failure::Bad(error)) => {
+                Err(ReadFailure::Bad(error)) => {
                     self.state().spoil(at / SECTOR);
-                    return if done == 0 { Err(Failure::Bad(error)) } else { Ok(done) };
+                    return if done == 0 { Err(ReadFailure::Bad(error)) } else { Ok(done) };
                 }
                 Err(gone) => return Err(gone),
             }
@@ -154,41 +159,41 @@ impl Clusters {
         Ok(done)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ClusterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::inquiry::tests::{Told, sense};
+    use super::super::inquiry::tests::{ScriptedDrive, sense};
     use super::super::reading::tests::Platter;
-    use super::super::sg::Refusal;
+    use super::super::sg::ScsiError;
     use super::*;
     use std::ops::Range;
     use std::sync::Arc;
 
-    struct Bench {
+    struct ClusterBench {
         clusters: Clusters,
         tried: Arc<Mutex<Vec<Range<u64>>>>,
         bad: BTreeSet<u64>,
     }
 
-    fn bench(bad: impl IntoIterator<Item = u64>) -> Bench {
+    fn bench(bad: impl IntoIterator<Item = u64>) -> ClusterBench {
         let platter = Platter::new(bad);
         let (tried, bad) = (platter.tried.clone(), platter.bad.clone());
         let clusters = Clusters::over(DriveReads::over("/dev/sr0", Box::new(platter)));
-        Bench { clusters, tried, bad }
+        ClusterBench { clusters, tried, bad }
     }
 
-    impl Bench {
+    impl ClusterBench {
         /// Reads all sectors up to `end` by pieces of 1 MiB; gives those that could not be read.
         /// What is read has the right content.
         fn read_all(&self, end: u64) -> Vec<u64> {
-            self.read_with(end, Effort::Skip)
+            self.read_with(end, ClusterEffort::Skip)
         }
 
-        fn read_with(&self, end: u64, effort: Effort) -> Vec<u64> {
+        fn read_with(&self, end: u64, effort: ClusterEffort) -> Vec<u64> {
             let (mut at, mut lost) = (0, Vec::new());
             let mut buf = vec![0; 1 << 20];
             while at < end {
@@ -200,7 +205,7 @@ mod tests {
                             at += 1;
                         }
                     }
-                    Err(Failure::Bad(_)) => {
+                    Err(ReadFailure::Bad(_)) => {
                         lost.push(at);
                         at += 1;
                     }
@@ -244,9 +249,9 @@ mod tests {
     #[test]
     fn of_what_the_rest_depends_on_each_sector_is_tried_once() {
         let bench = bench([330, 335]);
-        assert_eq!(bench.read_with(600, Effort::EachSector), [330, 335]);
+        assert_eq!(bench.read_with(600, ClusterEffort::EachSector), [330, 335]);
         assert_eq!(bench.failures(), 4);
-        assert_eq!(bench.read_with(600, Effort::EachSector), [330, 335]);
+        assert_eq!(bench.read_with(600, ClusterEffort::EachSector), [330, 335]);
         assert_eq!(bench.failures(), 0);
     }
 
@@ -274,14 +279,15 @@ mod tests {
     /// The kernel has waited for minutes by then.
     #[test]
     fn a_drive_that_hung_in_a_read_and_does_not_answer_is_asked_at_once_and_read_no_more() {
-        let silent = [Refusal::Host(3), Refusal::Host(3), Refusal::Host(3)];
-        let platter = Platter { vanishes_at: 100, told: Told::new(&silent), ..Platter::new([]) };
+        let silent = [ScsiError::Host(3), ScsiError::Host(3), ScsiError::Host(3)];
+        let platter =
+            Platter { vanishes_at: 100, told: ScriptedDrive::new(&silent), ..Platter::new([]) };
         let tried = platter.tried.clone();
         let clusters = Clusters::over(DriveReads::over("/dev/sr0", Box::new(platter)));
         let mut buf = vec![0; 1 << 20];
         for position in [0, 64 * SECTOR, 0] {
-            let failed = clusters.read(position, &mut buf, Effort::EachSector).unwrap_err();
-            assert!(matches!(failed, Failure::Gone(Absence::NoAnswer { .. })), "{failed:?}");
+            let failed = clusters.read(position, &mut buf, ClusterEffort::EachSector).unwrap_err();
+            assert!(matches!(failed, ReadFailure::Gone(Absence::NoAnswer { .. })), "{failed:?}");
         }
         assert_eq!(tried.lock().unwrap().len(), 1);
     }
@@ -295,24 +301,30 @@ mod tests {
             [resets(), Ok(()), resets(), Ok(()), resets(), Ok(())].into();
         let clusters = Clusters::over(DriveReads::over("/dev/sr0", Box::new(platter)));
         let mut buf = vec![0; 32 * SECTOR as usize];
-        let failed = clusters.read(320 * SECTOR, &mut buf, Effort::Skip).unwrap_err();
-        assert!(matches!(failed, Failure::Bad(_)), "{failed:?}");
+        let failed = clusters.read(320 * SECTOR, &mut buf, ClusterEffort::Skip).unwrap_err();
+        assert!(matches!(failed, ReadFailure::Bad(_)), "{failed:?}");
         assert!(matches!(clusters.absence(), Some(Absence::Reset { .. })));
         assert_eq!(tried.lock().unwrap().len(), 2, "the cluster, twice");
-        assert!(clusters.read(330 * SECTOR, &mut buf, Effort::Skip).is_err());
+        assert!(clusters.read(330 * SECTOR, &mut buf, ClusterEffort::Skip).is_err());
         assert_eq!(tried.lock().unwrap().len(), 2, "the rest of it is skipped");
-        assert!(clusters.read(352 * SECTOR, &mut buf, Effort::Skip).is_ok());
+        assert!(clusters.read(352 * SECTOR, &mut buf, ClusterEffort::Skip).is_ok());
     }
 
     #[test]
     fn a_disc_that_is_gone_is_not_narrowed_down() {
-        let told = Told::new(&[sense(2, 0x3a, 2)]);
+        let told = ScriptedDrive::new(&[sense(2, 0x3a, 2)]);
         let platter = Platter { vanishes_at: 100, told, ..Platter::new([]) };
         let tried = platter.tried.clone();
         let clusters = Clusters::over(DriveReads::over("/dev/sr0", Box::new(platter)));
         let mut buf = vec![0; 1 << 20];
-        assert!(matches!(clusters.read(0, &mut buf, Effort::Skip), Err(Failure::Gone(_))));
-        assert!(matches!(clusters.read(0, &mut buf, Effort::Skip), Err(Failure::Gone(_))));
+        assert!(matches!(
+            clusters.read(0, &mut buf, ClusterEffort::Skip),
+            Err(ReadFailure::Gone(_))
+        ));
+        assert!(matches!(
+            clusters.read(0, &mut buf, ClusterEffort::Skip),
+            Err(ReadFailure::Gone(_))
+        ));
         assert_eq!(tried.lock().unwrap().len(), 1);
         assert!(clusters.absence().unwrap().may_be_inserted_again());
     }

@@ -1,5 +1,5 @@
 //! One optical drive, open: its tray, its readiness, and what it says of the medium. Everything
-//! goes through [`Link`], so that waiting and retrying are tested without a drive.
+//! goes through [`DriveLink`], so that waiting and retrying are tested without a drive.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -11,12 +11,12 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 pub use super::cdrom::Tray;
-use super::hold::Hold;
+use super::hold::DriveHold;
 use super::medium::{Medium, Replies};
-pub use super::mmc::Identity;
+pub use super::mmc::DriveIdentity;
 use super::profile::Profile;
 use super::sense::Sense;
-use super::sg::{Refusal, Transfer};
+use super::sg::{ScsiError, Transfer};
 use super::users::{User, claimant_of, user_of};
 use super::{cdrom, mmc, sg};
 use crate::model::{Bytes, Sectors};
@@ -72,8 +72,13 @@ pub enum Readiness {
 }
 
 /// The ways to a drive.
-pub(super) trait Link: Send {
-    fn command(&self, cdb: &[u8], transfer: Transfer, timeout: Duration) -> Result<usize, Refusal>;
+pub(super) trait DriveLink: Send {
+    fn command(
+        &self,
+        cdb: &[u8],
+        transfer: Transfer,
+        timeout: Duration,
+    ) -> Result<usize, ScsiError>;
     fn tray(&self) -> Result<Tray, Errno>;
     fn eject(&self) -> Result<bool, Errno>;
     fn close_tray(&self) -> Result<bool, Errno>;
@@ -94,13 +99,18 @@ pub(super) trait Link: Send {
 }
 
 /// The drive's node.
-struct Node {
+struct DeviceNode {
     file: File,
     path: PathBuf,
 }
 
-impl Link for Node {
-    fn command(&self, cdb: &[u8], transfer: Transfer, timeout: Duration) -> Result<usize, Refusal> {
+impl DriveLink for DeviceNode {
+    fn command(
+        &self,
+        cdb: &[u8],
+        transfer: Transfer,
+        timeout: Duration,
+    ) -> Result<usize, ScsiError> {
         sg::command(self.file.as_fd(), cdb, transfer, timeout)
     }
     fn tray(&self) -> Result<Tray, Errno> {
@@ -119,7 +129,7 @@ impl Link for Node {
         cdrom::lock_while_open(self.file.as_fd())
     }
     fn claim(&self) -> Result<Option<File>, Errno> {
-        if Hold::of(&self.path).is_some() {
+        if DriveHold::of(&self.path).is_some() {
             return Ok(None);
         }
         let flags = nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC | nix::libc::O_EXCL;
@@ -146,9 +156,9 @@ impl Link for Node {
 /// No drive.
 pub(super) struct Unplugged;
 
-impl Link for Unplugged {
-    fn command(&self, _: &[u8], _: Transfer, _: Duration) -> Result<usize, Refusal> {
-        Err(Refusal::Errno(Errno::ENODEV))
+impl DriveLink for Unplugged {
+    fn command(&self, _: &[u8], _: Transfer, _: Duration) -> Result<usize, ScsiError> {
+        Err(ScsiError::Errno(Errno::ENODEV))
     }
     fn tray(&self) -> Result<Tray, Errno> {
         Err(Errno::ENODEV)
@@ -188,8 +198,8 @@ impl Link for Unplugged {
 /// An optical drive.
 pub struct Device {
     path: PathBuf,
-    pub(super) link: Box<dyn Link>,
-    identity: Identity,
+    pub(super) link: Box<dyn DriveLink>,
+    identity: DriveIdentity,
     has_tray: bool,
 }
 
@@ -219,12 +229,12 @@ impl Device {
             |write| OpenOptions::new().read(true).write(write).custom_flags(flags).open(&real);
         // Locking the door needs a writable descriptor (scsi_cmd_allowed of the kernel).
         let file = open(true).or_else(|_| open(false)).map_err(|e| open_error(path, e))?;
-        let node = Node { file, path: real.clone() };
+        let node = DeviceNode { file, path: real.clone() };
         Device::over(real, Box::new(node))
     }
 
-    pub(super) fn over(path: PathBuf, link: Box<dyn Link>) -> Result<Device, DeviceError> {
-        let mut device = Device { path, link, identity: Identity::default(), has_tray: false };
+    pub(super) fn over(path: PathBuf, link: Box<dyn DriveLink>) -> Result<Device, DeviceError> {
+        let mut device = Device { path, link, identity: DriveIdentity::default(), has_tray: false };
         let reply = device.ask("ask who it is", &mmc::inquiry(96), 96)?;
         let Some((OPTICAL, identity)) = mmc::parse_inquiry(&reply) else {
             return Err(DeviceError::NotOptical(device.path));
@@ -244,7 +254,7 @@ impl Device {
         &self.path
     }
 
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &DriveIdentity {
         &self.identity
     }
 
@@ -264,7 +274,7 @@ impl Device {
             stop.check()?;
             let sense = match self.command(&mmc::TEST_UNIT_READY, Transfer::Nothing) {
                 Ok(_) => return Ok(Readiness::Ready),
-                Err(Refusal::Sense(sense)) => sense,
+                Err(ScsiError::Sense(sense)) => sense,
                 Err(other) => return Err(self.refused("ask whether it is ready", other)),
             };
             if sense.is_tray_open() {
@@ -342,7 +352,7 @@ impl Device {
     }
 
     /// A command without data or with an answer; news that stand before it are passed over.
-    pub(super) fn command(&self, cdb: &[u8], transfer: Transfer) -> Result<usize, Refusal> {
+    pub(super) fn command(&self, cdb: &[u8], transfer: Transfer) -> Result<usize, ScsiError> {
         let answer: &mut [u8] = match transfer {
             Transfer::Nothing => &mut [],
             Transfer::FromDrive(data) => data,
@@ -353,7 +363,7 @@ impl Device {
                 false => Transfer::FromDrive(answer),
             };
             match self.link.command(cdb, transfer, PATIENCE) {
-                Err(Refusal::Sense(sense)) if sense.is_unit_attention() => {}
+                Err(ScsiError::Sense(sense)) if sense.is_unit_attention() => {}
                 done => return done,
             }
         }
@@ -378,10 +388,12 @@ impl Device {
         self.ask("ask", cdb, room).ok()
     }
 
-    pub(super) fn refused(&self, what: &'static str, refusal: Refusal) -> DeviceError {
+    pub(super) fn refused(&self, what: &'static str, refusal: ScsiError) -> DeviceError {
         match refusal {
-            Refusal::Sense(sense) => DeviceError::Refused { path: self.path.clone(), what, sense },
-            Refusal::Errno(errno) => self.errno(what, errno),
+            ScsiError::Sense(sense) => {
+                DeviceError::Refused { path: self.path.clone(), what, sense }
+            }
+            ScsiError::Errno(errno) => self.errno(what, errno),
             other => DeviceError::Io { path: self.path.clone(), what, source: other.into() },
         }
     }
@@ -399,7 +411,7 @@ impl Device {
     /// Why the drive did not do what the kernel told it: it says so once more when asked.
     pub(super) fn reason(&self, what: &'static str) -> DeviceError {
         match self.command(&mmc::TEST_UNIT_READY, Transfer::Nothing) {
-            Err(Refusal::Sense(sense)) => {
+            Err(ScsiError::Sense(sense)) => {
                 DeviceError::Refused { path: self.path.clone(), what, sense }
             }
             _ => DeviceError::Io {

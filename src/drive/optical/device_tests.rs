@@ -8,10 +8,10 @@ use crate::drive::{Drive, DriveError, Slot};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-type Answers = Vec<Result<Vec<u8>, Refusal>>;
+type Answers = Vec<Result<Vec<u8>, ScsiError>>;
 
 #[derive(Default)]
-struct Script {
+struct ScriptedLink {
     answers: Mutex<HashMap<u8, Answers>>,
     no_motor: bool,
     eject: Option<bool>,
@@ -20,15 +20,15 @@ struct Script {
     told: Arc<Mutex<Vec<String>>>,
 }
 
-impl Script {
-    fn with(self, opcode: u8, answers: Answers) -> Script {
+impl ScriptedLink {
+    fn with(self, opcode: u8, answers: Answers) -> ScriptedLink {
         self.answers.lock().unwrap().insert(opcode, answers.into_iter().rev().collect());
         self
     }
 }
 
-impl Link for Script {
-    fn command(&self, cdb: &[u8], transfer: Transfer, _: Duration) -> Result<usize, Refusal> {
+impl DriveLink for ScriptedLink {
+    fn command(&self, cdb: &[u8], transfer: Transfer, _: Duration) -> Result<usize, ScsiError> {
         self.told.lock().unwrap().push(format!("{:02x}", cdb[0]));
         let mut answers = self.answers.lock().unwrap();
         let unknown = sense(5, 0x20, 0);
@@ -79,24 +79,24 @@ impl Link for Script {
     }
 }
 
-fn sense(key: u8, asc: u8, ascq: u8) -> Refusal {
-    Refusal::Sense(Sense { key, asc, ascq, progress: None })
+fn sense(key: u8, asc: u8, ascq: u8) -> ScsiError {
+    ScsiError::Sense(Sense { key, asc, ascq, progress: None })
 }
 
-fn inquiry(kind: u8) -> Result<Vec<u8>, Refusal> {
+fn inquiry(kind: u8) -> Result<Vec<u8>, ScsiError> {
     let mut reply = vec![kind, 0x80, 5, 0x32, 0x5b, 0, 0, 0];
     reply.extend(b"HL-DT-STBD-RE WH16NS60  1.02");
     Ok(reply)
 }
 
-fn device(script: Script) -> Device {
+fn device(script: ScriptedLink) -> Device {
     let script = script.with(0x12, vec![inquiry(5)]);
     Device::over("/dev/sr9".into(), Box::new(script)).unwrap()
 }
 
 #[test]
 fn only_optical_drives_are_taken() {
-    let disk = Script::default().with(0x12, vec![inquiry(0)]);
+    let disk = ScriptedLink::default().with(0x12, vec![inquiry(0)]);
     let error = Device::over("/dev/sr9".into(), Box::new(disk)).err().unwrap();
     assert!(matches!(error, DeviceError::NotOptical(_)), "{error}");
     for path in ["/dev/null", "/dev/shm", "/etc/passwd"] {
@@ -110,11 +110,11 @@ fn only_optical_drives_are_taken() {
 #[test]
 fn news_before_an_answer_are_passed_over() {
     let changed = || Err(sense(6, 0x28, 0));
-    let drive = device(Script::default().with(0x00, vec![changed(), changed(), Ok(vec![])]));
+    let drive = device(ScriptedLink::default().with(0x00, vec![changed(), changed(), Ok(vec![])]));
     let ready = drive.await_ready(Duration::ZERO, &Stop::new()).unwrap();
     assert_eq!(ready, Readiness::Ready);
     // News without an end are an answer, too.
-    let drive = device(Script::default().with(0x00, vec![changed()]));
+    let drive = device(ScriptedLink::default().with(0x00, vec![changed()]));
     let ready = drive.await_ready(Duration::ZERO, &Stop::new()).unwrap();
     assert!(matches!(ready, Readiness::Unusable(_)), "{ready:?}");
 }
@@ -122,10 +122,11 @@ fn news_before_an_answer_are_passed_over() {
 #[test]
 fn a_drive_that_spins_up_is_waited_for() {
     let starting = || Err(sense(2, 4, 1));
-    let drive = device(Script::default().with(0x00, vec![starting(), starting(), Ok(vec![])]));
+    let drive =
+        device(ScriptedLink::default().with(0x00, vec![starting(), starting(), Ok(vec![])]));
     let ready = drive.await_ready(Duration::from_secs(60), &Stop::new()).unwrap();
     assert_eq!(ready, Readiness::Ready);
-    let drive = device(Script::default().with(0x00, vec![starting()]));
+    let drive = device(ScriptedLink::default().with(0x00, vec![starting()]));
     let ready = drive.await_ready(Duration::ZERO, &Stop::new()).unwrap();
     assert!(matches!(ready, Readiness::StillBusy(_)), "{ready:?}");
 }
@@ -133,7 +134,7 @@ fn a_drive_that_spins_up_is_waited_for() {
 #[test]
 fn an_empty_drive_and_a_disc_upside_down_are_told_apart() {
     let of = |answer| {
-        let drive = device(Script::default().with(0x00, vec![Err(answer)]));
+        let drive = device(ScriptedLink::default().with(0x00, vec![Err(answer)]));
         drive.await_ready(Duration::from_secs(60), &Stop::new()).unwrap()
     };
     assert_eq!(of(sense(2, 0x3a, 1)), Readiness::NoMedium);
@@ -144,7 +145,7 @@ fn an_empty_drive_and_a_disc_upside_down_are_told_apart() {
 
 #[test]
 fn waiting_ends_with_a_wish_to_stop() {
-    let drive = device(Script::default().with(0x00, vec![Err(sense(2, 4, 1))]));
+    let drive = device(ScriptedLink::default().with(0x00, vec![Err(sense(2, 4, 1))]));
     let stop = Stop::new();
     stop.ask(2);
     let error = drive.await_ready(Duration::from_secs(60), &stop).unwrap_err();
@@ -155,32 +156,32 @@ fn waiting_ends_with_a_wish_to_stop() {
 fn a_drive_that_answers_little_still_says_what_it_holds() {
     let bd_r = vec![0, 0, 0, 4, 0, 0, 0, 0x41];
     let medium =
-        |script: Script| device(script.with(0x46, vec![Ok(bd_r.clone())])).medium().unwrap();
-    let bare = medium(Script::default()).unwrap();
+        |script: ScriptedLink| device(script.with(0x46, vec![Ok(bd_r.clone())])).medium().unwrap();
+    let bare = medium(ScriptedLink::default()).unwrap();
     assert_eq!((bare.profile, &bare.state), (Profile::BD_R, &MediumState::Complete));
     let mut disc = vec![0; 34];
     (disc[1], disc[4], disc[6]) = (32, 1, 1);
     let mut track = vec![0; 36];
     track[7] = 1;
     track[16..20].copy_from_slice(&32_768_u32.to_be_bytes());
-    let blank = Script::default().with(0x51, vec![Ok(disc)]).with(0x52, vec![Ok(track)]);
+    let blank = ScriptedLink::default().with(0x51, vec![Ok(disc)]).with(0x52, vec![Ok(track)]);
     let blank = medium(blank).unwrap();
     assert_eq!((blank.state, blank.free), (MediumState::Blank, Sectors(32_768)));
-    let none = device(Script::default().with(0x46, vec![Ok(vec![0; 8])]));
+    let none = device(ScriptedLink::default().with(0x46, vec![Ok(vec![0; 8])]));
     assert_eq!(none.medium().unwrap(), None);
 }
 
 #[test]
 fn a_tray_without_a_motor_and_one_that_is_locked_say_so() {
-    let drive = device(Script { no_motor: true, ..Script::default() });
+    let drive = device(ScriptedLink { no_motor: true, ..ScriptedLink::default() });
     assert!(matches!(drive.free().unwrap().close_tray().unwrap_err(), DeviceError::NoMotor(_)));
     // A slot: page 2Ah tells what the kernel does not.
     let mut page = vec![0; 8];
     page.extend([0x2a, 0x20, 0, 0, 0, 0, 0, 0]);
-    assert!(!device(Script::default().with(0x5a, vec![Ok(page.clone())])).can_close_tray());
+    assert!(!device(ScriptedLink::default().with(0x5a, vec![Ok(page.clone())])).can_close_tray());
     page[14] = 1 << 5;
-    assert!(device(Script::default().with(0x5a, vec![Ok(page)])).can_close_tray());
-    let locked = Script { eject: Some(false), ..Script::default() };
+    assert!(device(ScriptedLink::default().with(0x5a, vec![Ok(page)])).can_close_tray());
+    let locked = ScriptedLink { eject: Some(false), ..ScriptedLink::default() };
     let locked = device(locked.with(0x00, vec![Err(sense(5, 0x53, 2))]));
     let error = locked.free().unwrap().eject().unwrap_err();
     assert!(error.to_string().contains("open the tray: the tray is locked"), "{error}");
@@ -188,7 +189,7 @@ fn a_tray_without_a_motor_and_one_that_is_locked_say_so() {
 
 #[test]
 fn errors_of_the_system_are_named() {
-    let drive = device(Script::default());
+    let drive = device(ScriptedLink::default());
     assert!(matches!(drive.tray().unwrap_err(), DeviceError::Gone(_)));
     assert!(matches!(drive.size().unwrap_err(), DeviceError::Busy { .. }));
 }
@@ -227,7 +228,7 @@ fn a_drive_that_another_program_uses_is_sent_nothing() {
         (true, Some(User::Mount("/mnt".into())), "program: it is mounted at /mnt"),
         (false, burning, "is in use by another program: xorriso, process 812"),
     ] {
-        let script = Script { claimed, user, ..Script::default() };
+        let script = ScriptedLink { claimed, user, ..ScriptedLink::default() };
         let told = script.told.clone();
         let mut drive = Optical::with(device(script));
         told.lock().unwrap().clear();
@@ -240,7 +241,7 @@ fn a_drive_that_another_program_uses_is_sent_nothing() {
 
 #[test]
 fn the_kernel_is_to_lock_the_tray_and_nothing_that_outlives_this_program() {
-    let script = Script::default();
+    let script = ScriptedLink::default();
     let told = script.told.clone();
     let drive = device(script);
     told.lock().unwrap().clear();
@@ -250,7 +251,7 @@ fn the_kernel_is_to_lock_the_tray_and_nothing_that_outlives_this_program() {
 
 #[test]
 fn a_free_drive_is_unlocked_before_it_opens() {
-    let script = Script::default().with(0x00, vec![Ok(vec![])]);
+    let script = ScriptedLink::default().with(0x00, vec![Ok(vec![])]);
     let told = script.told.clone();
     let drive = device(script);
     told.lock().unwrap().clear();
@@ -261,7 +262,7 @@ fn a_free_drive_is_unlocked_before_it_opens() {
 #[test]
 fn a_drive_that_spins_up_is_not_waited_for_once_somebody_asked_to_stop() {
     let label = crate::drive::contract::label(1);
-    let spins_up = Script::default().with(0x00, vec![Err(sense(2, 4, 1))]);
+    let spins_up = ScriptedLink::default().with(0x00, vec![Err(sense(2, 4, 1))]);
     let (mut drive, stop) = (Optical::with(device(spins_up)), Stop::new());
     drive.heed(&stop);
     stop.ask(15);

@@ -6,13 +6,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::clusters::{Clusters, Effort};
+use super::clusters::{ClusterEffort, Clusters};
 use super::device::Device;
-use super::hold::Hold;
+use super::hold::DriveHold;
 use super::reading::DriveReads;
 use crate::drive::DriveError;
-use crate::drive::absence::{Absence, Failure};
-use crate::drive::iso::{self, Fault};
+use crate::drive::absence::{Absence, ReadFailure};
+use crate::drive::iso::{self, IsoFault};
 use crate::drive::reader::{DiscFile, DiscReader, ReadError, Volume};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, Sectors};
@@ -38,10 +38,11 @@ impl OpticalDisc {
     /// The disc that lies in the drive; the drive must be ready.
     pub fn open(device: &Device, drive: &str, stop: &Stop) -> Result<OpticalDisc, DriveError> {
         // What this program still reads in this drive lay there before.
-        Hold::let_go(device.path());
+        DriveHold::let_go(device.path());
         let disc = OpticalDisc::over(DriveReads::open(device)?, drive);
-        let read =
-            |position: u64, buf: &mut [u8]| disc.read_from(position, buf, Effort::EachSector);
+        let read = |position: u64, buf: &mut [u8]| {
+            disc.read_from(position, buf, ClusterEffort::EachSector)
+        };
         match iso::list(&read, stop) {
             Ok(iso::Listing { sectors, files, complaint }) => {
                 Ok(OpticalDisc { files, complaint, sectors, ..disc })
@@ -62,12 +63,12 @@ impl OpticalDisc {
     }
 
     /// What fails because the disc is out says nothing about it.
-    fn not_listed(&self, fault: Fault) -> DriveError {
+    fn not_listed(&self, fault: IsoFault) -> DriveError {
         let error = match fault {
-            Fault::Gone(absence) => return absence.into(),
-            Fault::Stopped(stopped) => return stopped.into(),
-            Fault::NotAVolume => self.unusable("it holds no ISO 9660 volume".to_owned()),
-            Fault::Damaged(words) => self.directory_unreadable(&words),
+            IsoFault::Gone(absence) => return absence.into(),
+            IsoFault::Stopped(stopped) => return stopped.into(),
+            IsoFault::NotAVolume => self.unusable("it holds no ISO 9660 volume".to_owned()),
+            IsoFault::Damaged(words) => self.directory_unreadable(&words),
         };
         self.clusters.look().map_or(error, DriveError::from)
     }
@@ -81,7 +82,12 @@ impl OpticalDisc {
     }
 
     /// Reads what the caller wants through an aligned buffer. Stops before the first bad sector.
-    fn read_from(&self, position: u64, buf: &mut [u8], effort: Effort) -> Result<usize, Failure> {
+    fn read_from(
+        &self,
+        position: u64,
+        buf: &mut [u8],
+        effort: ClusterEffort,
+    ) -> Result<usize, ReadFailure> {
         let first = position / SECTOR * SECTOR;
         let inside = (position - first) as usize;
         let wanted = (inside + buf.len()).min(LARGEST).next_multiple_of(SECTOR as usize);
@@ -99,7 +105,7 @@ impl OpticalDisc {
         file: &DiscFile,
         offset: u64,
         buf: &mut [u8],
-        effort: Effort,
+        effort: ClusterEffort,
     ) -> Result<usize, ReadError> {
         if buf.is_empty() || offset >= file.size.0 {
             return Ok(0);
@@ -114,8 +120,8 @@ impl OpticalDisc {
         match self.read_from(position, &mut buf[..wanted], effort) {
             Ok(0) => Err(self.unreadable(file, position, None)),
             Ok(read) => Ok(read),
-            Err(Failure::Bad(error)) => Err(self.unreadable(file, position, Some(error))),
-            Err(Failure::Gone(absence)) => Err(absence.into()),
+            Err(ReadFailure::Bad(error)) => Err(self.unreadable(file, position, Some(error))),
+            Err(ReadFailure::Gone(absence)) => Err(absence.into()),
         }
     }
 
@@ -126,10 +132,10 @@ impl OpticalDisc {
 }
 
 /// Archives and recovery data are nearly all of a disc; what is beside them tells what is in them.
-fn effort_for(path: &str) -> Effort {
+fn effort_for(path: &str) -> ClusterEffort {
     match path.contains('/') {
-        true => Effort::Skip,
-        false => Effort::EachSector,
+        true => ClusterEffort::Skip,
+        false => ClusterEffort::EachSector,
     }
 }
 
@@ -164,11 +170,11 @@ impl DiscReader for OpticalDisc {
         offset: u64,
         buf: &mut [u8],
     ) -> Result<usize, ReadError> {
-        self.read_file(file, offset, buf, Effort::EachSector)
+        self.read_file(file, offset, buf, ClusterEffort::EachSector)
     }
 
     fn read_image(&self, offset: Bytes, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.read_from(offset.0, buf, Effort::Skip)?)
+        Ok(self.read_from(offset.0, buf, ClusterEffort::Skip)?)
     }
 
     fn absence(&self) -> Option<Absence> {
@@ -187,7 +193,7 @@ impl DiscReader for OpticalDisc {
 
     fn volume(&self) -> Option<Volume> {
         let mut descriptor = [0; SECTOR as usize];
-        let read = self.read_from(16 * SECTOR, &mut descriptor, Effort::EachSector).ok()?;
+        let read = self.read_from(16 * SECTOR, &mut descriptor, ClusterEffort::EachSector).ok()?;
         iso::volume_in(&descriptor[..read])
     }
 
@@ -205,15 +211,15 @@ pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     /// A disc in a drive that reads it through the code for real ones, and which sectors it tried.
-    pub(crate) struct Scratched {
+    pub(crate) struct ScratchedDisc {
         pub disc: OpticalDisc,
         tried: Arc<Mutex<Vec<Range<u64>>>>,
         bad: Vec<u64>,
     }
 
-    impl Scratched {
+    impl ScratchedDisc {
         /// With these files in these sectors, each of which is filled with its number's low byte.
-        pub(crate) fn new(files: &[(&str, Range<u64>)], bad: &[u64]) -> Scratched {
+        pub(crate) fn new(files: &[(&str, Range<u64>)], bad: &[u64]) -> ScratchedDisc {
             let platter = Platter::new(bad.iter().copied());
             let tried = platter.tried.clone();
             let disc =
@@ -226,7 +232,7 @@ pub(crate) mod tests {
             let sectors = files.iter().map(|(_, sectors)| sectors.end).max();
             let (files, sectors) =
                 (files.iter().map(file).collect(), Sectors(sectors.unwrap_or(0)));
-            Scratched { disc: OpticalDisc { files, sectors, ..disc }, tried, bad: bad.to_vec() }
+            ScratchedDisc { disc: OpticalDisc { files, sectors, ..disc }, tried, bad: bad.to_vec() }
         }
 
         /// What a file of these sectors holds.
@@ -244,7 +250,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_was_skipped_around_a_bad_sector_is_read_when_each_sector_is_wanted() {
-        let scratched = Scratched::new(&[("archives/1.tar", 320..400)], &[330]);
+        let scratched = ScratchedDisc::new(&[("archives/1.tar", 320..400)], &[330]);
         let (disc, file) = (&scratched.disc, &scratched.disc.files()[0]);
         let mut buf = vec![0; 100 * SECTOR as usize];
         assert_eq!(disc.read_at(file, 0, &mut buf).unwrap(), 10 * SECTOR as usize);
@@ -255,7 +261,7 @@ pub(crate) mod tests {
         assert!(disc.read_each_sector(file, 10 * SECTOR, &mut buf).is_err());
         for sector in [11, 31] {
             let read = disc.read_each_sector(file, sector * SECTOR, &mut buf).unwrap();
-            assert_eq!(buf[..read], Scratched::content(320 + sector..321 + sector));
+            assert_eq!(buf[..read], ScratchedDisc::content(320 + sector..321 + sector));
         }
         assert_eq!(scratched.failures(), 0);
     }

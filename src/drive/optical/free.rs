@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::device::{BETWEEN, Device, DeviceError, Unplugged};
-use super::hold::Hold;
+use super::hold::DriveHold;
 use super::mmc;
 use super::sg::Transfer;
 use crate::port::clock::{Deadline, pause};
@@ -67,7 +67,7 @@ impl Device {
         let delete = OpenOptions::new().write(true).open(sys.join("delete")).map_err(io)?;
         let scan = OpenOptions::new().write(true).open(scan).map_err(io)?;
         // A node that somebody holds open keeps its name from the drive that comes back.
-        Hold::let_go(&path);
+        DriveHold::let_go(&path);
         self.link = Box::new(Unplugged);
         (&delete).write_all(b"1").map_err(io)?;
         (&scan).write_all(b"- - -").map_err(io)?;
@@ -97,7 +97,7 @@ impl Device {
 impl Free<'_> {
     /// Hands the medium out, or opens the tray.
     pub fn eject(&self) -> Result<(), DeviceError> {
-        Hold::hand_out(self.device.path());
+        DriveHold::hand_out(self.device.path());
         self.hear_news();
         // Somebody may have left it locked; a refusal shows in the next line.
         self.unlock();
@@ -116,7 +116,7 @@ impl Free<'_> {
     /// the drive: the claim ends here. Not by the kernel's CDROM_LOCKDOOR, which would keep the
     /// tray locked beyond the end of this program.
     pub fn lock_for_burner(self) -> Result<(), DeviceError> {
-        Hold::let_go(self.device.path());
+        DriveHold::let_go(self.device.path());
         let locked = self.device.command(&mmc::prevent_removal(true), Transfer::Nothing);
         locked.map(drop).map_err(|refusal| self.device.refused("lock the tray", refusal))
     }

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use nix::errno::Errno;
 
 /// The holds of this program: a claim excludes its own other descriptors, too.
-static HOLDS: Mutex<Vec<Weak<Hold>>> = Mutex::new(Vec::new());
+static HOLDS: Mutex<Vec<Weak<DriveHold>>> = Mutex::new(Vec::new());
 
-pub struct Hold {
+pub struct DriveHold {
     device: PathBuf,
     /// `None` once the disc was handed out.
     file: Mutex<Option<Arc<File>>>,
@@ -22,32 +22,32 @@ pub struct Hold {
     reads: bool,
 }
 
-impl Hold {
+impl DriveHold {
     /// Of the disc that lies in the drive, to be read past the system's memory. EBUSY: another
     /// program has it, or another hold of this one.
-    pub fn take(device: &Path) -> io::Result<Arc<Hold>> {
+    pub fn take(device: &Path) -> io::Result<Arc<DriveHold>> {
         let flags = nix::libc::O_DIRECT | nix::libc::O_CLOEXEC | nix::libc::O_EXCL;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(device)?;
-        Ok(Hold::of_file(device, file, true))
+        Ok(DriveHold::of_file(device, file, true))
     }
 
     /// The one of this program that the drive is kept by.
-    pub fn of(device: &Path) -> Option<Arc<Hold>> {
+    pub fn of(device: &Path) -> Option<Arc<DriveHold>> {
         let holds = all();
         let mut held = holds.iter().filter_map(Weak::upgrade);
         held.find(|hold| hold.device == device && hold.file().is_some())
     }
 
     /// Keeps the drive, and reads nothing: nobody shall come between a burn and its reading back.
-    pub fn keep(device: &Path) -> io::Result<Arc<Hold>> {
+    pub fn keep(device: &Path) -> io::Result<Arc<DriveHold>> {
         let flags = nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC | nix::libc::O_EXCL;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(device)?;
-        Ok(Hold::of_file(device, file, false))
+        Ok(DriveHold::of_file(device, file, false))
     }
 
-    fn of_file(device: &Path, file: File, reads: bool) -> Arc<Hold> {
+    fn of_file(device: &Path, file: File, reads: bool) -> Arc<DriveHold> {
         let (device, file) = (device.to_owned(), Mutex::new(Some(Arc::new(file))));
-        let hold = Arc::new(Hold { device, file, reads });
+        let hold = Arc::new(DriveHold { device, file, reads });
         let mut holds = all();
         holds.retain(|hold| hold.strong_count() > 0);
         holds.push(Arc::downgrade(&hold));
@@ -56,16 +56,16 @@ impl Hold {
 
     /// The disc is handed out: who still reads it finds that it is gone. The drive is kept.
     pub fn hand_out(device: &Path) {
-        Hold::close(device, |hold| hold.reads);
+        DriveHold::close(device, |hold| hold.reads);
     }
 
     /// The drive is left to a program that claims it for itself.
     pub fn let_go(device: &Path) {
-        Hold::close(device, |_| true);
+        DriveHold::close(device, |_| true);
     }
 
-    fn close(device: &Path, which: fn(&Hold) -> bool) {
-        let held: Vec<Arc<Hold>> = all().iter().filter_map(Weak::upgrade).collect();
+    fn close(device: &Path, which: fn(&DriveHold) -> bool) {
+        let held: Vec<Arc<DriveHold>> = all().iter().filter_map(Weak::upgrade).collect();
         let meant = held.iter().filter(|hold| hold.device == device && which(hold));
         meant.for_each(|hold| *hold.place() = None);
     }
@@ -88,7 +88,7 @@ impl Hold {
     }
 }
 
-fn all() -> MutexGuard<'static, Vec<Weak<Hold>>> {
+fn all() -> MutexGuard<'static, Vec<Weak<DriveHold>>> {
     HOLDS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -101,18 +101,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sr0");
         std::fs::write(&path, vec![7; 8192]).unwrap();
-        let hold = Hold::of_file(&path, File::open(&path).unwrap(), true);
-        let kept = Hold::of_file(&path, File::open(&path).unwrap(), false);
-        assert!(Hold::of(&path).is_some());
+        let hold = DriveHold::of_file(&path, File::open(&path).unwrap(), true);
+        let kept = DriveHold::of_file(&path, File::open(&path).unwrap(), false);
+        assert!(DriveHold::of(&path).is_some());
         let mut byte = [0];
         assert_eq!((hold.read_at(&mut byte, 5).unwrap(), byte), (1, [7]));
-        Hold::let_go(Path::new("/dev/other"));
+        DriveHold::let_go(Path::new("/dev/other"));
         assert!(hold.read_at(&mut byte, 5).is_ok());
-        Hold::hand_out(&path);
-        assert!(Hold::of(&path).is_some() && kept.file().is_some());
+        DriveHold::hand_out(&path);
+        assert!(DriveHold::of(&path).is_some() && kept.file().is_some());
         let error = hold.read_at(&mut byte, 5).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(nix::libc::ENOMEDIUM));
-        Hold::let_go(&path);
-        assert!(Hold::of(&path).is_none());
+        DriveHold::let_go(&path);
+        assert!(DriveHold::of(&path).is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::sense::Sense;
-use super::sg::Refusal;
+use super::sg::ScsiError;
 use crate::drive::absence::Absence;
 
 /// A drive answers this question at once, or is in trouble. It may first have to end the read that
@@ -19,9 +19,9 @@ const QUESTIONS: u32 = 120;
 const LOST: u32 = 3;
 
 /// What is asked.
-pub(super) trait Witness {
+pub(super) trait DriveProbe {
     /// TEST UNIT READY (SPC-4 6.47).
-    fn is_ready(&self) -> Result<(), Refusal>;
+    fn is_ready(&self) -> Result<(), ScsiError>;
     /// The kernel's count of insertions; `None` where it does not count.
     fn insertion(&self) -> Option<u64>;
     /// Whether the node is still that of this drive.
@@ -43,7 +43,7 @@ pub(super) enum Meaning {
 /// Asks the drive after `error`. `insertion` was the kernel's count when the disc was opened.
 pub(super) fn inquire(
     drive: &str,
-    witness: &dyn Witness,
+    witness: &dyn DriveProbe,
     insertion: Option<u64>,
     error: &io::Error,
 ) -> Meaning {
@@ -62,7 +62,7 @@ pub(super) fn inquire(
     }
 }
 
-fn ask(drive: &str, witness: &dyn Witness) -> Meaning {
+fn ask(drive: &str, witness: &dyn DriveProbe) -> Meaning {
     let drive = || drive.to_owned();
     let mut was_reset = false;
     let mut lost = 0;
@@ -70,25 +70,27 @@ fn ask(drive: &str, witness: &dyn Witness) -> Meaning {
         match witness.is_ready() {
             Ok(()) if was_reset => return Meaning::WasReset,
             Ok(()) => return Meaning::BadPlace,
-            Err(Refusal::Sense(sense)) if sense.is_no_medium() => {
+            Err(ScsiError::Sense(sense)) if sense.is_no_medium() => {
                 return Meaning::Gone(Absence::TakenOut { drive: drive() });
             }
-            Err(Refusal::Sense(sense)) if sense.is_medium_changed() => {
+            Err(ScsiError::Sense(sense)) if sense.is_medium_changed() => {
                 return Meaning::Gone(Absence::Changed { drive: drive() });
             }
-            Err(Refusal::Sense(sense)) if sense.is_unit_attention() => {
+            Err(ScsiError::Sense(sense)) if sense.is_unit_attention() => {
                 was_reset |= sense.is_reset();
             }
-            Err(Refusal::Sense(sense)) if sense.is_becoming_ready() => witness.pause(),
-            Err(Refusal::Sense(sense)) => return by_sense(drive(), sense),
-            Err(Refusal::Errno(Errno::ENOMEDIUM)) => {
+            Err(ScsiError::Sense(sense)) if sense.is_becoming_ready() => witness.pause(),
+            Err(ScsiError::Sense(sense)) => return by_sense(drive(), sense),
+            Err(ScsiError::Errno(Errno::ENOMEDIUM)) => {
                 return Meaning::Gone(Absence::TakenOut { drive: drive() });
             }
-            Err(Refusal::Errno(Errno::ENODEV | Errno::ENXIO) | Refusal::Host(NO_CONNECTION)) => {
+            Err(
+                ScsiError::Errno(Errno::ENODEV | Errno::ENXIO) | ScsiError::Host(NO_CONNECTION),
+            ) => {
                 return Meaning::Gone(Absence::DriveGone { drive: drive() });
             }
             // It cannot be asked; the node and the count of insertions are all that tells.
-            Err(Refusal::Errno(Errno::EPERM | Errno::EACCES | Errno::ENOTTY | Errno::EINVAL)) => {
+            Err(ScsiError::Errno(Errno::EPERM | Errno::EACCES | Errno::ENOTTY | Errno::EINVAL)) => {
                 return Meaning::BadPlace;
             }
             Err(_) if lost + 1 == LOST => break,
@@ -125,21 +127,21 @@ pub(super) mod tests {
     use std::sync::Mutex;
 
     /// A drive that gives these answers, one after the other, and is ready afterwards.
-    pub(crate) struct Told {
-        pub answers: Mutex<VecDeque<Result<(), Refusal>>>,
+    pub(crate) struct ScriptedDrive {
+        pub answers: Mutex<VecDeque<Result<(), ScsiError>>>,
         pub insertion: Option<u64>,
         pub is_there: bool,
     }
 
-    impl Told {
-        pub(crate) fn new(answers: &[Refusal]) -> Told {
+    impl ScriptedDrive {
+        pub(crate) fn new(answers: &[ScsiError]) -> ScriptedDrive {
             let answers = Mutex::new(answers.iter().cloned().map(Err).collect());
-            Told { answers, insertion: Some(7), is_there: true }
+            ScriptedDrive { answers, insertion: Some(7), is_there: true }
         }
     }
 
-    impl Witness for Told {
-        fn is_ready(&self) -> Result<(), Refusal> {
+    impl DriveProbe for ScriptedDrive {
+        fn is_ready(&self) -> Result<(), ScsiError> {
             self.answers.lock().unwrap().pop_front().unwrap_or(Ok(()))
         }
         fn insertion(&self) -> Option<u64> {
@@ -151,16 +153,16 @@ pub(super) mod tests {
         fn pause(&self) {}
     }
 
-    pub(crate) fn sense(key: u8, asc: u8, ascq: u8) -> Refusal {
-        Refusal::Sense(Sense { key, asc, ascq, progress: None })
+    pub(crate) fn sense(key: u8, asc: u8, ascq: u8) -> ScsiError {
+        ScsiError::Sense(Sense { key, asc, ascq, progress: None })
     }
 
-    fn meaning(told: &Told, errno: i32) -> Meaning {
+    fn meaning(told: &ScriptedDrive, errno: i32) -> Meaning {
         inquire("/dev/sr0", told, Some(7), &io::Error::from_raw_os_error(errno))
     }
 
-    fn after(answers: &[Refusal]) -> Meaning {
-        meaning(&Told::new(answers), nix::libc::EIO)
+    fn after(answers: &[ScsiError]) -> Meaning {
+        meaning(&ScriptedDrive::new(answers), nix::libc::EIO)
     }
 
     #[test]
@@ -168,7 +170,7 @@ pub(super) mod tests {
         assert_eq!(after(&[]), Meaning::BadPlace);
         assert_eq!(after(&[sense(3, 0x11, 5)]), Meaning::BadPlace);
         assert_eq!(after(&[sense(6, 0x2a, 1), sense(2, 4, 1)]), Meaning::BadPlace);
-        assert_eq!(after(&[Refusal::Errno(Errno::EPERM)]), Meaning::BadPlace);
+        assert_eq!(after(&[ScsiError::Errno(Errno::EPERM)]), Meaning::BadPlace);
     }
 
     #[test]
@@ -179,9 +181,9 @@ pub(super) mod tests {
         assert_eq!(after(&[sense(2, 0x3a, 1)]), out());
         assert_eq!(after(&[sense(2, 4, 1), sense(2, 0x3a, 2)]), out());
         assert_eq!(after(&[sense(6, 0x28, 0)]), changed());
-        assert_eq!(after(&[Refusal::Errno(Errno::ENOMEDIUM)]), out());
-        assert_eq!(meaning(&Told::new(&[]), nix::libc::ENOMEDIUM), out());
-        let counted = Told { insertion: Some(8), ..Told::new(&[]) };
+        assert_eq!(after(&[ScsiError::Errno(Errno::ENOMEDIUM)]), out());
+        assert_eq!(meaning(&ScriptedDrive::new(&[]), nix::libc::ENOMEDIUM), out());
+        let counted = ScriptedDrive { insertion: Some(8), ..ScriptedDrive::new(&[]) };
         assert_eq!(meaning(&counted, nix::libc::EIO), changed());
         assert_eq!(out_words(), "the disc was taken out of /dev/sr0");
     }
@@ -194,19 +196,19 @@ pub(super) mod tests {
     fn a_drive_that_is_gone_reset_silent_or_broken_is_no_bad_place() {
         let gone = Meaning::Gone(Absence::DriveGone { drive: "/dev/sr0".into() });
         for answer in [
-            Refusal::Errno(Errno::ENODEV),
-            Refusal::Errno(Errno::ENXIO),
-            Refusal::Host(1),
+            ScsiError::Errno(Errno::ENODEV),
+            ScsiError::Errno(Errno::ENXIO),
+            ScsiError::Host(1),
             sense(5, 0x25, 0),
         ] {
             assert_eq!(after(&[answer]), gone);
         }
-        assert_eq!(meaning(&Told::new(&[]), nix::libc::ENODEV), gone);
-        let away = Told { is_there: false, ..Told::new(&[]) };
+        assert_eq!(meaning(&ScriptedDrive::new(&[]), nix::libc::ENODEV), gone);
+        let away = ScriptedDrive { is_there: false, ..ScriptedDrive::new(&[]) };
         assert_eq!(meaning(&away, nix::libc::EIO), gone);
         assert_eq!(after(&[sense(6, 0x29, 0), sense(2, 4, 1)]), Meaning::WasReset);
         let silent = Meaning::Gone(Absence::NoAnswer { drive: "/dev/sr0".into() });
-        assert_eq!(after(&vec![Refusal::Host(3); 3]), silent);
+        assert_eq!(after(&vec![ScsiError::Host(3); 3]), silent);
         assert_eq!(after(&vec![sense(2, 4, 1); QUESTIONS as usize]), silent);
         assert_eq!(after(&[sense(2, 4, 3)]), silent);
         assert!(matches!(after(&[sense(4, 0x3e, 1)]), Meaning::Gone(Absence::Faulty { .. })));
@@ -214,6 +216,6 @@ pub(super) mod tests {
 
     #[test]
     fn a_question_that_gets_lost_is_asked_again() {
-        assert_eq!(after(&[Refusal::Host(7), Refusal::Status(8)]), Meaning::BadPlace);
+        assert_eq!(after(&[ScsiError::Host(7), ScsiError::Status(8)]), Meaning::BadPlace);
     }
 }

@@ -24,7 +24,7 @@ const NAP: Duration = Duration::from_millis(500);
 
 /// What udev says of a drive when something about its medium changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct MediaChange {
     /// `ID_CDROM_MEDIA`: a medium is there.
     pub medium: bool,
     /// `ID_CDROM_MEDIA_STATE`: `blank`, `appendable`, `complete`, `other`.
@@ -53,7 +53,7 @@ impl Watcher {
 
     /// Waits for news of the drive, at most so long; `None`: none came, and a look at the drive is
     /// due. What came before the call counts, too.
-    pub fn wait(&mut self, most: Option<Duration>, stop: &Stop) -> io::Result<Option<Change>> {
+    pub fn wait(&mut self, most: Option<Duration>, stop: &Stop) -> io::Result<Option<MediaChange>> {
         let Some(monitor) = &self.monitor else {
             // A wish to stop is seen by the caller, too.
             let _ = pause(most.unwrap_or(BETWEEN_LOOKS).min(BETWEEN_LOOKS), stop);
@@ -89,7 +89,7 @@ fn wait_for(monitor: BorrowedFd, most: Duration) -> io::Result<()> {
 }
 
 /// The newest of the events that wait, if any is about this drive.
-fn next_change(monitor: &MonitorSocket, device: &Path) -> Option<Change> {
+fn next_change(monitor: &MonitorSocket, device: &Path) -> Option<MediaChange> {
     let about_us = monitor.iter().filter(|event| event.devnode() == Some(device));
     about_us
         .map(|event| change(|name| Some(event.property_value(name)?.to_str()?.to_owned())))
@@ -97,9 +97,9 @@ fn next_change(monitor: &MonitorSocket, device: &Path) -> Option<Change> {
 }
 
 /// The properties of one event.
-fn change(property: impl Fn(&str) -> Option<String>) -> Change {
+fn change(property: impl Fn(&str) -> Option<String>) -> MediaChange {
     let is_set = |name| property(name).as_deref() == Some("1");
-    Change {
+    MediaChange {
         medium: is_set("ID_CDROM_MEDIA"),
         state: property("ID_CDROM_MEDIA_STATE"),
         label: property("ID_FS_LABEL"),
@@ -118,7 +118,7 @@ mod tests {
     const NAME: &str = "drive::optical::insertion::tests::what_udev_tells_is_heard";
 
     /// Asks for the next events of `udev_events.py`, and hears them.
-    fn next(watcher: &mut Watcher) -> Option<Change> {
+    fn next(watcher: &mut Watcher) -> Option<MediaChange> {
         println!("listening");
         watcher.wait(Some(Duration::from_secs(2)), &Stop::default()).unwrap()
     }
@@ -126,20 +126,20 @@ mod tests {
     fn listener() {
         let device = PathBuf::from("/dev/sr0");
         let mut watcher = Watcher { device, monitor: Some(listen().unwrap()) };
-        let change = |state: Option<&str>| Change {
+        let change = |state: Option<&str>| MediaChange {
             medium: true,
             state: state.map(str::to_owned),
             media_change: true,
-            ..Change::default()
+            ..MediaChange::default()
         };
         assert_eq!(next(&mut watcher), Some(change(Some("blank"))));
-        let button = Change { eject_request: true, ..Change::default() };
+        let button = MediaChange { eject_request: true, ..MediaChange::default() };
         assert_eq!(next(&mut watcher), Some(button));
         println!("listening");
         std::thread::sleep(Duration::from_secs(2));
         let heard = watcher.wait(None, &Stop::default()).unwrap();
         let label = Some("0001_PHOTOS".to_owned());
-        assert_eq!(heard, Some(Change { label, ..change(Some("complete")) }));
+        assert_eq!(heard, Some(MediaChange { label, ..change(Some("complete")) }));
         assert_eq!(next(&mut watcher), None);
     }
 

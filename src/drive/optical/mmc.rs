@@ -70,7 +70,7 @@ pub fn mode_sense_capabilities(length: u16) -> [u8; 10] {
 
 /// Who the drive is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct DriveIdentity {
     pub vendor: String,
     pub model: String,
     pub firmware: String,
@@ -79,9 +79,9 @@ pub struct Identity {
 }
 
 /// What INQUIRY says: the device type (5: CD, DVD, BD; SPC-4 table 139) and the names.
-pub fn parse_inquiry(reply: &[u8]) -> Option<(u8, Identity)> {
+pub fn parse_inquiry(reply: &[u8]) -> Option<(u8, DriveIdentity)> {
     let text = |from: usize, to: usize| reply.get(from..to).map(printable).unwrap_or_default();
-    let identity = Identity {
+    let identity = DriveIdentity {
         vendor: text(8, 16),
         model: text(16, 32),
         firmware: text(32, 36),

@@ -20,10 +20,10 @@ mod sg;
 mod users;
 
 #[cfg(test)]
-pub(crate) use disc::tests::Scratched;
+pub(crate) use disc::tests::ScratchedDisc;
 
-pub use burner::{Choices, Optical};
-pub use device::{Device, DeviceError, Identity, Readiness, drives};
+pub use burner::{DriveOptions, Optical};
+pub use device::{Device, DeviceError, DriveIdentity, Readiness, drives};
 pub use disc::volume_name;
 pub use medium::{Medium, MediumState};
 pub use profile::{KiloBytesPerSecond, Profile};

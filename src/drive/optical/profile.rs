@@ -11,33 +11,33 @@ pub struct Profile(pub u16);
 pub struct KiloBytesPerSecond(pub u32);
 
 /// Number, name, and what can be done with it: nothing, written once, rewritten.
-const PROFILES: [(u16, &str, Use); 22] = [
-    (0x0002, "removable disk", Use::Read),
-    (0x0008, "CD-ROM", Use::Read),
-    (0x0009, "CD-R", Use::Once),
-    (0x000a, "CD-RW", Use::Again),
-    (0x0010, "DVD-ROM", Use::Read),
-    (0x0011, "DVD-R", Use::Once),
-    (0x0012, "DVD-RAM", Use::Again),
-    (0x0013, "DVD-RW", Use::Again),
-    (0x0014, "DVD-RW", Use::Again),
-    (0x0015, "DVD-R DL", Use::Once),
-    (0x0016, "DVD-R DL", Use::Once),
-    (0x0017, "DVD-RW DL", Use::Again),
-    (0x001a, "DVD+RW", Use::Again),
-    (0x001b, "DVD+R", Use::Once),
-    (0x002a, "DVD+RW DL", Use::Again),
-    (0x002b, "DVD+R DL", Use::Once),
-    (0x0040, "BD-ROM", Use::Read),
-    (0x0041, "BD-R", Use::Once),
-    (0x0042, "BD-R (random recording)", Use::Once),
-    (0x0043, "BD-RE", Use::Again),
-    (0x0050, "HD DVD-ROM", Use::Read),
-    (0x0051, "HD DVD-R", Use::Once),
+const PROFILES: [(u16, &str, MediumUse); 22] = [
+    (0x0002, "removable disk", MediumUse::Read),
+    (0x0008, "CD-ROM", MediumUse::Read),
+    (0x0009, "CD-R", MediumUse::Once),
+    (0x000a, "CD-RW", MediumUse::Again),
+    (0x0010, "DVD-ROM", MediumUse::Read),
+    (0x0011, "DVD-R", MediumUse::Once),
+    (0x0012, "DVD-RAM", MediumUse::Again),
+    (0x0013, "DVD-RW", MediumUse::Again),
+    (0x0014, "DVD-RW", MediumUse::Again),
+    (0x0015, "DVD-R DL", MediumUse::Once),
+    (0x0016, "DVD-R DL", MediumUse::Once),
+    (0x0017, "DVD-RW DL", MediumUse::Again),
+    (0x001a, "DVD+RW", MediumUse::Again),
+    (0x001b, "DVD+R", MediumUse::Once),
+    (0x002a, "DVD+RW DL", MediumUse::Again),
+    (0x002b, "DVD+R DL", MediumUse::Once),
+    (0x0040, "BD-ROM", MediumUse::Read),
+    (0x0041, "BD-R", MediumUse::Once),
+    (0x0042, "BD-R (random recording)", MediumUse::Once),
+    (0x0043, "BD-RE", MediumUse::Again),
+    (0x0050, "HD DVD-ROM", MediumUse::Read),
+    (0x0051, "HD DVD-R", MediumUse::Once),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
+enum MediumUse {
     Read,
     Once,
     Again,
@@ -48,20 +48,20 @@ impl Profile {
     pub const BD_R: Profile = Profile(0x41);
     pub const BD_RE: Profile = Profile(0x43);
 
-    fn row(self) -> Option<&'static (u16, &'static str, Use)> {
+    fn row(self) -> Option<&'static (u16, &'static str, MediumUse)> {
         PROFILES.iter().find(|(number, ..)| *number == self.0)
     }
 
-    fn has(self, wanted: Use) -> bool {
+    fn has(self, wanted: MediumUse) -> bool {
         self.row().is_some_and(|(_, _, can)| *can == wanted)
     }
 
     pub fn is_write_once(self) -> bool {
-        self.has(Use::Once)
+        self.has(MediumUse::Once)
     }
 
     pub fn is_rewritable(self) -> bool {
-        self.has(Use::Again)
+        self.has(MediumUse::Again)
     }
 
     pub fn can_be_written(self) -> bool {

@@ -10,13 +10,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::device::{Device, open_error};
-use super::hold::Hold;
-use super::inquiry::{ANSWER_WITHIN, Meaning, Witness, inquire};
+use super::hold::DriveHold;
+use super::inquiry::{ANSWER_WITHIN, DriveProbe, Meaning, inquire};
 use super::sense::Sense;
-use super::sg::{Refusal, Transfer};
+use super::sg::{ScsiError, Transfer};
 use super::{cdrom, mmc, sg};
 use crate::drive::DriveError;
-use crate::drive::absence::{Absence, Failure};
+use crate::drive::absence::{Absence, ReadFailure};
 use crate::port::clock::pause;
 use crate::port::stop::Stop;
 
@@ -24,7 +24,7 @@ use crate::port::stop::Stop;
 const BETWEEN: Duration = Duration::from_millis(500);
 
 /// A drive's node that is read from.
-pub(super) trait Node: Witness + Send + Sync {
+pub(super) trait ReadableNode: DriveProbe + Send + Sync {
     fn read(&self, position: u64, buf: &mut [u8]) -> io::Result<usize>;
 }
 
@@ -32,7 +32,7 @@ pub(super) trait Node: Witness + Send + Sync {
 pub(in crate::drive) struct DriveReads {
     /// `/dev/sr0`.
     drive: String,
-    node: Box<dyn Node>,
+    node: Box<dyn ReadableNode>,
     insertion: Option<u64>,
     gone: OnceLock<Absence>,
     /// Places could not be read for which the drive may be to blame.
@@ -44,7 +44,7 @@ impl DriveReads {
     pub fn open(device: &Device) -> Result<DriveReads, DriveError> {
         device.free()?.keep_shut_while_open();
         let (path, drive) = (device.path().to_owned(), device.path().display().to_string());
-        let held = Hold::take(&path).map_err(|error| match error.raw_os_error() {
+        let held = DriveHold::take(&path).map_err(|error| match error.raw_os_error() {
             Some(nix::libc::ENOMEDIUM) => Absence::TakenOut { drive: drive.clone() }.into(),
             Some(nix::libc::ENODEV | nix::libc::ENXIO | nix::libc::ENOENT) => {
                 Absence::DriveGone { drive: drive.clone() }.into()
@@ -55,7 +55,7 @@ impl DriveReads {
         Ok(DriveReads::over(&drive, Box::new(Open { hold: held, path })))
     }
 
-    pub(super) fn over(drive: &str, node: Box<dyn Node>) -> DriveReads {
+    pub(super) fn over(drive: &str, node: Box<dyn ReadableNode>) -> DriveReads {
         let (insertion, drive) = (node.insertion(), drive.to_owned());
         let (gone, doubt) = (OnceLock::new(), OnceLock::new());
         DriveReads { drive, node, insertion, gone, doubt }
@@ -63,11 +63,11 @@ impl DriveReads {
 
     /// Fills an aligned buffer as far as one read does; 0 only at the end. A drive that was reset
     /// gets a second chance.
-    pub fn read(&self, position: u64, buf: &mut [u8]) -> Result<usize, Failure> {
+    pub fn read(&self, position: u64, buf: &mut [u8]) -> Result<usize, ReadFailure> {
         let mut was_reset = false;
         loop {
             if let Some(gone) = self.gone.get() {
-                return Err(Failure::Gone(gone.clone()));
+                return Err(ReadFailure::Gone(gone.clone()));
             }
             let error = match self.node.read(position, buf) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -80,11 +80,11 @@ impl DriveReads {
                 Meaning::Gone(_) => {}
                 Meaning::WasReset if !was_reset => was_reset = true,
                 Meaning::BadPlace if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
-                Meaning::BadPlace => return Err(Failure::Bad(error)),
+                Meaning::BadPlace => return Err(ReadFailure::Bad(error)),
                 Meaning::WasReset => {
                     let drive = self.drive.clone();
                     self.doubt.get_or_init(|| Absence::Reset { drive });
-                    return Err(Failure::Bad(error));
+                    return Err(ReadFailure::Bad(error));
                 }
             }
         }
@@ -111,17 +111,17 @@ impl DriveReads {
 }
 
 struct Open {
-    hold: Arc<Hold>,
+    hold: Arc<DriveHold>,
     path: PathBuf,
 }
 
 /// What a drive says without a disc: this program handed it out.
 const HANDED_OUT: Sense = Sense { key: 2, asc: 0x3a, ascq: 0, progress: None };
 
-impl Witness for Open {
-    fn is_ready(&self) -> Result<(), Refusal> {
+impl DriveProbe for Open {
+    fn is_ready(&self) -> Result<(), ScsiError> {
         let asked = &mmc::TEST_UNIT_READY;
-        let file = self.hold.file().ok_or(Refusal::Sense(HANDED_OUT))?;
+        let file = self.hold.file().ok_or(ScsiError::Sense(HANDED_OUT))?;
         sg::command(file.as_fd(), asked, Transfer::Nothing, ANSWER_WITHIN).map(drop)
     }
 
@@ -142,7 +142,7 @@ impl Witness for Open {
     }
 }
 
-impl Node for Open {
+impl ReadableNode for Open {
     fn read(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
         self.hold.read_at(buf, position)
     }
@@ -150,7 +150,7 @@ impl Node for Open {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::inquiry::tests::{Told, sense};
+    use super::super::inquiry::tests::{ScriptedDrive, sense};
     use super::*;
     use crate::model::size::SECTOR;
     use std::collections::{BTreeSet, VecDeque};
@@ -162,19 +162,19 @@ pub(super) mod tests {
     pub(crate) struct Platter {
         pub bad: BTreeSet<u64>,
         pub vanishes_at: u64,
-        pub told: Told,
+        pub told: ScriptedDrive,
         pub tried: Arc<Mutex<Vec<Range<u64>>>>,
     }
 
     impl Platter {
         pub(crate) fn new(bad: impl IntoIterator<Item = u64>) -> Platter {
             let (bad, tried) = (bad.into_iter().collect(), Arc::default());
-            Platter { bad, vanishes_at: u64::MAX, told: Told::new(&[]), tried }
+            Platter { bad, vanishes_at: u64::MAX, told: ScriptedDrive::new(&[]), tried }
         }
     }
 
-    impl Witness for Platter {
-        fn is_ready(&self) -> Result<(), Refusal> {
+    impl DriveProbe for Platter {
+        fn is_ready(&self) -> Result<(), ScsiError> {
             self.told.is_ready()
         }
         fn insertion(&self) -> Option<u64> {
@@ -186,7 +186,7 @@ pub(super) mod tests {
         fn pause(&self) {}
     }
 
-    impl Node for Platter {
+    impl ReadableNode for Platter {
         fn read(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
             let sectors = position / SECTOR..(position + buf.len() as u64).div_ceil(SECTOR);
             self.tried.lock().unwrap().push(sectors.clone());
@@ -207,14 +207,14 @@ pub(super) mod tests {
 
     #[test]
     fn once_the_disc_is_gone_nothing_more_is_tried() {
-        let told = Told::new(&[sense(2, 0x3a, 1)]);
+        let told = ScriptedDrive::new(&[sense(2, 0x3a, 1)]);
         let (reads, tried) = reads(Platter { vanishes_at: 9, told, ..Platter::new([]) });
         let mut buf = [0; SECTOR as usize];
         assert_eq!(reads.read(8 * SECTOR, &mut buf).unwrap(), buf.len());
         assert_eq!(reads.absence(), None);
         for sector in [9, 1, 20] {
             let failed = reads.read(sector * SECTOR, &mut buf).unwrap_err();
-            assert!(matches!(failed, Failure::Gone(Absence::TakenOut { .. })), "{failed:?}");
+            assert!(matches!(failed, ReadFailure::Gone(Absence::TakenOut { .. })), "{failed:?}");
         }
         assert_eq!(tried.lock().unwrap().len(), 2, "sectors 8 and 9");
         assert!(reads.absence().is_some());
@@ -224,7 +224,7 @@ pub(super) mod tests {
     fn a_bad_place_is_a_bad_place_and_the_rest_is_read() {
         let (reads, _) = reads(Platter::new([9]));
         let mut buf = [0; SECTOR as usize];
-        assert!(matches!(reads.read(9 * SECTOR, &mut buf), Err(Failure::Bad(_))));
+        assert!(matches!(reads.read(9 * SECTOR, &mut buf), Err(ReadFailure::Bad(_))));
         assert_eq!(reads.read(10 * SECTOR, &mut buf).unwrap(), buf.len());
         assert_eq!(reads.absence(), None);
     }
@@ -240,13 +240,13 @@ pub(super) mod tests {
         *platter.told.answers.lock().unwrap() = again;
         let (once, tried) = reads(platter);
         let mut buf = [0; SECTOR as usize];
-        assert!(matches!(once.read(9 * SECTOR, &mut buf), Err(Failure::Bad(_))));
+        assert!(matches!(once.read(9 * SECTOR, &mut buf), Err(ReadFailure::Bad(_))));
         assert_eq!((tried.lock().unwrap().len(), once.absence()), (2, None), "bad without a reset");
         let platter = Platter::new([9]);
         *platter.told.answers.lock().unwrap() =
             VecDeque::from([Err(sense(6, 0x29, 0)), Ok(()), Err(sense(6, 0x29, 0))]);
         let (twice, tried) = reads(platter);
-        assert!(matches!(twice.read(9 * SECTOR, &mut buf), Err(Failure::Bad(_))));
+        assert!(matches!(twice.read(9 * SECTOR, &mut buf), Err(ReadFailure::Bad(_))));
         assert!(matches!(twice.absence(), Some(Absence::Reset { .. })));
         assert_eq!(twice.read(10 * SECTOR, &mut buf).unwrap(), buf.len());
         assert_eq!(tried.lock().unwrap().len(), 3);

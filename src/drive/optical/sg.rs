@@ -20,7 +20,7 @@ pub enum Transfer<'a> {
 
 /// A command did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ScsiError {
     #[error("{0}")]
     Sense(Sense),
     /// The drive does not answer, or is not there any more (host_status of scsi.h).
@@ -73,7 +73,7 @@ pub fn command(
     cdb: &[u8],
     transfer: Transfer,
     timeout: Duration,
-) -> Result<usize, Refusal> {
+) -> Result<usize, ScsiError> {
     let mut sense = [0_u8; SENSE_ROOM];
     let (direction, data) = match transfer {
         Transfer::Nothing => (NO_DATA, &mut [][..]),
@@ -105,29 +105,29 @@ pub fn command(
     };
     // SAFETY: the header has the layout that SG_IO takes (its size is asserted above); all pointers
     // are to buffers of the lengths beside them, which outlive the call, and the kernel keeps none.
-    unsafe { sg_io(drive.as_raw_fd(), &mut header) }.map_err(Refusal::Errno)?;
+    unsafe { sg_io(drive.as_raw_fd(), &mut header) }.map_err(ScsiError::Errno)?;
     judge(&header, &sense)?;
     let left = usize::try_from(header.residual).unwrap_or(0);
     Ok(data.len().saturating_sub(left))
 }
 
-fn judge(header: &Header, sense: &[u8]) -> Result<(), Refusal> {
+fn judge(header: &Header, sense: &[u8]) -> Result<(), ScsiError> {
     // SAM-5 5.3: 02h is CHECK CONDITION. The low half of driver_status is an error, too, except 08h,
     // which says that there is sense data.
     if header.host_status != 0 {
-        return Err(Refusal::Host(header.host_status));
+        return Err(ScsiError::Host(header.host_status));
     }
     if header.status == 0 && header.driver_status & 0x07 == 0 {
         return Ok(());
     }
     let told = sense.get(..usize::from(header.sense_length)).and_then(Sense::parse);
-    Err(told.map_or(Refusal::Status(header.status), Refusal::Sense))
+    Err(told.map_or(ScsiError::Status(header.status), ScsiError::Sense))
 }
 
-impl From<Refusal> for io::Error {
-    fn from(refusal: Refusal) -> io::Error {
+impl From<ScsiError> for io::Error {
+    fn from(refusal: ScsiError) -> io::Error {
         match refusal {
-            Refusal::Errno(errno) => errno.into(),
+            ScsiError::Errno(errno) => errno.into(),
             other => io::Error::other(other),
         }
     }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, FlockOperation};
 
-use super::faults::Faults;
+use super::faults::ShelfFaults;
 use super::image::Image;
 use super::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Slot};
 use crate::model::{Bytes, Carrier, DiscNo, Sectors, SetName};
@@ -32,7 +32,7 @@ use label::check_label;
 pub use marks::{Holds, is_marked, is_own_file, look_into};
 pub(super) use names::{bad_sectors_of, is_image, vanishing_of};
 use names::{free_failed_name, image_name, is_failed, is_first_medium, is_part, parse_name, title};
-use write::{Made, Part};
+use write::{Part, WrittenImage};
 
 const FIRST_ASK: &str = "the image is finished first, so that it is not lost; ask once more (Ctrl-C) \
     to abort it";
@@ -40,9 +40,9 @@ const FIRST_ASK: &str = "the image is finished first, so that it is not lost; as
 /// The shelf is this writer's. Given up by name: a program that another thread is just starting
 /// holds the directory open, too, until it is what it is to become (flock(2)).
 #[derive(Debug)]
-struct Lock(File);
+struct ShelfLock(File);
 
-impl Drop for Lock {
+impl Drop for ShelfLock {
     fn drop(&mut self) {
         let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
     }
@@ -58,7 +58,7 @@ pub struct Shelf {
     /// The wish to stop of the run that it works for.
     stop: Stop,
     /// The image that was put on it last, until it is looked for.
-    made: Option<Made>,
+    made: Option<WrittenImage>,
 }
 
 impl Shelf {
@@ -104,7 +104,7 @@ impl Shelf {
             }
             Err(e) => return Err(DriveError::io("look at", dir)(e)),
         }
-        Faults::read(dir)?;
+        ShelfFaults::read(dir)?;
         let home = dir.canonicalize().map_err(DriveError::io("look at", dir))?;
         Ok(Shelf::at(home))
     }
@@ -120,10 +120,10 @@ impl Shelf {
     }
 
     /// Takes the shelf for one writer; whoever comes second would clean up the first one's work.
-    fn lock(&self, dir: &HeldDir) -> Result<Lock, DriveError> {
+    fn lock(&self, dir: &HeldDir) -> Result<ShelfLock, DriveError> {
         let file = dir.file().map_err(DriveError::io("open", &self.dir))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock(file)),
+            Ok(()) => Ok(ShelfLock(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DriveError::Busy(self.dir.clone())),
             Err(e) => Err(DriveError::io("lock", &self.dir)(e.into())),
         }
@@ -184,7 +184,7 @@ impl Shelf {
 
     /// Every image. A shelf may hold hundreds.
     pub(super) fn look(&self, stop: &Stop) -> Result<Discs, DriveError> {
-        let faults = Faults::read(&self.dir)?;
+        let faults = ShelfFaults::read(&self.dir)?;
         let mut found = Discs::default();
         for path in self.listed()?.into_iter().filter(|path| is_image(path) && !is_failed(path)) {
             stop.check()?;
@@ -214,7 +214,12 @@ impl Shelf {
     }
 
     /// An image of this shelf with what goes wrong with it; `disc` is what its name says that it is.
-    fn with_faults(&self, image: Image, disc: Option<(SetName, DiscNo)>, faults: &Faults) -> Image {
+    fn with_faults(
+        &self,
+        image: Image,
+        disc: Option<(SetName, DiscNo)>,
+        faults: &ShelfFaults,
+    ) -> Image {
         let vanishes = disc.as_ref().and_then(|(_, number)| faults.vanishes_at(*number));
         let image = image.at_rate(faults.read_rate).vanishing_at(vanishes);
         match disc {
@@ -252,7 +257,7 @@ impl Drive for Shelf {
         if fs::symlink_metadata(&path).is_ok() {
             return Err(DriveError::AlreadyThere { path });
         }
-        if let Some(blanks) = Faults::read(&self.dir)?.full_after {
+        if let Some(blanks) = ShelfFaults::read(&self.dir)?.full_after {
             let used = self.listed()?.iter().filter(|path| is_image(path)).count();
             if used >= blanks as usize {
                 return Err(DriveError::NoMoreBlanks { drive: self.title() });
@@ -302,7 +307,7 @@ impl Drive for Shelf {
     }
 
     fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
-        let faults = Faults::read(&self.dir)?;
+        let faults = ShelfFaults::read(&self.dir)?;
         let not_there =
             || DriveError::NotThere { drive: self.title(), label: Box::new(wanted.clone()) };
         let name = match faults.instead_of(wanted.number) {

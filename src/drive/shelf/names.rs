@@ -5,7 +5,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::drive::faults::Faults;
+use crate::drive::faults::ShelfFaults;
 use crate::drive::{DriveError, Label};
 use crate::model::{DiscNo, Sectors, SetName};
 use crate::port::files;
@@ -85,7 +85,7 @@ pub(super) fn is_first_medium(dir: &Path, set: &SetName, number: DiscNo) -> bool
 /// Where the shelf that an image lies on pretends that it vanishes.
 pub(in crate::drive) fn vanishing_of(path: &Path) -> Result<Option<Sectors>, DriveError> {
     match parse_name(path) {
-        Some((_, number)) => Ok(Faults::read(files::dir_of(path))?.vanishes_at(number)),
+        Some((_, number)) => Ok(ShelfFaults::read(files::dir_of(path))?.vanishes_at(number)),
         None => Ok(None),
     }
 }
@@ -95,7 +95,7 @@ pub(in crate::drive) fn bad_sectors_of(path: &Path) -> Result<std::ops::Range<u6
     let dir = files::dir_of(path);
     match parse_name(path) {
         Some((set, number)) if is_first_medium(dir, &set, number) => {
-            Ok(Faults::read(dir)?.bad_sectors(number))
+            Ok(ShelfFaults::read(dir)?.bad_sectors(number))
         }
         _ => Ok(0..0),
     }

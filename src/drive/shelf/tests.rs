@@ -1,7 +1,7 @@
 //! The shelf keeps the contract of drives, and what is its own.
 
 use super::*;
-use crate::drive::contract::{self, Bench, Trouble, burn, label, staged};
+use crate::drive::contract::{self, DriveBench, InjectedFault, burn, label, staged};
 use crate::drive::faults;
 
 pub(in crate::drive) struct ShelfBench(tempfile::TempDir);
@@ -16,22 +16,22 @@ pub(in crate::drive) fn bench() -> ShelfBench {
     ShelfBench(tempfile::tempdir().unwrap())
 }
 
-impl Bench for ShelfBench {
+impl DriveBench for ShelfBench {
     fn drive(&self) -> Box<dyn Drive> {
         Box::new(Shelf::open(self.0.path()).unwrap())
     }
 
-    fn arrange(&self, troubles: &[Trouble]) {
+    fn arrange(&self, troubles: &[InjectedFault]) {
         let lines = troubles.iter().map(|trouble| match trouble {
-            Trouble::WriteError(disc, at) => format!("write_error_at = [{disc}, {}]\n", at.0),
-            Trouble::ReadError(disc, at, n) => {
+            InjectedFault::WriteError(disc, at) => format!("write_error_at = [{disc}, {}]\n", at.0),
+            InjectedFault::ReadError(disc, at, n) => {
                 format!("read_error = [{disc}, {}, {n}]\n", at.0)
             }
-            Trouble::Blanks(n) => format!("full_after = {n}\n"),
-            Trouble::Present(discs) => {
+            InjectedFault::Blanks(n) => format!("full_after = {n}\n"),
+            InjectedFault::Present(discs) => {
                 format!("present = {:?}\n", discs.iter().map(|d| d.0).collect::<Vec<_>>())
             }
-            Trouble::Swap(disc, label) => {
+            InjectedFault::Swap(disc, label) => {
                 format!("wrong = {{{disc} = \"{}\"}}\n", image_name(label))
             }
         });
@@ -67,7 +67,7 @@ fn a_shelf_holds_images_by_name_its_id_and_nothing_else() {
 #[test]
 fn a_spoilt_medium_is_left_and_is_no_disc() {
     let bench = bench();
-    bench.arrange(&[Trouble::WriteError(DiscNo(1), Sectors(50)), Trouble::Blanks(2)]);
+    bench.arrange(&[InjectedFault::WriteError(DiscNo(1), Sectors(50)), InjectedFault::Blanks(2)]);
     burn(&mut *bench.drive(), &staged(1).job).unwrap_err();
     let spoilt = bench.0.path().join("holidays-0001.failed-1.iso");
     assert_eq!(fs::metadata(&spoilt).unwrap().len(), 50 * 2048);

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::names::{free_failed_name, image_name, is_first_medium, part_name, title};
-use crate::drive::faults::{self, Faults};
+use crate::drive::faults::{self, ShelfFaults};
 use crate::drive::image::Image;
 use crate::drive::rate::last_as_long;
 use crate::drive::{BurnJob, DiscReader, DriveError, Label, News, xorriso};
@@ -71,12 +71,12 @@ impl<'a> Part<'a> {
 
 /// An image that was written. It is held open, so that no other file gets its number.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct WrittenImage {
     path: PathBuf,
     file: File,
 }
 
-impl Made {
+impl WrittenImage {
     /// What is under its name is this very image.
     pub fn check(&self, found: &Image) -> Result<(), DriveError> {
         if found.path() != self.path {
@@ -140,7 +140,7 @@ impl Part<'_> {
     }
 
     /// The error of this burn that `.shelf.toml` asks for, if it is to come and within the image.
-    fn fault(&self, job: &BurnJob, faults: &Faults) -> Option<Sectors> {
+    fn fault(&self, job: &BurnJob, faults: &ShelfFaults) -> Option<Sectors> {
         let Label { set, number, .. } = &job.label;
         faults
             .write_error(*number)
@@ -153,8 +153,8 @@ impl Part<'_> {
         job: &BurnJob,
         watch: &dyn Fn(News),
         stop: &Stop,
-    ) -> Result<Made, DriveError> {
-        let faults = Faults::read(self.dir.path())?;
+    ) -> Result<WrittenImage, DriveError> {
+        let faults = ShelfFaults::read(self.dir.path())?;
         let fault = self.fault(job, &faults);
         match faults.write_rate {
             None => self.write(job, watch, stop)?,
@@ -171,7 +171,7 @@ impl Part<'_> {
         let name = image_name(&job.label);
         self.publish(OsStr::new(&name))?;
         let (path, file) = (self.dir.path().join(name), self.file.try_clone());
-        Ok(Made { file: file.map_err(DriveError::io("open", &path))?, path })
+        Ok(WrittenImage { file: file.map_err(DriveError::io("open", &path))?, path })
     }
 }
 

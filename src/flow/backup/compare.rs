@@ -11,7 +11,7 @@ use crate::pack::estimate::Load;
 use crate::pack::queue::{Queue, Ticket, content_bytes};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Trouble};
-use crate::scan::{Found, Rule, Visitor, sees_trusted};
+use crate::scan::{Rule, Visitor, WalkedPath, sees_trusted};
 
 use crate::flow::FlowError;
 
@@ -20,7 +20,7 @@ const BATCH: usize = 5_000;
 
 /// What the comparison found.
 #[derive(Default)]
-pub struct Compared {
+pub struct SourceComparison {
     pub queue: Queue,
     pub load: Load,
     /// Paths that cost nothing.
@@ -43,7 +43,7 @@ pub struct Compared {
     pub rehashed: bool,
 }
 
-impl Compared {
+impl SourceComparison {
     /// Whether anything at all differs from the snapshot before.
     pub fn differs(&self) -> bool {
         !self.queue.is_empty() || self.rows > 0 || self.removed > 0
@@ -51,7 +51,7 @@ impl Compared {
 }
 
 /// The catalog's side; a dry run may have none, and never writes.
-pub struct Known<'a> {
+pub struct ComparisonBase<'a> {
     pub catalog: Option<&'a mut Catalog>,
     pub set: Option<SetId>,
     /// `None`: nothing is recorded.
@@ -60,7 +60,7 @@ pub struct Known<'a> {
     pub begun: HashMap<SnapshotSeq, Moment>,
 }
 
-impl Known<'_> {
+impl ComparisonBase<'_> {
     /// Some rows of a directory, in order, behind `after`; an end is [`DIR_PAGE`] rows or fewer.
     fn page(&self, dir: &RelPath, after: &[u8]) -> Result<Vec<KnownEntry>, FlowError> {
         match (&self.catalog, self.set) {
@@ -129,7 +129,7 @@ impl OpenDir {
     }
 
     /// The next row, which stays.
-    fn first(&mut self, known: &Known) -> Result<Option<&KnownEntry>, FlowError> {
+    fn first(&mut self, known: &ComparisonBase) -> Result<Option<&KnownEntry>, FlowError> {
         if self.rows.as_slice().is_empty() {
             if let Some(after) = self.after.take() {
                 let page = known.page(&self.path, &after)?;
@@ -145,7 +145,7 @@ impl OpenDir {
     /// directory the bytes of paths are in the order of names.
     fn passed(
         &mut self,
-        known: &Known,
+        known: &ComparisonBase,
         path: Option<&RelPath>,
     ) -> Result<Option<KnownEntry>, FlowError> {
         let first = self.first(known)?;
@@ -154,7 +154,11 @@ impl OpenDir {
         Ok(if passed { self.rows.next() } else { None })
     }
 
-    fn met(&mut self, known: &Known, path: &RelPath) -> Result<Option<KnownEntry>, FlowError> {
+    fn met(
+        &mut self,
+        known: &ComparisonBase,
+        path: &RelPath,
+    ) -> Result<Option<KnownEntry>, FlowError> {
         let met = self.first(known)?.is_some_and(|row| row.path == *path);
         Ok(if met { self.rows.next() } else { None })
     }
@@ -162,7 +166,7 @@ impl OpenDir {
 
 /// What becomes of the first name of an object that has several.
 #[derive(Clone, Copy)]
-enum First {
+enum HardlinkTarget {
     /// A row: it was stored before.
     Row,
     /// A file with content, which its other names follow.
@@ -173,7 +177,7 @@ enum First {
 
 /// Takes what the walk finds, in its order.
 pub struct Comparer<'a> {
-    known: Known<'a>,
+    known: ComparisonBase<'a>,
     rehash: bool,
     monitor: &'a dyn Monitor,
     /// From the root down.
@@ -187,13 +191,13 @@ pub struct Comparer<'a> {
     /// What [`trusted`](Self::trusted) says, once it was asked.
     trusted: Option<Option<SnapshotSeq>>,
     /// The first name of each object that has several, and how it is stored.
-    names: HashMap<(u64, u64), (RelPath, First)>,
+    names: HashMap<(u64, u64), (RelPath, HardlinkTarget)>,
     changes: Vec<RowChange>,
-    result: Compared,
+    result: SourceComparison,
 }
 
 impl<'a> Comparer<'a> {
-    pub fn new(known: Known<'a>, rehash: bool, monitor: &'a dyn Monitor) -> Comparer<'a> {
+    pub fn new(known: ComparisonBase<'a>, rehash: bool, monitor: &'a dyn Monitor) -> Comparer<'a> {
         Comparer {
             known,
             rehash,
@@ -206,12 +210,12 @@ impl<'a> Comparer<'a> {
             trusted: None,
             names: HashMap::new(),
             changes: Vec::new(),
-            result: Compared::default(),
+            result: SourceComparison::default(),
         }
     }
 
     /// The walk is over: what was not met is gone.
-    pub fn finish(mut self) -> Result<Compared, FlowError> {
+    pub fn finish(mut self) -> Result<SourceComparison, FlowError> {
         while let Some(dir) = self.open.pop() {
             self.close(dir)?;
         }
@@ -219,7 +223,7 @@ impl<'a> Comparer<'a> {
             self.remove_below_gone_dirs()?;
         }
         self.known.put(&mut self.changes)?;
-        let Compared { load, excluded, hollow, failed, .. } = &self.result;
+        let SourceComparison { load, excluded, hollow, failed, .. } = &self.result;
         let is_whole = excluded.is_empty() && hollow.is_empty() && *failed == 0;
         self.result.is_empty_source = load.paths == 1 && is_whole;
         // What could not be read stands as somebody else may have read it.
@@ -301,7 +305,7 @@ impl<'a> Comparer<'a> {
             self.result.rehashed |= same;
             return self.enqueue(entry, known.is_none());
         }
-        self.note_name(&entry, First::Row);
+        self.note_name(&entry, HardlinkTarget::Row);
         let content = known.as_ref().and_then(|row| row.content.as_ref()).map(|c| c.id);
         self.keep_or_put(entry, known, content)
     }
@@ -309,7 +313,7 @@ impl<'a> Comparer<'a> {
     /// A file to read. A new path gets its row now, so that a listing written meanwhile has it.
     fn enqueue(&mut self, entry: Entry, is_new: bool) -> Result<(), FlowError> {
         let ticket = self.result.queue.push(&entry);
-        self.note_name(&entry, First::File(ticket));
+        self.note_name(&entry, HardlinkTarget::File(ticket));
         self.result.load.files += 1;
         self.result.load.bytes += content_bytes(&entry);
         self.result.load.span += entry.size;
@@ -329,7 +333,7 @@ impl<'a> Comparer<'a> {
         self.entry(entry)
     }
 
-    fn note_name(&mut self, entry: &Entry, queued: First) {
+    fn note_name(&mut self, entry: &Entry, queued: HardlinkTarget) {
         if entry.print.nlink > 1 && entry.kind != Kind::Dir {
             let key = (entry.print.dev, entry.print.inode);
             self.names.insert(key, (entry.path.clone(), queued));
@@ -342,16 +346,16 @@ impl<'a> Comparer<'a> {
         mut entry: Entry,
         known: Option<KnownEntry>,
         first: RelPath,
-        queued: First,
+        queued: HardlinkTarget,
     ) -> Result<(), FlowError> {
         entry.kind = Kind::Hardlink;
         entry.size = 0;
         entry.meta.link = first.as_bytes().to_vec();
         entry.meta.device = None;
         match queued {
-            First::File(file) => self.result.queue.add_link(file, &entry),
-            First::Plain => drop(self.result.queue.push(&entry)),
-            First::Row => {}
+            HardlinkTarget::File(file) => self.result.queue.add_link(file, &entry),
+            HardlinkTarget::Plain => drop(self.result.queue.push(&entry)),
+            HardlinkTarget::Row => {}
         }
         self.keep_or_put(entry, known, None)
     }
@@ -359,7 +363,7 @@ impl<'a> Comparer<'a> {
     /// Directories, links, devices, empty files: a row, and a member if an archive is made anyway.
     fn plain(&mut self, entry: Entry, known: Option<KnownEntry>) -> Result<(), FlowError> {
         let member = known.as_ref().is_none_or(|row| !is_same_thing(row, &entry));
-        self.note_name(&entry, if member { First::Plain } else { First::Row });
+        self.note_name(&entry, if member { HardlinkTarget::Plain } else { HardlinkTarget::Row });
         if member {
             self.result.queue.push(&entry);
         }
@@ -471,23 +475,23 @@ impl Visitor<FlowError> for Comparer<'_> {
         Ok(known)
     }
 
-    fn take(&mut self, found: Found) -> Result<(), FlowError> {
+    fn take(&mut self, found: WalkedPath) -> Result<(), FlowError> {
         match found {
-            Found::Entry(entry) => self.entry(entry),
-            Found::Shelf(entry) => self.shelf(entry),
-            Found::Hollow { entry, rule } => {
+            WalkedPath::Entry(entry) => self.entry(entry),
+            WalkedPath::Shelf(entry) => self.shelf(entry),
+            WalkedPath::Hollow { entry, rule } => {
                 *self.result.hollow.entry(rule.to_string()).or_default() += 1;
                 self.result.left_out.insert(entry.path.clone());
                 self.entry(entry)
             }
-            Found::Excluded { path, rule } => {
+            WalkedPath::Excluded { path, rule } => {
                 *self.result.excluded.entry(rule.to_string()).or_default() += 1;
                 if let Rule::DiscImages(dir) = &rule {
                     self.result.shelves.insert(dir.clone());
                 }
                 self.leave_out(path, &rule)
             }
-            Found::Failed { path, error } => {
+            WalkedPath::Failed { path, error } => {
                 let what = crate::flow::chain(&error);
                 self.failed(path, what)
             }

@@ -16,10 +16,10 @@ use crate::flow::base::keys::KeyRing;
 use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::recipients::agree;
 use crate::flow::base::turn::open_to_write;
-use crate::flow::burn::recovery_groups::{Closing, Grouping};
+use crate::flow::burn::recovery_groups::{GroupClosing, Grouping};
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 
 pub struct FlushRequest<'a> {
     pub catalog: PathBuf,
@@ -43,7 +43,7 @@ pub struct Flushed {
 }
 
 /// Finishes the disc that is held back, and the group of discs that is in work.
-pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
+pub fn flush(request: FlushRequest, desk: Context) -> Result<Flushed, FlowError> {
     let mut catalog = open_to_write(&request.catalog, desk)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     request.keys.refuse_needless(&set)?;
@@ -54,7 +54,7 @@ pub fn flush(request: FlushRequest, desk: Desk) -> Result<Flushed, FlowError> {
         false => Some(close_disc(&request, &mut catalog, &set, &staging, desk)?),
     };
     let grouping = Grouping::new(&staging, &set, desk);
-    let recovery_waits = grouping.close_with(&catalog)? == Closing::WhenBurned;
+    let recovery_waits = grouping.close_with(&catalog)? == GroupClosing::WhenBurned;
     let recovery = grouping.make(&mut catalog)?;
     crate::flow::base::turn::ended_well(&catalog, desk);
     Ok(Flushed { disc, recovery, recovery_waits })
@@ -65,7 +65,7 @@ fn close_disc(
     catalog: &mut Catalog,
     set: &KnownSet,
     staging: &Staging,
-    desk: Desk,
+    desk: Context,
 ) -> Result<DiscInfo, FlowError> {
     let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
         return Err(FlowError::UnfinishedRun(set.facts.name.clone()));

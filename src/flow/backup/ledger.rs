@@ -5,13 +5,13 @@ use std::io;
 use std::path::Path;
 
 use crate::catalog::{
-    ArchiveRecord, Catalog, FileEnd, KnownEntry, Listed, NewDisc, PartsId, RowChange, SetId,
+    ArchiveRecord, Catalog, CatalogRow, FileEnd, KnownEntry, NewDisc, PartsId, RowChange, SetId,
     Stored, StoredMember,
 };
 use crate::model::disc::Compression;
 use crate::model::rows::{ListedRow, Note};
 use crate::model::{ArchiveNo, Bytes, Digest, Entry, Kind, RelPath, SnapshotSeq};
-use crate::pack::{Ledger, LedgerError, PackedMember, SealedArchive, Twin};
+use crate::pack::{DuplicateFile, Ledger, LedgerError, PackedMember, SealedArchive};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Monitor, Trouble};
 use crate::port::stop::Stop;
@@ -143,8 +143,8 @@ impl<'a> CatalogLedger<'a> {
     }
 
     /// The row that a file of known content gets; `None` if it stands already.
-    fn row_of(&self, twin: &Twin) -> Result<Option<RowChange>, LedgerError> {
-        let Twin { entry, digest, note } = twin;
+    fn row_of(&self, twin: &DuplicateFile) -> Result<Option<RowChange>, LedgerError> {
+        let DuplicateFile { entry, digest, note } = twin;
         let row = self.catalog.known(self.set, &entry.path).map_err(FlowError::from)?;
         if row.is_some_and(|row| stands_already(&row, entry, digest, note)) {
             return Ok(None);
@@ -194,7 +194,7 @@ impl Ledger for CatalogLedger<'_> {
         Ok(known.map_err(FlowError::from)?.is_some())
     }
 
-    fn reuse(&mut self, twins: &[Twin]) -> Result<u64, LedgerError> {
+    fn reuse(&mut self, twins: &[DuplicateFile]) -> Result<u64, LedgerError> {
         if self.moves {
             return Ok(0); // every content of these digests moved with the first
         }
@@ -286,7 +286,7 @@ impl Ledger for CatalogLedger<'_> {
     }
 }
 
-fn listed_row(listed: Listed) -> ListedRow {
+fn listed_row(listed: CatalogRow) -> ListedRow {
     ListedRow { row: listed.row, life: Some(listed.life) }
 }
 
@@ -383,15 +383,15 @@ mod tests {
         }
     }
 
-    struct Bench {
+    struct LedgerBench {
         _dir: tempfile::TempDir,
         catalog: Catalog,
         set: SetId,
         monitor: Recorder,
     }
 
-    impl Bench {
-        fn new() -> Bench {
+    impl LedgerBench {
+        fn new() -> LedgerBench {
             let dir = tempfile::tempdir().unwrap();
             let mut catalog = Catalog::open(&dir.path().join("c.sqlite"), Access::Write).unwrap();
             let facts = SetFacts {
@@ -408,7 +408,7 @@ mod tests {
                 created: BEGUN,
             };
             let set = catalog.create_set(&facts).unwrap();
-            Bench { _dir: dir, catalog, set, monitor: Recorder::default() }
+            LedgerBench { _dir: dir, catalog, set, monitor: Recorder::default() }
         }
 
         /// Stores archives in a snapshot of their own; says what looked like rot.
@@ -433,7 +433,7 @@ mod tests {
         for (first, second, rehashed, rotten) in
             [(1, 2, true, 1), (1, 1, true, 0), (1, 2, false, 0)]
         {
-            let mut bench = Bench::new();
+            let mut bench = LedgerBench::new();
             assert_eq!(bench.run(true, vec![archive(1, vec![member("a", 0, first)])]), 0);
             let again = archive(2, vec![member("a", 0, second)]);
             assert_eq!(bench.run(rehashed, vec![again]), rotten, "{first} {second} {rehashed}");
@@ -442,7 +442,7 @@ mod tests {
 
     #[test]
     fn so_is_that_of_a_file_in_parts_whose_row_the_first_part_replaced() {
-        let mut bench = Bench::new();
+        let mut bench = LedgerBench::new();
         let parts = |from: u32, digest| {
             (1..=2).map(move |n| archive(from + n, vec![member("a", n, digest)]))
         };

@@ -24,7 +24,7 @@ use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
 use crate::scan::content::Source;
 
-use crate::flow::backup::compare::Compared;
+use crate::flow::backup::compare::SourceComparison;
 use crate::flow::backup::pack::PackWork;
 use crate::flow::backup::refill::spare;
 use crate::flow::base::error::lost_words;
@@ -37,21 +37,21 @@ use crate::flow::drill::drill_without_keys;
 use crate::flow::library::shelves::say_other_shelf;
 use crate::flow::staging::area::{Staging, need};
 use crate::flow::staging::lost::lost_discs;
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 pub(in crate::flow) use request::writer;
 pub use request::{BackupReport, BackupRequest};
-pub(in crate::flow) use run::Run;
+pub(in crate::flow) use run::BackupRun;
 use set::{open_set, refuse_foreign_discs, remember_wishes};
 use shrink::guarded_scan;
 use survey::{begun, is_worth_a_disc, part_filled, reckon};
 
-pub use survey::{Plan, dry_run};
+pub use survey::{BackupPlan, dry_run};
 
 /// The whole run. Without a drive it ends with what is staged.
 pub fn backup(
     request: &BackupRequest,
     drives: Option<&mut Drives>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<BackupReport, FlowError> {
     // What needs no catalog is looked at before one is made.
     Source::open(&request.source)?;
@@ -71,7 +71,7 @@ pub fn backup(
     needs_par2(is_protected(&set.facts), desk)?;
     clear_done(&catalog, staging, set)?;
     let first_encrypted = is_new && sealer.is_some();
-    let mut run = Run {
+    let mut run = BackupRun {
         request,
         writer: writer(request, &catalog, staging, set, sealer, desk)?,
         report: BackupReport { first_encrypted, ..BackupReport::default() },
@@ -109,7 +109,7 @@ pub fn burn_staged(
     name: Option<&SetName>,
     discs: &[DiscNo],
     drives: &mut Drives,
-    desk: Desk,
+    desk: Context,
 ) -> Result<BurnReport, FlowError> {
     let mut catalog = open_to_write(catalog, desk)?;
     let set = choose_set(catalog.sets()?, name)?;
@@ -146,7 +146,7 @@ fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<()
     safe.try_for_each(|disc| staging.remove(set, disc.number))
 }
 
-impl Run<'_> {
+impl BackupRun<'_> {
     /// What runs before left staged, but for the disc that this one fills up.
     fn burn_former(
         &mut self,
@@ -227,7 +227,7 @@ impl Run<'_> {
         Ok(ahead)
     }
 
-    fn note_compared(&mut self, compared: &Compared) {
+    fn note_compared(&mut self, compared: &SourceComparison) {
         self.report.unchanged = compared.unchanged;
         self.report.rows = compared.rows;
         self.report.removed = compared.removed;

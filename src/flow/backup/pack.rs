@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::catalog::{Catalog, Counts, DiscInfo};
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
-use crate::pack::filler::Config;
+use crate::pack::filler::PackConfig;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
 use crate::port::clock::Moment;
@@ -16,12 +16,12 @@ use crate::scan::content::Source;
 use crate::flow::backup::ledger::CatalogLedger;
 use crate::flow::backup::refill::{WELL_FILLED, reopen};
 use crate::flow::backup::writer::DiscWriter;
-use crate::flow::backup::{BackupReport, Run};
+use crate::flow::backup::{BackupReport, BackupRun};
 use crate::flow::burn::pipeline::Beside;
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::staging::area::SetTexts;
 use crate::flow::staging::holding::overdue;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// What the scan left to do.
 pub(in crate::flow) struct PackWork {
@@ -38,7 +38,7 @@ pub(in crate::flow) struct PackWork {
 
 /// What came of it.
 #[derive(Default)]
-struct Made {
+struct PackOutcome {
     /// Discs that were closed, with the sizes of their images.
     discs: Vec<(DiscNo, Bytes)>,
     /// The one that waits for more.
@@ -47,7 +47,7 @@ struct Made {
 
 /// A run's discs in work.
 struct Packing<'a> {
-    run: &'a Run<'a>,
+    run: &'a BackupRun<'a>,
     seq: SnapshotSeq,
     texts: &'a SetTexts<'a>,
     queue: Queue,
@@ -62,7 +62,7 @@ struct Packing<'a> {
     finished: bool,
 }
 
-impl Run<'_> {
+impl BackupRun<'_> {
     /// Packs all of it, disc by disc, and comes back when each disc that was closed is safe.
     pub(in crate::flow) fn pack(
         &mut self,
@@ -74,7 +74,7 @@ impl Run<'_> {
         let spare = self.spare.take();
         let run = &*self;
         let writer = &run.writer;
-        let Desk { monitor, stop, .. } = writer.desk;
+        let Context { monitor, stop, .. } = writer.desk;
         let source = Source::open(&run.request.source)?;
         let texts = &writer.texts(catalog, seq, &queue)?;
         let (disc, new_disc, known) = writer.next_disc(catalog, texts, true)?;
@@ -82,7 +82,7 @@ impl Run<'_> {
         let (set, place) = (writer.set.id, (new_disc, known));
         let ledger = CatalogLedger::new(catalog, set, seq, monitor, place, begun, rehashed)?
             .attending(&attend);
-        let config = Config {
+        let config = PackConfig {
             source: &source,
             snapshot: seq,
             compression: writer.set.facts.compression,
@@ -132,8 +132,8 @@ impl<'a> Packing<'a> {
     }
 
     /// Until nothing is left that is worth a disc.
-    fn run(&mut self) -> Result<Made, FlowError> {
-        let mut made = Made::default();
+    fn run(&mut self) -> Result<PackOutcome, FlowError> {
+        let mut made = PackOutcome::default();
         // Whether the disc before had no room for the listings that the last one must carry; it may
         // be a disc of a run that was stopped.
         let mut owes_listings = self.ledger.catalog().owes_listing(self.run.writer.set.id)?;

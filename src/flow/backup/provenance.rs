@@ -1,7 +1,7 @@
 //! What a run says of itself on the discs: the locale of its names, the options that change what is
 //! stored, and what was left out by them.
 
-use crate::flow::backup::compare::Compared;
+use crate::flow::backup::compare::SourceComparison;
 use crate::model::rows::RunLine;
 use crate::port::locale::charset;
 use crate::scan::filter::FilterOptions;
@@ -25,7 +25,7 @@ pub(super) fn options(filter: &FilterOptions) -> Vec<RunLine> {
 
 /// After it: each rule that left something out, and how many paths; of directories that were stored
 /// without what is in them, these.
-pub(super) fn left_out(compared: &Compared) -> Vec<RunLine> {
+pub(super) fn left_out(compared: &SourceComparison) -> Vec<RunLine> {
     let line = |(rule, count): (&String, &u64), what: [&str; 2]| {
         let what = if *count == 1 { what[0] } else { what[1] };
         RunLine::Excluded(format!("{count} {what}: {rule}").into_bytes())

@@ -176,7 +176,7 @@ fn opener(writer: &DiscWriter, keys: &KeyRing) -> Result<Option<Opener>, FlowErr
 }
 
 /// Rows of INDEX by archive, as they were written.
-type Rows = BTreeMap<ArchiveNo, Vec<u8>>;
+type IndexRows = BTreeMap<ArchiveNo, Vec<u8>>;
 
 /// The rows of the disc's INDEX, if that is to the last byte what it was, and tells of all archives.
 fn rows_of(
@@ -184,7 +184,7 @@ fn rows_of(
     catalog: &Catalog,
     disc: &DiscInfo,
     opener: Option<&Opener>,
-) -> Result<Result<Rows, String>, FlowError> {
+) -> Result<Result<IndexRows, String>, FlowError> {
     let dir = writer.staging.disc_dir(writer.set, disc.number);
     let reader = match Folder::open(&dir) {
         Ok(reader) => reader,
@@ -200,7 +200,7 @@ fn rows_of(
         (Some(known), Ok((_, found))) if known.sha256 == found => {}
         _ => return Ok(Err(format!("{} is not as it was written", listed.path))),
     }
-    let mut rows = Rows::new();
+    let mut rows = IndexRows::new();
     let of = label(writer.set, disc);
     let read = each_index_row(&reader, opener, &of, writer.desk.reading(), |row| {
         index_line(&row, disc.format, rows.entry(row.archive).or_default());

@@ -13,8 +13,8 @@ use crate::flow::backup::writer::DiscWriter;
 use crate::flow::base::keys::KeyRing;
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::staging::holding::Hold;
-use crate::flow::{Desk, FlowError};
+use crate::flow::staging::holding::HoldPolicy;
+use crate::flow::{Context, FlowError};
 
 /// What a backup is asked to do.
 pub struct BackupRequest<'a> {
@@ -45,7 +45,7 @@ pub struct BackupRequest<'a> {
     /// Percent of the files, or of their bytes, that may be gone without a question.
     pub max_shrink: u8,
     /// What becomes of a last disc that is not full.
-    pub hold: Hold,
+    pub hold: HoldPolicy,
     pub flush: bool,
     /// Each disc shall have so many verified copies; without it as many as before.
     pub copies: Option<u32>,
@@ -94,7 +94,7 @@ pub(in crate::flow) fn writer<'a>(
     staging: &'a Staging,
     set: &'a KnownSet,
     sealer: Option<Sealer>,
-    desk: Desk<'a>,
+    desk: Context<'a>,
 ) -> Result<DiscWriter<'a>, FlowError> {
     let capacity = request.disc_size.of(Some((catalog, set)))?;
     let (signer, drill) = (request.signer.as_ref(), request.drill);

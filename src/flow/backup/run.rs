@@ -6,7 +6,7 @@ use crate::flow::backup::request::{BackupReport, BackupRequest};
 use crate::flow::backup::writer::DiscWriter;
 
 /// One run over one set.
-pub(in crate::flow) struct Run<'a> {
+pub(in crate::flow) struct BackupRun<'a> {
     pub request: &'a BackupRequest<'a>,
     pub writer: DiscWriter<'a>,
     pub report: BackupReport,

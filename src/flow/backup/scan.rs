@@ -5,19 +5,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::catalog::{Access, Catalog, CatalogError};
-use crate::flow::backup::compare::{Compared, Comparer, Known};
+use crate::flow::backup::compare::{Comparer, ComparisonBase, SourceComparison};
 use crate::flow::backup::own_places::leave_out;
 use crate::flow::backup::request::BackupRequest;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 use crate::model::path::shown;
 use crate::scan::filter::Filter;
 use crate::scan::walk::walk;
 
 pub(super) fn scan(
     request: &BackupRequest,
-    known: Known,
-    desk: Desk,
-) -> Result<Compared, FlowError> {
+    known: ComparisonBase,
+    desk: Context,
+) -> Result<SourceComparison, FlowError> {
     let mut options = request.filter.clone();
     // A dry run's own copy knows one set, and the shelves of others are left out, too.
     leave_out(request, opened(&request.catalog)?.as_ref(), &mut options)?;

@@ -10,7 +10,7 @@ use crate::flow::backup::request::BackupRequest;
 use crate::flow::base::keys::NewKeys;
 use crate::flow::base::recipients::agree;
 use crate::flow::status::keysheet::remember_hint;
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 use crate::model::disc::Encryption;
 use crate::model::{SetName, SetUuid};
 use crate::port::clock::Moment;
@@ -20,7 +20,7 @@ pub(super) fn refuse_foreign_discs(
     request: &BackupRequest,
     catalog: Option<&Catalog>,
     drive: &mut dyn Drive,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(), FlowError> {
     let set = catalog.map(|catalog| catalog.set_by_name(&request.name)).transpose()?.flatten();
     let (known, twins) = match (catalog, &set) {
@@ -65,7 +65,7 @@ pub(super) fn refuse_foreign_discs(
 pub(super) fn open_set(
     request: &BackupRequest,
     catalog: &mut Catalog,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(KnownSet, Option<Sealer>, bool), FlowError> {
     if let Some(set) = catalog.set_by_name(&request.name)? {
         check_source(request, &set)?;

@@ -6,16 +6,17 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    Catalog, ContentId, Extent, Identity, Reason, Refusal, SetId, SnapshotInfo, Vanished,
+    Catalog, ContentId, FileIdentity, Reason, RunRefusal, SetId, SnapshotInfo, SnapshotSize,
+    Vanished,
 };
-use crate::flow::backup::compare::{Compared, Known};
+use crate::flow::backup::compare::{ComparisonBase, SourceComparison};
 use crate::flow::backup::request::BackupRequest;
 use crate::flow::backup::scan::scan;
 use crate::flow::backup::writer::DiscWriter;
 use crate::flow::base::refusal::refusal_words;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 use crate::model::{Bytes, Digest, RelPath, SnapshotSeq};
-use crate::pack::reader::Reading;
+use crate::pack::reader::FileReading;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase};
 use crate::port::mounts::{is_bare, mount_points};
@@ -35,12 +36,13 @@ pub(super) fn guarded_scan(
     catalog: &mut Catalog,
     seq: SnapshotSeq,
     begun: HashMap<SnapshotSeq, Moment>,
-) -> Result<Compared, FlowError> {
+) -> Result<SourceComparison, FlowError> {
     let (set, desk) = (writer.set.id, writer.desk);
     let last = catalog.newest_snapshot(set)?;
     let last = catalog.snapshots(set)?.into_iter().find(|info| Some(info.seq) == last);
     let scan = |catalog: &mut Catalog| {
-        let known = Known { catalog: Some(&mut *catalog), set: Some(set), seq: Some(seq), begun };
+        let known =
+            ComparisonBase { catalog: Some(&mut *catalog), set: Some(set), seq: Some(seq), begun };
         let compared = scan(request, known, desk)?;
         let mounts = mount_points().map(|points| below(&points, &request.source));
         if let Some(last) = last.filter(|_| !request.allow_shrink) {
@@ -75,7 +77,7 @@ fn below(points: &[PathBuf], source: &Path) -> Vec<RelPath> {
 
 struct Guard<'a> {
     request: &'a BackupRequest<'a>,
-    desk: Desk<'a>,
+    desk: Context<'a>,
     set: SetId,
     /// The run in work.
     seq: SnapshotSeq,
@@ -86,12 +88,12 @@ struct Guard<'a> {
 
 /// Files that are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Gone {
+struct GoneTotals {
     files: u64,
     bytes: u64,
 }
 
-impl Gone {
+impl GoneTotals {
     fn add(&mut self, size: u64) {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(size);
@@ -103,7 +105,7 @@ impl Gone {
     }
 
     /// More than so many percent of a state that is worth counting.
-    fn is_too_much(&self, of: &Extent, percent: u8) -> bool {
+    fn is_too_much(&self, of: &SnapshotSize, percent: u8) -> bool {
         let more =
             |gone: u64, all: u64| u128::from(gone) * 100 > u128::from(all) * u128::from(percent);
         of.files >= FEW && (more(self.files, of.files) || more(self.bytes, of.bytes.0))
@@ -111,20 +113,20 @@ impl Gone {
 }
 
 /// What is gone, in all and below each directory that lost its mount.
-struct Missing {
-    gone: Gone,
-    below: Vec<(RelPath, Gone)>,
+struct MissingFiles {
+    gone: GoneTotals,
+    below: Vec<(RelPath, GoneTotals)>,
 }
 
 impl Guard<'_> {
-    fn judge(&self, catalog: &Catalog, compared: &Compared) -> Result<(), FlowError> {
+    fn judge(&self, catalog: &Catalog, compared: &SourceComparison) -> Result<(), FlowError> {
         if compared.removed + compared.rows == 0 {
             return Ok(());
         }
         // Each run before this one was agreed to: what stood at its end is what may not go.
         let before = catalog.extent(self.set, SnapshotSeq(self.seq.0 - 1))?;
         let Some((reason, gone)) = self.reason(catalog, compared, &before)? else { return Ok(()) };
-        let why = Refusal {
+        let why = RunRefusal {
             reason,
             files: gone.files,
             bytes: Bytes(gone.bytes),
@@ -143,13 +145,13 @@ impl Guard<'_> {
     fn reason(
         &self,
         catalog: &Catalog,
-        compared: &Compared,
-        before: &Extent,
-    ) -> Result<Option<(Reason, Gone)>, FlowError> {
+        compared: &SourceComparison,
+        before: &SnapshotSize,
+    ) -> Result<Option<(Reason, GoneTotals)>, FlowError> {
         let bare = self.lost_mounts(catalog)?;
         let mut missing = self.missing(catalog, compared, bare, &|_| true)?;
         let all = missing.gone;
-        let is_suspect = |missing: &Missing| {
+        let is_suspect = |missing: &MissingFiles| {
             missing.below.iter().any(|(_, gone)| gone.files > 0)
                 || missing.gone.is_too_much(before, self.request.max_shrink)
         };
@@ -184,12 +186,12 @@ impl Guard<'_> {
     fn missing(
         &self,
         catalog: &Catalog,
-        compared: &Compared,
+        compared: &SourceComparison,
         bare: Vec<RelPath>,
         counts: &dyn Fn(&Vanished) -> bool,
-    ) -> Result<Missing, FlowError> {
-        let below = bare.into_iter().map(|dir| (dir, Gone::default())).collect();
-        let mut missing = Missing { gone: Gone::default(), below };
+    ) -> Result<MissingFiles, FlowError> {
+        let below = bare.into_iter().map(|dir| (dir, GoneTotals::default())).collect();
+        let mut missing = MissingFiles { gone: GoneTotals::default(), below };
         catalog.vanished(self.set, self.seq, |file| {
             if !is_left_out(&file.path, &compared.left_out) && counts(&file) {
                 missing.gone.add(file.size);
@@ -206,11 +208,12 @@ impl Guard<'_> {
     fn missing_for_good(
         &self,
         catalog: &Catalog,
-        compared: &Compared,
-        missing: Missing,
-        before: &Extent,
-    ) -> Result<Missing, FlowError> {
-        let (mut names, mut contents) = (HashSet::<Identity>::new(), HashSet::<ContentId>::new());
+        compared: &SourceComparison,
+        missing: MissingFiles,
+        before: &SnapshotSize,
+    ) -> Result<MissingFiles, FlowError> {
+        let (mut names, mut contents) =
+            (HashSet::<FileIdentity>::new(), HashSet::<ContentId>::new());
         catalog.living(self.set, |name, content| {
             names.insert(name);
             contents.extend(content);
@@ -233,8 +236,8 @@ impl Guard<'_> {
     fn look_into_arrivals(
         &self,
         catalog: &Catalog,
-        compared: &Compared,
-        missing: &mut Missing,
+        compared: &SourceComparison,
+        missing: &mut MissingFiles,
         is_elsewhere: &dyn Fn(&Vanished) -> bool,
     ) -> Result<(), FlowError> {
         let mut wanted: HashMap<Digest, Vec<(RelPath, u64)>> = HashMap::new();
@@ -268,15 +271,15 @@ impl Guard<'_> {
     /// What cannot be read is not the file that is looked for; the run will say so.
     fn digest_of(&self, source: &mut Source, path: &RelPath) -> Result<Option<Digest>, FlowError> {
         let Ok(entry) = source.look_again(path) else { return Ok(None) };
-        let Ok(reading) = Reading::open(source, entry) else { return Ok(None) };
+        let Ok(reading) = FileReading::open(source, entry) else { return Ok(None) };
         let read = reading.digest_ahead(|_| Ok(self.desk.stop.check()?))?;
         Ok(read.ok().flatten())
     }
 }
 
-impl Missing {
+impl MissingFiles {
     /// The count of the directory without its mount that this path was in.
-    fn of(&mut self, path: &RelPath) -> Option<&mut Gone> {
+    fn of(&mut self, path: &RelPath) -> Option<&mut GoneTotals> {
         let is_in = |dir: &RelPath| is_within(path, dir);
         self.below.iter_mut().find(|(dir, _)| is_in(dir)).map(|(_, gone)| gone)
     }
@@ -309,8 +312,9 @@ mod tests {
 
     #[test]
     fn more_than_the_share_counts_and_a_handful_of_files_does_not() {
-        let of = |files, bytes| Extent { files, bytes: Bytes(bytes), ..Extent::default() };
-        let gone = |files, bytes| Gone { files, bytes };
+        let of =
+            |files, bytes| SnapshotSize { files, bytes: Bytes(bytes), ..SnapshotSize::default() };
+        let gone = |files, bytes| GoneTotals { files, bytes };
         assert!(!gone(10, 100).is_too_much(&of(20, 200), 50));
         assert!(gone(11, 100).is_too_much(&of(20, 200), 50));
         assert!(gone(1, 101).is_too_much(&of(20, 200), 50));

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::catalog::{Catalog, DiscInfo, KnownSet, SetId};
 use crate::drive::Drive;
-use crate::flow::backup::compare::{Compared, Known};
+use crate::flow::backup::compare::{ComparisonBase, SourceComparison};
 use crate::flow::backup::refill::{is_recovery_data, missing_key, spare};
 use crate::flow::backup::request::{BackupRequest, writer};
 use crate::flow::backup::scan::{opened, scan};
@@ -20,7 +20,7 @@ use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::set_copy::SetCopy;
 use crate::flow::staging::area::{Staging, need};
 use crate::flow::staging::lost::lost_discs;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 use crate::model::disc::Ratio;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::pack::estimate::{Estimate, Media, PartFilled, estimate};
@@ -29,8 +29,8 @@ use crate::port::operator::Nobody;
 use crate::scan::content::Source;
 
 /// What a backup would do.
-pub struct Plan {
-    pub compared: Compared,
+pub struct BackupPlan {
+    pub compared: SourceComparison,
     pub list: Estimate,
     /// Of the discs that it would make.
     pub capacity: Sectors,
@@ -44,9 +44,9 @@ pub struct Plan {
 pub fn dry_run(
     request: &BackupRequest,
     dest: Option<&mut (dyn Drive + 'static)>,
-    desk: Desk,
-) -> Result<Plan, FlowError> {
-    let desk = Desk { operator: &Nobody, ..desk };
+    desk: Context,
+) -> Result<BackupPlan, FlowError> {
+    let desk = Context { operator: &Nobody, ..desk };
     Source::open(&request.source)?;
     let catalog = opened(&request.catalog)?;
     if let Some(dest) = dest {
@@ -64,16 +64,16 @@ pub fn dry_run(
     Ok(plan)
 }
 
-fn plan_for_new(request: &BackupRequest, desk: Desk) -> Result<Plan, FlowError> {
+fn plan_for_new(request: &BackupRequest, desk: Context) -> Result<BackupPlan, FlowError> {
     let parity_discs = request.parity_discs.flatten();
     let parity = request.parity.unwrap_or(0);
     needs_par2(parity > 0 || parity_discs.is_some(), desk)?;
     let capacity = request.disc_size.of(None)?;
-    let known = Known { catalog: None, set: None, seq: None, begun: HashMap::new() };
+    let known = ComparisonBase { catalog: None, set: None, seq: None, begun: HashMap::new() };
     let compared = scan(request, known, desk)?;
     let must = compared.differs();
     let list = reckon(request, &compared, must, None, capacity, (parity, parity_discs));
-    Ok(Plan { compared, list, capacity, fills_up: None })
+    Ok(BackupPlan { compared, list, capacity, fills_up: None })
 }
 
 /// What the run would do to the catalog is done to a copy: the guards judge by what it says then.
@@ -82,8 +82,8 @@ fn plan_for(
     catalog: &Catalog,
     set: &KnownSet,
     staging: &Staging,
-    desk: Desk,
-) -> Result<Plan, FlowError> {
+    desk: Context,
+) -> Result<BackupPlan, FlowError> {
     check_source(request, set)?;
     request.keys.refuse_other(set)?;
     let catalog = &mut SetCopy::new(catalog, set.id, &staging.scratch(), desk.stop)?.catalog;
@@ -107,7 +107,7 @@ fn plan_for(
     let (capacity, facts) = (writer.capacity, &set.facts);
     let recovery = (facts.parity, facts.parity_discs);
     let list = reckon(request, &compared, must, part.as_ref(), capacity, recovery);
-    Ok(Plan { compared, list, capacity, fills_up })
+    Ok(BackupPlan { compared, list, capacity, fills_up })
 }
 
 /// Whether a run makes a disc even if no content is new, as far as the scan tells.
@@ -115,7 +115,7 @@ pub(super) fn is_worth_a_disc(
     request: &BackupRequest,
     catalog: &Catalog,
     set: SetId,
-    compared: &Compared,
+    compared: &SourceComparison,
     first: bool,
 ) -> Result<bool, FlowError> {
     Ok(first && compared.differs() || request.flush && catalog.rows_pending(set)?)
@@ -147,7 +147,7 @@ pub(super) fn part_filled(
 /// The shopping list, recovery data and recovery discs among it.
 pub(super) fn reckon(
     request: &BackupRequest,
-    compared: &Compared,
+    compared: &SourceComparison,
     must: bool,
     part: Option<&PartFilled>,
     capacity: Sectors,

@@ -10,7 +10,7 @@ use crate::format::SnapshotLine;
 use crate::model::disc::Encryption;
 use crate::model::rows::RunLine;
 use crate::model::{DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
-use crate::pack::closing::{Closing, SIGNATURE, close};
+use crate::pack::closing::{ClosingContext, SIGNATURE, close};
 use crate::pack::filler::{DiscInWork, Headers};
 use crate::pack::protecting::Watchers;
 use crate::pack::queue::Queue;
@@ -22,7 +22,7 @@ use crate::flow::burn::records::waiting;
 use crate::flow::drill::{drill_staged, is_untried};
 use crate::flow::staging::area::{SetTexts, Staging, archive_file, source_bytes};
 use crate::flow::staging::lost::lost_discs;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 fn snapshot_line(snapshot: SnapshotInfo) -> SnapshotLine {
     SnapshotLine {
@@ -48,7 +48,7 @@ pub(in crate::flow) struct DiscWriter<'a> {
     pub drill: bool,
     /// Of the media that new discs are planned for; one that is open keeps its own.
     pub capacity: Sectors,
-    pub desk: Desk<'a>,
+    pub desk: Context<'a>,
 }
 
 impl DiscWriter<'_> {
@@ -191,7 +191,7 @@ impl DiscWriter<'_> {
         let date = now.to_string();
         let DiscInfo { uuid, capacity, format, .. } = info;
         let new = NewDisc { number, uuid, capacity, format };
-        let closing = Closing {
+        let closing = ClosingContext {
             facts: texts.facts(number, info.uuid, &date),
             disc_txt: texts.disc_txt((number, info.uuid, info.format), &date),
             headers: self.headers(ledger.catalog(), texts, &new)?,

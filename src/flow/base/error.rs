@@ -123,7 +123,7 @@ pub enum FlowError {
     #[error(
         "{words}; nothing was packed. Is everything mounted? If it was deleted on purpose: --allow-shrink"
     )]
-    Shrunk { why: Box<crate::catalog::Refusal>, words: String },
+    Shrunk { why: Box<crate::catalog::RunRefusal>, words: String },
     #[error(
         "{place} has discs of a set {name} that the catalog does not know; choose another --set, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]

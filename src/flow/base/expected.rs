@@ -1,9 +1,9 @@
 //! Files of a disc as the catalog wants them to be.
 
-use crate::catalog::DiscFile;
-use crate::verify::Expected;
+use crate::catalog::DiscFileRecord;
+use crate::verify::ExpectedFile;
 
 /// A file as the catalog wants it to be.
-pub fn expected(file: &DiscFile) -> Expected {
-    Expected { path: file.path.clone(), size: file.size.0, sha256: file.sha256 }
+pub fn expected(file: &DiscFileRecord) -> ExpectedFile {
+    ExpectedFile { path: file.path.clone(), size: file.size.0, sha256: file.sha256 }
 }

@@ -27,19 +27,19 @@ pub enum Asking {
 
 /// Where a person said something: what is typed is meant for this very run, all else for many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
+pub enum SettingOrigin {
     Typed,
     Environment,
     Configuration,
 }
 
-impl Named {
+impl SettingOrigin {
     /// `of the configuration`, for what was said there.
     pub fn place(self) -> &'static str {
         match self {
-            Named::Typed => "that was typed",
-            Named::Environment => "in the environment",
-            Named::Configuration => "of the configuration",
+            SettingOrigin::Typed => "that was typed",
+            SettingOrigin::Environment => "in the environment",
+            SettingOrigin::Configuration => "of the configuration",
         }
     }
 }
@@ -52,13 +52,13 @@ pub struct KeyRing<'a> {
     /// `--encrypt`, wherever it stands.
     pub encrypt: bool,
     /// `--no-encrypt`, or `encrypt = false`.
-    pub plain: Option<Named>,
+    pub plain: Option<SettingOrigin>,
     /// A source of a passphrase was named: a file, a command, the variable.
-    pub named: Option<Named>,
+    pub named: Option<SettingOrigin>,
     /// `--recipient`, the files' contents.
     pub recipients: Vec<Vec<u8>>,
     /// Where they were named.
-    pub recipients_named: Named,
+    pub recipients_named: SettingOrigin,
     /// `--new-recipients`: others than those of the last run are meant.
     pub new_recipients: bool,
     /// Takes what a person should know of the keys and that ends no run.
@@ -143,7 +143,7 @@ impl KeyRing<'_> {
             };
         }
         match self.plain {
-            Some(Named::Typed) => return Err(FlowError::StaysEncrypted(name())),
+            Some(SettingOrigin::Typed) => return Err(FlowError::StaysEncrypted(name())),
             Some(named) => (self.note)(&format!(
                 "set {} is encrypted and stays so; `encrypt = false` {} is for new sets",
                 facts.name,
@@ -156,7 +156,7 @@ impl KeyRing<'_> {
         }
         match self.recipients_named {
             _ if self.recipients.is_empty() => {}
-            Named::Typed => return Err(FlowError::NoRecipients(name())),
+            SettingOrigin::Typed => return Err(FlowError::NoRecipients(name())),
             named => (self.note)(&format!(
                 "set {} is encrypted with a passphrase; the recipients {} are not used",
                 facts.name,
@@ -329,7 +329,7 @@ fn prompt(name: &SetName, hint: Option<&str>) -> String {
 /// that cannot be undone; one that is always there may be meant for other sets.
 pub struct Needless<'a> {
     /// Where a passphrase was named.
-    pub named: Option<Named>,
+    pub named: Option<SettingOrigin>,
     pub note: &'a dyn Fn(&str),
 }
 
@@ -337,7 +337,7 @@ impl Needless<'_> {
     /// For a run that makes discs of this set.
     pub fn refuse(&self, set: &KnownSet) -> Result<(), FlowError> {
         match (set.facts.encryption, self.named) {
-            (Encryption::None, Some(Named::Typed)) => {
+            (Encryption::None, Some(SettingOrigin::Typed)) => {
                 Err(FlowError::NeedlessPassphrase(set.facts.name.clone()))
             }
             _ => {

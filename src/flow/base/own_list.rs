@@ -9,7 +9,7 @@ use crate::format::FormatError;
 use crate::format::sums::parse_sums;
 use crate::model::{Bytes, Digest};
 use crate::pack::closing::SIGNATURE;
-use crate::verify::Expected;
+use crate::verify::ExpectedFile;
 
 use crate::flow::chain;
 
@@ -52,23 +52,23 @@ pub fn sums_by_path(list: &[u8]) -> Result<HashMap<String, Digest>, FormatError>
 
 /// Every file of a disc as its own list has it; of the list itself and its signature nothing is
 /// known but what they are.
-pub fn own_list(reader: &dyn DiscReader) -> Result<BTreeMap<String, Expected>, String> {
+pub fn own_list(reader: &dyn DiscReader) -> Result<BTreeMap<String, ExpectedFile>, String> {
     let text = read_small(reader, SUMS, LONGEST_SUMS)?;
     let mut files = BTreeMap::new();
     for (path, sha256) in parse_sums(&text).map_err(|error| chain(&error))? {
         let path = path.to_string();
         let size = reader.file(&path).map_or(0, |file| file.size.0);
-        files.insert(path.clone(), Expected { path, size, sha256 });
+        files.insert(path.clone(), ExpectedFile { path, size, sha256 });
     }
     let (path, size) = (SUMS.to_owned(), text.len() as u64);
     let sha256 = Digest(Sha256::digest(&text).into());
-    files.insert(path.clone(), Expected { path, size, sha256 });
+    files.insert(path.clone(), ExpectedFile { path, size, sha256 });
     // The list cannot hold its own signature, which is what it is, too.
     if reader.file(SIGNATURE).is_some() {
         let signature = read_small(reader, SIGNATURE, LONGEST_SUMS)?;
         let (path, size) = (SIGNATURE.to_owned(), signature.len() as u64);
         let sha256 = Digest(Sha256::digest(&signature).into());
-        files.insert(path.clone(), Expected { path, size, sha256 });
+        files.insert(path.clone(), ExpectedFile { path, size, sha256 });
     }
     Ok(files)
 }

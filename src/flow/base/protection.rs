@@ -2,7 +2,7 @@
 
 use crate::catalog::SetFacts;
 
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// Whether the set has recovery data, on its discs or on discs of its own.
 pub(in crate::flow) fn is_protected(facts: &SetFacts) -> bool {
@@ -11,6 +11,6 @@ pub(in crate::flow) fn is_protected(facts: &SetFacts) -> bool {
 
 /// The program that makes recovery data, or repairs with it, is asked for before hours of work, not
 /// behind them: whoever cannot get it now will not on the day of the restore.
-pub(in crate::flow) fn needs_par2(wanted: bool, desk: Desk) -> Result<(), FlowError> {
+pub(in crate::flow) fn needs_par2(wanted: bool, desk: Context) -> Result<(), FlowError> {
     if wanted { Ok(crate::recovery::program::check(desk.stop)?) } else { Ok(()) }
 }

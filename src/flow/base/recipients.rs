@@ -5,7 +5,7 @@ use crate::catalog::{Catalog, KnownSet};
 use crate::codec::openpgp::{Locks, Sealer};
 use crate::port::operator::Answer;
 
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// Says for whom the discs of this run are encrypted. Others than those of the last run are asked
 /// about once; `agreed`: somebody said before that they are meant.
@@ -14,7 +14,7 @@ pub fn agree(
     set: &KnownSet,
     sealer: Option<&Sealer>,
     agreed: bool,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(), FlowError> {
     let Some(sealer) = sealer else { return Ok(()) };
     let locks = sealer.locks();

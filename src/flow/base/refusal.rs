@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::catalog::{Reason, Refusal};
+use crate::catalog::{Reason, RunRefusal};
 use crate::model::{Bytes, SnapshotSeq};
 use crate::port::clock::Moment;
 
 /// `the source /x is empty; snapshot 6, of 2026-11-22T23:05:33Z, had 5 files, 4.2 MB`.
-pub fn refusal_words(why: &Refusal, source: &Path, last: SnapshotSeq, date: Moment) -> String {
+pub fn refusal_words(why: &RunRefusal, source: &Path, last: SnapshotSeq, date: Moment) -> String {
     let files = |count: u64, bytes: Bytes| match count {
         1 => format!("1 file, {bytes}"),
         _ => format!("{count} files, {bytes}"),

@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::port::clock::pause;
 
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
 /// Between two looks whether the other one is done.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The catalog, to be written by nobody else until it is dropped.
-pub fn open_to_write(path: &Path, desk: Desk) -> Result<Catalog, FlowError> {
+pub fn open_to_write(path: &Path, desk: Context) -> Result<Catalog, FlowError> {
     in_turn(desk, || Catalog::open(path, Access::Write))
 }
 
-/// Tries until no other coldcut has the catalog, for as long as [`Desk::turn`] says.
+/// Tries until no other coldcut has the catalog, for as long as [`Context::turn`] says.
 pub fn in_turn<T>(
-    desk: Desk,
+    desk: Context,
     mut open: impl FnMut() -> Result<T, CatalogError>,
 ) -> Result<T, FlowError> {
     let deadline = desk.turn.deadline();
@@ -42,7 +42,7 @@ pub fn in_turn<T>(
 }
 
 /// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
-pub(in crate::flow) fn ended_well(catalog: &Catalog, desk: Desk) {
+pub(in crate::flow) fn ended_well(catalog: &Catalog, desk: Context) {
     if let Err(error) = catalog.keep_last() {
         desk.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
     }

@@ -1,7 +1,7 @@
 //! Burning beside packing: the drives work in a thread of their own, because a disc burns for as long
 //! as the next one takes to be packed.
 //!
-//! The catalog stays in the packer's thread. The two talk by messages: an [`Order`] goes to the
+//! The catalog stays in the packer's thread. The two talk by messages: an [`BurnOrder`] goes to the
 //! drives; what becomes of it comes back, and the drives wait until it is recorded before they go
 //! on. So the catalog knows at each moment what it would know if one thread did both.
 
@@ -12,14 +12,14 @@ use std::thread;
 use crate::catalog::{Catalog, DiscInfo, SetId};
 use crate::model::DiscNo;
 
-use crate::flow::burn::records::{Order, OwnCatalog, Record, Records};
+use crate::flow::burn::records::{BurnOrder, DiscEvent, OwnCatalog, Records};
 use crate::flow::burn::station::Station;
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
 /// What the drives' thread has to say.
 pub(in crate::flow) enum Call {
     /// The drives go on when this is kept.
-    Keep(Record, Sender<Result<(), FlowError>>),
+    Keep(DiscEvent, Sender<Result<(), FlowError>>),
     /// The disc is safe, or cannot become so in this run.
     Done(Result<(), FlowError>),
 }
@@ -27,12 +27,12 @@ pub(in crate::flow) enum Call {
 /// The drives, as the packer sees them: they take one disc at a time.
 pub struct Beside<'a> {
     set: SetId,
-    desk: Desk<'a>,
+    desk: Context<'a>,
     /// People change the media.
     pub has_hands: bool,
     /// A whole image of the disc that is burned lies in staging, too.
     pub wants_image: bool,
-    orders: Sender<Order>,
+    orders: Sender<BurnOrder>,
     calls: Receiver<Call>,
     /// The disc that the drives are busy with.
     busy: Cell<Option<DiscNo>>,
@@ -46,7 +46,7 @@ pub fn beside<T>(
 ) -> Result<T, FlowError> {
     let desk = station.desk;
     let monitor = desk.monitor.beside();
-    let station = Station { desk: Desk { monitor: &*monitor, ..desk }, ..station };
+    let station = Station { desk: Context { monitor: &*monitor, ..desk }, ..station };
     thread::scope(|scope| {
         let set = station.set.id;
         let has_hands = station.drives.have_hands();
@@ -62,7 +62,7 @@ pub fn beside<T>(
 }
 
 /// The drives' thread: until nobody gives orders any more.
-fn serve(mut station: Station, orders: &Receiver<Order>, calls: &Sender<Call>) {
+fn serve(mut station: Station, orders: &Receiver<BurnOrder>, calls: &Sender<Call>) {
     for order in orders {
         let done = station.make_safe(&order, &mut Messenger { calls });
         let heard = calls.send(Call::Done(done));
@@ -79,7 +79,7 @@ pub(in crate::flow) struct Messenger<'a> {
 }
 
 impl Records for Messenger<'_> {
-    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
+    fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError> {
         let lost = FlowError::DrivesAlone(record.disc);
         let (answer, answered) = channel();
         if self.calls.send(Call::Keep(record, answer)).is_err() {
@@ -106,7 +106,7 @@ impl Beside<'_> {
             ));
         }
         self.settle(catalog)?;
-        let order = Order::of(catalog, self.set, disc.clone())?;
+        let order = BurnOrder::of(catalog, self.set, disc.clone())?;
         self.busy.set(Some(disc.number));
         self.orders.send(order).map_err(|_| FlowError::DrivesAlone(disc.number))
     }

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use crate::catalog::{
-    Catalog, Copy, CopyNo, CopyState, DiscFile, DiscInfo, DiscState, Finding, KnownSet, SetId,
-    Verification,
+    Catalog, Copy, CopyNo, CopyState, DiscFileRecord, DiscInfo, DiscState, Finding, KnownSet,
+    SetId, Verification,
 };
 use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::clock::Moment;
@@ -17,10 +17,10 @@ use crate::flow::staging::lost::has_unread_copy;
 
 /// A disc that is to be burned, and all that the catalog knows of it.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct BurnOrder {
     pub disc: DiscInfo,
     /// What must be found on it.
-    pub files: Vec<DiscFile>,
+    pub files: Vec<DiscFileRecord>,
     pub copies: Copies,
     /// A recovery disc covers it already.
     pub is_covered: bool,
@@ -44,13 +44,13 @@ pub struct Copies {
     pub next: CopyNo,
 }
 
-impl Order {
-    pub fn of(catalog: &Catalog, set: SetId, disc: DiscInfo) -> Result<Order, FlowError> {
+impl BurnOrder {
+    pub fn of(catalog: &Catalog, set: SetId, disc: DiscInfo) -> Result<BurnOrder, FlowError> {
         let files = catalog.disc_files(set, disc.number)?;
         let copies = Copies::of(&catalog.copies(set, disc.number)?);
         let wanted = catalog.copies_wanted(set)?.max(1) as usize;
         let is_covered = catalog.is_covered(set, disc.number)?;
-        Ok(Order { disc, files, copies, is_covered, wanted, image: None })
+        Ok(BurnOrder { disc, files, copies, is_covered, wanted, image: None })
     }
 }
 
@@ -81,15 +81,15 @@ impl Copies {
 
 /// A step of a copy that must be known before the next one is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct DiscEvent {
     pub disc: DiscNo,
     pub copy: CopyNo,
     pub at: Moment,
-    pub step: Step,
+    pub step: CopyStep,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CopyStep {
     /// A blank was taken for it. From now on there may be a medium more.
     Begun { medium: Carrier },
     /// A medium was written. It counts for nothing until it is read back.
@@ -102,21 +102,21 @@ pub enum Step {
     ReadBack { drive: String, finding: Finding, details: String, strain: Strain },
 }
 
-impl Step {
+impl CopyStep {
     /// What is told of it.
     pub fn reached(&self) -> Option<Reached> {
         match self {
-            Step::Begun { .. } | Step::Void => None,
-            Step::Burned { .. } => Some(Reached::Burned),
-            Step::ReadBack { finding: Finding::Ok, .. } => Some(Reached::Verified),
-            Step::Failed | Step::ReadBack { .. } => Some(Reached::Failed),
+            CopyStep::Begun { .. } | CopyStep::Void => None,
+            CopyStep::Burned { .. } => Some(Reached::Burned),
+            CopyStep::ReadBack { finding: Finding::Ok, .. } => Some(Reached::Verified),
+            CopyStep::Failed | CopyStep::ReadBack { .. } => Some(Reached::Failed),
         }
     }
 }
 
 /// Where records are kept. When `keep` returns, the step survives a power cut.
 pub trait Records {
-    fn keep(&mut self, record: Record) -> Result<(), FlowError>;
+    fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError>;
 }
 
 /// The catalog of this very thread.
@@ -126,21 +126,21 @@ pub struct OwnCatalog<'a> {
 }
 
 impl Records for OwnCatalog<'_> {
-    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
-        let Record { disc, copy, at, step } = record;
+    fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError> {
+        let DiscEvent { disc, copy, at, step } = record;
         let OwnCatalog { catalog, set } = self;
         match step {
-            Step::Begun { medium } => {
+            CopyStep::Begun { medium } => {
                 catalog.record_burn(*set, disc, at)?;
                 catalog.begin_copy(*set, disc, copy, &medium, at)?;
             }
-            Step::Burned { medium } => catalog.end_burn(*set, disc, copy, &medium, at)?,
-            Step::Void => catalog.drop_copy(*set, disc, copy)?,
-            Step::Failed => {
+            CopyStep::Burned { medium } => catalog.end_burn(*set, disc, copy, &medium, at)?,
+            CopyStep::Void => catalog.drop_copy(*set, disc, copy)?,
+            CopyStep::Failed => {
                 catalog.drop_copy(*set, disc, copy)?;
                 catalog.record_failure(*set, disc)?;
             }
-            Step::ReadBack { drive, finding, details, strain } => {
+            CopyStep::ReadBack { drive, finding, details, strain } => {
                 let seen = Verification { disc, copy, at, drive, finding, details, strain };
                 catalog.record_verification(*set, &seen)?;
             }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::catalog::{
-    Catalog, ClosedDisc, DiscFile, DiscInfo, DiscState, KnownSet, Listings, NewDisc,
+    Catalog, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, KnownSet, Listings, NewDisc,
 };
 use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
@@ -24,11 +24,11 @@ use crate::port::files::{
 };
 use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::stop::Stopped;
-use crate::recovery::group::Group;
+use crate::recovery::group::OpenGroup;
 use crate::recovery::striping::{STRIPES, data_capacity, recovery_path, stripe_size};
 
 use crate::flow::staging::area::Staging;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// How the directories of groups are called, with the number of their first disc behind it.
 const IN_WORK: &str = "group-";
@@ -37,13 +37,13 @@ const FULL: &str = "full-";
 const CLOSING: &str = "closing";
 
 /// Whether a disc with these files is a recovery disc.
-fn is_recovery_disc(files: &[DiscFile]) -> bool {
+fn is_recovery_disc(files: &[DiscFileRecord]) -> bool {
     files.iter().any(|file| file.path.split('/').next() == Some(STRIPES))
 }
 
 /// When a group is closed that was asked to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
+pub enum GroupClosing {
     Now,
     WhenBurned,
 }
@@ -52,11 +52,11 @@ pub enum Closing {
 pub struct Grouping<'a> {
     staging: &'a Staging,
     set: &'a KnownSet,
-    desk: Desk<'a>,
+    desk: Context<'a>,
 }
 
 impl<'a> Grouping<'a> {
-    pub fn new(staging: &'a Staging, set: &'a KnownSet, desk: Desk<'a>) -> Grouping<'a> {
+    pub fn new(staging: &'a Staging, set: &'a KnownSet, desk: Context<'a>) -> Grouping<'a> {
         Grouping { staging, set, desk }
     }
 
@@ -65,7 +65,7 @@ impl<'a> Grouping<'a> {
     pub fn take(
         &self,
         disc: &DiscInfo,
-        files: &[DiscFile],
+        files: &[DiscFileRecord],
         medium: &dyn DiscReader,
     ) -> Result<(), FlowError> {
         let Some(ratio) = self.set.facts.parity_discs else { return Ok(()) };
@@ -88,7 +88,7 @@ impl<'a> Grouping<'a> {
     fn is_taken(&self, disc: &DiscInfo) -> Result<bool, FlowError> {
         for prefix in [IN_WORK, FULL] {
             for dir in self.groups(prefix)? {
-                let members = Group::members_of(&dir).map_err(trouble(&dir))?;
+                let members = OpenGroup::members_of(&dir).map_err(trouble(&dir))?;
                 if members.contains(&disc.uuid) {
                     return Ok(true);
                 }
@@ -98,10 +98,10 @@ impl<'a> Grouping<'a> {
     }
 
     /// The group in work, or a new one where there is none that the disc can join.
-    fn group_for(&self, disc: &DiscInfo, ratio: Ratio) -> Result<Group, FlowError> {
+    fn group_for(&self, disc: &DiscInfo, ratio: Ratio) -> Result<OpenGroup, FlowError> {
         let stripe = stripe_size(disc.capacity);
         for dir in self.groups(IN_WORK)? {
-            let Some(group) = Group::open(&dir).map_err(trouble(&dir))? else { continue };
+            let Some(group) = OpenGroup::open(&dir).map_err(trouble(&dir))? else { continue };
             if group.unfinished().is_some_and(|member| member.uuid != disc.uuid) {
                 self.give_up(&group)?;
             } else if group.stripe == stripe && group.ratio == ratio {
@@ -112,18 +112,18 @@ impl<'a> Grouping<'a> {
             }
         }
         let dir = self.staging.group_dir(self.set, &format!("{IN_WORK}{:04}", disc.number.0));
-        Group::begin(&dir, ratio, stripe).map_err(trouble(&dir))
+        OpenGroup::begin(&dir, ratio, stripe).map_err(trouble(&dir))
     }
 
     /// A part of a disc that never came to be is in the sums: they are worth nothing.
-    fn give_up(&self, group: &Group) -> Result<(), FlowError> {
+    fn give_up(&self, group: &OpenGroup) -> Result<(), FlowError> {
         let whole = group.members.iter().filter(|member| member.is_whole);
         let discs: Vec<DiscNo> = whole.map(|member| member.disc).collect();
         self.desk.monitor.note(&format!(
             "a disc was given up while it was taken into a group: no recovery disc covers {}",
             if discs.is_empty() { "it".to_owned() } else { named(&discs) }
         ));
-        Group::remove(&group.dir).map_err(trouble(&group.dir))
+        OpenGroup::remove(&group.dir).map_err(trouble(&group.dir))
     }
 
     /// Directories of groups whose name begins so, in order.
@@ -157,16 +157,16 @@ impl<'a> Grouping<'a> {
 
     /// Closes the group in work with the discs that are staged now: at once, or, if they are to be
     /// burned and read back before, when that is done. While no disc is in the drives.
-    pub fn close_with(&self, catalog: &Catalog) -> Result<Closing, FlowError> {
+    pub fn close_with(&self, catalog: &Catalog) -> Result<GroupClosing, FlowError> {
         if self.has_to_come(catalog)? {
             let mark = self.staging.group_dir(self.set, CLOSING);
             make_private_dir(mark.parent().unwrap_or(&mark))
                 .and_then(|()| write_atomic(&mark, b"", 0o600))
                 .map_err(trouble(&mark))?;
-            return Ok(Closing::WhenBurned);
+            return Ok(GroupClosing::WhenBurned);
         }
         self.close_all()?;
-        Ok(Closing::Now)
+        Ok(GroupClosing::Now)
     }
 
     /// Discs that wait for a burner, and will be taken into the group then.
@@ -187,9 +187,9 @@ impl<'a> Grouping<'a> {
     pub fn close_all(&self) -> Result<(), FlowError> {
         self.unmark()?;
         for dir in self.groups(IN_WORK)? {
-            let group = Group::open(&dir).map_err(trouble(&dir))?;
+            let group = OpenGroup::open(&dir).map_err(trouble(&dir))?;
             let is_whole =
-                |group: &Group| group.unfinished().is_none() && !group.members.is_empty();
+                |group: &OpenGroup| group.unfinished().is_none() && !group.members.is_empty();
             if group.as_ref().is_some_and(is_whole) {
                 self.set_aside(&dir)?;
             }
@@ -206,19 +206,19 @@ impl<'a> Grouping<'a> {
     pub fn make(&self, catalog: &mut Catalog) -> Result<Vec<DiscInfo>, FlowError> {
         let mut made = Vec::new();
         for dir in self.groups(FULL)? {
-            if let Some(group) = Group::open(&dir).map_err(trouble(&dir))? {
+            if let Some(group) = OpenGroup::open(&dir).map_err(trouble(&dir))? {
                 // A run that was killed may have made some of them.
                 for exponent in self.count_made(catalog, &group)?..group.ratio.recovery {
                     made.push(self.make_recovery_disc(catalog, &group, exponent)?);
                 }
             }
-            Group::remove(&dir).map_err(trouble(&dir))?;
+            OpenGroup::remove(&dir).map_err(trouble(&dir))?;
         }
         Ok(made)
     }
 
     /// How many recovery discs of a group the catalog knows.
-    fn count_made(&self, catalog: &Catalog, group: &Group) -> Result<u32, FlowError> {
+    fn count_made(&self, catalog: &Catalog, group: &OpenGroup) -> Result<u32, FlowError> {
         let mut discs = numbers(group);
         discs.sort();
         let groups = catalog.recovery_groups(self.set.id)?;
@@ -230,11 +230,11 @@ impl<'a> Grouping<'a> {
     /// is what the others must make again.
     fn add_image(
         &self,
-        group: &mut Group,
+        group: &mut OpenGroup,
         disc: &DiscInfo,
         medium: &dyn DiscReader,
     ) -> Result<(), FlowError> {
-        let Desk { monitor, stop, .. } = self.desk;
+        let Context { monitor, stop, .. } = self.desk;
         let image = disc.image.unwrap_or_default().bytes();
         let need = Bytes(image.0 * u64::from(group.ratio.recovery));
         self.staging.check_space(need, need)?;
@@ -256,11 +256,11 @@ impl<'a> Grouping<'a> {
     fn make_recovery_disc(
         &self,
         catalog: &mut Catalog,
-        group: &Group,
+        group: &OpenGroup,
         exponent: u32,
     ) -> Result<DiscInfo, FlowError> {
         let discs = catalog.discs(self.set.id)?;
-        let known = |member: &crate::recovery::group::Member| {
+        let known = |member: &crate::recovery::group::GroupMember| {
             let disc = discs.iter().find(|disc| disc.uuid == member.uuid);
             (member.disc, disc.and_then(|disc| disc.image).unwrap_or_default())
         };
@@ -287,7 +287,7 @@ impl<'a> Grouping<'a> {
         files.push(put(&dir, "SHA256SUMS", &sums)?);
         sync_dir(&dir).map_err(trouble(&dir))?;
         let sizes: Vec<(&str, Bytes)> = files.iter().map(|f| (f.path.as_str(), f.size)).collect();
-        let closed = ClosedDisc {
+        let closed = ClosedDiscRecord {
             image: image_sectors(&sizes),
             closed: now,
             snapshot: seq,
@@ -302,10 +302,10 @@ impl<'a> Grouping<'a> {
 
     fn write_stripes(
         &self,
-        group: &Group,
+        group: &OpenGroup,
         exponent: u32,
         dir: &Path,
-    ) -> Result<Vec<DiscFile>, FlowError> {
+    ) -> Result<Vec<DiscFileRecord>, FlowError> {
         let mut files = Vec::new();
         for number in 0..group.stripes() {
             self.desk.stop.check()?;
@@ -317,7 +317,7 @@ impl<'a> Grouping<'a> {
 
     fn texts_of(
         &self,
-        group: &Group,
+        group: &OpenGroup,
         exponent: u32,
         new: &NewDisc,
         covered: Vec<(DiscNo, Sectors)>,
@@ -339,9 +339,9 @@ impl<'a> Grouping<'a> {
             encryption: facts.encryption,
             compression: facts.compression,
             parity: 0,
-            listings: disc_txt::Listings::default(),
+            listings: disc_txt::ListingFlags::default(),
             description: self.set.description.clone(),
-            group: Some(disc_txt::Group { discs, member, of, stripe }),
+            group: Some(disc_txt::RecoveryRole { discs, member, of, stripe }),
         };
         let readme = recovery_readme(&GroupFacts {
             set: facts.name.clone(),
@@ -369,23 +369,23 @@ fn newest_snapshot(catalog: &Catalog, set: &KnownSet) -> Result<SnapshotSeq, Flo
 }
 
 /// The discs of a group, in the order in which they came.
-fn numbers(group: &Group) -> Vec<DiscNo> {
+fn numbers(group: &OpenGroup) -> Vec<DiscNo> {
     group.members.iter().map(|member| member.disc).collect()
 }
 
-fn is_full(group: &Group) -> bool {
+fn is_full(group: &OpenGroup) -> bool {
     let whole = group.members.iter().filter(|member| member.is_whole).count();
     whole >= group.ratio.data as usize
 }
 
-fn put(dir: &Path, path: &str, content: &[u8]) -> Result<DiscFile, FlowError> {
+fn put(dir: &Path, path: &str, content: &[u8]) -> Result<DiscFileRecord, FlowError> {
     let file = dir.join(path);
     let parent = file.parent().unwrap_or(dir);
     make_private_dir(parent)
         .and_then(|()| write_atomic(&file, content, 0o600))
         .map_err(trouble(&file))?;
     let sha256 = Digest(Sha256::digest(content).into());
-    Ok(DiscFile { path: path.to_owned(), size: Bytes(content.len() as u64), sha256 })
+    Ok(DiscFileRecord { path: path.to_owned(), size: Bytes(content.len() as u64), sha256 })
 }
 
 fn read_whole(medium: &dyn DiscReader, at: u64, buf: &mut [u8]) -> io::Result<()> {

@@ -10,9 +10,9 @@ use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::monitor::{Activity, Phase, Trouble};
-use crate::verify::{Fault, Proof, Verdict};
+use crate::verify::{FileFault, Proof, Verdict};
 
-use crate::flow::burn::records::{Order, OwnCatalog, Records, Step, waiting};
+use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, waiting};
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::drill::refuse_unreadable;
 use crate::flow::library::insertion::{
@@ -20,11 +20,11 @@ use crate::flow::library::insertion::{
 };
 use crate::flow::library::shelves::{file_id, file_of};
 use crate::flow::staging::area::{Staging, label};
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 pub use drives::Drives;
 pub use taking::medium_wanted;
 use taking::{Taken, is_meant};
-use turn::{Turn, burn_error};
+use turn::{BurnAttempt, burn_error};
 
 /// Blanks that one disc may cost in one run.
 const TRIES: u32 = 3;
@@ -34,7 +34,7 @@ pub struct Station<'a> {
     pub staging: &'a Staging,
     pub set: &'a KnownSet,
     pub drives: &'a mut Drives,
-    pub desk: Desk<'a>,
+    pub desk: Context<'a>,
 }
 
 impl Station<'_> {
@@ -54,7 +54,7 @@ impl Station<'_> {
 
     pub fn burn_one(&mut self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
         refuse_unreadable(catalog, self.set, disc)?;
-        let order = Order::of(catalog, self.set.id, disc.clone())?;
+        let order = BurnOrder::of(catalog, self.set.id, disc.clone())?;
         let mut records = OwnCatalog { catalog, set: self.set.id };
         self.make_safe(&order, &mut records)?;
         self.burn_recovery_discs(catalog)
@@ -73,13 +73,17 @@ impl Station<'_> {
     /// Burns and verifies one disc until it is safe: as many copies as are wanted. Each step is
     /// recorded before the next one is taken, so that a run that is killed anywhere is gone on
     /// with by the next.
-    pub fn make_safe(&mut self, order: &Order, records: &mut dyn Records) -> Result<(), FlowError> {
+    pub fn make_safe(
+        &mut self,
+        order: &BurnOrder,
+        records: &mut dyn Records,
+    ) -> Result<(), FlowError> {
         let mut copies = order.copies.clone();
         while copies.good.len() < order.wanted {
             self.turn_to_free_place(&order.disc, &copies.good);
             let Station { staging, set, drives, desk } = self;
             let copy = copies.next;
-            let mut turn = Turn {
+            let mut turn = BurnAttempt {
                 order,
                 copies: &mut copies,
                 copy,
@@ -132,7 +136,7 @@ enum Failed {
     ReadBack,
 }
 
-impl Turn<'_> {
+impl BurnAttempt<'_> {
     fn run(&mut self) -> Result<(), FlowError> {
         let monitor = self.desk.monitor;
         self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
@@ -170,7 +174,7 @@ impl Turn<'_> {
             }
             Err(BurnError::Drive(error @ DriveError::Write { .. })) => self.doubt(&error),
             Err(error) => {
-                self.record(Step::Void)?;
+                self.record(CopyStep::Void)?;
                 Err(burn_error(error, self.disc(), &self.drives.burner.title()))
             }
         }
@@ -194,7 +198,7 @@ impl Turn<'_> {
             self.record_burned()?;
             return self.read_back();
         }
-        self.record(Step::Failed)?;
+        self.record(CopyStep::Failed)?;
         self.say_failed(&chain(error));
         give_back(&mut *self.drives.burner, self.desk)?;
         Ok(Err(Failed::Burn))
@@ -223,11 +227,14 @@ impl Turn<'_> {
         Ok(Err(Failed::ReadBack))
     }
 
-    fn examine(&mut self, went_away: bool) -> Result<Result<Proof, Vec<Fault>>, FlowError> {
+    fn examine(&mut self, went_away: bool) -> Result<Result<Proof, Vec<FileFault>>, FlowError> {
         let reader = match self.obtain(went_away)? {
             Ok(reader) => reader,
             Err(error) => {
-                return Ok(Err(vec![Fault { path: "the disc".to_owned(), what: chain(&error) }]));
+                return Ok(Err(vec![FileFault {
+                    path: "the disc".to_owned(),
+                    what: chain(&error),
+                }]));
             }
         };
         self.desk.monitor.phase(&Phase {
@@ -285,7 +292,7 @@ impl Turn<'_> {
         self.record_read_back(Finding::Ok, details, proof.strain())
     }
 
-    fn condemn(&mut self, faults: &[Fault]) -> Result<(), FlowError> {
+    fn condemn(&mut self, faults: &[FileFault]) -> Result<(), FlowError> {
         for fault in faults {
             let thing = format!("disc {}: {}", self.disc().number, fault.path);
             self.desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
@@ -307,7 +314,7 @@ impl Turn<'_> {
         strain: Strain,
     ) -> Result<(), FlowError> {
         let drive = self.drives.reader().title();
-        self.record(Step::ReadBack { drive, finding, details, strain })
+        self.record(CopyStep::ReadBack { drive, finding, details, strain })
     }
 
     /// There is a verified copy more.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{
-    Access, Catalog, Copy, CopyNo, CopyState, DiscInfo, Finding, KnownSet, Turn, Verification,
+    Access, Catalog, Copy, CopyNo, CopyState, DiscInfo, Finding, KnownSet, ReadOrdinal,
+    Verification,
 };
 use crate::drive::Drive;
 use crate::format::volume::image_name;
@@ -17,14 +18,14 @@ use crate::port::wanted::WantedMedium;
 
 use crate::flow::base::turn::open_to_write;
 use crate::flow::care::verify::{
-    CheckedDisc, KnownPile, Wanted, details, verify_copy, wanted_by_catalog,
+    CatalogSet, CheckedDisc, MediumExpectation, details, verify_copy, wanted_by_catalog,
 };
 use crate::flow::library::insertion::{Came, RETURNS, comes_back, give_back};
-use crate::flow::library::inventory::{FoundDisc, Piles, Trust, Vetting, look, look_and_see};
+use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_and_see};
 use crate::flow::library::locations::{Met, kept, lies_at, recognise, settle, shelf_of};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unread::{is_doubtful, is_said_to_be};
-use crate::flow::{Desk, FlowError, chain, choose_set};
+use crate::flow::{Context, FlowError, chain, choose_set};
 
 /// So many readings of a copy are shown as its trend.
 const TREND: usize = 5;
@@ -59,7 +60,7 @@ pub struct DueCopy {
     pub verified: Option<Moment>,
     /// Why it is suspect.
     pub suspect: Option<String>,
-    turn: Option<Turn>,
+    turn: Option<ReadOrdinal>,
     /// It was never read, and another copy would look the same.
     is_doubtful: bool,
 }
@@ -77,7 +78,7 @@ impl DueCopy {
     }
 
     /// Whether a disc that lay in the drive unasked counts as this copy.
-    fn is_sure(&self, drive: &str, desk: Desk) -> bool {
+    fn is_sure(&self, drive: &str, desk: Context) -> bool {
         let (set, disc) = (&self.set.facts.name, self.disc.number);
         !self.is_doubtful || is_said_to_be(&self.copy, set, disc, drive, desk)
     }
@@ -164,10 +165,10 @@ fn pick(all: Vec<DueCopy>, due: Due, now: Moment) -> Vec<DueCopy> {
 }
 
 /// Batches of which a medium failed, and when it last did.
-struct Suspects(BTreeMap<Batch, (Turn, String)>);
+struct Suspects(BTreeMap<Batch, (ReadOrdinal, String)>);
 
 fn suspects(catalog: &Catalog, sets: &[KnownSet]) -> Result<Suspects, FlowError> {
-    let mut failed: BTreeMap<Batch, (Turn, String)> = BTreeMap::new();
+    let mut failed: BTreeMap<Batch, (ReadOrdinal, String)> = BTreeMap::new();
     for set in sets {
         for reading in catalog.readings(set.id)? {
             let Some(bad) = reading.bad else { continue };
@@ -186,7 +187,7 @@ fn suspects(catalog: &Catalog, sets: &[KnownSet]) -> Result<Suspects, FlowError>
 
 impl Suspects {
     /// A copy is trusted again once it was found right after the failure.
-    fn why(&self, copy: &Copy, found_right: Option<Turn>) -> Option<String> {
+    fn why(&self, copy: &Copy, found_right: Option<ReadOrdinal>) -> Option<String> {
         let (failed, words) = self.0.get(&copy.medium.batch()?)?;
         (found_right < Some(*failed)).then(|| words.clone())
     }
@@ -197,13 +198,13 @@ impl Suspects {
 pub fn check(
     request: &CheckRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<CheckReport, FlowError> {
     // Without a catalog there is nothing to check, and none is made here.
     drop(Catalog::open(&request.catalog, Access::Read)?);
     // Held to the end: what is read for hours can be recorded then.
     let catalog = open_to_write(&request.catalog, desk)?;
-    let mut session = Session { request, catalog, desk, report: CheckReport::default() };
+    let mut session = CheckSession { request, catalog, desk, report: CheckReport::default() };
     match drive {
         Some(drive) => session.through(drive)?,
         None => session.at_place()?,
@@ -211,14 +212,14 @@ pub fn check(
     Ok(session.report)
 }
 
-struct Session<'a> {
+struct CheckSession<'a> {
     request: &'a CheckRequest,
     catalog: Catalog,
-    desk: Desk<'a>,
+    desk: Context<'a>,
     report: CheckReport,
 }
 
-impl Session<'_> {
+impl CheckSession<'_> {
     /// What lies on a shelf is not inserted anywhere.
     fn through(&mut self, drive: &mut (dyn Drive + 'static)) -> Result<(), FlowError> {
         let all = candidates(&self.catalog, self.request.name.as_ref())?;
@@ -233,7 +234,8 @@ impl Session<'_> {
                 1 => first.wanted(),
                 more => first.wanted().with(&format!(" (or another of the {more} that are due)")),
             };
-            let fits = |piles: &Piles| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
+            let fits =
+                |piles: &Inventory| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
             match look_and_see(drive, &self.request.from, &wanted, self.desk, fits) {
                 Ok((piles, came)) => {
                     let came_in = each(&piles).find_map(|disc| due.iter().position(|d| d.is(disc)));
@@ -293,7 +295,7 @@ impl Session<'_> {
     /// What lies at a place is what is found there, and what was put there and is not.
     fn at_place(&mut self) -> Result<(), FlowError> {
         let piles = look(&self.request.from, self.desk.stop)?;
-        let all_lying: HashSet<Key> =
+        let all_lying: HashSet<CopyKey> =
             lying(&piles, &mut self.catalog, self.desk)?.into_keys().collect();
         let piles = self.trusted(piles)?;
         let lying = lying(&piles, &mut self.catalog, self.desk)?;
@@ -333,7 +335,7 @@ impl Session<'_> {
     }
 
     /// Without what no disc that counts has; that is told.
-    fn trusted(&mut self, piles: Piles) -> Result<Piles, FlowError> {
+    fn trusted(&mut self, piles: Inventory) -> Result<Inventory, FlowError> {
         let CheckRequest { trust, catalog, .. } = self.request;
         let (piles, refused) = trust.sift(piles, Vetting::comparing(trust, catalog), self.desk)?;
         self.report.refused += refused;
@@ -359,7 +361,7 @@ impl Session<'_> {
 
     fn read(
         &mut self,
-        piles: &Piles,
+        piles: &Inventory,
         disc: &FoundDisc,
         at: usize,
         due: &DueCopy,
@@ -389,29 +391,33 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn wanted(&self, piles: &Piles, disc: &FoundDisc) -> Result<Wanted, FlowError> {
+    fn wanted(&self, piles: &Inventory, disc: &FoundDisc) -> Result<MediumExpectation, FlowError> {
         let pile = piles.sets.iter().find(|pile| pile.uuid == disc.txt.set_uuid);
-        let known = pile.and_then(|pile| KnownPile::find(&self.catalog, pile));
+        let known = pile.and_then(|pile| CatalogSet::find(&self.catalog, pile));
         known.and_then(|known| wanted_by_catalog(&known, disc)).ok_or(FlowError::NoSets)
     }
 }
 
-fn each(piles: &Piles) -> impl Iterator<Item = &FoundDisc> {
+fn each(piles: &Inventory) -> impl Iterator<Item = &FoundDisc> {
     piles.sets.iter().flat_map(|pile| pile.discs.values())
 }
 
 /// A set's UUID, a disc of it, a copy of that.
-type Key = (String, DiscNo, CopyNo);
+type CopyKey = (String, DiscNo, CopyNo);
 
 /// A disc at a place, which of its media there, and what bears it.
-type Lying<'a> = BTreeMap<Key, (&'a FoundDisc, usize, Carrier)>;
+type Lying<'a> = BTreeMap<CopyKey, (&'a FoundDisc, usize, Carrier)>;
 
-fn key(due: &DueCopy) -> Key {
+fn key(due: &DueCopy) -> CopyKey {
     (due.set.facts.uuid.to_string(), due.disc.number, due.copy.number)
 }
 
 /// Which copy each medium at a place is.
-fn lying<'a>(piles: &'a Piles, catalog: &mut Catalog, desk: Desk) -> Result<Lying<'a>, FlowError> {
+fn lying<'a>(
+    piles: &'a Inventory,
+    catalog: &mut Catalog,
+    desk: Context,
+) -> Result<Lying<'a>, FlowError> {
     let mut lying = Lying::new();
     let sets = catalog.sets()?;
     let shelves = shelves_of(piles, catalog, desk)?;
@@ -442,9 +448,9 @@ fn lying<'a>(piles: &'a Piles, catalog: &mut Catalog, desk: Desk) -> Result<Lyin
 
 /// How the shelves at a place are to be noted.
 fn shelves_of(
-    piles: &Piles,
+    piles: &Inventory,
     catalog: &mut Catalog,
-    desk: Desk,
+    desk: Context,
 ) -> Result<HashMap<PathBuf, ShelfPlace>, FlowError> {
     let mut shelves = HashMap::new();
     for medium in each(piles).flat_map(|disc| &disc.copies).map(|copy| copy.medium()) {

@@ -11,18 +11,18 @@ use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::wanted::WantedMedium;
-use crate::verify::{Expected, Verdict, verify};
+use crate::verify::{ExpectedFile, Verdict, verify};
 
 use crate::flow::base::expected::expected;
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
-use crate::flow::burn::records::{Order, OwnCatalog, is_staged};
+use crate::flow::burn::records::{BurnOrder, OwnCatalog, is_staged};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::library::insertion::while_it_comes_back;
-use crate::flow::library::inventory::{FoundDisc, Piles, Trust, Vetting, look, look_in};
+use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_in};
 use crate::flow::library::locations::{kept_disc, shelf_of};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 
 /// Read at once: many clusters, so that a drive keeps streaming.
 const BLOCK: usize = 1 << 20;
@@ -39,7 +39,7 @@ pub struct CopyRequest {
 }
 
 /// A disc that was copied, and the good copies that it has now.
-pub struct Copied {
+pub struct CopiedDisc {
     pub set: SetName,
     pub disc: DiscInfo,
     pub copies: u32,
@@ -50,8 +50,8 @@ pub fn copy(
     request: &CopyRequest,
     source: Option<&mut (dyn Drive + 'static)>,
     drives: &mut Drives,
-    desk: Desk,
-) -> Result<Vec<Copied>, FlowError> {
+    desk: Context,
+) -> Result<Vec<CopiedDisc>, FlowError> {
     let mut catalog = open_to_write(&request.catalog, desk)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     let staging = Staging::open(&request.staging)?;
@@ -70,7 +70,7 @@ pub fn copy(
         work.one(&mut catalog, &disc, drives)?;
         let now = catalog.discs(set.id)?.into_iter().find(|now| now.number == disc.number);
         let copies = now.map_or(0, |now| now.good_copies);
-        copied.push(Copied { set: set.facts.name.clone(), disc, copies });
+        copied.push(CopiedDisc { set: set.facts.name.clone(), disc, copies });
     }
     Ok(copied)
 }
@@ -80,7 +80,7 @@ struct Copying<'a> {
     source: Option<&'a mut (dyn Drive + 'static)>,
     staging: &'a Staging,
     set: &'a KnownSet,
-    desk: Desk<'a>,
+    desk: Context<'a>,
 }
 
 impl Copying<'_> {
@@ -93,7 +93,7 @@ impl Copying<'_> {
         if disc.state == DiscState::Open {
             return Err(FlowError::NoCopyYet(disc.number));
         }
-        let mut order = Order::of(catalog, self.set.id, disc.clone())?;
+        let mut order = BurnOrder::of(catalog, self.set.id, disc.clone())?;
         // One that lies here, and nobody read back yet, is what is copied, and no copy of itself.
         let here = drives.burner.medium();
         let is_here = order.copies.unread.iter().any(|copy| copy.medium.is_where(&here));
@@ -122,7 +122,7 @@ impl Copying<'_> {
     }
 
     /// A whole image in the staging area, proved to be right before a blank is spent on it.
-    fn read_image(&mut self, catalog: &Catalog, order: &Order) -> Result<PathBuf, FlowError> {
+    fn read_image(&mut self, catalog: &Catalog, order: &BurnOrder) -> Result<PathBuf, FlowError> {
         let need = order.disc.image.unwrap_or_default().bytes();
         self.staging.check_space(need, need)?;
         let name = format!("copy-{}-{:04}.iso", self.set.facts.name, order.disc.number.0);
@@ -133,7 +133,12 @@ impl Copying<'_> {
     }
 
     /// From the first medium that gives it whole.
-    fn fetch_to(&mut self, path: &Path, catalog: &Catalog, order: &Order) -> Result<(), FlowError> {
+    fn fetch_to(
+        &mut self,
+        path: &Path,
+        catalog: &Catalog,
+        order: &BurnOrder,
+    ) -> Result<(), FlowError> {
         let piles = self.find(catalog, &order.disc)?;
         let piles = self.trusted(piles)?;
         let (mut damage, mut gone) = (None, None);
@@ -156,7 +161,7 @@ impl Copying<'_> {
             (Some(error), _) => Err(error),
             (None, Some(words)) => Err(FlowError::CopyDamaged { disc, words }),
             // It may have gone before it said who it is.
-            (None, None) => match piles.iter().find_map(Piles::absence) {
+            (None, None) => match piles.iter().find_map(Inventory::absence) {
                 Some(absence) => Err(absence.into()),
                 None => Err(self.nowhere(catalog, disc)),
             },
@@ -164,7 +169,7 @@ impl Copying<'_> {
     }
 
     /// Without the discs that do not count; that is told.
-    fn trusted(&self, found: Vec<Piles>) -> Result<Vec<Piles>, FlowError> {
+    fn trusted(&self, found: Vec<Inventory>) -> Result<Vec<Inventory>, FlowError> {
         let CopyRequest { trust, catalog, .. } = self.request;
         let sifted = |piles| trust.sift(piles, Vetting::comparing(trust, catalog), self.desk);
         found.into_iter().map(|piles| sifted(piles).map(|(piles, _)| piles)).collect()
@@ -177,13 +182,13 @@ impl Copying<'_> {
 
     /// Where copies of the disc lie: at the place that was named, else on the shelves that are
     /// known.
-    fn find(&mut self, catalog: &Catalog, disc: &DiscInfo) -> Result<Vec<Piles>, FlowError> {
+    fn find(&mut self, catalog: &Catalog, disc: &DiscInfo) -> Result<Vec<Inventory>, FlowError> {
         let number = disc.number;
         if let (Some(drive), Some(from)) = (self.source.as_deref_mut(), &self.request.from) {
             let kept = kept_disc(catalog, self.set.id, number);
             let wanted = WantedMedium::disc(&self.set.facts.name, number);
             let wanted = wanted.with(&kept).with(", to be copied");
-            let fits = |piles: &Piles| each(piles).any(|found| is_it(found, self.set, disc));
+            let fits = |piles: &Inventory| each(piles).any(|found| is_it(found, self.set, disc));
             return Ok(vec![look_in(drive, from, &wanted, self.desk, fits)?]);
         }
         if let Some(from) = &self.request.from {
@@ -199,10 +204,10 @@ impl Copying<'_> {
     fn fetch(
         &self,
         reader: &dyn DiscReader,
-        order: &Order,
+        order: &BurnOrder,
         to: &Path,
     ) -> Result<Result<(), String>, FlowError> {
-        let Desk { monitor, stop, .. } = self.desk;
+        let Context { monitor, stop, .. } = self.desk;
         let sectors = order.disc.image.unwrap_or_default();
         let total = sectors.bytes().0;
         let disc = Some(order.disc.number.0);
@@ -229,7 +234,7 @@ impl Copying<'_> {
             monitor.progress(Progress { done: at, written: None });
         }
         drop(file);
-        let files: Vec<Expected> = order.files.iter().map(expected).collect();
+        let files: Vec<ExpectedFile> = order.files.iter().map(expected).collect();
         let image = Image::open(to, stop)?;
         match verify(&image, order.disc.uuid, &files, Some(sectors), monitor, stop)? {
             Verdict::Sound(_) => Ok(Ok(())),
@@ -241,7 +246,7 @@ impl Copying<'_> {
     }
 }
 
-fn each(piles: &Piles) -> impl Iterator<Item = &FoundDisc> {
+fn each(piles: &Inventory) -> impl Iterator<Item = &FoundDisc> {
     piles.sets.iter().flat_map(|pile| pile.discs.values())
 }
 
@@ -250,7 +255,7 @@ fn is_it(found: &FoundDisc, set: &KnownSet, disc: &DiscInfo) -> bool {
 }
 
 fn media<'a>(
-    piles: &'a [Piles],
+    piles: &'a [Inventory],
     set: &'a KnownSet,
     disc: &'a DiscInfo,
 ) -> impl Iterator<Item = &'a Box<dyn DiscReader>> {

@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, DiscState, KnownCopies, KnownSet, Replacement, SetFacts, SetId,
-    Twin,
+    Access, Catalog, CatalogError, DiscState, KnownCopies, KnownSet, NumberConflict, Replacement,
+    SetFacts, SetId,
 };
 use crate::codec::openpgp::Opener;
 use crate::drive::{DiscReader, Drive};
@@ -30,17 +30,17 @@ use crate::flow::base::keys::KnownKeys;
 use crate::flow::base::set_copy::SetCopy;
 use crate::flow::base::turn::in_turn;
 use crate::flow::library::branches::settle;
-use crate::flow::library::inventory::{FoundDisc, Pile, Piles, Vetting};
+use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Vetting};
 use crate::flow::library::listings::FromDiscs;
-use crate::flow::library::repair::{Mendable, Mender};
+use crate::flow::library::repair::{RepairableDisc, Repairer};
 use crate::flow::library::unlock::check_listings;
 use crate::flow::restore::note_problems;
 use crate::flow::staging::area::Staging;
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
-use lode::Lode;
+use lode::ArchiveContents;
 pub use request::RebuildRequest;
-use settings::Settings;
+use settings::SetSettings;
 
 /// A set that was made anew.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub struct RebuiltSet {
     pub discs: Vec<DiscNo>,
     /// Numbers below the highest of which no disc was here.
     pub missing_discs: Vec<DiscNo>,
-    pub twins: Vec<Twin>,
+    pub twins: Vec<NumberConflict>,
     /// Discs that nobody has read back, as far as is known now.
     pub unproven: Vec<DiscNo>,
     /// Verifications and drills that discs tell of, and that do not count: nothing vouches for the
@@ -93,10 +93,10 @@ impl RebuildReport {
 pub fn rebuild(
     request: &RebuildRequest,
     drives: Vec<Option<Box<dyn Drive>>>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<RebuildReport, FlowError> {
     let signed_by = request.trust.signed_by.as_ref();
-    let mender = &Mender::new(&request.scratch, signed_by, desk);
+    let mender = &Repairer::new(&request.scratch, signed_by, desk);
     // Of discs in drives nothing but listings is at hand: those were repaired as they came.
     let is_whole = drives.iter().all(Option::is_none);
     let (mut piles, _copied) = gather::gather(request, drives, mender, desk)?;
@@ -143,11 +143,11 @@ pub fn rebuild(
 
 /// A disc that went away while it was read would be missed in the new catalog, which would look
 /// whole: nothing is replaced then.
-fn refuse_gone(piles: &Piles) -> Result<(), FlowError> {
+fn refuse_gone(piles: &Inventory) -> Result<(), FlowError> {
     piles.absence().map_or(Ok(()), |absence| Err(absence.into()))
 }
 
-fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
+fn choose(piles: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
     let Some(wanted) = name else { return Ok(()) };
     let known: Vec<String> = piles.sets.iter().map(|pile| pile.name.to_string()).collect();
     piles.sets.retain(|pile| pile.name == *wanted);
@@ -161,8 +161,8 @@ fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
 /// destroyed.
 fn present_sets(
     request: &RebuildRequest,
-    piles: &Piles,
-    desk: Desk,
+    piles: &Inventory,
+    desk: Context,
 ) -> Result<(Vec<KnownSet>, Vec<KnownSet>), FlowError> {
     let none = || Ok((Vec::new(), Vec::new()));
     let sets = Catalog::open(&request.catalog, Access::Read).and_then(|catalog| {
@@ -214,10 +214,10 @@ fn import(into: &mut Catalog, from: &Catalog, stop: &Stop) -> Result<SetId, Flow
 /// One set in work.
 struct Rebuilder<'a> {
     request: &'a RebuildRequest<'a>,
-    desk: Desk<'a>,
-    pile: &'a Pile,
+    desk: Context<'a>,
+    pile: &'a FoundSet,
     /// Repairs what can be read from no copy.
-    mender: Option<&'a Mender<'a>>,
+    mender: Option<&'a Repairer<'a>>,
     keys: KnownKeys,
     catalog: &'a mut Catalog,
     set: SetId,
@@ -237,10 +237,10 @@ impl<'a> Rebuilder<'a> {
     /// Takes over the newest catalog that can be read, or begins the set with what discs say.
     fn new(
         request: &'a RebuildRequest<'a>,
-        pile: &'a mut Pile,
-        mender: Option<&'a Mender<'a>>,
+        pile: &'a mut FoundSet,
+        mender: Option<&'a Repairer<'a>>,
         (catalog, former): (&'a mut Catalog, Option<&KnownSet>),
-        desk: Desk<'a>,
+        desk: Context<'a>,
     ) -> Result<Rebuilder<'a>, FlowError> {
         let encryption = pile.encryption();
         let keys = request
@@ -268,7 +268,8 @@ impl<'a> Rebuilder<'a> {
                 let sets = known.catalog.sets()?;
                 if let Some(told) = sets.iter().find(|set| set.id == known.set) {
                     let (keys, disc) = (&keys, *disc);
-                    Settings { told, disc, former, keys, is_signed, desk }.settle(catalog, set)?;
+                    SetSettings { told, disc, former, keys, is_signed, desk }
+                        .settle(catalog, set)?;
                 }
                 (set, Some(*disc))
             }
@@ -303,7 +304,7 @@ impl<'a> Rebuilder<'a> {
     }
 
     /// The disc as it would be if it were repaired.
-    fn mendable(&self, found: &'a FoundDisc) -> Option<Mendable<'a>> {
+    fn mendable(&self, found: &'a FoundDisc) -> Option<RepairableDisc<'a>> {
         self.mender?.offer(found)
     }
 
@@ -312,7 +313,7 @@ impl<'a> Rebuilder<'a> {
     }
 
     fn run(mut self) -> Result<RebuiltSet, FlowError> {
-        let mut lode = Lode::default();
+        let mut lode = ArchiveContents::default();
         for found in self.pile.discs.values() {
             self.desk.stop.check()?;
             let disc = Some(found.txt.disc.0);
@@ -323,7 +324,7 @@ impl<'a> Rebuilder<'a> {
         for twin in self.pile.twins.iter().chain(&self.others) {
             let (number, uuid) = (twin.txt.disc, twin.txt.disc_uuid);
             let snapshot = twin.txt.snapshot;
-            self.catalog.adopt_twin(self.set, &Twin { number, uuid, snapshot })?;
+            self.catalog.adopt_twin(self.set, &NumberConflict { number, uuid, snapshot })?;
         }
         let waiting = self.still_staged()?;
         self.catalog.assume_burned(self.set, &waiting)?;
@@ -423,7 +424,7 @@ impl<'a> Rebuilder<'a> {
 }
 
 /// A set of which no catalog is left.
-fn facts(request: &RebuildRequest, pile: &Pile, keys: &KnownKeys) -> SetFacts {
+fn facts(request: &RebuildRequest, pile: &FoundSet, keys: &KnownKeys) -> SetFacts {
     let first = pile.discs.values().next();
     let last = pile.discs.values().next_back();
     let date = first.and_then(|found| Moment::parse(&found.txt.date));
@@ -443,7 +444,7 @@ fn facts(request: &RebuildRequest, pile: &Pile, keys: &KnownKeys) -> SetFacts {
 }
 
 /// How many recovery discs for how many: the largest group tells, for others were closed early.
-fn ratio(pile: &Pile) -> Option<Ratio> {
+fn ratio(pile: &FoundSet) -> Option<Ratio> {
     let groups = pile.discs.values().filter_map(|found| found.txt.group.as_ref());
     let group = groups.max_by_key(|group| group.discs.len())?;
     Ratio::parse(&format!("{}/{}", group.of, group.discs.len()))

@@ -18,13 +18,13 @@ use crate::port::held_dir::{HeldDir, is_link, open_unlinked};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Recorder, Trouble};
 use crate::port::stop::Stop;
 use crate::recovery::covers;
-use crate::rescue::map::{Map, Status};
+use crate::rescue::map::{BlockStatus, Map};
 use crate::rescue::passes::Passes;
 
 use crate::flow::care::verify::{CheckedDisc, VerifyReport, VerifyRequest, verify_from};
 use crate::flow::library::inventory::{Trust, Vetting, look};
-use crate::flow::library::repair::Mender;
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::library::repair::Repairer;
+use crate::flow::{Context, FlowError, chain};
 
 /// What a rescue is asked to do.
 pub struct RescueRequest {
@@ -79,14 +79,14 @@ pub type OpenMedium<'a> = dyn Fn(&Path, &Stop) -> Result<Box<dyn SectorSource>, 
 pub fn rescue(
     request: &RescueRequest,
     open: &OpenMedium,
-    desk: Desk,
+    desk: Context,
 ) -> Result<RescueReport, FlowError> {
-    let mut work: Option<Work> = None;
+    let mut work: Option<RescueImage> = None;
     for from in &request.from {
         let source = &*open(from, desk.stop)?;
         let mut begun = match work.take() {
             Some(begun) => begun,
-            None => Work::open(request, from, source.sectors().bytes().0)?,
+            None => RescueImage::open(request, from, source.sectors().bytes().0)?,
         };
         begun.map.extend(source.sectors().bytes().0);
         begun.refuse_other_disc(source)?;
@@ -102,15 +102,15 @@ fn not_a_rescue(path: &Path, why: &'static str) -> FlowError {
 }
 
 /// An image and its map.
-struct Work {
+struct RescueImage {
     path: PathBuf,
     image: File,
     map: Map,
     map_path: PathBuf,
 }
 
-impl Work {
-    fn open(request: &RescueRequest, from: &Path, size: u64) -> Result<Work, FlowError> {
+impl RescueImage {
+    fn open(request: &RescueRequest, from: &Path, size: u64) -> Result<RescueImage, FlowError> {
         let (path, map_path) = (request.image.clone(), request.map.clone());
         let map = match (path.exists(), map_path.exists()) {
             (false, false) => Map::new(size),
@@ -139,7 +139,7 @@ impl Work {
         if flock(&image, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(not_a_rescue(&path, "is being written by another rescue"));
         }
-        let work = Work { path: path.clone(), image, map, map_path };
+        let work = RescueImage { path: path.clone(), image, map, map_path };
         // The image has its full size from the beginning, so that its directory can be used.
         let length = work.image.metadata().map_err(failed)?.len();
         work.image.set_len(length.max(work.map.end())).map_err(failed)?;
@@ -160,7 +160,7 @@ impl Work {
         Ok(())
     }
 
-    fn read(&mut self, source: &dyn SectorSource, desk: Desk) -> Result<(), FlowError> {
+    fn read(&mut self, source: &dyn SectorSource, desk: Context) -> Result<(), FlowError> {
         let total = Some(self.map.end());
         desk.monitor.phase(&Phase { what: Activity::Rescuing, disc: None, total });
         let map_path = self.map_path.clone();
@@ -168,7 +168,8 @@ impl Work {
         let passes =
             Passes::new(source, &self.image, &mut self.map, &save, desk.monitor, desk.stop);
         let worked = passes.run();
-        let (bad, rescued) = (self.map.bytes(Status::Bad), self.map.bytes(Status::Finished));
+        let (bad, rescued) =
+            (self.map.bytes(BlockStatus::Bad), self.map.bytes(BlockStatus::Finished));
         desk.monitor.note(&format!(
             "{}: {} of {} are in the image, {} sectors cannot be read",
             source.title(),
@@ -180,8 +181,8 @@ impl Work {
     }
 
     /// Looks at the files, and repairs them where the disc has what it takes.
-    fn finish(mut self, request: &RescueRequest, desk: Desk) -> Result<RescueReport, FlowError> {
-        let mender = Mender::new(&request.scratch, None, desk);
+    fn finish(mut self, request: &RescueRequest, desk: Context) -> Result<RescueReport, FlowError> {
+        let mender = Repairer::new(&request.scratch, None, desk);
         let mut report = RescueReport {
             size: Bytes(self.map.end()),
             rescued: Bytes(0),
@@ -199,22 +200,22 @@ impl Work {
                 self.finish_without_directory(&mender, &mut report, desk)?;
             }
         }
-        report.rescued = Bytes(self.map.bytes(Status::Finished));
+        report.rescued = Bytes(self.map.bytes(BlockStatus::Finished));
         Ok(report)
     }
 
     fn finish_files(
         &mut self,
         image: &Image,
-        mender: &Mender,
+        mender: &Repairer,
         report: &mut RescueReport,
         request: &RescueRequest,
-        desk: Desk,
+        desk: Context,
     ) -> Result<(), FlowError> {
         let held = Held::over(desk.monitor);
         // Said once, and not by who looks for damage.
         let trust = Trust { accept_plain: discs_of(&self.path, desk)?, ..request.trust.clone() };
-        let first = Desk { monitor: &held, ..desk };
+        let first = Context { monitor: &held, ..desk };
         let mut found = look_at(&self.path, &trust, &request.scratch, first)?;
         if found.is_sound() {
             held.tell_notes();
@@ -241,9 +242,9 @@ impl Work {
     /// No directory tells where files are; `par2` finds their blocks wherever they lie.
     fn finish_without_directory(
         &mut self,
-        mender: &Mender,
+        mender: &Repairer,
         report: &mut RescueReport,
-        desk: Desk,
+        desk: Context,
     ) -> Result<(), FlowError> {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(".files");
@@ -272,7 +273,7 @@ impl Work {
     }
 
     /// Puts what was repaired where it belongs in the image. The map says that it is there.
-    fn write_back(&mut self, image: &Image, folder: &Folder, desk: Desk) -> io::Result<()> {
+    fn write_back(&mut self, image: &Image, folder: &Folder, desk: Context) -> io::Result<()> {
         let mut written = 0;
         for file in image.files().iter().filter(|file| covers(&file.path)) {
             let Some(whole) = folder.file(&file.path).filter(|whole| whole.size == file.size)
@@ -291,7 +292,7 @@ impl Work {
                     at += take as u64;
                 }
                 let sectors_end = place.end.next_multiple_of(SECTOR);
-                self.map.set(place.start..sectors_end, Status::Finished);
+                self.map.set(place.start..sectors_end, BlockStatus::Finished);
             }
         }
         self.image.sync_data()?;
@@ -344,7 +345,7 @@ fn refuse_same_file(from: &Path, to: &Path) -> Result<(), FlowError> {
 
 fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
     let dir = dir_of(image);
-    let need = Bytes(map.end() - map.bytes(Status::Finished));
+    let need = Bytes(map.end() - map.bytes(BlockStatus::Finished));
     let free = free_space(dir).map(Bytes).map_err(|source| FlowError::Staging {
         path: dir.to_owned(),
         what: "cannot be looked at",
@@ -357,14 +358,14 @@ fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
 }
 
 /// The discs that the image says to be.
-fn discs_of(image: &Path, desk: Desk) -> Result<Vec<DiscName>, FlowError> {
+fn discs_of(image: &Path, desk: Context) -> Result<Vec<DiscName>, FlowError> {
     let piles = look(image, desk.stop)?;
     let all = piles.sets.iter().flat_map(|pile| pile.all());
     Ok(all.map(|found| DiscName::Uuid(found.txt.disc_uuid)).collect())
 }
 
 /// Tells what of the image does not count in other commands, and how much that is.
-fn refuse(image: &Path, request: &RescueRequest, desk: Desk) -> Result<u64, FlowError> {
+fn refuse(image: &Path, request: &RescueRequest, desk: Context) -> Result<u64, FlowError> {
     let mut piles = look(image, desk.stop)?;
     // That was told by who looked for damage.
     piles.problems.clear();
@@ -378,7 +379,7 @@ fn look_at(
     image: &Path,
     trust: &Trust,
     scratch: &Path,
-    desk: Desk,
+    desk: Context,
 ) -> Result<VerifyReport, FlowError> {
     let check = VerifyRequest {
         from: image.to_owned(),

@@ -19,7 +19,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::wanted::WantedMedium;
 use crate::verify::{
-    Examined, Expected, Fault, Outlook, Seals, Verdict, examine, is_sealed, outlook,
+    Examined, ExpectedFile, FileFault, Outlook, SealCounts, Verdict, examine, is_sealed, outlook,
 };
 
 use crate::flow::base::against::Against;
@@ -30,14 +30,14 @@ use crate::flow::base::turn::open_to_write;
 use crate::flow::library::coherence::{Doubts, incoherences};
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{
-    FoundDisc, Pile, Piles, Told, Trust, Vetting, look, look_in,
+    FoundDisc, FoundSet, Inventory, Trust, UnusableCounts, Vetting, look, look_in,
 };
 use crate::flow::library::listings::{FromDiscs, KnownIn};
 use crate::flow::library::locations::{Met, kept_disc, recognise_or_record};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unlock::check_listings;
 use crate::flow::library::unread::not_meant;
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
 /// What a verification is asked to do.
 pub struct VerifyRequest<'a> {
@@ -72,7 +72,7 @@ pub struct CheckedDisc {
     pub strain: Strain,
     /// How many of its encrypted files were opened; `None` where there are none, or the catalog has
     /// their sums.
-    pub seals: Option<Seals>,
+    pub seals: Option<SealCounts>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,12 +85,12 @@ pub struct VerifyReport {
     /// Verified once, and not at this place now.
     pub absent: Vec<(SetName, DiscNo)>,
     /// They were here, and went away while they were read: nothing is known of them.
-    pub gone: Vec<Gone>,
+    pub gone: Vec<AbsentDisc>,
 }
 
 /// A disc that went away while it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
+pub struct AbsentDisc {
     /// `None`: before it said who it is.
     pub disc: Option<(SetName, DiscNo)>,
     pub absence: Absence,
@@ -123,7 +123,7 @@ impl CheckedDisc {
     }
 
     /// Takes in what of a disc whose bytes agree is not as coldcut writes it.
-    fn judge(&mut self, faults: &[Fault], found: &FoundDisc, desk: Desk) {
+    fn judge(&mut self, faults: &[FileFault], found: &FoundDisc, desk: Context) {
         if faults.is_empty() {
             return;
         }
@@ -135,11 +135,11 @@ impl CheckedDisc {
     fn seal_words(&self) -> String {
         match self.seals {
             None => String::new(),
-            Some(Seals { locked: 0, .. }) => "; its encrypted files were opened".to_owned(),
-            Some(Seals { opened: 0, .. }) => {
+            Some(SealCounts { locked: 0, .. }) => "; its encrypted files were opened".to_owned(),
+            Some(SealCounts { opened: 0, .. }) => {
                 "; its encrypted files were not opened: no key for them was named".to_owned()
             }
-            Some(Seals { locked, .. }) => {
+            Some(SealCounts { locked, .. }) => {
                 format!(
                     "; {locked} of its encrypted files were not opened: another key closed them"
                 )
@@ -149,11 +149,11 @@ impl CheckedDisc {
 }
 
 impl VerifyReport {
-    fn went_away(&mut self, found: &FoundDisc, absence: Absence, desk: Desk) {
+    fn went_away(&mut self, found: &FoundDisc, absence: Absence, desk: Context) {
         desk.monitor.rest();
         desk.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
         let disc = Some((found.txt.set.clone(), found.txt.disc));
-        self.gone.push(Gone { disc, absence });
+        self.gone.push(AbsentDisc { disc, absence });
     }
 
     /// Nothing that was looked at is damaged.
@@ -168,7 +168,7 @@ impl VerifyReport {
 pub fn verify_from(
     request: &VerifyRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<VerifyReport, FlowError> {
     let Some(drive) = drive else {
         return verify_piles(request, look(&request.from, desk.stop)?, desk);
@@ -192,8 +192,8 @@ pub fn verify_from(
 
 fn verify_piles(
     request: &VerifyRequest,
-    mut piles: Piles,
-    desk: Desk,
+    mut piles: Inventory,
+    desk: Context,
 ) -> Result<VerifyReport, FlowError> {
     piles.name_by_catalog(&request.catalog);
     name_by_discs(request, &mut piles, desk);
@@ -205,17 +205,17 @@ fn verify_piles(
     let told = piles.tell_problems(desk);
     report.unreadable += told.damaged;
     report.refused += told.refused;
-    let nameless = piles.gone.iter().cloned().map(|absence| Gone { disc: None, absence });
+    let nameless = piles.gone.iter().cloned().map(|absence| AbsentDisc { disc: None, absence });
     report.gone.extend(nameless);
     choose(&mut piles, request.name.as_ref())?;
-    if piles.sets.is_empty() && told == Told::default() {
+    if piles.sets.is_empty() && told == UnusableCounts::default() {
         return Err(piles.nothing());
     }
     let catalog = local_catalog(request, desk);
     let mut seen = Vec::new();
     let mut ended = Ok(());
     for pile in &mut piles.sets {
-        let known = catalog.as_ref().and_then(|catalog| KnownPile::find(catalog, pile));
+        let known = catalog.as_ref().and_then(|catalog| CatalogSet::find(catalog, pile));
         if let Some(known) = &known {
             pile.is_known_as_here(&known.discs);
         }
@@ -233,7 +233,7 @@ fn verify_piles(
 }
 
 /// Discs that do not say who they are may be known to the newest catalog among the others.
-fn name_by_discs(request: &VerifyRequest, piles: &mut Piles, desk: Desk) {
+fn name_by_discs(request: &VerifyRequest, piles: &mut Inventory, desk: Context) {
     let mut known = Vec::new();
     for pile in piles.sets.iter().filter(|_| !piles.unnamed.is_empty()) {
         let (newest, _) = newest_catalog(request, pile, desk);
@@ -245,7 +245,7 @@ fn name_by_discs(request: &VerifyRequest, piles: &mut Piles, desk: Desk) {
     known.iter().for_each(|(facts, discs)| piles.name_by(facts, discs));
 }
 
-fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
+fn choose(piles: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
     let Some(wanted) = name else { return Ok(()) };
     let known: Vec<String> = piles.sets.iter().map(|pile| pile.name.to_string()).collect();
     piles.sets.retain(|pile| pile.name == *wanted);
@@ -255,7 +255,7 @@ fn choose(piles: &mut Piles, name: Option<&SetName>) -> Result<(), FlowError> {
     Ok(())
 }
 
-fn local_catalog(request: &VerifyRequest, desk: Desk) -> Option<Catalog> {
+fn local_catalog(request: &VerifyRequest, desk: Context) -> Option<Catalog> {
     match Catalog::open(&request.catalog, Access::Read) {
         Ok(catalog) => Some(catalog),
         Err(CatalogError::Missing { .. }) => None,
@@ -268,17 +268,17 @@ fn local_catalog(request: &VerifyRequest, desk: Desk) -> Option<Catalog> {
 }
 
 /// A set as our own catalog knows it.
-pub(in crate::flow) struct KnownPile<'a> {
+pub(in crate::flow) struct CatalogSet<'a> {
     catalog: &'a Catalog,
     set: KnownSet,
     discs: Vec<DiscInfo>,
 }
 
-impl<'a> KnownPile<'a> {
-    pub(in crate::flow) fn find(catalog: &'a Catalog, pile: &Pile) -> Option<KnownPile<'a>> {
+impl<'a> CatalogSet<'a> {
+    pub(in crate::flow) fn find(catalog: &'a Catalog, pile: &FoundSet) -> Option<CatalogSet<'a>> {
         let set = catalog.sets().ok()?.into_iter().find(|set| set.facts.uuid == pile.uuid)?;
         let discs = catalog.discs(set.id).ok()?;
-        Some(KnownPile { catalog, set, discs })
+        Some(CatalogSet { catalog, set, discs })
     }
 
     fn disc(&self, found: &FoundDisc) -> Option<&DiscInfo> {
@@ -289,21 +289,21 @@ impl<'a> KnownPile<'a> {
 }
 
 /// What a medium must hold.
-pub(in crate::flow) struct Wanted {
-    files: Vec<Expected>,
+pub(in crate::flow) struct MediumExpectation {
+    files: Vec<ExpectedFile>,
     image: Option<Sectors>,
     against: Against,
 }
 
-impl Wanted {
+impl MediumExpectation {
     /// The list that it is held against is signed, unless something better is known.
-    fn signed(self) -> Wanted {
-        Wanted { against: self.against.max(Against::Signature), ..self }
+    fn signed(self) -> MediumExpectation {
+        MediumExpectation { against: self.against.max(Against::Signature), ..self }
     }
 }
 
 /// What was seen of one medium, to be recorded.
-struct Seen {
+struct VerifiedMedium {
     set: KnownSet,
     disc: DiscNo,
     title: String,
@@ -316,14 +316,20 @@ struct Seen {
 
 fn verify_pile(
     request: &VerifyRequest,
-    pile: &Pile,
-    known: Option<&KnownPile>,
-    desk: Desk,
+    pile: &FoundSet,
+    known: Option<&CatalogSet>,
+    desk: Context,
     report: &mut VerifyReport,
-    seen: &mut Vec<Seen>,
+    seen: &mut Vec<VerifiedMedium>,
 ) -> Result<(), FlowError> {
-    let reading =
-        Reading { request, pile, known, desk, on_discs: OnceCell::new(), opener: OnceCell::new() };
+    let reading = VerifySession {
+        request,
+        pile,
+        known,
+        desk,
+        on_discs: OnceCell::new(),
+        opener: OnceCell::new(),
+    };
     for found in pile.all() {
         if let Some(words) = found.swapped_for(&request.from) {
             let thing = found.label().to_string();
@@ -341,7 +347,7 @@ fn verify_pile(
                 Err(error) => return Err(error),
             };
             if let Some(known) = known.filter(|known| known.disc(found).is_some()) {
-                seen.push(Seen {
+                seen.push(VerifiedMedium {
                     set: known.set.clone(),
                     disc: found.txt.disc,
                     title: copy.title(),
@@ -359,23 +365,23 @@ fn verify_pile(
 }
 
 /// The discs of one set, and what they are compared with, which is looked for once, when it is needed.
-struct Reading<'a> {
+struct VerifySession<'a> {
     request: &'a VerifyRequest<'a>,
-    pile: &'a Pile,
-    known: Option<&'a KnownPile<'a>>,
-    desk: Desk<'a>,
+    pile: &'a FoundSet,
+    known: Option<&'a CatalogSet<'a>>,
+    desk: Context<'a>,
     /// The newest catalog on the discs, and what was wrong with others.
     on_discs: OnceCell<(Option<KnownIn>, Doubts)>,
     opener: OnceCell<Option<Opener>>,
 }
 
-impl Reading<'_> {
+impl VerifySession<'_> {
     fn verify(
         &self,
         copy: &dyn DiscReader,
         found: &FoundDisc,
-    ) -> Result<(CheckedDisc, Vec<Fault>), FlowError> {
-        let Reading { request, pile, known, desk, .. } = *self;
+    ) -> Result<(CheckedDisc, Vec<FileFault>), FlowError> {
+        let VerifySession { request, pile, known, desk, .. } = *self;
         if let Some(wanted) = known.and_then(|known| wanted_by_catalog(known, found)) {
             return verify_copy(copy, found, Ok(wanted), None, desk);
         }
@@ -399,7 +405,7 @@ impl Reading<'_> {
 }
 
 /// What opens a set's files, if it was named; one that does not is no reason not to read the discs.
-fn opener_at_hand(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<Opener> {
+fn opener_at_hand(request: &VerifyRequest, pile: &FoundSet, desk: Context) -> Option<Opener> {
     let check = |opener: &Opener| check_listings(opener, pile);
     let keys = request.keys.as_ref()?;
     keys.at_hand(&pile.name, pile.encryption(), check).unwrap_or_else(|error| {
@@ -409,7 +415,7 @@ fn opener_at_hand(request: &VerifyRequest, pile: &Pile, desk: Desk) -> Option<Op
     })
 }
 
-pub(in crate::flow) fn details(checked: &CheckedDisc, faults: &[Fault]) -> String {
+pub(in crate::flow) fn details(checked: &CheckedDisc, faults: &[FileFault]) -> String {
     if checked.finding == Finding::Ok {
         return "all files".to_owned();
     }
@@ -421,23 +427,23 @@ pub(in crate::flow) fn details(checked: &CheckedDisc, faults: &[Fault]) -> Strin
 pub(in crate::flow) fn verify_copy(
     reader: &dyn DiscReader,
     found: &FoundDisc,
-    wanted: Result<Wanted, String>,
+    wanted: Result<MediumExpectation, String>,
     opener: Option<&Opener>,
-    desk: Desk,
-) -> Result<(CheckedDisc, Vec<Fault>), FlowError> {
+    desk: Context,
+) -> Result<(CheckedDisc, Vec<FileFault>), FlowError> {
     let title = reader.title();
     let total = reader.files().iter().map(|file| file.size.0).sum();
     let disc = Some(found.txt.disc.0);
     desk.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
     let (against, faults, strain, seals) = match wanted {
         Err(what) => {
-            let fault = Fault { path: SUMS.to_owned(), what };
-            (Against::OwnList, vec![fault], Strain::default(), Seals::default())
+            let fault = FileFault { path: SUMS.to_owned(), what };
+            (Against::OwnList, vec![fault], Strain::default(), SealCounts::default())
         }
         Ok(wanted) => {
             note_against(&title, wanted.against, desk);
             let uuid = found.txt.disc_uuid;
-            let Wanted { files, image, against } = wanted;
+            let MediumExpectation { files, image, against } = wanted;
             let Examined { verdict, strain, seals } =
                 examine(reader, uuid, &files, image, opener, desk.monitor, desk.stop)?;
             match verdict {
@@ -474,7 +480,7 @@ pub(in crate::flow) fn verify_copy(
     Ok((checked, faults))
 }
 
-fn tell(faults: &[Fault], found: &FoundDisc, title: &str, desk: Desk) {
+fn tell(faults: &[FileFault], found: &FoundDisc, title: &str, desk: Context) {
     for fault in faults {
         let thing = format!("{}: {}", found.label(), fault.path);
         let what = format!("{} ({title})", fault.what);
@@ -483,18 +489,18 @@ fn tell(faults: &[Fault], found: &FoundDisc, title: &str, desk: Desk) {
 }
 
 /// What there is to say of a disc's encrypted files; what was not opened is locked.
-fn seals_of(reader: &dyn DiscReader, against: Against, seals: Seals) -> Option<Seals> {
+fn seals_of(reader: &dyn DiscReader, against: Against, seals: SealCounts) -> Option<SealCounts> {
     let sealed = reader.files().iter().filter(|file| is_sealed(&file.path)).count() as u64;
-    let Seals { opened, .. } = seals;
-    let seals = Seals { opened, locked: sealed.saturating_sub(opened) };
+    let SealCounts { opened, .. } = seals;
+    let seals = SealCounts { opened, locked: sealed.saturating_sub(opened) };
     (against != Against::Catalog && sealed > 0).then_some(seals)
 }
 
 /// Whether what is damaged can be made good, where the disc has what tells.
 fn outlook_of(
     reader: &dyn DiscReader,
-    faults: &[Fault],
-    desk: Desk,
+    faults: &[FileFault],
+    desk: Context,
 ) -> Result<Option<Outlook>, FlowError> {
     if faults.is_empty() {
         return Ok(None);
@@ -506,7 +512,7 @@ fn outlook_of(
     }
 }
 
-fn note_against(title: &str, against: Against, desk: Desk) {
+fn note_against(title: &str, against: Against, desk: Context) {
     match against {
         Against::Catalog | Against::Signature => {}
         Against::DiscCatalog => desk.monitor.note(&format!(
@@ -518,17 +524,24 @@ fn note_against(title: &str, against: Against, desk: Desk) {
     }
 }
 
-pub(in crate::flow) fn wanted_by_catalog(known: &KnownPile, found: &FoundDisc) -> Option<Wanted> {
+pub(in crate::flow) fn wanted_by_catalog(
+    known: &CatalogSet,
+    found: &FoundDisc,
+) -> Option<MediumExpectation> {
     let disc = known.disc(found)?;
     let files = known.catalog.disc_files(known.set.id, disc.number).ok()?;
-    let files: Vec<Expected> = files.iter().map(expected).collect();
+    let files: Vec<ExpectedFile> = files.iter().map(expected).collect();
     let image = disc.image;
-    (!files.is_empty()).then_some(Wanted { files, image, against: Against::Catalog })
+    (!files.is_empty()).then_some(MediumExpectation { files, image, against: Against::Catalog })
 }
 
 /// The newest catalog that can be read without a passphrase, which is not asked for; and what was
 /// wrong with those that were refused.
-fn newest_catalog(request: &VerifyRequest, pile: &Pile, desk: Desk) -> (Option<KnownIn>, Doubts) {
+fn newest_catalog(
+    request: &VerifyRequest,
+    pile: &FoundSet,
+    desk: Context,
+) -> (Option<KnownIn>, Doubts) {
     let is_plain = |found: &FoundDisc| found.txt.encryption == Encryption::None;
     if !pile.all().all(is_plain) {
         return Default::default();
@@ -550,7 +563,7 @@ fn wanted_by_discs(
     reader: &dyn DiscReader,
     found: &FoundDisc,
     newest: Option<&KnownIn>,
-) -> Result<Wanted, String> {
+) -> Result<MediumExpectation, String> {
     let (mut files, sums_fault) = match own_list(reader) {
         Ok(files) => (files, None),
         Err(fault) => (BTreeMap::new(), Some(fault)),
@@ -561,7 +574,7 @@ fn wanted_by_discs(
     match sums_fault {
         // A catalog that was written after this disc knows its list, too.
         Some(fault) if !files.contains_key(SUMS) => Err(fault),
-        _ => Ok(Wanted {
+        _ => Ok(MediumExpectation {
             files: files.into_values().collect(),
             image: reader.image_sectors(),
             against,
@@ -570,7 +583,7 @@ fn wanted_by_discs(
 }
 
 /// What a catalog from a disc knows of a disc: all of one before its own, the archives of its own.
-fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<Expected> {
+fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<ExpectedFile> {
     let KnownIn { catalog, set, .. } = newest;
     let number = found.txt.disc;
     let discs = catalog.discs(*set).unwrap_or_default();
@@ -582,7 +595,7 @@ fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<Expected> {
         return files.iter().map(expected).collect();
     }
     let archives = catalog.archives_of_disc(*set, number).unwrap_or_default();
-    let as_expected = |archive: &crate::catalog::ArchiveRecord| Expected {
+    let as_expected = |archive: &crate::catalog::ArchiveRecord| ExpectedFile {
         path: archive_path(archive.number, archive.compression, archive.encrypted),
         size: archive.size.0,
         sha256: archive.sha256,
@@ -592,9 +605,9 @@ fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<Expected> {
 
 /// Discs that are on media and do not lie here: for the person to know, no fault.
 fn note_absent(
-    pile: &Pile,
-    known: Option<&KnownPile>,
-    desk: Desk,
+    pile: &FoundSet,
+    known: Option<&CatalogSet>,
+    desk: Context,
     report: &mut VerifyReport,
 ) -> Result<(), FlowError> {
     let Some(known) = known else { return Ok(()) };
@@ -617,7 +630,7 @@ fn note_absent(
 }
 
 /// Records what was seen; a catalog that cannot be written now changes no finding.
-fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
+fn record(request: &VerifyRequest, seen: &[VerifiedMedium], desk: Context) {
     if seen.is_empty() {
         return;
     }
@@ -631,7 +644,11 @@ fn record(request: &VerifyRequest, seen: &[Seen], desk: Desk) {
     }
 }
 
-fn record_all(catalog: &mut Catalog, seen: &[Seen], desk: Desk) -> Result<(), CatalogError> {
+fn record_all(
+    catalog: &mut Catalog,
+    seen: &[VerifiedMedium],
+    desk: Context,
+) -> Result<(), CatalogError> {
     let mut shelves: HashMap<PathBuf, ShelfPlace> = HashMap::new();
     for dir in seen.iter().filter_map(|seen| seen.medium.shelf()) {
         if !shelves.contains_key(dir) {

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, DiscState, DrillScope, KnownSet};
 use crate::codec::openpgp::Opener;
-use crate::drill::{Depth, Drilled, Key};
+use crate::drill::{Depth, Drilled, SampleKey};
 use crate::drive::Drive;
 use crate::model::disc::Encryption;
 use crate::model::{DiscNo, SetName, SnapshotSeq};
@@ -27,15 +27,15 @@ use crate::flow::base::against::Against;
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::library::insertion::while_it_comes_back;
-use crate::flow::library::inventory::{FoundDisc, Pile, Piles, Vetting, look, look_in};
+use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Vetting, look, look_in};
 use crate::flow::library::locations::kept_disc;
 use crate::flow::staging::area::Staging;
-use crate::flow::{Desk, FlowError, choose_set};
-pub use request::{DrillReport, DrillRequest, DrilledDisc, Script};
-use returned::{Expected, Maker, content, expected};
-use running::Running;
+use crate::flow::{Context, FlowError, choose_set};
+pub use request::{DrillReport, DrillRequest, DrilledDisc, RestoreScript};
+use returned::{ExpectedPath, Maker, content, expected};
+use running::DrillRun;
 use sample::{known_files, record, take_sample, tell};
-use sandbox::{Places, Sandbox, check_space, total};
+use sandbox::{DiscSources, DrillSandbox, check_space, total};
 
 pub(in crate::flow) use staged::{drill_staged, drill_without_keys, is_untried, refuse_unreadable};
 
@@ -44,7 +44,7 @@ pub(in crate::flow) use staged::{drill_staged, drill_without_keys, is_untried, r
 pub fn drill(
     request: &DrillRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<DrillReport, FlowError> {
     while_it_comes_back(desk, || drill_those(request, drive.as_deref_mut(), desk))
 }
@@ -52,7 +52,7 @@ pub fn drill(
 fn drill_those(
     request: &DrillRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<DrillReport, FlowError> {
     let Some(from) = &request.from else {
         let mut catalog = open_to_write(&request.catalog, desk)?;
@@ -76,7 +76,7 @@ fn drill_those(
 }
 
 /// Discs that lie somewhere need no catalog, and none is made for them.
-fn open_if_there(path: &Path, desk: Desk) -> Result<Option<Catalog>, FlowError> {
+fn open_if_there(path: &Path, desk: Context) -> Result<Option<Catalog>, FlowError> {
     match Catalog::open(path, Access::Read) {
         Err(CatalogError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -91,7 +91,7 @@ fn open_if_there(path: &Path, desk: Desk) -> Result<Option<Catalog>, FlowError> 
 struct Round<'a, 'k> {
     request: &'a DrillRequest<'k>,
     staging: &'a Staging,
-    desk: Desk<'a>,
+    desk: Context<'a>,
 }
 
 impl Round<'_, '_> {
@@ -121,13 +121,14 @@ impl Round<'_, '_> {
         drive: &mut (dyn Drive + 'static),
         number: Option<DiscNo>,
         refused: &mut u64,
-    ) -> Result<Pile, FlowError> {
+    ) -> Result<FoundSet, FlowError> {
         let Round { request, desk, .. } = *self;
         let from = request.from.as_deref().unwrap_or(Path::new(""));
         let name = request.name.as_ref();
         let (Some(number), Some(catalog)) = (number, catalog) else {
             let wanted = WantedMedium::any("the disc to drill");
-            let is_it = |pile: &Pile| number.is_none_or(|number| pile.discs.contains_key(&number));
+            let is_it =
+                |pile: &FoundSet| number.is_none_or(|number| pile.discs.contains_key(&number));
             let found = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
             return self.trusted(found, name, refused);
         };
@@ -137,7 +138,7 @@ impl Round<'_, '_> {
         let kept = kept_disc(catalog, set.id, number);
         let wanted =
             WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
-        let is_it = |pile: &Pile| {
+        let is_it = |pile: &FoundSet| {
             let found = pile.discs.get(&number).map(|found| found.txt.disc_uuid);
             pile.uuid == set.facts.uuid && found == Some(known.uuid)
         };
@@ -148,10 +149,10 @@ impl Round<'_, '_> {
     /// The discs that are meant, without what does not count; that is told.
     fn trusted(
         &self,
-        piles: Piles,
+        piles: Inventory,
         name: Option<&SetName>,
         refused: &mut u64,
-    ) -> Result<Pile, FlowError> {
+    ) -> Result<FoundSet, FlowError> {
         let trust = &self.request.trust;
         let vetting = Vetting::new(trust, &self.request.catalog);
         let (piles, count) = trust.sift(piles, vetting, self.desk)?;
@@ -163,7 +164,7 @@ impl Round<'_, '_> {
     fn at_hand(
         &self,
         catalog: Option<&mut Catalog>,
-        pile: Pile,
+        pile: FoundSet,
         only: &[DiscNo],
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let parted = parted(catalog.as_deref(), pile, only)?;
@@ -182,7 +183,7 @@ impl Round<'_, '_> {
         &self,
         catalog: &mut Catalog,
         set: &KnownSet,
-        pile: Option<&Pile>,
+        pile: Option<&FoundSet>,
         only: &[DiscNo],
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let Round { request, staging, desk } = *self;
@@ -191,10 +192,10 @@ impl Round<'_, '_> {
         if discs.is_empty() {
             return Ok(Vec::new());
         }
-        let sandbox = Sandbox::make(&staging.scratch())?;
-        let places = Places { staging, set, pile, sandbox: &sandbox, stop: desk.stop };
-        let keys = Keys::of(request, set)?;
-        let session = Session { catalog, set, desk };
+        let sandbox = DrillSandbox::make(&staging.scratch())?;
+        let places = DiscSources { staging, set, pile, sandbox: &sandbox, stop: desk.stop };
+        let keys = DrillKeys::of(request, set)?;
+        let session = DrillSession { catalog, set, desk };
         match request.all {
             true => session.all(&discs, &places, keys.passphrase.as_ref()),
             false => session.samples(&discs, &places, &keys),
@@ -204,11 +205,15 @@ impl Round<'_, '_> {
 
 /// Discs at hand, by whether the catalog knows them.
 struct Parted {
-    known: Option<(KnownSet, Pile)>,
-    unknown: Option<Pile>,
+    known: Option<(KnownSet, FoundSet)>,
+    unknown: Option<FoundSet>,
 }
 
-fn parted(catalog: Option<&Catalog>, mut pile: Pile, only: &[DiscNo]) -> Result<Parted, FlowError> {
+fn parted(
+    catalog: Option<&Catalog>,
+    mut pile: FoundSet,
+    only: &[DiscNo],
+) -> Result<Parted, FlowError> {
     let sets = catalog.map(Catalog::sets).transpose()?.unwrap_or_default();
     let set = sets.into_iter().find(|set| set.facts.uuid == pile.uuid);
     let discs = match (catalog, &set) {
@@ -230,7 +235,7 @@ fn parted(catalog: Option<&Catalog>, mut pile: Pile, only: &[DiscNo]) -> Result<
     let (name, uuid) = (pile.name, pile.uuid);
     let of = |discs: BTreeMap<DiscNo, FoundDisc>| {
         let (name, twins, unnamed) = (name.clone(), Vec::new(), Vec::new());
-        (!discs.is_empty()).then_some(Pile { name, uuid, discs, twins, unnamed })
+        (!discs.is_empty()).then_some(FoundSet { name, uuid, discs, twins, unnamed })
     };
     Ok(Parted { known: set.zip(of(known)), unknown: of(unknown) })
 }
@@ -239,7 +244,7 @@ fn parted(catalog: Option<&Catalog>, mut pile: Pile, only: &[DiscNo]) -> Result<
 fn discs_of(
     catalog: &Catalog,
     set: &KnownSet,
-    pile: Option<&Pile>,
+    pile: Option<&FoundSet>,
     only: &[DiscNo],
 ) -> Result<Vec<DiscInfo>, FlowError> {
     let mut discs = catalog.discs(set.id)?;
@@ -266,7 +271,7 @@ fn without_recovery_discs(
     catalog: &Catalog,
     set: &KnownSet,
     discs: Vec<DiscInfo>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<Vec<DiscInfo>, FlowError> {
     let mut with_files = Vec::new();
     for disc in discs {
@@ -280,51 +285,53 @@ fn without_recovery_discs(
 }
 
 /// What opens the set's files, in the shapes that gpg and we ourselves take.
-struct Keys {
+struct DrillKeys {
     passphrase: Option<Secret>,
     opener: Option<Opener>,
 }
 
-impl Keys {
-    fn of(request: &DrillRequest, set: &KnownSet) -> Result<Keys, FlowError> {
+impl DrillKeys {
+    fn of(request: &DrillRequest, set: &KnownSet) -> Result<DrillKeys, FlowError> {
         match set.facts.encryption {
-            Encryption::None => Ok(Keys { passphrase: None, opener: None }),
+            Encryption::None => Ok(DrillKeys { passphrase: None, opener: None }),
             Encryption::Passphrase => {
                 let passphrase = Some(request.keys.checked_passphrase(set)?);
-                Ok(Keys { passphrase, opener: None })
+                Ok(DrillKeys { passphrase, opener: None })
             }
             // restore.sh takes gpg's key ring, as it would on the day that it is needed.
-            Encryption::Recipients if request.all => Ok(Keys { passphrase: None, opener: None }),
+            Encryption::Recipients if request.all => {
+                Ok(DrillKeys { passphrase: None, opener: None })
+            }
             Encryption::Recipients => {
                 let name = (&set.facts.name, None);
                 let opener = request.keys.opener(name, Encryption::Recipients, |_| Ok(()))?;
-                Ok(Keys { passphrase: None, opener })
+                Ok(DrillKeys { passphrase: None, opener })
             }
         }
     }
 }
 
-struct Session<'a> {
+struct DrillSession<'a> {
     catalog: &'a mut Catalog,
     set: &'a KnownSet,
-    desk: Desk<'a>,
+    desk: Context<'a>,
 }
 
-impl Session<'_> {
+impl DrillSession<'_> {
     fn samples(
         mut self,
         discs: &[DiscInfo],
-        places: &Places,
-        keys: &Keys,
+        places: &DiscSources,
+        keys: &DrillKeys,
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let by_opener = |file: &File| match &keys.opener {
             Some(opener) => opener.file_key(file).map(Some),
             None => Ok(None),
         };
         let key = match (&keys.passphrase, self.set.facts.encryption) {
-            (Some(secret), _) => Key::Passphrase(secret),
-            (None, Encryption::None) => Key::None,
-            (None, _) => Key::Files(&by_opener),
+            (Some(secret), _) => SampleKey::Passphrase(secret),
+            (None, Encryption::None) => SampleKey::None,
+            (None, _) => SampleKey::Files(&by_opener),
         };
         let mut done = Vec::new();
         for disc in discs {
@@ -358,7 +365,7 @@ impl Session<'_> {
     fn all(
         self,
         discs: &[DiscInfo],
-        places: &Places,
+        places: &DiscSources,
         passphrase: Option<&Secret>,
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let name = &self.set.facts.name;
@@ -387,11 +394,11 @@ impl Session<'_> {
         // That of the newest disc, which knows what the others may have.
         let last = dirs.last().map(|(_, dir)| dir.clone()).unwrap_or_default();
         let (dirs, expected, sandbox) = (&dirs, &expected, places.sandbox);
-        let running = Running { dirs, expected, passphrase, maker, sandbox, desk: self.desk };
+        let running = DrillRun { dirs, expected, passphrase, maker, sandbox, desk: self.desk };
         running.restore_sh(&last.join("restore.sh"), &mut seen)?;
         let formats = discs.iter().map(|disc| disc.format);
         running.simple_restore_sh(&last.join("simple-restore.sh"), formats, &mut seen)?;
-        self.record_all(discs, seen, Some(Script::OfDisc))
+        self.record_all(discs, seen, Some(RestoreScript::OfDisc))
     }
 
     /// What a restore of them all saw.
@@ -399,7 +406,7 @@ impl Session<'_> {
         mut self,
         discs: &[DiscInfo],
         seen: Vec<Drilled>,
-        script: Option<Script>,
+        script: Option<RestoreScript>,
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let both = discs.iter().zip(seen);
         both.map(|(disc, seen)| self.record(disc, seen, DrillScope::Whole, script)).collect()
@@ -410,7 +417,7 @@ impl Session<'_> {
         discs: &[DiscInfo],
         seq: SnapshotSeq,
         maker: &Maker,
-    ) -> Result<Vec<Expected>, FlowError> {
+    ) -> Result<Vec<ExpectedPath>, FlowError> {
         let here = |disc: DiscNo| discs.iter().any(|known| known.number == disc);
         let mut rows = Vec::new();
         self.catalog.snapshot_rows(self.set.id, seq, |listed| {
@@ -423,7 +430,7 @@ impl Session<'_> {
     fn check_space(
         &self,
         discs: &[DiscInfo],
-        places: &Places,
+        places: &DiscSources,
         content: u64,
     ) -> Result<(), FlowError> {
         let images = discs.iter().filter_map(|disc| disc.image).map(|image| image.bytes().0);
@@ -436,7 +443,7 @@ impl Session<'_> {
         disc: &DiscInfo,
         seen: Drilled,
         scope: DrillScope,
-        script: Option<Script>,
+        script: Option<RestoreScript>,
     ) -> Result<DrilledDisc, FlowError> {
         let (set, number) = (self.set.facts.name.clone(), disc.number);
         tell(number, &seen, self.desk);

@@ -32,12 +32,12 @@ pub struct DrilledDisc {
     /// What its files were compared with before anything was done with them.
     pub against: Against,
     /// Which restore.sh was run; `None`: a sample was taken, or the files are not what they must be.
-    pub script: Option<Script>,
+    pub script: Option<RestoreScript>,
 }
 
 /// Whose restore.sh it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Script {
+pub enum RestoreScript {
     /// The disc's own, which is the one that was packed.
     OfDisc,
     /// This program's, for discs of that format. The disc's own may be another one: that of another

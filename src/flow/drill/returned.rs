@@ -5,18 +5,18 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::drill::{Drilled, Fault};
+use crate::drill::{DrillFault, Drilled};
 use crate::flow::drill::sticking::{Sticking, is_root};
 use crate::flow::{FlowError, chain};
 use crate::model::entry::Fingerprint;
 use crate::model::path::shown;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Digest, DiscNo, Entry, Kind, Meta, RelPath, Xattr};
-use crate::port::beneath::{Beneath, Missing, open_root};
+use crate::port::beneath::{Beneath, MissingDirs, open_root};
 use crate::port::files::digest;
 use crate::port::monitor::Recorder;
 use crate::port::stop::{Heeding, Stop};
-use crate::scan::{Filter, Found, ReadError, Source, Visitor, walk};
+use crate::scan::{ContentReadError, Filter, Source, Visitor, WalkedPath, walk};
 use rustix::fs::{AtFlags, FileType, Mode, chmodat, statat};
 
 /// Linux takes no path of this length or more (PATH_MAX), and the scripts make them in one piece.
@@ -25,7 +25,7 @@ const PATH_MAX: usize = 4096;
 const BETWEEN: usize = 64;
 
 /// A path of the listing.
-pub struct Expected {
+pub struct ExpectedPath {
     /// Where its content is; `None` for what the listing alone tells.
     pub disc: Option<DiscNo>,
     pub row: SnapshotRow,
@@ -35,8 +35,8 @@ pub struct Expected {
     pub is_too_long: bool,
 }
 
-impl Expected {
-    fn new(mut row: SnapshotRow, here: impl Fn(DiscNo) -> bool, on: &Maker) -> Expected {
+impl ExpectedPath {
+    fn new(mut row: SnapshotRow, here: impl Fn(DiscNo) -> bool, on: &Maker) -> ExpectedPath {
         let all_here = row.place.complete && row.place.places.iter().all(|at| here(at.disc));
         let has_content = row.kind == Kind::File && row.size > 0;
         let is_known = !has_content || row.sha256.is_some() && !row.place.places.is_empty();
@@ -47,7 +47,7 @@ impl Expected {
         row.place.places = Vec::new();
         (row.meta.user, row.meta.group) = (Vec::new(), Vec::new());
         let must = all_here && is_known && !is_too_long && on.can_make(row.kind);
-        Expected { disc, row, must, is_too_long }
+        ExpectedPath { disc, row, must, is_too_long }
     }
 
     fn is_content(&self) -> bool {
@@ -77,11 +77,11 @@ pub fn expected(
     rows: impl Iterator<Item = SnapshotRow>,
     here: impl Fn(DiscNo) -> bool,
     maker: &Maker,
-) -> Vec<Expected> {
-    let mut all: Vec<Expected> = rows.map(|row| Expected::new(row, &here, maker)).collect();
+) -> Vec<ExpectedPath> {
+    let mut all: Vec<ExpectedPath> = rows.map(|row| ExpectedPath::new(row, &here, maker)).collect();
     all.sort_by(|a, b| a.row.path.cmp(&b.row.path));
     // Another name of what does not come back does not come back.
-    let is_link = |one: &Expected| one.row.kind == Kind::Hardlink;
+    let is_link = |one: &ExpectedPath| one.row.kind == Kind::Hardlink;
     let links = all.iter().filter(|one| is_link(one));
     let firsts: HashSet<Vec<u8>> = links.map(|one| one.row.meta.link.clone()).collect();
     let there = all.iter().filter(|one| one.must).map(|one| one.row.path.as_bytes());
@@ -94,7 +94,7 @@ pub fn expected(
 }
 
 /// Bytes of content that are to come back.
-pub fn content(expected: &[Expected]) -> u64 {
+pub fn content(expected: &[ExpectedPath]) -> u64 {
     let sizes = expected.iter().filter(|one| one.must && one.is_content());
     sizes.fold(0, |sum, one| sum.saturating_add(one.row.size))
 }
@@ -129,11 +129,11 @@ impl Returned<'_> {
     /// Faults, and counts of files, go to the discs' `seen`, which is in the order of `discs`.
     pub fn compare(
         &self,
-        expected: &[Expected],
+        expected: &[ExpectedPath],
         discs: &[DiscNo],
         seen: &mut [Drilled],
     ) -> Result<(), FlowError> {
-        let mut comparer = Comparer::new(self, expected, discs, seen);
+        let mut comparer = ReturnedComparer::new(self, expected, discs, seen);
         if self.target.is_dir() {
             comparer.open_up()?;
             let monitor = Recorder::default();
@@ -145,9 +145,9 @@ impl Returned<'_> {
 }
 
 /// Goes through the rows and through what is there in the same order.
-struct Comparer<'a> {
+struct ReturnedComparer<'a> {
     on: &'a Returned<'a>,
-    rows: std::slice::Iter<'a, Expected>,
+    rows: std::slice::Iter<'a, ExpectedPath>,
     discs: &'a [DiscNo],
     seen: &'a mut [Drilled],
     source: Option<Source>,
@@ -158,23 +158,23 @@ struct Comparer<'a> {
     names: HashMap<&'a [u8], (u64, u64)>,
     /// Which object is there under the first of its names.
     firsts: HashMap<&'a [u8], (u64, u64)>,
-    links: Vec<(&'a Expected, (u64, u64))>,
+    links: Vec<(&'a ExpectedPath, (u64, u64))>,
 }
 
-impl<'a> Comparer<'a> {
+impl<'a> ReturnedComparer<'a> {
     fn new(
         on: &'a Returned<'a>,
-        expected: &'a [Expected],
+        expected: &'a [ExpectedPath],
         discs: &'a [DiscNo],
         seen: &'a mut [Drilled],
-    ) -> Comparer<'a> {
+    ) -> ReturnedComparer<'a> {
         let mut names: HashMap<&[u8], (u64, u64)> = HashMap::new();
         for one in expected.iter().filter(|one| one.row.kind == Kind::Hardlink) {
             let (must, may) = names.entry(&one.row.meta.link).or_insert((1, 1));
             *must += u64::from(one.must);
             *may += 1;
         }
-        Comparer {
+        ReturnedComparer {
             on,
             rows: expected.iter(),
             discs,
@@ -202,7 +202,7 @@ impl<'a> Comparer<'a> {
             By::RestoreSh => what.to_string(),
             By::SimpleRestoreSh => format!("{what} (simple-restore.sh)"),
         };
-        let fault = Fault { path: path.to_string(), what };
+        let fault = DrillFault { path: path.to_string(), what };
         if let Some(seen) = self.of(disc) {
             seen.faults.push(fault);
         }
@@ -214,7 +214,7 @@ impl<'a> Comparer<'a> {
             return Ok(());
         }
         let closed =
-            |one: &&Expected| one.row.kind == Kind::Dir && one.row.meta.mode & 0o500 != 0o500;
+            |one: &&ExpectedPath| one.row.kind == Kind::Dir && one.row.meta.mode & 0o500 != 0o500;
         for one in self.rows.as_slice().iter().filter(closed) {
             self.on.stop.check()?;
             self.lend(&one.row.path, 0o500);
@@ -227,7 +227,7 @@ impl<'a> Comparer<'a> {
     fn lend(&mut self, path: &RelPath, bits: u32) {
         let Some((parent, name)) = path.split_last() else { return };
         let Ok(root) = open_root(self.on.target) else { return };
-        let Ok(dir) = Beneath::new(root).dir(&parent, Missing::Fail) else { return };
+        let Ok(dir) = Beneath::new(root).dir(&parent, MissingDirs::Fail) else { return };
         let Ok(stat) = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) else { return };
         let kind = FileType::from_raw_mode(stat.st_mode);
         let mode = stat.st_mode & 0o7777;
@@ -238,13 +238,13 @@ impl<'a> Comparer<'a> {
         }
     }
 
-    fn missing(&mut self, one: &Expected) {
+    fn missing(&mut self, one: &ExpectedPath) {
         if one.must {
             self.fault(one.disc, &one.row.path, "did not come back");
         }
     }
 
-    fn meet(&mut self, one: &'a Expected, mut entry: Entry) -> Result<(), FlowError> {
+    fn meet(&mut self, one: &'a ExpectedPath, mut entry: Entry) -> Result<(), FlowError> {
         let (row, print) = (&one.row, entry.print);
         if row.kind == Kind::Hardlink {
             self.links.push((one, (print.dev, print.inode)));
@@ -276,9 +276,11 @@ impl<'a> Comparer<'a> {
         Ok(())
     }
 
-    fn read(&mut self, one: &Expected, print: &Fingerprint) -> Result<(), FlowError> {
+    fn read(&mut self, one: &ExpectedPath, print: &Fingerprint) -> Result<(), FlowError> {
         let found = match self.digest_of(&one.row.path, print) {
-            Err(ReadError::Open(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(ContentReadError::Open(error))
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
                 self.lend(&one.row.path, 0o400);
                 self.digest_of(&one.row.path, print)
             }
@@ -308,15 +310,15 @@ impl<'a> Comparer<'a> {
         &mut self,
         path: &RelPath,
         print: &Fingerprint,
-    ) -> Result<(u64, Digest), ReadError> {
-        let source = self.source.as_mut().ok_or(ReadError::Vanished)?;
+    ) -> Result<(u64, Digest), ContentReadError> {
+        let source = self.source.as_mut().ok_or(ContentReadError::Vanished)?;
         let file = source.open_file(path, print)?;
-        digest(Heeding::new(file, self.on.stop)).map_err(ReadError::Open)
+        digest(Heeding::new(file, self.on.stop)).map_err(ContentReadError::Open)
     }
 
     /// What belongs to an entry beside its content. What differs, and would for whoever sets it as
     /// this user in this place, is no fault of the script's.
-    fn hold(&mut self, one: &Expected, found: &Meta) {
+    fn hold(&mut self, one: &ExpectedPath, found: &Meta) {
         let (kind, by) = (one.row.kind, self.on.by);
         let mut differs = differences(kind, &one.row.meta, found, by);
         if !differs.is_empty() {
@@ -342,12 +344,12 @@ impl<'a> Comparer<'a> {
     }
 }
 
-impl<'a> Visitor<FlowError> for Comparer<'a> {
+impl<'a> Visitor<FlowError> for ReturnedComparer<'a> {
     fn known_xattrs(&mut self, _: &Entry) -> Result<Option<Vec<Xattr>>, FlowError> {
         Ok(None)
     }
 
-    fn take(&mut self, found: Found) -> Result<(), FlowError> {
+    fn take(&mut self, found: WalkedPath) -> Result<(), FlowError> {
         let path = found.path();
         while let Some(one) = self.rows.as_slice().first().filter(|one| one.row.path < *path) {
             self.rows.next();
@@ -364,13 +366,15 @@ impl<'a> Visitor<FlowError> for Comparer<'a> {
         };
         self.rows.next();
         match found {
-            Found::Entry(entry) | Found::Hollow { entry, .. } | Found::Shelf(entry) => {
+            WalkedPath::Entry(entry)
+            | WalkedPath::Hollow { entry, .. }
+            | WalkedPath::Shelf(entry) => {
                 self.meet(one, entry)?;
             }
-            Found::Excluded { path, rule } => {
+            WalkedPath::Excluded { path, rule } => {
                 self.fault(one.disc, &path, format!("came back, and {rule}"));
             }
-            Found::Failed { path, error } => {
+            WalkedPath::Failed { path, error } => {
                 self.fault(one.disc, &path, format!("cannot be looked at: {}", chain(&error)));
             }
         }

@@ -2,31 +2,31 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::drill::{Drilled, Fault, Whole, whole};
-use crate::flow::drill::returned::{By, Expected, Maker, Returned, content};
-use crate::flow::drill::sandbox::{Sandbox, remove};
-use crate::flow::{Desk, FlowError};
+use crate::drill::{DrillFault, Drilled, Whole, whole};
+use crate::flow::drill::returned::{By, ExpectedPath, Maker, Returned, content};
+use crate::flow::drill::sandbox::{DrillSandbox, remove};
+use crate::flow::{Context, FlowError};
 use crate::model::{DiscNo, Format};
 use crate::port::files::free_space;
 use crate::port::operator::Secret;
 
 /// Directories with the content of discs, and what must come back from them.
-pub struct Running<'a> {
+pub struct DrillRun<'a> {
     pub dirs: &'a [(DiscNo, PathBuf)],
-    pub expected: &'a [Expected],
+    pub expected: &'a [ExpectedPath],
     pub passphrase: Option<&'a Secret>,
     pub maker: &'a Maker,
-    pub sandbox: &'a Sandbox,
-    pub desk: Desk<'a>,
+    pub sandbox: &'a DrillSandbox,
+    pub desk: Context<'a>,
 }
 
 impl Maker {
-    pub fn new(sandbox: &Sandbox, is_fenced: bool) -> Maker {
+    pub fn new(sandbox: &DrillSandbox, is_fenced: bool) -> Maker {
         Maker { target: sandbox.0.join("restored"), is_fenced }
     }
 }
 
-impl Running<'_> {
+impl DrillRun<'_> {
     /// Everything that restore.sh can restore. `seen` is in the order of the discs.
     pub fn restore_sh(&self, script: &Path, seen: &mut [Drilled]) -> Result<(), FlowError> {
         let long = self.expected.iter().filter(|one| one.is_too_long).count();
@@ -88,7 +88,7 @@ impl Running<'_> {
         })?;
         let failed = failure.is_some();
         for (seen, what) in seen.iter_mut().zip(failure.iter().cycle()) {
-            seen.faults.push(Fault { path: by.name().to_owned(), what: what.clone() });
+            seen.faults.push(DrillFault { path: by.name().to_owned(), what: what.clone() });
         }
         // What the short one leaves when it fails is nothing that it promised.
         if !failed || by == By::RestoreSh {

@@ -1,17 +1,17 @@
 //! A sample of a disc that the catalog knows, and what a drill saw, told and recorded.
 
 use crate::catalog::{
-    Catalog, DiscFile, DiscInfo, Drill as Record, DrillScope, Finding, KnownSet, SetId,
+    Catalog, DiscFileRecord, DiscInfo, DrillRecord as Record, DrillScope, Finding, KnownSet, SetId,
 };
-use crate::drill::{Depth, Drilled, Fault, Files, Key, KnownFile, Sampling, sample};
-use crate::flow::{Desk, FlowError};
+use crate::drill::{Depth, DrillFault, Drilled, Files, KnownFile, SampleKey, Sampling, sample};
+use crate::flow::{Context, FlowError};
 use crate::model::DiscNo;
 use crate::model::rows::IndexRow;
 use crate::port::clock::Moment;
 use crate::port::monitor::Trouble;
 
 /// What there is to say of a disc before its last words.
-pub(super) fn tell(number: DiscNo, seen: &Drilled, desk: Desk) {
+pub(super) fn tell(number: DiscNo, seen: &Drilled, desk: Context) {
     for fault in &seen.faults {
         let thing = format!("disc {number}: {}", fault.path);
         desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
@@ -21,9 +21,9 @@ pub(super) fn tell(number: DiscNo, seen: &Drilled, desk: Desk) {
     }
 }
 
-pub(super) fn known_files(files: Vec<DiscFile>) -> Vec<KnownFile> {
-    let known = |file: DiscFile| {
-        let DiscFile { path, size, sha256 } = file;
+pub(super) fn known_files(files: Vec<DiscFileRecord>) -> Vec<KnownFile> {
+    let known = |file: DiscFileRecord| {
+        let DiscFileRecord { path, size, sha256 } = file;
         KnownFile { path, size: size.0, sha256 }
     };
     files.into_iter().map(known).collect()
@@ -48,7 +48,7 @@ pub(super) fn record(
     Ok(catalog.record_drill(set, &Record { disc, at: Moment::now(), scope, finding, details })?)
 }
 
-pub(super) fn fault_lines(faults: &[Fault]) -> String {
+pub(super) fn fault_lines(faults: &[DrillFault]) -> String {
     let lines: Vec<String> = faults.iter().map(|f| format!("{}: {}", f.path, f.what)).collect();
     lines.join("\n")
 }
@@ -58,9 +58,9 @@ pub(super) fn take_sample(
     set: &KnownSet,
     disc: &DiscInfo,
     files: &dyn Files,
-    key: &Key,
+    key: &SampleKey,
     depth: Depth,
-    desk: Desk,
+    desk: Context,
 ) -> Result<Drilled, FlowError> {
     let known = known_files(catalog.disc_files(set.id, disc.number)?);
     let knows = |row: &IndexRow| {

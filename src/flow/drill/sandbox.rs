@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::KnownSet;
-use crate::drill::{Fault, Files, KnownFile};
+use crate::drill::{DrillFault, Files, KnownFile};
 use crate::drive::{DiscReader, FileReader};
 use crate::flow::base::against::Against;
-use crate::flow::library::inventory::Pile;
+use crate::flow::library::inventory::FoundSet;
 use crate::flow::staging::area::Staging;
 use crate::flow::{FlowError, chain};
 use crate::model::{Bytes, DiscNo};
@@ -17,21 +17,21 @@ use crate::port::files::{digest, free_space, make_private_dir, open_own_to_read,
 use crate::port::stop::{Heeding, Stop};
 
 /// A directory for one drill, which goes with it.
-pub struct Sandbox(pub PathBuf);
+pub struct DrillSandbox(pub PathBuf);
 
-impl Sandbox {
-    pub fn make(scratch: &Path) -> Result<Sandbox, FlowError> {
+impl DrillSandbox {
+    pub fn make(scratch: &Path) -> Result<DrillSandbox, FlowError> {
         let dir = scratch.join(format!("drill-{}", std::process::id()));
         let failed =
             |source| FlowError::Staging { path: dir.clone(), what: "cannot be made", source };
         // A killed drill left it.
         remove(&dir).map_err(failed)?;
         make_private_dir(&dir).map_err(failed)?;
-        Ok(Sandbox(dir))
+        Ok(DrillSandbox(dir))
     }
 }
 
-impl Drop for Sandbox {
+impl Drop for DrillSandbox {
     fn drop(&mut self) {
         // What cannot be removed now is by the next drill, or with the staging area's scratch.
         let _ = remove(&self.0);
@@ -61,15 +61,15 @@ fn open_up(dir: &Path) -> io::Result<()> {
 }
 
 /// Where the discs' files are.
-pub struct Places<'a> {
+pub struct DiscSources<'a> {
     pub staging: &'a Staging,
     pub set: &'a KnownSet,
-    pub pile: Option<&'a Pile>,
-    pub sandbox: &'a Sandbox,
+    pub pile: Option<&'a FoundSet>,
+    pub sandbox: &'a DrillSandbox,
     pub stop: &'a Stop,
 }
 
-impl Places<'_> {
+impl DiscSources<'_> {
     /// `known`: what the catalog says of the disc's files. `proven`: of those that are staged, too,
     /// each is compared with it before anybody sees it; what comes from elsewhere always is.
     pub fn files_of(
@@ -105,7 +105,7 @@ pub struct OneOf<'a> {
 impl<'a> OneOf<'a> {
     /// The files of a disc as they are copied from it, each compared with what is known of it.
     pub fn copied(
-        sandbox: &Sandbox,
+        sandbox: &DrillSandbox,
         disc: DiscNo,
         reader: &'a dyn DiscReader,
         known: Vec<KnownFile>,
@@ -135,10 +135,10 @@ impl<'a> OneOf<'a> {
     }
 
     /// All files that are known of the disc; what is wrong with them.
-    pub fn bring_all(&self) -> Vec<Fault> {
+    pub fn bring_all(&self) -> Vec<DrillFault> {
         let fault = |file: &KnownFile| {
             let what = self.bring(&file.path).err()?;
-            Some(Fault { path: file.path.clone(), what })
+            Some(DrillFault { path: file.path.clone(), what })
         };
         self.known.iter().filter_map(fault).collect()
     }
@@ -193,7 +193,7 @@ pub(super) fn total(sizes: impl Iterator<Item = u64>) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
-pub(super) fn check_space(sandbox: &Sandbox, need: u64) -> Result<(), FlowError> {
+pub(super) fn check_space(sandbox: &DrillSandbox, need: u64) -> Result<(), FlowError> {
     let dir = sandbox.0.clone();
     let free = free_space(&dir).unwrap_or(u64::MAX);
     match need > free {

@@ -4,10 +4,10 @@ use std::fs::File;
 
 use crate::catalog::{Catalog, DiscInfo, DiscState, DrillScope, Finding, KnownSet};
 use crate::codec::openpgp::{OpenError, Sealer};
-use crate::drill::{Depth, DrillError, InPlace, Key};
+use crate::drill::{Depth, DrillError, InPlace, SampleKey};
 use crate::flow::drill::sample::{fault_lines, record, take_sample};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 use crate::model::disc::Encryption;
 use crate::port::monitor::{Activity, Phase};
 
@@ -17,7 +17,7 @@ pub(in crate::flow) fn drill_without_keys(
     staging: &Staging,
     set: &KnownSet,
     disc: &DiscInfo,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(), FlowError> {
     if !is_untried(catalog, set, disc)? {
         return Ok(());
@@ -75,7 +75,7 @@ pub(in crate::flow) fn drill_staged(
     set: &KnownSet,
     disc: &DiscInfo,
     sealer: Option<&Sealer>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(), FlowError> {
     let number = disc.number;
     desk.monitor.phase(&Phase { what: Activity::Drilling, disc: Some(number.0), total: None });
@@ -86,9 +86,9 @@ pub(in crate::flow) fn drill_staged(
         None => Ok(None),
     };
     let key = match (&secret, set.facts.encryption) {
-        (Some(secret), _) => Key::Passphrase(secret),
-        (None, Encryption::None) => Key::None,
-        (None, _) => Key::Files(&by_sealer),
+        (Some(secret), _) => SampleKey::Passphrase(secret),
+        (None, Encryption::None) => SampleKey::None,
+        (None, _) => SampleKey::Files(&by_sealer),
     };
     let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, desk) {
         Err(FlowError::Drill(DrillError::NoTool(tool))) => {

@@ -15,7 +15,7 @@ use crate::flow::FlowError;
 use crate::model::{Kind, Meta, RelPath};
 use crate::port::monitor::Recorder;
 use crate::port::stop::Stop;
-use crate::scan::{Filter, Found, walk};
+use crate::scan::{Filter, WalkedPath, walk};
 
 /// Tries it in a directory.
 pub struct Sticking<'a> {
@@ -67,8 +67,8 @@ impl<'a> Sticking<'a> {
 
     fn read(&self, wanted: &RelPath) -> Option<Meta> {
         let mut read = None;
-        let mut take = |found: Found| {
-            if let Found::Entry(entry) = found {
+        let mut take = |found: WalkedPath| {
+            if let WalkedPath::Entry(entry) = found {
                 read = (entry.path == *wanted).then_some(entry.meta).or(read.take());
             }
             Ok::<(), FlowError>(())

@@ -8,20 +8,22 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::codec::openpgp::{IntegrityError, OpenError, Opener};
-use crate::drill::{Depth, Drilled, Fault, Key, KnownFile, Listed, Sampling, oddity, sample};
+use crate::drill::{
+    Depth, DrillFault, Drilled, KnownFile, ListingKind, SampleKey, Sampling, oddity, sample,
+};
 use crate::drive::DiscReader;
 use crate::flow::base::against::Against;
 use crate::flow::base::own_list::own_list;
 use crate::flow::base::own_list::{LONGEST_SUMS, SUMS, read_small};
-use crate::flow::drill::request::{DrillRequest, DrilledDisc, Script};
-use crate::flow::drill::returned::{Expected, Maker, content, expected};
-use crate::flow::drill::running::Running;
+use crate::flow::drill::request::{DrillRequest, DrilledDisc, RestoreScript};
+use crate::flow::drill::returned::{ExpectedPath, Maker, content, expected};
+use crate::flow::drill::running::DrillRun;
 use crate::flow::drill::sample::tell;
-use crate::flow::drill::sandbox::{OneOf, Sandbox, check_space, total};
-use crate::flow::library::inventory::{FoundDisc, Pile};
+use crate::flow::drill::sandbox::{DrillSandbox, OneOf, check_space, total};
+use crate::flow::library::inventory::{FoundDisc, FoundSet};
 use crate::flow::library::listings::FromDiscs;
 use crate::flow::library::unlock::check_listings;
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 use crate::format::by_hand::restore_sh_of;
 use crate::model::DiscNo;
 use crate::model::disc::Encryption;
@@ -35,8 +37,8 @@ use crate::restore::index::{HISTORY, INDEX, SNAPSHOT};
 pub(super) fn drill(
     request: &DrillRequest,
     scratch: &Path,
-    pile: &Pile,
-    desk: Desk,
+    pile: &FoundSet,
+    desk: Context,
 ) -> Result<Vec<DrilledDisc>, FlowError> {
     let mut discs = Vec::new();
     for (number, found) in &pile.discs {
@@ -51,8 +53,8 @@ pub(super) fn drill(
     if discs.is_empty() {
         return Ok(Vec::new());
     }
-    let keys = Keys::of(request, pile)?;
-    let sandbox = Sandbox::make(scratch)?;
+    let keys = UnknownSetKeys::of(request, pile)?;
+    let sandbox = DrillSandbox::make(scratch)?;
     let against = match request.trust.signed_by {
         Some(_) => Against::Signature,
         None => Against::OwnList,
@@ -65,48 +67,48 @@ pub(super) fn drill(
 }
 
 /// What opens their files.
-struct Keys {
+struct UnknownSetKeys {
     passphrase: Option<Secret>,
     opener: Option<Opener>,
 }
 
-impl Keys {
+impl UnknownSetKeys {
     /// Of recipients the secret key is needed in any case: gpg's key ring tells us nothing.
-    fn of(request: &DrillRequest, pile: &Pile) -> Result<Keys, FlowError> {
+    fn of(request: &DrillRequest, pile: &FoundSet) -> Result<UnknownSetKeys, FlowError> {
         let check = |opener: &Opener| check_listings(opener, pile);
         match pile.encryption() {
             Encryption::Passphrase => {
                 let (secret, opener) = request.keys.passphrase_of_discs(&pile.name, check)?;
-                Ok(Keys { passphrase: Some(secret), opener: Some(opener) })
+                Ok(UnknownSetKeys { passphrase: Some(secret), opener: Some(opener) })
             }
             encryption => {
                 let opener = request.keys.opener((&pile.name, None), encryption, check)?;
-                Ok(Keys { passphrase: None, opener })
+                Ok(UnknownSetKeys { passphrase: None, opener })
             }
         }
     }
 }
 
 struct Strangers<'a> {
-    pile: &'a Pile,
+    pile: &'a FoundSet,
     /// With the copy that is read.
     discs: Vec<(&'a FoundDisc, &'a dyn DiscReader)>,
-    keys: Keys,
-    sandbox: &'a Sandbox,
+    keys: UnknownSetKeys,
+    sandbox: &'a DrillSandbox,
     against: Against,
-    desk: Desk<'a>,
+    desk: Context<'a>,
 }
 
 impl<'a> Strangers<'a> {
-    fn with_key<T>(&self, work: impl FnOnce(&Key) -> T) -> T {
+    fn with_key<T>(&self, work: impl FnOnce(&SampleKey) -> T) -> T {
         let by_opener = |file: &File| match &self.keys.opener {
             Some(opener) => opener.file_key(file).map(Some),
             None => Ok::<_, OpenError>(None),
         };
         match (&self.keys.passphrase, &self.keys.opener) {
-            (Some(secret), _) => work(&Key::Passphrase(secret)),
-            (None, Some(_)) => work(&Key::Files(&by_opener)),
-            (None, None) => work(&Key::None),
+            (Some(secret), _) => work(&SampleKey::Passphrase(secret)),
+            (None, Some(_)) => work(&SampleKey::Files(&by_opener)),
+            (None, None) => work(&SampleKey::None),
         }
     }
 
@@ -115,7 +117,7 @@ impl<'a> Strangers<'a> {
         &self,
         found: &FoundDisc,
         reader: &'a dyn DiscReader,
-    ) -> Result<Result<OneOf<'a>, Fault>, FlowError> {
+    ) -> Result<Result<OneOf<'a>, DrillFault>, FlowError> {
         let number = found.txt.disc;
         let phase = Phase { what: Activity::Drilling, disc: Some(number.0), total: None };
         self.desk.monitor.phase(&phase);
@@ -125,7 +127,7 @@ impl<'a> Strangers<'a> {
                 if let Some(absence) = reader.absence() {
                     return Err(absence.into());
                 }
-                return Ok(Err(Fault { path: SUMS.to_owned(), what }));
+                return Ok(Err(DrillFault { path: SUMS.to_owned(), what }));
             }
         };
         let known = listed.into_values().map(|file| {
@@ -136,7 +138,7 @@ impl<'a> Strangers<'a> {
         OneOf::copied(self.sandbox, number, reader, known, against, stop).map(Ok)
     }
 
-    fn drilled(&self, number: DiscNo, seen: Drilled, script: Option<Script>) -> DrilledDisc {
+    fn drilled(&self, number: DiscNo, seen: Drilled, script: Option<RestoreScript>) -> DrilledDisc {
         tell(number, &seen, self.desk);
         DrilledDisc { set: self.pile.name.clone(), number, seen, against: self.against, script }
     }
@@ -185,7 +187,7 @@ impl<'a> Strangers<'a> {
         }
         if let (true, Some(last)) = (is_damaged, seen.last_mut()) {
             let what = "is damaged on each of these discs".to_owned();
-            last.faults.push(Fault { path: SNAPSHOT.to_owned(), what });
+            last.faults.push(DrillFault { path: SNAPSHOT.to_owned(), what });
         }
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
             let words = "restore.sh was not run: not all of these discs is as coldcut writes it";
@@ -199,7 +201,7 @@ impl<'a> Strangers<'a> {
     fn all_drilled(
         &self,
         seen: Vec<Drilled>,
-        scripts: &BTreeMap<DiscNo, Script>,
+        scripts: &BTreeMap<DiscNo, RestoreScript>,
     ) -> Vec<DrilledDisc> {
         let both = self.discs.iter().zip(seen);
         both.map(|((found, _), seen)| {
@@ -210,7 +212,7 @@ impl<'a> Strangers<'a> {
     }
 
     /// What must come back, by the newest listing of these discs; and whether that is damaged.
-    fn expected(&self) -> Result<(Vec<Expected>, bool), FlowError> {
+    fn expected(&self) -> Result<(Vec<ExpectedPath>, bool), FlowError> {
         let Strangers { pile, desk, .. } = *self;
         let listings = FromDiscs {
             pile,
@@ -227,7 +229,7 @@ impl<'a> Strangers<'a> {
     }
 
     /// All files of a disc; what is wrong with them, and what a script should not see.
-    fn bring(&self, files: &OneOf) -> Result<Vec<Fault>, FlowError> {
+    fn bring(&self, files: &OneOf) -> Result<Vec<DrillFault>, FlowError> {
         let mut faults = files.bring_all();
         self.desk.stop.check()?;
         if !faults.is_empty() {
@@ -237,17 +239,17 @@ impl<'a> Strangers<'a> {
             let place = files.dir().join(&file.path);
             let broken = self.keys.opener.as_ref().and_then(|opener| broken_seal(opener, &place));
             self.desk.stop.check()?;
-            faults.extend(broken.map(|what| Fault { path: file.path.clone(), what }));
+            faults.extend(broken.map(|what| DrillFault { path: file.path.clone(), what }));
             let listed = match file.path.strip_suffix(".gpg").unwrap_or(&file.path) {
-                INDEX => Listed::Index,
-                SNAPSHOT => Listed::Snapshot,
-                HISTORY => Listed::History,
+                INDEX => ListingKind::Index,
+                SNAPSHOT => ListingKind::Snapshot,
+                HISTORY => ListingKind::History,
                 _ => continue,
             };
             let text = self.sandbox.0.join("listing");
             let how = (self.desk.limits, self.desk.stop);
             let odd = self.with_key(|key| oddity(listed, &place, key, &text, how))?;
-            faults.extend(odd.map(|what| Fault { path: file.path.clone(), what }));
+            faults.extend(odd.map(|what| DrillFault { path: file.path.clone(), what }));
             let _ = fs::remove_file(&text);
         }
         Ok(faults)
@@ -257,9 +259,9 @@ impl<'a> Strangers<'a> {
     fn run_our_own(
         &self,
         dirs: &[(DiscNo, PathBuf)],
-        expected: &[Expected],
+        expected: &[ExpectedPath],
         seen: &mut [Drilled],
-    ) -> Result<BTreeMap<DiscNo, Script>, FlowError> {
+    ) -> Result<BTreeMap<DiscNo, RestoreScript>, FlowError> {
         let Strangers { pile, desk, .. } = *self;
         let ours = restore_sh_of(&pile.name, pile.uuid);
         let script = self.sandbox.0.join("restore.sh");
@@ -279,11 +281,11 @@ impl<'a> Strangers<'a> {
                      writes; it was not run"
                 ));
             }
-            scripts.insert(number, Script::OfProgram { differs });
+            scripts.insert(number, RestoreScript::OfProgram { differs });
         }
         let (passphrase, sandbox) = (self.keys.passphrase.as_ref(), self.sandbox);
         let maker = &Maker::new(sandbox, true);
-        let running = Running { dirs, expected, passphrase, maker, sandbox, desk };
+        let running = DrillRun { dirs, expected, passphrase, maker, sandbox, desk };
         running.restore_sh(&script, seen)?;
         Ok(scripts)
     }

@@ -14,11 +14,11 @@ use crate::restore::index::index_header;
 
 use crate::flow::FlowError;
 use crate::flow::base::own_list::{LONGEST_SUMS, SUMS, read_small};
-use crate::flow::library::inventory::{FoundDisc, Pile};
+use crate::flow::library::inventory::{FoundDisc, FoundSet};
 
 /// What a disc says of itself and of those before it.
 #[derive(Clone, Debug)]
-struct Told {
+struct DiscClaims {
     disc: DiscNo,
     uuid: DiscUuid,
     snapshot: SnapshotSeq,
@@ -31,8 +31,8 @@ struct Told {
 }
 
 /// Why nobody but a person can choose.
-enum Trouble<'a> {
-    Two(&'a Told, &'a Told),
+enum BranchConflict<'a> {
+    Two(&'a DiscClaims, &'a DiscClaims),
     NotHere(DiscUuid),
 }
 
@@ -48,27 +48,28 @@ pub struct Others {
 /// that a person means. Discs of format 1 name none that were before them: with these alone nothing is
 /// done. A disc that went away tells nothing, which is the error.
 pub fn settle(
-    pile: &mut Pile,
+    pile: &mut FoundSet,
     read_with: (Option<&Opener>, &Stop),
     wanted: Option<DiscUuid>,
 ) -> Result<Others, FlowError> {
-    let told: Vec<Told> = pile.all().filter_map(|found| told_by(found, read_with)).collect();
+    let told: Vec<DiscClaims> = pile.all().filter_map(|found| told_by(found, read_with)).collect();
     if let Some(absence) = pile.all().flat_map(|f| &f.copies).find_map(|copy| copy.absence()) {
         return Err(absence.into());
     }
     let chosen = choose(&told, wanted).map_err(|trouble| match trouble {
-        Trouble::Two(one, other) => FlowError::TwoHistories {
+        BranchConflict::Two(one, other) => FlowError::TwoHistories {
             set: pile.name.clone(),
             one: one.words(),
             other: other.words(),
         },
-        Trouble::NotHere(uuid) => FlowError::NoHistory { set: pile.name.clone(), uuid },
+        BranchConflict::NotHere(uuid) => FlowError::NoHistory { set: pile.name.clone(), uuid },
     })?;
     let Some(newest) = chosen else { return Ok(Others::default()) };
     let history = history_of(newest, &told);
     newest.before.iter().for_each(|&(disc, uuid)| pile.prefer(disc, uuid));
     pile.prefer(newest.disc, newest.uuid);
-    let strangers: Vec<&Told> = told.iter().filter(|one| !history.contains(&one.uuid)).collect();
+    let strangers: Vec<&DiscClaims> =
+        told.iter().filter(|one| !history.contains(&one.uuid)).collect();
     let is_other = |found: &FoundDisc| strangers.iter().any(|one| one.uuid == found.txt.disc_uuid);
     let all = std::mem::take(&mut pile.discs).into_iter();
     let (other, kept): (Vec<_>, Vec<_>) = all.partition(|(_, found)| is_other(found));
@@ -86,7 +87,7 @@ pub fn settle(
 
 /// Discs whose list of sums is not the one that the newest disc names. What is on them is used as far
 /// as it has the sums of the listing.
-fn changed(pile: &Pile, newest: &Told) -> Vec<String> {
+fn changed(pile: &FoundSet, newest: &DiscClaims) -> Vec<String> {
     let mut words = Vec::new();
     for (uuid, sum) in &newest.sums {
         let found = pile.discs.values().filter(|found| found.txt.disc_uuid == *uuid);
@@ -104,14 +105,14 @@ fn changed(pile: &Pile, newest: &Told) -> Vec<String> {
     words
 }
 
-impl Told {
+impl DiscClaims {
     fn words(&self) -> String {
         format!("disc {} of {} ({})", self.disc, self.date, self.uuid)
     }
 }
 
 /// `None`: it is of format 1, or its INDEX cannot be read.
-fn told_by(found: &FoundDisc, (opener, stop): (Option<&Opener>, &Stop)) -> Option<Told> {
+fn told_by(found: &FoundDisc, (opener, stop): (Option<&Opener>, &Stop)) -> Option<DiscClaims> {
     let txt = &found.txt;
     if txt.format == crate::model::Format::One || !txt.listings.index {
         return None;
@@ -119,7 +120,7 @@ fn told_by(found: &FoundDisc, (opener, stop): (Option<&Opener>, &Stop)) -> Optio
     let label = found.label();
     let header = |copy: &dyn DiscReader| index_header(copy, opener, &label, stop).ok()?;
     let header = found.copies.iter().find_map(|copy| header(&**copy))?;
-    Some(Told {
+    Some(DiscClaims {
         disc: txt.disc,
         uuid: txt.disc_uuid,
         snapshot: txt.snapshot,
@@ -132,26 +133,33 @@ fn told_by(found: &FoundDisc, (opener, stop): (Option<&Opener>, &Stop)) -> Optio
 
 /// The disc whose listing counts: the newest, if all others that have one are of its history; of those
 /// whose history has the wanted disc. `None`: no disc tells of a history.
-fn choose(told: &[Told], wanted: Option<DiscUuid>) -> Result<Option<&Told>, Trouble<'_>> {
-    let newest = |fits: &dyn Fn(&Told) -> bool| {
+fn choose(
+    told: &[DiscClaims],
+    wanted: Option<DiscUuid>,
+) -> Result<Option<&DiscClaims>, BranchConflict<'_>> {
+    let newest = |fits: &dyn Fn(&DiscClaims) -> bool| {
         let fitting = told.iter().filter(|one| one.is_candidate && fits(one));
         fitting.max_by_key(|one| (one.snapshot, one.disc, one.uuid.0))
     };
-    let fits = |one: &Told| wanted.is_none_or(|wanted| history_of(one, told).contains(&wanted));
+    let fits =
+        |one: &DiscClaims| wanted.is_none_or(|wanted| history_of(one, told).contains(&wanted));
     let newest = match (newest(&fits), wanted) {
         (Some(newest), _) => newest,
-        (None, Some(wanted)) => return Err(Trouble::NotHere(wanted)),
+        (None, Some(wanted)) => return Err(BranchConflict::NotHere(wanted)),
         (None, None) => return Ok(None),
     };
     let history = history_of(newest, told);
     // A disc from before two histories parted decides nothing.
-    let is_other = |one: &&Told| one.is_candidate && fits(one) && !history.contains(&one.uuid);
-    told.iter().find(is_other).map_or(Ok(Some(newest)), |other| Err(Trouble::Two(newest, other)))
+    let is_other =
+        |one: &&DiscClaims| one.is_candidate && fits(one) && !history.contains(&one.uuid);
+    told.iter()
+        .find(is_other)
+        .map_or(Ok(Some(newest)), |other| Err(BranchConflict::Two(newest, other)))
 }
 
 /// The disc itself, those before it, those before these, and those that it is before. Not every disc
 /// names all before it: a catalog that was made anew may not have known one.
-fn history_of(one: &Told, told: &[Told]) -> HashSet<DiscUuid> {
+fn history_of(one: &DiscClaims, told: &[DiscClaims]) -> HashSet<DiscUuid> {
     let mut history: HashSet<DiscUuid> = HashSet::new();
     let mut waiting = vec![one];
     while let Some(next) = waiting.pop() {
@@ -177,8 +185,8 @@ mod tests {
     }
 
     /// A disc whose UUID ends with its name, and the discs that it names.
-    fn told(name: u128, disc: u32, before: &[(u32, u128)]) -> Told {
-        Told {
+    fn told(name: u128, disc: u32, before: &[(u32, u128)]) -> DiscClaims {
+        DiscClaims {
             disc: DiscNo(disc),
             uuid: uuid(name),
             snapshot: SnapshotSeq(disc),
@@ -189,11 +197,13 @@ mod tests {
         }
     }
 
-    fn chosen(told: &[Told], wanted: Option<u128>) -> Result<u128, [u128; 2]> {
+    fn chosen(told: &[DiscClaims], wanted: Option<u128>) -> Result<u128, [u128; 2]> {
         match choose(told, wanted.map(uuid)) {
             Ok(newest) => Ok(newest.map_or(0, |one| one.uuid.0.as_u128())),
-            Err(Trouble::Two(one, other)) => Err([one, other].map(|one| one.uuid.0.as_u128())),
-            Err(Trouble::NotHere(uuid)) => Err([uuid.0.as_u128(), 0]),
+            Err(BranchConflict::Two(one, other)) => {
+                Err([one, other].map(|one| one.uuid.0.as_u128()))
+            }
+            Err(BranchConflict::NotHere(uuid)) => Err([uuid.0.as_u128(), 0]),
         }
     }
 
@@ -231,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_disc_without_a_listing_is_of_the_history_that_it_names() {
-        let middle = Told { is_candidate: false, ..told(2, 2, &[(1, 1)]) };
+        let middle = DiscClaims { is_candidate: false, ..told(2, 2, &[(1, 1)]) };
         let discs = [told(1, 1, &[]), middle];
         assert_eq!(chosen(&discs, None), Ok(1));
         assert!(history_of(&discs[0], &discs).contains(&uuid(2)));

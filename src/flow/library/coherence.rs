@@ -12,7 +12,7 @@ use crate::restore::index::{
     CATALOG, HISTORY, INDEX, ListingError, SNAPSHOT, index_header, listing_file, open_listing,
     packed_size,
 };
-use crate::verify::Fault;
+use crate::verify::FileFault;
 
 use crate::flow::base::own_listing::refuse_other;
 use crate::flow::chain;
@@ -84,7 +84,7 @@ pub fn incoherences(
     opener: Option<&Opener>,
     doubts: &Doubts,
     stop: &Stop,
-) -> Vec<Fault> {
+) -> Vec<FileFault> {
     if found.txt.group.is_some() {
         return Vec::new();
     }
@@ -99,7 +99,7 @@ pub fn incoherences(
     ];
     let fault = |(name, other, is_named): (&str, Option<String>, bool)| {
         let missing = || missing(copy, name).filter(|_| is_named);
-        other.or_else(missing).map(|what| Fault { path: name.to_owned(), what })
+        other.or_else(missing).map(|what| FileFault { path: name.to_owned(), what })
     };
     parts.into_iter().filter_map(fault).collect()
 }

@@ -20,9 +20,9 @@ use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::operator::Answer;
 
 use crate::flow::library::listings::KnownIn;
-use crate::flow::library::recovery_status::{Spares, spares};
+use crate::flow::library::recovery_status::{RecoveryStatus, spares};
 use crate::flow::library::repair::Removed;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// Where the images are; they go with it.
 pub struct Gathered {
@@ -36,7 +36,7 @@ pub fn group_of(
     known: &KnownIn,
     disc: DiscNo,
     away: &BTreeSet<DiscNo>,
-) -> Result<Option<Spares>, FlowError> {
+) -> Result<Option<RecoveryStatus>, FlowError> {
     let discs = known.catalog.discs(known.set)?;
     let is_good = |known: &&DiscInfo| {
         known.safe_copies() > 0 && known.number != disc && !away.contains(&known.number)
@@ -54,7 +54,7 @@ impl Gathered {
         disc: DiscNo,
         sources: &[DiscNo],
         scratch: &Path,
-        desk: Desk,
+        desk: Context,
     ) -> Result<Option<Gathered>, FlowError> {
         let discs = known.catalog.discs(known.set)?;
         let size = |number: &DiscNo| {
@@ -89,7 +89,12 @@ impl Gathered {
     }
 
     /// The image of a disc, with zeros for what cannot be read; begun anew if the disc went away.
-    pub fn take(&self, disc: DiscNo, medium: &dyn DiscReader, desk: Desk) -> Result<(), FlowError> {
+    pub fn take(
+        &self,
+        disc: DiscNo,
+        medium: &dyn DiscReader,
+        desk: Context,
+    ) -> Result<(), FlowError> {
         let path = self.dir.0.join(image_name(&self.set, disc));
         let total = medium.image_sectors().unwrap_or_default().bytes().0;
         desk.monitor.phase(&Phase {
@@ -129,7 +134,7 @@ fn fill(
     path: &Path,
     hole: Range<u64>,
     medium: &dyn DiscReader,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(), FlowError> {
     let mut sector = [0; SECTOR as usize];
     for at in hole.clone().step_by(sector.len()) {
@@ -164,21 +169,21 @@ fn trouble(path: &Path) -> impl Fn(io::Error) -> FlowError + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drive::Scratched;
-    use crate::flow::Patience;
+    use crate::drive::ScratchedDisc;
+    use crate::flow::WaitLimit;
     use crate::port::monitor::Recorder;
     use crate::port::operator::Nobody;
     use crate::port::stop::Stop;
 
     #[test]
     fn an_image_that_is_gathered_lacks_only_the_sectors_that_cannot_be_read() {
-        let scratched = Scratched::new(&[("archives/1.tar", 0..700)], &[105, 107, 330]);
+        let scratched = ScratchedDisc::new(&[("archives/1.tar", 0..700)], &[105, 107, 330]);
         let dir = tempfile::tempdir().unwrap();
         let set = SetName::new("films").unwrap();
         let gathered = Gathered { dir: Removed(dir.path().to_owned()), set: set.clone() };
         let (monitor, operator, stop) = (Recorder::default(), Nobody, Stop::new());
-        let patience = Patience::Endless;
-        let desk = Desk {
+        let patience = WaitLimit::Endless;
+        let desk = Context {
             monitor: &monitor,
             operator: &operator,
             stop: &stop,
@@ -188,7 +193,7 @@ mod tests {
             limits: Default::default(),
         };
         gathered.take(DiscNo(1), &scratched.disc, desk).unwrap();
-        let mut wanted = Scratched::content(0..700);
+        let mut wanted = ScratchedDisc::content(0..700);
         for bad in [105, 107, 330] {
             wanted[bad * SECTOR as usize..][..SECTOR as usize].fill(0);
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::drive::{Absence, Drive, DriveError, Slot};
 use crate::port::clock::{Deadline, pause};
-use crate::port::operator::{Answer, Summons};
+use crate::port::operator::{Answer, InsertRequest};
 use crate::port::wanted::WantedMedium;
 
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
 /// So often a disc may go away while it is read before its drive is to blame.
 pub const RETURNS: u32 = 3;
@@ -27,7 +27,7 @@ pub enum Came {
 /// the medium is the trouble. Where nobody inserts anything, the first refusal stands.
 pub fn with_medium<T>(
     drive: &mut dyn Drive,
-    desk: Desk,
+    desk: Context,
     wanted: &WantedMedium,
     mut accept: impl FnMut(&mut dyn Drive, Came) -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
@@ -40,7 +40,7 @@ pub fn with_medium<T>(
             Err(error) if error.is_about_the_medium() => error,
             done => return done,
         };
-        let call = Summons { drive: drive.title(), wanted: wanted.clone() };
+        let call = InsertRequest { drive: drive.title(), wanted: wanted.clone() };
         let Some(slot) = drive.slot() else { return Err(refusal) };
         // Whoever is asked reads no bar of work that is over.
         desk.monitor.rest();
@@ -66,7 +66,7 @@ pub fn with_medium<T>(
 /// Does `work` with the disc in a drive; once more, from its beginning, if the disc is taken out
 /// meanwhile. It is `work` that asks for a disc that is not there.
 pub fn while_it_comes_back<T>(
-    desk: Desk,
+    desk: Context,
     mut work: impl FnMut() -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
     let mut returns = 0;
@@ -93,7 +93,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What another program works with is left alone: tries again until the drive is free, at most as
 /// long as this run waits for a person.
 pub fn when_free<T>(
-    desk: Desk,
+    desk: Context,
     deadline: &Deadline,
     mut attempt: impl FnMut() -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
@@ -117,7 +117,7 @@ pub fn when_free<T>(
 
 /// Hands out a disc that is done with. If another program took the drive meanwhile, the disc stays
 /// where it is, and that is no failure.
-pub fn give_back(drive: &mut dyn Drive, desk: Desk) -> Result<(), FlowError> {
+pub fn give_back(drive: &mut dyn Drive, desk: Context) -> Result<(), FlowError> {
     let Some(slot) = drive.slot() else { return Ok(()) };
     match slot.eject() {
         Err(error) if error.is_in_use() => {
@@ -128,15 +128,19 @@ pub fn give_back(drive: &mut dyn Drive, desk: Desk) -> Result<(), FlowError> {
     }
 }
 
-fn never_came(call: Summons, asked: bool, refusal: FlowError) -> FlowError {
-    let Summons { drive, wanted } = call;
+fn never_came(call: InsertRequest, asked: bool, refusal: FlowError) -> FlowError {
+    let InsertRequest { drive, wanted } = call;
     let (wanted, source) = (wanted.to_string(), Box::new(refusal));
     FlowError::NeverCame { drive, wanted, asked, source }
 }
 
 /// A medium that bears something is lost only if a person said so twice: by the option, and now
 /// that its name is known.
-fn may_overwrite(slot: &mut dyn Slot, desk: Desk, refusal: &FlowError) -> Result<bool, FlowError> {
+fn may_overwrite(
+    slot: &mut dyn Slot,
+    desk: Context,
+    refusal: &FlowError,
+) -> Result<bool, FlowError> {
     let FlowError::Drive(error @ DriveError::WouldOverwrite { .. }) = refusal else {
         return Ok(false);
     };
@@ -150,7 +154,7 @@ fn may_overwrite(slot: &mut dyn Slot, desk: Desk, refusal: &FlowError) -> Result
 /// A medium that is of no use here is named and handed out; an empty drive just opens.
 fn hand_out(
     slot: &mut dyn Slot,
-    desk: Desk,
+    desk: Context,
     refusal: &FlowError,
     asked: bool,
 ) -> Result<(), FlowError> {

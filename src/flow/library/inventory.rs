@@ -27,7 +27,7 @@ pub use trust::{Trust, Vetting, is_plain_content};
 
 use crate::flow::library::insertion::{Came, with_medium};
 use crate::flow::library::signatures::{Doubt, distrust, holds_stripes_only};
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
 /// A disc, and the media or images that bear it.
 pub struct FoundDisc {
@@ -43,7 +43,7 @@ impl FoundDisc {
 }
 
 /// The discs of one set.
-pub struct Pile {
+pub struct FoundSet {
     pub name: SetName,
     pub uuid: SetUuid,
     pub discs: BTreeMap<DiscNo, FoundDisc>,
@@ -55,11 +55,11 @@ pub struct Pile {
 }
 
 /// Repairs a damaged disc; `None` if that cannot be done.
-pub type Mend<'a> = &'a dyn Fn(&dyn DiscReader) -> Option<Box<dyn DiscReader>>;
+pub type RepairFn<'a> = &'a dyn Fn(&dyn DiscReader) -> Option<Box<dyn DiscReader>>;
 
 /// How much of what was found is of no use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct UnusableCounts {
     /// Things that should be discs and cannot be read as such.
     pub damaged: u64,
     /// Discs, and parts of discs, that do not count.
@@ -67,9 +67,9 @@ pub struct Told {
 }
 
 /// All that lies at a place.
-pub struct Piles {
+pub struct Inventory {
     pub from: PathBuf,
-    pub sets: Vec<Pile>,
+    pub sets: Vec<FoundSet>,
     pub problems: Vec<Problem>,
     /// Discs of whom that is not known yet; what there is to say of them is not among `problems`.
     pub unnamed: Vec<Unnamed>,
@@ -78,8 +78,8 @@ pub struct Piles {
 }
 
 /// Looks at a directory of images, a shelf, a mounted disc, or one image.
-pub fn look(from: &Path, stop: &Stop) -> Result<Piles, FlowError> {
-    Ok(Piles::sorted(from, discover(from, stop)?))
+pub fn look(from: &Path, stop: &Stop) -> Result<Inventory, FlowError> {
+    Ok(Inventory::sorted(from, discover(from, stop)?))
 }
 
 /// Looks at the disc in a drive, and asks for one that `wanted` describes until it is of use.
@@ -87,9 +87,9 @@ pub fn look_in(
     drive: &mut dyn Drive,
     from: &Path,
     wanted: &WantedMedium,
-    desk: Desk,
-    fits: impl Fn(&Piles) -> bool,
-) -> Result<Piles, FlowError> {
+    desk: Context,
+    fits: impl Fn(&Inventory) -> bool,
+) -> Result<Inventory, FlowError> {
     look_and_see(drive, from, wanted, desk, fits).map(|(piles, _)| piles)
 }
 
@@ -98,9 +98,9 @@ pub fn look_and_see(
     drive: &mut dyn Drive,
     from: &Path,
     wanted: &WantedMedium,
-    desk: Desk,
-    fits: impl Fn(&Piles) -> bool,
-) -> Result<(Piles, Came), FlowError> {
+    desk: Context,
+    fits: impl Fn(&Inventory) -> bool,
+) -> Result<(Inventory, Came), FlowError> {
     with_medium(drive, desk, wanted, |drive, came| {
         let mut found = drive.discs()?;
         if let (true, Some(problem)) = (found.discs.is_empty(), found.problems.pop()) {
@@ -108,7 +108,7 @@ pub fn look_and_see(
         } else if found.discs.is_empty() {
             return Err(other_disc(drive, wanted)?);
         }
-        let piles = Piles::sorted(from, found);
+        let piles = Inventory::sorted(from, found);
         if let Some(absence) = piles.absence() {
             return Err(absence.into());
         }
@@ -154,7 +154,7 @@ fn is_called_like_ours(path: &Path) -> bool {
     })
 }
 
-impl Pile {
+impl FoundSet {
     fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
         let mut all = self.discs.values_mut().chain(&mut self.twins);
         if let Some(known) = all.find(|found| found.txt.disc_uuid == txt.disc_uuid) {
@@ -233,10 +233,10 @@ fn is_before(a: &DiscTxt, b: &DiscTxt) -> bool {
     (a.snapshot, a.disc_uuid.0) < (b.snapshot, b.disc_uuid.0)
 }
 
-impl Piles {
+impl Inventory {
     /// Tells what could not be used of what was found; how much of that matters.
-    pub fn tell_problems(&self, desk: Desk) -> Told {
-        let mut told = Told::default();
+    pub fn tell_problems(&self, desk: Context) -> UnusableCounts {
+        let mut told = UnusableCounts::default();
         self.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
         for problem in &self.problems {
             match problem.kind {
@@ -253,21 +253,21 @@ impl Piles {
         told
     }
 
-    fn sorted(from: &Path, found: Discs) -> Piles {
-        let mut piles = Piles::at(from);
+    fn sorted(from: &Path, found: Discs) -> Inventory {
+        let mut piles = Inventory::at(from);
         piles.take(found);
         piles
     }
 
     /// A place at which nothing was found yet.
-    pub fn at(from: &Path) -> Piles {
+    pub fn at(from: &Path) -> Inventory {
         let (sets, problems, unnamed, gone) = Default::default();
-        Piles { from: from.to_owned(), sets, problems, unnamed, gone }
+        Inventory { from: from.to_owned(), sets, problems, unnamed, gone }
     }
 
     /// Why something that was here is not any more.
     pub fn absence(&self) -> Option<Absence> {
-        let known = self.sets.iter().flat_map(Pile::all).flat_map(|found| &found.copies);
+        let known = self.sets.iter().flat_map(FoundSet::all).flat_map(|found| &found.copies);
         let mut all = known.chain(self.unnamed.iter().map(|unnamed| &unnamed.reader));
         self.gone.first().cloned().or_else(|| all.find_map(|reader| reader.absence()))
     }
@@ -310,11 +310,11 @@ impl Piles {
     pub fn keep_signed(
         mut self,
         checker: Option<&Checker>,
-        mend: Mend,
+        mend: RepairFn,
         stop: &Stop,
-    ) -> Result<Piles, Stopped> {
+    ) -> Result<Inventory, Stopped> {
         let Some(checker) = checker else { return Ok(self) };
-        let Piles { sets, problems, unnamed, .. } = &mut self;
+        let Inventory { sets, problems, unnamed, .. } = &mut self;
         let mut repaired = Vec::new();
         let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
         for found in all {
@@ -329,7 +329,7 @@ impl Piles {
             problems.extend((!sifted.signed.is_empty()).then_some(problem));
             repaired.extend(sifted.repaired);
         }
-        self.sets.iter_mut().for_each(Pile::drop_empty);
+        self.sets.iter_mut().for_each(FoundSet::drop_empty);
         // Who such a disc is says what was signed, and not what was read before.
         self.take(Discs { discs: repaired, problems: Vec::new() });
         self.give_up_unnamed();
@@ -341,9 +341,9 @@ impl Piles {
     pub fn must_be_signed(
         self,
         checker: Option<&Checker>,
-        mend: Mend,
+        mend: RepairFn,
         stop: &Stop,
-    ) -> Result<Piles, FlowError> {
+    ) -> Result<Inventory, FlowError> {
         let piles = self.keep_signed(checker, mend, stop)?;
         if checker.is_some() && piles.sets.is_empty() {
             return Err(piles.nothing());
@@ -364,7 +364,7 @@ impl Piles {
         let at = self.sets.iter().position(|pile| pile.uuid == txt.set_uuid).unwrap_or_else(|| {
             let (name, uuid) = (txt.set.clone(), txt.set_uuid);
             let (discs, twins, unnamed) = (BTreeMap::new(), Vec::new(), Vec::new());
-            self.sets.push(Pile { name, uuid, discs, twins, unnamed });
+            self.sets.push(FoundSet { name, uuid, discs, twins, unnamed });
             self.sets.len() - 1
         });
         let pile = &mut self.sets[at];
@@ -376,16 +376,16 @@ impl Piles {
     }
 
     /// The set that is meant: the named one, or the only one.
-    pub fn choose(mut self, name: Option<&SetName>) -> Result<Pile, FlowError> {
+    pub fn choose(mut self, name: Option<&SetName>) -> Result<FoundSet, FlowError> {
         let known = self.names();
         if self.sets.is_empty() {
             return Err(self.nothing());
         }
-        let mut meant: Vec<Pile> =
+        let mut meant: Vec<FoundSet> =
             self.sets.into_iter().filter(|pile| name.is_none_or(|n| pile.name == *n)).collect();
         match (meant.pop(), meant.is_empty(), name) {
             (Some(pile), true, _) => {
-                Ok(Pile { unnamed: std::mem::take(&mut self.unnamed), ..pile })
+                Ok(FoundSet { unnamed: std::mem::take(&mut self.unnamed), ..pile })
             }
             (Some(_), false, _) => Err(FlowError::SeveralSets { known }),
             (None, _, Some(wanted)) => Err(FlowError::NoSuchSet { wanted: wanted.clone(), known }),
@@ -409,8 +409,8 @@ impl Piles {
 
     /// Names; where two sets have the same, their UUIDs, too.
     fn names(&self) -> String {
-        let twice = |pile: &Pile| self.sets.iter().filter(|p| p.name == pile.name).count() > 1;
-        let named = |pile: &Pile| match twice(pile) {
+        let twice = |pile: &FoundSet| self.sets.iter().filter(|p| p.name == pile.name).count() > 1;
+        let named = |pile: &FoundSet| match twice(pile) {
             true => format!("{} ({})", pile.name, pile.uuid),
             false => pile.name.to_string(),
         };
@@ -428,7 +428,7 @@ struct Sifted {
 fn sift(
     copies: Vec<Box<dyn DiscReader>>,
     checker: &Checker,
-    mend: Mend,
+    mend: RepairFn,
     problems: &mut Vec<Problem>,
     stop: &Stop,
 ) -> Result<Sifted, Stopped> {

@@ -25,10 +25,10 @@ use crate::restore::index::{
 use crate::restore::select::{Selection, TakeRow, select};
 
 use crate::flow::library::coherence::{Doubts, Silent, contradiction};
-use crate::flow::library::inventory::{FoundDisc, Pile};
+use crate::flow::library::inventory::{FoundDisc, FoundSet};
 use crate::flow::library::older::Past;
-use crate::flow::library::repair::{Mendable, Mender};
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::library::repair::{RepairableDisc, Repairer};
+use crate::flow::{Context, FlowError, chain};
 
 /// A catalog that knows a set.
 pub struct KnownIn {
@@ -39,7 +39,7 @@ pub struct KnownIn {
 }
 
 /// What was chosen, and of which snapshot.
-pub struct Chosen {
+pub struct ChosenListing {
     pub seq: SnapshotSeq,
     pub selection: Selection,
     /// The listing has damaged rows, and none better was found.
@@ -47,14 +47,14 @@ pub struct Chosen {
 }
 
 impl KnownIn {
-    pub fn select(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Result<Chosen, FlowError> {
+    pub fn select(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Result<ChosenListing, FlowError> {
         let each = |take: &mut TakeRow| {
             self.catalog.snapshot_rows(self.set, seq, |listed| {
                 take(listed.row);
                 Ok::<(), FlowError>(())
             })
         };
-        Ok(Chosen { seq, selection: select(globs, each)?, is_damaged: false })
+        Ok(ChosenListing { seq, selection: select(globs, each)?, is_damaged: false })
     }
 
     /// The last snapshot before this one that has files: its date, and how many they are.
@@ -88,12 +88,12 @@ impl KnownIn {
 
 /// The discs of a set, and what opens them.
 pub struct FromDiscs<'a> {
-    pub pile: &'a Pile,
+    pub pile: &'a FoundSet,
     pub opener: Option<&'a Opener>,
     pub scratch: &'a Path,
-    pub desk: Desk<'a>,
+    pub desk: Context<'a>,
     /// Repairs what can be read from no copy.
-    pub mender: Option<&'a Mender<'a>>,
+    pub mender: Option<&'a Repairer<'a>>,
     /// What is not as coldcut wrote it, as far as that was met.
     pub doubts: Doubts,
 }
@@ -104,7 +104,7 @@ impl FromDiscs<'_> {
         &self,
         wanted: Option<SnapshotSeq>,
         globs: &PathGlobs,
-    ) -> Result<Chosen, FlowError> {
+    ) -> Result<ChosenListing, FlowError> {
         let chosen = match wanted {
             Some(wanted) if self.newest().is_some_and(|newest| wanted < newest) => {
                 self.select_older(wanted, globs)
@@ -133,7 +133,7 @@ impl FromDiscs<'_> {
         &self,
         wanted: Option<SnapshotSeq>,
         globs: &PathGlobs,
-    ) -> Result<Chosen, FlowError> {
+    ) -> Result<ChosenListing, FlowError> {
         let name = || FlowError::NoListing(self.pile.name.clone());
         let Some(seq) = wanted.or_else(|| self.newest()) else { return Err(name()) };
         let listings = self.read_listings(seq, globs)?;
@@ -159,8 +159,12 @@ impl FromDiscs<'_> {
     }
 
     /// All listings of one snapshot, up to the first that is whole.
-    fn read_listings(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Result<Listings, Stopped> {
-        let mut listings = Listings::default();
+    fn read_listings(
+        &self,
+        seq: SnapshotSeq,
+        globs: &PathGlobs,
+    ) -> Result<SnapshotListings, Stopped> {
+        let mut listings = SnapshotListings::default();
         for found in self.listed(|found| found.txt.listings.snapshot) {
             if found.txt.snapshot != seq {
                 listings.others = true;
@@ -171,7 +175,7 @@ impl FromDiscs<'_> {
                 continue;
             }
             let mendable = self.mendable(found);
-            for copy in Mender::copies(found, mendable.as_ref()) {
+            for copy in Repairer::copies(found, mendable.as_ref()) {
                 match self.read_listing(copy, &found.txt, seq, globs) {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Err(error) => {
@@ -232,13 +236,13 @@ impl FromDiscs<'_> {
         }
     }
 
-    fn select_catalogued(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Option<Chosen> {
+    fn select_catalogued(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Option<ChosenListing> {
         let knows = |known: &KnownIn| known.finished(Some(seq)).ok().flatten().is_some();
         self.catalogs().filter(knows).find_map(|known| known.select(seq, globs).ok())
     }
 
     /// The newest snapshot before this one that has a listing. It is not what was asked for.
-    fn select_before(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Option<Chosen> {
+    fn select_before(&self, seq: SnapshotSeq, globs: &PathGlobs) -> Option<ChosenListing> {
         let listed = self.listed(|found| found.txt.listings.snapshot);
         let before: BTreeSet<SnapshotSeq> = listed.iter().map(|found| found.txt.snapshot).collect();
         before.range(..seq).rev().find_map(|&before| {
@@ -247,7 +251,7 @@ impl FromDiscs<'_> {
                 "no listing of snapshot {seq} can be read from these discs: snapshot {before} is \
                  used instead"
             ));
-            Some(Chosen { is_damaged: true, ..chosen })
+            Some(ChosenListing { is_damaged: true, ..chosen })
         })
     }
 
@@ -265,7 +269,7 @@ impl FromDiscs<'_> {
         txt: &DiscTxt,
         of: SnapshotSeq,
         globs: &PathGlobs,
-    ) -> Result<Chosen, ListingError> {
+    ) -> Result<ChosenListing, ListingError> {
         let (mut trouble, mut sound) = (None, 0_u64);
         let each = |take: &mut TakeRow| {
             let past = Past::open(reader, txt, (self.opener, self.desk.reading()), of);
@@ -293,11 +297,15 @@ impl FromDiscs<'_> {
             self.doubt(error);
             self.note(reader, error, "another listing is used, if there is one");
         }
-        Ok(Chosen { seq: of, selection, is_damaged: trouble.is_some() })
+        Ok(ChosenListing { seq: of, selection, is_damaged: trouble.is_some() })
     }
 
     /// Rows whose content went onto later discs than the listing's: those discs know where it is.
-    fn completed(&self, listed_on: DiscNo, mut chosen: Chosen) -> Result<Chosen, Stopped> {
+    fn completed(
+        &self,
+        listed_on: DiscNo,
+        mut chosen: ChosenListing,
+    ) -> Result<ChosenListing, Stopped> {
         let mut open = Incomplete::of(&mut chosen.selection, chosen.seq);
         if open.rows.is_empty() {
             return Ok(chosen);
@@ -306,7 +314,7 @@ impl FromDiscs<'_> {
         let later = self.pile.discs.values().filter(|f| f.txt.disc >= listed_on);
         for found in later.filter(has_files) {
             let mendable = self.mendable(found);
-            for copy in Mender::copies(found, mendable.as_ref()) {
+            for copy in Repairer::copies(found, mendable.as_ref()) {
                 let disc = found.txt.disc;
                 let (label, reading) = (found.label(), self.desk.reading());
                 let take = |row| open.take(disc, row);
@@ -327,7 +335,11 @@ impl FromDiscs<'_> {
     /// From the newest listing, which tells of all that were before it; of discs of format 1, and
     /// where it is damaged, from the newest catalog on a disc that knows this snapshot, or from a
     /// listing of its own.
-    fn select_older(&self, wanted: SnapshotSeq, globs: &PathGlobs) -> Result<Chosen, FlowError> {
+    fn select_older(
+        &self,
+        wanted: SnapshotSeq,
+        globs: &PathGlobs,
+    ) -> Result<ChosenListing, FlowError> {
         let told = match self.select_told(wanted, globs)? {
             Some(whole) if !whole.is_damaged => return Ok(whole),
             told => told,
@@ -348,8 +360,8 @@ impl FromDiscs<'_> {
         &self,
         wanted: SnapshotSeq,
         globs: &PathGlobs,
-    ) -> Result<Option<Chosen>, FlowError> {
-        let mut best: Option<Chosen> = None;
+    ) -> Result<Option<ChosenListing>, FlowError> {
+        let mut best: Option<ChosenListing> = None;
         let tells = |found: &FoundDisc| found.txt.snapshot > wanted && Past::is_told_by(&found.txt);
         for found in self.listed(tells) {
             if self.is_doubtful(found) {
@@ -359,7 +371,7 @@ impl FromDiscs<'_> {
                 return Err(self.no_snapshot(wanted));
             }
             let mendable = self.mendable(found);
-            for copy in Mender::copies(found, mendable.as_ref()) {
+            for copy in Repairer::copies(found, mendable.as_ref()) {
                 match self.read_listing(copy, &found.txt, wanted, globs) {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                     Err(error) => {
@@ -368,7 +380,7 @@ impl FromDiscs<'_> {
                     }
                     Ok(chosen) if !chosen.is_damaged => return Ok(Some(chosen)),
                     Ok(chosen) => {
-                        let rows = |one: &Chosen| one.selection.rows.len();
+                        let rows = |one: &ChosenListing| one.selection.rows.len();
                         best = Some(match best.take() {
                             Some(best) if rows(&best) >= rows(&chosen) => best,
                             _ => chosen,
@@ -391,7 +403,11 @@ impl FromDiscs<'_> {
         Some(header.snapshots.iter().any(|line| line.seq == wanted))
     }
 
-    fn select_former(&self, wanted: SnapshotSeq, globs: &PathGlobs) -> Result<Chosen, FlowError> {
+    fn select_former(
+        &self,
+        wanted: SnapshotSeq,
+        globs: &PathGlobs,
+    ) -> Result<ChosenListing, FlowError> {
         let mut was_read = false;
         for known in self.catalogs() {
             was_read = true;
@@ -443,7 +459,7 @@ impl FromDiscs<'_> {
     ) -> Option<KnownIn> {
         let mendable = self.mendable(found);
         let (before, mut is_damaged) = (self.doubts.count(), false);
-        for copy in Mender::copies(found, mendable.as_ref()) {
+        for copy in Repairer::copies(found, mendable.as_ref()) {
             let unpacked = self.unpack_catalog(copy).and_then(|known| self.of_disc(known, found));
             let proved = unpacked.and_then(|known| prove(&known).map(|()| known));
             let error = match proved {
@@ -491,7 +507,7 @@ impl FromDiscs<'_> {
         Err(ListingError::Elsewhere { name: CATALOG.to_owned(), what }.into())
     }
 
-    fn mendable<'m>(&'m self, found: &'m FoundDisc) -> Option<Mendable<'m>> {
+    fn mendable<'m>(&'m self, found: &'m FoundDisc) -> Option<RepairableDisc<'m>> {
         self.mender.and_then(|mender| mender.offer(found))
     }
 
@@ -569,8 +585,8 @@ fn copy_at_most(from: &mut dyn Read, to: &mut impl io::Write, most: u64) -> io::
 
 /// What became of the listings of one snapshot.
 #[derive(Default)]
-struct Listings {
-    found: Vec<(DiscNo, Chosen)>,
+struct SnapshotListings {
+    found: Vec<(DiscNo, ChosenListing)>,
     /// One could not be read at all.
     failed: bool,
     /// There are some of other snapshots.
@@ -580,12 +596,12 @@ struct Listings {
 /// Files of a listing whose bytes were not all on a disc when it was written.
 struct Incomplete<'a> {
     seq: SnapshotSeq,
-    rows: HashMap<RelPath, (&'a mut SnapshotRow, Pieces)>,
+    rows: HashMap<RelPath, (&'a mut SnapshotRow, FileParts)>,
 }
 
 /// What later discs tell of one file.
 #[derive(Default)]
-struct Pieces {
+struct FileParts {
     member: Option<RelPath>,
     places: Vec<(u32, Place)>,
     parts: Option<u32>,
@@ -600,7 +616,7 @@ impl<'a> Incomplete<'a> {
         let rows = open.map(|row| {
             let places = row.place.places.iter().zip(1..).map(|(&place, part)| (part, place));
             let member = row.place.member.clone();
-            let pieces = Pieces { places: places.collect(), member, ..Pieces::default() };
+            let pieces = FileParts { places: places.collect(), member, ..FileParts::default() };
             (row.path.clone(), (row, pieces))
         });
         Incomplete { seq, rows: rows.collect() }
@@ -618,7 +634,7 @@ impl<'a> Incomplete<'a> {
         };
         if pieces.member.as_ref() != Some(&member) {
             // The file was begun anew, or is seen for the first time.
-            *pieces = Pieces { member: Some(member), ..Pieces::default() };
+            *pieces = FileParts { member: Some(member), ..FileParts::default() };
         }
         if pieces.places.iter().all(|&(part, _)| part != row.span.part.max(1)) {
             pieces.places.push((row.span.part.max(1), place));

@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::catalog::{Catalog, CatalogError, Copy, CopyNo, CopyState, Fate, Finding, Put, SetId};
+use crate::catalog::{
+    Catalog, CatalogError, Copy, CopyNo, CopyPlacement, CopyState, Fate, Finding, SetId,
+};
 use crate::model::{Carrier, DiscNo, FileId};
 use crate::port::clock::Moment;
 
@@ -142,7 +144,7 @@ pub fn settle(
         return Ok(());
     }
     let (carrier, number) = (met.medium.clone(), copy.number);
-    catalog.put_copies(&[Put { set, disc, copy: number, carrier, is_unproved: false }])
+    catalog.put_copies(&[CopyPlacement { set, disc, copy: number, carrier, is_unproved: false }])
 }
 
 #[cfg(test)]

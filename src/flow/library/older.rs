@@ -9,13 +9,15 @@ use crate::drive::DiscReader;
 use crate::format::{DiscTxt, FormatError, ListingReader};
 use crate::model::rows::ListedRow;
 use crate::model::{Format, SnapshotSeq};
-use crate::restore::index::{HISTORY, ListingError, Reading, SNAPSHOT, open_listing, packed_size};
+use crate::restore::index::{
+    HISTORY, ListingError, ListingOptions, SNAPSHOT, open_listing, packed_size,
+};
 
 use crate::flow::base::own_listing::refuse_other;
 
 /// One of the two, expanded as it is read.
-type Rows<'a> = ListingReader<BufReader<Box<dyn std::io::Read + 'a>>>;
-type Row = Result<ListedRow, FormatError>;
+type ExpandedListing<'a> = ListingReader<BufReader<Box<dyn std::io::Read + 'a>>>;
+type RowResult = Result<ListedRow, FormatError>;
 
 /// SNAPSHOT of one disc, and HISTORY where that is needed.
 pub struct Past<'a> {
@@ -26,8 +28,8 @@ pub struct Past<'a> {
 
 struct Side<'a> {
     name: &'static str,
-    rows: Rows<'a>,
-    next: Option<Row>,
+    rows: ExpandedListing<'a>,
+    next: Option<RowResult>,
 }
 
 impl<'a> Past<'a> {
@@ -41,7 +43,7 @@ impl<'a> Past<'a> {
     pub fn open(
         reader: &'a dyn DiscReader,
         txt: &DiscTxt,
-        with: (Option<&Opener>, Reading<'a>),
+        with: (Option<&Opener>, ListingOptions<'a>),
         of: SnapshotSeq,
     ) -> Result<Past<'a>, ListingError> {
         let snapshot = Side::open(reader, txt, with, SNAPSHOT)?;
@@ -80,7 +82,7 @@ impl<'a> Side<'a> {
     fn open(
         reader: &'a dyn DiscReader,
         txt: &DiscTxt,
-        (opener, reading): (Option<&Opener>, Reading<'a>),
+        (opener, reading): (Option<&Opener>, ListingOptions<'a>),
         name: &'static str,
     ) -> Result<Side<'a>, ListingError> {
         let text: Box<dyn std::io::Read + 'a> =

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::codec::openpgp::Checker;
-use crate::drive::{Absence, DiscFile, DiscReader, Image, Patient, ReadError, Volume};
-use crate::format::disc_txt::Group;
+use crate::drive::{Absence, BestEffortReader, DiscFile, DiscReader, Image, ReadError, Volume};
+use crate::format::disc_txt::RecoveryRole;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, Sectors};
 use crate::port::files::{make_private_dir, read_own};
@@ -22,14 +22,14 @@ use crate::recovery::program::{self, Repair};
 use crate::recovery::striping::recovery_path;
 
 use crate::flow::library::inventory::group::disc_of;
-use crate::flow::library::inventory::{FoundDisc, Pile, identify};
+use crate::flow::library::inventory::{FoundDisc, FoundSet, identify};
 use crate::flow::library::repair::{Removed, check_room, in_words};
 use crate::flow::library::signatures::distrust;
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
 /// What a group has at hand.
 struct AtHand<'p> {
-    group: &'p Group,
+    group: &'p RecoveryRole,
     /// By exponent.
     recovery: BTreeMap<u32, &'p dyn DiscReader>,
     images: BTreeMap<DiscNo, Vec<&'p dyn DiscReader>>,
@@ -44,11 +44,11 @@ struct Remade {
 
 /// All lost discs of the group that `disc` is in. None, with a word why, if that cannot be done.
 pub fn remake(
-    pile: &Pile,
+    pile: &FoundSet,
     disc: DiscNo,
     scratch: &Path,
     signed_by: Option<&Checker>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<Vec<FoundDisc>, FlowError> {
     let Some(at_hand) = AtHand::of(pile, disc) else { return Ok(Vec::new()) };
     let name = &pile.name;
@@ -76,7 +76,7 @@ pub fn remake(
 fn trusted(
     made: Vec<FoundDisc>,
     signed_by: Option<&Checker>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<Vec<FoundDisc>, FlowError> {
     let Some(checker) = signed_by else { return Ok(made) };
     let mut trusted = Vec::new();
@@ -92,7 +92,7 @@ fn trusted(
 }
 
 impl<'p> AtHand<'p> {
-    fn of(pile: &'p Pile, disc: DiscNo) -> Option<AtHand<'p>> {
+    fn of(pile: &'p FoundSet, disc: DiscNo) -> Option<AtHand<'p>> {
         let groups =
             pile.discs.values().filter_map(|found| Some((found, found.txt.group.as_ref()?)));
         let covering: Vec<_> = groups.filter(|(_, group)| group.discs.contains(&disc)).collect();
@@ -116,7 +116,7 @@ impl<'p> AtHand<'p> {
         Some(AtHand { group, recovery, images, lost })
     }
 
-    fn make(&self, scratch: &Path, desk: Desk) -> Result<Vec<FoundDisc>, String> {
+    fn make(&self, scratch: &Path, desk: Context) -> Result<Vec<FoundDisc>, String> {
         program::check(desk.stop).map_err(|error| chain(&error))?;
         let removed = Arc::new(Removed(scratch.join(format!("remade-{}", Uuid::new_v4()))));
         let dir = &removed.0;
@@ -164,7 +164,7 @@ impl<'p> AtHand<'p> {
         number: u64,
         place: &Path,
         images: &mut BTreeMap<DiscNo, File>,
-        desk: Desk,
+        desk: Context,
     ) -> Result<(), String> {
         make_private_dir(place).map_err(in_words(place))?;
         let (set, par2) = self.recovery_files(number, place)?;
@@ -204,7 +204,7 @@ impl<'p> AtHand<'p> {
         let mut first = None;
         for (&exponent, disc) in &self.recovery {
             let from = recovery_path(number, exponent);
-            let Some(content) = Patient::open(&[*disc], &from) else { continue };
+            let Some(content) = BestEffortReader::open(&[*disc], &from) else { continue };
             let mut content = content.in_pieces(SECTOR);
             let to = place.join(from.rsplit('/').next().unwrap_or(&from));
             let mut bytes = Vec::new();

@@ -10,7 +10,7 @@ use crate::flow::FlowError;
 
 /// A group of discs, and what of it has a good copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spares {
+pub struct RecoveryStatus {
     pub group: RecoveryGroup,
     /// Discs with files of which no good copy is left.
     pub lost: Vec<DiscNo>,
@@ -23,16 +23,16 @@ pub fn spares(
     catalog: &Catalog,
     set: SetId,
     good: &BTreeSet<DiscNo>,
-) -> Result<Vec<Spares>, FlowError> {
+) -> Result<Vec<RecoveryStatus>, FlowError> {
     let groups = catalog.recovery_groups(set)?;
-    Ok(groups.into_iter().map(|group| Spares::of(group, good)).collect())
+    Ok(groups.into_iter().map(|group| RecoveryStatus::of(group, good)).collect())
 }
 
-impl Spares {
-    fn of(group: RecoveryGroup, good: &BTreeSet<DiscNo>) -> Spares {
+impl RecoveryStatus {
+    fn of(group: RecoveryGroup, good: &BTreeSet<DiscNo>) -> RecoveryStatus {
         let lost = group.discs.iter().filter(|disc| !good.contains(disc)).copied().collect();
         let spare = group.recovery.iter().filter(|disc| good.contains(disc)).copied().collect();
-        Spares { group, lost, spare }
+        RecoveryStatus { group, lost, spare }
     }
 
     /// How many discs of the group, whichever they are, may be lost beside those that are lost
@@ -67,10 +67,10 @@ impl Spares {
 mod tests {
     use super::*;
 
-    fn with_good(good: &[u32]) -> Spares {
+    fn with_good(good: &[u32]) -> RecoveryStatus {
         let discs = [1, 2, 3].map(DiscNo).to_vec();
         let group = RecoveryGroup { discs, recovery: [4, 5].map(DiscNo).to_vec() };
-        Spares::of(group, &good.iter().map(|&disc| DiscNo(disc)).collect())
+        RecoveryStatus::of(group, &good.iter().map(|&disc| DiscNo(disc)).collect())
     }
 
     #[test]

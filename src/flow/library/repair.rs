@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::codec::openpgp::Checker;
-use crate::drive::{Absence, DiscFile, DiscReader, Folder, Patient, ReadError, Volume};
+use crate::drive::{Absence, BestEffortReader, DiscFile, DiscReader, Folder, ReadError, Volume};
 use crate::format::DiscTxt;
 use crate::model::disc::Encryption;
 use crate::model::size::SECTOR;
@@ -26,21 +26,21 @@ use crate::recovery::{DIRECTORY, MAIN, is_recovery_data};
 
 use crate::flow::library::inventory::{FoundDisc, identify, is_plain_content};
 use crate::flow::library::signatures::distrust;
-use crate::flow::{Desk, chain};
+use crate::flow::{Context, chain};
 
 /// Where discs are repaired. Each is repaired once, and only if something is read from it.
-pub struct Mender<'a> {
+pub struct Repairer<'a> {
     scratch: PathBuf,
     /// Recovery data is signed by nobody: what it makes must bear the disc's signature out.
     signed_by: Option<&'a Checker>,
     monitor: &'a dyn Monitor,
     stop: &'a Stop,
     /// What became of each disc, by the title of its first copy.
-    done: Mutex<HashMap<String, Mended>>,
+    done: Mutex<HashMap<String, RepairResult>>,
 }
 
 /// A repaired disc, or why there is none.
-type Mended = Result<Arc<Workplace>, String>;
+type RepairResult = Result<Arc<Workplace>, String>;
 
 /// A disc's files in scratch; they go when nobody reads them any more.
 pub struct Workplace {
@@ -77,20 +77,20 @@ pub(in crate::flow) fn check_room(dir: &Path, need: u64) -> Result<(), String> {
 }
 
 /// A disc as it would be if it were repaired.
-pub struct Mendable<'m> {
-    mender: &'m Mender<'m>,
+pub struct RepairableDisc<'m> {
+    mender: &'m Repairer<'m>,
     found: &'m FoundDisc,
     files: Vec<DiscFile>,
 }
 
-impl<'a> Mender<'a> {
-    pub fn new(scratch: &Path, signed_by: Option<&'a Checker>, desk: Desk<'a>) -> Mender<'a> {
+impl<'a> Repairer<'a> {
+    pub fn new(scratch: &Path, signed_by: Option<&'a Checker>, desk: Context<'a>) -> Repairer<'a> {
         let (monitor, stop) = (desk.monitor, desk.stop);
-        Mender { scratch: scratch.to_owned(), signed_by, monitor, stop, done: Mutex::default() }
+        Repairer { scratch: scratch.to_owned(), signed_by, monitor, stop, done: Mutex::default() }
     }
 
     /// The disc once more, to be tried after its copies. `None` if it carries no recovery data.
-    pub fn offer<'m>(&'m self, found: &'m FoundDisc) -> Option<Mendable<'m>> {
+    pub fn offer<'m>(&'m self, found: &'m FoundDisc) -> Option<RepairableDisc<'m>> {
         if !found.copies.iter().any(|copy| has_recovery_data(&**copy)) {
             return None;
         }
@@ -100,7 +100,7 @@ impl<'a> Mender<'a> {
                 files.push(DiscFile::without_place(&file.path, file.size));
             }
         }
-        let described = described(&Mender::copies(found, None));
+        let described = described(&Repairer::copies(found, None));
         for covered in described.map(|set| set.files).unwrap_or_default() {
             let path = covered.path.to_string();
             if files.iter().all(|known| known.path != path) {
@@ -111,13 +111,13 @@ impl<'a> Mender<'a> {
             // Recovery data is made by anybody, too.
             files.retain(|file| !is_plain_content(&file.path));
         }
-        Some(Mendable { mender: self, found, files })
+        Some(RepairableDisc { mender: self, found, files })
     }
 
     /// The readers to try, in order: the disc's copies, and itself repaired.
     pub fn copies<'m>(
         found: &'m FoundDisc,
-        mendable: Option<&'m Mendable<'m>>,
+        mendable: Option<&'m RepairableDisc<'m>>,
     ) -> Vec<&'m dyn DiscReader> {
         let repaired = mendable.map(|mendable| mendable as &dyn DiscReader);
         found.copies.iter().map(|copy| &**copy).chain(repaired).collect()
@@ -156,23 +156,28 @@ impl<'a> Mender<'a> {
         identify(&mended.folder).ok().map(|(txt, _)| txt)
     }
 
-    fn done(&self) -> MutexGuard<'_, HashMap<String, Mended>> {
+    fn done(&self) -> MutexGuard<'_, HashMap<String, RepairResult>> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The others wait meanwhile: they want the same.
-    fn once(&self, key: &str, mend: impl FnOnce() -> Mended) -> Mended {
+    fn once(&self, key: &str, mend: impl FnOnce() -> RepairResult) -> RepairResult {
         self.done().entry(key.to_owned()).or_insert_with(mend).clone()
     }
 
-    fn mended(&self, found: &FoundDisc) -> Mended {
-        let copies = Mender::copies(found, None);
+    fn mended(&self, found: &FoundDisc) -> RepairResult {
+        let copies = Repairer::copies(found, None);
         let label = found.label();
         let mend = || self.mend(&copies, &label.to_string(), Some(label.number));
         self.once(&key(found), mend)
     }
 
-    fn mend(&self, copies: &[&dyn DiscReader], label: &str, number: Option<DiscNo>) -> Mended {
+    fn mend(
+        &self,
+        copies: &[&dyn DiscReader],
+        label: &str,
+        number: Option<DiscNo>,
+    ) -> RepairResult {
         self.monitor.note(&format!("{label} is damaged; it is repaired from its recovery data"));
         let dir = self.scratch.join(format!("mended-{}", Uuid::new_v4()));
         let mended = self.mend_in(copies, number, dir);
@@ -184,7 +189,12 @@ impl<'a> Mender<'a> {
         mended
     }
 
-    fn mend_in(&self, copies: &[&dyn DiscReader], number: Option<DiscNo>, dir: PathBuf) -> Mended {
+    fn mend_in(
+        &self,
+        copies: &[&dyn DiscReader],
+        number: Option<DiscNo>,
+        dir: PathBuf,
+    ) -> RepairResult {
         program::check(self.stop).map_err(|error| chain(&error))?;
         make_private_dir(&dir).map_err(in_words(&dir))?;
         let removed = Removed(dir);
@@ -299,7 +309,8 @@ impl<'a> Mender<'a> {
 
     /// Bytes to copy, if there is room for them and for new ones of what is damaged.
     fn check_space(&self, copies: &[&dyn DiscReader], dir: &Path) -> Result<u64, String> {
-        let sizes = paths(copies).into_iter().filter_map(|path| Patient::open(copies, &path));
+        let sizes =
+            paths(copies).into_iter().filter_map(|path| BestEffortReader::open(copies, &path));
         let sizes: Vec<u64> = sizes.map(|content| content.size()).collect();
         let total: u64 = sizes.iter().sum();
         let need = total + sizes.iter().max().unwrap_or(&0);
@@ -318,7 +329,7 @@ impl<'a> Mender<'a> {
         let (mut done, mut missing) = (0, 0);
         for path in paths(copies) {
             let Some(piece) = pieces(&path) else { continue };
-            let Some(content) = Patient::open(copies, &path) else { continue };
+            let Some(content) = BestEffortReader::open(copies, &path) else { continue };
             let (to, mut content) = (dir.join(&path), content.in_pieces(piece));
             done += self.copy_file(&mut content, &to, done).map_err(in_words(&to))?;
             missing += if is_recovery_data(&path) { content.missing } else { 0 };
@@ -326,7 +337,7 @@ impl<'a> Mender<'a> {
         Ok(missing)
     }
 
-    fn copy_file(&self, content: &mut Patient, to: &Path, before: u64) -> io::Result<u64> {
+    fn copy_file(&self, content: &mut BestEffortReader, to: &Path, before: u64) -> io::Result<u64> {
         make_private_dir(to.parent().unwrap_or(to))?;
         let mut file = create_own(to)?;
         let mut buffer = vec![0; 1 << 20];
@@ -360,7 +371,7 @@ fn remove_replaced(dir: &Path, known: &[String]) -> Result<(), String> {
 fn described(copies: &[&dyn DiscReader]) -> Option<RecoverySet> {
     let mut collector = Collector::default();
     // What cannot be read of it tells nothing.
-    let _ = collector.read(Patient::open(copies, MAIN)?.in_pieces(SECTOR));
+    let _ = collector.read(BestEffortReader::open(copies, MAIN)?.in_pieces(SECTOR));
     collector.finish()
 }
 
@@ -475,7 +486,7 @@ impl DiscReader for Repaired {
     }
 }
 
-impl DiscReader for Mendable<'_> {
+impl DiscReader for RepairableDisc<'_> {
     fn title(&self) -> String {
         format!("{}, repaired", self.found.label())
     }

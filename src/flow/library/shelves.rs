@@ -7,13 +7,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Catalog, CatalogError, KnownSet, Put, Shelved};
+use crate::catalog::{Catalog, CatalogError, CopyPlacement, KnownSet, Shelved};
 use crate::drive::shelf_identity::{give_id, id_of, place_of, renew_id};
 use crate::format::volume::image_name;
 use crate::model::{Carrier, FileId, SetName, ShelfId, ShelfPlace};
 
 use crate::flow::base::turn::open_to_write;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// What a shelf is met for. Only one that is written to is told from the one that it was copied
 /// from by an id of its own.
@@ -25,7 +25,7 @@ pub enum Visit {
 
 /// A place where discs are to go, and the shelves in it for further copies. Without a catalog there
 /// is nothing to know.
-pub fn arrive(catalog: &Path, dest: &Path, desk: Desk) -> Result<(), FlowError> {
+pub fn arrive(catalog: &Path, dest: &Path, desk: Context) -> Result<(), FlowError> {
     // None is made here, nor out of an empty file that a full disk left.
     if !fs::metadata(catalog).is_ok_and(|found| found.len() > 0) {
         return Ok(());
@@ -64,7 +64,7 @@ pub fn meet(
             here.id = give_id(&here.dir).ok();
         }
     } else if let (false, None) = (is_known, others.iter().find(|other| is_there(other.place()))) {
-        let puts: Vec<Put> = others.iter().map(|copy| copy.put(&here, true)).collect();
+        let puts: Vec<CopyPlacement> = others.iter().map(|copy| copy.put(&here, true)).collect();
         say(&moved_words(&puts, others[0].place(), &here));
         catalog.put_copies(&puts)?;
         return Ok(here);
@@ -94,11 +94,12 @@ fn note(catalog: &mut Catalog, known: &[Shelved], here: &ShelfPlace) -> Result<(
             && place.is(here)
             && (place.id, &place.system) != (here.id, &here.system)
     };
-    let puts: Vec<Put> = known.iter().filter(lacks).map(|copy| copy.put(here, false)).collect();
+    let puts: Vec<CopyPlacement> =
+        known.iter().filter(lacks).map(|copy| copy.put(here, false)).collect();
     catalog.put_copies(&puts)
 }
 
-fn moved_words(puts: &[Put], from: &ShelfPlace, to: &ShelfPlace) -> String {
+fn moved_words(puts: &[CopyPlacement], from: &ShelfPlace, to: &ShelfPlace) -> String {
     let (before, now) = (from.dir.display(), to.dir.display());
     match puts.iter().any(|put| put.is_unproved) {
         false => format!("the shelf {before} is at {now} now"),
@@ -126,7 +127,7 @@ fn rename(
     known: &[Shelved],
     here: &ShelfPlace,
 ) -> Result<bool, CatalogError> {
-    let mut puts: Vec<Put> = Vec::new();
+    let mut puts: Vec<CopyPlacement> = Vec::new();
     for copy in known.iter().filter(|copy| is_name_of(copy.place(), here)) {
         let same = |other: &Shelved| {
             (other.set, other.disc) == (copy.set, copy.disc) && other.place().dir == here.dir
@@ -204,11 +205,17 @@ impl Shelved {
 
     /// This copy, on the shelf `here`. One that moved may be another one, unless it is still on its
     /// file system.
-    fn put(&self, here: &ShelfPlace, has_moved: bool) -> Put {
+    fn put(&self, here: &ShelfPlace, has_moved: bool) -> CopyPlacement {
         let place = self.place();
         let carrier = Carrier::Shelf(ShelfPlace { file: place.file.clone(), ..here.clone() });
         let is_unproved = has_moved && !here.is_on_system_of(place);
-        Put { set: self.set, disc: self.disc, copy: self.copy.number, carrier, is_unproved }
+        CopyPlacement {
+            set: self.set,
+            disc: self.disc,
+            copy: self.copy.number,
+            carrier,
+            is_unproved,
+        }
     }
 
     fn file(&self, set: &SetName) -> Option<FileId> {
@@ -221,7 +228,7 @@ pub fn say_other_shelf(
     catalog: &Catalog,
     set: &KnownSet,
     dest: &Carrier,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(), CatalogError> {
     let Carrier::Shelf(dest) = dest else { return Ok(()) };
     let is_kept = |copy: &&Shelved| copy.set == set.id && copy.copy.is_kept();

@@ -7,7 +7,7 @@ use crate::restore::index::{CATALOG, INDEX, SNAPSHOT};
 
 use crate::flow::FlowError;
 use crate::flow::base::keys::KeyRing;
-use crate::flow::library::inventory::Pile;
+use crate::flow::library::inventory::FoundSet;
 use crate::flow::library::listings::KnownIn;
 
 /// So many listings are tried before a passphrase counts as wrong: the first bytes of some may be
@@ -17,7 +17,7 @@ const LISTINGS_TRIED: usize = 8;
 /// What opens the set's files; a wrong passphrase is told before any work.
 pub(in crate::flow) fn open_set(
     keys: &KeyRing,
-    pile: &Pile,
+    pile: &FoundSet,
     known: Option<&(KnownIn, SnapshotSeq)>,
 ) -> Result<Option<Opener>, FlowError> {
     let encryption = pile.encryption();
@@ -48,7 +48,7 @@ fn check_token(
 }
 
 /// Opens the smallest listings until one opens.
-pub(in crate::flow) fn check_listings(opener: &Opener, pile: &Pile) -> Result<(), FlowError> {
+pub(in crate::flow) fn check_listings(opener: &Opener, pile: &FoundSet) -> Result<(), FlowError> {
     let mut listings: Vec<(u64, &dyn DiscReader, &DiscFile)> = Vec::new();
     for copy in pile.all().flat_map(|found| &found.copies) {
         for name in [INDEX, SNAPSHOT, CATALOG] {

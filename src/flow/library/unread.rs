@@ -6,7 +6,7 @@ use crate::model::{DiscNo, SetName};
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 
-use crate::flow::Desk;
+use crate::flow::Context;
 
 /// Whether a medium in a drive could be another than this unread copy.
 pub fn is_doubtful(copy: &Copy, all: &[Copy]) -> bool {
@@ -19,7 +19,7 @@ pub fn is_doubtful(copy: &Copy, all: &[Copy]) -> bool {
 }
 
 /// A person says that the disc in this drive is the copy that nobody read back.
-pub fn is_said_to_be(copy: &Copy, set: &SetName, disc: DiscNo, drive: &str, desk: Desk) -> bool {
+pub fn is_said_to_be(copy: &Copy, set: &SetName, disc: DiscNo, drive: &str, desk: Context) -> bool {
     desk.monitor.rest();
     let words = format!(", burned on {}, not verified yet", copy.burned.day());
     let wanted = WantedMedium::disc(set, disc).copy(Some(copy.number.0)).with(&words);
@@ -33,7 +33,7 @@ pub fn not_meant(
     set: &SetName,
     disc: DiscNo,
     drive: &str,
-    desk: Desk,
+    desk: Context,
 ) -> Vec<CopyNo> {
     let Some(newest) = all.iter().rfind(|copy| is_doubtful(copy, all)) else { return Vec::new() };
     let is_newest = is_said_to_be(newest, set, disc, drive, desk);
@@ -48,11 +48,11 @@ pub fn not_meant(
 mod tests {
     use super::*;
     use crate::catalog::Finding;
-    use crate::flow::Patience;
+    use crate::flow::WaitLimit;
     use crate::model::Carrier;
     use crate::port::clock::Moment;
     use crate::port::monitor::Recorder;
-    use crate::port::operator::{Operator, Secret, Summons};
+    use crate::port::operator::{InsertRequest, Operator, Secret};
     use crate::port::stop::Stop;
 
     fn copy(number: u32, state: CopyState) -> Copy {
@@ -72,9 +72,9 @@ mod tests {
     }
 
     /// Says the same to every question that only a person answers.
-    struct Says(Answer);
+    struct FixedOperator(Answer);
 
-    impl Operator for Says {
+    impl Operator for FixedOperator {
         fn confirm(&self, _: &str) -> Answer {
             Answer::Yes
         }
@@ -86,7 +86,7 @@ mod tests {
         fn hands(&self, _: &str) -> Answer {
             Answer::NobodyThere
         }
-        fn summon(&self, _: &Summons) {}
+        fn summon(&self, _: &InsertRequest) {}
         fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
             None
         }
@@ -98,9 +98,9 @@ mod tests {
         let (set, monitor, stop) =
             (SetName::new("films").unwrap(), Recorder::default(), Stop::new());
         let ruled_out = |answer, all: &[Copy]| {
-            let operator = &Says(answer);
-            let patience = Patience::Endless;
-            let desk = Desk {
+            let operator = &FixedOperator(answer);
+            let patience = WaitLimit::Endless;
+            let desk = Context {
                 monitor: &monitor,
                 operator,
                 stop: &stop,

@@ -11,7 +11,7 @@ use crate::port::operator::Answer;
 use crate::restore::privileges::{Privileges, keep_target, withhold};
 use crate::restore::select::Selection;
 
-use crate::flow::Desk;
+use crate::flow::Context;
 
 /// What becomes of metadata that gives rights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(in crate::flow) fn withhold_rights(
     is_vouched: bool,
     stands: Option<&Path>,
     selection: &mut Selection,
-    desk: Desk,
+    desk: Context,
 ) -> Withheld {
     let what = Privileges::of(selection);
     let is_root = rustix::process::geteuid().is_root();
@@ -70,7 +70,12 @@ pub(in crate::flow) fn withhold_rights(
     }
 }
 
-fn take_out(selection: &mut Selection, what: Privileges, is_doubt: bool, desk: Desk) -> Withheld {
+fn take_out(
+    selection: &mut Selection,
+    what: Privileges,
+    is_doubt: bool,
+    desk: Context,
+) -> Withheld {
     withhold(selection);
     if !what.is_empty() {
         let why = match is_doubt {

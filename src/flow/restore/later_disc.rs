@@ -3,23 +3,23 @@
 
 use crate::model::{DiscNo, Kind};
 use crate::port::wanted::WantedMedium;
-use crate::restore::plan::Standing;
+use crate::restore::plan::TargetState;
 use crate::restore::plan::is_stored;
 use crate::restore::survey::standing;
 
 use crate::flow::FlowError;
-use crate::flow::Patience;
-use crate::flow::library::listings::{Chosen, KnownIn};
-use crate::flow::restore::Session;
+use crate::flow::WaitLimit;
+use crate::flow::library::listings::{ChosenListing, KnownIn};
+use crate::flow::restore::RestoreSession;
 
-type Choice = (Chosen, Option<KnownIn>);
+type ListingChoice = (ChosenListing, Option<KnownIn>);
 
-impl Session<'_> {
+impl RestoreSession<'_> {
     /// The choice that the latest disc allows that anybody has.
     pub(in crate::flow) fn with_later_disc(
         &mut self,
-        mut choice: Result<Choice, FlowError>,
-    ) -> Result<Choice, FlowError> {
+        mut choice: Result<ListingChoice, FlowError>,
+    ) -> Result<ListingChoice, FlowError> {
         while self.may_ask() && self.is_short(&choice)? {
             let Some(before) = self.latest() else { break };
             if !self.insert_later(before)? || self.latest() <= Some(before) {
@@ -36,19 +36,20 @@ impl Session<'_> {
     }
 
     fn may_ask(&self) -> bool {
-        let nobody = Patience::AtMost(std::time::Duration::ZERO);
+        let nobody = WaitLimit::AtMost(std::time::Duration::ZERO);
         self.drive.is_some() && !self.request.dry_run && self.desk.patience != nobody
     }
 
     /// Whether a later disc may tell more than this choice does.
-    fn is_short(&self, choice: &Result<Choice, FlowError>) -> Result<bool, FlowError> {
+    fn is_short(&self, choice: &Result<ListingChoice, FlowError>) -> Result<bool, FlowError> {
         let (chosen, known) = match choice {
             Ok(choice) => choice,
             Err(error) => return Ok(matches!(error, FlowError::NoListing(_))),
         };
         let before = self.look_at_target(chosen.selection.root_mode())?;
-        let is_there =
-            |row| standing(before.target.as_ref(), self.request.overwrite, row) == Standing::There;
+        let is_there = |row| {
+            standing(before.target.as_ref(), self.request.overwrite, row) == TargetState::There
+        };
         let files = chosen.selection.rows.iter().filter(|row| row.kind == Kind::File);
         Ok(known.is_none() && files.into_iter().any(|row| !is_stored(row) && !is_there(row)))
     }

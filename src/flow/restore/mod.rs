@@ -19,11 +19,11 @@ use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::operator::{Answer, Operator};
 use crate::port::stop::Stopped;
 use crate::port::wanted::WantedMedium;
-use crate::restore::extract::{Restorer, Tally};
+use crate::restore::extract::{RestoreTally, Restorer};
 use crate::restore::index::Fetch;
 use crate::restore::nodes::DirPolicy;
-use crate::restore::place::{Overwrite, PlaceError, Target};
-use crate::restore::plan::{Plan, Why, plan};
+use crate::restore::place::{OverwritePolicy, PlaceError, Target};
+use crate::restore::plan::{RestorePlan, Why, plan};
 use crate::restore::privileges::Privileges;
 use crate::restore::select::Selection;
 use crate::restore::survey::standing;
@@ -32,13 +32,13 @@ use crate::flow::base::keys::KeyRing;
 use crate::flow::library::branches::settle;
 use crate::flow::library::insertion::{RETURNS, while_it_comes_back};
 use crate::flow::library::inventory::{
-    FoundDisc, Pile, Piles, Problem, ProblemKind, Trust, Vetting, look, look_in,
+    FoundDisc, FoundSet, Inventory, Problem, ProblemKind, Trust, Vetting, look, look_in,
 };
-use crate::flow::library::listings::{Chosen, FromDiscs, KnownIn};
-use crate::flow::library::repair::Mender;
+use crate::flow::library::listings::{ChosenListing, FromDiscs, KnownIn};
+use crate::flow::library::repair::Repairer;
 use crate::flow::library::unlock::open_set;
 use crate::flow::library::vouching::{Rights, withhold_rights};
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
 /// What a restore is asked to do.
 pub struct RestoreRequest<'a> {
@@ -50,7 +50,7 @@ pub struct RestoreRequest<'a> {
     /// Without it, the newest that is finished.
     pub snapshot: Option<SnapshotSeq>,
     pub paths: PathGlobs,
-    pub overwrite: Overwrite,
+    pub overwrite: OverwritePolicy,
     /// Owners are wanted; they come back only if root restores.
     pub owners: bool,
     /// Set-id bits, capabilities, devices.
@@ -110,7 +110,7 @@ impl RestoreReport {
         short == 0 && is_whole && !self.lacks_discs()
     }
 
-    fn take(&mut self, tally: &Tally) {
+    fn take(&mut self, tally: &RestoreTally) {
         self.restored = tally.restored;
         self.bytes = tally.bytes;
         self.failed += tally.failed;
@@ -124,7 +124,7 @@ impl RestoreReport {
 pub fn restore(
     request: &RestoreRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<RestoreReport, FlowError> {
     while_it_comes_back(desk, || restore_from(request, drive.as_deref_mut(), desk))
 }
@@ -132,10 +132,10 @@ pub fn restore(
 fn restore_from(
     request: &RestoreRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<RestoreReport, FlowError> {
     let signed_by = request.trust.signed_by.as_ref();
-    let mender = Mender::new(&request.scratch, signed_by, desk);
+    let mender = Repairer::new(&request.scratch, signed_by, desk);
     let mut vetting = Vetting::new(&request.trust, &request.catalog);
     let mut piles = match drive.as_deref_mut() {
         Some(drive) => first_disc(request, drive, desk)?,
@@ -167,7 +167,7 @@ fn restore_from(
         in_doubt = true;
     }
     pile.twin_words().for_each(|words| desk.monitor.note(&words));
-    let mut session = Session::new(request, desk, pile, drive, opener, mender, vetting);
+    let mut session = RestoreSession::new(request, desk, pile, drive, opener, mender, vetting);
     let choice = session.choose(known);
     // What is missing of the listings of a disc that went away is not damaged.
     if let Some(absence) = session.absence() {
@@ -188,10 +188,10 @@ fn restore_from(
 /// catalog on the discs may know.
 fn ask_newest_catalog(
     request: &RestoreRequest,
-    pile: &mut Pile,
+    pile: &mut FoundSet,
     opener: Option<&Opener>,
-    mender: &Mender,
-    desk: Desk,
+    mender: &Repairer,
+    desk: Context,
 ) -> Result<(), FlowError> {
     if pile.twins.is_empty() && pile.unnamed.is_empty() {
         return Ok(());
@@ -213,27 +213,27 @@ fn ask_newest_catalog(
 pub(in crate::flow) fn fetch(
     request: &RestoreRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
-    pile: Pile,
+    pile: FoundSet,
     known: (KnownIn, SnapshotSeq),
     rows: Vec<SnapshotRow>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<RestoreReport, FlowError> {
     let opener = request.keys.opener((&pile.name, None), pile.encryption(), |_| Ok(()))?;
     let (known, seq) = known;
-    let mender = Mender::new(&request.scratch, request.trust.signed_by.as_ref(), desk);
+    let mender = Repairer::new(&request.scratch, request.trust.signed_by.as_ref(), desk);
     let vetting = Vetting::new(&request.trust, &request.catalog);
-    let mut session = Session::new(request, desk, pile, drive, opener, mender, vetting);
+    let mut session = RestoreSession::new(request, desk, pile, drive, opener, mender, vetting);
     session.known = Some(known);
     let selection = Selection { rows, ..Selection::default() };
-    session.run(Chosen { seq, selection, is_damaged: false })
+    session.run(ChosenListing { seq, selection, is_damaged: false })
 }
 
 /// Any disc of the set tells what is needed; without our own catalog the newest tells most.
 fn first_disc(
     request: &RestoreRequest,
     drive: &mut dyn Drive,
-    desk: Desk,
-) -> Result<Piles, FlowError> {
+    desk: Context,
+) -> Result<Inventory, FlowError> {
     let set = request.name.as_ref().map_or("the set".to_owned(), |name| format!("set {name}"));
     let wanted = match request.catalog.exists() {
         true => format!("any disc of {set}"),
@@ -244,7 +244,7 @@ fn first_disc(
     })
 }
 
-pub(in crate::flow) fn note_problems(problems: &[Problem], desk: Desk) {
+pub(in crate::flow) fn note_problems(problems: &[Problem], desk: Context) {
     problems.iter().for_each(|problem| desk.monitor.note(&problem.what));
 }
 
@@ -252,8 +252,8 @@ pub(in crate::flow) fn note_problems(problems: &[Problem], desk: Desk) {
 /// do. One that is damaged or newer than this program is no hindrance.
 fn local_catalog(
     request: &RestoreRequest,
-    pile: &mut Pile,
-    desk: Desk,
+    pile: &mut FoundSet,
+    desk: Context,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
     let found = match find_set(&request.catalog, pile) {
         Ok(found) => found,
@@ -287,7 +287,7 @@ fn local_catalog(
 }
 
 /// Whether a disc that is newer than the catalog is the owner's, nothing here can tell.
-fn unknown_words(pile: &Pile, in_catalog: Option<SnapshotSeq>) -> String {
+fn unknown_words(pile: &FoundSet, in_catalog: Option<SnapshotSeq>) -> String {
     let newer = pile.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
     let numbers: Vec<String> = newer.map(|found| found.txt.disc.to_string()).collect();
     let discs = if numbers.len() == 1 { "disc" } else { "discs" };
@@ -301,23 +301,23 @@ fn unknown_words(pile: &Pile, in_catalog: Option<SnapshotSeq>) -> String {
     )
 }
 
-fn find_set(catalog: &Path, pile: &Pile) -> Result<Option<KnownIn>, FlowError> {
+fn find_set(catalog: &Path, pile: &FoundSet) -> Result<Option<KnownIn>, FlowError> {
     let catalog = Catalog::open(catalog, Access::Read)?;
     let set = catalog.sets()?.into_iter().find(|set| set.facts.uuid == pile.uuid);
     Ok(set.map(|set| KnownIn { catalog, set: set.id, is_sealed: false }))
 }
 
 /// One restore under way.
-pub(in crate::flow) struct Session<'a> {
+pub(in crate::flow) struct RestoreSession<'a> {
     pub(in crate::flow) request: &'a RestoreRequest<'a>,
-    pub(in crate::flow) desk: Desk<'a>,
-    pub(in crate::flow) pile: Pile,
+    pub(in crate::flow) desk: Context<'a>,
+    pub(in crate::flow) pile: FoundSet,
     /// Discs come through it, one after the other.
     pub(in crate::flow) drive: Option<&'a mut (dyn Drive + 'static)>,
     opener: Option<Opener>,
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     pub(in crate::flow) known: Option<KnownIn>,
-    pub(in crate::flow) mender: Mender<'a>,
+    pub(in crate::flow) mender: Repairer<'a>,
     /// Whoever comes later is held against what is known of the set.
     pub(in crate::flow) vetting: Vetting,
     /// Discs that were to be made from their groups; each is tried once.
@@ -331,24 +331,24 @@ pub(in crate::flow) struct Session<'a> {
 }
 
 /// How the target stood before anything was done.
-pub(in crate::flow) struct Before {
+pub(in crate::flow) struct InitialTarget {
     pub(in crate::flow) target: Option<Target>,
     policy: DirPolicy,
 }
 
-impl<'a> Session<'a> {
+impl<'a> RestoreSession<'a> {
     fn new(
         request: &'a RestoreRequest<'a>,
-        desk: Desk<'a>,
-        pile: Pile,
+        desk: Context<'a>,
+        pile: FoundSet,
         drive: Option<&'a mut (dyn Drive + 'static)>,
         opener: Option<Opener>,
-        mender: Mender<'a>,
+        mender: Repairer<'a>,
         vetting: Vetting,
-    ) -> Session<'a> {
+    ) -> RestoreSession<'a> {
         let (remade, made, never_came) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         let (known, drive_is_gone) = (None, false);
-        Session {
+        RestoreSession {
             request,
             desk,
             pile,
@@ -365,9 +365,9 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Session<'_> {
+impl RestoreSession<'_> {
     fn discs_at_hand(&self) -> FromDiscs<'_> {
-        let Session { pile, opener, desk, request, mender, .. } = self;
+        let RestoreSession { pile, opener, desk, request, mender, .. } = self;
         let (opener, scratch, desk) = (opener.as_ref(), &request.scratch, *desk);
         FromDiscs { pile, opener, scratch, desk, mender: Some(mender), doubts: Default::default() }
     }
@@ -375,7 +375,7 @@ impl Session<'_> {
     pub(in crate::flow) fn choose(
         &mut self,
         known: Option<(KnownIn, SnapshotSeq)>,
-    ) -> Result<(Chosen, Option<KnownIn>), FlowError> {
+    ) -> Result<(ChosenListing, Option<KnownIn>), FlowError> {
         let globs = &self.request.paths;
         if let Some((known, seq)) = known {
             match known.select(seq, globs) {
@@ -393,7 +393,7 @@ impl Session<'_> {
     }
 
     /// Nothing is what somebody gets who backed up a disk that was not mounted.
-    fn note_empty(&self, chosen: &Chosen) {
+    fn note_empty(&self, chosen: &ChosenListing) {
         let is_file = |row: &SnapshotRow| matches!(row.kind, Kind::File | Kind::Hardlink);
         if !self.request.paths.is_empty() || chosen.selection.rows.iter().any(is_file) {
             return;
@@ -413,7 +413,7 @@ impl Session<'_> {
         }
     }
 
-    fn checked(&self, chosen: Chosen) -> Result<Chosen, FlowError> {
+    fn checked(&self, chosen: ChosenListing) -> Result<ChosenListing, FlowError> {
         let unmatched = &chosen.selection.unmatched;
         if unmatched.is_empty() {
             return Ok(chosen);
@@ -422,8 +422,8 @@ impl Session<'_> {
         Err(FlowError::NothingMatches { set, seq: chosen.seq, patterns })
     }
 
-    fn run(mut self, chosen: Chosen) -> Result<RestoreReport, FlowError> {
-        let Chosen { seq, mut selection, is_damaged } = chosen;
+    fn run(mut self, chosen: ChosenListing) -> Result<RestoreReport, FlowError> {
+        let ChosenListing { seq, mut selection, is_damaged } = chosen;
         let root_mode = selection.root_mode();
         let before = self.look_at_target(root_mode)?;
         let stands = (!before.policy.target_is_new).then_some(&*self.request.target);
@@ -467,7 +467,10 @@ impl Session<'_> {
     }
 
     /// One that a restore made and did not finish is as new.
-    pub(in crate::flow) fn look_at_target(&self, root_mode: u32) -> Result<Before, FlowError> {
+    pub(in crate::flow) fn look_at_target(
+        &self,
+        root_mode: u32,
+    ) -> Result<InitialTarget, FlowError> {
         let dir = &self.request.target;
         let exists = fs::metadata(dir).is_ok();
         let target = if exists { Some(self.open_target()?) } else { None };
@@ -477,10 +480,10 @@ impl Session<'_> {
             target_is_new: target.as_ref().is_none_or(|root| root.is_root_unfinished(root_mode)),
             target_was_empty: exists && is_empty,
         };
-        Ok(Before { target, policy })
+        Ok(InitialTarget { target, policy })
     }
 
-    fn report(&self, plan: &Plan, seq: SnapshotSeq, listing_damaged: bool) -> RestoreReport {
+    fn report(&self, plan: &RestorePlan, seq: SnapshotSeq, listing_damaged: bool) -> RestoreReport {
         let lost = |why: fn(&Why) -> bool| plan.lost.iter().filter(|l| why(&l.why)).count() as u64;
         let not_on_a_disc = lost(|why| *why == Why::NotOnADisc);
         // Our own catalog knows all discs; a listing on a disc none after its own.
@@ -507,7 +510,7 @@ impl Session<'_> {
         }
     }
 
-    fn say_plan(&self, plan: &Plan, report: &RestoreReport) {
+    fn say_plan(&self, plan: &RestorePlan, report: &RestoreReport) {
         let note = |text: String| self.desk.monitor.note(&text);
         let from = match &report.discs[..] {
             [] => "no disc is needed".to_owned(),
@@ -542,19 +545,19 @@ impl Session<'_> {
         }
     }
 
-    fn absent(&self, plan: &Plan) -> Vec<DiscNo> {
+    fn absent(&self, plan: &RestorePlan) -> Vec<DiscNo> {
         let discs = plan.discs.keys().copied();
         discs.filter(|number| !self.pile.discs.contains_key(number)).collect()
     }
 
-    fn tell_lost(&self, plan: &Plan) {
+    fn tell_lost(&self, plan: &RestorePlan) {
         for lost in &plan.lost {
             let (thing, what) = (lost.path.to_string(), lost.why.to_string());
             self.desk.monitor.trouble(&Trouble { thing, what });
         }
     }
 
-    fn check_space(&self, plan: &Plan) -> Result<(), FlowError> {
+    fn check_space(&self, plan: &RestorePlan) -> Result<(), FlowError> {
         let dir = &self.request.target;
         let free = free_space(dir)
             .map_err(|source| PlaceError::Target { path: dir.display().to_string(), source })?;
@@ -563,7 +566,7 @@ impl Session<'_> {
 
     fn restore(
         &mut self,
-        plan: &Plan,
+        plan: &RestorePlan,
         target: &Target,
         policy: DirPolicy,
         report: &mut RestoreReport,
@@ -580,7 +583,7 @@ impl Session<'_> {
 
     fn all_discs(
         &mut self,
-        plan: &Plan,
+        plan: &RestorePlan,
         restorer: &mut Restorer,
         report: &mut RestoreReport,
     ) -> Result<(), FlowError> {
@@ -600,7 +603,7 @@ impl Session<'_> {
     /// or not again.
     fn read_to_its_end(
         &mut self,
-        plan: &Plan,
+        plan: &RestorePlan,
         number: DiscNo,
         restorer: &mut Restorer,
         report: &mut RestoreReport,
@@ -642,7 +645,7 @@ impl Session<'_> {
 
     fn disc(
         &self,
-        plan: &Plan,
+        plan: &RestorePlan,
         number: DiscNo,
         restorer: &mut Restorer,
         seq: SnapshotSeq,
@@ -651,7 +654,7 @@ impl Session<'_> {
         self.desk.monitor.phase(&Phase { what: Activity::Restoring, disc: Some(number.0), total });
         let Some(found) = self.pile.discs.get(&number) else { return Ok(None) };
         let mendable = self.mender.offer(found);
-        let copies = Mender::copies(found, mendable.as_ref());
+        let copies = Repairer::copies(found, mendable.as_ref());
         let elsewhere = std::cell::OnceCell::new();
         let locate = |disc: DiscNo, content: usize| {
             let known = self.known.as_ref().or_else(|| {
@@ -686,7 +689,7 @@ fn enough_space(
 fn places_in(
     known: &KnownIn,
     seq: SnapshotSeq,
-    plan: &Plan,
+    plan: &RestorePlan,
     disc: DiscNo,
     content: usize,
 ) -> Vec<Fetch> {
@@ -708,7 +711,7 @@ fn places_in(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::operator::{Nobody, Secret, Summons};
+    use crate::port::operator::{InsertRequest, Nobody, Secret};
 
     struct Yes;
 
@@ -722,7 +725,7 @@ mod tests {
         fn hands(&self, _: &str) -> Answer {
             Answer::NobodyThere
         }
-        fn summon(&self, _: &Summons) {}
+        fn summon(&self, _: &InsertRequest) {}
         fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
             None
         }

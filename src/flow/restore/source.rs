@@ -10,16 +10,16 @@ use crate::port::wanted::WantedMedium;
 
 use crate::flow::library::collect::{Gathered, group_of};
 use crate::flow::library::insertion::{RETURNS, comes_back, give_back};
-use crate::flow::library::inventory::{Pile, Piles, look, look_in, wrong_disc};
+use crate::flow::library::inventory::{FoundSet, Inventory, look, look_in, wrong_disc};
 use crate::flow::library::locations::kept_disc;
 use crate::flow::library::reconstruct::remake;
-use crate::flow::restore::{RestoreRequest, Session, note_problems};
+use crate::flow::restore::{RestoreRequest, RestoreSession, note_problems};
 use crate::flow::{FlowError, chain};
 
 /// So often a person may say that a disc is there now, and it is not.
 const PATIENCE: usize = 20;
 
-impl Session<'_> {
+impl RestoreSession<'_> {
     /// Where a person keeps the disc, if the catalog knows.
     pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
         let known = self.known.as_ref();
@@ -119,7 +119,7 @@ impl Session<'_> {
     pub(in crate::flow) fn insert_one(
         &mut self,
         wanted: &WantedMedium,
-        fits: impl Fn(&Pile) -> bool,
+        fits: impl Fn(&FoundSet) -> bool,
     ) -> Result<bool, FlowError> {
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
@@ -127,7 +127,7 @@ impl Session<'_> {
         self.mender.forget_all();
         give_back(drive, self.desk)?;
         let uuid = self.pile.uuid;
-        let is_it = |pile: &Pile| pile.uuid == uuid && fits(pile);
+        let is_it = |pile: &FoundSet| pile.uuid == uuid && fits(pile);
         let found = look_in(drive, &self.request.from, wanted, self.desk, |piles| {
             piles.sets.iter().any(is_it)
         });
@@ -233,7 +233,7 @@ impl Session<'_> {
     }
 
     /// What is there now counts: the person may have taken a disc out for another one.
-    fn take_discs(&mut self, piles: Piles) {
+    fn take_discs(&mut self, piles: Inventory) {
         let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
         self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
     }

@@ -17,14 +17,14 @@ use crate::model::disc_list::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscList, DiscNo, Entry, RelPath, SetName};
-use crate::pack::filler::Config;
+use crate::pack::filler::PackConfig;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
 use crate::port::files::{make_private_dir, unless_missing};
 use crate::port::monitor::{Activity, Monitor, Phase, Trouble};
 use crate::port::operator::Secret;
 use crate::port::wanted::WantedMedium;
-use crate::restore::place::Overwrite;
+use crate::restore::place::OverwritePolicy;
 use crate::scan::content::Source;
 
 use crate::flow::backup::ledger::CatalogLedger;
@@ -35,14 +35,14 @@ use crate::flow::base::recipients::agree;
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::burn::station::{Drives, Station};
-use crate::flow::library::inventory::{Pile, Piles, Trust, Vetting, look, look_in};
+use crate::flow::library::inventory::{FoundSet, Inventory, Trust, Vetting, look, look_in};
 use crate::flow::library::listings::KnownIn;
 use crate::flow::library::locations::{kept_disc, shelf_of};
 use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreRequest, fetch};
 use crate::flow::staging::area::{SetTexts, Staging};
 use crate::flow::staging::disc_size::{DiscSize, of_set};
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 
 /// So much content is unpacked at once, if one file alone is not more.
 const ROUND: u64 = 8 << 30;
@@ -84,7 +84,7 @@ pub fn migrate(
     request: &MigrateRequest,
     mut source: Option<&mut (dyn Drive + 'static)>,
     drives: &mut Drives,
-    desk: Desk,
+    desk: Context,
 ) -> Result<MigrateReport, FlowError> {
     let (mut catalog, set, last) = open(request, desk)?;
     needs_par2(is_protected(&set.facts), desk)?;
@@ -114,7 +114,7 @@ pub fn migrate(
             .moving();
     let scratch = Scratch::new(&staging)?;
     let from = Source::open(&scratch.dir)?;
-    let config = Config {
+    let config = PackConfig {
         source: &from,
         snapshot: seq,
         compression: set.facts.compression,
@@ -146,7 +146,7 @@ pub fn migrate(
 /// The catalog, the set, and the snapshot whose listing the new discs bear.
 fn open(
     request: &MigrateRequest,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(Catalog, KnownSet, SnapshotInfo), FlowError> {
     let catalog = open_to_write(&request.catalog, desk)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
@@ -288,7 +288,7 @@ impl Moving<'_> {
             name: Some(set.facts.name.clone()),
             snapshot: None,
             paths: PathGlobs::default(),
-            overwrite: Overwrite::Never,
+            overwrite: OverwritePolicy::Never,
             owners: false,
             rights: Rights::LeaveOut,
             keys,
@@ -326,20 +326,20 @@ impl Moving<'_> {
         disc: &DiscInfo,
         drive: &mut (dyn Drive + 'static),
         from: &Path,
-    ) -> Result<Pile, FlowError> {
+    ) -> Result<FoundSet, FlowError> {
         let set = self.writer.set;
         let kept = kept_disc(self.ledger.catalog(), set.id, disc.number);
         let wanted = WantedMedium::disc(&set.facts.name, disc.number);
         let wanted = wanted.with(&kept).with(", to be migrated");
         let fits =
-            |pile: &Pile| pile.uuid == set.facts.uuid && pile.discs.contains_key(&disc.number);
+            |pile: &FoundSet| pile.uuid == set.facts.uuid && pile.discs.contains_key(&disc.number);
         let piles =
             look_in(drive, from, &wanted, self.writer.desk, |piles| piles.sets.iter().any(fits))?;
         self.trusted(piles)
     }
 
     /// Without the discs that do not count; that is said.
-    fn trusted(&self, piles: Piles) -> Result<Pile, FlowError> {
+    fn trusted(&self, piles: Inventory) -> Result<FoundSet, FlowError> {
         let MigrateRequest { trust, catalog, .. } = self.request;
         let (piles, _) = trust.sift(piles, Vetting::new(trust, catalog), self.writer.desk)?;
         piles.choose(Some(&self.writer.set.facts.name))

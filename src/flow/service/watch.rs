@@ -9,10 +9,10 @@ use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet};
 use crate::drive::{Absence, Drive, DriveError, Label};
 use crate::model::{DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
-use crate::port::operator::Summons;
+use crate::port::operator::InsertRequest;
 use crate::port::wanted::WantedMedium;
 
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::flow::base::error::lost_words;
 use crate::flow::burn::records::{Copies, waiting};
 use crate::flow::burn::station::{Drives, Station, medium_wanted};
@@ -22,7 +22,7 @@ use crate::flow::library::insertion::{Came, comes_back, give_back};
 use crate::flow::library::inventory::Trust;
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::staging::lost::lost_discs;
-use crate::flow::{Desk, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 
 /// Between two looks for discs that were staged meanwhile.
 const LOOK: Duration = Duration::from_secs(20);
@@ -52,7 +52,7 @@ pub struct WatchReport {
 }
 
 /// What lies in the drive, as far as watching goes.
-enum Content {
+enum WatchedMedium {
     Nothing,
     Blank,
     /// Which it is.
@@ -68,7 +68,7 @@ struct Written {
 }
 
 /// A disc that waits to be burned, or to be read back.
-struct Next {
+struct NextDisc {
     set: KnownSet,
     disc: DiscInfo,
     /// What to insert for it.
@@ -81,10 +81,10 @@ struct Next {
 pub fn watch(
     request: &WatchRequest,
     drives: &mut Drives,
-    desk: Desk,
+    desk: Context,
 ) -> Result<WatchReport, FlowError> {
     // What is in the drive counts; nobody is asked within a step.
-    let desk = Desk { patience: Patience::AtMost(Duration::ZERO), ..desk };
+    let desk = Context { patience: WaitLimit::AtMost(Duration::ZERO), ..desk };
     let mut watch = Watch::new(request, desk);
     watch.run(drives)?;
     Ok(watch.report)
@@ -92,7 +92,7 @@ pub fn watch(
 
 /// What a watch that waits says of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Said {
+enum WaitReason {
     Wanted(WantedMedium),
     NothingStaged,
     /// By another program.
@@ -103,10 +103,10 @@ enum Said {
 
 struct Watch<'a> {
     request: &'a WatchRequest,
-    desk: Desk<'a>,
+    desk: Context<'a>,
     report: WatchReport,
     /// What was said last: nobody wants to read it twice.
-    said: Option<Said>,
+    said: Option<WaitReason>,
     /// Discs whose staging is gone, as far as that was told.
     lost: Vec<(SetName, DiscNo)>,
     /// The written disc that was dealt with and still lies there.
@@ -114,7 +114,7 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(request: &'a WatchRequest, desk: Desk<'a>) -> Watch<'a> {
+    fn new(request: &'a WatchRequest, desk: Context<'a>) -> Watch<'a> {
         let report = WatchReport::default();
         Watch { request, desk, report, said: None, lost: Vec::new(), done: None }
     }
@@ -130,35 +130,35 @@ impl<'a> Watch<'a> {
             }
             let content = match content(&mut *drives.burner) {
                 Err(error) if error.is_in_use() => {
-                    self.idle(Said::DriveInUse, &chain(&error))?;
+                    self.idle(WaitReason::DriveInUse, &chain(&error))?;
                     continue;
                 }
                 content => content?,
             };
             match content {
-                Content::Blank => match for_blank(&waiting) {
+                WatchedMedium::Blank => match for_blank(&waiting) {
                     Some(next) => self.burn(next, drives)?,
                     None => self.idle(
-                        Said::NothingStaged,
+                        WaitReason::NothingStaged,
                         "nothing is staged; the blank stays in the drive",
                     )?,
                 },
-                Content::Written(disc) if self.done.as_ref() == Some(&disc) => {
+                WatchedMedium::Written(disc) if self.done.as_ref() == Some(&disc) => {
                     pause(LOOK, self.desk.stop).map_err(FlowError::from)?;
                 }
-                Content::Written(disc) => match inside(&waiting, &mut *drives.burner) {
+                WatchedMedium::Written(disc) => match inside(&waiting, &mut *drives.burner) {
                     Err(error) if comes_back(&error) => monitor.note(&chain(&error)),
                     Err(error) => return Err(error),
                     Ok(Some(next)) => self.burn(next, drives)?,
                     Ok(None) => self.check(disc, drives)?,
                 },
-                Content::Nothing => self.call(waiting.first(), drives)?,
+                WatchedMedium::Nothing => self.call(waiting.first(), drives)?,
             }
         }
     }
 
     /// The discs that are to be burned or read back, of all sets, in their order.
-    fn waiting(&mut self) -> Result<Vec<Next>, FlowError> {
+    fn waiting(&mut self) -> Result<Vec<NextDisc>, FlowError> {
         let catalog = match Catalog::open(&self.request.catalog, Access::Read) {
             Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
             opened => opened?,
@@ -171,7 +171,7 @@ impl<'a> Watch<'a> {
                 let copies = Copies::of(&catalog.copies(set.id, disc.number)?);
                 let wanted = medium_wanted(&set, &disc, &copies, set.copies as usize);
                 let may_be_burned = copies.unread_in_drive().is_some();
-                all.push(Next { set: set.clone(), disc, wanted, may_be_burned });
+                all.push(NextDisc { set: set.clone(), disc, wanted, may_be_burned });
             }
         }
         Ok(all)
@@ -195,14 +195,14 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits a while, and says why if that was not said before.
-    fn idle(&mut self, why: Said, words: &str) -> Result<(), FlowError> {
+    fn idle(&mut self, why: WaitReason, words: &str) -> Result<(), FlowError> {
         if self.is_new(why) {
             self.desk.monitor.note(words);
         }
         Ok(pause(LOOK, self.desk.stop)?)
     }
 
-    fn is_new(&mut self, said: Said) -> bool {
+    fn is_new(&mut self, said: WaitReason) -> bool {
         let said = Some(said);
         let is_new = self.said != said;
         self.said = said;
@@ -210,16 +210,16 @@ impl<'a> Watch<'a> {
     }
 
     /// Asks for what is wanted next, and waits a while for anything to be inserted.
-    fn call(&mut self, next: Option<&Next>, drives: &mut Drives) -> Result<(), FlowError> {
+    fn call(&mut self, next: Option<&NextDisc>, drives: &mut Drives) -> Result<(), FlowError> {
         self.done = None;
         let drive = &mut *drives.burner;
         let wanted = match next {
             Some(next) => next.wanted.clone(),
             None => WantedMedium::any("a disc to verify; nothing is staged"),
         };
-        if self.is_new(Said::Wanted(wanted.clone())) {
+        if self.is_new(WaitReason::Wanted(wanted.clone())) {
             self.desk.monitor.rest();
-            self.desk.operator.summon(&Summons { drive: drive.title(), wanted });
+            self.desk.operator.summon(&InsertRequest { drive: drive.title(), wanted });
         }
         let title = drive.title();
         let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
@@ -229,14 +229,14 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    fn burn(&mut self, next: &Next, drives: &mut Drives) -> Result<(), FlowError> {
-        let Next { set, disc, .. } = next;
+    fn burn(&mut self, next: &NextDisc, drives: &mut Drives) -> Result<(), FlowError> {
+        let NextDisc { set, disc, .. } = next;
         self.said = None;
         let staging = Staging::open(&self.request.staging)?;
         let mut catalog = match Catalog::open(&self.request.catalog, Access::Write) {
             Err(error @ CatalogError::Locked { .. }) => {
                 let words = format!("{}; burning waits for it", chain(&error));
-                return self.idle(Said::CatalogInUse, &words);
+                return self.idle(WaitReason::CatalogInUse, &words);
             }
             opened => opened?,
         };
@@ -255,7 +255,7 @@ impl<'a> Watch<'a> {
         &self,
         catalog: &mut Catalog,
         staging: &Staging,
-        Next { set, disc, .. }: &Next,
+        NextDisc { set, disc, .. }: &NextDisc,
         drives: &mut Drives,
     ) -> Result<(), FlowError> {
         drill_without_keys(catalog, staging, set, disc, self.desk)?;
@@ -273,7 +273,9 @@ impl<'a> Watch<'a> {
                 error
             }
         };
-        if matches!(content(&mut *drives.burner)?, Content::Nothing) && why.is_about_the_medium() {
+        if matches!(content(&mut *drives.burner)?, WatchedMedium::Nothing)
+            && why.is_about_the_medium()
+        {
             return Ok(());
         }
         self.desk.monitor.note(&chain(why));
@@ -309,7 +311,9 @@ impl<'a> Watch<'a> {
             }
             Err(error) if ends_watch(&error) => return Err(error),
             // It was taken out, which was said, and may be put in again.
-            Err(_) if matches!(content(&mut *drives.burner)?, Content::Nothing) => return Ok(()),
+            Err(_) if matches!(content(&mut *drives.burner)?, WatchedMedium::Nothing) => {
+                return Ok(());
+            }
             Err(error) => {
                 let why = match &error {
                     FlowError::NeverCame { source, .. } => chain(&**source),
@@ -328,14 +332,14 @@ fn ends_watch(error: &FlowError) -> bool {
     error.absence().is_some_and(Absence::leaves_no_drive) || matches!(error, FlowError::Stopped(_))
 }
 
-fn content(drive: &mut dyn Drive) -> Result<Content, FlowError> {
+fn content(drive: &mut dyn Drive) -> Result<WatchedMedium, FlowError> {
     if is_blank(drive)? {
-        return Ok(Content::Blank);
+        return Ok(WatchedMedium::Blank);
     }
     let title = drive.title();
     let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
-    let Some(words) = slot.content()? else { return Ok(Content::Nothing) };
-    Ok(Content::Written(Written { words, insertion: slot.insertion() }))
+    let Some(words) = slot.content()? else { return Ok(WatchedMedium::Nothing) };
+    Ok(WatchedMedium::Written(Written { words, insertion: slot.insertion() }))
 }
 
 fn is_blank(drive: &mut dyn Drive) -> Result<bool, FlowError> {
@@ -348,12 +352,15 @@ fn is_blank(drive: &mut dyn Drive) -> Result<bool, FlowError> {
 }
 
 /// What goes onto a blank: a disc that may be on a medium already comes last.
-fn for_blank(waiting: &[Next]) -> Option<&Next> {
+fn for_blank(waiting: &[NextDisc]) -> Option<&NextDisc> {
     waiting.iter().find(|next| !next.may_be_burned).or(waiting.first())
 }
 
 /// The disc that waits to be read back and lies in the drive.
-fn inside<'a>(waiting: &'a [Next], drive: &mut dyn Drive) -> Result<Option<&'a Next>, FlowError> {
+fn inside<'a>(
+    waiting: &'a [NextDisc],
+    drive: &mut dyn Drive,
+) -> Result<Option<&'a NextDisc>, FlowError> {
     if waiting.is_empty() {
         return Ok(None);
     }
@@ -371,12 +378,12 @@ mod tests {
     use super::*;
     use crate::drive::DeviceError;
     use crate::drive::fake::{Act, image_on};
-    use crate::flow::tests::media::Bench;
+    use crate::flow::tests::media::FlowBench;
     use std::fs;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    fn with_two_staged_discs() -> Bench {
-        let bench = Bench::new();
+    fn with_two_staged_discs() -> FlowBench {
+        let bench = FlowBench::new();
         for (n, name) in ["film0", "film1"].into_iter().enumerate() {
             let mut state = n as u64 + 1;
             let noise: Vec<u8> = std::iter::repeat_with(|| {
@@ -434,7 +441,7 @@ mod tests {
     /// Whatever it is: nobody wants to read twice in a row what is waited for.
     #[test]
     fn what_is_waited_for_is_said_when_it_changes() {
-        let bench = Bench::new();
+        let bench = FlowBench::new();
         let request = WatchRequest {
             device: "/dev/fake".into(),
             catalog: bench.path("catalog.sqlite"),
@@ -444,15 +451,15 @@ mod tests {
             trust: Trust::default(),
         };
         let mut watch = Watch::new(&request, bench.desk());
-        let wanted = |disc: &'static str| Said::Wanted(WantedMedium::any(disc));
+        let wanted = |disc: &'static str| WaitReason::Wanted(WantedMedium::any(disc));
         for (said, is_new) in [
-            (Said::NothingStaged, true),
-            (Said::NothingStaged, false),
-            (Said::CatalogInUse, true),
+            (WaitReason::NothingStaged, true),
+            (WaitReason::NothingStaged, false),
+            (WaitReason::CatalogInUse, true),
             (wanted("one"), true),
             (wanted("one"), false),
             (wanted("two"), true),
-            (Said::NothingStaged, true),
+            (WaitReason::NothingStaged, true),
         ] {
             assert_eq!(watch.is_new(said.clone()), is_new, "{said:?}");
         }

@@ -14,12 +14,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{ArchiveRecord, ClosedDisc, DiscFile, DiscInfo, KnownSet, Listings, NewDisc};
+use crate::catalog::{
+    ArchiveRecord, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, Listings, NewDisc,
+};
 use crate::codec::openpgp::Signer;
 use crate::drive::{BurnJob, Label};
 use crate::format::by_hand::Facts;
 use crate::format::disc_txt::{self, DiscTxt};
-use crate::format::heading::{Before, Heading, Origin, SnapshotLine};
+use crate::format::heading::{BeforeLine, Heading, SnapshotLine, SourceLine};
 use crate::format::volume;
 use crate::model::disc::{Description, archive_path};
 use crate::model::rows::RunLine;
@@ -221,7 +223,7 @@ impl Staging {
         &self,
         set: &KnownSet,
         disc: DiscNo,
-        files: &[DiscFile],
+        files: &[DiscFileRecord],
         and_rows: bool,
     ) -> Result<(), FlowError> {
         let dir = self.disc_dir(set, disc);
@@ -307,7 +309,7 @@ impl SetTexts<'_> {
             encryption: facts.encryption,
             compression: facts.compression,
             parity: facts.parity,
-            listings: disc_txt::Listings {
+            listings: disc_txt::ListingFlags {
                 index: true,
                 snapshot: true,
                 history: format != Format::One,
@@ -368,7 +370,7 @@ impl SetTexts<'_> {
         run: Vec<RunLine>,
     ) -> Heading {
         let facts = &self.set.facts;
-        let before = before.into_iter().map(|(disc, uuid, sums)| Before { disc, uuid, sums });
+        let before = before.into_iter().map(|(disc, uuid, sums)| BeforeLine { disc, uuid, sums });
         Heading {
             format: disc.format,
             set: facts.name.clone(),
@@ -378,20 +380,20 @@ impl SetTexts<'_> {
             snapshot: self.seq,
             snapshots: self.snapshots.clone(),
             before: before.collect(),
-            sources: vec![Origin { name: None, path: source_bytes(&facts.source) }],
+            sources: vec![SourceLine { name: None, path: source_bytes(&facts.source) }],
             run,
         }
     }
 
     /// Packed discs as the catalog keeps them.
-    pub fn closed(&self, closed: closing::ClosedDisc, at: Moment) -> ClosedDisc {
+    pub fn closed(&self, closed: closing::ClosedDisc, at: Moment) -> ClosedDiscRecord {
         let listings = Listings {
             index: closed.listings.index,
             snapshot: closed.listings.snapshot,
             history: closed.listings.history,
             catalog: closed.listings.catalog,
         };
-        ClosedDisc {
+        ClosedDiscRecord {
             image: closed.sectors,
             closed: at,
             snapshot: self.seq,
@@ -400,7 +402,7 @@ impl SetTexts<'_> {
             files: closed
                 .files
                 .into_iter()
-                .map(|f| crate::catalog::DiscFile {
+                .map(|f| crate::catalog::DiscFileRecord {
                     path: f.path,
                     size: Bytes(f.size),
                     sha256: f.sha256,
@@ -430,7 +432,7 @@ pub fn burn_job(
     staging: &Staging,
     set: &KnownSet,
     disc: &DiscInfo,
-    files: &[crate::catalog::DiscFile],
+    files: &[crate::catalog::DiscFileRecord],
 ) -> BurnJob {
     let dir = staging.disc_dir(set, disc.number);
     let mut paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();

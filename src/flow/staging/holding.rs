@@ -10,7 +10,7 @@ use crate::flow::FlowError;
 
 /// What a run is told of discs that are not full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hold {
+pub struct HoldPolicy {
     /// A last disc less full than this many percent is held back. Without it a shelf takes any
     /// disc, and for a real one a person is asked.
     pub min_fill: Option<u8>,

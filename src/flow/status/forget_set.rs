@@ -8,7 +8,7 @@ use crate::model::{DiscNo, SetName};
 
 use crate::flow::base::turn::open_to_write;
 use crate::flow::staging::area::Staging;
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 
 /// A set that is to be forgotten. Nobody else writes the catalog meanwhile.
 pub struct Forgetting {
@@ -27,7 +27,7 @@ impl Forgetting {
         catalog: &Path,
         staging: &Path,
         name: &SetName,
-        desk: Desk,
+        desk: Context,
     ) -> Result<Forgetting, FlowError> {
         // None is made here.
         drop(Catalog::open(catalog, Access::Read)?);

@@ -12,7 +12,7 @@ use crate::port::operator::Secret;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::library::known_discs::{KnownDisc, known_discs};
 use crate::flow::status::query::finished;
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 
 /// So many words of a hint are tried as passphrases; each try takes a twentieth of a second.
 const WORDS_TRIED: usize = 16;
@@ -30,7 +30,7 @@ pub fn keysheet(
     path: &Path,
     name: Option<&SetName>,
     hint: Option<&str>,
-    desk: Desk,
+    desk: Context,
 ) -> Result<Keysheet, FlowError> {
     if let Some(hint) = hint {
         let mut catalog = open_to_write(path, desk)?;

@@ -13,7 +13,7 @@ use crate::flow::base::refusal::refusal_words;
 
 /// What is too old, and what may wait. `None`: it is said, and not judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct StatusLimits {
     /// Of the newest backup.
     pub max_age: Option<Duration>,
     /// Since each copy was last found right.
@@ -141,7 +141,7 @@ impl Latest {
     }
 
     /// What is wrong with its age.
-    pub(in crate::flow) fn aged(&self, limits: &Limits, now: Moment) -> Option<Aged> {
+    pub(in crate::flow) fn aged(&self, limits: &StatusLimits, now: Moment) -> Option<Aged> {
         let (date, limit) = (self.date?, limits.max_age?);
         if age(date, now).is_none() {
             return Some(Aged::Unknown(format!(
@@ -159,8 +159,8 @@ pub(in crate::flow) enum Aged {
     Unknown(String),
 }
 
-impl From<crate::catalog::Failure> for Unreadable {
-    fn from(failure: crate::catalog::Failure) -> Unreadable {
+impl From<crate::catalog::PathFailure> for Unreadable {
+    fn from(failure: crate::catalog::PathFailure) -> Unreadable {
         let rule = rule_for(&failure.path);
         Unreadable { path: failure.path, what: failure.what, rule }
     }

@@ -9,7 +9,7 @@ use crate::model::{DiscList, DiscNo, SetName};
 
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 
 /// Remembers the place of these discs; all of them, or none.
 pub fn locate(
@@ -18,7 +18,7 @@ pub fn locate(
     discs: &DiscList,
     copy: Option<CopyNo>,
     place: &str,
-    desk: Desk,
+    desk: Context,
 ) -> Result<(KnownSet, Vec<(DiscNo, CopyNo)>), FlowError> {
     let mut catalog = open_to_write(catalog, desk)?;
     let set = choose_set(catalog.sets()?, name)?;
@@ -52,7 +52,7 @@ fn known_copies(
 }
 
 /// Asked once, however many discs have several copies.
-fn ask_for_the_copy(known: &[(DiscNo, Vec<Copy>)], desk: Desk) -> Option<CopyNo> {
+fn ask_for_the_copy(known: &[(DiscNo, Vec<Copy>)], desk: Context) -> Option<CopyNo> {
     let several = known.iter().map(|(disc, copies)| (*disc, candidates(copies)));
     let several: Vec<_> = several.filter(|(_, copies)| copies.len() > 1).collect();
     let discs: Vec<DiscNo> = several.iter().map(|(disc, _)| *disc).collect();

@@ -5,16 +5,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::catalog::{Catalog, Copy, CopyNo, DiscInfo, DiscState, Fate, KnownSet, Loss};
+use crate::catalog::{Catalog, Copy, CopyNo, DiscInfo, DiscLoss, DiscState, Fate, KnownSet};
 use crate::model::{DiscList, DiscNo, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::burn::records::is_staged;
-use crate::flow::library::recovery_status::{Spares, spares};
+use crate::flow::library::recovery_status::{RecoveryStatus, spares};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 
 /// The copies of one disc that are given up, and what is left of it.
 #[derive(Clone, Debug)]
@@ -43,9 +43,9 @@ pub struct GivingUp {
     fate: Fate,
     pub discs: Vec<GivenUp>,
     /// Of all the discs of which nothing is left.
-    pub loss: Loss,
+    pub loss: DiscLoss,
     /// Those of them that can be made again from the discs of their group.
-    pub made_again: Vec<(DiscNo, Spares)>,
+    pub made_again: Vec<(DiscNo, RecoveryStatus)>,
 }
 
 impl GivingUp {
@@ -56,7 +56,7 @@ impl GivingUp {
         discs: &DiscList,
         copy: Option<CopyNo>,
         fate: Fate,
-        desk: Desk,
+        desk: Context,
     ) -> Result<GivingUp, FlowError> {
         let catalog = open_to_write(catalog, desk)?;
         let set = choose_set(catalog.sets()?, name)?;
@@ -98,7 +98,7 @@ fn made_again(
     set: &KnownSet,
     discs: &[DiscInfo],
     gone: &[DiscNo],
-) -> Result<Vec<(DiscNo, Spares)>, FlowError> {
+) -> Result<Vec<(DiscNo, RecoveryStatus)>, FlowError> {
     let is_good = |disc: &&DiscInfo| disc.safe_copies() > 0 && !gone.contains(&disc.number);
     let good = discs.iter().filter(is_good).map(|disc| disc.number).collect();
     let groups = spares(catalog, set.id, &good)?;

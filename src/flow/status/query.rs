@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::catalog::{
-    Access, Catalog, DiscInfo, DiscState, Extent, KnownSet, Outside, SetStatus, SnapshotInfo,
+    Access, Catalog, DiscInfo, DiscState, KnownSet, Outside, SetStatus, SnapshotInfo, SnapshotSize,
 };
 use crate::model::glob::{PathGlobs, Pattern};
 use crate::model::rows::SnapshotRow;
@@ -14,7 +14,7 @@ use crate::flow::burn::records::is_staged;
 use crate::flow::library::known_discs::{KnownDisc, known_discs};
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::lost::lost_discs;
-use crate::flow::status::latest::Limits;
+use crate::flow::status::latest::StatusLimits;
 use crate::flow::status::safety::files::files;
 use crate::flow::status::safety::{FilesSafety, Safety, assess};
 use crate::flow::{FlowError, choose_set};
@@ -42,7 +42,7 @@ pub fn glance(
     catalog: &Path,
     staging: &Path,
     name: Option<&SetName>,
-    limits: &dyn Fn(&SetName) -> Limits,
+    limits: &dyn Fn(&SetName) -> StatusLimits,
     now: Moment,
 ) -> Result<Vec<SetGlance>, FlowError> {
     let catalog = Catalog::open(catalog, Access::Read)?;
@@ -112,7 +112,7 @@ impl Query {
         &self.set.facts.name
     }
 
-    pub fn snapshots(&self) -> Result<Vec<(SnapshotInfo, Extent)>, FlowError> {
+    pub fn snapshots(&self) -> Result<Vec<(SnapshotInfo, SnapshotSize)>, FlowError> {
         let with_extent = |snapshot: SnapshotInfo| {
             let extent = self.catalog.extent(self.set.id, snapshot.seq)?;
             Ok((snapshot, extent))
@@ -129,7 +129,7 @@ impl Query {
         &self,
         globs: &PathGlobs,
         staging: &Path,
-        limits: &Limits,
+        limits: &StatusLimits,
         now: Moment,
     ) -> Result<FilesSafety, FlowError> {
         let seq = self.snapshot(None)?;

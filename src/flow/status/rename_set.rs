@@ -8,7 +8,7 @@ use crate::model::SetName;
 
 use crate::flow::base::turn::open_to_write;
 use crate::flow::staging::area::Staging;
-use crate::flow::{Desk, FlowError, choose_set};
+use crate::flow::{Context, FlowError, choose_set};
 
 /// Gives the set `name` the name `new`. Fails with [`FlowError::HasStaged`] while discs of it are in
 /// the staging area: their texts and their directory bear the old name.
@@ -16,7 +16,7 @@ pub fn rename(
     catalog: &Path,
     staging: &Path,
     (name, new): (&SetName, &SetName),
-    desk: Desk,
+    desk: Context,
 ) -> Result<(), FlowError> {
     // None is made here.
     drop(Catalog::open(catalog, Access::Read)?);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::catalog::{Catalog, CopyNo, DiscState, KnownSet, SetStatus, Tally, Waiting};
+use crate::catalog::{Catalog, CopyNo, DiscState, FileTally, KnownSet, SetStatus, Waiting};
 use crate::model::disc_list::named;
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
@@ -16,8 +16,8 @@ use crate::port::clock::Moment;
 use crate::flow::FlowError;
 use crate::flow::base::error::lost_words;
 use crate::flow::library::known_discs::{KnownDisc, KnownMedium};
-use crate::flow::library::recovery_status::{Spares, spares};
-use crate::flow::status::latest::{Aged, Latest, Limits, age, ago, is_too_old};
+use crate::flow::library::recovery_status::{RecoveryStatus, spares};
+use crate::flow::status::latest::{Aged, Latest, StatusLimits, age, ago, is_too_old};
 
 pub use files::{FileSafety, FilesSafety};
 
@@ -47,31 +47,31 @@ pub struct Safety {
     /// When stock tools last opened each disc that is packed, or that they never did.
     pub drilled: Vec<(DiscNo, Option<Moment>)>,
     /// Groups of discs with recovery discs.
-    pub groups: Vec<Spares>,
+    pub groups: Vec<RecoveryStatus>,
 }
 
 /// The answer in a word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum SafetyVerdict {
     NotSafe,
     #[default]
     Unknown,
     Safe,
 }
 
-impl Verdict {
-    fn of(dangers: &[String], unknown: &[String]) -> Verdict {
+impl SafetyVerdict {
+    fn of(dangers: &[String], unknown: &[String]) -> SafetyVerdict {
         match (dangers.is_empty(), unknown.is_empty()) {
-            (false, _) => Verdict::NotSafe,
-            (true, false) => Verdict::Unknown,
-            (true, true) => Verdict::Safe,
+            (false, _) => SafetyVerdict::NotSafe,
+            (true, false) => SafetyVerdict::Unknown,
+            (true, true) => SafetyVerdict::Safe,
         }
     }
 }
 
 impl Safety {
-    pub fn verdict(&self) -> Verdict {
-        Verdict::of(&self.dangers, &self.unknown)
+    pub fn verdict(&self) -> SafetyVerdict {
+        SafetyVerdict::of(&self.dangers, &self.unknown)
     }
 }
 
@@ -81,7 +81,7 @@ pub fn assess(
     status: &SetStatus,
     discs: &[KnownDisc],
     lost: &[DiscNo],
-    (limits, now): (&Limits, Moment),
+    (limits, now): (&StatusLimits, Moment),
 ) -> Result<Safety, FlowError> {
     let mut safety = Safety { latest: Latest::look(catalog, set)?, ..Safety::default() };
     safety.dangers = safety.latest.dangers();
@@ -147,8 +147,8 @@ impl Safety {
 }
 
 /// Whether the disc's group would make good for it.
-fn is_spared(groups: &[Spares], disc: DiscNo) -> bool {
-    let is_its = |spares: &&Spares| spares.members().contains(&disc);
+fn is_spared(groups: &[RecoveryStatus], disc: DiscNo) -> bool {
+    let is_its = |spares: &&RecoveryStatus| spares.members().contains(&disc);
     groups.iter().filter(is_its).any(|spares| spares.may_lose().is_some_and(|more| more > 0))
 }
 
@@ -156,10 +156,11 @@ fn is_spared(groups: &[Spares], disc: DiscNo) -> bool {
 fn is_missed(
     catalog: &Catalog,
     set: &KnownSet,
-    groups: &[Spares],
+    groups: &[RecoveryStatus],
     disc: DiscNo,
 ) -> Result<bool, FlowError> {
-    let is_used = |spares: &Spares| spares.spare.contains(&disc) && spares.may_lose() == Some(0);
+    let is_used =
+        |spares: &RecoveryStatus| spares.spare.contains(&disc) && spares.may_lose() == Some(0);
     Ok(groups.iter().any(is_used) || catalog.is_needed(set.id, disc)?)
 }
 
@@ -168,7 +169,7 @@ impl Safety {
     fn judge_checks<'a>(
         &mut self,
         discs: impl IntoIterator<Item = &'a KnownDisc>,
-        limits: &Limits,
+        limits: &StatusLimits,
         now: Moment,
     ) {
         let (mut due, mut misdated) = (Vec::new(), Vec::new());
@@ -254,7 +255,7 @@ impl Waits {
 
     fn words(&self) -> Vec<String> {
         let first = self.allowed.staged.and(self.allowed.not_yet);
-        let line = |tally: Tally, what: &str, since: Option<Moment>| {
+        let line = |tally: FileTally, what: &str, since: Option<Moment>| {
             let ago = ago(since?, self.now);
             Some(format!("{} wait {what}, the oldest since {ago}", files_words(tally)))
         };
@@ -280,7 +281,7 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     for &disc in &safety.no_good_copy {
         dangers.push(no_copy_words(disc, safety));
     }
-    let mut few = Tally::default();
+    let mut few = FileTally::default();
     for (_, tally) in status.by_copies.range(..set.copies) {
         few.files += tally.files;
         few.bytes = Bytes(few.bytes.0.saturating_add(tally.bytes.0));
@@ -320,14 +321,14 @@ fn no_copy_words(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> Strin
 }
 
 /// What a person does to have a lost disc's files again.
-pub fn how_to_make(disc: DiscNo, spares: &Spares) -> String {
+pub fn how_to_make(disc: DiscNo, spares: &RecoveryStatus) -> String {
     let sources = named(&spares.sources());
     format!(
         "`coldcut restore` makes disc {disc} again from images of {sources}, if they are in one folder"
     )
 }
 
-fn files_words(tally: Tally) -> String {
+fn files_words(tally: FileTally) -> String {
     let word = if tally.files == 1 { "file" } else { "files" };
     format!("{} {word}, {},", tally.files, tally.bytes)
 }

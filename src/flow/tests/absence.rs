@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::catalog::{Access, Catalog, Finding};
-use crate::drive::fake::{Act, Condition, FakeDrive, Reads, Slip, image_on};
+use crate::drive::fake::{Act, Condition, FakeDrive, ReadFault, Reads, image_on};
 use crate::drive::{Drive, Shelf};
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::flow::burn::station::Drives;
 use crate::flow::care::check::{CheckRequest, Due, check};
 use crate::flow::care::copy::{CopyRequest, copy};
@@ -19,22 +19,22 @@ use crate::flow::drill::{DrillRequest, DrilledDisc, drill};
 use crate::flow::service::migrate::{MigrateReport, MigrateRequest, migrate};
 use crate::flow::staging::disc_size::DiscSize;
 use crate::flow::tests::insertion::two_discs;
-use crate::flow::tests::media::{Bench, restore_from};
+use crate::flow::tests::media::{FlowBench, restore_from};
 use crate::flow::tests::restore::ring;
 use crate::flow::*;
 use crate::model::{Bytes, DiscList, DiscNo, Sectors};
 use crate::port::monitor::Trouble;
 
-const SLIPS: [Slip; 3] = [Slip::TakenOut, Slip::Unplugged, Slip::Hangs];
+const SLIPS: [ReadFault; 3] = [ReadFault::TakenOut, ReadFault::Unplugged, ReadFault::Hangs];
 
-fn bench() -> Bench {
-    let bench = Bench::new();
+fn bench() -> FlowBench {
+    let bench = FlowBench::new();
     fs::write(bench.path("source/film"), vec![7; 300_000]).unwrap();
     bench
 }
 
 /// One copy of disc 1, on the medium `one`, verified; it lies outside of the drive.
-fn with_a_disc() -> Bench {
+fn with_a_disc() -> FlowBench {
     let bench = bench();
     bench.tray.will_get(&[&bench.path("one")]);
     bench.backup(1, Some(&mut Drives::one(Box::new(bench.tray.clone()))));
@@ -42,13 +42,13 @@ fn with_a_disc() -> Bench {
     bench
 }
 
-fn said(bench: &Bench, words: &str) -> bool {
+fn said(bench: &FlowBench, words: &str) -> bool {
     bench.monitor.notes.lock().unwrap().iter().any(|note| note.contains(words))
 }
 
 /// Nothing is held against a disc. That files are not here is true of one that is gone.
 #[track_caller]
-fn refuse_damage(bench: &Bench, when: &str) {
+fn refuse_damage(bench: &FlowBench, when: &str) {
     let troubles = bench.monitor.troubles.lock().unwrap();
     let is_missing = |trouble: &Trouble| trouble.what == "disc 1 is missing";
     assert!(troubles.iter().all(is_missing), "{when}: {troubles:?}");
@@ -56,7 +56,7 @@ fn refuse_damage(bench: &Bench, when: &str) {
 
 /// One good copy, as before, and nothing that was seen of it but the burn's own reading back.
 #[track_caller]
-fn is_as_before(bench: &Bench) {
+fn is_as_before(bench: &FlowBench) {
     let copies = bench.copies();
     assert_eq!(copies.len(), 1, "{copies:?}");
     assert_eq!(copies[0].0, "ok");
@@ -64,7 +64,7 @@ fn is_as_before(bench: &Bench) {
     refuse_damage(bench, "");
 }
 
-fn verify(bench: &Bench, drive: &mut FakeDrive, desk: Desk) -> Result<bool, FlowError> {
+fn verify(bench: &FlowBench, drive: &mut FakeDrive, desk: Context) -> Result<bool, FlowError> {
     let request = VerifyRequest {
         from: "/dev/fake".into(),
         catalog: bench.path("catalog.sqlite"),
@@ -77,14 +77,14 @@ fn verify(bench: &Bench, drive: &mut FakeDrive, desk: Desk) -> Result<bool, Flow
 }
 
 /// The bench's drive, in which this happens when archives are read.
-fn slipping(bench: &Bench, slip: Slip) -> FakeDrive {
+fn slipping(bench: &FlowBench, slip: ReadFault) -> FakeDrive {
     bench.tray.is(Condition::Works);
     bench.tray.slips_after(0, Reads::OfArchives, slip);
     bench.tray.clone()
 }
 
-fn nobody(bench: &Bench) -> Desk<'_> {
-    Desk { patience: Patience::AtMost(Duration::ZERO), ..bench.desk() }
+fn nobody(bench: &FlowBench) -> Context<'_> {
+    Context { patience: WaitLimit::AtMost(Duration::ZERO), ..bench.desk() }
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_disc_that_is_taken_out_while_it_is_read_back_is_asked_for_again_and_is_good
     let bench = bench();
     let (one, two) = (bench.path("one"), bench.path("two"));
     bench.tray.will_get(&[&one, &one, &two]);
-    let drive = slipping(&bench, Slip::TakenOut);
+    let drive = slipping(&bench, ReadFault::TakenOut);
     bench.backup(1, Some(&mut Drives::one(Box::new(drive))));
     assert!(said(&bench, "the disc was taken out of /dev/fake"));
     let asked = bench.asked();
@@ -106,7 +106,7 @@ fn verify_asks_for_the_disc_again_and_reads_it_anew() {
     let bench = with_a_disc();
     let one = bench.path("one");
     bench.tray.will_get(&[&one, &one]);
-    let mut drive = slipping(&bench, Slip::TakenOut);
+    let mut drive = slipping(&bench, ReadFault::TakenOut);
     assert!(verify(&bench, &mut drive, bench.desk()).unwrap());
     assert!(said(&bench, "the disc was taken out of /dev/fake"));
     assert_eq!(bench.asked().last().unwrap(), "disc 1 of films");
@@ -121,8 +121,8 @@ fn without_anybody_who_could_insert_it_verify_ends_and_records_nothing() {
         let mut drive = slipping(&bench, slip);
         let error = verify(&bench, &mut drive, nobody(&bench)).unwrap_err();
         match slip {
-            Slip::TakenOut => assert!(matches!(error, FlowError::NeverCame { .. }), "{error}"),
-            Slip::Unplugged | Slip::Hangs => {
+            ReadFault::TakenOut => assert!(matches!(error, FlowError::NeverCame { .. }), "{error}"),
+            ReadFault::Unplugged | ReadFault::Hangs => {
                 assert_eq!(error.absence(), Some(&slip.absence()));
             }
         }
@@ -139,13 +139,13 @@ fn check_suspects_nobody_and_reads_the_disc_when_it_is_there_again() {
     let request =
         CheckRequest { from, catalog, name: None, due: Due::Count(1), trust: Default::default() };
     bench.tray.put_in(&one);
-    let mut drive = slipping(&bench, Slip::Unplugged);
+    let mut drive = slipping(&bench, ReadFault::Unplugged);
     let report = check(&request, Some(&mut drive), nobody(&bench)).unwrap();
     assert_eq!((report.checked.len(), report.missing.len()), (0, 1));
     is_as_before(&bench);
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one]);
-    let mut drive = slipping(&bench, Slip::TakenOut);
+    let mut drive = slipping(&bench, ReadFault::TakenOut);
     let report = check(&request, Some(&mut drive), bench.desk()).unwrap();
     assert_eq!((report.checked.len(), report.missing.len()), (1, 0));
     assert!(report.is_sound() && report.checked[0].trend.iter().all(|(_, s)| s.unreadable == 0));
@@ -158,7 +158,7 @@ fn a_restore_asks_for_the_disc_again_and_gives_the_rest() {
     let one = bench.path("one");
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one]);
-    let mut drive = slipping(&bench, Slip::TakenOut);
+    let mut drive = slipping(&bench, ReadFault::TakenOut);
     let report = restore_from(&bench, &mut drive, bench.desk()).unwrap();
     assert!(report.is_complete() && report.gone.is_none(), "{report:?}");
     assert!(said(&bench, "the disc was taken out of /dev/fake"));
@@ -176,7 +176,7 @@ fn a_restore_without_a_catalog_gives_all_at_whatever_read_the_disc_is_taken_out(
     for well in 0.. {
         let _ = fs::remove_dir_all(bench.path("back"));
         bench.tray.put_in(&bench.path("one"));
-        bench.tray.slips_after(well, Reads::All, Slip::TakenOut);
+        bench.tray.slips_after(well, Reads::All, ReadFault::TakenOut);
         let report = restore_from(&bench, &mut bench.tray.clone(), bench.desk()).unwrap();
         let (is_complete, gone) = (report.is_complete(), &report.gone);
         assert!(is_complete && gone.is_none(), "{well}: {report:?}");
@@ -216,14 +216,14 @@ fn a_copy_of_a_disc_that_is_taken_out_goes_on_when_it_is_there_again() {
     };
     bench.tray.put_in(&one);
     let mut drives = Drives::one(Box::new(bench.tray.clone()));
-    let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, Slip::Unplugged);
+    let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, ReadFault::Unplugged);
     let error = copy(&request, Some(source), &mut drives, nobody(&bench)).err().unwrap();
-    assert_eq!(error.absence(), Some(&Slip::Unplugged.absence()));
+    assert_eq!(error.absence(), Some(&ReadFault::Unplugged.absence()));
     assert_eq!(image_on(&two), None, "no blank was asked for");
     is_as_before(&bench);
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one, &two]);
-    let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, Slip::TakenOut);
+    let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, ReadFault::TakenOut);
     let copied = copy(&request, Some(source), &mut drives, bench.desk()).unwrap();
     assert_eq!(copied[0].copies, 2);
 }
@@ -236,7 +236,7 @@ fn who_is_asked_for_the_second_copy_again_hears_which_one_it_is() {
     bench.tray.comes_back();
     bench.tray.at_each_act(|drive, act| {
         if matches!(act, Act::Burned) && drive.still_to_come() == 0 {
-            drive.slips_after(0, Reads::OfArchives, Slip::TakenOut);
+            drive.slips_after(0, Reads::OfArchives, ReadFault::TakenOut);
         }
         Ok(())
     });
@@ -248,8 +248,8 @@ fn who_is_asked_for_the_second_copy_again_hears_which_one_it_is() {
 }
 
 /// How a run ended, at which of its reads the disc went away, and what it left.
-struct Ended<T> {
-    bench: Bench,
+struct EndedRun<T> {
+    bench: FlowBench,
     result: Result<T, FlowError>,
     when: String,
 }
@@ -257,10 +257,10 @@ struct Ended<T> {
 /// Runs it on benches that are made alike, and lets the disc go away at its first read, at one in
 /// between, and at its last one. It is not read on.
 fn going<T>(
-    slip: Slip,
-    make: &dyn Fn() -> Bench,
-    run: &dyn Fn(&Bench, Desk) -> Result<T, FlowError>,
-) -> Vec<Ended<T>> {
+    slip: ReadFault,
+    make: &dyn Fn() -> FlowBench,
+    run: &dyn Fn(&FlowBench, Context) -> Result<T, FlowError>,
+) -> Vec<EndedRun<T>> {
     let whole = make();
     let before = whole.tray.reads().0;
     run(&whole, whole.desk()).unwrap_or_else(|error| panic!("{}", chain(&error)));
@@ -269,26 +269,26 @@ fn going<T>(
     let at = |well: u32| {
         let (bench, when) = (make(), format!("{slip:?} after {well} of {reads} reads"));
         bench.tray.slips_after(well, Reads::All, slip);
-        if slip == Slip::TakenOut {
+        if slip == ReadFault::TakenOut {
             bench.tray.comes_back();
         }
         let result = run(&bench, bench.desk());
         assert!(!bench.tray.has_yet_to_slip(), "{when}: it stayed");
         assert!(bench.tray.reads().1 <= 8, "{when}: it was read on");
         refuse_damage(&bench, &when);
-        Ended { bench, result, when }
+        EndedRun { bench, result, when }
     };
     moments.into_iter().map(at).collect()
 }
 
-fn is_gone<T>(ended: &Ended<T>, slip: Slip) {
+fn is_gone<T>(ended: &EndedRun<T>, slip: ReadFault) {
     let Err(error) = &ended.result else { panic!("{}: it did not end", ended.when) };
     assert_eq!(error.absence(), Some(&slip.absence()), "{}: {error}", ended.when);
 }
 
-const GONE: [Slip; 2] = [Slip::Unplugged, Slip::Hangs];
+const GONE: [ReadFault; 2] = [ReadFault::Unplugged, ReadFault::Hangs];
 
-fn drill_it(all: bool, bench: &Bench, desk: Desk) -> Result<Vec<DrilledDisc>, FlowError> {
+fn drill_it(all: bool, bench: &FlowBench, desk: Context) -> Result<Vec<DrilledDisc>, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = DrillRequest {
         catalog: bench.path("catalog.sqlite"),
@@ -303,7 +303,7 @@ fn drill_it(all: bool, bench: &Bench, desk: Desk) -> Result<Vec<DrilledDisc>, Fl
     drill(&request, Some(&mut bench.tray.clone()), desk).map(|report| report.discs)
 }
 
-fn with_a_disc_in_the_drive() -> Bench {
+fn with_a_disc_in_the_drive() -> FlowBench {
     let bench = with_a_disc();
     bench.tray.put_in(&bench.path("one"));
     bench
@@ -312,8 +312,9 @@ fn with_a_disc_in_the_drive() -> Bench {
 #[test]
 fn a_drill_asks_for_a_disc_that_is_taken_out_again_and_condemns_none_that_is_gone() {
     for all in [false, true] {
-        let run = |bench: &Bench, desk: Desk| drill_it(all, bench, desk);
-        for Ended { bench, result, when } in going(Slip::TakenOut, &with_a_disc_in_the_drive, &run)
+        let run = |bench: &FlowBench, desk: Context| drill_it(all, bench, desk);
+        for EndedRun { bench, result, when } in
+            going(ReadFault::TakenOut, &with_a_disc_in_the_drive, &run)
         {
             let drilled = result.unwrap();
             assert!(drilled.len() == 1 && drilled[0].seen.faults.is_empty(), "{when}");
@@ -332,7 +333,7 @@ fn a_drill_asks_for_a_disc_that_is_taken_out_again_and_condemns_none_that_is_gon
 }
 
 /// A set of two discs, the first of which lies in the drive.
-fn with_two_discs() -> Bench {
+fn with_two_discs() -> FlowBench {
     let bench = bench();
     let [one, two] = two_discs(&bench);
     bench.tray.put_in(&one);
@@ -341,7 +342,7 @@ fn with_two_discs() -> Bench {
 }
 
 /// In place of a catalog that is sound.
-fn rebuild_it(bench: &Bench, desk: Desk) -> Result<RebuildReport, FlowError> {
+fn rebuild_it(bench: &FlowBench, desk: Context) -> Result<RebuildReport, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = RebuildRequest {
         from: vec!["/dev/fake".into()],
@@ -370,7 +371,7 @@ fn told_by(catalog: &Catalog) -> String {
     }
     for snapshot in catalog.snapshots(set).unwrap() {
         told += &format!("\n{:?}", (snapshot.seq, snapshot.started, snapshot.finished.is_some()));
-        let row = |listed: crate::catalog::Listed| {
+        let row = |listed: crate::catalog::CatalogRow| {
             let row = listed.row;
             told += &format!("\n{} {} {:?} {:?}", row.path, row.size, row.sha256, row.place);
             Ok::<(), FlowError>(())
@@ -380,13 +381,14 @@ fn told_by(catalog: &Catalog) -> String {
     told
 }
 
-fn catalog_of(bench: &Bench) -> Catalog {
+fn catalog_of(bench: &FlowBench) -> Catalog {
     Catalog::open(&bench.path("catalog.sqlite"), Access::Read).unwrap()
 }
 
 #[test]
 fn a_catalog_is_made_anew_of_all_of_a_disc_that_was_taken_out_or_not_at_all() {
-    for Ended { bench, result, when } in going(Slip::TakenOut, &with_two_discs, &rebuild_it) {
+    for EndedRun { bench, result, when } in going(ReadFault::TakenOut, &with_two_discs, &rebuild_it)
+    {
         let report = result.unwrap();
         assert!(report.is_complete() && report.sets[0].discs.len() == 2, "{when}: {report:?}");
         assert!(said(&bench, "the disc was taken out of /dev/fake"), "{when}");
@@ -394,7 +396,7 @@ fn a_catalog_is_made_anew_of_all_of_a_disc_that_was_taken_out_or_not_at_all() {
         assert_eq!(told_by(&catalog_of(&bench)), told_by(&aside), "{when}");
     }
     for slip in GONE {
-        let run = |bench: &Bench, desk: Desk| {
+        let run = |bench: &FlowBench, desk: Context| {
             let before = told_by(&catalog_of(bench));
             let ended = rebuild_it(bench, desk);
             if ended.is_err() {
@@ -408,7 +410,7 @@ fn a_catalog_is_made_anew_of_all_of_a_disc_that_was_taken_out_or_not_at_all() {
     }
 }
 
-fn staged() -> Bench {
+fn staged() -> FlowBench {
     let bench = bench();
     bench.backup(1, None);
     bench.tray.will_get(&[&bench.path("one")]);
@@ -417,8 +419,8 @@ fn staged() -> Bench {
 
 #[test]
 fn who_watches_reads_a_burned_disc_back_when_it_is_there_again() {
-    let run = |bench: &Bench, _: Desk| bench.watch(&bench.person);
-    for Ended { bench, result, when } in going(Slip::TakenOut, &staged, &run) {
+    let run = |bench: &FlowBench, _: Context| bench.watch(&bench.person);
+    for EndedRun { bench, result, when } in going(ReadFault::TakenOut, &staged, &run) {
         let report = result.unwrap();
         assert_eq!((report.burned.len(), report.failures, report.damaged), (1, 0, 0), "{when}");
         let asked = bench.asked();
@@ -442,9 +444,9 @@ fn who_watches_reads_a_burned_disc_back_when_it_is_there_again() {
 
 /// The next one who watches meets the disc that was burned, and it is taken out while they look who
 /// it is.
-fn is_read_back_when_it_is_there_again(bench: &Bench, when: &str) {
+fn is_read_back_when_it_is_there_again(bench: &FlowBench, when: &str) {
     bench.tray.is(Condition::Works);
-    bench.tray.slips_after(0, Reads::All, Slip::TakenOut);
+    bench.tray.slips_after(0, Reads::All, ReadFault::TakenOut);
     bench.tray.comes_back();
     bench.monitor.notes.lock().unwrap().clear();
     let report = bench.watch(&bench.person).unwrap();
@@ -454,7 +456,7 @@ fn is_read_back_when_it_is_there_again(bench: &Bench, when: &str) {
 }
 
 /// Until nobody inserts anything any more.
-fn watch_on(bench: &Bench, _: Desk) -> Result<(), FlowError> {
+fn watch_on(bench: &FlowBench, _: Context) -> Result<(), FlowError> {
     bench.tray.stops(&bench.stop);
     match bench.watch_until(false, &bench.person) {
         Err(FlowError::Stopped(_)) => Ok(()),
@@ -464,7 +466,8 @@ fn watch_on(bench: &Bench, _: Desk) -> Result<(), FlowError> {
 
 #[test]
 fn who_watches_verifies_a_disc_when_it_is_there_again() {
-    for Ended { bench, result, when } in going(Slip::TakenOut, &with_a_disc_in_the_drive, &watch_on)
+    for EndedRun { bench, result, when } in
+        going(ReadFault::TakenOut, &with_a_disc_in_the_drive, &watch_on)
     {
         result.unwrap();
         let notes = bench.monitor.notes.lock().unwrap();
@@ -483,7 +486,7 @@ fn who_watches_verifies_a_disc_when_it_is_there_again() {
 }
 
 /// Disc 1, in the drive, onto a disc on a shelf.
-fn migrate_it(bench: &Bench, desk: Desk) -> Result<MigrateReport, FlowError> {
+fn migrate_it(bench: &FlowBench, desk: Context) -> Result<MigrateReport, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = MigrateRequest {
         catalog: bench.path("catalog.sqlite"),
@@ -510,8 +513,8 @@ fn is_migrated(result: Result<MigrateReport, FlowError>, when: &str) {
 
 #[test]
 fn what_a_disc_holds_is_moved_when_it_is_there_again_and_no_file_of_it_is_given_up() {
-    for Ended { bench, result, when } in
-        going(Slip::TakenOut, &with_a_disc_in_the_drive, &migrate_it)
+    for EndedRun { bench, result, when } in
+        going(ReadFault::TakenOut, &with_a_disc_in_the_drive, &migrate_it)
     {
         is_migrated(result, &when);
         assert!(said(&bench, "the disc was taken out of /dev/fake"), "{when}");
@@ -523,7 +526,7 @@ fn what_a_disc_holds_is_moved_when_it_is_there_again_and_no_file_of_it_is_given_
         for ended in going(slip, &with_a_disc_in_the_drive, &migrate_it) {
             is_gone(&ended, slip);
             is_as_before(&ended.bench);
-            let Ended { bench, when, .. } = ended;
+            let EndedRun { bench, when, .. } = ended;
             bench.tray.is(Condition::Works);
             is_migrated(migrate_it(&bench, bench.desk()), &when);
         }

@@ -12,7 +12,7 @@ use crate::catalog::{
     Access, ArchiveRecord, Catalog, CatalogError, NewDisc, RowChange, SetFacts, SetId, Stored,
     StoredMember,
 };
-use crate::flow::backup::compare::{Compared, Comparer, Known};
+use crate::flow::backup::compare::{Comparer, ComparisonBase, SourceComparison};
 use crate::flow::*;
 use crate::model::disc::{Compression, Encryption};
 use crate::model::rows::{FrameSpan, Note};
@@ -20,16 +20,16 @@ use crate::model::{
     ArchiveNo, Bytes, Digest, DiscNo, DiscUuid, Entry, Kind, RelPath, Sectors, SetName, SetUuid,
     SnapshotSeq, Xattr,
 };
-use crate::pack::queue::Work;
+use crate::pack::queue::WorkItem;
 use crate::port::clock::Moment;
 use crate::port::monitor::Recorder;
 use crate::port::stop::Stop;
 use crate::scan::LookError;
 use crate::scan::filter::{Filter, FilterOptions};
 use crate::scan::walk::ScanError;
-use crate::scan::{Found, Visitor, walk};
+use crate::scan::{Visitor, WalkedPath, walk};
 
-struct Bench {
+struct CompareBench {
     dir: tempfile::TempDir,
     catalog: Catalog,
     set: SetId,
@@ -58,11 +58,11 @@ impl Visitor<FlowError> for Breaking<'_> {
         Ok(known)
     }
 
-    fn take(&mut self, found: Found) -> Result<(), FlowError> {
+    fn take(&mut self, found: WalkedPath) -> Result<(), FlowError> {
         let path = found.path().clone();
         match self.broken {
             Some(name) if path.as_bytes() == name.as_bytes() => {
-                self.comparer.take(Found::Failed { path, error: LookError::Vanished })
+                self.comparer.take(WalkedPath::Failed { path, error: LookError::Vanished })
             }
             Some(name) if path.as_bytes().starts_with(format!("{name}/").as_bytes()) => Ok(()),
             _ => self.comparer.take(found),
@@ -70,8 +70,8 @@ impl Visitor<FlowError> for Breaking<'_> {
     }
 }
 
-impl Bench {
-    fn new() -> Bench {
+impl CompareBench {
+    fn new() -> CompareBench {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("src")).unwrap();
         let mut catalog = Catalog::open(&dir.path().join("c/c.sqlite"), Access::Write).unwrap();
@@ -98,7 +98,7 @@ impl Bench {
             format: Default::default(),
         };
         catalog.begin_disc(set, &disc, Moment(0)).unwrap();
-        Bench {
+        CompareBench {
             dir,
             catalog,
             set,
@@ -121,7 +121,7 @@ impl Bench {
     }
 
     /// Compares, and stores what is to be stored.
-    fn run(&mut self) -> Compared {
+    fn run(&mut self) -> SourceComparison {
         let later = Moment(Moment::now().0 + self.later);
         let seq = self.catalog.begin_snapshot(self.set, later).unwrap();
         let begun: HashMap<_, _> = self
@@ -131,8 +131,12 @@ impl Bench {
             .into_iter()
             .map(|snapshot| (snapshot.seq, snapshot.started))
             .collect();
-        let known =
-            Known { catalog: Some(&mut self.catalog), set: Some(self.set), seq: Some(seq), begun };
+        let known = ComparisonBase {
+            catalog: Some(&mut self.catalog),
+            set: Some(self.set),
+            seq: Some(seq),
+            begun,
+        };
         let recorder = Recorder::default();
         let comparer = Comparer::new(known, self.rehash, &recorder);
         let options = FilterOptions { exclude: self.exclude.clone(), ..FilterOptions::default() };
@@ -148,11 +152,11 @@ impl Bench {
         compared
     }
 
-    fn store(&mut self, compared: &Compared, seq: SnapshotSeq) {
+    fn store(&mut self, compared: &SourceComparison, seq: SnapshotSeq) {
         let files: Vec<StoredMember> = works(compared)
             .into_iter()
             .filter_map(|work| match work {
-                Work::File { entry, .. } => Some(StoredMember {
+                WorkItem::File { entry, .. } => Some(StoredMember {
                     member: entry.path.clone(),
                     stored: Stored::Whole {
                         sha256: digest_of(&entry),
@@ -161,7 +165,7 @@ impl Bench {
                     entry: *entry,
                     note: Note::None,
                 }),
-                Work::Plain(_) => None,
+                WorkItem::Plain(_) => None,
             })
             .collect();
         if files.is_empty() {
@@ -208,22 +212,22 @@ fn digest_of(entry: &crate::model::Entry) -> Digest {
     Digest(bytes)
 }
 
-fn works(compared: &Compared) -> Vec<Work> {
+fn works(compared: &SourceComparison) -> Vec<WorkItem> {
     let mut queue = compared.queue.clone();
     std::iter::from_fn(|| queue.pop_front()).collect()
 }
 
-fn queued(compared: &Compared) -> Vec<String> {
-    let name = |work: Work| match work {
-        Work::File { entry, .. } => entry.path.to_string(),
-        Work::Plain(entry) => format!("({})", entry.path),
+fn queued(compared: &SourceComparison) -> Vec<String> {
+    let name = |work: WorkItem| match work {
+        WorkItem::File { entry, .. } => entry.path.to_string(),
+        WorkItem::Plain(entry) => format!("({})", entry.path),
     };
     works(compared).into_iter().map(name).collect()
 }
 
 #[test]
 fn what_did_not_change_costs_nothing() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a/b", "x");
     symlink("b", bench.path("a/l")).unwrap();
     let first = bench.run();
@@ -236,7 +240,7 @@ fn what_did_not_change_costs_nothing() {
 
 #[test]
 fn a_changed_mode_of_a_directory_is_a_row_and_nothing_else() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a/b", "x");
     bench.run();
     fs::set_permissions(bench.path("a"), fs::Permissions::from_mode(0o700)).unwrap();
@@ -246,7 +250,7 @@ fn a_changed_mode_of_a_directory_is_a_row_and_nothing_else() {
 
 #[test]
 fn a_directory_that_is_gone_takes_all_below_along() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a/b/c", "x");
     bench.write("k", "y");
     bench.run();
@@ -258,7 +262,7 @@ fn a_directory_that_is_gone_takes_all_below_along() {
 
 #[test]
 fn a_file_in_the_place_of_a_directory_and_back() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a/b/c", "x");
     bench.run();
     fs::remove_dir_all(bench.path("a")).unwrap();
@@ -273,7 +277,7 @@ fn a_file_in_the_place_of_a_directory_and_back() {
 
 #[test]
 fn a_directory_that_cannot_be_read_keeps_what_is_known_below_it() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a/b", "x");
     bench.run();
     bench.broken = Some("a");
@@ -288,7 +292,7 @@ fn a_directory_that_cannot_be_read_keeps_what_is_known_below_it() {
 
 #[test]
 fn what_is_excluded_now_leaves_the_snapshot_and_is_counted_by_its_rule() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a/b", "x");
     bench.write("k", "y");
     bench.run();
@@ -300,13 +304,13 @@ fn what_is_excluded_now_leaves_the_snapshot_and_is_counted_by_its_rule() {
 
 #[test]
 fn names_of_one_file_travel_together_and_survive_the_first_ones_end() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a", "x");
     fs::hard_link(bench.path("a"), bench.path("b")).unwrap();
     fs::hard_link(bench.path("a"), bench.path("c")).unwrap();
     let first = bench.run();
     let works = works(&first);
-    let Some(Work::File { links, .. }) = works.get(1) else { panic!("{works:?}") };
+    let Some(WorkItem::File { links, .. }) = works.get(1) else { panic!("{works:?}") };
     assert_eq!(links.len(), 2);
     assert_eq!(first.queue.len(), 2);
     fs::remove_file(bench.path("a")).unwrap();
@@ -322,15 +326,15 @@ fn names_of_one_file_travel_together_and_survive_the_first_ones_end() {
 
 #[test]
 fn a_file_that_was_never_stored_is_queued_until_it_is() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a", "x");
     let seq = bench.catalog.begin_snapshot(bench.set, Moment(1)).unwrap();
     // A run that was killed before the archive was recorded leaves the row without content.
     let mut entry = None;
     let filter = Filter::new(&FilterOptions::default()).unwrap();
     let source = bench.dir.path().join("src");
-    walk(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found: Found| {
-        if let Found::Entry(found) = found {
+    walk(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found: WalkedPath| {
+        if let WalkedPath::Entry(found) = found {
             entry = Some(found);
         }
         Ok::<(), ScanError>(())
@@ -344,7 +348,7 @@ fn a_file_that_was_never_stored_is_queued_until_it_is() {
 
 #[test]
 fn a_file_that_changed_as_the_run_began_is_read_again_by_the_next() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a", "x");
     bench.later = 0;
     bench.run();
@@ -358,7 +362,7 @@ fn set_xattr(path: &std::path::Path, name: &str, value: &[u8]) {
 
 #[test]
 fn attributes_are_read_again_where_the_inode_changed_and_nowhere_else() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     for name in ["a/1", "a/2", "b"] {
         bench.write(name, "x");
         set_xattr(&bench.path(name), "user.old", b"1");
@@ -382,7 +386,7 @@ fn attributes_are_read_again_where_the_inode_changed_and_nowhere_else() {
 
 #[test]
 fn attributes_read_as_the_run_began_are_read_again() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a", "");
     bench.later = 0;
     bench.run();
@@ -393,7 +397,7 @@ fn attributes_read_as_the_run_began_are_read_again() {
 /// As if the former runs had been somebody's who is shown less than we are.
 #[test]
 fn attributes_that_a_lesser_user_read_are_read_again_once() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     bench.write("a", "x");
     bench.write("b", "y");
     bench.run();
@@ -408,7 +412,7 @@ fn attributes_that_a_lesser_user_read_are_read_again_once() {
 
 #[test]
 fn a_directory_of_many_pages_is_compared_row_by_row() {
-    let mut bench = Bench::new();
+    let mut bench = CompareBench::new();
     for number in 0..2 * crate::catalog::DIR_PAGE + 10 {
         bench.write(&format!("{number:05}"), "x");
     }

@@ -7,13 +7,13 @@ use crate::drive::fake::{Act, FakeDrive, image_on};
 use crate::drive::{Drive, DriveError, Shelf};
 use crate::flow::burn::station::Drives;
 use crate::flow::drill::{DrillRequest, DrilledDisc, drill};
-use crate::flow::tests::media::{Bench, fill_two_discs, restore_from_the_tray};
+use crate::flow::tests::media::{FlowBench, fill_two_discs, restore_from_the_tray};
 use crate::flow::tests::restore::ring;
 use crate::flow::*;
 use crate::model::DiscNo;
 
 /// A set of two discs, each in a folder of its own: what goes into the tray.
-pub(in crate::flow) fn two_discs(bench: &Bench) -> [PathBuf; 2] {
+pub(in crate::flow) fn two_discs(bench: &FlowBench) -> [PathBuf; 2] {
     fill_two_discs(bench);
     let shelf = bench.path("shelf");
     fs::create_dir(&shelf).unwrap();
@@ -27,13 +27,13 @@ pub(in crate::flow) fn two_discs(bench: &Bench) -> [PathBuf; 2] {
     })
 }
 
-fn noted(bench: &Bench, words: &str) -> bool {
+fn noted(bench: &FlowBench, words: &str) -> bool {
     bench.monitor.notes.lock().unwrap().iter().any(|note| note.contains(words))
 }
 
 #[test]
 fn without_a_catalog_a_later_disc_is_asked_for_where_the_one_at_hand_knows_too_little() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     let [one, two] = &two_discs(&bench);
     fs::remove_file(bench.path("catalog.sqlite")).unwrap();
     bench.tray.put_in(one);
@@ -51,7 +51,7 @@ fn without_a_catalog_a_later_disc_is_asked_for_where_the_one_at_hand_knows_too_l
 
 #[test]
 fn who_has_no_later_disc_gets_back_what_the_first_one_has() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     let [one, _] = &two_discs(&bench);
     fs::remove_file(bench.path("catalog.sqlite")).unwrap();
     bench.tray.put_in(one);
@@ -61,7 +61,7 @@ fn who_has_no_later_disc_gets_back_what_the_first_one_has() {
     assert_eq!(bench.asked().len(), 1, "it was put in again, and that is an answer");
 }
 
-fn drill_the_second(bench: &Bench) -> Result<Vec<DrilledDisc>, FlowError> {
+fn drill_the_second(bench: &FlowBench) -> Result<Vec<DrilledDisc>, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = DrillRequest {
         catalog: bench.path("catalog.sqlite"),
@@ -79,7 +79,7 @@ fn drill_the_second(bench: &Bench) -> Result<Vec<DrilledDisc>, FlowError> {
 
 #[test]
 fn a_drill_asks_for_the_disc_that_was_named_and_hands_another_one_out() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     let [one, two] = &two_discs(&bench);
     bench.tray.put_in(one);
     bench.tray.will_get(&[one, two]);
@@ -93,7 +93,7 @@ fn a_drill_asks_for_the_disc_that_was_named_and_hands_another_one_out() {
 
 #[test]
 fn a_drill_whose_disc_never_comes_says_so() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     let [one, _] = &two_discs(&bench);
     bench.tray.will_get(&[one]);
     let error = drill_the_second(&bench).unwrap_err();
@@ -115,7 +115,7 @@ fn refuse(drive: &FakeDrive, act: Act) -> Result<(), DriveError> {
 
 #[test]
 fn a_blank_that_is_refused_before_its_first_byte_stays_and_no_other_is_asked_for() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     let (one, two) = (bench.path("one"), bench.path("two"));
     bench.tray.will_get(&[&one, &two]);
     bench.tray.at_each_act(refuse);

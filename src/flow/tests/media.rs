@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::catalog::{Access, Catalog, Fate, Finding};
 use crate::drive::fake::{FakeDrive, image_on};
 use crate::drive::{Drive, Shelf};
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::flow::backup::{BackupReport, BackupRequest, backup};
 use crate::flow::burn::station::Drives;
 use crate::flow::care::check::{CheckRequest, Due, check};
@@ -21,7 +21,7 @@ use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
 use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::staging::holding::Hold;
+use crate::flow::staging::holding::HoldPolicy;
 use crate::flow::status::lost_discs::GivingUp;
 use crate::flow::tests::restore::ring;
 use crate::flow::*;
@@ -29,9 +29,9 @@ use crate::model::disc::Ratio;
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscList, DiscNo, Sectors, SetName};
 use crate::port::monitor::Recorder;
-use crate::port::operator::{Answer, Operator, Secret, Summons};
+use crate::port::operator::{Answer, InsertRequest, Operator, Secret};
 use crate::port::stop::Stop;
-use crate::restore::place::Overwrite;
+use crate::restore::place::OverwritePolicy;
 use crate::scan::filter::FilterOptions;
 
 /// Somebody who agrees, and what they were asked for.
@@ -48,7 +48,7 @@ impl Operator for Agreeing {
     fn hands(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
-    fn summon(&self, call: &Summons) {
+    fn summon(&self, call: &InsertRequest) {
         self.0.lock().unwrap().push(call.wanted.to_string());
     }
     fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
@@ -72,7 +72,7 @@ impl Operator for GoingHome<'_> {
     fn hands(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
-    fn summon(&self, _: &Summons) {
+    fn summon(&self, _: &InsertRequest) {
         let mut called = self.called.lock().unwrap();
         *called += 1;
         if *called == 2 {
@@ -84,7 +84,7 @@ impl Operator for GoingHome<'_> {
     }
 }
 
-pub(in crate::flow) struct Bench {
+pub(in crate::flow) struct FlowBench {
     dir: TempDir,
     pub(in crate::flow) tray: FakeDrive,
     pub(in crate::flow) person: Agreeing,
@@ -94,32 +94,40 @@ pub(in crate::flow) struct Bench {
     parity_discs: Option<Ratio>,
 }
 
-impl Bench {
-    pub(in crate::flow) fn new() -> Bench {
+impl FlowBench {
+    pub(in crate::flow) fn new() -> FlowBench {
         let dir = tempfile::tempdir().unwrap();
         for name in ["source", "one", "two", "three"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         fs::write(dir.path().join("source/a"), "content").unwrap();
         let (tray, person, monitor) = Default::default();
-        Bench { dir, tray, person, monitor, stop: Stop::new(), parity: None, parity_discs: None }
+        FlowBench {
+            dir,
+            tray,
+            person,
+            monitor,
+            stop: Stop::new(),
+            parity: None,
+            parity_discs: None,
+        }
     }
 
-    pub(in crate::flow) fn with_recovery_discs(ratio: &str) -> Bench {
-        Bench { parity_discs: Ratio::parse(ratio), ..Bench::new() }
+    pub(in crate::flow) fn with_recovery_discs(ratio: &str) -> FlowBench {
+        FlowBench { parity_discs: Ratio::parse(ratio), ..FlowBench::new() }
     }
 
     pub(in crate::flow) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub(in crate::flow) fn desk(&self) -> Desk<'_> {
-        Desk {
+    pub(in crate::flow) fn desk(&self) -> Context<'_> {
+        Context {
             monitor: &self.monitor,
             operator: &self.person,
             stop: &self.stop,
-            patience: Patience::Endless,
-            turn: Patience::AtMost(std::time::Duration::ZERO),
+            patience: WaitLimit::Endless,
+            turn: WaitLimit::AtMost(std::time::Duration::ZERO),
             overwrite: false,
             limits: Default::default(),
         }
@@ -163,7 +171,7 @@ impl Bench {
             move_source: false,
             allow_shrink: false,
             max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            hold: Hold::default(),
+            hold: HoldPolicy::default(),
             flush: false,
             copies: Some(copies),
             hint: None,
@@ -192,7 +200,7 @@ impl Bench {
             trust: Default::default(),
         };
         let mut drives = Drives::one(Box::new(self.tray.clone()));
-        watch(&request, &mut drives, Desk { operator, ..self.desk() })
+        watch(&request, &mut drives, Context { operator, ..self.desk() })
     }
 
     /// The only archive of disc 1.
@@ -244,7 +252,7 @@ pub(in crate::flow) fn is_copy(one: &Path, other: &Path) {
 
 #[test]
 fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     bench.backup_twice();
     is_copy(&bench.path("one"), &bench.path("two"));
     let medium = |maker: &str| ("ok".to_owned(), format!("BD-R {maker}, burned in F"));
@@ -262,7 +270,7 @@ fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
 /// The first copy lies in the drive again, when the second one is to be burned: it is no second.
 #[test]
 fn a_copy_that_is_put_in_again_is_not_counted_twice() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     bench.backup_twice();
     let (one, three) = (bench.path("one"), bench.path("three"));
     bench.tray.will_get(&[&one, &one, &three]);
@@ -285,7 +293,7 @@ fn a_copy_that_is_put_in_again_is_not_counted_twice() {
 
 #[test]
 fn copies_that_are_due_are_asked_for_and_taken_in_any_order() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     bench.backup_twice();
     bench.asked();
     let report = bench.check(Due::Count(2), &["three", "two", "one"]);
@@ -300,7 +308,7 @@ fn copies_that_are_due_are_asked_for_and_taken_in_any_order() {
 
 #[test]
 fn damage_in_a_drive_is_recorded_with_its_copy() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     bench.backup_twice();
     let image = image_on(&bench.path("one")).unwrap();
     let mut bytes = fs::read(&image).unwrap();
@@ -315,7 +323,7 @@ fn damage_in_a_drive_is_recorded_with_its_copy() {
 
 #[test]
 fn who_watches_a_drive_drills_what_nobody_drilled_before_it_is_burned() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     bench.backup(1, None);
     assert_eq!(bench.drills(), []);
     bench.tray.will_get(&[&bench.path("one")]);
@@ -326,7 +334,7 @@ fn who_watches_a_drive_drills_what_nobody_drilled_before_it_is_burned() {
 
 #[test]
 fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     bench.backup(1, None);
     let archive = bench.staged_archive();
     let mut bytes = fs::read(&archive).unwrap();
@@ -344,7 +352,7 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     assert!(said("does not open with stock tools"), "{notes:?}");
 }
 
-pub(in crate::flow) fn fill_two_discs(bench: &Bench) {
+pub(in crate::flow) fn fill_two_discs(bench: &FlowBench) {
     for n in 0..3_u64 {
         let mut state = n + 1;
         let noise = || {
@@ -357,7 +365,7 @@ pub(in crate::flow) fn fill_two_discs(bench: &Bench) {
 }
 
 /// The discs of a set with recovery discs, each in a folder of its own: what goes into the tray.
-fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
+fn discs_for_the_tray(bench: &FlowBench) -> Vec<PathBuf> {
     fill_two_discs(bench);
     let shelf = bench.path("shelf");
     fs::create_dir(&shelf).unwrap();
@@ -372,14 +380,14 @@ fn discs_for_the_tray(bench: &Bench) -> Vec<PathBuf> {
     (1..=3).map(place).collect()
 }
 
-pub(in crate::flow) fn restore_from_the_tray(bench: &Bench) -> RestoreReport {
+pub(in crate::flow) fn restore_from_the_tray(bench: &FlowBench) -> RestoreReport {
     restore_from(bench, &mut bench.tray.clone(), bench.desk()).unwrap()
 }
 
 pub(in crate::flow) fn restore_from(
-    bench: &Bench,
+    bench: &FlowBench,
     drive: &mut (dyn Drive + 'static),
-    desk: Desk,
+    desk: Context,
 ) -> Result<RestoreReport, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = RestoreRequest {
@@ -390,7 +398,7 @@ pub(in crate::flow) fn restore_from(
         name: None,
         snapshot: None,
         paths: PathGlobs::default(),
-        overwrite: Overwrite::Never,
+        overwrite: OverwritePolicy::Never,
         owners: false,
         rights: crate::flow::library::vouching::Rights::Restore,
         keys: ring(&ask, false),
@@ -403,7 +411,7 @@ pub(in crate::flow) fn restore_from(
 #[test]
 fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_other() {
     for is_told in [false, true] {
-        let bench = Bench::with_recovery_discs("1/2");
+        let bench = FlowBench::with_recovery_discs("1/2");
         let [one, two, three] = &discs_for_the_tray(&bench)[..] else { panic!() };
         fs::remove_dir_all(two).unwrap();
         if is_told {
@@ -437,7 +445,7 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
 /// there.
 #[test]
 fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
-    let bench = Bench { parity: Some(40), ..Bench::new() };
+    let bench = FlowBench { parity: Some(40), ..FlowBench::new() };
     let one = bench.path("one");
     bench.tray.will_get(&[&one]);
     bench.backup(1, Some(&mut Drives::one(Box::new(bench.tray.clone()))));

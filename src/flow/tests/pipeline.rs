@@ -14,14 +14,14 @@ use uuid::Uuid;
 use crate::catalog::{Access, Catalog, CopyState, DiscState, Finding, KnownSet, SetFacts};
 use crate::drive::fake::{Act, FakeDrive};
 use crate::drive::{Drive, DriveError, Shelf};
-use crate::flow::Patience;
-use crate::flow::backup::{BackupReport, BackupRequest, Run, backup, burn_staged, writer};
+use crate::flow::WaitLimit;
+use crate::flow::backup::{BackupReport, BackupRequest, BackupRun, backup, burn_staged, writer};
 use crate::flow::burn::pipeline::{Call, Messenger, beside};
-use crate::flow::burn::records::{Record, Records, Step};
+use crate::flow::burn::records::{CopyStep, DiscEvent, Records};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::staging::holding::Hold;
+use crate::flow::staging::holding::HoldPolicy;
 use crate::flow::tests::restore::ring;
 use crate::flow::*;
 use crate::model::disc::{Compression, Encryption};
@@ -29,13 +29,13 @@ use crate::model::{Bytes, DiscNo, SetName, SetUuid};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};
-use crate::port::operator::{Answer, Nobody, Operator, Secret, Summons};
+use crate::port::operator::{Answer, InsertRequest, Nobody, Operator, Secret};
 use crate::port::stop::Stop;
 use crate::scan::filter::FilterOptions;
 
 /// What the test hears of the run, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
+enum RunEvent {
     Packing(u32),
     Disc(u32, Reached),
     Note(String),
@@ -58,10 +58,10 @@ enum Word {
 }
 
 /// Tells the test where the drive is, and waits there for a word.
-fn stand_still(act: Act, seen: &Sender<Seen>, words: &Mutex<Receiver<Word>>) -> Option<Word> {
+fn stand_still(act: Act, seen: &Sender<RunEvent>, words: &Mutex<Receiver<Word>>) -> Option<Word> {
     let for_what = match act {
-        Act::Burn(label) => Seen::Burn(label.number.0),
-        Act::Await => Seen::Open,
+        Act::Burn(label) => RunEvent::Burn(label.number.0),
+        Act::Await => RunEvent::Open,
         _ => return None,
     };
     seen.send(for_what).unwrap();
@@ -70,7 +70,7 @@ fn stand_still(act: Act, seen: &Sender<Seen>, words: &Mutex<Receiver<Word>>) -> 
 }
 
 /// A drive that stands still before each burn, and while it waits for a medium.
-fn held(drive: FakeDrive, seen: Sender<Seen>, words: Receiver<Word>) -> FakeDrive {
+fn held(drive: FakeDrive, seen: Sender<RunEvent>, words: Receiver<Word>) -> FakeDrive {
     let words = Mutex::new(words);
     drive.at_each_act(move |drive, act| match stand_still(act, &seen, &words) {
         Some(Word::Fail) => Err(DriveError::NoMoreBlanks { drive: drive.title() }),
@@ -80,26 +80,26 @@ fn held(drive: FakeDrive, seen: Sender<Seen>, words: Receiver<Word>) -> FakeDriv
 }
 
 /// Tells the test what is reported, and holds the packer where it is told to.
-struct Witness {
-    seen: Sender<Seen>,
+struct EventRecorder {
+    seen: Sender<RunEvent>,
     /// The packer stands still when it begins this disc, until there is a word.
     hold: Option<(u32, Mutex<Receiver<()>>)>,
 }
 
-impl Witness {
-    fn tell(&self, seen: Seen) {
+impl EventRecorder {
+    fn tell(&self, seen: RunEvent) {
         // The test may have seen enough.
         let _ = self.seen.send(seen);
     }
 }
 
-impl Monitor for Witness {
+impl Monitor for EventRecorder {
     fn beside(&self) -> Box<dyn Monitor + '_> {
         Box::new(OfDrives(self))
     }
     fn phase(&self, phase: &Phase) {
         let Some(disc) = phase.disc.filter(|_| phase.what == Activity::Packing) else { return };
-        self.tell(Seen::Packing(disc));
+        self.tell(RunEvent::Packing(disc));
         if let Some((_, go)) = self.hold.as_ref().filter(|(number, _)| *number == disc) {
             let _ = go.lock().unwrap().recv();
         }
@@ -107,18 +107,18 @@ impl Monitor for Witness {
     fn progress(&self, _: Progress) {}
     fn rest(&self) {}
     fn disc(&self, number: DiscNo, reached: Reached) {
-        self.tell(Seen::Disc(number.0, reached));
+        self.tell(RunEvent::Disc(number.0, reached));
     }
     fn note(&self, text: &str) {
-        self.tell(Seen::Note(text.to_owned()));
+        self.tell(RunEvent::Note(text.to_owned()));
     }
     fn trouble(&self, trouble: &Trouble) {
-        self.tell(Seen::Note(trouble.to_string()));
+        self.tell(RunEvent::Note(trouble.to_string()));
     }
 }
 
 /// The same, as the drives' thread reports to it.
-struct OfDrives<'a>(&'a Witness);
+struct OfDrives<'a>(&'a EventRecorder);
 
 impl Monitor for OfDrives<'_> {
     fn beside(&self) -> Box<dyn Monitor + '_> {
@@ -127,7 +127,7 @@ impl Monitor for OfDrives<'_> {
     fn phase(&self, _: &Phase) {}
     fn progress(&self, _: Progress) {}
     fn rest(&self) {
-        self.0.tell(Seen::Rest);
+        self.0.tell(RunEvent::Rest);
     }
     fn disc(&self, number: DiscNo, reached: Reached) {
         self.0.disc(number, reached);
@@ -140,9 +140,9 @@ impl Monitor for OfDrives<'_> {
     }
 }
 
-impl Operator for Witness {
+impl Operator for EventRecorder {
     fn confirm(&self, question: &str) -> Answer {
-        self.tell(Seen::Confirm(question.to_owned()));
+        self.tell(RunEvent::Confirm(question.to_owned()));
         Answer::Yes
     }
     fn confirm_in_person(&self, _: &str) -> Answer {
@@ -151,8 +151,8 @@ impl Operator for Witness {
     fn hands(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
-    fn summon(&self, call: &Summons) {
-        self.tell(Seen::Summons(call.wanted.to_string()));
+    fn summon(&self, call: &InsertRequest) {
+        self.tell(RunEvent::Summons(call.wanted.to_string()));
     }
     fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
         None
@@ -160,13 +160,13 @@ impl Operator for Witness {
 }
 
 /// A source for three discs of 3 MB, and a place for all that comes of it.
-struct Bench {
+struct PipelineBench {
     dir: TempDir,
 }
 
 /// A run in another thread, and the strings that it hangs on.
 struct Strings {
-    seen: Receiver<Seen>,
+    seen: Receiver<RunEvent>,
     drive: Sender<Word>,
     packer: Sender<()>,
     stop: Stop,
@@ -174,14 +174,14 @@ struct Strings {
 
 /// How a run is arranged.
 #[derive(Clone, Copy, Default)]
-struct Plan {
+struct RunSetup {
     hands: bool,
     /// The packer waits for a word before it packs this disc.
     hold: Option<u32>,
 }
 
-impl Bench {
-    fn new() -> Bench {
+impl PipelineBench {
+    fn new() -> PipelineBench {
         let dir = tempfile::tempdir().unwrap();
         for name in ["source", "shelf"] {
             fs::create_dir(dir.path().join(name)).unwrap();
@@ -191,7 +191,7 @@ impl Bench {
             getrandom::fill(&mut film).unwrap();
             fs::write(dir.path().join(format!("source/film{n}")), film).unwrap();
         }
-        Bench { dir }
+        PipelineBench { dir }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -234,7 +234,7 @@ impl Bench {
             move_source: false,
             allow_shrink: false,
             max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            hold: Hold::default(),
+            hold: HoldPolicy::default(),
             copies: None,
             hint: None,
             description: Default::default(),
@@ -244,7 +244,7 @@ impl Bench {
     }
 
     /// Runs a backup while the test pulls the strings, and gives what came of it.
-    fn run(&self, plan: Plan, test: impl FnOnce(&Strings)) -> Result<BackupReport, FlowError> {
+    fn run(&self, plan: RunSetup, test: impl FnOnce(&Strings)) -> Result<BackupReport, FlowError> {
         let (tell, seen) = channel();
         let (drive, words) = channel();
         let (packer, go) = channel();
@@ -252,7 +252,7 @@ impl Bench {
         let fake = if plan.hands { self.tray() } else { FakeDrive::jukebox(&self.path("shelf")) };
         let held = held(fake, tell.clone(), words);
         let hold = plan.hold.map(|disc| (disc, Mutex::new(go)));
-        let witness = Witness { seen: tell, hold };
+        let witness = EventRecorder { seen: tell, hold };
         let strings = Strings { seen, drive, packer, stop: stop.clone() };
         thread::scope(|scope| {
             let run = scope.spawn(|| {
@@ -269,7 +269,7 @@ impl Bench {
     /// An undisturbed run: the next one.
     fn plain_run(&self) -> BackupReport {
         let (tell, _seen) = channel();
-        let witness = Witness { seen: tell, hold: None };
+        let witness = EventRecorder { seen: tell, hold: None };
         let mut drives = Drives::one(Box::new(self.shelf()));
         let (ask, stop) = (nobody_asks, Stop::new());
         backup(&self.request(&ask), Some(&mut drives), desk(&witness, &Nobody, &stop))
@@ -297,14 +297,14 @@ fn nobody_asks(prompt: &str, _: crate::flow::base::keys::Asking) -> Result<Secre
     panic!("asked for: {prompt}")
 }
 
-fn desk<'a>(monitor: &'a dyn Monitor, operator: &'a dyn Operator, stop: &'a Stop) -> Desk<'a> {
+fn desk<'a>(monitor: &'a dyn Monitor, operator: &'a dyn Operator, stop: &'a Stop) -> Context<'a> {
     {
-        let turn = Patience::AtMost(std::time::Duration::ZERO);
-        Desk {
+        let turn = WaitLimit::AtMost(std::time::Duration::ZERO);
+        Context {
             monitor,
             operator,
             stop,
-            patience: Patience::Endless,
+            patience: WaitLimit::Endless,
             turn,
             overwrite: false,
             limits: Default::default(),
@@ -314,7 +314,7 @@ fn desk<'a>(monitor: &'a dyn Monitor, operator: &'a dyn Operator, stop: &'a Stop
 
 impl Strings {
     /// All that is seen before this, which must come. The minute is for runs that hang.
-    fn until(&self, wanted: &Seen) -> Vec<Seen> {
+    fn until(&self, wanted: &RunEvent) -> Vec<RunEvent> {
         let mut before = Vec::new();
         loop {
             match self.seen.recv_timeout(Duration::from_secs(60)) {
@@ -326,11 +326,11 @@ impl Strings {
     }
 
     /// The same for a text that begins so.
-    fn until_text(&self, begin: &str) -> Vec<Seen> {
+    fn until_text(&self, begin: &str) -> Vec<RunEvent> {
         let mut before = Vec::new();
         loop {
             match self.seen.recv_timeout(Duration::from_secs(60)) {
-                Ok(Seen::Note(text) | Seen::Confirm(text) | Seen::Summons(text))
+                Ok(RunEvent::Note(text) | RunEvent::Confirm(text) | RunEvent::Summons(text))
                     if text.starts_with(begin) =>
                 {
                     return before;
@@ -346,22 +346,24 @@ impl Strings {
     }
 }
 
-fn is_safe(disc: u32) -> Seen {
-    Seen::Disc(disc, Reached::Verified)
+fn is_safe(disc: u32) -> RunEvent {
+    RunEvent::Disc(disc, Reached::Verified)
 }
 
 #[test]
 fn the_next_disc_is_packed_while_one_is_burned_and_no_more_than_that() {
-    let bench = Bench::new();
-    let report = bench.run(Plan::default(), |strings| {
-        strings.until(&Seen::Burn(1));
+    let bench = PipelineBench::new();
+    let report = bench.run(RunSetup::default(), |strings| {
+        strings.until(&RunEvent::Burn(1));
         // The drive stands still, and the second disc is packed all the same.
-        strings.until(&Seen::Disc(2, Reached::Staged));
-        strings.until(&Seen::Note("disc 2 is packed; it is burned when disc 1 is safe".to_owned()));
+        strings.until(&RunEvent::Disc(2, Reached::Staged));
+        strings.until(&RunEvent::Note(
+            "disc 2 is packed; it is burned when disc 1 is safe".to_owned(),
+        ));
         assert_eq!(bench.states(), [DiscState::Staged; 2]);
         assert_eq!(bench.staged_dirs(), 2);
         strings.drive(Word::GoOn);
-        let before = strings.until(&Seen::Packing(3));
+        let before = strings.until(&RunEvent::Packing(3));
         assert!(before.contains(&is_safe(1)), "{before:?}");
         strings.drive(Word::GoOn);
         strings.drive(Word::GoOn);
@@ -373,11 +375,11 @@ fn the_next_disc_is_packed_while_one_is_burned_and_no_more_than_that() {
 
 #[test]
 fn a_burn_that_fails_for_good_ends_the_packing_and_everything_stays_staged() {
-    let bench = Bench::new();
-    let error = bench.run(Plan::default(), |strings| {
-        strings.until(&Seen::Burn(1));
+    let bench = PipelineBench::new();
+    let error = bench.run(RunSetup::default(), |strings| {
+        strings.until(&RunEvent::Burn(1));
         strings.drive(Word::Fail);
-        strings.until(&Seen::Rest);
+        strings.until(&RunEvent::Rest);
     });
     let error = error.unwrap_err();
     assert!(matches!(error, FlowError::NoBlank { .. }), "{error:?}");
@@ -390,9 +392,9 @@ fn a_burn_that_fails_for_good_ends_the_packing_and_everything_stays_staged() {
 
 #[test]
 fn a_disc_in_the_drive_ends_though_the_packing_failed() {
-    let bench = Bench::new();
-    let error = bench.run(Plan { hold: Some(2), ..Plan::default() }, |strings| {
-        strings.until(&Seen::Packing(2));
+    let bench = PipelineBench::new();
+    let error = bench.run(RunSetup { hold: Some(2), ..RunSetup::default() }, |strings| {
+        strings.until(&RunEvent::Packing(2));
         fs::remove_dir_all(bench.path("staging/scratch")).unwrap();
         fs::write(bench.path("staging/scratch"), "").unwrap();
         strings.packer.send(()).unwrap();
@@ -410,20 +412,20 @@ fn a_disc_in_the_drive_ends_though_the_packing_failed() {
 
 #[test]
 fn a_wish_to_stop_ends_the_packing_and_lets_the_burn_end() {
-    let bench = Bench::new();
-    let error = bench.run(Plan::default(), |strings| {
-        strings.until(&Seen::Burn(1));
+    let bench = PipelineBench::new();
+    let error = bench.run(RunSetup::default(), |strings| {
+        strings.until(&RunEvent::Burn(1));
         strings.stop.ask(2);
         strings.drive(Word::GoOn);
-        strings.until(&Seen::Disc(1, Reached::Burned));
+        strings.until(&RunEvent::Disc(1, Reached::Burned));
     });
     assert!(matches!(error, Err(FlowError::Stopped(_))), "{error:?}");
     assert_eq!(bench.states()[0], DiscState::Staged, "burned, and nobody read it back");
     // The next run has no need to burn it again.
     bench
-        .run(Plan::default(), |strings| {
+        .run(RunSetup::default(), |strings| {
             let before = strings.until(&is_safe(1));
-            assert!(!before.contains(&Seen::Burn(1)), "{before:?}");
+            assert!(!before.contains(&RunEvent::Burn(1)), "{before:?}");
             strings.drive(Word::GoOn);
             strings.drive(Word::GoOn);
         })
@@ -433,14 +435,14 @@ fn a_wish_to_stop_ends_the_packing_and_lets_the_burn_end() {
 
 #[test]
 fn a_blank_is_asked_for_while_packing_goes_on_and_the_question_waits_for_the_disc_before() {
-    let bench = Bench::new();
-    let report = bench.run(Plan { hands: true, ..Plan::default() }, |strings| {
+    let bench = PipelineBench::new();
+    let report = bench.run(RunSetup { hands: true, ..RunSetup::default() }, |strings| {
         strings.until_text("a blank disc for disc 1 of films");
-        strings.until(&Seen::Disc(2, Reached::Staged));
+        strings.until(&RunEvent::Disc(2, Reached::Staged));
         for disc in 1..=3 {
             // Into the drive, and burned.
             strings.drive(Word::GoOn);
-            strings.until(&Seen::Burn(disc));
+            strings.until(&RunEvent::Burn(disc));
             strings.drive(Word::GoOn);
             if disc == 2 {
                 let before = strings.until_text("disc 3 is ");
@@ -506,7 +508,7 @@ const STEPS: [&str; 16] = [
 ];
 
 /// A drive whose first disc proves damaged when it is read back, and whose second cannot be written.
-fn looking(bench: &Bench) -> (Drives, Receiver<String>) {
+fn looking(bench: &PipelineBench) -> (Drives, Receiver<String>) {
     let faults = "read_error = [1, 600, 3]\nwrite_error_at = [2, 700]\n";
     fs::write(bench.path("shelf/.shelf.toml"), faults).unwrap();
     let (log, lines) = channel();
@@ -530,10 +532,10 @@ fn check_steps(lines: Receiver<String>) {
 
 #[test]
 fn each_step_is_recorded_before_the_drive_takes_the_next() {
-    let bench = Bench::new();
+    let bench = PipelineBench::new();
     let (mut drives, lines) = looking(&bench);
     let (tell, _seen) = channel();
-    let witness = Witness { seen: tell, hold: None };
+    let witness = EventRecorder { seen: tell, hold: None };
     let (ask, stop) = (nobody_asks, Stop::new());
     backup(&bench.request(&ask), Some(&mut drives), desk(&witness, &Nobody, &stop)).unwrap();
     drop(drives);
@@ -542,9 +544,9 @@ fn each_step_is_recorded_before_the_drive_takes_the_next() {
 
 #[test]
 fn burning_what_was_staged_records_the_same_steps() {
-    let bench = Bench::new();
+    let bench = PipelineBench::new();
     let (tell, _seen) = channel();
-    let witness = Witness { seen: tell, hold: None };
+    let witness = EventRecorder { seen: tell, hold: None };
     let (ask, stop) = (nobody_asks, Stop::new());
     let desk = desk(&witness, &Nobody, &stop);
     backup(&bench.request(&ask), None, desk).unwrap();
@@ -560,7 +562,7 @@ fn burning_what_was_staged_records_the_same_steps() {
 fn a_record_that_cannot_be_kept_fails_the_disc_and_not_the_packer() {
     let (calls, called) = channel();
     let copy = crate::catalog::CopyNo(1);
-    let record = Record { disc: DiscNo(1), copy, at: Moment(0), step: Step::Failed };
+    let record = DiscEvent { disc: DiscNo(1), copy, at: Moment(0), step: CopyStep::Failed };
     thread::scope(|scope| {
         let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
         let Ok(Call::Keep(kept, answer)) = called.recv() else { panic!("no record came") };
@@ -575,7 +577,7 @@ fn a_record_that_cannot_be_kept_fails_the_disc_and_not_the_packer() {
 }
 
 /// A set that has no disc yet.
-fn new_set(bench: &Bench, catalog: &mut Catalog) -> KnownSet {
+fn new_set(bench: &PipelineBench, catalog: &mut Catalog) -> KnownSet {
     catalog
         .create_set(&SetFacts {
             name: SetName::new("films").unwrap(),
@@ -596,9 +598,9 @@ fn new_set(bench: &Bench, catalog: &mut Catalog) -> KnownSet {
 
 #[test]
 fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
-    let bench = Bench::new();
+    let bench = PipelineBench::new();
     let (tell, seen) = channel();
-    let witness = Witness { seen: tell, hold: None };
+    let witness = EventRecorder { seen: tell, hold: None };
     let (ask, stop) = (nobody_asks, Stop::new());
     let desk = desk(&witness, &Nobody, &stop);
     let request = bench.request(&ask);
@@ -609,7 +611,7 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
     let disc_size = DiscSize::typed(Bytes(1 << 60).sectors());
     let vast = BackupRequest { disc_size, ..bench.request(&ask) };
     let list = Estimate { discs: 2, on_discs: Bytes(1 << 61), staging: Bytes(1) };
-    let run = |request, catalog: &Catalog| Run {
+    let run = |request, catalog: &Catalog| BackupRun {
         request,
         writer: writer(request, catalog, staging, set, None, desk).unwrap(),
         report: BackupReport::default(),
@@ -626,12 +628,13 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
         run.pack(catalog, Some(drives), work)
     })
     .unwrap();
-    let seen: Vec<Seen> = seen.try_iter().collect();
-    let says = |seen: &&Seen| matches!(seen, Seen::Note(text) if text.contains("no room to pack"));
+    let seen: Vec<RunEvent> = seen.try_iter().collect();
+    let says =
+        |seen: &&RunEvent| matches!(seen, RunEvent::Note(text) if text.contains("no room to pack"));
     assert_eq!(seen.iter().filter(says).count(), 1, "{seen:?}");
-    let at = |wanted: &Seen| seen.iter().position(|seen| seen == wanted).unwrap();
+    let at = |wanted: &RunEvent| seen.iter().position(|seen| seen == wanted).unwrap();
     for disc in [1, 2] {
-        assert!(at(&is_safe(disc)) < at(&Seen::Packing(disc + 1)), "{seen:?}");
+        assert!(at(&is_safe(disc)) < at(&RunEvent::Packing(disc + 1)), "{seen:?}");
     }
     assert_eq!(bench.states(), [DiscState::Verified; 3]);
 }

@@ -4,25 +4,25 @@ use std::fs;
 
 use crate::catalog::{Access, Catalog, KnownSet, RecoveryGroup};
 use crate::drive::Shelf;
-use crate::flow::burn::records::{Order, OwnCatalog, Record, Records, Step};
+use crate::flow::burn::records::{BurnOrder, CopyStep, DiscEvent, OwnCatalog, Records};
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::staging::area::Staging;
-use crate::flow::tests::media::{Bench, fill_two_discs};
+use crate::flow::tests::media::{FlowBench, fill_two_discs};
 use crate::flow::*;
 use crate::model::DiscNo;
 
 /// Two discs that are staged, of a set with a recovery disc for both.
-struct Staged<'b> {
-    bench: &'b Bench,
+struct StagedPair<'b> {
+    bench: &'b FlowBench,
     catalog: Catalog,
     set: KnownSet,
     staging: Staging,
     drives: Drives,
 }
 
-impl<'b> Staged<'b> {
-    fn new(bench: &'b Bench, copies: u32) -> Staged<'b> {
+impl<'b> StagedPair<'b> {
+    fn new(bench: &'b FlowBench, copies: u32) -> StagedPair<'b> {
         fill_two_discs(bench);
         bench.backup(copies, None);
         let catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
@@ -31,16 +31,16 @@ impl<'b> Staged<'b> {
         let staging = Staging::open(&bench.path("staging")).unwrap();
         fs::create_dir(bench.path("shelf")).unwrap();
         let shelf = Shelf::open(&bench.path("shelf")).unwrap();
-        Staged { bench, catalog, set, staging, drives: Drives::one(Box::new(shelf)) }
+        StagedPair { bench, catalog, set, staging, drives: Drives::one(Box::new(shelf)) }
     }
 
     /// Burns both, while something happens as soon as a copy is read back.
     fn burn(&mut self, read_back: ReadBack) -> Result<(), FlowError> {
-        let Staged { bench, catalog, set, staging, drives } = self;
+        let StagedPair { bench, catalog, set, staging, drives } = self;
         let (staging, set, desk) = (&*staging, &*set, bench.desk());
         let grouping = &Grouping::new(staging, set, desk);
         for disc in catalog.discs(set.id)? {
-            let order = Order::of(catalog, set.id, disc)?;
+            let order = BurnOrder::of(catalog, set.id, disc)?;
             let own = OwnCatalog { catalog, set: set.id };
             let mut records = Meddling { own, grouping, read_back };
             Station { staging, set, drives, desk }.make_safe(&order, &mut records)?;
@@ -60,7 +60,7 @@ impl<'b> Staged<'b> {
 }
 
 /// What happens when a copy is read back, and before the next step.
-type ReadBack = fn(&Record, &Grouping, &mut Catalog) -> Result<(), FlowError>;
+type ReadBack = fn(&DiscEvent, &Grouping, &mut Catalog) -> Result<(), FlowError>;
 
 struct Meddling<'a> {
     own: OwnCatalog<'a>,
@@ -69,8 +69,8 @@ struct Meddling<'a> {
 }
 
 impl Records for Meddling<'_> {
-    fn keep(&mut self, record: Record) -> Result<(), FlowError> {
-        if matches!(record.step, Step::ReadBack { .. }) {
+    fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError> {
+        if matches!(record.step, CopyStep::ReadBack { .. }) {
             (self.read_back)(&record, self.grouping, self.own.catalog)?;
         }
         self.own.keep(record)
@@ -80,8 +80,8 @@ impl Records for Meddling<'_> {
 /// A packer beside the drives makes recovery discs as soon as it can.
 #[test]
 fn a_copy_that_comes_after_the_recovery_disc_joins_no_second_group() {
-    let bench = Bench::with_recovery_discs("1/2");
-    let mut staged = Staged::new(&bench, 2);
+    let bench = FlowBench::with_recovery_discs("1/2");
+    let mut staged = StagedPair::new(&bench, 2);
     staged.burn(|_, grouping, catalog| grouping.make(catalog).map(drop)).unwrap();
     staged.check();
 }
@@ -89,14 +89,14 @@ fn a_copy_that_comes_after_the_recovery_disc_joins_no_second_group() {
 /// The next run makes the recovery disc first, and then reads disc 2 back.
 #[test]
 fn a_disc_that_was_taken_into_a_group_and_not_recorded_joins_no_second_group() {
-    let bench = Bench::with_recovery_discs("1/2");
-    let mut staged = Staged::new(&bench, 1);
+    let bench = FlowBench::with_recovery_discs("1/2");
+    let mut staged = StagedPair::new(&bench, 1);
     let died = staged.burn(|record, _, _| match record.disc {
         DiscNo(2) => Err(FlowError::NoSets),
         _ => Ok(()),
     });
     assert!(matches!(died, Err(FlowError::NoSets)), "{died:?}");
-    let Staged { bench, catalog, set, staging, drives } = &mut staged;
+    let StagedPair { bench, catalog, set, staging, drives } = &mut staged;
     Station { staging, set, drives, desk: bench.desk() }.burn_waiting(catalog, |_| true).unwrap();
     staged.check();
 }

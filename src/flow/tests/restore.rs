@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::catalog::{Access, Catalog, Finding};
 use crate::drive::{DiscFile, DiscReader, Image, Shelf};
-use crate::flow::Patience;
+use crate::flow::WaitLimit;
 use crate::flow::backup::{BackupReport, BackupRequest, backup};
 use crate::flow::base::against::Against;
 use crate::flow::base::keys::KeyRing;
@@ -18,7 +18,7 @@ use crate::flow::burn::station::Drives;
 use crate::flow::care::verify::{VerifyReport, VerifyRequest, verify_from};
 use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::staging::holding::Hold;
+use crate::flow::staging::holding::HoldPolicy;
 use crate::flow::*;
 use crate::model::glob::PathGlobs;
 use crate::model::size::SECTOR;
@@ -26,7 +26,7 @@ use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
 use crate::port::monitor::Recorder;
 use crate::port::operator::{Nobody, Operator, Secret};
 use crate::port::stop::{Stop, Stopped};
-use crate::restore::place::Overwrite;
+use crate::restore::place::OverwritePolicy;
 use crate::scan::filter::FilterOptions;
 
 #[path = "../../../tests/support/compare.rs"]
@@ -36,7 +36,7 @@ mod compare;
 mod trees;
 
 /// A source, a shelf, and all that lies between.
-struct Bench {
+struct RestoreBench {
     dir: TempDir,
     passphrase: Option<&'static str>,
     archive_size: u64,
@@ -47,28 +47,28 @@ struct Bench {
 
 /// What a test asks of a restore, beside the usual.
 #[derive(Clone)]
-struct Wish {
+struct RestoreOptions {
     paths: Vec<&'static str>,
     snapshot: Option<u32>,
-    overwrite: Overwrite,
+    overwrite: OverwritePolicy,
     catalog: bool,
     dry_run: bool,
 }
 
-impl Default for Wish {
-    fn default() -> Wish {
-        let (paths, overwrite) = (Vec::new(), Overwrite::Never);
-        Wish { paths, snapshot: None, overwrite, catalog: false, dry_run: false }
+impl Default for RestoreOptions {
+    fn default() -> RestoreOptions {
+        let (paths, overwrite) = (Vec::new(), OverwritePolicy::Never);
+        RestoreOptions { paths, snapshot: None, overwrite, catalog: false, dry_run: false }
     }
 }
 
-impl Bench {
-    fn new() -> Bench {
+impl RestoreBench {
+    fn new() -> RestoreBench {
         let dir = tempfile::tempdir().unwrap();
         for name in ["source", "shelf"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        Bench {
+        RestoreBench {
             dir,
             passphrase: None,
             archive_size: 1 << 20,
@@ -92,13 +92,13 @@ impl Bench {
         fs::write(path, content).unwrap();
     }
 
-    fn desk<'a>(&'a self, operator: &'a dyn Operator, stop: &'a Stop) -> Desk<'a> {
-        Desk {
+    fn desk<'a>(&'a self, operator: &'a dyn Operator, stop: &'a Stop) -> Context<'a> {
+        Context {
             monitor: &self.monitor,
             operator,
             stop,
-            patience: Patience::AtMost(Duration::ZERO),
-            turn: Patience::AtMost(Duration::ZERO),
+            patience: WaitLimit::AtMost(Duration::ZERO),
+            turn: WaitLimit::AtMost(Duration::ZERO),
             overwrite: false,
             limits: Default::default(),
         }
@@ -125,7 +125,7 @@ impl Bench {
             move_source: false,
             allow_shrink: false,
             max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            hold: Hold::default(),
+            hold: HoldPolicy::default(),
             copies: None,
             hint: None,
             description: Default::default(),
@@ -139,14 +139,14 @@ impl Bench {
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
-    fn try_restore(&self, to: &str, wish: Wish) -> Result<RestoreReport, FlowError> {
+    fn try_restore(&self, to: &str, wish: RestoreOptions) -> Result<RestoreReport, FlowError> {
         self.restore_with(to, wish, self.passphrase)
     }
 
     fn restore_with(
         &self,
         to: &str,
-        wish: Wish,
+        wish: RestoreOptions,
         passphrase: Option<&'static str>,
     ) -> Result<RestoreReport, FlowError> {
         let ask = ask(passphrase);
@@ -172,12 +172,12 @@ impl Bench {
     }
 
     #[track_caller]
-    fn restore(&self, to: &str, wish: Wish) -> RestoreReport {
+    fn restore(&self, to: &str, wish: RestoreOptions) -> RestoreReport {
         self.try_restore(to, wish).unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
     #[track_caller]
-    fn assert_comes_back(&self, to: &str, wish: Wish) {
+    fn assert_comes_back(&self, to: &str, wish: RestoreOptions) {
         let report = self.restore(to, wish);
         assert!(report.is_complete(), "{report:?}\n{:?}", self.troubles());
         compare::assert_same_tree(&self.path("source"), &self.path(to));
@@ -257,7 +257,7 @@ pub(in crate::flow) fn ring<'a>(
         plain: None,
         named: None,
         recipients: Vec::new(),
-        recipients_named: crate::flow::base::keys::Named::Typed,
+        recipients_named: crate::flow::base::keys::SettingOrigin::Typed,
         new_recipients: false,
         note: &|_| (),
         hidden: false,
@@ -283,7 +283,7 @@ fn text(length: usize) -> Vec<u8> {
 }
 
 /// A bit of everything: many small files, long ones of both kinds, copies, links, holes, odd names.
-fn fill(bench: &Bench) {
+fn fill(bench: &RestoreBench) {
     for number in 0..200 {
         bench.write(&format!("many/{}/{number}.txt", number % 7), text(100 + number * 37));
     }
@@ -311,22 +311,22 @@ fn fill(bench: &Bench) {
 
 #[test]
 fn all_comes_back_from_the_discs_alone_and_with_the_catalog() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     fill(&bench);
     assert!(bench.backup().is_complete());
-    bench.assert_comes_back("one", Wish::default());
-    bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
+    bench.assert_comes_back("one", RestoreOptions::default());
+    bench.assert_comes_back("two", RestoreOptions { catalog: true, ..RestoreOptions::default() });
 }
 
 #[test]
 fn an_encrypted_set_comes_back_and_another_passphrase_is_told_before_any_work() {
-    let mut bench = Bench::new();
+    let mut bench = RestoreBench::new();
     bench.passphrase = Some("sesame");
     fill(&bench);
     bench.backup();
-    bench.assert_comes_back("one", Wish::default());
+    bench.assert_comes_back("one", RestoreOptions::default());
     for catalog in [false, true] {
-        let wish = Wish { catalog, ..Wish::default() };
+        let wish = RestoreOptions { catalog, ..RestoreOptions::default() };
         let error = bench.restore_with("none", wish, Some("open")).unwrap_err();
         assert!(matches!(error, FlowError::WrongPassphrase(_)), "{error}");
         assert!(!bench.path("none").exists());
@@ -336,7 +336,7 @@ fn an_encrypted_set_comes_back_and_another_passphrase_is_told_before_any_work() 
 #[test]
 fn files_in_parts_are_joined_over_archives_and_discs() {
     for passphrase in [None, Some("sesame")] {
-        let mut bench = Bench::new();
+        let mut bench = RestoreBench::new();
         (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
         bench.passphrase = passphrase;
         bench.write("a.jpg", noise(5_000_000));
@@ -345,14 +345,17 @@ fn files_in_parts_are_joined_over_archives_and_discs() {
         bench.write("small", "small");
         bench.backup();
         assert!(bench.images() > 2, "{} discs", bench.images());
-        bench.assert_comes_back("one", Wish::default());
-        bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
+        bench.assert_comes_back("one", RestoreOptions::default());
+        bench.assert_comes_back(
+            "two",
+            RestoreOptions { catalog: true, ..RestoreOptions::default() },
+        );
     }
 }
 
 #[test]
 fn each_snapshot_comes_back_and_what_moved_or_was_copied_is_found() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     bench.write("a", text(50_000));
     bench.write("b", "first");
     bench.write("gone", "gone");
@@ -364,14 +367,15 @@ fn each_snapshot_comes_back_and_what_moved_or_was_copied_is_found() {
     bench.backup();
     for catalog in [false, true] {
         let to = |what: &str| format!("{what}-{catalog}");
-        bench.assert_comes_back(&to("new"), Wish { catalog, ..Wish::default() });
-        let wish = Wish { snapshot: Some(1), catalog, ..Wish::default() };
+        bench
+            .assert_comes_back(&to("new"), RestoreOptions { catalog, ..RestoreOptions::default() });
+        let wish = RestoreOptions { snapshot: Some(1), catalog, ..RestoreOptions::default() };
         assert!(bench.restore(&to("old"), wish).is_complete());
         let old = bench.path(&to("old"));
         assert_eq!(fs::read(old.join("b")).unwrap(), b"first");
         assert_eq!(fs::read(old.join("a")).unwrap(), text(50_000));
         assert!(old.join("gone").exists() && !old.join("copy").exists());
-        let wish = Wish { snapshot: Some(7), catalog, ..Wish::default() };
+        let wish = RestoreOptions { snapshot: Some(7), catalog, ..RestoreOptions::default() };
         let error = bench.try_restore(&to("none"), wish).unwrap_err();
         assert!(matches!(error, FlowError::NoSuchSnapshot { .. }), "{error}");
     }
@@ -379,10 +383,10 @@ fn each_snapshot_comes_back_and_what_moved_or_was_copied_is_found() {
 
 #[test]
 fn only_what_was_asked_for_comes_back_with_the_directories_above_it() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     fill(&bench);
     bench.backup();
-    let wish = |path| Wish { paths: vec![path], ..Wish::default() };
+    let wish = |path| RestoreOptions { paths: vec![path], ..RestoreOptions::default() };
     assert_eq!(bench.restore("one", wish("many/3/3.txt")).restored, 1);
     assert_eq!(fs::read(bench.path("one/many/3/3.txt")).unwrap(), text(211));
     assert_eq!(fs::read_dir(bench.path("one")).unwrap().count(), 1);
@@ -398,10 +402,11 @@ fn only_what_was_asked_for_comes_back_with_the_directories_above_it() {
 
 #[test]
 fn a_dry_run_says_the_plan_and_writes_nothing() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     bench.write("a", "12345");
     bench.backup();
-    let report = bench.restore("one", Wish { dry_run: true, ..Wish::default() });
+    let report =
+        bench.restore("one", RestoreOptions { dry_run: true, ..RestoreOptions::default() });
     assert_eq!((report.files_planned, report.bytes_planned), (1, 5));
     assert_eq!(report.discs, [DiscNo(1)]);
     assert!(bench.notes().contains("1 file,"), "{}", bench.notes());
@@ -410,25 +415,31 @@ fn a_dry_run_says_the_plan_and_writes_nothing() {
 
 #[test]
 fn what_is_there_is_kept_or_replaced_as_asked() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     for name in ["same", "other", "new"] {
         bench.write(name, name);
     }
     bench.backup();
-    assert!(bench.restore("one", Wish::default()).is_complete());
+    assert!(bench.restore("one", RestoreOptions::default()).is_complete());
     let at = |name: &str| bench.path("one").join(name);
     fs::write(at("other"), "mine").unwrap();
     fs::remove_file(at("new")).unwrap();
 
-    let report = bench.restore("one", Wish::default());
+    let report = bench.restore("one", RestoreOptions::default());
     assert_eq!((report.restored, report.there, report.kept), (1, 1, 1));
     assert!(!report.is_complete());
     assert!(bench.troubles()[0].starts_with("other: "), "{:?}", bench.troubles());
     assert_eq!(fs::read(at("other")).unwrap(), b"mine");
 
-    let report = bench.restore("one", Wish { overwrite: Overwrite::Changed, ..Wish::default() });
+    let report = bench.restore(
+        "one",
+        RestoreOptions { overwrite: OverwritePolicy::Changed, ..RestoreOptions::default() },
+    );
     assert_eq!((report.restored, report.there, report.kept), (1, 2, 0));
-    let report = bench.restore("one", Wish { overwrite: Overwrite::Always, ..Wish::default() });
+    let report = bench.restore(
+        "one",
+        RestoreOptions { overwrite: OverwritePolicy::Always, ..RestoreOptions::default() },
+    );
     assert_eq!((report.restored, report.there), (3, 0));
     compare::assert_same_tree(&bench.path("source"), &bench.path("one"));
 }
@@ -438,7 +449,7 @@ fn a_damaged_place_costs_the_files_in_it_and_names_them() {
     for (passphrase, content) in
         [(None, noise as fn(usize) -> Vec<u8>), (None, text), (Some("sesame"), text)]
     {
-        let mut bench = Bench::new();
+        let mut bench = RestoreBench::new();
         bench.passphrase = passphrase;
         for number in 0..100 {
             bench.write(&format!("{number:03}"), content(20_000 + number));
@@ -447,7 +458,7 @@ fn a_damaged_place_costs_the_files_in_it_and_names_them() {
         let middle = bench.file_size(1, "archives/") / 2;
         // Some are in the content of a file, wherever headers and padding lie.
         (0..4).for_each(|step| bench.flip(1, "archives/", middle + step * 30_000));
-        let report = bench.restore("one", Wish::default());
+        let report = bench.restore("one", RestoreOptions::default());
         assert!(!report.is_complete() && report.failed > 0, "{report:?}");
         assert!(report.failed < 60, "{report:?}");
         assert_eq!(bench.troubles().len() as u64, report.failed);
@@ -464,7 +475,7 @@ fn a_damaged_place_costs_the_files_in_it_and_names_them() {
 
 #[test]
 fn a_missing_disc_is_named_and_all_else_comes_back() {
-    let mut bench = Bench::new();
+    let mut bench = RestoreBench::new();
     (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
     for number in 0..12 {
         bench.write(&format!("{number:02}.jpg"), noise(400_000));
@@ -475,7 +486,7 @@ fn a_missing_disc_is_named_and_all_else_comes_back() {
     fs::write(bench.path("shelf/.shelf.toml"), "present = [1, 3, 4, 5, 6, 7]").unwrap();
     for catalog in [false, true] {
         let to = format!("to-{catalog}");
-        let report = bench.restore(&to, Wish { catalog, ..Wish::default() });
+        let report = bench.restore(&to, RestoreOptions { catalog, ..RestoreOptions::default() });
         assert_eq!(report.missing_discs, [DiscNo(2)], "{report:?}");
         assert!(report.missing > 0 && report.restored > 0 && report.lacks_discs());
         assert_eq!(report.missing + report.restored, 12 - report.failed);
@@ -493,7 +504,7 @@ fn a_missing_disc_is_named_and_all_else_comes_back() {
 
 #[test]
 fn the_last_disc_may_be_lost_and_the_others_still_tell_what_they_have() {
-    let mut bench = Bench::new();
+    let mut bench = RestoreBench::new();
     (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
     for number in 0..12 {
         bench.write(&format!("{number:02}.jpg"), noise(400_000));
@@ -501,7 +512,7 @@ fn the_last_disc_may_be_lost_and_the_others_still_tell_what_they_have() {
     bench.backup();
     let discs = bench.images() as u32;
     fs::remove_file(bench.image(discs)).unwrap();
-    let report = bench.restore("one", Wish::default());
+    let report = bench.restore("one", RestoreOptions::default());
     assert!(report.lacks_discs(), "{report:?}");
     assert!(report.restored >= 6, "{report:?}");
     assert_eq!(report.restored + report.missing + report.failed, 12);
@@ -509,13 +520,13 @@ fn the_last_disc_may_be_lost_and_the_others_still_tell_what_they_have() {
 
 #[test]
 fn a_wrong_disc_is_named() {
-    let mut bench = Bench::new();
+    let mut bench = RestoreBench::new();
     (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
     bench.write("a.jpg", noise(5_000_000));
     bench.backup();
     let wrong = "wrong = {2 = \"holidays-0001.iso\"}";
     fs::write(bench.path("shelf/.shelf.toml"), wrong).unwrap();
-    let report = bench.restore("one", Wish::default());
+    let report = bench.restore("one", RestoreOptions::default());
     assert_eq!(report.missing_discs, [DiscNo(2)]);
     assert!(bench.notes().contains("not disc 2 of holidays but disc 1"), "{}", bench.notes());
     assert!(!bench.verify("catalog.sqlite").unwrap().is_sound());
@@ -523,7 +534,7 @@ fn a_wrong_disc_is_named() {
 
 #[test]
 fn a_copy_in_another_folder_heals_a_damaged_disc() {
-    let mut bench = Bench::new();
+    let mut bench = RestoreBench::new();
     (bench.archive_size, bench.capacity) = (300 << 10, Sectors(1024));
     bench.write("a.jpg", noise(3_000_000));
     bench.write("b", text(100_000));
@@ -535,7 +546,7 @@ fn a_copy_in_another_folder_heals_a_damaged_disc() {
         bench.flip(number, "archives/", 5_000);
         bench.flip(number, "INDEX", 30);
     }
-    bench.assert_comes_back("one", Wish::default());
+    bench.assert_comes_back("one", RestoreOptions::default());
 }
 
 #[test]
@@ -543,50 +554,53 @@ fn a_damaged_index_or_listing_is_made_up_for() {
     for (file, passphrase) in
         [("INDEX", None), ("SNAPSHOT", None), ("INDEX", Some("sesame")), ("catalog", None)]
     {
-        let mut bench = Bench::new();
+        let mut bench = RestoreBench::new();
         bench.passphrase = passphrase;
         bench.write("a", "first");
         bench.backup();
         bench.write("b", "second");
         bench.backup();
         bench.flip(2, file, bench.file_size(2, file) / 2);
-        bench.assert_comes_back("one", Wish::default());
-        bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
+        bench.assert_comes_back("one", RestoreOptions::default());
+        bench.assert_comes_back(
+            "two",
+            RestoreOptions { catalog: true, ..RestoreOptions::default() },
+        );
     }
 }
 
 #[test]
 fn nothing_readable_is_an_error_that_says_so() {
-    let bench = Bench::new();
-    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    let bench = RestoreBench::new();
+    let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
     assert!(matches!(error, FlowError::NoDiscs(_)), "{error}");
     assert!(matches!(bench.verify("no such catalog").unwrap_err(), FlowError::NoDiscs(_)));
     bench.write("a", "a");
     bench.backup();
     bench.flip(1, "DISC.txt", 0);
-    bench.assert_comes_back("nameless", Wish::default());
+    bench.assert_comes_back("nameless", RestoreOptions::default());
     assert!(bench.notes().contains("README.txt says which disc it is"), "{}", bench.notes());
     bench.flip(1, "SNAPSHOT", 20);
-    bench.assert_comes_back("catalogued", Wish::default());
+    bench.assert_comes_back("catalogued", RestoreOptions::default());
     bench.flip(1, "catalog", 20);
-    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
     assert!(matches!(error, FlowError::NoListing(_)), "{error}");
     assert!(error.to_string().contains("catalog rebuild"), "{error}");
     bench.flip(1, "README.txt", bench.file_size(1, "README.txt") - 5);
-    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
     assert!(matches!(error, FlowError::UnusableDiscs { .. }), "{error}");
 }
 
 #[test]
 fn an_older_snapshot_instead_of_the_newest_is_no_complete_restore() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     bench.write("a", "first");
     bench.backup();
     bench.write("b", "second");
     bench.backup();
     bench.flip(2, "SNAPSHOT", 20);
     bench.flip(2, "catalog", 20);
-    let report = bench.restore("one", Wish::default());
+    let report = bench.restore("one", RestoreOptions::default());
     assert_eq!(report.snapshot, SnapshotSeq(1));
     assert!(!report.is_complete());
     assert!(bench.notes().contains("snapshot 1 is used instead"), "{}", bench.notes());
@@ -595,7 +609,7 @@ fn an_older_snapshot_instead_of_the_newest_is_no_complete_restore() {
 /// Two discs that differ and bear one number: a catalog was lost, and its number given again.
 #[test]
 fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     bench.write("a", "first");
     bench.backup();
     let saved = |name: &str| fs::copy(bench.path("catalog.sqlite"), bench.path(name)).unwrap();
@@ -612,9 +626,9 @@ fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
     bench.write("c", "and on");
     bench.backup();
     // Disc 3 knows which of the two it went on from, and the other one is newer than what it knows.
-    let error = bench.try_restore("two", Wish::default()).unwrap_err();
+    let error = bench.try_restore("two", RestoreOptions::default()).unwrap_err();
     assert!(matches!(error, FlowError::TwoHistories { .. }), "{error}");
-    bench.assert_comes_back("three", Wish { catalog: true, ..Wish::default() });
+    bench.assert_comes_back("three", RestoreOptions { catalog: true, ..RestoreOptions::default() });
     let report = bench.verify("catalog.sqlite").unwrap();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.discs.len(), 4);
@@ -622,30 +636,30 @@ fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
     // Whoever holds the other catalog gets the other history.
     fs::remove_file(bench.image(3)).unwrap();
     fs::copy(bench.path("one.sqlite"), bench.path("catalog.sqlite")).unwrap();
-    bench.restore("other", Wish { catalog: true, ..Wish::default() });
+    bench.restore("other", RestoreOptions { catalog: true, ..RestoreOptions::default() });
     assert_eq!(fs::read_to_string(bench.path("other/b")).unwrap(), "one history");
 }
 
 #[test]
 fn a_catalog_that_is_damaged_is_no_hindrance() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     bench.write("a", "first");
     bench.backup();
     fs::write(bench.path("catalog.sqlite"), "not a catalog at all, but long enough").unwrap();
-    bench.assert_comes_back("one", Wish { catalog: true, ..Wish::default() });
+    bench.assert_comes_back("one", RestoreOptions { catalog: true, ..RestoreOptions::default() });
     assert!(bench.notes().contains("listings are used"), "{}", bench.notes());
 }
 
 #[test]
 fn holes_stay_holes_in_copies_too() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     for name in ["one", "two"] {
         let sparse = fs::File::create(bench.source(name)).unwrap();
         sparse.set_len(16 << 20).unwrap();
         sparse.write_all_at(b"end", (16 << 20) - 3).unwrap();
     }
     bench.backup();
-    bench.assert_comes_back("to", Wish::default());
+    bench.assert_comes_back("to", RestoreOptions::default());
     for name in ["one", "two"] {
         assert!(bench.path("to").join(name).metadata().unwrap().blocks() < 100);
     }
@@ -653,7 +667,7 @@ fn holes_stay_holes_in_copies_too() {
 
 #[test]
 fn verifying_finds_a_flipped_bit_and_a_cut_with_and_without_a_catalog() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     bench.write("a", noise(300_000));
     bench.backup();
     bench.write("b", noise(300_000));
@@ -678,7 +692,7 @@ fn verifying_finds_a_flipped_bit_and_a_cut_with_and_without_a_catalog() {
 
 #[test]
 fn what_verifying_found_is_in_the_catalog() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     bench.write("a", noise(300_000));
     bench.backup();
     bench.flip(1, "README.txt", 10);
@@ -697,7 +711,7 @@ fn what_verifying_found_is_in_the_catalog() {
 
 #[test]
 fn an_encrypted_set_is_verified_without_its_passphrase() {
-    let mut bench = Bench::new();
+    let mut bench = RestoreBench::new();
     bench.passphrase = Some("sesame");
     bench.write("a", noise(300_000));
     bench.backup();
@@ -711,7 +725,7 @@ fn an_encrypted_set_is_verified_without_its_passphrase() {
 
 #[test]
 fn unreadable_sectors_cost_what_lies_there() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     for number in 0..40 {
         bench.write(&format!("{number:02}"), noise(20_000));
     }
@@ -720,7 +734,7 @@ fn unreadable_sectors_cost_what_lies_there() {
     let sector = largest(&image, "archives/").sector_at(100_000).unwrap().0;
     let faults = format!("read_error = [1, {sector}, 2]");
     fs::write(bench.path("shelf/.shelf.toml"), faults).unwrap();
-    let report = bench.restore("one", Wish::default());
+    let report = bench.restore("one", RestoreOptions::default());
     assert!((1..=2).contains(&report.failed), "{report:?} {:?}", bench.troubles());
     assert!(bench.troubles()[0].contains("sector"), "{:?}", bench.troubles());
     assert!(!bench.verify("none").unwrap().is_sound());
@@ -728,41 +742,42 @@ fn unreadable_sectors_cost_what_lies_there() {
 
 #[test]
 fn a_path_of_another_kind_in_the_target_leads_nowhere() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     bench.write("dir/file", "content");
     bench.backup();
     let outside = bench.path("outside");
-    for overwrite in [Overwrite::Never, Overwrite::Changed] {
+    for overwrite in [OverwritePolicy::Never, OverwritePolicy::Changed] {
         let _ = fs::remove_dir_all(bench.path("one"));
         fs::create_dir_all(bench.path("one")).unwrap();
         fs::create_dir_all(&outside).unwrap();
         symlink(&outside, bench.path("one/dir")).unwrap();
-        let report = bench.restore("one", Wish { overwrite, ..Wish::default() });
+        let report =
+            bench.restore("one", RestoreOptions { overwrite, ..RestoreOptions::default() });
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
-        assert_eq!(report.is_complete(), overwrite == Overwrite::Changed, "{report:?}");
+        assert_eq!(report.is_complete(), overwrite == OverwritePolicy::Changed, "{report:?}");
     }
     assert_eq!(fs::read(bench.path("one/dir/file")).unwrap(), b"content");
 }
 
 #[test]
 fn everything_that_a_file_system_allows_comes_back() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     trees::hostile_tree(&bench.path("source"));
     bench.backup();
-    bench.assert_comes_back("one", Wish::default());
+    bench.assert_comes_back("one", RestoreOptions::default());
     trees::mutate_tree(&bench.path("source"), 7, 30);
     bench.backup();
-    bench.assert_comes_back("two", Wish { catalog: true, ..Wish::default() });
-    bench.assert_comes_back("three", Wish::default());
+    bench.assert_comes_back("two", RestoreOptions { catalog: true, ..RestoreOptions::default() });
+    bench.assert_comes_back("three", RestoreOptions::default());
 }
 
 #[test]
 fn restoring_twice_changes_nothing_and_needs_no_disc() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     fill(&bench);
     bench.backup();
-    bench.assert_comes_back("one", Wish::default());
-    let report = bench.restore("one", Wish::default());
+    bench.assert_comes_back("one", RestoreOptions::default());
+    let report = bench.restore("one", RestoreOptions::default());
     assert!(report.is_complete(), "{report:?} {:?}", bench.troubles());
     assert_eq!((report.restored, report.discs.len()), (0, 0), "{report:?}");
     compare::assert_same_tree(&bench.path("source"), &bench.path("one"));
@@ -805,11 +820,11 @@ impl DiscReader for Counting {
 #[test]
 fn one_file_costs_its_own_frames_and_not_the_archive() {
     use crate::flow::library::listings::FromDiscs;
-    use crate::restore::plan::{Standing, plan};
+    use crate::restore::plan::{TargetState, plan};
     use crate::restore::{extract::Restorer, place::Target};
 
     for passphrase in [None, Some("sesame")] {
-        let mut bench = Bench::new();
+        let mut bench = RestoreBench::new();
         (bench.passphrase, bench.archive_size) = (passphrase, 64 << 20);
         bench.write("a", noise(12 << 20));
         bench.write("small", noise(10_000));
@@ -839,7 +854,7 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
             doubts: Default::default(),
         };
         let chosen = discs.select(None, &PathGlobs::new(&["small"]).unwrap()).unwrap();
-        let plan = plan(chosen.selection, |_| Standing::Free);
+        let plan = plan(chosen.selection, |_| TargetState::Free);
         let target = Target::open(&bench.path("one"), true).unwrap();
         let mut restorer = Restorer::new(&plan, &target, &bench.monitor, &stop);
         let disc = &*pile.discs[&DiscNo(1)].copies[0];
@@ -853,7 +868,7 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
 
 #[test]
 fn several_sets_in_one_place_are_told_apart_by_name() {
-    let (one, two) = (Bench::new(), Bench::new());
+    let (one, two) = (RestoreBench::new(), RestoreBench::new());
     for bench in [&one, &two] {
         bench.write("a", "a");
         bench.backup();
@@ -874,13 +889,13 @@ fn several_sets_in_one_place_are_told_apart_by_name() {
 
 #[test]
 fn discs_of_a_newer_coldcut_are_named_and_are_no_damage() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     fs::write(bench.path("shelf/DISC.txt"), "format=3\nkind=data\n").unwrap();
-    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
     assert!(error.to_string().contains("newer coldcut"), "{error}");
     fs::remove_file(bench.path("shelf/DISC.txt")).unwrap();
     fs::write(bench.path("shelf/debian-12.iso"), noise(100_000)).unwrap();
-    let error = bench.try_restore("one", Wish::default()).unwrap_err();
+    let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
     assert!(matches!(error, FlowError::NoDiscs(_)), "{error}");
     fs::write(bench.path("shelf/holidays-0001.iso"), noise(100_000)).unwrap();
     assert_eq!(bench.verify("none").unwrap().unreadable, 1);
@@ -888,7 +903,7 @@ fn discs_of_a_newer_coldcut_are_named_and_are_no_damage() {
 
 #[test]
 fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     fill(&bench);
     bench.backup();
     let (ask, stop) = (ask(None), Stop::new());
@@ -901,7 +916,7 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
         name: None,
         snapshot: None,
         paths: PathGlobs::default(),
-        overwrite: Overwrite::Never,
+        overwrite: OverwritePolicy::Never,
         owners: true,
         rights: crate::flow::library::vouching::Rights::Restore,
         keys: ring(&ask, false),
@@ -917,9 +932,9 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
 #[test]
 fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_disc() {
     use crate::flow::library::signatures::is_as_listed;
-    use crate::restore::index::{ListingError, Reading, each_index_row};
+    use crate::restore::index::{ListingError, ListingOptions, each_index_row};
 
-    let bench = Bench::new();
+    let bench = RestoreBench::new();
     fill(&bench);
     bench.backup();
     let (image, stop) = (Image::open(&bench.image(1), &Stop::new()).unwrap(), Stop::new());
@@ -930,7 +945,7 @@ fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_
         .unwrap();
     let label = pile.discs[&DiscNo(1)].label();
     assert_eq!(is_as_listed(&image, &stop), Ok(true));
-    let reading = Reading { limits: Default::default(), stop: &stop };
+    let reading = ListingOptions { limits: Default::default(), stop: &stop };
     assert!(matches!(each_index_row(&image, None, &label, reading, |_| ()), Ok(None)));
     stop.ask(2);
     assert_eq!(is_as_listed(&image, &stop), Err(Stopped(2)));

@@ -8,21 +8,21 @@ use std::sync::{Arc, Mutex};
 
 use crate::catalog::{Access, Catalog, CopyNo, CopyState, Finding};
 use crate::drive::Drive;
-use crate::drive::fake::{Act, FakeDrive, Reads, Slip, image_on};
+use crate::drive::fake::{Act, FakeDrive, ReadFault, Reads, image_on};
 use crate::flow::backup::burn_staged;
 use crate::flow::burn::station::Drives;
 use crate::flow::care::copy::{CopyRequest, copy};
-use crate::flow::tests::media::Bench;
+use crate::flow::tests::media::FlowBench;
 use crate::flow::*;
 use crate::model::{DiscList, DiscNo};
-use crate::port::operator::{Answer, Operator, Secret, Summons};
-use crate::port::wanted::What;
+use crate::port::operator::{Answer, InsertRequest, Operator, Secret};
+use crate::port::wanted::MediumKind;
 
 const MEDIA: [&str; 4] = ["one", "two", "three", "four"];
 
 /// What is true, whatever the catalog believes.
 #[derive(Default)]
-struct Truth {
+struct ActualState {
     /// Moments until the run dies; `None`: it lives.
     left: Option<u32>,
     /// Which medium a copy was burned onto.
@@ -32,9 +32,9 @@ struct Truth {
 }
 
 #[derive(Clone, Default)]
-struct World(Arc<Mutex<Truth>>);
+struct SharedState(Arc<Mutex<ActualState>>);
 
-impl World {
+impl SharedState {
     /// One of the moments at which a run may die.
     fn moment(&self) {
         let mut truth = self.0.lock().unwrap();
@@ -96,33 +96,33 @@ fn spoil(dir: &Path) {
 }
 
 /// Somebody who puts in what is asked for. `talks`: they answer questions, too, and truly.
-struct Person<'a> {
-    bench: &'a Bench,
-    world: World,
+struct SimulatedPerson<'a> {
+    bench: &'a FlowBench,
+    world: SharedState,
     talks: bool,
 }
 
-impl Person<'_> {
+impl SimulatedPerson<'_> {
     fn blank(&self) -> Option<PathBuf> {
         let media = MEDIA.iter().map(|name| self.bench.path(name));
         media.into_iter().find(|dir| image_on(dir).is_none())
     }
 
-    fn fetch(&self, call: &Summons) -> Option<PathBuf> {
+    fn fetch(&self, call: &InsertRequest) -> Option<PathBuf> {
         let wanted = &call.wanted;
         let copy = || self.world.medium_of(wanted.copy.unwrap_or(1));
         match wanted.what {
-            What::Blank => self.blank(),
-            What::Either => copy().or_else(|| self.blank()),
-            What::Disc if wanted.to_string().contains("to be copied") => {
+            MediumKind::Blank => self.blank(),
+            MediumKind::Either => copy().or_else(|| self.blank()),
+            MediumKind::Disc if wanted.to_string().contains("to be copied") => {
                 Some(self.bench.path("one"))
             }
-            What::Disc => copy(),
+            MediumKind::Disc => copy(),
         }
     }
 }
 
-impl Operator for Person<'_> {
+impl Operator for SimulatedPerson<'_> {
     fn confirm(&self, _: &str) -> Answer {
         Answer::Yes
     }
@@ -140,7 +140,7 @@ impl Operator for Person<'_> {
     fn hands(&self, _: &str) -> Answer {
         Answer::NobodyThere
     }
-    fn summon(&self, call: &Summons) {
+    fn summon(&self, call: &InsertRequest) {
         self.world.moment();
         let medium = self.fetch(call).unwrap_or_else(|| panic!("nobody has {}", call.wanted));
         self.bench.tray.will_get(&[&medium]);
@@ -161,59 +161,60 @@ enum Lies {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Case {
+struct UnreadCase {
     lies: Lies,
     talks: bool,
     /// The second medium is bad when it is read back: nobody may take the first one for it.
     rots: bool,
 }
 
-const CASES: [Case; 4] = [
-    Case { lies: Lies::AsItWas, talks: false, rots: false },
-    Case { lies: Lies::Nothing, talks: false, rots: true },
-    Case { lies: Lies::TheFirst, talks: false, rots: true },
-    Case { lies: Lies::TheFirst, talks: true, rots: true },
+const CASES: [UnreadCase; 4] = [
+    UnreadCase { lies: Lies::AsItWas, talks: false, rots: false },
+    UnreadCase { lies: Lies::Nothing, talks: false, rots: true },
+    UnreadCase { lies: Lies::TheFirst, talks: false, rots: true },
+    UnreadCase { lies: Lies::TheFirst, talks: true, rots: true },
 ];
 
 /// A disc that waits, and what a run does with it.
-struct Trial {
-    bench: Bench,
-    world: World,
+struct UnreadTrial {
+    bench: FlowBench,
+    world: SharedState,
 }
 
-impl Trial {
-    fn new(case: Case) -> Trial {
-        let bench = Bench::new();
+impl UnreadTrial {
+    fn new(case: UnreadCase) -> UnreadTrial {
+        let bench = FlowBench::new();
         fs::create_dir(bench.path("four")).unwrap();
         let rots = case.rots.then(|| bench.path("two"));
-        let world = World(Arc::new(Mutex::new(Truth { rots, ..Truth::default() })));
+        let world =
+            SharedState(Arc::new(Mutex::new(ActualState { rots, ..ActualState::default() })));
         let (truth, catalog) = (world.clone(), bench.path("catalog.sqlite"));
         bench.tray.at_each_act(move |drive, act| {
             truth.at(drive, act, &catalog);
             Ok(())
         });
-        Trial { bench, world }
+        UnreadTrial { bench, world }
     }
 
     fn drive(&self) -> FakeDrive {
         self.bench.tray.clone()
     }
 
-    fn person(&self, case: Case) -> Person<'_> {
-        Person { bench: &self.bench, world: self.world.clone(), talks: case.talks }
+    fn person(&self, case: UnreadCase) -> SimulatedPerson<'_> {
+        SimulatedPerson { bench: &self.bench, world: self.world.clone(), talks: case.talks }
     }
 
     /// Both copies of what is staged.
-    fn burn(&self, case: Case) -> Result<(), FlowError> {
+    fn burn(&self, case: UnreadCase) -> Result<(), FlowError> {
         let (catalog, staging) = (self.bench.path("catalog.sqlite"), self.bench.path("staging"));
         let person = self.person(case);
-        let desk = Desk { operator: &person, ..self.bench.desk() };
+        let desk = Context { operator: &person, ..self.bench.desk() };
         let mut drives = Drives::one(Box::new(self.drive()));
         burn_staged(&catalog, &staging, None, &[], &mut drives, desk).map(drop)
     }
 
     /// One more copy, with one drive for both.
-    fn copy(&self, case: Case) -> Result<(), FlowError> {
+    fn copy(&self, case: UnreadCase) -> Result<(), FlowError> {
         let request = CopyRequest {
             catalog: self.bench.path("catalog.sqlite"),
             staging: self.bench.path("staging"),
@@ -223,7 +224,7 @@ impl Trial {
             trust: Default::default(),
         };
         let person = self.person(case);
-        let desk = Desk { operator: &person, ..self.bench.desk() };
+        let desk = Context { operator: &person, ..self.bench.desk() };
         let source: &mut (dyn Drive + 'static) = &mut self.drive();
         copy(&request, Some(source), &mut Drives::one(Box::new(self.drive())), desk).map(drop)
     }
@@ -277,7 +278,7 @@ fn two_copies_that_are_burned_are_two_media_whenever_the_run_is_killed() {
     let mut tried = 0;
     for case in CASES {
         for moment in 0.. {
-            let trial = Trial::new(case);
+            let trial = UnreadTrial::new(case);
             trial.bench.backup(2, None);
             let died = trial.dies_at(moment, &|| trial.burn(case));
             if died {
@@ -299,7 +300,7 @@ fn a_copy_is_never_the_disc_that_it_was_made_of_whenever_the_run_is_killed() {
     let mut tried = 0;
     for case in CASES {
         for moment in 0.. {
-            let trial = Trial::new(case);
+            let trial = UnreadTrial::new(case);
             trial.bench.backup(1, None);
             trial.burn(case).unwrap();
             let died = trial.dies_at(moment, &|| trial.copy(case));
@@ -319,9 +320,9 @@ fn a_copy_is_never_the_disc_that_it_was_made_of_whenever_the_run_is_killed() {
 
 /// A disc whose copy of this number, the last one that is wanted, was burned, and whose run died
 /// before it read that back.
-fn unread(copy: u32, case: Case) -> Trial {
+fn unread(copy: u32, case: UnreadCase) -> UnreadTrial {
     for moment in 0.. {
-        let trial = Trial::new(case);
+        let trial = UnreadTrial::new(case);
         trial.bench.backup(copy, None);
         assert!(trial.dies_at(moment, &|| trial.burn(case)), "it was never unread");
         if trial.world.medium_of(copy).is_some() {
@@ -332,9 +333,9 @@ fn unread(copy: u32, case: Case) -> Trial {
     unreachable!()
 }
 
-const QUIET: Case = Case { lies: Lies::Nothing, talks: false, rots: false };
+const QUIET: UnreadCase = UnreadCase { lies: Lies::Nothing, talks: false, rots: false };
 
-fn is_burned(trial: &Trial, name: &str) -> bool {
+fn is_burned(trial: &UnreadTrial, name: &str) -> bool {
     image_on(&trial.bench.path(name)).is_some()
 }
 
@@ -376,7 +377,7 @@ fn who_is_asked_for_a_copy_that_was_not_read_back_hears_which_one() {
 fn an_unread_disc_that_is_taken_out_again_is_asked_for_by_its_date() {
     let trial = unread(1, QUIET);
     let bench = &trial.bench;
-    bench.tray.slips_after(0, Reads::OfArchives, Slip::TakenOut);
+    bench.tray.slips_after(0, Reads::OfArchives, ReadFault::TakenOut);
     bench.tray.comes_back();
     let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
     let mut drives = Drives::one(Box::new(trial.drive()));
@@ -402,7 +403,7 @@ fn who_watches_and_gets_the_blank_that_would_do_as_well_burns_it() {
 
 #[test]
 fn a_disc_of_somebody_else_is_handed_out_with_a_true_sentence() {
-    let bench = Bench::new();
+    let bench = FlowBench::new();
     bench.backup(1, None);
     let mut xorriso = std::process::Command::new("xorriso");
     xorriso.args(["-as", "mkisofs", "-quiet", "-o"]).arg(bench.path("two/holiday.iso"));

@@ -21,7 +21,7 @@ const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 const SET_ID: u32 = 0o6000;
 
 /// A thing in the target, held so that nobody can put another in its place.
-pub(super) enum Handle<'a> {
+pub(super) enum TargetHandle<'a> {
     /// A file or directory, open.
     Open(BorrowedFd<'a>),
     /// A link, FIFO or device, pinned with `O_PATH`: opening it would have effects. Calls that do
@@ -29,58 +29,58 @@ pub(super) enum Handle<'a> {
     Node(BorrowedFd<'a>),
 }
 
-impl Handle<'_> {
+impl TargetHandle<'_> {
     fn chown(&self, uid: Option<Uid>, gid: Option<Gid>) -> rustix::io::Result<()> {
         match self {
-            Handle::Open(fd) => fs::fchown(fd, uid, gid),
-            Handle::Node(fd) => fs::chownat(fd, c"", uid, gid, AtFlags::EMPTY_PATH),
+            TargetHandle::Open(fd) => fs::fchown(fd, uid, gid),
+            TargetHandle::Node(fd) => fs::chownat(fd, c"", uid, gid, AtFlags::EMPTY_PATH),
         }
     }
 
     fn chmod(&self, mode: Mode) -> rustix::io::Result<()> {
         match self {
-            Handle::Open(fd) => fs::fchmod(fd, mode),
-            Handle::Node(fd) => fs::chmodat(CWD, proc_path(*fd), mode, AtFlags::empty()),
+            TargetHandle::Open(fd) => fs::fchmod(fd, mode),
+            TargetHandle::Node(fd) => fs::chmodat(CWD, proc_path(*fd), mode, AtFlags::empty()),
         }
     }
 
     fn set_xattr(&self, xattr: &Xattr) -> rustix::io::Result<()> {
         let (name, value, flags) = (&xattr.name[..], &xattr.value, XattrFlags::empty());
         match self {
-            Handle::Open(fd) => fs::fsetxattr(fd, name, value, flags),
-            Handle::Node(fd) => fs::setxattr(proc_path(*fd), name, value, flags),
+            TargetHandle::Open(fd) => fs::fsetxattr(fd, name, value, flags),
+            TargetHandle::Node(fd) => fs::setxattr(proc_path(*fd), name, value, flags),
         }
     }
 
     fn remove_xattr(&self, name: &[u8]) -> rustix::io::Result<()> {
         match self {
-            Handle::Open(fd) => fs::fremovexattr(fd, name),
-            Handle::Node(fd) => fs::removexattr(proc_path(*fd), name),
+            TargetHandle::Open(fd) => fs::fremovexattr(fd, name),
+            TargetHandle::Node(fd) => fs::removexattr(proc_path(*fd), name),
         }
     }
 
     fn set_times(&self, times: &Timestamps) -> rustix::io::Result<()> {
         match self {
-            Handle::Open(fd) => fs::futimens(fd, times),
-            Handle::Node(fd) => fs::utimensat(CWD, proc_path(*fd), times, AtFlags::empty()),
+            TargetHandle::Open(fd) => fs::futimens(fd, times),
+            TargetHandle::Node(fd) => fs::utimensat(CWD, proc_path(*fd), times, AtFlags::empty()),
         }
     }
 
     fn owner(&self) -> rustix::io::Result<(u32, u32)> {
-        let (Handle::Open(fd) | Handle::Node(fd)) = self;
+        let (TargetHandle::Open(fd) | TargetHandle::Node(fd)) = self;
         fs::fstat(fd).map(|stat| (stat.st_uid, stat.st_gid))
     }
 }
 
 /// Applies all that can be applied; what cannot is told and costs nothing else.
 pub(super) fn apply(
-    handle: &Handle<'_>,
+    handle: &TargetHandle<'_>,
     path: &RelPath,
     meta: &Meta,
     kind: Kind,
     owners: bool,
 ) -> Vec<Complaint> {
-    let mut work = Work { handle, path, complaints: Vec::new() };
+    let mut work = MetaWriter { handle, path, complaints: Vec::new() };
     if owners {
         work.owner(meta);
     }
@@ -97,13 +97,13 @@ pub(super) fn apply(
     work.complaints
 }
 
-struct Work<'a> {
-    handle: &'a Handle<'a>,
+struct MetaWriter<'a> {
+    handle: &'a TargetHandle<'a>,
     path: &'a RelPath,
     complaints: Vec<Complaint>,
 }
 
-impl Work<'_> {
+impl MetaWriter<'_> {
     fn note(&mut self, done: rustix::io::Result<()>, what: impl Fn() -> String) {
         if let Err(errno) = done {
             self.complain(what(), Some(errno.into()));

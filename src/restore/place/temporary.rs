@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{AtFlags, RenameFlags, Stat, linkat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::{Errno, pwrite};
 
-use super::meta::{self, Handle};
+use super::meta::{self, TargetHandle};
 use super::{Complaint, PlaceError};
 use crate::model::{Kind, Meta, RelPath};
 
@@ -184,7 +184,7 @@ impl TempFile {
 
     /// Gives the file its metadata, then its name. Without this there is no file.
     pub fn commit(self, meta: &Meta, replace: bool) -> Result<Vec<Complaint>, PlaceError> {
-        let handle = Handle::Open(self.fd.as_fd());
+        let handle = TargetHandle::Open(self.fd.as_fd());
         let complaints = meta::apply(&handle, &self.path, meta, Kind::File, self.owners);
         self.temporary.land(&self.path, replace)?;
         Ok(complaints)

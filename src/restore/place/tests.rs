@@ -20,18 +20,18 @@ fn meta(mode: u32) -> Meta {
 }
 
 /// A target beside a directory that nothing may ever be written to.
-struct Place {
+struct TargetBench {
     temp: TempDir,
     target: Target,
 }
 
-impl Place {
-    fn new() -> Place {
+impl TargetBench {
+    fn new() -> TargetBench {
         let temp = TempDir::new().unwrap();
         fs::create_dir(temp.path().join("outside")).unwrap();
         fs::write(temp.path().join("outside/precious"), b"precious").unwrap();
         let target = Target::open(&temp.path().join("x/target"), true).unwrap();
-        Place { temp, target }
+        TargetBench { temp, target }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -62,7 +62,7 @@ impl Place {
 
 #[test]
 fn a_file_comes_with_all_that_belongs_to_it() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let xattr = |name: &[u8], value: &[u8]| Xattr { name: name.into(), value: value.into() };
     let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let wanted = Meta {
@@ -97,7 +97,7 @@ fn a_file_comes_with_all_that_belongs_to_it() {
 
 #[test]
 fn set_id_bits_come_only_with_their_owner() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let without_owners = Target::open(&place.at("."), false).unwrap();
     let wanted = Meta { uid: 1234, gid: 1234, ..meta(0o6755) };
     let file = without_owners.begin_file(&path("f")).unwrap();
@@ -114,7 +114,7 @@ fn set_id_bits_come_only_with_their_owner() {
 
 #[test]
 fn acls_come_back_and_those_of_the_target_do_not_creep_in() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let setfacl = |args: &[&str], at: &str| {
         assert!(Command::new("setfacl").args(args).arg(place.at(at)).status().unwrap().success());
     };
@@ -151,7 +151,7 @@ fn acls_come_back_and_those_of_the_target_do_not_creep_in() {
 
 #[test]
 fn holes_stay_holes() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let file = place.target.begin_file(&path("f")).unwrap();
     file.write_at(&[1; 4096], 5 << 20).unwrap();
     file.set_len(10 << 20).unwrap();
@@ -163,7 +163,7 @@ fn holes_stay_holes() {
 
 #[test]
 fn a_file_that_is_not_committed_leaves_nothing_behind() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let file = place.target.begin_file(&path("f")).unwrap();
     let names = place.names(".");
     assert_eq!(names.len(), 1);
@@ -176,7 +176,7 @@ fn a_file_that_is_not_committed_leaves_nothing_behind() {
 
 #[test]
 fn nothing_is_overwritten_unasked_even_in_the_last_moment() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let file = place.target.begin_file(&path("f")).unwrap();
     fs::write(place.at("f"), b"came first").unwrap();
     let error = file.commit(&meta(0o644), false).unwrap_err();
@@ -191,7 +191,7 @@ fn nothing_is_overwritten_unasked_even_in_the_last_moment() {
 
 #[test]
 fn what_may_be_replaced_is_unless_it_is_a_directory_with_content() {
-    let place = Place::new();
+    let place = TargetBench::new();
     fs::write(place.at("file"), b"old").unwrap();
     symlink("../../outside/precious", place.at("link")).unwrap();
     fs::create_dir(place.at("empty")).unwrap();
@@ -206,14 +206,14 @@ fn what_may_be_replaced_is_unless_it_is_a_directory_with_content() {
     assert_eq!(place.names("."), ["empty", "file", "full", "link"]);
 
     symlink("../../outside", place.at("todir")).unwrap();
-    assert_eq!(place.target.make_dir(&path("todir"), true).unwrap(), Made::New);
+    assert_eq!(place.target.make_dir(&path("todir"), true).unwrap(), DirCreation::New);
     place.put("todir/precious", b"new", true).unwrap();
     place.assert_outside_untouched();
 }
 
 #[test]
 fn a_planted_link_never_leads_out() {
-    let place = Place::new();
+    let place = TargetBench::new();
     symlink("../../outside", place.at("d")).unwrap();
     symlink("../../outside/new", place.at("f")).unwrap();
     let t = &place.target;
@@ -241,7 +241,7 @@ fn a_planted_link_never_leads_out() {
 
 #[test]
 fn a_directory_swapped_for_a_link_while_a_file_is_written_does_not_matter() {
-    let place = Place::new();
+    let place = TargetBench::new();
     place.target.make_dir(&path("d"), false).unwrap();
     let file = place.target.begin_file(&path("d/f")).unwrap();
     fs::rename(place.at("d"), place.at("moved")).unwrap();
@@ -260,7 +260,7 @@ fn a_directory_swapped_for_a_link_while_a_file_is_written_does_not_matter() {
 #[test]
 fn links_that_come_and_go_while_all_is_put_in_place_never_lead_out() {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-    let place = Place::new();
+    let place = TargetBench::new();
     let over = AtomicBool::new(false);
     let (placed, swaps) = (AtomicU32::new(0), AtomicU32::new(0));
     let outside = place.temp.path().join("outside");
@@ -310,7 +310,7 @@ fn links_that_come_and_go_while_all_is_put_in_place_never_lead_out() {
 
 #[test]
 fn a_temporary_file_swapped_for_a_link_gives_its_metadata_to_nobody() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let file = place.target.begin_file(&path("f")).unwrap();
     let name = place.names(".").remove(0);
     fs::remove_file(place.at(&name)).unwrap();
@@ -324,7 +324,7 @@ fn a_temporary_file_swapped_for_a_link_gives_its_metadata_to_nobody() {
 
 #[test]
 fn links_fifos_and_devices_come_with_their_metadata() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let t = &place.target;
     let wanted = |mode| Meta { uid: 12, gid: 34, ..meta(mode) };
     let none = |complaints: Vec<Complaint>| assert!(complaints.is_empty(), "{complaints:?}");
@@ -360,7 +360,7 @@ fn links_fifos_and_devices_come_with_their_metadata() {
 
 #[test]
 fn a_hard_link_joins_files_of_the_target_and_nothing_else() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let t = &place.target;
     place.put("a", b"content", false).unwrap();
     t.hardlink(&path("d/b"), &path("a"), Kind::File, false).unwrap();
@@ -387,11 +387,11 @@ fn a_hard_link_joins_files_of_the_target_and_nothing_else() {
 
 #[test]
 fn directories_are_finished_last_and_closed_until_then() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let t = &place.target;
-    assert_eq!(t.make_dir(&path("d/e"), false).unwrap(), Made::New);
-    assert_eq!(t.make_dir(&path("d/e"), false).unwrap(), Made::WasThere);
-    assert_eq!(t.make_dir(&RelPath::root(), false).unwrap(), Made::WasThere);
+    assert_eq!(t.make_dir(&path("d/e"), false).unwrap(), DirCreation::New);
+    assert_eq!(t.make_dir(&path("d/e"), false).unwrap(), DirCreation::WasThere);
+    assert_eq!(t.make_dir(&RelPath::root(), false).unwrap(), DirCreation::WasThere);
     assert_eq!(place.at("d/e").metadata().unwrap().mode() & 0o7777, 0o1700);
     place.put("d/e/f", b"", false).unwrap();
     for dir in ["d/e", "d", "."] {
@@ -406,7 +406,7 @@ fn directories_are_finished_last_and_closed_until_then() {
 
 #[test]
 fn paths_beyond_path_max_are_reached() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let deep = (0..40).fold(RelPath::root(), |path, _| path.join(&[b'n'; 255]));
     let file = deep.join(b"f");
     assert!(file.as_bytes().len() > 10_000);
@@ -423,7 +423,7 @@ fn paths_beyond_path_max_are_reached() {
 
 #[test]
 fn what_is_there_is_told_without_following_links() {
-    let place = Place::new();
+    let place = TargetBench::new();
     place.put("f", b"12345", false).unwrap();
     symlink("f", place.at("l")).unwrap();
     let mtime = Mtime { sec: 1_000, nsec: 123_456_789 };
@@ -438,7 +438,7 @@ fn what_is_there_is_told_without_following_links() {
 #[test]
 fn a_full_target_is_an_error_of_its_own() {
     // /dev/full is the one place that is always full; the file's own descriptor is swapped for it.
-    let place = Place::new();
+    let place = TargetBench::new();
     let mut file = place.target.begin_file(&path("f")).unwrap();
     file.fd = fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
     assert!(
@@ -448,39 +448,39 @@ fn a_full_target_is_an_error_of_its_own() {
 
 #[test]
 fn a_target_that_is_a_file_is_refused() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let file = place.temp.path().join("outside/precious");
     assert!(matches!(Target::open(&file, true), Err(PlaceError::Target { .. })));
 }
 
 #[test]
 fn the_verdict_follows_the_policy() {
-    use Overwrite::*;
+    use OverwritePolicy::*;
     let thing =
         |kind, size, sec| Existing { kind: Some(kind), size, mtime: Mtime { sec, nsec: 0 } };
     let wanted = thing(Kind::File, 1, 1);
     let dir = thing(Kind::Dir, 0, 1);
     for (policy, existing, verdict) in [
-        (Never, None, Verdict::Place),
-        (Never, Some(thing(Kind::File, 2, 2)), Verdict::Keep),
-        (Changed, Some(wanted), Verdict::Keep),
-        (Changed, Some(thing(Kind::File, 1, 2)), Verdict::Replace),
-        (Changed, Some(thing(Kind::File, 2, 1)), Verdict::Replace),
-        (Changed, Some(thing(Kind::Symlink, 1, 1)), Verdict::Replace),
-        (Always, Some(wanted), Verdict::Replace),
-        (Always, Some(dir), Verdict::Replace),
+        (Never, None, PlaceDecision::Place),
+        (Never, Some(thing(Kind::File, 2, 2)), PlaceDecision::Keep),
+        (Changed, Some(wanted), PlaceDecision::Keep),
+        (Changed, Some(thing(Kind::File, 1, 2)), PlaceDecision::Replace),
+        (Changed, Some(thing(Kind::File, 2, 1)), PlaceDecision::Replace),
+        (Changed, Some(thing(Kind::Symlink, 1, 1)), PlaceDecision::Replace),
+        (Always, Some(wanted), PlaceDecision::Replace),
+        (Always, Some(dir), PlaceDecision::Replace),
     ] {
         assert_eq!(policy.verdict(existing.as_ref(), &wanted), verdict, "{policy:?} {existing:?}");
     }
     let other_dir = thing(Kind::Dir, 0, 9);
     for policy in [Never, Changed, Always] {
-        assert_eq!(policy.verdict(Some(&other_dir), &dir), Verdict::Keep);
+        assert_eq!(policy.verdict(Some(&other_dir), &dir), PlaceDecision::Keep);
     }
 }
 
 #[test]
 fn without_roots_rights_the_rest_is_restored_and_the_lack_is_told() {
-    let place = Place::new();
+    let place = TargetBench::new();
     rustix::fs::chmod(place.temp.path(), Mode::from_raw_mode(0o755)).unwrap();
     rustix::fs::chmod(place.at("."), Mode::from_raw_mode(0o777)).unwrap();
     let as_nobody = || {
@@ -516,25 +516,25 @@ fn without_roots_rights_the_rest_is_restored_and_the_lack_is_told() {
 
 #[test]
 fn what_a_killed_restore_left_is_known_and_cleaned_up() {
-    let place = Place::new();
+    let place = TargetBench::new();
     let t = &place.target;
     let planned = |name: &str, mode| t.make_planned_dir(&path(name), false, mode).unwrap();
-    assert_eq!(planned("d", 0o755), Made::New);
+    assert_eq!(planned("d", 0o755), DirCreation::New);
     fs::write(place.at("d/.coldcut-tmp-0123abcd"), "half").unwrap();
     fs::write(place.at("d/.coldcut-tmp-somebody's"), "not ours").unwrap();
     let in_work = t.begin_file(&path("d/f")).unwrap();
     assert_eq!(place.names("d").len(), 3);
-    assert_eq!(planned("d", 0o755), Made::New, "it never got its metadata");
+    assert_eq!(planned("d", 0o755), DirCreation::New, "it never got its metadata");
     let names = place.names("d");
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(!names.contains(&".coldcut-tmp-0123abcd".to_owned()));
     in_work.commit(&meta(0o644), false).unwrap();
     t.finish_dir(&path("d"), &meta(0o755)).unwrap();
-    assert_eq!(planned("d", 0o755), Made::WasThere);
+    assert_eq!(planned("d", 0o755), DirCreation::WasThere);
     t.mark_dir(&path("d"));
-    assert_eq!(planned("d", 0o755), Made::New, "it has its metadata, and lacks files");
+    assert_eq!(planned("d", 0o755), DirCreation::New, "it has its metadata, and lacks files");
     t.finish_dir(&path("d"), &meta(0o1777)).unwrap();
-    assert_eq!(planned("d", 0o1777), Made::WasThere, "that is its own mode");
+    assert_eq!(planned("d", 0o1777), DirCreation::WasThere, "that is its own mode");
     assert!(!t.is_root_unfinished(0o755));
     t.mark_root();
     assert!(t.is_root_unfinished(0o755));

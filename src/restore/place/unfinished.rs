@@ -7,9 +7,9 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fstat, open
 
 use super::in_work::{IN_WORK, lock};
 use super::temporary::PREFIX;
-use super::{Made, PlaceError, Target};
+use super::{DirCreation, PlaceError, Target};
 use crate::model::RelPath;
-use crate::port::beneath::Missing;
+use crate::port::beneath::MissingDirs;
 
 const STICKY: u32 = Mode::SVTX.bits();
 
@@ -22,16 +22,16 @@ impl Target {
         path: &RelPath,
         replace: bool,
         mode: u32,
-    ) -> Result<Made, PlaceError> {
+    ) -> Result<DirCreation, PlaceError> {
         let made = self.make_dir(path, replace)?;
-        if made == Made::New {
+        if made == DirCreation::New {
             return Ok(made);
         }
-        let dir = self.dir(path, path, Missing::Fail)?;
+        let dir = self.dir(path, path, MissingDirs::Fail)?;
         remove_leftovers(&dir);
         match fstat(&dir) {
-            Ok(stat) if is_unfinished(&stat, mode) => Ok(Made::New),
-            _ => Ok(Made::WasThere),
+            Ok(stat) if is_unfinished(&stat, mode) => Ok(DirCreation::New),
+            _ => Ok(DirCreation::WasThere),
         }
     }
 
@@ -43,7 +43,7 @@ impl Target {
 
     /// Marks a directory that has its metadata, but not all that belongs into it.
     pub fn mark_dir(&self, path: &RelPath) {
-        if let Ok(dir) = self.dir(path, path, Missing::Fail) {
+        if let Ok(dir) = self.dir(path, path, MissingDirs::Fail) {
             let marked = fstat(&dir).map(|stat| Mode::from_raw_mode(stat.st_mode | STICKY));
             let _ = marked.and_then(|mode| fchmod(&dir, mode));
         }

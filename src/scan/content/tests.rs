@@ -17,7 +17,7 @@ fn print_of(temp: &TempDir, name: &str) -> Fingerprint {
     Fingerprint { dev: stat.dev(), inode: stat.ino(), ..Fingerprint::default() }
 }
 
-fn open(temp: &TempDir, name: &str) -> Result<OpenFile, ReadError> {
+fn open(temp: &TempDir, name: &str) -> Result<OpenFile, ContentReadError> {
     let print = print_of(temp, name);
     Source::open(temp.path()).unwrap().open_file(&path(name), &print)
 }
@@ -73,22 +73,27 @@ fn what_is_not_the_file_that_was_found_is_refused() {
     assert!(read().is_ok());
 
     fs::rename(at("d/f"), at("d/g")).unwrap();
-    assert!(matches!(read(), Err(ReadError::Vanished)));
+    assert!(matches!(read(), Err(ContentReadError::Vanished)));
     fs::write(at("d/f"), b"y").unwrap();
-    assert!(matches!(read(), Err(ReadError::Replaced)), "another file");
+    assert!(matches!(read(), Err(ContentReadError::Replaced)), "another file");
     fs::remove_file(at("d/f")).unwrap();
     symlink("g", at("d/f")).unwrap();
-    assert!(matches!(read(), Err(ReadError::Replaced)), "a link to the very file");
+    assert!(matches!(read(), Err(ContentReadError::Replaced)), "a link to the very file");
     fs::remove_file(at("d/f")).unwrap();
     rustix::fs::mknodat(CWD, at("d/f"), FileType::Fifo, Mode::RUSR, 0).unwrap();
-    assert!(matches!(read(), Err(ReadError::Replaced)), "a FIFO without a writer, not waited for");
+    assert!(
+        matches!(read(), Err(ContentReadError::Replaced)),
+        "a FIFO without a writer, not waited for"
+    );
 
     fs::remove_file(at("d/f")).unwrap();
     fs::rename(at("d/g"), at("d/f")).unwrap();
     fs::rename(at("d"), at("e")).unwrap();
-    assert!(matches!(read(), Err(ReadError::Vanished)), "its directory is gone");
+    assert!(matches!(read(), Err(ContentReadError::Vanished)), "its directory is gone");
     symlink("e", at("d")).unwrap();
-    assert!(matches!(read(), Err(ReadError::Way(BeneathError::Symlink(at))) if at == path("d")));
+    assert!(
+        matches!(read(), Err(ContentReadError::Way(BeneathError::Symlink(at))) if at == path("d"))
+    );
 }
 
 #[test]
@@ -158,5 +163,5 @@ fn strangers_files_are_read_where_it_is_allowed_and_refused_where_not() {
     };
     let (opened, closed) = std::thread::scope(|scope| scope.spawn(as_nobody).join().unwrap());
     assert!(opened.is_ok(), "without O_NOATIME, which is the owner's right");
-    assert!(matches!(closed, Err(ReadError::Open(_))));
+    assert!(matches!(closed, Err(ContentReadError::Open(_))));
 }

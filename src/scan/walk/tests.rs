@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::model::Kind;
 use crate::model::{Mtime, Xattr};
-use crate::port::beneath::{Beneath, Missing};
+use crate::port::beneath::{Beneath, MissingDirs};
 use crate::port::monitor::Recorder;
 use crate::scan::directory::BATCH;
 use crate::scan::filter::{CACHE_SIGNATURE, FilterOptions};
@@ -21,47 +21,56 @@ fn path(text: &str) -> RelPath {
     RelPath::new(text.as_bytes()).unwrap()
 }
 
-fn scan_with(source: &Path, options: &FilterOptions) -> (Vec<Found>, Tally) {
+fn scan_with(source: &Path, options: &FilterOptions) -> (Vec<WalkedPath>, WalkTally) {
     let mut all = Vec::new();
     let filter = Filter::new(options).unwrap();
-    let tally =
-        walk::<ScanError>(source, &filter, &Stop::new(), &Recorder::default(), &mut |f: Found| {
+    let tally = walk::<ScanError>(
+        source,
+        &filter,
+        &Stop::new(),
+        &Recorder::default(),
+        &mut |f: WalkedPath| {
             all.push(f);
             Ok(())
-        })
-        .unwrap();
+        },
+    )
+    .unwrap();
     assert_eq!(tally.walked(), all.len() as u64);
     (all, tally)
 }
 
-fn scan(source: &Path) -> Vec<Found> {
+fn scan(source: &Path) -> Vec<WalkedPath> {
     scan_with(source, &FilterOptions::default()).0
 }
 
-fn entry<'a>(all: &'a [Found], at: &str) -> &'a Entry {
+fn entry<'a>(all: &'a [WalkedPath], at: &str) -> &'a Entry {
     match all.iter().find(|found| *found.path() == path(at)) {
-        Some(Found::Entry(entry) | Found::Shelf(entry) | Found::Hollow { entry, .. }) => entry,
+        Some(
+            WalkedPath::Entry(entry) | WalkedPath::Shelf(entry) | WalkedPath::Hollow { entry, .. },
+        ) => entry,
         other => panic!("{at}: {other:?}"),
     }
 }
 
 /// One line a path: `f a`, `hollow a: why`, `excluded a: why`.
-fn lines(all: &[Found]) -> Vec<String> {
+fn lines(all: &[WalkedPath]) -> Vec<String> {
     all.iter()
         .map(|found| match found {
-            Found::Entry(entry) => format!("{} {}", entry.kind.letter(), entry.path),
-            Found::Shelf(entry) => format!("shelf {}", entry.path),
-            Found::Hollow { entry, rule } => format!("hollow {} {rule}", entry.path),
-            Found::Excluded { path, rule } => format!("excluded {path} {rule}"),
-            Found::Failed { path, error } => format!("failed {path} {error}"),
+            WalkedPath::Entry(entry) => format!("{} {}", entry.kind.letter(), entry.path),
+            WalkedPath::Shelf(entry) => format!("shelf {}", entry.path),
+            WalkedPath::Hollow { entry, rule } => format!("hollow {} {rule}", entry.path),
+            WalkedPath::Excluded { path, rule } => format!("excluded {path} {rule}"),
+            WalkedPath::Failed { path, error } => format!("failed {path} {error}"),
         })
         .collect()
 }
 
 fn walk_error(source: &Path) -> ScanError {
     let filter = Filter::default();
-    walk::<ScanError>(source, &filter, &Stop::new(), &Recorder::default(), &mut |_: Found| Ok(()))
-        .unwrap_err()
+    walk::<ScanError>(source, &filter, &Stop::new(), &Recorder::default(), &mut |_: WalkedPath| {
+        Ok(())
+    })
+    .unwrap_err()
 }
 
 fn set_xattr(path: &Path, name: &str, value: &[u8]) {
@@ -225,7 +234,7 @@ fn five_thousand_levels_and_paths_beyond_path_max_are_walked() {
     let mut deep = RelPath::root();
     for level in 0..LEVELS {
         deep = deep.join(b"dir");
-        let fd = beneath.dir(&deep, Missing::Make).unwrap();
+        let fd = beneath.dir(&deep, MissingDirs::Make).unwrap();
         // Behind the directory in walk order, so that each level is visited again on the way up.
         if level % 500 == 0 {
             drop(openat(&fd, "zzz", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap());
@@ -238,7 +247,7 @@ fn five_thousand_levels_and_paths_beyond_path_max_are_walked() {
         &filter,
         &Stop::new(),
         &Recorder::default(),
-        &mut |found: Found| {
+        &mut |found: WalkedPath| {
             if all.len() % 500 == 0 {
                 most_open = most_open.max(fs::read_dir("/proc/self/fd").unwrap().count());
             }
@@ -249,8 +258,8 @@ fn five_thousand_levels_and_paths_beyond_path_max_are_walked() {
     .unwrap();
     assert!(most_open < 500, "{most_open} descriptors");
     assert_eq!(all.len(), 1 + LEVELS + 10);
-    assert!(all.iter().all(|found| matches!(found, Found::Entry(_))));
-    assert!(all.iter().map(Found::path).is_sorted());
+    assert!(all.iter().all(|found| matches!(found, WalkedPath::Entry(_))));
+    assert!(all.iter().map(WalkedPath::path).is_sorted());
     let longest = all.iter().map(|found| found.path().as_bytes().len()).max().unwrap();
     assert_eq!(longest, LEVELS * 4 - 1);
 }
@@ -273,7 +282,7 @@ fn a_level_that_was_moved_away_meanwhile_is_lost_by_name_and_not_confused() {
         &filter,
         &Stop::new(),
         &Recorder::default(),
-        &mut |found: Found| {
+        &mut |found: WalkedPath| {
             if found.path().as_bytes().ends_with(b"/file") {
                 fs::rename(temp.path().join("top"), temp.path().join("away")).unwrap();
                 fs::create_dir(temp.path().join("top")).unwrap();
@@ -284,8 +293,11 @@ fn a_level_that_was_moved_away_meanwhile_is_lost_by_name_and_not_confused() {
         },
     )
     .unwrap();
-    let lost: Vec<_> =
-        all.iter().filter(|found| matches!(found, Found::Failed { .. })).map(Found::path).collect();
+    let lost: Vec<_> = all
+        .iter()
+        .filter(|found| matches!(found, WalkedPath::Failed { .. }))
+        .map(WalkedPath::path)
+        .collect();
     assert_eq!(lost, [&path("top/later")]);
     assert_eq!(all.last().unwrap().path(), &path("zzz"));
 }
@@ -305,7 +317,7 @@ fn what_vanishes_under_the_walk_is_named_and_costs_nothing_else() {
         &filter,
         &Stop::new(),
         &Recorder::default(),
-        &mut |found: Found| {
+        &mut |found: WalkedPath| {
             if *found.path() == path("a") {
                 fs::remove_dir(temp.path().join("b")).unwrap();
                 fs::remove_file(temp.path().join("b2")).unwrap();
@@ -334,14 +346,20 @@ fn a_directory_replaced_by_a_link_under_the_walk_is_not_entered() {
     let source = temp.path().join("src");
     let mut all = Vec::new();
     let filter = Filter::default();
-    walk::<ScanError>(&source, &filter, &Stop::new(), &Recorder::default(), &mut |found: Found| {
-        if *found.path() == path("a") {
-            fs::remove_dir(source.join("b")).unwrap();
-            symlink("../secret", source.join("b")).unwrap();
-        }
-        all.push(found);
-        Ok(())
-    })
+    walk::<ScanError>(
+        &source,
+        &filter,
+        &Stop::new(),
+        &Recorder::default(),
+        &mut |found: WalkedPath| {
+            if *found.path() == path("a") {
+                fs::remove_dir(source.join("b")).unwrap();
+                symlink("../secret", source.join("b")).unwrap();
+            }
+            all.push(found);
+            Ok(())
+        },
+    )
     .unwrap();
     assert_eq!(lines(&all), ["d .", "d a", "failed b the directory cannot be read"]);
 }
@@ -455,14 +473,14 @@ fn the_walk_ends_when_asked_and_when_the_sink_has_enough() {
     fs::write(temp.path().join("b"), b"").unwrap();
     let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
     let mut seen = 0;
-    let stopped = walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |_: Found| {
+    let stopped = walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |_: WalkedPath| {
         seen += 1;
         stop.ask(15);
         Ok(())
     });
     assert!(matches!(stopped, Err(ScanError::Stopped(Stopped(15)))));
     assert_eq!(seen, 1);
-    let enough = walk(temp.path(), &filter, &Stop::new(), &monitor, &mut |_: Found| {
+    let enough = walk(temp.path(), &filter, &Stop::new(), &monitor, &mut |_: WalkedPath| {
         Err(ScanError::Missing("enough".into()))
     });
     assert!(matches!(enough, Err(ScanError::Missing(why)) if why == "enough"));
@@ -523,7 +541,7 @@ fn a_directory_with_many_names_is_in_order_and_complete_with_its_attributes() {
     let all = scan(temp.path());
     assert_eq!(all.len(), 1 + count);
     for (number, found) in all[1..].iter().enumerate() {
-        let Found::Entry(entry) = found else { panic!("{found:?}") };
+        let WalkedPath::Entry(entry) = found else { panic!("{found:?}") };
         assert_eq!(*entry.path.as_bytes(), *format!("{number:04}").as_bytes());
         assert_eq!(entry.size, number as u64);
         assert_eq!(entry.meta.xattrs[0].value, number.to_string().as_bytes());
@@ -552,9 +570,10 @@ fn what_is_read_ahead_comes_in_walk_order_and_complete() {
     assert!(paths as u64 > 3 * AHEAD_FROM);
     let options = FilterOptions { exclude: vec!["11/07".into()], ..FilterOptions::default() };
     let (all, tally) = scan_with(temp.path(), &options);
-    assert!(all.iter().map(Found::path).is_sorted());
+    assert!(all.iter().map(WalkedPath::path).is_sorted());
     assert_eq!((tally.walked() as usize, tally.excluded, tally.failed), (paths - 11, 1, 0));
-    let dirs = all.iter().filter(|f| matches!(f, Found::Entry(e) if e.kind == Kind::Dir)).count();
+    let dirs =
+        all.iter().filter(|f| matches!(f, WalkedPath::Entry(e) if e.kind == Kind::Dir)).count();
     assert_eq!(dirs, 1 + 12 + 2 * (144 - 1));
 }
 
@@ -563,7 +582,7 @@ fn what_is_read_ahead_and_taken_away_is_told_of_once() {
     let temp = TempDir::new().unwrap();
     let paths = forest(temp.path());
     let mut all = Vec::new();
-    let mut take = |found: Found| {
+    let mut take = |found: WalkedPath| {
         if *found.path() == path("09/03/x/4") {
             fs::remove_dir_all(temp.path().join("09/04")).unwrap();
             fs::remove_dir_all(temp.path().join("10")).unwrap();
@@ -587,22 +606,23 @@ fn an_error_while_directories_are_read_ahead_ends_the_walk() {
     let temp = TempDir::new().unwrap();
     forest(temp.path());
     let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
-    let ended = walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |found: Found| {
-        if *found.path() == path("10") { Err(ScanError::NoProc) } else { Ok(()) }
-    });
+    let ended =
+        walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |found: WalkedPath| {
+            if *found.path() == path("10") { Err(ScanError::NoProc) } else { Ok(()) }
+        });
     assert!(matches!(ended, Err(ScanError::NoProc)));
 }
 
 /// Knows the attributes of everything that is called `known`.
-struct Memory(Vec<Found>);
+struct MemoryVisitor(Vec<WalkedPath>);
 
-impl Visitor<ScanError> for Memory {
+impl Visitor<ScanError> for MemoryVisitor {
     fn known_xattrs(&mut self, entry: &Entry) -> Result<Option<Vec<Xattr>>, ScanError> {
         assert_eq!(entry.meta.xattrs, []);
         let known = vec![Xattr { name: b"user.remembered".to_vec(), value: b"1".to_vec() }];
         Ok((entry.path == path("known")).then_some(known))
     }
-    fn take(&mut self, found: Found) -> Result<(), ScanError> {
+    fn take(&mut self, found: WalkedPath) -> Result<(), ScanError> {
         self.0.push(found);
         Ok(())
     }
@@ -615,7 +635,7 @@ fn attributes_that_are_known_are_not_read_again() {
         fs::write(temp.path().join(name), b"").unwrap();
         set_xattr(&temp.path().join(name), "user.read", b"2");
     }
-    let mut memory = Memory(Vec::new());
+    let mut memory = MemoryVisitor(Vec::new());
     let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
     walk(temp.path(), &filter, &stop, &monitor, &mut memory).unwrap();
     let name = |at: &str| entry(&memory.0, at).meta.xattrs[0].name.clone();
@@ -632,14 +652,15 @@ fn a_wish_to_stop_ends_the_walk_and_no_path_fails_for_it() {
     forest(temp.path());
     let (filter, stop, monitor) = (Filter::default(), Stop::new(), Recorder::default());
     let mut taken = 0;
-    let ended = walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |found: Found| {
-        assert!(!matches!(found, Found::Failed { .. }), "{found:?}");
-        taken += 1;
-        if taken == 700 {
-            stop.ask(15);
-        }
-        Ok(())
-    });
+    let ended =
+        walk::<ScanError>(temp.path(), &filter, &stop, &monitor, &mut |found: WalkedPath| {
+            assert!(!matches!(found, WalkedPath::Failed { .. }), "{found:?}");
+            taken += 1;
+            if taken == 700 {
+                stop.ask(15);
+            }
+            Ok(())
+        });
     assert!(matches!(ended, Err(ScanError::Stopped(Stopped(15)))));
     assert_eq!(taken, 700);
 }

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::disc::{Disc, Kind, Stretch};
-use crate::drive::{Drive, Faults, SharedDisc, locked};
+use crate::disc::{DiscType, EmulatedDisc, SectorRange};
+use crate::drive::{DriveFaults, EmulatedDrive, SharedDisc, locked};
 use crate::tcmu::{Plugged, SharedDrive, lock};
 
-type Answer = Result<String, String>;
+type ControlReply = Result<String, String>;
 
 /// The drives and discs of a laboratory.
 pub struct Workshop {
@@ -53,7 +53,7 @@ fn converse(stream: UnixStream, workshop: &Mutex<Workshop>) -> io::Result<()> {
 }
 
 /// Says one command and hears the answer.
-pub fn ask(socket: &Path, command: &str) -> Answer {
+pub fn ask(socket: &Path, command: &str) -> ControlReply {
     let heard = || -> io::Result<String> {
         let mut stream = UnixStream::connect(socket)?;
         writeln!(stream, "{command}")?;
@@ -81,7 +81,7 @@ fn switch(word: &str) -> Result<bool, String> {
 }
 
 impl Workshop {
-    fn obey(&mut self, words: &[&str]) -> Answer {
+    fn obey(&mut self, words: &[&str]) -> ControlReply {
         match words {
             ["drive", "add", name] => self.add(name),
             ["drive", "unplug", name] => {
@@ -123,7 +123,7 @@ impl Workshop {
             ["state", name] => Ok(drive_state(&*self.drive(name)?)),
             ["reset", name] => {
                 let mut drive = self.drive(name)?;
-                drive.faults = Faults::default();
+                drive.faults = DriveFaults::default();
                 (drive.write_rate, drive.read_rate) = (0, 0);
                 drive.closing = Duration::from_secs(1);
                 drive.force_open();
@@ -149,9 +149,9 @@ impl Workshop {
         }
     }
 
-    fn add(&mut self, name: &str) -> Answer {
+    fn add(&mut self, name: &str) -> ControlReply {
         let number = u32::from(name.bytes().fold(0_u8, |sum, byte| sum.wrapping_add(byte)));
-        let fresh = || (Arc::new(Mutex::new(Drive::new(&format!("LAB-{name}")))), None);
+        let fresh = || (Arc::new(Mutex::new(EmulatedDrive::new(&format!("LAB-{name}")))), None);
         let (drive, plugged) = self.drives.entry(name.to_owned()).or_insert_with(fresh);
         if plugged.is_none() {
             lock(drive).power_on();
@@ -162,10 +162,16 @@ impl Workshop {
         Ok(node.map_err(|e| e.to_string())?.display().to_string())
     }
 
-    fn new_disc(&mut self, id: &str, kind: &str, sectors: &str, image: Option<&Path>) -> Answer {
-        let kind = Kind::parse(kind).ok_or("bd-r, bd-re, dvd+r or dvd-rom")?;
+    fn new_disc(
+        &mut self,
+        id: &str,
+        kind: &str,
+        sectors: &str,
+        image: Option<&Path>,
+    ) -> ControlReply {
+        let kind = DiscType::parse(kind).ok_or("bd-r, bd-re, dvd+r or dvd-rom")?;
         let io = |e: io::Error| e.to_string();
-        let mut disc = Disc::new(&self.dir, id, kind, number(sectors)?).map_err(io)?;
+        let mut disc = EmulatedDisc::new(&self.dir, id, kind, number(sectors)?).map_err(io)?;
         if let Some(image) = image {
             disc = disc.burned(image).map_err(io)?;
         }
@@ -173,7 +179,7 @@ impl Workshop {
         done()
     }
 
-    fn drive(&self, name: &str) -> Result<std::sync::MutexGuard<'_, Drive>, String> {
+    fn drive(&self, name: &str) -> Result<std::sync::MutexGuard<'_, EmulatedDrive>, String> {
         self.drives
             .get(name)
             .map(|(drive, _)| lock(drive))
@@ -185,12 +191,12 @@ impl Workshop {
     }
 }
 
-fn done() -> Answer {
+fn done() -> ControlReply {
     Ok(String::new())
 }
 
 /// A person presses the button if need be, changes the disc, and pushes the tray in.
-fn insert(drive: &mut Drive, disc: Option<SharedDisc>) -> Answer {
+fn insert(drive: &mut EmulatedDrive, disc: Option<SharedDisc>) -> ControlReply {
     // A lock keeps a tray shut, and no hands from one that is open: udev locks it late on a busy
     // machine.
     if !drive.tray_open {
@@ -202,7 +208,7 @@ fn insert(drive: &mut Drive, disc: Option<SharedDisc>) -> Answer {
 }
 
 /// A person changes the disc on an open tray.
-fn on_tray(drive: &mut Drive, disc: Option<SharedDisc>) -> Answer {
+fn on_tray(drive: &mut EmulatedDrive, disc: Option<SharedDisc>) -> ControlReply {
     if !drive.tray_open {
         return Err("the tray is closed".to_owned());
     }
@@ -210,14 +216,14 @@ fn on_tray(drive: &mut Drive, disc: Option<SharedDisc>) -> Answer {
     done()
 }
 
-fn drive_state(drive: &Drive) -> String {
+fn drive_state(drive: &EmulatedDrive) -> String {
     let tray = if drive.tray_open { "open" } else { "closed" };
     let door = if drive.locked { "locked" } else { "free" };
     let disc = drive.disc.as_ref().map_or("-".to_owned(), |disc| locked(disc).id.clone());
     format!("{tray} {door} {disc}")
 }
 
-fn state_of(disc: &Disc) -> String {
+fn state_of(disc: &EmulatedDisc) -> String {
     let state = match disc {
         disc if disc.damaged => "damaged",
         disc if disc.finalised => "finalised",
@@ -229,14 +235,14 @@ fn state_of(disc: &Disc) -> String {
 }
 
 /// Faults of a disc.
-fn spoil(disc: &mut Disc, words: &[&str]) -> Result<(), String> {
+fn spoil(disc: &mut EmulatedDisc, words: &[&str]) -> Result<(), String> {
     match words {
         ["write-error", sector] => disc.write_error = Some(number(sector)?),
         ["read-error", start, count] => {
-            disc.unreadable.push(Stretch { start: number(start)?, count: number(count)? });
+            disc.unreadable.push(SectorRange { start: number(start)?, count: number(count)? });
         }
         ["slow", start, count, milliseconds] => {
-            let stretch = Stretch { start: number(start)?, count: number(count)? };
+            let stretch = SectorRange { start: number(start)?, count: number(count)? };
             disc.slow.push((stretch, number(milliseconds)?));
         }
         ["flip", sector, byte] => disc.flipped.push((number(sector)?, number(byte)?)),
@@ -252,7 +258,7 @@ fn spoil(disc: &mut Disc, words: &[&str]) -> Result<(), String> {
 }
 
 /// Faults of a drive.
-fn break_drive(drive: &mut Drive, words: &[&str]) -> Result<(), String> {
+fn break_drive(drive: &mut EmulatedDrive, words: &[&str]) -> Result<(), String> {
     let faults = &mut drive.faults;
     match words {
         ["calibration", word] => faults.calibration = switch(word)?,

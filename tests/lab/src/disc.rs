@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::sense::{self, Sense};
+use crate::sense::{self, SenseData};
 
 pub const SECTOR: u64 = 2048;
 /// The error correction block of a BD (BD white paper 1.C) and twice that of a DVD.
@@ -14,7 +14,7 @@ pub const CLUSTER: u32 = 32;
 
 /// What kind of disc it is, by its profile in a writer (MMC-6 table 92).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DiscType {
     BdR,
     BdRe,
     DvdPlusR,
@@ -22,26 +22,26 @@ pub enum Kind {
     DvdRom,
 }
 
-impl Kind {
+impl DiscType {
     pub fn profile(self) -> u16 {
         match self {
-            Kind::BdR => 0x41,
-            Kind::BdRe => 0x43,
-            Kind::DvdPlusR => 0x1b,
-            Kind::DvdRom => 0x10,
+            DiscType::BdR => 0x41,
+            DiscType::BdRe => 0x43,
+            DiscType::DvdPlusR => 0x1b,
+            DiscType::DvdRom => 0x10,
         }
     }
 
     pub fn is_blu_ray(self) -> bool {
-        matches!(self, Kind::BdR | Kind::BdRe)
+        matches!(self, DiscType::BdR | DiscType::BdRe)
     }
 
-    pub fn parse(word: &str) -> Option<Kind> {
+    pub fn parse(word: &str) -> Option<DiscType> {
         match word {
-            "bd-r" => Some(Kind::BdR),
-            "bd-re" => Some(Kind::BdRe),
-            "dvd+r" => Some(Kind::DvdPlusR),
-            "dvd-rom" => Some(Kind::DvdRom),
+            "bd-r" => Some(DiscType::BdR),
+            "bd-re" => Some(DiscType::BdRe),
+            "dvd+r" => Some(DiscType::DvdPlusR),
+            "dvd-rom" => Some(DiscType::DvdRom),
             _ => None,
         }
     }
@@ -49,12 +49,12 @@ impl Kind {
 
 /// A stretch of sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct SectorRange {
     pub start: u32,
     pub count: u32,
 }
 
-impl Stretch {
+impl SectorRange {
     fn first_in(self, start: u32, count: u32) -> Option<u32> {
         let first = self.start.max(start);
         (first < (self.start + self.count).min(start + count)).then_some(first)
@@ -62,9 +62,9 @@ impl Stretch {
 }
 
 #[derive(Debug)]
-pub struct Disc {
+pub struct EmulatedDisc {
     pub id: String,
-    pub kind: Kind,
+    pub kind: DiscType,
     /// What it holds without spare areas.
     pub sectors: u32,
     /// Sectors that formatting set aside.
@@ -83,20 +83,20 @@ pub struct Disc {
     /// A write failed: the track cannot be ended.
     pub damaged: bool,
     /// Faults of the disc itself.
-    pub unreadable: Vec<Stretch>,
-    pub slow: Vec<(Stretch, u64)>,
+    pub unreadable: Vec<SectorRange>,
+    pub slow: Vec<(SectorRange, u64)>,
     pub flipped: Vec<(u32, usize)>,
     pub write_error: Option<u32>,
     content: File,
 }
 
-impl Disc {
-    pub fn new(dir: &Path, id: &str, kind: Kind, sectors: u32) -> io::Result<Disc> {
+impl EmulatedDisc {
+    pub fn new(dir: &Path, id: &str, kind: DiscType, sectors: u32) -> io::Result<EmulatedDisc> {
         let path = dir.join(format!("{id}.disc"));
         let content =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         content.set_len(u64::from(sectors) * SECTOR)?;
-        Ok(Disc {
+        Ok(EmulatedDisc {
             id: id.to_owned(),
             kind,
             sectors,
@@ -118,14 +118,14 @@ impl Disc {
     }
 
     /// Somebody burned this image on it and finalised the disc.
-    pub fn burned(mut self, image: &Path) -> io::Result<Disc> {
+    pub fn burned(mut self, image: &Path) -> io::Result<EmulatedDisc> {
         let bytes = std::fs::read(image)?;
         let sectors = u32::try_from(bytes.len() as u64 / SECTOR).map_err(io::Error::other)?;
         self.content.write_all_at(&bytes, 0)?;
         self.sectors = self.sectors.max(sectors);
         self.sessions.push((0, sectors));
         (self.track, self.next, self.finalised) = (sectors, sectors, true);
-        self.formatted |= self.kind == Kind::BdRe;
+        self.formatted |= self.kind == DiscType::BdRe;
         Ok(self)
     }
 
@@ -136,7 +136,7 @@ impl Disc {
 
     pub fn is_blank(&self) -> bool {
         match self.kind {
-            Kind::BdRe => !self.formatted,
+            DiscType::BdRe => !self.formatted,
             _ => self.sessions.is_empty() && self.next == 0 && !self.finalised,
         }
     }
@@ -155,8 +155,8 @@ impl Disc {
     }
 
     /// RESERVE TRACK: only before anything is in it, and only what there is room for.
-    pub fn reserve(&mut self, sectors: u32) -> Result<(), Sense> {
-        if self.finalised || self.has_open_track() || self.kind == Kind::BdRe {
+    pub fn reserve(&mut self, sectors: u32) -> Result<(), SenseData> {
+        if self.finalised || self.has_open_track() || self.kind == DiscType::BdRe {
             return Err(sense::BAD_FIELD);
         }
         let end = self.track.checked_add(sectors).filter(|end| *end <= self.capacity());
@@ -171,7 +171,7 @@ impl Disc {
     /// What READ CAPACITY says: up to the end of the last closed session (MMC-6 6.19).
     pub fn readable(&self) -> u32 {
         match self.kind {
-            Kind::BdRe if self.formatted => self.capacity(),
+            DiscType::BdRe if self.formatted => self.capacity(),
             _ => self.sessions.last().map_or(0, |(_, end)| *end),
         }
     }
@@ -181,7 +181,7 @@ impl Disc {
         (u64::from(self.sectors) * 393_216 / 12_219_392) as u32 / CLUSTER * CLUSTER
     }
 
-    pub fn read(&self, start: u32, count: u32) -> Result<Vec<u8>, Sense> {
+    pub fn read(&self, start: u32, count: u32) -> Result<Vec<u8>, SenseData> {
         // Inside of an open track what is recorded can be read; drives refuse all else.
         let end = self.readable().max(self.next);
         let wanted = u64::from(start) + u64::from(count);
@@ -206,30 +206,30 @@ impl Disc {
 
     /// Milliseconds that reading this takes longer than usual.
     pub fn slowness(&self, start: u32, count: u32) -> u64 {
-        let hit = |(slow, _): &&(Stretch, u64)| slow.first_in(start, count).is_some();
+        let hit = |(slow, _): &&(SectorRange, u64)| slow.first_in(start, count).is_some();
         self.slow.iter().filter(hit).map(|(_, milliseconds)| milliseconds).sum()
     }
 
     /// MMC-6 6.45, WRITE(10): sequential media take the next writable address only.
-    pub fn write(&mut self, start: u32, data: &[u8]) -> Result<(), Sense> {
+    pub fn write(&mut self, start: u32, data: &[u8]) -> Result<(), SenseData> {
         let count = (data.len() as u64 / SECTOR) as u32;
         self.check_write(start, count)?;
         if let Some(bad) = self.write_error.filter(|bad| (start..start + count).contains(bad)) {
             let sound = (bad - start) as usize * SECTOR as usize;
             self.put(start, &data[..sound])?;
-            self.damaged = self.kind != Kind::BdRe;
+            self.damaged = self.kind != DiscType::BdRe;
             return Err(sense::WRITE_ERROR.at(bad));
         }
         self.put(start, data)
     }
 
-    fn check_write(&self, start: u32, count: u32) -> Result<(), Sense> {
+    fn check_write(&self, start: u32, count: u32) -> Result<(), SenseData> {
         let end = u64::from(start) + u64::from(count);
         match self.kind {
-            Kind::DvdRom => Err(sense::WRONG_MEDIUM),
-            Kind::BdRe if !self.formatted => Err(sense::NOT_FORMATTED),
-            Kind::BdRe if end > u64::from(self.capacity()) => Err(sense::OUT_OF_RANGE),
-            Kind::BdRe => Ok(()),
+            DiscType::DvdRom => Err(sense::WRONG_MEDIUM),
+            DiscType::BdRe if !self.formatted => Err(sense::NOT_FORMATTED),
+            DiscType::BdRe if end > u64::from(self.capacity()) => Err(sense::OUT_OF_RANGE),
+            DiscType::BdRe => Ok(()),
             _ if self.finalised || self.damaged => Err(sense::WRITE_PROTECTED),
             _ if start != self.next => Err(sense::WRONG_ADDRESS),
             _ if end > u64::from(self.track_end()) => Err(sense::FULL),
@@ -237,11 +237,11 @@ impl Disc {
         }
     }
 
-    fn put(&mut self, start: u32, data: &[u8]) -> Result<(), Sense> {
+    fn put(&mut self, start: u32, data: &[u8]) -> Result<(), SenseData> {
         self.content
             .write_all_at(data, u64::from(start) * SECTOR)
             .map_err(|_| sense::WRITE_ERROR.at(start))?;
-        if self.kind != Kind::BdRe {
+        if self.kind != DiscType::BdRe {
             self.next = start + (data.len() as u64 / SECTOR) as u32;
         }
         Ok(())
@@ -249,13 +249,13 @@ impl Disc {
 
     /// What is in the drive's memory goes onto the disc, in whole clusters.
     pub fn flush(&mut self) {
-        if self.kind != Kind::BdRe {
+        if self.kind != DiscType::BdRe {
             self.next = self.next.next_multiple_of(CLUSTER).min(self.capacity());
         }
     }
 
     /// CLOSE TRACK, then CLOSE SESSION or finalise (MMC-6 6.3).
-    pub fn close(&mut self, finalise: bool) -> Result<(), Sense> {
+    pub fn close(&mut self, finalise: bool) -> Result<(), SenseData> {
         if self.damaged {
             return Err(sense::INCOMPLETE_TRACK);
         }
@@ -270,10 +270,10 @@ impl Disc {
     }
 
     /// FORMAT UNIT.
-    pub fn format(&mut self, spare: u32, pseudo_overwrite: bool) -> Result<(), Sense> {
+    pub fn format(&mut self, spare: u32, pseudo_overwrite: bool) -> Result<(), SenseData> {
         match self.kind {
-            Kind::BdRe => {}
-            Kind::BdR if self.is_blank() => {}
+            DiscType::BdRe => {}
+            DiscType::BdR if self.is_blank() => {}
             _ => return Err(sense::WRONG_MEDIUM),
         }
         (self.formatted, self.spare) = (true, spare);
@@ -286,9 +286,9 @@ impl Disc {
 mod tests {
     use super::*;
 
-    fn disc(kind: Kind) -> (tempfile::TempDir, Disc) {
+    fn disc(kind: DiscType) -> (tempfile::TempDir, EmulatedDisc) {
         let dir = tempfile::tempdir().unwrap();
-        let disc = Disc::new(dir.path(), "x", kind, 128).unwrap();
+        let disc = EmulatedDisc::new(dir.path(), "x", kind, 128).unwrap();
         (dir, disc)
     }
 
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_write_once_disc_is_written_in_order_and_once() {
-        let (_dir, mut disc) = disc(Kind::BdR);
+        let (_dir, mut disc) = disc(DiscType::BdR);
         assert_eq!(disc.read(0, 1), Err(sense::OUT_OF_RANGE));
         assert_eq!(disc.write(5, &ONE), Err(sense::WRONG_ADDRESS));
         disc.write(0, &ONE).unwrap();
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_disc_ends_where_it_ends() {
-        let (_dir, mut disc) = disc(Kind::DvdPlusR);
+        let (_dir, mut disc) = disc(DiscType::DvdPlusR);
         let all = vec![1; 129 * 2048];
         assert_eq!(disc.write(0, &all), Err(sense::FULL));
         disc.write(0, &all[..128 * 2048]).unwrap();
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_rewritable_disc_is_formatted_first_and_written_anywhere() {
-        let (_dir, mut disc) = disc(Kind::BdRe);
+        let (_dir, mut disc) = disc(DiscType::BdRe);
         assert_eq!(disc.write(0, &ONE), Err(sense::NOT_FORMATTED));
         disc.format(32, false).unwrap();
         disc.write(90, &ONE).unwrap();
@@ -332,13 +332,13 @@ mod tests {
 
     #[test]
     fn faults_are_where_they_were_put() {
-        let (_dir, mut disc) = disc(Kind::BdR);
+        let (_dir, mut disc) = disc(DiscType::BdR);
         disc.write_error = Some(3);
         let data = vec![9; 8 * 2048];
         assert_eq!(disc.write(0, &data), Err(sense::WRITE_ERROR.at(3)));
         assert_eq!((disc.next, disc.free()), (3, 0));
         assert_eq!(disc.close(true), Err(sense::INCOMPLETE_TRACK));
-        disc.unreadable.push(Stretch { start: 1, count: 1 });
+        disc.unreadable.push(SectorRange { start: 1, count: 1 });
         assert_eq!(disc.read(0, 3), Err(sense::UNREADABLE.at(1)));
         disc.flipped.push((2, 10));
         assert_eq!(disc.read(2, 1).unwrap()[10], 8);

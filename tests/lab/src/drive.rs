@@ -4,19 +4,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::commands::{about, ask, io};
-use crate::disc::Disc;
-use crate::sense::{self, Sense};
+use crate::disc::EmulatedDisc;
+use crate::sense::{self, SenseData};
 
 /// A disc that several may know: the drive that it lies in, and whoever keeps it.
-pub type SharedDisc = Arc<Mutex<Disc>>;
+pub type SharedDisc = Arc<Mutex<EmulatedDisc>>;
 
-pub fn locked(disc: &SharedDisc) -> MutexGuard<'_, Disc> {
+pub fn locked(disc: &SharedDisc) -> MutexGuard<'_, EmulatedDisc> {
     disc.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a person can make go wrong.
 #[derive(Clone, Debug, Default)]
-pub struct Faults {
+pub struct DriveFaults {
     /// The laser cannot be calibrated: SEND OPC, and the first write to a blank.
     pub calibration: bool,
     /// Closing track or session fails.
@@ -37,12 +37,12 @@ pub struct Faults {
     pub hang: bool,
 }
 
-pub struct Drive {
+pub struct EmulatedDrive {
     pub serial: String,
     pub disc: Option<SharedDisc>,
     pub tray_open: bool,
     pub locked: bool,
-    pub faults: Faults,
+    pub faults: DriveFaults,
     /// Bytes a second; 0: as fast as it goes.
     pub write_rate: u64,
     pub read_rate: u64,
@@ -50,15 +50,15 @@ pub struct Drive {
     pub closing: Duration,
     /// Event codes for GET EVENT STATUS NOTIFICATION (MMC-6 table 336), the oldest first.
     events: Vec<u8>,
-    attention: Option<Sense>,
+    attention: Option<SenseData>,
     ready_at: Instant,
     busy_until: Instant,
     stale_capacity: Option<u32>,
 }
 
 /// What comes back, and how long it takes.
-pub struct Outcome {
-    pub result: Result<Vec<u8>, Sense>,
+pub struct CommandOutcome {
+    pub result: Result<Vec<u8>, SenseData>,
     pub takes: Duration,
 }
 
@@ -67,15 +67,15 @@ pub const EJECT_REQUEST: u8 = 1;
 pub const NEW_MEDIUM: u8 = 2;
 pub const REMOVAL: u8 = 3;
 
-impl Drive {
-    pub fn new(serial: &str) -> Drive {
+impl EmulatedDrive {
+    pub fn new(serial: &str) -> EmulatedDrive {
         let now = Instant::now();
-        Drive {
+        EmulatedDrive {
             serial: serial.to_owned(),
             disc: None,
             tray_open: false,
             locked: false,
-            faults: Faults::default(),
+            faults: DriveFaults::default(),
             write_rate: 0,
             read_rate: 0,
             closing: Duration::from_secs(1),
@@ -95,7 +95,7 @@ impl Drive {
     }
 
     /// The disc that the drive can work with.
-    pub fn medium(&self) -> Result<MutexGuard<'_, Disc>, Sense> {
+    pub fn medium(&self) -> Result<MutexGuard<'_, EmulatedDisc>, SenseData> {
         match &self.disc {
             _ if self.tray_open => Err(sense::TRAY_OPEN),
             None => Err(sense::NO_MEDIUM),
@@ -105,7 +105,7 @@ impl Drive {
     }
 
     /// TEST UNIT READY (SPC-4 6.37).
-    pub fn ready(&self) -> Result<(), Sense> {
+    pub fn ready(&self) -> Result<(), SenseData> {
         drop(self.medium()?);
         match Instant::now() < self.busy_until {
             true => Err(sense::LONG_WRITE),
@@ -125,7 +125,7 @@ impl Drive {
         if self.events.is_empty() { 0 } else { self.events.remove(0) }
     }
 
-    pub fn open_tray(&mut self) -> Result<(), Sense> {
+    pub fn open_tray(&mut self) -> Result<(), SenseData> {
         if self.locked {
             return Err(sense::LOCKED);
         }
@@ -173,7 +173,7 @@ impl Drive {
     }
 
     /// Sectors, as READ CAPACITY tells them.
-    pub fn capacity(&mut self) -> Result<u32, Sense> {
+    pub fn capacity(&mut self) -> Result<u32, SenseData> {
         let disc = self.medium()?;
         let now = if self.faults.grows { disc.readable().max(disc.next) } else { disc.readable() };
         drop(disc);
@@ -183,17 +183,17 @@ impl Drive {
         Ok(*self.stale_capacity.get_or_insert(now))
     }
 
-    pub fn execute(&mut self, cdb: &[u8], data: &[u8]) -> Outcome {
+    pub fn execute(&mut self, cdb: &[u8], data: &[u8]) -> CommandOutcome {
         let op = cdb.first().copied().unwrap_or(0);
         // SPC-4 5.14: these are answered whatever waits to be told.
         let told = !matches!(op, 0x12 | 0x03 | 0x4a | 0x46 | 0xa0);
         if told {
             if let Some(news) = self.attention.take() {
-                return Outcome { result: Err(news), takes: Duration::ZERO };
+                return CommandOutcome { result: Err(news), takes: Duration::ZERO };
             }
         }
         let takes = self.duration(op, cdb, data);
-        Outcome { result: self.dispatch(op, cdb, data), takes }
+        CommandOutcome { result: self.dispatch(op, cdb, data), takes }
     }
 
     fn duration(&self, op: u8, cdb: &[u8], data: &[u8]) -> Duration {
@@ -212,7 +212,7 @@ impl Drive {
         }
     }
 
-    fn dispatch(&mut self, op: u8, cdb: &[u8], data: &[u8]) -> Result<Vec<u8>, Sense> {
+    fn dispatch(&mut self, op: u8, cdb: &[u8], data: &[u8]) -> Result<Vec<u8>, SenseData> {
         let cdb: &[u8; 16] = &{
             let mut whole = [0; 16];
             let length = cdb.len().min(16);
@@ -221,7 +221,7 @@ impl Drive {
         };
         match op {
             0x00 => self.ready().map(|()| Vec::new()),
-            0x03 => Ok(Sense::new(0, 0, 0).bytes().to_vec()),
+            0x03 => Ok(SenseData::new(0, 0, 0).bytes().to_vec()),
             0x12 => ask::inquiry(self, cdb),
             0x1a => ask::mode_sense_6(self, cdb),
             0x5a => ask::mode_sense_10(self, cdb),

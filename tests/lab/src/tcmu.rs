@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
-use crate::drive::{Drive, Outcome};
-use crate::sense::Sense;
+use crate::drive::{CommandOutcome, EmulatedDrive};
+use crate::sense::SenseData;
 
 const TARGET: &str = "/sys/kernel/config/target";
 /// Offsets in `struct tcmu_mailbox`.
@@ -36,7 +36,7 @@ const OP_ABORT: u32 = 2;
 const CHECK_CONDITION: u8 = 2;
 const ROOM_FOR_SENSE: usize = 96;
 
-pub type SharedDrive = Arc<Mutex<Drive>>;
+pub type SharedDrive = Arc<Mutex<EmulatedDrive>>;
 
 /// A drive that the kernel sees.
 pub struct Plugged {
@@ -164,7 +164,7 @@ fn serve(mut ring: Ring, drive: &SharedDrive, running: &AtomicBool, mut log: Fil
         }
         // tcm_loop batches: there may be more when these are done.
         while let Some(command) = ring.take() {
-            let Outcome { result, takes } = match hang(drive, &ring, &command, running) {
+            let CommandOutcome { result, takes } = match hang(drive, &ring, &command, running) {
                 true => given_up(),
                 false => lock(drive).execute(&command.cdb, &command.data),
             };
@@ -190,19 +190,19 @@ fn hang(drive: &SharedDrive, ring: &Ring, command: &Command, running: &AtomicBoo
 }
 
 /// Nobody hears this answer.
-fn given_up() -> Outcome {
-    Outcome { result: Err(Sense::new(0xb, 0, 0)), takes: Duration::ZERO }
+fn given_up() -> CommandOutcome {
+    CommandOutcome { result: Err(SenseData::new(0xb, 0, 0)), takes: Duration::ZERO }
 }
 
-pub fn lock(drive: &SharedDrive) -> std::sync::MutexGuard<'_, Drive> {
+pub fn lock(drive: &SharedDrive) -> std::sync::MutexGuard<'_, EmulatedDrive> {
     drive.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn line(command: &Command, result: &Result<Vec<u8>, Sense>) -> String {
+fn line(command: &Command, result: &Result<Vec<u8>, SenseData>) -> String {
     let cdb: String = command.cdb.iter().map(|byte| format!("{byte:02x} ")).collect();
     match result {
         Ok(reply) => format!("{cdb}<{} >{}", command.data.len(), reply.len()),
-        Err(Sense { key, asc, ascq, .. }) => format!("{cdb}-> {key:x}/{asc:02x}/{ascq:02x}"),
+        Err(SenseData { key, asc, ascq, .. }) => format!("{cdb}-> {key:x}/{asc:02x}/{ascq:02x}"),
     }
 }
 
@@ -318,7 +318,7 @@ impl Ring {
         false
     }
 
-    fn complete(&mut self, command: &Command, result: Result<Vec<u8>, Sense>) {
+    fn complete(&mut self, command: &Command, result: Result<Vec<u8>, SenseData>) {
         // `rsp` shares its place with the request: status, three unused bytes, length, sense.
         let answer = command.entry + 8;
         match result {

@@ -140,20 +140,26 @@ impl Lab {
     }
 
     /// Starts coldcut with a catalog and a staging area of this test's own.
-    pub fn start<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Run {
+    pub fn start<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        words: impl IntoIterator<Item = S>,
+    ) -> RunningProgram {
         let mut command = Command::new("coldcut");
         command.args(words).current_dir(self.dir.path());
         command.env("COLDCUT_CATALOG", self.path("catalog.sqlite"));
         command.env("COLDCUT_STAGING", self.path("staging"));
-        Run::new(command)
+        RunningProgram::new(command)
     }
 
-    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Done {
+    pub fn run<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        words: impl IntoIterator<Item = S>,
+    ) -> FinishedProgram {
         self.start(words).ends()
     }
 
     /// `backup` of the source, in archives small enough for discs of 8 MB.
-    pub fn backup(&self, drive: &Path, more: &[&str]) -> Run {
+    pub fn backup(&self, drive: &Path, more: &[&str]) -> RunningProgram {
         let source = self.path("source");
         let mut words = vec!["backup", source.to_str().unwrap(), drive.to_str().unwrap()];
         words.extend(["--disc-size", "8M", "--archive-size", "1M", "--compress", "none"]);
@@ -166,7 +172,7 @@ impl Lab {
     }
 
     /// coldcut of a member of the group cdrom who is nobody else, with a catalog of its own.
-    pub fn as_nobody(&self, words: &[&str]) -> Run {
+    pub fn as_nobody(&self, words: &[&str]) -> RunningProgram {
         let home = self.path("nobody");
         fs::create_dir_all(&home).unwrap();
         tool(&["chown", "nobody", home.to_str().unwrap()]);
@@ -175,7 +181,7 @@ impl Lab {
         command.args(["--reuid=nobody", "--regid=nogroup", "--groups=cdrom"]);
         command.args(["--bounding-set=-all", "coldcut"]).args(words);
         command.current_dir(self.dir.path()).env("HOME", home);
-        Run::new(command)
+        RunningProgram::new(command)
     }
 
     /// What a drive was sent so far, behind the first so many: `1b 00 00 00 02 00 … <0 >0`.
@@ -232,7 +238,7 @@ pub fn sys_of(node: &str) -> PathBuf {
 
 /// A plain xorriso in the middle of a burn that takes most of a minute, as anybody may run it. The
 /// drive says of its capacity what some say while they burn.
-pub fn somebody_burns(lab: &Lab, disc: &str, bytes: usize) -> Run {
+pub fn somebody_burns(lab: &Lab, disc: &str, bytes: usize) -> RunningProgram {
     lab.ctl("fault one grows on");
     lab.ctl("rate one write 80000");
     lab.insert("one", disc);
@@ -242,7 +248,7 @@ pub fn somebody_burns(lab: &Lab, disc: &str, bytes: usize) -> Run {
     let mut burn = Command::new("xorriso");
     burn.args(["-no_rc", "-outdev"]).arg(format!("mmc:{}", lab.one.display()));
     burn.args(["-volid", "THEIRS", "-map"]).arg(lab.path("theirs")).args(["/", "-close", "on"]);
-    let run = Run::new(burn);
+    let run = RunningProgram::new(burn);
     until("the first sectors", || lab.ctl(&format!("disc state {disc}")).starts_with("open"));
     run
 }
@@ -260,7 +266,7 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
 }
 
 /// A program at work, and what it said so far.
-pub struct Run {
+pub struct RunningProgram {
     pub child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     /// Lines before this one were waited for already.
@@ -269,13 +275,13 @@ pub struct Run {
 }
 
 /// A program that ended.
-pub struct Done {
+pub struct FinishedProgram {
     pub code: Option<i32>,
     pub lines: Vec<String>,
 }
 
-impl Run {
-    pub fn new(mut command: Command) -> Run {
+impl RunningProgram {
+    pub fn new(mut command: Command) -> RunningProgram {
         println!("$ {command:?}");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -292,7 +298,7 @@ impl Run {
                 }
             })
         });
-        Run { child, lines, seen: 0, readers: readers.into() }
+        RunningProgram { child, lines, seen: 0, readers: readers.into() }
     }
 
     pub fn said(&self) -> Vec<String> {
@@ -301,7 +307,7 @@ impl Run {
 
     /// Waits for a line with these words, behind those that were waited for before.
     #[track_caller]
-    pub fn says(&mut self, words: &str) -> &mut Run {
+    pub fn says(&mut self, words: &str) -> &mut RunningProgram {
         let end = Instant::now() + PATIENCE;
         loop {
             let lines = self.said();
@@ -329,7 +335,7 @@ impl Run {
     }
 
     /// Waits for its end; the readers may outlive it where a burner does.
-    pub fn ends(mut self) -> Done {
+    pub fn ends(mut self) -> FinishedProgram {
         let end = Instant::now() + PATIENCE + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -343,25 +349,25 @@ impl Run {
         }
         let code = status.code().or(status.signal().map(|signal| 128 + signal));
         let lines = self.lines.lock().unwrap().clone();
-        Done { code, lines }
+        FinishedProgram { code, lines }
     }
 }
 
-impl Done {
+impl FinishedProgram {
     #[track_caller]
-    pub fn code(self, wanted: i32) -> Done {
+    pub fn code(self, wanted: i32) -> FinishedProgram {
         assert_eq!(self.code, Some(wanted), "{}", self.lines.join("\n"));
         self
     }
 
     #[track_caller]
-    pub fn said(self, words: &str) -> Done {
+    pub fn said(self, words: &str) -> FinishedProgram {
         assert!(self.has(words), "it did not say {words:?}:\n{}", self.lines.join("\n"));
         self
     }
 
     #[track_caller]
-    pub fn never_said(self, words: &str) -> Done {
+    pub fn never_said(self, words: &str) -> FinishedProgram {
         assert!(!self.has(words), "it said {words:?}:\n{}", self.lines.join("\n"));
         self
     }
@@ -373,8 +379,8 @@ impl Done {
 
 /// Runs a tool of the system.
 #[track_caller]
-pub fn tool(words: &[&str]) -> Done {
+pub fn tool(words: &[&str]) -> FinishedProgram {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
-    Run::new(command).ends()
+    RunningProgram::new(command).ends()
 }

@@ -119,7 +119,10 @@ fn a_member_of_the_group_cdrom_needs_no_root() {
     let rest = ["backup", "source", one, "--disc-size", "8M", "--flush", "--wait", "5s"];
     let mut command = std::process::Command::new(words[0]);
     command.args(&words[1..]).args(rest).current_dir(dir).env("HOME", dir);
-    crate::bench::Run::new(command).ends().code(0).said("disc 1 is verified and handed out");
+    crate::bench::RunningProgram::new(command)
+        .ends()
+        .code(0)
+        .said("disc 1 is verified and handed out");
 }
 
 #[test]
@@ -163,7 +166,7 @@ fn progress_tells_the_rate_and_the_time_left() {
     script.args(["-qefc", &command, "/dev/null"]).current_dir(lab.dir.path());
     script.env("COLDCUT_CATALOG", lab.path("catalog.sqlite"));
     script.env("COLDCUT_STAGING", lab.path("staging")).env("TERM", "xterm");
-    let done = crate::bench::Run::new(script).ends().code(0);
+    let done = crate::bench::RunningProgram::new(script).ends().code(0);
     let text = done.lines.join("\n");
     let bars: Vec<&str> = text.split('\r').filter(|bar| bar.contains("writing")).collect();
     let told = bars.iter().any(|bar| bar.contains("/s") && bar.contains("left"));

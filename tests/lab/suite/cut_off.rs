@@ -1,11 +1,11 @@
 //! Burns that are cut off: by Ctrl-C, by kill -9, by nobody coming.
 
-use crate::bench::{Lab, Run, until};
+use crate::bench::{Lab, RunningProgram, until};
 
 const SECTORS: u32 = 4096;
 
 /// A burn that takes some ten seconds, in the middle of it.
-fn in_the_middle(lab: &Lab) -> Run {
+fn in_the_middle(lab: &Lab) -> RunningProgram {
     lab.blanks("bd-r", SECTORS, &["a", "b"]);
     lab.source(5, 1_000_000);
     lab.ctl("rate one write 500000");
@@ -17,7 +17,7 @@ fn in_the_middle(lab: &Lab) -> Run {
 }
 
 /// What a person does next.
-fn go_on(lab: &Lab) -> Run {
+fn go_on(lab: &Lab) -> RunningProgram {
     lab.start(["burn", lab.one.to_str().unwrap(), "--wait", "120s"])
 }
 
@@ -89,7 +89,7 @@ fn nobody_comes_and_the_exit_code_says_so() {
 }
 
 /// A burn that a killed run left going, to its end; then hands take the disc out.
-fn unread(lab: &Lab, run: Run, disc: &str) {
+fn unread(lab: &Lab, run: RunningProgram, disc: &str) {
     run.signal("-KILL");
     drop(run);
     until("the end of the burn", || {

@@ -2,7 +2,7 @@
 //! reading: it is said what happened, nothing is recorded as damage, and with the disc back the same
 //! command does all.
 
-use crate::bench::{Lab, Run, noise, sys_of, until};
+use crate::bench::{Lab, RunningProgram, noise, sys_of, until};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -27,7 +27,11 @@ fn lab() -> Lab {
 }
 
 /// Starts a command, and waits until it reads what is in archives.
-fn until_it_reads(lab: &Lab, drive: &str, start: impl FnOnce() -> Run) -> Run {
+fn until_it_reads(
+    lab: &Lab,
+    drive: &str,
+    start: impl FnOnce() -> RunningProgram,
+) -> RunningProgram {
     let mark = lab.commands(drive, 0).len();
     lab.ctl(&format!("rate {drive} read {SLOW}"));
     let run = start();
@@ -65,7 +69,7 @@ fn the_burned_disc_is_read_back(lab: &Lab, drive: &Path) {
 }
 
 /// A backup of more, until it reads disc 2 back.
-fn until_it_reads_back(lab: &Lab, drive: &Path) -> Run {
+fn until_it_reads_back(lab: &Lab, drive: &Path) -> RunningProgram {
     fs::write(lab.path("source/more"), noise(33, 4_000_000)).unwrap();
     lab.insert("one", "b");
     until_it_reads(lab, "one", || lab.backup(drive, &["--wait", "0s"]))

@@ -1,6 +1,6 @@
 //! The tray while a disc is read: shut against the button, and free again however coldcut ends.
 
-use crate::bench::{Lab, Run, tool, until};
+use crate::bench::{Lab, RunningProgram, tool, until};
 use std::fs;
 
 const SECTORS: u32 = 4096;
@@ -26,7 +26,7 @@ impl Drop for Rules {
 }
 
 /// A restore that takes some twenty seconds, in the middle of it.
-fn in_the_middle_of_a_restore(lab: &Lab) -> Run {
+fn in_the_middle_of_a_restore(lab: &Lab) -> RunningProgram {
     lab.blanks("bd-r", SECTORS, &["a"]);
     lab.source(5, 1_000_000);
     lab.insert("one", "a");

@@ -3,7 +3,7 @@
 #[path = "../../support/loops.rs"]
 mod loops;
 
-use crate::bench::{Lab, Run, noise, tool, until};
+use crate::bench::{Lab, RunningProgram, noise, tool, until};
 use loops::make_directory_loop;
 use std::fs;
 use std::process::Command;
@@ -12,19 +12,19 @@ const SECTORS: u32 = 4096;
 
 /// An administrator's coldcut: no variables, only what install.sh left. Root's works as the service's
 /// user by itself.
-fn administrator(words: &[&str]) -> Run {
+fn administrator(words: &[&str]) -> RunningProgram {
     bare(&[&["coldcut"], words].concat())
 }
 
 /// Where the result would depend on root's rights, an administrator says as whom it is to run.
-fn as_service(words: &[&str]) -> Run {
+fn as_service(words: &[&str]) -> RunningProgram {
     bare(&[&["sudo", "-u", "coldcut", "coldcut"], words].concat())
 }
 
-fn bare(words: &[&str]) -> Run {
+fn bare(words: &[&str]) -> RunningProgram {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).env_remove("COLDCUT_CATALOG").env_remove("COLDCUT_STAGING");
-    Run::new(command)
+    RunningProgram::new(command)
 }
 
 /// Nothing in the service's directory belongs to anybody else.
@@ -368,7 +368,7 @@ fn strangers_discs(lab: &Lab) -> [(&'static str, &'static str); 3] {
     "#;
     let mut bash = Command::new("bash");
     bash.args(["-c", script]).current_dir(lab.path(""));
-    Run::new(bash).ends().code(0);
+    RunningProgram::new(bash).ends().code(0);
     make_directory_loop(&lab.path("loop.iso"));
     for name in ["bomb", "loop", "pipe"] {
         let image = lab.path(&format!("{name}.iso"));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::listings::{Row, both, change, find, insert, path};
+use super::listings::{ListingFields, both, change, find, insert, path};
 use super::owner::files;
 use super::{Columns, How, Owner};
 use crate::support::make_directory_loop;
@@ -291,7 +291,7 @@ fn other_index(owner: &Owner, disc: &Path) {
 }
 
 /// Changes a field of one of the first lines.
-fn head(rows: &mut [Row], line: &[u8], field: usize, value: &str) {
+fn head(rows: &mut [ListingFields], line: &[u8], field: usize, value: &str) {
     let row = rows.iter_mut().find(|row| row[0] == line).unwrap();
     value.as_bytes().clone_into(&mut row[field]);
 }
@@ -431,7 +431,12 @@ fn screen(owner: &Owner, disc: &Path) {
     more_paths(owner, disc, &names);
 }
 
-fn row_of_kind(columns: &Columns, rows: &mut [Row], kind: &str, path: &str) -> Row {
+fn row_of_kind(
+    columns: &Columns,
+    rows: &mut [ListingFields],
+    kind: &str,
+    path: &str,
+) -> ListingFields {
     let mut row = find(rows, columns, "letter").clone();
     let none = || b"-".to_vec();
     row[columns.kind] = kind.as_bytes().to_vec();

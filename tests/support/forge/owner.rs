@@ -47,7 +47,7 @@ pub struct Owner {
 }
 
 /// What a disc says of itself in clear.
-pub struct Told {
+pub struct DiscIdentity {
     pub set: String,
     pub disc: String,
 }
@@ -117,13 +117,13 @@ impl Owner {
         self.extract(&self.sandbox.shelf().join(format!("papers-{number:04}.iso")), to)
     }
 
-    pub fn told(&self, disc: &Path) -> Told {
+    pub fn told(&self, disc: &Path) -> DiscIdentity {
         let text = fs::read_to_string(disc.join("DISC.txt")).unwrap();
         let value = |key: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(&format!("{key}=")));
             line.unwrap().to_owned()
         };
-        Told { set: value("set_uuid"), disc: value("disc_uuid") }
+        DiscIdentity { set: value("set_uuid"), disc: value("disc_uuid") }
     }
 
     /// A plain disc that says that it is of the owner's set: of this number, of the snapshot of that

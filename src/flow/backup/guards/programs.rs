@@ -8,7 +8,7 @@ use crate::drill::check_tools;
 use crate::drive::{Engine, check_burning_programs};
 use crate::flow::backup::guards::open;
 use crate::flow::base::protection::needs_par2;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 use crate::model::SetName;
 use crate::model::disc::{Compression, Encryption};
 
@@ -34,7 +34,7 @@ pub struct ProgramGuard<'a> {
 }
 
 impl ProgramGuard<'_> {
-    pub fn check(&self, desk: Desk) -> Result<(), FlowError> {
+    pub fn check(&self, desk: Context) -> Result<(), FlowError> {
         let facts = self.known_set()?;
         if let Some(burner) = self.burner {
             let engine = match burner {

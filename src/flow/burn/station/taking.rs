@@ -10,11 +10,11 @@ use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 use crate::verify::Verdict;
 
-use crate::flow::burn::records::{Copies, Order, Step};
-use crate::flow::burn::station::turn::{Turn, burn_error};
+use crate::flow::burn::records::{BurnOrder, Copies, CopyStep};
+use crate::flow::burn::station::turn::{BurnAttempt, burn_error};
 use crate::flow::library::insertion::{Came, when_free, with_medium};
 use crate::flow::staging::area::burn_job;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// What a turn goes on with.
 pub(super) enum Taken {
@@ -24,12 +24,17 @@ pub(super) enum Taken {
 }
 
 /// Whether the disc in a drive, of which there are several copies, is the one that is wanted.
-pub(super) fn is_meant(drive: &dyn Drive, came: Came, wanted: &WantedMedium, desk: Desk) -> bool {
+pub(super) fn is_meant(
+    drive: &dyn Drive,
+    came: Came,
+    wanted: &WantedMedium,
+    desk: Context,
+) -> bool {
     let question = format!("Is the disc in {} {}?", drive.title(), wanted.disc_words());
     came == Came::AsAsked || says_yes(&question, desk)
 }
 
-fn says_yes(question: &str, desk: Desk) -> bool {
+fn says_yes(question: &str, desk: Context) -> bool {
     desk.monitor.rest();
     desk.operator.confirm_in_person(question) == Answer::Yes
 }
@@ -43,7 +48,7 @@ struct Seeker<'a> {
     /// Nothing is known of any copy: one that is there was burned by a run that did not record it.
     is_first: bool,
     has_others: bool,
-    desk: Desk<'a>,
+    desk: Context<'a>,
 }
 
 impl Seeker<'_> {
@@ -112,9 +117,9 @@ impl Seeker<'_> {
     }
 }
 
-impl<'a> Turn<'a> {
+impl<'a> BurnAttempt<'a> {
     fn seeker(&self) -> Seeker<'a> {
-        let order: &'a Order = self.order;
+        let order: &'a BurnOrder = self.order;
         Seeker {
             label: self.label(),
             disc: &order.disc,
@@ -127,7 +132,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Turn<'_> {
+impl BurnAttempt<'_> {
     /// Whether there is something to read back before anybody is asked for anything.
     pub(super) fn lies_there(&mut self) -> Result<bool, FlowError> {
         match self.drives.have_hands() {
@@ -147,7 +152,7 @@ impl Turn<'_> {
     /// Where a whole image is burned, it is verified before a blank is spent on it: what is wrong
     /// then is the staged disc, not the medium.
     fn prove_image(&mut self, job: &BurnJob) -> Result<(), FlowError> {
-        let Desk { monitor, stop, .. } = self.desk;
+        let Context { monitor, stop, .. } = self.desk;
         let image = make_image(job, &mut *self.drives.burner, monitor, stop)
             .map_err(|error| burn_error(error, self.disc(), ""))?;
         let Some(image) = image else { return Ok(()) };
@@ -174,7 +179,7 @@ impl Turn<'_> {
             Err(DriveError::NotThere { .. }) => {
                 for void in here {
                     self.copy = void.number;
-                    self.record(Step::Void)?;
+                    self.record(CopyStep::Void)?;
                 }
                 Ok(false)
             }

@@ -4,16 +4,16 @@ use crate::burn::BurnError;
 use crate::catalog::{CopyNo, DiscInfo, KnownSet};
 use crate::drive::{DiscReader, DriveError, Label};
 use crate::flow::base::expected::expected;
-use crate::flow::burn::records::{Copies, Order, Record, Records, Step};
+use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, DiscEvent, Records};
 use crate::flow::burn::station::drives::Drives;
 use crate::flow::staging::area::{Staging, label};
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 use crate::port::clock::Moment;
-use crate::verify::{Expected, Verdict, verify};
+use crate::verify::{ExpectedFile, Verdict, verify};
 
 /// One disc's turn in the drives.
-pub(super) struct Turn<'a> {
-    pub(super) order: &'a Order,
+pub(super) struct BurnAttempt<'a> {
+    pub(super) order: &'a BurnOrder,
     pub(super) copies: &'a mut Copies,
     /// The one that is in work.
     pub(super) copy: CopyNo,
@@ -22,11 +22,11 @@ pub(super) struct Turn<'a> {
     pub(super) staging: &'a Staging,
     pub(super) set: &'a KnownSet,
     pub(super) drives: &'a mut Drives,
-    pub(super) desk: Desk<'a>,
+    pub(super) desk: Context<'a>,
     pub(super) records: &'a mut dyn Records,
 }
 
-impl Turn<'_> {
+impl BurnAttempt<'_> {
     pub(super) fn disc(&self) -> &DiscInfo {
         &self.order.disc
     }
@@ -38,7 +38,7 @@ impl Turn<'_> {
     pub(super) fn begin(&mut self) -> Result<(), FlowError> {
         (self.copy, self.since) = (self.copies.next, None);
         let medium = self.drives.burner.medium();
-        self.record(Step::Begun { medium })?;
+        self.record(CopyStep::Begun { medium })?;
         // Nobody fills it up any more.
         self.staging.drop_rows(self.set, self.disc().number)?;
         self.copies.next = CopyNo(self.copy.0 + 1);
@@ -47,12 +47,12 @@ impl Turn<'_> {
 
     pub(super) fn record_burned(&mut self) -> Result<(), FlowError> {
         let medium = self.drives.burner.medium();
-        self.record(Step::Burned { medium })
+        self.record(CopyStep::Burned { medium })
     }
 
-    pub(super) fn record(&mut self, step: Step) -> Result<(), FlowError> {
+    pub(super) fn record(&mut self, step: CopyStep) -> Result<(), FlowError> {
         let (disc, copy, reached) = (self.disc().number, self.copy, step.reached());
-        self.records.keep(Record { disc, copy, at: Moment::now(), step })?;
+        self.records.keep(DiscEvent { disc, copy, at: Moment::now(), step })?;
         if let Some(reached) = reached {
             self.desk.monitor.disc(disc, reached);
         }
@@ -60,8 +60,8 @@ impl Turn<'_> {
     }
 
     pub(super) fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
-        let expected: Vec<Expected> = self.order.files.iter().map(expected).collect();
-        let Desk { monitor, stop, .. } = self.desk;
+        let expected: Vec<ExpectedFile> = self.order.files.iter().map(expected).collect();
+        let Context { monitor, stop, .. } = self.desk;
         Ok(verify(reader, self.disc().uuid, &expected, self.disc().image, monitor, stop)?)
     }
 }

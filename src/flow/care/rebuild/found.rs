@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{AdoptedDisc, ArchiveRecord, DiscFile, FoundMember, Listings, PartsId};
+use crate::catalog::{AdoptedDisc, ArchiveRecord, DiscFileRecord, FoundMember, Listings, PartsId};
 use crate::codec::openpgp::IntegrityError;
 use crate::drive::{DiscReader, FileReader};
 use crate::format::members::part_id;
@@ -19,9 +19,9 @@ use crate::restore::unlisted::{UnlistedError, read_archive};
 
 use crate::flow::base::own_list::{LONGEST_SUMS, SUMS, own_sums, read_small};
 use crate::flow::care::rebuild::Rebuilder;
-use crate::flow::care::rebuild::lode::Lode;
+use crate::flow::care::rebuild::lode::ArchiveContents;
 use crate::flow::library::inventory::FoundDisc;
-use crate::flow::library::repair::Mender;
+use crate::flow::library::repair::Repairer;
 use crate::flow::{FlowError, chain};
 
 /// An archive by its file on the disc.
@@ -35,7 +35,11 @@ struct ArchiveFile {
 
 impl<'a> Rebuilder<'a> {
     /// Records a disc that is here, and what only it knows.
-    pub fn adopt(&mut self, found: &'a FoundDisc, lode: &mut Lode) -> Result<(), FlowError> {
+    pub fn adopt(
+        &mut self,
+        found: &'a FoundDisc,
+        lode: &mut ArchiveContents,
+    ) -> Result<(), FlowError> {
         let Some(copy) = found.copies.first() else { return Ok(()) };
         let sums = self.sums(found);
         let mendable = self.mendable(found);
@@ -54,7 +58,7 @@ impl<'a> Rebuilder<'a> {
         if unknown.is_empty() {
             return Ok(());
         }
-        let copies = Mender::copies(found, mendable.as_ref());
+        let copies = Repairer::copies(found, mendable.as_ref());
         let mut rows = self.rows_of(found, &copies, &unknown)?;
         self.mender.inspect(|mender| mender.forget(found));
         for archive in &unknown {
@@ -230,7 +234,7 @@ fn disc_file(
     copy: &dyn DiscReader,
     file: &crate::drive::DiscFile,
     sums: &HashMap<String, Digest>,
-) -> Option<DiscFile> {
+) -> Option<DiscFileRecord> {
     let sha256 = match sums.get(&file.path) {
         Some(sum) => *sum,
         None if [SUMS, SIGNATURE].contains(&file.path.as_str()) && !sums.is_empty() => {
@@ -238,7 +242,7 @@ fn disc_file(
         }
         None => return None,
     };
-    Some(DiscFile { path: file.path.clone(), size: file.size, sha256 })
+    Some(DiscFileRecord { path: file.path.clone(), size: file.size, sha256 })
 }
 
 fn archives(copy: &dyn DiscReader) -> Vec<ArchiveFile> {

@@ -16,17 +16,17 @@ use crate::port::wanted::WantedMedium;
 
 use crate::flow::care::rebuild::request::RebuildRequest;
 use crate::flow::library::insertion::{give_back, while_it_comes_back, with_medium};
-use crate::flow::library::inventory::Piles;
-use crate::flow::library::repair::Mender;
+use crate::flow::library::inventory::Inventory;
+use crate::flow::library::repair::Repairer;
 use crate::flow::library::signatures::is_as_listed;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// What was copied from discs in drives; removed when dropped.
-pub struct Copied {
+pub struct GatheredCopies {
     dir: PathBuf,
 }
 
-impl Drop for Copied {
+impl Drop for GatheredCopies {
     fn drop(&mut self) {
         // Nothing in it is readable without the set's key if the set has one.
         let _ = fs::remove_dir_all(&self.dir);
@@ -36,12 +36,13 @@ impl Drop for Copied {
 pub fn gather(
     request: &RebuildRequest,
     drives: Vec<Option<Box<dyn Drive>>>,
-    mender: &Mender,
-    desk: Desk,
-) -> Result<(Piles, Copied), FlowError> {
+    mender: &Repairer,
+    desk: Context,
+) -> Result<(Inventory, GatheredCopies), FlowError> {
     let first = request.from.first().cloned().unwrap_or_default();
-    let mut piles = Piles::at(&first);
-    let copied = Copied { dir: request.scratch.join(format!("rebuild-{}", Uuid::new_v4())) };
+    let mut piles = Inventory::at(&first);
+    let copied =
+        GatheredCopies { dir: request.scratch.join(format!("rebuild-{}", Uuid::new_v4())) };
     for (from, drive) in request.from.iter().zip(drives) {
         match drive {
             None => piles.take(discover(from, desk.stop)?),
@@ -55,9 +56,9 @@ pub fn gather(
 fn every_disc(
     drive: &mut dyn Drive,
     scratch: &Path,
-    piles: &mut Piles,
-    mender: &Mender,
-    desk: Desk,
+    piles: &mut Inventory,
+    mender: &Repairer,
+    desk: Context,
 ) -> Result<(), FlowError> {
     for number in 0.. {
         let wanted = if number == 0 { "any disc of the set" } else { "the next disc of the set" };
@@ -78,7 +79,7 @@ fn every_disc(
     Ok(())
 }
 
-fn inserted(drive: &mut dyn Drive, wanted: &str, desk: Desk) -> Result<Discs, FlowError> {
+fn inserted(drive: &mut dyn Drive, wanted: &str, desk: Context) -> Result<Discs, FlowError> {
     with_medium(drive, desk, &WantedMedium::any(wanted), |drive, _| {
         let mut found = drive.discs()?;
         match found.discs.is_empty() {
@@ -93,7 +94,12 @@ fn inserted(drive: &mut dyn Drive, wanted: &str, desk: Desk) -> Result<Discs, Fl
 
 /// A disc whose listings are damaged is repaired from its recovery data, if it has any. Now is the
 /// time: when something is missed, it is no longer in the drive.
-fn copied(found: Discs, scratch: &Path, mender: &Mender, desk: Desk) -> Result<Discs, FlowError> {
+fn copied(
+    found: Discs,
+    scratch: &Path,
+    mender: &Repairer,
+    desk: Context,
+) -> Result<Discs, FlowError> {
     let mut copies = Discs { discs: Vec::new(), problems: found.problems };
     for disc in found.discs {
         let mut copy = copy_of(&*disc, scratch, desk)?;
@@ -110,7 +116,7 @@ fn copied(found: Discs, scratch: &Path, mender: &Mender, desk: Desk) -> Result<D
     Ok(copies)
 }
 
-fn copy_of(disc: &dyn DiscReader, scratch: &Path, desk: Desk) -> Result<Folder, FlowError> {
+fn copy_of(disc: &dyn DiscReader, scratch: &Path, desk: Context) -> Result<Folder, FlowError> {
     let dir = scratch.join(Uuid::new_v4().to_string());
     copy_listings(disc, &dir, desk.stop).map_err(|source| FlowError::Staging {
         path: dir.clone(),

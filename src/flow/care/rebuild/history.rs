@@ -18,32 +18,32 @@ use crate::port::stop::Stopped;
 use crate::restore::index::{INDEX, ListingError, SNAPSHOT, index_header, open_listing};
 
 use crate::flow::care::rebuild::Rebuilder;
-use crate::flow::care::rebuild::lode::Lode;
-use crate::flow::care::rebuild::past::History;
+use crate::flow::care::rebuild::lode::ArchiveContents;
+use crate::flow::care::rebuild::past::PastSnapshots;
 use crate::flow::library::inventory::FoundDisc;
 use crate::flow::library::older::Past;
-use crate::flow::library::repair::Mender;
+use crate::flow::library::repair::Repairer;
 use crate::flow::{FlowError, chain};
 
 /// Rows are recorded in transactions of so many.
 const BATCH: usize = 5_000;
 
 /// A listing that was read.
-struct Told {
+struct ReadListing {
     rows: Vec<SnapshotRow>,
     is_whole: bool,
 }
 
 /// When a run began and where its source was.
 #[derive(Clone)]
-struct Run {
+struct RunOrigin {
     started: Moment,
     source: PathBuf,
     uuid: Option<SnapshotUuid>,
 }
 
 /// What a row is to say.
-struct Wanted {
+struct RebuiltRow {
     path: RelPath,
     kind: Kind,
     size: u64,
@@ -54,7 +54,7 @@ struct Wanted {
 
 impl Rebuilder<'_> {
     /// Whether the newest snapshot had to be pieced together.
-    pub fn tell_history(&mut self, lode: Lode) -> Result<bool, FlowError> {
+    pub fn tell_history(&mut self, lode: ArchiveContents) -> Result<bool, FlowError> {
         for (id, (parts, size, digest)) in &lode.ends {
             self.desk.stop.check()?;
             self.catalog.complete_parts(self.set, *id, *parts, *size, digest)?;
@@ -82,7 +82,7 @@ impl Rebuilder<'_> {
     }
 
     /// Contents in parts of which a part, or the name, is not to be had.
-    fn tell_incomplete(&mut self, lode: &Lode) -> Result<(), FlowError> {
+    fn tell_incomplete(&mut self, lode: &ArchiveContents) -> Result<(), FlowError> {
         let mut lost = 0;
         for id in lode.parts() {
             self.desk.stop.check()?;
@@ -103,7 +103,7 @@ impl Rebuilder<'_> {
         &mut self,
         seq: SnapshotSeq,
         rows: &[IndexRow],
-        runs: &BTreeMap<SnapshotSeq, Run>,
+        runs: &BTreeMap<SnapshotSeq, RunOrigin>,
         is_last: bool,
     ) -> Result<bool, FlowError> {
         let run = self.begin(seq, runs)?;
@@ -125,8 +125,8 @@ impl Rebuilder<'_> {
     fn begin(
         &mut self,
         seq: SnapshotSeq,
-        runs: &BTreeMap<SnapshotSeq, Run>,
-    ) -> Result<Run, FlowError> {
+        runs: &BTreeMap<SnapshotSeq, RunOrigin>,
+    ) -> Result<RunOrigin, FlowError> {
         let run = self.run_of(seq, runs);
         if !self.catalog.snapshots(self.set)?.iter().any(|known| known.seq == seq) {
             self.catalog.adopt_snapshot(self.set, seq, run.started, &run.source, run.uuid)?;
@@ -143,7 +143,7 @@ impl Rebuilder<'_> {
         &mut self,
         news: &BTreeSet<SnapshotSeq>,
         finished: Option<SnapshotSeq>,
-    ) -> Result<Option<History>, FlowError> {
+    ) -> Result<Option<PastSnapshots>, FlowError> {
         let Some(newest) = news.last() else { return Ok(None) };
         let tells = |found: &&FoundDisc| self.has_listing(found) && Past::is_told_by(&found.txt);
         let mut discs: Vec<&FoundDisc> = self.pile.discs.values().filter(tells).collect();
@@ -151,7 +151,7 @@ impl Rebuilder<'_> {
         discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
         for found in discs {
             let mendable = self.mendable(found);
-            for copy in Mender::copies(found, mendable.as_ref()) {
+            for copy in Repairer::copies(found, mendable.as_ref()) {
                 match self.read_past(copy, found, finished) {
                     Ok(past) => return Ok(Some(past)),
                     Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
@@ -168,11 +168,11 @@ impl Rebuilder<'_> {
         copy: &dyn DiscReader,
         found: &FoundDisc,
         finished: Option<SnapshotSeq>,
-    ) -> Result<History, ListingError> {
+    ) -> Result<PastSnapshots, ListingError> {
         let index = index_header(copy, self.opener(), &found.label(), self.desk.stop)?;
         let missing = || ListingError::Missing(INDEX.to_owned());
         let snapshots = index.ok_or_else(missing)?.snapshots.into_iter().map(|line| line.seq);
-        let mut history = History::new(found.txt.snapshot, snapshots.collect(), finished);
+        let mut history = PastSnapshots::new(found.txt.snapshot, snapshots.collect(), finished);
         let first = SnapshotSeq(1);
         for listed in Past::open(copy, &found.txt, (self.opener(), self.desk.reading()), first)? {
             self.desk.stop.check()?;
@@ -185,8 +185,8 @@ impl Rebuilder<'_> {
     fn tell_past(
         &mut self,
         seq: SnapshotSeq,
-        past: &History,
-        runs: &BTreeMap<SnapshotSeq, Run>,
+        past: &PastSnapshots,
+        runs: &BTreeMap<SnapshotSeq, RunOrigin>,
     ) -> Result<(), FlowError> {
         // One that did not end is in no listing.
         if !past.snapshots.contains(&seq) {
@@ -208,7 +208,7 @@ impl Rebuilder<'_> {
             self.complete_by(row)?;
             let content = self.content(row.sha256, row.size, row.kind)?;
             let SnapshotRow { path, kind, size, meta, note, .. } = row.clone();
-            self.want(Wanted { path, kind, size, meta, note, content }, &mut changes)?;
+            self.want(RebuiltRow { path, kind, size, meta, note, content }, &mut changes)?;
             self.put(seq, &mut changes, BATCH)?;
         }
         self.put(seq, &mut changes, 1)?;
@@ -219,12 +219,12 @@ impl Rebuilder<'_> {
         found.txt.listings.snapshot && !self.doubtful.contains(&found.txt.disc)
     }
 
-    fn run_of(&self, seq: SnapshotSeq, runs: &BTreeMap<SnapshotSeq, Run>) -> Run {
+    fn run_of(&self, seq: SnapshotSeq, runs: &BTreeMap<SnapshotSeq, RunOrigin>) -> RunOrigin {
         runs.get(&seq).cloned().unwrap_or_else(|| {
             let on = |found: &&FoundDisc| found.txt.snapshot == seq;
             let date = self.pile.discs.values().find(on).map(|found| found.txt.date.as_str());
             let before = runs.range(..=seq).next_back().map(|(_, run)| run.source.clone());
-            Run {
+            RunOrigin {
                 started: date.and_then(Moment::parse).unwrap_or(Moment(0)),
                 source: before.unwrap_or_default(),
                 uuid: None,
@@ -233,7 +233,7 @@ impl Rebuilder<'_> {
     }
 
     /// What the listings' first lines say of runs.
-    fn runs(&self) -> BTreeMap<SnapshotSeq, Run> {
+    fn runs(&self) -> BTreeMap<SnapshotSeq, RunOrigin> {
         let mut runs = BTreeMap::new();
         let sound = self.pile.discs.values().filter(|f| !self.doubtful.contains(&f.txt.disc));
         for copy in sound.flat_map(|found| &found.copies) {
@@ -247,15 +247,15 @@ impl Rebuilder<'_> {
             for line in lines.into_iter().flatten().chain(line) {
                 let started = Moment::parse(&line.date).unwrap_or(Moment(0));
                 let source = PathBuf::from(std::ffi::OsString::from_vec(line.source));
-                runs.insert(line.seq, Run { started, source, uuid: line.uuid });
+                runs.insert(line.seq, RunOrigin { started, source, uuid: line.uuid });
             }
         }
         runs
     }
 
     /// The listing of a snapshot; the longest of damaged ones.
-    fn listing(&mut self, seq: SnapshotSeq) -> Result<Option<Told>, Stopped> {
-        let mut best: Option<Told> = None;
+    fn listing(&mut self, seq: SnapshotSeq) -> Result<Option<ReadListing>, Stopped> {
+        let mut best: Option<ReadListing> = None;
         let mut why = None;
         let listed = |f: &&FoundDisc| self.has_listing(f) && f.txt.snapshot == seq;
         let discs: Vec<&FoundDisc> = self.pile.discs.values().rev().filter(listed).collect();
@@ -288,7 +288,7 @@ impl Rebuilder<'_> {
         &self,
         copy: &dyn DiscReader,
         txt: &DiscTxt,
-    ) -> Result<(Told, Option<ListingError>), ListingError> {
+    ) -> Result<(ReadListing, Option<ListingError>), ListingError> {
         let past = Past::open(copy, txt, (self.opener(), self.desk.reading()), txt.snapshot)?;
         let (mut rows, mut trouble) = (Vec::new(), None);
         for row in past {
@@ -299,7 +299,7 @@ impl Rebuilder<'_> {
             }
         }
         let is_whole = trouble.is_none();
-        Ok((Told { rows, is_whole }, trouble))
+        Ok((ReadListing { rows, is_whole }, trouble))
     }
 
     /// Members of archives that this run stored.
@@ -314,7 +314,7 @@ impl Rebuilder<'_> {
             }
             let size = if row.kind == Kind::File { row.span.file_size.max(row.size) } else { 0 };
             let content = self.content(row.file_sha256, size, row.kind)?;
-            let wanted = Wanted {
+            let wanted = RebuiltRow {
                 path: row.path.clone(),
                 kind: row.kind,
                 size,
@@ -329,7 +329,7 @@ impl Rebuilder<'_> {
     }
 
     /// The whole state: what it does not list is gone.
-    fn put_listed(&mut self, seq: SnapshotSeq, told: Told) -> Result<(), FlowError> {
+    fn put_listed(&mut self, seq: SnapshotSeq, told: ReadListing) -> Result<(), FlowError> {
         let mut changes = Vec::new();
         let mut listed = HashSet::new();
         for row in told.rows {
@@ -348,7 +348,7 @@ impl Rebuilder<'_> {
             }
             listed.insert(row.path.clone());
             let SnapshotRow { path, kind, size, meta, note, .. } = row;
-            self.want(Wanted { path, kind, size, meta, note, content }, &mut changes)?;
+            self.want(RebuiltRow { path, kind, size, meta, note, content }, &mut changes)?;
             self.put(seq, &mut changes, BATCH)?;
         }
         self.put(seq, &mut changes, 1)?;
@@ -387,7 +387,7 @@ impl Rebuilder<'_> {
 
     /// A change, unless the row says all of it already. What only the source itself can tell, inode
     /// and ctime, is kept where it is known.
-    fn want(&self, wanted: Wanted, changes: &mut Vec<RowChange>) -> Result<(), FlowError> {
+    fn want(&self, wanted: RebuiltRow, changes: &mut Vec<RowChange>) -> Result<(), FlowError> {
         let known = self.catalog.known(self.set, &wanted.path)?;
         let content = wanted.content.filter(|_| wanted.kind == Kind::File && wanted.size > 0);
         let stands = known.as_ref().is_some_and(|known| {
@@ -456,7 +456,7 @@ impl Rebuilder<'_> {
             if self.catalog.known(self.set, &path)?.is_none() {
                 let meta = Meta { mode: 0o755, ..Meta::default() };
                 let (kind, size, note, content) = (Kind::Dir, 0, Note::None, None);
-                self.want(Wanted { path, kind, size, meta, note, content }, &mut changes)?;
+                self.want(RebuiltRow { path, kind, size, meta, note, content }, &mut changes)?;
             }
         }
         self.put(seq, &mut changes, 1)
@@ -469,8 +469,8 @@ fn stored(known: KnownEntry) -> Option<ContentId> {
 }
 
 /// Zeros for what is not known: no inode has the number 0, so the next run looks into the file.
-fn entry(wanted: Wanted, known: Option<&KnownEntry>) -> (Entry, Note) {
-    let Wanted { path, kind, size, meta, note, .. } = wanted;
+fn entry(wanted: RebuiltRow, known: Option<&KnownEntry>) -> (Entry, Note) {
+    let RebuiltRow { path, kind, size, meta, note, .. } = wanted;
     let same = known.filter(|known| known.kind == kind && known.meta.mtime == meta.mtime);
     let print = Fingerprint {
         dev: 0,

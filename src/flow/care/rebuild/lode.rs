@@ -9,13 +9,13 @@ use crate::model::{Digest, SnapshotSeq};
 
 /// What the discs tell that no catalog knew: rows by the run that stored them.
 #[derive(Default)]
-pub struct Lode {
+pub struct ArchiveContents {
     pub rows: BTreeMap<SnapshotSeq, Vec<IndexRow>>,
     /// Contents in parts whose last part was seen: how many there are, the size, the digest.
     pub ends: HashMap<PartsId, (u32, u64, Digest)>,
 }
 
-impl Lode {
+impl ArchiveContents {
     /// Contents that came in parts.
     pub fn parts(&self) -> HashSet<PartsId> {
         let rows = self.rows.values().flatten().filter(|row| row.span.part != 0);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::rows::{ListedRow, SnapshotRow};
 use crate::model::{RelPath, SnapshotSeq};
 
-pub(super) struct History {
+pub(super) struct PastSnapshots {
     /// The snapshot of the listing itself, which it tells whole.
     pub told_by: SnapshotSeq,
     /// All that ended before.
@@ -17,15 +17,15 @@ pub(super) struct History {
     pub gone: BTreeMap<SnapshotSeq, Vec<RelPath>>,
 }
 
-impl History {
+impl PastSnapshots {
     pub fn new(
         told_by: SnapshotSeq,
         mut snapshots: BTreeSet<SnapshotSeq>,
         known: Option<SnapshotSeq>,
-    ) -> History {
+    ) -> PastSnapshots {
         snapshots.retain(|seq| *seq < told_by);
         let (came, gone) = (BTreeMap::new(), BTreeMap::new());
-        History { told_by, snapshots, known, came, gone }
+        PastSnapshots { told_by, snapshots, known, came, gone }
     }
 
     /// A row belongs to the first of the snapshots that has it: between these, runs may have been
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn rows_come_to_the_first_snapshot_that_has_them_and_go_with_the_first_that_has_not() {
         let snapshots = [1, 2, 4, 5].map(SnapshotSeq).into();
-        let mut history = History::new(SnapshotSeq(5), snapshots, Some(SnapshotSeq(1)));
+        let mut history = PastSnapshots::new(SnapshotSeq(5), snapshots, Some(SnapshotSeq(1)));
         for (path, since, until) in [
             ("old", 1, Some(1)),
             ("kept", 1, None),

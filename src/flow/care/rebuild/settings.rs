@@ -11,10 +11,10 @@ use crate::port::operator::Answer;
 
 use crate::flow::base::keys::KnownKeys;
 use crate::flow::base::recipients::fingerprints;
-use crate::flow::{Desk, FlowError};
+use crate::flow::{Context, FlowError};
 
 /// The settings of a set that was taken over from the catalog of a disc.
-pub struct Settings<'a> {
+pub struct SetSettings<'a> {
     /// As that catalog has them.
     pub told: &'a KnownSet,
     pub disc: DiscNo,
@@ -24,10 +24,10 @@ pub struct Settings<'a> {
     pub keys: &'a KnownKeys,
     /// All discs that are used bear a signature that counts.
     pub is_signed: bool,
-    pub desk: Desk<'a>,
+    pub desk: Context<'a>,
 }
 
-impl Settings<'_> {
+impl SetSettings<'_> {
     /// Writes into the new catalog what counts, and says what that is.
     pub fn settle(&self, catalog: &mut Catalog, set: SetId) -> Result<(), FlowError> {
         match self.former {

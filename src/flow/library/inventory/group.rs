@@ -1,7 +1,7 @@
 //! The group that a recovery disc is of, by its stripes.
 
-use crate::drive::{DiscReader, Patient};
-use crate::format::disc_txt::Group;
+use crate::drive::{BestEffortReader, DiscReader};
+use crate::format::disc_txt::RecoveryRole;
 use crate::model::DiscNo;
 use crate::model::disc::Ratio;
 use crate::model::size::SECTOR;
@@ -10,16 +10,21 @@ use crate::recovery::striping::recovery_path;
 
 /// Which group a recovery disc is of, as its first stripe tells: where DISC.txt is damaged. All
 /// discs of the group are in that stripe. `None`: it is no recovery disc.
-pub(super) fn group_told_by(disc: &dyn DiscReader) -> Option<Group> {
+pub(super) fn group_told_by(disc: &dyn DiscReader) -> Option<RecoveryRole> {
     let exponent_of = |exponent: &u32| disc.file(&recovery_path(0, *exponent)).is_some();
     let exponent = (0..Ratio::MOST).find(exponent_of)?;
     let mut collector = Collector::default();
-    let content = Patient::open(&[disc], &recovery_path(0, exponent))?;
+    let content = BestEffortReader::open(&[disc], &recovery_path(0, exponent))?;
     collector.read(content.in_pieces(SECTOR)).ok()?;
     let set = collector.finish()?;
     let discs = set.files.iter().map(|file| disc_of(&file.path.to_string()));
     let member = exponent + 1;
-    Some(Group { discs: discs.collect::<Option<_>>()?, member, of: member, stripe: set.block })
+    Some(RecoveryRole {
+        discs: discs.collect::<Option<_>>()?,
+        member,
+        of: member,
+        stripe: set.block,
+    })
 }
 
 /// `0012.00003.8a1f` is a piece of disc 12; a name of another form leads nowhere.

@@ -10,7 +10,7 @@ use crate::flow::chain;
 use crate::flow::library::inventory::group::group_told_by;
 use crate::flow::library::inventory::problem::{Problem, ProblemKind};
 use crate::format::by_hand::title;
-use crate::format::disc_txt::Listings;
+use crate::format::disc_txt::ListingFlags;
 use crate::format::volume::APPLICATION;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::disc::{Compression, Description, Encryption, parse_archive_path};
@@ -107,9 +107,9 @@ fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
     }
 }
 
-fn listings_on(reader: &dyn DiscReader) -> Listings {
+fn listings_on(reader: &dyn DiscReader) -> ListingFlags {
     let has = |name: &str| listing_file(reader, name).is_some();
-    Listings {
+    ListingFlags {
         index: has(INDEX),
         snapshot: has(SNAPSHOT),
         history: has(HISTORY),

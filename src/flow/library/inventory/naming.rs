@@ -5,12 +5,12 @@ use std::path::Path;
 use crate::catalog::{Access, Catalog, DiscInfo, SetFacts};
 use crate::drive::DiscReader;
 use crate::flow::library::inventory::identity::{Unnamed, from_catalog};
-use crate::flow::library::inventory::{Pile, Piles, Problem, ProblemKind};
+use crate::flow::library::inventory::{FoundSet, Inventory, Problem, ProblemKind};
 use crate::format::DiscTxt;
 use crate::format::volume::{application_id, volume_date_by_uuid, volume_id};
 use crate::model::Format;
 
-impl Piles {
+impl Inventory {
     /// The same by all that a catalog on this machine knows. One that cannot be read is of no help.
     pub fn name_by_catalog(&mut self, path: &Path) {
         if self.unnamed.is_empty() {
@@ -44,7 +44,7 @@ impl Piles {
     }
 }
 
-impl Pile {
+impl FoundSet {
     /// The same for the set that was chosen; gives what is to be said.
     pub fn name_by(&mut self, facts: &SetFacts, discs: &[DiscInfo]) -> Vec<Problem> {
         let mut remarks = Vec::new();

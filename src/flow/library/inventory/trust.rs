@@ -10,8 +10,8 @@ use crate::catalog::{Access, Catalog, DiscInfo, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscFile, DiscReader, ReadError, Volume};
 use crate::flow::library::inventory::identity::is_for_a_passphrase;
-use crate::flow::library::inventory::{FoundDisc, Pile, Piles, Problem, ProblemKind};
-use crate::flow::{Desk, FlowError};
+use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Problem, ProblemKind};
+use crate::flow::{Context, FlowError};
 use crate::format::DiscTxt;
 use crate::model::disc::{DiscName, Encryption, parse_archive_path};
 use crate::model::{Bytes, Carrier, DiscUuid, FileId, Sectors, SetName, SetUuid};
@@ -34,10 +34,10 @@ impl Trust {
     /// second value is their number.
     pub fn sift(
         &self,
-        piles: Piles,
+        piles: Inventory,
         mut vetting: Vetting,
-        desk: Desk,
-    ) -> Result<(Piles, u64), FlowError> {
+        desk: Context,
+    ) -> Result<(Inventory, u64), FlowError> {
         let before = piles.problems.len();
         let mut piles = piles.keep_signed(self.signed_by.as_ref(), &|_| None, desk.stop)?;
         vetting.vet(&mut piles);
@@ -58,7 +58,7 @@ impl Trust {
 
 /// What becomes of a disc that a catalog of ours knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
+enum CatalogTrust {
     Vetted,
     /// It is read against the sums in the catalog, which find every change.
     Compared,
@@ -68,7 +68,7 @@ enum Known {
 /// come later are held against the same.
 pub struct Vetting {
     accept_plain: Vec<DiscName>,
-    known: Known,
+    known: CatalogTrust,
     sets: HashMap<SetUuid, SetFact>,
 }
 
@@ -81,7 +81,7 @@ struct SetFact {
 }
 
 /// What of a disc is not used.
-enum Verdict {
+enum TrustVerdict {
     Used,
     /// All but these files.
     Without(BTreeSet<String>),
@@ -100,23 +100,23 @@ impl Vetting {
                 sets.insert(set.facts.uuid, fact);
             }
         }
-        Vetting { accept_plain: trust.accept_plain.clone(), known: Known::Vetted, sets }
+        Vetting { accept_plain: trust.accept_plain.clone(), known: CatalogTrust::Vetted, sets }
     }
 
     /// For whoever compares each byte of the discs that the catalog knows with its sums.
     pub fn comparing(trust: &Trust, catalog: &Path) -> Vetting {
-        Vetting { known: Known::Compared, ..Vetting::new(trust, catalog) }
+        Vetting { known: CatalogTrust::Compared, ..Vetting::new(trust, catalog) }
     }
 
     /// Takes out what contradicts what is known; it becomes problems.
-    pub fn vet(&mut self, piles: &mut Piles) {
+    pub fn vet(&mut self, piles: &mut Inventory) {
         for pile in &mut piles.sets {
             piles.problems.extend(self.vet_pile(pile));
         }
         piles.sets.retain(|pile| !pile.discs.is_empty());
     }
 
-    fn vet_pile(&mut self, pile: &mut Pile) -> Vec<Problem> {
+    fn vet_pile(&mut self, pile: &mut FoundSet) -> Vec<Problem> {
         let fact = self.sets.entry(pile.uuid).or_default();
         fact.learn(pile);
         if let Some((name, _)) = &fact.catalog {
@@ -135,7 +135,7 @@ impl Vetting {
         let Some(fact) = self.sets.get(&found.txt.set_uuid) else { return Vec::new() };
         let mut problems = Vec::new();
         if let Some(known) = fact.known(&found.txt) {
-            if self.known == Known::Compared {
+            if self.known == CatalogTrust::Compared {
                 return problems;
             }
             problems.extend(believe_catalog(found, known));
@@ -145,13 +145,13 @@ impl Vetting {
             return problems;
         }
         match fact.verdict(found) {
-            Verdict::Used => {}
-            Verdict::Refused(what) => {
+            TrustVerdict::Used => {}
+            TrustVerdict::Refused(what) => {
                 let (at, kind) = (places(found), ProblemKind::Refused);
                 problems.push(Problem { what: format!("{at}{what}"), kind });
                 found.copies.clear();
             }
-            Verdict::Without(paths) => {
+            TrustVerdict::Without(paths) => {
                 let what = format!("{}{}", places(found), fact.unused(&found.txt, &paths));
                 problems.push(Problem { what, kind: ProblemKind::Refused });
                 let copies = std::mem::take(&mut found.copies);
@@ -166,7 +166,7 @@ impl Vetting {
 }
 
 impl SetFact {
-    fn learn(&mut self, pile: &Pile) {
+    fn learn(&mut self, pile: &FoundSet) {
         if self.encryption.is_none() {
             self.encryption = pile.all().find_map(said_encryption);
         }
@@ -178,20 +178,20 @@ impl SetFact {
         discs.iter().find(same).filter(|disc| disc.state != DiscState::Open)
     }
 
-    fn verdict(&self, found: &FoundDisc) -> Verdict {
-        let Some(encryption) = self.encryption else { return Verdict::Used };
+    fn verdict(&self, found: &FoundDisc) -> TrustVerdict {
+        let Some(encryption) = self.encryption else { return TrustVerdict::Used };
         let DiscTxt { set, disc, .. } = &found.txt;
         let said = said_encryption(found);
         match (encryption, said) {
             (Encryption::None, Some(_)) => {
-                return Verdict::Refused(format!(
+                return TrustVerdict::Refused(format!(
                     "disc {disc} of {set} says that it is encrypted, and the catalog knows that \
                      the set is not: it is not used"
                 ));
             }
-            (Encryption::None, None) => return Verdict::Used,
+            (Encryption::None, None) => return TrustVerdict::Used,
             (_, None) if found.txt.group.is_none() => {
-                return Verdict::Refused(format!(
+                return TrustVerdict::Refused(format!(
                     "disc {disc} of {set} is not encrypted, and the set is{}: anybody can have \
                      made it, and it is not used (--accept-plain {disc} uses it)",
                     self.by_whom()
@@ -203,8 +203,8 @@ impl SetFact {
         let plain = files.filter(|file| is_content(&file.path) == Some(Encryption::None));
         let paths: BTreeSet<String> = plain.map(|file| file.path.clone()).collect();
         match paths.is_empty() {
-            true => Verdict::Used,
-            false => Verdict::Without(paths),
+            true => TrustVerdict::Used,
+            false => TrustVerdict::Without(paths),
         }
     }
 

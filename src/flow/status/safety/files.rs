@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::catalog::{Catalog, Found, KnownSet, Outside};
+use crate::catalog::{Catalog, FoundPath, KnownSet, Outside};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{Note, Place};
 use crate::model::{ArchiveNo, DiscNo, Kind, RelPath, SnapshotSeq};
@@ -11,8 +11,8 @@ use crate::port::clock::Moment;
 use crate::flow::FlowError;
 use crate::flow::library::known_discs::KnownDisc;
 use crate::flow::library::locations::place_of;
-use crate::flow::status::latest::{Aged, Latest, Limits, age};
-use crate::flow::status::safety::{Safety, Verdict};
+use crate::flow::status::latest::{Aged, Latest, StatusLimits, age};
+use crate::flow::status::safety::{Safety, SafetyVerdict};
 
 /// How safe one file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +42,13 @@ pub struct FilesSafety {
 }
 
 impl FilesSafety {
-    pub fn verdict(&self) -> Verdict {
-        Verdict::of(&self.dangers, &self.unknown)
+    pub fn verdict(&self) -> SafetyVerdict {
+        SafetyVerdict::of(&self.dangers, &self.unknown)
     }
 }
 
 /// What is known of all files of a set.
-struct Facts<'a> {
+struct FileFacts<'a> {
     catalog: &'a Catalog,
     set: &'a KnownSet,
     seq: SnapshotSeq,
@@ -71,11 +71,11 @@ pub fn files(
     seq: SnapshotSeq,
     globs: &PathGlobs,
     (discs, outside): (&[KnownDisc], &Outside),
-    (limits, now): (&Limits, Moment),
+    (limits, now): (&StatusLimits, Moment),
 ) -> Result<FilesSafety, FlowError> {
     let latest = Latest::look(catalog, set)?;
     let snapshots = catalog.snapshots(set.id)?;
-    let facts = Facts {
+    let facts = FileFacts {
         catalog,
         set,
         seq,
@@ -104,7 +104,13 @@ pub fn files(
 
 impl FilesSafety {
     /// What the newest backup lacks may be newer versions of these files.
-    fn judge_backup(&mut self, latest: &Latest, globs: &PathGlobs, limits: &Limits, now: Moment) {
+    fn judge_backup(
+        &mut self,
+        latest: &Latest,
+        globs: &PathGlobs,
+        limits: &StatusLimits,
+        now: Moment,
+    ) {
         self.dangers = latest.end_dangers();
         self.unknown = latest.unknowns();
         match latest.aged(limits, now) {
@@ -122,7 +128,7 @@ impl FilesSafety {
         }
     }
 
-    fn judge_files(&mut self, set: &KnownSet, limits: &Limits, now: Moment) {
+    fn judge_files(&mut self, set: &KnownSet, limits: &StatusLimits, now: Moment) {
         let may_wait = |since: Moment| {
             let limit = limits.allow_waiting;
             limit.is_some_and(|limit| age(since, now).is_some_and(|age| age < limit))
@@ -137,7 +143,7 @@ impl FilesSafety {
     }
 
     /// Of the discs that these files are on.
-    fn judge_checks(&mut self, discs: &[KnownDisc], limits: &Limits, now: Moment) {
+    fn judge_checks(&mut self, discs: &[KnownDisc], limits: &StatusLimits, now: Moment) {
         let on: BTreeSet<DiscNo> =
             self.files.iter().flat_map(|file| &file.discs).copied().collect();
         let mut of_these = Safety::default();
@@ -155,7 +161,7 @@ fn check_meant(
     set: &KnownSet,
     seq: SnapshotSeq,
     globs: &PathGlobs,
-    found: &[Found],
+    found: &[FoundPath],
     latest: &Latest,
 ) -> Result<(), FlowError> {
     let mut seen = vec![false; globs.patterns().count()];
@@ -170,9 +176,9 @@ fn check_meant(
     Err(FlowError::NothingMatches { set, seq, patterns })
 }
 
-impl Facts<'_> {
+impl FileFacts<'_> {
     /// `None` for what is no file.
-    fn judge(&self, file: Found) -> Result<Option<FileSafety>, FlowError> {
+    fn judge(&self, file: FoundPath) -> Result<Option<FileSafety>, FlowError> {
         let stale = match &file.note {
             Note::Stale(date) => Some(date.clone()),
             _ => self.unread.iter().find(|(dir, _)| is_in(&file.path, dir)).map(|(_, d)| d.clone()),
@@ -189,7 +195,7 @@ impl Facts<'_> {
     }
 
     /// Another name of a file is as safe as the file.
-    fn linked(&self, link: &Found) -> Result<Option<FileSafety>, FlowError> {
+    fn linked(&self, link: &FoundPath) -> Result<Option<FileSafety>, FlowError> {
         let file = self.catalog.resolve(self.set.id, self.seq, &link.path)?;
         Ok(file.map(|file| {
             let places: Vec<Place> = file.parts.iter().map(|part| part.place).collect();
@@ -198,7 +204,7 @@ impl Facts<'_> {
     }
 
     /// An empty file has no bytes: it is safe with the listing that names it.
-    fn listed(&self, file: Found) -> FileSafety {
+    fn listed(&self, file: FoundPath) -> FileSafety {
         let with_listing = self.all.iter().filter(|disc| disc.info.listing >= Some(file.first));
         let best = with_listing.max_by_key(|disc| disc.safe_copies());
         let on = best.map(|disc| BTreeSet::from([disc.info.number])).unwrap_or_default();

@@ -1,14 +1,12 @@
 //! What the drive says of the disc in it.
 
-use super::{be16, be32, cut};
-use crate::disc::{Disc, Kind};
-use crate::drive::Drive;
-use crate::sense::{self, Sense};
-
-type Answer = Result<Vec<u8>, Sense>;
+use super::{ScsiReply, be16, be32, cut};
+use crate::disc::{DiscType, EmulatedDisc};
+use crate::drive::EmulatedDrive;
+use crate::sense;
 
 /// READ CAPACITY (MMC-6 6.19). A disc without a closed session says 0.
-pub fn capacity(drive: &mut Drive) -> Answer {
+pub fn capacity(drive: &mut EmulatedDrive) -> ScsiReply {
     drive.ready()?;
     let last = drive.capacity()?.saturating_sub(1);
     let mut reply = last.to_be_bytes().to_vec();
@@ -17,7 +15,7 @@ pub fn capacity(drive: &mut Drive) -> Answer {
 }
 
 /// READ FORMAT CAPACITIES (MMC-6 6.23).
-pub fn format_capacities(drive: &Drive) -> Answer {
+pub fn format_capacities(drive: &EmulatedDrive) -> ScsiReply {
     let row = |sectors: u32, kind: u8, more: u32| {
         let mut row = sectors.to_be_bytes().to_vec();
         row.push(kind);
@@ -32,12 +30,12 @@ pub fn format_capacities(drive: &Drive) -> Answer {
             rows.extend(row(disc.capacity(), state, 2048));
             let with_spare = disc.sectors - disc.default_spare();
             match disc.kind {
-                Kind::BdRe => {
+                DiscType::BdRe => {
                     rows.extend(row(with_spare, 0x00 << 2, 2048));
                     rows.extend(row(with_spare, 0x30 << 2, 0x3000));
                     rows.extend(row(disc.sectors, 0x31 << 2, 2048));
                 }
-                Kind::BdR if disc.is_blank() => {
+                DiscType::BdR if disc.is_blank() => {
                     rows.extend(row(with_spare, 0x00 << 2, 2048));
                     rows.extend(row(with_spare, 0x32 << 2, 0x3000));
                 }
@@ -58,9 +56,9 @@ struct Count {
     last_session: u8,
 }
 
-fn count(disc: &Disc) -> Count {
+fn count(disc: &EmulatedDisc) -> Count {
     let closed = disc.sessions.len() as u16;
-    if disc.kind == Kind::BdRe || disc.kind == Kind::DvdRom || disc.finalised {
+    if disc.kind == DiscType::BdRe || disc.kind == DiscType::DvdRom || disc.finalised {
         return Count { tracks: closed.max(1), status: 2, last_session: 3 };
     }
     let last_session = if disc.has_open_track() || disc.damaged { 1 } else { 0 };
@@ -70,14 +68,14 @@ fn count(disc: &Disc) -> Count {
 }
 
 /// READ DISC INFORMATION (MMC-6 6.21), standard.
-pub fn disc_information(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn disc_information(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     drive.ready()?;
     if cdb[1] & 7 != 0 {
         return Err(sense::BAD_FIELD);
     }
     let disc = drive.medium()?;
     let Count { tracks, status, last_session } = count(&disc);
-    let erasable = u8::from(disc.kind == Kind::BdRe) << 4;
+    let erasable = u8::from(disc.kind == DiscType::BdRe) << 4;
     let [high, low] = tracks.to_be_bytes();
     let mut reply = vec![0; 34];
     reply[1] = 32;
@@ -90,7 +88,7 @@ pub fn disc_information(drive: &Drive, cdb: &[u8; 16]) -> Answer {
 }
 
 /// READ TRACK INFORMATION (MMC-6 6.26).
-pub fn track_information(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn track_information(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     drive.ready()?;
     let disc = drive.medium()?;
     let wanted = be32(&cdb[2..]);
@@ -107,7 +105,7 @@ pub fn track_information(drive: &Drive, cdb: &[u8; 16]) -> Answer {
     Ok(cut(track(&disc, number), be16(&cdb[7..]).into()))
 }
 
-fn track_at(disc: &Disc, sector: u32) -> Option<u32> {
+fn track_at(disc: &EmulatedDisc, sector: u32) -> Option<u32> {
     let closed = disc.sessions.iter().position(|&(start, end)| (start..end).contains(&sector));
     match closed {
         Some(index) => Some(index as u32 + 1),
@@ -116,10 +114,10 @@ fn track_at(disc: &Disc, sector: u32) -> Option<u32> {
     }
 }
 
-fn track(disc: &Disc, number: u32) -> Vec<u8> {
+fn track(disc: &EmulatedDisc, number: u32) -> Vec<u8> {
     let closed = disc.sessions.get(number as usize - 1).copied();
     let (start, next, free, size) = match (disc.kind, closed) {
-        (Kind::BdRe, _) => (0, None, disc.capacity(), disc.capacity()),
+        (DiscType::BdRe, _) => (0, None, disc.capacity(), disc.capacity()),
         (_, Some((start, end))) => (start, None, 0, end - start),
         (_, None) => {
             let size = disc.track_end().saturating_sub(disc.track);
@@ -127,7 +125,7 @@ fn track(disc: &Disc, number: u32) -> Vec<u8> {
             (disc.track, next, disc.free(), size)
         }
     };
-    let blank = closed.is_none() && disc.kind != Kind::BdRe && !disc.has_open_track();
+    let blank = closed.is_none() && disc.kind != DiscType::BdRe && !disc.has_open_track();
     let mut reply = vec![0; 36];
     reply[1] = 34;
     (reply[2], reply[3]) = (number as u8, number as u8);
@@ -143,7 +141,7 @@ fn track(disc: &Disc, number: u32) -> Vec<u8> {
 }
 
 /// READ TOC/PMA/ATIP (MMC-6 6.25): format 0, the table, and format 1, the last session.
-pub fn table_of_contents(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn table_of_contents(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     drive.ready()?;
     let disc = drive.medium()?;
     if disc.readable() == 0 {
@@ -188,7 +186,7 @@ fn minutes(sector: u32) -> [u8; 4] {
 }
 
 /// READ DISC STRUCTURE (MMC-6 6.22).
-pub fn structure(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn structure(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     drive.ready()?;
     let disc = drive.medium()?;
     let room = usize::from(be16(&cdb[8..]));
@@ -215,29 +213,29 @@ pub fn structure(drive: &Drive, cdb: &[u8; 16]) -> Answer {
 }
 
 /// The first unit of the Disc Information (MMC-6 6.22.3.3.1), of 4,096 bytes.
-fn bd_information(kind: Kind) -> Vec<u8> {
+fn bd_information(kind: DiscType) -> Vec<u8> {
     let mut body = vec![0; 4096];
     body[..2].copy_from_slice(b"DI");
     (body[2], body[6]) = (1, 98);
-    body[8..11].copy_from_slice(if kind == Kind::BdR { b"BDR" } else { b"BDW" });
+    body[8..11].copy_from_slice(if kind == DiscType::BdR { b"BDR" } else { b"BDW" });
     body[12] = 0x11;
     body[100..106].copy_from_slice(b"LABMED");
-    body[106..109].copy_from_slice(if kind == Kind::BdR { b"BR1" } else { b"BE1" });
+    body[106..109].copy_from_slice(if kind == DiscType::BdR { b"BR1" } else { b"BE1" });
     body
 }
 
 /// Physical format information (ECMA-349 14.4.2): book, size, and who made it.
-fn dvd_information(disc: &Disc) -> Vec<u8> {
+fn dvd_information(disc: &EmulatedDisc) -> Vec<u8> {
     let mut body = vec![0; 2048];
     (body[0], body[1], body[2]) = match disc.kind {
-        Kind::DvdPlusR => (0xa1, 0x0f, 0x02),
+        DiscType::DvdPlusR => (0xa1, 0x0f, 0x02),
         _ => (0x01, 0x02, 0x01),
     };
     // Data begins at physical sector 30000h.
     body[5..8].copy_from_slice(&0x30000_u32.to_be_bytes()[1..]);
     let last = 0x30000 + disc.sectors.saturating_sub(1);
     body[9..12].copy_from_slice(&last.to_be_bytes()[1..]);
-    if disc.kind == Kind::DvdPlusR {
+    if disc.kind == DiscType::DvdPlusR {
         body[19..25].copy_from_slice(b"LABMED");
         body[27..30].copy_from_slice(b"R01");
     }

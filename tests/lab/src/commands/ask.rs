@@ -1,13 +1,11 @@
 //! What the drive says of itself.
 
-use super::{be16, be32, cut};
-use crate::drive::Drive;
-use crate::sense::{self, Sense};
-
-type Answer = Result<Vec<u8>, Sense>;
+use super::{ScsiReply, be16, be32, cut};
+use crate::drive::EmulatedDrive;
+use crate::sense::{self, SenseData};
 
 /// INQUIRY (SPC-4 6.4), with the pages of the serial number and the device's designation.
-pub fn inquiry(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn inquiry(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     let room = be16(&cdb[3..]).into();
     let page = |code: u8, body: &[u8]| {
         let mut reply = vec![5, code, 0, body.len() as u8];
@@ -39,7 +37,7 @@ pub fn inquiry(drive: &Drive, cdb: &[u8; 16]) -> Answer {
 const BD_1X: u32 = 4496;
 const DVD_1X: u32 = 1385;
 
-fn speeds(drive: &Drive) -> Vec<u32> {
+fn speeds(drive: &EmulatedDrive) -> Vec<u32> {
     match drive.medium() {
         Ok(disc) if disc.kind.is_blu_ray() => vec![BD_1X * 6, BD_1X * 4, BD_1X * 2],
         Ok(_) => vec![DVD_1X * 16, DVD_1X * 8, DVD_1X * 4],
@@ -48,7 +46,7 @@ fn speeds(drive: &Drive) -> Vec<u32> {
 }
 
 /// Page 2Ah, capabilities and mechanical status (MMC-6 annex E.3).
-fn capabilities(drive: &Drive) -> Vec<u8> {
+fn capabilities(drive: &EmulatedDrive) -> Vec<u8> {
     let speeds = speeds(drive);
     let mut page = vec![0; 32];
     (page[0], page[2], page[3]) = (0x2a, 0x3f, 0x37);
@@ -70,7 +68,7 @@ fn capabilities(drive: &Drive) -> Vec<u8> {
     page
 }
 
-fn pages(drive: &Drive, code: u8) -> Result<Vec<u8>, Sense> {
+fn pages(drive: &EmulatedDrive, code: u8) -> Result<Vec<u8>, SenseData> {
     let page = |code: u8, length: u8| {
         let mut page = vec![0; usize::from(length) + 2];
         (page[0], page[1]) = (code, length);
@@ -87,14 +85,14 @@ fn pages(drive: &Drive, code: u8) -> Result<Vec<u8>, Sense> {
     })
 }
 
-pub fn mode_sense_6(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn mode_sense_6(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     let pages = pages(drive, cdb[2])?;
     let mut reply = vec![(pages.len() + 3) as u8, 0, 0, 0];
     reply.extend(pages);
     Ok(cut(reply, cdb[4].into()))
 }
 
-pub fn mode_sense_10(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn mode_sense_10(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     let pages = pages(drive, cdb[2])?;
     let mut reply = ((pages.len() + 6) as u16).to_be_bytes().to_vec();
     reply.extend([0; 6]);
@@ -103,7 +101,7 @@ pub fn mode_sense_10(drive: &Drive, cdb: &[u8; 16]) -> Answer {
 }
 
 /// MODE SELECT(10): pages 01h and 05h, of their own length.
-pub fn mode_select(cdb: &[u8; 16], data: &[u8]) -> Answer {
+pub fn mode_select(cdb: &[u8; 16], data: &[u8]) -> ScsiReply {
     if data.len() != usize::from(be16(&cdb[7..])) {
         return Err(sense::BAD_PARAMETER);
     }
@@ -119,7 +117,7 @@ pub fn mode_select(cdb: &[u8; 16], data: &[u8]) -> Answer {
 const PROFILES: [u16; 9] = [0x43, 0x42, 0x41, 0x40, 0x2b, 0x1b, 0x1a, 0x10, 0x08];
 
 /// GET CONFIGURATION (MMC-6 6.5): a header with the current profile, and features.
-pub fn configuration(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn configuration(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     let (which, first) = (cdb[1] & 3, be16(&cdb[2..]));
     let profile = drive.profile();
     let mut features = Vec::new();
@@ -145,7 +143,7 @@ pub fn configuration(drive: &Drive, cdb: &[u8; 16]) -> Answer {
 }
 
 /// Number, whether it is in force with this medium, and content (MMC-6 5.3).
-fn features_of(drive: &Drive, profile: u16) -> Vec<(u16, bool, Vec<u8>)> {
+fn features_of(drive: &EmulatedDrive, profile: u16) -> Vec<(u16, bool, Vec<u8>)> {
     let list = PROFILES.iter().flat_map(|this| {
         let [high, low] = this.to_be_bytes();
         [high, low, u8::from(*this == profile), 0]
@@ -186,7 +184,7 @@ fn features_of(drive: &Drive, profile: u16) -> Vec<(u16, bool, Vec<u8>)> {
 }
 
 /// GET EVENT STATUS NOTIFICATION (MMC-6 6.6): polled, the media class.
-pub fn event_status(drive: &mut Drive, cdb: &[u8; 16]) -> Answer {
+pub fn event_status(drive: &mut EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     const MEDIA: u8 = 1 << 4;
     if cdb[1] & 1 == 0 {
         return Err(sense::BAD_FIELD);
@@ -202,7 +200,7 @@ pub fn event_status(drive: &mut Drive, cdb: &[u8; 16]) -> Answer {
 }
 
 /// GET PERFORMANCE (MMC-6 6.8): type 03h, write speeds; type 00h, nominal performance.
-pub fn performance(drive: &Drive, cdb: &[u8; 16]) -> Answer {
+pub fn performance(drive: &EmulatedDrive, cdb: &[u8; 16]) -> ScsiReply {
     let most = usize::from(be16(&cdb[8..]));
     let last = drive.medium()?.capacity().saturating_sub(1).to_be_bytes();
     let speeds = speeds(drive);
@@ -231,7 +229,7 @@ pub fn performance(drive: &Drive, cdb: &[u8; 16]) -> Answer {
 }
 
 /// READ BUFFER CAPACITY (MMC-6 6.15): always empty.
-pub fn buffer_capacity(drive: &Drive) -> Answer {
+pub fn buffer_capacity(drive: &EmulatedDrive) -> ScsiReply {
     drop(drive.medium()?);
     let size = 4_u32 << 20;
     let mut reply = vec![0, 10, 0, 0];

@@ -4,6 +4,11 @@ pub mod about;
 pub mod ask;
 pub mod io;
 
+use crate::sense::SenseData;
+
+/// What a command gets: data, or why there is none.
+type ScsiReply = Result<Vec<u8>, SenseData>;
+
 pub(crate) fn be16(bytes: &[u8]) -> u16 {
     u16::from_be_bytes([bytes[0], bytes[1]])
 }
