@@ -75,21 +75,21 @@ fn uses_staging(verb: &Verb) -> bool {
 
 /// Root becomes the user whose catalog or staging area it is, or is refused. Whoever writes does so
 /// in a staging area that nobody else can write to.
-pub fn settle(room: &App, verb: &Verb) -> Result<(), RightsError> {
+pub fn settle(app: &App, verb: &Verb) -> Result<(), RightsError> {
     let usage = CatalogUse::of(verb);
     if let CatalogUse::Nothing = usage {
         return Ok(());
     }
     // A place without a name is missed where it is needed.
-    let catalog = uses_catalog(verb).then(|| room.around.catalog(&room.common).ok()).flatten();
-    let staging = uses_staging(verb).then(|| room.around.staging(&room.common).ok()).flatten();
+    let catalog = uses_catalog(verb).then(|| app.around.catalog(&app.common).ok()).flatten();
+    let staging = uses_staging(verb).then(|| app.around.staging(&app.common).ok()).flatten();
     if let Some((user, path)) = only_owner(catalog.iter().chain(&staging))? {
         match usage {
             CatalogUse::WithRights(verb, otherwise) => {
-                let command = command_as(room, user);
+                let command = command_as(app, user);
                 return Err(RightsError::NotAsRoot { path, user, verb, command, otherwise });
             }
-            _ => work_as(room, user, path, matches!(usage, CatalogUse::Query))?,
+            _ => work_as(app, user, path, matches!(usage, CatalogUse::Query))?,
         }
     }
     match (usage, staging) {
@@ -116,25 +116,25 @@ fn only_owner<'a>(
     }
 }
 
-fn work_as(room: &App, user: u32, path: PathBuf, silently: bool) -> Result<(), RightsError> {
+fn work_as(app: &App, user: u32, path: PathBuf, silently: bool) -> Result<(), RightsError> {
     let place = shown(path.as_os_str().as_bytes());
     become_user(user).map_err(|source| RightsError::CannotBecome { path, user, source })?;
-    if !silently && !room.common.quiet {
+    if !silently && !app.common.quiet {
         let name = user_name(user);
-        room.screen.say(&format!("coldcut: {place} belongs to {name}; working as that user"));
+        app.screen.say(&format!("coldcut: {place} belongs to {name}; working as that user"));
     }
     Ok(())
 }
 
 /// What was typed, for that user. sudo passes no variables on that it is not told of.
-fn command_as(room: &App, user: u32) -> String {
+fn command_as(app: &App, user: u32) -> String {
     let entry = User::from_uid(Uid::from_raw(user)).ok().flatten();
     let name = entry.as_ref().map_or_else(|| format!("#{user}"), |entry| entry.name.clone());
     let home = entry.map(|entry| entry.dir);
     let theirs = Surroundings { home, ..Surroundings::default() };
-    let common = &room.common;
-    let catalog = [&room.around, &theirs].map(|around| around.catalog(common).ok());
-    let staging = [&room.around, &theirs].map(|around| around.staging(common).ok());
+    let common = &app.common;
+    let catalog = [&app.around, &theirs].map(|around| around.catalog(common).ok());
+    let staging = [&app.around, &theirs].map(|around| around.staging(common).ok());
     let mut words: Vec<OsString> = ["sudo", "-u", &name].map(OsString::from).into();
     words.extend(std::env::var_os(CONFIG).map(|path| variable(CONFIG, Path::new(&path))));
     for (name, [ours, theirs]) in [(CATALOG, catalog), (STAGING, staging)] {

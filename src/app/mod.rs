@@ -5,7 +5,7 @@ mod acting_as;
 #[cfg(test)]
 mod drive_states;
 mod error;
-mod room;
+mod shared;
 pub mod verbs;
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::ui::exit::Exit;
 use crate::ui::screen::Screen;
 
 use error::RunError;
-use room::App;
+use shared::App;
 
 const MAKE_ROOM: &str =
     "make room there, and run the same command again: what was finished is kept";
@@ -36,13 +36,13 @@ enum IfNeedless {
 }
 
 /// For commands that have no use for keys.
-fn look_at_needless_passphrase(room: &App, then: IfNeedless) -> Result<(), RunError> {
-    let named = PassphraseSource::choose(&room.common.keys, &room.around);
-    let named = named.named(&room.common.keys);
-    let Ok(catalog) = room.around.catalog(&room.common) else { return Ok(()) };
-    let set = || Needless::set_of(&catalog, room.common.set.as_ref());
+fn look_at_needless_passphrase(app: &App, then: IfNeedless) -> Result<(), RunError> {
+    let named = PassphraseSource::choose(&app.common.keys, &app.around);
+    let named = named.named(&app.common.keys);
+    let Ok(catalog) = app.around.catalog(&app.common) else { return Ok(()) };
+    let set = || Needless::set_of(&catalog, app.common.set.as_ref());
     let Some(set) = named.and_then(|_| set()) else { return Ok(()) };
-    let needless = Needless { named, note: &|words| room.reporter.note(words) };
+    let needless = Needless { named, note: &|words| app.reporter.note(words) };
     match then {
         IfNeedless::Refuse => needless.refuse(&set)?,
         IfNeedless::Mention => needless.mention(&set),
@@ -58,19 +58,19 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         let screen = screen.clone();
         confinement::tell_what_is_missing(move |words| screen.say(&format!("coldcut: {words}")));
     }
-    let room = App::new(common, stop, screen);
-    let settled = acting_as::settle(&room, &verb).map_err(RunError::from);
-    let done = settled.and_then(|()| dispatch(&room, verb));
-    room.reporter.rest();
+    let app = App::new(common, stop, screen);
+    let settled = acting_as::settle(&app, &verb).map_err(RunError::from);
+    let done = settled.and_then(|()| dispatch(&app, verb));
+    app.reporter.rest();
     // A signal ends every wait: what failed, or was left undone, because of it is not what happened.
-    let signal = room.stop.check().err();
+    let signal = app.stop.check().err();
     let exit = match (&done, signal) {
         (_, Some(stopped)) => Exit::Interrupted(stopped.0),
         (Ok(exit), None) => *exit,
         (Err(error), None) => exit_of(error),
     };
-    for words in last_words(&done, signal, room.person.was_interrupted()) {
-        room.screen.say(&format!("coldcut: {words}"));
+    for words in last_words(&done, signal, app.person.was_interrupted()) {
+        app.screen.say(&format!("coldcut: {words}"));
     }
     exit
 }
@@ -98,9 +98,9 @@ fn last_words(
     words
 }
 
-fn dispatch(room: &App, verb: Verb) -> Result<Exit, RunError> {
+fn dispatch(app: &App, verb: Verb) -> Result<Exit, RunError> {
     match &verb {
-        Verb::Burn(_) => look_at_needless_passphrase(room, IfNeedless::Refuse)?,
+        Verb::Burn(_) => look_at_needless_passphrase(app, IfNeedless::Refuse)?,
         Verb::Verify(_)
         | Verb::Check(_)
         | Verb::Drill(_)
@@ -109,34 +109,34 @@ fn dispatch(room: &App, verb: Verb) -> Result<Exit, RunError> {
         | Verb::Ls(_)
         | Verb::Find(_)
         | Verb::Status(_)
-        | Verb::Keysheet(_) => look_at_needless_passphrase(room, IfNeedless::Mention)?,
+        | Verb::Keysheet(_) => look_at_needless_passphrase(app, IfNeedless::Mention)?,
         // The others use keys, and look at them themselves, or are about no set.
         _ => {}
     }
     match verb {
-        Verb::Backup(args) => verbs::backup::run(room, args),
-        Verb::Burn(args) => verbs::burn::run(room, args),
-        Verb::Restore(args) => verbs::restore::run(room, args),
-        Verb::Verify(args) => verbs::verify::run(room, args),
-        Verb::Drill(args) => verbs::drill::run(room, args),
-        Verb::Rescue(args) => verbs::rescue::run(room, args),
-        Verb::Flush(args) => verbs::flush::run(room, args),
-        Verb::Watch(args) => verbs::watch::run(room, args),
-        Verb::Drives(_) => verbs::drives::run(room),
-        Verb::Snapshots(_) => verbs::query::snapshots(room),
-        Verb::Discs(_) => verbs::query::discs(room),
-        Verb::Ls(args) => verbs::query::ls(room, args),
-        Verb::Find(args) => verbs::query::find(room, args),
-        Verb::Status(args) => verbs::status::run(room, args),
-        Verb::Locate(args) => verbs::locate::run(room, args),
-        Verb::Lost(args) => verbs::give_up::run(room, args, Fate::Lost),
-        Verb::Retire(args) => verbs::give_up::run(room, args, Fate::Retired),
-        Verb::Check(args) => verbs::check::run(room, args),
-        Verb::Copy(args) => verbs::copy::run(room, args),
-        Verb::Migrate(args) => verbs::migrate::run(room, args),
-        Verb::Keysheet(args) => verbs::keysheet::run(room, args),
-        Verb::Set(args) => verbs::set::run(room, args),
-        Verb::Catalog(args) => verbs::catalog::run(room, args),
+        Verb::Backup(args) => verbs::backup::run(app, args),
+        Verb::Burn(args) => verbs::burn::run(app, args),
+        Verb::Restore(args) => verbs::restore::run(app, args),
+        Verb::Verify(args) => verbs::verify::run(app, args),
+        Verb::Drill(args) => verbs::drill::run(app, args),
+        Verb::Rescue(args) => verbs::rescue::run(app, args),
+        Verb::Flush(args) => verbs::flush::run(app, args),
+        Verb::Watch(args) => verbs::watch::run(app, args),
+        Verb::Drives(_) => verbs::drives::run(app),
+        Verb::Snapshots(_) => verbs::query::snapshots(app),
+        Verb::Discs(_) => verbs::query::discs(app),
+        Verb::Ls(args) => verbs::query::ls(app, args),
+        Verb::Find(args) => verbs::query::find(app, args),
+        Verb::Status(args) => verbs::status::run(app, args),
+        Verb::Locate(args) => verbs::locate::run(app, args),
+        Verb::Lost(args) => verbs::give_up::run(app, args, Fate::Lost),
+        Verb::Retire(args) => verbs::give_up::run(app, args, Fate::Retired),
+        Verb::Check(args) => verbs::check::run(app, args),
+        Verb::Copy(args) => verbs::copy::run(app, args),
+        Verb::Migrate(args) => verbs::migrate::run(app, args),
+        Verb::Keysheet(args) => verbs::keysheet::run(app, args),
+        Verb::Set(args) => verbs::set::run(app, args),
+        Verb::Catalog(args) => verbs::catalog::run(app, args),
     }
 }
 

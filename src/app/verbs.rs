@@ -40,7 +40,7 @@ use crate::model::path::shown;
 use crate::port::clock::Moment;
 use crate::port::monitor::Monitor;
 
-use super::room::read_files;
+use super::shared::read_files;
 use super::{App, RunError};
 
 /// Whose signatures count, if that was asked for.
@@ -51,13 +51,13 @@ fn checker(certificate: Option<&Path>) -> Result<Option<Checker>, RunError> {
 }
 
 /// Which discs count: what was said of signatures, and of discs that are not encrypted.
-pub fn trust(room: &App, certificate: Option<&Path>) -> Result<Trust, RunError> {
+pub fn trust(app: &App, certificate: Option<&Path>) -> Result<Trust, RunError> {
     let signed_by = checker(certificate)?;
-    Ok(Trust { signed_by, accept_plain: room.common.keys.accept_plain.clone(), history: None })
+    Ok(Trust { signed_by, accept_plain: app.common.keys.accept_plain.clone(), history: None })
 }
 
 /// What signs the discs. A key that needs no password is not asked one for.
-pub fn signer(room: &App, signing: &Signing) -> Result<Option<Signer>, RunError> {
+pub fn signer(app: &App, signing: &Signing) -> Result<Option<Signer>, RunError> {
     let Some(path) = &signing.sign else { return Ok(None) };
     let bytes = zeroize::Zeroizing::new(read_files(std::slice::from_ref(path))?.concat());
     let made = match Signer::new(&bytes, None, Moment::now()) {
@@ -66,10 +66,10 @@ pub fn signer(room: &App, signing: &Signing) -> Result<Option<Signer>, RunError>
                 Some(path) => PassphraseSource::File(path.clone()),
                 None => PassphraseSource::Ask,
             };
-            source.warning().into_iter().for_each(|words| room.reporter.note(&words));
+            source.warning().into_iter().for_each(|words| app.reporter.note(&words));
             let prompt = format!("Password of the signing key in {}", path.display());
             let try_once = |asking| {
-                let password = source.read(&room.person, &prompt, asking, true, &room.stop)?;
+                let password = source.read(&app.person, &prompt, asking, true, &app.stop)?;
                 Ok::<_, RunError>(Signer::new(&bytes, Some(&password), Moment::now()))
             };
             let mut made = try_once(Asking::Known)?;
@@ -92,12 +92,12 @@ pub fn text(option: &str, typed: &OsStr) -> Result<String, RunError> {
 }
 
 /// How many images are of no use: they cannot be read, or somebody else may have made them.
-fn say_unusable(room: &App, unreadable: u64, refused: u64) {
+fn say_unusable(app: &App, unreadable: u64, refused: u64) {
     if unreadable > 0 {
-        room.screen.say(&format!("{unreadable} image(s) CANNOT BE READ as discs"));
+        app.screen.say(&format!("{unreadable} image(s) CANNOT BE READ as discs"));
     }
     if refused > 0 {
-        room.screen
+        app.screen
             .say(&format!("{refused} image(s) WERE REFUSED, in whole or in part, as said above"));
     }
 }
@@ -113,7 +113,7 @@ pub fn is_device(path: &Path) -> bool {
 
 /// Whether discs may go to `dest` at all. `source`: what is backed up.
 pub fn check_dest(
-    room: &App,
+    app: &App,
     dest: &Path,
     burning: &Burning,
     source: Option<&Path>,
@@ -123,7 +123,7 @@ pub fn check_dest(
     if is_device(dest) {
         return Ok(());
     }
-    let catalog = room.around.catalog(&room.common)?;
+    let catalog = app.around.catalog(&app.common)?;
     let new_shelf = burning.new_shelf;
     Ok(DestGuard { catalog: &catalog, dest, source, set, new_shelf }.check()?)
 }
@@ -137,50 +137,46 @@ pub fn burner(dest: &Path, burning: &Burning) -> Burner {
 }
 
 /// The same for discs of a set that the catalog knows.
-pub fn check_and_open_dest(room: &App, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
-    let name = room.common.set.as_ref();
-    check_dest(room, dest, burning, None, name)?;
-    let catalog = room.around.catalog(&room.common)?;
+pub fn check_and_open_dest(app: &App, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
+    let name = app.common.set.as_ref();
+    check_dest(app, dest, burning, None, name)?;
+    let catalog = app.around.catalog(&app.common)?;
     let burner = Some(burner(dest, burning));
     let guard = ProgramGuard { catalog: &catalog, name, burner, drill: false, new_set: None };
-    guard.check(room.desk())?;
-    open_dest(room, dest, burning)
+    guard.check(app.context())?;
+    open_dest(app, dest, burning)
 }
 
 /// Whether the programs are there that try the next discs of a set that the catalog knows.
-pub fn check_drill(room: &App) -> Result<(), RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    let name = room.common.set.as_ref();
+pub fn check_drill(app: &App) -> Result<(), RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    let name = app.common.set.as_ref();
     let guard = ProgramGuard { catalog: &catalog, name, burner: None, drill: true, new_set: None };
-    Ok(guard.check(room.desk())?)
+    Ok(guard.check(app.context())?)
 }
 
 /// Where discs go: a drive, or the shelf at `dest`, which is made with its first disc.
-pub fn open_dest(room: &App, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
+pub fn open_dest(app: &App, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
     let burner = match is_device(dest) {
-        true => open_drive(room, dest, burning)?,
+        true => open_drive(app, dest, burning)?,
         false => {
-            let shelf = open_shelf(room, dest)?;
-            shelves::arrive(&room.around.catalog(&room.common)?, dest, room.desk())?;
+            let shelf = open_shelf(app, dest)?;
+            shelves::arrive(&app.around.catalog(&app.common)?, dest, app.context())?;
             shelf
         }
     };
     let reader = burning.verify_drive.as_deref();
-    let reader = reader.map(|device| open_drive(room, device, burning)).transpose()?;
+    let reader = reader.map(|device| open_drive(app, device, burning)).transpose()?;
     Ok(Drives::new(burner, reader))
 }
 
 /// The drive that discs are read from, if FROM is one.
-pub fn open_source(room: &App, from: &Path) -> Result<Option<Box<dyn Drive>>, RunError> {
-    let open = || open_drive(room, from, &Burning::default());
+pub fn open_source(app: &App, from: &Path) -> Result<Option<Box<dyn Drive>>, RunError> {
+    let open = || open_drive(app, from, &Burning::default());
     is_device(from).then(open).transpose()
 }
 
-pub fn open_drive(
-    room: &App,
-    device: &Path,
-    burning: &Burning,
-) -> Result<Box<dyn Drive>, RunError> {
+pub fn open_drive(app: &App, device: &Path, burning: &Burning) -> Result<Box<dyn Drive>, RunError> {
     let choices = DriveOptions {
         settings: Settings {
             engine: burning.engine.unwrap_or_default(),
@@ -189,13 +185,13 @@ pub fn open_drive(
             defect_management: burning.defect_management.unwrap_or(false),
         },
         image_first: burning.image_first,
-        scratch: room.scratch()?,
-        stop: room.stop.clone(),
+        scratch: app.scratch()?,
+        stop: app.stop.clone(),
     };
     Ok(Box::new(Optical::open(device, choices).map_err(FlowError::from)?))
 }
 
-pub fn open_shelf(room: &App, dest: &Path) -> Result<Box<dyn Drive>, RunError> {
+pub fn open_shelf(app: &App, dest: &Path) -> Result<Box<dyn Drive>, RunError> {
     let shelf = Shelf::open_or_plan(dest).map_err(FlowError::from)?;
-    Ok(Box::new(shelf.heeding(&room.stop)))
+    Ok(Box::new(shelf.heeding(&app.stop)))
 }

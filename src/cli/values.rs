@@ -122,7 +122,7 @@ pub fn on_off(text: &str) -> Parsed<bool> {
     }
 }
 
-pub fn patience(text: &str) -> Parsed<WaitLimit> {
+pub fn wait_limit(text: &str) -> Parsed<WaitLimit> {
     let wrong = || "allowed: a time such as 90s, 10m, 2h, or forever".to_owned();
     if text == "forever" {
         return Ok(WaitLimit::Endless);

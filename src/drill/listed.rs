@@ -36,8 +36,8 @@ pub fn oddity(
     let packed = match opened(file, key) {
         Ok((tools, packed)) => {
             let most = longest_text(limits.packed(packed));
-            let patience = PATIENCE + Duration::from_secs(packed >> 20);
-            let program = tools.listing(file, None).killed_when_stopped().timeout(patience);
+            let wait_limit = PATIENCE + Duration::from_secs(packed >> 20);
+            let program = tools.listing(file, None).killed_when_stopped().timeout(wait_limit);
             if let Some(words) = print(&program, most, text, stop)? {
                 return Ok(Some(format!("does not open with the tools: {words}")));
             }

@@ -49,7 +49,7 @@ pub fn whole(drill: &Whole) -> Result<Option<String>, DrillError> {
     }
     if let Some(dir) = drill.fence {
         let fence = Fence::around(dir).map_err(DrillError::NoFence)?;
-        program = program.behind(fence).killed_when_stopped().timeout(patience(drill.discs));
+        program = program.behind(fence).killed_when_stopped().timeout(wait_limit(drill.discs));
     }
     let mut words = Vec::new();
     let ended = program.run(drill.stop, &mut |_| (), &mut |line| {
@@ -67,7 +67,7 @@ pub fn whole(drill: &Whole) -> Result<Option<String>, DrillError> {
 }
 
 /// Ten minutes, and a second for each MiB of the discs: no machine is so slow.
-fn patience(discs: &[(DiscNo, PathBuf)]) -> Duration {
+fn wait_limit(discs: &[(DiscNo, PathBuf)]) -> Duration {
     let files = discs.iter().flat_map(|(_, dir)| [dir.clone(), dir.join("archives")]);
     let entries = files.filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
     let bytes: u64 = entries.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum();

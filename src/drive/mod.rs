@@ -8,6 +8,7 @@ use crate::port::clock::Deadline;
 use crate::port::stop::Stop;
 
 mod absence;
+mod best_effort;
 #[cfg(test)]
 mod contract;
 mod discover;
@@ -25,7 +26,6 @@ mod iso;
 mod label;
 mod layout;
 mod optical;
-mod patient;
 mod rate;
 mod reader;
 mod sectors;
@@ -36,6 +36,7 @@ mod xorriso;
 pub(crate) use optical::ScratchedDisc;
 
 pub use absence::Absence;
+pub use best_effort::BestEffortReader;
 pub use discover::discover;
 pub use engine::{Engine, Settings, Speed, check_burning_programs};
 pub use error::DriveError;
@@ -49,7 +50,6 @@ pub use optical::{
     Device, DeviceError, DriveIdentity, DriveOptions, KiloBytesPerSecond, Medium, MediumState,
     Optical, Profile, Readiness, drives, volume_name,
 };
-pub use patient::BestEffortReader;
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError, Volume};
 pub use sectors::{DESCRIPTOR, RawMedium, SectorSource};
 pub use shelf::identity as shelf_identity;

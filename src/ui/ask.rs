@@ -26,10 +26,10 @@ pub struct Person {
 impl Person {
     /// Somebody is there if both stdin and stderr are terminals. `yes` answers confirmations,
     /// whether somebody is there or not. Each question is answered within `patience`, or with no.
-    pub fn new(screen: Arc<Screen>, yes: bool, patience: WaitLimit, stop: Stop) -> Person {
+    pub fn new(screen: Arc<Screen>, yes: bool, wait_limit: WaitLimit, stop: Stop) -> Person {
         let there = io::stdin().is_terminal() && io::stderr().is_terminal();
         let keyboard =
-            there.then(|| Box::new(TerminalKeyboard { stop, patience }) as Box<dyn Keyboard>);
+            there.then(|| Box::new(TerminalKeyboard { stop, wait_limit }) as Box<dyn Keyboard>);
         Person { screen, yes, keyboard, interrupted: AtomicBool::new(false) }
     }
 

@@ -40,7 +40,7 @@ pub(super) trait Keyboard: Send + Sync {
 /// The terminal at stdin.
 pub(super) struct TerminalKeyboard {
     pub stop: Stop,
-    pub patience: WaitLimit,
+    pub wait_limit: WaitLimit,
 }
 
 impl Keyboard for TerminalKeyboard {
@@ -66,7 +66,7 @@ impl TerminalKeyboard {
     /// Byte by byte as they come, to the end of the line: what is typed ahead waits in the kernel
     /// for the next question.
     fn read(&self, stdin: &Stdin) -> Result<Line, Silence> {
-        let deadline = self.patience.deadline();
+        let deadline = self.wait_limit.deadline();
         let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
         loop {
             self.ready(stdin, &deadline)?;

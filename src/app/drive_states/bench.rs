@@ -122,12 +122,12 @@ impl DriveStateBench {
         }
     }
 
-    fn desk(&self) -> Context<'_> {
+    fn context(&self) -> Context<'_> {
         Context {
             monitor: &self.monitor,
             operator: &Nobody,
             stop: &self.stop,
-            patience: WaitLimit::AtMost(Duration::ZERO),
+            wait_limit: WaitLimit::AtMost(Duration::ZERO),
             turn: WaitLimit::AtMost(Duration::ZERO),
             overwrite: false,
             limits: Default::default(),
@@ -184,15 +184,15 @@ impl DriveStateBench {
             description: Default::default(),
             hint_in_clear: None,
         };
-        backup(&request, Some(&mut self.burner()), self.desk()).map(|_| Exit::Done)
+        backup(&request, Some(&mut self.burner()), self.context()).map(|_| Exit::Done)
     }
 
     fn burn(&self) -> Result<Exit, FlowError> {
         let staging = Staging::open(&self.path("staging"))?;
         let mut catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Write)?;
         let set = set(&catalog);
-        let (drives, desk) = (&mut self.burner(), self.desk());
-        let mut station = Station { staging: &staging, set: &set, drives, desk };
+        let (drives, context) = (&mut self.burner(), self.context());
+        let mut station = Station { staging: &staging, set: &set, drives, context };
         station.burn_waiting(&mut catalog, |_| true).map(|_| Exit::Done)
     }
 
@@ -212,7 +212,7 @@ impl DriveStateBench {
             trust: Default::default(),
             scratch: self.path("scratch"),
         };
-        let report = restore(&request, Some(&mut self.drive.clone()), self.desk())?;
+        let report = restore(&request, Some(&mut self.drive.clone()), self.context())?;
         Ok(match (report.lacks_discs(), report.is_complete()) {
             (true, _) => Exit::DiscMissing,
             (false, complete) => {
@@ -234,7 +234,7 @@ impl DriveStateBench {
             scratch: self.path("scratch"),
             keys: None,
         };
-        let report = verify_from(&request, Some(&mut self.drive.clone()), self.desk())?;
+        let report = verify_from(&request, Some(&mut self.drive.clone()), self.context())?;
         Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
     }
 
@@ -247,7 +247,7 @@ impl DriveStateBench {
             due: Due::Count(1),
             trust: Default::default(),
         };
-        let report = check(&request, Some(&mut self.drive.clone()), self.desk())?;
+        let report = check(&request, Some(&mut self.drive.clone()), self.context())?;
         let missing = if report.missing.is_empty() { Exit::Done } else { Exit::DiscMissing };
         Ok(missing.and(if report.is_sound() { Exit::Done } else { Exit::Damage }))
     }
@@ -270,7 +270,7 @@ impl DriveStateBench {
             true => Drives::one(Box::new(Shelf::open(&shelf)?)),
             false => self.burner(),
         };
-        copy(&request, source, &mut drives, self.desk()).map(|_| Exit::Done)
+        copy(&request, source, &mut drives, self.context()).map(|_| Exit::Done)
     }
 
     fn drill(&self) -> Result<Exit, FlowError> {
@@ -284,7 +284,7 @@ impl DriveStateBench {
             keys: keys(),
             trust: Default::default(),
         };
-        let drilled = drill(&request, Some(&mut self.drive.clone()), self.desk())?;
+        let drilled = drill(&request, Some(&mut self.drive.clone()), self.context())?;
         let is_sound = drilled.is_sound();
         Ok(if is_sound { Exit::Done } else { Exit::Damage })
     }
@@ -303,7 +303,7 @@ impl DriveStateBench {
             drill: true,
             trust: Default::default(),
         };
-        let report = migrate(&request, None, &mut self.burner(), self.desk())?;
+        let report = migrate(&request, None, &mut self.burner(), self.context())?;
         Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })
     }
 
@@ -316,7 +316,7 @@ impl DriveStateBench {
             until_done: true,
             trust: Default::default(),
         };
-        let report = watch(&request, &mut self.burner(), self.desk())?;
+        let report = watch(&request, &mut self.burner(), self.context())?;
         Ok(match (report.damaged, report.failures) {
             (0, 0) => Exit::Done,
             (0, _) => Exit::Incomplete,
@@ -338,7 +338,7 @@ impl DriveStateBench {
             trust: Default::default(),
         };
         let drive: Box<dyn Drive> = Box::new(self.drive.clone());
-        let report = rebuild(&request, vec![Some(drive)], self.desk())?;
+        let report = rebuild(&request, vec![Some(drive)], self.context())?;
         Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
     }
 
@@ -352,7 +352,7 @@ impl DriveStateBench {
             catalog: self.path("catalog.sqlite"),
             trust: Default::default(),
         };
-        let report = rescue(&request, &|_, _| self.drive.sectors(), self.desk())?;
+        let report = rescue(&request, &|_, _| self.drive.sectors(), self.context())?;
         Ok(if report.is_whole() { Exit::Done } else { Exit::Incomplete })
     }
 

@@ -26,28 +26,28 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::{burner, check_dest, is_device, open_dest, open_shelf, signer, text};
 
-pub fn run(room: &App, args: BackupArgs) -> Result<Exit, RunError> {
-    room.with_keys(|keys| {
-        let mut request = request(room, &args, keys)?;
-        guard(room, &args, &request)?;
+pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
+    app.with_keys(|keys| {
+        let mut request = request(app, &args, keys)?;
+        guard(app, &args, &request)?;
         if args.dry_run {
             let dest = request.shelf.as_deref().filter(|dest| dest.is_dir());
-            let mut shelf = dest.map(|dest| open_shelf(room, dest)).transpose()?;
-            return plan(room, &dry_run(&request, shelf.as_deref_mut(), room.desk())?);
+            let mut shelf = dest.map(|dest| open_shelf(app, dest)).transpose()?;
+            return plan(app, &dry_run(&request, shelf.as_deref_mut(), app.context())?);
         }
         let dest = args.dest.as_deref();
-        let mut drives = dest.map(|dest| open_dest(room, dest, &args.burning)).transpose()?;
+        let mut drives = dest.map(|dest| open_dest(app, dest, &args.burning)).transpose()?;
         if let (None, Some(drives)) = (args.disc_size, &mut drives) {
             // Discs are planned for the blank that lies ready.
             request.disc_size.blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
         }
-        let report = backup(&request, drives.as_mut(), room.desk_for(&args.burning))?;
-        tell(room, &report)
+        let report = backup(&request, drives.as_mut(), app.context_for(&args.burning))?;
+        tell(app, &report)
     })
 }
 
 fn request<'a>(
-    room: &App,
+    app: &App,
     args: &BackupArgs,
     keys: KeyRing<'a>,
 ) -> Result<BackupRequest<'a>, RunError> {
@@ -55,14 +55,14 @@ fn request<'a>(
     if args.dest.is_none() && !args.stage && !args.dry_run {
         return Err(RunError::Usage(BackupArgs::NO_DEST.to_owned()));
     }
-    let name = match &room.common.set {
+    let name = match &app.common.set {
         Some(name) => name.clone(),
         None => resolve::default_name(&source)?,
     };
     Ok(BackupRequest {
         name,
-        catalog: room.around.catalog(&room.common)?,
-        staging: room.around.staging(&room.common)?,
+        catalog: app.around.catalog(&app.common)?,
+        staging: app.around.staging(&app.common)?,
         shelf: args.dest.clone().filter(|dest| !is_device(dest)),
         disc_size: DiscSize { typed: args.disc_size, blank: None },
         archive_size: args.archive_size,
@@ -70,7 +70,7 @@ fn request<'a>(
         parity: args.parity,
         parity_discs: args.parity_discs.map(|discs| discs.0),
         keys,
-        signer: signer(room, &args.signing)?,
+        signer: signer(app, &args.signing)?,
         drill: !args.no_drill,
         filter: filter(args)?,
         rehash: args.rehash,
@@ -108,10 +108,10 @@ fn no_source(args: &BackupArgs, error: ResolveError) -> ResolveError {
 
 /// What is refused or asked before anything is opened, made or read: first what no answer changes. A
 /// dry run asks nobody, and is refused what a run would be that nobody answers.
-fn guard(room: &App, args: &BackupArgs, request: &BackupRequest) -> Result<(), RunError> {
+fn guard(app: &App, args: &BackupArgs, request: &BackupRequest) -> Result<(), RunError> {
     if let Some(dest) = &args.dest {
         let (source, name) = (Some(request.source.as_path()), Some(&request.name));
-        check_dest(room, dest, &args.burning, source, name)?;
+        check_dest(app, dest, &args.burning, source, name)?;
     }
     ProgramGuard {
         catalog: &request.catalog,
@@ -120,8 +120,8 @@ fn guard(room: &App, args: &BackupArgs, request: &BackupRequest) -> Result<(), R
         drill: !args.no_drill,
         new_set: Some((request.keys.of_new_set(), request.compression)),
     }
-    .check(room.desk())?;
-    let operator: &dyn Operator = if args.dry_run { &Nobody } else { &room.person };
+    .check(app.context())?;
+    let operator: &dyn Operator = if args.dry_run { &Nobody } else { &app.person };
     let guard = NewSetGuard {
         catalog: &request.catalog,
         name: &request.name,
@@ -154,7 +154,7 @@ fn filter(args: &BackupArgs) -> Result<FilterOptions, RunError> {
 }
 
 /// The shopping list of a dry run.
-fn plan(room: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
+fn plan(app: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
     let BackupPlan { compared, list, capacity, fills_up } = plan;
     let summary = BackupSummary {
         stored: PathTally {
@@ -168,11 +168,11 @@ fn plan(room: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
         dry_run: true,
         ..BackupSummary::default()
     };
-    room.reporter.rest();
-    room.screen.say_lines(&summary.text());
-    room.screen.say_lines(&shopping_list(*capacity, list));
+    app.reporter.rest();
+    app.screen.say_lines(&summary.text());
+    app.screen.say_lines(&shopping_list(*capacity, list));
     if let Some(disc) = fills_up {
-        room.screen.say(&format!(
+        app.screen.say(&format!(
             "Disc {disc}, which is in the staging area, is one of them: it is filled up first."
         ));
     }
@@ -186,7 +186,7 @@ fn plan(room: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
         "minutes": speeds(list).into_iter().map(|(speed, minutes)| (format!("{speed}x"), minutes))
             .collect::<std::collections::BTreeMap<_, _>>(),
     });
-    room.screen.object(&object)?;
+    app.screen.object(&object)?;
     Ok(if compared.failed > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
@@ -225,7 +225,7 @@ fn excluded(rules: &std::collections::BTreeMap<String, u64>) -> Vec<(String, Pat
     rules.iter().map(|(rule, &count)| (rule.clone(), PathTally { count, size: Bytes(0) })).collect()
 }
 
-fn tell(room: &App, report: &BackupReport) -> Result<Exit, RunError> {
+fn tell(app: &App, report: &BackupReport) -> Result<Exit, RunError> {
     let summary = BackupSummary {
         snapshot: report.snapshot,
         stored: PathTally {
@@ -241,21 +241,21 @@ fn tell(room: &App, report: &BackupReport) -> Result<Exit, RunError> {
         discs: report.discs.clone(),
         dry_run: false,
     };
-    room.reporter.rest();
-    if !room.common.quiet {
-        room.screen.say_lines(&summary.text());
+    app.reporter.rest();
+    if !app.common.quiet {
+        app.screen.say_lines(&summary.text());
         if let Some(disc) = report.held {
-            room.screen.say(&format!(
+            app.screen.say(&format!(
                 "disc {disc} is not full enough and waits in the staging area; --flush burns it"
             ));
         }
         if report.first_encrypted {
-            room.screen.say(
+            app.screen.say(
                 "These discs are encrypted: without the passphrase or key nobody can read them, \
                  and nobody can help.",
             );
         }
     }
-    room.screen.object(&summary.object())?;
+    app.screen.object(&summary.object())?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }

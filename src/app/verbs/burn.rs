@@ -8,25 +8,25 @@ use crate::ui::exit::Exit;
 
 use super::check_and_open_dest;
 
-pub fn run(room: &App, args: BurnArgs) -> Result<Exit, RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    let staging = room.around.staging(&room.common)?;
-    let mut drives = check_and_open_dest(room, &args.dest, &args.burning)?;
-    let name = room.common.set.as_ref();
-    let desk = room.desk_for(&args.burning);
-    let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, desk)?;
-    room.reporter.rest();
-    if report.burned.is_empty() && report.lost.is_empty() && !room.common.quiet {
-        room.screen.say("nothing is staged");
+pub fn run(app: &App, args: BurnArgs) -> Result<Exit, RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    let staging = app.around.staging(&app.common)?;
+    let mut drives = check_and_open_dest(app, &args.dest, &args.burning)?;
+    let name = app.common.set.as_ref();
+    let context = app.context_for(&args.burning);
+    let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, context)?;
+    app.reporter.rest();
+    if report.burned.is_empty() && report.lost.is_empty() && !app.common.quiet {
+        app.screen.say("nothing is staged");
     }
     for disc in &report.burned {
         let size = disc.image.unwrap_or_default();
-        if !room.common.quiet {
-            room.screen.say(&format!("disc {}: {size}, burned and verified", disc.number));
+        if !app.common.quiet {
+            app.screen.say(&format!("disc {}: {size}, burned and verified", disc.number));
         }
         let object =
             serde_json::json!({"event": "burned", "disc": disc.number.0, "size": size.bytes().0});
-        room.screen.object(&object)?;
+        app.screen.object(&object)?;
     }
     Ok(if report.lost.is_empty() { Exit::Done } else { Exit::Incomplete })
 }

@@ -14,42 +14,42 @@ use crate::ui::exit::Exit;
 
 use super::{open_source, say_unusable, trust};
 
-pub fn run(room: &App, args: Args) -> Result<Exit, RunError> {
+pub fn run(app: &App, args: Args) -> Result<Exit, RunError> {
     match args.what {
-        CatalogWork::Rebuild => run_rebuild(room, args),
-        CatalogWork::RestoreLast => run_restore_last(room),
+        CatalogWork::Rebuild => run_rebuild(app, args),
+        CatalogWork::RestoreLast => run_restore_last(app),
     }
 }
 
-fn run_rebuild(room: &App, args: Args) -> Result<Exit, RunError> {
+fn run_rebuild(app: &App, args: Args) -> Result<Exit, RunError> {
     let drives =
-        args.from.iter().map(|from| open_source(room, from)).collect::<Result<Vec<_>, _>>()?;
-    let report = room.with_keys(|keys| {
+        args.from.iter().map(|from| open_source(app, from)).collect::<Result<Vec<_>, _>>()?;
+    let report = app.with_keys(|keys| {
         let request = RebuildRequest {
             from: args.from.clone(),
-            catalog: room.around.catalog(&room.common)?,
-            staging: room.around.staging(&room.common)?,
-            name: room.common.set.clone(),
+            catalog: app.around.catalog(&app.common)?,
+            staging: app.around.staging(&app.common)?,
+            name: app.common.set.clone(),
             keys,
             replace: args.replace,
-            scratch: room.scratch()?,
-            trust: Trust { history: args.disc, ..trust(room, args.verify_signature.as_deref())? },
+            scratch: app.scratch()?,
+            trust: Trust { history: args.disc, ..trust(app, args.verify_signature.as_deref())? },
         };
-        Ok(rebuild(&request, drives, room.desk())?)
+        Ok(rebuild(&request, drives, app.context())?)
     })?;
-    room.reporter.rest();
-    tell(room, &report)?;
+    app.reporter.rest();
+    tell(app, &report)?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }
 
-fn tell(room: &App, report: &RebuildReport) -> Result<(), RunError> {
+fn tell(app: &App, report: &RebuildReport) -> Result<(), RunError> {
     for set in &report.sets {
-        words(set).iter().for_each(|line| room.screen.say(line));
+        words(set).iter().for_each(|line| app.screen.say(line));
     }
-    say_unusable(room, report.unreadable, report.refused);
-    say_aside(room, report.aside.as_deref());
+    say_unusable(app, report.unreadable, report.refused);
+    say_aside(app, report.aside.as_deref());
     let sets: Vec<serde_json::Value> = report.sets.iter().map(object).collect();
-    room.screen.object(&serde_json::json!({
+    app.screen.object(&serde_json::json!({
         "event": "summary",
         "command": "catalog rebuild",
         "sets": sets,
@@ -134,23 +134,23 @@ fn object(set: &RebuiltSet) -> serde_json::Value {
     })
 }
 
-fn run_restore_last(room: &App) -> Result<Exit, RunError> {
-    let path = room.around.catalog(&room.common)?;
-    let aside = in_turn(room.desk(), || Catalog::restore_last(&path))?;
-    room.screen.say(&format!(
+fn run_restore_last(app: &App) -> Result<Exit, RunError> {
+    let path = app.around.catalog(&app.common)?;
+    let aside = in_turn(app.context(), || Catalog::restore_last(&path))?;
+    app.screen.say(&format!(
         "{} is as it was after the last run that ended well. Discs that were burned since are not \
          in it: if `coldcut backup` names any, make the catalog anew from the discs, with `coldcut \
          catalog rebuild --replace FROM...`",
         path.display()
     ));
-    say_aside(room, aside.as_deref());
-    room.screen
+    say_aside(app, aside.as_deref());
+    app.screen
         .object(&serde_json::json!({"event": "summary", "command": "catalog restore-last"}))?;
     Ok(Exit::Done)
 }
 
-fn say_aside(room: &App, aside: Option<&Path>) {
+fn say_aside(app: &App, aside: Option<&Path>) {
     if let Some(aside) = aside {
-        room.screen.say(&format!("the former catalog is {} now", aside.display()));
+        app.screen.say(&format!("the former catalog is {} now", aside.display()));
     }
 }

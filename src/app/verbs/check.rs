@@ -13,12 +13,12 @@ use crate::ui::table;
 
 use super::{open_source, trust};
 
-pub fn run(room: &App, args: CheckArgs) -> Result<Exit, RunError> {
+pub fn run(app: &App, args: CheckArgs) -> Result<Exit, RunError> {
     let request = CheckRequest {
-        trust: trust(room, args.verify_signature.as_deref())?,
+        trust: trust(app, args.verify_signature.as_deref())?,
         from: args.from.clone(),
-        catalog: room.around.catalog(&room.common)?,
-        name: room.common.set.clone(),
+        catalog: app.around.catalog(&app.common)?,
+        name: app.common.set.clone(),
         due: match (args.max_check_age, args.count) {
             (Some(age), _) => Due::OlderThan(age),
             (None, count) => Due::Count(count.unwrap_or(1)),
@@ -28,12 +28,12 @@ pub fn run(room: &App, args: CheckArgs) -> Result<Exit, RunError> {
         let now = Moment::now();
         let lines: Vec<DueLine> =
             due(&request, now)?.iter().map(|due| due_line(due, now)).collect();
-        table::print(&room.screen, &lines)?;
+        table::print(&app.screen, &lines)?;
         return Ok(Exit::Done);
     }
-    let mut drive = open_source(room, &request.from)?;
-    let report = check(&request, drive.as_deref_mut(), room.desk())?;
-    tell(room, &report)?;
+    let mut drive = open_source(app, &request.from)?;
+    let report = check(&request, drive.as_deref_mut(), app.context())?;
+    tell(app, &report)?;
     let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
     let missing = if report.missing.is_empty() { Exit::Done } else { Exit::DiscMissing };
     Ok(damage.and(missing))
@@ -52,29 +52,29 @@ fn due_line(due: &DueCopy, now: Moment) -> DueLine {
     }
 }
 
-fn tell(room: &App, report: &CheckReport) -> Result<(), RunError> {
-    room.reporter.rest();
+fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
+    app.reporter.rest();
     for copy in &report.checked {
-        if !room.common.quiet || copy.checked.finding != Finding::Ok || copy.ages() {
-            room.screen.say(&words(copy));
+        if !app.common.quiet || copy.checked.finding != Finding::Ok || copy.ages() {
+            app.screen.say(&words(copy));
         }
     }
     for due in &report.missing {
-        room.screen.say(&format!("{} is due and NOT THERE", due.words()));
+        app.screen.say(&format!("{} is due and NOT THERE", due.words()));
     }
     for due in &report.untrusted {
-        room.screen.say(&format!("{} is due and WAS REFUSED, as said above", due.words()));
+        app.screen.say(&format!("{} is due and WAS REFUSED, as said above", due.words()));
     }
-    if !room.common.quiet {
+    if !app.common.quiet {
         for due in &report.elsewhere {
-            room.screen.say(&format!("{} is due, elsewhere", due.words()));
+            app.screen.say(&format!("{} is due, elsewhere", due.words()));
         }
         let due = report.checked.len() + report.missing.len() + report.untrusted.len();
         if due == 0 {
-            room.screen.say("nothing is due");
+            app.screen.say("nothing is due");
         }
     }
-    room.screen.object(&summary(report))?;
+    app.screen.object(&summary(report))?;
     Ok(())
 }
 

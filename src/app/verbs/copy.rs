@@ -8,27 +8,27 @@ use crate::ui::exit::Exit;
 
 use super::{check_and_open_dest, open_source, trust};
 
-pub fn run(room: &App, args: CopyArgs) -> Result<Exit, RunError> {
+pub fn run(app: &App, args: CopyArgs) -> Result<Exit, RunError> {
     let request = CopyRequest {
-        catalog: room.around.catalog(&room.common)?,
-        staging: room.around.staging(&room.common)?,
-        name: room.common.set.clone(),
+        catalog: app.around.catalog(&app.common)?,
+        staging: app.around.staging(&app.common)?,
+        name: app.common.set.clone(),
         discs: args.discs,
         from: args.from.clone(),
-        trust: trust(room, None)?,
+        trust: trust(app, None)?,
     };
-    let source = request.from.as_deref().map(|from| open_source(room, from)).transpose()?;
+    let source = request.from.as_deref().map(|from| open_source(app, from)).transpose()?;
     let mut source = source.flatten();
-    let mut drives = check_and_open_dest(room, &args.dest, &args.burning)?;
-    let desk = room.desk_for(&args.burning);
-    let copied = copy(&request, source.as_deref_mut(), &mut drives, desk)?;
-    room.reporter.rest();
+    let mut drives = check_and_open_dest(app, &args.dest, &args.burning)?;
+    let context = app.context_for(&args.burning);
+    let copied = copy(&request, source.as_deref_mut(), &mut drives, context)?;
+    app.reporter.rest();
     for done in copied {
         let (disc, set, copies) = (done.disc.number, done.set, done.copies);
-        if !room.common.quiet {
-            room.screen.say(&format!("disc {disc} of {set}: copied, {copies} good copies"));
+        if !app.common.quiet {
+            app.screen.say(&format!("disc {disc} of {set}: copied, {copies} good copies"));
         }
-        room.screen.object(&serde_json::json!({
+        app.screen.object(&serde_json::json!({
             "event": "copied",
             "set": set.as_str(),
             "disc": disc.0,

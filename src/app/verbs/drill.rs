@@ -10,36 +10,36 @@ use crate::ui::exit::Exit;
 
 use super::{open_source, trust};
 
-pub fn run(room: &App, args: DrillArgs) -> Result<Exit, RunError> {
-    let drive = args.from.as_deref().map(|from| open_source(room, from)).transpose()?;
+pub fn run(app: &App, args: DrillArgs) -> Result<Exit, RunError> {
+    let drive = args.from.as_deref().map(|from| open_source(app, from)).transpose()?;
     let mut drive = drive.flatten();
-    room.with_keys(|keys| {
+    app.with_keys(|keys| {
         let request = DrillRequest {
-            catalog: room.around.catalog(&room.common)?,
-            staging: room.around.staging(&room.common)?,
+            catalog: app.around.catalog(&app.common)?,
+            staging: app.around.staging(&app.common)?,
             from: args.from.clone(),
-            name: room.common.set.clone(),
+            name: app.common.set.clone(),
             discs: args.discs.clone(),
             all: args.all,
             keys,
-            trust: trust(room, args.verify_signature.as_deref())?,
+            trust: trust(app, args.verify_signature.as_deref())?,
         };
-        let report = drill(&request, drive.as_deref_mut(), room.desk())?;
-        tell(room, &report.discs)?;
+        let report = drill(&request, drive.as_deref_mut(), app.context())?;
+        tell(app, &report.discs)?;
         Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
     })
 }
 
-fn tell(room: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
-    room.reporter.rest();
+fn tell(app: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
+    app.reporter.rest();
     for disc in drilled {
-        if !room.common.quiet || !disc.seen.faults.is_empty() {
-            room.screen.say(&words(disc));
+        if !app.common.quiet || !disc.seen.faults.is_empty() {
+            app.screen.say(&words(disc));
         }
     }
     let discs: Vec<serde_json::Value> = drilled.iter().map(object).collect();
     let summary = serde_json::json!({"event": "summary", "command": "drill", "discs": discs});
-    Ok(room.screen.object(&summary)?)
+    Ok(app.screen.object(&summary)?)
 }
 
 fn words(disc: &DrilledDisc) -> String {

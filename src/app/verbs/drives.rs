@@ -14,15 +14,15 @@ use crate::ui::table;
 /// A disc that was just inserted spins up.
 const SPIN_UP: Duration = Duration::from_secs(30);
 
-pub fn run(room: &App) -> Result<Exit, RunError> {
+pub fn run(app: &App) -> Result<Exit, RunError> {
     let mut lines = Vec::new();
     for path in drives()? {
-        lines.push(look(path, &room.stop)?);
+        lines.push(look(path, &app.stop)?);
     }
-    if lines.is_empty() && !room.common.quiet {
-        room.screen.say("This system has no optical drive.");
+    if lines.is_empty() && !app.common.quiet {
+        app.screen.say("This system has no optical drive.");
     }
-    table::print(&room.screen, &lines)?;
+    table::print(&app.screen, &lines)?;
     Ok(Exit::Done)
 }
 

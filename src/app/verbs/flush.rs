@@ -9,26 +9,26 @@ use crate::ui::exit::Exit;
 
 use super::{check_drill, signer};
 
-pub fn run(room: &App, args: FlushArgs) -> Result<Exit, RunError> {
+pub fn run(app: &App, args: FlushArgs) -> Result<Exit, RunError> {
     if !args.no_drill {
-        check_drill(room)?;
+        check_drill(app)?;
     }
-    let flushed = room.with_keys(|keys| {
+    let flushed = app.with_keys(|keys| {
         let request = FlushRequest {
-            catalog: room.around.catalog(&room.common)?,
-            staging: room.around.staging(&room.common)?,
-            name: room.common.set.clone(),
+            catalog: app.around.catalog(&app.common)?,
+            staging: app.around.staging(&app.common)?,
+            name: app.common.set.clone(),
             keys,
-            signer: signer(room, &args.signing)?,
+            signer: signer(app, &args.signing)?,
             drill: !args.no_drill,
         };
-        Ok(flush(request, room.desk())?)
+        Ok(flush(request, app.context())?)
     })?;
-    room.reporter.rest();
-    if !room.common.quiet {
-        words(&flushed).iter().for_each(|words| room.screen.say(words));
+    app.reporter.rest();
+    if !app.common.quiet {
+        words(&flushed).iter().for_each(|words| app.screen.say(words));
     }
-    room.screen.object(&serde_json::json!({
+    app.screen.object(&serde_json::json!({
         "event": "summary",
         "command": "flush",
         "disc": flushed.disc.as_ref().map(|disc| disc.number.0),

@@ -13,23 +13,23 @@ use crate::ui::exit::Exit;
 use crate::ui::media::LossLine;
 use crate::ui::table;
 
-pub fn run(room: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    let staging = room.around.staging(&room.common)?;
-    let name = room.common.set.as_ref();
+pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    let staging = app.around.staging(&app.common)?;
+    let name = app.common.set.as_ref();
     let work =
-        GivingUp::weigh(&catalog, &staging, name, &args.discs, args.copy, fate, room.desk())?;
-    room.reporter.rest();
-    table::print(&room.screen, &losses(&work)?)?;
-    say_loss(room, &work, fate);
+        GivingUp::weigh(&catalog, &staging, name, &args.discs, args.copy, fate, app.context())?;
+    app.reporter.rest();
+    table::print(&app.screen, &losses(&work)?)?;
+    say_loss(app, &work, fate);
     let question = match fate {
         Fate::Lost => "Record that as lost?",
         Fate::Retired => "Give that up for good?",
     };
-    if room.person.confirm(question) != Answer::Yes {
+    if app.person.confirm(question) != Answer::Yes {
         return Err(FlowError::NotAgreed.into());
     }
-    room.screen.object(&summary(&work, fate))?;
+    app.screen.object(&summary(&work, fate))?;
     work.record()?;
     Ok(Exit::Done)
 }
@@ -48,16 +48,16 @@ fn losses(work: &GivingUp) -> Result<Vec<LossLine>, RunError> {
     Ok(work.loss.snapshots.iter().map(line).collect())
 }
 
-fn say_loss(room: &App, work: &GivingUp, fate: Fate) {
+fn say_loss(app: &App, work: &GivingUp, fate: Fate) {
     for disc in &work.discs {
-        room.screen.say(&disc_words(work, disc));
+        app.screen.say(&disc_words(work, disc));
     }
-    for (disc, spares) in &work.made_again {
-        room.screen.say(&how_to_make(*disc, spares));
+    for (disc, recovery_status) in &work.made_again {
+        app.screen.say(&how_to_make(*disc, recovery_status));
     }
     let loss = &work.loss;
     if loss.newest.files > 0 {
-        room.screen.say(&format!(
+        app.screen.say(&format!(
             "{} file(s), {}, of the newest state are then on no disc; the next `coldcut backup` stores again what the source still has",
             loss.newest.files, loss.newest.bytes
         ));
@@ -67,13 +67,13 @@ fn say_loss(room: &App, work: &GivingUp, fate: Fate) {
             Fate::Lost => ", unless a copy is found",
             Fate::Retired => "",
         };
-        room.screen.say(&format!(
+        app.screen.say(&format!(
             "{} file(s), {}, of older snapshots are then GONE FOR GOOD{unless}",
             loss.for_good.files, loss.for_good.bytes
         ));
     }
     if work.discs.iter().all(|disc| !disc.takes_all()) || loss.snapshots.is_empty() {
-        room.screen.say("no file is lost by this");
+        app.screen.say("no file is lost by this");
     }
 }
 

@@ -10,13 +10,13 @@ use crate::ui::keysheet::Sheet;
 
 use super::query::disc_line;
 
-pub fn run(room: &App, args: args::KeysheetArgs) -> Result<Exit, RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    let sheet = keysheet(&catalog, room.common.set.as_ref(), args.hint.as_deref(), room.desk())?;
+pub fn run(app: &App, args: args::KeysheetArgs) -> Result<Exit, RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    let sheet = keysheet(&catalog, app.common.set.as_ref(), args.hint.as_deref(), app.context())?;
     let sheet = printed(sheet);
-    match room.screen.json() {
-        true => room.screen.object(&sheet.object())?,
-        false => room.screen.result(&sheet.text())?,
+    match app.screen.json() {
+        true => app.screen.object(&sheet.object())?,
+        false => app.screen.result(&sheet.text())?,
     }
     Ok(Exit::Done)
 }

@@ -17,13 +17,13 @@ use crate::ui::lines::{ListedSnapshot, print_paths};
 use crate::ui::media::{CopyLine, DiscLine};
 use crate::ui::table;
 
-pub(super) fn open(room: &App) -> Result<Query, RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    Ok(Query::open(&catalog, room.common.set.as_ref())?)
+pub(super) fn open(app: &App) -> Result<Query, RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    Ok(Query::open(&catalog, app.common.set.as_ref())?)
 }
 
-pub fn snapshots(room: &App) -> Result<Exit, RunError> {
-    let query = open(room)?;
+pub fn snapshots(app: &App) -> Result<Exit, RunError> {
+    let query = open(app)?;
     let line =
         |(snapshot, extent): (crate::catalog::SnapshotInfo, crate::catalog::SnapshotSize)| {
             ListedSnapshot {
@@ -37,15 +37,15 @@ pub fn snapshots(room: &App) -> Result<Exit, RunError> {
             }
         };
     let lines: Vec<ListedSnapshot> = query.snapshots()?.into_iter().map(line).collect();
-    table::print(&room.screen, &lines)?;
+    table::print(&app.screen, &lines)?;
     Ok(Exit::Done)
 }
 
-pub fn discs(room: &App) -> Result<Exit, RunError> {
-    let query = open(room)?;
+pub fn discs(app: &App) -> Result<Exit, RunError> {
+    let query = open(app)?;
     let line = |disc: KnownDisc| disc_line(query.name(), disc);
     let lines: Vec<DiscLine> = query.discs()?.into_iter().map(line).collect();
-    table::print(&room.screen, &lines)?;
+    table::print(&app.screen, &lines)?;
     Ok(Exit::Done)
 }
 
@@ -78,9 +78,9 @@ fn copy_line(medium: KnownMedium) -> CopyLine {
     }
 }
 
-pub fn ls(room: &App, args: LsArgs) -> Result<Exit, RunError> {
+pub fn ls(app: &App, args: LsArgs) -> Result<Exit, RunError> {
     let path = rel_path(args.path.as_deref().unwrap_or(OsStr::new(".")))?;
-    print_paths(&room.screen, open(room)?.list(&path, args.snapshot)?)?;
+    print_paths(&app.screen, open(app)?.list(&path, args.snapshot)?)?;
     Ok(Exit::Done)
 }
 
@@ -99,9 +99,9 @@ fn rel_path(typed: &OsStr) -> Result<RelPath, RunError> {
         .ok_or_else(|| RunError::Usage(format!("{} {words}", shown(typed.as_bytes()))))
 }
 
-pub fn find(room: &App, args: FindArgs) -> Result<Exit, RunError> {
+pub fn find(app: &App, args: FindArgs) -> Result<Exit, RunError> {
     let pattern = pattern(&args.pattern)?;
-    print_paths(&room.screen, open(room)?.find(&pattern, args.snapshot)?)?;
+    print_paths(&app.screen, open(app)?.find(&pattern, args.snapshot)?)?;
     Ok(Exit::Done)
 }
 

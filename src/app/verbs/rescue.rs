@@ -12,7 +12,7 @@ use crate::ui::exit::Exit;
 
 use super::trust;
 
-pub fn run(room: &App, args: RescueArgs) -> Result<Exit, RunError> {
+pub fn run(app: &App, args: RescueArgs) -> Result<Exit, RunError> {
     let map = args.map.unwrap_or_else(|| {
         let mut name = args.to.clone().into_os_string();
         name.push(".map");
@@ -22,12 +22,12 @@ pub fn run(room: &App, args: RescueArgs) -> Result<Exit, RunError> {
         from: args.from,
         image: args.to,
         map,
-        scratch: room.scratch()?,
-        catalog: room.around.catalog(&room.common)?,
-        trust: trust(room, None)?,
+        scratch: app.scratch()?,
+        catalog: app.around.catalog(&app.common)?,
+        trust: trust(app, None)?,
     };
-    let report = rescue(&request, &open, room.desk())?;
-    tell(room, &request, &report)?;
+    let report = rescue(&request, &open, app.context())?;
+    tell(app, &request, &report)?;
     Ok(if report.is_sound() { Exit::Done } else { Exit::Incomplete })
 }
 
@@ -35,20 +35,20 @@ fn open(path: &Path, stop: &Stop) -> Result<Box<dyn SectorSource>, DriveError> {
     Ok(Box::new(RawMedium::open(path, stop)?))
 }
 
-fn tell(room: &App, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
-    room.reporter.rest();
-    if !room.common.quiet || !report.is_sound() {
+fn tell(app: &App, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
+    app.reporter.rest();
+    if !app.common.quiet || !report.is_sound() {
         let image = request.image.display();
-        room.screen.say(&format!("{image}: {} of {}", report.rescued, report.size));
-        room.screen.say(&words(report));
+        app.screen.say(&format!("{image}: {} of {}", report.rescued, report.size));
+        app.screen.say(&words(report));
         if !report.is_whole() {
-            room.screen.say("Run it again, with another drive if there is one: it goes on.");
+            app.screen.say("Run it again, with another drive if there is one: it goes on.");
         }
         if report.refused > 0 {
-            room.screen.say("Other commands will not use all of it, for the reason given above.");
+            app.screen.say("Other commands will not use all of it, for the reason given above.");
         }
     }
-    room.screen.object(&serde_json::json!({
+    app.screen.object(&serde_json::json!({
         "event": "summary",
         "command": "rescue",
         "size": report.size.0,

@@ -15,20 +15,20 @@ use crate::ui::summary::{PathTally, RestoreSummary};
 
 use super::{open_source, text, trust};
 
-pub fn run(room: &App, args: RestoreArgs) -> Result<Exit, RunError> {
-    let mut drive = open_source(room, &args.from)?;
+pub fn run(app: &App, args: RestoreArgs) -> Result<Exit, RunError> {
+    let mut drive = open_source(app, &args.from)?;
     let patterns = args.path.iter().map(|glob| text("--path", glob));
     let patterns = patterns.collect::<Result<Vec<String>, RunError>>()?;
     let paths = PathGlobs::new(&patterns).map_err(|error| {
         let words = error.to_string();
         FlowError::Pattern(error, words)
     })?;
-    room.with_keys(|keys| {
+    app.with_keys(|keys| {
         let request = RestoreRequest {
             from: args.from.clone(),
             target: args.target.clone(),
-            catalog: room.around.catalog(&room.common)?,
-            name: room.common.set.clone(),
+            catalog: app.around.catalog(&app.common)?,
+            name: app.common.set.clone(),
             snapshot: args.snapshot,
             paths,
             overwrite: overwrite(args.overwrite),
@@ -36,11 +36,11 @@ pub fn run(room: &App, args: RestoreArgs) -> Result<Exit, RunError> {
             rights: rights(&args),
             keys,
             dry_run: args.dry_run,
-            trust: Trust { history: args.disc, ..trust(room, args.verify_signature.as_deref())? },
-            scratch: room.scratch()?,
+            trust: Trust { history: args.disc, ..trust(app, args.verify_signature.as_deref())? },
+            scratch: app.scratch()?,
         };
-        let report = restore(&request, drive.as_deref_mut(), room.desk())?;
-        tell(room, &report, args.dry_run)
+        let report = restore(&request, drive.as_deref_mut(), app.context())?;
+        tell(app, &report, args.dry_run)
     })
 }
 
@@ -61,7 +61,7 @@ fn overwrite(typed: Overwrite) -> place::OverwritePolicy {
     }
 }
 
-fn tell(room: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunError> {
+fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunError> {
     let (count, size) = match dry_run {
         true => (report.files_planned, report.bytes_planned),
         false => (report.restored, report.bytes),
@@ -76,11 +76,11 @@ fn tell(room: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunEr
         later_discs: report.later_discs,
         dry_run,
     };
-    room.reporter.rest();
-    if !room.common.quiet {
-        room.screen.say_lines(&summary.text());
+    app.reporter.rest();
+    if !app.common.quiet {
+        app.screen.say_lines(&summary.text());
     }
-    room.screen.object(&summary.object())?;
+    app.screen.object(&summary.object())?;
     Ok(match (report.lacks_discs(), report.is_complete()) {
         (true, _) => Exit::DiscMissing,
         (false, true) => Exit::Done,

@@ -20,27 +20,27 @@ use crate::ui::exit::Exit;
 use crate::ui::sets::SetLine;
 use crate::ui::table;
 
-pub fn run(room: &App, args: SetArgs) -> Result<Exit, RunError> {
+pub fn run(app: &App, args: SetArgs) -> Result<Exit, RunError> {
     match (args.what, args.old, args.new) {
-        (SetWork::Forget, Some(name), _) => forget(room, &name, args.even_with_discs),
-        (SetWork::Rename, Some(name), Some(new)) => give_name(room, &name, &new),
-        _ => list(room),
+        (SetWork::Forget, Some(name), _) => forget(app, &name, args.even_with_discs),
+        (SetWork::Rename, Some(name), Some(new)) => give_name(app, &name, &new),
+        _ => list(app),
     }
 }
 
-fn list(room: &App) -> Result<Exit, RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    let staging = room.around.staging(&room.common)?;
+fn list(app: &App) -> Result<Exit, RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    let staging = app.around.staging(&app.common)?;
     let sets = match catalog.exists() {
         true => {
             // How safe they are is for `status` to say.
             let any = |_: &SetName| StatusLimits::default();
-            glance(&catalog, &staging, room.common.set.as_ref(), &any, Moment::now())?
+            glance(&catalog, &staging, app.common.set.as_ref(), &any, Moment::now())?
         }
         false => Vec::new(),
     };
     let lines: Vec<SetLine> = sets.iter().map(line).collect();
-    table::print(&room.screen, &lines)?;
+    table::print(&app.screen, &lines)?;
     Ok(Exit::Done)
 }
 
@@ -60,13 +60,13 @@ fn line(glance: &SetGlance) -> SetLine {
     }
 }
 
-fn give_name(room: &App, name: &SetName, new: &SetName) -> Result<Exit, RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    let staging = room.around.staging(&room.common)?;
-    rename(&catalog, &staging, (name, new), room.desk())?;
-    room.reporter.rest();
-    if !room.common.quiet {
-        room.screen.say(&format!(
+fn give_name(app: &App, name: &SetName, new: &SetName) -> Result<Exit, RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    let staging = app.around.staging(&app.common)?;
+    rename(&catalog, &staging, (name, new), app.context())?;
+    app.reporter.rest();
+    if !app.common.quiet {
+        app.screen.say(&format!(
             "set {name} is called {new} now. Its discs keep the name that they have; where a \
              configuration or a service names it, change it there"
         ));
@@ -77,19 +77,19 @@ fn give_name(room: &App, name: &SetName, new: &SetName) -> Result<Exit, RunError
         "set": new.as_str(),
         "before": name.as_str(),
     });
-    room.screen.object(&summary)?;
+    app.screen.object(&summary)?;
     Ok(Exit::Done)
 }
 
-fn forget(room: &App, name: &SetName, even_with_discs: bool) -> Result<Exit, RunError> {
-    let catalog = room.around.catalog(&room.common)?;
-    let staging = room.around.staging(&room.common)?;
-    let work = Forgetting::weigh(&catalog, &staging, name, room.desk())?;
-    room.reporter.rest();
+fn forget(app: &App, name: &SetName, even_with_discs: bool) -> Result<Exit, RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    let staging = app.around.staging(&app.common)?;
+    let work = Forgetting::weigh(&catalog, &staging, name, app.context())?;
+    app.reporter.rest();
     if !work.discs.is_empty() {
-        agree_to_lose_discs(room, &work, even_with_discs)?;
+        agree_to_lose_discs(app, &work, even_with_discs)?;
     }
-    let remove = !work.staged.is_empty() && agree_to_remove_staged(room, &work);
+    let remove = !work.staged.is_empty() && agree_to_remove_staged(app, &work);
     let summary = serde_json::json!({
         "event": "summary",
         "command": "set forget",
@@ -100,20 +100,20 @@ fn forget(room: &App, name: &SetName, even_with_discs: bool) -> Result<Exit, Run
     });
     let (staged, at) = (work.staged.clone(), work.staged_at());
     work.record(remove)?;
-    if !room.common.quiet {
-        room.screen.say(&format!("set {name} is forgotten"));
+    if !app.common.quiet {
+        app.screen.say(&format!("set {name} is forgotten"));
     }
     if !staged.is_empty() && !remove {
         let (discs, at) = (DiscList::of(&staged), shown(at.as_os_str().as_bytes()));
-        room.screen.say(&format!("what was packed for its discs ({discs}) is still in {at}"));
+        app.screen.say(&format!("what was packed for its discs ({discs}) is still in {at}"));
     }
-    room.screen.object(&summary)?;
+    app.screen.object(&summary)?;
     Ok(Exit::Done)
 }
 
 /// Without the catalog nobody knows what is on those discs until they are read again.
 fn agree_to_lose_discs(
-    room: &App,
+    app: &App,
     work: &Forgetting,
     even_with_discs: bool,
 ) -> Result<(), RunError> {
@@ -127,16 +127,16 @@ fn agree_to_lose_discs(
          as they are, and `coldcut catalog rebuild` reads them in again.",
         work.snapshots
     );
-    match room.person.confirm(&question) {
+    match app.person.confirm(&question) {
         Answer::Yes => Ok(()),
         _ => Err(FlowError::NotAgreed.into()),
     }
 }
 
-fn agree_to_remove_staged(room: &App, work: &Forgetting) -> bool {
+fn agree_to_remove_staged(app: &App, work: &Forgetting) -> bool {
     let (discs, at) = (DiscList::of(&work.staged), work.staged_at());
     let at = shown(at.as_os_str().as_bytes());
     let question =
         format!("Remove what is packed for discs {discs} of set {}, in {at}?", work.set.facts.name);
-    room.person.confirm(&question) == Answer::Yes
+    app.person.confirm(&question) == Answer::Yes
 }

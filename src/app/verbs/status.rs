@@ -20,29 +20,29 @@ use crate::ui::table;
 use super::query::open;
 use super::text;
 
-pub fn run(room: &App, args: StatusArgs) -> Result<Exit, RunError> {
+pub fn run(app: &App, args: StatusArgs) -> Result<Exit, RunError> {
     if !args.paths.is_empty() {
-        return files(room, &args);
+        return files(app, &args);
     }
-    let catalog = room.around.catalog(&room.common)?;
-    let staging = room.around.staging(&room.common)?;
+    let catalog = app.around.catalog(&app.common)?;
+    let staging = app.around.staging(&app.common)?;
     let now = Moment::now();
     let is_there = catalog.exists();
     let limits = |set: &SetName| args.limits(set);
-    let sets = glance(&catalog, &staging, room.common.set.as_ref(), &limits, now);
+    let sets = glance(&catalog, &staging, app.common.set.as_ref(), &limits, now);
     let places = PlacesInUse { catalog_exists: is_there, catalog, staging };
     let sets = match sets {
         Err(error) if !is_there => {
             // Programs are told where it was looked for.
-            print_status(&room.screen, &places, &[], now)?;
+            print_status(&app.screen, &places, &[], now)?;
             return Err(error.into());
         }
         sets => sets?,
     };
     let lines: Vec<StatusLine> = sets.into_iter().map(|set| status_line(set, now)).collect();
-    print_status(&room.screen, &places, &lines, now)?;
+    print_status(&app.screen, &places, &lines, now)?;
     if lines.is_empty() {
-        room.screen.say("nothing was ever backed up with this catalog");
+        app.screen.say("nothing was ever backed up with this catalog");
         return Ok(Exit::Incomplete);
     }
     let worst = lines.iter().map(|set| set.safety.verdict).min();
@@ -55,23 +55,23 @@ pub fn exit(verdict: SafetyVerdict) -> Exit {
     if verdict == SafetyVerdict::Safe { Exit::Done } else { Exit::Incomplete }
 }
 
-fn files(room: &App, args: &StatusArgs) -> Result<Exit, RunError> {
+fn files(app: &App, args: &StatusArgs) -> Result<Exit, RunError> {
     let patterns = args.paths.iter().map(|glob| text("PATH", glob));
     let patterns = patterns.collect::<Result<Vec<String>, RunError>>()?;
     let globs = PathGlobs::new(&patterns).map_err(|error| {
         let words = error.to_string();
         FlowError::Pattern(error, words)
     })?;
-    let query = open(room)?;
+    let query = open(app)?;
     let now = Moment::now();
-    let staging = room.around.staging(&room.common)?;
+    let staging = app.around.staging(&app.common)?;
     let safety = query.safety_of(&globs, &staging, &args.limits(query.name()), now)?;
     let verdict = safety.verdict();
     let lines: Vec<FileSafetyLine> =
         safety.files.into_iter().map(|file| file_line(file, now)).collect();
-    table::print(&room.screen, &lines)?;
+    table::print(&app.screen, &lines)?;
     for words in safety.dangers.iter().chain(&safety.unknown) {
-        room.screen.say(words);
+        app.screen.say(words);
     }
     Ok(exit(verdict))
 }
@@ -153,11 +153,11 @@ fn safety_line(glance: &SetGlance, now: Moment) -> SafetyLine {
     }
 }
 
-fn group_line(spares: &RecoveryStatus) -> GroupLine {
+fn group_line(recovery_status: &RecoveryStatus) -> GroupLine {
     GroupLine {
-        discs: spares.group.discs.clone(),
-        recovery: spares.group.recovery.clone(),
-        lost: spares.lost.clone(),
-        may_lose: spares.may_lose(),
+        discs: recovery_status.group.discs.clone(),
+        recovery: recovery_status.group.recovery.clone(),
+        lost: recovery_status.lost.clone(),
+        may_lose: recovery_status.may_lose(),
     }
 }

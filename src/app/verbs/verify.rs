@@ -11,30 +11,30 @@ use crate::ui::exit::Exit;
 
 use super::{open_source, say_unusable, trust};
 
-pub fn run(room: &App, args: VerifyArgs) -> Result<Exit, RunError> {
-    let mut drive = open_source(room, &args.from)?;
-    room.with_keys(|keys| {
+pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
+    let mut drive = open_source(app, &args.from)?;
+    app.with_keys(|keys| {
         let request = VerifyRequest {
             from: args.from,
-            catalog: room.around.catalog(&room.common)?,
-            name: room.common.set.clone(),
-            trust: trust(room, args.verify_signature.as_deref())?,
-            scratch: room.scratch()?,
+            catalog: app.around.catalog(&app.common)?,
+            name: app.common.set.clone(),
+            trust: trust(app, args.verify_signature.as_deref())?,
+            scratch: app.scratch()?,
             keys: Some(keys),
         };
-        let report = verify_from(&request, drive.as_deref_mut(), room.desk())?;
-        tell(room, &report)?;
+        let report = verify_from(&request, drive.as_deref_mut(), app.context())?;
+        tell(app, &report)?;
         let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
         let gone = if report.gone.is_empty() { Exit::Done } else { Exit::DiscMissing };
         Ok(damage.and(gone))
     })
 }
 
-fn tell(room: &App, report: &VerifyReport) -> Result<(), RunError> {
-    room.reporter.rest();
+fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
+    app.reporter.rest();
     for disc in &report.discs {
-        if !room.common.quiet || disc.finding != Finding::Ok {
-            room.screen.say(&disc.words());
+        if !app.common.quiet || disc.finding != Finding::Ok {
+            app.screen.say(&disc.words());
         }
     }
     for gone in &report.gone {
@@ -42,17 +42,17 @@ fn tell(room: &App, report: &VerifyReport) -> Result<(), RunError> {
             Some((set, number)) => format!("disc {number} of {set}"),
             None => "a disc".to_owned(),
         };
-        room.screen.say(&format!(
+        app.screen.say(&format!(
             "{which}: NOT READ to its end, and nothing is recorded of it: {}",
             gone.absence
         ));
     }
-    say_unusable(room, report.unreadable, report.refused);
+    say_unusable(app, report.unreadable, report.refused);
     let discs: Vec<serde_json::Value> = report.discs.iter().map(object).collect();
     let absent: Vec<u32> = report.absent.iter().map(|(_, disc)| disc.0).collect();
     let number = |gone: &AbsentDisc| gone.disc.as_ref().map(|(_, number)| number.0);
     let gone: Vec<Option<u32>> = report.gone.iter().map(number).collect();
-    room.screen.object(&serde_json::json!({
+    app.screen.object(&serde_json::json!({
         "event": "summary",
         "command": "verify",
         "discs": discs,

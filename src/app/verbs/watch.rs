@@ -8,31 +8,31 @@ use crate::ui::exit::Exit;
 
 use super::{check_and_open_dest, trust};
 
-pub fn run(room: &App, args: WatchArgs) -> Result<Exit, RunError> {
+pub fn run(app: &App, args: WatchArgs) -> Result<Exit, RunError> {
     let request = WatchRequest {
         device: args.drive.clone(),
-        catalog: room.around.catalog(&room.common)?,
-        staging: room.around.staging(&room.common)?,
-        scratch: room.scratch()?,
+        catalog: app.around.catalog(&app.common)?,
+        staging: app.around.staging(&app.common)?,
+        scratch: app.scratch()?,
         until_done: args.until_done,
-        trust: trust(room, args.verify_signature.as_deref())?,
+        trust: trust(app, args.verify_signature.as_deref())?,
     };
-    let mut drives = check_and_open_dest(room, &args.drive, &args.burning)?;
-    let report = watch(&request, &mut drives, room.desk_for(&args.burning))?;
-    room.reporter.rest();
-    tell(room, &report)
+    let mut drives = check_and_open_dest(app, &args.drive, &args.burning)?;
+    let report = watch(&request, &mut drives, app.context_for(&args.burning))?;
+    app.reporter.rest();
+    tell(app, &report)
 }
 
-fn tell(room: &App, report: &WatchReport) -> Result<Exit, RunError> {
+fn tell(app: &App, report: &WatchReport) -> Result<Exit, RunError> {
     let burned: Vec<_> = report
         .burned
         .iter()
         .map(|(set, disc)| serde_json::json!({"set": set, "disc": disc}))
         .collect();
-    if !room.common.quiet {
-        room.screen.say(&format!("{} disc(s) burned and verified", burned.len()));
+    if !app.common.quiet {
+        app.screen.say(&format!("{} disc(s) burned and verified", burned.len()));
     }
-    room.screen.object(&serde_json::json!({
+    app.screen.object(&serde_json::json!({
         "event": "summary",
         "command": "watch",
         "burned": burned,

@@ -38,7 +38,7 @@ pub struct Common {
     /// How long to wait for a disc, an answer, or another coldcut: 90s, 10m, 2h, or `forever`
     /// [default: forever for discs and answers at a terminal, forever for discs as a service,
     /// otherwise 0s]
-    #[arg(long, value_name = "TIME", value_parser = values::patience)]
+    #[arg(long, value_name = "TIME", value_parser = values::wait_limit)]
     #[arg(help_heading = "Options of every command")]
     pub wait: Option<WaitLimit>,
     /// Read listings and catalogs even if they expand to more than genuine ones of their size

@@ -314,7 +314,7 @@ impl Device {
             capacity: capacity.and_then(|reply| mmc::parse_capacity(&reply)),
             maker: self.maker(profile),
             speeds: mmc::parse_write_speeds(&speeds),
-            spare: self.spares(profile),
+            spare: self.recovery_status(profile),
         })))
     }
 
@@ -333,7 +333,7 @@ impl Device {
         }
     }
 
-    fn spares(&self, profile: Profile) -> Option<(Sectors, Sectors)> {
+    fn recovery_status(&self, profile: Profile) -> Option<(Sectors, Sectors)> {
         if !profile.is_blu_ray() {
             return None;
         }

@@ -43,20 +43,20 @@ pub struct Flushed {
 }
 
 /// Finishes the disc that is held back, and the group of discs that is in work.
-pub fn flush(request: FlushRequest, desk: Context) -> Result<Flushed, FlowError> {
-    let mut catalog = open_to_write(&request.catalog, desk)?;
+pub fn flush(request: FlushRequest, context: Context) -> Result<Flushed, FlowError> {
+    let mut catalog = open_to_write(&request.catalog, context)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     request.keys.refuse_needless(&set)?;
-    needs_par2(is_protected(&set.facts), desk)?;
+    needs_par2(is_protected(&set.facts), context)?;
     let staging = Staging::open(&request.staging)?;
     let disc = match catalog.open_disc(set.id)?.is_none() && catalog.pending_rows(set.id)? == 0 {
         true => None,
-        false => Some(close_disc(&request, &mut catalog, &set, &staging, desk)?),
+        false => Some(close_disc(&request, &mut catalog, &set, &staging, context)?),
     };
-    let grouping = Grouping::new(&staging, &set, desk);
+    let grouping = Grouping::new(&staging, &set, context);
     let recovery_waits = grouping.close_with(&catalog)? == GroupClosing::WhenBurned;
     let recovery = grouping.make(&mut catalog)?;
-    crate::flow::base::turn::ended_well(&catalog, desk);
+    crate::flow::base::turn::ended_well(&catalog, context);
     Ok(Flushed { disc, recovery, recovery_waits })
 }
 
@@ -65,17 +65,17 @@ fn close_disc(
     catalog: &mut Catalog,
     set: &KnownSet,
     staging: &Staging,
-    desk: Context,
+    context: Context,
 ) -> Result<DiscInfo, FlowError> {
     let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
         return Err(FlowError::UnfinishedRun(set.facts.name.clone()));
     };
     let sealer = request.keys.sealer_for(set)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
-    agree(catalog, set, sealer.as_ref(), request.keys.new_recipients, desk)?;
+    agree(catalog, set, sealer.as_ref(), request.keys.new_recipients, context)?;
     let capacity = DiscSize::default().of(Some((&*catalog, set)))?;
     let (signer, drill) = (request.signer.as_ref(), request.drill);
-    let writer = DiscWriter { staging, set, sealer, signer, drill, capacity, desk };
+    let writer = DiscWriter { staging, set, sealer, signer, drill, capacity, context };
     writer.take_over(catalog)?;
     // Listings alone begin no disc while another one waits and has room.
     if let Some(spare) = spare(&writer, catalog)? {
@@ -86,6 +86,6 @@ fn close_disc(
     let place = (new_disc, known);
     let (begun, rehashed) = (HashMap::new(), false);
     let mut ledger =
-        CatalogLedger::new(catalog, set.id, last.seq, desk.monitor, place, begun, rehashed)?;
+        CatalogLedger::new(catalog, set.id, last.seq, context.monitor, place, begun, rehashed)?;
     writer.close_disc(&texts, &disc, &mut ledger)
 }

@@ -51,46 +51,46 @@ pub use survey::{BackupPlan, dry_run};
 pub fn backup(
     request: &BackupRequest,
     drives: Option<&mut Drives>,
-    desk: Context,
+    context: Context,
 ) -> Result<BackupReport, FlowError> {
     // What needs no catalog is looked at before one is made.
     Source::open(&request.source)?;
     let wants_discs = request.parity_discs.flatten().is_some();
-    needs_par2(wants_discs || request.parity.unwrap_or(0) > 0, desk)?;
+    needs_par2(wants_discs || request.parity.unwrap_or(0) > 0, context)?;
     let staging = Staging::open(&request.staging)?;
-    let mut catalog = open_to_write(&request.catalog, desk)?;
+    let mut catalog = open_to_write(&request.catalog, context)?;
     let mut drives = drives;
     if let Some(drives) = drives.as_deref_mut() {
-        drives.burner.settle(&|words| desk.monitor.note(words), desk.stop)?;
-        refuse_foreign_discs(request, Some(&catalog), &mut *drives.burner, desk)?;
+        drives.burner.settle(&|words| context.monitor.note(words), context.stop)?;
+        refuse_foreign_discs(request, Some(&catalog), &mut *drives.burner, context)?;
     }
-    let (set, sealer, is_new) = open_set(request, &mut catalog, desk)?;
+    let (set, sealer, is_new) = open_set(request, &mut catalog, context)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
     let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
-    needs_par2(is_protected(&set.facts), desk)?;
+    needs_par2(is_protected(&set.facts), context)?;
     clear_done(&catalog, staging, set)?;
     let first_encrypted = is_new && sealer.is_some();
     let mut run = BackupRun {
         request,
-        writer: writer(request, &catalog, staging, set, sealer, desk)?,
+        writer: writer(request, &catalog, staging, set, sealer, context)?,
         report: BackupReport { first_encrypted, ..BackupReport::default() },
         spare: None,
     };
     run.writer.take_over(&mut catalog)?;
     run.spare = spare(&run.writer, &catalog)?;
     if let Some(drives) = drives.as_deref_mut() {
-        say_other_shelf(&catalog, set, &drives.burner.medium(), desk)?;
+        say_other_shelf(&catalog, set, &drives.burner.medium(), context)?;
     }
     let report = match drives {
         None => run.all(&mut catalog, None)?,
         Some(drives) => {
-            let mut station = Station { staging, set, drives, desk };
+            let mut station = Station { staging, set, drives, context };
             run.burn_former(&mut station, &mut catalog)?;
             beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
         }
     };
-    crate::flow::base::turn::ended_well(&catalog, desk);
+    crate::flow::base::turn::ended_well(&catalog, context);
     Ok(report)
 }
 
@@ -109,9 +109,9 @@ pub fn burn_staged(
     name: Option<&SetName>,
     discs: &[DiscNo],
     drives: &mut Drives,
-    desk: Context,
+    context: Context,
 ) -> Result<BurnReport, FlowError> {
-    let mut catalog = open_to_write(catalog, desk)?;
+    let mut catalog = open_to_write(catalog, context)?;
     let set = choose_set(catalog.sets()?, name)?;
     let staging = Staging::open(staging)?;
     clear_done(&catalog, &staging, &set)?;
@@ -124,14 +124,14 @@ pub fn burn_staged(
             false => FlowError::NothingStaged(format!(" as disc {wanted}")),
         });
     }
-    lost.iter().for_each(|&disc| desk.monitor.note(&lost_words(disc)));
+    lost.iter().for_each(|&disc| context.monitor.note(&lost_words(disc)));
     for disc in waits.iter().filter(|d| discs.is_empty() || discs.contains(&d.number)) {
-        drill_without_keys(&mut catalog, &staging, &set, disc, desk)?;
+        drill_without_keys(&mut catalog, &staging, &set, disc, context)?;
     }
-    let mut station = Station { staging: &staging, set: &set, drives, desk };
+    let mut station = Station { staging: &staging, set: &set, drives, context };
     let burned =
         station.burn_waiting(&mut catalog, |disc| discs.is_empty() || discs.contains(&disc))?;
-    crate::flow::base::turn::ended_well(&catalog, desk);
+    crate::flow::base::turn::ended_well(&catalog, context);
     Ok(BurnReport { burned, lost })
 }
 
@@ -218,7 +218,7 @@ impl BackupRun<'_> {
         );
         let ahead = self.writer.staging.check_space(need.least, need.ahead)?;
         if !ahead && list.discs > 1 && drives.is_some() {
-            self.writer.desk.monitor.note(&format!(
+            self.writer.context.monitor.note(&format!(
                 "the staging area has no room to pack a disc while one is burned (that takes {}): \
                  each disc is safe before the next one is packed",
                 need.ahead

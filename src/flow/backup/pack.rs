@@ -74,7 +74,7 @@ impl BackupRun<'_> {
         let spare = self.spare.take();
         let run = &*self;
         let writer = &run.writer;
-        let Context { monitor, stop, .. } = writer.desk;
+        let Context { monitor, stop, .. } = writer.context;
         let source = Source::open(&run.request.source)?;
         let texts = &writer.texts(catalog, seq, &queue)?;
         let (disc, new_disc, known) = writer.next_disc(catalog, texts, true)?;
@@ -189,7 +189,7 @@ impl<'a> Packing<'a> {
         if !self.queue.is_empty() {
             let disc = self.spare.is_none().then_some(self.filler.disc().number.0);
             let total = Some(self.load);
-            self.writer().desk.monitor.phase(&Phase { what: Activity::Packing, disc, total });
+            self.writer().context.monitor.phase(&Phase { what: Activity::Packing, disc, total });
         }
     }
 
@@ -224,16 +224,16 @@ impl<'a> Packing<'a> {
     /// Of groups that are full by now. Between two discs, so that their numbers are their own.
     fn recovery_discs(&mut self) -> Result<(), FlowError> {
         let Some(drives) = self.drives else { return Ok(()) };
-        let DiscWriter { staging, set, desk, .. } = self.run.writer;
-        let made = Grouping::new(staging, set, desk).make(self.ledger.catalog())?;
+        let DiscWriter { staging, set, context, .. } = self.run.writer;
+        let made = Grouping::new(staging, set, context).make(self.ledger.catalog())?;
         made.iter().try_for_each(|disc| drives.give(self.ledger.catalog(), disc))
     }
 
     /// When all discs are safe: the last group may be full, or is closed as it is.
     fn last_recovery_discs(&mut self) -> Result<(), FlowError> {
-        let DiscWriter { staging, set, desk, .. } = self.run.writer;
+        let DiscWriter { staging, set, context, .. } = self.run.writer;
         if self.run.request.flush && self.drives.is_some() {
-            Grouping::new(staging, set, desk).close_all()?;
+            Grouping::new(staging, set, context).close_all()?;
         }
         self.recovery_discs()?;
         self.settle()
@@ -241,7 +241,7 @@ impl<'a> Packing<'a> {
 
     /// Until the disc in the drives is safe.
     fn settle(&mut self) -> Result<(), FlowError> {
-        self.writer().desk.monitor.rest();
+        self.writer().context.monitor.rest();
         match self.drives {
             Some(drives) => drives.settle(self.ledger.catalog()),
             None => Ok(()),
@@ -262,7 +262,7 @@ impl<'a> Packing<'a> {
         let since = overdue(self.ledger.catalog(), set, disc, max_hold, Moment::now())?;
         if let Some(since) = since {
             let words = format!("disc {disc} has waited for more since {since}: it is closed now");
-            self.writer().desk.monitor.note(&words);
+            self.writer().context.monitor.note(&words);
         }
         Ok(since.is_some())
     }
@@ -286,7 +286,7 @@ impl<'a> Packing<'a> {
                 let question = format!(
                     "disc {number} is {used} % full. Burn it now? Otherwise it waits for more"
                 );
-                Ok(self.writer().desk.operator.confirm(&question) == Answer::Yes)
+                Ok(self.writer().context.operator.confirm(&question) == Answer::Yes)
             }
             None => Ok(true),
         }

@@ -47,7 +47,7 @@ pub(in crate::flow) fn spare(
     let is_bad = drills.last().is_some_and(|drill| drill.finding == Finding::Damaged);
     // The group in work is closed when this disc is burned: somebody asked for that.
     let is_waited_for = writer.set.facts.parity_discs.is_some()
-        && Grouping::new(writer.staging, writer.set, writer.desk).is_to_close();
+        && Grouping::new(writer.staging, writer.set, writer.context).is_to_close();
     if is_bad || is_waited_for {
         return Ok(None);
     }
@@ -127,7 +127,7 @@ pub(in crate::flow) fn reopen(
         }
     }
     catalog.reopen_disc(writer.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
-    writer.desk.monitor.note(&format!(
+    writer.context.monitor.note(&format!(
         "disc {} waits in the staging area and has room: it is filled up",
         disc.number
     ));
@@ -159,7 +159,7 @@ fn rows_from_index(
 
 fn stays(writer: &DiscWriter, disc: DiscNo, why: &str) -> bool {
     let words = format!("disc {disc} is not filled up, and another one is begun: {why}");
-    writer.desk.monitor.note(&words);
+    writer.context.monitor.note(&words);
     false
 }
 
@@ -202,7 +202,7 @@ fn rows_of(
     }
     let mut rows = IndexRows::new();
     let of = label(writer.set, disc);
-    let read = each_index_row(&reader, opener, &of, writer.desk.reading(), |row| {
+    let read = each_index_row(&reader, opener, &of, writer.context.reading(), |row| {
         index_line(&row, disc.format, rows.entry(row.archive).or_default());
     });
     match read {

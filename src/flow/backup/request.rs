@@ -94,9 +94,9 @@ pub(in crate::flow) fn writer<'a>(
     staging: &'a Staging,
     set: &'a KnownSet,
     sealer: Option<Sealer>,
-    desk: Context<'a>,
+    context: Context<'a>,
 ) -> Result<DiscWriter<'a>, FlowError> {
     let capacity = request.disc_size.of(Some((catalog, set)))?;
     let (signer, drill) = (request.signer.as_ref(), request.drill);
-    Ok(DiscWriter { staging, set, sealer, signer, drill, capacity, desk })
+    Ok(DiscWriter { staging, set, sealer, signer, drill, capacity, context })
 }

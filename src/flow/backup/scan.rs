@@ -16,19 +16,19 @@ use crate::scan::walk::walk;
 pub(super) fn scan(
     request: &BackupRequest,
     known: ComparisonBase,
-    desk: Context,
+    context: Context,
 ) -> Result<SourceComparison, FlowError> {
     let mut options = request.filter.clone();
     // A dry run's own copy knows one set, and the shelves of others are left out, too.
     leave_out(request, opened(&request.catalog)?.as_ref(), &mut options)?;
     let filter = Filter::new(&options)?;
-    let mut comparer = Comparer::new(known, request.rehash, desk.monitor);
-    walk(&request.source, &filter, desk.stop, desk.monitor, &mut comparer)?;
+    let mut comparer = Comparer::new(known, request.rehash, context.monitor);
+    walk(&request.source, &filter, context.stop, context.monitor, &mut comparer)?;
     let compared = comparer.finish()?;
     for shelf in &compared.shelves {
         let dir = request.source.join(OsStr::from_bytes(shelf.as_bytes()));
         let dir = shown(dir.as_os_str().as_bytes());
-        desk.monitor.note(&format!("left out: the disc images in {dir}"));
+        context.monitor.note(&format!("left out: the disc images in {dir}"));
     }
     Ok(compared)
 }

@@ -20,7 +20,7 @@ pub(super) fn refuse_foreign_discs(
     request: &BackupRequest,
     catalog: Option<&Catalog>,
     drive: &mut dyn Drive,
-    desk: Context,
+    context: Context,
 ) -> Result<(), FlowError> {
     let set = catalog.map(|catalog| catalog.set_by_name(&request.name)).transpose()?.flatten();
     let (known, twins) = match (catalog, &set) {
@@ -30,20 +30,20 @@ pub(super) fn refuse_foreign_discs(
     let found = match drive.discs() {
         // What lies in it now is not what will be burned.
         Err(error) if error.is_in_use() => {
-            desk.monitor.note(&chain(&error));
+            context.monitor.note(&chain(&error));
             return Ok(());
         }
         found => found?,
     };
     for problem in &found.problems {
-        desk.monitor.note(&chain(problem));
+        context.monitor.note(&chain(problem));
     }
     for reader in &found.discs {
         let labels: Vec<Label> = Label::candidates(&**reader).collect();
         // What was taken out is not what will be burned; without its drive nothing will.
         match reader.absence() {
             Some(absence) if absence.leaves_no_drive() => return Err(absence.into()),
-            Some(absence) => desk.monitor.note(&absence.to_string()),
+            Some(absence) => context.monitor.note(&absence.to_string()),
             None => {}
         }
         let is_known = |label: &Label| {
@@ -65,19 +65,19 @@ pub(super) fn refuse_foreign_discs(
 pub(super) fn open_set(
     request: &BackupRequest,
     catalog: &mut Catalog,
-    desk: Context,
+    context: Context,
 ) -> Result<(KnownSet, Option<Sealer>, bool), FlowError> {
     if let Some(set) = catalog.set_by_name(&request.name)? {
         check_source(request, &set)?;
         let sealer = request.keys.sealer_for(&set)?;
-        agree(catalog, &set, sealer.as_ref(), request.keys.new_recipients, desk)?;
+        agree(catalog, &set, sealer.as_ref(), request.keys.new_recipients, context)?;
         return Ok((remember_facts(request, catalog, &set)?, sealer, false));
     }
-    desk.monitor.note(&announcement(request, &catalog.sets()?));
+    context.monitor.note(&announcement(request, &catalog.sets()?));
     let keys = request.keys.for_new_set(&request.name)?;
     let sealer = create_set(request, catalog, keys)?;
     let set = known_set(catalog, &request.name)?;
-    agree(catalog, &set, sealer.as_ref(), true, desk)?;
+    agree(catalog, &set, sealer.as_ref(), true, context)?;
     Ok((set, sealer, true))
 }
 

@@ -37,16 +37,16 @@ pub(super) fn guarded_scan(
     seq: SnapshotSeq,
     begun: HashMap<SnapshotSeq, Moment>,
 ) -> Result<SourceComparison, FlowError> {
-    let (set, desk) = (writer.set.id, writer.desk);
+    let (set, context) = (writer.set.id, writer.context);
     let last = catalog.newest_snapshot(set)?;
     let last = catalog.snapshots(set)?.into_iter().find(|info| Some(info.seq) == last);
     let scan = |catalog: &mut Catalog| {
         let known =
             ComparisonBase { catalog: Some(&mut *catalog), set: Some(set), seq: Some(seq), begun };
-        let compared = scan(request, known, desk)?;
+        let compared = scan(request, known, context)?;
         let mounts = mount_points().map(|points| below(&points, &request.source));
         if let Some(last) = last.filter(|_| !request.allow_shrink) {
-            Guard { request, desk, set, seq, last, mounts: mounts.as_deref() }
+            Guard { request, context, set, seq, last, mounts: mounts.as_deref() }
                 .judge(catalog, &compared)?;
         }
         if let Some(mounts) = &mounts {
@@ -77,7 +77,7 @@ fn below(points: &[PathBuf], source: &Path) -> Vec<RelPath> {
 
 struct Guard<'a> {
     request: &'a BackupRequest<'a>,
-    desk: Context<'a>,
+    context: Context<'a>,
     set: SetId,
     /// The run in work.
     seq: SnapshotSeq,
@@ -136,7 +136,7 @@ impl Guard<'_> {
         let source = self.request.source.clone();
         let words = refusal_words(&why, &source, self.last.seq, self.last.started);
         let question = format!("{words}. Back it up as it is?");
-        match self.desk.operator.confirm_in_person(&question) {
+        match self.context.operator.confirm_in_person(&question) {
             Answer::Yes => Ok(()),
             Answer::No | Answer::NobodyThere => Err(FlowError::Shrunk { why: why.into(), words }),
         }
@@ -253,10 +253,10 @@ impl Guard<'_> {
         let mut source = Source::open(&self.request.source)?;
         let total = Some(arrivals.iter().map(|(_, size)| size).sum());
         if !arrivals.is_empty() {
-            self.desk.monitor.phase(&Phase { what: Activity::Reading, disc: None, total });
+            self.context.monitor.phase(&Phase { what: Activity::Reading, disc: None, total });
         }
         for (path, _) in arrivals {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             let Some(digest) = self.digest_of(&mut source, &path)? else { continue };
             for (path, size) in wanted.remove(&digest).into_iter().flatten() {
                 missing.gone.take(size);
@@ -272,7 +272,7 @@ impl Guard<'_> {
     fn digest_of(&self, source: &mut Source, path: &RelPath) -> Result<Option<Digest>, FlowError> {
         let Ok(entry) = source.look_again(path) else { return Ok(None) };
         let Ok(reading) = FileReading::open(source, entry) else { return Ok(None) };
-        let read = reading.digest_ahead(|_| Ok(self.desk.stop.check()?))?;
+        let read = reading.digest_ahead(|_| Ok(self.context.stop.check()?))?;
         Ok(read.ok().flatten())
     }
 }

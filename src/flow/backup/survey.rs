@@ -44,19 +44,19 @@ pub struct BackupPlan {
 pub fn dry_run(
     request: &BackupRequest,
     dest: Option<&mut (dyn Drive + 'static)>,
-    desk: Context,
+    context: Context,
 ) -> Result<BackupPlan, FlowError> {
-    let desk = Context { operator: &Nobody, ..desk };
+    let context = Context { operator: &Nobody, ..context };
     Source::open(&request.source)?;
     let catalog = opened(&request.catalog)?;
     if let Some(dest) = dest {
-        refuse_foreign_discs(request, catalog.as_ref(), dest, desk)?;
+        refuse_foreign_discs(request, catalog.as_ref(), dest, context)?;
     }
     let set = catalog.as_ref().map(|catalog| catalog.set_by_name(&request.name)).transpose()?;
     let staging = Staging::at(&request.staging);
     let plan = match (&catalog, set.flatten()) {
-        (Some(catalog), Some(set)) => plan_for(request, catalog, &set, &staging, desk)?,
-        _ => plan_for_new(request, desk)?,
+        (Some(catalog), Some(set)) => plan_for(request, catalog, &set, &staging, context)?,
+        _ => plan_for_new(request, context)?,
     };
     let shares = request.shelf.as_deref().is_some_and(|shelf| staging.shares_with(shelf));
     let need = need(&plan.list, plan.capacity, false, shares);
@@ -64,13 +64,13 @@ pub fn dry_run(
     Ok(plan)
 }
 
-fn plan_for_new(request: &BackupRequest, desk: Context) -> Result<BackupPlan, FlowError> {
+fn plan_for_new(request: &BackupRequest, context: Context) -> Result<BackupPlan, FlowError> {
     let parity_discs = request.parity_discs.flatten();
     let parity = request.parity.unwrap_or(0);
-    needs_par2(parity > 0 || parity_discs.is_some(), desk)?;
+    needs_par2(parity > 0 || parity_discs.is_some(), context)?;
     let capacity = request.disc_size.of(None)?;
     let known = ComparisonBase { catalog: None, set: None, seq: None, begun: HashMap::new() };
-    let compared = scan(request, known, desk)?;
+    let compared = scan(request, known, context)?;
     let must = compared.differs();
     let list = reckon(request, &compared, must, None, capacity, (parity, parity_discs));
     Ok(BackupPlan { compared, list, capacity, fills_up: None })
@@ -82,20 +82,20 @@ fn plan_for(
     catalog: &Catalog,
     set: &KnownSet,
     staging: &Staging,
-    desk: Context,
+    context: Context,
 ) -> Result<BackupPlan, FlowError> {
     check_source(request, set)?;
     request.keys.refuse_other(set)?;
-    let catalog = &mut SetCopy::new(catalog, set.id, &staging.scratch(), desk.stop)?.catalog;
+    let catalog = &mut SetCopy::new(catalog, set.id, &staging.scratch(), context.stop)?.catalog;
     let set = catalog.set_by_name(&request.name)?.ok_or(FlowError::NoSets)?;
     let set = remember_facts(request, catalog, &set)?;
     let set = &remember_wishes(request, catalog, set)?;
-    needs_par2(is_protected(&set.facts), desk)?;
+    needs_par2(is_protected(&set.facts), context)?;
     for disc in lost_discs(catalog, set, staging)? {
-        desk.monitor.note(&lost_words(disc.number));
+        context.monitor.note(&lost_words(disc.number));
         catalog.forget_disc_work(set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
     }
-    let writer = writer(request, catalog, staging, set, None, desk)?;
+    let writer = writer(request, catalog, staging, set, None, context)?;
     let spare = spare(&writer, catalog)?;
     let begun = begun(catalog, set.id)?;
     let first = catalog.newest_listing(set.id)?.is_none();

@@ -48,7 +48,7 @@ pub(in crate::flow) struct DiscWriter<'a> {
     pub drill: bool,
     /// Of the media that new discs are planned for; one that is open keeps its own.
     pub capacity: Sectors,
-    pub desk: Context<'a>,
+    pub context: Context<'a>,
 }
 
 impl DiscWriter<'_> {
@@ -71,7 +71,7 @@ impl DiscWriter<'_> {
         let (Some(last), None) = (discs.last(), self.signer) else { return Ok(()) };
         let files = catalog.disc_files(set.id, last.number)?;
         if files.iter().any(|file| file.path == SIGNATURE) {
-            self.desk.monitor.note(&format!(
+            self.context.monitor.note(&format!(
                 "disc {} of {} is signed, and what is packed now is not: --sign does it, and \
                  --verify-signature refuses discs without",
                 last.number, set.facts.name
@@ -83,7 +83,7 @@ impl DiscWriter<'_> {
     /// Discs whose staging was deleted by hand count as never packed: their files are stored again.
     fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in lost_discs(catalog, self.set, self.staging)? {
-            self.desk.monitor.note(&format!(
+            self.context.monitor.note(&format!(
                 "disc {} is not whole in the staging area any more; its files are stored again",
                 disc.number
             ));
@@ -198,7 +198,7 @@ impl DiscWriter<'_> {
             sealer: self.sealer.as_ref(),
             signer: self.signer.map(|signer| (signer, now)),
             scratch: &self.staging.scratch(),
-            watchers: Watchers { monitor: self.desk.monitor, stop: self.desk.stop },
+            watchers: Watchers { monitor: self.context.monitor, stop: self.context.stop },
             archives: archives.iter().map(archive_file).collect(),
         };
         let closed = close(disc, closing, ledger)?;
@@ -209,7 +209,7 @@ impl DiscWriter<'_> {
             self.staging.drop_rows(self.set, number)?;
         }
         self.staging.keep_only(self.set, number, &closed.files, keeps_rows)?;
-        self.desk.monitor.disc(number, Reached::Staged);
+        self.context.monitor.disc(number, Reached::Staged);
         let closed = self.disc_info(ledger.catalog(), number)?;
         self.try_disc(ledger.catalog(), &closed)?;
         Ok(closed)
@@ -221,7 +221,7 @@ impl DiscWriter<'_> {
             false => Ok(()),
             true => {
                 let sealer = self.sealer.as_ref();
-                drill_staged(catalog, self.staging, self.set, disc, sealer, self.desk)
+                drill_staged(catalog, self.staging, self.set, disc, sealer, self.context)
             }
         }
     }

@@ -16,7 +16,7 @@ pub struct Context<'a> {
     pub operator: &'a dyn Operator,
     pub stop: &'a Stop,
     /// How long they wait for a medium to be inserted.
-    pub patience: WaitLimit,
+    pub wait_limit: WaitLimit,
     /// How long they wait for another coldcut that works with the catalog.
     pub turn: WaitLimit,
     /// A rewritable medium that bears something may be asked for.

@@ -14,11 +14,11 @@ pub fn agree(
     set: &KnownSet,
     sealer: Option<&Sealer>,
     agreed: bool,
-    desk: Context,
+    context: Context,
 ) -> Result<(), FlowError> {
     let Some(sealer) = sealer else { return Ok(()) };
     let locks = sealer.locks();
-    desk.monitor.note(&format!("encrypted {}", whom(locks)));
+    context.monitor.note(&format!("encrypted {}", whom(locks)));
     let now = fingerprints(locks);
     let (Some(now), false) = (now.clone(), set.sealed_for == now) else { return Ok(()) };
     if let Some(before) = &set.sealed_for {
@@ -27,7 +27,7 @@ pub fn agree(
             "Until now set {name} was encrypted for {before}. From now on it is encrypted for \
              {who}, and who could open the discs so far cannot open those to come. Is that meant?"
         );
-        if !agreed && desk.operator.confirm_in_person(&question) != Answer::Yes {
+        if !agreed && context.operator.confirm_in_person(&question) != Answer::Yes {
             let (name, before) = (name.clone(), before.clone());
             return Err(FlowError::NewRecipients { name, before, now: who });
         }

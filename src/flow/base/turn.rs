@@ -13,16 +13,16 @@ use crate::flow::{Context, FlowError, chain};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The catalog, to be written by nobody else until it is dropped.
-pub fn open_to_write(path: &Path, desk: Context) -> Result<Catalog, FlowError> {
-    in_turn(desk, || Catalog::open(path, Access::Write))
+pub fn open_to_write(path: &Path, context: Context) -> Result<Catalog, FlowError> {
+    in_turn(context, || Catalog::open(path, Access::Write))
 }
 
 /// Tries until no other coldcut has the catalog, for as long as [`Context::turn`] says.
 pub fn in_turn<T>(
-    desk: Context,
+    context: Context,
     mut open: impl FnMut() -> Result<T, CatalogError>,
 ) -> Result<T, FlowError> {
-    let deadline = desk.turn.deadline();
+    let deadline = context.turn.deadline();
     let mut is_told = false;
     loop {
         match open() {
@@ -31,10 +31,10 @@ pub fn in_turn<T>(
             }
             Err(error @ CatalogError::Locked { .. }) => {
                 if !is_told {
-                    desk.monitor.note(&format!("{error}: that is waited for"));
+                    context.monitor.note(&format!("{error}: that is waited for"));
                     is_told = true;
                 }
-                pause(LOOK, desk.stop)?;
+                pause(LOOK, context.stop)?;
             }
             opened => return Ok(opened?),
         }
@@ -42,8 +42,8 @@ pub fn in_turn<T>(
 }
 
 /// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
-pub(in crate::flow) fn ended_well(catalog: &Catalog, desk: Context) {
+pub(in crate::flow) fn ended_well(catalog: &Catalog, context: Context) {
     if let Err(error) = catalog.keep_last() {
-        desk.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
+        context.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
     }
 }

@@ -27,7 +27,7 @@ pub(in crate::flow) enum Call {
 /// The drives, as the packer sees them: they take one disc at a time.
 pub struct Beside<'a> {
     set: SetId,
-    desk: Context<'a>,
+    context: Context<'a>,
     /// People change the media.
     pub has_hands: bool,
     /// A whole image of the disc that is burned lies in staging, too.
@@ -44,9 +44,9 @@ pub fn beside<T>(
     catalog: &mut Catalog,
     work: impl FnOnce(&mut Catalog, &Beside) -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
-    let desk = station.desk;
-    let monitor = desk.monitor.beside();
-    let station = Station { desk: Context { monitor: &*monitor, ..desk }, ..station };
+    let context = station.context;
+    let monitor = context.monitor.beside();
+    let station = Station { context: Context { monitor: &*monitor, ..context }, ..station };
     thread::scope(|scope| {
         let set = station.set.id;
         let has_hands = station.drives.have_hands();
@@ -55,7 +55,7 @@ pub fn beside<T>(
         let (called, calls) = channel();
         scope.spawn(move || serve(station, &ordered, &called));
         let busy = Cell::new(None);
-        let beside = Beside { set, desk, has_hands, wants_image, orders, calls, busy };
+        let beside = Beside { set, context, has_hands, wants_image, orders, calls, busy };
         let done = work(catalog, &beside);
         beside.end(catalog, done)
     })
@@ -66,7 +66,7 @@ fn serve(mut station: Station, orders: &Receiver<BurnOrder>, calls: &Sender<Call
     for order in orders {
         let done = station.make_safe(&order, &mut Messenger { calls });
         let heard = calls.send(Call::Done(done));
-        station.desk.monitor.rest();
+        station.context.monitor.rest();
         if heard.is_err() {
             return;
         }
@@ -98,9 +98,9 @@ impl Beside<'_> {
     /// Hands a closed disc over, as soon as the one before is safe.
     pub fn give(&self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
         self.attend(catalog)?;
-        self.desk.monitor.rest();
+        self.context.monitor.rest();
         if let Some(before) = self.busy_with() {
-            self.desk.monitor.note(&format!(
+            self.context.monitor.note(&format!(
                 "disc {} is packed; it is burned when disc {before} is safe",
                 disc.number
             ));
@@ -148,7 +148,7 @@ impl Beside<'_> {
     /// Where the packing failed, a disc in the drives still ends: half a burn is a lost disc.
     fn end<T>(&self, catalog: &mut Catalog, done: Result<T, FlowError>) -> Result<T, FlowError> {
         let (Err(error), Some(disc)) = (&done, self.busy_with()) else { return done };
-        let monitor = self.desk.monitor;
+        let monitor = self.context.monitor;
         if !matches!(error, FlowError::Stopped(_)) {
             let words = chain(error);
             monitor.note(&format!("packing ended: {words}; disc {disc} is finished first"));

@@ -52,12 +52,12 @@ pub enum GroupClosing {
 pub struct Grouping<'a> {
     staging: &'a Staging,
     set: &'a KnownSet,
-    desk: Context<'a>,
+    context: Context<'a>,
 }
 
 impl<'a> Grouping<'a> {
-    pub fn new(staging: &'a Staging, set: &'a KnownSet, desk: Context<'a>) -> Grouping<'a> {
-        Grouping { staging, set, desk }
+    pub fn new(staging: &'a Staging, set: &'a KnownSet, context: Context<'a>) -> Grouping<'a> {
+        Grouping { staging, set, context }
     }
 
     /// Takes a disc into the group in work, if the set has recovery discs. A disc that is in one
@@ -74,7 +74,7 @@ impl<'a> Grouping<'a> {
             return Ok(());
         }
         if image > data_capacity(disc.capacity, ratio) {
-            self.desk.monitor.note(&format!(
+            self.context.monitor.note(&format!(
                 "disc {} was filled when the set had no recovery discs, or fewer: none covers it",
                 disc.number
             ));
@@ -119,7 +119,7 @@ impl<'a> Grouping<'a> {
     fn give_up(&self, group: &OpenGroup) -> Result<(), FlowError> {
         let whole = group.members.iter().filter(|member| member.is_whole);
         let discs: Vec<DiscNo> = whole.map(|member| member.disc).collect();
-        self.desk.monitor.note(&format!(
+        self.context.monitor.note(&format!(
             "a disc was given up while it was taken into a group: no recovery disc covers {}",
             if discs.is_empty() { "it".to_owned() } else { named(&discs) }
         ));
@@ -234,7 +234,7 @@ impl<'a> Grouping<'a> {
         disc: &DiscInfo,
         medium: &dyn DiscReader,
     ) -> Result<(), FlowError> {
-        let Context { monitor, stop, .. } = self.desk;
+        let Context { monitor, stop, .. } = self.context;
         let image = disc.image.unwrap_or_default().bytes();
         let need = Bytes(image.0 * u64::from(group.ratio.recovery));
         self.staging.check_space(need, need)?;
@@ -277,7 +277,7 @@ impl<'a> Grouping<'a> {
         self.staging.remove(self.set, new.number)?;
         let now = Moment::now();
         let phase = Phase { what: Activity::Protecting, disc: Some(new.number.0), total: None };
-        self.desk.monitor.phase(&phase);
+        self.context.monitor.phase(&phase);
         let mut files = self.write_stripes(group, exponent, &dir)?;
         let seq = newest_snapshot(catalog, self.set)?;
         for (path, text) in self.texts_of(group, exponent, &new, covered, now, seq) {
@@ -308,7 +308,7 @@ impl<'a> Grouping<'a> {
     ) -> Result<Vec<DiscFileRecord>, FlowError> {
         let mut files = Vec::new();
         for number in 0..group.stripes() {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             let content = group.recovery_file(number, exponent).map_err(trouble(dir))?;
             files.push(put(dir, &recovery_path(number, exponent), &content)?);
         }

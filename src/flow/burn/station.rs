@@ -1,8 +1,8 @@
 //! From staged to safe: burn, read back, record; a disc that fails goes onto the next blank.
 
+mod attempt;
 mod drives;
 mod taking;
-mod turn;
 
 use crate::burn::{BurnError, Burned, burn};
 use crate::catalog::{Catalog, DiscInfo, Finding, KnownSet};
@@ -21,10 +21,10 @@ use crate::flow::library::insertion::{
 use crate::flow::library::shelves::{file_id, file_of};
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::{Context, FlowError, chain};
+use attempt::{BurnAttempt, burn_error};
 pub use drives::Drives;
 pub use taking::medium_wanted;
 use taking::{Taken, is_meant};
-use turn::{BurnAttempt, burn_error};
 
 /// Blanks that one disc may cost in one run.
 const TRIES: u32 = 3;
@@ -34,7 +34,7 @@ pub struct Station<'a> {
     pub staging: &'a Staging,
     pub set: &'a KnownSet,
     pub drives: &'a mut Drives,
-    pub desk: Context<'a>,
+    pub context: Context<'a>,
 }
 
 impl Station<'_> {
@@ -62,7 +62,7 @@ impl Station<'_> {
 
     /// Those of groups that are full, or are to be closed; a run that was killed may have left one.
     fn burn_recovery_discs(&mut self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        let grouping = Grouping::new(self.staging, self.set, self.desk);
+        let grouping = Grouping::new(self.staging, self.set, self.context);
         if grouping.is_to_close() {
             grouping.close_with(catalog)?;
         }
@@ -81,7 +81,7 @@ impl Station<'_> {
         let mut copies = order.copies.clone();
         while copies.good.len() < order.wanted {
             self.turn_to_free_place(&order.disc, &copies.good);
-            let Station { staging, set, drives, desk } = self;
+            let Station { staging, set, drives, context } = self;
             let copy = copies.next;
             let mut turn = BurnAttempt {
                 order,
@@ -91,7 +91,7 @@ impl Station<'_> {
                 staging,
                 set,
                 drives,
-                desk: *desk,
+                context: *context,
                 records,
             };
             turn.run()?;
@@ -138,8 +138,8 @@ enum Failed {
 
 impl BurnAttempt<'_> {
     fn run(&mut self) -> Result<(), FlowError> {
-        let monitor = self.desk.monitor;
-        self.drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
+        let monitor = self.context.monitor;
+        self.drives.burner.settle(&|words| monitor.note(words), self.context.stop)?;
         let (mut failed, mut burned) = (Failed::Burn, 0);
         let mut lies_there = self.lies_there()?;
         while burned < TRIES {
@@ -167,7 +167,7 @@ impl BurnAttempt<'_> {
     /// The copy has its number before the first byte is written.
     fn burn(&mut self, job: &BurnJob, blank: Blank) -> Result<Result<(), Failed>, FlowError> {
         self.begin()?;
-        match burn(job, blank, &mut *self.drives.burner, self.desk.monitor, self.desk.stop) {
+        match burn(job, blank, &mut *self.drives.burner, self.context.monitor, self.context.stop) {
             Ok(Burned) => {
                 self.record_burned()?;
                 self.read_back()
@@ -183,9 +183,9 @@ impl BurnAttempt<'_> {
     /// The burning program says that it failed. It neither blesses nor condemns: if the disc can be
     /// read, what is on it decides. One that the drive gave away on the way is asked for.
     fn doubt(&mut self, error: &DriveError) -> Result<Result<(), Failed>, FlowError> {
-        let (label, deadline) = (self.label(), self.desk.patience.deadline());
+        let (label, deadline) = (self.label(), self.context.wait_limit.deadline());
         let burner = &mut self.drives.burner;
-        let found = when_free(self.desk, &deadline, || Ok(burner.find(&label).map(drop)?));
+        let found = when_free(self.context, &deadline, || Ok(burner.find(&label).map(drop)?));
         let may_be_whole = match found {
             Ok(()) => true,
             Err(FlowError::Drive(DriveError::NotThere { .. })) => self.drives.have_hands(),
@@ -194,18 +194,18 @@ impl BurnAttempt<'_> {
             Err(_) => false,
         };
         if may_be_whole {
-            self.desk.monitor.note(&format!("{}; what is on the disc decides", chain(error)));
+            self.context.monitor.note(&format!("{}; what is on the disc decides", chain(error)));
             self.record_burned()?;
             return self.read_back();
         }
         self.record(CopyStep::Failed)?;
         self.say_failed(&chain(error));
-        give_back(&mut *self.drives.burner, self.desk)?;
+        give_back(&mut *self.drives.burner, self.context)?;
         Ok(Err(Failed::Burn))
     }
 
     fn say_failed(&self, why: &str) {
-        self.desk
+        self.context
             .monitor
             .note(&format!("disc {}: {why}; it goes onto the next blank", self.disc().number));
     }
@@ -213,9 +213,9 @@ impl BurnAttempt<'_> {
     /// Reads the newest copy back. Only what comes out of this counts. A disc that is taken out
     /// meanwhile is no bad disc: it is asked for again, here or by the next run.
     fn read_back(&mut self) -> Result<Result<(), Failed>, FlowError> {
-        let desk = self.desk;
+        let context = self.context;
         let mut tries = 0;
-        let examined = while_it_comes_back(desk, || {
+        let examined = while_it_comes_back(context, || {
             tries += 1;
             self.examine(tries > 1)
         })?;
@@ -237,7 +237,7 @@ impl BurnAttempt<'_> {
                 }]));
             }
         };
-        self.desk.monitor.phase(&Phase {
+        self.context.monitor.phase(&Phase {
             what: Activity::Verifying,
             disc: Some(self.disc().number.0),
             total: Some(self.order.files.iter().map(|file| file.size.0).sum()),
@@ -248,7 +248,7 @@ impl BurnAttempt<'_> {
         };
         // Before it counts as safe: afterwards nobody comes back to it.
         if self.copies.good.is_empty() && !self.order.is_covered {
-            let group = Grouping::new(self.staging, self.set, self.desk);
+            let group = Grouping::new(self.staging, self.set, self.context);
             group.take(self.disc(), &self.order.files, &*reader)?;
         }
         Ok(Ok(proof))
@@ -261,27 +261,29 @@ impl BurnAttempt<'_> {
         went_away: bool,
     ) -> Result<Result<Box<dyn DiscReader>, DriveError>, FlowError> {
         if self.drives.reader.is_some() {
-            give_back(&mut *self.drives.burner, self.desk)?;
+            give_back(&mut *self.drives.burner, self.context)?;
         }
         let label = self.label();
         let wanted = self.wanted_back();
         // What lies in the burner was burned, or looked at, a moment ago.
         let is_sure = (self.drives.reader.is_none() && !went_away) || !self.copies.has_others;
-        let desk = self.desk;
-        with_medium(self.drives.reader(), desk, &wanted, |drive, came| match drive.find(&label) {
-            Ok(_) if !is_sure && !is_meant(drive, came, &wanted, desk) => {
-                let (drive, wanted) = (drive.title(), wanted.to_string());
-                Err(FlowError::PerhapsAnother { drive, wanted })
+        let context = self.context;
+        with_medium(self.drives.reader(), context, &wanted, |drive, came| {
+            match drive.find(&label) {
+                Ok(_) if !is_sure && !is_meant(drive, came, &wanted, context) => {
+                    let (drive, wanted) = (drive.title(), wanted.to_string());
+                    Err(FlowError::PerhapsAnother { drive, wanted })
+                }
+                Ok(reader) => Ok(Ok(reader)),
+                Err(error) if error.condemns_the_medium() => Ok(Err(error)),
+                // A shelf has nobody who could bring the right disc.
+                Err(error @ (DriveError::WrongDisc { .. } | DriveError::Foreign(_)))
+                    if drive.slot().is_none() =>
+                {
+                    Ok(Err(error))
+                }
+                Err(error) => Err(error.into()),
             }
-            Ok(reader) => Ok(Ok(reader)),
-            Err(error) if error.condemns_the_medium() => Ok(Err(error)),
-            // A shelf has nobody who could bring the right disc.
-            Err(error @ (DriveError::WrongDisc { .. } | DriveError::Foreign(_)))
-                if drive.slot().is_none() =>
-            {
-                Ok(Err(error))
-            }
-            Err(error) => Err(error.into()),
         })
     }
 
@@ -295,7 +297,7 @@ impl BurnAttempt<'_> {
     fn condemn(&mut self, faults: &[FileFault]) -> Result<(), FlowError> {
         for fault in faults {
             let thing = format!("disc {}: {}", self.disc().number, fault.path);
-            self.desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
+            self.context.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
         }
         let details: Vec<String> =
             faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
@@ -326,10 +328,10 @@ impl BurnAttempt<'_> {
         if self.drives.reader().slot().is_none() {
             return Ok(());
         }
-        give_back(self.drives.reader(), self.desk)?;
+        give_back(self.drives.reader(), self.context)?;
         let name = volume_id(self.disc().number, &self.set.facts.name);
         let copy = self.shown(self.copy).map(|copy| format!(", copy {copy}")).unwrap_or_default();
-        self.desk.monitor.note(&format!(
+        self.context.monitor.note(&format!(
             "disc {number}{copy} is verified and handed out: write {name}{copy} on it"
         ));
         Ok(())

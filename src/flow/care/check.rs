@@ -78,9 +78,9 @@ impl DueCopy {
     }
 
     /// Whether a disc that lay in the drive unasked counts as this copy.
-    fn is_sure(&self, drive: &str, desk: Context) -> bool {
+    fn is_sure(&self, drive: &str, context: Context) -> bool {
         let (set, disc) = (&self.set.facts.name, self.disc.number);
-        !self.is_doubtful || is_said_to_be(&self.copy, set, disc, drive, desk)
+        !self.is_doubtful || is_said_to_be(&self.copy, set, disc, drive, context)
     }
 
     fn is(&self, found: &FoundDisc) -> bool {
@@ -198,13 +198,13 @@ impl Suspects {
 pub fn check(
     request: &CheckRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Context,
+    context: Context,
 ) -> Result<CheckReport, FlowError> {
     // Without a catalog there is nothing to check, and none is made here.
     drop(Catalog::open(&request.catalog, Access::Read)?);
     // Held to the end: what is read for hours can be recorded then.
-    let catalog = open_to_write(&request.catalog, desk)?;
-    let mut session = CheckSession { request, catalog, desk, report: CheckReport::default() };
+    let catalog = open_to_write(&request.catalog, context)?;
+    let mut session = CheckSession { request, catalog, context, report: CheckReport::default() };
     match drive {
         Some(drive) => session.through(drive)?,
         None => session.at_place()?,
@@ -215,7 +215,7 @@ pub fn check(
 struct CheckSession<'a> {
     request: &'a CheckRequest,
     catalog: Catalog,
-    desk: Context<'a>,
+    context: Context<'a>,
     report: CheckReport,
 }
 
@@ -234,28 +234,30 @@ impl CheckSession<'_> {
                 1 => first.wanted(),
                 more => first.wanted().with(&format!(" (or another of the {more} that are due)")),
             };
-            let fits =
-                |piles: &Inventory| each(piles).any(|disc| due.iter().any(|due| due.is(disc)));
-            match look_and_see(drive, &self.request.from, &wanted, self.desk, fits) {
-                Ok((piles, came)) => {
-                    let came_in = each(&piles).find_map(|disc| due.iter().position(|d| d.is(disc)));
-                    let piles = self.trusted(piles)?;
-                    let (title, desk) = (drive.title(), self.desk);
-                    if let (Some(at), true) = (came_in, piles.sets.is_empty()) {
+            let fits = |inventory: &Inventory| {
+                each(inventory).any(|disc| due.iter().any(|due| due.is(disc)))
+            };
+            match look_and_see(drive, &self.request.from, &wanted, self.context, fits) {
+                Ok((inventory, came)) => {
+                    let came_in =
+                        each(&inventory).find_map(|disc| due.iter().position(|d| d.is(disc)));
+                    let inventory = self.trusted(inventory)?;
+                    let (title, context) = (drive.title(), self.context);
+                    if let (Some(at), true) = (came_in, inventory.sets.is_empty()) {
                         self.report.untrusted.push(due.remove(at));
-                        drop(piles);
-                        give_back(drive, desk)?;
+                        drop(inventory);
+                        give_back(drive, context)?;
                         continue;
                     }
                     let is_it = |due: &DueCopy, disc: &FoundDisc| {
-                        due.is(disc) && (came == Came::AsAsked || due.is_sure(&title, desk))
+                        due.is(disc) && (came == Came::AsAsked || due.is_sure(&title, context))
                     };
-                    let found = each(&piles).find_map(|disc| {
+                    let found = each(&inventory).find_map(|disc| {
                         Some((disc, due.iter().position(|due| is_it(due, disc))?))
                     });
                     let Some((disc, at)) = found else {
-                        drop(piles);
-                        desk.monitor.note(&format!(
+                        drop(inventory);
+                        context.monitor.note(&format!(
                             "the disc in {title} may be another copy than the one that is due; it \
                              is handed out"
                         ));
@@ -265,11 +267,11 @@ impl CheckSession<'_> {
                         continue;
                     };
                     let one = due.remove(at);
-                    match self.read(&piles, disc, 0, &one, None) {
+                    match self.read(&inventory, disc, 0, &one, None) {
                         Err(error) if error.absence().is_some() => {
                             self.tell_gone(&error);
                             due.insert(0, one);
-                            drop(piles);
+                            drop(inventory);
                             returns += 1;
                             if !comes_back(&error) || returns > RETURNS {
                                 self.report.missing.append(&mut due);
@@ -279,11 +281,11 @@ impl CheckSession<'_> {
                         read => read?,
                     }
                     // The same medium must not be taken for the next copy that is due.
-                    drop(piles);
-                    give_back(drive, self.desk)?;
+                    drop(inventory);
+                    give_back(drive, self.context)?;
                 }
                 Err(error @ FlowError::NeverCame { .. }) => {
-                    self.desk.monitor.note(&chain(&error));
+                    self.context.monitor.note(&chain(&error));
                     self.report.missing.append(&mut due);
                 }
                 Err(error) => return Err(error),
@@ -294,11 +296,11 @@ impl CheckSession<'_> {
 
     /// What lies at a place is what is found there, and what was put there and is not.
     fn at_place(&mut self) -> Result<(), FlowError> {
-        let piles = look(&self.request.from, self.desk.stop)?;
+        let inventory = look(&self.request.from, self.context.stop)?;
         let all_lying: HashSet<CopyKey> =
-            lying(&piles, &mut self.catalog, self.desk)?.into_keys().collect();
-        let piles = self.trusted(piles)?;
-        let lying = lying(&piles, &mut self.catalog, self.desk)?;
+            lying(&inventory, &mut self.catalog, self.context)?.into_keys().collect();
+        let inventory = self.trusted(inventory)?;
+        let lying = lying(&inventory, &mut self.catalog, self.context)?;
         // Shelves that moved are known by now.
         let all = candidates(&self.catalog, self.request.name.as_ref())?;
         let is_here = |due: &DueCopy| all_lying.contains(&key(due));
@@ -312,14 +314,14 @@ impl CheckSession<'_> {
             Due::Count(_) => Vec::new(),
         };
         if here.is_empty() {
-            return Err(piles.nothing());
+            return Err(inventory.nothing());
         }
         let due = self.pick(here);
         self.say_due(&due);
         for due in due {
             match lying.get(&key(&due)) {
                 Some((disc, at, medium)) => {
-                    match self.read(&piles, disc, *at, &due, Some(medium)) {
+                    match self.read(&inventory, disc, *at, &due, Some(medium)) {
                         Err(error) if error.absence().is_some() => {
                             self.tell_gone(&error);
                             self.report.missing.push(due);
@@ -335,16 +337,17 @@ impl CheckSession<'_> {
     }
 
     /// Without what no disc that counts has; that is told.
-    fn trusted(&mut self, piles: Inventory) -> Result<Inventory, FlowError> {
+    fn trusted(&mut self, inventory: Inventory) -> Result<Inventory, FlowError> {
         let CheckRequest { trust, catalog, .. } = self.request;
-        let (piles, refused) = trust.sift(piles, Vetting::comparing(trust, catalog), self.desk)?;
+        let (inventory, refused) =
+            trust.sift(inventory, Vetting::comparing(trust, catalog), self.context)?;
         self.report.refused += refused;
-        Ok(piles)
+        Ok(inventory)
     }
 
     fn tell_gone(&self, error: &FlowError) {
-        self.desk.monitor.rest();
-        self.desk.monitor.note(&chain(error));
+        self.context.monitor.rest();
+        self.context.monitor.note(&chain(error));
     }
 
     fn pick(&self, all: Vec<DueCopy>) -> Vec<DueCopy> {
@@ -355,21 +358,21 @@ impl CheckSession<'_> {
         for due in due {
             let why = due.suspect.as_ref().map(|why| format!(": suspect, for {why}"));
             let words = due.words();
-            self.desk.monitor.note(&format!("due: {words}{}", why.unwrap_or_default()));
+            self.context.monitor.note(&format!("due: {words}{}", why.unwrap_or_default()));
         }
     }
 
     fn read(
         &mut self,
-        piles: &Inventory,
+        inventory: &Inventory,
         disc: &FoundDisc,
         at: usize,
         due: &DueCopy,
         medium: Option<&Carrier>,
     ) -> Result<(), FlowError> {
         let Some(reader) = disc.copies.get(at) else { return Ok(()) };
-        let wanted = self.wanted(piles, disc)?;
-        let (checked, faults) = verify_copy(&**reader, disc, Ok(wanted), None, self.desk)?;
+        let wanted = self.wanted(inventory, disc)?;
+        let (checked, faults) = verify_copy(&**reader, disc, Ok(wanted), None, self.context)?;
         let seen = Verification {
             disc: due.disc.number,
             copy: due.copy.number,
@@ -391,15 +394,19 @@ impl CheckSession<'_> {
         Ok(())
     }
 
-    fn wanted(&self, piles: &Inventory, disc: &FoundDisc) -> Result<MediumExpectation, FlowError> {
-        let pile = piles.sets.iter().find(|pile| pile.uuid == disc.txt.set_uuid);
-        let known = pile.and_then(|pile| CatalogSet::find(&self.catalog, pile));
+    fn wanted(
+        &self,
+        inventory: &Inventory,
+        disc: &FoundDisc,
+    ) -> Result<MediumExpectation, FlowError> {
+        let found_set = inventory.sets.iter().find(|found_set| found_set.uuid == disc.txt.set_uuid);
+        let known = found_set.and_then(|found_set| CatalogSet::find(&self.catalog, found_set));
         known.and_then(|known| wanted_by_catalog(&known, disc)).ok_or(FlowError::NoSets)
     }
 }
 
-fn each(piles: &Inventory) -> impl Iterator<Item = &FoundDisc> {
-    piles.sets.iter().flat_map(|pile| pile.discs.values())
+fn each(inventory: &Inventory) -> impl Iterator<Item = &FoundDisc> {
+    inventory.sets.iter().flat_map(|found_set| found_set.discs.values())
 }
 
 /// A set's UUID, a disc of it, a copy of that.
@@ -414,14 +421,14 @@ fn key(due: &DueCopy) -> CopyKey {
 
 /// Which copy each medium at a place is.
 fn lying<'a>(
-    piles: &'a Inventory,
+    inventory: &'a Inventory,
     catalog: &mut Catalog,
-    desk: Context,
+    context: Context,
 ) -> Result<Lying<'a>, FlowError> {
     let mut lying = Lying::new();
     let sets = catalog.sets()?;
-    let shelves = shelves_of(piles, catalog, desk)?;
-    for disc in each(piles) {
+    let shelves = shelves_of(inventory, catalog, context)?;
+    for disc in each(inventory) {
         let Some(set) = sets.iter().find(|set| set.facts.uuid == disc.txt.set_uuid) else {
             continue;
         };
@@ -448,15 +455,15 @@ fn lying<'a>(
 
 /// How the shelves at a place are to be noted.
 fn shelves_of(
-    piles: &Inventory,
+    inventory: &Inventory,
     catalog: &mut Catalog,
-    desk: Context,
+    context: Context,
 ) -> Result<HashMap<PathBuf, ShelfPlace>, FlowError> {
     let mut shelves = HashMap::new();
-    for medium in each(piles).flat_map(|disc| &disc.copies).map(|copy| copy.medium()) {
+    for medium in each(inventory).flat_map(|disc| &disc.copies).map(|copy| copy.medium()) {
         let Some(dir) = medium.shelf() else { continue };
         if !shelves.contains_key(dir) {
-            let here = meet(catalog, dir, Visit::Read, &|words| desk.monitor.note(words))?;
+            let here = meet(catalog, dir, Visit::Read, &|words| context.monitor.note(words))?;
             shelves.insert(dir.to_owned(), here);
         }
     }

@@ -50,9 +50,9 @@ pub fn copy(
     request: &CopyRequest,
     source: Option<&mut (dyn Drive + 'static)>,
     drives: &mut Drives,
-    desk: Context,
+    context: Context,
 ) -> Result<Vec<CopiedDisc>, FlowError> {
-    let mut catalog = open_to_write(&request.catalog, desk)?;
+    let mut catalog = open_to_write(&request.catalog, context)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     let staging = Staging::open(&request.staging)?;
     let known = catalog.discs(set.id)?;
@@ -64,7 +64,7 @@ pub fn copy(
             found.ok_or_else(|| no_disc(&set, number))
         })
         .collect::<Result<_, _>>()?;
-    let mut work = Copying { request, source, staging: &staging, set: &set, desk };
+    let mut work = Copying { request, source, staging: &staging, set: &set, context };
     let mut copied = Vec::new();
     for disc in meant {
         work.one(&mut catalog, &disc, drives)?;
@@ -80,7 +80,7 @@ struct Copying<'a> {
     source: Option<&'a mut (dyn Drive + 'static)>,
     staging: &'a Staging,
     set: &'a KnownSet,
-    desk: Context<'a>,
+    context: Context<'a>,
 }
 
 impl Copying<'_> {
@@ -104,8 +104,8 @@ impl Copying<'_> {
             order.copies.has_others |= self.hand_out_source()?;
         }
         let mut records = OwnCatalog { catalog, set: self.set.id };
-        let (staging, set, desk) = (self.staging, self.set, self.desk);
-        let made = Station { staging, set, drives, desk }.make_safe(&order, &mut records);
+        let (staging, set, context) = (self.staging, self.set, self.context);
+        let made = Station { staging, set, drives, context }.make_safe(&order, &mut records);
         if let Some(image) = &order.image {
             remove(image)?;
         }
@@ -127,8 +127,8 @@ impl Copying<'_> {
         self.staging.check_space(need, need)?;
         let name = format!("copy-{}-{:04}.iso", self.set.facts.name, order.disc.number.0);
         let path = self.staging.scratch().join(name);
-        let desk = self.desk;
-        while_it_comes_back(desk, || self.fetch_to(&path, catalog, order))?;
+        let context = self.context;
+        while_it_comes_back(context, || self.fetch_to(&path, catalog, order))?;
         Ok(path)
     }
 
@@ -139,15 +139,15 @@ impl Copying<'_> {
         catalog: &Catalog,
         order: &BurnOrder,
     ) -> Result<(), FlowError> {
-        let piles = self.find(catalog, &order.disc)?;
-        let piles = self.trusted(piles)?;
+        let inventory = self.find(catalog, &order.disc)?;
+        let inventory = self.trusted(inventory)?;
         let (mut damage, mut gone) = (None, None);
-        for reader in media(&piles, self.set, &order.disc) {
+        for reader in media(&inventory, self.set, &order.disc) {
             remove(path)?;
             match self.fetch(&**reader, order, path) {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(words)) => {
-                    self.desk.monitor.note(&format!("{}: {words}", reader.title()));
+                    self.context.monitor.note(&format!("{}: {words}", reader.title()));
                     damage = Some(words);
                 }
                 Err(error) if error.absence().is_some() => gone = Some(error),
@@ -161,7 +161,7 @@ impl Copying<'_> {
             (Some(error), _) => Err(error),
             (None, Some(words)) => Err(FlowError::CopyDamaged { disc, words }),
             // It may have gone before it said who it is.
-            (None, None) => match piles.iter().find_map(Inventory::absence) {
+            (None, None) => match inventory.iter().find_map(Inventory::absence) {
                 Some(absence) => Err(absence.into()),
                 None => Err(self.nowhere(catalog, disc)),
             },
@@ -171,8 +171,12 @@ impl Copying<'_> {
     /// Without the discs that do not count; that is told.
     fn trusted(&self, found: Vec<Inventory>) -> Result<Vec<Inventory>, FlowError> {
         let CopyRequest { trust, catalog, .. } = self.request;
-        let sifted = |piles| trust.sift(piles, Vetting::comparing(trust, catalog), self.desk);
-        found.into_iter().map(|piles| sifted(piles).map(|(piles, _)| piles)).collect()
+        let sifted =
+            |inventory| trust.sift(inventory, Vetting::comparing(trust, catalog), self.context);
+        found
+            .into_iter()
+            .map(|inventory| sifted(inventory).map(|(inventory, _)| inventory))
+            .collect()
     }
 
     fn nowhere(&self, catalog: &Catalog, disc: DiscNo) -> FlowError {
@@ -188,16 +192,17 @@ impl Copying<'_> {
             let kept = kept_disc(catalog, self.set.id, number);
             let wanted = WantedMedium::disc(&self.set.facts.name, number);
             let wanted = wanted.with(&kept).with(", to be copied");
-            let fits = |piles: &Inventory| each(piles).any(|found| is_it(found, self.set, disc));
-            return Ok(vec![look_in(drive, from, &wanted, self.desk, fits)?]);
+            let fits =
+                |inventory: &Inventory| each(inventory).any(|found| is_it(found, self.set, disc));
+            return Ok(vec![look_in(drive, from, &wanted, self.context, fits)?]);
         }
         if let Some(from) = &self.request.from {
-            return Ok(vec![look(from, self.desk.stop)?]);
+            return Ok(vec![look(from, self.context.stop)?]);
         }
         let copies = catalog.copies(self.set.id, number)?;
         let good = copies.iter().filter(|copy| copy.is_good());
         let shelves = good.filter_map(shelf_of).filter(|dir| dir.is_dir());
-        shelves.map(|dir| look(dir, self.desk.stop)).collect()
+        shelves.map(|dir| look(dir, self.context.stop)).collect()
     }
 
     /// Reads the image and holds it against the catalog; or why it is of no use.
@@ -207,7 +212,7 @@ impl Copying<'_> {
         order: &BurnOrder,
         to: &Path,
     ) -> Result<Result<(), String>, FlowError> {
-        let Context { monitor, stop, .. } = self.desk;
+        let Context { monitor, stop, .. } = self.context;
         let sectors = order.disc.image.unwrap_or_default();
         let total = sectors.bytes().0;
         let disc = Some(order.disc.number.0);
@@ -246,8 +251,8 @@ impl Copying<'_> {
     }
 }
 
-fn each(piles: &Inventory) -> impl Iterator<Item = &FoundDisc> {
-    piles.sets.iter().flat_map(|pile| pile.discs.values())
+fn each(inventory: &Inventory) -> impl Iterator<Item = &FoundDisc> {
+    inventory.sets.iter().flat_map(|found_set| found_set.discs.values())
 }
 
 fn is_it(found: &FoundDisc, set: &KnownSet, disc: &DiscInfo) -> bool {
@@ -255,11 +260,11 @@ fn is_it(found: &FoundDisc, set: &KnownSet, disc: &DiscInfo) -> bool {
 }
 
 fn media<'a>(
-    piles: &'a [Inventory],
+    inventory: &'a [Inventory],
     set: &'a KnownSet,
     disc: &'a DiscInfo,
 ) -> impl Iterator<Item = &'a Box<dyn DiscReader>> {
-    let found = piles.iter().flat_map(each).filter(|found| is_it(found, set, disc));
+    let found = inventory.iter().flat_map(each).filter(|found| is_it(found, set, disc));
     found.flat_map(|found| &found.copies)
 }
 

@@ -2,10 +2,10 @@
 //! what it does not know is read from the discs that came later; from listings, and where those are
 //! damaged, from the archives themselves.
 
+mod archive_contents;
 mod found;
 mod gather;
 mod history;
-mod lode;
 mod past;
 mod request;
 mod settings;
@@ -38,7 +38,7 @@ use crate::flow::restore::note_problems;
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError, chain};
 
-use lode::ArchiveContents;
+use archive_contents::ArchiveContents;
 pub use request::RebuildRequest;
 use settings::SetSettings;
 
@@ -93,49 +93,50 @@ impl RebuildReport {
 pub fn rebuild(
     request: &RebuildRequest,
     drives: Vec<Option<Box<dyn Drive>>>,
-    desk: Context,
+    context: Context,
 ) -> Result<RebuildReport, FlowError> {
     let signed_by = request.trust.signed_by.as_ref();
-    let mender = &Repairer::new(&request.scratch, signed_by, desk);
+    let repairer = &Repairer::new(&request.scratch, signed_by, context);
     // Of discs in drives nothing but listings is at hand: those were repaired as they came.
     let is_whole = drives.iter().all(Option::is_none);
-    let (mut piles, _copied) = gather::gather(request, drives, mender, desk)?;
-    let mender = is_whole.then_some(mender);
-    piles.name_by_catalog(&request.catalog);
-    if let (Some(mender), None) = (mender, signed_by) {
-        piles.name_with(|disc| mender.name(disc));
+    let (mut inventory, _copied) = gather::gather(request, drives, repairer, context)?;
+    let repairer = is_whole.then_some(repairer);
+    inventory.name_by_catalog(&request.catalog);
+    if let (Some(repairer), None) = (repairer, signed_by) {
+        inventory.name_with(|disc| repairer.name(disc));
     }
-    let mend = |disc: &dyn DiscReader| mender.and_then(|mender| mender.repaired(disc));
-    let mut piles = piles.must_be_signed(signed_by, &mend, desk.stop)?;
-    Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
+    let mend = |disc: &dyn DiscReader| repairer.and_then(|repairer| repairer.repaired(disc));
+    let mut inventory = inventory.must_be_signed(signed_by, &mend, context.stop)?;
+    Vetting::new(&request.trust, &request.catalog).vet(&mut inventory);
     let mut report = RebuildReport::default();
-    let told = piles.tell_problems(desk);
+    let told = inventory.tell_problems(context);
     report.unreadable += told.damaged;
     report.refused += told.refused;
-    refuse_gone(&piles)?;
-    choose(&mut piles, request.name.as_ref())?;
-    if piles.sets.is_empty() {
-        return Err(piles.nothing());
+    refuse_gone(&inventory)?;
+    choose(&mut inventory, request.name.as_ref())?;
+    if inventory.sets.is_empty() {
+        return Err(inventory.nothing());
     }
-    let (kept, replaced) = present_sets(request, &piles, desk)?;
-    let mut new = in_turn(desk, || Replacement::begin(&request.catalog))?;
+    let (kept, replaced) = present_sets(request, &inventory, context)?;
+    let mut new = in_turn(context, || Replacement::begin(&request.catalog))?;
     for set in kept {
-        take_over(&request.catalog, &set, request, new.catalog(), desk.stop)?;
+        take_over(&request.catalog, &set, request, new.catalog(), context.stop)?;
     }
-    for pile in &mut piles.sets {
+    for found_set in &mut inventory.sets {
         // Whoever is not of this set is offered to the next one.
-        pile.unnamed.append(&mut piles.unnamed);
-        let former = replaced.iter().find(|set| set.facts.uuid == pile.uuid);
+        found_set.unnamed.append(&mut inventory.unnamed);
+        let former = replaced.iter().find(|set| set.facts.uuid == found_set.uuid);
         let rebuilt =
-            Rebuilder::new(request, pile, mender, (new.catalog(), former), desk)?.run()?;
+            Rebuilder::new(request, found_set, repairer, (new.catalog(), former), context)?
+                .run()?;
         report.sets.push(rebuilt);
-        piles.unnamed.append(&mut pile.unnamed);
+        inventory.unnamed.append(&mut found_set.unnamed);
     }
-    refuse_gone(&piles)?;
-    for unnamed in piles.unnamed.drain(..) {
+    refuse_gone(&inventory)?;
+    for unnamed in inventory.unnamed.drain(..) {
         report.unreadable += 1;
-        let thing = piles.from.display().to_string();
-        desk.monitor.trouble(&Trouble { thing, what: unnamed.problem.what });
+        let thing = inventory.from.display().to_string();
+        context.monitor.trouble(&Trouble { thing, what: unnamed.problem.what });
     }
     report.aside = new.finish()?;
     Ok(report)
@@ -143,15 +144,16 @@ pub fn rebuild(
 
 /// A disc that went away while it was read would be missed in the new catalog, which would look
 /// whole: nothing is replaced then.
-fn refuse_gone(piles: &Inventory) -> Result<(), FlowError> {
-    piles.absence().map_or(Ok(()), |absence| Err(absence.into()))
+fn refuse_gone(inventory: &Inventory) -> Result<(), FlowError> {
+    inventory.absence().map_or(Ok(()), |absence| Err(absence.into()))
 }
 
-fn choose(piles: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
+fn choose(inventory: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
     let Some(wanted) = name else { return Ok(()) };
-    let known: Vec<String> = piles.sets.iter().map(|pile| pile.name.to_string()).collect();
-    piles.sets.retain(|pile| pile.name == *wanted);
-    if piles.sets.is_empty() && !known.is_empty() {
+    let known: Vec<String> =
+        inventory.sets.iter().map(|found_set| found_set.name.to_string()).collect();
+    inventory.sets.retain(|found_set| found_set.name == *wanted);
+    if inventory.sets.is_empty() && !known.is_empty() {
         return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
     }
     Ok(())
@@ -161,8 +163,8 @@ fn choose(piles: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError
 /// destroyed.
 fn present_sets(
     request: &RebuildRequest,
-    piles: &Inventory,
-    desk: Context,
+    inventory: &Inventory,
+    context: Context,
 ) -> Result<(Vec<KnownSet>, Vec<KnownSet>), FlowError> {
     let none = || Ok((Vec::new(), Vec::new()));
     let sets = Catalog::open(&request.catalog, Access::Read).and_then(|catalog| {
@@ -173,13 +175,14 @@ fn present_sets(
         Ok(sets) => sets,
         Err(CatalogError::Missing { .. }) => return none(),
         Err(error @ CatalogError::Damaged { .. }) => {
-            desk.monitor.note(&format!("{}: it is replaced", chain(&error)));
+            context.monitor.note(&format!("{}: it is replaced", chain(&error)));
             return none();
         }
         Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return none(),
         Err(error) => return Err(error.into()),
     };
-    let is_here = |set: &&KnownSet| piles.sets.iter().any(|pile| pile.uuid == set.facts.uuid);
+    let is_here =
+        |set: &&KnownSet| inventory.sets.iter().any(|found_set| found_set.uuid == set.facts.uuid);
     if let (Some(known), false) = (sets.iter().find(is_here), request.replace) {
         return Err(FlowError::KnownAlready(known.facts.name.clone()));
     }
@@ -214,10 +217,10 @@ fn import(into: &mut Catalog, from: &Catalog, stop: &Stop) -> Result<SetId, Flow
 /// One set in work.
 struct Rebuilder<'a> {
     request: &'a RebuildRequest<'a>,
-    desk: Context<'a>,
-    pile: &'a FoundSet,
+    context: Context<'a>,
+    found_set: &'a FoundSet,
     /// Repairs what can be read from no copy.
-    mender: Option<&'a Repairer<'a>>,
+    repairer: Option<&'a Repairer<'a>>,
     keys: KnownKeys,
     catalog: &'a mut Catalog,
     set: SetId,
@@ -237,21 +240,22 @@ impl<'a> Rebuilder<'a> {
     /// Takes over the newest catalog that can be read, or begins the set with what discs say.
     fn new(
         request: &'a RebuildRequest<'a>,
-        pile: &'a mut FoundSet,
-        mender: Option<&'a Repairer<'a>>,
+        found_set: &'a mut FoundSet,
+        repairer: Option<&'a Repairer<'a>>,
         (catalog, former): (&'a mut Catalog, Option<&KnownSet>),
-        desk: Context<'a>,
+        context: Context<'a>,
     ) -> Result<Rebuilder<'a>, FlowError> {
-        let encryption = pile.encryption();
-        let keys = request
-            .keys
-            .for_known_discs(&pile.name, encryption, |opener| check_listings(opener, pile))?;
+        let encryption = found_set.encryption();
+        let keys = request.keys.for_known_discs(&found_set.name, encryption, |opener| {
+            check_listings(opener, found_set)
+        })?;
         let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
-        let others = settle(pile, (opener, desk.stop), request.trust.history)?;
-        others.words.iter().for_each(|words| desk.monitor.note(words));
-        let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
+        let others = settle(found_set, (opener, context.stop), request.trust.history)?;
+        others.words.iter().for_each(|words| context.monitor.note(words));
+        let discs =
+            FromDiscs { found_set, opener, scratch, context, repairer, doubts: Default::default() };
         let base = discs.newest_proved_catalog();
-        desk.stop.check()?;
+        context.stop.check()?;
         let complaints = discs.doubts.count();
         let is_signed = request.trust.signed_by.is_some();
         let is_vouched = base.as_ref().is_some_and(|(_, known)| {
@@ -261,20 +265,20 @@ impl<'a> Rebuilder<'a> {
             Some((disc, known)) => {
                 let discs = known.catalog.discs(known.set)?;
                 for set in known.catalog.sets()? {
-                    note_problems(&pile.name_by(&set.facts, &discs), desk);
+                    note_problems(&found_set.name_by(&set.facts, &discs), context);
                 }
-                discs.iter().for_each(|disc| pile.prefer(disc.number, disc.uuid));
-                let set = import(catalog, &known.catalog, desk.stop)?;
+                discs.iter().for_each(|disc| found_set.prefer(disc.number, disc.uuid));
+                let set = import(catalog, &known.catalog, context.stop)?;
                 let sets = known.catalog.sets()?;
                 if let Some(told) = sets.iter().find(|set| set.id == known.set) {
                     let (keys, disc) = (&keys, *disc);
-                    SetSettings { told, disc, former, keys, is_signed, desk }
+                    SetSettings { told, disc, former, keys, is_signed, context }
                         .settle(catalog, set)?;
                 }
                 (set, Some(*disc))
             }
             None => {
-                let set = catalog.create_set(&facts(request, pile, &keys))?;
+                let set = catalog.create_set(&facts(request, found_set, &keys))?;
                 if let Some(former) = former {
                     catalog.keep_settings(set, former)?;
                     if keys.certs.is_some() {
@@ -284,13 +288,13 @@ impl<'a> Rebuilder<'a> {
                 (set, None)
             }
         };
-        pile.twin_words().for_each(|words| desk.monitor.note(&words));
+        found_set.twin_words().for_each(|words| context.monitor.note(&words));
         let doubtful = BTreeSet::new();
         Ok(Rebuilder {
             request,
-            desk,
-            pile,
-            mender,
+            context,
+            found_set,
+            repairer,
             keys,
             catalog,
             set,
@@ -304,8 +308,8 @@ impl<'a> Rebuilder<'a> {
     }
 
     /// The disc as it would be if it were repaired.
-    fn mendable(&self, found: &'a FoundDisc) -> Option<RepairableDisc<'a>> {
-        self.mender?.offer(found)
+    fn repairable(&self, found: &'a FoundDisc) -> Option<RepairableDisc<'a>> {
+        self.repairer?.offer(found)
     }
 
     fn opener(&self) -> Option<&Opener> {
@@ -313,22 +317,22 @@ impl<'a> Rebuilder<'a> {
     }
 
     fn run(mut self) -> Result<RebuiltSet, FlowError> {
-        let mut lode = ArchiveContents::default();
-        for found in self.pile.discs.values() {
-            self.desk.stop.check()?;
+        let mut archive_contents = ArchiveContents::default();
+        for found in self.found_set.discs.values() {
+            self.context.stop.check()?;
             let disc = Some(found.txt.disc.0);
-            self.desk.monitor.phase(&Phase { what: Activity::Reading, disc, total: None });
+            self.context.monitor.phase(&Phase { what: Activity::Reading, disc, total: None });
             self.look_for_contradiction(found);
-            self.adopt(found, &mut lode)?;
+            self.adopt(found, &mut archive_contents)?;
         }
-        for twin in self.pile.twins.iter().chain(&self.others) {
+        for twin in self.found_set.twins.iter().chain(&self.others) {
             let (number, uuid) = (twin.txt.disc, twin.txt.disc_uuid);
             let snapshot = twin.txt.snapshot;
             self.catalog.adopt_twin(self.set, &NumberConflict { number, uuid, snapshot })?;
         }
         let waiting = self.still_staged()?;
         self.catalog.assume_burned(self.set, &waiting)?;
-        let is_pieced = self.tell_history(lode)?;
+        let is_pieced = self.tell_history(archive_contents)?;
         let unvouched = self.settle_copies()?;
         self.report(is_pieced, unvouched)
     }
@@ -342,13 +346,13 @@ impl<'a> Rebuilder<'a> {
             None => KnownCopies::default(),
         };
         let settled = self.catalog.settle_copies(self.set, &before, self.is_vouched)?;
-        let found = settled.lost.into_iter().filter(|disc| self.pile.discs.contains_key(disc));
+        let found = settled.lost.into_iter().filter(|disc| self.found_set.discs.contains_key(disc));
         let found: Vec<DiscNo> = found.collect();
         if !found.is_empty() {
-            self.desk.monitor.note(&format!(
+            self.context.monitor.note(&format!(
                 "set {}: the former catalog knows {} as lost, which stays so until `coldcut verify \
                  FROM` finds it right",
-                self.pile.name,
+                self.found_set.name,
                 named(&found)
             ));
         }
@@ -357,9 +361,11 @@ impl<'a> Rebuilder<'a> {
 
     /// The listing of a disc whose INDEX contradicts its DISC.txt is another time's, or another disc's.
     fn look_for_contradiction(&mut self, found: &FoundDisc) {
-        let (scratch, opener, desk) = (&self.request.scratch, self.keys.opener.as_ref(), self.desk);
-        let (pile, mender) = (self.pile, self.mender);
-        let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
+        let (scratch, opener, context) =
+            (&self.request.scratch, self.keys.opener.as_ref(), self.context);
+        let (found_set, repairer) = (self.found_set, self.repairer);
+        let discs =
+            FromDiscs { found_set, opener, scratch, context, repairer, doubts: Default::default() };
         if let Some(why) = discs.contradiction(found) {
             self.trouble(found.label().to_string(), why);
             self.doubtful.insert(found.txt.disc);
@@ -389,7 +395,7 @@ impl<'a> Rebuilder<'a> {
 
     fn trouble(&mut self, thing: String, what: String) {
         self.complaints += 1;
-        self.desk.monitor.trouble(&Trouble { thing, what });
+        self.context.monitor.trouble(&Trouble { thing, what });
     }
 
     fn report(self, is_pieced: bool, unvouched: u64) -> Result<RebuiltSet, FlowError> {
@@ -400,14 +406,14 @@ impl<'a> Rebuilder<'a> {
             None => 0,
         };
         let discs = self.catalog.discs(self.set)?;
-        let here: BTreeSet<DiscNo> = self.pile.discs.keys().copied().collect();
+        let here: BTreeSet<DiscNo> = self.found_set.discs.keys().copied().collect();
         let known = discs.iter().map(|disc| disc.number);
         let highest = known.chain(here.iter().copied()).max().map_or(0, |number| number.0);
         let missing = (1..=highest).map(DiscNo).filter(|number| !here.contains(number));
         let unproven = discs.iter().filter(|disc| disc.state == DiscState::Burned);
         Ok(RebuiltSet {
-            set: self.pile.name.clone(),
-            uuid: self.pile.uuid,
+            set: self.found_set.name.clone(),
+            uuid: self.found_set.uuid,
             snapshots: snapshots.iter().filter(|snapshot| snapshot.finished.is_some()).count(),
             newest,
             catalog_of: self.catalog_of,
@@ -424,13 +430,13 @@ impl<'a> Rebuilder<'a> {
 }
 
 /// A set of which no catalog is left.
-fn facts(request: &RebuildRequest, pile: &FoundSet, keys: &KnownKeys) -> SetFacts {
-    let first = pile.discs.values().next();
-    let last = pile.discs.values().next_back();
+fn facts(request: &RebuildRequest, found_set: &FoundSet, keys: &KnownKeys) -> SetFacts {
+    let first = found_set.discs.values().next();
+    let last = found_set.discs.values().next_back();
     let date = first.and_then(|found| Moment::parse(&found.txt.date));
     SetFacts {
-        name: pile.name.clone(),
-        uuid: pile.uuid,
+        name: found_set.name.clone(),
+        uuid: found_set.uuid,
         source: PathBuf::new(), // until a listing tells
         encryption: last.map_or(Encryption::None, |found| found.txt.encryption),
         certs: keys.certs.clone(),
@@ -438,14 +444,14 @@ fn facts(request: &RebuildRequest, pile: &FoundSet, keys: &KnownKeys) -> SetFact
         hidden: request.keys.hidden,
         compression: last.map_or(crate::model::disc::Compression::Bzip2, |f| f.txt.compression),
         parity: last.map_or(0, |found| found.txt.parity),
-        parity_discs: ratio(pile),
+        parity_discs: ratio(found_set),
         created: date.unwrap_or(Moment(0)),
     }
 }
 
 /// How many recovery discs for how many: the largest group tells, for others were closed early.
-fn ratio(pile: &FoundSet) -> Option<Ratio> {
-    let groups = pile.discs.values().filter_map(|found| found.txt.group.as_ref());
+fn ratio(found_set: &FoundSet) -> Option<Ratio> {
+    let groups = found_set.discs.values().filter_map(|found| found.txt.group.as_ref());
     let group = groups.max_by_key(|group| group.discs.len())?;
     Ratio::parse(&format!("{}/{}", group.of, group.discs.len()))
 }

@@ -79,22 +79,22 @@ pub type OpenMedium<'a> = dyn Fn(&Path, &Stop) -> Result<Box<dyn SectorSource>, 
 pub fn rescue(
     request: &RescueRequest,
     open: &OpenMedium,
-    desk: Context,
+    context: Context,
 ) -> Result<RescueReport, FlowError> {
     let mut work: Option<RescueImage> = None;
     for from in &request.from {
-        let source = &*open(from, desk.stop)?;
+        let source = &*open(from, context.stop)?;
         let mut begun = match work.take() {
             Some(begun) => begun,
             None => RescueImage::open(request, from, source.sectors().bytes().0)?,
         };
         begun.map.extend(source.sectors().bytes().0);
         begun.refuse_other_disc(source)?;
-        begun.read(source, desk)?;
+        begun.read(source, context)?;
         work = Some(begun);
     }
     let work = work.ok_or_else(|| not_a_rescue(&request.image, "has nothing to be read from"))?;
-    work.finish(request, desk)
+    work.finish(request, context)
 }
 
 fn not_a_rescue(path: &Path, why: &'static str) -> FlowError {
@@ -160,17 +160,17 @@ impl RescueImage {
         Ok(())
     }
 
-    fn read(&mut self, source: &dyn SectorSource, desk: Context) -> Result<(), FlowError> {
+    fn read(&mut self, source: &dyn SectorSource, context: Context) -> Result<(), FlowError> {
         let total = Some(self.map.end());
-        desk.monitor.phase(&Phase { what: Activity::Rescuing, disc: None, total });
+        context.monitor.phase(&Phase { what: Activity::Rescuing, disc: None, total });
         let map_path = self.map_path.clone();
         let save = |map: &Map| save_map(&map_path, map);
         let passes =
-            Passes::new(source, &self.image, &mut self.map, &save, desk.monitor, desk.stop);
+            Passes::new(source, &self.image, &mut self.map, &save, context.monitor, context.stop);
         let worked = passes.run();
         let (bad, rescued) =
             (self.map.bytes(BlockStatus::Bad), self.map.bytes(BlockStatus::Finished));
-        desk.monitor.note(&format!(
+        context.monitor.note(&format!(
             "{}: {} of {} are in the image, {} sectors cannot be read",
             source.title(),
             Bytes(rescued),
@@ -181,8 +181,12 @@ impl RescueImage {
     }
 
     /// Looks at the files, and repairs them where the disc has what it takes.
-    fn finish(mut self, request: &RescueRequest, desk: Context) -> Result<RescueReport, FlowError> {
-        let mender = Repairer::new(&request.scratch, None, desk);
+    fn finish(
+        mut self,
+        request: &RescueRequest,
+        context: Context,
+    ) -> Result<RescueReport, FlowError> {
+        let repairer = Repairer::new(&request.scratch, None, context);
         let mut report = RescueReport {
             size: Bytes(self.map.end()),
             rescued: Bytes(0),
@@ -191,13 +195,13 @@ impl RescueImage {
             files: None,
             refused: 0,
         };
-        match Image::open(&self.path, desk.stop) {
-            Ok(image) => self.finish_files(&image, &mender, &mut report, request, desk)?,
+        match Image::open(&self.path, context.stop) {
+            Ok(image) => self.finish_files(&image, &repairer, &mut report, request, context)?,
             // What was read stays, and the next run looks again.
             Err(error @ DriveError::Stopped(_)) => return Err(error.into()),
             Err(error) => {
-                desk.monitor.note(&chain(&error));
-                self.finish_without_directory(&mender, &mut report, desk)?;
+                context.monitor.note(&chain(&error));
+                self.finish_without_directory(&repairer, &mut report, context)?;
             }
         }
         report.rescued = Bytes(self.map.bytes(BlockStatus::Finished));
@@ -207,44 +211,44 @@ impl RescueImage {
     fn finish_files(
         &mut self,
         image: &Image,
-        mender: &Repairer,
+        repairer: &Repairer,
         report: &mut RescueReport,
         request: &RescueRequest,
-        desk: Context,
+        context: Context,
     ) -> Result<(), FlowError> {
-        let held = Held::over(desk.monitor);
+        let held = Held::over(context.monitor);
         // Said once, and not by who looks for damage.
-        let trust = Trust { accept_plain: discs_of(&self.path, desk)?, ..request.trust.clone() };
-        let first = Context { monitor: &held, ..desk };
+        let trust = Trust { accept_plain: discs_of(&self.path, context)?, ..request.trust.clone() };
+        let first = Context { monitor: &held, ..context };
         let mut found = look_at(&self.path, &trust, &request.scratch, first)?;
         if found.is_sound() {
             held.tell_notes();
         } else if has_right_bytes(&found) {
             held.tell();
-        } else if let Some(folder) = mender.folder(image) {
-            let mended = self.write_back(image, &folder.folder, desk);
+        } else if let Some(folder) = repairer.folder(image) {
+            let mended = self.write_back(image, &folder.folder, context);
             mended.map_err(|source| FlowError::Staging {
                 path: self.path.clone(),
                 what: "cannot be written to",
                 source,
             })?;
             report.mended = true;
-            found = look_at(&self.path, &trust, &request.scratch, desk)?;
+            found = look_at(&self.path, &trust, &request.scratch, context)?;
         } else {
             held.tell();
         }
         let count = image.files().len();
         report.files = damaged(&found, count).map(|damaged| (count, damaged));
-        report.refused = incoherent(&found) + refuse(&self.path, request, desk)?;
+        report.refused = incoherent(&found) + refuse(&self.path, request, context)?;
         Ok(())
     }
 
     /// No directory tells where files are; `par2` finds their blocks wherever they lie.
     fn finish_without_directory(
         &mut self,
-        mender: &Repairer,
+        repairer: &Repairer,
         report: &mut RescueReport,
-        desk: Context,
+        context: Context,
     ) -> Result<(), FlowError> {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(".files");
@@ -252,11 +256,11 @@ impl RescueImage {
         let parent = dir_of(&self.path).canonicalize().and_then(|parent| HeldDir::open(&parent));
         let made = parent
             .map_err(|error| chain(&error))
-            .and_then(|parent| mender.files_of_image(&self.path, &parent, &name));
+            .and_then(|parent| repairer.files_of_image(&self.path, &parent, &name));
         let held = match made {
             Ok(held) => held,
             Err(why) => {
-                desk.monitor.note(&why);
+                context.monitor.note(&why);
                 return Ok(());
             }
         };
@@ -264,7 +268,7 @@ impl RescueImage {
         let count = files.files().iter().filter(|file| covers(&file.path)).count();
         report.mended = true;
         report.files = Some((count, 0));
-        desk.monitor.note(&format!(
+        context.monitor.note(&format!(
             "the image has no directory any more; its files, made good, are in {}",
             dir.display()
         ));
@@ -273,7 +277,7 @@ impl RescueImage {
     }
 
     /// Puts what was repaired where it belongs in the image. The map says that it is there.
-    fn write_back(&mut self, image: &Image, folder: &Folder, desk: Context) -> io::Result<()> {
+    fn write_back(&mut self, image: &Image, folder: &Folder, context: Context) -> io::Result<()> {
         let mut written = 0;
         for file in image.files().iter().filter(|file| covers(&file.path)) {
             let Some(whole) = folder.file(&file.path).filter(|whole| whole.size == file.size)
@@ -285,7 +289,7 @@ impl RescueImage {
                 let mut at = place.start;
                 let mut buffer = vec![0; 1 << 20];
                 while at < place.end {
-                    desk.stop.check().map_err(io::Error::other)?;
+                    context.stop.check().map_err(io::Error::other)?;
                     let take = (place.end - at).min(buffer.len() as u64) as usize;
                     content.read_exact(&mut buffer[..take])?;
                     written += self.write_if_other(&buffer[..take], at)?;
@@ -297,7 +301,7 @@ impl RescueImage {
         }
         self.image.sync_data()?;
         save_map(&self.map_path, &self.map)?;
-        desk.monitor.note(&format!("{} of the image are made good", Bytes(written)));
+        context.monitor.note(&format!("{} of the image are made good", Bytes(written)));
         Ok(())
     }
 
@@ -358,20 +362,20 @@ fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
 }
 
 /// The discs that the image says to be.
-fn discs_of(image: &Path, desk: Context) -> Result<Vec<DiscName>, FlowError> {
-    let piles = look(image, desk.stop)?;
-    let all = piles.sets.iter().flat_map(|pile| pile.all());
+fn discs_of(image: &Path, context: Context) -> Result<Vec<DiscName>, FlowError> {
+    let inventory = look(image, context.stop)?;
+    let all = inventory.sets.iter().flat_map(|found_set| found_set.all());
     Ok(all.map(|found| DiscName::Uuid(found.txt.disc_uuid)).collect())
 }
 
 /// Tells what of the image does not count in other commands, and how much that is.
-fn refuse(image: &Path, request: &RescueRequest, desk: Context) -> Result<u64, FlowError> {
-    let mut piles = look(image, desk.stop)?;
+fn refuse(image: &Path, request: &RescueRequest, context: Context) -> Result<u64, FlowError> {
+    let mut inventory = look(image, context.stop)?;
     // That was told by who looked for damage.
-    piles.problems.clear();
-    piles.gone.clear();
-    Vetting::new(&request.trust, &request.catalog).vet(&mut piles);
-    Ok(piles.tell_problems(desk).refused)
+    inventory.problems.clear();
+    inventory.gone.clear();
+    Vetting::new(&request.trust, &request.catalog).vet(&mut inventory);
+    Ok(inventory.tell_problems(context).refused)
 }
 
 /// Holds the image against its own list.
@@ -379,7 +383,7 @@ fn look_at(
     image: &Path,
     trust: &Trust,
     scratch: &Path,
-    desk: Context,
+    context: Context,
 ) -> Result<VerifyReport, FlowError> {
     let check = VerifyRequest {
         from: image.to_owned(),
@@ -390,7 +394,7 @@ fn look_at(
         scratch: scratch.to_owned(),
         keys: None,
     };
-    match verify_from(&check, None, desk) {
+    match verify_from(&check, None, context) {
         Err(FlowError::NoDiscs(_) | FlowError::UnusableDiscs { .. }) => Ok(VerifyReport::default()),
         Ok(found) => match found.gone.first() {
             Some(gone) => Err(gone.absence.clone().into()),

@@ -123,11 +123,11 @@ impl CheckedDisc {
     }
 
     /// Takes in what of a disc whose bytes agree is not as coldcut writes it.
-    fn judge(&mut self, faults: &[FileFault], found: &FoundDisc, desk: Context) {
+    fn judge(&mut self, faults: &[FileFault], found: &FoundDisc, context: Context) {
         if faults.is_empty() {
             return;
         }
-        tell(faults, found, &self.title, desk);
+        tell(faults, found, &self.title, context);
         (self.finding, self.faults, self.is_incoherent) = (Finding::Damaged, faults.len(), true);
     }
 
@@ -149,9 +149,9 @@ impl CheckedDisc {
 }
 
 impl VerifyReport {
-    fn went_away(&mut self, found: &FoundDisc, absence: Absence, desk: Context) {
-        desk.monitor.rest();
-        desk.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
+    fn went_away(&mut self, found: &FoundDisc, absence: Absence, context: Context) {
+        context.monitor.rest();
+        context.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
         let disc = Some((found.txt.set.clone(), found.txt.disc));
         self.gone.push(AbsentDisc { disc, absence });
     }
@@ -168,15 +168,15 @@ impl VerifyReport {
 pub fn verify_from(
     request: &VerifyRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Context,
+    context: Context,
 ) -> Result<VerifyReport, FlowError> {
     let Some(drive) = drive else {
-        return verify_piles(request, look(&request.from, desk.stop)?, desk);
+        return verify_piles(request, look(&request.from, context.stop)?, context);
     };
     let mut wanted = WantedMedium::any("the disc to verify");
-    while_it_comes_back(desk, || {
-        let piles = look_in(drive, &request.from, &wanted, desk, |_| true)?;
-        let report = verify_piles(request, piles, desk)?;
+    while_it_comes_back(context, || {
+        let inventory = look_in(drive, &request.from, &wanted, context, |_| true)?;
+        let report = verify_piles(request, inventory, context)?;
         // It is the only one: there is nothing else to tell.
         match report.gone.first() {
             Some(gone) => {
@@ -192,76 +192,77 @@ pub fn verify_from(
 
 fn verify_piles(
     request: &VerifyRequest,
-    mut piles: Inventory,
-    desk: Context,
+    mut inventory: Inventory,
+    context: Context,
 ) -> Result<VerifyReport, FlowError> {
-    piles.name_by_catalog(&request.catalog);
-    name_by_discs(request, &mut piles, desk);
-    piles.give_up_unnamed();
+    inventory.name_by_catalog(&request.catalog);
+    name_by_discs(request, &mut inventory, context);
+    inventory.give_up_unnamed();
     let signed_by = request.trust.signed_by.as_ref();
-    let mut piles = piles.keep_signed(signed_by, &|_| None, desk.stop)?;
-    Vetting::comparing(&request.trust, &request.catalog).vet(&mut piles);
+    let mut inventory = inventory.keep_signed(signed_by, &|_| None, context.stop)?;
+    Vetting::comparing(&request.trust, &request.catalog).vet(&mut inventory);
     let mut report = VerifyReport::default();
-    let told = piles.tell_problems(desk);
+    let told = inventory.tell_problems(context);
     report.unreadable += told.damaged;
     report.refused += told.refused;
-    let nameless = piles.gone.iter().cloned().map(|absence| AbsentDisc { disc: None, absence });
+    let nameless = inventory.gone.iter().cloned().map(|absence| AbsentDisc { disc: None, absence });
     report.gone.extend(nameless);
-    choose(&mut piles, request.name.as_ref())?;
-    if piles.sets.is_empty() && told == UnusableCounts::default() {
-        return Err(piles.nothing());
+    choose(&mut inventory, request.name.as_ref())?;
+    if inventory.sets.is_empty() && told == UnusableCounts::default() {
+        return Err(inventory.nothing());
     }
-    let catalog = local_catalog(request, desk);
+    let catalog = local_catalog(request, context);
     let mut seen = Vec::new();
     let mut ended = Ok(());
-    for pile in &mut piles.sets {
-        let known = catalog.as_ref().and_then(|catalog| CatalogSet::find(catalog, pile));
+    for found_set in &mut inventory.sets {
+        let known = catalog.as_ref().and_then(|catalog| CatalogSet::find(catalog, found_set));
         if let Some(known) = &known {
-            pile.is_known_as_here(&known.discs);
+            found_set.is_known_as_here(&known.discs);
         }
-        pile.twin_words().for_each(|words| desk.monitor.note(&words));
-        ended = verify_pile(request, pile, known.as_ref(), desk, &mut report, &mut seen);
+        found_set.twin_words().for_each(|words| context.monitor.note(&words));
+        ended = verify_pile(request, found_set, known.as_ref(), context, &mut report, &mut seen);
         if ended.is_err() {
             break;
         }
-        note_absent(pile, known.as_ref(), desk, &mut report)?;
+        note_absent(found_set, known.as_ref(), context, &mut report)?;
     }
     drop(catalog);
     // What was found counts even if the rest was not looked at any more.
-    record(request, &seen, desk);
+    record(request, &seen, context);
     ended.map(|()| report)
 }
 
 /// Discs that do not say who they are may be known to the newest catalog among the others.
-fn name_by_discs(request: &VerifyRequest, piles: &mut Inventory, desk: Context) {
+fn name_by_discs(request: &VerifyRequest, inventory: &mut Inventory, context: Context) {
     let mut known = Vec::new();
-    for pile in piles.sets.iter().filter(|_| !piles.unnamed.is_empty()) {
-        let (newest, _) = newest_catalog(request, pile, desk);
+    for found_set in inventory.sets.iter().filter(|_| !inventory.unnamed.is_empty()) {
+        let (newest, _) = newest_catalog(request, found_set, context);
         let Some(KnownIn { catalog, set, .. }) = newest else { continue };
         let sets = catalog.sets().unwrap_or_default();
         let facts = sets.into_iter().find(|found| found.id == set).map(|set| set.facts);
         known.extend(facts.map(|facts| (facts, catalog.discs(set).unwrap_or_default())));
     }
-    known.iter().for_each(|(facts, discs)| piles.name_by(facts, discs));
+    known.iter().for_each(|(facts, discs)| inventory.name_by(facts, discs));
 }
 
-fn choose(piles: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
+fn choose(inventory: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
     let Some(wanted) = name else { return Ok(()) };
-    let known: Vec<String> = piles.sets.iter().map(|pile| pile.name.to_string()).collect();
-    piles.sets.retain(|pile| pile.name == *wanted);
-    if piles.sets.is_empty() && !known.is_empty() {
+    let known: Vec<String> =
+        inventory.sets.iter().map(|found_set| found_set.name.to_string()).collect();
+    inventory.sets.retain(|found_set| found_set.name == *wanted);
+    if inventory.sets.is_empty() && !known.is_empty() {
         return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
     }
     Ok(())
 }
 
-fn local_catalog(request: &VerifyRequest, desk: Context) -> Option<Catalog> {
+fn local_catalog(request: &VerifyRequest, context: Context) -> Option<Catalog> {
     match Catalog::open(&request.catalog, Access::Read) {
         Ok(catalog) => Some(catalog),
         Err(CatalogError::Missing { .. }) => None,
         Err(error) => {
             let why = chain(&error);
-            desk.monitor.note(&format!("{why}; the discs are held against their own lists"));
+            context.monitor.note(&format!("{why}; the discs are held against their own lists"));
             None
         }
     }
@@ -275,8 +276,11 @@ pub(in crate::flow) struct CatalogSet<'a> {
 }
 
 impl<'a> CatalogSet<'a> {
-    pub(in crate::flow) fn find(catalog: &'a Catalog, pile: &FoundSet) -> Option<CatalogSet<'a>> {
-        let set = catalog.sets().ok()?.into_iter().find(|set| set.facts.uuid == pile.uuid)?;
+    pub(in crate::flow) fn find(
+        catalog: &'a Catalog,
+        found_set: &FoundSet,
+    ) -> Option<CatalogSet<'a>> {
+        let set = catalog.sets().ok()?.into_iter().find(|set| set.facts.uuid == found_set.uuid)?;
         let discs = catalog.discs(set.id).ok()?;
         Some(CatalogSet { catalog, set, discs })
     }
@@ -316,24 +320,24 @@ struct VerifiedMedium {
 
 fn verify_pile(
     request: &VerifyRequest,
-    pile: &FoundSet,
+    found_set: &FoundSet,
     known: Option<&CatalogSet>,
-    desk: Context,
+    context: Context,
     report: &mut VerifyReport,
     seen: &mut Vec<VerifiedMedium>,
 ) -> Result<(), FlowError> {
     let reading = VerifySession {
         request,
-        pile,
+        found_set,
         known,
-        desk,
+        context,
         on_discs: OnceCell::new(),
         opener: OnceCell::new(),
     };
-    for found in pile.all() {
+    for found in found_set.all() {
         if let Some(words) = found.swapped_for(&request.from) {
             let thing = found.label().to_string();
-            desk.monitor.trouble(&Trouble { thing, what: words });
+            context.monitor.trouble(&Trouble { thing, what: words });
             report.unreadable += 1;
             continue;
         }
@@ -341,7 +345,7 @@ fn verify_pile(
             let (checked, faults) = match reading.verify(&**copy, found) {
                 Ok(checked) => checked,
                 Err(FlowError::Drive(DriveError::Gone(absence))) => {
-                    report.went_away(found, absence, desk);
+                    report.went_away(found, absence, context);
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -367,9 +371,9 @@ fn verify_pile(
 /// The discs of one set, and what they are compared with, which is looked for once, when it is needed.
 struct VerifySession<'a> {
     request: &'a VerifyRequest<'a>,
-    pile: &'a FoundSet,
+    found_set: &'a FoundSet,
     known: Option<&'a CatalogSet<'a>>,
-    desk: Context<'a>,
+    context: Context<'a>,
     /// The newest catalog on the discs, and what was wrong with others.
     on_discs: OnceCell<(Option<KnownIn>, Doubts)>,
     opener: OnceCell<Option<Opener>>,
@@ -381,36 +385,44 @@ impl VerifySession<'_> {
         copy: &dyn DiscReader,
         found: &FoundDisc,
     ) -> Result<(CheckedDisc, Vec<FileFault>), FlowError> {
-        let VerifySession { request, pile, known, desk, .. } = *self;
+        let VerifySession { request, found_set, known, context, .. } = *self;
         if let Some(wanted) = known.and_then(|known| wanted_by_catalog(known, found)) {
-            return verify_copy(copy, found, Ok(wanted), None, desk);
+            return verify_copy(copy, found, Ok(wanted), None, context);
         }
-        let (newest, doubts) = self.on_discs.get_or_init(|| newest_catalog(request, pile, desk));
+        let (newest, doubts) =
+            self.on_discs.get_or_init(|| newest_catalog(request, found_set, context));
         let wanted = wanted_by_discs(copy, found, newest.as_ref());
         let is_signed = request.trust.signed_by.is_some() && copy.file(SIGNATURE).is_some();
         let wanted = wanted.map(|wanted| if is_signed { wanted.signed() } else { wanted });
-        let opener = self.opener.get_or_init(|| opener_at_hand(request, pile, desk)).as_ref();
-        let (mut checked, mut faults) = verify_copy(copy, found, wanted, opener, desk)?;
+        let opener =
+            self.opener.get_or_init(|| opener_at_hand(request, found_set, context)).as_ref();
+        let (mut checked, mut faults) = verify_copy(copy, found, wanted, opener, context)?;
         if checked.finding == Finding::Ok {
-            faults = incoherences(copy, found, opener, doubts, desk.stop);
-            desk.stop.check()?;
+            faults = incoherences(copy, found, opener, doubts, context.stop);
+            context.stop.check()?;
             // What cannot be read of a disc that is away says nothing about it.
             if let Some(absence) = copy.absence() {
                 return Err(absence.into());
             }
-            checked.judge(&faults, found, desk);
+            checked.judge(&faults, found, context);
         }
         Ok((checked, faults))
     }
 }
 
 /// What opens a set's files, if it was named; one that does not is no reason not to read the discs.
-fn opener_at_hand(request: &VerifyRequest, pile: &FoundSet, desk: Context) -> Option<Opener> {
-    let check = |opener: &Opener| check_listings(opener, pile);
+fn opener_at_hand(
+    request: &VerifyRequest,
+    found_set: &FoundSet,
+    context: Context,
+) -> Option<Opener> {
+    let check = |opener: &Opener| check_listings(opener, found_set);
     let keys = request.keys.as_ref()?;
-    keys.at_hand(&pile.name, pile.encryption(), check).unwrap_or_else(|error| {
+    keys.at_hand(&found_set.name, found_set.encryption(), check).unwrap_or_else(|error| {
         let why = chain(&error);
-        desk.monitor.note(&format!("set {}: {why}; encrypted files are not opened", pile.name));
+        context
+            .monitor
+            .note(&format!("set {}: {why}; encrypted files are not opened", found_set.name));
         None
     })
 }
@@ -429,23 +441,23 @@ pub(in crate::flow) fn verify_copy(
     found: &FoundDisc,
     wanted: Result<MediumExpectation, String>,
     opener: Option<&Opener>,
-    desk: Context,
+    context: Context,
 ) -> Result<(CheckedDisc, Vec<FileFault>), FlowError> {
     let title = reader.title();
     let total = reader.files().iter().map(|file| file.size.0).sum();
     let disc = Some(found.txt.disc.0);
-    desk.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
+    context.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
     let (against, faults, strain, seals) = match wanted {
         Err(what) => {
             let fault = FileFault { path: SUMS.to_owned(), what };
             (Against::OwnList, vec![fault], Strain::default(), SealCounts::default())
         }
         Ok(wanted) => {
-            note_against(&title, wanted.against, desk);
+            note_against(&title, wanted.against, context);
             let uuid = found.txt.disc_uuid;
             let MediumExpectation { files, image, against } = wanted;
             let Examined { verdict, strain, seals } =
-                examine(reader, uuid, &files, image, opener, desk.monitor, desk.stop)?;
+                examine(reader, uuid, &files, image, opener, context.monitor, context.stop)?;
             match verdict {
                 Verdict::Sound(_) => (against, Vec::new(), strain, seals),
                 Verdict::Damaged(faults) => (against, faults, strain, seals),
@@ -456,11 +468,11 @@ pub(in crate::flow) fn verify_copy(
     if let (false, Some(absence)) = (faults.is_empty(), reader.absence()) {
         return Err(absence.into());
     }
-    let repairable = outlook_of(reader, &faults, desk)?;
-    tell(&faults, found, &title, desk);
+    let repairable = outlook_of(reader, &faults, context)?;
+    tell(&faults, found, &title, context);
     let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
     if let Some(outlook) = &repairable {
-        desk.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
+        context.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
     }
     let repairable = repairable.map(|outlook| outlook.is_repairable());
     let (set, number) = (found.txt.set.clone(), found.txt.disc);
@@ -480,11 +492,11 @@ pub(in crate::flow) fn verify_copy(
     Ok((checked, faults))
 }
 
-fn tell(faults: &[FileFault], found: &FoundDisc, title: &str, desk: Context) {
+fn tell(faults: &[FileFault], found: &FoundDisc, title: &str, context: Context) {
     for fault in faults {
         let thing = format!("{}: {}", found.label(), fault.path);
         let what = format!("{} ({title})", fault.what);
-        desk.monitor.trouble(&Trouble { thing, what });
+        context.monitor.trouble(&Trouble { thing, what });
     }
 }
 
@@ -500,26 +512,26 @@ fn seals_of(reader: &dyn DiscReader, against: Against, seals: SealCounts) -> Opt
 fn outlook_of(
     reader: &dyn DiscReader,
     faults: &[FileFault],
-    desk: Context,
+    context: Context,
 ) -> Result<Option<Outlook>, FlowError> {
     if faults.is_empty() {
         return Ok(None);
     }
-    let told = outlook(reader, faults, desk.stop)?;
+    let told = outlook(reader, faults, context.stop)?;
     match reader.absence() {
         Some(absence) => Err(absence.into()),
         None => Ok(told),
     }
 }
 
-fn note_against(title: &str, against: Against, desk: Context) {
+fn note_against(title: &str, against: Against, context: Context) {
     match against {
         Against::Catalog | Against::Signature => {}
-        Against::DiscCatalog => desk.monitor.note(&format!(
+        Against::DiscCatalog => context.monitor.note(&format!(
             "{title}: held against the newest catalog on these discs, and its own list ({SUMS})"
         )),
         Against::OwnList => {
-            desk.monitor.note(&format!("{title}: held against its own list only ({SUMS})"));
+            context.monitor.note(&format!("{title}: held against its own list only ({SUMS})"));
         }
     }
 }
@@ -539,19 +551,19 @@ pub(in crate::flow) fn wanted_by_catalog(
 /// wrong with those that were refused.
 fn newest_catalog(
     request: &VerifyRequest,
-    pile: &FoundSet,
-    desk: Context,
+    found_set: &FoundSet,
+    context: Context,
 ) -> (Option<KnownIn>, Doubts) {
     let is_plain = |found: &FoundDisc| found.txt.encryption == Encryption::None;
-    if !pile.all().all(is_plain) {
+    if !found_set.all().all(is_plain) {
         return Default::default();
     }
     let discs = FromDiscs {
-        pile,
+        found_set,
         opener: None,
         scratch: &request.scratch,
-        desk,
-        mender: None,
+        context,
+        repairer: None,
         doubts: Default::default(),
     };
     let newest = discs.catalogs().next();
@@ -605,54 +617,54 @@ fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<ExpectedFile> {
 
 /// Discs that are on media and do not lie here: for the person to know, no fault.
 fn note_absent(
-    pile: &FoundSet,
+    found_set: &FoundSet,
     known: Option<&CatalogSet>,
-    desk: Context,
+    context: Context,
     report: &mut VerifyReport,
 ) -> Result<(), FlowError> {
     let Some(known) = known else { return Ok(()) };
-    let here: HashSet<DiscNo> = pile.discs.keys().copied().collect();
+    let here: HashSet<DiscNo> = found_set.discs.keys().copied().collect();
     for disc in &known.discs {
         let was_burned = matches!(disc.state, DiscState::Verified | DiscState::Burned);
         if was_burned && !here.contains(&disc.number) {
             let kept = kept_disc(known.catalog, known.set.id, disc.number);
             let kept = kept.strip_prefix(", ").map(|kept| format!("; it is {kept}"));
-            desk.monitor.note(&format!(
+            context.monitor.note(&format!(
                 "disc {} of {} is not here and was not read{}",
                 disc.number,
-                pile.name,
+                found_set.name,
                 kept.unwrap_or_default()
             ));
-            report.absent.push((pile.name.clone(), disc.number));
+            report.absent.push((found_set.name.clone(), disc.number));
         }
     }
     Ok(())
 }
 
 /// Records what was seen; a catalog that cannot be written now changes no finding.
-fn record(request: &VerifyRequest, seen: &[VerifiedMedium], desk: Context) {
+fn record(request: &VerifyRequest, seen: &[VerifiedMedium], context: Context) {
     if seen.is_empty() {
         return;
     }
-    let recorded = open_to_write(&request.catalog, desk)
-        .and_then(|mut catalog| Ok(record_all(&mut catalog, seen, desk).map(|()| catalog)?));
+    let recorded = open_to_write(&request.catalog, context)
+        .and_then(|mut catalog| Ok(record_all(&mut catalog, seen, context).map(|()| catalog)?));
     if let Ok(catalog) = &recorded {
-        crate::flow::base::turn::ended_well(catalog, desk);
+        crate::flow::base::turn::ended_well(catalog, context);
     }
     if let Err(error) = recorded {
-        desk.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));
+        context.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));
     }
 }
 
 fn record_all(
     catalog: &mut Catalog,
     seen: &[VerifiedMedium],
-    desk: Context,
+    context: Context,
 ) -> Result<(), CatalogError> {
     let mut shelves: HashMap<PathBuf, ShelfPlace> = HashMap::new();
     for dir in seen.iter().filter_map(|seen| seen.medium.shelf()) {
         if !shelves.contains_key(dir) {
-            let here = meet(catalog, dir, Visit::Read, &|words| desk.monitor.note(words))?;
+            let here = meet(catalog, dir, Visit::Read, &|words| context.monitor.note(words))?;
             shelves.insert(dir.to_owned(), here);
         }
     }
@@ -665,7 +677,7 @@ fn record_all(
         let met = Met { medium: &medium, file, standard: &standard, finding };
         if !medium.is_place() {
             let (name, copies) = (&seen.set.facts.name, catalog.copies(seen.set.id, seen.disc)?);
-            taken.extend(not_meant(&copies, name, seen.disc, &seen.title, desk));
+            taken.extend(not_meant(&copies, name, seen.disc, &seen.title, context));
         }
         let copy = recognise_or_record(catalog, seen.set.id, seen.disc, &met, taken)?;
         taken.insert(copy);

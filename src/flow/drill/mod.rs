@@ -44,45 +44,45 @@ pub(in crate::flow) use staged::{drill_staged, drill_without_keys, is_untried, r
 pub fn drill(
     request: &DrillRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Context,
+    context: Context,
 ) -> Result<DrillReport, FlowError> {
-    while_it_comes_back(desk, || drill_those(request, drive.as_deref_mut(), desk))
+    while_it_comes_back(context, || drill_those(request, drive.as_deref_mut(), context))
 }
 
 fn drill_those(
     request: &DrillRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Context,
+    context: Context,
 ) -> Result<DrillReport, FlowError> {
     let Some(from) = &request.from else {
-        let mut catalog = open_to_write(&request.catalog, desk)?;
-        let round = Round { request, staging: &Staging::open(&request.staging)?, desk };
+        let mut catalog = open_to_write(&request.catalog, context)?;
+        let round = Round { request, staging: &Staging::open(&request.staging)?, context };
         let set = choose_set(catalog.sets()?, request.name.as_ref())?;
         let discs = round.known(&mut catalog, &set, None, &request.discs)?;
         return Ok(DrillReport { discs, refused: 0 });
     };
-    let mut catalog = open_if_there(&request.catalog, desk)?;
-    let round = Round { request, staging: &Staging::open(&request.staging)?, desk };
+    let mut catalog = open_if_there(&request.catalog, context)?;
+    let round = Round { request, staging: &Staging::open(&request.staging)?, context };
     let mut report = DrillReport::default();
     report.discs = match drive {
         Some(drive) => round.through(catalog.as_mut(), drive, &mut report.refused)?,
         None => {
-            let found = look(from, desk.stop)?;
-            let pile = round.trusted(found, request.name.as_ref(), &mut report.refused)?;
-            round.at_hand(catalog.as_mut(), pile, &request.discs)?
+            let found = look(from, context.stop)?;
+            let found_set = round.trusted(found, request.name.as_ref(), &mut report.refused)?;
+            round.at_hand(catalog.as_mut(), found_set, &request.discs)?
         }
     };
     Ok(report)
 }
 
 /// Discs that lie somewhere need no catalog, and none is made for them.
-fn open_if_there(path: &Path, desk: Context) -> Result<Option<Catalog>, FlowError> {
+fn open_if_there(path: &Path, context: Context) -> Result<Option<Catalog>, FlowError> {
     match Catalog::open(path, Access::Read) {
         Err(CatalogError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
         Ok(read) => {
             drop(read);
-            open_to_write(path, desk).map(Some)
+            open_to_write(path, context).map(Some)
         }
     }
 }
@@ -91,7 +91,7 @@ fn open_if_there(path: &Path, desk: Context) -> Result<Option<Catalog>, FlowErro
 struct Round<'a, 'k> {
     request: &'a DrillRequest<'k>,
     staging: &'a Staging,
-    desk: Context<'a>,
+    context: Context<'a>,
 }
 
 impl Round<'_, '_> {
@@ -108,8 +108,8 @@ impl Round<'_, '_> {
         };
         let mut drilled = Vec::new();
         for number in named {
-            let pile = self.inserted(catalog.as_deref(), drive, number, refused)?;
-            drilled.extend(self.at_hand(catalog.as_deref_mut(), pile, number.as_slice())?);
+            let found_set = self.inserted(catalog.as_deref(), drive, number, refused)?;
+            drilled.extend(self.at_hand(catalog.as_deref_mut(), found_set, number.as_slice())?);
         }
         Ok(drilled)
     }
@@ -122,14 +122,17 @@ impl Round<'_, '_> {
         number: Option<DiscNo>,
         refused: &mut u64,
     ) -> Result<FoundSet, FlowError> {
-        let Round { request, desk, .. } = *self;
+        let Round { request, context, .. } = *self;
         let from = request.from.as_deref().unwrap_or(Path::new(""));
         let name = request.name.as_ref();
         let (Some(number), Some(catalog)) = (number, catalog) else {
             let wanted = WantedMedium::any("the disc to drill");
-            let is_it =
-                |pile: &FoundSet| number.is_none_or(|number| pile.discs.contains_key(&number));
-            let found = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
+            let is_it = |found_set: &FoundSet| {
+                number.is_none_or(|number| found_set.discs.contains_key(&number))
+            };
+            let found = look_in(drive, from, &wanted, context, |inventory| {
+                inventory.sets.iter().any(is_it)
+            })?;
             return self.trusted(found, name, refused);
         };
         let set = choose_set(catalog.sets()?, name)?;
@@ -138,42 +141,48 @@ impl Round<'_, '_> {
         let kept = kept_disc(catalog, set.id, number);
         let wanted =
             WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
-        let is_it = |pile: &FoundSet| {
-            let found = pile.discs.get(&number).map(|found| found.txt.disc_uuid);
-            pile.uuid == set.facts.uuid && found == Some(known.uuid)
+        let is_it = |found_set: &FoundSet| {
+            let found = found_set.discs.get(&number).map(|found| found.txt.disc_uuid);
+            found_set.uuid == set.facts.uuid && found == Some(known.uuid)
         };
-        let piles = look_in(drive, from, &wanted, desk, |piles| piles.sets.iter().any(is_it))?;
-        self.trusted(piles, Some(&set.facts.name), refused)
+        let inventory =
+            look_in(drive, from, &wanted, context, |inventory| inventory.sets.iter().any(is_it))?;
+        self.trusted(inventory, Some(&set.facts.name), refused)
     }
 
     /// The discs that are meant, without what does not count; that is told.
     fn trusted(
         &self,
-        piles: Inventory,
+        inventory: Inventory,
         name: Option<&SetName>,
         refused: &mut u64,
     ) -> Result<FoundSet, FlowError> {
         let trust = &self.request.trust;
         let vetting = Vetting::new(trust, &self.request.catalog);
-        let (piles, count) = trust.sift(piles, vetting, self.desk)?;
+        let (inventory, count) = trust.sift(inventory, vetting, self.context)?;
         *refused += count;
-        piles.choose(name)
+        inventory.choose(name)
     }
 
     /// Discs that lie somewhere: first those that the catalog knows.
     fn at_hand(
         &self,
         catalog: Option<&mut Catalog>,
-        pile: FoundSet,
+        found_set: FoundSet,
         only: &[DiscNo],
     ) -> Result<Vec<DrilledDisc>, FlowError> {
-        let parted = parted(catalog.as_deref(), pile, only)?;
+        let parted = parted(catalog.as_deref(), found_set, only)?;
         let mut done = Vec::new();
-        if let (Some(catalog), Some((set, pile))) = (catalog, parted.known) {
-            done = self.known(catalog, &set, Some(&pile), &[])?;
+        if let (Some(catalog), Some((set, found_set))) = (catalog, parted.known) {
+            done = self.known(catalog, &set, Some(&found_set), &[])?;
         }
-        if let Some(pile) = parted.unknown {
-            done.extend(unknown::drill(self.request, &self.staging.scratch(), &pile, self.desk)?);
+        if let Some(found_set) = parted.unknown {
+            done.extend(unknown::drill(
+                self.request,
+                &self.staging.scratch(),
+                &found_set,
+                self.context,
+            )?);
         }
         Ok(done)
     }
@@ -183,19 +192,19 @@ impl Round<'_, '_> {
         &self,
         catalog: &mut Catalog,
         set: &KnownSet,
-        pile: Option<&FoundSet>,
+        found_set: Option<&FoundSet>,
         only: &[DiscNo],
     ) -> Result<Vec<DrilledDisc>, FlowError> {
-        let Round { request, staging, desk } = *self;
-        let discs = discs_of(catalog, set, pile, only)?;
-        let discs = without_recovery_discs(catalog, set, discs, desk)?;
+        let Round { request, staging, context } = *self;
+        let discs = discs_of(catalog, set, found_set, only)?;
+        let discs = without_recovery_discs(catalog, set, discs, context)?;
         if discs.is_empty() {
             return Ok(Vec::new());
         }
         let sandbox = DrillSandbox::make(&staging.scratch())?;
-        let places = DiscSources { staging, set, pile, sandbox: &sandbox, stop: desk.stop };
+        let places = DiscSources { staging, set, found_set, sandbox: &sandbox, stop: context.stop };
         let keys = DrillKeys::of(request, set)?;
-        let session = DrillSession { catalog, set, desk };
+        let session = DrillSession { catalog, set, context };
         match request.all {
             true => session.all(&discs, &places, keys.passphrase.as_ref()),
             false => session.samples(&discs, &places, &keys),
@@ -211,17 +220,17 @@ struct Parted {
 
 fn parted(
     catalog: Option<&Catalog>,
-    mut pile: FoundSet,
+    mut found_set: FoundSet,
     only: &[DiscNo],
 ) -> Result<Parted, FlowError> {
     let sets = catalog.map(Catalog::sets).transpose()?.unwrap_or_default();
-    let set = sets.into_iter().find(|set| set.facts.uuid == pile.uuid);
+    let set = sets.into_iter().find(|set| set.facts.uuid == found_set.uuid);
     let discs = match (catalog, &set) {
         (Some(catalog), Some(set)) => catalog.discs(set.id)?,
         _ => Vec::new(),
     };
-    pile.is_known_as_here(&discs);
-    if let Some(lost) = only.iter().find(|wanted| !pile.discs.contains_key(wanted)) {
+    found_set.is_known_as_here(&discs);
+    if let Some(lost) = only.iter().find(|wanted| !found_set.discs.contains_key(wanted)) {
         return Err(FlowError::NotHere(*lost));
     }
     let is_known = |found: &FoundDisc| {
@@ -229,10 +238,10 @@ fn parted(
         let known = discs.iter().find(same).filter(|disc| disc.state != DiscState::Open);
         known.is_some_and(|disc| disc.uuid == found.txt.disc_uuid)
     };
-    let meant = pile.discs.into_iter().filter(|(no, _)| only.is_empty() || only.contains(no));
+    let meant = found_set.discs.into_iter().filter(|(no, _)| only.is_empty() || only.contains(no));
     let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
         meant.partition(|(_, found)| is_known(found));
-    let (name, uuid) = (pile.name, pile.uuid);
+    let (name, uuid) = (found_set.name, found_set.uuid);
     let of = |discs: BTreeMap<DiscNo, FoundDisc>| {
         let (name, twins, unnamed) = (name.clone(), Vec::new(), Vec::new());
         (!discs.is_empty()).then_some(FoundSet { name, uuid, discs, twins, unnamed })
@@ -244,13 +253,13 @@ fn parted(
 fn discs_of(
     catalog: &Catalog,
     set: &KnownSet,
-    pile: Option<&FoundSet>,
+    found_set: Option<&FoundSet>,
     only: &[DiscNo],
 ) -> Result<Vec<DiscInfo>, FlowError> {
     let mut discs = catalog.discs(set.id)?;
-    discs.retain(|disc| match pile {
+    discs.retain(|disc| match found_set {
         None => matches!(disc.state, DiscState::Staged | DiscState::Failed),
-        Some(pile) => pile
+        Some(found_set) => found_set
             .discs
             .get(&disc.number)
             .is_some_and(|found| disc.state != DiscState::Open && found.txt.disc_uuid == disc.uuid),
@@ -259,7 +268,7 @@ fn discs_of(
         return Err(FlowError::NotHere(*lost));
     }
     discs.retain(|disc| only.is_empty() || only.contains(&disc.number));
-    match (discs.is_empty(), pile) {
+    match (discs.is_empty(), found_set) {
         (true, None) => Err(FlowError::NothingStaged(String::new())),
         (true, Some(_)) => Err(FlowError::UnknownSet),
         (false, _) => Ok(discs),
@@ -271,14 +280,14 @@ fn without_recovery_discs(
     catalog: &Catalog,
     set: &KnownSet,
     discs: Vec<DiscInfo>,
-    desk: Context,
+    context: Context,
 ) -> Result<Vec<DiscInfo>, FlowError> {
     let mut with_files = Vec::new();
     for disc in discs {
         if catalog.covered_by(set.id, disc.number)?.is_empty() {
             with_files.push(disc);
         } else {
-            desk.monitor.note(&format!("disc {}: a recovery disc, not tried", disc.number));
+            context.monitor.note(&format!("disc {}: a recovery disc, not tried", disc.number));
         }
     }
     Ok(with_files)
@@ -314,7 +323,7 @@ impl DrillKeys {
 struct DrillSession<'a> {
     catalog: &'a mut Catalog,
     set: &'a KnownSet,
-    desk: Context<'a>,
+    context: Context<'a>,
 }
 
 impl DrillSession<'_> {
@@ -345,7 +354,7 @@ impl DrillSession<'_> {
                 &files,
                 &key,
                 Depth::Thorough,
-                self.desk,
+                self.context,
             )?;
             files.refuse_gone()?;
             done.push(self.record(disc, seen, DrillScope::Sample, None)?);
@@ -355,7 +364,7 @@ impl DrillSession<'_> {
 
     fn begin(&self, disc: &DiscInfo) {
         let disc = Some(disc.number.0);
-        self.desk.monitor.phase(&Phase { what: Activity::Drilling, disc, total: None });
+        self.context.monitor.phase(&Phase { what: Activity::Drilling, disc, total: None });
     }
 
     /// restore.sh, over all these discs at once, and every path of their newest listing that is on
@@ -381,12 +390,12 @@ impl DrillSession<'_> {
             let known = self.catalog.disc_files(self.set.id, disc.number)?;
             let files = places.files_of(disc.number, known_files(known), true)?;
             seen.faults.extend(files.bring_all());
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             files.refuse_gone()?;
             dirs.push((disc.number, files.dir().to_owned()));
         }
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
-            self.desk
+            self.context
                 .monitor
                 .note("restore.sh was not run: not all files are those that were packed");
             return self.record_all(discs, seen, None);
@@ -394,7 +403,8 @@ impl DrillSession<'_> {
         // That of the newest disc, which knows what the others may have.
         let last = dirs.last().map(|(_, dir)| dir.clone()).unwrap_or_default();
         let (dirs, expected, sandbox) = (&dirs, &expected, places.sandbox);
-        let running = DrillRun { dirs, expected, passphrase, maker, sandbox, desk: self.desk };
+        let running =
+            DrillRun { dirs, expected, passphrase, maker, sandbox, context: self.context };
         running.restore_sh(&last.join("restore.sh"), &mut seen)?;
         let formats = discs.iter().map(|disc| disc.format);
         running.simple_restore_sh(&last.join("simple-restore.sh"), formats, &mut seen)?;
@@ -434,7 +444,7 @@ impl DrillSession<'_> {
         content: u64,
     ) -> Result<(), FlowError> {
         let images = discs.iter().filter_map(|disc| disc.image).map(|image| image.bytes().0);
-        let copies = if places.pile.is_some() { total(images) } else { 0 };
+        let copies = if places.found_set.is_some() { total(images) } else { 0 };
         check_space(places.sandbox, content.saturating_add(copies))
     }
 
@@ -446,7 +456,7 @@ impl DrillSession<'_> {
         script: Option<RestoreScript>,
     ) -> Result<DrilledDisc, FlowError> {
         let (set, number) = (self.set.facts.name.clone(), disc.number);
-        tell(number, &seen, self.desk);
+        tell(number, &seen, self.context);
         record(self.catalog, self.set.id, number, &seen, scope)?;
         Ok(DrilledDisc { set, number, seen, against: Against::Catalog, script })
     }

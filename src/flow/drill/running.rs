@@ -17,7 +17,7 @@ pub struct DrillRun<'a> {
     pub passphrase: Option<&'a Secret>,
     pub maker: &'a Maker,
     pub sandbox: &'a DrillSandbox,
-    pub desk: Context<'a>,
+    pub context: Context<'a>,
 }
 
 impl Maker {
@@ -75,7 +75,7 @@ impl DrillRun<'_> {
 
     fn run(&self, by: By, script: &Path, seen: &mut [Drilled]) -> Result<(), FlowError> {
         let Maker { target, is_fenced } = self.maker;
-        let stop = self.desk.stop;
+        let stop = self.context.stop;
         let failure = whole(&Whole {
             script,
             // That discs are missing is no fault of theirs.

@@ -11,13 +11,13 @@ use crate::port::clock::Moment;
 use crate::port::monitor::Trouble;
 
 /// What there is to say of a disc before its last words.
-pub(super) fn tell(number: DiscNo, seen: &Drilled, desk: Context) {
+pub(super) fn tell(number: DiscNo, seen: &Drilled, context: Context) {
     for fault in &seen.faults {
         let thing = format!("disc {number}: {}", fault.path);
-        desk.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
+        context.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
     }
     for words in &seen.skipped {
-        desk.monitor.note(&format!("disc {number}: not tried: {words}"));
+        context.monitor.note(&format!("disc {number}: not tried: {words}"));
     }
 }
 
@@ -60,13 +60,13 @@ pub(super) fn take_sample(
     files: &dyn Files,
     key: &SampleKey,
     depth: Depth,
-    desk: Context,
+    context: Context,
 ) -> Result<Drilled, FlowError> {
     let known = known_files(catalog.disc_files(set.id, disc.number)?);
     let knows = |row: &IndexRow| {
         let stored = row.sha256.map(|sha256| catalog.content_by_digest(set.id, &sha256, row.size));
         matches!(stored, Some(Ok(Some(_))))
     };
-    let (disc, knows, stop) = (disc.uuid, &knows, desk.stop);
+    let (disc, knows, stop) = (disc.uuid, &knows, context.stop);
     Ok(sample(&Sampling { disc, known: &known, files, key, depth, knows, stop })?)
 }

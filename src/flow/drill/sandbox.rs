@@ -64,7 +64,7 @@ fn open_up(dir: &Path) -> io::Result<()> {
 pub struct DiscSources<'a> {
     pub staging: &'a Staging,
     pub set: &'a KnownSet,
-    pub pile: Option<&'a FoundSet>,
+    pub found_set: Option<&'a FoundSet>,
     pub sandbox: &'a DrillSandbox,
     pub stop: &'a Stop,
 }
@@ -78,7 +78,10 @@ impl DiscSources<'_> {
         known: Vec<KnownFile>,
         proven: bool,
     ) -> Result<OneOf<'_>, FlowError> {
-        let copies = self.pile.and_then(|pile| pile.discs.get(&disc)).map(|disc| &disc.copies);
+        let copies = self
+            .found_set
+            .and_then(|found_set| found_set.discs.get(&disc))
+            .map(|disc| &disc.copies);
         match copies.and_then(|copies| copies.first()) {
             Some(reader) => {
                 OneOf::copied(self.sandbox, disc, &**reader, known, Against::Catalog, self.stop)

@@ -17,17 +17,17 @@ pub(in crate::flow) fn drill_without_keys(
     staging: &Staging,
     set: &KnownSet,
     disc: &DiscInfo,
-    desk: Context,
+    context: Context,
 ) -> Result<(), FlowError> {
     if !is_untried(catalog, set, disc)? {
         return Ok(());
     }
     if set.facts.encryption.is_on() {
         let words = "the set is encrypted, and no key is at hand; `coldcut drill` asks for it";
-        desk.monitor.note(&format!("disc {} is not drilled: {words}", disc.number));
+        context.monitor.note(&format!("disc {} is not drilled: {words}", disc.number));
         return Ok(());
     }
-    drill_staged(catalog, staging, set, disc, None, desk)
+    drill_staged(catalog, staging, set, disc, None, context)
 }
 
 /// Whether a staged disc was never tried, or did not open then. One that was burned already was
@@ -75,10 +75,10 @@ pub(in crate::flow) fn drill_staged(
     set: &KnownSet,
     disc: &DiscInfo,
     sealer: Option<&Sealer>,
-    desk: Context,
+    context: Context,
 ) -> Result<(), FlowError> {
     let number = disc.number;
-    desk.monitor.phase(&Phase { what: Activity::Drilling, disc: Some(number.0), total: None });
+    context.monitor.phase(&Phase { what: Activity::Drilling, disc: Some(number.0), total: None });
     let dir = staging.disc_dir(set, number);
     let secret = sealer.and_then(|sealer| sealer.locks().secret());
     let by_sealer = |file: &File| match sealer {
@@ -90,17 +90,18 @@ pub(in crate::flow) fn drill_staged(
         (None, Encryption::None) => SampleKey::None,
         (None, _) => SampleKey::Files(&by_sealer),
     };
-    let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, desk) {
+    let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, context) {
         Err(FlowError::Drill(DrillError::NoTool(tool))) => {
             let words = "a restore by hand would need it; get it, or say --no-drill";
-            desk.monitor
+            context
+                .monitor
                 .note(&format!("disc {number} is not drilled: {tool} is not installed; {words}"));
             return Ok(());
         }
         seen => seen?,
     };
     for words in &seen.skipped {
-        desk.monitor.note(&format!("disc {number}: not drilled: {words}"));
+        context.monitor.note(&format!("disc {number}: not drilled: {words}"));
     }
     record(catalog, set.id, number, &seen, DrillScope::Sample)?;
     match seen.faults.is_empty() {

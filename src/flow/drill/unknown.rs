@@ -37,14 +37,14 @@ use crate::restore::index::{HISTORY, INDEX, SNAPSHOT};
 pub(super) fn drill(
     request: &DrillRequest,
     scratch: &Path,
-    pile: &FoundSet,
-    desk: Context,
+    found_set: &FoundSet,
+    context: Context,
 ) -> Result<Vec<DrilledDisc>, FlowError> {
     let mut discs = Vec::new();
-    for (number, found) in &pile.discs {
+    for (number, found) in &found_set.discs {
         match (found.txt.group.is_some(), found.copies.first()) {
             (true, _) => {
-                desk.monitor.note(&format!("disc {number}: a recovery disc, not tried"));
+                context.monitor.note(&format!("disc {number}: a recovery disc, not tried"));
             }
             (false, Some(reader)) => discs.push((found, &**reader)),
             (false, None) => {}
@@ -53,13 +53,13 @@ pub(super) fn drill(
     if discs.is_empty() {
         return Ok(Vec::new());
     }
-    let keys = UnknownSetKeys::of(request, pile)?;
+    let keys = UnknownSetKeys::of(request, found_set)?;
     let sandbox = DrillSandbox::make(scratch)?;
     let against = match request.trust.signed_by {
         Some(_) => Against::Signature,
         None => Against::OwnList,
     };
-    let strangers = Strangers { pile, discs, keys, sandbox: &sandbox, against, desk };
+    let strangers = Strangers { found_set, discs, keys, sandbox: &sandbox, against, context };
     match request.all {
         true => strangers.all(),
         false => strangers.samples(),
@@ -74,15 +74,15 @@ struct UnknownSetKeys {
 
 impl UnknownSetKeys {
     /// Of recipients the secret key is needed in any case: gpg's key ring tells us nothing.
-    fn of(request: &DrillRequest, pile: &FoundSet) -> Result<UnknownSetKeys, FlowError> {
-        let check = |opener: &Opener| check_listings(opener, pile);
-        match pile.encryption() {
+    fn of(request: &DrillRequest, found_set: &FoundSet) -> Result<UnknownSetKeys, FlowError> {
+        let check = |opener: &Opener| check_listings(opener, found_set);
+        match found_set.encryption() {
             Encryption::Passphrase => {
-                let (secret, opener) = request.keys.passphrase_of_discs(&pile.name, check)?;
+                let (secret, opener) = request.keys.passphrase_of_discs(&found_set.name, check)?;
                 Ok(UnknownSetKeys { passphrase: Some(secret), opener: Some(opener) })
             }
             encryption => {
-                let opener = request.keys.opener((&pile.name, None), encryption, check)?;
+                let opener = request.keys.opener((&found_set.name, None), encryption, check)?;
                 Ok(UnknownSetKeys { passphrase: None, opener })
             }
         }
@@ -90,13 +90,13 @@ impl UnknownSetKeys {
 }
 
 struct Strangers<'a> {
-    pile: &'a FoundSet,
+    found_set: &'a FoundSet,
     /// With the copy that is read.
     discs: Vec<(&'a FoundDisc, &'a dyn DiscReader)>,
     keys: UnknownSetKeys,
     sandbox: &'a DrillSandbox,
     against: Against,
-    desk: Context<'a>,
+    context: Context<'a>,
 }
 
 impl<'a> Strangers<'a> {
@@ -120,7 +120,7 @@ impl<'a> Strangers<'a> {
     ) -> Result<Result<OneOf<'a>, DrillFault>, FlowError> {
         let number = found.txt.disc;
         let phase = Phase { what: Activity::Drilling, disc: Some(number.0), total: None };
-        self.desk.monitor.phase(&phase);
+        self.context.monitor.phase(&phase);
         let listed = match own_list(reader) {
             Ok(listed) => listed,
             Err(what) => {
@@ -134,13 +134,19 @@ impl<'a> Strangers<'a> {
             let (path, size, sha256) = (file.path, file.size, file.sha256);
             KnownFile { path, size, sha256 }
         });
-        let (known, against, stop) = (known.collect(), self.against, self.desk.stop);
+        let (known, against, stop) = (known.collect(), self.against, self.context.stop);
         OneOf::copied(self.sandbox, number, reader, known, against, stop).map(Ok)
     }
 
     fn drilled(&self, number: DiscNo, seen: Drilled, script: Option<RestoreScript>) -> DrilledDisc {
-        tell(number, &seen, self.desk);
-        DrilledDisc { set: self.pile.name.clone(), number, seen, against: self.against, script }
+        tell(number, &seen, self.context);
+        DrilledDisc {
+            set: self.found_set.name.clone(),
+            number,
+            seen,
+            against: self.against,
+            script,
+        }
     }
 
     fn samples(self) -> Result<Vec<DrilledDisc>, FlowError> {
@@ -160,7 +166,7 @@ impl<'a> Strangers<'a> {
     }
 
     fn sample(&self, found: &FoundDisc, files: &OneOf) -> Result<Drilled, FlowError> {
-        let (disc, known, stop) = (found.txt.disc_uuid, files.known(), self.desk.stop);
+        let (disc, known, stop) = (found.txt.disc_uuid, files.known(), self.context.stop);
         let (knows, depth) = (&|_: &_| true, Depth::Thorough);
         let seen =
             self.with_key(|key| sample(&Sampling { disc, known, files, key, depth, knows, stop }))?;
@@ -191,7 +197,7 @@ impl<'a> Strangers<'a> {
         }
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
             let words = "restore.sh was not run: not all of these discs is as coldcut writes it";
-            self.desk.monitor.note(words);
+            self.context.monitor.note(words);
             return Ok(self.all_drilled(seen, &BTreeMap::new()));
         }
         let scripts = self.run_our_own(&dirs, &chosen, &mut seen)?;
@@ -213,13 +219,13 @@ impl<'a> Strangers<'a> {
 
     /// What must come back, by the newest listing of these discs; and whether that is damaged.
     fn expected(&self) -> Result<(Vec<ExpectedPath>, bool), FlowError> {
-        let Strangers { pile, desk, .. } = *self;
+        let Strangers { found_set, context, .. } = *self;
         let listings = FromDiscs {
-            pile,
+            found_set,
             opener: self.keys.opener.as_ref(),
             scratch: &self.sandbox.0,
-            desk,
-            mender: None,
+            context,
+            repairer: None,
             doubts: Default::default(),
         };
         let chosen = listings.select(None, &PathGlobs::default())?;
@@ -231,14 +237,14 @@ impl<'a> Strangers<'a> {
     /// All files of a disc; what is wrong with them, and what a script should not see.
     fn bring(&self, files: &OneOf) -> Result<Vec<DrillFault>, FlowError> {
         let mut faults = files.bring_all();
-        self.desk.stop.check()?;
+        self.context.stop.check()?;
         if !faults.is_empty() {
             return Ok(faults);
         }
         for file in files.known() {
             let place = files.dir().join(&file.path);
             let broken = self.keys.opener.as_ref().and_then(|opener| broken_seal(opener, &place));
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             faults.extend(broken.map(|what| DrillFault { path: file.path.clone(), what }));
             let listed = match file.path.strip_suffix(".gpg").unwrap_or(&file.path) {
                 INDEX => ListingKind::Index,
@@ -247,7 +253,7 @@ impl<'a> Strangers<'a> {
                 _ => continue,
             };
             let text = self.sandbox.0.join("listing");
-            let how = (self.desk.limits, self.desk.stop);
+            let how = (self.context.limits, self.context.stop);
             let odd = self.with_key(|key| oddity(listed, &place, key, &text, how))?;
             faults.extend(odd.map(|what| DrillFault { path: file.path.clone(), what }));
             let _ = fs::remove_file(&text);
@@ -262,8 +268,8 @@ impl<'a> Strangers<'a> {
         expected: &[ExpectedPath],
         seen: &mut [Drilled],
     ) -> Result<BTreeMap<DiscNo, RestoreScript>, FlowError> {
-        let Strangers { pile, desk, .. } = *self;
-        let ours = restore_sh_of(&pile.name, pile.uuid);
+        let Strangers { found_set, context, .. } = *self;
+        let ours = restore_sh_of(&found_set.name, found_set.uuid);
         let script = self.sandbox.0.join("restore.sh");
         fs::write(&script, &ours).map_err(|source| FlowError::Staging {
             path: script.clone(),
@@ -276,7 +282,7 @@ impl<'a> Strangers<'a> {
             let theirs = read_small(reader, "restore.sh", LONGEST_SUMS);
             let differs = !theirs.is_ok_and(|theirs| theirs == ours.as_bytes());
             if differs {
-                desk.monitor.note(&format!(
+                context.monitor.note(&format!(
                     "disc {number}: its restore.sh is not the one that this version of coldcut \
                      writes; it was not run"
                 ));
@@ -285,7 +291,7 @@ impl<'a> Strangers<'a> {
         }
         let (passphrase, sandbox) = (self.keys.passphrase.as_ref(), self.sandbox);
         let maker = &Maker::new(sandbox, true);
-        let running = DrillRun { dirs, expected, passphrase, maker, sandbox, desk };
+        let running = DrillRun { dirs, expected, passphrase, maker, sandbox, context };
         running.restore_sh(&script, seen)?;
         Ok(scripts)
     }

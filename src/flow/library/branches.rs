@@ -48,49 +48,50 @@ pub struct Others {
 /// that a person means. Discs of format 1 name none that were before them: with these alone nothing is
 /// done. A disc that went away tells nothing, which is the error.
 pub fn settle(
-    pile: &mut FoundSet,
+    found_set: &mut FoundSet,
     read_with: (Option<&Opener>, &Stop),
     wanted: Option<DiscUuid>,
 ) -> Result<Others, FlowError> {
-    let told: Vec<DiscClaims> = pile.all().filter_map(|found| told_by(found, read_with)).collect();
-    if let Some(absence) = pile.all().flat_map(|f| &f.copies).find_map(|copy| copy.absence()) {
+    let told: Vec<DiscClaims> =
+        found_set.all().filter_map(|found| told_by(found, read_with)).collect();
+    if let Some(absence) = found_set.all().flat_map(|f| &f.copies).find_map(|copy| copy.absence()) {
         return Err(absence.into());
     }
     let chosen = choose(&told, wanted).map_err(|trouble| match trouble {
         BranchConflict::Two(one, other) => FlowError::TwoHistories {
-            set: pile.name.clone(),
+            set: found_set.name.clone(),
             one: one.words(),
             other: other.words(),
         },
-        BranchConflict::NotHere(uuid) => FlowError::NoHistory { set: pile.name.clone(), uuid },
+        BranchConflict::NotHere(uuid) => FlowError::NoHistory { set: found_set.name.clone(), uuid },
     })?;
     let Some(newest) = chosen else { return Ok(Others::default()) };
     let history = history_of(newest, &told);
-    newest.before.iter().for_each(|&(disc, uuid)| pile.prefer(disc, uuid));
-    pile.prefer(newest.disc, newest.uuid);
+    newest.before.iter().for_each(|&(disc, uuid)| found_set.prefer(disc, uuid));
+    found_set.prefer(newest.disc, newest.uuid);
     let strangers: Vec<&DiscClaims> =
         told.iter().filter(|one| !history.contains(&one.uuid)).collect();
     let is_other = |found: &FoundDisc| strangers.iter().any(|one| one.uuid == found.txt.disc_uuid);
-    let all = std::mem::take(&mut pile.discs).into_iter();
+    let all = std::mem::take(&mut found_set.discs).into_iter();
     let (other, kept): (Vec<_>, Vec<_>) = all.partition(|(_, found)| is_other(found));
-    pile.discs.extend(kept);
-    let twins = std::mem::take(&mut pile.twins).into_iter();
+    found_set.discs.extend(kept);
+    let twins = std::mem::take(&mut found_set.twins).into_iter();
     let (mut discs, kept): (Vec<_>, Vec<_>) = twins.partition(|found| is_other(found));
-    pile.twins = kept;
+    found_set.twins = kept;
     discs.extend(other.into_iter().map(|(_, found)| found));
     let words = strangers.iter().map(|one| {
         let (one, newest) = (one.words(), newest.words());
         format!("{one} is of another history of the set than {newest}: it is not used")
     });
-    Ok(Others { discs, words: words.chain(changed(pile, newest)).collect() })
+    Ok(Others { discs, words: words.chain(changed(found_set, newest)).collect() })
 }
 
 /// Discs whose list of sums is not the one that the newest disc names. What is on them is used as far
 /// as it has the sums of the listing.
-fn changed(pile: &FoundSet, newest: &DiscClaims) -> Vec<String> {
+fn changed(found_set: &FoundSet, newest: &DiscClaims) -> Vec<String> {
     let mut words = Vec::new();
     for (uuid, sum) in &newest.sums {
-        let found = pile.discs.values().filter(|found| found.txt.disc_uuid == *uuid);
+        let found = found_set.discs.values().filter(|found| found.txt.disc_uuid == *uuid);
         for copy in found.flat_map(|found| &found.copies) {
             let list = read_small(&**copy, SUMS, LONGEST_SUMS);
             if list.is_ok_and(|list| Sha256::digest(&list)[..] != sum.0[..]) {

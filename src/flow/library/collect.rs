@@ -20,7 +20,7 @@ use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::operator::Answer;
 
 use crate::flow::library::listings::KnownIn;
-use crate::flow::library::recovery_status::{RecoveryStatus, spares};
+use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
 use crate::flow::library::repair::Removed;
 use crate::flow::{Context, FlowError};
 
@@ -42,8 +42,9 @@ pub fn group_of(
         known.safe_copies() > 0 && known.number != disc && !away.contains(&known.number)
     };
     let good = discs.iter().filter(is_good);
-    let groups = spares(&known.catalog, known.set, &good.map(|disc| disc.number).collect())?;
-    Ok(groups.into_iter().find(|spares| spares.makes(disc)))
+    let groups =
+        recovery_status(&known.catalog, known.set, &good.map(|disc| disc.number).collect())?;
+    Ok(groups.into_iter().find(|recovery_status| recovery_status.makes(disc)))
 }
 
 impl Gathered {
@@ -54,7 +55,7 @@ impl Gathered {
         disc: DiscNo,
         sources: &[DiscNo],
         scratch: &Path,
-        desk: Context,
+        context: Context,
     ) -> Result<Option<Gathered>, FlowError> {
         let discs = known.catalog.discs(known.set)?;
         let size = |number: &DiscNo| {
@@ -71,7 +72,7 @@ impl Gathered {
             scratch.display(),
             Bytes(need)
         );
-        if desk.operator.confirm(&question) != Answer::Yes {
+        if context.operator.confirm(&question) != Answer::Yes {
             return Ok(None);
         }
         let dir = Removed(scratch.join(format!("gathered-{}", Uuid::new_v4())));
@@ -93,11 +94,11 @@ impl Gathered {
         &self,
         disc: DiscNo,
         medium: &dyn DiscReader,
-        desk: Context,
+        context: Context,
     ) -> Result<(), FlowError> {
         let path = self.dir.0.join(image_name(&self.set, disc));
         let total = medium.image_sectors().unwrap_or_default().bytes().0;
-        desk.monitor.phase(&Phase {
+        context.monitor.phase(&Phase {
             what: Activity::Reading,
             disc: Some(disc.0),
             total: Some(total),
@@ -106,7 +107,7 @@ impl Gathered {
         let mut buffer = vec![0; 1 << 20];
         let (mut at, mut holes) = (0, Vec::new());
         while at < total {
-            desk.stop.check()?;
+            context.stop.check()?;
             let most = (total - at).min(buffer.len() as u64) as usize;
             let read = match read_image(medium, at, &mut buffer[..most])? {
                 Some(read) => read,
@@ -121,10 +122,10 @@ impl Gathered {
             };
             image.write_all(&buffer[..read]).map_err(trouble(&path))?;
             at += read as u64;
-            desk.monitor.progress(Progress { done: at, written: None });
+            context.monitor.progress(Progress { done: at, written: None });
         }
         medium.try_skipped();
-        holes.into_iter().try_for_each(|hole| fill(&image, &path, hole, medium, desk))
+        holes.into_iter().try_for_each(|hole| fill(&image, &path, hole, medium, context))
     }
 }
 
@@ -134,11 +135,11 @@ fn fill(
     path: &Path,
     hole: Range<u64>,
     medium: &dyn DiscReader,
-    desk: Context,
+    context: Context,
 ) -> Result<(), FlowError> {
     let mut sector = [0; SECTOR as usize];
     for at in hole.clone().step_by(sector.len()) {
-        desk.stop.check()?;
+        context.stop.check()?;
         let wanted = (hole.end - at).min(SECTOR) as usize;
         if let Some(read) = read_image(medium, at, &mut sector[..wanted])? {
             image.write_all_at(&sector[..read], at).map_err(trouble(path))?;
@@ -182,17 +183,17 @@ mod tests {
         let set = SetName::new("films").unwrap();
         let gathered = Gathered { dir: Removed(dir.path().to_owned()), set: set.clone() };
         let (monitor, operator, stop) = (Recorder::default(), Nobody, Stop::new());
-        let patience = WaitLimit::Endless;
-        let desk = Context {
+        let wait_limit = WaitLimit::Endless;
+        let context = Context {
             monitor: &monitor,
             operator: &operator,
             stop: &stop,
-            patience,
-            turn: patience,
+            wait_limit,
+            turn: wait_limit,
             overwrite: false,
             limits: Default::default(),
         };
-        gathered.take(DiscNo(1), &scratched.disc, desk).unwrap();
+        gathered.take(DiscNo(1), &scratched.disc, context).unwrap();
         let mut wanted = ScratchedDisc::content(0..700);
         for bad in [105, 107, 330] {
             wanted[bad * SECTOR as usize..][..SECTOR as usize].fill(0);

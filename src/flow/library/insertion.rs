@@ -27,36 +27,36 @@ pub enum Came {
 /// the medium is the trouble. Where nobody inserts anything, the first refusal stands.
 pub fn with_medium<T>(
     drive: &mut dyn Drive,
-    desk: Context,
+    context: Context,
     wanted: &WantedMedium,
     mut accept: impl FnMut(&mut dyn Drive, Came) -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
-    let deadline = desk.patience.deadline();
+    let deadline = context.wait_limit.deadline();
     let (mut asked, mut came) = (false, Came::Before);
     loop {
-        desk.stop.check()?;
-        let attempt = || while_it_comes_back(desk, || accept(drive, came));
-        let refusal = match when_free(desk, &deadline, attempt) {
+        context.stop.check()?;
+        let attempt = || while_it_comes_back(context, || accept(drive, came));
+        let refusal = match when_free(context, &deadline, attempt) {
             Err(error) if error.is_about_the_medium() => error,
             done => return done,
         };
         let call = InsertRequest { drive: drive.title(), wanted: wanted.clone() };
         let Some(slot) = drive.slot() else { return Err(refusal) };
         // Whoever is asked reads no bar of work that is over.
-        desk.monitor.rest();
-        if may_overwrite(slot, desk, &refusal)? {
+        context.monitor.rest();
+        if may_overwrite(slot, context, &refusal)? {
             continue;
         }
         if deadline.is_over() {
             return Err(never_came(call, asked, refusal));
         }
-        let is_empty = when_free(desk, &deadline, || {
-            hand_out(slot, desk, &refusal, asked)?;
+        let is_empty = when_free(context, &deadline, || {
+            hand_out(slot, context, &refusal, asked)?;
             Ok(slot.content()?.is_none())
         })?;
-        desk.operator.summon(&call);
+        context.operator.summon(&call);
         asked = true;
-        if !slot.await_medium(&deadline, desk.stop)? {
+        if !slot.await_medium(&deadline, context.stop)? {
             return Err(never_came(call, asked, refusal));
         }
         came = if is_empty { Came::AsAsked } else { Came::Before };
@@ -66,15 +66,15 @@ pub fn with_medium<T>(
 /// Does `work` with the disc in a drive; once more, from its beginning, if the disc is taken out
 /// meanwhile. It is `work` that asks for a disc that is not there.
 pub fn while_it_comes_back<T>(
-    desk: Context,
+    context: Context,
     mut work: impl FnMut() -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
     let mut returns = 0;
     loop {
         match work() {
             Err(error) if returns < RETURNS && comes_back(&error) => {
-                desk.monitor.rest();
-                desk.monitor.note(&chain(&error));
+                context.monitor.rest();
+                context.monitor.note(&chain(&error));
                 returns += 1;
             }
             done => return done,
@@ -93,7 +93,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What another program works with is left alone: tries again until the drive is free, at most as
 /// long as this run waits for a person.
 pub fn when_free<T>(
-    desk: Context,
+    context: Context,
     deadline: &Deadline,
     mut attempt: impl FnMut() -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
@@ -108,20 +108,20 @@ pub fn when_free<T>(
         }
         let words = format!("{}; waiting until it is free", chain(&error));
         if said.as_ref() != Some(&words) {
-            desk.monitor.note(&words);
+            context.monitor.note(&words);
             said = Some(words);
         }
-        pause(deadline.left().map_or(LOOK, |left| left.min(LOOK)), desk.stop)?;
+        pause(deadline.left().map_or(LOOK, |left| left.min(LOOK)), context.stop)?;
     }
 }
 
 /// Hands out a disc that is done with. If another program took the drive meanwhile, the disc stays
 /// where it is, and that is no failure.
-pub fn give_back(drive: &mut dyn Drive, desk: Context) -> Result<(), FlowError> {
+pub fn give_back(drive: &mut dyn Drive, context: Context) -> Result<(), FlowError> {
     let Some(slot) = drive.slot() else { return Ok(()) };
     match slot.eject() {
         Err(error) if error.is_in_use() => {
-            desk.monitor.note(&format!("{}; the disc stays in the drive", chain(&error)));
+            context.monitor.note(&format!("{}; the disc stays in the drive", chain(&error)));
             Ok(())
         }
         done => Ok(done?),
@@ -138,13 +138,15 @@ fn never_came(call: InsertRequest, asked: bool, refusal: FlowError) -> FlowError
 /// that its name is known.
 fn may_overwrite(
     slot: &mut dyn Slot,
-    desk: Context,
+    context: Context,
     refusal: &FlowError,
 ) -> Result<bool, FlowError> {
     let FlowError::Drive(error @ DriveError::WouldOverwrite { .. }) = refusal else {
         return Ok(false);
     };
-    if !desk.overwrite || desk.operator.confirm(&format!("{error}. Overwrite it?")) != Answer::Yes {
+    if !context.overwrite
+        || context.operator.confirm(&format!("{error}. Overwrite it?")) != Answer::Yes
+    {
         return Ok(false);
     }
     slot.sacrifice()?;
@@ -154,12 +156,12 @@ fn may_overwrite(
 /// A medium that is of no use here is named and handed out; an empty drive just opens.
 fn hand_out(
     slot: &mut dyn Slot,
-    desk: Context,
+    context: Context,
     refusal: &FlowError,
     asked: bool,
 ) -> Result<(), FlowError> {
     if slot.content()?.is_some() {
-        desk.monitor.note(&format!("{}; it is handed out", chain(refusal)));
+        context.monitor.note(&format!("{}; it is handed out", chain(refusal)));
         slot.eject()?;
     } else if !asked {
         slot.eject()?;

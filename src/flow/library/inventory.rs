@@ -87,10 +87,10 @@ pub fn look_in(
     drive: &mut dyn Drive,
     from: &Path,
     wanted: &WantedMedium,
-    desk: Context,
+    context: Context,
     fits: impl Fn(&Inventory) -> bool,
 ) -> Result<Inventory, FlowError> {
-    look_and_see(drive, from, wanted, desk, fits).map(|(piles, _)| piles)
+    look_and_see(drive, from, wanted, context, fits).map(|(inventory, _)| inventory)
 }
 
 /// The same, and how the disc came into the drive.
@@ -98,26 +98,26 @@ pub fn look_and_see(
     drive: &mut dyn Drive,
     from: &Path,
     wanted: &WantedMedium,
-    desk: Context,
+    context: Context,
     fits: impl Fn(&Inventory) -> bool,
 ) -> Result<(Inventory, Came), FlowError> {
-    with_medium(drive, desk, wanted, |drive, came| {
+    with_medium(drive, context, wanted, |drive, came| {
         let mut found = drive.discs()?;
         if let (true, Some(problem)) = (found.discs.is_empty(), found.problems.pop()) {
             return Err(problem.into());
         } else if found.discs.is_empty() {
             return Err(other_disc(drive, wanted)?);
         }
-        let piles = Inventory::sorted(from, found);
-        if let Some(absence) = piles.absence() {
+        let inventory = Inventory::sorted(from, found);
+        if let Some(absence) = inventory.absence() {
             return Err(absence.into());
         }
-        if fits(&piles) {
-            return Ok((piles, came));
+        if fits(&inventory) {
+            return Ok((inventory, came));
         }
         Err(FlowError::OtherDisc {
             drive: drive.title(),
-            found: piles.words(),
+            found: inventory.words(),
             wanted: wanted.to_string(),
         })
     })
@@ -235,28 +235,28 @@ fn is_before(a: &DiscTxt, b: &DiscTxt) -> bool {
 
 impl Inventory {
     /// Tells what could not be used of what was found; how much of that matters.
-    pub fn tell_problems(&self, desk: Context) -> UnusableCounts {
+    pub fn tell_problems(&self, context: Context) -> UnusableCounts {
         let mut told = UnusableCounts::default();
-        self.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
+        self.gone.iter().for_each(|absence| context.monitor.note(&absence.to_string()));
         for problem in &self.problems {
             match problem.kind {
                 ProblemKind::Damage => told.damaged += 1,
                 ProblemKind::Refused => told.refused += 1,
                 _ => {
-                    desk.monitor.note(&problem.what);
+                    context.monitor.note(&problem.what);
                     continue;
                 }
             }
             let thing = self.from.display().to_string();
-            desk.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
+            context.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
         }
         told
     }
 
     fn sorted(from: &Path, found: Discs) -> Inventory {
-        let mut piles = Inventory::at(from);
-        piles.take(found);
-        piles
+        let mut inventory = Inventory::at(from);
+        inventory.take(found);
+        inventory
     }
 
     /// A place at which nothing was found yet.
@@ -316,7 +316,9 @@ impl Inventory {
         let Some(checker) = checker else { return Ok(self) };
         let Inventory { sets, problems, unnamed, .. } = &mut self;
         let mut repaired = Vec::new();
-        let all = sets.iter_mut().flat_map(|pile| pile.discs.values_mut().chain(&mut pile.twins));
+        let all = sets
+            .iter_mut()
+            .flat_map(|found_set| found_set.discs.values_mut().chain(&mut found_set.twins));
         for found in all {
             let copies = std::mem::take(&mut found.copies);
             let sifted = sift(copies, checker, mend, problems, stop)?;
@@ -333,7 +335,7 @@ impl Inventory {
         // Who such a disc is says what was signed, and not what was read before.
         self.take(Discs { discs: repaired, problems: Vec::new() });
         self.give_up_unnamed();
-        self.sets.retain(|pile| !pile.discs.is_empty());
+        self.sets.retain(|found_set| !found_set.discs.is_empty());
         Ok(self)
     }
 
@@ -344,16 +346,16 @@ impl Inventory {
         mend: RepairFn,
         stop: &Stop,
     ) -> Result<Inventory, FlowError> {
-        let piles = self.keep_signed(checker, mend, stop)?;
-        if checker.is_some() && piles.sets.is_empty() {
-            return Err(piles.nothing());
+        let inventory = self.keep_signed(checker, mend, stop)?;
+        if checker.is_some() && inventory.sets.is_empty() {
+            return Err(inventory.nothing());
         }
-        Ok(piles)
+        Ok(inventory)
     }
 
     /// What was found, for people.
     fn words(&self) -> String {
-        let discs = self.sets.iter().flat_map(|pile| pile.discs.values());
+        let discs = self.sets.iter().flat_map(|found_set| found_set.discs.values());
         let mut words: Vec<String> = discs.map(|found| found.label().to_string()).collect();
         words.extend(self.problems.iter().map(|problem| problem.what.clone()));
         words.extend(self.unnamed.iter().map(|unnamed| unnamed.problem.what.clone()));
@@ -361,18 +363,21 @@ impl Inventory {
     }
 
     fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
-        let at = self.sets.iter().position(|pile| pile.uuid == txt.set_uuid).unwrap_or_else(|| {
-            let (name, uuid) = (txt.set.clone(), txt.set_uuid);
-            let (discs, twins, unnamed) = (BTreeMap::new(), Vec::new(), Vec::new());
-            self.sets.push(FoundSet { name, uuid, discs, twins, unnamed });
-            self.sets.len() - 1
-        });
-        let pile = &mut self.sets[at];
+        let at =
+            self.sets.iter().position(|found_set| found_set.uuid == txt.set_uuid).unwrap_or_else(
+                || {
+                    let (name, uuid) = (txt.set.clone(), txt.set_uuid);
+                    let (discs, twins, unnamed) = (BTreeMap::new(), Vec::new(), Vec::new());
+                    self.sets.push(FoundSet { name, uuid, discs, twins, unnamed });
+                    self.sets.len() - 1
+                },
+            );
+        let found_set = &mut self.sets[at];
         // A set can have been renamed: the name on the disc with the highest number counts.
-        if pile.all().all(|found| found.txt.disc < txt.disc) {
-            pile.name = txt.set.clone();
+        if found_set.all().all(|found| found.txt.disc < txt.disc) {
+            found_set.name = txt.set.clone();
         }
-        pile.add(txt, reader);
+        found_set.add(txt, reader);
     }
 
     /// The set that is meant: the named one, or the only one.
@@ -381,11 +386,14 @@ impl Inventory {
         if self.sets.is_empty() {
             return Err(self.nothing());
         }
-        let mut meant: Vec<FoundSet> =
-            self.sets.into_iter().filter(|pile| name.is_none_or(|n| pile.name == *n)).collect();
+        let mut meant: Vec<FoundSet> = self
+            .sets
+            .into_iter()
+            .filter(|found_set| name.is_none_or(|n| found_set.name == *n))
+            .collect();
         match (meant.pop(), meant.is_empty(), name) {
-            (Some(pile), true, _) => {
-                Ok(FoundSet { unnamed: std::mem::take(&mut self.unnamed), ..pile })
+            (Some(found_set), true, _) => {
+                Ok(FoundSet { unnamed: std::mem::take(&mut self.unnamed), ..found_set })
             }
             (Some(_), false, _) => Err(FlowError::SeveralSets { known }),
             (None, _, Some(wanted)) => Err(FlowError::NoSuchSet { wanted: wanted.clone(), known }),
@@ -409,10 +417,12 @@ impl Inventory {
 
     /// Names; where two sets have the same, their UUIDs, too.
     fn names(&self) -> String {
-        let twice = |pile: &FoundSet| self.sets.iter().filter(|p| p.name == pile.name).count() > 1;
-        let named = |pile: &FoundSet| match twice(pile) {
-            true => format!("{} ({})", pile.name, pile.uuid),
-            false => pile.name.to_string(),
+        let twice = |found_set: &FoundSet| {
+            self.sets.iter().filter(|p| p.name == found_set.name).count() > 1
+        };
+        let named = |found_set: &FoundSet| match twice(found_set) {
+            true => format!("{} ({})", found_set.name, found_set.uuid),
+            false => found_set.name.to_string(),
         };
         self.sets.iter().map(named).collect::<Vec<_>>().join(", ")
     }

@@ -88,12 +88,12 @@ impl KnownIn {
 
 /// The discs of a set, and what opens them.
 pub struct FromDiscs<'a> {
-    pub pile: &'a FoundSet,
+    pub found_set: &'a FoundSet,
     pub opener: Option<&'a Opener>,
     pub scratch: &'a Path,
-    pub desk: Context<'a>,
+    pub context: Context<'a>,
     /// Repairs what can be read from no copy.
-    pub mender: Option<&'a Repairer<'a>>,
+    pub repairer: Option<&'a Repairer<'a>>,
     /// What is not as coldcut wrote it, as far as that was met.
     pub doubts: Doubts,
 }
@@ -122,7 +122,7 @@ impl FromDiscs<'_> {
 
     /// Discs that have a listing, the newest first: by snapshot, then by number (format 8).
     fn listed(&self, has: impl Fn(&FoundDisc) -> bool) -> Vec<&FoundDisc> {
-        let mut discs: Vec<&FoundDisc> = self.pile.discs.values().filter(|f| has(f)).collect();
+        let mut discs: Vec<&FoundDisc> = self.found_set.discs.values().filter(|f| has(f)).collect();
         discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
         discs
     }
@@ -134,7 +134,7 @@ impl FromDiscs<'_> {
         wanted: Option<SnapshotSeq>,
         globs: &PathGlobs,
     ) -> Result<ChosenListing, FlowError> {
-        let name = || FlowError::NoListing(self.pile.name.clone());
+        let name = || FlowError::NoListing(self.found_set.name.clone());
         let Some(seq) = wanted.or_else(|| self.newest()) else { return Err(name()) };
         let listings = self.read_listings(seq, globs)?;
         let (whole, damaged): (Vec<_>, Vec<_>) =
@@ -174,8 +174,8 @@ impl FromDiscs<'_> {
                 listings.failed = true;
                 continue;
             }
-            let mendable = self.mendable(found);
-            for copy in Repairer::copies(found, mendable.as_ref()) {
+            let repairable = self.repairable(found);
+            for copy in Repairer::copies(found, repairable.as_ref()) {
                 match self.read_listing(copy, &found.txt, seq, globs) {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Err(error) => {
@@ -200,7 +200,7 @@ impl FromDiscs<'_> {
     /// can write, and a listing of another disc or of a former run fits it then.
     fn is_doubtful(&self, found: &FoundDisc) -> bool {
         let Some(why) = self.contradiction(found) else { return false };
-        self.desk.monitor.note(&format!("{why}; its listings are not used"));
+        self.context.monitor.note(&format!("{why}; its listings are not used"));
         self.doubts.add();
         true
     }
@@ -212,7 +212,7 @@ impl FromDiscs<'_> {
             return None;
         }
         for copy in &found.copies {
-            match contradiction(&**copy, found, self.opener, self.desk.stop) {
+            match contradiction(&**copy, found, self.opener, self.context.stop) {
                 Ok(why) => return why.map(|why| format!("{}: {why}", copy.title())),
                 Err(Silent) => continue,
             }
@@ -223,7 +223,7 @@ impl FromDiscs<'_> {
     /// A later disc than the one with this listing may know of a later snapshot, though it does not
     /// say so in DISC.txt.
     fn look_for_later(&self, listed_on: DiscNo, seq: SnapshotSeq) {
-        let later = self.pile.discs.values().filter(|found| found.txt.disc > listed_on);
+        let later = self.found_set.discs.values().filter(|found| found.txt.disc > listed_on);
         let unsaid = |found: &&FoundDisc| !found.txt.listings.snapshot && found.txt.snapshot <= seq;
         later.filter(unsaid).for_each(|found| {
             self.is_doubtful(found);
@@ -247,7 +247,7 @@ impl FromDiscs<'_> {
         let before: BTreeSet<SnapshotSeq> = listed.iter().map(|found| found.txt.snapshot).collect();
         before.range(..seq).rev().find_map(|&before| {
             let chosen = self.select_listed(Some(before), globs).ok()?;
-            self.desk.monitor.note(&format!(
+            self.context.monitor.note(&format!(
                 "no listing of snapshot {seq} can be read from these discs: snapshot {before} is \
                  used instead"
             ));
@@ -256,11 +256,11 @@ impl FromDiscs<'_> {
     }
 
     fn no_snapshot(&self, wanted: SnapshotSeq) -> FlowError {
-        FlowError::NoSuchSnapshot { set: self.pile.name.clone(), wanted: wanted.to_string() }
+        FlowError::NoSuchSnapshot { set: self.found_set.name.clone(), wanted: wanted.to_string() }
     }
 
     fn note(&self, reader: &dyn DiscReader, error: &dyn std::error::Error, then: &str) {
-        self.desk.monitor.note(&format!("{}: {}; {then}", reader.title(), chain(error)));
+        self.context.monitor.note(&format!("{}: {}; {then}", reader.title(), chain(error)));
     }
 
     fn read_listing(
@@ -272,11 +272,11 @@ impl FromDiscs<'_> {
     ) -> Result<ChosenListing, ListingError> {
         let (mut trouble, mut sound) = (None, 0_u64);
         let each = |take: &mut TakeRow| {
-            let past = Past::open(reader, txt, (self.opener, self.desk.reading()), of);
-            self.desk.stop.check()?;
+            let past = Past::open(reader, txt, (self.opener, self.context.reading()), of);
+            self.context.stop.check()?;
             let mut past = past?;
             while let Some(row) = past.next() {
-                self.desk.stop.check()?;
+                self.context.stop.check()?;
                 match row {
                     Ok(listed) => {
                         sound += 1;
@@ -311,12 +311,12 @@ impl FromDiscs<'_> {
             return Ok(chosen);
         }
         let has_files = |found: &&FoundDisc| found.txt.group.is_none();
-        let later = self.pile.discs.values().filter(|f| f.txt.disc >= listed_on);
+        let later = self.found_set.discs.values().filter(|f| f.txt.disc >= listed_on);
         for found in later.filter(has_files) {
-            let mendable = self.mendable(found);
-            for copy in Repairer::copies(found, mendable.as_ref()) {
+            let repairable = self.repairable(found);
+            for copy in Repairer::copies(found, repairable.as_ref()) {
                 let disc = found.txt.disc;
-                let (label, reading) = (found.label(), self.desk.reading());
+                let (label, reading) = (found.label(), self.context.reading());
                 let take = |row| open.take(disc, row);
                 match each_index_row(copy, self.opener, &label, reading, take) {
                     Ok(None) => break,
@@ -370,8 +370,8 @@ impl FromDiscs<'_> {
             if self.names(found, wanted) == Some(false) {
                 return Err(self.no_snapshot(wanted));
             }
-            let mendable = self.mendable(found);
-            for copy in Repairer::copies(found, mendable.as_ref()) {
+            let repairable = self.repairable(found);
+            for copy in Repairer::copies(found, repairable.as_ref()) {
                 match self.read_listing(copy, &found.txt, wanted, globs) {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                     Err(error) => {
@@ -397,7 +397,7 @@ impl FromDiscs<'_> {
     fn names(&self, found: &FoundDisc, wanted: SnapshotSeq) -> Option<bool> {
         let label = found.label();
         let header = |copy: &dyn DiscReader| {
-            index_header(copy, self.opener, &label, self.desk.stop).ok().flatten()
+            index_header(copy, self.opener, &label, self.context.stop).ok().flatten()
         };
         let header = found.copies.iter().find_map(|copy| header(&**copy))?;
         Some(header.snapshots.iter().any(|line| line.seq == wanted))
@@ -433,7 +433,7 @@ impl FromDiscs<'_> {
 
     /// The newest of which every value can be read: one to take over, and not only to ask.
     pub fn newest_proved_catalog(&self) -> Option<(DiscNo, KnownIn)> {
-        self.catalogs_by_disc(|known| Ok(known.catalog.prove(known.set, self.desk.stop)?)).next()
+        self.catalogs_by_disc(|known| Ok(known.catalog.prove(known.set, self.context.stop)?)).next()
     }
 
     /// `prove` says what is wrong with one.
@@ -441,7 +441,7 @@ impl FromDiscs<'_> {
         &self,
         prove: impl Fn(&KnownIn) -> Result<(), FlowError>,
     ) -> impl Iterator<Item = (DiscNo, KnownIn)> {
-        let mut discs: Vec<&FoundDisc> = self.pile.all().collect();
+        let mut discs: Vec<&FoundDisc> = self.found_set.all().collect();
         discs.retain(|found| found.txt.listings.catalog);
         discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
         discs.retain(|found| !self.is_doubtful(found));
@@ -457,14 +457,14 @@ impl FromDiscs<'_> {
         found: &FoundDisc,
         prove: &impl Fn(&KnownIn) -> Result<(), FlowError>,
     ) -> Option<KnownIn> {
-        let mendable = self.mendable(found);
+        let repairable = self.repairable(found);
         let (before, mut is_damaged) = (self.doubts.count(), false);
-        for copy in Repairer::copies(found, mendable.as_ref()) {
+        for copy in Repairer::copies(found, repairable.as_ref()) {
             let unpacked = self.unpack_catalog(copy).and_then(|known| self.of_disc(known, found));
             let proved = unpacked.and_then(|known| prove(&known).map(|()| known));
             let error = match proved {
                 Ok(known) => return Some(known),
-                Err(_) if self.desk.stop.check().is_err() => return None,
+                Err(_) if self.context.stop.check().is_err() => return None,
                 Err(error) => error,
             };
             if let FlowError::Listing(error) = &error {
@@ -490,7 +490,7 @@ impl FromDiscs<'_> {
         let sets = known.catalog.sets()?;
         let facts = sets.iter().find(|set| set.id == known.set).map(|set| &set.facts);
         // A set can have been renamed since.
-        let of_set = (self.pile.encryption(), &txt.set);
+        let of_set = (self.found_set.encryption(), &txt.set);
         let is_of_set = facts.is_some_and(|facts| (facts.encryption, &facts.name) == of_set);
         let other = discs.iter().find(|d| d.number == txt.disc && d.uuid != txt.disc_uuid);
         let what = match (other, newest) {
@@ -507,8 +507,8 @@ impl FromDiscs<'_> {
         Err(ListingError::Elsewhere { name: CATALOG.to_owned(), what }.into())
     }
 
-    fn mendable<'m>(&'m self, found: &'m FoundDisc) -> Option<RepairableDisc<'m>> {
-        self.mender.and_then(|mender| mender.offer(found))
+    fn repairable<'m>(&'m self, found: &'m FoundDisc) -> Option<RepairableDisc<'m>> {
+        self.repairer.and_then(|repairer| repairer.offer(found))
     }
 
     fn unpack_catalog(&self, reader: &dyn DiscReader) -> Result<KnownIn, FlowError> {
@@ -520,23 +520,23 @@ impl FromDiscs<'_> {
             source,
         };
         make_private_dir(self.scratch).map_err(scratch)?;
-        let mut packed = open_listing(reader, CATALOG, self.opener, self.desk.stop)?;
+        let mut packed = open_listing(reader, CATALOG, self.opener, self.context.stop)?;
         let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
         let mut file = options.open(&path).map_err(scratch)?;
         // Where there are no locks, a backup that begins at this moment could take it away.
         let _ = hold(&file);
-        let most = longest_catalog(self.desk.limits.packed(packed_size(reader, CATALOG)));
-        let mut packed = Heeding::new(&mut packed, self.desk.stop);
+        let most = longest_catalog(self.context.limits.packed(packed_size(reader, CATALOG)));
+        let mut packed = Heeding::new(&mut packed, self.context.stop);
         let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
         });
         let reopened = unpacked.and_then(|_| open_own_to_read(&path).map_err(scratch));
         // Both go on living as open files: nothing of an encrypted set is left behind.
         let _ = std::fs::remove_file(&path);
-        let opened = Catalog::open_foreign(reopened?, &rows, self.desk.stop);
+        let opened = Catalog::open_foreign(reopened?, &rows, self.context.stop);
         let _ = std::fs::remove_file(&rows);
         let catalog = opened?;
-        let known = catalog.sets()?.into_iter().find(|set| set.facts.uuid == self.pile.uuid);
+        let known = catalog.sets()?.into_iter().find(|set| set.facts.uuid == self.found_set.uuid);
         let elsewhere = || ListingError::Elsewhere {
             name: CATALOG.to_owned(),
             what: "does not know the set of its disc".to_owned(),

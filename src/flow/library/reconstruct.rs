@@ -44,16 +44,16 @@ struct Remade {
 
 /// All lost discs of the group that `disc` is in. None, with a word why, if that cannot be done.
 pub fn remake(
-    pile: &FoundSet,
+    found_set: &FoundSet,
     disc: DiscNo,
     scratch: &Path,
     signed_by: Option<&Checker>,
-    desk: Context,
+    context: Context,
 ) -> Result<Vec<FoundDisc>, FlowError> {
-    let Some(at_hand) = AtHand::of(pile, disc) else { return Ok(Vec::new()) };
-    let name = &pile.name;
+    let Some(at_hand) = AtHand::of(found_set, disc) else { return Ok(Vec::new()) };
+    let name = &found_set.name;
     if at_hand.lost.len() > at_hand.recovery.len() {
-        desk.monitor.note(&format!(
+        context.monitor.note(&format!(
             "disc {disc} of {name} cannot be made again: {} discs of its group are not here, \
              and {} of its recovery discs are",
             at_hand.lost.len(),
@@ -61,12 +61,14 @@ pub fn remake(
         ));
         return Ok(Vec::new());
     }
-    desk.monitor.note(&format!("disc {disc} of {name} is made again from the discs of its group"));
-    match at_hand.make(scratch, desk) {
-        Ok(made) => trusted(made, signed_by, desk),
+    context
+        .monitor
+        .note(&format!("disc {disc} of {name} is made again from the discs of its group"));
+    match at_hand.make(scratch, context) {
+        Ok(made) => trusted(made, signed_by, context),
         Err(why) => {
-            desk.stop.check()?;
-            desk.monitor.note(&format!("disc {disc} of {name} cannot be made again: {why}"));
+            context.stop.check()?;
+            context.monitor.note(&format!("disc {disc} of {name} cannot be made again: {why}"));
             Ok(Vec::new())
         }
     }
@@ -76,15 +78,15 @@ pub fn remake(
 fn trusted(
     made: Vec<FoundDisc>,
     signed_by: Option<&Checker>,
-    desk: Context,
+    context: Context,
 ) -> Result<Vec<FoundDisc>, FlowError> {
     let Some(checker) = signed_by else { return Ok(made) };
     let mut trusted = Vec::new();
     for found in made {
-        let doubts = found.copies.iter().map(|copy| distrust(&**copy, checker, desk.stop));
+        let doubts = found.copies.iter().map(|copy| distrust(&**copy, checker, context.stop));
         let doubts = doubts.collect::<Result<Vec<_>, _>>()?;
         match doubts.into_iter().flatten().next() {
-            Some(doubt) => desk.monitor.note(&doubt.what),
+            Some(doubt) => context.monitor.note(&doubt.what),
             None => trusted.push(found),
         }
     }
@@ -92,9 +94,9 @@ fn trusted(
 }
 
 impl<'p> AtHand<'p> {
-    fn of(pile: &'p FoundSet, disc: DiscNo) -> Option<AtHand<'p>> {
+    fn of(found_set: &'p FoundSet, disc: DiscNo) -> Option<AtHand<'p>> {
         let groups =
-            pile.discs.values().filter_map(|found| Some((found, found.txt.group.as_ref()?)));
+            found_set.discs.values().filter_map(|found| Some((found, found.txt.group.as_ref()?)));
         let covering: Vec<_> = groups.filter(|(_, group)| group.discs.contains(&disc)).collect();
         let &(_, group) = covering.first()?;
         let same = covering.iter().filter(|(_, other)| other.discs == group.discs);
@@ -103,7 +105,7 @@ impl<'p> AtHand<'p> {
             .collect();
         let (mut images, mut lost) = (BTreeMap::new(), Vec::new());
         for &number in &group.discs {
-            let found = pile.discs.get(&number).filter(|found| found.txt.group.is_none());
+            let found = found_set.discs.get(&number).filter(|found| found.txt.group.is_none());
             let copies = found.into_iter().flat_map(|found| &found.copies);
             let readers: Vec<&dyn DiscReader> =
                 copies.map(|copy| &**copy).filter(|copy| copy.image_sectors().is_some()).collect();
@@ -116,8 +118,8 @@ impl<'p> AtHand<'p> {
         Some(AtHand { group, recovery, images, lost })
     }
 
-    fn make(&self, scratch: &Path, desk: Context) -> Result<Vec<FoundDisc>, String> {
-        program::check(desk.stop).map_err(|error| chain(&error))?;
+    fn make(&self, scratch: &Path, context: Context) -> Result<Vec<FoundDisc>, String> {
+        program::check(context.stop).map_err(|error| chain(&error))?;
         let removed = Arc::new(Removed(scratch.join(format!("remade-{}", Uuid::new_v4()))));
         let dir = &removed.0;
         make_private_dir(dir).map_err(in_words(dir))?;
@@ -125,21 +127,22 @@ impl<'p> AtHand<'p> {
         self.check_space(dir, stripes)?;
         let total = stripes * self.group.stripe;
         let disc = self.lost.first().map(|disc| disc.0);
-        desk.monitor.phase(&Phase { what: Activity::Repairing, disc, total: Some(total) });
+        context.monitor.phase(&Phase { what: Activity::Repairing, disc, total: Some(total) });
         let mut images = BTreeMap::new();
         for &disc in &self.lost {
             let path = dir.join(format!("{:04}.iso", disc.0));
             images.insert(disc, File::create_new(&path).map_err(in_words(&path))?);
         }
         for number in 0..stripes {
-            desk.stop.check().map_err(|error| error.to_string())?;
+            context.stop.check().map_err(|error| error.to_string())?;
             let place = dir.join("stripe");
-            self.make_stripe(number, &place, &mut images, desk)?;
+            self.make_stripe(number, &place, &mut images, context)?;
             fs::remove_dir_all(&place).map_err(in_words(&place))?;
-            desk.monitor
+            context
+                .monitor
                 .progress(Progress { done: (number + 1) * self.group.stripe, written: None });
         }
-        self.lost.iter().map(|&disc| opened(disc, &removed, desk.stop)).collect()
+        self.lost.iter().map(|&disc| opened(disc, &removed, context.stop)).collect()
     }
 
     /// As many as the recovery discs have.
@@ -164,7 +167,7 @@ impl<'p> AtHand<'p> {
         number: u64,
         place: &Path,
         images: &mut BTreeMap<DiscNo, File>,
-        desk: Context,
+        context: Context,
     ) -> Result<(), String> {
         make_private_dir(place).map_err(in_words(place))?;
         let (set, par2) = self.recovery_files(number, place)?;
@@ -179,7 +182,7 @@ impl<'p> AtHand<'p> {
             }
         }
         let bytes = self.group.discs.len() as u64 * self.group.stripe;
-        match program::repair(place, bytes, &par2, None, &mut |_| (), desk.stop) {
+        match program::repair(place, bytes, &par2, None, &mut |_| (), context.stop) {
             Ok(Repair::Done) => {}
             Ok(Repair::TooMuchLost) => {
                 return Err(format!("too much of the other discs is lost in stripe {number}"));

@@ -19,7 +19,7 @@ pub struct RecoveryStatus {
 }
 
 /// All groups of a set. `good`: discs of which a good copy is left.
-pub fn spares(
+pub fn recovery_status(
     catalog: &Catalog,
     set: SetId,
     good: &BTreeSet<DiscNo>,
@@ -90,10 +90,14 @@ mod tests {
 
     #[test]
     fn a_lost_disc_is_made_from_what_is_left() {
-        let spares = with_good(&[1, 3, 4, 5]);
-        assert!(spares.makes(DiscNo(2)) && !spares.makes(DiscNo(1)) && !spares.makes(DiscNo(9)));
-        assert_eq!(spares.sources(), [1, 3, 4].map(DiscNo));
-        assert_eq!(spares.members(), [1, 2, 3, 4, 5].map(DiscNo));
+        let recovery_status = with_good(&[1, 3, 4, 5]);
+        assert!(
+            recovery_status.makes(DiscNo(2))
+                && !recovery_status.makes(DiscNo(1))
+                && !recovery_status.makes(DiscNo(9))
+        );
+        assert_eq!(recovery_status.sources(), [1, 3, 4].map(DiscNo));
+        assert_eq!(recovery_status.members(), [1, 2, 3, 4, 5].map(DiscNo));
         assert!(!with_good(&[1, 5]).makes(DiscNo(2)));
     }
 }

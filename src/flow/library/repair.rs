@@ -78,14 +78,18 @@ pub(in crate::flow) fn check_room(dir: &Path, need: u64) -> Result<(), String> {
 
 /// A disc as it would be if it were repaired.
 pub struct RepairableDisc<'m> {
-    mender: &'m Repairer<'m>,
+    repairer: &'m Repairer<'m>,
     found: &'m FoundDisc,
     files: Vec<DiscFile>,
 }
 
 impl<'a> Repairer<'a> {
-    pub fn new(scratch: &Path, signed_by: Option<&'a Checker>, desk: Context<'a>) -> Repairer<'a> {
-        let (monitor, stop) = (desk.monitor, desk.stop);
+    pub fn new(
+        scratch: &Path,
+        signed_by: Option<&'a Checker>,
+        context: Context<'a>,
+    ) -> Repairer<'a> {
+        let (monitor, stop) = (context.monitor, context.stop);
         Repairer { scratch: scratch.to_owned(), signed_by, monitor, stop, done: Mutex::default() }
     }
 
@@ -111,15 +115,15 @@ impl<'a> Repairer<'a> {
             // Recovery data is made by anybody, too.
             files.retain(|file| !is_plain_content(&file.path));
         }
-        Some(RepairableDisc { mender: self, found, files })
+        Some(RepairableDisc { repairer: self, found, files })
     }
 
     /// The readers to try, in order: the disc's copies, and itself repaired.
     pub fn copies<'m>(
         found: &'m FoundDisc,
-        mendable: Option<&'m RepairableDisc<'m>>,
+        repairable: Option<&'m RepairableDisc<'m>>,
     ) -> Vec<&'m dyn DiscReader> {
-        let repaired = mendable.map(|mendable| mendable as &dyn DiscReader);
+        let repaired = repairable.map(|repairable| repairable as &dyn DiscReader);
         found.copies.iter().map(|copy| &**copy).chain(repaired).collect()
     }
 
@@ -506,7 +510,7 @@ impl DiscReader for RepairableDisc<'_> {
             path: file.path.clone(),
             source: io::Error::other(words),
         };
-        let mended = self.mender.mended(self.found).map_err(failed)?;
+        let mended = self.repairer.mended(self.found).map_err(failed)?;
         let there = mended.folder.file(&file.path);
         let whole = there.ok_or_else(|| failed("is missing".to_owned()))?;
         mended.folder.read_at(whole, offset, buf)

@@ -25,15 +25,15 @@ pub enum Visit {
 
 /// A place where discs are to go, and the shelves in it for further copies. Without a catalog there
 /// is nothing to know.
-pub fn arrive(catalog: &Path, dest: &Path, desk: Context) -> Result<(), FlowError> {
+pub fn arrive(catalog: &Path, dest: &Path, context: Context) -> Result<(), FlowError> {
     // None is made here, nor out of an empty file that a full disk left.
     if !fs::metadata(catalog).is_ok_and(|found| found.len() > 0) {
         return Ok(());
     }
-    let mut catalog = open_to_write(catalog, desk)?;
+    let mut catalog = open_to_write(catalog, context)?;
     let further = (2..).map(|n| dest.join(format!("copy{n}"))).take_while(|dir| dir.is_dir());
     for dir in std::iter::once(dest.to_owned()).chain(further) {
-        meet(&mut catalog, &dir, Visit::Write, &|words| desk.monitor.note(words))?;
+        meet(&mut catalog, &dir, Visit::Write, &|words| context.monitor.note(words))?;
     }
     Ok(())
 }
@@ -228,7 +228,7 @@ pub fn say_other_shelf(
     catalog: &Catalog,
     set: &KnownSet,
     dest: &Carrier,
-    desk: Context,
+    context: Context,
 ) -> Result<(), CatalogError> {
     let Carrier::Shelf(dest) = dest else { return Ok(()) };
     let is_kept = |copy: &&Shelved| copy.set == set.id && copy.copy.is_kept();
@@ -245,7 +245,7 @@ pub fn say_other_shelf(
         return Ok(());
     };
     let (name, dir) = (&set.facts.name, dest.dir.display());
-    desk.monitor.note(&format!(
+    context.monitor.note(&format!(
         "disc {last} of {name} is on shelf {before}; the next ones go to shelf {dir}"
     ));
     Ok(())

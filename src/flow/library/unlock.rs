@@ -17,18 +17,18 @@ const LISTINGS_TRIED: usize = 8;
 /// What opens the set's files; a wrong passphrase is told before any work.
 pub(in crate::flow) fn open_set(
     keys: &KeyRing,
-    pile: &FoundSet,
+    found_set: &FoundSet,
     known: Option<&(KnownIn, SnapshotSeq)>,
 ) -> Result<Option<Opener>, FlowError> {
-    let encryption = pile.encryption();
+    let encryption = found_set.encryption();
     let hint = match known {
         Some((known, _)) => known.catalog.sets()?.into_iter().find(|set| set.id == known.set),
         None => None,
     }
     .and_then(|set| set.hint);
-    keys.opener((&pile.name, hint.as_deref()), encryption, |opener| {
-        check_token(opener, known, &pile.name)?;
-        check_listings(opener, pile)
+    keys.opener((&found_set.name, hint.as_deref()), encryption, |opener| {
+        check_token(opener, known, &found_set.name)?;
+        check_listings(opener, found_set)
     })
 }
 
@@ -48,9 +48,12 @@ fn check_token(
 }
 
 /// Opens the smallest listings until one opens.
-pub(in crate::flow) fn check_listings(opener: &Opener, pile: &FoundSet) -> Result<(), FlowError> {
+pub(in crate::flow) fn check_listings(
+    opener: &Opener,
+    found_set: &FoundSet,
+) -> Result<(), FlowError> {
     let mut listings: Vec<(u64, &dyn DiscReader, &DiscFile)> = Vec::new();
-    for copy in pile.all().flat_map(|found| &found.copies) {
+    for copy in found_set.all().flat_map(|found| &found.copies) {
         for name in [INDEX, SNAPSHOT, CATALOG] {
             if let Some(file) = copy.file(&format!("{name}.gpg")) {
                 listings.push((file.size.0, &**copy, file));
@@ -70,7 +73,7 @@ pub(in crate::flow) fn check_listings(opener: &Opener, pile: &FoundSet) -> Resul
     }
     match refused {
         None => Ok(()),
-        Some(OpenError::WrongPassphrase) => Err(FlowError::WrongPassphrase(pile.name.clone())),
+        Some(OpenError::WrongPassphrase) => Err(FlowError::WrongPassphrase(found_set.name.clone())),
         Some(error) => Err(error.into()),
     }
 }

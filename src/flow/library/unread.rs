@@ -19,11 +19,17 @@ pub fn is_doubtful(copy: &Copy, all: &[Copy]) -> bool {
 }
 
 /// A person says that the disc in this drive is the copy that nobody read back.
-pub fn is_said_to_be(copy: &Copy, set: &SetName, disc: DiscNo, drive: &str, desk: Context) -> bool {
-    desk.monitor.rest();
+pub fn is_said_to_be(
+    copy: &Copy,
+    set: &SetName,
+    disc: DiscNo,
+    drive: &str,
+    context: Context,
+) -> bool {
+    context.monitor.rest();
     let words = format!(", burned on {}, not verified yet", copy.burned.day());
     let wanted = WantedMedium::disc(set, disc).copy(Some(copy.number.0)).with(&words);
-    desk.operator.confirm_in_person(&format!("Is the disc in {drive} {wanted}?")) == Answer::Yes
+    context.operator.confirm_in_person(&format!("Is the disc in {drive} {wanted}?")) == Answer::Yes
 }
 
 /// The copies that a medium in a drive is not, as far as anybody says: without a word, none that
@@ -33,10 +39,10 @@ pub fn not_meant(
     set: &SetName,
     disc: DiscNo,
     drive: &str,
-    desk: Context,
+    context: Context,
 ) -> Vec<CopyNo> {
     let Some(newest) = all.iter().rfind(|copy| is_doubtful(copy, all)) else { return Vec::new() };
-    let is_newest = is_said_to_be(newest, set, disc, drive, desk);
+    let is_newest = is_said_to_be(newest, set, disc, drive, context);
     let is_other = |copy: &&Copy| match is_newest {
         true => copy.number != newest.number,
         false => is_doubtful(copy, all),
@@ -99,17 +105,17 @@ mod tests {
             (SetName::new("films").unwrap(), Recorder::default(), Stop::new());
         let ruled_out = |answer, all: &[Copy]| {
             let operator = &FixedOperator(answer);
-            let patience = WaitLimit::Endless;
-            let desk = Context {
+            let wait_limit = WaitLimit::Endless;
+            let context = Context {
                 monitor: &monitor,
                 operator,
                 stop: &stop,
-                patience,
-                turn: patience,
+                wait_limit,
+                turn: wait_limit,
                 overwrite: false,
                 limits: Default::default(),
             };
-            let not = not_meant(all, &set, DiscNo(1), "/dev/sr0 (Y)", desk);
+            let not = not_meant(all, &set, DiscNo(1), "/dev/sr0 (Y)", context);
             not.into_iter().map(|copy| copy.0).collect::<Vec<_>>()
         };
         assert_eq!(ruled_out(Answer::Yes, &all), [1]);

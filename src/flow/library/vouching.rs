@@ -39,12 +39,12 @@ pub(in crate::flow) fn withhold_rights(
     is_vouched: bool,
     stands: Option<&Path>,
     selection: &mut Selection,
-    desk: Context,
+    context: Context,
 ) -> Withheld {
     let what = Privileges::of(selection);
     let is_root = rustix::process::geteuid().is_root();
     if rights == Rights::LeaveOut {
-        return take_out(selection, what, false, desk);
+        return take_out(selection, what, false, context);
     }
     if !is_root || is_vouched || rights == Rights::Restore {
         return Withheld::default();
@@ -62,11 +62,11 @@ pub(in crate::flow) fn withhold_rights(
     );
     let answer = match dry_run {
         true => Answer::NobodyThere,
-        false => desk.operator.confirm_in_person(&question),
+        false => context.operator.confirm_in_person(&question),
     };
     match answer {
         Answer::Yes => Withheld::default(),
-        answer => take_out(selection, what, answer == Answer::NobodyThere, desk),
+        answer => take_out(selection, what, answer == Answer::NobodyThere, context),
     }
 }
 
@@ -74,7 +74,7 @@ fn take_out(
     selection: &mut Selection,
     what: Privileges,
     is_doubt: bool,
-    desk: Context,
+    context: Context,
 ) -> Withheld {
     withhold(selection);
     if !what.is_empty() {
@@ -85,7 +85,7 @@ fn take_out(
             }
             false => "",
         };
-        desk.monitor.note(&format!("left out: {what}{why}"));
+        context.monitor.note(&format!("left out: {what}{why}"));
     }
     Withheld { what, is_doubt: is_doubt && !what.is_empty() }
 }

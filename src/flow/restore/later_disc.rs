@@ -28,7 +28,9 @@ impl RestoreSession<'_> {
             match self.choose(None) {
                 Ok(later) => choice = Ok(later),
                 // What an earlier disc told is better than nothing.
-                Err(error) if choice.is_ok() => self.desk.monitor.note(&crate::flow::chain(&error)),
+                Err(error) if choice.is_ok() => {
+                    self.context.monitor.note(&crate::flow::chain(&error))
+                }
                 Err(error) => choice = Err(error),
             }
         }
@@ -37,7 +39,7 @@ impl RestoreSession<'_> {
 
     fn may_ask(&self) -> bool {
         let nobody = WaitLimit::AtMost(std::time::Duration::ZERO);
-        self.drive.is_some() && !self.request.dry_run && self.desk.patience != nobody
+        self.drive.is_some() && !self.request.dry_run && self.context.wait_limit != nobody
     }
 
     /// Whether a later disc may tell more than this choice does.
@@ -55,13 +57,13 @@ impl RestoreSession<'_> {
     }
 
     fn latest(&self) -> Option<DiscNo> {
-        self.pile.discs.keys().max().copied()
+        self.found_set.discs.keys().max().copied()
     }
 
     /// The disc that was there before is as good an answer: there is none that is later.
     fn insert_later(&mut self, before: DiscNo) -> Result<bool, FlowError> {
-        let name = self.pile.name.clone();
-        self.desk.monitor.note(&format!(
+        let name = self.found_set.name.clone();
+        self.context.monitor.note(&format!(
             "disc {before} was written before all of this was on discs: a later one knows where \
              the rest is"
         ));
@@ -70,6 +72,6 @@ impl RestoreSession<'_> {
              one)"
         );
         let wanted = WantedMedium::any(&words).of(&name);
-        self.insert_one(&wanted, |pile| !pile.discs.is_empty())
+        self.insert_one(&wanted, |found_set| !found_set.discs.is_empty())
     }
 }

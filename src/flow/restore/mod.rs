@@ -124,50 +124,53 @@ impl RestoreReport {
 pub fn restore(
     request: &RestoreRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Context,
+    context: Context,
 ) -> Result<RestoreReport, FlowError> {
-    while_it_comes_back(desk, || restore_from(request, drive.as_deref_mut(), desk))
+    while_it_comes_back(context, || restore_from(request, drive.as_deref_mut(), context))
 }
 
 fn restore_from(
     request: &RestoreRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
-    desk: Context,
+    context: Context,
 ) -> Result<RestoreReport, FlowError> {
     let signed_by = request.trust.signed_by.as_ref();
-    let mender = Repairer::new(&request.scratch, signed_by, desk);
+    let repairer = Repairer::new(&request.scratch, signed_by, context);
     let mut vetting = Vetting::new(&request.trust, &request.catalog);
-    let mut piles = match drive.as_deref_mut() {
-        Some(drive) => first_disc(request, drive, desk)?,
-        None => look(&request.from, desk.stop)?,
+    let mut inventory = match drive.as_deref_mut() {
+        Some(drive) => first_disc(request, drive, context)?,
+        None => look(&request.from, context.stop)?,
     };
-    piles.name_by_catalog(&request.catalog);
+    inventory.name_by_catalog(&request.catalog);
     if signed_by.is_none() {
-        piles.name_with(|reader| mender.name(reader));
+        inventory.name_with(|reader| repairer.name(reader));
     }
-    let mend = |disc: &dyn DiscReader| mender.repaired(disc);
-    let mut piles = piles.must_be_signed(signed_by, &mend, desk.stop)?;
-    vetting.vet(&mut piles);
-    note_problems(&piles.problems, desk);
-    piles.gone.iter().for_each(|absence| desk.monitor.note(&absence.to_string()));
+    let mend = |disc: &dyn DiscReader| repairer.repaired(disc);
+    let mut inventory = inventory.must_be_signed(signed_by, &mend, context.stop)?;
+    vetting.vet(&mut inventory);
+    note_problems(&inventory.problems, context);
+    inventory.gone.iter().for_each(|absence| context.monitor.note(&absence.to_string()));
     let is_missed =
         |problem: &Problem| matches!(problem.kind, ProblemKind::Damage | ProblemKind::Refused);
-    let mut in_doubt = piles.problems.iter().any(is_missed) || !piles.gone.is_empty();
-    let mut pile = piles.choose(request.name.as_ref())?;
-    let known = local_catalog(request, &mut pile, desk)?;
+    let mut in_doubt = inventory.problems.iter().any(is_missed) || !inventory.gone.is_empty();
+    let mut found_set = inventory.choose(request.name.as_ref())?;
+    let known = local_catalog(request, &mut found_set, context)?;
     let needs_key = !(request.dry_run && known.is_some());
-    let opener = if needs_key { open_set(&request.keys, &pile, known.as_ref())? } else { None };
+    let opener =
+        if needs_key { open_set(&request.keys, &found_set, known.as_ref())? } else { None };
     if known.is_none() {
-        ask_newest_catalog(request, &mut pile, opener.as_ref(), &mender, desk)?;
-        let others = settle(&mut pile, (opener.as_ref(), desk.stop), request.trust.history)?;
-        others.words.iter().for_each(|words| desk.monitor.note(words));
+        ask_newest_catalog(request, &mut found_set, opener.as_ref(), &repairer, context)?;
+        let others =
+            settle(&mut found_set, (opener.as_ref(), context.stop), request.trust.history)?;
+        others.words.iter().for_each(|words| context.monitor.note(words));
     }
-    for unnamed in pile.unnamed.drain(..) {
-        desk.monitor.note(&unnamed.problem.what);
+    for unnamed in found_set.unnamed.drain(..) {
+        context.monitor.note(&unnamed.problem.what);
         in_doubt = true;
     }
-    pile.twin_words().for_each(|words| desk.monitor.note(&words));
-    let mut session = RestoreSession::new(request, desk, pile, drive, opener, mender, vetting);
+    found_set.twin_words().for_each(|words| context.monitor.note(&words));
+    let mut session =
+        RestoreSession::new(request, context, found_set, drive, opener, repairer, vetting);
     let choice = session.choose(known);
     // What is missing of the listings of a disc that went away is not damaged.
     if let Some(absence) = session.absence() {
@@ -188,23 +191,24 @@ fn restore_from(
 /// catalog on the discs may know.
 fn ask_newest_catalog(
     request: &RestoreRequest,
-    pile: &mut FoundSet,
+    found_set: &mut FoundSet,
     opener: Option<&Opener>,
-    mender: &Repairer,
-    desk: Context,
+    repairer: &Repairer,
+    context: Context,
 ) -> Result<(), FlowError> {
-    if pile.twins.is_empty() && pile.unnamed.is_empty() {
+    if found_set.twins.is_empty() && found_set.unnamed.is_empty() {
         return Ok(());
     }
-    let (scratch, mender) = (&request.scratch, Some(mender));
-    let discs = FromDiscs { pile, opener, scratch, desk, mender, doubts: Default::default() };
+    let (scratch, repairer) = (&request.scratch, Some(repairer));
+    let discs =
+        FromDiscs { found_set, opener, scratch, context, repairer, doubts: Default::default() };
     let Some((_, known)) = discs.newest_catalog() else { return Ok(()) };
     let discs = known.catalog.discs(known.set)?;
     let sets = known.catalog.sets()?;
     if let Some(set) = sets.iter().find(|set| set.id == known.set) {
-        note_problems(&pile.name_by(&set.facts, &discs), desk);
+        note_problems(&found_set.name_by(&set.facts, &discs), context);
     }
-    discs.iter().for_each(|disc| pile.prefer(disc.number, disc.uuid));
+    discs.iter().for_each(|disc| found_set.prefer(disc.number, disc.uuid));
     Ok(())
 }
 
@@ -213,16 +217,18 @@ fn ask_newest_catalog(
 pub(in crate::flow) fn fetch(
     request: &RestoreRequest,
     drive: Option<&mut (dyn Drive + 'static)>,
-    pile: FoundSet,
+    found_set: FoundSet,
     known: (KnownIn, SnapshotSeq),
     rows: Vec<SnapshotRow>,
-    desk: Context,
+    context: Context,
 ) -> Result<RestoreReport, FlowError> {
-    let opener = request.keys.opener((&pile.name, None), pile.encryption(), |_| Ok(()))?;
+    let opener =
+        request.keys.opener((&found_set.name, None), found_set.encryption(), |_| Ok(()))?;
     let (known, seq) = known;
-    let mender = Repairer::new(&request.scratch, request.trust.signed_by.as_ref(), desk);
+    let repairer = Repairer::new(&request.scratch, request.trust.signed_by.as_ref(), context);
     let vetting = Vetting::new(&request.trust, &request.catalog);
-    let mut session = RestoreSession::new(request, desk, pile, drive, opener, mender, vetting);
+    let mut session =
+        RestoreSession::new(request, context, found_set, drive, opener, repairer, vetting);
     session.known = Some(known);
     let selection = Selection { rows, ..Selection::default() };
     session.run(ChosenListing { seq, selection, is_damaged: false })
@@ -232,54 +238,57 @@ pub(in crate::flow) fn fetch(
 fn first_disc(
     request: &RestoreRequest,
     drive: &mut dyn Drive,
-    desk: Context,
+    context: Context,
 ) -> Result<Inventory, FlowError> {
     let set = request.name.as_ref().map_or("the set".to_owned(), |name| format!("set {name}"));
     let wanted = match request.catalog.exists() {
         true => format!("any disc of {set}"),
         false => format!("the disc of {set} with the highest number"),
     };
-    look_in(drive, &request.from, &WantedMedium::any(&wanted), desk, |piles| {
-        piles.sets.iter().any(|pile| request.name.as_ref().is_none_or(|name| pile.name == *name))
+    look_in(drive, &request.from, &WantedMedium::any(&wanted), context, |inventory| {
+        inventory
+            .sets
+            .iter()
+            .any(|found_set| request.name.as_ref().is_none_or(|name| found_set.name == *name))
     })
 }
 
-pub(in crate::flow) fn note_problems(problems: &[Problem], desk: Context) {
-    problems.iter().for_each(|problem| desk.monitor.note(&problem.what));
+pub(in crate::flow) fn note_problems(problems: &[Problem], context: Context) {
+    problems.iter().for_each(|problem| context.monitor.note(&problem.what));
 }
 
 /// Our own catalog and the snapshot that is meant, if it knows the set, and no less than the discs
 /// do. One that is damaged or newer than this program is no hindrance.
 fn local_catalog(
     request: &RestoreRequest,
-    pile: &mut FoundSet,
-    desk: Context,
+    found_set: &mut FoundSet,
+    context: Context,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
-    let found = match find_set(&request.catalog, pile) {
+    let found = match find_set(&request.catalog, found_set) {
         Ok(found) => found,
         Err(FlowError::Catalog(CatalogError::Missing { .. })) => None,
         Err(error) => {
-            desk.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
+            context.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
             None
         }
     };
     let Some(known) = found else { return Ok(None) };
-    if !pile.is_known_as_here(&known.catalog.discs(known.set)?) {
+    if !found_set.is_known_as_here(&known.catalog.discs(known.set)?) {
         let words =
             "the catalog knows other discs of these numbers; the discs' own listings are used";
-        desk.monitor.note(words);
+        context.monitor.note(words);
         return Ok(None);
     }
-    let on_discs = pile.discs.values().map(|found| found.txt.snapshot).max();
+    let on_discs = found_set.discs.values().map(|found| found.txt.snapshot).max();
     let in_catalog = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
     if on_discs > in_catalog {
-        desk.monitor.note(&unknown_words(pile, in_catalog));
+        context.monitor.note(&unknown_words(found_set, in_catalog));
         return Ok(None);
     }
     match (known.finished(request.snapshot)?, request.snapshot) {
         (Some(seq), _) => Ok(Some((known, seq))),
         (None, Some(wanted)) => {
-            let (set, wanted) = (pile.name.clone(), wanted.to_string());
+            let (set, wanted) = (found_set.name.clone(), wanted.to_string());
             Err(FlowError::NoSuchSnapshot { set, wanted })
         }
         (None, None) => Ok(None),
@@ -287,8 +296,8 @@ fn local_catalog(
 }
 
 /// Whether a disc that is newer than the catalog is the owner's, nothing here can tell.
-fn unknown_words(pile: &FoundSet, in_catalog: Option<SnapshotSeq>) -> String {
-    let newer = pile.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
+fn unknown_words(found_set: &FoundSet, in_catalog: Option<SnapshotSeq>) -> String {
+    let newer = found_set.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
     let numbers: Vec<String> = newer.map(|found| found.txt.disc.to_string()).collect();
     let discs = if numbers.len() == 1 { "disc" } else { "discs" };
     let (verb, own) = if numbers.len() == 1 { ("is", "its") } else { ("are", "their") };
@@ -296,28 +305,28 @@ fn unknown_words(pile: &FoundSet, in_catalog: Option<SnapshotSeq>) -> String {
         "{discs} {} of {} {verb} newer than the catalog, which cannot tell whether you made {}; \
          {own} own listings are used",
         numbers.join(", "),
-        pile.name,
+        found_set.name,
         if numbers.len() == 1 { "it" } else { "them" }
     )
 }
 
-fn find_set(catalog: &Path, pile: &FoundSet) -> Result<Option<KnownIn>, FlowError> {
+fn find_set(catalog: &Path, found_set: &FoundSet) -> Result<Option<KnownIn>, FlowError> {
     let catalog = Catalog::open(catalog, Access::Read)?;
-    let set = catalog.sets()?.into_iter().find(|set| set.facts.uuid == pile.uuid);
+    let set = catalog.sets()?.into_iter().find(|set| set.facts.uuid == found_set.uuid);
     Ok(set.map(|set| KnownIn { catalog, set: set.id, is_sealed: false }))
 }
 
 /// One restore under way.
 pub(in crate::flow) struct RestoreSession<'a> {
     pub(in crate::flow) request: &'a RestoreRequest<'a>,
-    pub(in crate::flow) desk: Context<'a>,
-    pub(in crate::flow) pile: FoundSet,
+    pub(in crate::flow) context: Context<'a>,
+    pub(in crate::flow) found_set: FoundSet,
     /// Discs come through it, one after the other.
     pub(in crate::flow) drive: Option<&'a mut (dyn Drive + 'static)>,
     opener: Option<Opener>,
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     pub(in crate::flow) known: Option<KnownIn>,
-    pub(in crate::flow) mender: Repairer<'a>,
+    pub(in crate::flow) repairer: Repairer<'a>,
     /// Whoever comes later is held against what is known of the set.
     pub(in crate::flow) vetting: Vetting,
     /// Discs that were to be made from their groups; each is tried once.
@@ -339,23 +348,23 @@ pub(in crate::flow) struct InitialTarget {
 impl<'a> RestoreSession<'a> {
     fn new(
         request: &'a RestoreRequest<'a>,
-        desk: Context<'a>,
-        pile: FoundSet,
+        context: Context<'a>,
+        found_set: FoundSet,
         drive: Option<&'a mut (dyn Drive + 'static)>,
         opener: Option<Opener>,
-        mender: Repairer<'a>,
+        repairer: Repairer<'a>,
         vetting: Vetting,
     ) -> RestoreSession<'a> {
         let (remade, made, never_came) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         let (known, drive_is_gone) = (None, false);
         RestoreSession {
             request,
-            desk,
-            pile,
+            context,
+            found_set,
             drive,
             opener,
             known,
-            mender,
+            repairer,
             vetting,
             remade,
             made,
@@ -367,9 +376,16 @@ impl<'a> RestoreSession<'a> {
 
 impl RestoreSession<'_> {
     fn discs_at_hand(&self) -> FromDiscs<'_> {
-        let RestoreSession { pile, opener, desk, request, mender, .. } = self;
-        let (opener, scratch, desk) = (opener.as_ref(), &request.scratch, *desk);
-        FromDiscs { pile, opener, scratch, desk, mender: Some(mender), doubts: Default::default() }
+        let RestoreSession { found_set, opener, context, request, repairer, .. } = self;
+        let (opener, scratch, context) = (opener.as_ref(), &request.scratch, *context);
+        FromDiscs {
+            found_set,
+            opener,
+            scratch,
+            context,
+            repairer: Some(repairer),
+            doubts: Default::default(),
+        }
     }
 
     pub(in crate::flow) fn choose(
@@ -382,7 +398,7 @@ impl RestoreSession<'_> {
                 Ok(chosen) => return self.checked(chosen).map(|chosen| (chosen, Some(known))),
                 Err(FlowError::Catalog(error)) if !self.request.dry_run => {
                     let why = chain(&error);
-                    self.desk.monitor.note(&format!("{why}; the discs' own listings are used"));
+                    self.context.monitor.note(&format!("{why}; the discs' own listings are used"));
                 }
                 Err(error) => return Err(error),
             }
@@ -405,7 +421,7 @@ impl RestoreSession<'_> {
         };
         if let Some((before, count)) = former {
             let files = if count == 1 { "file" } else { "files" };
-            self.desk.monitor.note(&format!(
+            self.context.monitor.note(&format!(
                 "snapshot {} has no file; snapshot {}, of {}, has {count} {files}: --snapshot {} \
                  restores it",
                 chosen.seq, before.seq, before.started, before.seq
@@ -418,7 +434,7 @@ impl RestoreSession<'_> {
         if unmatched.is_empty() {
             return Ok(chosen);
         }
-        let (set, patterns) = (self.pile.name.clone(), unmatched.join(", "));
+        let (set, patterns) = (self.found_set.name.clone(), unmatched.join(", "));
         Err(FlowError::NothingMatches { set, seq: chosen.seq, patterns })
     }
 
@@ -434,7 +450,7 @@ impl RestoreSession<'_> {
             is_vouched,
             stands,
             &mut selection,
-            self.desk,
+            self.context,
         );
         let overwrite = self.request.overwrite;
         let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
@@ -489,7 +505,7 @@ impl RestoreSession<'_> {
         // Our own catalog knows all discs; a listing on a disc none after its own.
         let later_discs = not_on_a_disc > 0 && self.known.is_none();
         RestoreReport {
-            set: self.pile.name.clone(),
+            set: self.found_set.name.clone(),
             snapshot: seq,
             discs: plan.discs.keys().copied().collect(),
             files_planned: plan.files,
@@ -511,7 +527,7 @@ impl RestoreSession<'_> {
     }
 
     fn say_plan(&self, plan: &RestorePlan, report: &RestoreReport) {
-        let note = |text: String| self.desk.monitor.note(&text);
+        let note = |text: String| self.context.monitor.note(&text);
         let from = match &report.discs[..] {
             [] => "no disc is needed".to_owned(),
             discs => format!("from {}", named(discs)),
@@ -547,13 +563,13 @@ impl RestoreSession<'_> {
 
     fn absent(&self, plan: &RestorePlan) -> Vec<DiscNo> {
         let discs = plan.discs.keys().copied();
-        discs.filter(|number| !self.pile.discs.contains_key(number)).collect()
+        discs.filter(|number| !self.found_set.discs.contains_key(number)).collect()
     }
 
     fn tell_lost(&self, plan: &RestorePlan) {
         for lost in &plan.lost {
             let (thing, what) = (lost.path.to_string(), lost.why.to_string());
-            self.desk.monitor.trouble(&Trouble { thing, what });
+            self.context.monitor.trouble(&Trouble { thing, what });
         }
     }
 
@@ -561,7 +577,7 @@ impl RestoreSession<'_> {
         let dir = &self.request.target;
         let free = free_space(dir)
             .map_err(|source| PlaceError::Target { path: dir.display().to_string(), source })?;
-        enough_space(dir, Bytes(plan.bytes), Bytes(free), self.desk.operator)
+        enough_space(dir, Bytes(plan.bytes), Bytes(free), self.context.operator)
     }
 
     fn restore(
@@ -571,8 +587,8 @@ impl RestoreSession<'_> {
         policy: DirPolicy,
         report: &mut RestoreReport,
     ) -> Result<(), FlowError> {
-        let mut restorer =
-            Restorer::new(plan, target, self.desk.monitor, self.desk.stop).within(self.desk.limits);
+        let mut restorer = Restorer::new(plan, target, self.context.monitor, self.context.stop)
+            .within(self.context.limits);
         let dirs = restorer.make_dirs(policy);
         let worked =
             self.all_discs(plan, &mut restorer, report).and_then(|()| Ok(restorer.make_nodes()?));
@@ -616,8 +632,8 @@ impl RestoreSession<'_> {
             let Some(absence) = self.disc(plan, number, restorer, report.snapshot)? else {
                 return Ok(true);
             };
-            self.desk.monitor.rest();
-            self.desk.monitor.note(&absence.to_string());
+            self.context.monitor.rest();
+            self.context.monitor.note(&absence.to_string());
             self.forget_gone(number);
             self.drive_is_gone = self.drive.is_some() && !absence.may_be_inserted_again();
             gone = Some(absence);
@@ -628,18 +644,18 @@ impl RestoreSession<'_> {
 
     /// What went away is not at hand any more.
     fn forget_gone(&mut self, number: DiscNo) {
-        self.mender.forget_all();
-        if let Some(found) = self.pile.discs.get_mut(&number) {
+        self.repairer.forget_all();
+        if let Some(found) = self.found_set.discs.get_mut(&number) {
             found.copies.retain(|copy| copy.absence().is_none());
             if found.copies.is_empty() {
-                self.pile.discs.remove(&number);
+                self.found_set.discs.remove(&number);
             }
         }
     }
 
     fn absence(&self) -> Option<Absence> {
-        let unnamed = self.pile.unnamed.iter().map(|unnamed| &unnamed.reader);
-        let mut all = self.pile.all().flat_map(|found| &found.copies).chain(unnamed);
+        let unnamed = self.found_set.unnamed.iter().map(|unnamed| &unnamed.reader);
+        let mut all = self.found_set.all().flat_map(|found| &found.copies).chain(unnamed);
         all.find_map(|reader| reader.absence())
     }
 
@@ -651,10 +667,14 @@ impl RestoreSession<'_> {
         seq: SnapshotSeq,
     ) -> Result<Option<Absence>, Stopped> {
         let total = Some(plan.bytes_from(number));
-        self.desk.monitor.phase(&Phase { what: Activity::Restoring, disc: Some(number.0), total });
-        let Some(found) = self.pile.discs.get(&number) else { return Ok(None) };
-        let mendable = self.mender.offer(found);
-        let copies = Repairer::copies(found, mendable.as_ref());
+        self.context.monitor.phase(&Phase {
+            what: Activity::Restoring,
+            disc: Some(number.0),
+            total,
+        });
+        let Some(found) = self.found_set.discs.get(&number) else { return Ok(None) };
+        let repairable = self.repairer.offer(found);
+        let copies = Repairer::copies(found, repairable.as_ref());
         let elsewhere = std::cell::OnceCell::new();
         let locate = |disc: DiscNo, content: usize| {
             let known = self.known.as_ref().or_else(|| {
@@ -663,7 +683,7 @@ impl RestoreSession<'_> {
             known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
         };
         let restored = restorer.disc(&found.label(), &copies, self.opener.as_ref(), &locate);
-        self.mender.forget(found);
+        self.repairer.forget(found);
         restored
     }
 }

@@ -35,12 +35,12 @@ impl RestoreSession<'_> {
             if self.is_at_hand(number) || self.remake(number)? {
                 return Ok(true);
             }
-            self.desk.stop.check()?;
-            let (name, from) = (&self.pile.name, self.request.from.display());
+            self.context.stop.check()?;
+            let (name, from) = (&self.found_set.name, self.request.from.display());
             let kept = self.kept(number);
             let request = format!("disc {number} of {name}{kept} is needed in {from}");
-            self.desk.monitor.rest();
-            if self.desk.operator.hands(&request) != Answer::Yes {
+            self.context.monitor.rest();
+            if self.context.operator.hands(&request) != Answer::Yes {
                 return Ok(false);
             }
             self.look_again()?;
@@ -51,17 +51,18 @@ impl RestoreSession<'_> {
     /// Makes a disc that is lost from the others of its group, where they are at hand.
     fn remake(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         // One that is there and is not the right one was told of already.
-        if self.pile.discs.contains_key(&number) || !self.remade.insert(number) {
+        if self.found_set.discs.contains_key(&number) || !self.remade.insert(number) {
             return Ok(false);
         }
         let RestoreRequest { scratch, trust, .. } = self.request;
-        let mut made = remake(&self.pile, number, scratch, trust.signed_by.as_ref(), self.desk)?;
+        let mut made =
+            remake(&self.found_set, number, scratch, trust.signed_by.as_ref(), self.context)?;
         for found in &mut made {
-            note_problems(&self.vetting.vet_disc(found), self.desk);
+            note_problems(&self.vetting.vet_disc(found), self.context);
         }
         made.retain(|found| !found.copies.is_empty());
         let is_made = made.iter().any(|found| found.txt.disc == number);
-        self.pile.discs.extend(made.into_iter().map(|found| (found.txt.disc, found)));
+        self.found_set.discs.extend(made.into_iter().map(|found| (found.txt.disc, found)));
         Ok(is_made)
     }
 
@@ -70,7 +71,7 @@ impl RestoreSession<'_> {
         if self.drive.is_some() || self.request.dry_run {
             return Ok(());
         }
-        let discs = self.pile.discs.values();
+        let discs = self.found_set.discs.values();
         let listed = discs.clone().filter(|found| found.txt.listings.snapshot);
         let newest = listed.map(|found| found.txt.disc).max();
         let covered = discs.filter_map(|found| found.txt.group.as_ref()).flat_map(|g| &g.discs);
@@ -85,11 +86,11 @@ impl RestoreSession<'_> {
     /// Each disc is inserted once; the one before is handed out. One that was lost is not asked for
     /// where its group can make it again.
     fn obtain_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        if self.pile.discs.contains_key(&number) {
+        if self.found_set.discs.contains_key(&number) {
             return Ok(true);
         }
         if let Some(made) = self.made.remove(&number) {
-            self.pile.discs.insert(number, made);
+            self.found_set.discs.insert(number, made);
             return Ok(true);
         }
         let is_there = !self.drive_is_gone && self.has_copy(number)? && self.insert(number)?;
@@ -111,8 +112,8 @@ impl RestoreSession<'_> {
     /// Has the disc put into the drive; false if it never came.
     fn insert(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         let kept = self.kept(number);
-        let wanted = WantedMedium::disc(&self.pile.name, number).with(&kept);
-        self.insert_one(&wanted, |pile| pile.discs.contains_key(&number))
+        let wanted = WantedMedium::disc(&self.found_set.name, number).with(&kept);
+        self.insert_one(&wanted, |found_set| found_set.discs.contains_key(&number))
     }
 
     /// Has a disc of this set put into the drive; false if none came. It is all that is at hand then.
@@ -123,28 +124,29 @@ impl RestoreSession<'_> {
     ) -> Result<bool, FlowError> {
         let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
         // Nothing may hold a disc that is to be handed out.
-        self.pile.discs.clear();
-        self.mender.forget_all();
-        give_back(drive, self.desk)?;
-        let uuid = self.pile.uuid;
-        let is_it = |pile: &FoundSet| pile.uuid == uuid && fits(pile);
-        let found = look_in(drive, &self.request.from, wanted, self.desk, |piles| {
-            piles.sets.iter().any(is_it)
+        self.found_set.discs.clear();
+        self.repairer.forget_all();
+        give_back(drive, self.context)?;
+        let uuid = self.found_set.uuid;
+        let is_it = |found_set: &FoundSet| found_set.uuid == uuid && fits(found_set);
+        let found = look_in(drive, &self.request.from, wanted, self.context, |inventory| {
+            inventory.sets.iter().any(is_it)
         });
         match found {
-            Ok(piles) => {
-                let (trust, mender) = (&self.request.trust, &self.mender);
-                let mend = |disc: &dyn DiscReader| mender.repaired(disc);
+            Ok(inventory) => {
+                let (trust, repairer) = (&self.request.trust, &self.repairer);
+                let mend = |disc: &dyn DiscReader| repairer.repaired(disc);
                 let signed_by = trust.signed_by.as_ref();
-                let mut piles = piles.must_be_signed(signed_by, &mend, self.desk.stop)?;
-                self.vetting.vet(&mut piles);
-                note_problems(&piles.problems, self.desk);
-                let same = piles.sets.into_iter().find(is_it);
-                self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
-                Ok(!self.pile.discs.is_empty())
+                let mut inventory =
+                    inventory.must_be_signed(signed_by, &mend, self.context.stop)?;
+                self.vetting.vet(&mut inventory);
+                note_problems(&inventory.problems, self.context);
+                let same = inventory.sets.into_iter().find(is_it);
+                self.found_set.discs = same.map(|found_set| found_set.discs).unwrap_or_default();
+                Ok(!self.found_set.discs.is_empty())
             }
             Err(error @ FlowError::NeverCame { .. }) => {
-                self.desk.monitor.note(&chain(&error));
+                self.context.monitor.note(&chain(&error));
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -154,42 +156,45 @@ impl RestoreSession<'_> {
     /// Makes a disc again from the others of its group, which come one after the other.
     fn remake_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         let RestoreRequest { scratch, .. } = self.request;
-        let desk = self.desk;
+        let context = self.context;
         let Some(known) = &self.known else { return Ok(false) };
-        let Some(spares) = group_of(known, number, &self.never_came)? else { return Ok(false) };
-        let sources = spares.sources();
-        let begun = Gathered::begin(known, &self.pile.name, number, &sources, scratch, desk)?;
+        let Some(recovery_status) = group_of(known, number, &self.never_came)? else {
+            return Ok(false);
+        };
+        let sources = recovery_status.sources();
+        let begun =
+            Gathered::begin(known, &self.found_set.name, number, &sources, scratch, context)?;
         let Some(gathered) = begun else { return Ok(false) };
         let (here, elsewhere): (Vec<DiscNo>, Vec<DiscNo>) =
-            sources.into_iter().partition(|disc| self.pile.discs.contains_key(disc));
+            sources.into_iter().partition(|disc| self.found_set.discs.contains_key(disc));
         for source in here.into_iter().chain(elsewhere) {
             if !self.gather(&gathered, source)? {
                 return Ok(false);
             }
         }
-        self.take_discs(look(gathered.dir(), self.desk.stop)?);
+        self.take_discs(look(gathered.dir(), self.context.stop)?);
         let is_made = self.remake(number)?;
-        let made = std::mem::take(&mut self.pile.discs).into_iter();
+        let made = std::mem::take(&mut self.found_set.discs).into_iter();
         // The images go now; what was made of them stays.
-        let made = made.filter(|(disc, _)| spares.lost.contains(disc));
+        let made = made.filter(|(disc, _)| recovery_status.lost.contains(disc));
         self.made.extend(made);
-        self.pile.discs.extend(self.made.remove(&number).map(|found| (number, found)));
+        self.found_set.discs.extend(self.made.remove(&number).map(|found| (number, found)));
         Ok(is_made)
     }
 
     /// False: it never came, or not again after it was taken out.
     fn gather(&mut self, gathered: &Gathered, source: DiscNo) -> Result<bool, FlowError> {
         for _ in 0..=RETURNS {
-            if !self.pile.discs.contains_key(&source) && !self.insert(source)? {
+            if !self.found_set.discs.contains_key(&source) && !self.insert(source)? {
                 self.never_came.insert(source);
                 return Ok(false);
             }
-            let found = self.pile.discs.get(&source).and_then(|found| found.copies.first());
+            let found = self.found_set.discs.get(&source).and_then(|found| found.copies.first());
             let Some(medium) = found else { return Ok(false) };
-            match gathered.take(source, &**medium, self.desk) {
+            match gathered.take(source, &**medium, self.context) {
                 Err(error) if comes_back(&error) => {
-                    self.desk.monitor.note(&chain(&error));
-                    self.pile.discs.clear();
+                    self.context.monitor.note(&chain(&error));
+                    self.found_set.discs.clear();
                 }
                 taken => return taken.map(|()| true),
             }
@@ -199,13 +204,13 @@ impl RestoreSession<'_> {
 
     fn is_at_hand(&self, number: DiscNo) -> bool {
         let from = &self.request.from;
-        let found = self.pile.discs.get(&number);
+        let found = self.found_set.discs.get(&number);
         let wrong = match found {
             Some(found) => found.swapped_for(from),
             None => self.label_in_catalog(number).and_then(|label| wrong_disc(from, &label)),
         };
         if let Some(words) = &wrong {
-            self.desk.monitor.note(words);
+            self.context.monitor.note(words);
         }
         found.is_some() && wrong.is_none()
     }
@@ -214,27 +219,28 @@ impl RestoreSession<'_> {
         let known = self.known.as_ref()?;
         let discs = known.catalog.discs(known.set).ok()?;
         let disc = discs.into_iter().find(|disc| disc.number == number)?;
-        let (set, set_uuid) = (self.pile.name.clone(), self.pile.uuid);
+        let (set, set_uuid) = (self.found_set.name.clone(), self.found_set.uuid);
         Some(Label { set, set_uuid, number, uuid: disc.uuid })
     }
 
     fn look_again(&mut self) -> Result<(), FlowError> {
-        let mut piles = look(&self.request.from, self.desk.stop)?;
+        let mut inventory = look(&self.request.from, self.context.stop)?;
         let signed_by = self.request.trust.signed_by.as_ref();
         if signed_by.is_none() {
-            piles.name_with(|reader| self.mender.name(reader));
+            inventory.name_with(|reader| self.repairer.name(reader));
         }
-        let mender = &self.mender;
-        let mend = |disc: &dyn DiscReader| mender.repaired(disc);
-        let mut piles = piles.keep_signed(signed_by, &mend, self.desk.stop)?;
-        self.vetting.vet(&mut piles);
-        self.take_discs(piles);
+        let repairer = &self.repairer;
+        let mend = |disc: &dyn DiscReader| repairer.repaired(disc);
+        let mut inventory = inventory.keep_signed(signed_by, &mend, self.context.stop)?;
+        self.vetting.vet(&mut inventory);
+        self.take_discs(inventory);
         Ok(())
     }
 
     /// What is there now counts: the person may have taken a disc out for another one.
-    fn take_discs(&mut self, piles: Inventory) {
-        let same = piles.sets.into_iter().find(|pile| pile.uuid == self.pile.uuid);
-        self.pile.discs = same.map(|pile| pile.discs).unwrap_or_default();
+    fn take_discs(&mut self, inventory: Inventory) {
+        let same =
+            inventory.sets.into_iter().find(|found_set| found_set.uuid == self.found_set.uuid);
+        self.found_set.discs = same.map(|found_set| found_set.discs).unwrap_or_default();
     }
 }

@@ -84,30 +84,32 @@ pub fn migrate(
     request: &MigrateRequest,
     mut source: Option<&mut (dyn Drive + 'static)>,
     drives: &mut Drives,
-    desk: Context,
+    context: Context,
 ) -> Result<MigrateReport, FlowError> {
-    let (mut catalog, set, last) = open(request, desk)?;
-    needs_par2(is_protected(&set.facts), desk)?;
+    let (mut catalog, set, last) = open(request, context)?;
+    needs_par2(is_protected(&set.facts), context)?;
     let staging = Staging::open(&request.staging)?;
-    let old = old_discs(request, &catalog, &set, desk.monitor)?;
+    let old = old_discs(request, &catalog, &set, context.monitor)?;
     let typed = RefCell::new(None);
     let ask = |prompt: &str, asking| asked_once(request, &typed, prompt, asking);
     let keys = || keys_with(&request.keys, &ask);
     let sealer = keys().sealer_for(&set)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
-    agree(&mut catalog, &set, sealer.as_ref(), request.keys.new_recipients, desk)?;
+    agree(&mut catalog, &set, sealer.as_ref(), request.keys.new_recipients, context)?;
     let capacity = request.disc_size.of(Some((&catalog, &set)))?;
     if let (None, Some(size)) = (set.disc_size, of_set(&catalog, &set)?) {
         // It was only read off the newest disc, and that is another one from now on.
         catalog.set_disc_size(set.id, size)?;
     }
     let (signer, drill) = (request.signer.as_ref(), request.drill);
-    let writer = DiscWriter { staging: &staging, set: &set, sealer, signer, drill, capacity, desk };
+    let writer =
+        DiscWriter { staging: &staging, set: &set, sealer, signer, drill, capacity, context };
     writer.take_over(&mut catalog)?;
-    Station { staging: &staging, set: &set, drives, desk }.burn_waiting(&mut catalog, |_| true)?;
+    Station { staging: &staging, set: &set, drives, context }
+        .burn_waiting(&mut catalog, |_| true)?;
     let texts = writer.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = writer.next_disc(&catalog, &texts, true)?;
-    let monitor = desk.monitor;
+    let monitor = context.monitor;
     let (place, seq) = ((new_disc, known), last.seq);
     let ledger =
         CatalogLedger::new(&mut catalog, set.id, seq, monitor, place, HashMap::new(), false)?
@@ -122,7 +124,7 @@ pub fn migrate(
         sealer: writer.sealer.as_ref(),
         scratch: staging.scratch(),
         monitor,
-        stop: desk.stop,
+        stop: context.stop,
     };
     let filler = Filler::new(config, disc, false);
     let report = MigrateReport::begun(&set.facts.name);
@@ -146,9 +148,9 @@ pub fn migrate(
 /// The catalog, the set, and the snapshot whose listing the new discs bear.
 fn open(
     request: &MigrateRequest,
-    desk: Context,
+    context: Context,
 ) -> Result<(Catalog, KnownSet, SnapshotInfo), FlowError> {
-    let catalog = open_to_write(&request.catalog, desk)?;
+    let catalog = open_to_write(&request.catalog, context)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     match catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) {
         Some(last) => Ok((catalog, set, last)),
@@ -296,14 +298,14 @@ impl Moving<'_> {
             scratch: self.writer.staging.scratch(),
         };
         let mut source = source;
-        let pile = match source.as_deref_mut() {
+        let found_set = match source.as_deref_mut() {
             Some(drive) => self.inserted(disc, drive, &from)?,
-            None => self.trusted(look(&from, self.writer.desk.stop)?)?,
+            None => self.trusted(look(&from, self.writer.context.stop)?)?,
         };
         let catalog = Catalog::open(&self.request.catalog, Access::Read)?;
         let known = (KnownIn { catalog, set: set.id, is_sealed: false }, self.last.seq);
         let rows = round.iter().map(|one| plain_row(&one.row)).collect();
-        let fetched = fetch(&request, source, pile, known, rows, self.writer.desk)?;
+        let fetched = fetch(&request, source, found_set, known, rows, self.writer.context)?;
         // Contents of a disc that went away are no contents that cannot be read.
         fetched.gone.map_or(Ok(()), |absence| Err(absence.into()))
     }
@@ -331,18 +333,21 @@ impl Moving<'_> {
         let kept = kept_disc(self.ledger.catalog(), set.id, disc.number);
         let wanted = WantedMedium::disc(&set.facts.name, disc.number);
         let wanted = wanted.with(&kept).with(", to be migrated");
-        let fits =
-            |pile: &FoundSet| pile.uuid == set.facts.uuid && pile.discs.contains_key(&disc.number);
-        let piles =
-            look_in(drive, from, &wanted, self.writer.desk, |piles| piles.sets.iter().any(fits))?;
-        self.trusted(piles)
+        let fits = |found_set: &FoundSet| {
+            found_set.uuid == set.facts.uuid && found_set.discs.contains_key(&disc.number)
+        };
+        let inventory = look_in(drive, from, &wanted, self.writer.context, |inventory| {
+            inventory.sets.iter().any(fits)
+        })?;
+        self.trusted(inventory)
     }
 
     /// Without the discs that do not count; that is said.
-    fn trusted(&self, piles: Inventory) -> Result<FoundSet, FlowError> {
+    fn trusted(&self, inventory: Inventory) -> Result<FoundSet, FlowError> {
         let MigrateRequest { trust, catalog, .. } = self.request;
-        let (piles, _) = trust.sift(piles, Vetting::new(trust, catalog), self.writer.desk)?;
-        piles.choose(Some(&self.writer.set.facts.name))
+        let (inventory, _) =
+            trust.sift(inventory, Vetting::new(trust, catalog), self.writer.context)?;
+        inventory.choose(Some(&self.writer.set.facts.name))
     }
 
     /// From the scratch directory onto new discs.
@@ -362,7 +367,7 @@ impl Moving<'_> {
             }
         }
         self.filler.read_from(source);
-        let monitor = self.writer.desk.monitor;
+        let monitor = self.writer.context.monitor;
         let total = Some(bytes);
         loop {
             let disc = Some(self.filler.disc().number.0);
@@ -378,8 +383,8 @@ impl Moving<'_> {
     /// the listings.
     fn close(&mut self, drives: &mut Drives) -> Result<bool, FlowError> {
         let closed = self.writer.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
-        let DiscWriter { staging, set, desk, .. } = *self.writer;
-        let mut station = Station { staging, set, drives, desk };
+        let DiscWriter { staging, set, context, .. } = *self.writer;
+        let mut station = Station { staging, set, drives, context };
         station.burn_one(self.ledger.catalog(), &closed)?;
         let has_listings = closed.listings.snapshot;
         self.report.made.push(closed);
@@ -414,7 +419,7 @@ impl Moving<'_> {
             for one in &left {
                 let thing = format!("{} (disc {})", one.row.path, disc.number);
                 let what = "stays where it is: it was not migrated".to_owned();
-                self.writer.desk.monitor.trouble(&Trouble { thing, what });
+                self.writer.context.monitor.trouble(&Trouble { thing, what });
             }
         }
         self.report.files = self.filler.packed.files;

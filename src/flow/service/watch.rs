@@ -81,11 +81,11 @@ struct NextDisc {
 pub fn watch(
     request: &WatchRequest,
     drives: &mut Drives,
-    desk: Context,
+    context: Context,
 ) -> Result<WatchReport, FlowError> {
     // What is in the drive counts; nobody is asked within a step.
-    let desk = Context { patience: WaitLimit::AtMost(Duration::ZERO), ..desk };
-    let mut watch = Watch::new(request, desk);
+    let context = Context { wait_limit: WaitLimit::AtMost(Duration::ZERO), ..context };
+    let mut watch = Watch::new(request, context);
     watch.run(drives)?;
     Ok(watch.report)
 }
@@ -103,7 +103,7 @@ enum WaitReason {
 
 struct Watch<'a> {
     request: &'a WatchRequest,
-    desk: Context<'a>,
+    context: Context<'a>,
     report: WatchReport,
     /// What was said last: nobody wants to read it twice.
     said: Option<WaitReason>,
@@ -114,16 +114,16 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(request: &'a WatchRequest, desk: Context<'a>) -> Watch<'a> {
+    fn new(request: &'a WatchRequest, context: Context<'a>) -> Watch<'a> {
         let report = WatchReport::default();
-        Watch { request, desk, report, said: None, lost: Vec::new(), done: None }
+        Watch { request, context, report, said: None, lost: Vec::new(), done: None }
     }
 
     fn run(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
-        let monitor = self.desk.monitor;
-        drives.burner.settle(&|words| monitor.note(words), self.desk.stop)?;
+        let monitor = self.context.monitor;
+        drives.burner.settle(&|words| monitor.note(words), self.context.stop)?;
         loop {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             let waiting = self.waiting()?;
             if waiting.is_empty() && self.request.until_done {
                 return Ok(());
@@ -144,7 +144,7 @@ impl<'a> Watch<'a> {
                     )?,
                 },
                 WatchedMedium::Written(disc) if self.done.as_ref() == Some(&disc) => {
-                    pause(LOOK, self.desk.stop).map_err(FlowError::from)?;
+                    pause(LOOK, self.context.stop).map_err(FlowError::from)?;
                 }
                 WatchedMedium::Written(disc) => match inside(&waiting, &mut *drives.burner) {
                     Err(error) if comes_back(&error) => monitor.note(&chain(&error)),
@@ -186,7 +186,7 @@ impl<'a> Watch<'a> {
         for disc in lost_discs(catalog, set, staging)? {
             let lost = (set.facts.name.clone(), disc.number);
             if !self.lost.contains(&lost) {
-                self.desk.monitor.note(&format!("{}: {}", lost.0, lost_words(disc.number)));
+                self.context.monitor.note(&format!("{}: {}", lost.0, lost_words(disc.number)));
                 self.report.failures += 1;
                 self.lost.push(lost);
             }
@@ -197,9 +197,9 @@ impl<'a> Watch<'a> {
     /// Waits a while, and says why if that was not said before.
     fn idle(&mut self, why: WaitReason, words: &str) -> Result<(), FlowError> {
         if self.is_new(why) {
-            self.desk.monitor.note(words);
+            self.context.monitor.note(words);
         }
-        Ok(pause(LOOK, self.desk.stop)?)
+        Ok(pause(LOOK, self.context.stop)?)
     }
 
     fn is_new(&mut self, said: WaitReason) -> bool {
@@ -218,12 +218,12 @@ impl<'a> Watch<'a> {
             None => WantedMedium::any("a disc to verify; nothing is staged"),
         };
         if self.is_new(WaitReason::Wanted(wanted.clone())) {
-            self.desk.monitor.rest();
-            self.desk.operator.summon(&InsertRequest { drive: drive.title(), wanted });
+            self.context.monitor.rest();
+            self.context.operator.summon(&InsertRequest { drive: drive.title(), wanted });
         }
         let title = drive.title();
         let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
-        if slot.await_medium(&Deadline::after(LOOK), self.desk.stop)? {
+        if slot.await_medium(&Deadline::after(LOOK), self.context.stop)? {
             drives.came = Came::AsAsked;
         }
         Ok(())
@@ -242,7 +242,7 @@ impl<'a> Watch<'a> {
         };
         match self.drill_and_burn(&mut catalog, &staging, next, drives) {
             Ok(()) => {
-                crate::flow::base::turn::ended_well(&catalog, self.desk);
+                crate::flow::base::turn::ended_well(&catalog, self.context);
                 self.report.burned.push((set.facts.name.to_string(), disc.number.0));
             }
             Err(error) if ends_watch(&error) => return Err(error),
@@ -258,8 +258,8 @@ impl<'a> Watch<'a> {
         NextDisc { set, disc, .. }: &NextDisc,
         drives: &mut Drives,
     ) -> Result<(), FlowError> {
-        drill_without_keys(catalog, staging, set, disc, self.desk)?;
-        Station { staging, set, drives, desk: self.desk }.burn_one(catalog, disc)
+        drill_without_keys(catalog, staging, set, disc, self.context)?;
+        Station { staging, set, drives, context: self.context }.burn_one(catalog, disc)
     }
 
     /// A failure ends this disc's turn and not the watch; the medium is handed out, so that it is
@@ -278,13 +278,13 @@ impl<'a> Watch<'a> {
         {
             return Ok(());
         }
-        self.desk.monitor.note(&chain(why));
+        self.context.monitor.note(&chain(why));
         self.hand_out(drives)
     }
 
     fn hand_out(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
         drives.came = Came::Before;
-        give_back(&mut *drives.burner, self.desk)
+        give_back(&mut *drives.burner, self.context)
     }
 
     /// A disc that bears something: one of ours is verified.
@@ -298,13 +298,13 @@ impl<'a> Watch<'a> {
             scratch: self.request.scratch.clone(),
             keys: None,
         };
-        match verify_from(&request, Some(&mut *drives.burner), self.desk) {
+        match verify_from(&request, Some(&mut *drives.burner), self.context) {
             Ok(report) => {
                 for checked in &report.discs {
-                    self.desk.monitor.note(&checked.words());
+                    self.context.monitor.note(&checked.words());
                 }
                 if report.discs.is_empty() {
-                    self.desk.monitor.note(&format!("{}: it cannot be used", disc.words));
+                    self.context.monitor.note(&format!("{}: it cannot be used", disc.words));
                 }
                 self.report.damaged += u64::from(!report.is_sound());
                 self.report.checked.extend(report.discs);
@@ -319,7 +319,7 @@ impl<'a> Watch<'a> {
                     FlowError::NeverCame { source, .. } => chain(&**source),
                     error => chain(error),
                 };
-                self.desk.monitor.note(&format!("{}: {why}; it is handed out", disc.words));
+                self.context.monitor.note(&format!("{}: {why}; it is handed out", disc.words));
             }
         }
         self.done = Some(disc);
@@ -450,7 +450,7 @@ mod tests {
             until_done: false,
             trust: Trust::default(),
         };
-        let mut watch = Watch::new(&request, bench.desk());
+        let mut watch = Watch::new(&request, bench.context());
         let wanted = |disc: &'static str| WaitReason::Wanted(WantedMedium::any(disc));
         for (said, is_new) in [
             (WaitReason::NothingStaged, true),

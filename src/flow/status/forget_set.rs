@@ -27,11 +27,11 @@ impl Forgetting {
         catalog: &Path,
         staging: &Path,
         name: &SetName,
-        desk: Context,
+        context: Context,
     ) -> Result<Forgetting, FlowError> {
         // None is made here.
         drop(Catalog::open(catalog, Access::Read)?);
-        let catalog = open_to_write(catalog, desk)?;
+        let catalog = open_to_write(catalog, context)?;
         let set = choose_set(catalog.sets()?, Some(name))?;
         let staging = Staging::open(staging)?;
         let (mut discs, mut staged) = (Vec::new(), Vec::new());

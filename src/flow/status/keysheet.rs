@@ -30,10 +30,10 @@ pub fn keysheet(
     path: &Path,
     name: Option<&SetName>,
     hint: Option<&str>,
-    desk: Context,
+    context: Context,
 ) -> Result<Keysheet, FlowError> {
     if let Some(hint) = hint {
-        let mut catalog = open_to_write(path, desk)?;
+        let mut catalog = open_to_write(path, context)?;
         let set = choose_set(catalog.sets()?, name)?;
         remember_hint(&mut catalog, &set, hint)?;
     }

@@ -18,12 +18,12 @@ pub fn locate(
     discs: &DiscList,
     copy: Option<CopyNo>,
     place: &str,
-    desk: Context,
+    context: Context,
 ) -> Result<(KnownSet, Vec<(DiscNo, CopyNo)>), FlowError> {
-    let mut catalog = open_to_write(catalog, desk)?;
+    let mut catalog = open_to_write(catalog, context)?;
     let set = choose_set(catalog.sets()?, name)?;
     let known = known_copies(&catalog, &set, discs)?;
-    let chosen = if copy.is_none() { ask_for_the_copy(&known, desk) } else { None };
+    let chosen = if copy.is_none() { ask_for_the_copy(&known, context) } else { None };
     let meant: Vec<(DiscNo, CopyNo)> = known
         .iter()
         .map(|(disc, copies)| {
@@ -52,7 +52,7 @@ fn known_copies(
 }
 
 /// Asked once, however many discs have several copies.
-fn ask_for_the_copy(known: &[(DiscNo, Vec<Copy>)], desk: Context) -> Option<CopyNo> {
+fn ask_for_the_copy(known: &[(DiscNo, Vec<Copy>)], context: Context) -> Option<CopyNo> {
     let several = known.iter().map(|(disc, copies)| (*disc, candidates(copies)));
     let several: Vec<_> = several.filter(|(_, copies)| copies.len() > 1).collect();
     let discs: Vec<DiscNo> = several.iter().map(|(disc, _)| *disc).collect();
@@ -60,7 +60,7 @@ fn ask_for_the_copy(known: &[(DiscNo, Vec<Copy>)], desk: Context) -> Option<Copy
         several.iter().flat_map(|(_, copies)| copies).map(|copy| copy.number.0).collect();
     let numbers: Vec<u32> = numbers.into_iter().collect();
     let question = format!("There are several copies of {}. Which one is it?", named(&discs));
-    if numbers.is_empty() { None } else { desk.operator.choose(&question, &numbers).map(CopyNo) }
+    if numbers.is_empty() { None } else { context.operator.choose(&question, &numbers).map(CopyNo) }
 }
 
 /// The copy that is meant: the named one, or the only one that somebody would put away.

@@ -12,7 +12,7 @@ use crate::port::clock::Moment;
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::burn::records::is_staged;
-use crate::flow::library::recovery_status::{RecoveryStatus, spares};
+use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError, choose_set};
 
@@ -56,9 +56,9 @@ impl GivingUp {
         discs: &DiscList,
         copy: Option<CopyNo>,
         fate: Fate,
-        desk: Context,
+        context: Context,
     ) -> Result<GivingUp, FlowError> {
-        let catalog = open_to_write(catalog, desk)?;
+        let catalog = open_to_write(catalog, context)?;
         let set = choose_set(catalog.sets()?, name)?;
         let staging = Staging::open(staging)?;
         let known = catalog.discs(set.id)?;
@@ -101,10 +101,10 @@ fn made_again(
 ) -> Result<Vec<(DiscNo, RecoveryStatus)>, FlowError> {
     let is_good = |disc: &&DiscInfo| disc.safe_copies() > 0 && !gone.contains(&disc.number);
     let good = discs.iter().filter(is_good).map(|disc| disc.number).collect();
-    let groups = spares(catalog, set.id, &good)?;
+    let groups = recovery_status(catalog, set.id, &good)?;
     let made = |&disc: &DiscNo| {
-        let makes = groups.iter().find(|spares| spares.makes(disc));
-        makes.map(|spares| (disc, spares.clone()))
+        let makes = groups.iter().find(|recovery_status| recovery_status.makes(disc));
+        makes.map(|recovery_status| (disc, recovery_status.clone()))
     };
     Ok(gone.iter().filter_map(made).collect())
 }

@@ -16,11 +16,11 @@ pub fn rename(
     catalog: &Path,
     staging: &Path,
     (name, new): (&SetName, &SetName),
-    desk: Context,
+    context: Context,
 ) -> Result<(), FlowError> {
     // None is made here.
     drop(Catalog::open(catalog, Access::Read)?);
-    let mut catalog = open_to_write(catalog, desk)?;
+    let mut catalog = open_to_write(catalog, context)?;
     let set = choose_set(catalog.sets()?, Some(name))?;
     if Staging::open(staging)?.has_any(&set)? {
         return Err(FlowError::HasStaged(name.clone()));

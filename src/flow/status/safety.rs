@@ -16,7 +16,7 @@ use crate::port::clock::Moment;
 use crate::flow::FlowError;
 use crate::flow::base::error::lost_words;
 use crate::flow::library::known_discs::{KnownDisc, KnownMedium};
-use crate::flow::library::recovery_status::{RecoveryStatus, spares};
+use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
 use crate::flow::status::latest::{Aged, Latest, StatusLimits, age, ago, is_too_old};
 
 pub use files::{FileSafety, FilesSafety};
@@ -122,7 +122,7 @@ impl Safety {
     ) -> Result<Vec<DiscNo>, FlowError> {
         let mut unread = Vec::new();
         let good = discs.iter().filter(|disc| disc.safe_copies() > 0).map(|disc| disc.info.number);
-        self.groups = spares(catalog, set.id, &good.collect())?;
+        self.groups = recovery_status(catalog, set.id, &good.collect())?;
         for disc in discs {
             let number = disc.info.number;
             match (disc.info.state, disc.info.good_copies) {
@@ -148,8 +148,11 @@ impl Safety {
 
 /// Whether the disc's group would make good for it.
 fn is_spared(groups: &[RecoveryStatus], disc: DiscNo) -> bool {
-    let is_its = |spares: &&RecoveryStatus| spares.members().contains(&disc);
-    groups.iter().filter(is_its).any(|spares| spares.may_lose().is_some_and(|more| more > 0))
+    let is_its = |recovery_status: &&RecoveryStatus| recovery_status.members().contains(&disc);
+    groups
+        .iter()
+        .filter(is_its)
+        .any(|recovery_status| recovery_status.may_lose().is_some_and(|more| more > 0))
 }
 
 /// Whether there are files on it, or others of its group cannot be made again without it.
@@ -159,8 +162,9 @@ fn is_missed(
     groups: &[RecoveryStatus],
     disc: DiscNo,
 ) -> Result<bool, FlowError> {
-    let is_used =
-        |spares: &RecoveryStatus| spares.spare.contains(&disc) && spares.may_lose() == Some(0);
+    let is_used = |recovery_status: &RecoveryStatus| {
+        recovery_status.spare.contains(&disc) && recovery_status.may_lose() == Some(0)
+    };
     Ok(groups.iter().any(is_used) || catalog.is_needed(set.id, disc)?)
 }
 
@@ -306,23 +310,28 @@ fn no_copy_words(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> Strin
         ),
         false => format!("`coldcut retire {disc}`, and the next backup stores its files again"),
     };
-    if let Some(spares) = groups.iter().find(|spares| spares.group.recovery.contains(&disc)) {
-        let covered = named(&spares.group.discs);
+    if let Some(recovery_status) =
+        groups.iter().find(|recovery_status| recovery_status.group.recovery.contains(&disc))
+    {
+        let covered = named(&recovery_status.group.discs);
         return format!(
             "disc {disc}, a recovery disc for {covered}, has no good copy left: `coldcut retire {disc}` records that"
         );
     }
-    match groups.iter().find(|spares| spares.makes(disc)) {
+    match groups.iter().find(|recovery_status| recovery_status.makes(disc)) {
         None => format!("disc {disc} has no good copy left: {again}"),
-        Some(spares) => {
-            format!("disc {disc} has no good copy left; {}. {again}", how_to_make(disc, spares))
+        Some(recovery_status) => {
+            format!(
+                "disc {disc} has no good copy left; {}. {again}",
+                how_to_make(disc, recovery_status)
+            )
         }
     }
 }
 
 /// What a person does to have a lost disc's files again.
-pub fn how_to_make(disc: DiscNo, spares: &RecoveryStatus) -> String {
-    let sources = named(&spares.sources());
+pub fn how_to_make(disc: DiscNo, recovery_status: &RecoveryStatus) -> String {
+    let sources = named(&recovery_status.sources());
     format!(
         "`coldcut restore` makes disc {disc} again from images of {sources}, if they are in one folder"
     )

@@ -64,7 +64,7 @@ fn is_as_before(bench: &FlowBench) {
     refuse_damage(bench, "");
 }
 
-fn verify(bench: &FlowBench, drive: &mut FakeDrive, desk: Context) -> Result<bool, FlowError> {
+fn verify(bench: &FlowBench, drive: &mut FakeDrive, context: Context) -> Result<bool, FlowError> {
     let request = VerifyRequest {
         from: "/dev/fake".into(),
         catalog: bench.path("catalog.sqlite"),
@@ -73,7 +73,7 @@ fn verify(bench: &FlowBench, drive: &mut FakeDrive, desk: Context) -> Result<boo
         scratch: bench.path("staging/scratch"),
         keys: None,
     };
-    verify_from(&request, Some(drive), desk).map(|report| report.is_sound())
+    verify_from(&request, Some(drive), context).map(|report| report.is_sound())
 }
 
 /// The bench's drive, in which this happens when archives are read.
@@ -84,7 +84,7 @@ fn slipping(bench: &FlowBench, slip: ReadFault) -> FakeDrive {
 }
 
 fn nobody(bench: &FlowBench) -> Context<'_> {
-    Context { patience: WaitLimit::AtMost(Duration::ZERO), ..bench.desk() }
+    Context { wait_limit: WaitLimit::AtMost(Duration::ZERO), ..bench.context() }
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn verify_asks_for_the_disc_again_and_reads_it_anew() {
     let one = bench.path("one");
     bench.tray.will_get(&[&one, &one]);
     let mut drive = slipping(&bench, ReadFault::TakenOut);
-    assert!(verify(&bench, &mut drive, bench.desk()).unwrap());
+    assert!(verify(&bench, &mut drive, bench.context()).unwrap());
     assert!(said(&bench, "the disc was taken out of /dev/fake"));
     assert_eq!(bench.asked().last().unwrap(), "disc 1 of films");
     assert_eq!(bench.findings(), [Finding::Ok; 2]);
@@ -146,7 +146,7 @@ fn check_suspects_nobody_and_reads_the_disc_when_it_is_there_again() {
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one]);
     let mut drive = slipping(&bench, ReadFault::TakenOut);
-    let report = check(&request, Some(&mut drive), bench.desk()).unwrap();
+    let report = check(&request, Some(&mut drive), bench.context()).unwrap();
     assert_eq!((report.checked.len(), report.missing.len()), (1, 0));
     assert!(report.is_sound() && report.checked[0].trend.iter().all(|(_, s)| s.unreadable == 0));
     assert_eq!(bench.findings(), [Finding::Ok; 2]);
@@ -159,7 +159,7 @@ fn a_restore_asks_for_the_disc_again_and_gives_the_rest() {
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one]);
     let mut drive = slipping(&bench, ReadFault::TakenOut);
-    let report = restore_from(&bench, &mut drive, bench.desk()).unwrap();
+    let report = restore_from(&bench, &mut drive, bench.context()).unwrap();
     assert!(report.is_complete() && report.gone.is_none(), "{report:?}");
     assert!(said(&bench, "the disc was taken out of /dev/fake"));
     assert_eq!(bench.asked().last().unwrap(), "disc 1 of films");
@@ -177,7 +177,7 @@ fn a_restore_without_a_catalog_gives_all_at_whatever_read_the_disc_is_taken_out(
         let _ = fs::remove_dir_all(bench.path("back"));
         bench.tray.put_in(&bench.path("one"));
         bench.tray.slips_after(well, Reads::All, ReadFault::TakenOut);
-        let report = restore_from(&bench, &mut bench.tray.clone(), bench.desk()).unwrap();
+        let report = restore_from(&bench, &mut bench.tray.clone(), bench.context()).unwrap();
         let (is_complete, gone) = (report.is_complete(), &report.gone);
         assert!(is_complete && gone.is_none(), "{well}: {report:?}");
         assert_eq!(fs::read(bench.path("back/film")).unwrap(), vec![7; 300_000]);
@@ -224,7 +224,7 @@ fn a_copy_of_a_disc_that_is_taken_out_goes_on_when_it_is_there_again() {
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one, &two]);
     let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, ReadFault::TakenOut);
-    let copied = copy(&request, Some(source), &mut drives, bench.desk()).unwrap();
+    let copied = copy(&request, Some(source), &mut drives, bench.context()).unwrap();
     assert_eq!(copied[0].copies, 2);
 }
 
@@ -263,7 +263,7 @@ fn going<T>(
 ) -> Vec<EndedRun<T>> {
     let whole = make();
     let before = whole.tray.reads().0;
-    run(&whole, whole.desk()).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    run(&whole, whole.context()).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let reads = whole.tray.reads().0 - before;
     let moments = BTreeSet::from([0, reads / 2, reads - 1]);
     let at = |well: u32| {
@@ -272,7 +272,7 @@ fn going<T>(
         if slip == ReadFault::TakenOut {
             bench.tray.comes_back();
         }
-        let result = run(&bench, bench.desk());
+        let result = run(&bench, bench.context());
         assert!(!bench.tray.has_yet_to_slip(), "{when}: it stayed");
         assert!(bench.tray.reads().1 <= 8, "{when}: it was read on");
         refuse_damage(&bench, &when);
@@ -288,7 +288,7 @@ fn is_gone<T>(ended: &EndedRun<T>, slip: ReadFault) {
 
 const GONE: [ReadFault; 2] = [ReadFault::Unplugged, ReadFault::Hangs];
 
-fn drill_it(all: bool, bench: &FlowBench, desk: Context) -> Result<Vec<DrilledDisc>, FlowError> {
+fn drill_it(all: bool, bench: &FlowBench, context: Context) -> Result<Vec<DrilledDisc>, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = DrillRequest {
         catalog: bench.path("catalog.sqlite"),
@@ -300,7 +300,7 @@ fn drill_it(all: bool, bench: &FlowBench, desk: Context) -> Result<Vec<DrilledDi
         keys: ring(&ask, false),
         trust: Default::default(),
     };
-    drill(&request, Some(&mut bench.tray.clone()), desk).map(|report| report.discs)
+    drill(&request, Some(&mut bench.tray.clone()), context).map(|report| report.discs)
 }
 
 fn with_a_disc_in_the_drive() -> FlowBench {
@@ -312,7 +312,7 @@ fn with_a_disc_in_the_drive() -> FlowBench {
 #[test]
 fn a_drill_asks_for_a_disc_that_is_taken_out_again_and_condemns_none_that_is_gone() {
     for all in [false, true] {
-        let run = |bench: &FlowBench, desk: Context| drill_it(all, bench, desk);
+        let run = |bench: &FlowBench, context: Context| drill_it(all, bench, context);
         for EndedRun { bench, result, when } in
             going(ReadFault::TakenOut, &with_a_disc_in_the_drive, &run)
         {
@@ -342,7 +342,7 @@ fn with_two_discs() -> FlowBench {
 }
 
 /// In place of a catalog that is sound.
-fn rebuild_it(bench: &FlowBench, desk: Context) -> Result<RebuildReport, FlowError> {
+fn rebuild_it(bench: &FlowBench, context: Context) -> Result<RebuildReport, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = RebuildRequest {
         from: vec!["/dev/fake".into()],
@@ -354,7 +354,7 @@ fn rebuild_it(bench: &FlowBench, desk: Context) -> Result<RebuildReport, FlowErr
         scratch: bench.path("scratch"),
         trust: Default::default(),
     };
-    rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], desk)
+    rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], context)
 }
 
 /// What a catalog says of discs, files and snapshots.
@@ -396,9 +396,9 @@ fn a_catalog_is_made_anew_of_all_of_a_disc_that_was_taken_out_or_not_at_all() {
         assert_eq!(told_by(&catalog_of(&bench)), told_by(&aside), "{when}");
     }
     for slip in GONE {
-        let run = |bench: &FlowBench, desk: Context| {
+        let run = |bench: &FlowBench, context: Context| {
             let before = told_by(&catalog_of(bench));
-            let ended = rebuild_it(bench, desk);
+            let ended = rebuild_it(bench, context);
             if ended.is_err() {
                 assert_eq!(told_by(&catalog_of(bench)), before, "the sound one stays");
             }
@@ -486,7 +486,7 @@ fn who_watches_verifies_a_disc_when_it_is_there_again() {
 }
 
 /// Disc 1, in the drive, onto a disc on a shelf.
-fn migrate_it(bench: &FlowBench, desk: Context) -> Result<MigrateReport, FlowError> {
+fn migrate_it(bench: &FlowBench, context: Context) -> Result<MigrateReport, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = MigrateRequest {
         catalog: bench.path("catalog.sqlite"),
@@ -502,7 +502,7 @@ fn migrate_it(bench: &FlowBench, desk: Context) -> Result<MigrateReport, FlowErr
         trust: Default::default(),
     };
     let mut drives = Drives::one(Box::new(Shelf::open(&bench.path("three")).unwrap()));
-    migrate(&request, Some(&mut bench.tray.clone()), &mut drives, desk)
+    migrate(&request, Some(&mut bench.tray.clone()), &mut drives, context)
 }
 
 fn is_migrated(result: Result<MigrateReport, FlowError>, when: &str) {
@@ -528,7 +528,7 @@ fn what_a_disc_holds_is_moved_when_it_is_there_again_and_no_file_of_it_is_given_
             is_as_before(&ended.bench);
             let EndedRun { bench, when, .. } = ended;
             bench.tray.is(Condition::Works);
-            is_migrated(migrate_it(&bench, bench.desk()), &when);
+            is_migrated(migrate_it(&bench, bench.context()), &when);
         }
     }
 }

@@ -74,7 +74,7 @@ fn drill_the_second(bench: &FlowBench) -> Result<Vec<DrilledDisc>, FlowError> {
         trust: Default::default(),
     };
     let drive: &mut (dyn Drive + 'static) = &mut bench.tray.clone();
-    drill(&request, Some(drive), bench.desk()).map(|report| report.discs)
+    drill(&request, Some(drive), bench.context()).map(|report| report.discs)
 }
 
 #[test]

@@ -121,12 +121,12 @@ impl FlowBench {
         self.dir.path().join(name)
     }
 
-    pub(in crate::flow) fn desk(&self) -> Context<'_> {
+    pub(in crate::flow) fn context(&self) -> Context<'_> {
         Context {
             monitor: &self.monitor,
             operator: &self.person,
             stop: &self.stop,
-            patience: WaitLimit::Endless,
+            wait_limit: WaitLimit::Endless,
             turn: WaitLimit::AtMost(std::time::Duration::ZERO),
             overwrite: false,
             limits: Default::default(),
@@ -178,7 +178,7 @@ impl FlowBench {
             description: Default::default(),
             hint_in_clear: None,
         };
-        backup(&request, drives, self.desk())
+        backup(&request, drives, self.context())
     }
 
     pub(in crate::flow) fn watch(&self, operator: &dyn Operator) -> Result<WatchReport, FlowError> {
@@ -200,7 +200,7 @@ impl FlowBench {
             trust: Default::default(),
         };
         let mut drives = Drives::one(Box::new(self.tray.clone()));
-        watch(&request, &mut drives, Context { operator, ..self.desk() })
+        watch(&request, &mut drives, Context { operator, ..self.context() })
     }
 
     /// The only archive of disc 1.
@@ -241,7 +241,7 @@ impl FlowBench {
         self.tray.will_get(&media.iter().map(PathBuf::as_path).collect::<Vec<_>>());
         let (from, catalog) = ("/dev/fake".into(), self.path("catalog.sqlite"));
         let request = CheckRequest { from, catalog, name: None, due, trust: Default::default() };
-        check(&request, Some(&mut self.tray.clone()), self.desk()).unwrap()
+        check(&request, Some(&mut self.tray.clone()), self.context()).unwrap()
     }
 }
 
@@ -284,7 +284,7 @@ fn a_copy_that_is_put_in_again_is_not_counted_twice() {
     };
     let mut drives = Drives::one(Box::new(bench.tray.clone()));
     let source: &mut (dyn Drive + 'static) = &mut bench.tray.clone();
-    let copied = copy(&request, Some(source), &mut drives, bench.desk()).unwrap();
+    let copied = copy(&request, Some(source), &mut drives, bench.context()).unwrap();
     assert_eq!(copied[0].copies, 3);
     is_copy(&one, &three);
     assert_eq!(bench.copies().len(), 3);
@@ -381,13 +381,13 @@ fn discs_for_the_tray(bench: &FlowBench) -> Vec<PathBuf> {
 }
 
 pub(in crate::flow) fn restore_from_the_tray(bench: &FlowBench) -> RestoreReport {
-    restore_from(bench, &mut bench.tray.clone(), bench.desk()).unwrap()
+    restore_from(bench, &mut bench.tray.clone(), bench.context()).unwrap()
 }
 
 pub(in crate::flow) fn restore_from(
     bench: &FlowBench,
     drive: &mut (dyn Drive + 'static),
-    desk: Context,
+    context: Context,
 ) -> Result<RestoreReport, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
     let request = RestoreRequest {
@@ -405,7 +405,7 @@ pub(in crate::flow) fn restore_from(
         dry_run: false,
         scratch: bench.path("scratch"),
     };
-    restore(&request, Some(drive), desk)
+    restore(&request, Some(drive), context)
 }
 
 #[test]
@@ -417,7 +417,7 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
         if is_told {
             let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
             let discs = DiscList::of(&[DiscNo(2)]);
-            GivingUp::weigh(&catalog, &staging, None, &discs, None, Fate::Lost, bench.desk())
+            GivingUp::weigh(&catalog, &staging, None, &discs, None, Fate::Lost, bench.context())
                 .unwrap()
                 .record()
                 .unwrap();
@@ -470,7 +470,8 @@ fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
         trust: Default::default(),
     };
     bench.tray.will_get(&[&one]);
-    let report = rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], bench.desk()).unwrap();
+    let report =
+        rebuild(&request, vec![Some(Box::new(bench.tray.clone()))], bench.context()).unwrap();
     assert!(report.is_complete(), "{report:?}");
     assert_eq!(report.sets[0].catalog_of, Some(DiscNo(1)));
     assert_eq!(fs::read_dir(bench.path("scratch")).unwrap().count(), 0);

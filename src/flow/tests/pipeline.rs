@@ -257,8 +257,8 @@ impl PipelineBench {
         thread::scope(|scope| {
             let run = scope.spawn(|| {
                 let ask = nobody_asks;
-                let desk = desk(&witness, &witness, &stop);
-                backup(&self.request(&ask), Some(&mut Drives::one(Box::new(held))), desk)
+                let context = context(&witness, &witness, &stop);
+                backup(&self.request(&ask), Some(&mut Drives::one(Box::new(held))), context)
             });
             let strings = strings;
             test(&strings);
@@ -272,7 +272,7 @@ impl PipelineBench {
         let witness = EventRecorder { seen: tell, hold: None };
         let mut drives = Drives::one(Box::new(self.shelf()));
         let (ask, stop) = (nobody_asks, Stop::new());
-        backup(&self.request(&ask), Some(&mut drives), desk(&witness, &Nobody, &stop))
+        backup(&self.request(&ask), Some(&mut drives), context(&witness, &Nobody, &stop))
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
@@ -297,14 +297,18 @@ fn nobody_asks(prompt: &str, _: crate::flow::base::keys::Asking) -> Result<Secre
     panic!("asked for: {prompt}")
 }
 
-fn desk<'a>(monitor: &'a dyn Monitor, operator: &'a dyn Operator, stop: &'a Stop) -> Context<'a> {
+fn context<'a>(
+    monitor: &'a dyn Monitor,
+    operator: &'a dyn Operator,
+    stop: &'a Stop,
+) -> Context<'a> {
     {
         let turn = WaitLimit::AtMost(std::time::Duration::ZERO);
         Context {
             monitor,
             operator,
             stop,
-            patience: WaitLimit::Endless,
+            wait_limit: WaitLimit::Endless,
             turn,
             overwrite: false,
             limits: Default::default(),
@@ -537,7 +541,7 @@ fn each_step_is_recorded_before_the_drive_takes_the_next() {
     let (tell, _seen) = channel();
     let witness = EventRecorder { seen: tell, hold: None };
     let (ask, stop) = (nobody_asks, Stop::new());
-    backup(&bench.request(&ask), Some(&mut drives), desk(&witness, &Nobody, &stop)).unwrap();
+    backup(&bench.request(&ask), Some(&mut drives), context(&witness, &Nobody, &stop)).unwrap();
     drop(drives);
     check_steps(lines);
 }
@@ -548,12 +552,12 @@ fn burning_what_was_staged_records_the_same_steps() {
     let (tell, _seen) = channel();
     let witness = EventRecorder { seen: tell, hold: None };
     let (ask, stop) = (nobody_asks, Stop::new());
-    let desk = desk(&witness, &Nobody, &stop);
-    backup(&bench.request(&ask), None, desk).unwrap();
+    let context = context(&witness, &Nobody, &stop);
+    backup(&bench.request(&ask), None, context).unwrap();
     assert_eq!(bench.states(), [DiscState::Staged; 3]);
     let (mut drives, lines) = looking(&bench);
     let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
-    burn_staged(&catalog, &staging, None, &[], &mut drives, desk).unwrap();
+    burn_staged(&catalog, &staging, None, &[], &mut drives, context).unwrap();
     drop(drives);
     check_steps(lines);
 }
@@ -602,7 +606,7 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
     let (tell, seen) = channel();
     let witness = EventRecorder { seen: tell, hold: None };
     let (ask, stop) = (nobody_asks, Stop::new());
-    let desk = desk(&witness, &Nobody, &stop);
+    let context = context(&witness, &Nobody, &stop);
     let request = bench.request(&ask);
     let mut catalog = Catalog::open(&request.catalog, Access::Write).unwrap();
     let (set, staging) =
@@ -613,12 +617,12 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
     let list = Estimate { discs: 2, on_discs: Bytes(1 << 61), staging: Bytes(1) };
     let run = |request, catalog: &Catalog| BackupRun {
         request,
-        writer: writer(request, catalog, staging, set, None, desk).unwrap(),
+        writer: writer(request, catalog, staging, set, None, context).unwrap(),
         report: BackupReport::default(),
         spare: None,
     };
     let mut drives = Drives::one(Box::new(bench.shelf()));
-    let station = Station { staging, set, drives: &mut drives, desk };
+    let station = Station { staging, set, drives: &mut drives, context };
     beside(station, &mut catalog, |catalog, drives| {
         let ahead = run(&vast, catalog).check_space(&list, Some(drives))?;
         let mut run = run(&request, catalog);

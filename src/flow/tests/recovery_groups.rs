@@ -37,13 +37,13 @@ impl<'b> StagedPair<'b> {
     /// Burns both, while something happens as soon as a copy is read back.
     fn burn(&mut self, read_back: ReadBack) -> Result<(), FlowError> {
         let StagedPair { bench, catalog, set, staging, drives } = self;
-        let (staging, set, desk) = (&*staging, &*set, bench.desk());
-        let grouping = &Grouping::new(staging, set, desk);
+        let (staging, set, context) = (&*staging, &*set, bench.context());
+        let grouping = &Grouping::new(staging, set, context);
         for disc in catalog.discs(set.id)? {
             let order = BurnOrder::of(catalog, set.id, disc)?;
             let own = OwnCatalog { catalog, set: set.id };
             let mut records = Meddling { own, grouping, read_back };
-            Station { staging, set, drives, desk }.make_safe(&order, &mut records)?;
+            Station { staging, set, drives, context }.make_safe(&order, &mut records)?;
         }
         Ok(())
     }
@@ -97,6 +97,8 @@ fn a_disc_that_was_taken_into_a_group_and_not_recorded_joins_no_second_group() {
     });
     assert!(matches!(died, Err(FlowError::NoSets)), "{died:?}");
     let StagedPair { bench, catalog, set, staging, drives } = &mut staged;
-    Station { staging, set, drives, desk: bench.desk() }.burn_waiting(catalog, |_| true).unwrap();
+    Station { staging, set, drives, context: bench.context() }
+        .burn_waiting(catalog, |_| true)
+        .unwrap();
     staged.check();
 }

@@ -92,12 +92,12 @@ impl RestoreBench {
         fs::write(path, content).unwrap();
     }
 
-    fn desk<'a>(&'a self, operator: &'a dyn Operator, stop: &'a Stop) -> Context<'a> {
+    fn context<'a>(&'a self, operator: &'a dyn Operator, stop: &'a Stop) -> Context<'a> {
         Context {
             monitor: &self.monitor,
             operator,
             stop,
-            patience: WaitLimit::AtMost(Duration::ZERO),
+            wait_limit: WaitLimit::AtMost(Duration::ZERO),
             turn: WaitLimit::AtMost(Duration::ZERO),
             overwrite: false,
             limits: Default::default(),
@@ -135,7 +135,7 @@ impl RestoreBench {
         let shelf = Shelf::open(&self.path("shelf")).unwrap();
         let mut drives = Drives::one(Box::new(shelf));
         let stop = Stop::new();
-        backup(&request, Some(&mut drives), self.desk(&Nobody, &stop))
+        backup(&request, Some(&mut drives), self.context(&Nobody, &stop))
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
@@ -168,7 +168,7 @@ impl RestoreBench {
         };
         self.monitor.troubles.lock().unwrap().clear();
         self.monitor.notes.lock().unwrap().clear();
-        restore(&request, None, self.desk(&Nobody, &Stop::new()))
+        restore(&request, None, self.context(&Nobody, &Stop::new()))
     }
 
     #[track_caller]
@@ -194,7 +194,7 @@ impl RestoreBench {
             scratch: self.path("scratch"),
             keys: None,
         };
-        verify_from(&request, None, self.desk(&Nobody, &Stop::new()))
+        verify_from(&request, None, self.context(&Nobody, &Stop::new()))
     }
 
     fn troubles(&self) -> Vec<String> {
@@ -830,7 +830,7 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
         bench.write("small", noise(10_000));
         bench.write("z", text(6 << 20));
         bench.backup();
-        let mut pile = crate::flow::library::inventory::look(
+        let mut found_set = crate::flow::library::inventory::look(
             &bench.path("shelf"),
             &crate::port::stop::Stop::new(),
         )
@@ -839,26 +839,26 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
         .unwrap();
         let read = std::sync::Arc::<std::sync::atomic::AtomicU64>::default();
         let image = Image::open(&bench.image(1), &Stop::new()).unwrap();
-        let found = pile.discs.get_mut(&DiscNo(1)).unwrap();
+        let found = found_set.discs.get_mut(&DiscNo(1)).unwrap();
         found.copies = vec![Box::new(Counting(image, read.clone()))];
         let secret = passphrase.map(|text| Secret::new(text.into()));
         let opener = secret.as_ref().map(crate::codec::openpgp::Opener::passphrase);
         let stop = Stop::new();
-        let (desk, scratch) = (bench.desk(&Nobody, &stop), bench.path("scratch"));
+        let (context, scratch) = (bench.context(&Nobody, &stop), bench.path("scratch"));
         let discs = FromDiscs {
-            pile: &pile,
+            found_set: &found_set,
             opener: opener.as_ref(),
             scratch: &scratch,
-            desk,
-            mender: None,
+            context,
+            repairer: None,
             doubts: Default::default(),
         };
         let chosen = discs.select(None, &PathGlobs::new(&["small"]).unwrap()).unwrap();
         let plan = plan(chosen.selection, |_| TargetState::Free);
         let target = Target::open(&bench.path("one"), true).unwrap();
         let mut restorer = Restorer::new(&plan, &target, &bench.monitor, &stop);
-        let disc = &*pile.discs[&DiscNo(1)].copies[0];
-        let label = pile.discs[&DiscNo(1)].label();
+        let disc = &*found_set.discs[&DiscNo(1)].copies[0];
+        let label = found_set.discs[&DiscNo(1)].label();
         restorer.disc(&label, &[disc], opener.as_ref(), &|_, _| Vec::new()).unwrap();
         assert_eq!(restorer.tally().restored, 1);
         let read = read.load(std::sync::atomic::Ordering::Relaxed);
@@ -923,7 +923,7 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
         dry_run: false,
         scratch: bench.path("scratch"),
     };
-    let error = restore(&request, None, bench.desk(&Nobody, &stop)).unwrap_err();
+    let error = restore(&request, None, bench.context(&Nobody, &stop)).unwrap_err();
     assert!(matches!(error, FlowError::Stopped(Stopped(2))), "{error}");
 }
 
@@ -939,11 +939,11 @@ fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_
     bench.backup();
     let (image, stop) = (Image::open(&bench.image(1), &Stop::new()).unwrap(), Stop::new());
     bench.monitor.notes.lock().unwrap().clear();
-    let pile = crate::flow::library::inventory::look(&bench.path("shelf"), &stop)
+    let found_set = crate::flow::library::inventory::look(&bench.path("shelf"), &stop)
         .unwrap()
         .choose(None)
         .unwrap();
-    let label = pile.discs[&DiscNo(1)].label();
+    let label = found_set.discs[&DiscNo(1)].label();
     assert_eq!(is_as_listed(&image, &stop), Ok(true));
     let reading = ListingOptions { limits: Default::default(), stop: &stop };
     assert!(matches!(each_index_row(&image, None, &label, reading, |_| ()), Ok(None)));
@@ -951,13 +951,13 @@ fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_
     assert_eq!(is_as_listed(&image, &stop), Err(Stopped(2)));
     let rows = each_index_row(&image, None, &label, reading, |_| ());
     assert!(matches!(rows, Err(ListingError::Stopped(Stopped(2)))));
-    let (desk, scratch) = (bench.desk(&Nobody, &stop), bench.path("scratch"));
+    let (context, scratch) = (bench.context(&Nobody, &stop), bench.path("scratch"));
     let discs = crate::flow::library::listings::FromDiscs {
-        pile: &pile,
+        found_set: &found_set,
         opener: None,
         scratch: &scratch,
-        desk,
-        mender: None,
+        context,
+        repairer: None,
         doubts: Default::default(),
     };
     let chosen = discs.select(None, &PathGlobs::default());

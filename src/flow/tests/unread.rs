@@ -208,9 +208,9 @@ impl UnreadTrial {
     fn burn(&self, case: UnreadCase) -> Result<(), FlowError> {
         let (catalog, staging) = (self.bench.path("catalog.sqlite"), self.bench.path("staging"));
         let person = self.person(case);
-        let desk = Context { operator: &person, ..self.bench.desk() };
+        let context = Context { operator: &person, ..self.bench.context() };
         let mut drives = Drives::one(Box::new(self.drive()));
-        burn_staged(&catalog, &staging, None, &[], &mut drives, desk).map(drop)
+        burn_staged(&catalog, &staging, None, &[], &mut drives, context).map(drop)
     }
 
     /// One more copy, with one drive for both.
@@ -224,9 +224,9 @@ impl UnreadTrial {
             trust: Default::default(),
         };
         let person = self.person(case);
-        let desk = Context { operator: &person, ..self.bench.desk() };
+        let context = Context { operator: &person, ..self.bench.context() };
         let source: &mut (dyn Drive + 'static) = &mut self.drive();
-        copy(&request, Some(source), &mut Drives::one(Box::new(self.drive())), desk).map(drop)
+        copy(&request, Some(source), &mut Drives::one(Box::new(self.drive())), context).map(drop)
     }
 
     /// Lets a run die at this moment; false if it lived through all of them.
@@ -381,7 +381,7 @@ fn an_unread_disc_that_is_taken_out_again_is_asked_for_by_its_date() {
     bench.tray.comes_back();
     let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
     let mut drives = Drives::one(Box::new(trial.drive()));
-    burn_staged(&catalog, &staging, None, &[], &mut drives, bench.desk()).unwrap();
+    burn_staged(&catalog, &staging, None, &[], &mut drives, bench.context()).unwrap();
     let asked = bench.asked();
     assert!(asked.len() == 1 && asked[0].starts_with("disc 1 of films, burned on 2"), "{asked:?}");
     assert!(asked[0].ends_with(", not verified yet"), "{asked:?}");

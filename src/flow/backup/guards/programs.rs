@@ -34,7 +34,7 @@ pub struct ProgramGuard<'a> {
 }
 
 impl ProgramGuard<'_> {
-    pub fn check(&self, desk: Context) -> Result<(), FlowError> {
+    pub fn check(&self, context: Context) -> Result<(), FlowError> {
         let facts = self.known_set()?;
         if let Some(burner) = self.burner {
             let engine = match burner {
@@ -44,7 +44,7 @@ impl ProgramGuard<'_> {
             check_burning_programs(engine)?;
             // The recovery discs of a group that becomes full are made beside the burns.
             let makes = facts.as_ref().is_some_and(|facts| facts.parity_discs.is_some());
-            needs_par2(makes, desk)?;
+            needs_par2(makes, context)?;
         }
         let known = facts.map(|facts| (facts.encryption, facts.compression));
         let Some((encryption, compression)) = self.of_discs(known).filter(|_| self.drill) else {

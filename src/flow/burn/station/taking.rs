@@ -11,7 +11,7 @@ use crate::port::wanted::WantedMedium;
 use crate::verify::Verdict;
 
 use crate::flow::burn::records::{BurnOrder, Copies, CopyStep};
-use crate::flow::burn::station::turn::{BurnAttempt, burn_error};
+use crate::flow::burn::station::attempt::{BurnAttempt, burn_error};
 use crate::flow::library::insertion::{Came, when_free, with_medium};
 use crate::flow::staging::area::burn_job;
 use crate::flow::{Context, FlowError};
@@ -28,15 +28,15 @@ pub(super) fn is_meant(
     drive: &dyn Drive,
     came: Came,
     wanted: &WantedMedium,
-    desk: Context,
+    context: Context,
 ) -> bool {
     let question = format!("Is the disc in {} {}?", drive.title(), wanted.disc_words());
-    came == Came::AsAsked || says_yes(&question, desk)
+    came == Came::AsAsked || says_yes(&question, context)
 }
 
-fn says_yes(question: &str, desk: Context) -> bool {
-    desk.monitor.rest();
-    desk.operator.confirm_in_person(question) == Answer::Yes
+fn says_yes(question: &str, context: Context) -> bool {
+    context.monitor.rest();
+    context.operator.confirm_in_person(question) == Answer::Yes
 }
 
 /// Looks at media.
@@ -48,7 +48,7 @@ struct Seeker<'a> {
     /// Nothing is known of any copy: one that is there was burned by a run that did not record it.
     is_first: bool,
     has_others: bool,
-    desk: Context<'a>,
+    context: Context<'a>,
 }
 
 impl Seeker<'_> {
@@ -69,7 +69,7 @@ impl Seeker<'_> {
     }
 
     fn is_it(&self, drive: &dyn Drive, came: Came) -> bool {
-        !self.has_others || is_meant(drive, came, &self.wanted, self.desk)
+        !self.has_others || is_meant(drive, came, &self.wanted, self.context)
     }
 
     fn take(
@@ -110,7 +110,7 @@ impl Seeker<'_> {
         }
         let (drive, unread) = (drive.title(), self.wanted.disc_words());
         let question = format!("There is {unread}. Burn it once more, onto the blank in {drive}?");
-        match says_yes(&question, self.desk) {
+        match says_yes(&question, self.context) {
             true => Ok(()),
             false => Err(FlowError::NotOnceMore { drive, unread }),
         }
@@ -127,7 +127,7 @@ impl<'a> BurnAttempt<'a> {
             has_unread: self.unread().is_some(),
             is_first: self.copies.is_first(),
             has_others: self.copies.has_others,
-            desk: self.desk,
+            context: self.context,
         }
     }
 }
@@ -144,7 +144,7 @@ impl BurnAttempt<'_> {
     pub(super) fn take(&mut self) -> Result<Taken, FlowError> {
         let mut job = burn_job(self.staging, self.set, self.disc(), &self.order.files);
         job.image = self.order.image.clone();
-        check_size(&job, self.desk.stop).map_err(|error| burn_error(error, self.disc(), ""))?;
+        check_size(&job, self.context.stop).map_err(|error| burn_error(error, self.disc(), ""))?;
         self.prove_image(&job)?;
         self.medium_for(job)
     }
@@ -152,7 +152,7 @@ impl BurnAttempt<'_> {
     /// Where a whole image is burned, it is verified before a blank is spent on it: what is wrong
     /// then is the staged disc, not the medium.
     fn prove_image(&mut self, job: &BurnJob) -> Result<(), FlowError> {
-        let Context { monitor, stop, .. } = self.desk;
+        let Context { monitor, stop, .. } = self.context;
         let image = make_image(job, &mut *self.drives.burner, monitor, stop)
             .map_err(|error| burn_error(error, self.disc(), ""))?;
         let Some(image) = image else { return Ok(()) };
@@ -193,8 +193,8 @@ impl BurnAttempt<'_> {
     fn is_in_drive(&mut self) -> Result<bool, FlowError> {
         let seeker = self.seeker();
         let is_sure = !seeker.has_others || self.drives.came == Came::AsAsked;
-        let (deadline, burner) = (self.desk.patience.deadline(), &mut *self.drives.burner);
-        if !is_sure || !when_free(self.desk, &deadline, || seeker.is_there(burner))? {
+        let (deadline, burner) = (self.context.wait_limit.deadline(), &mut *self.drives.burner);
+        if !is_sure || !when_free(self.context, &deadline, || seeker.is_there(burner))? {
             return Ok(false);
         }
         let copy = self.unread().cloned();
@@ -205,7 +205,7 @@ impl BurnAttempt<'_> {
         let seeker = self.seeker();
         let mut at_first = Some(self.drives.came);
         let burner = &mut *self.drives.burner;
-        let blank = with_medium(burner, self.desk, &seeker.wanted, |drive, came| {
+        let blank = with_medium(burner, self.context, &seeker.wanted, |drive, came| {
             seeker.take(&job, drive, at_first.take().unwrap_or(came))
         })?;
         if let Some(blank) = blank {
@@ -219,7 +219,7 @@ impl BurnAttempt<'_> {
     /// Reading back is all that is left to do. A copy that nobody recorded is recorded now.
     fn go_on_with(&mut self, copy: Option<Copy>) -> Result<(), FlowError> {
         let (disc, drive) = (self.disc().number, self.drives.burner.title());
-        self.desk.monitor.note(&format!("disc {disc} is in {drive} already; it is read back"));
+        self.context.monitor.note(&format!("disc {disc} is in {drive} already; it is read back"));
         let Some(copy) = copy else {
             self.begin()?;
             return self.record_burned();

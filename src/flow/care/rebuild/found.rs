@@ -19,7 +19,7 @@ use crate::restore::unlisted::{UnlistedError, read_archive};
 
 use crate::flow::base::own_list::{LONGEST_SUMS, SUMS, own_sums, read_small};
 use crate::flow::care::rebuild::Rebuilder;
-use crate::flow::care::rebuild::lode::ArchiveContents;
+use crate::flow::care::rebuild::archive_contents::ArchiveContents;
 use crate::flow::library::inventory::FoundDisc;
 use crate::flow::library::repair::Repairer;
 use crate::flow::{FlowError, chain};
@@ -38,13 +38,13 @@ impl<'a> Rebuilder<'a> {
     pub fn adopt(
         &mut self,
         found: &'a FoundDisc,
-        lode: &mut ArchiveContents,
+        archive_contents: &mut ArchiveContents,
     ) -> Result<(), FlowError> {
         let Some(copy) = found.copies.first() else { return Ok(()) };
         let sums = self.sums(found);
-        let mendable = self.mendable(found);
+        let repairable = self.repairable(found);
         // Recovery data knows files that are gone from the directory.
-        let listed = mendable.as_ref().map_or(&**copy, |disc| disc as &dyn DiscReader);
+        let listed = repairable.as_ref().map_or(&**copy, |disc| disc as &dyn DiscReader);
         self.catalog.adopt_disc(self.set, &adopted(found, &**copy, listed.files(), &sums))?;
         if let Some(group) = &found.txt.group {
             self.catalog.record_recovery_disc(self.set, found.txt.disc, &group.discs)?;
@@ -58,15 +58,15 @@ impl<'a> Rebuilder<'a> {
         if unknown.is_empty() {
             return Ok(());
         }
-        let copies = Repairer::copies(found, mendable.as_ref());
+        let copies = Repairer::copies(found, repairable.as_ref());
         let mut rows = self.rows_of(found, &copies, &unknown)?;
-        self.mender.inspect(|mender| mender.forget(found));
+        self.repairer.inspect(|repairer| repairer.forget(found));
         for archive in &unknown {
             let of_it = rows.remove(&archive.number).unwrap_or_default();
             let record = self.record(found, &**copy, archive, &of_it, &sums)?;
             let members: Vec<FoundMember> = of_it.iter().filter_map(member).collect();
             self.catalog.adopt_archive(self.set, &record, &members)?;
-            of_it.into_iter().for_each(|row| lode.take(row));
+            of_it.into_iter().for_each(|row| archive_contents.take(row));
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl<'a> Rebuilder<'a> {
         let mut trouble = None;
         for &copy in copies {
             let label = found.label();
-            match each_index_row(copy, self.opener(), &label, self.desk.reading(), &mut take) {
+            match each_index_row(copy, self.opener(), &label, self.context.reading(), &mut take) {
                 Ok(None) => return Ok(rows),
                 Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                 Ok(Some(error)) | Err(error) => trouble = Some((copy.title(), error)),
@@ -126,7 +126,7 @@ impl<'a> Rebuilder<'a> {
         if error.is_of_integrity() || matches!(error, ListingError::Elsewhere { .. }) {
             return self.trouble(title, format!("{why}; its archives are read to their ends"));
         }
-        self.desk.monitor.note(&format!("{title}: {why}; its archives are read to their ends"));
+        self.context.monitor.note(&format!("{title}: {why}; its archives are read to their ends"));
     }
 
     /// What an archive holds, from the copy of which most can be read.
@@ -140,7 +140,7 @@ impl<'a> Rebuilder<'a> {
         let mut why = None;
         for &copy in copies {
             let (number, of) = (archive.number, found.txt.snapshot);
-            match read_archive(copy, number, self.opener(), of, self.desk.stop) {
+            match read_archive(copy, number, self.opener(), of, self.context.stop) {
                 Ok(read) if read.lost == 0 && !read.is_changed => return Ok(read.rows),
                 Ok(read) => {
                     why = Some(match read.is_changed {
@@ -194,7 +194,7 @@ impl<'a> Rebuilder<'a> {
             let mut reader = FileReader::new(copy, file);
             let mut buf = vec![0; 1 << 20];
             while let Ok(read @ 1..) = std::io::Read::read(&mut reader, &mut buf) {
-                self.desk.stop.check()?;
+                self.context.stop.check()?;
                 hasher.update(&buf[..read]);
             }
         }

@@ -36,51 +36,53 @@ impl Drop for GatheredCopies {
 pub fn gather(
     request: &RebuildRequest,
     drives: Vec<Option<Box<dyn Drive>>>,
-    mender: &Repairer,
-    desk: Context,
+    repairer: &Repairer,
+    context: Context,
 ) -> Result<(Inventory, GatheredCopies), FlowError> {
     let first = request.from.first().cloned().unwrap_or_default();
-    let mut piles = Inventory::at(&first);
+    let mut inventory = Inventory::at(&first);
     let copied =
         GatheredCopies { dir: request.scratch.join(format!("rebuild-{}", Uuid::new_v4())) };
     for (from, drive) in request.from.iter().zip(drives) {
         match drive {
-            None => piles.take(discover(from, desk.stop)?),
-            Some(mut drive) => every_disc(&mut *drive, &copied.dir, &mut piles, mender, desk)?,
+            None => inventory.take(discover(from, context.stop)?),
+            Some(mut drive) => {
+                every_disc(&mut *drive, &copied.dir, &mut inventory, repairer, context)?
+            }
         }
     }
-    Ok((piles, copied))
+    Ok((inventory, copied))
 }
 
 /// One disc after the other, as long as a person has more.
 fn every_disc(
     drive: &mut dyn Drive,
     scratch: &Path,
-    piles: &mut Inventory,
-    mender: &Repairer,
-    desk: Context,
+    inventory: &mut Inventory,
+    repairer: &Repairer,
+    context: Context,
 ) -> Result<(), FlowError> {
     for number in 0.. {
         let wanted = if number == 0 { "any disc of the set" } else { "the next disc of the set" };
-        let taken = while_it_comes_back(desk, || {
-            copied(inserted(drive, wanted, desk)?, scratch, mender, desk)
+        let taken = while_it_comes_back(context, || {
+            copied(inserted(drive, wanted, context)?, scratch, repairer, context)
         });
         match taken {
             // The pile is read: nobody brought another one.
             Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
-            taken => piles.take(taken?),
+            taken => inventory.take(taken?),
         }
-        give_back(drive, desk)?;
-        desk.monitor.rest();
-        if desk.operator.confirm("Is there another disc to read?") != Answer::Yes {
+        give_back(drive, context)?;
+        context.monitor.rest();
+        if context.operator.confirm("Is there another disc to read?") != Answer::Yes {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn inserted(drive: &mut dyn Drive, wanted: &str, desk: Context) -> Result<Discs, FlowError> {
-    with_medium(drive, desk, &WantedMedium::any(wanted), |drive, _| {
+fn inserted(drive: &mut dyn Drive, wanted: &str, context: Context) -> Result<Discs, FlowError> {
+    with_medium(drive, context, &WantedMedium::any(wanted), |drive, _| {
         let mut found = drive.discs()?;
         match found.discs.is_empty() {
             true => Err(match found.problems.pop() {
@@ -97,15 +99,15 @@ fn inserted(drive: &mut dyn Drive, wanted: &str, desk: Context) -> Result<Discs,
 fn copied(
     found: Discs,
     scratch: &Path,
-    mender: &Repairer,
-    desk: Context,
+    repairer: &Repairer,
+    context: Context,
 ) -> Result<Discs, FlowError> {
     let mut copies = Discs { discs: Vec::new(), problems: found.problems };
     for disc in found.discs {
-        let mut copy = copy_of(&*disc, scratch, desk)?;
-        if !is_as_listed(&copy, desk.stop)? {
-            if let Some(whole) = mender.repaired(&*disc) {
-                copy = copy_of(&*whole, scratch, desk)?;
+        let mut copy = copy_of(&*disc, scratch, context)?;
+        if !is_as_listed(&copy, context.stop)? {
+            if let Some(whole) = repairer.repaired(&*disc) {
+                copy = copy_of(&*whole, scratch, context)?;
             }
         }
         if let Some(absence) = disc.absence() {
@@ -116,15 +118,15 @@ fn copied(
     Ok(copies)
 }
 
-fn copy_of(disc: &dyn DiscReader, scratch: &Path, desk: Context) -> Result<Folder, FlowError> {
+fn copy_of(disc: &dyn DiscReader, scratch: &Path, context: Context) -> Result<Folder, FlowError> {
     let dir = scratch.join(Uuid::new_v4().to_string());
-    copy_listings(disc, &dir, desk.stop).map_err(|source| FlowError::Staging {
+    copy_listings(disc, &dir, context.stop).map_err(|source| FlowError::Staging {
         path: dir.clone(),
         what: "cannot take a disc's listings",
         source,
     })?;
     // A copy that was cut short for that is no damage of the disc.
-    desk.stop.check()?;
+    context.stop.check()?;
     if let Some(absence) = disc.absence() {
         return Err(absence.into());
     }

@@ -18,7 +18,7 @@ use crate::port::stop::Stopped;
 use crate::restore::index::{INDEX, ListingError, SNAPSHOT, index_header, open_listing};
 
 use crate::flow::care::rebuild::Rebuilder;
-use crate::flow::care::rebuild::lode::ArchiveContents;
+use crate::flow::care::rebuild::archive_contents::ArchiveContents;
 use crate::flow::care::rebuild::past::PastSnapshots;
 use crate::flow::library::inventory::FoundDisc;
 use crate::flow::library::older::Past;
@@ -54,15 +54,16 @@ struct RebuiltRow {
 
 impl Rebuilder<'_> {
     /// Whether the newest snapshot had to be pieced together.
-    pub fn tell_history(&mut self, lode: ArchiveContents) -> Result<bool, FlowError> {
-        for (id, (parts, size, digest)) in &lode.ends {
-            self.desk.stop.check()?;
+    pub fn tell_history(&mut self, archive_contents: ArchiveContents) -> Result<bool, FlowError> {
+        for (id, (parts, size, digest)) in &archive_contents.ends {
+            self.context.stop.check()?;
             self.catalog.complete_parts(self.set, *id, *parts, *size, digest)?;
         }
         let finished = self.catalog.newest_snapshot(self.set)?;
         let is_new = |seq: &SnapshotSeq| finished.is_none_or(|finished| *seq > finished);
-        let listed = self.pile.discs.values().filter(|found| self.has_listing(found));
-        let told = lode.rows.keys().copied().chain(listed.map(|found| found.txt.snapshot));
+        let listed = self.found_set.discs.values().filter(|found| self.has_listing(found));
+        let told =
+            archive_contents.rows.keys().copied().chain(listed.map(|found| found.txt.snapshot));
         let mut news: BTreeSet<SnapshotSeq> = told.filter(is_new).collect();
         let runs = self.runs();
         let past = self.past(&news, finished)?;
@@ -73,26 +74,26 @@ impl Rebuilder<'_> {
                 self.tell_past(seq, past, &runs)?;
                 continue;
             }
-            let rows = lode.rows.get(&seq).map_or(&[][..], Vec::as_slice);
+            let rows = archive_contents.rows.get(&seq).map_or(&[][..], Vec::as_slice);
             let is_last = news.last() == Some(&seq);
             is_pieced = !self.tell(seq, rows, &runs, is_last)?;
         }
-        self.tell_incomplete(&lode)?;
+        self.tell_incomplete(&archive_contents)?;
         Ok(is_pieced)
     }
 
     /// Contents in parts of which a part, or the name, is not to be had.
-    fn tell_incomplete(&mut self, lode: &ArchiveContents) -> Result<(), FlowError> {
+    fn tell_incomplete(&mut self, archive_contents: &ArchiveContents) -> Result<(), FlowError> {
         let mut lost = 0;
-        for id in lode.parts() {
-            self.desk.stop.check()?;
+        for id in archive_contents.parts() {
+            self.context.stop.check()?;
             lost += u64::from(!self.catalog.has_whole(self.set, id)?);
         }
         if lost > 0 {
             let what = format!(
                 "{lost} file(s) in parts are not whole here, or nothing tells what they are called"
             );
-            self.trouble(format!("set {}", self.pile.name), what);
+            self.trouble(format!("set {}", self.found_set.name), what);
         }
         Ok(())
     }
@@ -146,12 +147,12 @@ impl Rebuilder<'_> {
     ) -> Result<Option<PastSnapshots>, FlowError> {
         let Some(newest) = news.last() else { return Ok(None) };
         let tells = |found: &&FoundDisc| self.has_listing(found) && Past::is_told_by(&found.txt);
-        let mut discs: Vec<&FoundDisc> = self.pile.discs.values().filter(tells).collect();
+        let mut discs: Vec<&FoundDisc> = self.found_set.discs.values().filter(tells).collect();
         discs.retain(|found| found.txt.snapshot <= *newest && Some(found.txt.snapshot) > finished);
         discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
         for found in discs {
-            let mendable = self.mendable(found);
-            for copy in Repairer::copies(found, mendable.as_ref()) {
+            let repairable = self.repairable(found);
+            for copy in Repairer::copies(found, repairable.as_ref()) {
                 match self.read_past(copy, found, finished) {
                     Ok(past) => return Ok(Some(past)),
                     Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
@@ -169,13 +170,14 @@ impl Rebuilder<'_> {
         found: &FoundDisc,
         finished: Option<SnapshotSeq>,
     ) -> Result<PastSnapshots, ListingError> {
-        let index = index_header(copy, self.opener(), &found.label(), self.desk.stop)?;
+        let index = index_header(copy, self.opener(), &found.label(), self.context.stop)?;
         let missing = || ListingError::Missing(INDEX.to_owned());
         let snapshots = index.ok_or_else(missing)?.snapshots.into_iter().map(|line| line.seq);
         let mut history = PastSnapshots::new(found.txt.snapshot, snapshots.collect(), finished);
         let first = SnapshotSeq(1);
-        for listed in Past::open(copy, &found.txt, (self.opener(), self.desk.reading()), first)? {
-            self.desk.stop.check()?;
+        for listed in Past::open(copy, &found.txt, (self.opener(), self.context.reading()), first)?
+        {
+            self.context.stop.check()?;
             history.take(listed?);
         }
         Ok(history)
@@ -198,13 +200,13 @@ impl Rebuilder<'_> {
         let stays: HashSet<&RelPath> = came.iter().map(|row| &row.path).collect();
         let gone = past.gone.get(&seq).into_iter().flatten();
         for path in gone.filter(|path| !stays.contains(path)) {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             changes.push(RowChange::Remove(path.clone()));
             self.put(seq, &mut changes, BATCH)?;
         }
         self.put(seq, &mut changes, 1)?;
         for row in came {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             self.complete_by(row)?;
             let content = self.content(row.sha256, row.size, row.kind)?;
             let SnapshotRow { path, kind, size, meta, note, .. } = row.clone();
@@ -222,7 +224,7 @@ impl Rebuilder<'_> {
     fn run_of(&self, seq: SnapshotSeq, runs: &BTreeMap<SnapshotSeq, RunOrigin>) -> RunOrigin {
         runs.get(&seq).cloned().unwrap_or_else(|| {
             let on = |found: &&FoundDisc| found.txt.snapshot == seq;
-            let date = self.pile.discs.values().find(on).map(|found| found.txt.date.as_str());
+            let date = self.found_set.discs.values().find(on).map(|found| found.txt.date.as_str());
             let before = runs.range(..=seq).next_back().map(|(_, run)| run.source.clone());
             RunOrigin {
                 started: date.and_then(Moment::parse).unwrap_or(Moment(0)),
@@ -235,9 +237,9 @@ impl Rebuilder<'_> {
     /// What the listings' first lines say of runs.
     fn runs(&self) -> BTreeMap<SnapshotSeq, RunOrigin> {
         let mut runs = BTreeMap::new();
-        let sound = self.pile.discs.values().filter(|f| !self.doubtful.contains(&f.txt.disc));
+        let sound = self.found_set.discs.values().filter(|f| !self.doubtful.contains(&f.txt.disc));
         for copy in sound.flat_map(|found| &found.copies) {
-            let stop = self.desk.stop;
+            let stop = self.context.stop;
             let open = |name| open_listing(&**copy, name, self.opener(), stop).ok();
             let open = |name| open(name).map(BufReader::new);
             let index = open(INDEX).and_then(|text| IndexReader::new(text, 0).ok());
@@ -258,10 +260,10 @@ impl Rebuilder<'_> {
         let mut best: Option<ReadListing> = None;
         let mut why = None;
         let listed = |f: &&FoundDisc| self.has_listing(f) && f.txt.snapshot == seq;
-        let discs: Vec<&FoundDisc> = self.pile.discs.values().rev().filter(listed).collect();
-        let mendable = discs.iter().filter_map(|f| Some((&f.txt, self.mendable(f)?)));
-        let mendable: Vec<_> = mendable.collect();
-        let repaired = mendable.iter().map(|(txt, disc)| (*txt, disc as &dyn DiscReader));
+        let discs: Vec<&FoundDisc> = self.found_set.discs.values().rev().filter(listed).collect();
+        let repairable = discs.iter().filter_map(|f| Some((&f.txt, self.repairable(f)?)));
+        let repairable: Vec<_> = repairable.collect();
+        let repaired = repairable.iter().map(|(txt, disc)| (*txt, disc as &dyn DiscReader));
         let copies = discs.iter().flat_map(|f| f.copies.iter().map(|copy| (&f.txt, &**copy)));
         for (txt, copy) in copies.chain(repaired) {
             match self.read_listing(copy, txt) {
@@ -273,7 +275,7 @@ impl Rebuilder<'_> {
                     }
                 }
                 Err(error) => {
-                    self.desk.stop.check()?;
+                    self.context.stop.check()?;
                     why = Some((copy.title(), chain(&error)));
                 }
             }
@@ -289,10 +291,10 @@ impl Rebuilder<'_> {
         copy: &dyn DiscReader,
         txt: &DiscTxt,
     ) -> Result<(ReadListing, Option<ListingError>), ListingError> {
-        let past = Past::open(copy, txt, (self.opener(), self.desk.reading()), txt.snapshot)?;
+        let past = Past::open(copy, txt, (self.opener(), self.context.reading()), txt.snapshot)?;
         let (mut rows, mut trouble) = (Vec::new(), None);
         for row in past {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             match row {
                 Ok(listed) => rows.push(listed.row),
                 Err(error) => trouble = Some(ListingError::first(trouble, error)),
@@ -306,7 +308,7 @@ impl Rebuilder<'_> {
     fn put_stored(&mut self, seq: SnapshotSeq, rows: &[IndexRow]) -> Result<(), FlowError> {
         let mut changes = Vec::new();
         for row in rows {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             let is_nameless = row.span.part != 0 && row.path == row.member;
             let is_in_the_middle = row.span.part != 0 && row.span.parts.is_none();
             if is_nameless || is_in_the_middle {
@@ -333,7 +335,7 @@ impl Rebuilder<'_> {
         let mut changes = Vec::new();
         let mut listed = HashSet::new();
         for row in told.rows {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             self.complete_by(&row)?;
             let mut content = self.content(row.sha256, row.size, row.kind)?;
             if content.is_none() && row.sha256.is_none() && !row.place.complete {
@@ -426,7 +428,7 @@ impl Rebuilder<'_> {
         for dir in self.catalog.live_dirs(self.set)? {
             let mut after = Vec::new();
             loop {
-                self.desk.stop.check()?;
+                self.context.stop.check()?;
                 let page = self.catalog.dir_rows(self.set, &dir, &after)?;
                 let Some((_, last)) = page.last().and_then(|last| last.path.split_last()) else {
                     break;
@@ -452,7 +454,7 @@ impl Rebuilder<'_> {
         }
         let mut changes = Vec::new();
         for path in dirs {
-            self.desk.stop.check()?;
+            self.context.stop.check()?;
             if self.catalog.known(self.set, &path)?.is_none() {
                 let meta = Meta { mode: 0o755, ..Meta::default() };
                 let (kind, size, note, content) = (Kind::Dir, 0, Note::None, None);

@@ -24,7 +24,7 @@ pub struct SetSettings<'a> {
     pub keys: &'a KnownKeys,
     /// All discs that are used bear a signature that counts.
     pub is_signed: bool,
-    pub desk: Context<'a>,
+    pub context: Context<'a>,
 }
 
 impl SetSettings<'_> {
@@ -58,7 +58,7 @@ impl SetSettings<'_> {
             let named = read(certs);
             if let (Some(told), Some(named)) = (&told, &named) {
                 if fingerprints(told) != fingerprints(named) {
-                    self.desk.monitor.note(&format!(
+                    self.context.monitor.note(&format!(
                         "the catalog on disc {} says that set {} is encrypted for {}; those that \
                          were named with --recipient are used, and not these",
                         self.disc,
@@ -84,14 +84,14 @@ impl SetSettings<'_> {
         let says =
             format!("the catalog on disc {disc} says that set {name} is encrypted for {who}");
         if self.is_signed {
-            self.desk.monitor.note(&format!("{says}; the disc is signed"));
+            self.context.monitor.note(&format!("{says}; the disc is signed"));
             return Ok(());
         }
         let question = format!(
             "{says}. Anybody can have written that, and the next backup will be encrypted for \
              them. Are these yours?"
         );
-        match self.desk.operator.confirm_in_person(&question) {
+        match self.context.operator.confirm_in_person(&question) {
             Answer::Yes => Ok(()),
             _ => Err(FlowError::UnknownRecipients { says }),
         }
@@ -105,7 +105,7 @@ impl SetSettings<'_> {
         words.push(format!("recovery data {} %", facts.parity));
         words.extend(facts.parity_discs.map(|ratio| format!("recovery discs {ratio}")));
         words.extend(hint.as_ref().map(|hint| format!("hint \"{}\"", shown(hint.as_bytes()))));
-        self.desk.monitor.note(&format!(
+        self.context.monitor.note(&format!(
             "set {}: taken over from the catalog on disc {}: {}",
             facts.name,
             self.disc,

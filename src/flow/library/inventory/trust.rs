@@ -34,25 +34,26 @@ impl Trust {
     /// second value is their number.
     pub fn sift(
         &self,
-        piles: Inventory,
+        inventory: Inventory,
         mut vetting: Vetting,
-        desk: Context,
+        context: Context,
     ) -> Result<(Inventory, u64), FlowError> {
-        let before = piles.problems.len();
-        let mut piles = piles.keep_signed(self.signed_by.as_ref(), &|_| None, desk.stop)?;
-        vetting.vet(&mut piles);
+        let before = inventory.problems.len();
+        let mut inventory =
+            inventory.keep_signed(self.signed_by.as_ref(), &|_| None, context.stop)?;
+        vetting.vet(&mut inventory);
         let mut refused = 0;
-        for Problem { what, kind } in &piles.problems[before..] {
+        for Problem { what, kind } in &inventory.problems[before..] {
             match kind {
                 ProblemKind::Damage | ProblemKind::Refused => {
                     refused += 1;
-                    let thing = piles.from.display().to_string();
-                    desk.monitor.trouble(&Trouble { thing, what: what.clone() });
+                    let thing = inventory.from.display().to_string();
+                    context.monitor.trouble(&Trouble { thing, what: what.clone() });
                 }
-                _ => desk.monitor.note(what),
+                _ => context.monitor.note(what),
             }
         }
-        Ok((piles, refused))
+        Ok((inventory, refused))
     }
 }
 
@@ -109,23 +110,23 @@ impl Vetting {
     }
 
     /// Takes out what contradicts what is known; it becomes problems.
-    pub fn vet(&mut self, piles: &mut Inventory) {
-        for pile in &mut piles.sets {
-            piles.problems.extend(self.vet_pile(pile));
+    pub fn vet(&mut self, inventory: &mut Inventory) {
+        for found_set in &mut inventory.sets {
+            inventory.problems.extend(self.vet_pile(found_set));
         }
-        piles.sets.retain(|pile| !pile.discs.is_empty());
+        inventory.sets.retain(|found_set| !found_set.discs.is_empty());
     }
 
-    fn vet_pile(&mut self, pile: &mut FoundSet) -> Vec<Problem> {
-        let fact = self.sets.entry(pile.uuid).or_default();
-        fact.learn(pile);
+    fn vet_pile(&mut self, found_set: &mut FoundSet) -> Vec<Problem> {
+        let fact = self.sets.entry(found_set.uuid).or_default();
+        fact.learn(found_set);
         if let Some((name, _)) = &fact.catalog {
-            pile.name = name.clone();
+            found_set.name = name.clone();
         }
         let mut problems = Vec::new();
-        let all = pile.discs.values_mut().chain(&mut pile.twins);
+        let all = found_set.discs.values_mut().chain(&mut found_set.twins);
         all.for_each(|found| problems.extend(self.vet_disc(found)));
-        pile.drop_empty();
+        found_set.drop_empty();
         problems
     }
 
@@ -166,9 +167,9 @@ impl Vetting {
 }
 
 impl SetFact {
-    fn learn(&mut self, pile: &FoundSet) {
+    fn learn(&mut self, found_set: &FoundSet) {
         if self.encryption.is_none() {
-            self.encryption = pile.all().find_map(said_encryption);
+            self.encryption = found_set.all().find_map(said_encryption);
         }
     }
 

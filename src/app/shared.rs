@@ -36,11 +36,11 @@ pub struct App {
 
 impl App {
     pub fn new(common: Common, stop: Stop, screen: Arc<Screen>) -> App {
-        let patience = common.wait.unwrap_or(WaitLimit::Endless);
+        let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
         App {
             around: Surroundings::read(),
             reporter: Reporter::new(screen.clone(), Show::choose(common.quiet)),
-            person: Person::new(screen.clone(), common.yes, patience, stop.clone()),
+            person: Person::new(screen.clone(), common.yes, wait_limit, stop.clone()),
             screen,
             common,
             stop,
@@ -48,24 +48,24 @@ impl App {
         }
     }
 
-    pub fn desk(&self) -> Context<'_> {
+    pub fn context(&self) -> Context<'_> {
         Context {
             monitor: &self.reporter,
             operator: &self.person,
             stop: &self.stop,
-            patience: self.common.wait.unwrap_or_else(|| self.default_patience()),
+            wait_limit: self.common.wait.unwrap_or_else(|| self.default_wait()),
             turn: self.common.wait.unwrap_or(WaitLimit::AtMost(Duration::ZERO)),
             overwrite: false,
             limits: if self.common.no_limits { SizeLimits::Lifted } else { SizeLimits::Kept },
         }
     }
 
-    pub fn desk_for(&self, burning: &Burning) -> Context<'_> {
-        Context { overwrite: burning.overwrite_disc, ..self.desk() }
+    pub fn context_for(&self, burning: &Burning) -> Context<'_> {
+        Context { overwrite: burning.overwrite_disc, ..self.context() }
     }
 
     /// A person at a terminal inserts discs when they come to it, and a service has all the time.
-    fn default_patience(&self) -> WaitLimit {
+    fn default_wait(&self) -> WaitLimit {
         match self.person.is_there() || self.around.is_service {
             true => WaitLimit::Endless,
             false => WaitLimit::AtMost(Duration::ZERO),

@@ -22,7 +22,7 @@ pub(super) struct BurnAttempt<'a> {
     pub(super) staging: &'a Staging,
     pub(super) set: &'a KnownSet,
     pub(super) drives: &'a mut Drives,
-    pub(super) desk: Context<'a>,
+    pub(super) context: Context<'a>,
     pub(super) records: &'a mut dyn Records,
 }
 
@@ -54,14 +54,14 @@ impl BurnAttempt<'_> {
         let (disc, copy, reached) = (self.disc().number, self.copy, step.reached());
         self.records.keep(DiscEvent { disc, copy, at: Moment::now(), step })?;
         if let Some(reached) = reached {
-            self.desk.monitor.disc(disc, reached);
+            self.context.monitor.disc(disc, reached);
         }
         Ok(())
     }
 
     pub(super) fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
         let expected: Vec<ExpectedFile> = self.order.files.iter().map(expected).collect();
-        let Context { monitor, stop, .. } = self.desk;
+        let Context { monitor, stop, .. } = self.context;
         Ok(verify(reader, self.disc().uuid, &expected, self.disc().image, monitor, stop)?)
     }
 }
