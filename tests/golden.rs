@@ -45,10 +45,7 @@ fn folder(format: usize) -> PathBuf {
     Path::new(ROOT).join(["tests/golden", "tests/golden/format2"][format - 1])
 }
 
-/// Those whose discs were made.
-fn formats() -> impl Iterator<Item = usize> {
-    [1, 2].into_iter().filter(|&format| folder(format).join("SHA256SUMS").exists())
-}
+const FORMATS: [usize; 2] = [1, 2];
 
 /// What to restore.
 #[derive(Clone, Copy)]
@@ -85,7 +82,7 @@ impl Golden {
     /// A set in the formats that have it.
     fn all(name: &str) -> impl Iterator<Item = Golden> {
         let (name, key, snapshots) = SETS.into_iter().find(|set| set.0 == name).unwrap();
-        let formats = formats().filter(move |format| snapshots[format - 1] > 0);
+        let formats = FORMATS.into_iter().filter(move |format| snapshots[format - 1] > 0);
         formats.map(move |format| Golden::new(name, format, key, snapshots[format - 1]))
     }
 
@@ -274,7 +271,7 @@ fn by_every_reader(name: &str) {
 #[test]
 fn the_discs_are_as_they_were_made() {
     let sandbox = Sandbox::new();
-    for format in formats() {
+    for format in FORMATS {
         let root = folder(format);
         let check = "sha256sum --check --strict --quiet SHA256SUMS";
         sandbox.bash(&format!("cd '{}' && {check}", root.display())).ok();
