@@ -183,7 +183,7 @@ two_sources() {
   done
   rm "$disc/catalog.sqlite.bz2"
   sed -i 's/^\(listings=.*\) catalog$/\1/' "$disc/DISC.txt" "$disc/README.txt"
-  (cd "$disc" && find . -type f ! -name SHA256SUMS -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS)
+  (cd "$disc" && find . -type f ! -name SHA256SUMS -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >"$work/sums" && mv "$work/sums" SHA256SUMS)
   find "$disc" -type f ! -name '*.sh' -exec chmod 444 {} +
   find "$disc" '(' -type d -o -name '*.sh' ')' -exec chmod 555 {} +
   date=$(sed -n 's/^date=//p' "$disc/DISC.txt" | tr -dc 0-9)
