@@ -86,6 +86,7 @@ fn promised_tools(sandbox: &Sandbox) -> PathBuf {
         "tr",
         "true",
         "truncate",
+        "wc",
     ];
     for tool in ["bash", "tar", "bzip2", "gpg", "awk", "zstd"].iter().chain(&coreutils) {
         let place = ["/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(tool));

@@ -771,7 +771,7 @@ facts_of() { in_slices "$1" "$2" stat -c '%f %h %a %u %g %.9Y %s' -- >"$work/fac
 
 compare() { # DIRECTORY
     (cd "$1" && sha256sum -c "$work/sums") >"$work/answers" 2>/dev/null
-    [[ $(wc -l <"$work/answers") == $(wc -l <"$work/sums") ]] || die 1 "sha256sum -c did not answer for each file"
+    (($(wc -l <"$work/answers") == $(wc -l <"$work/sums"))) || die 1 "sha256sum -c did not answer for each file"
 }
 
 # ----------------------------------------------------------------------------------- a disc's work
