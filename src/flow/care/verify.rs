@@ -207,7 +207,7 @@ fn verify_piles(
     report.refused += told.refused;
     let nameless = inventory.gone.iter().cloned().map(|absence| AbsentDisc { disc: None, absence });
     report.gone.extend(nameless);
-    choose(&mut inventory, request.name.as_ref())?;
+    inventory.keep_named(request.name.as_ref())?;
     if inventory.sets.is_empty() && told == UnusableCounts::default() {
         return Err(inventory.nothing());
     }
@@ -243,17 +243,6 @@ fn name_by_discs(request: &VerifyRequest, inventory: &mut Inventory, context: Co
         known.extend(facts.map(|facts| (facts, catalog.discs(set).unwrap_or_default())));
     }
     known.iter().for_each(|(facts, discs)| inventory.name_by(facts, discs));
-}
-
-fn choose(inventory: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
-    let Some(wanted) = name else { return Ok(()) };
-    let known: Vec<String> =
-        inventory.sets.iter().map(|found_set| found_set.name.to_string()).collect();
-    inventory.sets.retain(|found_set| found_set.name == *wanted);
-    if inventory.sets.is_empty() && !known.is_empty() {
-        return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
-    }
-    Ok(())
 }
 
 fn local_catalog(request: &VerifyRequest, context: Context) -> Option<Catalog> {
