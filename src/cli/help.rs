@@ -48,7 +48,9 @@ const REBUILD: &[&str] =
     &["passphrase-file", "passphrase-command", "secret-key", "recipient", "accept-plain"];
 /// Discs are read, and nothing on them is decrypted.
 const READ: &[&str] = &["accept-plain"];
-const NONE: &[&str] = &[];
+
+/// A verb that neither takes keys nor reads discs.
+const PLAIN: Page = Page { verb: "", keys: &[], also: &[], reads_discs: false, examples: "" };
 
 const LOOK: Group = ("Look", &[STATUS, SNAPSHOTS, DISCS, LS, FIND, DRIVES]);
 const GROUPS: [Group; 5] = [
@@ -62,30 +64,27 @@ const GROUPS: [Group; 5] = [
 const BACKUP: Page = Page {
     verb: "backup",
     keys: BEGIN,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut backup ~/photos /dev/sr0
 coldcut backup ~/photos /srv/shelf --disc-size bd50 --encrypt
 coldcut backup ~/photos /dev/sr0 --parity 10 --copies 2 --dry-run",
+    ..PLAIN
 };
 const BURN: Page = Page {
     verb: "burn",
-    keys: NONE,
     also: OPEN,
-    reads_discs: false,
     examples: "\
 coldcut burn /dev/sr0
 coldcut burn 3-5,7 /dev/sr0 --speed 4",
+    ..PLAIN
 };
 const FLUSH: Page = Page {
     verb: "flush",
     keys: PACK,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut flush
 coldcut flush --set photos",
+    ..PLAIN
 };
 const WATCH: Page = Page {
     verb: "watch",
@@ -99,12 +98,12 @@ coldcut watch /dev/sr0 --until-done",
 const RESTORE: Page = Page {
     verb: "restore",
     keys: OPEN,
-    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut restore /dev/sr0 ~/restored
 coldcut restore /srv/shelf ~/restored --path '2019/**' --snapshot 3
 coldcut restore /dev/sr0 ~/restored --dry-run",
+    ..PLAIN
 };
 const RESCUE: Page = Page {
     verb: "rescue",
@@ -117,67 +116,55 @@ coldcut rescue /dev/sr0 copy.iso --to photos-0003.iso",
 };
 const STATUS: Page = Page {
     verb: "status",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut status
 coldcut status 2019 'letters/*.odt'
 coldcut status --max-age 30d --max-check-age 1y",
+    ..PLAIN
 };
 const SNAPSHOTS: Page = Page {
     verb: "snapshots",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut snapshots
 coldcut snapshots --set photos --json",
+    ..PLAIN
 };
 const DISCS: Page = Page {
     verb: "discs",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut discs
 coldcut discs --set photos --json",
+    ..PLAIN
 };
 const LS: Page = Page {
     verb: "ls",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut ls
 coldcut ls 2019/summer --snapshot 3",
+    ..PLAIN
 };
 const FIND: Page = Page {
     verb: "find",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut find '*.CR2'
 coldcut find '2019/**/IMG_9123.*' --snapshot 3",
+    ..PLAIN
 };
 const DRIVES: Page = Page {
     verb: "drives",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut drives
 coldcut drives --json",
+    ..PLAIN
 };
 const VERIFY: Page = Page {
     verb: "verify",
     keys: OPEN,
-    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut verify /dev/sr0
 coldcut verify /srv/shelf --verify-signature me.asc",
+    ..PLAIN
 };
 const CHECK: Page = Page {
     verb: "check",
@@ -192,12 +179,12 @@ coldcut check --max-check-age 1y --dry-run",
 const DRILL: Page = Page {
     verb: "drill",
     keys: OPEN,
-    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut drill
 coldcut drill 1-3 /dev/sr0
 coldcut drill /srv/shelf --all",
+    ..PLAIN
 };
 const COPY: Page = Page {
     verb: "copy",
@@ -211,67 +198,57 @@ coldcut copy 1-4,7 /dev/sr0 --from /srv/shelf",
 const MIGRATE: Page = Page {
     verb: "migrate",
     keys: PACK,
-    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut migrate 1-20 --from /dev/sr0 --to /dev/sr1
 coldcut migrate --all --to /srv/shelf --disc-size bd100",
+    ..PLAIN
 };
 const LOCATE: Page = Page {
     verb: "locate",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut locate 1-4,7 'box 3'
 coldcut locate 2 'the office' --copy 2",
+    ..PLAIN
 };
 const LOST: Page = Page {
     verb: "lost",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut lost 3
 coldcut lost 3 --copy 2",
+    ..PLAIN
 };
 const RETIRE: Page = Page {
     verb: "retire",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut retire 1-20
 coldcut retire 3 --copy 1",
+    ..PLAIN
 };
 const SET: Page = Page {
     verb: "set",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut set list
 coldcut set rename photos pictures
 coldcut set forget trial",
+    ..PLAIN
 };
 const CATALOG: Page = Page {
     verb: "catalog",
     keys: REBUILD,
-    also: NONE,
     reads_discs: true,
     examples: "\
 coldcut catalog rebuild /srv/shelf
 coldcut catalog rebuild /dev/sr0 copies/photos-0002.iso
 coldcut catalog restore-last",
+    ..PLAIN
 };
 const KEYSHEET: Page = Page {
     verb: "keysheet",
-    keys: NONE,
-    also: NONE,
-    reads_discs: false,
     examples: "\
 coldcut keysheet --set photos >photos.txt
 coldcut keysheet --hint 'the name of the first cat'",
+    ..PLAIN
 };
 
 /// The page of a verb.

@@ -62,15 +62,13 @@ where
 
 /// Options about encryption that the verb ignores are not what the person means to say.
 fn has_use_for_keys(typed: &ArgMatches, definition: &Command) -> Result<(), finish::UsageError> {
-    let (Some(verb), known) = (typed.subcommand_name(), KnownOptions::new(definition)) else {
-        return Ok(());
-    };
+    let Some(verb) = typed.subcommand_name() else { return Ok(()) };
     let is_needless = |long: &String| {
         let arg = definition.get_arguments().find(|arg| arg.get_long() == Some(long));
         arg.is_some_and(help::is_about_encryption)
             && !help::page(verb).is_some_and(|page| page.takes(long))
     };
-    match known.typed(typed).into_iter().find(is_needless) {
+    match KnownOptions::new(definition).typed(typed).into_iter().find(is_needless) {
         None => Ok(()),
         Some(long) => Err((ErrorKind::UnknownArgument, format!("{verb} has no use for --{long}"))),
     }
