@@ -23,7 +23,7 @@ pub(super) struct Envelope {
     pub(super) length: Length,
 }
 
-/// RFC 4880 5.13: the last two bytes of the first block are repeated behind it.
+/// RFC 4880 5.13: the last two bytes of the first block are repeated after it.
 pub(super) fn repeats(cfb: &Cfb, prefix: &[u8; PREFIX]) -> bool {
     let mut plain = *prefix;
     cfb.clone().decrypt(&mut plain);

@@ -202,7 +202,7 @@ pub enum FlowError {
     BurnFailed { disc: DiscNo, tries: u32 },
     #[error("disc {disc} proved damaged when it was read back, {tries} times; it is still staged")]
     ReadBackFailed { disc: DiscNo, tries: u32 },
-    /// The other thread is gone, which nothing but a defect of ours does.
+    /// The other thread has ended, which only a defect in coldcut causes.
     #[error("the work on disc {0} broke off; what is staged is kept: run the backup again")]
     DrivesAlone(DiscNo),
     #[error("disc {disc} needs {need} and the blank in {drive} takes {free}; insert a larger one")]

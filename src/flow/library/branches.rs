@@ -44,7 +44,7 @@ pub struct Others {
     pub words: Vec<String>,
 }
 
-/// Leaves the discs of one history in the pile, and gives the others. `wanted`: a disc of the history
+/// Leaves the discs of one history in the set, and returns the others. `wanted`: a disc of the history
 /// that a person means. Discs of format 1 name none that were before them: with these alone nothing is
 /// done. A disc that went away tells nothing, which is the error.
 pub fn settle(

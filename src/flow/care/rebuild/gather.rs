@@ -68,7 +68,7 @@ fn every_disc(
             copied(inserted(drive, wanted, context)?, scratch, repairer, context)
         });
         match taken {
-            // The pile is read: nobody brought another one.
+            // All discs are read: nobody brought another one.
             Err(FlowError::NeverCame { .. }) if number > 0 => return Ok(()),
             taken => inventory.take(taken?),
         }
