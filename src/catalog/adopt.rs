@@ -343,9 +343,7 @@ mod tests {
             copy: CopyNo(1),
             at: NOW,
             drive: String::new(),
-            finding: Finding::Ok,
-            details: String::new(),
-            strain: Default::default(),
+            outcome: ReadOutcome::sound(String::new(), Default::default()),
         };
         bench.cat().record_verification(set, &seen).unwrap();
         assert_eq!(bench.cat().discs(set).unwrap().pop().unwrap().state, DiscState::Verified);

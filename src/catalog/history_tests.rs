@@ -276,9 +276,11 @@ fn verify(bench: &mut CatalogBench, copy: CopyNo, finding: Finding) {
         copy,
         at: NOW,
         drive: "ASUS BW-16D1HT".to_owned(),
-        finding,
-        strain: crate::model::Strain::default(),
-        details: "sector 17".to_owned(),
+        outcome: ReadOutcome {
+            finding,
+            details: "sector 17".to_owned(),
+            strain: crate::model::Strain::default(),
+        },
     };
     let set = bench.set;
     bench.cat().record_verification(set, &seen).unwrap();

@@ -59,7 +59,9 @@ mod testing;
 
 pub use adopt::{AdoptedDisc, FoundMember, NumberConflict};
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
-pub use copies::{Copy, CopyState, Fate, Finding, ReadOrdinal, Readings, Verification};
+pub use copies::{
+    Copy, CopyState, Fate, Finding, ReadOrdinal, ReadOutcome, Readings, Verification,
+};
 pub use database::Catalog;
 pub use discs::{ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, Listings, NewDisc};
 pub use drills::{DrillRecord, DrillScope};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use crate::catalog::{
     Catalog, Copy, CopyNo, CopyState, DiscFileRecord, DiscInfo, DiscState, Finding, KnownSet,
-    SetId, Verification,
+    ReadOutcome, SetId, Verification,
 };
-use crate::model::{Carrier, DiscNo, Strain};
+use crate::model::{Carrier, DiscNo};
 use crate::port::clock::Moment;
 use crate::port::monitor::Reached;
 
@@ -99,7 +99,7 @@ pub enum CopyStep {
     /// A burn left nothing that could be read back: there is no such copy.
     Failed,
     /// It was read back, in this drive.
-    ReadBack { drive: String, finding: Finding, details: String, strain: Strain },
+    ReadBack { drive: String, outcome: ReadOutcome },
 }
 
 impl CopyStep {
@@ -108,7 +108,9 @@ impl CopyStep {
         match self {
             CopyStep::Begun { .. } | CopyStep::Void => None,
             CopyStep::Burned { .. } => Some(Reached::Burned),
-            CopyStep::ReadBack { finding: Finding::Ok, .. } => Some(Reached::Verified),
+            CopyStep::ReadBack { outcome, .. } if outcome.finding() == Finding::Ok => {
+                Some(Reached::Verified)
+            }
             CopyStep::Failed | CopyStep::ReadBack { .. } => Some(Reached::Failed),
         }
     }
@@ -140,8 +142,8 @@ impl Records for OwnCatalog<'_> {
                 catalog.drop_copy(*set, disc, copy)?;
                 catalog.record_failure(*set, disc)?;
             }
-            CopyStep::ReadBack { drive, finding, details, strain } => {
-                let seen = Verification { disc, copy, at, drive, finding, details, strain };
+            CopyStep::ReadBack { drive, outcome } => {
+                let seen = Verification { disc, copy, at, drive, outcome };
                 catalog.record_verification(*set, &seen)?;
             }
         }

@@ -5,12 +5,12 @@ mod drives;
 mod taking;
 
 use crate::burn::{BurnError, Burned, burn};
-use crate::catalog::{Catalog, DiscInfo, Finding, KnownSet};
+use crate::catalog::{Catalog, DiscInfo, KnownSet, ReadOutcome};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscNo, Strain};
 use crate::port::monitor::{Activity, Phase, Trouble};
-use crate::verify::{FileFault, Proof, Verdict};
+use crate::verify::{FileFault, Proof, Verdict, damaged};
 
 use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, waiting};
 use crate::flow::burn::recovery_groups::Grouping;
@@ -287,11 +287,9 @@ impl BurnAttempt<'_> {
         })
     }
 
-    /// The only place where a disc becomes safe: it takes a proof, and only `verify` makes those.
     fn bless(&mut self, proof: &Proof) -> Result<(), FlowError> {
         debug_assert_eq!(proof.disc(), self.disc().uuid);
-        let details = format!("{} files, {} bytes", proof.files(), proof.bytes());
-        self.record_read_back(Finding::Ok, details, proof.strain())
+        self.record_read_back(proof.outcome())
     }
 
     fn condemn(&mut self, faults: &[FileFault]) -> Result<(), FlowError> {
@@ -299,9 +297,7 @@ impl BurnAttempt<'_> {
             let thing = format!("disc {}: {}", self.disc().number, fault.path);
             self.context.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
         }
-        let details: Vec<String> =
-            faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
-        self.record_read_back(Finding::Damaged, details.join("\n"), Strain::default())?;
+        self.record_read_back(damaged(faults, Strain::default()))?;
         self.copies.has_others |= self.drives.have_hands();
         let label = self.label();
         self.drives.reader().reject(&label)?;
@@ -309,14 +305,9 @@ impl BurnAttempt<'_> {
         Ok(())
     }
 
-    fn record_read_back(
-        &mut self,
-        finding: Finding,
-        details: String,
-        strain: Strain,
-    ) -> Result<(), FlowError> {
+    fn record_read_back(&mut self, outcome: ReadOutcome) -> Result<(), FlowError> {
         let drive = self.drives.reader().title();
-        self.record(CopyStep::ReadBack { drive, finding, details, strain })
+        self.record(CopyStep::ReadBack { drive, outcome })
     }
 
     /// There is a verified copy more.

@@ -18,7 +18,7 @@ use crate::port::wanted::WantedMedium;
 
 use crate::flow::base::turn::open_to_write;
 use crate::flow::care::verify::{
-    CatalogSet, CheckedDisc, MediumExpectation, details, verify_copy, wanted_by_catalog,
+    CatalogSet, CheckedDisc, MediumExpectation, verify_copy, wanted_by_catalog,
 };
 use crate::flow::library::insertion::{Came, RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_and_see};
@@ -372,19 +372,17 @@ impl CheckSession<'_> {
     ) -> Result<(), FlowError> {
         let Some(reader) = disc.copies.get(at) else { return Ok(()) };
         let wanted = self.wanted(inventory, disc)?;
-        let (checked, faults) = verify_copy(&**reader, disc, Ok(wanted), None, self.context)?;
+        let checked = verify_copy(&**reader, disc, Ok(wanted), None, self.context)?;
         let seen = Verification {
             disc: due.disc.number,
             copy: due.copy.number,
             at: Moment::now(),
             drive: reader.title(),
-            finding: checked.finding,
-            details: details(&checked, &faults),
-            strain: checked.strain,
+            outcome: checked.outcome.clone(),
         };
         if let Some(medium) = medium {
             let standard = image_name(&due.set.facts.name, seen.disc);
-            let (file, finding) = (reader.file_id(), Some(seen.finding));
+            let (file, finding) = (reader.file_id(), Some(checked.finding()));
             let met = Met { medium, file, standard: &standard, finding };
             settle(&mut self.catalog, due.set.id, seen.disc, &due.copy, &met)?;
         }
@@ -479,12 +477,12 @@ fn trend(catalog: &Catalog, due: &DueCopy) -> Result<Vec<(Moment, Strain)>, Flow
     let mut seen = catalog.verifications(due.set.id, due.disc.number)?;
     seen.retain(|seen| seen.copy == due.copy.number);
     let skip = seen.len().saturating_sub(TREND);
-    Ok(seen.into_iter().skip(skip).map(|seen| (seen.at, seen.strain)).collect())
+    Ok(seen.into_iter().skip(skip).map(|seen| (seen.at, seen.outcome.strain())).collect())
 }
 
 impl CheckReport {
     pub fn is_sound(&self) -> bool {
-        self.refused == 0 && self.checked.iter().all(|copy| copy.checked.finding == Finding::Ok)
+        self.refused == 0 && self.checked.iter().all(|copy| copy.checked.finding() == Finding::Ok)
     }
 }
 

@@ -406,7 +406,7 @@ fn look_at(
 
 /// Whether there is nothing that recovery data could repair.
 fn has_right_bytes(found: &VerifyReport) -> bool {
-    let is_right = |disc: &CheckedDisc| disc.finding == Finding::Ok || disc.is_incoherent;
+    let is_right = |disc: &CheckedDisc| disc.finding() == Finding::Ok || disc.is_incoherent;
     found.unreadable == 0 && found.discs.iter().all(is_right)
 }
 

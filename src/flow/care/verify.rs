@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, SetId,
-    Verification,
+    Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, ReadOutcome,
+    SetId, Verification,
 };
 use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive, DriveError};
@@ -19,7 +19,8 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::wanted::WantedMedium;
 use crate::verify::{
-    Examined, ExpectedFile, FileFault, Outlook, SealCounts, Verdict, examine, is_sealed, outlook,
+    Examined, ExpectedFile, FileFault, Outlook, SealCounts, Verdict, damaged, examine, is_sealed,
+    outlook,
 };
 
 use crate::flow::base::against::Against;
@@ -63,13 +64,12 @@ pub struct CheckedDisc {
     /// Where it is.
     pub title: String,
     pub against: Against,
-    pub finding: Finding,
+    pub outcome: ReadOutcome,
     pub faults: usize,
     /// Its bytes agree, and it is not as coldcut writes it: that is what the faults are.
     pub is_incoherent: bool,
     /// Whether the disc's recovery data suffices, if it has any and is damaged.
     pub repairable: Option<bool>,
-    pub strain: Strain,
     /// How many of its encrypted files were opened; `None` where there are none, or the catalog has
     /// their sums.
     pub seals: Option<SealCounts>,
@@ -102,9 +102,13 @@ impl CheckedDisc {
         format!("disc {} of {}: {}", self.number, self.set, self.finding_words())
     }
 
+    pub fn finding(&self) -> Finding {
+        self.outcome.finding()
+    }
+
     /// The same without whose it is.
     pub fn finding_words(&self) -> String {
-        let finding = match (self.finding, self.faults) {
+        let finding = match (self.finding(), self.faults) {
             (Finding::Ok, _) => self.against.agreement().to_owned(),
             (Finding::Damaged, faults) if self.is_incoherent => {
                 format!("NOT AS COLDCUT WRITES IT, {faults} fault(s), {}", self.against.words())
@@ -128,7 +132,8 @@ impl CheckedDisc {
             return;
         }
         tell(faults, found, &self.title, context);
-        (self.finding, self.faults, self.is_incoherent) = (Finding::Damaged, faults.len(), true);
+        self.outcome = damaged(faults, self.outcome.strain());
+        (self.faults, self.is_incoherent) = (faults.len(), true);
     }
 
     /// Sums that anybody can make do not tell what the integrity checks of encrypted files do.
@@ -159,7 +164,7 @@ impl VerifyReport {
     /// Nothing that was looked at is damaged.
     pub fn is_sound(&self) -> bool {
         self.unreadable + self.refused == 0
-            && self.discs.iter().all(|disc| disc.finding == Finding::Ok)
+            && self.discs.iter().all(|disc| disc.finding() == Finding::Ok)
     }
 }
 
@@ -313,9 +318,7 @@ struct VerifiedMedium {
     title: String,
     medium: Carrier,
     file: Option<FileId>,
-    finding: Finding,
-    details: String,
-    strain: Strain,
+    outcome: ReadOutcome,
 }
 
 fn verify_pile(
@@ -342,7 +345,7 @@ fn verify_pile(
             continue;
         }
         for copy in &found.copies {
-            let (checked, faults) = match reading.verify(&**copy, found) {
+            let checked = match reading.verify(&**copy, found) {
                 Ok(checked) => checked,
                 Err(FlowError::Drive(DriveError::Gone(absence))) => {
                     report.went_away(found, absence, context);
@@ -357,9 +360,7 @@ fn verify_pile(
                     title: copy.title(),
                     medium: copy.medium(),
                     file: copy.file_id(),
-                    finding: checked.finding,
-                    details: details(&checked, &faults),
-                    strain: checked.strain,
+                    outcome: checked.outcome.clone(),
                 });
             }
             report.discs.push(checked);
@@ -380,11 +381,7 @@ struct VerifySession<'a> {
 }
 
 impl VerifySession<'_> {
-    fn verify(
-        &self,
-        copy: &dyn DiscReader,
-        found: &FoundDisc,
-    ) -> Result<(CheckedDisc, Vec<FileFault>), FlowError> {
+    fn verify(&self, copy: &dyn DiscReader, found: &FoundDisc) -> Result<CheckedDisc, FlowError> {
         let VerifySession { request, found_set, known, context, .. } = *self;
         if let Some(wanted) = known.and_then(|known| wanted_by_catalog(known, found)) {
             return verify_copy(copy, found, Ok(wanted), None, context);
@@ -396,9 +393,9 @@ impl VerifySession<'_> {
         let wanted = wanted.map(|wanted| if is_signed { wanted.signed() } else { wanted });
         let opener =
             self.opener.get_or_init(|| opener_at_hand(request, found_set, context)).as_ref();
-        let (mut checked, mut faults) = verify_copy(copy, found, wanted, opener, context)?;
-        if checked.finding == Finding::Ok {
-            faults = incoherences(copy, found, opener, doubts, context.stop);
+        let mut checked = verify_copy(copy, found, wanted, opener, context)?;
+        if checked.finding() == Finding::Ok {
+            let faults = incoherences(copy, found, opener, doubts, context.stop);
             context.stop.check()?;
             // What cannot be read of a disc that is away says nothing about it.
             if let Some(absence) = copy.absence() {
@@ -406,7 +403,7 @@ impl VerifySession<'_> {
             }
             checked.judge(&faults, found, context);
         }
-        Ok((checked, faults))
+        Ok(checked)
     }
 }
 
@@ -427,30 +424,22 @@ fn opener_at_hand(
     })
 }
 
-pub(in crate::flow) fn details(checked: &CheckedDisc, faults: &[FileFault]) -> String {
-    if checked.finding == Finding::Ok {
-        return "all files".to_owned();
-    }
-    let lines: Vec<String> =
-        faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
-    lines.join("\n")
-}
-
 pub(in crate::flow) fn verify_copy(
     reader: &dyn DiscReader,
     found: &FoundDisc,
     wanted: Result<MediumExpectation, String>,
     opener: Option<&Opener>,
     context: Context,
-) -> Result<(CheckedDisc, Vec<FileFault>), FlowError> {
+) -> Result<CheckedDisc, FlowError> {
     let title = reader.title();
     let total = reader.files().iter().map(|file| file.size.0).sum();
     let disc = Some(found.txt.disc.0);
     context.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
-    let (against, faults, strain, seals) = match wanted {
+    let (against, outcome, faults, seals) = match wanted {
         Err(what) => {
-            let fault = FileFault { path: SUMS.to_owned(), what };
-            (Against::OwnList, vec![fault], Strain::default(), SealCounts::default())
+            let faults = vec![FileFault { path: SUMS.to_owned(), what }];
+            let outcome = damaged(&faults, Strain::default());
+            (Against::OwnList, outcome, faults, SealCounts::default())
         }
         Ok(wanted) => {
             note_against(&title, wanted.against, context);
@@ -459,8 +448,8 @@ pub(in crate::flow) fn verify_copy(
             let Examined { verdict, strain, seals } =
                 examine(reader, uuid, &files, image, opener, context.monitor, context.stop)?;
             match verdict {
-                Verdict::Sound(_) => (against, Vec::new(), strain, seals),
-                Verdict::Damaged(faults) => (against, faults, strain, seals),
+                Verdict::Sound(proof) => (against, proof.outcome(), Vec::new(), seals),
+                Verdict::Damaged(faults) => (against, damaged(&faults, strain), faults, seals),
             }
         }
     };
@@ -470,7 +459,6 @@ pub(in crate::flow) fn verify_copy(
     }
     let repairable = outlook_of(reader, &faults, context)?;
     tell(&faults, found, &title, context);
-    let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
     if let Some(outlook) = &repairable {
         context.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
     }
@@ -482,14 +470,13 @@ pub(in crate::flow) fn verify_copy(
         number,
         title,
         against,
-        finding,
+        outcome,
         faults: faults.len(),
         is_incoherent: false,
-        strain,
         repairable,
         seals,
     };
-    Ok((checked, faults))
+    Ok(checked)
 }
 
 fn tell(faults: &[FileFault], found: &FoundDisc, title: &str, context: Context) {
@@ -673,7 +660,7 @@ fn record_all(
         let taken = taken.entry((seen.set.id, seen.disc)).or_default();
         let medium = as_met(&seen.medium, &shelves);
         let standard = image_name(&seen.set.facts.name, seen.disc);
-        let (file, finding) = (seen.file, Some(seen.finding));
+        let (file, finding) = (seen.file, Some(seen.outcome.finding()));
         let met = Met { medium: &medium, file, standard: &standard, finding };
         if !medium.is_place() {
             let (name, copies) = (&seen.set.facts.name, catalog.copies(seen.set.id, seen.disc)?);
@@ -686,9 +673,7 @@ fn record_all(
             copy,
             at: Moment::now(),
             drive: seen.title.clone(),
-            finding: seen.finding,
-            details: seen.details.clone(),
-            strain: seen.strain,
+            outcome: seen.outcome.clone(),
         };
         catalog.record_verification(seen.set.id, &verification)?;
     }

@@ -682,12 +682,12 @@ fn verifying_finds_a_flipped_bit_and_a_cut_with_and_without_a_catalog() {
     for catalog in ["catalog.sqlite", "none"] {
         let report = bench.verify(catalog).unwrap();
         assert!(!report.is_sound());
-        assert_eq!(report.discs[1].finding, Finding::Ok);
+        assert_eq!(report.discs[1].finding(), Finding::Ok);
         assert!(bench.troubles()[0].contains("archives/000"), "{:?}", bench.troubles());
     }
     let image = fs::OpenOptions::new().write(true).open(bench.image(2)).unwrap();
     image.set_len(image.metadata().unwrap().len() - 100_000).unwrap();
-    assert_eq!(bench.verify("none").unwrap().discs[1].finding, Finding::Damaged);
+    assert_eq!(bench.verify("none").unwrap().discs[1].finding(), Finding::Damaged);
 }
 
 #[test]
@@ -700,8 +700,8 @@ fn what_verifying_found_is_in_the_catalog() {
     let catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Read).unwrap();
     let set = catalog.sets().unwrap()[0].id;
     let seen = catalog.verifications(set, DiscNo(1)).unwrap();
-    assert_eq!(seen.last().unwrap().finding, Finding::Damaged);
-    assert!(seen.last().unwrap().details.contains("README.txt"));
+    assert_eq!(seen.last().unwrap().outcome.finding(), Finding::Damaged);
+    assert!(seen.last().unwrap().outcome.details().contains("README.txt"));
     assert_eq!(catalog.copies(set, DiscNo(1)).unwrap().len(), 1);
     drop(catalog);
     let _held = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
