@@ -350,6 +350,17 @@ mod tests {
     }
 
     #[test]
+    fn a_disc_that_is_taken_for_burned_and_was_never_seen_closed_has_no_size() {
+        let mut bench = CatalogBench::new();
+        let set = bench.set;
+        assert!(bench.cat().open_disc(set).unwrap().is_some());
+        bench.cat().assume_burned(set, &[]).unwrap();
+        let disc = bench.cat().discs(set).unwrap().remove(0);
+        assert_eq!((disc.state, disc.image()), (DiscState::Burned, None));
+        assert!(disc.clone().open().is_none() && disc.closed().is_none());
+    }
+
+    #[test]
     fn a_content_in_parts_counts_once_all_of_them_are_there() {
         let mut bench = CatalogBench::new();
         let set = bench.set;

@@ -66,8 +66,10 @@ pub struct ClosedDiscRecord {
     pub files: Vec<DiscFileRecord>,
 }
 
+/// A disc of a set. What is settled when it is closed stands apart, so that a function that needs the
+/// size of an image takes a [`ClosedDiscInfo`], and a size that nobody knows cannot be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiscInfo {
+pub struct DiscInfo<C = Option<DiscClosing>> {
     pub number: DiscNo,
     pub uuid: DiscUuid,
     pub capacity: Sectors,
@@ -75,17 +77,60 @@ pub struct DiscInfo {
     pub state: DiscState,
     /// When its first archive was recorded, as the clock went then.
     pub begun: Option<Moment>,
-    /// The rest is `None` until the disc is closed.
-    pub image: Option<Sectors>,
-    pub closed: Option<Moment>,
-    pub snapshot: Option<SnapshotSeq>,
-    pub listings: Listings,
-    pub listing: Option<SnapshotSeq>,
     /// Copies whose newest verification found every byte right.
     pub good_copies: u32,
+    /// `None` of a disc that is open, and of one that was open when the catalog was written that knows
+    /// of it: a rebuild takes that for burned, and nobody has seen it.
+    pub closing: C,
+}
+
+/// A disc that nothing more goes on, with all that is known then.
+pub type ClosedDiscInfo = DiscInfo<DiscClosing>;
+
+/// A disc that is being filled.
+pub type OpenDiscInfo = DiscInfo<()>;
+
+/// What was settled when a disc was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscClosing {
+    pub image: Sectors,
+    /// `None` where a catalog was rebuilt from a disc that does not say it.
+    pub at: Option<Moment>,
+    /// The newest snapshot that has a member here.
+    pub snapshot: SnapshotSeq,
+    pub listings: Listings,
+    /// Of which snapshot the SNAPSHOT listing is, if it has one.
+    pub listing: Option<SnapshotSeq>,
 }
 
 impl DiscInfo {
+    /// The disc, if what was settled when it was closed is known.
+    pub fn closed(self) -> Option<ClosedDiscInfo> {
+        let closing = self.closing?;
+        Some(self.with(closing))
+    }
+
+    /// The disc, if it is open.
+    pub fn open(self) -> Option<OpenDiscInfo> {
+        (self.state == DiscState::Open).then(|| self.with(()))
+    }
+
+    pub fn image(&self) -> Option<Sectors> {
+        self.closing.map(|closing| closing.image)
+    }
+
+    /// Of which snapshot its SNAPSHOT listing is, if it has one.
+    pub fn listing(&self) -> Option<SnapshotSeq> {
+        self.closing?.listing
+    }
+}
+
+impl<C> DiscInfo<C> {
+    fn with<D>(self, closing: D) -> DiscInfo<D> {
+        let DiscInfo { number, uuid, capacity, format, state, begun, good_copies, .. } = self;
+        DiscInfo { number, uuid, capacity, format, state, begun, good_copies, closing }
+    }
+
     /// Copies that were right when they were last read, of a disc that is safe.
     pub fn safe_copies(&self) -> u32 {
         if self.state == DiscState::Verified { self.good_copies } else { 0 }
@@ -167,8 +212,8 @@ impl Catalog {
     }
 
     /// The disc that a former run left part-filled; the lowest, should there be several.
-    pub fn open_disc(&self, set: SetId) -> Result<Option<DiscInfo>> {
-        Ok(self.discs(set)?.into_iter().find(|disc| disc.state == DiscState::Open))
+    pub fn open_disc(&self, set: SetId) -> Result<Option<OpenDiscInfo>> {
+        Ok(self.discs(set)?.into_iter().find_map(DiscInfo::open))
     }
 
     /// The size that the set's newest closed disc was planned for. A disc that was met on a medium
@@ -385,24 +430,30 @@ pub(super) fn insert_file(
 }
 
 fn read_disc(row: &Row) -> Result<DiscInfo, Fault> {
-    let image = super::value::optional_number(row, 4)?;
-    let listings = match row.get_ref(7)? {
-        rusqlite::types::ValueRef::Null => Listings::default(),
-        _ => word(row, 7, Listings::from_words)?,
-    };
     let format = Format::from_number(row.get(11)?);
+    let state = word(row, 3, DiscState::from_word)?;
     Ok(DiscInfo {
         format: format.ok_or_else(|| odd("a disc of an unknown format"))?,
         number: DiscNo(row.get(0)?),
         uuid: DiscUuid(uuid(row, 1)?),
         capacity: Sectors(number(row, 2)?),
-        state: word(row, 3, DiscState::from_word)?,
-        image: image.map(Sectors),
-        closed: row.get::<_, Option<i64>>(5)?.map(Moment),
-        snapshot: row.get::<_, Option<u32>>(6)?.map(SnapshotSeq),
-        listings,
-        listing: row.get::<_, Option<u32>>(8)?.map(SnapshotSeq),
+        state,
         good_copies: row.get(9)?,
         begun: row.get::<_, Option<i64>>(10)?.map(Moment),
+        closing: if state == DiscState::Open { None } else { read_closing(row)? },
     })
+}
+
+/// Of a disc that is not open; `None` if nobody has seen it closed.
+fn read_closing(row: &Row) -> Result<Option<DiscClosing>, Fault> {
+    let image = super::value::optional_number(row, 4)?.map(Sectors);
+    let snapshot = row.get::<_, Option<u32>>(6)?.map(SnapshotSeq);
+    let listings = match row.get_ref(7)? {
+        rusqlite::types::ValueRef::Null => Listings::default(),
+        _ => word(row, 7, Listings::from_words)?,
+    };
+    let (Some(image), Some(snapshot)) = (image, snapshot) else { return Ok(None) };
+    let at = row.get::<_, Option<i64>>(5)?.map(Moment);
+    let listing = row.get::<_, Option<u32>>(8)?.map(SnapshotSeq);
+    Ok(Some(DiscClosing { image, at, snapshot, listings, listing }))
 }

@@ -63,7 +63,10 @@ pub use copies::{
     Copy, CopyState, Fate, Finding, ReadOrdinal, ReadOutcome, Readings, Verification,
 };
 pub use database::Catalog;
-pub use discs::{ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, Listings, NewDisc};
+pub use discs::{
+    ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, Listings, NewDisc,
+    OpenDiscInfo,
+};
 pub use drills::{DrillRecord, DrillScope};
 pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::CatalogError;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, DiscInfo, KnownSet, SetId};
+use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, SetId};
 use crate::drive::Drive;
 use crate::flow::backup::compare::{ComparisonBase, SourceComparison};
 use crate::flow::backup::refill::{is_recovery_data, missing_key, spare};
@@ -126,7 +126,7 @@ pub(super) fn part_filled(
     request: &BackupRequest,
     writer: &DiscWriter,
     catalog: &Catalog,
-    spare: Option<&DiscInfo>,
+    spare: Option<&ClosedDiscInfo>,
 ) -> Result<Option<(DiscNo, PartFilled)>, FlowError> {
     let set = writer.set.id;
     if let Some(open) = catalog.open_disc(set)? {

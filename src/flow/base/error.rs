@@ -148,6 +148,8 @@ pub enum FlowError {
     NoSuchCopy { disc: DiscNo, copy: u32, known: String },
     #[error("disc {0} was not burned yet, or its copies are gone")]
     NoCopyYet(DiscNo),
+    #[error("how large disc {0} is, is not known: the catalog was rebuilt without it")]
+    SizeUnknown(DiscNo),
     #[error(
         "disc {0} was not read back as far as is known: `coldcut verify` does, and then it can be migrated"
     )]

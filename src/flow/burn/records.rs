@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use crate::catalog::{
-    Catalog, Copy, CopyNo, CopyState, DiscFileRecord, DiscInfo, DiscState, Finding, KnownSet,
-    ReadOutcome, SetId, Verification,
+    Catalog, ClosedDiscInfo, Copy, CopyNo, CopyState, DiscFileRecord, DiscInfo, DiscState, Finding,
+    KnownSet, ReadOutcome, SetId, Verification,
 };
 use crate::model::{Carrier, DiscNo};
 use crate::port::clock::Moment;
@@ -18,7 +18,7 @@ use crate::flow::staging::lost::has_unread_copy;
 /// A disc that is to be burned, and all that the catalog knows of it.
 #[derive(Clone, Debug)]
 pub struct BurnOrder {
-    pub disc: DiscInfo,
+    pub disc: ClosedDiscInfo,
     /// What must be found on it.
     pub files: Vec<DiscFileRecord>,
     pub copies: Copies,
@@ -45,7 +45,7 @@ pub struct Copies {
 }
 
 impl BurnOrder {
-    pub fn of(catalog: &Catalog, set: SetId, disc: DiscInfo) -> Result<BurnOrder, FlowError> {
+    pub fn of(catalog: &Catalog, set: SetId, disc: ClosedDiscInfo) -> Result<BurnOrder, FlowError> {
         let files = catalog.disc_files(set, disc.number)?;
         let copies = Copies::of(&catalog.copies(set, disc.number)?);
         let wanted = catalog.copies_wanted(set)?.max(1) as usize;
@@ -156,9 +156,9 @@ pub fn waiting(
     catalog: &Catalog,
     set: &KnownSet,
     staging: &Staging,
-) -> Result<Vec<DiscInfo>, FlowError> {
+) -> Result<Vec<ClosedDiscInfo>, FlowError> {
     let mut waiting = Vec::new();
-    for disc in catalog.discs(set.id)? {
+    for disc in catalog.discs(set.id)?.into_iter().filter_map(DiscInfo::closed) {
         let lacks_copy = disc.state == DiscState::Verified && disc.good_copies < set.copies;
         let is_unsafe = matches!(disc.state, DiscState::Staged | DiscState::Failed);
         let is_at_hand = is_staged(catalog, set, staging, disc.number)?

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::catalog::{
-    Catalog, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, KnownSet, Listings, NewDisc,
+    Catalog, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, KnownSet,
+    Listings, NewDisc,
 };
 use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
@@ -64,12 +65,12 @@ impl<'a> Grouping<'a> {
     /// already is not taken again. Only the thread that has the drives calls this.
     pub fn take(
         &self,
-        disc: &DiscInfo,
+        disc: &ClosedDiscInfo,
         files: &[DiscFileRecord],
         medium: &dyn DiscReader,
     ) -> Result<(), FlowError> {
         let Some(ratio) = self.set.facts.parity_discs else { return Ok(()) };
-        let image = disc.image.unwrap_or_default();
+        let image = disc.closing.image;
         if is_recovery_disc(files) || self.is_taken(disc)? {
             return Ok(());
         }
@@ -85,7 +86,7 @@ impl<'a> Grouping<'a> {
         if is_full(&group) { self.set_aside(&group.dir) } else { Ok(()) }
     }
 
-    fn is_taken(&self, disc: &DiscInfo) -> Result<bool, FlowError> {
+    fn is_taken(&self, disc: &ClosedDiscInfo) -> Result<bool, FlowError> {
         for prefix in [IN_WORK, FULL] {
             for dir in self.groups(prefix)? {
                 let members = OpenGroup::members_of(&dir).map_err(trouble(&dir))?;
@@ -98,7 +99,7 @@ impl<'a> Grouping<'a> {
     }
 
     /// The group in work, or a new one where there is none that the disc can join.
-    fn group_for(&self, disc: &DiscInfo, ratio: Ratio) -> Result<OpenGroup, FlowError> {
+    fn group_for(&self, disc: &ClosedDiscInfo, ratio: Ratio) -> Result<OpenGroup, FlowError> {
         let stripe = stripe_size(disc.capacity);
         for dir in self.groups(IN_WORK)? {
             let Some(group) = OpenGroup::open(&dir).map_err(trouble(&dir))? else { continue };
@@ -203,7 +204,7 @@ impl<'a> Grouping<'a> {
     }
 
     /// Makes the recovery discs of all groups that are closed; they are staged then.
-    pub fn make(&self, catalog: &mut Catalog) -> Result<Vec<DiscInfo>, FlowError> {
+    pub fn make(&self, catalog: &mut Catalog) -> Result<Vec<ClosedDiscInfo>, FlowError> {
         let mut made = Vec::new();
         for dir in self.groups(FULL)? {
             if let Some(group) = OpenGroup::open(&dir).map_err(trouble(&dir))? {
@@ -231,11 +232,11 @@ impl<'a> Grouping<'a> {
     fn add_image(
         &self,
         group: &mut OpenGroup,
-        disc: &DiscInfo,
+        disc: &ClosedDiscInfo,
         medium: &dyn DiscReader,
     ) -> Result<(), FlowError> {
         let Context { monitor, stop, .. } = self.context;
-        let image = disc.image.unwrap_or_default().bytes();
+        let image = disc.closing.image.bytes();
         let need = Bytes(image.0 * u64::from(group.ratio.recovery));
         self.staging.check_space(need, need)?;
         let number = Some(disc.number.0);
@@ -258,13 +259,10 @@ impl<'a> Grouping<'a> {
         catalog: &mut Catalog,
         group: &OpenGroup,
         exponent: u32,
-    ) -> Result<DiscInfo, FlowError> {
+    ) -> Result<ClosedDiscInfo, FlowError> {
         let discs = catalog.discs(self.set.id)?;
-        let known = |member: &crate::recovery::group::GroupMember| {
-            let disc = discs.iter().find(|disc| disc.uuid == member.uuid);
-            (member.disc, disc.and_then(|disc| disc.image).unwrap_or_default())
-        };
-        let covered: Vec<(DiscNo, Sectors)> = group.members.iter().map(known).collect();
+        let members = group.members.iter();
+        let covered = members.map(|member| (member.disc, member.taken())).collect();
         let of_group = |disc: &&DiscInfo| group.has(disc.uuid);
         let capacity = discs.iter().filter(of_group).map(|disc| disc.capacity).max();
         let new = NewDisc {
@@ -297,7 +295,8 @@ impl<'a> Grouping<'a> {
         };
         catalog.stage_recovery_disc(self.set.id, &new, &numbers(group), &closed)?;
         let made = catalog.discs(self.set.id)?.into_iter().find(|d| d.number == new.number);
-        made.ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
+        made.and_then(DiscInfo::closed)
+            .ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
     }
 
     fn write_stripes(

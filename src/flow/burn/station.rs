@@ -5,7 +5,7 @@ mod drives;
 mod taking;
 
 use crate::burn::{BurnError, Burned, burn};
-use crate::catalog::{Catalog, DiscInfo, KnownSet, ReadOutcome};
+use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, ReadOutcome};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscNo, Strain};
@@ -44,7 +44,7 @@ impl Station<'_> {
         &mut self,
         catalog: &mut Catalog,
         is_meant: impl Fn(DiscNo) -> bool,
-    ) -> Result<Vec<DiscInfo>, FlowError> {
+    ) -> Result<Vec<ClosedDiscInfo>, FlowError> {
         self.burn_recovery_discs(catalog)?;
         let mut discs = waiting(catalog, self.set, self.staging)?;
         discs.retain(|disc| is_meant(disc.number));
@@ -52,7 +52,11 @@ impl Station<'_> {
         Ok(discs)
     }
 
-    pub fn burn_one(&mut self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+    pub fn burn_one(
+        &mut self,
+        catalog: &mut Catalog,
+        disc: &ClosedDiscInfo,
+    ) -> Result<(), FlowError> {
         refuse_unreadable(catalog, self.set, disc)?;
         let order = BurnOrder::of(catalog, self.set.id, disc.clone())?;
         let mut records = OwnCatalog { catalog, set: self.set.id };
@@ -105,7 +109,7 @@ impl Station<'_> {
     }
 
     /// Where a drive keeps copies apart, the first place that bears no good copy.
-    fn turn_to_free_place(&mut self, disc: &DiscInfo, good: &[Carrier]) {
+    fn turn_to_free_place(&mut self, disc: &ClosedDiscInfo, good: &[Carrier]) {
         let label = label(self.set, disc);
         let burner = &mut self.drives.burner;
         let mut place = 1;

@@ -530,7 +530,7 @@ pub(in crate::flow) fn wanted_by_catalog(
     let disc = known.disc(found)?;
     let files = known.catalog.disc_files(known.set.id, disc.number).ok()?;
     let files: Vec<ExpectedFile> = files.iter().map(expected).collect();
-    let image = disc.image;
+    let image = disc.image();
     (!files.is_empty()).then_some(MediumExpectation { files, image, against: Against::Catalog })
 }
 

@@ -378,7 +378,7 @@ impl DrillSession<'_> {
         passphrase: Option<&Secret>,
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let name = &self.set.facts.name;
-        let seq = discs.iter().filter_map(|disc| disc.listing).max();
+        let seq = discs.iter().filter_map(|disc| disc.listing()).max();
         let seq = seq.ok_or_else(|| FlowError::NoListing(name.clone()))?;
         let maker = &Maker::new(places.sandbox, false);
         let expected = self.expected(discs, seq, maker)?;
@@ -443,7 +443,7 @@ impl DrillSession<'_> {
         places: &DiscSources,
         content: u64,
     ) -> Result<(), FlowError> {
-        let images = discs.iter().filter_map(|disc| disc.image).map(|image| image.bytes().0);
+        let images = discs.iter().filter_map(|disc| disc.image()).map(|image| image.bytes().0);
         let copies = if places.found_set.is_some() { total(images) } else { 0 };
         check_space(places.sandbox, content.saturating_add(copies))
     }

@@ -10,7 +10,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
+use crate::catalog::{
+    Access, Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo,
+};
 use crate::codec::openpgp::Signer;
 use crate::drive::Drive;
 use crate::model::disc_list::named;
@@ -76,7 +78,7 @@ pub struct MigrateReport {
     pub failed: u64,
     /// Old discs that hold nothing any more that is not elsewhere.
     pub emptied: Vec<DiscNo>,
-    pub made: Vec<DiscInfo>,
+    pub made: Vec<ClosedDiscInfo>,
 }
 
 /// `source`: the drive at `from`, if that is one.
@@ -386,7 +388,7 @@ impl Moving<'_> {
         let DiscWriter { staging, set, context, .. } = *self.writer;
         let mut station = Station { staging, set, drives, context };
         station.burn_one(self.ledger.catalog(), &closed)?;
-        let has_listings = closed.listings.snapshot;
+        let has_listings = closed.closing.listings.snapshot;
         self.report.made.push(closed);
         let (disc, new_disc, known) =
             self.writer.next_disc(self.ledger.catalog(), self.texts, false)?;
@@ -397,7 +399,7 @@ impl Moving<'_> {
 
     /// The last new disc has the listings, if any disc was made.
     fn finish(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
-        let mut owes = self.report.made.last().is_some_and(|disc| !disc.listings.snapshot);
+        let mut owes = self.report.made.last().is_some_and(|disc| !disc.closing.listings.snapshot);
         while owes || self.filler.disc().has_archives() {
             let had_archives = self.filler.disc().has_archives();
             owes = !self.close(drives)?;

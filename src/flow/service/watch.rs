@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet};
+use crate::catalog::{Access, Catalog, CatalogError, ClosedDiscInfo, KnownSet};
 use crate::drive::{Absence, Drive, DriveError, Label};
 use crate::model::{DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
@@ -70,7 +70,7 @@ struct Written {
 /// A disc that waits to be burned, or to be read back.
 struct NextDisc {
     set: KnownSet,
-    disc: DiscInfo,
+    disc: ClosedDiscInfo,
     /// What to insert for it.
     wanted: WantedMedium,
     /// It may be on a medium already.

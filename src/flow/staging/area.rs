@@ -15,7 +15,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    ArchiveRecord, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, Listings, NewDisc,
+    ArchiveRecord, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, Listings,
+    NewDisc,
 };
 use crate::codec::openpgp::Signer;
 use crate::drive::{BurnJob, Label};
@@ -417,7 +418,7 @@ pub fn source_bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-pub fn label(set: &KnownSet, disc: &DiscInfo) -> Label {
+pub fn label<C>(set: &KnownSet, disc: &DiscInfo<C>) -> Label {
     Label {
         set: set.facts.name.clone(),
         set_uuid: set.facts.uuid,
@@ -431,7 +432,7 @@ pub fn label(set: &KnownSet, disc: &DiscInfo) -> Label {
 pub fn burn_job(
     staging: &Staging,
     set: &KnownSet,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
     files: &[crate::catalog::DiscFileRecord],
 ) -> BurnJob {
     let dir = staging.disc_dir(set, disc.number);
@@ -442,7 +443,7 @@ pub fn burn_job(
         Some(_) => 1,
     };
     paths.sort_by_key(|path| (place(path), path.clone()));
-    let (volume_date, volume_set, application) = match (disc.format, disc.closed) {
+    let (volume_date, volume_set, application) = match (disc.format, disc.closing.at) {
         (Format::Two, Some(closed)) => (
             volume::volume_date(&closed.to_string()),
             volume::volume_set_id(set.facts.uuid),
@@ -458,7 +459,7 @@ pub fn burn_job(
         volume_set,
         application,
         files: paths.into_iter().map(|path| (path.clone(), dir.join(path))).collect(),
-        sectors: disc.image.unwrap_or_default(),
+        sectors: disc.closing.image,
     }
 }
 

@@ -1,7 +1,7 @@
 //! One disc's turn in the drives: what it knows, and what it tells.
 
 use crate::burn::BurnError;
-use crate::catalog::{CopyNo, DiscInfo, KnownSet};
+use crate::catalog::{ClosedDiscInfo, CopyNo, KnownSet};
 use crate::drive::{DiscReader, DriveError, Label};
 use crate::flow::base::expected::expected;
 use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, DiscEvent, Records};
@@ -27,7 +27,7 @@ pub(super) struct BurnAttempt<'a> {
 }
 
 impl BurnAttempt<'_> {
-    pub(super) fn disc(&self) -> &DiscInfo {
+    pub(super) fn disc(&self) -> &ClosedDiscInfo {
         &self.order.disc
     }
 
@@ -62,11 +62,12 @@ impl BurnAttempt<'_> {
     pub(super) fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
         let expected: Vec<ExpectedFile> = self.order.files.iter().map(expected).collect();
         let Context { monitor, stop, .. } = self.context;
-        Ok(verify(reader, self.disc().uuid, &expected, self.disc().image, monitor, stop)?)
+        let image = Some(self.disc().closing.image);
+        Ok(verify(reader, self.disc().uuid, &expected, image, monitor, stop)?)
     }
 }
 
-pub(super) fn burn_error(error: BurnError, disc: &DiscInfo, drive: &str) -> FlowError {
+pub(super) fn burn_error(error: BurnError, disc: &ClosedDiscInfo, drive: &str) -> FlowError {
     match error {
         BurnError::Drive(DriveError::NoMoreBlanks { drive }) => {
             FlowError::NoBlank { drive, disc: disc.number }

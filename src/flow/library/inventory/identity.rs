@@ -137,14 +137,15 @@ pub struct Unnamed {
 }
 
 pub(super) fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> DiscTxt {
+    let closed = disc.closing.and_then(|closing| closing.at);
     DiscTxt {
         format: disc.format,
         set: facts.name.clone(),
         set_uuid: facts.uuid,
         disc: disc.number,
         disc_uuid: disc.uuid,
-        snapshot: disc.snapshot.unwrap_or(SnapshotSeq(1)),
-        date: disc.closed.map_or_else(String::new, |closed| closed.to_string()),
+        snapshot: disc.closing.map_or(SnapshotSeq(1), |closing| closing.snapshot),
+        date: closed.map_or_else(String::new, |closed| closed.to_string()),
         coldcut: String::new(),
         encryption: facts.encryption,
         compression: facts.compression,

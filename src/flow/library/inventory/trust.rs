@@ -267,7 +267,7 @@ pub fn is_plain_content(path: &str) -> bool {
 
 /// DISC.txt can be written by anybody.
 fn believe_catalog(found: &mut FoundDisc, known: &DiscInfo) -> Option<Problem> {
-    let wanted = known.snapshot?;
+    let wanted = known.closing?.snapshot;
     let said = std::mem::replace(&mut found.txt.snapshot, wanted);
     (said != wanted).then(|| Problem {
         what: format!(
