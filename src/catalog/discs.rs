@@ -234,11 +234,17 @@ impl Catalog {
     /// All discs by number.
     pub fn discs(&self, set: SetId) -> Result<Vec<DiscInfo>> {
         self.read("listing the discs", |conn| {
-            let sql = "SELECT number, uuid, capacity, state, image, closed, last_seq, listings,
-                       listing_seq, (SELECT count(*) FROM copies c WHERE c.set_id=d.set_id
-                           AND c.disc=d.number AND c.state='ok'), begun, format
-                       FROM discs d WHERE set_id=? ORDER BY number";
-            conn.prepare(sql)?.query_and_then([set.0], read_disc)?.collect()
+            let sql = format!("{SELECT_DISCS} ORDER BY number");
+            conn.prepare(&sql)?.query_and_then([set.0], read_disc)?.collect()
+        })
+    }
+
+    /// `None`: the set has no disc of this number.
+    pub fn disc(&self, set: SetId, disc: DiscNo) -> Result<Option<DiscInfo>> {
+        self.read("looking for a disc", |conn| {
+            let sql = format!("{SELECT_DISCS} AND number=?2");
+            let mut query = conn.prepare(&sql)?;
+            query.query_and_then(params![set.0, disc.0], read_disc)?.next().transpose()
         })
     }
 
@@ -428,6 +434,13 @@ pub(super) fn insert_file(
     conn.prepare_cached(sql)?.execute(params![set.0, disc.0, file.path, size, file.sha256.0])?;
     Ok(())
 }
+
+/// The discs of a set, as `read_disc` reads them.
+const SELECT_DISCS: &str =
+    "SELECT number, uuid, capacity, state, image, closed, last_seq, listings,
+    listing_seq, (SELECT count(*) FROM copies c WHERE c.set_id=d.set_id
+        AND c.disc=d.number AND c.state='ok'), begun, format
+    FROM discs d WHERE set_id=?1";
 
 fn read_disc(row: &Row) -> Result<DiscInfo, Fault> {
     let format = Format::from_number(row.get(11)?);

@@ -571,3 +571,16 @@ fn what_a_file_costs() {
     assert!(first / count <= 190);
     assert!((second - first) / count <= 30);
 }
+
+#[test]
+fn one_disc_is_what_the_list_of_all_says_of_it() {
+    let bench = CatalogBench::full();
+    let catalog = bench.catalog.as_ref().unwrap();
+    let all = catalog.discs(bench.set).unwrap();
+    assert!(!all.is_empty());
+    for disc in &all {
+        assert_eq!(catalog.disc(bench.set, disc.number).unwrap().as_ref(), Some(disc));
+    }
+    assert_eq!(catalog.disc(bench.set, DiscNo(77)).unwrap(), None);
+    assert_eq!(catalog.disc(SetId(77), DiscNo(1)).unwrap(), None);
+}

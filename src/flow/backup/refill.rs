@@ -40,8 +40,7 @@ pub(in crate::flow) fn spare(
 ) -> Result<Option<ClosedDiscInfo>, FlowError> {
     let set = writer.set.id;
     let Some(number) = catalog.reopenable(set)? else { return Ok(None) };
-    let disc = catalog.discs(set)?.into_iter().find(|disc| disc.number == number);
-    let disc = disc.and_then(DiscInfo::closed);
+    let disc = catalog.disc(set, number)?.and_then(DiscInfo::closed);
     let Some(disc) = disc.filter(|disc| disc.capacity == writer.capacity) else { return Ok(None) };
     let files = catalog.disc_files(set, number)?;
     let drills = catalog.drills(set, number)?;

@@ -9,7 +9,7 @@ use crate::drive::Drive;
 use crate::flow::backup::compare::{ComparisonBase, SourceComparison};
 use crate::flow::backup::refill::{is_recovery_data, missing_key, spare};
 use crate::flow::backup::request::{BackupRequest, writer};
-use crate::flow::backup::scan::{opened, scan};
+use crate::flow::backup::scan::scan;
 use crate::flow::backup::set::{
     check_source, refuse_foreign_discs, remember_facts, remember_wishes,
 };
@@ -48,7 +48,7 @@ pub fn dry_run(
 ) -> Result<BackupPlan, FlowError> {
     let context = Context { operator: &Nobody, ..context };
     Source::open(&request.source)?;
-    let catalog = opened(&request.catalog)?;
+    let catalog = Catalog::open_if_there(&request.catalog)?;
     if let Some(dest) = dest {
         refuse_foreign_discs(request, catalog.as_ref(), dest, context)?;
     }

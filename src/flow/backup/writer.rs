@@ -230,9 +230,9 @@ impl DiscWriter<'_> {
     }
 
     fn disc_info(&self, catalog: &Catalog, number: DiscNo) -> Result<DiscInfo, FlowError> {
-        let discs = catalog.discs(self.set.id)?;
-        let found = discs.into_iter().find(|disc| disc.number == number);
-        found.ok_or(FlowError::NothingStaged(format!(" as disc {number}")))
+        catalog
+            .disc(self.set.id, number)?
+            .ok_or(FlowError::NothingStaged(format!(" as disc {number}")))
     }
 }
 

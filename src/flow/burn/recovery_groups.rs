@@ -294,9 +294,8 @@ impl<'a> Grouping<'a> {
             files,
         };
         catalog.stage_recovery_disc(self.set.id, &new, &numbers(group), &closed)?;
-        let made = catalog.discs(self.set.id)?.into_iter().find(|d| d.number == new.number);
-        made.and_then(DiscInfo::closed)
-            .ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
+        let made = catalog.disc(self.set.id, new.number)?.and_then(DiscInfo::closed);
+        made.ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
     }
 
     fn write_stripes(

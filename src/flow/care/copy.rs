@@ -68,8 +68,7 @@ pub fn copy(
     let mut copied = Vec::new();
     for disc in meant {
         work.one(&mut catalog, &disc, drives)?;
-        let now = catalog.discs(set.id)?.into_iter().find(|now| now.number == disc.number);
-        let copies = now.map_or(0, |now| now.good_copies);
+        let copies = catalog.disc(set.id, disc.number)?.map_or(0, |now| now.good_copies);
         copied.push(CopiedDisc { set: set.facts.name.clone(), disc, copies });
     }
     Ok(copied)

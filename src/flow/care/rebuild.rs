@@ -113,7 +113,7 @@ pub fn rebuild(
     report.unreadable += told.damaged;
     report.refused += told.refused;
     refuse_gone(&inventory)?;
-    choose(&mut inventory, request.name.as_ref())?;
+    inventory.keep_named(request.name.as_ref())?;
     if inventory.sets.is_empty() {
         return Err(inventory.nothing());
     }
@@ -146,17 +146,6 @@ pub fn rebuild(
 /// whole: nothing is replaced then.
 fn refuse_gone(inventory: &Inventory) -> Result<(), FlowError> {
     inventory.absence().map_or(Ok(()), |absence| Err(absence.into()))
-}
-
-fn choose(inventory: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
-    let Some(wanted) = name else { return Ok(()) };
-    let known: Vec<String> =
-        inventory.sets.iter().map(|found_set| found_set.name.to_string()).collect();
-    inventory.sets.retain(|found_set| found_set.name == *wanted);
-    if inventory.sets.is_empty() && !known.is_empty() {
-        return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
-    }
-    Ok(())
 }
 
 /// The sets of the present catalog that stay as they are, and those that are made anew; none if it is

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, ReadOutcome,
-    SetId, Verification,
+    Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, ReadOutcome, SetId,
+    Verification,
 };
 use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive, DriveError};
@@ -212,7 +212,7 @@ fn verify_piles(
     report.refused += told.refused;
     let nameless = inventory.gone.iter().cloned().map(|absence| AbsentDisc { disc: None, absence });
     report.gone.extend(nameless);
-    choose(&mut inventory, request.name.as_ref())?;
+    inventory.keep_named(request.name.as_ref())?;
     if inventory.sets.is_empty() && told == UnusableCounts::default() {
         return Err(inventory.nothing());
     }
@@ -250,27 +250,12 @@ fn name_by_discs(request: &VerifyRequest, inventory: &mut Inventory, context: Co
     known.iter().for_each(|(facts, discs)| inventory.name_by(facts, discs));
 }
 
-fn choose(inventory: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowError> {
-    let Some(wanted) = name else { return Ok(()) };
-    let known: Vec<String> =
-        inventory.sets.iter().map(|found_set| found_set.name.to_string()).collect();
-    inventory.sets.retain(|found_set| found_set.name == *wanted);
-    if inventory.sets.is_empty() && !known.is_empty() {
-        return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
-    }
-    Ok(())
-}
-
 fn local_catalog(request: &VerifyRequest, context: Context) -> Option<Catalog> {
-    match Catalog::open(&request.catalog, Access::Read) {
-        Ok(catalog) => Some(catalog),
-        Err(CatalogError::Missing { .. }) => None,
-        Err(error) => {
-            let why = chain(&error);
-            context.monitor.note(&format!("{why}; the discs are held against their own lists"));
-            None
-        }
-    }
+    Catalog::open_if_there(&request.catalog).unwrap_or_else(|error| {
+        let why = chain(&error);
+        context.monitor.note(&format!("{why}; the discs are held against their own lists"));
+        None
+    })
 }
 
 /// A set as our own catalog knows it.

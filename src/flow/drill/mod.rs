@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, DiscState, DrillScope, KnownSet};
+use crate::catalog::{Catalog, DiscInfo, DiscState, DrillScope, KnownSet};
 use crate::codec::openpgp::Opener;
 use crate::drill::{Depth, Drilled, SampleKey};
 use crate::drive::Drive;
@@ -77,10 +77,9 @@ fn drill_those(
 
 /// Discs that lie somewhere need no catalog, and none is made for them.
 fn open_if_there(path: &Path, context: Context) -> Result<Option<Catalog>, FlowError> {
-    match Catalog::open(path, Access::Read) {
-        Err(CatalogError::Missing { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(read) => {
+    match Catalog::open_if_there(path)? {
+        None => Ok(None),
+        Some(read) => {
             drop(read);
             open_to_write(path, context).map(Some)
         }
@@ -136,8 +135,7 @@ impl Round<'_, '_> {
             return self.trusted(found, name, refused);
         };
         let set = choose_set(catalog.sets()?, name)?;
-        let known = catalog.discs(set.id)?.into_iter().find(|disc| disc.number == number);
-        let known = known.ok_or_else(|| no_disc(&set, number))?;
+        let known = catalog.disc(set.id, number)?.ok_or_else(|| no_disc(&set, number))?;
         let kept = kept_disc(catalog, set.id, number);
         let wanted =
             WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");

@@ -380,6 +380,17 @@ impl Inventory {
         found_set.add(txt, reader);
     }
 
+    /// All but the set of this name is left out, if one is named.
+    pub fn keep_named(&mut self, name: Option<&SetName>) -> Result<(), FlowError> {
+        let Some(wanted) = name else { return Ok(()) };
+        let known = self.names();
+        self.sets.retain(|found_set| found_set.name == *wanted);
+        if self.sets.is_empty() && !known.is_empty() {
+            return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known });
+        }
+        Ok(())
+    }
+
     /// The set that is meant: the named one, or the only one.
     pub fn choose(mut self, name: Option<&SetName>) -> Result<FoundSet, FlowError> {
         let known = self.names();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, CatalogError};
+use crate::catalog::Catalog;
 use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive};
 use crate::model::disc_list::named;
@@ -264,14 +264,10 @@ fn local_catalog(
     found_set: &mut FoundSet,
     context: Context,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
-    let found = match find_set(&request.catalog, found_set) {
-        Ok(found) => found,
-        Err(FlowError::Catalog(CatalogError::Missing { .. })) => None,
-        Err(error) => {
-            context.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
-            None
-        }
-    };
+    let found = find_set(&request.catalog, found_set).unwrap_or_else(|error| {
+        context.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
+        None
+    });
     let Some(known) = found else { return Ok(None) };
     if !found_set.is_known_as_here(&known.catalog.discs(known.set)?) {
         let words =
@@ -311,7 +307,7 @@ fn unknown_words(found_set: &FoundSet, in_catalog: Option<SnapshotSeq>) -> Strin
 }
 
 fn find_set(catalog: &Path, found_set: &FoundSet) -> Result<Option<KnownIn>, FlowError> {
-    let catalog = Catalog::open(catalog, Access::Read)?;
+    let Some(catalog) = Catalog::open_if_there(catalog)? else { return Ok(None) };
     let set = catalog.sets()?.into_iter().find(|set| set.facts.uuid == found_set.uuid);
     Ok(set.map(|set| KnownIn { catalog, set: set.id, is_sealed: false }))
 }

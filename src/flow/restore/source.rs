@@ -103,10 +103,9 @@ impl RestoreSession<'_> {
     /// Whether a person may have the disc, for all that is known.
     fn has_copy(&self, number: DiscNo) -> Result<bool, FlowError> {
         let Some(known) = &self.known else { return Ok(true) };
-        let discs = known.catalog.discs(known.set)?;
-        let gone = discs.iter().find(|disc| disc.number == number && disc.state == DiscState::Gone);
-        let makes = || group_of(known, number, &self.never_came);
-        Ok(gone.is_none() || makes()?.is_none())
+        let disc = known.catalog.disc(known.set, number)?;
+        let is_gone = disc.is_some_and(|disc| disc.state == DiscState::Gone);
+        Ok(!is_gone || group_of(known, number, &self.never_came)?.is_none())
     }
 
     /// Has the disc put into the drive; false if it never came.
@@ -217,8 +216,7 @@ impl RestoreSession<'_> {
 
     fn label_in_catalog(&self, number: DiscNo) -> Option<Label> {
         let known = self.known.as_ref()?;
-        let discs = known.catalog.discs(known.set).ok()?;
-        let disc = discs.into_iter().find(|disc| disc.number == number)?;
+        let disc = known.catalog.disc(known.set, number).ok()??;
         let (set, set_uuid) = (self.found_set.name.clone(), self.found_set.uuid);
         Some(Label { set, set_uuid, number, uuid: disc.uuid })
     }

@@ -159,9 +159,8 @@ impl<'a> Watch<'a> {
 
     /// The discs that are to be burned or read back, of all sets, in their order.
     fn waiting(&mut self) -> Result<Vec<NextDisc>, FlowError> {
-        let catalog = match Catalog::open(&self.request.catalog, Access::Read) {
-            Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
-            opened => opened?,
+        let Some(catalog) = Catalog::open_if_there(&self.request.catalog)? else {
+            return Ok(Vec::new());
         };
         let staging = Staging::open(&self.request.staging)?;
         let mut all = Vec::new();
