@@ -3,7 +3,7 @@
 use super::error::{Fault, Refused, odd};
 use super::value::{digest, number, stored, uuid, word};
 use super::{Catalog, Result, SetId};
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -34,15 +34,6 @@ pub struct NewDisc {
     pub format: Format,
 }
 
-/// Which listings a disc carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Listings {
-    pub index: bool,
-    pub snapshot: bool,
-    pub history: bool,
-    pub catalog: bool,
-}
-
 /// A file of a disc, as it must be found there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscFileRecord {
@@ -59,7 +50,7 @@ pub struct ClosedDiscRecord {
     pub closed: Moment,
     /// The newest snapshot that has a member here.
     pub snapshot: SnapshotSeq,
-    pub listings: Listings,
+    pub listings: ListingFlags,
     /// Of which snapshot the SNAPSHOT listing is, if it has one.
     pub listing: Option<SnapshotSeq>,
     /// All of them: archives, listings, README and the rest.
@@ -98,7 +89,7 @@ pub struct DiscClosing {
     pub at: Option<Moment>,
     /// The newest snapshot that has a member here.
     pub snapshot: SnapshotSeq,
-    pub listings: Listings,
+    pub listings: ListingFlags,
     /// Of which snapshot the SNAPSHOT listing is, if it has one.
     pub listing: Option<SnapshotSeq>,
 }
@@ -154,35 +145,6 @@ impl DiscState {
         [Open, Staged, Failed, Burned, Verified, Gone]
             .into_iter()
             .find(|state| state.word() == word)
-    }
-}
-
-impl Listings {
-    /// As `DISC.txt` has it.
-    pub fn words(self) -> String {
-        let all = [
-            (self.index, "INDEX"),
-            (self.snapshot, "SNAPSHOT"),
-            (self.history, "HISTORY"),
-            (self.catalog, "catalog"),
-        ];
-        let there: Vec<&str> =
-            all.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect();
-        there.join(" ")
-    }
-
-    pub fn from_words(words: &str) -> Option<Listings> {
-        let mut listings = Listings::default();
-        for word in words.split(' ').filter(|word| !word.is_empty()) {
-            match word {
-                "INDEX" => listings.index = true,
-                "SNAPSHOT" => listings.snapshot = true,
-                "HISTORY" => listings.history = true,
-                "catalog" => listings.catalog = true,
-                _ => return None,
-            }
-        }
-        Some(listings)
     }
 }
 
@@ -368,7 +330,7 @@ pub(super) fn close(
             stored(closed.image.0),
             closed.closed.0,
             closed.snapshot.0,
-            closed.listings.words(),
+            closed.listings.to_text(),
             closed.listing.map(|seq| seq.0),
         ],
     )?;
@@ -462,8 +424,8 @@ fn read_closing(row: &Row) -> Result<Option<DiscClosing>, Fault> {
     let image = super::value::optional_number(row, 4)?.map(Sectors);
     let snapshot = row.get::<_, Option<u32>>(6)?.map(SnapshotSeq);
     let listings = match row.get_ref(7)? {
-        rusqlite::types::ValueRef::Null => Listings::default(),
-        _ => word(row, 7, Listings::from_words)?,
+        rusqlite::types::ValueRef::Null => ListingFlags::default(),
+        _ => word(row, 7, ListingFlags::from_known)?,
     };
     let (Some(image), Some(snapshot)) = (image, snapshot) else { return Ok(None) };
     let at = row.get::<_, Option<i64>>(5)?.map(Moment);

@@ -64,8 +64,7 @@ pub use copies::{
 };
 pub use database::Catalog;
 pub use discs::{
-    ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, Listings, NewDisc,
-    OpenDiscInfo,
+    ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, NewDisc, OpenDiscInfo,
 };
 pub use drills::{DrillRecord, DrillScope};
 pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};

@@ -3,7 +3,7 @@
 use super::FormatError;
 use super::escape::{printable, unprintable};
 use crate::model::disc::{Compression, Description, Encryption};
-use crate::model::{DiscNo, DiscUuid, Format, SetName, SetUuid, SnapshotSeq};
+use crate::model::{DiscNo, DiscUuid, Format, ListingFlags, SetName, SetUuid, SnapshotSeq};
 use std::str::FromStr;
 
 /// The words for discs with files, and for recovery discs.
@@ -14,15 +14,6 @@ const DIGEST: &str = "sha256";
 /// README.txt repeats DISC.txt between these lines.
 const BEGIN: &str = "-----BEGIN DISC.txt-----\n";
 const END: &str = "-----END DISC.txt-----\n";
-
-/// Which of the listings a disc carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ListingFlags {
-    pub index: bool,
-    pub snapshot: bool,
-    pub history: bool,
-    pub catalog: bool,
-}
 
 /// What DISC.txt says. It names the disc, never the copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,22 +153,6 @@ impl RecoveryRole {
             text.parse().ok().filter(|&stripe| stripe > 0 && stripe % 2 == 0)
         })?;
         Ok(RecoveryRole { discs, member, of, stripe })
-    }
-}
-
-impl ListingFlags {
-    const NAMES: [&str; 4] = ["INDEX", "SNAPSHOT", "HISTORY", "catalog"];
-
-    fn to_text(self) -> String {
-        let here = [self.index, self.snapshot, self.history, self.catalog];
-        let names = Self::NAMES.iter().zip(here).filter(|(_, is_here)| *is_here);
-        names.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
-    }
-
-    fn from_text(text: &str) -> ListingFlags {
-        let [index, snapshot, history, catalog] =
-            Self::NAMES.map(|name| text.split(' ').any(|word| word == name));
-        ListingFlags { index, snapshot, history, catalog }
     }
 }
 

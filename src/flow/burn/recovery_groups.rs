@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::catalog::{
     Catalog, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, KnownSet,
-    Listings, NewDisc,
+    NewDisc,
 };
 use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
@@ -18,7 +18,7 @@ use crate::format::disc_txt::{self, DiscTxt};
 use crate::format::sums::list_sums;
 use crate::model::disc::Ratio;
 use crate::model::disc_list::named;
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::files::{
     make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
@@ -289,7 +289,7 @@ impl<'a> Grouping<'a> {
             image: image_sectors(&sizes),
             closed: now,
             snapshot: seq,
-            listings: Listings::default(),
+            listings: ListingFlags::default(),
             listing: None,
             files,
         };
@@ -337,7 +337,7 @@ impl<'a> Grouping<'a> {
             encryption: facts.encryption,
             compression: facts.compression,
             parity: 0,
-            listings: disc_txt::ListingFlags::default(),
+            listings: ListingFlags::default(),
             description: self.set.description.clone(),
             group: Some(disc_txt::RecoveryRole { discs, member, of, stripe }),
         };

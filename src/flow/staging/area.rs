@@ -15,18 +15,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    ArchiveRecord, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, Listings,
-    NewDisc,
+    ArchiveRecord, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, NewDisc,
 };
 use crate::codec::openpgp::Signer;
 use crate::drive::{BurnJob, Label};
 use crate::format::by_hand::Facts;
-use crate::format::disc_txt::{self, DiscTxt};
+use crate::format::disc_txt::DiscTxt;
 use crate::format::heading::{BeforeLine, Heading, SnapshotLine, SourceLine};
 use crate::format::volume;
 use crate::model::disc::{Description, archive_path};
 use crate::model::rows::RunLine;
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
 use crate::pack::closing;
 use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
@@ -310,7 +309,7 @@ impl SetTexts<'_> {
             encryption: facts.encryption,
             compression: facts.compression,
             parity: facts.parity,
-            listings: disc_txt::ListingFlags {
+            listings: ListingFlags {
                 index: true,
                 snapshot: true,
                 history: format != Format::One,
@@ -388,12 +387,7 @@ impl SetTexts<'_> {
 
     /// Packed discs as the catalog keeps them.
     pub fn closed(&self, closed: closing::ClosedDisc, at: Moment) -> ClosedDiscRecord {
-        let listings = Listings {
-            index: closed.listings.index,
-            snapshot: closed.listings.snapshot,
-            history: closed.listings.history,
-            catalog: closed.listings.catalog,
-        };
+        let listings = closed.listings;
         ClosedDiscRecord {
             image: closed.sectors,
             closed: at,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{AdoptedDisc, ArchiveRecord, DiscFileRecord, FoundMember, Listings, PartsId};
+use crate::catalog::{AdoptedDisc, ArchiveRecord, DiscFileRecord, FoundMember, PartsId};
 use crate::codec::openpgp::IntegrityError;
 use crate::drive::{DiscReader, FileReader};
 use crate::format::members::part_id;
@@ -217,12 +217,7 @@ fn adopted(
         image: copy.image_sectors().unwrap_or(Sectors(Bytes(bytes).sectors().0)),
         closed: Moment::parse(&txt.date),
         snapshot: txt.snapshot,
-        listings: Listings {
-            index: txt.listings.index,
-            snapshot: txt.listings.snapshot,
-            history: txt.listings.history,
-            catalog: txt.listings.catalog,
-        },
+        listings: txt.listings,
         listing: txt.listings.snapshot.then_some(txt.snapshot),
         files: files.iter().filter_map(|file| disc_file(copy, file, sums)).collect(),
         medium: copy.medium(),

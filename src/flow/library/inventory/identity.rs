@@ -10,11 +10,10 @@ use crate::flow::chain;
 use crate::flow::library::inventory::group::group_told_by;
 use crate::flow::library::inventory::problem::{Problem, ProblemKind};
 use crate::format::by_hand::title;
-use crate::format::disc_txt::ListingFlags;
 use crate::format::volume::APPLICATION;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::disc::{Compression, Description, Encryption, parse_archive_path};
-use crate::model::{Format, SnapshotSeq};
+use crate::model::{Format, ListingFlags, SnapshotSeq};
 use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT, listing_file};
 
 /// Longer files of these names are not ours.
