@@ -3,6 +3,7 @@
 pub(crate) mod carrier;
 pub(crate) mod digest;
 pub mod disc;
+pub(crate) mod disc_identity;
 pub(crate) mod disc_list;
 pub(crate) mod entry;
 pub(crate) mod glob;
@@ -16,6 +17,7 @@ pub(crate) mod strain;
 pub(crate) use carrier::{Batch, BurnedMedium, Carrier, FileId, ShelfId, ShelfPlace};
 pub(crate) use digest::Digest;
 pub use disc::{ArchiveNo, DiscNo, DiscUuid, Format, SetUuid, SnapshotSeq, SnapshotUuid};
+pub use disc_identity::DiscIdentity;
 pub(crate) use disc_list::DiscList;
 pub(crate) use entry::{Entry, Kind, Meta, Mtime, Xattr};
 pub use listing_flags::ListingFlags;

@@ -327,10 +327,7 @@ impl<'a> Grouping<'a> {
         let discs = covered.iter().map(|(disc, _)| *disc).collect();
         let disc_txt = DiscTxt {
             format: new.format,
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc: new.number,
-            disc_uuid: new.uuid,
+            id: facts.identity(new.number, new.uuid),
             snapshot,
             date: now.to_string(),
             coldcut: env!("CARGO_PKG_VERSION").to_owned(),
@@ -342,10 +339,7 @@ impl<'a> Grouping<'a> {
             group: Some(disc_txt::RecoveryRole { discs, member, of, stripe }),
         };
         let readme = recovery_readme(&GroupFacts {
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc: new.number,
-            disc_uuid: new.uuid,
+            id: facts.identity(new.number, new.uuid),
             snapshot,
             date: now.to_string(),
             member,

@@ -6,9 +6,9 @@ mod taking;
 
 use crate::burn::{BurnError, Burned, burn};
 use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, ReadOutcome};
-use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
 use crate::format::volume::{image_name, volume_id};
-use crate::model::{Carrier, DiscNo, Strain};
+use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
 use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::verify::{FileFault, Proof, Verdict, damaged};
 
@@ -120,7 +120,7 @@ impl Station<'_> {
 }
 
 /// Whether one of these copies is in the drive's place; a link to its image is no other copy.
-fn bears_one_of(burner: &mut dyn Drive, label: &Label, good: &[Carrier]) -> bool {
+fn bears_one_of(burner: &mut dyn Drive, label: &DiscIdentity, good: &[Carrier]) -> bool {
     let medium = burner.medium();
     if good.iter().any(|copy| copy.is_where(&medium)) {
         return true;

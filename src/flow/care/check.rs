@@ -84,7 +84,7 @@ impl DueCopy {
     }
 
     fn is(&self, found: &FoundDisc) -> bool {
-        found.txt.set_uuid == self.set.facts.uuid && found.txt.disc_uuid == self.disc.uuid
+        found.txt.id.set_uuid == self.set.facts.uuid && found.txt.id.uuid == self.disc.uuid
     }
 }
 
@@ -397,7 +397,8 @@ impl CheckSession<'_> {
         inventory: &Inventory,
         disc: &FoundDisc,
     ) -> Result<MediumExpectation, FlowError> {
-        let found_set = inventory.sets.iter().find(|found_set| found_set.uuid == disc.txt.set_uuid);
+        let found_set =
+            inventory.sets.iter().find(|found_set| found_set.uuid == disc.txt.id.set_uuid);
         let known = found_set.and_then(|found_set| CatalogSet::find(&self.catalog, found_set));
         known.and_then(|known| wanted_by_catalog(&known, disc)).ok_or(FlowError::NoSets)
     }
@@ -427,11 +428,11 @@ fn lying<'a>(
     let sets = catalog.sets()?;
     let shelves = shelves_of(inventory, catalog, context)?;
     for disc in each(inventory) {
-        let Some(set) = sets.iter().find(|set| set.facts.uuid == disc.txt.set_uuid) else {
+        let Some(set) = sets.iter().find(|set| set.facts.uuid == disc.txt.id.set_uuid) else {
             continue;
         };
-        let copies = catalog.copies(set.id, disc.txt.disc)?;
-        let standard = image_name(&set.facts.name, disc.txt.disc);
+        let copies = catalog.copies(set.id, disc.txt.id.number)?;
+        let standard = image_name(&set.facts.name, disc.txt.id.number);
         let mut taken = HashSet::new();
         // Those that lie where they were put are told first.
         let mut media: Vec<usize> = (0..disc.copies.len()).collect();
@@ -443,7 +444,7 @@ fn lying<'a>(
             let met = Met { medium: &medium, file, standard: &standard, finding: None };
             if let Some(copy) = recognise(&copies, &met, &taken) {
                 taken.insert(copy.number);
-                let key = (set.facts.uuid.to_string(), disc.txt.disc, copy.number);
+                let key = (set.facts.uuid.to_string(), disc.txt.id.number, copy.number);
                 lying.insert(key, (disc, at, medium));
             }
         }

@@ -260,7 +260,7 @@ fn each(inventory: &Inventory) -> impl Iterator<Item = &FoundDisc> {
 }
 
 fn is_it(found: &FoundDisc, set: &KnownSet, disc: &ClosedDiscInfo) -> bool {
-    found.txt.set_uuid == set.facts.uuid && found.txt.disc_uuid == disc.uuid
+    found.txt.id.set_uuid == set.facts.uuid && found.txt.id.uuid == disc.uuid
 }
 
 fn media<'a>(

@@ -365,7 +365,7 @@ fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
 fn discs_of(image: &Path, context: Context) -> Result<Vec<DiscName>, FlowError> {
     let inventory = look(image, context.stop)?;
     let all = inventory.sets.iter().flat_map(|found_set| found_set.all());
-    Ok(all.map(|found| DiscName::Uuid(found.txt.disc_uuid)).collect())
+    Ok(all.map(|found| DiscName::Uuid(found.txt.id.uuid)).collect())
 }
 
 /// Tells what of the image does not count in other commands, and how much that is.

@@ -157,7 +157,7 @@ impl VerifyReport {
     fn went_away(&mut self, found: &FoundDisc, absence: Absence, context: Context) {
         context.monitor.rest();
         context.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
-        let disc = Some((found.txt.set.clone(), found.txt.disc));
+        let disc = Some((found.txt.id.set.clone(), found.txt.id.number));
         self.gone.push(AbsentDisc { disc, absence });
     }
 
@@ -277,7 +277,7 @@ impl<'a> CatalogSet<'a> {
 
     fn disc(&self, found: &FoundDisc) -> Option<&DiscInfo> {
         let same =
-            |disc: &&DiscInfo| disc.uuid == found.txt.disc_uuid && disc.number == found.txt.disc;
+            |disc: &&DiscInfo| disc.uuid == found.txt.id.uuid && disc.number == found.txt.id.number;
         self.discs.iter().find(same).filter(|disc| disc.state != DiscState::Open)
     }
 }
@@ -341,7 +341,7 @@ fn verify_pile(
             if let Some(known) = known.filter(|known| known.disc(found).is_some()) {
                 seen.push(VerifiedMedium {
                     set: known.set.clone(),
-                    disc: found.txt.disc,
+                    disc: found.txt.id.number,
                     title: copy.title(),
                     medium: copy.medium(),
                     file: copy.file_id(),
@@ -418,7 +418,7 @@ pub(in crate::flow) fn verify_copy(
 ) -> Result<CheckedDisc, FlowError> {
     let title = reader.title();
     let total = reader.files().iter().map(|file| file.size.0).sum();
-    let disc = Some(found.txt.disc.0);
+    let disc = Some(found.txt.id.number.0);
     context.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
     let (against, outcome, faults, seals) = match wanted {
         Err(what) => {
@@ -428,7 +428,7 @@ pub(in crate::flow) fn verify_copy(
         }
         Ok(wanted) => {
             note_against(&title, wanted.against, context);
-            let uuid = found.txt.disc_uuid;
+            let uuid = found.txt.id.uuid;
             let MediumExpectation { files, image, against } = wanted;
             let Examined { verdict, strain, seals } =
                 examine(reader, uuid, &files, image, opener, context.monitor, context.stop)?;
@@ -448,7 +448,7 @@ pub(in crate::flow) fn verify_copy(
         context.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
     }
     let repairable = repairable.map(|outlook| outlook.is_repairable());
-    let (set, number) = (found.txt.set.clone(), found.txt.disc);
+    let (set, number) = (found.txt.id.set.clone(), found.txt.id.number);
     let seals = seals_of(reader, against, seals);
     let checked = CheckedDisc {
         set,
@@ -569,9 +569,9 @@ fn wanted_by_discs(
 /// What a catalog from a disc knows of a disc: all of one before its own, the archives of its own.
 fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<ExpectedFile> {
     let KnownIn { catalog, set, .. } = newest;
-    let number = found.txt.disc;
+    let number = found.txt.id.number;
     let discs = catalog.discs(*set).unwrap_or_default();
-    if !discs.iter().any(|disc| disc.number == number && disc.uuid == found.txt.disc_uuid) {
+    if !discs.iter().any(|disc| disc.number == number && disc.uuid == found.txt.id.uuid) {
         return Vec::new();
     }
     let files = catalog.disc_files(*set, number).unwrap_or_default();

@@ -140,7 +140,7 @@ impl Round<'_, '_> {
         let wanted =
             WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
         let is_it = |found_set: &FoundSet| {
-            let found = found_set.discs.get(&number).map(|found| found.txt.disc_uuid);
+            let found = found_set.discs.get(&number).map(|found| found.txt.id.uuid);
             found_set.uuid == set.facts.uuid && found == Some(known.uuid)
         };
         let inventory =
@@ -232,9 +232,9 @@ fn parted(
         return Err(FlowError::NotHere(*lost));
     }
     let is_known = |found: &FoundDisc| {
-        let same = |disc: &&DiscInfo| disc.number == found.txt.disc;
+        let same = |disc: &&DiscInfo| disc.number == found.txt.id.number;
         let known = discs.iter().find(same).filter(|disc| disc.state != DiscState::Open);
-        known.is_some_and(|disc| disc.uuid == found.txt.disc_uuid)
+        known.is_some_and(|disc| disc.uuid == found.txt.id.uuid)
     };
     let meant = found_set.discs.into_iter().filter(|(no, _)| only.is_empty() || only.contains(no));
     let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -260,7 +260,7 @@ fn discs_of(
         Some(found_set) => found_set
             .discs
             .get(&disc.number)
-            .is_some_and(|found| disc.state != DiscState::Open && found.txt.disc_uuid == disc.uuid),
+            .is_some_and(|found| disc.state != DiscState::Open && found.txt.id.uuid == disc.uuid),
     });
     if let Some(lost) = only.iter().find(|wanted| !discs.iter().any(|d| d.number == **wanted)) {
         return Err(FlowError::NotHere(*lost));

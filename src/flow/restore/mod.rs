@@ -294,7 +294,7 @@ fn local_catalog(
 /// Whether a disc that is newer than the catalog is the owner's, nothing here can tell.
 fn unknown_words(found_set: &FoundSet, in_catalog: Option<SnapshotSeq>) -> String {
     let newer = found_set.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
-    let numbers: Vec<String> = newer.map(|found| found.txt.disc.to_string()).collect();
+    let numbers: Vec<String> = newer.map(|found| found.txt.id.number.to_string()).collect();
     let discs = if numbers.len() == 1 { "disc" } else { "discs" };
     let (verb, own) = if numbers.len() == 1 { ("is", "its") } else { ("are", "their") };
     format!(

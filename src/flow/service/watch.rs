@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::catalog::{Access, Catalog, CatalogError, ClosedDiscInfo, KnownSet};
-use crate::drive::{Absence, Drive, DriveError, Label};
-use crate::model::{DiscNo, SetName};
+use crate::drive::{Absence, Drive, DriveError};
+use crate::model::{DiscIdentity, DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
 use crate::port::operator::InsertRequest;
 use crate::port::wanted::WantedMedium;
@@ -364,8 +364,8 @@ fn inside<'a>(
         return Ok(None);
     }
     let found = drive.discs()?;
-    let labels: Vec<Label> =
-        found.discs.iter().flat_map(|disc| Label::candidates(&**disc)).collect();
+    let labels: Vec<DiscIdentity> =
+        found.discs.iter().flat_map(|disc| DiscIdentity::candidates(&**disc)).collect();
     match found.discs.iter().find_map(|disc| disc.absence()) {
         Some(absence) => Err(absence.into()),
         None => Ok(waiting.iter().find(|next| labels.contains(&label(&next.set, &next.disc)))),

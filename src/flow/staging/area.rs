@@ -18,14 +18,16 @@ use crate::catalog::{
     ArchiveRecord, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, NewDisc,
 };
 use crate::codec::openpgp::Signer;
-use crate::drive::{BurnJob, Label};
+use crate::drive::BurnJob;
 use crate::format::by_hand::Facts;
 use crate::format::disc_txt::DiscTxt;
 use crate::format::heading::{BeforeLine, Heading, SnapshotLine, SourceLine};
 use crate::format::volume;
 use crate::model::disc::{Description, archive_path};
 use crate::model::rows::RunLine;
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
+use crate::model::{
+    Bytes, Digest, DiscIdentity, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq,
+};
 use crate::pack::closing;
 use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
@@ -277,10 +279,7 @@ impl SetTexts<'_> {
     pub fn facts(&self, disc: DiscNo, uuid: DiscUuid, date: &str) -> Facts {
         let facts = &self.set.facts;
         Facts {
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc,
-            disc_uuid: uuid,
+            id: facts.identity(disc, uuid),
             snapshot: self.seq,
             date: date.to_owned(),
             source: source_bytes(&facts.source),
@@ -299,10 +298,7 @@ impl SetTexts<'_> {
         let (disc, uuid, format) = disc;
         DiscTxt {
             format,
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc,
-            disc_uuid: uuid,
+            id: facts.identity(disc, uuid),
             snapshot: self.seq,
             date: date.to_owned(),
             coldcut: env!("CARGO_PKG_VERSION").to_owned(),
@@ -373,10 +369,7 @@ impl SetTexts<'_> {
         let before = before.into_iter().map(|(disc, uuid, sums)| BeforeLine { disc, uuid, sums });
         Heading {
             format: disc.format,
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc: disc.number,
-            disc_uuid: disc.uuid,
+            id: facts.identity(disc.number, disc.uuid),
             snapshot: self.seq,
             snapshots: self.snapshots.clone(),
             before: before.collect(),
@@ -412,13 +405,8 @@ pub fn source_bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-pub fn label<C>(set: &KnownSet, disc: &DiscInfo<C>) -> Label {
-    Label {
-        set: set.facts.name.clone(),
-        set_uuid: set.facts.uuid,
-        number: disc.number,
-        uuid: disc.uuid,
-    }
+pub fn label<C>(set: &KnownSet, disc: &DiscInfo<C>) -> DiscIdentity {
+    set.facts.identity(disc.number, disc.uuid)
 }
 
 /// Everything that decides the disc's bytes: catalog and INDEX at the disc's beginning, archives in

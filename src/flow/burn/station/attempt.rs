@@ -2,12 +2,13 @@
 
 use crate::burn::BurnError;
 use crate::catalog::{ClosedDiscInfo, CopyNo, KnownSet};
-use crate::drive::{DiscReader, DriveError, Label};
+use crate::drive::{DiscReader, DriveError};
 use crate::flow::base::expected::expected;
 use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, DiscEvent, Records};
 use crate::flow::burn::station::drives::Drives;
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::{Context, FlowError};
+use crate::model::DiscIdentity;
 use crate::port::clock::Moment;
 use crate::verify::{ExpectedFile, Verdict, verify};
 
@@ -31,7 +32,7 @@ impl BurnAttempt<'_> {
         &self.order.disc
     }
 
-    pub(super) fn label(&self) -> Label {
+    pub(super) fn label(&self) -> DiscIdentity {
         label(self.set, self.disc())
     }
 

@@ -5,7 +5,8 @@
 
 use crate::burn::{BurnError, check_size, make_image, take_blank};
 use crate::catalog::{ClosedDiscInfo, Copy, CopyNo, KnownSet};
-use crate::drive::{Blank, BurnJob, Drive, DriveError, Label};
+use crate::drive::{Blank, BurnJob, Drive, DriveError};
+use crate::model::DiscIdentity;
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 use crate::verify::Verdict;
@@ -41,7 +42,7 @@ fn says_yes(question: &str, context: Context) -> bool {
 
 /// Looks at media.
 struct Seeker<'a> {
-    label: Label,
+    label: DiscIdentity,
     disc: &'a ClosedDiscInfo,
     wanted: WantedMedium,
     has_unread: bool,

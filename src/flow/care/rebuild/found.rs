@@ -47,7 +47,7 @@ impl<'a> Rebuilder<'a> {
         let listed = repairable.as_ref().map_or(&**copy, |disc| disc as &dyn DiscReader);
         self.catalog.adopt_disc(self.set, &adopted(found, &**copy, listed.files(), &sums))?;
         if let Some(group) = &found.txt.group {
-            self.catalog.record_recovery_disc(self.set, found.txt.disc, &group.discs)?;
+            self.catalog.record_recovery_disc(self.set, found.txt.id.number, &group.discs)?;
         }
         let mut unknown = Vec::new();
         for archive in archives(listed) {
@@ -176,7 +176,7 @@ impl<'a> Rebuilder<'a> {
         let end = rows.iter().map(|row| row.frames.offset.saturating_add(row.frames.length)).max();
         Ok(ArchiveRecord {
             number: archive.number,
-            disc: found.txt.disc,
+            disc: found.txt.id.number,
             snapshot: rows.iter().map(|row| row.snapshot).max().unwrap_or(found.txt.snapshot),
             compression: archive.compression,
             encrypted: archive.encrypted,
@@ -211,8 +211,8 @@ fn adopted(
     let txt = &found.txt;
     let bytes: u64 = copy.files().iter().map(|file| file.size.0).sum();
     AdoptedDisc {
-        number: txt.disc,
-        uuid: txt.disc_uuid,
+        number: txt.id.number,
+        uuid: txt.id.uuid,
         format: txt.format,
         image: copy.image_sectors().unwrap_or(Sectors(Bytes(bytes).sectors().0)),
         closed: Moment::parse(&txt.date),

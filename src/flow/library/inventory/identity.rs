@@ -65,8 +65,7 @@ fn is_of_format_1(reader: &dyn DiscReader) -> bool {
 }
 
 fn is_same_disc(a: &DiscTxt, b: &DiscTxt) -> bool {
-    let who = |txt: &DiscTxt| (txt.set_uuid, txt.disc, txt.disc_uuid, txt.snapshot);
-    who(a) == who(b) && a.set == b.set
+    (&a.id, a.snapshot) == (&b.id, b.snapshot)
 }
 
 /// Whether a file has the sum that the disc's list says; true where the list says nothing.
@@ -84,10 +83,7 @@ fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
     let compression = archives().map(|(_, compression, _)| compression);
     DiscTxt {
         format: Format::One,
-        set: title.set,
-        set_uuid: title.set_uuid,
-        disc: title.disc,
-        disc_uuid: title.disc_uuid,
+        id: title.id,
         snapshot: title.snapshot,
         date: title.date,
         coldcut: String::new(),
@@ -139,10 +135,7 @@ pub(super) fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &Dis
     let closed = disc.closing.and_then(|closing| closing.at);
     DiscTxt {
         format: disc.format,
-        set: facts.name.clone(),
-        set_uuid: facts.uuid,
-        disc: disc.number,
-        disc_uuid: disc.uuid,
+        id: facts.identity(disc.number, disc.uuid),
         snapshot: disc.closing.map_or(SnapshotSeq(1), |closing| closing.snapshot),
         date: closed.map_or_else(String::new, |closed| closed.to_string()),
         coldcut: String::new(),
