@@ -16,4 +16,5 @@ mod tests;
 
 pub use base::context::{Context, WaitLimit};
 pub use base::error::{FlowError, chain};
+pub use base::key_error::KeyError;
 pub use base::sets::choose_set;

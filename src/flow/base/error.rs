@@ -20,6 +20,7 @@ use crate::scan::walk::ScanError;
 use crate::verify::Unfinished;
 
 use crate::flow::backup::guards;
+use crate::flow::base::key_error::KeyError;
 
 /// Why a command could not do its work. `ui::exit` gives each its code.
 #[derive(Debug, thiserror::Error)]
@@ -84,40 +85,8 @@ pub enum FlowError {
     Rescue(RescueError),
     #[error(transparent)]
     Pack(PackError),
-    #[error("{0}")]
-    Key(#[source] Box<dyn Error + Send + Sync>, String),
-    #[error("this is not the passphrase of set {0}")]
-    WrongPassphrase(SetName),
-    #[error("set {0} is not encrypted, from its first disc to its last; choose another --set")]
-    NotEncrypted(SetName),
-    #[error(
-        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named: leave that out, or choose another --set for an encrypted set"
-    )]
-    NeedlessPassphrase(SetName),
-    #[error(
-        "set {0} is encrypted, from its first disc to its last: leave --no-encrypt out, or choose another --set"
-    )]
-    StaysEncrypted(SetName),
-    #[error(
-        "set {0} is encrypted with a passphrase, from its first disc to its last: leave --recipient out, or choose another --set"
-    )]
-    NoRecipients(SetName),
-    #[error(
-        "set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last"
-    )]
-    OtherRecipients(SetName),
-    #[error(
-        "set {name} was encrypted for {before} until now, and would be encrypted for {now} from now on; nothing was packed: if that is meant, --new-recipients agrees to it"
-    )]
-    NewRecipients { name: SetName, before: String, now: String },
-    #[error(
-        "{says}, and nobody vouches for that: name the certificates that are yours with --recipient CERTFILE, or who signed the discs with --verify-signature CERTFILE; nothing was changed"
-    )]
-    UnknownRecipients { says: String },
-    #[error("set {0} is encrypted for recipients: name the secret key with --secret-key")]
-    NeedsSecretKey(SetName),
-    #[error("the catalog has lost the keys of set {0}")]
-    NoKeys(SetName),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("set {name} is the directory {}; another one needs another --set, or --move-source if it moved", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error(
@@ -172,8 +141,6 @@ pub enum FlowError {
     HasStaged(SetName),
     #[error("nothing was recorded: nobody agreed (--yes does)")]
     NotAgreed,
-    #[error("this hint is the passphrase itself; choose words that remind you of it")]
-    HintIsPassphrase,
     #[error("nothing is staged{0}")]
     NothingStaged(String),
     #[error("{}", lost_words(*.0))]
@@ -260,7 +227,10 @@ impl FlowError {
 
     /// Another passphrase, or another password of a key, would help.
     pub(in crate::flow) fn is_wrong_passphrase(&self) -> bool {
-        matches!(self, FlowError::WrongPassphrase(_) | FlowError::Open(OpenError::KeyPassword))
+        matches!(
+            self,
+            FlowError::Key(KeyError::WrongPassphrase(_)) | FlowError::Open(OpenError::KeyPassword)
+        )
     }
 
     /// The disc, its drive, or the place that it lies on went away while it was read.
@@ -275,10 +245,6 @@ impl FlowError {
     /// Another program has the drive: it may be free later.
     pub fn is_in_use(&self) -> bool {
         matches!(self, FlowError::Drive(error) if error.is_in_use())
-    }
-
-    pub(in crate::flow) fn no_keys(name: &SetName) -> FlowError {
-        FlowError::NoKeys(name.clone())
     }
 }
 

@@ -5,6 +5,7 @@ pub mod context;
 pub mod error;
 pub mod expected;
 pub mod guard_error;
+pub mod key_error;
 pub mod keys;
 pub mod own_list;
 pub mod own_listing;

@@ -328,7 +328,7 @@ fn an_encrypted_set_comes_back_and_another_passphrase_is_told_before_any_work() 
     for catalog in [false, true] {
         let wish = RestoreOptions { catalog, ..RestoreOptions::default() };
         let error = bench.restore_with("none", wish, Some("open")).unwrap_err();
-        assert!(matches!(error, FlowError::WrongPassphrase(_)), "{error}");
+        assert!(matches!(error, FlowError::Key(KeyError::WrongPassphrase(_))), "{error}");
         assert!(!bench.path("none").exists());
     }
 }
