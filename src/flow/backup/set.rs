@@ -10,7 +10,7 @@ use crate::flow::backup::request::BackupRequest;
 use crate::flow::base::keys::NewKeys;
 use crate::flow::base::recipients::agree;
 use crate::flow::status::keysheet::remember_hint;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 use crate::model::disc::Encryption;
 use crate::model::{DiscIdentity, SetName, SetUuid};
 use crate::port::clock::Moment;
@@ -151,7 +151,7 @@ fn create_set(
 }
 
 fn known_set(catalog: &Catalog, name: &SetName) -> Result<KnownSet, FlowError> {
-    catalog.set_by_name(name)?.ok_or(FlowError::NoSets)
+    catalog.set_by_name(name)?.ok_or_else(|| SelectionError::NoSets.into())
 }
 
 /// Another directory under the same name is refused: its files would replace the first one's in

@@ -20,7 +20,7 @@ use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::set_copy::SetCopy;
 use crate::flow::staging::area::{Staging, need};
 use crate::flow::staging::lost::lost_discs;
-use crate::flow::{Context, FlowError};
+use crate::flow::{Context, FlowError, SelectionError};
 use crate::model::disc::Ratio;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::pack::estimate::{Estimate, Media, PartFilled, estimate};
@@ -87,7 +87,7 @@ fn plan_for(
     check_source(request, set)?;
     request.keys.refuse_other(set)?;
     let catalog = &mut SetCopy::new(catalog, set.id, &staging.scratch(), context.stop)?.catalog;
-    let set = catalog.set_by_name(&request.name)?.ok_or(FlowError::NoSets)?;
+    let set = catalog.set_by_name(&request.name)?.ok_or(SelectionError::NoSets)?;
     let set = remember_facts(request, catalog, &set)?;
     let set = &remember_wishes(request, catalog, set)?;
     needs_par2(is_protected(&set.facts), context)?;

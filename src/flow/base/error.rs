@@ -21,6 +21,7 @@ use crate::verify::Unfinished;
 
 use crate::flow::backup::guards;
 use crate::flow::base::key_error::KeyError;
+use crate::flow::base::selection_error::SelectionError;
 
 /// Why a command could not do its work. `ui::exit` gives each its code.
 #[derive(Debug, thiserror::Error)]
@@ -97,34 +98,14 @@ pub enum FlowError {
         "{place} has discs of a set {name} that the catalog does not know; choose another --set, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]
     ForeignDiscs { place: String, name: SetName },
-    #[error("the catalog knows no set; make one with `coldcut backup`")]
-    NoSets,
-    #[error("there is no set {wanted}; known are: {known}")]
-    NoSuchSet { wanted: SetName, known: String },
-    #[error("there are several sets: {known}; choose one with --set")]
-    SeveralSets { known: String },
-    #[error("set {set} has no snapshot {wanted}; `coldcut snapshots` lists them")]
-    NoSuchSnapshot { set: SetName, wanted: String },
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
     #[error("the staging area {} needs {need} and {free} are free; free some space, or name another place with --staging", .dir.display())]
     StagingFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("the target {} needs {need} and {free} are free (--yes tries all the same: files with holes may need less)", .dir.display())]
     TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("{} {what}", .path.display())]
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
-    #[error("set {set} has no disc {disc}; `coldcut discs` lists them")]
-    NoSuchDisc { set: SetName, disc: DiscNo },
-    #[error("disc {disc} has no copy {copy}; there are: {known}")]
-    NoSuchCopy { disc: DiscNo, copy: u32, known: String },
-    #[error("disc {0} was not burned yet, or its copies are gone")]
-    NoCopyYet(DiscNo),
-    #[error("how large disc {0} is, is not known: the catalog was rebuilt without it")]
-    SizeUnknown(DiscNo),
-    #[error(
-        "disc {0} was not read back as far as is known: `coldcut verify` does, and then it can be migrated"
-    )]
-    NotReadBack(DiscNo),
-    #[error("disc {disc} has several copies ({known}): name one with --copy")]
-    SeveralCopies { disc: DiscNo, known: String },
     #[error(
         "disc {disc} is not staged, and on no shelf that is known{kept}: name the drive or the shelf that has a copy with --from"
     )]
@@ -205,8 +186,6 @@ pub enum FlowError {
         "the catalog knows set {0} already and is sound; with --replace all that it knows of it beside what the discs tell (who verified them, where they are kept) is dropped"
     )]
     KnownAlready(SetName),
-    #[error("there is no {path} in snapshot {seq}")]
-    NoSuchPath { path: String, seq: SnapshotSeq },
     #[error("{0}")]
     Pattern(#[source] crate::model::glob::GlobError, String),
 }

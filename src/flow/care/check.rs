@@ -25,7 +25,7 @@ use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look
 use crate::flow::library::locations::{Met, kept, lies_at, recognise, settle, shelf_of};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unread::{is_doubtful, is_said_to_be};
-use crate::flow::{Context, FlowError, chain, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, chain, choose_set};
 
 /// So many readings of a copy are shown as its trend.
 const TREND: usize = 5;
@@ -122,7 +122,7 @@ fn candidates(catalog: &Catalog, name: Option<&SetName>) -> Result<Vec<DueCopy>,
     let sets = catalog.sets()?;
     let meant = match name {
         Some(name) => vec![choose_set(catalog.sets()?, Some(name))?],
-        None if sets.is_empty() => return Err(FlowError::NoSets),
+        None if sets.is_empty() => return Err(SelectionError::NoSets.into()),
         None => sets.clone(),
     };
     let suspects = suspects(catalog, &sets)?;
@@ -400,7 +400,9 @@ impl CheckSession<'_> {
         let found_set =
             inventory.sets.iter().find(|found_set| found_set.uuid == disc.txt.id.set_uuid);
         let known = found_set.and_then(|found_set| CatalogSet::find(&self.catalog, found_set));
-        known.and_then(|known| wanted_by_catalog(&known, disc)).ok_or(FlowError::NoSets)
+        known
+            .and_then(|known| wanted_by_catalog(&known, disc))
+            .ok_or_else(|| SelectionError::NoSets.into())
     }
 }
 

@@ -22,7 +22,7 @@ use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_in};
 use crate::flow::library::locations::{kept_disc, shelf_of};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
 /// Read at once: many clusters, so that a drive keeps streaming.
 const BLOCK: usize = 1 << 20;
@@ -90,9 +90,9 @@ impl Copying<'_> {
         drives: &mut Drives,
     ) -> Result<(), FlowError> {
         if disc.state == DiscState::Open {
-            return Err(FlowError::NoCopyYet(disc.number));
+            return Err(SelectionError::NoCopyYet(disc.number).into());
         }
-        let closed = disc.clone().closed().ok_or(FlowError::SizeUnknown(disc.number))?;
+        let closed = disc.clone().closed().ok_or(SelectionError::SizeUnknown(disc.number))?;
         let mut order = BurnOrder::of(catalog, self.set.id, closed)?;
         // One that lies here, and nobody read back yet, is what is copied, and no copy of itself.
         let here = drives.burner.medium();

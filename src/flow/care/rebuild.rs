@@ -36,7 +36,7 @@ use crate::flow::library::repair::{RepairableDisc, Repairer};
 use crate::flow::library::unlock::check_listings;
 use crate::flow::restore::note_problems;
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 
 use archive_contents::ArchiveContents;
 pub use request::RebuildRequest;
@@ -379,7 +379,7 @@ impl<'a> Rebuilder<'a> {
 
     fn known_set(&self) -> Result<KnownSet, FlowError> {
         let sets = self.catalog.sets()?;
-        sets.into_iter().find(|set| set.id == self.set).ok_or(FlowError::NoSets)
+        sets.into_iter().find(|set| set.id == self.set).ok_or_else(|| SelectionError::NoSets.into())
     }
 
     fn trouble(&mut self, thing: String, what: String) {

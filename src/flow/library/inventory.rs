@@ -27,7 +27,7 @@ pub use trust::{Trust, Vetting, is_plain_content};
 
 use crate::flow::library::insertion::{Came, with_medium};
 use crate::flow::library::signatures::{Doubt, distrust, holds_stripes_only};
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 
 /// A disc, and the media or images that bear it.
 pub struct FoundDisc {
@@ -386,7 +386,7 @@ impl Inventory {
         let known = self.names();
         self.sets.retain(|found_set| found_set.name == *wanted);
         if self.sets.is_empty() && !known.is_empty() {
-            return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known });
+            return Err(SelectionError::NoSuchSet { wanted: wanted.clone(), known }.into());
         }
         Ok(())
     }
@@ -406,8 +406,10 @@ impl Inventory {
             (Some(found_set), true, _) => {
                 Ok(FoundSet { unnamed: std::mem::take(&mut self.unnamed), ..found_set })
             }
-            (Some(_), false, _) => Err(FlowError::SeveralSets { known }),
-            (None, _, Some(wanted)) => Err(FlowError::NoSuchSet { wanted: wanted.clone(), known }),
+            (Some(_), false, _) => Err(SelectionError::SeveralSets { known }.into()),
+            (None, _, Some(wanted)) => {
+                Err(SelectionError::NoSuchSet { wanted: wanted.clone(), known }.into())
+            }
             (None, _, None) => Err(FlowError::NoDiscs(self.from)),
         }
     }

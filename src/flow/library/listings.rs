@@ -28,7 +28,7 @@ use crate::flow::library::coherence::{Doubts, Silent, contradiction};
 use crate::flow::library::inventory::{FoundDisc, FoundSet};
 use crate::flow::library::older::Past;
 use crate::flow::library::repair::{RepairableDisc, Repairer};
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 
 /// A catalog that knows a set.
 pub struct KnownIn {
@@ -256,7 +256,11 @@ impl FromDiscs<'_> {
     }
 
     fn no_snapshot(&self, wanted: SnapshotSeq) -> FlowError {
-        FlowError::NoSuchSnapshot { set: self.found_set.name.clone(), wanted: wanted.to_string() }
+        SelectionError::NoSuchSnapshot {
+            set: self.found_set.name.clone(),
+            wanted: wanted.to_string(),
+        }
+        .into()
     }
 
     fn note(&self, reader: &dyn DiscReader, error: &dyn std::error::Error, then: &str) {

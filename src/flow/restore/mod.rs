@@ -38,7 +38,7 @@ use crate::flow::library::listings::{ChosenListing, FromDiscs, KnownIn};
 use crate::flow::library::repair::Repairer;
 use crate::flow::library::unlock::open_set;
 use crate::flow::library::vouching::{Rights, withhold_rights};
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 
 /// What a restore is asked to do.
 pub struct RestoreRequest<'a> {
@@ -285,7 +285,7 @@ fn local_catalog(
         (Some(seq), _) => Ok(Some((known, seq))),
         (None, Some(wanted)) => {
             let (set, wanted) = (found_set.name.clone(), wanted.to_string());
-            Err(FlowError::NoSuchSnapshot { set, wanted })
+            Err(SelectionError::NoSuchSnapshot { set, wanted }.into())
         }
         (None, None) => Ok(None),
     }

@@ -44,7 +44,7 @@ use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreRequest, fetch};
 use crate::flow::staging::area::{SetTexts, Staging};
 use crate::flow::staging::disc_size::{DiscSize, of_set};
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
 /// So much content is unpacked at once, if one file alone is not more.
 const ROUND: u64 = 8 << 30;
@@ -194,8 +194,8 @@ fn old_discs(
             let found = found.ok_or_else(|| no_disc(set, number))?;
             match found.state {
                 DiscState::Verified | DiscState::Gone => Ok(found.clone()),
-                DiscState::Burned => Err(FlowError::NotReadBack(found.number)),
-                _ => Err(FlowError::NoCopyYet(found.number)),
+                DiscState::Burned => Err(SelectionError::NotReadBack(found.number).into()),
+                _ => Err(SelectionError::NoCopyYet(found.number).into()),
             }
         })
         .collect()

@@ -377,7 +377,10 @@ fn each_snapshot_comes_back_and_what_moved_or_was_copied_is_found() {
         assert!(old.join("gone").exists() && !old.join("copy").exists());
         let wish = RestoreOptions { snapshot: Some(7), catalog, ..RestoreOptions::default() };
         let error = bench.try_restore(&to("none"), wish).unwrap_err();
-        assert!(matches!(error, FlowError::NoSuchSnapshot { .. }), "{error}");
+        assert!(
+            matches!(error, FlowError::Selection(SelectionError::NoSuchSnapshot { .. })),
+            "{error}"
+        );
     }
 }
 
@@ -880,10 +883,12 @@ fn several_sets_in_one_place_are_told_apart_by_name() {
             .unwrap()
     };
     let error = look().choose(None).err().unwrap();
-    assert!(matches!(&error, FlowError::SeveralSets { known } if known.contains("holidays (")));
+    assert!(
+        matches!(&error, FlowError::Selection(SelectionError::SeveralSets { known }) if known.contains("holidays ("))
+    );
     let other = SetName::new("other").unwrap();
     let error = look().choose(Some(&other)).err().unwrap();
-    assert!(matches!(error, FlowError::NoSuchSet { .. }), "{error}");
+    assert!(matches!(error, FlowError::Selection(SelectionError::NoSuchSet { .. })), "{error}");
     assert_eq!(one.verify("none").unwrap().discs.len(), 2);
 }
 
