@@ -10,7 +10,7 @@ use crate::cli::args::{Burning, Common};
 use crate::cli::resolve::{PassphraseSource, Surroundings};
 use crate::flow::WaitLimit;
 use crate::flow::base::keys::{KeyRing, SettingOrigin};
-use crate::flow::{Context, FlowError};
+use crate::flow::{Context, FlowError, KeyError};
 use crate::format::SizeLimits;
 use crate::port::files::PrivateDir;
 use crate::port::monitor::Monitor;
@@ -91,7 +91,7 @@ impl App {
             source.read(&self.person, prompt, asking, keys.odd_passphrase, &self.stop).map_err(
                 |error| {
                     let words = error.to_string();
-                    FlowError::Key(Box::new(error), words)
+                    KeyError::NotRead(Box::new(error), words).into()
                 },
             )
         };

@@ -4,13 +4,14 @@
 use super::ContentId;
 use super::archives::{self, NewPart, PartsId};
 use super::contents::{self, NewContent};
-use super::discs::{self, DiscFileRecord, DiscState, Listings, insert_file};
+use super::discs::{self, DiscFileRecord, DiscState, insert_file};
 use super::error::{Fault, Refused};
 use super::value::{path_bytes, stored, uuid};
 use super::{ArchiveRecord, Catalog, CopyNo, Result, SetId, copies, state};
 use crate::model::rows::FrameSpan;
 use crate::model::{
-    Carrier, Digest, DiscNo, DiscUuid, Format, RelPath, Sectors, SnapshotSeq, SnapshotUuid,
+    Carrier, Digest, DiscNo, DiscUuid, Format, ListingFlags, RelPath, Sectors, SnapshotSeq,
+    SnapshotUuid,
 };
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -25,7 +26,7 @@ pub struct AdoptedDisc {
     pub image: Sectors,
     pub closed: Option<Moment>,
     pub snapshot: SnapshotSeq,
-    pub listings: Listings,
+    pub listings: ListingFlags,
     pub listing: Option<SnapshotSeq>,
     /// What must be on it, as far as it tells itself.
     pub files: Vec<DiscFileRecord>,
@@ -216,7 +217,7 @@ fn close_disc(conn: &Connection, set: SetId, found: &AdoptedDisc) -> Result<(), 
             stored(found.image.0),
             found.closed.map(|closed| closed.0),
             found.snapshot.0,
-            found.listings.words(),
+            found.listings.to_text(),
             found.listing.map(|seq| seq.0),
         ],
     )?;
@@ -310,7 +311,7 @@ mod tests {
             image: Sectors(100),
             closed: Some(NOW),
             snapshot: SnapshotSeq(1),
-            listings: Listings::default(),
+            listings: ListingFlags::default(),
             listing: None,
             files: Vec::new(),
             medium: Carrier::Shelf(crate::model::ShelfPlace::at("/here")),
@@ -343,12 +344,21 @@ mod tests {
             copy: CopyNo(1),
             at: NOW,
             drive: String::new(),
-            finding: Finding::Ok,
-            details: String::new(),
-            strain: Default::default(),
+            outcome: ReadOutcome::sound(String::new(), Default::default()),
         };
         bench.cat().record_verification(set, &seen).unwrap();
         assert_eq!(bench.cat().discs(set).unwrap().pop().unwrap().state, DiscState::Verified);
+    }
+
+    #[test]
+    fn a_disc_that_is_taken_for_burned_and_was_never_seen_closed_has_no_size() {
+        let mut bench = CatalogBench::new();
+        let set = bench.set;
+        assert!(bench.cat().open_disc(set).unwrap().is_some());
+        bench.cat().assume_burned(set, &[]).unwrap();
+        let disc = bench.cat().discs(set).unwrap().remove(0);
+        assert_eq!((disc.state, disc.image()), (DiscState::Burned, None));
+        assert!(disc.clone().open().is_none() && disc.closed().is_none());
     }
 
     #[test]

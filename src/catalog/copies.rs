@@ -59,10 +59,15 @@ pub struct Verification {
     pub at: Moment,
     /// The drive that read it.
     pub drive: String,
-    pub finding: Finding,
-    /// Bad files and sectors, slow places: for people.
-    pub details: String,
-    pub strain: Strain,
+    pub outcome: ReadOutcome,
+}
+
+/// What reading a copy came to. Nobody above the catalog puts one together from its parts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReadOutcome {
+    pub(super) finding: Finding,
+    pub(super) details: String,
+    pub(super) strain: Strain,
 }
 
 /// What readings of a copy came to, in the order in which they were recorded, whatever the clock
@@ -80,6 +85,32 @@ pub struct Readings {
 /// The place of a reading among all readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadOrdinal(i64);
+
+impl ReadOutcome {
+    /// Every byte was right: recorded, this makes the disc safe. Only `verify` calls it, with what
+    /// it has a proof of; `tests/architecture/rules.rs` refuses all others.
+    pub fn sound(details: String, strain: Strain) -> ReadOutcome {
+        ReadOutcome { finding: Finding::Ok, details, strain }
+    }
+
+    pub fn damaged(details: String, strain: Strain) -> ReadOutcome {
+        ReadOutcome { finding: Finding::Damaged, details, strain }
+    }
+
+    pub fn finding(&self) -> Finding {
+        self.finding
+    }
+
+    /// Bad files and sectors, slow places: for people who look into the catalog.
+    #[cfg(test)]
+    pub fn details(&self) -> &str {
+        &self.details
+    }
+
+    pub fn strain(&self) -> Strain {
+        self.strain
+    }
+}
 
 impl Finding {
     pub fn word(self) -> &'static str {
@@ -187,8 +218,8 @@ impl Catalog {
             if before == CopyState::Gone(Fate::Retired) {
                 return Ok(());
             }
-            set_state(tx, set, seen.disc, seen.copy, CopyState::Found(seen.finding))?;
-            match seen.finding {
+            set_state(tx, set, seen.disc, seen.copy, CopyState::Found(seen.outcome.finding))?;
+            match seen.outcome.finding {
                 Finding::Ok => {
                     gone::is_found(tx, set, seen.disc)?;
                     mark_verified(tx, set, seen.disc)
@@ -307,6 +338,7 @@ pub(super) fn insert_verification(
     set: SetId,
     seen: &Verification,
 ) -> Result<(), Fault> {
+    let ReadOutcome { finding, details, strain } = &seen.outcome;
     let sql = "INSERT INTO verifications(set_id, disc, copy, at, drive, finding, details, slow,
                slowest, unreadable) VALUES(?,?,?,?,?,?,?,?,?,?)";
     conn.execute(
@@ -317,11 +349,11 @@ pub(super) fn insert_verification(
             seen.copy.0,
             seen.at.0,
             seen.drive,
-            seen.finding.word(),
-            seen.details,
-            seen.strain.slow,
-            u32::try_from(seen.strain.slowest.as_millis()).unwrap_or(u32::MAX),
-            seen.strain.unreadable,
+            finding.word(),
+            details,
+            strain.slow,
+            u32::try_from(strain.slowest.as_millis()).unwrap_or(u32::MAX),
+            strain.unreadable,
         ],
     )?;
     Ok(())
@@ -355,12 +387,14 @@ fn read_verification(row: &Row) -> Result<Verification, Fault> {
         copy: CopyNo(row.get(1)?),
         at: Moment(row.get(2)?),
         drive: row.get(3)?,
-        finding: word(row, 4, Finding::from_word)?,
-        details: row.get(5)?,
-        strain: Strain {
-            slow: row.get(6)?,
-            slowest: Duration::from_millis(slowest.into()),
-            unreadable: row.get(8)?,
+        outcome: ReadOutcome {
+            finding: word(row, 4, Finding::from_word)?,
+            details: row.get(5)?,
+            strain: Strain {
+                slow: row.get(6)?,
+                slowest: Duration::from_millis(slowest.into()),
+                unreadable: row.get(8)?,
+            },
         },
     })
 }

@@ -3,7 +3,7 @@
 use super::error::{Fault, Refused, odd};
 use super::value::{digest, number, stored, uuid, word};
 use super::{Catalog, Result, SetId};
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -34,15 +34,6 @@ pub struct NewDisc {
     pub format: Format,
 }
 
-/// Which listings a disc carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Listings {
-    pub index: bool,
-    pub snapshot: bool,
-    pub history: bool,
-    pub catalog: bool,
-}
-
 /// A file of a disc, as it must be found there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscFileRecord {
@@ -59,15 +50,17 @@ pub struct ClosedDiscRecord {
     pub closed: Moment,
     /// The newest snapshot that has a member here.
     pub snapshot: SnapshotSeq,
-    pub listings: Listings,
+    pub listings: ListingFlags,
     /// Of which snapshot the SNAPSHOT listing is, if it has one.
     pub listing: Option<SnapshotSeq>,
     /// All of them: archives, listings, README and the rest.
     pub files: Vec<DiscFileRecord>,
 }
 
+/// A disc of a set. What is settled when it is closed stands apart, so that a function that needs the
+/// size of an image takes a [`ClosedDiscInfo`], and a size that nobody knows cannot be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiscInfo {
+pub struct DiscInfo<C = Option<DiscClosing>> {
     pub number: DiscNo,
     pub uuid: DiscUuid,
     pub capacity: Sectors,
@@ -75,17 +68,60 @@ pub struct DiscInfo {
     pub state: DiscState,
     /// When its first archive was recorded, as the clock went then.
     pub begun: Option<Moment>,
-    /// The rest is `None` until the disc is closed.
-    pub image: Option<Sectors>,
-    pub closed: Option<Moment>,
-    pub snapshot: Option<SnapshotSeq>,
-    pub listings: Listings,
-    pub listing: Option<SnapshotSeq>,
     /// Copies whose newest verification found every byte right.
     pub good_copies: u32,
+    /// `None` of a disc that is open, and of one that was open when the catalog was written that knows
+    /// of it: a rebuild takes that for burned, and nobody has seen it.
+    pub closing: C,
+}
+
+/// A disc that nothing more goes on, with all that is known then.
+pub type ClosedDiscInfo = DiscInfo<DiscClosing>;
+
+/// A disc that is being filled.
+pub type OpenDiscInfo = DiscInfo<()>;
+
+/// What was settled when a disc was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscClosing {
+    pub image: Sectors,
+    /// `None` where a catalog was rebuilt from a disc that does not say it.
+    pub at: Option<Moment>,
+    /// The newest snapshot that has a member here.
+    pub snapshot: SnapshotSeq,
+    pub listings: ListingFlags,
+    /// Of which snapshot the SNAPSHOT listing is, if it has one.
+    pub listing: Option<SnapshotSeq>,
 }
 
 impl DiscInfo {
+    /// The disc, if what was settled when it was closed is known.
+    pub fn closed(self) -> Option<ClosedDiscInfo> {
+        let closing = self.closing?;
+        Some(self.with(closing))
+    }
+
+    /// The disc, if it is open.
+    pub fn open(self) -> Option<OpenDiscInfo> {
+        (self.state == DiscState::Open).then(|| self.with(()))
+    }
+
+    pub fn image(&self) -> Option<Sectors> {
+        self.closing.map(|closing| closing.image)
+    }
+
+    /// Of which snapshot its SNAPSHOT listing is, if it has one.
+    pub fn listing(&self) -> Option<SnapshotSeq> {
+        self.closing?.listing
+    }
+}
+
+impl<C> DiscInfo<C> {
+    fn with<D>(self, closing: D) -> DiscInfo<D> {
+        let DiscInfo { number, uuid, capacity, format, state, begun, good_copies, .. } = self;
+        DiscInfo { number, uuid, capacity, format, state, begun, good_copies, closing }
+    }
+
     /// Copies that were right when they were last read, of a disc that is safe.
     pub fn safe_copies(&self) -> u32 {
         if self.state == DiscState::Verified { self.good_copies } else { 0 }
@@ -109,35 +145,6 @@ impl DiscState {
         [Open, Staged, Failed, Burned, Verified, Gone]
             .into_iter()
             .find(|state| state.word() == word)
-    }
-}
-
-impl Listings {
-    /// As `DISC.txt` has it.
-    pub fn words(self) -> String {
-        let all = [
-            (self.index, "INDEX"),
-            (self.snapshot, "SNAPSHOT"),
-            (self.history, "HISTORY"),
-            (self.catalog, "catalog"),
-        ];
-        let there: Vec<&str> =
-            all.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect();
-        there.join(" ")
-    }
-
-    pub fn from_words(words: &str) -> Option<Listings> {
-        let mut listings = Listings::default();
-        for word in words.split(' ').filter(|word| !word.is_empty()) {
-            match word {
-                "INDEX" => listings.index = true,
-                "SNAPSHOT" => listings.snapshot = true,
-                "HISTORY" => listings.history = true,
-                "catalog" => listings.catalog = true,
-                _ => return None,
-            }
-        }
-        Some(listings)
     }
 }
 
@@ -167,8 +174,8 @@ impl Catalog {
     }
 
     /// The disc that a former run left part-filled; the lowest, should there be several.
-    pub fn open_disc(&self, set: SetId) -> Result<Option<DiscInfo>> {
-        Ok(self.discs(set)?.into_iter().find(|disc| disc.state == DiscState::Open))
+    pub fn open_disc(&self, set: SetId) -> Result<Option<OpenDiscInfo>> {
+        Ok(self.discs(set)?.into_iter().find_map(DiscInfo::open))
     }
 
     /// The size that the set's newest closed disc was planned for. A disc that was met on a medium
@@ -189,11 +196,17 @@ impl Catalog {
     /// All discs by number.
     pub fn discs(&self, set: SetId) -> Result<Vec<DiscInfo>> {
         self.read("listing the discs", |conn| {
-            let sql = "SELECT number, uuid, capacity, state, image, closed, last_seq, listings,
-                       listing_seq, (SELECT count(*) FROM copies c WHERE c.set_id=d.set_id
-                           AND c.disc=d.number AND c.state='ok'), begun, format
-                       FROM discs d WHERE set_id=? ORDER BY number";
-            conn.prepare(sql)?.query_and_then([set.0], read_disc)?.collect()
+            let sql = format!("{SELECT_DISCS} ORDER BY number");
+            conn.prepare(&sql)?.query_and_then([set.0], read_disc)?.collect()
+        })
+    }
+
+    /// `None`: the set has no disc of this number.
+    pub fn disc(&self, set: SetId, disc: DiscNo) -> Result<Option<DiscInfo>> {
+        self.read("looking for a disc", |conn| {
+            let sql = format!("{SELECT_DISCS} AND number=?2");
+            let mut query = conn.prepare(&sql)?;
+            query.query_and_then(params![set.0, disc.0], read_disc)?.next().transpose()
         })
     }
 
@@ -317,7 +330,7 @@ pub(super) fn close(
             stored(closed.image.0),
             closed.closed.0,
             closed.snapshot.0,
-            closed.listings.words(),
+            closed.listings.to_text(),
             closed.listing.map(|seq| seq.0),
         ],
     )?;
@@ -384,25 +397,38 @@ pub(super) fn insert_file(
     Ok(())
 }
 
+/// The discs of a set, as `read_disc` reads them.
+const SELECT_DISCS: &str =
+    "SELECT number, uuid, capacity, state, image, closed, last_seq, listings,
+    listing_seq, (SELECT count(*) FROM copies c WHERE c.set_id=d.set_id
+        AND c.disc=d.number AND c.state='ok'), begun, format
+    FROM discs d WHERE set_id=?1";
+
 fn read_disc(row: &Row) -> Result<DiscInfo, Fault> {
-    let image = super::value::optional_number(row, 4)?;
-    let listings = match row.get_ref(7)? {
-        rusqlite::types::ValueRef::Null => Listings::default(),
-        _ => word(row, 7, Listings::from_words)?,
-    };
     let format = Format::from_number(row.get(11)?);
+    let state = word(row, 3, DiscState::from_word)?;
     Ok(DiscInfo {
         format: format.ok_or_else(|| odd("a disc of an unknown format"))?,
         number: DiscNo(row.get(0)?),
         uuid: DiscUuid(uuid(row, 1)?),
         capacity: Sectors(number(row, 2)?),
-        state: word(row, 3, DiscState::from_word)?,
-        image: image.map(Sectors),
-        closed: row.get::<_, Option<i64>>(5)?.map(Moment),
-        snapshot: row.get::<_, Option<u32>>(6)?.map(SnapshotSeq),
-        listings,
-        listing: row.get::<_, Option<u32>>(8)?.map(SnapshotSeq),
+        state,
         good_copies: row.get(9)?,
         begun: row.get::<_, Option<i64>>(10)?.map(Moment),
+        closing: if state == DiscState::Open { None } else { read_closing(row)? },
     })
+}
+
+/// Of a disc that is not open; `None` if nobody has seen it closed.
+fn read_closing(row: &Row) -> Result<Option<DiscClosing>, Fault> {
+    let image = super::value::optional_number(row, 4)?.map(Sectors);
+    let snapshot = row.get::<_, Option<u32>>(6)?.map(SnapshotSeq);
+    let listings = match row.get_ref(7)? {
+        rusqlite::types::ValueRef::Null => ListingFlags::default(),
+        _ => word(row, 7, ListingFlags::from_known)?,
+    };
+    let (Some(image), Some(snapshot)) = (image, snapshot) else { return Ok(None) };
+    let at = row.get::<_, Option<i64>>(5)?.map(Moment);
+    let listing = row.get::<_, Option<u32>>(8)?.map(SnapshotSeq);
+    Ok(Some(DiscClosing { image, at, snapshot, listings, listing }))
 }

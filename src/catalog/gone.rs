@@ -298,7 +298,8 @@ mod tests {
 
     fn read(bench: &mut CatalogBench, disc: DiscNo, copy: CopyNo, finding: Finding) {
         let (drive, details, strain) = (String::new(), String::new(), Strain::default());
-        let seen = Verification { disc, copy, at: NOW, drive, finding, details, strain };
+        let outcome = ReadOutcome { finding, details, strain };
+        let seen = Verification { disc, copy, at: NOW, drive, outcome };
         let set = bench.set;
         bench.cat().record_verification(set, &seen).unwrap();
     }

@@ -276,9 +276,11 @@ fn verify(bench: &mut CatalogBench, copy: CopyNo, finding: Finding) {
         copy,
         at: NOW,
         drive: "ASUS BW-16D1HT".to_owned(),
-        finding,
-        strain: crate::model::Strain::default(),
-        details: "sector 17".to_owned(),
+        outcome: ReadOutcome {
+            finding,
+            details: "sector 17".to_owned(),
+            strain: crate::model::Strain::default(),
+        },
     };
     let set = bench.set;
     bench.cat().record_verification(set, &seen).unwrap();
@@ -568,4 +570,17 @@ fn what_a_file_costs() {
     println!("{} bytes a file more for 1 % changed", (second - first) as f64 / count as f64);
     assert!(first / count <= 190);
     assert!((second - first) / count <= 30);
+}
+
+#[test]
+fn one_disc_is_what_the_list_of_all_says_of_it() {
+    let bench = CatalogBench::full();
+    let catalog = bench.catalog.as_ref().unwrap();
+    let all = catalog.discs(bench.set).unwrap();
+    assert!(!all.is_empty());
+    for disc in &all {
+        assert_eq!(catalog.disc(bench.set, disc.number).unwrap().as_ref(), Some(disc));
+    }
+    assert_eq!(catalog.disc(bench.set, DiscNo(77)).unwrap(), None);
+    assert_eq!(catalog.disc(SetId(77), DiscNo(1)).unwrap(), None);
 }

@@ -59,9 +59,13 @@ mod testing;
 
 pub use adopt::{AdoptedDisc, FoundMember, NumberConflict};
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
-pub use copies::{Copy, CopyState, Fate, Finding, ReadOrdinal, Readings, Verification};
+pub use copies::{
+    Copy, CopyState, Fate, Finding, ReadOrdinal, ReadOutcome, Readings, Verification,
+};
 pub use database::Catalog;
-pub use discs::{ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, Listings, NewDisc};
+pub use discs::{
+    ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, NewDisc, OpenDiscInfo,
+};
 pub use drills::{DrillRecord, DrillScope};
 pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::CatalogError;

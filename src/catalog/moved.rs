@@ -174,8 +174,8 @@ mod tests {
         }
         let copy = bench.cat().record_copy(set, disc, &bd_r(), "", NOW).unwrap();
         let (drive, details, strain) = (String::new(), String::new(), Strain::default());
-        let finding = Finding::Ok;
-        let seen = Verification { disc, copy, at: NOW, drive, finding, details, strain };
+        let outcome = ReadOutcome::sound(details, strain);
+        let seen = Verification { disc, copy, at: NOW, drive, outcome };
         bench.cat().record_verification(set, &seen).unwrap();
     }
 

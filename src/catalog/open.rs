@@ -37,6 +37,14 @@ impl Catalog {
         }
     }
 
+    /// The same for reading; `None` if there is no catalog at this path yet.
+    pub fn open_if_there(path: &Path) -> Result<Option<Catalog>> {
+        match Catalog::open(path, Access::Read) {
+            Err(CatalogError::Missing { .. }) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     /// Looks at every page.
     pub fn check(&self) -> Result<()> {
         self.read("checking it", check_pages)

@@ -4,7 +4,7 @@ use super::error::{Fault, Refused, odd};
 use super::value::{optional_number, path_bytes, path_from, stored, uuid, word};
 use super::{Catalog, Result, SetId};
 use crate::model::disc::{Compression, Description, Encryption, Ratio};
-use crate::model::{ArchiveNo, Sectors, SetName, SetUuid};
+use crate::model::{ArchiveNo, DiscIdentity, DiscNo, DiscUuid, Sectors, SetName, SetUuid};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
@@ -51,6 +51,13 @@ pub struct KnownSet {
 const COLUMNS: &str = "id, name, uuid, source, encryption, certs, token, hidden, compression,
     created, hint, copies, parity, parity_discs, disc_size, sealed_for, title, description,
     contact, rights, hint_in_clear";
+
+impl SetFacts {
+    /// Who a disc of the set is.
+    pub fn identity(&self, number: DiscNo, uuid: DiscUuid) -> DiscIdentity {
+        DiscIdentity { set: self.name.clone(), set_uuid: self.uuid, number, uuid }
+    }
+}
 
 impl Catalog {
     pub fn create_set(&mut self, facts: &SetFacts) -> Result<SetId> {

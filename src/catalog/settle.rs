@@ -220,7 +220,8 @@ mod tests {
 
     fn read(bench: &mut CatalogBench, disc: DiscNo, copy: u32, finding: Finding, at: Moment) {
         let (drive, details, strain) = (String::new(), String::new(), Strain::default());
-        let seen = Verification { disc, copy: CopyNo(copy), at, drive, finding, details, strain };
+        let outcome = ReadOutcome { finding, details, strain };
+        let seen = Verification { disc, copy: CopyNo(copy), at, drive, outcome };
         let set = bench.set;
         bench.cat().record_verification(set, &seen).unwrap();
     }

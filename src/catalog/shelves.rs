@@ -106,15 +106,8 @@ mod tests {
 
     fn seen(copy: CopyNo, finding: Finding) -> Verification {
         let (drive, details) = (String::new(), String::new());
-        Verification {
-            disc: DiscNo(1),
-            copy,
-            at: NOW,
-            drive,
-            finding,
-            details,
-            strain: Default::default(),
-        }
+        let outcome = ReadOutcome { finding, details, strain: Default::default() };
+        Verification { disc: DiscNo(1), copy, at: NOW, drive, outcome }
     }
 
     /// A closed disc with one content.

@@ -5,8 +5,8 @@ use crate::model::disc::{Compression, Encryption};
 use crate::model::entry::Fingerprint;
 use crate::model::rows::{FrameSpan, Note, SnapshotRow};
 use crate::model::{
-    ArchiveNo, Bytes, Digest, DiscNo, DiscUuid, Entry, Format, Kind, Meta, Mtime, RelPath, Sectors,
-    SetName, SetUuid, SnapshotSeq,
+    ArchiveNo, Bytes, Digest, DiscNo, DiscUuid, Entry, Format, Kind, ListingFlags, Meta, Mtime,
+    RelPath, Sectors, SetName, SetUuid, SnapshotSeq,
 };
 use crate::port::clock::Moment;
 use std::path::PathBuf;
@@ -151,7 +151,7 @@ pub(super) fn closed(snapshot: SnapshotSeq) -> ClosedDiscRecord {
         image: Sectors(999),
         closed: NOW,
         snapshot,
-        listings: Listings { index: true, snapshot: true, ..Listings::default() },
+        listings: ListingFlags { index: true, snapshot: true, ..ListingFlags::default() },
         listing: Some(snapshot),
         files: ["README.txt", "archives/00000001.tar"].map(disc_file).to_vec(),
     }

@@ -142,7 +142,7 @@ impl<'a> ArchiveSampler<'a> {
     /// Which disc the text says that it is of; `None` if its first lines are damaged.
     pub(super) fn disc(&self) -> Result<Option<DiscUuid>, FormatError> {
         let reader = IndexReader::new(&self.header[..], 0)?;
-        Ok(reader.header().map(|header| header.disc_uuid))
+        Ok(reader.header().map(|header| header.id.uuid))
     }
 
     /// The first unit, the last one, and one between of two archives, in the order of the archive.

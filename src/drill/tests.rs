@@ -7,7 +7,8 @@ use crate::format::heading::Heading;
 use crate::format::index_line;
 use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
 use crate::model::{
-    Digest, DiscNo, DiscUuid, Format, Kind, Meta, RelPath, SetName, SetUuid, SnapshotSeq,
+    Digest, DiscIdentity, DiscNo, DiscUuid, Format, Kind, Meta, RelPath, SetName, SetUuid,
+    SnapshotSeq,
 };
 use crate::port::clock::Moment;
 use sha2::{Digest as _, Sha256};
@@ -63,10 +64,12 @@ fn noise(len: usize) -> Vec<u8> {
 fn index_text(rows: &[IndexRow]) -> Vec<u8> {
     let heading = Heading {
         format: Format::Two,
-        set: SetName::new("x").unwrap(),
-        set_uuid: SetUuid(Uuid::from_u128(1)),
-        disc: DiscNo(1),
-        disc_uuid: DISC,
+        id: DiscIdentity {
+            set: SetName::new("x").unwrap(),
+            set_uuid: SetUuid(Uuid::from_u128(1)),
+            number: DiscNo(1),
+            uuid: DISC,
+        },
         snapshot: SnapshotSeq(1),
         snapshots: Vec::new(),
         before: Vec::new(),

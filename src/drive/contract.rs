@@ -24,7 +24,7 @@ pub(crate) enum InjectedFault {
     /// Only these discs can be had without a person.
     Present(Vec<DiscNo>),
     /// Who asks for the first disc gets the second.
-    Swap(DiscNo, Label),
+    Swap(DiscNo, DiscIdentity),
 }
 
 /// A drive of some kind under test.
@@ -33,7 +33,7 @@ pub(crate) trait DriveBench {
     fn drive(&self) -> Box<dyn Drive>;
     fn arrange(&self, trouble: &[InjectedFault]);
     /// All bytes of the medium that bears this disc; `None` if there is none.
-    fn medium(&self, label: &Label) -> Option<Vec<u8>>;
+    fn medium(&self, label: &DiscIdentity) -> Option<Vec<u8>>;
 }
 
 /// Files of a staging area, as long as this lives, and the job to burn them.
@@ -42,8 +42,8 @@ pub(crate) struct StagedJob {
     pub job: BurnJob,
 }
 
-pub(crate) fn label(number: u32) -> Label {
-    Label {
+pub(crate) fn label(number: u32) -> DiscIdentity {
+    DiscIdentity {
         set: SetName::new("holidays").unwrap(),
         set_uuid: SetUuid(Uuid::from_u128(1)),
         number: DiscNo(number),
@@ -181,7 +181,7 @@ fn another_disc_is_named(bench: &dyn DriveBench) {
 
 fn a_disc_with_another_identity_is_refused(bench: &dyn DriveBench) {
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
-    let other = Label { uuid: DiscUuid(Uuid::from_u128(999)), ..label(1) };
+    let other = DiscIdentity { uuid: DiscUuid(Uuid::from_u128(999)), ..label(1) };
     let error = bench.drive().find(&other).err().unwrap();
     assert!(matches!(error, DriveError::WrongDisc { .. }), "{error}");
 }

@@ -65,7 +65,8 @@ mod tests {
     use super::*;
     use crate::drive::Drive;
     use crate::drive::contract::{burn, contents, label, staged, wanted};
-    use crate::drive::{DiscReader, Label, ReadError};
+    use crate::drive::{DiscReader, ReadError};
+    use crate::model::DiscIdentity;
     use std::os::unix::ffi::OsStrExt;
 
     fn shelf(dir: &Path, numbers: &[u32]) {
@@ -76,7 +77,8 @@ mod tests {
     }
 
     fn numbers(found: &Discs) -> Vec<u32> {
-        let number = |disc: &dyn DiscReader| Label::read(disc).unwrap().map_or(0, |l| l.number.0);
+        let number =
+            |disc: &dyn DiscReader| DiscIdentity::read(disc).unwrap().map_or(0, |l| l.number.0);
         found.discs.iter().map(|disc| number(&**disc)).collect()
     }
 

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Absence, DeviceError, Label, ReadError};
-use crate::model::{Bytes, Sectors};
+use super::{Absence, DeviceError, ReadError};
+use crate::model::{Bytes, DiscIdentity, Sectors};
 use crate::port::command::{CommandError, ProgramExit};
 use crate::port::stop::Stopped;
 
@@ -14,7 +14,7 @@ pub enum DriveError {
     #[error("{drive} has no more blank discs")]
     NoMoreBlanks { drive: String },
     #[error("{label} is not in {drive}")]
-    NotThere { drive: String, label: Box<Label> },
+    NotThere { drive: String, label: Box<DiscIdentity> },
     #[error("{drive} is empty")]
     Empty { drive: String },
     #[error("{drive} holds {found}; a blank disc is needed")]
@@ -26,7 +26,7 @@ pub enum DriveError {
     #[error("the disc in {drive} cannot be used yet: {words}")]
     StillBusy { drive: String, words: String },
     #[error("this is not {wanted} but {found}")]
-    WrongDisc { wanted: Box<Label>, found: String },
+    WrongDisc { wanted: Box<DiscIdentity>, found: String },
     #[error("{} exists already and is never overwritten", .path.display())]
     AlreadyThere { path: PathBuf },
     #[error("{} is a symbolic link; on a shelf coldcut follows none: put the file itself there, or remove the link", .0.display())]
@@ -36,9 +36,9 @@ pub enum DriveError {
     #[error("{drive}: burning did not begin, and the disc is as it was: {words}")]
     NotBegun { drive: String, words: String },
     #[error("{drive}: writing {label} failed{}{words}", at(.sector))]
-    Write { drive: String, label: Box<Label>, sector: Option<Sectors>, words: String },
+    Write { drive: String, label: Box<DiscIdentity>, sector: Option<Sectors>, words: String },
     #[error("{label} would be {is} sectors long and must be {wanted}; a staged file has changed", is = .is.0, wanted = .wanted.0)]
-    Size { label: Box<Label>, is: Sectors, wanted: Sectors },
+    Size { label: Box<DiscIdentity>, is: Sectors, wanted: Sectors },
     #[error("{path} cannot be the name of a file on a disc")]
     BadName { path: String },
     #[error("{} is full: {needed} are needed and {free} are free; make room there, and `coldcut burn` goes on with what is staged", .dir.display())]

@@ -49,12 +49,12 @@ pub(crate) enum DriveAction {
 /// What the drive is about to do, or has just done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act<'a> {
-    TakeBlank(&'a Label),
-    Burn(&'a Label),
+    TakeBlank(&'a DiscIdentity),
+    Burn(&'a DiscIdentity),
     /// It is burned, and the program has not heard of it.
     Burned,
-    Find(&'a Label),
-    Reject(&'a Label),
+    Find(&'a DiscIdentity),
+    Reject(&'a DiscIdentity),
     Eject,
     Await,
 }
@@ -198,7 +198,7 @@ impl FakeDrive {
         self.is_foreign() || self.inside().is_some_and(|dir| image_on(&dir).is_some())
     }
 
-    fn blank_for(&mut self, label: &Label) -> Result<Blank, DriveError> {
+    fn blank_for(&mut self, label: &DiscIdentity) -> Result<Blank, DriveError> {
         let drive = self.title();
         if self.is_jukebox() {
             return self.shelf()?.take_blank(label);
@@ -231,7 +231,7 @@ impl Drive for FakeDrive {
         Ok(blank.map(|_| ROOM))
     }
 
-    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+    fn take_blank(&mut self, label: &DiscIdentity) -> Result<Blank, DriveError> {
         self.ask()?;
         self.act(Act::TakeBlank(label))?;
         self.blank_for(label)
@@ -261,7 +261,7 @@ impl Drive for FakeDrive {
         self.act(Act::Burned)
     }
 
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+    fn find(&mut self, wanted: &DiscIdentity) -> Result<Box<dyn DiscReader>, DriveError> {
         self.ask()?;
         self.act(Act::Find(wanted))?;
         let wanted_here = Box::new(wanted.clone());
@@ -274,7 +274,7 @@ impl Drive for FakeDrive {
         self.shelf()?.find(wanted).map(|disc| self.hold(disc))
     }
 
-    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
+    fn reject(&mut self, label: &DiscIdentity) -> Result<(), DriveError> {
         self.ask()?;
         self.act(Act::Reject(label))?;
         self.tell(DriveAction::Reject);
@@ -372,7 +372,7 @@ mod tests {
         fn arrange(&self, trouble: &[InjectedFault]) {
             self.0.arrange(trouble);
         }
-        fn medium(&self, label: &Label) -> Option<Vec<u8>> {
+        fn medium(&self, label: &DiscIdentity) -> Option<Vec<u8>> {
             self.0.medium(label)
         }
     }

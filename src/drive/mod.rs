@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::{Bytes, Carrier, Sectors};
+use crate::model::{Bytes, Carrier, DiscIdentity, Sectors};
 use crate::port::clock::Deadline;
 use crate::port::stop::Stop;
 
@@ -42,7 +42,6 @@ pub use engine::{Engine, Settings, Speed, check_burning_programs};
 pub use error::DriveError;
 pub use folder::Folder;
 pub use image::Image;
-pub use label::Label;
 #[cfg(test)]
 pub(crate) use layout::LONGEST_NAME;
 pub use layout::image_sectors;
@@ -59,7 +58,7 @@ pub use xorriso::predicted_sectors;
 /// All that decides a disc's bytes. Two burns of one job are alike, whatever drive, day or user.
 #[derive(Clone, Debug)]
 pub struct BurnJob {
-    pub label: Label,
+    pub label: DiscIdentity,
     /// `0007_HOLIDAYS` (format 1).
     pub volume_id: String,
     /// `YYYYMMDDhhmmsscc`, in UTC: of the volume and of all files.
@@ -116,7 +115,7 @@ pub trait Drive: Send {
 
     /// Makes sure that a blank for this disc lies ready. [`DriveError::NoMoreBlanks`] if there is
     /// none, [`DriveError::AlreadyThere`] if this disc is in the way.
-    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError>;
+    fn take_blank(&mut self, label: &DiscIdentity) -> Result<Blank, DriveError>;
 
     /// Whether a whole image must be made before [`Drive::burn`].
     fn wants_image(&self) -> bool;
@@ -135,11 +134,11 @@ pub trait Drive: Send {
 
     /// The disc, read anew: nothing that the writer left in memory is used.
     /// [`DriveError::NotThere`] or [`DriveError::WrongDisc`] otherwise.
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError>;
+    fn find(&mut self, wanted: &DiscIdentity) -> Result<Box<dyn DiscReader>, DriveError>;
 
     /// The medium that bears this disc proved bad and is put away: it is not found again, and the
     /// disc can be burned on another blank.
-    fn reject(&mut self, label: &Label) -> Result<(), DriveError>;
+    fn reject(&mut self, label: &DiscIdentity) -> Result<(), DriveError>;
 
     /// Every disc that can be had without a person.
     fn discs(&mut self) -> Result<Discs, DriveError>;

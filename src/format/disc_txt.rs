@@ -3,7 +3,9 @@
 use super::FormatError;
 use super::escape::{printable, unprintable};
 use crate::model::disc::{Compression, Description, Encryption};
-use crate::model::{DiscNo, DiscUuid, Format, SetName, SetUuid, SnapshotSeq};
+use crate::model::{
+    DiscIdentity, DiscNo, DiscUuid, Format, ListingFlags, SetName, SetUuid, SnapshotSeq,
+};
 use std::str::FromStr;
 
 /// The words for discs with files, and for recovery discs.
@@ -15,23 +17,11 @@ const DIGEST: &str = "sha256";
 const BEGIN: &str = "-----BEGIN DISC.txt-----\n";
 const END: &str = "-----END DISC.txt-----\n";
 
-/// Which of the listings a disc carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ListingFlags {
-    pub index: bool,
-    pub snapshot: bool,
-    pub history: bool,
-    pub catalog: bool,
-}
-
 /// What DISC.txt says. It names the disc, never the copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscTxt {
     pub format: Format,
-    pub set: SetName,
-    pub set_uuid: SetUuid,
-    pub disc: DiscNo,
-    pub disc_uuid: DiscUuid,
+    pub id: DiscIdentity,
     /// The newest when the disc was closed; on discs of format 1 the newest that has a member here.
     pub snapshot: SnapshotSeq,
     /// When the disc was closed, `YYYY-MM-DDThh:mm:ssZ`.
@@ -68,10 +58,10 @@ impl DiscTxt {
         let lines = [
             ("format", self.format.number().to_string()),
             ("kind", kind.to_owned()),
-            ("set", self.set.to_string()),
-            ("set_uuid", self.set_uuid.to_string()),
-            ("disc", self.disc.to_string()),
-            ("disc_uuid", self.disc_uuid.to_string()),
+            ("set", self.id.set.to_string()),
+            ("set_uuid", self.id.set_uuid.to_string()),
+            ("disc", self.id.number.to_string()),
+            ("disc_uuid", self.id.uuid.to_string()),
             ("snapshot", self.snapshot.to_string()),
             ("date", self.date.clone()),
             ("coldcut", self.coldcut.clone()),
@@ -122,10 +112,12 @@ impl DiscTxt {
         let text = |key| keys.find(key).and_then(|text| unprintable(text.as_bytes()));
         Ok(DiscTxt {
             format,
-            set: keys.read("set", SetName::new)?,
-            set_uuid: SetUuid(keys.parsed("set_uuid")?),
-            disc: DiscNo(keys.counted("disc")?),
-            disc_uuid: DiscUuid(keys.parsed("disc_uuid")?),
+            id: DiscIdentity {
+                set: keys.read("set", SetName::new)?,
+                set_uuid: SetUuid(keys.parsed("set_uuid")?),
+                number: DiscNo(keys.counted("disc")?),
+                uuid: DiscUuid(keys.parsed("disc_uuid")?),
+            },
             snapshot: SnapshotSeq(keys.counted("snapshot")?),
             date: keys.get("date")?.to_owned(),
             coldcut: keys.get("coldcut")?.to_owned(),
@@ -162,22 +154,6 @@ impl RecoveryRole {
             text.parse().ok().filter(|&stripe| stripe > 0 && stripe % 2 == 0)
         })?;
         Ok(RecoveryRole { discs, member, of, stripe })
-    }
-}
-
-impl ListingFlags {
-    const NAMES: [&str; 4] = ["INDEX", "SNAPSHOT", "HISTORY", "catalog"];
-
-    fn to_text(self) -> String {
-        let here = [self.index, self.snapshot, self.history, self.catalog];
-        let names = Self::NAMES.iter().zip(here).filter(|(_, is_here)| *is_here);
-        names.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
-    }
-
-    fn from_text(text: &str) -> ListingFlags {
-        let [index, snapshot, history, catalog] =
-            Self::NAMES.map(|name| text.split(' ').any(|word| word == name));
-        ListingFlags { index, snapshot, history, catalog }
     }
 }
 
@@ -222,10 +198,12 @@ mod tests {
     fn example() -> DiscTxt {
         DiscTxt {
             format: Format::Two,
-            set: SetName::new("holidays").unwrap(),
-            set_uuid: SetUuid(Uuid::from_u128(1)),
-            disc: DiscNo(7),
-            disc_uuid: DiscUuid(Uuid::from_u128(2)),
+            id: DiscIdentity {
+                set: SetName::new("holidays").unwrap(),
+                set_uuid: SetUuid(Uuid::from_u128(1)),
+                number: DiscNo(7),
+                uuid: DiscUuid(Uuid::from_u128(2)),
+            },
             snapshot: SnapshotSeq(3),
             date: "2026-01-02T03:04:05Z".to_owned(),
             coldcut: "0.1.0".to_owned(),

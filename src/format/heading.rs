@@ -3,7 +3,7 @@
 
 use super::escape::{escape_guarded_into, escape_into};
 use crate::model::rows::RunLine;
-use crate::model::{Digest, DiscNo, DiscUuid, Format, SetName, SetUuid, SnapshotSeq, SnapshotUuid};
+use crate::model::{Digest, DiscIdentity, DiscNo, DiscUuid, Format, SnapshotSeq, SnapshotUuid};
 
 /// What each kind of listing calls itself in its first line.
 pub(super) const INDEX: &str = "index";
@@ -42,10 +42,7 @@ pub struct SourceLine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heading {
     pub format: Format,
-    pub set: SetName,
-    pub set_uuid: SetUuid,
-    pub disc: DiscNo,
-    pub disc_uuid: DiscUuid,
+    pub id: DiscIdentity,
     /// The one that SNAPSHOT is of.
     pub snapshot: SnapshotSeq,
     /// All of the set until then, the oldest first.
@@ -87,7 +84,7 @@ impl Heading {
     }
 
     fn opening(&self, what: &str) -> Vec<u8> {
-        let Heading { format, set, set_uuid, .. } = self;
+        let Heading { format, id: DiscIdentity { set, set_uuid, .. }, .. } = self;
         let mut text = format!("#coldcut-{what}\t{}\n#set\t{set}\t{set_uuid}\n", format.number());
         if *format != Format::One {
             text.push_str(&self.disc_line());
@@ -96,7 +93,7 @@ impl Heading {
     }
 
     fn disc_line(&self) -> String {
-        format!("#disc\t{}\t{}\n", self.disc, self.disc_uuid)
+        format!("#disc\t{}\t{}\n", self.id.number, self.id.uuid)
     }
 
     /// What discs of format 1 have not. `whole`: all that the run says of itself.
@@ -171,7 +168,7 @@ fn line_into(name: &str, fields: &[Option<&[u8]>], out: &mut Vec<u8>) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::RelPath;
+    use crate::model::{RelPath, SetName, SetUuid};
     use uuid::Uuid;
 
     /// Disc 4 of a set `s` with two snapshots.
@@ -190,10 +187,12 @@ pub(super) mod tests {
         };
         Heading {
             format,
-            set: SetName::new("s").unwrap(),
-            set_uuid: SetUuid(Uuid::from_u128(1)),
-            disc: DiscNo(4),
-            disc_uuid: DiscUuid(Uuid::from_u128(2)),
+            id: DiscIdentity {
+                set: SetName::new("s").unwrap(),
+                set_uuid: SetUuid(Uuid::from_u128(1)),
+                number: DiscNo(4),
+                uuid: DiscUuid(Uuid::from_u128(2)),
+            },
             snapshot: SnapshotSeq(2),
             snapshots: vec![line(1, b"/a\nb"), line(2, b"/\xff")],
             before: vec![before(1, None), before(3, Some(Digest::EMPTY))],

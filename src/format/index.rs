@@ -5,9 +5,7 @@ use super::heading::{BeforeLine, INDEX, SnapshotLine};
 use super::lines::{HeaderFields, LineReader, Stand, next_row, read_header};
 use super::meta_fields::{self, Fields, decimal, optional, plain, plain_or_absent};
 use crate::model::rows::{FrameSpan, IndexRow, PartSpan};
-use crate::model::{
-    ArchiveNo, Digest, DiscNo, DiscUuid, Format, RelPath, SetName, SetUuid, SnapshotSeq,
-};
+use crate::model::{ArchiveNo, Digest, DiscIdentity, Format, RelPath, SnapshotSeq};
 use std::io::BufRead;
 
 const FIELDS: usize = 15 + meta_fields::COUNT;
@@ -16,10 +14,7 @@ const FIELDS: usize = 15 + meta_fields::COUNT;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexHeader {
     pub format: Format,
-    pub set: SetName,
-    pub set_uuid: SetUuid,
-    pub disc: DiscNo,
-    pub disc_uuid: DiscUuid,
+    pub id: DiscIdentity,
     /// Each snapshot of the set until then.
     pub snapshots: Vec<SnapshotLine>,
     /// None on discs of format 1.
@@ -132,9 +127,10 @@ impl<R: BufRead> IndexReader<R> {
     pub fn new(input: R, packed: u64) -> Result<IndexReader<R>, FormatError> {
         let mut lines = LineReader::new(input, "INDEX", packed);
         let (header, trouble) = read_header(&mut lines, INDEX, |fields| {
-            let ((set, set_uuid), (disc, disc_uuid)) = (fields.set?, fields.disc?);
+            let ((set, set_uuid), (number, uuid)) = (fields.set?, fields.disc?);
             let HeaderFields { format, snapshots, before, .. } = fields;
-            Some(IndexHeader { format, set, set_uuid, disc, disc_uuid, snapshots, before })
+            let id = DiscIdentity { set, set_uuid, number, uuid };
+            Some(IndexHeader { format, id, snapshots, before })
         })?;
         Ok(IndexReader { lines, header, trouble, stand: Stand::Reading, last: None })
     }
@@ -173,7 +169,7 @@ mod tests {
     use super::super::heading::tests::example;
     use super::*;
     use crate::model::rows::Note;
-    use crate::model::{Kind, Meta};
+    use crate::model::{DiscNo, Kind, Meta};
     use proptest::prelude::*;
 
     fn path(bytes: &[u8]) -> RelPath {
@@ -255,7 +251,7 @@ mod tests {
         let text = listing(&[row(), next.clone()]);
         let mut reader = IndexReader::new(&text[..], 0).unwrap();
         let (header, told) = (reader.header().unwrap(), example(Format::Two));
-        assert_eq!((header.format, header.disc), (Format::Two, DiscNo(4)));
+        assert_eq!((header.format, header.id.number), (Format::Two, DiscNo(4)));
         assert_eq!(header.snapshots, told.snapshots);
         assert_eq!(header.before, told.before);
         assert_eq!(reader.next().unwrap().unwrap(), row());

@@ -312,7 +312,7 @@ mod tests {
             let reader = ListingReader::new(&text[..], 0).unwrap();
             let (header, told) = (reader.header().unwrap(), example(format));
             assert_eq!((header.format, &header.snapshot), (format, &told.snapshots[1]));
-            let disc = (format == Format::Two).then_some((told.disc, told.disc_uuid));
+            let disc = (format == Format::Two).then_some((told.id.number, told.id.uuid));
             assert_eq!(header.disc, disc);
             let back: Result<Vec<_>, _> = reader.collect();
             assert_eq!(back.unwrap(), rows);

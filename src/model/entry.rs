@@ -16,6 +16,20 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Of a file's mode, as `stat` gives it. `None` for a socket, and for kinds that Linux does not
+    /// have yet.
+    pub fn from_mode(mode: u32) -> Option<Kind> {
+        match mode & 0o170_000 {
+            0o100_000 => Some(Kind::File),
+            0o040_000 => Some(Kind::Dir),
+            0o120_000 => Some(Kind::Symlink),
+            0o010_000 => Some(Kind::Fifo),
+            0o020_000 => Some(Kind::CharDevice),
+            0o060_000 => Some(Kind::BlockDevice),
+            _ => None,
+        }
+    }
+
     /// The letter in INDEX, SNAPSHOT and the catalog (format 5, field 2).
     pub fn letter(self) -> char {
         match self {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::field::Multiplier;
 use super::striping::{StripePiece, recovery_file};
 use crate::model::disc::Ratio;
-use crate::model::{DiscNo, DiscUuid};
+use crate::model::{Bytes, DiscNo, DiscUuid, Sectors};
 use crate::port::files::{
     make_private_dir, open_own, open_own_to_read, read_own, read_own_text, unless_missing,
     write_atomic,
@@ -30,6 +30,13 @@ pub struct GroupMember {
     /// All of its image is in the sums.
     pub is_whole: bool,
     pieces: Vec<StripePiece>,
+}
+
+impl GroupMember {
+    /// So much of its image is in the sums: all of it, if it is whole.
+    pub fn taken(&self) -> Sectors {
+        Bytes(self.pieces.iter().map(|piece| piece.length).sum()).sectors()
+    }
 }
 
 /// Fills a buffer from a place of an image.

@@ -23,10 +23,10 @@ use crate::codec::ahead::expander_ahead;
 use crate::codec::frames::expander;
 use crate::codec::openpgp::Opener;
 use crate::codec::read_member::ReadMember;
-use crate::drive::{Absence, DiscReader, Label};
+use crate::drive::{Absence, DiscReader};
 use crate::format::SizeLimits;
 use crate::model::disc::Compression;
-use crate::model::{ArchiveNo, DiscNo};
+use crate::model::{ArchiveNo, DiscIdentity, DiscNo};
 use crate::port::monitor::{Monitor, Progress, Trouble};
 use crate::port::stop::{Stop, Stopped};
 
@@ -148,7 +148,7 @@ impl<'a> Restorer<'a> {
     /// this disc may be on it; it is not lost, and this may be called again.
     pub fn disc(
         &mut self,
-        label: &Label,
+        label: &DiscIdentity,
         copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
         locate: &MemberLookup,
@@ -246,7 +246,7 @@ impl<'a> Restorer<'a> {
     /// of them have damaged, from elsewhere.
     fn find_members(
         &self,
-        label: &Label,
+        label: &DiscIdentity,
         copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
         locate: &MemberLookup,

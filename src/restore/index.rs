@@ -7,10 +7,10 @@ use std::io::{self, BufReader, Read};
 use super::archive::{ArchiveBytes, Holes};
 use crate::codec::openpgp::{Integrity, IntegrityError, MessageReader, OpenError, Opener};
 use crate::codec::salvage::SalvagedText;
-use crate::drive::{DiscFile, DiscReader, Label};
+use crate::drive::{DiscFile, DiscReader};
 use crate::format::{FormatError, IndexHeader, IndexReader, SizeLimits};
 use crate::model::rows::{FrameSpan, IndexRow};
-use crate::model::{ArchiveNo, Digest, Kind, RelPath};
+use crate::model::{ArchiveNo, Digest, DiscIdentity, Kind, RelPath};
 use crate::port::stop::{Heeding, Stop, Stopped};
 
 /// What the listings are called, encrypted ones with `.gpg` behind it.
@@ -145,7 +145,7 @@ pub fn packed_size(reader: &dyn DiscReader, name: &str) -> u64 {
 pub fn index_header(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
-    of: &Label,
+    of: &DiscIdentity,
     stop: &Stop,
 ) -> Result<Option<IndexHeader>, ListingError> {
     let damaged = |source| ListingError::Damaged { name: INDEX.to_owned(), source };
@@ -156,16 +156,15 @@ pub fn index_header(
 }
 
 /// DISC.txt is what anybody can write; an encrypted INDEX is not.
-fn refuse_other(header: Option<&IndexHeader>, of: &Label) -> Result<(), ListingError> {
+fn refuse_other(header: Option<&IndexHeader>, of: &DiscIdentity) -> Result<(), ListingError> {
     let Some(header) = header else { return Ok(()) };
-    let told = (header.set_uuid, header.disc, header.disc_uuid);
-    if told == (of.set_uuid, of.number, of.uuid) {
+    if header.id.is_same_disc(of) {
         return Ok(());
     }
-    let IndexHeader { set, disc, disc_uuid, .. } = header;
-    let what = match header.set_uuid == of.set_uuid {
-        true => format!("is that of disc {disc} ({disc_uuid}), and not of this disc"),
-        false => format!("is that of disc {disc} of another set, {set}"),
+    let DiscIdentity { set, set_uuid, number, uuid } = &header.id;
+    let what = match *set_uuid == of.set_uuid {
+        true => format!("is that of disc {number} ({uuid}), and not of this disc"),
+        false => format!("is that of disc {number} of another set, {set}"),
     };
     Err(ListingError::Elsewhere { name: INDEX.to_owned(), what })
 }
@@ -175,7 +174,7 @@ fn refuse_other(header: Option<&IndexHeader>, of: &Label) -> Result<(), ListingE
 pub fn each_index_row(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
-    of: &Label,
+    of: &DiscIdentity,
     ListingOptions { limits, stop }: ListingOptions,
     mut each: impl FnMut(IndexRow),
 ) -> Result<Option<ListingError>, ListingError> {
@@ -203,7 +202,7 @@ pub fn each_index_row(
 pub fn fetches(
     reader: &dyn DiscReader,
     opener: Option<&Opener>,
-    of: &Label,
+    of: &DiscIdentity,
     wanted: &WantedMembers,
     reading: ListingOptions,
 ) -> Result<(Vec<Fetch>, Option<ListingError>), ListingError> {

@@ -197,7 +197,8 @@ impl Target {
         let stat = temporary
             .stat()
             .map_err(|errno| PlaceError::new(path, "looking at the hard link", errno))?;
-        if !is_of_kind(FileType::from_raw_mode(stat.st_mode), kind) {
+        // A directory has no second name.
+        if kind == Kind::Dir || existing_of(&stat).kind != Some(kind) {
             return Err(not_a_file());
         }
         // Renaming one name of a file over another does nothing: it is done already.
@@ -322,15 +323,7 @@ fn is_dir(dir: &OwnedFd, name: &[u8]) -> bool {
 /// The widths of `stat`'s fields differ between machines; their values fit ours on all.
 #[allow(clippy::unnecessary_cast)]
 fn existing_of(stat: &Stat) -> Existing {
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Some(Kind::File),
-        FileType::Directory => Some(Kind::Dir),
-        FileType::Symlink => Some(Kind::Symlink),
-        FileType::Fifo => Some(Kind::Fifo),
-        FileType::CharacterDevice => Some(Kind::CharDevice),
-        FileType::BlockDevice => Some(Kind::BlockDevice),
-        _ => None,
-    };
+    let kind = Kind::from_mode(stat.st_mode as u32);
     Existing {
         kind,
         size: if kind == Some(Kind::File) { stat.st_size as u64 } else { 0 },
@@ -340,16 +333,3 @@ fn existing_of(stat: &Stat) -> Existing {
 
 #[cfg(test)]
 mod tests;
-
-/// Whether something that was found is what a row of this kind stands for.
-fn is_of_kind(found: FileType, kind: Kind) -> bool {
-    let expected = match kind {
-        Kind::File => FileType::RegularFile,
-        Kind::Symlink => FileType::Symlink,
-        Kind::Fifo => FileType::Fifo,
-        Kind::CharDevice => FileType::CharacterDevice,
-        Kind::BlockDevice => FileType::BlockDevice,
-        Kind::Dir | Kind::Hardlink => return false,
-    };
-    found == expected
-}

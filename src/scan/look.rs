@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, readlinkat, statx};
+use rustix::fs::{AtFlags, Statx, StatxFlags, StatxTimestamp, readlinkat, statx};
 use rustix::io::Errno;
 
 use super::owners::OwnerNames;
@@ -90,15 +90,7 @@ impl Stat {
 
     /// `None` for a socket, and for kinds that Linux does not have yet.
     pub fn kind(&self) -> Option<Kind> {
-        match FileType::from_raw_mode(self.mode.into()) {
-            FileType::RegularFile => Some(Kind::File),
-            FileType::Directory => Some(Kind::Dir),
-            FileType::Symlink => Some(Kind::Symlink),
-            FileType::Fifo => Some(Kind::Fifo),
-            FileType::CharacterDevice => Some(Kind::CharDevice),
-            FileType::BlockDevice => Some(Kind::BlockDevice),
-            _ => None,
-        }
+        Kind::from_mode(self.mode.into())
     }
 
     pub fn is_dir(&self) -> bool {

@@ -12,12 +12,14 @@ use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 
 mod error;
+mod outcome;
 mod outlook;
 mod pace;
 mod reading;
 mod seals;
 
 pub use error::Unfinished;
+pub use outcome::damaged;
 pub use outlook::{Outlook, outlook};
 use reading::{DiscReading, Passed};
 pub use seals::{SealCounts, is_sealed};
@@ -65,18 +67,6 @@ pub struct Examined {
 impl Proof {
     pub fn disc(&self) -> DiscUuid {
         self.disc
-    }
-
-    pub fn files(&self) -> usize {
-        self.files
-    }
-
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    pub fn strain(&self) -> Strain {
-        self.strain
     }
 }
 

@@ -5,7 +5,7 @@
 
 use coldcut::format::by_hand::{Facts, restore_sh, simple_restore_sh};
 use coldcut::model::disc::Encryption;
-use coldcut::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
+use coldcut::model::{DiscIdentity, DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -185,10 +185,12 @@ impl Scenario {
 pub fn facts() -> Facts {
     let uuid = "11111111-2222-4333-8444-555555555555".parse().unwrap();
     Facts {
-        set: SetName::new("demo").unwrap(),
-        set_uuid: SetUuid(uuid),
-        disc: DiscNo(1),
-        disc_uuid: DiscUuid(uuid),
+        id: DiscIdentity {
+            set: SetName::new("demo").unwrap(),
+            set_uuid: SetUuid(uuid),
+            number: DiscNo(1),
+            uuid: DiscUuid(uuid),
+        },
         snapshot: SnapshotSeq(1),
         date: "2026-01-01T00:00:00Z".to_owned(),
         source: b"/src".to_vec(),

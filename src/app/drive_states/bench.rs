@@ -383,7 +383,7 @@ impl DriveStateBench {
             let numbers: Vec<DiscNo> = discs.iter().map(|disc| disc.number).collect();
             let read = numbers.iter().flat_map(|no| catalog.verifications(set.id, *no).unwrap());
             let drilled = numbers.iter().flat_map(|no| catalog.drills(set.id, *no).unwrap());
-            let findings = read.map(|read| read.finding);
+            let findings = read.map(|read| read.outcome.finding());
             findings.chain(drilled.map(|drill| drill.finding)).collect::<Vec<_>>()
         });
         found.filter(|found| *found != Finding::Ok).count()

@@ -20,7 +20,7 @@ pub fn run(app: &App, args: BurnArgs) -> Result<Exit, RunError> {
         app.screen.say("nothing is staged");
     }
     for disc in &report.burned {
-        let size = disc.image.unwrap_or_default();
+        let size = disc.closing.image;
         if !app.common.quiet {
             app.screen.say(&format!("disc {}: {size}, burned and verified", disc.number));
         }

@@ -55,7 +55,7 @@ fn due_line(due: &DueCopy, now: Moment) -> DueLine {
 fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
     app.reporter.rest();
     for copy in &report.checked {
-        if !app.common.quiet || copy.checked.finding != Finding::Ok || copy.ages() {
+        if !app.common.quiet || copy.checked.finding() != Finding::Ok || copy.ages() {
             app.screen.say(&words(copy));
         }
     }
@@ -127,7 +127,7 @@ fn summary(report: &CheckReport) -> serde_json::Value {
             "set": copy.checked.set.as_str(),
             "disc": copy.checked.number.0,
             "copy": copy.copy.0,
-            "finding": copy.checked.finding.word(),
+            "finding": copy.checked.finding().word(),
             "faults": copy.checked.faults,
             "ages": copy.ages(),
             "trend": trend,

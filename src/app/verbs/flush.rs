@@ -1,7 +1,7 @@
 //! `coldcut flush`: a disc that is held back for more is finished as it is.
 
 use crate::app::{App, RunError};
-use crate::catalog::DiscInfo;
+use crate::catalog::ClosedDiscInfo;
 use crate::cli::args::FlushArgs;
 use crate::flow::backup::flush::{FlushRequest, Flushed, flush};
 use crate::port::monitor::Monitor;
@@ -39,8 +39,8 @@ pub fn run(app: &App, args: FlushArgs) -> Result<Exit, RunError> {
 }
 
 fn words(flushed: &Flushed) -> Vec<String> {
-    let staged = |kind: &str, disc: &DiscInfo| {
-        let size = disc.image.unwrap_or_default().bytes();
+    let staged = |kind: &str, disc: &ClosedDiscInfo| {
+        let size = disc.closing.image.bytes();
         format!(
             "{kind} {} is staged, {size}: `coldcut burn` or `coldcut watch` burns it.",
             disc.number

@@ -11,7 +11,7 @@ use crate::flow::staging::area::source_bytes;
 use crate::flow::status::query::Query;
 use crate::model::glob::Pattern;
 use crate::model::path::shown;
-use crate::model::{RelPath, SetName, SnapshotSeq};
+use crate::model::{Bytes, RelPath, SetName, SnapshotSeq};
 use crate::ui::exit::Exit;
 use crate::ui::lines::{ListedSnapshot, print_paths};
 use crate::ui::media::{CopyLine, DiscLine};
@@ -50,15 +50,16 @@ pub fn discs(app: &App) -> Result<Exit, RunError> {
 }
 
 pub(super) fn disc_line(set: &SetName, disc: KnownDisc) -> DiscLine {
+    let closing = disc.info.closing;
     DiscLine {
         set: set.clone(),
         id: disc.info.number,
         uuid: disc.info.uuid,
         state: disc.info.state.word().to_owned(),
-        date: disc.info.closed,
-        used: disc.info.image.unwrap_or_default().bytes(),
+        date: closing.and_then(|closing| closing.at),
+        used: closing.map_or(Bytes(0), |closing| closing.image.bytes()),
         capacity: disc.info.capacity.bytes(),
-        snapshot: disc.info.snapshot.unwrap_or(SnapshotSeq(0)),
+        snapshot: closing.map_or(SnapshotSeq(0), |closing| closing.snapshot),
         copies: disc.info.good_copies,
         verified: disc.verified,
         drilled: disc.drilled,

@@ -99,7 +99,8 @@ fn wanted(glance: &SetGlance) -> Option<String> {
     })?;
     let copies: Vec<_> = first.media.iter().map(|medium| medium.copy.clone()).collect();
     let wanted = glance.set.copies as usize;
-    Some(medium_wanted(&glance.set, &first.info, &Copies::of(&copies), wanted).to_string())
+    let disc = first.info.clone().closed()?;
+    Some(medium_wanted(&glance.set, &disc, &Copies::of(&copies), wanted).to_string())
 }
 
 fn status_line(glance: SetGlance, now: Moment) -> StatusLine {

@@ -33,7 +33,7 @@ pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
 fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
     app.reporter.rest();
     for disc in &report.discs {
-        if !app.common.quiet || disc.finding != Finding::Ok {
+        if !app.common.quiet || disc.finding() != Finding::Ok {
             app.screen.say(&disc.words());
         }
     }
@@ -68,7 +68,7 @@ pub(super) fn object(disc: &CheckedDisc) -> serde_json::Value {
     serde_json::json!({
         "set": disc.set.as_str(),
         "disc": disc.number.0,
-        "finding": disc.finding.word(),
+        "finding": disc.finding().word(),
         "faults": disc.faults,
         "repairable": disc.repairable,
         "against": disc.against.word(),

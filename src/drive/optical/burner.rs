@@ -12,9 +12,9 @@ use super::medium::{Medium, MediumState};
 use super::profile::Profile;
 use crate::drive::engine::{self, BurnSource, Settings};
 use crate::drive::{
-    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Image, Label, News, Slot, xorriso,
+    Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Image, News, Slot, xorriso,
 };
-use crate::model::{BurnedMedium, Bytes, Carrier, Sectors};
+use crate::model::{BurnedMedium, Bytes, Carrier, DiscIdentity, Sectors};
 use crate::port::clock::Deadline;
 use crate::port::stop::Stop;
 
@@ -116,9 +116,9 @@ impl Optical {
         }
     }
 
-    fn label_inside(&self) -> Option<Label> {
+    fn label_inside(&self) -> Option<DiscIdentity> {
         let disc = OpticalDisc::open(&self.device, &self.title(), &self.choices.stop).ok()?;
-        Label::read(&disc).ok()?
+        DiscIdentity::read(&disc).ok()?
     }
 
     /// Whether the system knows less of the medium than is on it: written in this run, or in one
@@ -264,7 +264,7 @@ impl Drive for Optical {
         Ok(medium.filter(|medium| medium.state == MediumState::Blank).map(|blank| blank.free))
     }
 
-    fn take_blank(&mut self, _: &Label) -> Result<Blank, DriveError> {
+    fn take_blank(&mut self, _: &DiscIdentity) -> Result<Blank, DriveError> {
         let drive = self.title();
         let Some(medium) = self.ready_medium(&self.choices.stop)? else {
             return Err(DriveError::NoMoreBlanks { drive });
@@ -315,7 +315,7 @@ impl Drive for Optical {
         }
     }
 
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+    fn find(&mut self, wanted: &DiscIdentity) -> Result<Box<dyn DiscReader>, DriveError> {
         self.reload()?;
         let stop = match std::mem::take(&mut self.is_in_doubt) {
             true => Stop::new(),
@@ -329,10 +329,10 @@ impl Drive for Optical {
                 None => Err(DriveError::NotThere { drive: self.title(), label }),
             };
         };
-        if Label::candidates(&disc).any(|label| label.is_same_disc(wanted)) {
+        if DiscIdentity::candidates(&disc).any(|label| label.is_same_disc(wanted)) {
             return Ok(Box::new(disc));
         }
-        match Label::read(&disc)? {
+        match DiscIdentity::read(&disc)? {
             Some(label) if label.set == wanted.set && label.number == wanted.number => {
                 wrong(format!("{label} with another identity"))
             }
@@ -341,7 +341,7 @@ impl Drive for Optical {
         }
     }
 
-    fn reject(&mut self, _: &Label) -> Result<(), DriveError> {
+    fn reject(&mut self, _: &DiscIdentity) -> Result<(), DriveError> {
         self.eject()
     }
 
@@ -350,7 +350,7 @@ impl Drive for Optical {
         let (mut found, stop) = (Discs::default(), self.choices.stop.clone());
         match self.disc(&stop) {
             Ok(None) => {}
-            Ok(Some(disc)) if matches!(Label::read(&disc), Ok(None)) => {
+            Ok(Some(disc)) if matches!(DiscIdentity::read(&disc), Ok(None)) => {
                 found.problems.push(self.unusable("it is not one of coldcut's".to_owned()));
             }
             Ok(Some(disc)) => {

@@ -2,7 +2,8 @@
 
 use super::names::parse_name;
 use crate::drive::image::Image;
-use crate::drive::{DiscReader, Discs, DriveError, Label, ReadError};
+use crate::drive::{DiscReader, Discs, DriveError, ReadError};
+use crate::model::DiscIdentity;
 use crate::model::disc::parse_archive_path;
 
 /// The main file of recovery data (format 10).
@@ -25,7 +26,7 @@ impl Discs {
     /// One with recovery data may get its name from that.
     pub(in crate::drive) fn add(&mut self, image: Image) {
         // One of ours may have lost the files that say who it is.
-        if matches!(Label::read(&image), Ok(None)) && !is_ours(&image) {
+        if matches!(DiscIdentity::read(&image), Ok(None)) && !is_ours(&image) {
             self.problems.push(DriveError::Foreign(image.path().to_owned()));
             return;
         }
@@ -43,18 +44,18 @@ fn is_ours(image: &Image) -> bool {
         .any(|file| parse_archive_path(&file.path).is_some() || file.path == RECOVERY_DATA)
 }
 
-fn is_called_like(image: &Image, wanted: &Label) -> bool {
+fn is_called_like(image: &Image, wanted: &DiscIdentity) -> bool {
     parse_name(image.path()) == Some((wanted.set.clone(), wanted.number))
 }
 
 /// The disc in hand is the one that is wanted. One that cannot say who it is passes: its name is
 /// right, and what is read from it will be checked byte by byte.
-pub(super) fn check_label(image: &Image, wanted: &Label) -> Result<(), DriveError> {
-    if Label::candidates(image).any(|label| label.is_same_disc(wanted)) {
+pub(super) fn check_label(image: &Image, wanted: &DiscIdentity) -> Result<(), DriveError> {
+    if DiscIdentity::candidates(image).any(|label| label.is_same_disc(wanted)) {
         return Ok(());
     }
     let wrong = |found| Err(DriveError::WrongDisc { wanted: Box::new(wanted.clone()), found });
-    match Label::read(image) {
+    match DiscIdentity::read(image) {
         Ok(Some(label)) if label.set == wanted.set && label.number == wanted.number => {
             wrong(format!("{label} with another identity ({})", image.title()))
         }

@@ -22,8 +22,8 @@ use rustix::fs::{Access, FlockOperation};
 
 use super::faults::ShelfFaults;
 use super::image::Image;
-use super::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, Label, News, Slot};
-use crate::model::{Bytes, Carrier, DiscNo, Sectors, SetName};
+use super::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, News, Slot};
+use crate::model::{Bytes, Carrier, DiscIdentity, DiscNo, Sectors, SetName};
 use crate::port::files;
 use crate::port::held_dir::HeldDir;
 use crate::port::stop::Stop;
@@ -109,7 +109,7 @@ impl Shelf {
         Ok(Shelf::at(home))
     }
 
-    fn image_path(&self, label: &Label) -> PathBuf {
+    fn image_path(&self, label: &DiscIdentity) -> PathBuf {
         self.dir.join(image_name(label))
     }
 
@@ -249,7 +249,7 @@ impl Drive for Shelf {
         Ok(None)
     }
 
-    fn take_blank(&mut self, label: &Label) -> Result<Blank, DriveError> {
+    fn take_blank(&mut self, label: &DiscIdentity) -> Result<Blank, DriveError> {
         self.made = None;
         self.make()?;
         self.check_writable()?;
@@ -306,7 +306,7 @@ impl Drive for Shelf {
         Ok(())
     }
 
-    fn find(&mut self, wanted: &Label) -> Result<Box<dyn DiscReader>, DriveError> {
+    fn find(&mut self, wanted: &DiscIdentity) -> Result<Box<dyn DiscReader>, DriveError> {
         let faults = ShelfFaults::read(&self.dir)?;
         let not_there =
             || DriveError::NotThere { drive: self.title(), label: Box::new(wanted.clone()) };
@@ -331,7 +331,7 @@ impl Drive for Shelf {
         Ok(Box::new(image))
     }
 
-    fn reject(&mut self, label: &Label) -> Result<(), DriveError> {
+    fn reject(&mut self, label: &DiscIdentity) -> Result<(), DriveError> {
         let (dir, path) = (self.hold()?, self.image_path(label));
         let to = free_failed_name(&dir, label)?;
         let name = OsString::from(image_name(label));

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use uuid::Uuid;
 
+use crate::drive::DriveError;
 use crate::drive::faults::ShelfFaults;
-use crate::drive::{DriveError, Label};
-use crate::model::{DiscNo, Sectors, SetName};
+use crate::model::{DiscIdentity, DiscNo, Sectors, SetName};
 use crate::port::files;
 use crate::port::held_dir::HeldDir;
 
@@ -24,12 +24,12 @@ pub(super) fn stem(set: &SetName, number: DiscNo) -> String {
     format!("{set}-{:04}", number.0)
 }
 
-pub(super) fn image_name(label: &Label) -> String {
+pub(super) fn image_name(label: &DiscIdentity) -> String {
     format!("{}.iso", stem(&label.set, label.number))
 }
 
 /// `.holidays-0007.1c5a8b0f3d2e4967.iso.part`: nobody knows it before it is there.
-pub(super) fn part_name(label: &Label) -> OsString {
+pub(super) fn part_name(label: &DiscIdentity) -> OsString {
     let random = Uuid::new_v4().as_u64_pair().0;
     format!(".{}.{random:016x}{PART}", stem(&label.set, label.number)).into()
 }
@@ -50,12 +50,15 @@ pub(super) fn parse_part(name: &str) -> Option<(SetName, DiscNo)> {
     parse_stem(stem)
 }
 
-fn failed_name(label: &Label, attempt: u32) -> String {
+fn failed_name(label: &DiscIdentity, attempt: u32) -> String {
     format!("{}.failed-{attempt}.iso", stem(&label.set, label.number))
 }
 
 /// The first free name for a medium of this disc that is of no use.
-pub(super) fn free_failed_name(dir: &HeldDir, label: &Label) -> Result<OsString, DriveError> {
+pub(super) fn free_failed_name(
+    dir: &HeldDir,
+    label: &DiscIdentity,
+) -> Result<OsString, DriveError> {
     let mut attempt = 1;
     loop {
         let name = OsString::from(failed_name(label, attempt));

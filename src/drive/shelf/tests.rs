@@ -38,7 +38,7 @@ impl DriveBench for ShelfBench {
         fs::write(self.0.path().join(faults::FILE), lines.collect::<String>()).unwrap();
     }
 
-    fn medium(&self, label: &Label) -> Option<Vec<u8>> {
+    fn medium(&self, label: &DiscIdentity) -> Option<Vec<u8>> {
         fs::read(self.0.path().join(image_name(label))).ok()
     }
 }

@@ -13,8 +13,8 @@ use super::names::{free_failed_name, image_name, is_first_medium, part_name, tit
 use crate::drive::faults::{self, ShelfFaults};
 use crate::drive::image::Image;
 use crate::drive::rate::last_as_long;
-use crate::drive::{BurnJob, DiscReader, DriveError, Label, News, xorriso};
-use crate::model::{Bytes, FileId, Sectors};
+use crate::drive::{BurnJob, DiscReader, DriveError, News, xorriso};
+use crate::model::{Bytes, DiscIdentity, FileId, Sectors};
 use crate::port::clock::Stopwatch;
 use crate::port::files::{forget_cached, open_own_to_read};
 use crate::port::held_dir::HeldDir;
@@ -28,7 +28,7 @@ pub(super) struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    pub fn new_in(dir: &'a HeldDir, label: &Label) -> Result<Part<'a>, DriveError> {
+    pub fn new_in(dir: &'a HeldDir, label: &DiscIdentity) -> Result<Part<'a>, DriveError> {
         let name = part_name(label);
         let file = dir.create(&name).map_err(DriveError::io("make", dir.path().join(&name)))?;
         Ok(Part { dir, name, file })
@@ -121,7 +121,12 @@ impl Part<'_> {
         }
     }
 
-    fn failed_write(&self, label: &Label, sector: Option<Sectors>, words: String) -> DriveError {
+    fn failed_write(
+        &self,
+        label: &DiscIdentity,
+        sector: Option<Sectors>,
+        words: String,
+    ) -> DriveError {
         DriveError::Write {
             drive: title(self.dir.path()),
             label: Box::new(label.clone()),
@@ -141,7 +146,7 @@ impl Part<'_> {
 
     /// The error of this burn that `.shelf.toml` asks for, if it is to come and within the image.
     fn fault(&self, job: &BurnJob, faults: &ShelfFaults) -> Option<Sectors> {
-        let Label { set, number, .. } = &job.label;
+        let DiscIdentity { set, number, .. } = &job.label;
         faults
             .write_error(*number)
             .filter(|&at| at < job.sectors && is_first_medium(self.dir.path(), set, *number))

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::catalog::{Catalog, DiscInfo, KnownSet};
+use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet};
 use crate::codec::openpgp::Signer;
 use crate::model::SetName;
 use crate::pack::queue::Queue;
@@ -35,9 +35,9 @@ pub struct FlushRequest<'a> {
 #[derive(Debug, Default)]
 pub struct Flushed {
     /// The disc that was held back; `None` if nothing waited.
-    pub disc: Option<DiscInfo>,
+    pub disc: Option<ClosedDiscInfo>,
     /// Of the group that was in work.
-    pub recovery: Vec<DiscInfo>,
+    pub recovery: Vec<ClosedDiscInfo>,
     /// The recovery discs are made when the staged discs are burned: their images are needed.
     pub recovery_waits: bool,
 }
@@ -66,7 +66,7 @@ fn close_disc(
     set: &KnownSet,
     staging: &Staging,
     context: Context,
-) -> Result<DiscInfo, FlowError> {
+) -> Result<ClosedDiscInfo, FlowError> {
     let Some(last) = catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) else {
         return Err(FlowError::UnfinishedRun(set.facts.name.clone()));
     };

@@ -8,7 +8,7 @@ mod shelves;
 
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, CatalogError, KnownSet};
+use crate::catalog::{Catalog, CatalogError, KnownSet};
 use crate::model::SetName;
 
 use crate::flow::FlowError;
@@ -21,12 +21,11 @@ pub(in crate::flow) use shelves::known_shelves;
 
 /// The catalog, if there is one.
 fn open(catalog: &Path) -> Result<Option<Catalog>, FlowError> {
-    match Catalog::open(catalog, Access::Read) {
-        Ok(catalog) => Ok(Some(catalog)),
+    match Catalog::open_if_there(catalog) {
         // A full disk may have left a file without tables, which a backup makes a catalog of;
         // whoever opens it to write says what else it is.
-        Err(CatalogError::Missing { .. } | CatalogError::NotOurs { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(CatalogError::NotOurs { .. }) => Ok(None),
+        opened => Ok(opened?),
     }
 }
 

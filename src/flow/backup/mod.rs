@@ -18,7 +18,7 @@ pub mod writer;
 
 use std::path::Path;
 
-use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
+use crate::catalog::{Catalog, ClosedDiscInfo, DiscState, KnownSet};
 use crate::model::{DiscNo, SetName};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
@@ -97,7 +97,7 @@ pub fn backup(
 /// What became of discs that were staged.
 #[derive(Debug, Default)]
 pub struct BurnReport {
-    pub burned: Vec<DiscInfo>,
+    pub burned: Vec<ClosedDiscInfo>,
     /// Not whole in the staging area any more.
     pub lost: Vec<DiscNo>,
 }

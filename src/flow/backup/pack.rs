@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::{Catalog, Counts, DiscInfo};
+use crate::catalog::{Catalog, ClosedDiscInfo, Counts};
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
 use crate::pack::filler::PackConfig;
 use crate::pack::queue::Queue;
@@ -55,7 +55,7 @@ struct Packing<'a> {
     ledger: CatalogLedger<'a>,
     drives: Option<&'a Beside<'a>>,
     /// A closed disc that waits and has room: opened again as soon as something is to be put on it.
-    spare: Option<DiscInfo>,
+    spare: Option<ClosedDiscInfo>,
     ahead: bool,
     load: u64,
     /// Nothing is left to pack, and the snapshot says so: a disc more is for listings alone.
@@ -149,7 +149,7 @@ impl<'a> Packing<'a> {
             self.use_spare()?;
             let closed =
                 self.writer().close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
-            made.discs.push((closed.number, closed.image.unwrap_or_default().bytes()));
+            made.discs.push((closed.number, closed.closing.image.bytes()));
             if let Some(drives) = self.drives {
                 drives.give(self.ledger.catalog(), &closed)?;
             }
@@ -157,7 +157,7 @@ impl<'a> Packing<'a> {
             if !self.ahead {
                 self.settle()?;
             }
-            owes_listings = !closed.listings.snapshot;
+            owes_listings = !closed.closing.listings.snapshot;
             if !more && !owes_listings {
                 return Ok(made);
             }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, DiscInfo, Finding};
+use crate::catalog::{Catalog, ClosedDiscInfo, DiscInfo, Finding};
 use crate::codec::openpgp::Opener;
 use crate::drive::Folder;
 use crate::format::index_line;
@@ -37,10 +37,10 @@ pub(in crate::flow) const WELL_FILLED: u64 = 95;
 pub(in crate::flow) fn spare(
     writer: &DiscWriter,
     catalog: &Catalog,
-) -> Result<Option<DiscInfo>, FlowError> {
+) -> Result<Option<ClosedDiscInfo>, FlowError> {
     let set = writer.set.id;
     let Some(number) = catalog.reopenable(set)? else { return Ok(None) };
-    let disc = catalog.discs(set)?.into_iter().find(|disc| disc.number == number);
+    let disc = catalog.disc(set, number)?.and_then(DiscInfo::closed);
     let Some(disc) = disc.filter(|disc| disc.capacity == writer.capacity) else { return Ok(None) };
     let files = catalog.disc_files(set, number)?;
     let drills = catalog.drills(set, number)?;
@@ -97,7 +97,7 @@ pub(in crate::flow) fn is_recovery_data(path: &str) -> bool {
 /// Recovery data is reckoned as it would be made now.
 fn used_percent<'f>(
     writer: &DiscWriter,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
     files: impl Iterator<Item = (&'f str, u64)>,
 ) -> u64 {
     let facts = &writer.set.facts;
@@ -114,7 +114,7 @@ fn used_percent<'f>(
 pub(in crate::flow) fn reopen(
     writer: &DiscWriter,
     catalog: &mut Catalog,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
     keys: &KeyRing,
 ) -> Result<bool, FlowError> {
     if let Some(why) = missing_key(writer, catalog, disc.number, keys)? {
@@ -138,7 +138,7 @@ pub(in crate::flow) fn reopen(
 fn rows_from_index(
     writer: &DiscWriter,
     catalog: &Catalog,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
     keys: &KeyRing,
 ) -> Result<Result<(), String>, FlowError> {
     let opener = match opener(writer, keys) {
@@ -182,7 +182,7 @@ type IndexRows = BTreeMap<ArchiveNo, Vec<u8>>;
 fn rows_of(
     writer: &DiscWriter,
     catalog: &Catalog,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
     opener: Option<&Opener>,
 ) -> Result<Result<IndexRows, String>, FlowError> {
     let dir = writer.staging.disc_dir(writer.set, disc.number);

@@ -1,6 +1,6 @@
 //! One run over one set.
 
-use crate::catalog::DiscInfo;
+use crate::catalog::ClosedDiscInfo;
 
 use crate::flow::backup::request::{BackupReport, BackupRequest};
 use crate::flow::backup::writer::DiscWriter;
@@ -11,5 +11,5 @@ pub(in crate::flow) struct BackupRun<'a> {
     pub writer: DiscWriter<'a>,
     pub report: BackupReport,
     /// The newest disc, if it waits in the staging area and has room.
-    pub spare: Option<DiscInfo>,
+    pub spare: Option<ClosedDiscInfo>,
 }

@@ -2,9 +2,8 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
-use crate::catalog::{Access, Catalog, CatalogError};
+use crate::catalog::Catalog;
 use crate::flow::backup::compare::{Comparer, ComparisonBase, SourceComparison};
 use crate::flow::backup::own_places::leave_out;
 use crate::flow::backup::request::BackupRequest;
@@ -20,7 +19,7 @@ pub(super) fn scan(
 ) -> Result<SourceComparison, FlowError> {
     let mut options = request.filter.clone();
     // A dry run's own copy knows one set, and the shelves of others are left out, too.
-    leave_out(request, opened(&request.catalog)?.as_ref(), &mut options)?;
+    leave_out(request, Catalog::open_if_there(&request.catalog)?.as_ref(), &mut options)?;
     let filter = Filter::new(&options)?;
     let mut comparer = Comparer::new(known, request.rehash, context.monitor);
     walk(&request.source, &filter, context.stop, context.monitor, &mut comparer)?;
@@ -31,13 +30,4 @@ pub(super) fn scan(
         context.monitor.note(&format!("left out: the disc images in {dir}"));
     }
     Ok(compared)
-}
-
-/// The catalog as it was written last, if there is one.
-pub(super) fn opened(path: &Path) -> Result<Option<Catalog>, FlowError> {
-    match Catalog::open(path, Access::Read) {
-        Ok(catalog) => Ok(Some(catalog)),
-        Err(CatalogError::Missing { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }

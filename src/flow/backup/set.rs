@@ -4,15 +4,15 @@ use uuid::Uuid;
 
 use crate::catalog::{Catalog, KnownSet, SetFacts};
 use crate::codec::openpgp::Sealer;
-use crate::drive::{Drive, Label};
+use crate::drive::Drive;
 use crate::flow::backup::ledger::choose_compression;
 use crate::flow::backup::request::BackupRequest;
 use crate::flow::base::keys::NewKeys;
 use crate::flow::base::recipients::agree;
 use crate::flow::status::keysheet::remember_hint;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 use crate::model::disc::Encryption;
-use crate::model::{SetName, SetUuid};
+use crate::model::{DiscIdentity, SetName, SetUuid};
 use crate::port::clock::Moment;
 
 /// A place that bears discs of this name which the catalog does not know is not written to.
@@ -39,14 +39,14 @@ pub(super) fn refuse_foreign_discs(
         context.monitor.note(&chain(problem));
     }
     for reader in &found.discs {
-        let labels: Vec<Label> = Label::candidates(&**reader).collect();
+        let labels: Vec<DiscIdentity> = DiscIdentity::candidates(&**reader).collect();
         // What was taken out is not what will be burned; without its drive nothing will.
         match reader.absence() {
             Some(absence) if absence.leaves_no_drive() => return Err(absence.into()),
             Some(absence) => context.monitor.note(&absence.to_string()),
             None => {}
         }
-        let is_known = |label: &Label| {
+        let is_known = |label: &DiscIdentity| {
             let same_set = set.as_ref().is_some_and(|set| set.facts.uuid == label.set_uuid);
             let same_disc = known.iter().any(|d| d.number == label.number && d.uuid == label.uuid)
                 || twins.iter().any(|twin| (twin.number, twin.uuid) == (label.number, label.uuid));
@@ -151,7 +151,7 @@ fn create_set(
 }
 
 fn known_set(catalog: &Catalog, name: &SetName) -> Result<KnownSet, FlowError> {
-    catalog.set_by_name(name)?.ok_or(FlowError::NoSets)
+    catalog.set_by_name(name)?.ok_or_else(|| SelectionError::NoSets.into())
 }
 
 /// Another directory under the same name is refused: its files would replace the first one's in

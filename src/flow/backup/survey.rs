@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, DiscInfo, KnownSet, SetId};
+use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, SetId};
 use crate::drive::Drive;
 use crate::flow::backup::compare::{ComparisonBase, SourceComparison};
 use crate::flow::backup::refill::{is_recovery_data, missing_key, spare};
 use crate::flow::backup::request::{BackupRequest, writer};
-use crate::flow::backup::scan::{opened, scan};
+use crate::flow::backup::scan::scan;
 use crate::flow::backup::set::{
     check_source, refuse_foreign_discs, remember_facts, remember_wishes,
 };
@@ -20,7 +20,7 @@ use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::set_copy::SetCopy;
 use crate::flow::staging::area::{Staging, need};
 use crate::flow::staging::lost::lost_discs;
-use crate::flow::{Context, FlowError};
+use crate::flow::{Context, FlowError, SelectionError};
 use crate::model::disc::Ratio;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::pack::estimate::{Estimate, Media, PartFilled, estimate};
@@ -48,7 +48,7 @@ pub fn dry_run(
 ) -> Result<BackupPlan, FlowError> {
     let context = Context { operator: &Nobody, ..context };
     Source::open(&request.source)?;
-    let catalog = opened(&request.catalog)?;
+    let catalog = Catalog::open_if_there(&request.catalog)?;
     if let Some(dest) = dest {
         refuse_foreign_discs(request, catalog.as_ref(), dest, context)?;
     }
@@ -87,7 +87,7 @@ fn plan_for(
     check_source(request, set)?;
     request.keys.refuse_other(set)?;
     let catalog = &mut SetCopy::new(catalog, set.id, &staging.scratch(), context.stop)?.catalog;
-    let set = catalog.set_by_name(&request.name)?.ok_or(FlowError::NoSets)?;
+    let set = catalog.set_by_name(&request.name)?.ok_or(SelectionError::NoSets)?;
     let set = remember_facts(request, catalog, &set)?;
     let set = &remember_wishes(request, catalog, set)?;
     needs_par2(is_protected(&set.facts), context)?;
@@ -126,7 +126,7 @@ pub(super) fn part_filled(
     request: &BackupRequest,
     writer: &DiscWriter,
     catalog: &Catalog,
-    spare: Option<&DiscInfo>,
+    spare: Option<&ClosedDiscInfo>,
 ) -> Result<Option<(DiscNo, PartFilled)>, FlowError> {
     let set = writer.set.id;
     if let Some(open) = catalog.open_disc(set)? {

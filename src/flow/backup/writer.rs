@@ -4,7 +4,9 @@
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet, NewDisc, SnapshotInfo};
+use crate::catalog::{
+    Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet, NewDisc, OpenDiscInfo, SnapshotInfo,
+};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::format::SnapshotLine;
 use crate::model::disc::Encryption;
@@ -142,7 +144,7 @@ impl DiscWriter<'_> {
         let open = catalog.open_disc(self.set.id)?;
         let known = open.is_some();
         let disc = match open {
-            Some(DiscInfo { number, uuid, capacity, format, .. }) => {
+            Some(OpenDiscInfo { number, uuid, capacity, format, .. }) => {
                 NewDisc { number, uuid, capacity, format }
             }
             None => NewDisc {
@@ -182,9 +184,10 @@ impl DiscWriter<'_> {
         texts: &SetTexts,
         disc: &DiscInWork,
         ledger: &mut CatalogLedger,
-    ) -> Result<DiscInfo, FlowError> {
+    ) -> Result<ClosedDiscInfo, FlowError> {
         ledger.begin_disc()?;
         let number = disc.number;
+        let none = || FlowError::NothingStaged(format!(" as disc {number}"));
         let now = Moment::now();
         let info = self.disc_info(ledger.catalog(), number)?;
         let archives = ledger.catalog().archives_of_disc(self.set.id, number)?;
@@ -210,13 +213,13 @@ impl DiscWriter<'_> {
         }
         self.staging.keep_only(self.set, number, &closed.files, keeps_rows)?;
         self.context.monitor.disc(number, Reached::Staged);
-        let closed = self.disc_info(ledger.catalog(), number)?;
+        let closed = self.disc_info(ledger.catalog(), number)?.closed().ok_or_else(none)?;
         self.try_disc(ledger.catalog(), &closed)?;
         Ok(closed)
     }
 
     /// Tries a disc that is staged, before a blank is spent on it.
-    fn try_disc(&self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+    fn try_disc(&self, catalog: &mut Catalog, disc: &ClosedDiscInfo) -> Result<(), FlowError> {
         match self.drill {
             false => Ok(()),
             true => {
@@ -227,9 +230,9 @@ impl DiscWriter<'_> {
     }
 
     fn disc_info(&self, catalog: &Catalog, number: DiscNo) -> Result<DiscInfo, FlowError> {
-        let discs = catalog.discs(self.set.id)?;
-        let found = discs.into_iter().find(|disc| disc.number == number);
-        found.ok_or(FlowError::NothingStaged(format!(" as disc {number}")))
+        catalog
+            .disc(self.set.id, number)?
+            .ok_or(FlowError::NothingStaged(format!(" as disc {number}")))
     }
 }
 

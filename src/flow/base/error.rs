@@ -20,6 +20,8 @@ use crate::scan::walk::ScanError;
 use crate::verify::Unfinished;
 
 use crate::flow::backup::guards;
+use crate::flow::base::key_error::KeyError;
+use crate::flow::base::selection_error::SelectionError;
 
 /// Why a command could not do its work. `ui::exit` gives each its code.
 #[derive(Debug, thiserror::Error)]
@@ -84,40 +86,8 @@ pub enum FlowError {
     Rescue(RescueError),
     #[error(transparent)]
     Pack(PackError),
-    #[error("{0}")]
-    Key(#[source] Box<dyn Error + Send + Sync>, String),
-    #[error("this is not the passphrase of set {0}")]
-    WrongPassphrase(SetName),
-    #[error("set {0} is not encrypted, from its first disc to its last; choose another --set")]
-    NotEncrypted(SetName),
-    #[error(
-        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named: leave that out, or choose another --set for an encrypted set"
-    )]
-    NeedlessPassphrase(SetName),
-    #[error(
-        "set {0} is encrypted, from its first disc to its last: leave --no-encrypt out, or choose another --set"
-    )]
-    StaysEncrypted(SetName),
-    #[error(
-        "set {0} is encrypted with a passphrase, from its first disc to its last: leave --recipient out, or choose another --set"
-    )]
-    NoRecipients(SetName),
-    #[error(
-        "set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last"
-    )]
-    OtherRecipients(SetName),
-    #[error(
-        "set {name} was encrypted for {before} until now, and would be encrypted for {now} from now on; nothing was packed: if that is meant, --new-recipients agrees to it"
-    )]
-    NewRecipients { name: SetName, before: String, now: String },
-    #[error(
-        "{says}, and nobody vouches for that: name the certificates that are yours with --recipient CERTFILE, or who signed the discs with --verify-signature CERTFILE; nothing was changed"
-    )]
-    UnknownRecipients { says: String },
-    #[error("set {0} is encrypted for recipients: name the secret key with --secret-key")]
-    NeedsSecretKey(SetName),
-    #[error("the catalog has lost the keys of set {0}")]
-    NoKeys(SetName),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("set {name} is the directory {}; another one needs another --set, or --move-source if it moved", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error(
@@ -128,32 +98,14 @@ pub enum FlowError {
         "{place} has discs of a set {name} that the catalog does not know; choose another --set, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]
     ForeignDiscs { place: String, name: SetName },
-    #[error("the catalog knows no set; make one with `coldcut backup`")]
-    NoSets,
-    #[error("there is no set {wanted}; known are: {known}")]
-    NoSuchSet { wanted: SetName, known: String },
-    #[error("there are several sets: {known}; choose one with --set")]
-    SeveralSets { known: String },
-    #[error("set {set} has no snapshot {wanted}; `coldcut snapshots` lists them")]
-    NoSuchSnapshot { set: SetName, wanted: String },
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
     #[error("the staging area {} needs {need} and {free} are free; free some space, or name another place with --staging", .dir.display())]
     StagingFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("the target {} needs {need} and {free} are free (--yes tries all the same: files with holes may need less)", .dir.display())]
     TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("{} {what}", .path.display())]
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
-    #[error("set {set} has no disc {disc}; `coldcut discs` lists them")]
-    NoSuchDisc { set: SetName, disc: DiscNo },
-    #[error("disc {disc} has no copy {copy}; there are: {known}")]
-    NoSuchCopy { disc: DiscNo, copy: u32, known: String },
-    #[error("disc {0} was not burned yet, or its copies are gone")]
-    NoCopyYet(DiscNo),
-    #[error(
-        "disc {0} was not read back as far as is known: `coldcut verify` does, and then it can be migrated"
-    )]
-    NotReadBack(DiscNo),
-    #[error("disc {disc} has several copies ({known}): name one with --copy")]
-    SeveralCopies { disc: DiscNo, known: String },
     #[error(
         "disc {disc} is not staged, and on no shelf that is known{kept}: name the drive or the shelf that has a copy with --from"
     )]
@@ -170,8 +122,6 @@ pub enum FlowError {
     HasStaged(SetName),
     #[error("nothing was recorded: nobody agreed (--yes does)")]
     NotAgreed,
-    #[error("this hint is the passphrase itself; choose words that remind you of it")]
-    HintIsPassphrase,
     #[error("nothing is staged{0}")]
     NothingStaged(String),
     #[error("{}", lost_words(*.0))]
@@ -236,8 +186,6 @@ pub enum FlowError {
         "the catalog knows set {0} already and is sound; with --replace all that it knows of it beside what the discs tell (who verified them, where they are kept) is dropped"
     )]
     KnownAlready(SetName),
-    #[error("there is no {path} in snapshot {seq}")]
-    NoSuchPath { path: String, seq: SnapshotSeq },
     #[error("{0}")]
     Pattern(#[source] crate::model::glob::GlobError, String),
 }
@@ -258,7 +206,10 @@ impl FlowError {
 
     /// Another passphrase, or another password of a key, would help.
     pub(in crate::flow) fn is_wrong_passphrase(&self) -> bool {
-        matches!(self, FlowError::WrongPassphrase(_) | FlowError::Open(OpenError::KeyPassword))
+        matches!(
+            self,
+            FlowError::Key(KeyError::WrongPassphrase(_)) | FlowError::Open(OpenError::KeyPassword)
+        )
     }
 
     /// The disc, its drive, or the place that it lies on went away while it was read.
@@ -273,10 +224,6 @@ impl FlowError {
     /// Another program has the drive: it may be free later.
     pub fn is_in_use(&self) -> bool {
         matches!(self, FlowError::Drive(error) if error.is_in_use())
-    }
-
-    pub(in crate::flow) fn no_keys(name: &SetName) -> FlowError {
-        FlowError::NoKeys(name.clone())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::disc::Encryption;
 use crate::port::clock::Moment;
 use crate::port::operator::Secret;
 
-use crate::flow::{FlowError, choose_set};
+use crate::flow::{FlowError, KeyError, choose_set};
 
 /// How a passphrase is got: from a file, a command, the environment or a question, of which the
 /// first argument is the prompt.
@@ -138,12 +138,12 @@ impl KeyRing<'_> {
         if facts.encryption == Encryption::None {
             self.refuse_needless(set)?;
             return match self.encrypt || !self.recipients.is_empty() {
-                true => Err(FlowError::NotEncrypted(name())),
+                true => Err(KeyError::NotEncrypted(name()).into()),
                 false => Ok(()),
             };
         }
         match self.plain {
-            Some(SettingOrigin::Typed) => return Err(FlowError::StaysEncrypted(name())),
+            Some(SettingOrigin::Typed) => return Err(KeyError::StaysEncrypted(name()).into()),
             Some(named) => (self.note)(&format!(
                 "set {} is encrypted and stays so; `encrypt = false` {} is for new sets",
                 facts.name,
@@ -156,7 +156,7 @@ impl KeyRing<'_> {
         }
         match self.recipients_named {
             _ if self.recipients.is_empty() => {}
-            SettingOrigin::Typed => return Err(FlowError::NoRecipients(name())),
+            SettingOrigin::Typed => return Err(KeyError::NoRecipients(name()).into()),
             named => (self.note)(&format!(
                 "set {} is encrypted with a passphrase; the recipients {} are not used",
                 facts.name,
@@ -176,12 +176,12 @@ impl KeyRing<'_> {
     }
 
     fn recipients_of(&self, facts: &SetFacts) -> Result<Sealer, FlowError> {
-        let kept = facts.certs.clone().ok_or_else(|| FlowError::no_keys(&facts.name))?;
+        let kept = facts.certs.clone().ok_or_else(|| KeyError::NoKeys(facts.name.clone()))?;
         let kept = Locks::recipients(&[kept], facts.hidden, Moment::now())?;
         if !self.recipients.is_empty() {
             let given = Locks::recipients(&self.recipients, facts.hidden, Moment::now())?;
             if given.fingerprints() != kept.fingerprints() {
-                return Err(FlowError::OtherRecipients(facts.name.clone()));
+                return Err(KeyError::OtherRecipients(facts.name.clone()).into());
             }
         }
         Ok(Sealer::new(kept)?)
@@ -189,11 +189,11 @@ impl KeyRing<'_> {
 
     pub(in crate::flow) fn checked_passphrase(&self, set: &KnownSet) -> Result<Secret, FlowError> {
         let facts = &set.facts;
-        let token = facts.token.as_deref().ok_or_else(|| FlowError::no_keys(&facts.name))?;
+        let token = facts.token.as_deref().ok_or_else(|| KeyError::NoKeys(facts.name.clone()))?;
         self.asked(&prompt(&facts.name, set.hint.as_deref()), |secret| {
             match Opener::passphrase(&secret).opens(token)? {
                 true => Ok(secret),
-                false => Err(FlowError::WrongPassphrase(facts.name.clone())),
+                false => Err(KeyError::WrongPassphrase(facts.name.clone()).into()),
             }
         })
     }
@@ -305,8 +305,7 @@ impl KeyRing<'_> {
 
     /// A secret key that is protected by a password of its own takes the passphrase for it.
     fn key_opener(&self, name: &SetName) -> Result<Opener, FlowError> {
-        let key =
-            self.secret_key.as_ref().ok_or_else(|| FlowError::NeedsSecretKey(name.clone()))?;
+        let key = self.secret_key.as_ref().ok_or_else(|| KeyError::NeedsSecretKey(name.clone()))?;
         match Opener::secret_key(key, None) {
             Err(crate::codec::openpgp::OpenError::KeyPassword) => self
                 .asked("Password of the secret key", |password| {
@@ -338,7 +337,7 @@ impl Needless<'_> {
     pub fn refuse(&self, set: &KnownSet) -> Result<(), FlowError> {
         match (set.facts.encryption, self.named) {
             (Encryption::None, Some(SettingOrigin::Typed)) => {
-                Err(FlowError::NeedlessPassphrase(set.facts.name.clone()))
+                Err(KeyError::NeedlessPassphrase(set.facts.name.clone()).into())
             }
             _ => {
                 self.mention(set);

@@ -11,9 +11,9 @@ pub(in crate::flow) fn refuse_other(
     name: &str,
 ) -> Result<(), ListingError> {
     let Some(header) = header else { return Ok(()) };
-    let other = header.disc.filter(|disc| *disc != (txt.disc, txt.disc_uuid));
+    let other = header.disc.filter(|disc| *disc != (txt.id.number, txt.id.uuid));
     let what = match other {
-        _ if header.set_uuid != txt.set_uuid => {
+        _ if header.set_uuid != txt.id.set_uuid => {
             format!("is that of another set, {} ({})", header.set, header.set_uuid)
         }
         Some((disc, uuid)) => format!("is that of disc {disc} ({uuid}), and not of this disc"),

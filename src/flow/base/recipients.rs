@@ -5,7 +5,7 @@ use crate::catalog::{Catalog, KnownSet};
 use crate::codec::openpgp::{Locks, Sealer};
 use crate::port::operator::Answer;
 
-use crate::flow::{Context, FlowError};
+use crate::flow::{Context, FlowError, KeyError};
 
 /// Says for whom the discs of this run are encrypted. Others than those of the last run are asked
 /// about once; `agreed`: somebody said before that they are meant.
@@ -29,7 +29,7 @@ pub fn agree(
         );
         if !agreed && context.operator.confirm_in_person(&question) != Answer::Yes {
             let (name, before) = (name.clone(), before.clone());
-            return Err(FlowError::NewRecipients { name, before, now: who });
+            return Err(KeyError::NewRecipients { name, before, now: who }.into());
         }
     }
     Ok(catalog.set_sealed_for(set.id, &now)?)

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::catalog::{Catalog, DiscInfo, SetId};
+use crate::catalog::{Catalog, ClosedDiscInfo, SetId};
 use crate::model::DiscNo;
 
 use crate::flow::burn::records::{BurnOrder, DiscEvent, OwnCatalog, Records};
@@ -96,7 +96,7 @@ impl Beside<'_> {
     }
 
     /// Hands a closed disc over, as soon as the one before is safe.
-    pub fn give(&self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+    pub fn give(&self, catalog: &mut Catalog, disc: &ClosedDiscInfo) -> Result<(), FlowError> {
         self.attend(catalog)?;
         self.context.monitor.rest();
         if let Some(before) = self.busy_with() {

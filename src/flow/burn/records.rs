@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 
 use crate::catalog::{
-    Catalog, Copy, CopyNo, CopyState, DiscFileRecord, DiscInfo, DiscState, Finding, KnownSet,
-    SetId, Verification,
+    Catalog, ClosedDiscInfo, Copy, CopyNo, CopyState, DiscFileRecord, DiscInfo, DiscState, Finding,
+    KnownSet, ReadOutcome, SetId, Verification,
 };
-use crate::model::{Carrier, DiscNo, Strain};
+use crate::model::{Carrier, DiscNo};
 use crate::port::clock::Moment;
 use crate::port::monitor::Reached;
 
@@ -18,7 +18,7 @@ use crate::flow::staging::lost::has_unread_copy;
 /// A disc that is to be burned, and all that the catalog knows of it.
 #[derive(Clone, Debug)]
 pub struct BurnOrder {
-    pub disc: DiscInfo,
+    pub disc: ClosedDiscInfo,
     /// What must be found on it.
     pub files: Vec<DiscFileRecord>,
     pub copies: Copies,
@@ -45,7 +45,7 @@ pub struct Copies {
 }
 
 impl BurnOrder {
-    pub fn of(catalog: &Catalog, set: SetId, disc: DiscInfo) -> Result<BurnOrder, FlowError> {
+    pub fn of(catalog: &Catalog, set: SetId, disc: ClosedDiscInfo) -> Result<BurnOrder, FlowError> {
         let files = catalog.disc_files(set, disc.number)?;
         let copies = Copies::of(&catalog.copies(set, disc.number)?);
         let wanted = catalog.copies_wanted(set)?.max(1) as usize;
@@ -99,7 +99,7 @@ pub enum CopyStep {
     /// A burn left nothing that could be read back: there is no such copy.
     Failed,
     /// It was read back, in this drive.
-    ReadBack { drive: String, finding: Finding, details: String, strain: Strain },
+    ReadBack { drive: String, outcome: ReadOutcome },
 }
 
 impl CopyStep {
@@ -108,7 +108,9 @@ impl CopyStep {
         match self {
             CopyStep::Begun { .. } | CopyStep::Void => None,
             CopyStep::Burned { .. } => Some(Reached::Burned),
-            CopyStep::ReadBack { finding: Finding::Ok, .. } => Some(Reached::Verified),
+            CopyStep::ReadBack { outcome, .. } if outcome.finding() == Finding::Ok => {
+                Some(Reached::Verified)
+            }
             CopyStep::Failed | CopyStep::ReadBack { .. } => Some(Reached::Failed),
         }
     }
@@ -140,8 +142,8 @@ impl Records for OwnCatalog<'_> {
                 catalog.drop_copy(*set, disc, copy)?;
                 catalog.record_failure(*set, disc)?;
             }
-            CopyStep::ReadBack { drive, finding, details, strain } => {
-                let seen = Verification { disc, copy, at, drive, finding, details, strain };
+            CopyStep::ReadBack { drive, outcome } => {
+                let seen = Verification { disc, copy, at, drive, outcome };
                 catalog.record_verification(*set, &seen)?;
             }
         }
@@ -154,9 +156,9 @@ pub fn waiting(
     catalog: &Catalog,
     set: &KnownSet,
     staging: &Staging,
-) -> Result<Vec<DiscInfo>, FlowError> {
+) -> Result<Vec<ClosedDiscInfo>, FlowError> {
     let mut waiting = Vec::new();
-    for disc in catalog.discs(set.id)? {
+    for disc in catalog.discs(set.id)?.into_iter().filter_map(DiscInfo::closed) {
         let lacks_copy = disc.state == DiscState::Verified && disc.good_copies < set.copies;
         let is_unsafe = matches!(disc.state, DiscState::Staged | DiscState::Failed);
         let is_at_hand = is_staged(catalog, set, staging, disc.number)?

@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::catalog::{
-    Catalog, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, KnownSet, Listings, NewDisc,
+    Catalog, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, KnownSet,
+    NewDisc,
 };
 use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
@@ -17,7 +18,7 @@ use crate::format::disc_txt::{self, DiscTxt};
 use crate::format::sums::list_sums;
 use crate::model::disc::Ratio;
 use crate::model::disc_list::named;
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::files::{
     make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
@@ -64,12 +65,12 @@ impl<'a> Grouping<'a> {
     /// already is not taken again. Only the thread that has the drives calls this.
     pub fn take(
         &self,
-        disc: &DiscInfo,
+        disc: &ClosedDiscInfo,
         files: &[DiscFileRecord],
         medium: &dyn DiscReader,
     ) -> Result<(), FlowError> {
         let Some(ratio) = self.set.facts.parity_discs else { return Ok(()) };
-        let image = disc.image.unwrap_or_default();
+        let image = disc.closing.image;
         if is_recovery_disc(files) || self.is_taken(disc)? {
             return Ok(());
         }
@@ -85,7 +86,7 @@ impl<'a> Grouping<'a> {
         if is_full(&group) { self.set_aside(&group.dir) } else { Ok(()) }
     }
 
-    fn is_taken(&self, disc: &DiscInfo) -> Result<bool, FlowError> {
+    fn is_taken(&self, disc: &ClosedDiscInfo) -> Result<bool, FlowError> {
         for prefix in [IN_WORK, FULL] {
             for dir in self.groups(prefix)? {
                 let members = OpenGroup::members_of(&dir).map_err(trouble(&dir))?;
@@ -98,7 +99,7 @@ impl<'a> Grouping<'a> {
     }
 
     /// The group in work, or a new one where there is none that the disc can join.
-    fn group_for(&self, disc: &DiscInfo, ratio: Ratio) -> Result<OpenGroup, FlowError> {
+    fn group_for(&self, disc: &ClosedDiscInfo, ratio: Ratio) -> Result<OpenGroup, FlowError> {
         let stripe = stripe_size(disc.capacity);
         for dir in self.groups(IN_WORK)? {
             let Some(group) = OpenGroup::open(&dir).map_err(trouble(&dir))? else { continue };
@@ -203,7 +204,7 @@ impl<'a> Grouping<'a> {
     }
 
     /// Makes the recovery discs of all groups that are closed; they are staged then.
-    pub fn make(&self, catalog: &mut Catalog) -> Result<Vec<DiscInfo>, FlowError> {
+    pub fn make(&self, catalog: &mut Catalog) -> Result<Vec<ClosedDiscInfo>, FlowError> {
         let mut made = Vec::new();
         for dir in self.groups(FULL)? {
             if let Some(group) = OpenGroup::open(&dir).map_err(trouble(&dir))? {
@@ -231,11 +232,11 @@ impl<'a> Grouping<'a> {
     fn add_image(
         &self,
         group: &mut OpenGroup,
-        disc: &DiscInfo,
+        disc: &ClosedDiscInfo,
         medium: &dyn DiscReader,
     ) -> Result<(), FlowError> {
         let Context { monitor, stop, .. } = self.context;
-        let image = disc.image.unwrap_or_default().bytes();
+        let image = disc.closing.image.bytes();
         let need = Bytes(image.0 * u64::from(group.ratio.recovery));
         self.staging.check_space(need, need)?;
         let number = Some(disc.number.0);
@@ -258,13 +259,10 @@ impl<'a> Grouping<'a> {
         catalog: &mut Catalog,
         group: &OpenGroup,
         exponent: u32,
-    ) -> Result<DiscInfo, FlowError> {
+    ) -> Result<ClosedDiscInfo, FlowError> {
         let discs = catalog.discs(self.set.id)?;
-        let known = |member: &crate::recovery::group::GroupMember| {
-            let disc = discs.iter().find(|disc| disc.uuid == member.uuid);
-            (member.disc, disc.and_then(|disc| disc.image).unwrap_or_default())
-        };
-        let covered: Vec<(DiscNo, Sectors)> = group.members.iter().map(known).collect();
+        let members = group.members.iter();
+        let covered = members.map(|member| (member.disc, member.taken())).collect();
         let of_group = |disc: &&DiscInfo| group.has(disc.uuid);
         let capacity = discs.iter().filter(of_group).map(|disc| disc.capacity).max();
         let new = NewDisc {
@@ -291,12 +289,12 @@ impl<'a> Grouping<'a> {
             image: image_sectors(&sizes),
             closed: now,
             snapshot: seq,
-            listings: Listings::default(),
+            listings: ListingFlags::default(),
             listing: None,
             files,
         };
         catalog.stage_recovery_disc(self.set.id, &new, &numbers(group), &closed)?;
-        let made = catalog.discs(self.set.id)?.into_iter().find(|d| d.number == new.number);
+        let made = catalog.disc(self.set.id, new.number)?.and_then(DiscInfo::closed);
         made.ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
     }
 
@@ -329,25 +327,19 @@ impl<'a> Grouping<'a> {
         let discs = covered.iter().map(|(disc, _)| *disc).collect();
         let disc_txt = DiscTxt {
             format: new.format,
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc: new.number,
-            disc_uuid: new.uuid,
+            id: facts.identity(new.number, new.uuid),
             snapshot,
             date: now.to_string(),
             coldcut: env!("CARGO_PKG_VERSION").to_owned(),
             encryption: facts.encryption,
             compression: facts.compression,
             parity: 0,
-            listings: disc_txt::ListingFlags::default(),
+            listings: ListingFlags::default(),
             description: self.set.description.clone(),
             group: Some(disc_txt::RecoveryRole { discs, member, of, stripe }),
         };
         let readme = recovery_readme(&GroupFacts {
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc: new.number,
-            disc_uuid: new.uuid,
+            id: facts.identity(new.number, new.uuid),
             snapshot,
             date: now.to_string(),
             member,

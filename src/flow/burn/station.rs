@@ -5,12 +5,12 @@ mod drives;
 mod taking;
 
 use crate::burn::{BurnError, Burned, burn};
-use crate::catalog::{Catalog, DiscInfo, Finding, KnownSet};
-use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Label};
+use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, ReadOutcome};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
 use crate::format::volume::{image_name, volume_id};
-use crate::model::{Carrier, DiscNo, Strain};
+use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
 use crate::port::monitor::{Activity, Phase, Trouble};
-use crate::verify::{FileFault, Proof, Verdict};
+use crate::verify::{FileFault, Proof, Verdict, damaged};
 
 use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, waiting};
 use crate::flow::burn::recovery_groups::Grouping;
@@ -44,7 +44,7 @@ impl Station<'_> {
         &mut self,
         catalog: &mut Catalog,
         is_meant: impl Fn(DiscNo) -> bool,
-    ) -> Result<Vec<DiscInfo>, FlowError> {
+    ) -> Result<Vec<ClosedDiscInfo>, FlowError> {
         self.burn_recovery_discs(catalog)?;
         let mut discs = waiting(catalog, self.set, self.staging)?;
         discs.retain(|disc| is_meant(disc.number));
@@ -52,7 +52,11 @@ impl Station<'_> {
         Ok(discs)
     }
 
-    pub fn burn_one(&mut self, catalog: &mut Catalog, disc: &DiscInfo) -> Result<(), FlowError> {
+    pub fn burn_one(
+        &mut self,
+        catalog: &mut Catalog,
+        disc: &ClosedDiscInfo,
+    ) -> Result<(), FlowError> {
         refuse_unreadable(catalog, self.set, disc)?;
         let order = BurnOrder::of(catalog, self.set.id, disc.clone())?;
         let mut records = OwnCatalog { catalog, set: self.set.id };
@@ -105,7 +109,7 @@ impl Station<'_> {
     }
 
     /// Where a drive keeps copies apart, the first place that bears no good copy.
-    fn turn_to_free_place(&mut self, disc: &DiscInfo, good: &[Carrier]) {
+    fn turn_to_free_place(&mut self, disc: &ClosedDiscInfo, good: &[Carrier]) {
         let label = label(self.set, disc);
         let burner = &mut self.drives.burner;
         let mut place = 1;
@@ -116,7 +120,7 @@ impl Station<'_> {
 }
 
 /// Whether one of these copies is in the drive's place; a link to its image is no other copy.
-fn bears_one_of(burner: &mut dyn Drive, label: &Label, good: &[Carrier]) -> bool {
+fn bears_one_of(burner: &mut dyn Drive, label: &DiscIdentity, good: &[Carrier]) -> bool {
     let medium = burner.medium();
     if good.iter().any(|copy| copy.is_where(&medium)) {
         return true;
@@ -287,11 +291,9 @@ impl BurnAttempt<'_> {
         })
     }
 
-    /// The only place where a disc becomes safe: it takes a proof, and only `verify` makes those.
     fn bless(&mut self, proof: &Proof) -> Result<(), FlowError> {
         debug_assert_eq!(proof.disc(), self.disc().uuid);
-        let details = format!("{} files, {} bytes", proof.files(), proof.bytes());
-        self.record_read_back(Finding::Ok, details, proof.strain())
+        self.record_read_back(proof.outcome())
     }
 
     fn condemn(&mut self, faults: &[FileFault]) -> Result<(), FlowError> {
@@ -299,9 +301,7 @@ impl BurnAttempt<'_> {
             let thing = format!("disc {}: {}", self.disc().number, fault.path);
             self.context.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
         }
-        let details: Vec<String> =
-            faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
-        self.record_read_back(Finding::Damaged, details.join("\n"), Strain::default())?;
+        self.record_read_back(damaged(faults, Strain::default()))?;
         self.copies.has_others |= self.drives.have_hands();
         let label = self.label();
         self.drives.reader().reject(&label)?;
@@ -309,14 +309,9 @@ impl BurnAttempt<'_> {
         Ok(())
     }
 
-    fn record_read_back(
-        &mut self,
-        finding: Finding,
-        details: String,
-        strain: Strain,
-    ) -> Result<(), FlowError> {
+    fn record_read_back(&mut self, outcome: ReadOutcome) -> Result<(), FlowError> {
         let drive = self.drives.reader().title();
-        self.record(CopyStep::ReadBack { drive, finding, details, strain })
+        self.record(CopyStep::ReadBack { drive, outcome })
     }
 
     /// There is a verified copy more.

@@ -18,14 +18,14 @@ use crate::port::wanted::WantedMedium;
 
 use crate::flow::base::turn::open_to_write;
 use crate::flow::care::verify::{
-    CatalogSet, CheckedDisc, MediumExpectation, details, verify_copy, wanted_by_catalog,
+    CatalogSet, CheckedDisc, MediumExpectation, verify_copy, wanted_by_catalog,
 };
 use crate::flow::library::insertion::{Came, RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_and_see};
 use crate::flow::library::locations::{Met, kept, lies_at, recognise, settle, shelf_of};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unread::{is_doubtful, is_said_to_be};
-use crate::flow::{Context, FlowError, chain, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, chain, choose_set};
 
 /// So many readings of a copy are shown as its trend.
 const TREND: usize = 5;
@@ -84,7 +84,7 @@ impl DueCopy {
     }
 
     fn is(&self, found: &FoundDisc) -> bool {
-        found.txt.set_uuid == self.set.facts.uuid && found.txt.disc_uuid == self.disc.uuid
+        found.txt.id.set_uuid == self.set.facts.uuid && found.txt.id.uuid == self.disc.uuid
     }
 }
 
@@ -122,7 +122,7 @@ fn candidates(catalog: &Catalog, name: Option<&SetName>) -> Result<Vec<DueCopy>,
     let sets = catalog.sets()?;
     let meant = match name {
         Some(name) => vec![choose_set(catalog.sets()?, Some(name))?],
-        None if sets.is_empty() => return Err(FlowError::NoSets),
+        None if sets.is_empty() => return Err(SelectionError::NoSets.into()),
         None => sets.clone(),
     };
     let suspects = suspects(catalog, &sets)?;
@@ -372,19 +372,17 @@ impl CheckSession<'_> {
     ) -> Result<(), FlowError> {
         let Some(reader) = disc.copies.get(at) else { return Ok(()) };
         let wanted = self.wanted(inventory, disc)?;
-        let (checked, faults) = verify_copy(&**reader, disc, Ok(wanted), None, self.context)?;
+        let checked = verify_copy(&**reader, disc, Ok(wanted), None, self.context)?;
         let seen = Verification {
             disc: due.disc.number,
             copy: due.copy.number,
             at: Moment::now(),
             drive: reader.title(),
-            finding: checked.finding,
-            details: details(&checked, &faults),
-            strain: checked.strain,
+            outcome: checked.outcome.clone(),
         };
         if let Some(medium) = medium {
             let standard = image_name(&due.set.facts.name, seen.disc);
-            let (file, finding) = (reader.file_id(), Some(seen.finding));
+            let (file, finding) = (reader.file_id(), Some(checked.finding()));
             let met = Met { medium, file, standard: &standard, finding };
             settle(&mut self.catalog, due.set.id, seen.disc, &due.copy, &met)?;
         }
@@ -399,9 +397,12 @@ impl CheckSession<'_> {
         inventory: &Inventory,
         disc: &FoundDisc,
     ) -> Result<MediumExpectation, FlowError> {
-        let found_set = inventory.sets.iter().find(|found_set| found_set.uuid == disc.txt.set_uuid);
+        let found_set =
+            inventory.sets.iter().find(|found_set| found_set.uuid == disc.txt.id.set_uuid);
         let known = found_set.and_then(|found_set| CatalogSet::find(&self.catalog, found_set));
-        known.and_then(|known| wanted_by_catalog(&known, disc)).ok_or(FlowError::NoSets)
+        known
+            .and_then(|known| wanted_by_catalog(&known, disc))
+            .ok_or_else(|| SelectionError::NoSets.into())
     }
 }
 
@@ -429,11 +430,11 @@ fn lying<'a>(
     let sets = catalog.sets()?;
     let shelves = shelves_of(inventory, catalog, context)?;
     for disc in each(inventory) {
-        let Some(set) = sets.iter().find(|set| set.facts.uuid == disc.txt.set_uuid) else {
+        let Some(set) = sets.iter().find(|set| set.facts.uuid == disc.txt.id.set_uuid) else {
             continue;
         };
-        let copies = catalog.copies(set.id, disc.txt.disc)?;
-        let standard = image_name(&set.facts.name, disc.txt.disc);
+        let copies = catalog.copies(set.id, disc.txt.id.number)?;
+        let standard = image_name(&set.facts.name, disc.txt.id.number);
         let mut taken = HashSet::new();
         // Those that lie where they were put are told first.
         let mut media: Vec<usize> = (0..disc.copies.len()).collect();
@@ -445,7 +446,7 @@ fn lying<'a>(
             let met = Met { medium: &medium, file, standard: &standard, finding: None };
             if let Some(copy) = recognise(&copies, &met, &taken) {
                 taken.insert(copy.number);
-                let key = (set.facts.uuid.to_string(), disc.txt.disc, copy.number);
+                let key = (set.facts.uuid.to_string(), disc.txt.id.number, copy.number);
                 lying.insert(key, (disc, at, medium));
             }
         }
@@ -479,12 +480,12 @@ fn trend(catalog: &Catalog, due: &DueCopy) -> Result<Vec<(Moment, Strain)>, Flow
     let mut seen = catalog.verifications(due.set.id, due.disc.number)?;
     seen.retain(|seen| seen.copy == due.copy.number);
     let skip = seen.len().saturating_sub(TREND);
-    Ok(seen.into_iter().skip(skip).map(|seen| (seen.at, seen.strain)).collect())
+    Ok(seen.into_iter().skip(skip).map(|seen| (seen.at, seen.outcome.strain())).collect())
 }
 
 impl CheckReport {
     pub fn is_sound(&self) -> bool {
-        self.refused == 0 && self.checked.iter().all(|copy| copy.checked.finding == Finding::Ok)
+        self.refused == 0 && self.checked.iter().all(|copy| copy.checked.finding() == Finding::Ok)
     }
 }
 

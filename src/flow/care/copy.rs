@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Catalog, DiscInfo, DiscState, KnownSet};
+use crate::catalog::{Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet};
 use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::monitor::{Activity, Phase, Progress};
@@ -22,7 +22,7 @@ use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_in};
 use crate::flow::library::locations::{kept_disc, shelf_of};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
 /// Read at once: many clusters, so that a drive keeps streaming.
 const BLOCK: usize = 1 << 20;
@@ -68,8 +68,7 @@ pub fn copy(
     let mut copied = Vec::new();
     for disc in meant {
         work.one(&mut catalog, &disc, drives)?;
-        let now = catalog.discs(set.id)?.into_iter().find(|now| now.number == disc.number);
-        let copies = now.map_or(0, |now| now.good_copies);
+        let copies = catalog.disc(set.id, disc.number)?.map_or(0, |now| now.good_copies);
         copied.push(CopiedDisc { set: set.facts.name.clone(), disc, copies });
     }
     Ok(copied)
@@ -91,9 +90,10 @@ impl Copying<'_> {
         drives: &mut Drives,
     ) -> Result<(), FlowError> {
         if disc.state == DiscState::Open {
-            return Err(FlowError::NoCopyYet(disc.number));
+            return Err(SelectionError::NoCopyYet(disc.number).into());
         }
-        let mut order = BurnOrder::of(catalog, self.set.id, disc.clone())?;
+        let closed = disc.clone().closed().ok_or(SelectionError::SizeUnknown(disc.number))?;
+        let mut order = BurnOrder::of(catalog, self.set.id, closed)?;
         // One that lies here, and nobody read back yet, is what is copied, and no copy of itself.
         let here = drives.burner.medium();
         let is_here = order.copies.unread.iter().any(|copy| copy.medium.is_where(&here));
@@ -123,7 +123,7 @@ impl Copying<'_> {
 
     /// A whole image in the staging area, proved to be right before a blank is spent on it.
     fn read_image(&mut self, catalog: &Catalog, order: &BurnOrder) -> Result<PathBuf, FlowError> {
-        let need = order.disc.image.unwrap_or_default().bytes();
+        let need = order.disc.closing.image.bytes();
         self.staging.check_space(need, need)?;
         let name = format!("copy-{}-{:04}.iso", self.set.facts.name, order.disc.number.0);
         let path = self.staging.scratch().join(name);
@@ -186,7 +186,11 @@ impl Copying<'_> {
 
     /// Where copies of the disc lie: at the place that was named, else on the shelves that are
     /// known.
-    fn find(&mut self, catalog: &Catalog, disc: &DiscInfo) -> Result<Vec<Inventory>, FlowError> {
+    fn find(
+        &mut self,
+        catalog: &Catalog,
+        disc: &ClosedDiscInfo,
+    ) -> Result<Vec<Inventory>, FlowError> {
         let number = disc.number;
         if let (Some(drive), Some(from)) = (self.source.as_deref_mut(), &self.request.from) {
             let kept = kept_disc(catalog, self.set.id, number);
@@ -213,7 +217,7 @@ impl Copying<'_> {
         to: &Path,
     ) -> Result<Result<(), String>, FlowError> {
         let Context { monitor, stop, .. } = self.context;
-        let sectors = order.disc.image.unwrap_or_default();
+        let sectors = order.disc.closing.image;
         let total = sectors.bytes().0;
         let disc = Some(order.disc.number.0);
         monitor.phase(&Phase { what: Activity::Reading, disc, total: Some(total) });
@@ -255,14 +259,14 @@ fn each(inventory: &Inventory) -> impl Iterator<Item = &FoundDisc> {
     inventory.sets.iter().flat_map(|found_set| found_set.discs.values())
 }
 
-fn is_it(found: &FoundDisc, set: &KnownSet, disc: &DiscInfo) -> bool {
-    found.txt.set_uuid == set.facts.uuid && found.txt.disc_uuid == disc.uuid
+fn is_it(found: &FoundDisc, set: &KnownSet, disc: &ClosedDiscInfo) -> bool {
+    found.txt.id.set_uuid == set.facts.uuid && found.txt.id.uuid == disc.uuid
 }
 
 fn media<'a>(
     inventory: &'a [Inventory],
     set: &'a KnownSet,
-    disc: &'a DiscInfo,
+    disc: &'a ClosedDiscInfo,
 ) -> impl Iterator<Item = &'a Box<dyn DiscReader>> {
     let found = inventory.iter().flat_map(each).filter(|found| is_it(found, set, disc));
     found.flat_map(|found| &found.copies)

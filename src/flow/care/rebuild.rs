@@ -36,7 +36,7 @@ use crate::flow::library::repair::{RepairableDisc, Repairer};
 use crate::flow::library::unlock::check_listings;
 use crate::flow::restore::note_problems;
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 
 use archive_contents::ArchiveContents;
 pub use request::RebuildRequest;
@@ -309,13 +309,13 @@ impl<'a> Rebuilder<'a> {
         let mut archive_contents = ArchiveContents::default();
         for found in self.found_set.discs.values() {
             self.context.stop.check()?;
-            let disc = Some(found.txt.disc.0);
+            let disc = Some(found.txt.id.number.0);
             self.context.monitor.phase(&Phase { what: Activity::Reading, disc, total: None });
             self.look_for_contradiction(found);
             self.adopt(found, &mut archive_contents)?;
         }
         for twin in self.found_set.twins.iter().chain(&self.others) {
-            let (number, uuid) = (twin.txt.disc, twin.txt.disc_uuid);
+            let (number, uuid) = (twin.txt.id.number, twin.txt.id.uuid);
             let snapshot = twin.txt.snapshot;
             self.catalog.adopt_twin(self.set, &NumberConflict { number, uuid, snapshot })?;
         }
@@ -357,7 +357,7 @@ impl<'a> Rebuilder<'a> {
             FromDiscs { found_set, opener, scratch, context, repairer, doubts: Default::default() };
         if let Some(why) = discs.contradiction(found) {
             self.trouble(found.label().to_string(), why);
-            self.doubtful.insert(found.txt.disc);
+            self.doubtful.insert(found.txt.id.number);
         }
     }
 
@@ -379,7 +379,7 @@ impl<'a> Rebuilder<'a> {
 
     fn known_set(&self) -> Result<KnownSet, FlowError> {
         let sets = self.catalog.sets()?;
-        sets.into_iter().find(|set| set.id == self.set).ok_or(FlowError::NoSets)
+        sets.into_iter().find(|set| set.id == self.set).ok_or_else(|| SelectionError::NoSets.into())
     }
 
     fn trouble(&mut self, thing: String, what: String) {

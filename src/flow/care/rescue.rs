@@ -365,7 +365,7 @@ fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
 fn discs_of(image: &Path, context: Context) -> Result<Vec<DiscName>, FlowError> {
     let inventory = look(image, context.stop)?;
     let all = inventory.sets.iter().flat_map(|found_set| found_set.all());
-    Ok(all.map(|found| DiscName::Uuid(found.txt.disc_uuid)).collect())
+    Ok(all.map(|found| DiscName::Uuid(found.txt.id.uuid)).collect())
 }
 
 /// Tells what of the image does not count in other commands, and how much that is.
@@ -406,7 +406,7 @@ fn look_at(
 
 /// Whether there is nothing that recovery data could repair.
 fn has_right_bytes(found: &VerifyReport) -> bool {
-    let is_right = |disc: &CheckedDisc| disc.finding == Finding::Ok || disc.is_incoherent;
+    let is_right = |disc: &CheckedDisc| disc.finding() == Finding::Ok || disc.is_incoherent;
     found.unreadable == 0 && found.discs.iter().all(is_right)
 }
 

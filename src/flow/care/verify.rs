@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::catalog::{
-    Access, Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, SetId,
+    Catalog, CatalogError, CopyNo, DiscInfo, DiscState, Finding, KnownSet, ReadOutcome, SetId,
     Verification,
 };
 use crate::codec::openpgp::Opener;
@@ -19,7 +19,8 @@ use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::wanted::WantedMedium;
 use crate::verify::{
-    Examined, ExpectedFile, FileFault, Outlook, SealCounts, Verdict, examine, is_sealed, outlook,
+    Examined, ExpectedFile, FileFault, Outlook, SealCounts, Verdict, damaged, examine, is_sealed,
+    outlook,
 };
 
 use crate::flow::base::against::Against;
@@ -63,13 +64,12 @@ pub struct CheckedDisc {
     /// Where it is.
     pub title: String,
     pub against: Against,
-    pub finding: Finding,
+    pub outcome: ReadOutcome,
     pub faults: usize,
     /// Its bytes agree, and it is not as coldcut writes it: that is what the faults are.
     pub is_incoherent: bool,
     /// Whether the disc's recovery data suffices, if it has any and is damaged.
     pub repairable: Option<bool>,
-    pub strain: Strain,
     /// How many of its encrypted files were opened; `None` where there are none, or the catalog has
     /// their sums.
     pub seals: Option<SealCounts>,
@@ -102,9 +102,13 @@ impl CheckedDisc {
         format!("disc {} of {}: {}", self.number, self.set, self.finding_words())
     }
 
+    pub fn finding(&self) -> Finding {
+        self.outcome.finding()
+    }
+
     /// The same without whose it is.
     pub fn finding_words(&self) -> String {
-        let finding = match (self.finding, self.faults) {
+        let finding = match (self.finding(), self.faults) {
             (Finding::Ok, _) => self.against.agreement().to_owned(),
             (Finding::Damaged, faults) if self.is_incoherent => {
                 format!("NOT AS COLDCUT WRITES IT, {faults} fault(s), {}", self.against.words())
@@ -128,7 +132,8 @@ impl CheckedDisc {
             return;
         }
         tell(faults, found, &self.title, context);
-        (self.finding, self.faults, self.is_incoherent) = (Finding::Damaged, faults.len(), true);
+        self.outcome = damaged(faults, self.outcome.strain());
+        (self.faults, self.is_incoherent) = (faults.len(), true);
     }
 
     /// Sums that anybody can make do not tell what the integrity checks of encrypted files do.
@@ -152,14 +157,14 @@ impl VerifyReport {
     fn went_away(&mut self, found: &FoundDisc, absence: Absence, context: Context) {
         context.monitor.rest();
         context.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
-        let disc = Some((found.txt.set.clone(), found.txt.disc));
+        let disc = Some((found.txt.id.set.clone(), found.txt.id.number));
         self.gone.push(AbsentDisc { disc, absence });
     }
 
     /// Nothing that was looked at is damaged.
     pub fn is_sound(&self) -> bool {
         self.unreadable + self.refused == 0
-            && self.discs.iter().all(|disc| disc.finding == Finding::Ok)
+            && self.discs.iter().all(|disc| disc.finding() == Finding::Ok)
     }
 }
 
@@ -246,15 +251,11 @@ fn name_by_discs(request: &VerifyRequest, inventory: &mut Inventory, context: Co
 }
 
 fn local_catalog(request: &VerifyRequest, context: Context) -> Option<Catalog> {
-    match Catalog::open(&request.catalog, Access::Read) {
-        Ok(catalog) => Some(catalog),
-        Err(CatalogError::Missing { .. }) => None,
-        Err(error) => {
-            let why = chain(&error);
-            context.monitor.note(&format!("{why}; the discs are held against their own lists"));
-            None
-        }
-    }
+    Catalog::open_if_there(&request.catalog).unwrap_or_else(|error| {
+        let why = chain(&error);
+        context.monitor.note(&format!("{why}; the discs are held against their own lists"));
+        None
+    })
 }
 
 /// A set as our own catalog knows it.
@@ -276,7 +277,7 @@ impl<'a> CatalogSet<'a> {
 
     fn disc(&self, found: &FoundDisc) -> Option<&DiscInfo> {
         let same =
-            |disc: &&DiscInfo| disc.uuid == found.txt.disc_uuid && disc.number == found.txt.disc;
+            |disc: &&DiscInfo| disc.uuid == found.txt.id.uuid && disc.number == found.txt.id.number;
         self.discs.iter().find(same).filter(|disc| disc.state != DiscState::Open)
     }
 }
@@ -302,9 +303,7 @@ struct VerifiedMedium {
     title: String,
     medium: Carrier,
     file: Option<FileId>,
-    finding: Finding,
-    details: String,
-    strain: Strain,
+    outcome: ReadOutcome,
 }
 
 fn verify_pile(
@@ -331,7 +330,7 @@ fn verify_pile(
             continue;
         }
         for copy in &found.copies {
-            let (checked, faults) = match reading.verify(&**copy, found) {
+            let checked = match reading.verify(&**copy, found) {
                 Ok(checked) => checked,
                 Err(FlowError::Drive(DriveError::Gone(absence))) => {
                     report.went_away(found, absence, context);
@@ -342,13 +341,11 @@ fn verify_pile(
             if let Some(known) = known.filter(|known| known.disc(found).is_some()) {
                 seen.push(VerifiedMedium {
                     set: known.set.clone(),
-                    disc: found.txt.disc,
+                    disc: found.txt.id.number,
                     title: copy.title(),
                     medium: copy.medium(),
                     file: copy.file_id(),
-                    finding: checked.finding,
-                    details: details(&checked, &faults),
-                    strain: checked.strain,
+                    outcome: checked.outcome.clone(),
                 });
             }
             report.discs.push(checked);
@@ -369,11 +366,7 @@ struct VerifySession<'a> {
 }
 
 impl VerifySession<'_> {
-    fn verify(
-        &self,
-        copy: &dyn DiscReader,
-        found: &FoundDisc,
-    ) -> Result<(CheckedDisc, Vec<FileFault>), FlowError> {
+    fn verify(&self, copy: &dyn DiscReader, found: &FoundDisc) -> Result<CheckedDisc, FlowError> {
         let VerifySession { request, found_set, known, context, .. } = *self;
         if let Some(wanted) = known.and_then(|known| wanted_by_catalog(known, found)) {
             return verify_copy(copy, found, Ok(wanted), None, context);
@@ -385,9 +378,9 @@ impl VerifySession<'_> {
         let wanted = wanted.map(|wanted| if is_signed { wanted.signed() } else { wanted });
         let opener =
             self.opener.get_or_init(|| opener_at_hand(request, found_set, context)).as_ref();
-        let (mut checked, mut faults) = verify_copy(copy, found, wanted, opener, context)?;
-        if checked.finding == Finding::Ok {
-            faults = incoherences(copy, found, opener, doubts, context.stop);
+        let mut checked = verify_copy(copy, found, wanted, opener, context)?;
+        if checked.finding() == Finding::Ok {
+            let faults = incoherences(copy, found, opener, doubts, context.stop);
             context.stop.check()?;
             // What cannot be read of a disc that is away says nothing about it.
             if let Some(absence) = copy.absence() {
@@ -395,7 +388,7 @@ impl VerifySession<'_> {
             }
             checked.judge(&faults, found, context);
         }
-        Ok((checked, faults))
+        Ok(checked)
     }
 }
 
@@ -416,40 +409,32 @@ fn opener_at_hand(
     })
 }
 
-pub(in crate::flow) fn details(checked: &CheckedDisc, faults: &[FileFault]) -> String {
-    if checked.finding == Finding::Ok {
-        return "all files".to_owned();
-    }
-    let lines: Vec<String> =
-        faults.iter().map(|fault| format!("{} {}", fault.path, fault.what)).collect();
-    lines.join("\n")
-}
-
 pub(in crate::flow) fn verify_copy(
     reader: &dyn DiscReader,
     found: &FoundDisc,
     wanted: Result<MediumExpectation, String>,
     opener: Option<&Opener>,
     context: Context,
-) -> Result<(CheckedDisc, Vec<FileFault>), FlowError> {
+) -> Result<CheckedDisc, FlowError> {
     let title = reader.title();
     let total = reader.files().iter().map(|file| file.size.0).sum();
-    let disc = Some(found.txt.disc.0);
+    let disc = Some(found.txt.id.number.0);
     context.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
-    let (against, faults, strain, seals) = match wanted {
+    let (against, outcome, faults, seals) = match wanted {
         Err(what) => {
-            let fault = FileFault { path: SUMS.to_owned(), what };
-            (Against::OwnList, vec![fault], Strain::default(), SealCounts::default())
+            let faults = vec![FileFault { path: SUMS.to_owned(), what }];
+            let outcome = damaged(&faults, Strain::default());
+            (Against::OwnList, outcome, faults, SealCounts::default())
         }
         Ok(wanted) => {
             note_against(&title, wanted.against, context);
-            let uuid = found.txt.disc_uuid;
+            let uuid = found.txt.id.uuid;
             let MediumExpectation { files, image, against } = wanted;
             let Examined { verdict, strain, seals } =
                 examine(reader, uuid, &files, image, opener, context.monitor, context.stop)?;
             match verdict {
-                Verdict::Sound(_) => (against, Vec::new(), strain, seals),
-                Verdict::Damaged(faults) => (against, faults, strain, seals),
+                Verdict::Sound(proof) => (against, proof.outcome(), Vec::new(), seals),
+                Verdict::Damaged(faults) => (against, damaged(&faults, strain), faults, seals),
             }
         }
     };
@@ -459,26 +444,24 @@ pub(in crate::flow) fn verify_copy(
     }
     let repairable = outlook_of(reader, &faults, context)?;
     tell(&faults, found, &title, context);
-    let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
     if let Some(outlook) = &repairable {
         context.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
     }
     let repairable = repairable.map(|outlook| outlook.is_repairable());
-    let (set, number) = (found.txt.set.clone(), found.txt.disc);
+    let (set, number) = (found.txt.id.set.clone(), found.txt.id.number);
     let seals = seals_of(reader, against, seals);
     let checked = CheckedDisc {
         set,
         number,
         title,
         against,
-        finding,
+        outcome,
         faults: faults.len(),
         is_incoherent: false,
-        strain,
         repairable,
         seals,
     };
-    Ok((checked, faults))
+    Ok(checked)
 }
 
 fn tell(faults: &[FileFault], found: &FoundDisc, title: &str, context: Context) {
@@ -532,7 +515,7 @@ pub(in crate::flow) fn wanted_by_catalog(
     let disc = known.disc(found)?;
     let files = known.catalog.disc_files(known.set.id, disc.number).ok()?;
     let files: Vec<ExpectedFile> = files.iter().map(expected).collect();
-    let image = disc.image;
+    let image = disc.image();
     (!files.is_empty()).then_some(MediumExpectation { files, image, against: Against::Catalog })
 }
 
@@ -586,9 +569,9 @@ fn wanted_by_discs(
 /// What a catalog from a disc knows of a disc: all of one before its own, the archives of its own.
 fn known_files(newest: &KnownIn, found: &FoundDisc) -> Vec<ExpectedFile> {
     let KnownIn { catalog, set, .. } = newest;
-    let number = found.txt.disc;
+    let number = found.txt.id.number;
     let discs = catalog.discs(*set).unwrap_or_default();
-    if !discs.iter().any(|disc| disc.number == number && disc.uuid == found.txt.disc_uuid) {
+    if !discs.iter().any(|disc| disc.number == number && disc.uuid == found.txt.id.uuid) {
         return Vec::new();
     }
     let files = catalog.disc_files(*set, number).unwrap_or_default();
@@ -662,7 +645,7 @@ fn record_all(
         let taken = taken.entry((seen.set.id, seen.disc)).or_default();
         let medium = as_met(&seen.medium, &shelves);
         let standard = image_name(&seen.set.facts.name, seen.disc);
-        let (file, finding) = (seen.file, Some(seen.finding));
+        let (file, finding) = (seen.file, Some(seen.outcome.finding()));
         let met = Met { medium: &medium, file, standard: &standard, finding };
         if !medium.is_place() {
             let (name, copies) = (&seen.set.facts.name, catalog.copies(seen.set.id, seen.disc)?);
@@ -675,9 +658,7 @@ fn record_all(
             copy,
             at: Moment::now(),
             drive: seen.title.clone(),
-            finding: seen.finding,
-            details: seen.details.clone(),
-            strain: seen.strain,
+            outcome: seen.outcome.clone(),
         };
         catalog.record_verification(seen.set.id, &verification)?;
     }

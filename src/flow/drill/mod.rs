@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, DiscState, DrillScope, KnownSet};
+use crate::catalog::{Catalog, DiscInfo, DiscState, DrillScope, KnownSet};
 use crate::codec::openpgp::Opener;
 use crate::drill::{Depth, Drilled, SampleKey};
 use crate::drive::Drive;
@@ -77,10 +77,9 @@ fn drill_those(
 
 /// Discs that lie somewhere need no catalog, and none is made for them.
 fn open_if_there(path: &Path, context: Context) -> Result<Option<Catalog>, FlowError> {
-    match Catalog::open(path, Access::Read) {
-        Err(CatalogError::Missing { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(read) => {
+    match Catalog::open_if_there(path)? {
+        None => Ok(None),
+        Some(read) => {
             drop(read);
             open_to_write(path, context).map(Some)
         }
@@ -136,13 +135,12 @@ impl Round<'_, '_> {
             return self.trusted(found, name, refused);
         };
         let set = choose_set(catalog.sets()?, name)?;
-        let known = catalog.discs(set.id)?.into_iter().find(|disc| disc.number == number);
-        let known = known.ok_or_else(|| no_disc(&set, number))?;
+        let known = catalog.disc(set.id, number)?.ok_or_else(|| no_disc(&set, number))?;
         let kept = kept_disc(catalog, set.id, number);
         let wanted =
             WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
         let is_it = |found_set: &FoundSet| {
-            let found = found_set.discs.get(&number).map(|found| found.txt.disc_uuid);
+            let found = found_set.discs.get(&number).map(|found| found.txt.id.uuid);
             found_set.uuid == set.facts.uuid && found == Some(known.uuid)
         };
         let inventory =
@@ -234,9 +232,9 @@ fn parted(
         return Err(FlowError::NotHere(*lost));
     }
     let is_known = |found: &FoundDisc| {
-        let same = |disc: &&DiscInfo| disc.number == found.txt.disc;
+        let same = |disc: &&DiscInfo| disc.number == found.txt.id.number;
         let known = discs.iter().find(same).filter(|disc| disc.state != DiscState::Open);
-        known.is_some_and(|disc| disc.uuid == found.txt.disc_uuid)
+        known.is_some_and(|disc| disc.uuid == found.txt.id.uuid)
     };
     let meant = found_set.discs.into_iter().filter(|(no, _)| only.is_empty() || only.contains(no));
     let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -262,7 +260,7 @@ fn discs_of(
         Some(found_set) => found_set
             .discs
             .get(&disc.number)
-            .is_some_and(|found| disc.state != DiscState::Open && found.txt.disc_uuid == disc.uuid),
+            .is_some_and(|found| disc.state != DiscState::Open && found.txt.id.uuid == disc.uuid),
     });
     if let Some(lost) = only.iter().find(|wanted| !discs.iter().any(|d| d.number == **wanted)) {
         return Err(FlowError::NotHere(*lost));
@@ -378,7 +376,7 @@ impl DrillSession<'_> {
         passphrase: Option<&Secret>,
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let name = &self.set.facts.name;
-        let seq = discs.iter().filter_map(|disc| disc.listing).max();
+        let seq = discs.iter().filter_map(|disc| disc.listing()).max();
         let seq = seq.ok_or_else(|| FlowError::NoListing(name.clone()))?;
         let maker = &Maker::new(places.sandbox, false);
         let expected = self.expected(discs, seq, maker)?;
@@ -443,7 +441,7 @@ impl DrillSession<'_> {
         places: &DiscSources,
         content: u64,
     ) -> Result<(), FlowError> {
-        let images = discs.iter().filter_map(|disc| disc.image).map(|image| image.bytes().0);
+        let images = discs.iter().filter_map(|disc| disc.image()).map(|image| image.bytes().0);
         let copies = if places.found_set.is_some() { total(images) } else { 0 };
         check_space(places.sandbox, content.saturating_add(copies))
     }

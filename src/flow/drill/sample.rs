@@ -53,10 +53,10 @@ pub(super) fn fault_lines(faults: &[DrillFault]) -> String {
     lines.join("\n")
 }
 
-pub(super) fn take_sample(
+pub(super) fn take_sample<C>(
     catalog: &Catalog,
     set: &KnownSet,
-    disc: &DiscInfo,
+    disc: &DiscInfo<C>,
     files: &dyn Files,
     key: &SampleKey,
     depth: Depth,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use crate::catalog::{Catalog, DiscInfo, DiscState, DrillScope, Finding, KnownSet};
+use crate::catalog::{Catalog, ClosedDiscInfo, DiscState, DrillScope, Finding, KnownSet};
 use crate::codec::openpgp::{OpenError, Sealer};
 use crate::drill::{Depth, DrillError, InPlace, SampleKey};
 use crate::flow::drill::sample::{fault_lines, record, take_sample};
@@ -16,7 +16,7 @@ pub(in crate::flow) fn drill_without_keys(
     catalog: &mut Catalog,
     staging: &Staging,
     set: &KnownSet,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
     context: Context,
 ) -> Result<(), FlowError> {
     if !is_untried(catalog, set, disc)? {
@@ -35,7 +35,7 @@ pub(in crate::flow) fn drill_without_keys(
 pub(in crate::flow) fn is_untried(
     catalog: &Catalog,
     set: &KnownSet,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
 ) -> Result<bool, FlowError> {
     let is_staged = matches!(disc.state, DiscState::Staged | DiscState::Failed);
     let has_files = catalog.covered_by(set.id, disc.number)?.is_empty();
@@ -46,7 +46,7 @@ pub(in crate::flow) fn is_untried(
 fn newest(
     catalog: &Catalog,
     set: &KnownSet,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
 ) -> Result<Option<Finding>, FlowError> {
     Ok(catalog.drills(set.id, disc.number)?.last().map(|drill| drill.finding))
 }
@@ -56,7 +56,7 @@ fn newest(
 pub(in crate::flow) fn refuse_unreadable(
     catalog: &Catalog,
     set: &KnownSet,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
 ) -> Result<(), FlowError> {
     let is_bad = newest(catalog, set, disc)? == Some(Finding::Damaged);
     match is_bad && catalog.copies(set.id, disc.number)?.is_empty() {
@@ -73,7 +73,7 @@ pub(in crate::flow) fn drill_staged(
     catalog: &mut Catalog,
     staging: &Staging,
     set: &KnownSet,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
     sealer: Option<&Sealer>,
     context: Context,
 ) -> Result<(), FlowError> {

@@ -118,7 +118,7 @@ impl<'a> Strangers<'a> {
         found: &FoundDisc,
         reader: &'a dyn DiscReader,
     ) -> Result<Result<OneOf<'a>, DrillFault>, FlowError> {
-        let number = found.txt.disc;
+        let number = found.txt.id.number;
         let phase = Phase { what: Activity::Drilling, disc: Some(number.0), total: None };
         self.context.monitor.phase(&phase);
         let listed = match own_list(reader) {
@@ -160,13 +160,13 @@ impl<'a> Strangers<'a> {
                 }
                 Err(fault) => Drilled { faults: vec![fault], ..Drilled::default() },
             };
-            done.push(self.drilled(found.txt.disc, seen, None));
+            done.push(self.drilled(found.txt.id.number, seen, None));
         }
         Ok(done)
     }
 
     fn sample(&self, found: &FoundDisc, files: &OneOf) -> Result<Drilled, FlowError> {
-        let (disc, known, stop) = (found.txt.disc_uuid, files.known(), self.context.stop);
+        let (disc, known, stop) = (found.txt.id.uuid, files.known(), self.context.stop);
         let (knows, depth) = (&|_: &_| true, Depth::Thorough);
         let seen =
             self.with_key(|key| sample(&Sampling { disc, known, files, key, depth, knows, stop }))?;
@@ -186,7 +186,7 @@ impl<'a> Strangers<'a> {
                 Ok(files) => {
                     seen.faults.extend(self.bring(&files)?);
                     files.refuse_gone()?;
-                    dirs.push((found.txt.disc, files.dir().to_owned()));
+                    dirs.push((found.txt.id.number, files.dir().to_owned()));
                 }
                 Err(fault) => seen.faults.push(fault),
             }
@@ -211,7 +211,7 @@ impl<'a> Strangers<'a> {
     ) -> Vec<DrilledDisc> {
         let both = self.discs.iter().zip(seen);
         both.map(|((found, _), seen)| {
-            let number = found.txt.disc;
+            let number = found.txt.id.number;
             self.drilled(number, seen, scripts.get(&number).copied())
         })
         .collect()
@@ -229,7 +229,7 @@ impl<'a> Strangers<'a> {
             doubts: Default::default(),
         };
         let chosen = listings.select(None, &PathGlobs::default())?;
-        let here = |disc: DiscNo| self.discs.iter().any(|(found, _)| found.txt.disc == disc);
+        let here = |disc: DiscNo| self.discs.iter().any(|(found, _)| found.txt.id.number == disc);
         let rows = chosen.selection.rows.into_iter();
         Ok((expected(rows, here, &Maker::new(self.sandbox, true)), chosen.is_damaged))
     }
@@ -278,7 +278,7 @@ impl<'a> Strangers<'a> {
         })?;
         let mut scripts = BTreeMap::new();
         for &(found, reader) in &self.discs {
-            let number = found.txt.disc;
+            let number = found.txt.id.number;
             let theirs = read_small(reader, "restore.sh", LONGEST_SUMS);
             let differs = !theirs.is_ok_and(|theirs| theirs == ours.as_bytes());
             if differs {

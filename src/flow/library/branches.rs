@@ -71,7 +71,7 @@ pub fn settle(
     found_set.prefer(newest.disc, newest.uuid);
     let strangers: Vec<&DiscClaims> =
         told.iter().filter(|one| !history.contains(&one.uuid)).collect();
-    let is_other = |found: &FoundDisc| strangers.iter().any(|one| one.uuid == found.txt.disc_uuid);
+    let is_other = |found: &FoundDisc| strangers.iter().any(|one| one.uuid == found.txt.id.uuid);
     let all = std::mem::take(&mut found_set.discs).into_iter();
     let (other, kept): (Vec<_>, Vec<_>) = all.partition(|(_, found)| is_other(found));
     found_set.discs.extend(kept);
@@ -91,7 +91,7 @@ pub fn settle(
 fn changed(found_set: &FoundSet, newest: &DiscClaims) -> Vec<String> {
     let mut words = Vec::new();
     for (uuid, sum) in &newest.sums {
-        let found = found_set.discs.values().filter(|found| found.txt.disc_uuid == *uuid);
+        let found = found_set.discs.values().filter(|found| found.txt.id.uuid == *uuid);
         for copy in found.flat_map(|found| &found.copies) {
             let list = read_small(&**copy, SUMS, LONGEST_SUMS);
             if list.is_ok_and(|list| Sha256::digest(&list)[..] != sum.0[..]) {
@@ -122,8 +122,8 @@ fn told_by(found: &FoundDisc, (opener, stop): (Option<&Opener>, &Stop)) -> Optio
     let header = |copy: &dyn DiscReader| index_header(copy, opener, &label, stop).ok()?;
     let header = found.copies.iter().find_map(|copy| header(&**copy))?;
     Some(DiscClaims {
-        disc: txt.disc,
-        uuid: txt.disc_uuid,
+        disc: txt.id.number,
+        uuid: txt.id.uuid,
         snapshot: txt.snapshot,
         date: txt.date.clone(),
         is_candidate: txt.listings.snapshot,

@@ -59,7 +59,7 @@ impl Gathered {
     ) -> Result<Option<Gathered>, FlowError> {
         let discs = known.catalog.discs(known.set)?;
         let size = |number: &DiscNo| {
-            let image = discs.iter().find(|disc| disc.number == *number)?.image;
+            let image = discs.iter().find(|disc| disc.number == *number)?.image();
             image.map(|sectors| sectors.bytes().0)
         };
         // The one that is made is as long as its group's longest, at most.

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::DiscInfo;
 use crate::codec::openpgp::Checker;
-use crate::drive::{Absence, DiscReader, Discs, Drive, DriveError, Folder, Label, Shelf, discover};
+use crate::drive::{Absence, DiscReader, Discs, Drive, DriveError, Folder, Shelf, discover};
 use crate::format::DiscTxt;
 use crate::format::volume::image_name;
 use crate::model::disc::Encryption;
-use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
+use crate::model::{DiscIdentity, DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::monitor::Trouble;
 use crate::port::stop::{Stop, Stopped};
 use crate::port::wanted::WantedMedium;
@@ -27,7 +27,7 @@ pub use trust::{Trust, Vetting, is_plain_content};
 
 use crate::flow::library::insertion::{Came, with_medium};
 use crate::flow::library::signatures::{Doubt, distrust, holds_stripes_only};
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 
 /// A disc, and the media or images that bear it.
 pub struct FoundDisc {
@@ -36,9 +36,8 @@ pub struct FoundDisc {
 }
 
 impl FoundDisc {
-    pub fn label(&self) -> Label {
-        let DiscTxt { set, set_uuid, disc, disc_uuid, .. } = self.txt.clone();
-        Label { set, set_uuid, number: disc, uuid: disc_uuid }
+    pub fn label(&self) -> DiscIdentity {
+        self.txt.id.clone()
     }
 }
 
@@ -157,7 +156,7 @@ fn is_called_like_ours(path: &Path) -> bool {
 impl FoundSet {
     fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
         let mut all = self.discs.values_mut().chain(&mut self.twins);
-        if let Some(known) = all.find(|found| found.txt.disc_uuid == txt.disc_uuid) {
+        if let Some(known) = all.find(|found| found.txt.id.uuid == txt.id.uuid) {
             // One file by two names is one copy.
             let file = reader.file_id();
             if file.is_none() || !known.copies.iter().any(|copy| copy.file_id() == file) {
@@ -166,7 +165,7 @@ impl FoundSet {
             return;
         }
         let found = FoundDisc { txt, copies: vec![reader] };
-        match self.discs.entry(found.txt.disc) {
+        match self.discs.entry(found.txt.id.number) {
             Entry::Vacant(place) => drop(place.insert(found)),
             Entry::Occupied(mut place) if is_before(&place.get().txt, &found.txt) => {
                 self.twins.push(place.insert(found));
@@ -184,7 +183,7 @@ impl FoundSet {
     /// Of two discs with one number, the one that is meant is that which somebody knows by its
     /// UUID, as a catalog does.
     pub fn prefer(&mut self, number: DiscNo, uuid: DiscUuid) {
-        let wanted = |twin: &FoundDisc| (twin.txt.disc, twin.txt.disc_uuid) == (number, uuid);
+        let wanted = |twin: &FoundDisc| (twin.txt.id.number, twin.txt.id.uuid) == (number, uuid);
         if let Some(at) = self.twins.iter().position(wanted) {
             let twin = self.twins.swap_remove(at);
             self.twins.extend(self.discs.insert(number, twin));
@@ -196,7 +195,7 @@ impl FoundSet {
     pub fn is_known_as_here(&mut self, discs: &[DiscInfo]) -> bool {
         discs.iter().for_each(|disc| self.prefer(disc.number, disc.uuid));
         discs.iter().all(|disc| {
-            self.discs.get(&disc.number).is_none_or(|found| found.txt.disc_uuid == disc.uuid)
+            self.discs.get(&disc.number).is_none_or(|found| found.txt.id.uuid == disc.uuid)
         })
     }
 
@@ -214,9 +213,9 @@ impl FoundSet {
     /// What there is to say of discs that share a number.
     pub fn twin_words(&self) -> impl Iterator<Item = String> {
         self.twins.iter().map(|twin| {
-            let DiscTxt { disc, disc_uuid, .. } = &twin.txt;
+            let DiscIdentity { number: disc, uuid: disc_uuid, .. } = &twin.txt.id;
             let taken =
-                self.discs.get(disc).map_or_else(String::new, |f| f.txt.disc_uuid.to_string());
+                self.discs.get(disc).map_or_else(String::new, |f| f.txt.id.uuid.to_string());
             let title = twin.copies.first().map_or_else(String::new, |copy| copy.title());
             format!(
                 "two different discs are disc {disc} of {}: {taken}, which is taken, and \
@@ -230,7 +229,7 @@ impl FoundSet {
 /// The higher snapshot wins; among equals the UUID decides, so that the order in which discs are
 /// found does not.
 fn is_before(a: &DiscTxt, b: &DiscTxt) -> bool {
-    (a.snapshot, a.disc_uuid.0) < (b.snapshot, b.disc_uuid.0)
+    (a.snapshot, a.id.uuid.0) < (b.snapshot, b.id.uuid.0)
 }
 
 impl Inventory {
@@ -363,19 +362,20 @@ impl Inventory {
     }
 
     fn add(&mut self, txt: DiscTxt, reader: Box<dyn DiscReader>) {
-        let at =
-            self.sets.iter().position(|found_set| found_set.uuid == txt.set_uuid).unwrap_or_else(
-                || {
-                    let (name, uuid) = (txt.set.clone(), txt.set_uuid);
-                    let (discs, twins, unnamed) = (BTreeMap::new(), Vec::new(), Vec::new());
-                    self.sets.push(FoundSet { name, uuid, discs, twins, unnamed });
-                    self.sets.len() - 1
-                },
-            );
+        let at = self
+            .sets
+            .iter()
+            .position(|found_set| found_set.uuid == txt.id.set_uuid)
+            .unwrap_or_else(|| {
+                let (name, uuid) = (txt.id.set.clone(), txt.id.set_uuid);
+                let (discs, twins, unnamed) = (BTreeMap::new(), Vec::new(), Vec::new());
+                self.sets.push(FoundSet { name, uuid, discs, twins, unnamed });
+                self.sets.len() - 1
+            });
         let found_set = &mut self.sets[at];
         // A set can have been renamed: the name on the disc with the highest number counts.
-        if found_set.all().all(|found| found.txt.disc < txt.disc) {
-            found_set.name = txt.set.clone();
+        if found_set.all().all(|found| found.txt.id.number < txt.id.number) {
+            found_set.name = txt.id.set.clone();
         }
         found_set.add(txt, reader);
     }
@@ -383,11 +383,10 @@ impl Inventory {
     /// All but the set of this name is left out, if one is named.
     pub fn keep_named(&mut self, name: Option<&SetName>) -> Result<(), FlowError> {
         let Some(wanted) = name else { return Ok(()) };
-        let known: Vec<String> =
-            self.sets.iter().map(|found_set| found_set.name.to_string()).collect();
+        let known = self.names();
         self.sets.retain(|found_set| found_set.name == *wanted);
         if self.sets.is_empty() && !known.is_empty() {
-            return Err(FlowError::NoSuchSet { wanted: wanted.clone(), known: known.join(", ") });
+            return Err(SelectionError::NoSuchSet { wanted: wanted.clone(), known }.into());
         }
         Ok(())
     }
@@ -407,8 +406,10 @@ impl Inventory {
             (Some(found_set), true, _) => {
                 Ok(FoundSet { unnamed: std::mem::take(&mut self.unnamed), ..found_set })
             }
-            (Some(_), false, _) => Err(FlowError::SeveralSets { known }),
-            (None, _, Some(wanted)) => Err(FlowError::NoSuchSet { wanted: wanted.clone(), known }),
+            (Some(_), false, _) => Err(SelectionError::SeveralSets { known }.into()),
+            (None, _, Some(wanted)) => {
+                Err(SelectionError::NoSuchSet { wanted: wanted.clone(), known }.into())
+            }
             (None, _, None) => Err(FlowError::NoDiscs(self.from)),
         }
     }
@@ -479,7 +480,7 @@ fn sift(
 }
 
 /// Reaches for a disc where it should lie, and says what lies there if it is another one.
-pub fn wrong_disc(from: &Path, label: &Label) -> Option<String> {
+pub fn wrong_disc(from: &Path, label: &DiscIdentity) -> Option<String> {
     if !from.is_dir() || Folder::is_one(from) {
         return None;
     }
@@ -493,7 +494,8 @@ impl FoundDisc {
     /// A shelf may be told to give another disc than the one that lies in its place; a disc that
     /// lies elsewhere, as one of two sets of one name must, was found already.
     pub fn swapped_for(&self, from: &Path) -> Option<String> {
-        let place = from.join(image_name(&self.txt.set, self.txt.disc)).display().to_string();
+        let place =
+            from.join(image_name(&self.txt.id.set, self.txt.id.number)).display().to_string();
         let in_place = self.copies.iter().any(|copy| copy.title() == place);
         in_place.then(|| wrong_disc(from, &self.label()))?
     }

@@ -27,7 +27,7 @@ impl KnownDisc {
     ) -> Result<KnownDisc, FlowError> {
         let seen = catalog.verifications(set.id, info.number)?;
         let last_good = |copy: Option<CopyNo>| {
-            let mut good = seen.iter().rev().filter(|seen| seen.finding == Finding::Ok);
+            let mut good = seen.iter().rev().filter(|seen| seen.outcome.finding() == Finding::Ok);
             good.find(|seen| copy.is_none_or(|copy| seen.copy == copy)).map(|seen| seen.at)
         };
         let media = catalog.copies(set.id, info.number)?;

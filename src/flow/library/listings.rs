@@ -28,7 +28,7 @@ use crate::flow::library::coherence::{Doubts, Silent, contradiction};
 use crate::flow::library::inventory::{FoundDisc, FoundSet};
 use crate::flow::library::older::Past;
 use crate::flow::library::repair::{RepairableDisc, Repairer};
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 
 /// A catalog that knows a set.
 pub struct KnownIn {
@@ -123,7 +123,7 @@ impl FromDiscs<'_> {
     /// Discs that have a listing, the newest first: by snapshot, then by number (format 8).
     fn listed(&self, has: impl Fn(&FoundDisc) -> bool) -> Vec<&FoundDisc> {
         let mut discs: Vec<&FoundDisc> = self.found_set.discs.values().filter(|f| has(f)).collect();
-        discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
+        discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.id.number)));
         discs
     }
 
@@ -185,7 +185,7 @@ impl FromDiscs<'_> {
                     }
                     Ok(chosen) => {
                         let is_whole = !chosen.is_damaged;
-                        listings.found.push((found.txt.disc, chosen));
+                        listings.found.push((found.txt.id.number, chosen));
                         if is_whole {
                             return Ok(listings);
                         }
@@ -223,7 +223,7 @@ impl FromDiscs<'_> {
     /// A later disc than the one with this listing may know of a later snapshot, though it does not
     /// say so in DISC.txt.
     fn look_for_later(&self, listed_on: DiscNo, seq: SnapshotSeq) {
-        let later = self.found_set.discs.values().filter(|found| found.txt.disc > listed_on);
+        let later = self.found_set.discs.values().filter(|found| found.txt.id.number > listed_on);
         let unsaid = |found: &&FoundDisc| !found.txt.listings.snapshot && found.txt.snapshot <= seq;
         later.filter(unsaid).for_each(|found| {
             self.is_doubtful(found);
@@ -256,7 +256,11 @@ impl FromDiscs<'_> {
     }
 
     fn no_snapshot(&self, wanted: SnapshotSeq) -> FlowError {
-        FlowError::NoSuchSnapshot { set: self.found_set.name.clone(), wanted: wanted.to_string() }
+        SelectionError::NoSuchSnapshot {
+            set: self.found_set.name.clone(),
+            wanted: wanted.to_string(),
+        }
+        .into()
     }
 
     fn note(&self, reader: &dyn DiscReader, error: &dyn std::error::Error, then: &str) {
@@ -311,11 +315,11 @@ impl FromDiscs<'_> {
             return Ok(chosen);
         }
         let has_files = |found: &&FoundDisc| found.txt.group.is_none();
-        let later = self.found_set.discs.values().filter(|f| f.txt.disc >= listed_on);
+        let later = self.found_set.discs.values().filter(|f| f.txt.id.number >= listed_on);
         for found in later.filter(has_files) {
             let repairable = self.repairable(found);
             for copy in Repairer::copies(found, repairable.as_ref()) {
-                let disc = found.txt.disc;
+                let disc = found.txt.id.number;
                 let (label, reading) = (found.label(), self.context.reading());
                 let take = |row| open.take(disc, row);
                 match each_index_row(copy, self.opener, &label, reading, take) {
@@ -443,10 +447,11 @@ impl FromDiscs<'_> {
     ) -> impl Iterator<Item = (DiscNo, KnownIn)> {
         let mut discs: Vec<&FoundDisc> = self.found_set.all().collect();
         discs.retain(|found| found.txt.listings.catalog);
-        discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
+        discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.id.number)));
         discs.retain(|found| !self.is_doubtful(found));
-        let catalogs =
-            discs.into_iter().map(move |found| (found.txt.disc, self.catalog_on(found, &prove)));
+        let catalogs = discs
+            .into_iter()
+            .map(move |found| (found.txt.id.number, self.catalog_on(found, &prove)));
         catalogs.filter_map(|(disc, known)| Some((disc, known?)))
     }
 
@@ -490,9 +495,9 @@ impl FromDiscs<'_> {
         let sets = known.catalog.sets()?;
         let facts = sets.iter().find(|set| set.id == known.set).map(|set| &set.facts);
         // A set can have been renamed since.
-        let of_set = (self.found_set.encryption(), &txt.set);
+        let of_set = (self.found_set.encryption(), &txt.id.set);
         let is_of_set = facts.is_some_and(|facts| (facts.encryption, &facts.name) == of_set);
-        let other = discs.iter().find(|d| d.number == txt.disc && d.uuid != txt.disc_uuid);
+        let other = discs.iter().find(|d| d.number == txt.id.number && d.uuid != txt.id.uuid);
         let what = match (other, newest) {
             (Some(other), _) => format!("knows another disc {} ({})", other.number, other.uuid),
             (None, Some(newest)) if newest < txt.snapshot => {

@@ -245,8 +245,8 @@ fn opened(disc: DiscNo, dir: &Arc<Removed>, stop: &Stop) -> Result<FoundDisc, St
     let path = dir.0.join(format!("{:04}.iso", disc.0));
     let image = Image::open(&path, stop).map_err(|error| chain(&error))?;
     let (txt, _) = identify(&image).map_err(|problem| problem.what)?;
-    if txt.disc != disc {
-        return Err(format!("what was made as disc {disc} says that it is disc {}", txt.disc));
+    if txt.id.number != disc {
+        return Err(format!("what was made as disc {disc} says that it is disc {}", txt.id.number));
     }
     let reader = Remade { image, _dir: dir.clone() };
     Ok(FoundDisc { txt, copies: vec![Box::new(reader)] })

@@ -5,10 +5,10 @@ use crate::drive::{DiscFile, DiscReader, FileReader};
 use crate::model::{SetName, SnapshotSeq};
 use crate::restore::index::{CATALOG, INDEX, SNAPSHOT};
 
-use crate::flow::FlowError;
 use crate::flow::base::keys::KeyRing;
 use crate::flow::library::inventory::FoundSet;
 use crate::flow::library::listings::KnownIn;
+use crate::flow::{FlowError, KeyError};
 
 /// So many listings are tried before a passphrase counts as wrong: the first bytes of some may be
 /// damaged, and each try takes a twentieth of a second.
@@ -41,7 +41,7 @@ fn check_token(
     let sets = known.catalog.sets()?;
     let token = sets.iter().find(|set| set.id == known.set).and_then(|s| s.facts.token.as_deref());
     match token.map(|token| opener.opens(token)) {
-        Some(Ok(false)) => Err(FlowError::WrongPassphrase(name.clone())),
+        Some(Ok(false)) => Err(KeyError::WrongPassphrase(name.clone()).into()),
         // A damaged token proves nothing.
         _ => Ok(()),
     }
@@ -73,7 +73,9 @@ pub(in crate::flow) fn check_listings(
     }
     match refused {
         None => Ok(()),
-        Some(OpenError::WrongPassphrase) => Err(FlowError::WrongPassphrase(found_set.name.clone())),
+        Some(OpenError::WrongPassphrase) => {
+            Err(KeyError::WrongPassphrase(found_set.name.clone()).into())
+        }
         Some(error) => Err(error.into()),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, CatalogError};
+use crate::catalog::Catalog;
 use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive};
 use crate::model::disc_list::named;
@@ -38,7 +38,7 @@ use crate::flow::library::listings::{ChosenListing, FromDiscs, KnownIn};
 use crate::flow::library::repair::Repairer;
 use crate::flow::library::unlock::open_set;
 use crate::flow::library::vouching::{Rights, withhold_rights};
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError, SelectionError, chain};
 
 /// What a restore is asked to do.
 pub struct RestoreRequest<'a> {
@@ -264,14 +264,10 @@ fn local_catalog(
     found_set: &mut FoundSet,
     context: Context,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
-    let found = match find_set(&request.catalog, found_set) {
-        Ok(found) => found,
-        Err(FlowError::Catalog(CatalogError::Missing { .. })) => None,
-        Err(error) => {
-            context.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
-            None
-        }
-    };
+    let found = find_set(&request.catalog, found_set).unwrap_or_else(|error| {
+        context.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
+        None
+    });
     let Some(known) = found else { return Ok(None) };
     if !found_set.is_known_as_here(&known.catalog.discs(known.set)?) {
         let words =
@@ -289,7 +285,7 @@ fn local_catalog(
         (Some(seq), _) => Ok(Some((known, seq))),
         (None, Some(wanted)) => {
             let (set, wanted) = (found_set.name.clone(), wanted.to_string());
-            Err(FlowError::NoSuchSnapshot { set, wanted })
+            Err(SelectionError::NoSuchSnapshot { set, wanted }.into())
         }
         (None, None) => Ok(None),
     }
@@ -298,7 +294,7 @@ fn local_catalog(
 /// Whether a disc that is newer than the catalog is the owner's, nothing here can tell.
 fn unknown_words(found_set: &FoundSet, in_catalog: Option<SnapshotSeq>) -> String {
     let newer = found_set.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
-    let numbers: Vec<String> = newer.map(|found| found.txt.disc.to_string()).collect();
+    let numbers: Vec<String> = newer.map(|found| found.txt.id.number.to_string()).collect();
     let discs = if numbers.len() == 1 { "disc" } else { "discs" };
     let (verb, own) = if numbers.len() == 1 { ("is", "its") } else { ("are", "their") };
     format!(
@@ -311,7 +307,7 @@ fn unknown_words(found_set: &FoundSet, in_catalog: Option<SnapshotSeq>) -> Strin
 }
 
 fn find_set(catalog: &Path, found_set: &FoundSet) -> Result<Option<KnownIn>, FlowError> {
-    let catalog = Catalog::open(catalog, Access::Read)?;
+    let Some(catalog) = Catalog::open_if_there(catalog)? else { return Ok(None) };
     let set = catalog.sets()?.into_iter().find(|set| set.facts.uuid == found_set.uuid);
     Ok(set.map(|set| KnownIn { catalog, set: set.id, is_sealed: false }))
 }

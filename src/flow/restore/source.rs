@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::DiscState;
-use crate::drive::{DiscReader, Label};
-use crate::model::DiscNo;
+use crate::drive::DiscReader;
+use crate::model::{DiscIdentity, DiscNo};
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 
@@ -61,8 +61,8 @@ impl RestoreSession<'_> {
             note_problems(&self.vetting.vet_disc(found), self.context);
         }
         made.retain(|found| !found.copies.is_empty());
-        let is_made = made.iter().any(|found| found.txt.disc == number);
-        self.found_set.discs.extend(made.into_iter().map(|found| (found.txt.disc, found)));
+        let is_made = made.iter().any(|found| found.txt.id.number == number);
+        self.found_set.discs.extend(made.into_iter().map(|found| (found.txt.id.number, found)));
         Ok(is_made)
     }
 
@@ -73,7 +73,7 @@ impl RestoreSession<'_> {
         }
         let discs = self.found_set.discs.values();
         let listed = discs.clone().filter(|found| found.txt.listings.snapshot);
-        let newest = listed.map(|found| found.txt.disc).max();
+        let newest = listed.map(|found| found.txt.id.number).max();
         let covered = discs.filter_map(|found| found.txt.group.as_ref()).flat_map(|g| &g.discs);
         let newer: BTreeSet<DiscNo> =
             covered.copied().filter(|disc| Some(*disc) > newest).collect();
@@ -103,10 +103,9 @@ impl RestoreSession<'_> {
     /// Whether a person may have the disc, for all that is known.
     fn has_copy(&self, number: DiscNo) -> Result<bool, FlowError> {
         let Some(known) = &self.known else { return Ok(true) };
-        let discs = known.catalog.discs(known.set)?;
-        let gone = discs.iter().find(|disc| disc.number == number && disc.state == DiscState::Gone);
-        let makes = || group_of(known, number, &self.never_came);
-        Ok(gone.is_none() || makes()?.is_none())
+        let disc = known.catalog.disc(known.set, number)?;
+        let is_gone = disc.is_some_and(|disc| disc.state == DiscState::Gone);
+        Ok(!is_gone || group_of(known, number, &self.never_came)?.is_none())
     }
 
     /// Has the disc put into the drive; false if it never came.
@@ -215,12 +214,11 @@ impl RestoreSession<'_> {
         found.is_some() && wrong.is_none()
     }
 
-    fn label_in_catalog(&self, number: DiscNo) -> Option<Label> {
+    fn label_in_catalog(&self, number: DiscNo) -> Option<DiscIdentity> {
         let known = self.known.as_ref()?;
-        let discs = known.catalog.discs(known.set).ok()?;
-        let disc = discs.into_iter().find(|disc| disc.number == number)?;
+        let disc = known.catalog.disc(known.set, number).ok()??;
         let (set, set_uuid) = (self.found_set.name.clone(), self.found_set.uuid);
-        Some(Label { set, set_uuid, number, uuid: disc.uuid })
+        Some(DiscIdentity { set, set_uuid, number, uuid: disc.uuid })
     }
 
     fn look_again(&mut self) -> Result<(), FlowError> {

@@ -10,7 +10,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo};
+use crate::catalog::{
+    Access, Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo,
+};
 use crate::codec::openpgp::Signer;
 use crate::drive::Drive;
 use crate::model::disc_list::named;
@@ -42,7 +44,7 @@ use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreRequest, fetch};
 use crate::flow::staging::area::{SetTexts, Staging};
 use crate::flow::staging::disc_size::{DiscSize, of_set};
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
 /// So much content is unpacked at once, if one file alone is not more.
 const ROUND: u64 = 8 << 30;
@@ -76,7 +78,7 @@ pub struct MigrateReport {
     pub failed: u64,
     /// Old discs that hold nothing any more that is not elsewhere.
     pub emptied: Vec<DiscNo>,
-    pub made: Vec<DiscInfo>,
+    pub made: Vec<ClosedDiscInfo>,
 }
 
 /// `source`: the drive at `from`, if that is one.
@@ -192,8 +194,8 @@ fn old_discs(
             let found = found.ok_or_else(|| no_disc(set, number))?;
             match found.state {
                 DiscState::Verified | DiscState::Gone => Ok(found.clone()),
-                DiscState::Burned => Err(FlowError::NotReadBack(found.number)),
-                _ => Err(FlowError::NoCopyYet(found.number)),
+                DiscState::Burned => Err(SelectionError::NotReadBack(found.number).into()),
+                _ => Err(SelectionError::NoCopyYet(found.number).into()),
             }
         })
         .collect()
@@ -386,7 +388,7 @@ impl Moving<'_> {
         let DiscWriter { staging, set, context, .. } = *self.writer;
         let mut station = Station { staging, set, drives, context };
         station.burn_one(self.ledger.catalog(), &closed)?;
-        let has_listings = closed.listings.snapshot;
+        let has_listings = closed.closing.listings.snapshot;
         self.report.made.push(closed);
         let (disc, new_disc, known) =
             self.writer.next_disc(self.ledger.catalog(), self.texts, false)?;
@@ -397,7 +399,7 @@ impl Moving<'_> {
 
     /// The last new disc has the listings, if any disc was made.
     fn finish(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
-        let mut owes = self.report.made.last().is_some_and(|disc| !disc.listings.snapshot);
+        let mut owes = self.report.made.last().is_some_and(|disc| !disc.closing.listings.snapshot);
         while owes || self.filler.disc().has_archives() {
             let had_archives = self.filler.disc().has_archives();
             owes = !self.close(drives)?;

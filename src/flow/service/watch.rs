@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::catalog::{Access, Catalog, CatalogError, DiscInfo, KnownSet};
-use crate::drive::{Absence, Drive, DriveError, Label};
-use crate::model::{DiscNo, SetName};
+use crate::catalog::{Access, Catalog, CatalogError, ClosedDiscInfo, KnownSet};
+use crate::drive::{Absence, Drive, DriveError};
+use crate::model::{DiscIdentity, DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
 use crate::port::operator::InsertRequest;
 use crate::port::wanted::WantedMedium;
@@ -70,7 +70,7 @@ struct Written {
 /// A disc that waits to be burned, or to be read back.
 struct NextDisc {
     set: KnownSet,
-    disc: DiscInfo,
+    disc: ClosedDiscInfo,
     /// What to insert for it.
     wanted: WantedMedium,
     /// It may be on a medium already.
@@ -159,9 +159,8 @@ impl<'a> Watch<'a> {
 
     /// The discs that are to be burned or read back, of all sets, in their order.
     fn waiting(&mut self) -> Result<Vec<NextDisc>, FlowError> {
-        let catalog = match Catalog::open(&self.request.catalog, Access::Read) {
-            Err(CatalogError::Missing { .. }) => return Ok(Vec::new()),
-            opened => opened?,
+        let Some(catalog) = Catalog::open_if_there(&self.request.catalog)? else {
+            return Ok(Vec::new());
         };
         let staging = Staging::open(&self.request.staging)?;
         let mut all = Vec::new();
@@ -365,8 +364,8 @@ fn inside<'a>(
         return Ok(None);
     }
     let found = drive.discs()?;
-    let labels: Vec<Label> =
-        found.discs.iter().flat_map(|disc| Label::candidates(&**disc)).collect();
+    let labels: Vec<DiscIdentity> =
+        found.discs.iter().flat_map(|disc| DiscIdentity::candidates(&**disc)).collect();
     match found.discs.iter().find_map(|disc| disc.absence()) {
         Some(absence) => Err(absence.into()),
         None => Ok(waiting.iter().find(|next| labels.contains(&label(&next.set, &next.disc)))),

@@ -15,17 +15,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    ArchiveRecord, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, Listings, NewDisc,
+    ArchiveRecord, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, NewDisc,
 };
 use crate::codec::openpgp::Signer;
-use crate::drive::{BurnJob, Label};
+use crate::drive::BurnJob;
 use crate::format::by_hand::Facts;
-use crate::format::disc_txt::{self, DiscTxt};
+use crate::format::disc_txt::DiscTxt;
 use crate::format::heading::{BeforeLine, Heading, SnapshotLine, SourceLine};
 use crate::format::volume;
 use crate::model::disc::{Description, archive_path};
 use crate::model::rows::RunLine;
-use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, Sectors, SnapshotSeq};
+use crate::model::{
+    Bytes, Digest, DiscIdentity, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq,
+};
 use crate::pack::closing;
 use crate::pack::estimate::Estimate;
 use crate::pack::filler::DiscInWork;
@@ -277,10 +279,7 @@ impl SetTexts<'_> {
     pub fn facts(&self, disc: DiscNo, uuid: DiscUuid, date: &str) -> Facts {
         let facts = &self.set.facts;
         Facts {
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc,
-            disc_uuid: uuid,
+            id: facts.identity(disc, uuid),
             snapshot: self.seq,
             date: date.to_owned(),
             source: source_bytes(&facts.source),
@@ -299,17 +298,14 @@ impl SetTexts<'_> {
         let (disc, uuid, format) = disc;
         DiscTxt {
             format,
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc,
-            disc_uuid: uuid,
+            id: facts.identity(disc, uuid),
             snapshot: self.seq,
             date: date.to_owned(),
             coldcut: env!("CARGO_PKG_VERSION").to_owned(),
             encryption: facts.encryption,
             compression: facts.compression,
             parity: facts.parity,
-            listings: disc_txt::ListingFlags {
+            listings: ListingFlags {
                 index: true,
                 snapshot: true,
                 history: format != Format::One,
@@ -373,10 +369,7 @@ impl SetTexts<'_> {
         let before = before.into_iter().map(|(disc, uuid, sums)| BeforeLine { disc, uuid, sums });
         Heading {
             format: disc.format,
-            set: facts.name.clone(),
-            set_uuid: facts.uuid,
-            disc: disc.number,
-            disc_uuid: disc.uuid,
+            id: facts.identity(disc.number, disc.uuid),
             snapshot: self.seq,
             snapshots: self.snapshots.clone(),
             before: before.collect(),
@@ -387,12 +380,7 @@ impl SetTexts<'_> {
 
     /// Packed discs as the catalog keeps them.
     pub fn closed(&self, closed: closing::ClosedDisc, at: Moment) -> ClosedDiscRecord {
-        let listings = Listings {
-            index: closed.listings.index,
-            snapshot: closed.listings.snapshot,
-            history: closed.listings.history,
-            catalog: closed.listings.catalog,
-        };
+        let listings = closed.listings;
         ClosedDiscRecord {
             image: closed.sectors,
             closed: at,
@@ -417,13 +405,8 @@ pub fn source_bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-pub fn label(set: &KnownSet, disc: &DiscInfo) -> Label {
-    Label {
-        set: set.facts.name.clone(),
-        set_uuid: set.facts.uuid,
-        number: disc.number,
-        uuid: disc.uuid,
-    }
+pub fn label<C>(set: &KnownSet, disc: &DiscInfo<C>) -> DiscIdentity {
+    set.facts.identity(disc.number, disc.uuid)
 }
 
 /// Everything that decides the disc's bytes: catalog and INDEX at the disc's beginning, archives in
@@ -431,7 +414,7 @@ pub fn label(set: &KnownSet, disc: &DiscInfo) -> Label {
 pub fn burn_job(
     staging: &Staging,
     set: &KnownSet,
-    disc: &DiscInfo,
+    disc: &ClosedDiscInfo,
     files: &[crate::catalog::DiscFileRecord],
 ) -> BurnJob {
     let dir = staging.disc_dir(set, disc.number);
@@ -442,7 +425,7 @@ pub fn burn_job(
         Some(_) => 1,
     };
     paths.sort_by_key(|path| (place(path), path.clone()));
-    let (volume_date, volume_set, application) = match (disc.format, disc.closed) {
+    let (volume_date, volume_set, application) = match (disc.format, disc.closing.at) {
         (Format::Two, Some(closed)) => (
             volume::volume_date(&closed.to_string()),
             volume::volume_set_id(set.facts.uuid),
@@ -458,7 +441,7 @@ pub fn burn_job(
         volume_set,
         application,
         files: paths.into_iter().map(|path| (path.clone(), dir.join(path))).collect(),
-        sectors: disc.image.unwrap_or_default(),
+        sectors: disc.closing.image,
     }
 }
 

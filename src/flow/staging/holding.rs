@@ -50,9 +50,8 @@ pub(in crate::flow) fn overdue(
     max_hold: Duration,
     now: Moment,
 ) -> Result<Option<Moment>, FlowError> {
-    let disc = catalog.discs(set)?.into_iter().find(|disc| disc.number == number);
     // One that is not in the catalog has nothing on it yet.
-    let Some(disc) = disc else { return Ok(None) };
+    let Some(disc) = catalog.disc(set, number)? else { return Ok(None) };
     let before = catalog.snapshots(set)?.iter().rev().nth(1).map(|snapshot| snapshot.started);
     match waited(disc.begun, before, now) {
         Waited::Since(begun) => {

@@ -12,7 +12,7 @@ use crate::port::operator::Secret;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::library::known_discs::{KnownDisc, known_discs};
 use crate::flow::status::query::finished;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError, KeyError, choose_set};
 
 /// So many words of a hint are tried as passphrases; each try takes a twentieth of a second.
 const WORDS_TRIED: usize = 16;
@@ -59,7 +59,7 @@ fn key_ids(set: &KnownSet) -> Vec<String> {
 pub fn remember_hint(catalog: &mut Catalog, set: &KnownSet, hint: &str) -> Result<(), FlowError> {
     let hint = hint.trim();
     if is_passphrase(set, hint) {
-        return Err(FlowError::HintIsPassphrase);
+        return Err(KeyError::HintIsPassphrase.into());
     }
     Ok(catalog.set_hint(set.id, (!hint.is_empty()).then_some(hint))?)
 }

@@ -9,7 +9,7 @@ use crate::model::{DiscList, DiscNo, SetName};
 
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
 /// Remembers the place of these discs; all of them, or none.
 pub fn locate(
@@ -67,18 +67,16 @@ fn ask_for_the_copy(known: &[(DiscNo, Vec<Copy>)], context: Context) -> Option<C
 fn the_copy(disc: DiscNo, copies: &[Copy], named: Option<CopyNo>) -> Result<CopyNo, FlowError> {
     if let Some(number) = named {
         let found = copies.iter().find(|copy| copy.number == number);
-        return found.map(|copy| copy.number).ok_or(FlowError::NoSuchCopy {
-            disc,
-            copy: number.0,
-            known: numbers(copies),
+        return found.map(|copy| copy.number).ok_or_else(|| {
+            SelectionError::NoSuchCopy { disc, copy: number.0, known: numbers(copies) }.into()
         });
     }
     match &candidates(copies)[..] {
         [one] => Ok(one.number),
-        [] => Err(FlowError::NoCopyYet(disc)),
+        [] => Err(SelectionError::NoCopyYet(disc).into()),
         several => {
             let known: Vec<String> = several.iter().map(|c| c.number.0.to_string()).collect();
-            Err(FlowError::SeveralCopies { disc, known: known.join(", ") })
+            Err(SelectionError::SeveralCopies { disc, known: known.join(", ") }.into())
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::flow::base::turn::open_to_write;
 use crate::flow::burn::records::is_staged;
 use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
 /// The copies of one disc that are given up, and what is left of it.
 #[derive(Clone, Debug)]
@@ -121,14 +121,14 @@ fn given(
     // A disc that is known from others alone is on a medium that nobody described.
     let was_never = copies.is_empty() && disc.state != DiscState::Burned;
     if was_never || disc.state == DiscState::Open {
-        return Err(FlowError::NoCopyYet(number));
+        return Err(SelectionError::NoCopyYet(number).into());
     }
     let is_meant = |c: &Copy| copy.is_none_or(|wanted| c.number == wanted);
     let (gone, left): (Vec<Copy>, Vec<Copy>) = copies.into_iter().partition(is_meant);
     if let (Some(wanted), true) = (copy, gone.is_empty()) {
         let known: Vec<String> = left.iter().map(|c| c.number.0.to_string()).collect();
         let known = known.join(", ");
-        return Err(FlowError::NoSuchCopy { disc: number, copy: wanted.0, known });
+        return Err(SelectionError::NoSuchCopy { disc: number, copy: wanted.0, known }.into());
     }
     let unread = left.iter().filter(|c| c.state == crate::catalog::CopyState::Burned).count();
     Ok(GivenUp {

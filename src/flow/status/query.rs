@@ -17,7 +17,7 @@ use crate::flow::staging::lost::lost_discs;
 use crate::flow::status::latest::StatusLimits;
 use crate::flow::status::safety::files::files;
 use crate::flow::status::safety::{FilesSafety, Safety, assess};
-use crate::flow::{FlowError, choose_set};
+use crate::flow::{FlowError, SelectionError, choose_set};
 
 /// A catalog that is only looked at, and the set that is meant.
 pub struct Query {
@@ -157,7 +157,7 @@ impl Query {
         match itself {
             Some(row) if row.kind == Kind::Dir => Ok(content),
             Some(row) => Ok(vec![row]),
-            None => Err(FlowError::NoSuchPath { path: path.to_string(), seq }),
+            None => Err(SelectionError::NoSuchPath { path: path.to_string(), seq }.into()),
         }
     }
 
@@ -190,9 +190,12 @@ impl Query {
             Some(seq) => snapshots.iter().find(|snapshot| snapshot.seq == seq),
             None => snapshots.last(),
         };
-        found.map(|snapshot| snapshot.seq).ok_or_else(|| FlowError::NoSuchSnapshot {
-            set: self.set.facts.name.clone(),
-            wanted: wanted.map_or("yet".to_owned(), |seq| seq.to_string()),
+        found.map(|snapshot| snapshot.seq).ok_or_else(|| {
+            SelectionError::NoSuchSnapshot {
+                set: self.set.facts.name.clone(),
+                wanted: wanted.map_or("yet".to_owned(), |seq| seq.to_string()),
+            }
+            .into()
         })
     }
 }

@@ -224,7 +224,7 @@ impl FlowBench {
         let catalog = Catalog::open(&self.path("catalog.sqlite"), Access::Read).unwrap();
         let set = catalog.sets().unwrap().remove(0);
         let seen = catalog.verifications(set.id, DiscNo(1)).unwrap();
-        seen.into_iter().map(|seen| seen.finding).collect()
+        seen.into_iter().map(|seen| seen.outcome.finding()).collect()
     }
 
     /// State and medium of each copy of disc 1.
@@ -316,7 +316,7 @@ fn damage_in_a_drive_is_recorded_with_its_copy() {
     bytes[script] ^= 1;
     fs::write(&image, bytes).unwrap();
     let report = bench.check(Due::OlderThan(Duration::ZERO), &["one", "two"]);
-    let found: Vec<Finding> = report.checked.iter().map(|copy| copy.checked.finding).collect();
+    let found: Vec<Finding> = report.checked.iter().map(|copy| copy.checked.finding()).collect();
     assert!(found.contains(&Finding::Damaged) && found.contains(&Finding::Ok), "{found:?}");
     assert_eq!(bench.copies().iter().filter(|(state, _)| state == "ok").count(), 1);
 }

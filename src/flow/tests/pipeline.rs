@@ -571,8 +571,11 @@ fn a_record_that_cannot_be_kept_fails_the_disc_and_not_the_packer() {
         let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
         let Ok(Call::Keep(kept, answer)) = called.recv() else { panic!("no record came") };
         assert_eq!(kept, record);
-        answer.send(Err(FlowError::NoSets)).unwrap();
-        assert!(matches!(drives.join().unwrap(), Err(FlowError::NoSets)));
+        answer.send(Err(SelectionError::NoSets.into())).unwrap();
+        assert!(matches!(
+            drives.join().unwrap(),
+            Err(FlowError::Selection(SelectionError::NoSets))
+        ));
         // Nobody is there any more.
         let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
         drop(called.recv().unwrap());

@@ -40,7 +40,7 @@ impl<'b> StagedPair<'b> {
         let (staging, set, context) = (&*staging, &*set, bench.context());
         let grouping = &Grouping::new(staging, set, context);
         for disc in catalog.discs(set.id)? {
-            let order = BurnOrder::of(catalog, set.id, disc)?;
+            let order = BurnOrder::of(catalog, set.id, disc.closed().unwrap())?;
             let own = OwnCatalog { catalog, set: set.id };
             let mut records = Meddling { own, grouping, read_back };
             Station { staging, set, drives, context }.make_safe(&order, &mut records)?;
@@ -92,10 +92,10 @@ fn a_disc_that_was_taken_into_a_group_and_not_recorded_joins_no_second_group() {
     let bench = FlowBench::with_recovery_discs("1/2");
     let mut staged = StagedPair::new(&bench, 1);
     let died = staged.burn(|record, _, _| match record.disc {
-        DiscNo(2) => Err(FlowError::NoSets),
+        DiscNo(2) => Err(SelectionError::NoSets.into()),
         _ => Ok(()),
     });
-    assert!(matches!(died, Err(FlowError::NoSets)), "{died:?}");
+    assert!(matches!(died, Err(FlowError::Selection(SelectionError::NoSets))), "{died:?}");
     let StagedPair { bench, catalog, set, staging, drives } = &mut staged;
     Station { staging, set, drives, context: bench.context() }
         .burn_waiting(catalog, |_| true)

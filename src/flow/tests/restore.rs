@@ -328,7 +328,7 @@ fn an_encrypted_set_comes_back_and_another_passphrase_is_told_before_any_work() 
     for catalog in [false, true] {
         let wish = RestoreOptions { catalog, ..RestoreOptions::default() };
         let error = bench.restore_with("none", wish, Some("open")).unwrap_err();
-        assert!(matches!(error, FlowError::WrongPassphrase(_)), "{error}");
+        assert!(matches!(error, FlowError::Key(KeyError::WrongPassphrase(_))), "{error}");
         assert!(!bench.path("none").exists());
     }
 }
@@ -377,7 +377,10 @@ fn each_snapshot_comes_back_and_what_moved_or_was_copied_is_found() {
         assert!(old.join("gone").exists() && !old.join("copy").exists());
         let wish = RestoreOptions { snapshot: Some(7), catalog, ..RestoreOptions::default() };
         let error = bench.try_restore(&to("none"), wish).unwrap_err();
-        assert!(matches!(error, FlowError::NoSuchSnapshot { .. }), "{error}");
+        assert!(
+            matches!(error, FlowError::Selection(SelectionError::NoSuchSnapshot { .. })),
+            "{error}"
+        );
     }
 }
 
@@ -682,12 +685,12 @@ fn verifying_finds_a_flipped_bit_and_a_cut_with_and_without_a_catalog() {
     for catalog in ["catalog.sqlite", "none"] {
         let report = bench.verify(catalog).unwrap();
         assert!(!report.is_sound());
-        assert_eq!(report.discs[1].finding, Finding::Ok);
+        assert_eq!(report.discs[1].finding(), Finding::Ok);
         assert!(bench.troubles()[0].contains("archives/000"), "{:?}", bench.troubles());
     }
     let image = fs::OpenOptions::new().write(true).open(bench.image(2)).unwrap();
     image.set_len(image.metadata().unwrap().len() - 100_000).unwrap();
-    assert_eq!(bench.verify("none").unwrap().discs[1].finding, Finding::Damaged);
+    assert_eq!(bench.verify("none").unwrap().discs[1].finding(), Finding::Damaged);
 }
 
 #[test]
@@ -700,8 +703,8 @@ fn what_verifying_found_is_in_the_catalog() {
     let catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Read).unwrap();
     let set = catalog.sets().unwrap()[0].id;
     let seen = catalog.verifications(set, DiscNo(1)).unwrap();
-    assert_eq!(seen.last().unwrap().finding, Finding::Damaged);
-    assert!(seen.last().unwrap().details.contains("README.txt"));
+    assert_eq!(seen.last().unwrap().outcome.finding(), Finding::Damaged);
+    assert!(seen.last().unwrap().outcome.details().contains("README.txt"));
     assert_eq!(catalog.copies(set, DiscNo(1)).unwrap().len(), 1);
     drop(catalog);
     let _held = Catalog::open(&bench.path("catalog.sqlite"), Access::Write).unwrap();
@@ -880,10 +883,12 @@ fn several_sets_in_one_place_are_told_apart_by_name() {
             .unwrap()
     };
     let error = look().choose(None).err().unwrap();
-    assert!(matches!(&error, FlowError::SeveralSets { known } if known.contains("holidays (")));
+    assert!(
+        matches!(&error, FlowError::Selection(SelectionError::SeveralSets { known }) if known.contains("holidays ("))
+    );
     let other = SetName::new("other").unwrap();
     let error = look().choose(Some(&other)).err().unwrap();
-    assert!(matches!(error, FlowError::NoSuchSet { .. }), "{error}");
+    assert!(matches!(error, FlowError::Selection(SelectionError::NoSuchSet { .. })), "{error}");
     assert_eq!(one.verify("none").unwrap().discs.len(), 2);
 }
 

@@ -1,16 +1,13 @@
 //! What the texts of a disc depend on.
 
 use crate::model::disc::Encryption;
-use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
+use crate::model::{DiscIdentity, SnapshotSeq};
 
 /// What the texts of a disc depend on. They are in clear on every disc: nothing that an encrypted
 /// set hides may be told by them.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    pub set: SetName,
-    pub set_uuid: SetUuid,
-    pub disc: DiscNo,
-    pub disc_uuid: DiscUuid,
+    pub id: DiscIdentity,
     /// The newest snapshot that has a member on the disc.
     pub snapshot: SnapshotSeq,
     /// When the disc was closed, `YYYY-MM-DDThh:mm:ssZ`.

@@ -22,7 +22,7 @@ pub(crate) fn readme_intl() -> &'static str {
 
 /// restore.sh for this set.
 pub fn restore_sh(facts: &Facts) -> String {
-    restore_sh_of(&facts.set, facts.set_uuid)
+    restore_sh_of(&facts.id.set, facts.id.set_uuid)
 }
 
 /// The same for discs that somebody else may have made.
@@ -32,7 +32,7 @@ pub(crate) fn restore_sh_of(set: &SetName, set_uuid: SetUuid) -> String {
 
 /// simple-restore.sh for this set.
 pub fn simple_restore_sh(facts: &Facts) -> String {
-    for_set(include_str!("simple-restore.sh"), &facts.set, facts.set_uuid)
+    for_set(include_str!("simple-restore.sh"), &facts.id.set, facts.id.set_uuid)
 }
 
 fn for_set(script: &str, set: &SetName, set_uuid: SetUuid) -> String {
@@ -48,15 +48,17 @@ pub(crate) fn format_txt() -> &'static str {
 mod tests {
     use super::*;
     use crate::model::disc::Encryption;
-    use crate::model::{DiscNo, DiscUuid, Sectors, SnapshotSeq};
+    use crate::model::{DiscIdentity, DiscNo, DiscUuid, Sectors, SnapshotSeq};
     use uuid::Uuid;
 
     pub(super) fn facts(encryption: Encryption) -> Facts {
         Facts {
-            set: SetName::new("demo").unwrap(),
-            set_uuid: SetUuid(Uuid::from_u128(1)),
-            disc: DiscNo(7),
-            disc_uuid: DiscUuid(Uuid::from_u128(2)),
+            id: DiscIdentity {
+                set: SetName::new("demo").unwrap(),
+                set_uuid: SetUuid(Uuid::from_u128(1)),
+                number: DiscNo(7),
+                uuid: DiscUuid(Uuid::from_u128(2)),
+            },
             snapshot: SnapshotSeq(3),
             date: "2026-01-02T03:04:05Z".to_owned(),
             source: b"/home/ann/photos".to_vec(),
@@ -116,10 +118,7 @@ mod tests {
         let facts = facts(Encryption::None);
         for of in [1, 2] {
             let text = recovery_readme(&GroupFacts {
-                set: facts.set.clone(),
-                set_uuid: facts.set_uuid,
-                disc: DiscNo(7),
-                disc_uuid: facts.disc_uuid,
+                id: facts.id.clone(),
                 snapshot: facts.snapshot,
                 date: facts.date.clone(),
                 member: 1,

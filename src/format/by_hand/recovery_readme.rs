@@ -1,15 +1,12 @@
 //! README.txt of a recovery disc: how lost discs of its group are made again, with commands that
 //! can be copied.
 
-use crate::model::{DiscNo, DiscUuid, Sectors, SetName, SetUuid, SnapshotSeq};
+use crate::model::{DiscIdentity, DiscNo, Sectors, SnapshotSeq};
 
 /// What the text depends on.
 #[derive(Clone, Debug)]
 pub struct GroupFacts {
-    pub set: SetName,
-    pub set_uuid: SetUuid,
-    pub disc: DiscNo,
-    pub disc_uuid: DiscUuid,
+    pub id: DiscIdentity,
     /// The newest snapshot of the discs that are covered, or a newer one.
     pub snapshot: SnapshotSeq,
     pub date: String,
@@ -34,14 +31,14 @@ Set:       {}
 Disc:      {}
 
 ",
-        facts.disc,
-        facts.set,
+        facts.id.number,
+        facts.id.set,
         facts.date,
         facts.snapshot,
         facts.member,
         facts.of,
-        facts.set_uuid,
-        facts.disc_uuid
+        facts.id.set_uuid,
+        facts.id.uuid
     )
 }
 

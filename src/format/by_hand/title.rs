@@ -4,15 +4,12 @@
 use super::Facts;
 use crate::model::disc::Encryption;
 use crate::model::path::shown;
-use crate::model::{DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
+use crate::model::{DiscIdentity, DiscNo, DiscUuid, SetName, SetUuid, SnapshotSeq};
 
 /// Which disc a README.txt of format 1 says that it is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Title {
-    pub set: SetName,
-    pub set_uuid: SetUuid,
-    pub disc: DiscNo,
-    pub disc_uuid: DiscUuid,
+    pub id: DiscIdentity,
     pub snapshot: SnapshotSeq,
     pub date: String,
 }
@@ -33,12 +30,12 @@ Set:       {set_uuid}
 Disc:      {disc_uuid}{source}
 
 ",
-        disc = facts.disc,
-        set = facts.set,
+        disc = facts.id.number,
+        set = facts.id.set,
         date = facts.date,
         snapshot = facts.snapshot,
-        set_uuid = facts.set_uuid,
-        disc_uuid = facts.disc_uuid,
+        set_uuid = facts.id.set_uuid,
+        disc_uuid = facts.id.uuid,
     )
 }
 
@@ -60,10 +57,12 @@ pub fn read(readme: &[u8]) -> Option<Title> {
     let mut named =
         |name: &str| lines.find_map(|line| line.strip_prefix(name).map(|rest| rest.trim()));
     Some(Title {
-        set: SetName::new(set)?,
-        set_uuid: SetUuid(named("Set:")?.parse().ok()?),
-        disc: DiscNo(disc.parse().ok().filter(|&number| number > 0)?),
-        disc_uuid: DiscUuid(named("Disc:")?.parse().ok()?),
+        id: DiscIdentity {
+            set: SetName::new(set)?,
+            set_uuid: SetUuid(named("Set:")?.parse().ok()?),
+            number: DiscNo(disc.parse().ok().filter(|&number| number > 0)?),
+            uuid: DiscUuid(named("Disc:")?.parse().ok()?),
+        },
         snapshot: SnapshotSeq(snapshot.parse().ok().filter(|&seq| seq > 0)?),
         date: date.to_owned(),
     })
@@ -80,8 +79,7 @@ mod tests {
             for encryption in [Encryption::None, Encryption::Recipients] {
                 let facts = Facts { zstd, ..facts(encryption) };
                 let title = read(super::super::readme(&facts).as_bytes()).unwrap();
-                assert_eq!((title.set, title.set_uuid), (facts.set, facts.set_uuid));
-                assert_eq!((title.disc, title.disc_uuid), (facts.disc, facts.disc_uuid));
+                assert_eq!(title.id, facts.id);
                 assert_eq!((title.snapshot, title.date), (facts.snapshot, facts.date));
             }
         }
@@ -89,12 +87,9 @@ mod tests {
 
     #[test]
     fn the_readme_of_a_recovery_disc_says_it_too() {
-        let Facts { set, set_uuid, disc, disc_uuid, snapshot, date, .. } = facts(Encryption::None);
+        let Facts { id, snapshot, date, .. } = facts(Encryption::None);
         let facts = super::super::GroupFacts {
-            set: set.clone(),
-            set_uuid,
-            disc,
-            disc_uuid,
+            id: id.clone(),
             snapshot,
             date: date.clone(),
             member: 1,
@@ -103,7 +98,7 @@ mod tests {
             discs: Vec::new(),
         };
         let title = read(super::super::recovery_readme(&facts).as_bytes()).unwrap();
-        assert_eq!(title, Title { set, set_uuid, disc, disc_uuid, snapshot, date });
+        assert_eq!(title, Title { id, snapshot, date });
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! One disc's turn in the drives: what it knows, and what it tells.
 
 use crate::burn::BurnError;
-use crate::catalog::{CopyNo, DiscInfo, KnownSet};
-use crate::drive::{DiscReader, DriveError, Label};
+use crate::catalog::{ClosedDiscInfo, CopyNo, KnownSet};
+use crate::drive::{DiscReader, DriveError};
 use crate::flow::base::expected::expected;
 use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, DiscEvent, Records};
 use crate::flow::burn::station::drives::Drives;
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::{Context, FlowError};
+use crate::model::DiscIdentity;
 use crate::port::clock::Moment;
 use crate::verify::{ExpectedFile, Verdict, verify};
 
@@ -27,11 +28,11 @@ pub(super) struct BurnAttempt<'a> {
 }
 
 impl BurnAttempt<'_> {
-    pub(super) fn disc(&self) -> &DiscInfo {
+    pub(super) fn disc(&self) -> &ClosedDiscInfo {
         &self.order.disc
     }
 
-    pub(super) fn label(&self) -> Label {
+    pub(super) fn label(&self) -> DiscIdentity {
         label(self.set, self.disc())
     }
 
@@ -62,11 +63,12 @@ impl BurnAttempt<'_> {
     pub(super) fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
         let expected: Vec<ExpectedFile> = self.order.files.iter().map(expected).collect();
         let Context { monitor, stop, .. } = self.context;
-        Ok(verify(reader, self.disc().uuid, &expected, self.disc().image, monitor, stop)?)
+        let image = Some(self.disc().closing.image);
+        Ok(verify(reader, self.disc().uuid, &expected, image, monitor, stop)?)
     }
 }
 
-pub(super) fn burn_error(error: BurnError, disc: &DiscInfo, drive: &str) -> FlowError {
+pub(super) fn burn_error(error: BurnError, disc: &ClosedDiscInfo, drive: &str) -> FlowError {
     match error {
         BurnError::Drive(DriveError::NoMoreBlanks { drive }) => {
             FlowError::NoBlank { drive, disc: disc.number }

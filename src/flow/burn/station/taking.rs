@@ -4,8 +4,9 @@
 //! it.
 
 use crate::burn::{BurnError, check_size, make_image, take_blank};
-use crate::catalog::{Copy, CopyNo, DiscInfo, KnownSet};
-use crate::drive::{Blank, BurnJob, Drive, DriveError, Label};
+use crate::catalog::{ClosedDiscInfo, Copy, CopyNo, KnownSet};
+use crate::drive::{Blank, BurnJob, Drive, DriveError};
+use crate::model::DiscIdentity;
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 use crate::verify::Verdict;
@@ -41,8 +42,8 @@ fn says_yes(question: &str, context: Context) -> bool {
 
 /// Looks at media.
 struct Seeker<'a> {
-    label: Label,
-    disc: &'a DiscInfo,
+    label: DiscIdentity,
+    disc: &'a ClosedDiscInfo,
     wanted: WantedMedium,
     has_unread: bool,
     /// Nothing is known of any copy: one that is there was burned by a run that did not record it.
@@ -252,8 +253,13 @@ impl BurnAttempt<'_> {
 }
 
 /// What to insert for the next copy of a disc: what was burned and not read back comes first.
-pub fn medium_wanted(set: &KnownSet, disc: &DiscInfo, copies: &Copies, of: usize) -> WantedMedium {
-    let (name, room) = (&set.facts.name, disc.image.unwrap_or_default());
+pub fn medium_wanted(
+    set: &KnownSet,
+    disc: &ClosedDiscInfo,
+    copies: &Copies,
+    of: usize,
+) -> WantedMedium {
+    let (name, room) = (&set.facts.name, disc.closing.image);
     if let Some(unread) = copies.unread_in_drive() {
         let copy = shown(unread.number, of);
         return WantedMedium::either(name, disc.number, room, unread.burned).copy(copy);

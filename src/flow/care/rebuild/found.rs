@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{AdoptedDisc, ArchiveRecord, DiscFileRecord, FoundMember, Listings, PartsId};
+use crate::catalog::{AdoptedDisc, ArchiveRecord, DiscFileRecord, FoundMember, PartsId};
 use crate::codec::openpgp::IntegrityError;
 use crate::drive::{DiscReader, FileReader};
 use crate::format::members::part_id;
@@ -47,7 +47,7 @@ impl<'a> Rebuilder<'a> {
         let listed = repairable.as_ref().map_or(&**copy, |disc| disc as &dyn DiscReader);
         self.catalog.adopt_disc(self.set, &adopted(found, &**copy, listed.files(), &sums))?;
         if let Some(group) = &found.txt.group {
-            self.catalog.record_recovery_disc(self.set, found.txt.disc, &group.discs)?;
+            self.catalog.record_recovery_disc(self.set, found.txt.id.number, &group.discs)?;
         }
         let mut unknown = Vec::new();
         for archive in archives(listed) {
@@ -176,7 +176,7 @@ impl<'a> Rebuilder<'a> {
         let end = rows.iter().map(|row| row.frames.offset.saturating_add(row.frames.length)).max();
         Ok(ArchiveRecord {
             number: archive.number,
-            disc: found.txt.disc,
+            disc: found.txt.id.number,
             snapshot: rows.iter().map(|row| row.snapshot).max().unwrap_or(found.txt.snapshot),
             compression: archive.compression,
             encrypted: archive.encrypted,
@@ -211,18 +211,13 @@ fn adopted(
     let txt = &found.txt;
     let bytes: u64 = copy.files().iter().map(|file| file.size.0).sum();
     AdoptedDisc {
-        number: txt.disc,
-        uuid: txt.disc_uuid,
+        number: txt.id.number,
+        uuid: txt.id.uuid,
         format: txt.format,
         image: copy.image_sectors().unwrap_or(Sectors(Bytes(bytes).sectors().0)),
         closed: Moment::parse(&txt.date),
         snapshot: txt.snapshot,
-        listings: Listings {
-            index: txt.listings.index,
-            snapshot: txt.listings.snapshot,
-            history: txt.listings.history,
-            catalog: txt.listings.catalog,
-        },
+        listings: txt.listings,
         listing: txt.listings.snapshot.then_some(txt.snapshot),
         files: files.iter().filter_map(|file| disc_file(copy, file, sums)).collect(),
         medium: copy.medium(),

@@ -149,7 +149,7 @@ impl Rebuilder<'_> {
         let tells = |found: &&FoundDisc| self.has_listing(found) && Past::is_told_by(&found.txt);
         let mut discs: Vec<&FoundDisc> = self.found_set.discs.values().filter(tells).collect();
         discs.retain(|found| found.txt.snapshot <= *newest && Some(found.txt.snapshot) > finished);
-        discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.disc)));
+        discs.sort_by_key(|found| std::cmp::Reverse((found.txt.snapshot, found.txt.id.number)));
         for found in discs {
             let repairable = self.repairable(found);
             for copy in Repairer::copies(found, repairable.as_ref()) {
@@ -218,7 +218,7 @@ impl Rebuilder<'_> {
     }
 
     fn has_listing(&self, found: &FoundDisc) -> bool {
-        found.txt.listings.snapshot && !self.doubtful.contains(&found.txt.disc)
+        found.txt.listings.snapshot && !self.doubtful.contains(&found.txt.id.number)
     }
 
     fn run_of(&self, seq: SnapshotSeq, runs: &BTreeMap<SnapshotSeq, RunOrigin>) -> RunOrigin {
@@ -237,7 +237,8 @@ impl Rebuilder<'_> {
     /// What the listings' first lines say of runs.
     fn runs(&self) -> BTreeMap<SnapshotSeq, RunOrigin> {
         let mut runs = BTreeMap::new();
-        let sound = self.found_set.discs.values().filter(|f| !self.doubtful.contains(&f.txt.disc));
+        let sound =
+            self.found_set.discs.values().filter(|f| !self.doubtful.contains(&f.txt.id.number));
         for copy in sound.flat_map(|found| &found.copies) {
             let stop = self.context.stop;
             let open = |name| open_listing(&**copy, name, self.opener(), stop).ok();

@@ -11,7 +11,7 @@ use crate::port::operator::Answer;
 
 use crate::flow::base::keys::KnownKeys;
 use crate::flow::base::recipients::fingerprints;
-use crate::flow::{Context, FlowError};
+use crate::flow::{Context, FlowError, KeyError};
 
 /// The settings of a set that was taken over from the catalog of a disc.
 pub struct SetSettings<'a> {
@@ -93,7 +93,7 @@ impl SetSettings<'_> {
         );
         match self.context.operator.confirm_in_person(&question) {
             Answer::Yes => Ok(()),
-            _ => Err(FlowError::UnknownRecipients { says }),
+            _ => Err(KeyError::UnknownRecipients { says }.into()),
         }
     }
 

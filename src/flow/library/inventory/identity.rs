@@ -10,11 +10,10 @@ use crate::flow::chain;
 use crate::flow::library::inventory::group::group_told_by;
 use crate::flow::library::inventory::problem::{Problem, ProblemKind};
 use crate::format::by_hand::title;
-use crate::format::disc_txt::ListingFlags;
 use crate::format::volume::APPLICATION;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::disc::{Compression, Description, Encryption, parse_archive_path};
-use crate::model::{Format, SnapshotSeq};
+use crate::model::{Format, ListingFlags, SnapshotSeq};
 use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT, listing_file};
 
 /// Longer files of these names are not ours.
@@ -66,8 +65,7 @@ fn is_of_format_1(reader: &dyn DiscReader) -> bool {
 }
 
 fn is_same_disc(a: &DiscTxt, b: &DiscTxt) -> bool {
-    let who = |txt: &DiscTxt| (txt.set_uuid, txt.disc, txt.disc_uuid, txt.snapshot);
-    who(a) == who(b) && a.set == b.set
+    (&a.id, a.snapshot) == (&b.id, b.snapshot)
 }
 
 /// Whether a file has the sum that the disc's list says; true where the list says nothing.
@@ -85,10 +83,7 @@ fn from_title(reader: &dyn DiscReader, title: title::Title) -> DiscTxt {
     let compression = archives().map(|(_, compression, _)| compression);
     DiscTxt {
         format: Format::One,
-        set: title.set,
-        set_uuid: title.set_uuid,
-        disc: title.disc,
-        disc_uuid: title.disc_uuid,
+        id: title.id,
         snapshot: title.snapshot,
         date: title.date,
         coldcut: String::new(),
@@ -137,14 +132,12 @@ pub struct Unnamed {
 }
 
 pub(super) fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> DiscTxt {
+    let closed = disc.closing.and_then(|closing| closing.at);
     DiscTxt {
         format: disc.format,
-        set: facts.name.clone(),
-        set_uuid: facts.uuid,
-        disc: disc.number,
-        disc_uuid: disc.uuid,
-        snapshot: disc.snapshot.unwrap_or(SnapshotSeq(1)),
-        date: disc.closed.map_or_else(String::new, |closed| closed.to_string()),
+        id: facts.identity(disc.number, disc.uuid),
+        snapshot: disc.closing.map_or(SnapshotSeq(1), |closing| closing.snapshot),
+        date: closed.map_or_else(String::new, |closed| closed.to_string()),
         coldcut: String::new(),
         encryption: facts.encryption,
         compression: facts.compression,

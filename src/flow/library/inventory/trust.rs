@@ -14,7 +14,7 @@ use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Problem, P
 use crate::flow::{Context, FlowError};
 use crate::format::DiscTxt;
 use crate::model::disc::{DiscName, Encryption, parse_archive_path};
-use crate::model::{Bytes, Carrier, DiscUuid, FileId, Sectors, SetName, SetUuid};
+use crate::model::{Bytes, Carrier, DiscIdentity, DiscUuid, FileId, Sectors, SetName, SetUuid};
 use crate::port::monitor::Trouble;
 use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT};
 
@@ -133,7 +133,7 @@ impl Vetting {
     /// The same for one disc of a set that was vetted before. It has no copies left if it is
     /// refused.
     pub fn vet_disc(&self, found: &mut FoundDisc) -> Vec<Problem> {
-        let Some(fact) = self.sets.get(&found.txt.set_uuid) else { return Vec::new() };
+        let Some(fact) = self.sets.get(&found.txt.id.set_uuid) else { return Vec::new() };
         let mut problems = Vec::new();
         if let Some(known) = fact.known(&found.txt) {
             if self.known == CatalogTrust::Compared {
@@ -142,7 +142,7 @@ impl Vetting {
             problems.extend(believe_catalog(found, known));
         }
         let txt = &found.txt;
-        if self.accept_plain.iter().any(|name| name.is(txt.disc, txt.disc_uuid)) {
+        if self.accept_plain.iter().any(|name| name.is(txt.id.number, txt.id.uuid)) {
             return problems;
         }
         match fact.verdict(found) {
@@ -175,13 +175,13 @@ impl SetFact {
 
     fn known(&self, txt: &DiscTxt) -> Option<&DiscInfo> {
         let (_, discs) = self.catalog.as_ref()?;
-        let same = |disc: &&DiscInfo| (disc.number, disc.uuid) == (txt.disc, txt.disc_uuid);
+        let same = |disc: &&DiscInfo| (disc.number, disc.uuid) == (txt.id.number, txt.id.uuid);
         discs.iter().find(same).filter(|disc| disc.state != DiscState::Open)
     }
 
     fn verdict(&self, found: &FoundDisc) -> TrustVerdict {
         let Some(encryption) = self.encryption else { return TrustVerdict::Used };
-        let DiscTxt { set, disc, .. } = &found.txt;
+        let DiscIdentity { set, number: disc, .. } = &found.txt.id;
         let said = said_encryption(found);
         match (encryption, said) {
             (Encryption::None, Some(_)) => {
@@ -210,7 +210,7 @@ impl SetFact {
     }
 
     fn unused(&self, txt: &DiscTxt, paths: &BTreeSet<String>) -> String {
-        let DiscTxt { set, disc, .. } = txt;
+        let DiscIdentity { set, number: disc, .. } = &txt.id;
         let names: Vec<&str> = paths.iter().map(String::as_str).take(SHOWN).collect();
         let more = match paths.len().saturating_sub(SHOWN) {
             0 => String::new(),
@@ -267,15 +267,15 @@ pub fn is_plain_content(path: &str) -> bool {
 
 /// DISC.txt can be written by anybody.
 fn believe_catalog(found: &mut FoundDisc, known: &DiscInfo) -> Option<Problem> {
-    let wanted = known.snapshot?;
+    let wanted = known.closing?.snapshot;
     let said = std::mem::replace(&mut found.txt.snapshot, wanted);
     (said != wanted).then(|| Problem {
         what: format!(
             "{}disc {} of {} says that it is of snapshot {said}, and the catalog knows that it is \
              of snapshot {wanted}: what the catalog knows is used",
             places(found),
-            found.txt.disc,
-            found.txt.set
+            found.txt.id.number,
+            found.txt.id.set
         ),
         kind: ProblemKind::Remark,
     })

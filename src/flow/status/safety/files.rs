@@ -205,12 +205,14 @@ impl FileFacts<'_> {
 
     /// An empty file has no bytes: it is safe with the listing that names it.
     fn listed(&self, file: FoundPath) -> FileSafety {
-        let with_listing = self.all.iter().filter(|disc| disc.info.listing >= Some(file.first));
+        let with_listing = self.all.iter().filter(|disc| disc.info.listing() >= Some(file.first));
         let best = with_listing.max_by_key(|disc| disc.safe_copies());
         let on = best.map(|disc| BTreeSet::from([disc.info.number])).unwrap_or_default();
         let waits = match best.filter(|disc| disc.safe_copies() > 0) {
             None => self.begun.get(&file.first).copied(),
-            Some(disc) if self.owed.contains(&disc.info.number) => disc.info.closed,
+            Some(disc) if self.owed.contains(&disc.info.number) => {
+                disc.info.closing.and_then(|closing| closing.at)
+            }
             Some(_) => None,
         };
         self.judged(file.path, 0, on, true, waits)

@@ -1,0 +1,33 @@
+//! Why it is not clear which set, snapshot, disc, copy or path is meant, or why that one will not do.
+
+use crate::model::{DiscNo, SetName, SnapshotSeq};
+
+/// What was named is not in the catalog or on the discs, will not do, or was not named and there are
+/// several.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectionError {
+    #[error("the catalog knows no set; make one with `coldcut backup`")]
+    NoSets,
+    #[error("there is no set {wanted}; known are: {known}")]
+    NoSuchSet { wanted: SetName, known: String },
+    #[error("there are several sets: {known}; choose one with --set")]
+    SeveralSets { known: String },
+    #[error("set {set} has no snapshot {wanted}; `coldcut snapshots` lists them")]
+    NoSuchSnapshot { set: SetName, wanted: String },
+    #[error("set {set} has no disc {disc}; `coldcut discs` lists them")]
+    NoSuchDisc { set: SetName, disc: DiscNo },
+    #[error("disc {disc} has no copy {copy}; there are: {known}")]
+    NoSuchCopy { disc: DiscNo, copy: u32, known: String },
+    #[error("disc {0} was not burned yet, or its copies are gone")]
+    NoCopyYet(DiscNo),
+    #[error("how large disc {0} is, is not known: the catalog was rebuilt without it")]
+    SizeUnknown(DiscNo),
+    #[error(
+        "disc {0} was not read back as far as is known: `coldcut verify` does, and then it can be migrated"
+    )]
+    NotReadBack(DiscNo),
+    #[error("disc {disc} has several copies ({known}): name one with --copy")]
+    SeveralCopies { disc: DiscNo, known: String },
+    #[error("there is no {path} in snapshot {seq}")]
+    NoSuchPath { path: String, seq: SnapshotSeq },
+}
