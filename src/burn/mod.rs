@@ -12,9 +12,9 @@ pub struct Burned;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BurnError {
-    #[error("the disc needs {need} and the blank takes {free}")]
+    #[error("the disc needs {need} and the blank holds {free}")]
     TooSmall { need: Sectors, free: Sectors },
-    #[error("the staged disc would make {predicted} sectors and was packed for {planned}", predicted = .predicted.0, planned = .planned.0)]
+    #[error("the staged disc would be {predicted} sectors long and was packed for {planned}", predicted = .predicted.0, planned = .planned.0)]
     Prediction { predicted: Sectors, planned: Sectors },
     #[error(transparent)]
     Drive(#[from] DriveError),

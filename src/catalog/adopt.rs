@@ -58,7 +58,7 @@ pub struct NumberConflict {
 impl Catalog {
     /// A disc that was burned. What is known of it already stays.
     pub fn adopt_disc(&mut self, set: SetId, found: &AdoptedDisc) -> Result<()> {
-        self.write("taking in a disc", |tx| {
+        self.write("importing a disc", |tx| {
             match discs::state(tx, set, found.number)? {
                 None => insert_disc(tx, set, found)?,
                 Some(DiscState::Burned | DiscState::Verified | DiscState::Gone) => {}
@@ -80,7 +80,7 @@ impl Catalog {
 
     /// What was packed when this catalog was written is on discs by now, all but `waiting`.
     pub fn assume_burned(&mut self, set: SetId, waiting: &[DiscNo]) -> Result<()> {
-        self.write("taking in discs", |tx| {
+        self.write("importing discs", |tx| {
             let sql = "UPDATE discs SET state='burned' WHERE set_id=? AND number=?
                        AND state IN ('open', 'staged', 'failed')";
             let known: Vec<u32> = tx
@@ -95,7 +95,7 @@ impl Catalog {
     }
 
     pub fn adopt_twin(&mut self, set: SetId, twin: &NumberConflict) -> Result<()> {
-        self.write("taking in a disc", |tx| {
+        self.write("importing a disc", |tx| {
             let sql =
                 "INSERT OR REPLACE INTO twins(set_id, number, uuid, last_seq) VALUES(?,?,?,?)";
             let uuid = twin.uuid.0.as_bytes();
@@ -132,7 +132,7 @@ impl Catalog {
         archive: &ArchiveRecord,
         members: &[FoundMember],
     ) -> Result<()> {
-        self.write("taking in an archive", |tx| {
+        self.write("importing an archive", |tx| {
             if archives::is_known(tx, set, archive.number)? {
                 return Ok(());
             }
@@ -151,7 +151,7 @@ impl Catalog {
         size: u64,
         sha256: &Digest,
     ) -> Result<bool> {
-        self.write("putting parts together", |tx| {
+        self.write("joining parts", |tx| {
             let Some(content) = content_of(tx, set, id)? else { return Ok(false) };
             let sql = "SELECT count(*), max(part) FROM parts WHERE content=?";
             let (count, last): (u32, Option<u32>) =
@@ -183,7 +183,7 @@ impl Catalog {
         source: &Path,
         uuid: Option<SnapshotUuid>,
     ) -> Result<()> {
-        self.write("taking in a snapshot", |tx| {
+        self.write("importing a snapshot", |tx| {
             if state::newest(tx, set)?.is_some_and(|newest| newest >= seq) {
                 return Err(Refused::NotInWork(seq).into());
             }

@@ -184,7 +184,7 @@ fn check_shape(path: &Path, conn: &Connection) -> Result<()> {
         true => Ok(()),
         false => Err(CatalogError::NotOurs {
             path: path.to_owned(),
-            what: "its tables are not those of coldcut".to_owned(),
+            what: "its tables are not coldcut's".to_owned(),
         }),
     }
 }
@@ -225,7 +225,7 @@ pub(super) fn check_references(conn: &Connection) -> Result<(), Fault> {
         None => Ok(()),
         Some(row) => {
             let (table, other): (String, String) = (row.get(0)?, row.get(2)?);
-            Err(odd(format!("a row of {table} refers to one of {other} that is not there")))
+            Err(odd(format!("a row of {table} refers to a missing row of {other}")))
         }
     }
 }

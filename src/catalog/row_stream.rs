@@ -70,7 +70,7 @@ pub(super) fn values(line: &[u8], columns: usize) -> Result<Vec<Value>, Fault> {
         if values.len() == columns {
             return Err(odd("a row with too many values"));
         }
-        values.push(value(field).ok_or_else(|| odd("a value that is none"))?);
+        values.push(value(field).ok_or_else(|| odd("an invalid value"))?);
     }
     match values.len() == columns {
         true => Ok(values),

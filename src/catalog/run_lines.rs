@@ -58,7 +58,7 @@ fn read(row: &Row) -> Result<RunLine, Fault> {
     let (kind, what): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
     let why = row.get::<_, Option<Vec<u8>>>(2)?.unwrap_or_default();
     let words = |bytes: Vec<u8>| {
-        String::from_utf8(bytes).map_err(|_| odd("a line of a run that is no text"))
+        String::from_utf8(bytes).map_err(|_| odd("a line of a run that is not text"))
     };
     Ok(match kind.as_str() {
         CHARSET => RunLine::Charset(words(what)?),

@@ -67,7 +67,7 @@ impl Catalog {
         keep: CopyNo,
         away: CopyNo,
     ) -> Result<()> {
-        self.write("making two copies one", |tx| {
+        self.write("merging two copies", |tx| {
             let of = params![set.0, disc.0, keep.0, away.0];
             for sql in [
                 "UPDATE verifications SET copy=?3 WHERE set_id=?1 AND disc=?2 AND copy=?4",

@@ -32,7 +32,7 @@ impl Catalog {
         seq: SnapshotSeq,
         mut sink: impl FnMut(Vanished),
     ) -> Result<()> {
-        self.read("looking for what is gone", |conn| {
+        self.read("looking for what was deleted", |conn| {
             let tree = DirTree::load(conn, set)?;
             let sql = "SELECT e.dir, e.name, COALESCE(c.size, e.size, 0), e.inode, e.mtime,
                        e.content, c.sha256

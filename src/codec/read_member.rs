@@ -200,7 +200,7 @@ fn member_from(
         data_len: stored,
     };
     if kind != Kind::File && (sparse || stored > 0) {
-        return Err(MemberError::Malformed("data behind something that is not a file"));
+        return Err(MemberError::Malformed("data after something that is not a file"));
     }
     if sparse {
         member.size = real_size.ok_or(MemberError::Malformed("size of a sparse file"))?;

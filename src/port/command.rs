@@ -109,10 +109,10 @@ pub enum CommandError {
     Log { log: std::path::PathBuf, source: io::Error },
     #[error("{program} wrote more than {limit} bytes where a short answer was expected")]
     TooMuchOutput { program: String, limit: usize },
-    #[error("{program} did not end within {} seconds and was ended", .after.as_secs())]
+    #[error("{program} did not finish within {} seconds and was killed", .after.as_secs())]
     TimedOut { program: String, after: Duration },
     /// Whoever heard what it said had enough, and knows why.
-    #[error("{program} was ended, because its output is of no use")]
+    #[error("{program} was killed, because its output cannot be used")]
     Unwanted { program: String },
     #[error(transparent)]
     Stopped(#[from] Stopped),

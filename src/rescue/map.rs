@@ -40,7 +40,7 @@ impl BlockStatus {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum MapError {
-    #[error("line {line} is none of a ddrescue mapfile")]
+    #[error("line {line} is not valid in a ddrescue mapfile")]
     Line { line: usize },
     #[error("its blocks do not follow each other at line {line}")]
     Gap { line: usize },

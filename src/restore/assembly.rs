@@ -128,7 +128,7 @@ impl Assembly {
     ) -> Result<(), MemberFailure> {
         let disc = |why: &str| Err(MemberFailure::Disc(why.to_owned()));
         if member.kind != Kind::File || member.size != fetch.size {
-            return disc("another member stands where the listing says that it is");
+            return disc("the archive has another member where the listing says that it is");
         }
         if fetch.part != 0 && (fetch.part != self.next_part || fetch.file_offset != self.at) {
             return Err(MemberFailure::Disc(format!("part {} of it is missing", self.next_part)));

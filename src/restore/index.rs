@@ -164,8 +164,8 @@ fn refuse_other(header: Option<&IndexHeader>, of: &Label) -> Result<(), ListingE
     }
     let IndexHeader { set, disc, disc_uuid, .. } = header;
     let what = match header.set_uuid == of.set_uuid {
-        true => format!("is that of disc {disc} ({disc_uuid}), and not of this disc"),
-        false => format!("is that of disc {disc} of another set, {set}"),
+        true => format!("belongs to disc {disc} ({disc_uuid}), not to this disc"),
+        false => format!("belongs to disc {disc} of another set, {set}"),
     };
     Err(ListingError::Elsewhere { name: INDEX.to_owned(), what })
 }

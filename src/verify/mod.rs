@@ -118,8 +118,7 @@ pub fn examine(
         return Ok(Examined { verdict: Verdict::Sound(proof), strain, seals });
     }
     if expected.is_empty() {
-        faults
-            .push(fault("this disc", "nothing is known that it could be held against".to_owned()));
+        faults.push(fault("this disc", "no checksums are known for it".to_owned()));
     }
     Ok(Examined { verdict: Verdict::Damaged(faults), strain, seals })
 }
@@ -175,7 +174,7 @@ fn size_fault(reader: &dyn DiscReader, image: Option<Sectors>) -> Option<FileFau
 
 fn disagreement(expected: &ExpectedFile, file: &DiscFile, found: Digest) -> Option<String> {
     if file.size.0 != expected.size {
-        return Some(format!("has {} bytes and must have {}", file.size.0, expected.size));
+        return Some(format!("has {} bytes instead of {}", file.size.0, expected.size));
     }
-    (found != expected.sha256).then(|| "has another content (sha256)".to_owned())
+    (found != expected.sha256).then(|| "content differs (SHA-256 mismatch)".to_owned())
 }

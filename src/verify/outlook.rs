@@ -30,11 +30,9 @@ impl Outlook {
 
     pub fn words(&self) -> String {
         match self {
-            Outlook::Unhurt => {
-                "only check sums and recovery data are hit: no file is damaged".to_owned()
-            }
+            Outlook::Unhurt => "only checksums and recovery data are damaged, no files".to_owned(),
             Outlook::Unknown => {
-                "NOT repairable: its recovery data is damaged beyond use, too".to_owned()
+                "NOT repairable: its recovery data is also damaged beyond use".to_owned()
             }
             Outlook::Blocks { lost, of, recovery } => {
                 let verdict = if self.is_repairable() {
@@ -43,7 +41,7 @@ impl Outlook {
                     "NOT repairable from its recovery data"
                 };
                 format!(
-                    "{verdict}: {lost} of {of} blocks are lost, and {recovery} can be made anew"
+                    "{verdict}: {lost} of {of} blocks are lost; up to {recovery} can be recovered"
                 )
             }
         }

@@ -37,7 +37,7 @@ pub enum LockError {
         "certificate {0} has no valid key that can encrypt (none, expired or revoked): name another one"
     )]
     NoEncryptionKey(String),
-    #[error("certificate {0} does not hold up: name another one")]
+    #[error("certificate {0} is not valid: name another one")]
     Invalid(String, #[source] Cause),
 }
 
