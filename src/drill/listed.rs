@@ -39,7 +39,7 @@ pub fn oddity(
             let wait_limit = PATIENCE + Duration::from_secs(packed >> 20);
             let program = tools.listing(file, None).killed_when_stopped().timeout(wait_limit);
             if let Some(words) = print(&program, most, text, stop)? {
-                return Ok(Some(format!("does not open with the tools: {words}")));
+                return Ok(Some(format!("cannot be opened with standard tools: {words}")));
             }
             limits.packed(packed)
         }
@@ -74,9 +74,9 @@ fn opened(file: &Path, key: &SampleKey) -> Result<(Tools, u64), String> {
         (true, SampleKey::Passphrase(secret)) => Tools::with_passphrase(secret),
         (true, SampleKey::Files(find)) => {
             let key: Option<FileKey> = find(&open).map_err(|error| error.to_string())?;
-            Tools::with_session_key(&key.ok_or("nobody has its session key")?)
+            Tools::with_session_key(&key.ok_or("its session key is not available")?)
         }
-        (true, SampleKey::None) => return Err("is encrypted, and the set is not".to_owned()),
+        (true, SampleKey::None) => return Err("is encrypted, but the set is not".to_owned()),
     };
     Ok((tools, packed))
 }
@@ -98,8 +98,8 @@ fn print(
         if printed > most {
             failed.get_or_insert_with(|| {
                 format!(
-                    "it unfolds to more than {most} bytes; if the disc is yours, --no-limits reads \
-                     it all the same"
+                    "it expands to more than {most} bytes; if the disc is yours, --no-limits reads \
+                     it anyway"
                 )
             });
         } else if let Err(error) = out.write_all(piece) {
@@ -140,7 +140,7 @@ fn header_is_plain(mut input: impl BufRead) -> Result<(), String> {
             return Ok(());
         }
         if line.contains(&0) || (line.starts_with(b"#") && !is_plain_header(&line)) {
-            return Err(format!("line {number} is none that coldcut writes"));
+            return Err(format!("line {number} is not one that coldcut writes"));
         }
     }
 }
@@ -178,7 +178,7 @@ mod tests {
         ] {
             let text = format!("{plain}{odd}\n");
             let found = header_is_plain(text.as_bytes());
-            assert_eq!(found, Err("line 6 is none that coldcut writes".to_owned()), "{odd:?}");
+            assert_eq!(found, Err("line 6 is not one that coldcut writes".to_owned()), "{odd:?}");
         }
     }
 }

@@ -47,7 +47,7 @@ impl Image {
     /// there can be read. [`DriveError::NotAnImage`] if it is no volume, or no file at all.
     pub fn open(path: &Path, stop: &Stop) -> Result<Image, DriveError> {
         let file = open_file(path)?;
-        let real = path.canonicalize().map_err(DriveError::io("look at", path))?;
+        let real = path.canonicalize().map_err(DriveError::io("access", path))?;
         Image::of(file, path, &real, stop)
     }
 
@@ -65,7 +65,7 @@ impl Image {
 
     /// `real`: the path past all links.
     fn of(file: File, path: &Path, real: &Path, stop: &Stop) -> Result<Image, DriveError> {
-        let metadata = file.metadata().map_err(DriveError::io("look at", path))?;
+        let metadata = file.metadata().map_err(DriveError::io("access", path))?;
         files::forget_cached(&file);
         let read = |position: u64, buf: &mut [u8]| {
             retry(|| file.read_at(buf, position)).map_err(|error| failure(path, &file, error))

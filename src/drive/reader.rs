@@ -120,7 +120,7 @@ pub trait DiscReader: Send + Sync {
     /// Reads of the image itself, from `offset` on; fewer bytes before a place that cannot be
     /// read, and 0 at the end only. An error where there are only files.
     fn read_image(&self, _offset: Bytes, _buf: &mut [u8]) -> io::Result<usize> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "these are files, and no image of a disc"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "these are files, not a disc image"))
     }
 
     /// Why what could not be read of this disc says nothing about it: it was taken out, its drive

@@ -186,7 +186,7 @@ impl Optical {
         let options = std::fs::File::options().read(true).write(true).create_new(true).clone();
         let file = options.open(&path).map_err(DriveError::io("make", &path))?;
         xorriso::write(job, &file, &|bytes| watch(News::Written(bytes)), stop)?;
-        let length = file.metadata().map_err(DriveError::io("look at", &path))?.len();
+        let length = file.metadata().map_err(DriveError::io("access", &path))?.len();
         if length != job.sectors.bytes().0 {
             let label = Box::new(job.label.clone());
             let is = Bytes(length).sectors();
@@ -337,7 +337,7 @@ impl Drive for Optical {
                 wrong(format!("{label} with another identity"))
             }
             Some(label) => wrong(label.to_string()),
-            None => wrong("a disc that is not coldcut's".to_owned()),
+            None => wrong("a disc not made by coldcut".to_owned()),
         }
     }
 
@@ -351,7 +351,7 @@ impl Drive for Optical {
         match self.disc(&stop) {
             Ok(None) => {}
             Ok(Some(disc)) if matches!(Label::read(&disc), Ok(None)) => {
-                found.problems.push(self.unusable("it is not one of coldcut's".to_owned()));
+                found.problems.push(self.unusable("it is not a coldcut disc".to_owned()));
             }
             Ok(Some(disc)) => {
                 found.problems.extend(disc.incomplete_listing());

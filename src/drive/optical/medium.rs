@@ -96,7 +96,7 @@ fn is_closed(disc: DiscInformation) -> bool {
 fn state(profile: Profile, replies: &Replies) -> MediumState {
     if let Some(track) = replies.track.filter(|_| profile.is_write_once()) {
         if track.damaged {
-            let words = "its last track was not ended: a burn was cut off".to_owned();
+            let words = "its last track was not closed: a burn was interrupted".to_owned();
             return MediumState::Unusable(words);
         }
     }

@@ -59,7 +59,7 @@ pub(super) fn free_failed_name(dir: &HeldDir, label: &Label) -> Result<OsString,
     let mut attempt = 1;
     loop {
         let name = OsString::from(failed_name(label, attempt));
-        if !dir.has(&name).map_err(DriveError::io("look at", dir.path().join(&name)))? {
+        if !dir.has(&name).map_err(DriveError::io("access", dir.path().join(&name)))? {
             return Ok(name);
         }
         attempt += 1;
