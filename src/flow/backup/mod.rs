@@ -219,8 +219,8 @@ impl BackupRun<'_> {
         let ahead = self.writer.staging.check_space(need.least, need.ahead)?;
         if !ahead && list.discs > 1 && drives.is_some() {
             self.writer.context.monitor.note(&format!(
-                "the staging area has no room to pack a disc while one is burned (that takes {}): \
-                 each disc is safe before the next one is packed",
+                "the staging area has no room to pack one disc while another is burned ({} \
+                 needed): each disc is verified before the next one is packed",
                 need.ahead
             ));
         }

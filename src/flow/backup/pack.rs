@@ -261,7 +261,8 @@ impl<'a> Packing<'a> {
         let set = self.writer().set.id;
         let since = overdue(self.ledger.catalog(), set, disc, max_hold, Moment::now())?;
         if let Some(since) = since {
-            let words = format!("disc {disc} has waited for more since {since}: it is closed now");
+            let words =
+                format!("disc {disc} has waited for more files since {since}; closing it now");
             self.writer().context.monitor.note(&words);
         }
         Ok(since.is_some())
@@ -284,7 +285,8 @@ impl<'a> Packing<'a> {
             None if used < WELL_FILLED && self.drives.is_some_and(|drives| drives.has_hands) => {
                 self.settle()?;
                 let question = format!(
-                    "disc {number} is {used} % full. Burn it now? Otherwise it waits for more"
+                    "disc {number} is {used} % full. Burn it now? Otherwise it waits for more \
+                     files"
                 );
                 Ok(self.writer().context.operator.confirm(&question) == Answer::Yes)
             }

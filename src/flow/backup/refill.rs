@@ -127,10 +127,10 @@ pub(in crate::flow) fn reopen(
         }
     }
     catalog.reopen_disc(writer.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
-    writer.context.monitor.note(&format!(
-        "disc {} waits in the staging area and has room: it is filled up",
-        disc.number
-    ));
+    writer
+        .context
+        .monitor
+        .note(&format!("disc {} in the staging area has room; filling it first", disc.number));
     Ok(true)
 }
 
@@ -158,7 +158,7 @@ fn rows_from_index(
 }
 
 fn stays(writer: &DiscWriter, disc: DiscNo, why: &str) -> bool {
-    let words = format!("disc {disc} is not filled up, and another one is begun: {why}");
+    let words = format!("disc {disc} is not filled any further; starting another disc: {why}");
     writer.context.monitor.note(&words);
     false
 }
@@ -198,7 +198,7 @@ fn rows_of(
     let found = open_own_to_read(&dir.join(&listed.path)).and_then(digest);
     match (known, found) {
         (Some(known), Ok((_, found))) if known.sha256 == found => {}
-        _ => return Ok(Err(format!("{} is not as it was written", listed.path))),
+        _ => return Ok(Err(format!("{} was changed after it was written", listed.path))),
     }
     let mut rows = IndexRows::new();
     let of = label(writer.set, disc);
@@ -213,5 +213,5 @@ fn rows_of(
     let archives = catalog.archives_of_disc(writer.set.id, disc.number)?;
     let tells_of_all = archives.iter().all(|archive| rows.contains_key(&archive.number));
     rows.retain(|number, _| archives.iter().any(|archive| archive.number == *number));
-    Ok(if tells_of_all { Ok(rows) } else { Err(format!("{INDEX} does not tell of all archives")) })
+    Ok(if tells_of_all { Ok(rows) } else { Err(format!("{INDEX} does not list all archives")) })
 }

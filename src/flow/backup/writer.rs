@@ -72,8 +72,8 @@ impl DiscWriter<'_> {
         let files = catalog.disc_files(set.id, last.number)?;
         if files.iter().any(|file| file.path == SIGNATURE) {
             self.context.monitor.note(&format!(
-                "disc {} of {} is signed, and what is packed now is not: --sign does it, and \
-                 --verify-signature refuses discs without",
+                "disc {} of {} is signed, but this run does not sign: use --sign, or \
+                 --verify-signature will refuse the new discs",
                 last.number, set.facts.name
             ));
         }
@@ -84,7 +84,7 @@ impl DiscWriter<'_> {
     fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in lost_discs(catalog, self.set, self.staging)? {
             self.context.monitor.note(&format!(
-                "disc {} is not whole in the staging area any more; its files are stored again",
+                "disc {} is no longer complete in the staging area; its files will be packed again",
                 disc.number
             ));
             catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;

@@ -101,7 +101,7 @@ impl Beside<'_> {
         self.context.monitor.rest();
         if let Some(before) = self.busy_with() {
             self.context.monitor.note(&format!(
-                "disc {} is packed; it is burned when disc {before} is safe",
+                "disc {} is packed; it will be burned once disc {before} is verified",
                 disc.number
             ));
         }
@@ -151,7 +151,7 @@ impl Beside<'_> {
         let monitor = self.context.monitor;
         if !matches!(error, FlowError::Stopped(_)) {
             let words = chain(error);
-            monitor.note(&format!("packing ended: {words}; disc {disc} is finished first"));
+            monitor.note(&format!("packing failed: {words}; finishing disc {disc} first"));
         }
         match self.settle(catalog) {
             Ok(()) | Err(FlowError::Stopped(_)) => {}

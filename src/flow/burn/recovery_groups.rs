@@ -75,7 +75,8 @@ impl<'a> Grouping<'a> {
         }
         if image > data_capacity(disc.capacity, ratio) {
             self.context.monitor.note(&format!(
-                "disc {} was filled when the set had no recovery discs, or fewer: none covers it",
+                "disc {} was packed when the set had no recovery discs, or fewer: none can cover \
+                 it",
                 disc.number
             ));
             return Ok(());
@@ -120,7 +121,8 @@ impl<'a> Grouping<'a> {
         let whole = group.members.iter().filter(|member| member.is_whole);
         let discs: Vec<DiscNo> = whole.map(|member| member.disc).collect();
         self.context.monitor.note(&format!(
-            "a disc was given up while it was taken into a group: no recovery disc covers {}",
+            "a disc failed while it was being added to its recovery group: no recovery disc covers \
+             {}",
             if discs.is_empty() { "it".to_owned() } else { named(&discs) }
         ));
         OpenGroup::remove(&group.dir).map_err(trouble(&group.dir))

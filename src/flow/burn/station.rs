@@ -194,7 +194,10 @@ impl BurnAttempt<'_> {
             Err(_) => false,
         };
         if may_be_whole {
-            self.context.monitor.note(&format!("{}; what is on the disc decides", chain(error)));
+            self.context.monitor.note(&format!(
+                "{}; reading the disc back to see whether it is good",
+                chain(error)
+            ));
             self.record_burned()?;
             return self.read_back();
         }
@@ -207,7 +210,7 @@ impl BurnAttempt<'_> {
     fn say_failed(&self, why: &str) {
         self.context
             .monitor
-            .note(&format!("disc {}: {why}; it goes onto the next blank", self.disc().number));
+            .note(&format!("disc {}: {why}; retrying on the next blank", self.disc().number));
     }
 
     /// Reads the newest copy back. Only what comes out of this counts. A disc that is taken out
@@ -331,9 +334,9 @@ impl BurnAttempt<'_> {
         give_back(self.drives.reader(), self.context)?;
         let name = volume_id(self.disc().number, &self.set.facts.name);
         let copy = self.shown(self.copy).map(|copy| format!(", copy {copy}")).unwrap_or_default();
-        self.context.monitor.note(&format!(
-            "disc {number}{copy} is verified and handed out: write {name}{copy} on it"
-        ));
+        self.context
+            .monitor
+            .note(&format!("disc {number}{copy} is verified and ejected: label it {name}{copy}"));
         Ok(())
     }
 }

@@ -258,8 +258,8 @@ impl CheckSession<'_> {
                     let Some((disc, at)) = found else {
                         drop(inventory);
                         context.monitor.note(&format!(
-                            "the disc in {title} may be another copy than the one that is due; it \
-                             is handed out"
+                            "the disc in {title} may be a different copy from the one that is due; \
+                             ejecting it"
                         ));
                         if let Some(slot) = drive.slot() {
                             slot.eject()?;

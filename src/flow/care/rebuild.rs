@@ -175,7 +175,7 @@ fn present_sets(
         Ok(sets) => sets,
         Err(CatalogError::Missing { .. }) => return none(),
         Err(error @ CatalogError::Damaged { .. }) => {
-            context.monitor.note(&format!("{}: it is replaced", chain(&error)));
+            context.monitor.note(&format!("{}: replacing it", chain(&error)));
             return none();
         }
         Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return none(),
@@ -350,8 +350,8 @@ impl<'a> Rebuilder<'a> {
         let found: Vec<DiscNo> = found.collect();
         if !found.is_empty() {
             self.context.monitor.note(&format!(
-                "set {}: the former catalog knows {} as lost, which stays so until `coldcut verify \
-                 FROM` finds it right",
+                "set {}: the previous catalog records {} as lost; this stays until `coldcut verify \
+                 FROM` finds no damage",
                 self.found_set.name,
                 named(&found)
             ));

@@ -93,7 +93,8 @@ pub fn rescue(
         begun.read(source, context)?;
         work = Some(begun);
     }
-    let work = work.ok_or_else(|| not_a_rescue(&request.image, "has nothing to be read from"))?;
+    let work =
+        work.ok_or_else(|| not_a_rescue(&request.image, "has no drive or image to be read from"))?;
     work.finish(request, context)
 }
 
@@ -124,7 +125,7 @@ impl RescueImage {
             (false, true) => {
                 return Err(not_a_rescue(
                     &path,
-                    "is missing, though its map is there: move the map away to begin anew",
+                    "is missing, though its map is there: move the map away to start over",
                 ));
             }
         };
@@ -269,7 +270,7 @@ impl RescueImage {
         report.mended = true;
         report.files = Some((count, 0));
         context.monitor.note(&format!(
-            "the image has no directory any more; its files, made good, are in {}",
+            "the image's file system is lost; its repaired files are in {}",
             dir.display()
         ));
         report.files_in = Some(dir);
@@ -301,7 +302,7 @@ impl RescueImage {
         }
         self.image.sync_data()?;
         save_map(&self.map_path, &self.map)?;
-        context.monitor.note(&format!("{} of the image are made good", Bytes(written)));
+        context.monitor.note(&format!("{} of the image was repaired", Bytes(written)));
         Ok(())
     }
 
@@ -342,7 +343,7 @@ fn save_map(path: &Path, map: &Map) -> io::Result<()> {
 fn refuse_same_file(from: &Path, to: &Path) -> Result<(), FlowError> {
     let id = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     match id(from).is_some() && id(from) == id(to) {
-        true => Err(not_a_rescue(to, "is what it is to be rescued from")),
+        true => Err(not_a_rescue(to, "is also what is to be read")),
         false => Ok(()),
     }
 }
@@ -352,7 +353,7 @@ fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
     let need = Bytes(map.end() - map.bytes(BlockStatus::Finished));
     let free = free_space(dir).map(Bytes).map_err(|source| FlowError::Staging {
         path: dir.to_owned(),
-        what: "cannot be looked at",
+        what: "cannot be examined",
         source,
     })?;
     match need > free {

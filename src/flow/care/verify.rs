@@ -13,7 +13,7 @@ use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive, DriveError};
 use crate::format::volume::image_name;
 use crate::model::disc::{Encryption, archive_path};
-use crate::model::{Carrier, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain};
+use crate::model::{Carrier, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain, plural};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
@@ -107,7 +107,11 @@ impl CheckedDisc {
         let finding = match (self.finding, self.faults) {
             (Finding::Ok, _) => self.against.agreement().to_owned(),
             (Finding::Damaged, faults) if self.is_incoherent => {
-                format!("NOT AS COLDCUT WRITES IT, {faults} fault(s), {}", self.against.words())
+                format!(
+                    "NOT AS COLDCUT WRITES IT, {}, {}",
+                    faults_words(faults),
+                    self.against.words()
+                )
             }
             (Finding::Damaged, faults) => {
                 let repairable = match self.repairable {
@@ -115,7 +119,7 @@ impl CheckedDisc {
                     Some(false) => ", NOT repairable from its recovery data",
                     None => "",
                 };
-                format!("DAMAGED, {faults} fault(s){repairable}, {}", self.against.words())
+                format!("DAMAGED, {}{repairable}, {}", faults_words(faults), self.against.words())
             }
             (Finding::Unreadable, _) => format!("CANNOT BE READ, {}", self.against.words()),
         };
@@ -137,21 +141,26 @@ impl CheckedDisc {
             None => String::new(),
             Some(SealCounts { locked: 0, .. }) => "; its encrypted files were opened".to_owned(),
             Some(SealCounts { opened: 0, .. }) => {
-                "; its encrypted files were not opened: no key for them was named".to_owned()
+                "; its encrypted files were not opened: no key was given".to_owned()
             }
             Some(SealCounts { locked, .. }) => {
                 format!(
-                    "; {locked} of its encrypted files were not opened: another key closed them"
+                    "; {locked} of its encrypted files were not opened: they are encrypted for \
+                     another key"
                 )
             }
         }
     }
 }
 
+fn faults_words(faults: usize) -> String {
+    plural(faults as u64, "fault", "faults")
+}
+
 impl VerifyReport {
     fn went_away(&mut self, found: &FoundDisc, absence: Absence, context: Context) {
         context.monitor.rest();
-        context.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
+        context.monitor.note(&format!("{} was not read completely: {absence}", found.label()));
         let disc = Some((found.txt.set.clone(), found.txt.disc));
         self.gone.push(AbsentDisc { disc, absence });
     }
@@ -262,7 +271,7 @@ fn local_catalog(request: &VerifyRequest, context: Context) -> Option<Catalog> {
         Err(CatalogError::Missing { .. }) => None,
         Err(error) => {
             let why = chain(&error);
-            context.monitor.note(&format!("{why}; the discs are held against their own lists"));
+            context.monitor.note(&format!("{why}; checking the discs against their own lists"));
             None
         }
     }
@@ -472,7 +481,7 @@ pub(in crate::flow) fn verify_copy(
     tell(&faults, found, &title, context);
     let finding = if faults.is_empty() { Finding::Ok } else { Finding::Damaged };
     if let Some(outlook) = &repairable {
-        context.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
+        context.monitor.note(&format!("{} is damaged: {}", found.label(), outlook.words()));
     }
     let repairable = repairable.map(|outlook| outlook.is_repairable());
     let (set, number) = (found.txt.set.clone(), found.txt.disc);
@@ -528,10 +537,13 @@ fn note_against(title: &str, against: Against, context: Context) {
     match against {
         Against::Catalog | Against::Signature => {}
         Against::DiscCatalog => context.monitor.note(&format!(
-            "{title}: held against the newest catalog on these discs, and its own list ({SUMS})"
+            "{title}: checked against the newest catalog on these discs and its own checksum list \
+             ({SUMS})"
         )),
         Against::OwnList => {
-            context.monitor.note(&format!("{title}: held against its own list only ({SUMS})"));
+            context
+                .monitor
+                .note(&format!("{title}: checked against its own checksum list only ({SUMS})"));
         }
     }
 }
@@ -652,7 +664,7 @@ fn record(request: &VerifyRequest, seen: &[VerifiedMedium], context: Context) {
         crate::flow::base::turn::ended_well(catalog, context);
     }
     if let Err(error) = recorded {
-        context.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));
+        context.monitor.note(&format!("the result was not recorded: {}", chain(&error)));
     }
 }
 

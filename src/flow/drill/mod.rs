@@ -287,7 +287,7 @@ fn without_recovery_discs(
         if catalog.covered_by(set.id, disc.number)?.is_empty() {
             with_files.push(disc);
         } else {
-            context.monitor.note(&format!("disc {}: a recovery disc, not tried", disc.number));
+            context.monitor.note(&format!("disc {}: a recovery disc, not tested", disc.number));
         }
     }
     Ok(with_files)
@@ -397,7 +397,7 @@ impl DrillSession<'_> {
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
             self.context
                 .monitor
-                .note("restore.sh was not run: not all files are those that were packed");
+                .note("restore.sh was not run: some files are not those that were packed");
             return self.record_all(discs, seen, None);
         }
         // That of the newest disc, which knows what the others may have.

@@ -165,10 +165,10 @@ impl<'a> OneOf<'a> {
         })?;
         let found = open_own_to_read(place).and_then(|file| digest(Heeding::new(file, self.stop)));
         let differs = match self.against {
-            Against::Catalog => "is not what was packed (sha256)",
-            Against::Signature => "is not as it was signed (sha256)",
+            Against::Catalog => "is not what was packed (SHA-256 mismatch)",
+            Against::Signature => "is not as it was signed (SHA-256 mismatch)",
             Against::OwnList | Against::DiscCatalog => {
-                "is not as the disc's own list says (sha256)"
+                "does not match the disc's own list (SHA-256 mismatch)"
             }
         };
         match found.map_err(|error| chain(&error))? {

@@ -92,7 +92,7 @@ pub(in crate::flow) fn drill_staged(
     };
     let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, context) {
         Err(FlowError::Drill(DrillError::NoTool(tool))) => {
-            let words = "a restore by hand would need it; get it, or say --no-drill";
+            let words = "a restore by hand would need it; install it, or use --no-drill";
             context
                 .monitor
                 .note(&format!("disc {number} is not drilled: {tool} is not installed; {words}"));

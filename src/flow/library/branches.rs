@@ -81,7 +81,7 @@ pub fn settle(
     discs.extend(other.into_iter().map(|(_, found)| found));
     let words = strangers.iter().map(|one| {
         let (one, newest) = (one.words(), newest.words());
-        format!("{one} is of another history of the set than {newest}: it is not used")
+        format!("{one} is of a different history of the set from {newest} and is not used")
     });
     Ok(Others { discs, words: words.chain(changed(found_set, newest)).collect() })
 }

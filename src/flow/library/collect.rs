@@ -66,8 +66,8 @@ impl Gathered {
         let sizes: Vec<u64> = sources.iter().filter_map(size).collect();
         let need = sizes.iter().sum::<u64>() + sizes.iter().max().unwrap_or(&0);
         let question = format!(
-            "disc {disc} of {set} can be made again from discs {}. Each is copied into {}, which \
-             takes {}. Do that?",
+            "Disc {disc} of {set} can be reconstructed from discs {}. They will be copied to {} \
+             ({} needed). Continue?",
             DiscList::of(sources),
             scratch.display(),
             Bytes(need)
@@ -163,7 +163,7 @@ fn read_image(
 
 fn trouble(path: &Path) -> impl Fn(io::Error) -> FlowError + use<> {
     let path: PathBuf = path.to_owned();
-    let what = "cannot take the image of a disc";
+    let what = "cannot copy the image of a disc";
     move |source| FlowError::Staging { path: path.clone(), what, source }
 }
 

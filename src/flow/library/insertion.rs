@@ -161,7 +161,7 @@ fn hand_out(
     asked: bool,
 ) -> Result<(), FlowError> {
     if slot.content()?.is_some() {
-        context.monitor.note(&format!("{}; it is handed out", chain(refusal)));
+        context.monitor.note(&format!("{}; ejecting it", chain(refusal)));
         slot.eject()?;
     } else if !asked {
         slot.eject()?;

@@ -219,7 +219,7 @@ impl FoundSet {
                 self.discs.get(disc).map_or_else(String::new, |f| f.txt.disc_uuid.to_string());
             let title = twin.copies.first().map_or_else(String::new, |copy| copy.title());
             format!(
-                "two different discs are disc {disc} of {}: {taken}, which is taken, and \
+                "two different discs claim to be disc {disc} of {}: {taken}, which is used, and \
                  {disc_uuid} ({title})",
                 self.name
             )

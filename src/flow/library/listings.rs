@@ -496,10 +496,10 @@ impl FromDiscs<'_> {
         let what = match (other, newest) {
             (Some(other), _) => format!("knows another disc {} ({})", other.number, other.uuid),
             (None, Some(newest)) if newest < txt.snapshot => {
-                format!("ends with snapshot {newest}, and the disc is of snapshot {}", txt.snapshot)
+                format!("ends with snapshot {newest}, but the disc is of snapshot {}", txt.snapshot)
             }
             _ if !is_of_set => {
-                "says otherwise than its disc what the set is called, or how it is encrypted"
+                "does not agree with its disc on what the set is called, or how it is encrypted"
                     .to_owned()
             }
             _ => return Ok(known),
@@ -574,8 +574,8 @@ fn longest_catalog(packed: u64) -> u64 {
 fn copy_at_most(from: &mut dyn Read, to: &mut impl io::Write, most: u64) -> io::Result<()> {
     if io::copy(&mut from.take(most.saturating_add(1)), to)? > most {
         let text = format!(
-            "it unfolds to more than {}, and no real catalog of its packed size does; if the disc is \
-             yours, --no-limits reads it all the same",
+            "it expands to more than {}, and no real catalog of its packed size does; if the disc \
+             is yours, --no-limits reads it anyway",
             Bytes(most)
         );
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));

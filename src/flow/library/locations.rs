@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(who(shelf("/a"), &[]), Some(1));
         assert_eq!(who(shelf("/b"), &[]), Some(2));
         assert_eq!(who(loose(), &[]), Some(3));
-        assert_eq!(who(loose(), &[3]), None, "what lies on a shelf is not in a drive");
+        assert_eq!(who(loose(), &[3]), None, "what is on a shelf is not in a drive");
         assert_eq!(who(shelf("/c"), &[1]), Some(2), "a lost one is found");
         assert_eq!(who(shelf("/c"), &[1, 2]), None);
     }

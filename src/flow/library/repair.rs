@@ -67,7 +67,7 @@ pub(in crate::flow) fn check_room(dir: &Path, need: u64) -> Result<(), String> {
     let free = free_space(dir).map_err(in_words(dir))?;
     match need > free {
         true => Err(format!(
-            "{} needs {} and {} are free; free some space, or name another place with --staging",
+            "{} needs {} and {} is free; free some space, or name another place with --staging",
             dir.display(),
             Bytes(need),
             Bytes(free)
@@ -182,7 +182,7 @@ impl<'a> Repairer<'a> {
         label: &str,
         number: Option<DiscNo>,
     ) -> RepairResult {
-        self.monitor.note(&format!("{label} is damaged; it is repaired from its recovery data"));
+        self.monitor.note(&format!("{label} is damaged; repairing it from its recovery data"));
         let dir = self.scratch.join(format!("mended-{}", Uuid::new_v4()));
         let mended = self.mend_in(copies, number, dir);
         match &mended {

@@ -102,10 +102,10 @@ fn note(catalog: &mut Catalog, known: &[Shelved], here: &ShelfPlace) -> Result<(
 fn moved_words(puts: &[CopyPlacement], from: &ShelfPlace, to: &ShelfPlace) -> String {
     let (before, now) = (from.dir.display(), to.dir.display());
     match puts.iter().any(|put| put.is_unproved) {
-        false => format!("the shelf {before} is at {now} now"),
+        false => format!("the shelf {before} is now at {now}"),
         true => format!(
-            "the shelf {before} is at {now} now, on another file system, as far as can be told: its \
-             copies count as not verified until they are read there"
+            "the shelf {before} is now at {now}, on another file system, as far as can be told: \
+             its copies count as not verified until they are read there"
         ),
     }
 }
@@ -183,8 +183,8 @@ fn merge(
                 let (one, two) = (copy.copy.number, other.copy.number);
                 catalog.merge_copies(copy.set, copy.disc, one, two)?;
                 say(&format!(
-                    "copies {} and {} of disc {} of {name} are one image, in {}: they are one copy \
-                     now",
+                    "copies {} and {} of disc {} of {name} are the same image, in {}: they now \
+                     count as one copy",
                     one.0.min(two.0),
                     one.0.max(two.0),
                     copy.disc,

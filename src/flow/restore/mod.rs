@@ -13,7 +13,7 @@ use crate::drive::{Absence, DiscReader, Drive};
 use crate::model::disc_list::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
-use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq, plural};
 use crate::port::files::free_space;
 use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::operator::{Answer, Operator};
@@ -551,10 +551,11 @@ impl RestoreSession<'_> {
             }
         }
         if plan.there > 0 {
-            note(format!("{} are in the target already", plan.there));
+            let files = plural(plan.there, "file is", "files are");
+            note(format!("{files} already in the target"));
         }
         if report.listing_damaged {
-            note("the listing is damaged: there may be paths that it does not tell".to_owned());
+            note("the listing is damaged and may lack paths".to_owned());
         }
         if self.request.dry_run && !plan.lost.is_empty() {
             note(format!("{} cannot be restored", plan.lost.len()));
@@ -696,7 +697,7 @@ fn enough_space(
     operator: &dyn Operator,
 ) -> Result<(), FlowError> {
     let question = format!(
-        "{} needs {need} and {free} are free; files with holes may need less. Go on?",
+        "{} needs {need} and {free} is free; files with holes may need less. Continue?",
         dir.display()
     );
     if need <= free || operator.confirm(&question) == Answer::Yes {

@@ -38,7 +38,7 @@ impl RestoreSession<'_> {
             self.context.stop.check()?;
             let (name, from) = (&self.found_set.name, self.request.from.display());
             let kept = self.kept(number);
-            let request = format!("disc {number} of {name}{kept} is needed in {from}");
+            let request = format!("Needed in {from}: disc {number} of {name}{kept}.");
             self.context.monitor.rest();
             if self.context.operator.hands(&request) != Answer::Yes {
                 return Ok(false);

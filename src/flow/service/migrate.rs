@@ -178,8 +178,7 @@ fn old_discs(
         let unread: Vec<DiscNo> = unread.map(|disc| disc.number).collect();
         if !unread.is_empty() {
             monitor.note(&format!(
-                "not migrated, because not read back as far as is known: {}; `coldcut verify` reads \
-                 them",
+                "not migrated, because not known to have been verified: {}; run `coldcut verify`",
                 named(&unread)
             ));
         }

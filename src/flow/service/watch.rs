@@ -235,7 +235,7 @@ impl<'a> Watch<'a> {
         let staging = Staging::open(&self.request.staging)?;
         let mut catalog = match Catalog::open(&self.request.catalog, Access::Write) {
             Err(error @ CatalogError::Locked { .. }) => {
-                let words = format!("{}; burning waits for it", chain(&error));
+                let words = format!("{}; waiting for it to finish", chain(&error));
                 return self.idle(WaitReason::CatalogInUse, &words);
             }
             opened => opened?,
@@ -319,7 +319,7 @@ impl<'a> Watch<'a> {
                     FlowError::NeverCame { source, .. } => chain(&**source),
                     error => chain(error),
                 };
-                self.context.monitor.note(&format!("{}: {why}; it is handed out", disc.words));
+                self.context.monitor.note(&format!("{}: {why}; ejecting it", disc.words));
             }
         }
         self.done = Some(disc);
@@ -413,7 +413,7 @@ mod tests {
         assert!(image_on(&one).is_some());
         let notes = bench.monitor.notes.lock().unwrap();
         let said = notes.iter().filter(|note| {
-            note.starts_with("films: disc 1 is not whole in the staging area any more")
+            note.starts_with("films: disc 1 is no longer complete in the staging area")
         });
         assert_eq!(said.count(), 1, "{notes:?}");
     }

@@ -142,7 +142,7 @@ impl Staging {
     /// Space is asked for before work begins, in numbers: less than `need` is an error, and the
     /// answer is whether there is room for `wish`.
     pub fn check_space(&self, need: Bytes, wish: Bytes) -> Result<bool, FlowError> {
-        let what = "cannot be asked for its free space";
+        let what = "cannot report its free space";
         // A dry run makes no staging area.
         let place = self.root.ancestors().find(|place| place.exists()).unwrap_or(&self.root);
         let free = free_space(place).map_err(|source| FlowError::Staging {
@@ -501,7 +501,7 @@ mod tests {
         assert!(staging.check_space(none, none).unwrap());
         assert!(!staging.check_space(none, all).unwrap());
         let words = staging.check_space(all, all).unwrap_err().to_string();
-        assert!(words.contains("are free"), "{words}");
+        assert!(words.contains("is free"), "{words}");
         assert!(staging.shares_with(&dir.path().join("scratch")));
         assert!(!staging.shares_with(Path::new("/proc")));
     }

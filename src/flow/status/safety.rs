@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use crate::catalog::{Catalog, CopyNo, DiscState, FileTally, KnownSet, SetStatus, Waiting};
 use crate::model::disc_list::named;
-use crate::model::{Bytes, DiscNo};
+use crate::model::{Bytes, DiscNo, plural};
 use crate::port::clock::Moment;
 
 use crate::flow::FlowError;
@@ -104,9 +104,9 @@ pub fn assess(
     let dangers = dangers(set, status, &waits, &safety);
     safety.dangers.extend(dangers);
     safety.dangers.extend((!unread.is_empty()).then(|| {
-        let were = if unread.len() == 1 { "was" } else { "were" };
+        let are = if unread.len() == 1 { "is" } else { "are" };
         let discs = named(&unread);
-        format!("{discs} {were} not read back as far as is known: `coldcut verify` does")
+        format!("{discs} {are} not known to have been verified: run `coldcut verify`")
     }));
     Ok(safety)
 }
@@ -194,10 +194,10 @@ impl Safety {
             }
         }
         self.dangers.extend(few(due).map(|copies| {
-            format!("not found right for too long: {copies}; `coldcut check` reads them again")
+            format!("not verified for too long: {copies}; `coldcut check` reads them again")
         }));
         self.unknown.extend(few(misdated).map(|copies| {
-            format!("found right on a date that is yet to come, so nobody knows when: {copies}")
+            format!("verified on a date in the future, so it is not known when: {copies}")
         }));
     }
 }
@@ -261,7 +261,7 @@ impl Waits {
         let first = self.allowed.staged.and(self.allowed.not_yet);
         let line = |tally: FileTally, what: &str, since: Option<Moment>| {
             let ago = ago(since?, self.now);
-            Some(format!("{} wait {what}, the oldest since {ago}", files_words(tally)))
+            Some(format!("waiting {what}: {}, the oldest from {ago}", files_words(tally)))
         };
         let [since, copies_since] = self.since;
         let first = line(first, "in the staging area", since);
@@ -276,11 +276,11 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     let staged = status.staged.without(waits.allowed.staged);
     if not_yet.files > 0 {
         let files = files_words(not_yet);
-        dangers.push(format!("{files} are on no disc yet: `coldcut backup` puts them on one"));
+        dangers.push(format!("not on a disc yet: {files}; run `coldcut backup`"));
     }
     if staged.files > 0 {
         let files = files_words(staged);
-        dangers.push(format!("{files} are on no disc that was found right"));
+        dangers.push(format!("not on a verified disc yet: {files}"));
     }
     for &disc in &safety.no_good_copy {
         dangers.push(no_copy_words(disc, safety));
@@ -294,7 +294,7 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     if few.files > 0 {
         let files = files_words(few);
         dangers.push(format!(
-            "{files} have fewer than {} verified copies: `coldcut copy DISC DEST` makes another",
+            "fewer than {} verified copies of {files}; `coldcut copy DISC DEST` makes another",
             set.copies
         ));
     }
@@ -322,7 +322,7 @@ fn no_copy_words(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> Strin
         None => format!("disc {disc} has no good copy left: {again}"),
         Some(recovery_status) => {
             format!(
-                "disc {disc} has no good copy left; {}. {again}",
+                "disc {disc} has no good copy left; {}; otherwise {again}",
                 how_to_make(disc, recovery_status)
             )
         }
@@ -332,12 +332,9 @@ fn no_copy_words(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> Strin
 /// What a person does to have a lost disc's files again.
 pub fn how_to_make(disc: DiscNo, recovery_status: &RecoveryStatus) -> String {
     let sources = named(&recovery_status.sources());
-    format!(
-        "`coldcut restore` makes disc {disc} again from images of {sources}, if they are in one folder"
-    )
+    format!("`coldcut restore` rebuilds disc {disc} from images of {sources} in one directory")
 }
 
 fn files_words(tally: FileTally) -> String {
-    let word = if tally.files == 1 { "file" } else { "files" };
-    format!("{} {word}, {},", tally.files, tally.bytes)
+    format!("{} ({})", plural(tally.files, "file", "files"), tally.bytes)
 }

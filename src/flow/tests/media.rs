@@ -257,7 +257,7 @@ fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
     is_copy(&bench.path("one"), &bench.path("two"));
     let medium = |maker: &str| ("ok".to_owned(), format!("BD-R {maker}, burned in F"));
     assert_eq!(bench.copies(), [medium("one"), medium("two")]);
-    assert_eq!(bench.tray.inside(), None, "it was handed out");
+    assert_eq!(bench.tray.inside(), None, "it was ejected");
     let asked = bench.asked();
     assert!(
         asked[0].ends_with("(copy 1 of 2)") && asked[1].ends_with("(copy 2 of 2)"),
@@ -346,10 +346,10 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     let person = GoingHome { called: Mutex::new(0), stop: &bench.stop };
     assert!(matches!(bench.watch(&person), Err(FlowError::Stopped(_))));
     assert_eq!(bench.drills(), [Finding::Damaged]);
-    assert_eq!((image_on(&one), bench.tray.inside()), (None, None), "the blank was handed out");
+    assert_eq!((image_on(&one), bench.tray.inside()), (None, None), "the blank was ejected");
     let notes = bench.monitor.notes.lock().unwrap();
     let said = |words: &str| notes.iter().any(|note| note.contains(words));
-    assert!(said("does not open with stock tools"), "{notes:?}");
+    assert!(said("cannot be read with standard tools"), "{notes:?}");
 }
 
 pub(in crate::flow) fn fill_two_discs(bench: &FlowBench) {

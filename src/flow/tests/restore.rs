@@ -632,7 +632,7 @@ fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
     let report = bench.verify("catalog.sqlite").unwrap();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.discs.len(), 4);
-    assert!(bench.notes().contains("two different discs are disc 2"), "{}", bench.notes());
+    assert!(bench.notes().contains("two different discs claim to be disc 2"), "{}", bench.notes());
     // Whoever holds the other catalog gets the other history.
     fs::remove_file(bench.image(3)).unwrap();
     fs::copy(bench.path("one.sqlite"), bench.path("catalog.sqlite")).unwrap();

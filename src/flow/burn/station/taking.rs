@@ -109,7 +109,7 @@ impl Seeker<'_> {
             return Ok(());
         }
         let (drive, unread) = (drive.title(), self.wanted.disc_words());
-        let question = format!("There is {unread}. Burn it once more, onto the blank in {drive}?");
+        let question = format!("There is {unread}. Burn it again, onto the blank in {drive}?");
         match says_yes(&question, self.context) {
             true => Ok(()),
             false => Err(FlowError::NotOnceMore { drive, unread }),
@@ -219,7 +219,7 @@ impl BurnAttempt<'_> {
     /// Reading back is all that is left to do. A copy that nobody recorded is recorded now.
     fn go_on_with(&mut self, copy: Option<Copy>) -> Result<(), FlowError> {
         let (disc, drive) = (self.disc().number, self.drives.burner.title());
-        self.context.monitor.note(&format!("disc {disc} is in {drive} already; it is read back"));
+        self.context.monitor.note(&format!("disc {disc} is already in {drive}; reading it back"));
         let Some(copy) = copy else {
             self.begin()?;
             return self.record_burned();
@@ -241,7 +241,7 @@ impl BurnAttempt<'_> {
         let wanted = WantedMedium::disc(&self.set.facts.name, self.disc().number);
         let words = match self.since {
             Some(burned) => format!(", burned on {}, not verified yet", burned.day()),
-            None => ", which was just burned and is to be read back".to_owned(),
+            None => ", just burned, to be verified".to_owned(),
         };
         wanted.copy(self.shown(self.copy)).with(&words)
     }

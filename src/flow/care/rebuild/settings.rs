@@ -88,7 +88,7 @@ impl SetSettings<'_> {
             return Ok(());
         }
         let question = format!(
-            "{says}. Anybody can have written that, and the next backup will be encrypted for \
+            "{says}. Anyone could have written that, and the next backup will be encrypted for \
              them. Are these yours?"
         );
         match self.context.operator.confirm_in_person(&question) {

@@ -186,15 +186,15 @@ impl SetFact {
         match (encryption, said) {
             (Encryption::None, Some(_)) => {
                 return TrustVerdict::Refused(format!(
-                    "disc {disc} of {set} says that it is encrypted, and the catalog knows that \
-                     the set is not: it is not used"
+                    "disc {disc} of {set} says that it is encrypted, but the catalog knows that \
+                     the set is not; it is not used"
                 ));
             }
             (Encryption::None, None) => return TrustVerdict::Used,
             (_, None) if found.txt.group.is_none() => {
                 return TrustVerdict::Refused(format!(
-                    "disc {disc} of {set} is not encrypted, and the set is{}: anybody can have \
-                     made it, and it is not used (--accept-plain {disc} uses it)",
+                    "disc {disc} of {set} is not encrypted, but the set is{}: anyone could have \
+                     made it, so it is not used (--accept-plain {disc} uses it)",
                     self.by_whom()
                 ));
             }
@@ -217,8 +217,8 @@ impl SetFact {
             more => format!(" and {more} more"),
         };
         format!(
-            "disc {disc} of {set}: {}{more} not encrypted, and the set is{}: anybody can have put \
-             that there, and it is not used (--accept-plain {disc} uses it)",
+            "disc {disc} of {set}: {}{more} not encrypted, but the set is{}: anyone could have put \
+             that there, so it is not used (--accept-plain {disc} uses it)",
             if names.len() == 1 { format!("{} is", names[0]) } else { names.join(", ") + " are" },
             self.by_whom()
         )
@@ -271,8 +271,8 @@ fn believe_catalog(found: &mut FoundDisc, known: &DiscInfo) -> Option<Problem> {
     let said = std::mem::replace(&mut found.txt.snapshot, wanted);
     (said != wanted).then(|| Problem {
         what: format!(
-            "{}disc {} of {} says that it is of snapshot {said}, and the catalog knows that it is \
-             of snapshot {wanted}: what the catalog knows is used",
+            "{}disc {} of {} says that it is of snapshot {said}, but the catalog knows that it is \
+             of snapshot {wanted}, which is used",
             places(found),
             found.txt.disc,
             found.txt.set
