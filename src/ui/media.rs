@@ -161,7 +161,7 @@ pub struct LossLine {
 
 impl Row for LossLine {
     const HEADINGS: &'static [&'static str] =
-        &["SNAPSHOT", "DATE", "FILES LOST", "SIZE", "FOR GOOD", "SIZE", "SET"];
+        &["SNAPSHOT", "DATE", "LOST", "SIZE", "GONE FOR EVER", "SIZE", "SET"];
     const NUMBERS: &'static [usize] = &[0, 2, 3, 4, 5];
 
     fn cells(&self) -> Vec<String> {
@@ -207,7 +207,7 @@ pub struct DueLine {
 
 impl Row for DueLine {
     const HEADINGS: &'static [&'static str] =
-        &["DISC", "COPY", "FOUND RIGHT", "SET", "WHERE", "SUSPECT"];
+        &["DISC", "COPY", "VERIFIED", "SET", "WHERE", "SUSPECT"];
     const NUMBERS: &'static [usize] = &[0, 1];
 
     fn cells(&self) -> Vec<String> {

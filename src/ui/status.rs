@@ -54,9 +54,9 @@ impl Row for StatusLine {
         "NEWEST",
         "SAFE DISCS",
         "STAGED",
-        "NOT ON A DISC",
+        "FILES WAITING",
         "SIZE",
-        "ROWS",
+        "CHANGES WAITING",
         "ENCRYPTION",
         "SOURCE",
     ];
