@@ -144,9 +144,9 @@ fn what_is_due_for_a_check_goes_by_order_and_a_date_to_come_is_no_proof() {
         status.ok();
         let words = status.stdout() + &status.stderr();
         assert!(!words.contains('-') || !words.contains("-1 "), "{}", status.story());
-        assert!(words.contains("found right"), "{}", status.story());
+        assert!(words.contains("oldest successful check"), "{}", status.story());
         // Two of the three dates are yet to come, and named.
-        let to_come = words.matches("which is yet to come").count();
+        let to_come = words.matches("which is in the future").count();
         assert_eq!(to_come > 0, date != "2100-01-01", "{}", status.story());
     }
 }
@@ -170,7 +170,7 @@ fn a_disc_that_is_held_back_is_closed_by_the_first_run_after_its_time() {
         night(&sandbox, date).ok().says("waits in the staging area");
         assert_eq!(state(&sandbox), ["open"], "{date}");
     }
-    night(&sandbox, "2026-02-01").ok().says("has waited for more since 2026-01-01");
+    night(&sandbox, "2026-02-01").ok().says("has waited for more files since 2026-01-01");
     assert_eq!(state(&sandbox), ["staged"]);
     // What is filled up has waited as long, and is closed again.
     night(&sandbox, "2026-02-02").ok();

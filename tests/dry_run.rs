@@ -122,10 +122,10 @@ fn an_emptied_source_is_refused_as_the_run_refuses_it() {
     let status = || run(&sandbox, "status --json --allow-waiting 1d").results();
     let status = || status().into_iter().find(|object| object["set"] == "films").unwrap();
     let before = status();
-    dry(&sandbox, NIGHT).code(1).says("is empty, and snapshot 1").says("--allow-shrink");
+    dry(&sandbox, NIGHT).code(1).says("is empty, but snapshot 1").says("--allow-shrink");
     assert_eq!(status()["unfinished"], before["unfinished"]);
     dry(&sandbox, &format!("{NIGHT} --allow-shrink")).ok();
-    both_are_refused(&sandbox, NIGHT, "is empty, and snapshot 1");
+    both_are_refused(&sandbox, NIGHT, "is empty, but snapshot 1");
     assert_eq!(status()["unfinished"], true);
 }
 

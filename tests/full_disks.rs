@@ -13,7 +13,7 @@ use support::trees::Random;
 use support::{Run, Sandbox, SmallDisk, assert_same_tree};
 
 const LARGEST_FILE: u64 = 1_000_000;
-const WAY_OUT: &str = "make room there, and run the same command again";
+const WAY_OUT: &str = "make room there and run the same command again";
 
 fn text(path: &Path) -> String {
     path.display().to_string()
@@ -211,7 +211,7 @@ fn what_finds_no_room_in_the_target_is_named_and_the_next_restore_adds_it() {
         backup(&sandbox).ok();
         let disk = SmallDisk::tmpfs(sandbox.path("back"), little);
         if !little.contains("inodes") {
-            restore(&sandbox, &[]).code(1).says("needs 7.00 MB").says("are free");
+            restore(&sandbox, &[]).code(1).says("needs 7.00 MB").says("is free");
         }
         let run = restore(&sandbox, &["--yes"]);
         run.code(3).says("no room is left in the target").says("film6").says("NOT restored: 4");
@@ -221,7 +221,7 @@ fn what_finds_no_room_in_the_target_is_named_and_the_next_restore_adds_it() {
             assert!(fs::read(file.path()).unwrap() == was, "{:?} is half a file", file.path());
         }
         disk.resize(more);
-        restore(&sandbox, &[]).ok().says("3 are in the target already");
+        restore(&sandbox, &[]).ok().says("3 files are already in the target");
         assert_same_tree(&sandbox.source(), &sandbox.path("back"));
     }
 }

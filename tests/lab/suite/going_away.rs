@@ -63,7 +63,7 @@ fn the_burned_disc_is_read_back(lab: &Lab, drive: &Path) {
     lab.ctl("rate one read 0");
     lab.insert("one", "b");
     let done = lab.run(["burn", drive.to_str().unwrap(), "--wait", "60s"]).code(0);
-    done.said("it is read back").said("disc 2 is verified");
+    done.said("reading it back").said("disc 2 is verified");
     lab.states(&["verified"; 2]);
     assert!(lab.ctl("disc state b").starts_with("finalised sessions=1"));
 }
@@ -144,11 +144,11 @@ fn a_drive_that_falls_silent_while_it_reads_says_nothing_about_the_disc() {
     let run = until_it_reads(&lab, "one", || lab.start(["verify", one]));
     fs::write(sys_of(one).join("device/timeout"), "2").unwrap();
     lab.ctl("fault one hang on");
-    run.ends().code(4).said(&format!("the drive {one} is gone; look at its cable and power"));
+    run.ends().code(4).said(&format!("the drive {one} is gone; check its cable and power"));
     nothing_is_recorded(&lab, &before);
     lab.ctl("drive unplug one");
     lab.ctl("fault one hang off");
     lab.ctl("rate one read 0");
     let one = lab.ctl("drive add one");
-    lab.run(["verify", &one, "--wait", "30s"]).code(0).said("every byte is right");
+    lab.run(["verify", &one, "--wait", "30s"]).code(0).said("every byte matches");
 }

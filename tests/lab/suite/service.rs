@@ -244,21 +244,21 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
     // The rule starts the service, and it burns, verifies and hands out.
     lab.insert("one", "a");
     until("the service", || is_active(&unit));
-    until("the verified disc", || journal(&unit).contains("disc 1 is verified and handed out"));
+    until("the verified disc", || journal(&unit).contains("disc 1 is verified and ejected"));
     until("the open tray", || lab.ctl("state one").starts_with("open"));
     administrator(&["discs"]).ends().code(0).said("verified");
     assert!(is_active(&unit));
 
     // One of ours is verified when it is inserted.
     lab.insert("one", "a");
-    until("another look", || journal(&unit).contains("disc 1 of source: every byte is right"));
+    until("another look", || journal(&unit).contains("disc 1 of source: every byte matches"));
 
     // What is staged later is burned by the service that is there already.
     fs::write(lab.path("source/later"), noise(50, 900_000)).unwrap();
     stage();
     until("the open tray", || lab.ctl("state one").starts_with("open"));
     lab.insert("one", "b");
-    until("disc 2", || journal(&unit).contains("disc 2 is verified and handed out"));
+    until("disc 2", || journal(&unit).contains("disc 2 is verified and ejected"));
 
     // Stopped in the middle of a burn, it ends behind the burn; the button opens nothing.
     fs::write(lab.path("source/last"), noise(51, 3_000_000)).unwrap();
@@ -280,7 +280,7 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
         lab.insert("one", "c");
     }
     let done = administrator(&["burn", device, "--wait", "60s"]).ends();
-    done.code(0).said("it is read back").said("disc 3 is verified");
+    done.code(0).said("reading it back").said("disc 3 is verified");
     all_is_the_services();
     // The disc that went in again started the service once more.
     uninstall();
@@ -333,7 +333,7 @@ fn discs_of_strangers_do_not_stop_the_service() {
     let words = ["backup", source, "--name", "letters", "--stage", "--flush"];
     as_service(&[&words[..], &size].concat()).ends().code(0);
     lab.insert("one", "blank");
-    let words = "disc 1 is verified and handed out: write 0001_LETTERS on it";
+    let words = "disc 1 is verified and ejected: label it 0001_LETTERS";
     until("the verified disc", || journal(&unit).contains(words));
     assert_eq!(service(), first, "{}", journal(&unit));
     all_is_the_services();

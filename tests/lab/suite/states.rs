@@ -212,7 +212,7 @@ impl LabStateBench {
             self.says(verb, &done, &format!("{BUSY}: xorriso, process"));
         }
         self.lab.run(["rescue", &self.one, "--to", "rescued.iso"]).code(1).said(BUSY);
-        assert!(self.lab.ctl("disc state theirs").starts_with("open"), "the burn goes on");
+        assert!(self.lab.ctl("disc state theirs").starts_with("open"), "the burn continues");
         self.lab.ctl("rate one write 0");
         run.ends().code(0).said("completed successfully");
         assert!(self.lab.ctl("disc state theirs").starts_with("finalised"));

@@ -98,7 +98,7 @@ fn command(owner: &Owner) -> String {
 
 const ALL: &[How] = &How::ALL;
 const ENCRYPTED: &[How] = &How::ENCRYPTED;
-const PLAIN: &[&str] = &["not encrypted, and the set is", "INDEX.tsv.bz2: "];
+const PLAIN: &[&str] = &["not encrypted, but the set is", "INDEX.tsv.bz2: "];
 const ORDER: &[&str] = &["is damaged: it does not come after the row before it"];
 
 pub const FORGERIES: &[Forgery] = &[
@@ -118,7 +118,7 @@ pub const FORGERIES: &[Forgery] = &[
         "plain disc",
         Make::Added(plain),
         ENCRYPTED,
-        &["disc 3 of papers is not encrypted, and the set is"],
+        &["disc 3 of papers is not encrypted, but the set is"],
     ),
     forgery("plain files beside", Make::Changed(plain_beside), ENCRYPTED, PLAIN),
     forgery("plain by DISC.txt", Make::Changed(plain_told), ENCRYPTED, PLAIN),
@@ -131,10 +131,10 @@ pub const FORGERIES: &[Forgery] = &[
         "rollback",
         Make::Changed(rollback),
         ALL,
-        &["its INDEX is of snapshot 2", "what the catalog knows is used"],
+        &["its INDEX is of snapshot 2", "which is used"],
     ),
-    forgery("INDEX of another disc", Make::Changed(other_index), ALL, &["is that of disc 1"]),
-    forgery("SNAPSHOT of another set", Make::Changed(other_set), ALL, &["is that of another set"]),
+    forgery("INDEX of another disc", Make::Changed(other_index), ALL, &["belongs to disc 1"]),
+    forgery("SNAPSHOT of another set", Make::Changed(other_set), ALL, &["belongs to another set"]),
     forgery(
         "SNAPSHOT of another snapshot",
         Make::Changed(other_snapshot),
