@@ -1,5 +1,5 @@
-//! `coldcut drill`, and the drill before each burn: stock tools open what coldcut made, and what they
-//! cannot open is not burned.
+//! `coldcut drill`, and the drill before each burn: standard tools open what coldcut made, and what
+//! they cannot open is not burned.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -386,7 +386,7 @@ fn a_disc_that_stock_tools_cannot_read_is_not_burned() {
     backup().code(5).says("cannot be read with standard tools").says("archives/0000000");
     sandbox.run(["burn", "shelf"]).code(5).says("found by the last drill");
     assert!(sandbox.images().is_empty());
-    // As the message says: packed anew.
+    // As the message says: packed again.
     sandbox.bash("rm -r staging/*/0001").ok();
     backup().ok();
     assert!(is_drilled(&sandbox));

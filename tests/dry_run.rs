@@ -1,5 +1,5 @@
-//! A dry run says what the real run would do: the same discs, the same refusals, the same exit code.
-//! It writes nothing.
+//! A dry run says what the real run would do: the same discs, the same refusals, the same exit
+//! code. It writes nothing.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -40,7 +40,7 @@ fn plan(sandbox: &Sandbox, line: &str) -> Value {
     dry(sandbox, line).ok().objects().last().unwrap()["plan"].clone()
 }
 
-/// What a dry run is refused, and the run behind it, too.
+/// What a dry run is refused, and the run after it, too.
 #[track_caller]
 fn both_are_refused(sandbox: &Sandbox, line: &str, why: &str) {
     dry(sandbox, line).code(1).says(why);

@@ -221,7 +221,7 @@ impl EncryptionBench {
         row["encryption"].as_str().unwrap().to_owned()
     }
 
-    /// One run, held against what must come of it.
+    /// One run, compared with what must come of it.
     fn judge(
         &self,
         name: &str,

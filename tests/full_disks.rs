@@ -19,7 +19,7 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// A source for three discs of 3 MB; the catalog lies in a directory of its own.
+/// A source for three discs of 3 MB; the catalog is in a directory of its own.
 fn three_discs() -> Sandbox {
     let mut sandbox = Sandbox::new();
     for n in 0..7 {
@@ -94,7 +94,8 @@ fn is_stored_once(sandbox: &Sandbox) {
     assert!(twice.is_empty(), "{twice:?}");
     let files = fs::read_dir(sandbox.source()).unwrap();
     let wanted: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
-    // Of a file that was cut at a disc's edge when the run ended, the first part is there for nothing.
+    // Of a file that was cut at a disc's edge when the run ended, the first part is there for
+    // nothing.
     assert!((wanted..wanted + LARGEST_FILE).contains(&bytes), "{bytes} of {wanted}");
 }
 

@@ -155,7 +155,7 @@ fn a_signal_ends_the_run_with_its_own_code_and_keeps_what_is_packed() {
         let (bin, held) = hold_burns(&mut sandbox);
         let mut child = start_and_hold(&sandbox, &held);
         sandbox.bash(&format!("kill -{signal} {}", child.id())).ok();
-        // The burn in work is ended first.
+        // The burn in progress is ended first.
         fs::write(sandbox.path("held.go"), "").unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code));
         fs::remove_file(bin.join("xorriso")).unwrap();

@@ -1,4 +1,4 @@
-//! A catalog that is lost, made anew from discs: from any pile of them, in any order, with less and
+//! A catalog that is lost, rebuilt from discs: from any pile of them, in any order, with less and
 //! less of what they tell.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
@@ -77,7 +77,8 @@ fn any_pile_of_discs_in_any_order_gives_the_catalog_back() {
         assert_eq!(set["discs"], serde_json::json!([1, 2, 3, 4]));
         assert_eq!(set["missing_discs"], serde_json::json!([]));
         assert_eq!(set["lost_files"], 0);
-        // Disc 4's own catalog cannot know that it was read back, and nothing vouches for plain discs.
+        // Disc 4's own catalog cannot know that it was read back, and nothing vouches for plain
+        // discs.
         let unread = if is_closed { vec![4] } else { vec![1, 2, 3, 4] };
         assert_eq!(set["not_verified"], serde_json::json!(unread));
         assert_eq!(set["readings_not_counted"] == 0, is_closed, "{set}");

@@ -52,7 +52,7 @@ fn copy_dir(sandbox: &Sandbox, from: &str, to: &str) {
     sandbox.bash(&format!("cp -r {from} {to}")).ok();
 }
 
-/// A byte of the film, so that its check sum does not fit any more.
+/// A byte of the film, so that its checksum does not fit any more.
 fn damage(image: &Path) {
     let mut bytes = fs::read(image).unwrap();
     let film = Random::new(1).bytes(300_000);

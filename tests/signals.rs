@@ -217,7 +217,7 @@ fn a_wait_for_the_passphrases_command_ends_at_once() {
     assert_eq!(end(&mut child).code(), Some(143));
 }
 
-/// Looking at what lies on a shelf opens each image: the last ones are never reached.
+/// Looking at what is on a shelf opens each image: the last ones are never reached.
 #[test]
 fn looking_through_a_long_shelf_ends_at_once() {
     let sandbox = Sandbox::new();

@@ -1,5 +1,5 @@
-//! Discs that somebody else made, or changed, for a set that is not theirs: nothing on them is taken
-//! for the set's own, nothing is taken over from them, and each is named.
+//! Discs that somebody else made, or changed, for a set that is not theirs: nothing on them is
+//! taken for the set's own, nothing is taken over from them, and each is named.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -210,7 +210,8 @@ fn an_older_listing_on_a_newer_disc_is_told() {
     bench.run("catalog rebuild shelf").code(3).says(words);
 }
 
-/// Everybody can make a list of sums that fits. `verify` and `rescue` do not call such a disc sound.
+/// Everybody can make a list of sums that fits. `verify` and `rescue` do not call such a disc
+/// sound.
 #[test]
 fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
     for how in [How::Plain, How::Passphrase] {
@@ -247,8 +248,8 @@ fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
     }
 }
 
-/// A list of sums without a file fits a disc without it. What DISC.txt names must be there, and be a
-/// file.
+/// A list of sums without a file fits a disc without it. What DISC.txt names must be there, and be
+/// a file.
 #[test]
 fn a_listing_that_is_not_there_is_a_fault_though_the_bytes_agree() {
     for how in [How::Plain, How::Passphrase] {
@@ -340,7 +341,7 @@ fn an_archive_whose_integrity_check_fails_is_damage_in_every_verb_that_reads_it(
         found.code(0).says("its encrypted files were opened");
         let archive = fs::read_dir(own.join("archives")).unwrap().next().unwrap().unwrap().path();
         let whole = fs::read(&archive).unwrap();
-        // In the content, in the code at its end, and a message behind the message.
+        // In the content, in the code at its end, and a message after the message.
         let middle = whole.len() - 300;
         for (at, more) in [(middle, 0), (whole.len() - 1, 0), (whole.len(), 3)] {
             let mut content = [&whole[..], &vec![0x10; more]].concat();

@@ -29,7 +29,7 @@ pub struct AdoptedDisc {
     pub listing: Option<SnapshotSeq>,
     /// What must be on it, as far as it tells itself.
     pub files: Vec<DiscFileRecord>,
-    /// What bears the copy that was found.
+    /// What carries the copy that was found.
     pub medium: Carrier,
 }
 
@@ -47,7 +47,7 @@ pub struct FoundMember {
     pub part: Option<(PartsId, u32, Option<u64>)>,
 }
 
-/// A disc that bears the number of another one.
+/// A disc that carries the number of another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberConflict {
     pub number: DiscNo,
@@ -104,7 +104,7 @@ impl Catalog {
         })
     }
 
-    /// Discs that bear the number of another one.
+    /// Discs that carry the number of another one.
     pub fn twins(&self, set: SetId) -> Result<Vec<NumberConflict>> {
         self.read("listing discs that share a number", |conn| {
             let sql = "SELECT number, uuid, last_seq FROM twins WHERE set_id=? ORDER BY number";
@@ -277,7 +277,7 @@ fn adopt_whole(
     Ok(())
 }
 
-/// The content in parts that bears this id, complete or not.
+/// The content in parts that carries this id, complete or not.
 fn content_of(conn: &Connection, set: SetId, id: PartsId) -> Result<Option<ContentId>, Fault> {
     let sql = "SELECT id FROM contents WHERE parts_id=? AND set_id=?";
     let mut query = conn.prepare_cached(sql)?;

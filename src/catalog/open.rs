@@ -42,13 +42,13 @@ impl Catalog {
         self.read("checking it", check_pages)
     }
 
-    /// Opens what [`export_set`](Self::export_set) wrote: the caller's scratch copy, whose tables are
-    /// brought up to date and indexed in place. What came from a disc is for
+    /// Opens what [`export_set`](Self::export_set) wrote: the caller's scratch copy, whose tables
+    /// are brought up to date and indexed in place. What came from a disc is for
     /// [`open_foreign`](Self::open_foreign).
     pub fn open_exported(path: &Path) -> Result<Catalog> {
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         check_strangers(path, &conn)?;
-        // The copy can be made again: no need to wait for the disk.
+        // The copy can be rebuilt: no need to wait for the disk.
         conn.execute_batch("PRAGMA synchronous=OFF")
             .and_then(|()| schema::migrate(&conn))
             .and_then(|()| schema::make_indexes(&conn))
@@ -207,8 +207,8 @@ fn check_pages(conn: &Connection) -> Result<(), Fault> {
     if verdict == "ok" { Ok(()) } else { Err(odd(verdict)) }
 }
 
-/// After a crash nothing is taken on trust: indexes are held against tables, and rows against those
-/// that they refer to. A few seconds for a million files.
+/// After a crash nothing is taken on trust: indexes are compared with tables, and rows against
+/// those that they refer to. A few seconds for a million files.
 fn check_deeply(conn: &Connection) -> Result<(), Fault> {
     let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {

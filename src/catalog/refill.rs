@@ -1,5 +1,5 @@
-//! A closed disc that is opened again, to be filled up: only one that no medium can bear, because no
-//! burn of it was ever begun, and that nothing else refers to.
+//! A closed disc that is opened again, to be filled up: only one that no medium can carry, because
+//! no burn of it was ever begun, and that nothing else refers to.
 
 use super::error::{Fault, Refused};
 use super::{Catalog, DiscState, Result, SetId, copies, discs, forget};
@@ -8,7 +8,7 @@ use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, params};
 
 impl Catalog {
-    /// A burner is about to be started on the disc: from now on a medium may bear it, whatever
+    /// A burner is about to be started on the disc: from now on a medium may carry it, whatever
     /// comes of the burn. To be called before the burner is.
     pub fn record_burn(&mut self, set: SetId, disc: DiscNo, at: Moment) -> Result<()> {
         self.write("recording that a burn begins", |tx| {

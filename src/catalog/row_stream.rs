@@ -38,7 +38,7 @@ pub(super) fn title(table: &Table) -> String {
     format!("table {} {}", table.name, table.columns.join(" "))
 }
 
-/// Puts a value behind those of its row that are there already.
+/// Puts a value after those of its row that are there already.
 pub(super) fn push_value(line: &mut Vec<u8>, value: ValueRef) -> Result<(), Fault> {
     if !line.is_empty() {
         line.push(b'\t');

@@ -62,7 +62,7 @@ impl Catalog {
         })
     }
 
-    /// Discs that are made from now on bear the new name. Refused if another set has it.
+    /// Discs that are made from now on carry the new name. Refused if another set has it.
     pub fn rename_set(&mut self, set: SetId, name: &SetName) -> Result<()> {
         self.write("renaming a set", |tx| {
             if find(tx, name)?.is_some_and(|other| other.id != set) {
@@ -149,7 +149,7 @@ impl Catalog {
         })
     }
 
-    /// The keys of a set whose catalog is made anew.
+    /// The keys of a set whose catalog is rebuilt.
     pub fn set_keys(
         &mut self,
         set: SetId,

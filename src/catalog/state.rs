@@ -1,4 +1,4 @@
-//! Which snapshots there are, and which of them is in work.
+//! Which snapshots there are, and which of them is in progress.
 
 use super::SetId;
 use super::error::{Fault, Refused};

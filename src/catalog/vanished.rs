@@ -24,8 +24,8 @@ pub struct Vanished {
 }
 
 impl Catalog {
-    /// Every file that was there before the snapshot in work and is not now. One that became empty is
-    /// as good as gone; one that is another name of a file is not.
+    /// Every file that was there before the snapshot in progress and is not now. One that became
+    /// empty is as good as gone; one that is another name of a file is not.
     pub fn vanished(
         &self,
         set: SetId,

@@ -1,4 +1,4 @@
-//! What was typed, held against the world: where files are, what a set is called, where a
+//! What was typed, resolved against the system: where files are, what a set is called, where a
 //! passphrase comes from. Its failures are exit 1, unlike those of `args`.
 
 mod dest;

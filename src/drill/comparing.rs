@@ -1,4 +1,4 @@
-//! Contents of files, one behind the other as `tar -xO` prints them, held against their sums.
+//! Contents of files, one after the other as `tar -xO` prints them, compared with their sums.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,5 +1,5 @@
-//! The listings of a disc as the stock tools print them, looked through before a restore.sh reads the
-//! same: bash makes more of a number than a number, and drops what is no text.
+//! The listings of a disc as the standard tools print them, looked through before a restore.sh
+//! reads the same: bash makes more of a number than a number, and drops what is no text.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -25,7 +25,8 @@ pub enum ListingKind {
     History,
 }
 
-/// Why the text of this listing is none that coldcut writes; `None`: it is. `text` is a place for it.
+/// Why the text of this listing is none that coldcut writes; `None`: it is. `text` is a place for
+/// it.
 pub fn oddity(
     listed: ListingKind,
     file: &Path,

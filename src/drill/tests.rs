@@ -186,7 +186,7 @@ fn damage_in_a_frame_at_the_front_and_in_the_checksum_is_seen() {
     for depth in [Depth::Quick, Depth::Thorough] {
         let bench = DrillBench::new(&sealer());
         let length = std::fs::metadata(bench.dir.path().join(ARCHIVE)).unwrap().len() as usize;
-        // The last frame lies in front of the checksum's 22 bytes.
+        // The last frame is in front of the checksum's 22 bytes.
         bench.flip(ARCHIVE, length - 50);
         assert!(bench.faults(depth)[0].starts_with(ARCHIVE), "{depth:?}");
         bench.flip(ARCHIVE, length - 50);

@@ -1,6 +1,6 @@
-//! A disc that was there and is not any more, or a drive: no damage of a disc, and never to be taken
-//! for it. What an error of a file system says of the place that an image lies on stands here; what
-//! a drive says, in `optical::inquiry`.
+//! A disc that was there and is not any more, or a drive: no damage of a disc, and never to be
+//! taken for it. What an error of a file system says of the place that an image is on stands here;
+//! what a drive says, in `optical::inquiry`.
 
 use std::fs::{self, File, Metadata};
 use std::io;

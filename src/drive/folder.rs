@@ -130,7 +130,7 @@ impl DiscReader for Folder {
     }
 }
 
-/// Lists regular files below `dir`; `below` is its path from the root, with a slash behind it.
+/// Lists regular files below `dir`; `below` is its path from the root, with a slash after it.
 fn collect(
     dir: &Path,
     below: &str,

@@ -51,7 +51,7 @@ impl Image {
         Image::of(file, path, &real, stop)
     }
 
-    /// The same of an image that must lie in this directory itself: [`DriveError::Link`] if it is
+    /// The same of an image that must be in this directory itself: [`DriveError::Link`] if it is
     /// elsewhere.
     pub(super) fn open_in(dir: &HeldDir, name: &OsStr, stop: &Stop) -> Result<Image, DriveError> {
         let path = dir.path().join(name);
@@ -231,7 +231,8 @@ impl DiscReader for Image {
     }
 }
 
-/// [`DriveError::NotAnImage`] for what is no file: a FIFO or a device would hold up whoever reads it.
+/// [`DriveError::NotAnImage`] for what is no file: a FIFO or a device would hold up whoever reads
+/// it.
 pub(super) fn open_file(path: &Path) -> Result<File, DriveError> {
     let file = files::open_regular(path).map_err(DriveError::io("open", path))?;
     file.ok_or_else(|| DriveError::NotAnImage(path.to_owned()))

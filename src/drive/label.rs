@@ -10,7 +10,7 @@ use crate::model::{DiscNo, DiscUuid, SetName, SetUuid};
 /// Longer files of this name are not ours.
 const LONGEST: usize = 64 << 10;
 
-/// The identity of a disc; all copies bear the same.
+/// The identity of a disc; all copies carry the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     pub set: SetName,
@@ -56,8 +56,8 @@ impl Label {
         })
     }
 
-    /// Who a disc may be: what `DISC.txt` says, then what `README.txt` does. They differ where one of
-    /// them is damaged, and only whoever looks for a certain disc can tell which.
+    /// Who a disc may be: what `DISC.txt` says, then what `README.txt` does. They differ where one
+    /// of them is damaged, and only whoever looks for a certain disc can tell which.
     pub fn candidates(disc: &dyn DiscReader) -> impl Iterator<Item = Label> + '_ {
         type Parse = fn(&[u8]) -> Option<Label>;
         let texts: [(&str, Parse); 2] =

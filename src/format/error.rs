@@ -50,7 +50,7 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    /// A stretch of the text is lost, and what is behind it may be sound.
+    /// A stretch of the text is lost, and what is after it may be sound.
     pub(super) fn is_a_damaged_stretch(&self) -> bool {
         match self {
             FormatError::Read { source, .. } => source.kind() == std::io::ErrorKind::InvalidData,

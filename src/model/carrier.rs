@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-/// What bears a copy.
+/// What carries a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carrier {
     /// A medium for a drive.
@@ -122,7 +122,7 @@ impl Carrier {
         }
     }
 
-    /// Whether both are one place of a file system: where it is tells which copy lies there. Media
+    /// Whether both are one place of a file system: where it is tells which copy is there. Media
     /// are in no place.
     pub fn is_where(&self, other: &Carrier) -> bool {
         match (self, other) {

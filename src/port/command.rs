@@ -187,7 +187,7 @@ impl Program {
     }
 
     /// The program is killed when we end, however that happens. For work that a later run begins
-    /// anew; never for a burner, which must be left to close the disc.
+    /// again; never for a burner, which must be left to close the disc.
     pub fn dies_with_us(mut self) -> Program {
         self.dies_with_us = true;
         self
@@ -364,7 +364,8 @@ impl Program {
             // and no lock is taken.
             unsafe { command.pre_exec(move || fence.enter()) };
         }
-        // Last: a new namespace takes back what was asked for before (credentials change, prctl(2)).
+        // Last: a new namespace takes back what was asked for before (credentials change,
+        // prctl(2)).
         if self.dies_with_us {
             end_with_parent(&mut command);
         }

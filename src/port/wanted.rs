@@ -1,5 +1,5 @@
-//! The medium that a drive needs, as values for programs and as words for people: a changer must not
-//! have to read English.
+//! The medium that a drive needs, as values for programs and as words for people: a changer must
+//! not have to read English.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::model::{DiscNo, Sectors, SetName};
 pub enum MediumKind {
     /// One that can be written.
     Blank,
-    /// One that bears a disc.
+    /// One that carries a disc.
     Disc,
     /// A disc that was burned and not read back, or a blank to burn it once more.
     Either,

@@ -1,5 +1,5 @@
 //! The map of a rescue, in the format of GNU ddrescue's mapfiles (its manual, "Mapfile structure"),
-//! so that either program goes on with what the other began.
+//! so that either program continues with what the other began.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

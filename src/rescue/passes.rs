@@ -159,7 +159,7 @@ fn next(stretches: &[Range<u64>], at: u64) -> Option<Range<u64>> {
     Some(found.start.max(at)..found.end)
 }
 
-/// Where the step ends that a place lies in.
+/// Where the step ends that a place is in.
 fn border(at: u64, step: u64) -> u64 {
     (at / step + 1) * step
 }

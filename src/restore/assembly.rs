@@ -71,7 +71,7 @@ pub struct Assembly {
     hasher: Sha256,
     /// Bytes of the content so far.
     at: u64,
-    /// How far bytes were written: behind it the file is to be made longer by a hole.
+    /// How far bytes were written: after it the file is to be made longer by a hole.
     written: u64,
     has_holes: bool,
     /// The part that comes next; 1 for a file that was not split.

@@ -193,7 +193,7 @@ impl Target {
         let (temporary, ()) = self.make(path, "creating the hard link", |dir, temporary| {
             linkat(&from, name, dir, temporary, AtFlags::empty())
         })?;
-        // Looked at behind the link: in front of it, another could be put in place in between.
+        // Looked at after the link: in front of it, another could be put in place in between.
         let stat = temporary
             .stat()
             .map_err(|errno| PlaceError::new(path, "looking at the hard link", errno))?;

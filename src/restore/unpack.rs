@@ -1,5 +1,5 @@
 //! Members out of a row of frames, in order, each by its place: a damaged one does not cost the
-//! next, as long as the data behind it can be expanded.
+//! next, as long as the data after it can be expanded.
 
 use std::io::{self, Read};
 

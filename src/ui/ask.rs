@@ -50,7 +50,7 @@ impl Person {
             // A line that is not UTF-8 answers nothing.
             Ok(line) => judge(std::str::from_utf8(&line).unwrap_or_default().trim()),
             Err(silence) => {
-                // The cursor stands behind the question.
+                // The cursor stands after the question.
                 self.screen.say("");
                 self.answer_of(silence)
             }

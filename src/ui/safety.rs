@@ -25,11 +25,11 @@ pub struct SafetyLine {
     /// What waits, and may.
     pub allowed: Vec<String>,
     pub latest: Latest,
-    /// Of the newest backup; `None`: there is none, or its date is yet to come.
+    /// Of the newest backup; `None`: there is none, or its date is in the future.
     pub age: Option<Duration>,
     /// Copies whose images are gone from these shelves.
     pub missing: BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>>,
-    /// Good copies that were found right on a date that is yet to come.
+    /// Good copies that were verified on a date that is in the future.
     pub misdated: Vec<(DiscNo, CopyNo, Moment)>,
     /// Files of the newest state by how many verified copies they have.
     pub by_copies: Vec<(u32, u64)>,
@@ -38,9 +38,9 @@ pub struct SafetyLine {
     pub may_lose: Vec<DiscNo>,
     pub only_copy: Vec<DiscNo>,
     pub no_good_copy: Vec<DiscNo>,
-    /// When the good copy that was not read for the longest time was last found right.
+    /// When the good copy that was not read for the longest time was last verified.
     pub oldest: Option<Moment>,
-    /// When stock tools last opened each disc that is packed, or that they never did.
+    /// When standard tools last opened each disc that is packed, or that they never did.
     pub drilled: Vec<(DiscNo, Option<Moment>)>,
     pub groups: Vec<GroupLine>,
 }
@@ -52,7 +52,7 @@ pub struct GroupLine {
     pub recovery: Vec<DiscNo>,
     /// Discs of which no good copy is left.
     pub lost: Vec<DiscNo>,
-    /// How many more, whichever they are; `None`: more is lost than can be made again.
+    /// How many more, whichever they are; `None`: more is lost than can be rebuilt.
     pub may_lose: Option<usize>,
 }
 
@@ -223,7 +223,7 @@ impl SafetyLine {
         self.missing.iter().map(line).collect()
     }
 
-    /// When a date is yet to come nobody knows which check is the oldest.
+    /// When a date is in the future nobody knows which check is the oldest.
     fn oldest_check(&self) -> Option<Moment> {
         self.oldest.filter(|_| self.misdated.is_empty())
     }

@@ -1,4 +1,4 @@
-//! Step 4: a medium is read back and held against what is known of it.
+//! Step 4: a medium is read back and compared with what is known of it.
 //!
 //! It knows nothing of how the medium was made: proof shares no memory with the writer. The only
 //! way to a [`Proof`], and so to a disc that counts as safe, is through [`verify`].
@@ -80,7 +80,7 @@ impl Proof {
     }
 }
 
-/// Reads every file of the medium in the order in which it lies there, and compares.
+/// Reads every file of the medium in the order in which it is there, and compares.
 /// `image` is the size that the medium must have, where it is known.
 pub fn verify(
     reader: &dyn DiscReader,

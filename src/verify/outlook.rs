@@ -11,7 +11,7 @@ use super::FileFault;
 /// How a damaged disc stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// Nothing is lost but check sums and recovery data.
+    /// Nothing is lost but checksums and recovery data.
     Unhurt,
     /// So many of the blocks are lost, and there are recovery blocks for so many.
     Blocks { lost: u64, of: u64, recovery: u64 },
@@ -99,7 +99,7 @@ fn tell(
     Ok((Outlook::Blocks { lost, of, recovery }, missing))
 }
 
-/// A block with one bad sector is lost; the next one may begin behind it in the same cluster.
+/// A block with one bad sector is lost; the next one may begin after it in the same cluster.
 fn lost_blocks(
     reader: &dyn DiscReader,
     set: &RecoverySet,

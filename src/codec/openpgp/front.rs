@@ -23,7 +23,7 @@ pub(super) struct Envelope {
     pub(super) length: Length,
 }
 
-/// RFC 4880 5.13: the last two bytes of the first block are repeated behind it.
+/// RFC 4880 5.13: the last two bytes of the first block are repeated after it.
 pub(super) fn repeats(cfb: &Cfb, prefix: &[u8; PREFIX]) -> bool {
     let mut plain = *prefix;
     cfb.clone().decrypt(&mut plain);
@@ -56,7 +56,7 @@ pub(super) fn envelope_with(source: &impl ReadAt, cfb: Cfb) -> Result<(u64, Enve
     Ok((input.at - PREFIX as u64, Envelope { cfb, prefix, length }))
 }
 
-/// The session-key packets, and the length of the encrypted packet behind them.
+/// The session-key packets, and the length of the encrypted packet after them.
 fn read_key_packets(input: &mut impl Read) -> Result<(Vec<Packet>, Length), OpenError> {
     let mut packets = Vec::new();
     loop {

@@ -91,7 +91,7 @@ impl SplitMix {
         (mixed ^ mixed >> 31) % end
     }
 
-    /// Such as a disc of ours may have, or longer, which Rock Ridge keeps in two places.
+    /// Such as a coldcut disc may have, or longer, which Rock Ridge keeps in two places.
     fn name(&mut self, longest: u64) -> String {
         let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+";
         let one =
@@ -142,7 +142,7 @@ fn a_file_in_several_pieces_is_listed_as_xorriso_lists_it() {
     assert_eq!(agrees_with_xorriso(&dir.path().join("image.iso")), 3);
 }
 
-/// A small disc of ours, and what is done to it.
+/// A small coldcut disc, and what is done to it.
 struct Sample {
     bytes: Vec<u8>,
     files: usize,
@@ -265,7 +265,7 @@ fn names_that_lead_elsewhere_are_none() {
     let at = short.record(b"DISC.TXT");
     let end = at + usize::from(short.bytes[at]);
     let nm = (at..end).find(|&at| short.bytes[at..].starts_with(b"NM")).unwrap();
-    // NM of two letters, and an entry without meaning behind it.
+    // NM of two letters, and an entry without meaning after it.
     short.put(nm, b"NM\x07\x01\x00..XX\x06\x01\x00\x00");
     let (words, _) = short.complaint();
     assert!(words.ends_with("a name is not valid"), "{words}");

@@ -12,7 +12,7 @@ use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 use crate::port::stop::Stop;
 
-/// Levels of directories below the root. A disc of ours has one; what is deeper on another one is
+/// Levels of directories below the root. A coldcut disc has one; what is deeper on another one is
 /// not looked for.
 const DEPTH: usize = 8;
 /// Ours have some hundred records, and a recovery disc some thousand.
@@ -20,7 +20,7 @@ const RECORDS: usize = 1 << 18;
 /// Bytes of directories, and of paths.
 const DIRECTORIES: u64 = 64 << 20;
 const PATHS: usize = 64 << 20;
-/// Files do not share sectors on discs of ours. So much more than the volume has may be named: who
+/// Files do not share sectors on coldcut discs. So much more than the volume has may be named: who
 /// reads all files reads no more.
 const SHARED: u64 = 2;
 
@@ -28,7 +28,7 @@ type Sector = [u8; SECTOR as usize];
 
 /// A directory that is to be read.
 struct IsoDirectory {
-    /// With a slash behind it; empty for the root.
+    /// With a slash after it; empty for the root.
     path: String,
     start: u32,
     length: u32,

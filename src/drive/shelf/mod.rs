@@ -53,7 +53,7 @@ impl Drop for ShelfLock {
 pub struct Shelf {
     /// Where it is: a path that holds from everywhere.
     home: PathBuf,
-    /// The place in work: `home`, or a shelf in it for further copies.
+    /// The place in use: `home`, or a shelf in it for further copies.
     dir: PathBuf,
     /// The wish to stop of the run that it works for.
     stop: Stop,
@@ -113,8 +113,8 @@ impl Shelf {
         self.dir.join(image_name(label))
     }
 
-    /// The directory, for all that is done in it. Its path was led past all links when the shelf was
-    /// opened: one that is in the way now is not followed.
+    /// The directory, for all that is done in it. Its path was led past all links when the shelf
+    /// was opened: one that is in the way now is not followed.
     fn hold(&self) -> Result<HeldDir, DriveError> {
         HeldDir::open(&self.dir).map_err(DriveError::io("open", &self.dir))
     }
@@ -129,8 +129,8 @@ impl Shelf {
         }
     }
 
-    /// Removes what a run left behind that was killed while it wrote. Nobody writes now: the shelf is
-    /// locked.
+    /// Removes what a run left behind that was killed while it wrote. Nobody writes now: the shelf
+    /// is locked.
     fn remove_left_overs(&self, dir: &HeldDir) -> Result<(), DriveError> {
         let names = dir.names().map_err(DriveError::io("list", &self.dir))?;
         for name in names.iter().filter(|name| is_part(name)) {
@@ -213,7 +213,8 @@ impl Shelf {
         Ok(paths)
     }
 
-    /// An image of this shelf with what goes wrong with it; `disc` is what its name says that it is.
+    /// An image of this shelf with what goes wrong with it; `disc` is what its name says that it
+    /// is.
     fn with_faults(
         &self,
         image: Image,

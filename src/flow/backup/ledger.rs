@@ -94,7 +94,7 @@ impl<'a> CatalogLedger<'a> {
         self.has_disc = known;
     }
 
-    /// Makes sure that the catalog has the disc in work.
+    /// Makes sure that the catalog has the disc in progress.
     pub fn begin_disc(&mut self) -> Result<(), FlowError> {
         if !self.has_disc {
             self.catalog.begin_disc(self.set, &self.disc, Moment::now())?;

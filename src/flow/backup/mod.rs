@@ -155,7 +155,7 @@ impl BackupRun<'_> {
     ) -> Result<(), FlowError> {
         let spare = self.spare.as_ref().map(|disc| disc.number);
         station.burn_waiting(catalog, |disc| Some(disc) != spare)?;
-        // A recovery disc that was made meanwhile comes behind it: it is past being filled up.
+        // A recovery disc that was made meanwhile comes after it: it is past being filled up.
         if spare.is_some() && catalog.reopenable(self.writer.set.id)? != spare {
             self.spare = None;
             station.burn_waiting(catalog, |_| true)?;

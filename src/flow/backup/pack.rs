@@ -1,5 +1,5 @@
-//! The discs of one run, one after the other: fill, close, hand over to the drives. Stands apart from
-//! what comes before it once a run (the set, its keys, the scan).
+//! The discs of one run, one after the other: fill, close, hand over to the drives. Stands apart
+//! from what comes before it once a run (the set, its keys, the scan).
 
 use std::collections::HashMap;
 
@@ -45,7 +45,7 @@ struct PackOutcome {
     held: Option<DiscNo>,
 }
 
-/// A run's discs in work.
+/// A run's discs in progress.
 struct Packing<'a> {
     run: &'a BackupRun<'a>,
     seq: SnapshotSeq,

@@ -1,10 +1,10 @@
-//! A disc that was closed part-filled, and waits in the staging area, is filled up by the next backup
-//! instead of beginning another one: a run each night must not cost a disc each night.
+//! A disc that was closed part-filled, and waits in the staging area, is filled up by the next
+//! backup instead of beginning another one: a run each night must not cost a disc each night.
 //!
-//! What is on it stays as it is, archive for archive. Its listings stay, too, until the new ones take
-//! their place; the rows that they were made of are taken from its INDEX, which only a run with the
-//! keys of the set can read. Where a run has none, as that of a set for recipients, the rows are kept
-//! in the staging area as long as the disc may be filled up.
+//! What is on it stays as it is, archive for archive. Its listings stay, too, until the new ones
+//! take their place; the rows that they were made of are taken from its INDEX, which only a run
+//! with the keys of the set can read. Where a run has none, as that of a set for recipients, the
+//! rows are kept in the staging area as long as the disc may be filled up.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub(in crate::flow) fn spare(
     let files = catalog.disc_files(set, number)?;
     let drills = catalog.drills(set, number)?;
     let is_bad = drills.last().is_some_and(|drill| drill.finding == Finding::Damaged);
-    // The group in work is closed when this disc is burned: somebody asked for that.
+    // The group in progress is closed when this disc is burned: somebody asked for that.
     let is_waited_for = writer.set.facts.parity_discs.is_some()
         && Grouping::new(writer.staging, writer.set, writer.context).is_to_close();
     if is_bad || is_waited_for {
@@ -134,7 +134,8 @@ pub(in crate::flow) fn reopen(
     Ok(true)
 }
 
-/// Puts the rows of the disc's INDEX into the staging area. The inner error: why they cannot be had.
+/// Puts the rows of the disc's INDEX into the staging area. The inner error: why they cannot be
+/// had.
 fn rows_from_index(
     writer: &DiscWriter,
     catalog: &Catalog,
@@ -178,7 +179,8 @@ fn opener(writer: &DiscWriter, keys: &KeyRing) -> Result<Option<Opener>, FlowErr
 /// Rows of INDEX by archive, as they were written.
 type IndexRows = BTreeMap<ArchiveNo, Vec<u8>>;
 
-/// The rows of the disc's INDEX, if that is to the last byte what it was, and tells of all archives.
+/// The rows of the disc's INDEX, if that is to the last byte what it was, and tells of all
+/// archives.
 fn rows_of(
     writer: &DiscWriter,
     catalog: &Catalog,

@@ -1,6 +1,6 @@
-//! What writes the next discs of a set into the staging area: opens one to fill, closes it, signs it,
-//! and tries it before it is handed over. It knows nothing of where the files come from: a backup, a
-//! flush and a migration use it alike.
+//! What writes the next discs of a set into the staging area: opens one to fill, closes it, signs
+//! it, and tries it before it is handed over. It knows nothing of where the files come from: a
+//! backup, a flush and a migration use it alike.
 
 use uuid::Uuid;
 
@@ -176,7 +176,7 @@ impl DiscWriter<'_> {
         Ok(Headers { index, snapshot, history })
     }
 
-    /// Nothing more goes on the disc: it is staged, and stock tools have opened it.
+    /// Nothing more goes on the disc: it is staged, and standard tools have opened it.
     pub fn close_disc(
         &self,
         texts: &SetTexts,

@@ -274,7 +274,7 @@ impl FlowError {
         matches!(self, FlowError::WrongPassphrase(_) | FlowError::Open(OpenError::KeyPassword))
     }
 
-    /// The disc, its drive, or the place that it lies on went away while it was read.
+    /// The disc, its drive, or the place that it is on went away while it was read.
     pub fn absence(&self) -> Option<&Absence> {
         match self {
             FlowError::Drive(DriveError::Gone(absence))

@@ -1,5 +1,5 @@
-//! Burning beside packing: the drives work in a thread of their own, because a disc burns for as long
-//! as the next one takes to be packed.
+//! Burning beside packing: the drives work in a thread of their own, because a disc burns for as
+//! long as the next one takes to be packed.
 //!
 //! The catalog stays in the packer's thread. The two talk by messages: an [`BurnOrder`] goes to the
 //! drives; what becomes of it comes back, and the drives wait until it is recorded before they go
@@ -30,7 +30,7 @@ pub struct Beside<'a> {
     context: Context<'a>,
     /// People change the media.
     pub has_hands: bool,
-    /// A whole image of the disc that is burned lies in staging, too.
+    /// A whole image of the disc that is burned is in staging, too.
     pub wants_image: bool,
     orders: Sender<BurnOrder>,
     calls: Receiver<Call>,

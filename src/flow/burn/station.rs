@@ -104,7 +104,7 @@ impl Station<'_> {
         Ok(())
     }
 
-    /// Where a drive keeps copies apart, the first place that bears no good copy.
+    /// Where a drive keeps copies apart, the first place that carries no good copy.
     fn turn_to_free_place(&mut self, disc: &DiscInfo, good: &[Carrier]) {
         let label = label(self.set, disc);
         let burner = &mut self.drives.burner;
@@ -268,7 +268,7 @@ impl BurnAttempt<'_> {
         }
         let label = self.label();
         let wanted = self.wanted_back();
-        // What lies in the burner was burned, or looked at, a moment ago.
+        // What is in the burner was burned, or looked at, a moment ago.
         let is_sure = (self.drives.reader.is_none() && !went_away) || !self.copies.has_others;
         let context = self.context;
         with_medium(self.drives.reader(), context, &wanted, |drive, came| {

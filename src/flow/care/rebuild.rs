@@ -1,4 +1,4 @@
-//! A catalog made anew from discs, in any order: the newest catalog among them is taken over, and
+//! A catalog rebuilt from discs, in any order: the newest catalog among them is taken over, and
 //! what it does not know is read from the discs that came later; from listings, and where those are
 //! damaged, from the archives themselves.
 
@@ -42,7 +42,7 @@ use archive_contents::ArchiveContents;
 pub use request::RebuildRequest;
 use settings::SetSettings;
 
-/// A set that was made anew.
+/// A set that was rebuilt.
 #[derive(Clone, Debug)]
 pub struct RebuiltSet {
     pub set: SetName,
@@ -88,7 +88,7 @@ impl RebuildReport {
     }
 }
 
-/// Makes the catalog anew. `drives` are those among the places, in their order. The former catalog
+/// Makes the catalog again. `drives` are those among the places, in their order. The former catalog
 /// is moved aside once the new one is whole, and not before.
 pub fn rebuild(
     request: &RebuildRequest,
@@ -159,7 +159,7 @@ fn choose(inventory: &mut Inventory, name: Option<&SetName>) -> Result<(), FlowE
     Ok(())
 }
 
-/// The sets of the present catalog that stay as they are, and those that are made anew; none if it is
+/// The sets of the present catalog that stay as they are, and those that are rebuilt; none if it is
 /// destroyed.
 fn present_sets(
     request: &RebuildRequest,
@@ -214,7 +214,7 @@ fn import(into: &mut Catalog, from: &Catalog, stop: &Stop) -> Result<SetId, Flow
     })
 }
 
-/// One set in work.
+/// One set in progress.
 struct Rebuilder<'a> {
     request: &'a RebuildRequest<'a>,
     context: Context<'a>,
@@ -359,7 +359,8 @@ impl<'a> Rebuilder<'a> {
         Ok(settled.refused)
     }
 
-    /// The listing of a disc whose INDEX contradicts its DISC.txt is another time's, or another disc's.
+    /// The listing of a disc whose INDEX contradicts its DISC.txt is another time's, or another
+    /// disc's.
     fn look_for_contradiction(&mut self, found: &FoundDisc) {
         let (scratch, opener, context) =
             (&self.request.scratch, self.keys.opener.as_ref(), self.context);

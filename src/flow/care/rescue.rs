@@ -1,5 +1,5 @@
 //! `coldcut rescue`: a failing disc, read by one drive after the other, into an image; then what
-//! is still missing is made good from the disc's recovery data, and each file is looked at.
+//! is still missing is repaired from the disc's recovery data, and each file is looked at.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -30,7 +30,7 @@ use crate::flow::{Context, FlowError, chain};
 pub struct RescueRequest {
     /// Drives or images, read one after the other.
     pub from: Vec<PathBuf>,
-    /// Made, or gone on with.
+    /// Made, or continued.
     pub image: PathBuf,
     pub map: PathBuf,
     pub scratch: PathBuf,
@@ -53,8 +53,8 @@ pub struct RescueReport {
     /// Files of the disc, and those of them that are not whole. `None`: no disc of coldcut's can be
     /// recognised.
     pub files: Option<(usize, usize)>,
-    /// What does not count: a disc or files that are not encrypted, as their set is, and listings of
-    /// another disc or time. Each was told.
+    /// What does not count: a disc or files that are not encrypted, as their set is, and listings
+    /// of another disc or time. Each was told.
     pub refused: u64,
 }
 
@@ -75,7 +75,7 @@ impl RescueReport {
 /// How the medium in a drive, or an image, is opened.
 pub type OpenMedium<'a> = dyn Fn(&Path, &Stop) -> Result<Box<dyn SectorSource>, DriveError> + 'a;
 
-/// Reads what can be read. A run that is stopped is gone on with by the next.
+/// Reads what can be read. A run that is stopped is continued by the next.
 pub fn rescue(
     request: &RescueRequest,
     open: &OpenMedium,

@@ -1,4 +1,4 @@
-//! Discs that lie somewhere, read back and held against what is known of them: our own catalog,
+//! Discs that lie somewhere, read back and compared with what is known of them: our own catalog,
 //! else the newest catalog among the discs, else what each disc says of itself.
 
 use std::cell::OnceCell;
@@ -309,7 +309,7 @@ pub(in crate::flow) struct MediumExpectation {
 }
 
 impl MediumExpectation {
-    /// The list that it is held against is signed, unless something better is known.
+    /// The list that it is compared with is signed, unless something better is known.
     fn signed(self) -> MediumExpectation {
         MediumExpectation { against: self.against.max(Against::Signature), ..self }
     }
@@ -377,7 +377,8 @@ fn verify_pile(
     Ok(())
 }
 
-/// The discs of one set, and what they are compared with, which is looked for once, when it is needed.
+/// The discs of one set, and what they are compared with, which is looked for once, when it is
+/// needed.
 struct VerifySession<'a> {
     request: &'a VerifyRequest<'a>,
     found_set: &'a FoundSet,
@@ -517,7 +518,7 @@ fn seals_of(reader: &dyn DiscReader, against: Against, seals: SealCounts) -> Opt
     (against != Against::Catalog && sealed > 0).then_some(seals)
 }
 
-/// Whether what is damaged can be made good, where the disc has what tells.
+/// Whether what is damaged can be repaired, where the disc has what tells.
 fn outlook_of(
     reader: &dyn DiscReader,
     faults: &[FileFault],

@@ -1,4 +1,4 @@
-//! `coldcut drill`: do stock tools open what we made?
+//! `coldcut drill`: do standard tools open what we made?
 
 mod request;
 mod returned;
@@ -95,7 +95,8 @@ struct Round<'a, 'k> {
 }
 
 impl Round<'_, '_> {
-    /// The discs that were named, one after the other; without a name, the one that is in the drive.
+    /// The discs that were named, one after the other; without a name, the one that is in the
+    /// drive.
     fn through(
         &self,
         mut catalog: Option<&mut Catalog>,
@@ -368,9 +369,9 @@ impl DrillSession<'_> {
     }
 
     /// restore.sh, over all these discs at once, and every path of their newest listing that is on
-    /// them wholly; then simple-restore.sh, if that is all of them. They get the passphrase, and run
-    /// with our rights: only where every file of the discs, themselves among them, is the one that
-    /// was packed.
+    /// them wholly; then simple-restore.sh, if that is all of them. They get the passphrase, and
+    /// run with our rights: only where every file of the discs, themselves among them, is the one
+    /// that was packed.
     fn all(
         self,
         discs: &[DiscInfo],

@@ -1,4 +1,4 @@
-//! What a script of a disc brought back, held against the listing: every path, its content and all
+//! What a script of a disc brought back, compared with the listing: every path, its content and all
 //! that belongs to it, and nothing besides. Nothing of coldcut's that restores is used for that.
 
 use std::collections::{HashMap, HashSet};

@@ -51,8 +51,8 @@ fn newest(
     Ok(catalog.drills(set.id, disc.number)?.last().map(|drill| drill.finding))
 }
 
-/// A staged disc that stock tools could not read is burned by nobody. Of one that was burned already
-/// the drill may have met a bad copy.
+/// A staged disc that standard tools could not read is burned by nobody. Of one that was burned
+/// already the drill may have met a bad copy.
 pub(in crate::flow) fn refuse_unreadable(
     catalog: &Catalog,
     set: &KnownSet,

@@ -1,4 +1,4 @@
-//! Images of the discs from which a lost one is made again, where they come through one drive: each is
+//! Images of the discs from which a lost one is rebuilt, where they come through one drive: each is
 //! taken into scratch, sector for sector, before the next one is asked for.
 
 use std::collections::BTreeSet;
@@ -89,7 +89,8 @@ impl Gathered {
         &self.dir.0
     }
 
-    /// The image of a disc, with zeros for what cannot be read; begun anew if the disc went away.
+    /// The image of a disc, with zeros for what cannot be read; started again if the disc went
+    /// away.
     pub fn take(
         &self,
         disc: DiscNo,

@@ -1,4 +1,4 @@
-//! Lost discs made again from the others of their group and its recovery discs (format 11), stripe
+//! Lost discs rebuilt from the others of their group and its recovery discs (format 11), stripe
 //! for stripe: `par2` sees a stripe's pieces and makes those that are missing.
 
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ pub fn remake(
     }
 }
 
-/// A disc that is made again bears the signature that it had.
+/// A disc that is rebuilt carries the signature that it had.
 fn trusted(
     made: Vec<FoundDisc>,
     signed_by: Option<&Checker>,

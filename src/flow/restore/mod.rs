@@ -119,8 +119,8 @@ impl RestoreReport {
     }
 }
 
-/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other; one
-/// that is taken out meanwhile is asked for again.
+/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other;
+/// one that is taken out meanwhile is asked for again.
 pub fn restore(
     request: &RestoreRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
@@ -327,7 +327,7 @@ pub(in crate::flow) struct RestoreSession<'a> {
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     pub(in crate::flow) known: Option<KnownIn>,
     pub(in crate::flow) repairer: Repairer<'a>,
-    /// Whoever comes later is held against what is known of the set.
+    /// Whoever comes later is compared with what is known of the set.
     pub(in crate::flow) vetting: Vetting,
     /// Discs that were to be made from their groups; each is tried once.
     pub(in crate::flow) remade: BTreeSet<DiscNo>,
@@ -616,8 +616,8 @@ impl RestoreSession<'_> {
         Ok(())
     }
 
-    /// A disc that goes away meanwhile is asked for again, and gives the rest. False: it never came,
-    /// or not again.
+    /// A disc that goes away meanwhile is asked for again, and gives the rest. False: it never
+    /// came, or not again.
     fn read_to_its_end(
         &mut self,
         plan: &RestorePlan,

@@ -1,5 +1,5 @@
-//! `coldcut watch`: stays with a drive. A blank gets the next staged disc, a disc of ours is
-//! verified, anything else is handed out. All that it touches is packed already, so it needs no
+//! `coldcut watch`: stays with a drive. A blank gets the next staged disc, a coldcut disc is
+//! verified, anything else is ejected. All that it touches is packed already, so it needs no
 //! passphrase.
 
 use std::path::PathBuf;
@@ -45,13 +45,13 @@ pub struct WatchReport {
     pub burned: Vec<(String, u32)>,
     /// Something failed and was told.
     pub failures: u64,
-    /// Discs of ours that proved damaged.
+    /// Coldcut discs that proved damaged.
     pub damaged: u64,
     /// What was verified.
     pub checked: Vec<CheckedDisc>,
 }
 
-/// What lies in the drive, as far as watching goes.
+/// What is in the drive, as far as watching goes.
 enum WatchedMedium {
     Nothing,
     Blank,
@@ -109,7 +109,7 @@ struct Watch<'a> {
     said: Option<WaitReason>,
     /// Discs whose staging is gone, as far as that was told.
     lost: Vec<(SetName, DiscNo)>,
-    /// The written disc that was dealt with and still lies there.
+    /// The written disc that was dealt with and still is there.
     done: Option<Written>,
 }
 
@@ -262,7 +262,7 @@ impl<'a> Watch<'a> {
         Station { staging, set, drives, context: self.context }.burn_one(catalog, disc)
     }
 
-    /// A failure ends this disc's turn and not the watch; the medium is handed out, so that it is
+    /// A failure ends this disc's turn and not the watch; the medium is ejected, so that it is
     /// not tried for ever. Where none is in the drive any more, the next request says all.
     fn tell(&mut self, error: &FlowError, drives: &mut Drives) -> Result<(), FlowError> {
         let why: &FlowError = match error {
@@ -287,7 +287,7 @@ impl<'a> Watch<'a> {
         give_back(&mut *drives.burner, self.context)
     }
 
-    /// A disc that bears something: one of ours is verified.
+    /// A disc that carries something: one of ours is verified.
     fn check(&mut self, disc: Written, drives: &mut Drives) -> Result<(), FlowError> {
         self.said = None;
         let request = VerifyRequest {
@@ -356,7 +356,7 @@ fn for_blank(waiting: &[NextDisc]) -> Option<&NextDisc> {
     waiting.iter().find(|next| !next.may_be_burned).or(waiting.first())
 }
 
-/// The disc that waits to be read back and lies in the drive.
+/// The disc that waits to be read back and is in the drive.
 fn inside<'a>(
     waiting: &'a [NextDisc],
     drive: &mut dyn Drive,
@@ -418,8 +418,8 @@ mod tests {
         assert_eq!(said.count(), 1, "{notes:?}");
     }
 
-    /// Another program uses the drive when the first disc should be ejected, and somebody swaps it for
-    /// one of the same name before the drive is looked at again.
+    /// Another program uses the drive when the first disc should be ejected, and somebody swaps it
+    /// for one of the same name before the drive is looked at again.
     #[test]
     fn a_copy_in_place_of_one_that_was_verified_is_verified_too() {
         let bench = with_two_staged_discs();

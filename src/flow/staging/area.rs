@@ -119,7 +119,7 @@ impl Staging {
         self.set_dir(set).join(format!("{:04}", disc.0))
     }
 
-    /// Whether anything of a set is here: discs that are open or closed, or a group in work.
+    /// Whether anything of a set is here: discs that are open or closed, or a group in progress.
     pub fn has_any(&self, set: &KnownSet) -> Result<bool, FlowError> {
         let dir = self.set_dir(set);
         match fs::read_dir(&dir) {
@@ -427,7 +427,7 @@ pub fn label(set: &KnownSet, disc: &DiscInfo) -> Label {
 }
 
 /// Everything that decides the disc's bytes: catalog and INDEX at the disc's beginning, archives in
-/// their order behind them, recovery data at its end.
+/// their order after them, recovery data at its end.
 pub fn burn_job(
     staging: &Staging,
     set: &KnownSet,

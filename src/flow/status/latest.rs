@@ -16,7 +16,7 @@ use crate::flow::base::refusal::refusal_words;
 pub struct StatusLimits {
     /// Of the newest backup.
     pub max_age: Option<Duration>,
-    /// Since each copy was last found right.
+    /// Since each copy was last verified.
     pub max_check_age: Option<Duration>,
     /// In the staging area.
     pub allow_waiting: Option<Duration>,
@@ -48,7 +48,7 @@ pub struct Unreadable {
     pub rule: String,
 }
 
-/// How long ago something was; `None`: it is yet to come, by a clock that was or is wrong.
+/// How long ago something was; `None`: it is in the future, by a clock that was or is wrong.
 pub fn age(then: Moment, now: Moment) -> Option<Duration> {
     u64::try_from(now.0.checked_sub(then.0)?).ok().map(Duration::from_secs)
 }

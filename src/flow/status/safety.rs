@@ -33,7 +33,7 @@ pub struct Safety {
     pub latest: Latest,
     /// Copies whose images are gone from these shelves.
     pub missing: BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>>,
-    /// Good copies that were found right on a date that is yet to come: nobody knows when.
+    /// Good copies that were verified on a date that is in the future: nobody knows when.
     pub misdated: Vec<(DiscNo, CopyNo, Moment)>,
     /// Discs that may be lost without losing a file: other good copies exist, or nothing is there
     /// that is not elsewhere.
@@ -42,9 +42,9 @@ pub struct Safety {
     pub only_copy: Vec<DiscNo>,
     /// Verified once, and no copy was right when it was last read.
     pub no_good_copy: Vec<DiscNo>,
-    /// When the good copy that was not read for the longest time was last found right.
+    /// When the good copy that was not read for the longest time was last verified.
     pub oldest: Option<Moment>,
-    /// When stock tools last opened each disc that is packed, or that they never did.
+    /// When standard tools last opened each disc that is packed, or that they never did.
     pub drilled: Vec<(DiscNo, Option<Moment>)>,
     /// Groups of discs with recovery discs.
     pub groups: Vec<RecoveryStatus>,
@@ -146,7 +146,7 @@ impl Safety {
     }
 }
 
-/// Whether the disc's group would make good for it.
+/// Whether the disc's group would replace it.
 fn is_spared(groups: &[RecoveryStatus], disc: DiscNo) -> bool {
     let is_its = |recovery_status: &&RecoveryStatus| recovery_status.members().contains(&disc);
     groups
@@ -155,7 +155,7 @@ fn is_spared(groups: &[RecoveryStatus], disc: DiscNo) -> bool {
         .any(|recovery_status| recovery_status.may_lose().is_some_and(|more| more > 0))
 }
 
-/// Whether there are files on it, or others of its group cannot be made again without it.
+/// Whether there are files on it, or others of its group cannot be rebuilt without it.
 fn is_missed(
     catalog: &Catalog,
     set: &KnownSet,
@@ -169,7 +169,7 @@ fn is_missed(
 }
 
 impl Safety {
-    /// When copies were last found right, and which ones of them so long ago that they are due.
+    /// When copies were last verified, and which ones of them so long ago that they are due.
     fn judge_checks<'a>(
         &mut self,
         discs: impl IntoIterator<Item = &'a KnownDisc>,

@@ -46,7 +46,7 @@ fn said(bench: &FlowBench, words: &str) -> bool {
     bench.monitor.notes.lock().unwrap().iter().any(|note| note.contains(words))
 }
 
-/// Nothing is held against a disc. That files are not here is true of one that is gone.
+/// No disc is called damaged. That files are not here is true of one that is gone.
 #[track_caller]
 fn refuse_damage(bench: &FlowBench, when: &str) {
     let troubles = bench.monitor.troubles.lock().unwrap();
@@ -332,7 +332,7 @@ fn a_drill_asks_for_a_disc_that_is_taken_out_again_and_condemns_none_that_is_gon
     }
 }
 
-/// A set of two discs, the first of which lies in the drive.
+/// A set of two discs, the first of which is in the drive.
 fn with_two_discs() -> FlowBench {
     let bench = bench();
     let [one, two] = two_discs(&bench);

@@ -267,7 +267,7 @@ fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
     assert!(notes.iter().any(|note| note.ends_with("write 0001_FILMS, copy 2 on it")), "{notes:?}");
 }
 
-/// The first copy lies in the drive again, when the second one is to be burned: it is no second.
+/// The first copy is in the drive again, when the second one is to be burned: it is no second.
 #[test]
 fn a_copy_that_is_put_in_again_is_not_counted_twice() {
     let bench = FlowBench::new();
@@ -441,7 +441,7 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
     }
 }
 
-/// The drive gives it away afterwards, so what is damaged of its listings is made good while it is
+/// The drive gives it away afterwards, so what is damaged of its listings is repaired while it is
 /// there.
 #[test]
 fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {

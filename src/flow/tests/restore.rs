@@ -606,7 +606,7 @@ fn an_older_snapshot_instead_of_the_newest_is_no_complete_restore() {
     assert!(bench.notes().contains("snapshot 1 is used instead"), "{}", bench.notes());
 }
 
-/// Two discs that differ and bear one number: a catalog was lost, and its number given again.
+/// Two discs that differ and carry one number: a catalog was lost, and its number given again.
 #[test]
 fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
     let bench = RestoreBench::new();

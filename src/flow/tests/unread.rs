@@ -1,5 +1,5 @@
-//! A run that is killed at any point: the next one neither wastes a burned disc nor counts one twice,
-//! whatever is in the drive by then. Copies of a disc are identical to the last byte.
+//! A run that is killed at any point: the next one neither wastes a burned disc nor counts one
+//! twice, whatever is in the drive by then. Copies of a disc are identical to the last byte.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -150,7 +150,7 @@ impl Operator for SimulatedPerson<'_> {
     }
 }
 
-/// What lies in the drive when the next run begins.
+/// What is in the drive when the next run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lies {
     /// What the run that died left there.
@@ -343,7 +343,7 @@ fn is_burned(trial: &UnreadTrial, name: &str) -> bool {
 fn who_watches_asks_once_for_the_disc_that_was_not_read_back_and_burns_no_other() {
     let trial = unread(1, QUIET);
     let bench = &trial.bench;
-    // A blank that nobody asked for lies there.
+    // A blank that nobody asked for is there.
     bench.tray.put_in(&bench.path("two"));
     bench.tray.will_get(&[&bench.path("one")]);
     let report = bench.watch(&bench.person).unwrap();

@@ -132,7 +132,7 @@ fn an_unread_copy_is_never_the_disc_that_it_was_made_of() {
     lab.insert("one", "b");
     until("the first sectors", || lab.ctl("disc state b").starts_with("open"));
     unread(&lab, run, "b");
-    // The disc that was copied lies there when the next run begins.
+    // The disc that was copied is there when the next run begins.
     lab.insert("one", "a");
     let mut run = copy();
     run.says("Insert disc 1 of source, copy 2, burned on 2");
@@ -141,7 +141,7 @@ fn an_unread_copy_is_never_the_disc_that_it_was_made_of() {
     run.ends().code(0).said("2 good copies");
 }
 
-/// A slim burner: no motor closes its tray, and who is not root cannot let the kernel look anew.
+/// A slim burner: no motor closes its tray, and who is not root cannot let the kernel look again.
 #[test]
 fn an_unread_disc_in_a_tray_without_a_motor_is_asked_for_without_root() {
     let lab = Lab::new();
@@ -161,7 +161,8 @@ fn an_unread_disc_in_a_tray_without_a_motor_is_asked_for_without_root() {
     run.says("a burn started by an earlier run is still in progress in");
     run.says("Insert disc 1 of source, burned on 2");
     assert!(run.said().last().unwrap().contains(", not verified yet, or a blank disc"));
-    // The tray stands open with the disc on it; whoever takes it out and puts it in closes the tray.
+    // The tray stands open with the disc on it; whoever takes it out and puts it in closes the
+    // tray.
     until("the open tray", || lab.ctl("state one") == "open free a");
     lab.ctl("take one");
     lab.insert("one", "a");

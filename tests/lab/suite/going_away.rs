@@ -1,6 +1,6 @@
 //! A disc that is pulled out and a drive that is unplugged or falls silent, each in the middle of
-//! reading: it is said what happened, nothing is recorded as damage, and with the disc back the same
-//! command does all.
+//! reading: it is said what happened, nothing is recorded as damage, and with the disc back the
+//! same command does all.
 
 use crate::bench::{Lab, RunningProgram, noise, sys_of, until};
 use std::fs;
@@ -14,7 +14,7 @@ const SLOW: &str = "500000";
 /// disc reads its end.
 const ARCHIVES: Range<u32> = 200..1_800;
 
-/// A set of four megabytes on the verified disc `a`, which lies in the first drive.
+/// A set of four megabytes on the verified disc `a`, which is in the first drive.
 fn lab() -> Lab {
     let lab = Lab::new();
     lab.blanks("bd-r", SECTORS, &["a", "b"]);

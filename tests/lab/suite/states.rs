@@ -1,5 +1,5 @@
-//! What coldcut does in each state of a drive: the table of its own test, which runs on a drive that
-//! is only a value, once more under a real kernel. Three commands in each state; with
+//! What coldcut does in each state of a drive: the table of its own test, which runs on a drive
+//! that is only a value, once more under a real kernel. Three commands in each state; with
 //! `scripts/lab.sh --long` all of them.
 
 #[path = "../../../src/app/drive_states/table.rs"]
@@ -311,7 +311,7 @@ fn is_unlock(line: &str) -> bool {
     line.starts_with("1e 00 00 00 00")
 }
 
-/// What a drive was told in the end: to load anew is to open and to close.
+/// What a drive was told in the end: to reload is to open and to close.
 fn told(log: &[String], somebody_burns: bool) -> Vec<DriveAction> {
     let has_burned =
         !somebody_burns && log.iter().any(|line| line.starts_with("2a ") && !line.contains("->"));

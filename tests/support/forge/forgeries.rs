@@ -23,7 +23,7 @@ pub struct Forgery {
 enum Make {
     /// Disc 2, of the owner's discs 1 and 2, as a folder.
     Changed(fn(&Owner, &Path)),
-    /// The same with its recovery data, which could make good what is changed.
+    /// The same with its recovery data, which could repair what is changed.
     WithRecovery(fn(&Owner, &Path)),
     /// Without it, and its list of sums stays as it was.
     ChangedUnlisted(fn(&Owner, &Path)),
@@ -490,8 +490,8 @@ fn numbers(owner: &Owner, disc: &Path) {
     }
 }
 
-/// Members that no listing names, before and behind those that it does: a link, what goes through it,
-/// and a set-id program.
+/// Members that no listing names, before and after those that it does: a link, what goes through
+/// it, and a set-id program.
 fn more_members(owner: &Owner, disc: &Path) {
     let canary = owner.sandbox.path("canary").display().to_string();
     for archive in archives(disc) {

@@ -15,7 +15,7 @@ use crate::verify::{ExpectedFile, Verdict, verify};
 pub(super) struct BurnAttempt<'a> {
     pub(super) order: &'a BurnOrder,
     pub(super) copies: &'a mut Copies,
-    /// The one that is in work.
+    /// The one that is in progress.
     pub(super) copy: CopyNo,
     /// When it was burned, if a run before did that.
     pub(super) since: Option<Moment>,

@@ -1,4 +1,4 @@
-//! What one disc tells of itself: who it is, which files it bears, and what its archives hold; by
+//! What one disc tells of itself: who it is, which files it carries, and what its archives hold; by
 //! its INDEX, and where that is damaged, by the archives.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -14,7 +14,7 @@ pub struct RebuildRequest<'a> {
     /// Only this set.
     pub name: Option<SetName>,
     pub keys: KeyRing<'a>,
-    /// Sets that a sound catalog knows are made anew, too.
+    /// Sets that a sound catalog knows are rebuilt, too.
     pub replace: bool,
     /// A directory for what is unpacked from discs.
     pub scratch: PathBuf,

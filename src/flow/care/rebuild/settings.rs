@@ -22,7 +22,7 @@ pub struct SetSettings<'a> {
     pub former: Option<&'a KnownSet>,
     /// What the person named.
     pub keys: &'a KnownKeys,
-    /// All discs that are used bear a signature that counts.
+    /// All discs that are used carry a signature that counts.
     pub is_signed: bool,
     pub context: Context<'a>,
 }
