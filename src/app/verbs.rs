@@ -94,7 +94,8 @@ pub fn text(option: &str, typed: &OsStr) -> Result<String, RunError> {
 /// How many images are of no use: they cannot be read, or somebody else may have made them.
 fn say_unusable(app: &App, unreadable: u64, refused: u64) {
     if unreadable > 0 {
-        app.screen.say(&format!("{} CANNOT BE READ", plural(unreadable, "image", "images")));
+        let (one, many) = ("image CANNOT BE READ as a disc", "images CANNOT BE READ as discs");
+        app.screen.say(&plural(unreadable, one, many));
     }
     if refused > 0 {
         let images = plural(refused, "image was", "images were");

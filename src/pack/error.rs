@@ -27,7 +27,7 @@ pub enum PackError {
          larger --disc-size"
     )]
     DiscTooSmall { size: crate::model::Bytes },
-    #[error("the recovery data of this disc cannot be made")]
+    #[error("the recovery data of this disc cannot be created")]
     Recovery(#[source] crate::recovery::program::ProgramError),
     #[error(transparent)]
     Stopped(#[from] Stopped),

@@ -64,7 +64,7 @@ fn words(set: &RebuiltSet) -> Vec<String> {
     let newest = set.newest.map_or("none".to_owned(), |seq| seq.to_string());
     let mut lines = vec![format!(
         "set {name}: {}, the newest is {newest}; discs {}",
-        plural(set.snapshots, "snapshot", "snapshots"),
+        plural(set.snapshots as u64, "snapshot", "snapshots"),
         DiscList::of(&set.discs)
     )];
     let mut say = |line: String| lines.push(line);

@@ -6,6 +6,7 @@ use crate::app::{App, RunError};
 use crate::cli::args::RescueArgs;
 use crate::drive::{DriveError, RawMedium, SectorSource};
 use crate::flow::care::rescue::{RescueReport, RescueRequest, rescue};
+use crate::model::plural;
 use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::ui::exit::Exit;
@@ -67,7 +68,11 @@ fn words(report: &RescueReport) -> String {
     let mended = if report.mended { ", repaired from recovery data" } else { "" };
     match report.files {
         None => "No coldcut disc was recognised in it.".to_owned(),
+        Some((1, 0)) => format!("Its only file is intact{mended}."),
         Some((files, 0)) => format!("All {files} files are intact{mended}."),
+        Some((files, 1)) => {
+            format!("1 of {} is damaged{mended}.", plural(files as u64, "file", "files"))
+        }
         Some((files, damaged)) => format!("{damaged} of {files} files are damaged{mended}."),
     }
 }

@@ -23,7 +23,7 @@ impl DrillSandbox {
     pub fn make(scratch: &Path) -> Result<DrillSandbox, FlowError> {
         let dir = scratch.join(format!("drill-{}", std::process::id()));
         let failed =
-            |source| FlowError::Staging { path: dir.clone(), what: "cannot be made", source };
+            |source| FlowError::Staging { path: dir.clone(), what: "cannot be created", source };
         // A killed drill left it.
         remove(&dir).map_err(failed)?;
         make_private_dir(&dir).map_err(failed)?;
@@ -118,7 +118,7 @@ impl<'a> OneOf<'a> {
         let dir = sandbox.0.join(format!("{:04}", disc.0));
         make_private_dir(&dir).map_err(|source| FlowError::Staging {
             path: dir.clone(),
-            what: "cannot be made",
+            what: "cannot be created",
             source,
         })?;
         Ok(OneOf { dir, from: Some(reader), known, against, proven: true, stop })

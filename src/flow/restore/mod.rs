@@ -533,11 +533,10 @@ impl RestoreSession<'_> {
             discs => format!("from {}", named(discs)),
         };
         note(format!(
-            "set {}, snapshot {}: {} file{}, {}, {from}",
+            "set {}, snapshot {}: {}, {}, {from}",
             report.set,
             report.snapshot,
-            plan.files,
-            if plan.files == 1 { "" } else { "s" },
+            plural(plan.files, "file", "files"),
             Bytes(plan.bytes)
         ));
         let absent = self.absent(plan);
@@ -558,7 +557,8 @@ impl RestoreSession<'_> {
             note("the listing is damaged and may lack paths".to_owned());
         }
         if self.request.dry_run && !plan.lost.is_empty() {
-            note(format!("{} cannot be restored", plan.lost.len()));
+            let paths = plural(plan.lost.len() as u64, "path", "paths");
+            note(format!("{paths} cannot be restored"));
         }
     }
 

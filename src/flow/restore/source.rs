@@ -38,7 +38,9 @@ impl RestoreSession<'_> {
             self.context.stop.check()?;
             let (name, from) = (&self.found_set.name, self.request.from.display());
             let kept = self.kept(number);
-            let request = format!("Needed in {from}: disc {number} of {name}{kept}.");
+            let comma = if kept.is_empty() { "" } else { "," };
+            let request =
+                format!("Disc {number} of {name}{kept}{comma} is needed: put it into {from}.");
             self.context.monitor.rest();
             if self.context.operator.hands(&request) != Answer::Yes {
                 return Ok(false);

@@ -81,7 +81,7 @@ impl Staging {
         let scratch = staging.scratch();
         make_private_dir(&scratch).map_err(|source| FlowError::Staging {
             path: scratch,
-            what: "cannot be made",
+            what: "cannot be created",
             source,
         })?;
         Ok(staging)
