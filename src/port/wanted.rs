@@ -80,7 +80,7 @@ impl WantedMedium {
     }
 }
 
-/// As in "Insert …, into /dev/sr0."
+/// As in "Insert … into /dev/sr0."
 impl fmt::Display for WantedMedium {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(set), Some(disc)) = (&self.set, self.disc) else {

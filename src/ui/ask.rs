@@ -245,6 +245,9 @@ mod tests {
         let call = InsertRequest { drive: "/dev/sr0".into(), wanted };
         person.summon(&call);
         assert_eq!(people.text(), "Insert disc 3 of holidays into /dev/sr0.\n");
+        let wanted = WantedMedium::any("disc 3 of holidays, kept in shelf B");
+        person.summon(&InsertRequest { drive: "/dev/sr0".into(), wanted });
+        assert!(people.text().ends_with(", kept in shelf B, into /dev/sr0.\n"));
     }
 
     #[test]
