@@ -251,7 +251,7 @@ pub(in crate::flow) fn is_copy(one: &Path, other: &Path) {
 }
 
 #[test]
-fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
+fn each_copy_gets_a_blank_of_its_own_and_is_ejected() {
     let bench = FlowBench::new();
     bench.backup_twice();
     is_copy(&bench.path("one"), &bench.path("two"));
@@ -264,7 +264,7 @@ fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
         "{asked:?}"
     );
     let notes = bench.monitor.notes.lock().unwrap();
-    assert!(notes.iter().any(|note| note.ends_with("write 0001_FILMS, copy 2 on it")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.ends_with("label it 0001_FILMS, copy 2")), "{notes:?}");
 }
 
 /// The first copy is in the drive again, when the second one is to be burned: it is no second.

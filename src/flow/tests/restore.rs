@@ -718,7 +718,7 @@ fn an_encrypted_set_is_verified_without_its_passphrase() {
     let report = bench.verify("none").unwrap();
     assert!(report.is_sound());
     assert_eq!(report.discs[0].against, Against::OwnList);
-    assert!(bench.notes().contains("own list only"));
+    assert!(bench.notes().contains("own checksum list only"));
     fs::remove_file(bench.image(1)).unwrap();
     assert!(matches!(bench.verify("none").unwrap_err(), FlowError::NoDiscs(_)));
 }
