@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use support::{Run, Sandbox, assert_same_tree};
 
-const GONE: &str = "is not there any more; look whether its disk is connected and mounted";
+const GONE: &str = "is gone; check that its disk is connected and mounted";
 
 fn text(path: &Path) -> String {
     path.display().to_string()
@@ -63,7 +63,7 @@ fn spoilt(sandbox: &Sandbox) -> Vec<PathBuf> {
 fn verify_says_that_a_disc_went_away_and_records_nothing_of_it() {
     let sandbox = with_disc_2_going();
     let run = sandbox.run(["verify", "--json", &text(&sandbox.shelf())]);
-    run.code(4).says("disc 2 of films: NOT READ to its end").says(GONE);
+    run.code(4).says("disc 2 of films: NOT READ COMPLETELY").says(GONE);
     assert!(!run.stderr().contains("DAMAGED"), "{}", run.story());
     let summary = run.objects().pop().unwrap();
     assert_eq!(summary["gone_discs"], serde_json::json!([2]));
@@ -102,7 +102,7 @@ fn a_disc_that_goes_away_while_it_is_read_back_is_read_back_by_the_next_run() {
     let image = fs::read(&sandbox.images()[0]).unwrap();
     assert!(!states(&sandbox).contains(&"failed".to_owned()));
     tell(&sandbox.shelf(), "");
-    backup(&sandbox).ok().says("disc 1 is in").says("it is read back");
+    backup(&sandbox).ok().says("disc 1 is already in").says("reading it back");
     assert_eq!(spoilt(&sandbox), [] as [PathBuf; 0]);
     assert!(fs::read(&sandbox.images()[0]).unwrap() == image, "it was not burned again");
     all_is_as_before(&sandbox);
@@ -204,7 +204,7 @@ fn a_rescue_keeps_what_it_read_calls_nothing_bad_and_goes_on() {
     let sandbox = with_disc_2_going();
     let (from, to) = (text(&sandbox.shelf().join("films-0002.iso")), text(&sandbox.path("s.iso")));
     let run = sandbox.run(["rescue", &from, "--to", &to]);
-    run.code(4).says(GONE).says("the same command goes on").says("0 sectors cannot be read");
+    run.code(4).says(GONE).says("the same command continues").says("0 sectors cannot be read");
     let map = fs::read_to_string(sandbox.path("s.iso.map")).unwrap();
     let statuses = map.lines().filter_map(|line| line.rsplit_once("  "));
     assert!(statuses.clone().any(|(_, status)| status == "+"), "{map}");

@@ -157,7 +157,7 @@ fn a_staging_area_with_room_for_one_disc_makes_one_after_the_other_and_says_so()
         &source,
         &shelf,
     ]);
-    run.ok().says("no room to pack a disc while one is burned");
+    run.ok().says("no room to pack one disc while another is burned");
     // The next disc is begun when the one before is safe.
     let events = run.stdout();
     let at = |event: &str| events.find(event).unwrap_or_else(|| panic!("{event}: {events}"));
@@ -272,7 +272,7 @@ fn a_catalog_that_another_run_holds_is_named_with_its_holder() {
     }
     // What is read needs no catalog, and waits with its record as long as it was told to.
     let run = sandbox.bash(&format!("flock '{lock}' '{program}' verify shelf"));
-    run.ok().says("what was found is not recorded").says("another coldcut");
+    run.ok().says("the result was not recorded").says("another coldcut");
     sandbox.bash(&format!("flock '{lock}' '{program}' snapshots")).ok();
 }
 

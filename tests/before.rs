@@ -1,5 +1,5 @@
-//! What an earlier coldcut left is taken over: its catalog, its shelves, and its staging area with a
-//! closed disc, an open one and a group of discs in work (`tests/before/make.sh` made them).
+//! What an earlier coldcut left is taken over: its catalog, its shelves, and its staging area with
+//! a closed disc, an open one and a group of discs in progress (`tests/before/make.sh` made them).
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 

@@ -1,5 +1,5 @@
-//! An old catalog was put back and used: two discs bear one number, and two snapshots. The discs tell by
-//! their UUIDs which belong together, and a person says which history is meant.
+//! An old catalog was put back and used: two discs carry one number, and two snapshots. The discs
+//! tell by their UUIDs which belong together, and a person says which history is meant.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -9,7 +9,7 @@ use std::fs;
 
 use support::{Run, Sandbox};
 
-/// `first` is on disc 1 of both histories. One goes on with `second`, the other with `third`; the
+/// `first` is on disc 1 of both histories. One continues with `second`, the other with `third`; the
 /// catalog is that of the other.
 fn two_histories() -> Sandbox {
     let sandbox = Sandbox::new();

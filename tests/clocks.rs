@@ -1,5 +1,5 @@
-//! Clocks that are wrong, and go back: order is by sequence numbers, nothing is missed, nothing waits
-//! for a date to come. libfaketime gives the program its clock; the kernel's own stays right.
+//! Clocks that are wrong, and go back: order is by sequence numbers, nothing is missed, nothing
+//! waits for a date to come. libfaketime gives the program its clock; the kernel's own stays right.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -106,7 +106,8 @@ fn a_changed_file_is_seen_whichever_way_its_date_went() {
     }
 }
 
-/// Whatever the clock said, a run ends (`Sandbox` kills one that hangs), and nothing is stored twice.
+/// Whatever the clock said, a run ends (`Sandbox` kills one that hangs), and nothing is stored
+/// twice.
 #[test]
 fn unchanged_files_stay_unchanged_while_the_clock_jumps() {
     let sandbox = sandbox();
@@ -134,7 +135,7 @@ fn what_is_due_for_a_check_goes_by_order_and_a_date_to_come_is_no_proof() {
     // The first to be read again is the one that was read first.
     assert_eq!(due("2026-06-01", "--count 1"), [1]);
     assert_eq!(due("1980-01-01", "--count 1"), [1]);
-    // One was right in 2040, which is yet to come; one in 1999, which is long ago.
+    // One was right in 2040, which is in the future; one in 1999, which is long ago.
     assert_eq!(due("2026-06-01", "--max-check-age 1y"), [1, 3]);
     at(&sandbox, "2026-06-01", "check --max-check-age 1y shelf").ok();
     assert_eq!(due("2026-06-02", "--max-check-age 1y"), Vec::<u64>::new());
@@ -144,9 +145,9 @@ fn what_is_due_for_a_check_goes_by_order_and_a_date_to_come_is_no_proof() {
         status.ok();
         let words = status.stdout() + &status.stderr();
         assert!(!words.contains('-') || !words.contains("-1 "), "{}", status.story());
-        assert!(words.contains("found right"), "{}", status.story());
-        // Two of the three dates are yet to come, and named.
-        let to_come = words.matches("which is yet to come").count();
+        assert!(words.contains("oldest successful check"), "{}", status.story());
+        // Two of the three dates are in the future, and named.
+        let to_come = words.matches("which is in the future").count();
         assert_eq!(to_come > 0, date != "2100-01-01", "{}", status.story());
     }
 }
@@ -170,7 +171,7 @@ fn a_disc_that_is_held_back_is_closed_by_the_first_run_after_its_time() {
         night(&sandbox, date).ok().says("waits in the staging area");
         assert_eq!(state(&sandbox), ["open"], "{date}");
     }
-    night(&sandbox, "2026-02-01").ok().says("has waited for more since 2026-01-01");
+    night(&sandbox, "2026-02-01").ok().says("has waited for more files since 2026-01-01");
     assert_eq!(state(&sandbox), ["staged"]);
     // What is filled up has waited as long, and is closed again.
     night(&sandbox, "2026-02-02").ok();

@@ -82,7 +82,7 @@ fn a_place_is_remembered_shown_and_said_when_the_disc_is_wanted() {
 fn a_place_is_for_a_copy_that_is_there() {
     let sandbox = three_discs();
     backup(&sandbox, &["--stage"]).ok();
-    sandbox.run(["locate", "1", "x"]).code(1).says("not burned yet");
+    sandbox.run(["locate", "1", "x"]).code(1).says("not been burned yet");
     sandbox.run(["burn", &text(&sandbox.shelf())]).ok();
     sandbox.run(["locate", "9", "x"]).code(1).says("no disc 9");
     sandbox.run(["locate", "1", "x", "--copy", "2"]).code(1).says("no copy 2; there are: 1");
@@ -109,7 +109,7 @@ fn status_says_what_is_not_safe_and_monitoring_sees_it() {
     assert_eq!(set["dangers"], json!([]));
     let run = sandbox.run(["status"]);
     assert!(run.ok().stdout().starts_with("safe      films: every file has"), "{}", run.story());
-    assert!(run.stdout().contains("found right today"), "{}", run.story());
+    assert!(run.stdout().contains("oldest successful check of a copy: today"), "{}", run.story());
 }
 
 #[test]
@@ -182,8 +182,8 @@ fn what_a_loss_means_is_said_first_and_nothing_is_recorded_without_a_yes() {
     };
     let disc = on("old")[0].to_string();
     let run = sandbox.run(["lost", &disc]);
-    run.code(1).says("nothing was recorded").says("GONE FOR GOOD, unless a copy is found");
-    run.says("is left that could be right");
+    run.code(1).says("nothing was recorded").says("GONE FOR EVER, unless a copy is found");
+    run.says("usable copy is left");
     assert!(states(&sandbox).iter().all(|state| state == "verified"));
     let run = sandbox.run(["lost", "--json", "--yes", &disc]);
     let rows = run.ok().results();
@@ -248,7 +248,7 @@ fn a_lost_disc_that_is_read_again_is_found_and_its_files_are_not_stored_twice() 
 fn copies_that_do_not_exist_cannot_be_lost() {
     let sandbox = three_discs();
     backup(&sandbox, &["--stage"]).ok();
-    sandbox.run(["lost", "1", "--yes"]).code(1).says("not burned yet");
+    sandbox.run(["lost", "1", "--yes"]).code(1).says("not been burned yet");
     sandbox.run(["burn", &text(&sandbox.shelf())]).ok();
     sandbox.run(["lost", "4", "--yes"]).code(1).says("no disc 4");
     sandbox.run(["retire", "1", "--copy", "3", "--yes"]).code(1).says("no copy 3; there are: 1");
@@ -384,7 +384,7 @@ fn each_disc_is_burned_as_often_as_it_was_asked_for() {
     write(&sandbox, "new", 100);
     backup(&sandbox, &[]).ok();
     assert!(discs(&sandbox).iter().all(|disc| disc["copies"] == 2));
-    sandbox.run(["lost", "2", "--copy", "1", "--yes"]).ok().says("no file is lost");
+    sandbox.run(["lost", "2", "--copy", "1", "--yes"]).ok().says("no files would be lost");
     let set = status(&sandbox, 3);
     assert_eq!(set["only_copy"], json!([2]));
     fs::remove_file(sandbox.shelf().join("films-0002.iso")).unwrap();
@@ -457,7 +457,7 @@ fn a_damaged_copy_is_not_copied_and_a_good_one_is_looked_for() {
     spoil(&image);
     let other = text(&sandbox.path("other"));
     let run = sandbox.run(["copy", "2", &other]);
-    run.code(5).says("no copy of disc 2 could be read whole").says("archives/");
+    run.code(5).says("no copy of disc 2 could be read completely").says("archives/");
     assert_eq!(staged_files(&sandbox), "");
     assert!(!sandbox.path("other").join("films-0002.iso").exists());
     sandbox.run(["copy", "2", &other, "--from", &text(&aside)]).ok();

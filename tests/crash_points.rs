@@ -173,7 +173,7 @@ fn filling_a_staged_disc_up_can_end_before_every_step() {
         let line = "backup --no-drill --flush --name set source shelf";
         let run = sandbox.run(line.split(' '));
         assert!(run.output.status.success(), "{story}: {}", run.story());
-        assert!(!run.stderr().contains("stored again"), "{story}: {}", run.story());
+        assert!(!run.stderr().contains("packed again"), "{story}: {}", run.story());
         let discs = discs(sandbox);
         let states: Vec<&str> = discs.iter().filter_map(|disc| disc["state"].as_str()).collect();
         assert_eq!(states, ["verified"], "{story}");

@@ -1,7 +1,7 @@
 //! Damaged discs, every kind of damage to every part of a disc, and every step that meets it.
 //!
-//! `MATRIX=all cargo test --test damage_matrix` runs all cells, `MATRIX=SEED` the one with that seed;
-//! without it a fixed tenth.
+//! `MATRIX=all cargo test --test damage_matrix` runs all cells, `MATRIX=SEED` the one with that
+//! seed; without it a fixed tenth.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -28,9 +28,9 @@ fn told(run: &Run) -> BTreeSet<String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Damage {
     Hurt(DamageKind, DamagedPart),
-    /// Two discs lie in each other's place.
+    /// Two discs are in each other's place.
     Swapped,
-    /// Another disc bears the number of one.
+    /// Another disc carries the number of one.
     Twin,
     /// The catalog is one from before the last run.
     Stale,
@@ -107,7 +107,7 @@ fn cells() -> Vec<MatrixCell> {
     both.enumerate().map(number).filter(is_ours).collect()
 }
 
-/// What recovery data covers, and can make good: less than half of a disc. And recovery data itself,
+/// What recovery data covers, and can repair: less than half of a disc. And recovery data itself,
 /// on which nothing depends then.
 fn protected_cells() -> Vec<MatrixCell> {
     let whole = [
@@ -302,8 +302,8 @@ impl<'a> DamageCase<'a> {
         self.restore(&none, &self.may_be_lost_alone());
     }
 
-    /// Whatever comes back is as it was at some run. Not every bit of a directory matters: where all
-    /// of the newest run came back, nobody need be told of anything.
+    /// Whatever comes back is as it was at some run. Not every bit of a directory matters: where
+    /// all of the newest run came back, nobody need be told of anything.
     fn restore_blind(&self, words: &[&str]) {
         let (run, target) = self.run_restore(words);
         let is_good = code(&run) == 0 && self.cell.damage != Damage::Twin;
@@ -395,7 +395,7 @@ impl<'a> DamageCase<'a> {
         let mut dirs = Vec::new();
         for disc in 1..=discs.images.len() {
             let dir = sandbox.path(&format!("mounted/{disc}"));
-            // Discs that lie in each other's place are whole.
+            // Discs that are in each other's place are whole.
             let image = match self.cell.damage {
                 Damage::Swapped => discs.image(disc),
                 _ => self.bench.image(disc),

@@ -1,5 +1,5 @@
-//! `coldcut drill`, and the drill before each burn: stock tools open what coldcut made, and what they
-//! cannot open is not burned.
+//! `coldcut drill`, and the drill before each burn: standard tools open what coldcut made, and what
+//! they cannot open is not burned.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -203,20 +203,23 @@ fn whatever_a_script_restores_wrongly_is_named() {
     let sandbox = staged_kinds(&[]);
     drill(&sandbox, &["--all"]).ok();
     let bends = [
-        ("chmod 0640 letter", "letter: came back with mode 0640 instead of 0644"),
-        ("chmod 0700 dir", "dir: came back with mode 0700 instead of 0755"),
-        ("touch -d @5 link", "link: came back with time 5.000000000 instead of "),
-        ("setfattr -x user.kept attributes", "attributes: came back with no attribute user.kept"),
-        ("setfattr -n user.new -v 1 owned", "owned: came back with another attribute user.new"),
+        ("chmod 0640 letter", "letter: was restored with mode 0640 instead of 0644"),
+        ("chmod 0700 dir", "dir: was restored with mode 0700 instead of 0755"),
+        ("touch -d @5 link", "link: was restored with time 5.000000000 instead of "),
+        (
+            "setfattr -x user.kept attributes",
+            "attributes: was restored with no attribute user.kept",
+        ),
+        ("setfattr -n user.new -v 1 owned", "owned: was restored with another attribute user.new"),
         ("rm pointer; ln -s elsewhere pointer", "another target"),
-        ("rm old-pointer; echo >old-pointer", "came back as a file, and is a symbolic link"),
-        ("rm fifo; echo >fifo", "fifo: came back as a file, and is a FIFO"),
-        ("echo >extra", "extra: came back, and is not in the listing"),
-        ("rm gone", "gone: did not come back"),
-        ("echo x >empty", "empty: came back with another content (sha256)"),
-        ("echo chanced >changed", "changed: came back with another content (sha256)"),
-        ("rm second; cp -p first second", "second: did not come back as another name of first"),
-        ("rm equal-b; ln equal-a equal-b", "equal-a: came back with 2 names instead of 1"),
+        ("rm old-pointer; echo >old-pointer", "was restored as a file instead of a symbolic link"),
+        ("rm fifo; echo >fifo", "fifo: was restored as a file instead of a FIFO"),
+        ("echo >extra", "extra: was restored but is not in the listing"),
+        ("rm gone", "gone: was not restored"),
+        ("echo x >empty", "empty: content differs (SHA-256 mismatch)"),
+        ("echo chanced >changed", "changed: content differs (SHA-256 mismatch)"),
+        ("rm second; cp -p first second", "second: was not restored as another name of first"),
+        ("rm equal-b; ln equal-a equal-b", "equal-a: was restored with 2 names instead of 1"),
     ];
     let all: Vec<&str> = bends.iter().map(|(bend, _)| *bend).collect();
     let bend = format!(r"sed -i 's/^    conclude$/    {}; conclude/' restore.sh", all.join("; "));
@@ -238,7 +241,7 @@ fn whatever_a_script_restores_wrongly_is_named() {
         let bend = "sed -i 's/^    chmod 0640 letter.*$/    chown -h 7:8 owned pointer; conclude/' restore.sh";
         pack_otherwise(&sandbox, "restore.sh", bend);
         let run = drill(&sandbox, &["--all"]);
-        run.code(5).says("owned: came back with owner 7:8 instead of 0:0");
+        run.code(5).says("owned: was restored with owner 7:8 instead of 0:0");
         assert_eq!(self::faults(&run).len(), 2, "{}", run.story());
     }
 }
@@ -266,7 +269,7 @@ fn both_scripts_are_tried_and_each_is_named() {
     pack_otherwise(&sandbox, "simple-restore.sh", bend);
     let run = drill(&sandbox, &["--all"]);
     run.code(5);
-    let words = "letter: came back with mode 0640 instead of 0644 (simple-restore.sh)";
+    let words = "letter: was restored with mode 0640 instead of 0644 (simple-restore.sh)";
     assert_eq!(faults(&run), [words]);
 
     let forged = "printf '#!/bin/bash\\necho no >&2; exit 1\\n' >simple-restore.sh";
@@ -277,7 +280,7 @@ fn both_scripts_are_tried_and_each_is_named() {
 
     pack_otherwise(&sandbox, "restore.sh", "printf '#!/bin/bash\\nexit 0\\n' >restore.sh");
     let run = drill(&sandbox, &["--all"]);
-    run.code(5).says("dir/below: did not come back").says("second: did not come back");
+    run.code(5).says("dir/below: was not restored").says("second: was not restored");
 }
 
 /// The catalog knows what the source was, whatever the disc says.
@@ -289,7 +292,7 @@ fn a_listing_that_says_something_else_than_the_catalog_is_found() {
     pack_otherwise(&sandbox, "SNAPSHOT.tsv.bz2", bend);
     let run = drill(&sandbox, &["--all"]);
     run.code(5);
-    let words = "letter: came back with mode 0600 instead of 0644";
+    let words = "letter: was restored with mode 0600 instead of 0644";
     assert_eq!(faults(&run), [words.to_owned(), format!("{words} (simple-restore.sh)")]);
 }
 
@@ -316,8 +319,11 @@ fn recipients_need_their_key_for_a_sample_and_their_key_ring_for_all() {
     ];
     sandbox.run(words).ok();
     sandbox.run(["drill"]).code(1).says("--secret-key");
-    sandbox.run(["drill", "--secret-key", "secret.asc"]).ok().says("1 files (7 B) came out right");
-    sandbox.run(["drill", "--all"]).ok().says("1 files (7 B) came out right");
+    sandbox
+        .run(["drill", "--secret-key", "secret.asc"])
+        .ok()
+        .says("1 file (7 B) restored correctly");
+    sandbox.run(["drill", "--all"]).ok().says("1 file (7 B) restored correctly");
     sandbox.bash("gpgconf --kill all").ok();
     fs::rename(sandbox.path("ring"), sandbox.path("ring.away")).unwrap();
     sandbox.run(["drill", "--all"]).code(5);
@@ -343,7 +349,9 @@ fn each_disc_is_drilled_before_it_is_burned() {
         let words = ["backup", "--odd-passphrase", "--disc-size", "4M", "--archive-size", "1M"];
         sandbox.run(words.iter().chain(options).chain(&["source", "shelf"])).ok();
         assert!(is_drilled(&sandbox));
-        assert!(status(&sandbox).contains("  opened by stock tools today: discs 1-"));
+        assert!(
+            status(&sandbox).contains("  readable with standard tools (tested today): discs 1-")
+        );
     }
 }
 
@@ -360,7 +368,7 @@ fn what_is_sealed_for_somebody_else_is_tried_while_its_session_keys_are_known() 
     sandbox.run(words.iter().chain(&["--no-drill", "--stage", "source"])).ok();
     assert!(!is_drilled(&sandbox));
     let run = sandbox.run(words.iter().chain(&["source", "shelf"]));
-    run.ok().says("its session key went with the run that made it");
+    run.ok().says("its session key was known only to the run that made it");
     assert!(!is_drilled(&sandbox));
     assert_eq!(sandbox.images().len(), 1, "the second run filled up the disc of the first");
 }
@@ -375,10 +383,10 @@ fn a_disc_that_stock_tools_cannot_read_is_not_burned() {
     sandbox.run(words.iter().chain(&first)).ok();
     flip(&sandbox, "0001/archives/*", |_| 300);
     let backup = || sandbox.run(words.iter().chain(&["source", "shelf"]));
-    backup().code(5).says("does not open with stock tools").says("archives/0000000");
+    backup().code(5).says("cannot be read with standard tools").says("archives/0000000");
     sandbox.run(["burn", "shelf"]).code(5).says("found by the last drill");
     assert!(sandbox.images().is_empty());
-    // As the message says: packed anew.
+    // As the message says: packed again.
     sandbox.bash("rm -r staging/*/0001").ok();
     backup().ok();
     assert!(is_drilled(&sandbox));
@@ -389,13 +397,13 @@ fn what_nobody_drilled_is_drilled_before_it_is_burned_later() {
     let sandbox = staged(&[]);
     assert!(
         status(&sandbox)
-            .contains("not known to have been opened by stock tools (`coldcut drill`): discs 1-")
+            .contains("not known to be readable with standard tools (`coldcut drill`): discs 1-")
     );
     sandbox.run(["burn", "1", "shelf"]).ok();
     let discs = sandbox.run(["discs", "--json"]).ok().results();
     assert!(discs[0]["drilled"].is_string() && discs[1]["drilled"].is_null(), "{discs:?}");
     flip(&sandbox, "0002/archives/*", |_| 60);
-    sandbox.run(["burn", "shelf"]).code(5).says("does not open with stock tools");
+    sandbox.run(["burn", "shelf"]).code(5).says("cannot be read with standard tools");
     assert_eq!(sandbox.images().len(), 1);
 }
 

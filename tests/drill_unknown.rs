@@ -63,7 +63,7 @@ fn our_own_script_restores_discs_of_every_kind_and_says_so() {
         let run = drill(&sandbox, keys);
         run.ok().says("the catalog does not know this disc: no restore.sh was run");
         let run = drill(&sandbox, &[&["--all"], keys].concat());
-        run.ok().says("coldcut's own restore.sh was run").says("which anybody can make");
+        run.ok().says("coldcut's own restore.sh was run").says("which anyone could have made");
         let found = &discs(&run)[0];
         assert!(found["files"].as_u64().unwrap() > 10, "{found}");
         assert_eq!(found["against"], "own-list");
@@ -121,7 +121,7 @@ fn what_is_not_as_the_disc_itself_says_is_damage() {
     fs::write(archive, content).unwrap();
     for words in [&[][..], &["--all"]] {
         let run = drill(&sandbox, words);
-        run.code(5).says("is not as the disc's own list says");
+        run.code(5).says("does not match the disc's own list");
         assert_eq!(discs(&run)[0]["faults"], 1, "{}", run.story());
         assert_eq!(discs(&run)[0]["script"], Value::Null);
     }
@@ -233,9 +233,9 @@ fn recipients_open_a_strangers_disc_with_key_and_key_ring() {
     let sandbox = Sandbox::with_recipient();
     extracted(&sandbox, &["--recipient", "cert.asc"]);
     drill(&sandbox, &[]).code(1).says("--secret-key");
-    drill(&sandbox, &["--secret-key", "secret.asc"]).ok().says("1 files (7 B) came out right");
+    drill(&sandbox, &["--secret-key", "secret.asc"]).ok().says("1 file (7 B) restored correctly");
     let run = drill(&sandbox, &["--all", "--secret-key", "secret.asc"]);
-    run.ok().says("1 files (7 B) came out right").says("coldcut's own restore.sh was run");
+    run.ok().says("1 file (7 B) restored correctly").says("coldcut's own restore.sh was run");
     sandbox.bash("gpgconf --kill all").ok();
 }
 

@@ -1,5 +1,5 @@
-//! A dry run says what the real run would do: the same discs, the same refusals, the same exit code.
-//! It writes nothing.
+//! A dry run says what the real run would do: the same discs, the same refusals, the same exit
+//! code. It writes nothing.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -40,7 +40,7 @@ fn plan(sandbox: &Sandbox, line: &str) -> Value {
     dry(sandbox, line).ok().objects().last().unwrap()["plan"].clone()
 }
 
-/// What a dry run is refused, and the run behind it, too.
+/// What a dry run is refused, and the run after it, too.
 #[track_caller]
 fn both_are_refused(sandbox: &Sandbox, line: &str, why: &str) {
     dry(sandbox, line).code(1).says(why);
@@ -122,10 +122,10 @@ fn an_emptied_source_is_refused_as_the_run_refuses_it() {
     let status = || run(&sandbox, "status --json --allow-waiting 1d").results();
     let status = || status().into_iter().find(|object| object["set"] == "films").unwrap();
     let before = status();
-    dry(&sandbox, NIGHT).code(1).says("is empty, and snapshot 1").says("--allow-shrink");
+    dry(&sandbox, NIGHT).code(1).says("is empty, but snapshot 1").says("--allow-shrink");
     assert_eq!(status()["unfinished"], before["unfinished"]);
     dry(&sandbox, &format!("{NIGHT} --allow-shrink")).ok();
-    both_are_refused(&sandbox, NIGHT, "is empty, and snapshot 1");
+    both_are_refused(&sandbox, NIGHT, "is empty, but snapshot 1");
     assert_eq!(status()["unfinished"], true);
 }
 

@@ -221,7 +221,7 @@ impl EncryptionBench {
         row["encryption"].as_str().unwrap().to_owned()
     }
 
-    /// One run, held against what must come of it.
+    /// One run, compared with what must come of it.
     fn judge(
         &self,
         name: &str,
@@ -361,7 +361,7 @@ fn what_reads_a_plain_set_says_in_a_line_that_the_passphrase_is_not_used() {
         for source in SOURCES {
             let run = bench.run(verb, source, EncryptArg::Nothing);
             if source.named() == KeyOrigin::Typed && !handles_discs(verb) {
-                run.code(2).says("has no use for --passphrase");
+                run.code(2).says("does not take --passphrase");
                 continue;
             }
             assert_eq!(run.output.status.code(), quietly.output.status.code(), "{}", run.story());

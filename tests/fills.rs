@@ -1,5 +1,5 @@
-//! Sources of random shapes, packed onto small discs: every disc is full, none is too full, and each
-//! carries the listings and the recovery data that it should. `FILLS=N` tries N more, and
+//! Sources of random shapes, packed onto small discs: every disc is full, none is too full, and
+//! each carries the listings and the recovery data that it should. `FILLS=N` tries N more, and
 //! `FILL=SEED` one alone.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
@@ -56,7 +56,7 @@ impl Shape {
                 }
                 false => "name".repeat(length / 4),
             };
-            // Some before the large files, some behind them, some in directories of their own.
+            // Some before the large files, some after them, some in directories of their own.
             let dir = sandbox.source().join(["a", "z", "m/n"][(n % 3) as usize]);
             fs::create_dir_all(&dir).unwrap();
             let size = random.below(largest) as usize;

@@ -13,13 +13,13 @@ use support::trees::Random;
 use support::{Run, Sandbox, SmallDisk, assert_same_tree};
 
 const LARGEST_FILE: u64 = 1_000_000;
-const WAY_OUT: &str = "make room there, and run the same command again";
+const WAY_OUT: &str = "make room there and run the same command again";
 
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// A source for three discs of 3 MB; the catalog lies in a directory of its own.
+/// A source for three discs of 3 MB; the catalog is in a directory of its own.
 fn three_discs() -> Sandbox {
     let mut sandbox = Sandbox::new();
     for n in 0..7 {
@@ -94,7 +94,8 @@ fn is_stored_once(sandbox: &Sandbox) {
     assert!(twice.is_empty(), "{twice:?}");
     let files = fs::read_dir(sandbox.source()).unwrap();
     let wanted: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
-    // Of a file that was cut at a disc's edge when the run ended, the first part is there for nothing.
+    // Of a file that was cut at a disc's edge when the run ended, the first part is there for
+    // nothing.
     assert!((wanted..wanted + LARGEST_FILE).contains(&bytes), "{bytes} of {wanted}");
 }
 
@@ -211,7 +212,7 @@ fn what_finds_no_room_in_the_target_is_named_and_the_next_restore_adds_it() {
         backup(&sandbox).ok();
         let disk = SmallDisk::tmpfs(sandbox.path("back"), little);
         if !little.contains("inodes") {
-            restore(&sandbox, &[]).code(1).says("needs 7.00 MB").says("are free");
+            restore(&sandbox, &[]).code(1).says("needs 7.00 MB").says("is free");
         }
         let run = restore(&sandbox, &["--yes"]);
         run.code(3).says("no room is left in the target").says("film6").says("NOT restored: 4");
@@ -221,7 +222,7 @@ fn what_finds_no_room_in_the_target_is_named_and_the_next_restore_adds_it() {
             assert!(fs::read(file.path()).unwrap() == was, "{:?} is half a file", file.path());
         }
         disk.resize(more);
-        restore(&sandbox, &[]).ok().says("3 are in the target already");
+        restore(&sandbox, &[]).ok().says("3 files are already in the target");
         assert_same_tree(&sandbox.source(), &sandbox.path("back"));
     }
 }

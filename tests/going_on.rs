@@ -71,7 +71,7 @@ fn what_was_staged_and_deleted_by_hand_is_stored_again() {
     let sandbox = Sandbox::with_films(4);
     backup(&sandbox, &["--stage"]).ok();
     fs::remove_dir_all(sandbox.staging()).unwrap();
-    backup(&sandbox, &[]).ok().says("stored again");
+    backup(&sandbox, &[]).ok().says("packed again");
     comes_back(&sandbox);
 }
 
@@ -155,7 +155,7 @@ fn a_signal_ends_the_run_with_its_own_code_and_keeps_what_is_packed() {
         let (bin, held) = hold_burns(&mut sandbox);
         let mut child = start_and_hold(&sandbox, &held);
         sandbox.bash(&format!("kill -{signal} {}", child.id())).ok();
-        // The burn in work is ended first.
+        // The burn in progress is ended first.
         fs::write(sandbox.path("held.go"), "").unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code));
         fs::remove_file(bin.join("xorriso")).unwrap();
@@ -203,7 +203,7 @@ fn a_staging_area_that_is_gone_is_told_by_whoever_meets_it() {
     let staged = disc_states(&sandbox);
     fs::remove_dir_all(sandbox.staging()).unwrap();
     let words =
-        "disc 1 is not whole in the staging area any more; the next backup stores its files again";
+        "disc 1 is no longer complete in the staging area; the next backup packs its files again";
     sandbox.run(["burn", "shelf"]).code(3).says(words);
     sandbox.run(["burn", "1", "shelf"]).code(1).says(words);
     assert!(sandbox.images().is_empty());
@@ -211,9 +211,9 @@ fn a_staging_area_that_is_gone_is_told_by_whoever_meets_it() {
     let set = status.iter().find(|object| object["set"] == "films").unwrap();
     let dangers = set["dangers"].to_string();
     assert!(dangers.contains(words), "{dangers}");
-    assert!(dangers.contains("4 files") && dangers.contains("on no disc yet"), "{dangers}");
+    assert!(dangers.contains("4 files") && dangers.contains("not on a disc yet"), "{dangers}");
     assert!(set.get("wanted").is_none_or(serde_json::Value::is_null), "{set}");
     assert_eq!(disc_states(&sandbox), staged);
-    backup(&sandbox, &[]).ok().says("stored again");
+    backup(&sandbox, &[]).ok().says("packed again");
     comes_back(&sandbox);
 }

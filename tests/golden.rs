@@ -1,6 +1,6 @@
 //! Discs that were burned long ago: each golden disc comes back by every reader there is, and never
-//! changes. One that no longer does is a change of the format. `golden/README.md` says what each shows,
-//! and `golden/make.sh` how it was made.
+//! changes. One that no longer does is a change of the format. `golden/README.md` says what each
+//! shows, and `golden/make.sh` how it was made.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -23,7 +23,8 @@ enum Key {
     Secret,
 }
 
-/// A set's name, its key, and how many snapshots it has in format 1 and in format 2; 0: there is none.
+/// A set's name, its key, and how many snapshots it has in format 1 and in format 2; 0: there is
+/// none.
 const SETS: [(&str, Key, [u64; 2]); 13] = [
     ("plain", Key::None, [2, 2]),
     ("zstd", Key::None, [1, 1]),
@@ -173,8 +174,8 @@ impl Golden {
         assert_same_tree(&self.sandbox.path(state), &self.sandbox.path("back"));
     }
 
-    /// The state of an older snapshot. Of discs of format 1 nothing was kept but the newest: there the
-    /// disc's own script says it, which is the first to read it.
+    /// The state of an older snapshot. Of discs of format 1 nothing was kept but the newest: there
+    /// the disc's own script says it, which is the first to read it.
     fn state(&self, number: u64) -> String {
         let state = format!("source-{number}");
         if !self.sandbox.path(&state).exists() {
@@ -364,7 +365,7 @@ fn recovery_data_repairs() {
         let check = "cd discs/*.iso; sha256sum -c --quiet SHA256SUMS";
         assert_ne!(golden.bash(check).output.status.code(), Some(0));
         golden.bash(&check.replace(';', "; par2 repair -q -B . parity/disc.par2;")).ok();
-        // The first sector of the archive is gone: the program makes it anew on its way.
+        // The first sector of the archive is gone: the program rebuilds it on its way.
         let hole = "image=$(echo shelf/*.iso)
             at=$(xorriso -indev $image -find /archives -type f -exec report_lba 2>/dev/null |
                  awk -F , '/^File data lba/ { print $2 + 0 }')

@@ -288,7 +288,7 @@ fn every_command_that_makes_discs_looks_at_dest_first() {
             let words = verb.replace("DEST", dest);
             let run = sandbox.run(words.split(' '));
             assert_eq!(run.output.status.code(), Some(1), "{}", run.story());
-            let says = ["name a new directory", "is made", "mount it", "is the source of set"];
+            let says = ["name a new directory", "is created", "mount it", "is the source of set"];
             assert!(says.iter().any(|says| run.stderr().contains(says)), "{}", run.story());
         }
     }
@@ -393,7 +393,7 @@ fn a_second_set_over_one_source_is_asked_about() {
     refused("./source/../source shelf --name quite-different");
     let no = backup_at_a_terminal(&sandbox, "source shelf --name other", "n\\n");
     assert_eq!(no.output.status.code(), Some(1), "{}", no.story());
-    assert!(no.stdout().contains("Make another set, other? [y/N]"), "{}", no.story());
+    assert!(no.stdout().contains("Create a new set other? [y/N]"), "{}", no.story());
     assert_eq!(sets(&sandbox), ["photos"]);
     refused("source shelf --name other --dry-run");
     backup(&sandbox, "source shelf --name other --dry-run --new-set").ok();

@@ -196,7 +196,7 @@ impl SetHistory {
         discs
     }
 
-    /// As many as recovery discs make good, with all their copies.
+    /// As many as recovery discs repair, with all their copies.
     fn lose_discs(&mut self) {
         for _ in 0..self.spare {
             let discs = self.images();
@@ -219,7 +219,7 @@ impl SetHistory {
             ));
             discs.push(disc);
         }
-        // Recovery discs bear no files.
+        // Recovery discs carry no files.
         discs.retain(|disc| disc.join("restore.sh").exists());
         let target = self.sandbox.path("by-hand");
         let words: Vec<String> = discs.iter().map(|disc| quoted(disc)).collect();

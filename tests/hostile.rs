@@ -326,7 +326,7 @@ fn a_free_list_without_an_end(mut bytes: Vec<u8>) -> Vec<u8> {
 fn a_catalog_that_is_not_as_ours_is_not_used() {
     let (sandbox, disc) = disc();
     let sound = catalog_of(&disc);
-    let not_ours = "its tables are not those of coldcut";
+    let not_ours = "its tables are not coldcut's";
     let trigger = "CREATE TRIGGER more AFTER INSERT ON sets BEGIN DELETE FROM sets; END";
     let long = changed(&sandbox, &disc, "UPDATE sets SET certs=zeroblob(200000)");
     for (bytes, why) in [
@@ -540,7 +540,7 @@ fn a_listing_that_unfolds_to_more_than_real_ones_is_read_if_somebody_says_so() {
     let most = (64 << 20) + 1024 * packed.len();
     assert!(ROWS * LONG > most, "{}", packed.len());
     let last = sandbox.path("back/file19");
-    let told = format!("SNAPSHOT unfolds to more than {most} bytes");
+    let told = format!("SNAPSHOT expands to more than {most} bytes");
     let run = coldcut(&sandbox, "restore disc back --yes --path 'file??'");
     run.code(3).says(&told).says("--no-limits");
     assert!(!last.exists() && sandbox.path("back/file18").exists(), "{}", run.story());

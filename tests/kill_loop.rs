@@ -21,7 +21,7 @@ use support::{Run, Sandbox, assert_same_tree};
 /// Stands in names and contents of the source, and nowhere else.
 const MARK: &str = "a-name-that-nobody-else-has";
 const PASSPHRASE: &[u8] = b"kill me again";
-/// Before the first phase, and behind the last.
+/// Before the first phase, and after the last.
 const START: &str = "start";
 
 /// How long each phase of each command took when it was last seen whole.

@@ -1,5 +1,5 @@
-//! The last disc of a run is filled until the listing of the snapshot has no room on it: the listing
-//! goes onto one more disc, also if the run is stopped before that one.
+//! The last disc of a run is filled until the listing of the snapshot has no room on it: the
+//! listing goes onto one more disc, also if the run is stopped before that one.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -42,7 +42,7 @@ fn backup(sandbox: &Sandbox) -> Run {
     sandbox.run(["backup", "--disc-size", "3M", "--name", "set", &source, &shelf])
 }
 
-/// Whether the disc bears the listing.
+/// Whether the disc carries the listing.
 fn lists(sandbox: &Sandbox, image: &Path) -> bool {
     let find = format!("xorriso -indev '{}' -find / -name 'SNAPSHOT*' 2>/dev/null", text(image));
     sandbox.bash(&find).ok().stdout().contains("SNAPSHOT")

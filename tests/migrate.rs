@@ -92,7 +92,7 @@ fn every_snapshot_comes_back_from_the_new_discs_alone() {
     all_come_back(&sandbox, &new, &[]);
     // Nothing is lost with the old ones, and a program that asks is told so.
     let run = sandbox.run(["retire", &format!("1-{old}"), "--yes"]);
-    run.ok().says("no file is lost by this");
+    run.ok().says("no files would be lost");
     sandbox.run(["status"]).ok();
     sandbox.run(["verify", &text(&new)]).ok();
     // And without any catalog of ours.
@@ -126,7 +126,7 @@ fn one_disc_is_migrated_and_the_others_are_still_needed() {
     with_history(&sandbox, &[]);
     let run = migrate(&sandbox, &["1"]);
     assert_eq!(summary(run.ok())["emptied"], json!([1]));
-    sandbox.run(["retire", "1", "--yes"]).ok().says("no file is lost by this");
+    sandbox.run(["retire", "1", "--yes"]).ok().says("no files would be lost");
     fs::remove_file(sandbox.shelf().join("films-0001.iso")).unwrap();
     let both = sandbox.path("both");
     fs::create_dir(&both).unwrap();
@@ -150,7 +150,7 @@ fn what_cannot_be_read_stays_where_it_is_and_is_named() {
     let summary = summary(&run);
     assert!(summary["failed"].as_u64().unwrap() >= 1, "{summary}");
     assert!(!summary["emptied"].as_array().unwrap().contains(&json!(1)), "{summary}");
-    sandbox.run(["lost", "1"]).code(1).says("GONE FOR GOOD").says("nothing was recorded");
+    sandbox.run(["lost", "1"]).code(1).says("GONE FOR EVER").says("nothing was recorded");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_migration_whose_new_disc_is_lost_before_it_was_safe_takes_nothing_away() {
     fs::remove_dir_all(sandbox.staging()).unwrap();
     fs::remove_file(new.join(".shelf.toml")).unwrap();
     // The next run sees that staging is gone; the old discs have everything.
-    migrate(&sandbox, &["--all"]).ok().says("not whole in the staging area");
+    migrate(&sandbox, &["--all"]).ok().says("no longer complete in the staging area");
     fs::remove_dir_all(sandbox.shelf()).unwrap();
     all_come_back(&sandbox, &new, &[]);
 }

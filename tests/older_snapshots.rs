@@ -1,7 +1,7 @@
-//! Every snapshot is on the discs as text: runs that stored nothing, runs that were held back, and all
-//! that were before discs were migrated. The catalogs on the discs are overwritten, and each snapshot
-//! comes back from SNAPSHOT and HISTORY alone, equal to the plain copy. `HISTORIES=N` plays N more
-//! histories, and `HISTORY=SEED` one alone.
+//! Every snapshot is on the discs as text: runs that stored nothing, runs that were held back, and
+//! all that were before discs were migrated. The catalogs on the discs are overwritten, and each
+//! snapshot comes back from SNAPSHOT and HISTORY alone, equal to the plain copy. `HISTORIES=N`
+//! plays N more histories, and `HISTORY=SEED` one alone.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -184,7 +184,7 @@ fn images(dir: &Path) -> Vec<PathBuf> {
     images
 }
 
-/// Where the catalog lies in the image there are zeros from now on.
+/// Where the catalog is in the image there are zeros from now on.
 fn overwrite_catalog(sandbox: &Sandbox, image: &Path) {
     let name = image.display();
     let find = format!(

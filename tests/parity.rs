@@ -50,7 +50,7 @@ fn unpacked(sandbox: &Sandbox, image: &Path, name: &str) -> PathBuf {
     dir
 }
 
-/// Where a file lies in an image: its first sector and its size.
+/// Where a file is in an image: its first sector and its size.
 fn place(sandbox: &Sandbox, image: &Path, path: &str) -> (u64, u64) {
     let line = format!(
         "xorriso -indev '{}' -find /{path} -exec report_lba -- 2>/dev/null | tail -n 1",
@@ -202,8 +202,8 @@ fn covered(disc: &Path) -> Vec<Covered> {
     paths.map(|path| (path.clone(), fs::metadata(disc.join(path)).unwrap().len())).collect()
 }
 
-/// Of these, each loses its block where nothing but the image is left (format 12), if it is not zeros
-/// that follow it there.
+/// Of these, each loses its block where nothing but the image is left (format 12), if it is not
+/// zeros that follow it there.
 fn shorter_than_a_block(sandbox: &Sandbox, image: &Path, files: &[Covered], block: u64) -> u64 {
     let bytes = fs::read(image).unwrap();
     let is_lost = |(path, size): &&Covered| {
@@ -228,7 +228,7 @@ fn an_image_without_its_directory_is_repaired_as_far_as_the_page_says() {
     assert_eq!(sound.lost, shorter_than_a_block(&sandbox, &image, &files, sound.block));
     assert!(sound.recovery > sound.lost + 5, "{}", sound.run.story());
 
-    // The last whole block of an archive takes what is behind it along.
+    // The last whole block of an archive takes what is after it along.
     let archives = files.iter().filter(|(path, _)| path.starts_with("archives/"));
     let mut whole_blocks: Vec<Vec<u64>> = archives
         .filter(|(_, size)| size % sound.block != 0)

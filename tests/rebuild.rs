@@ -1,4 +1,4 @@
-//! A catalog that is lost, made anew from discs: from any pile of them, in any order, with less and
+//! A catalog that is lost, rebuilt from discs: from any pile of them, in any order, with less and
 //! less of what they tell.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
@@ -71,13 +71,14 @@ fn any_pile_of_discs_in_any_order_gives_the_catalog_back() {
         image::extract(&bench.image(2), &folder);
         let (shelf, first) = (text(&bench.sandbox.shelf()), text(&bench.image(1)));
         let run = rebuild(&bench, &[&text(&folder), &first, &shelf]);
-        run.ok().says("it is replaced");
+        run.ok().says("replacing it");
         let set = summary(&run);
         assert_eq!(set["newest"], 2, "{set}");
         assert_eq!(set["discs"], serde_json::json!([1, 2, 3, 4]));
         assert_eq!(set["missing_discs"], serde_json::json!([]));
         assert_eq!(set["lost_files"], 0);
-        // Disc 4's own catalog cannot know that it was read back, and nothing vouches for plain discs.
+        // Disc 4's own catalog cannot know that it was read back, and nothing vouches for plain
+        // discs.
         let unread = if is_closed { vec![4] } else { vec![1, 2, 3, 4] };
         assert_eq!(set["not_verified"], serde_json::json!(unread));
         assert_eq!(set["readings_not_counted"] == 0, is_closed, "{set}");
@@ -144,7 +145,7 @@ fn archives_alone_tell_all_but_what_was_deleted_and_the_names_of_split_files() {
         without(&bench, &["catalog", "INDEX", "SNAPSHOT"]);
         let shelf = text(&bench.sandbox.shelf());
         let run = rebuild(&bench, &[&shelf]);
-        run.code(3).says("pieced together").says("2 file(s) in parts");
+        run.code(3).says("pieced together").says("2 files stored in parts");
         let set = summary(&run);
         assert_eq!((&set["pieced"], &set["newest"]), (&true.into(), &2.into()), "{set}");
         let target = bench.sandbox.path("back");
@@ -236,7 +237,7 @@ fn two_discs_with_one_number_are_both_kept_and_told_apart() {
     let run = rebuild(&bench, &["--disc", uuid.trim(), &image, &shelf]);
     let set = summary(run.ok());
     assert_eq!(set["twins"].as_array().unwrap().len(), 1, "{set}");
-    run.says("is of another history of the set");
+    run.says("is of a different history of the set");
     // Neither is a stranger, and each can be restored.
     fs::create_dir(sandbox.shelf().join("twin")).unwrap();
     fs::rename(&other, sandbox.shelf().join("twin/matrix-0004.iso")).unwrap();

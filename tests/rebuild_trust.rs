@@ -47,14 +47,14 @@ fn plain_discs_prove_nothing_until_they_are_read() {
     sandbox.run(["status"]).ok();
     fs::remove_file(sandbox.catalog()).unwrap();
     let run = rebuild(&sandbox, &[]);
-    run.ok().says("that the discs tell of DO NOT COUNT").says("`coldcut verify FROM`");
+    run.ok().says("NOT COUNTED: ").says("`coldcut verify FROM`");
     let (refused, unread) = outcome(&run);
     assert!(refused >= 2, "a verification and a drill of disc 1: {refused}");
     assert_eq!(unread, [1, 2]);
     assert_eq!(states(&sandbox), ["burned", "burned"]);
     let status = sandbox.run(["status"]);
     status.code(3);
-    assert!(status.stdout().contains("discs 1-2 were not read back as far as is known"));
+    assert!(status.stdout().contains("discs 1-2 are not known to have been verified"));
     sandbox.run(["migrate", "1", "--to", "shelf"]).code(1).says("`coldcut verify`");
     sandbox.run(["verify", "shelf"]).ok();
     assert_eq!(states(&sandbox), ["verified", "verified"]);
@@ -91,7 +91,7 @@ fn a_loss_that_the_replaced_catalog_knew_stays_one_until_the_disc_is_read() {
         sandbox.run(["lost", "1", "--yes"]).ok();
         assert_eq!(states(&sandbox), ["gone", "verified"]);
         let run = rebuild(&sandbox, &[&["--replace"], more].concat());
-        run.ok().says("the former catalog knows disc 1 as lost");
+        run.ok().says("the previous catalog records disc 1 as lost");
         assert_eq!(states(&sandbox), ["gone", "verified"], "{}", run.story());
         sandbox.run(["status"]).code(3);
         sandbox.run(["verify", "shelf"]).ok();

@@ -84,7 +84,7 @@ fn any_two_discs_of_a_group_can_be_lost() {
             fs::rename(image(&sandbox, number), away.join(number.to_string())).unwrap();
         }
         let target = format!("without{}{}", lost[0], lost[1]);
-        restore(&sandbox, &target).ok().says("made again from the discs of its group");
+        restore(&sandbox, &target).ok().says("reconstructing disc");
         assert_same_tree(&sandbox.source(), &sandbox.path(&target));
         for number in lost {
             fs::rename(away.join(number.to_string()), image(&sandbox, number)).unwrap();
@@ -94,7 +94,7 @@ fn any_two_discs_of_a_group_can_be_lost() {
         fs::remove_file(image(&sandbox, number)).unwrap();
     }
     let run = restore(&sandbox, "too much");
-    run.code(4).says("2 discs of its group are not here, and 1 of its recovery discs are");
+    run.code(4).says("2 discs of its group are missing, and only 1 of its recovery discs is here");
     let scratch = fs::read_dir(sandbox.staging().join("scratch")).unwrap();
     assert_eq!(scratch.count(), 0);
 }
@@ -207,7 +207,7 @@ fn where_more_is_lost_than_can_be_made_again_each_file_of_it_is_named() {
     // The newest listing is on the last disc.
     covered[..2].iter().for_each(|&number| lose(&sandbox, number));
     let run = restore(&sandbox, "back");
-    run.code(4).says("cannot be made again: 2 discs of its group are not here");
+    run.code(4).says("cannot be reconstructed: 2 discs of its group are missing");
     let source = fs::read_dir(sandbox.source()).unwrap().map(|entry| entry.unwrap().file_name());
     let (mut there, mut lost) = (0, 0);
     for name in source.map(|name| name.into_string().unwrap()) {
@@ -230,20 +230,23 @@ fn what_recovery_discs_are_good_for_is_told() {
     let groups = groups(&sandbox);
     let (covered, recovery) = &groups[0];
     assert_eq!((&covered[..], *recovery), (&[1, 2][..], 3));
-    let words = "any one of discs 1-3 may be lost: recovery disc 3 makes it again";
+    let words = "any one of discs 1-3 can be lost: recovery disc 3 can rebuild it";
     let status = sandbox.run(["status"]).ok().stdout();
-    assert!(status.contains(words) && !status.contains("no loss is allowed"), "{status}");
-    // Nothing is on it that stock tools could be tried on.
-    assert!(!status.contains("never opened"), "{status}");
-    sandbox.run(["drill", &text(&sandbox.shelf())]).ok().says("disc 3: a recovery disc, not tried");
+    assert!(status.contains(words) && !status.contains("must not be lost"), "{status}");
+    // Nothing is on it that standard tools could be tested with.
+    assert!(!status.contains("not known to be readable"), "{status}");
+    sandbox
+        .run(["drill", &text(&sandbox.shelf())])
+        .ok()
+        .says("disc 3: a recovery disc, not tested");
     let run = sandbox.run(["lost", "2", "--yes"]);
-    run.ok().says("`coldcut restore` makes disc 2 again from images of discs 1, 3");
+    run.ok().says("`coldcut restore` rebuilds disc 2 from images of discs 1, 3");
     let status = sandbox.run(["status", "--json"]).code(3).results().pop().unwrap();
     let group = &status["groups"][0];
     assert_eq!((numbers(&group["lost"]), &group["may_lose"]), (vec![2], &Value::from(0)));
     assert!(!numbers(&status["may_lose"]).contains(&3), "{status}");
     lose(&sandbox, 2);
-    restore(&sandbox, "back").ok().says("disc 2 of films is made again");
+    restore(&sandbox, "back").ok().says("reconstructing disc 2 of films");
     let run = sandbox.run(["lost", "1", "--json", "--yes"]);
     assert_eq!(run.ok().objects().pop().unwrap()["made_again"], Value::from(Vec::<u32>::new()));
 }

@@ -167,7 +167,7 @@ fn a_flush_of_rows_fills_up_the_disc_that_waits() {
     night(&sandbox, "one", 2, "--parity 5").ok();
     fs::remove_file(sandbox.source().join("one")).unwrap();
     run(&sandbox, "backup --stage --name films source").ok();
-    run(&sandbox, "flush --name films").ok().says("it is filled up").says("Disc 1 is staged");
+    run(&sandbox, "flush --name films").ok().says("filling it first").says("Disc 1 is staged");
     assert_eq!(states(&sandbox), ["staged"]);
     assert_eq!(strangers(&sandbox, 1), [""; 0]);
     assert!(discs(&sandbox)[0]["drilled"].is_string(), "{:?}", discs(&sandbox));
@@ -315,7 +315,7 @@ fn a_signed_disc_is_filled_up_and_signed_again_only_with_the_key() {
     assert_eq!(states(&sandbox), ["staged"]);
     comes_back(&sandbox, "--verify-signature cert.asc");
     night(&sandbox, "three", 2, "--sign secret.asc").ok();
-    night(&sandbox, "four", 2, "").ok().says("is signed, and what is packed now is not");
+    night(&sandbox, "four", 2, "").ok().says("is signed, but this run does not sign");
     assert_eq!(states(&sandbox), ["verified", "staged", "staged"]);
 }
 
@@ -381,7 +381,7 @@ fn a_disc_whose_index_is_not_what_it_was_is_left_as_it_is() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(index, bytes).unwrap();
-    night(&sandbox, "two", 2, "").ok().says("is not as it was written");
+    night(&sandbox, "two", 2, "").ok().says("was changed after it was written");
     assert_eq!(states(&sandbox), ["staged"; 2]);
 }
 

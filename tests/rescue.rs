@@ -48,7 +48,7 @@ fn what_one_drive_cannot_read_another_adds() {
     let saved = sandbox.path("saved.iso");
     fail(&sandbox, 700, 100);
     let run = rescue(&sandbox, &image);
-    run.code(3).says("100 sectors cannot be read").says("archives/0000000").says("it goes on");
+    run.code(3).says("100 sectors cannot be read").says("archives/0000000").says("to continue");
     assert!(!same(&image, &saved));
     let map = fs::read_to_string(sandbox.path("saved.iso.map")).unwrap();
     assert!(map.contains("0x0015E000  0x00032000  -"), "{map}");
@@ -56,7 +56,7 @@ fn what_one_drive_cannot_read_another_adds() {
     fail(&sandbox, 780, 60);
     rescue(&sandbox, &image).code(3).says(": ").says("20 sectors cannot be read");
     fs::remove_file(sandbox.shelf().join(".shelf.toml")).unwrap();
-    rescue(&sandbox, &image).ok().says("are whole");
+    rescue(&sandbox, &image).ok().says("are intact");
     assert!(same(&image, &saved));
     let json =
         sandbox.run(["rescue", "--json", &text(&image), "--to", &text(&saved)]).ok().objects();
@@ -99,7 +99,7 @@ fn ddrescue_goes_on_with_our_map_and_we_with_its() {
 fn recovery_data_fills_the_holes_of_the_image() {
     let (sandbox, image) = a_disc(&["--parity", "20"]);
     fail(&sandbox, 900, 200);
-    rescue(&sandbox, &image).ok().says("are made good").says("made good from recovery data");
+    rescue(&sandbox, &image).ok().says("was repaired").says("repaired from recovery data");
     assert!(same(&image, &sandbox.path("saved.iso")));
     sandbox.bash("ddrescuelog -D saved.iso.map").ok();
     // Too much of it, and what is lost has a name.
@@ -115,7 +115,7 @@ fn a_disc_without_a_directory_gives_its_files_by_recovery_data() {
     let (sandbox, image) = a_disc(&["--parity", "30"]);
     let file = fs::OpenOptions::new().write(true).open(&image).unwrap();
     file.write_all_at(&[0; 16 * 2048], 16 * 2048).unwrap();
-    rescue(&sandbox, &image).ok().says("has no directory any more");
+    rescue(&sandbox, &image).ok().says("file system is lost");
     let files = text(&sandbox.path("saved.iso.files"));
     sandbox.run(["restore", "--catalog", "none", &files, &text(&sandbox.target())]).ok();
     assert_same_tree(&sandbox.source(), &sandbox.target());
@@ -161,11 +161,11 @@ fn what_would_spoil_an_image_is_refused() {
     assert_eq!(fs::read(&saved).unwrap(), b"mine");
     fs::remove_file(&saved).unwrap();
     rescue(&sandbox, &image).ok();
-    rescue(&sandbox, &other).code(1).says("holds another disc");
+    rescue(&sandbox, &other).code(1).says("holds a different disc");
     assert!(same(&image, &saved));
-    rescue(&sandbox, &saved).code(1).says("is what it is to be rescued from");
+    rescue(&sandbox, &saved).code(1).says("is also what is to be read");
     fs::write(sandbox.path("saved.iso.map"), "nonsense\nmore nonsense\n").unwrap();
-    rescue(&sandbox, &image).code(1).says("is no map of a rescue");
+    rescue(&sandbox, &image).code(1).says("is not the map of a rescue");
     fs::remove_file(&saved).unwrap();
     rescue(&sandbox, &image).code(1).says("is missing");
     rescue(&sandbox, &sandbox.path("nothing")).code(1).says("does not exist");

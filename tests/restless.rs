@@ -23,7 +23,7 @@ enum Habit {
     Rewritten,
     /// Appended to, block by block; each block tells its number.
     Grows,
-    /// Cut short, and made anew under another name that replaces it.
+    /// Cut short, and created again under another name that replaces it.
     Shrinks,
     Vanishes,
     /// A file, a symbolic link, a pipe, by turns.
@@ -147,7 +147,8 @@ impl Habit {
     }
 }
 
-/// As a file is that is being written over in place: so far the new value, from there the one before.
+/// As a file is that is being written over in place: so far the new value, from there the one
+/// before.
 fn is_between_two_values(content: &[u8]) -> bool {
     let values: Vec<u64> =
         content.chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();

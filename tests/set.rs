@@ -89,7 +89,7 @@ fn a_set_without_discs_is_forgotten_and_what_is_staged_stays_unless_somebody_agr
     // Everything is about the one set again.
     sandbox.run(["snapshots"]).ok();
     sandbox.run(["restore", "shelf", "back"]).ok();
-    // The same once more, as after a slip: it begins anew, beside what is left.
+    // The same once more, as after a slip: it starts again, beside what is left.
     backup(&sandbox, "papers --stage").ok().says("new set papers");
     let both = staged(&sandbox, "papers");
     assert_eq!(both.len(), 2, "{both:?}");

@@ -78,7 +78,7 @@ fn a_disc_that_cannot_be_read_back_is_never_called_safe() {
     assert_same_tree(&sandbox.source(), &sandbox.path("back"));
 }
 
-/// The error correction of a disc covers 32 sectors: reading goes on behind those, and the whole
+/// The error correction of a disc covers 32 sectors: reading goes on after those, and the whole
 /// damage is told.
 #[test]
 fn reading_goes_on_behind_what_cannot_be_read() {
@@ -147,8 +147,8 @@ fn damage_found_by_verify_is_exit_5_and_names_the_file() {
     assert!(intact >= 4, "{intact}\n{}", run.story());
 }
 
-/// A digit of its identity is wrong in DISC.txt, or in README.txt: the other text says which disc it
-/// is, and nobody takes it for a foreign one.
+/// A digit of its identity is wrong in DISC.txt, or in README.txt: the other text says which disc
+/// it is, and nobody takes it for a foreign one.
 #[test]
 fn a_disc_whose_identity_has_a_wrong_digit_in_one_text_is_that_disc_all_the_same() {
     for nth in 0..2 {

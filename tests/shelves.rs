@@ -52,7 +52,7 @@ fn copy_dir(sandbox: &Sandbox, from: &str, to: &str) {
     sandbox.bash(&format!("cp -r {from} {to}")).ok();
 }
 
-/// A byte of the film, so that its check sum does not fit any more.
+/// A byte of the film, so that its checksum does not fit any more.
 fn damage(image: &Path) {
     let mut bytes = fs::read(image).unwrap();
     let film = Random::new(1).bytes(300_000);
@@ -244,7 +244,7 @@ fn what_was_noted_as_two_copies_and_is_one_image_is_made_one_and_that_is_said() 
     let sandbox = one_disc();
     fs::remove_file(sandbox.path("A/.coldcut-shelf")).unwrap();
     noted_as(&sandbox, &["A", &text(&sandbox.path("A"))]);
-    verify(&sandbox, "A").ok().says("are one image");
+    verify(&sandbox, "A").ok().says("are the same image");
     let copies = copies(&sandbox);
     assert_eq!(copies.len(), 1, "{copies:?}");
     assert_eq!((copies[0].1.as_str(), &copies[0].2), ("ok", &real(&sandbox.path("A"))));

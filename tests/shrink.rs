@@ -66,7 +66,7 @@ fn an_emptied_source_is_refused() {
     let sandbox = with_files(3);
     backup(&sandbox).ok();
     sandbox.bash("mv source away; mkdir source").ok();
-    is_refused(&sandbox, &backup(&sandbox), "is empty, and snapshot 1");
+    is_refused(&sandbox, &backup(&sandbox), "is empty, but snapshot 1");
     // Nobody is there to be asked, and `--yes` is not meant for this.
     is_refused(&sandbox, &backup_with(&sandbox, &["--yes"]), "is empty");
     assert_eq!(sandbox.images().len(), 1);
@@ -210,7 +210,11 @@ fn a_disk_that_is_not_mounted_is_refused_however_few_its_files_are() {
         fs::write(usb.join("letter"), "dear reader\n").unwrap();
         backup(&sandbox).ok();
     }
-    is_refused(&sandbox, &backup(&sandbox), "my usb was a mount point and is an empty directory");
+    is_refused(
+        &sandbox,
+        &backup(&sandbox),
+        "my usb was a mount point and is now an empty directory",
+    );
     {
         let _disk = SmallDisk::tmpfs(usb.clone(), "size=1m");
         // Another disk is mounted there: what was on the former one is gone, and not unmounted.
@@ -240,7 +244,11 @@ fn so_is_a_source_that_is_one() {
         fill(&sandbox.source(), 3);
         backup(&sandbox).ok();
     }
-    is_refused(&sandbox, &backup(&sandbox), "source was a mount point and is an empty directory");
+    is_refused(
+        &sandbox,
+        &backup(&sandbox),
+        "source was a mount point and is now an empty directory",
+    );
     let _disk = SmallDisk::tmpfs(sandbox.source(), "size=1m");
     fill(&sandbox.source(), 3);
     backup(&sandbox).ok();

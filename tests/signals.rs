@@ -128,7 +128,7 @@ fn a_burn_onto_a_shelf_is_finished_first_and_read_back_by_the_next_run() {
     });
     assert_eq!(run.code(), Some(130));
     assert_eq!(sandbox.images().len(), 1, "{}", left_on_shelf(&sandbox));
-    sandbox.run(["burn", "shelf"]).ok().says("it is read back");
+    sandbox.run(["burn", "shelf"]).ok().says("reading it back");
     sandbox.run(["status"]).ok();
 }
 
@@ -217,7 +217,7 @@ fn a_wait_for_the_passphrases_command_ends_at_once() {
     assert_eq!(end(&mut child).code(), Some(143));
 }
 
-/// Looking at what lies on a shelf opens each image: the last ones are never reached.
+/// Looking at what is on a shelf opens each image: the last ones are never reached.
 #[test]
 fn looking_through_a_long_shelf_ends_at_once() {
     let sandbox = Sandbox::new();

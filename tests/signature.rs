@@ -172,7 +172,7 @@ fn discs_that_take_the_place_of_signed_ones_are_signed_and_drilled() {
     let sandbox = signers();
     sandbox.run(["backup", "--disc-size", "3M", "--sign", "a.key", "source", "shelf"]).ok();
     let migrate = ["migrate", "--all", "--disc-size", "4M", "--to"];
-    let unsigned = "disc 1 of source is signed, and what is packed now is not";
+    let unsigned = "disc 1 of source is signed, but this run does not sign";
     let signed = sandbox.run(migrate.iter().chain(&["new", "--sign", "a.key"]));
     assert!(!signed.ok().stderr().contains(unsigned), "{}", signed.story());
     sandbox.run(["verify", "new", "--verify-signature", "a.cert"]).ok();

@@ -251,7 +251,7 @@ fn a_date_to_come_is_no_age() {
     at(&sandbox, "2040-01-01", BACKUP).ok();
     let run = at(&sandbox, "2026-01-01", "status");
     assert!(run.ok().stdout().contains("2040-01-01"), "{}", run.story());
-    assert!(run.stdout().contains("yet to come"), "{}", run.story());
+    assert!(run.stdout().contains("in the future"), "{}", run.story());
     let run = at(&sandbox, "2026-01-01", "status --json --max-age 1y");
     let set = set(run.code(3));
     assert_eq!(set["newest_age"], Value::Null);
@@ -316,7 +316,7 @@ fn after_a_rebuild_the_newest_backup_is_that_of_the_newest_disc() {
     at(&sandbox, "2026-05-01", "--catalog old.sqlite catalog rebuild shelf").ok();
     let run = at(&sandbox, "2026-05-01", "--catalog old.sqlite status");
     let words = run.code(3).stdout();
-    assert!(words.contains("the newest backup that ended is of 4 months ago"), "{}", run.story());
+    assert!(words.contains("the last backup that finished was 4 months ago"), "{}", run.story());
 }
 
 /// What a listing alone tells of a backup is not whether it could read everything.
@@ -374,7 +374,7 @@ fn a_further_copy_may_be_waited_for_as_long_as_its_disc_is_staged() {
         at(&sandbox, "2026-01-11", &format!("{words} --allow-waiting 9d")).code(3);
     }
     let run = at(&sandbox, "2026-01-11", "status --allow-waiting 11d");
-    let says = "2 files, 7 B, wait for another copy, the oldest since 10 days ago";
+    let says = "waiting for another copy: 2 files (7 B), the oldest from 10 days ago";
     assert!(run.ok().stdout().contains(says), "{}", run.story());
     // Without its staging nothing waits: somebody must make a copy of the copy.
     sandbox.bash("mv staging staged").ok();
@@ -419,7 +419,7 @@ fn an_image_that_is_gone_from_its_shelf_is_no_copy() {
     let gone = format!("no longer in {}: disc 1 (copy 1);", sandbox.shelf().display());
     let run = sandbox.run(["status"]);
     assert!(run.ok().stdout().contains(&gone), "one is left\n{}", run.story());
-    assert!(run.stdout().contains("only, so no loss is allowed: disc 1"), "{}", run.story());
+    assert!(run.stdout().contains("good copy, which must not be lost: disc 1"), "{}", run.story());
     let run = sandbox.run(["status", "--json"]);
     assert_eq!(set(run.ok())["files_by_copies"], json!({"1": 1}));
     assert_eq!(set(&run)["missing_copies"], json!([{"disc": 1, "copy": 1}]));

@@ -1,5 +1,5 @@
-//! Discs that somebody else made, or changed, for a set that is not theirs: nothing on them is taken
-//! for the set's own, nothing is taken over from them, and each is named.
+//! Discs that somebody else made, or changed, for a set that is not theirs: nothing on them is
+//! taken for the set's own, nothing is taken over from them, and each is named.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should stop
 
@@ -60,9 +60,9 @@ impl StrangerBench {
 }
 
 /// What `verify` and `check` say of a disc that the catalog knows.
-const RIGHT: &str = "every byte is right, held against the catalog";
+const RIGHT: &str = "every byte matches the catalog";
 
-const PLAIN_DISC: &str = "disc 2 of papers is not encrypted, and the set is";
+const PLAIN_DISC: &str = "disc 2 of papers is not encrypted, but the set is";
 
 #[test]
 fn a_plain_disc_is_no_part_of_an_encrypted_set() {
@@ -81,7 +81,7 @@ fn a_plain_disc_is_no_part_of_an_encrypted_set() {
         bench.run_without_catalog("verify shelf").code(5).says(PLAIN_DISC);
         let run = bench.run("verify shelf");
         run.code(5).says("as the catalog knows").says(PLAIN_DISC);
-        let words = "1 image(s) WERE REFUSED, in whole or in part, as said above";
+        let words = "1 image was REFUSED, in whole or in part (see above)";
         assert!(!run.says(words).stderr().contains("CANNOT BE READ"), "{}", run.story());
         let summary = bench.run("verify shelf --json").objects().pop().unwrap();
         assert_eq!((&summary["unreadable"], &summary["refused"]), (&0.into(), &1.into()));
@@ -204,23 +204,24 @@ fn an_older_listing_on_a_newer_disc_is_told() {
     bench.restore_without_catalog("restore shelf back").code(3).says(words);
     // The catalog knows what disc 2 is of.
     let run = bench.restore("restore shelf back");
-    run.code(0).says("what the catalog knows is used");
+    run.code(0).says("which is used");
     assert_eq!(bench.back("letter").as_deref(), Some("the owner's newer letter\n"));
     fs::remove_file(bench.sandbox.catalog()).unwrap();
     bench.run("catalog rebuild shelf").code(3).says(words);
 }
 
-/// Everybody can make a list of sums that fits. `verify` and `rescue` do not call such a disc sound.
+/// Everybody can make a list of sums that fits. `verify` and `rescue` do not call such a disc
+/// sound.
 #[test]
 fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
     for how in [How::Plain, How::Passphrase] {
         let bench = StrangerBench::new(how);
         bench.write("source", "second", "the owner's second letter\n");
         bench.backup();
-        bench.run_without_catalog("verify shelf").code(0).says("agrees with its own list");
+        bench.run_without_catalog("verify shelf").code(0).says("matches its own list");
         for (name, words) in [
-            ("INDEX.tsv.bz2", "INDEX.tsv.bz2 is that of disc 1"),
-            ("SNAPSHOT.tsv.bz2", "SNAPSHOT.tsv.bz2 is that of disc 1"),
+            ("INDEX.tsv.bz2", "INDEX.tsv.bz2 belongs to disc 1"),
+            ("SNAPSHOT.tsv.bz2", "SNAPSHOT.tsv.bz2 belongs to disc 1"),
         ] {
             let first = bench.own(1, "first");
             let second = bench.own(2, "discs");
@@ -230,7 +231,7 @@ fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
             fs::create_dir_all(bench.sandbox.path("forged")).unwrap();
             bench.image(&second, &bench.sandbox.path("forged/papers-0002.iso"));
             let run = bench.run_without_catalog("verify forged --json");
-            run.code(5).says(words).says("disc 2 of papers: NOT AS COLDCUT WRITES IT, 1 fault(s)");
+            run.code(5).says(words).says("disc 2 of papers: NOT AS COLDCUT WRITES IT, 1 fault");
             let found = run.objects().pop().unwrap()["discs"][0].clone();
             assert_eq!((&found["finding"], &found["faults"]), (&"damaged".into(), &1.into()));
             let run = bench.run("rescue forged/papers-0002.iso --to saved.iso --json");
@@ -247,8 +248,8 @@ fn listings_of_another_disc_are_a_fault_though_the_bytes_agree() {
     }
 }
 
-/// A list of sums without a file fits a disc without it. What DISC.txt names must be there, and be a
-/// file.
+/// A list of sums without a file fits a disc without it. What DISC.txt names must be there, and be
+/// a file.
 #[test]
 fn a_listing_that_is_not_there_is_a_fault_though_the_bytes_agree() {
     for how in [How::Plain, How::Passphrase] {
@@ -268,7 +269,7 @@ fn a_listing_that_is_not_there_is_a_fault_though_the_bytes_agree() {
             fs::create_dir_all(bench.sandbox.path("forged")).unwrap();
             bench.image(&disc, &bench.sandbox.path("forged/papers-0001.iso"));
             let run = bench.run_without_catalog("verify forged");
-            run.code(5).says(&words).says("disc 1 of papers: NOT AS COLDCUT WRITES IT, 1 fault(s)");
+            run.code(5).says(&words).says("disc 1 of papers: NOT AS COLDCUT WRITES IT, 1 fault");
             bench.run("rescue forged/papers-0001.iso --to saved.iso").code(3).says(&words);
             bench.sandbox.bash("rm -r saved.iso* discs forged").ok();
         }
@@ -287,7 +288,7 @@ fn an_index_of_another_disc_is_not_read_as_this_ones() {
     bench.sum_up(&second);
     fs::remove_file(bench.sandbox.shelf().join("papers-0002.iso")).unwrap();
     bench.onto_shelf(&second, "papers-0002.iso");
-    let words = "INDEX.tsv.bz2 is that of disc 1";
+    let words = "INDEX.tsv.bz2 belongs to disc 1";
     bench.restore_without_catalog("restore shelf back").code(3).says(words);
     bench.restore("restore shelf back").says(words);
     assert_eq!(bench.back("second").as_deref(), Some("the owner's second letter\n"));
@@ -340,7 +341,7 @@ fn an_archive_whose_integrity_check_fails_is_damage_in_every_verb_that_reads_it(
         found.code(0).says("its encrypted files were opened");
         let archive = fs::read_dir(own.join("archives")).unwrap().next().unwrap().unwrap().path();
         let whole = fs::read(&archive).unwrap();
-        // In the content, in the code at its end, and a message behind the message.
+        // In the content, in the code at its end, and a message after the message.
         let middle = whole.len() - 300;
         for (at, more) in [(middle, 0), (whole.len() - 1, 0), (whole.len(), 3)] {
             let mut content = [&whole[..], &vec![0x10; more]].concat();
@@ -513,10 +514,13 @@ fn what_a_disc_was_compared_with_is_said() {
     let signed = ["--verify-signature", "a.cert"];
     let none = ["--catalog", "none"];
     let (found, words) = against(&[]);
-    assert!(found == "catalog" && words.contains("held against the catalog"), "{found} {words}");
+    assert!(found == "catalog" && words.contains("checked against the catalog"), "{found} {words}");
     assert_eq!(against(&signed).0, "catalog");
     let (found, words) = against(&none);
-    assert!(found == "own-list" && words.contains("which anybody can make"), "{found} {words}");
+    assert!(
+        found == "own-list" && words.contains("which anyone could have made"),
+        "{found} {words}"
+    );
     let (found, words) = against(&[&signed[..], &none].concat());
     assert!(found == "signature" && words.contains("as it was signed"), "{found} {words}");
 }

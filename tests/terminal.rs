@@ -46,7 +46,7 @@ fn a_terminal_that_goes_away_ends_a_run_in_order() {
     assert_eq!(run.ends().0, 129);
     // The burn was finished.
     assert_eq!(sandbox.images().len(), 1);
-    sandbox.run(["burn", "shelf"]).ok().says("it is read back");
+    sandbox.run(["burn", "shelf"]).ok().says("reading it back");
 }
 
 /// Nobody reads what it says: it does its work all the same, with the code of that.
@@ -199,11 +199,11 @@ fn which_of_several_copies_is_meant_is_asked_once() {
 fn a_question_that_nobody_answers_within_the_wait_counts_as_no() {
     let sandbox = encrypted();
     let mut run = sandbox.at_terminal(["retire", "1", "--wait", "1s"]);
-    run.waits_for("[y/N]").waits_for("nobody answered");
+    run.waits_for("[y/N]").waits_for("no answer within");
     let (code, words) = run.ends();
     assert_eq!(code, 1, "{words}");
     let mut run = sandbox.at_terminal(["restore", "shelf", "target", "--wait", "1s"]);
-    run.waits_for("Passphrase of set").waits_for("nobody answered");
+    run.waits_for("Passphrase of set").waits_for("no answer within");
     assert_eq!(run.ends().0, 1);
 }
 

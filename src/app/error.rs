@@ -57,7 +57,7 @@ pub enum RightsError {
     #[error("the staging area {} belongs to {owner}; name one of your own with --staging", shown(path.as_os_str().as_bytes()))]
     StagingOfOther { path: PathBuf, owner: String },
     #[error(
-        "others can write to the staging area {place}; `chmod go-w {place}` takes that away",
+        "others can write to the staging area {place}; `chmod go-w {place}` fixes that",
         place = quoted(path.as_os_str())
     )]
     StagingOpen { path: PathBuf },

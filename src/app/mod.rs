@@ -25,8 +25,7 @@ use crate::ui::screen::Screen;
 use error::RunError;
 use shared::App;
 
-const MAKE_ROOM: &str =
-    "make room there, and run the same command again: what was finished is kept";
+const MAKE_ROOM: &str = "make room there and run the same command again: finished work is kept";
 
 /// What becomes of a passphrase that was named for a set that needs none.
 #[derive(Clone, Copy)]
@@ -93,7 +92,7 @@ fn last_words(
         (_, None) => {}
     }
     if signal.is_some() {
-        words.push("what was finished is kept; the next run goes on from there".to_owned());
+        words.push("finished work is kept; the next run resumes from there".to_owned());
     }
     words
 }

@@ -127,7 +127,7 @@ impl App {
             None => {
                 let made = PrivateDir::new_in(&temporary).map_err(|source| FlowError::Staging {
                     path: temporary,
-                    what: "cannot take a temporary directory",
+                    what: "cannot create a temporary directory",
                     source,
                 })?;
                 self.temporary.get_or_init(|| made)

@@ -35,8 +35,8 @@ use crate::flow::base::keys::Asking;
 use crate::flow::burn::station::Drives;
 use crate::flow::library::inventory::Trust;
 use crate::flow::library::shelves;
-use crate::model::SetName;
 use crate::model::path::shown;
+use crate::model::{SetName, plural};
 use crate::port::clock::Moment;
 use crate::port::monitor::Monitor;
 
@@ -94,11 +94,12 @@ pub fn text(option: &str, typed: &OsStr) -> Result<String, RunError> {
 /// How many images are of no use: they cannot be read, or somebody else may have made them.
 fn say_unusable(app: &App, unreadable: u64, refused: u64) {
     if unreadable > 0 {
-        app.screen.say(&format!("{unreadable} image(s) CANNOT BE READ as discs"));
+        let (one, many) = ("image CANNOT BE READ as a disc", "images CANNOT BE READ as discs");
+        app.screen.say(&plural(unreadable, one, many));
     }
     if refused > 0 {
-        app.screen
-            .say(&format!("{refused} image(s) WERE REFUSED, in whole or in part, as said above"));
+        let images = plural(refused, "image was", "images were");
+        app.screen.say(&format!("{images} REFUSED, in whole or in part (see above)"));
     }
 }
 

@@ -1,5 +1,5 @@
-//! Step 3: a staged disc onto a blank. It checks that the disc fits, writes it, and blesses nothing:
-//! whether the disc is good is for the read-back to say.
+//! Step 3: a staged disc onto a blank. It checks that the disc fits, writes it, and blesses
+//! nothing: whether the disc is good is for the read-back to say.
 
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, News, predicted_sectors};
 use crate::model::Sectors;
@@ -12,9 +12,9 @@ pub struct Burned;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BurnError {
-    #[error("the disc needs {need} and the blank takes {free}")]
+    #[error("the disc needs {need} and the blank holds {free}")]
     TooSmall { need: Sectors, free: Sectors },
-    #[error("the staged disc would make {predicted} sectors and was packed for {planned}", predicted = .predicted.0, planned = .planned.0)]
+    #[error("the staged disc would be {predicted} sectors long and was packed for {planned}", predicted = .predicted.0, planned = .planned.0)]
     Prediction { predicted: Sectors, planned: Sectors },
     #[error(transparent)]
     Drive(#[from] DriveError),
@@ -70,7 +70,7 @@ pub fn make_image(
     Ok(Some(drive.make_image(job, &|news| tell(monitor, job, news), stop)?))
 }
 
-/// Another disc may be in work beside this one: words name theirs.
+/// Another disc may be in progress beside this one: words name theirs.
 fn tell(monitor: &dyn Monitor, job: &BurnJob, news: News) {
     match news {
         News::Written(bytes) => monitor.progress(Progress { done: bytes.0, written: None }),

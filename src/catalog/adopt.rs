@@ -30,7 +30,7 @@ pub struct AdoptedDisc {
     pub listing: Option<SnapshotSeq>,
     /// What must be on it, as far as it tells itself.
     pub files: Vec<DiscFileRecord>,
-    /// What bears the copy that was found.
+    /// What carries the copy that was found.
     pub medium: Carrier,
 }
 
@@ -48,7 +48,7 @@ pub struct FoundMember {
     pub part: Option<(PartsId, u32, Option<u64>)>,
 }
 
-/// A disc that bears the number of another one.
+/// A disc that carries the number of another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberConflict {
     pub number: DiscNo,
@@ -59,7 +59,7 @@ pub struct NumberConflict {
 impl Catalog {
     /// A disc that was burned. What is known of it already stays.
     pub fn adopt_disc(&mut self, set: SetId, found: &AdoptedDisc) -> Result<()> {
-        self.write("taking in a disc", |tx| {
+        self.write("importing a disc", |tx| {
             match discs::state(tx, set, found.number)? {
                 None => insert_disc(tx, set, found)?,
                 Some(DiscState::Burned | DiscState::Verified | DiscState::Gone) => {}
@@ -81,7 +81,7 @@ impl Catalog {
 
     /// What was packed when this catalog was written is on discs by now, all but `waiting`.
     pub fn assume_burned(&mut self, set: SetId, waiting: &[DiscNo]) -> Result<()> {
-        self.write("taking in discs", |tx| {
+        self.write("importing discs", |tx| {
             let sql = "UPDATE discs SET state='burned' WHERE set_id=? AND number=?
                        AND state IN ('open', 'staged', 'failed')";
             let known: Vec<u32> = tx
@@ -96,7 +96,7 @@ impl Catalog {
     }
 
     pub fn adopt_twin(&mut self, set: SetId, twin: &NumberConflict) -> Result<()> {
-        self.write("taking in a disc", |tx| {
+        self.write("importing a disc", |tx| {
             let sql =
                 "INSERT OR REPLACE INTO twins(set_id, number, uuid, last_seq) VALUES(?,?,?,?)";
             let uuid = twin.uuid.0.as_bytes();
@@ -105,7 +105,7 @@ impl Catalog {
         })
     }
 
-    /// Discs that bear the number of another one.
+    /// Discs that carry the number of another one.
     pub fn twins(&self, set: SetId) -> Result<Vec<NumberConflict>> {
         self.read("listing discs that share a number", |conn| {
             let sql = "SELECT number, uuid, last_seq FROM twins WHERE set_id=? ORDER BY number";
@@ -133,7 +133,7 @@ impl Catalog {
         archive: &ArchiveRecord,
         members: &[FoundMember],
     ) -> Result<()> {
-        self.write("taking in an archive", |tx| {
+        self.write("importing an archive", |tx| {
             if archives::is_known(tx, set, archive.number)? {
                 return Ok(());
             }
@@ -152,7 +152,7 @@ impl Catalog {
         size: u64,
         sha256: &Digest,
     ) -> Result<bool> {
-        self.write("putting parts together", |tx| {
+        self.write("joining parts", |tx| {
             let Some(content) = content_of(tx, set, id)? else { return Ok(false) };
             let sql = "SELECT count(*), max(part) FROM parts WHERE content=?";
             let (count, last): (u32, Option<u32>) =
@@ -184,7 +184,7 @@ impl Catalog {
         source: &Path,
         uuid: Option<SnapshotUuid>,
     ) -> Result<()> {
-        self.write("taking in a snapshot", |tx| {
+        self.write("importing a snapshot", |tx| {
             if state::newest(tx, set)?.is_some_and(|newest| newest >= seq) {
                 return Err(Refused::NotInWork(seq).into());
             }
@@ -278,7 +278,7 @@ fn adopt_whole(
     Ok(())
 }
 
-/// The content in parts that bears this id, complete or not.
+/// The content in parts that carries this id, complete or not.
 fn content_of(conn: &Connection, set: SetId, id: PartsId) -> Result<Option<ContentId>, Fault> {
     let sql = "SELECT id FROM contents WHERE parts_id=? AND set_id=?";
     let mut query = conn.prepare_cached(sql)?;

@@ -30,7 +30,7 @@ pub struct ArchiveRecord {
     pub content: Bytes,
 }
 
-/// The random number that parts of one content bear in their names (format 3.3).
+/// The random number that parts of one content carry in their names (format 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PartsId(pub u64);
 
@@ -81,7 +81,7 @@ pub(super) struct NewPart<'a> {
 
 impl Catalog {
     /// Records an archive that is durable in the staging area, with all its members: contents,
-    /// parts, and the rows of the snapshot in work. Gives the content of each member, in order.
+    /// parts, and the rows of the snapshot in progress. Gives the content of each member, in order.
     pub fn commit_archive(
         &mut self,
         set: SetId,

@@ -14,7 +14,7 @@ impl Catalog {
     ) -> Result<T, E> {
         self.sql("beginning a scan", "BEGIN IMMEDIATE")?;
         match work(self).and_then(|value| {
-            self.sql("keeping a scan", "COMMIT")?;
+            self.sql("committing a scan", "COMMIT")?;
             Ok(value)
         }) {
             Ok(value) => Ok(value),
@@ -30,7 +30,7 @@ impl Catalog {
         self.dirs.replace(DirStack::default());
         self.owners.replace(Default::default());
         // SQLite has taken them back by itself where the disk is full.
-        if self.conn.is_autocommit() { Ok(()) } else { self.sql("taking back a scan", "ROLLBACK") }
+        if self.conn.is_autocommit() { Ok(()) } else { self.sql("rolling back a scan", "ROLLBACK") }
     }
 
     fn sql(&self, doing: &'static str, sql: &str) -> Result<(), CatalogError> {

@@ -128,7 +128,7 @@ pub(super) fn read(row: &Row, at: usize) -> Result<Carrier, Fault> {
         })),
         "folder" => Ok(Carrier::Folder(dir()?)),
         "words" => Ok(Carrier::Words(row.get(at + 6)?)),
-        other => Err(odd(format!("the unknown bearer {other:?}"))),
+        other => Err(odd(format!("the unknown carrier {other:?}"))),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Copies: the media that bear a disc, where each is kept, what was seen whenever one was read, and
-//! which of them are no more. A disc is verified only through a verification that found every byte
-//! right.
+//! Copies: the media that carry a disc, where each is kept, what was seen whenever one was read,
+//! and which of them are no more. A disc is verified only through a verification that found every
+//! byte right.
 
 use super::discs::{check_closed, mark_failed, mark_verified, state};
 use super::error::{Fault, Refused};
@@ -44,7 +44,7 @@ pub enum CopyState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
     pub number: CopyNo,
-    /// What bears it.
+    /// What carries it.
     pub medium: Carrier,
     /// Where a person keeps it; empty if they did not say.
     pub place: String,
@@ -259,9 +259,9 @@ impl Catalog {
         })
     }
 
-    /// These copies are no more. If none is left that may be right, the disc is gone, and its contents with it: they
-    /// are known and not found, so that the next run stores again what it still has.
-    /// `staged`: the disc waits in the staging area, whole, and can be burned again.
+    /// These copies are no more. If none is left that may be right, the disc is gone, and its
+    /// contents with it: they are known and not found, so that the next run stores again what it
+    /// still has. `staged`: the disc waits in the staging area, whole, and can be burned again.
     pub fn give_up(
         &mut self,
         set: SetId,

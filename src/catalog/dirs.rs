@@ -42,7 +42,7 @@ impl DirStack {
             Some(id) => Ok(Some(id)),
             None => make(conn, set, parent, name).map(Some),
         })?;
-        id.ok_or_else(|| super::error::odd("a directory that is none"))
+        id.ok_or_else(|| super::error::odd("an entry that is not a directory"))
     }
 
     fn descend(

@@ -271,8 +271,8 @@ impl Catalog {
         })
     }
 
-    /// Whether the last closed disc had no room for SNAPSHOT: the disc that is to bear it, maybe
-    /// nothing else, was never made. A recovery disc bears no listing, and owes none.
+    /// Whether the last closed disc had no room for SNAPSHOT: the disc that is to carry it, maybe
+    /// nothing else, was never made. A recovery disc carries no listing, and owes none.
     pub fn owes_listing(&self, set: SetId) -> Result<bool> {
         self.read("looking for the last listing", |conn| {
             let sql = "SELECT listing_seq IS NULL FROM discs WHERE set_id=?1

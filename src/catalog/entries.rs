@@ -117,7 +117,7 @@ impl Catalog {
         })
     }
 
-    /// Changes the listing of the snapshot in work: all of `changes`, or none.
+    /// Changes the listing of the snapshot in progress: all of `changes`, or none.
     pub fn put_rows(&mut self, set: SetId, seq: SnapshotSeq, changes: &[RowChange]) -> Result<()> {
         self.write("recording changes", |tx| {
             let mut writer = RowWriter::new(tx, set, seq)?;

@@ -19,7 +19,7 @@ pub enum CatalogError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the catalog {path:?} is in use by another coldcut{}", holder(*pid))]
     Locked { path: PathBuf, pid: Option<u32> },
-    #[error("the catalog {path:?} is in use by another program; wait for it to end")]
+    #[error("the catalog {path:?} is in use by another program; wait for it to finish")]
     Busy { path: PathBuf },
     #[error("the catalog {path:?} cannot be written")]
     NotWritable {
@@ -35,7 +35,7 @@ pub enum CatalogError {
         #[source]
         source: io::Error,
     },
-    #[error("the file {path:?} is not a catalog of coldcut ({what})")]
+    #[error("the file {path:?} is not a coldcut catalog ({what})")]
     NotOurs { path: PathBuf, what: String },
     #[error("the catalog {path:?} failed while {doing}")]
     Sql {
@@ -44,14 +44,14 @@ pub enum CatalogError {
         #[source]
         source: rusqlite::Error,
     },
-    #[error("the catalog {path:?} has no room left for {doing}")]
+    #[error("no space is left for the catalog {path:?} while {doing}")]
     NoRoom {
         path: PathBuf,
         doing: &'static str,
         #[source]
         source: io::Error,
     },
-    #[error("the catalog {path:?} cannot be read by a process of its own")]
+    #[error("the catalog {path:?} cannot be read in a separate process")]
     Reader {
         path: PathBuf,
         #[source]
@@ -74,13 +74,13 @@ pub enum Refused {
     NameTaken(SetName),
     #[error("the catalog does not know this set")]
     NoSet,
-    #[error("snapshot {0} is not the one in work")]
+    #[error("snapshot {0} is not the one in progress")]
     NotInWork(SnapshotSeq),
     #[error("the set has no snapshot {0}")]
     NoSnapshot(SnapshotSeq),
     #[error("disc {0} is already known")]
     DiscTaken(DiscNo),
-    #[error("disc {0} cannot be {1}: the catalog knows no such disc, or it is past that")]
+    #[error("disc {0} cannot become {1}: the disc is unknown, or in a later state")]
     DiscState(DiscNo, &'static str),
     #[error("disc {0} was burned and cannot be forgotten")]
     Burned(DiscNo),
@@ -98,10 +98,10 @@ pub enum Refused {
 fn way_out(path: &Path) -> &'static str {
     match last_of(path).exists() {
         true => {
-            "`coldcut catalog restore-last` puts back the copy of the last run that ended well, \
-             and `coldcut catalog rebuild FROM...` makes it anew from the discs"
+            "`coldcut catalog restore-last` restores the copy kept after the last successful run, \
+             and `coldcut catalog rebuild FROM...` rebuilds it from the discs"
         }
-        false => "`coldcut catalog rebuild FROM...` makes it anew from the discs",
+        false => "`coldcut catalog rebuild FROM...` rebuilds it from the discs",
     }
 }
 

@@ -1,5 +1,5 @@
-//! The catalog of one set, for its discs: built anew, row by row, so that not a byte of another
-//! set can be in it, not even in free space.
+//! The catalog of one set, for its discs: built from scratch, row by row, so that not a byte of
+//! another set can be in it, not even in free space.
 
 use super::error::{Fault, Refused, explain, for_want_of_room};
 use super::value::path_bytes;
@@ -124,7 +124,7 @@ mod tests {
     use std::fs;
 
     /// Two sets in one catalog, with history, holes and free pages; the other one's names all
-    /// bear the word "secret".
+    /// carry the word "secret".
     fn two_sets() -> CatalogBench {
         let mut bench = CatalogBench::new();
         let set = bench.cat().create_set(&facts("secret-set", "/secret/source")).unwrap();

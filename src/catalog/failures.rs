@@ -1,5 +1,5 @@
-//! What a run could not do: paths that it could not read, and what stands as of an older date because
-//! of them; runs that stopped because too much of the source was gone.
+//! What a run could not do: paths that it could not read, and what stands as of an older date
+//! because of them; runs that stopped because too much of the source was gone.
 
 use super::error::{Fault, odd};
 use super::places::DirTree;
@@ -45,7 +45,7 @@ pub struct RunRefusal {
 }
 
 impl Catalog {
-    /// A path that the run in work cannot read.
+    /// A path that the run in progress cannot read.
     pub fn note_failure(
         &mut self,
         set: SetId,
@@ -109,7 +109,7 @@ impl Catalog {
         })
     }
 
-    /// The run in work is stopped: nothing of it is to be kept but that it was, and why.
+    /// The run in progress is stopped: nothing of it is to be kept but that it was, and why.
     pub fn refuse_snapshot(
         &mut self,
         set: SetId,

@@ -91,7 +91,7 @@ fn open_within(
     lines: u64,
     stop: &Stop,
 ) -> Result<Catalog> {
-    let explain = |fault| explain(to, "taking its rows", fault);
+    let explain = |fault| explain(to, "importing its rows", fault);
     let mut loader = Loader::new(to, lines, stop).map_err(explain)?;
     let mut failed = None;
     let mut take = |piece: &[u8]| match loader.feed(piece) {

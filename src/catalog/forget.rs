@@ -9,7 +9,7 @@ impl Catalog {
     /// Forgets all that was packed for a disc of which no medium exists. Contents that have a
     /// part there are stored nowhere any more, in any snapshot, so that the next run stores them
     /// again; one that was elsewhere before is there again. The disc is open and empty, under the
-    /// same number and a fresh UUID: a medium that a failed burn spoilt may bear the old one.
+    /// same number and a fresh UUID: a medium that a failed burn spoilt may carry the old one.
     pub fn forget_disc_work(&mut self, set: SetId, disc: DiscNo, fresh: DiscUuid) -> Result<()> {
         self.write("forgetting a disc", |tx| {
             check_forgettable(tx, set, disc)?;
@@ -83,7 +83,7 @@ fn forget_files(conn: &Connection, set: SetId, disc: DiscNo) -> Result<(), Fault
     Ok(())
 }
 
-/// Open, under a UUID that no medium bears.
+/// Open, under a UUID that no medium carries.
 pub(super) fn reopen(
     conn: &Connection,
     set: SetId,

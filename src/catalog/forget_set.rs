@@ -15,7 +15,7 @@ const BELONGS: [(&str, &str, &str); 4] = [
 impl Catalog {
     /// Takes the set out of the catalog. Discs, shelves and staging areas are not looked at.
     pub fn forget_set(&mut self, set: SetId) -> Result<()> {
-        // Directories are numbered anew, and what is remembered of them would be wrong.
+        // Directories are renumbered, and what is remembered of them would be wrong.
         self.dirs.take();
         self.write("forgetting a set", |tx| {
             // Until the end of this transaction: the order of the tables does not matter.

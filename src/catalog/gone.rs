@@ -45,7 +45,7 @@ impl Catalog {
         })
     }
 
-    /// Whether a disc bears anything that would be missed.
+    /// Whether a disc carries anything that would be missed.
     pub fn is_needed(&self, set: SetId, disc: DiscNo) -> Result<bool> {
         self.read("looking at what a disc holds", |conn| {
             let sql = format!("SELECT 1 {ON_DISC} LIMIT 1");
@@ -182,7 +182,7 @@ pub(super) fn ready_to_move(conn: &Connection, set: SetId, disc: DiscNo) -> Resu
     forget_collected(conn)
 }
 
-/// The collected contents' names are written down, and no row says any more that it bears one.
+/// The collected contents' names are written down, and no row says any more that it carries one.
 fn part_names(conn: &Connection, set: SetId) -> Result<(), Fault> {
     keep_names(conn, set)?;
     conn.execute(
@@ -194,7 +194,7 @@ fn part_names(conn: &Connection, set: SetId) -> Result<(), Fault> {
 }
 
 /// A content that is stored again has another member's name than the rows say that now stand for
-/// it; so its present name is written down, and the rows say no more that they bear it.
+/// it; so its present name is written down, and the rows say no more that they carry it.
 fn keep_names(conn: &Connection, set: SetId) -> Result<(), Fault> {
     let tree = DirTree::load(conn, set)?;
     let sql = "SELECT e.content, e.dir, e.name FROM entries e

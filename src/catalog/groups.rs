@@ -1,4 +1,4 @@
-//! Recovery discs and the discs that they cover: what can be made again if it is lost (format 11).
+//! Recovery discs and the discs that they cover: what can be rebuilt if it is lost (format 11).
 
 use super::error::Fault;
 use super::{Catalog, ClosedDiscRecord, NewDisc, Result, SetId, discs};
@@ -120,7 +120,7 @@ mod tests {
         bench.next_disc();
         let seq = bench.seq;
         let covered = [DiscNo(1)];
-        // Disc 2 is in work already.
+        // Disc 2 is in progress already.
         let taken = bench.cat().stage_recovery_disc(set, &new_disc(2), &covered, &closed(seq));
         assert!(taken.is_err());
         assert_eq!(bench.cat().recovery_groups(set).unwrap(), []);

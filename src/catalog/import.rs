@@ -28,7 +28,7 @@ impl Catalog {
         if self.set_by_name(&set.facts.name)?.is_some() {
             return Err(Refused::NameTaken(set.facts.name).into());
         }
-        let id = self.write("taking over a set", |tx| {
+        let id = self.write("importing a set", |tx| {
             let shift = Shift {
                 set: highest(tx, "sets")? + 1,
                 dirs: highest(tx, "dirs")?,

@@ -100,13 +100,13 @@ impl Loader {
             }
             (At::Tables { insert, rest }, b"table") => {
                 let next = rest.next().filter(|table| title(table).as_bytes() == line);
-                let next = next.ok_or_else(|| odd("a table that is not the next one"))?;
+                let next = next.ok_or_else(|| odd("a table out of order"))?;
                 *insert = Some(Insert { sql: next.insert(), columns: next.columns.len() });
             }
             (At::Tables { rest: tables, .. }, b"end") => {
                 let counted = number(rest).and_then(|rows| u64::try_from(rows).ok());
                 if counted != Some(self.rows) || tables.len() > 0 {
-                    return Err(odd("it does not have as many rows as it says"));
+                    return Err(odd("its number of rows is not the one that it states"));
                 }
                 self.conn.execute_batch("COMMIT")?;
                 self.at = At::End;
@@ -117,7 +117,7 @@ impl Loader {
                 query.execute(params_from_iter(row)).map_err(refused_row)?;
                 self.rows += 1;
             }
-            _ => return Err(odd("something else than rows")),
+            _ => return Err(odd("something other than rows")),
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ fn first_word(line: &[u8]) -> (&[u8], &[u8]) {
 impl Catalog {
     /// From lines that may be anything, as if another process had written them.
     pub fn from_rows(to: &Path, lines: &[u8]) -> Result<Catalog, CatalogError> {
-        let explain = |fault| explain(to, "taking its rows", fault);
+        let explain = |fault| explain(to, "importing its rows", fault);
         let mut loader = Loader::new(to, u64::MAX, &Stop::new()).map_err(explain)?;
         loader.feed(lines).map_err(explain)?;
         loader.finish(to)

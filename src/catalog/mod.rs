@@ -2,7 +2,7 @@
 //!
 //! It stands apart because it is the memory between runs, and the only thing that speaks SQL.
 //! Everything that a run has achieved is one transaction per archive and one per disc, so a kill
-//! costs at most the archive in work. Nothing here touches sources or discs.
+//! costs at most the archive in progress. Nothing here touches sources or discs.
 
 mod adopt;
 mod archives;

@@ -55,7 +55,7 @@ impl Catalog {
 
     /// To be said before the first content of this disc is moved.
     pub fn ready_to_move(&mut self, set: SetId, disc: DiscNo) -> Result<()> {
-        self.write("making ready to move contents", |tx| gone::ready_to_move(tx, set, disc))
+        self.write("preparing to move contents", |tx| gone::ready_to_move(tx, set, disc))
     }
 
     /// Records an archive that is durable in the staging area, of contents that are known: each is

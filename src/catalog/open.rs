@@ -50,13 +50,13 @@ impl Catalog {
         self.read("checking it", check_pages)
     }
 
-    /// Opens what [`export_set`](Self::export_set) wrote: the caller's scratch copy, whose tables are
-    /// brought up to date and indexed in place. What came from a disc is for
+    /// Opens what [`export_set`](Self::export_set) wrote: the caller's scratch copy, whose tables
+    /// are brought up to date and indexed in place. What came from a disc is for
     /// [`open_foreign`](Self::open_foreign).
     pub fn open_exported(path: &Path) -> Result<Catalog> {
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         check_strangers(path, &conn)?;
-        // The copy can be made again: no need to wait for the disk.
+        // The copy can be rebuilt: no need to wait for the disk.
         conn.execute_batch("PRAGMA synchronous=OFF")
             .and_then(|()| schema::migrate(&conn))
             .and_then(|()| schema::make_indexes(&conn))
@@ -192,7 +192,7 @@ fn check_shape(path: &Path, conn: &Connection) -> Result<()> {
         true => Ok(()),
         false => Err(CatalogError::NotOurs {
             path: path.to_owned(),
-            what: "its tables are not those of coldcut".to_owned(),
+            what: "its tables are not coldcut's".to_owned(),
         }),
     }
 }
@@ -215,8 +215,8 @@ fn check_pages(conn: &Connection) -> Result<(), Fault> {
     if verdict == "ok" { Ok(()) } else { Err(odd(verdict)) }
 }
 
-/// After a crash nothing is taken on trust: indexes are held against tables, and rows against those
-/// that they refer to. A few seconds for a million files.
+/// After a crash nothing is taken on trust: indexes are compared with tables, and rows against
+/// those that they refer to. A few seconds for a million files.
 fn check_deeply(conn: &Connection) -> Result<(), Fault> {
     let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
@@ -233,7 +233,7 @@ pub(super) fn check_references(conn: &Connection) -> Result<(), Fault> {
         None => Ok(()),
         Some(row) => {
             let (table, other): (String, String) = (row.get(0)?, row.get(2)?);
-            Err(odd(format!("a row of {table} refers to one of {other} that is not there")))
+            Err(odd(format!("a row of {table} refers to a missing row of {other}")))
         }
     }
 }

@@ -105,7 +105,7 @@ fn prove_ids(conn: &Connection) -> Result<(), Fault> {
     for table in schema::tables(conn)? {
         let sql = format!("SELECT 1 FROM {} WHERE id NOT BETWEEN 1 AND {ID_MAX}", table.name);
         if table.columns.iter().any(|column| column == "id") && conn.prepare(&sql)?.exists([])? {
-            return Err(odd(format!("a row of {} with a number that cannot be", table.name)));
+            return Err(odd(format!("a row of {} with an impossible number", table.name)));
         }
     }
     Ok(())
@@ -118,7 +118,7 @@ fn prove_parts(conn: &Connection, table: &str) -> Result<(), Fault> {
          frame_offset, frame_length, tar_offset, ifnull(file_offset, 0), ifnull(length, 0)) < 0"
     );
     match conn.prepare(&sql)?.exists([])? {
-        true => Err(odd(format!("a number in {table} that cannot be"))),
+        true => Err(odd(format!("an impossible number in {table}"))),
         false => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
-//! A copy of a catalog for whoever only reads: of one with tables of a former coldcut, and of one in
-//! a directory that we cannot write to. SQLite keeps a database without a name in memory, and what
-//! does not fit there in a file that nobody else can open.
+//! A copy of a catalog for whoever only reads: of one with tables of a former coldcut, and of one
+//! in a directory that we cannot write to. SQLite keeps a database without a name in memory, and
+//! what does not fit there in a file that nobody else can open.
 
 use super::error::Fault;
 use super::{CatalogError, Result, schema};
@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// How often a copy is begun anew because the catalog changed meanwhile.
+/// How often a copy is started again because the catalog changed meanwhile.
 const TRIES: u32 = 5;
 
 /// The same content, with the tables of this version.
@@ -31,8 +31,8 @@ pub(super) fn copied(conn: &Connection) -> Result<Connection, Fault> {
     Ok(copy)
 }
 
-/// Whether SQLite cannot read the catalog where it is: a database in WAL mode needs files beside it,
-/// which it makes if nobody has it open.
+/// Whether SQLite cannot read the catalog where it is: a database in WAL mode needs files beside
+/// it, which it makes if nobody has it open.
 pub(super) fn is_out_of_reach(path: &Path) -> bool {
     rustix::fs::access(dir_of(path), Access::WRITE_OK).is_err() && !is_in_use(path)
 }

@@ -1,5 +1,5 @@
-//! A closed disc that is opened again, to be filled up: only one that no medium can bear, because no
-//! burn of it was ever begun, and that nothing else refers to.
+//! A closed disc that is opened again, to be filled up: only one that no medium can carry, because
+//! no burn of it was ever begun, and that nothing else refers to.
 
 use super::error::{Fault, Refused};
 use super::{Catalog, DiscState, Result, SetId, copies, discs, forget};
@@ -8,7 +8,7 @@ use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, params};
 
 impl Catalog {
-    /// A burner is about to be started on the disc: from now on a medium may bear it, whatever
+    /// A burner is about to be started on the disc: from now on a medium may carry it, whatever
     /// comes of the burn. To be called before the burner is.
     pub fn record_burn(&mut self, set: SetId, disc: DiscNo, at: Moment) -> Result<()> {
         self.write("recording that a burn begins", |tx| {
@@ -33,7 +33,7 @@ impl Catalog {
     /// Opens it under a fresh UUID: what was made of it until now is another disc. What is packed
     /// stays; that it was closed, with which files, and that it was drilled is forgotten.
     pub fn reopen_disc(&mut self, set: SetId, disc: DiscNo, fresh: DiscUuid) -> Result<()> {
-        self.write("opening a disc again", |tx| {
+        self.write("reopening a disc", |tx| {
             check(tx, set, disc)?;
             for table in ["disc_files", "drills"] {
                 let sql = format!("DELETE FROM {table} WHERE set_id=? AND disc=?");

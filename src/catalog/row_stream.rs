@@ -38,7 +38,7 @@ pub(super) fn title(table: &Table) -> String {
     format!("table {} {}", table.name, table.columns.join(" "))
 }
 
-/// Puts a value behind those of its row that are there already.
+/// Puts a value after those of its row that are there already.
 pub(super) fn push_value(line: &mut Vec<u8>, value: ValueRef) -> Result<(), Fault> {
     if !line.is_empty() {
         line.push(b'\t');
@@ -70,7 +70,7 @@ pub(super) fn values(line: &[u8], columns: usize) -> Result<Vec<Value>, Fault> {
         if values.len() == columns {
             return Err(odd("a row with too many values"));
         }
-        values.push(value(field).ok_or_else(|| odd("a value that is none"))?);
+        values.push(value(field).ok_or_else(|| odd("an invalid value"))?);
     }
     match values.len() == columns {
         true => Ok(values),

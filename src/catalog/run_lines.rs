@@ -1,5 +1,5 @@
-//! What a run says of itself on the discs: its options, and what it left out. The newest run only: that
-//! of a former one is on the discs that it made.
+//! What a run says of itself on the discs: its options, and what it left out. The newest run only:
+//! that of a former one is on the discs that it made.
 
 use super::error::{Fault, odd};
 use super::value::rel_path;
@@ -9,7 +9,7 @@ use crate::model::rows::RunLine;
 use rusqlite::{Connection, Row, params};
 
 impl Catalog {
-    /// Adds lines of a run, behind those that it has said before.
+    /// Adds lines of a run, after those that it has said before.
     pub fn say_of_run(&mut self, set: SetId, seq: SnapshotSeq, lines: &[RunLine]) -> Result<()> {
         self.write("recording what a run leaves out", |tx| {
             let sql = "INSERT INTO run_lines(set_id, seq, place, kind, what, why)
@@ -58,7 +58,7 @@ fn read(row: &Row) -> Result<RunLine, Fault> {
     let (kind, what): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
     let why = row.get::<_, Option<Vec<u8>>>(2)?.unwrap_or_default();
     let words = |bytes: Vec<u8>| {
-        String::from_utf8(bytes).map_err(|_| odd("a line of a run that is no text"))
+        String::from_utf8(bytes).map_err(|_| odd("a line of a run that is not text"))
     };
     Ok(match kind.as_str() {
         CHARSET => RunLine::Charset(words(what)?),

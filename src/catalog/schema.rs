@@ -1,7 +1,7 @@
 //! The tables, as numbered migrations that are only ever appended to, and the indexes.
 //!
 //! Indexes stand apart from tables: the copy of the catalog on a disc has none, and whoever opens
-//! it makes them anew. So no table has a UNIQUE constraint, which would hide an index in it.
+//! it rebuilds them. So no table has a UNIQUE constraint, which would hide an index in it.
 
 use super::error::Fault;
 use rusqlite::{Connection, Statement};
@@ -28,29 +28,29 @@ use rusqlite::{Connection, Statement};
 /// not be read; all 0 where nobody looked. `former_parts`: where a content was before it was stored
 /// once more; should that new place be lost, the old one may still be there. With the id of the
 /// parts and the member's name that it had.
-/// Version 3: `snapshots.trusted` is 1 where the run was shown the attributes `trusted.*`, which only root is.
-/// Version 4: `twins` are discs that bear a number of `discs` and are others.
-/// Version 5: `drills` are tries to open a disc with stock tools alone.
-/// Version 6: `sets.parity` is the percent of recovery data of the last run, `sets.parity_discs` how
-/// many recovery discs each group of discs gets (`2/10`; NULL: none). `covered`: for which discs the
-/// disc `recovery` is a recovery disc.
-/// Version 7: `snapshots.counted` is 0 where the counts are not those of a run: the snapshot was told
-/// from discs. `failures`: paths that a run could not read, the first of them, and why. `refusals`: runs
-/// that stopped behind the scan because too much of the source was gone; `path` is the directory that
-/// was a mount point, the other columns say how much of the former state was there no more. `mounts`:
-/// directories of the source that were mount points when it was scanned last.
-/// Version 8: what bears a copy, in columns (`carrier.rs`): until then `medium` was a sentence, which
-/// is read here for the last time. What of it is not understood stays in `words`.
+/// Version 3: `snapshots.trusted` is 1 where the run was shown the attributes `trusted.*`, which
+/// only root is. Version 4: `twins` are discs that carry a number of `discs` and are others.
+/// Version 5: `drills` are tries to open a disc with standard tools alone.
+/// Version 6: `sets.parity` is the percent of recovery data of the last run, `sets.parity_discs`
+/// how many recovery discs each group of discs gets (`2/10`; NULL: none). `covered`: for which
+/// discs the disc `recovery` is a recovery disc.
+/// Version 7: `snapshots.counted` is 0 where the counts are not those of a run: the snapshot was
+/// told from discs. `failures`: paths that a run could not read, the first of them, and why.
+/// `refusals`: runs that stopped after the scan because too much of the source was gone; `path` is
+/// the directory that was a mount point, the other columns say how much of the former state was
+/// there no more. `mounts`: directories of the source that were mount points when it was scanned
+/// last. Version 8: what carries a copy, in columns (`carrier.rs`): until then `medium` was a
+/// sentence, which is read here for the last time. What of it is not understood stays in `words`.
 /// Version 9: `sets.disc_size` is the size in sectors that a person named last (NULL: nobody did).
-/// Version 10: the id of the shelf that a copy lies on, the identity of the file system under it, and
+/// Version 10: the id of the shelf that a copy is on, the identity of the file system under it, and
 /// the image's name where it is not the one that images of the disc have.
 /// Version 11: `discs.begun` is when the first archive of a disc was recorded (NULL: not known),
 /// `discs.burn` when a burner was first about to be started on it (NULL: never; 0: it was closed
 /// before this was noted, and may have been).
 /// Version 13: `discs.format` is the format that the disc is written in; `snapshots.uuid` tells two
-/// snapshots of one number apart (NULL: it was made before). `sets.title` to `rights` are on each disc
-/// in clear, and so is the hint where `hint_in_clear` is 1. `run_lines`: what the newest run says of
-/// itself on the discs, in order; `why` is of `skipped` and `option`.
+/// snapshots of one number apart (NULL: it was made before). `sets.title` to `rights` are on each
+/// disc in clear, and so is the hint where `hint_in_clear` is 1. `run_lines`: what the newest run
+/// says of itself on the discs, in order; `why` is of `skipped` and `option`.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE sets(

@@ -1,6 +1,6 @@
 //! The copies in a rebuilt catalog. Verifications that are recorded on the discs count only if a
-//! signature or a passphrase shows who made the discs; otherwise anybody can have written them. What
-//! the replaced catalog recorded always counts, and a disc that it knew as lost stays lost.
+//! signature or a passphrase shows who made the discs; otherwise anybody can have written them.
+//! What the replaced catalog recorded always counts, and a disc that it knew as lost stays lost.
 
 use super::CopyNo;
 use super::copies::{self, Copy, CopyState, Verification};
@@ -51,8 +51,8 @@ impl Catalog {
         })
     }
 
-    /// Settles what counts of what discs told of copies. `before` is what the replaced catalog knew;
-    /// `vouched`: nobody else than the owner can have made the discs.
+    /// Settles what counts of what discs told of copies. `before` is what the replaced catalog
+    /// knew; `vouched`: nobody else than the owner can have made the discs.
     pub fn settle_copies(
         &mut self,
         set: SetId,
@@ -102,7 +102,7 @@ impl KnownCopies {
         }
     }
 
-    /// Every copy was written, and none was found right. What is worse is believed.
+    /// Every copy was written, and none was verified. What is worse is believed.
     fn forget_readings(&mut self) {
         self.verifications.clear();
         self.drills.clear();
@@ -165,8 +165,8 @@ fn beyond<'a, T: Eq + Hash>(these: &'a [T], others: &[T]) -> impl Iterator<Item 
 }
 
 impl SettledDisc {
-    /// Of a copy that both know, whoever knows of later readings knows it better; but one that is no
-    /// more, as far as either can be believed, is no more.
+    /// Of a copy that both know, whoever knows of later readings knows it better; but one that is
+    /// no more, as far as either can be believed, is no more.
     fn remember(&mut self, was: &SettledDisc, vouched: bool, is_later: impl Fn(CopyNo) -> bool) {
         for copy in &was.copies {
             match self.copies.iter_mut().find(|told| told.number == copy.number) {
@@ -180,7 +180,7 @@ impl SettledDisc {
         self.state = self.state_after(was.state);
     }
 
-    /// It goes with the copies: a disc that was lost stays so until one is found right.
+    /// It goes with the copies: a disc that was lost stays so until one is verified.
     fn state_after(&self, was: DiscState) -> DiscState {
         use DiscState::{Burned, Gone, Verified};
         match (was, self.state, self.copies.iter().any(Copy::is_good)) {
@@ -200,7 +200,7 @@ mod tests {
     use crate::model::Strain;
     use crate::port::clock::Moment;
 
-    /// Discs 1 and 2, a file on each, both read and found right; tools opened disc 1.
+    /// Discs 1 and 2, a file on each, both read and verified; tools opened disc 1.
     fn two_discs() -> CatalogBench {
         let mut bench = CatalogBench::new();
         for (name, seed) in [("a", 1), ("b", 2)] {

@@ -1,4 +1,4 @@
-//! Copies on shelves, of every set: shelves move, and what lies on them moves with them.
+//! Copies on shelves, of every set: shelves move, and what is on them moves with them.
 
 use super::copies::read_copy;
 use super::error::Fault;
@@ -6,7 +6,7 @@ use super::{Catalog, Copy, CopyNo, Result, SetId, carrier};
 use crate::model::{Carrier, DiscNo};
 use rusqlite::{Connection, params};
 
-/// A copy that lies on a shelf.
+/// A copy that is on a shelf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shelved {
     pub set: SetId,
@@ -21,7 +21,7 @@ pub struct CopyPlacement {
     pub disc: DiscNo,
     pub copy: CopyNo,
     pub carrier: Carrier,
-    /// It was found right where it was before; there it may have been another one.
+    /// It was verified where it was before; there it may have been another one.
     pub is_unproved: bool,
 }
 
@@ -42,8 +42,8 @@ impl Catalog {
         })
     }
 
-    /// Copies are elsewhere now, or more is known of where they are. A disc of which no copy is left
-    /// that was found right where it is now is burned, and not read back as far as is known.
+    /// Copies are elsewhere now, or more is known of where they are. A disc of which no copy is
+    /// left that was verified where it is now is burned, and not read back as far as is known.
     pub fn put_copies(&mut self, puts: &[CopyPlacement]) -> Result<()> {
         if puts.is_empty() {
             return Ok(());
@@ -67,7 +67,7 @@ impl Catalog {
         keep: CopyNo,
         away: CopyNo,
     ) -> Result<()> {
-        self.write("making two copies one", |tx| {
+        self.write("merging two copies", |tx| {
             let of = params![set.0, disc.0, keep.0, away.0];
             for sql in [
                 "UPDATE verifications SET copy=?3 WHERE set_id=?1 AND disc=?2 AND copy=?4",

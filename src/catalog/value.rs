@@ -50,7 +50,7 @@ pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
 
 pub(super) fn uuid(row: &Row, column: usize) -> Result<Uuid, Fault> {
     let bytes: Vec<u8> = row.get(column)?;
-    Uuid::from_slice(&bytes).map_err(|_| odd("a UUID that is none"))
+    Uuid::from_slice(&bytes).map_err(|_| odd("an invalid UUID"))
 }
 
 pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, Fault> {
@@ -62,9 +62,9 @@ pub(super) fn optional_digest(row: &Row, column: usize) -> Result<Option<Digest>
         ValueRef::Null => Ok(None),
         ValueRef::Blob(bytes) => match Digest::from_slice(bytes) {
             Some(digest) => Ok(Some(digest)),
-            None => Err(odd("a digest that is none")),
+            None => Err(odd("an invalid digest")),
         },
-        _ => Err(odd("a digest that is no blob")),
+        _ => Err(odd("a digest that is not a blob")),
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn time_value(time: Mtime) -> Value {
 }
 
 pub(super) fn time(row: &Row, column: usize) -> Result<Mtime, Fault> {
-    time_from(row.get_ref(column)?).ok_or_else(|| odd("a time that is none"))
+    time_from(row.get_ref(column)?).ok_or_else(|| odd("an invalid time"))
 }
 
 fn time_from(value: ValueRef) -> Option<Mtime> {
@@ -275,7 +275,7 @@ pub(super) fn add_extra(meta: &mut Meta, row: &Row, column: usize) -> Result<(),
         ValueRef::Blob(bytes) => {
             read_fields(meta, bytes).ok_or_else(|| odd("link, device or attributes of an entry"))
         }
-        _ => Err(odd("attributes that are no blob")),
+        _ => Err(odd("attributes that are not a blob")),
     }
 }
 

@@ -24,15 +24,15 @@ pub struct Vanished {
 }
 
 impl Catalog {
-    /// Every file that was there before the snapshot in work and is not now. One that became empty is
-    /// as good as gone; one that is another name of a file is not.
+    /// Every file that was there before the snapshot in progress and is not now. One that became
+    /// empty is as good as gone; one that is another name of a file is not.
     pub fn vanished(
         &self,
         set: SetId,
         seq: SnapshotSeq,
         mut sink: impl FnMut(Vanished),
     ) -> Result<()> {
-        self.read("looking for what is gone", |conn| {
+        self.read("looking for what was deleted", |conn| {
             let tree = DirTree::load(conn, set)?;
             let sql = "SELECT e.dir, e.name, COALESCE(c.size, e.size, 0), e.inode, e.mtime,
                        e.content, c.sha256

@@ -1,5 +1,5 @@
 //! The catalog's file as a whole: the copy that is kept of it, putting that back, and making it
-//! anew. Whatever stands in the way is moved aside and never removed.
+//! again. Whatever stands in the way is moved aside and never removed.
 //!
 //! ```text
 //! catalog.sqlite              in use, with -wal and -shm beside it
@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 const JOURNALS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 impl Catalog {
-    /// All files that are a catalog's at this path, whether they are there or not; of what was moved
-    /// aside those that are.
+    /// All files that are a catalog's at this path, whether they are there or not; of what was
+    /// moved aside those that are.
     pub fn files(path: &Path) -> Vec<PathBuf> {
         let mut files = vec![beside(path, ".lock"), last_of(path)];
         files.extend(with_journals(path));
@@ -89,7 +89,7 @@ fn remove_with_journals(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A catalog that is made anew beside the one that it replaces. Dropped unfinished, it has changed
+/// A catalog that is rebuilt beside the one that it replaces. Dropped unfinished, it has changed
 /// nothing.
 pub struct Replacement {
     path: PathBuf,

@@ -150,7 +150,7 @@ impl Config {
 
 impl CommandConfig {
     /// The typed words with those of the files before them, so that the typed ones win: options
-    /// of every command before the verb, its own ones right behind it.
+    /// of every command before the verb, its own ones right after it.
     pub fn weave(
         &self,
         words: &[OsString],

@@ -89,7 +89,7 @@ fn or_configured(
 ) -> Result<PathBuf, UsageError> {
     let missing = || {
         let text = format!(
-            "the place is missing in `coldcut {usage}`, and no configuration file names it"
+            "`coldcut {usage}`: the drive or shelf is missing, and no configuration file names one"
         );
         (ErrorKind::MissingRequiredArgument, text)
     };

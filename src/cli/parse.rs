@@ -70,7 +70,7 @@ fn has_use_for_keys(typed: &ArgMatches, definition: &Command) -> Result<(), fini
     };
     match KnownOptions::new(definition).typed(typed).into_iter().find(is_needless) {
         None => Ok(()),
-        Some(long) => Err((ErrorKind::UnknownArgument, format!("{verb} has no use for --{long}"))),
+        Some(long) => Err((ErrorKind::UnknownArgument, format!("{verb} does not take --{long}"))),
     }
 }
 

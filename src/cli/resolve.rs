@@ -1,4 +1,4 @@
-//! What was typed, held against the world: where files are, what a set is called, where a
+//! What was typed, resolved against the system: where files are, what a set is called, where a
 //! passphrase comes from. Its failures are exit 1, unlike those of `args`.
 
 mod dest;
@@ -40,7 +40,8 @@ pub enum ResolveError {
     #[error("no passphrase from {whence}: its first line holds a NUL byte, where gpg would stop")]
     Nul { whence: String },
     #[error(
-        "the passphrase from {whence} {what}; mend it, or take it as it is with --odd-passphrase"
+        "the passphrase from {whence} {what}; correct it, or accept it as it is with \
+         --odd-passphrase"
     )]
     Odd { whence: String, what: &'static str },
     #[error("no passphrase from the command of --passphrase-command")]
@@ -209,7 +210,7 @@ impl PassphraseSource {
         match oddity(secret.bytes()) {
             Some(what) if asking == Asking::New && !odd => {
                 let whence = self.whence();
-                let question = format!("The passphrase from {whence} {what}. Take it as it is?");
+                let question = format!("The passphrase from {whence} {what}. Use it as it is?");
                 match operator.confirm_in_person(&question) {
                     Answer::Yes => Ok(secret),
                     _ => Err(ResolveError::Odd { whence, what }),
@@ -253,13 +254,13 @@ fn oddity(bytes: &[u8]) -> Option<&'static str> {
     const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
     let is_blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
     if MARKS.iter().any(|mark| bytes.starts_with(mark)) {
-        Some("begins with a byte order mark, which an editor puts there and no keyboard types")
+        Some("begins with a byte order mark, which editors add and no keyboard types")
     } else if bytes.ends_with(b"\r") {
-        Some("ends in a carriage return, which editors of Windows put there and no keyboard types")
+        Some("ends with a carriage return, which editors on Windows add and no keyboard types")
     } else if is_blank(bytes.first()) || is_blank(bytes.last()) {
-        Some("begins or ends in a blank, which nobody sees on paper")
+        Some("begins or ends with a space, which cannot be seen on paper")
     } else if bytes.iter().any(u8::is_ascii_control) {
-        Some("holds a control character, which nobody sees on paper")
+        Some("contains a control character, which cannot be seen on paper")
     } else {
         None
     }

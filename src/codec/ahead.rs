@@ -2,7 +2,7 @@
 //! long row, such as a film's frames or a listing.
 //!
 //! It is a matter of speed alone. Frames are found by their first ten bytes; whatever does not
-//! expand as one frame by itself is handed, with all behind it, to the plain [`Expander`], whose
+//! expand as one frame by itself is handed, with all after it, to the plain [`Expander`], whose
 //! data and errors are the truth.
 
 use std::collections::VecDeque;
@@ -202,7 +202,7 @@ impl<R: Read> Read for FrameSplitter<R> {
     }
 }
 
-/// Where `needle` stands in `bytes`, at `from` or behind it.
+/// Where `needle` stands in `bytes`, at `from` or after it.
 fn find(bytes: &[u8], needle: &[u8], from: usize) -> Option<usize> {
     let places = bytes.get(from..)?.windows(needle.len());
     places.into_iter().position(|place| place == needle).map(|at| from + at)

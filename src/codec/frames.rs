@@ -102,7 +102,7 @@ pub fn first_frame_len(compression: Compression, row: &[u8]) -> io::Result<usize
     }
 }
 
-/// Expands frames that lie in memory. More than `at_most` bytes are an error, so that a damaged or
+/// Expands frames that are in memory. More than `at_most` bytes are an error, so that a damaged or
 /// hostile frame cannot fill the memory.
 pub fn expand(compression: Compression, row: &[u8], at_most: usize) -> io::Result<Vec<u8>> {
     let mut raw = Vec::with_capacity(at_most.min(FRAME_BYTES));
@@ -127,8 +127,9 @@ fn has_repeats(sample: &[u8]) -> bool {
     !sample.is_empty() && shrunk as f64 <= 0.98 * sample.len() as f64
 }
 
-/// The entropy of single bytes (Shannon, "A Mathematical Theory of Communication", 1948, section 6).
-/// A sample of some hundred bytes cannot have much: small files are compressed beside their like.
+/// The entropy of single bytes (Shannon, "A Mathematical Theory of Communication", 1948, section
+/// 6). A sample of some hundred bytes cannot have much: small files are compressed beside their
+/// like.
 fn bits_per_byte(sample: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     sample.iter().for_each(|&byte| counts[usize::from(byte)] += 1);

@@ -200,7 +200,7 @@ fn member_from(
         data_len: stored,
     };
     if kind != Kind::File && (sparse || stored > 0) {
-        return Err(MemberError::Malformed("data behind something that is not a file"));
+        return Err(MemberError::Malformed("data after something that is not a file"));
     }
     if sparse {
         member.size = real_size.ok_or(MemberError::Malformed("size of a sparse file"))?;
@@ -235,14 +235,14 @@ impl ReadMember {
 #[derive(Debug)]
 pub struct ContentPieces {
     regions: std::vec::IntoIter<(u64, u64)>,
-    /// Offset and length of what is left of the region in work.
+    /// Offset and length of what is left of the region in progress.
     at: (u64, u64),
     padding: usize,
 }
 
 impl ContentPieces {
     /// Fills `buf` with the next data: its place in the content and its length. `None` once all
-    /// data was read, and the padding behind it, so that the reader stands at the next member.
+    /// data was read, and the padding after it, so that the reader stands at the next member.
     pub fn next(
         &mut self,
         input: &mut impl Read,

@@ -199,7 +199,7 @@ fn try_zstd(bytes: &[u8]) -> Tried {
 }
 
 /// A listing's text read past damage: a gap is one error of kind `InvalidData`, and the lines
-/// behind it follow. Listings are cut into frames at the ends of lines, so none is given in part.
+/// after it follow. Listings are cut into frames at the ends of lines, so none is given in part.
 pub struct SalvagedText<R> {
     pieces: SalvageReader<R>,
     data: Vec<u8>,

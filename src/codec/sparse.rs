@@ -24,7 +24,7 @@ impl SparseMap {
     /// size, or are too many.
     ///
     /// Every region but one at the file's end is made a multiple of 512 bytes long by taking in
-    /// the zeros behind it: GNU tar begins each region on a new block.
+    /// the zeros after it: GNU tar begins each region on a new block.
     pub fn new(size: u64, regions: &[(u64, u64)]) -> Option<SparseMap> {
         let map = SparseMap { size, regions: checked(size, regions)? };
         (map.regions.len() <= MAX_REGIONS).then(|| map.in_blocks())

@@ -66,7 +66,7 @@ impl Spool {
         }
     }
 
-    /// Cuts off what is behind the first `len` bytes. Nothing happens if there are not more.
+    /// Cuts off what is after the first `len` bytes. Nothing happens if there are not more.
     pub fn truncate(&mut self, len: u64) -> Result<(), SpoolError> {
         if len >= self.len {
             return Ok(());

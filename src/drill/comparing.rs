@@ -1,4 +1,4 @@
-//! Contents of files, one behind the other as `tar -xO` prints them, held against their sums.
+//! Contents of files, one after the other as `tar -xO` prints them, compared with their sums.
 
 use sha2::{Digest as _, Sha256};
 
@@ -60,7 +60,7 @@ impl Comparison {
             }
         }
         if !piece.is_empty() {
-            self.result.wrong = vec!["more content came out than the index names".to_owned()];
+            self.result.wrong = vec!["more content was unpacked than the INDEX lists".to_owned()];
         }
     }
 
@@ -69,7 +69,7 @@ impl Comparison {
         let found = Digest(hash.finalize().into());
         self.result.files += 1;
         if file.sha256 != Some(found) {
-            self.result.wrong.push(format!("{}: another content came out (sha256)", file.path));
+            self.result.wrong.push(format!("{}: content differs (SHA-256 mismatch)", file.path));
         }
         self.next();
     }

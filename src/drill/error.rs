@@ -17,8 +17,8 @@ pub enum DrillError {
     #[error("cannot get random bytes")]
     Random(#[source] io::Error),
     #[error(
-        "this kernel cannot keep restore.sh to a directory of its own (Landlock, since Linux 5.19), \
-         and anybody can have made these discs; without --all no script is run"
+        "this kernel cannot confine restore.sh to a directory of its own (Landlock, since Linux \
+         5.19), and anyone could have made these discs; without --all no script is run"
     )]
     NoFence(#[source] io::Error),
 }

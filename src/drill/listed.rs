@@ -1,5 +1,5 @@
-//! The listings of a disc as the stock tools print them, looked through before a restore.sh reads the
-//! same: bash makes more of a number than a number, and drops what is no text.
+//! The listings of a disc as the standard tools print them, looked through before a restore.sh
+//! reads the same: bash makes more of a number than a number, and drops what is no text.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -25,7 +25,8 @@ pub enum ListingKind {
     History,
 }
 
-/// Why the text of this listing is none that coldcut writes; `None`: it is. `text` is a place for it.
+/// Why the text of this listing is none that coldcut writes; `None`: it is. `text` is a place for
+/// it.
 pub fn oddity(
     listed: ListingKind,
     file: &Path,
@@ -39,7 +40,7 @@ pub fn oddity(
             let wait_limit = PATIENCE + Duration::from_secs(packed >> 20);
             let program = tools.listing(file, None).killed_when_stopped().timeout(wait_limit);
             if let Some(words) = print(&program, most, text, stop)? {
-                return Ok(Some(format!("does not open with the tools: {words}")));
+                return Ok(Some(format!("cannot be opened with standard tools: {words}")));
             }
             limits.packed(packed)
         }
@@ -74,9 +75,9 @@ fn opened(file: &Path, key: &SampleKey) -> Result<(Tools, u64), String> {
         (true, SampleKey::Passphrase(secret)) => Tools::with_passphrase(secret),
         (true, SampleKey::Files(find)) => {
             let key: Option<FileKey> = find(&open).map_err(|error| error.to_string())?;
-            Tools::with_session_key(&key.ok_or("nobody has its session key")?)
+            Tools::with_session_key(&key.ok_or("its session key is not available")?)
         }
-        (true, SampleKey::None) => return Err("is encrypted, and the set is not".to_owned()),
+        (true, SampleKey::None) => return Err("is encrypted, but the set is not".to_owned()),
     };
     Ok((tools, packed))
 }
@@ -98,8 +99,8 @@ fn print(
         if printed > most {
             failed.get_or_insert_with(|| {
                 format!(
-                    "it unfolds to more than {most} bytes; if the disc is yours, --no-limits reads \
-                     it all the same"
+                    "it expands to more than {most} bytes; if the disc is yours, --no-limits reads \
+                     it anyway"
                 )
             });
         } else if let Err(error) = out.write_all(piece) {
@@ -140,7 +141,7 @@ fn header_is_plain(mut input: impl BufRead) -> Result<(), String> {
             return Ok(());
         }
         if line.contains(&0) || (line.starts_with(b"#") && !is_plain_header(&line)) {
-            return Err(format!("line {number} is none that coldcut writes"));
+            return Err(format!("line {number} is not one that coldcut writes"));
         }
     }
 }
@@ -178,7 +179,7 @@ mod tests {
         ] {
             let text = format!("{plain}{odd}\n");
             let found = header_is_plain(text.as_bytes());
-            assert_eq!(found, Err("line 6 is none that coldcut writes".to_owned()), "{odd:?}");
+            assert_eq!(found, Err("line 6 is not one that coldcut writes".to_owned()), "{odd:?}");
         }
     }
 }

@@ -99,14 +99,14 @@ impl SampleDrill<'_> {
         random: &mut RandomBelow,
     ) -> Result<Vec<(ArchiveNo, Vec<Unit>)>, DrillError> {
         let Some(known) = self.known(&["INDEX.tsv.bz2", "INDEX.tsv.bz2.gpg"]) else {
-            self.fault("INDEX.tsv.bz2", "the catalog knows of none");
+            self.fault("INDEX.tsv.bz2", "the catalog does not list one");
             return Ok(Vec::new());
         };
         let path = &known.path;
         let Some((place, file)) = self.bring(path) else { return Ok(Vec::new()) };
         match digest(&file) {
             Ok((_, found)) if found == known.sha256 => {}
-            Ok(_) => self.fault(path, "has another content than the catalog says (sha256)"),
+            Ok(_) => self.fault(path, "content differs from the catalog (SHA-256 mismatch)"),
             Err(error) => self.fault(path, format!("cannot be read: {error}")),
         }
         // Without a key there are no rows, and so no frames to choose from.
@@ -125,12 +125,12 @@ impl SampleDrill<'_> {
 
     fn judge_index(&mut self, path: &str, failure: Option<String>, choice: &ArchiveSampler) {
         if let Some(words) = failure {
-            self.fault(path, format!("does not open with the tools: {words}"));
+            self.fault(path, format!("cannot be opened with standard tools: {words}"));
         }
         match choice.disc() {
             Ok(Some(disc)) if disc == self.on.disc => {}
-            Ok(None) => self.fault(path, "does not say which disc it is of"),
-            Ok(Some(_)) => self.fault(path, "is that of another disc"),
+            Ok(None) => self.fault(path, "does not say which disc it belongs to"),
+            Ok(Some(_)) => self.fault(path, "belongs to another disc"),
             Err(error) => self.fault(path, error.to_string()),
         }
         if choice.bad > 0 {
@@ -142,7 +142,7 @@ impl SampleDrill<'_> {
         let Some(archive) = self.open_archive(number) else { return Ok(()) };
         for row in units.iter().flat_map(|unit| &unit.rows) {
             if row.span.part == 0 && row.sha256.is_some() && row.size > 0 && !(self.on.knows)(row) {
-                let what = format!("{}: the catalog knows no content with its sum", row.path);
+                let what = format!("{}: the catalog has no content with its checksum", row.path);
                 self.fault(&archive.path, what);
             }
         }
@@ -160,7 +160,10 @@ impl SampleDrill<'_> {
             .map(|(kind, sealed)| (archive_path(number, kind, sealed), kind, sealed))
             .find(|(path, ..)| self.on.known.iter().any(|file| file.path == *path));
         let Some((path, compression, encrypted)) = found else {
-            self.fault("INDEX.tsv.bz2", format!("names archive {number}, which the disc has not"));
+            self.fault(
+                "INDEX.tsv.bz2",
+                format!("lists archive {number}, which is not on the disc"),
+            );
             return None;
         };
         let (place, file) = self.bring(&path)?;
@@ -187,14 +190,14 @@ impl SampleDrill<'_> {
         }
         match self.on.key {
             SampleKey::None => {
-                self.fault(path, "is encrypted, and the set is not");
+                self.fault(path, "is encrypted, but the set is not");
                 None
             }
             SampleKey::Passphrase(secret) => Some(Tools::with_passphrase(secret)),
             SampleKey::Files(find) => match find(file) {
                 Ok(Some(key)) => Some(Tools::with_session_key(&key)),
                 Ok(None) => {
-                    let words = "its session key went with the run that made it";
+                    let words = "its session key was known only to the run that made it";
                     self.seen.skipped.push(format!("{path}: {words}"));
                     None
                 }
@@ -278,8 +281,8 @@ impl SampleDrill<'_> {
         let ran =
             run(&tools.head(&archive.place, wanted.len() as u64), self.on.stop, wanted.len())?;
         if ran.output != wanted {
-            let words = ran.failure.unwrap_or_else(|| "other bytes came out".to_owned());
-            self.fault(&archive.path, format!("gpg does not open it as we do: {words}"));
+            let words = ran.failure.unwrap_or_else(|| "its output differs".to_owned());
+            self.fault(&archive.path, format!("gpg decrypts it differently from coldcut: {words}"));
         }
         Ok(())
     }
@@ -329,7 +332,7 @@ impl SampleDrill<'_> {
             self.fault(path, what);
         }
         if let Some(words) = failure {
-            self.fault(path, format!("the tools do not read it: {words}"));
+            self.fault(path, format!("standard tools cannot read it: {words}"));
         }
         Ok(())
     }
@@ -364,7 +367,7 @@ fn run(program: &Program, stop: &Stop, limit: usize) -> Result<Ran, DrillError> 
         }
     })?;
     let failure =
-        failure.or_else(|| too_much.then(|| "more came out than belongs there".to_owned()));
+        failure.or_else(|| too_much.then(|| "there was more output than expected".to_owned()));
     Ok(Ran { output, failure })
 }
 

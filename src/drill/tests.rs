@@ -181,7 +181,7 @@ fn session_keys_do_as_well_and_where_they_are_lost_it_is_said() {
     assert_eq!((quick.files, quick.faults, quick.skipped), (2, vec![], vec![]));
     let lost = bench.sample(&SampleKey::Files(&|_| Ok(None)), Depth::Quick);
     assert_eq!((lost.files, lost.faults), (0, vec![]));
-    assert!(lost.skipped[0].starts_with("INDEX.tsv.bz2.gpg: its session key went"));
+    assert!(lost.skipped[0].starts_with("INDEX.tsv.bz2.gpg: its session key was known"));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn damage_in_a_frame_at_the_front_and_in_the_checksum_is_seen() {
     for depth in [Depth::Quick, Depth::Thorough] {
         let bench = DrillBench::new(&sealer());
         let length = std::fs::metadata(bench.dir.path().join(ARCHIVE)).unwrap().len() as usize;
-        // The last frame lies in front of the checksum's 22 bytes.
+        // The last frame is in front of the checksum's 22 bytes.
         bench.flip(ARCHIVE, length - 50);
         assert!(bench.faults(depth)[0].starts_with(ARCHIVE), "{depth:?}");
         bench.flip(ARCHIVE, length - 50);
@@ -203,21 +203,21 @@ fn damage_in_a_frame_at_the_front_and_in_the_checksum_is_seen() {
         assert!(!bench.faults(depth).is_empty(), "{depth:?}");
         bench.flip(ARCHIVE, 40);
         bench.flip("INDEX.tsv.bz2.gpg", 200);
-        assert!(bench.faults(depth)[0].contains("another content than the catalog says"));
+        assert!(bench.faults(depth)[0].contains("content differs from the catalog"));
     }
 }
 
 #[test]
-fn what_the_index_says_is_held_against_the_catalog() {
+fn what_the_index_says_is_compared_with_the_catalog() {
     let mut bench = DrillBench::new(&sealer());
     let (bytes, mut rows) = archive(1, &[("unknown", b"1".to_vec()), ("wrong", b"2".to_vec())]);
     rows[1].sha256 = Some(Digest([0; 32]));
     bench.hold(&sealer(), &bytes, &rows);
     let faults = bench.faults(Depth::Quick);
-    assert!(faults[0].contains("unknown: the catalog knows no content"), "{faults:?}");
-    assert!(faults[1].contains("wrong: another content came out"), "{faults:?}");
+    assert!(faults[0].contains("unknown: the catalog has no content"), "{faults:?}");
+    assert!(faults[1].contains("wrong: content differs"), "{faults:?}");
     bench.known.pop();
-    assert!(bench.faults(Depth::Quick)[0].contains("which the disc has not"));
+    assert!(bench.faults(Depth::Quick)[0].contains("which is not on the disc"));
 }
 
 #[test]
@@ -274,7 +274,10 @@ fn contents_that_come_in_pieces_are_told_apart_and_each_lack_is_named() {
     };
     let good = compare(&[b"o", b"netw", b"o"]);
     assert_eq!((good.files, good.bytes, good.wrong.len()), (2, 6, 0));
-    assert_eq!(compare(&[b"onetwO"]).wrong, ["b: another content came out (sha256)"]);
+    assert_eq!(compare(&[b"onetwO"]).wrong, ["b: content differs (SHA-256 mismatch)"]);
     assert_eq!(compare(&[b"on"]).wrong, ["a: 2 of 3 bytes came out, of 1 more files none"]);
-    assert_eq!(compare(&[b"onetwo", b"!"]).wrong, ["more content came out than the index names"]);
+    assert_eq!(
+        compare(&[b"onetwo", b"!"]).wrong,
+        ["more content was unpacked than the INDEX lists"]
+    );
 }

@@ -1,5 +1,5 @@
-//! The stock tools as the discs' README.txt uses them: a bash script for each thing that is tried, an
-//! empty environment, secrets on standard input.
+//! The standard tools as the discs' README.txt uses them: a bash script for each thing that is
+//! tried, an empty environment, secrets on standard input.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -22,8 +22,8 @@ pub fn check_tools(encryption: Encryption, compression: Compression) -> Result<(
     tools.into_iter().try_for_each(|tool| Ok(Program::new("", [tool]).look_for()?))
 }
 
-/// In front of each script. `opened` prints a file, decrypted if need be; the flags of gpg are those
-/// of restore.sh: neither key ring nor agent.
+/// In front of each script. `opened` prints a file, decrypted if need be; the flags of gpg are
+/// those of restore.sh: neither key ring nor agent.
 const COMMON: &str = r#"
 set -u +o pipefail
 exec 3<&0 </dev/null

@@ -1,6 +1,6 @@
-//! A disc that was there and is not any more, or a drive: no damage of a disc, and never to be taken
-//! for it. What an error of a file system says of the place that an image lies on stands here; what
-//! a drive says, in `optical::inquiry`.
+//! A disc that was there and is not any more, or a drive: no damage of a disc, and never to be
+//! taken for it. What an error of a file system says of the place that an image is on stands here;
+//! what a drive says, in `optical::inquiry`.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -18,22 +18,23 @@ pub enum Absence {
     #[error("the disc was taken out of {drive}")]
     TakenOut { drive: String },
     #[error(
-        "the disc in {drive} was changed, or the drive was reset, while it was read; look at its cable and power"
+        "the disc in {drive} was changed, or the drive was reset, while it was read; check its \
+         cable and power"
     )]
     Changed { drive: String },
-    #[error("the drive {drive} is gone; look at its cable and power")]
+    #[error("the drive {drive} is gone; check its cable and power")]
     DriveGone { drive: String },
     #[error(
-        "the drive {drive} was reset while it read, again and again; look at its cable and power"
+        "the drive {drive} was reset again and again while it was read; check its cable and power"
     )]
     Reset { drive: String },
     #[error(
-        "the drive {drive} does not answer; look at its cable and power, then switch it off and on"
+        "the drive {drive} does not answer; check its cable and power, then switch it off and on"
     )]
     NoAnswer { drive: String },
     #[error("the drive {drive} failed while it read: {words}")]
     Faulty { drive: String, words: String },
-    #[error("{} is not there any more; look whether its disk is connected and mounted", .place.display())]
+    #[error("{} is gone; check that its disk is connected and mounted", .place.display())]
     Place { place: PathBuf },
 }
 
@@ -151,7 +152,7 @@ mod tests {
         let (_dir, path, file) = image();
         for errno in [libc::ENODEV, libc::ENXIO, libc::ENOTCONN, libc::ESTALE, libc::ETIMEDOUT] {
             let told = of_place(&path, Some(&file), &error(errno)).unwrap().to_string();
-            assert!(told.contains("a.iso is not there any more"), "{told}");
+            assert!(told.contains("a.iso is gone"), "{told}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! A file of a disc to its end, whatever can be read of it: copies of the disc fill each other's
-//! holes, and zeros stand for what none of them gives (a copy that went away is an error). For whoever
-//! can make good what is missing.
+//! holes, and zeros stand for what none of them gives (a copy that went away is an error). For
+//! whoever can repair what is missing.
 
 use std::io::{self, Read};
 
@@ -32,8 +32,8 @@ impl<'a> BestEffortReader<'a> {
         Some(BestEffortReader { copies, size, at: 0, piece: u64::MAX, missing: 0 })
     }
 
-    /// For whoever can use what is whole of each piece of so many bytes: behind a bad sector only the
-    /// rest of its piece is given up, as far as its cluster goes, and the next piece is tried.
+    /// For whoever can use what is whole of each piece of so many bytes: behind a bad sector only
+    /// the rest of its piece is given up, as far as its cluster goes, and the next piece is tried.
     pub fn in_pieces(self, piece: u64) -> BestEffortReader<'a> {
         BestEffortReader { piece: piece.max(1), ..self }
     }

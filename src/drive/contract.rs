@@ -32,7 +32,7 @@ pub(crate) trait DriveBench {
     /// A drive on the same media, as a later run would open it.
     fn drive(&self) -> Box<dyn Drive>;
     fn arrange(&self, trouble: &[InjectedFault]);
-    /// All bytes of the medium that bears this disc; `None` if there is none.
+    /// All bytes of the medium that carries this disc; `None` if there is none.
     fn medium(&self, label: &DiscIdentity) -> Option<Vec<u8>>;
 }
 

@@ -16,7 +16,7 @@ const DEPTH: usize = 2;
 pub fn discover(from: &Path, stop: &Stop) -> Result<Discs, DriveError> {
     let metadata = fs::metadata(from).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => DriveError::Missing(from.to_owned()),
-        _ => DriveError::io("look at", from)(e),
+        _ => DriveError::io("access", from)(e),
     })?;
     let mut found = Discs::default();
     if metadata.is_dir() {
@@ -136,7 +136,7 @@ mod tests {
         let words: Vec<_> = found.problems.iter().map(|p| p.to_string()).collect();
         assert_eq!(words.len(), 3, "{words:?}");
         assert!(words[0].ends_with("empty.iso is not a disc image"), "{words:?}");
-        assert!(words[1].ends_with("foreign.iso is not one of coldcut's discs"), "{words:?}");
+        assert!(words[1].ends_with("foreign.iso is not a coldcut disc"), "{words:?}");
         assert!(words[2].ends_with("noise.iso is not a disc image"), "{words:?}");
     }
 

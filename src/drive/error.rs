@@ -33,15 +33,16 @@ pub enum DriveError {
     Link(PathBuf),
     #[error("{} was removed, or replaced by another file, while coldcut used it; another user, or another program, can write to this directory", .0.display())]
     Replaced(PathBuf),
-    #[error("{drive}: burning did not begin, and the disc is as it was: {words}")]
+    #[error("{drive}: burning did not start; the disc is unchanged: {words}")]
     NotBegun { drive: String, words: String },
     #[error("{drive}: writing {label} failed{}{words}", at(.sector))]
     Write { drive: String, label: Box<DiscIdentity>, sector: Option<Sectors>, words: String },
-    #[error("{label} would be {is} sectors long and must be {wanted}; a staged file has changed", is = .is.0, wanted = .wanted.0)]
+    #[error("{label} would be {is} sectors long instead of {wanted}; a staged file has changed", is = .is.0, wanted = .wanted.0)]
     Size { label: Box<DiscIdentity>, is: Sectors, wanted: Sectors },
     #[error("{path} cannot be the name of a file on a disc")]
     BadName { path: String },
-    #[error("{} is full: {needed} are needed and {free} are free; make room there, and `coldcut burn` goes on with what is staged", .dir.display())]
+    #[error("{} is full: {needed} is needed and {free} is free; make room there, then `coldcut \
+             burn` continues with what is staged", .dir.display())]
     NoSpace { dir: PathBuf, needed: Bytes, free: Bytes },
     #[error("{} does not exist", .0.display())]
     Missing(PathBuf),
@@ -53,17 +54,17 @@ pub enum DriveError {
     Busy(PathBuf),
     #[error("{} is not a disc image", .0.display())]
     NotAnImage(PathBuf),
-    #[error("{} is cut short: {is} of {wanted} sectors are there", .path.display(), is = .is.0, wanted = .wanted.0)]
+    #[error("{} is truncated: it has {is} of {wanted} sectors", .path.display(), is = .is.0, wanted = .wanted.0)]
     CutShort { path: PathBuf, is: Sectors, wanted: Sectors },
     #[error("{} is damaged: its directory cannot be read ({words})", .path.display())]
     Damaged { path: PathBuf, words: String },
-    #[error("{} is not one of coldcut's discs", .0.display())]
+    #[error("{} is not a coldcut disc", .0.display())]
     Foreign(PathBuf),
     #[error("{}: {words}", .file.display())]
     Settings { file: PathBuf, words: String },
     #[error("xorriso failed with {exit}: {words}")]
     Program { exit: ProgramExit, words: String },
-    #[error("xorriso said something that coldcut does not know: {0}")]
+    #[error("xorriso printed something that coldcut does not know: {0}")]
     UnknownWords(String),
     #[error("could not {what} {}", .path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },

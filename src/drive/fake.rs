@@ -266,7 +266,7 @@ impl Drive for FakeDrive {
         self.act(Act::Find(wanted))?;
         let wanted_here = Box::new(wanted.clone());
         if self.is_foreign() {
-            let found = "a disc that is not coldcut's".to_owned();
+            let found = "a disc not made by coldcut".to_owned();
             return Err(DriveError::WrongDisc { wanted: wanted_here, found });
         } else if self.inside().is_none() {
             return Err(DriveError::NotThere { drive: self.title(), label: wanted_here });
@@ -284,7 +284,7 @@ impl Drive for FakeDrive {
     fn discs(&mut self) -> Result<Discs, DriveError> {
         self.ask()?;
         if self.is_foreign() {
-            let (drive, words) = (self.title(), "it is not one of coldcut's".to_owned());
+            let (drive, words) = (self.title(), "it is not a coldcut disc".to_owned());
             let problems = vec![DriveError::Unusable { drive, words }];
             return Ok(Discs { discs: Vec::new(), problems });
         }

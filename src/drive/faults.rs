@@ -1,5 +1,5 @@
-//! `.shelf.toml`: what a shelf is told to do wrong, and how slowly, so that a person can see what coldcut does
-//! when discs fail, and tests can prove it. `docs/shelf.md` shows each line.
+//! `.shelf.toml`: what a shelf is told to do wrong, and how slowly, so that a person can see what
+//! coldcut does when discs fail, and tests can prove it. `docs/shelf.md` shows each line.
 //!
 //! Whatever is not understood is an error: a fault that is misspelt would seem to be survived.
 
@@ -46,7 +46,7 @@ pub(super) struct ShelfFaults {
 }
 
 impl ShelfFaults {
-    /// Read anew each time, so that a line can be changed while coldcut waits.
+    /// Read again each time, so that a line can be changed while coldcut waits.
     pub fn read(shelf: &Path) -> Result<ShelfFaults, DriveError> {
         let file = shelf.join(FILE);
         match read_unlinked(&file, LONGEST) {
@@ -75,7 +75,7 @@ impl ShelfFaults {
         self.present.as_ref().is_none_or(|discs| discs.contains(&disc.0))
     }
 
-    /// What lies there instead of this disc: a file in the shelf.
+    /// What is there instead of this disc: a file in the shelf.
     pub fn instead_of(&self, disc: DiscNo) -> Option<&Path> {
         let meant = |key: &str| key.parse() == Ok(disc.0);
         self.wrong.iter().find(|(key, _)| meant(key)).map(|(_, path)| path.as_path())

@@ -130,7 +130,7 @@ impl DiscReader for Folder {
     }
 }
 
-/// Lists regular files below `dir`; `below` is its path from the root, with a slash behind it.
+/// Lists regular files below `dir`; `below` is its path from the root, with a slash after it.
 fn collect(
     dir: &Path,
     below: &str,
@@ -142,7 +142,7 @@ fn collect(
         // All names of ours are ASCII.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = format!("{below}{name}");
-        let metadata = entry.metadata().map_err(DriveError::io("look at", entry.path()))?;
+        let metadata = entry.metadata().map_err(DriveError::io("access", entry.path()))?;
         if metadata.is_file() {
             files.push(DiscFile::without_place(&path, Bytes(metadata.len())));
         } else if metadata.is_dir() && depth > 0 {

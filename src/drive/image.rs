@@ -47,11 +47,11 @@ impl Image {
     /// there can be read. [`DriveError::NotAnImage`] if it is no volume, or no file at all.
     pub fn open(path: &Path, stop: &Stop) -> Result<Image, DriveError> {
         let file = open_file(path)?;
-        let real = path.canonicalize().map_err(DriveError::io("look at", path))?;
+        let real = path.canonicalize().map_err(DriveError::io("access", path))?;
         Image::of(file, path, &real, stop)
     }
 
-    /// The same of an image that must lie in this directory itself: [`DriveError::Link`] if it is
+    /// The same of an image that must be in this directory itself: [`DriveError::Link`] if it is
     /// elsewhere.
     pub(super) fn open_in(dir: &HeldDir, name: &OsStr, stop: &Stop) -> Result<Image, DriveError> {
         let path = dir.path().join(name);
@@ -65,7 +65,7 @@ impl Image {
 
     /// `real`: the path past all links.
     fn of(file: File, path: &Path, real: &Path, stop: &Stop) -> Result<Image, DriveError> {
-        let metadata = file.metadata().map_err(DriveError::io("look at", path))?;
+        let metadata = file.metadata().map_err(DriveError::io("access", path))?;
         files::forget_cached(&file);
         let read = |position: u64, buf: &mut [u8]| {
             retry(|| file.read_at(buf, position)).map_err(|error| failure(path, &file, error))
@@ -231,7 +231,8 @@ impl DiscReader for Image {
     }
 }
 
-/// [`DriveError::NotAnImage`] for what is no file: a FIFO or a device would hold up whoever reads it.
+/// [`DriveError::NotAnImage`] for what is no file: a FIFO or a device would hold up whoever reads
+/// it.
 pub(super) fn open_file(path: &Path) -> Result<File, DriveError> {
     let file = files::open_regular(path).map_err(DriveError::io("open", path))?;
     file.ok_or_else(|| DriveError::NotAnImage(path.to_owned()))

@@ -15,7 +15,7 @@ pub const LONGEST_NAME: usize = 30;
 
 /// System area (ECMA-119 6.2.1), primary and Joliet volume descriptor, set terminator.
 const DESCRIPTORS: u64 = 16 + 3;
-/// The ER entry of Rock Ridge, in a continuation area of its own behind the root (SUSP 5.5).
+/// The ER entry of Rock Ridge, in a continuation area of its own after the root (SUSP 5.5).
 const CONTINUATION: u64 = 1;
 /// No content lies before this sector: libisofs leaves room for a partition table.
 const FIRST_BLOCK: u64 = 32;

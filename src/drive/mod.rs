@@ -67,7 +67,7 @@ pub struct BurnJob {
     pub volume_set: String,
     pub application: String,
     /// The path on the disc without a leading slash, and the file with the content, in the order
-    /// in which they shall lie on the disc. Archives and listings end by the size they have now.
+    /// in which they shall be on the disc. Archives and listings end by the size they have now.
     pub files: Vec<(String, PathBuf)>,
     /// The exact size of the image, as [`image_sectors`] gives it.
     pub sectors: Sectors,
@@ -132,11 +132,11 @@ pub trait Drive: Send {
     /// another blank.
     fn burn(&mut self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError>;
 
-    /// The disc, read anew: nothing that the writer left in memory is used.
+    /// The disc, read again: nothing that the writer left in memory is used.
     /// [`DriveError::NotThere`] or [`DriveError::WrongDisc`] otherwise.
     fn find(&mut self, wanted: &DiscIdentity) -> Result<Box<dyn DiscReader>, DriveError>;
 
-    /// The medium that bears this disc proved bad and is put away: it is not found again, and the
+    /// The medium that carries this disc proved bad and is put away: it is not found again, and the
     /// disc can be burned on another blank.
     fn reject(&mut self, label: &DiscIdentity) -> Result<(), DriveError>;
 
@@ -155,7 +155,7 @@ pub trait Drive: Send {
 
 /// The side of a drive that hands reach.
 pub trait Slot {
-    /// What lies in the drive, for people: `a blank BD-R`, `disc 3 of holidays`; `None`: nothing.
+    /// What is in the drive, for people: `a blank BD-R`, `disc 3 of holidays`; `None`: nothing.
     fn content(&mut self) -> Result<Option<String>, DriveError>;
 
     /// Tells one insertion from the next, though the media look alike; `None` where nothing counts
@@ -168,6 +168,6 @@ pub trait Slot {
     /// Waits until a medium is inserted; `false` if the time is over before.
     fn await_medium(&mut self, deadline: &Deadline, stop: &Stop) -> Result<bool, DriveError>;
 
-    /// The medium that lies in the drive now, and no other, may be overwritten.
+    /// The medium that is in the drive now, and no other, may be overwritten.
     fn sacrifice(&mut self) -> Result<(), DriveError>;
 }

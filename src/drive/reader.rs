@@ -8,7 +8,7 @@ use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 use crate::model::{Carrier, FileId};
 
-/// A piece of a file that lies in one row on the medium.
+/// A piece of a file that is in one row on the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
     pub start: Sectors,
@@ -77,7 +77,7 @@ pub enum ReadError {
     Unreadable { disc: String, path: String, sector: Sectors, source: Option<io::Error> },
     #[error("{disc}: {path} cannot be read")]
     Io { disc: String, path: String, source: io::Error },
-    /// The disc, or what it lies in, is not there any more: this says nothing about its soundness,
+    /// The disc, or what it is in, is not there any more: this says nothing about its soundness,
     /// and further reads fail alike.
     #[error(transparent)]
     Gone(#[from] Absence),
@@ -88,7 +88,7 @@ pub trait DiscReader: Send + Sync {
     /// For people: which disc this is and where.
     fn title(&self) -> String;
 
-    /// What bears it, as far as the reader can tell: a drive, or where it lies, as a path that
+    /// What carries it, as far as the reader can tell: a drive, or where it lies, as a path that
     /// holds from everywhere.
     fn medium(&self) -> Carrier;
 
@@ -97,13 +97,13 @@ pub trait DiscReader: Send + Sync {
         None
     }
 
-    /// In the order in which they lie on the medium; by name where that is not known.
+    /// In the order in which they are on the medium; by name where that is not known.
     fn files(&self) -> &[DiscFile];
 
     /// Reads from `offset` on; 0 only at the file's end or for an empty buffer.
     ///
     /// Stops before an unreadable sector: only a read that *begins* in one fails. So a caller
-    /// that goes on with the next sector gets all that can be read.
+    /// that continues with the next sector gets all that can be read.
     fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError>;
 
     /// The same, and also tries, sector by sector, what `read_at` skips around a bad place: a drive
@@ -120,7 +120,7 @@ pub trait DiscReader: Send + Sync {
     /// Reads of the image itself, from `offset` on; fewer bytes before a place that cannot be
     /// read, and 0 at the end only. An error where there are only files.
     fn read_image(&self, _offset: Bytes, _buf: &mut [u8]) -> io::Result<usize> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "these are files, and no image of a disc"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "these are files, not a disc image"))
     }
 
     /// Why what could not be read of this disc says nothing about it: it was taken out, its drive

@@ -57,7 +57,7 @@ impl RawMedium {
     pub fn open(path: &Path, stop: &Stop) -> Result<RawMedium, DriveError> {
         let metadata = fs::metadata(path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => DriveError::Missing(path.to_owned()),
-            _ => DriveError::io("look at", path)(e),
+            _ => DriveError::io("access", path)(e),
         })?;
         if metadata.is_dir() {
             return Err(DriveError::NotAnImage(path.to_owned()));

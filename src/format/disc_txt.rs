@@ -30,7 +30,7 @@ pub struct DiscTxt {
     pub coldcut: String,
     pub encryption: Encryption,
     pub compression: Compression,
-    /// So many percent of the disc's blocks can be lost and made anew; 0: no recovery data.
+    /// So many percent of the disc's blocks can be lost and rebuilt; 0: no recovery data.
     pub parity: u8,
     pub listings: ListingFlags,
     /// What people said of the set; discs of format 1 have nothing of it.

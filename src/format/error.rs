@@ -9,7 +9,7 @@ pub enum FormatError {
         "made by a newer coldcut (format {found}; this one reads formats 1 and 2): use a newer one"
     )]
     Newer { found: String },
-    #[error("DISC.txt has no usable line {key:?}: not a disc of coldcut's, or damaged")]
+    #[error("DISC.txt has no usable line {key:?}: not a coldcut disc, or damaged")]
     DiscKey { key: &'static str },
     #[error("the first lines are not those of a coldcut {what}")]
     Header { what: &'static str },
@@ -25,12 +25,12 @@ pub enum FormatError {
     OutOfOrder,
     #[error(
         "{what} has more than {most} rows, and no real listing of {size} bytes has as many; if the \
-         disc is yours, --no-limits reads it all the same"
+         disc is yours, --no-limits reads it anyway"
     )]
     TooManyRows { what: &'static str, most: u64, size: u64 },
     #[error(
-        "{what} unfolds to more than {most} bytes, and no real listing of {size} bytes does; if the \
-         disc is yours, --no-limits reads it all the same"
+        "{what} expands to more than {most} bytes, and no real listing of {size} bytes does; if \
+         the disc is yours, --no-limits reads it anyway"
     )]
     TooMuchText { what: &'static str, most: u64, size: u64 },
     #[error("line {number} of {what} is damaged")]
@@ -40,7 +40,7 @@ pub enum FormatError {
         #[source]
         source: Box<FormatError>,
     },
-    #[error("{what} cannot be read on behind line {number}")]
+    #[error("{what} cannot be read after line {number}")]
     Read {
         what: &'static str,
         number: u64,
@@ -50,7 +50,7 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    /// A stretch of the text is lost, and what is behind it may be sound.
+    /// A stretch of the text is lost, and what is after it may be sound.
     pub(super) fn is_a_damaged_stretch(&self) -> bool {
         match self {
             FormatError::Read { source, .. } => source.kind() == std::io::ErrorKind::InvalidData,

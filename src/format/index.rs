@@ -141,7 +141,7 @@ impl<R: BufRead> IndexReader<R> {
     }
 }
 
-/// A damaged row is an error, and the rows behind it follow. So is one that is not behind the row
+/// A damaged row is an error, and the rows after it follow. So is one that is not after the row
 /// before it, in the order of archives and of members in them.
 impl<R: BufRead> Iterator for IndexReader<R> {
     type Item = Result<IndexRow, FormatError>;

@@ -130,7 +130,7 @@ pub(super) enum Stand {
 }
 
 /// The first lines of a listing, made into its header. Where a damaged stretch swallowed them there
-/// is none, and the rows behind it follow.
+/// is none, and the rows after it follow.
 pub(super) fn read_header<R: BufRead, T>(
     lines: &mut LineReader<R>,
     what: &'static str,

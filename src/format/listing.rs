@@ -1,5 +1,5 @@
-//! SNAPSHOT and HISTORY (format 7 and 8): every path of the source at one run, and as it was in the runs
-//! before, and where its bytes are.
+//! SNAPSHOT and HISTORY (format 7 and 8): every path of the source at one run, and as it was in the
+//! runs before, and where its bytes are.
 
 use super::FormatError;
 use super::escape::unescape;
@@ -11,7 +11,7 @@ use crate::model::{ArchiveNo, DiscNo, DiscUuid, Format, RelPath, SetName, SetUui
 use std::io::BufRead;
 
 /// Fields of a row on a disc of format 1; those that are known of a path for as long as it is so
-/// come behind them: `since` in SNAPSHOT, and `until` in HISTORY.
+/// come after them: `since` in SNAPSHOT, and `until` in HISTORY.
 const FIELDS: usize = 6 + meta_fields::COUNT;
 
 /// What the first lines of a SNAPSHOT or HISTORY say.
@@ -64,7 +64,7 @@ pub fn parse_listed_line(line: &[u8]) -> Result<ListedRow, FormatError> {
     Ok(ListedRow { row, life: parse_life(&mut fields, found - FIELDS)? })
 }
 
-/// What is behind the fields of format 1.
+/// What is after the fields of format 1.
 fn parse_life(fields: &mut Fields, more: usize) -> Result<Option<Life>, FormatError> {
     if more == 0 {
         return Ok(None);
@@ -163,7 +163,7 @@ impl<R: BufRead> ListingReader<R> {
     }
 }
 
-/// A damaged row is an error, and the rows behind it follow. So is one that is not where walk order
+/// A damaged row is an error, and the rows after it follow. So is one that is not where walk order
 /// has it: no path is there twice, in any snapshot.
 impl<R: BufRead> Iterator for ListingReader<R> {
     type Item = Result<ListedRow, FormatError>;
@@ -420,8 +420,8 @@ mod tests {
         text.len() as u64 / text.chunks(900_000).map(packed).sum::<u64>()
     }
 
-    /// What file systems and programs put into attributes, in the same words for each file. ext4 has
-    /// room for 4 KiB; a list of 500 users takes as much.
+    /// What file systems and programs put into attributes, in the same words for each file. ext4
+    /// has room for 4 KiB; a list of 500 users takes as much.
     #[test]
     fn real_attributes_are_far_from_what_text_may_be() {
         let most = longest_text(1 << 20) >> 20;

@@ -132,7 +132,7 @@ pub(super) fn meta(meta: &Meta, note: &Note, format: Format, out: &mut Vec<u8>) 
     }
 }
 
-/// Reads the fields behind the others of a row of this kind.
+/// Reads the fields after the others of a row of this kind.
 pub(super) fn parse_meta(kind: Kind, fields: &mut Fields) -> Result<(Meta, Note), FormatError> {
     let meta = Meta {
         mode: fields.read("mode", parse_mode)?,

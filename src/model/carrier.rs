@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-/// What bears a copy.
+/// What carries a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carrier {
     /// A medium for a drive.
@@ -122,7 +122,7 @@ impl Carrier {
         }
     }
 
-    /// Whether both are one place of a file system: where it is tells which copy lies there. Media
+    /// Whether both are one place of a file system: where it is tells which copy is there. Media
     /// are in no place.
     pub fn is_where(&self, other: &Carrier) -> bool {
         match (self, other) {
@@ -173,7 +173,7 @@ impl fmt::Display for Carrier {
             Carrier::Disc(medium) => medium.fmt(f),
             Carrier::Shelf(place) => write!(f, "shelf {}", place.dir.display()),
             Carrier::Folder(dir) => write!(f, "files in {}", dir.display()),
-            Carrier::Words(words) => write!(f, "{words} (so a former version noted it)"),
+            Carrier::Words(words) => write!(f, "{words} (as an earlier version noted it)"),
         }
     }
 }
@@ -240,6 +240,6 @@ mod tests {
         assert!(!at(Some(a), Some("x")).is(&at(None, Some("y"))));
         assert!(at(None, None).is(&at(Some(b), Some("y"))), "an old note knows the path alone");
         assert!(!at(None, None).is(&ShelfPlace::at("/mnt")));
-        assert!(!at(None, None).is_on_system_of(&at(None, None)), "unknown is no proof");
+        assert!(!at(None, None).is_on_system_of(&at(None, None)), "unknown is not proof");
     }
 }

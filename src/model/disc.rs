@@ -34,7 +34,7 @@ number! {
     SetUuid(Uuid)
 }
 number! {
-    /// Who a disc is. All copies of a disc bear the same.
+    /// Who a disc is. All copies of a disc carry the same.
     DiscUuid(Uuid)
 }
 number! {

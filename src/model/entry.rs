@@ -68,7 +68,7 @@ impl Mtime {
         }
     }
 
-    /// Reads what `to_decimal` writes, with one to nine digits behind the point or none.
+    /// Reads what `to_decimal` writes, with one to nine digits after the point or none.
     pub fn from_decimal(text: &str) -> Option<Mtime> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// 1 to 26 of `A-Z a-z 0-9 - _`: fits a volume id behind the number and any file system.
+/// 1 to 26 of `A-Z a-z 0-9 - _`: fits a volume id after the number and any file system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SetName(String);
 

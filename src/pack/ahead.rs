@@ -86,7 +86,7 @@ impl FileReadAhead {
         })
     }
 
-    /// Puts what did not get its turn back: it is opened anew when there is room for it.
+    /// Puts what did not get its turn back: it is reopened when there is room for it.
     pub fn give_back(&mut self, queue: &mut Queue) {
         while let Some(work) = self.work.pop_back() {
             if let WorkItem::File { .. } = work {

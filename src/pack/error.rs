@@ -23,11 +23,11 @@ pub enum PackError {
     #[error("cannot record what was packed")]
     Ledger(#[source] LedgerError),
     #[error(
-        "discs of {size} are too small: nothing fits beside the listings of this set. \
-         Choose a larger --disc-size"
+        "discs of {size} are too small: no file fits next to the listings of this set. Choose a \
+         larger --disc-size"
     )]
     DiscTooSmall { size: crate::model::Bytes },
-    #[error("the recovery data of this disc cannot be made")]
+    #[error("the recovery data of this disc cannot be created")]
     Recovery(#[source] crate::recovery::program::ProgramError),
     #[error(transparent)]
     Stopped(#[from] Stopped),

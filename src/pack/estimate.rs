@@ -1,4 +1,5 @@
-//! What a run will take, before it takes it: discs, hours, staging. A shopping list from sizes alone.
+//! What a run will take, before it takes it: discs, hours, staging. A shopping list from sizes
+//! alone.
 
 use crate::model::disc::Ratio;
 use crate::model::size::CLUSTER;
@@ -81,7 +82,7 @@ pub fn estimate(
     let capacity = capacity.whole_clusters().max(CLUSTER).bytes().0;
     let archive = archive_size.min(load.bytes + MEMBER * load.files).min(capacity);
     let staging = more.min(capacity) + archive + listings;
-    // Recovery data of what was there already is made anew, too.
+    // Recovery data of what was there already is rebuilt, too.
     let recovery = |bytes: u64| Bytes((bytes * (100 + u64::from(parity))).div_ceil(100));
     Estimate { discs, on_discs: recovery(more.saturating_add(used)), staging: recovery(staging) }
 }

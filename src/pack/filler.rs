@@ -2,8 +2,8 @@
 //! closed, where a file is cut because the archive or the disc ends.
 //!
 //! Until the edge is near, room is reckoned by upper bounds, which cost nothing. When a bound says
-//! "full", the true sizes are taken: frames on their way are waited for, the listings compressed for
-//! real, then the open archives sealed, and packing goes on with what that set free.
+//! "full", the true sizes are taken: frames on their way are waited for, the listings compressed
+//! for real, then the open archives sealed, and packing continues with what that set free.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -181,7 +181,7 @@ pub struct Filler<'a> {
     again: Vec<WorkItem>,
     /// Nothing is put onto the disc before [`Filler::next_disc`] was called.
     chooses: bool,
-    /// Bytes that fit for certain, without reckoning anew.
+    /// Bytes that fit for certain, without computing it again.
     pub(super) slack: u64,
     pub packed: Packed,
     pub(super) done: u64,
@@ -221,7 +221,7 @@ impl<'a> Filler<'a> {
         Filler { chooses: true, ..self }
     }
 
-    /// The disc before is closed, or another one is chosen: go on with this one.
+    /// The disc before is closed, or another one is chosen: continue with this one.
     pub fn next_disc(&mut self, disc: DiscInWork) -> DiscInWork {
         (self.slack, self.chooses) = (0, false);
         std::mem::replace(&mut self.disc, disc)
@@ -236,7 +236,8 @@ impl<'a> Filler<'a> {
         self.ahead = FileReadAhead::new(source, self.config.compression != Compression::None);
     }
 
-    /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded then.
+    /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded
+    /// then.
     pub fn fill(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
         let outcome = self.fill_open(queue, ledger)?;
         if outcome == Fill::Choose {

@@ -21,16 +21,17 @@ pub trait Ledger {
     fn next_archive(&mut self) -> Result<ArchiveNo, LedgerError>;
     /// An archive is durable in staging: archive, contents and rows become one transaction.
     fn sealed(&mut self, archive: SealedArchive) -> Result<(), LedgerError>;
-    /// The entry could not be read; what was stored of it before (if anything) stays in the snapshot.
+    /// The entry could not be read; what was stored of it before (if anything) stays in the
+    /// snapshot.
     fn unreadable(&mut self, entry: &Entry, why: &str) -> Result<(), LedgerError>;
-    /// Every row of the snapshot in work, in walk order, as known now.
+    /// Every row of the snapshot in progress, in walk order, as known now.
     fn snapshot_rows(
         &mut self,
         sink: &mut dyn FnMut(ListedRow) -> io::Result<()>,
     ) -> Result<(), LedgerError>;
-    /// Whether older snapshots hold anything that is not in the one in work.
+    /// Whether older snapshots hold anything that is not in the one in progress.
     fn has_history(&mut self) -> Result<bool, LedgerError>;
-    /// What older snapshots hold and the one in work does not, in walk order.
+    /// What older snapshots hold and the one in progress does not, in walk order.
     fn history_rows(
         &mut self,
         sink: &mut dyn FnMut(ListedRow) -> io::Result<()>,

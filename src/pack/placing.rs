@@ -44,7 +44,7 @@ impl Filler<'_> {
         Ok(put)
     }
 
-    /// Another name of what is in this archive already, behind it. Where that was closed meanwhile,
+    /// Another name of what is in this archive already, after it. Where that was closed meanwhile,
     /// or nothing more fits, it stays a row: SNAPSHOT has it, and tar could not make it.
     fn put_link(
         &mut self,

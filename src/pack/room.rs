@@ -6,7 +6,7 @@ use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 use crate::recovery::geometry::Geometry;
 
-/// Files that may grow before room is reckoned anew, and each begin another sector: two archives,
+/// Files that may grow before room is computed again, and each begin another sector: two archives,
 /// INDEX, SNAPSHOT, HISTORY, catalog, sums.
 const GROWING: u64 = 7;
 const SUMS: &str = "SHA256SUMS";

@@ -21,11 +21,11 @@ const KEPT_LEVELS: usize = 32;
 pub enum BeneathError {
     #[error("{0} is a symbolic link where a directory is needed; it is never followed")]
     Symlink(RelPath),
-    #[error("{0} is not a directory, and something is to be found inside it")]
+    #[error("{0} is not a directory, but a path inside it is needed")]
     NotDirectory(RelPath),
     #[error("the directory {path} cannot be opened")]
     Open { path: RelPath, source: io::Error },
-    #[error("the directory {path} cannot be made")]
+    #[error("the directory {path} cannot be created")]
     Make { path: RelPath, source: io::Error },
 }
 

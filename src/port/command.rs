@@ -109,10 +109,10 @@ pub enum CommandError {
     Log { log: std::path::PathBuf, source: io::Error },
     #[error("{program} wrote more than {limit} bytes where a short answer was expected")]
     TooMuchOutput { program: String, limit: usize },
-    #[error("{program} did not end within {} seconds and was ended", .after.as_secs())]
+    #[error("{program} did not finish within {} seconds and was killed", .after.as_secs())]
     TimedOut { program: String, after: Duration },
     /// Whoever heard what it said had enough, and knows why.
-    #[error("{program} was ended, because its output is of no use")]
+    #[error("{program} was killed, because its output cannot be used")]
     Unwanted { program: String },
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -187,7 +187,7 @@ impl Program {
     }
 
     /// The program is killed when we end, however that happens. For work that a later run begins
-    /// anew; never for a burner, which must be left to close the disc.
+    /// again; never for a burner, which must be left to close the disc.
     pub fn dies_with_us(mut self) -> Program {
         self.dies_with_us = true;
         self
@@ -364,7 +364,8 @@ impl Program {
             // and no lock is taken.
             unsafe { command.pre_exec(move || fence.enter()) };
         }
-        // Last: a new namespace takes back what was asked for before (credentials change, prctl(2)).
+        // Last: a new namespace takes back what was asked for before (credentials change,
+        // prctl(2)).
         if self.dies_with_us {
             end_with_parent(&mut command);
         }

@@ -86,7 +86,7 @@ pub fn open_own_to_read(path: &Path) -> io::Result<File> {
     match found.uid() {
         _ if !found.is_file() => refused("is not a regular file"),
         owner if owner != rustix::process::geteuid().as_raw() => refused(&format!(
-            "belongs to {}, and is not read as a file of coldcut's",
+            "belongs to {}, and is not read as one of your files",
             user_name(owner)
         )),
         _ => Ok(file),

@@ -34,8 +34,8 @@ pub struct Lasting {
 }
 
 impl Program {
-    /// Starts the program with both its outputs in `log`, which is written anew. The program before
-    /// that wrote to this file must have ended ([`is_at_work`]).
+    /// Starts the program with both its outputs in `log`, which is written from scratch. The
+    /// program before that wrote to this file must have ended ([`is_at_work`]).
     pub fn start_lasting(&self, log: &Path, stop: &Stop) -> Result<Lasting, CommandError> {
         stop.check()?;
         let failed = |source| CommandError::Log { log: log.to_owned(), source };

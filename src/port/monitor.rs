@@ -9,7 +9,7 @@ use crate::model::DiscNo;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
     pub what: Activity,
-    /// The disc in work, if it is about one.
+    /// The disc in progress, if it is about one.
     pub disc: Option<u32>,
     /// Bytes (or entries, when scanning) to do, if known.
     pub total: Option<u64>,
@@ -52,7 +52,7 @@ impl Activity {
     }
 }
 
-/// How far the phase in work has come.
+/// How far the phase in progress has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes of the source, or of the medium, done so far.
@@ -102,7 +102,8 @@ pub trait Monitor: Send + Sync {
     fn disc(&self, number: DiscNo, reached: Reached);
     /// A sentence that a person wants to read even when all goes well.
     fn note(&self, text: &str);
-    /// A non-fatal failure. The engine counts it itself: it reaches the exit code without the monitor.
+    /// A non-fatal failure. The engine counts it itself: it reaches the exit code without the
+    /// monitor.
     fn trouble(&self, trouble: &Trouble);
 }
 

@@ -118,7 +118,7 @@ fn overhear(child: &mut Child) -> io::Result<Receiver<Vec<u8>>> {
             }
         }
     };
-    std::thread::Builder::new().name("complaints of a command".into()).spawn(read)?;
+    std::thread::Builder::new().name("error output of a command".into()).spawn(read)?;
     Ok(receive)
 }
 

@@ -14,7 +14,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 pub enum Distrust {
     #[error("it belongs to {0}; it must belong to you or to root")]
     Owner(String),
-    #[error("others can write to it; `chmod go-w` takes that away")]
+    #[error("others can write to it; `chmod go-w` fixes that")]
     Writable,
 }
 

@@ -1,5 +1,5 @@
-//! The medium that a drive needs, as values for programs and as words for people: a changer must not
-//! have to read English.
+//! The medium that a drive needs, as values for programs and as words for people: a changer must
+//! not have to read English.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::model::{DiscNo, Sectors, SetName};
 pub enum MediumKind {
     /// One that can be written.
     Blank,
-    /// One that bears a disc.
+    /// One that carries a disc.
     Disc,
     /// A disc that was burned and not read back, or a blank to burn it once more.
     Either,
@@ -80,7 +80,7 @@ impl WantedMedium {
     }
 }
 
-/// As in "Insert …, into /dev/sr0."
+/// As in "Insert … into /dev/sr0."
 impl fmt::Display for WantedMedium {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(set), Some(disc)) = (&self.set, self.disc) else {

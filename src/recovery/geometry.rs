@@ -65,7 +65,7 @@ impl Geometry {
         self.files(critical_bytes(files, self.source_blocks(files)), recovery_blocks)
     }
 
-    /// How many percent of these files' blocks so many recovery blocks make good.
+    /// How many percent of these files' blocks so many recovery blocks repair.
     pub fn covered_percent(&self, files: &[(String, u64)], recovery_blocks: u64) -> u8 {
         let percent = recovery_blocks * 100 / self.source_blocks(files).max(1);
         u8::try_from(percent).unwrap_or(u8::MAX).min(self.percent)

@@ -53,7 +53,7 @@ pub struct OpenGroup {
 }
 
 impl OpenGroup {
-    /// The group that lies in `dir`, as its last whole step left it.
+    /// The group that is in `dir`, as its last whole step left it.
     pub fn open(dir: &Path) -> io::Result<Option<OpenGroup>> {
         let path = dir.join(LOG);
         let text = match read_own_text(&path) {
@@ -210,7 +210,7 @@ impl OpenGroup {
         self.dir.join(format!("sum{exponent}"))
     }
 
-    /// The sums of a stripe, one behind the other; zeros where nothing was added yet.
+    /// The sums of a stripe, one after the other; zeros where nothing was added yet.
     fn blocks(&self, number: u64) -> io::Result<Vec<u8>> {
         let size = self.stripe as usize;
         let mut blocks = vec![0; size * self.ratio.recovery as usize];

@@ -1,4 +1,4 @@
-//! Recovery data (format 10): PAR2 files that make good again what a disc has lost. How much there
+//! Recovery data (format 10): PAR2 files that repair what a disc has lost. How much there
 //! is and how large it becomes is reckoned here; the program `par2` makes it and repairs with it;
 //! whether a repair is possible is told from the packets, without the program.
 
@@ -9,12 +9,12 @@ pub mod packets;
 pub mod program;
 pub mod striping;
 
-/// Where recovery data lies on a disc.
+/// Where recovery data is on a disc.
 pub const DIRECTORY: &str = "parity";
 /// The file that describes the set and has no recovery blocks.
 pub const MAIN: &str = "parity/disc.par2";
 
-/// Whether recovery data covers this file: all but itself and the check sums, which have the sums
+/// Whether recovery data covers this file: all but itself and the checksums, which have the sums
 /// of the recovery data in them.
 pub fn covers(path: &str) -> bool {
     !is_recovery_data(path) && !path.starts_with("SHA256SUMS")

@@ -210,7 +210,7 @@ mod tests {
             .collect()
     }
 
-    /// One stripe of several discs, of which any two are lost and made again by par2.
+    /// One stripe of several discs, of which any two are lost and rebuilt by par2.
     #[test]
     fn par2_makes_the_pieces_of_lost_discs() {
         let lengths = [65_536, 40_001, 2_048, 65_536, 16_384];

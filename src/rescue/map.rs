@@ -1,5 +1,5 @@
 //! The map of a rescue, in the format of GNU ddrescue's mapfiles (its manual, "Mapfile structure"),
-//! so that either program goes on with what the other began.
+//! so that either program continues with what the other began.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -40,7 +40,7 @@ impl BlockStatus {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum MapError {
-    #[error("line {line} is none of a ddrescue mapfile")]
+    #[error("line {line} is not valid in a ddrescue mapfile")]
     Line { line: usize },
     #[error("its blocks do not follow each other at line {line}")]
     Gap { line: usize },

@@ -29,7 +29,7 @@ pub enum RescueError {
     Image(#[source] io::Error),
     #[error("cannot write the map")]
     Map(#[source] io::Error),
-    #[error("{0}; what was read is in the image, and the same command goes on")]
+    #[error("{0}; what was read is in the image, and the same command continues")]
     Gone(Absence),
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -159,7 +159,7 @@ fn next(stretches: &[Range<u64>], at: u64) -> Option<Range<u64>> {
     Some(found.start.max(at)..found.end)
 }
 
-/// Where the step ends that a place lies in.
+/// Where the step ends that a place is in.
 fn border(at: u64, step: u64) -> u64 {
     (at / step + 1) * step
 }

@@ -71,7 +71,7 @@ pub struct Assembly {
     hasher: Sha256,
     /// Bytes of the content so far.
     at: u64,
-    /// How far bytes were written: behind it the file is to be made longer by a hole.
+    /// How far bytes were written: after it the file is to be made longer by a hole.
     written: u64,
     has_holes: bool,
     /// The part that comes next; 1 for a file that was not split.
@@ -128,7 +128,7 @@ impl Assembly {
     ) -> Result<(), MemberFailure> {
         let disc = |why: &str| Err(MemberFailure::Disc(why.to_owned()));
         if member.kind != Kind::File || member.size != fetch.size {
-            return disc("another member stands where the listing says that it is");
+            return disc("the archive has another member where the listing says that it is");
         }
         if fetch.part != 0 && (fetch.part != self.next_part || fetch.file_offset != self.at) {
             return Err(MemberFailure::Disc(format!("part {} of it is missing", self.next_part)));

@@ -77,9 +77,9 @@ pub(super) struct Shared<'a> {
     pub stop: &'a Stop,
     limits: SizeLimits,
     state: Mutex<ExtractState>,
-    /// The disc in work.
+    /// The disc in progress.
     disc: AtomicU32,
-    /// Bytes of members that were read, of the disc in work.
+    /// Bytes of members that were read, of the disc in progress.
     done: AtomicU64,
 }
 
@@ -144,8 +144,8 @@ impl<'a> Restorer<'a> {
     }
 
     /// Restores all that this disc has, from the first of its copies that has it sound. Discs are
-    /// to be given in the order of their numbers. `Some`: a copy went away, and what still waits for
-    /// this disc may be on it; it is not lost, and this may be called again.
+    /// to be given in the order of their numbers. `Some`: a copy went away, and what still waits
+    /// for this disc may be on it; it is not lost, and this may be called again.
     pub fn disc(
         &mut self,
         label: &DiscIdentity,

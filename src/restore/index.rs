@@ -1,5 +1,5 @@
 //! Reads the INDEX of a disc and picks the members that are wanted, in the order in which their
-//! bytes lie on the medium.
+//! bytes are on the medium.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
@@ -13,7 +13,7 @@ use crate::model::rows::{FrameSpan, IndexRow};
 use crate::model::{ArchiveNo, Digest, DiscIdentity, Kind, RelPath};
 use crate::port::stop::{Heeding, Stop, Stopped};
 
-/// What the listings are called, encrypted ones with `.gpg` behind it.
+/// What the listings are called, encrypted ones with `.gpg` after it.
 pub const INDEX: &str = "INDEX.tsv.bz2";
 pub const SNAPSHOT: &str = "SNAPSHOT.tsv.bz2";
 pub const HISTORY: &str = "HISTORY.tsv.bz2";
@@ -88,9 +88,9 @@ pub struct Fetch {
 pub type WantedMembers = HashMap<(ArchiveNo, RelPath), usize>;
 
 /// Opens a listing of the disc: decrypted and expanded. What of it is damaged is an error of kind
-/// `InvalidData`, and what is sound behind it follows; each stretch is proved by the check sum of
-/// its own bzip2 stream. If the integrity of an encrypted one is broken, that is one more such error,
-/// at its end. A wish to stop is an error of another kind, wherever it comes.
+/// `InvalidData`, and what is sound after it follows; each stretch is proved by the checksum of
+/// its own bzip2 stream. If the integrity of an encrypted one is broken, that is one more such
+/// error, at its end. A wish to stop is an error of another kind, wherever it comes.
 pub fn open_listing<'a>(
     reader: &'a dyn DiscReader,
     name: &str,
@@ -163,8 +163,8 @@ fn refuse_other(header: Option<&IndexHeader>, of: &DiscIdentity) -> Result<(), L
     }
     let DiscIdentity { set, set_uuid, number, uuid } = &header.id;
     let what = match *set_uuid == of.set_uuid {
-        true => format!("is that of disc {number} ({uuid}), and not of this disc"),
-        false => format!("is that of disc {number} of another set, {set}"),
+        true => format!("belongs to disc {number} ({uuid}), not to this disc"),
+        false => format!("belongs to disc {number} of another set, {set}"),
     };
     Err(ListingError::Elsewhere { name: INDEX.to_owned(), what })
 }

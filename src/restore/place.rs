@@ -144,7 +144,7 @@ impl Target {
             Err(errno) => Err(errno),
         };
         made.map(|()| DirCreation::New)
-            .map_err(|errno| PlaceError::new(path, "making the directory", errno))
+            .map_err(|errno| PlaceError::new(path, "creating the directory", errno))
     }
 
     /// Gives a directory its metadata. Last of all: with its real mode nothing more may be made in
@@ -158,7 +158,7 @@ impl Target {
     pub fn begin_file(&self, path: &RelPath) -> Result<TempFile, PlaceError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mode = Mode::RUSR | Mode::WUSR;
-        let (temporary, fd) = self.make(path, "making the file", |dir, name| {
+        let (temporary, fd) = self.make(path, "creating the file", |dir, name| {
             openat(dir, name, flags | OFlags::CLOEXEC, mode)
         })?;
         // Whoever cleans up after a killed restore sees that this one lives. File systems without
@@ -174,8 +174,8 @@ impl Target {
         meta: &Meta,
         replace: bool,
     ) -> Result<Vec<Complaint>, PlaceError> {
-        let (temporary, ()) =
-            self.make(path, "making the symbolic link", |dir, name| symlinkat(target, dir, name))?;
+        let (temporary, ()) = self
+            .make(path, "creating the symbolic link", |dir, name| symlinkat(target, dir, name))?;
         self.finish_node(temporary, path, meta, Kind::Symlink, replace)
     }
 
@@ -190,10 +190,10 @@ impl Target {
         let not_a_file = || PlaceError::NotAFile { path: path.clone(), first: first.clone() };
         let (parent, name) = first.split_last().ok_or_else(not_a_file)?;
         let from = self.dir(first, &parent, MissingDirs::Fail)?;
-        let (temporary, ()) = self.make(path, "making the hard link", |dir, temporary| {
+        let (temporary, ()) = self.make(path, "creating the hard link", |dir, temporary| {
             linkat(&from, name, dir, temporary, AtFlags::empty())
         })?;
-        // Looked at behind the link: in front of it, another could be put in place in between.
+        // Looked at after the link: in front of it, another could be put in place in between.
         let stat = temporary
             .stat()
             .map_err(|errno| PlaceError::new(path, "looking at the hard link", errno))?;
@@ -215,7 +215,7 @@ impl Target {
         meta: &Meta,
         replace: bool,
     ) -> Result<Vec<Complaint>, PlaceError> {
-        let (temporary, ()) = self.make(path, "making the FIFO", |dir, name| {
+        let (temporary, ()) = self.make(path, "creating the FIFO", |dir, name| {
             mknodat(dir, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
         })?;
         self.finish_node(temporary, path, meta, Kind::Fifo, replace)
@@ -234,7 +234,7 @@ impl Target {
             Kind::BlockDevice => FileType::BlockDevice,
             _ => FileType::CharacterDevice,
         };
-        let made = self.make(path, "making the device", |dir, name| {
+        let made = self.make(path, "creating the device", |dir, name| {
             let number = rustix::fs::makedev(major, minor);
             mknodat(dir, name, file_type, Mode::RUSR | Mode::WUSR, number)
         });

@@ -128,7 +128,7 @@ fn part_number(member: &RelPath) -> Option<u32> {
     std::str::from_utf8(name).ok()?.parse().ok().filter(|&number| number > 0)
 }
 
-/// Frames one behind the other, as one stream of tar data that knows where it is.
+/// Frames one after the other, as one stream of tar data that knows where it is.
 struct Chain<R> {
     pieces: SalvageReader<R>,
     data: Cursor<Vec<u8>>,
@@ -217,7 +217,7 @@ fn read_frames<R: Read>(
             // The end's zeros.
             Ok(None) => chain.data.set_position(u64::MAX),
             Err(_) if chain.frame.0 == start.0 => {
-                // Nothing behind it in this frame can be found.
+                // Nothing after it in this frame can be found.
                 found.unlisted.lost += chain.frame.1 - start.0;
                 chain.data.set_position(u64::MAX);
             }

@@ -1,5 +1,5 @@
 //! Members out of a row of frames, in order, each by its place: a damaged one does not cost the
-//! next, as long as the data behind it can be expanded.
+//! next, as long as the data after it can be expanded.
 
 use std::io::{self, Read};
 
@@ -51,9 +51,9 @@ fn unpack_one(
     let skip = fetch.frames.tar_offset.checked_sub(input.at).ok_or_else(behind)?;
     let skipped = io::copy(&mut input.take(skip), &mut io::sink()).map_err(damaged)?;
     if skipped < skip {
-        return Err(MemberFailure::Disc("the archive ends before it".to_owned()));
+        return Err(MemberFailure::Disc("the archive ends before that place".to_owned()));
     }
-    let nothing = || MemberFailure::Disc("no member stands where the listing says".to_owned());
+    let nothing = || MemberFailure::Disc("there is no member where the listing says".to_owned());
     let member = read_member(input)?.ok_or_else(nothing)?;
     take(fetch, &member, input)
 }

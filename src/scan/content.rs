@@ -28,9 +28,9 @@ pub enum ContentReadError {
     Replaced,
     #[error("it cannot be opened")]
     Open(#[source] io::Error),
-    #[error("the way to it changed after the source was scanned")]
+    #[error("the path to it changed after the source was scanned")]
     Way(#[from] BeneathError),
-    #[error("it cannot be looked at again")]
+    #[error("it cannot be examined again")]
     Look(#[from] LookError),
 }
 

@@ -56,7 +56,7 @@ fn is_devtmpfs(dev: (u32, u32)) -> bool {
     fs::read("/proc/self/mountinfo").is_ok_and(|table| lists_devtmpfs(&table, dev))
 }
 
-/// Field 3 is `major:minor`; the type is the first field behind the lone `-`.
+/// Field 3 is `major:minor`; the type is the first field after the lone `-`.
 fn lists_devtmpfs(table: &[u8], dev: (u32, u32)) -> bool {
     let number = format!("{}:{}", dev.0, dev.1);
     table.split(|&b| b == b'\n').any(|line| {

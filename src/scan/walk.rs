@@ -127,13 +127,13 @@ impl WalkTally {
 pub enum ScanError {
     #[error("the source {0} does not exist")]
     Missing(String),
-    #[error("the source {0} is not a directory; name the directory that it is in")]
+    #[error("the source {0} is a file, not a directory; name the directory that it is in")]
     NotDirectory(String),
     #[error("the source {path} cannot be read")]
     Unreadable { path: String, source: io::Error },
     #[error("the root of the source cannot be read")]
     Root(#[source] LookError),
-    #[error("the source {path} is on {name}, where the kernel shows its state: there are no files")]
+    #[error("the source {path} is on {name}, a file system of the kernel with no files to back up")]
     Pseudo { path: String, name: &'static str },
     #[error("/proc is not mounted; extended attributes cannot be read without it")]
     NoProc,

@@ -1,7 +1,7 @@
 //! Extended attributes of what the walk finds, through its directory's descriptor.
 //!
-//! Kept are `user.*`, `trusted.*` (readable by root), `security.capability` and the POSIX ACLs: they
-//! belong to the file. All else belongs to the system the file lies on, which sets it anew:
+//! Kept are `user.*`, `trusted.*` (readable by root), `security.capability` and the POSIX ACLs:
+//! they belong to the file. All else belongs to the system the file is on, which sets it again:
 //! `security.selinux` comes from the policy, `security.ima` and `.evm` from keys, others from the
 //! file system's driver.
 

@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const NO_ANSWER: &str = "nobody answered within --wait: that counts as no";
+const NO_ANSWER: &str = "no answer within --wait; taken as no";
 
 pub struct Person {
     screen: Arc<Screen>,
@@ -50,7 +50,7 @@ impl Person {
             // A line that is not UTF-8 answers nothing.
             Ok(line) => judge(std::str::from_utf8(&line).unwrap_or_default().trim()),
             Err(silence) => {
-                // The cursor stands behind the question.
+                // The cursor stands after the question.
                 self.screen.say("");
                 self.answer_of(silence)
             }
@@ -92,11 +92,11 @@ impl Person {
                 self.screen.put("A passphrase cannot be empty.");
                 continue;
             }
-            let second = self.secret(keyboard, "Once more: ")?;
+            let second = self.secret(keyboard, "Repeat the passphrase: ")?;
             if first.bytes() == second.bytes() {
                 return Some(first);
             }
-            self.screen.put("The two differ. Again.");
+            self.screen.put("They do not match. Try again.");
         }
     }
 }
@@ -127,7 +127,7 @@ impl Operator for Person {
     }
 
     fn hands(&self, request: &str) -> Answer {
-        self.ask(&format!("{request} Then press Enter (q gives up):"), |line| match line {
+        self.ask(&format!("{request} Then press Enter (q to quit):"), |line| match line {
             "q" | "Q" => Answer::No,
             _ => Answer::Yes,
         })
@@ -139,7 +139,9 @@ impl Operator for Person {
 
     fn summon(&self, call: &InsertRequest) {
         let InsertRequest { drive, wanted } = call;
-        self.screen.say(&format!("Insert {wanted}, into {drive}."));
+        let wanted_words = wanted.to_string();
+        let comma = if wanted_words.contains(',') { "," } else { "" };
+        self.screen.say(&format!("Insert {wanted_words}{comma} into {drive}."));
         // Events are a courtesy: the run does not fail because nobody reads them any more.
         let event = serde_json::json!({
             "event": "insert",
@@ -242,7 +244,10 @@ mod tests {
         let wanted = WantedMedium::any("disc 3 of holidays");
         let call = InsertRequest { drive: "/dev/sr0".into(), wanted };
         person.summon(&call);
-        assert_eq!(people.text(), "Insert disc 3 of holidays, into /dev/sr0.\n");
+        assert_eq!(people.text(), "Insert disc 3 of holidays into /dev/sr0.\n");
+        let wanted = WantedMedium::any("disc 3 of holidays, kept in shelf B");
+        person.summon(&InsertRequest { drive: "/dev/sr0".into(), wanted });
+        assert!(people.text().ends_with(", kept in shelf B, into /dev/sr0.\n"));
     }
 
     #[test]

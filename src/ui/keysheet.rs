@@ -65,9 +65,12 @@ impl Sheet {
         match self.encryption {
             Encryption::None => "The files are not encrypted.\n".to_owned(),
             Encryption::Passphrase => format!(
-                "The files are encrypted with a passphrase. Without it nobody gets them back.\n\n\
-                 Hint:       {hint}\n\n\
-                 Written by hand, if you keep this sheet where the discs are not:\n\n\
+                "The files are encrypted with a passphrase. Without it they cannot be restored.\n\
+                 \n\
+                 Hint:       {hint}\n\
+                 \n\
+                 Written by hand, if you keep this sheet where the discs are not:\n\
+                 \n\
                  {line}\n"
             ),
             Encryption::Recipients => format!(
@@ -75,7 +78,7 @@ impl Sheet {
                  Keys:       {}\n\
                  Hint:       {hint}\n",
                 match &self.key_ids[..] {
-                    [] => "their ids are not told".to_owned(),
+                    [] => "their IDs are hidden".to_owned(),
                     ids => ids.join(" "),
                 }
             ),
@@ -116,7 +119,7 @@ impl Sheet {
         }
         match text.is_empty() {
             true => text,
-            false => format!("\nRecovery discs, for the day on which another is lost:\n\n{text}"),
+            false => format!("\nRecovery discs, needed only if another disc is lost:\n\n{text}"),
         }
     }
 

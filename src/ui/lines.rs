@@ -28,7 +28,7 @@ pub struct ListedSnapshot {
 
 impl Row for ListedSnapshot {
     const HEADINGS: &'static [&'static str] =
-        &["ID", "DATE", "PATHS", "SIZE", "NOT ON A DISC", "SET", "SOURCE"];
+        &["ID", "DATE", "PATHS", "SIZE", "FILES WAITING", "SET", "SOURCE"];
     const NUMBERS: &'static [usize] = &[0, 2, 3, 4];
 
     fn cells(&self) -> Vec<String> {

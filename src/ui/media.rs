@@ -26,7 +26,7 @@ pub struct DiscLine {
     pub copies: u32,
     /// When a copy was last read back without a fault.
     pub verified: Option<Moment>,
-    /// When stock tools last opened a sample of it, or all of it.
+    /// When standard tools last opened a sample of it, or all of it.
     pub drilled: Option<Moment>,
     pub media: Vec<CopyLine>,
     /// The discs that it helps to make again, if it is a recovery disc.
@@ -127,7 +127,7 @@ impl CopyLine {
     }
 }
 
-/// What bears a copy: in words, and each thing that is known of it.
+/// What carries a copy: in words, and each thing that is known of it.
 fn put_medium(object: &mut Map<String, Value>, medium: &Carrier) {
     object.insert("medium".to_owned(), medium.to_string().into());
     let disc = medium.disc();
@@ -161,7 +161,7 @@ pub struct LossLine {
 
 impl Row for LossLine {
     const HEADINGS: &'static [&'static str] =
-        &["SNAPSHOT", "DATE", "FILES LOST", "SIZE", "FOR GOOD", "SIZE", "SET"];
+        &["SNAPSHOT", "DATE", "LOST", "SIZE", "GONE FOR EVER", "SIZE", "SET"];
     const NUMBERS: &'static [usize] = &[0, 2, 3, 4, 5];
 
     fn cells(&self) -> Vec<String> {
@@ -207,7 +207,7 @@ pub struct DueLine {
 
 impl Row for DueLine {
     const HEADINGS: &'static [&'static str] =
-        &["DISC", "COPY", "FOUND RIGHT", "SET", "WHERE", "SUSPECT"];
+        &["DISC", "COPY", "VERIFIED", "SET", "WHERE", "SUSPECT"];
     const NUMBERS: &'static [usize] = &[0, 1];
 
     fn cells(&self) -> Vec<String> {

@@ -1,6 +1,6 @@
-//! How far the work has come: bars on a terminal, a line now and then in a log, events for programs.
-//! The engine reports to [`Monitor`] and does not know which of these listens. Works that go on
-//! side by side have a reporter each, and share the screen.
+//! How far the work has come: bars on a terminal, a line now and then in a log, events for
+//! programs. The engine reports to [`Monitor`] and does not know which of these listens. Works that
+//! go on side by side have a reporter each, and share the screen.
 
 use super::lock::locked;
 use super::pace::RateWindow;
@@ -49,7 +49,7 @@ pub struct Reporter {
     packed: AtomicU64,
 }
 
-/// The phase in work.
+/// The phase in progress.
 struct RunningPhase {
     phase: Phase,
     progress: Progress,

@@ -25,11 +25,11 @@ pub struct SafetyLine {
     /// What waits, and may.
     pub allowed: Vec<String>,
     pub latest: Latest,
-    /// Of the newest backup; `None`: there is none, or its date is yet to come.
+    /// Of the newest backup; `None`: there is none, or its date is in the future.
     pub age: Option<Duration>,
     /// Copies whose images are gone from these shelves.
     pub missing: BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>>,
-    /// Good copies that were found right on a date that is yet to come.
+    /// Good copies that were verified on a date that is in the future.
     pub misdated: Vec<(DiscNo, CopyNo, Moment)>,
     /// Files of the newest state by how many verified copies they have.
     pub by_copies: Vec<(u32, u64)>,
@@ -38,9 +38,9 @@ pub struct SafetyLine {
     pub may_lose: Vec<DiscNo>,
     pub only_copy: Vec<DiscNo>,
     pub no_good_copy: Vec<DiscNo>,
-    /// When the good copy that was not read for the longest time was last found right.
+    /// When the good copy that was not read for the longest time was last verified.
     pub oldest: Option<Moment>,
-    /// When stock tools last opened each disc that is packed, or that they never did.
+    /// When standard tools last opened each disc that is packed, or that they never did.
     pub drilled: Vec<(DiscNo, Option<Moment>)>,
     pub groups: Vec<GroupLine>,
 }
@@ -52,7 +52,7 @@ pub struct GroupLine {
     pub recovery: Vec<DiscNo>,
     /// Discs of which no good copy is left.
     pub lost: Vec<DiscNo>,
-    /// How many more, whichever they are; `None`: more is lost than can be made again.
+    /// How many more, whichever they are; `None`: more is lost than can be rebuilt.
     pub may_lose: Option<usize>,
 }
 
@@ -67,36 +67,36 @@ impl GroupLine {
         })
     }
 
-    /// `any 2 of discs 1-5 may be lost: recovery discs 4-5 make them again`.
+    /// `any 2 of discs 1-5 can be lost: recovery discs 4-5 can rebuild them`.
     fn words(&self) -> String {
         let mut all = [&self.discs[..], &self.recovery].concat();
         all.sort();
-        let (recovery, verb) = match &self.recovery[..] {
-            [one] => (format!("recovery disc {one}"), "makes"),
-            several => (format!("recovery discs {}", DiscList::of(several)), "make"),
+        let recovery = match &self.recovery[..] {
+            [one] => format!("recovery disc {one}"),
+            several => format!("recovery discs {}", DiscList::of(several)),
         };
         match self.may_lose {
             None => {
-                format!("discs {}: more is lost than {recovery} can make good", DiscList::of(&all))
+                format!("discs {}: more is lost than {recovery} can replace", DiscList::of(&all))
             }
             Some(0) if self.lost.is_empty() => {
                 format!("discs {}: no good copy of {recovery} is left", DiscList::of(&all))
             }
             Some(0) => {
                 format!(
-                    "discs {}: {recovery} can make good what is lost, no more",
+                    "discs {}: {recovery} can replace what is lost, but no further loss",
                     DiscList::of(&all)
                 )
             }
             Some(1) => {
                 format!(
-                    "any one of discs {} may be lost: {recovery} {verb} it again",
+                    "any one of discs {} can be lost: {recovery} can rebuild it",
                     DiscList::of(&all)
                 )
             }
             Some(more) => {
                 format!(
-                    "any {more} of discs {} may be lost: {recovery} {verb} them again",
+                    "any {more} of discs {} can be lost: {recovery} can rebuild them",
                     DiscList::of(&all)
                 )
             }
@@ -177,18 +177,15 @@ impl SafetyLine {
         }
         if self.verdict != SafetyVerdict::Safe {
             text += &self.latest.date.map_or(String::new(), |date| {
-                format!("          the newest backup that ended is of {}\n", ago(date, now))
+                format!("          the last backup that finished was {}\n", ago(date, now))
             });
         }
         if let Some(oldest) = self.oldest {
-            text += &format!(
-                "          the copy longest unread was found right {}\n",
-                ago(oldest, now)
-            );
+            text += &format!("          oldest successful check of a copy: {}\n", ago(oldest, now));
         }
         for (disc, copy, at) in self.misdated.iter().take(NAMED) {
             let (copy, when) = (copy.0, ago(*at, now));
-            text += &format!("          disc {disc}, copy {copy}, was found right {when}\n");
+            text += &format!("          disc {disc}, copy {copy}, was verified {when}\n");
         }
         text + &self.loss_words() + &self.drill_words(now)
     }
@@ -226,7 +223,7 @@ impl SafetyLine {
         self.missing.iter().map(line).collect()
     }
 
-    /// When a date is yet to come nobody knows which check is the oldest.
+    /// When a date is in the future nobody knows which check is the oldest.
     fn oldest_check(&self) -> Option<Moment> {
         self.oldest.filter(|_| self.misdated.is_empty())
     }
@@ -247,11 +244,14 @@ impl SafetyLine {
             let what = if discs.len() > 1 { "discs" } else { "disc" };
             match when {
                 None => format!(
-                    "not known to have been opened by stock tools (`coldcut drill`): {what} {}\n",
+                    "not known to be readable with standard tools (`coldcut drill`): {what} {}\n",
                     DiscList::of(discs)
                 ),
                 Some(when) => {
-                    format!("opened by stock tools {when}: {what} {}\n", DiscList::of(discs))
+                    format!(
+                        "readable with standard tools (tested {when}): {what} {}\n",
+                        DiscList::of(discs)
+                    )
                 }
             }
         };
@@ -263,9 +263,9 @@ impl SafetyLine {
         let date = self.latest.date;
         let as_of = date.map_or(String::new(), |date| format!("of {}", ago(date, now)));
         match self.by_copies.iter().map(|(copies, _)| *copies).min() {
-            None => format!("the backup {as_of} found no file"),
+            None => format!("the backup {as_of} found no files"),
             Some(0) => format!(
-                "every file that does not wait has a verified copy, as of the backup {as_of}"
+                "every file that is not waiting has a verified copy, as of the backup {as_of}"
             ),
             Some(1) => format!("every file has a verified copy, as of the backup {as_of}"),
             Some(least) => {
@@ -282,13 +282,13 @@ impl SafetyLine {
             } else {
                 "a copy of disc"
             };
-            text += &format!("          {any} {} may be lost\n", DiscList::of(&self.may_lose));
+            text += &format!("          {any} {} can be lost\n", DiscList::of(&self.may_lose));
         }
         if !self.only_copy.is_empty() {
             let what = if self.only_copy.len() > 1 { "discs" } else { "disc" };
             let list = DiscList::of(&self.only_copy);
             text +=
-                &format!("          one good copy only, so no loss is allowed: {what} {list}\n");
+                &format!("          only one good copy, which must not be lost: {what} {list}\n");
         }
         for group in &self.groups {
             text += &format!("          {}\n", group.words());
@@ -376,16 +376,16 @@ mod tests {
     fn a_verdict_says_what_is_wrong_before_what_is_right() {
         let unsafe_set = SafetyLine {
             verdict: SafetyVerdict::NotSafe,
-            dangers: vec!["3 files are on no disc yet".to_owned()],
+            dangers: vec!["not on a disc yet: 3 files".to_owned()],
             may_lose: vec![DiscNo(1), DiscNo(2)],
             only_copy: vec![DiscNo(3)],
             ..SafetyLine::default()
         };
         assert_eq!(
             unsafe_set.text("photos", Moment(0)),
-            "NOT SAFE  photos\n          - 3 files are on no disc yet\n          \
-             a copy of any one of discs 1-2 may be lost\n          \
-             one good copy only, so no loss is allowed: disc 3\n"
+            "NOT SAFE  photos\n          - not on a disc yet: 3 files\n          \
+             a copy of any one of discs 1-2 can be lost\n          \
+             only one good copy, which must not be lost: disc 3\n"
         );
         let by_copies = vec![(2, 5), (3, 1)];
         let latest = Latest { date: Some(Moment(0)), ..Latest::default() };
@@ -398,8 +398,8 @@ mod tests {
         };
         assert_eq!(
             safe.text("films", Moment(14 * 24 * 3600)),
-            "safe      films: every file has 2 verified copies, as of the backup of 14 days ago\n          \
-             the copy longest unread was found right 14 days ago\n"
+            "safe      films: every file has 2 verified copies, as of the backup of 14 days ago\n\
+             \x20         oldest successful check of a copy: 14 days ago\n"
         );
     }
 
@@ -411,9 +411,9 @@ mod tests {
         let line = SafetyLine { drilled, ..SafetyLine::default() };
         assert_eq!(
             line.drill_words(Moment(9 * 24 * 3600)),
-            "          not known to have been opened by stock tools (`coldcut drill`): disc 3\n          \
-             opened by stock tools today: discs 1-2, 5\n          \
-             opened by stock tools yesterday: disc 4\n"
+            "          not known to be readable with standard tools (`coldcut drill`): disc 3\n\
+             \x20         readable with standard tools (tested today): discs 1-2, 5\n\
+             \x20         readable with standard tools (tested yesterday): disc 4\n"
         );
         let mut object = serde_json::Map::new();
         line.put(&mut object);
@@ -430,10 +430,10 @@ mod tests {
         assert!(with_lost(Some(0), &[]).ends_with("no good copy of recovery discs 4-5 is left"));
         assert_eq!(
             told(Some(2)),
-            "any 2 of discs 1-5 may be lost: recovery discs 4-5 make them again"
+            "any 2 of discs 1-5 can be lost: recovery discs 4-5 can rebuild them"
         );
-        assert!(told(Some(1)).starts_with("any one of discs 1-5 may be lost"));
-        assert!(told(Some(0)).contains("no more") && told(None).contains("more is lost"));
+        assert!(told(Some(1)).starts_with("any one of discs 1-5 can be lost"));
+        assert!(told(Some(0)).contains("no further loss") && told(None).contains("more is lost"));
     }
 
     #[test]

@@ -25,12 +25,12 @@ pub struct Screen {
 /// The stream that people read.
 struct People {
     stream: OutputStream,
-    /// A question stands there, and the cursor behind it.
+    /// A question stands there, and the cursor after it.
     question: Option<String>,
 }
 
 impl People {
-    /// A question that is open is said again behind the line. A lost terminal must not stop a
+    /// A question that is open is said again after the line. A lost terminal must not stop a
     /// backup.
     fn put(&mut self, line: &str) {
         let open = self.question.is_some();
@@ -82,7 +82,7 @@ impl Screen {
         text.lines().for_each(|line| self.say(line));
     }
 
-    /// A question, and what waits for its answer. The cursor stands behind it, and no bar is drawn;
+    /// A question, and what waits for its answer. The cursor stands after it, and no bar is drawn;
     /// lines that others say meanwhile appear, and the question again below them. Who asks second
     /// waits for the first answer.
     pub(super) fn ask<T>(&self, question: &str, answer: impl FnOnce() -> T) -> T {
@@ -144,8 +144,8 @@ impl Screen {
     }
 }
 
-/// JSON of the same value that harms no terminal. Characters that are not text stand in strings only,
-/// and the writer leaves those beyond ASCII as they are.
+/// JSON of the same value that harms no terminal. Characters that are not text stand in strings
+/// only, and the writer leaves those beyond ASCII as they are.
 fn one_line(object: &Value) -> String {
     let mut line = String::new();
     for c in object.to_string().chars() {

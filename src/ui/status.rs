@@ -24,7 +24,7 @@ pub struct StatusLine {
     pub snapshots: u64,
     /// The newest snapshot.
     pub newest: Option<(SnapshotSeq, Moment)>,
-    /// Discs that were read back and found right.
+    /// Discs that were read back and verified.
     pub safe: u64,
     /// Discs that wait in the staging area.
     pub staged: u64,
@@ -54,9 +54,9 @@ impl Row for StatusLine {
         "NEWEST",
         "SAFE DISCS",
         "STAGED",
-        "NOT ON A DISC",
+        "FILES WAITING",
         "SIZE",
-        "ROWS",
+        "CHANGES WAITING",
         "ENCRYPTION",
         "SOURCE",
     ];

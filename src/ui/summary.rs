@@ -2,7 +2,7 @@
 
 use crate::model::disc_list::named;
 use crate::model::path::shown;
-use crate::model::{Bytes, DiscNo, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, SnapshotSeq, plural};
 use crate::restore::privileges::Privileges;
 use serde_json::{Value, json};
 
@@ -63,14 +63,14 @@ impl BackupSummary {
 
     pub fn text(&self) -> String {
         let mut text = match (self.dry_run, self.snapshot) {
-            (true, _) => "Planned only, nothing was done:\n".to_owned(),
+            (true, _) => "Dry run, nothing was written:\n".to_owned(),
             (false, Some(id)) => format!("Snapshot {id}, {}:\n", paths(self.walked())),
             (false, None) => format!("No new snapshot, {}:\n", paths(self.walked())),
         };
-        text += &tally_line("stored", self.stored);
+        text += &tally_line(if self.dry_run { "would store" } else { "stored" }, self.stored);
         text += &tally_line("unchanged", self.unchanged);
         for (rule, tally) in &self.excluded {
-            text += &tally_line(&format!("excluded by {}", shown(rule.as_bytes())), *tally);
+            text += &tally_line(&format!("excluded ({})", shown(rule.as_bytes())), *tally);
         }
         for (rule, count) in &self.hollow {
             let dirs = plural(*count, "directory", "directories");
@@ -80,8 +80,8 @@ impl BackupSummary {
         text += &shout("not on a disc yet", self.waiting);
         if self.rows_waiting > 0 {
             text += &format!(
-                "  {} without content: on the next disc, or with --flush\n",
-                plural(self.rows_waiting, "difference", "differences")
+                "  {} without new data: written with the next disc, or now with --flush\n",
+                plural(self.rows_waiting, "change", "changes")
             );
         }
         for (disc, size) in &self.discs {
@@ -118,11 +118,11 @@ impl BackupSummary {
 impl RestoreSummary {
     pub fn text(&self) -> String {
         let mut text = match (self.dry_run, self.snapshot) {
-            (true, _) => "Planned only, nothing was done:\n".to_owned(),
+            (true, _) => "Dry run, nothing was written:\n".to_owned(),
             (false, Some(id)) => format!("From snapshot {id}:\n"),
             (false, None) => String::new(),
         };
-        text += &tally_line("restored", self.restored);
+        text += &tally_line(if self.dry_run { "would restore" } else { "restored" }, self.restored);
         if self.kept.count > 0 {
             text += &tally_line("kept as they were", self.kept);
         }
@@ -132,8 +132,8 @@ impl RestoreSummary {
         }
         text += &missing_line(&self.missing_discs);
         if self.later_discs {
-            text += "  MISSING: discs that were made later than these. Take the disc of the set with \
-                     the highest number, too, and run the same command again: what is restored is \
+            text += "  MISSING: discs that were made later than these. Add the disc of the set \
+                     with the highest number and run the same command again: what is restored is \
                      kept\n";
         }
         text
@@ -171,10 +171,6 @@ fn numbers(discs: &[DiscNo]) -> Vec<u32> {
 
 fn paths(count: u64) -> String {
     plural(count, "path", "paths")
-}
-
-fn plural(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn tally_line(what: &str, tally: PathTally) -> String {
@@ -220,11 +216,11 @@ mod tests {
             "Snapshot 2, 7 paths:\n\
              \x20 stored: 3 paths, 3.00 MB\n\
              \x20 unchanged: 1 path, 500 B\n\
-             \x20 excluded by --exclude *.o\\u{1b}: 2 paths, 10 B\n\
+             \x20 excluded (--exclude *.o\\u{1b}): 2 paths, 10 B\n\
              \x20 1 directory stored without content: holds .nobackup\n\
              \x20 FAILED: 1 path, 7 B\n\
              \x20 not on a disc yet: 1 path, 7 B\n\
-             \x20 1 difference without content: on the next disc, or with --flush\n\
+             \x20 1 change without new data: written with the next disc, or now with --flush\n\
              \x20 disc 4: 3.10 MB\n"
         );
         let object = summary.object();

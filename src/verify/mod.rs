@@ -1,4 +1,4 @@
-//! Step 4: a medium is read back and held against what is known of it.
+//! Step 4: a medium is read back and compared with what is known of it.
 //!
 //! It knows nothing of how the medium was made: proof shares no memory with the writer. The only
 //! way to a [`Proof`], and so to a disc that counts as safe, is through [`verify`].
@@ -70,7 +70,7 @@ impl Proof {
     }
 }
 
-/// Reads every file of the medium in the order in which it lies there, and compares.
+/// Reads every file of the medium in the order in which it is there, and compares.
 /// `image` is the size that the medium must have, where it is known.
 pub fn verify(
     reader: &dyn DiscReader,
@@ -108,8 +108,7 @@ pub fn examine(
         return Ok(Examined { verdict: Verdict::Sound(proof), strain, seals });
     }
     if expected.is_empty() {
-        faults
-            .push(fault("this disc", "nothing is known that it could be held against".to_owned()));
+        faults.push(fault("this disc", "no checksums are known for it".to_owned()));
     }
     Ok(Examined { verdict: Verdict::Damaged(faults), strain, seals })
 }
@@ -165,7 +164,7 @@ fn size_fault(reader: &dyn DiscReader, image: Option<Sectors>) -> Option<FileFau
 
 fn disagreement(expected: &ExpectedFile, file: &DiscFile, found: Digest) -> Option<String> {
     if file.size.0 != expected.size {
-        return Some(format!("has {} bytes and must have {}", file.size.0, expected.size));
+        return Some(format!("has {} bytes instead of {}", file.size.0, expected.size));
     }
-    (found != expected.sha256).then(|| "has another content (sha256)".to_owned())
+    (found != expected.sha256).then(|| "content differs (SHA-256 mismatch)".to_owned())
 }

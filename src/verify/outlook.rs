@@ -11,7 +11,7 @@ use super::FileFault;
 /// How a damaged disc stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// Nothing is lost but check sums and recovery data.
+    /// Nothing is lost but checksums and recovery data.
     Unhurt,
     /// So many of the blocks are lost, and there are recovery blocks for so many.
     Blocks { lost: u64, of: u64, recovery: u64 },
@@ -30,11 +30,9 @@ impl Outlook {
 
     pub fn words(&self) -> String {
         match self {
-            Outlook::Unhurt => {
-                "only check sums and recovery data are hit: no file is damaged".to_owned()
-            }
+            Outlook::Unhurt => "only checksums and recovery data are damaged, no files".to_owned(),
             Outlook::Unknown => {
-                "NOT repairable: its recovery data is damaged beyond use, too".to_owned()
+                "NOT repairable: its recovery data is also damaged beyond use".to_owned()
             }
             Outlook::Blocks { lost, of, recovery } => {
                 let verdict = if self.is_repairable() {
@@ -43,7 +41,7 @@ impl Outlook {
                     "NOT repairable from its recovery data"
                 };
                 format!(
-                    "{verdict}: {lost} of {of} blocks are lost, and {recovery} can be made anew"
+                    "{verdict}: {lost} of {of} blocks are lost; up to {recovery} can be recovered"
                 )
             }
         }
@@ -101,7 +99,7 @@ fn tell(
     Ok((Outlook::Blocks { lost, of, recovery }, missing))
 }
 
-/// A block with one bad sector is lost; the next one may begin behind it in the same cluster.
+/// A block with one bad sector is lost; the next one may begin after it in the same cluster.
 fn lost_blocks(
     reader: &dyn DiscReader,
     set: &RecoverySet,

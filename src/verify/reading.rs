@@ -27,8 +27,8 @@ const CLUSTER: Bytes = Bytes(64 << 10);
 const BLOCKS: usize = 4;
 /// After so many bad places in a file a drive would be busy with it for hours.
 const ENOUGH: usize = 32;
-/// So many sectors of a disc may fail when at the end what was skipped is tried: for a quarter of an
-/// hour. Clusters with a bad sector or two are known to the last byte then.
+/// So many sectors of a disc may fail when at the end what was skipped is tried: for a quarter of
+/// an hour. Clusters with a bad sector or two are known to the last byte then.
 const FURTHER_TRIES: u32 = 64;
 
 /// A disc that is being read.
@@ -58,8 +58,8 @@ impl<'a> DiscReading<'a> {
         DiscReading { reader, opener, monitor, stop, done: 0, pace, unreadable: 0, further_tries }
     }
 
-    /// The digest of a file, or what of it cannot be read. It is hashed on another thread, and opened
-    /// on a third, so that the drive never waits for either.
+    /// The digest of a file, or what of it cannot be read. It is hashed on another thread, and
+    /// opened on a third, so that the drive never waits for either.
     pub fn digest(&mut self, file: &DiscFile) -> Result<Result<Passed, FileDamage>, Unfinished> {
         let opener = self.opener.filter(|_| is_sealed(&file.path));
         thread::scope(|scope| {
@@ -127,8 +127,8 @@ impl<'a> DiscReading<'a> {
         Ok((!damage.places.is_empty()).then_some(damage))
     }
 
-    /// A file may begin in a cluster of which a bad sector of the file before it is known: only what
-    /// fails by itself is damage.
+    /// A file may begin in a cluster of which a bad sector of the file before it is known: only
+    /// what fails by itself is damage.
     fn read_at(&self, file: &DiscFile, at: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
         match self.reader.read_at(file, at, buf) {
             Err(ReadError::Unreadable { .. }) => self.reader.read_each_sector(file, at, buf),
@@ -176,7 +176,7 @@ pub(super) struct Passed {
     pub seal: Option<Seal>,
 }
 
-/// Blocks on their way round: filled, hashed, opened, and filled anew.
+/// Blocks on their way round: filled, hashed, opened, and filled again.
 struct Blocks {
     to_hash: Sender<Filled>,
     free: Receiver<Filled>,
@@ -230,7 +230,7 @@ impl FileDamage {
         FileDamage { end: Some(why), ..self }
     }
 
-    /// Where to go on: behind the cluster of the medium that holds the bad sector.
+    /// Where to go on: after the cluster of the medium that holds the bad sector.
     fn skip(&mut self, file: &DiscFile, at: u64, sector: Sectors) -> u64 {
         let position = sector.bytes().0 + at % SECTOR;
         let next = at + CLUSTER.0 - position % CLUSTER.0;

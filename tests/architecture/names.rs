@@ -93,7 +93,7 @@ impl NameReader {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    /// `rest` begins behind the word `use`.
+    /// `rest` begins after the word `use`.
     fn import(&mut self, before: &[Token], rest: &[Token]) -> usize {
         let end = rest.iter().position(|token| *token == Token::Sign(';')).unwrap_or(rest.len());
         let mut paths = Vec::new();

@@ -17,6 +17,22 @@ pub fn tokens(source: &str) -> Vec<Token> {
     reader.found
 }
 
+/// The texts of a file as they are typed, each with the line on which it begins.
+pub fn texts(source: &str) -> Vec<(usize, String)> {
+    let mut reader = Tokenizer { chars: source.chars().collect(), at: 0, found: Vec::new() };
+    let (mut line, mut texts) = (1, Vec::new());
+    while reader.at < reader.chars.len() {
+        let (from, known) = (reader.at, reader.found.len());
+        reader.step();
+        if let Some(Token::Text(text)) = reader.found.get(known) {
+            texts.push((line, text.clone()));
+        }
+        let passed = &reader.chars[from..reader.at.min(reader.chars.len())];
+        line += passed.iter().filter(|&&c| c == '\n').count();
+    }
+    texts
+}
+
 struct Tokenizer {
     chars: Vec<char>,
     at: usize,
@@ -155,4 +171,12 @@ fn comments_strings_and_lifetimes_name_nothing() {
         .collect();
     assert!(!words.contains(&"crate".to_owned()), "{words:?}");
     assert!(words.ends_with(&["y".to_owned(), "z".to_owned()]), "{words:?}");
+}
+
+#[test]
+fn a_text_is_found_with_the_line_on_which_it_begins() {
+    let source =
+        "// \"no\"\nlet a = \"one\n two\";\nlet b = r#\"three\"#; // x\n/* \n */ b\"four\"";
+    let wanted = [(2, "one\n two"), (4, "three"), (6, "four")];
+    assert_eq!(texts(source), wanted.map(|(line, text)| (line, text.to_owned())));
 }

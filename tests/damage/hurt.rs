@@ -148,7 +148,7 @@ fn spoil(path: &Path, hurt: DamageKind, within: Range<u64>, random: &mut Random)
     DamageDone { bytes, ..DamageDone::default() }
 }
 
-/// Cuts records out of both trees: the victim's alone, or all behind it in its sector.
+/// Cuts records out of both trees: the victim's alone, or all after it in its sector.
 pub fn hide(path: &Path, name: &str, to_the_end: bool) -> DamageDone {
     let before = image::files(path);
     let last = name.rsplit('/').next().unwrap();

@@ -1,4 +1,4 @@
-//! Where things lie on an image, as xorriso tells it.
+//! Where things are on an image, as xorriso tells it.
 
 use std::fs::{self, File};
 use std::ops::Range;

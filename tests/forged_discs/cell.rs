@@ -120,8 +120,8 @@ fn orderly(run: &Run, faults: &mut Vec<String>) {
     if stderr.contains("panicked") {
         fault("panicked");
     }
-    for line in stderr.lines().filter(|line| line.contains("every byte is right")) {
-        if !line.contains("held against the catalog") {
+    for line in stderr.lines().filter(|line| line.contains("every byte matches")) {
+        if !line.contains("checked against the catalog") {
             fault(&format!("against what? {line}"));
         }
     }

@@ -14,7 +14,7 @@ use super::Sandbox;
 /// Unmounted at the end.
 pub struct SmallDisk {
     at: PathBuf,
-    /// The file that an ext4 lies in.
+    /// The file that an ext4 is in.
     image: Option<PathBuf>,
 }
 

@@ -14,7 +14,7 @@ use crate::flow::staging::holding::HoldPolicy;
 use crate::model::SetName;
 use crate::model::disc::Description;
 use crate::model::path::shown;
-use crate::model::{Bytes, Sectors};
+use crate::model::{Bytes, Sectors, plural};
 use crate::pack::estimate::{Estimate, minutes};
 use crate::port::monitor::Monitor;
 use crate::port::operator::{Nobody, Operator};
@@ -173,7 +173,7 @@ fn plan(app: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
     app.screen.say_lines(&shopping_list(*capacity, list));
     if let Some(disc) = fills_up {
         app.screen.say(&format!(
-            "Disc {disc}, which is in the staging area, is one of them: it is filled up first."
+            "Disc {disc}, which is in the staging area, is one of them; it is filled first."
         ));
     }
     let mut object = summary.object();
@@ -206,10 +206,10 @@ fn shopping_list(capacity: Sectors, list: &Estimate) -> String {
         ),
     };
     format!(
-        "At most {} disc(s) of {capacity}, {} in all; fewer if the files compress.\n\
-         Writing takes at most {}, and reading back as long again.\n\
-         {} of free space are needed in the staging area{ahead}.\n",
-        list.discs,
+        "At most {} of {capacity}, {} in all; fewer if the files compress.\n\
+         Writing takes at most {}, and reading back takes as long again.\n\
+         {} of free space is needed in the staging area{ahead}.\n",
+        plural(list.discs, "disc", "discs"),
         list.on_discs,
         times.join(", "),
         list.staging

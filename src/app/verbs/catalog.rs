@@ -8,7 +8,7 @@ use crate::cli::args::{CatalogArgs as Args, CatalogWork};
 use crate::flow::base::turn::in_turn;
 use crate::flow::care::rebuild::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
 use crate::flow::library::inventory::Trust;
-use crate::model::{DiscList, DiscNo};
+use crate::model::{DiscList, DiscNo, plural};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
@@ -63,8 +63,8 @@ fn words(set: &RebuiltSet) -> Vec<String> {
     let name = &set.set;
     let newest = set.newest.map_or("none".to_owned(), |seq| seq.to_string());
     let mut lines = vec![format!(
-        "set {name}: {} snapshot(s), the newest is {newest}; discs {}",
-        set.snapshots,
+        "set {name}: {}, the newest is {newest}; discs {}",
+        plural(set.snapshots as u64, "snapshot", "snapshots"),
         DiscList::of(&set.discs)
     )];
     let mut say = |line: String| lines.push(line);
@@ -73,37 +73,38 @@ fn words(set: &RebuiltSet) -> Vec<String> {
     }
     for twin in &set.twins {
         say(format!(
-            "set {name}: another disc {} ({}) is kept apart; what only it has is restored from it \
-             alone: `coldcut restore IMAGE TARGET`",
+            "set {name}: another disc {} ({}) is kept apart; restore what only that disc has with \
+             `coldcut restore IMAGE TARGET`",
             twin.number, twin.uuid
         ));
     }
     if set.is_pieced {
         say(format!(
-            "set {name}: NO WHOLE LISTING of snapshot {newest} is left; it is pieced together, and \
-             files that were deleted or moved before it may be in it"
+            "set {name}: NO COMPLETE LISTING of snapshot {newest} is left; it was pieced together \
+             and may include files that were deleted or moved before it"
         ));
     }
     if set.lost_files > 0 {
+        let files = plural(set.lost_files, "file is", "files are");
+        let them = if set.lost_files == 1 { "it" } else { "them" };
         say(format!(
-            "set {name}: {} file(s) are on NONE of these discs; the next backup stores them again",
-            set.lost_files
+            "set {name}: {files} on NONE of these discs; the next backup stores {them} again"
         ));
     }
     if set.complaints > 0 {
-        say(format!("set {name}: {} thing(s) COULD NOT BE READ", set.complaints));
+        let items = plural(set.complaints, "item", "items");
+        say(format!("set {name}: {items} COULD NOT BE READ"));
     }
     if set.unvouched > 0 {
+        let readings = plural(set.unvouched, "check or drill", "checks and drills");
         say(format!(
-            "set {name}: {} verification(s) and drill(s) that the discs tell of DO NOT COUNT: no \
-             passphrase opened these discs and no signature was checked, so anybody can have \
-             written that",
-            set.unvouched
+            "set {name}: NOT COUNTED: {readings} recorded on the discs; no passphrase opened these \
+             discs and no signature was checked, so anyone could have written that"
         ));
     }
     if !set.unproven.is_empty() {
         say(format!(
-            "set {name}: not known to have been read back: {}; `coldcut verify FROM` makes them \
+            "set {name}: not known to have been verified: {}; `coldcut verify FROM` makes them \
              count as safe",
             DiscList::of(&set.unproven)
         ));
@@ -138,9 +139,9 @@ fn run_restore_last(app: &App) -> Result<Exit, RunError> {
     let path = app.around.catalog(&app.common)?;
     let aside = in_turn(app.context(), || Catalog::restore_last(&path))?;
     app.screen.say(&format!(
-        "{} is as it was after the last run that ended well. Discs that were burned since are not \
-         in it: if `coldcut backup` names any, make the catalog anew from the discs, with `coldcut \
-         catalog rebuild --replace FROM...`",
+        "{} is as it was after the last successful run. Discs burned since then are not in it: if \
+         `coldcut backup` names any, rebuild the catalog from the discs with `coldcut catalog \
+         rebuild --replace FROM...`",
         path.display()
     ));
     say_aside(app, aside.as_deref());
@@ -151,6 +152,6 @@ fn run_restore_last(app: &App) -> Result<Exit, RunError> {
 
 fn say_aside(app: &App, aside: Option<&Path>) {
     if let Some(aside) = aside {
-        app.screen.say(&format!("the former catalog is {} now", aside.display()));
+        app.screen.say(&format!("the previous catalog was moved to {}", aside.display()));
     }
 }

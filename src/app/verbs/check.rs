@@ -63,11 +63,11 @@ fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
         app.screen.say(&format!("{} is due and NOT THERE", due.words()));
     }
     for due in &report.untrusted {
-        app.screen.say(&format!("{} is due and WAS REFUSED, as said above", due.words()));
+        app.screen.say(&format!("{} is due and WAS REFUSED (see above)", due.words()));
     }
     if !app.common.quiet {
         for due in &report.elsewhere {
-            app.screen.say(&format!("{} is due, elsewhere", due.words()));
+            app.screen.say(&format!("{} is due but kept elsewhere", due.words()));
         }
         let due = report.checked.len() + report.missing.len() + report.untrusted.len();
         if due == 0 {
@@ -104,7 +104,7 @@ fn trend_words(copy: &CheckedCopy) -> String {
         words += &format!("; unreadable places {}", unreadable.join(", "));
     }
     if copy.ages() {
-        words += "; IT AGES: make another copy soon (coldcut copy)";
+        words += "; AGEING: make another copy soon (`coldcut copy`)";
     }
     words
 }

@@ -4,7 +4,7 @@ use crate::app::{App, RunError};
 use crate::cli::args::DrillArgs;
 use crate::flow::base::against::Against;
 use crate::flow::drill::{DrillRequest, DrilledDisc, RestoreScript, drill};
-use crate::model::Bytes;
+use crate::model::{Bytes, plural};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
@@ -45,8 +45,13 @@ fn tell(app: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
 fn words(disc: &DrilledDisc) -> String {
     let (seen, size) = (&disc.seen, Bytes(disc.seen.bytes));
     let what = match seen.faults.len() {
-        0 => format!("stock tools read it; {} files ({size}) came out right", seen.files),
-        faults => format!("STOCK TOOLS DO NOT READ IT, {faults} fault(s)"),
+        0 => {
+            let files = plural(seen.files, "file", "files");
+            format!("standard tools read it; {files} ({size}) restored correctly")
+        }
+        faults => {
+            format!("STANDARD TOOLS CANNOT READ IT, {}", plural(faults as u64, "fault", "faults"))
+        }
     };
     format!("disc {} of {}: {what}{}", disc.number, disc.set, trust_words(disc))
 }
@@ -56,7 +61,9 @@ fn trust_words(disc: &DrilledDisc) -> String {
     let list = match disc.against {
         Against::Catalog => return String::new(),
         Against::Signature => "the disc's own list, which is signed",
-        Against::OwnList | Against::DiscCatalog => "the disc's own list, which anybody can make",
+        Against::OwnList | Against::DiscCatalog => {
+            "the disc's own list, which anyone could have made"
+        }
     };
     let ran = match disc.script {
         Some(_) => "coldcut's own restore.sh was run",

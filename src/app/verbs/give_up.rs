@@ -7,6 +7,7 @@ use crate::flow::FlowError;
 use crate::flow::library::locations::kept;
 use crate::flow::status::lost_discs::{GivenUp, GivingUp};
 use crate::flow::status::safety::how_to_make;
+use crate::model::plural;
 use crate::port::monitor::Monitor;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
@@ -23,8 +24,8 @@ pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
     table::print(&app.screen, &losses(&work)?)?;
     say_loss(app, &work, fate);
     let question = match fate {
-        Fate::Lost => "Record that as lost?",
-        Fate::Retired => "Give that up for good?",
+        Fate::Lost => "Record this as lost?",
+        Fate::Retired => "Retire this for good?",
     };
     if app.person.confirm(question) != Answer::Yes {
         return Err(FlowError::NotAgreed.into());
@@ -58,8 +59,10 @@ fn say_loss(app: &App, work: &GivingUp, fate: Fate) {
     let loss = &work.loss;
     if loss.newest.files > 0 {
         app.screen.say(&format!(
-            "{} file(s), {}, of the newest state are then on no disc; the next `coldcut backup` stores again what the source still has",
-            loss.newest.files, loss.newest.bytes
+            "{} ({}) of the newest snapshot would be on no disc; the next `coldcut backup` stores \
+             again what the source still has",
+            plural(loss.newest.files, "file", "files"),
+            loss.newest.bytes
         ));
     }
     if loss.for_good.files > 0 {
@@ -68,36 +71,40 @@ fn say_loss(app: &App, work: &GivingUp, fate: Fate) {
             Fate::Retired => "",
         };
         app.screen.say(&format!(
-            "{} file(s), {}, of older snapshots are then GONE FOR GOOD{unless}",
-            loss.for_good.files, loss.for_good.bytes
+            "{} ({}) of older snapshots would be GONE FOR EVER{unless}",
+            plural(loss.for_good.files, "file", "files"),
+            loss.for_good.bytes
         ));
     }
     if work.discs.iter().all(|disc| !disc.takes_all()) || loss.snapshots.is_empty() {
-        app.screen.say("no file is lost by this");
+        app.screen.say("no files would be lost");
     }
 }
 
-/// `disc 3 of photos: copies 1, 2 go; none is left that could be right`.
+/// `disc 3 of photos: copies 1, 2 no longer count; no usable copy is left`.
 fn disc_words(work: &GivingUp, disc: &GivenUp) -> String {
     let numbers: Vec<String> = disc.copies.iter().map(|copy| copy.0.to_string()).collect();
     let goes = match &numbers[..] {
-        [] => "no copy goes that was there".to_owned(),
-        [one] => format!("copy {one} goes"),
-        several => format!("copies {} go", several.join(", ")),
+        [] => "no remaining copy is affected".to_owned(),
+        [one] => format!("copy {one} no longer counts"),
+        several => format!("copies {} no longer count", several.join(", ")),
     };
     let left = match (disc.good.len(), disc.staged, disc.unread) {
         (1.., _, _) => {
-            format!("{} verified left{}", count(disc.good.len()), kept(&disc.good))
+            format!("{} left{}", count(disc.good.len()), kept(&disc.good))
         }
         (0, true, _) => "it is still in the staging area, and `coldcut burn` burns it".to_owned(),
-        (0, false, 1..) => "what is left was never read back: `coldcut verify` it".to_owned(),
-        (0, false, 0) => "no copy is left that could be right".to_owned(),
+        (0, false, 1..) => "what is left has never been verified: run `coldcut verify`".to_owned(),
+        (0, false, 0) => "no usable copy is left".to_owned(),
     };
     format!("disc {} of {}: {goes}; {left}", disc.disc, work.set.facts.name)
 }
 
 fn count(copies: usize) -> String {
-    if copies == 1 { "one copy is".to_owned() } else { format!("{copies} copies are") }
+    match copies {
+        1 => "one verified copy is".to_owned(),
+        copies => format!("{copies} verified copies are"),
+    }
 }
 
 fn summary(work: &GivingUp, fate: Fate) -> serde_json::Value {

@@ -15,7 +15,7 @@ pub fn run(app: &App, args: LocateArgs) -> Result<Exit, RunError> {
     for (disc, copy) in located {
         let set = &set.facts.name;
         let words = match place {
-            "" => format!("disc {disc} of {set}, copy {}: its place is forgotten", copy.0),
+            "" => format!("disc {disc} of {set}, copy {}: its location is removed", copy.0),
             place => format!("disc {disc} of {set}, copy {}: kept in {place}", copy.0),
         };
         if !app.common.quiet {

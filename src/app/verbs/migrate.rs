@@ -5,7 +5,8 @@ use crate::cli::args::MigrateArgs;
 use crate::flow::FlowError;
 use crate::flow::service::migrate::{MigrateReport, MigrateRequest, migrate};
 use crate::flow::staging::disc_size::DiscSize;
-use crate::model::{Bytes, DiscList, DiscNo};
+use crate::model::disc_list::named;
+use crate::model::{Bytes, DiscNo, plural};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
@@ -47,22 +48,20 @@ fn tell(app: &App, report: &MigrateReport) -> Result<(), RunError> {
     let made: Vec<DiscNo> = report.made.iter().map(|disc| disc.number).collect();
     if !app.common.quiet {
         let size = Bytes(report.bytes);
-        let onto =
-            if made.is_empty() { "nothing".to_owned() } else { DiscList::of(&made).to_string() };
-        app.screen.say(&format!(
-            "{}: {} contents, {size}, migrated onto {onto}",
-            report.set, report.files
-        ));
+        let contents = plural(report.files, "content", "contents");
+        let to = if made.is_empty() { String::new() } else { format!(" to {}", named(&made)) };
+        app.screen.say(&format!("{}: {contents} ({size}) migrated{to}", report.set));
         if !report.emptied.is_empty() {
-            let old = DiscList::of(&report.emptied);
+            let old = named(&report.emptied);
+            let them = if report.emptied.len() == 1 { "it" } else { "them" };
             app.screen.say(&format!(
-                "old discs {old} hold nothing now that is not elsewhere; `coldcut retire` gives \
-                 them up"
+                "everything on {old} is now on other discs, too: `coldcut retire` retires {them}"
             ));
         }
     }
     if report.failed > 0 {
-        app.screen.say(&format!("{} contents were NOT migrated", report.failed));
+        let contents = plural(report.failed, "content was", "contents were");
+        app.screen.say(&format!("{contents} NOT migrated"));
     }
     let numbers = |discs: &[DiscNo]| discs.iter().map(|disc| disc.0).collect::<Vec<_>>();
     app.screen.object(&serde_json::json!({

@@ -6,6 +6,7 @@ use crate::app::{App, RunError};
 use crate::cli::args::RescueArgs;
 use crate::drive::{DriveError, RawMedium, SectorSource};
 use crate::flow::care::rescue::{RescueReport, RescueRequest, rescue};
+use crate::model::plural;
 use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::ui::exit::Exit;
@@ -42,7 +43,9 @@ fn tell(app: &App, request: &RescueRequest, report: &RescueReport) -> Result<(),
         app.screen.say(&format!("{image}: {} of {}", report.rescued, report.size));
         app.screen.say(&words(report));
         if !report.is_whole() {
-            app.screen.say("Run it again, with another drive if there is one: it goes on.");
+            app.screen.say(
+                "Run the same command again, with another drive if you have one, to continue.",
+            );
         }
         if report.refused > 0 {
             app.screen.say("Other commands will not use all of it, for the reason given above.");
@@ -62,10 +65,14 @@ fn tell(app: &App, request: &RescueRequest, report: &RescueReport) -> Result<(),
 }
 
 fn words(report: &RescueReport) -> String {
-    let mended = if report.mended { ", made good from recovery data" } else { "" };
+    let mended = if report.mended { ", repaired from recovery data" } else { "" };
     match report.files {
-        None => "No disc of coldcut's can be recognised in it.".to_owned(),
-        Some((files, 0)) => format!("All {files} files are whole{mended}."),
+        None => "No coldcut disc was recognised in it.".to_owned(),
+        Some((1, 0)) => format!("Its only file is intact{mended}."),
+        Some((files, 0)) => format!("All {files} files are intact{mended}."),
+        Some((files, 1)) => {
+            format!("1 of {} is damaged{mended}.", plural(files as u64, "file", "files"))
+        }
         Some((files, damaged)) => format!("{damaged} of {files} files are damaged{mended}."),
     }
 }

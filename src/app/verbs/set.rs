@@ -67,8 +67,8 @@ fn give_name(app: &App, name: &SetName, new: &SetName) -> Result<Exit, RunError>
     app.reporter.rest();
     if !app.common.quiet {
         app.screen.say(&format!(
-            "set {name} is called {new} now. Its discs keep the name that they have; where a \
-             configuration or a service names it, change it there"
+            "set {name} is now called {new}. Its existing discs keep the old name; change it in \
+             configuration files and services that use it"
         ));
     }
     let summary = serde_json::json!({

@@ -42,7 +42,7 @@ pub fn run(app: &App, args: StatusArgs) -> Result<Exit, RunError> {
     let lines: Vec<StatusLine> = sets.into_iter().map(|set| status_line(set, now)).collect();
     print_status(&app.screen, &places, &lines, now)?;
     if lines.is_empty() {
-        app.screen.say("nothing was ever backed up with this catalog");
+        app.screen.say("nothing has been backed up with this catalog yet");
         return Ok(Exit::Incomplete);
     }
     let worst = lines.iter().map(|set| set.safety.verdict).min();

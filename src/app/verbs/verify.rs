@@ -43,7 +43,7 @@ fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
             None => "a disc".to_owned(),
         };
         app.screen.say(&format!(
-            "{which}: NOT READ to its end, and nothing is recorded of it: {}",
+            "{which}: NOT READ COMPLETELY, and nothing is recorded about it: {}",
             gone.absence
         ));
     }

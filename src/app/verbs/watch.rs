@@ -3,6 +3,7 @@
 use crate::app::{App, RunError};
 use crate::cli::args::WatchArgs;
 use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
+use crate::model::plural;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
@@ -30,7 +31,8 @@ fn tell(app: &App, report: &WatchReport) -> Result<Exit, RunError> {
         .map(|(set, disc)| serde_json::json!({"set": set, "disc": disc}))
         .collect();
     if !app.common.quiet {
-        app.screen.say(&format!("{} disc(s) burned and verified", burned.len()));
+        let discs = plural(burned.len() as u64, "disc", "discs");
+        app.screen.say(&format!("{discs} burned and verified"));
     }
     app.screen.object(&serde_json::json!({
         "event": "summary",

@@ -42,7 +42,7 @@ impl<'a> KnownOptions<'a> {
                 .to_owned());
         }
         if AGREES.contains(&key) {
-            return Err("it agrees for one run only, and is typed".to_owned());
+            return Err("it confirms one run only and must be typed".to_owned());
         }
         if let Some(positive) = self.negated(key) {
             return Err(format!("write {positive} = false"));
@@ -191,7 +191,7 @@ fn word(arg: &Arg, name: &str, value: &Value) -> Result<OsString, String> {
         Value::Integer(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
         Value::Array(_) => return Err("write one value, not a list".to_owned()),
-        _ => return Err("write a text in quotation marks".to_owned()),
+        _ => return Err("write text in quotation marks".to_owned()),
     };
     if arg.get_value_parser().type_id() == TypeId::of::<PathBuf>() {
         absolute(&text)?;

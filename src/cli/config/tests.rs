@@ -151,7 +151,7 @@ fn every_slip_is_told_by_file_table_and_key() {
     for (text, says) in [
         ("disk-size = \"bd25\"", "top level, disk-size: no command has an option --disk-size"),
         ("[set.a]\ndisc-size = \"cd\"", "[set.a], disc-size: invalid value 'cd'"),
-        ("[set.a]\ndisc-size = true", "[set.a], disc-size: write a text"),
+        ("[set.a]\ndisc-size = true", "[set.a], disc-size: write text"),
         ("[set.a]\nencrypt = \"yes\"", "[set.a], encrypt: write true or false"),
         ("[set.a]\ncompress = [\"none\"]", "compress: write one value"),
         ("[set.a]\nsource = \"a\"", "source: write the whole path"),
@@ -165,10 +165,10 @@ fn every_slip_is_told_by_file_table_and_key() {
         ("[other]\nx = 1", "no command has an option --other"),
         ("[set.a]\npassphrase = \"s\"", "a secret does not belong here"),
         ("passphrase = \"s\"", "a secret does not belong here"),
-        ("[set.a]\nallow-shrink = true", "allow-shrink: it agrees for one run only"),
-        ("new-set = true", "new-set: it agrees for one run only"),
-        ("new-shelf = true", "new-shelf: it agrees for one run only"),
-        ("even-with-discs = true", "even-with-discs: it agrees for one run only"),
+        ("[set.a]\nallow-shrink = true", "allow-shrink: it confirms one run only"),
+        ("new-set = true", "new-set: it confirms one run only"),
+        ("new-shelf = true", "new-shelf: it confirms one run only"),
+        ("even-with-discs = true", "even-with-discs: it confirms one run only"),
         ("= 1", "is not valid TOML"),
     ] {
         let told = refused(text, "status");

@@ -278,7 +278,7 @@ fn encryption_options_of_another_verb_are_refused_wherever_they_stand() {
     ] {
         let (code, text) = refused(line);
         assert_eq!(code, 2, "{line}");
-        assert!(text.contains("has no use for --"), "{line}: {text}");
+        assert!(text.contains("does not take --"), "{line}: {text}");
     }
 }
 

@@ -18,7 +18,8 @@ pub enum DestSyntaxError {
     )]
     Remote(String),
     #[error(
-        "there is no directory {}: only the last name in DEST is made; make it, or mount what belongs there", shown(.0.as_os_str().as_bytes())
+        "there is no directory {}: only the last component of DEST is created; create it, or mount \
+         what belongs there", shown(.0.as_os_str().as_bytes())
     )]
     NoParent(PathBuf),
 }

@@ -351,7 +351,7 @@ fn gnu_tar_knows_sizes_beyond_its_octal_field() {
     let map = SparseMap::new(size, &[(size - 1, 1)]).unwrap();
     let sparse = MemberHead { sparse: Some(&map), ..head };
     let listed = |head: &MemberHead<'_>| {
-        // Listing needs the headers only: the file goes on with a hole.
+        // Listing needs the headers only: the file continues with a hole.
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&head.head_bytes()).unwrap();
         file.as_file().set_len(head.stored_len() + 1024).unwrap();

@@ -19,7 +19,7 @@ impl Cfb {
         Cfb { cipher: Aes256::new(key.into()), iv: [0; BLOCK] }
     }
 
-    /// The same key, taken up behind the ciphertext block `iv`.
+    /// The same key, taken up after the ciphertext block `iv`.
     pub(super) fn behind(&self, iv: [u8; BLOCK]) -> Cfb {
         Cfb { cipher: self.cipher.clone(), iv }
     }

@@ -7,11 +7,11 @@ use std::io;
 pub enum OpenError {
     #[error("this is not the passphrase")]
     WrongPassphrase,
-    #[error("it is sealed for keys, not by a passphrase: give the secret key")]
+    #[error("it is encrypted for keys, not with a passphrase: give the secret key")]
     NeedsKey,
-    #[error("it is sealed by a passphrase, not for keys: give the passphrase")]
+    #[error("it is encrypted with a passphrase, not for keys: give the passphrase")]
     NeedsPassphrase,
-    #[error("it is sealed for other keys: {}", .0.join(", "))]
+    #[error("it is encrypted for other keys: {}", .0.join(", "))]
     NoMatchingKey(Vec<String>),
     #[error(
         "the key file holds no secret key that decrypts: export it with `gpg --export-secret-keys`"

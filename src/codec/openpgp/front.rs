@@ -56,7 +56,7 @@ pub(super) fn envelope_with(source: &impl ReadAt, cfb: Cfb) -> Result<(u64, Enve
     Ok((input.at - PREFIX as u64, Envelope { cfb, prefix, length }))
 }
 
-/// The session-key packets, and the length of the encrypted packet behind them.
+/// The session-key packets, and the length of the encrypted packet after them.
 fn read_key_packets(input: &mut impl Read) -> Result<(Vec<Packet>, Length), OpenError> {
     let mut packets = Vec::new();
     loop {

@@ -37,7 +37,7 @@ pub enum LockError {
         "certificate {0} has no valid key that can encrypt (none, expired or revoked): name another one"
     )]
     NoEncryptionKey(String),
-    #[error("certificate {0} does not hold up: name another one")]
+    #[error("certificate {0} is not valid: name another one")]
     Invalid(String, #[source] Cause),
 }
 
@@ -118,7 +118,7 @@ impl Locks {
         }
     }
 
-    /// The certificates in binary, one behind the other, as [`Locks::recipients`] reads them;
+    /// The certificates in binary, one after the other, as [`Locks::recipients`] reads them;
     /// empty for a passphrase. No secret is in them.
     pub fn to_bytes(&self) -> Result<Vec<u8>, LockError> {
         let mut bytes = Vec::new();
@@ -171,7 +171,7 @@ fn passphrase_packet(session_key: &SessionKey, password: &Password) -> PgpResult
 
 /// RFC 4880 5.1, version 3, with the key's id or, hidden, with zeros.
 ///
-/// An RSA ciphertext is a number, and its leading zeros are not written. It is made again until
+/// An RSA ciphertext is a number, and its leading zeros are not written. It is computed again until
 /// there are none (one in 256 has), so that a file's size is known before it is sealed.
 fn recipient_packet(
     session_key: &SessionKey,

@@ -79,8 +79,8 @@ impl Opener {
         self.open_with(input, Tolerance::None)
     }
 
-    /// The same, but all that can be deciphered is given out; [`MessageReader::integrity`] tells at the
-    /// end how far it can be trusted.
+    /// The same, but all that can be deciphered is given out; [`MessageReader::integrity`] tells at
+    /// the end how far it can be trusted.
     pub fn open_damaged<R: Read>(&self, input: R) -> Result<MessageReader<R>, OpenError> {
         self.open_with(input, Tolerance::Damage)
     }
@@ -103,7 +103,7 @@ impl Opener {
         }
     }
 
-    /// Makes ready for reading from anywhere in the content of a message of ours: a damaged place
+    /// Makes ready for reading from anywhere in the content of one of our messages: a damaged place
     /// costs what stands there. Nothing vouches for what is read: check its digest.
     pub fn unlock(&self, source: &impl ReadAt) -> Result<Unlocked, OpenError> {
         let mut input = AtReader { source, at: 0 };

@@ -60,7 +60,7 @@ pub struct RangeReader<S> {
 
 impl<S: ReadAt> RangeReader<S> {
     /// Reads the next blocks together with the one before them, which is their IV. The content
-    /// begins behind the first block, so there is always one.
+    /// begins after the first block, so there is always one.
     fn refill(&mut self) -> io::Result<()> {
         let want = (self.skip as u64 + self.left).min(CHUNK as u64) as usize;
         // After an error the buffer is empty, and the next read begins here again.

@@ -17,9 +17,9 @@ const CHUNK: usize = 1 << 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    #[error("{0} bytes are too many for one encrypted file: 4 GiB - 1 is the most")]
+    #[error("{0} bytes are too many for one encrypted file: the limit is 4 GiB - 1")]
     TooLong(u64),
-    #[error("an encrypted file got {written} bytes where {promised} were promised")]
+    #[error("an encrypted file got {written} bytes instead of the announced {promised}")]
     Length { promised: u64, written: u64 },
     #[error("cannot encrypt a session key")]
     SessionKey(#[source] Cause),
@@ -123,7 +123,7 @@ impl PlaintextBody {
         ready: &mut dyn FnMut(Vec<u8>) -> io::Result<()>,
     ) -> io::Result<()> {
         if content.len() as u64 > self.promised - self.written {
-            let text = "more content than was promised for an encrypted file";
+            let text = "more content than was announced for an encrypted file";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         self.written += content.len() as u64;

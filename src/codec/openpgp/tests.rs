@@ -355,7 +355,7 @@ fn what_gpg_wrote_is_read() {
     let named = |name| ["-z", "0", "--set-filename", name];
     for len in [0, 10, 300, 9_000, 100_000] {
         let content = noise(len);
-        let names = ["a name", "a name that is longer than a header of ours"].map(named);
+        let names = ["a name", "a name that is longer than one of our headers"].map(named);
         for armor in [&["--compress-algo", "none"][..], &names[0], &names[1]] {
             let args = [&["--symmetric", "--output", "-"], armor].concat();
             let message = gpg.ok(&args, b"secret", &content);

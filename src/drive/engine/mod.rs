@@ -16,8 +16,8 @@ mod xorriso;
 pub(super) use heard::{Heard, Report};
 pub use settings::{BurnSource, BurnTarget, Engine, Settings, Speed};
 
-const FIRST_ASK: &str = "the burn goes on, so that the disc is not lost; ask once more (Ctrl-C) \
-    to abort it, which spoils the disc";
+const FIRST_ASK: &str = "the burn continues, so that the disc is not lost; interrupt again \
+                         (Ctrl-C) to abort it, which ruins the disc";
 
 /// That the programs are there which put discs on a shelf (no engine) or burn them: xorriso makes and
 /// reads the images of both.
@@ -107,7 +107,10 @@ pub fn settle(place: &BurnTarget, say: &dyn Fn(&str), stop: &Stop) -> Result<boo
     let io = || DriveError::io("read", &place.log);
     match is_at_work(&place.log).map_err(io())? {
         None => return Ok(false),
-        Some(true) => say(&format!("a former run still burns in {}; waiting for it", place.drive)),
+        Some(true) => say(&format!(
+            "a burn started by an earlier run is still in progress in {}; waiting for it",
+            place.drive
+        )),
         Some(false) => {}
     }
     await_end(&place.log, stop).map_err(io())??;

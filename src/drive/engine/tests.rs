@@ -277,7 +277,7 @@ fn a_command_that_is_refused_before_the_first_byte_leaves_the_disc_as_it_was() {
     ] {
         let error = Fake::new().says(engine, &said, 5).unwrap_err();
         assert!(matches!(error, DriveError::NotBegun { .. }), "{said}: {error}");
-        assert!(error.to_string().contains("the disc is as it was"), "{error}");
+        assert!(error.to_string().contains("the disc is unchanged"), "{error}");
     }
     let unknown =
         growisofs("READ FORMAT CAPACITIES failed with SK=5h/INVALID COMMAND OPERATION CODE");
@@ -361,7 +361,7 @@ fn a_burn_is_aborted_by_the_second_wish_only_and_says_what_is_lost() {
     asker.join().unwrap();
     assert!(matches!(done.unwrap_err(), DriveError::Stopped(_)));
     let notes: Vec<_> = told.iter().filter(|news| news.starts_with("Note")).collect();
-    assert!(notes[0].contains("the burn goes on") && notes[1].contains("is lost"), "{notes:?}");
+    assert!(notes[0].contains("the burn continues") && notes[1].contains("is lost"), "{notes:?}");
 }
 
 /// One wish to stop, and the program ends well by itself: the disc is whole.
@@ -407,7 +407,10 @@ fn the_burn_of_a_former_run_is_waited_for_and_said() {
     };
     assert!(settle(&fake.place, &say, &Stop::new()).unwrap());
     assert_eq!(said.lock().unwrap().len(), 1);
-    assert!(said.lock().unwrap()[0].contains("a former run still burns in /dev/sr1"));
+    assert!(
+        said.lock().unwrap()[0]
+            .contains("a burn started by an earlier run is still in progress in /dev/sr1")
+    );
     assert!(!fake.place.log.exists() && fake.place.last_log().exists());
     left_alone.follow(&Stop::new(), &mut || (), &mut |_| ()).unwrap();
     // One that ended unseen is not waited for, but known.

@@ -32,7 +32,7 @@ fn prepare(place: &BurnTarget, settings: &Settings) -> Vec<OsString> {
     let words: &[&str] = match (again, place.is_formatted, settings.defect_management) {
         // A BD-RE is formatted once; without spare sectors it writes at full speed.
         (true, false, false) if place.profile == Profile::BD_RE => &["-format", "without_spare"],
-        // What lies on it is gone from here on: the person confirmed it.
+        // What is on it is gone from here on: the person confirmed it.
         (true, ..) => &["-blank", "as_needed"],
         (false, false, true) if place.profile == Profile::BD_R => &["-format", "as_needed"],
         (false, ..) => &[],

@@ -66,7 +66,7 @@ impl FakeDrive {
         self.lock().reads
     }
 
-    /// What lies in it, sector by sector; of a blank none can be read.
+    /// What is in it, sector by sector; of a blank none can be read.
     pub fn sectors(&self) -> Result<Box<dyn SectorSource>, DriveError> {
         self.ask()?;
         let Some(medium) = self.inside() else {

@@ -1,5 +1,5 @@
-//! What the walk through a volume takes and gives: how the medium is read, the files that are on it,
-//! and why there may be no listing.
+//! What the walk through a volume takes and gives: how the medium is read, the files that are on
+//! it, and why there may be no listing.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(in crate::drive) type MediumReader<'a> =
 pub(in crate::drive) struct Listing {
     /// How long the volume is.
     pub sectors: Sectors,
-    /// In the order in which they lie on it.
+    /// In the order in which they are on it.
     pub files: Vec<DiscFile>,
     /// What of the directory could not be used, if anything: files may be missing.
     pub complaint: Option<String>,

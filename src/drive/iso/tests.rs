@@ -91,7 +91,7 @@ impl SplitMix {
         (mixed ^ mixed >> 31) % end
     }
 
-    /// Such as a disc of ours may have, or longer, which Rock Ridge keeps in two places.
+    /// Such as a coldcut disc may have, or longer, which Rock Ridge keeps in two places.
     fn name(&mut self, longest: u64) -> String {
         let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+";
         let one =
@@ -142,7 +142,7 @@ fn a_file_in_several_pieces_is_listed_as_xorriso_lists_it() {
     assert_eq!(agrees_with_xorriso(&dir.path().join("image.iso")), 3);
 }
 
-/// A small disc of ours, and what is done to it.
+/// A small coldcut disc, and what is done to it.
 struct Sample {
     bytes: Vec<u8>,
     files: usize,
@@ -195,7 +195,7 @@ fn a_directory_that_is_in_itself_is_read_once() {
     let (at, root) = (sample.record(b"ARCHIVES"), sample.root() / BLOCK);
     sample.put(at + 2, &(root as u32).to_le_bytes());
     let (words, files) = sample.complaint();
-    assert!(words.contains("directory archives is another one"), "{words}");
+    assert!(words.contains("directory archives is at the place of another one"), "{words}");
     assert!(files > 0 && files < sample.files);
 }
 
@@ -228,11 +228,11 @@ fn damage_costs_what_it_hits_and_is_told_with_its_place() {
     let sector = at / BLOCK;
     type Hurt = fn(&mut Sample, usize);
     let hurts: [(&str, Hurt); 8] = [
-        ("what stands behind an identifier cannot be read", |s, at| s.put(at, &[255])),
+        ("what comes after an identifier cannot be read", |s, at| s.put(at, &[255])),
         ("a record contradicts itself", |s, at| s.put(at, &[20])),
         ("a record contradicts itself", |s, at| s.put(at + 32, &[200])),
-        ("DISC.txt: it lies beyond the volume's end", |s, at| s.put(at + 2, &[255; 4])),
-        ("DISC.txt: it lies beyond the volume's end", |s, at| s.put(at + 10, &[255; 4])),
+        ("DISC.txt: it is beyond the end of the volume", |s, at| s.put(at + 2, &[255; 4])),
+        ("DISC.txt: it is beyond the end of the volume", |s, at| s.put(at + 10, &[255; 4])),
         ("DISC.txt: it is interleaved", |s, at| s.put(at + 26, &[1, 1])),
         ("DISC.txt: it has an extended attribute record", |s, at| s.put(at + 1, &[1])),
         ("DISC.txt has no end", |s, at| s.put(at + 25, &[0x80])),
@@ -259,16 +259,16 @@ fn renamed(to: &[u8; 8]) -> Sample {
 fn names_that_lead_elsewhere_are_none() {
     for name in [b"../../et", b"/etc/pas", b"a\0b.text"] {
         let (words, _) = renamed(name).complaint();
-        assert!(words.ends_with("a name cannot be one"), "{words}");
+        assert!(words.ends_with("a name is not valid"), "{words}");
     }
     let mut short = Sample::new();
     let at = short.record(b"DISC.TXT");
     let end = at + usize::from(short.bytes[at]);
     let nm = (at..end).find(|&at| short.bytes[at..].starts_with(b"NM")).unwrap();
-    // NM of two letters, and an entry without meaning behind it.
+    // NM of two letters, and an entry without meaning after it.
     short.put(nm, b"NM\x07\x01\x00..XX\x06\x01\x00\x00");
     let (words, _) = short.complaint();
-    assert!(words.ends_with("a name cannot be one"), "{words}");
+    assert!(words.ends_with("a name is not valid"), "{words}");
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn two_files_of_one_name_are_one_and_a_complaint() {
     }
     sample.put(end, &twin);
     let (words, files) = sample.complaint();
-    assert!(words.ends_with("DISC.txt is there twice"), "{words}");
+    assert!(words.ends_with("DISC.txt is listed twice"), "{words}");
     assert_eq!(files, sample.files);
 }
 

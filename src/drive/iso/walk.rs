@@ -12,7 +12,7 @@ use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
 use crate::port::stop::Stop;
 
-/// Levels of directories below the root. A disc of ours has one; what is deeper on another one is
+/// Levels of directories below the root. A coldcut disc has one; what is deeper on another one is
 /// not looked for.
 const DEPTH: usize = 8;
 /// Ours have some hundred records, and a recovery disc some thousand.
@@ -20,7 +20,7 @@ const RECORDS: usize = 1 << 18;
 /// Bytes of directories, and of paths.
 const DIRECTORIES: u64 = 64 << 20;
 const PATHS: usize = 64 << 20;
-/// Files do not share sectors on discs of ours. So much more than the volume has may be named: who
+/// Files do not share sectors on coldcut discs. So much more than the volume has may be named: who
 /// reads all files reads no more.
 const SHARED: u64 = 2;
 
@@ -28,7 +28,7 @@ type Sector = [u8; SECTOR as usize];
 
 /// A directory that is to be read.
 struct IsoDirectory {
-    /// With a slash behind it; empty for the root.
+    /// With a slash after it; empty for the root.
     path: String,
     start: u32,
     length: u32,
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
     fn take_directory(&mut self, directory: &IsoDirectory) -> Result<(), IsoFault> {
         let count = Bytes(directory.length.into()).sectors().0;
         if u64::from(directory.start) + count > self.volume.sectors.0 {
-            self.complain(directory.start, "a directory lies beyond the volume's end");
+            self.complain(directory.start, "a directory is beyond the end of the volume");
             return Ok(());
         }
         for number in (directory.start..).take(count as usize) {
@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
             rest = &rest[usize::from(length)..];
         }
         if rest.iter().any(|&byte| byte != 0) {
-            self.complain(number, "something stands behind the last record");
+            self.complain(number, "there is something after the last record");
         }
         Ok(())
     }
@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let Some(name) = entries.name(|| record.plain_name()) else {
-            self.complain(number, "a name cannot be one");
+            self.complain(number, "a name is not valid");
             return Ok(());
         };
         let path = format!("{}{name}", dir.path);
@@ -204,7 +204,7 @@ impl<'a> Walk<'a> {
             return Err(too_much(format!("its paths are longer than {}", Bytes(PATHS as u64))));
         }
         if !self.names.insert(path.clone()) {
-            self.complain(number, &format!("{} is there twice", shown(&path)));
+            self.complain(number, &format!("{} is listed twice", shown(&path)));
             return Ok(());
         }
         match record.is_directory() {
@@ -234,7 +234,10 @@ impl<'a> Walk<'a> {
                 let path = path + "/";
                 self.waiting.push(IsoDirectory { path, start, length, depth });
             }
-            false => self.complain(number, &format!("directory {} is another one", shown(&path))),
+            false => self.complain(
+                number,
+                &format!("directory {} is at the place of another one", shown(&path)),
+            ),
         }
     }
 
@@ -247,7 +250,7 @@ impl<'a> Walk<'a> {
     ) -> Result<(), IsoFault> {
         let (start, length) = (Sectors(record.start.into()), Bytes(record.length.into()));
         let lies_inside = start.0 + length.sectors().0 <= self.volume.sectors.0 || length.0 == 0;
-        let odd = record.odd.or((!lies_inside).then_some("it lies beyond the volume's end"));
+        let odd = record.odd.or((!lies_inside).then_some("it is beyond the end of the volume"));
         if let Some(odd) = odd {
             self.complain(number, &format!("{}: {odd}", shown(&begun.file.path)));
             return Ok(());
@@ -292,7 +295,7 @@ impl<'a> Walk<'a> {
             next = area.and_then(|area| entries.take(area));
         }
         if entries.is_broken {
-            self.complain(at, "what stands behind an identifier cannot be read");
+            self.complain(at, "what comes after an identifier cannot be read");
         }
         Ok(entries)
     }
@@ -310,8 +313,7 @@ fn shown(path: &str) -> String {
 /// Discs that coldcut writes stay far below these limits.
 fn too_much(words: String) -> IsoFault {
     IsoFault::Damaged(format!(
-        "{words}, more than any disc of coldcut's: mount it, and name the directory, to read it all \
-         the same"
+        "{words}, more than any coldcut disc: to read it anyway, mount it and name the directory"
     ))
 }
 

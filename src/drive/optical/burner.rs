@@ -1,4 +1,4 @@
-//! The optical drive as a [`Drive`]: what lies in it, burning it, reading it anew.
+//! The optical drive as a [`Drive`]: what is in it, burning it, reading it again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl Optical {
     }
 
     /// Whether the system knows less of the medium than is on it: written in this run, or in one
-    /// that ended before it loaded the medium anew. The kernel may know more than the drive says
+    /// that ended before it reloaded the medium. The kernel may know more than the drive says
     /// (`sr` takes the larger of two answers), never less.
     fn is_stale(&self) -> bool {
         let knows_less = || {
@@ -133,7 +133,7 @@ impl Optical {
         self.stale || knows_less().unwrap_or(false)
     }
 
-    /// What is written is forgotten by nobody but the kernel's cache: the medium is loaded anew.
+    /// What is written is forgotten by nobody but the kernel's cache: the medium is reloaded.
     /// A tray that cannot close stays open, and a person is asked.
     fn reload(&mut self) -> Result<(), DriveError> {
         drop(self.device.free()?);
@@ -160,7 +160,7 @@ impl Optical {
             MediumState::Appendable | MediumState::Complete => {
                 let mut disc = OpticalDisc::open(&self.device, &self.title(), stop)?;
                 disc.is_open = medium.state == MediumState::Appendable && !medium.is_closed;
-                // Until it is handed out, so that nobody comes between that and the last read.
+                // Until it is ejected, so that nobody comes between that and the last read.
                 self.kept = DriveHold::of(self.device.path());
                 Ok(Some(disc))
             }
@@ -186,7 +186,7 @@ impl Optical {
         let options = std::fs::File::options().read(true).write(true).create_new(true).clone();
         let file = options.open(&path).map_err(DriveError::io("make", &path))?;
         xorriso::write(job, &file, &|bytes| watch(News::Written(bytes)), stop)?;
-        let length = file.metadata().map_err(DriveError::io("look at", &path))?.len();
+        let length = file.metadata().map_err(DriveError::io("access", &path))?.len();
         if length != job.sectors.bytes().0 {
             let label = Box::new(job.label.clone());
             let is = Bytes(length).sectors();
@@ -195,7 +195,7 @@ impl Optical {
         Ok(path)
     }
 
-    /// It can be made again from what is staged.
+    /// It can be rebuilt from what is staged.
     fn drop_image(&self) -> Result<(), DriveError> {
         let path = self.image();
         match std::fs::remove_file(&path) {
@@ -337,7 +337,7 @@ impl Drive for Optical {
                 wrong(format!("{label} with another identity"))
             }
             Some(label) => wrong(label.to_string()),
-            None => wrong("a disc that is not coldcut's".to_owned()),
+            None => wrong("a disc not made by coldcut".to_owned()),
         }
     }
 
@@ -351,7 +351,7 @@ impl Drive for Optical {
         match self.disc(&stop) {
             Ok(None) => {}
             Ok(Some(disc)) if matches!(DiscIdentity::read(&disc), Ok(None)) => {
-                found.problems.push(self.unusable("it is not one of coldcut's".to_owned()));
+                found.problems.push(self.unusable("it is not a coldcut disc".to_owned()));
             }
             Ok(Some(disc)) => {
                 found.problems.extend(disc.incomplete_listing());

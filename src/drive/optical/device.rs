@@ -37,13 +37,13 @@ const OPTICAL: u8 = 5;
 pub enum DeviceError {
     #[error("{} does not exist; `coldcut drives` lists the drives", .0.display())]
     Missing(PathBuf),
-    #[error("{} is not an optical drive, and nothing else is ever written to", .0.display())]
+    #[error("{} is not an optical drive, and coldcut writes to nothing else", .0.display())]
     NotOptical(PathBuf),
-    #[error("{} may not be used by you; become a member of the group cdrom (docs/drives.md)", .0.display())]
+    #[error("{}: permission denied; add yourself to the group cdrom (docs/drives.md)", .0.display())]
     Denied(PathBuf),
     #[error("{} is in use by another program{}", .path.display(), behind_colon(.by))]
     Busy { path: PathBuf, by: Option<User> },
-    #[error("{} is gone; look at its cable and power", .0.display())]
+    #[error("{} is gone; check its cable and power", .0.display())]
     Gone(PathBuf),
     #[error("{}: could not {what}: {sense}", .path.display())]
     Refused { path: PathBuf, what: &'static str, sense: Sense },
@@ -259,7 +259,7 @@ impl Device {
     }
 
     pub fn tray(&self) -> Result<Tray, DeviceError> {
-        self.link.tray().map_err(|e| self.errno("look at the tray", e))
+        self.link.tray().map_err(|e| self.errno("check the tray", e))
     }
 
     /// Whether a motor closes the tray: slots and laptops' drives have none.

@@ -1,4 +1,4 @@
-//! A disc that lies in a drive: its files are read by the places that its directory names, past
+//! A disc that is in a drive: its files are read by the places that its directory names, past
 //! the system's memory, so that what is read is what is on the medium.
 
 use std::fs::OpenOptions;
@@ -35,7 +35,7 @@ pub struct OpticalDisc {
 }
 
 impl OpticalDisc {
-    /// The disc that lies in the drive; the drive must be ready.
+    /// The disc that is in the drive; the drive must be ready.
     pub fn open(device: &Device, drive: &str, stop: &Stop) -> Result<OpticalDisc, DriveError> {
         // What this program still reads in this drive lay there before.
         DriveHold::let_go(device.path());
@@ -139,7 +139,7 @@ fn effort_for(path: &str) -> ClusterEffort {
     }
 }
 
-/// The name of the volume that lies in a drive, for people.
+/// The name of the volume that is in a drive, for people.
 pub fn volume_name(device: &Path) -> Option<String> {
     let file = OpenOptions::new().read(true).open(device).ok()?;
     let mut descriptor = [0; SECTOR as usize];

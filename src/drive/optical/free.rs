@@ -53,8 +53,8 @@ impl Device {
         DeviceError::Busy { path: self.path().to_owned(), by }
     }
 
-    /// Lets the kernel forget the drive and find it again, so that it looks at the medium anew: the
-    /// only way where no motor closes the tray. For root. The drive may get another node.
+    /// Lets the kernel forget the drive and find it again, so that it looks at the medium again:
+    /// the only way where no motor closes the tray. For root. The drive may get another node.
     pub fn rescan(&mut self) -> Result<(), DeviceError> {
         drop(self.free()?);
         let node = self.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -121,9 +121,9 @@ impl Free<'_> {
         locked.map(drop).map_err(|refusal| self.device.refused("lock the tray", refusal))
     }
 
-    /// The kernel locks the tray while a disc is open without O_NONBLOCK, from the next open on, and
-    /// unlocks it at the last close, however that comes about. What udev locked for good after the
-    /// insertion (CDROM_LOCKDOOR) would hold beyond that: it is taken back.
+    /// The kernel locks the tray while a disc is open without O_NONBLOCK, from the next open on,
+    /// and unlocks it at the last close, however that comes about. What udev locked for good after
+    /// the insertion (CDROM_LOCKDOOR) would hold beyond that: it is taken back.
     pub fn keep_shut_while_open(&self) {
         let _ = self.device.link.unlock();
         // A drive that has no lock is read without one.

@@ -16,14 +16,14 @@ static HOLDS: Mutex<Vec<Weak<DriveHold>>> = Mutex::new(Vec::new());
 
 pub struct DriveHold {
     device: PathBuf,
-    /// `None` once the disc was handed out.
+    /// `None` once the disc was ejected.
     file: Mutex<Option<Arc<File>>>,
     /// Whether a disc is read by it.
     reads: bool,
 }
 
 impl DriveHold {
-    /// Of the disc that lies in the drive, to be read past the system's memory. EBUSY: another
+    /// Of the disc that is in the drive, to be read past the system's memory. EBUSY: another
     /// program has it, or another hold of this one.
     pub fn take(device: &Path) -> io::Result<Arc<DriveHold>> {
         let flags = nix::libc::O_DIRECT | nix::libc::O_CLOEXEC | nix::libc::O_EXCL;
@@ -54,7 +54,7 @@ impl DriveHold {
         hold
     }
 
-    /// The disc is handed out: who still reads it finds that it is gone. The drive is kept.
+    /// The disc is ejected: who still reads it finds that it is gone. The drive is kept.
     pub fn hand_out(device: &Path) {
         DriveHold::close(device, |hold| hold.reads);
     }
@@ -70,7 +70,7 @@ impl DriveHold {
         meant.for_each(|hold| *hold.place() = None);
     }
 
-    /// ENOMEDIUM if the disc was handed out.
+    /// ENOMEDIUM if the disc was ejected.
     pub fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
         match self.file() {
             Some(file) => file.read_at(buf, position),
@@ -78,7 +78,7 @@ impl DriveHold {
         }
     }
 
-    /// `None`: the disc was handed out.
+    /// `None`: the disc was ejected.
     pub fn file(&self) -> Option<Arc<File>> {
         self.place().clone()
     }

@@ -1,4 +1,4 @@
-//! What lies in a drive: put together from the drive's replies, none of which is enough alone.
+//! What is in a drive: put together from the drive's replies, none of which is enough alone.
 
 use super::mmc::{DiscInformation, DiscStatus, FormatCapacities, SessionState, TrackInformation};
 use super::profile::{KiloBytesPerSecond, Profile};
@@ -17,7 +17,7 @@ pub struct Medium {
     /// What can be read from it.
     pub used: Sectors,
     pub sessions: u16,
-    /// The last session that bears data was closed; growisofs leaves BD-R appendable behind one.
+    /// The last session that carries data was closed; growisofs leaves BD-R appendable behind one.
     pub is_closed: bool,
     pub layers: Option<u8>,
     /// Who made it, as it says itself: `CMCMAG BA5`.
@@ -96,7 +96,7 @@ fn is_closed(disc: DiscInformation) -> bool {
 fn state(profile: Profile, replies: &Replies) -> MediumState {
     if let Some(track) = replies.track.filter(|_| profile.is_write_once()) {
         if track.damaged {
-            let words = "its last track was not ended: a burn was cut off".to_owned();
+            let words = "its last track was not closed: a burn was interrupted".to_owned();
             return MediumState::Unusable(words);
         }
     }

@@ -1,4 +1,4 @@
-//! Optical drives: what the kernel and the drive itself say (ioctls, MMC commands), what lies in
+//! Optical drives: what the kernel and the drive itself say (ioctls, MMC commands), what is in
 //! them, and how that makes a [`super::Drive`].
 
 mod burner;

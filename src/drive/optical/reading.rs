@@ -1,5 +1,5 @@
-//! Reading the disc in a drive, bypassing the kernel's cache. After each error the drive is asked for
-//! the reason; once the disc or the drive is gone, nothing more is tried.
+//! Reading the disc in a drive, bypassing the kernel's cache. After each error the drive is asked
+//! for the reason; once the disc or the drive is gone, nothing more is tried.
 
 use std::fs;
 use std::io;
@@ -157,8 +157,8 @@ pub(super) mod tests {
     use std::ops::Range;
     use std::sync::{Arc, Mutex};
 
-    /// A disc in a drive: each sector is filled with its number's low byte; it fails at bad sectors,
-    /// and from one on the drive gives other answers. It notes every read.
+    /// A disc in a drive: each sector is filled with its number's low byte; it fails at bad
+    /// sectors, and from one on the drive gives other answers. It notes every read.
     pub(crate) struct Platter {
         pub bad: BTreeSet<u64>,
         pub vanishes_at: u64,
@@ -229,7 +229,7 @@ pub(super) mod tests {
         assert_eq!(reads.absence(), None);
     }
 
-    /// It goes on with other places, for a restore; but nobody is to call the disc damaged.
+    /// It continues with other places, for a restore; but nobody is to call the disc damaged.
     #[test]
     fn a_place_at_which_the_drive_resets_is_tried_twice_and_leaves_doubt() {
         let again = VecDeque::from([Err(sense(6, 0x29, 0))]);

@@ -28,7 +28,7 @@ pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
     (0x2, 0x04, 0x07, "the drive is still working on the disc"),
     (0x2, 0x04, 0x08, "the drive is still writing"),
     (0x2, 0x04, ANY, "the drive is not ready"),
-    (0x2, 0x06, ANY, "the drive finds nothing on the disc; it is damaged, or lies upside down"),
+    (0x2, 0x06, ANY, "the drive finds nothing on the disc; it is damaged, or is upside down"),
     (0x2, 0x30, ANY, "this drive cannot use this kind of disc"),
     (0x2, 0x3a, 0x01, "there is no disc in the drive"),
     (0x2, 0x3a, 0x02, "the tray is open"),
@@ -46,7 +46,7 @@ pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
     (0x3, 0x72, ANY, "the disc could not be closed"),
     (0x3, 0x73, 0x03, "the laser could not be calibrated for this disc; try another brand"),
     (0x3, 0x73, ANY, "the disc's calibration area cannot be used; try another disc"),
-    (0x4, 0x08, ANY, "the drive lost its connection; look at its cable and power"),
+    (0x4, 0x08, ANY, "the drive lost its connection; check its cable and power"),
     (0x4, 0x09, ANY, "the drive lost its track; try another disc, then another drive"),
     (0x4, 0x3e, ANY, "the drive is broken"),
     (0x4, 0x44, ANY, "the drive is broken"),
@@ -63,7 +63,7 @@ pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
     (0x5, 0x6f, ANY, "the disc is copy-protected"),
     (0x5, 0x72, ANY, "the disc could not be closed"),
     (0x6, 0x28, ANY, "the disc was changed"),
-    (0x6, 0x29, ANY, "the drive was reset; look at its cable and power"),
+    (0x6, 0x29, ANY, "the drive was reset; check its cable and power"),
     (0x7, 0x27, ANY, "the disc is closed and cannot be written"),
 ];
 
@@ -77,7 +77,7 @@ pub(super) const KEYS: [(u8, &str); 9] = [
     (0x6, "the drive or its disc was changed"),
     (0x7, "the disc is write-protected"),
     (0x8, "nothing is written there"),
-    (0xb, "the drive gave the command up"),
+    (0xb, "the drive aborted the command"),
 ];
 
 impl Sense {

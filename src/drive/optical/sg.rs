@@ -24,11 +24,11 @@ pub enum ScsiError {
     #[error("{0}")]
     Sense(Sense),
     /// The drive does not answer, or is not there any more (host_status of scsi.h).
-    #[error("the drive does not answer (host status {0}); look at its cable and power")]
+    #[error("the drive does not answer (host status {0}); check its cable and power")]
     Host(u16),
     #[error("{0}")]
     Errno(nix::errno::Errno),
-    #[error("status {0:#04x} without a reason")]
+    #[error("SCSI status {0:#04x} without sense data")]
     Status(u8),
 }
 

@@ -35,8 +35,8 @@ fn parse(text: &str) -> Option<ShelfId> {
     Uuid::parse_str(id.trim()).ok().map(ShelfId)
 }
 
-/// The shelf's id; one that has none gets it. What is there and not understood is left alone, and is
-/// an error.
+/// The shelf's id; one that has none gets it. What is there and not understood is left alone, and
+/// is an error.
 pub fn give_id(dir: &Path) -> io::Result<ShelfId> {
     give_id_in(&HeldDir::open(dir)?)
 }
@@ -61,7 +61,7 @@ pub fn renew_id(dir: &Path) -> io::Result<ShelfId> {
 
 type Rename = fn(&HeldDir, &OsStr, &OsStr) -> io::Result<()>;
 
-/// Durable when it returns. Several at once: the file in work is each one's own.
+/// Durable when it returns. Several at once: the file in progress is each one's own.
 fn write_new(dir: &HeldDir, rename: Rename) -> io::Result<ShelfId> {
     let mark = OsStr::new(IDENTITY);
     if dir.has_link(mark)? {

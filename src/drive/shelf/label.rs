@@ -61,7 +61,7 @@ pub(super) fn check_label(image: &Image, wanted: &DiscIdentity) -> Result<(), Dr
         }
         Ok(Some(label)) => wrong(format!("{label} ({})", image.title())),
         Ok(None) if is_ours(image) && is_called_like(image, wanted) => Ok(()),
-        Ok(None) => wrong(format!("a disc that is not coldcut's ({})", image.title())),
+        Ok(None) => wrong(format!("a disc not made by coldcut ({})", image.title())),
         Err(ReadError::Unreadable { .. }) if is_called_like(image, wanted) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -34,8 +34,8 @@ pub(super) use names::{bad_sectors_of, is_image, vanishing_of};
 use names::{free_failed_name, image_name, is_failed, is_first_medium, is_part, parse_name, title};
 use write::{Part, WrittenImage};
 
-const FIRST_ASK: &str = "the image is finished first, so that it is not lost; ask once more (Ctrl-C) \
-    to abort it";
+const FIRST_ASK: &str = "the image is finished first, so that it is not lost; interrupt again \
+                         (Ctrl-C) to abort it";
 
 /// The shelf is this writer's. Given up by name: a program that another thread is just starting
 /// holds the directory open, too, until it is what it is to become (flock(2)).
@@ -53,7 +53,7 @@ impl Drop for ShelfLock {
 pub struct Shelf {
     /// Where it is: a path that holds from everywhere.
     home: PathBuf,
-    /// The place in work: `home`, or a shelf in it for further copies.
+    /// The place in use: `home`, or a shelf in it for further copies.
     dir: PathBuf,
     /// The wish to stop of the run that it works for.
     stop: Stop,
@@ -82,11 +82,11 @@ impl Shelf {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(DriveError::Missing(above.to_owned()));
             }
-            Err(error) => return Err(DriveError::io("look at", above)(error)),
+            Err(error) => return Err(DriveError::io("access", above)(error)),
         }
         rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK)
             .map_err(|errno| refused(errno.into()))?;
-        let home = above.canonicalize().map_err(DriveError::io("look at", above))?.join(name);
+        let home = above.canonicalize().map_err(DriveError::io("access", above))?.join(name);
         Ok(Shelf::at(home))
     }
 
@@ -102,10 +102,10 @@ impl Shelf {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(DriveError::Missing(dir.to_owned()));
             }
-            Err(e) => return Err(DriveError::io("look at", dir)(e)),
+            Err(e) => return Err(DriveError::io("access", dir)(e)),
         }
         ShelfFaults::read(dir)?;
-        let home = dir.canonicalize().map_err(DriveError::io("look at", dir))?;
+        let home = dir.canonicalize().map_err(DriveError::io("access", dir))?;
         Ok(Shelf::at(home))
     }
 
@@ -113,8 +113,8 @@ impl Shelf {
         self.dir.join(image_name(label))
     }
 
-    /// The directory, for all that is done in it. Its path was led past all links when the shelf was
-    /// opened: one that is in the way now is not followed.
+    /// The directory, for all that is done in it. Its path was led past all links when the shelf
+    /// was opened: one that is in the way now is not followed.
     fn hold(&self) -> Result<HeldDir, DriveError> {
         HeldDir::open(&self.dir).map_err(DriveError::io("open", &self.dir))
     }
@@ -129,8 +129,8 @@ impl Shelf {
         }
     }
 
-    /// Removes what a run left behind that was killed while it wrote. Nobody writes now: the shelf is
-    /// locked.
+    /// Removes what a run left behind that was killed while it wrote. Nobody writes now: the shelf
+    /// is locked.
     fn remove_left_overs(&self, dir: &HeldDir) -> Result<(), DriveError> {
         let names = dir.names().map_err(DriveError::io("list", &self.dir))?;
         for name in names.iter().filter(|name| is_part(name)) {
@@ -142,7 +142,7 @@ impl Shelf {
     /// Gives it an id. A shelf that cannot have one is known by its path.
     fn mark(&self, dir: &HeldDir) -> Result<(), DriveError> {
         let mark = OsStr::new(identity::IDENTITY);
-        if dir.has_link(mark).map_err(DriveError::io("look at", self.dir.join(mark)))? {
+        if dir.has_link(mark).map_err(DriveError::io("access", self.dir.join(mark)))? {
             return Err(DriveError::Link(self.dir.join(mark)));
         }
         let _ = identity::give_id_in(dir);
@@ -174,7 +174,7 @@ impl Shelf {
     }
 
     fn check_space(&self, needed: Bytes) -> Result<(), DriveError> {
-        let free = files::free_space(&self.dir).map_err(DriveError::io("look at", &self.dir))?;
+        let free = files::free_space(&self.dir).map_err(DriveError::io("access", &self.dir))?;
         let free = Bytes(free);
         match free < needed {
             true => Err(DriveError::NoSpace { dir: self.dir.clone(), needed, free }),
@@ -213,7 +213,8 @@ impl Shelf {
         Ok(paths)
     }
 
-    /// An image of this shelf with what goes wrong with it; `disc` is what its name says that it is.
+    /// An image of this shelf with what goes wrong with it; `disc` is what its name says that it
+    /// is.
     fn with_faults(
         &self,
         image: Image,
@@ -319,7 +320,7 @@ impl Drive for Shelf {
             return Err(not_there());
         }
         let dir = self.hold()?;
-        if !dir.has(&name).map_err(DriveError::io("look at", self.dir.join(&name)))? {
+        if !dir.has(&name).map_err(DriveError::io("access", self.dir.join(&name)))? {
             return Err(not_there());
         }
         let image = Image::open_in(&dir, &name, &self.stop)?;

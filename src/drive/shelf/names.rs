@@ -62,7 +62,7 @@ pub(super) fn free_failed_name(
     let mut attempt = 1;
     loop {
         let name = OsString::from(failed_name(label, attempt));
-        if !dir.has(&name).map_err(DriveError::io("look at", dir.path().join(&name)))? {
+        if !dir.has(&name).map_err(DriveError::io("access", dir.path().join(&name)))? {
             return Ok(name);
         }
         attempt += 1;
@@ -85,7 +85,7 @@ pub(super) fn is_first_medium(dir: &Path, set: &SetName, number: DiscNo) -> bool
     !dir.join(format!("{}.failed-1.iso", stem(set, number))).exists()
 }
 
-/// Where the shelf that an image lies on pretends that it vanishes.
+/// Where the shelf that an image is on pretends that it vanishes.
 pub(in crate::drive) fn vanishing_of(path: &Path) -> Result<Option<Sectors>, DriveError> {
     match parse_name(path) {
         Some((_, number)) => Ok(ShelfFaults::read(files::dir_of(path))?.vanishes_at(number)),
@@ -93,7 +93,7 @@ pub(in crate::drive) fn vanishing_of(path: &Path) -> Result<Option<Sectors>, Dri
     }
 }
 
-/// What the shelf that an image lies on pretends to be unreadable of it.
+/// What the shelf that an image is on pretends to be unreadable of it.
 pub(in crate::drive) fn bad_sectors_of(path: &Path) -> Result<std::ops::Range<u64>, DriveError> {
     let dir = files::dir_of(path);
     match parse_name(path) {

@@ -125,7 +125,10 @@ fn two_writers_do_not_share_a_shelf() {
     let in_work = Part::new_in(&dir, &label(2)).unwrap();
     let error = burn(&mut *bench.drive(), &staged(1).job).unwrap_err();
     assert!(matches!(error, DriveError::Busy(_)), "{error}");
-    assert!(names(&bench).iter().any(|name| is_part(OsStr::new(name))), "what is in work stays");
+    assert!(
+        names(&bench).iter().any(|name| is_part(OsStr::new(name))),
+        "what is in progress stays"
+    );
     in_work.remove();
     drop(lock);
     burn(&mut *bench.drive(), &staged(1).job).unwrap();
@@ -138,7 +141,7 @@ fn a_shelf_without_room_says_how_much_is_missing() {
     staged.job.sectors = Sectors(1 << 50);
     let error = burn(&mut *bench.drive(), &staged.job).unwrap_err();
     assert!(matches!(error, DriveError::NoSpace { .. }), "{error}");
-    assert!(error.to_string().contains("are needed and"), "{error}");
+    assert!(error.to_string().contains("is needed and"), "{error}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl<'a> Part<'a> {
         match self.dir.is_name_of(name, &self.file) {
             Ok(true) => Ok(()),
             Ok(false) => Err(DriveError::Replaced(path)),
-            Err(error) => Err(DriveError::io("look at", path)(error)),
+            Err(error) => Err(DriveError::io("access", path)(error)),
         }
     }
 
@@ -82,7 +82,7 @@ impl WrittenImage {
         if found.path() != self.path {
             return Ok(()); // Another one was looked for.
         }
-        let made = self.file.metadata().map_err(DriveError::io("look at", &self.path))?;
+        let made = self.file.metadata().map_err(DriveError::io("access", &self.path))?;
         let made = FileId { device: made.dev(), inode: made.ino() };
         match found.file_id() == Some(made) {
             true => Ok(()),
@@ -100,7 +100,7 @@ impl Part<'_> {
             None => xorriso::write(job, file, &|bytes| watch(News::Written(bytes)), stop)
                 .map_err(|error| self.write_error(job, error))?,
         }
-        let length = file.metadata().map_err(DriveError::io("look at", self.path()))?.len();
+        let length = file.metadata().map_err(DriveError::io("access", self.path()))?.len();
         if length != job.sectors.bytes().0 {
             let is = Bytes(length).sectors();
             return Err(DriveError::Size {

@@ -114,8 +114,8 @@ impl ComparisonBase<'_> {
     }
 }
 
-/// A directory between the root and the one in work, with its rows that were not met yet. The walk
-/// comes in the same order, so a page of them is enough.
+/// A directory between the root and the one in progress, with its rows that were not met yet. The
+/// walk comes in the same order, so a page of them is enough.
 struct OpenDir {
     path: RelPath,
     rows: std::vec::IntoIter<KnownEntry>,
@@ -404,7 +404,8 @@ impl<'a> Comparer<'a> {
         self.change(RowChange::Put { entry: Box::new(entry_of(row)), content, note })
     }
 
-    /// Its row, if it has one, leaves the snapshot. A socket in a file's place is no rule of anybody.
+    /// Its row, if it has one, leaves the snapshot. A socket in a file's place is no rule of
+    /// anybody.
     fn leave_out(&mut self, path: RelPath, rule: &Rule) -> Result<(), FlowError> {
         if *rule == Rule::Socket {
             self.known.say(RunLine::Skipped { path: path.clone(), why: "a socket".to_owned() })?;

@@ -36,13 +36,13 @@ pub struct FlushRequest<'a> {
 pub struct Flushed {
     /// The disc that was held back; `None` if nothing waited.
     pub disc: Option<ClosedDiscInfo>,
-    /// Of the group that was in work.
+    /// Of the group that was in progress.
     pub recovery: Vec<ClosedDiscInfo>,
     /// The recovery discs are made when the staged discs are burned: their images are needed.
     pub recovery_waits: bool,
 }
 
-/// Finishes the disc that is held back, and the group of discs that is in work.
+/// Finishes the disc that is held back, and the group of discs that is in progress.
 pub fn flush(request: FlushRequest, context: Context) -> Result<Flushed, FlowError> {
     let mut catalog = open_to_write(&request.catalog, context)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;

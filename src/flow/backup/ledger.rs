@@ -94,7 +94,7 @@ impl<'a> CatalogLedger<'a> {
         self.has_disc = known;
     }
 
-    /// Makes sure that the catalog has the disc in work.
+    /// Makes sure that the catalog has the disc in progress.
     pub fn begin_disc(&mut self) -> Result<(), FlowError> {
         if !self.has_disc {
             self.catalog.begin_disc(self.set, &self.disc, Moment::now())?;
@@ -111,8 +111,8 @@ impl<'a> CatalogLedger<'a> {
         };
         if before.is_some_and(|before| before != *digest) {
             self.rotten += 1;
-            let what = "its content changed though its dates did not: possible bit rot in the \
-                        source; the former content stays in the former snapshots";
+            let what = "its content changed although its times did not: possible bit rot in the \
+                        source; the old content stays in the older snapshots";
             let thing = entry.path.to_string();
             self.monitor.trouble(&Trouble { thing, what: what.to_owned() });
         }
@@ -151,7 +151,7 @@ impl<'a> CatalogLedger<'a> {
         }
         let known = self.catalog.content_by_digest(self.set, digest, entry.size);
         let known = known.map_err(FlowError::from)?;
-        let content = known.ok_or("a content that was just known is gone")?.id;
+        let content = known.ok_or("a content that was known a moment ago is gone")?.id;
         let (entry, note) = (Box::new(entry.clone()), note.clone());
         Ok(Some(RowChange::Put { entry, content: Some(content), note }))
     }

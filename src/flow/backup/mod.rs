@@ -155,7 +155,7 @@ impl BackupRun<'_> {
     ) -> Result<(), FlowError> {
         let spare = self.spare.as_ref().map(|disc| disc.number);
         station.burn_waiting(catalog, |disc| Some(disc) != spare)?;
-        // A recovery disc that was made meanwhile comes behind it: it is past being filled up.
+        // A recovery disc that was made meanwhile comes after it: it is past being filled up.
         if spare.is_some() && catalog.reopenable(self.writer.set.id)? != spare {
             self.spare = None;
             station.burn_waiting(catalog, |_| true)?;
@@ -219,8 +219,8 @@ impl BackupRun<'_> {
         let ahead = self.writer.staging.check_space(need.least, need.ahead)?;
         if !ahead && list.discs > 1 && drives.is_some() {
             self.writer.context.monitor.note(&format!(
-                "the staging area has no room to pack a disc while one is burned (that takes {}): \
-                 each disc is safe before the next one is packed",
+                "the staging area has no room to pack one disc while another is burned ({} \
+                 needed): each disc is verified before the next one is packed",
                 need.ahead
             ));
         }

@@ -1,5 +1,5 @@
-//! The discs of one run, one after the other: fill, close, hand over to the drives. Stands apart from
-//! what comes before it once a run (the set, its keys, the scan).
+//! The discs of one run, one after the other: fill, close, hand over to the drives. Stands apart
+//! from what comes before it once a run (the set, its keys, the scan).
 
 use std::collections::HashMap;
 
@@ -45,7 +45,7 @@ struct PackOutcome {
     held: Option<DiscNo>,
 }
 
-/// A run's discs in work.
+/// A run's discs in progress.
 struct Packing<'a> {
     run: &'a BackupRun<'a>,
     seq: SnapshotSeq,
@@ -261,7 +261,8 @@ impl<'a> Packing<'a> {
         let set = self.writer().set.id;
         let since = overdue(self.ledger.catalog(), set, disc, max_hold, Moment::now())?;
         if let Some(since) = since {
-            let words = format!("disc {disc} has waited for more since {since}: it is closed now");
+            let words =
+                format!("disc {disc} has waited for more files since {since}; closing it now");
             self.writer().context.monitor.note(&words);
         }
         Ok(since.is_some())
@@ -284,7 +285,8 @@ impl<'a> Packing<'a> {
             None if used < WELL_FILLED && self.drives.is_some_and(|drives| drives.has_hands) => {
                 self.settle()?;
                 let question = format!(
-                    "disc {number} is {used} % full. Burn it now? Otherwise it waits for more"
+                    "disc {number} is {used} % full. Burn it now? Otherwise it waits for more \
+                     files"
                 );
                 Ok(self.writer().context.operator.confirm(&question) == Answer::Yes)
             }

@@ -1,10 +1,10 @@
-//! A disc that was closed part-filled, and waits in the staging area, is filled up by the next backup
-//! instead of beginning another one: a run each night must not cost a disc each night.
+//! A disc that was closed part-filled, and waits in the staging area, is filled up by the next
+//! backup instead of beginning another one: a run each night must not cost a disc each night.
 //!
-//! What is on it stays as it is, archive for archive. Its listings stay, too, until the new ones take
-//! their place; the rows that they were made of are taken from its INDEX, which only a run with the
-//! keys of the set can read. Where a run has none, as that of a set for recipients, the rows are kept
-//! in the staging area as long as the disc may be filled up.
+//! What is on it stays as it is, archive for archive. Its listings stay, too, until the new ones
+//! take their place; the rows that they were made of are taken from its INDEX, which only a run
+//! with the keys of the set can read. Where a run has none, as that of a set for recipients, the
+//! rows are kept in the staging area as long as the disc may be filled up.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub(in crate::flow) fn spare(
     let files = catalog.disc_files(set, number)?;
     let drills = catalog.drills(set, number)?;
     let is_bad = drills.last().is_some_and(|drill| drill.finding == Finding::Damaged);
-    // The group in work is closed when this disc is burned: somebody asked for that.
+    // The group in progress is closed when this disc is burned: somebody asked for that.
     let is_waited_for = writer.set.facts.parity_discs.is_some()
         && Grouping::new(writer.staging, writer.set, writer.context).is_to_close();
     if is_bad || is_waited_for {
@@ -127,14 +127,15 @@ pub(in crate::flow) fn reopen(
         }
     }
     catalog.reopen_disc(writer.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
-    writer.context.monitor.note(&format!(
-        "disc {} waits in the staging area and has room: it is filled up",
-        disc.number
-    ));
+    writer
+        .context
+        .monitor
+        .note(&format!("disc {} in the staging area has room; filling it first", disc.number));
     Ok(true)
 }
 
-/// Puts the rows of the disc's INDEX into the staging area. The inner error: why they cannot be had.
+/// Puts the rows of the disc's INDEX into the staging area. The inner error: why they cannot be
+/// had.
 fn rows_from_index(
     writer: &DiscWriter,
     catalog: &Catalog,
@@ -158,7 +159,7 @@ fn rows_from_index(
 }
 
 fn stays(writer: &DiscWriter, disc: DiscNo, why: &str) -> bool {
-    let words = format!("disc {disc} is not filled up, and another one is begun: {why}");
+    let words = format!("disc {disc} is not filled any further; starting another disc: {why}");
     writer.context.monitor.note(&words);
     false
 }
@@ -178,7 +179,8 @@ fn opener(writer: &DiscWriter, keys: &KeyRing) -> Result<Option<Opener>, FlowErr
 /// Rows of INDEX by archive, as they were written.
 type IndexRows = BTreeMap<ArchiveNo, Vec<u8>>;
 
-/// The rows of the disc's INDEX, if that is to the last byte what it was, and tells of all archives.
+/// The rows of the disc's INDEX, if that is to the last byte what it was, and tells of all
+/// archives.
 fn rows_of(
     writer: &DiscWriter,
     catalog: &Catalog,
@@ -198,7 +200,7 @@ fn rows_of(
     let found = open_own_to_read(&dir.join(&listed.path)).and_then(digest);
     match (known, found) {
         (Some(known), Ok((_, found))) if known.sha256 == found => {}
-        _ => return Ok(Err(format!("{} is not as it was written", listed.path))),
+        _ => return Ok(Err(format!("{} was changed after it was written", listed.path))),
     }
     let mut rows = IndexRows::new();
     let of = label(writer.set, disc);
@@ -213,5 +215,5 @@ fn rows_of(
     let archives = catalog.archives_of_disc(writer.set.id, disc.number)?;
     let tells_of_all = archives.iter().all(|archive| rows.contains_key(&archive.number));
     rows.retain(|number, _| archives.iter().any(|archive| archive.number == *number));
-    Ok(if tells_of_all { Ok(rows) } else { Err(format!("{INDEX} does not tell of all archives")) })
+    Ok(if tells_of_all { Ok(rows) } else { Err(format!("{INDEX} does not list all archives")) })
 }

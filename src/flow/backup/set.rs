@@ -15,7 +15,7 @@ use crate::model::disc::Encryption;
 use crate::model::{DiscIdentity, SetName, SetUuid};
 use crate::port::clock::Moment;
 
-/// A place that bears discs of this name which the catalog does not know is not written to.
+/// A place that carries discs of this name which the catalog does not know is not written to.
 pub(super) fn refuse_foreign_discs(
     request: &BackupRequest,
     catalog: Option<&Catalog>,
@@ -28,7 +28,7 @@ pub(super) fn refuse_foreign_discs(
         _ => (Vec::new(), Vec::new()),
     };
     let found = match drive.discs() {
-        // What lies in it now is not what will be burned.
+        // What is in it now is not what will be burned.
         Err(error) if error.is_in_use() => {
             context.monitor.note(&chain(&error));
             return Ok(());

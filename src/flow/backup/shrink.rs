@@ -1,6 +1,6 @@
-//! The guard against an emptied source: compares the scan with the previous snapshot and stops a run
-//! before anything is packed if most of the files are gone. A disk that is not mounted looks like
-//! deleted files; only their number gives it away.
+//! The guard against an emptied source: compares the scan with the previous snapshot and stops a
+//! run before anything is packed if most of the files are gone. A disk that is not mounted looks
+//! like deleted files; only their number gives it away.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ struct Guard<'a> {
     request: &'a BackupRequest<'a>,
     context: Context<'a>,
     set: SetId,
-    /// The run in work.
+    /// The run in progress.
     seq: SnapshotSeq,
     last: SnapshotInfo,
     /// Now; `None`: nobody knows.

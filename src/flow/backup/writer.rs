@@ -1,6 +1,6 @@
-//! What writes the next discs of a set into the staging area: opens one to fill, closes it, signs it,
-//! and tries it before it is handed over. It knows nothing of where the files come from: a backup, a
-//! flush and a migration use it alike.
+//! What writes the next discs of a set into the staging area: opens one to fill, closes it, signs
+//! it, and tries it before it is handed over. It knows nothing of where the files come from: a
+//! backup, a flush and a migration use it alike.
 
 use uuid::Uuid;
 
@@ -74,8 +74,8 @@ impl DiscWriter<'_> {
         let files = catalog.disc_files(set.id, last.number)?;
         if files.iter().any(|file| file.path == SIGNATURE) {
             self.context.monitor.note(&format!(
-                "disc {} of {} is signed, and what is packed now is not: --sign does it, and \
-                 --verify-signature refuses discs without",
+                "disc {} of {} is signed, but this run does not sign: use --sign, or \
+                 --verify-signature will refuse the new discs",
                 last.number, set.facts.name
             ));
         }
@@ -86,7 +86,7 @@ impl DiscWriter<'_> {
     fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in lost_discs(catalog, self.set, self.staging)? {
             self.context.monitor.note(&format!(
-                "disc {} is not whole in the staging area any more; its files are stored again",
+                "disc {} is no longer complete in the staging area; its files will be packed again",
                 disc.number
             ));
             catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
@@ -178,7 +178,7 @@ impl DiscWriter<'_> {
         Ok(Headers { index, snapshot, history })
     }
 
-    /// Nothing more goes on the disc: it is staged, and stock tools have opened it.
+    /// Nothing more goes on the disc: it is staged, and standard tools have opened it.
     pub fn close_disc(
         &self,
         texts: &SetTexts,

@@ -18,27 +18,27 @@ impl Against {
     /// Only the catalog's sums prove that the disc is the one that was written.
     pub fn agreement(self) -> &'static str {
         match self {
-            Against::Catalog => "every byte is right, held against the catalog",
+            Against::Catalog => "every byte matches the catalog",
             Against::Signature => {
                 "every byte is as it was signed; the catalog does not know this disc"
             }
             Against::DiscCatalog => {
-                "agrees with its own list and a catalog on these discs, which anybody can make; \
+                "matches its own list and a catalog on these discs, which anyone could have made; \
                  the catalog does not know this disc"
             }
             Against::OwnList => {
-                "agrees with its own list, which anybody can make; the catalog does not know this \
-                 disc"
+                "matches its own list, which anyone could have made; the catalog does not know \
+                 this disc"
             }
         }
     }
 
     pub fn words(self) -> &'static str {
         match self {
-            Against::Catalog => "held against the catalog",
-            Against::Signature => "held against its own list, which is signed",
-            Against::DiscCatalog => "held against a catalog on the discs",
-            Against::OwnList => "held against its own list only",
+            Against::Catalog => "checked against the catalog",
+            Against::Signature => "checked against its own list, which is signed",
+            Against::DiscCatalog => "checked against a catalog on the discs",
+            Against::OwnList => "checked against its own list only",
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Context<'a> {
     pub wait_limit: WaitLimit,
     /// How long they wait for another coldcut that works with the catalog.
     pub turn: WaitLimit,
-    /// A rewritable medium that bears something may be asked for.
+    /// A rewritable medium that carries something may be asked for.
     pub overwrite: bool,
     /// How large listings on discs may be.
     pub limits: SizeLimits,

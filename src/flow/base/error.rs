@@ -7,7 +7,7 @@ use crate::catalog::CatalogError;
 use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
 use crate::drill::DrillError;
 use crate::drive::{Absence, DriveError};
-use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq, plural};
 use crate::pack::PackError;
 use crate::port::stop::Stopped;
 use crate::recovery::program::ProgramError;
@@ -31,7 +31,8 @@ pub enum FlowError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error(
-        "another coldcut{} works with the catalog {}; nothing was changed: try again when it has ended, or wait for it with --wait", pid.map_or(String::new(), |pid| format!(" (process {pid})")), .path.display()
+        "another coldcut{} is using the catalog {}; nothing was changed: try again when it has \
+         finished, or wait for it with --wait", pid.map_or(String::new(), |pid| format!(" (process {pid})")), .path.display()
     )]
     OthersTurn { path: PathBuf, pid: Option<u32> },
     #[error(transparent)]
@@ -60,14 +61,17 @@ pub enum FlowError {
     Listing(#[from] ListingError),
     #[error(transparent)]
     Drill(DrillError),
-    #[error("{0} before each burn: install it, or leave the drill out with --no-drill")]
+    #[error("{0} before each burn: install it, or skip the drill with --no-drill")]
     NoDrillTool(#[source] DrillError),
     #[error(
-        "disc {disc}, as it is staged, does not open with stock tools ({words}), and is not burned; `coldcut drill` tries it again, and without its staging directory the next backup packs it anew"
+        "staged disc {disc} cannot be read with standard tools ({words}) and was not burned; \
+         `coldcut drill` tests it again, and if you remove its staging directory the next backup \
+         packs its files again"
     )]
     DrillFailed { disc: DiscNo, words: String },
     #[error(
-        "the catalog does not know this set, and a drill compares with it; `coldcut verify` works without"
+        "the catalog does not know this set, and a drill compares with the catalog; `coldcut \
+         verify` needs none"
     )]
     UnknownSet,
     #[error("there is no disc {0} of this set here")]
@@ -76,11 +80,12 @@ pub enum FlowError {
     Recovery(ProgramError),
     #[error("{} {why}", .path.display())]
     NotARescue { path: PathBuf, why: &'static str },
-    #[error("{} is no map of a rescue", .path.display())]
+    #[error("{} is not the map of a rescue", .path.display())]
     RescueMap { path: PathBuf, source: MapError },
-    #[error("{from} holds another disc than the one that {} was begun with; name another file with --to", .image.display())]
+    #[error("{from} holds a different disc from the one that {} was started with; name another \
+             file with --to", .image.display())]
     OtherDiscRescued { from: String, image: PathBuf },
-    #[error("{} needs {need} for the image and {free} are free; name another place with --to", .dir.display())]
+    #[error("{} needs {need} for the image and {free} is free; name another place with --to", .dir.display())]
     RescueFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error(transparent)]
     Rescue(RescueError),
@@ -100,27 +105,31 @@ pub enum FlowError {
     ForeignDiscs { place: String, name: SetName },
     #[error(transparent)]
     Selection(#[from] SelectionError),
-    #[error("the staging area {} needs {need} and {free} are free; free some space, or name another place with --staging", .dir.display())]
+    #[error("the staging area {} needs {need} and {free} is free; free some space, or name another place with --staging", .dir.display())]
     StagingFull { dir: PathBuf, need: Bytes, free: Bytes },
-    #[error("the target {} needs {need} and {free} are free (--yes tries all the same: files with holes may need less)", .dir.display())]
+    #[error("the target {} needs {need} and {free} is free (--yes tries anyway: files with holes \
+             may need less)", .dir.display())]
     TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("{} {what}", .path.display())]
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
     #[error(
-        "disc {disc} is not staged, and on no shelf that is known{kept}: name the drive or the shelf that has a copy with --from"
+        "disc {disc} is not staged and is on no known shelf{kept}: name the drive or the shelf \
+         that has a copy with --from"
     )]
     NothingToCopy { disc: DiscNo, kept: String },
-    #[error("no copy of disc {disc} could be read whole: {words}")]
+    #[error("no copy of disc {disc} could be read completely: {words}")]
     CopyDamaged { disc: DiscNo, words: String },
     #[error(
-        "set {name} is on {count} disc(s), and without the catalog nobody knows what is on them; --even-with-discs forgets it all the same"
+        "set {name} is on {}, and without the catalog nobody knows what is stored there; \
+         --even-with-discs forgets it anyway", plural(*count as u64, "disc", "discs")
     )]
     HasDiscs { name: SetName, count: usize },
     #[error(
-        "set {0} has discs in the staging area, which bear its name: burn them first, and rename it then"
+        "set {0} has discs in the staging area, which carry its name: burn them first, then rename \
+         it"
     )]
     HasStaged(SetName),
-    #[error("nothing was recorded: nobody agreed (--yes does)")]
+    #[error("not confirmed, so nothing was recorded (--yes skips the question)")]
     NotAgreed,
     #[error("nothing is staged{0}")]
     NothingStaged(String),
@@ -128,34 +137,36 @@ pub enum FlowError {
     StagingLost(DiscNo),
     #[error("{} cannot be told apart from the source's own files; put it elsewhere", .0.display())]
     OwnPlace(PathBuf),
-    #[error("no disc of coldcut's is in {0}")]
+    #[error("there is no coldcut disc in {0}")]
     NoDiscs(PathBuf),
     #[error(
-        "{drive} has no blank disc for disc {disc}; everything is staged: `coldcut burn` goes on"
+        "{drive} has no blank disc for disc {disc}; everything is staged: run `coldcut burn` to \
+         continue"
     )]
     NoBlank { drive: String, disc: DiscNo },
     #[error("{drive} holds {found}, not {wanted}")]
     OtherDisc { drive: String, found: String, wanted: String },
-    #[error("{0} is no drive that discs are inserted into")]
+    #[error("{0} is not a drive with removable discs")]
     NoSlot(String),
-    #[error("the last backup of {0} did not end: run it again, then flush")]
+    #[error("the last backup of {0} did not finish: run it again, then flush")]
     UnfinishedRun(SetName),
     #[error("{}", never_came(.drive, .wanted, *.asked))]
     NeverCame { drive: String, wanted: String, asked: bool, source: Box<FlowError> },
     #[error(
-        "the disc in {drive} is {wanted}, or another copy of it, which is the same to the last byte: it lay there before anybody was asked for it"
+        "the disc in {drive} is {wanted}, or another copy of it, which is identical: it was \
+         already there before coldcut asked for it"
     )]
     PerhapsAnother { drive: String, wanted: String },
-    #[error("the blank in {drive} is not burned: {unread} may be good already")]
+    #[error("the blank in {drive} was not burned: {unread} may be good already")]
     NotOnceMore { drive: String, unread: String },
     #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
     BurnFailed { disc: DiscNo, tries: u32 },
-    #[error("disc {disc} proved damaged when it was read back, {tries} times; it is still staged")]
+    #[error("disc {disc} was damaged when it was read back, {tries} times; it is still staged")]
     ReadBackFailed { disc: DiscNo, tries: u32 },
     /// The other thread has ended, which only a defect in coldcut causes.
-    #[error("the work on disc {0} broke off; what is staged is kept: run the backup again")]
+    #[error("burning disc {0} stopped unexpectedly; what is staged is kept: run the backup again")]
     DrivesAlone(DiscNo),
-    #[error("disc {disc} needs {need} and the blank in {drive} takes {free}; insert a larger one")]
+    #[error("disc {disc} needs {need} and the blank in {drive} holds {free}; insert a larger one")]
     BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
     #[error(
         "disc {disc} cannot be burned as it is staged; remove its staging directory and run the backup again"
@@ -168,7 +179,8 @@ pub enum FlowError {
     #[error("the discs in {} cannot be used: {what}", .from.display())]
     UnusableDiscs { from: PathBuf, what: String },
     #[error(
-        "nothing in snapshot {seq} of set {set} is called {patterns}; paths are relative to the source, and `coldcut find` finds them"
+        "nothing in snapshot {seq} of set {set} matches {patterns}; paths are relative to the \
+         source, and `coldcut find` finds them"
     )]
     NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
     #[error(
@@ -176,14 +188,15 @@ pub enum FlowError {
     )]
     NoListing(SetName),
     #[error(
-        "the discs are of two histories of set {set}, and nothing on them says which is right: \
+        "the discs hold two histories of set {set}, and nothing on them says which is right: \
          {one}, and {other}. Name one of them: --disc UUID"
     )]
     TwoHistories { set: SetName, one: String, other: String },
     #[error("no disc here of set {set} has a listing of the history of disc {uuid}")]
     NoHistory { set: SetName, uuid: DiscUuid },
     #[error(
-        "the catalog knows set {0} already and is sound; with --replace all that it knows of it beside what the discs tell (who verified them, where they are kept) is dropped"
+        "the catalog already has set {0} and is intact; --replace drops everything that the \
+         catalog knows and the discs do not (who verified them, where they are kept)"
     )]
     KnownAlready(SetName),
     #[error("{0}")]
@@ -212,7 +225,7 @@ impl FlowError {
         )
     }
 
-    /// The disc, its drive, or the place that it lies on went away while it was read.
+    /// The disc, its drive, or the place that it is on went away while it was read.
     pub fn absence(&self) -> Option<&Absence> {
         match self {
             FlowError::Drive(DriveError::Gone(absence))
@@ -229,7 +242,7 @@ impl FlowError {
 
 fn never_came(drive: &str, wanted: &str, asked: bool) -> String {
     match asked {
-        true => format!("nobody inserted {wanted}, into {drive}"),
+        true => format!("{drive}: timed out waiting for {wanted}"),
         false => format!("{drive} needs {wanted}; without a terminal only --wait waits for it"),
     }
 }
@@ -318,7 +331,7 @@ pub fn chain(error: &dyn Error) -> String {
 /// What is said of one, whoever meets it.
 pub(in crate::flow) fn lost_words(disc: DiscNo) -> String {
     format!(
-        "disc {disc} is not whole in the staging area any more; the next backup stores its files \
+        "disc {disc} is no longer complete in the staging area; the next backup packs its files \
          again"
     )
 }

@@ -30,7 +30,8 @@ pub enum KeyError {
     )]
     OtherRecipients(SetName),
     #[error(
-        "set {name} was encrypted for {before} until now, and would be encrypted for {now} from now on; nothing was packed: if that is meant, --new-recipients agrees to it"
+        "set {name} was encrypted for {before} until now, and would be encrypted for {now} from \
+         now on; nothing was packed: if that is intended, use --new-recipients"
     )]
     NewRecipients { name: SetName, before: String, now: String },
     #[error(

@@ -24,7 +24,7 @@ pub fn read_small(reader: &dyn DiscReader, name: &str, most: usize) -> Result<Ve
     let file = reader.file(name).ok_or_else(|| format!("{title}: {name} is missing"))?;
     if file.size.0 > most as u64 {
         return Err(format!(
-            "{title}: {name} is longer than {}, and none of coldcut's is",
+            "{title}: {name} is longer than {}, the most that coldcut writes",
             Bytes(most as u64)
         ));
     }

@@ -16,13 +16,13 @@ pub(in crate::flow) fn refuse_other(
         _ if header.set_uuid != txt.id.set_uuid => {
             format!("is that of another set, {} ({})", header.set, header.set_uuid)
         }
-        Some((disc, uuid)) => format!("is that of disc {disc} ({uuid}), and not of this disc"),
+        Some((disc, uuid)) => format!("belongs to disc {disc} ({uuid}), not to this disc"),
         None if header.snapshot.seq != txt.snapshot => {
             let (found, of) = (header.snapshot.seq, txt.snapshot);
-            format!("is of snapshot {found}, and the disc of snapshot {of}")
+            format!("is of snapshot {found}, but the disc is of snapshot {of}")
         }
         None if header.format != txt.format => {
-            format!("is of format {}, and the disc is not", header.format.number())
+            format!("is of format {}, but the disc is not", header.format.number())
         }
         None => return Ok(()),
     };

@@ -10,7 +10,7 @@ pub(in crate::flow) fn is_protected(facts: &SetFacts) -> bool {
 }
 
 /// The program that makes recovery data, or repairs with it, is asked for before hours of work, not
-/// behind them: whoever cannot get it now will not on the day of the restore.
+/// after them: whoever cannot get it now will not on the day of the restore.
 pub(in crate::flow) fn needs_par2(wanted: bool, context: Context) -> Result<(), FlowError> {
     if wanted { Ok(crate::recovery::program::check(context.stop)?) } else { Ok(()) }
 }

@@ -3,25 +3,22 @@
 use std::path::Path;
 
 use crate::catalog::{Reason, RunRefusal};
-use crate::model::{Bytes, SnapshotSeq};
+use crate::model::{Bytes, SnapshotSeq, plural};
 use crate::port::clock::Moment;
 
 /// `the source /x is empty; snapshot 6, of 2026-11-22T23:05:33Z, had 5 files, 4.2 MB`.
 pub fn refusal_words(why: &RunRefusal, source: &Path, last: SnapshotSeq, date: Moment) -> String {
-    let files = |count: u64, bytes: Bytes| match count {
-        1 => format!("1 file, {bytes}"),
-        _ => format!("{count} files, {bytes}"),
-    };
+    let files = |count: u64, bytes: Bytes| format!("{}, {bytes}", plural(count, "file", "files"));
     let shown = source.display();
     let had = format!("snapshot {last}, of {date}, had");
     match &why.reason {
         Reason::Empty => {
-            format!("the source {shown} is empty, and {had} {}", files(why.of_files, why.of_bytes))
+            format!("the source {shown} is empty, but {had} {}", files(why.of_files, why.of_bytes))
         }
         Reason::Unmounted(dir) => {
             let place = if dir.is_root() { source.to_owned() } else { source.join(dir.as_path()) };
             format!(
-                "{} was a mount point and is an empty directory now, and {had} {} in it",
+                "{} was a mount point and is now an empty directory, but {had} {} in it",
                 place.display(),
                 files(why.files, why.bytes)
             )

@@ -6,9 +6,9 @@ use crate::model::{DiscNo, SetName, SnapshotSeq};
 /// several.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
-    #[error("the catalog knows no set; make one with `coldcut backup`")]
+    #[error("the catalog has no set; create one with `coldcut backup`")]
     NoSets,
-    #[error("there is no set {wanted}; known are: {known}")]
+    #[error("there is no set {wanted}; known sets: {known}")]
     NoSuchSet { wanted: SetName, known: String },
     #[error("there are several sets: {known}; choose one with --set")]
     SeveralSets { known: String },
@@ -18,16 +18,14 @@ pub enum SelectionError {
     NoSuchDisc { set: SetName, disc: DiscNo },
     #[error("disc {disc} has no copy {copy}; there are: {known}")]
     NoSuchCopy { disc: DiscNo, copy: u32, known: String },
-    #[error("disc {0} was not burned yet, or its copies are gone")]
+    #[error("disc {0} has not been burned yet, or its copies are gone")]
     NoCopyYet(DiscNo),
-    #[error("how large disc {0} is, is not known: the catalog was rebuilt without it")]
+    #[error("the size of disc {0} is not known: the catalog was rebuilt without it")]
     SizeUnknown(DiscNo),
-    #[error(
-        "disc {0} was not read back as far as is known: `coldcut verify` does, and then it can be migrated"
-    )]
+    #[error("disc {0} is not known to have been verified; run `coldcut verify`, then migrate it")]
     NotReadBack(DiscNo),
     #[error("disc {disc} has several copies ({known}): name one with --copy")]
     SeveralCopies { disc: DiscNo, known: String },
-    #[error("there is no {path} in snapshot {seq}")]
+    #[error("snapshot {seq} has no path \"{path}\"")]
     NoSuchPath { path: String, seq: SnapshotSeq },
 }

@@ -31,7 +31,7 @@ pub fn in_turn<T>(
             }
             Err(error @ CatalogError::Locked { .. }) => {
                 if !is_told {
-                    context.monitor.note(&format!("{error}: that is waited for"));
+                    context.monitor.note(&format!("{error}; waiting for it"));
                     is_told = true;
                 }
                 pause(LOOK, context.stop)?;
@@ -44,6 +44,6 @@ pub fn in_turn<T>(
 /// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
 pub(in crate::flow) fn ended_well(catalog: &Catalog, context: Context) {
     if let Err(error) = catalog.keep_last() {
-        context.monitor.note(&format!("no copy of the catalog is kept: {}", chain(&error)));
+        context.monitor.note(&format!("no copy of the catalog could be kept: {}", chain(&error)));
     }
 }

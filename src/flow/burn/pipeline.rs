@@ -1,5 +1,5 @@
-//! Burning beside packing: the drives work in a thread of their own, because a disc burns for as long
-//! as the next one takes to be packed.
+//! Burning beside packing: the drives work in a thread of their own, because a disc burns for as
+//! long as the next one takes to be packed.
 //!
 //! The catalog stays in the packer's thread. The two talk by messages: an [`BurnOrder`] goes to the
 //! drives; what becomes of it comes back, and the drives wait until it is recorded before they go
@@ -30,7 +30,7 @@ pub struct Beside<'a> {
     context: Context<'a>,
     /// People change the media.
     pub has_hands: bool,
-    /// A whole image of the disc that is burned lies in staging, too.
+    /// A whole image of the disc that is burned is in staging, too.
     pub wants_image: bool,
     orders: Sender<BurnOrder>,
     calls: Receiver<Call>,
@@ -101,7 +101,7 @@ impl Beside<'_> {
         self.context.monitor.rest();
         if let Some(before) = self.busy_with() {
             self.context.monitor.note(&format!(
-                "disc {} is packed; it is burned when disc {before} is safe",
+                "disc {} is packed; it will be burned once disc {before} is verified",
                 disc.number
             ));
         }
@@ -151,7 +151,7 @@ impl Beside<'_> {
         let monitor = self.context.monitor;
         if !matches!(error, FlowError::Stopped(_)) {
             let words = chain(error);
-            monitor.note(&format!("packing ended: {words}; disc {disc} is finished first"));
+            monitor.note(&format!("packing failed: {words}; finishing disc {disc} first"));
         }
         match self.settle(catalog) {
             Ok(()) | Err(FlowError::Stopped(_)) => {}

@@ -1,5 +1,5 @@
-//! What the catalog is told of a disc on its way from staged to safe, step by step. Stands apart from
-//! the drive's work: that may go on in another thread, and the catalog belongs to one.
+//! What the catalog is told of a disc on its way from staged to safe, step by step. Stands apart
+//! from the drive's work: that may go on in another thread, and the catalog belongs to one.
 
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ impl Copies {
         Copies {
             good: good.collect(),
             unread: all.iter().filter(|copy| is_unread(copy)).cloned().collect(),
-            // What lies on a shelf is put into no drive.
+            // What is on a shelf is put into no drive.
             has_others: all.iter().any(|copy| !is_unread(copy) && !copy.medium.is_place()),
             next: CopyNo(last + 1),
         }
@@ -151,7 +151,8 @@ impl Records for OwnCatalog<'_> {
     }
 }
 
-/// Discs that are staged, or on a medium that nobody read back: they are not safe yet, or lack a copy.
+/// Discs that are staged, or on a medium that nobody read back: they are not safe yet, or lack a
+/// copy.
 pub fn waiting(
     catalog: &Catalog,
     set: &KnownSet,

@@ -1,4 +1,4 @@
-//! Recovery discs of a set (format 11): each disc is taken into the group in work before its
+//! Recovery discs of a set (format 11): each disc is taken into the group in progress before its
 //! staging goes, and when the group is full its recovery discs are made and burned.
 
 use std::fs;
@@ -31,10 +31,10 @@ use crate::recovery::striping::{STRIPES, data_capacity, recovery_path, stripe_si
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError};
 
-/// How the directories of groups are called, with the number of their first disc behind it.
+/// How the directories of groups are called, with the number of their first disc after it.
 const IN_WORK: &str = "group-";
 const FULL: &str = "full-";
-/// The group in work is to be closed as soon as no disc waits that would come to it.
+/// The group in progress is to be closed as soon as no disc waits that would come to it.
 const CLOSING: &str = "closing";
 
 /// Whether a disc with these files is a recovery disc.
@@ -61,8 +61,8 @@ impl<'a> Grouping<'a> {
         Grouping { staging, set, context }
     }
 
-    /// Takes a disc into the group in work, if the set has recovery discs. A disc that is in one
-    /// already is not taken again. Only the thread that has the drives calls this.
+    /// Takes a disc into the group in progress, if the set has recovery discs. A disc that is in
+    /// one already is not taken again. Only the thread that has the drives calls this.
     pub fn take(
         &self,
         disc: &ClosedDiscInfo,
@@ -76,7 +76,8 @@ impl<'a> Grouping<'a> {
         }
         if image > data_capacity(disc.capacity, ratio) {
             self.context.monitor.note(&format!(
-                "disc {} was filled when the set had no recovery discs, or fewer: none covers it",
+                "disc {} was packed when the set had no recovery discs, or fewer: none can cover \
+                 it",
                 disc.number
             ));
             return Ok(());
@@ -98,7 +99,7 @@ impl<'a> Grouping<'a> {
         Ok(false)
     }
 
-    /// The group in work, or a new one where there is none that the disc can join.
+    /// The group in progress, or a new one where there is none that the disc can join.
     fn group_for(&self, disc: &ClosedDiscInfo, ratio: Ratio) -> Result<OpenGroup, FlowError> {
         let stripe = stripe_size(disc.capacity);
         for dir in self.groups(IN_WORK)? {
@@ -121,7 +122,8 @@ impl<'a> Grouping<'a> {
         let whole = group.members.iter().filter(|member| member.is_whole);
         let discs: Vec<DiscNo> = whole.map(|member| member.disc).collect();
         self.context.monitor.note(&format!(
-            "a disc was given up while it was taken into a group: no recovery disc covers {}",
+            "a disc failed while it was being added to its recovery group: no recovery disc covers \
+             {}",
             if discs.is_empty() { "it".to_owned() } else { named(&discs) }
         ));
         OpenGroup::remove(&group.dir).map_err(trouble(&group.dir))
@@ -151,13 +153,13 @@ impl<'a> Grouping<'a> {
         rename_durably(dir, &dir.with_file_name(name)).map_err(trouble(dir))
     }
 
-    /// Whether the group in work is to be closed early, and was not yet.
+    /// Whether the group in progress is to be closed early, and was not yet.
     pub fn is_to_close(&self) -> bool {
         self.staging.group_dir(self.set, CLOSING).exists()
     }
 
-    /// Closes the group in work with the discs that are staged now: at once, or, if they are to be
-    /// burned and read back before, when that is done. While no disc is in the drives.
+    /// Closes the group in progress with the discs that are staged now: at once, or, if they are to
+    /// be burned and read back before, when that is done. While no disc is in the drives.
     pub fn close_with(&self, catalog: &Catalog) -> Result<GroupClosing, FlowError> {
         if self.has_to_come(catalog)? {
             let mark = self.staging.group_dir(self.set, CLOSING);
@@ -184,7 +186,7 @@ impl<'a> Grouping<'a> {
         Ok(false)
     }
 
-    /// The group in work is closed as it is. While no disc is in the drives.
+    /// The group in progress is closed as it is. While no disc is in the drives.
     pub fn close_all(&self) -> Result<(), FlowError> {
         self.unmark()?;
         for dir in self.groups(IN_WORK)? {

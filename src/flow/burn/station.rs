@@ -108,7 +108,7 @@ impl Station<'_> {
         Ok(())
     }
 
-    /// Where a drive keeps copies apart, the first place that bears no good copy.
+    /// Where a drive keeps copies apart, the first place that carries no good copy.
     fn turn_to_free_place(&mut self, disc: &ClosedDiscInfo, good: &[Carrier]) {
         let label = label(self.set, disc);
         let burner = &mut self.drives.burner;
@@ -198,7 +198,10 @@ impl BurnAttempt<'_> {
             Err(_) => false,
         };
         if may_be_whole {
-            self.context.monitor.note(&format!("{}; what is on the disc decides", chain(error)));
+            self.context.monitor.note(&format!(
+                "{}; reading the disc back to see whether it is good",
+                chain(error)
+            ));
             self.record_burned()?;
             return self.read_back();
         }
@@ -211,7 +214,7 @@ impl BurnAttempt<'_> {
     fn say_failed(&self, why: &str) {
         self.context
             .monitor
-            .note(&format!("disc {}: {why}; it goes onto the next blank", self.disc().number));
+            .note(&format!("disc {}: {why}; retrying on the next blank", self.disc().number));
     }
 
     /// Reads the newest copy back. Only what comes out of this counts. A disc that is taken out
@@ -269,7 +272,7 @@ impl BurnAttempt<'_> {
         }
         let label = self.label();
         let wanted = self.wanted_back();
-        // What lies in the burner was burned, or looked at, a moment ago.
+        // What is in the burner was burned, or looked at, a moment ago.
         let is_sure = (self.drives.reader.is_none() && !went_away) || !self.copies.has_others;
         let context = self.context;
         with_medium(self.drives.reader(), context, &wanted, |drive, came| {
@@ -326,9 +329,9 @@ impl BurnAttempt<'_> {
         give_back(self.drives.reader(), self.context)?;
         let name = volume_id(self.disc().number, &self.set.facts.name);
         let copy = self.shown(self.copy).map(|copy| format!(", copy {copy}")).unwrap_or_default();
-        self.context.monitor.note(&format!(
-            "disc {number}{copy} is verified and handed out: write {name}{copy} on it"
-        ));
+        self.context
+            .monitor
+            .note(&format!("disc {number}{copy} is verified and ejected: label it {name}{copy}"));
         Ok(())
     }
 }

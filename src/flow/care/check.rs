@@ -33,9 +33,9 @@ const TREND: usize = 5;
 /// Which copies are due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// So many, the suspect ones first, then those that were not found right for the longest time.
+    /// So many, the suspect ones first, then those that were not verified for the longest time.
     Count(u32),
-    /// All that were not found right for so long, and all suspect ones.
+    /// All that were not verified for so long, and all suspect ones.
     OlderThan(Duration),
 }
 
@@ -56,7 +56,7 @@ pub struct DueCopy {
     pub set: KnownSet,
     pub disc: DiscInfo,
     pub copy: Copy,
-    /// When it was last found right.
+    /// When it was last verified.
     pub verified: Option<Moment>,
     /// Why it is suspect.
     pub suspect: Option<String>,
@@ -104,7 +104,7 @@ pub struct CheckReport {
     pub missing: Vec<DueCopy>,
     /// Due, and to be looked for elsewhere.
     pub elsewhere: Vec<DueCopy>,
-    /// Due, and what lies there in their places does not count.
+    /// Due, and what is there in their places does not count.
     pub untrusted: Vec<DueCopy>,
     /// Discs and files that do not count, for whoever made them.
     pub refused: u64,
@@ -117,7 +117,7 @@ pub fn due(request: &CheckRequest, now: Moment) -> Result<Vec<DueCopy>, FlowErro
 }
 
 /// Every copy that counts, of the sets that are meant, the most urgent first. Suspicion knows no
-/// sets: media of one purchase bear several.
+/// sets: media of one purchase carry several.
 fn candidates(catalog: &Catalog, name: Option<&SetName>) -> Result<Vec<DueCopy>, FlowError> {
     let sets = catalog.sets()?;
     let meant = match name {
@@ -186,7 +186,7 @@ fn suspects(catalog: &Catalog, sets: &[KnownSet]) -> Result<Suspects, FlowError>
 }
 
 impl Suspects {
-    /// A copy is trusted again once it was found right after the failure.
+    /// A copy is trusted again once it was verified after the failure.
     fn why(&self, copy: &Copy, found_right: Option<ReadOrdinal>) -> Option<String> {
         let (failed, words) = self.0.get(&copy.medium.batch()?)?;
         (found_right < Some(*failed)).then(|| words.clone())
@@ -220,7 +220,7 @@ struct CheckSession<'a> {
 }
 
 impl CheckSession<'_> {
-    /// What lies on a shelf is not inserted anywhere.
+    /// What is on a shelf is not inserted anywhere.
     fn through(&mut self, drive: &mut (dyn Drive + 'static)) -> Result<(), FlowError> {
         let all = candidates(&self.catalog, self.request.name.as_ref())?;
         let (shelved, loose): (Vec<_>, Vec<_>) =
@@ -258,8 +258,8 @@ impl CheckSession<'_> {
                     let Some((disc, at)) = found else {
                         drop(inventory);
                         context.monitor.note(&format!(
-                            "the disc in {title} may be another copy than the one that is due; it \
-                             is handed out"
+                            "the disc in {title} may be a different copy from the one that is due; \
+                             ejecting it"
                         ));
                         if let Some(slot) = drive.slot() {
                             slot.eject()?;
@@ -413,7 +413,7 @@ fn each(inventory: &Inventory) -> impl Iterator<Item = &FoundDisc> {
 /// A set's UUID, a disc of it, a copy of that.
 type CopyKey = (String, DiscNo, CopyNo);
 
-/// A disc at a place, which of its media there, and what bears it.
+/// A disc at a place, which of its media there, and what carries it.
 type Lying<'a> = BTreeMap<CopyKey, (&'a FoundDisc, usize, Carrier)>;
 
 fn key(due: &DueCopy) -> CopyKey {

@@ -1,6 +1,6 @@
-//! `coldcut copy`: one more copy of a disc that is safe already, from what is staged or from another
-//! copy: its image is read back, held against the catalog, and burned as it is, so that copies are
-//! alike to the last byte whatever program made the first.
+//! `coldcut copy`: one more copy of a disc that is safe already, from what is staged or from
+//! another copy: its image is read back, compared with the catalog, and burned as it is, so that
+//! copies are alike to the last byte whatever program made the first.
 
 use std::fs::{self, File};
 use std::io::Write;

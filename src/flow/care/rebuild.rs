@@ -1,4 +1,4 @@
-//! A catalog made anew from discs, in any order: the newest catalog among them is taken over, and
+//! A catalog rebuilt from discs, in any order: the newest catalog among them is taken over, and
 //! what it does not know is read from the discs that came later; from listings, and where those are
 //! damaged, from the archives themselves.
 
@@ -42,7 +42,7 @@ use archive_contents::ArchiveContents;
 pub use request::RebuildRequest;
 use settings::SetSettings;
 
-/// A set that was made anew.
+/// A set that was rebuilt.
 #[derive(Clone, Debug)]
 pub struct RebuiltSet {
     pub set: SetName,
@@ -88,7 +88,7 @@ impl RebuildReport {
     }
 }
 
-/// Makes the catalog anew. `drives` are those among the places, in their order. The former catalog
+/// Makes the catalog again. `drives` are those among the places, in their order. The former catalog
 /// is moved aside once the new one is whole, and not before.
 pub fn rebuild(
     request: &RebuildRequest,
@@ -148,7 +148,7 @@ fn refuse_gone(inventory: &Inventory) -> Result<(), FlowError> {
     inventory.absence().map_or(Ok(()), |absence| Err(absence.into()))
 }
 
-/// The sets of the present catalog that stay as they are, and those that are made anew; none if it is
+/// The sets of the present catalog that stay as they are, and those that are rebuilt; none if it is
 /// destroyed.
 fn present_sets(
     request: &RebuildRequest,
@@ -164,7 +164,7 @@ fn present_sets(
         Ok(sets) => sets,
         Err(CatalogError::Missing { .. }) => return none(),
         Err(error @ CatalogError::Damaged { .. }) => {
-            context.monitor.note(&format!("{}: it is replaced", chain(&error)));
+            context.monitor.note(&format!("{}: replacing it", chain(&error)));
             return none();
         }
         Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return none(),
@@ -203,7 +203,7 @@ fn import(into: &mut Catalog, from: &Catalog, stop: &Stop) -> Result<SetId, Flow
     })
 }
 
-/// One set in work.
+/// One set in progress.
 struct Rebuilder<'a> {
     request: &'a RebuildRequest<'a>,
     context: Context<'a>,
@@ -339,8 +339,8 @@ impl<'a> Rebuilder<'a> {
         let found: Vec<DiscNo> = found.collect();
         if !found.is_empty() {
             self.context.monitor.note(&format!(
-                "set {}: the former catalog knows {} as lost, which stays so until `coldcut verify \
-                 FROM` finds it right",
+                "set {}: the previous catalog records {} as lost; this stays until `coldcut verify \
+                 FROM` finds no damage",
                 self.found_set.name,
                 named(&found)
             ));
@@ -348,7 +348,8 @@ impl<'a> Rebuilder<'a> {
         Ok(settled.refused)
     }
 
-    /// The listing of a disc whose INDEX contradicts its DISC.txt is another time's, or another disc's.
+    /// The listing of a disc whose INDEX contradicts its DISC.txt is another time's, or another
+    /// disc's.
     fn look_for_contradiction(&mut self, found: &FoundDisc) {
         let (scratch, opener, context) =
             (&self.request.scratch, self.keys.opener.as_ref(), self.context);

@@ -1,5 +1,5 @@
 //! `coldcut rescue`: a failing disc, read by one drive after the other, into an image; then what
-//! is still missing is made good from the disc's recovery data, and each file is looked at.
+//! is still missing is repaired from the disc's recovery data, and each file is looked at.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -30,7 +30,7 @@ use crate::flow::{Context, FlowError, chain};
 pub struct RescueRequest {
     /// Drives or images, read one after the other.
     pub from: Vec<PathBuf>,
-    /// Made, or gone on with.
+    /// Made, or continued.
     pub image: PathBuf,
     pub map: PathBuf,
     pub scratch: PathBuf,
@@ -53,8 +53,8 @@ pub struct RescueReport {
     /// Files of the disc, and those of them that are not whole. `None`: no disc of coldcut's can be
     /// recognised.
     pub files: Option<(usize, usize)>,
-    /// What does not count: a disc or files that are not encrypted, as their set is, and listings of
-    /// another disc or time. Each was told.
+    /// What does not count: a disc or files that are not encrypted, as their set is, and listings
+    /// of another disc or time. Each was told.
     pub refused: u64,
 }
 
@@ -75,7 +75,7 @@ impl RescueReport {
 /// How the medium in a drive, or an image, is opened.
 pub type OpenMedium<'a> = dyn Fn(&Path, &Stop) -> Result<Box<dyn SectorSource>, DriveError> + 'a;
 
-/// Reads what can be read. A run that is stopped is gone on with by the next.
+/// Reads what can be read. A run that is stopped is continued by the next.
 pub fn rescue(
     request: &RescueRequest,
     open: &OpenMedium,
@@ -93,7 +93,8 @@ pub fn rescue(
         begun.read(source, context)?;
         work = Some(begun);
     }
-    let work = work.ok_or_else(|| not_a_rescue(&request.image, "has nothing to be read from"))?;
+    let work =
+        work.ok_or_else(|| not_a_rescue(&request.image, "has no drive or image to be read from"))?;
     work.finish(request, context)
 }
 
@@ -124,7 +125,7 @@ impl RescueImage {
             (false, true) => {
                 return Err(not_a_rescue(
                     &path,
-                    "is missing, though its map is there: move the map away to begin anew",
+                    "is missing, though its map is there: move the map away to start over",
                 ));
             }
         };
@@ -269,7 +270,7 @@ impl RescueImage {
         report.mended = true;
         report.files = Some((count, 0));
         context.monitor.note(&format!(
-            "the image has no directory any more; its files, made good, are in {}",
+            "the image's file system is lost; its repaired files are in {}",
             dir.display()
         ));
         report.files_in = Some(dir);
@@ -301,7 +302,7 @@ impl RescueImage {
         }
         self.image.sync_data()?;
         save_map(&self.map_path, &self.map)?;
-        context.monitor.note(&format!("{} of the image are made good", Bytes(written)));
+        context.monitor.note(&format!("{} of the image was repaired", Bytes(written)));
         Ok(())
     }
 
@@ -342,7 +343,7 @@ fn save_map(path: &Path, map: &Map) -> io::Result<()> {
 fn refuse_same_file(from: &Path, to: &Path) -> Result<(), FlowError> {
     let id = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     match id(from).is_some() && id(from) == id(to) {
-        true => Err(not_a_rescue(to, "is what it is to be rescued from")),
+        true => Err(not_a_rescue(to, "is also what is to be read")),
         false => Ok(()),
     }
 }
@@ -352,7 +353,7 @@ fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
     let need = Bytes(map.end() - map.bytes(BlockStatus::Finished));
     let free = free_space(dir).map(Bytes).map_err(|source| FlowError::Staging {
         path: dir.to_owned(),
-        what: "cannot be looked at",
+        what: "cannot be examined",
         source,
     })?;
     match need > free {

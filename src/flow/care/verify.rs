@@ -1,4 +1,4 @@
-//! Discs that lie somewhere, read back and held against what is known of them: our own catalog,
+//! Discs that lie somewhere, read back and compared with what is known of them: our own catalog,
 //! else the newest catalog among the discs, else what each disc says of itself.
 
 use std::cell::OnceCell;
@@ -13,7 +13,7 @@ use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive, DriveError};
 use crate::format::volume::image_name;
 use crate::model::disc::{Encryption, archive_path};
-use crate::model::{Carrier, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain};
+use crate::model::{Carrier, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain, plural};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Phase, Trouble};
@@ -111,7 +111,11 @@ impl CheckedDisc {
         let finding = match (self.finding(), self.faults) {
             (Finding::Ok, _) => self.against.agreement().to_owned(),
             (Finding::Damaged, faults) if self.is_incoherent => {
-                format!("NOT AS COLDCUT WRITES IT, {faults} fault(s), {}", self.against.words())
+                format!(
+                    "NOT AS COLDCUT WRITES IT, {}, {}",
+                    faults_words(faults),
+                    self.against.words()
+                )
             }
             (Finding::Damaged, faults) => {
                 let repairable = match self.repairable {
@@ -119,7 +123,7 @@ impl CheckedDisc {
                     Some(false) => ", NOT repairable from its recovery data",
                     None => "",
                 };
-                format!("DAMAGED, {faults} fault(s){repairable}, {}", self.against.words())
+                format!("DAMAGED, {}{repairable}, {}", faults_words(faults), self.against.words())
             }
             (Finding::Unreadable, _) => format!("CANNOT BE READ, {}", self.against.words()),
         };
@@ -142,21 +146,26 @@ impl CheckedDisc {
             None => String::new(),
             Some(SealCounts { locked: 0, .. }) => "; its encrypted files were opened".to_owned(),
             Some(SealCounts { opened: 0, .. }) => {
-                "; its encrypted files were not opened: no key for them was named".to_owned()
+                "; its encrypted files were not opened: no key was given".to_owned()
             }
             Some(SealCounts { locked, .. }) => {
                 format!(
-                    "; {locked} of its encrypted files were not opened: another key closed them"
+                    "; {locked} of its encrypted files were not opened: they are encrypted for \
+                     another key"
                 )
             }
         }
     }
 }
 
+fn faults_words(faults: usize) -> String {
+    plural(faults as u64, "fault", "faults")
+}
+
 impl VerifyReport {
     fn went_away(&mut self, found: &FoundDisc, absence: Absence, context: Context) {
         context.monitor.rest();
-        context.monitor.note(&format!("{} was not read to its end: {absence}", found.label()));
+        context.monitor.note(&format!("{} was not read completely: {absence}", found.label()));
         let disc = Some((found.txt.id.set.clone(), found.txt.id.number));
         self.gone.push(AbsentDisc { disc, absence });
     }
@@ -253,7 +262,7 @@ fn name_by_discs(request: &VerifyRequest, inventory: &mut Inventory, context: Co
 fn local_catalog(request: &VerifyRequest, context: Context) -> Option<Catalog> {
     Catalog::open_if_there(&request.catalog).unwrap_or_else(|error| {
         let why = chain(&error);
-        context.monitor.note(&format!("{why}; the discs are held against their own lists"));
+        context.monitor.note(&format!("{why}; checking the discs against their own lists"));
         None
     })
 }
@@ -290,7 +299,7 @@ pub(in crate::flow) struct MediumExpectation {
 }
 
 impl MediumExpectation {
-    /// The list that it is held against is signed, unless something better is known.
+    /// The list that it is compared with is signed, unless something better is known.
     fn signed(self) -> MediumExpectation {
         MediumExpectation { against: self.against.max(Against::Signature), ..self }
     }
@@ -354,7 +363,8 @@ fn verify_pile(
     Ok(())
 }
 
-/// The discs of one set, and what they are compared with, which is looked for once, when it is needed.
+/// The discs of one set, and what they are compared with, which is looked for once, when it is
+/// needed.
 struct VerifySession<'a> {
     request: &'a VerifyRequest<'a>,
     found_set: &'a FoundSet,
@@ -445,7 +455,7 @@ pub(in crate::flow) fn verify_copy(
     let repairable = outlook_of(reader, &faults, context)?;
     tell(&faults, found, &title, context);
     if let Some(outlook) = &repairable {
-        context.monitor.note(&format!("{} is damaged, and {}", found.label(), outlook.words()));
+        context.monitor.note(&format!("{} is damaged: {}", found.label(), outlook.words()));
     }
     let repairable = repairable.map(|outlook| outlook.is_repairable());
     let (set, number) = (found.txt.id.set.clone(), found.txt.id.number);
@@ -480,7 +490,7 @@ fn seals_of(reader: &dyn DiscReader, against: Against, seals: SealCounts) -> Opt
     (against != Against::Catalog && sealed > 0).then_some(seals)
 }
 
-/// Whether what is damaged can be made good, where the disc has what tells.
+/// Whether what is damaged can be repaired, where the disc has what tells.
 fn outlook_of(
     reader: &dyn DiscReader,
     faults: &[FileFault],
@@ -500,10 +510,13 @@ fn note_against(title: &str, against: Against, context: Context) {
     match against {
         Against::Catalog | Against::Signature => {}
         Against::DiscCatalog => context.monitor.note(&format!(
-            "{title}: held against the newest catalog on these discs, and its own list ({SUMS})"
+            "{title}: checked against the newest catalog on these discs and its own checksum list \
+             ({SUMS})"
         )),
         Against::OwnList => {
-            context.monitor.note(&format!("{title}: held against its own list only ({SUMS})"));
+            context
+                .monitor
+                .note(&format!("{title}: checked against its own checksum list only ({SUMS})"));
         }
     }
 }
@@ -624,7 +637,7 @@ fn record(request: &VerifyRequest, seen: &[VerifiedMedium], context: Context) {
         crate::flow::base::turn::ended_well(catalog, context);
     }
     if let Err(error) = recorded {
-        context.monitor.note(&format!("what was found is not recorded: {}", chain(&error)));
+        context.monitor.note(&format!("the result was not recorded: {}", chain(&error)));
     }
 }
 

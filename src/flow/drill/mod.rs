@@ -1,4 +1,4 @@
-//! `coldcut drill`: do stock tools open what we made?
+//! `coldcut drill`: do standard tools open what we made?
 
 mod request;
 mod returned;
@@ -94,7 +94,8 @@ struct Round<'a, 'k> {
 }
 
 impl Round<'_, '_> {
-    /// The discs that were named, one after the other; without a name, the one that is in the drive.
+    /// The discs that were named, one after the other; without a name, the one that is in the
+    /// drive.
     fn through(
         &self,
         mut catalog: Option<&mut Catalog>,
@@ -285,7 +286,7 @@ fn without_recovery_discs(
         if catalog.covered_by(set.id, disc.number)?.is_empty() {
             with_files.push(disc);
         } else {
-            context.monitor.note(&format!("disc {}: a recovery disc, not tried", disc.number));
+            context.monitor.note(&format!("disc {}: a recovery disc, not tested", disc.number));
         }
     }
     Ok(with_files)
@@ -366,9 +367,9 @@ impl DrillSession<'_> {
     }
 
     /// restore.sh, over all these discs at once, and every path of their newest listing that is on
-    /// them wholly; then simple-restore.sh, if that is all of them. They get the passphrase, and run
-    /// with our rights: only where every file of the discs, themselves among them, is the one that
-    /// was packed.
+    /// them wholly; then simple-restore.sh, if that is all of them. They get the passphrase, and
+    /// run with our rights: only where every file of the discs, themselves among them, is the one
+    /// that was packed.
     fn all(
         self,
         discs: &[DiscInfo],
@@ -395,7 +396,7 @@ impl DrillSession<'_> {
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
             self.context
                 .monitor
-                .note("restore.sh was not run: not all files are those that were packed");
+                .note("restore.sh was not run: some files are not those that were packed");
             return self.record_all(discs, seen, None);
         }
         // That of the newest disc, which knows what the others may have.

@@ -240,7 +240,7 @@ impl<'a> ReturnedComparer<'a> {
 
     fn missing(&mut self, one: &ExpectedPath) {
         if one.must {
-            self.fault(one.disc, &one.row.path, "did not come back");
+            self.fault(one.disc, &one.row.path, "was not restored");
         }
     }
 
@@ -260,13 +260,14 @@ impl<'a> ReturnedComparer<'a> {
             entry.meta.mode = *mode;
         }
         if entry.kind != row.kind {
-            let what = format!("came back as {}, and is {}", word(entry.kind), word(row.kind));
+            let what =
+                format!("was restored as {} instead of {}", word(entry.kind), word(row.kind));
             self.fault(one.disc, &row.path, what);
             return Ok(());
         }
         let (must, may) = self.names.get(row.path.as_bytes()).copied().unwrap_or((1, 1));
         if row.kind != Kind::Dir && !(must..=may).contains(&print.nlink) {
-            let what = format!("came back with {} names instead of {may}", print.nlink);
+            let what = format!("was restored with {} names instead of {may}", print.nlink);
             self.fault(one.disc, &row.path, what);
         }
         if row.kind == Kind::File {
@@ -293,7 +294,7 @@ impl<'a> ReturnedComparer<'a> {
                 self.fault(one.disc, &one.row.path, what);
             }
             Ok((size, sum)) if size != one.row.size || one.row.sha256.is_some_and(|w| w != sum) => {
-                self.fault(one.disc, &one.row.path, "came back with another content (sha256)");
+                self.fault(one.disc, &one.row.path, "content differs (SHA-256 mismatch)");
             }
             Ok((size, _)) if one.is_content() && self.on.by == By::RestoreSh => {
                 if let Some(seen) = self.of(one.disc) {
@@ -326,7 +327,11 @@ impl<'a> ReturnedComparer<'a> {
             differs = differences(kind, &possible, found, by);
         }
         if !differs.is_empty() {
-            self.fault(one.disc, &one.row.path, format!("came back with {}", differs.join(", ")));
+            self.fault(
+                one.disc,
+                &one.row.path,
+                format!("was restored with {}", differs.join(", ")),
+            );
         }
     }
 
@@ -337,7 +342,7 @@ impl<'a> ReturnedComparer<'a> {
             let first = self.firsts.get(&one.row.meta.link[..]);
             if one.must && first != Some(&object) {
                 let other = RelPath::new(&one.row.meta.link).unwrap_or_default();
-                let what = format!("did not come back as another name of {other}");
+                let what = format!("was not restored as another name of {other}");
                 self.fault(one.disc, &one.row.path, what);
             }
         }
@@ -360,7 +365,7 @@ impl<'a> Visitor<FlowError> for ReturnedComparer<'a> {
             // Directories that no row names are made for what is in them.
             if !path.is_root() && !next.is_some_and(|next| is_in(&next.row.path, path)) {
                 let path = path.clone();
-                self.fault(None, &path, "came back, and is not in the listing");
+                self.fault(None, &path, "was restored but is not in the listing");
             }
             return Ok(());
         };
@@ -372,10 +377,10 @@ impl<'a> Visitor<FlowError> for ReturnedComparer<'a> {
                 self.meet(one, entry)?;
             }
             WalkedPath::Excluded { path, rule } => {
-                self.fault(one.disc, &path, format!("came back, and {rule}"));
+                self.fault(one.disc, &path, format!("was restored, but {rule}"));
             }
             WalkedPath::Failed { path, error } => {
-                self.fault(one.disc, &path, format!("cannot be looked at: {}", chain(&error)));
+                self.fault(one.disc, &path, format!("cannot be examined: {}", chain(&error)));
             }
         }
         Ok(())

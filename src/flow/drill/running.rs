@@ -31,11 +31,11 @@ impl DrillRun<'_> {
     pub fn restore_sh(&self, script: &Path, seen: &mut [Drilled]) -> Result<(), FlowError> {
         let long = self.expected.iter().filter(|one| one.is_too_long).count();
         if long > 0 {
-            skip(seen, format!("{long} paths, which are longer than tar can make"));
+            skip(seen, format!("{long} paths are longer than tar can create"));
         }
         let odd = self.expected.iter().filter(|one| !self.maker.can_make(one.row.kind)).count();
         if odd > 0 {
-            skip(seen, format!("{odd} devices or FIFOs, which the script cannot make here"));
+            skip(seen, format!("{odd} devices or FIFOs, which the script cannot create here"));
         }
         self.run(By::RestoreSh, script, seen)
     }
@@ -49,7 +49,7 @@ impl DrillRun<'_> {
     ) -> Result<(), FlowError> {
         match self.unfit_for_simple(formats) {
             Some(why) => {
-                skip(seen, format!("simple-restore.sh: {why}"));
+                skip(seen, format!("simple-restore.sh ({why})"));
                 Ok(())
             }
             None => self.run(By::SimpleRestoreSh, script, seen),
@@ -59,12 +59,12 @@ impl DrillRun<'_> {
     /// Why the short script is not for these discs.
     fn unfit_for_simple(&self, mut formats: impl Iterator<Item = Format>) -> Option<&'static str> {
         if formats.any(|format| format != Format::Two) {
-            return Some("discs of format 1 have none");
+            return Some("discs of format 1 do not have it");
         }
         if let Some(one) = self.expected.iter().find(|one| !one.must) {
             return Some(match (one.is_too_long, self.maker.can_make(one.row.kind)) {
-                (true, _) => "paths are longer than it can make",
-                (false, false) => "it makes devices, which root alone can",
+                (true, _) => "paths are longer than it can create",
+                (false, false) => "only root can create devices",
                 (false, true) => "not all of the snapshot is on these discs",
             });
         }

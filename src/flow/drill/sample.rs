@@ -17,7 +17,7 @@ pub(super) fn tell(number: DiscNo, seen: &Drilled, context: Context) {
         context.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
     }
     for words in &seen.skipped {
-        context.monitor.note(&format!("disc {number}: not tried: {words}"));
+        context.monitor.note(&format!("disc {number}: not tested: {words}"));
     }
 }
 

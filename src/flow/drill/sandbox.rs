@@ -23,7 +23,7 @@ impl DrillSandbox {
     pub fn make(scratch: &Path) -> Result<DrillSandbox, FlowError> {
         let dir = scratch.join(format!("drill-{}", std::process::id()));
         let failed =
-            |source| FlowError::Staging { path: dir.clone(), what: "cannot be made", source };
+            |source| FlowError::Staging { path: dir.clone(), what: "cannot be created", source };
         // A killed drill left it.
         remove(&dir).map_err(failed)?;
         make_private_dir(&dir).map_err(failed)?;
@@ -118,7 +118,7 @@ impl<'a> OneOf<'a> {
         let dir = sandbox.0.join(format!("{:04}", disc.0));
         make_private_dir(&dir).map_err(|source| FlowError::Staging {
             path: dir.clone(),
-            what: "cannot be made",
+            what: "cannot be created",
             source,
         })?;
         Ok(OneOf { dir, from: Some(reader), known, against, proven: true, stop })
@@ -165,10 +165,10 @@ impl<'a> OneOf<'a> {
         })?;
         let found = open_own_to_read(place).and_then(|file| digest(Heeding::new(file, self.stop)));
         let differs = match self.against {
-            Against::Catalog => "is not what was packed (sha256)",
-            Against::Signature => "is not as it was signed (sha256)",
+            Against::Catalog => "is not what was packed (SHA-256 mismatch)",
+            Against::Signature => "is not as it was signed (SHA-256 mismatch)",
             Against::OwnList | Against::DiscCatalog => {
-                "is not as the disc's own list says (sha256)"
+                "does not match the disc's own list (SHA-256 mismatch)"
             }
         };
         match found.map_err(|error| chain(&error))? {

@@ -51,8 +51,8 @@ fn newest(
     Ok(catalog.drills(set.id, disc.number)?.last().map(|drill| drill.finding))
 }
 
-/// A staged disc that stock tools could not read is burned by nobody. Of one that was burned already
-/// the drill may have met a bad copy.
+/// A staged disc that standard tools could not read is burned by nobody. Of one that was burned
+/// already the drill may have met a bad copy.
 pub(in crate::flow) fn refuse_unreadable(
     catalog: &Catalog,
     set: &KnownSet,
@@ -92,7 +92,7 @@ pub(in crate::flow) fn drill_staged(
     };
     let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, context) {
         Err(FlowError::Drill(DrillError::NoTool(tool))) => {
-            let words = "a restore by hand would need it; get it, or say --no-drill";
+            let words = "a restore by hand would need it; install it, or use --no-drill";
             context
                 .monitor
                 .note(&format!("disc {number} is not drilled: {tool} is not installed; {words}"));

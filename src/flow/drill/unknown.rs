@@ -44,7 +44,7 @@ pub(super) fn drill(
     for (number, found) in &found_set.discs {
         match (found.txt.group.is_some(), found.copies.first()) {
             (true, _) => {
-                context.monitor.note(&format!("disc {number}: a recovery disc, not tried"));
+                context.monitor.note(&format!("disc {number}: a recovery disc, not tested"));
             }
             (false, Some(reader)) => discs.push((found, &**reader)),
             (false, None) => {}
@@ -196,7 +196,7 @@ impl<'a> Strangers<'a> {
             last.faults.push(DrillFault { path: SNAPSHOT.to_owned(), what });
         }
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
-            let words = "restore.sh was not run: not all of these discs is as coldcut writes it";
+            let words = "restore.sh was not run: not all of these discs are as coldcut writes them";
             self.context.monitor.note(words);
             return Ok(self.all_drilled(seen, &BTreeMap::new()));
         }

@@ -1,6 +1,6 @@
 //! Discs of two histories of one set (format 10.2): an old catalog was put back and used, or a
-//! stranger's disc lies among one's own. The first lines of each INDEX name the discs that were closed
-//! before it: they tell which discs belong together.
+//! stranger's disc lies among one's own. The first lines of each INDEX name the discs that were
+//! closed before it: they tell which discs belong together.
 
 use std::collections::HashSet;
 
@@ -81,13 +81,13 @@ pub fn settle(
     discs.extend(other.into_iter().map(|(_, found)| found));
     let words = strangers.iter().map(|one| {
         let (one, newest) = (one.words(), newest.words());
-        format!("{one} is of another history of the set than {newest}: it is not used")
+        format!("{one} is of a different history of the set from {newest} and is not used")
     });
     Ok(Others { discs, words: words.chain(changed(found_set, newest)).collect() })
 }
 
-/// Discs whose list of sums is not the one that the newest disc names. What is on them is used as far
-/// as it has the sums of the listing.
+/// Discs whose list of sums is not the one that the newest disc names. What is on them is used as
+/// far as it has the sums of the listing.
 fn changed(found_set: &FoundSet, newest: &DiscClaims) -> Vec<String> {
     let mut words = Vec::new();
     for (uuid, sum) in &newest.sums {
@@ -132,8 +132,8 @@ fn told_by(found: &FoundDisc, (opener, stop): (Option<&Opener>, &Stop)) -> Optio
     })
 }
 
-/// The disc whose listing counts: the newest, if all others that have one are of its history; of those
-/// whose history has the wanted disc. `None`: no disc tells of a history.
+/// The disc whose listing counts: the newest, if all others that have one are of its history; of
+/// those whose history has the wanted disc. `None`: no disc tells of a history.
 fn choose(
     told: &[DiscClaims],
     wanted: Option<DiscUuid>,
@@ -158,8 +158,8 @@ fn choose(
         .map_or(Ok(Some(newest)), |other| Err(BranchConflict::Two(newest, other)))
 }
 
-/// The disc itself, those before it, those before these, and those that it is before. Not every disc
-/// names all before it: a catalog that was made anew may not have known one.
+/// The disc itself, those before it, those before these, and those that it is before. Not every
+/// disc names all before it: a catalog that was rebuilt may not have known one.
 fn history_of(one: &DiscClaims, told: &[DiscClaims]) -> HashSet<DiscUuid> {
     let mut history: HashSet<DiscUuid> = HashSet::new();
     let mut waiting = vec![one];

@@ -70,7 +70,7 @@ pub fn contradiction(
     Ok(newest.filter(|newest| *newest != said).map(|newest| {
         format!(
             "DISC.txt says that disc {} is of snapshot {said}, and its INDEX is of snapshot \
-             {newest}: one of them was put there from another time",
+             {newest}: one of them comes from another time",
             label.number
         )
     }))

@@ -1,4 +1,4 @@
-//! Images of the discs from which a lost one is made again, where they come through one drive: each is
+//! Images of the discs from which a lost one is rebuilt, where they come through one drive: each is
 //! taken into scratch, sector for sector, before the next one is asked for.
 
 use std::collections::BTreeSet;
@@ -66,8 +66,8 @@ impl Gathered {
         let sizes: Vec<u64> = sources.iter().filter_map(size).collect();
         let need = sizes.iter().sum::<u64>() + sizes.iter().max().unwrap_or(&0);
         let question = format!(
-            "disc {disc} of {set} can be made again from discs {}. Each is copied into {}, which \
-             takes {}. Do that?",
+            "Disc {disc} of {set} can be reconstructed from discs {}. They will be copied to {} \
+             ({} needed). Continue?",
             DiscList::of(sources),
             scratch.display(),
             Bytes(need)
@@ -89,7 +89,8 @@ impl Gathered {
         &self.dir.0
     }
 
-    /// The image of a disc, with zeros for what cannot be read; begun anew if the disc went away.
+    /// The image of a disc, with zeros for what cannot be read; started again if the disc went
+    /// away.
     pub fn take(
         &self,
         disc: DiscNo,
@@ -163,7 +164,7 @@ fn read_image(
 
 fn trouble(path: &Path) -> impl Fn(io::Error) -> FlowError + use<> {
     let path: PathBuf = path.to_owned();
-    let what = "cannot take the image of a disc";
+    let what = "cannot copy the image of a disc";
     move |source| FlowError::Staging { path: path.clone(), what, source }
 }
 

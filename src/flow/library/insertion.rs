@@ -19,7 +19,7 @@ pub const RETURNS: u32 = 3;
 pub enum Came {
     /// It lay there before anybody was asked.
     Before,
-    /// It was seen to be inserted after it was asked for; what lay there before was handed out.
+    /// It was seen to be inserted after it was asked for; what lay there before was ejected.
     AsAsked,
 }
 
@@ -134,7 +134,7 @@ fn never_came(call: InsertRequest, asked: bool, refusal: FlowError) -> FlowError
     FlowError::NeverCame { drive, wanted, asked, source }
 }
 
-/// A medium that bears something is lost only if a person said so twice: by the option, and now
+/// A medium that carries something is lost only if a person said so twice: by the option, and now
 /// that its name is known.
 fn may_overwrite(
     slot: &mut dyn Slot,
@@ -153,7 +153,7 @@ fn may_overwrite(
     Ok(true)
 }
 
-/// A medium that is of no use here is named and handed out; an empty drive just opens.
+/// A medium that is of no use here is named and ejected; an empty drive just opens.
 fn hand_out(
     slot: &mut dyn Slot,
     context: Context,
@@ -161,7 +161,7 @@ fn hand_out(
     asked: bool,
 ) -> Result<(), FlowError> {
     if slot.content()?.is_some() {
-        context.monitor.note(&format!("{}; it is handed out", chain(refusal)));
+        context.monitor.note(&format!("{}; ejecting it", chain(refusal)));
         slot.eject()?;
     } else if !asked {
         slot.eject()?;

@@ -29,7 +29,7 @@ use crate::flow::library::insertion::{Came, with_medium};
 use crate::flow::library::signatures::{Doubt, distrust, holds_stripes_only};
 use crate::flow::{Context, FlowError, SelectionError, chain};
 
-/// A disc, and the media or images that bear it.
+/// A disc, and the media or images that carry it.
 pub struct FoundDisc {
     pub txt: DiscTxt,
     pub copies: Vec<Box<dyn DiscReader>>,
@@ -46,7 +46,7 @@ pub struct FoundSet {
     pub name: SetName,
     pub uuid: SetUuid,
     pub discs: BTreeMap<DiscNo, FoundDisc>,
-    /// Discs that bear a number of `discs` and are others: a catalog was lost, or an old one used,
+    /// Discs that carry a number of `discs` and are others: a catalog was lost, or an old one used,
     /// and the number given again.
     pub twins: Vec<FoundDisc>,
     /// Discs that lie with these and do not say who they are.
@@ -144,7 +144,7 @@ fn drive_problem(error: &DriveError) -> Problem {
     Problem { what: chain(error), kind }
 }
 
-/// `holidays-0007.iso`: whatever is in it, it was a disc of ours.
+/// `holidays-0007.iso`: whatever is in it, it was a coldcut disc.
 fn is_called_like_ours(path: &Path) -> bool {
     let stem = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".iso"));
     stem.and_then(|stem| stem.rsplit_once('-')).is_some_and(|(set, number)| {
@@ -218,7 +218,7 @@ impl FoundSet {
                 self.discs.get(disc).map_or_else(String::new, |f| f.txt.id.uuid.to_string());
             let title = twin.copies.first().map_or_else(String::new, |copy| copy.title());
             format!(
-                "two different discs are disc {disc} of {}: {taken}, which is taken, and \
+                "two different discs claim to be disc {disc} of {}: {taken}, which is used, and \
                  {disc_uuid} ({title})",
                 self.name
             )
@@ -479,7 +479,7 @@ fn sift(
     Ok(sifted)
 }
 
-/// Reaches for a disc where it should lie, and says what lies there if it is another one.
+/// Reaches for a disc where it should be, and says what is there if it is another one.
 pub fn wrong_disc(from: &Path, label: &DiscIdentity) -> Option<String> {
     if !from.is_dir() || Folder::is_one(from) {
         return None;
@@ -491,7 +491,7 @@ pub fn wrong_disc(from: &Path, label: &DiscIdentity) -> Option<String> {
 }
 
 impl FoundDisc {
-    /// A shelf may be told to give another disc than the one that lies in its place; a disc that
+    /// A shelf may be told to give another disc than the one that is in its place; a disc that
     /// lies elsewhere, as one of two sets of one name must, was found already.
     pub fn swapped_for(&self, from: &Path) -> Option<String> {
         let place =

@@ -8,11 +8,11 @@ use crate::port::clock::Moment;
 use crate::flow::FlowError;
 use crate::flow::library::shelves::is_missing;
 
-/// A disc with all its copies, and when stock tools last opened it.
+/// A disc with all its copies, and when standard tools last opened it.
 pub struct KnownDisc {
     pub info: DiscInfo,
     pub media: Vec<KnownMedium>,
-    /// When any copy was last found right.
+    /// When any copy was last verified.
     pub verified: Option<Moment>,
     pub drilled: Option<Moment>,
     /// The discs that it covers, if it is a recovery disc.
@@ -57,7 +57,7 @@ pub struct KnownMedium {
     pub copy: Copy,
     /// Its shelf is there, and its image is not: it does not count.
     pub is_missing: bool,
-    /// When it was last found right.
+    /// When it was last verified.
     pub verified: Option<Moment>,
 }
 

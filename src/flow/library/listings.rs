@@ -196,8 +196,8 @@ impl FromDiscs<'_> {
         Ok(listings)
     }
 
-    /// Whether the disc's own INDEX contradicts its DISC.txt, which is said. DISC.txt is what anybody
-    /// can write, and a listing of another disc or of a former run fits it then.
+    /// Whether the disc's own INDEX contradicts its DISC.txt, which is said. DISC.txt is what
+    /// anybody can write, and a listing of another disc or of a former run fits it then.
     fn is_doubtful(&self, found: &FoundDisc) -> bool {
         let Some(why) = self.contradiction(found) else { return false };
         self.context.monitor.note(&format!("{why}; its listings are not used"));
@@ -205,8 +205,8 @@ impl FromDiscs<'_> {
         true
     }
 
-    /// How the INDEX of a disc contradicts its DISC.txt, by the first medium whose INDEX can be read;
-    /// one that cannot be read says nothing.
+    /// How the INDEX of a disc contradicts its DISC.txt, by the first medium whose INDEX can be
+    /// read; one that cannot be read says nothing.
     pub fn contradiction(&self, found: &FoundDisc) -> Option<String> {
         if !found.txt.listings.index || found.txt.group.is_some() {
             return None;
@@ -501,10 +501,10 @@ impl FromDiscs<'_> {
         let what = match (other, newest) {
             (Some(other), _) => format!("knows another disc {} ({})", other.number, other.uuid),
             (None, Some(newest)) if newest < txt.snapshot => {
-                format!("ends with snapshot {newest}, and the disc is of snapshot {}", txt.snapshot)
+                format!("ends with snapshot {newest}, but the disc is of snapshot {}", txt.snapshot)
             }
             _ if !is_of_set => {
-                "says otherwise than its disc what the set is called, or how it is encrypted"
+                "does not agree with its disc on what the set is called, or how it is encrypted"
                     .to_owned()
             }
             _ => return Ok(known),
@@ -551,8 +551,8 @@ impl FromDiscs<'_> {
     }
 }
 
-/// Whether an error of a disc's catalog is the disc's: that there is none, that a key is missing, that
-/// the catalog is a newer coldcut's, or that there is no room for it is not.
+/// Whether an error of a disc's catalog is the disc's: that there is none, that a key is missing,
+/// that the catalog is a newer coldcut's, or that there is no room for it is not.
 fn is_damage(error: &FlowError) -> bool {
     match error {
         FlowError::Listing(error) => !matches!(
@@ -579,8 +579,8 @@ fn longest_catalog(packed: u64) -> u64 {
 fn copy_at_most(from: &mut dyn Read, to: &mut impl io::Write, most: u64) -> io::Result<()> {
     if io::copy(&mut from.take(most.saturating_add(1)), to)? > most {
         let text = format!(
-            "it unfolds to more than {}, and no real catalog of its packed size does; if the disc is \
-             yours, --no-limits reads it all the same",
+            "it expands to more than {}, and no real catalog of its packed size does; if the disc \
+             is yours, --no-limits reads it anyway",
             Bytes(most)
         );
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
@@ -638,7 +638,7 @@ impl<'a> Incomplete<'a> {
             return;
         };
         if pieces.member.as_ref() != Some(&member) {
-            // The file was begun anew, or is seen for the first time.
+            // The file was started again, or is seen for the first time.
             *pieces = FileParts { member: Some(member), ..FileParts::default() };
         }
         if pieces.places.iter().all(|&(part, _)| part != row.span.part.max(1)) {

@@ -48,14 +48,14 @@ pub fn shelf_of(copy: &Copy) -> Option<&Path> {
     copy.medium.shelf()
 }
 
-/// Whether this medium lies in the place of a file system where the copy was put.
+/// Whether this medium is in the place of a file system where the copy was put.
 pub fn lies_at(copy: &Copy, medium: &Carrier) -> bool {
     medium.is_where(&copy.medium)
 }
 
 /// A medium that is held in hands.
 pub struct Met<'a> {
-    /// What bears it; a shelf as [`meet`](crate::flow::library::shelves::meet) told to note it.
+    /// What carries it; a shelf as [`meet`](crate::flow::library::shelves::meet) told to note it.
     pub medium: &'a Carrier,
     /// Which file it is.
     pub file: Option<FileId>,
@@ -101,8 +101,8 @@ fn rank(copy: &&Copy) -> (u8, u32) {
 }
 
 /// An image that is not where it was put may be this one. Of a place that nobody can look at, as an
-/// old catalog noted it, only a sound one is told to be from there: a damaged one must not speak for
-/// it.
+/// old catalog noted it, only a sound one is told to be from there: a damaged one must not speak
+/// for it.
 fn may_be_here(copy: &Copy, met: &Met) -> bool {
     let Some(place) = copy.medium.shelf_place() else { return false };
     let is_bad = matches!(copy.state, CopyState::Found(Finding::Damaged | Finding::Unreadable));
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(who(shelf("/a"), &[]), Some(1));
         assert_eq!(who(shelf("/b"), &[]), Some(2));
         assert_eq!(who(loose(), &[]), Some(3));
-        assert_eq!(who(loose(), &[3]), None, "what lies on a shelf is not in a drive");
+        assert_eq!(who(loose(), &[3]), None, "what is on a shelf is not in a drive");
         assert_eq!(who(shelf("/c"), &[1]), Some(2), "a lost one is found");
         assert_eq!(who(shelf("/c"), &[1, 2]), None);
     }

@@ -1,4 +1,4 @@
-//! Lost discs made again from the others of their group and its recovery discs (format 11), stripe
+//! Lost discs rebuilt from the others of their group and its recovery discs (format 11), stripe
 //! for stripe: `par2` sees a stripe's pieces and makes those that are missing.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, BestEffortReader, DiscFile, DiscReader, Image, ReadError, Volume};
 use crate::format::disc_txt::RecoveryRole;
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Carrier, DiscNo, Sectors};
+use crate::model::{Bytes, Carrier, DiscNo, Sectors, plural};
 use crate::port::files::{make_private_dir, read_own};
 use crate::port::monitor::{Activity, Phase, Progress};
 use crate::port::stop::Stop;
@@ -54,27 +54,30 @@ pub fn remake(
     let name = &found_set.name;
     if at_hand.lost.len() > at_hand.recovery.len() {
         context.monitor.note(&format!(
-            "disc {disc} of {name} cannot be made again: {} discs of its group are not here, \
-             and {} of its recovery discs are",
-            at_hand.lost.len(),
-            at_hand.recovery.len()
+            "disc {disc} of {name} cannot be reconstructed: {} missing, and only {} here",
+            plural(at_hand.lost.len() as u64, "disc of its group is", "discs of its group are"),
+            plural(
+                at_hand.recovery.len() as u64,
+                "of its recovery discs is",
+                "of its recovery discs are"
+            )
         ));
         return Ok(Vec::new());
     }
     context
         .monitor
-        .note(&format!("disc {disc} of {name} is made again from the discs of its group"));
+        .note(&format!("reconstructing disc {disc} of {name} from the discs of its group"));
     match at_hand.make(scratch, context) {
         Ok(made) => trusted(made, signed_by, context),
         Err(why) => {
             context.stop.check()?;
-            context.monitor.note(&format!("disc {disc} of {name} cannot be made again: {why}"));
+            context.monitor.note(&format!("disc {disc} of {name} cannot be reconstructed: {why}"));
             Ok(Vec::new())
         }
     }
 }
 
-/// A disc that is made again bears the signature that it had.
+/// A disc that is rebuilt carries the signature that it had.
 fn trusted(
     made: Vec<FoundDisc>,
     signed_by: Option<&Checker>,
@@ -173,7 +176,7 @@ impl<'p> AtHand<'p> {
         let (set, par2) = self.recovery_files(number, place)?;
         for file in &set.files {
             let name = file.path.to_string();
-            let disc = disc_of(&name).ok_or_else(|| format!("{name} is no piece of a disc"))?;
+            let disc = disc_of(&name).ok_or_else(|| format!("{name} is not a piece of a disc"))?;
             if let Some(image) = self.images.get(&disc) {
                 let content = stretch(image, number * self.group.stripe, file.size)
                     .map_err(|absence| absence.to_string())?;
@@ -246,7 +249,7 @@ fn opened(disc: DiscNo, dir: &Arc<Removed>, stop: &Stop) -> Result<FoundDisc, St
     let image = Image::open(&path, stop).map_err(|error| chain(&error))?;
     let (txt, _) = identify(&image).map_err(|problem| problem.what)?;
     if txt.id.number != disc {
-        return Err(format!("what was made as disc {disc} says that it is disc {}", txt.id.number));
+        return Err(format!("the reconstructed disc {disc} says that it is disc {}", txt.id.number));
     }
     let reader = Remade { image, _dir: dir.clone() };
     Ok(FoundDisc { txt, copies: vec![Box::new(reader)] })

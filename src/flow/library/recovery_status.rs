@@ -1,4 +1,4 @@
-//! What the recovery discs of a set are still good for: which lost discs can be made again, and how
+//! What the recovery discs of a set are still good for: which lost discs can be rebuilt, and how
 //! many more may be lost.
 
 use std::collections::BTreeSet;
@@ -36,12 +36,12 @@ impl RecoveryStatus {
     }
 
     /// How many discs of the group, whichever they are, may be lost beside those that are lost
-    /// already. `None`: more is lost than can be made again.
+    /// already. `None`: more is lost than can be rebuilt.
     pub fn may_lose(&self) -> Option<usize> {
         self.spare.len().checked_sub(self.lost.len())
     }
 
-    /// Whether this disc is lost, and can be made again from the others.
+    /// Whether this disc is lost, and can be rebuilt from the others.
     pub fn makes(&self, disc: DiscNo) -> bool {
         self.lost.contains(&disc) && self.may_lose().is_some()
     }
@@ -53,7 +53,8 @@ impl RecoveryStatus {
         members
     }
 
-    /// From which discs a lost one is made: all that are left, and as many recovery discs as needed.
+    /// From which discs a lost one is made: all that are left, and as many recovery discs as
+    /// needed.
     pub fn sources(&self) -> Vec<DiscNo> {
         let left = self.group.discs.iter().filter(|disc| !self.lost.contains(disc));
         let mut sources: Vec<DiscNo> =

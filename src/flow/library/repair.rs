@@ -31,7 +31,7 @@ use crate::flow::{Context, chain};
 /// Where discs are repaired. Each is repaired once, and only if something is read from it.
 pub struct Repairer<'a> {
     scratch: PathBuf,
-    /// Recovery data is signed by nobody: what it makes must bear the disc's signature out.
+    /// Recovery data is signed by nobody: what it makes must match the disc's signature.
     signed_by: Option<&'a Checker>,
     monitor: &'a dyn Monitor,
     stop: &'a Stop,
@@ -67,7 +67,7 @@ pub(in crate::flow) fn check_room(dir: &Path, need: u64) -> Result<(), String> {
     let free = free_space(dir).map_err(in_words(dir))?;
     match need > free {
         true => Err(format!(
-            "{} needs {} and {} are free; free some space, or name another place with --staging",
+            "{} needs {} and {} is free; free some space, or name another place with --staging",
             dir.display(),
             Bytes(need),
             Bytes(free)
@@ -182,7 +182,7 @@ impl<'a> Repairer<'a> {
         label: &str,
         number: Option<DiscNo>,
     ) -> RepairResult {
-        self.monitor.note(&format!("{label} is damaged; it is repaired from its recovery data"));
+        self.monitor.note(&format!("{label} is damaged; repairing it from its recovery data"));
         let dir = self.scratch.join(format!("mended-{}", Uuid::new_v4()));
         let mended = self.mend_in(copies, number, dir);
         match &mended {
@@ -255,8 +255,8 @@ impl<'a> Repairer<'a> {
         }
     }
 
-    /// The files of an image whose directory is lost, into a new directory `name` in `parent`: recovery
-    /// data tells what they were, and `par2` finds their blocks in the image.
+    /// The files of an image whose directory is lost, into a new directory `name` in `parent`:
+    /// recovery data tells what they were, and `par2` finds their blocks in the image.
     pub fn files_of_image(
         &self,
         image: &Path,
@@ -401,8 +401,8 @@ fn paths(copies: &[&dyn DiscReader]) -> Vec<String> {
     paths
 }
 
-/// What the recovery data in a directory covers. It may be anybody's: a name in it that leads out of
-/// the directory is not handed to a program that writes there.
+/// What the recovery data in a directory covers. It may be anybody's: a name in it that leads out
+/// of the directory is not handed to a program that writes there.
 fn covered_files(dir: &Path, stop: &Stop) -> Result<Vec<CoveredFile>, String> {
     let mut collector = Collector::default();
     for path in par2_files(dir) {

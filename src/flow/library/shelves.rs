@@ -1,5 +1,5 @@
 //! Shelves that are met again: the same one elsewhere, a duplicate of one, one that an old catalog
-//! noted by another path. What lies on them follows; nothing of the one is credited to the other.
+//! noted by another path. What is on them follows; nothing of the one is credited to the other.
 
 use std::collections::HashMap;
 use std::fs;
@@ -38,8 +38,8 @@ pub fn arrive(catalog: &Path, dest: &Path, context: Context) -> Result<(), FlowE
     Ok(())
 }
 
-/// Brings what the catalog knows of shelves up to what is seen of the one at `dir`. The answer is how
-/// it is to be noted: without an id that is another one's.
+/// Brings what the catalog knows of shelves up to what is seen of the one at `dir`. The answer is
+/// how it is to be noted: without an id that is another one's.
 pub fn meet(
     catalog: &mut Catalog,
     dir: &Path,
@@ -102,10 +102,10 @@ fn note(catalog: &mut Catalog, known: &[Shelved], here: &ShelfPlace) -> Result<(
 fn moved_words(puts: &[CopyPlacement], from: &ShelfPlace, to: &ShelfPlace) -> String {
     let (before, now) = (from.dir.display(), to.dir.display());
     match puts.iter().any(|put| put.is_unproved) {
-        false => format!("the shelf {before} is at {now} now"),
+        false => format!("the shelf {before} is now at {now}"),
         true => format!(
-            "the shelf {before} is at {now} now, on another file system, as far as can be told: its \
-             copies count as not verified until they are read there"
+            "the shelf {before} is now at {now}, on another file system, as far as can be told: \
+             its copies count as not verified until they are read there"
         ),
     }
 }
@@ -183,8 +183,8 @@ fn merge(
                 let (one, two) = (copy.copy.number, other.copy.number);
                 catalog.merge_copies(copy.set, copy.disc, one, two)?;
                 say(&format!(
-                    "copies {} and {} of disc {} of {name} are one image, in {}: they are one copy \
-                     now",
+                    "copies {} and {} of disc {} of {name} are the same image, in {}: they now \
+                     count as one copy",
                     one.0.min(two.0),
                     one.0.max(two.0),
                     copy.disc,
@@ -237,7 +237,7 @@ pub fn say_other_shelf(
         return Ok(());
     };
     let of_last = || shelved.iter().filter(is_kept).filter(|copy| copy.disc == last);
-    // Further copies lie on shelves in the shelf.
+    // Further copies are on shelves in the shelf.
     if of_last().any(|copy| copy.place().dir.starts_with(&dest.dir)) {
         return Ok(());
     }
@@ -258,8 +258,8 @@ pub fn image_of(medium: &Carrier, standard: &str) -> Option<PathBuf> {
     Some(place.dir.join(name))
 }
 
-/// Whether the shelf of a copy is there, known by its id, and the image is not where it was put. Of a
-/// shelf that is away, or that nobody can look into, nothing is known.
+/// Whether the shelf of a copy is there, known by its id, and the image is not where it was put. Of
+/// a shelf that is away, or that nobody can look into, nothing is known.
 pub fn is_missing(medium: &Carrier, standard: &str) -> bool {
     let (Some(place), Some(image)) = (medium.shelf_place(), image_of(medium, standard)) else {
         return false;

@@ -13,7 +13,7 @@ use crate::drive::{Absence, DiscReader, Drive};
 use crate::model::disc_list::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
-use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq, plural};
 use crate::port::files::free_space;
 use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::operator::{Answer, Operator};
@@ -119,8 +119,8 @@ impl RestoreReport {
     }
 }
 
-/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other; one
-/// that is taken out meanwhile is asked for again.
+/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other;
+/// one that is taken out meanwhile is asked for again.
 pub fn restore(
     request: &RestoreRequest,
     mut drive: Option<&mut (dyn Drive + 'static)>,
@@ -323,7 +323,7 @@ pub(in crate::flow) struct RestoreSession<'a> {
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     pub(in crate::flow) known: Option<KnownIn>,
     pub(in crate::flow) repairer: Repairer<'a>,
-    /// Whoever comes later is held against what is known of the set.
+    /// Whoever comes later is compared with what is known of the set.
     pub(in crate::flow) vetting: Vetting,
     /// Discs that were to be made from their groups; each is tried once.
     pub(in crate::flow) remade: BTreeSet<DiscNo>,
@@ -529,11 +529,10 @@ impl RestoreSession<'_> {
             discs => format!("from {}", named(discs)),
         };
         note(format!(
-            "set {}, snapshot {}: {} file{}, {}, {from}",
+            "set {}, snapshot {}: {}, {}, {from}",
             report.set,
             report.snapshot,
-            plan.files,
-            if plan.files == 1 { "" } else { "s" },
+            plural(plan.files, "file", "files"),
             Bytes(plan.bytes)
         ));
         let absent = self.absent(plan);
@@ -547,13 +546,15 @@ impl RestoreSession<'_> {
             }
         }
         if plan.there > 0 {
-            note(format!("{} are in the target already", plan.there));
+            let files = plural(plan.there, "file is", "files are");
+            note(format!("{files} already in the target"));
         }
         if report.listing_damaged {
-            note("the listing is damaged: there may be paths that it does not tell".to_owned());
+            note("the listing is damaged and may lack paths".to_owned());
         }
         if self.request.dry_run && !plan.lost.is_empty() {
-            note(format!("{} cannot be restored", plan.lost.len()));
+            let paths = plural(plan.lost.len() as u64, "path", "paths");
+            note(format!("{paths} cannot be restored"));
         }
     }
 
@@ -611,8 +612,8 @@ impl RestoreSession<'_> {
         Ok(())
     }
 
-    /// A disc that goes away meanwhile is asked for again, and gives the rest. False: it never came,
-    /// or not again.
+    /// A disc that goes away meanwhile is asked for again, and gives the rest. False: it never
+    /// came, or not again.
     fn read_to_its_end(
         &mut self,
         plan: &RestorePlan,
@@ -692,7 +693,7 @@ fn enough_space(
     operator: &dyn Operator,
 ) -> Result<(), FlowError> {
     let question = format!(
-        "{} needs {need} and {free} are free; files with holes may need less. Go on?",
+        "{} needs {need} and {free} is free; files with holes may need less. Continue?",
         dir.display()
     );
     if need <= free || operator.confirm(&question) == Answer::Yes {

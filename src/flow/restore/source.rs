@@ -1,4 +1,4 @@
-//! The disc that a restore needs next: at hand, asked for, inserted, or made again from its group.
+//! The disc that a restore needs next: at hand, asked for, inserted, or rebuilt from its group.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,9 @@ impl RestoreSession<'_> {
             self.context.stop.check()?;
             let (name, from) = (&self.found_set.name, self.request.from.display());
             let kept = self.kept(number);
-            let request = format!("disc {number} of {name}{kept} is needed in {from}");
+            let comma = if kept.is_empty() { "" } else { "," };
+            let request =
+                format!("Disc {number} of {name}{kept}{comma} is needed: put it into {from}.");
             self.context.monitor.rest();
             if self.context.operator.hands(&request) != Answer::Yes {
                 return Ok(false);
@@ -83,7 +85,7 @@ impl RestoreSession<'_> {
         Ok(())
     }
 
-    /// Each disc is inserted once; the one before is handed out. One that was lost is not asked for
+    /// Each disc is inserted once; the one before is ejected. One that was lost is not asked for
     /// where its group can make it again.
     fn obtain_in_drive(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         if self.found_set.discs.contains_key(&number) {
@@ -115,7 +117,8 @@ impl RestoreSession<'_> {
         self.insert_one(&wanted, |found_set| found_set.discs.contains_key(&number))
     }
 
-    /// Has a disc of this set put into the drive; false if none came. It is all that is at hand then.
+    /// Has a disc of this set put into the drive; false if none came. It is all that is at hand
+    /// then.
     pub(in crate::flow) fn insert_one(
         &mut self,
         wanted: &WantedMedium,

@@ -1,9 +1,11 @@
-//! `coldcut migrate`: what old discs hold is packed onto new ones of the same set, without its source.
+//! `coldcut migrate`: what old discs hold is packed onto new ones of the same set, without its
+//! source.
 //!
-//! Each content is read from its disc, held against its hash, and packed again like a file of the
+//! Each content is read from its disc, compared with its hash, and packed again like a file of the
 //! source; then every snapshot that has it finds it on the new disc, because snapshots name
-//! contents, and only the place of a content changes. So history, numbers and keys stay as they are,
-//! the old discs keep what they have, and the catalog goes back to them should a new disc fail.
+//! contents, and only the place of a content changes. So history, numbers and keys stay as they
+//! are, the old discs keep what they have, and the catalog goes back to them should a new disc
+//! fail.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -53,7 +55,7 @@ pub struct MigrateRequest<'a> {
     pub catalog: PathBuf,
     pub staging: PathBuf,
     pub name: Option<SetName>,
-    /// From one to another; `None`: all that are safe and bear anything.
+    /// From one to another; `None`: all that are safe and carry anything.
     pub discs: Option<DiscList>,
     /// Where the old discs are read; without it on the shelves that are known.
     pub from: Option<PathBuf>,
@@ -147,7 +149,7 @@ pub fn migrate(
     work.look_back(&old)
 }
 
-/// The catalog, the set, and the snapshot whose listing the new discs bear.
+/// The catalog, the set, and the snapshot whose listing the new discs carry.
 fn open(
     request: &MigrateRequest,
     context: Context,
@@ -180,8 +182,7 @@ fn old_discs(
         let unread: Vec<DiscNo> = unread.map(|disc| disc.number).collect();
         if !unread.is_empty() {
             monitor.note(&format!(
-                "not migrated, because not read back as far as is known: {}; `coldcut verify` reads \
-                 them",
+                "not migrated, because not known to have been verified: {}; run `coldcut verify`",
                 named(&unread)
             ));
         }
@@ -270,7 +271,7 @@ impl Moving<'_> {
         Ok(())
     }
 
-    /// From the old disc into the scratch directory, each held against its hash.
+    /// From the old disc into the scratch directory, each compared with its hash.
     fn unpack(
         &mut self,
         disc: &DiscInfo,
@@ -381,7 +382,7 @@ impl Moving<'_> {
         }
     }
 
-    /// The disc is closed and burned; what comes next goes onto the one behind it. True: it has
+    /// The disc is closed and burned; what comes next goes onto the one after it. True: it has
     /// the listings.
     fn close(&mut self, drives: &mut Drives) -> Result<bool, FlowError> {
         let closed = self.writer.close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
@@ -465,7 +466,7 @@ fn plain_row(row: &SnapshotRow) -> SnapshotRow {
     row
 }
 
-/// A file to pack: as the listing knows it, and as it lies in the scratch directory.
+/// A file to pack: as the listing knows it, and as it is in the scratch directory.
 fn to_pack(row: SnapshotRow, found: &Entry) -> Entry {
     let SnapshotRow { path, kind, size, meta, .. } = row;
     Entry { path, kind, size, meta, print: found.print }

@@ -1,5 +1,5 @@
-//! `coldcut watch`: stays with a drive. A blank gets the next staged disc, a disc of ours is
-//! verified, anything else is handed out. All that it touches is packed already, so it needs no
+//! `coldcut watch`: stays with a drive. A blank gets the next staged disc, a coldcut disc is
+//! verified, anything else is ejected. All that it touches is packed already, so it needs no
 //! passphrase.
 
 use std::path::PathBuf;
@@ -45,13 +45,13 @@ pub struct WatchReport {
     pub burned: Vec<(String, u32)>,
     /// Something failed and was told.
     pub failures: u64,
-    /// Discs of ours that proved damaged.
+    /// Coldcut discs that proved damaged.
     pub damaged: u64,
     /// What was verified.
     pub checked: Vec<CheckedDisc>,
 }
 
-/// What lies in the drive, as far as watching goes.
+/// What is in the drive, as far as watching goes.
 enum WatchedMedium {
     Nothing,
     Blank,
@@ -109,7 +109,7 @@ struct Watch<'a> {
     said: Option<WaitReason>,
     /// Discs whose staging is gone, as far as that was told.
     lost: Vec<(SetName, DiscNo)>,
-    /// The written disc that was dealt with and still lies there.
+    /// The written disc that was dealt with and still is there.
     done: Option<Written>,
 }
 
@@ -234,7 +234,7 @@ impl<'a> Watch<'a> {
         let staging = Staging::open(&self.request.staging)?;
         let mut catalog = match Catalog::open(&self.request.catalog, Access::Write) {
             Err(error @ CatalogError::Locked { .. }) => {
-                let words = format!("{}; burning waits for it", chain(&error));
+                let words = format!("{}; waiting for it to finish", chain(&error));
                 return self.idle(WaitReason::CatalogInUse, &words);
             }
             opened => opened?,
@@ -261,7 +261,7 @@ impl<'a> Watch<'a> {
         Station { staging, set, drives, context: self.context }.burn_one(catalog, disc)
     }
 
-    /// A failure ends this disc's turn and not the watch; the medium is handed out, so that it is
+    /// A failure ends this disc's turn and not the watch; the medium is ejected, so that it is
     /// not tried for ever. Where none is in the drive any more, the next request says all.
     fn tell(&mut self, error: &FlowError, drives: &mut Drives) -> Result<(), FlowError> {
         let why: &FlowError = match error {
@@ -286,7 +286,7 @@ impl<'a> Watch<'a> {
         give_back(&mut *drives.burner, self.context)
     }
 
-    /// A disc that bears something: one of ours is verified.
+    /// A disc that carries something: one of ours is verified.
     fn check(&mut self, disc: Written, drives: &mut Drives) -> Result<(), FlowError> {
         self.said = None;
         let request = VerifyRequest {
@@ -318,7 +318,7 @@ impl<'a> Watch<'a> {
                     FlowError::NeverCame { source, .. } => chain(&**source),
                     error => chain(error),
                 };
-                self.context.monitor.note(&format!("{}: {why}; it is handed out", disc.words));
+                self.context.monitor.note(&format!("{}: {why}; ejecting it", disc.words));
             }
         }
         self.done = Some(disc);
@@ -355,7 +355,7 @@ fn for_blank(waiting: &[NextDisc]) -> Option<&NextDisc> {
     waiting.iter().find(|next| !next.may_be_burned).or(waiting.first())
 }
 
-/// The disc that waits to be read back and lies in the drive.
+/// The disc that waits to be read back and is in the drive.
 fn inside<'a>(
     waiting: &'a [NextDisc],
     drive: &mut dyn Drive,
@@ -412,13 +412,13 @@ mod tests {
         assert!(image_on(&one).is_some());
         let notes = bench.monitor.notes.lock().unwrap();
         let said = notes.iter().filter(|note| {
-            note.starts_with("films: disc 1 is not whole in the staging area any more")
+            note.starts_with("films: disc 1 is no longer complete in the staging area")
         });
         assert_eq!(said.count(), 1, "{notes:?}");
     }
 
-    /// Another program uses the drive when the first disc should be ejected, and somebody swaps it for
-    /// one of the same name before the drive is looked at again.
+    /// Another program uses the drive when the first disc should be ejected, and somebody swaps it
+    /// for one of the same name before the drive is looked at again.
     #[test]
     fn a_copy_in_place_of_one_that_was_verified_is_verified_too() {
         let bench = with_two_staged_discs();

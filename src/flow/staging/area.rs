@@ -83,7 +83,7 @@ impl Staging {
         let scratch = staging.scratch();
         make_private_dir(&scratch).map_err(|source| FlowError::Staging {
             path: scratch,
-            what: "cannot be made",
+            what: "cannot be created",
             source,
         })?;
         Ok(staging)
@@ -121,7 +121,7 @@ impl Staging {
         self.set_dir(set).join(format!("{:04}", disc.0))
     }
 
-    /// Whether anything of a set is here: discs that are open or closed, or a group in work.
+    /// Whether anything of a set is here: discs that are open or closed, or a group in progress.
     pub fn has_any(&self, set: &KnownSet) -> Result<bool, FlowError> {
         let dir = self.set_dir(set);
         match fs::read_dir(&dir) {
@@ -144,7 +144,7 @@ impl Staging {
     /// Space is asked for before work begins, in numbers: less than `need` is an error, and the
     /// answer is whether there is room for `wish`.
     pub fn check_space(&self, need: Bytes, wish: Bytes) -> Result<bool, FlowError> {
-        let what = "cannot be asked for its free space";
+        let what = "cannot report its free space";
         // A dry run makes no staging area.
         let place = self.root.ancestors().find(|place| place.exists()).unwrap_or(&self.root);
         let free = free_space(place).map_err(|source| FlowError::Staging {
@@ -410,7 +410,7 @@ pub fn label<C>(set: &KnownSet, disc: &DiscInfo<C>) -> DiscIdentity {
 }
 
 /// Everything that decides the disc's bytes: catalog and INDEX at the disc's beginning, archives in
-/// their order behind them, recovery data at its end.
+/// their order after them, recovery data at its end.
 pub fn burn_job(
     staging: &Staging,
     set: &KnownSet,
@@ -484,7 +484,7 @@ mod tests {
         assert!(staging.check_space(none, none).unwrap());
         assert!(!staging.check_space(none, all).unwrap());
         let words = staging.check_space(all, all).unwrap_err().to_string();
-        assert!(words.contains("are free"), "{words}");
+        assert!(words.contains("is free"), "{words}");
         assert!(staging.shares_with(&dir.path().join("scratch")));
         assert!(!staging.shares_with(Path::new("/proc")));
     }

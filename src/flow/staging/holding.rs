@@ -42,7 +42,7 @@ fn waited(begun: Option<Moment>, before: Option<Moment>, now: Moment) -> Waited 
 }
 
 /// Since when the disc has waited, if that is so long or longer. A clock that was wrong, then or
-/// now, closes nothing; and it holds nothing for ever, because the wait is counted anew.
+/// now, closes nothing; and it holds nothing for ever, because the wait is counted again.
 pub(in crate::flow) fn overdue(
     catalog: &mut Catalog,
     set: SetId,

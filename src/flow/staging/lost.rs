@@ -1,6 +1,6 @@
-//! Discs that were packed, are on no medium, and are not whole in the staging area any more: somebody
-//! cleared it, or it is on a disk that is not there. Only a backup, which stores their files again, may
-//! forget what the catalog knows of them.
+//! Discs that were packed, are on no medium, and are not whole in the staging area any more:
+//! somebody cleared it, or it is on a disk that is not there. Only a backup, which stores their
+//! files again, may forget what the catalog knows of them.
 
 use crate::catalog::{Catalog, CopyState, DiscInfo, DiscState, KnownSet};
 use crate::model::DiscNo;
@@ -30,7 +30,7 @@ pub fn lost_discs(
     Ok(lost)
 }
 
-/// A medium may bear the disc, and nobody has read it back: that needs no staging.
+/// A medium may carry the disc, and nobody has read it back: that needs no staging.
 pub(in crate::flow) fn has_unread_copy(
     catalog: &Catalog,
     set: &KnownSet,

@@ -1,5 +1,5 @@
-//! `coldcut set forget`: a set is taken out of the catalog, as after a slip of the finger. Discs and
-//! shelves are not touched, and what is on discs can be read into a catalog again.
+//! `coldcut set forget`: a set is taken out of the catalog, as after a slip of the finger. Discs
+//! and shelves are not touched, and what is on discs can be read into a catalog again.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub struct Forgetting {
     pub snapshots: usize,
     /// Discs of which there is, or was, a medium.
     pub discs: Vec<DiscNo>,
-    /// Discs that lie in the staging area.
+    /// Discs that are in the staging area.
     pub staged: Vec<DiscNo>,
 }
 

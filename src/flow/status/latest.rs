@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::catalog::{Catalog, KnownSet, SnapshotInfo};
-use crate::model::RelPath;
 use crate::model::glob::rule_for;
+use crate::model::{RelPath, plural};
 use crate::port::clock::Moment;
 
 use crate::flow::FlowError;
@@ -16,7 +16,7 @@ use crate::flow::base::refusal::refusal_words;
 pub struct StatusLimits {
     /// Of the newest backup.
     pub max_age: Option<Duration>,
-    /// Since each copy was last found right.
+    /// Since each copy was last verified.
     pub max_check_age: Option<Duration>,
     /// In the staging area.
     pub allow_waiting: Option<Duration>,
@@ -48,14 +48,14 @@ pub struct Unreadable {
     pub rule: String,
 }
 
-/// How long ago something was; `None`: it is yet to come, by a clock that was or is wrong.
+/// How long ago something was; `None`: it is in the future, by a clock that was or is wrong.
 pub fn age(then: Moment, now: Moment) -> Option<Duration> {
     u64::try_from(now.0.checked_sub(then.0)?).ok().map(Duration::from_secs)
 }
 
 /// `today`, `14 days ago`, `3 years ago`: as people count.
 pub fn ago(then: Moment, now: Moment) -> String {
-    let Some(age) = age(then, now) else { return format!("on {then}, which is yet to come") };
+    let Some(age) = age(then, now) else { return format!("on {then}, which is in the future") };
     match age.as_secs() / (24 * 3600) {
         0 => "today".to_owned(),
         1 => "yesterday".to_owned(),
@@ -119,12 +119,12 @@ impl Latest {
                 "the last backup was stopped: {words}. If it was deleted on purpose: \
                  `coldcut backup --allow-shrink`"
             )),
-            None if self.unfinished && self.date.is_none() => dangers.push(
-                "there is no backup yet: none ended; `coldcut backup` begins or goes on".to_owned(),
-            ),
+            None if self.unfinished && self.date.is_none() => {
+                dangers.push("there is no finished backup yet: run `coldcut backup`".to_owned())
+            }
             None if self.unfinished => dangers.push(
-                "the last backup did not end, or is under way: what it did not come to is not \
-                 known; `coldcut backup` goes on with it"
+                "the last backup did not finish, or is still running: the state of its remaining \
+                 files is not known; `coldcut backup` continues it"
                     .to_owned(),
             ),
             None => {}
@@ -135,8 +135,8 @@ impl Latest {
     /// What nobody knows of it.
     pub(in crate::flow) fn unknowns(&self) -> Vec<String> {
         let is_told = self.date.is_some() && self.failed.is_none();
-        let words = "whether the newest backup could read everything is not known: the catalog has \
-                     it from discs; the next backup tells";
+        let words = "whether the newest backup could read everything is not known, because the \
+                     catalog has it from discs; the next backup will show";
         is_told.then(|| words.to_owned()).into_iter().collect()
     }
 
@@ -145,7 +145,8 @@ impl Latest {
         let (date, limit) = (self.date?, limits.max_age?);
         if age(date, now).is_none() {
             return Some(Aged::Unknown(format!(
-                "how old the newest backup is is not known: it is of {date}, which is yet to come"
+                "the age of the newest backup is not known: it is dated {date}, which is in the \
+                 future"
             )));
         }
         let old = || format!("the newest backup is of {}, which is too old", ago(date, now));
@@ -178,7 +179,7 @@ fn stopped(
 }
 
 fn paths_words(count: u64) -> String {
-    if count == 1 { "1 path".to_owned() } else { format!("{count} paths") }
+    plural(count, "path", "paths")
 }
 
 #[cfg(test)]
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!([told(0), told(1), told(14)], ["today", "yesterday", "14 days ago"]);
         assert_eq!([told(365), told(1000)], ["12 months ago", "2 years ago"]);
         let told = ago(Moment(100), Moment(0));
-        assert_eq!(told, "on 1970-01-01T00:01:40Z, which is yet to come");
+        assert_eq!(told, "on 1970-01-01T00:01:40Z, which is in the future");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct GivingUp {
     pub discs: Vec<GivenUp>,
     /// Of all the discs of which nothing is left.
     pub loss: DiscLoss,
-    /// Those of them that can be made again from the discs of their group.
+    /// Those of them that can be rebuilt from the discs of their group.
     pub made_again: Vec<(DiscNo, RecoveryStatus)>,
 }
 

@@ -161,7 +161,7 @@ impl Query {
         }
     }
 
-    /// Paths that match; a pattern without a slash is held against their last names.
+    /// Paths that match; a pattern without a slash is compared with their last names.
     pub fn find(
         &self,
         pattern: &Pattern,

@@ -1,5 +1,5 @@
-//! `coldcut set rename`: another name for a set. Its discs keep the one that they have; a set is its
-//! UUID.
+//! `coldcut set rename`: another name for a set. Its discs keep the one that they have; a set is
+//! its UUID.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::flow::base::turn::open_to_write;
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError, choose_set};
 
-/// Gives the set `name` the name `new`. Fails with [`FlowError::HasStaged`] while discs of it are in
-/// the staging area: their texts and their directory bear the old name.
+/// Gives the set `name` the name `new`. Fails with [`FlowError::HasStaged`] while discs of it are
+/// in the staging area: their texts and their directory carry the old name.
 pub fn rename(
     catalog: &Path,
     staging: &Path,

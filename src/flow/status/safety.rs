@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use crate::catalog::{Catalog, CopyNo, DiscState, FileTally, KnownSet, SetStatus, Waiting};
 use crate::model::disc_list::named;
-use crate::model::{Bytes, DiscNo};
+use crate::model::{Bytes, DiscNo, plural};
 use crate::port::clock::Moment;
 
 use crate::flow::FlowError;
@@ -33,7 +33,7 @@ pub struct Safety {
     pub latest: Latest,
     /// Copies whose images are gone from these shelves.
     pub missing: BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>>,
-    /// Good copies that were found right on a date that is yet to come: nobody knows when.
+    /// Good copies that were verified on a date that is in the future: nobody knows when.
     pub misdated: Vec<(DiscNo, CopyNo, Moment)>,
     /// Discs that may be lost without losing a file: other good copies exist, or nothing is there
     /// that is not elsewhere.
@@ -42,9 +42,9 @@ pub struct Safety {
     pub only_copy: Vec<DiscNo>,
     /// Verified once, and no copy was right when it was last read.
     pub no_good_copy: Vec<DiscNo>,
-    /// When the good copy that was not read for the longest time was last found right.
+    /// When the good copy that was not read for the longest time was last verified.
     pub oldest: Option<Moment>,
-    /// When stock tools last opened each disc that is packed, or that they never did.
+    /// When standard tools last opened each disc that is packed, or that they never did.
     pub drilled: Vec<(DiscNo, Option<Moment>)>,
     /// Groups of discs with recovery discs.
     pub groups: Vec<RecoveryStatus>,
@@ -104,9 +104,9 @@ pub fn assess(
     let dangers = dangers(set, status, &waits, &safety);
     safety.dangers.extend(dangers);
     safety.dangers.extend((!unread.is_empty()).then(|| {
-        let were = if unread.len() == 1 { "was" } else { "were" };
+        let are = if unread.len() == 1 { "is" } else { "are" };
         let discs = named(&unread);
-        format!("{discs} {were} not read back as far as is known: `coldcut verify` does")
+        format!("{discs} {are} not known to have been verified: run `coldcut verify`")
     }));
     Ok(safety)
 }
@@ -146,7 +146,7 @@ impl Safety {
     }
 }
 
-/// Whether the disc's group would make good for it.
+/// Whether the disc's group would replace it.
 fn is_spared(groups: &[RecoveryStatus], disc: DiscNo) -> bool {
     let is_its = |recovery_status: &&RecoveryStatus| recovery_status.members().contains(&disc);
     groups
@@ -155,7 +155,7 @@ fn is_spared(groups: &[RecoveryStatus], disc: DiscNo) -> bool {
         .any(|recovery_status| recovery_status.may_lose().is_some_and(|more| more > 0))
 }
 
-/// Whether there are files on it, or others of its group cannot be made again without it.
+/// Whether there are files on it, or others of its group cannot be rebuilt without it.
 fn is_missed(
     catalog: &Catalog,
     set: &KnownSet,
@@ -169,7 +169,7 @@ fn is_missed(
 }
 
 impl Safety {
-    /// When copies were last found right, and which ones of them so long ago that they are due.
+    /// When copies were last verified, and which ones of them so long ago that they are due.
     fn judge_checks<'a>(
         &mut self,
         discs: impl IntoIterator<Item = &'a KnownDisc>,
@@ -194,10 +194,10 @@ impl Safety {
             }
         }
         self.dangers.extend(few(due).map(|copies| {
-            format!("not found right for too long: {copies}; `coldcut check` reads them again")
+            format!("not verified for too long: {copies}; `coldcut check` reads them again")
         }));
         self.unknown.extend(few(misdated).map(|copies| {
-            format!("found right on a date that is yet to come, so nobody knows when: {copies}")
+            format!("verified on a date in the future, so it is not known when: {copies}")
         }));
     }
 }
@@ -261,7 +261,7 @@ impl Waits {
         let first = self.allowed.staged.and(self.allowed.not_yet);
         let line = |tally: FileTally, what: &str, since: Option<Moment>| {
             let ago = ago(since?, self.now);
-            Some(format!("{} wait {what}, the oldest since {ago}", files_words(tally)))
+            Some(format!("waiting {what}: {}, the oldest from {ago}", files_words(tally)))
         };
         let [since, copies_since] = self.since;
         let first = line(first, "in the staging area", since);
@@ -276,11 +276,11 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     let staged = status.staged.without(waits.allowed.staged);
     if not_yet.files > 0 {
         let files = files_words(not_yet);
-        dangers.push(format!("{files} are on no disc yet: `coldcut backup` puts them on one"));
+        dangers.push(format!("not on a disc yet: {files}; run `coldcut backup`"));
     }
     if staged.files > 0 {
         let files = files_words(staged);
-        dangers.push(format!("{files} are on no disc that was found right"));
+        dangers.push(format!("not on a verified disc yet: {files}"));
     }
     for &disc in &safety.no_good_copy {
         dangers.push(no_copy_words(disc, safety));
@@ -294,7 +294,7 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     if few.files > 0 {
         let files = files_words(few);
         dangers.push(format!(
-            "{files} have fewer than {} verified copies: `coldcut copy DISC DEST` makes another",
+            "fewer than {} verified copies of {files}; `coldcut copy DISC DEST` makes another",
             set.copies
         ));
     }
@@ -322,7 +322,7 @@ fn no_copy_words(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> Strin
         None => format!("disc {disc} has no good copy left: {again}"),
         Some(recovery_status) => {
             format!(
-                "disc {disc} has no good copy left; {}. {again}",
+                "disc {disc} has no good copy left; {}; otherwise {again}",
                 how_to_make(disc, recovery_status)
             )
         }
@@ -332,12 +332,9 @@ fn no_copy_words(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> Strin
 /// What a person does to have a lost disc's files again.
 pub fn how_to_make(disc: DiscNo, recovery_status: &RecoveryStatus) -> String {
     let sources = named(&recovery_status.sources());
-    format!(
-        "`coldcut restore` makes disc {disc} again from images of {sources}, if they are in one folder"
-    )
+    format!("`coldcut restore` rebuilds disc {disc} from images of {sources} in one directory")
 }
 
 fn files_words(tally: FileTally) -> String {
-    let word = if tally.files == 1 { "file" } else { "files" };
-    format!("{} {word}, {},", tally.files, tally.bytes)
+    format!("{} ({})", plural(tally.files, "file", "files"), tally.bytes)
 }

@@ -46,7 +46,7 @@ fn said(bench: &FlowBench, words: &str) -> bool {
     bench.monitor.notes.lock().unwrap().iter().any(|note| note.contains(words))
 }
 
-/// Nothing is held against a disc. That files are not here is true of one that is gone.
+/// No disc is called damaged. That files are not here is true of one that is gone.
 #[track_caller]
 fn refuse_damage(bench: &FlowBench, when: &str) {
     let troubles = bench.monitor.troubles.lock().unwrap();
@@ -96,7 +96,7 @@ fn a_disc_that_is_taken_out_while_it_is_read_back_is_asked_for_again_and_is_good
     bench.backup(1, Some(&mut Drives::one(Box::new(drive))));
     assert!(said(&bench, "the disc was taken out of /dev/fake"));
     let asked = bench.asked();
-    assert!(asked[1].contains("disc 1 of films, which was just burned"), "{asked:?}");
+    assert!(asked[1].contains("disc 1 of films, just burned"), "{asked:?}");
     assert_eq!(image_on(&two), None, "no blank was spent");
     is_as_before(&bench);
 }
@@ -242,7 +242,7 @@ fn who_is_asked_for_the_second_copy_again_hears_which_one_it_is() {
     });
     bench.backup(2, Some(&mut Drives::one(Box::new(bench.tray.clone()))));
     let asked = bench.asked();
-    let wanted = "disc 1 of films, copy 2, which was just burned and is to be read back";
+    let wanted = "disc 1 of films, copy 2, just burned, to be verified";
     assert_eq!(asked.last().unwrap(), wanted, "{asked:?}");
     assert_eq!(bench.findings(), [Finding::Ok; 2]);
 }
@@ -282,7 +282,7 @@ fn going<T>(
 }
 
 fn is_gone<T>(ended: &EndedRun<T>, slip: ReadFault) {
-    let Err(error) = &ended.result else { panic!("{}: it did not end", ended.when) };
+    let Err(error) = &ended.result else { panic!("{}: it succeeded", ended.when) };
     assert_eq!(error.absence(), Some(&slip.absence()), "{}: {error}", ended.when);
 }
 
@@ -332,7 +332,7 @@ fn a_drill_asks_for_a_disc_that_is_taken_out_again_and_condemns_none_that_is_gon
     }
 }
 
-/// A set of two discs, the first of which lies in the drive.
+/// A set of two discs, the first of which is in the drive.
 fn with_two_discs() -> FlowBench {
     let bench = bench();
     let [one, two] = two_discs(&bench);
@@ -428,7 +428,7 @@ fn who_watches_reads_a_burned_disc_back_when_it_is_there_again() {
             asked.len() == 2 && asked[1].starts_with("disc 1 of films, burned on "),
             "{asked:?}"
         );
-        assert!(!said(&bench, "nobody inserted") && !said(&bench, "it is handed out"), "{when}");
+        assert!(!said(&bench, "timed out waiting for") && !said(&bench, "ejecting it"), "{when}");
         is_as_before(&bench);
     }
     for slip in GONE {
@@ -471,9 +471,9 @@ fn who_watches_verifies_a_disc_when_it_is_there_again() {
     {
         result.unwrap();
         let notes = bench.monitor.notes.lock().unwrap();
-        let right = notes.iter().filter(|note| note.contains("every byte is right")).count();
+        let right = notes.iter().filter(|note| note.contains("every byte matches")).count();
         assert_eq!(right, 1, "{when}: {notes:?}");
-        assert!(!notes.iter().any(|note| note.ends_with("it is handed out")), "{when}: {notes:?}");
+        assert!(!notes.iter().any(|note| note.ends_with("ejecting it")), "{when}: {notes:?}");
         drop(notes);
         assert_eq!(bench.findings(), [Finding::Ok; 2], "{when}");
     }

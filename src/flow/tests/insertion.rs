@@ -88,7 +88,7 @@ fn a_drill_asks_for_the_disc_that_was_named_and_hands_another_one_out() {
     let asked = bench.asked();
     assert_eq!(asked.len(), 2, "{asked:?}");
     assert!(asked.iter().all(|words| words.starts_with("disc 2 of films")), "{asked:?}");
-    assert!(noted(&bench, "it is handed out"));
+    assert!(noted(&bench, "ejecting it"));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_drill_whose_disc_never_comes_says_so() {
     let error = drill_the_second(&bench).unwrap_err();
     let FlowError::NeverCame { wanted, .. } = &error else { panic!("{error}") };
     assert!(wanted.starts_with("disc 2 of films"), "{wanted}");
-    assert_eq!(bench.tray.inside(), None, "the wrong one was handed out");
+    assert_eq!(bench.tray.inside(), None, "the wrong one was ejected");
 }
 
 /// A drive that does not write to this kind of blank, for one.
@@ -125,7 +125,7 @@ fn a_blank_that_is_refused_before_its_first_byte_stays_and_no_other_is_asked_for
     let asked = bench.asked();
     assert_eq!((asked.len(), bench.tray.still_to_come()), (1, 1), "{asked:?}");
     assert_eq!(bench.tray.inside(), Some(one.clone()), "it stays in the drive");
-    assert!(!noted(&bench, "it goes onto the next blank"));
+    assert!(!noted(&bench, "retrying on the next blank"));
     assert_eq!((image_on(&one), bench.copies()), (None, Vec::new()), "as it was");
     bench.tray.at_each_act(|_, _| Ok(()));
     bench.backup(2, Some(&mut drives()));

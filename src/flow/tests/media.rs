@@ -251,23 +251,23 @@ pub(in crate::flow) fn is_copy(one: &Path, other: &Path) {
 }
 
 #[test]
-fn each_copy_gets_a_blank_of_its_own_and_is_handed_out() {
+fn each_copy_gets_a_blank_of_its_own_and_is_ejected() {
     let bench = FlowBench::new();
     bench.backup_twice();
     is_copy(&bench.path("one"), &bench.path("two"));
     let medium = |maker: &str| ("ok".to_owned(), format!("BD-R {maker}, burned in F"));
     assert_eq!(bench.copies(), [medium("one"), medium("two")]);
-    assert_eq!(bench.tray.inside(), None, "it was handed out");
+    assert_eq!(bench.tray.inside(), None, "it was ejected");
     let asked = bench.asked();
     assert!(
         asked[0].ends_with("(copy 1 of 2)") && asked[1].ends_with("(copy 2 of 2)"),
         "{asked:?}"
     );
     let notes = bench.monitor.notes.lock().unwrap();
-    assert!(notes.iter().any(|note| note.ends_with("write 0001_FILMS, copy 2 on it")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.ends_with("label it 0001_FILMS, copy 2")), "{notes:?}");
 }
 
-/// The first copy lies in the drive again, when the second one is to be burned: it is no second.
+/// The first copy is in the drive again, when the second one is to be burned: it is no second.
 #[test]
 fn a_copy_that_is_put_in_again_is_not_counted_twice() {
     let bench = FlowBench::new();
@@ -346,10 +346,10 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     let person = GoingHome { called: Mutex::new(0), stop: &bench.stop };
     assert!(matches!(bench.watch(&person), Err(FlowError::Stopped(_))));
     assert_eq!(bench.drills(), [Finding::Damaged]);
-    assert_eq!((image_on(&one), bench.tray.inside()), (None, None), "the blank was handed out");
+    assert_eq!((image_on(&one), bench.tray.inside()), (None, None), "the blank was ejected");
     let notes = bench.monitor.notes.lock().unwrap();
     let said = |words: &str| notes.iter().any(|note| note.contains(words));
-    assert!(said("does not open with stock tools"), "{notes:?}");
+    assert!(said("cannot be read with standard tools"), "{notes:?}");
 }
 
 pub(in crate::flow) fn fill_two_discs(bench: &FlowBench) {
@@ -441,7 +441,7 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
     }
 }
 
-/// The drive gives it away afterwards, so what is damaged of its listings is made good while it is
+/// The drive gives it away afterwards, so what is damaged of its listings is repaired while it is
 /// there.
 #[test]
 fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {

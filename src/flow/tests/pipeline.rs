@@ -362,7 +362,7 @@ fn the_next_disc_is_packed_while_one_is_burned_and_no_more_than_that() {
         // The drive stands still, and the second disc is packed all the same.
         strings.until(&RunEvent::Disc(2, Reached::Staged));
         strings.until(&RunEvent::Note(
-            "disc 2 is packed; it is burned when disc 1 is safe".to_owned(),
+            "disc 2 is packed; it will be burned once disc 1 is verified".to_owned(),
         ));
         assert_eq!(bench.states(), [DiscState::Staged; 2]);
         assert_eq!(bench.staged_dirs(), 2);
@@ -402,7 +402,7 @@ fn a_disc_in_the_drive_ends_though_the_packing_failed() {
         fs::remove_dir_all(bench.path("staging/scratch")).unwrap();
         fs::write(bench.path("staging/scratch"), "").unwrap();
         strings.packer.send(()).unwrap();
-        strings.until_text("packing ended: ");
+        strings.until_text("packing failed: ");
         strings.drive(Word::GoOn);
         strings.until(&is_safe(1));
     });

@@ -609,7 +609,7 @@ fn an_older_snapshot_instead_of_the_newest_is_no_complete_restore() {
     assert!(bench.notes().contains("snapshot 1 is used instead"), "{}", bench.notes());
 }
 
-/// Two discs that differ and bear one number: a catalog was lost, and its number given again.
+/// Two discs that differ and carry one number: a catalog was lost, and its number given again.
 #[test]
 fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
     let bench = RestoreBench::new();
@@ -635,7 +635,7 @@ fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
     let report = bench.verify("catalog.sqlite").unwrap();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.discs.len(), 4);
-    assert!(bench.notes().contains("two different discs are disc 2"), "{}", bench.notes());
+    assert!(bench.notes().contains("two different discs claim to be disc 2"), "{}", bench.notes());
     // Whoever holds the other catalog gets the other history.
     fs::remove_file(bench.image(3)).unwrap();
     fs::copy(bench.path("one.sqlite"), bench.path("catalog.sqlite")).unwrap();
@@ -721,7 +721,7 @@ fn an_encrypted_set_is_verified_without_its_passphrase() {
     let report = bench.verify("none").unwrap();
     assert!(report.is_sound());
     assert_eq!(report.discs[0].against, Against::OwnList);
-    assert!(bench.notes().contains("own list only"));
+    assert!(bench.notes().contains("own checksum list only"));
     fs::remove_file(bench.image(1)).unwrap();
     assert!(matches!(bench.verify("none").unwrap_err(), FlowError::NoDiscs(_)));
 }

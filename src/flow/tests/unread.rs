@@ -1,5 +1,5 @@
-//! A run that is killed at any point: the next one neither wastes a burned disc nor counts one twice,
-//! whatever is in the drive by then. Copies of a disc are identical to the last byte.
+//! A run that is killed at any point: the next one neither wastes a burned disc nor counts one
+//! twice, whatever is in the drive by then. Copies of a disc are identical to the last byte.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -150,7 +150,7 @@ impl Operator for SimulatedPerson<'_> {
     }
 }
 
-/// What lies in the drive when the next run begins.
+/// What is in the drive when the next run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lies {
     /// What the run that died left there.
@@ -343,18 +343,18 @@ fn is_burned(trial: &UnreadTrial, name: &str) -> bool {
 fn who_watches_asks_once_for_the_disc_that_was_not_read_back_and_burns_no_other() {
     let trial = unread(1, QUIET);
     let bench = &trial.bench;
-    // A blank that nobody asked for lies there.
+    // A blank that nobody asked for is there.
     bench.tray.put_in(&bench.path("two"));
     bench.tray.will_get(&[&bench.path("one")]);
     let report = bench.watch(&bench.person).unwrap();
     assert_eq!((report.burned.len(), report.failures), (1, 0), "{report:?}");
-    assert!(!is_burned(&trial, "two"), "it was handed out");
+    assert!(!is_burned(&trial, "two"), "it was ejected");
     let asked = bench.asked();
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].starts_with("disc 1 of films, burned on 2"), "{asked:?}");
     assert!(asked[0].contains(", not verified yet, or a blank disc of "), "{asked:?}");
     let notes = bench.monitor.notes.lock().unwrap();
-    assert!(!notes.iter().any(|note| note.contains("nobody inserted")), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("timed out waiting for")), "{notes:?}");
     assert_eq!(bench.copies().len(), 1);
 }
 
@@ -412,6 +412,6 @@ fn a_disc_of_somebody_else_is_handed_out_with_a_true_sentence() {
     bench.watch(&bench.person).unwrap();
     let notes = bench.monitor.notes.lock().unwrap();
     let told: Vec<&String> = notes.iter().filter(|note| note.contains("holiday.iso")).collect();
-    assert!(told.len() == 1 && told[0].ends_with("it is handed out"), "{notes:?}");
-    assert!(!notes.iter().any(|note| note.contains("nobody inserted")), "{notes:?}");
+    assert!(told.len() == 1 && told[0].ends_with("ejecting it"), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("timed out waiting for")), "{notes:?}");
 }

@@ -23,7 +23,7 @@ pub struct Facts {
     pub long_paths: bool,
     /// SNAPSHOT is on this disc.
     pub has_snapshot: bool,
-    /// Percent of the disc that recovery data can make good; 0: there is none.
+    /// Percent of the disc that recovery data can repair; 0: there is none.
     pub parity: u8,
     /// SHA256SUMS.sig is on this disc.
     pub signed: bool,

@@ -110,7 +110,7 @@ const IMAGES: &str = "An image of a disc (a file disc.iso)
 ------------------------------------
 
   mount -o loop,ro disc.iso /mnt      Linux, as root
-  xorriso -osirrox on -indev disc.iso -extract / disc      Linux, as anybody
+  xorriso -osirrox on -indev disc.iso -extract / disc      Linux, as any user
 
 Windows and macOS open it with a double click; 7-Zip opens it, too.
 

@@ -1,4 +1,4 @@
-//! README.txt of a recovery disc: how lost discs of its group are made again, with commands that
+//! README.txt of a recovery disc: how lost discs of its group are rebuilt, with commands that
 //! can be copied.
 
 use crate::model::{DiscIdentity, DiscNo, Sectors, SnapshotSeq};
@@ -53,11 +53,11 @@ fn what_for(facts: &GroupFacts) -> String {
         of => (format!("{of} of them"), "the recovery discs"),
     };
     format!(
-        "There are no files of the source on it. It is for the day when one of these
+        "There are no files of the source on it. It is needed only if one of these
 discs is lost, or damaged beyond repair:
 
 {discs}
-Any {many} can be made again from the others and {files}.
+Any {many} can be rebuilt from the others and {files}.
 Where less is lost, fewer recovery discs are needed: as many as discs are lost.
 
 "
@@ -84,7 +84,7 @@ disc {disc}, becomes an image, cut in pieces
   dd if=/dev/sr0 of={disc:04}.iso bs=2048 count={sectors} conv=noerror,sync
   split -b {stripe} -d -a 5 {disc:04}.iso {disc:04}.
 
-then the files of the recovery discs come to them
+then the files of the recovery discs are added
 
   cp /media/cdrom/stripes/* .
 
@@ -97,7 +97,7 @@ example disc {lost}, is put together:
   cat {lost:04}.?????.???? > {lost:04}.iso
 
 The image can be mounted, or burned onto a new disc. FORMAT.txt, section 13,
-says what is behind it.
+explains how this works.
 
 ",
         disc = first.0,

@@ -13,17 +13,17 @@ use crate::port::beneath::BeneathError;
 pub enum PlaceError {
     #[error("the target {path} cannot be used")]
     Target { path: String, source: io::Error },
-    #[error("the way to {path} in the target is barred")]
+    #[error("cannot reach {path} in the target")]
     Way { path: RelPath, source: BeneathError },
     #[error("no room is left in the target for {path}; make room, or restore elsewhere")]
     Full { path: RelPath },
-    #[error("{path} is in the target already")]
+    #[error("{path} is already in the target")]
     Exists { path: RelPath },
-    #[error("a directory that is not empty stands at {path} in the target; it is not replaced")]
+    #[error("{path} in the target is a directory that is not empty; it is not replaced")]
     DirInTheWay { path: RelPath },
     #[error("only root can make the device {path}")]
     NeedsRoot { path: RelPath },
-    #[error("{path} is to be another name of {first}, which is not a file in the target")]
+    #[error("{path} should be another name of {first}, which is not a file in the target")]
     NotAFile { path: RelPath, first: RelPath },
     #[error("{path} cannot be restored: {doing}")]
     Failed { path: RelPath, doing: &'static str, source: io::Error },

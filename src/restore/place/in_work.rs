@@ -4,7 +4,8 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{FlockOperation, Mode, flock};
 
-/// A directory in work is its owner's alone, and sticky, which is of no use on such a directory.
+/// A directory in progress is its owner's alone, and sticky, which is of no use on such a
+/// directory.
 pub(super) const IN_WORK: Mode = Mode::RWXU.union(Mode::SVTX);
 
 /// For as long as the file is open.

@@ -249,7 +249,7 @@ fn a_directory_swapped_for_a_link_while_a_file_is_written_does_not_matter() {
     file.write_at(b"x", 0).unwrap();
     file.commit(&meta(0o644), true).unwrap();
     assert_eq!(place.names("moved"), ["f"]);
-    // A target opened anew knows of no other way than the link, and refuses it.
+    // A target reopened knows of no other way than the link, and refuses it.
     let anew = Target::open(&place.at("."), true).unwrap();
     assert!(matches!(anew.begin_file(&path("d/g")), Err(PlaceError::Way { .. })));
     place.assert_outside_untouched();

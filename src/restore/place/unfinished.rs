@@ -15,7 +15,7 @@ const STICKY: u32 = Mode::SVTX.bits();
 
 impl Target {
     /// Makes a directory of the plan, or finds it. One that a restore began and did not finish
-    /// counts as new, and what lies in it under temporary names is removed. `mode` is the one that
+    /// counts as new, and what is in it under temporary names is removed. `mode` is the one that
     /// it will have.
     pub fn make_planned_dir(
         &self,

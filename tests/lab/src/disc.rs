@@ -1,4 +1,4 @@
-//! A disc: what is on it, and how far it is written. It lies in a drive or in nobody's; its content
+//! A disc: what is on it, and how far it is written. It is in a drive or in nobody's; its content
 //! is a sparse file.
 
 use std::fs::{File, OpenOptions};
@@ -72,7 +72,7 @@ pub struct EmulatedDisc {
     pub formatted: bool,
     /// BD-R only: sectors seem to be writable twice (Pseudo Overwrite).
     pub pseudo_overwrite: bool,
-    /// Closed sessions: first sector and the one behind the last.
+    /// Closed sessions: first sector and the one after the last.
     pub sessions: Vec<(u32, u32)>,
     /// Where the open track begins, and where the next write must go.
     pub track: u32,

@@ -7,7 +7,7 @@ use crate::commands::{about, ask, io};
 use crate::disc::EmulatedDisc;
 use crate::sense::{self, SenseData};
 
-/// A disc that several may know: the drive that it lies in, and whoever keeps it.
+/// A disc that several may know: the drive that it is in, and whoever keeps it.
 pub type SharedDisc = Arc<Mutex<EmulatedDisc>>;
 
 pub fn locked(disc: &SharedDisc) -> MutexGuard<'_, EmulatedDisc> {
@@ -21,7 +21,7 @@ pub struct DriveFaults {
     pub calibration: bool,
     /// Closing track or session fails.
     pub close: bool,
-    /// READ CAPACITY keeps its answer until the disc is loaded anew.
+    /// READ CAPACITY keeps its answer until the disc is reloaded.
     pub stale: bool,
     /// READ CAPACITY grows with each sector that is written, as some drives answer while they burn.
     pub grows: bool,

@@ -1,5 +1,5 @@
-//! A drive for the kernel: the ring of target_core_user, and tcm_loop, which makes a SCSI host of it
-//! (include/uapi/linux/target_core_user.h; Documentation/target/tcmu-design.rst).
+//! A drive for the kernel: the ring of target_core_user, and tcm_loop, which makes a SCSI host of
+//! it (include/uapi/linux/target_core_user.h; Documentation/target/tcmu-design.rst).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -299,8 +299,8 @@ impl Ring {
         Command { id: self.u16(entry + 4), entry, length, cdb, data, pieces }
     }
 
-    /// `struct tcmu_tmr_entry`: how many numbers at byte 12, from byte 32 the numbers of commands that
-    /// the host does not wait for any more. Such an entry lies behind theirs.
+    /// `struct tcmu_tmr_entry`: how many numbers at byte 12, from byte 32 the numbers of commands
+    /// that the host does not wait for any more. Such an entry lies behind theirs.
     fn is_given_up(&self, command: &Command) -> bool {
         let mut at = (command.entry - self.ring + command.length) % self.ring_size;
         let head = self.u32(HEAD) as usize;
@@ -358,7 +358,7 @@ impl Ring {
     fn bytes(&self, at: usize, length: usize) -> Vec<u8> {
         assert!(at.checked_add(length).is_some_and(|end| end <= self.size), "outside of the ring");
         let mut bytes = vec![0; length];
-        // SAFETY: the stretch was just checked to lie in the mapping, and `bytes` has its length.
+        // SAFETY: the stretch was just checked to be in the mapping, and `bytes` has its length.
         unsafe {
             std::ptr::copy_nonoverlapping(self.base.as_ptr().add(at), bytes.as_mut_ptr(), length);
         }
@@ -368,7 +368,7 @@ impl Ring {
     fn put(&mut self, at: usize, bytes: &[u8]) {
         let end = at.checked_add(bytes.len());
         assert!(end.is_some_and(|end| end <= self.size), "outside of the ring");
-        // SAFETY: the stretch was just checked to lie in the mapping.
+        // SAFETY: the stretch was just checked to be in the mapping.
         unsafe {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(at), bytes.len());
         }

@@ -184,7 +184,7 @@ impl Lab {
         RunningProgram::new(command)
     }
 
-    /// What a drive was sent so far, behind the first so many: `1b 00 00 00 02 00 … <0 >0`.
+    /// What a drive was sent so far, after the first so many: `1b 00 00 00 02 00 … <0 >0`.
     pub fn commands(&self, drive: &str, behind: usize) -> Vec<String> {
         let log = fs::read_to_string(format!("/lab/{drive}.log")).unwrap();
         log.lines().skip(behind).map(str::to_owned).collect()
@@ -305,7 +305,7 @@ impl RunningProgram {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Waits for a line with these words, behind those that were waited for before.
+    /// Waits for a line with these words, after those that were waited for before.
     #[track_caller]
     pub fn says(&mut self, words: &str) -> &mut RunningProgram {
         let end = Instant::now() + PATIENCE;

@@ -21,7 +21,7 @@ fn goes_onto_the_next_blank(lab: &Lab, words: &str, mend: impl FnOnce(&Lab)) {
     run.says("Insert a blank disc for disc 1");
     mend(lab);
     lab.insert("one", "good");
-    run.says("is verified and handed out: write 0001_SOURCE");
+    run.says("is verified and ejected: label it 0001_SOURCE");
     run.ends().code(0);
     lab.states(&["verified"]);
     assert_eq!(lab.discs()[0]["copies"], 1);
@@ -59,7 +59,7 @@ fn a_disc_that_cannot_be_read_back_is_never_safe() {
 fn a_flipped_bit_that_no_drive_notices_is_noticed() {
     let lab = lab(&["bad", "good"]);
     lab.ctl("disc fault bad flip 900 17");
-    goes_onto_the_next_blank(&lab, "has another content (sha256)", |_| ());
+    goes_onto_the_next_blank(&lab, "content differs (SHA-256 mismatch)", |_| ());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_drive_that_is_unplugged_during_a_burn_is_gone_and_the_disc_staged() {
     lab.ctl("drive unplug one");
     let done = run.ends();
     let node = lab.ctl("drive add one");
-    done.code(1).said("is gone; look at its cable and power");
+    done.code(1).said("is gone; check its cable and power");
     lab.opens("one");
     lab.insert("one", "good");
     lab.run(["burn", &node, "--wait", "30s"]).code(0).said("disc 1 is verified");
@@ -171,6 +171,6 @@ fn three_bad_discs_in_a_row_end_the_run() {
     lab.insert("one", "worse");
     run.says("Insert a blank disc for disc 1");
     lab.insert("one", "worst");
-    run.ends().code(5).said("proved damaged when it was read back, 3 times; it is still staged");
+    run.ends().code(5).said("was damaged when it was read back, 3 times; it is still staged");
     lab.states(&["failed"]);
 }

@@ -15,7 +15,7 @@ fn three_discs_are_burned_verified_and_restored_by_inserting_them() {
         run.says(&format!("Insert a blank disc for disc {number} of source"));
         lab.insert("one", disc);
         run.says(&format!("verifying disc {number}"));
-        run.says(&format!("disc {number} is verified and handed out: write 000{number}_SOURCE"));
+        run.says(&format!("disc {number} is verified and ejected: label it 000{number}_SOURCE"));
     }
     run.ends().code(0);
     lab.states(&["verified"; 3]);
@@ -47,8 +47,8 @@ fn the_next_disc_is_packed_while_one_is_burned() {
     lab.ctl("rate one write 500000");
     lab.insert("one", "a");
     let mut run = lab.backup(&lab.one.clone(), &[]);
-    run.says("disc 2 is packed; it is burned when disc 1 is safe");
-    run.says("disc 1 is verified and handed out");
+    run.says("disc 2 is packed; it will be burned once disc 1 is verified");
+    run.says("disc 1 is verified and ejected");
     run.says("Insert a blank disc for disc 2");
     lab.ctl("rate one write 0");
     lab.insert("one", "b");
@@ -90,7 +90,7 @@ fn one_drive_burns_and_the_other_one_verifies() {
     lab.insert("one", "a");
     let two = lab.two.to_str().unwrap();
     let mut run = lab.backup(&lab.one.clone(), &["--verify-drive", two]);
-    run.says("Insert disc 1 of source, which was just burned and is to be read back");
+    run.says("Insert disc 1 of source, just burned, to be verified");
     assert!(lab.ctl("state one").starts_with("open"));
     lab.ctl("take one");
     lab.insert("two", "a");
@@ -122,7 +122,7 @@ fn a_member_of_the_group_cdrom_needs_no_root() {
     crate::bench::RunningProgram::new(command)
         .ends()
         .code(0)
-        .said("disc 1 is verified and handed out");
+        .said("disc 1 is verified and ejected");
 }
 
 #[test]

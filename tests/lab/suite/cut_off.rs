@@ -28,8 +28,8 @@ fn a_kill_9_leaves_the_burn_going_and_the_next_run_waits_and_reads_back() {
     run.signal("-KILL");
     drop(run);
     let mut run = go_on(&lab);
-    run.says("a former run still burns in");
-    run.says("disc 1 is in").says("disc 1 is verified");
+    run.says("a burn started by an earlier run is still in progress in");
+    run.says("disc 1 is already in").says("disc 1 is verified");
     run.ends().code(0);
     lab.states(&["verified"]);
     assert!(lab.ctl("disc state a").starts_with("finalised sessions=1"));
@@ -41,13 +41,13 @@ fn the_first_ctrl_c_lets_the_burn_end() {
     let lab = Lab::new();
     let mut run = in_the_middle(&lab);
     run.signal("-INT");
-    run.says("the burn goes on, so that the disc is not lost");
+    run.says("the burn continues, so that the disc is not lost");
     run.ends().code(130);
     assert!(lab.ctl("disc state a").starts_with("finalised"));
     lab.backup(&lab.one.clone(), &[])
         .ends()
         .code(0)
-        .said("it is read back")
+        .said("reading it back")
         .said("disc 1 is verified");
 }
 
@@ -56,13 +56,13 @@ fn the_second_ctrl_c_aborts_it_and_says_what_is_lost() {
     let lab = Lab::new();
     let mut run = in_the_middle(&lab);
     run.signal("-INT");
-    run.says("the burn goes on");
+    run.says("the burn continues");
     run.signal("-INT");
     run.says("the burn was aborted; the disc in the drive is lost");
     run.ends().code(130);
     assert!(!lab.ctl("disc state a").starts_with("blank"));
     let mut run = go_on(&lab);
-    run.says("it is handed out").says("Insert a blank disc for disc 1");
+    run.says("ejecting it").says("Insert a blank disc for disc 1");
     lab.insert("one", "b");
     run.says("disc 1 is verified");
     run.ends().code(0);
@@ -109,7 +109,7 @@ fn an_unread_disc_that_was_taken_out_is_asked_for_and_no_blank_is_spent() {
     let mut run = go_on(&lab);
     run.says("Insert disc 1 of source, burned on 2");
     lab.insert("one", "a");
-    run.says("disc 1 is in").says("disc 1 is verified");
+    run.says("disc 1 is already in").says("disc 1 is verified");
     run.ends().code(0);
     lab.states(&["verified"]);
     assert!(lab.ctl("disc state b").starts_with("blank"));
@@ -132,7 +132,7 @@ fn an_unread_copy_is_never_the_disc_that_it_was_made_of() {
     lab.insert("one", "b");
     until("the first sectors", || lab.ctl("disc state b").starts_with("open"));
     unread(&lab, run, "b");
-    // The disc that was copied lies there when the next run begins.
+    // The disc that was copied is there when the next run begins.
     lab.insert("one", "a");
     let mut run = copy();
     run.says("Insert disc 1 of source, copy 2, burned on 2");
@@ -141,7 +141,7 @@ fn an_unread_copy_is_never_the_disc_that_it_was_made_of() {
     run.ends().code(0).said("2 good copies");
 }
 
-/// A slim burner: no motor closes its tray, and who is not root cannot let the kernel look anew.
+/// A slim burner: no motor closes its tray, and who is not root cannot let the kernel look again.
 #[test]
 fn an_unread_disc_in_a_tray_without_a_motor_is_asked_for_without_root() {
     let lab = Lab::new();
@@ -158,14 +158,15 @@ fn an_unread_disc_in_a_tray_without_a_motor_is_asked_for_without_root() {
     run.signal("-KILL");
     drop(run);
     let mut run = lab.as_nobody(&["burn", one, "--wait", "120s"]);
-    run.says("a former run still burns in");
+    run.says("a burn started by an earlier run is still in progress in");
     run.says("Insert disc 1 of source, burned on 2");
     assert!(run.said().last().unwrap().contains(", not verified yet, or a blank disc"));
-    // The tray stands open with the disc on it; whoever takes it out and puts it in closes the tray.
+    // The tray stands open with the disc on it; whoever takes it out and puts it in closes the
+    // tray.
     until("the open tray", || lab.ctl("state one") == "open free a");
     lab.ctl("take one");
     lab.insert("one", "a");
-    run.says("disc 1 is in").says("disc 1 is verified");
+    run.says("disc 1 is already in").says("disc 1 is verified");
     run.ends().code(0);
     assert!(lab.ctl("disc state a").starts_with("finalised sessions=1"));
 }

@@ -1,6 +1,6 @@
 //! A disc that is pulled out and a drive that is unplugged or falls silent, each in the middle of
-//! reading: it is said what happened, nothing is recorded as damage, and with the disc back the same
-//! command does all.
+//! reading: it is said what happened, nothing is recorded as damage, and with the disc back the
+//! same command does all.
 
 use crate::bench::{Lab, RunningProgram, noise, sys_of, until};
 use std::fs;
@@ -14,7 +14,7 @@ const SLOW: &str = "500000";
 /// disc reads its end.
 const ARCHIVES: Range<u32> = 200..1_800;
 
-/// A set of four megabytes on the verified disc `a`, which lies in the first drive.
+/// A set of four megabytes on the verified disc `a`, which is in the first drive.
 fn lab() -> Lab {
     let lab = Lab::new();
     lab.blanks("bd-r", SECTORS, &["a", "b"]);
@@ -63,7 +63,7 @@ fn the_burned_disc_is_read_back(lab: &Lab, drive: &Path) {
     lab.ctl("rate one read 0");
     lab.insert("one", "b");
     let done = lab.run(["burn", drive.to_str().unwrap(), "--wait", "60s"]).code(0);
-    done.said("it is read back").said("disc 2 is verified");
+    done.said("reading it back").said("disc 2 is verified");
     lab.states(&["verified"; 2]);
     assert!(lab.ctl("disc state b").starts_with("finalised sessions=1"));
 }
@@ -144,11 +144,11 @@ fn a_drive_that_falls_silent_while_it_reads_says_nothing_about_the_disc() {
     let run = until_it_reads(&lab, "one", || lab.start(["verify", one]));
     fs::write(sys_of(one).join("device/timeout"), "2").unwrap();
     lab.ctl("fault one hang on");
-    run.ends().code(4).said(&format!("the drive {one} is gone; look at its cable and power"));
+    run.ends().code(4).said(&format!("the drive {one} is gone; check its cable and power"));
     nothing_is_recorded(&lab, &before);
     lab.ctl("drive unplug one");
     lab.ctl("fault one hang off");
     lab.ctl("rate one read 0");
     let one = lab.ctl("drive add one");
-    lab.run(["verify", &one, "--wait", "30s"]).code(0).said("every byte is right");
+    lab.run(["verify", &one, "--wait", "30s"]).code(0).said("every byte matches");
 }

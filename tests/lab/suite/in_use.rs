@@ -26,7 +26,7 @@ fn a_burn_of_another_coldcut_ends_well_while_a_third_waits_for_the_drive() {
     lab.states(&["verified"]);
     until("the open tray", || lab.ctl("state one").starts_with("open"));
     lab.insert("one", "a");
-    waiting.ends().code(0).said("every byte is right");
+    waiting.ends().code(0).said("every byte matches");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn what_is_not_a_large_enough_blank_is_named_and_handed_out() {
     lab.source(5, 1_000_000);
     lab.insert("one", "theirs");
     let mut run = lab.backup(&lab.one.clone(), &[]);
-    run.says("holds a BD-R with the volume THEIRS; a blank disc is needed; it is handed out");
+    run.says("holds a BD-R with the volume THEIRS; a blank disc is needed; ejecting it");
     run.says("Insert a blank disc for disc 1");
     lab.insert("one", "film");
     run.says("holds a DVD-ROM with the volume THEIRS");
@@ -90,7 +90,7 @@ fn nothing_but_an_optical_drive_is_ever_written_to() {
     let before = tool(&["cmp", "-n", "1048576", "/dev/vda", "/dev/zero"]).lines;
     for node in ["/dev/vda", "/dev/null"] {
         let done = lab.backup(node.as_ref(), &[]).ends().code(1);
-        done.said("is not an optical drive, and nothing else is ever written to");
+        done.said("is not an optical drive, and coldcut writes to nothing else");
     }
     assert_eq!(tool(&["cmp", "-n", "1048576", "/dev/vda", "/dev/zero"]).lines, before);
 }

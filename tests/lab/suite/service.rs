@@ -10,8 +10,8 @@ use std::process::Command;
 
 const SECTORS: u32 = 4096;
 
-/// An administrator's coldcut: no variables, only what install.sh left. Root's works as the service's
-/// user by itself.
+/// An administrator's coldcut: no variables, only what install.sh left. Root's works as the
+/// service's user by itself.
 fn administrator(words: &[&str]) -> RunningProgram {
     bare(&[&["coldcut"], words].concat())
 }
@@ -38,8 +38,8 @@ fn install(words: &[&str]) {
     tool(&[&script[..], words, &["/usr/local/bin/coldcut"]].concat()).code(0);
 }
 
-/// Tables of sets in the configuration, and the units fitted to them; all of it is taken away in the
-/// end.
+/// Tables of sets in the configuration, and the units fitted to them; all of it is taken away in
+/// the end.
 struct Nights {
     kept: String,
 }
@@ -181,7 +181,8 @@ fn a_night_finds_another_at_work_and_one_is_stopped() {
     administrator(&["status", "--name", "night"]).ends().code(0);
 }
 
-/// A failure that systemd tells of; nothing is packed, and nothing is written below the mount point.
+/// A failure that systemd tells of; nothing is packed, and nothing is written below the mount
+/// point.
 fn without_its_disk_the_unit_does_not_run() {
     tool(&["umount", SHELF]).code(0);
     fs::rename("/srv/disk.img", "/srv/away.img").unwrap();
@@ -241,26 +242,26 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
     let node = lab.one.file_name().unwrap().to_str().unwrap().to_owned();
     let unit = format!("coldcut-watch@{node}.service");
 
-    // The rule starts the service, and it burns, verifies and hands out.
+    // The rule starts the service, and it burns, verifies and ejects.
     lab.insert("one", "a");
     until("the service", || is_active(&unit));
-    until("the verified disc", || journal(&unit).contains("disc 1 is verified and handed out"));
+    until("the verified disc", || journal(&unit).contains("disc 1 is verified and ejected"));
     until("the open tray", || lab.ctl("state one").starts_with("open"));
     administrator(&["discs"]).ends().code(0).said("verified");
     assert!(is_active(&unit));
 
     // One of ours is verified when it is inserted.
     lab.insert("one", "a");
-    until("another look", || journal(&unit).contains("disc 1 of source: every byte is right"));
+    until("another look", || journal(&unit).contains("disc 1 of source: every byte matches"));
 
     // What is staged later is burned by the service that is there already.
     fs::write(lab.path("source/later"), noise(50, 900_000)).unwrap();
     stage();
     until("the open tray", || lab.ctl("state one").starts_with("open"));
     lab.insert("one", "b");
-    until("disc 2", || journal(&unit).contains("disc 2 is verified and handed out"));
+    until("disc 2", || journal(&unit).contains("disc 2 is verified and ejected"));
 
-    // Stopped in the middle of a burn, it ends behind the burn; the button opens nothing.
+    // Stopped in the middle of a burn, it ends after the burn; the button opens nothing.
     fs::write(lab.path("source/last"), noise(51, 3_000_000)).unwrap();
     stage();
     until("the open tray", || lab.ctl("state one").starts_with("open"));
@@ -280,7 +281,7 @@ fn an_inserted_blank_starts_the_service_which_burns_what_is_staged() {
         lab.insert("one", "c");
     }
     let done = administrator(&["burn", device, "--wait", "60s"]).ends();
-    done.code(0).said("it is read back").said("disc 3 is verified");
+    done.code(0).said("reading it back").said("disc 3 is verified");
     all_is_the_services();
     // The disc that went in again started the service once more.
     uninstall();
@@ -305,7 +306,7 @@ fn assert_nothing_runs() {
     assert_eq!(tool(&listed).code(0).lines, [""; 0], "still there");
 }
 
-/// Discs of somebody who means harm, one after the other: each is named and handed out, and the same
+/// Discs of somebody who means harm, one after the other: each is named and ejected, and the same
 /// service then burns what is staged.
 #[test]
 fn discs_of_strangers_do_not_stop_the_service() {
@@ -333,7 +334,7 @@ fn discs_of_strangers_do_not_stop_the_service() {
     let words = ["backup", source, "--name", "letters", "--stage", "--flush"];
     as_service(&[&words[..], &size].concat()).ends().code(0);
     lab.insert("one", "blank");
-    let words = "disc 1 is verified and handed out: write 0001_LETTERS on it";
+    let words = "disc 1 is verified and ejected: label it 0001_LETTERS";
     until("the verified disc", || journal(&unit).contains(words));
     assert_eq!(service(), first, "{}", journal(&unit));
     all_is_the_services();

@@ -1,5 +1,5 @@
-//! What coldcut does in each state of a drive: the table of its own test, which runs on a drive that
-//! is only a value, once more under a real kernel. Three commands in each state; with
+//! What coldcut does in each state of a drive: the table of its own test, which runs on a drive
+//! that is only a value, once more under a real kernel. Three commands in each state; with
 //! `scripts/lab.sh --long` all of them.
 
 #[path = "../../../src/app/drive_states/table.rs"]
@@ -212,7 +212,7 @@ impl LabStateBench {
             self.says(verb, &done, &format!("{BUSY}: xorriso, process"));
         }
         self.lab.run(["rescue", &self.one, "--to", "rescued.iso"]).code(1).said(BUSY);
-        assert!(self.lab.ctl("disc state theirs").starts_with("open"), "the burn goes on");
+        assert!(self.lab.ctl("disc state theirs").starts_with("open"), "the burn continues");
         self.lab.ctl("rate one write 0");
         run.ends().code(0).said("completed successfully");
         assert!(self.lab.ctl("disc state theirs").starts_with("finalised"));
@@ -311,7 +311,7 @@ fn is_unlock(line: &str) -> bool {
     line.starts_with("1e 00 00 00 00")
 }
 
-/// What a drive was told in the end: to load anew is to open and to close.
+/// What a drive was told in the end: to reload is to open and to close.
 fn told(log: &[String], somebody_burns: bool) -> Vec<DriveAction> {
     let has_burned =
         !somebody_burns && log.iter().any(|line| line.starts_with("2a ") && !line.contains("->"));

@@ -23,7 +23,7 @@ pub struct Forgery {
 enum Make {
     /// Disc 2, of the owner's discs 1 and 2, as a folder.
     Changed(fn(&Owner, &Path)),
-    /// The same with its recovery data, which could make good what is changed.
+    /// The same with its recovery data, which could repair what is changed.
     WithRecovery(fn(&Owner, &Path)),
     /// Without it, and its list of sums stays as it was.
     ChangedUnlisted(fn(&Owner, &Path)),
@@ -98,7 +98,7 @@ fn command(owner: &Owner) -> String {
 
 const ALL: &[How] = &How::ALL;
 const ENCRYPTED: &[How] = &How::ENCRYPTED;
-const PLAIN: &[&str] = &["not encrypted, and the set is", "INDEX.tsv.bz2: "];
+const PLAIN: &[&str] = &["not encrypted, but the set is", "INDEX.tsv.bz2: "];
 const ORDER: &[&str] = &["is damaged: it does not come after the row before it"];
 
 pub const FORGERIES: &[Forgery] = &[
@@ -118,7 +118,7 @@ pub const FORGERIES: &[Forgery] = &[
         "plain disc",
         Make::Added(plain),
         ENCRYPTED,
-        &["disc 3 of papers is not encrypted, and the set is"],
+        &["disc 3 of papers is not encrypted, but the set is"],
     ),
     forgery("plain files beside", Make::Changed(plain_beside), ENCRYPTED, PLAIN),
     forgery("plain by DISC.txt", Make::Changed(plain_told), ENCRYPTED, PLAIN),
@@ -131,10 +131,10 @@ pub const FORGERIES: &[Forgery] = &[
         "rollback",
         Make::Changed(rollback),
         ALL,
-        &["its INDEX is of snapshot 2", "what the catalog knows is used"],
+        &["its INDEX is of snapshot 2", "which is used"],
     ),
-    forgery("INDEX of another disc", Make::Changed(other_index), ALL, &["is that of disc 1"]),
-    forgery("SNAPSHOT of another set", Make::Changed(other_set), ALL, &["is that of another set"]),
+    forgery("INDEX of another disc", Make::Changed(other_index), ALL, &["belongs to disc 1"]),
+    forgery("SNAPSHOT of another set", Make::Changed(other_set), ALL, &["belongs to another set"]),
     forgery(
         "SNAPSHOT of another snapshot",
         Make::Changed(other_snapshot),
@@ -490,8 +490,8 @@ fn numbers(owner: &Owner, disc: &Path) {
     }
 }
 
-/// Members that no listing names, before and behind those that it does: a link, what goes through it,
-/// and a set-id program.
+/// Members that no listing names, before and after those that it does: a link, what goes through
+/// it, and a set-id program.
 fn more_members(owner: &Owner, disc: &Path) {
     let canary = owner.sandbox.path("canary").display().to_string();
     for archive in archives(disc) {

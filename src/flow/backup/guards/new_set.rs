@@ -56,16 +56,16 @@ impl NewSetGuard<'_> {
         let over = sets_over(sets, self.source);
         if !over.is_empty() {
             let source = shown(self.source.as_os_str().as_bytes());
-            return Some(format!("{source} is the source of set {} already", in_words(&over)));
+            return Some(format!("{source} is already the source of set {}", in_words(&over)));
         }
         let like = sets.iter().map(|set| &set.facts.name).find(|name| is_slip(self.name, name));
         like.filter(|_| self.is_typed)
-            .map(|like| format!("there is no set {}, and there is a set {like}", self.name))
+            .map(|like| format!("there is no set {}, but there is a set {like}", self.name))
     }
 
     fn ask(&self, doubt: &str, operator: &dyn Operator) -> Result<(), FlowError> {
         let name = self.name.clone();
-        let question = format!("{doubt}. Make another set, {name}?");
+        let question = format!("{doubt}. Create a new set {name}?");
         match operator.confirm_in_person(&question) {
             Answer::Yes => Ok(()),
             Answer::No => Err(NewSetError::NotAgreed(name).into()),

@@ -26,7 +26,7 @@ pub struct ProgramGuard<'a> {
     pub name: Option<&'a SetName>,
     /// `None`: discs are only staged.
     pub burner: Option<Burner>,
-    /// Discs are packed and tried with stock tools.
+    /// Discs are packed and tried with standard tools.
     pub drill: bool,
     /// What a new set is like, and how the run compresses if it was told; `None`: the run makes no
     /// set.

@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, CatalogError, KnownSet};
 use crate::drive::shelf_identity::id_of;
 use crate::model::{Carrier, SetName, ShelfId};
 
-/// A directory that bears copies of a set.
+/// A directory that carries copies of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::flow) struct KnownShelf {
     pub set: SetName,
@@ -48,7 +48,7 @@ impl KnownShelf {
                     .is_some_and(|home| crate::flow::backup::guards::is_same(home, dir))
     }
 
-    /// Whether the directory bears the shelf's own id.
+    /// Whether the directory carries the shelf's own id.
     pub fn has_id_of(&self, dir: &Path) -> bool {
         self.id.is_some() && id_of(dir) == self.id
     }

@@ -1,7 +1,7 @@
 //! Chooses the medium for a disc: a copy that an earlier run burned and did not verify, or a blank.
-//! Copies are identical to the last byte, so the disc in a drive is taken for the unverified one only
-//! if it cannot be another one, if it was inserted after it was asked for, or if a person confirms
-//! it.
+//! Copies are identical to the last byte, so the disc in a drive is taken for the unverified one
+//! only if it cannot be another one, if it was inserted after it was asked for, or if a person
+//! confirms it.
 
 use crate::burn::{BurnError, check_size, make_image, take_blank};
 use crate::catalog::{ClosedDiscInfo, Copy, CopyNo, KnownSet};
@@ -17,9 +17,9 @@ use crate::flow::library::insertion::{Came, when_free, with_medium};
 use crate::flow::staging::area::burn_job;
 use crate::flow::{Context, FlowError};
 
-/// What a turn goes on with.
+/// What a turn continues with.
 pub(super) enum Taken {
-    /// It was burned already, and lies in the drive.
+    /// It was burned already, and is in the drive.
     Unread,
     Blank(Box<BurnJob>, Blank),
 }
@@ -64,7 +64,7 @@ impl Seeker<'_> {
             // Nothing is known of a disc that went away meanwhile.
             Err(DriveError::Gone(absence)) => Err(absence.into()),
             Err(error) if error.is_in_use() => Err(error.into()),
-            // Whatever it is, it is no disc to go on with; taking it for a blank says why.
+            // Whatever it is, it is no disc to continue with; taking it for a blank says why.
             Err(_) => Ok(false),
         }
     }
@@ -103,14 +103,14 @@ impl Seeker<'_> {
         }
     }
 
-    /// No disc is burned a second time only because a blank lay there: it was asked for, or a person
-    /// says so.
+    /// No disc is burned a second time only because a blank lay there: it was asked for, or a
+    /// person says so.
     fn may_burn(&self, drive: &dyn Drive, came: Came) -> Result<(), FlowError> {
         if !self.has_unread || came == Came::AsAsked {
             return Ok(());
         }
         let (drive, unread) = (drive.title(), self.wanted.disc_words());
-        let question = format!("There is {unread}. Burn it once more, onto the blank in {drive}?");
+        let question = format!("There is {unread}. Burn it again, onto the blank in {drive}?");
         match says_yes(&question, self.context) {
             true => Ok(()),
             false => Err(FlowError::NotOnceMore { drive, unread }),
@@ -167,7 +167,7 @@ impl BurnAttempt<'_> {
         }
     }
 
-    /// A place where nobody changes media bears the image that was put there, and no other.
+    /// A place where nobody changes media carries the image that was put there, and no other.
     fn is_at_place(&mut self) -> Result<bool, FlowError> {
         let place = self.drives.burner.medium();
         let unread = std::mem::take(&mut self.copies.unread);
@@ -190,7 +190,7 @@ impl BurnAttempt<'_> {
         }
     }
 
-    /// Looks at what lies in the drive before anything is prepared, and asks nobody.
+    /// Looks at what is in the drive before anything is prepared, and asks nobody.
     fn is_in_drive(&mut self) -> Result<bool, FlowError> {
         let seeker = self.seeker();
         let is_sure = !seeker.has_others || self.drives.came == Came::AsAsked;
@@ -220,7 +220,7 @@ impl BurnAttempt<'_> {
     /// Reading back is all that is left to do. A copy that nobody recorded is recorded now.
     fn go_on_with(&mut self, copy: Option<Copy>) -> Result<(), FlowError> {
         let (disc, drive) = (self.disc().number, self.drives.burner.title());
-        self.context.monitor.note(&format!("disc {disc} is in {drive} already; it is read back"));
+        self.context.monitor.note(&format!("disc {disc} is already in {drive}; reading it back"));
         let Some(copy) = copy else {
             self.begin()?;
             return self.record_burned();
@@ -242,7 +242,7 @@ impl BurnAttempt<'_> {
         let wanted = WantedMedium::disc(&self.set.facts.name, self.disc().number);
         let words = match self.since {
             Some(burned) => format!(", burned on {}, not verified yet", burned.day()),
-            None => ", which was just burned and is to be read back".to_owned(),
+            None => ", just burned, to be verified".to_owned(),
         };
         wanted.copy(self.shown(self.copy)).with(&words)
     }

@@ -1,4 +1,4 @@
-//! What one disc tells of itself: who it is, which files it bears, and what its archives hold; by
+//! What one disc tells of itself: who it is, which files it carries, and what its archives hold; by
 //! its INDEX, and where that is damaged, by the archives.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -124,9 +124,9 @@ impl<'a> Rebuilder<'a> {
     fn tell_index(&mut self, title: String, error: &ListingError) {
         let why = chain(error);
         if error.is_of_integrity() || matches!(error, ListingError::Elsewhere { .. }) {
-            return self.trouble(title, format!("{why}; its archives are read to their ends"));
+            return self.trouble(title, format!("{why}; reading its archives completely"));
         }
-        self.context.monitor.note(&format!("{title}: {why}; its archives are read to their ends"));
+        self.context.monitor.note(&format!("{title}: {why}; reading its archives completely"));
     }
 
     /// What an archive holds, from the copy of which most can be read.
@@ -145,7 +145,7 @@ impl<'a> Rebuilder<'a> {
                 Ok(read) => {
                     why = Some(match read.is_changed {
                         true => IntegrityError.to_string(),
-                        false => format!("{} bytes of it hold nothing that can be read", read.lost),
+                        false => format!("{} bytes of it cannot be read", read.lost),
                     });
                     if read.rows.len() > best.len() {
                         best = read.rows;

@@ -12,7 +12,7 @@ use crate::format::members::part_id;
 use crate::format::{DiscTxt, IndexReader, ListingReader};
 use crate::model::entry::Fingerprint;
 use crate::model::rows::{IndexRow, Note, SnapshotRow};
-use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq, SnapshotUuid};
+use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq, SnapshotUuid, plural};
 use crate::port::clock::Moment;
 use crate::port::stop::Stopped;
 use crate::restore::index::{INDEX, ListingError, SNAPSHOT, index_header, open_listing};
@@ -90,9 +90,8 @@ impl Rebuilder<'_> {
             lost += u64::from(!self.catalog.has_whole(self.set, id)?);
         }
         if lost > 0 {
-            let what = format!(
-                "{lost} file(s) in parts are not whole here, or nothing tells what they are called"
-            );
+            let files = plural(lost, "file", "files");
+            let what = format!("{files} stored in parts: not all parts, or not the name, are here");
             self.trouble(format!("set {}", self.found_set.name), what);
         }
         Ok(())

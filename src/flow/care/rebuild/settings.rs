@@ -22,7 +22,7 @@ pub struct SetSettings<'a> {
     pub former: Option<&'a KnownSet>,
     /// What the person named.
     pub keys: &'a KnownKeys,
-    /// All discs that are used bear a signature that counts.
+    /// All discs that are used carry a signature that counts.
     pub is_signed: bool,
     pub context: Context<'a>,
 }
@@ -88,7 +88,7 @@ impl SetSettings<'_> {
             return Ok(());
         }
         let question = format!(
-            "{says}. Anybody can have written that, and the next backup will be encrypted for \
+            "{says}. Anyone could have written that, and the next backup will be encrypted for \
              them. Are these yours?"
         );
         match self.context.operator.confirm_in_person(&question) {

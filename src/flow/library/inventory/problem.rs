@@ -9,7 +9,7 @@ pub struct Problem {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// A disc of ours, or what is left of one.
+    /// A coldcut disc, or what is left of one.
     Damage,
     /// It can be read, and does not count, for whoever made it.
     Refused,

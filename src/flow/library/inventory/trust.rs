@@ -1,5 +1,5 @@
 //! What is believed of discs before anything on them is used: whose signatures count; that the
-//! encryption of a set is a fact of the set, whatever one disc says; and that a catalog of ours
+//! encryption of a set is a fact of the set, whatever one disc says; and that our catalog
 //! which knows a disc or a set knows better.
 
 use std::collections::{BTreeSet, HashMap};
@@ -57,7 +57,7 @@ impl Trust {
     }
 }
 
-/// What becomes of a disc that a catalog of ours knows.
+/// What becomes of a disc that our catalog knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CatalogTrust {
     Vetted,
@@ -66,7 +66,7 @@ enum CatalogTrust {
 }
 
 /// What is known of sets, from our own catalog and from the discs that were here so far. Discs that
-/// come later are held against the same.
+/// come later are compared with the same.
 pub struct Vetting {
     accept_plain: Vec<DiscName>,
     known: CatalogTrust,
@@ -186,15 +186,15 @@ impl SetFact {
         match (encryption, said) {
             (Encryption::None, Some(_)) => {
                 return TrustVerdict::Refused(format!(
-                    "disc {disc} of {set} says that it is encrypted, and the catalog knows that \
-                     the set is not: it is not used"
+                    "disc {disc} of {set} says that it is encrypted, but the catalog knows that \
+                     the set is not; it is not used"
                 ));
             }
             (Encryption::None, None) => return TrustVerdict::Used,
             (_, None) if found.txt.group.is_none() => {
                 return TrustVerdict::Refused(format!(
-                    "disc {disc} of {set} is not encrypted, and the set is{}: anybody can have \
-                     made it, and it is not used (--accept-plain {disc} uses it)",
+                    "disc {disc} of {set} is not encrypted, but the set is{}: anyone could have \
+                     made it, so it is not used (--accept-plain {disc} uses it)",
                     self.by_whom()
                 ));
             }
@@ -217,8 +217,8 @@ impl SetFact {
             more => format!(" and {more} more"),
         };
         format!(
-            "disc {disc} of {set}: {}{more} not encrypted, and the set is{}: anybody can have put \
-             that there, and it is not used (--accept-plain {disc} uses it)",
+            "disc {disc} of {set}: {}{more} not encrypted, but the set is{}: anyone could have put \
+             that there, so it is not used (--accept-plain {disc} uses it)",
             if names.len() == 1 { format!("{} is", names[0]) } else { names.join(", ") + " are" },
             self.by_whom()
         )
@@ -229,7 +229,7 @@ impl SetFact {
     }
 }
 
-/// So many names are told of one disc.
+/// At most so many names are listed of one disc.
 const SHOWN: usize = 4;
 
 /// What a disc says of its set, by DISC.txt or by its files; `None`: that it is not encrypted.
@@ -248,8 +248,8 @@ fn said_encryption(found: &FoundDisc) -> Option<Encryption> {
     })
 }
 
-/// Whether a file is a listing, a catalog or an archive, and whether it is encrypted; how is not told
-/// by its name.
+/// Whether a file is a listing, a catalog or an archive, and whether it is encrypted; how is not
+/// told by its name.
 fn is_content(path: &str) -> Option<Encryption> {
     let listings = [INDEX, SNAPSHOT, HISTORY, CATALOG];
     let sealed = |path: &str| path.strip_suffix(".gpg").is_some_and(|p| listings.contains(&p));
@@ -271,8 +271,8 @@ fn believe_catalog(found: &mut FoundDisc, known: &DiscInfo) -> Option<Problem> {
     let said = std::mem::replace(&mut found.txt.snapshot, wanted);
     (said != wanted).then(|| Problem {
         what: format!(
-            "{}disc {} of {} says that it is of snapshot {said}, and the catalog knows that it is \
-             of snapshot {wanted}: what the catalog knows is used",
+            "{}disc {} of {} says that it is of snapshot {said}, but the catalog knows that it is \
+             of snapshot {wanted}, which is used",
             places(found),
             found.txt.id.number,
             found.txt.id.set

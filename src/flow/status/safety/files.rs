@@ -22,7 +22,7 @@ pub struct FileSafety {
     /// Verified copies, the least of the discs that it is on.
     pub copies: u32,
     pub discs: Vec<DiscNo>,
-    /// When the least recently verified of its discs was last found right.
+    /// When the least recently verified of its discs was last verified.
     pub verified: Option<Moment>,
     /// Where the good copies are.
     pub places: Vec<String>,

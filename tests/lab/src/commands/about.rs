@@ -48,7 +48,7 @@ pub fn format_capacities(drive: &EmulatedDrive) -> ScsiReply {
     Ok(reply)
 }
 
-/// Sessions and tracks as the drive counts them: one track a session, and behind the closed ones
+/// Sessions and tracks as the drive counts them: one track a session, and after the closed ones
 /// the open or empty one, unless the disc takes no more.
 struct Count {
     tracks: u16,
