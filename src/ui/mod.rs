@@ -18,3 +18,4 @@ pub mod status;
 pub mod summary;
 pub mod table;
 mod terminal;
+pub mod words;

@@ -102,6 +102,7 @@ pub const ORDERS: [LevelOrder; 6] = [
     (
         "ui",
         &[
+            ("sentences", &["words"]),
             ("terminal and screen", &["keyboard", "lock", "screen", "table", "terminal"]),
             ("the talk with a person", &["ask", "exit", "pace", "progress"]),
             (
