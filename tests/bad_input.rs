@@ -288,7 +288,7 @@ fn another_run_is_waited_for_as_long_as_was_said() {
     let line = format!(
         "mkfifo go; flock '{lock}' cat go & until ! flock -n '{lock}' true; do :; done
          '{program}' flush --wait forever 2>words & waits=$!
-         until grep -q 'waited for' words; do :; done; echo >go; wait $waits"
+         until grep -q 'waiting for' words; do :; done; echo >go; wait $waits"
     );
     sandbox.bash(&line).ok();
 }
@@ -348,8 +348,8 @@ fn discs_of_another_set_or_of_a_newer_format_are_named() {
 #[test]
 fn a_place_without_discs_is_exit_4_and_a_missing_one_exit_1() {
     let sandbox = with_a_file();
-    sandbox.run(["restore", &text(&sandbox.shelf()), "back"]).code(4).says("no disc");
-    sandbox.run(["verify", &text(&sandbox.shelf())]).code(4).says("no disc");
+    sandbox.run(["restore", &text(&sandbox.shelf()), "back"]).code(4).says("no coldcut disc");
+    sandbox.run(["verify", &text(&sandbox.shelf())]).code(4).says("no coldcut disc");
     sandbox.run(["verify", "nowhere"]).code(1).says("nowhere");
     sandbox.run(["restore", "nowhere", "back"]).code(1).says("nowhere");
 }

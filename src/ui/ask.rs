@@ -255,7 +255,7 @@ mod tests {
         let (person, people) = person(false, &["", "one", "two", "three", "three"]);
         assert_eq!(person.passphrase("New", true).unwrap().bytes(), b"three");
         assert!(people.text().contains("cannot be empty"));
-        assert!(people.text().contains("differ"));
+        assert!(people.text().contains("do not match"));
         assert!(person.passphrase("New", true).is_none());
     }
 
