@@ -20,7 +20,7 @@ use crate::model::disc::Ratio;
 use crate::model::disc_list::named;
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::port::event::Activity;
+use crate::port::event::{Activity, Reached};
 use crate::port::files::{
     make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
 };
@@ -296,6 +296,7 @@ impl<'a> Grouping<'a> {
             files,
         };
         catalog.stage_recovery_disc(self.set.id, &new, &numbers(group), &closed)?;
+        self.context.monitor.disc(new.number, Reached::Staged);
         let made = catalog.disc(self.set.id, new.number)?.and_then(DiscInfo::closed);
         made.ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
     }

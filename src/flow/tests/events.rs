@@ -144,7 +144,7 @@ fn jukebox(bench: &PipelineBench, failing: BTreeSet<u32>) -> FakeDrive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
 
     #[test]
     fn tasks_nest_and_end_and_every_disc_comes_to_its_end_in_order(runs in prop::collection::vec(random_run(), 1..3)) {
