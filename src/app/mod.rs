@@ -17,7 +17,6 @@ use crate::flow::base::keys::Needless;
 use crate::flow::{FlowError, chain};
 use crate::port::confinement;
 use crate::port::files::is_for_want_of_room;
-use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 use crate::ui::exit::Exit;
 use crate::ui::screen::Screen;
@@ -41,7 +40,7 @@ fn look_at_needless_passphrase(app: &App, then: IfNeedless) -> Result<(), RunErr
     let Ok(catalog) = app.around.catalog(&app.common) else { return Ok(()) };
     let set = || Needless::set_of(&catalog, app.common.set.as_ref());
     let Some(set) = named.and_then(|_| set()) else { return Ok(()) };
-    let needless = Needless { named, note: &|words| app.reporter.note(words) };
+    let needless = Needless { named, note: &|words| app.monitor.note(words) };
     match then {
         IfNeedless::Refuse => needless.refuse(&set)?,
         IfNeedless::Mention => needless.mention(&set),
@@ -57,10 +56,9 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         let screen = screen.clone();
         confinement::tell_what_is_missing(move |words| screen.say(&format!("coldcut: {words}")));
     }
-    let app = App::new(common, stop, screen);
+    let app = App::new(common, verb.name(), stop, screen);
     let settled = acting_as::settle(&app, &verb).map_err(RunError::from);
     let done = settled.and_then(|()| dispatch(&app, verb));
-    app.reporter.rest();
     // A signal ends every wait: what failed, or was left undone, because of it is not what happened.
     let signal = app.stop.check().err();
     let exit = match (&done, signal) {

@@ -12,8 +12,9 @@ use crate::flow::WaitLimit;
 use crate::flow::base::keys::{KeyRing, SettingOrigin};
 use crate::flow::{Context, FlowError, KeyError};
 use crate::format::SizeLimits;
+use crate::port::event::Activity;
 use crate::port::files::PrivateDir;
-use crate::port::monitor::Monitor;
+use crate::port::monitor::{Monitor, NewTask, RunningTask};
 use crate::port::stop::Stop;
 use crate::port::trust::read_trusted;
 use crate::ui::ask::Person;
@@ -27,7 +28,8 @@ pub struct App {
     pub common: Common,
     pub around: Surroundings,
     pub screen: Arc<Screen>,
-    pub reporter: Reporter,
+    /// The command, as a task.
+    pub monitor: RunningTask,
     pub person: Person,
     pub stop: Stop,
     /// For those who have no staging area; removed with the room.
@@ -35,11 +37,13 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(common: Common, stop: Stop, screen: Arc<Screen>) -> App {
+    pub fn new(common: Common, command: &'static str, stop: Stop, screen: Arc<Screen>) -> App {
+        let monitor = Monitor::new();
+        monitor.listen(Arc::new(Reporter::new(screen.clone(), Show::choose(common.quiet))));
         let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
         App {
             around: Surroundings::read(),
-            reporter: Reporter::new(screen.clone(), Show::choose(common.quiet)),
+            monitor: monitor.begin(NewTask::new(Activity::Command(command))),
             person: Person::new(screen.clone(), common.yes, wait_limit, stop.clone()),
             screen,
             common,
@@ -50,7 +54,7 @@ impl App {
 
     pub fn context(&self) -> Context<'_> {
         Context {
-            monitor: &self.reporter,
+            monitor: &self.monitor,
             operator: &self.person,
             stop: &self.stop,
             wait_limit: self.common.wait.unwrap_or_else(|| self.default_wait()),
@@ -83,7 +87,7 @@ impl App {
         let note = |words: &str| {
             // Each thing once, however often the keys are looked at.
             if said.borrow_mut().insert(words.to_owned()) {
-                self.reporter.note(words);
+                self.monitor.note(words);
             }
         };
         let ask = |prompt: &str, asking| {

@@ -38,7 +38,6 @@ use crate::flow::library::shelves;
 use crate::model::path::shown;
 use crate::model::{SetName, plural};
 use crate::port::clock::Moment;
-use crate::port::monitor::Monitor;
 
 use super::shared::read_files;
 use super::{App, RunError};
@@ -66,7 +65,7 @@ pub fn signer(app: &App, signing: &Signing) -> Result<Option<Signer>, RunError> 
                 Some(path) => PassphraseSource::File(path.clone()),
                 None => PassphraseSource::Ask,
             };
-            source.warning().into_iter().for_each(|words| app.reporter.note(&words));
+            source.warning().into_iter().for_each(|words| app.monitor.note(&words));
             let prompt = format!("Password of the signing key in {}", path.display());
             let try_once = |asking| {
                 let password = source.read(&app.person, &prompt, asking, true, &app.stop)?;

@@ -3,7 +3,8 @@
 
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, News, predicted_sectors};
 use crate::model::Sectors;
-use crate::port::monitor::{Activity, Monitor, Phase, Progress};
+use crate::port::event::Activity;
+use crate::port::monitor::{Monitor, NewTask, RunningTask};
 use crate::port::stop::Stop;
 
 /// A disc that was written and not read back: it counts for nothing yet.
@@ -46,12 +47,11 @@ pub fn burn(
     job: &BurnJob,
     _: Blank,
     drive: &mut dyn Drive,
-    monitor: &dyn Monitor,
+    monitor: &Monitor,
     stop: &Stop,
 ) -> Result<Burned, BurnError> {
-    let total = Some(job.sectors.bytes().0);
-    monitor.phase(&Phase { what: Activity::Writing, disc: Some(job.label.number.0), total });
-    drive.burn(job, &|news| tell(monitor, job, news), stop)?;
+    let task = begin(Activity::Writing, job, monitor);
+    drive.burn(job, &|news| tell(&task, job, news), stop)?;
     Ok(Burned)
 }
 
@@ -59,21 +59,25 @@ pub fn burn(
 pub fn make_image(
     job: &BurnJob,
     drive: &mut dyn Drive,
-    monitor: &dyn Monitor,
+    monitor: &Monitor,
     stop: &Stop,
 ) -> Result<Option<Box<dyn DiscReader>>, BurnError> {
     if !drive.wants_image() || job.image.is_some() {
         return Ok(None);
     }
-    let total = Some(job.sectors.bytes().0);
-    monitor.phase(&Phase { what: Activity::Imaging, disc: Some(job.label.number.0), total });
-    Ok(Some(drive.make_image(job, &|news| tell(monitor, job, news), stop)?))
+    let task = begin(Activity::Imaging, job, monitor);
+    Ok(Some(drive.make_image(job, &|news| tell(&task, job, news), stop)?))
+}
+
+fn begin(what: Activity, job: &BurnJob, monitor: &Monitor) -> RunningTask {
+    let (disc, total) = (job.label.number, job.sectors.bytes().0);
+    monitor.begin(NewTask::new(what).disc(disc).total(total))
 }
 
 /// Another disc may be in progress beside this one: words name theirs.
-fn tell(monitor: &dyn Monitor, job: &BurnJob, news: News) {
+fn tell(monitor: &Monitor, job: &BurnJob, news: News) {
     match news {
-        News::Written(bytes) => monitor.progress(Progress { done: bytes.0, written: None }),
+        News::Written(bytes) => monitor.done(bytes.0),
         News::Note(words) => monitor.note(&format!("disc {}: {words}", job.label.number)),
     }
 }

@@ -76,6 +76,37 @@ pub enum Verb {
     Catalog(CatalogArgs),
 }
 
+impl Verb {
+    /// As it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verb::Backup(_) => "backup",
+            Verb::Burn(_) => "burn",
+            Verb::Restore(_) => "restore",
+            Verb::Verify(_) => "verify",
+            Verb::Drill(_) => "drill",
+            Verb::Rescue(_) => "rescue",
+            Verb::Flush(_) => "flush",
+            Verb::Watch(_) => "watch",
+            Verb::Drives(_) => "drives",
+            Verb::Snapshots(_) => "snapshots",
+            Verb::Discs(_) => "discs",
+            Verb::Ls(_) => "ls",
+            Verb::Find(_) => "find",
+            Verb::Status(_) => "status",
+            Verb::Locate(_) => "locate",
+            Verb::Lost(_) => "lost",
+            Verb::Retire(_) => "retire",
+            Verb::Check(_) => "check",
+            Verb::Copy(_) => "copy",
+            Verb::Migrate(_) => "migrate",
+            Verb::Keysheet(_) => "keysheet",
+            Verb::Set(_) => "set",
+            Verb::Catalog(_) => "catalog",
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct BackupArgs {
     /// The directory to back up, or a set of the configuration files

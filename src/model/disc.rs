@@ -19,6 +19,7 @@ macro_rules! number {
 
 number! {
     /// A disc's number in its set, from 1.
+    #[derive(serde::Serialize)]
     DiscNo(u32)
 }
 number! {

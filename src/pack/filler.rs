@@ -12,7 +12,8 @@ use crate::codec::openpgp::Sealer;
 use crate::model::disc::Compression;
 use crate::model::rows::Note;
 use crate::model::{ArchiveNo, Digest, DiscNo, Entry, Format, SnapshotSeq};
-use crate::port::monitor::{Monitor, Progress};
+use crate::port::event::Progress;
+use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::scan::content::{ContentReadError, Source};
 
@@ -41,7 +42,6 @@ pub struct PackConfig<'a> {
     pub sealer: Option<&'a Sealer>,
     /// Where scratch files are made.
     pub scratch: PathBuf,
-    pub monitor: &'a dyn Monitor,
     pub stop: &'a Stop,
 }
 
@@ -160,6 +160,8 @@ pub struct Packed {
 
 pub struct Filler<'a> {
     pub(super) config: PackConfig<'a>,
+    /// What the disc in progress is filled for.
+    pub(super) task: Monitor,
     ahead: FileReadAhead,
     pub(super) disc: DiscInWork,
     pub(super) builders: [Option<ArchiveBuilder>; 2],
@@ -195,6 +197,7 @@ impl<'a> Filler<'a> {
         Filler {
             ahead: FileReadAhead::new(config.source.another(), probe),
             config,
+            task: Monitor::new(),
             disc,
             builders: [None, None],
             sealing: Background::default(),
@@ -238,7 +241,13 @@ impl<'a> Filler<'a> {
 
     /// Packs until the queue is empty or the disc is full. Open archives are sealed and recorded
     /// then.
-    pub fn fill(&mut self, queue: &mut Queue, ledger: &mut dyn Ledger) -> Result<Fill, PackError> {
+    pub fn fill(
+        &mut self,
+        queue: &mut Queue,
+        ledger: &mut dyn Ledger,
+        task: &Monitor,
+    ) -> Result<Fill, PackError> {
+        self.task = task.clone();
         let outcome = self.fill_open(queue, ledger)?;
         if outcome == Fill::Choose {
             return Ok(outcome);
@@ -478,7 +487,7 @@ impl<'a> Filler<'a> {
     fn report_ahead(&self, more: u64) {
         let open: u64 = self.builders.iter().flatten().map(ArchiveBuilder::bound).sum();
         let (done, written) = (self.done + more, Some(self.written + open));
-        self.config.monitor.progress(Progress { done, written });
+        self.task.progress(Progress { done, written });
     }
 }
 

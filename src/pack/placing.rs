@@ -7,6 +7,7 @@ use crate::codec::sparse::SparseMap;
 use crate::format::{member_name, part_name};
 use crate::model::rows::{FrameSpan, IndexRow, Note, PartSpan};
 use crate::model::{ArchiveNo, Digest, Entry, Kind, Meta, RelPath};
+use crate::port::event::Progress;
 
 use super::archive::ArchiveBuilder;
 use super::filler::{CurrentFile, Filler, Lane, Placement};
@@ -266,16 +267,14 @@ impl Filler<'_> {
             return Ok(Err(std::io::Error::other("no open archive")));
         };
         builder.write_long(head)?;
-        let (monitor, stop) = (self.config.monitor, self.config.stop);
+        let (task, stop) = (&self.task, self.config.stop);
         let (done, written) = (&mut self.done, self.written);
         let read = current.reading.read_slice(at, len, &mut |block| {
             stop.check()?;
             ledger.breathe().map_err(PackError::Ledger)?;
             *done += block.bytes();
-            monitor.progress(crate::port::monitor::Progress {
-                done: *done,
-                written: Some(written + builder.bound()),
-            });
+            let written = Some(written + builder.bound());
+            task.progress(Progress { done: *done, written });
             match block {
                 FileBlock::Data(data) => builder.write_long(data),
                 FileBlock::Hole(_) => Ok(()),

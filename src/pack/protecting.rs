@@ -7,8 +7,9 @@ use super::PackError;
 use super::filler::DiscInWork;
 use super::room::{add_recovery, image, sums_size};
 use super::staged::StagedFile;
+use crate::port::event::Activity;
 use crate::port::files::{digest, open_own_to_read, sync_dir, unless_missing};
-use crate::port::monitor::{Activity, Monitor, Phase, Progress};
+use crate::port::monitor::{Monitor, NewTask};
 use crate::port::stop::{Heeding, Stop};
 use crate::recovery::geometry::{Geometry, Layout};
 use crate::recovery::program::{ProgramError, create};
@@ -17,7 +18,7 @@ use crate::recovery::{DIRECTORY, covers};
 /// Who hears how far the work has come, and who may stop it.
 #[derive(Clone, Copy)]
 pub struct Watchers<'a> {
-    pub monitor: &'a dyn Monitor,
+    pub monitor: &'a Monitor,
     pub stop: &'a Stop,
 }
 
@@ -54,14 +55,9 @@ pub(super) fn protect(
     let paths: Vec<&str> = covered.iter().map(|file| file.path.as_str()).collect();
     let total = covered.iter().map(|file| file.size).sum::<u64>();
     let Watchers { monitor, stop } = watchers;
-    monitor.phase(&Phase {
-        what: Activity::Protecting,
-        disc: Some(disc.number.0),
-        total: Some(total),
-    });
-    let mut watch = |percent: u64| {
-        monitor.progress(Progress { done: total / 100 * percent, written: None });
-    };
+    let new = NewTask::new(Activity::Protecting).disc(disc.number).total(total);
+    let task = monitor.begin(new);
+    let mut watch = |percent: u64| task.done(total / 100 * percent);
     create(&disc.dir, &paths, geometry.block, &layout, &mut watch, stop).map_err(|error| {
         match error {
             ProgramError::Stopped(stopped) => stopped.into(),

@@ -18,7 +18,7 @@ use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::entry::{Fingerprint, Meta, Mtime};
 use crate::model::rows::{IndexRow, Life, ListedRow, Note, SnapshotRow};
 use crate::model::{ArchiveNo, Digest, DiscNo, Entry, Kind, RelPath, Sectors, SnapshotSeq};
-use crate::port::monitor::Recorder;
+use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::scan::content::Source;
 use crate::scan::filter::{Filter, FilterOptions};
@@ -165,7 +165,7 @@ impl PackBench {
             Ok(())
         };
         let source = self.dir.path().join("src");
-        walk(&source, &filter, &Stop::new(), &Recorder::default(), &mut take).unwrap();
+        walk(&source, &filter, &Stop::new(), &Monitor::new(), &mut take).unwrap();
         queue
     }
 
@@ -202,7 +202,7 @@ impl PackBench {
         memory: &mut MemoryLedger,
     ) -> Result<super::filler::Packed, PackError> {
         let source = Source::open(&self.dir.path().join("src")).unwrap();
-        let (recorder, stop) = (Recorder::default(), self.stop.clone());
+        let (monitor, stop) = (Monitor::new(), self.stop.clone());
         let config = PackConfig {
             source: &source,
             snapshot: SnapshotSeq(1),
@@ -210,12 +210,11 @@ impl PackBench {
             archive_size: self.archive_size,
             sealer: None,
             scratch: self.dir.path().join("scratch"),
-            monitor: &recorder,
             stop: &stop,
         };
         let mut filler = Filler::new(config, self.disc(1), false);
         loop {
-            let more = filler.fill(&mut queue, memory)? == Fill::Full;
+            let more = filler.fill(&mut queue, memory, &monitor)? == Fill::Full;
             let disc = filler.disc();
             if disc.has_archives() {
                 let scratch = self.dir.path().join("scratch");
@@ -606,7 +605,7 @@ fn the_ledger_breathes_within_a_long_file_and_may_end_the_packing_there() {
     assert!(bench.memory.breaths > 10, "{}", bench.memory.breaths);
     bench.memory = MemoryLedger { last_breath: Some(5), ..MemoryLedger::default() };
     let mut source = Source::open(&bench.dir.path().join("src")).unwrap();
-    let (monitor, stop) = (&Recorder::default(), &Stop::new());
+    let stop = &Stop::new();
     let config = PackConfig {
         source: &mut source,
         snapshot: SnapshotSeq(1),
@@ -614,11 +613,10 @@ fn the_ledger_breathes_within_a_long_file_and_may_end_the_packing_there() {
         archive_size: bench.archive_size,
         sealer: None,
         scratch: bench.dir.path().join("scratch"),
-        monitor,
         stop,
     };
     let mut filler = Filler::new(config, bench.disc(2), false);
-    let ended = filler.fill(&mut bench.queue(), &mut bench.memory);
+    let ended = filler.fill(&mut bench.queue(), &mut bench.memory, &Monitor::new());
     assert!(matches!(ended, Err(PackError::Ledger(_))), "{ended:?}");
     assert!(bench.memory.archives.is_empty());
 }

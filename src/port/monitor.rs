@@ -1,159 +1,180 @@
-//! How the engine tells what it does. It never prints; `ui` shows, counts nothing, decides nothing.
+//! How the engine says what it does: in events, as values. It never prints; listeners show, and
+//! decide nothing.
 
-use std::fmt;
-use std::sync::Mutex;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::DiscNo;
+use super::event::{Activity, Event, Listener, Progress, Reached, RunState, Task, TaskId, Trouble};
+use crate::model::{DiscNo, SetName};
 
-/// A stretch of work with a bar of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phase {
+/// Where the engine reports to: the stream of events, and the task to which what is reported there
+/// belongs. Called from several threads; cheap to clone.
+#[derive(Clone)]
+pub struct Monitor {
+    stream: Arc<EventStream>,
+    task: Option<Arc<Task>>,
+}
+
+/// A task that is running. It ends when this is dropped; what is reported to it belongs to it.
+pub struct RunningTask {
+    monitor: Monitor,
+    task: Arc<Task>,
+}
+
+/// What a task is about, before it begins.
+pub struct NewTask {
     pub what: Activity,
-    /// The disc in progress, if it is about one.
-    pub disc: Option<u32>,
-    /// Bytes (or entries, when scanning) to do, if known.
+    /// If not that of the task around it.
+    pub set: Option<SetName>,
+    pub disc: Option<DiscNo>,
+    /// By its title, if not that of the task around it.
+    pub drive: Option<String>,
+    /// In the unit of the activity, if known.
     pub total: Option<u64>,
 }
 
-/// What is being done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activity {
-    Scanning,
-    Packing,
-    /// Making recovery data.
-    Protecting,
-    Drilling,
-    /// Making an image before it is burned.
-    Imaging,
-    Writing,
-    Verifying,
-    Reading,
-    Repairing,
-    Rescuing,
-    Restoring,
+#[derive(Default)]
+struct EventStream {
+    now: Mutex<Now>,
 }
 
-impl Activity {
-    /// The word of `--json` and of progress lines.
-    pub fn word(self) -> &'static str {
-        match self {
-            Activity::Scanning => "scanning",
-            Activity::Packing => "packing",
-            Activity::Protecting => "protecting",
-            Activity::Drilling => "drilling",
-            Activity::Imaging => "imaging",
-            Activity::Writing => "writing",
-            Activity::Verifying => "verifying",
-            Activity::Reading => "reading",
-            Activity::Repairing => "repairing",
-            Activity::Rescuing => "rescuing",
-            Activity::Restoring => "restoring",
+/// What a listener that joins late is told first, and who listens.
+#[derive(Default)]
+struct Now {
+    state: RunState,
+    listeners: Vec<Arc<dyn Listener>>,
+}
+
+impl NewTask {
+    pub fn new(what: Activity) -> NewTask {
+        NewTask { what, set: None, disc: None, drive: None, total: None }
+    }
+
+    pub fn set(self, set: &SetName) -> NewTask {
+        NewTask { set: Some(set.clone()), ..self }
+    }
+
+    pub fn disc(self, disc: DiscNo) -> NewTask {
+        NewTask { disc: Some(disc), ..self }
+    }
+
+    pub fn drive(self, title: String) -> NewTask {
+        NewTask { drive: Some(title), ..self }
+    }
+
+    pub fn total(self, total: u64) -> NewTask {
+        NewTask { total: Some(total), ..self }
+    }
+}
+
+impl Monitor {
+    /// Events that nobody listens to yet.
+    pub fn new() -> Monitor {
+        Monitor { stream: Arc::default(), task: None }
+    }
+
+    /// A listener from now on. It is told the state first.
+    pub fn listen(&self, listener: Arc<dyn Listener>) {
+        let mut now = self.stream.now();
+        listener.join(&now.state);
+        now.listeners.push(listener);
+    }
+
+    /// A part of the work begins, which is a part of this monitor's task.
+    pub fn begin(&self, new: NewTask) -> RunningTask {
+        // Unique in the process, so that a stream may pass on what it hears from another.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = TaskId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let around = self.task.as_deref();
+        let task = Arc::new(Task {
+            id,
+            parent: around.map(|task| task.id),
+            what: new.what,
+            set: new.set.or_else(|| around?.set.clone()),
+            disc: new.disc,
+            drive: new.drive.or_else(|| around?.drive.clone()),
+            total: new.total,
+        });
+        self.stream.pass_on(Event::Begun((*task).clone()));
+        let monitor = Monitor { stream: self.stream.clone(), task: Some(task.clone()) };
+        RunningTask { monitor, task }
+    }
+
+    /// How far this monitor's task has come. Nothing, where none is running.
+    pub fn progress(&self, progress: Progress) {
+        if let Some(task) = &self.task {
+            self.stream.pass_on(Event::Progress { task: task.id, progress });
         }
     }
-}
 
-/// How far the phase in progress has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes of the source, or of the medium, done so far.
-    pub done: u64,
-    /// Bytes that came out, when packing: `written / done` is the ratio.
-    pub written: Option<u64>,
-}
-
-/// How far a disc has come. Each step is told when it is recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reached {
-    /// Packed: all of it waits in the staging area.
-    Staged,
-    /// Written, and good for nothing yet.
-    Burned,
-    /// Read back, and every byte was right.
-    Verified,
-    /// A burn or its read-back failed; another blank is to take it.
-    Failed,
-}
-
-/// Something went wrong with one thing, and the work goes on without it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// The path, disc or file concerned, fit for a terminal.
-    pub thing: String,
-    /// What happened, in words.
-    pub what: String,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.thing, self.what)
+    /// How much is done, in the unit of the activity.
+    pub fn done(&self, done: u64) {
+        self.progress(Progress { done, written: None });
     }
-}
 
-/// Where the engine reports to. Called from several threads; what goes on beside other work has a
-/// monitor of its own, so that one's phases do not end the other's.
-pub trait Monitor: Send + Sync {
-    /// For work that goes on beside this monitor's. Its last phase ends when it is dropped.
-    fn beside(&self) -> Box<dyn Monitor + '_>;
-    /// A new phase begins; the one before has ended.
-    fn phase(&self, phase: &Phase);
-    fn progress(&self, progress: Progress);
-    /// The phase has ended, and none follows yet.
-    fn rest(&self);
-    fn disc(&self, number: DiscNo, reached: Reached);
+    pub fn disc(&self, number: DiscNo, reached: Reached) {
+        let set = self.task.as_ref().and_then(|task| task.set.clone());
+        self.stream.pass_on(Event::Disc { set, number, reached });
+    }
+
     /// A sentence that a person wants to read even when all goes well.
-    fn note(&self, text: &str);
+    pub fn note(&self, text: &str) {
+        self.stream.pass_on(Event::Note(text.to_owned()));
+    }
+
     /// A non-fatal failure. The engine counts it itself: it reaches the exit code without the
     /// monitor.
-    fn trouble(&self, trouble: &Trouble);
-}
+    pub fn trouble(&self, trouble: &Trouble) {
+        self.stream.pass_on(Event::Trouble(trouble.clone()));
+    }
 
-impl<M: Monitor + ?Sized> Monitor for &M {
-    fn beside(&self) -> Box<dyn Monitor + '_> {
-        (**self).beside()
+    /// Passes on what was heard elsewhere.
+    pub fn repeat(&self, event: &Event) {
+        self.stream.pass_on(event.clone());
     }
-    fn phase(&self, phase: &Phase) {
-        (**self).phase(phase);
-    }
-    fn progress(&self, progress: Progress) {
-        (**self).progress(progress);
-    }
-    fn rest(&self) {
-        (**self).rest();
-    }
-    fn disc(&self, number: DiscNo, reached: Reached) {
-        (**self).disc(number, reached);
-    }
-    fn note(&self, text: &str) {
-        (**self).note(text);
-    }
-    fn trouble(&self, trouble: &Trouble) {
-        (**self).trouble(trouble);
+
+    /// The same work, reported to another listener only.
+    pub fn apart(&self, listener: Arc<dyn Listener>) -> Monitor {
+        let apart = Monitor { stream: Arc::default(), task: self.task.clone() };
+        apart.listen(listener);
+        apart
     }
 }
 
-/// Keeps all that is said, for tests and for callers that print nothing.
-#[derive(Debug, Default)]
-pub struct Recorder {
-    pub notes: Mutex<Vec<String>>,
-    pub troubles: Mutex<Vec<Trouble>>,
+impl Default for Monitor {
+    fn default() -> Monitor {
+        Monitor::new()
+    }
 }
 
-impl Monitor for Recorder {
-    fn beside(&self) -> Box<dyn Monitor + '_> {
-        Box::new(self)
+impl EventStream {
+    fn now(&self) -> MutexGuard<'_, Now> {
+        // The state is whole between any two events.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    fn phase(&self, _: &Phase) {}
-    fn progress(&self, _: Progress) {}
-    fn rest(&self) {}
-    fn disc(&self, _: DiscNo, _: Reached) {}
-    fn note(&self, text: &str) {
-        if let Ok(mut notes) = self.notes.lock() {
-            notes.push(text.to_owned());
-        }
+
+    /// Listeners hear it while the state is free: one that waits holds up its own thread only.
+    fn pass_on(&self, event: Event) {
+        let listeners = {
+            let mut now = self.now();
+            now.state.apply(&event);
+            now.listeners.clone()
+        };
+        listeners.iter().for_each(|listener| listener.hear(&event));
     }
-    fn trouble(&self, trouble: &Trouble) {
-        if let Ok(mut troubles) = self.troubles.lock() {
-            troubles.push(trouble.clone());
-        }
+}
+
+impl Deref for RunningTask {
+    type Target = Monitor;
+
+    fn deref(&self) -> &Monitor {
+        &self.monitor
+    }
+}
+
+impl Drop for RunningTask {
+    fn drop(&mut self) {
+        self.monitor.stream.pass_on(Event::Ended((*self.task).clone()));
     }
 }

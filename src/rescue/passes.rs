@@ -13,7 +13,7 @@ use crate::drive::{Absence, SectorSource};
 use crate::model::Sectors;
 use crate::model::size::{CLUSTER, SECTOR};
 use crate::port::clock::Stopwatch;
-use crate::port::monitor::{Monitor, Progress};
+use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 
 /// Read at once where nothing fails, so that a drive keeps streaming.
@@ -45,7 +45,7 @@ pub struct Passes<'a> {
     map: &'a mut Map,
     save: &'a SaveMap<'a>,
     saved: Stopwatch,
-    monitor: &'a dyn Monitor,
+    monitor: &'a Monitor,
     stop: &'a Stop,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Passes<'a> {
         image: &'a File,
         map: &'a mut Map,
         save: &'a SaveMap<'a>,
-        monitor: &'a dyn Monitor,
+        monitor: &'a Monitor,
         stop: &'a Stop,
     ) -> Passes<'a> {
         Passes { from, image, map, save, saved: Stopwatch::start(), monitor, stop }
@@ -138,7 +138,7 @@ impl<'a> Passes<'a> {
             return Err(RescueError::Gone(absence));
         }
         let done = self.map.bytes(BlockStatus::Finished);
-        self.monitor.progress(Progress { done, written: None });
+        self.monitor.done(done);
         if self.saved.elapsed().as_secs() >= SAVED_EVERY {
             self.save_now()?;
         }
@@ -167,7 +167,7 @@ fn border(at: u64, step: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::monitor::Recorder;
+    use crate::port::recorder::Recorder;
     use std::collections::BTreeSet;
     use std::sync::Mutex;
 

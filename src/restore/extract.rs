@@ -27,7 +27,8 @@ use crate::drive::{Absence, DiscReader};
 use crate::format::SizeLimits;
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscIdentity, DiscNo};
-use crate::port::monitor::{Monitor, Progress, Trouble};
+use crate::port::event::{Activity, Trouble};
+use crate::port::monitor::{Monitor, NewTask};
 use crate::port::stop::{Stop, Stopped};
 
 /// Rows of frames up to this length are read whole and handed to another thread; longer ones, of
@@ -73,7 +74,9 @@ enum ContentState {
 pub(super) struct Shared<'a> {
     pub plan: &'a RestorePlan,
     pub target: &'a Target,
-    pub monitor: &'a dyn Monitor,
+    pub monitor: &'a Monitor,
+    /// The disc in progress, as a task.
+    task: Monitor,
     pub stop: &'a Stop,
     limits: SizeLimits,
     state: Mutex<ExtractState>,
@@ -125,7 +128,7 @@ impl<'a> Restorer<'a> {
     pub fn new(
         plan: &'a RestorePlan,
         target: &'a Target,
-        monitor: &'a dyn Monitor,
+        monitor: &'a Monitor,
         stop: &'a Stop,
     ) -> Restorer<'a> {
         let fates = vec![ContentState::Waiting; plan.contents.len()];
@@ -133,7 +136,8 @@ impl<'a> Restorer<'a> {
         let state = ExtractState { fates, reasons, lost, tally };
         let (state, disc, done) = (Mutex::new(state), AtomicU32::new(0), AtomicU64::new(0));
         let limits = SizeLimits::Kept;
-        let shared = Shared { plan, target, monitor, stop, limits, state, disc, done };
+        let task = monitor.clone();
+        let shared = Shared { plan, target, monitor, task, stop, limits, state, disc, done };
         Restorer { shared, open: HashMap::new() }
     }
 
@@ -154,6 +158,10 @@ impl<'a> Restorer<'a> {
         locate: &MemberLookup,
     ) -> Result<Option<Absence>, Stopped> {
         let number = label.number;
+        let total = self.shared.plan.bytes_from(number);
+        let new = NewTask::new(Activity::Restoring).disc(number).total(total);
+        let task = self.shared.monitor.begin(new);
+        self.shared.task = task.clone();
         self.shared.disc.store(number.0, Ordering::Relaxed);
         self.shared.done.store(0, Ordering::Relaxed);
         let members = self.find_members(label, copies, opener, locate);
@@ -506,7 +514,7 @@ impl Shared<'_> {
 
     fn read(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.monitor.progress(Progress { done, written: None });
+        self.task.done(done);
     }
 
     fn fail_all(&self, fetches: &[Fetch], why: &str) {

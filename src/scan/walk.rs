@@ -22,7 +22,8 @@ use super::pseudo;
 use crate::model::path::shown;
 use crate::model::{Entry, RelPath, Xattr};
 use crate::port::beneath::{open_dir_at, open_root, proc_path};
-use crate::port::monitor::{Activity, Monitor, Phase, Progress};
+use crate::port::event::Activity;
+use crate::port::monitor::{Monitor, NewTask};
 use crate::port::stop::{Stop, Stopped};
 
 /// So many of the deepest levels stay open; far below the 1,024 descriptors a process may have.
@@ -156,7 +157,7 @@ pub fn walk<E: From<ScanError>>(
     source: &Path,
     filter: &Filter,
     stop: &Stop,
-    monitor: &dyn Monitor,
+    monitor: &Monitor,
     visitor: &mut dyn Visitor<E>,
 ) -> Result<WalkTally, E> {
     let root = open_source(source)?;
@@ -167,12 +168,12 @@ pub fn walk<E: From<ScanError>>(
         let path = shown(source.as_os_str().as_bytes());
         return Err(ScanError::Pseudo { path, name }.into());
     }
-    monitor.phase(&Phase { what: Activity::Scanning, disc: None, total: None });
+    let task = monitor.begin(NewTask::new(Activity::Scanning));
     let tally = rayon::in_place_scope(|scope| {
         let mut walker = Walker {
             filter,
             stop,
-            monitor,
+            monitor: &task,
             visitor,
             ahead: DirReadAhead::new(scope, filter, stop),
             looker: Looker::new(),
@@ -181,7 +182,7 @@ pub fn walk<E: From<ScanError>>(
         };
         walker.run(root).map(|()| walker.tally)
     })?;
-    monitor.progress(Progress { done: tally.walked(), written: None });
+    task.done(tally.walked());
     Ok(tally)
 }
 
@@ -216,7 +217,7 @@ struct WalkLevel {
 struct Walker<'a, 's, 'env, E> {
     filter: &'a Filter,
     stop: &'a Stop,
-    monitor: &'a dyn Monitor,
+    monitor: &'a Monitor,
     visitor: &'a mut dyn Visitor<E>,
     ahead: DirReadAhead<'s, 'env>,
     looker: Looker,
@@ -394,7 +395,7 @@ impl<E: From<ScanError>> Walker<'_, '_, '_, E> {
     fn emit(&mut self, found: WalkedPath) -> Result<(), E> {
         self.tally.count(&found);
         if self.tally.walked() % TELL_EVERY == 0 {
-            self.monitor.progress(Progress { done: self.tally.walked(), written: None });
+            self.monitor.done(self.tally.walked());
         }
         self.visitor.take(found)
     }

@@ -5,11 +5,14 @@
 use super::lock::locked;
 use super::pace::RateWindow;
 use super::screen::Screen;
-use crate::model::{Bytes, DiscNo};
+use crate::model::Bytes;
 use crate::port::clock::Moment;
-use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};
+use crate::port::event::{
+    Activity, Event, Listener, Progress, RunState, Task, TaskId, Trouble, Unit,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -44,14 +47,14 @@ pub struct Reporter {
     screen: Arc<Screen>,
     show: Show,
     clock: Clock,
-    state: Mutex<Option<RunningPhase>>,
+    running: Mutex<BTreeMap<TaskId, RunningBar>>,
     /// What the packing of the discs before has done: its count goes on from disc to disc.
     packed: AtomicU64,
 }
 
-/// The phase in progress.
-struct RunningPhase {
-    phase: Phase,
+/// A task that counts something.
+struct RunningBar {
+    task: Task,
     progress: Progress,
     pace: RateWindow,
     lined: Moment,
@@ -67,19 +70,7 @@ impl Reporter {
     }
 
     pub fn with_clock(screen: Arc<Screen>, show: Show, clock: Clock) -> Reporter {
-        Reporter { screen, show, clock, state: Mutex::new(None), packed: AtomicU64::new(0) }
-    }
-
-    fn close(&self, ended: &RunningPhase) {
-        if let Some(bar) = &ended.bar {
-            self.screen.remove_bar(bar);
-        }
-        if ended.phase.what == Activity::Packing {
-            self.packed.store(ended.progress.done, Ordering::Relaxed);
-        }
-        if ended.news {
-            self.event(progress_event(&ended.phase, ended.progress));
-        }
+        Reporter { screen, show, clock, running: Mutex::default(), packed: AtomicU64::new(0) }
     }
 
     /// Events are a courtesy: the run does not fail because nobody reads them any more.
@@ -89,13 +80,25 @@ impl Reporter {
         }
     }
 
-    fn begin(&self, phase: &Phase, now: Moment) -> RunningPhase {
-        let bar = (self.show == Show::Bar).then(|| self.screen.add_bar(new_bar(phase)));
+    fn begun(&self, task: &Task) {
+        self.event(task_event(task));
+        if task.what.unit() == Unit::None {
+            return;
+        }
+        if self.show == Show::Lines {
+            self.screen.say(&task_line(task));
+        }
+        let running = self.bar(task, (self.clock)());
+        locked(&self.running).insert(task.id, running);
+    }
+
+    fn bar(&self, task: &Task, now: Moment) -> RunningBar {
+        let bar = (self.show == Show::Bar).then(|| self.screen.add_bar(new_bar(task)));
         // A count that goes on begins where the disc before left it.
         let before =
-            if phase.what == Activity::Packing { self.packed.load(Ordering::Relaxed) } else { 0 };
-        RunningPhase {
-            phase: phase.clone(),
+            if task.what == Activity::Packing { self.packed.load(Ordering::Relaxed) } else { 0 };
+        RunningBar {
+            task: task.clone(),
             progress: Progress::default(),
             pace: RateWindow::from(now, before),
             lined: now,
@@ -105,7 +108,16 @@ impl Reporter {
         }
     }
 
-    fn advance(&self, running: &mut RunningPhase, progress: Progress, now: Moment) {
+    fn advanced(&self, task: TaskId, progress: Progress) {
+        if self.show == Show::Nothing {
+            return;
+        }
+        if let Some(running) = locked(&self.running).get_mut(&task) {
+            self.advance(running, progress, (self.clock)());
+        }
+    }
+
+    fn advance(&self, running: &mut RunningBar, progress: Progress, now: Moment) {
         running.progress = progress;
         running.pace.note(now, progress.done);
         running.news = true;
@@ -115,7 +127,7 @@ impl Reporter {
         if now.0 - running.told.0 >= EVENTS_APART {
             running.told = now;
             running.news = false;
-            self.event(progress_event(&running.phase, progress));
+            self.event(progress_event(&running.task, progress));
             if let Some(bar) = &running.bar {
                 bar.set_message(running.line(now));
             }
@@ -125,56 +137,28 @@ impl Reporter {
             self.screen.say(&running.line(now));
         }
     }
-}
 
-impl RunningPhase {
-    fn line(&self, now: Moment) -> String {
-        let rate = self.pace.rate(now, self.progress.done);
-        progress_line(&self.phase, self.progress, rate, self.bar.is_none())
-    }
-}
-
-impl Drop for Reporter {
-    fn drop(&mut self) {
-        self.rest();
-    }
-}
-
-impl Monitor for Reporter {
-    fn beside(&self) -> Box<dyn Monitor + '_> {
-        Box::new(Reporter::with_clock(self.screen.clone(), self.show, self.clock.clone()))
-    }
-
-    fn phase(&self, phase: &Phase) {
-        let mut state = locked(&self.state);
-        if let Some(ended) = state.take() {
+    /// That a command is over, the end of its output says.
+    fn ended(&self, task: &Task) {
+        if let Some(ended) = locked(&self.running).remove(&task.id) {
             self.close(&ended);
         }
-        if self.show == Show::Lines {
-            self.screen.say(&phase_line(phase));
-        }
-        self.event(phase_event(phase));
-        *state = Some(self.begin(phase, (self.clock)()));
-    }
-
-    fn progress(&self, progress: Progress) {
-        if self.show == Show::Nothing {
-            return;
-        }
-        if let Some(running) = &mut *locked(&self.state) {
-            self.advance(running, progress, (self.clock)());
+        if !matches!(task.what, Activity::Command(_)) {
+            self.event(json!({"event": "end", "task": task.id}));
         }
     }
 
     /// Without it a bar stays behind the last words.
-    fn rest(&self) {
-        if let Some(ended) = locked(&self.state).take() {
-            self.close(&ended);
+    fn close(&self, ended: &RunningBar) {
+        if let Some(bar) = &ended.bar {
+            self.screen.remove_bar(bar);
         }
-    }
-
-    fn disc(&self, number: DiscNo, reached: Reached) {
-        self.event(json!({"event": "disc", "disc": number.0, "state": word(reached)}));
+        if ended.task.what == Activity::Packing {
+            self.packed.store(ended.progress.done, Ordering::Relaxed);
+        }
+        if ended.news {
+            self.event(progress_event(&ended.task, ended.progress));
+        }
     }
 
     fn note(&self, text: &str) {
@@ -191,19 +175,38 @@ impl Monitor for Reporter {
     }
 }
 
-/// As `discs` names the states of a disc.
-fn word(reached: Reached) -> &'static str {
-    match reached {
-        Reached::Staged => "staged",
-        Reached::Burned => "burned",
-        Reached::Verified => "verified",
-        Reached::Failed => "failed",
+impl RunningBar {
+    fn line(&self, now: Moment) -> String {
+        let rate = self.pace.rate(now, self.progress.done);
+        progress_line(&self.task, self.progress, rate, self.bar.is_none())
     }
 }
 
-fn new_bar(phase: &Phase) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(phase.total, ProgressDrawTarget::hidden());
-    let template = match phase.total {
+impl Listener for Reporter {
+    fn join(&self, state: &RunState) {
+        for (task, progress) in state.tasks() {
+            self.begun(task);
+            self.advanced(task.id, *progress);
+        }
+    }
+
+    fn hear(&self, event: &Event) {
+        match event {
+            Event::Begun(task) => self.begun(task),
+            Event::Progress { task, progress } => self.advanced(*task, *progress),
+            Event::Ended(task) => self.ended(task),
+            Event::Disc { number, reached, .. } => {
+                self.event(json!({"event": "disc", "disc": number, "state": reached}));
+            }
+            Event::Note(text) => self.note(text),
+            Event::Trouble(trouble) => self.trouble(trouble),
+        }
+    }
+}
+
+fn new_bar(task: &Task) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(task.total, ProgressDrawTarget::hidden());
+    let template = match task.total {
         Some(_) => "[{bar:8}] {wide_msg}",
         None => "{spinner} {wide_msg}",
     };
@@ -211,36 +214,36 @@ fn new_bar(phase: &Phase) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.with_message(phase_line(phase))
+    bar.with_message(task_line(task))
 }
 
 /// `packing disc 3, 25.0 GB`
-fn phase_line(phase: &Phase) -> String {
-    let total = phase.total.map(|total| format!(", {}", amount(phase, total)));
-    format!("{}{}", heading(phase), total.unwrap_or_default())
+fn task_line(task: &Task) -> String {
+    let total = task.total.map(|total| format!(", {}", amount(task, total)));
+    format!("{}{}", heading(task), total.unwrap_or_default())
 }
 
-fn heading(phase: &Phase) -> String {
-    match phase.disc {
-        Some(disc) => format!("{} disc {disc}", phase.what.word()),
-        None => phase.what.word().to_owned(),
+fn heading(task: &Task) -> String {
+    match task.disc {
+        Some(disc) => format!("{} disc {disc}", task.what.word()),
+        None => task.what.word().to_owned(),
     }
 }
 
 /// A scan counts entries, everything else counts bytes.
-fn amount(phase: &Phase, number: u64) -> String {
-    match phase.what {
-        Activity::Scanning => format!("{number} entries"),
-        _ => Bytes(number).to_string(),
+fn amount(task: &Task, number: u64) -> String {
+    match task.what.unit() {
+        Unit::Entries => format!("{number} entries"),
+        Unit::Bytes | Unit::None => Bytes(number).to_string(),
     }
 }
 
 /// `packing disc 3: 12.5 GB of 25.0 GB (50 %), ratio 0.80, 40.0 MB/s, 5 min left`; a bar shows the
 /// percent by itself, and needs the room.
-fn progress_line(phase: &Phase, progress: Progress, rate: Option<u64>, percents: bool) -> String {
-    let mut line = format!("{}: {}", heading(phase), amount(phase, progress.done));
-    if let Some(total) = phase.total {
-        line += &format!(" of {}", amount(phase, total));
+fn progress_line(task: &Task, progress: Progress, rate: Option<u64>, percents: bool) -> String {
+    let mut line = format!("{}: {}", heading(task), amount(task, progress.done));
+    if let Some(total) = task.total {
+        line += &format!(" of {}", amount(task, total));
         if percents {
             line += &format!(" ({} %)", percent(progress.done, total));
         }
@@ -249,8 +252,8 @@ fn progress_line(phase: &Phase, progress: Progress, rate: Option<u64>, percents:
         line += &format!(", ratio {:.2}", written as f64 / progress.done as f64);
     }
     if let Some(rate) = rate.filter(|&rate| rate > 0) {
-        line += &format!(", {}/s", amount(phase, rate));
-        if let Some(rest) = phase.total.and_then(|total| total.checked_sub(progress.done)) {
+        line += &format!(", {}/s", amount(task, rate));
+        if let Some(rest) = task.total.and_then(|total| total.checked_sub(progress.done)) {
             line += &format!(", {} left", duration(rest / rate));
         }
     }
@@ -275,18 +278,30 @@ pub(super) fn duration(seconds: u64) -> String {
     }
 }
 
-fn phase_event(phase: &Phase) -> Value {
-    json!({"event": "phase", "phase": phase.what.word(), "disc": phase.disc, "total": phase.total})
+/// A task that counts is a phase.
+fn task_event(task: &Task) -> Value {
+    let event = if task.what.unit() == Unit::None { "task" } else { "phase" };
+    json!({
+        "event": event,
+        "phase": task.what.word(),
+        "disc": task.disc,
+        "total": task.total,
+        "task": task.id,
+        "parent": task.parent,
+        "set": task.set,
+        "drive": task.drive,
+    })
 }
 
-fn progress_event(phase: &Phase, progress: Progress) -> Value {
+fn progress_event(task: &Task, progress: Progress) -> Value {
     json!({
         "event": "progress",
-        "phase": phase.what.word(),
-        "disc": phase.disc,
-        "total": phase.total,
+        "phase": task.what.word(),
+        "disc": task.disc,
+        "total": task.total,
         "done": progress.done,
         "written": progress.written,
+        "task": task.id,
     })
 }
 
@@ -294,19 +309,29 @@ fn progress_event(phase: &Phase, progress: Progress) -> Value {
 mod tests {
     use super::super::screen::testing::{Paper, screen};
     use super::*;
+    use crate::model::DiscNo;
+    use crate::port::event::Reached;
+    use crate::port::monitor::{Monitor, NewTask};
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    /// A reporter whose clock stands until it is moved.
-    fn reporter(show: Show, json: bool) -> (Reporter, Arc<AtomicI64>, Paper, Paper) {
+    /// A reporter that listens, whose clock stands until it is moved.
+    fn reporter(show: Show, json: bool) -> (Monitor, Arc<AtomicI64>, Paper, Paper) {
         let (screen, people, results) = screen(json);
         let time = Arc::new(AtomicI64::new(1000));
         let hand = time.clone();
         let clock = Arc::new(move || Moment(hand.load(Ordering::SeqCst)));
-        (Reporter::with_clock(screen, show, clock), time, people, results)
+        let monitor = Monitor::new();
+        monitor.listen(Arc::new(Reporter::with_clock(screen, show, clock)));
+        (monitor, time, people, results)
     }
 
-    fn packing() -> Phase {
-        Phase { what: Activity::Packing, disc: Some(3), total: Some(25_000_000_000) }
+    fn packing() -> NewTask {
+        NewTask::new(Activity::Packing).disc(DiscNo(3)).total(25_000_000_000)
+    }
+
+    fn task(what: Activity, total: Option<u64>) -> Task {
+        let (set, disc, drive) = (None, None, None);
+        Task { id: TaskId(1), parent: None, what, set, disc, drive, total }
     }
 
     fn done(done: u64) -> Progress {
@@ -315,13 +340,13 @@ mod tests {
 
     #[test]
     fn a_log_gets_a_line_at_the_start_and_then_every_half_minute() {
-        let (reporter, time, people, results) = reporter(Show::Lines, false);
-        reporter.phase(&packing());
+        let (monitor, time, people, results) = reporter(Show::Lines, false);
+        let task = monitor.begin(packing());
         for second in 1..=65 {
             time.fetch_add(1, Ordering::SeqCst);
-            reporter.progress(done(second * 100_000_000));
+            task.progress(done(second * 100_000_000));
         }
-        reporter.rest();
+        drop(task);
         let expected = "packing disc 3, 25.0 GB\n\
             packing disc 3: 3.00 GB of 25.0 GB (12 %), ratio 0.80, 100 MB/s, 4 min left\n\
             packing disc 3: 6.00 GB of 25.0 GB (24 %), ratio 0.80, 100 MB/s, 4 min left\n";
@@ -331,35 +356,35 @@ mod tests {
 
     #[test]
     fn programs_get_an_event_a_second_and_the_last_one() {
-        let (reporter, time, _, results) = reporter(Show::Lines, true);
-        reporter.phase(&packing());
+        let (monitor, time, _, results) = reporter(Show::Lines, true);
+        let task = monitor.begin(packing());
         for step in 1..=10 {
-            reporter.progress(done(step));
+            task.progress(done(step));
         }
         time.fetch_add(1, Ordering::SeqCst);
-        reporter.progress(done(11));
-        reporter.progress(done(12));
-        reporter.rest();
+        task.progress(done(11));
+        task.progress(done(12));
+        drop(task);
         let events: Vec<Value> =
             results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(events.len(), 3, "{events:?}");
+        assert_eq!(events.len(), 4, "{events:?}");
         assert_eq!(events[0]["event"], "phase");
         assert_eq!((&events[1]["done"], &events[1]["disc"]), (&json!(11), &json!(3)));
         assert_eq!(events[2]["done"], 12);
+        assert_eq!(events[3], json!({"event": "end", "task": events[0]["task"]}));
     }
 
     #[test]
     fn two_works_side_by_side_do_not_end_each_others_phases() {
-        let (reporter, time, people, results) = reporter(Show::Lines, true);
-        reporter.phase(&packing());
-        let beside = reporter.beside();
-        beside.phase(&Phase { what: Activity::Writing, disc: Some(2), total: Some(1000) });
+        let (monitor, time, people, results) = reporter(Show::Lines, true);
+        let task = monitor.begin(packing());
+        let beside = monitor.begin(NewTask::new(Activity::Writing).disc(DiscNo(2)).total(1000));
         beside.disc(DiscNo(2), Reached::Burned);
         time.fetch_add(LINES_APART, Ordering::SeqCst);
-        reporter.progress(done(2_500_000_000));
-        beside.progress(Progress { done: 300, written: None });
+        task.progress(done(2_500_000_000));
+        beside.done(300);
         drop(beside);
-        reporter.rest();
+        drop(task);
         assert_eq!(
             people.text(),
             "packing disc 3, 25.0 GB\nwriting disc 2, 1.00 kB\n\
@@ -370,6 +395,7 @@ mod tests {
             results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let phases: Vec<String> = events[3..]
             .iter()
+            .filter(|event| event["event"] == "progress")
             .map(|event| format!("{} {}", event["phase"].as_str().unwrap(), event["disc"]))
             .collect();
         assert_eq!(phases, ["packing 3", "writing 2"]);
@@ -378,12 +404,12 @@ mod tests {
 
     #[test]
     fn quiet_says_troubles_and_nothing_else() {
-        let (reporter, _, people, results) = reporter(Show::Nothing, true);
-        reporter.phase(&packing());
-        reporter.progress(done(1));
-        reporter.note("all is well");
-        reporter.trouble(&Trouble { thing: "a\nb".into(), what: "cannot be read".into() });
-        reporter.rest();
+        let (monitor, _, people, results) = reporter(Show::Nothing, true);
+        let task = monitor.begin(packing());
+        task.progress(done(1));
+        monitor.note("all is well");
+        monitor.trouble(&Trouble { thing: "a\nb".into(), what: "cannot be read".into() });
+        drop(task);
         assert_eq!(people.text(), "a\\nb: cannot be read\n");
         assert_eq!(
             results.text(),
@@ -393,18 +419,17 @@ mod tests {
 
     #[test]
     fn notes_reach_people_and_programs() {
-        let (reporter, _, people, results) = reporter(Show::Lines, true);
-        reporter.note("disc 3 is full");
+        let (monitor, _, people, results) = reporter(Show::Lines, true);
+        monitor.note("disc 3 is full");
         assert_eq!(people.text(), "disc 3 is full\n");
         assert_eq!(results.text(), "{\"event\":\"note\",\"text\":\"disc 3 is full\"}\n");
     }
 
     #[test]
     fn numbers_that_make_no_sense_do_no_harm() {
-        let phase = |total| Phase { what: Activity::Writing, disc: None, total };
         let line = |total, done, seconds| {
             progress_line(
-                &phase(total),
+                &task(Activity::Writing, total),
                 Progress { done, written: None },
                 done.checked_div(seconds),
                 true,
@@ -415,7 +440,7 @@ mod tests {
         assert_eq!(line(Some(10), 20, 1), "writing: 20 B of 10 B (100 %), 20 B/s");
         assert_eq!(line(Some(1000), 999, 0), "writing: 999 B of 1.00 kB (99 %)");
         assert!(line(Some(u64::MAX), u64::MAX - 1, 1).contains("(99 %)"));
-        let scan = Phase { what: Activity::Scanning, disc: None, total: None };
+        let scan = task(Activity::Scanning, None);
         assert_eq!(
             progress_line(&scan, done(10), Some(2), true),
             "scanning: 10 entries, ratio 0.80, 2 entries/s"
@@ -433,7 +458,7 @@ mod tests {
     #[test]
     fn the_bars_templates_are_sound() {
         for total in [None, Some(1)] {
-            let bar = new_bar(&Phase { what: Activity::Writing, disc: None, total });
+            let bar = new_bar(&task(Activity::Writing, total));
             assert!(bar.message().starts_with("writing"));
         }
         for template in ["[{bar:8}] {wide_msg}", "{spinner} {wide_msg}"] {

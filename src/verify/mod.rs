@@ -77,7 +77,7 @@ pub fn verify(
     disc: DiscUuid,
     expected: &[ExpectedFile],
     image: Option<Sectors>,
-    monitor: &dyn Monitor,
+    monitor: &Monitor,
     stop: &Stop,
 ) -> Result<Verdict, Unfinished> {
     Ok(examine(reader, disc, expected, image, None, monitor, stop)?.verdict)
@@ -91,7 +91,7 @@ pub fn examine(
     expected: &[ExpectedFile],
     image: Option<Sectors>,
     opener: Option<&Opener>,
-    monitor: &dyn Monitor,
+    monitor: &Monitor,
     stop: &Stop,
 ) -> Result<Examined, Unfinished> {
     let mut reading = DiscReading::of(reader, opener, monitor, stop);

@@ -15,7 +15,7 @@ use crate::drive::{DiscFile, DiscReader, ReadError};
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Digest, Sectors};
 use crate::port::clock::Stopwatch;
-use crate::port::monitor::{Monitor, Progress};
+use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 
 /// Read at once: many clusters, so that a drive keeps streaming.
@@ -36,7 +36,7 @@ pub(super) struct DiscReading<'a> {
     pub reader: &'a dyn DiscReader,
     /// Opens encrypted files as they pass by.
     opener: Option<&'a Opener>,
-    pub monitor: &'a dyn Monitor,
+    pub monitor: &'a Monitor,
     pub stop: &'a Stop,
     /// Bytes read so far.
     pub done: u64,
@@ -51,7 +51,7 @@ impl<'a> DiscReading<'a> {
     pub fn of(
         reader: &'a dyn DiscReader,
         opener: Option<&'a Opener>,
-        monitor: &'a dyn Monitor,
+        monitor: &'a Monitor,
         stop: &'a Stop,
     ) -> DiscReading<'a> {
         let (pace, further_tries) = (SlowPlaces::default(), FURTHER_TRIES);
@@ -122,7 +122,7 @@ impl<'a> DiscReading<'a> {
                     self.done += got as u64;
                 }
             }
-            self.monitor.progress(Progress { done: self.done, written: None });
+            self.monitor.done(self.done);
         }
         Ok((!damage.places.is_empty()).then_some(damage))
     }
@@ -162,7 +162,7 @@ impl<'a> DiscReading<'a> {
                     }
                 }
                 skipped.start = next;
-                self.monitor.progress(Progress { done: self.done, written: None });
+                self.monitor.done(self.done);
             }
         }
         Ok(())
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
     use crate::drive::ScratchedDisc;
     use crate::model::DiscUuid;
-    use crate::port::monitor::Recorder;
+    use crate::port::recorder::Recorder;
     use uuid::Uuid;
 
     type Files<'a> = &'a [(&'a str, Range<u64>)];

@@ -16,7 +16,6 @@ use crate::model::disc::Description;
 use crate::model::path::shown;
 use crate::model::{Bytes, Sectors, plural};
 use crate::pack::estimate::{Estimate, minutes};
-use crate::port::monitor::Monitor;
 use crate::port::operator::{Nobody, Operator};
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
@@ -168,7 +167,6 @@ fn plan(app: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
         dry_run: true,
         ..BackupSummary::default()
     };
-    app.reporter.rest();
     app.screen.say_lines(&summary.text());
     app.screen.say_lines(&shopping_list(*capacity, list));
     if let Some(disc) = fills_up {
@@ -241,7 +239,6 @@ fn tell(app: &App, report: &BackupReport) -> Result<Exit, RunError> {
         discs: report.discs.clone(),
         dry_run: false,
     };
-    app.reporter.rest();
     if !app.common.quiet {
         app.screen.say_lines(&summary.text());
         if let Some(disc) = report.held {

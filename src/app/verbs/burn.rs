@@ -3,7 +3,6 @@
 use crate::app::{App, RunError};
 use crate::cli::args::BurnArgs;
 use crate::flow::backup::burn_staged;
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::check_and_open_dest;
@@ -15,7 +14,6 @@ pub fn run(app: &App, args: BurnArgs) -> Result<Exit, RunError> {
     let name = app.common.set.as_ref();
     let context = app.context_for(&args.burning);
     let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, context)?;
-    app.reporter.rest();
     if report.burned.is_empty() && report.lost.is_empty() && !app.common.quiet {
         app.screen.say("nothing is staged");
     }

@@ -9,7 +9,6 @@ use crate::flow::base::turn::in_turn;
 use crate::flow::care::rebuild::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
 use crate::flow::library::inventory::Trust;
 use crate::model::{DiscList, DiscNo, plural};
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{open_source, say_unusable, trust};
@@ -37,7 +36,6 @@ fn run_rebuild(app: &App, args: Args) -> Result<Exit, RunError> {
         };
         Ok(rebuild(&request, drives, app.context())?)
     })?;
-    app.reporter.rest();
     tell(app, &report)?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }

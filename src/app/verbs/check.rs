@@ -6,7 +6,6 @@ use crate::cli::args::CheckArgs;
 use crate::flow::care::check::{CheckReport, CheckRequest, CheckedCopy, Due, DueCopy, check, due};
 use crate::flow::library::locations::place_of;
 use crate::port::clock::Moment;
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 use crate::ui::media::DueLine;
 use crate::ui::table;
@@ -53,7 +52,6 @@ fn due_line(due: &DueCopy, now: Moment) -> DueLine {
 }
 
 fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
-    app.reporter.rest();
     for copy in &report.checked {
         if !app.common.quiet || copy.checked.finding() != Finding::Ok || copy.ages() {
             app.screen.say(&words(copy));

@@ -3,7 +3,6 @@
 use crate::app::{App, RunError};
 use crate::cli::args::CopyArgs;
 use crate::flow::care::copy::{CopyRequest, copy};
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{check_and_open_dest, open_source, trust};
@@ -22,7 +21,6 @@ pub fn run(app: &App, args: CopyArgs) -> Result<Exit, RunError> {
     let mut drives = check_and_open_dest(app, &args.dest, &args.burning)?;
     let context = app.context_for(&args.burning);
     let copied = copy(&request, source.as_deref_mut(), &mut drives, context)?;
-    app.reporter.rest();
     for done in copied {
         let (disc, set, copies) = (done.disc.number, done.set, done.copies);
         if !app.common.quiet {

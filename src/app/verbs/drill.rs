@@ -5,7 +5,6 @@ use crate::cli::args::DrillArgs;
 use crate::flow::base::against::Against;
 use crate::flow::drill::{DrillRequest, DrilledDisc, RestoreScript, drill};
 use crate::model::{Bytes, plural};
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{open_source, trust};
@@ -31,7 +30,6 @@ pub fn run(app: &App, args: DrillArgs) -> Result<Exit, RunError> {
 }
 
 fn tell(app: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
-    app.reporter.rest();
     for disc in drilled {
         if !app.common.quiet || !disc.seen.faults.is_empty() {
             app.screen.say(&words(disc));

@@ -4,7 +4,6 @@ use crate::app::{App, RunError};
 use crate::catalog::ClosedDiscInfo;
 use crate::cli::args::FlushArgs;
 use crate::flow::backup::flush::{FlushRequest, Flushed, flush};
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{check_drill, signer};
@@ -24,7 +23,6 @@ pub fn run(app: &App, args: FlushArgs) -> Result<Exit, RunError> {
         };
         Ok(flush(request, app.context())?)
     })?;
-    app.reporter.rest();
     if !app.common.quiet {
         words(&flushed).iter().for_each(|words| app.screen.say(words));
     }

@@ -8,7 +8,6 @@ use crate::flow::library::locations::kept;
 use crate::flow::status::lost_discs::{GivenUp, GivingUp};
 use crate::flow::status::safety::how_to_make;
 use crate::model::plural;
-use crate::port::monitor::Monitor;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
 use crate::ui::media::LossLine;
@@ -20,7 +19,6 @@ pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
     let name = app.common.set.as_ref();
     let work =
         GivingUp::weigh(&catalog, &staging, name, &args.discs, args.copy, fate, app.context())?;
-    app.reporter.rest();
     table::print(&app.screen, &losses(&work)?)?;
     say_loss(app, &work, fate);
     let question = match fate {

@@ -3,7 +3,6 @@
 use crate::app::{App, RunError};
 use crate::cli::args::LocateArgs;
 use crate::flow::status::locate::locate;
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 pub fn run(app: &App, args: LocateArgs) -> Result<Exit, RunError> {
@@ -11,7 +10,6 @@ pub fn run(app: &App, args: LocateArgs) -> Result<Exit, RunError> {
     let name = app.common.set.as_ref();
     let place = args.place.trim();
     let (set, located) = locate(&catalog, name, &args.discs, args.copy, place, app.context())?;
-    app.reporter.rest();
     for (disc, copy) in located {
         let set = &set.facts.name;
         let words = match place {

@@ -7,7 +7,6 @@ use crate::flow::service::migrate::{MigrateReport, MigrateRequest, migrate};
 use crate::flow::staging::disc_size::DiscSize;
 use crate::model::disc_list::named;
 use crate::model::{Bytes, DiscNo, plural};
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{check_and_open_dest, check_drill, open_source, signer, trust};
@@ -44,7 +43,6 @@ pub fn run(app: &App, args: MigrateArgs) -> Result<Exit, RunError> {
 }
 
 fn tell(app: &App, report: &MigrateReport) -> Result<(), RunError> {
-    app.reporter.rest();
     let made: Vec<DiscNo> = report.made.iter().map(|disc| disc.number).collect();
     if !app.common.quiet {
         let size = Bytes(report.bytes);

@@ -7,7 +7,6 @@ use crate::cli::args::RescueArgs;
 use crate::drive::{DriveError, RawMedium, SectorSource};
 use crate::flow::care::rescue::{RescueReport, RescueRequest, rescue};
 use crate::model::plural;
-use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::ui::exit::Exit;
 
@@ -37,7 +36,6 @@ fn open(path: &Path, stop: &Stop) -> Result<Box<dyn SectorSource>, DriveError> {
 }
 
 fn tell(app: &App, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
-    app.reporter.rest();
     if !app.common.quiet || !report.is_sound() {
         let image = request.image.display();
         app.screen.say(&format!("{image}: {} of {}", report.rescued, report.size));

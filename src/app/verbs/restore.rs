@@ -8,7 +8,6 @@ use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
 use crate::model::Bytes;
 use crate::model::glob::PathGlobs;
-use crate::port::monitor::Monitor;
 use crate::restore::place;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{PathTally, RestoreSummary};
@@ -76,7 +75,6 @@ fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunErr
         later_discs: report.later_discs,
         dry_run,
     };
-    app.reporter.rest();
     if !app.common.quiet {
         app.screen.say_lines(&summary.text());
     }

@@ -14,7 +14,6 @@ use crate::flow::status::rename_set::rename;
 use crate::model::path::shown;
 use crate::model::{DiscList, SetName};
 use crate::port::clock::Moment;
-use crate::port::monitor::Monitor;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
 use crate::ui::sets::SetLine;
@@ -64,7 +63,6 @@ fn give_name(app: &App, name: &SetName, new: &SetName) -> Result<Exit, RunError>
     let catalog = app.around.catalog(&app.common)?;
     let staging = app.around.staging(&app.common)?;
     rename(&catalog, &staging, (name, new), app.context())?;
-    app.reporter.rest();
     if !app.common.quiet {
         app.screen.say(&format!(
             "set {name} is now called {new}. Its existing discs keep the old name; change it in \
@@ -85,7 +83,6 @@ fn forget(app: &App, name: &SetName, even_with_discs: bool) -> Result<Exit, RunE
     let catalog = app.around.catalog(&app.common)?;
     let staging = app.around.staging(&app.common)?;
     let work = Forgetting::weigh(&catalog, &staging, name, app.context())?;
-    app.reporter.rest();
     if !work.discs.is_empty() {
         agree_to_lose_discs(app, &work, even_with_discs)?;
     }

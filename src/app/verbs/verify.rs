@@ -6,7 +6,6 @@ use crate::cli::args::VerifyArgs;
 use crate::flow::care::verify::{
     AbsentDisc, CheckedDisc, VerifyReport, VerifyRequest, verify_from,
 };
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{open_source, say_unusable, trust};
@@ -31,7 +30,6 @@ pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
 }
 
 fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
-    app.reporter.rest();
     for disc in &report.discs {
         if !app.common.quiet || disc.finding() != Finding::Ok {
             app.screen.say(&disc.words());

@@ -4,7 +4,6 @@ use crate::app::{App, RunError};
 use crate::cli::args::WatchArgs;
 use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
 use crate::model::plural;
-use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 
 use super::{check_and_open_dest, trust};
@@ -20,7 +19,6 @@ pub fn run(app: &App, args: WatchArgs) -> Result<Exit, RunError> {
     };
     let mut drives = check_and_open_dest(app, &args.drive, &args.burning)?;
     let report = watch(&request, &mut drives, app.context_for(&args.burning))?;
-    app.reporter.rest();
     tell(app, &report)
 }
 

@@ -10,7 +10,8 @@ use crate::model::{Digest, Entry, Kind, RelPath, SnapshotSeq, Xattr};
 use crate::pack::estimate::Load;
 use crate::pack::queue::{Queue, Ticket, content_bytes};
 use crate::port::clock::Moment;
-use crate::port::monitor::{Monitor, Trouble};
+use crate::port::event::Trouble;
+use crate::port::monitor::Monitor;
 use crate::scan::{Rule, Visitor, WalkedPath, sees_trusted};
 
 use crate::flow::FlowError;
@@ -179,7 +180,7 @@ enum HardlinkTarget {
 pub struct Comparer<'a> {
     known: ComparisonBase<'a>,
     rehash: bool,
-    monitor: &'a dyn Monitor,
+    monitor: &'a Monitor,
     /// From the root down.
     open: Vec<OpenDir>,
     /// The row of a path that the walk asked about and comes with next.
@@ -197,7 +198,7 @@ pub struct Comparer<'a> {
 }
 
 impl<'a> Comparer<'a> {
-    pub fn new(known: ComparisonBase<'a>, rehash: bool, monitor: &'a dyn Monitor) -> Comparer<'a> {
+    pub fn new(known: ComparisonBase<'a>, rehash: bool, monitor: &'a Monitor) -> Comparer<'a> {
         Comparer {
             known,
             rehash,

@@ -13,7 +13,8 @@ use crate::model::rows::{ListedRow, Note};
 use crate::model::{ArchiveNo, Bytes, Digest, Entry, Kind, RelPath, SnapshotSeq};
 use crate::pack::{DuplicateFile, Ledger, LedgerError, PackedMember, SealedArchive};
 use crate::port::clock::Moment;
-use crate::port::monitor::{Monitor, Trouble};
+use crate::port::event::Trouble;
+use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 
 use crate::flow::FlowError;
@@ -26,7 +27,7 @@ pub struct CatalogLedger<'a> {
     catalog: &'a mut Catalog,
     set: SetId,
     seq: SnapshotSeq,
-    monitor: &'a dyn Monitor,
+    monitor: &'a Monitor,
     /// What is seen to between two pieces of work.
     between: Option<Between<'a>>,
     /// What is packed is known, and only moves: no row is put, and nothing is found to be there.
@@ -50,7 +51,7 @@ impl<'a> CatalogLedger<'a> {
         catalog: &'a mut Catalog,
         set: SetId,
         seq: SnapshotSeq,
-        monitor: &'a dyn Monitor,
+        monitor: &'a Monitor,
         disc: (NewDisc, bool),
         begun: HashMap<SnapshotSeq, Moment>,
         rehashed: bool,
@@ -335,7 +336,7 @@ mod tests {
     use crate::model::disc::Encryption;
     use crate::model::rows::{FrameSpan, IndexRow, PartSpan};
     use crate::model::{DiscNo, DiscUuid, Format, Meta, Sectors, SetName, SetUuid};
-    use crate::port::monitor::Recorder;
+    use crate::port::recorder::Recorder;
     use uuid::Uuid;
 
     const BEGUN: Moment = Moment(1_000_000);

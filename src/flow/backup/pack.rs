@@ -9,7 +9,8 @@ use crate::pack::filler::PackConfig;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
 use crate::port::clock::Moment;
-use crate::port::monitor::{Activity, Phase};
+use crate::port::event::Activity;
+use crate::port::monitor::NewTask;
 use crate::port::operator::Answer;
 use crate::scan::content::Source;
 
@@ -89,7 +90,6 @@ impl BackupRun<'_> {
             archive_size: run.request.archive_size.0,
             sealer: writer.sealer.as_ref(),
             scratch: writer.staging.scratch(),
-            monitor,
             stop,
         };
         let filler = Filler::new(config, disc, must);
@@ -169,12 +169,10 @@ impl<'a> Packing<'a> {
     }
 
     fn fill(&mut self) -> Result<Fill, FlowError> {
-        self.say_packing();
-        let mut fill = self.filler.fill(&mut self.queue, &mut self.ledger)?;
+        let mut fill = self.fill_disc()?;
         if fill == Fill::Choose {
             self.use_spare()?;
-            self.say_packing();
-            fill = self.filler.fill(&mut self.queue, &mut self.ledger)?;
+            fill = self.fill_disc()?;
         }
         let Packing { run, seq, filler, ledger, .. } = self;
         if fill == Fill::Done {
@@ -185,12 +183,13 @@ impl<'a> Packing<'a> {
         Ok(fill)
     }
 
-    fn say_packing(&self) {
-        if !self.queue.is_empty() {
-            let disc = self.spare.is_none().then_some(self.filler.disc().number.0);
-            let total = Some(self.load);
-            self.writer().context.monitor.phase(&Phase { what: Activity::Packing, disc, total });
-        }
+    fn fill_disc(&mut self) -> Result<Fill, FlowError> {
+        let monitor = self.writer().context.monitor;
+        let disc = self.spare.is_none().then_some(self.filler.disc().number);
+        let new = NewTask { disc, ..NewTask::new(Activity::Packing).total(self.load) };
+        let task = (!self.queue.is_empty()).then(|| monitor.begin(new));
+        let task = task.as_deref().unwrap_or(monitor);
+        Ok(self.filler.fill(&mut self.queue, &mut self.ledger, task)?)
     }
 
     /// Something is to be put onto a disc: the one that waits is opened again, or burned as it is
@@ -241,7 +240,6 @@ impl<'a> Packing<'a> {
 
     /// Until the disc in the drives is safe.
     fn settle(&mut self) -> Result<(), FlowError> {
-        self.writer().context.monitor.rest();
         match self.drives {
             Some(drives) => drives.settle(self.ledger.catalog()),
             None => Ok(()),

@@ -18,7 +18,8 @@ use crate::flow::{Context, FlowError};
 use crate::model::{Bytes, Digest, RelPath, SnapshotSeq};
 use crate::pack::reader::FileReading;
 use crate::port::clock::Moment;
-use crate::port::monitor::{Activity, Phase};
+use crate::port::event::Activity;
+use crate::port::monitor::NewTask;
 use crate::port::mounts::{is_bare, mount_points};
 use crate::port::operator::Answer;
 use crate::scan::content::Source;
@@ -251,10 +252,9 @@ impl Guard<'_> {
         })?;
         let arrivals = catalog.arrivals(self.set, |size| sizes.contains(&size))?;
         let mut source = Source::open(&self.request.source)?;
-        let total = Some(arrivals.iter().map(|(_, size)| size).sum());
-        if !arrivals.is_empty() {
-            self.context.monitor.phase(&Phase { what: Activity::Reading, disc: None, total });
-        }
+        let total = arrivals.iter().map(|(_, size)| size).sum();
+        let new = NewTask::new(Activity::Reading).total(total);
+        let _task = (!arrivals.is_empty()).then(|| self.context.monitor.begin(new));
         for (path, _) in arrivals {
             self.context.stop.check()?;
             let Some(digest) = self.digest_of(&mut source, &path)? else { continue };

@@ -17,7 +17,7 @@ use crate::pack::filler::{DiscInWork, Headers};
 use crate::pack::protecting::Watchers;
 use crate::pack::queue::Queue;
 use crate::port::clock::Moment;
-use crate::port::monitor::Reached;
+use crate::port::event::Reached;
 
 use crate::flow::backup::ledger::CatalogLedger;
 use crate::flow::burn::records::waiting;

@@ -12,7 +12,7 @@ use crate::restore::index::ListingOptions;
 /// Those whom every step speaks to.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    pub monitor: &'a dyn Monitor,
+    pub monitor: &'a Monitor,
     pub operator: &'a dyn Operator,
     pub stop: &'a Stop,
     /// How long they wait for a medium to be inserted.

@@ -45,8 +45,6 @@ pub fn beside<T>(
     work: impl FnOnce(&mut Catalog, &Beside) -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
     let context = station.context;
-    let monitor = context.monitor.beside();
-    let station = Station { context: Context { monitor: &*monitor, ..context }, ..station };
     thread::scope(|scope| {
         let set = station.set.id;
         let has_hands = station.drives.have_hands();
@@ -66,7 +64,6 @@ fn serve(mut station: Station, orders: &Receiver<BurnOrder>, calls: &Sender<Call
     for order in orders {
         let done = station.make_safe(&order, &mut Messenger { calls });
         let heard = calls.send(Call::Done(done));
-        station.context.monitor.rest();
         if heard.is_err() {
             return;
         }
@@ -98,7 +95,6 @@ impl Beside<'_> {
     /// Hands a closed disc over, as soon as the one before is safe.
     pub fn give(&self, catalog: &mut Catalog, disc: &ClosedDiscInfo) -> Result<(), FlowError> {
         self.attend(catalog)?;
-        self.context.monitor.rest();
         if let Some(before) = self.busy_with() {
             self.context.monitor.note(&format!(
                 "disc {} is packed; it will be burned once disc {before} is verified",

@@ -9,7 +9,7 @@ use crate::catalog::{
 };
 use crate::model::{Carrier, DiscNo};
 use crate::port::clock::Moment;
-use crate::port::monitor::Reached;
+use crate::port::event::Reached;
 
 use crate::flow::FlowError;
 use crate::flow::staging::area::Staging;

@@ -20,10 +20,11 @@ use crate::model::disc::Ratio;
 use crate::model::disc_list::named;
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
+use crate::port::event::{Activity, Reached};
 use crate::port::files::{
     make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
 };
-use crate::port::monitor::{Activity, Phase, Progress};
+use crate::port::monitor::NewTask;
 use crate::port::stop::Stopped;
 use crate::recovery::group::OpenGroup;
 use crate::recovery::striping::{STRIPES, data_capacity, recovery_path, stripe_size};
@@ -241,10 +242,10 @@ impl<'a> Grouping<'a> {
         let image = disc.closing.image.bytes();
         let need = Bytes(image.0 * u64::from(group.ratio.recovery));
         self.staging.check_space(need, need)?;
-        let number = Some(disc.number.0);
-        monitor.phase(&Phase { what: Activity::Protecting, disc: number, total: Some(image.0) });
+        let new = NewTask::new(Activity::Protecting).disc(disc.number).total(image.0);
+        let task = monitor.begin(new);
         let mut read = |at, buf: &mut [u8]| read_whole(medium, at, buf);
-        let mut watch = |done| monitor.progress(Progress { done, written: None });
+        let mut watch = |done| task.done(done);
         let taken = group.take(disc.number, disc.uuid, image.0, &mut read, &mut watch, stop);
         if let (Err(_), Some(absence)) = (&taken, medium.absence()) {
             return Err(absence.into());
@@ -276,8 +277,7 @@ impl<'a> Grouping<'a> {
         let dir = self.staging.disc_dir(self.set, new.number);
         self.staging.remove(self.set, new.number)?;
         let now = Moment::now();
-        let phase = Phase { what: Activity::Protecting, disc: Some(new.number.0), total: None };
-        self.context.monitor.phase(&phase);
+        let _task = self.context.monitor.begin(NewTask::new(Activity::Protecting).disc(new.number));
         let mut files = self.write_stripes(group, exponent, &dir)?;
         let seq = newest_snapshot(catalog, self.set)?;
         for (path, text) in self.texts_of(group, exponent, &new, covered, now, seq) {
@@ -296,6 +296,7 @@ impl<'a> Grouping<'a> {
             files,
         };
         catalog.stage_recovery_disc(self.set.id, &new, &numbers(group), &closed)?;
+        self.context.monitor.disc(new.number, Reached::Staged);
         let made = catalog.disc(self.set.id, new.number)?.and_then(DiscInfo::closed);
         made.ok_or_else(|| FlowError::NothingStaged(format!(" as disc {}", new.number)))
     }

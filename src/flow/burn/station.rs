@@ -9,7 +9,8 @@ use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, ReadOutcome};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
-use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::port::event::{Activity, Trouble};
+use crate::port::monitor::NewTask;
 use crate::verify::{FileFault, Proof, Verdict, damaged};
 
 use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, waiting};
@@ -82,6 +83,9 @@ impl Station<'_> {
         order: &BurnOrder,
         records: &mut dyn Records,
     ) -> Result<(), FlowError> {
+        let (set, drive) = (&self.set.facts.name, self.drives.burner.title());
+        let new = NewTask::new(Activity::Burning).set(set).disc(order.disc.number).drive(drive);
+        let task = self.context.monitor.begin(new);
         let mut copies = order.copies.clone();
         while copies.good.len() < order.wanted {
             self.turn_to_free_place(&order.disc, &copies.good);
@@ -95,7 +99,7 @@ impl Station<'_> {
                 staging,
                 set,
                 drives,
-                context: *context,
+                context: Context { monitor: &task, ..*context },
                 records,
             };
             turn.run()?;
@@ -244,11 +248,6 @@ impl BurnAttempt<'_> {
                 }]));
             }
         };
-        self.context.monitor.phase(&Phase {
-            what: Activity::Verifying,
-            disc: Some(self.disc().number.0),
-            total: Some(self.order.files.iter().map(|file| file.size.0).sum()),
-        });
         let proof = match self.verify(&*reader)? {
             Verdict::Sound(proof) => proof,
             Verdict::Damaged(faults) => return Ok(Err(faults)),

@@ -346,7 +346,6 @@ impl CheckSession<'_> {
     }
 
     fn tell_gone(&self, error: &FlowError) {
-        self.context.monitor.rest();
         self.context.monitor.note(&chain(error));
     }
 

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet};
 use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
-use crate::port::monitor::{Activity, Phase, Progress};
+use crate::port::event::Activity;
+use crate::port::monitor::NewTask;
 use crate::port::wanted::WantedMedium;
 use crate::verify::{ExpectedFile, Verdict, verify};
 
@@ -219,8 +220,8 @@ impl Copying<'_> {
         let Context { monitor, stop, .. } = self.context;
         let sectors = order.disc.closing.image;
         let total = sectors.bytes().0;
-        let disc = Some(order.disc.number.0);
-        monitor.phase(&Phase { what: Activity::Reading, disc, total: Some(total) });
+        let new = NewTask::new(Activity::Reading).disc(order.disc.number).total(total);
+        let task = monitor.begin(new);
         let staging =
             |source| FlowError::Staging { path: to.to_owned(), what: "cannot be written", source };
         let mut file = File::create_new(to).map_err(staging)?;
@@ -240,9 +241,9 @@ impl Copying<'_> {
                     None => return Ok(Err(crate::flow::chain(&error))),
                 },
             }
-            monitor.progress(Progress { done: at, written: None });
+            task.done(at);
         }
-        drop(file);
+        drop((file, task));
         let files: Vec<ExpectedFile> = order.files.iter().map(expected).collect();
         let image = Image::open(to, stop)?;
         match verify(&image, order.disc.uuid, &files, Some(sectors), monitor, stop)? {

@@ -23,7 +23,8 @@ use crate::model::disc::{Encryption, Ratio};
 use crate::model::disc_list::named;
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
-use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::port::event::{Activity, Trouble};
+use crate::port::monitor::NewTask;
 use crate::port::stop::Stop;
 
 use crate::flow::base::keys::KnownKeys;
@@ -309,8 +310,8 @@ impl<'a> Rebuilder<'a> {
         let mut archive_contents = ArchiveContents::default();
         for found in self.found_set.discs.values() {
             self.context.stop.check()?;
-            let disc = Some(found.txt.id.number.0);
-            self.context.monitor.phase(&Phase { what: Activity::Reading, disc, total: None });
+            let new = NewTask::new(Activity::Reading).disc(found.txt.id.number);
+            let _task = self.context.monitor.begin(new);
             self.look_for_contradiction(found);
             self.adopt(found, &mut archive_contents)?;
         }

@@ -5,17 +5,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::catalog::Finding;
 use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, SectorSource};
+use crate::model::Bytes;
 use crate::model::disc::DiscName;
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, DiscNo};
+use crate::port::event::{Activity, Event, Listener};
 use crate::port::files::{dir_of, free_space, write_atomic};
 use crate::port::held_dir::{HeldDir, is_link, open_unlinked};
-use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Recorder, Trouble};
+use crate::port::monitor::{Monitor, NewTask};
+use crate::port::recorder::Heard;
 use crate::port::stop::Stop;
 use crate::recovery::covers;
 use crate::rescue::map::{BlockStatus, Map};
@@ -162,13 +165,13 @@ impl RescueImage {
     }
 
     fn read(&mut self, source: &dyn SectorSource, context: Context) -> Result<(), FlowError> {
-        let total = Some(self.map.end());
-        context.monitor.phase(&Phase { what: Activity::Rescuing, disc: None, total });
+        let new = NewTask::new(Activity::Rescuing).total(self.map.end());
+        let task = context.monitor.begin(new);
         let map_path = self.map_path.clone();
         let save = |map: &Map| save_map(&map_path, map);
-        let passes =
-            Passes::new(source, &self.image, &mut self.map, &save, context.monitor, context.stop);
+        let passes = Passes::new(source, &self.image, &mut self.map, &save, &task, context.stop);
         let worked = passes.run();
+        drop(task);
         let (bad, rescued) =
             (self.map.bytes(BlockStatus::Bad), self.map.bytes(BlockStatus::Finished));
         context.monitor.note(&format!(
@@ -220,7 +223,8 @@ impl RescueImage {
         let held = Held::over(context.monitor);
         // Said once, and not by who looks for damage.
         let trust = Trust { accept_plain: discs_of(&self.path, context)?, ..request.trust.clone() };
-        let first = Context { monitor: &held, ..context };
+        let monitor = context.monitor.apart(held.clone());
+        let first = Context { monitor: &monitor, ..context };
         let mut found = look_at(&self.path, &trust, &request.scratch, first)?;
         if found.is_sound() {
             held.tell_notes();
@@ -427,50 +431,35 @@ fn damaged(found: &VerifyReport, files: usize) -> Option<usize> {
     }
 }
 
-/// Keeps words back that may turn out to be out of date.
-struct Held<'a> {
-    monitor: &'a dyn Monitor,
-    recorder: Recorder,
+/// Keeps words back that may turn out to be out of date; the rest is passed on.
+struct Held {
+    to: Monitor,
+    heard: Heard,
 }
 
-impl<'a> Held<'a> {
-    fn over(monitor: &'a dyn Monitor) -> Held<'a> {
-        Held { monitor, recorder: Recorder::default() }
+impl Held {
+    fn over(monitor: &Monitor) -> Arc<Held> {
+        Arc::new(Held { to: monitor.clone(), heard: Heard::default() })
     }
 
     fn tell_notes(&self) {
-        let notes = self.recorder.notes.lock();
-        notes.iter().flat_map(|notes| notes.iter()).for_each(|note| self.monitor.note(note));
+        let notes = self.heard.notes.lock();
+        notes.iter().flat_map(|notes| notes.iter()).for_each(|note| self.to.note(note));
     }
 
     fn tell(&self) {
-        let troubles = self.recorder.troubles.lock();
+        let troubles = self.heard.troubles.lock();
         let told = troubles.iter().flat_map(|troubles| troubles.iter());
-        told.for_each(|trouble| self.monitor.trouble(trouble));
+        told.for_each(|trouble| self.to.trouble(trouble));
         self.tell_notes();
     }
 }
 
-impl Monitor for Held<'_> {
-    fn beside(&self) -> Box<dyn Monitor + '_> {
-        Box::new(self)
-    }
-    fn rest(&self) {
-        self.monitor.rest();
-    }
-    fn disc(&self, number: DiscNo, reached: Reached) {
-        self.monitor.disc(number, reached);
-    }
-    fn phase(&self, phase: &Phase) {
-        self.monitor.phase(phase);
-    }
-    fn progress(&self, progress: Progress) {
-        self.monitor.progress(progress);
-    }
-    fn note(&self, text: &str) {
-        self.recorder.note(text);
-    }
-    fn trouble(&self, trouble: &Trouble) {
-        self.recorder.trouble(trouble);
+impl Listener for Held {
+    fn hear(&self, event: &Event) {
+        match event {
+            Event::Note(_) | Event::Trouble(_) => self.heard.hear(event),
+            other => self.to.repeat(other),
+        }
     }
 }

@@ -13,10 +13,13 @@ use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive, DriveError};
 use crate::format::volume::image_name;
 use crate::model::disc::{Encryption, archive_path};
-use crate::model::{Carrier, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain, plural};
+use crate::model::{
+    Carrier, DiscIdentity, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain, plural,
+};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
-use crate::port::monitor::{Activity, Phase, Trouble};
+use crate::port::event::{Activity, Trouble};
+use crate::port::monitor::NewTask;
 use crate::port::wanted::WantedMedium;
 use crate::verify::{
     Examined, ExpectedFile, FileFault, Outlook, SealCounts, Verdict, damaged, examine, is_sealed,
@@ -164,7 +167,6 @@ fn faults_words(faults: usize) -> String {
 
 impl VerifyReport {
     fn went_away(&mut self, found: &FoundDisc, absence: Absence, context: Context) {
-        context.monitor.rest();
         context.monitor.note(&format!("{} was not read completely: {absence}", found.label()));
         let disc = Some((found.txt.id.set.clone(), found.txt.id.number));
         self.gone.push(AbsentDisc { disc, absence });
@@ -428,8 +430,9 @@ pub(in crate::flow) fn verify_copy(
 ) -> Result<CheckedDisc, FlowError> {
     let title = reader.title();
     let total = reader.files().iter().map(|file| file.size.0).sum();
-    let disc = Some(found.txt.id.number.0);
-    context.monitor.phase(&Phase { what: Activity::Verifying, disc, total: Some(total) });
+    let DiscIdentity { set, number, .. } = &found.txt.id;
+    let new = NewTask::new(Activity::Verifying).set(set).disc(*number).total(total);
+    let task = context.monitor.begin(new);
     let (against, outcome, faults, seals) = match wanted {
         Err(what) => {
             let faults = vec![FileFault { path: SUMS.to_owned(), what }];
@@ -441,7 +444,7 @@ pub(in crate::flow) fn verify_copy(
             let uuid = found.txt.id.uuid;
             let MediumExpectation { files, image, against } = wanted;
             let Examined { verdict, strain, seals } =
-                examine(reader, uuid, &files, image, opener, context.monitor, context.stop)?;
+                examine(reader, uuid, &files, image, opener, &task, context.stop)?;
             match verdict {
                 Verdict::Sound(proof) => (against, proof.outcome(), Vec::new(), seals),
                 Verdict::Damaged(faults) => (against, damaged(&faults, strain), faults, seals),

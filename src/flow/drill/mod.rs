@@ -19,7 +19,8 @@ use crate::drill::{Depth, Drilled, SampleKey};
 use crate::drive::Drive;
 use crate::model::disc::Encryption;
 use crate::model::{DiscNo, SetName, SnapshotSeq};
-use crate::port::monitor::{Activity, Phase};
+use crate::port::event::Activity;
+use crate::port::monitor::{NewTask, RunningTask};
 use crate::port::operator::Secret;
 use crate::port::wanted::WantedMedium;
 
@@ -343,7 +344,7 @@ impl DrillSession<'_> {
         };
         let mut done = Vec::new();
         for disc in discs {
-            self.begin(disc);
+            let _task = self.begin(disc);
             let known = self.catalog.disc_files(self.set.id, disc.number)?;
             let files = places.files_of(disc.number, known_files(known), false)?;
             let seen = take_sample(
@@ -361,9 +362,8 @@ impl DrillSession<'_> {
         Ok(done)
     }
 
-    fn begin(&self, disc: &DiscInfo) {
-        let disc = Some(disc.number.0);
-        self.context.monitor.phase(&Phase { what: Activity::Drilling, disc, total: None });
+    fn begin(&self, disc: &DiscInfo) -> RunningTask {
+        self.context.monitor.begin(NewTask::new(Activity::Drilling).disc(disc.number))
     }
 
     /// restore.sh, over all these discs at once, and every path of their newest listing that is on
@@ -385,7 +385,7 @@ impl DrillSession<'_> {
         let mut seen: Vec<Drilled> = discs.iter().map(|_| Drilled::default()).collect();
         let mut dirs = Vec::new();
         for (disc, seen) in discs.iter().zip(&mut seen) {
-            self.begin(disc);
+            let _task = self.begin(disc);
             let known = self.catalog.disc_files(self.set.id, disc.number)?;
             let files = places.files_of(disc.number, known_files(known), true)?;
             seen.faults.extend(files.bring_all());
@@ -404,6 +404,7 @@ impl DrillSession<'_> {
         let (dirs, expected, sandbox) = (&dirs, &expected, places.sandbox);
         let running =
             DrillRun { dirs, expected, passphrase, maker, sandbox, context: self.context };
+        let _task = self.context.monitor.begin(NewTask::new(Activity::Drilling));
         running.restore_sh(&last.join("restore.sh"), &mut seen)?;
         let formats = discs.iter().map(|disc| disc.format);
         running.simple_restore_sh(&last.join("simple-restore.sh"), formats, &mut seen)?;

@@ -14,7 +14,7 @@ use crate::model::rows::SnapshotRow;
 use crate::model::{Digest, DiscNo, Entry, Kind, Meta, RelPath, Xattr};
 use crate::port::beneath::{Beneath, MissingDirs, open_root};
 use crate::port::files::digest;
-use crate::port::monitor::Recorder;
+use crate::port::monitor::Monitor;
 use crate::port::stop::{Heeding, Stop};
 use crate::scan::{ContentReadError, Filter, Source, Visitor, WalkedPath, walk};
 use rustix::fs::{AtFlags, FileType, Mode, chmodat, statat};
@@ -136,7 +136,7 @@ impl Returned<'_> {
         let mut comparer = ReturnedComparer::new(self, expected, discs, seen);
         if self.target.is_dir() {
             comparer.open_up()?;
-            let monitor = Recorder::default();
+            let monitor = Monitor::new();
             walk(self.target, &Filter::default(), self.stop, &monitor, &mut comparer)?;
         }
         comparer.finish();

@@ -8,7 +8,7 @@ use crate::flow::{Context, FlowError};
 use crate::model::DiscNo;
 use crate::model::rows::IndexRow;
 use crate::port::clock::Moment;
-use crate::port::monitor::Trouble;
+use crate::port::event::Trouble;
 
 /// What there is to say of a disc before its last words.
 pub(super) fn tell(number: DiscNo, seen: &Drilled, context: Context) {

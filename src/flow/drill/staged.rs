@@ -9,7 +9,8 @@ use crate::flow::drill::sample::{fault_lines, record, take_sample};
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError};
 use crate::model::disc::Encryption;
-use crate::port::monitor::{Activity, Phase};
+use crate::port::event::Activity;
+use crate::port::monitor::NewTask;
 
 /// Tries a disc that a run before left untried, where nobody is there to give a key.
 pub(in crate::flow) fn drill_without_keys(
@@ -78,7 +79,7 @@ pub(in crate::flow) fn drill_staged(
     context: Context,
 ) -> Result<(), FlowError> {
     let number = disc.number;
-    context.monitor.phase(&Phase { what: Activity::Drilling, disc: Some(number.0), total: None });
+    let _task = context.monitor.begin(NewTask::new(Activity::Drilling).disc(number));
     let dir = staging.disc_dir(set, number);
     let secret = sealer.and_then(|sealer| sealer.locks().secret());
     let by_sealer = |file: &File| match sealer {

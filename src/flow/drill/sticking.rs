@@ -13,7 +13,7 @@ use rustix::process::geteuid;
 
 use crate::flow::FlowError;
 use crate::model::{Kind, Meta, RelPath};
-use crate::port::monitor::Recorder;
+use crate::port::monitor::Monitor;
 use crate::port::stop::Stop;
 use crate::scan::{Filter, WalkedPath, walk};
 
@@ -73,7 +73,7 @@ impl<'a> Sticking<'a> {
             }
             Ok::<(), FlowError>(())
         };
-        let monitor = Recorder::default();
+        let monitor = Monitor::new();
         walk(&self.place, &Filter::default(), self.stop, &monitor, &mut take).ok()?;
         read
     }

@@ -28,8 +28,9 @@ use crate::format::by_hand::restore_sh_of;
 use crate::model::DiscNo;
 use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
+use crate::port::event::Activity;
 use crate::port::files::open_own_to_read;
-use crate::port::monitor::{Activity, Phase};
+use crate::port::monitor::{NewTask, RunningTask};
 use crate::port::operator::Secret;
 use crate::restore::index::{HISTORY, INDEX, SNAPSHOT};
 
@@ -112,15 +113,16 @@ impl<'a> Strangers<'a> {
         }
     }
 
+    fn begin(&self, found: &FoundDisc) -> RunningTask {
+        self.context.monitor.begin(NewTask::new(Activity::Drilling).disc(found.txt.id.number))
+    }
+
     /// A disc's files, as its own list has them; without a list there is nothing to compare with.
     fn files(
         &self,
         found: &FoundDisc,
         reader: &'a dyn DiscReader,
     ) -> Result<Result<OneOf<'a>, DrillFault>, FlowError> {
-        let number = found.txt.id.number;
-        let phase = Phase { what: Activity::Drilling, disc: Some(number.0), total: None };
-        self.context.monitor.phase(&phase);
         let listed = match own_list(reader) {
             Ok(listed) => listed,
             Err(what) => {
@@ -135,7 +137,7 @@ impl<'a> Strangers<'a> {
             KnownFile { path, size, sha256 }
         });
         let (known, against, stop) = (known.collect(), self.against, self.context.stop);
-        OneOf::copied(self.sandbox, number, reader, known, against, stop).map(Ok)
+        OneOf::copied(self.sandbox, found.txt.id.number, reader, known, against, stop).map(Ok)
     }
 
     fn drilled(&self, number: DiscNo, seen: Drilled, script: Option<RestoreScript>) -> DrilledDisc {
@@ -152,6 +154,7 @@ impl<'a> Strangers<'a> {
     fn samples(self) -> Result<Vec<DrilledDisc>, FlowError> {
         let mut done = Vec::new();
         for &(found, reader) in &self.discs {
+            let _task = self.begin(found);
             let seen = match self.files(found, reader)? {
                 Ok(files) => {
                     let seen = self.sample(found, &files)?;
@@ -182,6 +185,7 @@ impl<'a> Strangers<'a> {
         let mut seen: Vec<Drilled> = self.discs.iter().map(|_| Drilled::default()).collect();
         let mut dirs = Vec::new();
         for (&(found, reader), seen) in self.discs.iter().zip(&mut seen) {
+            let _task = self.begin(found);
             match self.files(found, reader)? {
                 Ok(files) => {
                     seen.faults.extend(self.bring(&files)?);
@@ -200,6 +204,7 @@ impl<'a> Strangers<'a> {
             self.context.monitor.note(words);
             return Ok(self.all_drilled(seen, &BTreeMap::new()));
         }
+        let _task = self.context.monitor.begin(NewTask::new(Activity::Drilling));
         let scripts = self.run_our_own(&dirs, &chosen, &mut seen)?;
         Ok(self.all_drilled(seen, &scripts))
     }

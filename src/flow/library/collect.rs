@@ -15,8 +15,9 @@ use crate::drive::DiscReader;
 use crate::format::volume::image_name;
 use crate::model::size::{CLUSTER, SECTOR};
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
+use crate::port::event::Activity;
 use crate::port::files::{create_own, free_space, make_private_dir};
-use crate::port::monitor::{Activity, Phase, Progress};
+use crate::port::monitor::NewTask;
 use crate::port::operator::Answer;
 
 use crate::flow::library::listings::KnownIn;
@@ -99,11 +100,7 @@ impl Gathered {
     ) -> Result<(), FlowError> {
         let path = self.dir.0.join(image_name(&self.set, disc));
         let total = medium.image_sectors().unwrap_or_default().bytes().0;
-        context.monitor.phase(&Phase {
-            what: Activity::Reading,
-            disc: Some(disc.0),
-            total: Some(total),
-        });
+        let task = context.monitor.begin(NewTask::new(Activity::Reading).disc(disc).total(total));
         let mut image = create_own(&path).map_err(trouble(&path))?;
         let mut buffer = vec![0; 1 << 20];
         let (mut at, mut holes) = (0, Vec::new());
@@ -123,7 +120,7 @@ impl Gathered {
             };
             image.write_all(&buffer[..read]).map_err(trouble(&path))?;
             at += read as u64;
-            context.monitor.progress(Progress { done: at, written: None });
+            task.done(at);
         }
         medium.try_skipped();
         holes.into_iter().try_for_each(|hole| fill(&image, &path, hole, medium, context))
@@ -173,8 +170,8 @@ mod tests {
     use super::*;
     use crate::drive::ScratchedDisc;
     use crate::flow::WaitLimit;
-    use crate::port::monitor::Recorder;
     use crate::port::operator::Nobody;
+    use crate::port::recorder::Recorder;
     use crate::port::stop::Stop;
 
     #[test]

@@ -42,8 +42,6 @@ pub fn with_medium<T>(
         };
         let call = InsertRequest { drive: drive.title(), wanted: wanted.clone() };
         let Some(slot) = drive.slot() else { return Err(refusal) };
-        // Whoever is asked reads no bar of work that is over.
-        context.monitor.rest();
         if may_overwrite(slot, context, &refusal)? {
             continue;
         }
@@ -73,7 +71,6 @@ pub fn while_it_comes_back<T>(
     loop {
         match work() {
             Err(error) if returns < RETURNS && comes_back(&error) => {
-                context.monitor.rest();
                 context.monitor.note(&chain(&error));
                 returns += 1;
             }

@@ -17,7 +17,7 @@ use crate::format::DiscTxt;
 use crate::format::volume::image_name;
 use crate::model::disc::Encryption;
 use crate::model::{DiscIdentity, DiscNo, DiscUuid, SetName, SetUuid};
-use crate::port::monitor::Trouble;
+use crate::port::event::Trouble;
 use crate::port::stop::{Stop, Stopped};
 use crate::port::wanted::WantedMedium;
 

@@ -14,8 +14,9 @@ use crate::drive::{Absence, BestEffortReader, DiscFile, DiscReader, Image, ReadE
 use crate::format::disc_txt::RecoveryRole;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, Sectors, plural};
+use crate::port::event::Activity;
 use crate::port::files::{make_private_dir, read_own};
-use crate::port::monitor::{Activity, Phase, Progress};
+use crate::port::monitor::NewTask;
 use crate::port::stop::Stop;
 use crate::recovery::packets::{Collector, RecoverySet};
 use crate::recovery::program::{self, Repair};
@@ -129,8 +130,10 @@ impl<'p> AtHand<'p> {
         let stripes = self.stripes();
         self.check_space(dir, stripes)?;
         let total = stripes * self.group.stripe;
-        let disc = self.lost.first().map(|disc| disc.0);
-        context.monitor.phase(&Phase { what: Activity::Repairing, disc, total: Some(total) });
+        let disc = self.lost.first().copied();
+        let task = context
+            .monitor
+            .begin(NewTask { disc, ..NewTask::new(Activity::Repairing).total(total) });
         let mut images = BTreeMap::new();
         for &disc in &self.lost {
             let path = dir.join(format!("{:04}.iso", disc.0));
@@ -141,9 +144,7 @@ impl<'p> AtHand<'p> {
             let place = dir.join("stripe");
             self.make_stripe(number, &place, &mut images, context)?;
             fs::remove_dir_all(&place).map_err(in_words(&place))?;
-            context
-                .monitor
-                .progress(Progress { done: (number + 1) * self.group.stripe, written: None });
+            task.done((number + 1) * self.group.stripe);
         }
         self.lost.iter().map(|&disc| opened(disc, &removed, context.stop)).collect()
     }
@@ -249,7 +250,10 @@ fn opened(disc: DiscNo, dir: &Arc<Removed>, stop: &Stop) -> Result<FoundDisc, St
     let image = Image::open(&path, stop).map_err(|error| chain(&error))?;
     let (txt, _) = identify(&image).map_err(|problem| problem.what)?;
     if txt.id.number != disc {
-        return Err(format!("the reconstructed disc {disc} says that it is disc {}", txt.id.number));
+        return Err(format!(
+            "the reconstructed disc {disc} says that it is disc {}",
+            txt.id.number
+        ));
     }
     let reader = Remade { image, _dir: dir.clone() };
     Ok(FoundDisc { txt, copies: vec![Box::new(reader)] })

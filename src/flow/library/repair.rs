@@ -16,9 +16,10 @@ use crate::format::DiscTxt;
 use crate::model::disc::Encryption;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
+use crate::port::event::Activity;
 use crate::port::files::{create_own, free_space, make_private_dir, open_own_to_read};
 use crate::port::held_dir::HeldDir;
-use crate::port::monitor::{Activity, Monitor, Phase, Progress};
+use crate::port::monitor::{Monitor, NewTask, RunningTask};
 use crate::port::stop::{Heeding, Stop};
 use crate::recovery::packets::{Collector, CoveredFile, RecoverySet, copy_packets};
 use crate::recovery::program::{self, Repair};
@@ -33,7 +34,7 @@ pub struct Repairer<'a> {
     scratch: PathBuf,
     /// Recovery data is signed by nobody: what it makes must match the disc's signature.
     signed_by: Option<&'a Checker>,
-    monitor: &'a dyn Monitor,
+    monitor: &'a Monitor,
     stop: &'a Stop,
     /// What became of each disc, by the title of its first copy.
     done: Mutex<HashMap<String, RepairResult>>,
@@ -203,10 +204,8 @@ impl<'a> Repairer<'a> {
         make_private_dir(&dir).map_err(in_words(&dir))?;
         let removed = Removed(dir);
         let dir = &removed.0;
-        let what = Activity::Repairing;
         let total = self.check_space(copies, dir)?;
-        self.monitor.phase(&Phase { what, disc: number.map(|n| n.0), total: Some(total) });
-        let covered = self.copy_and_repair(copies, dir, total)?;
+        let covered = self.copy_and_repair(copies, number, dir, total)?;
         let mut known = paths(copies);
         known.extend(covered.into_iter().map(|file| file.path.to_string()));
         remove_replaced(dir, &known)?;
@@ -222,32 +221,39 @@ impl<'a> Repairer<'a> {
     fn copy_and_repair(
         &self,
         copies: &[&dyn DiscReader],
+        number: Option<DiscNo>,
         dir: &Path,
         total: u64,
     ) -> Result<Vec<CoveredFile>, String> {
+        let new = NewTask { disc: number, ..NewTask::new(Activity::Repairing).total(total) };
+        let task = self.monitor.begin(new);
         let block = described(copies).map_or(SECTOR, |set| set.block);
-        let of_recovery_data = self.copy_out(copies, dir, |path| match is_recovery_data(path) {
-            true => Some(u64::MAX),
-            false => Some(block),
-        })?;
-        match self.repair(dir, total) {
+        let of_recovery_data =
+            self.copy_out(copies, dir, &task, |path| match is_recovery_data(path) {
+                true => Some(u64::MAX),
+                false => Some(block),
+            })?;
+        match self.repair(dir, total, &task) {
             // What was skipped next to bad sectors may be a whole packet: it takes a drive hours
             // to try that, so it comes last.
             Err(_) if of_recovery_data > 0 => {
                 self.stop.check().map_err(|stopped| stopped.to_string())?;
-                self.copy_out(copies, dir, |path| is_recovery_data(path).then_some(SECTOR))?;
-                self.repair(dir, total)
+                self.copy_out(copies, dir, &task, |path| is_recovery_data(path).then_some(SECTOR))?;
+                self.repair(dir, total, &task)
             }
             repaired => repaired,
         }
     }
 
-    fn repair(&self, dir: &Path, total: u64) -> Result<Vec<CoveredFile>, String> {
+    fn repair(
+        &self,
+        dir: &Path,
+        total: u64,
+        task: &RunningTask,
+    ) -> Result<Vec<CoveredFile>, String> {
         let covered = covered_files(dir, self.stop)?;
         let par2 = par2_file(dir).ok_or("no recovery data can be read")?;
-        let mut watch = |percent| {
-            self.monitor.progress(Progress { done: total / 100 * percent, written: None });
-        };
+        let mut watch = |percent| task.done(total / 100 * percent);
         match program::repair(dir, total, &par2, None, &mut watch, self.stop) {
             Ok(Repair::Done) => Ok(covered),
             Ok(Repair::TooMuchLost) => Err("more is lost than it can repair".to_owned()),
@@ -290,10 +296,8 @@ impl<'a> Repairer<'a> {
         failed: &dyn Fn(io::Error) -> String,
     ) -> Result<Repair, String> {
         let total = fs::metadata(image).map_err(failed)?.len();
-        self.monitor.phase(&Phase { what: Activity::Repairing, disc: None, total: Some(total) });
-        let mut watch = |percent| {
-            self.monitor.progress(Progress { done: total / 100 * percent, written: None });
-        };
+        let task = self.monitor.begin(NewTask::new(Activity::Repairing).total(total));
+        let mut watch = |percent| task.done(total / 100 * percent);
         let image = std::path::absolute(image).map_err(failed)?;
         // par2 tells its own files by their names, and looks at nothing outside of the directory.
         let [par2, blocks] = ["disc.par2", "disc.iso"].map(|name| dir.join(name));
@@ -328,6 +332,7 @@ impl<'a> Repairer<'a> {
         &self,
         copies: &[&dyn DiscReader],
         dir: &Path,
+        task: &RunningTask,
         pieces: impl Fn(&str) -> Option<u64>,
     ) -> Result<u64, String> {
         let (mut done, mut missing) = (0, 0);
@@ -335,13 +340,19 @@ impl<'a> Repairer<'a> {
             let Some(piece) = pieces(&path) else { continue };
             let Some(content) = BestEffortReader::open(copies, &path) else { continue };
             let (to, mut content) = (dir.join(&path), content.in_pieces(piece));
-            done += self.copy_file(&mut content, &to, done).map_err(in_words(&to))?;
+            done += self.copy_file(&mut content, &to, done, task).map_err(in_words(&to))?;
             missing += if is_recovery_data(&path) { content.missing } else { 0 };
         }
         Ok(missing)
     }
 
-    fn copy_file(&self, content: &mut BestEffortReader, to: &Path, before: u64) -> io::Result<u64> {
+    fn copy_file(
+        &self,
+        content: &mut BestEffortReader,
+        to: &Path,
+        before: u64,
+        task: &RunningTask,
+    ) -> io::Result<u64> {
         make_private_dir(to.parent().unwrap_or(to))?;
         let mut file = create_own(to)?;
         let mut buffer = vec![0; 1 << 20];
@@ -353,7 +364,7 @@ impl<'a> Repairer<'a> {
                 read => {
                     file.write_all(&buffer[..read])?;
                     copied += read as u64;
-                    self.monitor.progress(Progress { done: before + copied, written: None });
+                    task.done(before + copied);
                 }
             }
         }

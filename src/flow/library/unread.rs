@@ -26,7 +26,6 @@ pub fn is_said_to_be(
     drive: &str,
     context: Context,
 ) -> bool {
-    context.monitor.rest();
     let words = format!(", burned on {}, not verified yet", copy.burned.day());
     let wanted = WantedMedium::disc(set, disc).copy(Some(copy.number.0)).with(&words);
     context.operator.confirm_in_person(&format!("Is the disc in {drive} {wanted}?")) == Answer::Yes
@@ -57,8 +56,8 @@ mod tests {
     use crate::flow::WaitLimit;
     use crate::model::Carrier;
     use crate::port::clock::Moment;
-    use crate::port::monitor::Recorder;
     use crate::port::operator::{InsertRequest, Operator, Secret};
+    use crate::port::recorder::Recorder;
     use crate::port::stop::Stop;
 
     fn copy(number: u32, state: CopyState) -> Copy {

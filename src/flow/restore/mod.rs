@@ -14,8 +14,8 @@ use crate::model::disc_list::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq, plural};
+use crate::port::event::Trouble;
 use crate::port::files::free_space;
-use crate::port::monitor::{Activity, Phase, Trouble};
 use crate::port::operator::{Answer, Operator};
 use crate::port::stop::Stopped;
 use crate::port::wanted::WantedMedium;
@@ -629,7 +629,6 @@ impl RestoreSession<'_> {
             let Some(absence) = self.disc(plan, number, restorer, report.snapshot)? else {
                 return Ok(true);
             };
-            self.context.monitor.rest();
             self.context.monitor.note(&absence.to_string());
             self.forget_gone(number);
             self.drive_is_gone = self.drive.is_some() && !absence.may_be_inserted_again();
@@ -663,12 +662,6 @@ impl RestoreSession<'_> {
         restorer: &mut Restorer,
         seq: SnapshotSeq,
     ) -> Result<Option<Absence>, Stopped> {
-        let total = Some(plan.bytes_from(number));
-        self.context.monitor.phase(&Phase {
-            what: Activity::Restoring,
-            disc: Some(number.0),
-            total,
-        });
         let Some(found) = self.found_set.discs.get(&number) else { return Ok(None) };
         let repairable = self.repairer.offer(found);
         let copies = Repairer::copies(found, repairable.as_ref());

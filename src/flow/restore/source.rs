@@ -41,7 +41,6 @@ impl RestoreSession<'_> {
             let comma = if kept.is_empty() { "" } else { "," };
             let request =
                 format!("Disc {number} of {name}{kept}{comma} is needed: put it into {from}.");
-            self.context.monitor.rest();
             if self.context.operator.hands(&request) != Answer::Yes {
                 return Ok(false);
             }

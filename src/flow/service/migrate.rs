@@ -24,8 +24,9 @@ use crate::model::{Bytes, DiscList, DiscNo, Entry, RelPath, SetName};
 use crate::pack::filler::PackConfig;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
+use crate::port::event::{Activity, Trouble};
 use crate::port::files::{make_private_dir, unless_missing};
-use crate::port::monitor::{Activity, Monitor, Phase, Trouble};
+use crate::port::monitor::{Monitor, NewTask};
 use crate::port::operator::Secret;
 use crate::port::wanted::WantedMedium;
 use crate::restore::place::OverwritePolicy;
@@ -127,7 +128,6 @@ pub fn migrate(
         archive_size: request.archive_size.0,
         sealer: writer.sealer.as_ref(),
         scratch: staging.scratch(),
-        monitor,
         stop: context.stop,
     };
     let filler = Filler::new(config, disc, false);
@@ -174,7 +174,7 @@ fn old_discs(
     request: &MigrateRequest,
     catalog: &Catalog,
     set: &KnownSet,
-    monitor: &dyn Monitor,
+    monitor: &Monitor,
 ) -> Result<Vec<DiscInfo>, FlowError> {
     let known = catalog.discs(set.id)?;
     let Some(discs) = &request.discs else {
@@ -371,13 +371,13 @@ impl Moving<'_> {
         }
         self.filler.read_from(source);
         let monitor = self.writer.context.monitor;
-        let total = Some(bytes);
         loop {
-            let disc = Some(self.filler.disc().number.0);
-            monitor.phase(&Phase { what: Activity::Packing, disc, total });
-            if self.filler.fill(&mut queue, &mut self.ledger)? == Fill::Done {
+            let disc = self.filler.disc().number;
+            let task = monitor.begin(NewTask::new(Activity::Packing).disc(disc).total(bytes));
+            if self.filler.fill(&mut queue, &mut self.ledger, &task)? == Fill::Done {
                 return Ok(());
             }
+            drop(task);
             self.close(drives)?;
         }
     }

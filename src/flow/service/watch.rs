@@ -217,7 +217,6 @@ impl<'a> Watch<'a> {
             None => WantedMedium::any("a disc to verify; nothing is staged"),
         };
         if self.is_new(WaitReason::Wanted(wanted.clone())) {
-            self.context.monitor.rest();
             self.context.operator.summon(&InsertRequest { drive: drive.title(), wanted });
         }
         let title = drive.title();
@@ -410,7 +409,7 @@ mod tests {
         assert_eq!(report.burned, [("films".to_owned(), 2)]);
         assert_eq!(report.failures, 1);
         assert!(image_on(&one).is_some());
-        let notes = bench.monitor.notes.lock().unwrap();
+        let notes = bench.monitor.heard.notes.lock().unwrap();
         let said = notes.iter().filter(|note| {
             note.starts_with("films: disc 1 is no longer complete in the staging area")
         });
@@ -433,7 +432,7 @@ mod tests {
             Err(DeviceError::Busy { path: "/dev/fake".into(), by: None }.into())
         });
         let report = bench.watch(&bench.person).unwrap();
-        assert_eq!(report.checked.len(), 2, "{:?}", bench.monitor.notes.lock().unwrap());
+        assert_eq!(report.checked.len(), 2, "{:?}", bench.monitor.heard.notes.lock().unwrap());
         assert_eq!(report.burned.len(), 2);
     }
 

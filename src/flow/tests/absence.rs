@@ -23,7 +23,7 @@ use crate::flow::tests::media::{FlowBench, restore_from};
 use crate::flow::tests::restore::ring;
 use crate::flow::*;
 use crate::model::{Bytes, DiscList, DiscNo, Sectors};
-use crate::port::monitor::Trouble;
+use crate::port::event::Trouble;
 
 const SLIPS: [ReadFault; 3] = [ReadFault::TakenOut, ReadFault::Unplugged, ReadFault::Hangs];
 
@@ -43,13 +43,13 @@ fn with_a_disc() -> FlowBench {
 }
 
 fn said(bench: &FlowBench, words: &str) -> bool {
-    bench.monitor.notes.lock().unwrap().iter().any(|note| note.contains(words))
+    bench.monitor.heard.notes.lock().unwrap().iter().any(|note| note.contains(words))
 }
 
 /// No disc is called damaged. That files are not here is true of one that is gone.
 #[track_caller]
 fn refuse_damage(bench: &FlowBench, when: &str) {
-    let troubles = bench.monitor.troubles.lock().unwrap();
+    let troubles = bench.monitor.heard.troubles.lock().unwrap();
     let is_missing = |trouble: &Trouble| trouble.what == "disc 1 is missing";
     assert!(troubles.iter().all(is_missing), "{when}: {troubles:?}");
 }
@@ -448,7 +448,7 @@ fn is_read_back_when_it_is_there_again(bench: &FlowBench, when: &str) {
     bench.tray.is(Condition::Works);
     bench.tray.slips_after(0, Reads::All, ReadFault::TakenOut);
     bench.tray.comes_back();
-    bench.monitor.notes.lock().unwrap().clear();
+    bench.monitor.heard.notes.lock().unwrap().clear();
     let report = bench.watch(&bench.person).unwrap();
     assert_eq!((report.burned.len(), report.failures), (1, 0), "{when}");
     assert!(said(bench, "the disc was taken out of /dev/fake"), "{when}");
@@ -470,7 +470,7 @@ fn who_watches_verifies_a_disc_when_it_is_there_again() {
         going(ReadFault::TakenOut, &with_a_disc_in_the_drive, &watch_on)
     {
         result.unwrap();
-        let notes = bench.monitor.notes.lock().unwrap();
+        let notes = bench.monitor.heard.notes.lock().unwrap();
         let right = notes.iter().filter(|note| note.contains("every byte matches")).count();
         assert_eq!(right, 1, "{when}: {notes:?}");
         assert!(!notes.iter().any(|note| note.ends_with("ejecting it")), "{when}: {notes:?}");

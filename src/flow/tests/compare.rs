@@ -22,7 +22,7 @@ use crate::model::{
 };
 use crate::pack::queue::WorkItem;
 use crate::port::clock::Moment;
-use crate::port::monitor::Recorder;
+use crate::port::recorder::Recorder;
 use crate::port::stop::Stop;
 use crate::scan::LookError;
 use crate::scan::filter::{Filter, FilterOptions};

@@ -2,6 +2,7 @@
 
 mod absence;
 mod compare;
+mod events;
 mod insertion;
 pub mod media;
 mod pipeline;

@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ use crate::model::disc::{Compression, Encryption};
 use crate::model::{Bytes, DiscNo, SetName, SetUuid};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
-use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};
+use crate::port::event::{Activity, Event, Listener, Reached};
+use crate::port::monitor::Monitor;
 use crate::port::operator::{Answer, InsertRequest, Nobody, Operator, Secret};
 use crate::port::stop::Stop;
 use crate::scan::filter::FilterOptions;
@@ -91,52 +92,33 @@ impl EventRecorder {
         // The test may have seen enough.
         let _ = self.seen.send(seen);
     }
-}
 
-impl Monitor for EventRecorder {
-    fn beside(&self) -> Box<dyn Monitor + '_> {
-        Box::new(OfDrives(self))
-    }
-    fn phase(&self, phase: &Phase) {
-        let Some(disc) = phase.disc.filter(|_| phase.what == Activity::Packing) else { return };
+    fn packing(&self, disc: Option<DiscNo>) {
+        let Some(DiscNo(disc)) = disc else { return };
         self.tell(RunEvent::Packing(disc));
         if let Some((_, go)) = self.hold.as_ref().filter(|(number, _)| *number == disc) {
             let _ = go.lock().unwrap().recv();
         }
     }
-    fn progress(&self, _: Progress) {}
-    fn rest(&self) {}
-    fn disc(&self, number: DiscNo, reached: Reached) {
-        self.tell(RunEvent::Disc(number.0, reached));
-    }
-    fn note(&self, text: &str) {
-        self.tell(RunEvent::Note(text.to_owned()));
-    }
-    fn trouble(&self, trouble: &Trouble) {
-        self.tell(RunEvent::Note(trouble.to_string()));
+
+    /// A monitor that it listens to, and itself.
+    fn listening(self) -> (Monitor, Arc<EventRecorder>) {
+        let (monitor, recorder) = (Monitor::new(), Arc::new(self));
+        monitor.listen(recorder.clone());
+        (monitor, recorder)
     }
 }
 
-/// The same, as the drives' thread reports to it.
-struct OfDrives<'a>(&'a EventRecorder);
-
-impl Monitor for OfDrives<'_> {
-    fn beside(&self) -> Box<dyn Monitor + '_> {
-        Box::new(OfDrives(self.0))
-    }
-    fn phase(&self, _: &Phase) {}
-    fn progress(&self, _: Progress) {}
-    fn rest(&self) {
-        self.0.tell(RunEvent::Rest);
-    }
-    fn disc(&self, number: DiscNo, reached: Reached) {
-        self.0.disc(number, reached);
-    }
-    fn note(&self, text: &str) {
-        self.0.note(text);
-    }
-    fn trouble(&self, trouble: &Trouble) {
-        self.0.trouble(trouble);
+impl Listener for EventRecorder {
+    fn hear(&self, event: &Event) {
+        match event {
+            Event::Begun(task) if task.what == Activity::Packing => self.packing(task.disc),
+            Event::Ended(task) if task.what == Activity::Burning => self.tell(RunEvent::Rest),
+            Event::Disc { number, reached, .. } => self.tell(RunEvent::Disc(number.0, *reached)),
+            Event::Note(text) => self.tell(RunEvent::Note(text.clone())),
+            Event::Trouble(trouble) => self.tell(RunEvent::Note(trouble.to_string())),
+            _ => {}
+        }
     }
 }
 
@@ -160,7 +142,7 @@ impl Operator for EventRecorder {
 }
 
 /// A source for three discs of 3 MB, and a place for all that comes of it.
-struct PipelineBench {
+pub(super) struct PipelineBench {
     dir: TempDir,
 }
 
@@ -181,7 +163,7 @@ struct RunSetup {
 }
 
 impl PipelineBench {
-    fn new() -> PipelineBench {
+    pub(super) fn new() -> PipelineBench {
         let dir = tempfile::tempdir().unwrap();
         for name in ["source", "shelf"] {
             fs::create_dir(dir.path().join(name)).unwrap();
@@ -194,7 +176,7 @@ impl PipelineBench {
         PipelineBench { dir }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -211,7 +193,7 @@ impl PipelineBench {
         tray
     }
 
-    fn request<'a>(
+    pub(super) fn request<'a>(
         &self,
         ask: &'a crate::flow::base::keys::AskPassphrase<'a>,
     ) -> BackupRequest<'a> {
@@ -252,12 +234,12 @@ impl PipelineBench {
         let fake = if plan.hands { self.tray() } else { FakeDrive::jukebox(&self.path("shelf")) };
         let held = held(fake, tell.clone(), words);
         let hold = plan.hold.map(|disc| (disc, Mutex::new(go)));
-        let witness = EventRecorder { seen: tell, hold };
+        let (monitor, witness) = EventRecorder { seen: tell, hold }.listening();
         let strings = Strings { seen, drive, packer, stop: stop.clone() };
         thread::scope(|scope| {
             let run = scope.spawn(|| {
                 let ask = nobody_asks;
-                let context = context(&witness, &witness, &stop);
+                let context = context(&monitor, &*witness, &stop);
                 backup(&self.request(&ask), Some(&mut Drives::one(Box::new(held))), context)
             });
             let strings = strings;
@@ -269,10 +251,10 @@ impl PipelineBench {
     /// An undisturbed run: the next one.
     fn plain_run(&self) -> BackupReport {
         let (tell, _seen) = channel();
-        let witness = EventRecorder { seen: tell, hold: None };
+        let (monitor, _) = EventRecorder { seen: tell, hold: None }.listening();
         let mut drives = Drives::one(Box::new(self.shelf()));
         let (ask, stop) = (nobody_asks, Stop::new());
-        backup(&self.request(&ask), Some(&mut drives), context(&witness, &Nobody, &stop))
+        backup(&self.request(&ask), Some(&mut drives), context(&monitor, &Nobody, &stop))
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
@@ -293,12 +275,15 @@ impl PipelineBench {
     }
 }
 
-fn nobody_asks(prompt: &str, _: crate::flow::base::keys::Asking) -> Result<Secret, FlowError> {
+pub(super) fn nobody_asks(
+    prompt: &str,
+    _: crate::flow::base::keys::Asking,
+) -> Result<Secret, FlowError> {
     panic!("asked for: {prompt}")
 }
 
-fn context<'a>(
-    monitor: &'a dyn Monitor,
+pub(super) fn context<'a>(
+    monitor: &'a Monitor,
     operator: &'a dyn Operator,
     stop: &'a Stop,
 ) -> Context<'a> {
@@ -539,9 +524,9 @@ fn each_step_is_recorded_before_the_drive_takes_the_next() {
     let bench = PipelineBench::new();
     let (mut drives, lines) = looking(&bench);
     let (tell, _seen) = channel();
-    let witness = EventRecorder { seen: tell, hold: None };
+    let (monitor, _) = EventRecorder { seen: tell, hold: None }.listening();
     let (ask, stop) = (nobody_asks, Stop::new());
-    backup(&bench.request(&ask), Some(&mut drives), context(&witness, &Nobody, &stop)).unwrap();
+    backup(&bench.request(&ask), Some(&mut drives), context(&monitor, &Nobody, &stop)).unwrap();
     drop(drives);
     check_steps(lines);
 }
@@ -550,9 +535,9 @@ fn each_step_is_recorded_before_the_drive_takes_the_next() {
 fn burning_what_was_staged_records_the_same_steps() {
     let bench = PipelineBench::new();
     let (tell, _seen) = channel();
-    let witness = EventRecorder { seen: tell, hold: None };
+    let (monitor, _) = EventRecorder { seen: tell, hold: None }.listening();
     let (ask, stop) = (nobody_asks, Stop::new());
-    let context = context(&witness, &Nobody, &stop);
+    let context = context(&monitor, &Nobody, &stop);
     backup(&bench.request(&ask), None, context).unwrap();
     assert_eq!(bench.states(), [DiscState::Staged; 3]);
     let (mut drives, lines) = looking(&bench);
@@ -607,9 +592,9 @@ fn new_set(bench: &PipelineBench, catalog: &mut Catalog) -> KnownSet {
 fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
     let bench = PipelineBench::new();
     let (tell, seen) = channel();
-    let witness = EventRecorder { seen: tell, hold: None };
+    let (monitor, _) = EventRecorder { seen: tell, hold: None }.listening();
     let (ask, stop) = (nobody_asks, Stop::new());
-    let context = context(&witness, &Nobody, &stop);
+    let context = context(&monitor, &Nobody, &stop);
     let request = bench.request(&ask);
     let mut catalog = Catalog::open(&request.catalog, Access::Write).unwrap();
     let (set, staging) =

@@ -23,8 +23,8 @@ use crate::flow::*;
 use crate::model::glob::PathGlobs;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
-use crate::port::monitor::Recorder;
 use crate::port::operator::{Nobody, Operator, Secret};
+use crate::port::recorder::Recorder;
 use crate::port::stop::{Stop, Stopped};
 use crate::restore::place::OverwritePolicy;
 use crate::scan::filter::FilterOptions;
@@ -166,8 +166,8 @@ impl RestoreBench {
             dry_run: wish.dry_run,
             scratch: self.path("scratch"),
         };
-        self.monitor.troubles.lock().unwrap().clear();
-        self.monitor.notes.lock().unwrap().clear();
+        self.monitor.heard.troubles.lock().unwrap().clear();
+        self.monitor.heard.notes.lock().unwrap().clear();
         restore(&request, None, self.context(&Nobody, &Stop::new()))
     }
 
@@ -184,8 +184,8 @@ impl RestoreBench {
     }
 
     fn verify(&self, catalog: &str) -> Result<VerifyReport, FlowError> {
-        self.monitor.troubles.lock().unwrap().clear();
-        self.monitor.notes.lock().unwrap().clear();
+        self.monitor.heard.troubles.lock().unwrap().clear();
+        self.monitor.heard.notes.lock().unwrap().clear();
         let request = VerifyRequest {
             trust: Default::default(),
             from: self.path("shelf"),
@@ -198,11 +198,11 @@ impl RestoreBench {
     }
 
     fn troubles(&self) -> Vec<String> {
-        self.monitor.troubles.lock().unwrap().iter().map(ToString::to_string).collect()
+        self.monitor.heard.troubles.lock().unwrap().iter().map(ToString::to_string).collect()
     }
 
     fn notes(&self) -> String {
-        self.monitor.notes.lock().unwrap().join("\n")
+        self.monitor.heard.notes.lock().unwrap().join("\n")
     }
 
     fn image(&self, number: u32) -> PathBuf {
@@ -943,7 +943,7 @@ fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_
     fill(&bench);
     bench.backup();
     let (image, stop) = (Image::open(&bench.image(1), &Stop::new()).unwrap(), Stop::new());
-    bench.monitor.notes.lock().unwrap().clear();
+    bench.monitor.heard.notes.lock().unwrap().clear();
     let found_set = crate::flow::library::inventory::look(&bench.path("shelf"), &stop)
         .unwrap()
         .choose(None)
@@ -967,5 +967,5 @@ fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_
     };
     let chosen = discs.select(None, &PathGlobs::default());
     assert!(matches!(chosen, Err(FlowError::Stopped(Stopped(2)))), "{:?}", chosen.err());
-    assert_eq!(*bench.monitor.notes.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(*bench.monitor.heard.notes.lock().unwrap(), Vec::<String>::new());
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::model::Kind;
 use crate::model::{Mtime, Xattr};
 use crate::port::beneath::{Beneath, MissingDirs};
-use crate::port::monitor::Recorder;
+use crate::port::recorder::Recorder;
 use crate::scan::directory::BATCH;
 use crate::scan::filter::{CACHE_SIGNATURE, FilterOptions};
 

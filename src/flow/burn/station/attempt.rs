@@ -10,6 +10,8 @@ use crate::flow::staging::area::{Staging, label};
 use crate::flow::{Context, FlowError};
 use crate::model::DiscIdentity;
 use crate::port::clock::Moment;
+use crate::port::event::Activity;
+use crate::port::monitor::NewTask;
 use crate::verify::{ExpectedFile, Verdict, verify};
 
 /// One disc's turn in the drives.
@@ -63,8 +65,11 @@ impl BurnAttempt<'_> {
     pub(super) fn verify(&self, reader: &dyn DiscReader) -> Result<Verdict, FlowError> {
         let expected: Vec<ExpectedFile> = self.order.files.iter().map(expected).collect();
         let Context { monitor, stop, .. } = self.context;
+        let total = self.order.files.iter().map(|file| file.size.0).sum();
+        let new = NewTask::new(Activity::Verifying).disc(self.disc().number).total(total);
+        let task = monitor.begin(new);
         let image = Some(self.disc().closing.image);
-        Ok(verify(reader, self.disc().uuid, &expected, image, monitor, stop)?)
+        Ok(verify(reader, self.disc().uuid, &expected, image, &task, stop)?)
     }
 }
 

@@ -36,7 +36,6 @@ pub(super) fn is_meant(
 }
 
 fn says_yes(question: &str, context: Context) -> bool {
-    context.monitor.rest();
     context.operator.confirm_in_person(question) == Answer::Yes
 }
 

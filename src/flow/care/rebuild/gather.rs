@@ -73,7 +73,6 @@ fn every_disc(
             taken => inventory.take(taken?),
         }
         give_back(drive, context)?;
-        context.monitor.rest();
         if context.operator.confirm("Is there another disc to read?") != Answer::Yes {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use crate::flow::{Context, FlowError};
 use crate::format::DiscTxt;
 use crate::model::disc::{DiscName, Encryption, parse_archive_path};
 use crate::model::{Bytes, Carrier, DiscIdentity, DiscUuid, FileId, Sectors, SetName, SetUuid};
-use crate::port::monitor::Trouble;
+use crate::port::event::Trouble;
 use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT};
 
 /// What a person says of the discs that a command may use.

@@ -1,0 +1,186 @@
+//! What the engine reports, as values that can be written as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::model::{DiscNo, SetName};
+
+/// Names a task; unique in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct TaskId(pub u64);
+
+/// A part of the work, from its beginning to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Task {
+    pub id: TaskId,
+    /// The task that it is a part of.
+    pub parent: Option<TaskId>,
+    pub what: Activity,
+    pub set: Option<SetName>,
+    /// The disc, if it is about one.
+    pub disc: Option<DiscNo>,
+    /// The drive that does it, by its title.
+    pub drive: Option<String>,
+    /// How much there is to do, in the activity's unit, if known.
+    pub total: Option<u64>,
+}
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activity {
+    /// All that a command does.
+    Command(&'static str),
+    /// A staged disc on its way to a verified copy.
+    Burning,
+    Scanning,
+    Packing,
+    /// Making recovery data.
+    Protecting,
+    Drilling,
+    /// Making an image before it is burned.
+    Imaging,
+    Writing,
+    Verifying,
+    Reading,
+    Repairing,
+    Rescuing,
+    Restoring,
+}
+
+/// What an activity counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Bytes,
+    /// Paths of the source.
+    Entries,
+    /// It has parts that count, and counts nothing itself.
+    None,
+}
+
+impl Activity {
+    /// The word of `--json` and of progress lines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Activity::Command(name) => name,
+            Activity::Burning => "burning",
+            Activity::Scanning => "scanning",
+            Activity::Packing => "packing",
+            Activity::Protecting => "protecting",
+            Activity::Drilling => "drilling",
+            Activity::Imaging => "imaging",
+            Activity::Writing => "writing",
+            Activity::Verifying => "verifying",
+            Activity::Reading => "reading",
+            Activity::Repairing => "repairing",
+            Activity::Rescuing => "rescuing",
+            Activity::Restoring => "restoring",
+        }
+    }
+
+    pub fn unit(self) -> Unit {
+        match self {
+            Activity::Command(_) | Activity::Burning => Unit::None,
+            Activity::Scanning => Unit::Entries,
+            _ => Unit::Bytes,
+        }
+    }
+}
+
+/// How far a task has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// In the activity's unit: bytes of the source or of the medium, or entries.
+    pub done: u64,
+    /// Bytes that came out, when packing: `written / done` is the ratio.
+    pub written: Option<u64>,
+}
+
+/// How far a disc has come. Each step is told when it is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reached {
+    /// Packed: all of it waits in the staging area.
+    Staged,
+    /// Written, and good for nothing yet.
+    Burned,
+    /// Read back, and every byte was right.
+    Verified,
+    /// A burn or its read-back failed; another blank is to take it.
+    Failed,
+}
+
+/// Something went wrong with one thing, and the work goes on without it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// The path, disc or file concerned, fit for a terminal.
+    pub thing: String,
+    /// What happened, in words.
+    pub what: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.thing, self.what)
+    }
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    Begun(Task),
+    Progress {
+        task: TaskId,
+        #[serde(flatten)]
+        progress: Progress,
+    },
+    Ended(Task),
+    Disc {
+        set: Option<SetName>,
+        number: DiscNo,
+        reached: Reached,
+    },
+    Note(String),
+    Trouble(Trouble),
+}
+
+/// Who hears what the engine reports. Called from several threads; it must not report itself.
+pub trait Listener: Send + Sync {
+    /// What is running when the listener joins. Only what comes after it is heard.
+    fn join(&self, _state: &RunState) {}
+
+    fn hear(&self, event: &Event);
+}
+
+/// All that is running.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RunState {
+    tasks: BTreeMap<TaskId, (Task, Progress)>,
+}
+
+impl RunState {
+    /// The tasks that are running, those that began first in front.
+    pub fn tasks(&self) -> impl Iterator<Item = &(Task, Progress)> {
+        self.tasks.values()
+    }
+
+    pub(super) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Begun(task) => {
+                self.tasks.insert(task.id, (task.clone(), Progress::default()));
+            }
+            Event::Progress { task, progress } => {
+                if let Some((_, done)) = self.tasks.get_mut(task) {
+                    *done = *progress;
+                }
+            }
+            Event::Ended(task) => {
+                self.tasks.remove(&task.id);
+            }
+            Event::Disc { .. } | Event::Note(_) | Event::Trouble(_) => {}
+        }
+    }
+}
