@@ -21,6 +21,7 @@ use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 use crate::ui::exit::Exit;
 use crate::ui::screen::Screen;
+use crate::ui::words::advice::with_advice;
 
 use error::RunError;
 use shared::App;
@@ -83,7 +84,7 @@ fn last_words(
     let mut words = Vec::new();
     match (done, signal) {
         (Err(error), _) if !at_a_prompt => {
-            words.push(chain(error));
+            words.push(error_words(error));
             if is_for_want_of_room(error) {
                 words.push(MAKE_ROOM.to_owned());
             }
@@ -95,6 +96,13 @@ fn last_words(
         words.push("finished work is kept; the next run resumes from there".to_owned());
     }
     words
+}
+
+fn error_words(error: &RunError) -> String {
+    match error {
+        RunError::Flow(error) => with_advice(error),
+        error => chain(error),
+    }
 }
 
 fn dispatch(app: &App, verb: Verb) -> Result<Exit, RunError> {

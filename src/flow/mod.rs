@@ -17,5 +17,6 @@ mod tests;
 pub use base::context::{Context, WaitLimit};
 pub use base::error::{FlowError, chain};
 pub use base::key_error::KeyError;
+pub use base::rescue_error::RescueRefusal;
 pub use base::selection_error::SelectionError;
 pub use base::sets::choose_set;

@@ -12,6 +12,7 @@ pub mod own_listing;
 pub mod protection;
 pub mod recipients;
 pub mod refusal;
+pub mod rescue_error;
 pub mod selection_error;
 pub mod set_copy;
 pub mod sets;

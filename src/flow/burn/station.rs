@@ -6,7 +6,7 @@ mod taking;
 
 use crate::burn::{BurnError, Burned, burn};
 use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, ReadOutcome};
-use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Remedy};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
 use crate::port::monitor::{Activity, Phase, Trouble};
@@ -136,7 +136,7 @@ fn bears_one_of(burner: &mut dyn Drive, label: &DiscIdentity, good: &[Carrier]) 
 
 /// Why an attempt did not make a safe disc, though another may.
 enum Failed {
-    Burn,
+    Burn(Option<Remedy>),
     ReadBack,
 }
 
@@ -144,7 +144,7 @@ impl BurnAttempt<'_> {
     fn run(&mut self) -> Result<(), FlowError> {
         let monitor = self.context.monitor;
         self.drives.burner.settle(&|words| monitor.note(words), self.context.stop)?;
-        let (mut failed, mut burned) = (Failed::Burn, 0);
+        let (mut failed, mut burned) = (Failed::Burn(None), 0);
         let mut lies_there = self.lies_there()?;
         while burned < TRIES {
             let taken = if lies_there { Taken::Unread } else { self.take()? };
@@ -163,7 +163,7 @@ impl BurnAttempt<'_> {
         }
         let (disc, tries) = (self.disc().number, TRIES);
         Err(match failed {
-            Failed::Burn => FlowError::BurnFailed { disc, tries },
+            Failed::Burn(remedy) => FlowError::BurnFailed { disc, tries, remedy },
             Failed::ReadBack => FlowError::ReadBackFailed { disc, tries },
         })
     }
@@ -208,7 +208,7 @@ impl BurnAttempt<'_> {
         self.record(CopyStep::Failed)?;
         self.say_failed(&chain(error));
         give_back(&mut *self.drives.burner, self.context)?;
-        Ok(Err(Failed::Burn))
+        Ok(Err(Failed::Burn(error.remedy())))
     }
 
     fn say_failed(&self, why: &str) {
