@@ -317,4 +317,26 @@ mod tests {
             assert!(manual.contains(&numbers), "docs/drives.md lacks: {numbers}");
         }
     }
+
+    /// Sentences name no option; whoever has options is told which setting is meant.
+    #[test]
+    fn a_setting_that_may_help_is_in_the_sentence_and_its_option_in_the_manual() {
+        let manual = include_str!("../../../docs/drives.md");
+        for (key, asc, remedy) in REMEDIES {
+            let (setting, option) = match remedy {
+                Remedy::OtherProgram => ("other burning program", "`--engine`"),
+                Remedy::SlowerSpeed => ("slower speed", "`--speed`"),
+            };
+            let sense = sense(key, asc, 0);
+            assert_eq!(sense.remedy(), Some(remedy));
+            assert!(sense.to_string().contains(setting), "{sense}");
+            let row = format!("| {key:X}/{asc:02X} |");
+            let row = manual.lines().find(|line| line.starts_with(&row)).unwrap();
+            assert!(row.contains(option), "{row}");
+        }
+        for (key, asc, _, words) in MEANINGS {
+            let names_one = ["burning program", "speed"].iter().any(|word| words.contains(word));
+            assert_eq!(names_one, sense(*key, *asc, 0).remedy().is_some(), "{words}");
+        }
+    }
 }

@@ -2,10 +2,8 @@
 //! words.
 
 use crate::catalog::{CopyNo, FileTally};
-use crate::model::DiscNo;
+use crate::model::{DiscNo, RelPath};
 use crate::port::clock::Moment;
-
-use crate::flow::status::latest::Unreadable;
 
 /// Something of a set, or of some of its files, that is not safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +19,11 @@ pub enum Danger {
     Stale(u64),
     /// The date of the newest backup.
     OldBackup(Moment),
-    /// One of the files that were asked about.
-    PathUnreadable(Unreadable),
+    /// One of the files that were asked about, and why.
+    PathUnreadable {
+        path: RelPath,
+        why: String,
+    },
     /// So many of the files that were asked about.
     FilesNotSafe(u64),
     StagingLost(DiscNo),

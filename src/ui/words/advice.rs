@@ -313,3 +313,72 @@ fn of_pack(error: &PackError) -> Option<&'static str> {
 fn of_format(error: &FormatError) -> Option<&'static str> {
     error.is_of_limit().then_some("--no-limits reads it anyway")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DiscNo, SetName};
+    use crate::restore::index::ListingError;
+
+    fn set() -> SetName {
+        SetName::new("photos").unwrap()
+    }
+
+    #[test]
+    fn what_helps_comes_after_what_happened() {
+        let several = SelectionError::SeveralSets { known: "a, b".to_owned() };
+        assert_eq!(
+            with_advice(&several.into()),
+            "there are several sets: a, b; choose one with --set"
+        );
+        let (one, other) = ("disc 1".to_owned(), "disc 2".to_owned());
+        let two = with_advice(&FlowError::TwoHistories { set: set(), one, other });
+        assert!(two.ends_with("disc 1, and disc 2. Name one of them: --disc UUID"), "{two}");
+        assert_eq!(
+            with_advice(&FlowError::NotHere(DiscNo(3))),
+            "there is no disc 3 of this set here"
+        );
+    }
+
+    /// An error that is passed on as it is is no source of the one above it.
+    #[test]
+    fn what_helps_is_known_of_an_error_however_deep() {
+        let key = || OpenError::NoSecretKey;
+        let locked = ListingError::Locked { name: "INDEX".to_owned(), source: key() };
+        let missing = DeviceError::Missing("/dev/sr9".into());
+        let small = PackError::DiscTooSmall { size: crate::model::Bytes(1) };
+        let empty = FlowError::Drive(DriveError::Device(missing));
+        for (error, words) in [
+            (FlowError::Open(key()), "gpg --export-secret-keys"),
+            (FlowError::Listing(locked), "gpg --export-secret-keys"),
+            (FlowError::Pack(small), "--disc-size"),
+            (empty, "/dev/sr9 does not exist; `coldcut drives` lists the drives"),
+        ] {
+            let told = with_advice(&error);
+            assert!(told.contains(words), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_disc_that_did_not_come_is_told_by_who_could_have_brought_it() {
+        let never = |asked| FlowError::NeverCame {
+            drive: "/dev/sr0".to_owned(),
+            wanted: "disc 2 of photos".to_owned(),
+            asked,
+            source: Box::new(KeyError::NeedsSecretKey(set()).into()),
+        };
+        let told = with_advice(&never(false));
+        assert!(told.starts_with("/dev/sr0 needs disc 2 of photos: "), "{told}");
+        assert!(told.ends_with("; without a terminal only --wait waits for it"), "{told}");
+        assert!(with_advice(&never(true)).ends_with("; name it with --secret-key"));
+    }
+
+    #[test]
+    fn a_burn_that_failed_names_the_option_that_may_help() {
+        let failed =
+            |remedy| with_advice(&FlowError::BurnFailed { disc: DiscNo(1), tries: 3, remedy });
+        assert!(failed(None).ends_with("it is still staged"));
+        let slower = failed(Some(Remedy::SlowerSpeed));
+        assert!(slower.ends_with("it is still staged; --speed sets the speed"), "{slower}");
+    }
+}

@@ -16,9 +16,7 @@ pub fn danger(danger: &Danger, now: Moment) -> String {
         | Danger::Unreadable(_)
         | Danger::Stale(_)
         | Danger::OldBackup(_) => of_backup(danger, now),
-        Danger::PathUnreadable(failed) => {
-            format!("{} could not be read: {}", failed.path, failed.what)
-        }
+        Danger::PathUnreadable { path, why } => format!("{path} could not be read: {why}"),
         Danger::FilesNotSafe(1) => "1 file is not safe".to_owned(),
         Danger::FilesNotSafe(count) => format!("{count} files are not safe"),
         Danger::StagingLost(disc) => FlowError::StagingLost(*disc).to_string(),

@@ -120,7 +120,8 @@ impl FilesSafety {
             None => {}
         }
         for failed in latest.unreadable.iter().filter(|failed| globs.matches(&failed.path)) {
-            self.dangers.push(Danger::PathUnreadable(failed.clone()));
+            let (path, why) = (failed.path.clone(), failed.what.clone());
+            self.dangers.push(Danger::PathUnreadable { path, why });
         }
         let named = latest.unreadable.len() as u64;
         if latest.failed.is_some_and(|failed| failed > named) {
