@@ -14,7 +14,7 @@ use crate::catalog::Fate;
 use crate::cli::args::{Cli, Verb};
 use crate::cli::resolve::PassphraseSource;
 use crate::flow::base::keys::Needless;
-use crate::flow::{FlowError, chain};
+use crate::flow::{BurnFailure, DiscsError, FlowError, chain};
 use crate::port::confinement;
 use crate::port::files::is_for_want_of_room;
 use crate::port::monitor::Monitor;
@@ -154,10 +154,12 @@ fn exit_of(error: &RunError) -> Exit {
         RunError::Flow(error) if error.absence().is_some() => Exit::DiscMissing,
         RunError::Flow(FlowError::Stopped(stopped)) => Exit::Interrupted(stopped.0),
         RunError::Flow(
-            FlowError::NoBlank { .. } | FlowError::NeverCame { .. } | FlowError::NoDiscs(_),
+            FlowError::NeverCame { .. }
+            | FlowError::Burn(BurnFailure::NoBlank { .. })
+            | FlowError::Discs(DiscsError::NoDiscs(_)),
         ) => Exit::DiscMissing,
         RunError::Flow(
-            FlowError::ReadBackFailed { .. }
+            FlowError::Burn(BurnFailure::ReadBackDamaged { .. })
             | FlowError::CopyDamaged { .. }
             | FlowError::DrillFailed { .. },
         ) => Exit::Damage,

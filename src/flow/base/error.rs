@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::catalog::CatalogError;
 use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
 use crate::drill::DrillError;
-use crate::drive::{Absence, DriveError, Remedy};
-use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq, plural};
+use crate::drive::{Absence, DriveError};
+use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq, plural};
 use crate::pack::PackError;
 use crate::port::stop::Stopped;
 use crate::recovery::program::ProgramError;
@@ -19,6 +19,8 @@ use crate::scan::walk::ScanError;
 use crate::verify::Unfinished;
 
 use crate::flow::backup::guards;
+use crate::flow::base::burn_failure::BurnFailure;
+use crate::flow::base::discs_error::DiscsError;
 use crate::flow::base::key_error::KeyError;
 use crate::flow::base::rescue_error::RescueRefusal;
 use crate::flow::base::selection_error::SelectionError;
@@ -62,7 +64,10 @@ pub enum FlowError {
     Drill(DrillError),
     #[error("{0} before each burn")]
     NoDrillTool(DrillError),
-    #[error("staged disc {disc} cannot be read with standard tools ({words}) and was not burned")]
+    #[error(
+        "staged disc {disc} cannot be read with standard tools ({words}) and was not burned; \
+         without its staging directory the next backup packs its files again"
+    )]
     DrillFailed { disc: DiscNo, words: String },
     #[error("the catalog does not know this set, and a drill compares with the catalog")]
     UnknownSet,
@@ -86,6 +91,10 @@ pub enum FlowError {
     ForeignDiscs { place: String, name: SetName },
     #[error(transparent)]
     Selection(#[from] SelectionError),
+    #[error(transparent)]
+    Discs(#[from] DiscsError),
+    #[error(transparent)]
+    Burn(#[from] BurnFailure),
     #[error("the staging area {} needs {need} and {free} is free", .dir.display())]
     StagingFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("the target {} needs {need} and {free} is free", .dir.display())]
@@ -110,10 +119,6 @@ pub enum FlowError {
     StagingLost(DiscNo),
     #[error("{} cannot be told apart from the source's own files", .0.display())]
     OwnPlace(PathBuf),
-    #[error("there is no coldcut disc in {0}")]
-    NoDiscs(PathBuf),
-    #[error("{drive} has no blank disc for disc {disc}; everything is staged")]
-    NoBlank { drive: String, disc: DiscNo },
     #[error("{drive} holds {found}, not {wanted}")]
     OtherDisc { drive: String, found: String, wanted: String },
     #[error("{0} is not a drive with removable discs")]
@@ -127,34 +132,8 @@ pub enum FlowError {
          already there before coldcut asked for it"
     )]
     PerhapsAnother { drive: String, wanted: String },
-    #[error("the blank in {drive} was not burned: {unread} may be good already")]
-    NotOnceMore { drive: String, unread: String },
-    #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
-    BurnFailed { disc: DiscNo, tries: u32, remedy: Option<Remedy> },
-    #[error("disc {disc} was damaged when it was read back, {tries} times; it is still staged")]
-    ReadBackFailed { disc: DiscNo, tries: u32 },
-    /// The other thread has ended, which only a defect in coldcut causes.
-    #[error("burning disc {0} stopped unexpectedly; what is staged is kept")]
-    DrivesAlone(DiscNo),
-    #[error("disc {disc} needs {need} and the blank in {drive} holds {free}; insert a larger one")]
-    BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
-    #[error("disc {disc} cannot be burned as it is staged")]
-    Unburnable { disc: DiscNo, source: crate::burn::BurnError },
-    #[error("disc {disc} is damaged in the staging area ({words})")]
-    StagedDamaged { disc: DiscNo, words: String },
-    #[error("the discs in {} cannot be used: {what}", .from.display())]
-    UnusableDiscs { from: PathBuf, what: String },
     #[error("nothing in snapshot {seq} of set {set} matches {patterns}")]
     NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
-    #[error("no listing of set {0} can be read from these discs")]
-    NoListing(SetName),
-    #[error(
-        "the discs hold two histories of set {set}, and nothing on them says which is right: \
-         {one}, and {other}"
-    )]
-    TwoHistories { set: SetName, one: String, other: String },
-    #[error("no disc here of set {set} has a listing of the history of disc {uuid}")]
-    NoHistory { set: SetName, uuid: DiscUuid },
     #[error("the catalog already has set {0} and is intact")]
     KnownAlready(SetName),
     #[error("{0}")]
@@ -166,11 +145,8 @@ impl FlowError {
     pub fn is_about_the_medium(&self) -> bool {
         match self {
             FlowError::Drive(error) => error.is_about_the_medium(),
-            FlowError::BlankTooSmall { .. }
-            | FlowError::NoBlank { .. }
-            | FlowError::PerhapsAnother { .. }
-            | FlowError::NotOnceMore { .. }
-            | FlowError::OtherDisc { .. } => true,
+            FlowError::Burn(failure) => failure.is_about_the_medium(),
+            FlowError::PerhapsAnother { .. } | FlowError::OtherDisc { .. } => true,
             _ => false,
         }
     }
@@ -201,7 +177,7 @@ impl FlowError {
 fn never_came(drive: &str, wanted: &str, asked: bool) -> String {
     match asked {
         true => format!("{drive}: timed out waiting for {wanted}"),
-        false => format!("{drive} needs {wanted}"),
+        false => format!("{drive} needs {wanted}, and there is no terminal to ask for it"),
     }
 }
 

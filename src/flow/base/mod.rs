@@ -1,7 +1,9 @@
 //! What all steps share: their context, errors, keys, and the set that is meant.
 
 pub mod against;
+pub mod burn_failure;
 pub mod context;
+pub mod discs_error;
 pub mod error;
 pub mod expected;
 pub mod guard_error;

@@ -20,7 +20,7 @@ use crate::flow::library::insertion::{
 };
 use crate::flow::library::shelves::{file_id, file_of};
 use crate::flow::staging::area::{Staging, label};
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{BurnFailure, Context, FlowError, chain};
 use attempt::{BurnAttempt, burn_error};
 pub use drives::Drives;
 pub use taking::medium_wanted;
@@ -162,10 +162,11 @@ impl BurnAttempt<'_> {
             }
         }
         let (disc, tries) = (self.disc().number, TRIES);
-        Err(match failed {
-            Failed::Burn(remedy) => FlowError::BurnFailed { disc, tries, remedy },
-            Failed::ReadBack => FlowError::ReadBackFailed { disc, tries },
-        })
+        let failure = match failed {
+            Failed::Burn(remedy) => BurnFailure::NotBurned { disc, tries, remedy },
+            Failed::ReadBack => BurnFailure::ReadBackDamaged { disc, tries },
+        };
+        Err(failure.into())
     }
 
     /// The copy has its number before the first byte is written.

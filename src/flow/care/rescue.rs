@@ -24,7 +24,7 @@ use crate::rescue::passes::Passes;
 use crate::flow::care::verify::{CheckedDisc, VerifyReport, VerifyRequest, verify_from};
 use crate::flow::library::inventory::{Trust, Vetting, look};
 use crate::flow::library::repair::Repairer;
-use crate::flow::{Context, FlowError, RescueRefusal, chain};
+use crate::flow::{Context, DiscsError, FlowError, RescueRefusal, chain};
 
 /// What a rescue is asked to do.
 pub struct RescueRequest {
@@ -382,7 +382,9 @@ fn look_at(
         keys: None,
     };
     match verify_from(&check, None, context) {
-        Err(FlowError::NoDiscs(_) | FlowError::UnusableDiscs { .. }) => Ok(VerifyReport::default()),
+        Err(FlowError::Discs(DiscsError::NoDiscs(_) | DiscsError::Unusable { .. })) => {
+            Ok(VerifyReport::default())
+        }
         Ok(found) => match found.gone.first() {
             Some(gone) => Err(gone.absence.clone().into()),
             None => Ok(found),

@@ -10,7 +10,9 @@ use crate::codec::openpgp::{CheckError, LockError, OpenError, SignError};
 use crate::drill::DrillError;
 use crate::drive::{DeviceError, DriveError, Remedy};
 use crate::flow::backup::guards::{DestError, NewSetError};
-use crate::flow::{FlowError, KeyError, RescueRefusal, SelectionError, chain};
+use crate::flow::{
+    BurnFailure, DiscsError, FlowError, KeyError, RescueRefusal, SelectionError, chain,
+};
 use crate::format::FormatError;
 use crate::model::path::shown;
 use crate::pack::PackError;
@@ -68,6 +70,8 @@ fn of_flow(error: &FlowError) -> Option<String> {
         FlowError::Pack(error) => of_pack(error),
         FlowError::Key(error) => of_key(error),
         FlowError::Selection(error) => of_selection(error),
+        FlowError::Discs(error) => of_discs_at_hand(error),
+        FlowError::Burn(error) => of_burn(error),
         FlowError::RescueRefused(error) => of_rescue(error),
         error => of_discs(error).or_else(|| of_source_and_room(error)),
     };
@@ -78,28 +82,15 @@ fn of_flow(error: &FlowError) -> Option<String> {
 fn of_discs(error: &FlowError) -> Option<&'static str> {
     Some(match error {
         FlowError::NoDrillTool(_) => "install it, or skip the drill with --no-drill",
-        FlowError::DrillFailed { .. } => {
-            "`coldcut drill` tests it again, and if you remove its staging directory the next \
-             backup packs its files again"
-        }
+        FlowError::DrillFailed { .. } => "`coldcut drill` tests it again",
         FlowError::UnknownSet => "`coldcut verify` needs no catalog",
         FlowError::NothingToCopy { .. } => {
             "name the drive or the shelf that has a copy with --from"
         }
-        FlowError::NoBlank { .. } => "run `coldcut burn` to continue",
-        FlowError::NeverCame { asked: false, .. } => "without a terminal only --wait waits for it",
-        FlowError::BurnFailed { remedy, .. } => return remedy.map(of_remedy),
-        FlowError::DrivesAlone(_) => "run the backup again",
-        FlowError::Unburnable { .. } | FlowError::StagedDamaged { .. } => {
-            "remove its staging directory and run the backup again"
-        }
+        FlowError::NeverCame { asked: false, .. } => "--wait waits for it",
         FlowError::NothingMatches { .. } => {
             "paths are relative to the source, and `coldcut find` finds them"
         }
-        FlowError::NoListing(_) => {
-            "`coldcut catalog rebuild` pieces one together from what is left"
-        }
-        FlowError::TwoHistories { .. } => "Name one of them: --disc UUID",
         FlowError::KnownAlready(_) => {
             "--replace drops everything that the catalog knows and the discs do not (who verified \
              them, where they are kept)"
@@ -133,6 +124,30 @@ fn of_source_and_room(error: &FlowError) -> Option<&'static str> {
         FlowError::UnfinishedRun(_) => "run it again, then flush",
         _ => return None,
     })
+}
+
+fn of_discs_at_hand(error: &DiscsError) -> Option<&'static str> {
+    match error {
+        DiscsError::NoListing(_) => {
+            Some("`coldcut catalog rebuild` pieces one together from what is left")
+        }
+        DiscsError::TwoHistories { .. } => Some("Name one of them: --disc UUID"),
+        DiscsError::NoDiscs(_) | DiscsError::Unusable { .. } | DiscsError::NoHistory { .. } => None,
+    }
+}
+
+fn of_burn(error: &BurnFailure) -> Option<&'static str> {
+    match error {
+        BurnFailure::NoBlank { .. } => Some("run `coldcut burn` to continue"),
+        BurnFailure::NotBurned { remedy, .. } => remedy.map(of_remedy),
+        BurnFailure::Unexpected(_) => Some("run the backup again"),
+        BurnFailure::Unburnable { .. } | BurnFailure::StagedDamaged { .. } => {
+            Some("remove that directory and run the backup again")
+        }
+        BurnFailure::BlankTooSmall { .. }
+        | BurnFailure::NotOnceMore { .. }
+        | BurnFailure::ReadBackDamaged { .. } => None,
+    }
 }
 
 fn of_rescue(error: &RescueRefusal) -> Option<&'static str> {
@@ -332,7 +347,7 @@ mod tests {
             "there are several sets: a, b; choose one with --set"
         );
         let (one, other) = ("disc 1".to_owned(), "disc 2".to_owned());
-        let two = with_advice(&FlowError::TwoHistories { set: set(), one, other });
+        let two = with_advice(&DiscsError::TwoHistories { set: set(), one, other }.into());
         assert!(two.ends_with("disc 1, and disc 2. Name one of them: --disc UUID"), "{two}");
         assert_eq!(
             with_advice(&FlowError::NotHere(DiscNo(3))),
@@ -368,15 +383,16 @@ mod tests {
             source: Box::new(KeyError::NeedsSecretKey(set()).into()),
         };
         let told = with_advice(&never(false));
-        assert!(told.starts_with("/dev/sr0 needs disc 2 of photos: "), "{told}");
-        assert!(told.ends_with("; without a terminal only --wait waits for it"), "{told}");
+        assert!(told.starts_with("/dev/sr0 needs disc 2 of photos, and there is no"), "{told}");
+        assert!(told.ends_with("; --wait waits for it"), "{told}");
         assert!(with_advice(&never(true)).ends_with("; name it with --secret-key"));
     }
 
     #[test]
     fn a_burn_that_failed_names_the_option_that_may_help() {
-        let failed =
-            |remedy| with_advice(&FlowError::BurnFailed { disc: DiscNo(1), tries: 3, remedy });
+        let failed = |remedy| {
+            with_advice(&BurnFailure::NotBurned { disc: DiscNo(1), tries: 3, remedy }.into())
+        };
         assert!(failed(None).ends_with("it is still staged"));
         let slower = failed(Some(Remedy::SlowerSpeed));
         assert!(slower.ends_with("it is still staged; --speed sets the speed"), "{slower}");
