@@ -8,6 +8,8 @@
 mod circles;
 #[path = "architecture/names.rs"]
 mod names;
+#[path = "architecture/options.rs"]
+mod options;
 #[path = "architecture/orders.rs"]
 mod orders;
 #[path = "architecture/rules.rs"]
@@ -59,6 +61,20 @@ fn nobody_knows_a_higher_floor_or_touches_what_is_not_his() {
         .flat_map(|(file, text)| rules::offences(file, text))
         .collect();
     assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
+}
+
+#[test]
+fn no_text_of_the_engine_names_an_option_or_a_command() {
+    let sources = sources();
+    let for_tests = rules::files_for_tests(&sources);
+    let offences: Vec<String> = sources
+        .iter()
+        .filter(|(file, _)| !for_tests.contains(file))
+        .flat_map(|(file, text)| options::offences(file, text))
+        .collect();
+    assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
+    let stale = options::stale(sources.iter().map(|(file, _)| file.as_str()));
+    assert!(stale.is_empty(), "not there any more: {stale:?}");
 }
 
 #[test]

@@ -14,12 +14,13 @@ use crate::catalog::Fate;
 use crate::cli::args::{Cli, Verb};
 use crate::cli::resolve::PassphraseSource;
 use crate::flow::base::keys::Needless;
-use crate::flow::{FlowError, chain};
+use crate::flow::{BurnFailure, DiscsError, FlowError, chain};
 use crate::port::confinement;
 use crate::port::files::is_for_want_of_room;
 use crate::port::stop::{Stop, Stopped};
 use crate::ui::exit::Exit;
 use crate::ui::screen::Screen;
+use crate::ui::words::advice::with_advice;
 
 use error::RunError;
 use shared::App;
@@ -81,7 +82,7 @@ fn last_words(
     let mut words = Vec::new();
     match (done, signal) {
         (Err(error), _) if !at_a_prompt => {
-            words.push(chain(error));
+            words.push(error_words(error));
             if is_for_want_of_room(error) {
                 words.push(MAKE_ROOM.to_owned());
             }
@@ -93,6 +94,13 @@ fn last_words(
         words.push("finished work is kept; the next run resumes from there".to_owned());
     }
     words
+}
+
+fn error_words(error: &RunError) -> String {
+    match error {
+        RunError::Flow(error) => with_advice(error),
+        error => chain(error),
+    }
 }
 
 fn dispatch(app: &App, verb: Verb) -> Result<Exit, RunError> {
@@ -144,10 +152,12 @@ fn exit_of(error: &RunError) -> Exit {
         RunError::Flow(error) if error.absence().is_some() => Exit::DiscMissing,
         RunError::Flow(FlowError::Stopped(stopped)) => Exit::Interrupted(stopped.0),
         RunError::Flow(
-            FlowError::NoBlank { .. } | FlowError::NeverCame { .. } | FlowError::NoDiscs(_),
+            FlowError::NeverCame { .. }
+            | FlowError::Burn(BurnFailure::NoBlank { .. })
+            | FlowError::Discs(DiscsError::NoDiscs(_)),
         ) => Exit::DiscMissing,
         RunError::Flow(
-            FlowError::ReadBackFailed { .. }
+            FlowError::Burn(BurnFailure::ReadBackDamaged { .. })
             | FlowError::CopyDamaged { .. }
             | FlowError::DrillFailed { .. },
         ) => Exit::Damage,

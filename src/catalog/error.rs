@@ -1,4 +1,4 @@
-//! What can go wrong with a catalog, in words that say which file and what to do.
+//! What can go wrong with a catalog, in words that say which file.
 
 use super::file_names::last_of;
 use crate::model::{ArchiveNo, DiscNo, RelPath, SetName, SnapshotSeq};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    #[error("the catalog {path:?} is damaged ({what}); {}", way_out(path))]
+    #[error("the catalog {path:?} is damaged ({what})")]
     Damaged { path: PathBuf, what: String },
     #[error(
         "the catalog {path:?} was written by a newer coldcut (tables of version {found}, this \
@@ -67,6 +67,17 @@ pub enum CatalogError {
     Refused(#[from] Refused),
 }
 
+impl CatalogError {
+    /// The copy of a damaged catalog as it was after the last successful run, if it is there.
+    /// Nothing is put back by itself: what the copy does not know of may be on discs.
+    pub fn last_copy(&self) -> Option<PathBuf> {
+        match self {
+            CatalogError::Damaged { path, .. } => Some(last_of(path)).filter(|copy| copy.exists()),
+            _ => None,
+        }
+    }
+}
+
 /// What was asked makes no sense for what the catalog holds.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -92,17 +103,6 @@ pub enum Refused {
     NotItsContent(RelPath),
     #[error("{0}: part {1} does not follow the parts that are known")]
     PartOrder(RelPath, u32),
-}
-
-/// Nothing is put back by itself: what the copy does not know of may be on discs.
-fn way_out(path: &Path) -> &'static str {
-    match last_of(path).exists() {
-        true => {
-            "`coldcut catalog restore-last` restores the copy kept after the last successful run, \
-             and `coldcut catalog rebuild FROM...` rebuilds it from the discs"
-        }
-        false => "`coldcut catalog rebuild FROM...` rebuilds it from the discs",
-    }
 }
 
 fn holder(pid: Option<u32>) -> String {

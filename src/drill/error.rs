@@ -18,7 +18,7 @@ pub enum DrillError {
     Random(#[source] io::Error),
     #[error(
         "this kernel cannot confine restore.sh to a directory of its own (Landlock, since Linux \
-         5.19), and anyone could have made these discs; without --all no script is run"
+         5.19), and anyone could have made these discs"
     )]
     NoFence(#[source] io::Error),
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Absence, DeviceError, ReadError};
+use super::{Absence, DeviceError, ReadError, Remedy};
 use crate::model::{Bytes, DiscIdentity, Sectors};
 use crate::port::command::{CommandError, ProgramExit};
 use crate::port::stop::Stopped;
@@ -34,15 +34,20 @@ pub enum DriveError {
     #[error("{} was removed, or replaced by another file, while coldcut used it; another user, or another program, can write to this directory", .0.display())]
     Replaced(PathBuf),
     #[error("{drive}: burning did not start; the disc is unchanged: {words}")]
-    NotBegun { drive: String, words: String },
+    NotBegun { drive: String, words: String, remedy: Option<Remedy> },
     #[error("{drive}: writing {label} failed{}{words}", at(.sector))]
-    Write { drive: String, label: Box<DiscIdentity>, sector: Option<Sectors>, words: String },
+    Write {
+        drive: String,
+        label: Box<DiscIdentity>,
+        sector: Option<Sectors>,
+        words: String,
+        remedy: Option<Remedy>,
+    },
     #[error("{label} would be {is} sectors long instead of {wanted}; a staged file has changed", is = .is.0, wanted = .wanted.0)]
     Size { label: Box<DiscIdentity>, is: Sectors, wanted: Sectors },
     #[error("{path} cannot be the name of a file on a disc")]
     BadName { path: String },
-    #[error("{} is full: {needed} is needed and {free} is free; make room there, then `coldcut \
-             burn` continues with what is staged", .dir.display())]
+    #[error("{} is full: {needed} is needed and {free} is free", .dir.display())]
     NoSpace { dir: PathBuf, needed: Bytes, free: Bytes },
     #[error("{} does not exist", .0.display())]
     Missing(PathBuf),
@@ -82,6 +87,15 @@ pub enum DriveError {
 }
 
 impl DriveError {
+    /// How another burn may be better, by what the drive said of this one.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            DriveError::NotBegun { remedy, .. } | DriveError::Write { remedy, .. } => *remedy,
+            DriveError::Device(DeviceError::Refused { sense, .. }) => sense.remedy(),
+            _ => None,
+        }
+    }
+
     /// Another medium, or the same one inserted again, may help.
     pub fn is_about_the_medium(&self) -> bool {
         use DriveError::*;

@@ -47,7 +47,7 @@ pub(crate) use layout::LONGEST_NAME;
 pub use layout::image_sectors;
 pub use optical::{
     Device, DeviceError, DriveIdentity, DriveOptions, KiloBytesPerSecond, Medium, MediumState,
-    Optical, Profile, Readiness, drives, volume_name,
+    Optical, Profile, Readiness, Remedy, drives, volume_name,
 };
 pub use reader::{DiscFile, DiscReader, FileReader, ReadError, Volume};
 pub use sectors::{DESCRIPTOR, RawMedium, SectorSource};

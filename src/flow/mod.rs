@@ -14,8 +14,11 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 
+pub use base::burn_failure::BurnFailure;
 pub use base::context::{Context, WaitLimit};
+pub use base::discs_error::DiscsError;
 pub use base::error::{FlowError, chain};
 pub use base::key_error::KeyError;
+pub use base::rescue_error::RescueRefusal;
 pub use base::selection_error::SelectionError;
 pub use base::sets::choose_set;

@@ -22,10 +22,7 @@ pub enum PackError {
     Sign(SignError),
     #[error("cannot record what was packed")]
     Ledger(#[source] LedgerError),
-    #[error(
-        "discs of {size} are too small: no file fits next to the listings of this set. Choose a \
-         larger --disc-size"
-    )]
+    #[error("discs of {size} are too small: no file fits next to the listings of this set")]
     DiscTooSmall { size: crate::model::Bytes },
     #[error("the recovery data of this disc cannot be created")]
     Recovery(#[source] crate::recovery::program::ProgramError),

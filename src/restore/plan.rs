@@ -85,7 +85,7 @@ pub enum Why {
 impl std::fmt::Display for Why {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Why::Kept => "a different file is already there and was kept (see --overwrite)",
+            Why::Kept => "a different file is already there and was kept",
             Why::Barred(why) => why,
             Why::NotOnADisc => "its content was not on a disc yet when this listing was written",
             Why::NoFirst => "it is another name of a file that this listing does not have",

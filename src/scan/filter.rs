@@ -79,7 +79,7 @@ impl fmt::Display for Rule {
 
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
-    #[error("--exclude cannot be used")]
+    #[error("a pattern of what to exclude cannot be used")]
     Glob(#[from] GlobError),
     #[error("the list of excludes {file} cannot be read")]
     Read { file: String, source: io::Error },
@@ -87,7 +87,9 @@ pub enum FilterError {
     Line { file: String, line: usize, source: GlobError },
     #[error("line {line} of {file} is not UTF-8; in its place, use ? for each such byte")]
     NotText { file: String, line: usize },
-    #[error("--exclude-if-present '{0}' is not the name of a file: it is empty or has a slash")]
+    #[error(
+        "'{0}', which marks directories to exclude, is not the name of a file: it is empty or has a slash"
+    )]
     Name(String),
 }
 

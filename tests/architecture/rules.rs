@@ -71,6 +71,11 @@ fn floor_of(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
 }
 
+/// Whether a module is below those that know a person or a command line.
+pub fn is_engine(module: &str) -> bool {
+    floor_of(module) < floor_of("ui") && floor_of(module).is_some()
+}
+
 /// A path that begins at the crate's root: who lives there?
 fn wrong_neighbour(home: &str, floor: usize, path: &[String]) -> Option<String> {
     let [first, target, ..] = path else { return None };

@@ -38,6 +38,7 @@ use crate::port::stop::Stop;
 use crate::restore::place::OverwritePolicy;
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
+use crate::ui::words::dangers;
 
 /// A set with a verified disc 1, a copy of it on a shelf, and disc 2 in the staging area; always at
 /// the same place, and made once: each trial works on it as it was.
@@ -115,7 +116,7 @@ impl DriveStateBench {
             self.drive.at_each_act(|drive, act| match act {
                 Act::Burn(_) => {
                     let (drive, words) = (drive.title(), "no such medium (sense 5/30/05)".into());
-                    Err(DriveError::NotBegun { drive, words })
+                    Err(DriveError::NotBegun { drive, words, remedy: None })
                 }
                 _ => Ok(()),
             });
@@ -370,6 +371,7 @@ impl DriveStateBench {
     pub fn advice_to_retire(&self) -> Vec<String> {
         let sets = self.glance().unwrap_or_default().into_iter();
         let dangers = sets.flat_map(|set| set.safety.dangers);
+        let dangers = dangers.map(|one| dangers::danger(&one, Moment::now()));
         dangers.filter(|words| words.contains("retire")).collect()
     }
 

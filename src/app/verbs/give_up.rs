@@ -6,12 +6,12 @@ use crate::cli::args::GiveUpArgs;
 use crate::flow::FlowError;
 use crate::flow::library::locations::kept;
 use crate::flow::status::lost_discs::{GivenUp, GivingUp};
-use crate::flow::status::safety::how_to_make;
 use crate::model::plural;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
 use crate::ui::media::LossLine;
 use crate::ui::table;
+use crate::ui::words::dangers::how_to_rebuild;
 
 pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
     let catalog = app.around.catalog(&app.common)?;
@@ -52,7 +52,7 @@ fn say_loss(app: &App, work: &GivingUp, fate: Fate) {
         app.screen.say(&disc_words(work, disc));
     }
     for (disc, recovery_status) in &work.made_again {
-        app.screen.say(&how_to_make(*disc, recovery_status));
+        app.screen.say(&how_to_rebuild(*disc, &recovery_status.sources()));
     }
     let loss = &work.loss;
     if loss.newest.files > 0 {

@@ -77,6 +77,9 @@ fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunErr
     };
     if !app.common.quiet {
         app.screen.say_lines(&summary.text());
+        if report.kept > 0 {
+            app.screen.say("--overwrite decides what becomes of files that are already there");
+        }
     }
     app.screen.object(&summary.object())?;
     Ok(match (report.lacks_discs(), report.is_complete()) {

@@ -16,6 +16,7 @@ use crate::ui::exit::Exit;
 use crate::ui::safety::{FileSafetyLine, GroupLine, SafetyLine};
 use crate::ui::status::{PlacesInUse, StatusLine, print_status};
 use crate::ui::table;
+use crate::ui::words::dangers;
 
 use super::query::open;
 use super::text;
@@ -70,8 +71,11 @@ fn files(app: &App, args: &StatusArgs) -> Result<Exit, RunError> {
     let lines: Vec<FileSafetyLine> =
         safety.files.into_iter().map(|file| file_line(file, now)).collect();
     table::print(&app.screen, &lines)?;
-    for words in safety.dangers.iter().chain(&safety.unknown) {
-        app.screen.say(words);
+    for danger in &safety.dangers {
+        app.screen.say(&dangers::danger(danger, now));
+    }
+    for doubt in &safety.unknown {
+        app.screen.say(&dangers::doubt(doubt));
     }
     Ok(exit(verdict))
 }
@@ -136,9 +140,9 @@ fn safety_line(glance: &SetGlance, now: Moment) -> SafetyLine {
     let safety = &glance.safety;
     SafetyLine {
         verdict: safety.verdict(),
-        dangers: safety.dangers.clone(),
-        unknown: safety.unknown.clone(),
-        allowed: safety.allowed.clone(),
+        dangers: safety.dangers.iter().map(|danger| dangers::danger(danger, now)).collect(),
+        unknown: safety.unknown.iter().map(dangers::doubt).collect(),
+        allowed: safety.allowed.iter().map(|wait| dangers::allowed(wait, now)).collect(),
         latest: safety.latest.clone(),
         age: safety.latest.age(now),
         missing: safety.missing.clone(),

@@ -13,9 +13,7 @@ pub enum OpenError {
     NeedsPassphrase,
     #[error("it is encrypted for other keys: {}", .0.join(", "))]
     NoMatchingKey(Vec<String>),
-    #[error(
-        "the key file holds no secret key that decrypts: export it with `gpg --export-secret-keys`"
-    )]
+    #[error("the key file holds no secret key that decrypts")]
     NoSecretKey,
     #[error("cannot read the key file")]
     UnreadableKey(#[source] Cause),

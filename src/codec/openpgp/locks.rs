@@ -25,19 +25,17 @@ pub enum LockError {
     EmptyPassphrase,
     #[error("the passphrase holds a {0}, which gpg could not be given by hand")]
     Untypeable(&'static str),
-    #[error("cannot read the certificate in input {0}: export it with `gpg --export --armor KEY`")]
+    #[error("cannot read the certificate in input {0}")]
     Unreadable(usize, #[source] Cause),
-    #[error("input {0} holds no certificate: export one with `gpg --export --armor KEY`")]
+    #[error("input {0} holds no certificate")]
     NoCertificate(usize),
-    #[error("certificate {0} is revoked: name another one")]
+    #[error("certificate {0} is revoked")]
     Revoked(String),
-    #[error("certificate {0} has expired: get a newer export of it, or name another one")]
+    #[error("certificate {0} has expired")]
     Expired(String),
-    #[error(
-        "certificate {0} has no valid key that can encrypt (none, expired or revoked): name another one"
-    )]
+    #[error("certificate {0} has no valid key that can encrypt (none, expired or revoked)")]
     NoEncryptionKey(String),
-    #[error("certificate {0} is not valid: name another one")]
+    #[error("certificate {0} is not valid")]
     Invalid(String, #[source] Cause),
 }
 

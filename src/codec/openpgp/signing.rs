@@ -20,7 +20,7 @@ const SLACK: u64 = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    #[error("cannot read the signing key: export it with `gpg --export-secret-keys KEY`")]
+    #[error("cannot read the signing key")]
     Unreadable(#[source] Cause),
     #[error("the file holds no secret key that can sign now (none, expired or revoked)")]
     NoKey,
@@ -32,7 +32,7 @@ pub enum SignError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    #[error("cannot read the certificate: export it with `gpg --export KEY`")]
+    #[error("cannot read the certificate")]
     Certificate(#[source] Cause),
     #[error("the file holds no certificate")]
     NoCertificate,

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 
+use super::optical::Sense;
 use super::{BurnJob, DriveError, News};
 use crate::port::command::{Program, ProgramExit};
 use crate::port::lasting::{ProgramEnd, await_end, is_at_work};
@@ -47,6 +48,7 @@ fn argv(
         (Engine::Growisofs, BurnSource::Tree) => Err(DriveError::NotBegun {
             drive: place.drive.clone(),
             words: "growisofs burns whole images only".to_owned(),
+            remedy: None,
         }),
     }
 }
@@ -137,12 +139,12 @@ fn judge(
         return Ok(());
     }
     let words = heard.words(engine, ended.exit);
-    let drive = place.drive.clone();
+    let (drive, remedy) = (place.drive.clone(), heard.sense.and_then(Sense::remedy));
     match heard.left_untouched() && matches!(ended.exit, ProgramExit::Code(_)) {
-        true => Err(DriveError::NotBegun { drive, words }),
+        true => Err(DriveError::NotBegun { drive, words, remedy }),
         false => {
             let label = Box::new(job.label.clone());
-            Err(DriveError::Write { drive, label, sector: heard.at, words })
+            Err(DriveError::Write { drive, label, sector: heard.at, words, remedy })
         }
     }
 }

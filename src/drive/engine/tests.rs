@@ -282,7 +282,10 @@ fn a_command_that_is_refused_before_the_first_byte_leaves_the_disc_as_it_was() {
     let unknown =
         growisofs("READ FORMAT CAPACITIES failed with SK=5h/INVALID COMMAND OPERATION CODE");
     let words = Fake::new().says(Engine::Growisofs, &unknown, 5).unwrap_err().to_string();
-    assert!(words.contains("use another drive or the other --engine (sense 5/20/00)"), "{words}");
+    assert!(
+        words.contains("use another drive or the other burning program (sense 5/20/00)"),
+        "{words}"
+    );
 }
 
 /// xorriso tells how far it is before the drive has answered the first command that writes.

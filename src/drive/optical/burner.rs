@@ -307,9 +307,9 @@ impl Drive for Optical {
         self.drop_image()?;
         match burned {
             // Silent progress is no proof of an untouched disc: the drive knows.
-            Err(DriveError::NotBegun { drive, words }) if !self.is_writable_still() => {
+            Err(DriveError::NotBegun { drive, words, remedy }) if !self.is_writable_still() => {
                 let label = Box::new(job.label.clone());
-                Err(DriveError::Write { drive, label, sector: None, words })
+                Err(DriveError::Write { drive, label, sector: None, words, remedy })
             }
             burned => burned,
         }

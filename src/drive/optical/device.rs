@@ -35,7 +35,7 @@ const OPTICAL: u8 = 5;
 /// Why a drive cannot be used, or did not do what it was told.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    #[error("{} does not exist; `coldcut drives` lists the drives", .0.display())]
+    #[error("{} does not exist", .0.display())]
     Missing(PathBuf),
     #[error("{} is not an optical drive, and coldcut writes to nothing else", .0.display())]
     NotOptical(PathBuf),

@@ -27,4 +27,4 @@ pub use device::{Device, DeviceError, DriveIdentity, Readiness, drives};
 pub use disc::volume_name;
 pub use medium::{Medium, MediumState};
 pub use profile::{KiloBytesPerSecond, Profile};
-pub use sense::Sense;
+pub use sense::{Remedy, Sense};

@@ -18,8 +18,8 @@ pub struct Sense {
 const ANY: u8 = 0xff;
 
 const FUNCTION: &str =
-    "the drive does not have this function; use another drive or the other --engine";
-const COMMAND: &str = "the drive does not take this command; use the other --engine";
+    "the drive does not have this function; use another drive or the other burning program";
+const COMMAND: &str = "the drive does not take this command; use the other burning program";
 
 /// Key, code, qualifier (`ANY`: every other), and what they mean for a person. The first that fits.
 pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
@@ -35,7 +35,7 @@ pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
     (0x2, 0x3a, ANY, "there is no disc in the drive"),
     (0x3, 0x02, ANY, "the laser cannot be positioned; clean the disc, or try another one"),
     (0x3, 0x06, ANY, "the laser cannot be positioned; clean the disc, or try another one"),
-    (0x3, 0x0c, ANY, "the disc cannot be written here; try another disc, or a slower --speed"),
+    (0x3, 0x0c, ANY, "the disc cannot be written here; try another disc, or a slower speed"),
     (0x3, 0x10, ANY, "a sector cannot be read; clean the disc, or try another drive"),
     (0x3, 0x11, ANY, "a sector cannot be read; clean the disc, or try another drive"),
     (0x3, 0x15, ANY, "the laser cannot be positioned; clean the disc, or try another one"),
@@ -78,6 +78,22 @@ pub(super) const KEYS: [(u8, &str); 9] = [
     (0x7, "the disc is write-protected"),
     (0x8, "nothing is written there"),
     (0xb, "the drive aborted the command"),
+];
+
+/// Settings of a burn that may make another one better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The other burning program: it uses other commands.
+    OtherProgram,
+    SlowerSpeed,
+}
+
+/// Key and code, and what may help where that is a setting.
+const REMEDIES: [(u8, u8, Remedy); 4] = [
+    (0x3, 0x0c, Remedy::SlowerSpeed),
+    (0x5, 0x20, Remedy::OtherProgram),
+    (0x5, 0x24, Remedy::OtherProgram),
+    (0x5, 0x26, Remedy::OtherProgram),
 ];
 
 impl Sense {
@@ -148,6 +164,12 @@ impl Sense {
     /// that cannot be closed (72h) had been written.
     pub fn did_nothing(self) -> bool {
         matches!(self.key, 2 | 5..=7) && self.asc != 0x72
+    }
+
+    /// Which setting of a burn may help.
+    pub fn remedy(self) -> Option<Remedy> {
+        let fits = |(key, asc, _): &&(u8, u8, Remedy)| (*key, *asc) == (self.key, self.asc);
+        REMEDIES.iter().find(fits).map(|(.., remedy)| *remedy)
     }
 
     fn meaning(self) -> &'static str {
@@ -262,9 +284,9 @@ mod tests {
     #[test]
     fn a_reason_that_is_printed_by_name_keeps_its_numbers() {
         for (name, numbers, words) in [
-            ("5h/INVALID COMMAND OPERATION CODE", (0x20, 0), "the other --engine"),
-            ("5h/INVALID FIELD IN CDB", (0x24, 0), "the other --engine"),
-            ("5h/PARAMETER VALUE INVALID", (0x26, 2), "the other --engine"),
+            ("5h/INVALID COMMAND OPERATION CODE", (0x20, 0), "the other burning program"),
+            ("5h/INVALID FIELD IN CDB", (0x24, 0), "the other burning program"),
+            ("5h/PARAMETER VALUE INVALID", (0x26, 2), "the other burning program"),
             ("5h/COMMAND SEQUENCE ERROR", (0x2c, 0), "another command first"),
             ("5h/CANNOT WRITE MEDIUM - INCOMPATIBLE FORMAT", (0x30, 5), "this kind of disc"),
             ("5h/END OF USER AREA ENCOUNTERED ON THIS TRACK", (0x63, 0), "the disc is full"),
@@ -272,7 +294,7 @@ mod tests {
             ("5h/SESSION FIXATION ERROR WRITING LEAD-OUT", (0x72, 2), "could not be closed"),
             ("3h/POWER CALIBRATION AREA ERROR", (0x73, 3), "could not be calibrated"),
             ("2h/MEDIUM NOT PRESENT - TRAY OPEN", (0x3a, 2), "the tray is open"),
-            ("3h/WRITE ERROR", (0x0c, 0), "a slower --speed"),
+            ("3h/WRITE ERROR", (0x0c, 0), "a slower speed"),
         ] {
             let line = format!(":-[ SEND CUE SHEET failed with SK={name}]: Input/output error");
             let found = Sense::find(&line).unwrap();
@@ -293,6 +315,28 @@ mod tests {
             };
             assert!(manual.contains(headline), "docs/drives.md lacks: {headline}");
             assert!(manual.contains(&numbers), "docs/drives.md lacks: {numbers}");
+        }
+    }
+
+    /// Sentences name no option; whoever has options is told which setting is meant.
+    #[test]
+    fn a_setting_that_may_help_is_in_the_sentence_and_its_option_in_the_manual() {
+        let manual = include_str!("../../../docs/drives.md");
+        for (key, asc, remedy) in REMEDIES {
+            let (setting, option) = match remedy {
+                Remedy::OtherProgram => ("other burning program", "`--engine`"),
+                Remedy::SlowerSpeed => ("slower speed", "`--speed`"),
+            };
+            let sense = sense(key, asc, 0);
+            assert_eq!(sense.remedy(), Some(remedy));
+            assert!(sense.to_string().contains(setting), "{sense}");
+            let row = format!("| {key:X}/{asc:02X} |");
+            let row = manual.lines().find(|line| line.starts_with(&row)).unwrap();
+            assert!(row.contains(option), "{row}");
+        }
+        for (key, asc, _, words) in MEANINGS {
+            let names_one = ["burning program", "speed"].iter().any(|word| words.contains(word));
+            assert_eq!(names_one, sense(*key, *asc, 0).remedy().is_some(), "{words}");
         }
     }
 }

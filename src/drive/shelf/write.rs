@@ -132,6 +132,7 @@ impl Part<'_> {
             label: Box::new(label.clone()),
             sector,
             words,
+            remedy: None,
         }
     }
 

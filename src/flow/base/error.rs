@@ -7,11 +7,10 @@ use crate::catalog::CatalogError;
 use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
 use crate::drill::DrillError;
 use crate::drive::{Absence, DriveError};
-use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq, plural};
+use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq, plural};
 use crate::pack::PackError;
 use crate::port::stop::Stopped;
 use crate::recovery::program::ProgramError;
-use crate::rescue::map::MapError;
 use crate::rescue::passes::RescueError;
 use crate::restore::index::ListingError;
 use crate::restore::place::PlaceError;
@@ -20,7 +19,10 @@ use crate::scan::walk::ScanError;
 use crate::verify::Unfinished;
 
 use crate::flow::backup::guards;
+use crate::flow::base::burn_failure::BurnFailure;
+use crate::flow::base::discs_error::DiscsError;
 use crate::flow::base::key_error::KeyError;
+use crate::flow::base::rescue_error::RescueRefusal;
 use crate::flow::base::selection_error::SelectionError;
 
 /// Why a command could not do its work. `ui::exit` gives each its code.
@@ -31,8 +33,7 @@ pub enum FlowError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error(
-        "another coldcut{} is using the catalog {}; nothing was changed: try again when it has \
-         finished, or wait for it with --wait", pid.map_or(String::new(), |pid| format!(" (process {pid})")), .path.display()
+        "another coldcut{} is using the catalog {}; nothing was changed", pid.map_or(String::new(), |pid| format!(" (process {pid})")), .path.display()
     )]
     OthersTurn { path: PathBuf, pid: Option<u32> },
     #[error(transparent)]
@@ -61,94 +62,68 @@ pub enum FlowError {
     Listing(#[from] ListingError),
     #[error(transparent)]
     Drill(DrillError),
-    #[error("{0} before each burn: install it, or skip the drill with --no-drill")]
-    NoDrillTool(#[source] DrillError),
+    #[error("{0} before each burn")]
+    NoDrillTool(DrillError),
     #[error(
         "staged disc {disc} cannot be read with standard tools ({words}) and was not burned; \
-         `coldcut drill` tests it again, and if you remove its staging directory the next backup \
-         packs its files again"
+         without its staging directory the next backup packs its files again"
     )]
     DrillFailed { disc: DiscNo, words: String },
-    #[error(
-        "the catalog does not know this set, and a drill compares with the catalog; `coldcut \
-         verify` needs none"
-    )]
+    #[error("the catalog does not know this set, and a drill compares with the catalog")]
     UnknownSet,
     #[error("there is no disc {0} of this set here")]
     NotHere(DiscNo),
     #[error(transparent)]
     Recovery(ProgramError),
-    #[error("{} {why}", .path.display())]
-    NotARescue { path: PathBuf, why: &'static str },
-    #[error("{} is not the map of a rescue", .path.display())]
-    RescueMap { path: PathBuf, source: MapError },
-    #[error("{from} holds a different disc from the one that {} was started with; name another \
-             file with --to", .image.display())]
-    OtherDiscRescued { from: String, image: PathBuf },
-    #[error("{} needs {need} for the image and {free} is free; name another place with --to", .dir.display())]
-    RescueFull { dir: PathBuf, need: Bytes, free: Bytes },
+    #[error(transparent)]
+    RescueRefused(#[from] RescueRefusal),
     #[error(transparent)]
     Rescue(RescueError),
     #[error(transparent)]
     Pack(PackError),
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("set {name} is the directory {}; another one needs another --set, or --move-source if it moved", .known.display())]
+    #[error("set {name} is the directory {}", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
-    #[error(
-        "{words}; nothing was packed. Is everything mounted? If it was deleted on purpose: --allow-shrink"
-    )]
+    #[error("{words}; nothing was packed")]
     Shrunk { why: Box<crate::catalog::RunRefusal>, words: String },
-    #[error(
-        "{place} has discs of a set {name} that the catalog does not know; choose another --set, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
-    )]
+    #[error("{place} has discs of a set {name} that the catalog does not know")]
     ForeignDiscs { place: String, name: SetName },
     #[error(transparent)]
     Selection(#[from] SelectionError),
-    #[error("the staging area {} needs {need} and {free} is free; free some space, or name another place with --staging", .dir.display())]
+    #[error(transparent)]
+    Discs(#[from] DiscsError),
+    #[error(transparent)]
+    Burn(#[from] BurnFailure),
+    #[error("the staging area {} needs {need} and {free} is free", .dir.display())]
     StagingFull { dir: PathBuf, need: Bytes, free: Bytes },
-    #[error("the target {} needs {need} and {free} is free (--yes tries anyway: files with holes \
-             may need less)", .dir.display())]
+    #[error("the target {} needs {need} and {free} is free", .dir.display())]
     TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("{} {what}", .path.display())]
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
-    #[error(
-        "disc {disc} is not staged and is on no known shelf{kept}: name the drive or the shelf \
-         that has a copy with --from"
-    )]
+    #[error("disc {disc} is not staged and is on no known shelf{kept}")]
     NothingToCopy { disc: DiscNo, kept: String },
     #[error("no copy of disc {disc} could be read completely: {words}")]
     CopyDamaged { disc: DiscNo, words: String },
     #[error(
-        "set {name} is on {}, and without the catalog nobody knows what is stored there; \
-         --even-with-discs forgets it anyway", plural(*count as u64, "disc", "discs")
+        "set {name} is on {}, and without the catalog nobody knows what is stored there", plural(*count as u64, "disc", "discs")
     )]
     HasDiscs { name: SetName, count: usize },
-    #[error(
-        "set {0} has discs in the staging area, which carry its name: burn them first, then rename \
-         it"
-    )]
+    #[error("set {0} has discs in the staging area, which carry its name")]
     HasStaged(SetName),
-    #[error("not confirmed, so nothing was recorded (--yes skips the question)")]
+    #[error("not confirmed, so nothing was recorded")]
     NotAgreed,
     #[error("nothing is staged{0}")]
     NothingStaged(String),
     #[error("{}", lost_words(*.0))]
     StagingLost(DiscNo),
-    #[error("{} cannot be told apart from the source's own files; put it elsewhere", .0.display())]
+    #[error("{} cannot be told apart from the source's own files", .0.display())]
     OwnPlace(PathBuf),
-    #[error("there is no coldcut disc in {0}")]
-    NoDiscs(PathBuf),
-    #[error(
-        "{drive} has no blank disc for disc {disc}; everything is staged: run `coldcut burn` to \
-         continue"
-    )]
-    NoBlank { drive: String, disc: DiscNo },
     #[error("{drive} holds {found}, not {wanted}")]
     OtherDisc { drive: String, found: String, wanted: String },
     #[error("{0} is not a drive with removable discs")]
     NoSlot(String),
-    #[error("the last backup of {0} did not finish: run it again, then flush")]
+    #[error("the last backup of {0} did not finish")]
     UnfinishedRun(SetName),
     #[error("{}", never_came(.drive, .wanted, *.asked))]
     NeverCame { drive: String, wanted: String, asked: bool, source: Box<FlowError> },
@@ -157,47 +132,9 @@ pub enum FlowError {
          already there before coldcut asked for it"
     )]
     PerhapsAnother { drive: String, wanted: String },
-    #[error("the blank in {drive} was not burned: {unread} may be good already")]
-    NotOnceMore { drive: String, unread: String },
-    #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
-    BurnFailed { disc: DiscNo, tries: u32 },
-    #[error("disc {disc} was damaged when it was read back, {tries} times; it is still staged")]
-    ReadBackFailed { disc: DiscNo, tries: u32 },
-    /// The other thread has ended, which only a defect in coldcut causes.
-    #[error("burning disc {0} stopped unexpectedly; what is staged is kept: run the backup again")]
-    DrivesAlone(DiscNo),
-    #[error("disc {disc} needs {need} and the blank in {drive} holds {free}; insert a larger one")]
-    BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
-    #[error(
-        "disc {disc} cannot be burned as it is staged; remove its staging directory and run the backup again"
-    )]
-    Unburnable { disc: DiscNo, source: crate::burn::BurnError },
-    #[error(
-        "disc {disc} is damaged in the staging area ({words}); remove its staging directory and run the backup again"
-    )]
-    StagedDamaged { disc: DiscNo, words: String },
-    #[error("the discs in {} cannot be used: {what}", .from.display())]
-    UnusableDiscs { from: PathBuf, what: String },
-    #[error(
-        "nothing in snapshot {seq} of set {set} matches {patterns}; paths are relative to the \
-         source, and `coldcut find` finds them"
-    )]
+    #[error("nothing in snapshot {seq} of set {set} matches {patterns}")]
     NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
-    #[error(
-        "no listing of set {0} can be read from these discs; `coldcut catalog rebuild` pieces one together from what is left"
-    )]
-    NoListing(SetName),
-    #[error(
-        "the discs hold two histories of set {set}, and nothing on them says which is right: \
-         {one}, and {other}. Name one of them: --disc UUID"
-    )]
-    TwoHistories { set: SetName, one: String, other: String },
-    #[error("no disc here of set {set} has a listing of the history of disc {uuid}")]
-    NoHistory { set: SetName, uuid: DiscUuid },
-    #[error(
-        "the catalog already has set {0} and is intact; --replace drops everything that the \
-         catalog knows and the discs do not (who verified them, where they are kept)"
-    )]
+    #[error("the catalog already has set {0} and is intact")]
     KnownAlready(SetName),
     #[error("{0}")]
     Pattern(#[source] crate::model::glob::GlobError, String),
@@ -208,11 +145,8 @@ impl FlowError {
     pub fn is_about_the_medium(&self) -> bool {
         match self {
             FlowError::Drive(error) => error.is_about_the_medium(),
-            FlowError::BlankTooSmall { .. }
-            | FlowError::NoBlank { .. }
-            | FlowError::PerhapsAnother { .. }
-            | FlowError::NotOnceMore { .. }
-            | FlowError::OtherDisc { .. } => true,
+            FlowError::Burn(failure) => failure.is_about_the_medium(),
+            FlowError::PerhapsAnother { .. } | FlowError::OtherDisc { .. } => true,
             _ => false,
         }
     }
@@ -243,7 +177,7 @@ impl FlowError {
 fn never_came(drive: &str, wanted: &str, asked: bool) -> String {
     match asked {
         true => format!("{drive}: timed out waiting for {wanted}"),
-        false => format!("{drive} needs {wanted}; without a terminal only --wait waits for it"),
+        false => format!("{drive} needs {wanted}, and there is no terminal to ask for it"),
     }
 }
 

@@ -11,19 +11,15 @@ pub enum KeyError {
     NotRead(#[source] Box<dyn Error + Send + Sync>, String),
     #[error("this is not the passphrase of set {0}")]
     WrongPassphrase(SetName),
-    #[error("set {0} is not encrypted, from its first disc to its last; choose another --set")]
+    #[error("set {0} is not encrypted, from its first disc to its last")]
     NotEncrypted(SetName),
     #[error(
-        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named: leave that out, or choose another --set for an encrypted set"
+        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named"
     )]
     NeedlessPassphrase(SetName),
-    #[error(
-        "set {0} is encrypted, from its first disc to its last: leave --no-encrypt out, or choose another --set"
-    )]
+    #[error("set {0} is encrypted, from its first disc to its last")]
     StaysEncrypted(SetName),
-    #[error(
-        "set {0} is encrypted with a passphrase, from its first disc to its last: leave --recipient out, or choose another --set"
-    )]
+    #[error("set {0} is encrypted with a passphrase, from its first disc to its last")]
     NoRecipients(SetName),
     #[error(
         "set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last"
@@ -31,17 +27,15 @@ pub enum KeyError {
     OtherRecipients(SetName),
     #[error(
         "set {name} was encrypted for {before} until now, and would be encrypted for {now} from \
-         now on; nothing was packed: if that is intended, use --new-recipients"
+         now on; nothing was packed"
     )]
     NewRecipients { name: SetName, before: String, now: String },
-    #[error(
-        "{says}, and nobody vouches for that: name the certificates that are yours with --recipient CERTFILE, or who signed the discs with --verify-signature CERTFILE; nothing was changed"
-    )]
+    #[error("{says}, and nobody vouches for that; nothing was changed")]
     UnknownRecipients { says: String },
-    #[error("set {0} is encrypted for recipients: name the secret key with --secret-key")]
+    #[error("set {0} is encrypted for recipients, and no secret key was named")]
     NeedsSecretKey(SetName),
     #[error("the catalog has lost the keys of set {0}")]
     NoKeys(SetName),
-    #[error("this hint is the passphrase itself; choose words that remind you of it")]
+    #[error("this hint is the passphrase itself")]
     HintIsPassphrase,
 }

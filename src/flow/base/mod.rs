@@ -1,7 +1,9 @@
 //! What all steps share: their context, errors, keys, and the set that is meant.
 
 pub mod against;
+pub mod burn_failure;
 pub mod context;
+pub mod discs_error;
 pub mod error;
 pub mod expected;
 pub mod guard_error;
@@ -12,6 +14,7 @@ pub mod own_listing;
 pub mod protection;
 pub mod recipients;
 pub mod refusal;
+pub mod rescue_error;
 pub mod selection_error;
 pub mod set_copy;
 pub mod sets;

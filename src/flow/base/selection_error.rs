@@ -6,15 +6,15 @@ use crate::model::{DiscNo, SetName, SnapshotSeq};
 /// several.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
-    #[error("the catalog has no set; create one with `coldcut backup`")]
+    #[error("the catalog has no set")]
     NoSets,
     #[error("there is no set {wanted}; known sets: {known}")]
     NoSuchSet { wanted: SetName, known: String },
-    #[error("there are several sets: {known}; choose one with --set")]
+    #[error("there are several sets: {known}")]
     SeveralSets { known: String },
-    #[error("set {set} has no snapshot {wanted}; `coldcut snapshots` lists them")]
+    #[error("set {set} has no snapshot {wanted}")]
     NoSuchSnapshot { set: SetName, wanted: String },
-    #[error("set {set} has no disc {disc}; `coldcut discs` lists them")]
+    #[error("set {set} has no disc {disc}")]
     NoSuchDisc { set: SetName, disc: DiscNo },
     #[error("disc {disc} has no copy {copy}; there are: {known}")]
     NoSuchCopy { disc: DiscNo, copy: u32, known: String },
@@ -22,9 +22,9 @@ pub enum SelectionError {
     NoCopyYet(DiscNo),
     #[error("the size of disc {0} is not known: the catalog was rebuilt without it")]
     SizeUnknown(DiscNo),
-    #[error("disc {0} is not known to have been verified; run `coldcut verify`, then migrate it")]
+    #[error("disc {0} is not known to have been verified")]
     NotReadBack(DiscNo),
-    #[error("disc {disc} has several copies ({known}): name one with --copy")]
+    #[error("disc {disc} has several copies ({known})")]
     SeveralCopies { disc: DiscNo, known: String },
     #[error("snapshot {seq} has no path \"{path}\"")]
     NoSuchPath { path: String, seq: SnapshotSeq },

@@ -14,7 +14,7 @@ use crate::model::DiscNo;
 
 use crate::flow::burn::records::{BurnOrder, DiscEvent, OwnCatalog, Records};
 use crate::flow::burn::station::Station;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{BurnFailure, Context, FlowError, chain};
 
 /// What the drives' thread has to say.
 pub(in crate::flow) enum Call {
@@ -77,7 +77,7 @@ pub(in crate::flow) struct Messenger<'a> {
 
 impl Records for Messenger<'_> {
     fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError> {
-        let lost = FlowError::DrivesAlone(record.disc);
+        let lost = FlowError::from(BurnFailure::Unexpected(record.disc));
         let (answer, answered) = channel();
         if self.calls.send(Call::Keep(record, answer)).is_err() {
             return Err(lost);
@@ -104,7 +104,7 @@ impl Beside<'_> {
         self.settle(catalog)?;
         let order = BurnOrder::of(catalog, self.set, disc.clone())?;
         self.busy.set(Some(disc.number));
-        self.orders.send(order).map_err(|_| FlowError::DrivesAlone(disc.number))
+        self.orders.send(order).map_err(|_| BurnFailure::Unexpected(disc.number).into())
     }
 
     /// Records what the drives have to say, without waiting for them. The error is theirs.
@@ -138,7 +138,7 @@ impl Beside<'_> {
 
     fn lost(&self, disc: DiscNo) -> FlowError {
         self.busy.set(None);
-        FlowError::DrivesAlone(disc)
+        BurnFailure::Unexpected(disc).into()
     }
 
     /// Where the packing failed, a disc in the drives still ends: half a burn is a lost disc.

@@ -6,7 +6,7 @@ mod taking;
 
 use crate::burn::{BurnError, Burned, burn};
 use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, ReadOutcome};
-use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Remedy};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
 use crate::port::event::{Activity, Trouble};
@@ -21,7 +21,7 @@ use crate::flow::library::insertion::{
 };
 use crate::flow::library::shelves::{file_id, file_of};
 use crate::flow::staging::area::{Staging, label};
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{BurnFailure, Context, FlowError, chain};
 use attempt::{BurnAttempt, burn_error};
 pub use drives::Drives;
 pub use taking::medium_wanted;
@@ -140,7 +140,7 @@ fn bears_one_of(burner: &mut dyn Drive, label: &DiscIdentity, good: &[Carrier]) 
 
 /// Why an attempt did not make a safe disc, though another may.
 enum Failed {
-    Burn,
+    Burn(Option<Remedy>),
     ReadBack,
 }
 
@@ -148,7 +148,7 @@ impl BurnAttempt<'_> {
     fn run(&mut self) -> Result<(), FlowError> {
         let monitor = self.context.monitor;
         self.drives.burner.settle(&|words| monitor.note(words), self.context.stop)?;
-        let (mut failed, mut burned) = (Failed::Burn, 0);
+        let (mut failed, mut burned) = (Failed::Burn(None), 0);
         let mut lies_there = self.lies_there()?;
         while burned < TRIES {
             let taken = if lies_there { Taken::Unread } else { self.take()? };
@@ -166,10 +166,11 @@ impl BurnAttempt<'_> {
             }
         }
         let (disc, tries) = (self.disc().number, TRIES);
-        Err(match failed {
-            Failed::Burn => FlowError::BurnFailed { disc, tries },
-            Failed::ReadBack => FlowError::ReadBackFailed { disc, tries },
-        })
+        let failure = match failed {
+            Failed::Burn(remedy) => BurnFailure::NotBurned { disc, tries, remedy },
+            Failed::ReadBack => BurnFailure::ReadBackDamaged { disc, tries },
+        };
+        Err(failure.into())
     }
 
     /// The copy has its number before the first byte is written.
@@ -212,7 +213,7 @@ impl BurnAttempt<'_> {
         self.record(CopyStep::Failed)?;
         self.say_failed(&chain(error));
         give_back(&mut *self.drives.burner, self.context)?;
-        Ok(Err(Failed::Burn))
+        Ok(Err(Failed::Burn(error.remedy())))
     }
 
     fn say_failed(&self, why: &str) {

@@ -27,7 +27,7 @@ use crate::rescue::passes::Passes;
 use crate::flow::care::verify::{CheckedDisc, VerifyReport, VerifyRequest, verify_from};
 use crate::flow::library::inventory::{Trust, Vetting, look};
 use crate::flow::library::repair::Repairer;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, DiscsError, FlowError, RescueRefusal, chain};
 
 /// What a rescue is asked to do.
 pub struct RescueRequest {
@@ -96,13 +96,8 @@ pub fn rescue(
         begun.read(source, context)?;
         work = Some(begun);
     }
-    let work =
-        work.ok_or_else(|| not_a_rescue(&request.image, "has no drive or image to be read from"))?;
+    let work = work.ok_or_else(|| RescueRefusal::NoSource(request.image.clone()))?;
     work.finish(request, context)
-}
-
-fn not_a_rescue(path: &Path, why: &'static str) -> FlowError {
-    FlowError::NotARescue { path: path.to_owned(), why }
 }
 
 /// An image and its map.
@@ -119,18 +114,8 @@ impl RescueImage {
         let map = match (path.exists(), map_path.exists()) {
             (false, false) => Map::new(size),
             (true, true) => read_map(&map_path)?,
-            (true, false) => {
-                return Err(not_a_rescue(
-                    &path,
-                    "exists, and no map says what is in it: name another file, or its map with --map",
-                ));
-            }
-            (false, true) => {
-                return Err(not_a_rescue(
-                    &path,
-                    "is missing, though its map is there: move the map away to start over",
-                ));
-            }
+            (true, false) => return Err(RescueRefusal::NoMap(path).into()),
+            (false, true) => return Err(RescueRefusal::NoImage(path).into()),
         };
         refuse_same_file(from, &path)?;
         check_space(&path, &map)?;
@@ -141,7 +126,7 @@ impl RescueImage {
         };
         let image = open_image(&path, path.exists()).map_err(failed)?;
         if flock(&image, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(not_a_rescue(&path, "is being written by another rescue"));
+            return Err(RescueRefusal::Busy(path).into());
         }
         let work = RescueImage { path: path.clone(), image, map, map_path };
         // The image has its full size from the beginning, so that its directory can be used.
@@ -159,7 +144,7 @@ impl RescueImage {
             && source.read(DESCRIPTOR, &mut theirs).is_ok();
         if both && ours != theirs {
             let (from, image) = (source.title(), self.path.clone());
-            return Err(FlowError::OtherDiscRescued { from, image });
+            return Err(RescueRefusal::OtherDisc { from, image }.into());
         }
         Ok(())
     }
@@ -337,7 +322,8 @@ fn read_map(path: &Path) -> Result<Map, FlowError> {
         what: "cannot be read",
         source,
     })?;
-    Map::parse(&text).map_err(|source| FlowError::RescueMap { path: path.to_owned(), source })
+    Map::parse(&text)
+        .map_err(|source| RescueRefusal::BadMap { path: path.to_owned(), source }.into())
 }
 
 fn save_map(path: &Path, map: &Map) -> io::Result<()> {
@@ -347,7 +333,7 @@ fn save_map(path: &Path, map: &Map) -> io::Result<()> {
 fn refuse_same_file(from: &Path, to: &Path) -> Result<(), FlowError> {
     let id = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     match id(from).is_some() && id(from) == id(to) {
-        true => Err(not_a_rescue(to, "is also what is to be read")),
+        true => Err(RescueRefusal::IsSource(to.to_owned()).into()),
         false => Ok(()),
     }
 }
@@ -361,7 +347,7 @@ fn check_space(image: &Path, map: &Map) -> Result<(), FlowError> {
         source,
     })?;
     match need > free {
-        true => Err(FlowError::RescueFull { dir: dir.to_owned(), need, free }),
+        true => Err(RescueRefusal::Full { dir: dir.to_owned(), need, free }.into()),
         false => Ok(()),
     }
 }
@@ -400,7 +386,9 @@ fn look_at(
         keys: None,
     };
     match verify_from(&check, None, context) {
-        Err(FlowError::NoDiscs(_) | FlowError::UnusableDiscs { .. }) => Ok(VerifyReport::default()),
+        Err(FlowError::Discs(DiscsError::NoDiscs(_) | DiscsError::Unusable { .. })) => {
+            Ok(VerifyReport::default())
+        }
         Ok(found) => match found.gone.first() {
             Some(gone) => Err(gone.absence.clone().into()),
             None => Ok(found),

@@ -31,7 +31,7 @@ use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Vetting, look, look_in};
 use crate::flow::library::locations::kept_disc;
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, DiscsError, FlowError, choose_set};
 pub use request::{DrillReport, DrillRequest, DrilledDisc, RestoreScript};
 use returned::{ExpectedPath, Maker, content, expected};
 use running::DrillRun;
@@ -378,7 +378,7 @@ impl DrillSession<'_> {
     ) -> Result<Vec<DrilledDisc>, FlowError> {
         let name = &self.set.facts.name;
         let seq = discs.iter().filter_map(|disc| disc.listing()).max();
-        let seq = seq.ok_or_else(|| FlowError::NoListing(name.clone()))?;
+        let seq = seq.ok_or_else(|| DiscsError::NoListing(name.clone()))?;
         let maker = &Maker::new(places.sandbox, false);
         let expected = self.expected(discs, seq, maker)?;
         self.check_space(discs, places, content(&expected))?;

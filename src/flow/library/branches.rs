@@ -12,9 +12,9 @@ use crate::model::{Digest, DiscNo, DiscUuid, SnapshotSeq};
 use crate::port::stop::Stop;
 use crate::restore::index::index_header;
 
-use crate::flow::FlowError;
 use crate::flow::base::own_list::{LONGEST_SUMS, SUMS, read_small};
 use crate::flow::library::inventory::{FoundDisc, FoundSet};
+use crate::flow::{DiscsError, FlowError};
 
 /// What a disc says of itself and of those before it.
 #[derive(Clone, Debug)]
@@ -58,12 +58,14 @@ pub fn settle(
         return Err(absence.into());
     }
     let chosen = choose(&told, wanted).map_err(|trouble| match trouble {
-        BranchConflict::Two(one, other) => FlowError::TwoHistories {
+        BranchConflict::Two(one, other) => DiscsError::TwoHistories {
             set: found_set.name.clone(),
             one: one.words(),
             other: other.words(),
         },
-        BranchConflict::NotHere(uuid) => FlowError::NoHistory { set: found_set.name.clone(), uuid },
+        BranchConflict::NotHere(uuid) => {
+            DiscsError::NoHistory { set: found_set.name.clone(), uuid }
+        }
     })?;
     let Some(newest) = chosen else { return Ok(Others::default()) };
     let history = history_of(newest, &told);

@@ -27,7 +27,7 @@ pub use trust::{Trust, Vetting, is_plain_content};
 
 use crate::flow::library::insertion::{Came, with_medium};
 use crate::flow::library::signatures::{Doubt, distrust, holds_stripes_only};
-use crate::flow::{Context, FlowError, SelectionError, chain};
+use crate::flow::{Context, DiscsError, FlowError, SelectionError, chain};
 
 /// A disc, and the media or images that carry it.
 pub struct FoundDisc {
@@ -410,7 +410,7 @@ impl Inventory {
             (None, _, Some(wanted)) => {
                 Err(SelectionError::NoSuchSet { wanted: wanted.clone(), known }.into())
             }
-            (None, _, None) => Err(FlowError::NoDiscs(self.from)),
+            (None, _, None) => Err(DiscsError::NoDiscs(self.from).into()),
         }
     }
 
@@ -423,8 +423,8 @@ impl Inventory {
         let of_ours = [ProblemKind::Damage, ProblemKind::Refused, ProblemKind::Newer];
         let unnamed = self.unnamed.iter().map(|unnamed| &unnamed.problem);
         match self.problems.iter().chain(unnamed).find(|problem| of_ours.contains(&problem.kind)) {
-            Some(problem) => FlowError::UnusableDiscs { from, what: problem.what.clone() },
-            None => FlowError::NoDiscs(from),
+            Some(problem) => DiscsError::Unusable { from, what: problem.what.clone() }.into(),
+            None => DiscsError::NoDiscs(from).into(),
         }
     }
 

@@ -28,7 +28,7 @@ use crate::flow::library::coherence::{Doubts, Silent, contradiction};
 use crate::flow::library::inventory::{FoundDisc, FoundSet};
 use crate::flow::library::older::Past;
 use crate::flow::library::repair::{RepairableDisc, Repairer};
-use crate::flow::{Context, FlowError, SelectionError, chain};
+use crate::flow::{Context, DiscsError, FlowError, SelectionError, chain};
 
 /// A catalog that knows a set.
 pub struct KnownIn {
@@ -134,7 +134,7 @@ impl FromDiscs<'_> {
         wanted: Option<SnapshotSeq>,
         globs: &PathGlobs,
     ) -> Result<ChosenListing, FlowError> {
-        let name = || FlowError::NoListing(self.found_set.name.clone());
+        let name = || FlowError::from(DiscsError::NoListing(self.found_set.name.clone()));
         let Some(seq) = wanted.or_else(|| self.newest()) else { return Err(name()) };
         let listings = self.read_listings(seq, globs)?;
         let (whole, damaged): (Vec<_>, Vec<_>) =
@@ -420,7 +420,9 @@ impl FromDiscs<'_> {
             }
         }
         match self.select_listed(Some(wanted), globs) {
-            Err(FlowError::NoListing(_)) if was_read => Err(self.no_snapshot(wanted)),
+            Err(FlowError::Discs(DiscsError::NoListing(_))) if was_read => {
+                Err(self.no_snapshot(wanted))
+            }
             other => other,
         }
     }

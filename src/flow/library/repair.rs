@@ -68,7 +68,7 @@ pub(in crate::flow) fn check_room(dir: &Path, need: u64) -> Result<(), String> {
     let free = free_space(dir).map_err(in_words(dir))?;
     match need > free {
         true => Err(format!(
-            "{} needs {} and {} is free; free some space, or name another place with --staging",
+            "{} needs {} and {} is free; free some space, or use another staging area",
             dir.display(),
             Bytes(need),
             Bytes(free)

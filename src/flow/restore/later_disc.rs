@@ -7,10 +7,10 @@ use crate::restore::plan::TargetState;
 use crate::restore::plan::is_stored;
 use crate::restore::survey::standing;
 
-use crate::flow::FlowError;
 use crate::flow::WaitLimit;
 use crate::flow::library::listings::{ChosenListing, KnownIn};
 use crate::flow::restore::RestoreSession;
+use crate::flow::{DiscsError, FlowError};
 
 type ListingChoice = (ChosenListing, Option<KnownIn>);
 
@@ -46,7 +46,7 @@ impl RestoreSession<'_> {
     fn is_short(&self, choice: &Result<ListingChoice, FlowError>) -> Result<bool, FlowError> {
         let (chosen, known) = match choice {
             Ok(choice) => choice,
-            Err(error) => return Ok(matches!(error, FlowError::NoListing(_))),
+            Err(error) => return Ok(matches!(error, FlowError::Discs(DiscsError::NoListing(_)))),
         };
         let before = self.look_at_target(chosen.selection.root_mode())?;
         let is_there = |row| {

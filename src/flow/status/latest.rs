@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use crate::catalog::{Catalog, KnownSet, SnapshotInfo};
+use crate::model::RelPath;
 use crate::model::glob::rule_for;
-use crate::model::{RelPath, plural};
 use crate::port::clock::Moment;
 
 use crate::flow::FlowError;
 use crate::flow::base::refusal::refusal_words;
+use crate::flow::status::danger::{Danger, Doubt};
 
 /// What is too old, and what may wait. `None`: it is said, and not judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,69 +96,41 @@ impl Latest {
     }
 
     /// What is wrong with it, but for its age.
-    pub(in crate::flow) fn dangers(&self) -> Vec<String> {
-        let mut dangers = self.end_dangers();
-        if let Some(failed @ 1..) = self.failed {
-            let paths = paths_words(failed);
-            dangers.push(format!("the newest backup could not read {paths}"));
-        }
-        if self.stale > 0 {
-            let verb = if self.stale == 1 { "is" } else { "are" };
-            dangers.push(format!(
-                "{} {verb} stored as of an older date, because of what could not be read later",
-                paths_words(self.stale)
-            ));
-        }
-        dangers
+    pub(in crate::flow) fn dangers(&self) -> Vec<Danger> {
+        let unread = self.failed.filter(|&failed| failed > 0).map(Danger::Unreadable);
+        let stale = (self.stale > 0).then_some(Danger::Stale(self.stale));
+        self.end_danger().into_iter().chain(unread).chain(stale).collect()
     }
 
     /// It did not come to its end.
-    pub(in crate::flow) fn end_dangers(&self) -> Vec<String> {
-        let mut dangers = Vec::new();
+    pub(in crate::flow) fn end_danger(&self) -> Option<Danger> {
         match &self.stopped {
-            Some(words) => dangers.push(format!(
-                "the last backup was stopped: {words}. If it was deleted on purpose: \
-                 `coldcut backup --allow-shrink`"
-            )),
-            None if self.unfinished && self.date.is_none() => {
-                dangers.push("there is no finished backup yet: run `coldcut backup`".to_owned())
-            }
-            None if self.unfinished => dangers.push(
-                "the last backup did not finish, or is still running: the state of its remaining \
-                 files is not known; `coldcut backup` continues it"
-                    .to_owned(),
-            ),
-            None => {}
+            Some(why) => Some(Danger::Stopped(why.clone())),
+            None if self.unfinished && self.date.is_none() => Some(Danger::NoBackup),
+            None => self.unfinished.then_some(Danger::Unfinished),
         }
-        dangers
     }
 
     /// What nobody knows of it.
-    pub(in crate::flow) fn unknowns(&self) -> Vec<String> {
+    pub(in crate::flow) fn unknowns(&self) -> Vec<Doubt> {
         let is_told = self.date.is_some() && self.failed.is_none();
-        let words = "whether the newest backup could read everything is not known, because the \
-                     catalog has it from discs; the next backup will show";
-        is_told.then(|| words.to_owned()).into_iter().collect()
+        is_told.then_some(Doubt::Readable).into_iter().collect()
     }
 
     /// What is wrong with its age.
     pub(in crate::flow) fn aged(&self, limits: &StatusLimits, now: Moment) -> Option<Aged> {
         let (date, limit) = (self.date?, limits.max_age?);
         if age(date, now).is_none() {
-            return Some(Aged::Unknown(format!(
-                "the age of the newest backup is not known: it is dated {date}, which is in the \
-                 future"
-            )));
+            return Some(Aged::Unknown(Doubt::FutureBackup(date)));
         }
-        let old = || format!("the newest backup is of {}, which is too old", ago(date, now));
-        is_too_old(Some(date), limit, now).then(|| Aged::Old(old()))
+        is_too_old(Some(date), limit, now).then_some(Aged::Old(Danger::OldBackup(date)))
     }
 }
 
 /// Older than is allowed, or of an age that nobody knows.
 pub(in crate::flow) enum Aged {
-    Old(String),
-    Unknown(String),
+    Old(Danger),
+    Unknown(Doubt),
 }
 
 impl From<crate::catalog::PathFailure> for Unreadable {
@@ -176,10 +149,6 @@ fn stopped(
     let (Some(newest), Some(ended)) = (newest, ended) else { return Ok(None) };
     let why = catalog.refusal(set.id, newest.seq)?;
     Ok(why.map(|why| refusal_words(&why, &newest.source, ended.seq, ended.started)))
-}
-
-fn paths_words(count: u64) -> String {
-    plural(count, "path", "paths")
 }
 
 #[cfg(test)]

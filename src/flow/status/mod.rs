@@ -1,5 +1,6 @@
 //! What the catalog knows, without any disc; and what a person tells it.
 
+pub mod danger;
 pub mod forget_set;
 pub mod keysheet;
 pub mod latest;

@@ -9,27 +9,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::catalog::{Catalog, CopyNo, DiscState, FileTally, KnownSet, SetStatus, Waiting};
-use crate::model::disc_list::named;
-use crate::model::{Bytes, DiscNo, plural};
+use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
 
 use crate::flow::FlowError;
-use crate::flow::base::error::lost_words;
 use crate::flow::library::known_discs::{KnownDisc, KnownMedium};
 use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
-use crate::flow::status::latest::{Aged, Latest, StatusLimits, age, ago, is_too_old};
+use crate::flow::status::danger::{AllowedWait, AwaitedMedium, CopyDate, Danger, Doubt};
+use crate::flow::status::latest::{Aged, Latest, StatusLimits, age, is_too_old};
 
 pub use files::{FileSafety, FilesSafety};
 
 /// How safe a set is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Safety {
-    /// What is not safe, and what to do about it.
-    pub dangers: Vec<String>,
-    /// What nobody knows; with it, whether all is safe is not known, either.
-    pub unknown: Vec<String>,
-    /// What is not safe and may be so for a while, as was allowed.
-    pub allowed: Vec<String>,
+    pub dangers: Vec<Danger>,
+    pub unknown: Vec<Doubt>,
+    pub allowed: Vec<AllowedWait>,
     pub latest: Latest,
     /// Copies whose images are gone from these shelves.
     pub missing: BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>>,
@@ -60,7 +56,7 @@ pub enum SafetyVerdict {
 }
 
 impl SafetyVerdict {
-    fn of(dangers: &[String], unknown: &[String]) -> SafetyVerdict {
+    fn of(dangers: &[Danger], unknown: &[Doubt]) -> SafetyVerdict {
         match (dangers.is_empty(), unknown.is_empty()) {
             (false, _) => SafetyVerdict::NotSafe,
             (true, false) => SafetyVerdict::Unknown,
@@ -87,8 +83,8 @@ pub fn assess(
     safety.dangers = safety.latest.dangers();
     safety.unknown = safety.latest.unknowns();
     match safety.latest.aged(limits, now) {
-        Some(Aged::Old(words)) => safety.dangers.push(words),
-        Some(Aged::Unknown(words)) => safety.unknown.push(words),
+        Some(Aged::Old(danger)) => safety.dangers.push(danger),
+        Some(Aged::Unknown(doubt)) => safety.unknown.push(doubt),
         None => {}
     }
     safety.missing = missing(discs);
@@ -98,16 +94,12 @@ pub fn assess(
         discs.iter().filter(|d| !matches!(d.info.state, DiscState::Open | DiscState::Gone));
     let with_files = packed.filter(|disc| disc.covers.is_empty());
     safety.drilled = with_files.map(|disc| (disc.info.number, disc.drilled)).collect();
-    safety.dangers.extend(lost.iter().map(|&disc| lost_words(disc)));
+    safety.dangers.extend(lost.iter().map(|&disc| Danger::StagingLost(disc)));
     let waits = Waits::split(status, limits.allow_waiting, now);
-    safety.allowed = waits.words();
+    safety.allowed = waits.allowed_waits();
     let dangers = dangers(set, status, &waits, &safety);
     safety.dangers.extend(dangers);
-    safety.dangers.extend((!unread.is_empty()).then(|| {
-        let are = if unread.len() == 1 { "is" } else { "are" };
-        let discs = named(&unread);
-        format!("{discs} {are} not known to have been verified: run `coldcut verify`")
-    }));
+    safety.dangers.extend((!unread.is_empty()).then_some(Danger::NotReadBack(unread)));
     Ok(safety)
 }
 
@@ -180,25 +172,21 @@ impl Safety {
         for (disc, medium) in good_copies(discs) {
             let is_due =
                 limits.max_check_age.is_some_and(|age| is_too_old(medium.verified, age, now));
-            let words = || format!("disc {disc}, copy {}", medium.copy.number.0);
-            match medium.verified {
+            let (copy, verified) = (medium.copy.number, medium.verified);
+            let if_due = is_due.then_some(CopyDate { disc, copy, verified });
+            match verified {
                 Some(at) if at > now => {
-                    self.misdated.push((disc, medium.copy.number, at));
-                    misdated.extend(is_due.then(|| format!("{} ({at})", words())));
+                    self.misdated.push((disc, copy, at));
+                    misdated.extend(if_due);
                 }
                 at => {
                     self.oldest = self.oldest.into_iter().chain(at).min();
-                    let when = at.map_or("never".to_owned(), |at| ago(at, now));
-                    due.extend(is_due.then(|| format!("{} ({when})", words())));
+                    due.extend(if_due);
                 }
             }
         }
-        self.dangers.extend(few(due).map(|copies| {
-            format!("not verified for too long: {copies}; `coldcut check` reads them again")
-        }));
-        self.unknown.extend(few(misdated).map(|copies| {
-            format!("verified on a date in the future, so it is not known when: {copies}")
-        }));
+        self.dangers.extend((!due.is_empty()).then_some(Danger::CheckDue(due)));
+        self.unknown.extend((!misdated.is_empty()).then_some(Doubt::FutureChecks(misdated)));
     }
 }
 
@@ -224,27 +212,16 @@ fn missing(discs: &[KnownDisc]) -> BTreeMap<PathBuf, Vec<(DiscNo, CopyNo)>> {
     missing
 }
 
-/// So many copies are named; `check --dry-run` lists all that are due.
-const NAMED: usize = 5;
-
-fn few(mut copies: Vec<String>) -> Option<String> {
-    let more = copies.len().saturating_sub(NAMED);
-    copies.truncate(NAMED);
-    copies.extend((more > 0).then(|| format!("{more} more")));
-    (!copies.is_empty()).then(|| copies.join(", "))
-}
-
 /// What waits in the staging area, and not too long.
 struct Waits {
     allowed: Waiting,
     /// Since when the oldest is there that waits for a disc, and for another copy of one.
     since: [Option<Moment>; 2],
-    now: Moment,
 }
 
 impl Waits {
     fn split(status: &SetStatus, limit: Option<Duration>, now: Moment) -> Waits {
-        let mut waits = Waits { allowed: Waiting::default(), since: [None; 2], now };
+        let mut waits = Waits { allowed: Waiting::default(), since: [None; 2] };
         for (&since, &part) in &status.waiting {
             if limit.is_some_and(|limit| age(since, now).is_some_and(|age| age < limit)) {
                 waits.allowed.add(part);
@@ -257,34 +234,29 @@ impl Waits {
         waits
     }
 
-    fn words(&self) -> Vec<String> {
+    fn allowed_waits(&self) -> Vec<AllowedWait> {
         let first = self.allowed.staged.and(self.allowed.not_yet);
-        let line = |tally: FileTally, what: &str, since: Option<Moment>| {
-            let ago = ago(since?, self.now);
-            Some(format!("waiting {what}: {}, the oldest from {ago}", files_words(tally)))
+        let wait = |what, files, since: Option<Moment>| {
+            since.map(|since| AllowedWait { what, files, since })
         };
         let [since, copies_since] = self.since;
-        let first = line(first, "in the staging area", since);
-        let copies = line(self.allowed.copies, "for another copy", copies_since);
+        let first = wait(AwaitedMedium::Disc, first, since);
+        let copies = wait(AwaitedMedium::AnotherCopy, self.allowed.copies, copies_since);
         first.into_iter().chain(copies).collect()
     }
 }
 
-fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -> Vec<String> {
+fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -> Vec<Danger> {
     let mut dangers = Vec::new();
     let not_yet = status.not_yet.without(waits.allowed.not_yet);
     let staged = status.staged.without(waits.allowed.staged);
     if not_yet.files > 0 {
-        let files = files_words(not_yet);
-        dangers.push(format!("not on a disc yet: {files}; run `coldcut backup`"));
+        dangers.push(Danger::NotOnDisc(not_yet));
     }
     if staged.files > 0 {
-        let files = files_words(staged);
-        dangers.push(format!("not on a verified disc yet: {files}"));
+        dangers.push(Danger::NotOnVerifiedDisc(staged));
     }
-    for &disc in &safety.no_good_copy {
-        dangers.push(no_copy_words(disc, safety));
-    }
+    dangers.extend(safety.no_good_copy.iter().map(|&disc| no_good_copy(disc, safety)));
     let mut few = FileTally::default();
     for (_, tally) in status.by_copies.range(..set.copies) {
         few.files += tally.files;
@@ -292,49 +264,18 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     }
     let few = few.without(waits.allowed.copies);
     if few.files > 0 {
-        let files = files_words(few);
-        dangers.push(format!(
-            "fewer than {} verified copies of {files}; `coldcut copy DISC DEST` makes another",
-            set.copies
-        ));
+        dangers.push(Danger::FewCopies { wanted: set.copies, files: few });
     }
     dangers
 }
 
-fn no_copy_words(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> String {
-    // What was only moved away may come back.
+fn no_good_copy(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> Danger {
+    let covering = groups.iter().find(|status| status.group.recovery.contains(&disc));
+    if let Some(status) = covering {
+        return Danger::NoGoodRecoveryCopy { disc, covers: status.group.discs.clone() };
+    }
     let is_missing = missing.values().flatten().any(|(gone, _)| *gone == disc);
-    let again = match is_missing {
-        true => format!(
-            "put its image back, or `coldcut lost {disc}`, and the next backup stores its files again"
-        ),
-        false => format!("`coldcut retire {disc}`, and the next backup stores its files again"),
-    };
-    if let Some(recovery_status) =
-        groups.iter().find(|recovery_status| recovery_status.group.recovery.contains(&disc))
-    {
-        let covered = named(&recovery_status.group.discs);
-        return format!(
-            "disc {disc}, a recovery disc for {covered}, has no good copy left: `coldcut retire {disc}` records that"
-        );
-    }
-    match groups.iter().find(|recovery_status| recovery_status.makes(disc)) {
-        None => format!("disc {disc} has no good copy left: {again}"),
-        Some(recovery_status) => {
-            format!(
-                "disc {disc} has no good copy left; {}; otherwise {again}",
-                how_to_make(disc, recovery_status)
-            )
-        }
-    }
-}
-
-/// What a person does to have a lost disc's files again.
-pub fn how_to_make(disc: DiscNo, recovery_status: &RecoveryStatus) -> String {
-    let sources = named(&recovery_status.sources());
-    format!("`coldcut restore` rebuilds disc {disc} from images of {sources} in one directory")
-}
-
-fn files_words(tally: FileTally) -> String {
-    format!("{} ({})", plural(tally.files, "file", "files"), tally.bytes)
+    let making = groups.iter().find(|status| status.makes(disc));
+    let sources = making.map(RecoveryStatus::sources).unwrap_or_default();
+    Danger::NoGoodCopy { disc, is_missing, sources }
 }

@@ -107,7 +107,7 @@ fn refuse(drive: &FakeDrive, act: Act) -> Result<(), DriveError> {
     match act {
         Act::Burn(_) => {
             let (drive, words) = (drive.title(), "no such medium (sense 5/30/05)".to_owned());
-            Err(DriveError::NotBegun { drive, words })
+            Err(DriveError::NotBegun { drive, words, remedy: None })
         }
         _ => Ok(()),
     }

@@ -371,7 +371,7 @@ fn a_burn_that_fails_for_good_ends_the_packing_and_everything_stays_staged() {
         strings.until(&RunEvent::Rest);
     });
     let error = error.unwrap_err();
-    assert!(matches!(error, FlowError::NoBlank { .. }), "{error:?}");
+    assert!(matches!(error, FlowError::Burn(BurnFailure::NoBlank { .. })), "{error:?}");
     let states = bench.states();
     let waits = |state: &DiscState| matches!(state, DiscState::Staged | DiscState::Open);
     assert!(states.len() < 3 && states.iter().all(waits), "the third was begun: {states:?}");
@@ -564,7 +564,10 @@ fn a_record_that_cannot_be_kept_fails_the_disc_and_not_the_packer() {
         // Nobody is there any more.
         let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
         drop(called.recv().unwrap());
-        assert!(matches!(drives.join().unwrap(), Err(FlowError::DrivesAlone(DiscNo(1)))));
+        assert!(matches!(
+            drives.join().unwrap(),
+            Err(FlowError::Burn(BurnFailure::Unexpected(DiscNo(1))))
+        ));
     });
 }
 

@@ -576,8 +576,11 @@ fn a_damaged_index_or_listing_is_made_up_for() {
 fn nothing_readable_is_an_error_that_says_so() {
     let bench = RestoreBench::new();
     let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
-    assert!(matches!(error, FlowError::NoDiscs(_)), "{error}");
-    assert!(matches!(bench.verify("no such catalog").unwrap_err(), FlowError::NoDiscs(_)));
+    assert!(matches!(error, FlowError::Discs(DiscsError::NoDiscs(_))), "{error}");
+    assert!(matches!(
+        bench.verify("no such catalog").unwrap_err(),
+        FlowError::Discs(DiscsError::NoDiscs(_))
+    ));
     bench.write("a", "a");
     bench.backup();
     bench.flip(1, "DISC.txt", 0);
@@ -587,11 +590,11 @@ fn nothing_readable_is_an_error_that_says_so() {
     bench.assert_comes_back("catalogued", RestoreOptions::default());
     bench.flip(1, "catalog", 20);
     let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
-    assert!(matches!(error, FlowError::NoListing(_)), "{error}");
+    assert!(matches!(error, FlowError::Discs(DiscsError::NoListing(_))), "{error}");
     assert!(error.to_string().contains("catalog rebuild"), "{error}");
     bench.flip(1, "README.txt", bench.file_size(1, "README.txt") - 5);
     let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
-    assert!(matches!(error, FlowError::UnusableDiscs { .. }), "{error}");
+    assert!(matches!(error, FlowError::Discs(DiscsError::Unusable { .. })), "{error}");
 }
 
 #[test]
@@ -630,7 +633,7 @@ fn of_two_discs_with_one_number_that_is_taken_which_the_catalogs_know() {
     bench.backup();
     // Disc 3 knows which of the two it went on from, and the other one is newer than what it knows.
     let error = bench.try_restore("two", RestoreOptions::default()).unwrap_err();
-    assert!(matches!(error, FlowError::TwoHistories { .. }), "{error}");
+    assert!(matches!(error, FlowError::Discs(DiscsError::TwoHistories { .. })), "{error}");
     bench.assert_comes_back("three", RestoreOptions { catalog: true, ..RestoreOptions::default() });
     let report = bench.verify("catalog.sqlite").unwrap();
     assert!(report.is_sound(), "{report:?}");
@@ -723,7 +726,7 @@ fn an_encrypted_set_is_verified_without_its_passphrase() {
     assert_eq!(report.discs[0].against, Against::OwnList);
     assert!(bench.notes().contains("own checksum list only"));
     fs::remove_file(bench.image(1)).unwrap();
-    assert!(matches!(bench.verify("none").unwrap_err(), FlowError::NoDiscs(_)));
+    assert!(matches!(bench.verify("none").unwrap_err(), FlowError::Discs(DiscsError::NoDiscs(_))));
 }
 
 #[test]
@@ -901,7 +904,7 @@ fn discs_of_a_newer_coldcut_are_named_and_are_no_damage() {
     fs::remove_file(bench.path("shelf/DISC.txt")).unwrap();
     fs::write(bench.path("shelf/debian-12.iso"), noise(100_000)).unwrap();
     let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
-    assert!(matches!(error, FlowError::NoDiscs(_)), "{error}");
+    assert!(matches!(error, FlowError::Discs(DiscsError::NoDiscs(_))), "{error}");
     fs::write(bench.path("shelf/holidays-0001.iso"), noise(100_000)).unwrap();
     assert_eq!(bench.verify("none").unwrap().unreadable, 1);
 }

@@ -1,2 +1,5 @@
 //! What the engine reports, asks and fails with, in English. The engine speaks in values; no other
 //! place turns them into sentences.
+
+pub mod advice;
+pub mod dangers;

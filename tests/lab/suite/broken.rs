@@ -32,7 +32,7 @@ fn a_write_error_costs_a_blank_and_nothing_else() {
     let lab = lab(&["bad", "good"]);
     lab.ctl("disc fault bad write-error 900");
     let words =
-        "the disc cannot be written here; try another disc, or a slower --speed (sense 3/0C/00)";
+        "the disc cannot be written here; try another disc, or a slower speed (sense 3/0C/00)";
     goes_onto_the_next_blank(&lab, words, |_| ());
     assert!(lab.ctl("disc state bad").starts_with("damaged"));
 }

@@ -7,7 +7,7 @@ use crate::flow::base::expected::expected;
 use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, DiscEvent, Records};
 use crate::flow::burn::station::drives::Drives;
 use crate::flow::staging::area::{Staging, label};
-use crate::flow::{Context, FlowError};
+use crate::flow::{BurnFailure, Context, FlowError};
 use crate::model::DiscIdentity;
 use crate::port::clock::Moment;
 use crate::port::event::Activity;
@@ -76,17 +76,18 @@ impl BurnAttempt<'_> {
 pub(super) fn burn_error(error: BurnError, disc: &ClosedDiscInfo, drive: &str) -> FlowError {
     match error {
         BurnError::Drive(DriveError::NoMoreBlanks { drive }) => {
-            FlowError::NoBlank { drive, disc: disc.number }
+            BurnFailure::NoBlank { drive, disc: disc.number }.into()
         }
-        BurnError::TooSmall { need, free } => FlowError::BlankTooSmall {
+        BurnError::TooSmall { need, free } => BurnFailure::BlankTooSmall {
             drive: drive.to_owned(),
             disc: disc.number,
             need: need.bytes(),
             free: free.bytes(),
-        },
+        }
+        .into(),
         BurnError::Drive(error) => error.into(),
         error @ BurnError::Prediction { .. } => {
-            FlowError::Unburnable { disc: disc.number, source: error }
+            BurnFailure::Unburnable { disc: disc.number, source: error }.into()
         }
     }
 }

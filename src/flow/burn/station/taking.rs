@@ -15,7 +15,7 @@ use crate::flow::burn::records::{BurnOrder, Copies, CopyStep};
 use crate::flow::burn::station::attempt::{BurnAttempt, burn_error};
 use crate::flow::library::insertion::{Came, when_free, with_medium};
 use crate::flow::staging::area::burn_job;
-use crate::flow::{Context, FlowError};
+use crate::flow::{BurnFailure, Context, FlowError};
 
 /// What a turn continues with.
 pub(super) enum Taken {
@@ -112,7 +112,7 @@ impl Seeker<'_> {
         let question = format!("There is {unread}. Burn it again, onto the blank in {drive}?");
         match says_yes(&question, self.context) {
             true => Ok(()),
-            false => Err(FlowError::NotOnceMore { drive, unread }),
+            false => Err(BurnFailure::NotOnceMore { drive, unread }.into()),
         }
     }
 }
@@ -161,7 +161,8 @@ impl BurnAttempt<'_> {
             Verdict::Damaged(faults) => {
                 let words: Vec<String> =
                     faults.iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect();
-                Err(FlowError::StagedDamaged { disc: self.disc().number, words: words.join("; ") })
+                let (disc, words) = (self.disc().number, words.join("; "));
+                Err(BurnFailure::StagedDamaged { disc, words }.into())
             }
         }
     }

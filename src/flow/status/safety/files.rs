@@ -11,6 +11,7 @@ use crate::port::clock::Moment;
 use crate::flow::FlowError;
 use crate::flow::library::known_discs::KnownDisc;
 use crate::flow::library::locations::place_of;
+use crate::flow::status::danger::{Danger, Doubt};
 use crate::flow::status::latest::{Aged, Latest, StatusLimits, age};
 use crate::flow::status::safety::{Safety, SafetyVerdict};
 
@@ -37,8 +38,8 @@ pub struct FileSafety {
 pub struct FilesSafety {
     /// Those that are not safe first.
     pub files: Vec<FileSafety>,
-    pub dangers: Vec<String>,
-    pub unknown: Vec<String>,
+    pub dangers: Vec<Danger>,
+    pub unknown: Vec<Doubt>,
 }
 
 impl FilesSafety {
@@ -111,20 +112,20 @@ impl FilesSafety {
         limits: &StatusLimits,
         now: Moment,
     ) {
-        self.dangers = latest.end_dangers();
+        self.dangers = latest.end_danger().into_iter().collect();
         self.unknown = latest.unknowns();
         match latest.aged(limits, now) {
-            Some(Aged::Old(words)) => self.dangers.push(words),
-            Some(Aged::Unknown(words)) => self.unknown.push(words),
+            Some(Aged::Old(danger)) => self.dangers.push(danger),
+            Some(Aged::Unknown(doubt)) => self.unknown.push(doubt),
             None => {}
         }
         for failed in latest.unreadable.iter().filter(|failed| globs.matches(&failed.path)) {
-            self.dangers.push(format!("{} could not be read: {}", failed.path, failed.what));
+            let (path, why) = (failed.path.clone(), failed.what.clone());
+            self.dangers.push(Danger::PathUnreadable { path, why });
         }
         let named = latest.unreadable.len() as u64;
         if latest.failed.is_some_and(|failed| failed > named) {
-            let words = "not every path that could not be read is known by its name";
-            self.unknown.push(words.to_owned());
+            self.unknown.push(Doubt::NamelessFailures);
         }
     }
 
@@ -137,9 +138,8 @@ impl FilesSafety {
             let is_stored = file.copies >= set.copies || file.waits.is_some_and(may_wait);
             file.stale.is_none() && is_stored
         };
-        let count = self.files.iter().filter(|file| !is_safe(file)).count();
-        let verb = if count == 1 { "file is" } else { "files are" };
-        self.dangers.extend((count > 0).then(|| format!("{count} {verb} not safe")));
+        let count = self.files.iter().filter(|file| !is_safe(file)).count() as u64;
+        self.dangers.extend((count > 0).then_some(Danger::FilesNotSafe(count)));
     }
 
     /// Of the discs that these files are on.

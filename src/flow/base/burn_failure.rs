@@ -1,0 +1,40 @@
+//! Why a staged disc did not become a safe one.
+
+use crate::drive::Remedy;
+use crate::model::{Bytes, DiscNo};
+
+/// Why a staged disc did not become a safe one. It is still staged.
+#[derive(Debug, thiserror::Error)]
+pub enum BurnFailure {
+    #[error("{drive} has no blank disc for disc {disc}; everything is staged")]
+    NoBlank { drive: String, disc: DiscNo },
+    #[error("disc {disc} needs {need} and the blank in {drive} holds {free}; insert a larger one")]
+    BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
+    #[error("the blank in {drive} was not burned: {unread} may be good already")]
+    NotOnceMore { drive: String, unread: String },
+    #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
+    NotBurned { disc: DiscNo, tries: u32, remedy: Option<Remedy> },
+    #[error("disc {disc} was damaged when it was read back, {tries} times; it is still staged")]
+    ReadBackDamaged { disc: DiscNo, tries: u32 },
+    /// The other thread has ended, which only a defect in coldcut causes.
+    #[error("burning disc {0} stopped unexpectedly; what is staged is kept")]
+    Unexpected(DiscNo),
+    #[error(
+        "disc {disc} cannot be burned as it is staged; without its staging directory the next \
+         backup packs its files again"
+    )]
+    Unburnable { disc: DiscNo, source: crate::burn::BurnError },
+    #[error(
+        "disc {disc} is damaged in the staging area ({words}); without its staging directory the \
+         next backup packs its files again"
+    )]
+    StagedDamaged { disc: DiscNo, words: String },
+}
+
+impl BurnFailure {
+    /// Another medium in the drive would help.
+    pub fn is_about_the_medium(&self) -> bool {
+        use BurnFailure::{BlankTooSmall, NoBlank, NotOnceMore};
+        matches!(self, BlankTooSmall { .. } | NoBlank { .. } | NotOnceMore { .. })
+    }
+}

@@ -1,0 +1,180 @@
+//! What is not safe, with what to do about it; what nobody knows; what may wait.
+
+use crate::catalog::FileTally;
+use crate::flow::FlowError;
+use crate::flow::status::danger::{AllowedWait, AwaitedMedium, CopyDate, Danger, Doubt};
+use crate::flow::status::latest::ago;
+use crate::model::disc_list::named;
+use crate::model::{DiscNo, plural};
+use crate::port::clock::Moment;
+
+pub fn danger(danger: &Danger, now: Moment) -> String {
+    match danger {
+        Danger::Stopped(_)
+        | Danger::NoBackup
+        | Danger::Unfinished
+        | Danger::Unreadable(_)
+        | Danger::Stale(_)
+        | Danger::OldBackup(_) => of_backup(danger, now),
+        Danger::PathUnreadable { path, why } => format!("{path} could not be read: {why}"),
+        Danger::FilesNotSafe(1) => "1 file is not safe".to_owned(),
+        Danger::FilesNotSafe(count) => format!("{count} files are not safe"),
+        Danger::StagingLost(disc) => FlowError::StagingLost(*disc).to_string(),
+        Danger::NotOnDisc(tally) => {
+            format!("not on a disc yet: {}; run `coldcut backup`", files(*tally))
+        }
+        Danger::NotOnVerifiedDisc(tally) => {
+            format!("not on a verified disc yet: {}", files(*tally))
+        }
+        Danger::NoGoodCopy { disc, is_missing, sources } => no_copy(*disc, *is_missing, sources),
+        Danger::NoGoodRecoveryCopy { disc, covers } => format!(
+            "disc {disc}, a recovery disc for {}, has no good copy left: `coldcut retire {disc}` \
+             records that",
+            named(covers)
+        ),
+        Danger::FewCopies { wanted, files: tally } => format!(
+            "fewer than {wanted} verified copies of {}; `coldcut copy DISC DEST` makes another",
+            files(*tally)
+        ),
+        Danger::NotReadBack(discs) => {
+            let are = if discs.len() == 1 { "is" } else { "are" };
+            let discs = named(discs);
+            format!("{discs} {are} not known to have been verified: run `coldcut verify`")
+        }
+        Danger::CheckDue(copies) => {
+            let when = |at: Option<Moment>| at.map_or("never".to_owned(), |at| ago(at, now));
+            let copies = few(copies, when);
+            format!("not verified for too long: {copies}; `coldcut check` reads them again")
+        }
+    }
+}
+
+/// What is wrong with the newest backup.
+fn of_backup(danger: &Danger, now: Moment) -> String {
+    match danger {
+        Danger::Stopped(why) => format!(
+            "the last backup was stopped: {why}. If it was deleted on purpose: \
+             `coldcut backup --allow-shrink`"
+        ),
+        Danger::NoBackup => "there is no finished backup yet: run `coldcut backup`".to_owned(),
+        Danger::Unreadable(paths) => {
+            format!("the newest backup could not read {}", plural(*paths, "path", "paths"))
+        }
+        Danger::Stale(paths) => {
+            let verb = if *paths == 1 { "is" } else { "are" };
+            format!(
+                "{} {verb} stored as of an older date, because of what could not be read later",
+                plural(*paths, "path", "paths")
+            )
+        }
+        Danger::OldBackup(date) => {
+            format!("the newest backup is of {}, which is too old", ago(*date, now))
+        }
+        _ => "the last backup did not finish, or is still running: the state of its remaining \
+              files is not known; `coldcut backup` continues it"
+            .to_owned(),
+    }
+}
+
+fn no_copy(disc: DiscNo, is_missing: bool, sources: &[DiscNo]) -> String {
+    // What was only moved away may come back.
+    let again = match is_missing {
+        true => format!(
+            "put its image back, or `coldcut lost {disc}`, and the next backup stores its files \
+             again"
+        ),
+        false => format!("`coldcut retire {disc}`, and the next backup stores its files again"),
+    };
+    match sources {
+        [] => format!("disc {disc} has no good copy left: {again}"),
+        sources => format!(
+            "disc {disc} has no good copy left; {}; otherwise {again}",
+            how_to_rebuild(disc, sources)
+        ),
+    }
+}
+
+/// What a person does to have a lost disc's files again.
+pub fn how_to_rebuild(disc: DiscNo, sources: &[DiscNo]) -> String {
+    let sources = named(sources);
+    format!("`coldcut restore` rebuilds disc {disc} from images of {sources} in one directory")
+}
+
+pub fn doubt(doubt: &Doubt) -> String {
+    match doubt {
+        Doubt::Readable => "whether the newest backup could read everything is not known, because \
+                            the catalog has it from discs; the next backup will show"
+            .to_owned(),
+        Doubt::FutureBackup(date) => format!(
+            "the age of the newest backup is not known: it is dated {date}, which is in the future"
+        ),
+        Doubt::FutureChecks(copies) => {
+            let when = |at: Option<Moment>| at.map_or("never".to_owned(), |at| at.to_string());
+            let copies = few(copies, when);
+            format!("verified on a date in the future, so it is not known when: {copies}")
+        }
+        Doubt::NamelessFailures => {
+            "not every path that could not be read is known by its name".to_owned()
+        }
+    }
+}
+
+pub fn allowed(wait: &AllowedWait, now: Moment) -> String {
+    let what = match wait.what {
+        AwaitedMedium::Disc => "in the staging area",
+        AwaitedMedium::AnotherCopy => "for another copy",
+    };
+    format!("waiting {what}: {}, the oldest from {}", files(wait.files), ago(wait.since, now))
+}
+
+/// So many copies are named; `check --dry-run` lists all that are due.
+const NAMED: usize = 5;
+
+/// `disc 1, copy 2 (14 days ago), 3 more`.
+fn few(copies: &[CopyDate], when: impl Fn(Option<Moment>) -> String) -> String {
+    let one = |copy: &CopyDate| {
+        format!("disc {}, copy {} ({})", copy.disc, copy.copy.0, when(copy.verified))
+    };
+    let mut words: Vec<String> = copies.iter().take(NAMED).map(one).collect();
+    let more = copies.len().saturating_sub(NAMED);
+    words.extend((more > 0).then(|| format!("{more} more")));
+    words.join(", ")
+}
+
+fn files(tally: FileTally) -> String {
+    format!("{} ({})", plural(tally.files, "file", "files"), tally.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::CopyNo;
+
+    #[test]
+    fn a_disc_without_a_good_copy_comes_with_what_helps() {
+        let told = |is_missing, sources: &[u32]| {
+            let sources = sources.iter().map(|&disc| DiscNo(disc)).collect();
+            danger(&Danger::NoGoodCopy { disc: DiscNo(1), is_missing, sources }, Moment(0))
+        };
+        assert_eq!(
+            told(false, &[]),
+            "disc 1 has no good copy left: `coldcut retire 1`, and the next backup stores its \
+             files again"
+        );
+        assert!(told(true, &[]).contains("put its image back, or `coldcut lost 1`"));
+        let rebuilt = told(false, &[2, 3]);
+        let how = "; `coldcut restore` rebuilds disc 1 from images of discs 2-3 in one directory;";
+        assert!(rebuilt.contains(how) && rebuilt.contains("otherwise"), "{rebuilt}");
+    }
+
+    #[test]
+    fn of_many_copies_that_are_due_a_few_are_named() {
+        let copy = |disc| CopyDate { disc: DiscNo(disc), copy: CopyNo(1), verified: None };
+        let told = |count| danger(&Danger::CheckDue((1..=count).map(copy).collect()), Moment(0));
+        let one = "not verified for too long: disc 1, copy 1 (never); `coldcut check` reads them";
+        assert!(told(1).starts_with(one), "{}", told(1));
+        let seven = told(7);
+        assert!(seven.contains("disc 5, copy 1 (never), 2 more;"), "{seven}");
+        assert!(!seven.contains("disc 6"), "{seven}");
+    }
+}

@@ -1,0 +1,106 @@
+//! No sentence of the engine names an option or a command of coldcut: whoever uses the engine may
+//! have neither. What helps is said by `ui`, in `words/advice.rs` and beside it.
+
+use super::rules::{is_engine, module_of, without_tests};
+use super::tokens::{Token, tokens};
+
+/// Files whose texts are not for whoever runs coldcut, and why.
+const EXEMPT: [(&str, &str); 3] = [
+    ("src/format/by_hand/", "written onto discs, for people without coldcut"),
+    ("src/drill/tools.rs", "arguments of gpg and bash"),
+    ("src/drill/whole.rs", "arguments of bash"),
+];
+
+/// Places that are left: words that the engine still makes itself, of notes and troubles. The
+/// numbers only become smaller.
+const LEFT: [(&str, usize); 12] = [
+    ("src/drill/listed.rs", 1),
+    ("src/flow/backup/refill.rs", 2),
+    ("src/flow/backup/writer.rs", 1),
+    ("src/flow/care/rebuild.rs", 1),
+    ("src/flow/care/rebuild/settings.rs", 1),
+    ("src/flow/drill/staged.rs", 2),
+    ("src/flow/library/inventory/trust.rs", 2),
+    ("src/flow/library/listings.rs", 1),
+    ("src/flow/library/vouching.rs", 1),
+    ("src/flow/restore/mod.rs", 1),
+    ("src/flow/service/migrate.rs", 1),
+    ("src/format/error.rs", 2),
+];
+
+/// What is wrong with a file of the engine, a line each.
+pub fn offences(file: &str, source: &str) -> Vec<String> {
+    let is_of_engine = module_of(file).first().is_some_and(|home| is_engine(home));
+    if !is_of_engine || EXEMPT.iter().any(|(place, _)| file.starts_with(place)) {
+        return Vec::new();
+    }
+    let tokens = without_tests(&tokens(source));
+    let texts = tokens.iter().filter_map(|token| match token {
+        Token::Text(text) => Some(text),
+        _ => None,
+    });
+    let found: Vec<&String> = texts.filter(|text| names_an_option_or_command(text)).collect();
+    let left = LEFT.iter().find(|(place, _)| *place == file).map_or(0, |(_, left)| *left);
+    if found.len() < left {
+        return vec![format!("{file}: {left} places are allowed, {} are left", found.len())];
+    }
+    if found.len() == left {
+        return Vec::new();
+    }
+    let line = |text| format!("{file}: {text:?} names an option or a command; only ui and cli do");
+    found.into_iter().map(line).collect()
+}
+
+/// Files of the table that are not there any more.
+pub fn stale<'a>(files: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
+    let is_there = |place: &str| files.clone().any(|file| file.starts_with(place));
+    let places = EXEMPT.iter().map(|(place, _)| *place).chain(LEFT.iter().map(|(place, _)| *place));
+    places.filter(|place| !is_there(place)).collect()
+}
+
+/// `--set`, but not `-----BEGIN` or `-r--r--r--`; or `coldcut verify` between backticks.
+fn names_an_option_or_command(text: &str) -> bool {
+    let is_option = |at: usize| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + 2..].chars().next();
+        let begins = before.is_none_or(|c| !c.is_alphanumeric() && c != '-');
+        begins && after.is_some_and(|c| c.is_ascii_alphabetic())
+    };
+    text.contains("`coldcut ") || text.match_indices("--").any(|(at, _)| is_option(at))
+}
+
+#[test]
+fn an_option_or_a_command_is_seen_in_any_text_of_the_engine() {
+    for text in [
+        "name one with --set",
+        "--set names one",
+        "(--yes skips it)",
+        "use '--set'",
+        "run `coldcut verify`",
+        "run `coldcut \\\n    verify`",
+    ] {
+        let source = format!("fn f() -> &'static str {{ \"{text}\" }}");
+        let errors = format!("enum E {{ #[error(\"{text}\")] A }}");
+        for file in ["src/flow/base/error.rs", "src/model/x.rs", "src/scan/filter.rs"] {
+            assert_eq!(offences(file, &source).len(), 1, "{file}: {text}");
+            assert_eq!(offences(file, &errors).len(), 1, "{file}: {text}");
+        }
+        for file in ["src/ui/words/advice.rs", "src/app/error.rs", "src/cli/finish.rs"] {
+            assert!(offences(file, &source).is_empty(), "{file}: {text}");
+        }
+        assert!(offences("src/scan/x.rs", &format!("// {text}")).is_empty(), "{text}");
+        let test = format!("#[cfg(test)] mod tests {{ const A: &str = \"{text}\"; }}");
+        assert!(offences("src/scan/x.rs", &test).is_empty(), "{text}");
+    }
+    for text in ["-----BEGIN DISC.txt-----", "-r--r--r--", "a -- b", "coldcut wrote it", "--"] {
+        assert!(offences("src/scan/x.rs", &format!("const A: &str = \"{text}\";")).is_empty());
+    }
+}
+
+#[test]
+fn the_places_that_are_left_become_fewer_and_no_more() {
+    let with = |places: usize| "const A: &str = \"--set\";".repeat(places);
+    let found = |places| offences("src/drill/listed.rs", &with(places));
+    assert!(found(1).is_empty());
+    assert_eq!((found(0).len(), found(2).len()), (1, 2));
+}
