@@ -1,10 +1,14 @@
 //! The last words of a run: what became of every path. Pure texts; who counts is the engine.
 
+use super::json::event::{Event, Summary};
+use super::json::numbers;
+use super::json::restore::{RestoreSummaryObject, WithheldObject};
+use super::json::storing::{BackupPlanObject, BackupSummaryObject, ExcludedObject, HollowObject};
+use super::json::tally::TallyObject;
 use crate::model::disc_list::named;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo, SnapshotSeq, plural};
 use crate::restore::privileges::Privileges;
-use serde_json::{Value, json};
 
 /// A number of paths, and the content of those that have any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,28 +94,29 @@ impl BackupSummary {
         text
     }
 
-    pub fn object(&self) -> Value {
-        let excluded: Vec<Value> = self
-            .excluded
-            .iter()
-            .map(|(rule, tally)| json!({"rule": rule, "count": tally.count, "size": tally.size.0}))
-            .collect();
-        json!({
-            "event": "summary",
-            "command": "backup",
-            "dry_run": self.dry_run,
-            "snapshot": self.snapshot.map(|id| id.0),
-            "stored": self.stored.object(),
-            "unchanged": self.unchanged.object(),
-            "excluded": excluded,
-            "hollow": self.hollow.iter()
-                .map(|(rule, count)| json!({"rule": rule, "count": count}))
-                .collect::<Vec<_>>(),
-            "failed": self.failed.object(),
-            "waiting": self.waiting.object(),
-            "rows_waiting": self.rows_waiting,
-            "discs": self.discs.iter().map(|(disc, _)| disc.0).collect::<Vec<_>>(),
-        })
+    pub fn object(&self, plan: Option<BackupPlanObject>) -> Event {
+        let excluded = self.excluded.iter().map(|(rule, tally)| ExcludedObject {
+            rule: rule.clone(),
+            count: tally.count,
+            size: tally.size.0,
+        });
+        let hollow = self.hollow.iter().map(|(rule, count)| {
+            let (rule, count) = (rule.clone(), *count);
+            HollowObject { rule, count }
+        });
+        Event::Summary(Summary::Backup(BackupSummaryObject {
+            dry_run: self.dry_run,
+            snapshot: self.snapshot.map(|id| id.0),
+            stored: self.stored.object(),
+            unchanged: self.unchanged.object(),
+            excluded: excluded.collect(),
+            hollow: hollow.collect(),
+            failed: self.failed.object(),
+            waiting: self.waiting.object(),
+            rows_waiting: self.rows_waiting,
+            discs: self.discs.iter().map(|(disc, _)| disc.0).collect(),
+            plan,
+        }))
     }
 }
 
@@ -139,34 +144,28 @@ impl RestoreSummary {
         text
     }
 
-    pub fn object(&self) -> Value {
-        json!({
-            "event": "summary",
-            "command": "restore",
-            "dry_run": self.dry_run,
-            "snapshot": self.snapshot.map(|id| id.0),
-            "restored": self.restored.object(),
-            "kept": self.kept.object(),
-            "failed": self.failed.object(),
-            "missing_discs": numbers(&self.missing_discs),
-            "later_discs": self.later_discs,
-            "withheld": {
-                "set_id": self.withheld.set_id,
-                "attributes": self.withheld.attributes,
-                "devices": self.withheld.devices,
+    pub fn object(&self) -> Event {
+        Event::Summary(Summary::Restore(RestoreSummaryObject {
+            dry_run: self.dry_run,
+            snapshot: self.snapshot.map(|id| id.0),
+            restored: self.restored.object(),
+            kept: self.kept.object(),
+            failed: self.failed.object(),
+            missing_discs: numbers(&self.missing_discs),
+            later_discs: self.later_discs,
+            withheld: WithheldObject {
+                set_id: self.withheld.set_id,
+                attributes: self.withheld.attributes,
+                devices: self.withheld.devices,
             },
-        })
+        }))
     }
 }
 
 impl PathTally {
-    fn object(self) -> Value {
-        json!({"count": self.count, "size": self.size.0})
+    fn object(self) -> TallyObject {
+        TallyObject { count: self.count, size: self.size.0 }
     }
-}
-
-fn numbers(discs: &[DiscNo]) -> Vec<u32> {
-    discs.iter().map(|disc| disc.0).collect()
 }
 
 fn paths(count: u64) -> String {
@@ -192,6 +191,7 @@ fn missing_line(discs: &[DiscNo]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{json, to_value};
 
     fn tally(count: u64, size: u64) -> PathTally {
         PathTally { count, size: Bytes(size) }
@@ -223,7 +223,7 @@ mod tests {
              \x20 1 change without new data: written with the next disc, or now with --flush\n\
              \x20 disc 4: 3.10 MB\n"
         );
-        let object = summary.object();
+        let object = to_value(summary.object(None)).unwrap();
         assert_eq!(object["excluded"][0]["count"], 2);
         assert_eq!(object["failed"]["size"], 7);
     }
@@ -252,6 +252,7 @@ mod tests {
             "From snapshot 1:\n  restored: 5 paths, 100 B\n  NOT restored: 2 paths, 50 B\n  \
              MISSING: discs 2-3\n"
         );
-        assert_eq!(summary.object()["missing_discs"], json!([2, 3]));
+        let object = to_value(summary.object()).unwrap();
+        assert_eq!(object["missing_discs"], json!([2, 3]));
     }
 }
