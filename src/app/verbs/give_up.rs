@@ -33,11 +33,12 @@ pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
     if app.person.confirm(question) != Answer::Yes {
         return Err(FlowError::NotAgreed.into());
     }
-    app.summary(match fate {
+    let summary = match fate {
         Fate::Lost => Summary::Lost(summary(&work)),
         Fate::Retired => Summary::Retire(summary(&work)),
-    })?;
+    };
     work.record()?;
+    app.summary(summary)?;
     Ok(Exit::Done)
 }
 

@@ -21,8 +21,20 @@ pub enum Event {
     Burned(BurnedObject),
     Copied(CopiedObject),
     Drive(DriveObject),
+    Error(ErrorObject),
     Located(LocatedObject),
     Summary(Summary),
+}
+
+/// The last object of a run that failed.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorObject {
+    /// The word of the exit code.
+    pub kind: &'static str,
+    /// The exit code.
+    pub exit: u8,
+    /// What people read on stderr.
+    pub text: String,
 }
 
 /// The last object of a run that has a result; its key `command` is the command.

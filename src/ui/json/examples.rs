@@ -9,7 +9,7 @@ use serde_json::{Value, to_value};
 use super::care::*;
 use super::discs::*;
 use super::drives::*;
-use super::event::{Event, Summary};
+use super::event::{ErrorObject, Event, Summary};
 use super::keysheet::KeysheetObject;
 use super::raw_text::RawText;
 use super::rebuild::*;
@@ -51,6 +51,7 @@ fn object<T: Serialize>(section: &str, object: T) -> Example {
 fn event<T: Clone>(name: &str, object: &T, event: impl Fn(T) -> Event) -> Example {
     let section = match name {
         "drives" => "Results: `drives`".to_owned(),
+        "error" => "Errors: `error`".to_owned(),
         _ => format!("Events: `{name}`"),
     };
     let value = to_value(event(object.clone())).unwrap();
@@ -494,7 +495,9 @@ fn others() -> Vec<Example> {
         unreadable: 1,
     };
     let rebuild = RebuildSummary { sets: vec![set.clone()], unreadable: 1, refused: 1 };
+    let error = ErrorObject { kind: "failed", exit: 1, text: word() };
     vec![
+        event("error", &error, Event::Error),
         summary("`restore`", &restore, Summary::Restore),
         object("Summaries: `withheld` of `restore`", withheld),
         summary("`catalog rebuild`", &rebuild, Summary::CatalogRebuild),
