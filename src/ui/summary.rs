@@ -2,7 +2,7 @@
 
 use super::json::event::{Event, Summary};
 use super::json::numbers;
-use super::json::restore::{RestoreSummaryObject, WithheldObject};
+use super::json::restore::{RestorePlanObject, RestoreSummaryObject, WithheldObject};
 use super::json::storing::{BackupPlanObject, BackupSummaryObject, ExcludedObject, HollowObject};
 use super::json::tally::TallyObject;
 use crate::model::disc_list::named;
@@ -56,6 +56,20 @@ pub struct RestoreSummary {
     /// Some of it is on discs that were made later than those at hand.
     pub later_discs: bool,
     pub dry_run: bool,
+    /// Of a dry run.
+    pub plan: Option<RestoreNeeds>,
+}
+
+/// What a restore would need.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreNeeds {
+    pub discs: Vec<DiscNo>,
+    /// What is read from them, at most.
+    pub bytes: Bytes,
+    /// Of reading, an estimate.
+    pub seconds: u64,
+    /// Of the disc in the drive.
+    pub changes: u64,
 }
 
 impl BackupSummary {
@@ -141,7 +155,7 @@ impl RestoreSummary {
                      with the highest number and run the same command again: what is restored is \
                      kept\n";
         }
-        text
+        text + &self.plan.as_ref().map_or(String::new(), RestoreNeeds::text)
     }
 
     pub fn object(&self) -> Event {
@@ -158,7 +172,41 @@ impl RestoreSummary {
                 attributes: self.withheld.attributes,
                 devices: self.withheld.devices,
             },
+            plan: self.plan.as_ref().map(RestoreNeeds::object),
         }))
+    }
+}
+
+impl RestoreNeeds {
+    /// `Needs discs 1-3: 61.2 GB, about 38 minutes, 3 disc changes.`
+    fn text(&self) -> String {
+        if self.discs.is_empty() {
+            return "No disc is needed.\n".to_owned();
+        }
+        let changes = match self.changes {
+            0 => String::new(),
+            more => format!(", {}", plural(more, "disc change", "disc changes")),
+        };
+        let (discs, time) = (named(&self.discs), time_words(self.seconds));
+        format!("Needs {discs}: {}, {time}{changes}.\n", self.bytes)
+    }
+
+    fn object(&self) -> RestorePlanObject {
+        RestorePlanObject {
+            discs: numbers(&self.discs),
+            bytes: self.bytes.0,
+            seconds: self.seconds,
+            changes: self.changes,
+        }
+    }
+}
+
+/// An estimate is not more exact than that.
+fn time_words(seconds: u64) -> String {
+    match seconds {
+        0..60 => "less than a minute".to_owned(),
+        60..7200 => format!("about {}", plural(seconds.div_ceil(60), "minute", "minutes")),
+        _ => format!("about {}", plural(seconds.div_ceil(3600), "hour", "hours")),
     }
 }
 
@@ -235,6 +283,24 @@ mod tests {
             text,
             "No new snapshot, 2 paths:\n  stored: 0 paths, 0 B\n  unchanged: 2 paths, 0 B\n"
         );
+    }
+
+    #[test]
+    fn a_dry_run_of_a_restore_says_what_it_needs() {
+        let text = |discs: &[u32], seconds, changes| {
+            let discs = discs.iter().copied().map(DiscNo).collect();
+            let plan = RestoreNeeds { discs, bytes: Bytes(61_200_000_000), seconds, changes };
+            let summary =
+                RestoreSummary { dry_run: true, plan: Some(plan), ..RestoreSummary::default() };
+            summary.text().lines().last().unwrap().to_owned()
+        };
+        assert_eq!(text(&[], 0, 0), "No disc is needed.");
+        assert_eq!(
+            text(&[1, 2, 3], 2269, 3),
+            "Needs discs 1-3: 61.2 GB, about 38 minutes, 3 disc changes."
+        );
+        assert_eq!(text(&[2], 59, 1), "Needs disc 2: 61.2 GB, less than a minute, 1 disc change.");
+        assert_eq!(text(&[1, 2], 7201, 0), "Needs discs 1-2: 61.2 GB, about 3 hours.");
     }
 
     #[test]

@@ -468,6 +468,7 @@ fn care() -> Vec<Example> {
 
 fn others() -> Vec<Example> {
     let withheld = WithheldObject { set_id: 1, attributes: 1, devices: 1 };
+    let plan = RestorePlanObject { discs: vec![1], bytes: 1, seconds: 1, changes: 1 };
     let restore = RestoreSummaryObject {
         dry_run: true,
         snapshot: Some(1),
@@ -477,6 +478,7 @@ fn others() -> Vec<Example> {
         missing_discs: vec![1],
         later_discs: true,
         withheld: withheld.clone(),
+        plan: Some(plan.clone()),
     };
     let twin = TwinObject { disc: 1, uuid: word() };
     let set = RebuiltSetObject {
@@ -500,6 +502,7 @@ fn others() -> Vec<Example> {
         event("error", &error, Event::Error),
         summary("`restore`", &restore, Summary::Restore),
         object("Summaries: `withheld` of `restore`", withheld),
+        object("Summaries: `plan` of `restore`", plan),
         summary("`catalog rebuild`", &rebuild, Summary::CatalogRebuild),
         object("Summaries: `sets` of `catalog rebuild`", set),
         object("Summaries: `twins` of `catalog rebuild`", twin),

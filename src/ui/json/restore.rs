@@ -15,6 +15,21 @@ pub struct RestoreSummaryObject {
     pub missing_discs: Vec<u32>,
     pub later_discs: bool,
     pub withheld: WithheldObject,
+    /// With `--dry-run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<RestorePlanObject>,
+}
+
+/// What the run would need.
+#[derive(Clone, Debug, Serialize)]
+pub struct RestorePlanObject {
+    pub discs: Vec<u32>,
+    /// What is read from them, at most.
+    pub bytes: u64,
+    /// Of reading, an estimate.
+    pub seconds: u64,
+    /// Of the disc in the drive.
+    pub changes: u64,
 }
 
 /// How many paths were restored without something, or left out, because nothing vouches for it.
