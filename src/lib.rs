@@ -30,7 +30,7 @@ mod ui;
 
 mod app;
 
-pub use app::run;
+pub use app::{fail, refuse, run};
 pub use cli::config::ConfigFiles;
 pub use cli::parse::parse;
 pub use port::stop::Stop;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use coldcut::{ConfigFiles, Stop, foreign, parse, process, run};
+use coldcut::{ConfigFiles, Stop, fail, foreign, parse, process, refuse, run};
 
 fn main() -> ExitCode {
     if foreign::is_wanted(std::env::args_os()) {
@@ -17,14 +17,13 @@ fn main() -> ExitCode {
     process::keep_capabilities_from_children();
     let cli = match parse(std::env::args_os(), &ConfigFiles::read()) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(refusal) => refuse(refusal),
     };
     process::keep_secrets_out_of_core_dumps();
     process::keep_freed_memory();
     let stop = Stop::new();
     if let Err(error) = process::stop_on_signals(&stop) {
-        eprintln!("coldcut: cannot listen for signals: {error}");
-        return ExitCode::FAILURE;
+        return fail(cli.common.json, &format!("cannot listen for signals: {error}")).into();
     }
     run(cli, stop).into()
 }

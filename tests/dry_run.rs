@@ -7,7 +7,7 @@ mod support;
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::trees::Random;
 use support::{Run, Sandbox};
 
@@ -82,6 +82,31 @@ fn the_disc_that_is_filled_up_is_counted_with_what_is_on_it() {
         run(&sandbox, NIGHT).ok();
         assert_eq!(run(&sandbox, "discs --json").ok().results().len(), 2, "{options}");
     }
+}
+
+#[test]
+fn a_restore_says_which_discs_it_needs_and_how_long_it_takes() {
+    let sandbox = Sandbox::with_films(7);
+    run(&sandbox, "backup --disc-size 3M --set films source shelf").ok();
+    // Another name of what is on the discs already.
+    sandbox.bash("cp source/film0 source/again").ok();
+    run(&sandbox, "backup --disc-size 3M --set films --flush source shelf").ok();
+    let all = dry(&sandbox, "restore shelf target");
+    all.ok().says("Needs discs 1-3: 7.00 MB, less than a minute.");
+    assert!(!sandbox.target().exists());
+    let plan = &all.objects().pop().unwrap()["plan"];
+    assert_eq!(*plan, json!({"discs": [1, 2, 3], "bytes": 7_000_000, "seconds": 1, "changes": 0}));
+    let one = dry(&sandbox, "restore --path film0 shelf target");
+    let plan = &one.ok().objects().pop().unwrap()["plan"];
+    assert_eq!((&plan["discs"], &plan["bytes"]), (&json!([1]), &json!(1_000_000)));
+    run(&sandbox, "restore shelf target").ok();
+    let none = dry(&sandbox, "restore shelf target");
+    assert_eq!(
+        none.ok().says("No disc is needed.").objects().pop().unwrap()["plan"]["discs"],
+        json!([])
+    );
+    let real = run(&sandbox, "restore --json shelf other").ok().objects().pop().unwrap();
+    assert_eq!(real.get("plan"), None);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::catalog::Fate;
 use crate::cli::args::{Cli, Verb};
+use crate::cli::parse::Refusal;
 use crate::cli::resolve::PassphraseSource;
 use crate::flow::base::keys::Needless;
 use crate::flow::{BurnFailure, DiscsError, FlowError, chain};
@@ -19,6 +20,7 @@ use crate::port::confinement;
 use crate::port::files::is_for_want_of_room;
 use crate::port::stop::{Stop, Stopped};
 use crate::ui::exit::Exit;
+use crate::ui::json::event::{ErrorObject, Event};
 use crate::ui::screen::Screen;
 use crate::ui::words::advice::with_advice;
 
@@ -67,10 +69,37 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         (Ok(exit), None) => *exit,
         (Err(error), None) => exit_of(error),
     };
-    for words in last_words(&done, signal, app.person.was_interrupted()) {
+    let words = last_words(&done, signal, app.person.was_interrupted());
+    for words in &words {
         app.screen.say(&format!("coldcut: {words}"));
     }
+    if done.is_err() || signal.is_some() {
+        report_failure(&app.screen, exit, words.join("\n"));
+    }
     exit
+}
+
+/// Ends a run that never began because of its command line, or shows the help that was asked for.
+pub fn refuse(refusal: Refusal) -> ! {
+    if refusal.is_error() {
+        let screen = Screen::standard(refusal.json);
+        report_failure(&screen, Exit::Usage, refusal.to_string().trim_end().to_owned());
+    }
+    refusal.exit()
+}
+
+/// The same for a run that could not begin because of something else.
+pub fn fail(json: bool, words: &str) -> Exit {
+    let screen = Screen::standard(json);
+    screen.say(&format!("coldcut: {words}"));
+    report_failure(&screen, Exit::Failed, words.to_owned());
+    Exit::Failed
+}
+
+/// The last object for programs. If stdout is closed, there is nobody to tell.
+fn report_failure(screen: &Screen, exit: Exit, text: String) {
+    let error = ErrorObject { kind: exit.kind(), exit: exit.code(), text };
+    let _ = screen.object(&Event::Error(error));
 }
 
 /// Why the run ended as it did, if it is not simply done, and what to do about it.

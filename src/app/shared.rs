@@ -18,6 +18,7 @@ use crate::port::monitor::{Monitor, NewTask, RunningTask};
 use crate::port::stop::Stop;
 use crate::port::trust::read_trusted;
 use crate::ui::ask::Person;
+use crate::ui::json::event::{Event, Summary};
 use crate::ui::progress::{Reporter, Show};
 use crate::ui::screen::Screen;
 
@@ -74,6 +75,11 @@ impl App {
             true => WaitLimit::Endless,
             false => WaitLimit::AtMost(Duration::ZERO),
         }
+    }
+
+    /// The last object of a run that has a result. Nothing without `--json`.
+    pub fn summary(&self, summary: Summary) -> Result<(), RunError> {
+        Ok(self.screen.object(&Event::Summary(summary))?)
     }
 
     /// Keys as they were named; nothing is asked before it is needed.

@@ -6,6 +6,7 @@ use super::{finish, help};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use std::ffi::OsString;
+use std::fmt;
 
 const AFTER_HELP: &str = "\
 DEST and FROM are a drive (/dev/sr0) or a shelf (a directory of disc images).
@@ -27,18 +28,61 @@ struct Typed {
     verb: Verb,
 }
 
-/// Reads a command line, the program's name first, and what the files say for it. An error prints
-/// itself and ends the program by its `exit()`: 0 for `--help` and `--version`, 2 for all else.
-pub fn parse<I, T>(words: I, files: &ConfigFiles) -> Result<Cli, clap::Error>
+/// A command line that no command comes from: it cannot be understood, or asks for help.
+#[derive(Debug)]
+pub struct Refusal {
+    error: clap::Error,
+    /// `--json` was given.
+    pub json: bool,
+}
+
+impl Refusal {
+    /// Not for `--help` and `--version`.
+    pub fn is_error(&self) -> bool {
+        self.error.use_stderr()
+    }
+
+    /// 0 for `--help` and `--version`, 2 for all else.
+    pub fn exit_code(&self) -> i32 {
+        self.error.exit_code()
+    }
+
+    /// Prints what is to be said, and ends the program.
+    pub fn exit(self) -> ! {
+        self.error.exit()
+    }
+}
+
+/// All that `exit` prints, without colours.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+/// Reads a command line, the program's name first, and what the files say for it.
+pub fn parse<I, T>(words: I, files: &ConfigFiles) -> Result<Cli, Refusal>
 where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    read(&words, files).map_err(|error| Refusal { error, json: asks_for_json(&words, files) })
+}
+
+/// Whether objects are wanted by words that cannot be understood otherwise: `--json` is among them, or
+/// the files say it for every command.
+fn asks_for_json(words: &[OsString], files: &ConfigFiles) -> bool {
+    let mut options = words.iter().take_while(|word| *word != "--");
+    let plain = ["coldcut", "drives"].map(OsString::from);
+    options.any(|word| word == "--json") || read(&plain, files).is_ok_and(|cli| cli.common.json)
+}
+
+fn read(words: &[OsString], files: &ConfigFiles) -> Result<Cli, clap::Error> {
     let command =
         || help::arranged(Typed::command()).after_help(format!("{AFTER_HELP}\n{}", files.line()));
     // First what was typed alone: a slip there is not the files' fault, and tells what to look up.
-    let typed = command().try_get_matches_from(&words).map_err(help::harmless_first)?;
+    let typed = command().try_get_matches_from(words).map_err(help::harmless_first)?;
     let first = Cli::from(&typed)?;
     let definition = Typed::command();
     let refused = |(kind, text): finish::UsageError| command().error(kind, text);
@@ -46,7 +90,7 @@ where
     let wrong = |error: ConfigError| refused((ErrorKind::InvalidValue, error.to_string()));
     let config = Config::new(files, &definition).map_err(wrong)?;
     let chosen = config.choose(&first, &definition).map_err(wrong)?;
-    let words = chosen.weave(&words, &typed, &definition);
+    let words = chosen.weave(words, &typed, &definition);
     let all = command().args_override_self(true).try_get_matches_from(words)?;
     let mut cli = Cli::from(&all)?;
     cli.common.keys.typed = first.common.keys.as_typed();

@@ -105,9 +105,18 @@ impl Estimate {
 /// Bytes a second at 1x on Blu-ray: 4,495,625 (optical disc speeds are multiples of it).
 pub const BD_1X: u64 = 4_495_625;
 
+/// The speed that reading is estimated at. BD-R with two layers or more is read no faster by many
+/// drives, and coldcut does not ask the drive.
+pub const READ_SPEED: u64 = 6;
+
+/// Seconds to write or read so many bytes at a speed.
+pub fn seconds(bytes: Bytes, speed: u64) -> u64 {
+    bytes.0.div_ceil(BD_1X * speed)
+}
+
 /// Minutes to write so many bytes at a speed, without reading back.
 pub fn minutes(bytes: Bytes, speed: u64) -> u64 {
-    bytes.0.div_ceil(BD_1X * speed * 60)
+    seconds(bytes, speed).div_ceil(60)
 }
 
 #[cfg(test)]
@@ -140,6 +149,7 @@ mod tests {
         let safer = estimate(&load, false, None, Media { parity: 10, ..PLAIN }, 1 << 30);
         assert!((44..=47).contains(&safer.discs), "{safer:?}");
         assert_eq!(minutes(Bytes(25_025_314_816), 4), 24);
+        assert_eq!(seconds(Bytes(25_025_314_816), 4), 1392);
     }
 
     #[test]

@@ -300,6 +300,11 @@ impl RestorePlan {
         self.contents[content].targets.iter().map(|&item| &self.items[item].row.path)
     }
 
+    /// Bytes of members to be read from all discs: each content once, however many paths it goes to.
+    pub fn bytes_to_read(&self) -> u64 {
+        self.contents.iter().fold(0, |sum: u64, content| sum.saturating_add(content.size))
+    }
+
     /// Bytes of members to be read from a disc; where a file is split, at most.
     pub fn bytes_from(&self, disc: DiscNo) -> u64 {
         let needed = self.discs.get(&disc).into_iter().flatten();

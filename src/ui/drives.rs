@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
+use super::json::drives::{DriveObject, MediumObject};
+use super::json::event::Event;
+use super::json::raw_text::RawText;
+use super::json::words::{DriveStateWord, MediumStateWord};
 use super::table::{Object, Row};
 use crate::drive::{DriveIdentity, KiloBytesPerSecond, Medium, MediumState, Profile};
+use crate::model::Sectors;
 
 /// One drive.
 #[derive(Clone, Debug)]
@@ -64,20 +67,13 @@ fn medium_cells(medium: &Medium, volume: Option<&str>) -> [String; 7] {
     ]
 }
 
-fn state_word(state: &MediumState) -> &'static str {
-    match state {
-        MediumState::Blank => "blank",
-        MediumState::Appendable => "appendable",
-        MediumState::Complete => "complete",
-        MediumState::Unusable(_) => "unusable",
-    }
-}
-
 fn state_words(medium: &Medium) -> String {
     match &medium.state {
-        MediumState::Unusable(words) => format!("unusable: {words}"),
         MediumState::Blank if medium.spare.is_some() => "blank, with spare areas".to_owned(),
-        other => state_word(other).to_owned(),
+        MediumState::Blank => "blank".to_owned(),
+        MediumState::Appendable => "appendable".to_owned(),
+        MediumState::Complete => "complete".to_owned(),
+        MediumState::Unusable(words) => format!("unusable: {words}"),
     }
 }
 
@@ -92,65 +88,66 @@ fn speed_words(profile: Profile, speeds: &[KiloBytesPerSecond]) -> String {
 }
 
 impl Object for DriveLine {
-    fn object(&self) -> Value {
+    type Json = Event;
+
+    fn object(&self) -> Event {
         let id = &self.identity;
-        let mut object = json!({
-            "event": "drive",
-            "device": self.device.display().to_string(),
-            "vendor": id.vendor,
-            "model": id.model,
-            "firmware": id.firmware,
-            "serial": id.serial,
-            "closes_tray": self.can_close_tray,
-        });
-        let (state, medium) = match &self.content {
-            DriveContent::Empty => ("empty", Value::Null),
-            DriveContent::TrayOpen => ("tray open", Value::Null),
-            DriveContent::Unusable(words) => {
-                object["words"] = json!(words);
-                ("unusable", Value::Null)
+        let (state, words, medium) = match &self.content {
+            DriveContent::Empty => (DriveStateWord::Empty, None, None),
+            DriveContent::TrayOpen => (DriveStateWord::TrayOpen, None, None),
+            DriveContent::Unusable(words) => (DriveStateWord::Unusable, Some(words), None),
+            DriveContent::InUse(words) => (DriveStateWord::InUse, Some(words), None),
+            DriveContent::Medium { medium, volume } => {
+                (DriveStateWord::Loaded, None, Some(medium_object(medium, volume)))
             }
-            DriveContent::InUse(words) => {
-                object["words"] = json!(words);
-                ("in use", Value::Null)
-            }
-            DriveContent::Medium { medium, volume } => ("loaded", medium_object(medium, volume)),
         };
-        object["state"] = json!(state);
-        object["medium"] = medium;
-        object
+        Event::Drive(DriveObject {
+            device: RawText::path("device", &self.device),
+            vendor: id.vendor.clone(),
+            model: id.model.clone(),
+            firmware: id.firmware.clone(),
+            serial: id.serial.clone(),
+            closes_tray: self.can_close_tray,
+            state,
+            words: words.cloned(),
+            medium,
+        })
     }
 }
 
-fn medium_object(medium: &Medium, volume: &Option<String>) -> Value {
-    let sectors = |sectors: crate::model::Sectors| sectors.bytes().0;
-    json!({
-        "kind": medium.profile.to_string(),
-        "profile": medium.profile.0,
-        "state": state_word(&medium.state),
-        "words": match &medium.state {
-            MediumState::Unusable(words) => Some(words),
-            _ => None,
-        },
-        "free": sectors(medium.free),
-        "used": sectors(medium.used),
-        "sessions": medium.sessions,
-        "closed": medium.is_closed,
-        "layers": medium.layers,
-        "maker": medium.maker,
-        "speeds_kb": medium.speeds.iter().map(|speed| speed.0).collect::<Vec<_>>(),
-        "formatted": medium.formatted,
-        "spare_free": medium.spare.map(|(free, _)| sectors(free)),
-        "spare": medium.spare.map(|(_, all)| sectors(all)),
-        "with_spares": medium.with_spares.map(sectors),
-        "volume": volume,
-    })
+fn medium_object(medium: &Medium, volume: &Option<String>) -> MediumObject {
+    let size = |sectors: Sectors| sectors.bytes().0;
+    let (state, words) = match &medium.state {
+        MediumState::Blank => (MediumStateWord::Blank, None),
+        MediumState::Appendable => (MediumStateWord::Appendable, None),
+        MediumState::Complete => (MediumStateWord::Complete, None),
+        MediumState::Unusable(words) => (MediumStateWord::Unusable, Some(words.clone())),
+    };
+    MediumObject {
+        kind: medium.profile.to_string(),
+        profile: medium.profile.0,
+        state,
+        words,
+        free: size(medium.free),
+        used: size(medium.used),
+        sessions: medium.sessions,
+        closed: medium.is_closed,
+        layers: medium.layers,
+        maker: medium.maker.clone(),
+        speeds_kb: medium.speeds.iter().map(|speed| speed.0).collect(),
+        formatted: medium.formatted,
+        spare: medium.spare.map(|(_, all)| size(all)),
+        spare_free: medium.spare.map(|(free, _)| size(free)),
+        with_spares: medium.with_spares.map(size),
+        volume: volume.clone(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::drive::Profile;
+    use serde_json::{Value, to_value};
 
     #[test]
     fn speeds_show_as_multiples_of_the_mediums_own() {
@@ -176,6 +173,7 @@ mod tests {
         ] {
             assert_eq!(line(content).cells().len(), DriveLine::HEADINGS.len());
         }
-        assert_eq!(line(DriveContent::Empty).object()["medium"], Value::Null);
+        let empty = to_value(line(DriveContent::Empty).object()).unwrap();
+        assert_eq!((&empty["event"], &empty["medium"]), (&"drive".into(), &Value::Null));
     }
 }

@@ -23,36 +23,36 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub fn code(self) -> u8 {
+    /// In the order of `docs/exit-codes.md`, counted from 0; the code; the word for programs.
+    fn row(self) -> (u8, u8, &'static str) {
         match self {
             // POSIX shells say 128 + signal; signal numbers are below 128.
-            Exit::Interrupted(signal) => 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
-            Exit::Usage => 2,
-            Exit::Busy => 6,
-            Exit::Failed => 1,
-            Exit::DiscMissing => 4,
-            Exit::Damage => 5,
-            Exit::Incomplete => 3,
-            Exit::Done => 0,
+            Exit::Interrupted(signal) => {
+                let code = 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0));
+                (0, code, "interrupted")
+            }
+            Exit::Usage => (1, 2, "usage"),
+            Exit::Busy => (2, 6, "busy"),
+            Exit::Failed => (3, 1, "failed"),
+            Exit::DiscMissing => (4, 4, "disc-missing"),
+            Exit::Damage => (5, 5, "damage"),
+            Exit::Incomplete => (6, 3, "incomplete"),
+            Exit::Done => (7, 0, "done"),
         }
+    }
+
+    pub fn code(self) -> u8 {
+        self.row().1
+    }
+
+    /// The `kind` of the object that reports a failure.
+    pub fn kind(self) -> &'static str {
+        self.row().2
     }
 
     /// Of two ends of one run, the one that is told: the order is that of `docs/exit-codes.md`.
     pub fn and(self, other: Exit) -> Exit {
-        if other.rank() < self.rank() { other } else { self }
-    }
-
-    fn rank(self) -> u8 {
-        match self {
-            Exit::Interrupted(_) => 0,
-            Exit::Usage => 1,
-            Exit::Busy => 2,
-            Exit::Failed => 3,
-            Exit::DiscMissing => 4,
-            Exit::Damage => 5,
-            Exit::Incomplete => 6,
-            Exit::Done => 7,
-        }
+        if other.row().0 < self.row().0 { other } else { self }
     }
 }
 
@@ -66,38 +66,43 @@ impl From<Exit> for ExitCode {
 mod tests {
     use super::*;
 
-    const IN_ORDER: [(Exit, u8); 10] = [
-        (Exit::Interrupted(2), 130),
-        (Exit::Interrupted(15), 143),
-        (Exit::Interrupted(1), 129),
-        (Exit::Usage, 2),
-        (Exit::Busy, 6),
-        (Exit::Failed, 1),
-        (Exit::DiscMissing, 4),
-        (Exit::Damage, 5),
-        (Exit::Incomplete, 3),
-        (Exit::Done, 0),
+    const IN_ORDER: [(Exit, u8, &str); 10] = [
+        (Exit::Interrupted(2), 130, "interrupted"),
+        (Exit::Interrupted(15), 143, "interrupted"),
+        (Exit::Interrupted(1), 129, "interrupted"),
+        (Exit::Usage, 2, "usage"),
+        (Exit::Busy, 6, "busy"),
+        (Exit::Failed, 1, "failed"),
+        (Exit::DiscMissing, 4, "disc-missing"),
+        (Exit::Damage, 5, "damage"),
+        (Exit::Incomplete, 3, "incomplete"),
+        (Exit::Done, 0, "done"),
     ];
 
-    #[test]
-    fn the_codes_are_the_documented_ones() {
+    /// Codes and words of the table of `docs/exit-codes.md`.
+    fn documented() -> Vec<(u8, String)> {
         let page = include_str!("../../docs/exit-codes.md");
-        let documented: Vec<u8> = page
-            .lines()
-            .filter_map(|line| line.strip_prefix("| ")?.split_once(" |"))
-            .flat_map(|(codes, _)| codes.split(", ").map(|code| code.parse().ok()))
-            .flatten()
-            .collect();
-        assert_eq!(documented, IN_ORDER.map(|(_, code)| code));
-        for (exit, code) in IN_ORDER {
-            assert_eq!(exit.code(), code, "{exit:?}");
+        let row = |line: &str| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ");
+            let (codes, word) = (cells.next()?, cells.next()?.trim_matches('`').to_owned());
+            let codes: Vec<u8> = codes.split(", ").filter_map(|code| code.parse().ok()).collect();
+            Some(codes.into_iter().map(move |code| (code, word.clone())))
+        };
+        page.lines().filter_map(row).flatten().collect()
+    }
+
+    #[test]
+    fn the_codes_and_words_are_the_documented_ones() {
+        assert_eq!(documented(), IN_ORDER.map(|(_, code, word)| (code, word.to_owned())));
+        for (exit, code, word) in IN_ORDER {
+            assert_eq!((exit.code(), exit.kind()), (code, word), "{exit:?}");
         }
     }
 
     #[test]
     fn of_two_ends_the_first_in_the_table_is_told() {
         for pair in IN_ORDER.windows(2) {
-            let [(before, _), (after, _)] = pair else { unreachable!() };
+            let [(before, ..), (after, ..)] = pair else { unreachable!() };
             assert_eq!(before.and(*after), *before);
             if !matches!(after, Exit::Interrupted(_)) {
                 assert_eq!(after.and(*before), *before);

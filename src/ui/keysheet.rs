@@ -1,6 +1,9 @@
 //! The page for the drawer, as it is printed: 76 columns, nothing that a printer could stumble over.
 
-use super::media::DiscLine;
+use super::json::keysheet::KeysheetObject;
+use super::json::raw_text::RawText;
+use super::media::{CopyLine, DiscLine};
+use super::table::Object;
 use crate::model::disc::{Compression, Encryption};
 use crate::model::path::shown;
 use crate::model::{DiscList, DiscNo, SetName, SetUuid, SnapshotSeq};
@@ -53,7 +56,7 @@ impl Sheet {
 
     /// Discs that somebody can hold in their hands.
     fn burned(&self) -> impl Iterator<Item = &DiscLine> {
-        self.discs.iter().filter(|disc| disc.media.iter().any(|copy| is_kept(copy.state)))
+        self.discs.iter().filter(|disc| disc.media.iter().any(CopyLine::is_kept))
     }
 
     fn opens(&self) -> String {
@@ -88,8 +91,8 @@ impl Sheet {
     fn places(&self) -> String {
         let mut text = String::from("\nWhere the discs are:\n\n");
         for disc in self.burned() {
-            for copy in disc.media.iter().filter(|copy| is_kept(copy.state)) {
-                let state = if copy.state == "ok" { "" } else { copy.state };
+            for copy in disc.media.iter().filter(|copy| copy.is_kept()) {
+                let state = copy.state_word();
                 let place = match copy.place.is_empty() {
                     true => copy.medium.to_string(),
                     false => copy.place.clone(),
@@ -155,40 +158,34 @@ impl Sheet {
             ask = if self.encryption == Encryption::Passphrase { coldcut } else { "" },
         )
     }
-
-    pub fn object(&self) -> serde_json::Value {
-        let mut object = serde_json::Map::new();
-        let discs: Vec<serde_json::Value> =
-            self.discs.iter().map(super::table::Object::object).collect();
-        for (key, value) in [
-            ("id", serde_json::json!(self.set.as_str())),
-            ("set", serde_json::json!(self.set.as_str())),
-            ("uuid", serde_json::json!(self.uuid.to_string())),
-            ("encryption", serde_json::json!(self.encryption.word())),
-            ("newest", serde_json::json!(self.newest.map(|(seq, _)| seq.0))),
-            ("key_ids", serde_json::json!(self.key_ids)),
-            ("hint", serde_json::json!(self.hint)),
-            ("discs", serde_json::json!(discs)),
-            ("text", serde_json::json!(self.text())),
-        ] {
-            object.insert(key.to_owned(), value);
-        }
-        super::lines::put_bytes(&mut object, "source", &self.source);
-        serde_json::Value::Object(object)
-    }
 }
 
-fn is_kept(state: &str) -> bool {
-    !matches!(state, "lost" | "retired")
+impl Object for Sheet {
+    type Json = KeysheetObject;
+
+    fn object(&self) -> KeysheetObject {
+        KeysheetObject {
+            id: self.set.to_string(),
+            set: self.set.to_string(),
+            uuid: self.uuid.to_string(),
+            source: RawText::new("source", &self.source),
+            encryption: self.encryption.into(),
+            newest: self.newest.map(|(seq, _)| seq.0),
+            key_ids: self.key_ids.clone(),
+            hint: self.hint.clone(),
+            discs: self.discs.iter().map(Object::object).collect(),
+            text: self.text(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::media::testing::{copy, disc};
+    use crate::ui::media::testing::{OK, copy, disc};
 
     fn sheet() -> Sheet {
-        let burned = || disc(vec![copy(1, "ok", "shelf B")]);
+        let burned = || disc(vec![copy(1, OK, "shelf B")]);
         let recovery = DiscLine { id: DiscNo(8), covers: vec![DiscNo(6), DiscNo(7)], ..burned() };
         Sheet {
             set: SetName::new("films").unwrap(),
@@ -207,7 +204,7 @@ mod tests {
     #[test]
     fn recovery_discs_are_told_apart() {
         assert!(sheet().text().contains("is lost:\n\n  8      for discs 6-7\n\nTo get"));
-        let without = Sheet { discs: vec![disc(vec![copy(1, "ok", "")])], ..sheet() };
+        let without = Sheet { discs: vec![disc(vec![copy(1, OK, "")])], ..sheet() };
         assert!(!without.text().contains("Recovery"));
     }
 

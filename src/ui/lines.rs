@@ -1,13 +1,14 @@
-//! What the rows of `snapshots`, `ls`, `find` and `status` are. `docs/json.md` describes
-//! the objects: their keys are a promise.
+//! What the rows of `snapshots`, `ls` and `find` are.
 
+use super::json::numbers;
+use super::json::raw_text::RawText;
+use super::json::snapshots::{PathObject, SnapshotObject};
 use super::screen::Screen;
 use super::table::{self, Object, Row};
 use crate::model::path::shown;
 use crate::model::rows::{Note, SnapshotRow};
 use crate::model::{Bytes, DiscNo, Kind, Mtime, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
-use serde_json::{Map, Value, json};
 use std::io;
 
 /// A snapshot of a set.
@@ -45,40 +46,41 @@ impl Row for ListedSnapshot {
 }
 
 impl Object for ListedSnapshot {
-    fn object(&self) -> Value {
-        let mut object = object(json!({
-            "set": self.set.as_str(),
-            "id": self.id.0,
-            "date": self.date.to_string(),
-            "paths": self.paths,
-            "size": self.size.0,
-            "waiting": self.waiting,
-        }));
-        put_bytes(&mut object, "source", &self.source);
-        Value::Object(object)
+    type Json = SnapshotObject;
+
+    fn object(&self) -> SnapshotObject {
+        SnapshotObject {
+            id: self.id.0,
+            set: self.set.to_string(),
+            date: self.date.to_string(),
+            source: RawText::new("source", &self.source),
+            paths: self.paths,
+            size: self.size.0,
+            waiting: self.waiting,
+        }
     }
 }
 
 /// A path of a snapshot, for `ls` and `find`.
 impl Object for SnapshotRow {
-    fn object(&self) -> Value {
-        let mut object = object(json!({
-            "kind": self.kind.letter().to_string(),
-            "size": self.size,
-            "sha256": self.sha256.map(|digest| digest.to_string()),
-            "mode": format!("{:04o}", self.meta.mode),
-            "uid": self.meta.uid,
-            "gid": self.meta.gid,
-            "mtime": self.meta.mtime.to_decimal(),
-            "discs": disc_numbers(self).iter().map(|disc| disc.0).collect::<Vec<_>>(),
-            "waiting": !self.place.complete,
-            "note": note_word(&self.note),
-        }));
-        put_bytes(&mut object, "path", self.path.as_bytes());
-        if !self.meta.link.is_empty() {
-            put_bytes(&mut object, "link", &self.meta.link);
+    type Json = PathObject;
+
+    fn object(&self) -> PathObject {
+        let link = &self.meta.link;
+        PathObject {
+            path: RawText::new("path", self.path.as_bytes()),
+            kind: self.kind.letter(),
+            size: self.size,
+            sha256: self.sha256.map(|digest| digest.to_string()),
+            mode: format!("{:04o}", self.meta.mode),
+            uid: self.meta.uid,
+            gid: self.meta.gid,
+            mtime: self.meta.mtime.to_decimal(),
+            discs: numbers(&disc_numbers(self)),
+            waiting: !self.place.complete,
+            note: note_word(&self.note),
+            link: (!link.is_empty()).then(|| RawText::new("link", link)),
         }
-        Value::Object(object)
     }
 }
 
@@ -170,29 +172,13 @@ fn note_word(note: &Note) -> Option<String> {
     }
 }
 
-pub(super) fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
-}
-
-/// JSON has no bytes: `key` holds the text, with U+FFFD for what is not UTF-8, and then
-/// `key_bytes` holds all bytes in hexadecimal.
-pub(super) fn put_bytes(object: &mut Map<String, Value>, key: &str, bytes: &[u8]) {
-    object.insert(key.to_owned(), String::from_utf8_lossy(bytes).into());
-    if std::str::from_utf8(bytes).is_err() {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        object.insert(format!("{key}_bytes"), hex.into());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::screen::testing::screen;
     use super::*;
     use crate::model::rows::{Place, Where};
     use crate::model::{ArchiveNo, Digest, Meta, RelPath};
+    use serde_json::{Value, json};
 
     fn set() -> SetName {
         SetName::new("photos").unwrap()
@@ -267,7 +253,7 @@ mod tests {
             size: Bytes(1000),
             waiting: 0,
         };
-        assert_eq!(snapshot.object()["id"], 3);
+        assert_eq!(snapshot.object().id, 3);
         assert_eq!(snapshot.cells().len(), ListedSnapshot::HEADINGS.len());
     }
 }

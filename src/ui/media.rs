@@ -1,13 +1,15 @@
 //! Discs and their copies in rows: where each is kept, what became of it; what the loss of one
 //! takes from each snapshot.
 
-use super::lines::put_bytes;
+use super::json::discs::{CopyObject, DiscObject, DueObject};
+use super::json::snapshots::LossObject;
+use super::json::words::CopyStateWord;
+use super::json::{date, numbers};
 use super::table::{Object, Row};
+use crate::catalog::{CopyState, DiscState, Finding};
 use crate::flow::status::latest::ago;
 use crate::model::{Bytes, Carrier, DiscList, DiscNo, DiscUuid, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
-use serde_json::{Map, Value, json};
-use std::os::unix::ffi::OsStrExt;
 
 /// A disc of a set.
 #[derive(Clone, Debug)]
@@ -15,8 +17,7 @@ pub struct DiscLine {
     pub set: SetName,
     pub id: DiscNo,
     pub uuid: DiscUuid,
-    /// The word of the catalog: how far this disc has come.
-    pub state: String,
+    pub state: DiscState,
     /// When it was packed full.
     pub date: Option<Moment>,
     pub used: Bytes,
@@ -37,9 +38,10 @@ pub struct DiscLine {
 #[derive(Clone, Debug)]
 pub struct CopyLine {
     pub copy: u32,
-    /// The word of the catalog, as it was last found, or why it is no more; or that its image is
-    /// missing.
-    pub state: &'static str,
+    /// As it was last found, or why it is no more.
+    pub state: CopyState,
+    /// Its image is no longer on its shelf.
+    pub is_missing: bool,
     /// Where a person keeps it; empty if nobody said.
     pub place: String,
     pub medium: Carrier,
@@ -51,11 +53,11 @@ impl DiscLine {
     /// `shelf B; 2: office (lost)`: a copy's number where there are several.
     fn places(&self) -> String {
         let several = self.media.len() > 1;
-        let said = |copy: &&CopyLine| !copy.place.is_empty() || several && copy.state != "ok";
+        let said = |copy: &&CopyLine| !copy.place.is_empty() || several && !copy.is_ok();
         let words = self.media.iter().filter(said).map(|copy| {
             let number = if several { format!("{}: ", copy.copy) } else { String::new() };
             let state =
-                if copy.state == "ok" { String::new() } else { format!("({})", copy.state) };
+                if copy.is_ok() { String::new() } else { format!("({})", copy.state_word()) };
             let gap = if copy.place.is_empty() || state.is_empty() { "" } else { " " };
             format!("{number}{}{gap}{state}", copy.place)
         });
@@ -74,7 +76,7 @@ impl Row for DiscLine {
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.to_string(),
-            self.state.clone(),
+            self.state.word().to_owned(),
             self.date.map_or("-".to_owned(), |date| date.to_string()),
             self.used.to_string(),
             self.capacity.to_string(),
@@ -94,54 +96,58 @@ impl Row for DiscLine {
 }
 
 impl Object for DiscLine {
-    fn object(&self) -> Value {
-        json!({
-            "set": self.set.as_str(),
-            "id": self.id.0,
-            "uuid": self.uuid.to_string(),
-            "state": self.state,
-            "date": self.date.map(|date| date.to_string()),
-            "used": self.used.0,
-            "capacity": self.capacity.0,
-            "snapshot": self.snapshot.0,
-            "copies": self.copies,
-            "verified": self.verified.map(|moment| moment.to_string()),
-            "drilled": self.drilled.map(|moment| moment.to_string()),
-            "media": self.media.iter().map(CopyLine::object).collect::<Vec<_>>(),
-            "covers": self.covers.iter().map(|disc| disc.0).collect::<Vec<_>>(),
-        })
+    type Json = DiscObject;
+
+    fn object(&self) -> DiscObject {
+        DiscObject {
+            id: self.id.0,
+            set: self.set.to_string(),
+            uuid: self.uuid.to_string(),
+            state: self.state.into(),
+            date: date(self.date),
+            used: self.used.0,
+            capacity: self.capacity.0,
+            snapshot: self.snapshot.0,
+            copies: self.copies,
+            verified: date(self.verified),
+            drilled: date(self.drilled),
+            media: self.media.iter().map(CopyLine::object).collect(),
+            covers: numbers(&self.covers),
+        }
     }
 }
 
 impl CopyLine {
-    fn object(&self) -> Value {
-        let mut object = Map::new();
-        object.insert("copy".to_owned(), self.copy.into());
-        object.insert("state".to_owned(), self.state.into());
-        object.insert("place".to_owned(), self.place.clone().into());
-        put_medium(&mut object, &self.medium);
-        object.insert("burned".to_owned(), self.burned.to_string().into());
-        let verified = self.verified.map(|moment| moment.to_string());
-        object.insert("verified".to_owned(), verified.into());
-        Value::Object(object)
+    /// There, and without a fault when it was last read.
+    fn is_ok(&self) -> bool {
+        !self.is_missing && self.state == CopyState::Found(Finding::Ok)
     }
-}
 
-/// What carries a copy: in words, and each thing that is known of it.
-fn put_medium(object: &mut Map<String, Value>, medium: &Carrier) {
-    object.insert("medium".to_owned(), medium.to_string().into());
-    let disc = medium.disc();
-    for (key, value) in [
-        ("kind", disc.and_then(|disc| disc.kind.as_ref())),
-        ("maker", disc.and_then(|disc| disc.maker.as_ref())),
-        ("drive", disc.and_then(|disc| disc.burner.as_ref())),
-    ] {
-        object.insert(key.to_owned(), value.cloned().into());
+    /// A person may still have it.
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_missing || !matches!(self.state, CopyState::Gone(_))
     }
-    for (key, dir) in [("shelf", medium.shelf()), ("folder", medium.folder())] {
-        match dir {
-            Some(dir) => put_bytes(object, key, dir.as_os_str().as_bytes()),
-            None => drop(object.insert(key.to_owned(), Value::Null)),
+
+    /// Nothing where all is well.
+    pub(super) fn state_word(&self) -> &'static str {
+        match (self.is_missing, self.is_ok()) {
+            (true, _) => "missing",
+            (false, true) => "",
+            (false, false) => self.state.word(),
+        }
+    }
+
+    fn object(&self) -> CopyObject {
+        CopyObject {
+            copy: self.copy,
+            state: match self.is_missing {
+                true => CopyStateWord::Missing,
+                false => CopyStateWord::recorded(self.state),
+            },
+            place: self.place.clone(),
+            burned: self.burned.to_string(),
+            verified: date(self.verified),
+            carrier: (&self.medium).into(),
         }
     }
 }
@@ -178,16 +184,18 @@ impl Row for LossLine {
 }
 
 impl Object for LossLine {
-    fn object(&self) -> Value {
-        json!({
-            "set": self.set.as_str(),
-            "id": self.id.0,
-            "date": self.date.to_string(),
-            "files": self.files,
-            "size": self.size.0,
-            "for_good": self.for_good,
-            "for_good_size": self.for_good_size.0,
-        })
+    type Json = LossObject;
+
+    fn object(&self) -> LossObject {
+        LossObject {
+            id: self.id.0,
+            set: self.set.to_string(),
+            date: self.date.to_string(),
+            files: self.files,
+            size: self.size.0,
+            for_good: self.for_good,
+            for_good_size: self.for_good_size.0,
+        }
     }
 }
 
@@ -223,17 +231,18 @@ impl Row for DueLine {
 }
 
 impl Object for DueLine {
-    fn object(&self) -> Value {
-        let mut object = Map::new();
-        object.insert("set".to_owned(), self.set.as_str().into());
-        object.insert("id".to_owned(), self.disc.0.into());
-        object.insert("copy".to_owned(), self.copy.into());
-        let verified = self.verified.map(|moment| moment.to_string());
-        object.insert("verified".to_owned(), verified.into());
-        object.insert("suspect".to_owned(), self.suspect.clone().into());
-        object.insert("place".to_owned(), self.place.clone().into());
-        put_medium(&mut object, &self.medium);
-        Value::Object(object)
+    type Json = DueObject;
+
+    fn object(&self) -> DueObject {
+        DueObject {
+            id: self.disc.0,
+            set: self.set.to_string(),
+            copy: self.copy,
+            verified: date(self.verified),
+            suspect: self.suspect.clone(),
+            place: self.place.clone(),
+            carrier: (&self.medium).into(),
+        }
     }
 }
 
@@ -243,10 +252,12 @@ pub mod testing {
     use super::*;
     use uuid::Uuid;
 
-    pub fn copy(copy: u32, state: &'static str, place: &str) -> CopyLine {
+    pub const OK: CopyState = CopyState::Found(Finding::Ok);
+
+    pub fn copy(copy: u32, state: CopyState, place: &str) -> CopyLine {
         let medium = Carrier::found_in("a drive".to_owned());
         let (place, burned) = (place.to_owned(), Moment(0));
-        CopyLine { copy, state, place, medium, burned, verified: None }
+        CopyLine { copy, state, is_missing: false, place, medium, burned, verified: None }
     }
 
     pub fn disc(media: Vec<CopyLine>) -> DiscLine {
@@ -254,7 +265,7 @@ pub mod testing {
             set: SetName::new("photos").unwrap(),
             id: DiscNo(7),
             uuid: DiscUuid(Uuid::nil()),
-            state: "verified".to_owned(),
+            state: DiscState::Verified,
             date: Some(Moment(0)),
             used: Bytes(1),
             capacity: Bytes(2),
@@ -270,14 +281,15 @@ pub mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{copy, disc};
+    use super::testing::{OK, copy, disc};
     use super::*;
+    use crate::catalog::Fate;
 
     #[test]
     fn discs_have_ids_and_as_many_cells_as_headings() {
-        let disc = disc(vec![copy(1, "ok", "shelf B")]);
-        assert_eq!(disc.object()["id"], 7);
-        assert_eq!(disc.object()["media"][0]["place"], "shelf B");
+        let disc = disc(vec![copy(1, OK, "shelf B")]);
+        assert_eq!(disc.object().id, 7);
+        assert_eq!(disc.object().media[0].place, "shelf B");
         assert_eq!(disc.cells().len(), DiscLine::HEADINGS.len());
         let loss = LossLine {
             set: disc.set.clone(),
@@ -289,16 +301,19 @@ mod tests {
             for_good_size: Bytes(1),
         };
         assert_eq!(loss.cells().len(), LossLine::HEADINGS.len());
-        assert_eq!(loss.object()["for_good"], 1);
+        assert_eq!(loss.object().for_good, 1);
     }
 
     #[test]
     fn places_name_the_copy_only_where_there_are_several() {
         assert_eq!(disc(vec![]).places(), "-");
-        assert_eq!(disc(vec![copy(1, "ok", "")]).places(), "-");
-        assert_eq!(disc(vec![copy(1, "ok", "shelf B")]).places(), "shelf B");
-        assert_eq!(disc(vec![copy(1, "damaged", "shelf B")]).places(), "shelf B (damaged)");
-        let two = vec![copy(1, "lost", ""), copy(2, "ok", "office")];
+        assert_eq!(disc(vec![copy(1, OK, "")]).places(), "-");
+        assert_eq!(disc(vec![copy(1, OK, "shelf B")]).places(), "shelf B");
+        assert_eq!(
+            disc(vec![copy(1, CopyState::Found(Finding::Damaged), "shelf B")]).places(),
+            "shelf B (damaged)"
+        );
+        let two = vec![copy(1, CopyState::Gone(Fate::Lost), ""), copy(2, OK, "office")];
         assert_eq!(disc(two).places(), "1: (lost); 2: office");
     }
 }

@@ -4,6 +4,7 @@
 pub mod ask;
 pub mod drives;
 pub mod exit;
+pub mod json;
 mod keyboard;
 pub mod keysheet;
 pub mod lines;

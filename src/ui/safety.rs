@@ -1,6 +1,11 @@
 //! The answer of `status`: is my data safe? What is not comes first, then what may be lost, then
 //! the rows that say the rest.
 
+use super::json::raw_text::RawText;
+use super::json::status::{
+    DrilledAtObject, GroupObject, MissingCopyObject, PathStatusObject, SafetyKeys, UnreadableObject,
+};
+use super::json::{date, numbers};
 use super::table::{Object, Row};
 use crate::catalog::CopyNo;
 use crate::flow::status::latest::{Latest, Unreadable, ago};
@@ -8,7 +13,6 @@ use crate::flow::status::safety::SafetyVerdict;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscList, DiscNo};
 use crate::port::clock::Moment;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -57,14 +61,13 @@ pub struct GroupLine {
 }
 
 impl GroupLine {
-    fn object(&self) -> Value {
-        let numbers = |discs: &[DiscNo]| discs.iter().map(|disc| disc.0).collect::<Vec<_>>();
-        json!({
-            "discs": numbers(&self.discs),
-            "recovery": numbers(&self.recovery),
-            "lost": numbers(&self.lost),
-            "may_lose": self.may_lose,
-        })
+    fn object(&self) -> GroupObject {
+        GroupObject {
+            discs: numbers(&self.discs),
+            recovery: numbers(&self.recovery),
+            lost: numbers(&self.lost),
+            may_lose: self.may_lose,
+        }
     }
 
     /// `any 2 of discs 1-5 can be lost: recovery discs 4-5 can rebuild them`.
@@ -128,35 +131,27 @@ impl SafetyLine {
         }
     }
 
-    /// Adds what is known to the object of the set.
-    pub(super) fn put(&self, object: &mut serde_json::Map<String, Value>) {
-        let numbers = |discs: &[DiscNo]| discs.iter().map(|disc| disc.0).collect::<Vec<_>>();
-        let by_copies: serde_json::Map<String, Value> = self
-            .by_copies
-            .iter()
-            .map(|(copies, files)| (copies.to_string(), json!(files)))
-            .collect();
-        for (key, value) in [
-            ("is_safe", json!(self.is_safe())),
-            ("dangers", json!(self.dangers)),
-            ("unknown", json!(self.unknown)),
-            ("newest_age", json!(self.age.map(|age| age.as_secs()))),
-            ("unfinished", json!(self.latest.unfinished)),
-            ("stopped", json!(self.latest.stopped)),
-            ("failed_paths", json!(self.latest.failed)),
-            ("stale_paths", json!(self.latest.stale)),
-            ("unreadable", self.latest.unreadable.iter().map(unreadable_object).collect()),
-            ("files_by_copies", Value::Object(by_copies)),
-            ("copies_wanted", json!(self.wanted)),
-            ("may_lose", json!(numbers(&self.may_lose))),
-            ("only_copy", json!(numbers(&self.only_copy))),
-            ("missing_copies", self.missing.values().flatten().map(missing_object).collect()),
-            ("no_good_copy", json!(numbers(&self.no_good_copy))),
-            ("oldest_check", json!(self.oldest_check().map(|moment| moment.to_string()))),
-            ("drilled", Value::Array(self.drilled.iter().map(drilled_object).collect())),
-            ("groups", json!(self.groups.iter().map(GroupLine::object).collect::<Vec<_>>())),
-        ] {
-            object.insert(key.to_owned(), value);
+    /// For the object of the set.
+    pub(super) fn keys(&self) -> SafetyKeys {
+        SafetyKeys {
+            is_safe: self.is_safe(),
+            dangers: self.dangers.clone(),
+            unknown: self.unknown.clone(),
+            newest_age: self.age.map(|age| age.as_secs()),
+            unfinished: self.latest.unfinished,
+            stopped: self.latest.stopped.clone(),
+            failed_paths: self.latest.failed,
+            stale_paths: self.latest.stale,
+            unreadable: self.latest.unreadable.iter().map(unreadable_object).collect(),
+            files_by_copies: self.by_copies.iter().copied().collect(),
+            copies_wanted: self.wanted,
+            may_lose: numbers(&self.may_lose),
+            only_copy: numbers(&self.only_copy),
+            no_good_copy: numbers(&self.no_good_copy),
+            missing_copies: self.missing.values().flatten().map(missing_object).collect(),
+            oldest_check: date(self.oldest_check()),
+            drilled: self.drilled.iter().map(drilled_object).collect(),
+            groups: self.groups.iter().map(GroupLine::object).collect(),
         }
     }
 
@@ -300,12 +295,12 @@ impl SafetyLine {
 /// So many paths, or copies, are named; `--json` has more.
 const NAMED: usize = 10;
 
-fn unreadable_object(failed: &Unreadable) -> Value {
-    let mut object = serde_json::Map::new();
-    object.insert("what".to_owned(), json!(failed.what));
-    object.insert("rule".to_owned(), json!(failed.rule));
-    super::lines::put_bytes(&mut object, "path", failed.path.as_bytes());
-    Value::Object(object)
+fn unreadable_object(failed: &Unreadable) -> UnreadableObject {
+    UnreadableObject {
+        path: RawText::new("path", failed.path.as_bytes()),
+        what: failed.what.clone(),
+        rule: failed.rule.clone(),
+    }
 }
 
 /// For a shell.
@@ -313,12 +308,12 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-fn missing_object((disc, copy): &(DiscNo, CopyNo)) -> Value {
-    json!({"disc": disc.0, "copy": copy.0})
+fn missing_object((disc, copy): &(DiscNo, CopyNo)) -> MissingCopyObject {
+    MissingCopyObject { disc: disc.0, copy: copy.0 }
 }
 
-fn drilled_object((disc, at): &(DiscNo, Option<Moment>)) -> Value {
-    json!({"disc": disc.0, "at": at.map(|moment| moment.to_string())})
+fn drilled_object((disc, at): &(DiscNo, Option<Moment>)) -> DrilledAtObject {
+    DrilledAtObject { disc: disc.0, at: date(*at) }
 }
 
 impl Row for FileSafetyLine {
@@ -351,20 +346,18 @@ impl Row for FileSafetyLine {
 }
 
 impl Object for FileSafetyLine {
-    fn object(&self) -> Value {
-        let mut object = serde_json::Map::new();
-        for (key, value) in [
-            ("size", json!(self.size.0)),
-            ("copies", json!(self.copies)),
-            ("discs", json!(self.discs.iter().map(|disc| disc.0).collect::<Vec<_>>())),
-            ("verified", json!(self.verified.map(|moment| moment.to_string()))),
-            ("places", json!(self.places)),
-            ("stale", json!(self.stale)),
-        ] {
-            object.insert(key.to_owned(), value);
+    type Json = PathStatusObject;
+
+    fn object(&self) -> PathStatusObject {
+        PathStatusObject {
+            path: RawText::new("path", &self.path),
+            size: self.size.0,
+            copies: self.copies,
+            discs: numbers(&self.discs),
+            verified: date(self.verified),
+            places: self.places.clone(),
+            stale: self.stale.clone(),
         }
-        super::lines::put_bytes(&mut object, "path", &self.path);
-        Value::Object(object)
     }
 }
 
@@ -415,9 +408,8 @@ mod tests {
              \x20         readable with standard tools (tested today): discs 1-2, 5\n\
              \x20         readable with standard tools (tested yesterday): disc 4\n"
         );
-        let mut object = serde_json::Map::new();
-        line.put(&mut object);
-        assert_eq!(object["drilled"][2], json!({"disc": 3, "at": null}));
+        let third = &line.keys().drilled[2];
+        assert_eq!((third.disc, &third.at), (3, &None));
     }
 
     #[test]
@@ -452,6 +444,6 @@ mod tests {
         line.copies = 2;
         assert_eq!(line.cells()[0], "2");
         assert_eq!(line.cells().len(), FileSafetyLine::HEADINGS.len());
-        assert_eq!(line.object()["path"], "a");
+        assert_eq!(line.object().path, RawText::new("path", b"a"));
     }
 }

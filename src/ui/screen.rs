@@ -7,7 +7,7 @@ use super::lock::locked;
 use super::terminal;
 use crate::model::path::{is_text, shown};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
-use serde_json::Value;
+use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
@@ -119,9 +119,9 @@ impl Screen {
     }
 
     /// A result or an event for programs: one object, one line on stdout. Nothing without `--json`.
-    pub fn object(&self, object: &Value) -> io::Result<()> {
+    pub fn object(&self, object: &impl Serialize) -> io::Result<()> {
         match self.json {
-            true => self.put_result(&(one_line(object) + "\n")),
+            true => self.put_result(&(one_line(object)? + "\n")),
             false => Ok(()),
         }
     }
@@ -144,9 +144,10 @@ impl Screen {
     }
 }
 
-/// JSON of the same value that harms no terminal. Characters that are not text stand in strings
-/// only, and the writer leaves those beyond ASCII as they are.
-fn one_line(object: &Value) -> String {
+/// JSON that harms no terminal, with the keys in alphabetical order. Characters that are not text are
+/// in strings only, and the writer leaves those beyond ASCII as they are.
+fn one_line(object: &impl Serialize) -> io::Result<String> {
+    let object = serde_json::to_value(object)?;
     let mut line = String::new();
     for c in object.to_string().chars() {
         match is_text(c) {
@@ -154,7 +155,7 @@ fn one_line(object: &Value) -> String {
             false => line.extend(c.encode_utf16(&mut [0; 2]).iter().map(|u| format!("\\u{u:04x}"))),
         }
     }
-    line
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -191,9 +192,9 @@ pub(super) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use super::shown;
     use super::testing::screen;
-    use super::{Value, shown};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// Every character that is escaped for people.
     #[test]

@@ -1,12 +1,13 @@
-//! What the rows of `set list` are. `docs/json.md` describes the objects: their keys are a promise.
+//! What the rows of `set list` are.
 
-use super::lines::put_bytes;
+use super::json::date;
+use super::json::raw_text::RawText;
+use super::json::sets::SetObject;
 use super::table::{Object, Row};
 use crate::model::disc::Encryption;
 use crate::model::path::shown;
 use crate::model::{SetName, SetUuid};
 use crate::port::clock::Moment;
-use serde_json::{Value, json};
 
 /// A set of the catalog.
 #[derive(Clone, Debug)]
@@ -43,19 +44,19 @@ impl Row for SetLine {
 }
 
 impl Object for SetLine {
-    fn object(&self) -> Value {
-        let object = json!({
-            "id": self.name.as_str(),
-            "set": self.name.as_str(),
-            "uuid": self.uuid.to_string(),
-            "encryption": self.encryption.word(),
-            "snapshots": self.snapshots,
-            "discs": self.discs,
-            "staged": self.staged,
-            "date": self.newest.map(|date| date.to_string()),
-        });
-        let Value::Object(mut object) = object else { return object };
-        put_bytes(&mut object, "source", &self.source);
-        Value::Object(object)
+    type Json = SetObject;
+
+    fn object(&self) -> SetObject {
+        SetObject {
+            id: self.name.to_string(),
+            set: self.name.to_string(),
+            uuid: self.uuid.to_string(),
+            source: RawText::new("source", &self.source),
+            encryption: self.encryption.into(),
+            snapshots: self.snapshots,
+            date: date(self.newest),
+            discs: self.discs,
+            staged: self.staged,
+        }
     }
 }

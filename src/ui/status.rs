@@ -1,7 +1,8 @@
-//! What `status` prints: the verdicts, the places, and a row a set. `docs/json.md` describes the
-//! objects: their keys are a promise.
+//! What `status` prints: the verdicts, the places, and a row a set.
 
-use super::lines::{object, put_bytes};
+use super::json::date;
+use super::json::raw_text::RawText;
+use super::json::status::{PlacesObject, SetStatusObject};
 use super::safety::SafetyLine;
 use super::screen::Screen;
 use super::table::{self, Object, Row};
@@ -9,7 +10,6 @@ use crate::model::disc::Encryption;
 use crate::model::path::shown;
 use crate::model::{Bytes, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
-use serde_json::{Value, json};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -79,25 +79,26 @@ impl Row for StatusLine {
 }
 
 impl Object for StatusLine {
-    fn object(&self) -> Value {
-        let mut object = object(json!({
-            "set": self.set.as_str(),
-            "id": self.set.as_str(),
-            "uuid": self.uuid.to_string(),
-            "encryption": self.encryption.word(),
-            "snapshots": self.snapshots,
-            "newest": self.newest.map(|(id, _)| id.0),
-            "date": self.newest.map(|(_, date)| date.to_string()),
-            "safe": self.safe,
-            "staged": self.staged,
-            "waiting": self.waiting,
-            "waiting_size": self.waiting_size.0,
-            "rows_waiting": self.rows_waiting,
-            "wanted": self.wanted,
-        }));
-        self.safety.put(&mut object);
-        put_bytes(&mut object, "source", &self.source);
-        Value::Object(object)
+    type Json = SetStatusObject;
+
+    fn object(&self) -> SetStatusObject {
+        SetStatusObject {
+            id: self.set.to_string(),
+            set: self.set.to_string(),
+            uuid: self.uuid.to_string(),
+            source: RawText::new("source", &self.source),
+            encryption: self.encryption.into(),
+            snapshots: self.snapshots,
+            newest: self.newest.map(|(id, _)| id.0),
+            date: date(self.newest.map(|(_, date)| date)),
+            safe: self.safe,
+            staged: self.staged,
+            waiting: self.waiting,
+            waiting_size: self.waiting_size.0,
+            rows_waiting: self.rows_waiting,
+            wanted: self.wanted.clone(),
+            safety: self.safety.keys(),
+        }
     }
 }
 
@@ -113,11 +114,14 @@ impl PlacesInUse {
 }
 
 impl Object for PlacesInUse {
-    fn object(&self) -> Value {
-        let mut object = object(json!({"catalog_exists": self.catalog_exists}));
-        put_bytes(&mut object, "catalog", self.catalog.as_os_str().as_bytes());
-        put_bytes(&mut object, "staging", self.staging.as_os_str().as_bytes());
-        Value::Object(object)
+    type Json = PlacesObject;
+
+    fn object(&self) -> PlacesObject {
+        PlacesObject {
+            catalog: RawText::path("catalog", &self.catalog),
+            catalog_exists: self.catalog_exists,
+            staging: RawText::path("staging", &self.staging),
+        }
     }
 }
 

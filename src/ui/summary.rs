@@ -1,10 +1,14 @@
 //! The last words of a run: what became of every path. Pure texts; who counts is the engine.
 
+use super::json::event::{Event, Summary};
+use super::json::numbers;
+use super::json::restore::{RestorePlanObject, RestoreSummaryObject, WithheldObject};
+use super::json::storing::{BackupPlanObject, BackupSummaryObject, ExcludedObject, HollowObject};
+use super::json::tally::TallyObject;
 use crate::model::disc_list::named;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo, SnapshotSeq, plural};
 use crate::restore::privileges::Privileges;
-use serde_json::{Value, json};
 
 /// A number of paths, and the content of those that have any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +56,20 @@ pub struct RestoreSummary {
     /// Some of it is on discs that were made later than those at hand.
     pub later_discs: bool,
     pub dry_run: bool,
+    /// Of a dry run.
+    pub plan: Option<RestoreNeeds>,
+}
+
+/// What a restore would need.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreNeeds {
+    pub discs: Vec<DiscNo>,
+    /// What is read from them, at most.
+    pub bytes: Bytes,
+    /// Of reading, an estimate.
+    pub seconds: u64,
+    /// Of the disc in the drive.
+    pub changes: u64,
 }
 
 impl BackupSummary {
@@ -90,28 +108,29 @@ impl BackupSummary {
         text
     }
 
-    pub fn object(&self) -> Value {
-        let excluded: Vec<Value> = self
-            .excluded
-            .iter()
-            .map(|(rule, tally)| json!({"rule": rule, "count": tally.count, "size": tally.size.0}))
-            .collect();
-        json!({
-            "event": "summary",
-            "command": "backup",
-            "dry_run": self.dry_run,
-            "snapshot": self.snapshot.map(|id| id.0),
-            "stored": self.stored.object(),
-            "unchanged": self.unchanged.object(),
-            "excluded": excluded,
-            "hollow": self.hollow.iter()
-                .map(|(rule, count)| json!({"rule": rule, "count": count}))
-                .collect::<Vec<_>>(),
-            "failed": self.failed.object(),
-            "waiting": self.waiting.object(),
-            "rows_waiting": self.rows_waiting,
-            "discs": self.discs.iter().map(|(disc, _)| disc.0).collect::<Vec<_>>(),
-        })
+    pub fn object(&self, plan: Option<BackupPlanObject>) -> Event {
+        let excluded = self.excluded.iter().map(|(rule, tally)| ExcludedObject {
+            rule: rule.clone(),
+            count: tally.count,
+            size: tally.size.0,
+        });
+        let hollow = self.hollow.iter().map(|(rule, count)| {
+            let (rule, count) = (rule.clone(), *count);
+            HollowObject { rule, count }
+        });
+        Event::Summary(Summary::Backup(BackupSummaryObject {
+            dry_run: self.dry_run,
+            snapshot: self.snapshot.map(|id| id.0),
+            stored: self.stored.object(),
+            unchanged: self.unchanged.object(),
+            excluded: excluded.collect(),
+            hollow: hollow.collect(),
+            failed: self.failed.object(),
+            waiting: self.waiting.object(),
+            rows_waiting: self.rows_waiting,
+            discs: self.discs.iter().map(|(disc, _)| disc.0).collect(),
+            plan,
+        }))
     }
 }
 
@@ -136,37 +155,65 @@ impl RestoreSummary {
                      with the highest number and run the same command again: what is restored is \
                      kept\n";
         }
-        text
+        text + &self.plan.as_ref().map_or(String::new(), RestoreNeeds::text)
     }
 
-    pub fn object(&self) -> Value {
-        json!({
-            "event": "summary",
-            "command": "restore",
-            "dry_run": self.dry_run,
-            "snapshot": self.snapshot.map(|id| id.0),
-            "restored": self.restored.object(),
-            "kept": self.kept.object(),
-            "failed": self.failed.object(),
-            "missing_discs": numbers(&self.missing_discs),
-            "later_discs": self.later_discs,
-            "withheld": {
-                "set_id": self.withheld.set_id,
-                "attributes": self.withheld.attributes,
-                "devices": self.withheld.devices,
+    pub fn object(&self) -> Event {
+        Event::Summary(Summary::Restore(RestoreSummaryObject {
+            dry_run: self.dry_run,
+            snapshot: self.snapshot.map(|id| id.0),
+            restored: self.restored.object(),
+            kept: self.kept.object(),
+            failed: self.failed.object(),
+            missing_discs: numbers(&self.missing_discs),
+            later_discs: self.later_discs,
+            withheld: WithheldObject {
+                set_id: self.withheld.set_id,
+                attributes: self.withheld.attributes,
+                devices: self.withheld.devices,
             },
-        })
+            plan: self.plan.as_ref().map(RestoreNeeds::object),
+        }))
+    }
+}
+
+impl RestoreNeeds {
+    /// `Needs discs 1-3: 61.2 GB, about 38 minutes, 3 disc changes.`
+    fn text(&self) -> String {
+        if self.discs.is_empty() {
+            return "No disc is needed.\n".to_owned();
+        }
+        let changes = match self.changes {
+            0 => String::new(),
+            more => format!(", {}", plural(more, "disc change", "disc changes")),
+        };
+        let (discs, time) = (named(&self.discs), time_words(self.seconds));
+        format!("Needs {discs}: {}, {time}{changes}.\n", self.bytes)
+    }
+
+    fn object(&self) -> RestorePlanObject {
+        RestorePlanObject {
+            discs: numbers(&self.discs),
+            bytes: self.bytes.0,
+            seconds: self.seconds,
+            changes: self.changes,
+        }
+    }
+}
+
+/// An estimate is not more exact than that.
+fn time_words(seconds: u64) -> String {
+    match seconds {
+        0..60 => "less than a minute".to_owned(),
+        60..7200 => format!("about {}", plural(seconds.div_ceil(60), "minute", "minutes")),
+        _ => format!("about {}", plural(seconds.div_ceil(3600), "hour", "hours")),
     }
 }
 
 impl PathTally {
-    fn object(self) -> Value {
-        json!({"count": self.count, "size": self.size.0})
+    fn object(self) -> TallyObject {
+        TallyObject { count: self.count, size: self.size.0 }
     }
-}
-
-fn numbers(discs: &[DiscNo]) -> Vec<u32> {
-    discs.iter().map(|disc| disc.0).collect()
 }
 
 fn paths(count: u64) -> String {
@@ -192,6 +239,7 @@ fn missing_line(discs: &[DiscNo]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{json, to_value};
 
     fn tally(count: u64, size: u64) -> PathTally {
         PathTally { count, size: Bytes(size) }
@@ -223,7 +271,7 @@ mod tests {
              \x20 1 change without new data: written with the next disc, or now with --flush\n\
              \x20 disc 4: 3.10 MB\n"
         );
-        let object = summary.object();
+        let object = to_value(summary.object(None)).unwrap();
         assert_eq!(object["excluded"][0]["count"], 2);
         assert_eq!(object["failed"]["size"], 7);
     }
@@ -235,6 +283,24 @@ mod tests {
             text,
             "No new snapshot, 2 paths:\n  stored: 0 paths, 0 B\n  unchanged: 2 paths, 0 B\n"
         );
+    }
+
+    #[test]
+    fn a_dry_run_of_a_restore_says_what_it_needs() {
+        let text = |discs: &[u32], seconds, changes| {
+            let discs = discs.iter().copied().map(DiscNo).collect();
+            let plan = RestoreNeeds { discs, bytes: Bytes(61_200_000_000), seconds, changes };
+            let summary =
+                RestoreSummary { dry_run: true, plan: Some(plan), ..RestoreSummary::default() };
+            summary.text().lines().last().unwrap().to_owned()
+        };
+        assert_eq!(text(&[], 0, 0), "No disc is needed.");
+        assert_eq!(
+            text(&[1, 2, 3], 2269, 3),
+            "Needs discs 1-3: 61.2 GB, about 38 minutes, 3 disc changes."
+        );
+        assert_eq!(text(&[2], 59, 1), "Needs disc 2: 61.2 GB, less than a minute, 1 disc change.");
+        assert_eq!(text(&[1, 2], 7201, 0), "Needs discs 1-2: 61.2 GB, about 3 hours.");
     }
 
     #[test]
@@ -252,6 +318,7 @@ mod tests {
             "From snapshot 1:\n  restored: 5 paths, 100 B\n  NOT restored: 2 paths, 50 B\n  \
              MISSING: discs 2-3\n"
         );
-        assert_eq!(summary.object()["missing_discs"], json!([2, 3]));
+        let object = to_value(summary.object()).unwrap();
+        assert_eq!(object["missing_discs"], json!([2, 3]));
     }
 }

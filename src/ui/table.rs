@@ -3,13 +3,15 @@
 
 use super::screen::Screen;
 use crate::model::path::shown;
-use serde_json::Value;
+use serde::Serialize;
 use std::io;
 
 /// A result for programs.
 pub trait Object {
-    /// `docs/json.md` names the keys.
-    fn object(&self) -> Value;
+    /// A type of `ui::json`.
+    type Json: Serialize;
+
+    fn object(&self) -> Self::Json;
 }
 
 /// One row of a table.
@@ -87,9 +89,14 @@ fn width(text: &str) -> usize {
 mod tests {
     use super::super::screen::testing::screen;
     use super::*;
-    use serde_json::json;
 
     struct Fruit(&'static str, u64);
+
+    #[derive(Serialize)]
+    struct FruitObject {
+        id: &'static str,
+        count: u64,
+    }
 
     impl Row for Fruit {
         const HEADINGS: &'static [&'static str] = &["FRUIT", "COUNT"];
@@ -100,8 +107,9 @@ mod tests {
     }
 
     impl Object for Fruit {
-        fn object(&self) -> Value {
-            json!({"id": self.0, "count": self.1})
+        type Json = FruitObject;
+        fn object(&self) -> FruitObject {
+            FruitObject { id: self.0, count: self.1 }
         }
     }
 

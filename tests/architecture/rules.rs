@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 7] = [
 const PRODUCTS: [(&str, &str); 1] = [("pack", "scan")];
 
 /// Names next to each other in a path, and the modules that may write them.
-const GUARDED: [(&[&str], &[&str], &str); 15] = [
+const GUARDED: [(&[&str], &[&str], &str); 16] = [
     (&["std", "process"], &["port"], "only port starts processes"),
     (&["process", "Command"], &["port"], "only port starts processes"),
     (&["SystemTime", "now"], &["port"], "only port reads the clock"),
@@ -30,6 +30,7 @@ const GUARDED: [(&[&str], &[&str], &str); 15] = [
     (&["sequoia_openpgp"], &["codec"], "only codec speaks OpenPGP"),
     (&["indicatif"], &["ui"], "nothing below ui prints"),
     (&["termios"], &["ui"], "nothing below ui asks"),
+    (&["serde_json"], &["ui"], "only ui writes JSON, with its types"),
     (&["clap"], &["cli"], "only cli knows how options are typed"),
     (&["io", "stdout"], &["ui", "main"], "nothing below ui prints"),
     (&["io", "stderr"], &["ui", "main"], "nothing below ui prints"),
@@ -378,6 +379,7 @@ mod tests {
             ("use sequoia_openpgp as openpgp;", "src/codec/x.rs"),
             ("fn f() { println!(\"x\") }", "src/ui/x.rs"),
             ("fn f() { std::io::stderr() }", "src/ui/x.rs"),
+            ("fn f() { serde_json::json!({}) }", "src/ui/x.rs"),
             ("fn f() { ReadOutcome::sound(d, s) }", "src/verify/x.rs"),
             ("fn f() { crate::catalog::ReadOutcome::sound(d, s) }", "src/verify/x.rs"),
             ("const P: &str = \"growisofs\";", "src/drive/x.rs"),

@@ -19,6 +19,7 @@ use crate::pack::estimate::{Estimate, minutes};
 use crate::port::operator::{Nobody, Operator};
 use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
+use crate::ui::json::storing::BackupPlanObject;
 use crate::ui::summary::{BackupSummary, PathTally};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -174,18 +175,21 @@ fn plan(app: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
             "Disc {disc}, which is in the staging area, is one of them; it is filled first."
         ));
     }
-    let mut object = summary.object();
-    object["plan"] = serde_json::json!({
-        "discs": list.discs,
-        "capacity": capacity.bytes().0,
-        "fills_up": fills_up.map(|disc| disc.0),
-        "on_discs": list.on_discs.0,
-        "staging": list.staging.0,
-        "minutes": speeds(list).into_iter().map(|(speed, minutes)| (format!("{speed}x"), minutes))
-            .collect::<std::collections::BTreeMap<_, _>>(),
-    });
-    app.screen.object(&object)?;
+    app.screen.object(&summary.object(Some(plan_object(plan))))?;
     Ok(if compared.failed > 0 { Exit::Incomplete } else { Exit::Done })
+}
+
+fn plan_object(plan: &BackupPlan) -> BackupPlanObject {
+    let list = &plan.list;
+    let minutes = speeds(list).into_iter();
+    BackupPlanObject {
+        discs: list.discs,
+        capacity: plan.capacity.bytes().0,
+        fills_up: plan.fills_up.map(|disc| disc.0),
+        on_discs: list.on_discs.0,
+        staging: list.staging.0,
+        minutes: minutes.map(|(speed, minutes)| (format!("{speed}x"), minutes)).collect(),
+    }
 }
 
 fn shopping_list(capacity: Sectors, list: &Estimate) -> String {
@@ -253,6 +257,6 @@ fn tell(app: &App, report: &BackupReport) -> Result<Exit, RunError> {
             );
         }
     }
-    app.screen.object(&summary.object())?;
+    app.screen.object(&summary.object(None))?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }

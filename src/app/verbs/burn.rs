@@ -4,6 +4,9 @@ use crate::app::{App, RunError};
 use crate::cli::args::BurnArgs;
 use crate::flow::backup::burn_staged;
 use crate::ui::exit::Exit;
+use crate::ui::json::event::{Event, Summary};
+use crate::ui::json::numbers;
+use crate::ui::json::storing::{BurnSummary, BurnedObject};
 
 use super::check_and_open_dest;
 
@@ -22,9 +25,12 @@ pub fn run(app: &App, args: BurnArgs) -> Result<Exit, RunError> {
         if !app.common.quiet {
             app.screen.say(&format!("disc {}: {size}, burned and verified", disc.number));
         }
-        let object =
-            serde_json::json!({"event": "burned", "disc": disc.number.0, "size": size.bytes().0});
-        app.screen.object(&object)?;
+        let (disc, size) = (disc.number.0, size.bytes().0);
+        app.screen.object(&Event::Burned(BurnedObject { disc, size }))?;
     }
+    app.summary(Summary::Burn(BurnSummary {
+        discs: report.burned.iter().map(|disc| disc.number.0).collect(),
+        incomplete: numbers(&report.lost),
+    }))?;
     Ok(if report.lost.is_empty() { Exit::Done } else { Exit::Incomplete })
 }

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use crate::app::{App, RunError};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, NumberConflict};
 use crate::cli::args::{CatalogArgs as Args, CatalogWork};
 use crate::flow::base::turn::in_turn;
 use crate::flow::care::rebuild::{RebuildReport, RebuildRequest, RebuiltSet, rebuild};
 use crate::flow::library::inventory::Trust;
-use crate::model::{DiscList, DiscNo, plural};
+use crate::model::{DiscList, plural};
 use crate::ui::exit::Exit;
+use crate::ui::json::event::Summary;
+use crate::ui::json::numbers;
+use crate::ui::json::rebuild::{RebuildSummary, RebuiltSetObject, TwinObject};
 
 use super::{open_source, say_unusable, trust};
 
@@ -46,15 +49,11 @@ fn tell(app: &App, report: &RebuildReport) -> Result<(), RunError> {
     }
     say_unusable(app, report.unreadable, report.refused);
     say_aside(app, report.aside.as_deref());
-    let sets: Vec<serde_json::Value> = report.sets.iter().map(object).collect();
-    app.screen.object(&serde_json::json!({
-        "event": "summary",
-        "command": "catalog rebuild",
-        "sets": sets,
-        "unreadable": report.unreadable,
-        "refused": report.refused,
-    }))?;
-    Ok(())
+    app.summary(Summary::CatalogRebuild(RebuildSummary {
+        sets: report.sets.iter().map(object).collect(),
+        unreadable: report.unreadable,
+        refused: report.refused,
+    }))
 }
 
 fn words(set: &RebuiltSet) -> Vec<String> {
@@ -110,27 +109,24 @@ fn words(set: &RebuiltSet) -> Vec<String> {
     lines
 }
 
-fn numbers(discs: &[DiscNo]) -> Vec<u32> {
-    discs.iter().map(|disc| disc.0).collect()
-}
-
-fn object(set: &RebuiltSet) -> serde_json::Value {
-    let twin = |twin: &crate::catalog::NumberConflict| serde_json::json!({"disc": twin.number.0, "uuid": twin.uuid.to_string()});
-    serde_json::json!({
-        "set": set.set.as_str(),
-        "uuid": set.uuid.to_string(),
-        "snapshots": set.snapshots,
-        "newest": set.newest.map(|seq| seq.0),
-        "catalog_of": set.catalog_of.map(|disc| disc.0),
-        "discs": numbers(&set.discs),
-        "missing_discs": numbers(&set.missing_discs),
-        "twins": set.twins.iter().map(twin).collect::<Vec<_>>(),
-        "not_verified": numbers(&set.unproven),
-        "readings_not_counted": set.unvouched,
-        "lost_files": set.lost_files,
-        "pieced": set.is_pieced,
-        "unreadable": set.complaints,
-    })
+fn object(set: &RebuiltSet) -> RebuiltSetObject {
+    let twin =
+        |twin: &NumberConflict| TwinObject { disc: twin.number.0, uuid: twin.uuid.to_string() };
+    RebuiltSetObject {
+        set: set.set.to_string(),
+        uuid: set.uuid.to_string(),
+        snapshots: set.snapshots,
+        newest: set.newest.map(|seq| seq.0),
+        catalog_of: set.catalog_of.map(|disc| disc.0),
+        discs: numbers(&set.discs),
+        missing_discs: numbers(&set.missing_discs),
+        twins: set.twins.iter().map(twin).collect(),
+        not_verified: numbers(&set.unproven),
+        readings_not_counted: set.unvouched,
+        lost_files: set.lost_files,
+        pieced: set.is_pieced,
+        unreadable: set.complaints,
+    }
 }
 
 fn run_restore_last(app: &App) -> Result<Exit, RunError> {
@@ -143,8 +139,7 @@ fn run_restore_last(app: &App) -> Result<Exit, RunError> {
         path.display()
     ));
     say_aside(app, aside.as_deref());
-    app.screen
-        .object(&serde_json::json!({"event": "summary", "command": "catalog restore-last"}))?;
+    app.summary(Summary::CatalogRestoreLast)?;
     Ok(Exit::Done)
 }
 

@@ -5,8 +5,11 @@ use crate::catalog::Finding;
 use crate::cli::args::CheckArgs;
 use crate::flow::care::check::{CheckReport, CheckRequest, CheckedCopy, Due, DueCopy, check, due};
 use crate::flow::library::locations::place_of;
+use crate::model::strain::Strain;
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
+use crate::ui::json::care::{CheckSummary, CheckedCopyObject, DueCopyObject, ReadingObject};
+use crate::ui::json::event::Summary;
 use crate::ui::media::DueLine;
 use crate::ui::table;
 
@@ -72,8 +75,7 @@ fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
             app.screen.say("nothing is due");
         }
     }
-    app.screen.object(&summary(report))?;
-    Ok(())
+    app.summary(Summary::Check(summary(report)))
 }
 
 fn words(copy: &CheckedCopy) -> String {
@@ -107,47 +109,43 @@ fn trend_words(copy: &CheckedCopy) -> String {
     words
 }
 
-fn summary(report: &CheckReport) -> serde_json::Value {
-    let checked = |copy: &CheckedCopy| {
-        let trend: Vec<serde_json::Value> = copy
-            .trend
-            .iter()
-            .map(|(at, strain)| {
-                serde_json::json!({
-                    "date": at.to_string(),
-                    "slow": strain.slow,
-                    "slowest_ms": u64::try_from(strain.slowest.as_millis()).unwrap_or(u64::MAX),
-                    "unreadable": strain.unreadable,
-                })
-            })
-            .collect();
-        serde_json::json!({
-            "set": copy.checked.set.as_str(),
-            "disc": copy.checked.number.0,
-            "copy": copy.copy.0,
-            "finding": copy.checked.finding().word(),
-            "faults": copy.checked.faults,
-            "ages": copy.ages(),
-            "trend": trend,
-        })
-    };
-    let named = |due: &[DueCopy]| {
-        let object = |due: &DueCopy| {
-            serde_json::json!({
-                "set": due.set.facts.name.as_str(),
-                "disc": due.disc.number.0,
-                "copy": due.copy.number.0,
-                "place": place_of(&due.copy),
-            })
-        };
-        due.iter().map(object).collect::<Vec<_>>()
-    };
-    serde_json::json!({
-        "event": "summary",
-        "command": "check",
-        "copies": report.checked.iter().map(checked).collect::<Vec<_>>(),
-        "missing": named(&report.missing),
-        "refused": named(&report.untrusted),
-        "elsewhere": named(&report.elsewhere),
-    })
+fn summary(report: &CheckReport) -> CheckSummary {
+    let due = |due: &[DueCopy]| due.iter().map(due_object).collect();
+    CheckSummary {
+        copies: report.checked.iter().map(copy_object).collect(),
+        missing: due(&report.missing),
+        elsewhere: due(&report.elsewhere),
+        refused: due(&report.untrusted),
+    }
+}
+
+fn copy_object(copy: &CheckedCopy) -> CheckedCopyObject {
+    let checked = &copy.checked;
+    CheckedCopyObject {
+        set: checked.set.to_string(),
+        disc: checked.number.0,
+        copy: copy.copy.0,
+        finding: checked.finding().into(),
+        faults: checked.faults,
+        ages: copy.ages(),
+        trend: copy.trend.iter().map(reading_object).collect(),
+    }
+}
+
+fn reading_object((at, strain): &(Moment, Strain)) -> ReadingObject {
+    ReadingObject {
+        date: at.to_string(),
+        slow: strain.slow,
+        slowest_ms: u64::try_from(strain.slowest.as_millis()).unwrap_or(u64::MAX),
+        unreadable: strain.unreadable,
+    }
+}
+
+fn due_object(due: &DueCopy) -> DueCopyObject {
+    DueCopyObject {
+        set: due.set.facts.name.to_string(),
+        disc: due.disc.number.0,
+        copy: due.copy.number.0,
+        place: place_of(&due.copy),
+    }
 }

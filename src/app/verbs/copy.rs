@@ -4,6 +4,8 @@ use crate::app::{App, RunError};
 use crate::cli::args::CopyArgs;
 use crate::flow::care::copy::{CopyRequest, copy};
 use crate::ui::exit::Exit;
+use crate::ui::json::event::Event;
+use crate::ui::json::storing::CopiedObject;
 
 use super::{check_and_open_dest, open_source, trust};
 
@@ -26,12 +28,8 @@ pub fn run(app: &App, args: CopyArgs) -> Result<Exit, RunError> {
         if !app.common.quiet {
             app.screen.say(&format!("disc {disc} of {set}: copied, {copies} good copies"));
         }
-        app.screen.object(&serde_json::json!({
-            "event": "copied",
-            "set": set.as_str(),
-            "disc": disc.0,
-            "copies": copies,
-        }))?;
+        let (set, disc) = (set.to_string(), disc.0);
+        app.screen.object(&Event::Copied(CopiedObject { set, disc, copies }))?;
     }
     Ok(Exit::Done)
 }

@@ -6,6 +6,9 @@ use crate::flow::base::against::Against;
 use crate::flow::drill::{DrillRequest, DrilledDisc, RestoreScript, drill};
 use crate::model::{Bytes, plural};
 use crate::ui::exit::Exit;
+use crate::ui::json::care::{DrillSummary, DrilledDiscObject};
+use crate::ui::json::event::Summary;
+use crate::ui::json::words::ScriptWord;
 
 use super::{open_source, trust};
 
@@ -35,9 +38,7 @@ fn tell(app: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
             app.screen.say(&words(disc));
         }
     }
-    let discs: Vec<serde_json::Value> = drilled.iter().map(object).collect();
-    let summary = serde_json::json!({"event": "summary", "command": "drill", "discs": discs});
-    Ok(app.screen.object(&summary)?)
+    app.summary(Summary::Drill(DrillSummary { discs: drilled.iter().map(object).collect() }))
 }
 
 fn words(disc: &DrilledDisc) -> String {
@@ -70,22 +71,21 @@ fn trust_words(disc: &DrilledDisc) -> String {
     format!("; the catalog does not know this disc: {ran}, and files were compared with {list}")
 }
 
-fn object(disc: &DrilledDisc) -> serde_json::Value {
-    serde_json::json!({
-        "set": disc.set.as_str(),
-        "disc": disc.number.0,
-        "files": disc.seen.files,
-        "bytes": disc.seen.bytes,
-        "faults": disc.seen.faults.len(),
-        "skipped": disc.seen.skipped,
-        "against": disc.against.word(),
-        "script": disc.script.map(|script| match script {
-            RestoreScript::OfDisc => "disc",
-            RestoreScript::OfProgram { .. } => "coldcut",
-        }),
-        "script_differs": match disc.script {
-            Some(RestoreScript::OfProgram { differs }) => Some(differs),
-            _ => None,
-        },
-    })
+fn object(disc: &DrilledDisc) -> DrilledDiscObject {
+    let (script, script_differs) = match disc.script {
+        None => (None, None),
+        Some(RestoreScript::OfDisc) => (Some(ScriptWord::Disc), None),
+        Some(RestoreScript::OfProgram { differs }) => (Some(ScriptWord::Coldcut), Some(differs)),
+    };
+    DrilledDiscObject {
+        set: disc.set.to_string(),
+        disc: disc.number.0,
+        files: disc.seen.files,
+        bytes: disc.seen.bytes,
+        faults: disc.seen.faults.len(),
+        skipped: disc.seen.skipped.clone(),
+        against: disc.against.into(),
+        script,
+        script_differs,
+    }
 }

@@ -5,6 +5,8 @@ use crate::catalog::ClosedDiscInfo;
 use crate::cli::args::FlushArgs;
 use crate::flow::backup::flush::{FlushRequest, Flushed, flush};
 use crate::ui::exit::Exit;
+use crate::ui::json::event::Summary;
+use crate::ui::json::storing::FlushSummary;
 
 use super::{check_drill, signer};
 
@@ -26,12 +28,10 @@ pub fn run(app: &App, args: FlushArgs) -> Result<Exit, RunError> {
     if !app.common.quiet {
         words(&flushed).iter().for_each(|words| app.screen.say(words));
     }
-    app.screen.object(&serde_json::json!({
-        "event": "summary",
-        "command": "flush",
-        "disc": flushed.disc.as_ref().map(|disc| disc.number.0),
-        "recovery_discs": flushed.recovery.iter().map(|disc| disc.number.0).collect::<Vec<_>>(),
-        "recovery_discs_wait": flushed.recovery_waits,
+    app.summary(Summary::Flush(FlushSummary {
+        disc: flushed.disc.as_ref().map(|disc| disc.number.0),
+        recovery_discs: flushed.recovery.iter().map(|disc| disc.number.0).collect(),
+        recovery_discs_wait: flushed.recovery_waits,
     }))?;
     Ok(Exit::Done)
 }

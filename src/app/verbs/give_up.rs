@@ -1,7 +1,7 @@
 //! `coldcut lost` and `coldcut retire`.
 
 use crate::app::{App, RunError};
-use crate::catalog::Fate;
+use crate::catalog::{Fate, FileTally};
 use crate::cli::args::GiveUpArgs;
 use crate::flow::FlowError;
 use crate::flow::library::locations::kept;
@@ -9,6 +9,9 @@ use crate::flow::status::lost_discs::{GivenUp, GivingUp};
 use crate::model::plural;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
+use crate::ui::json::care::{GiveUpSummary, GivenUpObject};
+use crate::ui::json::event::Summary;
+use crate::ui::json::tally::TallyObject;
 use crate::ui::media::LossLine;
 use crate::ui::table;
 use crate::ui::words::dangers::how_to_rebuild;
@@ -28,8 +31,12 @@ pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
     if app.person.confirm(question) != Answer::Yes {
         return Err(FlowError::NotAgreed.into());
     }
-    app.screen.object(&summary(&work, fate))?;
+    let summary = match fate {
+        Fate::Lost => Summary::Lost(summary(&work)),
+        Fate::Retired => Summary::Retire(summary(&work)),
+    };
     work.record()?;
+    app.summary(summary)?;
     Ok(Exit::Done)
 }
 
@@ -105,22 +112,18 @@ fn count(copies: usize) -> String {
     }
 }
 
-fn summary(work: &GivingUp, fate: Fate) -> serde_json::Value {
-    let tally = |tally: crate::catalog::FileTally| serde_json::json!({"count": tally.files, "size": tally.bytes.0});
-    let disc = |disc: &GivenUp| {
-        serde_json::json!({
-            "disc": disc.disc.0,
-            "copies": disc.copies.iter().map(|copy| copy.0).collect::<Vec<_>>(),
-            "good_left": disc.good.len(),
-            "staged": disc.staged,
-        })
+fn summary(work: &GivingUp) -> GiveUpSummary {
+    let tally = |tally: FileTally| TallyObject { count: tally.files, size: tally.bytes.0 };
+    let disc = |disc: &GivenUp| GivenUpObject {
+        disc: disc.disc.0,
+        copies: disc.copies.iter().map(|copy| copy.0).collect(),
+        good_left: disc.good.len(),
+        staged: disc.staged,
     };
-    serde_json::json!({
-        "event": "summary",
-        "command": match fate { Fate::Lost => "lost", Fate::Retired => "retire" },
-        "discs": work.discs.iter().map(disc).collect::<Vec<_>>(),
-        "newest": tally(work.loss.newest),
-        "for_good": tally(work.loss.for_good),
-        "made_again": work.made_again.iter().map(|(disc, _)| disc.0).collect::<Vec<_>>(),
-    })
+    GiveUpSummary {
+        discs: work.discs.iter().map(disc).collect(),
+        newest: tally(work.loss.newest),
+        for_good: tally(work.loss.for_good),
+        made_again: work.made_again.iter().map(|(disc, _)| disc.0).collect(),
+    }
 }

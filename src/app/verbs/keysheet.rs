@@ -7,6 +7,7 @@ use crate::flow::status::keysheet::{Keysheet, keysheet};
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
 use crate::ui::keysheet::Sheet;
+use crate::ui::table::Object;
 
 use super::query::disc_line;
 

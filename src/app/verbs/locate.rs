@@ -4,6 +4,8 @@ use crate::app::{App, RunError};
 use crate::cli::args::LocateArgs;
 use crate::flow::status::locate::locate;
 use crate::ui::exit::Exit;
+use crate::ui::json::discs::LocatedObject;
+use crate::ui::json::event::Event;
 
 pub fn run(app: &App, args: LocateArgs) -> Result<Exit, RunError> {
     let catalog = app.around.catalog(&app.common)?;
@@ -19,12 +21,11 @@ pub fn run(app: &App, args: LocateArgs) -> Result<Exit, RunError> {
         if !app.common.quiet {
             app.screen.say(&words);
         }
-        app.screen.object(&serde_json::json!({
-            "event": "located",
-            "set": set.as_str(),
-            "disc": disc.0,
-            "copy": copy.0,
-            "place": place,
+        app.screen.object(&Event::Located(LocatedObject {
+            set: set.to_string(),
+            disc: disc.0,
+            copy: copy.0,
+            place: place.to_owned(),
         }))?;
     }
     Ok(Exit::Done)

@@ -8,6 +8,10 @@ use crate::flow::staging::disc_size::DiscSize;
 use crate::model::disc_list::named;
 use crate::model::{Bytes, DiscNo, plural};
 use crate::ui::exit::Exit;
+use crate::ui::json::event::Summary;
+use crate::ui::json::numbers;
+use crate::ui::json::storing::MigrateSummary;
+use crate::ui::json::tally::TallyObject;
 
 use super::{check_and_open_dest, check_drill, open_source, signer, trust};
 
@@ -61,15 +65,11 @@ fn tell(app: &App, report: &MigrateReport) -> Result<(), RunError> {
         let contents = plural(report.failed, "content was", "contents were");
         app.screen.say(&format!("{contents} NOT migrated"));
     }
-    let numbers = |discs: &[DiscNo]| discs.iter().map(|disc| disc.0).collect::<Vec<_>>();
-    app.screen.object(&serde_json::json!({
-        "event": "summary",
-        "command": "migrate",
-        "set": report.set.as_str(),
-        "migrated": {"count": report.files, "size": report.bytes},
-        "failed": report.failed,
-        "discs": numbers(&made),
-        "emptied": numbers(&report.emptied),
-    }))?;
-    Ok(())
+    app.summary(Summary::Migrate(MigrateSummary {
+        set: report.set.to_string(),
+        migrated: TallyObject { count: report.files, size: report.bytes },
+        failed: report.failed,
+        discs: numbers(&made),
+        emptied: numbers(&report.emptied),
+    }))
 }

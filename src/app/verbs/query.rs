@@ -55,7 +55,7 @@ pub(super) fn disc_line(set: &SetName, disc: KnownDisc) -> DiscLine {
         set: set.clone(),
         id: disc.info.number,
         uuid: disc.info.uuid,
-        state: disc.info.state.word().to_owned(),
+        state: disc.info.state,
         date: closing.and_then(|closing| closing.at),
         used: closing.map_or(Bytes(0), |closing| closing.image.bytes()),
         capacity: disc.info.capacity.bytes(),
@@ -71,7 +71,8 @@ pub(super) fn disc_line(set: &SetName, disc: KnownDisc) -> DiscLine {
 fn copy_line(medium: KnownMedium) -> CopyLine {
     CopyLine {
         copy: medium.copy.number.0,
-        state: if medium.is_missing { "missing" } else { medium.copy.state.word() },
+        state: medium.copy.state,
+        is_missing: medium.is_missing,
         place: medium.copy.place,
         medium: medium.copy.medium,
         burned: medium.copy.burned,

@@ -9,6 +9,8 @@ use crate::flow::care::rescue::{RescueReport, RescueRequest, rescue};
 use crate::model::plural;
 use crate::port::stop::Stop;
 use crate::ui::exit::Exit;
+use crate::ui::json::care::RescueSummary;
+use crate::ui::json::event::Summary;
 
 use super::trust;
 
@@ -49,17 +51,14 @@ fn tell(app: &App, request: &RescueRequest, report: &RescueReport) -> Result<(),
             app.screen.say("Other commands will not use all of it, for the reason given above.");
         }
     }
-    app.screen.object(&serde_json::json!({
-        "event": "summary",
-        "command": "rescue",
-        "size": report.size.0,
-        "rescued": report.rescued.0,
-        "mended": report.mended,
-        "files": report.files.map(|(files, _)| files),
-        "damaged": report.files.map(|(_, damaged)| damaged),
-        "refused": report.refused,
-    }))?;
-    Ok(())
+    app.summary(Summary::Rescue(RescueSummary {
+        size: report.size.0,
+        rescued: report.rescued.0,
+        mended: report.mended,
+        files: report.files.map(|(files, _)| files),
+        damaged: report.files.map(|(_, damaged)| damaged),
+        refused: report.refused,
+    }))
 }
 
 fn words(report: &RescueReport) -> String {

@@ -8,9 +8,10 @@ use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
 use crate::model::Bytes;
 use crate::model::glob::PathGlobs;
+use crate::pack::estimate::{READ_SPEED, seconds};
 use crate::restore::place;
 use crate::ui::exit::Exit;
-use crate::ui::summary::{PathTally, RestoreSummary};
+use crate::ui::summary::{PathTally, RestoreNeeds, RestoreSummary};
 
 use super::{open_source, text, trust};
 
@@ -60,6 +61,16 @@ fn overwrite(typed: Overwrite) -> place::OverwritePolicy {
     }
 }
 
+fn needs(report: &RestoreReport) -> RestoreNeeds {
+    let bytes = Bytes(report.bytes_to_read);
+    RestoreNeeds {
+        discs: report.discs.clone(),
+        bytes,
+        seconds: seconds(bytes, READ_SPEED),
+        changes: report.media_changes,
+    }
+}
+
 fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunError> {
     let (count, size) = match dry_run {
         true => (report.files_planned, report.bytes_planned),
@@ -74,6 +85,7 @@ fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunErr
         missing_discs: report.missing_discs.clone(),
         later_discs: report.later_discs,
         dry_run,
+        plan: dry_run.then(|| needs(report)),
     };
     if !app.common.quiet {
         app.screen.say_lines(&summary.text());

@@ -16,6 +16,9 @@ use crate::model::{DiscList, SetName};
 use crate::port::clock::Moment;
 use crate::port::operator::{Answer, Operator};
 use crate::ui::exit::Exit;
+use crate::ui::json::event::Summary;
+use crate::ui::json::numbers;
+use crate::ui::json::sets::{ForgetSummary, RenameSummary};
 use crate::ui::sets::SetLine;
 use crate::ui::table;
 
@@ -69,13 +72,10 @@ fn give_name(app: &App, name: &SetName, new: &SetName) -> Result<Exit, RunError>
              configuration files and services that use it"
         ));
     }
-    let summary = serde_json::json!({
-        "event": "summary",
-        "command": "set rename",
-        "set": new.as_str(),
-        "before": name.as_str(),
-    });
-    app.screen.object(&summary)?;
+    app.summary(Summary::SetRename(RenameSummary {
+        set: new.to_string(),
+        before: name.to_string(),
+    }))?;
     Ok(Exit::Done)
 }
 
@@ -87,14 +87,12 @@ fn forget(app: &App, name: &SetName, even_with_discs: bool) -> Result<Exit, RunE
         agree_to_lose_discs(app, &work, even_with_discs)?;
     }
     let remove = !work.staged.is_empty() && agree_to_remove_staged(app, &work);
-    let summary = serde_json::json!({
-        "event": "summary",
-        "command": "set forget",
-        "set": name.as_str(),
-        "discs": work.discs.iter().map(|disc| disc.0).collect::<Vec<_>>(),
-        "staged": work.staged.iter().map(|disc| disc.0).collect::<Vec<_>>(),
-        "staged_removed": remove,
-    });
+    let summary = ForgetSummary {
+        set: name.to_string(),
+        discs: numbers(&work.discs),
+        staged: numbers(&work.staged),
+        staged_removed: remove,
+    };
     let (staged, at) = (work.staged.clone(), work.staged_at());
     work.record(remove)?;
     if !app.common.quiet {
@@ -104,7 +102,7 @@ fn forget(app: &App, name: &SetName, even_with_discs: bool) -> Result<Exit, RunE
         let (discs, at) = (DiscList::of(&staged), shown(at.as_os_str().as_bytes()));
         app.screen.say(&format!("what was packed for its discs ({discs}) is still in {at}"));
     }
-    app.screen.object(&summary)?;
+    app.summary(Summary::SetForget(summary))?;
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,8 @@ use crate::flow::care::verify::{
     AbsentDisc, CheckedDisc, VerifyReport, VerifyRequest, verify_from,
 };
 use crate::ui::exit::Exit;
+use crate::ui::json::care::{CheckedDiscObject, VerifySummary};
+use crate::ui::json::event::Summary;
 
 use super::{open_source, say_unusable, trust};
 
@@ -46,30 +48,24 @@ fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
         ));
     }
     say_unusable(app, report.unreadable, report.refused);
-    let discs: Vec<serde_json::Value> = report.discs.iter().map(object).collect();
-    let absent: Vec<u32> = report.absent.iter().map(|(_, disc)| disc.0).collect();
     let number = |gone: &AbsentDisc| gone.disc.as_ref().map(|(_, number)| number.0);
-    let gone: Vec<Option<u32>> = report.gone.iter().map(number).collect();
-    app.screen.object(&serde_json::json!({
-        "event": "summary",
-        "command": "verify",
-        "discs": discs,
-        "missing_discs": absent,
-        "gone_discs": gone,
-        "unreadable": report.unreadable,
-        "refused": report.refused,
-    }))?;
-    Ok(())
+    app.summary(Summary::Verify(VerifySummary {
+        discs: report.discs.iter().map(object).collect(),
+        missing_discs: report.absent.iter().map(|(_, disc)| disc.0).collect(),
+        gone_discs: report.gone.iter().map(number).collect(),
+        unreadable: report.unreadable,
+        refused: report.refused,
+    }))
 }
 
-pub(super) fn object(disc: &CheckedDisc) -> serde_json::Value {
-    serde_json::json!({
-        "set": disc.set.as_str(),
-        "disc": disc.number.0,
-        "finding": disc.finding().word(),
-        "faults": disc.faults,
-        "repairable": disc.repairable,
-        "against": disc.against.word(),
-        "opened": disc.seals.map(|seals| seals.locked == 0),
-    })
+pub(super) fn object(disc: &CheckedDisc) -> CheckedDiscObject {
+    CheckedDiscObject {
+        set: disc.set.to_string(),
+        disc: disc.number.0,
+        finding: disc.finding().into(),
+        faults: disc.faults,
+        repairable: disc.repairable,
+        against: disc.against.into(),
+        opened: disc.seals.map(|seals| seals.locked == 0),
+    }
 }

@@ -5,6 +5,8 @@ use crate::cli::args::WatchArgs;
 use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
 use crate::model::plural;
 use crate::ui::exit::Exit;
+use crate::ui::json::event::Summary;
+use crate::ui::json::storing::{DiscOfSetObject, WatchSummary};
 
 use super::{check_and_open_dest, trust};
 
@@ -23,22 +25,19 @@ pub fn run(app: &App, args: WatchArgs) -> Result<Exit, RunError> {
 }
 
 fn tell(app: &App, report: &WatchReport) -> Result<Exit, RunError> {
-    let burned: Vec<_> = report
-        .burned
-        .iter()
-        .map(|(set, disc)| serde_json::json!({"set": set, "disc": disc}))
-        .collect();
+    let burned = report.burned.iter().map(|(set, disc)| {
+        let (set, disc) = (set.clone(), *disc);
+        DiscOfSetObject { set, disc }
+    });
     if !app.common.quiet {
         let discs = plural(burned.len() as u64, "disc", "discs");
         app.screen.say(&format!("{discs} burned and verified"));
     }
-    app.screen.object(&serde_json::json!({
-        "event": "summary",
-        "command": "watch",
-        "burned": burned,
-        "failures": report.failures,
-        "damaged": report.damaged,
-        "checked": report.checked.iter().map(super::verify::object).collect::<Vec<_>>(),
+    app.summary(Summary::Watch(WatchSummary {
+        burned: burned.collect(),
+        failures: report.failures,
+        damaged: report.damaged,
+        checked: report.checked.iter().map(super::verify::object).collect(),
     }))?;
     Ok(match (report.damaged, report.failures) {
         (1.., _) => Exit::Damage,

@@ -3,7 +3,7 @@
 use super::files::ConfigFile;
 use super::*;
 use crate::cli::args::BackupArgs;
-use crate::cli::parse::parse;
+use crate::cli::parse::{Refusal, parse};
 use crate::model::disc::Compression;
 use crate::model::{DiscNo, Sectors};
 
@@ -24,7 +24,7 @@ source = "/srv/mail"
 compress = "none"
 "#;
 
-fn with(files: &[(&str, &str)], line: &str) -> Result<Cli, clap::Error> {
+fn with(files: &[(&str, &str)], line: &str) -> Result<Cli, Refusal> {
     let files = files.iter().map(|(path, text)| ConfigFile::new(*path, text)).collect();
     let words = std::iter::once("coldcut").chain(line.split_whitespace());
     parse(words, &ConfigFiles::of(files))

@@ -41,13 +41,4 @@ impl Against {
             Against::OwnList => "checked against its own list only",
         }
     }
-
-    /// For programs: a catalog that lies with the discs proves no more than their own lists.
-    pub fn word(self) -> &'static str {
-        match self {
-            Against::Catalog => "catalog",
-            Against::Signature => "signature",
-            Against::DiscCatalog | Against::OwnList => "own-list",
-        }
-    }
 }

@@ -73,6 +73,10 @@ pub struct RestoreReport {
     /// Files with content to restore, and their bytes.
     pub files_planned: u64,
     pub bytes_planned: u64,
+    /// Bytes of content to be read from the discs, each content once.
+    pub bytes_to_read: u64,
+    /// How often a person must change the disc in the drive; none where discs are files.
+    pub media_changes: u64,
     /// Paths put in place, directories apart.
     pub restored: u64,
     pub bytes: u64,
@@ -456,7 +460,10 @@ impl RestoreSession<'_> {
         }
         self.say_plan(&plan, &report);
         if self.request.dry_run {
-            report.missing_discs = self.absent(&plan);
+            // Those that are not in the drive would be asked for.
+            if self.drive.is_none() {
+                report.missing_discs = self.absent(&plan);
+            }
             return Ok(report);
         }
         self.tell_lost(&plan);
@@ -506,6 +513,8 @@ impl RestoreSession<'_> {
             discs: plan.discs.keys().copied().collect(),
             files_planned: plan.files,
             bytes_planned: plan.bytes,
+            bytes_to_read: plan.bytes_to_read(),
+            media_changes: self.media_changes(plan),
             restored: 0,
             bytes: 0,
             there: plan.there,
@@ -556,6 +565,16 @@ impl RestoreSession<'_> {
             let paths = plural(plan.lost.len() as u64, "path", "paths");
             note(format!("{paths} cannot be restored"));
         }
+    }
+
+    /// The disc that is in the drive need not be inserted if it is the first one that is needed.
+    fn media_changes(&self, plan: &RestorePlan) -> u64 {
+        if self.drive.is_none() {
+            return 0;
+        }
+        let first = plan.discs.keys().next();
+        let is_there = first.is_some_and(|number| self.found_set.discs.contains_key(number));
+        plan.discs.len() as u64 - u64::from(is_there)
     }
 
     fn absent(&self, plan: &RestorePlan) -> Vec<DiscNo> {

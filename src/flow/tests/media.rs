@@ -13,6 +13,7 @@ use crate::drive::fake::{FakeDrive, image_on};
 use crate::drive::{Drive, Shelf};
 use crate::flow::WaitLimit;
 use crate::flow::backup::{BackupReport, BackupRequest, backup};
+use crate::flow::base::keys::KeyRing;
 use crate::flow::burn::station::Drives;
 use crate::flow::care::check::{CheckRequest, Due, check};
 use crate::flow::care::copy::{CopyRequest, copy};
@@ -390,7 +391,11 @@ pub(in crate::flow) fn restore_from(
     context: Context,
 ) -> Result<RestoreReport, FlowError> {
     let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
-    let request = RestoreRequest {
+    restore(&restore_request(bench, ring(&ask, false)), Some(drive), context)
+}
+
+fn restore_request<'a>(bench: &FlowBench, keys: KeyRing<'a>) -> RestoreRequest<'a> {
+    RestoreRequest {
         trust: Default::default(),
         from: "/dev/fake".into(),
         target: bench.path("back"),
@@ -401,11 +406,32 @@ pub(in crate::flow) fn restore_from(
         overwrite: OverwritePolicy::Never,
         owners: false,
         rights: crate::flow::library::vouching::Rights::Restore,
-        keys: ring(&ask, false),
+        keys,
         dry_run: false,
         scratch: bench.path("scratch"),
-    };
-    restore(&request, Some(drive), context)
+    }
+}
+
+#[test]
+fn a_dry_run_counts_how_often_the_disc_in_the_drive_must_be_changed() {
+    for (inside, then, changes) in [(0, &[1][..], 1), (1, &[0, 1], 2)] {
+        let bench = FlowBench::with_recovery_discs("1/2");
+        let discs = discs_for_the_tray(&bench);
+        bench.tray.will_get(&[&discs[inside]]);
+        let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+        let request = restore_request(&bench, ring(&ask, false));
+        let dry_run = RestoreRequest { dry_run: true, ..request };
+        let plan = restore(&dry_run, Some(&mut bench.tray.clone()), bench.context()).unwrap();
+        assert_eq!((&plan.discs[..], plan.media_changes), (&[1, 2].map(DiscNo)[..], changes));
+        assert_eq!(plan.missing_discs, [], "they are asked for");
+        assert_eq!(plan.bytes_to_read, 3 * 1_500_000 + 7);
+        bench.asked();
+        // As many as the run asks for.
+        let then: Vec<&Path> = then.iter().map(|&disc| discs[disc].as_path()).collect();
+        bench.tray.will_get(&then);
+        assert!(restore_from_the_tray(&bench).is_complete());
+        assert_eq!(bench.asked().len() as u64, changes);
+    }
 }
 
 #[test]

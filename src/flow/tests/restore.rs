@@ -412,6 +412,7 @@ fn a_dry_run_says_the_plan_and_writes_nothing() {
         bench.restore("one", RestoreOptions { dry_run: true, ..RestoreOptions::default() });
     assert_eq!((report.files_planned, report.bytes_planned), (1, 5));
     assert_eq!(report.discs, [DiscNo(1)]);
+    assert_eq!((report.bytes_to_read, report.media_changes), (5, 0));
     assert!(bench.notes().contains("1 file,"), "{}", bench.notes());
     assert!(!bench.path("one").exists());
 }
