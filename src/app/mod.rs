@@ -21,6 +21,7 @@ use crate::port::monitor::Monitor;
 use crate::port::stop::{Stop, Stopped};
 use crate::ui::exit::Exit;
 use crate::ui::screen::Screen;
+use crate::ui::words::insertion::where_to_find;
 
 use error::RunError;
 use shared::App;
@@ -84,6 +85,9 @@ fn last_words(
     match (done, signal) {
         (Err(error), _) if !at_a_prompt => {
             words.push(chain(error));
+            if let RunError::Flow(error) = error {
+                words.extend(where_to_find(error));
+            }
             if is_for_want_of_room(error) {
                 words.push(MAKE_ROOM.to_owned());
             }

@@ -1,5 +1,6 @@
 //! Numbers and identities of sets, snapshots, archives and discs.
 
+use serde::Serialize;
 use std::fmt;
 use uuid::Uuid;
 
@@ -19,6 +20,7 @@ macro_rules! number {
 
 number! {
     /// A disc's number in its set, from 1.
+    #[derive(Serialize)]
     DiscNo(u32)
 }
 number! {
@@ -27,6 +29,7 @@ number! {
 }
 number! {
     /// A snapshot's place in its set's history, from 1. Order is by this, never by a clock.
+    #[derive(Serialize)]
     SnapshotSeq(u32)
 }
 number! {

@@ -1,9 +1,10 @@
 //! Names of sets.
 
+use serde::Serialize;
 use std::fmt;
 
 /// 1 to 26 of `A-Z a-z 0-9 - _`: fits a volume id after the number and any file system.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct SetName(String);
 
 impl SetName {

@@ -4,6 +4,8 @@ pub mod beneath;
 pub mod clock;
 pub mod command;
 pub mod confinement;
+#[cfg(test)]
+pub mod fake_operator;
 pub mod fence;
 pub mod files;
 pub mod filesystem;
@@ -13,7 +15,9 @@ pub mod locale;
 pub mod monitor;
 pub mod mounts;
 pub mod operator;
+pub mod passphrase;
 pub mod process;
+pub mod question;
 pub mod rights;
 pub mod shell;
 pub mod stop;

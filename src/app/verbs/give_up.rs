@@ -9,7 +9,8 @@ use crate::flow::status::lost_discs::{GivenUp, GivingUp};
 use crate::flow::status::safety::how_to_make;
 use crate::model::plural;
 use crate::port::monitor::Monitor;
-use crate::port::operator::{Answer, Operator};
+use crate::port::operator::Operator;
+use crate::port::question::{Answer, Question};
 use crate::ui::exit::Exit;
 use crate::ui::media::LossLine;
 use crate::ui::table;
@@ -23,11 +24,12 @@ pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
     app.reporter.rest();
     table::print(&app.screen, &losses(&work)?)?;
     say_loss(app, &work, fate);
+    let (set, discs) = (work.set.facts.name.clone(), args.discs);
     let question = match fate {
-        Fate::Lost => "Record this as lost?",
-        Fate::Retired => "Retire this for good?",
+        Fate::Lost => Question::RecordLost { set, discs },
+        Fate::Retired => Question::Retire { set, discs },
     };
-    if app.person.confirm(question) != Answer::Yes {
+    if app.person.ask(question) != Answer::Yes {
         return Err(FlowError::NotAgreed.into());
     }
     app.screen.object(&summary(&work, fate))?;

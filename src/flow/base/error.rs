@@ -10,6 +10,7 @@ use crate::drive::{Absence, DriveError};
 use crate::model::{Bytes, DiscNo, DiscUuid, SetName, SnapshotSeq, plural};
 use crate::pack::PackError;
 use crate::port::stop::Stopped;
+use crate::port::wanted::{WantedDisc, WantedMedium};
 use crate::recovery::program::ProgramError;
 use crate::rescue::map::MapError;
 use crate::rescue::passes::RescueError;
@@ -21,6 +22,7 @@ use crate::verify::Unfinished;
 
 use crate::flow::backup::guards;
 use crate::flow::base::key_error::KeyError;
+use crate::flow::base::medium_name::{disc_name, medium_name};
 use crate::flow::base::selection_error::SelectionError;
 
 /// Why a command could not do its work. `ui::exit` gives each its code.
@@ -98,7 +100,7 @@ pub enum FlowError {
     #[error(
         "{words}; nothing was packed. Is everything mounted? If it was deleted on purpose: --allow-shrink"
     )]
-    Shrunk { why: Box<crate::catalog::RunRefusal>, words: String },
+    Shrunk { why: Box<crate::model::RunRefusal>, words: String },
     #[error(
         "{place} has discs of a set {name} that the catalog does not know; choose another --set, use the catalog that knows them (--catalog), or make one from them: `coldcut catalog rebuild`"
     )]
@@ -144,21 +146,21 @@ pub enum FlowError {
          continue"
     )]
     NoBlank { drive: String, disc: DiscNo },
-    #[error("{drive} holds {found}, not {wanted}")]
-    OtherDisc { drive: String, found: String, wanted: String },
+    #[error("{drive} holds {found}, not {}", medium_name(.wanted))]
+    OtherDisc { drive: String, found: String, wanted: Box<WantedMedium> },
     #[error("{0} is not a drive with removable discs")]
     NoSlot(String),
     #[error("the last backup of {0} did not finish: run it again, then flush")]
     UnfinishedRun(SetName),
     #[error("{}", never_came(.drive, .wanted, *.asked))]
-    NeverCame { drive: String, wanted: String, asked: bool, source: Box<FlowError> },
+    NeverCame { drive: String, wanted: Box<WantedMedium>, asked: bool, source: Box<FlowError> },
     #[error(
-        "the disc in {drive} is {wanted}, or another copy of it, which is identical: it was \
-         already there before coldcut asked for it"
+        "the disc in {drive} is {}, or another copy of it, which is identical: it was already \
+         there before coldcut asked for it", disc_name(.wanted)
     )]
-    PerhapsAnother { drive: String, wanted: String },
-    #[error("the blank in {drive} was not burned: {unread} may be good already")]
-    NotOnceMore { drive: String, unread: String },
+    PerhapsAnother { drive: String, wanted: Box<WantedDisc> },
+    #[error("the blank in {drive} was not burned: {} may be good already", disc_name(.unread))]
+    NotOnceMore { drive: String, unread: Box<WantedDisc> },
     #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
     BurnFailed { disc: DiscNo, tries: u32 },
     #[error("disc {disc} was damaged when it was read back, {tries} times; it is still staged")]
@@ -240,7 +242,8 @@ impl FlowError {
     }
 }
 
-fn never_came(drive: &str, wanted: &str, asked: bool) -> String {
+fn never_came(drive: &str, wanted: &WantedMedium, asked: bool) -> String {
+    let wanted = medium_name(wanted);
     match asked {
         true => format!("{drive}: timed out waiting for {wanted}"),
         false => format!("{drive} needs {wanted}; without a terminal only --wait waits for it"),

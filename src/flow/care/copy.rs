@@ -10,7 +10,7 @@ use crate::catalog::{Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet};
 use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::monitor::{Activity, Phase, Progress};
-use crate::port::wanted::WantedMedium;
+use crate::port::wanted::{Purpose, WantedDisc};
 use crate::verify::{ExpectedFile, Verdict, verify};
 
 use crate::flow::base::expected::expected;
@@ -20,7 +20,7 @@ use crate::flow::burn::records::{BurnOrder, OwnCatalog, is_staged};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_in};
-use crate::flow::library::locations::{kept_disc, shelf_of};
+use crate::flow::library::locations::{kept_copies_of, kept_disc, shelf_of};
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
@@ -193,9 +193,9 @@ impl Copying<'_> {
     ) -> Result<Vec<Inventory>, FlowError> {
         let number = disc.number;
         if let (Some(drive), Some(from)) = (self.source.as_deref_mut(), &self.request.from) {
-            let kept = kept_disc(catalog, self.set.id, number);
-            let wanted = WantedMedium::disc(&self.set.facts.name, number);
-            let wanted = wanted.with(&kept).with(", to be copied");
+            let kept = kept_copies_of(catalog, self.set.id, number);
+            let wanted = WantedDisc::new(&self.set.facts.name, number);
+            let wanted = wanted.kept(kept).to(Purpose::Copy).into();
             let fits =
                 |inventory: &Inventory| each(inventory).any(|found| is_it(found, self.set, disc));
             return Ok(vec![look_in(drive, from, &wanted, self.context, fits)?]);

@@ -30,7 +30,7 @@ use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
 use crate::port::files::open_own_to_read;
 use crate::port::monitor::{Activity, Phase};
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use crate::restore::index::{HISTORY, INDEX, SNAPSHOT};
 
 /// Drills these discs, of which the catalog knows none.

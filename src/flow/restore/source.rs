@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use crate::catalog::DiscState;
 use crate::drive::DiscReader;
 use crate::model::{DiscIdentity, DiscNo};
-use crate::port::operator::Answer;
-use crate::port::wanted::WantedMedium;
+use crate::port::question::{Answer, Question};
+use crate::port::wanted::{WantedDisc, WantedMedium};
 
 use crate::flow::library::collect::{Gathered, group_of};
 use crate::flow::library::insertion::{RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundSet, Inventory, look, look_in, wrong_disc};
-use crate::flow::library::locations::kept_disc;
+use crate::flow::library::locations::{kept_copies_of, kept_disc, kept_in_words};
 use crate::flow::library::reconstruct::remake;
 use crate::flow::restore::{RestoreRequest, RestoreSession, note_problems};
 use crate::flow::{FlowError, chain};
@@ -26,6 +26,12 @@ impl RestoreSession<'_> {
         known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
     }
 
+    fn wanted(&self, number: DiscNo) -> WantedDisc {
+        let known = self.known.as_ref();
+        let kept = known.map(|known| kept_copies_of(&known.catalog, known.set, number));
+        WantedDisc::new(&self.found_set.name, number).kept(kept.unwrap_or_default())
+    }
+
     /// Whether the disc is at hand, now or after a person was asked for it.
     pub(in crate::flow) fn obtain(&mut self, number: DiscNo) -> Result<bool, FlowError> {
         if self.drive.is_some() {
@@ -36,13 +42,9 @@ impl RestoreSession<'_> {
                 return Ok(true);
             }
             self.context.stop.check()?;
-            let (name, from) = (&self.found_set.name, self.request.from.display());
-            let kept = self.kept(number);
-            let comma = if kept.is_empty() { "" } else { "," };
-            let request =
-                format!("Disc {number} of {name}{kept}{comma} is needed: put it into {from}.");
+            let (wanted, dir) = (self.wanted(number), self.request.from.clone());
             self.context.monitor.rest();
-            if self.context.operator.hands(&request) != Answer::Yes {
+            if self.context.operator.ask(Question::BringDisc { wanted, dir }) != Answer::Done {
                 return Ok(false);
             }
             self.look_again()?;
@@ -112,8 +114,7 @@ impl RestoreSession<'_> {
 
     /// Has the disc put into the drive; false if it never came.
     fn insert(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        let kept = self.kept(number);
-        let wanted = WantedMedium::disc(&self.found_set.name, number).with(&kept);
+        let wanted = self.wanted(number).into();
         self.insert_one(&wanted, |found_set| found_set.discs.contains_key(&number))
     }
 
@@ -149,9 +150,18 @@ impl RestoreSession<'_> {
             }
             Err(error @ FlowError::NeverCame { .. }) => {
                 self.context.monitor.note(&chain(&error));
+                self.note_place(wanted);
                 Ok(false)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Where somebody may look for a disc that never came.
+    fn note_place(&self, wanted: &WantedMedium) {
+        if let Some(disc) = wanted.first_disc().filter(|disc| !disc.kept.is_empty()) {
+            let kept = kept_in_words(&disc.kept);
+            self.context.monitor.note(&format!("disc {}{kept}", disc.disc));
         }
     }
 

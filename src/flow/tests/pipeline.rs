@@ -28,10 +28,14 @@ use crate::model::disc::{Compression, Encryption};
 use crate::model::{Bytes, DiscNo, SetName, SetUuid};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
+use crate::port::fake_operator::FakeOperator;
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};
-use crate::port::operator::{Answer, InsertRequest, Nobody, Operator, Secret};
+use crate::port::operator::{Nobody, Operator};
+use crate::port::passphrase::{PassphraseRequest, Secret};
+use crate::port::question::{Answer, Question};
 use crate::port::stop::Stop;
 use crate::scan::filter::FilterOptions;
+use crate::ui::words::{insertion::medium, questions::question};
 
 /// What the test hears of the run, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,23 +144,20 @@ impl Monitor for OfDrives<'_> {
     }
 }
 
-impl Operator for EventRecorder {
-    fn confirm(&self, question: &str) -> Answer {
-        self.tell(RunEvent::Confirm(question.to_owned()));
-        Answer::Yes
-    }
-    fn confirm_in_person(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn hands(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn summon(&self, call: &InsertRequest) {
-        self.tell(RunEvent::Summons(call.wanted.to_string()));
-    }
-    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-        None
-    }
+/// Somebody who agrees, and tells the test what they were asked.
+fn person(tell: Sender<RunEvent>) -> FakeOperator<'static> {
+    let called = tell.clone();
+    let answer = move |asked: &Question| match asked.is_answered_by_yes() {
+        true => {
+            // The test may have seen enough.
+            let _ = tell.send(RunEvent::Confirm(question(asked)));
+            Answer::Yes
+        }
+        false => Answer::NobodyThere,
+    };
+    FakeOperator::answering(answer).inserting(move |request| {
+        let _ = called.send(RunEvent::Summons(medium(&request.wanted)));
+    })
 }
 
 /// A source for three discs of 3 MB, and a place for all that comes of it.
@@ -252,12 +253,13 @@ impl PipelineBench {
         let fake = if plan.hands { self.tray() } else { FakeDrive::jukebox(&self.path("shelf")) };
         let held = held(fake, tell.clone(), words);
         let hold = plan.hold.map(|disc| (disc, Mutex::new(go)));
+        let person = person(tell.clone());
         let witness = EventRecorder { seen: tell, hold };
         let strings = Strings { seen, drive, packer, stop: stop.clone() };
         thread::scope(|scope| {
             let run = scope.spawn(|| {
                 let ask = nobody_asks;
-                let context = context(&witness, &witness, &stop);
+                let context = context(&witness, &person, &stop);
                 backup(&self.request(&ask), Some(&mut Drives::one(Box::new(held))), context)
             });
             let strings = strings;
@@ -293,8 +295,8 @@ impl PipelineBench {
     }
 }
 
-fn nobody_asks(prompt: &str, _: crate::flow::base::keys::Asking) -> Result<Secret, FlowError> {
-    panic!("asked for: {prompt}")
+fn nobody_asks(request: PassphraseRequest) -> Result<Secret, FlowError> {
+    panic!("asked for: {request:?}")
 }
 
 fn context<'a>(

@@ -1,2 +1,7 @@
 //! What the engine reports, asks and fails with, in English. The engine speaks in values; no other
 //! place turns them into sentences.
+
+pub mod insertion;
+#[cfg(test)]
+mod question_tests;
+pub mod questions;
