@@ -1,6 +1,7 @@
 //! The nouns: values that every floor above may hold. Nothing here does IO.
 
 pub(crate) mod carrier;
+pub(crate) mod copy_places;
 pub(crate) mod digest;
 pub mod disc;
 pub(crate) mod disc_identity;
@@ -18,6 +19,7 @@ pub(crate) mod size;
 pub(crate) mod strain;
 
 pub(crate) use carrier::{Batch, BurnedMedium, Carrier, FileId, ShelfId, ShelfPlace};
+pub(crate) use copy_places::{CopyPlace, CopyPlaces};
 pub(crate) use digest::Digest;
 pub use disc::{ArchiveNo, DiscNo, DiscUuid, Format, SetUuid, SnapshotSeq, SnapshotUuid};
 pub use disc_identity::DiscIdentity;

@@ -1,9 +1,10 @@
 //! Sizes: bytes, and sectors of 2,048 bytes.
 
-use serde::Serialize;
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
+
+use serde::Serialize;
 
 /// A count of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -1,14 +1,10 @@
 //! The medium that a drive needs, as values: a changer reads no English. `ui::words` makes the
 //! sentence for people.
 
-use std::path::PathBuf;
-
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::clock::Moment;
-use crate::model::json_path::put_path;
-use crate::model::{DiscNo, Sectors, SetName};
+use crate::model::{CopyPlaces, DiscNo, Sectors, SetName};
 
 /// A medium is to be inserted. Nobody answers: the drive sees it being done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +44,7 @@ pub struct WantedDisc {
     /// `None`: any copy does.
     pub copy: Option<u32>,
     /// Where copies are kept, as far as that is known.
-    pub kept: Vec<KeptCopy>,
+    pub kept: CopyPlaces,
     /// When it was burned, if it was not verified since.
     pub burned: Option<BurnDate>,
     /// `None`: to be read, for what the command does.
@@ -105,44 +101,17 @@ pub enum DiscChoice {
     ToDrill,
 }
 
-/// Where a copy of a disc is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KeptCopy {
-    pub copy: u32,
-    #[serde(flatten)]
-    pub place: KeptPlace,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeptPlace {
-    /// As a person named it.
-    Named(String),
-    /// The directory of a shelf.
-    Shelf(PathBuf),
-}
-
-/// `place` or `shelf`, as of each copy in `discs --json`.
-impl Serialize for KeptPlace {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        match self {
-            KeptPlace::Named(place) => map.serialize_entry("place", place)?,
-            KeptPlace::Shelf(dir) => put_path(&mut map, "shelf", dir)?,
-        }
-        map.end()
-    }
-}
-
 impl WantedDisc {
     pub fn new(set: &SetName, disc: DiscNo) -> WantedDisc {
-        WantedDisc { set: set.clone(), disc, copy: None, kept: vec![], burned: None, purpose: None }
+        let kept = CopyPlaces::default();
+        WantedDisc { set: set.clone(), disc, copy: None, kept, burned: None, purpose: None }
     }
 
     pub fn copy(self, copy: Option<u32>) -> WantedDisc {
         WantedDisc { copy, ..self }
     }
 
-    pub fn kept(self, kept: Vec<KeptCopy>) -> WantedDisc {
+    pub fn kept(self, kept: CopyPlaces) -> WantedDisc {
         WantedDisc { kept, ..self }
     }
 

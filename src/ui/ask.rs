@@ -212,9 +212,9 @@ fn insert_event(InsertRequest { drive, wanted }: &InsertRequest) -> Value {
 mod tests {
     use super::super::screen::testing::{Paper, screen};
     use super::*;
-    use crate::model::{DiscList, DiscNo, SetName};
+    use crate::model::{CopyPlace, CopyPlaces, DiscList, DiscNo, SetName};
     use crate::port::passphrase::PassphraseOf;
-    use crate::port::wanted::{DiscChoice, KeptCopy, KeptPlace, WantedDisc};
+    use crate::port::wanted::{DiscChoice, WantedDisc};
     use std::sync::Mutex;
 
     /// Types these lines one after the other, then nothing.
@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn a_request_for_a_disc_asks_for_no_answer() {
         let (person, people, results) = person_with(true, false, &[]);
-        let kept = vec![KeptCopy { copy: 1, place: KeptPlace::Named("shelf B".into()) }];
+        let kept = CopyPlaces(vec![CopyPlace { copy: 1, place: "shelf B".into() }]);
         let wanted = WantedDisc::new(&films(), DiscNo(3)).kept(kept);
         person.summon(&InsertRequest { drive: "/dev/sr0".into(), wanted: wanted.into() });
         let words = "Insert disc 3 of films, kept in shelf B, into /dev/sr0.\n";

@@ -23,9 +23,7 @@ use crate::flow::care::verify::{
 };
 use crate::flow::library::insertion::{Came, RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_and_see};
-use crate::flow::library::locations::{
-    Met, kept_copies, kept_in_words, lies_at, recognise, settle, shelf_of,
-};
+use crate::flow::library::locations::{Met, lies_at, places, recognise, settle, shelf_of};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unread::{is_doubtful, is_said_to_be};
 use crate::flow::{Context, FlowError, SelectionError, chain, choose_set};
@@ -72,12 +70,12 @@ impl DueCopy {
     /// `disc 3 of photos, copy 2, kept in shelf B`.
     pub fn words(&self) -> String {
         let wanted = self.wanted();
-        disc_name(&wanted) + &kept_in_words(&wanted.kept)
+        disc_name(&wanted) + &wanted.kept.clause()
     }
 
     fn wanted(&self) -> WantedDisc {
         let wanted = WantedDisc::new(&self.set.facts.name, self.disc.number);
-        let kept = kept_copies(std::slice::from_ref(&self.copy));
+        let kept = places(std::slice::from_ref(&self.copy));
         wanted.copy(Some(self.copy.number.0)).kept(kept)
     }
 

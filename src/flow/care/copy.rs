@@ -20,7 +20,7 @@ use crate::flow::burn::records::{BurnOrder, OwnCatalog, is_staged};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_in};
-use crate::flow::library::locations::{kept_copies_of, kept_disc, shelf_of};
+use crate::flow::library::locations::{kept_disc, places_of_disc, shelf_of};
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
@@ -193,7 +193,7 @@ impl Copying<'_> {
     ) -> Result<Vec<Inventory>, FlowError> {
         let number = disc.number;
         if let (Some(drive), Some(from)) = (self.source.as_deref_mut(), &self.request.from) {
-            let kept = kept_copies_of(catalog, self.set.id, number);
+            let kept = places_of_disc(catalog, self.set.id, number);
             let wanted = WantedDisc::new(&self.set.facts.name, number);
             let wanted = wanted.kept(kept).to(Purpose::Copy).into();
             let fits =

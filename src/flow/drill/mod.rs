@@ -28,7 +28,7 @@ use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Vetting, look, look_in};
-use crate::flow::library::locations::kept_copies_of;
+use crate::flow::library::locations::places_of_disc;
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError, choose_set};
 pub use request::{DrillReport, DrillRequest, DrilledDisc, RestoreScript};
@@ -137,7 +137,7 @@ impl Round<'_, '_> {
         };
         let set = choose_set(catalog.sets()?, name)?;
         let known = catalog.disc(set.id, number)?.ok_or_else(|| no_disc(&set, number))?;
-        let kept = kept_copies_of(catalog, set.id, number);
+        let kept = places_of_disc(catalog, set.id, number);
         let wanted = WantedDisc::new(&set.facts.name, number);
         let wanted = wanted.kept(kept).to(Purpose::Drill).into();
         let is_it = |found_set: &FoundSet| {

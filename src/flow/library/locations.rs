@@ -1,5 +1,5 @@
-//! Where copies are kept, and which copy a medium is: media of one disc are alike to the last byte,
-//! so only where it lies can tell.
+//! Where copies are kept, in the words that every prompt uses, and which copy a medium is: media of
+//! one disc are alike to the last byte, so only where it lies can tell.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,64 +7,39 @@ use std::path::Path;
 use crate::catalog::{
     Catalog, CatalogError, Copy, CopyNo, CopyPlacement, CopyState, Fate, Finding, SetId,
 };
-use crate::model::{Carrier, DiscNo, FileId};
+use crate::model::{Carrier, CopyPlace, CopyPlaces, DiscNo, FileId};
 use crate::port::clock::Moment;
-use crate::port::wanted::{KeptCopy, KeptPlace};
 
 use crate::flow::library::shelves::file_of;
 
-/// `, kept in shelf B`; where copies are apart, `, kept in shelf B (copy 1) or office (copy 2)`;
-/// nothing if nobody knows where.
-pub fn kept(copies: &[Copy]) -> String {
-    kept_in_words(&kept_copies(copies))
-}
-
-/// The copies of which somebody knows where they are.
-pub fn kept_copies(copies: &[Copy]) -> Vec<KeptCopy> {
+/// Where these copies are, as far as anybody knows.
+pub fn places(copies: &[Copy]) -> CopyPlaces {
     let kept = copies.iter().filter(|copy| copy.is_kept());
-    kept.filter_map(|copy| Some(KeptCopy { copy: copy.number.0, place: kept_place(copy)? }))
-        .collect()
+    let placed =
+        kept.filter_map(|copy| Some(CopyPlace { copy: copy.number.0, place: place_of(copy)? }));
+    CopyPlaces(placed.collect())
 }
 
-/// The same for a disc of the catalog; a catalog that cannot be read says nothing.
-pub fn kept_copies_of(catalog: &Catalog, set: SetId, disc: DiscNo) -> Vec<KeptCopy> {
-    catalog.copies(set, disc).map(|copies| kept_copies(&copies)).unwrap_or_default()
+/// The same as a clause: `, kept in shelf B`; nothing if nobody knows where.
+pub fn kept(copies: &[Copy]) -> String {
+    places(copies).clause()
 }
 
-/// As [`kept`].
-pub fn kept_in_words(copies: &[KeptCopy]) -> String {
-    let Some(KeptCopy { place: first, .. }) = copies.first() else { return String::new() };
-    if copies.iter().all(|copy| copy.place == *first) {
-        return format!(", kept in {}", place_words(first));
-    }
-    let words: Vec<String> = copies
-        .iter()
-        .map(|copy| format!("{} (copy {})", place_words(&copy.place), copy.copy))
-        .collect();
-    format!(", kept in {}", words.join(" or "))
-}
-
-/// The same for a disc of the catalog; a catalog that cannot be read says nothing.
+/// The same for a disc of the catalog.
 pub fn kept_disc(catalog: &Catalog, set: SetId, disc: DiscNo) -> String {
-    catalog.copies(set, disc).map(|copies| kept(&copies)).unwrap_or_default()
+    places_of_disc(catalog, set, disc).clause()
+}
+
+/// Where the copies of a disc of the catalog are; a catalog that cannot be read says nothing.
+pub fn places_of_disc(catalog: &Catalog, set: SetId, disc: DiscNo) -> CopyPlaces {
+    catalog.copies(set, disc).map(|copies| places(&copies)).unwrap_or_default()
 }
 
 /// Where a copy is, as far as anybody knows: the place that a person named, else the shelf.
 pub fn place_of(copy: &Copy) -> Option<String> {
-    kept_place(copy).map(|place| place_words(&place))
-}
-
-fn kept_place(copy: &Copy) -> Option<KeptPlace> {
     match copy.place.is_empty() {
-        false => Some(KeptPlace::Named(copy.place.clone())),
-        true => shelf_of(copy).map(|dir| KeptPlace::Shelf(dir.to_owned())),
-    }
-}
-
-fn place_words(place: &KeptPlace) -> String {
-    match place {
-        KeptPlace::Named(place) => place.clone(),
-        KeptPlace::Shelf(dir) => format!("shelf {}", dir.display()),
+        false => Some(copy.place.clone()),
+        true => shelf_of(copy).map(|dir| format!("shelf {}", dir.display())),
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::catalog::DiscState;
 use crate::drive::DiscReader;
-use crate::model::{DiscIdentity, DiscNo};
+use crate::model::{CopyPlaces, DiscIdentity, DiscNo};
 use crate::port::question::{Answer, Question};
 use crate::port::wanted::{WantedDisc, WantedMedium};
 
 use crate::flow::library::collect::{Gathered, group_of};
 use crate::flow::library::insertion::{RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundSet, Inventory, look, look_in, wrong_disc};
-use crate::flow::library::locations::{kept_copies_of, kept_disc, kept_in_words};
+use crate::flow::library::locations::places_of_disc;
 use crate::flow::library::reconstruct::remake;
 use crate::flow::restore::{RestoreRequest, RestoreSession, note_problems};
 use crate::flow::{FlowError, chain};
@@ -21,15 +21,18 @@ const PATIENCE: usize = 20;
 
 impl RestoreSession<'_> {
     /// Where a person keeps the disc, if the catalog knows.
-    pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
+    pub(in crate::flow) fn places(&self, disc: DiscNo) -> CopyPlaces {
         let known = self.known.as_ref();
-        known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
+        known.map(|known| places_of_disc(&known.catalog, known.set, disc)).unwrap_or_default()
+    }
+
+    /// The same as a clause.
+    pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
+        self.places(disc).clause()
     }
 
     fn wanted(&self, number: DiscNo) -> WantedDisc {
-        let known = self.known.as_ref();
-        let kept = known.map(|known| kept_copies_of(&known.catalog, known.set, number));
-        WantedDisc::new(&self.found_set.name, number).kept(kept.unwrap_or_default())
+        WantedDisc::new(&self.found_set.name, number).kept(self.places(number))
     }
 
     /// Whether the disc is at hand, now or after a person was asked for it.
@@ -160,7 +163,7 @@ impl RestoreSession<'_> {
     /// Where somebody may look for a disc that never came.
     fn note_place(&self, wanted: &WantedMedium) {
         if let Some(disc) = wanted.first_disc().filter(|disc| !disc.kept.is_empty()) {
-            let kept = kept_in_words(&disc.kept);
+            let kept = disc.kept.clause();
             self.context.monitor.note(&format!("disc {}{kept}", disc.disc));
         }
     }

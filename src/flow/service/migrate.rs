@@ -41,7 +41,7 @@ use crate::flow::base::turn::open_to_write;
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::library::inventory::{FoundSet, Inventory, Trust, Vetting, look, look_in};
 use crate::flow::library::listings::KnownIn;
-use crate::flow::library::locations::{kept_copies_of, kept_disc, shelf_of};
+use crate::flow::library::locations::{kept_disc, places_of_disc, shelf_of};
 use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreRequest, fetch};
 use crate::flow::staging::area::{SetTexts, Staging};
@@ -332,7 +332,7 @@ impl Moving<'_> {
         from: &Path,
     ) -> Result<FoundSet, FlowError> {
         let set = self.writer.set;
-        let kept = kept_copies_of(self.ledger.catalog(), set.id, disc.number);
+        let kept = places_of_disc(self.ledger.catalog(), set.id, disc.number);
         let wanted = WantedDisc::new(&set.facts.name, disc.number);
         let wanted = wanted.kept(kept).to(Purpose::Migrate).into();
         let fits = |found_set: &FoundSet| {

@@ -2,7 +2,6 @@
 
 use crate::flow::FlowError;
 use crate::flow::base::medium_name::{disc_name, medium_name};
-use crate::flow::library::locations::kept_in_words;
 use crate::model::SetName;
 use crate::port::wanted::{
     BurnDate, DiscChoice, InsertRequest, Purpose, WantedBlank, WantedDisc, WantedMedium,
@@ -51,7 +50,7 @@ pub fn disc_words(disc: &WantedDisc) -> String {
         Some(Purpose::Migrate) => ", to be migrated",
         None => "",
     };
-    format!("{}{}{burned}{purpose}", disc_name(disc), kept_in_words(&disc.kept))
+    format!("{}{}{burned}{purpose}", disc_name(disc), disc.kept.clause())
 }
 
 fn choice_words(set: Option<&SetName>, which: DiscChoice) -> String {
@@ -60,9 +59,13 @@ fn choice_words(set: Option<&SetName>, which: DiscChoice) -> String {
         DiscChoice::Any => format!("any disc of {of}"),
         DiscChoice::Next => format!("the next disc of {of}"),
         DiscChoice::Newest => format!("the disc of {of} with the highest number"),
-        DiscChoice::NewerThan(disc) => format!(
-            "the disc of {of} with the highest number (disc {disc} again, if there is no later one)"
-        ),
+        DiscChoice::NewerThan(disc) => {
+            let of = set.map_or("the set", SetName::as_str);
+            format!(
+                "the disc of {of} with the highest number (disc {disc} again, if there is no later \
+                 one)"
+            )
+        }
         DiscChoice::ToVerify => "the disc to verify".to_owned(),
         DiscChoice::ToVerifyWhileIdle => "a disc to verify; nothing is staged".to_owned(),
         DiscChoice::ToDrill => "the disc to drill".to_owned(),
@@ -76,19 +79,18 @@ pub fn where_to_find(error: &FlowError) -> Option<String> {
         WantedMedium::Blank(WantedBlank { sectors, .. }) => {
             Some(format!("the blank disc must hold {} or more", sectors.bytes()))
         }
-        wanted => wanted.first_disc().filter(|disc| !disc.kept.is_empty()).map(|disc| {
-            let kept = kept_in_words(&disc.kept);
-            format!("{} is{}", disc_name(disc), kept.trim_start_matches(','))
-        }),
+        wanted => wanted
+            .first_disc()
+            .filter(|disc| !disc.kept.is_empty())
+            .map(|disc| format!("{} is {}", disc_name(disc), disc.kept)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DiscNo, Sectors};
+    use crate::model::{CopyPlace, CopyPlaces, DiscNo, Sectors};
     use crate::port::clock::Moment;
-    use crate::port::wanted::{KeptCopy, KeptPlace};
     use serde_json::{Value, json};
 
     const ROOM: Sectors = Sectors(12_219_392);
@@ -101,12 +103,9 @@ mod tests {
         WantedDisc::new(&films(), DiscNo(1))
     }
 
-    fn kept(places: &[(u32, &str)]) -> Vec<KeptCopy> {
-        let place = |place: &str| match place.strip_prefix("shelf:") {
-            Some(dir) => KeptPlace::Shelf(dir.into()),
-            None => KeptPlace::Named(place.to_owned()),
-        };
-        places.iter().map(|(copy, at)| KeptCopy { copy: *copy, place: place(at) }).collect()
+    fn kept(places: &[(u32, &str)]) -> CopyPlaces {
+        let place = |&(copy, at): &(u32, &str)| CopyPlace { copy, place: at.to_owned() };
+        CopyPlaces(places.iter().map(place).collect())
     }
 
     fn blank(copy: Option<u32>, copies: Option<u32>) -> WantedMedium {
@@ -178,7 +177,7 @@ mod tests {
         assert!(medium(&blank(Some(3), None)).ends_with("or more (copy 3)"));
         let just_now = disc().burned(BurnDate::JustNow);
         assert_eq!(disc_words(&just_now), "disc 1 of films, just burned, to be verified");
-        let places = kept(&[(1, "office"), (2, "shelf:/b")]);
+        let places = kept(&[(1, "office"), (2, "shelf /b")]);
         assert_eq!(
             disc_words(&disc().kept(places).to(Purpose::Drill)),
             "disc 1 of films, kept in office (copy 1) or shelf /b (copy 2), to be drilled"
@@ -237,7 +236,5 @@ mod tests {
         let newer = WantedMedium::any(None, DiscChoice::NewerThan(DiscNo(7)));
         let newer = serde_json::to_value(newer).unwrap();
         assert_eq!(newer, json!({"kind": "any-disc", "set": null, "which": {"newer-than": 7}}));
-        let shelf = serde_json::to_value(&kept(&[(1, "shelf:/b")])[0]).unwrap();
-        assert_eq!(shelf, json!({"copy": 1, "shelf": "/b"}));
     }
 }

@@ -1,11 +1,14 @@
 //! Every question has an example here: its words, what `--json` gives for it, and what `--yes` does.
 
 use super::questions::{passphrase, prompt, question};
-use crate::model::{Bytes, DiscList, DiscNo, Reason, RelPath, RunRefusal, SetName, SnapshotSeq};
+use crate::model::{
+    Bytes, CopyPlace, CopyPlaces, DiscList, DiscNo, Reason, RelPath, RunRefusal, SetName,
+    SnapshotSeq,
+};
 use crate::port::clock::Moment;
 use crate::port::passphrase::{Oddity, PassphraseOf, PassphraseOrigin, PassphraseRequest};
 use crate::port::question::{NewSetDoubt, Question};
-use crate::port::wanted::{BurnDate, KeptCopy, KeptPlace, WantedDisc};
+use crate::port::wanted::{BurnDate, WantedDisc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -41,8 +44,8 @@ fn unread() -> WantedDisc {
 }
 
 fn kept() -> WantedDisc {
-    let place = KeptPlace::Named("the office".to_owned());
-    WantedDisc::new(&films(), DiscNo(1)).kept(vec![KeptCopy { copy: 1, place }])
+    let place = CopyPlace { copy: 1, place: "the office".to_owned() };
+    WantedDisc::new(&films(), DiscNo(1)).kept(CopyPlaces(vec![place]))
 }
 
 fn shrunk(reason: Reason) -> Question {

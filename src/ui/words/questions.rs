@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::flow::backup::guards::doubt_words;
 use crate::flow::base::refusal::refusal_words;
-use crate::flow::library::locations::kept_in_words;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::passphrase::{PassphraseOf, PassphraseOrigin, PassphraseRequest};
@@ -99,7 +98,7 @@ fn burn_now(disc: DiscNo, used_percent: u64) -> String {
 }
 
 fn bring_disc(WantedDisc { set, disc, kept, .. }: &WantedDisc, dir: &Path) -> String {
-    let kept = kept_in_words(kept);
+    let kept = kept.clause();
     let comma = if kept.is_empty() { "" } else { "," };
     format!("Disc {disc} of {set}{kept}{comma} is needed: put it into {}.", at(dir))
 }
