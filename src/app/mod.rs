@@ -23,6 +23,7 @@ use crate::ui::exit::Exit;
 use crate::ui::json::event::{ErrorObject, Event};
 use crate::ui::screen::Screen;
 use crate::ui::words::advice::with_advice;
+use crate::ui::words::insertion::where_to_find;
 
 use error::RunError;
 use shared::App;
@@ -112,6 +113,9 @@ fn last_words(
     match (done, signal) {
         (Err(error), _) if !at_a_prompt => {
             words.push(error_words(error));
+            if let RunError::Flow(error) = error {
+                words.extend(where_to_find(error));
+            }
             if is_for_want_of_room(error) {
                 words.push(MAKE_ROOM.to_owned());
             }

@@ -96,14 +96,12 @@ impl App {
                 self.monitor.note(words);
             }
         };
-        let ask = |prompt: &str, asking| {
+        let ask = |request| {
             source.warning().into_iter().for_each(|words| note(&words));
-            source.read(&self.person, prompt, asking, keys.odd_passphrase, &self.stop).map_err(
-                |error| {
-                    let words = error.to_string();
-                    KeyError::NotRead(Box::new(error), words).into()
-                },
-            )
+            source.read(&self.person, request, keys.odd_passphrase, &self.stop).map_err(|error| {
+                let words = error.to_string();
+                KeyError::NotRead(Box::new(error), words).into()
+            })
         };
         let named =
             |typed: bool| if typed { SettingOrigin::Typed } else { SettingOrigin::Configuration };

@@ -31,13 +31,13 @@ use crate::codec::openpgp::{Checker, SignError, Signer};
 use crate::drive::{Drive, DriveOptions, Optical, Settings, Shelf};
 use crate::flow::FlowError;
 use crate::flow::backup::guards::{Burner, DestGuard, ProgramGuard};
-use crate::flow::base::keys::Asking;
 use crate::flow::burn::station::Drives;
 use crate::flow::library::inventory::Trust;
 use crate::flow::library::shelves;
 use crate::model::path::shown;
 use crate::model::{SetName, plural};
 use crate::port::clock::Moment;
+use crate::port::passphrase::{PassphraseOf, PassphraseRequest};
 
 use super::shared::read_files;
 use super::{App, RunError};
@@ -66,15 +66,15 @@ pub fn signer(app: &App, signing: &Signing) -> Result<Option<Signer>, RunError> 
                 None => PassphraseSource::Ask,
             };
             source.warning().into_iter().for_each(|words| app.monitor.note(&words));
-            let prompt = format!("Password of the signing key in {}", path.display());
-            let try_once = |asking| {
-                let password = source.read(&app.person, &prompt, asking, true, &app.stop)?;
+            let of = PassphraseOf::SigningKey { file: path.clone() };
+            let try_once = |request| {
+                let password = source.read(&app.person, request, true, &app.stop)?;
                 Ok::<_, RunError>(Signer::new(&bytes, Some(&password), Moment::now()))
             };
-            let mut made = try_once(Asking::Known)?;
+            let mut made = try_once(PassphraseRequest::first(of.clone()))?;
             for _ in 1..source.tries() {
                 if let Err(SignError::Password) = made {
-                    made = try_once(Asking::Again)?;
+                    made = try_once(PassphraseRequest::again(of.clone()))?;
                 }
             }
             made

@@ -6,7 +6,7 @@ use super::places::DirTree;
 use super::state::check_in_work;
 use super::value::{number, rel_path, stored};
 use super::{Catalog, Result, SetId};
-use crate::model::{Bytes, RelPath, SnapshotSeq};
+use crate::model::{Bytes, Reason, RelPath, RunRefusal, SnapshotSeq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{HashMap, HashSet};
 
@@ -19,29 +19,6 @@ const MOST: i64 = 1_000;
 pub struct PathFailure {
     pub path: RelPath,
     pub what: String,
-}
-
-/// Why a run was stopped before it stored anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Nothing is in the source any more.
-    Empty,
-    /// This directory was a mount point and is an empty directory now.
-    Unmounted(RelPath),
-    /// Too much of it is gone.
-    Shrunk,
-}
-
-/// A run that was stopped because of what was gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunRefusal {
-    pub reason: Reason,
-    /// Files of the former state that are not there any more, and their bytes.
-    pub files: u64,
-    pub bytes: Bytes,
-    /// The whole former state.
-    pub of_files: u64,
-    pub of_bytes: Bytes,
 }
 
 impl Catalog {
@@ -175,16 +152,6 @@ impl Catalog {
     }
 }
 
-impl Reason {
-    fn word(&self) -> &'static str {
-        match self {
-            Reason::Empty => "empty",
-            Reason::Unmounted(_) => "unmounted",
-            Reason::Shrunk => "shrunk",
-        }
-    }
-}
-
 fn read_refusal(row: &Row) -> Result<RunRefusal, Fault> {
     let (word, path): (String, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
     let reason = match (word.as_str(), path) {
@@ -277,7 +244,7 @@ mod tests {
     use super::super::testing::*;
     use super::super::*;
     use crate::model::rows::Note;
-    use crate::model::{Bytes, Kind};
+    use crate::model::{Bytes, Kind, Reason, RunRefusal};
 
     fn put(path: &str, kind: Kind, note: Note) -> RowChange {
         RowChange::Put { entry: Box::new(bare(path, kind).entry), content: None, note }

@@ -69,7 +69,7 @@ pub use discs::{
 pub use drills::{DrillRecord, DrillScope};
 pub use entries::{DIR_PAGE, KnownContent, KnownEntry, RowChange};
 pub use error::CatalogError;
-pub use failures::{PathFailure, Reason, RunRefusal};
+pub use failures::PathFailure;
 pub use gone::{DiscLoss, LossAt};
 pub use groups::RecoveryGroup;
 pub use ids::{ContentId, CopyNo, SetId};

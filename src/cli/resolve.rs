@@ -6,10 +6,12 @@ mod dest;
 pub use dest::{DestSyntaxError, check_dest};
 
 use super::args::{Common, KeyArgs};
-use crate::flow::base::keys::{Asking, SettingOrigin};
+use crate::flow::base::keys::SettingOrigin;
 use crate::model::SetName;
 use crate::model::path::shown;
-use crate::port::operator::{Answer, Operator, Secret};
+use crate::port::operator::Operator;
+use crate::port::passphrase::{Oddity, PassphraseOrigin, PassphraseRequest, Secret};
+use crate::port::question::{Answer, Question};
 use crate::port::shell::{self, ShellError};
 use crate::port::stop::Stop;
 use crate::port::trust::{is_readable_by_others, open_trusted};
@@ -43,7 +45,7 @@ pub enum ResolveError {
         "the passphrase from {whence} {what}; correct it, or accept it as it is with \
          --odd-passphrase"
     )]
-    Odd { whence: String, what: &'static str },
+    Odd { whence: String, what: Oddity },
     #[error("no passphrase from the command of --passphrase-command")]
     Command(#[from] ShellError),
     #[error(
@@ -201,22 +203,30 @@ impl PassphraseSource {
     pub fn read(
         &self,
         operator: &dyn Operator,
-        prompt: &str,
-        asking: Asking,
+        request: PassphraseRequest,
         odd: bool,
         stop: &Stop,
     ) -> Result<Secret, ResolveError> {
-        let secret = self.read_as_it_is(operator, prompt, asking == Asking::New, stop)?;
+        let is_new = request.is_new();
+        let secret = self.read_as_it_is(operator, request, stop)?;
         match oddity(secret.bytes()) {
-            Some(what) if asking == Asking::New && !odd => {
-                let whence = self.whence();
-                let question = format!("The passphrase from {whence} {what}. Use it as it is?");
-                match operator.confirm_in_person(&question) {
+            Some(oddity) if is_new && !odd => {
+                let question = Question::OddPassphrase { origin: self.origin(), oddity };
+                match operator.ask(question) {
                     Answer::Yes => Ok(secret),
-                    _ => Err(ResolveError::Odd { whence, what }),
+                    _ => Err(ResolveError::Odd { whence: self.whence(), what: oddity }),
                 }
             }
             _ => Ok(secret),
+        }
+    }
+
+    fn origin(&self) -> PassphraseOrigin {
+        match self {
+            PassphraseSource::File(path) => PassphraseOrigin::File { file: path.clone() },
+            PassphraseSource::Command(_) => PassphraseOrigin::Command,
+            PassphraseSource::Env(_) => PassphraseOrigin::Variable { name: PASSPHRASE },
+            PassphraseSource::Ask => PassphraseOrigin::Terminal,
         }
     }
 
@@ -232,8 +242,7 @@ impl PassphraseSource {
     fn read_as_it_is(
         &self,
         operator: &dyn Operator,
-        prompt: &str,
-        twice: bool,
+        request: PassphraseRequest,
         stop: &Stop,
     ) -> Result<Secret, ResolveError> {
         match self {
@@ -242,25 +251,23 @@ impl PassphraseSource {
             PassphraseSource::Env(secret) => {
                 first_line(secret.bytes(), || format!("the variable {PASSPHRASE}"))
             }
-            PassphraseSource::Ask => {
-                operator.passphrase(prompt, twice).ok_or(ResolveError::NobodyThere)
-            }
+            PassphraseSource::Ask => operator.passphrase(request).ok_or(ResolveError::NobodyThere),
         }
     }
 }
 
 /// What is wrong with a passphrase that is to be typed from paper some day.
-fn oddity(bytes: &[u8]) -> Option<&'static str> {
+fn oddity(bytes: &[u8]) -> Option<Oddity> {
     const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
     let is_blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
     if MARKS.iter().any(|mark| bytes.starts_with(mark)) {
-        Some("begins with a byte order mark, which editors add and no keyboard types")
+        Some(Oddity::ByteOrderMark)
     } else if bytes.ends_with(b"\r") {
-        Some("ends with a carriage return, which editors on Windows add and no keyboard types")
+        Some(Oddity::CarriageReturn)
     } else if is_blank(bytes.first()) || is_blank(bytes.last()) {
-        Some("begins or ends with a space, which cannot be seen on paper")
+        Some(Oddity::Blank)
     } else if bytes.iter().any(u8::is_ascii_control) {
-        Some("contains a control character, which cannot be seen on paper")
+        Some(Oddity::ControlCharacter)
     } else {
         None
     }
@@ -302,7 +309,19 @@ fn first_line(bytes: &[u8], whence: impl Fn() -> String) -> Result<Secret, Resol
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::port::fake_operator::FakeOperator;
     use crate::port::operator::Nobody;
+    use crate::port::passphrase::PassphraseOf;
+
+    fn new_set() -> PassphraseRequest {
+        let set = SetName::new("films").unwrap();
+        PassphraseRequest::first(PassphraseOf::NewSet { set })
+    }
+
+    fn known() -> PassphraseRequest {
+        let (set, hint) = (SetName::new("films").unwrap(), None);
+        PassphraseRequest::first(PassphraseOf::Set { set, hint })
+    }
 
     fn surroundings(vars: &[(&str, &str)]) -> Surroundings {
         Surroundings::from_vars(|name| {
@@ -358,7 +377,7 @@ mod tests {
         let path = dir.path().join("p");
         std::fs::write(&path, content).unwrap();
         PassphraseSource::File(path)
-            .read(&Nobody, "", Asking::Known, false, &Stop::new())
+            .read(&Nobody, known(), false, &Stop::new())
             .map(|secret| secret.bytes().to_vec())
             .map_err(|error| error.to_string())
     }
@@ -380,8 +399,7 @@ mod tests {
         assert_eq!(passphrase_of_file(&[b'x'; LONGEST]).unwrap().len(), LONGEST);
         assert!(passphrase_of_file(&[b'x'; LONGEST + 1]).unwrap_err().contains("longer"));
         let missing = PassphraseSource::File("/nonexistent/p".into());
-        let error =
-            missing.read(&Nobody, "", Asking::Known, false, &Stop::new()).unwrap_err().to_string();
+        let error = missing.read(&Nobody, known(), false, &Stop::new()).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/p"), "{error}");
     }
 
@@ -392,7 +410,7 @@ mod tests {
         let path = dir.path().join("p");
         std::fs::write(&path, b" odd \r\nsecond\n").unwrap();
         let secret = PassphraseSource::File(path.clone())
-            .read(&Nobody, "", Asking::Known, false, &Stop::new())
+            .read(&Nobody, known(), false, &Stop::new())
             .unwrap();
         let gpg = |passphrase: &Path, verb: &str, data: &[u8]| {
             std::fs::write(dir.path().join("in"), data).unwrap();
@@ -420,7 +438,7 @@ mod tests {
     fn a_command_gives_its_first_line_and_its_failure_is_told() {
         let read = |line: &str| {
             PassphraseSource::Command(line.into())
-                .read(&Nobody, "", Asking::Known, false, &Stop::new())
+                .read(&Nobody, known(), false, &Stop::new())
                 .map(|secret| secret.bytes().to_vec())
         };
         assert_eq!(read("printf 'a b\\nc'").unwrap(), b"a b");
@@ -435,10 +453,9 @@ mod tests {
         let choose = |keys: &KeyArgs, env: &Surroundings| PassphraseSource::choose(keys, env);
         let nothing = Surroundings::default();
         assert!(matches!(choose(&keys, &nothing), PassphraseSource::Ask));
-        let asked = PassphraseSource::Ask.read(&Nobody, "", Asking::New, false, &Stop::new());
+        let asked = PassphraseSource::Ask.read(&Nobody, new_set(), false, &Stop::new());
         assert!(matches!(asked, Err(ResolveError::NobodyThere)));
-        let secret =
-            choose(&keys, &env).read(&Nobody, "", Asking::Known, false, &Stop::new()).unwrap();
+        let secret = choose(&keys, &env).read(&Nobody, known(), false, &Stop::new()).unwrap();
         assert_eq!(secret.bytes(), b"e");
         keys.passphrase_command = Some("c".into());
         assert!(matches!(choose(&keys, &env), PassphraseSource::Command(_)));
@@ -447,32 +464,14 @@ mod tests {
         assert!(matches!(choose(&keys, &env), PassphraseSource::File(_)));
     }
 
-    /// Answers each question alike.
-    struct FixedAnswer(Answer);
-
-    impl Operator for FixedAnswer {
-        fn confirm(&self, _: &str) -> Answer {
-            unreachable!("--yes must not answer this")
-        }
-        fn confirm_in_person(&self, _: &str) -> Answer {
-            self.0
-        }
-        fn hands(&self, _: &str) -> Answer {
-            self.0
-        }
-        fn summon(&self, _: &crate::port::operator::InsertRequest) {}
-        fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-            None
-        }
-    }
-
     #[test]
     fn a_new_passphrase_that_nobody_can_type_is_taken_only_if_somebody_agrees() {
         let dir = tempfile::tempdir().unwrap();
-        let read = |content: &[u8], says: Answer, asking, odd| {
+        let read = |content: &[u8], says: Answer, of: &PassphraseRequest, odd| {
             let path = dir.path().join("p");
             std::fs::write(&path, content).unwrap();
-            PassphraseSource::File(path).read(&FixedAnswer(says), "", asking, odd, &Stop::new())
+            let person = FakeOperator::always(says);
+            PassphraseSource::File(path).read(&person, of.clone(), odd, &Stop::new())
         };
         let odd: [&[u8]; 7] = [
             b"abc\r\n",
@@ -485,16 +484,16 @@ mod tests {
         ];
         for content in odd {
             for no in [Answer::No, Answer::NobodyThere] {
-                let error = read(content, no, Asking::New, false).unwrap_err();
+                let error = read(content, no, &new_set(), false).unwrap_err();
                 assert!(matches!(error, ResolveError::Odd { .. }), "{content:?}: {error}");
             }
-            read(content, Answer::Yes, Asking::New, false).unwrap();
+            read(content, Answer::Yes, &new_set(), false).unwrap();
             // Said beforehand; and a set that has it already is opened with it.
-            read(content, Answer::No, Asking::New, true).unwrap();
-            read(content, Answer::No, Asking::Known, false).unwrap();
+            read(content, Answer::No, &new_set(), true).unwrap();
+            read(content, Answer::No, &known(), false).unwrap();
         }
         for plain in [&b"abc\n"[..], b"open sesame", "Öffne dich\n".as_bytes()] {
-            read(plain, Answer::No, Asking::New, false).unwrap();
+            read(plain, Answer::No, &new_set(), false).unwrap();
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::model::ArchiveNo;
 use crate::model::disc::{Compression, archive_path};
 use crate::port::command::Program;
 use crate::port::files::{digest, open_own_to_read};
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use crate::port::stop::Stop;
 
 use choice::{ArchiveSampler, RandomBelow, Unit};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::codec::openpgp::{FileKey, OpenError};
 use crate::model::rows::IndexRow;
 use crate::model::{Digest, DiscUuid};
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use crate::port::stop::Stop;
 
 /// How thorough a sample is.

@@ -8,7 +8,7 @@ use super::DrillError;
 use crate::codec::openpgp::FileKey;
 use crate::model::disc::{Compression, Encryption};
 use crate::port::command::{Program, ProgramExit};
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 
 /// A tool is missing; its name is the last line on standard error.
 pub(super) const NO_TOOL: ProgramExit = ProgramExit::Code(77);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::DiscNo;
 use crate::port::command::{CommandError, Program, ProgramExit};
 use crate::port::fence::Fence;
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use crate::port::stop::Stop;
 
 use super::DrillError;

@@ -1,6 +1,7 @@
 //! Several discs of a set by their numbers, as a person writes them: `1-4,7`.
 
 use super::DiscNo;
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// No set has more discs than this: a longer range is a typing error.
@@ -46,6 +47,13 @@ impl DiscList {
 impl FromIterator<DiscNo> for DiscList {
     fn from_iter<I: IntoIterator<Item = DiscNo>>(discs: I) -> DiscList {
         DiscList::merged(discs.into_iter().map(|disc| (disc.0, disc.0)).collect())
+    }
+}
+
+/// Each number: `[1,2,3,4,7]`.
+impl Serialize for DiscList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::codec::openpgp::{Locks, Sealer};
 use crate::codec::spool::Spool;
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, Format};
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use crate::port::stop::Stop;
 use crate::scan::content::Source;
 

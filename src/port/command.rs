@@ -23,7 +23,7 @@ use nix::unistd::Pid;
 
 use super::confinement;
 use super::fence::Fence;
-use super::operator::Secret;
+use super::passphrase::Secret;
 use super::stop::{Stop, Stopped};
 use super::syscalls::SyscallFilter;
 

@@ -5,6 +5,8 @@ pub mod clock;
 pub mod command;
 pub mod confinement;
 pub mod event;
+#[cfg(test)]
+pub mod fake_operator;
 pub mod fence;
 pub mod files;
 pub mod filesystem;
@@ -14,7 +16,9 @@ pub mod locale;
 pub mod monitor;
 pub mod mounts;
 pub mod operator;
+pub mod passphrase;
 pub mod process;
+pub mod question;
 pub mod recorder;
 pub mod rights;
 pub mod shell;

@@ -1,88 +1,92 @@
 //! How the engine asks the person. "Nobody there" is a legal answer to everything.
 
-use zeroize::Zeroizing;
-
-use super::wanted::WantedMedium;
-
-/// A secret as typed or read: wiped from memory when dropped, never shown.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
-
-impl Secret {
-    pub fn new(bytes: Vec<u8>) -> Secret {
-        Secret(Zeroizing::new(bytes))
-    }
-
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    Yes,
-    No,
-    NobodyThere,
-}
-
-/// A medium is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InsertRequest {
-    /// `/dev/sr0 (HL-DT-ST BD-RE WH16NS60)`.
-    pub drive: String,
-    pub wanted: WantedMedium,
-}
+use super::passphrase::{PassphraseRequest, Secret};
+use super::question::{Answer, Asked, Question};
+use super::wanted::InsertRequest;
 
 /// The person, or the lack of one. Asked from several threads; nobody gets two questions at once.
+///
+/// The engine calls [`ask`](Operator::ask) and [`passphrase`](Operator::passphrase), which give what
+/// is asked a number; `answer` and `secret` wait for what comes back, from a terminal or, by that
+/// number, from elsewhere.
 pub trait Operator: Send + Sync {
-    /// A question that `--yes` answers with yes.
-    fn confirm(&self, question: &str) -> Answer;
+    /// Waits for the answer: one of the question's [`choices`](Question::choices), or that nobody is
+    /// there. `--yes` may answer only what [`is_answered_by_yes`](Question::is_answered_by_yes).
+    fn answer(&self, asked: &Asked<Question>) -> Answer;
 
-    /// A question that only a person at a terminal answers: `--yes` does not.
-    fn confirm_in_person(&self, question: &str) -> Answer;
-
-    /// Which of some numbers is meant; `None` if nobody says. `--yes` does not answer this.
-    fn choose(&self, _question: &str, _numbers: &[u32]) -> Option<u32> {
-        None
-    }
-
-    /// Something only hands can do ("insert disc 3"): `Yes` once done, `No` to give up.
-    /// `--yes` does not answer this.
-    fn hands(&self, request: &str) -> Answer;
+    /// Waits for a passphrase, which is not shown; `None` if nobody is there. A new one is asked for
+    /// until two inputs agree.
+    fn secret(&self, asked: &Asked<PassphraseRequest>) -> Option<Secret>;
 
     /// Says what only hands can do and waits for no answer: the drive sees it being done. Said even
     /// where only troubles are.
-    fn summon(&self, call: &InsertRequest);
+    fn summon(&self, request: &InsertRequest);
 
     /// Passes on a line of a program that the person named and that cannot speak to them itself.
     fn relay(&self, _line: &[u8]) {}
 
-    /// Asks for a passphrase without showing it; `None` if nobody is there.
-    /// With `twice`, until two inputs agree.
-    fn passphrase(&self, prompt: &str, twice: bool) -> Option<Secret>;
+    fn ask(&self, question: Question) -> Answer {
+        self.answer(&Asked::new(question))
+    }
+
+    fn passphrase(&self, request: PassphraseRequest) -> Option<Secret> {
+        self.secret(&Asked::new(request))
+    }
 }
 
 /// No terminal, no person.
 pub struct Nobody;
 
 impl Operator for Nobody {
-    fn confirm(&self, _: &str) -> Answer {
+    fn answer(&self, _: &Asked<Question>) -> Answer {
         Answer::NobodyThere
     }
-    fn confirm_in_person(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn hands(&self, _: &str) -> Answer {
-        Answer::NobodyThere
+    fn secret(&self, _: &Asked<PassphraseRequest>) -> Option<Secret> {
+        None
     }
     fn summon(&self, _: &InsertRequest) {}
-    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-        None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::question::QuestionId;
+    use super::*;
+    use crate::model::DiscNo;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread;
+
+    /// Shows what is asked to somebody who is elsewhere, and waits for them.
+    struct Page(Sender<(QuestionId, Question, Sender<Answer>)>);
+
+    impl Operator for Page {
+        fn answer(&self, Asked { id, what }: &Asked<Question>) -> Answer {
+            let (reply, answer) = channel();
+            self.0.send((*id, what.clone(), reply)).unwrap();
+            answer.recv().unwrap_or(Answer::NobodyThere)
+        }
+        fn secret(&self, _: &Asked<PassphraseRequest>) -> Option<Secret> {
+            None
+        }
+        fn summon(&self, _: &InsertRequest) {}
+    }
+
+    #[test]
+    fn questions_of_two_threads_are_answered_from_elsewhere_by_their_numbers() {
+        let (shown, open) = channel();
+        let page = Page(shown);
+        let ask = |disc| page.ask(Question::BurnNow { disc: DiscNo(disc), used_percent: 40 });
+        thread::scope(|scope| {
+            let one = scope.spawn(|| ask(1));
+            let two = scope.spawn(|| ask(2));
+            let mut asked = [open.recv().unwrap(), open.recv().unwrap()];
+            asked.sort_by_key(|(id, ..)| std::cmp::Reverse(*id));
+            assert_ne!(asked[0].0, asked[1].0);
+            for (_, question, reply) in asked {
+                let is_first = matches!(question, Question::BurnNow { disc: DiscNo(1), .. });
+                reply.send(if is_first { Answer::Yes } else { Answer::No }).unwrap();
+            }
+            assert_eq!(one.join().unwrap(), Answer::Yes);
+            assert_eq!(two.join().unwrap(), Answer::No);
+        });
     }
 }

@@ -1,130 +1,146 @@
-//! The medium that a drive needs, as values for programs and as words for people: a changer must
-//! not have to read English.
+//! The medium that a drive needs, as values: a changer reads no English. `ui::words` makes the
+//! sentence for people.
 
-use std::fmt;
+use serde::Serialize;
 
 use super::clock::Moment;
-use crate::model::{DiscNo, Sectors, SetName};
+use crate::model::{CopyPlaces, DiscNo, Sectors, SetName};
 
-/// Which kind of medium does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediumKind {
-    /// One that can be written.
-    Blank,
-    /// One that carries a disc.
-    Disc,
-    /// A disc that was burned and not read back, or a blank to burn it once more.
-    Either,
+/// A medium is to be inserted. Nobody answers: the drive sees it being done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InsertRequest {
+    /// `/dev/sr0 (HL-DT-ST BD-RE WH16NS60)`.
+    pub drive: String,
+    pub wanted: WantedMedium,
 }
 
 /// The medium that a drive needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedMedium {
-    pub what: MediumKind,
-    pub set: Option<SetName>,
-    /// `None`: any that fits the words.
-    pub disc: Option<DiscNo>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum WantedMedium {
+    Disc(WantedDisc),
+    /// Any of these, none of them twice; the first is the most urgent.
+    AnyOf {
+        discs: Vec<WantedDisc>,
+    },
+    /// Not a certain disc. `set`: of which set, if that is known.
+    AnyDisc {
+        set: Option<SetName>,
+        which: DiscChoice,
+    },
+    Blank(WantedBlank),
+    /// A disc that was burned and not read back, or a blank of at least `sectors` to burn it again.
+    DiscOrBlank {
+        disc: WantedDisc,
+        sectors: Sectors,
+    },
+}
+
+/// A certain disc.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WantedDisc {
+    pub set: SetName,
+    pub disc: DiscNo,
     /// `None`: any copy does.
     pub copy: Option<u32>,
-    /// The room that a blank must have.
-    pub sectors: Option<Sectors>,
-    /// What a person should know besides, with its comma; where no disc is named, all of it.
-    words: String,
+    /// Where copies are kept, as far as that is known.
+    pub kept: CopyPlaces,
+    /// When it was burned, if it was not verified since.
+    pub burned: Option<BurnDate>,
+    /// `None`: to be read, for what the command does.
+    pub purpose: Option<Purpose>,
+}
+
+/// A blank for a certain disc.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WantedBlank {
+    pub set: SetName,
+    pub disc: DiscNo,
+    /// What it must hold at least.
+    pub sectors: Sectors,
+    /// Which copy is to be burned, where there are several.
+    pub copy: Option<u32>,
+    /// How many there shall be; `None` if that does not include this one.
+    pub copies: Option<u32>,
+}
+
+/// When an unverified disc was burned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BurnDate {
+    /// By this run.
+    JustNow,
+    On(Moment),
+}
+
+/// What a disc is inserted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    Copy,
+    Drill,
+    Migrate,
+}
+
+/// Which disc of a set will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiscChoice {
+    Any,
+    /// One that was not read yet.
+    Next,
+    /// The one with the highest number that there is.
+    Newest,
+    /// The same; this one again if there is none with a higher number.
+    NewerThan(DiscNo),
+    /// Whichever the person wants verified.
+    ToVerify,
+    /// The same, while nothing is there to burn.
+    ToVerifyWhileIdle,
+    /// Whichever the person wants drilled.
+    ToDrill,
+}
+
+impl WantedDisc {
+    pub fn new(set: &SetName, disc: DiscNo) -> WantedDisc {
+        let kept = CopyPlaces::default();
+        WantedDisc { set: set.clone(), disc, copy: None, kept, burned: None, purpose: None }
+    }
+
+    pub fn copy(self, copy: Option<u32>) -> WantedDisc {
+        WantedDisc { copy, ..self }
+    }
+
+    pub fn kept(self, kept: CopyPlaces) -> WantedDisc {
+        WantedDisc { kept, ..self }
+    }
+
+    pub fn burned(self, date: BurnDate) -> WantedDisc {
+        WantedDisc { burned: Some(date), ..self }
+    }
+
+    pub fn to(self, purpose: Purpose) -> WantedDisc {
+        WantedDisc { purpose: Some(purpose), ..self }
+    }
+}
+
+impl From<WantedDisc> for WantedMedium {
+    fn from(disc: WantedDisc) -> WantedMedium {
+        WantedMedium::Disc(disc)
+    }
 }
 
 impl WantedMedium {
-    /// Not a certain disc: `any disc of the set`.
-    pub fn any(words: &str) -> WantedMedium {
-        let (set, disc, copy, sectors) = (None, None, None, None);
-        WantedMedium { what: MediumKind::Disc, set, disc, copy, sectors, words: words.to_owned() }
+    pub fn any(set: Option<&SetName>, which: DiscChoice) -> WantedMedium {
+        WantedMedium::AnyDisc { set: set.cloned(), which }
     }
 
-    /// Of this set, all the same.
-    pub fn of(self, set: &SetName) -> WantedMedium {
-        WantedMedium { set: Some(set.clone()), ..self }
-    }
-
-    /// `disc 3 of photos`.
-    pub fn disc(set: &SetName, disc: DiscNo) -> WantedMedium {
-        let (set, disc) = (Some(set.clone()), Some(disc));
-        let (what, words) = (MediumKind::Disc, String::new());
-        WantedMedium { what, set, disc, copy: None, sectors: None, words }
-    }
-
-    /// `a blank disc for disc 3 of photos, 25.0 GB or more`.
-    pub fn blank(set: &SetName, disc: DiscNo, sectors: Sectors) -> WantedMedium {
-        let sectors = Some(sectors);
-        WantedMedium { what: MediumKind::Blank, sectors, ..WantedMedium::disc(set, disc) }
-    }
-
-    /// `disc 3 of photos, burned on 2026-11-29, not verified yet, or a blank disc of 25.0 GB or
-    /// more`.
-    pub fn either(set: &SetName, disc: DiscNo, sectors: Sectors, burned: Moment) -> WantedMedium {
-        let words = format!(", burned on {}, not verified yet", burned.day());
-        let (what, sectors) = (MediumKind::Either, Some(sectors));
-        WantedMedium { what, sectors, words, ..WantedMedium::disc(set, disc) }
-    }
-
-    /// Without the blank that would do as well.
-    pub fn disc_words(&self) -> String {
-        WantedMedium { what: MediumKind::Disc, ..self.clone() }.to_string()
-    }
-
-    pub fn copy(self, copy: Option<u32>) -> WantedMedium {
-        WantedMedium { copy, ..self }
-    }
-
-    /// With its comma: `, kept in shelf B`.
-    pub fn with(self, words: &str) -> WantedMedium {
-        WantedMedium { words: self.words + words, ..self }
-    }
-}
-
-/// As in "Insert … into /dev/sr0."
-impl fmt::Display for WantedMedium {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Some(set), Some(disc)) = (&self.set, self.disc) else {
-            return f.write_str(&self.words);
-        };
-        let copy = self.copy.map(|copy| format!(", copy {copy}")).unwrap_or_default();
-        let size = self.sectors.unwrap_or_default().bytes();
-        let words = &self.words;
-        match self.what {
-            MediumKind::Disc => write!(f, "disc {disc} of {set}{copy}{words}"),
-            MediumKind::Blank => {
-                write!(f, "a blank disc for disc {disc} of {set}, {size} or more{words}")
-            }
-            MediumKind::Either => {
-                write!(f, "disc {disc} of {set}{copy}{words}, or a blank disc of {size} or more")
-            }
+    /// The disc that is wanted, or the first of several.
+    pub fn first_disc(&self) -> Option<&WantedDisc> {
+        match self {
+            WantedMedium::Disc(disc) | WantedMedium::DiscOrBlank { disc, .. } => Some(disc),
+            WantedMedium::AnyOf { discs } => discs.first(),
+            WantedMedium::AnyDisc { .. } | WantedMedium::Blank(_) => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_person_reads_what_a_program_reads() {
-        let set = SetName::new("films").unwrap();
-        let (disc, room, day) = (DiscNo(1), Sectors(12_219_392), Moment(1_795_910_400));
-        let says = |wanted: WantedMedium, words: &str| assert_eq!(wanted.to_string(), words);
-        says(WantedMedium::any("any disc of the set"), "any disc of the set");
-        let blank = WantedMedium::blank(&set, disc, room);
-        says(blank.clone(), "a blank disc for disc 1 of films, 25.0 GB or more");
-        says(
-            blank.copy(Some(2)).with(" (copy 2 of 2)"),
-            "a blank disc for disc 1 of films, 25.0 GB or more (copy 2 of 2)",
-        );
-        says(
-            WantedMedium::disc(&set, disc).copy(Some(2)).with(", kept in shelf B"),
-            "disc 1 of films, copy 2, kept in shelf B",
-        );
-        says(
-            WantedMedium::either(&set, disc, room, day).copy(Some(2)),
-            "disc 1 of films, copy 2, burned on 2026-11-29, not verified yet, or a blank disc of \
-             25.0 GB or more",
-        );
     }
 }

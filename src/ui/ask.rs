@@ -3,13 +3,17 @@
 
 use super::keyboard::{Keyboard, Line, Silence, TerminalKeyboard};
 use super::screen::Screen;
+use super::words::insertion::{insert_request, medium};
+use super::words::questions::{self as words, prompt};
 use crate::flow::WaitLimit;
-use crate::model::SetName;
 use crate::model::path::shown;
-use crate::port::operator::{Answer, InsertRequest, Operator, Secret};
+use crate::port::operator::Operator;
+use crate::port::passphrase::{PassphraseRequest, Secret};
+use crate::port::question::{Answer, Asked, Choices, Question, QuestionId};
 use crate::port::stop::Stop;
-use crate::port::wanted::MediumKind;
-use std::cell::Cell;
+use crate::port::wanted::{InsertRequest, WantedMedium};
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +29,7 @@ pub struct Person {
 
 impl Person {
     /// Somebody is there if both stdin and stderr are terminals. `yes` answers confirmations,
-    /// whether somebody is there or not. Each question is answered within `patience`, or with no.
+    /// whether somebody is there or not. Each question is answered within `wait_limit`, or with no.
     pub fn new(screen: Arc<Screen>, yes: bool, wait_limit: WaitLimit, stop: Stop) -> Person {
         let there = io::stdin().is_terminal() && io::stderr().is_terminal();
         let keyboard =
@@ -44,7 +48,7 @@ impl Person {
     }
 
     /// Asks, and judges the line by `judge`.
-    fn ask(&self, question: &str, judge: impl Fn(&str) -> Answer) -> Answer {
+    fn at_keyboard(&self, question: &str, judge: impl Fn(&str) -> Answer) -> Answer {
         let Some(keyboard) = &self.keyboard else { return Answer::NobodyThere };
         match self.heed(self.screen.ask(question, || keyboard.line())) {
             // A line that is not UTF-8 answers nothing.
@@ -74,7 +78,7 @@ impl Person {
         line
     }
 
-    fn secret(&self, keyboard: &dyn Keyboard, prompt: &str) -> Option<Secret> {
+    fn secret_line(&self, keyboard: &dyn Keyboard, prompt: &str) -> Option<Secret> {
         match self.heed(keyboard.secret(prompt)) {
             Ok(line) => Some(Secret::new(line.to_vec())),
             Err(Silence::TooLate) => {
@@ -87,92 +91,130 @@ impl Person {
 
     fn passphrase_twice(&self, keyboard: &dyn Keyboard, prompt: &str) -> Option<Secret> {
         loop {
-            let first = self.secret(keyboard, &format!("{prompt}: "))?;
+            let first = self.secret_line(keyboard, &format!("{prompt}: "))?;
             if first.bytes().is_empty() {
                 self.screen.put("A passphrase cannot be empty.");
                 continue;
             }
-            let second = self.secret(keyboard, "Repeat the passphrase: ")?;
+            let second = self.secret_line(keyboard, "Repeat the passphrase: ")?;
             if first.bytes() == second.bytes() {
                 return Some(first);
             }
             self.screen.put("They do not match. Try again.");
         }
     }
+
+    /// Events are a courtesy: the run does not fail because nobody reads them any more.
+    fn event(&self, event: &Value) {
+        let _ = self.screen.object(event);
+    }
+
+    fn choose(&self, choices: &Choices, text: &str) -> Answer {
+        self.at_keyboard(&prompt(text, choices), |line| match (choices, line) {
+            (Choices::YesOrNo, "y" | "Y" | "yes" | "Yes" | "YES") => Answer::Yes,
+            (Choices::YesOrNo, _) => Answer::No,
+            (Choices::Copies(copies), line) => {
+                let number = line.parse().ok().filter(|number| copies.contains(number));
+                number.map_or(Answer::No, Answer::Copy)
+            }
+            (Choices::DoneOrGiveUp, "q" | "Q") => Answer::GiveUp,
+            (Choices::DoneOrGiveUp, _) => Answer::Done,
+        })
+    }
+
+    fn typed(&self, request: &PassphraseRequest, text: &str) -> Option<Secret> {
+        let keyboard = self.keyboard.as_deref()?;
+        // A hint is what somebody typed once; it may hold anything.
+        let prompt = shown(text.as_bytes()).to_string();
+        self.screen.aside(|| match request.is_new() {
+            true => self.passphrase_twice(keyboard, &prompt),
+            false => self.secret_line(keyboard, &format!("{prompt}: ")),
+        })
+    }
 }
 
 impl Operator for Person {
-    fn confirm(&self, question: &str) -> Answer {
-        if self.yes {
-            return Answer::Yes;
-        }
-        self.confirm_in_person(question)
+    fn answer(&self, Asked { id, what }: &Asked<Question>) -> Answer {
+        let (text, choices) = (words::question(what), what.choices());
+        self.event(&question_event(*id, what, &text, &choices.answers()));
+        let answer = match self.yes && what.is_answered_by_yes() {
+            true => Answer::Yes,
+            false => self.choose(&choices, &text),
+        };
+        self.event(&answer_event(*id, answer));
+        answer
     }
 
-    fn confirm_in_person(&self, question: &str) -> Answer {
-        self.ask(&format!("{question} [y/N]"), |line| match line {
-            "y" | "Y" | "yes" | "Yes" | "YES" => Answer::Yes,
-            _ => Answer::No,
-        })
-    }
-
-    fn choose(&self, question: &str, numbers: &[u32]) -> Option<u32> {
-        let all: Vec<String> = numbers.iter().map(u32::to_string).collect();
-        let chosen = Cell::new(None);
-        self.ask(&format!("{question} [{}]", all.join("/")), |line| {
-            chosen.set(line.parse().ok().filter(|number| numbers.contains(number)));
-            Answer::Yes
-        });
-        chosen.get()
-    }
-
-    fn hands(&self, request: &str) -> Answer {
-        self.ask(&format!("{request} Then press Enter (q to quit):"), |line| match line {
-            "q" | "Q" => Answer::No,
-            _ => Answer::Yes,
-        })
+    fn secret(&self, Asked { id, what }: &Asked<PassphraseRequest>) -> Option<Secret> {
+        let text = words::passphrase(what);
+        self.event(&question_event(*id, what, &text, &[]));
+        let secret = self.typed(what, &text);
+        // That there is one, and not a byte of it.
+        self.event(&answer_event(*id, secret.as_ref().map(|_| "given")));
+        secret
     }
 
     fn relay(&self, line: &[u8]) {
         self.screen.say(&shown(line));
     }
 
-    fn summon(&self, call: &InsertRequest) {
-        let InsertRequest { drive, wanted } = call;
-        let wanted_words = wanted.to_string();
-        let comma = if wanted_words.contains(',') { "," } else { "" };
-        self.screen.say(&format!("Insert {wanted_words}{comma} into {drive}."));
-        // Events are a courtesy: the run does not fail because nobody reads them any more.
-        let event = serde_json::json!({
-            "event": "insert",
-            "drive": drive,
-            "wanted": wanted.to_string(),
-            "what": if wanted.what == MediumKind::Blank { "blank" } else { "disc" },
-            "or_blank": wanted.what == MediumKind::Either,
-            "set": wanted.set.as_ref().map(SetName::as_str),
-            "disc": wanted.disc.map(|disc| disc.0),
-            "copy": wanted.copy,
-            "sectors": wanted.sectors.map(|sectors| sectors.0),
-        });
-        let _ = self.screen.object(&event);
+    fn summon(&self, request: &InsertRequest) {
+        self.screen.say(&insert_request(request));
+        self.event(&insert_event(request));
     }
+}
 
-    fn passphrase(&self, prompt: &str, twice: bool) -> Option<Secret> {
-        let keyboard = self.keyboard.as_deref()?;
-        // A hint is what somebody typed once; it may hold anything.
-        let prompt = shown(prompt.as_bytes()).to_string();
-        self.screen.aside(|| match twice {
-            true => self.passphrase_twice(keyboard, &prompt),
-            false => self.secret(keyboard, &format!("{prompt}: ")),
-        })
+/// The values of the question, and what every question has.
+fn question_event(id: QuestionId, what: &impl Serialize, text: &str, choices: &[Answer]) -> Value {
+    let mut event = json!({"event": "question", "question": id, "text": text, "choices": choices});
+    // A value of strings and numbers always serializes; without it the event says what it can.
+    if let (Value::Object(event), Ok(Value::Object(values))) =
+        (&mut event, serde_json::to_value(what))
+    {
+        event.extend(values);
     }
+    event
+}
+
+fn answer_event(id: QuestionId, answer: impl Serialize) -> Value {
+    json!({"event": "answer", "question": id, "answer": answer})
+}
+
+fn insert_event(InsertRequest { drive, wanted }: &InsertRequest) -> Value {
+    let disc = wanted.first_disc();
+    let blank = match wanted {
+        WantedMedium::Blank(blank) => Some(blank),
+        _ => None,
+    };
+    let sectors = match wanted {
+        WantedMedium::DiscOrBlank { sectors, .. } => Some(*sectors),
+        _ => blank.map(|blank| blank.sectors),
+    };
+    let any_of_set = match wanted {
+        WantedMedium::AnyDisc { set, .. } => set.as_ref(),
+        _ => None,
+    };
+    json!({
+        "event": "insert",
+        "drive": drive,
+        "wanted": medium(wanted),
+        "what": if blank.is_some() { "blank" } else { "disc" },
+        "or_blank": matches!(wanted, WantedMedium::DiscOrBlank { .. }),
+        "set": disc.map(|disc| &disc.set).or(blank.map(|blank| &blank.set)).or(any_of_set),
+        "disc": disc.map(|disc| disc.disc).or(blank.map(|blank| blank.disc)),
+        "copy": disc.map(|disc| disc.copy).or(blank.map(|blank| blank.copy)),
+        "sectors": sectors,
+        "medium": wanted,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::screen::testing::{Paper, screen};
     use super::*;
-    use crate::port::wanted::WantedMedium;
+    use crate::model::{CopyPlace, CopyPlaces, DiscList, DiscNo, SetName};
+    use crate::port::passphrase::PassphraseOf;
+    use crate::port::wanted::{DiscChoice, WantedDisc};
     use std::sync::Mutex;
 
     /// Types these lines one after the other, then nothing.
@@ -192,10 +234,41 @@ mod tests {
     }
 
     fn person(yes: bool, lines: &[&'static str]) -> (Person, Paper) {
-        let (screen, people, _) = screen(false);
+        let (person, people, _) = person_with(false, yes, lines);
+        (person, people)
+    }
+
+    fn person_with(json: bool, yes: bool, lines: &[&'static str]) -> (Person, Paper, Paper) {
+        let (screen, people, results) = screen(json);
         let keyboard: Box<dyn Keyboard> = Box::new(Typist(Mutex::new(lines.to_vec())));
         let interrupted = AtomicBool::new(false);
-        (Person { screen, yes, keyboard: Some(keyboard), interrupted }, people)
+        (Person { screen, yes, keyboard: Some(keyboard), interrupted }, people, results)
+    }
+
+    fn films() -> SetName {
+        SetName::new("films").unwrap()
+    }
+
+    fn burn_now() -> Question {
+        Question::BurnNow { disc: DiscNo(1), used_percent: 40 }
+    }
+
+    fn which_copy() -> Question {
+        let discs = DiscList::of(&[DiscNo(1)]);
+        Question::WhichCopy { set: films(), discs, copies: vec![1, 2] }
+    }
+
+    fn bring_disc() -> Question {
+        let wanted = WantedDisc::new(&films(), DiscNo(1));
+        Question::BringDisc { wanted, dir: "/shelf".into() }
+    }
+
+    fn new_passphrase() -> PassphraseRequest {
+        PassphraseRequest::first(PassphraseOf::NewSet { set: films() })
+    }
+
+    fn known_passphrase() -> PassphraseRequest {
+        PassphraseRequest::first(PassphraseOf::Set { set: films(), hint: None })
     }
 
     #[test]
@@ -204,64 +277,123 @@ mod tests {
             [("y", Answer::Yes), ("yes", Answer::Yes), ("", Answer::No), ("maybe", Answer::No)]
         {
             let (person, people) = person(false, &[line]);
-            assert_eq!(person.confirm("Burn disc 1?"), answer);
-            assert_eq!(people.text(), "Burn disc 1? [y/N] ");
+            assert_eq!(person.ask(burn_now()), answer);
+            assert!(people.text().ends_with("waits for more files [y/N] "), "{}", people.text());
         }
-        assert_eq!(person(false, &[]).0.confirm("?"), Answer::NobodyThere);
+        assert_eq!(person(false, &[]).0.ask(burn_now()), Answer::NobodyThere);
     }
 
     #[test]
     fn a_choice_is_one_of_the_numbers_or_none() {
-        for (line, chosen) in [("2", Some(2)), ("3", None), ("", None), ("two", None)] {
+        let no = Answer::No;
+        for (line, chosen) in [("2", Answer::Copy(2)), ("3", no), ("", no), ("two", no)] {
             let (person, people) = person(true, &[line]);
-            assert_eq!(person.choose("Which copy?", &[1, 2]), chosen, "{line}");
-            assert_eq!(people.text(), "Which copy? [1/2] ");
+            assert_eq!(person.ask(which_copy()), chosen, "{line}");
+            assert!(people.text().ends_with("Which one is it? [1/2] "), "{}", people.text());
         }
-        assert_eq!(person(true, &[]).0.choose("Which copy?", &[1, 2]), None);
+        assert_eq!(person(true, &[]).0.ask(which_copy()), Answer::NobodyThere);
     }
 
     #[test]
     fn yes_answers_confirmations_but_has_no_hands() {
         let (mut person, _) = person(true, &[]);
         person.keyboard = None;
-        assert_eq!(person.confirm("?"), Answer::Yes);
-        assert_eq!(person.confirm_in_person("?"), Answer::NobodyThere);
-        assert_eq!(person.hands("Insert disc 1."), Answer::NobodyThere);
-        assert!(person.passphrase("Passphrase", false).is_none());
+        assert_eq!(person.ask(burn_now()), Answer::Yes);
+        let question = Question::RestorePrivileges { set_id: 1, attributes: 0, devices: 0 };
+        assert_eq!(person.ask(question), Answer::NobodyThere);
+        assert_eq!(person.ask(bring_disc()), Answer::NobodyThere);
+        assert!(person.passphrase(known_passphrase()).is_none());
     }
 
     #[test]
     fn hands_report_back_or_give_up() {
         let (person, _) = person(true, &["", "q"]);
-        assert_eq!(person.hands("Insert disc 1."), Answer::Yes);
-        assert_eq!(person.hands("Insert disc 1."), Answer::No);
-        assert_eq!(person.hands("Insert disc 1."), Answer::NobodyThere);
+        assert_eq!(person.ask(bring_disc()), Answer::Done);
+        assert_eq!(person.ask(bring_disc()), Answer::GiveUp);
+        assert_eq!(person.ask(bring_disc()), Answer::NobodyThere);
     }
 
     #[test]
-    fn a_summons_names_disc_and_drive_and_asks_for_no_answer() {
-        let (person, people) = person(false, &[]);
-        let wanted = WantedMedium::any("disc 3 of holidays");
-        let call = InsertRequest { drive: "/dev/sr0".into(), wanted };
-        person.summon(&call);
-        assert_eq!(people.text(), "Insert disc 3 of holidays into /dev/sr0.\n");
-        let wanted = WantedMedium::any("disc 3 of holidays, kept in shelf B");
-        person.summon(&InsertRequest { drive: "/dev/sr0".into(), wanted });
-        assert!(people.text().ends_with(", kept in shelf B, into /dev/sr0.\n"));
+    fn a_request_for_a_disc_asks_for_no_answer() {
+        let (person, people, results) = person_with(true, false, &[]);
+        let kept = CopyPlaces(vec![CopyPlace { copy: 1, place: "shelf B".into() }]);
+        let wanted = WantedDisc::new(&films(), DiscNo(3)).kept(kept);
+        person.summon(&InsertRequest { drive: "/dev/sr0".into(), wanted: wanted.into() });
+        let words = "Insert disc 3 of films, kept in shelf B, into /dev/sr0.\n";
+        assert_eq!(people.text(), words);
+        let event: Value = serde_json::from_str(&results.text()).unwrap();
+        assert_eq!(
+            event,
+            json!({
+                "event": "insert", "drive": "/dev/sr0",
+                "wanted": "disc 3 of films, kept in shelf B", "what": "disc", "or_blank": false,
+                "set": "films", "disc": 3, "copy": null, "sectors": null,
+                "medium": {
+                    "kind": "disc", "set": "films", "disc": 3, "copy": null,
+                    "kept": [{"copy": 1, "place": "shelf B"}], "burned": null, "purpose": null,
+                },
+            })
+        );
+        let any = WantedMedium::any(Some(&films()), DiscChoice::Any);
+        let event = insert_event(&InsertRequest { drive: String::new(), wanted: any });
+        assert_eq!((&event["set"], &event["disc"]), (&json!("films"), &json!(null)));
     }
 
     #[test]
     fn a_new_passphrase_is_typed_until_two_agree() {
         let (person, people) = person(false, &["", "one", "two", "three", "three"]);
-        assert_eq!(person.passphrase("New", true).unwrap().bytes(), b"three");
+        assert_eq!(person.passphrase(new_passphrase()).unwrap().bytes(), b"three");
         assert!(people.text().contains("cannot be empty"));
         assert!(people.text().contains("do not match"));
-        assert!(person.passphrase("New", true).is_none());
+        assert!(person.passphrase(new_passphrase()).is_none());
     }
 
     #[test]
     fn a_known_passphrase_is_asked_for_once() {
         let (person, _) = person(false, &["open", "sesame"]);
-        assert_eq!(person.passphrase("P", false).unwrap().bytes(), b"open");
+        assert_eq!(person.passphrase(known_passphrase()).unwrap().bytes(), b"open");
+    }
+
+    #[test]
+    fn programs_see_each_question_and_its_answer_under_one_number() {
+        let (person, _, results) = person_with(true, true, &["2", "q"]);
+        person.ask(burn_now());
+        person.ask(which_copy());
+        person.ask(bring_disc());
+        person.ask(which_copy());
+        let events: Vec<Value> =
+            results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let number = |event: &Value| event["question"].as_u64().unwrap();
+        for pair in events.chunks(2) {
+            assert_eq!(
+                (&pair[0]["event"], &pair[1]["event"]),
+                (&json!("question"), &json!("answer"))
+            );
+            assert_eq!(number(&pair[0]), number(&pair[1]));
+        }
+        assert!(events.chunks(2).map(|pair| number(&pair[0])).is_sorted_by(|one, next| one < next));
+        let answers: Vec<&Value> = events.iter().skip(1).step_by(2).map(|e| &e["answer"]).collect();
+        assert_eq!(answers, [&json!("yes"), &json!(2), &json!("give-up"), &json!(null)]);
+        let choices: Vec<&Value> =
+            events.iter().step_by(2).map(|event| &event["choices"]).collect();
+        let done = json!(["done", "give-up"]);
+        assert_eq!(choices, [&json!(["yes", "no"]), &json!([1, 2]), &done, &json!([1, 2])]);
+        assert_eq!((&events[0]["kind"], &events[0]["disc"]), (&json!("burn-now"), &json!(1)));
+        assert!(events[0]["text"].as_str().unwrap().ends_with("it waits for more files"));
+    }
+
+    #[test]
+    fn no_event_has_a_byte_of_a_passphrase() {
+        let (person, _, results) = person_with(true, false, &["open sesame"]);
+        let secret = person.passphrase(known_passphrase()).unwrap();
+        assert_eq!(secret.bytes(), b"open sesame");
+        person.passphrase(known_passphrase());
+        let text = results.text();
+        assert!(!text.contains("sesame"), "{text}");
+        let events: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events[0]["kind"], "set-passphrase");
+        assert_eq!(events[0]["choices"], json!([]));
+        assert_eq!((&events[1]["answer"], &events[3]["answer"]), (&json!("given"), &json!(null)));
     }
 }

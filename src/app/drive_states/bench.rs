@@ -13,7 +13,7 @@ use crate::drive::fake::{Act, Condition, FOREIGN, FakeDrive, PATH, ROOM, image_o
 use crate::drive::{Drive, DriveError, Shelf};
 use crate::flow::WaitLimit;
 use crate::flow::backup::{BackupRequest, backup};
-use crate::flow::base::keys::{Asking, KeyRing, SettingOrigin};
+use crate::flow::base::keys::{KeyRing, SettingOrigin};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::care::check::{CheckRequest, Due, check};
 use crate::flow::care::copy::{CopyRequest, copy};
@@ -398,7 +398,7 @@ fn name() -> SetName {
 
 fn keys() -> KeyRing<'static> {
     KeyRing {
-        passphrase: &|_: &str, _: Asking| Err(FlowError::NotAgreed),
+        passphrase: &|_| Err(FlowError::NotAgreed),
         encrypt: false,
         plain: None,
         named: None,

@@ -7,7 +7,8 @@ use crate::flow::FlowError;
 use crate::flow::library::locations::kept;
 use crate::flow::status::lost_discs::{GivenUp, GivingUp};
 use crate::model::plural;
-use crate::port::operator::{Answer, Operator};
+use crate::port::operator::Operator;
+use crate::port::question::{Answer, Question};
 use crate::ui::exit::Exit;
 use crate::ui::json::care::{GiveUpSummary, GivenUpObject};
 use crate::ui::json::event::Summary;
@@ -24,11 +25,12 @@ pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
         GivingUp::weigh(&catalog, &staging, name, &args.discs, args.copy, fate, app.context())?;
     table::print(&app.screen, &losses(&work)?)?;
     say_loss(app, &work, fate);
+    let (set, discs) = (work.set.facts.name.clone(), args.discs);
     let question = match fate {
-        Fate::Lost => "Record this as lost?",
-        Fate::Retired => "Retire this for good?",
+        Fate::Lost => Question::RecordLost { set, discs },
+        Fate::Retired => Question::Retire { set, discs },
     };
-    if app.person.confirm(question) != Answer::Yes {
+    if app.person.ask(question) != Answer::Yes {
         return Err(FlowError::NotAgreed.into());
     }
     let summary = match fate {

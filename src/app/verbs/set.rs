@@ -14,7 +14,8 @@ use crate::flow::status::rename_set::rename;
 use crate::model::path::shown;
 use crate::model::{DiscList, SetName};
 use crate::port::clock::Moment;
-use crate::port::operator::{Answer, Operator};
+use crate::port::operator::Operator;
+use crate::port::question::{Answer, Question};
 use crate::ui::exit::Exit;
 use crate::ui::json::event::Summary;
 use crate::ui::json::numbers;
@@ -117,21 +118,16 @@ fn agree_to_lose_discs(
         let (name, count) = (name.clone(), work.discs.len());
         return Err(FlowError::HasDiscs { name, count }.into());
     }
-    let question = format!(
-        "Forget set {name} with its {} snapshots, which are on discs {discs}? Discs and shelves stay \
-         as they are, and `coldcut catalog rebuild` reads them in again.",
-        work.snapshots
-    );
-    match app.person.confirm(&question) {
+    let question =
+        Question::ForgetSet { set: name.clone(), snapshots: work.snapshots as u64, discs };
+    match app.person.ask(question) {
         Answer::Yes => Ok(()),
         _ => Err(FlowError::NotAgreed.into()),
     }
 }
 
 fn agree_to_remove_staged(app: &App, work: &Forgetting) -> bool {
-    let (discs, at) = (DiscList::of(&work.staged), work.staged_at());
-    let at = shown(at.as_os_str().as_bytes());
-    let question =
-        format!("Remove what is packed for discs {discs} of set {}, in {at}?", work.set.facts.name);
-    app.person.confirm(&question) == Answer::Yes
+    let (set, discs) = (work.set.facts.name.clone(), DiscList::of(&work.staged));
+    let question = Question::RemoveStaged { set, discs, dir: work.staged_at() };
+    app.person.ask(question) == Answer::Yes
 }

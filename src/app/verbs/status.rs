@@ -17,6 +17,7 @@ use crate::ui::safety::{FileSafetyLine, GroupLine, SafetyLine};
 use crate::ui::status::{PlacesInUse, StatusLine, print_status};
 use crate::ui::table;
 use crate::ui::words::dangers;
+use crate::ui::words::insertion::medium;
 
 use super::query::open;
 use super::text;
@@ -104,7 +105,7 @@ fn wanted(glance: &SetGlance) -> Option<String> {
     let copies: Vec<_> = first.media.iter().map(|medium| medium.copy.clone()).collect();
     let wanted = glance.set.copies as usize;
     let disc = first.info.clone().closed()?;
-    Some(medium_wanted(&glance.set, &disc, &Copies::of(&copies), wanted).to_string())
+    Some(medium(&medium_wanted(&glance.set, &disc, &Copies::of(&copies), wanted)))
 }
 
 fn status_line(glance: SetGlance, now: Moment) -> StatusLine {

@@ -2,7 +2,7 @@
 
 use super::Cause;
 use crate::port::clock::Moment;
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use sequoia_openpgp::cert::{CertParser, ValidCert};
 use sequoia_openpgp::crypto::mpi::{Ciphertext, PublicKey};
 use sequoia_openpgp::crypto::{Password, S2K, SessionKey};

@@ -7,7 +7,7 @@ use super::opened::{MessageReader, Tolerance};
 use super::random_access::Unlocked;
 use super::read_at::{AtReader, ReadAt};
 use super::{FileKey, PREFIX};
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use sequoia_openpgp::cert::CertParser;
 use sequoia_openpgp::crypto::{Password, S2K, SessionKey};
 use sequoia_openpgp::packet::key::{SecretParts, UnspecifiedRole};

@@ -3,7 +3,7 @@
 use super::Cause;
 use super::locks::time_of;
 use crate::port::clock::Moment;
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use sequoia_openpgp::cert::{Cert, CertParser};
 use sequoia_openpgp::crypto::{KeyPair, Password};
 use sequoia_openpgp::packet::key::{SecretParts, UnspecifiedRole};

@@ -3,7 +3,7 @@
 use super::sealer::MAX_SEALED;
 use super::*;
 use crate::port::clock::Moment;
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use sequoia_openpgp as pgp;
 use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};

@@ -15,7 +15,7 @@ use crate::flow::FlowError;
 
 pub use crate::flow::base::guard_error::{DestError, NewSetError};
 pub use dest::DestGuard;
-pub use new_set::NewSetGuard;
+pub use new_set::{NewSetGuard, doubt_words};
 pub use programs::{Burner, ProgramGuard};
 pub(in crate::flow) use shelves::known_shelves;
 

@@ -11,7 +11,7 @@ use crate::pack::{Fill, Filler, PackError};
 use crate::port::clock::Moment;
 use crate::port::event::Activity;
 use crate::port::monitor::NewTask;
-use crate::port::operator::Answer;
+use crate::port::question::{Answer, Question};
 use crate::scan::content::Source;
 
 use crate::flow::backup::ledger::CatalogLedger;
@@ -282,11 +282,8 @@ impl<'a> Packing<'a> {
             Some(least) => Ok(used >= u64::from(least)),
             None if used < WELL_FILLED && self.drives.is_some_and(|drives| drives.has_hands) => {
                 self.settle()?;
-                let question = format!(
-                    "disc {number} is {used} % full. Burn it now? Otherwise it waits for more \
-                     files"
-                );
-                Ok(self.writer().context.operator.confirm(&question) == Answer::Yes)
+                let question = Question::BurnNow { disc: number, used_percent: used };
+                Ok(self.writer().context.operator.ask(question) == Answer::Yes)
             }
             None => Ok(true),
         }

@@ -6,8 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    Catalog, ContentId, FileIdentity, Reason, RunRefusal, SetId, SnapshotInfo, SnapshotSize,
-    Vanished,
+    Catalog, ContentId, FileIdentity, SetId, SnapshotInfo, SnapshotSize, Vanished,
 };
 use crate::flow::backup::compare::{ComparisonBase, SourceComparison};
 use crate::flow::backup::request::BackupRequest;
@@ -15,13 +14,13 @@ use crate::flow::backup::scan::scan;
 use crate::flow::backup::writer::DiscWriter;
 use crate::flow::base::refusal::refusal_words;
 use crate::flow::{Context, FlowError};
-use crate::model::{Bytes, Digest, RelPath, SnapshotSeq};
+use crate::model::{Bytes, Digest, Reason, RelPath, RunRefusal, SnapshotSeq};
 use crate::pack::reader::FileReading;
 use crate::port::clock::Moment;
 use crate::port::event::Activity;
 use crate::port::monitor::NewTask;
 use crate::port::mounts::{is_bare, mount_points};
-use crate::port::operator::Answer;
+use crate::port::question::{Answer, Question};
 use crate::scan::content::Source;
 
 /// Below so many files a share says little: one more holiday folder would be most of it.
@@ -135,11 +134,18 @@ impl Guard<'_> {
             of_bytes: before.bytes,
         };
         let source = self.request.source.clone();
-        let words = refusal_words(&why, &source, self.last.seq, self.last.started);
-        let question = format!("{words}. Back it up as it is?");
-        match self.context.operator.confirm_in_person(&question) {
+        let (snapshot, date) = (self.last.seq, self.last.started);
+        let words = refusal_words(&why, &source, snapshot, date);
+        let question = Question::BackUpShrunk {
+            set: self.request.name.clone(),
+            dir: source,
+            why: why.clone(),
+            snapshot,
+            date,
+        };
+        match self.context.operator.ask(question) {
             Answer::Yes => Ok(()),
-            Answer::No | Answer::NobodyThere => Err(FlowError::Shrunk { why: why.into(), words }),
+            _ => Err(FlowError::Shrunk { why: why.into(), words }),
         }
     }
 

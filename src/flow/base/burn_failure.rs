@@ -1,7 +1,9 @@
 //! Why a staged disc did not become a safe one.
 
 use crate::drive::Remedy;
+use crate::flow::base::medium_name::disc_name;
 use crate::model::{Bytes, DiscNo};
+use crate::port::wanted::WantedDisc;
 
 /// Why a staged disc did not become a safe one. It is still staged.
 #[derive(Debug, thiserror::Error)]
@@ -10,8 +12,8 @@ pub enum BurnFailure {
     NoBlank { drive: String, disc: DiscNo },
     #[error("disc {disc} needs {need} and the blank in {drive} holds {free}; insert a larger one")]
     BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
-    #[error("the blank in {drive} was not burned: {unread} may be good already")]
-    NotOnceMore { drive: String, unread: String },
+    #[error("the blank in {drive} was not burned: {} may be good already", disc_name(.unread))]
+    NotOnceMore { drive: String, unread: Box<WantedDisc> },
     #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
     NotBurned { disc: DiscNo, tries: u32, remedy: Option<Remedy> },
     #[error("disc {disc} was damaged when it was read back, {tries} times; it is still staged")]

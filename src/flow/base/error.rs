@@ -10,6 +10,7 @@ use crate::drive::{Absence, DriveError};
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq, plural};
 use crate::pack::PackError;
 use crate::port::stop::Stopped;
+use crate::port::wanted::{WantedDisc, WantedMedium};
 use crate::recovery::program::ProgramError;
 use crate::rescue::passes::RescueError;
 use crate::restore::index::ListingError;
@@ -22,6 +23,7 @@ use crate::flow::backup::guards;
 use crate::flow::base::burn_failure::BurnFailure;
 use crate::flow::base::discs_error::DiscsError;
 use crate::flow::base::key_error::KeyError;
+use crate::flow::base::medium_name::{disc_name, medium_name};
 use crate::flow::base::rescue_error::RescueRefusal;
 use crate::flow::base::selection_error::SelectionError;
 
@@ -86,7 +88,7 @@ pub enum FlowError {
     #[error("set {name} is the directory {}", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error("{words}; nothing was packed")]
-    Shrunk { why: Box<crate::catalog::RunRefusal>, words: String },
+    Shrunk { why: Box<crate::model::RunRefusal>, words: String },
     #[error("{place} has discs of a set {name} that the catalog does not know")]
     ForeignDiscs { place: String, name: SetName },
     #[error(transparent)]
@@ -119,19 +121,19 @@ pub enum FlowError {
     StagingLost(DiscNo),
     #[error("{} cannot be told apart from the source's own files", .0.display())]
     OwnPlace(PathBuf),
-    #[error("{drive} holds {found}, not {wanted}")]
-    OtherDisc { drive: String, found: String, wanted: String },
+    #[error("{drive} holds {found}, not {}", medium_name(.wanted))]
+    OtherDisc { drive: String, found: String, wanted: Box<WantedMedium> },
     #[error("{0} is not a drive with removable discs")]
     NoSlot(String),
     #[error("the last backup of {0} did not finish")]
     UnfinishedRun(SetName),
     #[error("{}", never_came(.drive, .wanted, *.asked))]
-    NeverCame { drive: String, wanted: String, asked: bool, source: Box<FlowError> },
+    NeverCame { drive: String, wanted: Box<WantedMedium>, asked: bool, source: Box<FlowError> },
     #[error(
-        "the disc in {drive} is {wanted}, or another copy of it, which is identical: it was \
-         already there before coldcut asked for it"
+        "the disc in {drive} is {}, or another copy of it, which is identical: it was already \
+         there before coldcut asked for it", disc_name(.wanted)
     )]
-    PerhapsAnother { drive: String, wanted: String },
+    PerhapsAnother { drive: String, wanted: Box<WantedDisc> },
     #[error("nothing in snapshot {seq} of set {set} matches {patterns}")]
     NothingMatches { set: SetName, seq: SnapshotSeq, patterns: String },
     #[error("the catalog already has set {0} and is intact")]
@@ -174,7 +176,8 @@ impl FlowError {
     }
 }
 
-fn never_came(drive: &str, wanted: &str, asked: bool) -> String {
+fn never_came(drive: &str, wanted: &WantedMedium, asked: bool) -> String {
+    let wanted = medium_name(wanted);
     match asked {
         true => format!("{drive}: timed out waiting for {wanted}"),
         false => format!("{drive} needs {wanted}, and there is no terminal to ask for it"),

@@ -7,23 +7,12 @@ use crate::codec::openpgp::{Locks, Opener, Sealer, make_token};
 use crate::model::SetName;
 use crate::model::disc::Encryption;
 use crate::port::clock::Moment;
-use crate::port::operator::Secret;
+use crate::port::passphrase::{PassphraseOf, PassphraseRequest, Secret};
 
 use crate::flow::{FlowError, KeyError, choose_set};
 
-/// How a passphrase is got: from a file, a command, the environment or a question, of which the
-/// first argument is the prompt.
-pub type AskPassphrase<'a> = dyn Fn(&str, Asking) -> Result<Secret, FlowError> + 'a;
-
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// One that closes something from now on: asked for until two inputs agree.
-    New,
-    Known,
-    /// The same once more: the one before was not it.
-    Again,
-}
+/// How a passphrase is got: from a file, a command, the environment or a person.
+pub type AskPassphrase<'a> = dyn Fn(PassphraseRequest) -> Result<Secret, FlowError> + 'a;
 
 /// Where a person said something: what is typed is meant for this very run, all else for many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +99,8 @@ impl KeyRing<'_> {
                 new_keys(Encryption::Recipients, locks, certs)
             }
             Encryption::Passphrase => {
-                let secret =
-                    (self.passphrase)(&format!("Passphrase of the new set {name}"), Asking::New)?;
+                let of = PassphraseOf::NewSet { set: name.clone() };
+                let secret = (self.passphrase)(PassphraseRequest::first(of))?;
                 new_keys(Encryption::Passphrase, Locks::passphrase(&secret)?, None)
             }
         }
@@ -190,7 +179,7 @@ impl KeyRing<'_> {
     pub(in crate::flow) fn checked_passphrase(&self, set: &KnownSet) -> Result<Secret, FlowError> {
         let facts = &set.facts;
         let token = facts.token.as_deref().ok_or_else(|| KeyError::NoKeys(facts.name.clone()))?;
-        self.asked(&prompt(&facts.name, set.hint.as_deref()), |secret| {
+        self.asked(of_set(&facts.name, set.hint.as_deref()), |secret| {
             match Opener::passphrase(&secret).opens(token)? {
                 true => Ok(secret),
                 false => Err(KeyError::WrongPassphrase(facts.name.clone()).into()),
@@ -201,16 +190,15 @@ impl KeyRing<'_> {
     /// Asks for a known passphrase until `take` does not call it wrong, or there were tries enough.
     fn asked<T>(
         &self,
-        prompt: &str,
+        of: PassphraseOf,
         mut take: impl FnMut(Secret) -> Result<T, FlowError>,
     ) -> Result<T, FlowError> {
-        let mut taken = take((self.passphrase)(prompt, Asking::Known)?);
+        let mut taken = take((self.passphrase)(PassphraseRequest::first(of.clone()))?);
         for _ in 1..self.tries {
             if !taken.as_ref().is_err_and(FlowError::is_wrong_passphrase) {
                 break;
             }
-            let again = format!("That is not the passphrase. {prompt}");
-            taken = take((self.passphrase)(&again, Asking::Again)?);
+            taken = take((self.passphrase)(PassphraseRequest::again(of.clone()))?);
         }
         taken
     }
@@ -228,7 +216,7 @@ impl KeyRing<'_> {
                 self.note_unused(name, "is not encrypted");
                 Ok(None)
             }
-            Encryption::Passphrase => self.asked(&prompt(name, hint), |secret| {
+            Encryption::Passphrase => self.asked(of_set(name, hint), |secret| {
                 let opener = Opener::passphrase(&secret);
                 check(&opener).map(|()| Some(opener))
             }),
@@ -248,7 +236,7 @@ impl KeyRing<'_> {
     ) -> Result<Option<Opener>, FlowError> {
         use crate::codec::openpgp::OpenError;
         let named = || match self.named {
-            Some(_) => (self.passphrase)(&prompt(name, None), Asking::Known).map(Some),
+            Some(_) => (self.passphrase)(PassphraseRequest::first(of_set(name, None))).map(Some),
             None => Ok(None),
         };
         let opener = match (encryption, &self.secret_key) {
@@ -271,7 +259,7 @@ impl KeyRing<'_> {
         name: &SetName,
         check: impl Fn(&Opener) -> Result<(), FlowError>,
     ) -> Result<(Secret, Opener), FlowError> {
-        self.asked(&prompt(name, None), |secret| {
+        self.asked(of_set(name, None), |secret| {
             let opener = Opener::passphrase(&secret);
             check(&opener).map(|()| (secret, opener))
         })
@@ -286,7 +274,7 @@ impl KeyRing<'_> {
         check: impl Fn(&Opener) -> Result<(), FlowError>,
     ) -> Result<KnownKeys, FlowError> {
         if encryption == Encryption::Passphrase {
-            return self.asked(&prompt(name, None), |secret| {
+            return self.asked(of_set(name, None), |secret| {
                 let opener = Opener::passphrase(&secret);
                 check(&opener)?;
                 let token = Some(make_token(&Sealer::new(Locks::passphrase(&secret)?)?)?);
@@ -308,7 +296,7 @@ impl KeyRing<'_> {
         let key = self.secret_key.as_ref().ok_or_else(|| KeyError::NeedsSecretKey(name.clone()))?;
         match Opener::secret_key(key, None) {
             Err(crate::codec::openpgp::OpenError::KeyPassword) => self
-                .asked("Password of the secret key", |password| {
+                .asked(PassphraseOf::SecretKey { set: name.clone() }, |password| {
                     Ok(Opener::secret_key(key, Some(&password))?)
                 }),
             opened => Ok(opened?),
@@ -317,11 +305,8 @@ impl KeyRing<'_> {
 }
 
 /// With the hint, where one is known: this is the moment that it was given for.
-fn prompt(name: &SetName, hint: Option<&str>) -> String {
-    match hint {
-        Some(hint) => format!("Passphrase of set {name} (hint: {hint})"),
-        None => format!("Passphrase of set {name}"),
-    }
+fn of_set(name: &SetName, hint: Option<&str>) -> PassphraseOf {
+    PassphraseOf::Set { set: name.clone(), hint: hint.map(str::to_owned) }
 }
 
 /// A passphrase where none is needed. For a run that makes discs, one that was typed is a mistake

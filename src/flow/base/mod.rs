@@ -9,6 +9,7 @@ pub mod expected;
 pub mod guard_error;
 pub mod key_error;
 pub mod keys;
+pub mod medium_name;
 pub mod own_list;
 pub mod own_listing;
 pub mod protection;

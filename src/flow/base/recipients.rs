@@ -3,7 +3,7 @@
 
 use crate::catalog::{Catalog, KnownSet};
 use crate::codec::openpgp::{Locks, Sealer};
-use crate::port::operator::Answer;
+use crate::port::question::{Answer, Question};
 
 use crate::flow::{Context, FlowError, KeyError};
 
@@ -22,13 +22,11 @@ pub fn agree(
     let now = fingerprints(locks);
     let (Some(now), false) = (now.clone(), set.sealed_for == now) else { return Ok(()) };
     if let Some(before) = &set.sealed_for {
-        let (name, who) = (&set.facts.name, locks.names().join(", "));
-        let question = format!(
-            "Until now set {name} was encrypted for {before}. From now on it is encrypted for \
-             {who}, and who could open the discs so far cannot open those to come. Is that meant?"
-        );
-        if !agreed && context.operator.confirm_in_person(&question) != Answer::Yes {
-            let (name, before) = (name.clone(), before.clone());
+        let (name, before, names) = (set.facts.name.clone(), before.clone(), locks.names());
+        let who = names.join(", ");
+        let question =
+            Question::NewRecipients { set: name.clone(), before: before.clone(), now: names };
+        if !agreed && context.operator.ask(question) != Answer::Yes {
             return Err(KeyError::NewRecipients { name, before, now: who }.into());
         }
     }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::catalog::{Reason, RunRefusal};
-use crate::model::{Bytes, SnapshotSeq, plural};
+use crate::model::{Bytes, Reason, RunRefusal, SnapshotSeq, plural};
 use crate::port::clock::Moment;
 
 /// `the source /x is empty; snapshot 6, of 2026-11-22T23:05:33Z, had 5 files, 4.2 MB`.

@@ -275,10 +275,11 @@ impl BurnAttempt<'_> {
         // What is in the burner was burned, or looked at, a moment ago.
         let is_sure = (self.drives.reader.is_none() && !went_away) || !self.copies.has_others;
         let context = self.context;
-        with_medium(self.drives.reader(), context, &wanted, |drive, came| {
+        let medium = wanted.clone().into();
+        with_medium(self.drives.reader(), context, &medium, |drive, came| {
             match drive.find(&label) {
                 Ok(_) if !is_sure && !is_meant(drive, came, &wanted, context) => {
-                    let (drive, wanted) = (drive.title(), wanted.to_string());
+                    let (drive, wanted) = (drive.title(), wanted.clone().into());
                     Err(FlowError::PerhapsAnother { drive, wanted })
                 }
                 Ok(reader) => Ok(Ok(reader)),

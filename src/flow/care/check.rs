@@ -14,15 +14,16 @@ use crate::drive::Drive;
 use crate::format::volume::image_name;
 use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
 use crate::port::clock::Moment;
-use crate::port::wanted::WantedMedium;
+use crate::port::wanted::{WantedDisc, WantedMedium};
 
+use crate::flow::base::medium_name::disc_name;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::care::verify::{
     CatalogSet, CheckedDisc, MediumExpectation, verify_copy, wanted_by_catalog,
 };
 use crate::flow::library::insertion::{Came, RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_and_see};
-use crate::flow::library::locations::{Met, kept, lies_at, recognise, settle, shelf_of};
+use crate::flow::library::locations::{Met, lies_at, places, recognise, settle, shelf_of};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unread::{is_doubtful, is_said_to_be};
 use crate::flow::{Context, FlowError, SelectionError, chain, choose_set};
@@ -68,13 +69,14 @@ pub struct DueCopy {
 impl DueCopy {
     /// `disc 3 of photos, copy 2, kept in shelf B`.
     pub fn words(&self) -> String {
-        self.wanted().to_string()
+        let wanted = self.wanted();
+        disc_name(&wanted) + &wanted.kept.clause()
     }
 
-    fn wanted(&self) -> WantedMedium {
-        let place = kept(std::slice::from_ref(&self.copy));
-        let wanted = WantedMedium::disc(&self.set.facts.name, self.disc.number);
-        wanted.copy(Some(self.copy.number.0)).with(&place)
+    fn wanted(&self) -> WantedDisc {
+        let wanted = WantedDisc::new(&self.set.facts.name, self.disc.number);
+        let kept = places(std::slice::from_ref(&self.copy));
+        wanted.copy(Some(self.copy.number.0)).kept(kept)
     }
 
     /// Whether a disc that lay in the drive unasked counts as this copy.
@@ -231,8 +233,8 @@ impl CheckSession<'_> {
         let mut returns = 0;
         while let Some(first) = due.first() {
             let wanted = match due.len() {
-                1 => first.wanted(),
-                more => first.wanted().with(&format!(" (or another of the {more} that are due)")),
+                1 => first.wanted().into(),
+                _ => WantedMedium::AnyOf { discs: due.iter().map(DueCopy::wanted).collect() },
             };
             let fits = |inventory: &Inventory| {
                 each(inventory).any(|disc| due.iter().any(|due| due.is(disc)))

@@ -11,7 +11,7 @@ use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::event::Activity;
 use crate::port::monitor::NewTask;
-use crate::port::wanted::WantedMedium;
+use crate::port::wanted::{Purpose, WantedDisc};
 use crate::verify::{ExpectedFile, Verdict, verify};
 
 use crate::flow::base::expected::expected;
@@ -21,7 +21,7 @@ use crate::flow::burn::records::{BurnOrder, OwnCatalog, is_staged};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_in};
-use crate::flow::library::locations::{kept_disc, shelf_of};
+use crate::flow::library::locations::{kept_disc, places_of_disc, shelf_of};
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
@@ -194,9 +194,9 @@ impl Copying<'_> {
     ) -> Result<Vec<Inventory>, FlowError> {
         let number = disc.number;
         if let (Some(drive), Some(from)) = (self.source.as_deref_mut(), &self.request.from) {
-            let kept = kept_disc(catalog, self.set.id, number);
-            let wanted = WantedMedium::disc(&self.set.facts.name, number);
-            let wanted = wanted.with(&kept).with(", to be copied");
+            let kept = places_of_disc(catalog, self.set.id, number);
+            let wanted = WantedDisc::new(&self.set.facts.name, number);
+            let wanted = wanted.kept(kept).to(Purpose::Copy).into();
             let fits =
                 |inventory: &Inventory| each(inventory).any(|found| is_it(found, self.set, disc));
             return Ok(vec![look_in(drive, from, &wanted, self.context, fits)?]);

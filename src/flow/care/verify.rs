@@ -20,7 +20,7 @@ use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
-use crate::port::wanted::WantedMedium;
+use crate::port::wanted::{DiscChoice, WantedDisc, WantedMedium};
 use crate::verify::{
     Examined, ExpectedFile, FileFault, Outlook, SealCounts, Verdict, damaged, examine, is_sealed,
     outlook,
@@ -189,7 +189,7 @@ pub fn verify_from(
     let Some(drive) = drive else {
         return verify_piles(request, look(&request.from, context.stop)?, context);
     };
-    let mut wanted = WantedMedium::any("the disc to verify");
+    let mut wanted = WantedMedium::any(None, DiscChoice::ToVerify);
     while_it_comes_back(context, || {
         let inventory = look_in(drive, &request.from, &wanted, context, |_| true)?;
         let report = verify_piles(request, inventory, context)?;
@@ -197,7 +197,7 @@ pub fn verify_from(
         match report.gone.first() {
             Some(gone) => {
                 if let Some((set, number)) = &gone.disc {
-                    wanted = WantedMedium::disc(set, *number);
+                    wanted = WantedDisc::new(set, *number).into();
                 }
                 Err(gone.absence.clone().into())
             }

@@ -21,15 +21,15 @@ use crate::model::disc::Encryption;
 use crate::model::{DiscNo, SetName, SnapshotSeq};
 use crate::port::event::Activity;
 use crate::port::monitor::{NewTask, RunningTask};
-use crate::port::operator::Secret;
-use crate::port::wanted::WantedMedium;
+use crate::port::passphrase::Secret;
+use crate::port::wanted::{DiscChoice, Purpose, WantedDisc, WantedMedium};
 
 use crate::flow::base::against::Against;
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Vetting, look, look_in};
-use crate::flow::library::locations::kept_disc;
+use crate::flow::library::locations::places_of_disc;
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, DiscsError, FlowError, choose_set};
 pub use request::{DrillReport, DrillRequest, DrilledDisc, RestoreScript};
@@ -127,7 +127,7 @@ impl Round<'_, '_> {
         let from = request.from.as_deref().unwrap_or(Path::new(""));
         let name = request.name.as_ref();
         let (Some(number), Some(catalog)) = (number, catalog) else {
-            let wanted = WantedMedium::any("the disc to drill");
+            let wanted = WantedMedium::any(None, DiscChoice::ToDrill);
             let is_it = |found_set: &FoundSet| {
                 number.is_none_or(|number| found_set.discs.contains_key(&number))
             };
@@ -138,9 +138,9 @@ impl Round<'_, '_> {
         };
         let set = choose_set(catalog.sets()?, name)?;
         let known = catalog.disc(set.id, number)?.ok_or_else(|| no_disc(&set, number))?;
-        let kept = kept_disc(catalog, set.id, number);
-        let wanted =
-            WantedMedium::disc(&set.facts.name, number).with(&kept).with(", to be drilled");
+        let kept = places_of_disc(catalog, set.id, number);
+        let wanted = WantedDisc::new(&set.facts.name, number);
+        let wanted = wanted.kept(kept).to(Purpose::Drill).into();
         let is_it = |found_set: &FoundSet| {
             let found = found_set.discs.get(&number).map(|found| found.txt.id.uuid);
             found_set.uuid == set.facts.uuid && found == Some(known.uuid)

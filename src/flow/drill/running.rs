@@ -8,7 +8,7 @@ use crate::flow::drill::sandbox::{DrillSandbox, remove};
 use crate::flow::{Context, FlowError};
 use crate::model::{DiscNo, Format};
 use crate::port::files::free_space;
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 
 /// Directories with the content of discs, and what must come back from them.
 pub struct DrillRun<'a> {

@@ -31,7 +31,7 @@ use crate::model::glob::PathGlobs;
 use crate::port::event::Activity;
 use crate::port::files::open_own_to_read;
 use crate::port::monitor::{NewTask, RunningTask};
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 use crate::restore::index::{HISTORY, INDEX, SNAPSHOT};
 
 /// Drills these discs, of which the catalog knows none.

@@ -18,7 +18,7 @@ use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::event::Activity;
 use crate::port::files::{create_own, free_space, make_private_dir};
 use crate::port::monitor::NewTask;
-use crate::port::operator::Answer;
+use crate::port::question::{Answer, Question};
 
 use crate::flow::library::listings::KnownIn;
 use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
@@ -66,14 +66,14 @@ impl Gathered {
         // The one that is made is as long as its group's longest, at most.
         let sizes: Vec<u64> = sources.iter().filter_map(size).collect();
         let need = sizes.iter().sum::<u64>() + sizes.iter().max().unwrap_or(&0);
-        let question = format!(
-            "Disc {disc} of {set} can be reconstructed from discs {}. They will be copied to {} \
-             ({} needed). Continue?",
-            DiscList::of(sources),
-            scratch.display(),
-            Bytes(need)
-        );
-        if context.operator.confirm(&question) != Answer::Yes {
+        let question = Question::ReconstructDisc {
+            set: set.clone(),
+            disc,
+            sources: DiscList::of(sources),
+            dir: scratch.to_owned(),
+            need: Bytes(need),
+        };
+        if context.operator.ask(question) != Answer::Yes {
             return Ok(None);
         }
         let dir = Removed(scratch.join(format!("gathered-{}", Uuid::new_v4())));

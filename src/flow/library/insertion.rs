@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::drive::{Absence, Drive, DriveError, Slot};
 use crate::port::clock::{Deadline, pause};
-use crate::port::operator::{Answer, InsertRequest};
-use crate::port::wanted::WantedMedium;
+use crate::port::question::{Answer, Question};
+use crate::port::wanted::{InsertRequest, WantedMedium};
 
 use crate::flow::{Context, FlowError, chain};
 
@@ -127,7 +127,7 @@ pub fn give_back(drive: &mut dyn Drive, context: Context) -> Result<(), FlowErro
 
 fn never_came(call: InsertRequest, asked: bool, refusal: FlowError) -> FlowError {
     let InsertRequest { drive, wanted } = call;
-    let (wanted, source) = (wanted.to_string(), Box::new(refusal));
+    let (wanted, source) = (Box::new(wanted), Box::new(refusal));
     FlowError::NeverCame { drive, wanted, asked, source }
 }
 
@@ -138,12 +138,11 @@ fn may_overwrite(
     context: Context,
     refusal: &FlowError,
 ) -> Result<bool, FlowError> {
-    let FlowError::Drive(error @ DriveError::WouldOverwrite { .. }) = refusal else {
+    let FlowError::Drive(DriveError::WouldOverwrite { drive, found }) = refusal else {
         return Ok(false);
     };
-    if !context.overwrite
-        || context.operator.confirm(&format!("{error}. Overwrite it?")) != Answer::Yes
-    {
+    let question = Question::OverwriteMedium { drive: drive.clone(), found: found.clone() };
+    if !context.overwrite || context.operator.ask(question) != Answer::Yes {
         return Ok(false);
     }
     slot.sacrifice()?;

@@ -117,7 +117,7 @@ pub fn look_and_see(
         Err(FlowError::OtherDisc {
             drive: drive.title(),
             found: inventory.words(),
-            wanted: wanted.to_string(),
+            wanted: wanted.clone().into(),
         })
     })
 }
@@ -125,7 +125,7 @@ pub fn look_and_see(
 /// What is in the drive instead: nothing, or a blank.
 fn other_disc(drive: &mut dyn Drive, wanted: &WantedMedium) -> Result<FlowError, FlowError> {
     let content = drive.slot().map(|slot| slot.content()).transpose()?.flatten();
-    let (drive, wanted) = (drive.title(), wanted.to_string());
+    let (drive, wanted) = (drive.title(), wanted.clone().into());
     Ok(match content {
         Some(found) => FlowError::OtherDisc { drive, found, wanted },
         None => DriveError::Empty { drive }.into(),

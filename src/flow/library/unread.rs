@@ -3,8 +3,8 @@
 
 use crate::catalog::{Copy, CopyNo, CopyState, Fate};
 use crate::model::{DiscNo, SetName};
-use crate::port::operator::Answer;
-use crate::port::wanted::WantedMedium;
+use crate::port::question::{Answer, Question};
+use crate::port::wanted::{BurnDate, WantedDisc};
 
 use crate::flow::Context;
 
@@ -26,9 +26,9 @@ pub fn is_said_to_be(
     drive: &str,
     context: Context,
 ) -> bool {
-    let words = format!(", burned on {}, not verified yet", copy.burned.day());
-    let wanted = WantedMedium::disc(set, disc).copy(Some(copy.number.0)).with(&words);
-    context.operator.confirm_in_person(&format!("Is the disc in {drive} {wanted}?")) == Answer::Yes
+    let wanted = WantedDisc::new(set, disc).copy(Some(copy.number.0));
+    let (drive, wanted) = (drive.to_owned(), wanted.burned(BurnDate::On(copy.burned)));
+    context.operator.ask(Question::IsThisDisc { drive, wanted }) == Answer::Yes
 }
 
 /// The copies that a medium in a drive is not, as far as anybody says: without a word, none that
@@ -56,7 +56,7 @@ mod tests {
     use crate::flow::WaitLimit;
     use crate::model::Carrier;
     use crate::port::clock::Moment;
-    use crate::port::operator::{InsertRequest, Operator, Secret};
+    use crate::port::fake_operator::FakeOperator;
     use crate::port::recorder::Recorder;
     use crate::port::stop::Stop;
 
@@ -76,38 +76,17 @@ mod tests {
         assert!(!is_doubtful(&copy(1, CopyState::Found(Finding::Ok)), &[unread]));
     }
 
-    /// Says the same to every question that only a person answers.
-    struct FixedOperator(Answer);
-
-    impl Operator for FixedOperator {
-        fn confirm(&self, _: &str) -> Answer {
-            Answer::Yes
-        }
-        fn confirm_in_person(&self, question: &str) -> Answer {
-            let asked = "Is the disc in /dev/sr0 (Y) disc 1 of films, copy 2, burned on 1970-01-01";
-            assert!(question.starts_with(asked), "{question}");
-            self.0
-        }
-        fn hands(&self, _: &str) -> Answer {
-            Answer::NobodyThere
-        }
-        fn summon(&self, _: &InsertRequest) {}
-        fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-            None
-        }
-    }
-
     #[test]
     fn without_a_word_a_disc_is_no_copy_that_was_never_read() {
         let all = [copy(1, CopyState::Found(Finding::Ok)), copy(2, CopyState::Burned)];
         let (set, monitor, stop) =
             (SetName::new("films").unwrap(), Recorder::default(), Stop::new());
         let ruled_out = |answer, all: &[Copy]| {
-            let operator = &FixedOperator(answer);
+            let operator = FakeOperator::always(answer);
             let wait_limit = WaitLimit::Endless;
             let context = Context {
                 monitor: &monitor,
-                operator,
+                operator: &operator,
                 stop: &stop,
                 wait_limit,
                 turn: wait_limit,
@@ -115,6 +94,11 @@ mod tests {
                 limits: Default::default(),
             };
             let not = not_meant(all, &set, DiscNo(1), "/dev/sr0 (Y)", context);
+            for question in operator.questions.lock().unwrap().drain(..) {
+                let Question::IsThisDisc { drive, wanted } = question else { panic!() };
+                assert_eq!((drive.as_str(), wanted.copy), ("/dev/sr0 (Y)", Some(2)));
+                assert_eq!(wanted.burned, Some(BurnDate::On(Moment(0))));
+            }
             not.into_iter().map(|copy| copy.0).collect::<Vec<_>>()
         };
         assert_eq!(ruled_out(Answer::Yes, &all), [1]);

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::model::Meta;
-use crate::port::operator::Answer;
+use crate::port::question::{Answer, Question};
 use crate::restore::privileges::{Privileges, keep_target, withhold};
 use crate::restore::select::Selection;
 
@@ -56,13 +56,10 @@ pub(in crate::flow) fn withhold_rights(
     if what.is_empty() {
         return Withheld::default();
     }
-    let question = format!(
-        "Neither the catalog nor a signature vouches for these discs. They hold {what}: restore \
-         these too?"
-    );
+    let Privileges { set_id, attributes, devices } = what;
     let answer = match dry_run {
         true => Answer::NobodyThere,
-        false => context.operator.confirm_in_person(&question),
+        false => context.operator.ask(Question::RestorePrivileges { set_id, attributes, devices }),
     };
     match answer {
         Answer::Yes => Withheld::default(),

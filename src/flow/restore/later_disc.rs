@@ -2,7 +2,7 @@
 //! the discs inserts the first one first, which knows the least: a later one is asked for.
 
 use crate::model::{DiscNo, Kind};
-use crate::port::wanted::WantedMedium;
+use crate::port::wanted::{DiscChoice, WantedMedium};
 use crate::restore::plan::TargetState;
 use crate::restore::plan::is_stored;
 use crate::restore::survey::standing;
@@ -67,11 +67,7 @@ impl RestoreSession<'_> {
             "disc {before} was written before all of this was on discs: a later one knows where \
              the rest is"
         ));
-        let words = format!(
-            "the disc of {name} with the highest number (disc {before} again, if there is no later \
-             one)"
-        );
-        let wanted = WantedMedium::any(&words).of(&name);
+        let wanted = WantedMedium::any(Some(&name), DiscChoice::NewerThan(before));
         self.insert_one(&wanted, |found_set| !found_set.discs.is_empty())
     }
 }

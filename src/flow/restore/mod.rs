@@ -16,9 +16,10 @@ use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq, plural};
 use crate::port::event::Trouble;
 use crate::port::files::free_space;
-use crate::port::operator::{Answer, Operator};
+use crate::port::operator::Operator;
+use crate::port::question::{Answer, Question};
 use crate::port::stop::Stopped;
-use crate::port::wanted::WantedMedium;
+use crate::port::wanted::{DiscChoice, WantedMedium};
 use crate::restore::extract::{RestoreTally, Restorer};
 use crate::restore::index::Fetch;
 use crate::restore::nodes::DirPolicy;
@@ -244,12 +245,12 @@ fn first_disc(
     drive: &mut dyn Drive,
     context: Context,
 ) -> Result<Inventory, FlowError> {
-    let set = request.name.as_ref().map_or("the set".to_owned(), |name| format!("set {name}"));
-    let wanted = match request.catalog.exists() {
-        true => format!("any disc of {set}"),
-        false => format!("the disc of {set} with the highest number"),
+    let which = match request.catalog.exists() {
+        true => DiscChoice::Any,
+        false => DiscChoice::Newest,
     };
-    look_in(drive, &request.from, &WantedMedium::any(&wanted), context, |inventory| {
+    let wanted = WantedMedium::any(request.name.as_ref(), which);
+    look_in(drive, &request.from, &wanted, context, |inventory| {
         inventory
             .sets
             .iter()
@@ -704,14 +705,13 @@ fn enough_space(
     free: Bytes,
     operator: &dyn Operator,
 ) -> Result<(), FlowError> {
-    let question = format!(
-        "{} needs {need} and {free} is free; files with holes may need less. Continue?",
-        dir.display()
-    );
-    if need <= free || operator.confirm(&question) == Answer::Yes {
+    let dir = dir.to_owned();
+    if need <= free
+        || operator.ask(Question::TooLittleSpace { dir: dir.clone(), need, free }) == Answer::Yes
+    {
         return Ok(());
     }
-    Err(FlowError::TargetFull { dir: dir.to_owned(), need, free })
+    Err(FlowError::TargetFull { dir, need, free })
 }
 
 /// Where a catalog says that the parts of a content on this disc are.
@@ -740,25 +740,8 @@ fn places_in(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::operator::{InsertRequest, Nobody, Secret};
-
-    struct Yes;
-
-    impl Operator for Yes {
-        fn confirm(&self, _: &str) -> Answer {
-            Answer::Yes
-        }
-        fn confirm_in_person(&self, _: &str) -> Answer {
-            Answer::NobodyThere
-        }
-        fn hands(&self, _: &str) -> Answer {
-            Answer::NobodyThere
-        }
-        fn summon(&self, _: &InsertRequest) {}
-        fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-            None
-        }
-    }
+    use crate::port::fake_operator::FakeOperator;
+    use crate::port::operator::Nobody;
 
     #[test]
     fn too_little_space_is_an_error_unless_a_person_says_yes() {
@@ -766,6 +749,6 @@ mod tests {
         let asked = |free, who: &dyn Operator| enough_space(dir, Bytes(10), Bytes(free), who);
         assert!(asked(10, &Nobody).is_ok());
         assert!(matches!(asked(9, &Nobody), Err(FlowError::TargetFull { .. })));
-        assert!(asked(9, &Yes).is_ok());
+        assert!(asked(9, &FakeOperator::yes()).is_ok());
     }
 }

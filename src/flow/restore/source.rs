@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::catalog::DiscState;
 use crate::drive::DiscReader;
-use crate::model::{DiscIdentity, DiscNo};
-use crate::port::operator::Answer;
-use crate::port::wanted::WantedMedium;
+use crate::model::{CopyPlaces, DiscIdentity, DiscNo};
+use crate::port::question::{Answer, Question};
+use crate::port::wanted::{WantedDisc, WantedMedium};
 
 use crate::flow::library::collect::{Gathered, group_of};
 use crate::flow::library::insertion::{RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundSet, Inventory, look, look_in, wrong_disc};
-use crate::flow::library::locations::kept_disc;
+use crate::flow::library::locations::places_of_disc;
 use crate::flow::library::reconstruct::remake;
 use crate::flow::restore::{RestoreRequest, RestoreSession, note_problems};
 use crate::flow::{FlowError, chain};
@@ -21,9 +21,18 @@ const PATIENCE: usize = 20;
 
 impl RestoreSession<'_> {
     /// Where a person keeps the disc, if the catalog knows.
-    pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
+    pub(in crate::flow) fn places(&self, disc: DiscNo) -> CopyPlaces {
         let known = self.known.as_ref();
-        known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
+        known.map(|known| places_of_disc(&known.catalog, known.set, disc)).unwrap_or_default()
+    }
+
+    /// The same as a clause.
+    pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
+        self.places(disc).clause()
+    }
+
+    fn wanted(&self, number: DiscNo) -> WantedDisc {
+        WantedDisc::new(&self.found_set.name, number).kept(self.places(number))
     }
 
     /// Whether the disc is at hand, now or after a person was asked for it.
@@ -36,12 +45,8 @@ impl RestoreSession<'_> {
                 return Ok(true);
             }
             self.context.stop.check()?;
-            let (name, from) = (&self.found_set.name, self.request.from.display());
-            let kept = self.kept(number);
-            let comma = if kept.is_empty() { "" } else { "," };
-            let request =
-                format!("Disc {number} of {name}{kept}{comma} is needed: put it into {from}.");
-            if self.context.operator.hands(&request) != Answer::Yes {
+            let (wanted, dir) = (self.wanted(number), self.request.from.clone());
+            if self.context.operator.ask(Question::BringDisc { wanted, dir }) != Answer::Done {
                 return Ok(false);
             }
             self.look_again()?;
@@ -111,8 +116,7 @@ impl RestoreSession<'_> {
 
     /// Has the disc put into the drive; false if it never came.
     fn insert(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        let kept = self.kept(number);
-        let wanted = WantedMedium::disc(&self.found_set.name, number).with(&kept);
+        let wanted = self.wanted(number).into();
         self.insert_one(&wanted, |found_set| found_set.discs.contains_key(&number))
     }
 
@@ -148,9 +152,18 @@ impl RestoreSession<'_> {
             }
             Err(error @ FlowError::NeverCame { .. }) => {
                 self.context.monitor.note(&chain(&error));
+                self.note_place(wanted);
                 Ok(false)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Where somebody may look for a disc that never came.
+    fn note_place(&self, wanted: &WantedMedium) {
+        if let Some(disc) = wanted.first_disc().filter(|disc| !disc.kept.is_empty()) {
+            let kept = disc.kept.clause();
+            self.context.monitor.note(&format!("disc {}{kept}", disc.disc));
         }
     }
 

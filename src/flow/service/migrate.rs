@@ -27,14 +27,14 @@ use crate::pack::{Fill, Filler, PackError};
 use crate::port::event::{Activity, Trouble};
 use crate::port::files::{make_private_dir, unless_missing};
 use crate::port::monitor::{Monitor, NewTask};
-use crate::port::operator::Secret;
-use crate::port::wanted::WantedMedium;
+use crate::port::passphrase::{PassphraseRequest, Secret};
+use crate::port::wanted::{Purpose, WantedDisc};
 use crate::restore::place::OverwritePolicy;
 use crate::scan::content::Source;
 
 use crate::flow::backup::ledger::CatalogLedger;
 use crate::flow::backup::writer::DiscWriter;
-use crate::flow::base::keys::{Asking, KeyRing};
+use crate::flow::base::keys::KeyRing;
 use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::recipients::agree;
 use crate::flow::base::sets::no_disc;
@@ -42,7 +42,7 @@ use crate::flow::base::turn::open_to_write;
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::library::inventory::{FoundSet, Inventory, Trust, Vetting, look, look_in};
 use crate::flow::library::listings::KnownIn;
-use crate::flow::library::locations::{kept_disc, shelf_of};
+use crate::flow::library::locations::{kept_disc, places_of_disc, shelf_of};
 use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreRequest, fetch};
 use crate::flow::staging::area::{SetTexts, Staging};
@@ -96,7 +96,7 @@ pub fn migrate(
     let staging = Staging::open(&request.staging)?;
     let old = old_discs(request, &catalog, &set, context.monitor)?;
     let typed = RefCell::new(None);
-    let ask = |prompt: &str, asking| asked_once(request, &typed, prompt, asking);
+    let ask = |wanted| asked_once(request, &typed, wanted);
     let keys = || keys_with(&request.keys, &ask);
     let sealer = keys().sealer_for(&set)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
@@ -206,14 +206,13 @@ fn old_discs(
 fn asked_once(
     request: &MigrateRequest,
     typed: &RefCell<Option<Secret>>,
-    prompt: &str,
-    asking: Asking,
+    wanted: PassphraseRequest,
 ) -> Result<Secret, FlowError> {
     match &*typed.borrow() {
-        Some(secret) if asking != Asking::Again => return Ok(secret.clone()),
+        Some(secret) if !wanted.again => return Ok(secret.clone()),
         _ => {}
     }
-    let secret = (request.keys.passphrase)(prompt, asking)?;
+    let secret = (request.keys.passphrase)(wanted)?;
     *typed.borrow_mut() = Some(secret.clone());
     Ok(secret)
 }
@@ -333,9 +332,9 @@ impl Moving<'_> {
         from: &Path,
     ) -> Result<FoundSet, FlowError> {
         let set = self.writer.set;
-        let kept = kept_disc(self.ledger.catalog(), set.id, disc.number);
-        let wanted = WantedMedium::disc(&set.facts.name, disc.number);
-        let wanted = wanted.with(&kept).with(", to be migrated");
+        let kept = places_of_disc(self.ledger.catalog(), set.id, disc.number);
+        let wanted = WantedDisc::new(&set.facts.name, disc.number);
+        let wanted = wanted.kept(kept).to(Purpose::Migrate).into();
         let fits = |found_set: &FoundSet| {
             found_set.uuid == set.facts.uuid && found_set.discs.contains_key(&disc.number)
         };

@@ -9,8 +9,7 @@ use crate::catalog::{Access, Catalog, CatalogError, ClosedDiscInfo, KnownSet};
 use crate::drive::{Absence, Drive, DriveError};
 use crate::model::{DiscIdentity, DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
-use crate::port::operator::InsertRequest;
-use crate::port::wanted::WantedMedium;
+use crate::port::wanted::{DiscChoice, InsertRequest, WantedMedium};
 
 use crate::flow::WaitLimit;
 use crate::flow::base::error::lost_words;
@@ -214,7 +213,7 @@ impl<'a> Watch<'a> {
         let drive = &mut *drives.burner;
         let wanted = match next {
             Some(next) => next.wanted.clone(),
-            None => WantedMedium::any("a disc to verify; nothing is staged"),
+            None => WantedMedium::any(None, DiscChoice::ToVerifyWhileIdle),
         };
         if self.is_new(WaitReason::Wanted(wanted.clone())) {
             self.context.operator.summon(&InsertRequest { drive: drive.title(), wanted });
@@ -449,14 +448,14 @@ mod tests {
             trust: Trust::default(),
         };
         let mut watch = Watch::new(&request, bench.context());
-        let wanted = |disc: &'static str| WaitReason::Wanted(WantedMedium::any(disc));
+        let wanted = |which| WaitReason::Wanted(WantedMedium::any(None, which));
         for (said, is_new) in [
             (WaitReason::NothingStaged, true),
             (WaitReason::NothingStaged, false),
             (WaitReason::CatalogInUse, true),
-            (wanted("one"), true),
-            (wanted("one"), false),
-            (wanted("two"), true),
+            (wanted(DiscChoice::ToVerify), true),
+            (wanted(DiscChoice::ToVerify), false),
+            (wanted(DiscChoice::ToDrill), true),
             (WaitReason::NothingStaged, true),
         ] {
             assert_eq!(watch.is_new(said.clone()), is_new, "{said:?}");

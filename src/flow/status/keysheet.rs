@@ -7,7 +7,7 @@ use crate::catalog::{Access, Catalog, KnownSet, SnapshotInfo};
 use crate::codec::openpgp::{Locks, Opener};
 use crate::model::SetName;
 use crate::port::clock::Moment;
-use crate::port::operator::Secret;
+use crate::port::passphrase::Secret;
 
 use crate::flow::base::turn::open_to_write;
 use crate::flow::library::known_discs::{KnownDisc, known_discs};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::catalog::{Catalog, Copy, CopyNo, CopyState, Finding, KnownSet};
-use crate::model::disc_list::named;
 use crate::model::{DiscList, DiscNo, SetName};
+use crate::port::question::{Answer, Question};
 
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
@@ -23,7 +23,10 @@ pub fn locate(
     let mut catalog = open_to_write(catalog, context)?;
     let set = choose_set(catalog.sets()?, name)?;
     let known = known_copies(&catalog, &set, discs)?;
-    let chosen = if copy.is_none() { ask_for_the_copy(&known, context) } else { None };
+    let chosen = match copy {
+        None => ask_for_the_copy(&set.facts.name, &known, context),
+        Some(_) => None,
+    };
     let meant: Vec<(DiscNo, CopyNo)> = known
         .iter()
         .map(|(disc, copies)| {
@@ -52,15 +55,25 @@ fn known_copies(
 }
 
 /// Asked once, however many discs have several copies.
-fn ask_for_the_copy(known: &[(DiscNo, Vec<Copy>)], context: Context) -> Option<CopyNo> {
+fn ask_for_the_copy(
+    set: &SetName,
+    known: &[(DiscNo, Vec<Copy>)],
+    context: Context,
+) -> Option<CopyNo> {
     let several = known.iter().map(|(disc, copies)| (*disc, candidates(copies)));
     let several: Vec<_> = several.filter(|(_, copies)| copies.len() > 1).collect();
     let discs: Vec<DiscNo> = several.iter().map(|(disc, _)| *disc).collect();
     let numbers: BTreeSet<u32> =
         several.iter().flat_map(|(_, copies)| copies).map(|copy| copy.number.0).collect();
     let numbers: Vec<u32> = numbers.into_iter().collect();
-    let question = format!("There are several copies of {}. Which one is it?", named(&discs));
-    if numbers.is_empty() { None } else { context.operator.choose(&question, &numbers).map(CopyNo) }
+    if numbers.is_empty() {
+        return None;
+    }
+    let (set, discs) = (set.clone(), DiscList::of(&discs));
+    match context.operator.ask(Question::WhichCopy { set, discs, copies: numbers }) {
+        Answer::Copy(number) => Some(CopyNo(number)),
+        _ => None,
+    }
 }
 
 /// The copy that is meant: the named one, or the only one that somebody would put away.

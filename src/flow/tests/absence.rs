@@ -289,7 +289,7 @@ fn is_gone<T>(ended: &EndedRun<T>, slip: ReadFault) {
 const GONE: [ReadFault; 2] = [ReadFault::Unplugged, ReadFault::Hangs];
 
 fn drill_it(all: bool, bench: &FlowBench, context: Context) -> Result<Vec<DrilledDisc>, FlowError> {
-    let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+    let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
     let request = DrillRequest {
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
@@ -343,7 +343,7 @@ fn with_two_discs() -> FlowBench {
 
 /// In place of a catalog that is sound.
 fn rebuild_it(bench: &FlowBench, context: Context) -> Result<RebuildReport, FlowError> {
-    let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+    let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
     let request = RebuildRequest {
         from: vec!["/dev/fake".into()],
         catalog: bench.path("catalog.sqlite"),
@@ -487,7 +487,7 @@ fn who_watches_verifies_a_disc_when_it_is_there_again() {
 
 /// Disc 1, in the drive, onto a disc on a shelf.
 fn migrate_it(bench: &FlowBench, context: Context) -> Result<MigrateReport, FlowError> {
-    let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+    let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
     let request = MigrateRequest {
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),

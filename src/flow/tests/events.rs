@@ -136,6 +136,7 @@ fn jukebox(bench: &PipelineBench, failing: BTreeSet<u32>) -> FakeDrive {
                 label: Box::new(label.clone()),
                 sector: None,
                 words: "no".to_owned(),
+                remedy: None,
             }),
             false => Ok(()),
         }

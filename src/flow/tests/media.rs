@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -29,66 +29,19 @@ use crate::flow::*;
 use crate::model::disc::Ratio;
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscList, DiscNo, Sectors, SetName};
-use crate::port::operator::{Answer, InsertRequest, Operator, Secret};
+use crate::port::fake_operator::FakeOperator;
+use crate::port::operator::Operator;
+use crate::port::question::Answer;
 use crate::port::recorder::Recorder;
 use crate::port::stop::Stop;
 use crate::restore::place::OverwritePolicy;
 use crate::scan::filter::FilterOptions;
-
-/// Somebody who agrees, and what they were asked for.
-#[derive(Default)]
-pub(in crate::flow) struct Agreeing(Mutex<Vec<String>>);
-
-impl Operator for Agreeing {
-    fn confirm(&self, _: &str) -> Answer {
-        Answer::Yes
-    }
-    fn confirm_in_person(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn hands(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn summon(&self, call: &InsertRequest) {
-        self.0.lock().unwrap().push(call.wanted.to_string());
-    }
-    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-        None
-    }
-}
-
-/// Somebody who goes home when they are called for the second time.
-struct GoingHome<'a> {
-    called: Mutex<u32>,
-    stop: &'a Stop,
-}
-
-impl Operator for GoingHome<'_> {
-    fn confirm(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn confirm_in_person(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn hands(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn summon(&self, _: &InsertRequest) {
-        let mut called = self.called.lock().unwrap();
-        *called += 1;
-        if *called == 2 {
-            self.stop.ask(15);
-        }
-    }
-    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-        None
-    }
-}
+use crate::ui::words::insertion::medium;
 
 pub(in crate::flow) struct FlowBench {
     dir: TempDir,
     pub(in crate::flow) tray: FakeDrive,
-    pub(in crate::flow) person: Agreeing,
+    pub(in crate::flow) person: FakeOperator<'static>,
     pub(in crate::flow) monitor: Recorder,
     pub(in crate::flow) stop: Stop,
     parity: Option<u8>,
@@ -102,7 +55,8 @@ impl FlowBench {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         fs::write(dir.path().join("source/a"), "content").unwrap();
-        let (tray, person, monitor) = Default::default();
+        let (tray, monitor) = Default::default();
+        let person = FakeOperator::yes();
         FlowBench {
             dir,
             tray,
@@ -135,7 +89,8 @@ impl FlowBench {
     }
 
     pub(in crate::flow) fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.person.0.lock().unwrap())
+        let requests = std::mem::take(&mut *self.person.requests.lock().unwrap());
+        requests.iter().map(|request| medium(&request.wanted)).collect()
     }
 
     fn backup_twice(&self) {
@@ -152,7 +107,7 @@ impl FlowBench {
         copies: u32,
         drives: Option<&mut Drives>,
     ) -> Result<BackupReport, FlowError> {
-        let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+        let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
         let request = BackupRequest {
             signer: None,
             drill: false,
@@ -344,7 +299,13 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     fs::write(&archive, bytes).unwrap();
     let one = bench.path("one");
     bench.tray.will_get(&[&one]);
-    let person = GoingHome { called: Mutex::new(0), stop: &bench.stop };
+    // Somebody who goes home when they are called for the second time.
+    let called = AtomicU32::new(0);
+    let person = FakeOperator::always(Answer::NobodyThere).inserting(|_| {
+        if called.fetch_add(1, Ordering::Relaxed) == 1 {
+            bench.stop.ask(15);
+        }
+    });
     assert!(matches!(bench.watch(&person), Err(FlowError::Stopped(_))));
     assert_eq!(bench.drills(), [Finding::Damaged]);
     assert_eq!((image_on(&one), bench.tray.inside()), (None, None), "the blank was ejected");
@@ -390,7 +351,7 @@ pub(in crate::flow) fn restore_from(
     drive: &mut (dyn Drive + 'static),
     context: Context,
 ) -> Result<RestoreReport, FlowError> {
-    let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+    let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
     restore(&restore_request(bench, ring(&ask, false)), Some(drive), context)
 }
 
@@ -418,7 +379,7 @@ fn a_dry_run_counts_how_often_the_disc_in_the_drive_must_be_changed() {
         let bench = FlowBench::with_recovery_discs("1/2");
         let discs = discs_for_the_tray(&bench);
         bench.tray.will_get(&[&discs[inside]]);
-        let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+        let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
         let request = restore_request(&bench, ring(&ask, false));
         let dry_run = RestoreRequest { dry_run: true, ..request };
         let plan = restore(&dry_run, Some(&mut bench.tray.clone()), bench.context()).unwrap();
@@ -488,7 +449,7 @@ fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
     }
     fs::write(&image, bytes).unwrap();
     fs::remove_file(bench.path("catalog.sqlite")).unwrap();
-    let ask = |_: &str, _: crate::flow::base::keys::Asking| Err(FlowError::NotAgreed);
+    let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
     let request = RebuildRequest {
         from: vec!["/dev/fake".into()],
         catalog: bench.path("catalog.sqlite"),

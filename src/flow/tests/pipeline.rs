@@ -29,10 +29,14 @@ use crate::model::{Bytes, DiscNo, SetName, SetUuid};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
 use crate::port::event::{Activity, Event, Listener, Reached};
+use crate::port::fake_operator::FakeOperator;
 use crate::port::monitor::Monitor;
-use crate::port::operator::{Answer, InsertRequest, Nobody, Operator, Secret};
+use crate::port::operator::{Nobody, Operator};
+use crate::port::passphrase::{PassphraseRequest, Secret};
+use crate::port::question::{Answer, Question};
 use crate::port::stop::Stop;
 use crate::scan::filter::FilterOptions;
+use crate::ui::words::{insertion::medium, questions::question};
 
 /// What the test hears of the run, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,23 +126,20 @@ impl Listener for EventRecorder {
     }
 }
 
-impl Operator for EventRecorder {
-    fn confirm(&self, question: &str) -> Answer {
-        self.tell(RunEvent::Confirm(question.to_owned()));
-        Answer::Yes
-    }
-    fn confirm_in_person(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn hands(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn summon(&self, call: &InsertRequest) {
-        self.tell(RunEvent::Summons(call.wanted.to_string()));
-    }
-    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-        None
-    }
+/// Somebody who agrees, and tells the test what they were asked.
+fn person(tell: Sender<RunEvent>) -> FakeOperator<'static> {
+    let called = tell.clone();
+    let answer = move |asked: &Question| match asked.is_answered_by_yes() {
+        true => {
+            // The test may have seen enough.
+            let _ = tell.send(RunEvent::Confirm(question(asked)));
+            Answer::Yes
+        }
+        false => Answer::NobodyThere,
+    };
+    FakeOperator::answering(answer).inserting(move |request| {
+        let _ = called.send(RunEvent::Summons(medium(&request.wanted)));
+    })
 }
 
 /// A source for three discs of 3 MB, and a place for all that comes of it.
@@ -234,12 +235,13 @@ impl PipelineBench {
         let fake = if plan.hands { self.tray() } else { FakeDrive::jukebox(&self.path("shelf")) };
         let held = held(fake, tell.clone(), words);
         let hold = plan.hold.map(|disc| (disc, Mutex::new(go)));
-        let (monitor, witness) = EventRecorder { seen: tell, hold }.listening();
+        let person = person(tell.clone());
+        let (monitor, _) = EventRecorder { seen: tell, hold }.listening();
         let strings = Strings { seen, drive, packer, stop: stop.clone() };
         thread::scope(|scope| {
             let run = scope.spawn(|| {
                 let ask = nobody_asks;
-                let context = context(&monitor, &*witness, &stop);
+                let context = context(&monitor, &person, &stop);
                 backup(&self.request(&ask), Some(&mut Drives::one(Box::new(held))), context)
             });
             let strings = strings;
@@ -275,11 +277,8 @@ impl PipelineBench {
     }
 }
 
-pub(super) fn nobody_asks(
-    prompt: &str,
-    _: crate::flow::base::keys::Asking,
-) -> Result<Secret, FlowError> {
-    panic!("asked for: {prompt}")
+pub(super) fn nobody_asks(request: PassphraseRequest) -> Result<Secret, FlowError> {
+    panic!("asked for: {request:?}")
 }
 
 pub(super) fn context<'a>(

@@ -23,7 +23,8 @@ use crate::flow::*;
 use crate::model::glob::PathGlobs;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
-use crate::port::operator::{Nobody, Operator, Secret};
+use crate::port::operator::{Nobody, Operator};
+use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::recorder::Recorder;
 use crate::port::stop::{Stop, Stopped};
 use crate::restore::place::OverwritePolicy;
@@ -239,10 +240,10 @@ fn largest<'a>(image: &'a Image, name: &str) -> &'a DiscFile {
 
 fn ask(
     passphrase: Option<&'static str>,
-) -> impl Fn(&str, crate::flow::base::keys::Asking) -> Result<Secret, FlowError> {
-    move |prompt, _| match passphrase {
+) -> impl Fn(PassphraseRequest) -> Result<Secret, FlowError> {
+    move |request| match passphrase {
         Some(text) => Ok(Secret::new(text.into())),
-        None => panic!("asked for: {prompt}"),
+        None => panic!("asked for: {request:?}"),
     }
 }
 

@@ -15,8 +15,9 @@ use crate::flow::care::copy::{CopyRequest, copy};
 use crate::flow::tests::media::FlowBench;
 use crate::flow::*;
 use crate::model::{DiscList, DiscNo};
-use crate::port::operator::{Answer, InsertRequest, Operator, Secret};
-use crate::port::wanted::MediumKind;
+use crate::port::fake_operator::FakeOperator;
+use crate::port::question::{Answer, Question};
+use crate::port::wanted::{Purpose, WantedDisc, WantedMedium};
 
 const MEDIA: [&str; 4] = ["one", "two", "three", "four"];
 
@@ -95,61 +96,6 @@ fn spoil(dir: &Path) {
     fs::write(&image, bytes).unwrap();
 }
 
-/// Somebody who puts in what is asked for. `talks`: they answer questions, too, and truly.
-struct SimulatedPerson<'a> {
-    bench: &'a FlowBench,
-    world: SharedState,
-    talks: bool,
-}
-
-impl SimulatedPerson<'_> {
-    fn blank(&self) -> Option<PathBuf> {
-        let media = MEDIA.iter().map(|name| self.bench.path(name));
-        media.into_iter().find(|dir| image_on(dir).is_none())
-    }
-
-    fn fetch(&self, call: &InsertRequest) -> Option<PathBuf> {
-        let wanted = &call.wanted;
-        let copy = || self.world.medium_of(wanted.copy.unwrap_or(1));
-        match wanted.what {
-            MediumKind::Blank => self.blank(),
-            MediumKind::Either => copy().or_else(|| self.blank()),
-            MediumKind::Disc if wanted.to_string().contains("to be copied") => {
-                Some(self.bench.path("one"))
-            }
-            MediumKind::Disc => copy(),
-        }
-    }
-}
-
-impl Operator for SimulatedPerson<'_> {
-    fn confirm(&self, _: &str) -> Answer {
-        Answer::Yes
-    }
-    fn confirm_in_person(&self, question: &str) -> Answer {
-        if !self.talks {
-            return Answer::NobodyThere;
-        }
-        let inside = self.bench.tray.inside();
-        let is_it = |copy: u32| {
-            question.contains(&format!("copy {copy}")) && self.world.medium_of(copy) == inside
-        };
-        let is_question = question.starts_with("Is the disc in");
-        if is_question && (1..9).any(is_it) { Answer::Yes } else { Answer::No }
-    }
-    fn hands(&self, _: &str) -> Answer {
-        Answer::NobodyThere
-    }
-    fn summon(&self, call: &InsertRequest) {
-        self.world.moment();
-        let medium = self.fetch(call).unwrap_or_else(|| panic!("nobody has {}", call.wanted));
-        self.bench.tray.will_get(&[&medium]);
-    }
-    fn passphrase(&self, _: &str, _: bool) -> Option<Secret> {
-        None
-    }
-}
-
 /// What is in the drive when the next run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lies {
@@ -200,8 +146,43 @@ impl UnreadTrial {
         self.bench.tray.clone()
     }
 
-    fn person(&self, case: UnreadCase) -> SimulatedPerson<'_> {
-        SimulatedPerson { bench: &self.bench, world: self.world.clone(), talks: case.talks }
+    /// Somebody who puts in what is asked for; if they talk, they answer questions, too, and truly.
+    fn person(&self, case: UnreadCase) -> FakeOperator<'_> {
+        let answer = move |question: &Question| match question {
+            question if question.is_answered_by_yes() => Answer::Yes,
+            _ if !case.talks => Answer::NobodyThere,
+            Question::IsThisDisc { wanted, .. } => {
+                let inside = self.bench.tray.inside();
+                let is_it = |copy| self.world.medium_of(copy) == inside;
+                if wanted.copy.is_some_and(is_it) { Answer::Yes } else { Answer::No }
+            }
+            _ => Answer::No,
+        };
+        FakeOperator::answering(answer).inserting(|request| self.bring(&request.wanted))
+    }
+
+    fn bring(&self, wanted: &WantedMedium) {
+        self.world.moment();
+        let medium = self.fetch(wanted).unwrap_or_else(|| panic!("nobody has {wanted:?}"));
+        self.bench.tray.will_get(&[&medium]);
+    }
+
+    fn fetch(&self, wanted: &WantedMedium) -> Option<PathBuf> {
+        let copy = |disc: &WantedDisc| self.world.medium_of(disc.copy.unwrap_or(1));
+        match wanted {
+            WantedMedium::Blank(_) => self.blank(),
+            WantedMedium::DiscOrBlank { disc, .. } => copy(disc).or_else(|| self.blank()),
+            WantedMedium::Disc(WantedDisc { purpose: Some(Purpose::Copy), .. }) => {
+                Some(self.bench.path("one"))
+            }
+            WantedMedium::Disc(disc) => copy(disc),
+            WantedMedium::AnyOf { .. } | WantedMedium::AnyDisc { .. } => None,
+        }
+    }
+
+    fn blank(&self) -> Option<PathBuf> {
+        let media = MEDIA.iter().map(|name| self.bench.path(name));
+        media.into_iter().find(|dir| image_on(dir).is_none())
     }
 
     /// Both copies of what is staged.

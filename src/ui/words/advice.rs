@@ -333,6 +333,7 @@ fn of_format(error: &FormatError) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::model::{DiscNo, SetName};
+    use crate::port::wanted::{WantedDisc, WantedMedium};
     use crate::restore::index::ListingError;
 
     fn set() -> SetName {
@@ -378,7 +379,7 @@ mod tests {
     fn a_disc_that_did_not_come_is_told_by_who_could_have_brought_it() {
         let never = |asked| FlowError::NeverCame {
             drive: "/dev/sr0".to_owned(),
-            wanted: "disc 2 of photos".to_owned(),
+            wanted: Box::new(WantedMedium::Disc(WantedDisc::new(&set(), DiscNo(2)))),
             asked,
             source: Box::new(KeyError::NeedsSecretKey(set()).into()),
         };

@@ -3,3 +3,7 @@
 
 pub mod advice;
 pub mod dangers;
+pub mod insertion;
+#[cfg(test)]
+mod question_tests;
+pub mod questions;

@@ -12,7 +12,8 @@ use crate::flow::backup::guards::{in_words, open, sets_over};
 use crate::flow::base::guard_error::NewSetError;
 use crate::model::SetName;
 use crate::model::path::shown;
-use crate::port::operator::{Answer, Operator};
+use crate::port::operator::Operator;
+use crate::port::question::{Answer, NewSetDoubt, Question};
 
 /// What is asked of the set and the source of a backup.
 pub struct NewSetGuard<'a> {
@@ -47,31 +48,43 @@ impl NewSetGuard<'_> {
             return Err(NewSetError::IsShelf(self.source.to_owned()).into());
         }
         match self.doubt(&sets).filter(|_| is_new && !self.is_configured) {
-            Some(doubt) => self.ask(&doubt, operator),
+            Some(doubt) => self.ask(doubt, operator),
             None => Ok(()),
         }
     }
 
-    fn doubt(&self, sets: &[KnownSet]) -> Option<String> {
+    fn doubt(&self, sets: &[KnownSet]) -> Option<NewSetDoubt> {
         let over = sets_over(sets, self.source);
         if !over.is_empty() {
-            let source = shown(self.source.as_os_str().as_bytes());
-            return Some(format!("{source} is already the source of set {}", in_words(&over)));
+            return Some(NewSetDoubt::SameSource { sets: over, dir: self.source.to_owned() });
         }
-        let like = sets.iter().map(|set| &set.facts.name).find(|name| is_slip(self.name, name));
-        like.filter(|_| self.is_typed)
-            .map(|like| format!("there is no set {}, but there is a set {like}", self.name))
+        let similar = sets.iter().map(|set| &set.facts.name).find(|name| is_slip(self.name, name));
+        let similar = similar.filter(|_| self.is_typed)?;
+        Some(NewSetDoubt::SimilarName { similar: similar.clone() })
     }
 
-    fn ask(&self, doubt: &str, operator: &dyn Operator) -> Result<(), FlowError> {
-        let name = self.name.clone();
-        let question = format!("{doubt}. Create a new set {name}?");
-        match operator.confirm_in_person(&question) {
+    fn ask(&self, doubt: NewSetDoubt, operator: &dyn Operator) -> Result<(), FlowError> {
+        let set = self.name.clone();
+        match operator.ask(Question::CreateSet { set: set.clone(), doubt: doubt.clone() }) {
             Answer::Yes => Ok(()),
-            Answer::No => Err(NewSetError::NotAgreed(name).into()),
             Answer::NobodyThere => {
-                Err(NewSetError::NobodyThere { name, doubt: doubt.to_owned() }.into())
+                let doubt = doubt_words(&set, &doubt);
+                Err(NewSetError::NobodyThere { name: set, doubt }.into())
             }
+            _ => Err(NewSetError::NotAgreed(set).into()),
+        }
+    }
+}
+
+/// Why a new set of this name may be a mistake: the error says it, and so does the question.
+pub fn doubt_words(set: &SetName, doubt: &NewSetDoubt) -> String {
+    match doubt {
+        NewSetDoubt::SameSource { sets, dir } => {
+            let source = shown(dir.as_os_str().as_bytes());
+            format!("{source} is already the source of set {}", in_words(sets))
+        }
+        NewSetDoubt::SimilarName { similar } => {
+            format!("there is no set {set}, but there is a set {similar}")
         }
     }
 }

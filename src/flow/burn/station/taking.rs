@@ -7,8 +7,8 @@ use crate::burn::{BurnError, check_size, make_image, take_blank};
 use crate::catalog::{ClosedDiscInfo, Copy, CopyNo, KnownSet};
 use crate::drive::{Blank, BurnJob, Drive, DriveError};
 use crate::model::DiscIdentity;
-use crate::port::operator::Answer;
-use crate::port::wanted::WantedMedium;
+use crate::port::question::{Answer, Question};
+use crate::port::wanted::{BurnDate, WantedBlank, WantedDisc, WantedMedium};
 use crate::verify::Verdict;
 
 use crate::flow::burn::records::{BurnOrder, Copies, CopyStep};
@@ -28,15 +28,15 @@ pub(super) enum Taken {
 pub(super) fn is_meant(
     drive: &dyn Drive,
     came: Came,
-    wanted: &WantedMedium,
+    wanted: &WantedDisc,
     context: Context,
 ) -> bool {
-    let question = format!("Is the disc in {} {}?", drive.title(), wanted.disc_words());
-    came == Came::AsAsked || says_yes(&question, context)
+    let (drive, wanted) = (drive.title(), wanted.clone());
+    came == Came::AsAsked || says_yes(Question::IsThisDisc { drive, wanted }, context)
 }
 
-fn says_yes(question: &str, context: Context) -> bool {
-    context.operator.confirm_in_person(question) == Answer::Yes
+fn says_yes(question: Question, context: Context) -> bool {
+    context.operator.ask(question) == Answer::Yes
 }
 
 /// Looks at media.
@@ -44,6 +44,8 @@ struct Seeker<'a> {
     label: DiscIdentity,
     disc: &'a ClosedDiscInfo,
     wanted: WantedMedium,
+    /// The copy that nobody read back, if there is one.
+    unread: WantedDisc,
     has_unread: bool,
     /// Nothing is known of any copy: one that is there was burned by a run that did not record it.
     is_first: bool,
@@ -69,7 +71,7 @@ impl Seeker<'_> {
     }
 
     fn is_it(&self, drive: &dyn Drive, came: Came) -> bool {
-        !self.has_others || is_meant(drive, came, &self.wanted, self.context)
+        !self.has_others || is_meant(drive, came, &self.unread, self.context)
     }
 
     fn take(
@@ -96,7 +98,7 @@ impl Seeker<'_> {
         match self.is_it(drive, came) {
             true => Ok(None),
             false => {
-                let (drive, wanted) = (drive.title(), self.wanted.disc_words());
+                let (drive, wanted) = (drive.title(), self.unread.clone().into());
                 Err(FlowError::PerhapsAnother { drive, wanted })
             }
         }
@@ -108,11 +110,11 @@ impl Seeker<'_> {
         if !self.has_unread || came == Came::AsAsked {
             return Ok(());
         }
-        let (drive, unread) = (drive.title(), self.wanted.disc_words());
-        let question = format!("There is {unread}. Burn it again, onto the blank in {drive}?");
-        match says_yes(&question, self.context) {
+        let (drive, unread) = (drive.title(), self.unread.clone());
+        let question = Question::BurnAgain { drive: drive.clone(), unread: unread.clone() };
+        match says_yes(question, self.context) {
             true => Ok(()),
-            false => Err(BurnFailure::NotOnceMore { drive, unread }.into()),
+            false => Err(BurnFailure::NotOnceMore { drive, unread: unread.into() }.into()),
         }
     }
 }
@@ -120,10 +122,13 @@ impl Seeker<'_> {
 impl<'a> BurnAttempt<'a> {
     fn seeker(&self) -> Seeker<'a> {
         let order: &'a BurnOrder = self.order;
+        let wanted = self.wanted();
+        let any_copy = || WantedDisc::new(&self.set.facts.name, order.disc.number);
         Seeker {
             label: self.label(),
             disc: &order.disc,
-            wanted: self.wanted(),
+            unread: wanted.first_disc().cloned().unwrap_or_else(any_copy),
+            wanted,
             has_unread: self.unread().is_some(),
             is_first: self.copies.is_first(),
             has_others: self.copies.has_others,
@@ -238,13 +243,10 @@ impl BurnAttempt<'_> {
         medium_wanted(self.set, self.disc(), self.copies, self.order.wanted)
     }
 
-    pub(super) fn wanted_back(&self) -> WantedMedium {
-        let wanted = WantedMedium::disc(&self.set.facts.name, self.disc().number);
-        let words = match self.since {
-            Some(burned) => format!(", burned on {}, not verified yet", burned.day()),
-            None => ", just burned, to be verified".to_owned(),
-        };
-        wanted.copy(self.shown(self.copy)).with(&words)
+    pub(super) fn wanted_back(&self) -> WantedDisc {
+        let wanted = WantedDisc::new(&self.set.facts.name, self.disc().number);
+        let burned = self.since.map_or(BurnDate::JustNow, BurnDate::On);
+        wanted.copy(self.shown(self.copy)).burned(burned)
     }
 
     pub(super) fn shown(&self, copy: CopyNo) -> Option<u32> {
@@ -259,15 +261,22 @@ pub fn medium_wanted(
     copies: &Copies,
     of: usize,
 ) -> WantedMedium {
-    let (name, room) = (&set.facts.name, disc.closing.image);
+    let sectors = disc.closing.image;
     if let Some(unread) = copies.unread_in_drive() {
-        let copy = shown(unread.number, of);
-        return WantedMedium::either(name, disc.number, room, unread.burned).copy(copy);
+        let wanted = WantedDisc::new(&set.facts.name, disc.number);
+        let wanted = wanted.copy(shown(unread.number, of));
+        return WantedMedium::DiscOrBlank {
+            disc: wanted.burned(BurnDate::On(unread.burned)),
+            sectors,
+        };
     }
-    let copy = shown(copies.next, of);
-    let of = if copies.next.0 as usize <= of { format!(" of {of}") } else { String::new() };
-    let words = copy.map(|copy| format!(" (copy {copy}{of})")).unwrap_or_default();
-    WantedMedium::blank(name, disc.number, room).copy(copy).with(&words)
+    WantedMedium::Blank(WantedBlank {
+        set: set.facts.name.clone(),
+        disc: disc.number,
+        sectors,
+        copy: shown(copies.next, of),
+        copies: u32::try_from(of).ok().filter(|of| copies.next.0 <= *of),
+    })
 }
 
 /// A copy's number, where there is more than one.

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::drive::{DiscReader, Discs, Drive, DriveError, FileReader, Folder, discover};
 use crate::model::RelPath;
 use crate::port::files::make_private_dir;
-use crate::port::operator::Answer;
+use crate::port::question::{Answer, Question};
 use crate::port::stop::{Heeding, Stop};
-use crate::port::wanted::WantedMedium;
+use crate::port::wanted::{DiscChoice, WantedMedium};
 
 use crate::flow::care::rebuild::request::RebuildRequest;
 use crate::flow::library::insertion::{give_back, while_it_comes_back, with_medium};
@@ -63,7 +63,7 @@ fn every_disc(
     context: Context,
 ) -> Result<(), FlowError> {
     for number in 0.. {
-        let wanted = if number == 0 { "any disc of the set" } else { "the next disc of the set" };
+        let wanted = if number == 0 { DiscChoice::Any } else { DiscChoice::Next };
         let taken = while_it_comes_back(context, || {
             copied(inserted(drive, wanted, context)?, scratch, repairer, context)
         });
@@ -73,15 +73,20 @@ fn every_disc(
             taken => inventory.take(taken?),
         }
         give_back(drive, context)?;
-        if context.operator.confirm("Is there another disc to read?") != Answer::Yes {
+        let question = Question::AnotherDisc { drive: drive.title() };
+        if context.operator.ask(question) != Answer::Yes {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn inserted(drive: &mut dyn Drive, wanted: &str, context: Context) -> Result<Discs, FlowError> {
-    with_medium(drive, context, &WantedMedium::any(wanted), |drive, _| {
+fn inserted(
+    drive: &mut dyn Drive,
+    wanted: DiscChoice,
+    context: Context,
+) -> Result<Discs, FlowError> {
+    with_medium(drive, context, &WantedMedium::any(None, wanted), |drive, _| {
         let mut found = drive.discs()?;
         match found.discs.is_empty() {
             true => Err(match found.problems.pop() {

@@ -7,7 +7,7 @@ use crate::model::DiscNo;
 use crate::model::disc::Encryption;
 use crate::model::path::shown;
 use crate::port::clock::Moment;
-use crate::port::operator::Answer;
+use crate::port::question::{Answer, Question};
 
 use crate::flow::base::keys::KnownKeys;
 use crate::flow::base::recipients::fingerprints;
@@ -87,11 +87,9 @@ impl SetSettings<'_> {
             self.context.monitor.note(&format!("{says}; the disc is signed"));
             return Ok(());
         }
-        let question = format!(
-            "{says}. Anyone could have written that, and the next backup will be encrypted for \
-             them. Are these yours?"
-        );
-        match self.context.operator.confirm_in_person(&question) {
+        let (set, recipients) = (name.clone(), told.names());
+        let question = Question::TrustRecipients { set, disc, recipients };
+        match self.context.operator.ask(question) {
             Answer::Yes => Ok(()),
             _ => Err(KeyError::UnknownRecipients { says }.into()),
         }
