@@ -66,7 +66,7 @@ pub fn signer(app: &App, signing: &Signing) -> Result<Option<Signer>, RunError> 
                 Some(path) => PassphraseSource::File(path.clone()),
                 None => PassphraseSource::Ask,
             };
-            source.warning().into_iter().for_each(|words| app.reporter.note(&words));
+            source.warning().into_iter().for_each(|notice| app.reporter.note(notice.into()));
             let prompt = format!("Password of the signing key in {}", path.display());
             let try_once = |asking| {
                 let password = source.read(&app.person, &prompt, asking, true, &app.stop)?;

@@ -4,6 +4,7 @@
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, News, predicted_sectors};
 use crate::model::Sectors;
 use crate::port::monitor::{Activity, Monitor, Phase, Progress};
+use crate::port::notice::BurnNotice;
 use crate::port::stop::Stop;
 
 /// A disc that was written and not read back: it counts for nothing yet.
@@ -70,10 +71,17 @@ pub fn make_image(
     Ok(Some(drive.make_image(job, &|news| tell(monitor, job, news), stop)?))
 }
 
-/// Another disc may be in progress beside this one: words name theirs.
+/// Another disc may be in progress beside this one: facts name theirs.
 fn tell(monitor: &dyn Monitor, job: &BurnJob, news: News) {
-    match news {
-        News::Written(bytes) => monitor.progress(Progress { done: bytes.0, written: None }),
-        News::Note(words) => monitor.note(&format!("disc {}: {words}", job.label.number)),
-    }
+    let disc = job.label.number;
+    let notice = match news {
+        News::Written(bytes) => {
+            return monitor.progress(Progress { done: bytes.0, written: None });
+        }
+        News::BurnContinues => BurnNotice::BurnContinues { disc },
+        News::ImageContinues => BurnNotice::ImageContinues { disc },
+        News::Aborted => BurnNotice::BurnAborted { disc },
+        News::Closing => BurnNotice::ClosingDisc { disc },
+    };
+    monitor.note(notice.into());
 }

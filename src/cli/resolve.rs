@@ -9,6 +9,7 @@ use super::args::{Common, KeyArgs};
 use crate::flow::base::keys::{Asking, SettingOrigin};
 use crate::model::SetName;
 use crate::model::path::shown;
+use crate::port::notice::KeyNotice;
 use crate::port::operator::{Answer, Operator, Secret};
 use crate::port::shell::{self, ShellError};
 use crate::port::stop::Stop;
@@ -180,12 +181,9 @@ impl PassphraseSource {
     }
 
     /// A passphrase that others can read is theirs, too.
-    pub fn warning(&self) -> Option<String> {
-        let PassphraseSource::File(path) = self else { return None };
-        let path_shown = || shown(path.as_os_str().as_bytes());
-        is_readable_by_others(path).then(|| {
-            format!("others can read the passphrase file {}: `chmod go-r` it", path_shown())
-        })
+    pub fn warning(&self) -> Option<KeyNotice> {
+        let PassphraseSource::File(file) = self else { return None };
+        is_readable_by_others(file).then(|| KeyNotice::PassphraseFileOpen { file: file.clone() })
     }
 
     /// How often it is worth to ask for a known one.

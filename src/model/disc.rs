@@ -1,6 +1,8 @@
 //! Numbers and identities of sets, snapshots, archives and discs.
 
 use std::fmt;
+
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 macro_rules! number {
@@ -19,6 +21,7 @@ macro_rules! number {
 
 number! {
     /// A disc's number in its set, from 1.
+    #[derive(Serialize)]
     DiscNo(u32)
 }
 number! {
@@ -27,6 +30,7 @@ number! {
 }
 number! {
     /// A snapshot's place in its set's history, from 1. Order is by this, never by a clock.
+    #[derive(Serialize)]
     SnapshotSeq(u32)
 }
 number! {
@@ -40,6 +44,12 @@ number! {
 number! {
     /// Who a snapshot is: two histories of one set can have snapshots of one number.
     SnapshotUuid(Uuid)
+}
+
+impl Serialize for DiscUuid {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
 }
 
 /// The version of the disc format that a disc follows (`docs/format.md`).
@@ -116,6 +126,12 @@ impl Encryption {
 
     pub fn is_on(self) -> bool {
         self != Encryption::None
+    }
+}
+
+impl Serialize for Encryption {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
     }
 }
 
@@ -228,6 +244,12 @@ impl Ratio {
         let (recovery, data): (u32, u32) = (recovery.parse().ok()?, data.parse().ok()?);
         let fits = (1..=Ratio::MOST).contains(&data) && (1..=data).contains(&recovery);
         fits.then_some(Ratio { recovery, data })
+    }
+}
+
+impl Serialize for Ratio {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 
 use super::stop::{Stop, Stopped};
 
@@ -34,6 +35,13 @@ impl std::fmt::Display for Moment {
             Ok(time) => write!(f, "{time:.0}"),
             Err(_) => write!(f, "@{}", self.0),
         }
+    }
+}
+
+/// As it shows.
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Mutex;
 
+use super::notice::Notice;
 use crate::model::DiscNo;
 
 /// A stretch of work with a bar of its own.
@@ -100,8 +101,8 @@ pub trait Monitor: Send + Sync {
     /// The phase has ended, and none follows yet.
     fn rest(&self);
     fn disc(&self, number: DiscNo, reached: Reached);
-    /// A sentence that a person wants to read even when all goes well.
-    fn note(&self, text: &str);
+    /// A fact that a person wants to read even when all goes well.
+    fn note(&self, notice: Notice);
     /// A non-fatal failure. The engine counts it itself: it reaches the exit code without the
     /// monitor.
     fn trouble(&self, trouble: &Trouble);
@@ -123,8 +124,8 @@ impl<M: Monitor + ?Sized> Monitor for &M {
     fn disc(&self, number: DiscNo, reached: Reached) {
         (**self).disc(number, reached);
     }
-    fn note(&self, text: &str) {
-        (**self).note(text);
+    fn note(&self, notice: Notice) {
+        (**self).note(notice);
     }
     fn trouble(&self, trouble: &Trouble) {
         (**self).trouble(trouble);
@@ -134,7 +135,7 @@ impl<M: Monitor + ?Sized> Monitor for &M {
 /// Keeps all that is said, for tests and for callers that print nothing.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    pub notes: Mutex<Vec<String>>,
+    pub notes: Mutex<Vec<Notice>>,
     pub troubles: Mutex<Vec<Trouble>>,
 }
 
@@ -146,9 +147,9 @@ impl Monitor for Recorder {
     fn progress(&self, _: Progress) {}
     fn rest(&self) {}
     fn disc(&self, _: DiscNo, _: Reached) {}
-    fn note(&self, text: &str) {
+    fn note(&self, notice: Notice) {
         if let Ok(mut notes) = self.notes.lock() {
-            notes.push(text.to_owned());
+            notes.push(notice);
         }
     }
     fn trouble(&self, trouble: &Trouble) {

@@ -28,6 +28,7 @@ use crate::format::SizeLimits;
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscIdentity, DiscNo};
 use crate::port::monitor::{Monitor, Progress, Trouble};
+use crate::port::notice::ListingNotice;
 use crate::port::stop::{Stop, Stopped};
 
 /// Rows of frames up to this length are read whole and handed to another thread; longer ones, of
@@ -279,7 +280,10 @@ impl<'a> Restorer<'a> {
             why = trouble.map(|error| in_words(&error));
             broken = why.clone().filter(|_| is_broken);
             match &why {
-                Some(why) => self.shared.monitor.note(&format!("{}: {why}", disc.title())),
+                Some(why) => {
+                    let (medium, why) = (disc.title(), why.clone());
+                    self.shared.monitor.note(ListingNotice::IndexDamaged { medium, why }.into());
+                }
                 None => break,
             }
         }

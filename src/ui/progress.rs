@@ -5,9 +5,11 @@
 use super::lock::locked;
 use super::pace::RateWindow;
 use super::screen::Screen;
+use super::words;
 use crate::model::{Bytes, DiscNo};
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};
+use crate::port::notice::Notice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -177,10 +179,11 @@ impl Monitor for Reporter {
         self.event(json!({"event": "disc", "disc": number.0, "state": word(reached)}));
     }
 
-    fn note(&self, text: &str) {
+    fn note(&self, notice: Notice) {
         if self.show != Show::Nothing {
-            self.screen.say(text);
-            self.event(json!({"event": "note", "text": text}));
+            let text = words::notice(&notice);
+            self.screen.say(&text);
+            self.event(json!({"event": "note", "text": text, "notice": notice}));
         }
     }
 
@@ -294,6 +297,7 @@ fn progress_event(phase: &Phase, progress: Progress) -> Value {
 mod tests {
     use super::super::screen::testing::{Paper, screen};
     use super::*;
+    use crate::port::notice::BurnNotice;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     /// A reporter whose clock stands until it is moved.
@@ -381,7 +385,7 @@ mod tests {
         let (reporter, _, people, results) = reporter(Show::Nothing, true);
         reporter.phase(&packing());
         reporter.progress(done(1));
-        reporter.note("all is well");
+        reporter.note(BurnNotice::ClosingDisc { disc: DiscNo(3) }.into());
         reporter.trouble(&Trouble { thing: "a\nb".into(), what: "cannot be read".into() });
         reporter.rest();
         assert_eq!(people.text(), "a\\nb: cannot be read\n");
@@ -394,9 +398,12 @@ mod tests {
     #[test]
     fn notes_reach_people_and_programs() {
         let (reporter, _, people, results) = reporter(Show::Lines, true);
-        reporter.note("disc 3 is full");
-        assert_eq!(people.text(), "disc 3 is full\n");
-        assert_eq!(results.text(), "{\"event\":\"note\",\"text\":\"disc 3 is full\"}\n");
+        reporter.note(BurnNotice::BurnAborted { disc: DiscNo(3) }.into());
+        let text = "disc 3: the burn was aborted; the disc in the drive is lost";
+        assert_eq!(people.text(), format!("{text}\n"));
+        let event: Value = serde_json::from_str(&results.text()).unwrap();
+        let notice = json!({"kind": "burn-aborted", "disc": 3});
+        assert_eq!(event, json!({"event": "note", "text": text, "notice": notice}));
     }
 
     #[test]

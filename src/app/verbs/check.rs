@@ -9,7 +9,7 @@ use crate::port::clock::Moment;
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
 use crate::ui::media::DueLine;
-use crate::ui::table;
+use crate::ui::{table, words};
 
 use super::{open_source, trust};
 
@@ -56,7 +56,7 @@ fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
     app.reporter.rest();
     for copy in &report.checked {
         if !app.common.quiet || copy.checked.finding() != Finding::Ok || copy.ages() {
-            app.screen.say(&words(copy));
+            app.screen.say(&line(copy));
         }
     }
     for due in &report.missing {
@@ -78,14 +78,14 @@ fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
     Ok(())
 }
 
-fn words(copy: &CheckedCopy) -> String {
+fn line(copy: &CheckedCopy) -> String {
     let checked = &copy.checked;
     format!(
         "disc {} of {}, copy {}: {}{}",
         checked.number,
         checked.set,
         copy.copy.0,
-        checked.finding_words(),
+        words::verdict(&checked.verdict()),
         trend_words(copy)
     )
 }

@@ -2,11 +2,11 @@
 
 use crate::app::{App, RunError};
 use crate::cli::args::DrillArgs;
-use crate::flow::base::against::Against;
 use crate::flow::drill::{DrillRequest, DrilledDisc, RestoreScript, drill};
-use crate::model::{Bytes, plural};
+use crate::model::{Against, Bytes, plural};
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
+use crate::ui::words;
 
 use super::{open_source, trust};
 
@@ -34,7 +34,7 @@ fn tell(app: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
     app.reporter.rest();
     for disc in drilled {
         if !app.common.quiet || !disc.seen.faults.is_empty() {
-            app.screen.say(&words(disc));
+            app.screen.say(&line(disc));
         }
     }
     let discs: Vec<serde_json::Value> = drilled.iter().map(object).collect();
@@ -42,7 +42,7 @@ fn tell(app: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
     Ok(app.screen.object(&summary)?)
 }
 
-fn words(disc: &DrilledDisc) -> String {
+fn line(disc: &DrilledDisc) -> String {
     let (seen, size) = (&disc.seen, Bytes(disc.seen.bytes));
     let what = match seen.faults.len() {
         0 => {
@@ -79,7 +79,7 @@ fn object(disc: &DrilledDisc) -> serde_json::Value {
         "files": disc.seen.files,
         "bytes": disc.seen.bytes,
         "faults": disc.seen.faults.len(),
-        "skipped": disc.seen.skipped,
+        "skipped": disc.seen.skipped.iter().map(words::untested).collect::<Vec<_>>(),
         "against": disc.against.word(),
         "script": disc.script.map(|script| match script {
             RestoreScript::OfDisc => "disc",

@@ -8,6 +8,7 @@ use crate::flow::care::verify::{
 };
 use crate::port::monitor::Monitor;
 use crate::ui::exit::Exit;
+use crate::ui::words;
 
 use super::{open_source, say_unusable, trust};
 
@@ -34,7 +35,7 @@ fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
     app.reporter.rest();
     for disc in &report.discs {
         if !app.common.quiet || disc.finding() != Finding::Ok {
-            app.screen.say(&disc.words());
+            app.screen.say(&words::notice(&disc.notice().into()));
         }
     }
     for gone in &report.gone {

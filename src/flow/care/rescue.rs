@@ -12,10 +12,11 @@ use crate::catalog::Finding;
 use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, SectorSource};
 use crate::model::disc::DiscName;
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, DiscNo};
+use crate::model::{Bytes, DiscNo, Sectors};
 use crate::port::files::{dir_of, free_space, write_atomic};
 use crate::port::held_dir::{HeldDir, is_link, open_unlinked};
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Recorder, Trouble};
+use crate::port::notice::{Notice, RescueNotice};
 use crate::port::stop::Stop;
 use crate::recovery::covers;
 use crate::rescue::map::{BlockStatus, Map};
@@ -171,13 +172,13 @@ impl RescueImage {
         let worked = passes.run();
         let (bad, rescued) =
             (self.map.bytes(BlockStatus::Bad), self.map.bytes(BlockStatus::Finished));
-        context.monitor.note(&format!(
-            "{}: {} of {} are in the image, {} sectors cannot be read",
-            source.title(),
-            Bytes(rescued),
-            Bytes(self.map.end()),
-            bad / SECTOR
-        ));
+        let notice = RescueNotice::Rescued {
+            medium: source.title(),
+            rescued: Bytes(rescued),
+            size: Bytes(self.map.end()),
+            unreadable_sectors: Sectors(bad / SECTOR),
+        };
+        context.monitor.note(notice.into());
         Ok(worked?)
     }
 
@@ -201,7 +202,7 @@ impl RescueImage {
             // What was read stays, and the next run looks again.
             Err(error @ DriveError::Stopped(_)) => return Err(error.into()),
             Err(error) => {
-                context.monitor.note(&chain(&error));
+                context.monitor.note(RescueNotice::ImageUnreadable { why: chain(&error) }.into());
                 self.finish_without_directory(&repairer, &mut report, context)?;
             }
         }
@@ -261,7 +262,7 @@ impl RescueImage {
         let held = match made {
             Ok(held) => held,
             Err(why) => {
-                context.monitor.note(&why);
+                context.monitor.note(RescueNotice::NoFilesFound { why }.into());
                 return Ok(());
             }
         };
@@ -269,10 +270,7 @@ impl RescueImage {
         let count = files.files().iter().filter(|file| covers(&file.path)).count();
         report.mended = true;
         report.files = Some((count, 0));
-        context.monitor.note(&format!(
-            "the image's file system is lost; its repaired files are in {}",
-            dir.display()
-        ));
+        context.monitor.note(RescueNotice::RepairedFilesIn { dir: dir.clone() }.into());
         report.files_in = Some(dir);
         Ok(())
     }
@@ -302,7 +300,7 @@ impl RescueImage {
         }
         self.image.sync_data()?;
         save_map(&self.map_path, &self.map)?;
-        context.monitor.note(&format!("{} of the image was repaired", Bytes(written)));
+        context.monitor.note(RescueNotice::ImageRepaired { size: Bytes(written) }.into());
         Ok(())
     }
 
@@ -440,7 +438,8 @@ impl<'a> Held<'a> {
 
     fn tell_notes(&self) {
         let notes = self.recorder.notes.lock();
-        notes.iter().flat_map(|notes| notes.iter()).for_each(|note| self.monitor.note(note));
+        let said = notes.iter().flat_map(|notes| notes.iter()).cloned();
+        said.for_each(|notice| self.monitor.note(notice));
     }
 
     fn tell(&self) {
@@ -467,8 +466,8 @@ impl Monitor for Held<'_> {
     fn progress(&self, progress: Progress) {
         self.monitor.progress(progress);
     }
-    fn note(&self, text: &str) {
-        self.recorder.note(text);
+    fn note(&self, notice: Notice) {
+        self.recorder.note(notice);
     }
     fn trouble(&self, trouble: &Trouble) {
         self.recorder.trouble(trouble);

@@ -7,32 +7,32 @@ use std::path::Path;
 use crate::catalog::{
     Catalog, CatalogError, Copy, CopyNo, CopyPlacement, CopyState, Fate, Finding, SetId,
 };
-use crate::model::{Carrier, DiscNo, FileId};
+use crate::model::{Carrier, CopyPlace, CopyPlaces, DiscNo, FileId};
 use crate::port::clock::Moment;
 
 use crate::flow::library::shelves::file_of;
 
-/// `, kept in shelf B`; where copies are apart, `, kept in shelf B (copy 1) or office (copy 2)`;
-/// nothing if nobody knows where.
-pub fn kept(copies: &[Copy]) -> String {
-    let is_kept = |copy: &&Copy| copy.is_kept();
-    let placed: Vec<(CopyNo, String)> = copies
-        .iter()
-        .filter(is_kept)
-        .filter_map(|copy| Some((copy.number, place_of(copy)?)))
-        .collect();
-    let Some((_, first)) = placed.first() else { return String::new() };
-    if placed.iter().all(|(_, place)| place == first) {
-        return format!(", kept in {first}");
-    }
-    let words: Vec<String> =
-        placed.iter().map(|(number, place)| format!("{place} (copy {})", number.0)).collect();
-    format!(", kept in {}", words.join(" or "))
+/// Where these copies are, as far as anybody knows.
+pub fn places(copies: &[Copy]) -> CopyPlaces {
+    let kept = copies.iter().filter(|copy| copy.is_kept());
+    let placed =
+        kept.filter_map(|copy| Some(CopyPlace { copy: copy.number.0, place: place_of(copy)? }));
+    CopyPlaces(placed.collect())
 }
 
-/// The same for a disc of the catalog; a catalog that cannot be read says nothing.
+/// The same as a clause: `, kept in shelf B`; nothing if nobody knows where.
+pub fn kept(copies: &[Copy]) -> String {
+    places(copies).clause()
+}
+
+/// The same for a disc of the catalog.
 pub fn kept_disc(catalog: &Catalog, set: SetId, disc: DiscNo) -> String {
-    catalog.copies(set, disc).map(|copies| kept(&copies)).unwrap_or_default()
+    places_of_disc(catalog, set, disc).clause()
+}
+
+/// Where the copies of a disc of the catalog are; a catalog that cannot be read says nothing.
+pub fn places_of_disc(catalog: &Catalog, set: SetId, disc: DiscNo) -> CopyPlaces {
+    catalog.copies(set, disc).map(|copies| places(&copies)).unwrap_or_default()
 }
 
 /// Where a copy is, as far as anybody knows: the place that a person named, else the shelf.

@@ -2,15 +2,15 @@
 //! the discs inserts the first one first, which knows the least: a later one is asked for.
 
 use crate::model::{DiscNo, Kind};
+use crate::port::notice::RestoreNotice;
 use crate::port::wanted::WantedMedium;
 use crate::restore::plan::TargetState;
 use crate::restore::plan::is_stored;
 use crate::restore::survey::standing;
 
-use crate::flow::FlowError;
-use crate::flow::WaitLimit;
 use crate::flow::library::listings::{ChosenListing, KnownIn};
 use crate::flow::restore::RestoreSession;
+use crate::flow::{FlowError, WaitLimit, chain};
 
 type ListingChoice = (ChosenListing, Option<KnownIn>);
 
@@ -29,7 +29,8 @@ impl RestoreSession<'_> {
                 Ok(later) => choice = Ok(later),
                 // What an earlier disc told is better than nothing.
                 Err(error) if choice.is_ok() => {
-                    self.context.monitor.note(&crate::flow::chain(&error))
+                    let notice = RestoreNotice::LaterDiscNoHelp { why: chain(&error) };
+                    self.context.monitor.note(notice.into());
                 }
                 Err(error) => choice = Err(error),
             }
@@ -63,10 +64,7 @@ impl RestoreSession<'_> {
     /// The disc that was there before is as good an answer: there is none that is later.
     fn insert_later(&mut self, before: DiscNo) -> Result<bool, FlowError> {
         let name = self.found_set.name.clone();
-        self.context.monitor.note(&format!(
-            "disc {before} was written before all of this was on discs: a later one knows where \
-             the rest is"
-        ));
+        self.context.monitor.note(RestoreNotice::LaterDiscNeeded { disc: before }.into());
         let words = format!(
             "the disc of {name} with the highest number (disc {before} again, if there is no later \
              one)"

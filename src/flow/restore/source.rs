@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::catalog::DiscState;
 use crate::drive::DiscReader;
-use crate::model::{DiscIdentity, DiscNo};
+use crate::model::{CopyPlaces, DiscIdentity, DiscNo};
+use crate::port::notice::{DiscNotice, DriveNotice};
 use crate::port::operator::Answer;
 use crate::port::wanted::WantedMedium;
 
 use crate::flow::library::collect::{Gathered, group_of};
 use crate::flow::library::insertion::{RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundSet, Inventory, look, look_in, wrong_disc};
-use crate::flow::library::locations::kept_disc;
+use crate::flow::library::locations::places_of_disc;
 use crate::flow::library::reconstruct::remake;
 use crate::flow::restore::{RestoreRequest, RestoreSession, note_problems};
 use crate::flow::{FlowError, chain};
@@ -21,9 +22,14 @@ const PATIENCE: usize = 20;
 
 impl RestoreSession<'_> {
     /// Where a person keeps the disc, if the catalog knows.
-    pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
+    pub(in crate::flow) fn places(&self, disc: DiscNo) -> CopyPlaces {
         let known = self.known.as_ref();
-        known.map(|known| kept_disc(&known.catalog, known.set, disc)).unwrap_or_default()
+        known.map(|known| places_of_disc(&known.catalog, known.set, disc)).unwrap_or_default()
+    }
+
+    /// The same as a clause.
+    pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
+        self.places(disc).clause()
     }
 
     /// Whether the disc is at hand, now or after a person was asked for it.
@@ -148,7 +154,8 @@ impl RestoreSession<'_> {
                 Ok(!self.found_set.discs.is_empty())
             }
             Err(error @ FlowError::NeverCame { .. }) => {
-                self.context.monitor.note(&chain(&error));
+                let notice = DriveNotice::NotInserted { why: chain(&error) };
+                self.context.monitor.note(notice.into());
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -195,7 +202,8 @@ impl RestoreSession<'_> {
             let Some(medium) = found else { return Ok(false) };
             match gathered.take(source, &**medium, self.context) {
                 Err(error) if comes_back(&error) => {
-                    self.context.monitor.note(&chain(&error));
+                    let notice = DiscNotice::DiscGone { why: chain(&error) };
+                    self.context.monitor.note(notice.into());
                     self.found_set.discs.clear();
                 }
                 taken => return taken.map(|()| true),
@@ -211,10 +219,11 @@ impl RestoreSession<'_> {
             Some(found) => found.swapped_for(from),
             None => self.label_in_catalog(number).and_then(|label| wrong_disc(from, &label)),
         };
-        if let Some(words) = &wrong {
-            self.context.monitor.note(words);
+        let is_right = found.is_some() && wrong.is_none();
+        if let Some(why) = wrong {
+            self.context.monitor.note(DiscNotice::WrongDisc { why }.into());
         }
-        found.is_some() && wrong.is_none()
+        is_right
     }
 
     fn label_in_catalog(&self, number: DiscNo) -> Option<DiscIdentity> {

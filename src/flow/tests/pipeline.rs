@@ -29,9 +29,11 @@ use crate::model::{Bytes, DiscNo, SetName, SetUuid};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
 use crate::port::monitor::{Activity, Monitor, Phase, Progress, Reached, Trouble};
+use crate::port::notice::Notice;
 use crate::port::operator::{Answer, InsertRequest, Nobody, Operator, Secret};
 use crate::port::stop::Stop;
 use crate::scan::filter::FilterOptions;
+use crate::ui::words;
 
 /// What the test hears of the run, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,8 +111,8 @@ impl Monitor for EventRecorder {
     fn disc(&self, number: DiscNo, reached: Reached) {
         self.tell(RunEvent::Disc(number.0, reached));
     }
-    fn note(&self, text: &str) {
-        self.tell(RunEvent::Note(text.to_owned()));
+    fn note(&self, notice: Notice) {
+        self.tell(RunEvent::Note(words::notice(&notice)));
     }
     fn trouble(&self, trouble: &Trouble) {
         self.tell(RunEvent::Note(trouble.to_string()));
@@ -132,8 +134,8 @@ impl Monitor for OfDrives<'_> {
     fn disc(&self, number: DiscNo, reached: Reached) {
         self.0.disc(number, reached);
     }
-    fn note(&self, text: &str) {
-        self.0.note(text);
+    fn note(&self, notice: Notice) {
+        self.0.note(notice);
     }
     fn trouble(&self, trouble: &Trouble) {
         self.0.trouble(trouble);
