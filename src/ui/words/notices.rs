@@ -20,10 +20,6 @@ mod staging;
 mod verify;
 mod watch;
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-
-use crate::model::path::shown;
 use crate::port::notice::Notice;
 
 pub use drill::untested;
@@ -50,11 +46,6 @@ pub fn notice(notice: &Notice) -> String {
     }
 }
 
-/// A path for people.
-fn path(path: &Path) -> String {
-    shown(path.as_os_str().as_bytes())
-}
-
 #[cfg(test)]
 impl crate::port::monitor::Recorder {
     /// What a person would have read.
@@ -71,6 +62,7 @@ mod tests {
     use serde_json::{Value, json};
     use std::collections::{BTreeMap, BTreeSet};
     use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
 
     /// All examples. A room that is missing does not compile.
     macro_rules! of_rooms {

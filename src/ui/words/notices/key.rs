@@ -1,7 +1,7 @@
 //! Keys.
 
-use super::path;
 use crate::model::disc::Encryption;
+use crate::model::path::shown_path;
 use crate::port::notice::{KeyNotice, SettingOrigin};
 
 pub(super) fn words(notice: &KeyNotice) -> String {
@@ -20,7 +20,7 @@ pub(super) fn words(notice: &KeyNotice) -> String {
             place(*origin)
         ),
         KeyNotice::PassphraseFileOpen { file } => {
-            format!("others can read the passphrase file {}: `chmod go-r` it", path(file))
+            format!("others can read the passphrase file {}: `chmod go-r` it", shown_path(file))
         }
         KeyNotice::FilesNotOpened { set, why } => {
             format!("set {set}: {why}; encrypted files are not opened")

@@ -1,6 +1,6 @@
 //! The rescue of a failing disc.
 
-use super::path;
+use crate::model::path::shown_path;
 use crate::port::notice::RescueNotice;
 
 pub(super) fn words(notice: &RescueNotice) -> String {
@@ -11,7 +11,10 @@ pub(super) fn words(notice: &RescueNotice) -> String {
         ),
         RescueNotice::ImageUnreadable { why } | RescueNotice::NoFilesFound { why } => why.clone(),
         RescueNotice::RepairedFilesIn { dir } => {
-            format!("the image's file system is lost; its repaired files are in {}", path(dir))
+            format!(
+                "the image's file system is lost; its repaired files are in {}",
+                shown_path(dir)
+            )
         }
         RescueNotice::ImageRepaired { size } => format!("{size} of the image was repaired"),
     }

@@ -1,7 +1,7 @@
 //! Restoring, and migrating, which reads the same way.
 
-use super::path;
 use crate::model::disc_list::named;
+use crate::model::path::shown_path;
 use crate::model::plural;
 use crate::port::notice::RestoreNotice;
 use crate::restore::privileges::Privileges;
@@ -17,7 +17,7 @@ pub(super) fn words(notice: &RestoreNotice) -> String {
             format!("set {set}, snapshot {snapshot}: {files}, {size}, {from}")
         }
         RestoreNotice::DiscsMissing { from, discs } => {
-            format!("not in {}: {}", path(from), named(discs))
+            format!("not in {}: {}", shown_path(from), named(discs))
         }
         RestoreNotice::DiscKept { disc, places } => format!("disc {disc}{}", places.clause()),
         RestoreNotice::FilesThere { files } => {

@@ -1,9 +1,8 @@
 //! A set.
 
-use super::path;
 use crate::model::SetName;
 use crate::model::disc::Encryption;
-use crate::model::path::shown;
+use crate::model::path::{shown, shown_path};
 use crate::port::notice::SetNotice;
 
 pub(super) fn words(notice: &SetNotice) -> String {
@@ -19,8 +18,8 @@ pub(super) fn words(notice: &SetNotice) -> String {
         ),
         SetNotice::OtherShelf { set, disc, shelf_before, shelf } => format!(
             "disc {disc} of {set} is on shelf {}; the next ones go to shelf {}",
-            path(shelf_before),
-            path(shelf)
+            shown_path(shelf_before),
+            shown_path(shelf)
         ),
         SetNotice::RecipientsNotTaken { set, disc, recipients } => format!(
             "the catalog on disc {disc} says that set {set} is encrypted for {}; those that were \
@@ -58,7 +57,7 @@ fn settings(notice: &SetNotice) -> Vec<String> {
     else {
         return Vec::new();
     };
-    let mut words = vec![format!("source {}", path(source)), format!("copies {copies}")];
+    let mut words = vec![format!("source {}", shown_path(source)), format!("copies {copies}")];
     words.push(format!("recovery data {recovery_percent} %"));
     words.extend(recovery_discs.map(|ratio| format!("recovery discs {ratio}")));
     words.extend(hint.as_ref().map(|hint| format!("hint \"{}\"", shown(hint.as_bytes()))));

@@ -1,6 +1,6 @@
 //! Shelves that are met again.
 
-use super::path;
+use crate::model::path::shown_path;
 use crate::port::notice::ShelfNotice;
 
 pub(super) fn words(notice: &ShelfNotice) -> String {
@@ -13,17 +13,17 @@ pub(super) fn words(notice: &ShelfNotice) -> String {
                 }
                 false => "",
             };
-            format!("the shelf {} is now at {}{doubt}", path(shelf_before), path(shelf))
+            format!("the shelf {} is now at {}{doubt}", shown_path(shelf_before), shown_path(shelf))
         }
         ShelfNotice::ShelfCopied { shelf, original } => format!(
             "shelf {} is a copy of the shelf {}: its discs are further copies",
-            path(shelf),
-            path(original)
+            shown_path(shelf),
+            shown_path(original)
         ),
         ShelfNotice::CopiesMerged { set, disc, copies: [one, two], shelf } => format!(
             "copies {one} and {two} of disc {disc} of {set} are the same image, in {}: they now \
              count as one copy",
-            path(shelf)
+            shown_path(shelf)
         ),
     }
 }

@@ -1,14 +1,14 @@
 //! Discs in the staging area.
 
-use super::path;
 use crate::flow::FlowError;
+use crate::model::path::shown_path;
 use crate::port::notice::{FillObstacle, StagingNotice};
 use crate::restore::index::INDEX;
 
 pub(super) fn words(notice: &StagingNotice) -> String {
     match notice {
         StagingNotice::ImagesLeftOut { dir } => {
-            format!("left out: the disc images in {}", path(dir))
+            format!("left out: the disc images in {}", shown_path(dir))
         }
         // Whoever names such a disc is told the same.
         StagingNotice::StagedDiscLost { set, disc } => {
